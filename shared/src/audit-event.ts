@@ -1,0 +1,47 @@
+import type { PrincipalId, TicketId } from './names.ts';
+
+/** Everything the audit log knows how to say. */
+export const AUDIT_TYPES = [
+  'ticket.issued',
+  'ticket.denied',
+  'ticket.used',
+  'ticket.replayed',
+  'session.opened',
+  'session.renewed',
+  'session.closed',
+  'session.terminated',
+  'rpc.denied',
+  'rate.limited',
+  'key.created',
+  'key.rotated',
+  'key.revoked',
+] as const;
+export type AuditType = (typeof AUDIT_TYPES)[number];
+
+/**
+ * One event, the same shape for success and failure. Holds a ticket's `jti`, never the ticket, and no e-mail except
+ * inside `details` where an operator's own words put one.
+ */
+export interface AuditEvent {
+  /** UUID given by the source, so that a delivery may be repeated. */
+  readonly eventId: string;
+  /** Milliseconds since 1970 at the source. */
+  readonly at: number;
+  readonly type: AuditType;
+  readonly outcome: 'success' | 'denied';
+  /** Denial reason or close reason, where there is one. */
+  readonly code?: string | undefined;
+  readonly principal?: PrincipalId | undefined;
+  readonly agent?: string | undefined;
+  readonly instance?: string | undefined;
+  readonly jti?: TicketId | undefined;
+  readonly sessionId?: string | undefined;
+  readonly kid?: string | undefined;
+  readonly ipAddress?: string | undefined;
+  readonly userAgent?: string | undefined;
+  readonly requestId?: string | undefined;
+  /** Which policy decided. */
+  readonly policyVersion?: string | undefined;
+  /** Small, flat and free of secrets. */
+  readonly details?: Readonly<Record<string, string | number | boolean>> | undefined;
+}

@@ -1,0 +1,27 @@
+import { TICKET_MAX_BYTES } from './limits.ts';
+
+const COMPACT = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
+
+/**
+ * Whether the text is a JWS in compact serialisation (RFC 7515 §7.1) spelled the one canonical way.
+ *
+ * JOSE libraries accept padding, white space and spare bits in the last character, so that one signature has many
+ * spellings. Refusing all but one keeps anything that ever looks at the text (a log filter, a cache, a rate key)
+ * in step with the signature. Length is checked before anything is split.
+ *
+ * Does NOT check that the segments hold JSON, nor any signature.
+ */
+export function isCanonicalCompact(text: string, maxBytes: number = TICKET_MAX_BYTES): boolean {
+  return text.length <= maxBytes && COMPACT.test(text) && text.split('.').every(isCanonicalBase64url);
+}
+
+/** base64url without padding (RFC 4648 §5) whose unused low bits are zero (§3.5). */
+function isCanonicalBase64url(segment: string): boolean {
+  const spare = segment.length % 4;
+  if (spare === 1) return false;
+  if (spare === 0) return true;
+  const lowBits = spare === 2 ? 0b1111 : 0b11;
+  return (ALPHABET.indexOf(segment.slice(-1)) & lowBits) === 0;
+}
+
+const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';

@@ -1,0 +1,154 @@
+/**
+ * The closed list of refusals. Inside (logs, audit) a refusal is exact: its `reason`. Outside it is dull: one of
+ * the error codes of the HTTP answer, or one of the close codes of a socket. Every reason has exactly one row.
+ */
+
+/** Error codes that an HTTP client sees, with status and text. Texts hold no value from the request. */
+export const ERROR_CODES = {
+  BAD_REQUEST: { status: 400, message: 'the request is not valid' },
+  UNAUTHORIZED: { status: 401, message: 'a valid credential is needed' },
+  TOKEN_EXPIRED: { status: 401, message: 'the credential has expired' },
+  FORBIDDEN: { status: 403, message: 'not allowed' },
+  NOT_FOUND: { status: 404, message: 'not found' },
+  METHOD_NOT_ALLOWED: { status: 405, message: 'method not allowed' },
+  CONFLICT: { status: 409, message: 'the resource is in another state' },
+  PAYLOAD_TOO_LARGE: { status: 413, message: 'the body is too large' },
+  UNSUPPORTED_MEDIA_TYPE: { status: 415, message: 'send the body as application/json' },
+  RATE_LIMITED: { status: 429, message: 'too many requests' },
+  INTERNAL: { status: 500, message: 'internal error' },
+  UNAVAILABLE: { status: 503, message: 'try again shortly' },
+} as const satisfies Record<string, { status: number; message: string }>;
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+/**
+ * Close codes and the reason text sent with them. The stock client gives up on 1008 and 4000 to 4999 and
+ * reconnects on everything else, so a lasting refusal is never below 4000 except 1008, and a passing one never
+ * above 3999.
+ */
+export const CLOSES = {
+  ticket_expired: { code: 3000, client: 'gets a new ticket and reconnects' },
+  ticket_used: { code: 3000, client: 'gets a new ticket and reconnects' },
+  session_expired: { code: 3000, client: 'gets a new ticket and reconnects' },
+  rights_changed: { code: 3000, client: 'gets a new ticket and reconnects' },
+  bad_request: { code: 4000, client: 'stops' },
+  unauthorized: { code: 4001, client: 'stops, signs in' },
+  forbidden: { code: 4003, client: 'stops' },
+  not_found: { code: 4004, client: 'stops' },
+  idle: { code: 4008, client: 'reconnects when the person returns' },
+  frame_too_large: { code: 1008, client: 'stops' },
+  too_many_messages: { code: 1008, client: 'stops' },
+  internal: { code: 1011, client: 'retries with backoff' },
+  restarting: { code: 1012, client: 'retries with backoff' },
+  rate_limited: { code: 1013, client: 'retries with backoff' },
+  too_many_sockets: { code: 1013, client: 'retries with backoff' },
+  unavailable: { code: 1013, client: 'retries with backoff' },
+} as const satisfies Record<string, { code: number; client: string }>;
+export type CloseReason = keyof typeof CLOSES;
+
+const row = <C extends ErrorCode, K extends CloseReason>(code: C, close: K) => ({ code, close }) as const;
+const badRequest = row('BAD_REQUEST', 'bad_request');
+const unauthorized = row('UNAUTHORIZED', 'unauthorized');
+const forbidden = row('FORBIDDEN', 'forbidden');
+const notFound = row('NOT_FOUND', 'not_found');
+const unavailable = row('UNAVAILABLE', 'unavailable');
+
+/** Exact reason → what the outside sees. The order is the order of the protocol. */
+export const DENIALS = {
+  // the request itself
+  route_unknown: notFound,
+  method_not_allowed: row('METHOD_NOT_ALLOWED', 'bad_request'),
+  plaintext_refused: forbidden,
+  field_invalid: badRequest,
+  body_not_json: badRequest,
+  body_too_large: row('PAYLOAD_TOO_LARGE', 'bad_request'),
+  media_type_unsupported: row('UNSUPPORTED_MEDIA_TYPE', 'bad_request'),
+  origin_not_allowed: forbidden,
+  // the credential, at the broker
+  credential_missing: unauthorized,
+  credential_ambiguous: badRequest,
+  credential_malformed: unauthorized,
+  credential_unknown: unauthorized,
+  credential_secret_wrong: unauthorized,
+  credential_revoked: unauthorized,
+  credential_expired: row('TOKEN_EXPIRED', 'unauthorized'),
+  credential_not_yet_valid: unauthorized,
+  credential_issuer_unknown: unauthorized,
+  credential_key_unknown: unauthorized,
+  credential_signature_invalid: unauthorized,
+  credential_claims_invalid: unauthorized,
+  identity_source_unavailable: unavailable,
+  // the decision, at the broker
+  permission_missing: forbidden,
+  agent_unknown: notFound,
+  agent_disabled: notFound,
+  agent_invisible: notFound,
+  instance_invalid: badRequest,
+  instance_unlisted: notFound,
+  locked: forbidden,
+  tier_insufficient: forbidden,
+  grant_missing: forbidden,
+  scope_outside_role: forbidden,
+  transport_not_offered: forbidden,
+  // admission and issue, at the broker
+  rate_limited: row('RATE_LIMITED', 'rate_limited'),
+  ledger_unavailable: unavailable,
+  database_unavailable: unavailable,
+  signing_key_missing: unavailable,
+  rotation_pending: row('CONFLICT', 'bad_request'),
+  // the ticket, at the gate
+  ticket_missing: unauthorized,
+  ticket_delivered_twice: badRequest,
+  ticket_delivery_not_allowed: forbidden,
+  ticket_malformed: unauthorized,
+  ticket_header_invalid: unauthorized,
+  ticket_key_unknown: unauthorized,
+  ticket_signature_invalid: unauthorized,
+  ticket_claims_invalid: unauthorized,
+  ticket_issuer_wrong: unauthorized,
+  ticket_audience_wrong: unauthorized,
+  ticket_not_yet_valid: unauthorized,
+  ticket_expired: row('TOKEN_EXPIRED', 'ticket_expired'),
+  ticket_long_expired: row('TOKEN_EXPIRED', 'unauthorized'),
+  ticket_agent_wrong: forbidden,
+  ticket_instance_wrong: forbidden,
+  ticket_scope_missing: forbidden,
+  ticket_transport_wrong: forbidden,
+  keys_unavailable: unavailable,
+  // the session, inside the destination object
+  claims_missing: unauthorized,
+  ticket_used: row('UNAUTHORIZED', 'ticket_used'),
+  ticket_predates_object: row('UNAUTHORIZED', 'ticket_used'),
+  session_expired: row('TOKEN_EXPIRED', 'session_expired'),
+  session_terminated: forbidden,
+  frame_scope_missing: forbidden,
+  frame_too_large: row('PAYLOAD_TOO_LARGE', 'frame_too_large'),
+} as const satisfies Record<string, { code: ErrorCode; close: CloseReason }>;
+export type DenialReason = keyof typeof DENIALS;
+
+export interface Denial {
+  readonly reason: DenialReason;
+  /** The field of the request that is at fault, for the client. Never its value. */
+  readonly field?: string;
+  /** What the client should do instead, a constant text of ours without request data. */
+  readonly hint?: string;
+  /** Methods the route has, for `Allow`. */
+  readonly allow?: readonly string[];
+  /** Seconds after which trying again makes sense, for `Retry-After`. */
+  readonly retryAfter?: number;
+  /** For log and audit only. Never sent out. Must hold no credential bytes. */
+  readonly inside?: string;
+}
+
+/** The HTTP face of a refusal: status, code, and a text without request data. */
+export function httpFace(denial: Denial): { status: number; code: ErrorCode; message: string } {
+  const { code } = DENIALS[denial.reason];
+  const { status, message } = ERROR_CODES[code];
+  const about = denial.field === undefined ? message : `${message}: ${denial.field}`;
+  return { status, code, message: denial.hint === undefined ? about : `${about} (${denial.hint})` };
+}
+
+/** The WebSocket face of a refusal: a close code and its reason text. */
+export function closeFace(denial: Denial): { code: number; reason: CloseReason } {
+  const reason = DENIALS[denial.reason].close;
+  return { code: CLOSES[reason].code, reason };
+}

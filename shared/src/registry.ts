@@ -1,0 +1,131 @@
+import { DELIVERIES, type Delivery } from './handshake.ts';
+import { AgentSlug, InstanceName, ROLES, type Role, type Tier } from './names.ts';
+import { CONNECT, covers, MESSAGE, Scope, STATE_WRITE } from './scope.ts';
+
+/**
+ * How an agent lets people in: `public` anyone, signed in or not; `viewer` any principal, read-only, more by grant;
+ * `grant` only by a stored grant; `first-user` the first user to ask owns the instance.
+ */
+export type Access = 'public' | 'viewer' | 'grant' | 'first-user';
+
+/** What the destination object enforces on one agent's sockets. */
+export interface AgentLimits {
+  /** Open sockets of one principal on one instance. */
+  readonly socketsPerPrincipal: number;
+  /** Inbound frames per second of one socket. */
+  readonly messagesPerSecond: number;
+  /** Largest inbound frame, in bytes of UTF-8 or binary. */
+  readonly frameBytes: number;
+  /** Seconds without an inbound frame after which a socket is closed; left out: never. */
+  readonly idleSeconds?: number;
+}
+
+/** One agent. The registry is the only place that knows agents: routing, policy and listings derive from it. */
+export interface AgentEntry {
+  /** UPPER_SNAKE_CASE Durable Object binding of the agent worker. */
+  readonly bindingKey: string;
+  /** kebab-case name in `/agents/<slug>/<instance>`. */
+  readonly slug: string;
+  readonly displayName: string;
+  readonly description: string;
+  /** Least tier of any principal; `free` means no demand. */
+  readonly requiredTier: Tier;
+  /** Permissions that service principals must hold as well; users are not asked. */
+  readonly requiredScopes: readonly string[];
+  /** `false`: answered like an unknown agent, and no binding is needed. */
+  readonly enabled: boolean;
+  /** Main transport: sockets, or plain HTTP with streaming answers. */
+  readonly transport: 'websocket' | 'sse';
+  readonly access: Access;
+  /** The only instances there are; left out: any valid name. */
+  readonly instances?: readonly string[];
+  /** What each role may do. A label elsewhere, the decision is here. */
+  readonly scopes: Readonly<Record<Role, readonly string[]>>;
+  /** Ways in which an upgrade may carry its ticket. */
+  readonly deliveries: readonly Delivery[];
+  /** Slugs of sub-agents that may be reached below `/sub/`; left out: none. */
+  readonly subAgents?: readonly string[];
+  readonly limits: AgentLimits;
+}
+
+export type AgentRegistry = readonly AgentEntry[];
+
+/** `mcp-agent` → `MCP_AGENT`: the binding that a slug must have, so that neither can drift from the other. */
+export const bindingKeyOf = (slug: string): string => slug.replaceAll('-', '_').toUpperCase();
+
+/** The entry of an enabled agent. Unknown and disabled answer alike. */
+export const findAgent = (registry: AgentRegistry, slug: string): AgentEntry | undefined =>
+  registry.find((entry) => entry.slug === slug && entry.enabled);
+
+/** What a role may do with an agent, always with `agent:connect`. */
+export function roleScopes(entry: AgentEntry, role: Role): Scope[] {
+  const scopes = entry.scopes[role].map((scope) => Scope.parse(scope));
+  return [CONNECT, ...scopes.filter((scope) => scope !== CONNECT)];
+}
+
+/**
+ * Every fault of a registry as one sentence each; empty when it is sound. Run at start-up and in tests.
+ *
+ * @param bindings names of the Durable Object bindings there are; left out: bindings are not checked.
+ */
+export function validateAgentRegistry(registry: AgentRegistry, bindings?: readonly string[]): string[] {
+  const twice = (pick: (entry: AgentEntry) => string, what: string) =>
+    registry
+      .map(pick)
+      .filter((value, index, all) => all.indexOf(value) !== index)
+      .map((value) => `${what} ${value} is used by more than one agent`);
+  return [
+    ...twice((entry) => entry.slug, 'slug'),
+    ...twice((entry) => entry.bindingKey, 'binding'),
+    ...registry.flatMap((entry) => faults(entry, bindings).map((fault) => `${entry.slug}: ${fault}`)),
+  ];
+}
+
+function faults(entry: AgentEntry, bindings: readonly string[] | undefined): string[] {
+  const unknown = ROLES.flatMap((role) => entry.scopes[role]).filter(
+    (scope) => !Scope.safeParse(scope).success,
+  );
+  const badInstances = (entry.instances ?? []).filter((name) => !InstanceName.safeParse(name).success);
+  const badSubAgents = (entry.subAgents ?? []).filter((slug) => !AgentSlug.safeParse(slug).success);
+  const limits = Object.entries(entry.limits).filter(
+    ([, value]) => !Number.isSafeInteger(value) || value < 1,
+  );
+  const rules: [boolean, string][] = [
+    [AgentSlug.safeParse(entry.slug).success, 'slug is not kebab-case'],
+    [entry.bindingKey === bindingKeyOf(entry.slug), `binding should be ${bindingKeyOf(entry.slug)}`],
+    [
+      !entry.enabled || bindings === undefined || bindings.includes(entry.bindingKey),
+      `no binding ${entry.bindingKey}`,
+    ],
+    [unknown.length === 0, `unknown scopes ${unknown.join(' ')}`],
+    [badInstances.length === 0, `invalid instances ${badInstances.join(' ')}`],
+    [badSubAgents.length === 0, `invalid sub-agents ${badSubAgents.join(' ')}`],
+    [
+      limits.length === 0,
+      `limits that are not whole and positive: ${limits.map(([name]) => name).join(' ')}`,
+    ],
+    [
+      entry.deliveries.length > 0 && entry.deliveries.every((d) => DELIVERIES.includes(d)),
+      'no known delivery',
+    ],
+  ];
+  if (unknown.length === 0) rules.push(...rightsRules(entry));
+  return rules.filter(([holds]) => !holds).map(([, fault]) => fault);
+}
+
+/** Rules over rights, asked only where every scope is known. */
+function rightsRules(entry: AgentEntry): [boolean, string][] {
+  const held = {
+    viewer: roleScopes(entry, 'viewer'),
+    admin: roleScopes(entry, 'admin'),
+    owner: roleScopes(entry, 'owner'),
+  };
+  const writes = [STATE_WRITE, MESSAGE].some((scope) => held.viewer.includes(scope));
+  const readOnly = entry.access !== 'public' || !writes;
+  return [
+    [entry.access !== 'public' || (entry.instances?.length ?? 0) > 0, 'a public agent lists its instances'],
+    [readOnly, 'a public agent gives strangers no write scope'],
+    [held.viewer.every((scope) => covers(held.admin, scope)), 'admin may do less than viewer'],
+    [held.admin.every((scope) => covers(held.owner, scope)), 'owner may do less than admin'],
+  ];
+}

@@ -1,0 +1,135 @@
+import { type KeySet, readKeySet, type SetAlgorithm, type SetKey } from './key-set.ts';
+import { KEY_SET } from './limits.ts';
+
+/** Why a key could not be given: the current set surely lacks it, or that cannot be known now. */
+export type KeyMiss = 'unknown' | 'unavailable';
+export type KeyLookup<Alg extends string> = SetKey<Alg> | KeyMiss;
+
+export interface RemoteKeysPorts {
+  /** One GET of the key set. May reject or hang; both count as failures. */
+  readonly fetchSet: (signal: AbortSignal) => Promise<Response>;
+  /** Milliseconds; only differences matter. */
+  readonly clock: () => number;
+  readonly sleep: (ms: number) => Promise<void>;
+}
+
+export interface RemoteKeysOptions<Alg extends SetAlgorithm> {
+  readonly algorithms: readonly Alg[];
+  /** Least time between two fetches for an unknown `kid`, and after a failed refresh. Default {@link KEY_SET.cooldownMs}. */
+  readonly cooldownMs?: number;
+}
+
+/** Polling step of a request that waits for another's fetch. Short beside any fetch, long beside a turn of the loop. */
+const WAIT_STEP_MS = 20;
+
+/**
+ * Keys of one issuer at one URL, held for the life of an isolate. Create one per issuer and URL: a cache shared by
+ * `kid` alone would let one issuer's key verify another's token.
+ *
+ * A set younger than `KEY_SET.freshMs` answers without a fetch; an older one is refreshed first and, while that
+ * fails, still answers up to `KEY_SET.staleMs`. Refreshes and fetches for unknown `kid`s each have a cooldown that
+ * counts failures, so that a caller who invents `kid`s or an endpoint that is down costs a bounded number of fetches.
+ * Requests share a fetched set but never await each other's promise, which the Workers runtime forbids.
+ */
+export function createRemoteKeys<Alg extends SetAlgorithm>(
+  ports: RemoteKeysPorts,
+  options: RemoteKeysOptions<Alg>,
+) {
+  const cooldownMs = options.cooldownMs ?? KEY_SET.cooldownMs;
+  let held: { readonly keys: KeySet<Alg>; readonly at: number } | undefined;
+  /** Start of the running fetch. A request that died with its fetch must not block the others for ever. */
+  let running: number | undefined;
+  const lastTry = { refresh: Number.NEGATIVE_INFINITY, unknown: Number.NEGATIVE_INFINITY };
+
+  const age = (): number => (held === undefined ? Number.POSITIVE_INFINITY : ports.clock() - held.at);
+  const isRunning = (): boolean => running !== undefined && ports.clock() - running <= KEY_SET.timeoutMs;
+
+  async function load(why: keyof typeof lastTry): Promise<void> {
+    const startedAt = ports.clock();
+    running = startedAt;
+    lastTry[why] = startedAt;
+    try {
+      const keys = await fetchKeys(ports.fetchSet, options.algorithms);
+      if (keys !== undefined && (held === undefined || held.at <= startedAt)) held = { keys, at: startedAt };
+    } finally {
+      if (running === startedAt) running = undefined;
+    }
+  }
+
+  return {
+    /** Finds a key. Resolves within the fetch timeout plus `KEY_SET.waitMs`; never rejects for an outage. */
+    async find(kid: string): Promise<KeyLookup<Alg>> {
+      const askedAt = ports.clock();
+      for (;;) {
+        const key = held?.keys.get(kid);
+        if (key !== undefined && age() <= KEY_SET.freshMs) return key;
+        // A set fetched since this request came and still without the kid is the proof that there is none.
+        if (key === undefined && held !== undefined && held.at >= askedAt) return 'unknown';
+
+        const why = age() > KEY_SET.freshMs ? 'refresh' : 'unknown';
+        const ready = ports.clock() - lastTry[why] >= cooldownMs;
+        if (isRunning()) {
+          // Someone else is refreshing: a set that is only a little old serves meanwhile.
+          if (key !== undefined && age() <= 2 * KEY_SET.freshMs) return key;
+          if (ports.clock() - askedAt > KEY_SET.timeoutMs + KEY_SET.waitMs) return settle(key);
+        } else if (ready) {
+          await load(why);
+          continue;
+        } else if (key !== undefined || ports.clock() - askedAt >= KEY_SET.waitMs) {
+          return settle(key);
+        }
+        await ports.sleep(WAIT_STEP_MS);
+      }
+    },
+  };
+
+  /** The answer while the endpoint cannot be asked: a stale key up to the cap. */
+  function settle(key: SetKey<Alg> | undefined): KeyLookup<Alg> {
+    return key !== undefined && age() <= KEY_SET.staleMs ? key : 'unavailable';
+  }
+}
+
+/** One bounded GET. Any failure is `undefined`: a failed fetch never tells what keys there are. */
+async function fetchKeys<Alg extends SetAlgorithm>(
+  fetchSet: RemoteKeysPorts['fetchSet'],
+  algorithms: readonly Alg[],
+): Promise<KeySet<Alg> | undefined> {
+  const signal = AbortSignal.timeout(KEY_SET.timeoutMs);
+  let document: Uint8Array | undefined;
+  try {
+    const response = await fetchSet(signal);
+    document = response.status === 200 ? await readBounded(response, KEY_SET.maxBytes) : undefined;
+  } catch {
+    // The endpoint is someone else's: whatever it or the network throws means "no set this time".
+    return undefined;
+  }
+  return document === undefined ? undefined : readKeySet(document, algorithms);
+}
+
+/** The body, or `undefined` once it is longer than `maxBytes`; counted while reading, whatever the length header says. */
+export async function readBounded(
+  message: Request | Response,
+  maxBytes: number,
+): Promise<Uint8Array | undefined> {
+  if (message.body === null) return new Uint8Array();
+  const reader = message.body.getReader();
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    length += value.byteLength;
+    if (length > maxBytes) {
+      await reader.cancel();
+      return undefined;
+    }
+    chunks.push(value);
+  }
+  const body = new Uint8Array(length);
+  let offset = 0;
+  for (const chunk of chunks) {
+    body.set(chunk, offset);
+    offset += chunk.byteLength;
+  }
+  return body;
+}

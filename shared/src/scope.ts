@@ -1,0 +1,58 @@
+import * as z from 'zod';
+
+/**
+ * What one inbound frame or request to an agent needs. `agent:rpc:<method>` names one callable, `agent:rpc:*` all.
+ * No other scope implies another.
+ */
+const SCOPE = /^agent:(connect|state:read|state:write|message|rpc:(\*|[A-Za-z_$][A-Za-z0-9_$]{0,127}))$/;
+
+export const Scope = z.string().regex(SCOPE).brand<'Scope'>();
+export type Scope = z.infer<typeof Scope>;
+
+/** Space-separated scopes as in RFC 6749 §3.3: single spaces, none doubled, in any order. */
+export const ScopeList = z
+  .string()
+  .max(1024)
+  .transform((text, ctx): Scope[] => {
+    const scopes: Scope[] = [];
+    for (const part of text.split(' ')) {
+      const scope = Scope.safeParse(part);
+      if (!scope.success) {
+        ctx.addIssue({ code: 'custom', message: 'not a list of known scopes' });
+        return z.NEVER;
+      }
+      if (!scopes.includes(scope.data)) scopes.push(scope.data);
+    }
+    return scopes;
+  });
+
+export const CONNECT = Scope.parse('agent:connect');
+export const STATE_READ = Scope.parse('agent:state:read');
+export const STATE_WRITE = Scope.parse('agent:state:write');
+export const MESSAGE = Scope.parse('agent:message');
+export const RPC_ANY = Scope.parse('agent:rpc:*');
+
+/** The scope that a call of `method` needs, or `undefined` where no scope can name it, so that it is refused. */
+export const rpcScope = (method: string): Scope | undefined => {
+  if (method === '*') return undefined;
+  const scope = Scope.safeParse(`agent:rpc:${method}`);
+  return scope.success ? scope.data : undefined;
+};
+
+const isRpc = (scope: Scope): boolean => scope.startsWith('agent:rpc:');
+
+/** Whether the held scopes meet the needed one. The only implication is `agent:rpc:*` over a single method. */
+export const covers = (held: readonly Scope[], needed: Scope): boolean =>
+  held.includes(needed) || (isRpc(needed) && held.includes(RPC_ANY));
+
+/**
+ * Narrows what a role allows to what was asked for. Asking can only take away; `agent:connect` always stays in.
+ * Answers `undefined` when anything asked for lies outside the role.
+ */
+export function narrow(allowed: readonly Scope[], asked: readonly Scope[] | undefined): Scope[] | undefined {
+  const wanted = asked === undefined ? allowed : asked;
+  if (!wanted.every((scope) => scope === CONNECT || covers(allowed, scope))) return undefined;
+  return [CONNECT, ...wanted.filter((scope) => scope !== CONNECT)];
+}
+
+export const formatScope = (scopes: readonly Scope[]): string => scopes.join(' ');

@@ -1,0 +1,101 @@
+import { base64url, type CryptoKey, compactVerify, errors } from 'jose';
+import { isCanonicalCompact } from './compact-jws.ts';
+import type { DenialReason } from './denial.ts';
+import { CLOCK_SKEW_SECONDS, EXPIRED_GRACE_SECONDS } from './limits.ts';
+import type { KeyId, Transport } from './names.ts';
+import { allow, deny, type Outcome } from './outcome.ts';
+import { covers, type Scope } from './scope.ts';
+import { readStrictJson } from './strict-json.ts';
+import { type TicketAlgorithm, TicketClaims, TicketHeader } from './ticket.ts';
+
+/** A public key and the one algorithm that it may verify. */
+export interface VerificationKey {
+  readonly alg: TicketAlgorithm;
+  readonly key: CryptoKey;
+}
+
+/**
+ * Finds a key by `kid`, refusing with `ticket_key_unknown` when the current set surely lacks it and with
+ * `keys_unavailable` when that cannot be known now. Safe to call concurrently.
+ */
+export type FindKey = (kid: KeyId) => Promise<Outcome<VerificationKey>>;
+
+export interface TicketExpectations {
+  /** The broker, equal to `iss` character by character. */
+  readonly issuer: string;
+  /** This agent worker, equal to `aud` character by character. */
+  readonly audience: string;
+  /** Seconds since 1970. Up to {@link CLOCK_SKEW_SECONDS} of difference is tolerated each way. */
+  readonly now: number;
+  /** The destination taken from the request, which the ticket must name. */
+  readonly route: { readonly agent: string; readonly instance: string };
+  /** What the request is about to do. */
+  readonly scope: Scope;
+  readonly transport: Transport;
+  readonly findKey: FindKey;
+}
+
+export interface VerifiedTicket {
+  readonly claims: TicketClaims;
+  readonly kid: KeyId;
+}
+
+/**
+ * The one verifier of tickets, used by the gate on what arrives and by the broker on what it is about to send.
+ *
+ * In order: canonical spelling, exact header, key by `kid` with its own algorithm, signature (RFC 7515 §5.2), strict
+ * claims, issuer, audience, time, route, transport, scope. Stops at the first failure.
+ *
+ * Does NOT check: replay (the destination object burns `jti`), locks, whether the principal still exists, `role`,
+ * `tier` and `session_expiry` (the object enforces that). Throws only on bugs and broken runtimes.
+ */
+export async function verifyTicket(
+  token: string,
+  expected: TicketExpectations,
+): Promise<Outcome<VerifiedTicket>> {
+  if (!isCanonicalCompact(token)) return deny('ticket_malformed');
+
+  const header = TicketHeader.safeParse(readStrictJson(base64url.decode(token.slice(0, token.indexOf('.')))));
+  if (!header.success) return deny('ticket_header_invalid');
+  const { alg, kid } = header.data;
+
+  const found = await expected.findKey(kid);
+  if (!found.ok) return found;
+  if (found.value.alg !== alg)
+    return deny('ticket_header_invalid', { inside: 'alg is not the one of the key' });
+
+  const payload = await signedPayload(token, found.value);
+  if (payload === undefined) return deny('ticket_signature_invalid');
+
+  const claims = TicketClaims.safeParse(readStrictJson(payload));
+  if (!claims.success) {
+    return deny('ticket_claims_invalid', {
+      inside: claims.error.issues.map((i) => i.path.join('.')).join(' '),
+    });
+  }
+  const wrong = CHECKS.find(([, holds]) => !holds(claims.data, expected));
+  return wrong === undefined ? allow({ claims: claims.data, kid }) : deny(wrong[0]);
+}
+
+/** What must hold of well-formed claims, in order, each with the reason to refuse where it does not. */
+const CHECKS: readonly [DenialReason, (claims: TicketClaims, expected: TicketExpectations) => boolean][] = [
+  ['ticket_issuer_wrong', (c, e) => c.iss === e.issuer],
+  ['ticket_audience_wrong', (c, e) => c.aud === e.audience],
+  ['ticket_not_yet_valid', (c, e) => Math.max(c.nbf, c.iat) <= e.now + CLOCK_SKEW_SECONDS],
+  ['ticket_long_expired', (c, e) => e.now < c.exp + EXPIRED_GRACE_SECONDS],
+  ['ticket_expired', (c, e) => e.now < c.exp + CLOCK_SKEW_SECONDS],
+  ['ticket_agent_wrong', (c, e) => c.agent === e.route.agent],
+  ['ticket_instance_wrong', (c, e) => c.instance === e.route.instance],
+  ['ticket_transport_wrong', (c, e) => c.transport === e.transport],
+  ['ticket_scope_missing', (c, e) => covers(c.scope, e.scope)],
+];
+
+/** The signed bytes, or `undefined` when the signature does not hold. Any other failure is not a refusal. */
+async function signedPayload(token: string, { alg, key }: VerificationKey): Promise<Uint8Array | undefined> {
+  try {
+    return (await compactVerify(token, key, { algorithms: [alg] })).payload;
+  } catch (error) {
+    if (error instanceof errors.JOSEError) return undefined;
+    throw error;
+  }
+}
