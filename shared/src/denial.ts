@@ -116,10 +116,13 @@ export const DENIALS = {
   keys_unavailable: unavailable,
   // the session, inside the destination object
   claims_missing: unauthorized,
+  destination_wrong: forbidden,
+  streaming_not_admitted: forbidden,
   ticket_used: row('UNAUTHORIZED', 'ticket_used'),
   ticket_predates_object: row('UNAUTHORIZED', 'ticket_used'),
   session_expired: row('TOKEN_EXPIRED', 'session_expired'),
   session_terminated: forbidden,
+  agent_failed: row('INTERNAL', 'internal'),
   frame_scope_missing: forbidden,
   frame_too_large: row('PAYLOAD_TOO_LARGE', 'frame_too_large'),
 } as const satisfies Record<string, { code: ErrorCode; close: CloseReason }>;

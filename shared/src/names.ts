@@ -17,11 +17,12 @@ export type AgentSlug = z.infer<typeof AgentSlug>;
 
 /**
  * Name of one Durable Object of an agent, compared raw. The alphabet leaves no second spelling: nothing in it is
- * percent-encoded, normalised or case-folded by any hop.
+ * percent-encoded, normalised or case-folded by any hop. `sub` is the SDK's path marker for sub-agents and no name.
  */
 export const InstanceName = z
   .string()
   .regex(/^[A-Za-z0-9_-]{1,128}$/)
+  .refine((name) => name !== 'sub')
   .brand<'InstanceName'>();
 export type InstanceName = z.infer<typeof InstanceName>;
 

@@ -31,7 +31,8 @@ export interface TicketExpectations {
   readonly route: { readonly agent: string; readonly instance: string };
   /** What the request is about to do. */
   readonly scope: Scope;
-  readonly transport: Transport;
+  /** Left out: either, for plain requests, which a ticket of both kinds may make. */
+  readonly transport?: Transport | undefined;
   readonly findKey: FindKey;
 }
 
@@ -86,7 +87,7 @@ const CHECKS: readonly [DenialReason, (claims: TicketClaims, expected: TicketExp
   ['ticket_expired', (c, e) => e.now < c.exp + CLOCK_SKEW_SECONDS],
   ['ticket_agent_wrong', (c, e) => c.agent === e.route.agent],
   ['ticket_instance_wrong', (c, e) => c.instance === e.route.instance],
-  ['ticket_transport_wrong', (c, e) => c.transport === e.transport],
+  ['ticket_transport_wrong', (c, e) => e.transport === undefined || c.transport === e.transport],
   ['ticket_scope_missing', (c, e) => covers(c.scope, e.scope)],
 ];
 

@@ -1,0 +1,29 @@
+import { Agent, callable } from 'agents';
+import type { SessionPrincipal } from '../ticketed/session.ts';
+import { ticketed } from '../ticketed.ts';
+
+interface CounterState {
+  count: number;
+}
+
+/** A shared number. Anyone who is somebody may watch; only some may change it. */
+export class Counter extends ticketed(Agent<Cloudflare.Env, CounterState>) {
+  override initialState: CounterState = { count: 0 };
+
+  @callable()
+  increment(): number {
+    this.setState({ count: this.state.count + 1 });
+    return this.state.count;
+  }
+
+  @callable()
+  reset(): number {
+    this.setState({ count: 0 });
+    return this.state.count;
+  }
+
+  @callable()
+  whoami(): SessionPrincipal {
+    return this.principal();
+  }
+}

@@ -1,0 +1,15 @@
+import { Agent } from 'agents';
+import { ticketed } from '../ticketed.ts';
+
+interface LobbyState {
+  title: string;
+  notices: string[];
+}
+
+/** A public board. Strangers read it; nobody writes through a socket without a scope for it. */
+export class Lobby extends ticketed(Agent<Cloudflare.Env, LobbyState>) {
+  override initialState: LobbyState = {
+    title: 'Lobby',
+    notices: ['Anyone may read this board, and nobody was asked for a name.'],
+  };
+}

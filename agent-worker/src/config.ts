@@ -1,0 +1,39 @@
+import { BaseUrl, Mode, Origins, readSettings } from '@agent-ticket/shared/settings.ts';
+import * as z from 'zod';
+
+const Settings = z.strictObject({
+  ISSUER: BaseUrl,
+  TICKET_AUDIENCE: z.string().min(1).max(512),
+  BROKER_JWKS_URL: BaseUrl.optional(),
+  ALLOWED_ORIGINS: Origins.default([]),
+  MODE: Mode.default('production'),
+});
+
+export interface GateConfig {
+  /** The broker, as tickets name it. */
+  readonly issuer: string;
+  /** This agent worker, as tickets name it. */
+  readonly audience: string;
+  /** Where the broker's keys are. Over a binding only the path counts. */
+  readonly jwksUrl: string;
+  /** Pages that may open sockets and make requests. */
+  readonly allowedOrigins: readonly string[];
+  /** Lets plain http through on any host. */
+  readonly development: boolean;
+}
+
+/** The configuration in a Worker's env. Throws an `Error` that names each wrong setting. */
+export function readConfig(env: object): GateConfig {
+  const { ISSUER, TICKET_AUDIENCE, BROKER_JWKS_URL, ALLOWED_ORIGINS, MODE } = readSettings(
+    'agent worker',
+    Settings,
+    env,
+  );
+  return {
+    issuer: ISSUER,
+    audience: TICKET_AUDIENCE,
+    jwksUrl: BROKER_JWKS_URL ?? `${ISSUER.replace(/\/$/, '')}/.well-known/jwks.json`,
+    allowedOrigins: ALLOWED_ORIGINS,
+    development: MODE === 'development',
+  };
+}

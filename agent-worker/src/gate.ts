@@ -1,0 +1,116 @@
+import type { Denial } from '@agent-ticket/shared/denial.ts';
+import {
+  offersMarker,
+  SUBPROTOCOL,
+  takeFromRequest,
+  takeFromUpgrade,
+} from '@agent-ticket/shared/handshake.ts';
+import { SessionId } from '@agent-ticket/shared/names.ts';
+import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import type { AgentRegistry } from '@agent-ticket/shared/registry.ts';
+import { CONNECT, MESSAGE, STATE_READ } from '@agent-ticket/shared/scope.ts';
+import { isLoopback } from '@agent-ticket/shared/settings.ts';
+import { type FindKey, verifyTicket } from '@agent-ticket/shared/verify-ticket.ts';
+import type { GateConfig } from './config.ts';
+import { forward } from './gate/forward.ts';
+import { corsHeaders, originAllowed, preflight } from './gate/origin.ts';
+import { isUpgrade, refuse } from './gate/refuse.ts';
+import { parseRoute, type Route } from './gate/route.ts';
+import { denialOf } from './ticketed/answer.ts';
+
+export interface GatePorts {
+  readonly registry: AgentRegistry;
+  readonly config: GateConfig;
+  readonly findKey: FindKey;
+  /** The destination object of a route. Called only with a verified ticket, so that strangers make no objects. */
+  readonly destination: (route: Route) => { fetch(request: Request): Promise<Response> };
+  readonly randomId: () => string;
+  /** Milliseconds since 1970. */
+  readonly clock: () => number;
+  readonly log: (event: Readonly<Record<string, unknown>>) => void;
+}
+
+/**
+ * Answers one request to `/agents/…`: where to, from where, with which ticket, and only then the object.
+ *
+ * Refuses everything that it does not know; passes on nothing that it did not check. Does NOT burn the ticket nor
+ * look at the frames of an open socket: the object does, before its agent's code.
+ */
+export async function answerAgentRequest(request: Request, ports: GatePorts): Promise<Response> {
+  const requestId = ports.randomId();
+  const outcome = await passGate(request, ports, requestId);
+  if (outcome.ok) return outcome.value;
+  const { reason, inside } = outcome.denial;
+  ports.log({
+    event: 'gate_refused',
+    reason,
+    inside,
+    request_id: requestId,
+    path: new URL(request.url).pathname,
+  });
+  return withCors(refuse(request, outcome.denial, requestId), request, ports.config);
+}
+
+async function passGate(request: Request, ports: GatePorts, requestId: string): Promise<Outcome<Response>> {
+  const { registry, config } = ports;
+  const url = new URL(request.url);
+  const upgrade = isUpgrade(request.headers);
+  const origin = request.headers.get('origin');
+
+  const route = parseRoute(url.pathname, request.method, registry);
+  if (!route.ok) return route;
+  if (url.protocol === 'http:' && !config.development && !isLoopback(url.hostname))
+    return deny('plaintext_refused');
+  if (!originAllowed(origin, config.allowedOrigins)) return deny('origin_not_allowed');
+  if (request.method === 'OPTIONS') return allow(preflight(origin));
+
+  const { entry, instance } = route.value;
+  const taken = upgrade ? takeFromUpgrade(url, request.headers) : takeFromRequest(request.headers);
+  if (!taken.ok) return taken;
+  const { ticket, delivery } = taken.value;
+  const verified = await verifyTicket(ticket, {
+    issuer: config.issuer,
+    audience: config.audience,
+    now: Math.floor(ports.clock() / 1000),
+    route: { agent: entry.slug, instance },
+    scope: upgrade ? CONNECT : request.method === 'GET' ? STATE_READ : MESSAGE,
+    transport: upgrade ? 'websocket' : undefined,
+    findKey: ports.findKey,
+  });
+  if (!verified.ok) return verified;
+  if (!entry.deliveries.includes(delivery)) return deny('ticket_delivery_not_allowed');
+
+  const answer = await ports.destination(route.value).fetch(
+    forward(request, verified.value, {
+      sessionId: SessionId.parse(ports.randomId()),
+      delivery,
+      requestId,
+      ipAddress: request.headers.get('cf-connecting-ip'),
+      userAgent: request.headers.get('user-agent')?.slice(0, 256) ?? null,
+    }),
+  );
+  const denial: Denial | undefined = denialOf(answer);
+  if (denial !== undefined) return { ok: false, denial };
+  return allow(upgrade ? admitted(request, answer, requestId) : passedOn(request, answer, requestId, config));
+}
+
+/** The accepted socket, with the marker that a browser needs to see. */
+function admitted(request: Request, answer: Response, requestId: string): Response {
+  const headers = new Headers({ 'x-request-id': requestId });
+  if (offersMarker(request.headers)) headers.set('sec-websocket-protocol', SUBPROTOCOL);
+  return new Response(null, { status: 101, webSocket: answer.webSocket, headers });
+}
+
+function passedOn(request: Request, answer: Response, requestId: string, config: GateConfig): Response {
+  const passed = new Response(answer.body, answer);
+  passed.headers.set('x-request-id', requestId);
+  passed.headers.set('cache-control', 'no-store');
+  return withCors(passed, request, config);
+}
+
+function withCors(answer: Response, request: Request, config: GateConfig): Response {
+  const origin = request.headers.get('origin');
+  if (answer.status === 101 || !originAllowed(origin, config.allowedOrigins)) return answer;
+  for (const [name, value] of corsHeaders(origin)) answer.headers.set(name, value);
+  return answer;
+}

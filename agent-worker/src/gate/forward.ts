@@ -1,0 +1,26 @@
+import { stripTicket } from '@agent-ticket/shared/handshake.ts';
+import type { VerifiedTicket } from '@agent-ticket/shared/verify-ticket.ts';
+import { type Handover, writeHandover } from '../handover.ts';
+
+/** Headers by which the SDK's own parts talk to each other; a client's copy would be believed. */
+const INTERNAL_HEADER = /^(x-agents-|x-cf-agents-|x-partykit-|cf-mcp-|x-agent-ticket-)/;
+
+/**
+ * The request as the destination object gets it: no ticket anywhere, no internal header of a client's making, the
+ * connection id ours, and the verified claims beside it.
+ */
+export function forward(
+  request: Request,
+  ticket: VerifiedTicket,
+  facts: Omit<Handover, 'claims' | 'kid'>,
+): Request {
+  const url = new URL(request.url);
+  const headers = new Headers(request.headers);
+  stripTicket(url, headers);
+  for (const name of [...headers.keys()]) if (INTERNAL_HEADER.test(name)) headers.delete(name);
+  // `_pk` is the SDK's connection id; a client's choice could shadow another's. The other picks a wire that
+  // pins the object in memory and bypasses the frame check.
+  url.searchParams.set('_pk', facts.sessionId);
+  url.searchParams.delete('__agents_transport');
+  return new Request(url, new Request(request, { headers, cf: writeHandover(request.cf, ticket, facts) }));
+}

@@ -1,0 +1,34 @@
+import { closeFace, type Denial, httpFace } from '@agent-ticket/shared/denial.ts';
+import { offersMarker, SUBPROTOCOL } from '@agent-ticket/shared/handshake.ts';
+
+export const isUpgrade = (headers: Headers): boolean => headers.get('upgrade')?.toLowerCase() === 'websocket';
+
+/**
+ * A refusal as its caller can read it. A browser's script learns nothing from a failed handshake and retries for
+ * ever, so an upgrade is answered 101 and closed with a code; only a caller that asks for JSON gets the status.
+ */
+export function refuse(request: Request, denial: Denial, requestId: string): Response {
+  const wantsJson = (request.headers.get('accept') ?? '').includes('application/json');
+  return isUpgrade(request.headers) && !wantsJson
+    ? refuseSocket(request, denial, requestId)
+    : refuseHttp(denial, requestId);
+}
+
+function refuseSocket(request: Request, denial: Denial, requestId: string): Response {
+  const { code, reason } = closeFace(denial);
+  const { 0: client, 1: server } = new WebSocketPair();
+  server.accept();
+  server.close(code, reason);
+  const headers = new Headers({ 'x-request-id': requestId });
+  if (offersMarker(request.headers)) headers.set('sec-websocket-protocol', SUBPROTOCOL);
+  return new Response(null, { status: 101, webSocket: client, headers });
+}
+
+function refuseHttp(denial: Denial, requestId: string): Response {
+  const { status, code, message } = httpFace(denial);
+  const headers = new Headers({ 'cache-control': 'no-store', 'x-request-id': requestId });
+  if (status === 401) headers.set('www-authenticate', 'Bearer realm="agents"');
+  if (status === 503) headers.set('retry-after', String(denial.retryAfter ?? 1));
+  if (denial.allow !== undefined) headers.set('allow', denial.allow.join(', '));
+  return Response.json({ error: { code, message, request_id: requestId } }, { status, headers });
+}

@@ -1,0 +1,46 @@
+import { InstanceName } from '@agent-ticket/shared/names.ts';
+import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { type AgentEntry, type AgentRegistry, findAgent } from '@agent-ticket/shared/registry.ts';
+
+export interface Route {
+  readonly entry: AgentEntry;
+  readonly instance: InstanceName;
+}
+
+const METHODS = ['GET', 'POST', 'OPTIONS'] as const;
+
+/** Whether a path is the gate's to answer. Everything else is the worker's own. */
+export const isAgentPath = (pathname: string): boolean =>
+  pathname === '/agents' || pathname.startsWith('/agents/');
+
+/**
+ * Reads `/agents/<slug>/<instance>[/...]` from the raw path: segments are compared as they came, never decoded, and
+ * an empty segment is part of a name like any other character, so that no second spelling reaches an object.
+ * In order: slug 404, sub-agent path 404, method 405, instance 400.
+ */
+export function parseRoute(pathname: string, method: string, registry: AgentRegistry): Outcome<Route> {
+  const [, , slug = '', instance = '', ...rest] = pathname.split('/');
+  const entry = findAgent(registry, slug);
+  if (entry === undefined) return deny('agent_unknown');
+  if (instance === 'sub') return deny('agent_unknown');
+  if (rest.some(isSubMarker) && !reachesListedSubAgent(rest, entry)) return deny('agent_unknown');
+  if (!METHODS.some((known) => known === method)) return deny('method_not_allowed', { allow: METHODS });
+  const name = InstanceName.safeParse(instance);
+  if (!name.success) return deny('instance_invalid', { field: 'instance' });
+  if (entry.instances !== undefined && !entry.instances.includes(name.data)) return deny('instance_unlisted');
+  return allow({ entry, instance: name.data });
+}
+
+/** The SDK drops empty segments and matches its marker in what is left; encoded spellings are refused as well. */
+const isSubMarker = (segment: string): boolean => /^(s|%73)(u|%75)(b|%62)$/i.test(segment);
+
+/** `/sub/<class>/<name>` right behind the instance, with a listed class, and nowhere again. */
+function reachesListedSubAgent(rest: readonly string[], entry: AgentEntry): boolean {
+  const [marker, slug = '', name = '', ...deeper] = rest;
+  return (
+    marker === 'sub' &&
+    (entry.subAgents ?? []).includes(slug) &&
+    InstanceName.safeParse(name).success &&
+    !deeper.some(isSubMarker)
+  );
+}

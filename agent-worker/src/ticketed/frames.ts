@@ -1,0 +1,58 @@
+import { CONNECT, MESSAGE, rpcScope, type Scope, STATE_WRITE } from '@agent-ticket/shared/scope.ts';
+
+/** What an inbound frame is, as far as rights go. */
+export type FrameNeed =
+  | {
+      readonly kind: 'rpc';
+      readonly scope: Scope | undefined;
+      readonly id: string | undefined;
+      readonly method: string;
+    }
+  | { readonly kind: 'state' | 'resume' | 'message'; readonly scope: Scope };
+
+/** Frames by which the SDK's chat client asks for the rest of a stream it already follows. */
+const RESUME_TYPES = new Set(['cf_agent_stream_resume_request', 'cf_agent_stream_resume_ack']);
+
+/**
+ * Reads what a frame asks for. The SDK dispatches by the same members of the same JSON, so the frame is parsed as
+ * it parses it; what is not one of its own frames is a message to the agent.
+ */
+export function frameNeed(frame: string | ArrayBuffer): FrameNeed {
+  const parsed = typeof frame === 'string' ? parse(frame) : undefined;
+  const { type } = parsed ?? {};
+  if (type === 'rpc') {
+    const { id, method } = parsed ?? {};
+    const name = typeof method === 'string' ? method : '';
+    return { kind: 'rpc', scope: rpcScope(name), id: typeof id === 'string' ? id : undefined, method: name };
+  }
+  if (type === 'cf_agent_state') return { kind: 'state', scope: STATE_WRITE };
+  if (typeof type === 'string' && RESUME_TYPES.has(type)) return { kind: 'resume', scope: CONNECT };
+  return { kind: 'message', scope: MESSAGE };
+}
+
+function parse(frame: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(frame);
+    return typeof value === 'object' && value !== null ? { ...value } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * The answer to a frame without its scope: the SDK's own error where it has one, so that a stock client rejects the
+ * call or reports the state error, else a `ticket.denied` frame; `undefined` for a call that names no call to answer.
+ */
+export function refusalFrame(need: FrameNeed): string | undefined {
+  switch (need.kind) {
+    case 'rpc':
+      return need.id === undefined
+        ? undefined
+        : JSON.stringify({ type: 'rpc', id: need.id, success: false, error: 'forbidden' });
+    case 'state':
+      return JSON.stringify({ type: 'cf_agent_state_error', error: 'forbidden' });
+    case 'resume':
+    case 'message':
+      return JSON.stringify({ type: 'ticket.denied', code: 'forbidden', scope: need.scope });
+  }
+}

@@ -1,0 +1,26 @@
+import type { ObjectSession } from '@agent-ticket/drizzle/object/sessions.ts';
+import type { PrincipalId, Role, Tier } from '@agent-ticket/shared/names.ts';
+import type { Scope } from '@agent-ticket/shared/scope.ts';
+import { TicketClaims } from '@agent-ticket/shared/ticket.ts';
+
+/** Who is asking, as agent code sees it. Never a ticket, never an e-mail. */
+export interface SessionPrincipal {
+  readonly principal: PrincipalId;
+  readonly role: Role;
+  readonly tier: Tier;
+  readonly scope: readonly Scope[];
+  /** The session's id; absent for a plain request, which opens none. */
+  readonly session?: string;
+}
+
+/** The claims in a session row: the verified ticket's payload, so anything else is a bug and throws. */
+export const claimsOf = (session: ObjectSession): TicketClaims =>
+  TicketClaims.parse(JSON.parse(session.claims));
+
+export const principalOf = (claims: TicketClaims, session?: string): SessionPrincipal => ({
+  principal: claims.sub,
+  role: claims.role,
+  tier: claims.tier,
+  scope: claims.scope,
+  ...(session === undefined ? {} : { session }),
+});

@@ -1,0 +1,62 @@
+CREATE TABLE `grants` (
+	`id` text PRIMARY KEY NOT NULL,
+	`subject` text NOT NULL,
+	`agent_slug` text NOT NULL,
+	`instance_id` text NOT NULL,
+	`role` text NOT NULL,
+	`reason` text NOT NULL,
+	`created_by` text NOT NULL,
+	`created_at` integer NOT NULL,
+	`expires_at` integer
+);
+--> statement-breakpoint
+CREATE INDEX `grants_lookup` ON `grants` (`subject`,`agent_slug`,`instance_id`);--> statement-breakpoint
+CREATE TABLE `locks` (
+	`id` text PRIMARY KEY NOT NULL,
+	`target` text NOT NULL,
+	`reason` text NOT NULL,
+	`created_by` text NOT NULL,
+	`created_at` integer NOT NULL,
+	`expires_at` integer,
+	`lifted_at` integer
+);
+--> statement-breakpoint
+CREATE INDEX `locks_standing` ON `locks` (`target`) WHERE lifted_at IS NULL;--> statement-breakpoint
+CREATE TABLE `service_token_secrets` (
+	`digest` text PRIMARY KEY NOT NULL,
+	`token_id` text NOT NULL,
+	`created_at` integer NOT NULL,
+	`expires_at` integer,
+	FOREIGN KEY (`token_id`) REFERENCES `service_tokens`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `service_token_secrets_token` ON `service_token_secrets` (`token_id`);--> statement-breakpoint
+CREATE TABLE `service_tokens` (
+	`id` text PRIMARY KEY NOT NULL,
+	`client_id` text NOT NULL,
+	`name` text NOT NULL,
+	`agents` text,
+	`permissions` text NOT NULL,
+	`tier` text NOT NULL,
+	`created_by` text NOT NULL,
+	`created_at` integer NOT NULL,
+	`expires_at` integer,
+	`revoked_at` integer,
+	`last_used_at` integer
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `service_tokens_client_id_unique` ON `service_tokens` (`client_id`);--> statement-breakpoint
+CREATE TABLE `signing_keys` (
+	`kid` text PRIMARY KEY NOT NULL,
+	`purpose` text NOT NULL,
+	`generation` integer NOT NULL,
+	`alg` text NOT NULL,
+	`sealed` text NOT NULL,
+	`created_at` integer NOT NULL,
+	`activates_at` integer NOT NULL,
+	`retires_at` integer,
+	`removed_at` integer,
+	`revoked_at` integer
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `signing_keys_generation` ON `signing_keys` (`purpose`,`generation`);

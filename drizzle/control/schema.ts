@@ -1,0 +1,91 @@
+import { sql } from 'drizzle-orm';
+import { index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
+
+/** The broker's own database. Nothing that runs agent code may open it: a row here is policy. Times are in ms. */
+
+export const signingKeys = sqliteTable(
+  'signing_keys',
+  {
+    /** RFC 7638 thumbprint. */
+    kid: text('kid').primaryKey(),
+    /** What the key signs; keys of different purposes never share a JWKS. */
+    purpose: text('purpose', { enum: ['ticket', 'audit'] }).notNull(),
+    /** 1, 2, 3 within a purpose: inserting the next number is the compare-and-set of a rotation. */
+    generation: integer('generation').notNull(),
+    alg: text('alg').notNull(),
+    /** The private JWK under AES-GCM; readable only with the broker's key-encryption key. */
+    sealed: text('sealed').notNull(),
+    createdAt: integer('created_at').notNull(),
+    activatesAt: integer('activates_at').notNull(),
+    /** From here on it verifies only. Null: until a successor is made. */
+    retiresAt: integer('retires_at'),
+    /** From here on it is not published either. */
+    removedAt: integer('removed_at'),
+    revokedAt: integer('revoked_at'),
+  },
+  (t) => [uniqueIndex('signing_keys_generation').on(t.purpose, t.generation)],
+);
+
+export const serviceTokens = sqliteTable('service_tokens', {
+  id: text('id').primaryKey(),
+  clientId: text('client_id').notNull().unique(),
+  name: text('name').notNull(),
+  /** Slugs it may ask for; null: all. */
+  agents: text('agents', { mode: 'json' }).$type<string[]>(),
+  permissions: text('permissions', { mode: 'json' }).$type<string[]>().notNull(),
+  tier: text('tier').notNull(),
+  createdBy: text('created_by').notNull(),
+  createdAt: integer('created_at').notNull(),
+  expiresAt: integer('expires_at'),
+  revokedAt: integer('revoked_at'),
+  lastUsedAt: integer('last_used_at'),
+});
+
+/** Live secrets of a service token, two while one is rotated out. */
+export const serviceTokenSecrets = sqliteTable(
+  'service_token_secrets',
+  {
+    /** Peppered HMAC of the secret, base64url. The secret itself is nowhere. */
+    digest: text('digest').primaryKey(),
+    tokenId: text('token_id')
+      .notNull()
+      .references(() => serviceTokens.id, { onDelete: 'cascade' }),
+    createdAt: integer('created_at').notNull(),
+    /** End of the grace time after a rotation. */
+    expiresAt: integer('expires_at'),
+  },
+  (t) => [index('service_token_secrets_token').on(t.tokenId)],
+);
+
+export const grants = sqliteTable(
+  'grants',
+  {
+    id: text('id').primaryKey(),
+    /** A principal id, `email:<address>`, `email:*@<domain>` or `group:<issuer>:<name>`. */
+    subject: text('subject').notNull(),
+    agentSlug: text('agent_slug').notNull(),
+    /** An instance name, or `*` for every one. */
+    instanceId: text('instance_id').notNull(),
+    role: text('role').notNull(),
+    reason: text('reason').notNull(),
+    createdBy: text('created_by').notNull(),
+    createdAt: integer('created_at').notNull(),
+    expiresAt: integer('expires_at'),
+  },
+  (t) => [index('grants_lookup').on(t.subject, t.agentSlug, t.instanceId)],
+);
+
+export const locks = sqliteTable(
+  'locks',
+  {
+    id: text('id').primaryKey(),
+    /** `<kind>:<name>` in one canonical spelling, so that one index answers for every kind. */
+    target: text('target').notNull(),
+    reason: text('reason').notNull(),
+    createdBy: text('created_by').notNull(),
+    createdAt: integer('created_at').notNull(),
+    expiresAt: integer('expires_at'),
+    liftedAt: integer('lifted_at'),
+  },
+  (t) => [index('locks_standing').on(t.target).where(sql`lifted_at IS NULL`)],
+);

@@ -1,0 +1,27 @@
+/** Facts that wait for the record database, in the order in which they came to be. */
+export interface BacklogItem {
+  readonly id: number;
+  readonly fact: string;
+}
+
+export function backlogQueries(sql: SqlStorage) {
+  return {
+    add(fact: string): void {
+      sql.exec('INSERT INTO ticket_backlog (fact) VALUES (?)', fact);
+    },
+
+    oldest: (limit: number): BacklogItem[] =>
+      sql
+        .exec<{ id: number; fact: string }>('SELECT id, fact FROM ticket_backlog ORDER BY id LIMIT ?', limit)
+        .toArray(),
+
+    /** Removes the items of a delivered batch, and no others. */
+    removeThrough(id: number): void {
+      sql.exec('DELETE FROM ticket_backlog WHERE id <= ?', id);
+    },
+
+    count(): number {
+      return sql.exec<{ n: number }>('SELECT count(*) AS n FROM ticket_backlog').one().n;
+    },
+  };
+}

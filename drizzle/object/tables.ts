@@ -1,0 +1,38 @@
+/**
+ * Tables of the ticket layer inside a destination object, beside those of the SDK and of the agent itself, hence
+ * the prefix. Statements are synchronous there: nothing interleaves between two of them, and one event's writes
+ * are durable together before any answer leaves the object.
+ */
+const TABLES = [
+  // One row per ticket seen: its presence is what makes a ticket good for one session.
+  `CREATE TABLE IF NOT EXISTS ticket_burns (
+    jti TEXT PRIMARY KEY,
+    exp INTEGER NOT NULL,
+    replays INTEGER NOT NULL DEFAULT 0
+  ) WITHOUT ROWID`,
+  // Identity and rights of each socket. The row is the truth; connection state belongs to the agent's code.
+  `CREATE TABLE IF NOT EXISTS ticket_sessions (
+    id TEXT PRIMARY KEY,
+    jti TEXT NOT NULL,
+    claims TEXT NOT NULL,
+    kid TEXT NOT NULL,
+    started_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    ended_at INTEGER,
+    end_reason TEXT,
+    ip_address TEXT,
+    user_agent TEXT
+  ) WITHOUT ROWID`,
+  'CREATE INDEX IF NOT EXISTS ticket_sessions_open ON ticket_sessions (expires_at) WHERE ended_at IS NULL',
+  'CREATE INDEX IF NOT EXISTS ticket_sessions_jti ON ticket_sessions (jti)',
+  // Facts on their way to the record database, in order.
+  `CREATE TABLE IF NOT EXISTS ticket_backlog (
+    id INTEGER PRIMARY KEY,
+    fact TEXT NOT NULL
+  )`,
+] as const;
+
+/** Makes the tables unless they are there. Cheap enough to run at every wake. */
+export function createObjectTables(sql: SqlStorage): void {
+  for (const statement of TABLES) sql.exec(statement);
+}

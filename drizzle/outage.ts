@@ -1,0 +1,19 @@
+import { DrizzleQueryError } from 'drizzle-orm/errors';
+
+/**
+ * Messages and codes of a database that is out of reach, overloaded, busy or full, as D1 and libSQL word them.
+ * Everything else (a syntax error, a broken constraint) is a bug and must look like one.
+ */
+const OUTAGE =
+  /network connection lost|overloaded|reset because|storage caused object to be reset|internal error|timed? ?out|fetch failed|econnrefused|econnreset|enotfound|eai_again|sqlite_(busy|locked|full|ioerr|cantopen|readonly|corrupt|notadb)|database is locked|disk is full|unable to open/i;
+
+/** Whether an error thrown by a query means that the database cannot serve now. */
+export function isOutage(error: unknown): boolean {
+  for (let cause = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth += 1) {
+    // Drizzle's own message quotes the statement, which proves nothing.
+    if (cause instanceof DrizzleQueryError) continue;
+    const code = 'code' in cause && typeof cause.code === 'string' ? cause.code : '';
+    if (OUTAGE.test(`${code} ${cause.message}`)) return true;
+  }
+  return false;
+}

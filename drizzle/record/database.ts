@@ -1,0 +1,4 @@
+import type { Database } from '../database.ts';
+import type * as schema from './schema.ts';
+
+export type RecordDatabase = Database<typeof schema>;

@@ -1,0 +1,42 @@
+CREATE TABLE `agent_sessions` (
+	`id` text PRIMARY KEY NOT NULL,
+	`user_id` text NOT NULL,
+	`agent_slug` text NOT NULL,
+	`instance_id` text NOT NULL,
+	`role` text NOT NULL,
+	`scope` text NOT NULL,
+	`started_at` integer NOT NULL,
+	`ended_at` integer,
+	`end_reason` text,
+	`ip_address` text,
+	`user_agent` text,
+	`jti` text NOT NULL,
+	`kid` text NOT NULL
+);
+--> statement-breakpoint
+CREATE INDEX `agent_sessions_user` ON `agent_sessions` (`user_id`,`started_at`,`id`);--> statement-breakpoint
+CREATE INDEX `agent_sessions_instance` ON `agent_sessions` (`agent_slug`,`instance_id`,`started_at`,`id`);--> statement-breakpoint
+CREATE INDEX `agent_sessions_active` ON `agent_sessions` (`agent_slug`,`instance_id`,`user_id`) WHERE ended_at IS NULL;--> statement-breakpoint
+CREATE TABLE `audit_events` (
+	`seq` integer PRIMARY KEY NOT NULL,
+	`event_id` text NOT NULL,
+	`at` integer NOT NULL,
+	`type` text NOT NULL,
+	`outcome` text NOT NULL,
+	`code` text,
+	`user_id` text,
+	`agent_slug` text,
+	`instance_id` text,
+	`jti` text,
+	`session_id` text,
+	`kid` text,
+	`ip_address` text,
+	`user_agent` text,
+	`request_id` text,
+	`policy_version` text,
+	`details` text
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `audit_events_event_id_unique` ON `audit_events` (`event_id`);--> statement-breakpoint
+CREATE INDEX `audit_events_user` ON `audit_events` (`user_id`,`seq`);--> statement-breakpoint
+CREATE INDEX `audit_events_agent` ON `audit_events` (`agent_slug`,`instance_id`,`seq`);

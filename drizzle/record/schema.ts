@@ -1,0 +1,62 @@
+import { sql } from 'drizzle-orm';
+import { index, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+
+/** What happened, written by both workers. Nothing in it grants anything. Times are in ms. */
+
+export const agentSessions = sqliteTable(
+  'agent_sessions',
+  {
+    id: text('id').primaryKey(),
+    /** The principal id. */
+    userId: text('user_id').notNull(),
+    agentSlug: text('agent_slug').notNull(),
+    instanceId: text('instance_id').notNull(),
+    role: text('role').notNull(),
+    scope: text('scope').notNull(),
+    startedAt: integer('started_at').notNull(),
+    endedAt: integer('ended_at'),
+    endReason: text('end_reason'),
+    ipAddress: text('ip_address'),
+    userAgent: text('user_agent'),
+    /** The ticket and the key that the rights in force come from. */
+    jti: text('jti').notNull(),
+    kid: text('kid').notNull(),
+  },
+  (t) => [
+    index('agent_sessions_user').on(t.userId, t.startedAt, t.id),
+    index('agent_sessions_instance').on(t.agentSlug, t.instanceId, t.startedAt, t.id),
+    index('agent_sessions_active').on(t.agentSlug, t.instanceId, t.userId).where(sql`ended_at IS NULL`),
+  ],
+);
+
+export const auditEvents = sqliteTable(
+  'audit_events',
+  {
+    /**
+     * Order of arrival, given by the database: a rowid without AUTOINCREMENT is one more than the greatest, so a
+     * repeated delivery burns no number and a hole means that a row was taken away.
+     */
+    seq: integer('seq').primaryKey(),
+    /** UUID from the source; makes delivery repeatable. */
+    eventId: text('event_id').notNull().unique(),
+    at: integer('at').notNull(),
+    type: text('type').notNull(),
+    outcome: text('outcome').notNull(),
+    code: text('code'),
+    userId: text('user_id'),
+    agentSlug: text('agent_slug'),
+    instanceId: text('instance_id'),
+    jti: text('jti'),
+    sessionId: text('session_id'),
+    kid: text('kid'),
+    ipAddress: text('ip_address'),
+    userAgent: text('user_agent'),
+    requestId: text('request_id'),
+    policyVersion: text('policy_version'),
+    details: text('details', { mode: 'json' }).$type<Readonly<Record<string, string | number | boolean>>>(),
+  },
+  (t) => [
+    index('audit_events_user').on(t.userId, t.seq),
+    index('audit_events_agent').on(t.agentSlug, t.instanceId, t.seq),
+  ],
+);
