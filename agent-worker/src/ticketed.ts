@@ -1,9 +1,9 @@
 import { backlogQueries } from '@agent-ticket/drizzle/object/backlog.ts';
 import { burnQueries } from '@agent-ticket/drizzle/object/burns.ts';
-import { drain } from '@agent-ticket/drizzle/object/drain.ts';
+import { createDelivery } from '@agent-ticket/drizzle/object/delivery.ts';
 import { type ObjectSession, objectSessionQueries } from '@agent-ticket/drizzle/object/sessions.ts';
 import { createObjectTables } from '@agent-ticket/drizzle/object/tables.ts';
-import { openRecord } from '@agent-ticket/drizzle/open-d1.ts';
+import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
 import { closeFace, type DenialReason } from '@agent-ticket/shared/denial.ts';
 import { BURN_KEPT_SECONDS, CLOCK_SKEW_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { covers, STATE_READ } from '@agent-ticket/shared/scope.ts';
@@ -58,7 +58,16 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
     /** Admitted, but not yet accepted by the SDK: open without a socket, and rightly so. */
     readonly #opening = new Set<string>();
     readonly #requests = new WeakMap<Request, SessionPrincipal>();
-    #drain: 'idle' | 'running' | 'again' = 'idle';
+    readonly #delivery = createDelivery({
+      backlog: this.#backlog,
+      openRecord: () => openRecord(this.env.RECORD),
+      keepAlive: (work) => this.ctx.waitUntil(work),
+      onFailure: async (error) => {
+        // A database out of reach is not the failure of whoever is being served.
+        console.error(JSON.stringify({ event: 'record_delivery_failed', error: String(error) }));
+        await this.#armSweep(Date.now());
+      },
+    });
 
     constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
       super(ctx, env);
@@ -90,7 +99,7 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
             ? { frame: need.kind, method: need.method.slice(0, 128) }
             : { frame: need.kind };
         this.#journal.session('rpc.denied', session, now, 'frame_scope_missing', details);
-        this.#deliver();
+        this.#delivery.start();
         const refusal = refusalFrame(need);
         if (refusal !== undefined) ws.send(refusal);
         return;
@@ -145,13 +154,13 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       this.#endLost(now);
       burnQueries(this.#sql).purge(Math.floor(now / 1000) - CLOCK_SKEW_SECONDS - BURN_KEPT_SECONDS);
       this.#sessions.purge(now - ENDED_KEPT_MS);
-      this.#deliver();
+      this.#delivery.start();
       await this.#armSweep(now);
     }
 
     async #openSocket(request: Request, handover: Handover): Promise<Response> {
       const admitted = admit(this.#sql, this.#journal, handover, Date.now());
-      this.#deliver();
+      this.#delivery.start();
       if (!admitted.ok) return denialAnswer(admitted.denial);
 
       const { id } = admitted.value;
@@ -207,7 +216,7 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       const ended = this.#sessions.end(id, reason, now);
       if (ended === undefined) return;
       this.#journal.session('session.closed', ended, now, reason, details);
-      this.#deliver();
+      this.#delivery.start();
     }
 
     /** Sessions whose socket died with an earlier life of this object: a crash or a deploy tells nobody. */
@@ -216,32 +225,6 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
         if (!this.#opening.has(id) && this.ctx.getWebSockets(id).length === 0)
           this.#end(id, 'connection_lost', now);
       }
-    }
-
-    /** Starts moving facts to the record database unless that is under way; the caller does not wait for it. */
-    #deliver(): void {
-      const idle = this.#drain === 'idle';
-      this.#drain = idle ? 'running' : 'again';
-      if (idle) this.ctx.waitUntil(this.#deliverAll());
-    }
-
-    async #deliverAll(): Promise<void> {
-      try {
-        do {
-          this.#drain = 'running';
-          await drain(this.#backlog, openRecord(this.env.RECORD));
-        } while (this.#isAskedAgain());
-      } catch (error) {
-        // The facts stay; a database out of reach is not this request's failure.
-        console.error(JSON.stringify({ event: 'record_delivery_failed', error: String(error) }));
-        await this.#armSweep(Date.now());
-      } finally {
-        this.#drain = 'idle';
-      }
-    }
-
-    #isAskedAgain(): boolean {
-      return this.#drain === 'again';
     }
 
     /** Sees to it that the next sweep comes in time: at the next expiry, or soon while facts wait. */

@@ -63,7 +63,8 @@ export function objectSessionQueries(sql: SqlStorage) {
 
     /** Whether a ticket's session was opened here and is over. */
     isOver: (jti: string): boolean =>
-      sql.exec('SELECT 1 FROM ticket_sessions WHERE jti = ? AND ended_at IS NOT NULL', jti).toArray().length > 0,
+      sql.exec('SELECT 1 FROM ticket_sessions WHERE jti = ? AND ended_at IS NOT NULL', jti).toArray().length >
+      0,
 
     /** Ends an open session. Answers it as it ended, or `undefined` when it was not open: ends are written once. */
     end(id: string, reason: string, now: number): ObjectSession | undefined {

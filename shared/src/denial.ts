@@ -114,6 +114,8 @@ export const DENIALS = {
   ticket_scope_missing: forbidden,
   ticket_transport_wrong: forbidden,
   keys_unavailable: unavailable,
+  // a bug, anywhere
+  internal: row('INTERNAL', 'internal'),
   // the session, inside the destination object
   claims_missing: unauthorized,
   destination_wrong: forbidden,

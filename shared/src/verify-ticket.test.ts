@@ -180,6 +180,17 @@ describe('keys', () => {
   });
 });
 
-it('reading is covered by a ticket that holds it', async () => {
-  expect(await verdict(await signTicket(es256), expecting(signers, { scope: STATE_READ }))).toBe('accepted');
+describe('a ticket is enough', () => {
+  it('for what its scope names', async () => {
+    const expected = expecting(signers, { scope: STATE_READ });
+    expect(await verdict(await signTicket(es256), expected)).toBe('accepted');
+  });
+
+  it.each(['websocket', 'http'])(
+    'with the transport %s, for a request that may come by either',
+    async (transport) => {
+      const expected = expecting(signers, { transport: undefined });
+      expect(await verdict(await signTicket(es256, { transport }), expected)).toBe('accepted');
+    },
+  );
 });

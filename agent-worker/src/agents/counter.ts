@@ -1,5 +1,5 @@
+import { formatScope } from '@agent-ticket/shared/scope.ts';
 import { Agent, callable } from 'agents';
-import type { SessionPrincipal } from '../ticketed/session.ts';
 import { ticketed } from '../ticketed.ts';
 
 interface CounterState {
@@ -23,7 +23,8 @@ export class Counter extends ticketed(Agent<Cloudflare.Env, CounterState>) {
   }
 
   @callable()
-  whoami(): SessionPrincipal {
-    return this.principal();
+  whoami(): { principal: string; role: string; scope: string; session: string | undefined } {
+    const { principal, role, scope, session } = this.principal();
+    return { principal, role, scope: formatScope(scope), session };
   }
 }

@@ -1,0 +1,55 @@
+import { Agent, type Connection, callable, type WSMessage } from 'agents';
+import { ticketed } from '../../src/ticketed.ts';
+
+interface State {
+  secret: number;
+}
+
+/** Agent code of someone who overrides whatever the SDK lets them, without a thought for tickets. */
+export class Overrider extends ticketed(Agent<Cloudflare.Env, State>) {
+  override initialState: State = { secret: 42 };
+  heard: string[] = [];
+
+  /** A field: replaces what the SDK's constructor put there, calls and state included. */
+  override onMessage = async (connection: Connection, message: WSMessage): Promise<void> => {
+    this.heard.push(String(message));
+    connection.send(JSON.stringify({ type: 'heard', principal: this.principal().principal }));
+  };
+
+  override async onConnect(connection: Connection): Promise<void> {
+    connection.setState({ mine: true });
+    connection.send(JSON.stringify({ type: 'welcome', principal: this.principal().principal }));
+  }
+
+  override async getConnectionTags(): Promise<string[]> {
+    return ['mine'];
+  }
+
+  override shouldSendProtocolMessages(): boolean {
+    return true;
+  }
+}
+
+/** The same beneath the mixin, where its overrides lie under ours. */
+class Beneath extends Agent<Cloudflare.Env, State> {
+  override initialState: State = { secret: 42 };
+  heard: string[] = [];
+
+  override async fetch(request: Request): Promise<Response> {
+    this.heard.push('fetch');
+    return super.fetch(request);
+  }
+
+  override onMessage(connection: Connection, message: WSMessage): void {
+    this.heard.push(String(message));
+    connection.send(JSON.stringify({ type: 'heard' }));
+  }
+
+  @callable()
+  add(): number {
+    this.heard.push('add');
+    return this.heard.length;
+  }
+}
+
+export class Inner extends ticketed(Beneath) {}

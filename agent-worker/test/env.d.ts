@@ -1,0 +1,10 @@
+/** Bindings that only tests have. */
+declare namespace Cloudflare {
+  interface Env {
+    TEST_MIGRATIONS: import('cloudflare:test').D1Migration[];
+    WITNESS: DurableObjectNamespace<import('./agents/witness.ts').Witness>;
+    FAULTY: DurableObjectNamespace<import('./agents/faulty.ts').Faulty>;
+    OVERRIDER: DurableObjectNamespace<import('./agents/overrider.ts').Overrider>;
+    INNER: DurableObjectNamespace<import('./agents/overrider.ts').Inner>;
+  }
+}

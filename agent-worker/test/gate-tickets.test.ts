@@ -1,0 +1,216 @@
+import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { objectIds } from './objects.ts';
+import { ask, refusedSocket, upgrade } from './sockets.ts';
+import { makeTicket, NOW, newRoom, nextSigner, rights, signer, stranger } from './tickets.ts';
+
+/** A ticket that is not good here: the object is not called, and does not come to be. */
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+
+interface Refusal {
+  readonly close: readonly [code: number, reason: string];
+  readonly http: readonly [status: number, code: string];
+}
+const UNAUTHORIZED: Refusal = { close: [4001, 'unauthorized'], http: [401, 'UNAUTHORIZED'] };
+const FORBIDDEN: Refusal = { close: [4003, 'forbidden'], http: [403, 'FORBIDDEN'] };
+const EXPIRED: Refusal = { close: [3000, 'ticket_expired'], http: [401, 'TOKEN_EXPIRED'] };
+const LONG_EXPIRED: Refusal = { close: [4001, 'unauthorized'], http: [401, 'TOKEN_EXPIRED'] };
+
+const lived = (exp: number) => ({ iat: exp - 60, nbf: exp - 60, exp });
+
+const BAD_TICKETS: [what: string, make: (instance: string) => Promise<string> | string, refusal: Refusal][] =
+  [
+    ['of another agent', (instance) => makeTicket({ instance, agent: 'lobby' }), FORBIDDEN],
+    ['of another instance', (instance) => makeTicket({ instance: `${instance}-other` }), FORBIDDEN],
+    [
+      'of the instance in other letters',
+      (instance) => makeTicket({ instance: instance.toUpperCase() }),
+      FORBIDDEN,
+    ],
+    [
+      'without the connect and read scopes',
+      (instance) => makeTicket({ instance, scope: 'agent:message' }),
+      FORBIDDEN,
+    ],
+    ['for another audience', (instance) => makeTicket({ instance, aud: 'agents.example' }), UNAUTHORIZED],
+    ['for two audiences', (instance) => makeTicket({ instance, aud: ['agents.test', 'x'] }), UNAUTHORIZED],
+    ['of another issuer', (instance) => makeTicket({ instance, iss: 'http://127.0.0.1:8789' }), UNAUTHORIZED],
+    [
+      'of the issuer spelled with a slash',
+      (instance) => makeTicket({ instance, iss: 'http://127.0.0.1:8787/' }),
+      UNAUTHORIZED,
+    ],
+    ['that expired just now', (instance) => makeTicket({ instance, ...lived(NOW - 5) }), EXPIRED],
+    [
+      'that expired a minute ago, less a second',
+      (instance) => makeTicket({ instance, ...lived(NOW - 59) }),
+      EXPIRED,
+    ],
+    ['that expired a minute ago', (instance) => makeTicket({ instance, ...lived(NOW - 60) }), LONG_EXPIRED],
+    ['that expired yesterday', (instance) => makeTicket({ instance, ...lived(NOW - 86_400) }), LONG_EXPIRED],
+    ['that is not valid yet', (instance) => makeTicket({ instance, nbf: NOW + 6 }), UNAUTHORIZED],
+    [
+      'issued in the future',
+      (instance) => makeTicket({ instance, iat: NOW + 6, exp: NOW + 66 }),
+      UNAUTHORIZED,
+    ],
+    ['that would live for hours', (instance) => makeTicket({ instance, exp: NOW + 7200 }), UNAUTHORIZED],
+    [
+      'signed by a key nobody published',
+      (instance) => makeTicket({ instance }, { by: stranger }),
+      UNAUTHORIZED,
+    ],
+    [
+      "signed by a stranger under the broker's key id",
+      (instance) => makeTicket({ instance }, { by: stranger, header: { kid: signer.kid } }),
+      UNAUTHORIZED,
+    ],
+    [
+      'whose header names another algorithm than its key has',
+      (instance) => makeTicket({ instance }, { by: nextSigner, header: { alg: 'ES256' } }),
+      UNAUTHORIZED,
+    ],
+    [
+      'without a signature algorithm',
+      (instance) => makeTicket({ instance }, { header: { alg: 'none' } }),
+      UNAUTHORIZED,
+    ],
+    [
+      'of the type of any JWT',
+      (instance) => makeTicket({ instance }, { header: { typ: 'JWT' } }),
+      UNAUTHORIZED,
+    ],
+    [
+      'of the type of a command',
+      (instance) => makeTicket({ instance }, { header: { typ: 'agent-control+jwt' } }),
+      UNAUTHORIZED,
+    ],
+    [
+      'with a key of its own in the header',
+      (instance) => makeTicket({ instance }, { header: { jwk: stranger.jwk } }),
+      UNAUTHORIZED,
+    ],
+    [
+      'bound to a proof that nobody checks',
+      (instance) => makeTicket({ instance, cnf: { jkt: 'x' } }),
+      UNAUTHORIZED,
+    ],
+    [
+      'cut off in the signature',
+      async (instance) => (await makeTicket({ instance })).slice(0, -4),
+      UNAUTHORIZED,
+    ],
+    ['with its signature padded', async (instance) => `${await makeTicket({ instance })}==`, UNAUTHORIZED],
+    ['that is no ticket', () => 'garbage', UNAUTHORIZED],
+    ['that is three words', () => 'a.b.c', UNAUTHORIZED],
+    ['that is longer than any', () => `${'A'.repeat(3000)}.A.A`, UNAUTHORIZED],
+  ];
+
+describe('a ticket', () => {
+  let objects: string[];
+  beforeEach(async () => {
+    objects = await objectIds();
+  });
+
+  test.for(BAD_TICKETS)('%s opens no socket, wakes no object', async ([, make, { close }]) => {
+    const instance = newRoom();
+    const answer = await upgrade(`/agents/counter/${instance}`, { ticket: await make(instance) });
+    expect(answer.headers.get('x-request-id')).toMatch(UUID);
+    expect(await refusedSocket(answer)).toEqual({
+      status: 101,
+      code: close[0],
+      reason: close[1],
+      frames: [],
+    });
+    expect(await objectIds()).toEqual(objects);
+  });
+
+  test.for(BAD_TICKETS)('%s answers no request, wakes no object', async ([, make, { http }]) => {
+    const instance = newRoom();
+    const answer = await ask(`/agents/counter/${instance}`, { ticket: await make(instance) });
+    expect(answer.status).toBe(http[0]);
+    expect(answer.headers.get('cache-control')).toBe('no-store');
+    expect(answer.headers.get('www-authenticate')).toBe(http[0] === 401 ? 'Bearer realm="agents"' : null);
+    const body: { error: Record<string, string> } = await answer.json();
+    expect(Object.keys(body)).toEqual(['error']);
+    expect(body.error).toEqual({
+      code: http[1],
+      message: expect.any(String),
+      request_id: answer.headers.get('x-request-id'),
+    });
+    expect(body.error.request_id).toMatch(UUID);
+    expect(await objectIds()).toEqual(objects);
+  });
+
+  test('that is missing is refused, with the empty one', async () => {
+    for (const path of ['', '?ticket=', '?Ticket=x', '?token=x']) {
+      const refused = await refusedSocket(await upgrade(`/agents/counter/${newRoom()}${path}`));
+      expect(refused).toMatchObject({ code: 4001, reason: 'unauthorized', frames: [] });
+    }
+    expect(await objectIds()).toEqual(objects);
+  });
+
+  test('for plain requests opens no socket', async () => {
+    const instance = newRoom();
+    const ticket = await makeTicket({ instance, transport: 'http' });
+    const refused = await refusedSocket(await upgrade(`/agents/counter/${instance}`, { ticket }));
+    expect(refused).toMatchObject({ code: 4003, reason: 'forbidden', frames: [] });
+    expect(await objectIds()).toEqual(objects);
+  });
+
+  test('in the query of a plain request is dropped unread', async () => {
+    const instance = newRoom();
+    const ticket = await makeTicket({ instance });
+    for (const method of ['GET', 'POST']) {
+      const answer = await ask(`/agents/counter/${instance}?ticket=${ticket}`, { method });
+      expect(answer.status).toBe(401);
+      expect(await answer.json()).toMatchObject({ error: { code: 'UNAUTHORIZED' } });
+    }
+    expect(await objectIds()).toEqual(objects);
+  });
+
+  test.for([
+    ['GET', 'agent:connect agent:message', 403],
+    ['POST', 'agent:connect agent:state:read', 403],
+    ['POST', 'agent:connect agent:state:read agent:rpc:*', 403],
+  ] as const)('does not answer a %s with only %s', async ([method, scope, status]) => {
+    const instance = newRoom();
+    const answer = await ask(`/agents/counter/${instance}`, {
+      method,
+      ticket: await makeTicket({ instance, scope }),
+    });
+    expect(answer.status).toBe(status);
+    expect(await objectIds()).toEqual(objects);
+  });
+
+  test.for([
+    ['until five seconds past its end', lived(NOW - 4)],
+    ['from five seconds before its start', { iat: NOW + 5, nbf: NOW + 5, exp: NOW + 65 }],
+  ] as const)('opens a socket %s: clocks differ', async ([, times]) => {
+    const instance = newRoom();
+    const ticket = await makeTicket({ instance, ...times });
+    const answer = await upgrade(`/agents/counter/${instance}`, { ticket });
+    expect(answer.status).toBe(101);
+    answer.webSocket?.accept();
+    answer.webSocket?.close();
+  });
+
+  test('of every published key opens a socket, whatever its algorithm', async () => {
+    for (const by of [signer, nextSigner]) {
+      const instance = newRoom();
+      const ticket = await makeTicket({ instance, ...rights('counter', 'viewer') }, { by });
+      expect((await ask(`/agents/counter/${instance}`, { ticket })).status).toBe(404); // the agent's own "not implemented"
+    }
+  });
+
+  test('is judged by the clock at the time of the request', async () => {
+    const instance = newRoom();
+    const ticket = await makeTicket({ instance });
+    vi.setSystemTime((NOW + 65) * 1000);
+    const refused = await refusedSocket(await upgrade(`/agents/counter/${instance}`, { ticket }));
+    expect(refused).toMatchObject({ code: 3000, reason: 'ticket_expired' });
+    vi.setSystemTime((NOW + 120) * 1000);
+    const later = await refusedSocket(await upgrade(`/agents/counter/${instance}`, { ticket }));
+    expect(later).toMatchObject({ code: 4001, reason: 'unauthorized' });
+  });
+});

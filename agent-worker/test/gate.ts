@@ -1,0 +1,74 @@
+import { env } from 'cloudflare:workers';
+import { AGENTS } from '@agent-ticket/shared/agents.ts';
+import { DELIVERIES } from '@agent-ticket/shared/handshake.ts';
+import { allow, deny } from '@agent-ticket/shared/outcome.ts';
+import { type AgentEntry, bindingKeyOf } from '@agent-ticket/shared/registry.ts';
+import { answerAgentRequest, type GatePorts } from '../src/gate.ts';
+import type { Front } from './sockets.ts';
+import { AUDIENCE, ISSUER, nextSigner, ORIGIN, signer } from './tickets.ts';
+
+/** The gate over a registry of its own, for agents that only tests have. */
+
+const forTests = (slug: string, other: Partial<AgentEntry> = {}): AgentEntry => ({
+  bindingKey: bindingKeyOf(slug),
+  slug,
+  displayName: slug,
+  description: 'Only for tests.',
+  requiredTier: 'free',
+  requiredScopes: [],
+  enabled: true,
+  transport: 'websocket',
+  access: 'grant',
+  scopes: { viewer: ['agent:connect'], admin: ['agent:connect'], owner: ['agent:connect'] },
+  deliveries: DELIVERIES,
+  limits: { socketsPerPrincipal: 200, messagesPerSecond: 100, frameBytes: 65_536 },
+  ...other,
+});
+
+export const REGISTRY = [
+  ...AGENTS,
+  ...['witness', 'faulty', 'overrider', 'inner'].map((slug) => forTests(slug)),
+];
+
+const SIGNERS = [signer, nextSigner];
+
+const PORTS: GatePorts = {
+  registry: REGISTRY,
+  config: {
+    issuer: ISSUER,
+    audience: AUDIENCE,
+    jwksUrl: `${ISSUER}/.well-known/jwks.json`,
+    allowedOrigins: [ORIGIN],
+    development: false,
+  },
+  findKey: async (kid) => {
+    const found = SIGNERS.find((one) => one.kid === kid);
+    return found === undefined ? deny('ticket_key_unknown') : allow({ alg: found.alg, key: found.publicKey });
+  },
+  destination: ({ entry, instance }) => {
+    const namespaces: ReadonlyMap<string, DurableObjectNamespace> = new Map(
+      Object.entries({
+        COUNTER: env.COUNTER,
+        WITNESS: env.WITNESS,
+        FAULTY: env.FAULTY,
+        OVERRIDER: env.OVERRIDER,
+        INNER: env.INNER,
+      }),
+    );
+    const namespace = namespaces.get(entry.bindingKey);
+    if (namespace === undefined) throw new TypeError(`no binding ${entry.bindingKey}`);
+    return namespace.get(namespace.idFromName(instance));
+  },
+  randomId: () => crypto.randomUUID(),
+  clock: () => Date.now(),
+  log: () => {},
+};
+
+/** A gate with some ports replaced. */
+export const gateWith =
+  (other: Partial<GatePorts> = {}): Front =>
+  (request) =>
+    answerAgentRequest(request, { ...PORTS, ...other });
+
+export const gate: Front = gateWith();
+export const gateConfig = PORTS.config;

@@ -1,0 +1,41 @@
+import { listDurableObjectIds, runInDurableObject } from 'cloudflare:test';
+import { env } from 'cloudflare:workers';
+
+/** The destination objects, seen from inside. */
+
+/** Every object that was ever made, of any agent. Refusals must leave this as it was. */
+export async function objectIds(): Promise<string[]> {
+  const lists = [
+    await listDurableObjectIds(env.COUNTER),
+    await listDurableObjectIds(env.LOBBY),
+    await listDurableObjectIds(env.WITNESS),
+  ];
+  return lists.flat().map(String).sort();
+}
+
+export const counter = (instance: string) => env.COUNTER.get(env.COUNTER.idFromName(instance));
+export const witness = (instance: string) => env.WITNESS.get(env.WITNESS.idFromName(instance));
+
+/** What agent code of a witness was given to hear. */
+export const heardBy = (instance: string) =>
+  runInDurableObject(witness(instance), (agent) => [...agent.heard]);
+
+export interface OwnSession {
+  id: string;
+  jti: string;
+  ended_at: number | null;
+  end_reason: string | null;
+}
+
+type Stub = DurableObjectStub<import('agents').Agent>;
+
+/** Session rows that an object holds. */
+export const ownSessions = (stub: DurableObjectStub): Promise<OwnSession[]> =>
+  runInDurableObject(stub, (_, state) =>
+    state.storage.sql
+      .exec<{ id: string; jti: string; ended_at: number | null; end_reason: string | null }>(
+        'SELECT id, jti, ended_at, end_reason FROM ticket_sessions ORDER BY started_at, id',
+      )
+      .toArray(),
+  );
+export type { Stub };

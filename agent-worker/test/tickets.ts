@@ -1,0 +1,63 @@
+import { AGENTS } from '@agent-ticket/shared/agents.ts';
+import type { Role } from '@agent-ticket/shared/names.ts';
+import { findAgent, roleScopes } from '@agent-ticket/shared/registry.ts';
+import { formatScope } from '@agent-ticket/shared/scope.ts';
+import { makeSigner, type Signer, signTicket } from '@agent-ticket/shared/test-tickets.ts';
+
+/** Settings of the worker under test, as the vitest configuration gives them. */
+export const ISSUER = 'http://127.0.0.1:8787';
+export const AUDIENCE = 'agents.test';
+export const ORIGIN = 'https://app.test';
+
+/**
+ * The clock of every test, in seconds. Far ahead of any machine's, so that no alarm rings before a test rings it:
+ * the runtime compares alarms with its own clock, which nothing here can move.
+ */
+export const NOW = 4_000_000_000;
+
+/** The broker's key, its next one, and one that it never published. */
+export const signer = await makeSigner('ES256');
+export const nextSigner = await makeSigner('Ed25519');
+export const stranger = await makeSigner('ES256');
+
+export const SUBJECT = 'auth0:tenant.example:auth0|42';
+
+/** What a role may do with an agent of the example registry. */
+export function rights(slug: string, role: Role): { role: Role; scope: string } {
+  const entry = findAgent(AGENTS, slug);
+  if (entry === undefined) throw new TypeError(`no agent ${slug}`);
+  return { role, scope: formatScope(roleScopes(entry, role)) };
+}
+
+const signed: string[] = [];
+/** Every ticket of the running file, to look for where none may be. */
+export const signedTickets = (): readonly string[] => signed;
+
+/** A good ticket for the counter's `room-1`, viewer's rights, with some claims and header members replaced. */
+export async function makeTicket(
+  claims: object = {},
+  { by = signer, header = {} }: { by?: Signer; header?: object } = {},
+): Promise<string> {
+  const text = await signTicket(
+    by,
+    {
+      iss: ISSUER,
+      aud: AUDIENCE,
+      sub: SUBJECT,
+      jti: crypto.randomUUID(),
+      iat: NOW,
+      nbf: NOW,
+      exp: NOW + 60,
+      session_expiry: NOW + 3600,
+      ...rights('counter', 'viewer'),
+      ...claims,
+    },
+    header,
+  );
+  signed.push(text);
+  return text;
+}
+
+let rooms = 0;
+/** An instance that no other test touches. */
+export const newRoom = (): string => `room-${crypto.randomUUID().slice(0, 8)}-${(rooms += 1)}`;

@@ -1,0 +1,49 @@
+import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin';
+import { defineConfig } from 'vitest/config';
+import { esbuildDecorators } from './test/esbuild-decorators.ts';
+
+const RECORD_MIGRATIONS = new URL('../drizzle/record/migrations', import.meta.url).pathname;
+
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: 'agent-worker pure', environment: 'node', include: ['src/**/*.test.ts'] } },
+      {
+        plugins: [
+          esbuildDecorators(/agent-worker\/(src|test)\/.*\.ts$/),
+          cloudflareTest(async () => ({
+            main: './test/worker.ts',
+            remoteBindings: false,
+            wrangler: { configPath: './wrangler.jsonc' },
+            miniflare: {
+              bindings: {
+                ISSUER: 'http://127.0.0.1:8787',
+                TICKET_AUDIENCE: 'agents.test',
+                ALLOWED_ORIGINS: 'https://app.test',
+                TEST_MIGRATIONS: await readD1Migrations(RECORD_MIGRATIONS),
+              },
+              // The broker of these tests lives beside them, so that each can say what it answers.
+              serviceBindings: { BROKER: { name: 'agent-worker', entrypoint: 'Broker' } },
+              durableObjects: {
+                WITNESS: { className: 'Witness', useSQLite: true },
+                FAULTY: { className: 'Faulty', useSQLite: true },
+                OVERRIDER: { className: 'Overrider', useSQLite: true },
+                INNER: { className: 'Inner', useSQLite: true },
+              },
+              outboundService: (request: { url: string }) => {
+                throw new Error(`a test reached out to ${new URL(request.url).origin}`);
+              },
+            },
+          })),
+        ],
+        test: {
+          name: 'agent-worker',
+          include: ['test/**/*.test.ts'],
+          setupFiles: ['./test/setup.ts'],
+          // Starting a runtime costs seconds, a file in a started one does not. Tests keep apart by instance names.
+          isolate: false,
+        },
+      },
+    ],
+  },
+});

@@ -1,0 +1,71 @@
+import type { SigningKeyRow } from '@agent-ticket/drizzle/control/signing-keys.ts';
+import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
+import { allow } from '@agent-ticket/shared/outcome.ts';
+import { TicketAlgorithm } from '@agent-ticket/shared/ticket.ts';
+import * as z from 'zod';
+import { readBody } from '../http/body.ts';
+import type { Call, Handler } from '../http/call.ts';
+import { stateOf } from '../keys/schedule.ts';
+import type { BrokerPorts } from '../ports.ts';
+
+/** Body of `POST /admin/keys/rotate`; may be `{}`. */
+export const RotateRequest = z.strictObject({
+  activate: z.enum(['scheduled', 'now']).default('scheduled'),
+  /** Left out: that of the active key. */
+  alg: TicketAlgorithm.optional(),
+});
+
+const iso = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
+
+const keyView = (row: SigningKeyRow, now: number) => ({
+  kid: row.kid,
+  alg: row.alg,
+  state: stateOf(row, now),
+  created_at: iso(row.createdAt),
+  activates_at: iso(row.activatesAt),
+  retires_at: iso(row.retiresAt),
+  removed_at: iso(row.removedAt),
+});
+
+/** `GET /admin/keys`: published keys, newest first. */
+export const listKeys =
+  (ports: BrokerPorts): Handler =>
+  async ({ now }) => {
+    const items = (await ports.keyring.current(now)).map(({ row }) => keyView(row, now));
+    return { outcome: allow({ status: 200, body: { items, next_cursor: null } }) };
+  };
+
+/** `POST /admin/keys/rotate`: makes the next key. */
+export const rotateKeys =
+  (ports: BrokerPorts): Handler =>
+  async (call) => {
+    const body = await readBody(call.request, RotateRequest);
+    if (!body.ok) return { outcome: body };
+    const rotated = await ports.keyring.rotate(call.now, body.value.activate, body.value.alg);
+    if (!rotated.ok) return { outcome: rotated };
+
+    const { row, previous } = rotated.value;
+    const { id } = call.who.principal;
+    await ports.ledger.settle(id, { event: rotatedEvent(call, row, previous.kid, ports.randomId()) });
+    const { kid, alg, state, activates_at } = keyView(row, call.now);
+    const { retires_at, removed_at } = keyView(previous, call.now);
+    return {
+      outcome: allow({
+        status: 201,
+        body: { kid, alg, state, activates_at, previous: { kid: previous.kid, retires_at, removed_at } },
+      }),
+    };
+  };
+
+const rotatedEvent = (call: Call, row: SigningKeyRow, previousKid: string, eventId: string): AuditEvent => ({
+  eventId,
+  at: call.now,
+  type: 'key.rotated',
+  outcome: 'success',
+  principal: call.who.principal.id,
+  kid: row.kid,
+  ipAddress: call.ipAddress ?? undefined,
+  userAgent: call.userAgent ?? undefined,
+  requestId: call.requestId,
+  details: { alg: row.alg, previous: previousKid, activates_at: row.activatesAt },
+});

@@ -1,0 +1,131 @@
+import { isOutage } from '@agent-ticket/drizzle/outage.ts';
+import type { Denial } from '@agent-ticket/shared/denial.ts';
+import { deny } from '@agent-ticket/shared/outcome.ts';
+import { type Context, Hono } from 'hono';
+import { secureHeaders } from 'hono/secure-headers';
+import { authenticate } from './credentials/authenticate.ts';
+import { refuse, respond } from './http/answer.ts';
+import type { CallFacts, HandlerResult } from './http/call.ts';
+import { preflight, withCors } from './http/cors.ts';
+import type { BrokerPorts } from './ports.ts';
+import { ROUTES, type Route } from './routes.ts';
+
+/** The broker as one fetch handler. Everything it touches comes in through the ports. */
+export function createApp(ports: BrokerPorts): Hono {
+  const app = new Hono();
+  app.use(secureHeaders({ contentSecurityPolicy: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } }));
+  app.use(async (c, next) => {
+    const origin = c.req.header('origin') ?? null;
+    if (c.req.method === 'OPTIONS') return preflight(origin, ports.allowedOrigins);
+    await next();
+    c.res = withCors(new Response(c.res.body, c.res), origin, ports.allowedOrigins);
+  });
+
+  for (const route of ROUTES) {
+    app.on(route.method, route.path, (c) => answer(c, route, ports));
+  }
+  for (const path of new Set(ROUTES.map((route) => route.path))) {
+    const allow = ROUTES.filter((route) => route.path === path).map((route) => route.method);
+    app.all(path, (c) => refused(c, { reason: 'method_not_allowed', allow }, ports));
+  }
+  app.notFound((c) => refused(c, { reason: 'route_unknown' }, ports));
+  return app;
+}
+
+const refused = (c: Context, denial: Denial, ports: BrokerPorts): Response => {
+  const requestId = ports.randomId();
+  ports.log({
+    event: 'refused',
+    reason: denial.reason,
+    method: c.req.method,
+    path: c.req.path,
+    request_id: requestId,
+  });
+  return refuse(denial, requestId);
+};
+
+/** One call, from the raw request to the answer: credential, permission, handler, and nothing thrown gets out. */
+async function answer(c: Context, route: Route, ports: BrokerPorts): Promise<Response> {
+  const request = c.req.raw;
+  const facts: CallFacts = {
+    requestId: ports.randomId(),
+    now: ports.clock(),
+    ipAddress: ports.addressOf(request),
+    userAgent: request.headers.get('user-agent')?.slice(0, 256) ?? null,
+  };
+  const line = { method: route.method, path: route.path, request_id: facts.requestId };
+  try {
+    const { outcome, rate } = await run(c, request, route, facts, ports);
+    if (outcome.ok) return respond(outcome.value, facts.requestId, rate);
+    const { reason, inside, field } = outcome.denial;
+    ports.log({
+      event: reason === 'rate_limited' ? 'rate_limit' : 'refused',
+      ...line,
+      reason,
+      inside,
+      field,
+    });
+    return refuse(outcome.denial, facts.requestId, rate);
+  } catch (error) {
+    // An outage is a refusal that the client may retry; anything else is a bug, and must look like one.
+    const outage = isOutage(error);
+    ports.log({ event: outage ? 'outage' : 'bug', ...line, error: describe(error) });
+    if (outage) return refuse({ reason: 'database_unavailable', retryAfter: 5 }, facts.requestId);
+    return refuse({ reason: 'internal' }, facts.requestId);
+  }
+}
+
+async function run(
+  c: Context,
+  request: Request,
+  route: Route,
+  facts: CallFacts,
+  ports: BrokerPorts,
+): Promise<HandlerResult> {
+  const who = await authenticate(
+    route.demand === 'none' ? new Headers() : request.headers,
+    ports.credentials,
+    facts.now,
+  );
+  const { method, path } = route;
+  if (!who.ok) {
+    ports.log({
+      event: 'auth_failure',
+      method,
+      path,
+      reason: who.denial.reason,
+      inside: who.denial.inside,
+      request_id: facts.requestId,
+    });
+    return { outcome: who };
+  }
+  const { principal } = who.value;
+  if (route.demand === 'required' && who.value.method === 'anonymous')
+    return { outcome: deny('credential_missing') };
+  if (who.value.method !== 'anonymous') {
+    const { id, tier } = principal;
+    ports.log({
+      event: 'auth_success',
+      method,
+      path,
+      principal: id,
+      tier,
+      auth_method: who.value.method,
+      request_id: facts.requestId,
+    });
+  }
+  if (route.permission !== undefined && !principal.permissions.includes(route.permission)) {
+    return { outcome: deny('permission_missing', { inside: route.permission }) };
+  }
+  return route.handler(ports)({ ...facts, request, params: c.req.param(), who: who.value });
+}
+
+/** What a log may say of an error: its kind and where, not a message that could quote what was sent. */
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return typeof error;
+  return `${error.name} ${(error.stack ?? '')
+    .split('\n')
+    .slice(1, 6)
+    .map((line) => line.trim())
+    .join(' < ')}`;
+}

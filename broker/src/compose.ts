@@ -1,0 +1,87 @@
+import type { ControlDatabase } from '@agent-ticket/drizzle/control/database.ts';
+import { policyQueries } from '@agent-ticket/drizzle/control/policy.ts';
+import { serviceTokenQueries } from '@agent-ticket/drizzle/control/service-tokens.ts';
+import { signingKeyQueries } from '@agent-ticket/drizzle/control/signing-keys.ts';
+import { AGENTS } from '@agent-ticket/shared/agents.ts';
+import { validateAgentRegistry } from '@agent-ticket/shared/registry.ts';
+import { createRemoteKeys } from '@agent-ticket/shared/remote-keys.ts';
+import type { BrokerConfig } from './config.ts';
+import { createKeyring } from './keys/keyring.ts';
+import type { Ledger } from './ledger.ts';
+import type { BrokerPorts } from './ports.ts';
+
+/** What differs between the runtimes. */
+export interface Runtime {
+  readonly control: ControlDatabase;
+  readonly ledger: Ledger;
+  readonly pingDatabases: () => Promise<void>;
+  readonly fetch: (url: string, init: { signal: AbortSignal }) => Promise<Response>;
+  readonly sleep: (ms: number) => Promise<void>;
+  readonly clock: () => number;
+  readonly randomId: () => string;
+  readonly randomBytes: (length: number) => Uint8Array<ArrayBuffer>;
+  readonly addressOf: (request: Request) => string | null;
+  readonly later: (work: Promise<void>) => void;
+  readonly log: (event: Readonly<Record<string, unknown>>) => void;
+}
+
+/** Puts the broker together from its configuration and the runtime's parts. Throws when the registry is not sound. */
+export function compose(config: BrokerConfig, runtime: Runtime): BrokerPorts {
+  const faults = validateAgentRegistry(AGENTS);
+  if (faults.length > 0) throw new Error(`agent registry is not sound. ${faults.join('; ')}`);
+  const { control, ledger, clock, sleep, randomId, randomBytes } = runtime;
+  return {
+    issuer: config.issuer,
+    ticketAudience: config.ticketAudience,
+    agentWorkerUrl: config.agentWorkerUrl,
+    allowedOrigins: config.allowedOrigins,
+    registry: AGENTS,
+    policy: policyQueries(control),
+    ledger,
+    keyring: createKeyring({
+      keys: signingKeyQueries(control),
+      keyEncryptionKey: config.keyEncryptionKey,
+      randomBytes,
+      onFirstKey: async ({ kid, alg }, now) => {
+        const event = {
+          eventId: randomId(),
+          at: now,
+          type: 'key.created',
+          outcome: 'success',
+          kid,
+          details: { alg },
+        } as const;
+        await ledger.settle('keys', { event });
+      },
+    }),
+    credentials: {
+      tokens: serviceTokenQueries(control),
+      pepper: config.tokenPepper,
+      later: runtime.later,
+      randomId,
+      ...(config.access === undefined
+        ? {}
+        : { access: accessPorts(config.access, { ...runtime, clock, sleep }) }),
+    },
+    pingDatabases: runtime.pingDatabases,
+    clock,
+    randomId,
+    addressOf: runtime.addressOf,
+    log: runtime.log,
+  };
+}
+
+const accessPorts = (
+  issuer: NonNullable<BrokerConfig['access']>,
+  runtime: Pick<Runtime, 'fetch' | 'clock' | 'sleep'>,
+) => ({
+  issuer,
+  keys: createRemoteKeys(
+    {
+      fetchSet: (signal) => runtime.fetch(issuer.certsUrl, { signal }),
+      clock: runtime.clock,
+      sleep: runtime.sleep,
+    },
+    { algorithms: ['RS256'] },
+  ),
+});

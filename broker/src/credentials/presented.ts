@@ -1,0 +1,44 @@
+import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { readBasic } from './basic.ts';
+
+/** A credential as it came, nothing verified yet. */
+export type Presented =
+  | { readonly kind: 'bearer'; readonly token: string }
+  | { readonly kind: 'client-secret'; readonly clientId: string; readonly secret: string }
+  | { readonly kind: 'access-assertion'; readonly token: string }
+  | { readonly kind: 'none' };
+
+/** `Authorization` in its two schemes (RFC 9110 §11.1: case-insensitive). Another scheme is malformed, not absent. */
+function fromAuthorization(value: string): Outcome<Presented> {
+  const [, scheme = '', rest = ''] = /^([A-Za-z]+) +(\S+)$/.exec(value) ?? [];
+  switch (scheme.toLowerCase()) {
+    case 'bearer':
+      return allow({ kind: 'bearer', token: rest });
+    case 'basic':
+      return readBasic(rest);
+    default:
+      return deny('credential_malformed', { hint: 'Authorization takes Bearer or Basic' });
+  }
+}
+
+/**
+ * Which credential counts. Explicit ones (`Authorization`, the client id and secret headers) beat the ambient
+ * assertion that Access adds by itself; two explicit ones are refused. What is chosen here is final: when it fails,
+ * nothing else is tried.
+ */
+export function presentedCredential(headers: Headers): Outcome<Presented> {
+  const authorization = headers.get('authorization');
+  const clientId = headers.get('cf-access-client-id');
+  const secret = headers.get('cf-access-client-secret');
+  const pair = clientId !== null || secret !== null;
+
+  if (authorization !== null && pair) return deny('credential_ambiguous', { hint: 'send one credential' });
+  if (authorization !== null) return fromAuthorization(authorization);
+  if (pair) {
+    return clientId === null || secret === null
+      ? deny('credential_malformed', { hint: 'CF-Access-Client-Id and CF-Access-Client-Secret go together' })
+      : allow({ kind: 'client-secret', clientId, secret });
+  }
+  const assertion = headers.get('cf-access-jwt-assertion');
+  return allow(assertion === null ? { kind: 'none' } : { kind: 'access-assertion', token: assertion });
+}

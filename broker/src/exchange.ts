@@ -1,0 +1,168 @@
+import type { policyQueries } from '@agent-ticket/drizzle/control/policy.ts';
+import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
+import { present } from '@agent-ticket/shared/handshake.ts';
+import { CREDENTIAL_MIN_LEFT_SECONDS, TICKET_TTL_SECONDS } from '@agent-ticket/shared/limits.ts';
+import { TicketId } from '@agent-ticket/shared/names.ts';
+import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import type { AgentRegistry } from '@agent-ticket/shared/registry.ts';
+import { formatScope } from '@agent-ticket/shared/scope.ts';
+import type { CallFacts } from './http/call.ts';
+import { issueTicket } from './issue.ts';
+import type { Keyring } from './keys/keyring.ts';
+import { type Ledger, type RateState, rateOf } from './ledger.ts';
+import { lockTargets } from './lock-targets.ts';
+import { type Decision, decide, POLICY_VERSION } from './policy.ts';
+import { type Authenticated, subjectsOf } from './principal.ts';
+import type { TicketRequest } from './ticket-request.ts';
+
+export interface ExchangePorts {
+  readonly issuer: string;
+  readonly ticketAudience: string;
+  readonly agentWorkerUrl: string;
+  readonly registry: AgentRegistry;
+  readonly policy: ReturnType<typeof policyQueries>;
+  readonly ledger: Ledger;
+  readonly keyring: Keyring;
+  readonly randomId: () => string;
+}
+
+/** What `POST /tickets` answers. */
+export interface TicketAnswer {
+  readonly ticket: string;
+  readonly expires_in: number;
+  readonly expires_at: string;
+  readonly jti: string;
+  readonly agent: string;
+  readonly instance: string;
+  readonly scope: string;
+  readonly role: string;
+  readonly session_expires_at: string;
+  readonly url: string;
+  readonly protocols: readonly [string, string];
+}
+
+/** An outcome with what is left of the limit, which a refusal tells as well. */
+export interface Exchanged {
+  readonly outcome: Outcome<TicketAnswer>;
+  readonly rate: RateState | null;
+}
+
+/**
+ * One credential, already verified, for one ticket: decide → admit → sign → verify own output → answer. The audit
+ * event is durable before the ticket exists, so no ticket leaves without its event; one whose answer is lost was
+ * issued and never used.
+ */
+export async function exchange(
+  who: Authenticated,
+  request: TicketRequest,
+  call: CallFacts,
+  ports: ExchangePorts,
+): Promise<Exchanged> {
+  const now = Math.floor(call.now / 1000);
+  const left = (who.expiresAt ?? Number.POSITIVE_INFINITY) - now;
+  if (left < CREDENTIAL_MIN_LEFT_SECONDS) return { outcome: deny('credential_expired'), rate: null };
+
+  const held = await ports.policy.read({
+    subjects: subjectsOf(who.principal),
+    agent: request.agent,
+    instance: request.instance,
+    lockTargets: lockTargets(who, request),
+    now: call.now,
+  });
+  const decision = decide(who, request, { registry: ports.registry, ...held, now });
+  const signer = decision.allowed ? await ports.keyring.signer(call.now) : undefined;
+  if (signer?.ok === false) return { outcome: signer, rate: null };
+
+  const jti = TicketId.parse(ports.randomId());
+  const { account, rate } = rateOf(who, call.ipAddress);
+  const event = ticketEvent(who, request, call, decision, {
+    eventId: ports.randomId(),
+    jti,
+    kid: signer?.value.material.kid,
+  });
+  const admission = await ports.ledger.settle(account, { event, ...(rate === undefined ? {} : { rate }) });
+  if (!admission.admitted) {
+    const retryAfter = Math.max(1, admission.rate.resetAt - now);
+    return { outcome: deny('rate_limited', { retryAfter }), rate: admission.rate };
+  }
+  if (!decision.allowed || signer === undefined)
+    return { outcome: deny(refusalOf(decision)), rate: admission.rate };
+
+  const { ticket, claims } = await issueTicket(
+    {
+      issuer: ports.issuer,
+      audience: ports.ticketAudience,
+      jti,
+      principal: who.principal,
+      decision,
+      agent: request.agent,
+      instance: request.instance,
+      transport: request.transport,
+      now,
+      expiresIn: Math.min(
+        request.expires_in ?? TICKET_TTL_SECONDS.default,
+        Math.floor(left),
+        decision.sessionExpiry - now,
+      ),
+    },
+    signer.value.material,
+  );
+  const socketUrl = new URL(`/agents/${claims.agent}/${claims.instance}`, ports.agentWorkerUrl);
+  socketUrl.protocol = socketUrl.protocol === 'https:' ? 'wss:' : 'ws:';
+  const answer: TicketAnswer = {
+    ticket,
+    expires_in: claims.exp - now,
+    expires_at: new Date(claims.exp * 1000).toISOString(),
+    jti: claims.jti,
+    agent: claims.agent,
+    instance: claims.instance,
+    scope: formatScope(claims.scope),
+    role: claims.role,
+    session_expires_at: new Date(claims.session_expiry * 1000).toISOString(),
+    ...present(socketUrl.href, ticket),
+  };
+  return { outcome: allow(answer), rate: admission.rate };
+}
+
+const refusalOf = (decision: Decision) => (decision.allowed ? 'signing_key_missing' : decision.reason);
+
+function ticketEvent(
+  who: Authenticated,
+  request: TicketRequest,
+  call: CallFacts,
+  decision: Decision,
+  ids: { readonly eventId: string; readonly jti: TicketId; readonly kid: string | undefined },
+): AuditEvent {
+  const common = {
+    eventId: ids.eventId,
+    at: call.now,
+    principal: who.principal.id,
+    agent: request.agent,
+    instance: request.instance,
+    ipAddress: call.ipAddress ?? undefined,
+    userAgent: call.userAgent ?? undefined,
+    requestId: call.requestId,
+    policyVersion: POLICY_VERSION,
+  };
+  return decision.allowed
+    ? {
+        ...common,
+        type: 'ticket.issued',
+        outcome: 'success',
+        jti: ids.jti,
+        kid: ids.kid,
+        details: {
+          method: who.method,
+          role: decision.role,
+          scope: formatScope(decision.scope),
+          transport: request.transport,
+        },
+      }
+    : {
+        ...common,
+        type: 'ticket.denied',
+        outcome: 'denied',
+        code: decision.reason,
+        details: { method: who.method },
+      };
+}

@@ -1,0 +1,39 @@
+import { type Denial, httpFace } from '@agent-ticket/shared/denial.ts';
+import type { RateState } from '../ledger.ts';
+import type { Answer } from './call.ts';
+
+/** Challenges for every way in which a credential may be sent (RFC 9110 §11.6.1). */
+const CHALLENGE = 'Bearer realm="broker", Basic realm="broker", charset="UTF-8"';
+
+const rateHeaders = (rate: RateState | null | undefined): Record<string, string> =>
+  rate === null || rate === undefined
+    ? {}
+    : {
+        'x-ratelimit-limit': String(rate.limit),
+        'x-ratelimit-remaining': String(rate.remaining),
+        'x-ratelimit-reset': String(rate.resetAt),
+      };
+
+/** An answer as a response. Not to be stored unless the handler says otherwise. */
+export function respond(answer: Answer, requestId: string, rate?: RateState | null): Response {
+  const headers = new Headers({ 'cache-control': 'no-store', ...rateHeaders(rate), ...answer.headers });
+  headers.set('x-request-id', requestId);
+  return answer.body === undefined
+    ? new Response(null, { status: answer.status, headers })
+    : Response.json(answer.body, { status: answer.status, headers });
+}
+
+/** A refusal as a response: `{"error": {"code", "message", "request_id"}}`. */
+export function refuse(denial: Denial, requestId: string, rate?: RateState | null): Response {
+  const { status, code, message } = httpFace(denial);
+  const headers = new Headers({
+    'cache-control': 'no-store',
+    ...rateHeaders(rate),
+    'x-request-id': requestId,
+  });
+  if (status === 401) headers.set('www-authenticate', CHALLENGE);
+  if (status === 503 || denial.retryAfter !== undefined)
+    headers.set('retry-after', String(denial.retryAfter ?? 1));
+  if (denial.allow !== undefined) headers.set('allow', denial.allow.join(', '));
+  return Response.json({ error: { code, message, request_id: requestId } }, { status, headers });
+}

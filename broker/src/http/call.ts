@@ -1,0 +1,33 @@
+import type { Outcome } from '@agent-ticket/shared/outcome.ts';
+import type { RateState } from '../ledger.ts';
+import type { Authenticated } from '../principal.ts';
+
+/** What every call is recorded with. */
+export interface CallFacts {
+  readonly requestId: string;
+  /** Milliseconds since 1970, read once. */
+  readonly now: number;
+  readonly ipAddress: string | null;
+  readonly userAgent: string | null;
+}
+
+/** One call as a handler sees it: credential verified, permission held. */
+export interface Call extends CallFacts {
+  readonly request: Request;
+  readonly params: Readonly<Record<string, string>>;
+  readonly who: Authenticated;
+}
+
+export interface Answer {
+  readonly status: 200 | 201 | 304;
+  /** Left out: no body. */
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface HandlerResult {
+  readonly outcome: Outcome<Answer>;
+  readonly rate?: RateState | null;
+}
+
+export type Handler = (call: Call) => Promise<HandlerResult>;

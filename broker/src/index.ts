@@ -1,0 +1,48 @@
+import { waitUntil } from 'cloudflare:workers';
+import { openControl } from '@agent-ticket/drizzle/control/open-d1.ts';
+import type { Hono } from 'hono';
+import { createApp } from './app.ts';
+import { compose } from './compose.ts';
+import { readConfig } from './config.ts';
+import { refuse } from './http/answer.ts';
+import { ledgerOf } from './ledger/object.ts';
+
+export { LedgerObject } from './ledger/object.ts';
+
+const log = (event: Readonly<Record<string, unknown>>): void => console.log(JSON.stringify(event));
+
+/** One per isolate, so that keys are opened and imported once. */
+let app: Hono | undefined;
+
+const appOf = (env: Cloudflare.Env): Hono =>
+  createApp(
+    compose(readConfig(env), {
+      control: openControl(env.CONTROL),
+      ledger: ledgerOf(env.LEDGER),
+      pingDatabases: async () => {
+        await Promise.all([env.CONTROL, env.RECORD].map((db) => db.prepare('SELECT 1').first()));
+      },
+      fetch: (url, init) => fetch(url, init),
+      sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+      clock: () => Date.now(),
+      randomId: () => crypto.randomUUID(),
+      randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
+      addressOf: (request) => request.headers.get('cf-connecting-ip'),
+      later: (work) =>
+        waitUntil(work.catch((error: unknown) => log({ event: 'background_failed', error: String(error) }))),
+      log,
+    }),
+  );
+
+export default {
+  fetch(request, env): Response | Promise<Response> {
+    try {
+      app ??= appOf(env);
+    } catch (error) {
+      // Configuration: the text names settings and no values. The client learns only that it is our fault.
+      log({ event: 'not_started', error: error instanceof Error ? error.message : String(error) });
+      return refuse({ reason: 'internal' }, crypto.randomUUID());
+    }
+    return app.fetch(request, env);
+  },
+} satisfies ExportedHandler<Cloudflare.Env>;

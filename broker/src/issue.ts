@@ -1,0 +1,67 @@
+import { AgentSlug, InstanceName, type TicketId, type Transport } from '@agent-ticket/shared/names.ts';
+import { CONNECT, formatScope } from '@agent-ticket/shared/scope.ts';
+import { TICKET_TYPE, type TicketPayload } from '@agent-ticket/shared/ticket.ts';
+import { type VerifiedTicket, verifyTicket } from '@agent-ticket/shared/verify-ticket.ts';
+import { SignJWT } from 'jose';
+import type { KeyMaterial } from './keys/material.ts';
+import type { Decision } from './policy.ts';
+import type { Principal } from './principal.ts';
+
+export interface TicketOrder {
+  readonly issuer: string;
+  readonly audience: string;
+  readonly jti: TicketId;
+  readonly principal: Principal;
+  readonly decision: Extract<Decision, { allowed: true }>;
+  readonly agent: string;
+  readonly instance: string;
+  readonly transport: Transport;
+  /** Seconds since 1970. */
+  readonly now: number;
+  /** Seconds, already capped. */
+  readonly expiresIn: number;
+}
+
+export interface IssuedTicket extends VerifiedTicket {
+  readonly ticket: string;
+}
+
+/**
+ * Builds the claims, signs them (RFC 7515 §5.1) and has the verifier that the agent worker uses read the result. A
+ * ticket that it would refuse is a bug of ours and throws; it never leaves.
+ */
+export async function issueTicket(order: TicketOrder, key: KeyMaterial): Promise<IssuedTicket> {
+  const { decision, now } = order;
+  const payload = {
+    iss: order.issuer,
+    aud: order.audience,
+    sub: order.principal.id,
+    jti: order.jti,
+    iat: now,
+    nbf: now,
+    exp: now + order.expiresIn,
+    agent: AgentSlug.parse(order.agent),
+    instance: InstanceName.parse(order.instance),
+    scope: formatScope(decision.scope),
+    role: decision.role,
+    tier: order.principal.tier,
+    transport: order.transport,
+    session_expiry: decision.sessionExpiry,
+  } satisfies TicketPayload;
+  const ticket = await new SignJWT(payload)
+    .setProtectedHeader({ alg: key.alg, typ: TICKET_TYPE, kid: key.kid })
+    .sign(key.privateKey);
+
+  const verified = await verifyTicket(ticket, {
+    issuer: order.issuer,
+    audience: order.audience,
+    now,
+    route: { agent: order.agent, instance: order.instance },
+    scope: CONNECT,
+    transport: order.transport,
+    findKey: async () => ({ ok: true, value: { alg: key.alg, key: key.publicKey } }),
+  });
+  if (!verified.ok)
+    throw new TypeError(`would have issued a ticket that is refused: ${verified.denial.reason}`);
+  return { ...verified.value, ticket };
+}

@@ -1,0 +1,74 @@
+import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
+import type { Tier } from '@agent-ticket/shared/names.ts';
+import type { Authenticated } from './principal.ts';
+
+/** What is left of a limit, for the answer's headers. */
+export interface RateState {
+  readonly limit: number;
+  readonly remaining: number;
+  /** Seconds since 1970 at which the window ends. */
+  readonly resetAt: number;
+}
+
+/** What one account may still do, counted where its events rest. */
+export interface RateRule {
+  /** Whose: one principal, or one address. Canonical, so that no second spelling starts a second count. */
+  readonly key: string;
+  /** Events per window. */
+  readonly limit: number;
+}
+
+export interface LedgerEntry {
+  /** Left out: neither counted nor limited. */
+  readonly rate?: RateRule;
+  /** Written if the limit lets it pass, durably before this resolves. */
+  readonly event: AuditEvent;
+}
+
+export type LedgerAnswer =
+  | { readonly admitted: true; readonly rate: RateState | null }
+  | { readonly admitted: false; readonly rate: RateState };
+
+/**
+ * Counts and records in one hop. Rejects when the event could not be made durable, in which case nothing may be
+ * issued on it. Exact under concurrency: of any number of calls at once, `limit` are admitted.
+ */
+export interface Ledger {
+  settle(account: string, entry: LedgerEntry): Promise<LedgerAnswer>;
+}
+
+export const RATE_WINDOW_MS = 60_000;
+
+/** Requests per {@link RATE_WINDOW_MS}; `null`: not counted at all. */
+export const RATE_LIMITS: Readonly<Record<Tier | 'anonymous', number | null>> = {
+  anonymous: 30,
+  free: 60,
+  pro: 600,
+  admin: null,
+};
+
+/** The account that a request is counted under, and its rule. Strangers share one account per network address. */
+export function rateOf(
+  who: Authenticated,
+  address: string | null,
+): { account: string; rate: RateRule | undefined } {
+  const stranger = who.method === 'anonymous';
+  const account = stranger ? `address:${addressKey(address)}` : who.principal.id;
+  const limit = RATE_LIMITS[stranger ? 'anonymous' : who.principal.tier];
+  return { account, rate: limit === null ? undefined : { key: account, limit } };
+}
+
+/** One key per IPv4 address and per IPv6 /64, which is what one subscriber holds (RFC 6177 §2). */
+export function addressKey(address: string | null): string {
+  if (address === null || address === '') return 'unknown';
+  if (!address.includes(':')) return address;
+  // The URL parser spells an IPv6 address in its one canonical form (WHATWG URL §3.6).
+  const canonical = URL.canParse(`http://[${address}]`)
+    ? new URL(`http://[${address}]`).hostname.slice(1, -1)
+    : address;
+  const [head = '', tail] = canonical.split('::');
+  const front = head === '' ? [] : head.split(':');
+  const back = tail === undefined || tail === '' ? [] : tail.split(':');
+  const zeros = tail === undefined ? [] : Array<string>(8 - front.length - back.length).fill('0');
+  return `${[...front, ...zeros, ...back].slice(0, 4).join(':')}::/64`;
+}

@@ -1,0 +1,18 @@
+import { exchange } from './exchange.ts';
+import { readBody } from './http/body.ts';
+import type { Handler } from './http/call.ts';
+import type { BrokerPorts } from './ports.ts';
+import { TicketRequest } from './ticket-request.ts';
+
+/** `POST /tickets`. */
+export const mintTicket =
+  (ports: BrokerPorts): Handler =>
+  async (call) => {
+    const body = await readBody(call.request, TicketRequest);
+    if (!body.ok) return { outcome: body };
+    const { outcome, rate } = await exchange(call.who, body.value, call, ports);
+    return {
+      outcome: outcome.ok ? { ok: true, value: { status: 201, body: outcome.value } } : outcome,
+      rate,
+    };
+  };

@@ -1,0 +1,15 @@
+import type { CredentialPorts } from './credentials/authenticate.ts';
+import type { ExchangePorts } from './exchange.ts';
+
+/** Everything that the broker's code needs from where it runs. */
+export interface BrokerPorts extends ExchangePorts {
+  readonly credentials: CredentialPorts;
+  readonly allowedOrigins: readonly string[];
+  /** One question to each database; rejects when one does not answer. */
+  readonly pingDatabases: () => Promise<void>;
+  /** Milliseconds since 1970. */
+  readonly clock: () => number;
+  /** The caller's address as the platform knows it, never as the caller says. */
+  readonly addressOf: (request: Request) => string | null;
+  readonly log: (event: Readonly<Record<string, unknown>>) => void;
+}

@@ -1,0 +1,36 @@
+import { listKeys, rotateKeys } from './admin/keys.ts';
+import { liveness, readiness } from './health.ts';
+import type { Handler } from './http/call.ts';
+import { jwksRoute } from './keys/jwks.ts';
+import { mintTicket } from './mint-ticket.ts';
+import type { Permission } from './permissions.ts';
+import type { BrokerPorts } from './ports.ts';
+
+/** What a route asks of its caller: nothing at all, a credential if there is one, or a credential. */
+export type Demand = 'none' | 'optional' | 'required';
+
+export interface Route {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  /** Hono pattern. */
+  readonly path: string;
+  readonly demand: Demand;
+  /** Checked before anything is looked up. */
+  readonly permission?: Permission;
+  readonly handler: (ports: BrokerPorts) => Handler;
+}
+
+/** Every route of the broker. What is not here does not exist. */
+export const ROUTES: readonly Route[] = [
+  { method: 'POST', path: '/tickets', demand: 'optional', handler: mintTicket },
+  { method: 'GET', path: '/.well-known/jwks.json', demand: 'none', handler: jwksRoute },
+  { method: 'GET', path: '/admin/keys', demand: 'required', permission: 'keys:read', handler: listKeys },
+  {
+    method: 'POST',
+    path: '/admin/keys/rotate',
+    demand: 'required',
+    permission: 'keys:rotate',
+    handler: rotateKeys,
+  },
+  { method: 'GET', path: '/healthz', demand: 'none', handler: liveness },
+  { method: 'GET', path: '/readyz', demand: 'none', handler: readiness },
+];

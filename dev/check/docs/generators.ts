@@ -1,0 +1,14 @@
+import { scopesPerAgent } from './agent-table.ts';
+import { claims } from './claim-table.ts';
+import { closes, denials, errors } from './denial-tables.ts';
+import { limitTable } from './limit-table.ts';
+
+/** What may stand between `<!-- generated: NAME -->` and `<!-- end generated -->`. */
+export const GENERATORS: Readonly<Record<string, () => string>> = {
+  errors,
+  closes,
+  denials,
+  limits: () => limitTable(),
+  'scopes-per-agent': () => scopesPerAgent(),
+  claims,
+};

@@ -1,0 +1,35 @@
+import { expect, it } from 'vitest';
+import { runCommand } from './command.ts';
+import { checkReport, outcomeOf, summary } from './report.ts';
+
+it('a check without faults is one line', () => {
+  expect(checkReport('names', outcomeOf([]), false)).toBe('✓ names');
+});
+
+it('a failing check shows every fault', () => {
+  const outcome = outcomeOf([
+    { file: 'a.ts', line: 3, message: 'one' },
+    { file: 'b.ts', message: 'two' },
+  ]);
+  expect(checkReport('names', outcome, false)).toBe('✗ names\n    a.ts:3  one\n    b.ts  two');
+});
+
+it('a check that fails without a word still says so', () => {
+  expect(checkReport('lint', { passed: false, output: '' }, false)).toContain('without a word');
+});
+
+it('colour is asked for', () => {
+  expect(checkReport('names', outcomeOf([]), true)).toContain('\u001b[32m');
+});
+
+it('the summary counts both', () => {
+  const failing = { passed: false, output: '' };
+  expect(summary([failing, outcomeOf([]), outcomeOf([])])).toBe('checks: 2 passed, 1 failed');
+});
+
+it('a command passes by its exit code, and a missing one fails', async () => {
+  expect(await runCommand('node', '-e', '')).toEqual({ passed: true, output: '' });
+  const failed = await runCommand('node', '-e', 'console.error("why"); process.exit(3)');
+  expect(failed).toMatchObject({ passed: false, output: expect.stringMatching(/why\n.* ended with 3$/) });
+  expect(await runCommand('no-such-command')).toMatchObject({ passed: false });
+});

@@ -1,0 +1,65 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { errors, type InteractionResults } from 'oidc-provider';
+import type { Auth0Tenant } from './auth0-tenant.ts';
+import { PEOPLE, personByHint } from './people.ts';
+import { escapeHtml, PAGE_HEADERS, plainPage } from './plain-page.ts';
+import { readText } from './request-body.ts';
+
+/** Signs a person in: at once when the request has a `login_hint`, else by the page where one is chosen. */
+export async function interact(
+  tenant: Auth0Tenant,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const provider = tenant.provider();
+  try {
+    const { prompt, params } = await provider.interactionDetails(request, response);
+    const result = await decide(prompt.name, params.login_hint, request);
+    if (result === undefined) return show(response, 200, signInPage());
+    // A consent comes after a login in the same sign-in and must not undo it.
+    const mergeWithLastSubmission = prompt.name === 'consent';
+    await provider.interactionFinished(request, response, result, { mergeWithLastSubmission });
+  } catch (error) {
+    if (!(error instanceof errors.SessionNotFound)) throw error;
+    show(
+      response,
+      400,
+      plainPage('Start again', '<p>This sign-in is over or was begun in another browser.</p>'),
+    );
+  }
+}
+
+/** Undefined when a person has to choose first. */
+async function decide(
+  prompt: string,
+  hint: unknown,
+  request: IncomingMessage,
+): Promise<InteractionResults | undefined> {
+  if (prompt === 'consent') return { consent: {} };
+  if (typeof hint === 'string' && hint !== '') return signInAs(hint);
+  if (request.method !== 'POST') return undefined;
+  const account = new URLSearchParams(await readText(request)).get('account');
+  return account ? signInAs(account) : { error: 'access_denied', error_description: 'the person cancelled' };
+}
+
+const signInAs = (hint: string): InteractionResults => ({ login: { accountId: personByHint(hint).sub } });
+
+function signInPage(): string {
+  const choices = PEOPLE.map(({ sub, name, email }) => {
+    const [value, label, address] = [sub, name, email].map(escapeHtml);
+    return `<button name="account" value="${value}">${label} <small>${address}</small></button>`;
+  });
+  return plainPage(
+    'Sign in as',
+    `<p>This is the development tenant. It asks for no password.</p>
+<form method="post">
+${choices.join('\n')}
+<button name="account" value="">Cancel</button>
+</form>`,
+  );
+}
+
+function show(response: ServerResponse, status: number, page: string): void {
+  response.writeHead(status, PAGE_HEADERS);
+  response.end(page);
+}

@@ -1,0 +1,54 @@
+/** A group as Access lists it in an identity. */
+export interface Group {
+  id: string;
+  name: string;
+  email: string;
+}
+
+/** A made-up person. `sub` is the Auth0 user id; Access names the same person by e-mail. */
+export interface Person {
+  sub: string;
+  name: string;
+  email: string;
+  /** False only for people who try what an unproven address must not open. */
+  emailVerified: boolean;
+  groups: readonly Group[];
+}
+
+const group = (name: string): Group => ({ id: `group-${name}`, name, email: `${name}@example.com` });
+
+const person = (nickname: string, name: string, groups: readonly string[], emailVerified = true): Person => ({
+  sub: `auth0|${nickname}`,
+  name,
+  email: `${nickname}@example.com`,
+  emailVerified,
+  groups: groups.map(group),
+});
+
+/** The people whom the sign-in page offers. */
+export const PEOPLE: readonly Person[] = [
+  person('dev', 'Dev', ['engineering', 'operators']),
+  person('alice', 'Alice', ['engineering']),
+  person('bob', 'Bob', ['support']),
+  person('mallory', 'Mallory, address not verified', [], false),
+];
+
+/** Anyone else exists too: `auth0|zed` has the address `zed@example.com`, `auth0|a@b.test` has `a@b.test`. */
+export function personBySub(sub: string): Person {
+  const known = PEOPLE.find((one) => one.sub === sub);
+  if (known) return known;
+  const account = sub.slice(sub.indexOf('|') + 1);
+  const email = account.includes('@') ? account : `${account}@example.com`;
+  return { sub, name: account, email, emailVerified: true, groups: [] };
+}
+
+export function personByEmail(email: string): Person {
+  const wanted = email.toLowerCase();
+  return PEOPLE.find((one) => one.email === wanted) ?? personBySub(`auth0|${wanted}`);
+}
+
+/** Who an OIDC `login_hint` means: a user id as it is, an e-mail address, or a bare nickname. */
+export function personByHint(hint: string): Person {
+  if (hint.includes('|')) return personBySub(hint);
+  return hint.includes('@') ? personByEmail(hint) : personBySub(`auth0|${hint}`);
+}

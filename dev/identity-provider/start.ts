@@ -1,0 +1,86 @@
+import { openAccessIssuer } from './access-issuer.ts';
+import { openAuth0Tenant } from './auth0-tenant.ts';
+import { type Fault, Faults } from './faults.ts';
+import { listenOnLoopback } from './loopback-server.ts';
+import { accessSettings, auth0Settings, type IdentityProviderOptions } from './options.ts';
+import { RequestLog, type SeenRequest } from './request-log.ts';
+import { PATHS, requestListener } from './routes.ts';
+
+export type { Fault, IdentityProviderOptions, SeenRequest };
+
+/** A running stand-in. URLs are plain http on 127.0.0.1; issuers are the https names that tokens carry. */
+export interface IdentityProvider {
+  url: string;
+  access: {
+    /** `https://<team domain>`, no trailing slash. */
+    issuer: string;
+    audience: string;
+    certsUrl: string;
+    identityUrl: string;
+    /** POST `{email?, commonName?, aud?, expiresIn? (seconds, 86400), claims?}` answers `{token}`. */
+    tokenUrl: string;
+    rotate(): Promise<void>;
+  };
+  auth0: {
+    domain: string;
+    /** `https://<domain>/`, with a trailing slash. */
+    issuer: string;
+    audience: string;
+    jwksUrl: string;
+    /** POST `{sub, scope?, audience?, expiresIn? (seconds, 3600), claims?}` answers `{token}`. */
+    tokenUrl: string;
+    clientId: string;
+    clientSecret: string;
+    rotate(): Promise<void>;
+  };
+  /** The newest 10,000 requests, oldest first, those that met a fault included. */
+  requests(): readonly SeenRequest[];
+  /** Makes a path (or URL) answer wrongly or late until it is called with null. */
+  fail(path: string, how: Fault | null): void;
+  close(): Promise<void>;
+}
+
+/** Rejects with the port in the message when it cannot be had. Prints nothing. For development and tests only. */
+export async function startIdentityProvider(options: IdentityProviderOptions): Promise<IdentityProvider> {
+  const { stateDir, now = Date.now } = options;
+  const auth0 = auth0Settings(options);
+  const team = accessSettings(options);
+  const [access, tenant] = await Promise.all([
+    openAccessIssuer(team, stateDir, now),
+    openAuth0Tenant(auth0, stateDir, now),
+  ]);
+  const faults = new Faults();
+  const log = new RequestLog();
+  const stop = new AbortController();
+  const hostNames = new Set(['127.0.0.1', 'localhost', team.teamDomain, auth0.domain]);
+  const listener = requestListener({ access, tenant, now, faults, log, hostNames, stop: stop.signal });
+  const server = await listenOnLoopback(options.port, listener);
+  const at = (path: string) => `${server.url}${path}`;
+  return {
+    url: server.url,
+    access: {
+      issuer: access.issuer,
+      audience: access.audience,
+      certsUrl: at(PATHS.accessCerts),
+      identityUrl: at(PATHS.accessIdentity),
+      tokenUrl: at(PATHS.accessToken),
+      rotate: access.ring.rotate,
+    },
+    auth0: {
+      domain: auth0.domain,
+      issuer: tenant.issuer,
+      audience: auth0.audience,
+      jwksUrl: at(PATHS.tenantJwks),
+      tokenUrl: at(PATHS.auth0Token),
+      clientId: auth0.clientId,
+      clientSecret: auth0.clientSecret,
+      rotate: tenant.rotate,
+    },
+    requests: () => log.all(),
+    fail: (path, how) => faults.set(path, how),
+    async close() {
+      stop.abort();
+      await server.close();
+    },
+  };
+}

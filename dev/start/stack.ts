@@ -1,0 +1,105 @@
+import { openControl } from '@agent-ticket/drizzle/control/open-d1.ts';
+import type { Miniflare } from 'miniflare';
+import { type IdentityProvider, startIdentityProvider } from '../identity-provider/start.ts';
+import { migrate } from './migrate.ts';
+import type { DevSecrets, SeededCredential } from './secrets.ts';
+import { seed } from './seed.ts';
+import { startWorkers } from './workers.ts';
+
+export interface Ports {
+  readonly broker: number;
+  readonly agentWorker: number;
+  readonly identityProvider: number;
+}
+
+export interface StackOptions {
+  readonly ports: Ports;
+  readonly secrets: DevSecrets;
+  /** Folders that keep data between starts; left out: everything is new and in memory. */
+  readonly stateDir?: string;
+  readonly identityStateDir?: string;
+  readonly onLog?: (line: string) => void;
+}
+
+/** What a client or a person needs to know of a running stack; written to `.dev/dev.json`. */
+export interface StackFacts {
+  readonly broker: string;
+  readonly agentWorker: string;
+  readonly identityProvider: string;
+  readonly issuer: string;
+  readonly audience: string;
+  readonly serviceToken: SeededCredential;
+  readonly adminToken: SeededCredential;
+  readonly access: { readonly tokenUrl: string };
+  readonly auth0: { readonly tokenUrl: string };
+}
+
+export interface Stack {
+  readonly facts: StackFacts;
+  readonly identityProvider: IdentityProvider;
+  readonly workers: Miniflare;
+  close(): Promise<void>;
+}
+
+export const TICKET_AUDIENCE = 'agents.local';
+
+/** Starts the identity provider stand-in and both workers, migrated and seeded. The bundles must be built. */
+export async function startStack(options: StackOptions): Promise<Stack> {
+  const { ports, secrets } = options;
+  const broker = `http://127.0.0.1:${ports.broker}`;
+  const agentWorker = `http://127.0.0.1:${ports.agentWorker}`;
+  const identityProvider = await startIdentityProvider({
+    port: ports.identityProvider,
+    auth0: { baseUrl: broker },
+    ...(options.identityStateDir === undefined ? {} : { stateDir: options.identityStateDir }),
+  });
+  const common = { ISSUER: broker, TICKET_AUDIENCE, ALLOWED_ORIGINS: agentWorker, MODE: 'development' };
+  const { access } = identityProvider;
+  try {
+    const workers = await startWorkers({
+      stateDir: options.stateDir,
+      onLog: options.onLog ?? (() => {}),
+      workers: [
+        {
+          name: 'broker',
+          port: ports.broker,
+          settings: {
+            ...common,
+            AGENT_WORKER_URL: agentWorker,
+            KEK: secrets.keyEncryptionKey,
+            TOKEN_PEPPER: secrets.tokenPepper,
+            CF_ACCESS_TEAM_DOMAIN: new URL(access.issuer).hostname,
+            CF_ACCESS_AUD: access.audience,
+            CF_ACCESS_CERTS_URL: access.certsUrl,
+          },
+        },
+        { name: 'agent-worker', port: ports.agentWorker, settings: common },
+      ],
+    });
+    const control = await workers.getD1Database('CONTROL', 'broker');
+    await migrate(control, 'control');
+    await migrate(await workers.getD1Database('RECORD', 'broker'), 'record');
+    await seed(openControl(control), secrets, Date.now());
+    return {
+      facts: {
+        broker,
+        agentWorker,
+        identityProvider: identityProvider.url,
+        issuer: broker,
+        audience: TICKET_AUDIENCE,
+        serviceToken: secrets.serviceToken,
+        adminToken: secrets.adminToken,
+        access: { tokenUrl: access.tokenUrl },
+        auth0: { tokenUrl: identityProvider.auth0.tokenUrl },
+      },
+      identityProvider,
+      workers,
+      close: async () => {
+        await Promise.all([workers.dispose(), identityProvider.close()]);
+      },
+    };
+  } catch (error) {
+    await identityProvider.close();
+    throw error;
+  }
+}

@@ -1,0 +1,55 @@
+import { fileURLToPath } from 'node:url';
+import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare';
+import { unstable_getMiniflareWorkerOptions as readWorker } from 'wrangler';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+/** One worker as its wrangler.jsonc describes it, from its built bundle, with settings and a port of ours. */
+export interface WorkerPlan {
+  /** Folder of the workspace; also the worker's name. */
+  readonly name: 'broker' | 'agent-worker';
+  readonly port: number;
+  readonly settings: Readonly<Record<string, string>>;
+}
+
+export interface WorkersOptions {
+  readonly workers: readonly WorkerPlan[];
+  /** Folder for databases and objects; left out: in memory. */
+  readonly stateDir?: string | undefined;
+  /** One line of a worker's output. */
+  readonly onLog: (line: string) => void;
+}
+
+/** Starts both workers in one workerd, so that they share databases and reach each other over bindings. */
+export async function startWorkers({ workers, stateDir, onLog }: WorkersOptions): Promise<Miniflare> {
+  const miniflare = new Miniflare(
+    convertV4MiniflareOptions({
+      host: '127.0.0.1',
+      port: 0,
+      cf: false,
+      log: new Log(LogLevel.ERROR),
+      handleStructuredLogs: ({ message }) => onLog(message),
+      ...(stateDir === undefined ? {} : { resourcePersistencePath: stateDir }),
+      workers: workers.map(workerOptions),
+    }),
+  );
+  await miniflare.ready;
+  return miniflare;
+}
+
+function workerOptions({ name, port, settings }: WorkerPlan) {
+  const {
+    modulesRules: _rules,
+    bindings: _vars,
+    ...options
+  } = readWorker(`${ROOT}${name}/wrangler.jsonc`).workerOptions;
+  return {
+    ...options,
+    name,
+    rootPath: `${ROOT}${name}/dist`,
+    modules: true as const,
+    scriptPath: 'index.js',
+    bindings: { ...settings },
+    unsafeDirectSockets: [{ host: '127.0.0.1', port }],
+  };
+}

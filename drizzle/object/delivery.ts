@@ -1,0 +1,41 @@
+import type { RecordDatabase } from '../record/database.ts';
+import type { backlogQueries } from './backlog.ts';
+import { drain } from './drain.ts';
+
+export interface DeliveryPorts {
+  readonly backlog: ReturnType<typeof backlogQueries>;
+  readonly openRecord: () => RecordDatabase;
+  /** Keeps the object awake until the promise settles. */
+  readonly keepAlive: (work: Promise<void>) => void;
+  /** The record database refused. The facts stay; the object should call `start` again before long. */
+  readonly onFailure: (error: unknown) => Promise<void>;
+}
+
+/** Moves facts out of one object beside its requests, one drain at a time. */
+export function createDelivery(ports: DeliveryPorts): { start(): void } {
+  let state: 'idle' | 'running' | 'again' = 'idle';
+  /** Read through a function: another event may have changed it across the await. */
+  const asked = (): boolean => state === 'again';
+
+  async function run(): Promise<void> {
+    try {
+      do {
+        state = 'running';
+        await drain(ports.backlog, ports.openRecord());
+      } while (asked());
+    } catch (error) {
+      await ports.onFailure(error);
+    } finally {
+      state = 'idle';
+    }
+  }
+
+  return {
+    /** Starts a drain, or has the running one look once more. Nobody needs to wait for it. */
+    start(): void {
+      const idle = state === 'idle';
+      state = idle ? 'running' : 'again';
+      if (idle) ports.keepAlive(run());
+    },
+  };
+}

@@ -1,0 +1,33 @@
+const TABLE = `CREATE TABLE IF NOT EXISTS rate_windows (
+  key TEXT PRIMARY KEY,
+  started_at INTEGER NOT NULL,
+  count INTEGER NOT NULL
+) WITHOUT ROWID`;
+
+/** Counters of one ledger object. A window starts with the first event after the last one ended. Times in ms. */
+export function rateQueries(sql: SqlStorage) {
+  sql.exec(TABLE);
+  return {
+    /** Counts one event, the refused ones too, and answers the window it fell into. */
+    count(key: string, now: number, windowMs: number): { startedAt: number; count: number } {
+      const row = sql
+        .exec<{ started_at: number; count: number }>(
+          `INSERT INTO rate_windows (key, started_at, count) VALUES (?1, ?2, 1)
+           ON CONFLICT (key) DO UPDATE SET
+             count = CASE WHEN started_at <= ?2 - ?3 THEN 1 ELSE count + 1 END,
+             started_at = CASE WHEN started_at <= ?2 - ?3 THEN ?2 ELSE started_at END
+           RETURNING started_at, count`,
+          key,
+          now,
+          windowMs,
+        )
+        .one();
+      return { startedAt: row.started_at, count: row.count };
+    },
+
+    /** Forgets windows that are over. */
+    purge(startedBefore: number): void {
+      sql.exec('DELETE FROM rate_windows WHERE started_at < ?', startedBefore);
+    },
+  };
+}

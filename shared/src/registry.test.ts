@@ -1,0 +1,192 @@
+import { describe, expect, expectTypeOf, it } from 'vitest';
+import { AGENTS, type EnabledBinding } from './agents.ts';
+import {
+  type AgentEntry,
+  type AgentRegistry,
+  bindingKeyOf,
+  findAgent,
+  roleScopes,
+  validateAgentRegistry,
+} from './registry.ts';
+import { covers } from './scope.ts';
+
+const SOUND: AgentEntry = {
+  bindingKey: 'MCP_AGENT',
+  slug: 'mcp-agent',
+  displayName: 'MCP agent',
+  description: 'An agent for tests.',
+  requiredTier: 'free',
+  requiredScopes: [],
+  enabled: true,
+  transport: 'websocket',
+  access: 'public',
+  instances: ['main'],
+  scopes: {
+    viewer: ['agent:connect', 'agent:state:read'],
+    admin: ['agent:connect', 'agent:state:read', 'agent:rpc:a'],
+    owner: ['agent:connect', 'agent:state:read', 'agent:rpc:*'],
+  },
+  deliveries: ['subprotocol'],
+  limits: { socketsPerPrincipal: 1, messagesPerSecond: 1, frameBytes: 1 },
+};
+const faultsOf = (change: Partial<AgentEntry>) =>
+  validateAgentRegistry([{ ...SOUND, ...change }], ['MCP_AGENT']);
+
+describe('the registry of this deployment', () => {
+  it('is sound with the bindings of its enabled agents', () => {
+    const registry: AgentRegistry = AGENTS;
+    const bindings = registry.filter((entry) => entry.enabled).map((entry) => entry.bindingKey);
+    expect(validateAgentRegistry(AGENTS, bindings)).toEqual([]);
+    expect(validateAgentRegistry(AGENTS)).toEqual([]);
+    expect(bindings).toEqual(expect.arrayContaining(['COUNTER', 'LOBBY']));
+  });
+
+  it('names at compile time the bindings that it needs', () => {
+    expectTypeOf<'COUNTER' | 'LOBBY'>().toExtend<EnabledBinding>();
+    expectTypeOf<string>().not.toExtend<EnabledBinding>();
+  });
+
+  it.each(AGENTS)('$slug lets no role write that only looks, and no higher role do less', (entry) => {
+    const [viewer, admin, owner] = (['viewer', 'admin', 'owner'] as const).map((role) =>
+      roleScopes(entry, role),
+    );
+    expect(viewer?.some((scope) => scope === 'agent:state:write' || scope === 'agent:rpc:*')).toBe(false);
+    expect(viewer?.every((scope) => covers(admin ?? [], scope))).toBe(true);
+    expect(admin?.every((scope) => covers(owner ?? [], scope))).toBe(true);
+  });
+});
+
+describe('a sound entry', () => {
+  it.each<[string, Partial<AgentEntry>]>([
+    ['as it is', {}],
+    ['disabled without a binding', { enabled: false, slug: 'other', bindingKey: 'OTHER' }],
+    ['with any instance, if not public', { access: 'grant', instances: [] }],
+    ['with sub-agents', { subAgents: ['search', 'plan-2'] }],
+    ['with an idle limit', { limits: { ...SOUND.limits, idleSeconds: 1 } }],
+  ])('%s has no fault', (_name, change) => {
+    expect(faultsOf(change)).toEqual([]);
+  });
+
+  it('is checked without bindings where there are none to check', () => {
+    expect(validateAgentRegistry([SOUND])).toEqual([]);
+    expect(validateAgentRegistry([])).toEqual([]);
+  });
+});
+
+describe('a fault is found and named', () => {
+  const { viewer, admin, owner } = SOUND.scopes;
+  it.each<[string, Partial<AgentEntry>, string[]]>([
+    ['a slug that is not kebab-case', { slug: 'Mcp-agent' }, ['Mcp-agent: slug is not kebab-case']],
+    [
+      'a binding that is not the one of the slug',
+      { bindingKey: 'MCP' },
+      ['mcp-agent: binding should be MCP_AGENT', 'mcp-agent: no binding MCP'],
+    ],
+    ['a binding that is not there', { slug: 'other', bindingKey: 'OTHER' }, ['other: no binding OTHER']],
+    [
+      'unknown scopes',
+      { scopes: { viewer, admin: [...admin, 'agent:fly'], owner: [...owner, 'keys:revoke'] } },
+      ['mcp-agent: unknown scopes agent:fly keys:revoke'],
+    ],
+    ['invalid instances', { instances: ['main', 'a/b', ''] }, ['mcp-agent: invalid instances a/b ']],
+    ['invalid sub-agents', { subAgents: ['ok', 'No'] }, ['mcp-agent: invalid sub-agents No']],
+    [
+      'a limit of zero',
+      { limits: { ...SOUND.limits, frameBytes: 0 } },
+      ['mcp-agent: limits that are not whole and positive: frameBytes'],
+    ],
+    [
+      'limits that are no whole numbers',
+      {
+        limits: {
+          socketsPerPrincipal: 1.5,
+          messagesPerSecond: Number.NaN,
+          frameBytes: Infinity,
+          idleSeconds: -1,
+        },
+      },
+      [
+        'mcp-agent: limits that are not whole and positive: socketsPerPrincipal messagesPerSecond frameBytes idleSeconds',
+      ],
+    ],
+    ['no delivery', { deliveries: [] }, ['mcp-agent: no known delivery']],
+    [
+      'a public agent with any instance',
+      { instances: [] },
+      ['mcp-agent: a public agent lists its instances'],
+    ],
+    [
+      'a public agent that strangers may write to',
+      {
+        scopes: { viewer: ['agent:state:write'], admin: ['agent:state:write'], owner: ['agent:state:write'] },
+      },
+      ['mcp-agent: a public agent gives strangers no write scope'],
+    ],
+    [
+      'a public agent that strangers may send messages to',
+      { scopes: { viewer: ['agent:message'], admin: ['agent:message'], owner: ['agent:message'] } },
+      ['mcp-agent: a public agent gives strangers no write scope'],
+    ],
+    [
+      'an admin below a viewer',
+      { scopes: { viewer, admin: ['agent:connect'], owner } },
+      ['mcp-agent: admin may do less than viewer'],
+    ],
+    [
+      'an owner below an admin',
+      { scopes: { viewer, admin, owner: viewer } },
+      ['mcp-agent: owner may do less than admin'],
+    ],
+  ])('%s', (_name, change, faults) => {
+    expect(faultsOf(change)).toEqual(faults);
+  });
+
+  it('a delivery that is none of ours', () => {
+    const deliveries = JSON.parse('["subprotocol","cookie"]');
+    expect(faultsOf({ deliveries })).toEqual(['mcp-agent: no known delivery']);
+  });
+
+  it('a public agent on which strangers may call everything', () => {
+    const scopes = { viewer: ['agent:rpc:*'], admin: ['agent:rpc:*'], owner: ['agent:rpc:*'] };
+    expect(faultsOf({ scopes })).toEqual(['mcp-agent: a public agent gives strangers no write scope']);
+  });
+
+  it('two agents of one slug and one binding', () => {
+    expect(validateAgentRegistry([SOUND, SOUND])).toEqual([
+      'slug mcp-agent is used by more than one agent',
+      'binding MCP_AGENT is used by more than one agent',
+    ]);
+  });
+
+  it('all faults of all agents are told at once', () => {
+    const worst: AgentEntry = { ...SOUND, slug: 'X', deliveries: [], instances: [] };
+    expect(validateAgentRegistry([worst, { ...SOUND, deliveries: [] }], []).length).toBeGreaterThan(5);
+  });
+});
+
+describe('looking up', () => {
+  const registry = [SOUND, { ...SOUND, slug: 'off', bindingKey: 'OFF', enabled: false }];
+
+  it('finds an enabled agent by its exact slug', () => {
+    expect(findAgent(registry, 'mcp-agent')).toBe(SOUND);
+  });
+
+  it.each(['off', 'none', 'MCP-AGENT', 'mcp-agent ', '', '__proto__', 'constructor'])(
+    'finds nothing for %j',
+    (slug) => {
+      expect(findAgent(registry, slug)).toBeUndefined();
+    },
+  );
+
+  it('gives every role connect, once and first', () => {
+    const scopes = { viewer: [], admin: ['agent:message', 'agent:connect'], owner: ['agent:connect'] };
+    const entry = { ...SOUND, scopes };
+    expect(roleScopes(entry, 'viewer')).toEqual(['agent:connect']);
+    expect(roleScopes(entry, 'admin')).toEqual(['agent:connect', 'agent:message']);
+    expect(roleScopes(entry, 'owner')).toEqual(['agent:connect']);
+  });
+
+  it('derives a binding of its own from each slug', () => {
+    expect(['counter', 'mcp-agent', 'a-b-c'].map(bindingKeyOf)).toEqual(['COUNTER', 'MCP_AGENT', 'A_B_C']);
+  });
+});
