@@ -42,6 +42,7 @@ export default defineConfig({
           setupFiles: ['./test/setup.ts'],
           // Starting a runtime costs seconds, a file in a started one does not. Tests keep apart by instance names.
           isolate: false,
+          testTimeout: 20_000,
         },
       },
     ],

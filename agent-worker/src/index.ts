@@ -2,6 +2,7 @@ import { AGENTS, type EnabledBinding } from '@agent-ticket/shared/agents.ts';
 import { KEY_SET } from '@agent-ticket/shared/limits.ts';
 import { validateAgentRegistry } from '@agent-ticket/shared/registry.ts';
 import { readConfig } from './config.ts';
+import { answerDemoRequest } from './demo.ts';
 import { brokerKeys } from './gate/keys.ts';
 import { isAgentPath } from './gate/route.ts';
 import { answerAgentRequest, type GatePorts } from './gate.ts';
@@ -48,6 +49,7 @@ export default {
   async fetch(request, env): Promise<Response> {
     ports ??= portsOf(env);
     if (isAgentPath(new URL(request.url).pathname)) return answerAgentRequest(request, ports);
-    return Response.json({ error: { code: 'NOT_FOUND', message: 'not found' } }, { status: 404 });
+    const { registry, config, randomId } = ports;
+    return answerDemoRequest(request, { registry, broker: config.issuer, assets: env.ASSETS, randomId });
   },
 } satisfies ExportedHandler<Env>;

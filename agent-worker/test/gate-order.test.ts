@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { gateConfig, gateWith } from './gate.ts';
+import { entryOf, gate, gateConfig, gateWith } from './gate.ts';
 import { objectIds } from './objects.ts';
 import { ask, connect, HOST, refusedSocket, upgrade, worker } from './sockets.ts';
 import { makeTicket, newRoom, ORIGIN } from './tickets.ts';
@@ -41,7 +41,7 @@ const atStep = (n: number) => {
 describe('the first thing wrong decides', () => {
   test.for(STEPS.map((step, n) => ({ ...step, n })))('on an upgrade: $wrong', async ({ n, close }) => {
     const { path, ...options } = atStep(n);
-    const refused = await refusedSocket(await upgrade(path, options));
+    const refused = await refusedSocket(await upgrade(path, { ...options, front: gate }));
     expect(refused).toEqual({ status: 101, code: close[0], reason: close[1], frames: [] });
   });
 
@@ -58,6 +58,7 @@ describe('the first thing wrong decides', () => {
       const { path, headers, ...options } = atStep(n);
       const answer = await upgrade(path, {
         ...options,
+        front: gate,
         headers: { ...headers, accept: 'application/json', 'sec-websocket-protocol': 'agent-ticket.v1' },
       });
       expect(answer.status).toBe(http[0]);
@@ -71,20 +72,18 @@ describe('the first thing wrong decides', () => {
 
   test('and after the ticket, its scope and how it came', async () => {
     const instance = newRoom();
-    const gate = gateWith({
-      registry: [{ ...entryOf('counter'), deliveries: ['authorization'] }],
-    });
+    const front = gateWith({ registry: [{ ...entryOf('counter'), deliveries: ['authorization'] }] });
     const path = `/agents/counter/${instance}`;
     const poor = await makeTicket({ instance, scope: 'agent:message' });
     const good = await makeTicket({ instance });
     const refusals = [
-      [await upgrade(path, { ticket: 'garbage', front: gate }), 4001],
-      [await upgrade(path, { ticket: poor, front: gate }), 4003],
-      [await upgrade(path, { ticket: good, front: gate }), 4003],
-      [await upgrade(path, { ticket: good, front: gate, delivery: 'subprotocol' }), 4003],
+      [await upgrade(path, { ticket: 'garbage', front }), 4001],
+      [await upgrade(path, { ticket: poor, front }), 4003],
+      [await upgrade(path, { ticket: good, front }), 4003],
+      [await upgrade(path, { ticket: good, front, delivery: 'subprotocol' }), 4003],
     ] as const;
     for (const [answer, code] of refusals) expect(await refusedSocket(answer)).toMatchObject({ code });
-    const socket = await connect(path, { ticket: good, front: gate, delivery: 'authorization' });
+    const socket = await connect(path, { ticket: good, front, delivery: 'authorization' });
     await socket.frame('cf_agent_identity');
   });
 });
@@ -102,10 +101,8 @@ describe('a refusal', () => {
     const answer = await ask('/agents/counter/room-1', { method });
     expect(answer.status).toBe(405);
     expect(answer.headers.get('allow')).toBe('GET, POST, OPTIONS');
-    expect(await refusedSocket(await upgrade('/agents/counter/room-1', { method: 'PUT' }))).toMatchObject({
-      code: 4000,
-      reason: 'bad_request',
-    });
+    const refused = await refusedSocket(await upgrade('/agents/counter/room-1', { method, front: gate }));
+    expect(refused).toMatchObject({ code: 4000, reason: 'bad_request' });
   });
 
   test.for([
@@ -198,12 +195,3 @@ describe('plain text', () => {
     ).toBe(403);
   });
 });
-
-import { AGENTS } from '@agent-ticket/shared/agents.ts';
-import { findAgent } from '@agent-ticket/shared/registry.ts';
-
-function entryOf(slug: string) {
-  const entry = findAgent(AGENTS, slug);
-  if (entry === undefined) throw new TypeError(`no agent ${slug}`);
-  return entry;
-}

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { objectIds } from './objects.ts';
-import { ask, refusedSocket, upgrade } from './sockets.ts';
+import { ask, connect, refusedSocket, upgrade } from './sockets.ts';
 import { makeTicket, NOW, newRoom, nextSigner, rights, signer, stranger } from './tickets.ts';
 
 /** A ticket that is not good here: the object is not called, and does not come to be. */
@@ -189,10 +189,7 @@ describe('a ticket', () => {
   ] as const)('opens a socket %s: clocks differ', async ([, times]) => {
     const instance = newRoom();
     const ticket = await makeTicket({ instance, ...times });
-    const answer = await upgrade(`/agents/counter/${instance}`, { ticket });
-    expect(answer.status).toBe(101);
-    answer.webSocket?.accept();
-    answer.webSocket?.close();
+    await (await connect(`/agents/counter/${instance}`, { ticket })).frame('cf_agent_identity');
   });
 
   test('of every published key opens a socket, whatever its algorithm', async () => {

@@ -2,7 +2,7 @@ import { env } from 'cloudflare:workers';
 import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import { DELIVERIES } from '@agent-ticket/shared/handshake.ts';
 import { allow, deny } from '@agent-ticket/shared/outcome.ts';
-import { type AgentEntry, bindingKeyOf } from '@agent-ticket/shared/registry.ts';
+import { type AgentEntry, bindingKeyOf, findAgent } from '@agent-ticket/shared/registry.ts';
 import { answerAgentRequest, type GatePorts } from '../src/gate.ts';
 import type { Front } from './sockets.ts';
 import { AUDIENCE, ISSUER, nextSigner, ORIGIN, signer } from './tickets.ts';
@@ -72,3 +72,9 @@ export const gateWith =
 
 export const gate: Front = gateWith();
 export const gateConfig = PORTS.config;
+
+export function entryOf(slug: string): AgentEntry {
+  const entry = findAgent(REGISTRY, slug);
+  if (entry === undefined) throw new TypeError(`no agent ${slug}`);
+  return entry;
+}

@@ -27,8 +27,6 @@ export interface OwnSession {
   end_reason: string | null;
 }
 
-type Stub = DurableObjectStub<import('agents').Agent>;
-
 /** Session rows that an object holds. */
 export const ownSessions = (stub: DurableObjectStub): Promise<OwnSession[]> =>
   runInDurableObject(stub, (_, state) =>
@@ -38,4 +36,10 @@ export const ownSessions = (stub: DurableObjectStub): Promise<OwnSession[]> =>
       )
       .toArray(),
   );
-export type { Stub };
+
+/** Runs an object's sweep now, whatever its schedule says. */
+export const sweep = (stub: DurableObjectStub): Promise<void> =>
+  runInDurableObject(stub, async (agent) => {
+    if (!('ticketSweep' in agent) || typeof agent.ticketSweep !== 'function') throw new TypeError('no sweep');
+    await agent.ticketSweep();
+  });

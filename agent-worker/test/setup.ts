@@ -1,6 +1,6 @@
 import { applyD1Migrations } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
-import { afterEach, beforeEach, expect, vi } from 'vitest';
+import { afterAll, afterEach, beforeEach, expect, vi } from 'vitest';
 import { resetBroker } from './broker.ts';
 import { closeSockets } from './sockets.ts';
 import { NOW, signedTickets } from './tickets.ts';
@@ -26,8 +26,9 @@ beforeEach(() => {
   });
 });
 
-afterEach(async () => {
-  await closeSockets();
+afterAll(closeSockets);
+
+afterEach(() => {
   vi.restoreAllMocks();
   vi.useRealTimers();
   expect(reachedOut, 'nothing is fetched from the network').toEqual([]);

@@ -18,10 +18,11 @@ export interface Close {
   readonly reason: string;
 }
 
-const PATIENCE_MS = 3_000;
+/** Only a broken test waits this long; a busy machine may be slow. */
+const PATIENCE_MS = 10_000;
 const open = new Set<Socket>();
 
-/** Closes what a test left open. */
+/** Closes what a file's tests left open. */
 export async function closeSockets(): Promise<void> {
   for (const socket of open) socket.close();
   await Promise.all([...open].map((socket) => socket.closed()));

@@ -1,9 +1,9 @@
 import { isOutage } from '@agent-ticket/drizzle/outage.ts';
 import type { Denial } from '@agent-ticket/shared/denial.ts';
-import { deny } from '@agent-ticket/shared/outcome.ts';
+import { allow, deny } from '@agent-ticket/shared/outcome.ts';
 import { type Context, Hono } from 'hono';
 import { secureHeaders } from 'hono/secure-headers';
-import { authenticate } from './credentials/authenticate.ts';
+import { authenticate, stranger } from './credentials/authenticate.ts';
 import { refuse, respond } from './http/answer.ts';
 import type { CallFacts, HandlerResult } from './http/call.ts';
 import { preflight, withCors } from './http/cors.ts';
@@ -25,8 +25,8 @@ export function createApp(ports: BrokerPorts): Hono {
     app.on(route.method, route.path, (c) => answer(c, route, ports));
   }
   for (const path of new Set(ROUTES.map((route) => route.path))) {
-    const allow = ROUTES.filter((route) => route.path === path).map((route) => route.method);
-    app.all(path, (c) => refused(c, { reason: 'method_not_allowed', allow }, ports));
+    const methods = ROUTES.filter((route) => route.path === path).map((route) => route.method);
+    app.all(path, (c) => refused(c, { reason: 'method_not_allowed', allow: methods }, ports));
   }
   app.notFound((c) => refused(c, { reason: 'route_unknown' }, ports));
   return app;
@@ -82,11 +82,9 @@ async function run(
   facts: CallFacts,
   ports: BrokerPorts,
 ): Promise<HandlerResult> {
-  const who = await authenticate(
-    route.demand === 'none' ? new Headers() : request.headers,
-    ports.credentials,
-    facts.now,
-  );
+  const who = await (route.demand === 'none'
+    ? allow(stranger(facts.requestId))
+    : authenticate(request, ports.credentials, facts.now));
   const { method, path } = route;
   if (!who.ok) {
     ports.log({

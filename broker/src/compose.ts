@@ -5,7 +5,10 @@ import { signingKeyQueries } from '@agent-ticket/drizzle/control/signing-keys.ts
 import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import { validateAgentRegistry } from '@agent-ticket/shared/registry.ts';
 import { createRemoteKeys } from '@agent-ticket/shared/remote-keys.ts';
+import type { ForeignIssuer } from './config/issuers.ts';
 import type { BrokerConfig } from './config.ts';
+import { createAccessGroups } from './credentials/access-groups.ts';
+import type { IssuerWithKeys } from './credentials/foreign-jwt.ts';
 import { createKeyring } from './keys/keyring.ts';
 import type { Ledger } from './ledger.ts';
 import type { BrokerPorts } from './ports.ts';
@@ -15,7 +18,10 @@ export interface Runtime {
   readonly control: ControlDatabase;
   readonly ledger: Ledger;
   readonly pingDatabases: () => Promise<void>;
-  readonly fetch: (url: string, init: { signal: AbortSignal }) => Promise<Response>;
+  readonly fetch: (
+    url: string,
+    init: { headers?: Record<string, string>; signal: AbortSignal },
+  ) => Promise<Response>;
   readonly sleep: (ms: number) => Promise<void>;
   readonly clock: () => number;
   readonly randomId: () => string;
@@ -29,7 +35,7 @@ export interface Runtime {
 export function compose(config: BrokerConfig, runtime: Runtime): BrokerPorts {
   const faults = validateAgentRegistry(AGENTS);
   if (faults.length > 0) throw new Error(`agent registry is not sound. ${faults.join('; ')}`);
-  const { control, ledger, clock, sleep, randomId, randomBytes } = runtime;
+  const { control, ledger, clock, randomId, randomBytes } = runtime;
   return {
     issuer: config.issuer,
     ticketAudience: config.ticketAudience,
@@ -55,33 +61,35 @@ export function compose(config: BrokerConfig, runtime: Runtime): BrokerPorts {
       },
     }),
     credentials: {
-      tokens: serviceTokenQueries(control),
-      pepper: config.tokenPepper,
-      later: runtime.later,
+      serviceTokens: {
+        tokens: serviceTokenQueries(control),
+        pepper: config.tokenPepper,
+        later: runtime.later,
+      },
+      access: {
+        issuers: config.access.map((issuer) => withKeys(issuer, runtime)),
+        groups: createAccessGroups(runtime),
+        rules: config.claimRules,
+      },
+      auth0: { issuers: config.auth0.map((issuer) => withKeys(issuer, runtime)), rules: config.claimRules },
+      trustedOrigins: [...config.allowedOrigins, new URL(config.issuer).origin],
+      openToAll: config.openToAll,
       randomId,
-      ...(config.access === undefined
-        ? {}
-        : { access: accessPorts(config.access, { ...runtime, clock, sleep }) }),
     },
     pingDatabases: runtime.pingDatabases,
     clock,
     randomId,
+    randomBytes,
     addressOf: runtime.addressOf,
     log: runtime.log,
   };
 }
 
-const accessPorts = (
-  issuer: NonNullable<BrokerConfig['access']>,
-  runtime: Pick<Runtime, 'fetch' | 'clock' | 'sleep'>,
-) => ({
+/** An issuer with a key cache of its own. */
+const withKeys = (issuer: ForeignIssuer, { fetch, clock, sleep }: Runtime): IssuerWithKeys => ({
   issuer,
   keys: createRemoteKeys(
-    {
-      fetchSet: (signal) => runtime.fetch(issuer.certsUrl, { signal }),
-      clock: runtime.clock,
-      sleep: runtime.sleep,
-    },
+    { fetchSet: (signal) => fetch(issuer.keysUrl, { signal }), clock, sleep },
     { algorithms: ['RS256'] },
   ),
 });

@@ -1,16 +1,35 @@
-import { BaseUrl, List, Mode, Origins, readSettings } from '@agent-ticket/shared/settings.ts';
+import { BaseUrl, isLoopback, List, Mode, Origins, readSettings } from '@agent-ticket/shared/settings.ts';
 import { base64url } from 'jose';
 import * as z from 'zod';
+import { ClaimRule } from './claim-rules.ts';
+import { ACCESS, AUTH0, type ForeignIssuer, foreignIssuers, issuerFault } from './config/issuers.ts';
 
-/** 256 bits as base64url: `openssl rand -base64 32 | tr '+/' '-_' | tr -d '='`. */
+/** 256 bits: `openssl rand -base64 32 | tr '+/' '-_' | tr -d '='`. */
 const Key256 = z
   .string()
   .regex(/^[A-Za-z0-9_-]{43}$/, 'must be 32 bytes in base64url')
   .transform((text) => new Uint8Array(base64url.decode(text)));
 
-const Hostname = z.string().regex(/^[a-z0-9-]+(\.[a-z0-9-]+)+$/);
+const Domains = List.pipe(
+  z.array(z.string().regex(/^[a-z0-9-]+(\.[a-z0-9-]+)+$/, 'must be host names')).min(1),
+);
+const Audiences = List.pipe(z.array(z.string().min(1).max(512)).min(1));
+const KeyUrls = List.pipe(z.array(BaseUrl).min(1));
 
-const Settings = z
+const Rules = z.string().transform((text, ctx): ClaimRule[] => {
+  const rules = z.array(ClaimRule).safeParse(parseJson(text));
+  if (rules.success) return rules.data;
+  const [issue] = rules.error.issues;
+  const [index, ...path] = issue?.path ?? [];
+  const where = typeof index === 'number' ? ` in rule ${index + 1} ${path.join('.')}` : '';
+  ctx.addIssue({
+    code: 'custom',
+    message: `must be a JSON list of claim rules:${where} ${issue?.message ?? ''}`,
+  });
+  return z.NEVER;
+});
+
+export const Settings = z
   .strictObject({
     ISSUER: BaseUrl,
     TICKET_AUDIENCE: z.string().min(1).max(512),
@@ -19,24 +38,45 @@ const Settings = z
     TOKEN_PEPPER: Key256,
     ALLOWED_ORIGINS: Origins.default([]),
     MODE: Mode.default('production'),
-    CF_ACCESS_TEAM_DOMAIN: Hostname.optional(),
-    CF_ACCESS_AUD: List.pipe(z.array(z.string().min(1)).min(1)).optional(),
-    CF_ACCESS_CERTS_URL: BaseUrl.optional(),
+    AUTH_MODE: z.enum(['required', 'none']).default('required'),
+    CLAIM_RULES: Rules.default([]),
+    CF_ACCESS_TEAM_DOMAIN: Domains.optional(),
+    CF_ACCESS_AUD: Audiences.optional(),
+    CF_ACCESS_CERTS_URL: KeyUrls.optional(),
+    AUTH0_DOMAIN: Domains.optional(),
+    AUTH0_AUDIENCE: Audiences.optional(),
+    AUTH0_JWKS_URL: KeyUrls.optional(),
   })
-  .refine((s) => (s.CF_ACCESS_TEAM_DOMAIN === undefined) === (s.CF_ACCESS_AUD === undefined), {
-    path: ['CF_ACCESS_AUD'],
-    message: 'goes together with CF_ACCESS_TEAM_DOMAIN',
+  .superRefine((s, ctx) => {
+    const fault = (name: string, message: string | undefined) => {
+      if (message !== undefined) ctx.addIssue({ code: 'custom', path: [name], message });
+    };
+    const local = s.MODE === 'development' && isLoopback(new URL(s.ISSUER).hostname);
+    if (s.AUTH_MODE === 'none' && !local) fault('AUTH_MODE', 'none is for MODE=development on loopback only');
+    if (
+      s.CF_ACCESS_TEAM_DOMAIN !== undefined ||
+      s.CF_ACCESS_AUD !== undefined ||
+      s.CF_ACCESS_CERTS_URL !== undefined
+    )
+      fault('CF_ACCESS_AUD', issuerFault(accessSettings(s)));
+    if (s.AUTH0_DOMAIN !== undefined || s.AUTH0_AUDIENCE !== undefined || s.AUTH0_JWKS_URL !== undefined)
+      fault('AUTH0_AUDIENCE', issuerFault(auth0Settings(s)));
   });
+type Settings = z.output<typeof Settings>;
 
-/** One Cloudflare Access organisation whose assertions are taken. */
-export interface AccessIssuer {
-  /** `<team>.cloudflareaccess.com`, part of principal ids. */
-  readonly teamDomain: string;
-  /** Exactly `iss`: https, no trailing slash. */
-  readonly issuer: string;
-  readonly audiences: readonly string[];
-  readonly certsUrl: string;
-}
+const accessSettings = (
+  s: Pick<Settings, 'CF_ACCESS_TEAM_DOMAIN' | 'CF_ACCESS_AUD' | 'CF_ACCESS_CERTS_URL'>,
+) => ({
+  domains: s.CF_ACCESS_TEAM_DOMAIN ?? [],
+  audiences: s.CF_ACCESS_AUD ?? [],
+  keyUrls: s.CF_ACCESS_CERTS_URL,
+});
+
+const auth0Settings = (s: Pick<Settings, 'AUTH0_DOMAIN' | 'AUTH0_AUDIENCE' | 'AUTH0_JWKS_URL'>) => ({
+  domains: s.AUTH0_DOMAIN ?? [],
+  audiences: s.AUTH0_AUDIENCE ?? [],
+  keyUrls: s.AUTH0_JWKS_URL,
+});
 
 export interface BrokerConfig {
   readonly issuer: string;
@@ -46,7 +86,11 @@ export interface BrokerConfig {
   readonly tokenPepper: Uint8Array<ArrayBuffer>;
   readonly allowedOrigins: readonly string[];
   readonly development: boolean;
-  readonly access?: AccessIssuer;
+  /** Everyone on loopback is one development principal. Never true in production. */
+  readonly openToAll: boolean;
+  readonly claimRules: readonly ClaimRule[];
+  readonly access: readonly ForeignIssuer[];
+  readonly auth0: readonly ForeignIssuer[];
 }
 
 /** The configuration in a process's env. Throws an `Error` that names each wrong setting and no value. */
@@ -60,19 +104,18 @@ export function readConfig(env: object): BrokerConfig {
     tokenPepper: s.TOKEN_PEPPER,
     allowedOrigins: s.ALLOWED_ORIGINS,
     development: s.MODE === 'development',
-    ...(s.CF_ACCESS_TEAM_DOMAIN !== undefined && s.CF_ACCESS_AUD !== undefined
-      ? { access: accessIssuer(s.CF_ACCESS_TEAM_DOMAIN, s.CF_ACCESS_AUD, s.CF_ACCESS_CERTS_URL) }
-      : {}),
+    openToAll: s.AUTH_MODE === 'none',
+    claimRules: s.CLAIM_RULES,
+    access: foreignIssuers(ACCESS, accessSettings(s)),
+    auth0: foreignIssuers(AUTH0, auth0Settings(s)),
   };
 }
 
-const accessIssuer = (
-  teamDomain: string,
-  audiences: readonly string[],
-  certsUrl: string | undefined,
-): AccessIssuer => ({
-  teamDomain,
-  issuer: `https://${teamDomain}`,
-  audiences,
-  certsUrl: certsUrl ?? `https://${teamDomain}/cdn-cgi/access/certs`,
-});
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}

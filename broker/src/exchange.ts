@@ -1,5 +1,6 @@
 import type { policyQueries } from '@agent-ticket/drizzle/control/policy.ts';
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
+import { targetNamesOf } from '@agent-ticket/shared/control.ts';
 import { present } from '@agent-ticket/shared/handshake.ts';
 import { CREDENTIAL_MIN_LEFT_SECONDS, TICKET_TTL_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { TicketId } from '@agent-ticket/shared/names.ts';
@@ -10,7 +11,6 @@ import type { CallFacts } from './http/call.ts';
 import { issueTicket } from './issue.ts';
 import type { Keyring } from './keys/keyring.ts';
 import { type Ledger, type RateState, rateOf } from './ledger.ts';
-import { lockTargets } from './lock-targets.ts';
 import { type Decision, decide, POLICY_VERSION } from './policy.ts';
 import { type Authenticated, subjectsOf } from './principal.ts';
 import type { TicketRequest } from './ticket-request.ts';
@@ -66,7 +66,7 @@ export async function exchange(
     subjects: subjectsOf(who.principal),
     agent: request.agent,
     instance: request.instance,
-    lockTargets: lockTargets(who, request),
+    lockTargets: targetNamesOf({ principal: who.principal.id, ...request }),
     now: call.now,
   });
   const decision = decide(who, request, { registry: ports.registry, ...held, now });

@@ -22,7 +22,8 @@ const appOf = (env: Cloudflare.Env): Hono =>
       pingDatabases: async () => {
         await Promise.all([env.CONTROL, env.RECORD].map((db) => db.prepare('SELECT 1').first()));
       },
-      fetch: (url, init) => fetch(url, init),
+      // A key document that moved is no key document: the address is configuration.
+      fetch: (url, init) => fetch(url, { ...init, redirect: 'manual' }),
       sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
       clock: () => Date.now(),
       randomId: () => crypto.randomUUID(),

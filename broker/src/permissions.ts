@@ -1,3 +1,19 @@
+import { AGENTS } from '@agent-ticket/shared/agents.ts';
+import * as z from 'zod';
+
 /** What one broker API call needs. Held by principals through service tokens and claim rules, never in a ticket. */
-export const PERMISSIONS = ['keys:read', 'keys:rotate'] as const;
+export const PERMISSIONS = [
+  'keys:read',
+  'keys:rotate',
+  'service-tokens:read',
+  'service-tokens:write',
+] as const;
 export type Permission = (typeof PERMISSIONS)[number];
+
+/** Permissions that agents of the registry ask of services, beside those of the API. */
+const AGENT_PERMISSIONS: readonly string[] = AGENTS.flatMap((entry) => [...entry.requiredScopes]);
+
+/** A permission that means something here. A misspelled one would give nothing, silently. */
+export const KnownPermission = z
+  .string()
+  .refine((name) => [...PERMISSIONS, ...AGENT_PERMISSIONS].includes(name), 'is not a permission');

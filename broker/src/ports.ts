@@ -7,6 +7,7 @@ export interface BrokerPorts extends ExchangePorts {
   readonly allowedOrigins: readonly string[];
   /** One question to each database; rejects when one does not answer. */
   readonly pingDatabases: () => Promise<void>;
+  readonly randomBytes: (length: number) => Uint8Array<ArrayBuffer>;
   /** Milliseconds since 1970. */
   readonly clock: () => number;
   /** The caller's address as the platform knows it, never as the caller says. */

@@ -1,19 +1,31 @@
 import type { PrincipalId, Tier } from '@agent-ticket/shared/names.ts';
 
+/** Where a tier, permission or group of a principal comes from, for the principal's own eyes. */
+export interface Source {
+  readonly gives: 'tier' | 'permission' | 'group';
+  readonly value: string;
+  /** `default`, `service-token`, or the claim rule by its place in the configuration, from 1. */
+  readonly from: 'default' | 'service-token' | `claim rule ${number}`;
+}
+
 /** Who a verified credential says it is. Named by issuer and subject; the e-mail is a fact about it, no name. */
 export interface Principal {
   readonly id: PrincipalId;
   readonly kind: 'user' | 'service';
-  /** Where the identity comes from: a URL for an issuer, `broker` for our own service tokens. */
+  /** Where the identity comes from: the issuer's exact name, `broker` for our own service tokens. */
   readonly issuer: string;
   readonly email?: string;
   readonly groups: readonly string[];
   readonly tier: Tier;
   /** What it may do at the broker's own API. Never part of a ticket. */
   readonly permissions: readonly string[];
+  readonly sources: readonly Source[];
 }
 
-export const CREDENTIAL_METHODS = ['anonymous', 'service-token', 'access'] as const;
+/** A principal before anything has been given to it: the least that an identity is worth. */
+export type Identity = Pick<Principal, 'id' | 'kind' | 'issuer' | 'email'>;
+
+export const CREDENTIAL_METHODS = ['anonymous', 'development', 'service-token', 'access', 'auth0'] as const;
 
 /** A principal as one request presented it. */
 export interface Authenticated {
@@ -24,6 +36,15 @@ export interface Authenticated {
   /** Slugs that the credential is limited to; left out: all. */
   readonly agents?: readonly string[];
 }
+
+/** An identity with nothing but the default tier. */
+export const plainPrincipal = (identity: Identity): Principal => ({
+  ...identity,
+  groups: [],
+  tier: 'free',
+  permissions: [],
+  sources: [{ gives: 'tier', value: 'free', from: 'default' }],
+});
 
 /** Every subject under which grants may name a principal. */
 export const subjectsOf = ({ id }: Principal): string[] => [id];

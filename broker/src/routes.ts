@@ -1,7 +1,15 @@
 import { listKeys, rotateKeys } from './admin/keys.ts';
+import {
+  createServiceToken,
+  listServiceTokens,
+  revokeServiceToken,
+  rotateServiceToken,
+  showServiceToken,
+} from './admin/service-tokens.ts';
 import { liveness, readiness } from './health.ts';
 import type { Handler } from './http/call.ts';
 import { jwksRoute } from './keys/jwks.ts';
+import { showPrincipal } from './me.ts';
 import { mintTicket } from './mint-ticket.ts';
 import type { Permission } from './permissions.ts';
 import type { BrokerPorts } from './ports.ts';
@@ -22,6 +30,7 @@ export interface Route {
 /** Every route of the broker. What is not here does not exist. */
 export const ROUTES: readonly Route[] = [
   { method: 'POST', path: '/tickets', demand: 'optional', handler: mintTicket },
+  { method: 'GET', path: '/me', demand: 'required', handler: showPrincipal },
   { method: 'GET', path: '/.well-known/jwks.json', demand: 'none', handler: jwksRoute },
   { method: 'GET', path: '/admin/keys', demand: 'required', permission: 'keys:read', handler: listKeys },
   {
@@ -30,6 +39,41 @@ export const ROUTES: readonly Route[] = [
     demand: 'required',
     permission: 'keys:rotate',
     handler: rotateKeys,
+  },
+  {
+    method: 'GET',
+    path: '/admin/service-tokens',
+    demand: 'required',
+    permission: 'service-tokens:read',
+    handler: listServiceTokens,
+  },
+  {
+    method: 'POST',
+    path: '/admin/service-tokens',
+    demand: 'required',
+    permission: 'service-tokens:write',
+    handler: createServiceToken,
+  },
+  {
+    method: 'GET',
+    path: '/admin/service-tokens/:id',
+    demand: 'required',
+    permission: 'service-tokens:read',
+    handler: showServiceToken,
+  },
+  {
+    method: 'POST',
+    path: '/admin/service-tokens/:id/rotate',
+    demand: 'required',
+    permission: 'service-tokens:write',
+    handler: rotateServiceToken,
+  },
+  {
+    method: 'DELETE',
+    path: '/admin/service-tokens/:id',
+    demand: 'required',
+    permission: 'service-tokens:write',
+    handler: revokeServiceToken,
   },
   { method: 'GET', path: '/healthz', demand: 'none', handler: liveness },
   { method: 'GET', path: '/readyz', demand: 'none', handler: readiness },

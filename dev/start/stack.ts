@@ -54,7 +54,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     ...(options.identityStateDir === undefined ? {} : { stateDir: options.identityStateDir }),
   });
   const common = { ISSUER: broker, TICKET_AUDIENCE, ALLOWED_ORIGINS: agentWorker, MODE: 'development' };
-  const { access } = identityProvider;
+  const { access, auth0 } = identityProvider;
   try {
     const workers = await startWorkers({
       stateDir: options.stateDir,
@@ -71,6 +71,9 @@ export async function startStack(options: StackOptions): Promise<Stack> {
             CF_ACCESS_TEAM_DOMAIN: new URL(access.issuer).hostname,
             CF_ACCESS_AUD: access.audience,
             CF_ACCESS_CERTS_URL: access.certsUrl,
+            AUTH0_DOMAIN: auth0.domain,
+            AUTH0_AUDIENCE: auth0.audience,
+            AUTH0_JWKS_URL: auth0.jwksUrl,
           },
         },
         { name: 'agent-worker', port: ports.agentWorker, settings: common },
@@ -90,7 +93,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
         serviceToken: secrets.serviceToken,
         adminToken: secrets.adminToken,
         access: { tokenUrl: access.tokenUrl },
-        auth0: { tokenUrl: identityProvider.auth0.tokenUrl },
+        auth0: { tokenUrl: auth0.tokenUrl },
       },
       identityProvider,
       workers,

@@ -1,4 +1,4 @@
-import { and, eq, isNull, lt, or } from 'drizzle-orm';
+import { and, desc, eq, exists, gt, isNull, lt, or, sql } from 'drizzle-orm';
 import type { ControlDatabase } from './database.ts';
 import { serviceTokenSecrets, serviceTokens } from './schema.ts';
 
@@ -38,6 +38,75 @@ export function serviceTokenQueries(db: ControlDatabase) {
         .innerJoin(serviceTokens, eq(serviceTokenSecrets.tokenId, serviceTokens.id))
         .where(eq(serviceTokenSecrets.digest, digest));
       return row === undefined ? undefined : { token: row.token, secrets: [row.secret] };
+    },
+
+    async find(id: string): Promise<ServiceTokenRow | undefined> {
+      const [token] = await db.select().from(serviceTokens).where(eq(serviceTokens.id, id));
+      return token;
+    },
+
+    /** Tokens that were not revoked, newest first, after a place in that order. */
+    list: (after: { createdAt: number; id: string } | undefined, limit: number): Promise<ServiceTokenRow[]> =>
+      db
+        .select()
+        .from(serviceTokens)
+        .where(
+          and(
+            isNull(serviceTokens.revokedAt),
+            after === undefined
+              ? undefined
+              : sql`(${serviceTokens.createdAt}, ${serviceTokens.id}) < (${after.createdAt}, ${after.id})`,
+          ),
+        )
+        .orderBy(desc(serviceTokens.createdAt), desc(serviceTokens.id))
+        .limit(limit),
+
+    /**
+     * Adds a secret and gives those there an end, both or neither. An end that came sooner already stays. Answers
+     * `false` and changes nothing for a token that is unknown or revoked.
+     */
+    async addSecret(secret: typeof serviceTokenSecrets.$inferInsert, othersEndAt: number): Promise<boolean> {
+      const live = db
+        .select({ one: sql`1` })
+        .from(serviceTokens)
+        .where(and(eq(serviceTokens.id, secret.tokenId), isNull(serviceTokens.revokedAt)));
+      const [, made] = await db.batch([
+        db
+          .update(serviceTokenSecrets)
+          .set({ expiresAt: othersEndAt })
+          .where(
+            and(
+              eq(serviceTokenSecrets.tokenId, secret.tokenId),
+              or(isNull(serviceTokenSecrets.expiresAt), gt(serviceTokenSecrets.expiresAt, othersEndAt)),
+              exists(live),
+            ),
+          ),
+        db
+          .insert(serviceTokenSecrets)
+          .select(
+            db
+              .select({
+                digest: sql<string>`${secret.digest}`.as('digest'),
+                tokenId: serviceTokens.id,
+                createdAt: sql<number>`${secret.createdAt}`.as('created_at'),
+                expiresAt: sql<number | null>`null`.as('expires_at'),
+              })
+              .from(serviceTokens)
+              .where(and(eq(serviceTokens.id, secret.tokenId), isNull(serviceTokens.revokedAt))),
+          )
+          .returning({ digest: serviceTokenSecrets.digest }),
+      ]);
+      return made.length === 1;
+    },
+
+    /** Ends a token for good. Whether this call did. */
+    async revoke(id: string, now: number): Promise<boolean> {
+      const ended = await db
+        .update(serviceTokens)
+        .set({ revokedAt: now })
+        .where(and(eq(serviceTokens.id, id), isNull(serviceTokens.revokedAt)))
+        .returning({ id: serviceTokens.id });
+      return ended.length === 1;
     },
 
     /** Notes a use, unless one was noted after `notedBefore` already, so that a busy token costs few writes. */

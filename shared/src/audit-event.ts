@@ -15,6 +15,9 @@ export const AUDIT_TYPES = [
   'key.created',
   'key.rotated',
   'key.revoked',
+  'service_token.created',
+  'service_token.rotated',
+  'service_token.revoked',
 ] as const;
 export type AuditType = (typeof AUDIT_TYPES)[number];
 

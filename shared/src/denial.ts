@@ -89,6 +89,9 @@ export const DENIALS = {
   grant_missing: forbidden,
   scope_outside_role: forbidden,
   transport_not_offered: forbidden,
+  // the operator's API, at the broker
+  above_own_rights: forbidden,
+  service_token_unknown: notFound,
   // admission and issue, at the broker
   rate_limited: row('RATE_LIMITED', 'rate_limited'),
   ledger_unavailable: unavailable,
@@ -114,6 +117,7 @@ export const DENIALS = {
   ticket_scope_missing: forbidden,
   ticket_transport_wrong: forbidden,
   keys_unavailable: unavailable,
+  control_invalid: unauthorized,
   // a bug, anywhere
   internal: row('INTERNAL', 'internal'),
   // the session, inside the destination object

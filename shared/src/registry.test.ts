@@ -142,7 +142,7 @@ describe('a fault is found and named', () => {
   });
 
   it('a delivery that is none of ours', () => {
-    const deliveries = JSON.parse('["subprotocol","cookie"]');
+    const deliveries: AgentEntry['deliveries'] = JSON.parse('["subprotocol","cookie"]');
     expect(faultsOf({ deliveries })).toEqual(['mcp-agent: no known delivery']);
   });
 

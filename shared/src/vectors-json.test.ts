@@ -13,7 +13,7 @@ const files = (vectors === undefined ? [] : readdirSync(folder))
   .map((name) => ({
     name,
     label: name.charAt(0),
-    bytes: Uint8Array.from(readFileSync(new URL(name, folder))),
+    bytes: Uint8Array.from(readFileSync(new URL(encodeURIComponent(name), folder))),
   }));
 const labelled = (label: string) => files.filter((file) => file.label === label);
 const namesOf = (some: { name: string }[]) => some.map(({ name }) => name);

@@ -149,9 +149,11 @@ describe.skipIf(vectors === undefined)('the JOSE cookbook', () => {
 
   it('every compact signature with its payload verifies below the claims', async () => {
     const signed = examples.filter(({ name }) => /^jws\/4_[1-4]|^curve25519\/jws/.test(name));
-    const answers = signed.map(({ input, output }) =>
-      judge(output.compact ?? '', { ...Jwk.parse(input.key), alg: z.string().parse(input.alg) }),
-    );
+    const answers = signed.map(({ input, output }) => {
+      const { kty, crv, x, y, n, e, k } = Jwk.parse(input.key);
+      const jwk: JWK = JSON.parse(JSON.stringify({ kty, crv, x, y, n, e, k, alg: input.alg }));
+      return judge(output.compact ?? '', jwk);
+    });
     expect(await Promise.all(answers)).toEqual(['accepted', 'accepted', 'accepted', 'accepted', 'accepted']);
     console.info('JOSE cookbook: 5 compact JWS verified');
   });

@@ -62,7 +62,7 @@ describe.skipIf(vectors === undefined)('515 naughty strings', () => {
         strings.map(async (text) => verdict(await signTicket(signer, { [claim]: text }), gate)),
       ),
     );
-    // One of the strings happens to be the name of a tier, a role or a transport in no case.
+    // None of the strings is by chance the name of a tier, a role or a transport.
     expect(
       strings.filter((text) => [Role, Tier, Transport].some((one) => one.safeParse(text).success)),
     ).toEqual([]);
@@ -121,7 +121,7 @@ describe.skipIf(vectors === undefined)('515 naughty strings', () => {
       const url = new URL('https://agents.example/agents/counter/room-1');
       url.searchParams.set('ticket', text);
       const taken = takeFromUpgrade(url, new Headers());
-      expect(taken).toMatchObject({ ok: true, value: { ticket: text.toWellFormed() } });
+      expect(taken).toMatchObject({ ok: true, value: { ticket: text } });
       // Most of them are no header values; fetch itself refuses those.
       const sendable = /^[\t\x20-\x7e\x80-\xff]*$/.test(text);
       if (!sendable) continue;

@@ -1,12 +1,13 @@
 import type { SigningKeyRow } from '@agent-ticket/drizzle/control/signing-keys.ts';
-import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import { allow } from '@agent-ticket/shared/outcome.ts';
 import { TicketAlgorithm } from '@agent-ticket/shared/ticket.ts';
 import * as z from 'zod';
 import { readBody } from '../http/body.ts';
-import type { Call, Handler } from '../http/call.ts';
+import type { Handler } from '../http/call.ts';
+import { iso } from '../http/iso.ts';
 import { stateOf } from '../keys/schedule.ts';
 import type { BrokerPorts } from '../ports.ts';
+import { adminEvent } from './event.ts';
 
 /** Body of `POST /admin/keys/rotate`; may be `{}`. */
 export const RotateRequest = z.strictObject({
@@ -14,8 +15,6 @@ export const RotateRequest = z.strictObject({
   /** Left out: that of the active key. */
   alg: TicketAlgorithm.optional(),
 });
-
-const iso = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
 
 const keyView = (row: SigningKeyRow, now: number) => ({
   kid: row.kid,
@@ -45,8 +44,9 @@ export const rotateKeys =
     if (!rotated.ok) return { outcome: rotated };
 
     const { row, previous } = rotated.value;
-    const { id } = call.who.principal;
-    await ports.ledger.settle(id, { event: rotatedEvent(call, row, previous.kid, ports.randomId()) });
+    const details = { alg: row.alg, previous: previous.kid, activates_at: row.activatesAt };
+    const event = adminEvent(call, 'key.rotated', ports.randomId(), { kid: row.kid, details });
+    await ports.ledger.settle(call.who.principal.id, { event });
     const { kid, alg, state, activates_at } = keyView(row, call.now);
     const { retires_at, removed_at } = keyView(previous, call.now);
     return {
@@ -56,16 +56,3 @@ export const rotateKeys =
       }),
     };
   };
-
-const rotatedEvent = (call: Call, row: SigningKeyRow, previousKid: string, eventId: string): AuditEvent => ({
-  eventId,
-  at: call.now,
-  type: 'key.rotated',
-  outcome: 'success',
-  principal: call.who.principal.id,
-  kid: row.kid,
-  ipAddress: call.ipAddress ?? undefined,
-  userAgent: call.userAgent ?? undefined,
-  requestId: call.requestId,
-  details: { alg: row.alg, previous: previousKid, activates_at: row.activatesAt },
-});

@@ -1,60 +1,65 @@
 import { PrincipalId } from '@agent-ticket/shared/names.ts';
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
-import type { createRemoteKeys } from '@agent-ticket/shared/remote-keys.ts';
-import type { AccessIssuer } from '../config.ts';
-import type { Authenticated } from '../principal.ts';
-import { authenticateAccess } from './access.ts';
+import { isLoopback } from '@agent-ticket/shared/settings.ts';
+import { type Authenticated, plainPrincipal } from '../principal.ts';
+import { type AccessPorts, authenticateAccess } from './access.ts';
+import { type Auth0Ports, authenticateAuth0 } from './auth0.ts';
+import { ambientAllowed } from './origin-rule.ts';
 import { type Presented, presentedCredential } from './presented.ts';
 import { looksLikeSecret } from './secret.ts';
 import { authenticateServiceToken, type ServiceTokenPorts } from './service-token.ts';
 
-export interface CredentialPorts extends ServiceTokenPorts {
-  readonly access?: {
-    readonly issuer: AccessIssuer;
-    readonly keys: ReturnType<typeof createRemoteKeys<'RS256'>>;
-  };
+export interface CredentialPorts {
+  readonly serviceTokens: ServiceTokenPorts;
+  readonly access: AccessPorts;
+  readonly auth0: Auth0Ports;
+  /** Origins of pages that may spend a cookie, our own among them. */
+  readonly trustedOrigins: readonly string[];
+  /** Makes everyone on loopback the development principal. */
+  readonly openToAll: boolean;
   readonly randomId: () => string;
 }
 
 /** Who makes a request. Without any credential it is an anonymous principal, new each time. `now` in ms. */
 export async function authenticate(
-  headers: Headers,
+  request: Request,
   ports: CredentialPorts,
   now: number,
 ): Promise<Outcome<Authenticated>> {
-  const presented = presentedCredential(headers);
-  return presented.ok ? verifyPresented(presented.value, ports, now) : presented;
+  if (ports.openToAll && isLoopback(new URL(request.url).hostname))
+    return allow(nobody('development', 'dev'));
+  const presented = presentedCredential(request.headers);
+  return presented.ok ? verify(presented.value, request, ports, now) : presented;
 }
 
-async function verifyPresented(
+async function verify(
   presented: Presented,
+  request: Request,
   ports: CredentialPorts,
   now: number,
 ): Promise<Outcome<Authenticated>> {
   switch (presented.kind) {
     case 'none':
-      return allow(anonymous(ports.randomId()));
+      return allow(stranger(ports.randomId()));
     case 'client-secret':
-      return authenticateServiceToken(presented, ports, now);
+      return authenticateServiceToken(presented, ports.serviceTokens, now);
     case 'bearer':
       return looksLikeSecret(presented.token)
-        ? authenticateServiceToken({ secret: presented.token }, ports, now)
-        : deny('credential_issuer_unknown', { hint: 'no issuer of bearer tokens is registered here' });
-    case 'access-assertion':
-      return ports.access === undefined
-        ? deny('credential_issuer_unknown', { hint: 'Cloudflare Access is not configured here' })
-        : authenticateAccess(presented.token, ports.access.issuer, ports.access.keys, now);
+        ? authenticateServiceToken({ secret: presented.token }, ports.serviceTokens, now)
+        : authenticateAuth0(presented.token, ports.auth0, now);
+    case 'access': {
+      const sender = { method: request.method, origin: request.headers.get('origin') };
+      return ambientAllowed(sender, presented.ambient, ports.trustedOrigins)
+        ? authenticateAccess(presented.token, ports.access, now)
+        : deny('origin_not_allowed');
+    }
   }
 }
 
-const anonymous = (id: string): Authenticated => ({
-  method: 'anonymous',
-  principal: {
-    id: PrincipalId.parse(`anonymous:${id}`),
-    kind: 'user',
-    issuer: 'broker',
-    groups: [],
-    tier: 'free',
-    permissions: [],
-  },
+/** The principal of a request that no credential was asked of, or that had none. */
+export const stranger = (id: string): Authenticated => nobody('anonymous', id);
+
+const nobody = (method: 'anonymous' | 'development', name: string): Authenticated => ({
+  method,
+  principal: plainPrincipal({ id: PrincipalId.parse(`anonymous:${name}`), kind: 'user', issuer: 'broker' }),
 });

@@ -1,12 +1,32 @@
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import { readBasic } from './basic.ts';
+import { CREDENTIAL_COOKIES, readCookie } from './cookies.ts';
 
 /** A credential as it came, nothing verified yet. */
 export type Presented =
   | { readonly kind: 'bearer'; readonly token: string }
   | { readonly kind: 'client-secret'; readonly clientId: string; readonly secret: string }
-  | { readonly kind: 'access-assertion'; readonly token: string }
+  | { readonly kind: 'access'; readonly token: string; readonly ambient: 'cookie' | 'assertion' }
   | { readonly kind: 'none' };
+
+/**
+ * Which credential counts. Explicit ones (`Authorization`, the client id and secret headers) beat the ambient
+ * assertion that Access adds by itself, and that beats cookies; two explicit ones are refused. What is chosen here is
+ * final: when it fails, nothing else is tried.
+ */
+export function presentedCredential(headers: Headers): Outcome<Presented> {
+  const authorization = headers.get('authorization');
+  const clientId = headers.get('cf-access-client-id');
+  const secret = headers.get('cf-access-client-secret');
+  const pair = clientId !== null || secret !== null;
+
+  if (authorization !== null && pair) return deny('credential_ambiguous', { hint: 'send one credential' });
+  if (authorization !== null) return fromAuthorization(authorization);
+  if (pair) return fromPair(clientId, secret);
+  const assertion = headers.get('cf-access-jwt-assertion');
+  if (assertion !== null) return allow({ kind: 'access', token: assertion, ambient: 'assertion' });
+  return fromCookies(headers.get('cookie'));
+}
 
 /** `Authorization` in its two schemes (RFC 9110 §11.1: case-insensitive). Another scheme is malformed, not absent. */
 function fromAuthorization(value: string): Outcome<Presented> {
@@ -21,24 +41,16 @@ function fromAuthorization(value: string): Outcome<Presented> {
   }
 }
 
-/**
- * Which credential counts. Explicit ones (`Authorization`, the client id and secret headers) beat the ambient
- * assertion that Access adds by itself; two explicit ones are refused. What is chosen here is final: when it fails,
- * nothing else is tried.
- */
-export function presentedCredential(headers: Headers): Outcome<Presented> {
-  const authorization = headers.get('authorization');
-  const clientId = headers.get('cf-access-client-id');
-  const secret = headers.get('cf-access-client-secret');
-  const pair = clientId !== null || secret !== null;
+const fromPair = (clientId: string | null, secret: string | null): Outcome<Presented> =>
+  clientId === null || secret === null
+    ? deny('credential_malformed', { hint: 'CF-Access-Client-Id and CF-Access-Client-Secret go together' })
+    : allow({ kind: 'client-secret', clientId, secret });
 
-  if (authorization !== null && pair) return deny('credential_ambiguous', { hint: 'send one credential' });
-  if (authorization !== null) return fromAuthorization(authorization);
-  if (pair) {
-    return clientId === null || secret === null
-      ? deny('credential_malformed', { hint: 'CF-Access-Client-Id and CF-Access-Client-Secret go together' })
-      : allow({ kind: 'client-secret', clientId, secret });
+function fromCookies(header: string | null): Outcome<Presented> {
+  for (const name of CREDENTIAL_COOKIES) {
+    const cookie = readCookie(header, name);
+    if (!cookie.ok) return cookie;
+    if (cookie.value !== undefined) return allow({ kind: 'access', token: cookie.value, ambient: 'cookie' });
   }
-  const assertion = headers.get('cf-access-jwt-assertion');
-  return allow(assertion === null ? { kind: 'none' } : { kind: 'access-assertion', token: assertion });
+  return allow({ kind: 'none' });
 }

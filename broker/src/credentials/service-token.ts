@@ -55,6 +55,10 @@ function authenticated(token: ServiceTokenRow, ends: readonly number[]): Authent
       groups: [],
       tier: Tier.parse(token.tier),
       permissions: token.permissions,
+      sources: [
+        { gives: 'tier', value: token.tier, from: 'service-token' },
+        ...token.permissions.map((value) => ({ gives: 'permission', value, from: 'service-token' }) as const),
+      ],
     },
     ...(ends.length === 0 ? {} : { expiresAt: Math.floor(Math.min(...ends) / 1000) }),
     ...(token.agents === null ? {} : { agents: token.agents }),

@@ -1,0 +1,106 @@
+import { describe, expect, test } from 'vitest';
+import { PRIVATE } from './agents/faulty.ts';
+import { gate, gateWith } from './gate.ts';
+import { expectEvents, sessionsOf } from './record.ts';
+import { ask, refusedSocket, upgrade } from './sockets.ts';
+import { makeTicket } from './tickets.ts';
+
+/** Agent code that throws: its client learns that, and nothing else. */
+
+const SCOPE = 'agent:connect agent:state:read agent:message';
+const faultyTicket = (instance: string) => makeTicket({ instance, agent: 'faulty', scope: SCOPE });
+
+const AT_OPENING = ['onStart', 'onConnect', 'getConnectionTags', 'onConnect-text'];
+const AT_REQUESTS = ['onStart', 'onRequest', 'onRequest-text'];
+
+describe('an agent that throws', () => {
+  test.for(AT_OPENING)('in %s closes the socket 1011, and not one frame was sent', async (instance) => {
+    const ticket = await faultyTicket(instance);
+    const answer = await upgrade(`/agents/faulty/${instance}`, {
+      ticket,
+      delivery: 'subprotocol',
+      front: gate,
+    });
+    expect(answer.headers.get('sec-websocket-protocol')).toBe('agent-ticket.v1');
+    expect(answer.headers.get('x-request-id')).toBeTruthy();
+    expect(await refusedSocket(answer)).toEqual({ status: 101, code: 1011, reason: 'internal', frames: [] });
+  });
+
+  test.for(AT_OPENING)('in %s is a bare 500 to an upgrade that asks for JSON', async (instance) => {
+    const ticket = await faultyTicket(instance);
+    const answer = await upgrade(`/agents/faulty/${instance}`, {
+      ticket,
+      headers: { accept: 'application/json' },
+      front: gate,
+    });
+    expect(answer.status).toBe(500);
+    expect(await answer.json()).toEqual({
+      error: { code: 'INTERNAL', message: 'internal error', request_id: answer.headers.get('x-request-id') },
+    });
+  });
+
+  test.for(AT_REQUESTS)('in %s is a bare 500 to a request', async (instance) => {
+    for (const method of ['GET', 'POST']) {
+      const ticket = await faultyTicket(instance);
+      const answer = await ask(`/agents/faulty/${instance}`, { method, ticket, front: gate });
+      expect(answer.status).toBe(500);
+      const body = await answer.text();
+      expect(body).not.toContain(PRIVATE);
+      expect(JSON.parse(body)).toEqual({
+        error: {
+          code: 'INTERNAL',
+          message: 'internal error',
+          request_id: answer.headers.get('x-request-id'),
+        },
+      });
+    }
+  });
+
+  test('in onConnect has its session ended, with the reason', async () => {
+    await expectEvents('onConnect', repeated(['ticket.used', 'session.opened', 'session.closed'], 2));
+    for (const session of await sessionsOf('onConnect')) expect(session.end_reason).toBe('agent_failed');
+  });
+
+  test('whatever it throws, has its session ended', async () => {
+    await expectEvents('onConnect-text', repeated(['ticket.used', 'session.opened', 'session.closed'], 2));
+    for (const session of await sessionsOf('onConnect-text')) expect(session.end_reason).toBe('agent_failed');
+  });
+
+  test('has burned the ticket all the same', async () => {
+    const ticket = await faultyTicket('getConnectionTags');
+    const tries = [];
+    for (let n = 0; n < 2; n += 1) {
+      tries.push(
+        await refusedSocket(await upgrade('/agents/faulty/getConnectionTags', { ticket, front: gate })),
+      );
+    }
+    expect(tries.map(({ code, reason }) => [code, reason])).toEqual([
+      [1011, 'internal'],
+      [3000, 'ticket_used'],
+    ]);
+  });
+});
+
+describe('an object out of reach', () => {
+  const front = gateWith({
+    destination: () => ({
+      fetch: () => Promise.reject(new Error(`Network connection lost: ${PRIVATE}`)),
+    }),
+  });
+
+  test('closes the socket 1011 and answers a request 500, without a word of it', async () => {
+    const instance = 'away';
+    const refused = await refusedSocket(
+      await upgrade('/agents/witness/away', { ticket: await ticketOf(instance), front }),
+    );
+    expect(refused).toMatchObject({ code: 1011, frames: [] });
+    const answer = await ask('/agents/witness/away', { ticket: await ticketOf(instance), front });
+    expect(answer.status).toBe(500);
+    expect(await answer.text()).not.toContain(PRIVATE);
+  });
+});
+
+const ticketOf = (instance: string) => makeTicket({ instance, agent: 'witness', scope: SCOPE });
+
+const repeated = (types: readonly string[], times: number): string[] =>
+  Array.from({ length: times }, () => types).flat();

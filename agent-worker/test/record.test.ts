@@ -1,0 +1,204 @@
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
+import { env } from 'cloudflare:workers';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { counter } from './objects.ts';
+import { eventsOf, expectEvents, sessionsOf } from './record.ts';
+import { connect, refusedSocket, upgrade } from './sockets.ts';
+import { makeTicket, NOW, newRoom, rights, SUBJECT, signedTickets, signer } from './tickets.ts';
+
+/** What the record database says happened, and that it says so exactly once. */
+
+const backlog = (instance: string) =>
+  runInDurableObject(
+    counter(instance),
+    (_, state) => state.storage.sql.exec('SELECT fact FROM ticket_backlog').toArray().length,
+  );
+
+const visit = async (instance: string, claims: object = {}) => {
+  const ticket = await makeTicket({ instance, ...claims });
+  const socket = await connect(`/agents/counter/${instance}`, {
+    ticket,
+    headers: { 'cf-connecting-ip': '203.0.113.7', 'user-agent': 'u'.repeat(300) },
+  });
+  await socket.frame('cf_agent_state');
+  return { ticket, socket };
+};
+
+describe('the record', () => {
+  test('has one row for a session, and its two events, with who, where and by what', async () => {
+    const instance = newRoom();
+    const jti = crypto.randomUUID();
+    const { socket } = await visit(instance, { jti, ...rights('counter', 'admin') });
+    const [used, opened] = await expectEvents(instance, ['ticket.used', 'session.opened']);
+    const session = opened?.session_id ?? '';
+    expect(used).toEqual({
+      type: 'ticket.used',
+      outcome: 'success',
+      code: null,
+      session_id: session,
+      jti,
+      user_id: SUBJECT,
+      details: JSON.stringify({ delivery: 'query' }),
+    });
+    const row = await env.RECORD.prepare('SELECT * FROM agent_sessions WHERE id = ?').bind(session).first();
+    expect(row).toEqual({
+      id: session,
+      user_id: SUBJECT,
+      agent_slug: 'counter',
+      instance_id: instance,
+      ...rights('counter', 'admin'),
+      started_at: NOW * 1000,
+      ended_at: null,
+      end_reason: null,
+      ip_address: '203.0.113.7',
+      user_agent: 'u'.repeat(256),
+      jti,
+      kid: signer.kid,
+    });
+    expect((await socket.call('whoami')).result).toMatchObject({ session });
+    expect(
+      await env.RECORD.prepare(
+        'SELECT request_id, agent_slug, kid, at FROM audit_events WHERE event_id IS NOT NULL AND jti = ? AND type = ?',
+      )
+        .bind(jti, 'ticket.used')
+        .first(),
+    ).toEqual({
+      request_id: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      agent_slug: 'counter',
+      kid: signer.kid,
+      at: NOW * 1000,
+    });
+  });
+
+  test('has one event for a replayed ticket, however often it is shown', async () => {
+    const instance = newRoom();
+    const { ticket, socket } = await visit(instance);
+    for (let n = 0; n < 5; n += 1) {
+      await refusedSocket(await upgrade(`/agents/counter/${instance}`, { ticket }));
+    }
+    socket.close();
+    await socket.closed();
+    const events = await expectEvents(instance, [
+      'ticket.used',
+      'session.opened',
+      'ticket.replayed',
+      'session.closed',
+    ]);
+    expect(events[2]).toMatchObject({ outcome: 'denied', code: 'ticket_used', session_id: null });
+    expect(await sessionsOf(instance)).toHaveLength(1);
+    const replays = await runInDurableObject(counter(instance), (_, state) =>
+      state.storage.sql.exec<{ replays: number }>('SELECT replays FROM ticket_burns').one(),
+    );
+    expect(replays).toEqual({ replays: 5 });
+  });
+
+  test('has nothing of refusals at the gate: those are for the log', async () => {
+    const instance = newRoom();
+    await refusedSocket(
+      await upgrade(`/agents/counter/${instance}`, { ticket: await makeTicket({ instance, aud: 'x' }) }),
+    );
+    const { socket } = await visit(instance);
+    socket.close();
+    await expectEvents(instance, ['ticket.used', 'session.opened', 'session.closed']);
+  });
+
+  test('has everything of many sessions that come and go at once, each once', async () => {
+    const instance = newRoom();
+    const visits = await Promise.all(Array.from({ length: 20 }, () => visit(instance)));
+    for (const { socket } of visits) socket.close();
+    await Promise.all(visits.map(({ socket }) => socket.closed()));
+    await vi.waitUntil(async () => (await eventsOf(instance)).length >= 60, { timeout: 10_000 });
+    const events = await eventsOf(instance);
+    const sessions = await sessionsOf(instance);
+    expect(events).toHaveLength(60);
+    expect(sessions).toHaveLength(20);
+    for (const session of sessions) {
+      expect(session.end_reason).toBe('client_closed');
+      const own = events.filter(({ session_id }) => session_id === session.id).map(({ type }) => type);
+      expect(own).toEqual(['ticket.used', 'session.opened', 'session.closed']);
+    }
+    expect(await backlog(instance)).toBe(0);
+  });
+
+  test('holds no ticket anywhere', async () => {
+    const instance = newRoom();
+    await visit(instance);
+    await expectEvents(instance, ['ticket.used', 'session.opened']);
+    const { results: events } = await env.RECORD.prepare('SELECT * FROM audit_events').all();
+    const { results: sessions } = await env.RECORD.prepare('SELECT * FROM agent_sessions').all();
+    const own = await runInDurableObject(counter(instance), (_, state) =>
+      ['ticket_burns', 'ticket_sessions', 'ticket_backlog', 'cf_agents_state', 'cf_agents_jobs'].map(
+        (table) => state.storage.sql.exec(`SELECT * FROM ${table}`).toArray(),
+      ),
+    );
+    const everything = JSON.stringify([events, sessions, own]);
+    const parts = signedTickets().flatMap((ticket) => [ticket, ticket.split('.')[2] ?? ticket]);
+    expect(parts.filter((part) => everything.includes(part))).toEqual([]);
+  });
+});
+
+describe('a record database that refuses', () => {
+  const breakIt = () => env.RECORD.exec('ALTER TABLE audit_events RENAME TO audit_events_away');
+  const mendIt = () => env.RECORD.exec('ALTER TABLE audit_events_away RENAME TO audit_events');
+  const table = () =>
+    env.RECORD.prepare("SELECT name FROM sqlite_master WHERE name = 'audit_events'").first();
+  afterEach(async () => {
+    if ((await table()) === null) await mendIt();
+  });
+
+  test('keeps nobody out, and gets everything later, once, by the sweep', async () => {
+    const instance = newRoom();
+    await breakIt();
+    const { socket } = await visit(instance);
+    expect(await socket.call('whoami')).toMatchObject({ success: true });
+    await socket.call('increment');
+    socket.close();
+    await socket.closed();
+    await vi.waitUntil(async () => (await backlog(instance)) === 4);
+
+    vi.setSystemTime((NOW + 7) * 1000);
+    await runDurableObjectAlarm(counter(instance));
+    expect(await backlog(instance)).toBe(4);
+
+    await mendIt();
+    vi.setSystemTime((NOW + 14) * 1000);
+    expect(await runDurableObjectAlarm(counter(instance))).toBe(true);
+    await expectEvents(instance, ['ticket.used', 'session.opened', 'rpc.denied', 'session.closed']);
+    expect(await sessionsOf(instance)).toMatchObject([{ ended_at: NOW * 1000, end_reason: 'client_closed' }]);
+    await vi.waitUntil(async () => (await backlog(instance)) === 0);
+  });
+
+  test('loses nothing to a sleeping object either', async () => {
+    const instance = newRoom();
+    await breakIt();
+    const { socket } = await visit(instance);
+    await vi.waitUntil(async () => (await backlog(instance)) === 2);
+    await evictDurableObject(counter(instance));
+    await mendIt();
+    vi.setSystemTime((NOW + 7) * 1000);
+    expect(await runDurableObjectAlarm(counter(instance))).toBe(true);
+    await expectEvents(instance, ['ticket.used', 'session.opened']);
+    expect(await socket.call('whoami')).toMatchObject({ success: true });
+  });
+
+  test('is asked again by the next event, without waiting for the sweep', async () => {
+    const instance = newRoom();
+    await breakIt();
+    const { socket } = await visit(instance);
+    await vi.waitUntil(async () => (await backlog(instance)) === 2);
+    await mendIt();
+    await socket.call('increment');
+    await expectEvents(instance, ['ticket.used', 'session.opened', 'rpc.denied']);
+  });
+
+  test('says so in the log, with no fact in it', async () => {
+    const instance = newRoom();
+    await breakIt();
+    await visit(instance);
+    await vi.waitUntil(() => vi.mocked(console.error).mock.calls.length > 0, { timeout: 5_000 });
+    const said = vi.mocked(console.error).mock.calls.flat().map(String).join(' ');
+    expect(said).toContain('record_delivery_failed');
+    expect(said).not.toContain(instance);
+    expect(said).not.toContain(SUBJECT);
+  });
+});

@@ -1,0 +1,195 @@
+import type { ServiceTokenRow } from '@agent-ticket/drizzle/control/service-tokens.ts';
+import type { AuditType } from '@agent-ticket/shared/audit-event.ts';
+import { AgentSlug, Tier, tierAtLeast } from '@agent-ticket/shared/names.ts';
+import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import * as z from 'zod';
+import { digestSecret, makeSecret, randomBase62 } from '../credentials/secret.ts';
+import { readBody } from '../http/body.ts';
+import type { Call, Handler } from '../http/call.ts';
+import { iso } from '../http/iso.ts';
+import { pageOf, readPage } from '../http/page.ts';
+import { KnownPermission } from '../permissions.ts';
+import type { BrokerPorts } from '../ports.ts';
+import type { Authenticated } from '../principal.ts';
+import { adminEvent } from './event.ts';
+
+const YEAR_SECONDS = 366 * 24 * 3600;
+
+/** Body of `POST /admin/service-tokens`. */
+export const CreateServiceToken = z.strictObject({
+  name: z.string().trim().min(1).max(128),
+  /** Slugs it may ask for; left out: all. */
+  agents: z.array(AgentSlug).min(1).max(64).optional(),
+  permissions: z.array(KnownPermission).max(64).default([]),
+  tier: Tier.default('free'),
+  /** Seconds; left out: until it is revoked. */
+  expires_in: z
+    .int()
+    .min(60)
+    .max(10 * YEAR_SECONDS)
+    .optional(),
+});
+type CreateServiceToken = z.output<typeof CreateServiceToken>;
+
+/** Body of `POST /admin/service-tokens/:id/rotate`. */
+export const RotateServiceToken = z.strictObject({
+  /** Seconds for which the secrets there are stay good. */
+  grace_in: z
+    .int()
+    .min(0)
+    .max(30 * 24 * 3600)
+    .default(3600),
+});
+
+const Place = z.strictObject({ createdAt: z.int(), id: z.uuid() });
+
+const view = (row: ServiceTokenRow) => ({
+  id: row.id,
+  client_id: row.clientId,
+  name: row.name,
+  agents: row.agents,
+  permissions: row.permissions,
+  tier: row.tier,
+  created_at: iso(row.createdAt),
+  expires_at: iso(row.expiresAt),
+  last_used_at: iso(row.lastUsedAt),
+});
+
+/** `GET /admin/service-tokens`. */
+export const listServiceTokens =
+  (ports: BrokerPorts): Handler =>
+  async ({ request }) => {
+    const page = readPage(new URL(request.url), Place);
+    if (!page.ok) return { outcome: page };
+    const { limit, after } = page.value;
+    const rows = await ports.credentials.serviceTokens.tokens.list(after, limit + 1);
+    return {
+      outcome: allow({
+        status: 200,
+        body: pageOf(rows, limit, view, ({ createdAt, id }) => ({ createdAt, id })),
+      }),
+    };
+  };
+
+/** `GET /admin/service-tokens/:id`. */
+export const showServiceToken =
+  (ports: BrokerPorts): Handler =>
+  async (call) => {
+    const found = await findLive(ports, call);
+    return { outcome: found.ok ? allow({ status: 200, body: view(found.value) }) : found };
+  };
+
+/** `POST /admin/service-tokens`. The only answer that ever shows the secret, beside a rotation's. */
+export const createServiceToken =
+  (ports: BrokerPorts): Handler =>
+  async (call) => {
+    const body = await readBody(call.request, CreateServiceToken);
+    if (!body.ok) return { outcome: body };
+    const wanted = body.value;
+    if (isAbove(wanted, call.who)) return { outcome: deny('above_own_rights') };
+
+    const row: ServiceTokenRow = {
+      id: ports.randomId(),
+      clientId: `svc_${randomBase62(22, ports.randomBytes)}`,
+      name: wanted.name,
+      agents: wanted.agents ?? null,
+      permissions: [...new Set(wanted.permissions)],
+      tier: wanted.tier,
+      createdBy: call.who.principal.id,
+      createdAt: call.now,
+      expiresAt: wanted.expires_in === undefined ? null : call.now + wanted.expires_in * 1000,
+      revokedAt: null,
+      lastUsedAt: null,
+    };
+    const secret = await newSecret(ports);
+    await record(ports, call, 'service_token.created', row);
+    await ports.credentials.serviceTokens.tokens.insert(row, {
+      ...secret.row,
+      tokenId: row.id,
+      createdAt: call.now,
+    });
+    return { outcome: allow({ status: 201, body: { ...view(row), client_secret: secret.text } }) };
+  };
+
+/** `POST /admin/service-tokens/:id/rotate`. Old and new secret are both good for the grace time. */
+export const rotateServiceToken =
+  (ports: BrokerPorts): Handler =>
+  async (call) => {
+    const body = await readBody(call.request, RotateServiceToken);
+    if (!body.ok) return { outcome: body };
+    const found = await findLive(ports, call);
+    if (!found.ok) return { outcome: found };
+    // Whoever learns a token's secret holds its rights.
+    if (isAbove(found.value, call.who)) return { outcome: deny('above_own_rights') };
+
+    const secret = await newSecret(ports);
+    const previousEnd = call.now + body.value.grace_in * 1000;
+    await record(ports, call, 'service_token.rotated', found.value);
+    const { tokens } = ports.credentials.serviceTokens;
+    const made = await tokens.addSecret(
+      { ...secret.row, tokenId: found.value.id, createdAt: call.now },
+      previousEnd,
+    );
+    if (!made) return { outcome: deny('service_token_unknown') };
+    return {
+      outcome: allow({
+        status: 200,
+        body: { ...view(found.value), client_secret: secret.text, previous_expires_at: iso(previousEnd) },
+      }),
+    };
+  };
+
+/** `DELETE /admin/service-tokens/:id`. Both secrets die at once. */
+export const revokeServiceToken =
+  (ports: BrokerPorts): Handler =>
+  async (call) => {
+    const found = await findLive(ports, call);
+    if (!found.ok) return { outcome: found };
+    await record(ports, call, 'service_token.revoked', found.value);
+    const ended = await ports.credentials.serviceTokens.tokens.revoke(found.value.id, call.now);
+    return {
+      outcome: ended ? allow({ status: 200, body: view(found.value) }) : deny('service_token_unknown'),
+    };
+  };
+
+async function findLive(ports: BrokerPorts, call: Call): Promise<Outcome<ServiceTokenRow>> {
+  const id = z.uuid().safeParse(call.params.id);
+  if (!id.success) return deny('field_invalid', { field: 'id' });
+  const row = await ports.credentials.serviceTokens.tokens.find(id.data);
+  return row === undefined || row.revokedAt !== null ? deny('service_token_unknown') : allow(row);
+}
+
+/** Whether a token would have more than its maker: a higher tier, a permission, or an agent that the maker lacks. */
+function isAbove(
+  wanted: Pick<CreateServiceToken, 'permissions'> & {
+    tier: string;
+    agents?: readonly string[] | null | undefined;
+  },
+  { principal, agents }: Authenticated,
+): boolean {
+  const within =
+    agents === undefined || (wanted.agents ?? undefined)?.every((slug) => agents.includes(slug)) === true;
+  return (
+    !tierAtLeast(principal.tier, Tier.parse(wanted.tier)) ||
+    !wanted.permissions.every((permission) => principal.permissions.includes(permission)) ||
+    !within
+  );
+}
+
+async function newSecret(ports: BrokerPorts): Promise<{ text: string; row: { digest: string } }> {
+  const text = makeSecret(ports.randomBytes);
+  return { text, row: { digest: await digestSecret(text, ports.credentials.serviceTokens.pepper) } };
+}
+
+/** Written before the change: an event whose change failed is a try, a change without its event would be a hole. */
+const record = (ports: BrokerPorts, call: Call, type: AuditType, row: ServiceTokenRow) =>
+  ports.ledger.settle(call.who.principal.id, {
+    event: adminEvent(call, type, ports.randomId(), {
+      details: {
+        service_token: row.id,
+        name: row.name,
+        tier: row.tier,
+        permissions: row.permissions.join(' '),
+      },
+    }),
+  });

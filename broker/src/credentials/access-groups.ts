@@ -1,0 +1,83 @@
+import type { PrincipalId } from '@agent-ticket/shared/names.ts';
+import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { readBounded } from '@agent-ticket/shared/read-bounded.ts';
+import { readStrictJson } from '@agent-ticket/shared/strict-json.ts';
+import * as z from 'zod';
+import type { ForeignIssuer } from '../config/issuers.ts';
+
+/** Group names of Access users, which its tokens do not carry. */
+export interface AccessGroups {
+  of(
+    token: string,
+    principal: PrincipalId,
+    issuer: ForeignIssuer,
+    now: number,
+  ): Promise<Outcome<readonly string[]>>;
+}
+
+export interface AccessGroupsPorts {
+  /** One GET with the given headers. May reject; that counts as unavailable. */
+  readonly fetch: (
+    url: string,
+    init: { headers: Record<string, string>; signal: AbortSignal },
+  ) => Promise<Response>;
+}
+
+/** Somebody taken out of a group loses what it gave within this time. */
+const KEPT_MS = 60_000;
+/** People held at once by one isolate; the oldest goes first. */
+const MAX_HELD = 1_000;
+const TIMEOUT_MS = 2_000;
+const MAX_BYTES = 64 * 1024;
+
+/** Identity providers give a group as its name or as an object with one. */
+const Identity = z.object({
+  groups: z
+    .array(z.union([z.string(), z.object({ name: z.string() }).transform((group) => group.name)]))
+    .max(1_000)
+    .default([]),
+});
+
+/** Next to the certificates, on the team's own host. */
+const identityUrl = (issuer: ForeignIssuer): string => issuer.keysUrl.replace(/\/certs$/, '/get-identity');
+
+/**
+ * Asks Access who a verified token belongs to and holds the answer for a minute by principal, never by token text.
+ * While Access does not answer the groups are unknown, which is "try again", not "none".
+ */
+export function createAccessGroups(ports: AccessGroupsPorts): AccessGroups {
+  const held = new Map<string, { readonly groups: readonly string[]; readonly at: number }>();
+  return {
+    async of(token, principal, issuer, now) {
+      const known = held.get(principal);
+      if (known !== undefined && now - known.at < KEPT_MS && now >= known.at) return allow(known.groups);
+      const groups = await ask(ports, token, issuer);
+      if (groups === undefined) return deny('identity_source_unavailable', { retryAfter: 5 });
+      held.delete(principal);
+      held.set(principal, { groups, at: now });
+      const oldest = held.keys().next();
+      if (held.size > MAX_HELD && oldest.done !== true) held.delete(oldest.value);
+      return allow(groups);
+    },
+  };
+}
+
+async function ask(
+  ports: AccessGroupsPorts,
+  token: string,
+  issuer: ForeignIssuer,
+): Promise<readonly string[] | undefined> {
+  let body: Uint8Array | undefined;
+  try {
+    const answer = await ports.fetch(identityUrl(issuer), {
+      headers: { cookie: `CF_Authorization=${token}` },
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+    body = answer.status === 200 ? await readBounded(answer, MAX_BYTES) : undefined;
+  } catch {
+    // Someone else's endpoint: whatever it or the network throws means "not known now".
+    return undefined;
+  }
+  const identity = body === undefined ? undefined : Identity.safeParse(readStrictJson(body));
+  return identity?.success === true ? identity.data.groups : undefined;
+}

@@ -1,0 +1,98 @@
+import { isCanonicalCompact } from '@agent-ticket/shared/compact-jws.ts';
+import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import type { createRemoteKeys } from '@agent-ticket/shared/remote-keys.ts';
+import { decodeJwt, decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from 'jose';
+import * as z from 'zod';
+import type { ForeignIssuer } from '../config/issuers.ts';
+
+/** An issuer with its keys, which no other issuer shares. */
+export interface IssuerWithKeys {
+  readonly issuer: ForeignIssuer;
+  readonly keys: ReturnType<typeof createRemoteKeys<'RS256'>>;
+}
+
+/** Tokens carry groups and custom claims; cookies that hold them end at 4 KiB, headers at 16. */
+const MAX_BYTES = 8192;
+/** Their clocks, not ours. */
+const LEEWAY_SECONDS = 30;
+/** Signing out stops the platform, not the signature: an older token is not taken, whatever `exp` says. */
+const MAX_AGE_SECONDS = 24 * 3600;
+
+/** `at+jwt` is RFC 9068 §2.1. Our own tickets and control tokens, and logout tokens, say otherwise. */
+const Header = z.object({
+  kid: z.string().min(1).max(256),
+  typ: z
+    .string()
+    .regex(/^(application\/)?(jwt|at\+jwt)$/i)
+    .optional(),
+});
+
+/** What the tokens of every issuer have. Dates are whole: `1e999` is not a date. */
+const Dates = z.object({ exp: z.int(), iat: z.int(), nbf: z.int().optional() });
+
+export interface ForeignToken {
+  readonly issuer: ForeignIssuer;
+  readonly payload: JWTPayload & { readonly exp: number };
+}
+
+/**
+ * A token of a registered issuer: RS256 by that issuer's own keys, exact issuer, one of its audiences, in time and
+ * at most a day old. The issuer is looked up by the token's unverified `iss` in a closed list; nothing is fetched
+ * for one that is not in it. `now` in ms.
+ *
+ * Does NOT check: what the claims say about a person, revocation at the issuer, that the token came by the issuer's
+ * own edge, replay.
+ */
+export async function verifyForeignJwt(
+  token: string,
+  issuers: readonly IssuerWithKeys[],
+  now: number,
+): Promise<Outcome<ForeignToken>> {
+  if (!isCanonicalCompact(token, MAX_BYTES)) return deny('credential_malformed', { hint: NOT_A_JWT });
+  try {
+    const header = Header.safeParse(decodeProtectedHeader(token));
+    if (!header.success) return deny('credential_malformed', { inside: 'header' });
+    const { iss } = decodeJwt(token);
+    const found = issuers.find(({ issuer }) => issuer.issuer === iss);
+    if (found === undefined) return deny('credential_issuer_unknown');
+
+    const key = await found.keys.find(header.data.kid);
+    if (key === 'unknown') return deny('credential_key_unknown');
+    if (key === 'unavailable') return deny('identity_source_unavailable', { retryAfter: 5 });
+    const { payload } = await jwtVerify(token, key.key, {
+      algorithms: [key.alg],
+      issuer: found.issuer.issuer,
+      audience: [...found.issuer.audiences],
+      clockTolerance: LEEWAY_SECONDS,
+      currentDate: new Date(now),
+      maxTokenAge: MAX_AGE_SECONDS,
+      requiredClaims: ['exp', 'iat', 'aud', 'iss'],
+    });
+    const dates = Dates.safeParse(payload);
+    if (!dates.success) return deny('credential_claims_invalid', { inside: 'dates' });
+    return allow({ issuer: found.issuer, payload: { ...payload, exp: dates.data.exp } });
+  } catch (error) {
+    if (error instanceof errors.JOSEError) return denialOf(error);
+    throw error;
+  }
+}
+
+const NOT_A_JWT =
+  'the token is not a JWT; ask the issuer for an access token with this broker as its audience';
+const NOT_FOR_US =
+  'the token is for another audience; an ID token is no credential, ask for an access token for this broker';
+
+/** Why jose refused, in our words. Its messages stay inside: they name claims, never values or token bytes. */
+function denialOf(error: errors.JOSEError): Outcome<never> {
+  const inside = error.code;
+  if (error instanceof errors.JWTExpired) return deny('credential_expired', { inside });
+  if (error instanceof errors.JWTClaimValidationFailed) {
+    if (error.claim === 'nbf' && error.reason === 'check_failed')
+      return deny('credential_not_yet_valid', { inside });
+    const hint = error.claim === 'aud' ? { hint: NOT_FOR_US } : {};
+    return deny('credential_claims_invalid', { inside: `${inside} ${error.claim}`, ...hint });
+  }
+  return error instanceof errors.JWSSignatureVerificationFailed
+    ? deny('credential_signature_invalid', { inside })
+    : deny('credential_malformed', { inside });
+}

@@ -1,0 +1,42 @@
+import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { readStrictJson } from '@agent-ticket/shared/strict-json.ts';
+import { base64url } from 'jose';
+import * as z from 'zod';
+
+/** A page of a list: how many, and after which place. The place is the last row's sort key, never an offset. */
+export interface Page<Place> {
+  readonly limit: number;
+  readonly after: Place | undefined;
+}
+
+const Limit = z.coerce.number().int().min(1).max(200);
+const DEFAULT_LIMIT = 50;
+
+/** Reads `limit` and `cursor`. A cursor of another list or of somebody's invention is refused. */
+export function readPage<Place>(url: URL, place: z.ZodType<Place>): Outcome<Page<Place>> {
+  const limit = Limit.safeParse(url.searchParams.get('limit') ?? DEFAULT_LIMIT);
+  if (!limit.success) return deny('field_invalid', { field: 'limit' });
+  const cursor = url.searchParams.get('cursor');
+  if (cursor === null) return allow({ limit: limit.data, after: undefined });
+  const after = /^[A-Za-z0-9_-]{1,512}$/.test(cursor)
+    ? place.safeParse(readStrictJson(base64url.decode(cursor)))
+    : undefined;
+  return after?.success === true
+    ? allow({ limit: limit.data, after: after.data })
+    : deny('field_invalid', { field: 'cursor' });
+}
+
+/** `{items, next_cursor}` from one row more than the page holds, which tells whether there is another page. */
+export function pageOf<Row, Item>(
+  rows: readonly Row[],
+  limit: number,
+  item: (row: Row) => Item,
+  placeOf: (row: Row) => unknown,
+): { items: Item[]; next_cursor: string | null } {
+  const shown = rows.slice(0, limit);
+  const last = rows.length > limit ? shown.at(-1) : undefined;
+  return {
+    items: shown.map(item),
+    next_cursor: last === undefined ? null : base64url.encode(JSON.stringify(placeOf(last))),
+  };
+}

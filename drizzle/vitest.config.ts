@@ -1,0 +1,44 @@
+import { fileURLToPath } from 'node:url';
+import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin';
+import { defineConfig } from 'vitest/config';
+
+const migrationsOf = (room: 'control' | 'record') =>
+  readD1Migrations(fileURLToPath(new URL(`./${room}/migrations`, import.meta.url)));
+
+/** One suite of query tests, run over both drivers; what only one of them has stands in its own folder. */
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        plugins: [
+          cloudflareTest(async () => ({
+            main: './test/d1/worker.ts',
+            remoteBindings: false,
+            miniflare: {
+              compatibilityDate: '2026-08-01',
+              compatibilityFlags: ['nodejs_compat'],
+              d1Databases: ['CONTROL', 'RECORD'],
+              durableObjects: { DESTINATION: { className: 'Destination', useSQLite: true } },
+              bindings: {
+                CONTROL_MIGRATIONS: await migrationsOf('control'),
+                RECORD_MIGRATIONS: await migrationsOf('record'),
+              },
+              outboundService: (request: { url: string }) => {
+                throw new Error(`a test reached out to ${new URL(request.url).origin}`);
+              },
+            },
+          })),
+        ],
+        test: {
+          name: 'drizzle-d1',
+          include: ['test/d1/**/*.test.ts'],
+          setupFiles: ['./test/d1/setup.ts'],
+          // Starting a runtime costs seconds. Tests keep apart by emptying the databases and by new objects.
+          isolate: false,
+          fileParallelism: false,
+        },
+      },
+      { test: { name: 'drizzle-libsql', environment: 'node', include: ['test/libsql/**/*.test.ts'] } },
+    ],
+  },
+});

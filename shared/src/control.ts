@@ -1,0 +1,169 @@
+import { base64url, compactVerify, errors } from 'jose';
+import * as z from 'zod';
+import { isCanonicalCompact } from './compact-jws.ts';
+import { CLOCK_SKEW_SECONDS } from './limits.ts';
+import { AgentSlug, InstanceName, KeyId, PrincipalId, SessionId } from './names.ts';
+import { allow, deny, type Outcome } from './outcome.ts';
+import { readStrictJson } from './strict-json.ts';
+import { TicketAlgorithm } from './ticket.ts';
+import type { FindKey } from './verify-ticket.ts';
+
+/** How the broker tells the agent worker to end sockets. Signed by the ticket keys, told apart by type and audience. */
+export const CONTROL_TYPE = 'agent-control+jwt';
+
+/** A command is spoken and done; a captured one is worthless soon after, and repeating it changes nothing. */
+export const CONTROL_TTL_SECONDS = 30;
+
+/** Commands name few things; a lock's reason never travels. */
+const MAX_BYTES = 4096;
+
+export const controlAudience = (ticketAudience: string): string => `${ticketAudience}/control`;
+
+/** What sockets, or what future ones, a command or a lock is about. */
+export const Target = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('principal'), id: PrincipalId }),
+  z.strictObject({ kind: z.literal('agent'), agent: AgentSlug }),
+  z.strictObject({ kind: z.literal('instance'), agent: AgentSlug, instance: InstanceName }),
+  z.strictObject({ kind: z.literal('session'), id: SessionId }),
+  z.strictObject({ kind: z.literal('service-token'), id: z.uuid() }),
+  z.strictObject({ kind: z.literal('key'), kid: KeyId }),
+  z.strictObject({ kind: z.literal('everything') }),
+]);
+export type Target = z.infer<typeof Target>;
+
+/** A target in its one canonical spelling, by which locks are stored and found. */
+export function targetName(target: Target): string {
+  switch (target.kind) {
+    case 'principal':
+    case 'session':
+    case 'service-token':
+      return `${target.kind}:${target.id}`;
+    case 'agent':
+      return `agent:${target.agent}`;
+    case 'instance':
+      return `instance:${target.agent}/${target.instance}`;
+    case 'key':
+      return `key:${target.kid}`;
+    case 'everything':
+      return 'everything:';
+  }
+}
+
+/** The facts of a session, or of a request for one, that a lock can be about. */
+export interface Targetable {
+  readonly principal: string;
+  readonly agent: string;
+  readonly instance: string;
+  readonly session?: string;
+  readonly kid?: string;
+}
+
+const SERVICE_TOKEN = /^token:(.+)$/;
+
+/** The names of every target that would hit this session or request. */
+export function targetNamesOf({ principal, agent, instance, session, kid }: Targetable): string[] {
+  const token = SERVICE_TOKEN.exec(principal)?.[1];
+  return [
+    'everything:',
+    `principal:${principal}`,
+    `agent:${agent}`,
+    `instance:${agent}/${instance}`,
+    ...(session === undefined ? [] : [`session:${session}`]),
+    ...(token === undefined ? [] : [`service-token:${token}`]),
+    ...(kid === undefined ? [] : [`key:${kid}`]),
+  ];
+}
+
+/**
+ * `terminate` ends sockets for good (close 4003); `lock` does too and has the named objects refuse new ones until
+ * `until`, in ms, or for ever; `unlock` takes that back; `refresh` makes clients come back with a new ticket (close
+ * 3000), for rights that changed; `destroy` deletes an instance with everything in it.
+ */
+export const ControlCommand = z.discriminatedUnion('op', [
+  z.strictObject({ op: z.literal('terminate'), target: Target }),
+  z.strictObject({ op: z.literal('lock'), target: Target, until: z.int().nullable() }),
+  z.strictObject({ op: z.literal('unlock'), target: Target }),
+  z.strictObject({
+    op: z.literal('refresh'),
+    /** Narrower than a target: one principal or everyone, on one agent, one instance or all. */
+    principal: PrincipalId.optional(),
+    agent: AgentSlug,
+    instance: InstanceName.optional(),
+  }),
+  z.strictObject({
+    op: z.literal('destroy'),
+    target: z.strictObject({ kind: z.literal('instance'), agent: AgentSlug, instance: InstanceName }),
+  }),
+]);
+export type ControlCommand = z.infer<typeof ControlCommand>;
+
+/** What came of a command. Objects that could not be asked stay in the broker's outbox. */
+export const Receipt = z.strictObject({
+  /** Sockets closed now. */
+  closed: z.int().nonnegative(),
+  /** Objects that answered. */
+  objects: z.int().nonnegative(),
+  /** Objects that did not. */
+  unreachable: z.int().nonnegative(),
+  /** Objects not asked yet, in a fan-out over 100; the command is repeated for them. */
+  pending: z.int().nonnegative(),
+  ms: z.int().nonnegative(),
+});
+export type Receipt = z.infer<typeof Receipt>;
+
+const ControlHeader = z.strictObject({ alg: TicketAlgorithm, typ: z.literal(CONTROL_TYPE), kid: KeyId });
+
+export const ControlClaims = z
+  .strictObject({
+    iss: z.string(),
+    aud: z.string(),
+    jti: z.uuid(),
+    /** Sessions that started after this second are not touched. */
+    iat: z.int().nonnegative(),
+    exp: z.int().nonnegative(),
+    cmd: ControlCommand,
+  })
+  .refine((c) => c.exp > c.iat && c.exp - c.iat <= CONTROL_TTL_SECONDS, { path: ['exp'] });
+export type ControlClaims = z.infer<typeof ControlClaims>;
+
+export interface ControlExpectations {
+  readonly issuer: string;
+  readonly ticketAudience: string;
+  /** Seconds since 1970. */
+  readonly now: number;
+  readonly findKey: FindKey;
+}
+
+/**
+ * Verifies a control token as strictly as a ticket: canonical spelling, exact header, pinned algorithm, signature,
+ * strict claims, issuer, audience, time. Does NOT check replay: commands are idempotent and touch nothing younger.
+ */
+export async function verifyControl(
+  token: string,
+  expected: ControlExpectations,
+): Promise<Outcome<ControlClaims>> {
+  if (!isCanonicalCompact(token, MAX_BYTES)) return deny('control_invalid', { inside: 'spelling' });
+  const header = ControlHeader.safeParse(
+    readStrictJson(base64url.decode(token.slice(0, token.indexOf('.')))),
+  );
+  if (!header.success) return deny('control_invalid', { inside: 'header' });
+  const found = await expected.findKey(header.data.kid);
+  if (!found.ok) return found;
+  if (found.value.alg !== header.data.alg) return deny('control_invalid', { inside: 'alg' });
+
+  const payload = await compactVerify(token, found.value.key, { algorithms: [found.value.alg] }).catch(
+    (error: unknown) => {
+      if (error instanceof errors.JOSEError) return undefined;
+      throw error;
+    },
+  );
+  if (payload === undefined) return deny('control_invalid', { inside: 'signature' });
+  const claims = ControlClaims.safeParse(readStrictJson(payload.payload));
+  if (!claims.success) return deny('control_invalid', { inside: 'claims' });
+  const { iss, aud, iat, exp } = claims.data;
+  const { issuer, ticketAudience, now } = expected;
+  const current = iat <= now + CLOCK_SKEW_SECONDS && now < exp + CLOCK_SKEW_SECONDS;
+  return iss === issuer && aud === controlAudience(ticketAudience) && current
+    ? allow(claims.data)
+    : deny('control_invalid', { inside: 'issuer, audience or time' });
+}
