@@ -18,6 +18,11 @@ export const AUDIT_TYPES = [
   'service_token.created',
   'service_token.rotated',
   'service_token.revoked',
+  'grant.created',
+  'grant.deleted',
+  'lock.created',
+  'lock.lifted',
+  'agent.deleted',
 ] as const;
 export type AuditType = (typeof AUDIT_TYPES)[number];
 

@@ -6,8 +6,9 @@ const COMPACT = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
  * Whether the text is a JWS in compact serialisation (RFC 7515 §7.1) spelled the one canonical way.
  *
  * JOSE libraries accept padding, white space and spare bits in the last character, so that one signature has many
- * spellings. Refusing all but one keeps anything that ever looks at the text (a log filter, a cache, a rate key)
- * in step with the signature. Length is checked before anything is split.
+ * spellings. Refusing all but one keeps anything that ever looks at the text (a log filter, a cache, a rate key) in
+ * step with the signature. It is no name for the ticket all the same: ECDSA lets anybody turn one valid signature
+ * into a second. Name a ticket by its `jti`. Length is checked before anything is split.
  *
  * Does NOT check that the segments hold JSON, nor any signature.
  */

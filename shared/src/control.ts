@@ -118,10 +118,11 @@ export const ControlClaims = z
     iss: z.string(),
     aud: z.string(),
     jti: z.uuid(),
-    /** Sessions that started after this second are not touched. */
     iat: z.int().nonnegative(),
     exp: z.int().nonnegative(),
     cmd: ControlCommand,
+    /** Sessions that started after this, in ms, are not touched: a repeated command means what it meant at first. */
+    before: z.int().nonnegative(),
   })
   .refine((c) => c.exp > c.iat && c.exp - c.iat <= CONTROL_TTL_SECONDS, { path: ['exp'] });
 export type ControlClaims = z.infer<typeof ControlClaims>;

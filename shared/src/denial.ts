@@ -92,6 +92,10 @@ export const DENIALS = {
   // the operator's API, at the broker
   above_own_rights: forbidden,
   service_token_unknown: notFound,
+  grant_unknown: notFound,
+  lock_unknown: notFound,
+  session_unknown: notFound,
+  session_already_ended: row('CONFLICT', 'bad_request'),
   // admission and issue, at the broker
   rate_limited: row('RATE_LIMITED', 'rate_limited'),
   ledger_unavailable: unavailable,

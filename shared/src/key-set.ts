@@ -10,19 +10,21 @@ export interface SetKey<Alg extends string> {
 export type KeySet<Alg extends string> = ReadonlyMap<string, SetKey<Alg>>;
 
 const Member = z.string().regex(/^[A-Za-z0-9_-]+$/);
+/** A P-256 coordinate or an Ed25519 point: 32 bytes, no leading zeros added (RFC 7518 §6.2.1.2, RFC 8037 §2). */
+const Bytes32 = Member.length(43);
 const kid = z.string().min(1).max(256);
 const use = z.literal('sig').optional();
 
 /**
  * Keys we take from a set, by algorithm: `alg` must be there, since a key without one lets the token's header choose.
- * No symmetric key is ever taken. RSA needs at least 2048 bits (342 base64url characters) and the exponent 65537.
+ * No symmetric key is ever taken. RSA needs at least 2048 bits and the exponent 65537.
  */
 const RULES = {
   ES256: z.object({
     kty: z.literal('EC'),
     crv: z.literal('P-256'),
-    x: Member,
-    y: Member,
+    x: Bytes32,
+    y: Bytes32,
     alg: z.literal('ES256'),
     kid,
     use,
@@ -30,14 +32,14 @@ const RULES = {
   Ed25519: z.object({
     kty: z.literal('OKP'),
     crv: z.literal('Ed25519'),
-    x: Member,
+    x: Bytes32,
     alg: z.literal('Ed25519'),
     kid,
     use,
   }),
   RS256: z.object({
     kty: z.literal('RSA'),
-    n: Member.min(342),
+    n: Member,
     e: z.literal('AQAB'),
     alg: z.literal('RS256'),
     kid,
@@ -79,10 +81,18 @@ async function importPublic(
   try {
     const { kid: _kid, use: _use, ...members } = jwk;
     const key = await importJWK(members, alg);
-    return key instanceof Uint8Array ? undefined : key;
+    return key instanceof Uint8Array || isShort(key) ? undefined : key;
   } catch (error) {
     if (error instanceof errors.JOSEError || error instanceof DOMException || error instanceof TypeError)
       return undefined;
     throw error;
   }
 }
+
+const MIN_RSA_BITS = 2048;
+
+/** Whether an RSA modulus is too short once leading zero bytes are gone. */
+const isShort = ({ algorithm }: CryptoKey): boolean =>
+  'modulusLength' in algorithm &&
+  typeof algorithm.modulusLength === 'number' &&
+  algorithm.modulusLength < MIN_RSA_BITS;

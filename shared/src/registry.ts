@@ -1,6 +1,6 @@
 import { DELIVERIES, type Delivery } from './handshake.ts';
 import { AgentSlug, InstanceName, ROLES, type Role, type Tier } from './names.ts';
-import { CONNECT, covers, MESSAGE, Scope, STATE_WRITE } from './scope.ts';
+import { CONNECT, covers, MESSAGE, RPC_ANY, Scope, STATE_WRITE } from './scope.ts';
 
 /**
  * How an agent lets people in: `public` anyone, signed in or not; `viewer` any principal, read-only, more by grant;
@@ -120,7 +120,7 @@ function rightsRules(entry: AgentEntry): [boolean, string][] {
     admin: roleScopes(entry, 'admin'),
     owner: roleScopes(entry, 'owner'),
   };
-  const writes = [STATE_WRITE, MESSAGE].some((scope) => held.viewer.includes(scope));
+  const writes = [STATE_WRITE, MESSAGE, RPC_ANY].some((scope) => held.viewer.includes(scope));
   const readOnly = entry.access !== 'public' || !writes;
   return [
     [entry.access !== 'public' || (entry.instances?.length ?? 0) > 0, 'a public agent lists its instances'],

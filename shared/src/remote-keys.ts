@@ -61,22 +61,26 @@ export function createRemoteKeys<Alg extends SetAlgorithm>(
     /** Finds a key. Resolves within the fetch timeout plus `KEY_SET.waitMs`; never rejects for an outage. */
     async find(kid: string): Promise<KeyLookup<Alg>> {
       const askedAt = ports.clock();
+      let tried = false;
       for (;;) {
         const key = held?.keys.get(kid);
         if (key !== undefined && age() <= KEY_SET.freshMs) return key;
-        // A set fetched since this request came and still without the kid is the proof that there is none.
+        // A set fetched since this request came (a coarse clock may say: at the same moment) and still without the
+        // kid is the proof that there is none.
         if (key === undefined && held !== undefined && held.at >= askedAt) return 'unknown';
 
         const why = age() > KEY_SET.freshMs ? 'refresh' : 'unknown';
-        const ready = ports.clock() - lastTry[why] >= cooldownMs;
+        const waited = ports.clock() - askedAt;
+        const ready = !tried && waited <= KEY_SET.waitMs && ports.clock() - lastTry[why] >= cooldownMs;
         if (isRunning()) {
           // Someone else is refreshing: a set that is only a little old serves meanwhile.
           if (key !== undefined && age() <= 2 * KEY_SET.freshMs) return key;
-          if (ports.clock() - askedAt > KEY_SET.timeoutMs + KEY_SET.waitMs) return settle(key);
+          if (waited >= KEY_SET.timeoutMs + KEY_SET.waitMs) return settle(key);
         } else if (ready) {
+          tried = true;
           await load(why);
           continue;
-        } else if (key !== undefined || ports.clock() - askedAt >= KEY_SET.waitMs) {
+        } else if (key !== undefined || waited >= KEY_SET.waitMs) {
           return settle(key);
         }
         await ports.sleep(WAIT_STEP_MS);
@@ -98,11 +102,27 @@ async function fetchKeys<Alg extends SetAlgorithm>(
   const signal = AbortSignal.timeout(KEY_SET.timeoutMs);
   let document: Uint8Array | undefined;
   try {
-    const response = await fetchSet(signal);
-    document = response.status === 200 ? await readBounded(response, KEY_SET.maxBytes) : undefined;
+    document = await Promise.race([readDocument(fetchSet, signal), givenUp(signal)]);
   } catch {
     // The endpoint is someone else's: whatever it or the network throws means "no set this time".
     return undefined;
   }
   return document === undefined ? undefined : readKeySet(document, algorithms);
 }
+
+async function readDocument(
+  fetchSet: RemoteKeysPorts['fetchSet'],
+  signal: AbortSignal,
+): Promise<Uint8Array | undefined> {
+  const response = await fetchSet(signal);
+  if (response.status === 200) return readBounded(response, KEY_SET.maxBytes);
+  // An unread body would hold its connection.
+  await response.body?.cancel();
+  return undefined;
+}
+
+/** Rejects when the time is up, for a fetch that does not look at its signal. */
+const givenUp = (signal: AbortSignal): Promise<never> =>
+  new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });

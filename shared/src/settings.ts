@@ -10,7 +10,8 @@ export const BaseUrl = z
   .refine((text) => {
     if (!URL.canParse(text)) return false;
     const url = new URL(text);
-    const bare = url.search === '' && url.hash === '' && url.username === '' && url.password === '';
+    // Looked for in the text, which is what is compared afterwards: a parsed URL drops an empty query or user.
+    const bare = !/[?#]|\/\/[^/]*@/.test(text);
     return bare && (url.protocol === 'https:' || isLoopback(url.hostname));
   }, 'must be https (http on loopback only) without query, fragment or user');
 
@@ -24,7 +25,10 @@ export const List = z.string().transform((text) =>
 
 /** Origins in the exact form in which browsers send them (RFC 6454 §6.2). */
 export const Origins = List.refine(
-  (origins) => origins.every((origin) => URL.canParse(origin) && new URL(origin).origin === origin),
+  (origins) =>
+    origins.every(
+      (origin) => !origin.includes('*') && URL.canParse(origin) && new URL(origin).origin === origin,
+    ),
   'must be exact origins, comma-separated',
 );
 

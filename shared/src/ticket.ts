@@ -38,7 +38,7 @@ export const Actor: z.ZodType<Actor> = z.strictObject({
 export const TicketClaims = z
   .strictObject({
     /** The broker. */
-    iss: z.url().max(512),
+    iss: z.string().min(1).max(512),
     /** The one audience: an agent worker's configured name. An array is refused. */
     aud: z.string().min(1).max(512),
     sub: PrincipalId,
@@ -57,7 +57,10 @@ export const TicketClaims = z
     /** When the session that this ticket opens ends without a renewal. */
     session_expiry: NumericDate,
     /** The OAuth client that authenticated beside the subject, where one did. */
-    client_id: z.string().min(1).max(256).optional(),
+    client_id: z
+      .string()
+      .regex(/^[\x20-\x7e]{1,256}$/)
+      .optional(),
     act: Actor.optional(),
   })
   .refine((c) => c.exp > c.iat && c.exp - c.iat <= TICKET_TTL_SECONDS.max, { path: ['exp'] })
