@@ -7,7 +7,7 @@ const RECORD_MIGRATIONS = new URL('../drizzle/record/migrations', import.meta.ur
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'agent-worker pure', environment: 'node', include: ['src/**/*.test.ts'] } },
+      { test: { name: 'agent-worker pure', environment: 'node', include: ['{src,demo}/**/*.test.ts'] } },
       {
         plugins: [
           esbuildDecorators(/agent-worker\/(src|test)\/.*\.ts$/),

@@ -2,9 +2,26 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    name: 'dev',
-    environment: 'node',
-    include: ['**/*.test.ts'],
-    exclude: ['e2e/**', '**/node_modules/**'],
+    projects: [
+      {
+        test: {
+          name: 'dev',
+          environment: 'node',
+          include: ['**/*.test.ts'],
+          exclude: ['e2e/**', '**/node_modules/**'],
+        },
+      },
+      {
+        test: {
+          name: 'e2e',
+          environment: 'node',
+          include: ['e2e/**/*.test.ts'],
+          globalSetup: ['e2e/stack.setup.ts'],
+          // One after the other: the files share a stack, and two cores.
+          fileParallelism: false,
+          testTimeout: 30_000,
+        },
+      },
+    ],
   },
 });

@@ -13,7 +13,11 @@ export function isOutage(error: unknown): boolean {
     // Drizzle's own message quotes the statement, which proves nothing.
     if (cause instanceof DrizzleQueryError) continue;
     const code = 'code' in cause && typeof cause.code === 'string' ? cause.code : '';
-    if (OUTAGE.test(`${code} ${cause.message}`)) return true;
+    // The runtime marks errors of Durable Objects that came from its own side.
+    const marked =
+      ('retryable' in cause && cause.retryable === true) ||
+      ('overloaded' in cause && cause.overloaded === true);
+    if (marked || OUTAGE.test(`${code} ${cause.message}`)) return true;
   }
   return false;
 }

@@ -1,9 +1,9 @@
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
 
 const migrationsOf = (room: 'control' | 'record') =>
-  readD1Migrations(fileURLToPath(new URL(`./${room}/migrations`, import.meta.url)));
+  readD1Migrations(join(import.meta.dirname, room, 'migrations'));
 
 /** One suite of query tests, run over both drivers; what only one of them has stands in its own folder. */
 export default defineConfig({

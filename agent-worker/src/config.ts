@@ -1,13 +1,16 @@
 import { BaseUrl, Mode, Origins, readSettings } from '@agent-ticket/shared/settings.ts';
 import * as z from 'zod';
 
-const Settings = z.strictObject({
+export const Settings = z.strictObject({
   ISSUER: BaseUrl,
   TICKET_AUDIENCE: z.string().min(1).max(512),
   BROKER_JWKS_URL: BaseUrl.optional(),
   ALLOWED_ORIGINS: Origins.default([]),
   MODE: Mode.default('production'),
 });
+
+/** The env is the Worker's, and most of it none of ours; but a name that begins like one of ours is a misspelling. */
+const OURS = /^(ISSUER|MODE|(TICKET|BROKER|ALLOWED)_.*)$/;
 
 export interface GateConfig {
   /** The broker, as tickets name it. */
@@ -28,6 +31,7 @@ export function readConfig(env: object): GateConfig {
     'agent worker',
     Settings,
     env,
+    OURS,
   );
   return {
     issuer: ISSUER,

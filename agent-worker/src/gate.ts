@@ -84,6 +84,7 @@ async function passGate(request: Request, ports: GatePorts, requestId: string): 
     forward(request, verified.value, {
       sessionId: SessionId.parse(ports.randomId()),
       delivery,
+      limits: entry.limits,
       requestId,
       ipAddress: request.headers.get('cf-connecting-ip'),
       userAgent: request.headers.get('user-agent')?.slice(0, 256) ?? null,

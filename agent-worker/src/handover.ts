@@ -4,6 +4,7 @@ import { formatScope } from '@agent-ticket/shared/scope.ts';
 import { TicketClaims } from '@agent-ticket/shared/ticket.ts';
 import type { VerifiedTicket } from '@agent-ticket/shared/verify-ticket.ts';
 import * as z from 'zod';
+import { HandedLimits } from './ticketed/limits.ts';
 
 /**
  * How the gate hands a verified ticket to the destination object: as a member of `request.cf`, which is metadata
@@ -17,6 +18,7 @@ const Handover = z.strictObject({
   kid: KeyId,
   sessionId: SessionId,
   delivery: z.enum(DELIVERIES),
+  limits: HandedLimits,
   requestId: z.string(),
   ipAddress: z.string().nullable(),
   userAgent: z.string().nullable(),

@@ -1,22 +1,20 @@
-import { backlogQueries } from '@agent-ticket/drizzle/object/backlog.ts';
-import { burnQueries } from '@agent-ticket/drizzle/object/burns.ts';
 import { createDelivery } from '@agent-ticket/drizzle/object/delivery.ts';
-import { type ObjectSession, objectSessionQueries } from '@agent-ticket/drizzle/object/sessions.ts';
-import { createObjectTables } from '@agent-ticket/drizzle/object/tables.ts';
 import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
-import { closeFace, type DenialReason } from '@agent-ticket/shared/denial.ts';
-import { BURN_KEPT_SECONDS, CLOCK_SKEW_SECONDS } from '@agent-ticket/shared/limits.ts';
+import { CLOCK_SKEW_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { covers, STATE_READ } from '@agent-ticket/shared/scope.ts';
 import { type Agent, type Connection, type ConnectionContext, getCurrentAgent } from 'agents';
 import { isUpgrade } from './gate/refuse.ts';
 import { type Handover, readHandover } from './handover.ts';
-import { admit } from './ticketed/admission.ts';
+import { type ControlOrder, readOrder } from './order.ts';
 import { denialAnswer } from './ticketed/answer.ts';
 import { isDestination } from './ticketed/destination.ts';
-import { frameNeed, refusalFrame } from './ticketed/frames.ts';
-import { createJournal } from './ticketed/journal.ts';
+import { createKeeper } from './ticketed/keeper.ts';
+import { createFrameRates } from './ticketed/limits.ts';
 import { claimsOf, principalOf, type SessionPrincipal } from './ticketed/session.ts';
 import { principalTag, sdkRequest, sessionIdOf } from './ticketed/socket.ts';
+import { mayPass } from './ticketed/speak.ts';
+import { keepTombstone } from './ticketed/tombstone.ts';
+import { verifierOf } from './verifier.ts';
 
 /** An Agents SDK class: `Agent` itself, or anything that extends it. */
 type AgentClass<A> = new (ctx: DurableObjectState, env: Cloudflare.Env) => A;
@@ -30,12 +28,11 @@ export interface Ticketed {
   principal(): SessionPrincipal;
 }
 
-/** Ended rows stay this long in the object, for plain requests whose ticket's session is over. */
-const ENDED_KEPT_MS = 3600_000;
 /** How soon facts are offered to the record database again after it refused them. */
 const RETRY_MS = 5_000;
 /** The SDK's schedule counts whole seconds; below one it would fire before its time. */
 const SCHEDULE_STEP_MS = 1_000;
+const SWEEP = 'ticketSweep';
 
 /**
  * Puts the ticket between the network and an agent: admission before any of its code runs, scopes on every inbound
@@ -44,38 +41,45 @@ const SCHEDULE_STEP_MS = 1_000;
  * The SDK speaks to a connection (identity, full state) before `onConnect`, and handles calls and state before
  * `onMessage`, so this sits at `fetch` and `webSocketMessage`, which come before both.
  *
- * The Worker's env needs `RECORD`, the D1 record database.
+ * The Worker's env needs `RECORD`, the D1 record database, and the settings of the gate.
  */
 export function ticketed<A extends Agent<Cloudflare.Env, unknown>>(
   Base: AgentClass<A>,
 ): AgentClass<A & Ticketed>;
 export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): typeof Base {
   return class extends Base implements Ticketed {
-    readonly #sql = this.ctx.storage.sql;
-    readonly #sessions = objectSessionQueries(this.#sql);
-    readonly #backlog = backlogQueries(this.#sql);
-    readonly #journal = createJournal(this.#sql, () => crypto.randomUUID());
-    /** Admitted, but not yet accepted by the SDK: open without a socket, and rightly so. */
-    readonly #opening = new Set<string>();
-    readonly #requests = new WeakMap<Request, SessionPrincipal>();
+    readonly #keeper = createKeeper({
+      sql: this.ctx.storage.sql,
+      sockets: (id) => this.ctx.getWebSockets(id),
+      clock: () => Date.now(),
+      randomId: () => crypto.randomUUID(),
+      onFacts: () => this.#delivery.start(),
+    });
     readonly #delivery = createDelivery({
-      backlog: this.#backlog,
+      backlog: this.#keeper.backlog,
       openRecord: () => openRecord(this.env.RECORD),
+      clock: () => Date.now(),
+      onLocked: (ids) => {
+        for (const id of ids) this.#keeper.refuse(id, 'locked');
+      },
       keepAlive: (work) => this.ctx.waitUntil(work),
       onFailure: async (error) => {
         // A database out of reach is not the failure of whoever is being served.
         console.error(JSON.stringify({ event: 'record_delivery_failed', error: String(error) }));
-        await this.#armSweep(Date.now());
+        await this.#armSweep();
       },
     });
+    readonly #rates = createFrameRates();
+    readonly #requests = new WeakMap<Request, SessionPrincipal>();
 
     constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
       super(ctx, env);
-      createObjectTables(this.#sql);
-      this.#endLost(Date.now());
+      this.#keeper.endLost();
     }
 
     override async fetch(request: Request): Promise<Response> {
+      const order = readOrder(request.cf);
+      if (order !== undefined) return this.#obey(order);
       const handover = readHandover(request.cf);
       if (handover === undefined) return denialAnswer({ reason: 'claims_missing' });
       if (!isDestination(handover.claims, this.env, this.ctx.id))
@@ -86,25 +90,14 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
     }
 
     override async webSocketMessage(ws: WebSocket, frame: string | ArrayBuffer): Promise<void> {
-      const now = Date.now();
-      const session = this.#sessionOf(ws);
-      if (session === undefined) return this.#close(ws, 'claims_missing');
-      if (session.endedAt !== null) return this.#close(ws, 'session_terminated');
-      if (session.expiresAt <= now) return this.#expire(session, now);
-
-      const need = frameNeed(frame);
-      if (need.scope === undefined || !covers(claimsOf(session).scope, need.scope)) {
-        const details =
-          need.kind === 'rpc'
-            ? { frame: need.kind, method: need.method.slice(0, 128) }
-            : { frame: need.kind };
-        this.#journal.session('rpc.denied', session, now, 'frame_scope_missing', details);
-        this.#delivery.start();
-        const refusal = refusalFrame(need);
-        if (refusal !== undefined) ws.send(refusal);
-        return;
-      }
-      await this.lifecycle.webSocketMessage(ws, frame);
+      const passes = await mayPass(sessionIdOf(this.ctx.getTags(ws)), ws, frame, {
+        keeper: this.#keeper,
+        rates: this.#rates,
+        verifier: () => verifierOf(this.env),
+        clock: () => Date.now(),
+        onRenewed: () => this.#armSweep(),
+      });
+      if (passes) await this.lifecycle.webSocketMessage(ws, frame);
     }
 
     override async webSocketClose(
@@ -113,125 +106,114 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       reason: string,
       wasClean: boolean,
     ): Promise<void> {
-      const session = this.#sessionOf(ws);
-      if (session !== undefined) this.#end(session.id, 'client_closed', Date.now(), { code });
+      this.#left(ws, 'client_closed', { code });
       await this.lifecycle.webSocketClose(ws, code, reason, wasClean);
     }
 
     override async webSocketError(ws: WebSocket, error: unknown): Promise<void> {
-      const session = this.#sessionOf(ws);
-      if (session !== undefined) this.#end(session.id, 'connection_lost', Date.now());
+      this.#left(ws, 'connection_lost');
       await this.lifecycle.webSocketError(ws, error);
     }
 
     override async getConnectionTags(connection: Connection, _context: ConnectionContext): Promise<string[]> {
-      const session = this.#sessions.find(connection.id);
-      if (session === undefined) return [];
-      return [`sid:${session.id}`, await principalTag(claimsOf(session).sub)];
+      const session = this.#keeper.find(connection.id);
+      return session === undefined ? [] : [`sid:${session.id}`, await principalTag(session.principal)];
     }
 
     override shouldSendProtocolMessages(connection: Connection, context: ConnectionContext): boolean {
-      const session = this.#sessions.find(connection.id);
+      const session = this.#keeper.find(connection.id);
       const mayRead = session !== undefined && covers(claimsOf(session).scope, STATE_READ);
       return mayRead && super.shouldSendProtocolMessages(connection, context);
+    }
+
+    override async destroy(): Promise<void> {
+      for (const id of this.#keeper.openIds()) this.#keeper.end(id, 'destroyed');
+      keepTombstone(this.ctx.storage, Date.now());
+      await super.destroy();
     }
 
     principal(): SessionPrincipal {
       const { connection, request } = getCurrentAgent();
       const ofRequest = request === undefined ? undefined : this.#requests.get(request);
       if (ofRequest !== undefined) return ofRequest;
-      const session = connection === undefined ? undefined : this.#sessions.find(connection.id);
+      const session = connection === undefined ? undefined : this.#keeper.find(connection.id);
       if (session === undefined)
         throw new Error('principal() is only known while a frame or request is handled');
       return principalOf(claimsOf(session), session.id);
     }
 
-    /** Ends what is over, forgets what is old, delivers what waits. Called by the SDK's scheduler. */
+    /** Called by the SDK's scheduler when something is due. */
     async ticketSweep(): Promise<void> {
-      const now = Date.now();
-      for (const session of this.#sessions.listOpen())
-        if (session.expiresAt <= now) this.#expire(session, now);
-      this.#endLost(now);
-      burnQueries(this.#sql).purge(Math.floor(now / 1000) - CLOCK_SKEW_SECONDS - BURN_KEPT_SECONDS);
-      this.#sessions.purge(now - ENDED_KEPT_MS);
+      this.#keeper.sweep();
       this.#delivery.start();
-      await this.#armSweep(now);
+      await this.#armSweep();
+    }
+
+    /** Carries out an order of the broker, which the worker has verified. */
+    async #obey(order: ControlOrder): Promise<Response> {
+      const closed = this.#keeper.order(order);
+      if (order.cmd.op === 'destroy') await this.destroy();
+      return Response.json({ closed });
     }
 
     async #openSocket(request: Request, handover: Handover): Promise<Response> {
-      const admitted = admit(this.#sql, this.#journal, handover, Date.now());
-      this.#delivery.start();
+      const admitted = this.#keeper.admit(handover);
       if (!admitted.ok) return denialAnswer(admitted.denial);
-
       const { id } = admitted.value;
-      this.#opening.add(id);
-      const answer = await super.fetch(sdkRequest(request)).finally(() => this.#opening.delete(id));
-      if (answer.status !== 101) return this.#abandon(id);
-      await this.#armSweep(Date.now());
-      // Whoever ended the session while the agent was starting found no socket to close.
-      if (this.#sessions.find(id)?.endedAt !== null) this.#closeSockets(id, 'session_terminated');
+      const answer = await this.#askAgent(sdkRequest(request));
+      // Whatever the agent said instead of accepting stays inside.
+      const accepted = answer?.status === 101;
+      this.#keeper.opened(id, accepted);
+      if (!accepted) return denialAnswer({ reason: 'agent_failed' });
+      await this.#armSweep();
       return answer;
     }
 
-    /** The agent threw while it opened the connection, or declined it: nothing of what it said leaves here. */
-    #abandon(id: string): Response {
-      this.#end(id, 'agent_failed', Date.now());
-      this.#closeSockets(id, 'agent_failed');
-      return denialAnswer({ reason: 'agent_failed' });
+    /** The agent's answer; `undefined` when it failed, which is logged by kind: its words may hold anything. */
+    async #askAgent(request: Request): Promise<Response | undefined> {
+      try {
+        const answer = await super.fetch(request);
+        // The SDK answers an exception with its stack.
+        return answer.status >= 500 ? undefined : answer;
+      } catch (error) {
+        console.error(
+          JSON.stringify({
+            event: 'agent_failed',
+            error: error instanceof Error ? error.name : typeof error,
+          }),
+        );
+        return undefined;
+      }
     }
 
     async #answer(request: Request, { claims }: Handover): Promise<Response> {
       if (Date.now() / 1000 >= claims.exp + CLOCK_SKEW_SECONDS)
         return denialAnswer({ reason: 'ticket_expired' });
-      if (this.#sessions.isOver(claims.jti)) return denialAnswer({ reason: 'session_terminated' });
+      if (this.#keeper.isOver(claims.jti)) return denialAnswer({ reason: 'session_terminated' });
       const inner = sdkRequest(request);
       this.#requests.set(inner, principalOf(claims));
-      const answer = await super.fetch(inner);
-      // The SDK answers an exception with its stack.
-      if (answer.status >= 500) return denialAnswer({ reason: 'agent_failed' });
+      const answer = await this.#askAgent(inner);
+      if (answer === undefined) return denialAnswer({ reason: 'agent_failed' });
       const streams = (answer.headers.get('content-type') ?? '').startsWith('text/event-stream');
       return streams ? denialAnswer({ reason: 'streaming_not_admitted' }) : answer;
     }
 
-    #sessionOf(ws: WebSocket): ObjectSession | undefined {
+    #left(
+      ws: WebSocket,
+      reason: 'client_closed' | 'connection_lost',
+      details?: { readonly code: number },
+    ): void {
       const id = sessionIdOf(this.ctx.getTags(ws));
-      return id === undefined ? undefined : this.#sessions.find(id);
+      if (id === undefined) return;
+      this.#rates.forget(id);
+      this.#keeper.end(id, reason, details);
     }
 
-    #expire(session: ObjectSession, now: number): void {
-      this.#end(session.id, 'session_expired', now);
-      this.#closeSockets(session.id, 'session_expired');
-    }
-
-    #closeSockets(id: string, reason: DenialReason): void {
-      for (const ws of this.ctx.getWebSockets(id)) this.#close(ws, reason);
-    }
-
-    #close(ws: WebSocket, why: DenialReason): void {
-      const { code, reason } = closeFace({ reason: why });
-      ws.close(code, reason);
-    }
-
-    #end(id: string, reason: string, now: number, details?: Readonly<Record<string, number>>): void {
-      const ended = this.#sessions.end(id, reason, now);
-      if (ended === undefined) return;
-      this.#journal.session('session.closed', ended, now, reason, details);
-      this.#delivery.start();
-    }
-
-    /** Sessions whose socket died with an earlier life of this object: a crash or a deploy tells nobody. */
-    #endLost(now: number): void {
-      for (const { id } of this.#sessions.listOpen()) {
-        if (!this.#opening.has(id) && this.ctx.getWebSockets(id).length === 0)
-          this.#end(id, 'connection_lost', now);
-      }
-    }
-
-    /** Sees to it that the next sweep comes in time: at the next expiry, or soon while facts wait. */
-    async #armSweep(now: number): Promise<void> {
-      const expiry = this.#sessions.nextExpiry();
-      const retry = this.#backlog.count() > 0 ? now + RETRY_MS : undefined;
-      const due = Math.min(expiry ?? Number.POSITIVE_INFINITY, retry ?? Number.POSITIVE_INFINITY);
+    /** Sees to it that the next sweep comes in time: when something is due, or soon while facts wait. */
+    async #armSweep(): Promise<void> {
+      const now = Date.now();
+      const retry = this.#keeper.isWaiting() ? now + RETRY_MS : Number.POSITIVE_INFINITY;
+      const due = Math.min(this.#keeper.nextDue() ?? Number.POSITIVE_INFINITY, retry);
       if (due === Number.POSITIVE_INFINITY) return;
       const at = Math.max(due, now) + SCHEDULE_STEP_MS;
       const planned = this.getSchedules().some(
@@ -241,5 +223,3 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
     }
   };
 }
-
-const SWEEP = 'ticketSweep';

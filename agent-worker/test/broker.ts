@@ -13,9 +13,6 @@ export const publishes =
 
 export const ANSWERS = {
   healthy: publishes(signer, nextSigner),
-  down: () => {
-    throw new Error('the broker is down');
-  },
   failing: () => new Response('upstream connect error', { status: 503 }),
   html: () =>
     new Response('<!doctype html><title>Sign in</title>', { headers: { 'content-type': 'text/html' } }),

@@ -30,6 +30,16 @@ describe('a session past its end', () => {
     expect(await runInDurableObject(counter(instance), (agent) => agent.state.count)).toBe(1);
   });
 
+  test('closes once to a client that talks on, and hears nothing of it', async () => {
+    const instance = newRoom();
+    const { socket } = await enter('owner', instance);
+    vi.setSystemTime(END_MS);
+    for (const id of ['a', 'b', 'c']) socket.send({ type: 'rpc', id, method: 'increment', args: [] });
+    expect(await socket.closed()).toEqual({ code: 3000, reason: 'session_expired' });
+    await expectEvents(instance, ['ticket.used', 'session.opened', 'session.closed']);
+    expect(await runInDurableObject(counter(instance), (agent) => agent.state.count)).toBe(0);
+  });
+
   test('closes without traffic, by the sweep', async () => {
     const instance = newRoom();
     const { socket } = await enter('viewer', instance);

@@ -3,7 +3,7 @@ import { PRIVATE } from './agents/faulty.ts';
 import { gate, gateWith } from './gate.ts';
 import { expectEvents, sessionsOf } from './record.ts';
 import { ask, refusedSocket, upgrade } from './sockets.ts';
-import { makeTicket } from './tickets.ts';
+import { makeTicket, newRoom } from './tickets.ts';
 
 /** Agent code that throws: its client learns that, and nothing else. */
 
@@ -78,6 +78,18 @@ describe('an agent that throws', () => {
       [1011, 'internal'],
       [3000, 'ticket_used'],
     ]);
+  });
+});
+
+describe('a URL too long for what the SDK remembers of a connection', () => {
+  test('closes the socket 1011, and the session with it', async () => {
+    const instance = newRoom();
+    const path = `/agents/witness/${instance}?long=${'x'.repeat(20_000)}`;
+    const refused = await refusedSocket(
+      await upgrade(path, { ticket: await ticketOf(instance), front: gate }),
+    );
+    expect(refused).toEqual({ status: 101, code: 1011, reason: 'internal', frames: [] });
+    await expectEvents(instance, ['ticket.used', 'session.opened', 'session.closed']);
   });
 });
 

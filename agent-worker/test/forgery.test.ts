@@ -111,6 +111,7 @@ describe('past the gate', () => {
         requestId: 'r',
         ipAddress: null,
         userAgent: null,
+        limits: { socketsPerPrincipal: 16, messagesPerSecond: 20, frameBytes: 65536 },
       },
     );
 

@@ -2,7 +2,7 @@ import { runInDurableObject } from 'cloudflare:test';
 import { describe, expect, test } from 'vitest';
 import { gate } from './gate.ts';
 import { counter, heardBy } from './objects.ts';
-import { eventsOf, expectEvents } from './record.ts';
+import { eventsOf, eventually, expectEvents } from './record.ts';
 import { connect, type Socket } from './sockets.ts';
 import { makeTicket, newRoom, rights } from './tickets.ts';
 
@@ -125,8 +125,9 @@ describe('any other frame', () => {
     socket.send('hello');
     socket.send(new ArrayBuffer(3));
     socket.send('{"type":"greeting"}');
-    await socket.frame('heard');
-    await expect.poll(() => heardBy(instance)).toEqual(['hello', 3, '{"type":"greeting"}']);
+    await eventually(async () =>
+      expect(await heardBy(instance)).toEqual(['hello', 3, '{"type":"greeting"}']),
+    );
   });
 
   test('that makes the agent throw ends in its log, not with the client', async () => {

@@ -2,9 +2,10 @@ import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'c
 import { env } from 'cloudflare:workers';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { counter } from './objects.ts';
-import { eventsOf, expectEvents, sessionsOf } from './record.ts';
+import { eventsOf, eventually, expectEvents, sessionsOf } from './record.ts';
 import { connect, refusedSocket, upgrade } from './sockets.ts';
 import { makeTicket, NOW, newRoom, rights, SUBJECT, signedTickets, signer } from './tickets.ts';
+import { printed } from './watch.ts';
 
 /** What the record database says happened, and that it says so exactly once. */
 
@@ -13,6 +14,9 @@ const backlog = (instance: string) =>
     counter(instance),
     (_, state) => state.storage.sql.exec('SELECT fact FROM ticket_backlog').toArray().length,
   );
+
+const expectBacklog = (instance: string, length: number) =>
+  eventually(async () => expect(await backlog(instance)).toBe(length));
 
 const visit = async (instance: string, claims: object = {}) => {
   const ticket = await makeTicket({ instance, ...claims });
@@ -107,10 +111,12 @@ describe('the record', () => {
     const visits = await Promise.all(Array.from({ length: 20 }, () => visit(instance)));
     for (const { socket } of visits) socket.close();
     await Promise.all(visits.map(({ socket }) => socket.closed()));
-    await vi.waitUntil(async () => (await eventsOf(instance)).length >= 60, { timeout: 10_000 });
-    const events = await eventsOf(instance);
+    const events = await eventually(async () => {
+      const all = await eventsOf(instance);
+      expect(all).toHaveLength(60);
+      return all;
+    });
     const sessions = await sessionsOf(instance);
-    expect(events).toHaveLength(60);
     expect(sessions).toHaveLength(20);
     for (const session of sessions) {
       expect(session.end_reason).toBe('client_closed');
@@ -154,7 +160,7 @@ describe('a record database that refuses', () => {
     await socket.call('increment');
     socket.close();
     await socket.closed();
-    await vi.waitUntil(async () => (await backlog(instance)) === 4);
+    await expectBacklog(instance, 4);
 
     vi.setSystemTime((NOW + 7) * 1000);
     await runDurableObjectAlarm(counter(instance));
@@ -165,14 +171,14 @@ describe('a record database that refuses', () => {
     expect(await runDurableObjectAlarm(counter(instance))).toBe(true);
     await expectEvents(instance, ['ticket.used', 'session.opened', 'rpc.denied', 'session.closed']);
     expect(await sessionsOf(instance)).toMatchObject([{ ended_at: NOW * 1000, end_reason: 'client_closed' }]);
-    await vi.waitUntil(async () => (await backlog(instance)) === 0);
+    await expectBacklog(instance, 0);
   });
 
   test('loses nothing to a sleeping object either', async () => {
     const instance = newRoom();
     await breakIt();
     const { socket } = await visit(instance);
-    await vi.waitUntil(async () => (await backlog(instance)) === 2);
+    await expectBacklog(instance, 2);
     await evictDurableObject(counter(instance));
     await mendIt();
     vi.setSystemTime((NOW + 7) * 1000);
@@ -185,7 +191,7 @@ describe('a record database that refuses', () => {
     const instance = newRoom();
     await breakIt();
     const { socket } = await visit(instance);
-    await vi.waitUntil(async () => (await backlog(instance)) === 2);
+    await expectBacklog(instance, 2);
     await mendIt();
     await socket.call('increment');
     await expectEvents(instance, ['ticket.used', 'session.opened', 'rpc.denied']);
@@ -195,9 +201,10 @@ describe('a record database that refuses', () => {
     const instance = newRoom();
     await breakIt();
     await visit(instance);
-    await vi.waitUntil(() => vi.mocked(console.error).mock.calls.length > 0, { timeout: 5_000 });
-    const said = vi.mocked(console.error).mock.calls.flat().map(String).join(' ');
-    expect(said).toContain('record_delivery_failed');
+    const said = await eventually(async () => {
+      expect(printed.join(' ')).toContain('record_delivery_failed');
+      return printed.join(' ');
+    });
     expect(said).not.toContain(instance);
     expect(said).not.toContain(SUBJECT);
   });

@@ -1,7 +1,7 @@
-import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
+import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
 import { describe, expect, test, vi } from 'vitest';
 import { gate } from './gate.ts';
-import { counter, ownSessions, witness } from './objects.ts';
+import { counter, ownSessions, sweep, witness } from './objects.ts';
 import { expectEvents, sessionsOf } from './record.ts';
 import { ask, connect } from './sockets.ts';
 import { makeTicket, NOW, newRoom, rights, SUBJECT } from './tickets.ts';
@@ -134,13 +134,20 @@ describe('a session ends', () => {
     ]);
   });
 
-  test('when its socket died with the object and nobody comes: by the alarm', async () => {
+  test('when its socket died with the object and nobody comes: by the sweep', async () => {
     const instance = newRoom();
     await enter(instance);
     await evictDurableObject(counter(instance), { webSockets: 'close' });
-    await runDurableObjectAlarm(counter(instance));
+    await sweep(counter(instance));
     await expectEvents(instance, ['ticket.used', 'session.opened', 'session.closed']);
     expect(await sessionsOf(instance)).toMatchObject([{ end_reason: 'connection_lost' }]);
+  });
+
+  test('when somebody ends it while the agent is still opening it', async () => {
+    const instance = `ended-${newRoom()}`;
+    const socket = await witnessAt(instance);
+    expect(await socket.closed()).toEqual({ code: 4003, reason: 'forbidden' });
+    expect(await ownSessions(witness(instance))).toMatchObject([{ end_reason: 'terminated' }]);
   });
 
   test('not by the object going to sleep and waking up', async () => {

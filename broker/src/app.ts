@@ -4,6 +4,7 @@ import { allow, deny } from '@agent-ticket/shared/outcome.ts';
 import { type Context, Hono } from 'hono';
 import { secureHeaders } from 'hono/secure-headers';
 import { authenticate, stranger } from './credentials/authenticate.ts';
+import { countFailure } from './credentials/failures.ts';
 import { refuse, respond } from './http/answer.ts';
 import type { CallFacts, HandlerResult } from './http/call.ts';
 import { preflight, withCors } from './http/cors.ts';
@@ -95,7 +96,7 @@ async function run(
       inside: who.denial.inside,
       request_id: facts.requestId,
     });
-    return { outcome: who };
+    return { outcome: await countFailure(who, request, facts.ipAddress, ports.ledger, facts.now) };
   }
   const { principal } = who.value;
   if (route.demand === 'required' && who.value.method === 'anonymous')

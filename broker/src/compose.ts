@@ -1,7 +1,13 @@
 import type { ControlDatabase } from '@agent-ticket/drizzle/control/database.ts';
+import { grantQueries } from '@agent-ticket/drizzle/control/grants.ts';
+import { lockQueries } from '@agent-ticket/drizzle/control/locks.ts';
+import { outboxQueries } from '@agent-ticket/drizzle/control/outbox.ts';
 import { policyQueries } from '@agent-ticket/drizzle/control/policy.ts';
 import { serviceTokenQueries } from '@agent-ticket/drizzle/control/service-tokens.ts';
 import { signingKeyQueries } from '@agent-ticket/drizzle/control/signing-keys.ts';
+import type { RecordDatabase } from '@agent-ticket/drizzle/record/database.ts';
+import { recordLockQueries } from '@agent-ticket/drizzle/record/locks.ts';
+import { sessionQueries } from '@agent-ticket/drizzle/record/sessions.ts';
 import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import { validateAgentRegistry } from '@agent-ticket/shared/registry.ts';
 import { createRemoteKeys } from '@agent-ticket/shared/remote-keys.ts';
@@ -12,10 +18,13 @@ import type { IssuerWithKeys } from './credentials/foreign-jwt.ts';
 import { createKeyring } from './keys/keyring.ts';
 import type { Ledger } from './ledger.ts';
 import type { BrokerPorts } from './ports.ts';
+import type { TerminationPorts } from './termination.ts';
 
 /** What differs between the runtimes. */
 export interface Runtime {
   readonly control: ControlDatabase;
+  readonly record: RecordDatabase;
+  readonly sendControl: TerminationPorts['sendControl'];
   readonly ledger: Ledger;
   readonly pingDatabases: () => Promise<void>;
   readonly fetch: (
@@ -35,31 +44,48 @@ export interface Runtime {
 export function compose(config: BrokerConfig, runtime: Runtime): BrokerPorts {
   const faults = validateAgentRegistry(AGENTS);
   if (faults.length > 0) throw new Error(`agent registry is not sound. ${faults.join('; ')}`);
-  const { control, ledger, clock, randomId, randomBytes } = runtime;
+  const { control, record, ledger, clock, randomId, randomBytes, log } = runtime;
+  const keyring = createKeyring({
+    keys: signingKeyQueries(control),
+    keyEncryptionKey: config.keyEncryptionKey,
+    randomBytes,
+    onFirstKey: async ({ kid, alg }, now) => {
+      const event = {
+        eventId: randomId(),
+        at: now,
+        type: 'key.created',
+        outcome: 'success',
+        kid,
+        details: { alg },
+      } as const;
+      await ledger.settle('keys', { event });
+    },
+  });
+  const { issuer, ticketAudience } = config;
   return {
-    issuer: config.issuer,
-    ticketAudience: config.ticketAudience,
+    issuer,
+    ticketAudience,
     agentWorkerUrl: config.agentWorkerUrl,
     allowedOrigins: config.allowedOrigins,
     registry: AGENTS,
     policy: policyQueries(control),
+    grants: grantQueries(control),
+    locks: lockQueries(control),
+    sessions: sessionQueries(record),
+    trustEmail: config.trustEmail,
+    termination: {
+      issuer,
+      ticketAudience,
+      outbox: outboxQueries(control),
+      recordLocks: recordLockQueries(record),
+      keyring,
+      sendControl: runtime.sendControl,
+      clock,
+      randomId,
+      log,
+    },
     ledger,
-    keyring: createKeyring({
-      keys: signingKeyQueries(control),
-      keyEncryptionKey: config.keyEncryptionKey,
-      randomBytes,
-      onFirstKey: async ({ kid, alg }, now) => {
-        const event = {
-          eventId: randomId(),
-          at: now,
-          type: 'key.created',
-          outcome: 'success',
-          kid,
-          details: { alg },
-        } as const;
-        await ledger.settle('keys', { event });
-      },
-    }),
+    keyring,
     credentials: {
       serviceTokens: {
         tokens: serviceTokenQueries(control),
@@ -81,7 +107,7 @@ export function compose(config: BrokerConfig, runtime: Runtime): BrokerPorts {
     randomId,
     randomBytes,
     addressOf: runtime.addressOf,
-    log: runtime.log,
+    log,
   };
 }
 

@@ -40,6 +40,8 @@ export const Settings = z
     MODE: Mode.default('production'),
     AUTH_MODE: z.enum(['required', 'none']).default('required'),
     CLAIM_RULES: Rules.default([]),
+    /** Issuers, each exactly `iss`, whose verified addresses e-mail grants may match. */
+    TRUST_EMAIL: List.default([]),
     CF_ACCESS_TEAM_DOMAIN: Domains.optional(),
     CF_ACCESS_AUD: Audiences.optional(),
     CF_ACCESS_CERTS_URL: KeyUrls.optional(),
@@ -89,6 +91,7 @@ export interface BrokerConfig {
   /** Everyone on loopback is one development principal. Never true in production. */
   readonly openToAll: boolean;
   readonly claimRules: readonly ClaimRule[];
+  readonly trustEmail: readonly string[];
   readonly access: readonly ForeignIssuer[];
   readonly auth0: readonly ForeignIssuer[];
 }
@@ -106,6 +109,7 @@ export function readConfig(env: object): BrokerConfig {
     development: s.MODE === 'development',
     openToAll: s.AUTH_MODE === 'none',
     claimRules: s.CLAIM_RULES,
+    trustEmail: s.TRUST_EMAIL,
     access: foreignIssuers(ACCESS, accessSettings(s)),
     auth0: foreignIssuers(AUTH0, auth0Settings(s)),
   };

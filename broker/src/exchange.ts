@@ -5,25 +5,26 @@ import { present } from '@agent-ticket/shared/handshake.ts';
 import { CREDENTIAL_MIN_LEFT_SECONDS, TICKET_TTL_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { TicketId } from '@agent-ticket/shared/names.ts';
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
-import type { AgentRegistry } from '@agent-ticket/shared/registry.ts';
+import { findAgent } from '@agent-ticket/shared/registry.ts';
 import { formatScope } from '@agent-ticket/shared/scope.ts';
+import { claimFirst, type FirstUserPorts } from './first-user.ts';
 import type { CallFacts } from './http/call.ts';
 import { issueTicket } from './issue.ts';
 import type { Keyring } from './keys/keyring.ts';
 import { type Ledger, type RateState, rateOf } from './ledger.ts';
-import { type Decision, decide, POLICY_VERSION } from './policy.ts';
+import { type Decision, type DecisionRequest, decide, POLICY_VERSION } from './policy.ts';
 import { type Authenticated, subjectsOf } from './principal.ts';
-import type { TicketRequest } from './ticket-request.ts';
+import { DEFAULT_INSTANCE, type TicketRequest } from './ticket-request.ts';
 
-export interface ExchangePorts {
+export interface ExchangePorts extends FirstUserPorts {
   readonly issuer: string;
   readonly ticketAudience: string;
   readonly agentWorkerUrl: string;
-  readonly registry: AgentRegistry;
   readonly policy: ReturnType<typeof policyQueries>;
   readonly ledger: Ledger;
   readonly keyring: Keyring;
-  readonly randomId: () => string;
+  /** Issuers whose verified addresses e-mail grants may match. */
+  readonly trustEmail: readonly string[];
 }
 
 /** What `POST /tickets` answers. */
@@ -54,7 +55,7 @@ export interface Exchanged {
  */
 export async function exchange(
   who: Authenticated,
-  request: TicketRequest,
+  body: TicketRequest,
   call: CallFacts,
   ports: ExchangePorts,
 ): Promise<Exchanged> {
@@ -62,14 +63,25 @@ export async function exchange(
   const left = (who.expiresAt ?? Number.POSITIVE_INFINITY) - now;
   if (left < CREDENTIAL_MIN_LEFT_SECONDS) return { outcome: deny('credential_expired'), rate: null };
 
+  if (body.instance === undefined && needsInstance(who, body, ports)) {
+    return { outcome: deny('field_invalid', { field: 'instance' }), rate: null };
+  }
+  const request = { ...body, instance: body.instance ?? DEFAULT_INSTANCE };
   const held = await ports.policy.read({
-    subjects: subjectsOf(who.principal),
+    subjects: subjectsOf(who.principal, ports.trustEmail),
     agent: request.agent,
     instance: request.instance,
     lockTargets: targetNamesOf({ principal: who.principal.id, ...request }),
     now: call.now,
   });
-  const decision = decide(who, request, { registry: ports.registry, ...held, now });
+  const facts = { registry: ports.registry, ...held, now };
+  const first = decide(who, request, facts);
+  const claim =
+    !first.allowed && first.reason === 'grant_missing'
+      ? await claimFirst.take(who, request, ports, call.now)
+      : undefined;
+  const decision =
+    claim === undefined ? first : decide(who, request, { ...facts, grants: [...held.grants, claim] });
   const signer = decision.allowed ? await ports.keyring.signer(call.now) : undefined;
   if (signer?.ok === false) return { outcome: signer, rate: null };
 
@@ -124,11 +136,15 @@ export async function exchange(
   return { outcome: allow(answer), rate: admission.rate };
 }
 
+/** Whose instance? An agent that belongs to its first user has one for each, so the name must be said. */
+const needsInstance = (who: Authenticated, { agent }: TicketRequest, { registry }: ExchangePorts): boolean =>
+  who.method !== 'anonymous' && findAgent(registry, agent)?.access === 'first-user';
+
 const refusalOf = (decision: Decision) => (decision.allowed ? 'signing_key_missing' : decision.reason);
 
 function ticketEvent(
   who: Authenticated,
-  request: TicketRequest,
+  request: DecisionRequest,
   call: CallFacts,
   decision: Decision,
   ids: { readonly eventId: string; readonly jti: TicketId; readonly kid: string | undefined },

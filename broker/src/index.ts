@@ -1,49 +1,68 @@
 import { waitUntil } from 'cloudflare:workers';
 import { openControl } from '@agent-ticket/drizzle/control/open-d1.ts';
+import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
 import type { Hono } from 'hono';
 import { createApp } from './app.ts';
 import { compose } from './compose.ts';
 import { readConfig } from './config.ts';
 import { refuse } from './http/answer.ts';
 import { ledgerOf } from './ledger/object.ts';
+import type { BrokerPorts } from './ports.ts';
+import { flushOutbox } from './termination.ts';
 
 export { LedgerObject } from './ledger/object.ts';
 
 const log = (event: Readonly<Record<string, unknown>>): void => console.log(JSON.stringify(event));
 
 /** One per isolate, so that keys are opened and imported once. */
+let ports: BrokerPorts | undefined;
 let app: Hono | undefined;
 
-const appOf = (env: Cloudflare.Env): Hono =>
-  createApp(
-    compose(readConfig(env), {
-      control: openControl(env.CONTROL),
-      ledger: ledgerOf(env.LEDGER),
-      pingDatabases: async () => {
-        await Promise.all([env.CONTROL, env.RECORD].map((db) => db.prepare('SELECT 1').first()));
-      },
-      // A key document that moved is no key document: the address is configuration.
-      fetch: (url, init) => fetch(url, { ...init, redirect: 'manual' }),
-      sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
-      clock: () => Date.now(),
-      randomId: () => crypto.randomUUID(),
-      randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
-      addressOf: (request) => request.headers.get('cf-connecting-ip'),
-      later: (work) =>
-        waitUntil(work.catch((error: unknown) => log({ event: 'background_failed', error: String(error) }))),
-      log,
-    }),
-  );
+function portsOf(env: Cloudflare.Env): BrokerPorts {
+  const config = readConfig(env);
+  return compose(config, {
+    control: openControl(env.CONTROL),
+    record: openRecord(env.RECORD),
+    sendControl: (token, signal) =>
+      fetch(new URL('/control', config.agentWorkerUrl), {
+        method: 'POST',
+        headers: { authorization: `Bearer ${token}` },
+        redirect: 'manual',
+        signal,
+      }),
+    ledger: ledgerOf(env.LEDGER),
+    pingDatabases: async () => {
+      await Promise.all([env.CONTROL, env.RECORD].map((db) => db.prepare('SELECT 1').first()));
+    },
+    // A key document that moved is no key document: the address is configuration.
+    fetch: (url, init) => fetch(url, { ...init, redirect: 'manual' }),
+    sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+    clock: () => Date.now(),
+    randomId: () => crypto.randomUUID(),
+    randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
+    addressOf: (request) => request.headers.get('cf-connecting-ip'),
+    later: (work) =>
+      waitUntil(work.catch((error: unknown) => log({ event: 'background_failed', error: String(error) }))),
+    log,
+  });
+}
 
 export default {
   fetch(request, env): Response | Promise<Response> {
     try {
-      app ??= appOf(env);
+      ports ??= portsOf(env);
+      app ??= createApp(ports);
     } catch (error) {
       // Configuration: the text names settings and no values. The client learns only that it is our fault.
       log({ event: 'not_started', error: error instanceof Error ? error.message : String(error) });
       return refuse({ reason: 'internal' }, crypto.randomUUID());
     }
     return app.fetch(request, env);
+  },
+
+  /** Each minute: commands that could not be carried out at once. */
+  async scheduled(_controller, env): Promise<void> {
+    ports ??= portsOf(env);
+    await flushOutbox(ports.termination);
   },
 } satisfies ExportedHandler<Cloudflare.Env>;

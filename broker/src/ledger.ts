@@ -21,8 +21,8 @@ export interface RateRule {
 export interface LedgerEntry {
   /** Left out: neither counted nor limited. */
   readonly rate?: RateRule;
-  /** Written if the limit lets it pass, durably before this resolves. */
-  readonly event: AuditEvent;
+  /** Written if the limit lets it pass, durably before this resolves. Left out: only counted. */
+  readonly event?: AuditEvent;
 }
 
 export type LedgerAnswer =
@@ -46,6 +46,9 @@ export const RATE_LIMITS: Readonly<Record<Tier | 'anonymous', number | null>> = 
   pro: 600,
   admin: null,
 };
+
+/** Failed tries with one client id per {@link RATE_WINDOW_MS}. Beyond it they are refused unread; right secrets pass. */
+export const FAILED_CREDENTIALS_LIMIT = 30;
 
 /** The account that a request is counted under, and its rule. Strangers share one account per network address. */
 export function rateOf(

@@ -7,6 +7,13 @@ export const PERMISSIONS = [
   'keys:rotate',
   'service-tokens:read',
   'service-tokens:write',
+  'grants:read',
+  'grants:write',
+  'locks:read',
+  'locks:write',
+  'sessions:read',
+  'sessions:terminate',
+  'explain:any',
 ] as const;
 export type Permission = (typeof PERMISSIONS)[number];
 

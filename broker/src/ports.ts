@@ -1,9 +1,13 @@
+import type { lockQueries } from '@agent-ticket/drizzle/control/locks.ts';
 import type { CredentialPorts } from './credentials/authenticate.ts';
 import type { ExchangePorts } from './exchange.ts';
+import type { TerminationPorts } from './termination.ts';
 
 /** Everything that the broker's code needs from where it runs. */
 export interface BrokerPorts extends ExchangePorts {
   readonly credentials: CredentialPorts;
+  readonly locks: ReturnType<typeof lockQueries>;
+  readonly termination: TerminationPorts;
   readonly allowedOrigins: readonly string[];
   /** One question to each database; rejects when one does not answer. */
   readonly pingDatabases: () => Promise<void>;

@@ -15,6 +15,8 @@ export interface Principal {
   /** Where the identity comes from: the issuer's exact name, `broker` for our own service tokens. */
   readonly issuer: string;
   readonly email?: string;
+  /** Whether the issuer says that the address is the person's. */
+  readonly emailVerified?: boolean;
   readonly groups: readonly string[];
   readonly tier: Tier;
   /** What it may do at the broker's own API. Never part of a ticket. */
@@ -23,7 +25,7 @@ export interface Principal {
 }
 
 /** A principal before anything has been given to it: the least that an identity is worth. */
-export type Identity = Pick<Principal, 'id' | 'kind' | 'issuer' | 'email'>;
+export type Identity = Pick<Principal, 'id' | 'kind' | 'issuer' | 'email' | 'emailVerified'>;
 
 export const CREDENTIAL_METHODS = ['anonymous', 'development', 'service-token', 'access', 'auth0'] as const;
 
@@ -46,5 +48,17 @@ export const plainPrincipal = (identity: Identity): Principal => ({
   sources: [{ gives: 'tier', value: 'free', from: 'default' }],
 });
 
-/** Every subject under which grants may name a principal. */
-export const subjectsOf = ({ id }: Principal): string[] => [id];
+/**
+ * Every subject under which grants may name a principal: its id, its groups with their issuer, and its address where
+ * the issuer is trusted for addresses and vouches for this one.
+ */
+export function subjectsOf(principal: Principal, trustEmail: readonly string[]): string[] {
+  const { id, issuer, groups, email, emailVerified } = principal;
+  const address = emailVerified === true && trustEmail.includes(issuer) ? email?.toLowerCase() : undefined;
+  const domain = address?.slice(address.lastIndexOf('@') + 1);
+  return [
+    id,
+    ...groups.map((group) => `group:${issuer}:${group}`),
+    ...(address === undefined ? [] : [`email:${address}`, `email:*@${domain}`]),
+  ];
+}

@@ -1,4 +1,6 @@
+import { createGrant, deleteGrant, listGrants } from './admin/grants.ts';
 import { listKeys, rotateKeys } from './admin/keys.ts';
+import { createLock, liftLock, listLocks } from './admin/locks.ts';
 import {
   createServiceToken,
   listServiceTokens,
@@ -6,6 +8,8 @@ import {
   rotateServiceToken,
   showServiceToken,
 } from './admin/service-tokens.ts';
+import { deleteInstance, listAgents } from './agents.ts';
+import { explain } from './explain.ts';
 import { liveness, readiness } from './health.ts';
 import type { Handler } from './http/call.ts';
 import { jwksRoute } from './keys/jwks.ts';
@@ -13,6 +17,7 @@ import { showPrincipal } from './me.ts';
 import { mintTicket } from './mint-ticket.ts';
 import type { Permission } from './permissions.ts';
 import type { BrokerPorts } from './ports.ts';
+import { endOwnSession, listOwnSessions, listSessions, showSession, terminateSession } from './sessions.ts';
 
 /** What a route asks of its caller: nothing at all, a credential if there is one, or a credential. */
 export type Demand = 'none' | 'optional' | 'required';
@@ -31,6 +36,11 @@ export interface Route {
 export const ROUTES: readonly Route[] = [
   { method: 'POST', path: '/tickets', demand: 'optional', handler: mintTicket },
   { method: 'GET', path: '/me', demand: 'required', handler: showPrincipal },
+  { method: 'POST', path: '/explain', demand: 'required', handler: explain },
+  { method: 'GET', path: '/api/agents', demand: 'optional', handler: listAgents },
+  { method: 'DELETE', path: '/api/agents/:agent/:instance', demand: 'required', handler: deleteInstance },
+  { method: 'GET', path: '/sessions', demand: 'required', handler: listOwnSessions },
+  { method: 'DELETE', path: '/sessions/:id', demand: 'required', handler: endOwnSession },
   { method: 'GET', path: '/.well-known/jwks.json', demand: 'none', handler: jwksRoute },
   { method: 'GET', path: '/admin/keys', demand: 'required', permission: 'keys:read', handler: listKeys },
   {
@@ -74,6 +84,45 @@ export const ROUTES: readonly Route[] = [
     demand: 'required',
     permission: 'service-tokens:write',
     handler: revokeServiceToken,
+  },
+  { method: 'GET', path: '/admin/grants', demand: 'required', handler: listGrants },
+  { method: 'POST', path: '/admin/grants', demand: 'required', handler: createGrant },
+  { method: 'DELETE', path: '/admin/grants/:id', demand: 'required', handler: deleteGrant },
+  { method: 'GET', path: '/admin/locks', demand: 'required', permission: 'locks:read', handler: listLocks },
+  {
+    method: 'POST',
+    path: '/admin/locks',
+    demand: 'required',
+    permission: 'locks:write',
+    handler: createLock,
+  },
+  {
+    method: 'DELETE',
+    path: '/admin/locks/:id',
+    demand: 'required',
+    permission: 'locks:write',
+    handler: liftLock,
+  },
+  {
+    method: 'GET',
+    path: '/admin/agents/sessions',
+    demand: 'required',
+    permission: 'sessions:read',
+    handler: listSessions,
+  },
+  {
+    method: 'GET',
+    path: '/admin/agents/sessions/:id',
+    demand: 'required',
+    permission: 'sessions:read',
+    handler: showSession,
+  },
+  {
+    method: 'DELETE',
+    path: '/admin/agents/sessions/:id',
+    demand: 'required',
+    permission: 'sessions:terminate',
+    handler: terminateSession,
   },
   { method: 'GET', path: '/healthz', demand: 'none', handler: liveness },
   { method: 'GET', path: '/readyz', demand: 'none', handler: readiness },

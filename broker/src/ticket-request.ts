@@ -3,10 +3,13 @@ import { AgentSlug, InstanceName, Transport } from '@agent-ticket/shared/names.t
 import { ScopeList } from '@agent-ticket/shared/scope.ts';
 import * as z from 'zod';
 
+export const DEFAULT_INSTANCE = InstanceName.parse('default');
+
 /** Body of `POST /tickets`. Unknown members are refused: a misspelled limit must not be a missing one. */
 export const TicketRequest = z.strictObject({
   agent: AgentSlug,
-  instance: InstanceName.default(InstanceName.parse('default')),
+  /** Left out: `default`; an agent that belongs to its first user has no default. */
+  instance: InstanceName.optional(),
   /** Narrows; left out: all that the role allows. */
   scope: ScopeList.optional(),
   /** Seconds of the ticket's life. */

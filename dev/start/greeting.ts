@@ -1,8 +1,10 @@
+import { relative } from 'node:path';
 import type { StackFacts } from './stack.ts';
 
 /** What `npm start` says once everything runs: where things are, and one line that works as pasted. */
-export function greeting(facts: StackFacts, colour: boolean): string {
+export function greeting(facts: StackFacts, folder: string, colour: boolean): string {
   const bold = (text: string): string => (colour ? `\u001b[1m${text}\u001b[0m` : text);
+  const data = relative(process.cwd(), folder) || '.';
   const { clientId, clientSecret } = facts.serviceToken;
   return [
     '',
@@ -14,7 +16,7 @@ export function greeting(facts: StackFacts, colour: boolean): string {
     '',
     `curl -sS ${facts.broker}/tickets -u ${clientId}:${clientSecret} -H 'content-type: application/json' -d '{"agent":"counter","instance":"demo"}'`,
     '',
-    '  Addresses and credentials are in .dev/dev.json, logs in .dev/workers.log. Ctrl-C ends everything.',
+    `  Addresses and credentials are in ${data}/dev.json, logs in ${data}/workers.log. Ctrl-C ends everything.`,
     '',
     '',
   ].join('\n');

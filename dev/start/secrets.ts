@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { makeSecret, randomBase62 } from '@agent-ticket/broker/src/credentials/secret.ts';
 import * as z from 'zod';
@@ -32,19 +33,45 @@ export const makeSecrets = (): DevSecrets => ({
   adminToken: credential(),
 });
 
-/** Reads the secrets of an earlier start, or makes and keeps them. Readable by the owner only. */
-export async function keepSecrets(file: string): Promise<DevSecrets> {
+/**
+ * Reads the secrets of an earlier start, or makes and keeps them, readable by the owner only. However many starts
+ * come at once, all get the same. Refuses to make new ones for `stateDir` that was sealed with others.
+ */
+export async function keepSecrets(file: string, stateDir: string): Promise<DevSecrets> {
+  const kept = await readSecrets(file);
+  if (kept !== undefined) return kept;
+  if (existsSync(stateDir))
+    throw new Error(`${file} is gone, and nothing else opens ${stateDir}: delete that too to start anew`);
+  await createOnce(file, `${JSON.stringify(makeSecrets(), null, 2)}\n`);
+  const made = await readSecrets(file);
+  if (made === undefined) throw new Error(`${file} was deleted while it was being made`);
+  return made;
+}
+
+async function readSecrets(file: string): Promise<DevSecrets | undefined> {
+  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (text === undefined) return undefined;
   try {
-    return DevSecrets.parse(JSON.parse(await readFile(file, 'utf8')));
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) {
-      throw new Error(`${file} cannot be read; delete it together with the local data to start anew`, {
-        cause: error,
-      });
-    }
+    return DevSecrets.parse(JSON.parse(text));
+  } catch {
+    // Without a cause: parse errors quote what they could not read.
+    throw new Error(`${file} is damaged: delete ${dirname(file)} to start anew`);
   }
-  const secrets = makeSecrets();
+}
+
+/** Creates a file with its whole content, or leaves the one that is there. */
+async function createOnce(file: string, text: string): Promise<void> {
   await mkdir(dirname(file), { recursive: true });
-  await writeFile(file, `${JSON.stringify(secrets, null, 2)}\n`, { mode: 0o600 });
-  return secrets;
+  const unfinished = `${file}.${process.pid}.new`;
+  await writeFile(unfinished, text, { mode: 0o600 });
+  try {
+    await link(unfinished, file);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+  } finally {
+    await rm(unfinished);
+  }
 }

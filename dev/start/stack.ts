@@ -79,10 +79,10 @@ export async function startStack(options: StackOptions): Promise<Stack> {
         { name: 'agent-worker', port: ports.agentWorker, settings: common },
       ],
     });
-    const control = await workers.getD1Database('CONTROL', 'broker');
-    await migrate(control, 'control');
-    await migrate(await workers.getD1Database('RECORD', 'broker'), 'record');
-    await seed(openControl(control), secrets, Date.now());
+    await prepare(workers, secrets).catch(async (error: unknown) => {
+      await workers.dispose();
+      throw error;
+    });
     return {
       facts: {
         broker,
@@ -105,4 +105,12 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     await identityProvider.close();
     throw error;
   }
+}
+
+/** Brings both databases to the newest schema, with the tokens of {@link DevSecrets} in them. */
+async function prepare(workers: Miniflare, secrets: DevSecrets): Promise<void> {
+  const control = await workers.getD1Database('CONTROL', 'broker');
+  await migrate(control, 'control');
+  await migrate(await workers.getD1Database('RECORD', 'broker'), 'record');
+  await seed(openControl(control), secrets, Date.now());
 }

@@ -1,66 +1,71 @@
 import '../require-node.ts';
-import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { quietEnvironment, ROOT } from '../quiet-environment.ts';
-import { probePort } from './free-port.ts';
+import { quietEnvironment } from '../quiet-environment.ts';
+import { build } from './build.ts';
+import { type Ending, endOnSignal, exitCode } from './ending.ts';
 import { greeting } from './greeting.ts';
+import { holdPort } from './hold-port.ts';
 import { keepSecrets } from './secrets.ts';
-import { startStack } from './stack.ts';
+import { startSettings } from './settings.ts';
+import type { StackFacts } from './stack.ts';
 
-const PORTS = { broker: 8787, agentWorker: 8788, identityProvider: 8790 } as const;
-const DEV = `${ROOT}.dev`;
+/** `npm start`: the whole system on loopback, with the data of the last start, until a signal. */
+async function main(ending: Ending): Promise<void> {
+  const { ports, folder } = startSettings(process.env);
+  // Held until the workers need them, so that of two starts at once one learns it here.
+  const held = [
+    await holdPort(ports.broker, 'broker'),
+    await holdPort(ports.agentWorker, 'agent worker'),
+    await holdPort(ports.identityProvider, 'identity provider stand-in'),
+  ];
+  await mkdir(folder, { recursive: true });
+  const stateDir = `${folder}/state/v3`; // the layout of `wrangler … --local --persist-to <folder>/state`
+  const secrets = await keepSecrets(`${folder}/secrets.json`, stateDir);
 
-/** `npm start`: the whole system on loopback, with the data of the last start. */
-async function main(): Promise<void> {
-  await probePort(PORTS.broker, 'broker');
-  await probePort(PORTS.agentWorker, 'agent worker');
-  await probePort(PORTS.identityProvider, 'identity provider stand-in');
   Object.assign(process.env, quietEnvironment(process.env));
-
   process.stdout.write('building both workers …\n');
-  await build();
-  await mkdir(DEV, { recursive: true });
-  const log = createWriteStream(`${DEV}/workers.log`, { flags: 'a' });
+  await build(process.env, ending.wanted);
+
+  // Imported here: it takes seconds, and everything above should fail or be interrupted at once.
+  const { startStack } = await import('./stack.ts');
+  const log = createWriteStream(`${folder}/workers.log`, { flags: 'a' });
+  await Promise.all(held.map((port) => port.release()));
   const stack = await startStack({
-    ports: PORTS,
-    secrets: await keepSecrets(`${DEV}/secrets.json`),
-    stateDir: `${ROOT}.wrangler/state/v3`,
-    identityStateDir: `${DEV}/identity-provider`,
+    ports,
+    secrets,
+    stateDir,
+    identityStateDir: `${folder}/identity-provider`,
     onLog: (line) => log.write(`${line}\n`),
   });
-  await writeFile(`${DEV}/dev.json`, `${JSON.stringify(stack.facts, null, 2)}\n`, { mode: 0o600 });
-  process.stdout.write(greeting(stack.facts, process.stdout.isTTY && process.env.NO_COLOR === undefined));
+  ending.reclaim();
+  await beReady(stack.facts, folder);
+  await writeFile(`${folder}/dev.json`, `${JSON.stringify(stack.facts, null, 2)}\n`, { mode: 0o600 });
+  const colour = process.stdout.isTTY && process.env.NO_COLOR === undefined;
+  process.stdout.write(greeting(stack.facts, folder, colour));
 
-  let closing = false;
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.on(signal, () => {
-      if (closing) return;
-      closing = true;
-      stack.close().then(
-        () => process.exit(0),
-        (error: unknown) => fail(error),
-      );
-    });
-  }
+  if (!ending.wanted.aborted) await once(ending.wanted, 'abort');
+  await stack.close();
 }
 
-function build(): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const turbo = spawn('turbo', ['run', 'build', '--output-logs=errors-only'], {
-      cwd: ROOT,
-      stdio: ['ignore', 'ignore', 'inherit'],
-    });
-    turbo.once('error', reject);
-    turbo.once('exit', (code) =>
-      code === 0 ? resolve() : reject(new Error('the build failed; `npm run build` shows why')),
-    );
-  });
+/** Nothing is promised to a person that would not work. */
+async function beReady({ broker }: StackFacts, folder: string): Promise<void> {
+  const { ok, status } = await fetch(`${broker}/readyz`);
+  if (!ok) throw new Error(`the broker does not get ready (${status}); ${folder}/workers.log says why`);
 }
 
-function fail(error: unknown): never {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-  process.exit(1);
-}
+// Whoever reads the greeting may leave: `npm start | grep -m1 curl` goes on until it is told to end.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
 
-main().catch(fail);
+const ending = endOnSignal();
+main(ending).then(
+  () => process.exit(0),
+  (error: unknown) => {
+    if (ending.wanted.aborted) process.exit(exitCode(ending.wanted.reason));
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exit(1);
+  },
+);

@@ -33,8 +33,13 @@ export async function startWorkers({ workers, stateDir, onLog }: WorkersOptions)
       workers: workers.map(workerOptions),
     }),
   );
-  await miniflare.ready;
-  return miniflare;
+  try {
+    await miniflare.ready;
+    return miniflare;
+  } catch (error) {
+    await miniflare.dispose();
+    throw error;
+  }
 }
 
 function workerOptions({ name, port, settings }: WorkerPlan) {

@@ -29,6 +29,7 @@ export function policyQueries(db: ControlDatabase) {
               inArray(grants.subject, [...question.subjects]),
               eq(grants.agentSlug, question.agent),
               inArray(grants.instanceId, [question.instance, '*']),
+              isNull(grants.deletedAt),
               or(isNull(grants.expiresAt), gt(grants.expiresAt, question.now)),
             ),
           ),

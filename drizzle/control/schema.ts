@@ -71,8 +71,17 @@ export const grants = sqliteTable(
     createdBy: text('created_by').notNull(),
     createdAt: integer('created_at').notNull(),
     expiresAt: integer('expires_at'),
+    /** Whether a first user took the instance by asking. One such row per instance, deleted or not, closes it to others. */
+    claimed: integer('claimed', { mode: 'boolean' }).notNull().default(false),
+    /** When a claimed instance was first seen to have been opened; null: the claim may lapse. */
+    openedAt: integer('opened_at'),
+    deletedAt: integer('deleted_at'),
   },
-  (t) => [index('grants_lookup').on(t.subject, t.agentSlug, t.instanceId)],
+  (t) => [
+    index('grants_lookup').on(t.subject, t.agentSlug, t.instanceId).where(sql`deleted_at IS NULL`),
+    index('grants_instance').on(t.agentSlug, t.instanceId, t.createdAt, t.id).where(sql`deleted_at IS NULL`),
+    uniqueIndex('grants_claim').on(t.agentSlug, t.instanceId).where(sql`claimed = 1`),
+  ],
 );
 
 export const locks = sqliteTable(
@@ -88,4 +97,18 @@ export const locks = sqliteTable(
     liftedAt: integer('lifted_at'),
   },
   (t) => [index('locks_standing').on(t.target).where(sql`lifted_at IS NULL`)],
+);
+
+/** Commands to the agent worker that were not carried out in full yet. A row leaves when every object has answered. */
+export const outbox = sqliteTable(
+  'outbox',
+  {
+    id: text('id').primaryKey(),
+    command: text('command').notNull(),
+    /** Sessions that started later are not meant, in ms. */
+    before: integer('before').notNull(),
+    attempts: integer('attempts').notNull(),
+    dueAt: integer('due_at').notNull(),
+  },
+  (t) => [index('outbox_due').on(t.dueAt)],
 );

@@ -15,6 +15,8 @@ export function backlogQueries(sql: SqlStorage) {
         .exec<{ id: number; fact: string }>('SELECT id, fact FROM ticket_backlog ORDER BY id LIMIT ?', limit)
         .toArray(),
 
+    all: (): BacklogItem[] => sql.exec<{ id: number; fact: string }>('SELECT id, fact FROM ticket_backlog ORDER BY id').toArray(),
+
     /** Removes the items of a delivered batch, and no others. */
     removeThrough(id: number): void {
       sql.exec('DELETE FROM ticket_backlog WHERE id <= ?', id);

@@ -5,6 +5,9 @@ import { drain } from './drain.ts';
 export interface DeliveryPorts {
   readonly backlog: ReturnType<typeof backlogQueries>;
   readonly openRecord: () => RecordDatabase;
+  readonly clock: () => number;
+  /** Sessions just delivered that a standing lock hits: to be closed. Left out where there are no sessions. */
+  readonly onLocked?: (sessionIds: readonly string[]) => void;
   /** Keeps the object awake until the promise settles. */
   readonly keepAlive: (work: Promise<void>) => void;
   /** The record database refused. The facts stay; the object should call `start` again before long. */
@@ -21,7 +24,12 @@ export function createDelivery(ports: DeliveryPorts): { start(): void } {
     try {
       do {
         state = 'running';
-        await drain(ports.backlog, ports.openRecord());
+        await drain({
+          backlog: ports.backlog,
+          record: ports.openRecord(),
+          clock: ports.clock,
+          onLocked: ports.onLocked ?? (() => {}),
+        });
       } while (asked());
     } catch (error) {
       await ports.onFailure(error);

@@ -13,18 +13,33 @@ const TABLES = [
   // Identity and rights of each socket. The row is the truth; connection state belongs to the agent's code.
   `CREATE TABLE IF NOT EXISTS ticket_sessions (
     id TEXT PRIMARY KEY,
+    principal TEXT NOT NULL,
     jti TEXT NOT NULL,
     claims TEXT NOT NULL,
     kid TEXT NOT NULL,
+    limits TEXT NOT NULL,
     started_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
+    warn_at INTEGER,
+    idle_at INTEGER,
     ended_at INTEGER,
     end_reason TEXT,
     ip_address TEXT,
     user_agent TEXT
   ) WITHOUT ROWID`,
   'CREATE INDEX IF NOT EXISTS ticket_sessions_open ON ticket_sessions (expires_at) WHERE ended_at IS NULL',
+  'CREATE INDEX IF NOT EXISTS ticket_sessions_principal ON ticket_sessions (principal) WHERE ended_at IS NULL',
   'CREATE INDEX IF NOT EXISTS ticket_sessions_jti ON ticket_sessions (jti)',
+  // Locks that name this object's people, sessions or itself.
+  `CREATE TABLE IF NOT EXISTS ticket_locks (
+    target TEXT PRIMARY KEY,
+    until INTEGER
+  ) WITHOUT ROWID`,
+  // What outlives a deletion of everything else: tickets older than this are no longer for this object.
+  `CREATE TABLE IF NOT EXISTS ticket_tombstone (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    destroyed_at INTEGER NOT NULL
+  )`,
   // Facts on their way to the record database, in order.
   `CREATE TABLE IF NOT EXISTS ticket_backlog (
     id INTEGER PRIMARY KEY,

@@ -25,7 +25,9 @@ export const agentSessions = sqliteTable(
   (t) => [
     index('agent_sessions_user').on(t.userId, t.startedAt, t.id),
     index('agent_sessions_instance').on(t.agentSlug, t.instanceId, t.startedAt, t.id),
-    index('agent_sessions_active').on(t.agentSlug, t.instanceId, t.userId).where(sql`ended_at IS NULL`),
+    index('agent_sessions_newest').on(t.startedAt, t.id),
+    index('agent_sessions_active').on(t.startedAt, t.id).where(sql`ended_at IS NULL`),
+    index('agent_sessions_agent').on(t.agentSlug, t.startedAt, t.id),
   ],
 );
 
@@ -60,3 +62,14 @@ export const auditEvents = sqliteTable(
     index('audit_events_agent').on(t.agentSlug, t.instanceId, t.seq),
   ],
 );
+
+/**
+ * What of the standing locks an agent worker must know: read in the batch that writes a session, so that of a lock
+ * and a session which come to be together one always sees the other.
+ */
+export const recordLocks = sqliteTable('locks', {
+  /** Canonical name of the target. */
+  target: text('target').primaryKey(),
+  /** In ms; null: for ever. */
+  until: integer('until'),
+});

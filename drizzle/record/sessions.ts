@@ -1,4 +1,5 @@
-import { and, desc, eq, sql } from 'drizzle-orm';
+import type { Target } from '@agent-ticket/shared/control.ts';
+import { and, desc, eq, isNotNull, isNull, lte, type SQL, sql } from 'drizzle-orm';
 import type { RecordDatabase } from './database.ts';
 import { agentSessions } from './schema.ts';
 
@@ -44,11 +45,100 @@ export const upsertSession = (db: RecordDatabase, fact: SessionFact) => {
     });
 };
 
+/** The sessions that a target names. */
+function hits(target: Target): SQL | undefined {
+  switch (target.kind) {
+    case 'principal':
+      return eq(agentSessions.userId, target.id);
+    case 'service-token':
+      return eq(agentSessions.userId, `token:${target.id}`);
+    case 'agent':
+      return eq(agentSessions.agentSlug, target.agent);
+    case 'instance':
+      return and(eq(agentSessions.agentSlug, target.agent), eq(agentSessions.instanceId, target.instance));
+    case 'session':
+      return eq(agentSessions.id, target.id);
+    case 'key':
+      return eq(agentSessions.kid, target.kid);
+    case 'everything':
+      return undefined;
+  }
+}
+
+export interface SessionFilter {
+  readonly principal?: string | undefined;
+  readonly agent?: string | undefined;
+  readonly instance?: string | undefined;
+  /** `true`: not ended; `false`: ended. */
+  readonly active?: boolean | undefined;
+}
+
+/** A place in the order newest first. */
+export interface SessionPlace {
+  readonly startedAt: number;
+  readonly id: string;
+}
+
 export function sessionQueries(db: RecordDatabase) {
   return {
     async find(id: string): Promise<AgentSessionRow | undefined> {
       const [row] = await db.select().from(agentSessions).where(eq(agentSessions.id, id));
       return row;
+    },
+
+    /** Objects with live sessions that a target hits and that started no later than `before`, in ms. */
+    liveObjects: (
+      target: Target,
+      before: number,
+      limit: number,
+    ): Promise<{ agent: string; instance: string }[]> =>
+      db
+        .selectDistinct({ agent: agentSessions.agentSlug, instance: agentSessions.instanceId })
+        .from(agentSessions)
+        .where(and(isNull(agentSessions.endedAt), lte(agentSessions.startedAt, before), hits(target)))
+        .limit(limit),
+
+    /** Sessions by filter, newest first, after a place in that order. */
+    list: (
+      filter: SessionFilter,
+      after: SessionPlace | undefined,
+      limit: number,
+    ): Promise<AgentSessionRow[]> =>
+      db
+        .select()
+        .from(agentSessions)
+        .where(
+          and(
+            filter.principal === undefined ? undefined : eq(agentSessions.userId, filter.principal),
+            filter.agent === undefined ? undefined : eq(agentSessions.agentSlug, filter.agent),
+            filter.instance === undefined ? undefined : eq(agentSessions.instanceId, filter.instance),
+            filter.active === undefined
+              ? undefined
+              : filter.active
+                ? isNull(agentSessions.endedAt)
+                : isNotNull(agentSessions.endedAt),
+            after === undefined
+              ? undefined
+              : sql`(${agentSessions.startedAt}, ${agentSessions.id}) < (${after.startedAt}, ${after.id})`,
+          ),
+        )
+        .orderBy(desc(agentSessions.startedAt), desc(agentSessions.id))
+        .limit(limit),
+
+    /** Whether a principal ever opened a session on an instance. */
+    async wasOpened(agent: string, instance: string, principal: string): Promise<boolean> {
+      const rows = await db
+        .select({ id: agentSessions.id })
+        .from(agentSessions)
+        .where(
+          and(
+            eq(agentSessions.agentSlug, agent),
+            eq(agentSessions.instanceId, instance),
+            eq(agentSessions.userId, principal),
+          ),
+        )
+        .limit(1);
+      return rows.length > 0;
     },
 
     /** The newest sessions of one instance. */

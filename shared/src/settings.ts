@@ -37,10 +37,14 @@ export const Mode = z.enum(['production', 'development']);
 /**
  * Reads the settings of a process: the string members of a Worker's env or of `process.env`. Throws an `Error` that
  * names every missing, malformed or unknown setting and no value, so that nothing starts half configured.
+ *
+ * @param ours names to look at at all, where the env is shared with others; left out: every one.
  */
-export function readSettings<T>(who: string, schema: z.ZodType<T>, env: object): T {
+export function readSettings<T>(who: string, schema: z.ZodType<T>, env: object, ours = /./): T {
   const settings = schema.safeParse(
-    Object.fromEntries(Object.entries(env).filter(([, v]) => typeof v === 'string')),
+    Object.fromEntries(
+      Object.entries(env).filter(([name, value]) => typeof value === 'string' && ours.test(name)),
+    ),
   );
   if (settings.success) return settings.data;
   const faults = settings.error.issues.map((issue) => {

@@ -24,7 +24,7 @@ function refuseSocket(request: Request, denial: Denial, requestId: string): Resp
   return new Response(null, { status: 101, webSocket: client, headers });
 }
 
-function refuseHttp(denial: Denial, requestId: string): Response {
+export function refuseHttp(denial: Denial, requestId: string): Response {
   const { status, code, message } = httpFace(denial);
   const headers = new Headers({ 'cache-control': 'no-store', 'x-request-id': requestId });
   if (status === 401) headers.set('www-authenticate', 'Bearer realm="agents"');

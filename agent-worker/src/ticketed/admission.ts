@@ -1,10 +1,13 @@
 import { burnQueries } from '@agent-ticket/drizzle/object/burns.ts';
+import { objectLockQueries } from '@agent-ticket/drizzle/object/locks.ts';
 import { type ObjectSession, objectSessionQueries } from '@agent-ticket/drizzle/object/sessions.ts';
+import { tombstoneQueries } from '@agent-ticket/drizzle/object/tombstone.ts';
+import { targetNamesOf } from '@agent-ticket/shared/control.ts';
 import { CLOCK_SKEW_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
-import { formatScope } from '@agent-ticket/shared/scope.ts';
 import type { Handover } from '../handover.ts';
 import type { Journal } from './journal.ts';
+import { payloadText, warnTime } from './session.ts';
 
 /**
  * Burns the ticket and opens its session, or refuses. Synchronous from first to last, so that of any number of
@@ -21,24 +24,40 @@ export function admit(
   const { claims } = handover;
   if (now / 1000 >= claims.exp + CLOCK_SKEW_SECONDS) return deny('ticket_expired');
 
+  const destroyedAt = tombstoneQueries(sql).destroyedAt();
+  if (destroyedAt !== undefined && claims.iat * 1000 <= destroyedAt) return deny('ticket_predates_object');
+  const { sub: principal, agent, instance } = claims;
+  if (objectLockQueries(sql).stands(targetNamesOf({ principal, agent, instance, kid: handover.kid }), now))
+    return deny('locked');
+
   const burns = burnQueries(sql);
+  const sessions = objectSessionQueries(sql);
+  // Asked before the burn: a ticket refused for a crowd is still good when the crowd has gone.
+  const crowded = sessions.countOpen(principal) >= handover.limits.socketsPerPrincipal;
+  if (crowded && !burns.isBurned(claims.jti)) return deny('too_many_sockets');
   if (!burns.burn(claims.jti, claims.exp)) {
     if (burns.countReplay(claims.jti) === 1) journal.ticket('ticket.replayed', handover, now, 'ticket_used');
     return deny('ticket_used');
   }
+  const expiresAt = claims.session_expiry * 1000;
+  const { idleSeconds } = handover.limits;
   const session = {
     id: handover.sessionId,
     jti: claims.jti,
-    claims: JSON.stringify({ ...claims, scope: formatScope(claims.scope) }),
+    principal,
+    claims: payloadText(claims),
     kid: handover.kid,
+    limits: JSON.stringify(handover.limits),
     startedAt: now,
-    expiresAt: claims.session_expiry * 1000,
+    expiresAt,
+    warnAt: warnTime(claims, now, expiresAt),
+    idleAt: idleSeconds === undefined ? null : now + idleSeconds * 1000,
     endedAt: null,
     endReason: null,
     ipAddress: handover.ipAddress,
     userAgent: handover.userAgent,
   };
-  objectSessionQueries(sql).open(session);
+  sessions.open(session);
   journal.ticket('ticket.used', handover, now);
   journal.session('session.opened', session, now);
   return allow(session);

@@ -8,6 +8,7 @@ export type FrameNeed =
       readonly id: string | undefined;
       readonly method: string;
     }
+  | { readonly kind: 'renew'; readonly ticket: string }
   | { readonly kind: 'state' | 'resume' | 'message'; readonly scope: Scope };
 
 /** Frames by which the SDK's chat client asks for the rest of a stream it already follows. */
@@ -24,6 +25,10 @@ export function frameNeed(frame: string | ArrayBuffer): FrameNeed {
     const { id, method } = parsed ?? {};
     const name = typeof method === 'string' ? method : '';
     return { kind: 'rpc', scope: rpcScope(name), id: typeof id === 'string' ? id : undefined, method: name };
+  }
+  if (type === 'ticket.renew') {
+    const { ticket } = parsed ?? {};
+    return { kind: 'renew', ticket: typeof ticket === 'string' ? ticket : '' };
   }
   if (type === 'cf_agent_state') return { kind: 'state', scope: STATE_WRITE };
   if (typeof type === 'string' && RESUME_TYPES.has(type)) return { kind: 'resume', scope: CONNECT };
@@ -49,6 +54,8 @@ export function refusalFrame(need: FrameNeed): string | undefined {
       return need.id === undefined
         ? undefined
         : JSON.stringify({ type: 'rpc', id: need.id, success: false, error: 'forbidden' });
+    case 'renew':
+      return undefined;
     case 'state':
       return JSON.stringify({ type: 'cf_agent_state_error', error: 'forbidden' });
     case 'resume':

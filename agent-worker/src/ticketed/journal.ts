@@ -69,11 +69,18 @@ export function createJournal(sql: SqlStorage, randomId: () => string): Journal 
 }
 
 function factOf(session: ObjectSession): SessionFact {
-  const { claims: _text, expiresAt: _rights, ...same } = session;
   const claims = claimsOf(session);
+  const { id, principal, jti, kid, startedAt, endedAt, endReason, ipAddress, userAgent } = session;
   return {
-    ...same,
-    principal: claims.sub,
+    id,
+    principal,
+    jti,
+    kid,
+    startedAt,
+    endedAt,
+    endReason,
+    ipAddress,
+    userAgent,
     agent: claims.agent,
     instance: claims.instance,
     role: claims.role,

@@ -13,6 +13,10 @@ export class Witness extends ticketed(Agent<Cloudflare.Env, { secret: number }>)
   }
 
   override onConnect(connection: Connection, { request }: ConnectionContext): void {
+    if (this.name.startsWith('ended-')) {
+      this
+        .sql`UPDATE ticket_sessions SET ended_at = 1, end_reason = 'terminated' WHERE id = ${connection.id}`;
+    }
     const [socket] = this.ctx.getWebSockets(connection.id);
     const seen = {
       type: 'seen',
@@ -36,11 +40,12 @@ export class Witness extends ticketed(Agent<Cloudflare.Env, { secret: number }>)
     connection.send(JSON.stringify({ type: 'heard', principal: this.principal() }));
   }
 
-  override onRequest(request: Request): Response {
+  override async onRequest(request: Request): Promise<Response> {
     if (request.url.includes('/throw')) throw new Error('PRIVATE words of the agent');
     if (request.url.includes('/stream')) {
       return new Response('data: 1\n\n', { headers: { 'content-type': 'text/event-stream' } });
     }
+    if (request.url.includes('/body')) return Response.json({ length: (await request.text()).length });
     return Response.json({
       url: request.url,
       headers: Object.fromEntries(request.headers),

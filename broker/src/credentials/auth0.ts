@@ -9,6 +9,8 @@ import { type IssuerWithKeys, verifyForeignJwt } from './foreign-jwt.ts';
 const Claims = z.object({
   sub: z.string().min(1).max(256),
   scope: z.string().max(4096).optional(),
+  email: z.email().optional(),
+  email_verified: z.boolean().optional(),
 });
 
 export interface Auth0Ports {
@@ -34,10 +36,10 @@ export async function authenticateAuth0(
   const claims = Claims.safeParse(payload);
   const id = PrincipalId.safeParse(`${issuer.namespace}:${claims.data?.sub ?? ''}`);
   if (!claims.success || !id.success) return deny('credential_claims_invalid', { inside: 'auth0 claims' });
-  const { sub, scope } = claims.data;
+  const { sub, scope, email, email_verified: emailVerified = false } = claims.data;
   const kind = sub.endsWith('@clients') ? 'service' : 'user';
   const principal = applyClaimRules(
-    { id: id.data, kind, issuer: issuer.issuer },
+    { id: id.data, kind, issuer: issuer.issuer, ...(email === undefined ? {} : { email, emailVerified }) },
     { ...payload, scope: scope?.split(' ').filter((name) => name !== '') },
     ports.rules,
   );

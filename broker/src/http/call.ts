@@ -19,7 +19,7 @@ export interface Call extends CallFacts {
 }
 
 export interface Answer {
-  readonly status: 200 | 201 | 304;
+  readonly status: 200 | 201 | 202 | 304;
   /** Left out: no body. */
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;

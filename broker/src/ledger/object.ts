@@ -28,6 +28,7 @@ export class LedgerObject extends DurableObject<Cloudflare.Env> {
     this.#delivery = createDelivery({
       backlog: this.#backlog,
       openRecord: () => openRecord(env.RECORD),
+      clock: () => Date.now(),
       keepAlive: (work) => ctx.waitUntil(work),
       onFailure: async (error) => {
         console.error(JSON.stringify({ event: 'record_delivery_failed', error: String(error) }));
@@ -50,10 +51,23 @@ export class LedgerObject extends DurableObject<Cloudflare.Env> {
           };
     const excess = rate === null || window === undefined ? 0 : window.count - rate.limit;
     // A flood buys one row a window, not one a request.
-    if (excess === 1) enqueue(this.#backlog, { event: overLimit(entry.event) });
-    if (excess <= 0) enqueue(this.#backlog, { event: entry.event });
-    this.#delivery.start();
+    const event =
+      excess <= 0 ? entry.event : excess === 1 ? entry.event && overLimit(entry.event) : undefined;
+    if (event !== undefined) {
+      enqueue(this.#backlog, { event });
+      this.#delivery.start();
+    }
+    if (rate !== null) this.#purgeSoon(now);
     return excess > 0 && rate !== null ? { admitted: false, rate } : { admitted: true, rate };
+  }
+
+  /** Windows are forgotten once they are over; an alarm that stands already will do. */
+  #purgeSoon(now: number): void {
+    this.ctx.waitUntil(
+      this.ctx.storage.getAlarm().then(async (at) => {
+        if (at === null) await this.ctx.storage.setAlarm(now + 2 * RATE_WINDOW_MS);
+      }),
+    );
   }
 
   override async alarm(): Promise<void> {

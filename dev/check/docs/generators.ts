@@ -2,6 +2,8 @@ import { scopesPerAgent } from './agent-table.ts';
 import { claims } from './claim-table.ts';
 import { closes, denials, errors } from './denial-tables.ts';
 import { limitTable } from './limit-table.ts';
+import { routes } from './route-table.ts';
+import { agentWorkerSettings, brokerSettings } from './settings-tables.ts';
 
 /** What may stand between `<!-- generated: NAME -->` and `<!-- end generated -->`. */
 export const GENERATORS: Readonly<Record<string, () => string>> = {
@@ -11,4 +13,7 @@ export const GENERATORS: Readonly<Record<string, () => string>> = {
   limits: () => limitTable(),
   'scopes-per-agent': () => scopesPerAgent(),
   claims,
+  routes,
+  'settings-broker': brokerSettings,
+  'settings-agent-worker': agentWorkerSettings,
 };

@@ -54,6 +54,10 @@ it.each([
   ['limits', '| `TICKET_TTL_SECONDS.max` | 300 |'],
   ['scopes-per-agent', '| `counter` | `viewer` | `agent:connect`'],
   ['claims', '| `session_expiry` | always |'],
+  ['routes', '| POST | `/tickets` | everybody, or any credential |'],
+  ['settings-broker', '| `KEK` | secret | must be set |'],
+  ['settings-broker', '| `MODE` | variable | `production` |'],
+  ['settings-agent-worker', '| `ALLOWED_ORIGINS` | variable | none |'],
 ])('%s says %s', (name, row) => {
   expect(GENERATORS[name]?.()).toContain(row);
 });

@@ -7,10 +7,15 @@ CREATE TABLE `grants` (
 	`reason` text NOT NULL,
 	`created_by` text NOT NULL,
 	`created_at` integer NOT NULL,
-	`expires_at` integer
+	`expires_at` integer,
+	`claimed` integer DEFAULT false NOT NULL,
+	`opened_at` integer,
+	`deleted_at` integer
 );
 --> statement-breakpoint
-CREATE INDEX `grants_lookup` ON `grants` (`subject`,`agent_slug`,`instance_id`);--> statement-breakpoint
+CREATE INDEX `grants_lookup` ON `grants` (`subject`,`agent_slug`,`instance_id`) WHERE deleted_at IS NULL;--> statement-breakpoint
+CREATE INDEX `grants_instance` ON `grants` (`agent_slug`,`instance_id`,`created_at`,`id`) WHERE deleted_at IS NULL;--> statement-breakpoint
+CREATE UNIQUE INDEX `grants_claim` ON `grants` (`agent_slug`,`instance_id`) WHERE claimed = 1;--> statement-breakpoint
 CREATE TABLE `locks` (
 	`id` text PRIMARY KEY NOT NULL,
 	`target` text NOT NULL,
@@ -22,6 +27,15 @@ CREATE TABLE `locks` (
 );
 --> statement-breakpoint
 CREATE INDEX `locks_standing` ON `locks` (`target`) WHERE lifted_at IS NULL;--> statement-breakpoint
+CREATE TABLE `outbox` (
+	`id` text PRIMARY KEY NOT NULL,
+	`command` text NOT NULL,
+	`before` integer NOT NULL,
+	`attempts` integer NOT NULL,
+	`due_at` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE INDEX `outbox_due` ON `outbox` (`due_at`);--> statement-breakpoint
 CREATE TABLE `service_token_secrets` (
 	`digest` text PRIMARY KEY NOT NULL,
 	`token_id` text NOT NULL,

@@ -16,7 +16,9 @@ CREATE TABLE `agent_sessions` (
 --> statement-breakpoint
 CREATE INDEX `agent_sessions_user` ON `agent_sessions` (`user_id`,`started_at`,`id`);--> statement-breakpoint
 CREATE INDEX `agent_sessions_instance` ON `agent_sessions` (`agent_slug`,`instance_id`,`started_at`,`id`);--> statement-breakpoint
-CREATE INDEX `agent_sessions_active` ON `agent_sessions` (`agent_slug`,`instance_id`,`user_id`) WHERE ended_at IS NULL;--> statement-breakpoint
+CREATE INDEX `agent_sessions_newest` ON `agent_sessions` (`started_at`,`id`);--> statement-breakpoint
+CREATE INDEX `agent_sessions_active` ON `agent_sessions` (`started_at`,`id`) WHERE ended_at IS NULL;--> statement-breakpoint
+CREATE INDEX `agent_sessions_agent` ON `agent_sessions` (`agent_slug`,`started_at`,`id`);--> statement-breakpoint
 CREATE TABLE `audit_events` (
 	`seq` integer PRIMARY KEY NOT NULL,
 	`event_id` text NOT NULL,
@@ -39,4 +41,8 @@ CREATE TABLE `audit_events` (
 --> statement-breakpoint
 CREATE UNIQUE INDEX `audit_events_event_id_unique` ON `audit_events` (`event_id`);--> statement-breakpoint
 CREATE INDEX `audit_events_user` ON `audit_events` (`user_id`,`seq`);--> statement-breakpoint
-CREATE INDEX `audit_events_agent` ON `audit_events` (`agent_slug`,`instance_id`,`seq`);
+CREATE INDEX `audit_events_agent` ON `audit_events` (`agent_slug`,`instance_id`,`seq`);--> statement-breakpoint
+CREATE TABLE `locks` (
+	`target` text PRIMARY KEY NOT NULL,
+	`until` integer
+);

@@ -1,0 +1,14 @@
+import { type Delivery, present } from '@agent-ticket/shared/handshake.ts';
+import type { ReadTicket } from './ticket-text.ts';
+
+/** Ways of delivery that a browser has: its WebSocket sends no `Authorization`. */
+export type BrowserDelivery = Exclude<Delivery, 'authorization'>;
+
+/** Opens the one socket that a ticket is for, on the worker that served the page. */
+export function openSocket({ text, claims }: ReadTicket, delivery: BrowserDelivery): WebSocket {
+  const path = [claims.agent, claims.instance].map(encodeURIComponent).join('/');
+  const bare = new URL(`/agents/${path}`, location.href);
+  bare.protocol = bare.protocol === 'https:' ? 'wss:' : 'ws:';
+  const { url, protocols } = present(bare.href, text);
+  return delivery === 'query' ? new WebSocket(url) : new WebSocket(bare, protocols);
+}

@@ -1,0 +1,72 @@
+import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
+import { sessionQueries } from '@agent-ticket/drizzle/record/sessions.ts';
+import { type AgentRegistry, bindingKeyOf, validateAgentRegistry } from '@agent-ticket/shared/registry.ts';
+import { answerControl, type ControlPorts, isControlPath } from './control.ts';
+import { isAgentPath } from './gate/route.ts';
+import { answerAgentRequest, type GatePorts } from './gate.ts';
+import { OrderAnswer, orderRequest } from './order.ts';
+import { verifierOf } from './verifier.ts';
+
+/** What the gate needs of a Worker's env, beside its settings and the agents' bindings. */
+export interface GateEnv {
+  /** The record database. */
+  readonly RECORD: D1Database;
+  /** The broker, where it is bound; otherwise its keys come over HTTPS. */
+  readonly BROKER?: Fetcher | undefined;
+}
+
+type Ports = GatePorts & ControlPorts;
+
+/**
+ * The gate for a Worker's `fetch`: answers `/agents/…` and `/control`, and `undefined` for everything else, which is
+ * the Worker's own. Throws an `Error` when the settings or the registry are not sound, at the first request.
+ *
+ * An object behind the gate must be reachable by no other path: drop `routeAgentRequest` for it.
+ */
+export function createGate<Env extends GateEnv & object>(registry: AgentRegistry) {
+  const held = new WeakMap<Env, Ports>();
+  return (request: Request, env: Env): Promise<Response> | undefined => {
+    const { pathname } = new URL(request.url);
+    const answers = isAgentPath(pathname)
+      ? answerAgentRequest
+      : isControlPath(pathname)
+        ? answerControl
+        : undefined;
+    if (answers === undefined) return undefined;
+    const ports = held.get(env) ?? portsOf(registry, env);
+    held.set(env, ports);
+    return answers(request, ports);
+  };
+}
+
+function portsOf(registry: AgentRegistry, env: GateEnv & object): Ports {
+  const faults = validateAgentRegistry(registry, Object.keys(env));
+  if (faults.length > 0) throw new Error(`agent registry is not sound. ${faults.join('; ')}`);
+  const namespaces = new Map(
+    Object.entries(env).filter((entry): entry is [string, DurableObjectNamespace] => isNamespace(entry[1])),
+  );
+  const object = (slug: string, instance: string): DurableObjectStub | undefined => {
+    const namespace = namespaces.get(bindingKeyOf(slug));
+    return namespace?.get(namespace.idFromName(instance));
+  };
+  return {
+    ...verifierOf(env),
+    registry,
+    destination: ({ entry, instance }) => {
+      const stub = object(entry.slug, instance);
+      if (stub === undefined) throw new Error(`no binding ${entry.bindingKey}`);
+      return stub;
+    },
+    sessions: sessionQueries(openRecord(env.RECORD)),
+    order: async (agent, instance, order) => {
+      const answer = await object(agent, instance)?.fetch(orderRequest(order));
+      return answer === undefined ? { closed: 0 } : OrderAnswer.parse(await answer.json());
+    },
+    randomId: () => crypto.randomUUID(),
+    clock: () => Date.now(),
+    log: (event) => console.log(JSON.stringify(event)),
+  };
+}
+
+const isNamespace = (value: unknown): value is DurableObjectNamespace =>
+  typeof value === 'object' && value !== null && 'idFromName' in value;

@@ -1,0 +1,43 @@
+import { type ControlCommand, type Target, targetName, targetNamesOf } from '@agent-ticket/shared/control.ts';
+import type { DenialReason } from '@agent-ticket/shared/denial.ts';
+import type { TicketClaims } from '@agent-ticket/shared/ticket.ts';
+import type { ControlOrder } from '../order.ts';
+
+/** What of a session decides whether a command means it. */
+export interface OrderedSession {
+  readonly id: string;
+  readonly kid: string;
+  readonly startedAt: number;
+  readonly claims: TicketClaims;
+}
+
+/** With which reason a command ends sessions; `undefined`: it ends none. */
+export const closingReason: Readonly<Record<ControlCommand['op'], DenialReason | undefined>> = {
+  terminate: 'session_terminated',
+  lock: 'locked',
+  unlock: undefined,
+  refresh: 'rights_changed',
+  destroy: 'session_terminated',
+};
+
+/** Whether a command means this session. */
+export function isMeant({ cmd, before }: ControlOrder, session: OrderedSession): boolean {
+  if (session.startedAt > before) return false;
+  switch (cmd.op) {
+    case 'terminate':
+    case 'lock':
+    case 'unlock':
+      return targetsOf(session).includes(targetName(cmd.target));
+    case 'refresh':
+      return cmd.principal === undefined || cmd.principal === session.claims.sub;
+    case 'destroy':
+      return true;
+  }
+}
+
+const targetsOf = ({ id, kid, claims }: OrderedSession): string[] =>
+  targetNamesOf({ principal: claims.sub, agent: claims.agent, instance: claims.instance, session: id, kid });
+
+/** A target that a lock or unlock is about; `undefined` for other commands. */
+export const lockedTarget = (cmd: ControlCommand): Target | undefined =>
+  cmd.op === 'lock' || cmd.op === 'unlock' ? cmd.target : undefined;

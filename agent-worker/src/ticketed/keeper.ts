@@ -1,0 +1,187 @@
+import { backlogQueries } from '@agent-ticket/drizzle/object/backlog.ts';
+import { burnQueries } from '@agent-ticket/drizzle/object/burns.ts';
+import { objectLockQueries } from '@agent-ticket/drizzle/object/locks.ts';
+import { type ObjectSession, objectSessionQueries } from '@agent-ticket/drizzle/object/sessions.ts';
+import { createObjectTables } from '@agent-ticket/drizzle/object/tables.ts';
+import { targetName, targetNamesOf } from '@agent-ticket/shared/control.ts';
+import { closeFace, type DenialReason } from '@agent-ticket/shared/denial.ts';
+import { BURN_KEPT_SECONDS, CLOCK_SKEW_SECONDS } from '@agent-ticket/shared/limits.ts';
+import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import type { VerifiedTicket } from '@agent-ticket/shared/verify-ticket.ts';
+import type { Handover } from '../handover.ts';
+import type { ControlOrder } from '../order.ts';
+import { admit } from './admission.ts';
+import { closingReason, isMeant, lockedTarget } from './control.ts';
+import { createJournal } from './journal.ts';
+import { renewalFrames } from './renewal.ts';
+import { claimsOf } from './session.ts';
+
+/** Why a session ended without anybody refusing anything. */
+export type PlainEnd = 'client_closed' | 'connection_lost' | 'destroyed';
+
+export interface KeeperPorts {
+  readonly sql: SqlStorage;
+  /** Sockets of one session, hibernated ones too. */
+  readonly sockets: (sessionId: string) => readonly WebSocket[];
+  readonly clock: () => number;
+  readonly randomId: () => string;
+  /** Facts wait for the record database. */
+  readonly onFacts: () => void;
+}
+
+/** Ended rows stay this long in the object, for plain requests whose ticket's session is over. */
+const ENDED_KEPT_MS = 3600_000;
+
+/**
+ * The sessions of one object: who is in, with what rights, until when. Everything here is synchronous, so no event
+ * can come between a check and what follows from it. An end is written before the socket is closed: whoever is just
+ * opening, renewing or speaking reads it afterwards.
+ */
+export function createKeeper(ports: KeeperPorts) {
+  const { sql, clock } = ports;
+  createObjectTables(sql);
+  const sessions = objectSessionQueries(sql);
+  const locks = objectLockQueries(sql);
+  const backlog = backlogQueries(sql);
+  const journal = createJournal(sql, ports.randomId);
+  /** Admitted, but not yet accepted by the SDK: open without a socket, and rightly so. */
+  const opening = new Set<string>();
+
+  function end(
+    id: string,
+    reason: DenialReason | PlainEnd,
+    details?: Readonly<Record<string, number>>,
+  ): void {
+    const now = clock();
+    const ended = sessions.end(id, reason, now);
+    if (ended === undefined) return;
+    journal.session('session.closed', ended, now, reason, details);
+    ports.onFacts();
+  }
+
+  function close(ws: WebSocket, why: DenialReason): void {
+    const { code, reason } = closeFace({ reason: why });
+    ws.close(code, reason);
+  }
+
+  function refuse(id: string, why: DenialReason): void {
+    end(id, why);
+    for (const ws of ports.sockets(id)) close(ws, why);
+  }
+
+  /** Sessions whose socket died with an earlier life of this object: a crash or a deploy tells nobody. */
+  function endLost(): void {
+    for (const { id } of sessions.listOpen()) {
+      if (!opening.has(id) && ports.sockets(id).length === 0) end(id, 'connection_lost');
+    }
+  }
+
+  return {
+    backlog,
+    journal,
+    find: sessions.find,
+    isOver: sessions.isOver,
+    end,
+    close,
+    refuse,
+    endLost,
+
+    /** Burns the ticket and opens a session, which counts as opening until {@link opened} says otherwise. */
+    admit(handover: Handover): Outcome<ObjectSession> {
+      const admitted = admit(sql, journal, handover, clock());
+      if (admitted.ok) opening.add(admitted.value.id);
+      ports.onFacts();
+      return admitted;
+    },
+
+    /** The SDK accepted the socket, or refused. Whoever ended the session meanwhile found no socket to close. */
+    opened(id: string, accepted: boolean): void {
+      opening.delete(id);
+      const session = sessions.find(id);
+      if (!accepted) refuse(id, 'agent_failed');
+      else if (session !== undefined && session.endedAt !== null) refuse(id, whyEnded(session));
+    },
+
+    /** The open session of a frame, or why there is none any more. */
+    current(id: string | undefined): Outcome<ObjectSession> {
+      const session = id === undefined ? undefined : sessions.find(id);
+      if (session === undefined) return deny('claims_missing');
+      if (session.endedAt !== null) return deny(whyEnded(session));
+      return session.expiresAt <= clock() ? deny('session_expired') : allow(session);
+    },
+
+    /** Notes that somebody spoke, so that silence is counted anew; written only when it matters. */
+    heard(session: ObjectSession, idleSeconds: number | undefined): void {
+      if (idleSeconds === undefined) return;
+      const idleAt = clock() + idleSeconds * 1000;
+      if (session.idleAt === null || idleAt - session.idleAt > idleSeconds * 100)
+        sessions.postponeIdle(session.id, idleAt);
+    },
+
+    burn: burnQueries(sql).burn,
+
+    /** Whether a lock in this object would refuse a ticket. */
+    isLocked: ({ claims, kid }: VerifiedTicket): boolean =>
+      locks.stands(
+        targetNamesOf({ principal: claims.sub, agent: claims.agent, instance: claims.instance, kid }),
+        clock(),
+      ),
+
+    /** Records a frame that lacked its scope. */
+    denied(session: ObjectSession, details: Readonly<Record<string, string>>): void {
+      journal.session('rpc.denied', session, clock(), 'frame_scope_missing', details);
+      ports.onFacts();
+    },
+
+    renew(id: string, to: Parameters<typeof sessions.renew>[1]): ObjectSession | undefined {
+      const renewed = sessions.renew(id, to);
+      if (renewed !== undefined) journal.session('session.renewed', renewed, clock());
+      ports.onFacts();
+      return renewed;
+    },
+
+    /** Carries out a broker's order; how many sockets it closed. */
+    order(order: ControlOrder): number {
+      const target = lockedTarget(order.cmd);
+      if (order.cmd.op === 'lock' && target !== undefined) locks.put(targetName(target), order.cmd.until);
+      if (order.cmd.op === 'unlock' && target !== undefined) locks.remove(targetName(target));
+      const why = closingReason[order.cmd.op];
+      if (why === undefined) return 0;
+      const meant = sessions
+        .listOpen()
+        .filter((session) => isMeant(order, { ...session, claims: claimsOf(session) }));
+      const closed = meant.reduce((sum, { id }) => sum + ports.sockets(id).length, 0);
+      for (const { id } of meant) refuse(id, why);
+      return closed;
+    },
+
+    /** Warns, ends what is over or silent, forgets what is old. Answers when to look again, in ms. */
+    sweep(): number | undefined {
+      const now = clock();
+      for (const session of sessions.listOpen()) {
+        if (session.expiresAt <= now) refuse(session.id, 'session_expired');
+        else if (session.idleAt !== null && session.idleAt <= now) refuse(session.id, 'session_idle');
+        else if (session.warnAt !== null && session.warnAt <= now) {
+          sessions.noteWarned(session.id);
+          for (const ws of ports.sockets(session.id)) ws.send(renewalFrames.expiring(session.expiresAt));
+        }
+      }
+      endLost();
+      burnQueries(sql).purge(Math.floor(now / 1000) - CLOCK_SKEW_SECONDS - BURN_KEPT_SECONDS);
+      sessions.purge(now - ENDED_KEPT_MS);
+      locks.purge(now);
+      return sessions.nextDue();
+    },
+
+    openIds: (): string[] => sessions.listOpen().map(({ id }) => id),
+    nextDue: sessions.nextDue,
+    isWaiting: (): boolean => backlog.count() > 0,
+  };
+}
+export type Keeper = ReturnType<typeof createKeeper>;
+
+/** The reason to give to somebody who still speaks in a session that has ended. */
+const whyEnded = ({ endReason }: ObjectSession): DenialReason =>
+  END_REASONS.find((reason) => reason === endReason) ?? 'session_terminated';
+
+const END_REASONS = ['session_expired', 'session_idle', 'rights_changed', 'locked', 'agent_failed'] as const;

@@ -1,0 +1,42 @@
+import * as z from 'zod';
+
+/** The registry's limits as they travel with a verified ticket. */
+export const HandedLimits = z.strictObject({
+  socketsPerPrincipal: z.int().positive(),
+  messagesPerSecond: z.int().positive(),
+  frameBytes: z.int().positive(),
+  idleSeconds: z.int().positive().optional(),
+});
+
+export type HandedLimits = z.infer<typeof HandedLimits>;
+
+export const readLimits = (text: string): HandedLimits => HandedLimits.parse(JSON.parse(text));
+
+/** Whether a frame is longer than allowed, in bytes of UTF-8 or binary; counted only where the length leaves a doubt. */
+export function isTooLarge(frame: string | ArrayBuffer, maxBytes: number): boolean {
+  if (typeof frame !== 'string') return frame.byteLength > maxBytes;
+  if (frame.length > maxBytes) return true;
+  return frame.length * 3 > maxBytes && new TextEncoder().encode(frame).byteLength > maxBytes;
+}
+
+/**
+ * Frames per second of each socket: a bucket that holds one second's worth and fills steadily. Kept in memory: an
+ * object that forgets it was asleep for ten seconds, in which any bucket fills.
+ */
+export function createFrameRates(): {
+  admits(id: string, perSecond: number, now: number): boolean;
+  forget(id: string): void;
+} {
+  const buckets = new Map<string, { left: number; at: number }>();
+  return {
+    admits(id, perSecond, now) {
+      const bucket = buckets.get(id) ?? { left: perSecond, at: now };
+      const left = Math.min(perSecond, bucket.left + (Math.max(0, now - bucket.at) / 1000) * perSecond) - 1;
+      buckets.set(id, { left: Math.max(0, left), at: now });
+      return left >= 0;
+    },
+    forget(id) {
+      buckets.delete(id);
+    },
+  };
+}

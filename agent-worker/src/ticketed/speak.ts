@@ -1,0 +1,90 @@
+import type { ObjectSession } from '@agent-ticket/drizzle/object/sessions.ts';
+import { DENIALS, type Denial } from '@agent-ticket/shared/denial.ts';
+import { covers, formatScope, STATE_READ } from '@agent-ticket/shared/scope.ts';
+import type { Verifier } from '../verifier.ts';
+import { frameNeed, refusalFrame } from './frames.ts';
+import type { Keeper } from './keeper.ts';
+import { type createFrameRates, isTooLarge, readLimits } from './limits.ts';
+import { renewalFrames, renewedBy, verifyRenewal } from './renewal.ts';
+import { claimsOf } from './session.ts';
+
+export interface SpeakPorts {
+  readonly keeper: Keeper;
+  readonly rates: ReturnType<typeof createFrameRates>;
+  readonly verifier: () => Verifier;
+  readonly clock: () => number;
+  /** The next warning or end may have moved. */
+  readonly onRenewed: () => Promise<void>;
+}
+
+/**
+ * Judges one inbound frame before any code of the agent or the SDK sees it. `true`: pass it on. Otherwise everything
+ * that there is to say or to close has been done. In order: session, size, rate, renewal, scope.
+ */
+export async function mayPass(
+  sessionId: string | undefined,
+  ws: WebSocket,
+  frame: string | ArrayBuffer,
+  ports: SpeakPorts,
+): Promise<boolean> {
+  const { keeper, rates, clock } = ports;
+  const current = keeper.current(sessionId);
+  if (!current.ok) return turnAway(sessionId, ws, current.denial, keeper);
+  const session = current.value;
+  const limits = readLimits(session.limits);
+  if (isTooLarge(frame, limits.frameBytes))
+    return turnAway(session.id, ws, { reason: 'frame_too_large' }, keeper);
+  if (!rates.admits(session.id, limits.messagesPerSecond, clock())) {
+    return turnAway(session.id, ws, { reason: 'too_many_messages' }, keeper);
+  }
+  keeper.heard(session, limits.idleSeconds);
+
+  const need = frameNeed(frame);
+  if (need.kind === 'renew') {
+    await renew(session, need.ticket, ws, ports);
+    return false;
+  }
+  if (need.scope !== undefined && covers(claimsOf(session).scope, need.scope)) return true;
+  const details =
+    need.kind === 'rpc' ? { frame: need.kind, method: need.method.slice(0, 128) } : { frame: need.kind };
+  keeper.denied(session, details);
+  const refusal = refusalFrame(need);
+  if (refusal !== undefined) ws.send(refusal);
+  return false;
+}
+
+function turnAway(sessionId: string | undefined, ws: WebSocket, { reason }: Denial, keeper: Keeper): false {
+  if (sessionId !== undefined) keeper.end(sessionId, reason);
+  keeper.close(ws, reason);
+  return false;
+}
+
+/** Renewal in band. The session is read again after the keys were asked for: whoever ended it meanwhile wins. */
+async function renew(
+  session: ObjectSession,
+  ticket: string,
+  ws: WebSocket,
+  ports: SpeakPorts,
+): Promise<void> {
+  const { keeper, clock } = ports;
+  const refuse = (denial: Denial): void => ws.send(renewalFrames.refused(DENIALS[denial.reason].close));
+  const verified = await verifyRenewal(ticket, session, ports.verifier(), clock());
+  if (!verified.ok) return refuse(verified.denial);
+
+  const still = keeper.current(session.id);
+  if (!still.ok) return refuse(still.denial);
+  const rights = renewedBy(verified.value, still.value, clock());
+  if (!rights.ok) return refuse(rights.denial);
+  if (keeper.isLocked(verified.value)) return refuse({ reason: 'locked' });
+  if (!keeper.burn(verified.value.claims.jti, verified.value.claims.exp))
+    return refuse({ reason: 'ticket_used' });
+  const renewed = keeper.renew(session.id, rights.value);
+  if (renewed === undefined) return refuse({ reason: 'session_terminated' });
+
+  const { scope } = verified.value.claims;
+  ws.send(renewalFrames.renewed(formatScope(scope), renewed.expiresAt));
+  // The SDK decided at accept that this connection is told the state; it cannot be told otherwise now.
+  if (covers(claimsOf(session).scope, STATE_READ) && !covers(scope, STATE_READ))
+    keeper.refuse(session.id, 'rights_changed');
+  await ports.onRenewed();
+}

@@ -1,0 +1,110 @@
+import { describe, expect, test } from 'vitest';
+import { gate } from './gate.ts';
+import { ownSessions, witness } from './objects.ts';
+import { expectEvents } from './record.ts';
+import { ask, connect } from './sockets.ts';
+import { makeTicket, newRoom, ORIGIN, SUBJECT } from './tickets.ts';
+
+/** Requests that open no socket. */
+
+const SCOPE = 'agent:connect agent:state:read agent:message';
+const ticketOf = (instance: string, other: object = {}) =>
+  makeTicket({ instance, agent: 'witness', scope: SCOPE, ...other });
+
+describe('a plain request', () => {
+  test.for([
+    ['GET', 'websocket'],
+    ['POST', 'websocket'],
+    ['GET', 'http'],
+    ['POST', 'http'],
+  ] as const)(
+    '%s with a %s ticket reaches the agent, with who asks and no ticket',
+    async ([method, transport]) => {
+      const instance = newRoom();
+      const ticket = await ticketOf(instance, { transport });
+      const answer = await ask(`/agents/witness/${instance}/deeper?a=1&ticket=other&_pk=mine`, {
+        method,
+        ticket,
+        headers: { origin: ORIGIN },
+        front: gate,
+      });
+      expect(answer.status).toBe(200);
+      expect(answer.headers.get('x-request-id')).toBeTruthy();
+      expect(answer.headers.get('cache-control')).toBe('no-store');
+      expect(answer.headers.get('access-control-allow-origin')).toBe(ORIGIN);
+      const seen: { url: string; headers: object; principal: object } = await answer.json();
+      expect(JSON.stringify(seen)).not.toContain(ticket);
+      expect(seen.url).not.toContain('ticket');
+      expect(seen.url).not.toContain('mine');
+      expect(seen.principal).toMatchObject({ principal: SUBJECT, scope: SCOPE.split(' ') });
+    },
+  );
+
+  test('carries its body to the agent', async () => {
+    const instance = newRoom();
+    const answer = await ask(`/agents/witness/${instance}/body`, {
+      method: 'POST',
+      body: 'words '.repeat(1000),
+      ticket: await ticketOf(instance),
+      front: gate,
+    });
+    expect(await answer.json()).toEqual({ length: 6000 });
+  });
+
+  test('may be made again and again with one ticket, and opens no session', async () => {
+    const instance = newRoom();
+    const ticket = await ticketOf(instance);
+    for (let n = 0; n < 3; n += 1) {
+      expect((await ask(`/agents/witness/${instance}`, { ticket, front: gate })).status).toBe(200);
+    }
+    expect(await ownSessions(witness(instance))).toEqual([]);
+  });
+
+  test('with the ticket of an open session is answered until that session is over', async () => {
+    const instance = newRoom();
+    const ticket = await ticketOf(instance);
+    const socket = await connect(`/agents/witness/${instance}`, { ticket, front: gate });
+    await socket.frame('seen');
+    expect((await ask(`/agents/witness/${instance}`, { ticket, front: gate })).status).toBe(200);
+    socket.close();
+    await socket.closed();
+    await expectEvents(instance, ['ticket.used', 'session.opened', 'session.closed']);
+    expect((await ask(`/agents/witness/${instance}`, { ticket, front: gate })).status).toBe(403);
+  });
+
+  test('does not use its ticket up', async () => {
+    const instance = newRoom();
+    const ticket = await ticketOf(instance);
+    await ask(`/agents/witness/${instance}`, { ticket, front: gate });
+    await (await connect(`/agents/witness/${instance}`, { ticket, front: gate })).frame('seen');
+  });
+
+  test('gets no stream, which would outlive its rights', async () => {
+    const instance = newRoom();
+    const answer = await ask(`/agents/witness/${instance}/stream`, {
+      ticket: await ticketOf(instance),
+      front: gate,
+    });
+    expect(answer.status).toBe(403);
+    expect(await answer.json()).toMatchObject({ error: { code: 'FORBIDDEN' } });
+  });
+
+  test('that makes the agent throw is a bare 500', async () => {
+    const instance = newRoom();
+    const answer = await ask(`/agents/witness/${instance}/throw`, {
+      ticket: await ticketOf(instance),
+      front: gate,
+    });
+    expect(answer.status).toBe(500);
+    expect(await answer.text()).not.toMatch(/PRIVATE|witness/);
+  });
+
+  test('with the name in capitals in Authorization is a Bearer all the same', async () => {
+    const instance = newRoom();
+    const ticket = await ticketOf(instance);
+    for (const scheme of ['bearer', 'BEARER', 'Bearer ']) {
+      const headers = { authorization: `${scheme} ${ticket}` };
+      expect((await ask(`/agents/witness/${instance}`, { headers, front: gate })).status).toBe(200);
+    }
+  });
+});

@@ -1,0 +1,177 @@
+import type { GrantRow } from '@agent-ticket/drizzle/control/policy.ts';
+import { AgentSlug, InstanceName, PrincipalId, Role } from '@agent-ticket/shared/names.ts';
+import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import * as z from 'zod';
+import { readBody } from '../http/body.ts';
+import type { Call, Handler } from '../http/call.ts';
+import { iso } from '../http/iso.ts';
+import { pageOf, readPage } from '../http/page.ts';
+import type { BrokerPorts } from '../ports.ts';
+import { subjectsOf } from '../principal.ts';
+import { carryOut, outboxRow } from '../termination.ts';
+import { adminEvent } from './event.ts';
+
+/** E-mail subjects are kept in lower case, the form in which addresses are compared. */
+const EmailSubject = z
+  .string()
+  .regex(/^email:(\*|[^\s@*]{1,64})@[A-Za-z0-9.-]{1,253}$/)
+  .transform((subject) => subject.toLowerCase());
+const GroupSubject = z.string().regex(/^group:\S{1,256}:\S.{0,127}$/);
+const Subject = z.union([
+  EmailSubject,
+  GroupSubject,
+  PrincipalId.refine((id) => !/^(email|group|anonymous):/.test(id)),
+]);
+
+/** Body of `POST /admin/grants`. */
+export const CreateGrant = z.strictObject({
+  subject: Subject,
+  agent: AgentSlug,
+  instance: z.union([z.literal('*'), InstanceName]),
+  role: Role,
+  /** Seconds; left out: until it is deleted. */
+  expires_in: z
+    .int()
+    .min(60)
+    .max(10 * 366 * 24 * 3600)
+    .optional(),
+  reason: z.string().trim().min(1).max(500),
+});
+
+const Place = z.strictObject({ createdAt: z.int(), id: z.string() });
+
+const view = (row: GrantRow) => ({
+  id: row.id,
+  subject: row.subject,
+  agent: row.agentSlug,
+  instance: row.instanceId,
+  role: row.role,
+  reason: row.reason,
+  created_by: row.createdBy,
+  created_at: iso(row.createdAt),
+  expires_at: iso(row.expiresAt),
+});
+
+/** `GET /admin/grants`: by `agent`, `instance`, `subject`. An owner sees the grants of an own instance only. */
+export const listGrants =
+  (ports: BrokerPorts): Handler =>
+  async (call) => {
+    const { searchParams } = new URL(call.request.url);
+    const [agent, instance, subject] = ['agent', 'instance', 'subject'].map(
+      (name) => searchParams.get(name) ?? undefined,
+    );
+    const may = await mayManage(ports, call, 'grants:read', agent, instance);
+    if (!may.ok) return { outcome: may };
+    const page = readPage(new URL(call.request.url), Place);
+    if (!page.ok) return { outcome: page };
+    const { limit, after } = page.value;
+    const rows = await ports.grants.list({ agent, instance, subject, now: call.now }, after, limit + 1);
+    return {
+      outcome: allow({
+        status: 200,
+        body: pageOf(rows, limit, view, ({ createdAt, id }) => ({ createdAt, id })),
+      }),
+    };
+  };
+
+/** `POST /admin/grants`. */
+export const createGrant =
+  (ports: BrokerPorts): Handler =>
+  async (call) => {
+    const body = await readBody(call.request, CreateGrant);
+    if (!body.ok) return { outcome: body };
+    const { subject, agent, instance, role, reason, expires_in: expiresIn } = body.value;
+    const may = await mayManage(ports, call, 'grants:write', agent, instance);
+    if (!may.ok) return { outcome: may };
+    const named = !/^(email|group):/.test(subject);
+    if (may.value === 'owner' && !named)
+      return { outcome: deny('above_own_rights', { inside: 'owners name principals' }) };
+
+    const grant = {
+      id: ports.randomId(),
+      subject,
+      agentSlug: agent,
+      instanceId: instance,
+      role,
+      reason,
+      createdBy: call.who.principal.id,
+      createdAt: call.now,
+      expiresAt: expiresIn === undefined ? null : call.now + expiresIn * 1000,
+    };
+    await record(ports, call, 'grant.created', grant);
+    await ports.grants.insert(grant);
+    return {
+      outcome: allow({
+        status: 201,
+        body: view({ ...grant, claimed: false, openedAt: null, deletedAt: null }),
+      }),
+    };
+  };
+
+/** `DELETE /admin/grants/:id`. Sockets that the grant may have carried come back for a new ticket, or do not. */
+export const deleteGrant =
+  (ports: BrokerPorts): Handler =>
+  async (call) => {
+    const grant = await ports.grants.find(call.params.id ?? '');
+    const may = await mayManage(ports, call, 'grants:write', grant?.agentSlug, grant?.instanceId);
+    if (!may.ok) return { outcome: may };
+    if (grant === undefined) return { outcome: deny('grant_unknown') };
+
+    await record(ports, call, 'grant.deleted', grant);
+    const principal = PrincipalId.safeParse(/^(email|group):/.test(grant.subject) ? '' : grant.subject);
+    const command = {
+      op: 'refresh',
+      agent: AgentSlug.parse(grant.agentSlug),
+      ...(grant.instanceId === '*' ? {} : { instance: InstanceName.parse(grant.instanceId) }),
+      ...(principal.success ? { principal: principal.data } : {}),
+    } as const;
+    const pending = { id: ports.randomId(), command, before: call.now };
+    await ports.termination.outbox.insert(outboxRow(pending));
+    const deleted = await ports.grants.delete(grant.id, call.now);
+    const receipt = await carryOut(pending, ports.termination);
+    return {
+      outcome:
+        deleted === undefined
+          ? deny('grant_unknown')
+          : allow({ status: 200, body: { ...view(deleted), receipt } }),
+    };
+  };
+
+/**
+ * Whether the caller may read or write grants there: an operator by permission, within the agents its credential is
+ * limited to, or the owner of that one instance. Answers the same whether the agent exists or not.
+ */
+async function mayManage(
+  ports: BrokerPorts,
+  { who, now }: Call,
+  permission: 'grants:read' | 'grants:write',
+  agent: string | undefined,
+  instance: string | undefined,
+): Promise<Outcome<'operator' | 'owner'>> {
+  const within = who.agents === undefined || (agent !== undefined && who.agents.includes(agent));
+  if (within && who.principal.permissions.includes(permission)) return allow('operator');
+  const refused = deny('permission_missing', { inside: permission });
+  if (!within || agent === undefined || instance === undefined || instance === '*') return refused;
+  const { grants } = await ports.policy.read({
+    subjects: subjectsOf(who.principal, ports.trustEmail),
+    agent,
+    instance,
+    lockTargets: [],
+    now,
+  });
+  return grants.some((grant) => grant.role === 'owner') ? allow('owner') : refused;
+}
+
+const record = (
+  ports: BrokerPorts,
+  call: Call,
+  type: 'grant.created' | 'grant.deleted',
+  grant: Pick<GrantRow, 'id' | 'subject' | 'agentSlug' | 'instanceId' | 'role' | 'reason'>,
+) =>
+  ports.ledger.settle(call.who.principal.id, {
+    event: adminEvent(call, type, ports.randomId(), {
+      agent: grant.agentSlug,
+      instance: grant.instanceId,
+      details: { grant: grant.id, subject: grant.subject, role: grant.role, reason: grant.reason },
+    }),
+  });

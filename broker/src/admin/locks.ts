@@ -1,0 +1,113 @@
+import type { LockRow } from '@agent-ticket/drizzle/control/policy.ts';
+import { Target, targetName } from '@agent-ticket/shared/control.ts';
+import { allow, deny } from '@agent-ticket/shared/outcome.ts';
+import * as z from 'zod';
+import { readBody } from '../http/body.ts';
+import type { Call, Handler } from '../http/call.ts';
+import { iso } from '../http/iso.ts';
+import { pageOf, readPage } from '../http/page.ts';
+import type { BrokerPorts } from '../ports.ts';
+import { carryOut, outboxRow } from '../termination.ts';
+import { adminEvent } from './event.ts';
+import { targetView } from './target-view.ts';
+
+/** Body of `POST /admin/locks`. */
+export const CreateLock = z.strictObject({
+  target: Target,
+  reason: z.string().trim().min(1).max(500),
+  /** Seconds; left out: until it is lifted. */
+  expires_in: z
+    .int()
+    .min(1)
+    .max(10 * 366 * 24 * 3600)
+    .optional(),
+});
+
+const Place = z.strictObject({ createdAt: z.int(), id: z.uuid() });
+
+const view = (row: LockRow) => ({
+  id: row.id,
+  target: targetView(row.target),
+  reason: row.reason,
+  created_by: row.createdBy,
+  created_at: iso(row.createdAt),
+  expires_at: iso(row.expiresAt),
+});
+
+/** `GET /admin/locks`: those that stand, newest first. */
+export const listLocks =
+  (ports: BrokerPorts): Handler =>
+  async (call) => {
+    const page = readPage(new URL(call.request.url), Place);
+    if (!page.ok) return { outcome: page };
+    const { limit, after } = page.value;
+    const rows = await ports.locks.list(call.now, after, limit + 1);
+    return {
+      outcome: allow({
+        status: 200,
+        body: pageOf(rows, limit, view, ({ createdAt, id }) => ({ createdAt, id })),
+      }),
+    };
+  };
+
+/** `POST /admin/locks`. From its answer on nothing is minted for the target; live sockets are closed, with a receipt. */
+export const createLock =
+  (ports: BrokerPorts): Handler =>
+  async (call) => {
+    const body = await readBody(call.request, CreateLock);
+    if (!body.ok) return { outcome: body };
+    const { target, reason, expires_in: expiresIn } = body.value;
+    const until = expiresIn === undefined ? null : call.now + expiresIn * 1000;
+    const lock = {
+      id: ports.randomId(),
+      target: targetName(target),
+      reason,
+      createdBy: call.who.principal.id,
+      createdAt: call.now,
+      expiresAt: until,
+    };
+    await record(ports, call, 'lock.created', lock);
+    const pending = {
+      id: ports.randomId(),
+      command: { op: 'lock', target, until } as const,
+      before: call.now,
+    };
+    await ports.locks.insert(lock, outboxRow(pending));
+    const receipt = await carryOut(pending, ports.termination);
+    const done = receipt.pending === 0;
+    return {
+      outcome: allow({ status: done ? 201 : 202, body: { ...view({ ...lock, liftedAt: null }), receipt } }),
+    };
+  };
+
+/** `DELETE /admin/locks/:id`. Another lock on the same target goes on. */
+export const liftLock =
+  (ports: BrokerPorts): Handler =>
+  async (call) => {
+    const id = z.uuid().safeParse(call.params.id);
+    if (!id.success) return { outcome: deny('field_invalid', { field: 'id' }) };
+    const lock = await ports.locks.find(id.data);
+    if (lock === undefined) return { outcome: deny('lock_unknown') };
+    await record(ports, call, 'lock.lifted', lock);
+    if (!(await ports.locks.lift(lock.id, call.now))) return { outcome: deny('lock_unknown') };
+    const others = await ports.locks.ofTarget(lock.target, call.now);
+    if (others.length === 0) {
+      const command = { op: 'unlock', target: targetView(lock.target) } as const;
+      const pending = { id: ports.randomId(), command, before: call.now };
+      await ports.termination.outbox.insert(outboxRow(pending));
+      await carryOut(pending, ports.termination);
+    }
+    return { outcome: allow({ status: 200, body: view(lock) }) };
+  };
+
+const record = (
+  ports: BrokerPorts,
+  call: Call,
+  type: 'lock.created' | 'lock.lifted',
+  lock: Pick<LockRow, 'id' | 'target' | 'reason'>,
+) =>
+  ports.ledger.settle(call.who.principal.id, {
+    event: adminEvent(call, type, ports.randomId(), {
+      details: { lock: lock.id, target: lock.target, reason: lock.reason },
+    }),
+  });

@@ -1,0 +1,57 @@
+import type { DenialReason } from '@agent-ticket/shared/denial.ts';
+import { deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { addressKey, FAILED_CREDENTIALS_LIMIT, type Ledger, RATE_LIMITS } from '../ledger.ts';
+import { presentedCredential } from './presented.ts';
+
+/** Refusals that count as a failed try: what was presented is wrong, not early, late or out of reach. */
+const COUNTED: readonly DenialReason[] = [
+  'credential_malformed',
+  'credential_unknown',
+  'credential_secret_wrong',
+  'credential_revoked',
+  'credential_signature_invalid',
+  'credential_claims_invalid',
+  'credential_issuer_unknown',
+  'credential_key_unknown',
+];
+
+/** Client ids are letters, digits and `_`; what else a header or Basic adds around them makes no second count. */
+const canonicalClientId = (clientId: string): string =>
+  clientId.replaceAll(/[^A-Za-z0-9_]/g, '').slice(0, 64);
+
+/**
+ * Counts a failed credential by client id and by address, and answers the refusal to give: the one it had, or "too
+ * many" once either count is over. A right credential is never counted, so nobody can lock another out.
+ *
+ * While the ledger is out of reach the refusal stands uncounted: it refuses already.
+ */
+export async function countFailure(
+  refusal: { readonly ok: false; readonly denial: { readonly reason: DenialReason } },
+  request: Request,
+  address: string | null,
+  ledger: Ledger,
+  now: number,
+): Promise<Outcome<never>> {
+  if (!COUNTED.includes(refusal.denial.reason)) return refusal;
+  const presented = presentedCredential(request.headers);
+  const clientId =
+    presented.ok && presented.value.kind === 'client-secret' ? presented.value.clientId : undefined;
+  const counts = [
+    {
+      key: `failed:address:${addressKey(address)}`,
+      limit: RATE_LIMITS.anonymous ?? FAILED_CREDENTIALS_LIMIT,
+    },
+    ...(clientId === undefined
+      ? []
+      : [{ key: `failed:client:${canonicalClientId(clientId)}`, limit: FAILED_CREDENTIALS_LIMIT }]),
+  ];
+  const answers = await Promise.allSettled(counts.map((rate) => ledger.settle(rate.key, { rate })));
+  for (const answer of answers) {
+    if (answer.status === 'fulfilled' && !answer.value.admitted) {
+      return deny('rate_limited', {
+        retryAfter: Math.max(1, answer.value.rate.resetAt - Math.floor(now / 1000)),
+      });
+    }
+  }
+  return refusal;
+}

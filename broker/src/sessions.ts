@@ -1,0 +1,120 @@
+import type { AgentSessionRow, SessionFilter } from '@agent-ticket/drizzle/record/sessions.ts';
+import { SessionId } from '@agent-ticket/shared/names.ts';
+import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import * as z from 'zod';
+import type { Answer, Call, Handler } from './http/call.ts';
+import { iso } from './http/iso.ts';
+import { pageOf, readPage } from './http/page.ts';
+import type { BrokerPorts } from './ports.ts';
+import { carryOut, outboxRow } from './termination.ts';
+
+const Place = z.strictObject({ startedAt: z.int(), id: z.uuid() });
+
+/** A session as every list shows it. */
+export const sessionView = (row: AgentSessionRow) => ({
+  id: row.id,
+  principal: row.userId,
+  agent: row.agentSlug,
+  instance: row.instanceId,
+  role: row.role,
+  scope: row.scope,
+  started_at: iso(row.startedAt),
+  ended_at: iso(row.endedAt),
+  end_reason: row.endReason,
+  ip_address: row.ipAddress,
+  user_agent: row.userAgent,
+  jti: row.jti,
+  kid: row.kid,
+});
+
+async function listBy(ports: BrokerPorts, call: Call, filter: SessionFilter): Promise<Outcome<Answer>> {
+  const page = readPage(new URL(call.request.url), Place);
+  if (!page.ok) return page;
+  const { limit, after } = page.value;
+  const rows = await ports.sessions.list(filter, after, limit + 1);
+  return allow({
+    status: 200,
+    body: pageOf(rows, limit, sessionView, ({ startedAt, id }) => ({ startedAt, id })),
+  });
+}
+
+/** `GET /sessions`: the caller's own live sessions. */
+export const listOwnSessions =
+  (ports: BrokerPorts): Handler =>
+  async (call) => ({
+    outcome: await listBy(ports, call, { principal: call.who.principal.id, active: true }),
+  });
+
+const Active = z.enum(['true', 'false']).transform((text) => text === 'true');
+
+/** `GET /admin/agents/sessions`: by `agent`, `instance` (with `agent`), `principal`, `active`. */
+export const listSessions =
+  (ports: BrokerPorts): Handler =>
+  async (call) => {
+    const { searchParams } = new URL(call.request.url);
+    const [agent, instance, principal] = ['agent', 'instance', 'principal'].map(
+      (name) => searchParams.get(name) ?? undefined,
+    );
+    if (instance !== undefined && agent === undefined)
+      return { outcome: deny('field_invalid', { field: 'agent' }) };
+    const active = Active.optional().safeParse(searchParams.get('active') ?? undefined);
+    if (!active.success) return { outcome: deny('field_invalid', { field: 'active' }) };
+    return { outcome: await listBy(ports, call, { agent, instance, principal, active: active.data }) };
+  };
+
+/** `GET /admin/agents/sessions/:id`. */
+export const showSession =
+  (ports: BrokerPorts): Handler =>
+  async (call) => {
+    const found = await find(ports, call);
+    return { outcome: found.ok ? allow({ status: 200, body: sessionView(found.value) }) : found };
+  };
+
+/** `DELETE /admin/agents/sessions/:id`. */
+export const terminateSession =
+  (ports: BrokerPorts): Handler =>
+  async (call) => {
+    const found = await find(ports, call);
+    return { outcome: found.ok ? await terminate(ports, call, found.value) : found };
+  };
+
+/** `DELETE /sessions/:id`: one of the caller's own; another's does not exist for it. */
+export const endOwnSession =
+  (ports: BrokerPorts): Handler =>
+  async (call) => {
+    const found = await find(ports, call);
+    if (found.ok && found.value.userId !== call.who.principal.id) return { outcome: deny('session_unknown') };
+    return { outcome: found.ok ? await terminate(ports, call, found.value) : found };
+  };
+
+async function find(ports: BrokerPorts, call: Call): Promise<Outcome<AgentSessionRow>> {
+  const id = z.uuid().safeParse(call.params.id);
+  if (!id.success) return deny('field_invalid', { field: 'id' });
+  const row = await ports.sessions.find(id.data);
+  return row === undefined ? deny('session_unknown') : allow(row);
+}
+
+/** Ends a live session. The object itself writes who ended it into the audit log, as it knows what it closed. */
+async function terminate(ports: BrokerPorts, call: Call, row: AgentSessionRow): Promise<Outcome<Answer>> {
+  if (row.endedAt !== null) return deny('session_already_ended');
+  const target = { kind: 'session', id: SessionId.parse(row.id) } as const;
+  const pending = { id: ports.randomId(), command: { op: 'terminate', target } as const, before: call.now };
+  await ports.ledger.settle(call.who.principal.id, {
+    event: {
+      eventId: ports.randomId(),
+      at: call.now,
+      type: 'session.terminated',
+      outcome: 'success',
+      principal: call.who.principal.id,
+      agent: row.agentSlug,
+      instance: row.instanceId,
+      sessionId: row.id,
+      ipAddress: call.ipAddress ?? undefined,
+      userAgent: call.userAgent ?? undefined,
+      requestId: call.requestId,
+    },
+  });
+  await ports.termination.outbox.insert(outboxRow(pending));
+  const receipt = await carryOut(pending, ports.termination);
+  return allow({ status: receipt.pending === 0 ? 200 : 202, body: { ...sessionView(row), receipt } });
+}

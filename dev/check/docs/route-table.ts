@@ -1,0 +1,20 @@
+import { ROUTES, type Route } from '@agent-ticket/broker/src/routes.ts';
+import { code, table } from './table.ts';
+
+const WHO: Readonly<Record<Route['demand'], string>> = {
+  none: 'everybody',
+  optional: 'everybody, or any credential',
+  required: 'any credential',
+};
+
+/** Every route of the broker, with what it asks of its caller. Finer rules are the handlers'. */
+export const routes = (): string =>
+  table(
+    ['method', 'path', 'who', 'permission'],
+    ROUTES.map(({ method, path, demand, permission }) => [
+      method,
+      code(path),
+      WHO[demand],
+      permission === undefined ? '' : code(permission),
+    ]),
+  );

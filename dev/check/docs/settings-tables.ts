@@ -1,0 +1,63 @@
+import { Settings as AgentWorkerSettings } from '@agent-ticket/agent-worker/src/config.ts';
+import { Settings as BrokerSettings } from '@agent-ticket/broker/src/config.ts';
+import type * as z from 'zod';
+import { code, table } from './table.ts';
+
+/** What a setting is, for the people who set it. */
+type About = string | { readonly secret: string };
+/** Complete by its type: a setting that nothing is said about does not compile. */
+type Words<Shape> = Readonly<Record<keyof Shape, About>>;
+
+const LIST = 'Comma-separated';
+
+const BROKER: Words<typeof BrokerSettings.shape> = {
+  ISSUER: 'The broker’s own address, as tickets name it',
+  TICKET_AUDIENCE: 'The name of the agent worker in tickets; the same text on both sides',
+  AGENT_WORKER_URL: 'Address of the agent worker, for the `url` of an answer',
+  KEK: { secret: 'Encrypts signing keys at rest: 32 random bytes in base64url' },
+  TOKEN_PEPPER: {
+    secret: 'Goes into the digests of service-token secrets: 32 random bytes in base64url',
+  },
+  ALLOWED_ORIGINS: `${LIST} exact origins of pages that may ask the broker`,
+  MODE: '`production` or `development`',
+  AUTH_MODE: '`required`, or `none`: everyone is one principal, in development on loopback only',
+  CLAIM_RULES: 'JSON list: what verified claims are worth here; see below',
+  TRUST_EMAIL: `${LIST} issuers, each exactly its \`iss\`, whose verified addresses e-mail grants may match`,
+  CF_ACCESS_TEAM_DOMAIN: `${LIST} Access team domains, \`<team>.cloudflareaccess.com\``,
+  CF_ACCESS_AUD: `${LIST} AUD tags of the Access applications; with several teams \`<team domain>|<AUD>\``,
+  CF_ACCESS_CERTS_URL: `${LIST} key addresses in the order of the team domains, where they are elsewhere`,
+  AUTH0_DOMAIN: `${LIST} Auth0 domains, without scheme`,
+  AUTH0_AUDIENCE: `${LIST} API audiences, never a client id; with several domains \`<domain>|<audience>\``,
+  AUTH0_JWKS_URL: `${LIST} key addresses in the order of the domains, where they are elsewhere`,
+};
+
+const AGENT_WORKER: Words<typeof AgentWorkerSettings.shape> = {
+  ISSUER: 'The broker, character by character as in its own setting',
+  TICKET_AUDIENCE: 'The name of this worker in tickets, as in the broker’s setting',
+  BROKER_JWKS_URL: 'Where the broker’s keys are; left out: below `ISSUER`',
+  ALLOWED_ORIGINS: `${LIST} exact origins of pages that may open sockets, its own demo page among them`,
+  MODE: '`production` or `development`, which lets plain http through',
+};
+
+export const brokerSettings = (): string => settingsTable(BrokerSettings.shape, BROKER);
+export const agentWorkerSettings = (): string => settingsTable(AgentWorkerSettings.shape, AGENT_WORKER);
+
+function settingsTable<Shape extends z.core.$ZodLooseShape>(
+  shape: { readonly [Name in keyof Shape]: z.ZodType },
+  words: Words<Shape>,
+): string {
+  const said = new Map<string, About>(Object.entries(words));
+  const rows = Object.entries(shape).map(([name, schema]) => {
+    const about = said.get(name) ?? '';
+    const [kind, text] = typeof about === 'string' ? ['variable', about] : ['secret', about.secret];
+    return [code(name), kind, whenLeftOut(schema), text] as const;
+  });
+  return table(['setting', 'kind', 'default', 'what it is'], rows);
+}
+
+function whenLeftOut(schema: z.ZodType): string {
+  const parsed = schema.safeParse(undefined);
+  if (!parsed.success) return 'must be set';
+  const empty = parsed.data === undefined || (Array.isArray(parsed.data) && parsed.data.length === 0);
+  return empty ? 'none' : code(String(parsed.data));
+}

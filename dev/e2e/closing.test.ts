@@ -1,0 +1,45 @@
+import { once } from 'node:events';
+import { request } from 'node:http';
+import type { Socket } from 'node:net';
+import { expect, it, vi } from 'vitest';
+import { mint } from './broker.ts';
+import { eventsOf, sessionsOf } from './look.ts';
+import { nextFrame, openSocket } from './sockets.ts';
+import { UPGRADE } from './upgrade.ts';
+
+const COUNTER = 'counter';
+
+it.each([
+  ['without a code', undefined, [1000, 1005]],
+  ['with the usual code', 1000, [1000]],
+  ['with a code of its own', 4321, [4321]],
+])('a page that closes its socket %s gets a clean end', async (_name, code, clean) => {
+  const instance = `closed-${code}`;
+  const { url } = await mint({ instance });
+  const { socket, closed } = openSocket(url);
+  await nextFrame(socket);
+  socket.close(code);
+  expect(clean).toContain((await closed).code);
+  await vi.waitFor(async () => {
+    expect(await sessionsOf(COUNTER, instance)).toEqual([
+      expect.objectContaining({ ended_at: expect.any(Number), end_reason: 'client_closed' }),
+    ]);
+  });
+});
+
+it('a connection that breaks is recorded as lost', async () => {
+  const instance = 'broken';
+  const { url } = await mint({ instance });
+  const asking = request(url.replace(/^ws/, 'http'), { headers: UPGRADE });
+  asking.end();
+  const [, socket] = (await once(asking, 'upgrade')) as [unknown, Socket];
+  await vi.waitFor(async () => expect(await sessionsOf(COUNTER, instance)).toHaveLength(1));
+  socket.resetAndDestroy();
+  await vi.waitFor(async () => {
+    expect(await sessionsOf(COUNTER, instance)).toEqual([
+      expect.objectContaining({ ended_at: expect.any(Number), end_reason: 'connection_lost' }),
+    ]);
+  });
+  const [closed] = (await eventsOf(COUNTER, instance)).filter(({ type }) => type === 'session.closed');
+  expect(closed).toMatchObject({ code: 'connection_lost' });
+});

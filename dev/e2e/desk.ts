@@ -1,0 +1,43 @@
+import { json } from 'node:stream/consumers';
+import type { Miniflare } from 'miniflare';
+import * as z from 'zod';
+import { type LoopbackServer, listenOnLoopback } from '../identity-provider/loopback-server.ts';
+
+/** What test workers may ask: rows of the databases, and which objects of the agent worker exist. */
+export const Question = z.discriminatedUnion('about', [
+  z.strictObject({
+    about: z.literal('rows'),
+    database: z.enum(['CONTROL', 'RECORD']),
+    sql: z.string(),
+    values: z.array(z.string()),
+  }),
+  z.strictObject({ about: z.literal('objects'), binding: z.string() }),
+  z.strictObject({ about: z.literal('object id'), binding: z.string(), name: z.string() }),
+]);
+export type Question = z.infer<typeof Question>;
+
+/** Answers questions about the stack, which lives in vitest's main process, to the workers that run the tests. */
+export const openDesk = (workers: Miniflare): Promise<LoopbackServer> =>
+  listenOnLoopback(0, async (request, response) => {
+    const answer = await answerTo(Question.parse(await json(request)), workers);
+    response.setHeader('content-type', 'application/json').end(JSON.stringify(answer));
+  });
+
+async function answerTo(question: Question, workers: Miniflare): Promise<unknown> {
+  switch (question.about) {
+    case 'rows': {
+      const database = await workers.getD1Database(question.database, 'broker');
+      const { results } = await database
+        .prepare(question.sql)
+        .bind(...question.values)
+        .all();
+      return results;
+    }
+    case 'objects':
+      return workers.listDurableObjectIds(question.binding, 'agent-worker');
+    case 'object id': {
+      const objects = await workers.getDurableObjectNamespace(question.binding, 'agent-worker');
+      return objects.idFromName(question.name).toString();
+    }
+  }
+}

@@ -1,0 +1,70 @@
+import { expect, it, vi } from 'vitest';
+import { askForTicket, decodePayload, mint } from './broker.ts';
+import { connected, nextFrame, openSocket } from './sockets.ts';
+
+interface Board {
+  title: string;
+  notices: string[];
+}
+
+const LOBBY = { agent: 'lobby', instance: 'main' } as const;
+const asStranger = {};
+
+const enter = async (errors: string[] = []) =>
+  connected<Board>('lobby', 'main', {
+    query: { ticket: (await mint(LOBBY, asStranger)).ticket },
+    onStateUpdateError: (error) => errors.push(error),
+  });
+
+it('a stranger reads the lobby', async () => {
+  const { ticket, role, scope } = await mint(LOBBY, asStranger);
+  expect({ role, scope }).toEqual({ role: 'viewer', scope: 'agent:connect agent:state:read' });
+  const client = await connected<Board>('lobby', 'main', { query: { ticket } });
+  expect(client.state).toEqual({ title: 'Lobby', notices: [expect.any(String)] });
+});
+
+it('every visit of a stranger is somebody else', async () => {
+  const [first, second] = [await mint(LOBBY, asStranger), await mint(LOBBY, asStranger)].map(
+    ({ ticket }) => decodePayload(ticket).sub,
+  );
+  expect(first).toMatch(/^anonymous:.+/);
+  expect(second).toMatch(/^anonymous:.+/);
+  expect(second).not.toBe(first);
+});
+
+it('a stranger changes nothing there, by state, call or message', async () => {
+  const errors: string[] = [];
+  const client = await enter(errors);
+  client.setState({ title: 'Mine', notices: [] });
+  await vi.waitFor(() => expect(errors).toEqual(['forbidden']));
+  await expect(client.call('setState', [{ title: 'Mine', notices: [] }])).rejects.toThrow(/^forbidden$/);
+  await expect(client.call('increment')).rejects.toThrow(/^forbidden$/);
+
+  const { socket } = openSocket((await mint(LOBBY, asStranger)).url);
+  await nextFrame(socket);
+  const denied = new Promise<unknown>((resolve) => {
+    socket.addEventListener('message', ({ data }) => {
+      const frame: { type: string } = JSON.parse(String(data));
+      if (frame.type === 'ticket.denied') resolve(frame);
+    });
+  });
+  socket.send('let me write');
+  expect(await denied).toEqual({ type: 'ticket.denied', code: 'forbidden', scope: 'agent:message' });
+
+  expect((await enter()).state).toMatchObject({ title: 'Lobby' });
+});
+
+it('somebody may have no more there than a stranger', async () => {
+  expect(await mint(LOBBY)).toMatchObject({ role: 'viewer', scope: 'agent:connect agent:state:read' });
+});
+
+it.each([
+  ['the counter', { agent: 'counter', instance: 'main' }, 401, 'UNAUTHORIZED'],
+  ['an agent that there is not', { agent: 'no-such-agent', instance: 'main' }, 401, 'UNAUTHORIZED'],
+  ['another room of the lobby', { agent: 'lobby', instance: 'attic' }, 404, 'NOT_FOUND'],
+  ['the right to write', { ...LOBBY, scope: 'agent:state:write' }, 403, 'FORBIDDEN'],
+])('a stranger gets no ticket for %s', async (_name, wish, status, code) => {
+  const answer = await askForTicket(wish, asStranger);
+  expect(answer.status).toBe(status);
+  expect(await answer.json()).toMatchObject({ error: { code } });
+});

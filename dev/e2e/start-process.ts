@@ -1,0 +1,80 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { onTestFinished } from 'vitest';
+import { ROOT } from '../quiet-environment.ts';
+import { holdPort } from '../start/hold-port.ts';
+import type { Ports } from '../start/stack.ts';
+
+export interface StartProcess {
+  /** Everything it wrote so far. */
+  readonly said: { readonly out: string; readonly err: string };
+  /** Resolves when it has said all it says before it serves; rejects when it ends before. */
+  readonly up: Promise<void>;
+  readonly ended: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
+  /** To it alone, or as a terminal does: to it and all that it has started. */
+  signal(signal: NodeJS.Signals, to: 'process' | 'group'): void;
+  /** Whether anything that it has started, or itself, is still there. */
+  hasLeftovers(): boolean;
+  /** As when the other end of a pipe goes away. */
+  stopListening(): void;
+}
+
+/** `npm start` without npm, in a process group of its own that is gone when the test ends. */
+export function startProcess(ports: Ports, folder: string, more: NodeJS.ProcessEnv = {}): StartProcess {
+  const child = spawn(process.execPath, [`${ROOT}dev/start/start.ts`], {
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...variables(ports, folder), ...more },
+  });
+  const { pid } = child;
+  if (pid === undefined) throw new Error('start.ts cannot be started');
+  const said = { out: '', err: '' };
+  child.stdout.on('data', (chunk) => {
+    said.out += String(chunk);
+  });
+  child.stderr.on('data', (chunk) => {
+    said.err += String(chunk);
+  });
+  const hasLeftovers = (): boolean => isThere(-pid);
+  onTestFinished(() => {
+    if (hasLeftovers()) process.kill(-pid, 'SIGKILL');
+  });
+  const ended = endOf(child);
+  return {
+    said,
+    ended,
+    hasLeftovers,
+    up: new Promise((resolve, reject) => {
+      child.stdout.on('data', () => said.out.includes('Ctrl-C ends everything') && resolve());
+      ended.then(({ code }) => reject(new Error(`ended with ${code}: ${said.err}`)), reject);
+    }),
+    signal: (signal, to) => process.kill(to === 'group' ? -pid : pid, signal),
+    stopListening: () => child.stdout.destroy(),
+  };
+}
+
+async function endOf(child: ChildProcess): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
+  const [code, signal] = await once(child, 'close');
+  return { code, signal };
+}
+
+const variables = (ports: Ports, folder: string) => ({
+  BROKER_PORT: String(ports.broker),
+  AGENT_WORKER_PORT: String(ports.agentWorker),
+  IDENTITY_PROVIDER_PORT: String(ports.identityProvider),
+  DEV_DIR: folder,
+});
+
+/** Whether a process, or with its negative a group, exists. */
+function isThere(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+/** Resolves when nothing listens on any of the ports; rejects with the one that is taken. */
+export async function portsAreFree(ports: Ports): Promise<void> {
+  for (const [name, port] of Object.entries(ports)) await (await holdPort(port, name)).release();
+}

@@ -1,0 +1,182 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { AgentClient } from 'agents/client';
+import { expect, it, onTestFinished, vi } from 'vitest';
+import * as z from 'zod';
+import { holdPort } from '../start/hold-port.ts';
+import type { Ports } from '../start/stack.ts';
+import { post } from './broker.ts';
+import { freePorts } from './free-ports.ts';
+import { nextFrame, openSocket, watchToClose } from './sockets.ts';
+import { portsAreFree, type StartProcess, startProcess } from './start-process.ts';
+
+/** A start, its build from the cache and its end, on two busy cores. */
+const ONE_START_MS = 90_000;
+
+const Credential = z.strictObject({ id: z.uuid(), clientId: z.string(), clientSecret: z.string() });
+const DevFile = z.strictObject({
+  broker: z.url(),
+  agentWorker: z.url(),
+  identityProvider: z.url(),
+  issuer: z.url(),
+  audience: z.string(),
+  serviceToken: Credential,
+  adminToken: Credential,
+  access: z.strictObject({ tokenUrl: z.url() }),
+  auth0: z.strictObject({ tokenUrl: z.url() }),
+});
+type DevFile = z.infer<typeof DevFile>;
+
+const Ticket = z.looseObject({ ticket: z.string(), url: z.url(), agent: z.string(), instance: z.string() });
+
+async function newFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'agent-ticket-start-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+const devFile = async (folder: string): Promise<DevFile> =>
+  DevFile.parse(JSON.parse(await readFile(join(folder, 'dev.json'), 'utf8')));
+
+async function mintAt({ broker, serviceToken }: DevFile): Promise<z.infer<typeof Ticket>> {
+  const headers = { authorization: `Bearer ${serviceToken.clientSecret}` };
+  const wish = { agent: 'counter', instance: 'demo', expires_in: 300 };
+  return Ticket.parse(await (await post(`${broker}/tickets`, headers, wish)).json());
+}
+
+const keysAt = async ({ broker }: DevFile): Promise<string[]> => {
+  const set = await (await fetch(`${broker}/.well-known/jwks.json`)).json();
+  return z
+    .object({ keys: z.array(z.object({ kid: z.string() })) })
+    .parse(set)
+    .keys.map(({ kid }) => kid);
+};
+
+async function increment({ agentWorker }: DevFile, ticket: string): Promise<unknown> {
+  const client = new AgentClient({ agent: 'counter', name: 'demo', host: agentWorker, query: { ticket } });
+  await client.ready;
+  const count = await client.call('increment');
+  client.close();
+  return count;
+}
+
+/** One line of the output, run as a person would who pastes it. */
+async function paste(start: StartProcess): Promise<unknown> {
+  const lines = start.said.out.split('\n').filter((line) => line.startsWith('curl '));
+  expect(lines).toHaveLength(1);
+  const { stdout } = await promisify(execFile)('bash', ['-c', lines.join('')]);
+  return JSON.parse(stdout);
+}
+
+async function endsCleanly(start: StartProcess, ports: Ports): Promise<void> {
+  expect(await start.ended).toEqual({ code: 0, signal: null });
+  expect(start.said.err).toBe('');
+  expect(start.hasLeftovers()).toBe(false);
+  await portsAreFree(ports);
+}
+
+it(
+  'a first start serves what it prints, two at once are one, and a second goes on where the first ended',
+  async () => {
+    const [ports, folder] = [await freePorts(), await newFolder()];
+    const both = [startProcess(ports, folder), startProcess(ports, folder)];
+    const failed = await Promise.race(both.map((start) => start.ended.then(() => start)));
+    expect(await failed.ended).toMatchObject({ code: 1 });
+    expect(failed.said.err).toMatch(/^port \d+ is taken, and the broker needs it: stop what listens there/);
+    const [first = failed] = both.filter((start) => start !== failed);
+    await first.up;
+
+    const facts = await devFile(folder);
+    expect(facts).toMatchObject({
+      broker: `http://127.0.0.1:${ports.broker}`,
+      agentWorker: `http://127.0.0.1:${ports.agentWorker}`,
+      identityProvider: `http://127.0.0.1:${ports.identityProvider}`,
+      issuer: `http://127.0.0.1:${ports.broker}`,
+    });
+    const keys = await keysAt(facts);
+    expect(keys).toHaveLength(1);
+    const pasted = Ticket.parse(await paste(first));
+    expect(pasted).toMatchObject({ agent: 'counter', instance: 'demo', role: 'admin' });
+    expect(await increment(facts, pasted.ticket)).toBe(1);
+    const unused = await mintAt(facts);
+
+    // npm passes on the signal that the terminal has already sent to all.
+    first.signal('SIGINT', 'group');
+    first.signal('SIGINT', 'process');
+    await endsCleanly(first, ports);
+
+    const second = startProcess(ports, folder);
+    await second.up;
+    expect(await devFile(folder)).toEqual(facts);
+    expect(await keysAt(facts)).toEqual(keys);
+    expect(await watchToClose(pasted.url)).toMatchObject({ frames: [], code: 3000, reason: 'ticket_used' });
+    expect(await increment(facts, unused.ticket)).toBe(2);
+    expect(await increment(facts, (await mintAt(facts)).ticket)).toBe(3);
+
+    second.signal('SIGTERM', 'process');
+    await endsCleanly(second, ports);
+  },
+  3 * ONE_START_MS,
+);
+
+it(
+  'a start goes on when nobody reads what it says, and ends with sockets open',
+  async () => {
+    const [ports, folder] = [await freePorts(), await newFolder()];
+    const start = startProcess(ports, folder);
+    start.stopListening();
+    const facts = await vi.waitFor(() => devFile(folder), { timeout: ONE_START_MS, interval: 200 });
+    const { socket, closed } = openSocket((await mintAt(facts)).url);
+    await nextFrame(socket);
+    start.signal('SIGHUP', 'process');
+    await endsCleanly(start, ports);
+    await closed;
+  },
+  2 * ONE_START_MS,
+);
+
+it('a signal during the build ends the start and the build', async () => {
+  const [ports, folder] = [await freePorts(), await newFolder()];
+  const start = startProcess(ports, folder);
+  await vi.waitFor(() => expect(start.said.out).toContain('building'), { timeout: 20_000 });
+  start.signal('SIGINT', 'group');
+  expect(await start.ended).toEqual({ code: 130, signal: null });
+  expect(start.said.err).toBe('');
+  expect(start.hasLeftovers()).toBe(false);
+  await portsAreFree(ports);
+});
+
+it.each([
+  ['broker', 'broker'],
+  ['agentWorker', 'agent worker'],
+  ['identityProvider', 'identity provider stand-in'],
+] as const)('a taken port of the %s is said before anything is done', async (which, name) => {
+  const [ports, folder] = [await freePorts(), await newFolder()];
+  const taken = await holdPort(ports[which], 'test');
+  onTestFinished(() => taken.release());
+  const start = startProcess(ports, folder);
+  expect(await start.ended).toEqual({ code: 1, signal: null });
+  expect(start.said).toEqual({
+    out: '',
+    err: `port ${ports[which]} is taken, and the ${name} needs it: stop what listens there and start again\n`,
+  });
+});
+
+it('a damaged file of secrets is named, and nothing of it is shown', async () => {
+  const [ports, folder] = [await freePorts(), await newFolder()];
+  const file = join(folder, 'secrets.json');
+  await writeFile(file, '{"tokenPepper": "do-not-show');
+  const start = startProcess(ports, folder);
+  expect(await start.ended).toEqual({ code: 1, signal: null });
+  expect(start.said).toEqual({ out: '', err: `${file} is damaged: delete ${folder} to start anew\n` });
+});
+
+it('a setting that cannot be is named', async () => {
+  const [ports, folder] = [await freePorts(), await newFolder()];
+  const start = startProcess(ports, folder, { AGENT_WORKER_PORT: 'eight' });
+  expect(await start.ended).toEqual({ code: 1, signal: null });
+  expect(start.said.err).toBe('AGENT_WORKER_PORT must be a TCP port, 1 to 65535\n');
+});

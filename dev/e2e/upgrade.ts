@@ -1,0 +1,44 @@
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
+import { json } from 'node:stream/consumers';
+import * as z from 'zod';
+
+/** What a client sees that speaks HTTP to the agent worker. */
+
+const ErrorBody = z.strictObject({
+  error: z.strictObject({ code: z.string(), message: z.string(), request_id: z.string() }),
+});
+
+const httpUrl = (socketUrl: string): string => socketUrl.replace(/^ws/, 'http');
+
+/** A plain request; `code` is the error code of the answer. */
+export async function pageRequest(socketUrl: string, init: RequestInit = {}) {
+  const answer = await fetch(httpUrl(socketUrl), init);
+  const body: unknown = await answer.json();
+  const { headers, status } = answer;
+  return { status, headers, body, code: ErrorBody.parse(body).error.code };
+}
+
+/** What makes a request an upgrade (RFC 6455 §4.1). */
+export const UPGRADE = {
+  connection: 'Upgrade',
+  upgrade: 'websocket',
+  'sec-websocket-version': '13',
+  'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+};
+
+/** Asks for a socket as a client that wants to be refused by status; answers status and error code. */
+export async function askForStatus(
+  socketUrl: string,
+  headers: Readonly<Record<string, string>>,
+): Promise<[status: number | undefined, code: string]> {
+  const asking = request(httpUrl(socketUrl), {
+    headers: { ...UPGRADE, accept: 'application/json', ...headers },
+  });
+  asking.end();
+  const [answer]: [IncomingMessage] = await Promise.race([
+    once(asking, 'response') as Promise<[IncomingMessage]>,
+    once(asking, 'upgrade').then(() => Promise.reject(new Error('the upgrade was accepted'))),
+  ]);
+  return [answer.statusCode, ErrorBody.parse(await json(answer)).error.code];
+}

@@ -1,0 +1,34 @@
+import { resolve } from 'node:path';
+import { ROOT } from '../quiet-environment.ts';
+import type { Ports } from './stack.ts';
+
+/** Where a start listens and keeps its data. */
+export interface StartSettings {
+  readonly ports: Ports;
+  /** Everything that outlives a start: secrets, databases, logs, and what clients need to know. */
+  readonly folder: string;
+}
+
+const MAX_PORT = 65_535;
+
+/**
+ * Reads `BROKER_PORT`, `AGENT_WORKER_PORT`, `IDENTITY_PROVIDER_PORT` and `DEV_DIR`, all optional, so that a second
+ * stack can run beside the first. Throws an `Error` that names the variable at fault.
+ */
+export function startSettings(env: NodeJS.ProcessEnv): StartSettings {
+  const ports = {
+    broker: port(env, 'BROKER_PORT', 8787),
+    agentWorker: port(env, 'AGENT_WORKER_PORT', 8788),
+    identityProvider: port(env, 'IDENTITY_PROVIDER_PORT', 8790),
+  };
+  if (new Set(Object.values(ports)).size < 3)
+    throw new Error('BROKER_PORT, AGENT_WORKER_PORT and IDENTITY_PROVIDER_PORT must differ from each other');
+  return { ports, folder: resolve(env.DEV_DIR || `${ROOT}.dev`) };
+}
+
+function port(env: NodeJS.ProcessEnv, name: string, usual: number): number {
+  const text = env[name] || String(usual);
+  const value = Number(text);
+  if (/^[1-9]\d*$/.test(text) && value <= MAX_PORT) return value;
+  throw new Error(`${name} must be a TCP port, 1 to ${MAX_PORT}`);
+}

@@ -1,0 +1,94 @@
+import { evictDurableObject } from 'cloudflare:test';
+import { describe, expect, it } from 'vitest';
+import { burnQueries } from '../../object/burns.ts';
+import { inObject, inSameObject, newObject } from './object.ts';
+
+/** Seconds. */
+const EXP = 1_700_000_060;
+
+describe('burned tickets of an object', () => {
+  it('lets one of a hundred tries with one ticket through', () =>
+    inObject((sql) => {
+      const burns = burnQueries(sql);
+      const tries = Array.from({ length: 100 }, () => burns.burn('jti-1', EXP));
+      expect(tries).toEqual([true, ...Array.from({ length: 99 }, () => false)]);
+    }));
+
+  it('lets one of a hundred tries in a hundred events through', async () => {
+    const object = newObject();
+    const tries = await Promise.all(
+      Array.from({ length: 100 }, () =>
+        inSameObject(object, async (sql) => {
+          await Promise.resolve();
+          return burnQueries(sql).burn('jti-1', EXP);
+        }),
+      ),
+    );
+    expect(tries.filter(Boolean)).toHaveLength(1);
+  });
+
+  it('takes each ticket once, and none in the other case of its letters', () =>
+    inObject((sql) => {
+      const burns = burnQueries(sql);
+      expect(['a', 'b', 'A', 'a', 'b'].map((jti) => burns.burn(jti, EXP))).toEqual([
+        ...[true, true, true],
+        ...[false, false],
+      ]);
+    }));
+
+  it('takes no second try for a first one because it names another expiry', () =>
+    inObject((sql) => {
+      const burns = burnQueries(sql);
+      burns.burn('jti-1', EXP);
+      expect(burns.burn('jti-1', EXP + 60)).toBe(false);
+      burns.purge(EXP + 1);
+      expect(burns.burn('jti-1', EXP)).toBe(true);
+    }));
+
+  it('knows a burned ticket after the object slept and its tables were made again', async () => {
+    const object = newObject();
+    await inSameObject(object, (sql) => burnQueries(sql).burn('jti-1', EXP));
+    await evictDurableObject(object);
+    expect(await inSameObject(object, (sql) => burnQueries(sql).burn('jti-1', EXP))).toBe(false);
+  });
+
+  it('knows a burned ticket without burning it', () =>
+    inObject((sql) => {
+      const burns = burnQueries(sql);
+      expect(burns.isBurned('jti-1')).toBe(false);
+      expect(burns.burn('jti-1', EXP)).toBe(true);
+      expect(burns.isBurned('jti-1')).toBe(true);
+    }));
+
+  it('keeps objects apart', async () => {
+    await inObject((sql) => burnQueries(sql).burn('jti-1', EXP));
+    expect(await inObject((sql) => burnQueries(sql).burn('jti-1', EXP))).toBe(true);
+  });
+
+  it('counts the showings since the first one, by ticket', () =>
+    inObject((sql) => {
+      const burns = burnQueries(sql);
+      burns.burn('jti-1', EXP);
+      burns.burn('jti-2', EXP);
+      expect([burns.countReplay('jti-1'), burns.countReplay('jti-1'), burns.countReplay('jti-2')]).toEqual([
+        1, 2, 1,
+      ]);
+    }));
+
+  it('counts no showing of a ticket that was never burned, and burns none by counting', () =>
+    inObject((sql) => {
+      const burns = burnQueries(sql);
+      expect(burns.countReplay('jti-1')).toBe(0);
+      expect(burns.burn('jti-1', EXP)).toBe(true);
+    }));
+
+  it('forgets tickets that expired before a moment, and keeps those that expired at it', () =>
+    inObject((sql) => {
+      const burns = burnQueries(sql);
+      burns.burn('before', EXP - 1);
+      burns.burn('at', EXP);
+      burns.burn('after', EXP + 1);
+      burns.purge(EXP);
+      expect(['before', 'at', 'after'].map((jti) => burns.burn(jti, EXP))).toEqual([true, false, false]);
+    }));
+});

@@ -1,0 +1,96 @@
+import { writeFileSync } from 'node:fs';
+import { createServer, type RequestListener } from 'node:http';
+import { createClient } from '@libsql/client';
+import { sql } from 'drizzle-orm';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { policyQueries } from '../../control/policy.ts';
+import { openControl } from '../../open-libsql.ts';
+import { isOutage } from '../../outage.ts';
+import { lock } from '../suite/rows.ts';
+import { temporaryFolder } from './folder.ts';
+
+const folder = temporaryFolder();
+
+const thrownBy = (work: () => Promise<unknown>): Promise<unknown> =>
+  work().then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+
+/** A new database on its own file, closed when the test is over. */
+async function openFile(name: string) {
+  const { db, close } = await openControl(`file:${folder}/${name}`);
+  onTestFinished(() => close());
+  return db;
+}
+
+/** A server on loopback that answers every request the same way, until the test is over. */
+async function serverUrl(answer: RequestListener): Promise<string> {
+  const server = createServer(answer);
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('the server has no port');
+  return `http://127.0.0.1:${address.port}`;
+}
+
+describe('a libSQL file that cannot serve', () => {
+  it('is an outage while somebody else holds it', async () => {
+    const db = await openFile('held.db');
+    const other = createClient({ url: `file:${folder}/held.db` });
+    onTestFinished(() => other.close());
+    const holding = await other.transaction('write');
+    const write = await thrownBy(() => policyQueries(db).insertLock(lock()));
+    const batch = await thrownBy(() => db.batch([db.run(sql`DELETE FROM locks`)]));
+    await holding.rollback();
+    expect([isOutage(write), isOutage(batch)]).toEqual([true, true]);
+  });
+
+  it('is an outage when there is no room left', async () => {
+    const db = await openFile('full.db');
+    await db.run(sql`PRAGMA max_page_count = 1`);
+    const reason = 'x'.repeat(200_000);
+    expect(isOutage(await thrownBy(() => policyQueries(db).insertLock(lock({ reason }))))).toBe(true);
+  });
+
+  it('is an outage when its folder is away', async () => {
+    expect(isOutage(await thrownBy(() => openControl(`file:${folder}/away/control.db`)))).toBe(true);
+  });
+
+  it('is an outage when the file is something else', async () => {
+    writeFileSync(`${folder}/letter.db`, 'Dear Sir or Madam, '.repeat(500));
+    expect(isOutage(await thrownBy(() => openControl(`file:${folder}/letter.db`)))).toBe(true);
+  });
+});
+
+describe('a libSQL server that cannot serve', () => {
+  it('is an outage when nobody listens', async () => {
+    const closed = await new Promise<number>((found) => {
+      const server = createServer().listen(0, '127.0.0.1', () => {
+        const address = server.address();
+        server.close(() => found(typeof address === 'object' && address !== null ? address.port : 0));
+      });
+    });
+    expect(isOutage(await thrownBy(() => openControl(`http://127.0.0.1:${closed}`)))).toBe(true);
+  });
+
+  it('is an outage when it hangs up', async () => {
+    const url = await serverUrl((request) => request.socket.destroy());
+    expect(isOutage(await thrownBy(() => openControl(url)))).toBe(true);
+  });
+
+  it.each([429, 500, 502, 503, 504])('is an outage when it answers %s', async (status) => {
+    const url = await serverUrl((_request, response) => response.writeHead(status).end());
+    expect(isOutage(await thrownBy(() => openControl(url)))).toBe(true);
+  });
+
+  it.each([400, 401, 403, 404])('is a mistake of ours when it answers %s', async (status) => {
+    const url = await serverUrl((_request, response) => response.writeHead(status).end());
+    const error = await thrownBy(() => openControl(url));
+    expect(error).toBeInstanceOf(Error);
+    expect(isOutage(error)).toBe(false);
+  });
+});

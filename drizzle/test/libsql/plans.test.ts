@@ -1,0 +1,4 @@
+import { describePlans } from '../suite/plans.ts';
+import { libsqlFiles } from './open.ts';
+
+describePlans(libsqlFiles());

@@ -1,0 +1,27 @@
+import { describeAuditEvents } from '../suite/audit-events.ts';
+import { describeDeliver } from '../suite/deliver.ts';
+import { describeGrants } from '../suite/grants.ts';
+import { describeLocks } from '../suite/locks.ts';
+import { describeMistakes } from '../suite/mistakes.ts';
+import { describePolicy } from '../suite/policy.ts';
+import { describeRecordLocks } from '../suite/record-locks.ts';
+import { describeRecordSessions } from '../suite/record-sessions.ts';
+import { describeServiceTokens } from '../suite/service-tokens.ts';
+import { describeSessionLists } from '../suite/session-lists.ts';
+import { describeSigningKeys } from '../suite/signing-keys.ts';
+import { describeTokenLife } from '../suite/token-life.ts';
+import { libsqlFiles } from './open.ts';
+
+const open = libsqlFiles();
+describeSigningKeys(open);
+describeServiceTokens(open);
+describeTokenLife(open);
+describePolicy(open);
+describeGrants(open);
+describeLocks(open);
+describeAuditEvents(open);
+describeRecordSessions(open);
+describeSessionLists(open);
+describeRecordLocks(open);
+describeDeliver(open);
+describeMistakes(open);

@@ -1,0 +1,142 @@
+import { asc } from 'drizzle-orm';
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { RecordDatabase } from '../../record/database.ts';
+import { deliver, type RecordFact } from '../../record/deliver.ts';
+import { recordLockQueries } from '../../record/locks.ts';
+import { agentSessions, auditEvents } from '../../record/schema.ts';
+import { type OpenDatabases, rootMessage } from './databases.ts';
+import { auditEvent, NOW, sessionFact, uuidOf } from './rows.ts';
+
+const opened = (name: number): RecordFact => ({
+  event: auditEvent({ eventId: uuidOf(name), type: 'session.opened' }),
+  session: sessionFact({ id: uuidOf(name) }),
+});
+const closed = (name: number): RecordFact => ({
+  event: auditEvent({ eventId: uuidOf(name + 1000), type: 'session.closed' }),
+  session: sessionFact({ id: uuidOf(name), endedAt: NOW + 1, endReason: 'client_closed' }),
+});
+/** As a fact comes out of an object's backlog. What is no number in it comes out as `null`, which no database takes. */
+const rested = (fact: RecordFact): RecordFact => JSON.parse(JSON.stringify(fact));
+const BAD_EVENT = rested({ event: auditEvent({ eventId: uuidOf(99), at: Number.NaN }) });
+const BAD_SESSION = rested({
+  event: auditEvent({ eventId: uuidOf(98) }),
+  session: sessionFact({ id: uuidOf(98), startedAt: Number.NaN }),
+});
+
+/** Everything that a lock on session 2 can be about. */
+const TARGETS = [
+  'everything:',
+  `principal:${sessionFact().principal}`,
+  'agent:counter',
+  'instance:counter/main',
+  `session:${uuidOf(2)}`,
+  'key:key-1',
+];
+
+export function describeDeliver(open: OpenDatabases): void {
+  describe('delivery into the record database', () => {
+    let record: RecordDatabase;
+    beforeEach(async () => {
+      ({ record } = await open());
+    });
+    const types = async () =>
+      (await record.select().from(auditEvents).orderBy(asc(auditEvents.seq))).map(({ type }) => type);
+    const ends = async () =>
+      (await record.select().from(agentSessions).orderBy(asc(agentSessions.id))).map(
+        ({ endReason }) => endReason,
+      );
+
+    it('writes events in order, and what they made of their sessions', async () => {
+      await deliver(
+        record,
+        [opened(1), opened(2), closed(1), { event: auditEvent({ eventId: uuidOf(5) }) }],
+        NOW,
+      );
+      expect(await types()).toEqual(['session.opened', 'session.opened', 'session.closed', 'ticket.issued']);
+      expect(await ends()).toEqual(['client_closed', null]);
+    });
+
+    it('changes nothing when a whole delivery is repeated', async () => {
+      const facts = [opened(1), closed(1), opened(2)];
+      await deliver(record, facts, NOW);
+      const before = [await record.select().from(auditEvents), await record.select().from(agentSessions)];
+      await deliver(record, facts, NOW);
+      expect([await record.select().from(auditEvents), await record.select().from(agentSessions)]).toEqual(
+        before,
+      );
+    });
+
+    it.each([
+      ['event first', [BAD_EVENT, opened(1), opened(2)]],
+      ['event in the middle', [opened(1), BAD_EVENT, opened(2)]],
+      ['event last', [opened(1), opened(2), BAD_EVENT]],
+      ['session', [opened(1), BAD_SESSION]],
+    ])('writes nothing of a delivery with one bad %s', async (_where, facts) => {
+      const error = await deliver(record, facts, NOW).catch((thrown: unknown) => thrown);
+      expect(rootMessage(error)).toMatch(/NOT NULL constraint failed/);
+      expect(await types()).toEqual([]);
+      expect(await ends()).toEqual([]);
+    });
+
+    it('leaves what was there when a later delivery fails', async () => {
+      await deliver(record, [opened(1)], NOW);
+      await expect(deliver(record, [closed(1), BAD_EVENT], NOW)).rejects.toThrow();
+      expect(await types()).toEqual(['session.opened']);
+      expect(await ends()).toEqual([null]);
+    });
+
+    it('takes an empty delivery for done', async () => {
+      expect(await deliver(record, [], NOW)).toEqual([]);
+      expect(await types()).toEqual([]);
+    });
+
+    it('takes as many facts as one batch of an object has', async () => {
+      await deliver(
+        record,
+        Array.from({ length: 50 }, (_, name) => opened(name)),
+        NOW,
+      );
+      expect(await types()).toHaveLength(50);
+      expect(await ends()).toHaveLength(50);
+    });
+
+    it('takes text that was cut in the middle of a character', async () => {
+      const cut = 'x🙂'.slice(0, 2);
+      const fact = {
+        event: auditEvent({ userAgent: cut, details: { method: cut } }),
+        session: sessionFact({ userAgent: cut }),
+      };
+      await deliver(record, [fact], NOW);
+      expect(await types()).toEqual(['ticket.issued']);
+    });
+
+    it.each(TARGETS)('answers a session that was opened while %s was locked', async (target) => {
+      await recordLockQueries(record).put(target, NOW + 1);
+      expect(await deliver(record, [opened(2)], NOW)).toEqual([uuidOf(2)]);
+      expect(await ends()).toEqual([null]);
+    });
+
+    it('answers no session that no standing lock hits', async () => {
+      const locks = recordLockQueries(record);
+      await locks.put('agent:lobby', null);
+      await locks.put(`session:${uuidOf(3)}`, null);
+      await locks.put('everything:', NOW);
+      expect(await deliver(record, [opened(2)], NOW)).toEqual([]);
+    });
+
+    it('answers each of many sessions by the locks on itself', async () => {
+      const locks = recordLockQueries(record);
+      await locks.put(`session:${uuidOf(7)}`, null);
+      await locks.put(`session:${uuidOf(40)}`, null);
+      const facts = Array.from({ length: 50 }, (_, name) => opened(name));
+      const mixed = [{ event: auditEvent({ eventId: uuidOf(99) }) }, ...facts, closed(3)];
+      expect(await deliver(record, mixed, NOW)).toEqual([uuidOf(7), uuidOf(40)]);
+    });
+
+    it('answers a session again when its delivery is repeated, so that a lost answer closes it late and not never', async () => {
+      await recordLockQueries(record).put('everything:', null);
+      await deliver(record, [opened(2)], NOW);
+      expect(await deliver(record, [opened(2)], NOW)).toEqual([uuidOf(2)]);
+    });
+  });
+}

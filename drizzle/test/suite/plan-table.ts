@@ -1,0 +1,123 @@
+import type { SqliteRemoteDatabase } from 'drizzle-orm/sqlite-proxy';
+import { grantQueries } from '../../control/grants.ts';
+import { lockQueries } from '../../control/locks.ts';
+import { outboxQueries } from '../../control/outbox.ts';
+import { policyQueries } from '../../control/policy.ts';
+import type * as controlSchema from '../../control/schema.ts';
+import { serviceTokenQueries } from '../../control/service-tokens.ts';
+import { signingKeyQueries } from '../../control/signing-keys.ts';
+import { selectLocks } from '../../record/locks.ts';
+import type * as recordSchema from '../../record/schema.ts';
+import { sessionQueries, upsertSession } from '../../record/sessions.ts';
+import { ALICE, NOW, secret, sessionFact, signingKey } from './rows.ts';
+
+export interface Plan<Schema extends Record<string, unknown>> {
+  readonly what: string;
+  readonly work: (db: SqliteRemoteDatabase<Schema>) => Promise<unknown>;
+  /** The indexes that it must go by, those of primary keys and unique columns left out where they are obvious. */
+  readonly by: readonly string[];
+  /** Sorting is only for what is small: few rows in the table, or few that the index leaves. */
+  readonly sorts?: true;
+}
+
+const PLACE = { createdAt: NOW, id: 'm' };
+const SESSION_PLACE = { startedAt: NOW, id: 'm' };
+const QUESTION = {
+  subjects: [ALICE, 'group:auth0:people.test:staff'],
+  agent: 'counter',
+  instance: 'main',
+  lockTargets: ['everything:', 'agent:counter'],
+  now: NOW,
+};
+
+export const CONTROL_PLANS: readonly Plan<typeof controlSchema>[] = [
+  {
+    what: 'the keys of a purpose come newest first without a sort',
+    work: (db) => signingKeyQueries(db).list('ticket'),
+    by: ['signing_keys_generation'],
+  },
+  {
+    what: 'a rotation finds the predecessor',
+    work: (db) => signingKeyQueries(db).insertNext(signingKey(), { retiresAt: NOW, removedAt: NOW }),
+    by: ['signing_keys_generation'],
+  },
+  {
+    what: 'a client id finds its token and the secrets of it',
+    work: (db) => serviceTokenQueries(db).findByClientId('client-1'),
+    by: ['service_tokens_client_id_unique', 'service_token_secrets_token'],
+  },
+  {
+    what: 'a digest finds its token',
+    work: (db) => serviceTokenQueries(db).findByDigest('digest-1'),
+    by: [],
+  },
+  { what: 'a use is noted by id', work: (db) => serviceTokenQueries(db).noteUse('a', NOW, NOW), by: [] },
+  {
+    what: 'a secret is added beside those of its token',
+    work: (db) => serviceTokenQueries(db).addSecret(secret(), NOW),
+    by: ['service_token_secrets_token'],
+  },
+  {
+    what: 'a mint reads grants and locks by what they are about',
+    work: (db) => policyQueries(db).read(QUESTION),
+    by: ['grants_lookup', 'locks_standing'],
+  },
+  {
+    what: 'the grants of an instance come newest first without a sort',
+    work: (db) => grantQueries(db).list({ agent: 'counter', instance: 'main', now: NOW }, PLACE, 50),
+    by: ['grants_instance'],
+  },
+  {
+    what: 'the grants of a subject',
+    work: (db) => grantQueries(db).list({ subject: ALICE, now: NOW }, PLACE, 50),
+    by: ['grants_lookup'],
+    sorts: true,
+  },
+  {
+    what: 'what somebody may use',
+    work: (db) => grantQueries(db).ofSubjects(QUESTION.subjects, NOW),
+    by: ['grants_lookup'],
+  },
+  {
+    what: 'how many instances somebody was first on',
+    work: (db) => grantQueries(db).countClaims(ALICE),
+    by: ['grants_lookup'],
+  },
+  {
+    what: 'the claim of an instance',
+    work: (db) => grantQueries(db).findClaim('counter', 'main'),
+    by: ['grants_claim'],
+  },
+  {
+    what: 'the locks on one target',
+    work: (db) => lockQueries(db).ofTarget('agent:counter', NOW),
+    by: ['locks_standing'],
+  },
+  { what: 'the commands that are due', work: (db) => outboxQueries(db).due(NOW, 50), by: ['outbox_due'] },
+];
+
+export const RECORD_PLANS: readonly Plan<typeof recordSchema>[] = [
+  { what: 'a session is written by id', work: (db) => upsertSession(db, sessionFact()), by: [] },
+  { what: 'a session is found by id', work: (db) => sessionQueries(db).find('a'), by: [] },
+  { what: 'locks are read by target', work: (db) => selectLocks(db, QUESTION.lockTargets, NOW), by: [] },
+  ...(
+    [
+      ['all sessions', {}, ['agent_sessions_newest']],
+      ['live sessions', { active: true }, ['agent_sessions_active']],
+      ['sessions of a principal', { principal: ALICE }, ['agent_sessions_user']],
+      ['live sessions of a principal', { principal: ALICE, active: true }, ['agent_sessions_user']],
+      ['sessions of an agent', { agent: 'counter' }, ['agent_sessions_agent']],
+      ['sessions of an instance', { agent: 'counter', instance: 'main' }, ['agent_sessions_instance']],
+    ] as const
+  ).map(([name, filter, by]) => ({
+    what: `${name} come newest first without a sort`,
+    work: (db: SqliteRemoteDatabase<typeof recordSchema>) =>
+      sessionQueries(db).list(filter, SESSION_PLACE, 50),
+    by,
+  })),
+  {
+    what: 'whether somebody ever opened an instance',
+    work: (db) => sessionQueries(db).wasOpened('counter', 'main', ALICE),
+    by: ['agent_sessions_instance'],
+  },
+];

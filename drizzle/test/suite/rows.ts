@@ -1,0 +1,104 @@
+import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
+import { PrincipalId, TicketId } from '@agent-ticket/shared/names.ts';
+import type { GrantRow, LockRow } from '../../control/policy.ts';
+import type { ServiceTokenRow, ServiceTokenSecretRow } from '../../control/service-tokens.ts';
+import type { NewSigningKey } from '../../control/signing-keys.ts';
+import type { SessionFact } from '../../record/sessions.ts';
+
+/** Valid rows; a test says only what matters to it. */
+
+export const NOW = 1_700_000_000_000;
+export const MINUTE = 60_000;
+
+export const ALICE = PrincipalId.parse('auth0:people.test:alice');
+export const JTI = TicketId.parse('7f0c9c3e-3d0e-4b0a-9a51-0a3b1c5d7e9f');
+
+/** `name` made a UUID: the same name, the same UUID. */
+export const uuidOf = (name: number): string =>
+  `00000000-0000-4000-8000-${name.toString(16).padStart(12, '0')}`;
+
+export const signingKey = (differs: Partial<NewSigningKey> = {}): NewSigningKey => ({
+  kid: 'key-1',
+  purpose: 'ticket',
+  generation: 1,
+  alg: 'ES256',
+  sealed: 'sealed',
+  createdAt: NOW,
+  activatesAt: NOW,
+  ...differs,
+});
+
+export const serviceToken = (differs: Partial<ServiceTokenRow> = {}): ServiceTokenRow => ({
+  id: 'token-1',
+  clientId: 'client-1',
+  name: 'nightly report',
+  agents: ['counter'],
+  permissions: ['keys:read'],
+  tier: 'pro',
+  createdBy: ALICE,
+  createdAt: NOW,
+  expiresAt: null,
+  revokedAt: null,
+  lastUsedAt: null,
+  ...differs,
+});
+
+export const secret = (differs: Partial<ServiceTokenSecretRow> = {}): ServiceTokenSecretRow => ({
+  digest: 'digest-1',
+  tokenId: 'token-1',
+  createdAt: NOW,
+  expiresAt: null,
+  ...differs,
+});
+
+export const grant = (differs: Partial<GrantRow> = {}): GrantRow => ({
+  id: 'grant-1',
+  subject: ALICE,
+  agentSlug: 'counter',
+  instanceId: 'main',
+  role: 'viewer',
+  reason: 'on call',
+  createdBy: 'auth0:people.test:owner',
+  createdAt: NOW,
+  expiresAt: null,
+  claimed: false,
+  openedAt: null,
+  deletedAt: null,
+  ...differs,
+});
+
+export const lock = (differs: Partial<LockRow> = {}): LockRow => ({
+  id: 'lock-1',
+  target: 'agent:counter',
+  reason: 'incident',
+  createdBy: 'auth0:people.test:operator',
+  createdAt: NOW,
+  expiresAt: null,
+  liftedAt: null,
+  ...differs,
+});
+
+export const auditEvent = (differs: Partial<AuditEvent> = {}): AuditEvent => ({
+  eventId: uuidOf(1),
+  at: NOW,
+  type: 'ticket.issued',
+  outcome: 'success',
+  ...differs,
+});
+
+export const sessionFact = (differs: Partial<SessionFact> = {}): SessionFact => ({
+  id: uuidOf(1),
+  principal: ALICE,
+  agent: 'counter',
+  instance: 'main',
+  role: 'viewer',
+  scope: 'agent:connect',
+  startedAt: NOW,
+  endedAt: null,
+  endReason: null,
+  ipAddress: null,
+  userAgent: null,
+  jti: JTI,
+  kid: 'key-1',
+  ...differs,
+});

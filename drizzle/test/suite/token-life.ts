@@ -1,0 +1,117 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { serviceTokenSecrets } from '../../control/schema.ts';
+import { type ServiceTokenRow, serviceTokenQueries } from '../../control/service-tokens.ts';
+import { type Databases, type OpenDatabases, whileRefusing } from './databases.ts';
+import { MINUTE, NOW, secret, serviceToken } from './rows.ts';
+
+const NEXT = secret({ digest: 'digest-2', createdAt: NOW + MINUTE });
+const GRACE_END = NOW + 60 * MINUTE;
+
+export function describeTokenLife(open: OpenDatabases): void {
+  describe('the life of a service token', () => {
+    let databases: Databases;
+    let tokens: ReturnType<typeof serviceTokenQueries>;
+    beforeEach(async () => {
+      databases = await open();
+      tokens = serviceTokenQueries(databases.control);
+    });
+    const insert = (id: string, differs: Partial<ServiceTokenRow> = {}, expiresAt: number | null = null) =>
+      tokens.insert(
+        serviceToken({ id, clientId: `client-of-${id}`, ...differs }),
+        secret({ digest: `secret-of-${id}`, tokenId: id, expiresAt }),
+      );
+    const ends = async () =>
+      Object.fromEntries(
+        (await databases.control.select().from(serviceTokenSecrets)).map((row) => [
+          row.digest,
+          row.expiresAt,
+        ]),
+      );
+
+    it('finds a token by its id, a revoked one too', async () => {
+      await insert('a', { revokedAt: NOW });
+      expect(await tokens.find('a')).toEqual(
+        serviceToken({ id: 'a', clientId: 'client-of-a', revokedAt: NOW }),
+      );
+      expect(await tokens.find('b')).toBeUndefined();
+    });
+
+    it('lists tokens that were not revoked, newest first, on pages', async () => {
+      for (const [id, createdAt] of [
+        ['a', NOW],
+        ['b', NOW],
+        ['c', NOW - 1],
+        ['d', NOW + 1],
+      ] as const)
+        await insert(id, { createdAt });
+      await insert('revoked', { revokedAt: NOW });
+      await insert('ended', { createdAt: NOW - 2, expiresAt: NOW - 1 });
+      const pages: string[][] = [];
+      let after: ServiceTokenRow | undefined;
+      for (;;) {
+        const page = await tokens.list(after, 2);
+        after = page.at(-1);
+        if (after === undefined) break;
+        pages.push(page.map(({ id }) => id));
+      }
+      expect(pages).toEqual([['d', 'b'], ['a', 'c'], ['ended']]);
+    });
+
+    it('adds a secret and gives the one there the end of its grace time', async () => {
+      await insert('token-1');
+      expect(await tokens.addSecret(NEXT, GRACE_END)).toBe(true);
+      expect(await ends()).toEqual({ 'secret-of-token-1': GRACE_END, 'digest-2': null });
+      expect(await tokens.findByDigest('digest-2')).toMatchObject({ secrets: [NEXT] });
+    });
+
+    it('leaves an end that comes sooner, and the secrets of other tokens', async () => {
+      await insert('token-1', {}, GRACE_END - 1);
+      await insert('token-2');
+      await tokens.addSecret(NEXT, GRACE_END);
+      expect(await ends()).toEqual({
+        'secret-of-token-1': GRACE_END - 1,
+        'secret-of-token-2': null,
+        'digest-2': null,
+      });
+    });
+
+    it('ends every older secret when a token is rotated twice', async () => {
+      await insert('token-1');
+      await tokens.addSecret(NEXT, GRACE_END);
+      await tokens.addSecret(secret({ digest: 'digest-3' }), NOW);
+      expect(await ends()).toEqual({ 'secret-of-token-1': NOW, 'digest-2': NOW, 'digest-3': null });
+    });
+
+    it('changes nothing for a token that is unknown or revoked', async () => {
+      await insert('token-1', { revokedAt: NOW });
+      expect(await tokens.addSecret(NEXT, GRACE_END)).toBe(false);
+      expect(await tokens.addSecret({ ...NEXT, tokenId: 'unknown' }, GRACE_END)).toBe(false);
+      expect(await ends()).toEqual({ 'secret-of-token-1': null });
+    });
+
+    it('ends no secret when the next one is refused or cannot be written', async () => {
+      await insert('token-1');
+      await expect(tokens.addSecret(secret({ digest: 'secret-of-token-1' }), GRACE_END)).rejects.toThrow();
+      const add = () => tokens.addSecret(NEXT, GRACE_END);
+      await expect(whileRefusing(databases, 'INSERT', 'service_token_secrets', add)).rejects.toThrow();
+      expect(await ends()).toEqual({ 'secret-of-token-1': null });
+    });
+
+    it('revokes a token once, and keeps when', async () => {
+      await insert('a');
+      await insert('b');
+      const revoked = await Promise.all([tokens.revoke('a', NOW), tokens.revoke('a', NOW)]);
+      expect(revoked.filter(Boolean)).toHaveLength(1);
+      expect(await tokens.revoke('a', NOW + 1)).toBe(false);
+      expect(await tokens.revoke('unknown', NOW)).toBe(false);
+      expect((await tokens.find('a'))?.revokedAt).toBe(NOW);
+      expect((await tokens.find('b'))?.revokedAt).toBeNull();
+    });
+
+    it('tells of a revoked token with its secrets, so that the refusal can be exact', async () => {
+      await insert('a');
+      await tokens.revoke('a', NOW);
+      expect(await tokens.findByClientId('client-of-a')).toMatchObject({ token: { revokedAt: NOW } });
+    });
+  });
+}
