@@ -1,0 +1,61 @@
+import { asc } from 'drizzle-orm';
+import { expect } from 'vitest';
+import type { backlogQueries } from '../../object/backlog.ts';
+import { createDelivery, type DeliveryPorts } from '../../object/delivery.ts';
+import { type DrainPorts, enqueue } from '../../object/drain.ts';
+import type { RecordDatabase } from '../../record/database.ts';
+import { auditEvents } from '../../record/schema.ts';
+import { auditEvent, NOW, sessionFact, uuidOf } from '../suite/rows.ts';
+import { type OnBatch, recordWith } from './faulty-record.ts';
+
+/** Facts by small numbers, on their way from a backlog into the record database. */
+
+export const LOST = new Error('D1_ERROR: Network connection lost.');
+export const PASS: OnBatch = (call) => call();
+
+type Backlog = ReturnType<typeof backlogQueries>;
+
+export const upTo = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
+
+export function add(backlog: Backlog, ...names: readonly number[]): void {
+  for (const name of names) enqueue(backlog, { event: auditEvent({ eventId: uuidOf(name) }) });
+}
+
+export function addOpened(backlog: Backlog, ...names: readonly number[]): void {
+  for (const name of names)
+    enqueue(backlog, {
+      event: auditEvent({ eventId: uuidOf(name), type: 'session.opened' }),
+      session: sessionFact({ id: uuidOf(name) }),
+    });
+}
+
+/** What arrived, in the order of arrival, which must have no hole and no repeat. */
+export async function arrivedIn(record: RecordDatabase): Promise<number[]> {
+  const rows = await record.select().from(auditEvents).orderBy(asc(auditEvents.seq));
+  expect(rows.map(({ seq }) => seq)).toEqual(rows.map((_, index) => index + 1));
+  return rows.map(({ eventId }) => Number.parseInt(eventId.slice(-12), 16));
+}
+
+export const portsOf = (
+  backlog: Backlog,
+  record: RecordDatabase,
+  onLocked: DrainPorts['onLocked'] = () => {},
+): DrainPorts => ({ backlog, record, clock: () => NOW, onLocked });
+
+/** A delivery with everything that it did outside of itself. */
+export function watched(backlog: Backlog, onBatch: OnBatch, ports: Partial<DeliveryPorts> = {}) {
+  const works: Promise<void>[] = [];
+  const failures: unknown[] = [];
+  const faulty = recordWith(onBatch);
+  const delivery = createDelivery({
+    backlog,
+    openRecord: () => faulty.record,
+    clock: () => NOW,
+    keepAlive: (work) => works.push(work),
+    onFailure: async (error) => {
+      failures.push(error);
+    },
+    ...ports,
+  });
+  return { start: delivery.start, works, failures, batches: faulty.batches };
+}

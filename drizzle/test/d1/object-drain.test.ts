@@ -1,0 +1,108 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { backlogQueries } from '../../object/backlog.ts';
+import { drain } from '../../object/drain.ts';
+import type { RecordDatabase } from '../../record/database.ts';
+import { recordLockQueries } from '../../record/locks.ts';
+import { uuidOf } from '../suite/rows.ts';
+import { add, addOpened, arrivedIn, LOST, PASS, portsOf, upTo } from './facts.ts';
+import { recordWith } from './faulty-record.ts';
+import { inObject } from './object.ts';
+import { openD1 } from './open.ts';
+
+let record: RecordDatabase;
+beforeEach(async () => {
+  ({ record } = await openD1());
+});
+const arrived = () => arrivedIn(record);
+const locked = (name: number) => recordLockQueries(record).put(`session:${uuidOf(name)}`, null);
+
+describe('a drain', () => {
+  it('moves everything in order, fifty facts at a time', () =>
+    inObject(async (sql) => {
+      const backlog = backlogQueries(sql);
+      const faulty = recordWith(PASS);
+      add(backlog, ...upTo(120));
+      await drain(portsOf(backlog, faulty.record));
+      expect(await arrived()).toEqual(upTo(120));
+      expect(backlog.count()).toBe(0);
+      expect(faulty.batches()).toBe(3);
+    }));
+
+  it('asks nothing of the record database when nothing waits', () =>
+    inObject(async (sql) => {
+      const faulty = recordWith(PASS);
+      await drain(portsOf(backlogQueries(sql), faulty.record));
+      expect(faulty.batches()).toBe(0);
+    }));
+
+  it('keeps what was not acknowledged when the record database goes away midway', () =>
+    inObject(async (sql) => {
+      const backlog = backlogQueries(sql);
+      add(backlog, ...upTo(120));
+      const faulty = recordWith((call, nth) => (nth === 2 ? Promise.reject(LOST) : call()));
+      await expect(drain(portsOf(backlog, faulty.record))).rejects.toThrow(LOST.message);
+      expect(await arrived()).toEqual(upTo(50));
+      expect(backlog.count()).toBe(70);
+      await drain(portsOf(backlog, faulty.record));
+      expect(await arrived()).toEqual(upTo(120));
+      expect(backlog.count()).toBe(0);
+    }));
+
+  it('loses and doubles nothing when an acknowledgement is lost', () =>
+    inObject(async (sql) => {
+      const backlog = backlogQueries(sql);
+      add(backlog, ...upTo(70));
+      const faulty = recordWith(async (call, nth) => {
+        await call();
+        if (nth === 1) throw LOST;
+      });
+      await expect(drain(portsOf(backlog, faulty.record))).rejects.toThrow(LOST.message);
+      expect(backlog.count()).toBe(70);
+      add(backlog, 70);
+      await drain(portsOf(backlog, faulty.record));
+      expect(await arrived()).toEqual(upTo(71));
+    }));
+
+  it('delivers a fact that is added while it drains', () =>
+    inObject(async (sql) => {
+      const backlog = backlogQueries(sql);
+      add(backlog, 0);
+      const faulty = recordWith((call, nth) => {
+        if (nth === 1) add(backlog, 1);
+        return call();
+      });
+      await drain(portsOf(backlog, faulty.record));
+      expect(await arrived()).toEqual([0, 1]);
+      expect(backlog.count()).toBe(0);
+    }));
+});
+
+describe('sessions that a lock hits', () => {
+  it('are named when they have been delivered, batch by batch', () =>
+    inObject(async (sql) => {
+      const backlog = backlogQueries(sql);
+      await locked(3);
+      await locked(70);
+      addOpened(backlog, ...upTo(80));
+      const named: (readonly string[])[] = [];
+      await drain(portsOf(backlog, record, (ids) => named.push(ids)));
+      expect(named).toEqual([[uuidOf(3)], [uuidOf(70)]]);
+    }));
+
+  it('are named by the delivery that comes after a lost acknowledgement', () =>
+    inObject(async (sql) => {
+      const backlog = backlogQueries(sql);
+      await locked(0);
+      addOpened(backlog, 0);
+      const faulty = recordWith(async (call, nth) => {
+        await call();
+        if (nth === 1) throw LOST;
+      });
+      const named: string[] = [];
+      const ports = portsOf(backlog, faulty.record, (ids) => named.push(...ids));
+      await expect(drain(ports)).rejects.toThrow(LOST.message);
+      expect(named).toEqual([]);
+      await drain(ports);
+      expect(named).toEqual([uuidOf(0)]);
+    }));
+});

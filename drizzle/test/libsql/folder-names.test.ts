@@ -1,0 +1,23 @@
+import { execFile } from 'node:child_process';
+import { cpSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { expect, it } from 'vitest';
+import { temporaryFolder } from './folder.ts';
+
+const ROOM = join(import.meta.dirname, '../..');
+const PARTS = ['open-libsql.ts', 'database.ts', 'control', 'record', 'package.json'];
+
+it.each(['plain', 'two words 50% ü'])('finds its migrations in a folder called "%s"', async (name) => {
+  const folder = join(temporaryFolder(), name);
+  for (const part of PARTS) cpSync(join(ROOM, part), join(folder, 'drizzle', part), { recursive: true });
+  symlinkSync(join(ROOM, '../node_modules'), join(folder, 'node_modules'));
+  const script = `
+    import { openControl, openRecord } from './open-libsql.ts';
+    for (const open of [openControl, openRecord]) (await open('file::memory:')).close();
+    console.log('opened');`;
+  const run = promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script], {
+    cwd: join(folder, 'drizzle'),
+  });
+  await expect(run).resolves.toMatchObject({ stdout: 'opened\n' });
+});
