@@ -96,14 +96,16 @@ async function carryOut(request: Request, ports: ControlPorts): Promise<Outcome<
   };
 }
 
-/** Objects to ask: those with live sessions that the command hits, and the one that a deletion names in any case. */
+/** Objects to ask: those with live sessions that the command hits, and the one that it names in any case. */
 async function namedObjects(
   cmd: ControlCommand,
   before: number,
   ports: ControlPorts,
 ): Promise<readonly { agent: string; instance: string }[]> {
   if (cmd.op === 'destroy') return [cmd.target];
-  return ports.sessions.liveObjects(targetOf(cmd), before, FAN_OUT + 1);
+  const target = targetOf(cmd);
+  if (cmd.op !== 'refresh' && target.kind === 'instance') return [target];
+  return ports.sessions.liveObjects(target, before, FAN_OUT + 1);
 }
 
 function targetOf(cmd: Exclude<ControlCommand, { op: 'destroy' }>): Target {

@@ -11,6 +11,9 @@ export interface RecordFact {
   readonly session?: SessionFact;
 }
 
+/** Events after which a session has rights that a lock may have taken away meanwhile. */
+const GIVES_RIGHTS: readonly string[] = ['session.opened', 'session.renewed'];
+
 /**
  * Writes facts in order, all or none, and answers the ids of those sessions among them that a standing lock hits.
  * Locks are read in the same batch: they are written before anyone looks for sessions to close, so of a lock and a
@@ -22,7 +25,7 @@ export async function deliver(
   now: number,
 ): Promise<string[]> {
   const opened = facts.flatMap(({ event, session }) =>
-    event.type === 'session.opened' && session ? [session] : [],
+    GIVES_RIGHTS.includes(event.type) && session !== undefined ? [session] : [],
   );
   const [first, ...rest] = [
     ...facts.flatMap(({ event, session }) => [

@@ -1,4 +1,4 @@
-import { type ControlCommand, type Target, targetName, targetNamesOf } from '@agent-ticket/shared/control.ts';
+import { type ControlCommand, targetName, targetNamesOf } from '@agent-ticket/shared/control.ts';
 import type { DenialReason } from '@agent-ticket/shared/denial.ts';
 import type { TicketClaims } from '@agent-ticket/shared/ticket.ts';
 import type { ControlOrder } from '../order.ts';
@@ -38,6 +38,11 @@ export function isMeant({ cmd, before }: ControlOrder, session: OrderedSession):
 const targetsOf = ({ id, kid, claims }: OrderedSession): string[] =>
   targetNamesOf({ principal: claims.sub, agent: claims.agent, instance: claims.instance, session: id, kid });
 
-/** A target that a lock or unlock is about; `undefined` for other commands. */
-export const lockedTarget = (cmd: ControlCommand): Target | undefined =>
-  cmd.op === 'lock' || cmd.op === 'unlock' ? cmd.target : undefined;
+/**
+ * The lock that the object keeps to itself, which is one that names it. Locks on people or agents concern many
+ * objects: nothing is minted for them, and what was minted before meets their copy in the record database.
+ */
+export const ownLock = (cmd: ControlCommand): string | undefined =>
+  (cmd.op === 'lock' || cmd.op === 'unlock') && cmd.target.kind === 'instance'
+    ? targetName(cmd.target)
+    : undefined;

@@ -3,7 +3,7 @@ import { burnQueries } from '@agent-ticket/drizzle/object/burns.ts';
 import { objectLockQueries } from '@agent-ticket/drizzle/object/locks.ts';
 import { type ObjectSession, objectSessionQueries } from '@agent-ticket/drizzle/object/sessions.ts';
 import { createObjectTables } from '@agent-ticket/drizzle/object/tables.ts';
-import { targetName, targetNamesOf } from '@agent-ticket/shared/control.ts';
+import { targetNamesOf } from '@agent-ticket/shared/control.ts';
 import { closeFace, type DenialReason } from '@agent-ticket/shared/denial.ts';
 import { BURN_KEPT_SECONDS, CLOCK_SKEW_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
@@ -11,7 +11,7 @@ import type { VerifiedTicket } from '@agent-ticket/shared/verify-ticket.ts';
 import type { Handover } from '../handover.ts';
 import type { ControlOrder } from '../order.ts';
 import { admit } from './admission.ts';
-import { closingReason, isMeant, lockedTarget } from './control.ts';
+import { closingReason, isMeant, ownLock } from './control.ts';
 import { createJournal } from './journal.ts';
 import { renewalFrames } from './renewal.ts';
 import { claimsOf } from './session.ts';
@@ -142,9 +142,9 @@ export function createKeeper(ports: KeeperPorts) {
 
     /** Carries out a broker's order; how many sockets it closed. */
     order(order: ControlOrder): number {
-      const target = lockedTarget(order.cmd);
-      if (order.cmd.op === 'lock' && target !== undefined) locks.put(targetName(target), order.cmd.until);
-      if (order.cmd.op === 'unlock' && target !== undefined) locks.remove(targetName(target));
+      const own = ownLock(order.cmd);
+      if (order.cmd.op === 'lock' && own !== undefined) locks.put(own, order.cmd.until);
+      if (order.cmd.op === 'unlock' && own !== undefined) locks.remove(own);
       const why = closingReason[order.cmd.op];
       if (why === undefined) return 0;
       const meant = sessions
