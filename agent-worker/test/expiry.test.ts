@@ -48,16 +48,26 @@ describe('a session past its end', () => {
     expect(await socket.closed()).toEqual({ code: 3000, reason: 'session_expired' });
   });
 
-  test('has its alarm set for within two seconds after it', async () => {
+  test('has its alarm set for within two seconds after it, and was warned a minute ahead', async () => {
     const instance = newRoom();
-    await enter('viewer', instance);
+    const { socket } = await enter('viewer', instance);
+    const alarm = () => runInDurableObject(counter(instance), (_, state) => state.storage.getAlarm());
     // An earlier alarm looks after facts on their way to the record database.
     await expectEvents(instance, ['ticket.used', 'session.opened']);
     vi.setSystemTime((NOW + 30) * 1000);
     await runDurableObjectAlarm(counter(instance));
-    const alarm = await runInDurableObject(counter(instance), (_, state) => state.storage.getAlarm());
-    expect(alarm).toBeGreaterThanOrEqual(END_MS);
-    expect(alarm).toBeLessThanOrEqual(END_MS + 2_000);
+    const warning = END_MS - 60_000;
+    expect(await alarm()).toBeGreaterThanOrEqual(warning);
+    expect(await alarm()).toBeLessThanOrEqual(warning + 2_000);
+
+    vi.setSystemTime(warning + 2_000);
+    await runDurableObjectAlarm(counter(instance));
+    expect(await socket.frame('ticket.expiring')).toEqual({
+      type: 'ticket.expiring',
+      session_expires_at: new Date(END_MS).toISOString(),
+    });
+    expect(await alarm()).toBeGreaterThanOrEqual(END_MS);
+    expect(await alarm()).toBeLessThanOrEqual(END_MS + 2_000);
   });
 
   test('is ended once, with its reason, in the object and in the record', async () => {

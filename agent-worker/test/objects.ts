@@ -1,5 +1,6 @@
 import { listDurableObjectIds, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
+import { sweepNow } from './sweep.ts';
 
 /** The destination objects, seen from inside. */
 
@@ -39,7 +40,4 @@ export const ownSessions = (stub: DurableObjectStub): Promise<OwnSession[]> =>
 
 /** Runs an object's sweep now, whatever its schedule says. */
 export const sweep = (stub: DurableObjectStub): Promise<void> =>
-  runInDurableObject(stub, async (agent) => {
-    if (!('ticketSweep' in agent) || typeof agent.ticketSweep !== 'function') throw new TypeError('no sweep');
-    await agent.ticketSweep();
-  });
+  runInDurableObject(stub, (agent) => sweepNow(agent));

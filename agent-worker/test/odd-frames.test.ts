@@ -1,9 +1,9 @@
 import { runInDurableObject } from 'cloudflare:test';
-import { describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { gate } from './gate.ts';
 import { counter, heardBy } from './objects.ts';
 import { connect, type Socket } from './sockets.ts';
-import { makeTicket, newRoom, rights } from './tickets.ts';
+import { makeTicket, NOW, newRoom, rights } from './tickets.ts';
 
 /** Frames that are not quite what they look like: none passes without its scope, none breaks the socket. */
 
@@ -59,6 +59,13 @@ const ODD: [what: string, frame: string | ArrayBuffer][] = [
   ['a renewal', '{"type":"ticket.renew","ticket":"x"}'],
   ['a request to resume', '{"type":"cf_agent_stream_resume_request"}'],
 ];
+
+/** A second for each frame, so that none is one too many. */
+let seconds = 0;
+beforeEach(() => {
+  seconds += 1;
+  vi.setSystemTime((NOW + seconds) * 1000);
+});
 
 interface Place {
   readonly instance: string;

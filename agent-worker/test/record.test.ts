@@ -108,7 +108,9 @@ describe('the record', () => {
 
   test('has everything of many sessions that come and go at once, each once', async () => {
     const instance = newRoom();
-    const visits = await Promise.all(Array.from({ length: 20 }, () => visit(instance)));
+    const visits = await Promise.all(
+      Array.from({ length: 20 }, (_, n) => visit(instance, { sub: `auth0:t:person-${n}` })),
+    );
     for (const { socket } of visits) socket.close();
     await Promise.all(visits.map(({ socket }) => socket.closed()));
     const events = await eventually(async () => {
@@ -185,6 +187,22 @@ describe('a record database that refuses', () => {
     expect(await runDurableObjectAlarm(counter(instance))).toBe(true);
     await expectEvents(instance, ['ticket.used', 'session.opened']);
     expect(await socket.call('whoami')).toMatchObject({ success: true });
+  });
+
+  test('wakes the object up again soon, also when it refused only later facts', async () => {
+    const instance = newRoom();
+    const { socket } = await visit(instance);
+    await expectEvents(instance, ['ticket.used', 'session.opened']);
+    vi.setSystemTime((NOW + 30) * 1000);
+    await runDurableObjectAlarm(counter(instance));
+    await breakIt();
+    await socket.call('increment');
+    const alarm = () => runInDurableObject(counter(instance), (_, state) => state.storage.getAlarm());
+    await eventually(async () => expect(await alarm()).toBeLessThanOrEqual((NOW + 37) * 1000));
+    await mendIt();
+    vi.setSystemTime((NOW + 37) * 1000);
+    await runDurableObjectAlarm(counter(instance));
+    await expectEvents(instance, ['ticket.used', 'session.opened', 'rpc.denied']);
   });
 
   test('is asked again by the next event, without waiting for the sweep', async () => {

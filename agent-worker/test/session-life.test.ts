@@ -150,6 +150,13 @@ describe('a session ends', () => {
     expect(await ownSessions(witness(instance))).toMatchObject([{ end_reason: 'terminated' }]);
   });
 
+  test('not by a sweep while the agent is still opening it', async () => {
+    const instance = `sweeps-${newRoom()}`;
+    const socket = await witnessAt(instance);
+    expect(await socket.call('whoami')).toMatchObject({ success: true });
+    expect(await ownSessions(witness(instance))).toMatchObject([{ ended_at: null }]);
+  });
+
   test('not by the object going to sleep and waking up', async () => {
     const instance = newRoom();
     const socket = await enter(instance);

@@ -33,11 +33,12 @@ const signed: string[] = [];
 /** Every ticket of the running file, to look for where none may be. */
 export const signedTickets = (): readonly string[] => signed;
 
-/** A good ticket for the counter's `room-1`, viewer's rights, with some claims and header members replaced. */
+/** A ticket issued now for the counter's `room-1` with a viewer's rights, some claims and header members replaced. */
 export async function makeTicket(
   claims: object = {},
   { by = signer, header = {} }: { by?: Signer; header?: object } = {},
 ): Promise<string> {
+  const now = Math.floor(Date.now() / 1000);
   const text = await signTicket(
     by,
     {
@@ -45,10 +46,10 @@ export async function makeTicket(
       aud: AUDIENCE,
       sub: SUBJECT,
       jti: crypto.randomUUID(),
-      iat: NOW,
-      nbf: NOW,
-      exp: NOW + 60,
-      session_expiry: NOW + 3600,
+      iat: now,
+      nbf: now,
+      exp: now + 60,
+      session_expiry: now + 3600,
       ...rights('counter', 'viewer'),
       ...claims,
     },

@@ -1,22 +1,6 @@
-import production from '../src/index.ts';
-
-export { Counter, Lobby } from '../src/index.ts';
+/** The worker as it ships, and beside it what only tests have. */
+export { Counter, default, Lobby } from '../src/index.ts';
 export { Faulty } from './agents/faulty.ts';
 export { Inner, Overrider } from './agents/overrider.ts';
 export { Witness } from './agents/witness.ts';
 export { Broker } from './broker.ts';
-
-type Env = Parameters<typeof production.fetch>[1];
-
-/** The worker as it ships. The test runner leaves a setting of its own in env, which the worker would rightly refuse. */
-export default {
-  fetch: (request, env) => production.fetch(request, withoutRunner(env)),
-} satisfies ExportedHandler<Env>;
-
-const withoutRunner = (env: Env): Env => {
-  const { __VITEST_POOL_WORKERS_VITEST_MAJOR_VERSION: _, ...rest } = {
-    __VITEST_POOL_WORKERS_VITEST_MAJOR_VERSION: '',
-    ...env,
-  };
-  return rest;
-};

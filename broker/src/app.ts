@@ -17,7 +17,7 @@ export function createApp(ports: BrokerPorts): Hono {
   app.use(secureHeaders({ contentSecurityPolicy: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } }));
   app.use(async (c, next) => {
     const origin = c.req.header('origin') ?? null;
-    if (c.req.method === 'OPTIONS') return preflight(origin, ports.allowedOrigins);
+    if (c.req.method === 'OPTIONS') return preflight(origin, ports.allowedOrigins, ports.randomId());
     await next();
     c.res = withCors(new Response(c.res.body, c.res), origin, ports.allowedOrigins);
   });

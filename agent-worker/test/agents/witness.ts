@@ -1,5 +1,6 @@
 import { Agent, type Connection, type ConnectionContext, callable, type WSMessage } from 'agents';
 import { ticketed } from '../../src/ticketed.ts';
+import { sweepNow } from '../sweep.ts';
 
 /** Tells its clients everything that agent code can see of them. */
 export class Witness extends ticketed(Agent<Cloudflare.Env, { secret: number }>) {
@@ -8,8 +9,9 @@ export class Witness extends ticketed(Agent<Cloudflare.Env, { secret: number }>)
   /** Frames that reached agent code. */
   heard: (string | number)[] = [];
 
-  override onStart(props?: unknown): void {
+  override async onStart(props?: unknown): Promise<void> {
     this.props = props ?? 'none';
+    if (this.name.startsWith('sweeps-')) await sweepNow(this);
   }
 
   override onConnect(connection: Connection, { request }: ConnectionContext): void {

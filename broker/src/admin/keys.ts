@@ -40,13 +40,14 @@ export const rotateKeys =
   async (call) => {
     const body = await readBody(call.request, RotateRequest);
     if (!body.ok) return { outcome: body };
-    const rotated = await ports.keyring.rotate(call.now, body.value.activate, body.value.alg);
+    const { activate, alg: wanted } = body.value;
+    const rotated = await ports.keyring.rotate(call.now, activate, wanted, ({ row, previous }) => {
+      const details = { alg: row.alg, previous: previous.kid, activates_at: row.activatesAt };
+      const event = adminEvent(call, 'key.rotated', ports.randomId(), { kid: row.kid, details });
+      return ports.ledger.settle(call.who.principal.id, { event });
+    });
     if (!rotated.ok) return { outcome: rotated };
-
     const { row, previous } = rotated.value;
-    const details = { alg: row.alg, previous: previous.kid, activates_at: row.activatesAt };
-    const event = adminEvent(call, 'key.rotated', ports.randomId(), { kid: row.kid, details });
-    await ports.ledger.settle(call.who.principal.id, { event });
     const { kid, alg, state, activates_at } = keyView(row, call.now);
     const { retires_at, removed_at } = keyView(previous, call.now);
     return {

@@ -10,8 +10,8 @@ const ALLOW = {
 const EXPOSED = 'x-request-id, retry-after, x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset';
 
 /** Answers a preflight; without the allowing headers where the origin is not listed, so that the browser refuses. */
-export function preflight(origin: string | null, allowed: readonly string[]): Response {
-  const answer = new Response(null, { status: 204 });
+export function preflight(origin: string | null, allowed: readonly string[], requestId: string): Response {
+  const answer = new Response(null, { status: 204, headers: { 'x-request-id': requestId } });
   if (origin !== null && allowed.includes(origin)) {
     for (const [name, value] of Object.entries(ALLOW)) answer.headers.set(name, value);
   }

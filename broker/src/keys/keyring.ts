@@ -4,7 +4,7 @@ import type {
   signingKeyQueries,
 } from '@agent-ticket/drizzle/control/signing-keys.ts';
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
-import type { TicketAlgorithm } from '@agent-ticket/shared/ticket.ts';
+import { TicketAlgorithm } from '@agent-ticket/shared/ticket.ts';
 import { type KeyMaterial, makeKey, openKey } from './material.ts';
 import { isPublished, PUBLISH_LEAD_MS, RETIRE_LAG_MS, SIGNER_CACHE_MS, stateOf } from './schedule.ts';
 import { importKeyEncryptionKey } from './seal.ts';
@@ -110,40 +110,40 @@ export function createKeyring(ports: KeyringPorts) {
 
     /**
      * Makes the next key. `scheduled`: it signs once every verifier has had time to learn it; `now`: at once, at the
-     * price that verifiers without a binding may ask clients to retry. Refuses while another rotation is pending.
+     * price that verifiers without a binding may ask clients to retry. Refuses while another rotation is pending, and
+     * without an active key that opens here: a wrong key-encryption key must not seal keys that nobody else can open.
+     *
+     * @param record writes the event, before the key comes to be: a key without one would be a hole in the log.
      */
     async rotate(
       now: number,
       activate: Activation,
       alg: TicketAlgorithm | undefined,
+      record: (rotation: Rotation) => Promise<unknown>,
     ): Promise<Outcome<Rotation>> {
-      const rows = await rowsOf(now);
-      const previous = rows.find((row) => stateOf(row, now) === 'active');
-      const newest = rows[0];
+      held = undefined;
+      const keys = await current(now);
+      const previous = keys.find(({ row }) => stateOf(row, now) === 'active')?.row;
+      const [newest] = await ports.keys.list('ticket');
       if (previous === undefined || newest === undefined)
         return deny('signing_key_missing', { retryAfter: 5 });
-      if (rows.some((row) => stateOf(row, now) === 'pending')) return deny('rotation_pending');
+      if (keys.some(({ row }) => stateOf(row, now) === 'pending')) return deny('rotation_pending');
 
       const activatesAt = activate === 'now' ? now : now + PUBLISH_LEAD_MS;
       const end = { retiresAt: activatesAt, removedAt: activatesAt + RETIRE_LAG_MS };
-      const key = await makeKey(
-        await sealingKey(),
-        {
-          purpose: 'ticket',
-          generation: newest.generation + 1,
-          alg: alg ?? (previous.alg === 'Ed25519' ? 'Ed25519' : 'ES256'),
-          createdAt: now,
-          activatesAt,
-        },
-        ports.randomBytes,
-      );
+      const facts = {
+        purpose: 'ticket',
+        generation: newest.generation + 1,
+        alg: alg ?? TicketAlgorithm.parse(previous.alg),
+        createdAt: now,
+        activatesAt,
+      } as const;
+      const key = await makeKey(await sealingKey(), facts, ports.randomBytes);
+      const rotation = { row: rowOf(key), previous: { ...previous, ...end } };
+      await record(rotation);
       const won = await ports.keys.insertNext(key, end);
       held = undefined;
-      if (!won) return deny('rotation_pending');
-      return allow({
-        row: rowOf(key),
-        previous: { ...previous, ...end },
-      });
+      return won ? allow(rotation) : deny('rotation_pending');
     },
   };
 }

@@ -1,7 +1,7 @@
 import { scopesPerAgent } from './agent-table.ts';
 import { claims } from './claim-table.ts';
 import { closes, denials, errors } from './denial-tables.ts';
-import { limitTable } from './limit-table.ts';
+import { limitTable, rateLimits } from './limit-table.ts';
 import { routes } from './route-table.ts';
 import { agentWorkerSettings, brokerSettings } from './settings-tables.ts';
 
@@ -13,6 +13,7 @@ export const GENERATORS: Readonly<Record<string, () => string>> = {
   limits: () => limitTable(),
   'scopes-per-agent': () => scopesPerAgent(),
   claims,
+  'rate-limits': rateLimits,
   routes,
   'settings-broker': brokerSettings,
   'settings-agent-worker': agentWorkerSettings,

@@ -1,3 +1,4 @@
+import { RATE_LIMITS, RATE_WINDOW_MS } from '@agent-ticket/broker/src/ledger.ts';
 import * as limits from '@agent-ticket/shared/limits.ts';
 import { code, table } from './table.ts';
 
@@ -13,3 +14,12 @@ function rows(name: string, value: unknown): (readonly [string, number])[] {
   if (typeof value !== 'object' || value === null) return [];
   return Object.entries(value).flatMap(([part, inner]) => rows(`${name}.${part}`, inner));
 }
+
+export const rateLimits = (): string =>
+  table(
+    ['who', `tickets in ${RATE_WINDOW_MS / 1000} s`],
+    Object.entries(RATE_LIMITS).map(([who, limit]) => [
+      who === 'anonymous' ? 'strangers' : `tier ${who}`,
+      limit ?? 'not counted',
+    ]),
+  );

@@ -54,6 +54,7 @@ it.each([
   ['limits', '| `TICKET_TTL_SECONDS.max` | 300 |'],
   ['scopes-per-agent', '| `counter` | `viewer` | `agent:connect`'],
   ['claims', '| `session_expiry` | always |'],
+  ['rate-limits', '| tier admin | not counted |'],
   ['routes', '| POST | `/tickets` | everybody, or any credential |'],
   ['settings-broker', '| `KEK` | secret | must be set |'],
   ['settings-broker', '| `MODE` | variable | `production` |'],

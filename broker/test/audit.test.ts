@@ -1,0 +1,211 @@
+import { env } from 'cloudflare:workers';
+import { describe, expect, it } from 'vitest';
+import { assertion, serveCerts, TEAM } from './access.ts';
+import { startBroker } from './broker.ts';
+import { COUNTER, LOBBY, mint, newAddress, newRoom, type Reply, refusal, ticketOf } from './call.ts';
+import { eventually, NOW, setClock } from './clock.ts';
+import { printed } from './printed.ts';
+import { delivered, eventsWith, evictLedger, expectEvents, ringAlarms, withoutRecord } from './record.ts';
+import { headerOf } from './tickets.ts';
+import { grant, lock, makeToken } from './tokens.ts';
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+const requestId = ({ headers }: Reply) => headers.get('x-request-id');
+
+describe('a ticket that was issued', () => {
+  it('is one event with everything that the contract names', async () => {
+    const token = await makeToken();
+    await grant(token.principal, { role: 'admin' });
+    const request = { agent: 'counter', instance: newRoom(), scope: 'agent:message' };
+    const from = newAddress();
+    const reply = await mint({ ...token.pair, 'user-agent': 'tester/1.0' }, request, { from });
+    const answer = ticketOf(reply);
+    const [event] = await expectEvents(token.principal, ['ticket.issued']);
+    expect(event).toEqual({
+      seq: expect.any(Number),
+      event_id: expect.stringMatching(UUID),
+      at: NOW * 1000,
+      type: 'ticket.issued',
+      outcome: 'success',
+      code: null,
+      user_id: token.principal,
+      agent_slug: 'counter',
+      instance_id: request.instance,
+      jti: answer.jti,
+      session_id: null,
+      kid: headerOf(answer).kid,
+      ip_address: from,
+      user_agent: 'tester/1.0',
+      request_id: requestId(reply),
+      policy_version: expect.stringMatching(/./),
+      details: expect.any(String),
+    });
+    expect(JSON.parse(event?.details ?? '')).toMatchObject({
+      role: 'admin',
+      scope: 'agent:connect agent:message',
+      transport: 'websocket',
+    });
+    expect(event?.event_id).not.toBe(answer.jti);
+  });
+
+  it('to a stranger is one event as well', async () => {
+    const from = newAddress();
+    const answer = ticketOf(await mint(undefined, LOBBY, { from }));
+    await eventually(async () => {
+      const events = await eventsWith('ip_address', from);
+      expect(events).toHaveLength(1);
+      expect(events[0]).toMatchObject({ type: 'ticket.issued', jti: answer.jti });
+      expect(events[0]?.user_id).toMatch(/^anonymous:/);
+    });
+  });
+
+  it('to a person is an event without the address of that person', async () => {
+    serveCerts();
+    const sub = crypto.randomUUID();
+    const { front } = startBroker();
+    ticketOf(await mint(await assertion({ sub, email: 'canary@example.com' }), COUNTER, { front }));
+    const events = await expectEvents(`access:${TEAM}:user:${sub}`, ['ticket.issued']);
+    expect(JSON.stringify(events)).not.toContain('canary@');
+    expect(printed.join('\n')).not.toContain('canary@');
+  });
+
+  it('is one event each, when 20 come at once, and each is there once', async () => {
+    const token = await makeToken();
+    const answers = await Promise.all(Array.from({ length: 20 }, async () => ticketOf(await mint(token.pair))));
+    const events = await expectEvents(token.principal, Array.from({ length: 20 }, () => 'ticket.issued'));
+    expect(new Set(events.map(({ jti }) => jti))).toEqual(new Set(answers.map(({ jti }) => jti)));
+    expect(new Set(events.map(({ event_id }) => event_id)).size).toBe(20);
+    await ringAlarms();
+    ticketOf(await mint(token.pair));
+    await expectEvents(token.principal, Array.from({ length: 21 }, () => 'ticket.issued'));
+  });
+
+  it('keeps no more of a user agent than 256 characters', async () => {
+    const token = await makeToken();
+    ticketOf(await mint({ ...token.pair, 'user-agent': 'u'.repeat(5000) }));
+    const [event] = await expectEvents(token.principal, ['ticket.issued']);
+    expect(event?.user_agent).toBe('u'.repeat(256));
+  });
+
+  it('is recorded in order of arrival, without a hole', async () => {
+    const token = await makeToken();
+    for (let i = 0; i < 5; i += 1) ticketOf(await mint(token.pair));
+    await expectEvents(token.principal, Array.from({ length: 5 }, () => 'ticket.issued'));
+    const row = await env.RECORD.prepare(
+      'SELECT count(*) AS n, min(seq) AS first, max(seq) AS last FROM audit_events',
+    ).first<{ n: number; first: number; last: number }>();
+    expect(row?.n).toBe((row?.last ?? 0) - (row?.first ?? 0) + 1);
+  });
+});
+
+describe('a ticket that was denied', () => {
+  it.each([
+    ['for an unknown agent', 'agent_unknown', { agent: 'nobody', instance: 'default' }],
+    ['for a disabled agent', 'agent_unknown', { agent: 'chat', instance: 'default' }],
+    ['for an unlisted instance', 'instance_unlisted', { agent: 'lobby', instance: 'other' }],
+    ['for more than the role', 'scope_outside_role', { ...COUNTER, scope: 'agent:rpc:*' }],
+  ])('%s is one event that says exactly why', async (_what, code, request) => {
+    const token = await makeToken();
+    const reply = await mint(token.pair, request);
+    expect(reply.status).toBeGreaterThanOrEqual(403);
+    const [event] = await expectEvents(token.principal, ['ticket.denied']);
+    expect(event).toMatchObject({
+      type: 'ticket.denied',
+      outcome: 'denied',
+      code,
+      agent_slug: request.agent,
+      instance_id: request.instance,
+      jti: null,
+      request_id: requestId(reply),
+    });
+  });
+
+  it('because of a lock is one event', async () => {
+    const token = await makeToken();
+    await lock(`principal:${token.principal}`);
+    expect(refusal(await mint(token.pair))).toBe('403 FORBIDDEN');
+    const [event] = await expectEvents(token.principal, ['ticket.denied']);
+    expect(event?.code).toBe('locked');
+  });
+
+  it.each([
+    ['without a credential', undefined],
+    ['with a wrong one', { authorization: 'Bearer nonsense' }],
+  ])('%s is a security event, and none of the audit log', async (_what, headers) => {
+    const room = newRoom();
+    const reply = await mint(headers, { agent: 'counter', instance: room });
+    expect(reply.status).toBe(401);
+    expect(printed.some((line) => line.includes(requestId(reply) ?? 'none'))).toBe(true);
+    await delivered();
+    expect(await eventsWith('instance_id', room)).toEqual([]);
+  });
+
+  it('because the request is bad leaves no row', async () => {
+    const token = await makeToken();
+    await mint(token.pair, { ...COUNTER, expires_in: 1 });
+    ticketOf(await mint(token.pair));
+    await expectEvents(token.principal, ['ticket.issued']);
+  });
+});
+
+describe('while the record database is away', () => {
+  it('tickets are minted, and their events come when it is back, once and in order', async () => {
+    const token = await makeToken();
+    const names = await withoutRecord(async () => {
+      const answers = [];
+      for (let i = 0; i < 5; i += 1) {
+        setClock(i);
+        answers.push(ticketOf(await mint(token.pair)));
+      }
+      await eventually(async () => expect(failures()).toBeGreaterThan(0));
+      return answers.map(({ jti }) => jti);
+    });
+    expect(await ringAlarms()).toBeGreaterThan(0);
+    const events = await expectEvents(token.principal, Array.from({ length: 5 }, () => 'ticket.issued'));
+    expect(events.map(({ jti }) => jti)).toEqual(names);
+    expect(events.map(({ at }) => at / 1000 - NOW)).toEqual([0, 1, 2, 3, 4]);
+  });
+
+  it('an alarm that finds it away still sets the next one', async () => {
+    const token = await makeToken();
+    await withoutRecord(async () => {
+      ticketOf(await mint(token.pair));
+      await eventually(async () => expect(failures()).toBe(1));
+      for (const failed of [2, 3, 4]) {
+        expect(await ringAlarms()).toBe(1);
+        await eventually(async () => expect(failures()).toBe(failed));
+      }
+    });
+    expect(await ringAlarms()).toBe(1);
+    await expectEvents(token.principal, ['ticket.issued']);
+    expect(await ringAlarms()).toBe(0);
+  });
+
+  it('nothing is lost when the ledger is taken out of memory meanwhile', async () => {
+    const tokens = await Promise.all(Array.from({ length: 6 }, () => makeToken()));
+    await withoutRecord(async () => {
+      await Promise.all(tokens.map(async ({ pair }) => ticketOf(await mint(pair))));
+      await eventually(async () => expect(failures()).toBeGreaterThan(0));
+      await evictLedger();
+    });
+    await eventually(async () => {
+      await ringAlarms();
+      for (const { principal } of tokens) expect(await eventsWith('user_id', principal)).toHaveLength(1);
+    });
+  });
+
+  it('the next ticket of the same caller brings the events along, without an alarm', async () => {
+    const token = await makeToken();
+    await withoutRecord(async () => {
+      ticketOf(await mint(token.pair));
+      await eventually(async () => expect(failures()).toBe(1));
+    });
+    ticketOf(await mint(token.pair));
+    await expectEvents(token.principal, ['ticket.issued', 'ticket.issued']);
+    await ringAlarms();
+    await expectEvents(token.principal, ['ticket.issued', 'ticket.issued']);
+  });
+});
+
+/** How often a delivery to the record database failed in this test, as the log tells. */
+const failures = (): number => printed.filter((line) => line.includes('record_delivery_failed')).length;

@@ -1,0 +1,81 @@
+import { env } from 'cloudflare:workers';
+import { openControl } from '@agent-ticket/drizzle/control/open-d1.ts';
+import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
+import { vi } from 'vitest';
+import { createApp } from '../src/app.ts';
+import { compose, type Runtime } from '../src/compose.ts';
+import { readConfig } from '../src/config.ts';
+import { ledgerOf } from '../src/ledger/object.ts';
+import type { BrokerPorts } from '../src/ports.ts';
+import type { Front } from './call.ts';
+import { outbound } from './outbound.ts';
+import { printed } from './printed.ts';
+import { SETTINGS } from './settings.ts';
+
+/** A broker beside the worker that ships: same code, other settings, databases or registry. */
+export interface BrokerOptions {
+  readonly settings?: Readonly<Record<string, string>>;
+  /** Settings to do without. */
+  readonly unset?: readonly (keyof typeof SETTINGS)[];
+  readonly control?: D1Database;
+  readonly record?: D1Database;
+  readonly runtime?: Partial<Runtime>;
+  readonly ports?: Partial<BrokerPorts>;
+}
+
+export interface Broker {
+  readonly front: Front;
+  readonly app: ReturnType<typeof createApp>;
+  /** What it logged, as it would be printed. */
+  readonly logged: string[];
+  /** Waits for what runs beside the answers. */
+  settled(): Promise<void>;
+}
+
+export function startBroker(options: BrokerOptions = {}): Broker {
+  const logged: string[] = [];
+  const beside: Promise<void>[] = [];
+  const control = options.control ?? env.CONTROL;
+  const record = options.record ?? env.RECORD;
+  const ports = compose(readConfig(settingsOf(options)), {
+    control: openControl(control),
+    record: openRecord(record),
+    sendControl: () => outbound.fetch(`${SETTINGS.AGENT_WORKER_URL}/control`),
+    ledger: ledgerOf(env.LEDGER),
+    pingDatabases: async () => {
+      await Promise.all([control, record].map((db) => db.prepare('SELECT 1').first()));
+    },
+    fetch: (url) => outbound.fetch(url),
+    // Waiting turns the clock by hand, so that no test does.
+    sleep: async (ms) => {
+      vi.setSystemTime(Date.now() + ms);
+    },
+    clock: () => Date.now(),
+    randomId: () => crypto.randomUUID(),
+    randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
+    addressOf: (request) => request.headers.get('cf-connecting-ip'),
+    later: (work) => {
+      beside.push(work.catch(() => {}));
+    },
+    log: (event) => {
+      const line = JSON.stringify(event);
+      logged.push(line);
+      printed.push(line);
+    },
+    ...options.runtime,
+  });
+  const app = createApp({ ...ports, ...options.ports });
+  return {
+    front: (request) => app.fetch(request),
+    app,
+    logged,
+    settled: async () => {
+      await Promise.all(beside);
+    },
+  };
+}
+
+const settingsOf = ({ settings = {}, unset = [] }: BrokerOptions): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries({ ...SETTINGS, ...settings }).filter(([name]) => unset.every((one) => one !== name)),
+  );

@@ -1,0 +1,304 @@
+import { env } from 'cloudflare:workers';
+import { describe, expect, it } from 'vitest';
+import secondWorker from '../src/index.ts?second';
+import { ROUTES } from '../src/routes.ts';
+import { startBroker } from './broker.ts';
+import { COUNTER, call, type CallInit, expectRefusal, mint, type Reply, refusal, requestTo, ticketOf } from './call.ts';
+import { makeToken } from './tokens.ts';
+
+/** One example of every kind of answer. */
+const KINDS: readonly [string, () => Promise<Reply>][] = [
+  ['a ticket', async () => mint((await makeToken()).pair)],
+  ['a bad request', async () => mint((await makeToken()).pair, {})],
+  ['a missing credential', () => mint(undefined)],
+  ['a lack of rights', async () => mint((await makeToken()).pair, { ...COUNTER, scope: 'agent:message' })],
+  ['an unknown agent', async () => mint((await makeToken()).pair, { agent: 'nobody' })],
+  ['a lack of permission', async () => call('/admin/keys', { headers: (await makeToken()).pair })],
+  ['a body that is too large', () => call('/tickets', { headers: JSON_TYPE, body: 'x'.repeat(20_000) })],
+  ['a type that is not taken', () => call('/tickets', { method: 'POST', body: 'x' })],
+  ['the key set', () => call('/.well-known/jwks.json')],
+  ['the key set, unchanged', async () => call('/.well-known/jwks.json', { headers: { 'if-none-match': await etag() } })],
+  ['the list of keys', async () => call('/admin/keys', { headers: (await makeToken({ permissions: ['keys:read'] })).pair })],
+  ['liveness', () => call('/healthz')],
+  ['readiness', () => call('/readyz')],
+  ['an unknown path', () => call('/nowhere')],
+  ['a wrong method', () => call('/tickets')],
+  ['a preflight', () => preflight('https://app.test')],
+  ['a preflight of a stranger', () => preflight('https://evil.test')],
+  ['a preflight to nowhere', () => call('/nowhere', { method: 'OPTIONS' })],
+  ['a HEAD', () => call('/healthz', { method: 'HEAD' })],
+  ['a bug', () => mint(undefined, { agent: 'lobby', instance: 'main' }, { front: broken.front })],
+  ['an outage', () => mint(undefined, { agent: 'lobby', instance: 'main' }, { front: down.front })],
+];
+
+const JSON_TYPE = { 'content-type': 'application/json' };
+const etag = async (): Promise<string> => (await call('/.well-known/jwks.json')).headers.get('etag') ?? '';
+const preflight = (origin: string, path = '/tickets', more: CallInit = {}) =>
+  call(path, {
+    method: 'OPTIONS',
+    headers: {
+      origin,
+      'access-control-request-method': 'POST',
+      'access-control-request-headers': 'content-type',
+    },
+    ...more,
+  });
+const failing = (message: string) =>
+  startBroker({ runtime: { ledger: { settle: () => Promise.reject(new Error(message)) } } });
+const broken = failing('a bug');
+const down = failing('Network connection lost.');
+
+describe('every answer', () => {
+  it.each(KINDS)('(%s) has an id of ours', async (_kind, ask) => {
+    const ids = [await ask(), await ask()].map(({ headers }) => headers.get('x-request-id'));
+    for (const id of ids) expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    expect(new Set(ids).size).toBe(2);
+  });
+
+  it.each(KINDS)('(%s) has the headers that make a browser careful', async (_kind, ask) => {
+    const { headers } = await ask();
+    expect(headers.get('x-content-type-options')).toBe('nosniff');
+    expect(headers.get('referrer-policy')).toBe('no-referrer');
+    expect(headers.get('strict-transport-security')).toMatch(/^max-age=\d{8,}/);
+    expect(headers.get('content-security-policy')).toMatch(/default-src 'none'.*frame-ancestors 'none'/);
+    expect(headers.get('x-frame-options')).toMatch(/DENY|SAMEORIGIN/);
+    expect(headers.get('x-powered-by')).toBeNull();
+  });
+
+  it.each(KINDS)('(%s) may be kept by a cache only when it is the key set', async (kind, ask) => {
+    const { headers, status } = await ask();
+    if (kind.startsWith('the key set')) expect(headers.get('cache-control')).toMatch(/^public, max-age=\d+$/);
+    else if (status !== 204) expect(headers.get('cache-control')).toBe('no-store');
+  });
+
+  it('ignores the id that a caller makes up', async () => {
+    const made = '11111111-2222-4333-8444-555555555555';
+    const reply = await call('/healthz', { headers: { 'x-request-id': made } });
+    expect(reply.headers.get('x-request-id')).not.toBe(made);
+  });
+
+  it('to a bug says nothing about it', async () => {
+    const reply = await mint(undefined, { agent: 'lobby', instance: 'main' }, { front: broken.front });
+    expectRefusal(reply, '500 INTERNAL');
+    expect(reply.text).not.toContain('a bug');
+    expect(broken.logged.some((line) => line.includes('"event":"bug"'))).toBe(true);
+  });
+
+  it('of a worker that is not configured is an opaque 500 as well', async () => {
+    const misconfigured = { ...env, KEK: 'short' };
+    const reply = await secondWorker.fetch(requestTo('/tickets'), misconfigured);
+    expect(reply.status).toBe(500);
+    expect(reply.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
+    expect(reply.headers.get('cache-control')).toBe('no-store');
+    expect(reply.headers.get('x-content-type-options')).toBe('nosniff');
+    expect(await reply.text()).not.toMatch(/KEK|short/);
+  });
+});
+
+describe('the route table', () => {
+  const paths = [...new Set(ROUTES.map(({ path }) => path))];
+  const example = (path: string): string => path.replaceAll(/:[a-z_]+/gi, 'x');
+  const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
+
+  it('has every route of the app, and the app every route of the table', () => {
+    const { app } = startBroker();
+    const routed = app.routes
+      .filter(({ method }) => method !== 'ALL')
+      .map(({ method, path }) => `${method} ${path}`);
+    expect(new Set(routed)).toEqual(new Set(ROUTES.map(({ method, path }) => `${method} ${path}`)));
+    const catchAll = app.routes.filter(({ method, path }) => method === 'ALL' && path !== '/*');
+    expect(new Set(catchAll.map(({ path }) => path))).toEqual(new Set(paths));
+  });
+
+  it('names each route once', () => {
+    const names = ROUTES.map(({ method, path }) => `${method} ${path}`);
+    expect(names).toEqual([...new Set(names)]);
+  });
+
+  it('lets nobody into the operator API without a permission', () => {
+    const open = ROUTES.filter(({ path }) => path.startsWith('/admin/'));
+    expect(open.length).toBeGreaterThan(0);
+    expect(open.filter(({ demand }) => demand !== 'required')).toEqual([]);
+  });
+
+  it.each(paths)('%s answers its own methods, and any other with a 405 that lists them', async (path) => {
+    const own = ROUTES.filter((route) => route.path === path).map(({ method }): string => method);
+    for (const method of METHODS) {
+      const reply = await call(example(path), { method });
+      if (own.includes(method)) expect([404, 405]).not.toContain(reply.status);
+      else {
+        expectRefusal(reply, '405 METHOD_NOT_ALLOWED');
+        const allow = (reply.headers.get('allow') ?? '').split(', ');
+        expect(allow).toEqual(expect.arrayContaining(own));
+        expect(allow).not.toContain(method);
+      }
+    }
+  });
+
+  it.each(ROUTES.filter(({ demand }) => demand === 'required'))(
+    '$method $path asks for a credential before anything else',
+    async ({ method, path }) => {
+      expectRefusal(await call(example(path), { method }), '401 UNAUTHORIZED');
+    },
+  );
+
+  it.each(ROUTES.filter(({ permission }) => permission !== undefined))(
+    '$method $path needs its permission, before it looks at the body',
+    async ({ method, path, permission }) => {
+      const without = await makeToken({ permissions: ['everything', `${permission}x`, '*'] });
+      expectRefusal(await call(example(path), { method, headers: without.pair }), '403 FORBIDDEN');
+    },
+  );
+
+  it.each([
+    '/',
+    '/tickets/',
+    '//tickets',
+    '/Tickets',
+    '/tickets/x',
+    '/tickets%2f',
+    '/%74ickets/x',
+    '/%E0%A4%A',
+    '/%00',
+    '/..%2fadmin%2fkeys',
+    '/admin',
+    '/admin/',
+    '/admin/keys/',
+    '/.well-known/jwks.json/',
+    '/.well-known',
+    '/constructor',
+    '/__proto__',
+    `/${'a'.repeat(8000)}`,
+  ])('does not know %s', async (path) => {
+    for (const method of METHODS) {
+      const reply = await call(path, { method });
+      expect(refusal(reply)).toBe('404 NOT_FOUND');
+    }
+  });
+});
+
+describe('HEAD', () => {
+  it('of a route is its GET without the body', async () => {
+    for (const path of ['/healthz', '/readyz', '/.well-known/jwks.json']) {
+      const [get, head] = [await call(path), await call(path, { method: 'HEAD' })];
+      expect([head.status, head.text]).toEqual([get.status, '']);
+      expect(head.headers.get('etag')).toBe(get.headers.get('etag'));
+      expect(head.headers.get('cache-control')).toBe(get.headers.get('cache-control'));
+    }
+  });
+
+  it('of a route that has no GET is a 405', async () => {
+    const reply = await call('/tickets', { method: 'HEAD' });
+    expect([reply.status, reply.headers.get('allow'), reply.text]).toEqual([405, 'POST', '']);
+  });
+
+  it('of the operator API asks for a credential', async () => {
+    expect((await call('/admin/keys', { method: 'HEAD' })).status).toBe(401);
+  });
+
+  it('makes no ticket', async () => {
+    const reply = await call('/tickets', { method: 'HEAD', headers: (await makeToken()).pair });
+    expect(reply.status).toBe(405);
+  });
+});
+
+describe('a page of another origin', () => {
+  const LISTED = ['https://app.test', 'https://console.test'];
+  const UNLISTED = [
+    'null',
+    'https://evil.test',
+    'https://app.test.evil.test',
+    'https://evil-app.test',
+    'https://xapp.test',
+    'https://app.tes',
+    'https://app.test:443',
+    'https://app.test:8443',
+    'https://app.test/',
+    'https://APP.test',
+    'http://app.test',
+    'https://app.test, https://evil.test',
+    'https://app.test https://evil.test',
+    'https://user@app.test',
+    'https://broker.test',
+    '*',
+    'app.test',
+  ];
+  const sharing = ({ headers }: Reply) =>
+    [...headers].filter(([name]) => name.startsWith('access-control-')).map(([name]) => name);
+
+  it.each(LISTED)('from %s may ask, with credentials, and read the answer', async (origin) => {
+    const asked = await preflight(origin);
+    expect(asked.status).toBe(204);
+    expect(asked.text).toBe('');
+    expect(asked.headers.get('access-control-allow-origin')).toBe(origin);
+    expect(asked.headers.get('access-control-allow-credentials')).toBe('true');
+    expect(asked.headers.get('access-control-allow-methods')).toContain('POST');
+    expect(asked.headers.get('access-control-allow-headers')).toMatch(/authorization.*content-type/);
+    expect(asked.headers.get('access-control-max-age')).toMatch(/^\d+$/);
+
+    const answered = await mint({ ...(await makeToken()).pair, origin });
+    ticketOf(answered);
+    expect(answered.headers.get('access-control-allow-origin')).toBe(origin);
+    expect(answered.headers.get('access-control-allow-credentials')).toBe('true');
+    expect(answered.headers.get('access-control-expose-headers')).toMatch(/x-request-id.*retry-after/);
+    expect(answered.headers.get('vary')).toMatch(/\bOrigin\b/);
+  });
+
+  it('from a listed origin may read refusals as well', async () => {
+    const origin = 'https://app.test';
+    const replies = [
+      await call('/tickets', { headers: { origin } }),
+      await call('/nowhere', { headers: { origin } }),
+      await mint({ origin }),
+    ];
+    expect(replies.map(({ status }) => status)).toEqual([405, 404, 401]);
+    expect(replies.map(({ headers }) => headers.get('access-control-allow-origin'))).toEqual([origin, origin, origin]);
+  });
+
+  it.each(UNLISTED)('from %s is told nothing, in a preflight or in an answer', async (origin) => {
+    const token = await makeToken();
+    for (const reply of [
+      await preflight(origin),
+      await mint({ ...token.pair, origin }),
+      await call('/.well-known/jwks.json', { headers: { origin } }),
+      await call('/nowhere', { headers: { origin } }),
+    ]) {
+      expect(sharing(reply)).toEqual([]);
+      expect([...reply.headers.values()].filter((value) => value.includes('evil'))).toEqual([]);
+      expect(reply.headers.get('vary')).toMatch(/\bOrigin\b/);
+    }
+  });
+
+  it('that names no origin is told nothing, and caches are told why', async () => {
+    const reply = await call('/healthz');
+    expect(sharing(reply)).toEqual([]);
+    expect(reply.headers.get('vary')).toMatch(/\bOrigin\b/);
+  });
+
+  it('finds nothing of what it asked for in a preflight', async () => {
+    const reply = await call('/tickets', {
+      method: 'OPTIONS',
+      headers: {
+        origin: 'https://app.test',
+        'access-control-request-method': 'CANARY',
+        'access-control-request-headers': 'x-canary',
+      },
+    });
+    expect(JSON.stringify([...reply.headers]).toLowerCase()).not.toContain('canary');
+  });
+
+  it('finds no origin listed where none is', async () => {
+    const { front } = startBroker({ settings: { ALLOWED_ORIGINS: '' } });
+    for (const origin of ['', 'null', 'https://app.test']) {
+      expect(sharing(await preflight(origin, '/tickets', { front }))).toEqual([]);
+    }
+  });
+
+  it('costs no look at its credential in a preflight', async () => {
+    const reply = await call('/admin/keys', {
+      method: 'OPTIONS',
+      headers: { origin: 'https://app.test', authorization: 'nonsense' },
+    });
+    expect(reply.status).toBe(204);
+  });
+});

@@ -1,0 +1,177 @@
+import { env } from 'cloudflare:workers';
+import { describe, expect, it } from 'vitest';
+import { startBroker } from './broker.ts';
+import { COUNTER, call, expectRefusal, type Front, LOBBY, mint, type Reply, refusal, refusalOf, ticketOf } from './call.ts';
+import { setClock } from './clock.ts';
+import { failing } from './databases.ts';
+import { printed } from './printed.ts';
+import { delivered, eventsWith } from './record.ts';
+import { makeToken } from './tokens.ts';
+
+/** What D1 and Durable Objects say when they cannot serve now. */
+const OUTAGES = [
+  'D1_ERROR: Network connection lost.',
+  'D1_ERROR: D1 DB is overloaded. Requests queued for too long.',
+  'D1_ERROR: D1 DB is overloaded. Too many requests queued.',
+  'D1_ERROR: D1 DB reset because its code was updated.',
+  'D1_ERROR: D1 DB storage operation exceeded timeout which caused object to be reset.',
+  'D1_ERROR: Internal error while starting up D1 DB storage caused object to be reset.',
+  'D1_ERROR: internal error; reference = 0123456789abcdef',
+  'D1_ERROR: database or disk is full: SQLITE_FULL',
+  'D1_ERROR: database is locked: SQLITE_BUSY',
+  'D1_ERROR: disk I/O error: SQLITE_IOERR',
+];
+
+/** What they say when we are at fault. */
+const BUGS = [
+  'D1_ERROR: no such column: colour at offset 7: SQLITE_ERROR',
+  'D1_ERROR: near "SELEKT": syntax error at offset 0: SQLITE_ERROR',
+  'D1_ERROR: UNIQUE constraint failed: grants.id: SQLITE_CONSTRAINT',
+  'D1_TYPE_ERROR: Type \'undefined\' not supported for value \'undefined\'',
+];
+
+const expectOutage = (reply: Reply): void => {
+  expectRefusal(reply, '503 UNAVAILABLE');
+  expect(Number(reply.headers.get('retry-after'))).toBeGreaterThan(0);
+  expect(reply.headers.get('www-authenticate')).toBeNull();
+};
+
+/** A broker whose policy database fails wherever the pattern meets the statement. */
+function withControl(message: string, where: RegExp = /./) {
+  const world = { down: true };
+  const control = failing(env.CONTROL, (sql) =>
+    world.down && where.test(sql) ? new Error(message) : undefined,
+  );
+  return { world, ...startBroker({ control }) };
+}
+
+describe('while the policy database is out of reach', () => {
+  it.each(OUTAGES)('(%s) every request that needs it is asked to come again', async (message) => {
+    const { front } = withControl(message);
+    const token = await makeToken({ permissions: ['keys:read', 'keys:rotate'] });
+    for (const headers of [token.pair, token.basic, token.bearer, undefined]) {
+      expectOutage(await mint(headers, LOBBY, { front }));
+    }
+    expectOutage(await call('/admin/keys', { headers: token.pair, front }));
+    expectOutage(await call('/admin/keys/rotate', { headers: token.pair, json: {}, front }));
+    expectOutage(await call('/.well-known/jwks.json', { front }));
+    expectOutage(await call('/readyz', { front }));
+  });
+
+  it.each([
+    ['the service token', /service_token/],
+    ['grants and locks', /grants|locks/],
+    ['the keys', /signing_keys/],
+  ])('no ticket is made where only %s cannot be read', async (_what, where) => {
+    const { front } = withControl('D1_ERROR: Network connection lost.', where);
+    const token = await makeToken();
+    expectOutage(await mint(token.pair, COUNTER, { front }));
+    await delivered();
+    expect(await eventsWith('user_id', token.principal)).toEqual([]);
+  });
+
+  it('a wrong credential is not called wrong', async () => {
+    const { front } = withControl('D1_ERROR: Network connection lost.');
+    const [token, other] = [await makeToken(), await makeToken()];
+    const mixed = { 'cf-access-client-id': token.clientId, 'cf-access-client-secret': other.secret };
+    expectOutage(await mint(mixed, COUNTER, { front }));
+  });
+
+  it('what needs no database is answered as ever', async () => {
+    const { front } = withControl('D1_ERROR: Network connection lost.');
+    const malformed = { authorization: 'Bearer atk_short' };
+    expect((await call('/healthz', { front })).status).toBe(200);
+    expect(refusal(await mint(malformed, COUNTER, { front }))).toBe('401 UNAUTHORIZED');
+    expect(refusal(await mint(undefined, {}, { front }))).toBe('400 BAD_REQUEST');
+    expect(refusal(await call('/nowhere', { front }))).toBe('404 NOT_FOUND');
+    expect(refusal(await call('/admin/keys', { front }))).toBe('401 UNAUTHORIZED');
+  });
+
+  it('keys that were read serve for five seconds more, and no key is made', async () => {
+    const { front, world } = withControl('D1_ERROR: Network connection lost.', /signing_keys/);
+    const token = await makeToken();
+    world.down = false;
+    ticketOf(await mint(token.pair, COUNTER, { front }));
+    world.down = true;
+    setClock(4.999);
+    ticketOf(await mint(token.pair, COUNTER, { front }));
+    setClock(5);
+    expectOutage(await mint(token.pair, COUNTER, { front }));
+  });
+
+  it('it recovers by itself', async () => {
+    const { front, world } = withControl('D1_ERROR: Network connection lost.');
+    const token = await makeToken();
+    expectOutage(await mint(token.pair, COUNTER, { front }));
+    world.down = false;
+    ticketOf(await mint(token.pair, COUNTER, { front }));
+  });
+
+  it('the log tells an outage and no bug', async () => {
+    const { front } = withControl('D1_ERROR: Network connection lost.');
+    await mint((await makeToken()).pair, COUNTER, { front });
+    expect(printed.some((line) => line.includes('"event":"outage"'))).toBe(true);
+    expect(printed.some((line) => line.includes('"event":"bug"'))).toBe(false);
+  });
+
+  it('a use that cannot be noted is nobody’s refusal', async () => {
+    const broker = withControl('D1_ERROR: Network connection lost.', /^update .service_tokens/i);
+    ticketOf(await mint((await makeToken()).pair, COUNTER, { front: broker.front }));
+    await broker.settled();
+  });
+});
+
+describe('a fault of ours in a query', () => {
+  it.each(BUGS)('(%s) is an opaque 500, logged as a bug', async (message) => {
+    const { front } = withControl(message, /grants|locks/);
+    const reply = await mint((await makeToken()).pair, COUNTER, { front });
+    expectRefusal(reply, '500 INTERNAL');
+    expect(refusalOf(reply).message).toBe('internal error');
+    expect(printed.some((line) => line.includes('"event":"bug"'))).toBe(true);
+  });
+});
+
+describe('while the ledger cannot keep an event', () => {
+  const broken = (message: string): Front =>
+    startBroker({ runtime: { ledger: { settle: () => Promise.reject(new Error(message)) } } }).front;
+
+  it.each([
+    'Network connection lost.',
+    'Durable Object is overloaded. Requests queued for too long.',
+    'Durable Object reset because its code was updated.',
+    'Durable Object storage operation exceeded timeout which caused object to be reset.',
+    'internal error; reference = 0123456789abcdef',
+  ])('(%s) no ticket leaves, to principals and strangers alike', async (message) => {
+    const front = broken(message);
+    const token = await makeToken();
+    for (const reply of [await mint(token.pair, COUNTER, { front }), await mint(undefined, LOBBY, { front })]) {
+      expectOutage(reply);
+      expect(reply.text).not.toContain('eyJ');
+    }
+  });
+
+  it('no ticket leaves when it is a bug, either', async () => {
+    const reply = await mint((await makeToken()).pair, COUNTER, { front: broken('a bug') });
+    expectRefusal(reply, '500 INTERNAL');
+    expect(reply.text).not.toContain('eyJ');
+  });
+
+  it('the key set is served as ever', async () => {
+    expect((await call('/.well-known/jwks.json', { front: broken('Network connection lost.') })).status).toBe(200);
+  });
+});
+
+describe('readiness', () => {
+  it('is said when a ticket could be minted', async () => {
+    const reply = await call('/readyz');
+    expect([reply.status, JSON.parse(reply.text)]).toEqual([200, { status: 'ready' }]);
+  });
+
+  it('fails with the record database, liveness does not', async () => {
+    const record = failing(env.RECORD, () => new Error('D1_ERROR: Network connection lost.'));
+    const { front } = startBroker({ record });
+    expectOutage(await call('/readyz', { front }));
+    const alive = await call('/healthz', { front });
+    expect([alive.status, JSON.parse(alive.text)]).toEqual([200, { status: 'ok' }]);
+  });
+});

@@ -1,0 +1,87 @@
+import {
+  evictDurableObject,
+  listDurableObjectIds,
+  runDurableObjectAlarm,
+  runInDurableObject,
+} from 'cloudflare:test';
+import { env } from 'cloudflare:workers';
+import { expect } from 'vitest';
+import { eventually } from './clock.ts';
+
+/** What the record database holds. */
+export interface EventRow {
+  readonly seq: number;
+  readonly event_id: string;
+  readonly at: number;
+  readonly type: string;
+  readonly outcome: string;
+  readonly code: string | null;
+  readonly user_id: string | null;
+  readonly agent_slug: string | null;
+  readonly instance_id: string | null;
+  readonly jti: string | null;
+  readonly session_id: string | null;
+  readonly kid: string | null;
+  readonly ip_address: string | null;
+  readonly user_agent: string | null;
+  readonly request_id: string | null;
+  readonly policy_version: string | null;
+  readonly details: string | null;
+}
+
+/** Events with this value in this column, in order of arrival. */
+export async function eventsWith(
+  column: 'user_id' | 'instance_id' | 'request_id' | 'jti' | 'ip_address' | 'type' | 'kid',
+  value: string,
+): Promise<EventRow[]> {
+  const { results } = await env.RECORD.prepare(`SELECT * FROM audit_events WHERE ${column} = ? ORDER BY seq`)
+    .bind(value)
+    .all<EventRow>();
+  return results;
+}
+
+/** Waits until a principal's events are exactly these types, in order. */
+export const expectEvents = (principal: string, types: readonly string[]): Promise<EventRow[]> =>
+  eventually(async () => {
+    const events = await eventsWith('user_id', principal);
+    expect(events.map(({ type }) => type)).toEqual(types);
+    return events;
+  });
+
+const ledgerObjects = async (): Promise<DurableObjectStub[]> =>
+  (await listDurableObjectIds(env.LEDGER)).map((id) => env.LEDGER.get(id));
+
+/** Asks every ledger object the same question. */
+export async function inLedger(sql: string, ...values: string[]): Promise<Record<string, SqlStorageValue>[]> {
+  const rows = await Promise.all(
+    (await ledgerObjects()).map((object) =>
+      runInDurableObject(object, (_instance, state) => state.storage.sql.exec(sql, ...values).toArray()),
+    ),
+  );
+  return rows.flat();
+}
+
+/** Waits until no ledger object has anything left to deliver. */
+export const delivered = (): Promise<void> =>
+  eventually(async () => expect(await inLedger('SELECT id FROM ticket_backlog')).toEqual([]));
+
+/** Rings the alarm of every ledger object that has set one; how many had. */
+export async function ringAlarms(): Promise<number> {
+  const rang = await Promise.all((await ledgerObjects()).map((object) => runDurableObjectAlarm(object)));
+  return rang.filter(Boolean).length;
+}
+
+/** Takes every ledger object out of memory, as a deploy or a machine that dies does. */
+export async function evictLedger(): Promise<void> {
+  await Promise.all((await ledgerObjects()).map((object) => evictDurableObject(object)));
+}
+
+/** Runs with the audit table out of reach, and brings it back. */
+export async function withoutRecord<T>(run: () => Promise<T>): Promise<T> {
+  await env.RECORD.prepare('ALTER TABLE audit_events RENAME TO audit_events_away').run();
+  try {
+    return await run();
+  } finally {
+    await env.RECORD.prepare('ALTER TABLE audit_events_away RENAME TO audit_events').run();
+  }
+}

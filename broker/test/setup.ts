@@ -1,0 +1,37 @@
+import { applyD1Migrations } from 'cloudflare:test';
+import { env } from 'cloudflare:workers';
+import { afterEach, beforeEach, expect, vi } from 'vitest';
+import { secretsIn } from './canaries.ts';
+import { NOW } from './clock.ts';
+import { outbound } from './outbound.ts';
+import { printed } from './printed.ts';
+
+await applyD1Migrations(env.CONTROL, env.TEST_CONTROL_MIGRATIONS);
+await applyD1Migrations(env.RECORD, env.TEST_RECORD_MIGRATIONS);
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['Date'], now: NOW * 1000 });
+  outbound.reset();
+  printed.length = 0;
+  for (const method of ['log', 'info', 'warn', 'error', 'debug'] as const) {
+    vi.spyOn(console, method).mockImplementation((...words) => {
+      printed.push(words.map(readable).join(' '));
+    });
+  }
+  vi.spyOn(globalThis, 'fetch').mockImplementation(async (to) =>
+    outbound.fetch(to instanceof Request ? to.url : String(to)),
+  );
+});
+
+afterEach(() => {
+  vi.restoreAllMocks();
+  expect(outbound.unexpected, 'nothing is fetched that the test does not serve').toEqual([]);
+  expect(secretsIn(printed.join('\n')), 'no secret is printed').toEqual([]);
+});
+
+const readable = (word: unknown): string =>
+  word instanceof Error
+    ? `${word.stack}`
+    : typeof word === 'string'
+      ? word
+      : (JSON.stringify(word) ?? String(word));

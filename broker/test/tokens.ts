@@ -1,0 +1,120 @@
+import { env } from 'cloudflare:workers';
+import { openControl } from '@agent-ticket/drizzle/control/open-d1.ts';
+import { policyQueries } from '@agent-ticket/drizzle/control/policy.ts';
+import { serviceTokenQueries } from '@agent-ticket/drizzle/control/service-tokens.ts';
+import type { Role, Tier } from '@agent-ticket/shared/names.ts';
+import { base64url } from 'jose';
+import { digestSecret, makeSecret } from '../src/credentials/secret.ts';
+import { secret } from './canaries.ts';
+import { SETTINGS } from './settings.ts';
+
+/** Service tokens and grants, put into the database as an operator would. Times in ms. */
+
+type Headers = Readonly<Record<string, string>>;
+
+export interface TokenOptions {
+  readonly clientId?: string;
+  readonly tier?: Tier;
+  readonly permissions?: readonly string[];
+  readonly agents?: readonly string[];
+  readonly expiresAt?: number;
+  readonly revokedAt?: number;
+  /** End of the secret's own grace time. */
+  readonly secretExpiresAt?: number;
+}
+
+export interface ServiceToken {
+  readonly id: string;
+  readonly principal: string;
+  readonly clientId: string;
+  readonly secret: string;
+  /** The three ways to present it. */
+  readonly pair: Headers;
+  readonly basic: Headers;
+  readonly bearer: Headers;
+}
+
+const PEPPER = new Uint8Array(base64url.decode(SETTINGS.TOKEN_PEPPER));
+const bytes = (length: number): Uint8Array => crypto.getRandomValues(new Uint8Array(length));
+
+export const newSecret = (): string => secret(makeSecret(bytes));
+export const digestOf = (text: string): Promise<string> => digestSecret(text, PEPPER);
+
+export const pair = (clientId: string, clientSecret: string): Headers => ({
+  'cf-access-client-id': clientId,
+  'cf-access-client-secret': clientSecret,
+});
+/** Of the text as UTF-8. */
+const base64 = (text: string): string => btoa(String.fromCharCode(...new TextEncoder().encode(text)));
+export const basic = (clientId: string, clientSecret: string): Headers => ({
+  authorization: `Basic ${secret(base64(`${clientId}:${clientSecret}`))}`,
+});
+export const bearer = (text: string): Headers => ({ authorization: `Bearer ${text}` });
+
+export async function makeToken(options: TokenOptions = {}): Promise<ServiceToken> {
+  const id = crypto.randomUUID();
+  const clientId = options.clientId ?? `svc_${id.replaceAll('-', '')}`;
+  const text = newSecret();
+  const createdAt = Date.now();
+  await serviceTokenQueries(openControl(env.CONTROL)).insert(
+    {
+      id,
+      clientId,
+      name: 'made by a test',
+      tier: options.tier ?? 'pro',
+      agents: options.agents === undefined ? null : [...options.agents],
+      permissions: [...(options.permissions ?? [])],
+      createdBy: 'test',
+      createdAt,
+      expiresAt: options.expiresAt ?? null,
+      revokedAt: options.revokedAt ?? null,
+    },
+    { tokenId: id, digest: await digestOf(text), createdAt, expiresAt: options.secretExpiresAt ?? null },
+  );
+  return {
+    id,
+    principal: `token:${id}`,
+    clientId,
+    secret: text,
+    pair: pair(clientId, text),
+    basic: basic(clientId, text),
+    bearer: bearer(text),
+  };
+}
+
+export interface GrantOptions {
+  readonly agent?: string;
+  readonly instance?: string;
+  readonly role: Role;
+  readonly expiresAt?: number;
+}
+
+export const grant = (subject: string, { agent = 'counter', instance = '*', role, expiresAt }: GrantOptions) =>
+  policyQueries(openControl(env.CONTROL)).insertGrant({
+    id: crypto.randomUUID(),
+    subject,
+    agentSlug: agent,
+    instanceId: instance,
+    role,
+    reason: 'made by a test',
+    createdBy: 'test',
+    createdAt: Date.now(),
+    expiresAt: expiresAt ?? null,
+  });
+
+/** A standing lock. Its target in the one spelling of the table: `agent:counter`, `everything:`. */
+export async function lock(target: string, expiresAt?: number): Promise<string> {
+  const id = crypto.randomUUID();
+  await policyQueries(openControl(env.CONTROL)).insertLock({
+    id,
+    target,
+    reason: 'made by a test',
+    createdBy: 'test',
+    createdAt: Date.now(),
+    expiresAt: expiresAt ?? null,
+  });
+  return id;
+}
+
+export const liftLock = (id: string) =>
+  env.CONTROL.prepare('UPDATE locks SET lifted_at = ? WHERE id = ?').bind(Date.now(), id).run();

@@ -1,0 +1,44 @@
+import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin';
+import { defineConfig } from 'vitest/config';
+import { SETTINGS } from './test/settings.ts';
+import { readVectors } from './test/vectors.ts';
+
+const migrationsOf = (room: 'control' | 'record') =>
+  readD1Migrations(new URL(`../drizzle/${room}/migrations`, import.meta.url).pathname);
+
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: 'broker-pure', environment: 'node', include: ['src/**/*.test.ts'] } },
+      {
+        plugins: [
+          cloudflareTest(async () => ({
+            main: './test/worker.ts',
+            remoteBindings: false,
+            wrangler: { configPath: './wrangler.jsonc' },
+            miniflare: {
+              bindings: {
+                ...SETTINGS,
+                TEST_CONTROL_MIGRATIONS: await migrationsOf('control'),
+                TEST_RECORD_MIGRATIONS: await migrationsOf('record'),
+                TEST_VECTORS: readVectors(process.env.TEST_VECTORS),
+              },
+              outboundService: (request: { url: string }) => {
+                throw new Error(`a test reached out to ${new URL(request.url).origin}`);
+              },
+            },
+          })),
+        ],
+        test: {
+          name: 'broker',
+          include: ['test/**/*.test.ts'],
+          setupFiles: ['./test/setup.ts'],
+          // Starting a runtime costs seconds, a file in a started one does not. The setup empties the databases.
+          isolate: false,
+          // For slow machines; no test waits.
+          testTimeout: 20_000,
+        },
+      },
+    ],
+  },
+});
