@@ -17,8 +17,9 @@ export default defineConfig({
           environment: 'node',
           include: ['e2e/**/*.test.ts'],
           globalSetup: ['e2e/stack.setup.ts'],
-          // One after the other: the files share a stack, and two cores.
+          // One after the other in one process: the files share a stack, and two cores.
           fileParallelism: false,
+          isolate: false,
           testTimeout: 30_000,
         },
       },

@@ -13,7 +13,7 @@ const MACHINE_PATHS: readonly { readonly pattern: RegExp; readonly because: stri
 /** `../` steps and the name they lead to, at the start of a path. */
 const CLIMB = /(?<![\w./*-])(?:\.\.\/)+(?:[\w.@-]+)?/g;
 /** Tests write paths that climb out on purpose, to see them refused; the lockfile is npm's. */
-const MAY_CLIMB = /\.test\.ts$|(^|\/)test\/|^dev\/e2e\/|^package-lock\.json$/;
+const MAY_CLIMB = /\.test\.ts$|(^|\/)test-[\w-]+\.ts$|(^|\/)test\/|^dev\/e2e\/|^package-lock\.json$/;
 
 /** Mentions of anything outside the repository: a clone has only what is in it. */
 export function selfContainmentFaults(files: readonly SourceFile[]): Fault[] {

@@ -1,6 +1,7 @@
-import { expect, inject, it, vi } from 'vitest';
+import { expect, inject, it } from 'vitest';
 import * as z from 'zod';
 import { askForTicket, asService, decodePayload, mint, post, throughAccess } from './broker.ts';
+import { eventually } from './eventually.ts';
 import { connected, nextFrame, openSocket } from './sockets.ts';
 
 interface CounterState {
@@ -25,7 +26,7 @@ it('a user from Cloudflare Access watches a counter and changes nothing', async 
     query: { ticket: (await mint({ instance })).ticket },
   });
   await admin.call('increment');
-  await vi.waitFor(() => expect(viewer.state).toEqual({ count: 1 }));
+  await eventually(() => expect(viewer.state).toEqual({ count: 1 }));
 });
 
 it('a viewer who writes state anyway is told, and nobody else sees it', async () => {
@@ -37,7 +38,7 @@ it('a viewer who writes state anyway is told, and nobody else sees it', async ()
     onStateUpdateError: (error) => errors.push(error),
   });
   viewer.setState({ count: 99 });
-  await vi.waitFor(() => expect(errors).toEqual(['forbidden']));
+  await eventually(() => expect(errors).toEqual(['forbidden']));
   const { ticket: other } = await mint({ instance });
   const admin = await connected<CounterState>('counter', instance, { query: { ticket: other } });
   expect(admin.state).toEqual({ count: 0 });
@@ -108,5 +109,5 @@ it('a viewer who sends anything else is answered with what was missing', async (
   await nextFrame(socket);
   socket.send('hello');
   const denied = { type: 'ticket.denied', code: 'forbidden', scope: 'agent:message' };
-  await vi.waitFor(() => expect(frames.map((frame) => JSON.parse(frame))).toContainEqual(denied));
+  await eventually(() => expect(frames.map((frame) => JSON.parse(frame))).toContainEqual(denied));
 });

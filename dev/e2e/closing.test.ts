@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import { request } from 'node:http';
 import type { Socket } from 'node:net';
-import { expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import { mint } from './broker.ts';
+import { eventually } from './eventually.ts';
 import { eventsOf, sessionsOf } from './look.ts';
 import { nextFrame, openSocket } from './sockets.ts';
 import { UPGRADE } from './upgrade.ts';
@@ -20,7 +21,7 @@ it.each([
   await nextFrame(socket);
   socket.close(code);
   expect(clean).toContain((await closed).code);
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     expect(await sessionsOf(COUNTER, instance)).toEqual([
       expect.objectContaining({ ended_at: expect.any(Number), end_reason: 'client_closed' }),
     ]);
@@ -33,9 +34,9 @@ it('a connection that breaks is recorded as lost', async () => {
   const asking = request(url.replace(/^ws/, 'http'), { headers: UPGRADE });
   asking.end();
   const [, socket] = (await once(asking, 'upgrade')) as [unknown, Socket];
-  await vi.waitFor(async () => expect(await sessionsOf(COUNTER, instance)).toHaveLength(1));
+  await eventually(async () => expect(await sessionsOf(COUNTER, instance)).toHaveLength(1));
   socket.resetAndDestroy();
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     expect(await sessionsOf(COUNTER, instance)).toEqual([
       expect.objectContaining({ ended_at: expect.any(Number), end_reason: 'connection_lost' }),
     ]);

@@ -1,6 +1,7 @@
 import { createRemoteJWKSet, jwtVerify } from 'jose';
-import { expect, inject, it, vi } from 'vitest';
+import { expect, inject, it } from 'vitest';
 import { asService, decodeHeader, decodePayload, mint } from './broker.ts';
+import { eventually } from './eventually.ts';
 import { connected, nextFrame, openSocket } from './sockets.ts';
 
 interface CounterState {
@@ -84,7 +85,7 @@ it('what one client changes all others see', async () => {
     connected<CounterState>('counter', instance, { query: { ticket: (await mint({ instance })).ticket } });
   const [first, second] = await Promise.all([join(), join()]);
   first.setState({ count: 7 });
-  await vi.waitFor(() => expect(second.state).toEqual({ count: 7 }));
+  await eventually(() => expect(second.state).toEqual({ count: 7 }));
 });
 
 it('the address in the answer opens a socket as it is, and so do the protocols', async () => {

@@ -1,5 +1,6 @@
-import { expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import { askForTicket, decodePayload, mint } from './broker.ts';
+import { eventually } from './eventually.ts';
 import { connected, nextFrame, openSocket } from './sockets.ts';
 
 interface Board {
@@ -36,7 +37,7 @@ it('a stranger changes nothing there, by state, call or message', async () => {
   const errors: string[] = [];
   const client = await enter(errors);
   client.setState({ title: 'Mine', notices: [] });
-  await vi.waitFor(() => expect(errors).toEqual(['forbidden']));
+  await eventually(() => expect(errors).toEqual(['forbidden']));
   await expect(client.call('setState', [{ title: 'Mine', notices: [] }])).rejects.toThrow(/^forbidden$/);
   await expect(client.call('increment')).rejects.toThrow(/^forbidden$/);
 

@@ -1,5 +1,6 @@
-import { expect, inject, it, vi } from 'vitest';
+import { expect, inject, it } from 'vitest';
 import { askForTicket, kidOf, mint, throughAccess } from './broker.ts';
+import { eventually } from './eventually.ts';
 import { type EventRow, eventsOf, sessionsOf } from './look.ts';
 import { connected, nextFrame, openSocket, socketUrl, watchToClose } from './sockets.ts';
 
@@ -7,8 +8,8 @@ const COUNTER = 'counter';
 const principal = (): string => `token:${inject('stack').serviceToken.id}`;
 
 /** Waits until exactly these events of an instance have arrived, in the order of their time. */
-async function eventually(instance: string, types: readonly string[]): Promise<EventRow[]> {
-  return vi.waitFor(async () => {
+async function eventsBecome(instance: string, types: readonly string[]): Promise<EventRow[]> {
+  return eventually(async () => {
     const events = (await eventsOf(COUNTER, instance)).toSorted((a, b) => a.at - b.at || a.seq - b.seq);
     expect(events.map(({ type }) => type)).toEqual(types);
     return events;
@@ -22,7 +23,7 @@ it('a session stands in the record while it lasts, and with its end and the reas
   const client = await connected(COUNTER, instance, { query: { ticket } });
   const { session } = await client.call<{ session: string }>('whoami');
 
-  const [open] = await vi.waitFor(async () => {
+  const [open] = await eventually(async () => {
     const rows = await sessionsOf(COUNTER, instance);
     expect(rows).toHaveLength(1);
     return rows;
@@ -32,7 +33,7 @@ it('a session stands in the record while it lasts, and with its end and the reas
   expect(open?.started_at).toBeGreaterThanOrEqual(before);
 
   client.close();
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     const [ended] = await sessionsOf(COUNTER, instance);
     expect(ended).toMatchObject({ ...facts, end_reason: 'client_closed' });
     expect(ended?.ended_at).toBeGreaterThanOrEqual(open?.started_at ?? Number.POSITIVE_INFINITY);
@@ -48,7 +49,7 @@ it('the audit log tells the whole life of a ticket', async () => {
   await expect(client.call('reset')).rejects.toThrow();
   client.close();
 
-  const events = await eventually(instance, [
+  const events = await eventsBecome(instance, [
     'ticket.issued',
     'ticket.used',
     'session.opened',
@@ -76,7 +77,7 @@ it('a ticket that is refused at the broker is in the audit log with the exact re
   const headers = await throughAccess({ email: 'vera@example.com' });
   const answer = await askForTicket({ instance, scope: 'agent:rpc:increment' }, headers);
   expect(answer.status).toBe(403);
-  const [denied] = await eventually(instance, ['ticket.denied']);
+  const [denied] = await eventsBecome(instance, ['ticket.denied']);
   expect(denied).toMatchObject({ outcome: 'denied', code: 'scope_outside_role', jti: null });
   expect(denied?.user_id).toMatch(/^access:/);
 });
@@ -87,7 +88,7 @@ it('a refused socket leaves no session, and without a verified ticket no audit e
   await watchToClose(socketUrl(COUNTER, instance, { ticket: 'let-me-in' }));
   const { url } = await mint({ instance });
   await nextFrame(openSocket(url).socket);
-  await eventually(instance, ['ticket.issued', 'ticket.used', 'session.opened']);
+  await eventsBecome(instance, ['ticket.issued', 'ticket.used', 'session.opened']);
   expect(await sessionsOf(COUNTER, instance)).toHaveLength(1);
 });
 
@@ -96,7 +97,7 @@ it('a session is known by the address that Cloudflare saw and the program that a
   const { url } = await mint({ instance });
   const headers = { 'user-agent': 'a test', 'cf-connecting-ip': '203.0.113.7' };
   await nextFrame(openSocket(url, { headers }).socket);
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     expect(await sessionsOf(COUNTER, instance)).toEqual([
       expect.objectContaining({ user_agent: 'a test', ip_address: '203.0.113.7' }),
     ]);

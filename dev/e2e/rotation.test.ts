@@ -1,6 +1,7 @@
-import { expect, inject, it, vi } from 'vitest';
+import { expect, inject, it } from 'vitest';
 import * as z from 'zod';
 import { asOperator, asService, kidOf, mint, post } from './broker.ts';
+import { eventually } from './eventually.ts';
 import { eventsOfType } from './look.ts';
 import { connected, nextFrame, openSocket } from './sockets.ts';
 
@@ -37,9 +38,9 @@ async function published(): Promise<string[]> {
 const currentKid = async (): Promise<string> => kidOf((await mint({ instance: 'which-key' })).ticket);
 
 it.each([
-  ['nobody', () => ({}), 401, 'UNAUTHORIZED'],
+  ['a caller without a credential', () => ({}), 401, 'UNAUTHORIZED'],
   ['a service without the permission', asService, 403, 'FORBIDDEN'],
-])('%s may rotate', async (_name, headers, status, code) => {
+])('%s may not rotate', async (_name, headers, status, code) => {
   const before = await published();
   const answer = await ask({ activate: 'now' }, headers());
   expect(answer.status).toBe(status);
@@ -71,18 +72,14 @@ it('a socket from before a rotation goes on', async () => {
 
 it('no ticket that is minted while keys rotate is refused', async () => {
   const instance = 'meanwhile';
-  const wave = () => Array.from({ length: 10 }, () => mint({ instance }));
-  const [first, , second] = await Promise.all([
-    Promise.all(wave()),
-    rotate({ activate: 'now' }),
-    Promise.all(wave()),
-  ]);
-  const third = await Promise.all(wave());
-  const tickets = [...first, ...second, ...third];
+  const wave = () => Promise.all(Array.from({ length: 5 }, () => mint({ instance })));
+  const before = await wave();
+  const [meanwhile] = await Promise.all([wave(), rotate({ activate: 'now' })]);
+  const tickets = [...before, ...meanwhile, ...(await wave())];
   const frames = await Promise.all(tickets.map(({ url }) => nextFrame(openSocket(url).socket)));
-  expect(frames).toHaveLength(30);
+  expect(frames).toHaveLength(15);
   for (const frame of frames) expect(frame).toContain('cf_agent_identity');
-  expect(new Set(tickets.map(({ ticket }) => kidOf(ticket))).size).toBeGreaterThan(1);
+  expect(new Set(tickets.map(({ ticket }) => kidOf(ticket))).size).toBe(2);
 });
 
 it('the algorithm can be chosen at a rotation, and stays', async () => {
@@ -96,7 +93,7 @@ it('the algorithm can be chosen at a rotation, and stays', async () => {
 
 it('a rotation is written down with who did it', async () => {
   const { kid, previous } = await rotate({ activate: 'now' });
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     const event = (await eventsOfType('key.rotated')).find((row) => row.kid === kid);
     expect(event).toMatchObject({ user_id: `token:${inject('stack').adminToken.id}`, outcome: 'success' });
     expect(event?.details).toContain(previous.kid);

@@ -1,7 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, inject, it, vi } from 'vitest';
+import { expect, inject, it } from 'vitest';
 import { askForTicket, mint, throughAccess } from './broker.ts';
+import { eventually } from './eventually.ts';
 import { eventsOf } from './look.ts';
 import { connected, socketUrl, watchToClose } from './sockets.ts';
 
@@ -32,7 +33,7 @@ it('no credential and no ticket is written anywhere, used or refused', async () 
   await watchToClose(byQuery.url);
   first.close();
   second.close();
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     const types = (await eventsOf('counter', instance)).map(({ type }) => type);
     expect(types.filter((type) => type === 'session.closed')).toHaveLength(2);
     expect(types).toContain('ticket.replayed');

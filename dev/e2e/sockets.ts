@@ -39,10 +39,11 @@ export function openSocket(url: string, opening: Opening = {}): OpenSocket {
   return { socket, frames, closed };
 }
 
-/** The next frame that comes in. */
+/** The next frame that comes in. Rejects when the socket closes before. */
 export const nextFrame = (socket: WebSocket): Promise<string> =>
-  new Promise((resolve) => {
+  new Promise((resolve, reject) => {
     socket.addEventListener('message', ({ data }) => resolve(String(data)), { once: true });
+    socket.addEventListener('close', ({ code, reason }) => reject(new Error(`closed: ${code} ${reason}`)));
   });
 
 /** The whole life of a socket that the server closes. */
@@ -70,7 +71,14 @@ export function connect<State = unknown>(
   options: Delivery & Partial<AgentClientOptions<State>>,
 ): AgentClient<unknown, State> {
   const host = inject('stack').agentWorker;
-  const client = new AgentClient<unknown, State>({ agent, name, host, ...options });
+  // Longer than the stock 4 s, after which a client tries again with the same ticket: the machine may be busy.
+  const client = new AgentClient<unknown, State>({
+    agent,
+    name,
+    host,
+    connectionTimeout: 20_000,
+    ...options,
+  });
   onTestFinished(() => client.close());
   return client;
 }

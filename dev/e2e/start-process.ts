@@ -9,7 +9,7 @@ export interface StartProcess {
   /** Everything it wrote so far. */
   readonly said: { readonly out: string; readonly err: string };
   /** Resolves when it has said all it says before it serves; rejects when it ends before. */
-  readonly up: Promise<void>;
+  up(): Promise<void>;
   readonly ended: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
   /** To it alone, or as a terminal does: to it and all that it has started. */
   signal(signal: NodeJS.Signals, to: 'process' | 'group'): void;
@@ -44,10 +44,15 @@ export function startProcess(ports: Ports, folder: string, more: NodeJS.ProcessE
     said,
     ended,
     hasLeftovers,
-    up: new Promise((resolve, reject) => {
-      child.stdout.on('data', () => said.out.includes('Ctrl-C ends everything') && resolve());
-      ended.then(({ code }) => reject(new Error(`ended with ${code}: ${said.err}`)), reject);
-    }),
+    up: () =>
+      new Promise((resolve, reject) => {
+        const look = (): void => {
+          if (said.out.includes('Ctrl-C ends everything')) resolve();
+        };
+        child.stdout.on('data', look);
+        look();
+        ended.then(({ code }) => reject(new Error(`ended with ${code}: ${said.err}`)), reject);
+      }),
     signal: (signal, to) => process.kill(to === 'group' ? -pid : pid, signal),
     stopListening: () => child.stdout.destroy(),
   };

@@ -4,11 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { AgentClient } from 'agents/client';
-import { expect, it, onTestFinished, vi } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import * as z from 'zod';
 import { holdPort } from '../start/hold-port.ts';
 import type { Ports } from '../start/stack.ts';
 import { post } from './broker.ts';
+import { eventually } from './eventually.ts';
 import { freePorts } from './free-ports.ts';
 import { nextFrame, openSocket, watchToClose } from './sockets.ts';
 import { portsAreFree, type StartProcess, startProcess } from './start-process.ts';
@@ -87,7 +88,7 @@ it(
     expect(await failed.ended).toMatchObject({ code: 1 });
     expect(failed.said.err).toMatch(/^port \d+ is taken, and the broker needs it: stop what listens there/);
     const [first = failed] = both.filter((start) => start !== failed);
-    await first.up;
+    await first.up();
 
     const facts = await devFile(folder);
     expect(facts).toMatchObject({
@@ -109,7 +110,7 @@ it(
     await endsCleanly(first, ports);
 
     const second = startProcess(ports, folder);
-    await second.up;
+    await second.up();
     expect(await devFile(folder)).toEqual(facts);
     expect(await keysAt(facts)).toEqual(keys);
     expect(await watchToClose(pasted.url)).toMatchObject({ frames: [], code: 3000, reason: 'ticket_used' });
@@ -128,7 +129,7 @@ it(
     const [ports, folder] = [await freePorts(), await newFolder()];
     const start = startProcess(ports, folder);
     start.stopListening();
-    const facts = await vi.waitFor(() => devFile(folder), { timeout: ONE_START_MS, interval: 200 });
+    const facts = await eventually(() => devFile(folder), ONE_START_MS);
     const { socket, closed } = openSocket((await mintAt(facts)).url);
     await nextFrame(socket);
     start.signal('SIGHUP', 'process');
@@ -141,7 +142,7 @@ it(
 it('a signal during the build ends the start and the build', async () => {
   const [ports, folder] = [await freePorts(), await newFolder()];
   const start = startProcess(ports, folder);
-  await vi.waitFor(() => expect(start.said.out).toContain('building'), { timeout: 20_000 });
+  await eventually(() => expect(start.said.out).toContain('building'), 20_000);
   start.signal('SIGINT', 'group');
   expect(await start.ended).toEqual({ code: 130, signal: null });
   expect(start.said.err).toBe('');

@@ -12,7 +12,7 @@ describe('a refused import', () => {
     ['shared/src/a.ts', "import { env } from 'cloudflare:workers';", 'every runtime'],
     ['shared/src/a.ts', "import { Hono } from 'hono';", 'every runtime'],
     ['shared/src/a.ts', "import { sql } from 'drizzle-orm';", 'every runtime'],
-    ['shared/src/client/a.ts', "import { useState } from 'react';", 'every runtime'],
+    ['shared/client/a.ts', "import { useState } from 'react';", 'every runtime'],
     ['drizzle/record/a.ts', "import type { X } from '@agent-ticket/agent-worker/src/x.ts';", 'only shared'],
     ['drizzle/record/a.ts', "import { Agent } from 'agents';", 'tables'],
     ['broker/src/a.ts', "import { x } from '@agent-ticket/agent-worker/src/x.ts';", 'HTTP contract'],

@@ -5,7 +5,7 @@ const ENTRIES = /(^|\/)(index|node|open-[\w-]+)\.ts$/;
 /** Never part of a deployed worker. */
 const WORKBENCH = /(^|\/)test\/|\.test\.ts$|(^|\/)[\w.-]+\.config\.ts$|^dev\//;
 /** The one room of `shared` that runs in browsers. */
-const CLIENT = /^shared\/src\/client\//;
+const CLIENT = /^shared\/client\//;
 
 /** Files that declare a Durable Object class, which exists only in the Workers runtime, and why they do. */
 export const DURABLE_OBJECT_FILES: Readonly<Record<string, string>> = {
