@@ -7,7 +7,7 @@ import {
 } from '@agent-ticket/shared/handshake.ts';
 import { SessionId } from '@agent-ticket/shared/names.ts';
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
-import type { AgentRegistry } from '@agent-ticket/shared/registry.ts';
+import { type AgentRegistry, findAgent } from '@agent-ticket/shared/registry.ts';
 import { CONNECT, MESSAGE, STATE_READ } from '@agent-ticket/shared/scope.ts';
 import { isLoopback } from '@agent-ticket/shared/settings.ts';
 import { type FindKey, verifyTicket } from '@agent-ticket/shared/verify-ticket.ts';
@@ -46,7 +46,8 @@ export async function answerAgentRequest(request: Request, ports: GatePorts): Pr
     reason,
     inside,
     request_id: requestId,
-    path: new URL(request.url).pathname,
+    // A known name and no more of the path: people paste tickets into the strangest places.
+    agent: findAgent(ports.registry, new URL(request.url).pathname.split('/')[2] ?? '')?.slug,
   });
   return withCors(refuse(request, outcome.denial, requestId), request, ports.config);
 }
@@ -80,7 +81,9 @@ async function passGate(request: Request, ports: GatePorts, requestId: string): 
   if (!verified.ok) return verified;
   if (!entry.deliveries.includes(delivery)) return deny('ticket_delivery_not_allowed');
 
-  const answer = await ports.destination(route.value).fetch(
+  const answer = await askObject(
+    ports,
+    route.value,
     forward(request, verified.value, {
       sessionId: SessionId.parse(ports.randomId()),
       delivery,
@@ -90,9 +93,24 @@ async function passGate(request: Request, ports: GatePorts, requestId: string): 
       userAgent: request.headers.get('user-agent')?.slice(0, 256) ?? null,
     }),
   );
-  const denial: Denial | undefined = denialOf(answer);
+  if (!answer.ok) return answer;
+  const denial: Denial | undefined = denialOf(answer.value);
   if (denial !== undefined) return { ok: false, denial };
-  return allow(upgrade ? admitted(request, answer, requestId) : passedOn(request, answer, requestId, config));
+  return allow(
+    upgrade ? admitted(request, answer.value, requestId) : passedOn(request, answer.value, requestId, config),
+  );
+}
+
+/**
+ * The object's answer. One that is overloaded, reset by a deploy or destroyed in the middle throws: its clients come
+ * back, so they must be told in a way that they understand.
+ */
+async function askObject(ports: GatePorts, route: Route, request: Request): Promise<Outcome<Response>> {
+  try {
+    return allow(await ports.destination(route).fetch(request));
+  } catch (error) {
+    return deny('agent_failed', { inside: error instanceof Error ? error.name : typeof error });
+  }
 }
 
 /** The accepted socket, with the marker that a browser needs to see. */

@@ -8,6 +8,7 @@ import { type Handover, readHandover } from './handover.ts';
 import { type ControlOrder, readOrder } from './order.ts';
 import { denialAnswer } from './ticketed/answer.ts';
 import { isDestination } from './ticketed/destination.ts';
+import { pin, takeEntries } from './ticketed/entries.ts';
 import { createKeeper } from './ticketed/keeper.ts';
 import { createFrameRates } from './ticketed/limits.ts';
 import { claimsOf, principalOf, type SessionPrincipal } from './ticketed/session.ts';
@@ -39,7 +40,9 @@ const SWEEP = 'ticketSweep';
  * frame, an end to every session. Without verified claims from the gate it refuses everything.
  *
  * The SDK speaks to a connection (identity, full state) before `onConnect`, and handles calls and state before
- * `onMessage`, so this sits at `fetch` and `webSocketMessage`, which come before both.
+ * `onMessage`, so this sits at the object's entries, which come before both. It is put there on each object, around
+ * whatever the class has: an agent may override `fetch`, `webSocketMessage` and the rest, and its code runs inside. A
+ * class field of such a name throws a `TypeError` when the object is made.
  *
  * The Worker's env needs `RECORD`, the D1 record database, and the settings of the gate.
  */
@@ -66,30 +69,69 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       onFailure: async (error) => {
         // A database out of reach is not the failure of whoever is being served.
         console.error(JSON.stringify({ event: 'record_delivery_failed', error: String(error) }));
-        await this.#armSweep();
+        await this.#armSweep(RETRY_MS);
       },
     });
     readonly #rates = createFrameRates();
     readonly #requests = new WeakMap<Request, SessionPrincipal>();
+    readonly #agent = takeEntries(this);
+    #isReconciled = false;
 
     constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
       super(ctx, env);
-      this.#keeper.endLost();
+      const { shouldSendProtocolMessages, getConnectionTags, destroy } = this;
+      pin(this, {
+        fetch: (request: Request) => this.#enter(request),
+        webSocketMessage: (ws: WebSocket, frame: string | ArrayBuffer) => this.#hear(ws, frame),
+        webSocketClose: (ws: WebSocket, code: number, reason: string, wasClean: boolean) => {
+          this.#left(ws, 'client_closed', { code });
+          return this.#agent.webSocketClose(ws, code, reason, wasClean);
+        },
+        webSocketError: (ws: WebSocket, error: unknown) => {
+          this.#left(ws, 'connection_lost');
+          return this.#agent.webSocketError(ws, error);
+        },
+        shouldSendProtocolMessages: (connection: Connection, context: ConnectionContext) =>
+          this.#mayRead(connection) && shouldSendProtocolMessages.call(this, connection, context),
+        getConnectionTags: async (connection: Connection, context: ConnectionContext) => [
+          ...(await this.#tags(connection)),
+          ...(await getConnectionTags.call(this, connection, context)),
+        ],
+        destroy: async () => {
+          for (const id of this.#keeper.openIds()) this.#keeper.end(id, 'destroyed');
+          keepTombstone(this.ctx.storage, Date.now());
+          await destroy.call(this);
+        },
+        principal: () => this.#principal(),
+        [SWEEP]: () => this.#sweep(),
+      });
     }
 
-    override async fetch(request: Request): Promise<Response> {
+    /** For the types: each object has its own, put there by the constructor. */
+    principal(): SessionPrincipal {
+      return this.#principal();
+    }
+
+    /** Called by the SDK's scheduler when something is due. */
+    ticketSweep(): Promise<void> {
+      return this.#sweep();
+    }
+
+    async #enter(request: Request): Promise<Response> {
       const order = readOrder(request.cf);
       if (order !== undefined) return this.#obey(order);
       const handover = readHandover(request.cf);
       if (handover === undefined) return denialAnswer({ reason: 'claims_missing' });
       if (!isDestination(handover.claims, this.env, this.ctx.id))
         return denialAnswer({ reason: 'destination_wrong' });
+      this.#reconcile();
       return isUpgrade(request.headers)
         ? this.#openSocket(request, handover)
         : this.#answer(request, handover);
     }
 
-    override async webSocketMessage(ws: WebSocket, frame: string | ArrayBuffer): Promise<void> {
+    async #hear(ws: WebSocket, frame: string | ArrayBuffer): Promise<void> {
+      this.#reconcile();
       const passes = await mayPass(sessionIdOf(this.ctx.getTags(ws)), ws, frame, {
         keeper: this.#keeper,
         rates: this.#rates,
@@ -97,42 +139,20 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
         clock: () => Date.now(),
         onRenewed: () => this.#armSweep(),
       });
-      if (passes) await this.lifecycle.webSocketMessage(ws, frame);
+      if (passes) await this.#agent.webSocketMessage(ws, frame);
     }
 
-    override async webSocketClose(
-      ws: WebSocket,
-      code: number,
-      reason: string,
-      wasClean: boolean,
-    ): Promise<void> {
-      this.#left(ws, 'client_closed', { code });
-      await this.lifecycle.webSocketClose(ws, code, reason, wasClean);
+    #mayRead(connection: Connection): boolean {
+      const session = this.#keeper.find(connection.id);
+      return session !== undefined && covers(claimsOf(session).scope, STATE_READ);
     }
 
-    override async webSocketError(ws: WebSocket, error: unknown): Promise<void> {
-      this.#left(ws, 'connection_lost');
-      await this.lifecycle.webSocketError(ws, error);
-    }
-
-    override async getConnectionTags(connection: Connection, _context: ConnectionContext): Promise<string[]> {
+    async #tags(connection: Connection): Promise<string[]> {
       const session = this.#keeper.find(connection.id);
       return session === undefined ? [] : [`sid:${session.id}`, await principalTag(session.principal)];
     }
 
-    override shouldSendProtocolMessages(connection: Connection, context: ConnectionContext): boolean {
-      const session = this.#keeper.find(connection.id);
-      const mayRead = session !== undefined && covers(claimsOf(session).scope, STATE_READ);
-      return mayRead && super.shouldSendProtocolMessages(connection, context);
-    }
-
-    override async destroy(): Promise<void> {
-      for (const id of this.#keeper.openIds()) this.#keeper.end(id, 'destroyed');
-      keepTombstone(this.ctx.storage, Date.now());
-      await super.destroy();
-    }
-
-    principal(): SessionPrincipal {
+    #principal(): SessionPrincipal {
       const { connection, request } = getCurrentAgent();
       const ofRequest = request === undefined ? undefined : this.#requests.get(request);
       if (ofRequest !== undefined) return ofRequest;
@@ -142,8 +162,7 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       return principalOf(claimsOf(session), session.id);
     }
 
-    /** Called by the SDK's scheduler when something is due. */
-    async ticketSweep(): Promise<void> {
+    async #sweep(): Promise<void> {
       this.#keeper.sweep();
       this.#delivery.start();
       await this.#armSweep();
@@ -159,31 +178,11 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
     async #openSocket(request: Request, handover: Handover): Promise<Response> {
       const admitted = this.#keeper.admit(handover);
       if (!admitted.ok) return denialAnswer(admitted.denial);
-      const { id } = admitted.value;
       const answer = await this.#askAgent(sdkRequest(request));
-      // Whatever the agent said instead of accepting stays inside.
-      const accepted = answer?.status === 101;
-      this.#keeper.opened(id, accepted);
-      if (!accepted) return denialAnswer({ reason: 'agent_failed' });
-      await this.#armSweep();
-      return answer;
-    }
-
-    /** The agent's answer; `undefined` when it failed, which is logged by kind: its words may hold anything. */
-    async #askAgent(request: Request): Promise<Response | undefined> {
-      try {
-        const answer = await super.fetch(request);
-        // The SDK answers an exception with its stack.
-        return answer.status >= 500 ? undefined : answer;
-      } catch (error) {
-        console.error(
-          JSON.stringify({
-            event: 'agent_failed',
-            error: error instanceof Error ? error.name : typeof error,
-          }),
-        );
-        return undefined;
-      }
+      // Whatever the agent said instead of accepting stays inside. Without a sweep no silent session would ever end.
+      const accepted = answer?.status === 101 && (await this.#isArmed());
+      this.#keeper.opened(admitted.value.id, accepted);
+      return accepted ? answer : denialAnswer({ reason: 'agent_failed' });
     }
 
     async #answer(request: Request, { claims }: Handover): Promise<Response> {
@@ -198,22 +197,51 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       return streams ? denialAnswer({ reason: 'streaming_not_admitted' }) : answer;
     }
 
+    /** The agent's answer; `undefined` when it failed, which is logged by kind: its words may hold anything. */
+    async #askAgent(request: Request): Promise<Response | undefined> {
+      try {
+        const answer = await this.#agent.fetch(request);
+        // The SDK answers an exception with its stack.
+        return answer.status >= 500 ? undefined : answer;
+      } catch (error) {
+        logFailure(error);
+        return undefined;
+      }
+    }
+
+    async #isArmed(): Promise<boolean> {
+      try {
+        await this.#armSweep();
+        return true;
+      } catch (error) {
+        logFailure(error);
+        return false;
+      }
+    }
+
     #left(
       ws: WebSocket,
       reason: 'client_closed' | 'connection_lost',
       details?: { readonly code: number },
     ): void {
       const id = sessionIdOf(this.ctx.getTags(ws));
-      if (id === undefined) return;
-      this.#rates.forget(id);
-      this.#keeper.end(id, reason, details);
+      if (id !== undefined) {
+        this.#rates.forget(id);
+        this.#keeper.end(id, reason, details);
+      }
+      this.#reconcile();
     }
 
-    /** Sees to it that the next sweep comes in time: when something is due, or soon while facts wait. */
-    async #armSweep(): Promise<void> {
+    /** Once in a life, after the session of the first event has been seen to: a close may be what woke the object. */
+    #reconcile(): void {
+      if (!this.#isReconciled) this.#keeper.endLost();
+      this.#isReconciled = true;
+    }
+
+    /** Sees to it that the next sweep comes in time: when something is due, or after `withinMs` at the latest. */
+    async #armSweep(withinMs = Number.POSITIVE_INFINITY): Promise<void> {
       const now = Date.now();
-      const retry = this.#keeper.isWaiting() ? now + RETRY_MS : Number.POSITIVE_INFINITY;
-      const due = Math.min(this.#keeper.nextDue() ?? Number.POSITIVE_INFINITY, retry);
+      const due = Math.min(this.#keeper.nextDue() ?? Number.POSITIVE_INFINITY, now + withinMs);
       if (due === Number.POSITIVE_INFINITY) return;
       const at = Math.max(due, now) + SCHEDULE_STEP_MS;
       const planned = this.getSchedules().some(
@@ -223,3 +251,9 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
     }
   };
 }
+
+/** An error of the agent's code by its kind: its words may quote anything. */
+const logFailure = (error: unknown): void =>
+  console.error(
+    JSON.stringify({ event: 'agent_failed', error: error instanceof Error ? error.name : typeof error }),
+  );

@@ -156,7 +156,7 @@ describe('a refusal', () => {
     }
   });
 
-  test('is logged with its exact reason, its place and its id, and without query or ticket', async () => {
+  test('is logged with its exact reason, its agent and its id, and nothing more of the path', async () => {
     const logged: Readonly<Record<string, unknown>>[] = [];
     const front = gateWith({ log: (event) => logged.push(event) });
     const ticket = await makeTicket({ aud: 'elsewhere' });
@@ -167,7 +167,7 @@ describe('a refusal', () => {
         reason: 'ticket_audience_wrong',
         inside: undefined,
         request_id: answer.headers.get('x-request-id'),
-        path: '/agents/counter/room-1',
+        agent: 'counter',
       },
     ]);
   });

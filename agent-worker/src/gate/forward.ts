@@ -5,6 +5,9 @@ import { type Handover, writeHandover } from '../handover.ts';
 /** Headers by which the SDK's own parts talk to each other; a client's copy would be believed. */
 const INTERNAL_HEADER = /^(x-agents-|x-cf-agents-|x-partykit-|cf-mcp-|x-agent-ticket-)/;
 
+/** Credentials for others that a browser or the edge adds by itself: none of an agent's business. */
+const AMBIENT_CREDENTIAL = /^(cookie|cf-access-.*)$/;
+
 /**
  * The request as the destination object gets it: no ticket anywhere, no internal header of a client's making, the
  * connection id ours, and the verified claims beside it.
@@ -17,7 +20,8 @@ export function forward(
   const url = new URL(request.url);
   const headers = new Headers(request.headers);
   stripTicket(url, headers);
-  for (const name of [...headers.keys()]) if (INTERNAL_HEADER.test(name)) headers.delete(name);
+  for (const name of [...headers.keys()])
+    if (INTERNAL_HEADER.test(name) || AMBIENT_CREDENTIAL.test(name)) headers.delete(name);
   // `_pk` is the SDK's connection id; a client's choice could shadow another's. The other picks a wire that
   // pins the object in memory and bypasses the frame check.
   url.searchParams.set('_pk', facts.sessionId);

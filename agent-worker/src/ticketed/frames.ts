@@ -5,7 +5,7 @@ export type FrameNeed =
   | {
       readonly kind: 'rpc';
       readonly scope: Scope | undefined;
-      readonly id: string | undefined;
+      readonly id: string;
       readonly method: string;
     }
   | { readonly kind: 'renew'; readonly ticket: string }
@@ -15,22 +15,25 @@ export type FrameNeed =
 const RESUME_TYPES = new Set(['cf_agent_stream_resume_request', 'cf_agent_stream_resume_ack']);
 
 /**
- * Reads what a frame asks for. The SDK dispatches by the same members of the same JSON, so the frame is parsed as
- * it parses it; what is not one of its own frames is a message to the agent.
+ * Reads what a frame asks for. The SDK dispatches by the same members of the same JSON, so the frame is parsed as it
+ * parses it, and is one of its own frames only where the SDK takes it for one: everything else reaches the agent as
+ * a message, whatever `type` it claims.
  */
 export function frameNeed(frame: string | ArrayBuffer): FrameNeed {
   const parsed = typeof frame === 'string' ? parse(frame) : undefined;
   const { type } = parsed ?? {};
   if (type === 'rpc') {
-    const { id, method } = parsed ?? {};
-    const name = typeof method === 'string' ? method : '';
-    return { kind: 'rpc', scope: rpcScope(name), id: typeof id === 'string' ? id : undefined, method: name };
+    const { id, method, args } = parsed ?? {};
+    if (typeof id === 'string' && typeof method === 'string' && Array.isArray(args)) {
+      return { kind: 'rpc', scope: rpcScope(method), id, method };
+    }
   }
   if (type === 'ticket.renew') {
     const { ticket } = parsed ?? {};
     return { kind: 'renew', ticket: typeof ticket === 'string' ? ticket : '' };
   }
-  if (type === 'cf_agent_state') return { kind: 'state', scope: STATE_WRITE };
+  if (type === 'cf_agent_state' && parsed !== undefined && 'state' in parsed)
+    return { kind: 'state', scope: STATE_WRITE };
   if (typeof type === 'string' && RESUME_TYPES.has(type)) return { kind: 'resume', scope: CONNECT };
   return { kind: 'message', scope: MESSAGE };
 }
@@ -46,14 +49,12 @@ function parse(frame: string): Record<string, unknown> | undefined {
 
 /**
  * The answer to a frame without its scope: the SDK's own error where it has one, so that a stock client rejects the
- * call or reports the state error, else a `ticket.denied` frame; `undefined` for a call that names no call to answer.
+ * call or reports the state error, else a `ticket.denied` frame; `undefined` where there is nothing to say.
  */
 export function refusalFrame(need: FrameNeed): string | undefined {
   switch (need.kind) {
     case 'rpc':
-      return need.id === undefined
-        ? undefined
-        : JSON.stringify({ type: 'rpc', id: need.id, success: false, error: 'forbidden' });
+      return JSON.stringify({ type: 'rpc', id: need.id, success: false, error: 'forbidden' });
     case 'renew':
       return undefined;
     case 'state':
