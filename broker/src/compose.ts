@@ -77,6 +77,7 @@ export function compose(config: BrokerConfig, runtime: Runtime): BrokerPorts {
       issuer,
       ticketAudience,
       outbox: outboxQueries(control),
+      locks: lockQueries(control),
       recordLocks: recordLockQueries(record),
       keyring,
       sendControl: runtime.sendControl,

@@ -1,3 +1,4 @@
+import type { lockQueries } from '@agent-ticket/drizzle/control/locks.ts';
 import type { outboxQueries } from '@agent-ticket/drizzle/control/outbox.ts';
 import type { recordLockQueries } from '@agent-ticket/drizzle/record/locks.ts';
 import { CONTROL_TTL_SECONDS, ControlCommand, Receipt, targetName } from '@agent-ticket/shared/control.ts';
@@ -10,6 +11,8 @@ export interface TerminationPorts {
   readonly issuer: string;
   readonly ticketAudience: string;
   readonly outbox: ReturnType<typeof outboxQueries>;
+  /** The locks that stand, which decide what a command about one means. */
+  readonly locks: Pick<ReturnType<typeof lockQueries>, 'ofTarget'>;
   readonly recordLocks: ReturnType<typeof recordLockQueries>;
   readonly keyring: Keyring;
   /** One POST to the agent worker's `/control` with the signed command. May reject. */
@@ -41,12 +44,11 @@ const NOTHING_DONE: Receipt = { closed: 0, objects: 0, unreachable: 0, pending: 
  * Carries out one command that is in the outbox: the lock's copy first, where new sessions look, then the agent
  * worker. Whatever fails leaves the command where it is, for {@link flushOutbox}.
  */
-export async function carryOut(
-  { id, command, before }: PendingCommand,
-  ports: TerminationPorts,
-): Promise<Receipt> {
+export async function carryOut(pending: PendingCommand, ports: TerminationPorts): Promise<Receipt> {
+  const { id, before } = pending;
   try {
-    if (command.op === 'lock') await ports.recordLocks.put(targetName(command.target), command.until);
+    const command = await asOfNow(pending.command, ports);
+    if (command.op === 'lock') await ports.recordLocks.set(targetName(command.target), command.until);
     if (command.op === 'unlock') await ports.recordLocks.remove(targetName(command.target));
     const receipt = await send(command, before, ports);
     if (receipt === undefined) return NOTHING_DONE;
@@ -56,11 +58,23 @@ export async function carryOut(
     // The command is safe in the outbox, and its caller is told that it is pending.
     ports.log({
       event: 'control_failed',
-      command: command.op,
+      command: pending.command.op,
       error: error instanceof Error ? error.name : typeof error,
     });
     return NOTHING_DONE;
   }
+}
+
+/**
+ * A lock command as the standing locks on its target make it: several may stand, and a command may be carried out
+ * long after others came and went. The longest counts; with none the target is free.
+ */
+async function asOfNow(command: ControlCommand, ports: TerminationPorts): Promise<ControlCommand> {
+  if (command.op !== 'lock' && command.op !== 'unlock') return command;
+  const { target } = command;
+  const ends = (await ports.locks.ofTarget(targetName(target), ports.clock())).map((lock) => lock.expiresAt);
+  if (ends.length === 0) return { op: 'unlock', target };
+  return { op: 'lock', target, until: ends.includes(null) ? null : Math.max(...ends.map((end) => end ?? 0)) };
 }
 
 async function send(

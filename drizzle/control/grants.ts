@@ -76,7 +76,12 @@ export function grantQueries(db: ControlDatabase) {
       db
         .select()
         .from(grants)
-        .where(and(sql`${grants.subject} IN ${[...subjects]}`, standing(now))),
+        .where(
+          and(
+            sql`${grants.subject} IN (SELECT value FROM json_each(${JSON.stringify(subjects)}))`,
+            standing(now),
+          ),
+        ),
 
     /** How many instances a subject holds by having been first. */
     async countClaims(subject: string): Promise<number> {

@@ -1,4 +1,4 @@
-import { and, eq, gt, inArray, isNull, or } from 'drizzle-orm';
+import { and, eq, gt, inArray, isNull, or, sql } from 'drizzle-orm';
 import type { ControlDatabase } from './database.ts';
 import { grants, locks } from './schema.ts';
 
@@ -26,7 +26,10 @@ export function policyQueries(db: ControlDatabase) {
           .from(grants)
           .where(
             and(
-              inArray(grants.subject, [...question.subjects]),
+              inArray(
+                grants.subject,
+                sql`(SELECT value FROM json_each(${JSON.stringify(question.subjects)}))`,
+              ),
               eq(grants.agentSlug, question.agent),
               inArray(grants.instanceId, [question.instance, '*']),
               isNull(grants.deletedAt),

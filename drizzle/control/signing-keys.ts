@@ -45,6 +45,7 @@ export function signingKeyQueries(db: ControlDatabase) {
           .where(
             and(
               eq(signingKeys.purpose, key.purpose),
+              eq(signingKeys.generation, key.generation - 1),
               ne(signingKeys.kid, key.kid),
               isNull(signingKeys.retiresAt),
               exists(successor),

@@ -10,12 +10,18 @@ export function backlogQueries(sql: SqlStorage) {
       sql.exec('INSERT INTO ticket_backlog (fact) VALUES (?)', fact);
     },
 
+    /** Puts an item back under its own id, so that a drain on its way removes it and nothing else. */
+    restore({ id, fact }: BacklogItem): void {
+      sql.exec('INSERT INTO ticket_backlog (id, fact) VALUES (?, ?)', id, fact);
+    },
+
     oldest: (limit: number): BacklogItem[] =>
       sql
         .exec<{ id: number; fact: string }>('SELECT id, fact FROM ticket_backlog ORDER BY id LIMIT ?', limit)
         .toArray(),
 
-    all: (): BacklogItem[] => sql.exec<{ id: number; fact: string }>('SELECT id, fact FROM ticket_backlog ORDER BY id').toArray(),
+    all: (): BacklogItem[] =>
+      sql.exec<{ id: number; fact: string }>('SELECT id, fact FROM ticket_backlog ORDER BY id').toArray(),
 
     /** Removes the items of a delivered batch, and no others. */
     removeThrough(id: number): void {

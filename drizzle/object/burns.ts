@@ -11,7 +11,8 @@ export function burnQueries(sql: SqlStorage) {
         )
         .toArray().length === 1,
 
-    isBurned: (jti: string): boolean => sql.exec('SELECT 1 FROM ticket_burns WHERE jti = ?', jti).toArray().length > 0,
+    isBurned: (jti: string): boolean =>
+      sql.exec('SELECT 1 FROM ticket_burns WHERE jti = ?', jti).toArray().length > 0,
 
     /** Counts one more showing of a burned ticket; how many there were since the first. */
     countReplay(jti: string): number {

@@ -1,7 +1,8 @@
 /** Locks pushed into this object, so that it refuses without asking a database. `until` in ms; null: for ever. */
 export function objectLockQueries(sql: SqlStorage) {
   return {
-    put(target: string, until: number | null): void {
+    /** Sets a lock, in place of an earlier one on the same target. */
+    set(target: string, until: number | null): void {
       sql.exec(
         'INSERT INTO ticket_locks (target, until) VALUES (?1, ?2) ON CONFLICT (target) DO UPDATE SET until = ?2',
         target,

@@ -86,16 +86,21 @@ export function objectSessionQueries(sql: SqlStorage) {
       );
     },
 
-    find: (id: string): ObjectSession | undefined => one(sql.exec<Row>('SELECT * FROM ticket_sessions WHERE id = ?', id)),
+    find: (id: string): ObjectSession | undefined =>
+      one(sql.exec<Row>('SELECT * FROM ticket_sessions WHERE id = ?', id)),
 
     /** Whether a ticket's session was opened here and is over. */
     isOver: (jti: string): boolean =>
-      sql.exec('SELECT 1 FROM ticket_sessions WHERE jti = ? AND ended_at IS NOT NULL', jti).toArray().length > 0,
+      sql.exec('SELECT 1 FROM ticket_sessions WHERE jti = ? AND ended_at IS NOT NULL', jti).toArray().length >
+      0,
 
     /** Open sessions of one principal. */
     countOpen: (principal: string): number =>
       sql
-        .exec<{ n: number }>('SELECT count(*) AS n FROM ticket_sessions WHERE principal = ? AND ended_at IS NULL', principal)
+        .exec<{ n: number }>(
+          'SELECT count(*) AS n FROM ticket_sessions WHERE principal = ? AND ended_at IS NULL',
+          principal,
+        )
         .one().n,
 
     /** Gives an open session the rights of a newer ticket. `undefined` when it has ended meanwhile. */
@@ -133,7 +138,10 @@ export function objectSessionQueries(sql: SqlStorage) {
     },
 
     listOpen: (): ObjectSession[] =>
-      sql.exec<Row>('SELECT * FROM ticket_sessions WHERE ended_at IS NULL ORDER BY expires_at').toArray().map(fromRow),
+      sql
+        .exec<Row>('SELECT * FROM ticket_sessions WHERE ended_at IS NULL ORDER BY expires_at')
+        .toArray()
+        .map(fromRow),
 
     /** When something is next due for an open session: a warning, silence or the end. */
     nextDue(): number | undefined {

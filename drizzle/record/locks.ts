@@ -16,18 +16,12 @@ export const selectLocks = (db: RecordDatabase, targets: readonly string[], now:
 
 export function recordLockQueries(db: RecordDatabase) {
   return {
-    /** Puts a lock where agent workers look. Of two on one target the one that lasts longer stays. */
-    async put(target: string, until: number | null): Promise<void> {
+    /** Puts a lock where agent workers look, in place of an earlier one on the same target. */
+    async set(target: string, until: number | null): Promise<void> {
       await db
         .insert(recordLocks)
         .values({ target, until })
-        .onConflictDoUpdate({
-          target: recordLocks.target,
-          set: {
-            until: sql`CASE WHEN ${recordLocks.until} IS NULL OR excluded.until IS NULL THEN NULL
-              ELSE max(${recordLocks.until}, excluded.until) END`,
-          },
-        });
+        .onConflictDoUpdate({ target: recordLocks.target, set: { until: sql`excluded.until` } });
     },
 
     async remove(target: string): Promise<void> {

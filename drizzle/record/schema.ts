@@ -31,37 +31,30 @@ export const agentSessions = sqliteTable(
   ],
 );
 
-export const auditEvents = sqliteTable(
-  'audit_events',
-  {
-    /**
-     * Order of arrival, given by the database: a rowid without AUTOINCREMENT is one more than the greatest, so a
-     * repeated delivery burns no number and a hole means that a row was taken away.
-     */
-    seq: integer('seq').primaryKey(),
-    /** UUID from the source; makes delivery repeatable. */
-    eventId: text('event_id').notNull().unique(),
-    at: integer('at').notNull(),
-    type: text('type').notNull(),
-    outcome: text('outcome').notNull(),
-    code: text('code'),
-    userId: text('user_id'),
-    agentSlug: text('agent_slug'),
-    instanceId: text('instance_id'),
-    jti: text('jti'),
-    sessionId: text('session_id'),
-    kid: text('kid'),
-    ipAddress: text('ip_address'),
-    userAgent: text('user_agent'),
-    requestId: text('request_id'),
-    policyVersion: text('policy_version'),
-    details: text('details', { mode: 'json' }).$type<Readonly<Record<string, string | number | boolean>>>(),
-  },
-  (t) => [
-    index('audit_events_user').on(t.userId, t.seq),
-    index('audit_events_agent').on(t.agentSlug, t.instanceId, t.seq),
-  ],
-);
+export const auditEvents = sqliteTable('audit_events', {
+  /**
+   * Order of arrival, given by the database: a rowid without AUTOINCREMENT is one more than the greatest, so a
+   * repeated delivery burns no number and a hole means that a row was taken away.
+   */
+  seq: integer('seq').primaryKey(),
+  /** UUID from the source; makes delivery repeatable. */
+  eventId: text('event_id').notNull().unique(),
+  at: integer('at').notNull(),
+  type: text('type').notNull(),
+  outcome: text('outcome').notNull(),
+  code: text('code'),
+  userId: text('user_id'),
+  agentSlug: text('agent_slug'),
+  instanceId: text('instance_id'),
+  jti: text('jti'),
+  sessionId: text('session_id'),
+  kid: text('kid'),
+  ipAddress: text('ip_address'),
+  userAgent: text('user_agent'),
+  requestId: text('request_id'),
+  policyVersion: text('policy_version'),
+  details: text('details', { mode: 'json' }).$type<Readonly<Record<string, string | number | boolean>>>(),
+});
 
 /**
  * What of the standing locks an agent worker must know: read in the batch that writes a session, so that of a lock

@@ -1,5 +1,3 @@
-import type { DurableObject } from 'cloudflare:workers';
-
 /** The ways in which the runtime calls an object. */
 export interface Entries {
   fetch(request: Request): Response | Promise<Response>;
@@ -9,7 +7,7 @@ export interface Entries {
 }
 
 /** What the class of an object does at its entries: an agent's own override, or what the SDK installed. */
-export function takeEntries(object: DurableObject): Entries {
+export function takeEntries(object: Partial<Entries>): Entries {
   const { fetch, webSocketMessage, webSocketClose, webSocketError } = object;
   if (!fetch || !webSocketMessage || !webSocketClose || !webSocketError) {
     throw new TypeError('ticketed() takes a class of the Agents SDK');

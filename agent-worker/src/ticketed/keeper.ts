@@ -143,7 +143,7 @@ export function createKeeper(ports: KeeperPorts) {
     /** Carries out a broker's order; how many sockets it closed. */
     order(order: ControlOrder): number {
       const own = ownLock(order.cmd);
-      if (order.cmd.op === 'lock' && own !== undefined) locks.put(own, order.cmd.until);
+      if (order.cmd.op === 'lock' && own !== undefined) locks.set(own, order.cmd.until);
       if (order.cmd.op === 'unlock' && own !== undefined) locks.remove(own);
       const why = closingReason[order.cmd.op];
       if (why === undefined) return 0;

@@ -14,7 +14,7 @@ export function keepTombstone(storage: DurableObjectStorage, destroyedAt: number
     await deleteAll(options);
     createObjectTables(storage.sql);
     tombstoneQueries(storage.sql).set(destroyedAt);
-    for (const { fact } of waiting) backlogQueries(storage.sql).add(fact);
+    for (const item of waiting) backlogQueries(storage.sql).restore(item);
     await storage.sync();
   };
 }

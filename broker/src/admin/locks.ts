@@ -90,13 +90,13 @@ export const liftLock =
     if (lock === undefined) return { outcome: deny('lock_unknown') };
     await record(ports, call, 'lock.lifted', lock);
     if (!(await ports.locks.lift(lock.id, call.now))) return { outcome: deny('lock_unknown') };
-    const others = await ports.locks.ofTarget(lock.target, call.now);
-    if (others.length === 0) {
-      const command = { op: 'unlock', target: targetView(lock.target) } as const;
-      const pending = { id: ports.randomId(), command, before: call.now };
-      await ports.termination.outbox.insert(outboxRow(pending));
-      await carryOut(pending, ports.termination);
-    }
+    const pending = {
+      id: ports.randomId(),
+      command: { op: 'unlock', target: targetView(lock.target) } as const,
+      before: call.now,
+    };
+    await ports.termination.outbox.insert(outboxRow(pending));
+    await carryOut(pending, ports.termination);
     return { outcome: allow({ status: 200, body: view(lock) }) };
   };
 

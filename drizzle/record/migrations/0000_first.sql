@@ -40,8 +40,6 @@ CREATE TABLE `audit_events` (
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `audit_events_event_id_unique` ON `audit_events` (`event_id`);--> statement-breakpoint
-CREATE INDEX `audit_events_user` ON `audit_events` (`user_id`,`seq`);--> statement-breakpoint
-CREATE INDEX `audit_events_agent` ON `audit_events` (`agent_slug`,`instance_id`,`seq`);--> statement-breakpoint
 CREATE TABLE `locks` (
 	`target` text PRIMARY KEY NOT NULL,
 	`until` integer

@@ -13,7 +13,7 @@ beforeEach(async () => {
   ({ record } = await openD1());
 });
 const arrived = () => arrivedIn(record);
-const locked = (name: number) => recordLockQueries(record).put(`session:${uuidOf(name)}`, null);
+const locked = (name: number) => recordLockQueries(record).set(`session:${uuidOf(name)}`, null);
 
 describe('the delivery of an object', () => {
   it('delivers beside the request that started it, and keeps the object awake meanwhile', () =>
@@ -68,6 +68,34 @@ describe('the delivery of an object', () => {
       add(backlog, 1);
       start();
       gate.open();
+      await Promise.all(works);
+      expect(await arrived()).toEqual([0, 1]);
+      expect(works).toHaveLength(1);
+    }));
+
+  it('looks once more when it is started just after it found nothing more', () =>
+    inObject(async (sql) => {
+      const backlog = backlogQueries(sql);
+      add(backlog, 0);
+      let late = true;
+      const { start, works } = watched(
+        {
+          ...backlog,
+          oldest: (limit) => {
+            const items = backlog.oldest(limit);
+            if (items.length === 0 && late) {
+              late = false;
+              queueMicrotask(() => {
+                add(backlog, 1);
+                start();
+              });
+            }
+            return items;
+          },
+        },
+        PASS,
+      );
+      start();
       await Promise.all(works);
       expect(await arrived()).toEqual([0, 1]);
       expect(works).toHaveLength(1);
@@ -159,7 +187,7 @@ describe('the delivery of an object', () => {
   it('names sessions that a lock hits to the object, by the clock of the object', () =>
     inObject(async (sql) => {
       const backlog = backlogQueries(sql);
-      await recordLockQueries(record).put('agent:counter', NOW + 1);
+      await recordLockQueries(record).set('agent:counter', NOW + 1);
       const named: string[] = [];
       let now = NOW;
       const { start, works } = watched(backlog, PASS, {

@@ -14,7 +14,7 @@ beforeEach(async () => {
   ({ record } = await openD1());
 });
 const arrived = () => arrivedIn(record);
-const locked = (name: number) => recordLockQueries(record).put(`session:${uuidOf(name)}`, null);
+const locked = (name: number) => recordLockQueries(record).set(`session:${uuidOf(name)}`, null);
 
 describe('a drain', () => {
   it('moves everything in order, fifty facts at a time', () =>

@@ -12,20 +12,20 @@ const inLocks = (work: (locks: Locks) => void): Promise<void> =>
 describe('locks pushed into an object', () => {
   it('stand on their targets until their last millisecond', () =>
     inLocks((locks) => {
-      locks.put(TARGET, NOW + 1);
+      locks.set(TARGET, NOW + 1);
       expect(locks.stands([TARGET], NOW)).toBe(true);
       expect(locks.stands([TARGET], NOW + 1)).toBe(false);
     }));
 
   it('stand for ever when they have no end', () =>
     inLocks((locks) => {
-      locks.put(TARGET, null);
+      locks.set(TARGET, null);
       expect(locks.stands([TARGET], Number.MAX_SAFE_INTEGER)).toBe(true);
     }));
 
   it('hit a request by any of its targets, and by no other', () =>
     inLocks((locks) => {
-      locks.put(TARGET, null);
+      locks.set(TARGET, null);
       expect(locks.stands(['everything:', 'agent:counter', TARGET], NOW)).toBe(true);
       expect(locks.stands(['everything:', 'principal:Alice', 'principal:alice2'], NOW)).toBe(false);
       expect(locks.stands([], NOW)).toBe(false);
@@ -33,8 +33,8 @@ describe('locks pushed into an object', () => {
 
   it('are taken back one by one', () =>
     inLocks((locks) => {
-      locks.put(TARGET, null);
-      locks.put('everything:', null);
+      locks.set(TARGET, null);
+      locks.set('everything:', null);
       locks.remove(TARGET);
       locks.remove('agent:unknown');
       expect(locks.stands([TARGET], NOW)).toBe(false);
@@ -42,23 +42,23 @@ describe('locks pushed into an object', () => {
     }));
 
   it.each([
-    [NOW + 2, NOW + 1],
-    [NOW + 1, NOW + 2],
-    [null, NOW + 1],
-    [NOW + 1, null],
-  ])('stand as long as the longer of two on one target: %s, then %s', (first, second) =>
+    [NOW + 2, NOW + 1, false],
+    [NOW + 1, NOW + 2, true],
+    [null, NOW + 1, false],
+    [NOW + 1, null, true],
+  ])('hold what was set last: %s, then %s', (first, second, stands) =>
     inLocks((locks) => {
-      locks.put(TARGET, first);
-      locks.put(TARGET, second);
-      expect(locks.stands([TARGET], NOW + 1)).toBe(true);
+      locks.set(TARGET, first);
+      locks.set(TARGET, second);
+      expect(locks.stands([TARGET], NOW + 1)).toBe(stands);
     }),
   );
 
   it('are forgotten when they ended, and kept when they have no end or a later one', () =>
     inLocks((locks) => {
-      locks.put('ended', NOW);
-      locks.put('later', NOW + 1);
-      locks.put('never', null);
+      locks.set('ended', NOW);
+      locks.set('later', NOW + 1);
+      locks.set('never', null);
       locks.purge(NOW);
       expect(['ended', 'later', 'never'].map((target) => locks.stands([target], NOW - 1))).toEqual([
         ...[false, true, true],

@@ -6,10 +6,11 @@ import { expect, it } from 'vitest';
 import { temporaryFolder } from './folder.ts';
 
 const ROOM = join(import.meta.dirname, '../..');
+const parent = temporaryFolder();
 const PARTS = ['open-libsql.ts', 'database.ts', 'control', 'record', 'package.json'];
 
 it.each(['plain', 'two words 50% ü'])('finds its migrations in a folder called "%s"', async (name) => {
-  const folder = join(temporaryFolder(), name);
+  const folder = join(parent, name);
   for (const part of PARTS) cpSync(join(ROOM, part), join(folder, 'drizzle', part), { recursive: true });
   symlinkSync(join(ROOM, '../node_modules'), join(folder, 'node_modules'));
   const script = `

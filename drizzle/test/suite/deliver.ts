@@ -1,3 +1,4 @@
+import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import { asc } from 'drizzle-orm';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { RecordDatabase } from '../../record/database.ts';
@@ -111,30 +112,40 @@ export function describeDeliver(open: OpenDatabases): void {
     });
 
     it.each(TARGETS)('answers a session that was opened while %s was locked', async (target) => {
-      await recordLockQueries(record).put(target, NOW + 1);
+      await recordLockQueries(record).set(target, NOW + 1);
       expect(await deliver(record, [opened(2)], NOW)).toEqual([uuidOf(2)]);
       expect(await ends()).toEqual([null]);
     });
 
+    it('answers a session that was renewed while it was locked, and none that was only mentioned', async () => {
+      await recordLockQueries(record).set('key:key-2', null);
+      const as = (type: AuditEvent['type'], name: number): RecordFact => ({
+        event: auditEvent({ eventId: uuidOf(name), type }),
+        session: sessionFact({ id: uuidOf(name), kid: 'key-2' }),
+      });
+      const facts = [as('session.renewed', 1), as('rpc.denied', 2), as('session.closed', 3)];
+      expect(await deliver(record, facts, NOW)).toEqual([uuidOf(1)]);
+    });
+
     it('answers no session that no standing lock hits', async () => {
       const locks = recordLockQueries(record);
-      await locks.put('agent:lobby', null);
-      await locks.put(`session:${uuidOf(3)}`, null);
-      await locks.put('everything:', NOW);
+      await locks.set('agent:lobby', null);
+      await locks.set(`session:${uuidOf(3)}`, null);
+      await locks.set('everything:', NOW);
       expect(await deliver(record, [opened(2)], NOW)).toEqual([]);
     });
 
     it('answers each of many sessions by the locks on itself', async () => {
       const locks = recordLockQueries(record);
-      await locks.put(`session:${uuidOf(7)}`, null);
-      await locks.put(`session:${uuidOf(40)}`, null);
+      await locks.set(`session:${uuidOf(7)}`, null);
+      await locks.set(`session:${uuidOf(40)}`, null);
       const facts = Array.from({ length: 50 }, (_, name) => opened(name));
       const mixed = [{ event: auditEvent({ eventId: uuidOf(99) }) }, ...facts, closed(3)];
       expect(await deliver(record, mixed, NOW)).toEqual([uuidOf(7), uuidOf(40)]);
     });
 
     it('answers a session again when its delivery is repeated, so that a lost answer closes it late and not never', async () => {
-      await recordLockQueries(record).put('everything:', null);
+      await recordLockQueries(record).set('everything:', null);
       await deliver(record, [opened(2)], NOW);
       expect(await deliver(record, [opened(2)], NOW)).toEqual([uuidOf(2)]);
     });

@@ -169,6 +169,9 @@ export function describeGrants(open: OpenDatabases): void {
         expect(won.filter(Boolean)).toHaveLength(MAX);
         expect(await queries.countClaims(ALICE)).toBe(MAX);
         expect(await claim('other', { instanceId: 'other', subject: 'auth0:people.test:bob' })).toBe(true);
+        await queries.delete(`claim-${won.indexOf(true)}`, NOW);
+        expect(await claim('again', { instanceId: 'again' })).toBe(true);
+        expect(await claim('too-many', { instanceId: 'too-many' })).toBe(false);
       });
 
       it('counts neither deleted claims nor grants that others gave', async () => {

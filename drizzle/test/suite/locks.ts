@@ -102,14 +102,14 @@ export function describeLocks(open: OpenDatabases): void {
 
     it('gives commands whose time has come, oldest first and no more than asked for', async () => {
       for (const [id, after] of [
-        ['b', 1],
-        ['a', 0],
+        ['a', 1],
+        ['b', 0],
         ['c', 2],
       ] as const)
         await queue.insert(command({ id, dueAt: NOW + after }));
       expect(await due(NOW - 1)).toEqual([]);
-      expect(await due(NOW + 1)).toEqual(['a', 'b']);
-      expect(await due(NOW + 2, 2)).toEqual(['a', 'b']);
+      expect(await due(NOW + 1)).toEqual(['b', 'a']);
+      expect(await due(NOW + 2, 2)).toEqual(['b', 'a']);
       expect(await queue.count()).toBe(3);
     });
 

@@ -27,6 +27,8 @@ const GRANTS: readonly [what: string, differs: Partial<GrantRow>, read: boolean]
   ['of an instance pattern', { instanceId: 'ma*' }, false],
   ['that ends now', { expiresAt: NOW }, false],
   ['that ended', { expiresAt: NOW - 1 }, false],
+  ['that was deleted', { deletedAt: NOW - 1 }, false],
+  ['that a first user claimed', { claimed: true }, true],
 ];
 
 const LOCKS: readonly [what: string, differs: Partial<LockRow>, read: boolean][] = [

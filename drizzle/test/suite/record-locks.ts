@@ -6,14 +6,13 @@ import type { OpenDatabases } from './databases.ts';
 import { NOW, sessionFact } from './rows.ts';
 
 const TARGET = 'agent:counter';
-/** Ends that two locks on one target have, and the one that holds. Null: for ever. */
-const PAIRS: readonly [first: number | null, second: number | null, holds: number | null][] = [
-  [NOW + 1, NOW + 2, NOW + 2],
-  [NOW + 2, NOW + 1, NOW + 2],
-  [NOW + 1, NOW + 1, NOW + 1],
-  [null, NOW + 1, null],
-  [NOW + 1, null, null],
-  [null, null, null],
+/** Ends of a lock and of what takes its place. Null: for ever. */
+const PAIRS: readonly [first: number | null, second: number | null][] = [
+  [NOW + 1, NOW + 2],
+  [NOW + 2, NOW + 1],
+  [null, NOW + 1],
+  [NOW + 1, null],
+  [null, null],
 ];
 
 export function describeRecordLocks(open: OpenDatabases): void {
@@ -25,17 +24,17 @@ export function describeRecordLocks(open: OpenDatabases): void {
       queries = recordLockQueries(record);
     });
 
-    it.each(PAIRS)('keeps the one that lasts longer: %s, then %s', async (first, second, holds) => {
-      await queries.put(TARGET, first);
-      await queries.put(TARGET, second);
-      expect(await selectLocks(record, [TARGET], NOW)).toEqual([{ target: TARGET, until: holds }]);
+    it.each(PAIRS)('holds what was set last: %s, then %s', async (first, second) => {
+      await queries.set(TARGET, first);
+      await queries.set(TARGET, second);
+      expect(await selectLocks(record, [TARGET], NOW)).toEqual([{ target: TARGET, until: second }]);
     });
 
     it('reads those that stand among the targets', async () => {
-      await queries.put('everything:', null);
-      await queries.put(TARGET, NOW + 1);
-      await queries.put('agent:lobby', null);
-      await queries.put('instance:counter/main', NOW);
+      await queries.set('everything:', null);
+      await queries.set(TARGET, NOW + 1);
+      await queries.set('agent:lobby', null);
+      await queries.set('instance:counter/main', NOW);
       const targets = ['everything:', TARGET, 'instance:counter/main', 'session:none'];
       const read = await selectLocks(record, targets, NOW);
       expect(read.map(({ target }) => target).sort()).toEqual([TARGET, 'everything:']);
@@ -43,8 +42,8 @@ export function describeRecordLocks(open: OpenDatabases): void {
     });
 
     it('reads no lock that was removed, and removes no other', async () => {
-      await queries.put('everything:', null);
-      await queries.put(TARGET, null);
+      await queries.set('everything:', null);
+      await queries.set(TARGET, null);
       await queries.remove(TARGET);
       await queries.remove('agent:unknown');
       const read = await selectLocks(record, ['everything:', TARGET], NOW);
@@ -52,7 +51,7 @@ export function describeRecordLocks(open: OpenDatabases): void {
     });
 
     it('answers in the batch that writes a session', async () => {
-      await queries.put(TARGET, null);
+      await queries.set(TARGET, null);
       const [, read] = await record.batch([
         upsertSession(record, sessionFact()),
         selectLocks(record, [TARGET], NOW),

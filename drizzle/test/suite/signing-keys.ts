@@ -120,6 +120,13 @@ export function describeSigningKeys(open: OpenDatabases): void {
       expect(await keys.list('ticket')).toEqual(before);
     });
 
+    it('changes nothing for a key that is there already under another generation', async () => {
+      await keys.insertFirst(signingKey());
+      const before = await keys.list('ticket');
+      expect(await keys.insertNext(signingKey({ generation: 2 }), END)).toBe(false);
+      expect(await keys.list('ticket')).toEqual(before);
+    });
+
     it('makes no successor when the end of the predecessor cannot be written', async () => {
       await keys.insertFirst(signingKey());
       const before = await keys.list('ticket');

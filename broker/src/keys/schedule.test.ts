@@ -1,0 +1,87 @@
+import { describe, expect, it } from 'vitest';
+import {
+  isPublished,
+  isSafeSchedule,
+  JWKS_MAX_AGE_SECONDS,
+  type KeyState,
+  PUBLISH_LEAD_MS,
+  RETIRE_LAG_MS,
+  SIGNER_CACHE_MS,
+  stateOf,
+} from './schedule.ts';
+
+const T = 1_700_000_000_000;
+const ROW = {
+  kid: 'k'.repeat(43),
+  purpose: 'ticket',
+  generation: 1,
+  alg: 'ES256',
+  sealed: '',
+  createdAt: T,
+  activatesAt: T,
+  retiresAt: null,
+  removedAt: null,
+  revokedAt: null,
+} as const;
+
+describe('a schedule', () => {
+  it('is safe as it is', () => {
+    expect(isSafeSchedule(PUBLISH_LEAD_MS, RETIRE_LAG_MS)).toBe(true);
+  });
+
+  /** A verifier holds a set for a minute, a cache on the way for another, clocks differ by five seconds. */
+  const LEAD = 125_000;
+  /** The longest ticket lives five minutes, clocks differ by five seconds, a signer notices five seconds late. */
+  const LAG = 310_000;
+  it.each([
+    [LEAD, LAG, true],
+    [LEAD - 1, LAG, false],
+    [LEAD, LAG - 1, false],
+    [0, LAG, false],
+    [LEAD, 0, false],
+    [Number.NaN, LAG, false],
+    [LEAD, Number.NaN, false],
+    [10 * LEAD, 10 * LAG, true],
+  ])('of a lead of %d ms and a lag of %d ms is safe: %s', (lead, lag, safe) => {
+    expect(isSafeSchedule(lead, lag)).toBe(safe);
+  });
+
+  it('has the numbers that the papers name', () => {
+    expect([JWKS_MAX_AGE_SECONDS, SIGNER_CACHE_MS]).toEqual([60, 5_000]);
+  });
+});
+
+describe('the state of a key', () => {
+  const rotated = { ...ROW, activatesAt: T + 100, retiresAt: T + 200, removedAt: T + 300 };
+  it.each<[number, KeyState, boolean]>([
+    [-1, 'pending', true],
+    [99, 'pending', true],
+    [100, 'active', true],
+    [199, 'active', true],
+    [200, 'retiring', true],
+    [299, 'retiring', true],
+    [300, 'retired', false],
+    [1e12, 'retired', false],
+  ])('at %d is %s, published: %s', (at, state, published) => {
+    expect([stateOf(rotated, T + at), isPublished(rotated, T + at)]).toEqual([state, published]);
+  });
+
+  it.each([-1, 0, 150, 250, 350])('that was revoked is revoked at %d, and not published', (at) => {
+    const revoked = { ...rotated, revokedAt: T + 1e9 };
+    expect([stateOf(revoked, T + at), isPublished(revoked, T + at)]).toEqual(['revoked', false]);
+  });
+
+  it('without an end goes on', () => {
+    expect([0, 1, 1e13].map((at) => stateOf(ROW, T + at))).toEqual(['active', 'active', 'active']);
+  });
+
+  it('that ends before it began is over, never active', () => {
+    const odd = { ...ROW, activatesAt: T + 500, retiresAt: T, removedAt: T + 100 };
+    expect([0, 99, 100, 600].map((at) => stateOf(odd, T + at))).toEqual([
+      'retiring',
+      'retiring',
+      'retired',
+      'retired',
+    ]);
+  });
+});
