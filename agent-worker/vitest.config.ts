@@ -29,6 +29,8 @@ export default defineConfig({
                 FAULTY: { className: 'Faulty', useSQLite: true },
                 OVERRIDER: { className: 'Overrider', useSQLite: true },
                 INNER: { className: 'Inner', useSQLite: true },
+                USURPER: { className: 'Usurper', useSQLite: true },
+                PLANLESS: { className: 'Planless', useSQLite: true },
               },
               outboundService: (request: { url: string }) => {
                 throw new Error(`a test reached out to ${new URL(request.url).origin}`);

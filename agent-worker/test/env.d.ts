@@ -6,5 +6,7 @@ declare namespace Cloudflare {
     FAULTY: DurableObjectNamespace<import('./agents/faulty.ts').Faulty>;
     OVERRIDER: DurableObjectNamespace<import('./agents/overrider.ts').Overrider>;
     INNER: DurableObjectNamespace<import('./agents/overrider.ts').Inner>;
+    USURPER: DurableObjectNamespace<import('./agents/usurper.ts').Usurper>;
+    PLANLESS: DurableObjectNamespace<import('./agents/usurper.ts').Planless>;
   }
 }

@@ -27,7 +27,7 @@ const forTests = (slug: string, other: Partial<AgentEntry> = {}): AgentEntry => 
 
 export const REGISTRY = [
   ...AGENTS,
-  ...['witness', 'faulty', 'overrider', 'inner'].map((slug) => forTests(slug)),
+  ...['witness', 'faulty', 'overrider', 'inner', 'usurper', 'planless'].map((slug) => forTests(slug)),
 ];
 
 const SIGNERS = [signer, nextSigner];
@@ -53,6 +53,8 @@ const PORTS: GatePorts = {
         FAULTY: env.FAULTY,
         OVERRIDER: env.OVERRIDER,
         INNER: env.INNER,
+        USURPER: env.USURPER,
+        PLANLESS: env.PLANLESS,
       }),
     );
     const namespace = namespaces.get(entry.bindingKey);

@@ -68,6 +68,11 @@ export class Socket {
     return this.#until(type, () => this.frames.find((frame) => frame.type === type));
   }
 
+  /** The first frame that fits, of those after the first `seen`. */
+  next(seen: number, fits: (frame: Frame) => boolean): Promise<Frame> {
+    return this.#until('another frame', () => this.frames.slice(seen).find(fits));
+  }
+
   closed(): Promise<Close> {
     return this.#until('a close', () => this.#close);
   }

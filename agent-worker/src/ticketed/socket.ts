@@ -18,3 +18,8 @@ export async function principalTag(principal: string): Promise<string> {
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(principal)));
   return `p:${Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
 }
+
+/** Sends unless the socket is closed, which may have happened while something was waited for; then `send` would throw. */
+export function say(ws: WebSocket, frame: string): void {
+  if (ws.readyState === WebSocket.READY_STATE_OPEN) ws.send(frame);
+}

@@ -7,6 +7,7 @@ import type { Keeper } from './keeper.ts';
 import { type createFrameRates, isTooLarge, readLimits } from './limits.ts';
 import { renewalFrames, renewedBy, verifyRenewal } from './renewal.ts';
 import { claimsOf } from './session.ts';
+import { say } from './socket.ts';
 
 export interface SpeakPorts {
   readonly keeper: Keeper;
@@ -49,7 +50,7 @@ export async function mayPass(
     need.kind === 'rpc' ? { frame: need.kind, method: need.method.slice(0, 128) } : { frame: need.kind };
   keeper.denied(session, details);
   const refusal = refusalFrame(need);
-  if (refusal !== undefined) ws.send(refusal);
+  if (refusal !== undefined) say(ws, refusal);
   return false;
 }
 
@@ -67,7 +68,7 @@ async function renew(
   ports: SpeakPorts,
 ): Promise<void> {
   const { keeper, clock } = ports;
-  const refuse = (denial: Denial): void => ws.send(renewalFrames.refused(DENIALS[denial.reason].close));
+  const refuse = (denial: Denial): void => say(ws, renewalFrames.refused(DENIALS[denial.reason].close));
   const verified = await verifyRenewal(ticket, session, ports.verifier(), clock());
   if (!verified.ok) return refuse(verified.denial);
 
@@ -82,7 +83,7 @@ async function renew(
   if (renewed === undefined) return refuse({ reason: 'session_terminated' });
 
   const { scope } = verified.value.claims;
-  ws.send(renewalFrames.renewed(formatScope(scope), renewed.expiresAt));
+  say(ws, renewalFrames.renewed(formatScope(scope), renewed.expiresAt));
   // The SDK decided at accept that this connection is told the state; it cannot be told otherwise now.
   if (covers(claimsOf(session).scope, STATE_READ) && !covers(scope, STATE_READ))
     keeper.refuse(session.id, 'rights_changed');

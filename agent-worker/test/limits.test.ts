@@ -1,0 +1,175 @@
+import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
+import type { AgentLimits } from '@agent-ticket/shared/registry.ts';
+import { describe, expect, test, vi } from 'vitest';
+import { entryOf, gateWith } from './gate.ts';
+import { heardBy, ownSessions, sweep, witness } from './objects.ts';
+import { eventually, expectEvents } from './record.ts';
+import { connect, type Front } from './sockets.ts';
+import { makeTicket, NOW, newRoom } from './tickets.ts';
+
+/** What the registry's limits allow one principal and one socket. */
+
+const limited = (limits: Partial<AgentLimits>): Front => {
+  const entry = entryOf('witness');
+  return gateWith({ registry: [{ ...entry, limits: { ...entry.limits, ...limits } }] });
+};
+
+const ticketOf = (instance: string, other: object = {}) =>
+  makeTicket({ instance, agent: 'witness', scope: 'agent:connect agent:message', ...other });
+
+async function enter(instance: string, front: Front, other: object = {}) {
+  const ticket = await ticketOf(instance, other);
+  const socket = await connect(`/agents/witness/${instance}`, { ticket, front });
+  return { ticket, socket };
+}
+
+describe('sockets per principal and instance', () => {
+  const front = limited({ socketsPerPrincipal: 2 });
+
+  test('are counted while they are open, and the ticket refused for a crowd is still good', async () => {
+    const instance = newRoom();
+    const { socket: first } = await enter(instance, front);
+    await first.frame('seen');
+    await (await enter(instance, front)).socket.frame('seen');
+    const { ticket, socket } = await enter(instance, front);
+    expect(await socket.closed()).toEqual({ code: 1013, reason: 'too_many_sockets' });
+    expect(socket.frames).toEqual([]);
+
+    first.close();
+    await first.closed();
+    await expectEvents(instance, [
+      'ticket.used',
+      'session.opened',
+      'ticket.used',
+      'session.opened',
+      'session.closed',
+    ]);
+    const retried = await connect(`/agents/witness/${instance}`, { ticket, front });
+    await retried.frame('seen');
+  });
+
+  test('are counted for each principal and each instance by themselves', async () => {
+    const instance = newRoom();
+    for (let n = 0; n < 2; n += 1) await (await enter(instance, front)).socket.frame('seen');
+    const bob = await enter(instance, front, { sub: 'auth0:t:bob' });
+    await bob.socket.frame('seen');
+    const elsewhere = newRoom();
+    await (await enter(elsewhere, front)).socket.frame('seen');
+  });
+
+  test('hold for many at once', async () => {
+    const instance = newRoom();
+    const all = await Promise.all(Array.from({ length: 20 }, () => enter(instance, front)));
+    const open = (await ownSessions(witness(instance))).filter(({ ended_at }) => ended_at === null);
+    expect(open).toHaveLength(2);
+    const closes = await Promise.all(
+      all.map(({ socket }) =>
+        Promise.race([socket.frame('seen').then(() => 'in'), socket.closed().then(({ code }) => code)]),
+      ),
+    );
+    expect(closes.filter((close) => close === 1013)).toHaveLength(18);
+  });
+});
+
+describe('messages per second', () => {
+  const front = limited({ messagesPerSecond: 5 });
+
+  test('above the limit close the socket', async () => {
+    const instance = newRoom();
+    const { socket } = await enter(instance, front);
+    await socket.frame('seen');
+    for (let n = 0; n < 6; n += 1) socket.send(`message ${n}`);
+    expect(await socket.closed()).toEqual({ code: 1008, reason: 'too_many_messages' });
+    expect(await heardBy(instance)).toHaveLength(5);
+    const events = await expectEvents(instance, ['ticket.used', 'session.opened', 'session.closed']);
+    expect(events[2]).toMatchObject({ code: 'too_many_messages' });
+  });
+
+  test('are let through again as time passes', async () => {
+    const instance = newRoom();
+    const { socket } = await enter(instance, front);
+    await socket.frame('seen');
+    for (let second = 0; second < 3; second += 1) {
+      vi.setSystemTime((NOW + second) * 1000);
+      for (let n = 0; n < 5; n += 1) socket.send('hello');
+      await eventually(async () => expect(await heardBy(instance)).toHaveLength(5 * (second + 1)));
+    }
+  });
+
+  test('count what is refused, too', async () => {
+    const { socket } = await enter(newRoom(), front);
+    await socket.frame('seen');
+    for (let n = 0; n < 6; n += 1) socket.send({ type: 'cf_agent_state', state: {} });
+    expect(await socket.closed()).toEqual({ code: 1008, reason: 'too_many_messages' });
+  });
+});
+
+describe('the size of a frame', () => {
+  const front = limited({ frameBytes: 300 });
+  const sizes: [what: string, frame: string | ArrayBuffer, fits: boolean][] = [
+    ['text of the limit', 'x'.repeat(300), true],
+    ['text above it', 'x'.repeat(301), false],
+    ['text of the limit in bytes, of two each', 'ü'.repeat(150), true],
+    ['text above it in bytes only', 'ü'.repeat(151), false],
+    ['text of pairs at the limit, of four bytes each', '😀'.repeat(75), true],
+    ['text of pairs above it', '😀'.repeat(76), false],
+    ['a lone surrogate, which is three bytes on the wire', '\ud800'.repeat(101), false],
+    ['binary of the limit', new ArrayBuffer(300), true],
+    ['binary above it', new ArrayBuffer(301), false],
+  ];
+  test.for(sizes)('%s', async ([, frame, fits]) => {
+    const instance = newRoom();
+    const { socket } = await enter(instance, front);
+    await socket.frame('seen');
+    socket.send(frame);
+    if (fits) {
+      await socket.frame('heard');
+    } else {
+      expect(await socket.closed()).toEqual({ code: 1008, reason: 'frame_too_large' });
+      expect(await heardBy(instance)).toEqual([]);
+    }
+  });
+});
+
+describe('silence', () => {
+  const front = limited({ idleSeconds: 100 });
+
+  test('ends a session by the sweep, which is set for it', async () => {
+    const instance = newRoom();
+    const { socket } = await enter(instance, front);
+    await socket.frame('seen');
+    vi.setSystemTime((NOW + 100) * 1000 - 1);
+    await sweep(witness(instance));
+    expect(await ownSessions(witness(instance))).toMatchObject([{ ended_at: null }]);
+    const alarm = await runInDurableObject(witness(instance), (_, state) => state.storage.getAlarm());
+    expect(alarm).toBeLessThanOrEqual((NOW + 102) * 1000);
+    vi.setSystemTime((NOW + 102) * 1000);
+    await runDurableObjectAlarm(witness(instance));
+    expect(await socket.closed()).toEqual({ code: 4008, reason: 'idle' });
+    expect(await ownSessions(witness(instance))).toMatchObject([{ end_reason: 'session_idle' }]);
+  });
+
+  test('is broken by every frame, a refused one too', async () => {
+    const instance = newRoom();
+    const { socket } = await enter(instance, front);
+    await socket.frame('seen');
+    for (const seconds of [90, 180, 270]) {
+      vi.setSystemTime((NOW + seconds) * 1000);
+      await socket.call('nothing it may');
+      await sweep(witness(instance));
+    }
+    expect(await ownSessions(witness(instance))).toMatchObject([{ ended_at: null }]);
+    vi.setSystemTime((NOW + 371) * 1000);
+    await sweep(witness(instance));
+    expect(await socket.closed()).toEqual({ code: 4008, reason: 'idle' });
+  });
+
+  test('is nobody’s concern where the registry sets no limit', async () => {
+    const instance = newRoom();
+    const { socket } = await enter(instance, limited({}));
+    await socket.frame('seen');
+    vi.setSystemTime((NOW + 3599) * 1000);
+    await sweep(witness(instance));
+    expect(await ownSessions(witness(instance))).toMatchObject([{ ended_at: null }]);
+  });
+});
