@@ -7,6 +7,7 @@ import {
 } from '@agent-ticket/shared/handshake.ts';
 import { SessionId } from '@agent-ticket/shared/names.ts';
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { redact } from '@agent-ticket/shared/redact.ts';
 import { type AgentRegistry, findAgent } from '@agent-ticket/shared/registry.ts';
 import { CONNECT, MESSAGE, STATE_READ } from '@agent-ticket/shared/scope.ts';
 import { isLoopback } from '@agent-ticket/shared/settings.ts';
@@ -81,6 +82,7 @@ async function passGate(request: Request, ports: GatePorts, requestId: string): 
   if (!verified.ok) return verified;
   if (!entry.deliveries.includes(delivery)) return deny('ticket_delivery_not_allowed');
 
+  const userAgent = request.headers.get('user-agent');
   const answer = await askObject(
     ports,
     route.value,
@@ -90,7 +92,7 @@ async function passGate(request: Request, ports: GatePorts, requestId: string): 
       limits: entry.limits,
       requestId,
       ipAddress: request.headers.get('cf-connecting-ip'),
-      userAgent: request.headers.get('user-agent')?.slice(0, 256) ?? null,
+      userAgent: userAgent === null ? null : redact(userAgent),
     }),
   );
   if (!answer.ok) return answer;

@@ -1,5 +1,6 @@
 import { createDelivery } from '@agent-ticket/drizzle/object/delivery.ts';
 import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
+import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { CLOCK_SKEW_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { covers, STATE_READ } from '@agent-ticket/shared/scope.ts';
 import { type Agent, type Connection, type ConnectionContext, getCurrentAgent } from 'agents';
@@ -68,7 +69,7 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       keepAlive: (work) => this.ctx.waitUntil(work),
       onFailure: async (error) => {
         // A database out of reach is not the failure of whoever is being served.
-        console.error(JSON.stringify({ event: 'record_delivery_failed', error: String(error) }));
+        console.error(JSON.stringify({ event: 'record_delivery_failed', error: describeError(error) }));
         await this.#armSweep(RETRY_MS);
       },
     });

@@ -1,6 +1,8 @@
 import { isOutage } from '@agent-ticket/drizzle/outage.ts';
 import type { Denial } from '@agent-ticket/shared/denial.ts';
+import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { allow, deny } from '@agent-ticket/shared/outcome.ts';
+import { redact } from '@agent-ticket/shared/redact.ts';
 import { type Context, Hono } from 'hono';
 import { secureHeaders } from 'hono/secure-headers';
 import { authenticate, stranger } from './credentials/authenticate.ts';
@@ -9,6 +11,7 @@ import { refuse, respond } from './http/answer.ts';
 import type { CallFacts, HandlerResult } from './http/call.ts';
 import { preflight, withCors } from './http/cors.ts';
 import type { BrokerPorts } from './ports.ts';
+import type { Authenticated } from './principal.ts';
 import { ROUTES, type Route } from './routes.ts';
 
 /** The broker as one fetch handler. Everything it touches comes in through the ports. */
@@ -33,15 +36,10 @@ export function createApp(ports: BrokerPorts): Hono {
   return app;
 }
 
+/** A request to no route. Its path is not logged: people paste credentials into the strangest places. */
 const refused = (c: Context, denial: Denial, ports: BrokerPorts): Response => {
   const requestId = ports.randomId();
-  ports.log({
-    event: 'refused',
-    reason: denial.reason,
-    method: c.req.method,
-    path: c.req.path,
-    request_id: requestId,
-  });
+  ports.log({ event: 'refused', reason: denial.reason, method: c.req.method, request_id: requestId });
   return refuse(denial, requestId);
 };
 
@@ -52,25 +50,20 @@ async function answer(c: Context, route: Route, ports: BrokerPorts): Promise<Res
     requestId: ports.randomId(),
     now: ports.clock(),
     ipAddress: ports.addressOf(request),
-    userAgent: request.headers.get('user-agent')?.slice(0, 256) ?? null,
+    userAgent: redacted(request.headers.get('user-agent')),
   };
   const line = { method: route.method, path: route.path, request_id: facts.requestId };
   try {
-    const { outcome, rate } = await run(c, request, route, facts, ports);
+    const { outcome, rate, who } = await run(c, request, route, facts, ports);
     if (outcome.ok) return respond(outcome.value, facts.requestId, rate);
     const { reason, inside, field } = outcome.denial;
-    ports.log({
-      event: reason === 'rate_limited' ? 'rate_limit' : 'refused',
-      ...line,
-      reason,
-      inside,
-      field,
-    });
+    const event = reason === 'rate_limited' ? 'rate_limit' : 'refused';
+    ports.log({ event, ...line, ...whoLine(who), reason, inside, field });
     return refuse(outcome.denial, facts.requestId, rate);
   } catch (error) {
     // An outage is a refusal that the client may retry; anything else is a bug, and must look like one.
     const outage = isOutage(error);
-    ports.log({ event: outage ? 'outage' : 'bug', ...line, error: describe(error) });
+    ports.log({ event: outage ? 'outage' : 'bug', ...line, error: describeError(error) });
     if (outage) return refuse({ reason: 'database_unavailable', retryAfter: 5 }, facts.requestId);
     return refuse({ reason: 'internal' }, facts.requestId);
   }
@@ -82,7 +75,7 @@ async function run(
   route: Route,
   facts: CallFacts,
   ports: BrokerPorts,
-): Promise<HandlerResult> {
+): Promise<HandlerResult & { readonly who?: Authenticated }> {
   const who = await (route.demand === 'none'
     ? allow(stranger(facts.requestId))
     : authenticate(request, ports.credentials, facts.now));
@@ -98,33 +91,21 @@ async function run(
     });
     return { outcome: await countFailure(who, request, facts.ipAddress, ports.ledger, facts.now) };
   }
-  const { principal } = who.value;
-  if (route.demand === 'required' && who.value.method === 'anonymous')
+  const { principal, method: authMethod } = who.value;
+  if (route.demand === 'required' && authMethod === 'anonymous')
     return { outcome: deny('credential_missing') };
-  if (who.value.method !== 'anonymous') {
-    const { id, tier } = principal;
-    ports.log({
-      event: 'auth_success',
-      method,
-      path,
-      principal: id,
-      tier,
-      auth_method: who.value.method,
-      request_id: facts.requestId,
-    });
+  if (authMethod !== 'anonymous') {
+    ports.log({ event: 'auth_success', method, path, ...whoLine(who.value), request_id: facts.requestId });
   }
   if (route.permission !== undefined && !principal.permissions.includes(route.permission)) {
-    return { outcome: deny('permission_missing', { inside: route.permission }) };
+    return { outcome: deny('permission_missing', { inside: route.permission }), who: who.value };
   }
-  return route.handler(ports)({ ...facts, request, params: c.req.param(), who: who.value });
+  const result = await route.handler(ports)({ ...facts, request, params: c.req.param(), who: who.value });
+  return { ...result, who: who.value };
 }
 
-/** What a log may say of an error: its kind and where, not a message that could quote what was sent. */
-function describe(error: unknown): string {
-  if (!(error instanceof Error)) return typeof error;
-  return `${error.name} ${(error.stack ?? '')
-    .split('\n')
-    .slice(1, 6)
-    .map((line) => line.trim())
-    .join(' < ')}`;
-}
+/** Who a security event is about. */
+const whoLine = (who: Authenticated | undefined) =>
+  who === undefined ? {} : { principal: who.principal.id, tier: who.principal.tier, auth_method: who.method };
+
+const redacted = (text: string | null): string | null => (text === null ? null : redact(text));

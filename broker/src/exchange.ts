@@ -9,7 +9,7 @@ import { findAgent } from '@agent-ticket/shared/registry.ts';
 import { formatScope } from '@agent-ticket/shared/scope.ts';
 import { claimFirst, type FirstUserPorts } from './first-user.ts';
 import type { CallFacts } from './http/call.ts';
-import { issueTicket } from './issue.ts';
+import { fitsTicket, type IssuedTicket, issueTicket, ticketPayload } from './issue.ts';
 import type { Keyring } from './keys/keyring.ts';
 import { type Ledger, type RateState, rateOf } from './ledger.ts';
 import { type Decision, type DecisionRequest, decide, POLICY_VERSION } from './policy.ts';
@@ -86,42 +86,62 @@ export async function exchange(
   if (signer?.ok === false) return { outcome: signer, rate: null };
 
   const jti = TicketId.parse(ports.randomId());
+  const payload = decision.allowed ? payloadOf(who, request, decision, { jti, now, left }, ports) : undefined;
+  if (payload !== undefined && !fitsTicket(payload)) {
+    return {
+      outcome: deny('field_invalid', { field: 'scope', hint: 'too much for one ticket' }),
+      rate: null,
+    };
+  }
   const { account, rate } = rateOf(who, call.ipAddress);
-  const event = ticketEvent(who, request, call, decision, {
-    eventId: ports.randomId(),
-    jti,
-    kid: signer?.value.material.kid,
+  // Without a verified principal a refusal is a security event for the log, no row for a flood to buy.
+  const event =
+    who.method === 'anonymous' && !decision.allowed
+      ? undefined
+      : ticketEvent(who, request, call, decision, {
+          eventId: ports.randomId(),
+          jti,
+          kid: signer?.value.material.kid,
+        });
+  const admission = await ports.ledger.settle(account, {
+    ...(event === undefined ? {} : { event }),
+    ...(rate === undefined ? {} : { rate }),
   });
-  const admission = await ports.ledger.settle(account, { event, ...(rate === undefined ? {} : { rate }) });
   if (!admission.admitted) {
     const retryAfter = Math.max(1, admission.rate.resetAt - now);
     return { outcome: deny('rate_limited', { retryAfter }), rate: admission.rate };
   }
-  if (!decision.allowed || signer === undefined)
+  if (payload === undefined || signer === undefined)
     return { outcome: deny(refusalOf(decision)), rate: admission.rate };
 
-  const { ticket, claims } = await issueTicket(
-    {
-      issuer: ports.issuer,
-      audience: ports.ticketAudience,
-      jti,
-      principal: who.principal,
-      decision,
-      agent: request.agent,
-      instance: request.instance,
-      transport: request.transport,
-      now,
-      expiresIn: Math.min(
-        request.expires_in ?? TICKET_TTL_SECONDS.default,
-        Math.floor(left),
-        decision.sessionExpiry - now,
-      ),
-    },
-    signer.value.material,
-  );
-  const socketUrl = new URL(`/agents/${claims.agent}/${claims.instance}`, ports.agentWorkerUrl);
+  const issued = await issueTicket(payload, signer.value.material);
+  return { outcome: allow(answerOf(issued, now, ports.agentWorkerUrl)), rate: admission.rate };
+}
+
+const payloadOf = (
+  who: Authenticated,
+  { agent, instance, transport, expires_in: wanted }: DecisionRequest & Pick<TicketRequest, 'expires_in'>,
+  decision: Extract<Decision, { allowed: true }>,
+  { jti, now, left }: { readonly jti: TicketId; readonly now: number; readonly left: number },
+  ports: ExchangePorts,
+) =>
+  ticketPayload({
+    issuer: ports.issuer,
+    audience: ports.ticketAudience,
+    jti,
+    principal: who.principal,
+    decision,
+    agent,
+    instance,
+    transport,
+    now,
+    expiresIn: Math.min(wanted ?? TICKET_TTL_SECONDS.default, Math.floor(left), decision.sessionExpiry - now),
+  });
+
+function answerOf({ ticket, claims }: IssuedTicket, now: number, agentWorkerUrl: string): TicketAnswer {
+  const socketUrl = new URL(`/agents/${claims.agent}/${claims.instance}`, agentWorkerUrl);
   socketUrl.protocol = socketUrl.protocol === 'https:' ? 'wss:' : 'ws:';
-  const answer: TicketAnswer = {
+  return {
     ticket,
     expires_in: claims.exp - now,
     expires_at: new Date(claims.exp * 1000).toISOString(),
@@ -133,7 +153,6 @@ export async function exchange(
     session_expires_at: new Date(claims.session_expiry * 1000).toISOString(),
     ...present(socketUrl.href, ticket),
   };
-  return { outcome: allow(answer), rate: admission.rate };
 }
 
 /** Whose instance? An agent that belongs to its first user has one for each, so the name must be said. */

@@ -1,6 +1,7 @@
 import { waitUntil } from 'cloudflare:workers';
 import { openControl } from '@agent-ticket/drizzle/control/open-d1.ts';
 import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
+import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import type { Hono } from 'hono';
 import { createApp } from './app.ts';
 import { compose } from './compose.ts';
@@ -42,7 +43,9 @@ function portsOf(env: Cloudflare.Env): BrokerPorts {
     randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
     addressOf: (request) => request.headers.get('cf-connecting-ip'),
     later: (work) =>
-      waitUntil(work.catch((error: unknown) => log({ event: 'background_failed', error: String(error) }))),
+      waitUntil(
+        work.catch((error: unknown) => log({ event: 'background_failed', error: describeError(error) })),
+      ),
     log,
   });
 }

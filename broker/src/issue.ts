@@ -1,3 +1,4 @@
+import { TICKET_MAX_BYTES } from '@agent-ticket/shared/limits.ts';
 import { AgentSlug, InstanceName, type TicketId, type Transport } from '@agent-ticket/shared/names.ts';
 import { CONNECT, formatScope } from '@agent-ticket/shared/scope.ts';
 import { TICKET_TYPE, type TicketPayload } from '@agent-ticket/shared/ticket.ts';
@@ -26,13 +27,10 @@ export interface IssuedTicket extends VerifiedTicket {
   readonly ticket: string;
 }
 
-/**
- * Builds the claims, signs them (RFC 7515 §5.1) and has the verifier that the agent worker uses read the result. A
- * ticket that it would refuse is a bug of ours and throws; it never leaves.
- */
-export async function issueTicket(order: TicketOrder, key: KeyMaterial): Promise<IssuedTicket> {
+/** The claims of a ticket (its payload), before anybody has signed or recorded anything. */
+export function ticketPayload(order: TicketOrder): TicketPayload {
   const { decision, now } = order;
-  const payload = {
+  return {
     iss: order.issuer,
     aud: order.audience,
     sub: order.principal.id,
@@ -47,18 +45,33 @@ export async function issueTicket(order: TicketOrder, key: KeyMaterial): Promise
     tier: order.principal.tier,
     transport: order.transport,
     session_expiry: decision.sessionExpiry,
-  } satisfies TicketPayload;
-  const ticket = await new SignJWT(payload)
+  };
+}
+
+/** Header, separators and signature of either algorithm, in base64url. */
+const FRAME_BYTES = 256;
+
+/** Whether the signed ticket will be one that verifiers read: long scopes and long subjects add up. */
+export const fitsTicket = (payload: TicketPayload): boolean =>
+  FRAME_BYTES + Math.ceil((new TextEncoder().encode(JSON.stringify(payload)).length * 4) / 3) <=
+  TICKET_MAX_BYTES;
+
+/**
+ * Signs the claims (RFC 7515 §5.1) and has the verifier that the agent worker uses read the result. A ticket that it
+ * would refuse is a bug of ours and throws; it never leaves.
+ */
+export async function issueTicket(payload: TicketPayload, key: KeyMaterial): Promise<IssuedTicket> {
+  const ticket = await new SignJWT({ ...payload })
     .setProtectedHeader({ alg: key.alg, typ: TICKET_TYPE, kid: key.kid })
     .sign(key.privateKey);
 
   const verified = await verifyTicket(ticket, {
-    issuer: order.issuer,
-    audience: order.audience,
-    now,
-    route: { agent: order.agent, instance: order.instance },
+    issuer: payload.iss,
+    audience: payload.aud,
+    now: payload.iat,
+    route: { agent: payload.agent, instance: payload.instance },
     scope: CONNECT,
-    transport: order.transport,
+    transport: payload.transport,
     findKey: async () => ({ ok: true, value: { alg: key.alg, key: key.publicKey } }),
   });
   if (!verified.ok)

@@ -1,35 +1,19 @@
 import type { DenialReason } from '@agent-ticket/shared/denial.ts';
-import { type Role, TIERS } from '@agent-ticket/shared/names.ts';
+import type { Role } from '@agent-ticket/shared/names.ts';
 import type { AgentEntry } from '@agent-ticket/shared/registry.ts';
-import { Scope } from '@agent-ticket/shared/scope.ts';
 import { describe, expect, it } from 'vitest';
-import { entryWith, grantOf, LOCK, NOW, requestWith, stranger, user, whoWith } from '../test/policy-cases.ts';
-import { type DecisionRequest, decide, type PolicyFacts } from './policy.ts';
-import type { Authenticated } from './principal.ts';
-
-interface Case {
-  readonly who?: Authenticated;
-  readonly entry?: Partial<AgentEntry>;
-  readonly request?: Partial<DecisionRequest>;
-  readonly facts?: Partial<PolicyFacts>;
-}
-
-const decideCase = ({ who = whoWith(), entry = {}, request = {}, facts = {} }: Case) =>
-  decide(who, requestWith(request), {
-    registry: [entryWith(entry)],
-    grants: [],
-    locks: [],
-    now: NOW,
-    ...facts,
-  });
-
-/** One word for a decision: the role, or the reason against it. */
-const verdict = (c: Case): Role | DenialReason => {
-  const decision = decideCase(c);
-  return decision.allowed ? decision.role : decision.reason;
-};
-
-const scopes = (...names: string[]): Scope[] => names.map((name) => Scope.parse(name));
+import {
+  type Case,
+  decideCase,
+  grantOf,
+  LOCK,
+  NOW,
+  scopes,
+  stranger,
+  user,
+  verdict,
+  whoWith,
+} from '../test/policy-cases.ts';
 
 describe('a rule', () => {
   const table: [string, Case, Role | DenialReason][] = [
@@ -240,65 +224,5 @@ describe('the order of the rules', () => {
     expect(denied.rules.map(({ holds }) => holds)).toEqual([true, true, true, true, false]);
     expect(denied.rules.at(-1)).toMatchObject({ reason: 'locked' });
     expect(denied.rules.slice(0, -1)).toEqual(allowed.rules.slice(0, 4));
-  });
-});
-
-describe('what an allowed request gets', () => {
-  it.each<[string, Case, string[]]>([
-    ['everything of its role', {}, ['agent:connect', 'agent:state:read']],
-    [
-      'what it asked for, with agent:connect',
-      { request: { scope: scopes('agent:state:read') } },
-      ['agent:connect', 'agent:state:read'],
-    ],
-    ['agent:connect alone', { request: { scope: scopes('agent:connect') } }, ['agent:connect']],
-    ['agent:connect where it asked for nothing', { request: { scope: [] } }, ['agent:connect']],
-    [
-      'agent:connect although the registry forgot it',
-      { entry: { scopes: { viewer: [], admin: [], owner: [] } } },
-      ['agent:connect'],
-    ],
-  ])('is %s', (_what, c, scope) => {
-    expect(decideCase(c)).toMatchObject({ allowed: true, scope });
-  });
-
-  it.each<[string, Case, number]>([
-    ['an hour', {}, 3600],
-    ['an hour in every tier', { who: whoWith({}, { tier: TIERS[2] }) }, 3600],
-    ['the life of the credential', { who: whoWith({ expiresAt: NOW + 100 }) }, 100],
-    ['an hour of a longer credential', { who: whoWith({ expiresAt: NOW + 7200 }) }, 3600],
-    ['the life of the grant', { facts: { grants: [grantOf('admin', 200)] } }, 200],
-    [
-      'the life of the longest grant of the role',
-      { facts: { grants: [grantOf('admin', 200), grantOf('admin', 300)] } },
-      300,
-    ],
-    [
-      'an hour, where one grant of the role has no end',
-      { facts: { grants: [grantOf('admin', 200), grantOf('admin')] } },
-      3600,
-    ],
-    [
-      'the life of the grant that gives the role',
-      { facts: { grants: [grantOf('owner', 200), grantOf('admin')] } },
-      200,
-    ],
-    [
-      'an hour for a viewer of an open agent, whatever the grant',
-      { facts: { grants: [grantOf('viewer', 200)] } },
-      3600,
-    ],
-    [
-      'the life of the viewer grant where the agent is by grant',
-      { entry: { access: 'grant' }, facts: { grants: [grantOf('viewer', 200)] } },
-      200,
-    ],
-    [
-      'the shorter of grant and credential',
-      { who: whoWith({ expiresAt: NOW + 50 }), facts: { grants: [grantOf('admin', 200)] } },
-      50,
-    ],
-  ])('lasts %s', (_what, c, seconds) => {
-    expect(decideCase(c)).toMatchObject({ allowed: true, sessionExpiry: NOW + seconds });
   });
 });

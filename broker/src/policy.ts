@@ -102,7 +102,9 @@ const RULES: readonly [name: string, refuses: (c: Case) => DenialReason | undefi
 ];
 
 /** Decides one request. `rules` lists every rule up to the one that refused. */
-export function decide(who: Authenticated, request: DecisionRequest, facts: PolicyFacts): Decision {
+export function decide(who: Authenticated, request: DecisionRequest, given: PolicyFacts): Decision {
+  // A grant about to end gives nothing worth having; what there is without it still stands.
+  const facts = { ...given, grants: given.grants.filter((grant) => lasts(grant, given.now)) };
   const entry = findAgent(facts.registry, request.agent);
   const role = entry === undefined ? undefined : roleOf(who, entry, facts.grants);
   const scope =
@@ -118,6 +120,9 @@ export function decide(who: Authenticated, request: DecisionRequest, facts: Poli
     throw new TypeError('an allowed request has a role and a scope');
   return { allowed: true, role, scope, sessionExpiry: expiry, rules };
 }
+
+const lasts = ({ expiresAt }: GrantRow, now: number): boolean =>
+  expiresAt === null || Math.floor(expiresAt / 1000) - now >= CREDENTIAL_MIN_LEFT_SECONDS;
 
 const isStranger = (c: Case): boolean => c.who.method === 'anonymous';
 

@@ -18,7 +18,7 @@ import { type Broker, startBroker } from './broker.ts';
 import { COUNTER, call, LOBBY, mint as mintAt, type Reply, refusal, refusalOf, ticketOf } from './call.ts';
 import { NOW, setClock } from './clock.ts';
 import { outbound } from './outbound.ts';
-import { publishedKeys, claimsOf, verdict } from './tickets.ts';
+import { claimsOf, publishedKeys, verdict } from './tickets.ts';
 import { grant, makeToken } from './tokens.ts';
 
 const stranger = await makeAccessKey();
@@ -157,7 +157,8 @@ describe('an assertion is refused', () => {
   });
 
   const claims = base64url.encode(JSON.stringify(USER_CLAIMS));
-  const header = (more: object) => base64url.encode(JSON.stringify({ kid: accessKeys[0].kid, typ: 'JWT', ...more }));
+  const header = (more: object) =>
+    base64url.encode(JSON.stringify({ kid: accessKeys[0].kid, typ: 'JWT', ...more }));
   it.each([
     ['unsigned', async () => `${header({ alg: 'none' })}.${claims}.`],
     ['unsigned, with something for a signature', async () => `${header({ alg: 'none' })}.${claims}.AAAA`],
@@ -176,7 +177,8 @@ describe('an assertion is refused', () => {
     ['padded', async () => `${(await assertion())['cf-access-jwt-assertion']}==`],
     [
       'two in one header',
-      async () => [await assertion(), await assertion()].map((one) => one['cf-access-jwt-assertion']).join(', '),
+      async () =>
+        [await assertion(), await assertion()].map((one) => one['cf-access-jwt-assertion']).join(', '),
     ],
     [
       'signed for other claims',
@@ -243,7 +245,9 @@ describe('the keys of Access', () => {
       // The first one costs the fetch; those that meet the cooldown cannot know, and may come again.
       expect(['401 UNAUTHORIZED', '503 UNAVAILABLE']).toContain(refusal(reply));
     }
-    expect(outbound.asked.length - start).toBeLessThanOrEqual(1 + Math.ceil((Date.now() / 1000 - NOW - 31) / 30));
+    expect(outbound.asked.length - start).toBeLessThanOrEqual(
+      1 + Math.ceil((Date.now() / 1000 - NOW - 31) / 30),
+    );
   });
 
   it('are learned anew when Access rotates', async () => {
@@ -256,7 +260,10 @@ describe('the keys of Access', () => {
 
   it.each([
     ['an RSA key without alg', ({ alg: _alg, ...jwk }: Record<string, unknown>) => jwk],
-    ['a symmetric key', ({ kid }: Record<string, unknown>) => ({ kty: 'oct', k: 'c2VjcmV0', alg: 'HS256', kid })],
+    [
+      'a symmetric key',
+      ({ kid }: Record<string, unknown>) => ({ kty: 'oct', k: 'c2VjcmV0', alg: 'HS256', kid }),
+    ],
     ['something that is no key', () => 'key'],
   ])('beside %s are taken nevertheless, and that one is not', async (_what, spoil) => {
     const spoiled = { ...accessKeys[0].jwk, kid: 'spoiled' };

@@ -68,7 +68,11 @@ export const SERVICE_CLAIMS = {
 /** An assertion with some claims replaced; `undefined` leaves one out. */
 export async function assertion(
   claims: object = {},
-  { key = accessKeys[0], header = {}, base = USER_CLAIMS }: { key?: AccessKey; header?: object; base?: object } = {},
+  {
+    key = accessKeys[0],
+    header = {},
+    base = USER_CLAIMS,
+  }: { key?: AccessKey; header?: object; base?: object } = {},
 ): Promise<Readonly<Record<string, string>>> {
   const payload = { ...base, ...claims };
   const token = await new SignJWT(payload)

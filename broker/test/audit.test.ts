@@ -7,7 +7,7 @@ import { eventually, NOW, setClock } from './clock.ts';
 import { printed } from './printed.ts';
 import { delivered, eventsWith, evictLedger, expectEvents, ringAlarms, withoutRecord } from './record.ts';
 import { headerOf } from './tickets.ts';
-import { grant, lock, makeToken } from './tokens.ts';
+import { bearer, grant, lock, makeToken, newSecret, pair, type ServiceToken } from './tokens.ts';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const requestId = ({ headers }: Reply) => headers.get('x-request-id');
@@ -71,13 +71,21 @@ describe('a ticket that was issued', () => {
 
   it('is one event each, when 20 come at once, and each is there once', async () => {
     const token = await makeToken();
-    const answers = await Promise.all(Array.from({ length: 20 }, async () => ticketOf(await mint(token.pair))));
-    const events = await expectEvents(token.principal, Array.from({ length: 20 }, () => 'ticket.issued'));
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, async () => ticketOf(await mint(token.pair))),
+    );
+    const events = await expectEvents(
+      token.principal,
+      Array.from({ length: 20 }, () => 'ticket.issued'),
+    );
     expect(new Set(events.map(({ jti }) => jti))).toEqual(new Set(answers.map(({ jti }) => jti)));
     expect(new Set(events.map(({ event_id }) => event_id)).size).toBe(20);
     await ringAlarms();
     ticketOf(await mint(token.pair));
-    await expectEvents(token.principal, Array.from({ length: 21 }, () => 'ticket.issued'));
+    await expectEvents(
+      token.principal,
+      Array.from({ length: 21 }, () => 'ticket.issued'),
+    );
   });
 
   it('keeps no more of a user agent than 256 characters', async () => {
@@ -90,7 +98,10 @@ describe('a ticket that was issued', () => {
   it('is recorded in order of arrival, without a hole', async () => {
     const token = await makeToken();
     for (let i = 0; i < 5; i += 1) ticketOf(await mint(token.pair));
-    await expectEvents(token.principal, Array.from({ length: 5 }, () => 'ticket.issued'));
+    await expectEvents(
+      token.principal,
+      Array.from({ length: 5 }, () => 'ticket.issued'),
+    );
     const row = await env.RECORD.prepare(
       'SELECT count(*) AS n, min(seq) AS first, max(seq) AS last FROM audit_events',
     ).first<{ n: number; first: number; last: number }>();
@@ -161,7 +172,10 @@ describe('while the record database is away', () => {
       return answers.map(({ jti }) => jti);
     });
     expect(await ringAlarms()).toBeGreaterThan(0);
-    const events = await expectEvents(token.principal, Array.from({ length: 5 }, () => 'ticket.issued'));
+    const events = await expectEvents(
+      token.principal,
+      Array.from({ length: 5 }, () => 'ticket.issued'),
+    );
     expect(events.map(({ jti }) => jti)).toEqual(names);
     expect(events.map(({ at }) => at / 1000 - NOW)).toEqual([0, 1, 2, 3, 4]);
   });
@@ -209,3 +223,54 @@ describe('while the record database is away', () => {
 
 /** How often a delivery to the record database failed in this test, as the log tells. */
 const failures = (): number => printed.filter((line) => line.includes('record_delivery_failed')).length;
+
+describe('the log', () => {
+  const eventsNamed = (name: string): Record<string, unknown>[] =>
+    printed
+      .filter((line) => line.startsWith('{') && line.includes(`"event":"${name}"`))
+      .map((line) => JSON.parse(line));
+
+  it('tells of a credential that was good: whose, how and for what', async () => {
+    const token = await makeToken({ tier: 'pro' });
+    const reply = await mint(token.bearer);
+    expect(eventsNamed('auth_success')).toEqual([
+      expect.objectContaining({
+        method: 'POST',
+        path: '/tickets',
+        principal: token.principal,
+        tier: 'pro',
+        auth_method: 'service-token',
+        request_id: requestId(reply),
+      }),
+    ]);
+  });
+
+  it.each([
+    ['credential_secret_wrong', (t: ServiceToken) => pair(t.clientId, newSecret())],
+    ['credential_unknown', () => bearer(newSecret())],
+    ['credential_malformed', () => ({ authorization: 'nonsense' })],
+  ])('tells exactly why a credential was refused: %s', async (reason, present) => {
+    const reply = await mint(present(await makeToken()));
+    expect(eventsNamed('auth_failure')).toEqual([
+      expect.objectContaining({ method: 'POST', path: '/tickets', reason, request_id: requestId(reply) }),
+    ]);
+    expect(reply.text).not.toContain(reason);
+  });
+
+  it('tells who met a limit', async () => {
+    const token = await makeToken({ tier: 'free' });
+    const replies = await Promise.all(
+      Array.from({ length: 61 }, () => mint(token.pair, { agent: 'nobody' })),
+    );
+    expect(replies.filter(({ status }) => status === 429)).toHaveLength(1);
+    expect(eventsNamed('rate_limit')).toEqual([
+      expect.objectContaining({
+        method: 'POST',
+        path: '/tickets',
+        principal: token.principal,
+        tier: 'free',
+        reason: 'rate_limited',
+      }),
+    ]);
+  });
+});

@@ -50,6 +50,18 @@ export async function call(path: string, init: CallInit = {}): Promise<Reply> {
   return { status: answer.status, headers: answer.headers, text: await answer.text() };
 }
 
+/** What a browser asks before it lets a page of this origin send JSON. */
+export const preflight = (origin: string, path = '/tickets', init: CallInit = {}): Promise<Reply> =>
+  call(path, {
+    method: 'OPTIONS',
+    headers: {
+      origin,
+      'access-control-request-method': 'POST',
+      'access-control-request-headers': 'content-type',
+    },
+    ...init,
+  });
+
 export const COUNTER = { agent: 'counter', instance: 'default' };
 export const LOBBY = { agent: 'lobby', instance: 'main' };
 

@@ -1,8 +1,8 @@
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 import { startBroker } from './broker.ts';
+import { COUNTER, call, LOBBY, mint, newRoom, refusal, refusalOf, ticketOf } from './call.ts';
 import { secret } from './canaries.ts';
-import { call, COUNTER, LOBBY, mint, newRoom, refusal, refusalOf, ticketOf } from './call.ts';
 import { NOW, setClock } from './clock.ts';
 import { claimsOf } from './tickets.ts';
 import { basic, bearer, digestOf, makeToken, newSecret, pair, type ServiceToken } from './tokens.ts';
@@ -13,13 +13,19 @@ describe('a service token', () => {
   it.each([
     ['as a pair of headers', (t: ServiceToken) => t.pair],
     ['as Basic', (t: ServiceToken) => t.basic],
-    ['as Basic without padding', (t: ServiceToken) => ({ authorization: t.basic.authorization?.replace(/=+$/, '') ?? '' })],
+    [
+      'as Basic without padding',
+      (t: ServiceToken) => ({ authorization: t.basic.authorization?.replace(/=+$/, '') ?? '' }),
+    ],
     ['as Basic, form-urlencoded', (t: ServiceToken) => basic(form(t.clientId), form(t.secret))],
     ['as Basic, every character escaped', (t: ServiceToken) => basic(escaped(t.clientId), escaped(t.secret))],
     ['as Bearer', (t: ServiceToken) => t.bearer],
     ['as bearer in small letters', (t: ServiceToken) => ({ authorization: `bearer ${t.secret}` })],
     ['as BEARER in capitals', (t: ServiceToken) => ({ authorization: `BEARER ${t.secret}` })],
-    ['with several spaces behind the scheme', (t: ServiceToken) => ({ authorization: `Bearer   ${t.secret}` })],
+    [
+      'with several spaces behind the scheme',
+      (t: ServiceToken) => ({ authorization: `Bearer   ${t.secret}` }),
+    ],
   ])('%s is its principal', async (_how, present) => {
     const token = await makeToken({ tier: 'pro' });
     const claims = claimsOf(ticketOf(await mint(present(token))));
@@ -129,7 +135,10 @@ describe('two explicit credentials', () => {
     ['the pair and Bearer', (t: ServiceToken) => ({ ...t.pair, ...t.bearer })],
     ['the pair and Basic', (t: ServiceToken) => ({ ...t.pair, ...t.basic })],
     ['half a pair and Bearer', (t: ServiceToken) => ({ ...t.bearer, 'cf-access-client-id': t.clientId })],
-    ['the pair and an Authorization of no known kind', (t: ServiceToken) => ({ ...t.pair, authorization: 'x' })],
+    [
+      'the pair and an Authorization of no known kind',
+      (t: ServiceToken) => ({ ...t.pair, authorization: 'x' }),
+    ],
   ])('%s are refused, even when they are one and the same', async (_what, present) => {
     const headers = present(await makeToken());
     expect(refusal(await mint(headers))).toBe('400 BAD_REQUEST');
@@ -154,12 +163,18 @@ describe('an explicit credential beside an assertion', () => {
   });
 });
 
+/** A client id that was never given to anyone. */
+const nobody = (): string => `svc_${crypto.randomUUID()}`;
+
 /** Ways to fail, each starting from a good token. */
-const FAILURES: readonly [string, (t: ServiceToken) => Record<string, string> | Promise<Record<string, string>>][] = [
+const FAILURES: readonly [
+  string,
+  (t: ServiceToken) => Record<string, string> | Promise<Record<string, string>>,
+][] = [
   ['a wrong secret', (t) => ({ ...pair(t.clientId, newSecret()) })],
   ['a wrong secret as Basic', (t) => ({ ...basic(t.clientId, newSecret()) })],
   ['an unknown secret as Bearer', () => ({ ...bearer(newSecret()) })],
-  ['an unknown client', (t) => ({ ...pair('svc_nobody', t.secret) })],
+  ['an unknown client', (t) => ({ ...pair(nobody(), t.secret) })],
   ['a client id in other letters', (t) => ({ ...pair(t.clientId.toUpperCase(), t.secret) })],
   ['an empty client id', (t) => ({ ...pair('', t.secret) })],
   ["another client's secret", async (t) => ({ ...pair(t.clientId, (await makeToken()).secret) })],
@@ -215,7 +230,10 @@ describe('a credential that fails', () => {
 
   it.each(MALFORMED)('as %s gets a 401 that says no more than the client sees', async (_why, present) => {
     const token = await makeToken();
-    const [known, unknown] = [await mint(present(token)), await mint(present({ ...token, clientId: 'svc_nobody' }))];
+    const [known, unknown] = [
+      await mint(present(token)),
+      await mint(present({ ...token, clientId: nobody() })),
+    ];
     expect(refusal(known)).toBe('401 UNAUTHORIZED');
     expect(refusalOf(known)).toEqual(refusalOf(unknown));
     expect(known.headers.get('www-authenticate')).toMatch(/^Bearer .*Basic /);
@@ -233,7 +251,10 @@ describe('a credential that fails', () => {
     ['a token, this very moment', NOW * 1000, undefined],
     ['a secret', undefined, 1],
   ])('because %s has expired says so to who holds it', async (_what, expiresAt, secretExpiresAt) => {
-    const token = await makeToken({ ...(expiresAt && { expiresAt }), ...(secretExpiresAt && { secretExpiresAt }) });
+    const token = await makeToken({
+      ...(expiresAt && { expiresAt }),
+      ...(secretExpiresAt && { secretExpiresAt }),
+    });
     for (const headers of [token.pair, token.basic, token.bearer]) {
       const reply = await mint(headers);
       expect(refusal(reply)).toBe('401 TOKEN_EXPIRED');
@@ -253,7 +274,10 @@ describe('a credential that fails', () => {
     const wrong = bearer(newSecret());
     const replies = await Promise.all([
       call('/tickets', { method: 'POST', headers: { ...wrong, 'content-type': 'text/plain' }, body: '{' }),
-      call('/tickets', { headers: { ...wrong, 'content-type': 'application/json' }, body: 'x'.repeat(20_000) }),
+      call('/tickets', {
+        headers: { ...wrong, 'content-type': 'application/json' },
+        body: 'x'.repeat(20_000),
+      }),
     ]);
     expect(replies.map(refusal)).toEqual(['401 UNAUTHORIZED', '401 UNAUTHORIZED']);
   });

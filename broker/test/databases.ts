@@ -28,6 +28,9 @@ export async function everyRow(): Promise<string[]> {
   return rows.map((row) => JSON.stringify(row));
 }
 
+/** Forgets every key there is, for brokers that were not started yet. */
+export const forgetKeys = () => env.CONTROL.prepare('DELETE FROM signing_keys').run();
+
 /** A database in which each statement fails for which `fault` has an error. A batch fails with any of its statements. */
 export function failing(db: D1Database, fault: (sql: string) => Error | undefined): D1Database {
   const known = new WeakMap<D1PreparedStatement, { statement: D1PreparedStatement; sql: string }>();

@@ -9,6 +9,6 @@ declare namespace Cloudflare {
 
 /** The worker's entry once more, as another isolate would load it: started by nobody yet. */
 declare module '*/index.ts?second' {
-  const worker: (typeof import('../src/index.ts'))['default'];
+  const worker: typeof import('../src/index.ts')['default'];
   export default worker;
 }

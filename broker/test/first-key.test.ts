@@ -1,9 +1,10 @@
 import { calculateJwkThumbprint } from 'jose';
-import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { startBroker } from './broker.ts';
 import { COUNTER, call, LOBBY, mint, refusal, ticketOf } from './call.ts';
 import { eventually, NOW } from './clock.ts';
-import { forgetKeys, keyRows, publishedJwks } from './keys.ts';
+import { forgetKeys } from './databases.ts';
+import { keyRows, publishedJwks } from './keys.ts';
 import { delivered, eventsWith } from './record.ts';
 import { headerOf, publishedKeys, verdict } from './tickets.ts';
 import { makeToken } from './tokens.ts';
@@ -12,7 +13,6 @@ const OTHER_KEK = 'another-key-encryption-key-0123456789abcdeA';
 const times = <T>(count: number, make: () => T): T[] => Array.from({ length: count }, make);
 
 beforeEach(forgetKeys);
-afterAll(forgetKeys);
 
 describe('the first start', () => {
   it('makes one key, when 20 requests start two instances at once', async () => {
@@ -24,7 +24,9 @@ describe('the first start', () => {
       ),
     );
     const rows = await keyRows();
-    expect(rows.map(({ generation, alg, purpose }) => [generation, alg, purpose])).toEqual([[1, 'ES256', 'ticket']]);
+    expect(rows.map(({ generation, alg, purpose }) => [generation, alg, purpose])).toEqual([
+      [1, 'ES256', 'ticket'],
+    ]);
     expect(new Set(answers.map((answer) => headerOf(answer).kid))).toEqual(new Set([rows[0]?.kid]));
     for (const broker of brokers) {
       const keys = await publishedKeys(broker.front);
@@ -52,10 +54,14 @@ describe('the first start', () => {
     await eventually(async () => {
       const events = await eventsWith('kid', row?.kid ?? '');
       const created = events.filter(({ type }) => type === 'key.created');
-      expect(created).toEqual([expect.objectContaining({ outcome: 'success', at: NOW * 1000, kid: row?.kid })]);
+      expect(created).toEqual([
+        expect.objectContaining({ outcome: 'success', at: NOW * 1000, kid: row?.kid }),
+      ]);
     });
     await delivered();
-    expect((await eventsWith('kid', row?.kid ?? '')).filter(({ type }) => type === 'key.created')).toHaveLength(1);
+    expect(
+      (await eventsWith('kid', row?.kid ?? '')).filter(({ type }) => type === 'key.created'),
+    ).toHaveLength(1);
   });
 
   it('is the only one: a second start signs with the same key', async () => {
@@ -71,7 +77,9 @@ describe('the first start', () => {
     const [jwk] = await publishedJwks(front);
     const [row] = await keyRows();
     expect(row?.sealed).toMatch(/^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/);
-    expect(atob((row?.sealed.split('.')[1] ?? '').replaceAll('-', '+').replaceAll('_', '/'))).not.toContain('"d"');
+    expect(atob((row?.sealed.split('.')[1] ?? '').replaceAll('-', '+').replaceAll('_', '/'))).not.toContain(
+      '"d"',
+    );
     expect(row?.sealed).not.toContain(jwk?.x);
   });
 });
@@ -99,7 +107,11 @@ describe('the key set', () => {
 
   it('is for everyone, without a credential and whatever the credential', async () => {
     const { front } = startBroker();
-    for (const headers of [{}, { authorization: 'Bearer nonsense' }, { authorization: 'x', 'cf-access-client-id': 'x' }]) {
+    for (const headers of [
+      {},
+      { authorization: 'Bearer nonsense' },
+      { authorization: 'x', 'cf-access-client-id': 'x' },
+    ]) {
       expect((await call('/.well-known/jwks.json', { headers, front })).status).toBe(200);
     }
   });

@@ -1,10 +1,11 @@
 import { env } from 'cloudflare:workers';
 import { base64url, calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK } from 'jose';
-import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { importKeyEncryptionKey, type KeyLabel, seal } from '../src/keys/seal.ts';
 import { startBroker } from './broker.ts';
 import { COUNTER, call, LOBBY, mint, refusal, ticketOf } from './call.ts';
-import { askToRotate, forgetKeys, insertKeyRow, type KeyRow, keyRows, listKeys, publishedKids, rotate } from './keys.ts';
+import { forgetKeys } from './databases.ts';
+import { askToRotate, insertKeyRow, type KeyRow, keyRows, listKeys, publishedKids, rotate } from './keys.ts';
 import { SETTINGS } from './settings.ts';
 import { headerOf, publishedKeys, verdict } from './tickets.ts';
 import { makeToken } from './tokens.ts';
@@ -12,7 +13,6 @@ import { makeToken } from './tokens.ts';
 /** What somebody can do who writes to the database and has neither key-encryption key nor broker. */
 
 beforeEach(forgetKeys);
-afterAll(forgetKeys);
 
 const bytes = (length: number): Uint8Array<ArrayBuffer> => crypto.getRandomValues(new Uint8Array(length));
 const kekOf = (text: string) => importKeyEncryptionKey(new Uint8Array(base64url.decode(text)));
@@ -41,9 +41,15 @@ async function firstKey(): Promise<KeyRow> {
 }
 
 /** Rows as somebody may write them. The first one shows that the way of writing them is the right one. */
-const FORGERIES: readonly [string, (own: KeyRow) => Promise<Partial<KeyRow> & { kid: string; sealed: string }>][] = [
+const FORGERIES: readonly [
+  string,
+  (own: KeyRow) => Promise<Partial<KeyRow> & { kid: string; sealed: string }>,
+][] = [
   ['a key under another key-encryption key', () => sealed(THEIRS)],
-  ['our own ciphertext under another name', async (own) => ({ kid: (await makePair()).kid, sealed: own.sealed })],
+  [
+    'our own ciphertext under another name',
+    async (own) => ({ kid: (await makePair()).kid, sealed: own.sealed }),
+  ],
   ['a ciphertext of another purpose', () => sealed(OURS, { purpose: 'audit' })],
   ['a ciphertext of another algorithm', () => sealed(OURS, { alg: 'Ed25519' })],
   ['a ciphertext of another name', () => sealed(OURS, { kid: 'x'.repeat(43) })],
@@ -59,7 +65,10 @@ const FORGERIES: readonly [string, (own: KeyRow) => Promise<Partial<KeyRow> & { 
     async () => {
       const { kid, jwk } = await makePair();
       const { d: _, ...open } = jwk;
-      return { kid, sealed: await seal(await kekOf(OURS), { kid, alg: 'ES256', purpose: 'ticket' }, open, bytes) };
+      return {
+        kid,
+        sealed: await seal(await kekOf(OURS), { kid, alg: 'ES256', purpose: 'ticket' }, open, bytes),
+      };
     },
   ],
   [
@@ -72,7 +81,10 @@ const FORGERIES: readonly [string, (own: KeyRow) => Promise<Partial<KeyRow> & { 
   ['nothing', async () => ({ kid: (await makePair()).kid, sealed: '' })],
   ['a dot', async () => ({ kid: (await makePair()).kid, sealed: '.' })],
   ['words', async () => ({ kid: (await makePair()).kid, sealed: 'not base64.!!!' })],
-  ['a nonce that is too short', async (own) => ({ kid: (await makePair()).kid, sealed: own.sealed.slice(8) })],
+  [
+    'a nonce that is too short',
+    async (own) => ({ kid: (await makePair()).kid, sealed: own.sealed.slice(8) }),
+  ],
   ['one bit less', async (own) => ({ kid: (await makePair()).kid, sealed: own.sealed.slice(0, -1) })],
 ];
 

@@ -75,12 +75,11 @@ export interface KeyRow {
 
 /** What stands in the database, newest first. */
 export async function keyRows(): Promise<KeyRow[]> {
-  const { results } = await env.CONTROL.prepare('SELECT * FROM signing_keys ORDER BY generation DESC').all<KeyRow>();
+  const { results } = await env.CONTROL.prepare(
+    'SELECT * FROM signing_keys ORDER BY generation DESC',
+  ).all<KeyRow>();
   return results;
 }
-
-/** Forgets every key. Only before a test starts brokers of its own. */
-export const forgetKeys = () => env.CONTROL.prepare('DELETE FROM signing_keys').run();
 
 /** Writes a row as somebody would who may write to the database and nothing else. */
 export const insertKeyRow = (row: Partial<KeyRow> & { kid: string; sealed: string }) =>

@@ -1,7 +1,18 @@
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 import { startBroker } from './broker.ts';
-import { COUNTER, call, expectRefusal, type Front, LOBBY, mint, type Reply, refusal, refusalOf, ticketOf } from './call.ts';
+import {
+  COUNTER,
+  call,
+  expectRefusal,
+  type Front,
+  LOBBY,
+  mint,
+  type Reply,
+  refusal,
+  refusalOf,
+  ticketOf,
+} from './call.ts';
 import { setClock } from './clock.ts';
 import { failing } from './databases.ts';
 import { printed } from './printed.ts';
@@ -27,7 +38,7 @@ const BUGS = [
   'D1_ERROR: no such column: colour at offset 7: SQLITE_ERROR',
   'D1_ERROR: near "SELEKT": syntax error at offset 0: SQLITE_ERROR',
   'D1_ERROR: UNIQUE constraint failed: grants.id: SQLITE_CONSTRAINT',
-  'D1_TYPE_ERROR: Type \'undefined\' not supported for value \'undefined\'',
+  "D1_TYPE_ERROR: Type 'undefined' not supported for value 'undefined'",
 ];
 
 const expectOutage = (reply: Reply): void => {
@@ -144,7 +155,10 @@ describe('while the ledger cannot keep an event', () => {
   ])('(%s) no ticket leaves, to principals and strangers alike', async (message) => {
     const front = broken(message);
     const token = await makeToken();
-    for (const reply of [await mint(token.pair, COUNTER, { front }), await mint(undefined, LOBBY, { front })]) {
+    for (const reply of [
+      await mint(token.pair, COUNTER, { front }),
+      await mint(undefined, LOBBY, { front }),
+    ]) {
       expectOutage(reply);
       expect(reply.text).not.toContain('eyJ');
     }
@@ -157,7 +171,9 @@ describe('while the ledger cannot keep an event', () => {
   });
 
   it('the key set is served as ever', async () => {
-    expect((await call('/.well-known/jwks.json', { front: broken('Network connection lost.') })).status).toBe(200);
+    expect((await call('/.well-known/jwks.json', { front: broken('Network connection lost.') })).status).toBe(
+      200,
+    );
   });
 });
 

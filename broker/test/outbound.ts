@@ -4,8 +4,8 @@ const served = new Map<string, Serve>();
 
 /** Everything outside. What no test serves does not exist, and asking for it fails the test. */
 export const outbound = {
-  asked: new Array<string>(),
-  unexpected: new Array<string>(),
+  asked: [] as string[],
+  unexpected: [] as string[],
 
   /** Answers an address from here to the end of the test. */
   serve(url: string, answer: Serve): void {

@@ -87,7 +87,11 @@ describe('a body for a ticket', () => {
     ['with a scope of two spaces', '{"agent":"counter","scope":"agent:connect  agent:message"}', 'scope'],
     ['with a scope that nobody knows', '{"agent":"counter","scope":"agent:connect admin"}', 'scope'],
     ['with a permission for a scope', '{"agent":"counter","scope":"keys:rotate"}', 'scope'],
-    ['with a scope with a line break', '{"agent":"counter","scope":"agent:connect\\nagent:message"}', 'scope'],
+    [
+      'with a scope with a line break',
+      '{"agent":"counter","scope":"agent:connect\\nagent:message"}',
+      'scope',
+    ],
     ['with an endless scope', `{"agent":"counter","scope":"${'agent:message '.repeat(99)}"}`, 'scope'],
     ['with a life that is infinite', '{"agent":"counter","expires_in":1e999}', 'expires_in'],
     ['with a transport that nobody knows', '{"agent":"counter","transport":"sse"}', 'transport'],
@@ -144,7 +148,10 @@ describe('a body for a ticket', () => {
     'application/json, text/plain',
     'x/application/json',
   ])('as %s is of a type that is not taken', async (type) => {
-    expectRefusal(await post(JSON.stringify(COUNTER), { 'content-type': type }), '415 UNSUPPORTED_MEDIA_TYPE');
+    expectRefusal(
+      await post(JSON.stringify(COUNTER), { 'content-type': type }),
+      '415 UNSUPPORTED_MEDIA_TYPE',
+    );
   });
 
   it('without a type is of a type that is not taken', async () => {
@@ -155,10 +162,12 @@ describe('a body for a ticket', () => {
     );
   });
 
-  it.each(['application/json', 'APPLICATION/JSON', 'application/json;charset=utf-8', 'application/json ; q=1'])(
-    'as %s is taken',
-    async (type) => {
-      ticketOf(await post(JSON.stringify(COUNTER), { 'content-type': type }));
-    },
-  );
+  it.each([
+    'application/json',
+    'APPLICATION/JSON',
+    'application/json;charset=utf-8',
+    'application/json ; q=1',
+  ])('as %s is taken', async (type) => {
+    ticketOf(await post(JSON.stringify(COUNTER), { 'content-type': type }));
+  });
 });

@@ -4,8 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { importKeyEncryptionKey, unseal } from '../src/keys/seal.ts';
 import { assertion, serveCerts } from './access.ts';
 import { startBroker } from './broker.ts';
-import { secret, secretCount, secretsIn } from './canaries.ts';
 import { COUNTER, call, LOBBY, mint, newRoom, type Reply, ticketOf } from './call.ts';
+import { secret, secretCount, secretsIn } from './canaries.ts';
 import { eventually } from './clock.ts';
 import { everyRow, failing } from './databases.ts';
 import { printed } from './printed.ts';
@@ -126,7 +126,10 @@ describe('no credential, ticket or private key', () => {
   it('is printed when a database fails, which quotes what it was asked', async () => {
     const token = await makeToken();
     const { ticket } = ticketOf(await mint(token.pair));
-    for (const message of ['D1_ERROR: Network connection lost.', 'D1_ERROR: no such table: nothing: SQLITE_ERROR']) {
+    for (const message of [
+      'D1_ERROR: Network connection lost.',
+      'D1_ERROR: no such table: nothing: SQLITE_ERROR',
+    ]) {
       const quoting = failing(env.CONTROL, (sql) => new Error(`${message} ${sql} ${token.secret} ${ticket}`));
       const { front } = startBroker({ control: quoting });
       const mistaken = pair(token.secret, token.secret);

@@ -1,13 +1,23 @@
 import { applyD1Migrations } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
-import { afterEach, beforeEach, expect, vi } from 'vitest';
+import { afterEach, beforeAll, beforeEach, expect, vi } from 'vitest';
+import { startBroker } from './broker.ts';
+import { requestTo } from './call.ts';
 import { secretsIn } from './canaries.ts';
 import { NOW } from './clock.ts';
+import { forgetKeys } from './databases.ts';
 import { outbound } from './outbound.ts';
 import { printed } from './printed.ts';
 
 await applyD1Migrations(env.CONTROL, env.TEST_CONTROL_MIGRATIONS);
 await applyD1Migrations(env.RECORD, env.TEST_RECORD_MIGRATIONS);
+
+/** A test may turn the clock before it needs a key: each file begins with one that is active from the beginning. */
+beforeAll(async () => {
+  vi.useFakeTimers({ toFake: ['Date'], now: NOW * 1000 });
+  await forgetKeys();
+  await startBroker().front(requestTo('/.well-known/jwks.json'));
+});
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['Date'], now: NOW * 1000 });

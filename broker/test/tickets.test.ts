@@ -134,7 +134,9 @@ describe('the scope of a ticket', () => {
   ] as const)('of role %s, asked for %s, is %s', async (role, scope, expected) => {
     const token = await makeToken();
     await grant(token.principal, { role });
-    const answer = ticketOf(await mint(token.pair, { ...COUNTER, ...(scope === undefined ? {} : { scope }) }));
+    const answer = ticketOf(
+      await mint(token.pair, { ...COUNTER, ...(scope === undefined ? {} : { scope }) }),
+    );
     expect([answer.role, answer.scope, claimsOf(answer).scope]).toEqual([role, expected, expected]);
   });
 
@@ -261,7 +263,7 @@ describe('a grant', () => {
     expect(ticketOf(await mint(token.pair, { agent: 'counter', instance: 'room-a' })).role).toBe(role);
   });
 
-  it("of another principal gives nothing", async () => {
+  it('of another principal gives nothing', async () => {
     const [mine, other] = [await makeToken(), await makeToken()];
     await grant(other.principal, { role: 'owner' });
     expect(ticketOf(await mint(mine.pair)).role).toBe('viewer');
@@ -269,7 +271,12 @@ describe('a grant', () => {
 });
 
 describe('an agent that streams over HTTP', () => {
-  const streaming: AgentEntry = { ...AGENTS[0], slug: 'streaming', bindingKey: 'STREAMING', transport: 'sse' };
+  const streaming: AgentEntry = {
+    ...AGENTS[0],
+    slug: 'streaming',
+    bindingKey: 'STREAMING',
+    transport: 'sse',
+  };
   const { front } = startBroker({ ports: { registry: [...AGENTS, streaming] } });
 
   it('has no tickets for sockets, and tickets for requests', async () => {

@@ -1,7 +1,7 @@
-import { readKeySet } from '@agent-ticket/shared/key-set.ts';
+import { type KeySet, readKeySet } from '@agent-ticket/shared/key-set.ts';
 import { allow, deny } from '@agent-ticket/shared/outcome.ts';
 import { CONNECT } from '@agent-ticket/shared/scope.ts';
-import { TICKET_ALGORITHMS } from '@agent-ticket/shared/ticket.ts';
+import { TICKET_ALGORITHMS, type TicketAlgorithm } from '@agent-ticket/shared/ticket.ts';
 import { verifyTicket } from '@agent-ticket/shared/verify-ticket.ts';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { call, type Front, type TicketAnswer, worker } from './call.ts';
@@ -12,16 +12,18 @@ import { SETTINGS } from './settings.ts';
 export const headerOf = ({ ticket }: TicketAnswer) => decodeProtectedHeader(ticket);
 export const claimsOf = ({ ticket }: TicketAnswer) => decodeJwt(ticket);
 
-/** The published key set as an agent worker fetches it, as bytes. */
-export async function publishedKeys(front: Front = worker): Promise<Uint8Array> {
+export type TicketKeys = KeySet<TicketAlgorithm>;
+
+/** The published key set, read as an agent worker reads it. */
+export async function publishedKeys(front: Front = worker): Promise<TicketKeys> {
   const { status, text } = await call('/.well-known/jwks.json', { front });
-  if (status !== 200) throw new Error(`no key set but ${status}`);
-  return new TextEncoder().encode(text);
+  const keys = await readKeySet(new TextEncoder().encode(text), TICKET_ALGORITHMS);
+  if (status !== 200 || keys === undefined) throw new Error(`no key set but ${status} ${text}`);
+  return keys;
 }
 
-/** One word for what a gate with this key set says of a ticket, by default right when it was made. */
-export async function verdict(answer: TicketAnswer, keySet: Uint8Array, now?: number): Promise<string> {
-  const keys = await readKeySet(keySet, TICKET_ALGORITHMS);
+/** One word for what a gate with these keys says of a ticket, by default right when it was made. */
+export async function verdict(answer: TicketAnswer, keys: TicketKeys, now?: number): Promise<string> {
   const outcome = await verifyTicket(answer.ticket, {
     issuer: SETTINGS.ISSUER,
     audience: SETTINGS.TICKET_AUDIENCE,
@@ -29,7 +31,7 @@ export async function verdict(answer: TicketAnswer, keySet: Uint8Array, now?: nu
     route: { agent: answer.agent, instance: answer.instance },
     scope: CONNECT,
     findKey: async (kid) => {
-      const key = keys?.get(kid);
+      const key = keys.get(kid);
       return key === undefined ? deny('ticket_key_unknown') : allow(key);
     },
   });

@@ -89,7 +89,10 @@ export interface GrantOptions {
   readonly expiresAt?: number;
 }
 
-export const grant = (subject: string, { agent = 'counter', instance = '*', role, expiresAt }: GrantOptions) =>
+export const grant = (
+  subject: string,
+  { agent = 'counter', instance = '*', role, expiresAt }: GrantOptions,
+) =>
   policyQueries(openControl(env.CONTROL)).insertGrant({
     id: crypto.randomUUID(),
     subject,

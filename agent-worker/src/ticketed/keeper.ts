@@ -15,6 +15,7 @@ import { closingReason, isMeant, ownLock } from './control.ts';
 import { createJournal } from './journal.ts';
 import { renewalFrames } from './renewal.ts';
 import { claimsOf } from './session.ts';
+import { say } from './socket.ts';
 
 /** Why a session ended without anybody refusing anything. */
 export type PlainEnd = 'client_closed' | 'connection_lost' | 'destroyed';
@@ -163,7 +164,7 @@ export function createKeeper(ports: KeeperPorts) {
         else if (session.idleAt !== null && session.idleAt <= now) refuse(session.id, 'session_idle');
         else if (session.warnAt !== null && session.warnAt <= now) {
           sessions.noteWarned(session.id);
-          for (const ws of ports.sockets(session.id)) ws.send(renewalFrames.expiring(session.expiresAt));
+          for (const ws of ports.sockets(session.id)) say(ws, renewalFrames.expiring(session.expiresAt));
         }
       }
       endLost();

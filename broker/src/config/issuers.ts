@@ -40,6 +40,8 @@ export function issuerFault({ domains, audiences, keyUrls }: IssuerSettings): st
     entry.includes('|') ? entry.slice(0, entry.indexOf('|')) : undefined,
   );
   const owned = (domain: string): boolean => owners.some((owner) => owner === domain || owner === undefined);
+  if (domains.length === 0) return 'needs the domain that it goes with';
+  if (audiences.length === 0) return 'every domain needs an audience';
   if (new Set(domains).size !== domains.length) return 'a domain is listed twice';
   if (domains.length > 1 && owners.includes(undefined))
     return 'with several domains write every audience as <domain>|<audience>';

@@ -1,5 +1,6 @@
 import type { DenialReason } from '@agent-ticket/shared/denial.ts';
 import { deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { base64url } from 'jose';
 import { addressKey, FAILED_CREDENTIALS_LIMIT, type Ledger, RATE_LIMITS } from '../ledger.ts';
 import { presentedCredential } from './presented.ts';
 
@@ -15,9 +16,14 @@ const COUNTED: readonly DenialReason[] = [
   'credential_key_unknown',
 ];
 
-/** Client ids are letters, digits and `_`; what else a header or Basic adds around them makes no second count. */
-const canonicalClientId = (clientId: string): string =>
-  clientId.replaceAll(/[^A-Za-z0-9_]/g, '').slice(0, 64);
+/**
+ * One key per client id: what a header or Basic adds around its letters, digits and `_` makes no second count. A
+ * digest, since people put a secret where the id belongs, and keys are kept.
+ */
+async function clientKey(clientId: string): Promise<string> {
+  const canonical = new TextEncoder().encode(clientId.replaceAll(/[^A-Za-z0-9_]/g, ''));
+  return base64url.encode(new Uint8Array(await crypto.subtle.digest('SHA-256', canonical)));
+}
 
 /**
  * Counts a failed credential by client id and by address, and answers the refusal to give: the one it had, or "too
@@ -43,7 +49,7 @@ export async function countFailure(
     },
     ...(clientId === undefined
       ? []
-      : [{ key: `failed:client:${canonicalClientId(clientId)}`, limit: FAILED_CREDENTIALS_LIMIT }]),
+      : [{ key: `failed:client:${await clientKey(clientId)}`, limit: FAILED_CREDENTIALS_LIMIT }]),
   ];
   const answers = await Promise.allSettled(counts.map((rate) => ledger.settle(rate.key, { rate })));
   for (const answer of answers) {

@@ -5,6 +5,7 @@ import { enqueue } from '@agent-ticket/drizzle/object/drain.ts';
 import { rateQueries } from '@agent-ticket/drizzle/object/rates.ts';
 import { createObjectTables } from '@agent-ticket/drizzle/object/tables.ts';
 import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
+import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { type Ledger, type LedgerAnswer, type LedgerEntry, RATE_WINDOW_MS } from '../ledger.ts';
 import { overLimit } from './over-limit.ts';
 
@@ -31,7 +32,7 @@ export class LedgerObject extends DurableObject<Cloudflare.Env> {
       clock: () => Date.now(),
       keepAlive: (work) => ctx.waitUntil(work),
       onFailure: async (error) => {
-        console.error(JSON.stringify({ event: 'record_delivery_failed', error: String(error) }));
+        console.error(JSON.stringify({ event: 'record_delivery_failed', error: describeError(error) }));
         await ctx.storage.setAlarm(Date.now() + RETRY_MS);
       },
     });

@@ -1,0 +1,47 @@
+import type { RawSocket } from './ports.ts';
+
+/** A WebSocket whose other side is the test. */
+export class FakeSocket extends EventTarget implements RawSocket {
+  static readonly CONNECTING = 0;
+  readonly url: string;
+  readonly protocols: readonly string[];
+  readonly sent: string[] = [];
+  binaryType = 'blob';
+  readyState = 0;
+
+  constructor(url: string, protocols: readonly string[] = []) {
+    super();
+    this.url = url;
+    this.protocols = protocols;
+  }
+
+  /** The ticket that it offers, wherever it rides. */
+  ticket(): string | undefined {
+    return this.protocols[1] ?? new URL(this.url).searchParams.get('ticket') ?? undefined;
+  }
+
+  send(data: string): void {
+    this.sent.push(data);
+  }
+
+  close(code = 1005, reason = ''): void {
+    if (this.readyState >= 2) return;
+    this.readyState = 2;
+    setTimeout(() => this.end(code, reason), 5);
+  }
+
+  open(): void {
+    this.readyState = 1;
+    this.dispatchEvent(new Event('open'));
+  }
+
+  say(frame: unknown): void {
+    this.dispatchEvent(new MessageEvent('message', { data: JSON.stringify(frame) }));
+  }
+
+  end(code: number, reason: string): void {
+    if (this.readyState === 3) return;
+    this.readyState = 3;
+    this.dispatchEvent(new CloseEvent('close', { code, reason, wasClean: code !== 1006 }));
+  }
+}

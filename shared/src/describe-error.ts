@@ -1,0 +1,15 @@
+/**
+ * What a log may say of an error: its kind and where it arose. Never its message, nor that of a cause: libraries quote
+ * what they were given, and what they were given may be a credential.
+ */
+export function describeError(error: unknown): string {
+  if (!(error instanceof Error)) return typeof error;
+  const { name, message, stack = '' } = error;
+  // The stack begins with the message, which may have lines of its own that look like frames.
+  const frames = stack
+    .slice(stack.indexOf(message) + message.length)
+    .split('\n')
+    .map((line) => line.trim());
+  const known = stack.includes(message) ? frames.filter((line) => line.startsWith('at ')).slice(0, 5) : [];
+  return [name, ...known].join(' < ');
+}

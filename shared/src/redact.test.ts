@@ -1,0 +1,31 @@
+import { expect, test } from 'vitest';
+import { describeError } from './describe-error.ts';
+import { redact } from './redact.ts';
+
+const SECRET = `atk_${'a1B'.repeat(16)}z`;
+const TOKEN = 'eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln';
+
+test.each([
+  ['curl/8.5.0', 'curl/8.5.0'],
+  [`curl ${SECRET}`, 'curl [redacted]'],
+  [`a ${TOKEN} b`, 'a [redacted] b'],
+  [TOKEN.slice(0, 25), '[redacted]'],
+  ['x'.repeat(300), 'x'.repeat(256)],
+])('%s is kept as %s', (text, kept) => {
+  expect(redact(text)).toBe(kept);
+});
+
+test('a credential that the length cuts leaves nothing of itself', () => {
+  expect(redact(`${'x'.repeat(250)}${SECRET}`)).not.toContain('atk');
+});
+
+test('an error is described without its message, however many lines that has', () => {
+  const text = describeError(new TypeError(`first ${SECRET}\n  at ${SECRET}`, { cause: new Error(TOKEN) }));
+  expect(text.startsWith('TypeError')).toBe(true);
+  expect(text).not.toContain('atk_');
+  expect(text).not.toContain('eyJ');
+});
+
+test('what is thrown and is no error is described by its type', () => {
+  expect(describeError(SECRET)).toBe('string');
+});

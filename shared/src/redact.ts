@@ -1,0 +1,12 @@
+/** Our own service token secrets, and anything that looks like a JWT: a canonical header begins with `eyJ`. */
+const CREDENTIAL = /atk_[0-9A-Za-z]+|eyJ[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]*)*/g;
+
+/** The longest text of a caller's that is kept, in characters. */
+const MAX_LENGTH = 256;
+
+/** A text of the caller's that is kept with a record, without what looks like a credential that strayed into it. */
+export const redact = (text: string): string =>
+  text
+    .slice(0, 4 * MAX_LENGTH)
+    .replaceAll(CREDENTIAL, '[redacted]')
+    .slice(0, MAX_LENGTH);
