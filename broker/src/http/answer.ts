@@ -28,6 +28,7 @@ export function refuse(denial: Denial, requestId: string, rate?: RateState | nul
   const { status, code, message } = httpFace(denial);
   const headers = new Headers({
     'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
     ...rateHeaders(rate),
     'x-request-id': requestId,
   });
