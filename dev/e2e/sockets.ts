@@ -46,9 +46,12 @@ export const nextFrame = (socket: WebSocket): Promise<string> =>
     socket.addEventListener('close', ({ code, reason }) => reject(new Error(`closed: ${code} ${reason}`)));
   });
 
-/** The whole life of a socket that the server closes. */
-export const watchToClose = (url: string, opening?: Opening): Promise<Seen> =>
-  openSocket(url, opening).closed;
+/** The whole life of a socket that the server should close: one on which it speaks first is left at once. */
+export function watchToClose(url: string, opening?: Opening): Promise<Seen> {
+  const { socket, closed } = openSocket(url, opening);
+  socket.addEventListener('message', () => socket.close(1000));
+  return closed;
+}
 
 /** The WebSocket URL of an instance, with query parameters. */
 export function socketUrl(

@@ -90,6 +90,10 @@ it(
     const [first = failed] = both.filter((start) => start !== failed);
     await first.up();
 
+    const elsewhere = startProcess(await freePorts(), folder);
+    expect(await elsewhere.ended).toEqual({ code: 1, signal: null });
+    expect(elsewhere.said.err).toBe(`another start runs on ${folder}: stop it, or set DEV_DIR\n`);
+
     const facts = await devFile(folder);
     expect(facts).toMatchObject({
       broker: `http://127.0.0.1:${ports.broker}`,

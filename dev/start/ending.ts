@@ -16,11 +16,11 @@ export interface Ending {
 }
 
 /** The first signal asks for an orderly end; another one, a moment later, ends at once. */
-export function endOnSignal(): Ending {
+export function endOnSignal(sameWishMs = SAME_WISH_MS): Ending {
   const wanted = new AbortController();
   let wantedAt = 0;
   const onSignal = (signal: (typeof SIGNALS)[number]): void => {
-    if (wanted.signal.aborted && performance.now() - wantedAt > SAME_WISH_MS) process.exit(exitCode(signal));
+    if (wanted.signal.aborted && performance.now() - wantedAt > sameWishMs) process.exit(exitCode(signal));
     if (wanted.signal.aborted) return;
     wantedAt = performance.now();
     wanted.abort(signal);

@@ -6,6 +6,7 @@ import { quietEnvironment } from '../quiet-environment.ts';
 import { build } from './build.ts';
 import { type Ending, endOnSignal, exitCode } from './ending.ts';
 import { greeting } from './greeting.ts';
+import { holdFolder } from './hold-folder.ts';
 import { holdPort } from './hold-port.ts';
 import { keepSecrets } from './secrets.ts';
 import { startSettings } from './settings.ts';
@@ -21,6 +22,7 @@ async function main(ending: Ending): Promise<void> {
     await holdPort(ports.identityProvider, 'identity provider stand-in'),
   ];
   await mkdir(folder, { recursive: true });
+  await holdFolder(folder);
   const stateDir = `${folder}/state/v3`; // the layout of `wrangler … --local --persist-to <folder>/state`
   const secrets = await keepSecrets(`${folder}/secrets.json`, stateDir);
 

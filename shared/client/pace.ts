@@ -69,6 +69,7 @@ export function createPace(clock: () => number, random: () => number): Pace {
       toldNotBefore = clock() + Math.min(retryAfterMs, RETRY_AFTER_MAX_MS) + random() * 1_000;
     },
     proved() {
+      failures = 0;
       starts = [];
     },
     used() {
