@@ -6,7 +6,7 @@ import { secureHeaders } from 'hono/secure-headers';
 import { authenticate, stranger } from './credentials/authenticate.ts';
 import { countFailure } from './credentials/failures.ts';
 import { refuse, respond } from './http/answer.ts';
-import type { CallFacts, HandlerResult } from './http/call.ts';
+import type { CallFacts, HandlerResult, Refuse } from './http/call.ts';
 import { preflight, withCors } from './http/cors.ts';
 import type { BrokerPorts } from './ports.ts';
 import { ROUTES, type Route } from './routes.ts';
@@ -26,14 +26,15 @@ export function createApp(ports: BrokerPorts): Hono {
     app.on(route.method, route.path, (c) => answer(c, route, ports));
   }
   for (const path of new Set(ROUTES.map((route) => route.path))) {
-    const methods = ROUTES.filter((route) => route.path === path).map((route) => route.method);
-    app.all(path, (c) => refused(c, { reason: 'method_not_allowed', allow: methods }, ports));
+    const routes = ROUTES.filter((route) => route.path === path);
+    const allow = routes.map((route) => route.method);
+    app.all(path, (c) => refused(c, { reason: 'method_not_allowed', allow }, ports, routes[0]?.refuse));
   }
   app.notFound((c) => refused(c, { reason: 'route_unknown' }, ports));
   return app;
 }
 
-const refused = (c: Context, denial: Denial, ports: BrokerPorts): Response => {
+const refused = (c: Context, denial: Denial, ports: BrokerPorts, face: Refuse = refuse): Response => {
   const requestId = ports.randomId();
   ports.log({
     event: 'refused',
@@ -42,7 +43,7 @@ const refused = (c: Context, denial: Denial, ports: BrokerPorts): Response => {
     path: c.req.path,
     request_id: requestId,
   });
-  return refuse(denial, requestId);
+  return face(denial, requestId);
 };
 
 /** One call, from the raw request to the answer: credential, permission, handler, and nothing thrown gets out. */
@@ -54,9 +55,10 @@ async function answer(c: Context, route: Route, ports: BrokerPorts): Promise<Res
     ipAddress: ports.addressOf(request),
     userAgent: request.headers.get('user-agent')?.slice(0, 256) ?? null,
   };
+  const face = route.refuse ?? refuse;
   const line = { method: route.method, path: route.path, request_id: facts.requestId };
   try {
-    const { outcome, rate } = await run(c, request, route, facts, ports);
+    const { outcome, rate, refuse: own = face } = await run(c, request, route, facts, ports);
     if (outcome.ok) return respond(outcome.value, facts.requestId, rate);
     const { reason, inside, field } = outcome.denial;
     ports.log({
@@ -66,13 +68,13 @@ async function answer(c: Context, route: Route, ports: BrokerPorts): Promise<Res
       inside,
       field,
     });
-    return refuse(outcome.denial, facts.requestId, rate);
+    return own(outcome.denial, facts.requestId, rate);
   } catch (error) {
     // An outage is a refusal that the client may retry; anything else is a bug, and must look like one.
     const outage = isOutage(error);
     ports.log({ event: outage ? 'outage' : 'bug', ...line, error: describe(error) });
-    if (outage) return refuse({ reason: 'database_unavailable', retryAfter: 5 }, facts.requestId);
-    return refuse({ reason: 'internal' }, facts.requestId);
+    if (outage) return face({ reason: 'database_unavailable', retryAfter: 5 }, facts.requestId);
+    return face({ reason: 'internal' }, facts.requestId);
   }
 }
 

@@ -5,13 +5,13 @@ import { type VerifiedTicket, verifyTicket } from '@agent-ticket/shared/verify-t
 import { SignJWT } from 'jose';
 import type { KeyMaterial } from './keys/material.ts';
 import type { Decision } from './policy.ts';
-import type { Principal } from './principal.ts';
+import type { Authenticated } from './principal.ts';
 
 export interface TicketOrder {
   readonly issuer: string;
   readonly audience: string;
   readonly jti: TicketId;
-  readonly principal: Principal;
+  readonly who: Pick<Authenticated, 'principal' | 'act' | 'clientId'>;
   readonly decision: Extract<Decision, { allowed: true }>;
   readonly agent: string;
   readonly instance: string;
@@ -32,10 +32,11 @@ export interface IssuedTicket extends VerifiedTicket {
  */
 export async function issueTicket(order: TicketOrder, key: KeyMaterial): Promise<IssuedTicket> {
   const { decision, now } = order;
+  const { principal, act, clientId } = order.who;
   const payload = {
     iss: order.issuer,
     aud: order.audience,
-    sub: order.principal.id,
+    sub: principal.id,
     jti: order.jti,
     iat: now,
     nbf: now,
@@ -44,9 +45,11 @@ export async function issueTicket(order: TicketOrder, key: KeyMaterial): Promise
     instance: InstanceName.parse(order.instance),
     scope: formatScope(decision.scope),
     role: decision.role,
-    tier: order.principal.tier,
+    tier: principal.tier,
     transport: order.transport,
     session_expiry: decision.sessionExpiry,
+    ...(clientId === undefined ? {} : { client_id: clientId }),
+    ...(act === undefined ? {} : { act }),
   } satisfies TicketPayload;
   const ticket = await new SignJWT(payload)
     .setProtectedHeader({ alg: key.alg, typ: TICKET_TYPE, kid: key.kid })

@@ -59,6 +59,9 @@ export const DENIALS = {
   method_not_allowed: row('METHOD_NOT_ALLOWED', 'bad_request'),
   plaintext_refused: forbidden,
   field_invalid: badRequest,
+  grant_type_unsupported: badRequest,
+  target_invalid: badRequest,
+  scope_unknown: badRequest,
   body_not_json: badRequest,
   body_too_large: row('PAYLOAD_TOO_LARGE', 'bad_request'),
   media_type_unsupported: row('UNSUPPORTED_MEDIA_TYPE', 'bad_request'),
@@ -77,6 +80,8 @@ export const DENIALS = {
   credential_signature_invalid: unauthorized,
   credential_claims_invalid: unauthorized,
   identity_source_unavailable: unavailable,
+  actor_not_allowed: forbidden,
+  delegation_too_deep: forbidden,
   // the decision, at the broker
   permission_missing: forbidden,
   agent_unknown: notFound,

@@ -2,17 +2,15 @@ import { PrincipalId } from '@agent-ticket/shared/names.ts';
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import { isLoopback } from '@agent-ticket/shared/settings.ts';
 import { type Authenticated, plainPrincipal } from '../principal.ts';
-import { type AccessPorts, authenticateAccess } from './access.ts';
-import { type Auth0Ports, authenticateAuth0 } from './auth0.ts';
+import { authenticateAccess } from './access.ts';
+import { authenticateBearer, type JwtPorts } from './bearer.ts';
 import { ambientAllowed } from './origin-rule.ts';
 import { type Presented, presentedCredential } from './presented.ts';
 import { looksLikeSecret } from './secret.ts';
 import { authenticateServiceToken, type ServiceTokenPorts } from './service-token.ts';
 
-export interface CredentialPorts {
+export interface CredentialPorts extends JwtPorts {
   readonly serviceTokens: ServiceTokenPorts;
-  readonly access: AccessPorts;
-  readonly auth0: Auth0Ports;
   /** Origins of pages that may spend a cookie, our own among them. */
   readonly trustedOrigins: readonly string[];
   /** Makes everyone on loopback the development principal. */
@@ -46,7 +44,7 @@ async function verify(
     case 'bearer':
       return looksLikeSecret(presented.token)
         ? authenticateServiceToken({ secret: presented.token }, ports.serviceTokens, now)
-        : authenticateAuth0(presented.token, ports.auth0, now);
+        : authenticateBearer(presented.token, ports, now);
     case 'access': {
       const sender = { method: request.method, origin: request.headers.get('origin') };
       return ambientAllowed(sender, presented.ambient, ports.trustedOrigins)

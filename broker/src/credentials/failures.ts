@@ -31,11 +31,13 @@ export async function countFailure(
   address: string | null,
   ledger: Ledger,
   now: number,
+  /** Client id that came in a body. */
+  bodyClientId?: string,
 ): Promise<Outcome<never>> {
   if (!COUNTED.includes(refusal.denial.reason)) return refusal;
   const presented = presentedCredential(request.headers);
   const clientId =
-    presented.ok && presented.value.kind === 'client-secret' ? presented.value.clientId : undefined;
+    presented.ok && presented.value.kind === 'client-secret' ? presented.value.clientId : bodyClientId;
   const counts = [
     {
       key: `failed:address:${addressKey(address)}`,

@@ -5,7 +5,7 @@ import type { Answer } from './call.ts';
 /** Challenges for every way in which a credential may be sent (RFC 9110 §11.6.1). */
 const CHALLENGE = 'Bearer realm="broker", Basic realm="broker", charset="UTF-8"';
 
-const rateHeaders = (rate: RateState | null | undefined): Record<string, string> =>
+export const rateHeaders = (rate: RateState | null | undefined): Record<string, string> =>
   rate === null || rate === undefined
     ? {}
     : {

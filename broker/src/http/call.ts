@@ -1,3 +1,4 @@
+import type { Denial } from '@agent-ticket/shared/denial.ts';
 import type { Outcome } from '@agent-ticket/shared/outcome.ts';
 import type { RateState } from '../ledger.ts';
 import type { Authenticated } from '../principal.ts';
@@ -25,9 +26,14 @@ export interface Answer {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** How a refusal looks outside. */
+export type Refuse = (denial: Denial, requestId: string, rate?: RateState | null) => Response;
+
 export interface HandlerResult {
   readonly outcome: Outcome<Answer>;
   readonly rate?: RateState | null;
+  /** Left out: as the route says. */
+  readonly refuse?: Refuse;
 }
 
 export type Handler = (call: Call) => Promise<HandlerResult>;
