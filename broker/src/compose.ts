@@ -5,6 +5,7 @@ import { outboxQueries } from '@agent-ticket/drizzle/control/outbox.ts';
 import { policyQueries } from '@agent-ticket/drizzle/control/policy.ts';
 import { serviceTokenQueries } from '@agent-ticket/drizzle/control/service-tokens.ts';
 import { signingKeyQueries } from '@agent-ticket/drizzle/control/signing-keys.ts';
+import { usedTokenQueries } from '@agent-ticket/drizzle/control/used-tokens.ts';
 import type { RecordDatabase } from '@agent-ticket/drizzle/record/database.ts';
 import { recordLockQueries } from '@agent-ticket/drizzle/record/locks.ts';
 import { sessionQueries } from '@agent-ticket/drizzle/record/sessions.ts';
@@ -15,6 +16,7 @@ import type { ForeignIssuer } from './config/issuers.ts';
 import type { BrokerConfig } from './config.ts';
 import { createAccessGroups } from './credentials/access-groups.ts';
 import type { IssuerWithKeys } from './credentials/foreign-jwt.ts';
+import { workloadKeys } from './credentials/workload-keys.ts';
 import { createKeyring } from './keys/keyring.ts';
 import type { Ledger } from './ledger.ts';
 import type { BrokerPorts } from './ports.ts';
@@ -99,6 +101,11 @@ export function compose(config: BrokerConfig, runtime: Runtime): BrokerPorts {
         rules: config.claimRules,
       },
       auth0: { issuers: config.auth0.map((issuer) => withKeys(issuer, runtime)), rules: config.claimRules },
+      oidc: {
+        issuers: config.oidc.map((issuer) => workloadKeys(issuer, runtime)),
+        rules: config.claimRules,
+        usedTokens: usedTokenQueries(control),
+      },
       trustedOrigins: [...config.allowedOrigins, new URL(config.issuer).origin],
       openToAll: config.openToAll,
       randomId,

@@ -28,7 +28,14 @@ export interface Principal {
 /** A principal before anything has been given to it: the least that an identity is worth. */
 export type Identity = Pick<Principal, 'id' | 'kind' | 'issuer' | 'email' | 'emailVerified'>;
 
-export const CREDENTIAL_METHODS = ['anonymous', 'development', 'service-token', 'access', 'auth0'] as const;
+export const CREDENTIAL_METHODS = [
+  'anonymous',
+  'development',
+  'service-token',
+  'access',
+  'auth0',
+  'oidc',
+] as const;
 
 /** A principal as one request presented it. */
 export interface Authenticated {

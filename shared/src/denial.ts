@@ -79,6 +79,8 @@ export const DENIALS = {
   credential_key_unknown: unauthorized,
   credential_signature_invalid: unauthorized,
   credential_claims_invalid: unauthorized,
+  credential_rule_unmet: unauthorized,
+  credential_used: unauthorized,
   identity_source_unavailable: unavailable,
   actor_not_allowed: forbidden,
   delegation_too_deep: forbidden,

@@ -3,17 +3,19 @@ import { decodeJwt, errors } from 'jose';
 import type { Authenticated } from '../principal.ts';
 import { type AccessPorts, authenticateAccess } from './access.ts';
 import { type Auth0Ports, authenticateAuth0 } from './auth0.ts';
+import { authenticateOidc, type OidcPorts } from './oidc.ts';
 
 export interface JwtPorts {
   readonly access: AccessPorts;
   readonly auth0: Auth0Ports;
+  readonly oidc: OidcPorts;
 }
 
 /** Whose tokens there are. */
-export type JwtSource = 'access' | 'auth0';
+export type JwtSource = 'access' | 'auth0' | 'oidc';
 
 /** Access tokens of Access travel in headers of their own; everything else is a bearer token. */
-const BEARER: readonly JwtSource[] = ['auth0'];
+const BEARER: readonly JwtSource[] = ['auth0', 'oidc'];
 
 /** Who a JWT in `Authorization` belongs to. `now` in ms. */
 export const authenticateBearer = (
@@ -37,6 +39,7 @@ export function authenticateJwt(
     known.some(({ issuer }) => issuer.issuer === iss);
   if (sources.includes('access') && isOf(ports.access.issuers))
     return authenticateAccess(token, ports.access, now);
+  if (sources.includes('oidc') && isOf(ports.oidc.issuers)) return authenticateOidc(token, ports.oidc, now);
   const auth0 = sources.includes('auth0') ? ports.auth0 : { ...ports.auth0, issuers: [] };
   return authenticateAuth0(token, auth0, now);
 }

@@ -12,6 +12,8 @@ const COUNTED: readonly DenialReason[] = [
   'credential_signature_invalid',
   'credential_claims_invalid',
   'credential_issuer_unknown',
+  'credential_rule_unmet',
+  'credential_used',
   'credential_key_unknown',
 ];
 

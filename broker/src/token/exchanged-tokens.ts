@@ -4,7 +4,8 @@ import type { JwtSource } from '../credentials/bearer.ts';
 /** Token types (RFC 8693 §3) and whose tokens are of that type. The type that is declared must be the true one. */
 const TOKEN_TYPES = new Map<string, readonly JwtSource[]>([
   ['urn:ietf:params:oauth:token-type:access_token', ['auth0']],
-  ['urn:ietf:params:oauth:token-type:jwt', ['auth0', 'access']],
+  ['urn:ietf:params:oauth:token-type:jwt', ['auth0', 'access', 'oidc']],
+  ['urn:ietf:params:oauth:token-type:id_token', ['oidc']],
 ]);
 
 export interface PresentedToken {

@@ -22,6 +22,8 @@ const BROKER: Words<typeof BrokerSettings.shape> = {
   MODE: '`production` or `development`',
   AUTH_MODE: '`required`, or `none`: everyone is one principal, in development on loopback only',
   CLAIM_RULES: 'JSON list: what verified claims are worth here; see below',
+  OIDC_ISSUERS:
+    'JSON list: registered issuers of workload tokens; see [workload identity](workload-identity.md)',
   TRUST_EMAIL: `${LIST} issuers, each exactly its \`iss\`, whose verified addresses e-mail grants may match`,
   CF_ACCESS_TEAM_DOMAIN: `${LIST} Access team domains, \`<team>.cloudflareaccess.com\``,
   CF_ACCESS_AUD: `${LIST} AUD tags of the Access applications; with several teams \`<team domain>|<AUD>\``,
