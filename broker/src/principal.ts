@@ -34,6 +34,7 @@ export const CREDENTIAL_METHODS = [
   'service-token',
   'access',
   'auth0',
+  'auth0-session',
   'oidc',
 ] as const;
 

@@ -9,6 +9,10 @@ import {
   showServiceToken,
 } from './admin/service-tokens.ts';
 import { deleteInstance, listAgents } from './agents.ts';
+import { hearLogout } from './auth0-session/backchannel-logout.ts';
+import { finishLogin } from './auth0-session/callback.ts';
+import { beginLogin } from './auth0-session/login.ts';
+import { logOut } from './auth0-session/logout.ts';
 import { explain } from './explain.ts';
 import { liveness, readiness } from './health.ts';
 import type { Handler, Refuse } from './http/call.ts';
@@ -46,6 +50,16 @@ export const ROUTES: readonly Route[] = [
     demand: 'none',
     refuse: oauthRefusal('request'),
     handler: grantToken,
+  },
+  { method: 'GET', path: '/auth/login', demand: 'none', handler: beginLogin },
+  { method: 'GET', path: '/auth/callback', demand: 'none', handler: finishLogin },
+  { method: 'GET', path: '/auth/logout', demand: 'none', handler: logOut },
+  {
+    method: 'POST',
+    path: '/auth/backchannel-logout',
+    demand: 'none',
+    refuse: oauthRefusal('request'),
+    handler: hearLogout,
   },
   { method: 'GET', path: '/me', demand: 'required', handler: showPrincipal },
   { method: 'POST', path: '/explain', demand: 'required', handler: explain },

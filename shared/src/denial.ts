@@ -79,9 +79,13 @@ export const DENIALS = {
   credential_key_unknown: unauthorized,
   credential_signature_invalid: unauthorized,
   credential_claims_invalid: unauthorized,
+  credential_session_foreign: unauthorized,
   credential_rule_unmet: unauthorized,
   credential_used: unauthorized,
   identity_source_unavailable: unavailable,
+  login_not_begun: badRequest,
+  login_refused: unauthorized,
+  logout_token_invalid: badRequest,
   actor_not_allowed: forbidden,
   delegation_too_deep: forbidden,
   // the decision, at the broker

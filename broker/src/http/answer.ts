@@ -18,6 +18,7 @@ export const rateHeaders = (rate: RateState | null | undefined): Record<string, 
 export function respond(answer: Answer, requestId: string, rate?: RateState | null): Response {
   const headers = new Headers({ 'cache-control': 'no-store', ...rateHeaders(rate), ...answer.headers });
   headers.set('x-request-id', requestId);
+  for (const cookie of answer.cookies ?? []) headers.append('set-cookie', cookie);
   return answer.body === undefined
     ? new Response(null, { status: answer.status, headers })
     : Response.json(answer.body, { status: answer.status, headers });

@@ -20,10 +20,12 @@ export interface Call extends CallFacts {
 }
 
 export interface Answer {
-  readonly status: 200 | 201 | 202 | 304;
+  readonly status: 200 | 201 | 202 | 204 | 302 | 304;
   /** Left out: no body. */
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
+  /** `Set-Cookie` lines. */
+  readonly cookies?: readonly string[];
 }
 
 /** How a refusal looks outside. */

@@ -53,7 +53,9 @@ export interface Stand {
 }
 
 /** What answers at an address: a document, or a function over the request. */
-export type Web = Readonly<Record<string, object | ((init: RequestInit) => Response | Promise<Response>)>>;
+export type Web = Readonly<
+  Record<string, object | ((init: { readonly body?: string }) => Response | Promise<Response>)>
+>;
 
 /** The whole broker in this process, on libSQL files and a clock of its own; only the addresses of `web` answer. */
 export async function openStand(
