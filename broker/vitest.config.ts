@@ -10,6 +10,8 @@ export default defineConfig({
   test: {
     projects: [
       { test: { name: 'broker-pure', environment: 'node', include: ['src/**/*.test.ts'] } },
+      // Whole brokers on libSQL files, each with settings and an outside world of its own.
+      { test: { name: 'broker-node', environment: 'node', include: ['test/node/**/*.test.ts'] } },
       {
         plugins: [
           cloudflareTest(async () => ({
@@ -32,6 +34,7 @@ export default defineConfig({
         test: {
           name: 'broker',
           include: ['test/**/*.test.ts'],
+          exclude: ['test/node/**'],
           setupFiles: ['./test/setup.ts'],
           // Starting a runtime costs seconds, a file in a started one does not. The setup empties the databases.
           isolate: false,

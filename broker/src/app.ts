@@ -8,7 +8,7 @@ import { secureHeaders } from 'hono/secure-headers';
 import { authenticate, stranger } from './credentials/authenticate.ts';
 import { countFailure } from './credentials/failures.ts';
 import { refuse, respond } from './http/answer.ts';
-import type { CallFacts, HandlerResult } from './http/call.ts';
+import type { CallFacts, HandlerResult, Refuse } from './http/call.ts';
 import { preflight, withCors } from './http/cors.ts';
 import type { BrokerPorts } from './ports.ts';
 import type { Authenticated } from './principal.ts';
@@ -29,18 +29,19 @@ export function createApp(ports: BrokerPorts): Hono {
     app.on(route.method, route.path, (c) => answer(c, route, ports));
   }
   for (const path of new Set(ROUTES.map((route) => route.path))) {
-    const methods = ROUTES.filter((route) => route.path === path).map((route) => route.method);
-    app.all(path, (c) => refused(c, { reason: 'method_not_allowed', allow: methods }, ports));
+    const routes = ROUTES.filter((route) => route.path === path);
+    const allow = routes.map((route) => route.method);
+    app.all(path, (c) => refused(c, { reason: 'method_not_allowed', allow }, ports, routes[0]?.refuse));
   }
   app.notFound((c) => refused(c, { reason: 'route_unknown' }, ports));
   return app;
 }
 
 /** A request to no route. Its path is not logged: people paste credentials into the strangest places. */
-const refused = (c: Context, denial: Denial, ports: BrokerPorts): Response => {
+const refused = (c: Context, denial: Denial, ports: BrokerPorts, face: Refuse = refuse): Response => {
   const requestId = ports.randomId();
   ports.log({ event: 'refused', reason: denial.reason, method: c.req.method, request_id: requestId });
-  return refuse(denial, requestId);
+  return face(denial, requestId);
 };
 
 /** One call, from the raw request to the answer: credential, permission, handler, and nothing thrown gets out. */
@@ -52,20 +53,21 @@ async function answer(c: Context, route: Route, ports: BrokerPorts): Promise<Res
     ipAddress: ports.addressOf(request),
     userAgent: redacted(request.headers.get('user-agent')),
   };
+  const face = route.refuse ?? refuse;
   const line = { method: route.method, path: route.path, request_id: facts.requestId };
   try {
-    const { outcome, rate, who } = await run(c, request, route, facts, ports);
+    const { outcome, rate, who, refuse: own = face } = await run(c, request, route, facts, ports);
     if (outcome.ok) return respond(outcome.value, facts.requestId, rate);
     const { reason, inside, field } = outcome.denial;
     const event = reason === 'rate_limited' ? 'rate_limit' : 'refused';
     ports.log({ event, ...line, ...whoLine(who), reason, inside, field });
-    return refuse(outcome.denial, facts.requestId, rate);
+    return own(outcome.denial, facts.requestId, rate);
   } catch (error) {
     // An outage is a refusal that the client may retry; anything else is a bug, and must look like one.
     const outage = isOutage(error);
     ports.log({ event: outage ? 'outage' : 'bug', ...line, error: describeError(error) });
-    if (outage) return refuse({ reason: 'database_unavailable', retryAfter: 5 }, facts.requestId);
-    return refuse({ reason: 'internal' }, facts.requestId);
+    if (outage) return face({ reason: 'database_unavailable', retryAfter: 5 }, facts.requestId);
+    return face({ reason: 'internal' }, facts.requestId);
   }
 }
 

@@ -5,6 +5,23 @@ import { type Identity, type Principal, plainPrincipal, type Source } from './pr
 
 const Scalar = z.union([z.string(), z.number(), z.boolean()]);
 
+const WAYS = {
+  /** A claim's name, or the path to a nested one. */
+  claim: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]),
+  equals: Scalar.optional(),
+  one_of: z.array(Scalar).min(1).optional(),
+  /** `*` stands for any run of characters; nothing else is special. */
+  glob: z.string().min(1).optional(),
+};
+
+const hasOneWay = (rule: { equals?: unknown; one_of?: unknown; glob?: unknown }): boolean =>
+  [rule.equals, rule.one_of, rule.glob].filter((way) => way !== undefined).length === 1;
+const ONE_WAY = { message: 'needs exactly one of equals, one_of, glob' };
+
+/** What a claim must be. */
+export const ClaimMatch = z.strictObject(WAYS).refine(hasOneWay, ONE_WAY);
+export type ClaimMatch = z.infer<typeof ClaimMatch>;
+
 /**
  * What a verified claim is worth here. Without a rule an identity has the free tier and no permission, whatever its
  * issuer calls it.
@@ -13,19 +30,12 @@ export const ClaimRule = z
   .strictObject({
     /** `iss`, character by character. */
     issuer: z.string().min(1),
-    /** A claim's name, or the path to a nested one. */
-    claim: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]),
-    equals: Scalar.optional(),
-    one_of: z.array(Scalar).min(1).optional(),
-    /** `*` stands for any run of characters; nothing else is special. */
-    glob: z.string().min(1).optional(),
+    ...WAYS,
     tier: Tier.optional(),
     permissions: z.array(KnownPermission).min(1).optional(),
     groups: z.array(z.string().min(1).max(128)).min(1).optional(),
   })
-  .refine((rule) => [rule.equals, rule.one_of, rule.glob].filter((way) => way !== undefined).length === 1, {
-    message: 'needs exactly one of equals, one_of, glob',
-  })
+  .refine(hasOneWay, ONE_WAY)
   .refine((rule) => rule.tier !== undefined || rule.permissions !== undefined || rule.groups !== undefined, {
     message: 'gives nothing: needs tier, permissions or groups',
   });
@@ -38,7 +48,7 @@ export type Claims = Readonly<Record<string, unknown>>;
 export function applyClaimRules(identity: Identity, claims: Claims, rules: readonly ClaimRule[]): Principal {
   const given: Source[] = [];
   rules.forEach((rule, index) => {
-    if (rule.issuer !== identity.issuer || !matches(rule, claims)) return;
+    if (rule.issuer !== identity.issuer || !matchesClaim(rule, claims)) return;
     const from = `claim rule ${index + 1}` as const;
     if (rule.tier !== undefined) given.push({ gives: 'tier', value: rule.tier, from });
     for (const value of rule.permissions ?? []) given.push({ gives: 'permission', value, from });
@@ -63,9 +73,10 @@ export function applyClaimRules(identity: Identity, claims: Claims, rules: reado
 export const rulesAsk = (rules: readonly ClaimRule[], issuer: string, claim: string): boolean =>
   rules.some((rule) => rule.issuer === issuer && pathOf(rule)[0] === claim);
 
-const pathOf = ({ claim }: ClaimRule): readonly string[] => (typeof claim === 'string' ? [claim] : claim);
+const pathOf = ({ claim }: ClaimMatch): readonly string[] => (typeof claim === 'string' ? [claim] : claim);
 
-function matches(rule: ClaimRule, claims: Claims): boolean {
+/** Whether a claim is what the rule wants. A claim that is not there is nothing. */
+export function matchesClaim(rule: ClaimMatch, claims: Claims): boolean {
   const value = pathOf(rule).reduce<unknown>(member, claims);
   return (Array.isArray(value) ? value : [value]).some((item) => matchesOne(rule, item));
 }
@@ -75,7 +86,7 @@ const member = (value: unknown, name: string): unknown =>
     ? new Map<string, unknown>(Object.entries(value)).get(name)
     : undefined;
 
-function matchesOne(rule: ClaimRule, value: unknown): boolean {
+function matchesOne(rule: ClaimMatch, value: unknown): boolean {
   if (rule.equals !== undefined) return value === rule.equals;
   if (rule.one_of !== undefined) return rule.one_of.some((known) => known === value);
   return rule.glob !== undefined && typeof value === 'string' && matchesGlob(rule.glob, value);

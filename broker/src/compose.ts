@@ -1,3 +1,4 @@
+import { authSessionQueries } from '@agent-ticket/drizzle/control/auth-sessions.ts';
 import type { ControlDatabase } from '@agent-ticket/drizzle/control/database.ts';
 import { grantQueries } from '@agent-ticket/drizzle/control/grants.ts';
 import { lockQueries } from '@agent-ticket/drizzle/control/locks.ts';
@@ -5,16 +6,19 @@ import { outboxQueries } from '@agent-ticket/drizzle/control/outbox.ts';
 import { policyQueries } from '@agent-ticket/drizzle/control/policy.ts';
 import { serviceTokenQueries } from '@agent-ticket/drizzle/control/service-tokens.ts';
 import { signingKeyQueries } from '@agent-ticket/drizzle/control/signing-keys.ts';
+import { usedTokenQueries } from '@agent-ticket/drizzle/control/used-tokens.ts';
 import type { RecordDatabase } from '@agent-ticket/drizzle/record/database.ts';
 import { recordLockQueries } from '@agent-ticket/drizzle/record/locks.ts';
 import { sessionQueries } from '@agent-ticket/drizzle/record/sessions.ts';
 import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import { validateAgentRegistry } from '@agent-ticket/shared/registry.ts';
 import { createRemoteKeys } from '@agent-ticket/shared/remote-keys.ts';
+import type { SignInPorts } from './auth0-session/ports.ts';
 import type { ForeignIssuer } from './config/issuers.ts';
 import type { BrokerConfig } from './config.ts';
 import { createAccessGroups } from './credentials/access-groups.ts';
 import type { IssuerWithKeys } from './credentials/foreign-jwt.ts';
+import { workloadKeys } from './credentials/workload-keys.ts';
 import { createKeyring } from './keys/keyring.ts';
 import type { Ledger } from './ledger.ts';
 import type { BrokerPorts } from './ports.ts';
@@ -29,7 +33,7 @@ export interface Runtime {
   readonly pingDatabases: () => Promise<void>;
   readonly fetch: (
     url: string,
-    init: { headers?: Record<string, string>; signal: AbortSignal },
+    init: { method?: string; headers?: Record<string, string>; body?: string; signal: AbortSignal },
   ) => Promise<Response>;
   readonly sleep: (ms: number) => Promise<void>;
   readonly clock: () => number;
@@ -62,6 +66,8 @@ export function compose(config: BrokerConfig, runtime: Runtime): BrokerPorts {
     },
   });
   const { issuer, ticketAudience } = config;
+  const auth0 = config.auth0.map((each) => withKeys(each, runtime));
+  const usedTokens = usedTokenQueries(control);
   return {
     issuer,
     ticketAudience,
@@ -98,11 +104,27 @@ export function compose(config: BrokerConfig, runtime: Runtime): BrokerPorts {
         groups: createAccessGroups(runtime),
         rules: config.claimRules,
       },
-      auth0: { issuers: config.auth0.map((issuer) => withKeys(issuer, runtime)), rules: config.claimRules },
-      trustedOrigins: [...config.allowedOrigins, new URL(config.issuer).origin],
+      auth0: { issuers: auth0, rules: config.claimRules },
+      oidc: {
+        issuers: config.oidc.map((issuer) => workloadKeys(issuer, runtime)),
+        rules: config.claimRules,
+        usedTokens,
+      },
+      signIn: signInPorts(config, auth0, {
+        sessions: authSessionQueries(control),
+        usedTokens,
+        rules: config.claimRules,
+        fetch: runtime.fetch,
+      }),
+      trustedOrigins: [
+        ...config.allowedOrigins,
+        new URL(config.issuer).origin,
+        ...(config.signIn === undefined ? [] : [config.signIn.baseUrl]),
+      ],
       openToAll: config.openToAll,
       randomId,
     },
+    expiring: { sessions: authSessionQueries(control), usedTokens },
     pingDatabases: runtime.pingDatabases,
     clock,
     randomId,
@@ -110,6 +132,18 @@ export function compose(config: BrokerConfig, runtime: Runtime): BrokerPorts {
     addressOf: runtime.addressOf,
     log,
   };
+}
+
+/** ID and logout tokens are for the client; they share the keys of the tenant's access tokens and nothing else. */
+function signInPorts(
+  { signIn: config }: BrokerConfig,
+  tenants: readonly IssuerWithKeys[],
+  parts: Omit<SignInPorts, 'config' | 'tenant'>,
+): SignInPorts | undefined {
+  const keys = tenants.find(({ issuer }) => issuer.issuer === config?.tenant.issuer)?.keys;
+  if (config === undefined || keys === undefined) return undefined;
+  const { tenant, clientId } = config;
+  return { ...parts, config, tenant: { issuer: { ...tenant, audiences: [clientId] }, keys } };
 }
 
 /** An issuer with a key cache of its own. */

@@ -3,6 +3,9 @@ import { base64url } from 'jose';
 import * as z from 'zod';
 import { ClaimRule } from './claim-rules.ts';
 import { ACCESS, AUTH0, type ForeignIssuer, foreignIssuers, issuerFault } from './config/issuers.ts';
+import { jsonList } from './config/json-list.ts';
+import { OidcIssuer, oidcFault, type WorkloadIssuer, workloadIssuer } from './config/oidc.ts';
+import { type SignInConfig, signInConfig, signInFault } from './config/sign-in.ts';
 
 /** 256 bits: `openssl rand -base64 32 | tr '+/' '-_' | tr -d '='`. */
 const Key256 = z
@@ -16,19 +19,6 @@ const Domains = List.pipe(
 const Audiences = List.pipe(z.array(z.string().min(1).max(512)).min(1));
 const KeyUrls = List.pipe(z.array(BaseUrl).min(1));
 
-const Rules = z.string().transform((text, ctx): ClaimRule[] => {
-  const rules = z.array(ClaimRule).safeParse(parseJson(text));
-  if (rules.success) return rules.data;
-  const [issue] = rules.error.issues;
-  const [index, ...path] = issue?.path ?? [];
-  const where = typeof index === 'number' ? ` in rule ${index + 1} ${path.join('.')}` : '';
-  ctx.addIssue({
-    code: 'custom',
-    message: `must be a JSON list of claim rules:${where} ${issue?.message ?? ''}`,
-  });
-  return z.NEVER;
-});
-
 export const Settings = z
   .strictObject({
     ISSUER: BaseUrl,
@@ -39,7 +29,8 @@ export const Settings = z
     ALLOWED_ORIGINS: Origins.default([]),
     MODE: Mode.default('production'),
     AUTH_MODE: z.enum(['required', 'none']).default('required'),
-    CLAIM_RULES: Rules.default([]),
+    CLAIM_RULES: jsonList(ClaimRule, 'claim rules').default([]),
+    OIDC_ISSUERS: jsonList(OidcIssuer, 'issuers').default([]),
     /** Issuers, each exactly `iss`, whose verified addresses e-mail grants may match. */
     TRUST_EMAIL: List.default([]),
     CF_ACCESS_TEAM_DOMAIN: Domains.optional(),
@@ -48,6 +39,17 @@ export const Settings = z
     AUTH0_DOMAIN: Domains.optional(),
     AUTH0_AUDIENCE: Audiences.optional(),
     AUTH0_JWKS_URL: KeyUrls.optional(),
+    AUTH0_CLIENT_ID: z.string().min(1).max(256).optional(),
+    AUTH0_CLIENT_SECRET: z.string().min(1).max(512).optional(),
+    AUTH0_SESSION_ENCRYPTION_KEY: z.string().min(32, 'must be 32 characters or more').max(512).optional(),
+    /** The broker's origin as browsers know it; cookies and the callback belong to it. */
+    BASE_URL: BaseUrl.refine((url) => new URL(url).pathname === '/', 'must be an origin').optional(),
+    /** No dots: they number the parts of a cookie. */
+    AUTH0_COOKIE_NAME: z
+      .string()
+      .regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be letters, digits, _ and -')
+      .default('appSession'),
+    AUTH0_TENANT_URL: BaseUrl.optional(),
   })
   .superRefine((s, ctx) => {
     const fault = (name: string, message: string | undefined) => {
@@ -63,6 +65,16 @@ export const Settings = z
       fault('CF_ACCESS_AUD', issuerFault(accessSettings(s)));
     if (s.AUTH0_DOMAIN !== undefined || s.AUTH0_AUDIENCE !== undefined || s.AUTH0_JWKS_URL !== undefined)
       fault('AUTH0_AUDIENCE', issuerFault(auth0Settings(s)));
+    const signIn = signInFault(s, foreignIssuers(AUTH0, auth0Settings(s)));
+    if (signIn !== undefined) fault(...signIn);
+    const others = [...foreignIssuers(ACCESS, accessSettings(s)), ...foreignIssuers(AUTH0, auth0Settings(s))];
+    fault(
+      'OIDC_ISSUERS',
+      oidcFault(
+        s.OIDC_ISSUERS,
+        others.map(({ issuer }) => issuer),
+      ),
+    );
   });
 type Settings = z.output<typeof Settings>;
 
@@ -92,8 +104,11 @@ export interface BrokerConfig {
   readonly openToAll: boolean;
   readonly claimRules: readonly ClaimRule[];
   readonly trustEmail: readonly string[];
+  readonly oidc: readonly WorkloadIssuer[];
   readonly access: readonly ForeignIssuer[];
   readonly auth0: readonly ForeignIssuer[];
+  /** Left out: nobody signs in at the broker itself. */
+  readonly signIn: SignInConfig | undefined;
 }
 
 /** The configuration in a process's env. Throws an `Error` that names each wrong setting and no value. */
@@ -110,16 +125,9 @@ export function readConfig(env: object): BrokerConfig {
     openToAll: s.AUTH_MODE === 'none',
     claimRules: s.CLAIM_RULES,
     trustEmail: s.TRUST_EMAIL,
+    oidc: s.OIDC_ISSUERS.map(workloadIssuer),
     access: foreignIssuers(ACCESS, accessSettings(s)),
     auth0: foreignIssuers(AUTH0, auth0Settings(s)),
+    signIn: signInConfig(s, foreignIssuers(AUTH0, auth0Settings(s))),
   };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
 }

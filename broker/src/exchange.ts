@@ -1,12 +1,13 @@
 import type { policyQueries } from '@agent-ticket/drizzle/control/policy.ts';
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
-import { targetNamesOf } from '@agent-ticket/shared/control.ts';
+import { targetName, targetNamesOf } from '@agent-ticket/shared/control.ts';
 import { present } from '@agent-ticket/shared/handshake.ts';
 import { CREDENTIAL_MIN_LEFT_SECONDS, TICKET_TTL_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { TicketId } from '@agent-ticket/shared/names.ts';
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import { findAgent } from '@agent-ticket/shared/registry.ts';
 import { formatScope } from '@agent-ticket/shared/scope.ts';
+import { actorsOf } from './delegation.ts';
 import { claimFirst, type FirstUserPorts } from './first-user.ts';
 import type { CallFacts } from './http/call.ts';
 import { fitsTicket, type IssuedTicket, issueTicket, ticketPayload } from './issue.ts';
@@ -71,7 +72,11 @@ export async function exchange(
     subjects: subjectsOf(who.principal, ports.trustEmail),
     agent: request.agent,
     instance: request.instance,
-    lockTargets: targetNamesOf({ principal: who.principal.id, ...request }),
+    lockTargets: [
+      ...targetNamesOf({ principal: who.principal.id, ...request }),
+      // Who may not act here may not act for somebody else either.
+      ...actorsOf(who.act).map((id) => targetName({ kind: 'principal', id })),
+    ],
     now: call.now,
   });
   const facts = { registry: ports.registry, ...held, now };
@@ -129,7 +134,7 @@ const payloadOf = (
     issuer: ports.issuer,
     audience: ports.ticketAudience,
     jti,
-    principal: who.principal,
+    who,
     decision,
     agent,
     instance,
@@ -179,6 +184,10 @@ function ticketEvent(
     requestId: call.requestId,
     policyVersion: POLICY_VERSION,
   };
+  const onBehalf = {
+    ...(who.act === undefined ? {} : { actor: who.act.sub }),
+    ...(who.clientId === undefined ? {} : { client_id: who.clientId }),
+  };
   return decision.allowed
     ? {
         ...common,
@@ -191,6 +200,7 @@ function ticketEvent(
           role: decision.role,
           scope: formatScope(decision.scope),
           transport: request.transport,
+          ...onBehalf,
         },
       }
     : {
@@ -198,6 +208,6 @@ function ticketEvent(
         type: 'ticket.denied',
         outcome: 'denied',
         code: decision.reason,
-        details: { method: who.method },
+        details: { method: who.method, ...onBehalf },
       };
 }

@@ -6,6 +6,7 @@ import type { Hono } from 'hono';
 import { createApp } from './app.ts';
 import { compose } from './compose.ts';
 import { readConfig } from './config.ts';
+import { forgetExpired } from './forget-expired.ts';
 import { refuse } from './http/answer.ts';
 import { ledgerOf } from './ledger/object.ts';
 import type { BrokerPorts } from './ports.ts';
@@ -63,9 +64,10 @@ export default {
     return app.fetch(request, env);
   },
 
-  /** Each minute: commands that could not be carried out at once. */
+  /** Each minute: commands that could not be carried out at once, and what has expired. */
   async scheduled(_controller, env): Promise<void> {
     ports ??= portsOf(env);
     await flushOutbox(ports.termination);
+    await forgetExpired(ports);
   },
 } satisfies ExportedHandler<Cloudflare.Env>;

@@ -6,13 +6,13 @@ import { type VerifiedTicket, verifyTicket } from '@agent-ticket/shared/verify-t
 import { SignJWT } from 'jose';
 import type { KeyMaterial } from './keys/material.ts';
 import type { Decision } from './policy.ts';
-import type { Principal } from './principal.ts';
+import type { Authenticated } from './principal.ts';
 
 export interface TicketOrder {
   readonly issuer: string;
   readonly audience: string;
   readonly jti: TicketId;
-  readonly principal: Principal;
+  readonly who: Pick<Authenticated, 'principal' | 'act' | 'clientId'>;
   readonly decision: Extract<Decision, { allowed: true }>;
   readonly agent: string;
   readonly instance: string;
@@ -30,10 +30,11 @@ export interface IssuedTicket extends VerifiedTicket {
 /** The claims of a ticket (its payload), before anybody has signed or recorded anything. */
 export function ticketPayload(order: TicketOrder): TicketPayload {
   const { decision, now } = order;
+  const { principal, act, clientId } = order.who;
   return {
     iss: order.issuer,
     aud: order.audience,
-    sub: order.principal.id,
+    sub: principal.id,
     jti: order.jti,
     iat: now,
     nbf: now,
@@ -42,9 +43,11 @@ export function ticketPayload(order: TicketOrder): TicketPayload {
     instance: InstanceName.parse(order.instance),
     scope: formatScope(decision.scope),
     role: decision.role,
-    tier: order.principal.tier,
+    tier: principal.tier,
     transport: order.transport,
     session_expiry: decision.sessionExpiry,
+    ...(clientId === undefined ? {} : { client_id: clientId }),
+    ...(act === undefined ? {} : { act }),
   };
 }
 

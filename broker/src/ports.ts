@@ -1,10 +1,11 @@
 import type { lockQueries } from '@agent-ticket/drizzle/control/locks.ts';
 import type { CredentialPorts } from './credentials/authenticate.ts';
 import type { ExchangePorts } from './exchange.ts';
+import type { ExpiringPorts } from './forget-expired.ts';
 import type { TerminationPorts } from './termination.ts';
 
 /** Everything that the broker's code needs from where it runs. */
-export interface BrokerPorts extends ExchangePorts {
+export interface BrokerPorts extends ExchangePorts, ExpiringPorts {
   readonly credentials: CredentialPorts;
   readonly locks: ReturnType<typeof lockQueries>;
   readonly termination: TerminationPorts;

@@ -1,4 +1,5 @@
 import type { PrincipalId, Tier } from '@agent-ticket/shared/names.ts';
+import type { Actor } from '@agent-ticket/shared/ticket.ts';
 
 /** Where a tier, permission or group of a principal comes from, for the principal's own eyes. */
 export interface Source {
@@ -27,7 +28,15 @@ export interface Principal {
 /** A principal before anything has been given to it: the least that an identity is worth. */
 export type Identity = Pick<Principal, 'id' | 'kind' | 'issuer' | 'email' | 'emailVerified'>;
 
-export const CREDENTIAL_METHODS = ['anonymous', 'development', 'service-token', 'access', 'auth0'] as const;
+export const CREDENTIAL_METHODS = [
+  'anonymous',
+  'development',
+  'service-token',
+  'access',
+  'auth0',
+  'auth0-session',
+  'oidc',
+] as const;
 
 /** A principal as one request presented it. */
 export interface Authenticated {
@@ -37,6 +46,12 @@ export interface Authenticated {
   readonly expiresAt?: number;
   /** Slugs that the credential is limited to; left out: all. */
   readonly agents?: readonly string[];
+  /** Who acts for the principal, where somebody does (RFC 8693 §4.1). */
+  readonly act?: Actor;
+  /** What a token of a foreign issuer says that delegation asks about: its `sub` and, as it came, its `may_act`. */
+  readonly upstream?: { readonly sub: string; readonly mayAct: unknown };
+  /** The OAuth client that authenticated beside the subject. */
+  readonly clientId?: string;
 }
 
 /** An identity with nothing but the default tier. */

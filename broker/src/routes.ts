@@ -9,15 +9,22 @@ import {
   showServiceToken,
 } from './admin/service-tokens.ts';
 import { deleteInstance, listAgents } from './agents.ts';
+import { hearLogout } from './auth0-session/backchannel-logout.ts';
+import { finishLogin } from './auth0-session/callback.ts';
+import { beginLogin } from './auth0-session/login.ts';
+import { logOut } from './auth0-session/logout.ts';
 import { explain } from './explain.ts';
 import { liveness, readiness } from './health.ts';
-import type { Handler } from './http/call.ts';
+import type { Handler, Refuse } from './http/call.ts';
 import { jwksRoute } from './keys/jwks.ts';
 import { showPrincipal } from './me.ts';
 import { mintTicket } from './mint-ticket.ts';
 import type { Permission } from './permissions.ts';
 import type { BrokerPorts } from './ports.ts';
 import { endOwnSession, listOwnSessions, listSessions, showSession, terminateSession } from './sessions.ts';
+import { showServerMetadata } from './token/metadata.ts';
+import { oauthRefusal } from './token/refusal.ts';
+import { grantToken } from './token.ts';
 
 /** What a route asks of its caller: nothing at all, a credential if there is one, or a credential. */
 export type Demand = 'none' | 'optional' | 'required';
@@ -29,12 +36,31 @@ export interface Route {
   readonly demand: Demand;
   /** Checked before anything is looked up. */
   readonly permission?: Permission;
+  /** How its refusals look; left out: as everywhere. */
+  readonly refuse?: Refuse;
   readonly handler: (ports: BrokerPorts) => Handler;
 }
 
 /** Every route of the broker. What is not here does not exist. */
 export const ROUTES: readonly Route[] = [
   { method: 'POST', path: '/tickets', demand: 'optional', handler: mintTicket },
+  {
+    method: 'POST',
+    path: '/token',
+    demand: 'none',
+    refuse: oauthRefusal('request'),
+    handler: grantToken,
+  },
+  { method: 'GET', path: '/auth/login', demand: 'none', handler: beginLogin },
+  { method: 'GET', path: '/auth/callback', demand: 'none', handler: finishLogin },
+  { method: 'GET', path: '/auth/logout', demand: 'none', handler: logOut },
+  {
+    method: 'POST',
+    path: '/auth/backchannel-logout',
+    demand: 'none',
+    refuse: oauthRefusal('request'),
+    handler: hearLogout,
+  },
   { method: 'GET', path: '/me', demand: 'required', handler: showPrincipal },
   { method: 'POST', path: '/explain', demand: 'required', handler: explain },
   { method: 'GET', path: '/api/agents', demand: 'optional', handler: listAgents },
@@ -42,6 +68,12 @@ export const ROUTES: readonly Route[] = [
   { method: 'GET', path: '/sessions', demand: 'required', handler: listOwnSessions },
   { method: 'DELETE', path: '/sessions/:id', demand: 'required', handler: endOwnSession },
   { method: 'GET', path: '/.well-known/jwks.json', demand: 'none', handler: jwksRoute },
+  {
+    method: 'GET',
+    path: '/.well-known/oauth-authorization-server',
+    demand: 'none',
+    handler: showServerMetadata,
+  },
   { method: 'GET', path: '/admin/keys', demand: 'required', permission: 'keys:read', handler: listKeys },
   {
     method: 'POST',

@@ -112,3 +112,52 @@ export const outbox = sqliteTable(
   },
   (t) => [index('outbox_due').on(t.dueAt)],
 );
+
+/** People who signed in at the broker. The cookie names the row; the row says who it is, so it can be ended. */
+export const authSessions = sqliteTable(
+  'auth_sessions',
+  {
+    /** 128 random bits in hex, inside the encrypted cookie. */
+    id: text('id').primaryKey(),
+    /** Exactly `iss` of the ID token. */
+    issuer: text('issuer').notNull(),
+    subject: text('subject').notNull(),
+    /** The identity provider's own session, by which it tells of a logout. */
+    sid: text('sid'),
+    /** Claims of the ID token, for claim rules. No token is kept. */
+    claims: text('claims', { mode: 'json' }).$type<Record<string, unknown>>().notNull(),
+    createdAt: integer('created_at').notNull(),
+    expiresAt: integer('expires_at').notNull(),
+    endedAt: integer('ended_at'),
+  },
+  (t) => [
+    index('auth_sessions_subject').on(t.issuer, t.subject).where(sql`ended_at IS NULL`),
+    index('auth_sessions_sid').on(t.issuer, t.sid).where(sql`ended_at IS NULL`),
+    index('auth_sessions_expired').on(t.expiresAt),
+  ],
+);
+
+/** Logouts that sessions kept elsewhere (in a cookie alone) must hear of too. */
+export const authLogouts = sqliteTable(
+  'auth_logouts',
+  {
+    /** `sid:<issuer> <sid>` or `sub:<issuer> <sub>`. */
+    name: text('name').primaryKey(),
+    /** Sessions that began no later than this are over. */
+    at: integer('at').notNull(),
+    /** No session that old is taken any more. */
+    keptUntil: integer('kept_until').notNull(),
+  },
+  (t) => [index('auth_logouts_kept').on(t.keptUntil)],
+);
+
+/** Tokens of others that count once, by `jti`, until they would be refused anyway. */
+export const usedTokens = sqliteTable(
+  'used_tokens',
+  {
+    /** Who names it and how: `oidc:<issuer's name>:<jti>`, `logout:<issuer> <jti>`. */
+    name: text('name').primaryKey(),
+    expiresAt: integer('expires_at').notNull(),
+  },
+  (t) => [index('used_tokens_expired').on(t.expiresAt)],
+);

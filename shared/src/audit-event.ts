@@ -23,6 +23,8 @@ export const AUDIT_TYPES = [
   'lock.created',
   'lock.lifted',
   'agent.deleted',
+  'login.succeeded',
+  'login.ended',
 ] as const;
 export type AuditType = (typeof AUDIT_TYPES)[number];
 

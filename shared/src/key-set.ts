@@ -48,6 +48,10 @@ const RULES = {
 } as const;
 export type SetAlgorithm = keyof typeof RULES;
 
+/** Whether a member of a set has the shape of a key of these algorithms. Does NOT import it. */
+export const isKeyOf = (member: unknown, algorithms: readonly SetAlgorithm[]): boolean =>
+  algorithms.some((alg) => RULES[alg].safeParse(member).success);
+
 const KeySetDocument = z.object({ keys: z.array(z.unknown()).max(100) });
 
 /**

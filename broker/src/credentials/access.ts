@@ -51,6 +51,7 @@ export async function authenticateAccess(
     method: 'access',
     principal: applyClaimRules(identity, claims, ports.rules),
     expiresAt: payload.exp,
+    upstream: { sub: payload.sub ?? '', mayAct: payload.may_act },
   });
 }
 

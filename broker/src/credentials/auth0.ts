@@ -2,6 +2,7 @@ import { PrincipalId } from '@agent-ticket/shared/names.ts';
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import * as z from 'zod';
 import { applyClaimRules, type ClaimRule } from '../claim-rules.ts';
+import { foreignActors } from '../delegation.ts';
 import type { Authenticated } from '../principal.ts';
 import { type IssuerWithKeys, verifyForeignJwt } from './foreign-jwt.ts';
 
@@ -43,5 +44,13 @@ export async function authenticateAuth0(
     { ...payload, scope: scope?.split(' ').filter((name) => name !== '') },
     ports.rules,
   );
-  return allow({ method: 'auth0', principal, expiresAt: payload.exp });
+  const act = foreignActors(payload, issuer.issuer, issuer.namespace);
+  if (!act.ok) return act;
+  return allow({
+    method: 'auth0',
+    principal,
+    expiresAt: payload.exp,
+    upstream: { sub, mayAct: payload.may_act },
+    ...(act.value === undefined ? {} : { act: act.value }),
+  });
 }

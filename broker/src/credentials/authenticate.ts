@@ -1,20 +1,22 @@
 import { PrincipalId } from '@agent-ticket/shared/names.ts';
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import { isLoopback } from '@agent-ticket/shared/settings.ts';
+import type { SignInPorts } from '../auth0-session/ports.ts';
 import { type Authenticated, plainPrincipal } from '../principal.ts';
-import { type AccessPorts, authenticateAccess } from './access.ts';
-import { type Auth0Ports, authenticateAuth0 } from './auth0.ts';
+import { authenticateAccess } from './access.ts';
+import { authenticateSession } from './auth0-session.ts';
+import { authenticateBearer, type JwtPorts } from './bearer.ts';
 import { ambientAllowed } from './origin-rule.ts';
 import { type Presented, presentedCredential } from './presented.ts';
 import { looksLikeSecret } from './secret.ts';
 import { authenticateServiceToken, type ServiceTokenPorts } from './service-token.ts';
 
-export interface CredentialPorts {
+export interface CredentialPorts extends JwtPorts {
   readonly serviceTokens: ServiceTokenPorts;
-  readonly access: AccessPorts;
-  readonly auth0: Auth0Ports;
   /** Origins of pages that may spend a cookie, our own among them. */
   readonly trustedOrigins: readonly string[];
+  /** Sign-in at the broker itself; left out: there is none. */
+  readonly signIn: SignInPorts | undefined;
   /** Makes everyone on loopback the development principal. */
   readonly openToAll: boolean;
   readonly randomId: () => string;
@@ -28,7 +30,7 @@ export async function authenticate(
 ): Promise<Outcome<Authenticated>> {
   if (ports.openToAll && isLoopback(new URL(request.url).hostname))
     return allow(nobody('development', 'dev'));
-  const presented = presentedCredential(request.headers);
+  const presented = presentedCredential(request.headers, ports.signIn?.config.cookieName);
   return presented.ok ? verify(presented.value, request, ports, now) : presented;
 }
 
@@ -46,15 +48,24 @@ async function verify(
     case 'bearer':
       return looksLikeSecret(presented.token)
         ? authenticateServiceToken({ secret: presented.token }, ports.serviceTokens, now)
-        : authenticateAuth0(presented.token, ports.auth0, now);
-    case 'access': {
-      const sender = { method: request.method, origin: request.headers.get('origin') };
-      return ambientAllowed(sender, presented.ambient, ports.trustedOrigins)
-        ? authenticateAccess(presented.token, ports.access, now)
+        : authenticateBearer(presented.token, ports, now);
+    case 'session': {
+      if (ports.signIn === undefined) return allow(stranger(ports.randomId()));
+      return ambientAllowed(senderOf(request), 'cookie', ports.trustedOrigins)
+        ? authenticateSession(presented.cookie, ports.signIn, now)
         : deny('origin_not_allowed');
     }
+    case 'access':
+      return ambientAllowed(senderOf(request), presented.ambient, ports.trustedOrigins)
+        ? authenticateAccess(presented.token, ports.access, now)
+        : deny('origin_not_allowed');
   }
 }
+
+const senderOf = (request: Request) => ({
+  method: request.method,
+  origin: request.headers.get('origin'),
+});
 
 /** The principal of a request that no credential was asked of, or that had none. */
 export const stranger = (id: string): Authenticated => nobody('anonymous', id);

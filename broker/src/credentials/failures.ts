@@ -13,6 +13,8 @@ const COUNTED: readonly DenialReason[] = [
   'credential_signature_invalid',
   'credential_claims_invalid',
   'credential_issuer_unknown',
+  'credential_rule_unmet',
+  'credential_used',
   'credential_key_unknown',
 ];
 
@@ -37,11 +39,13 @@ export async function countFailure(
   address: string | null,
   ledger: Ledger,
   now: number,
+  /** Client id that came in a body. */
+  bodyClientId?: string,
 ): Promise<Outcome<never>> {
   if (!COUNTED.includes(refusal.denial.reason)) return refusal;
   const presented = presentedCredential(request.headers);
   const clientId =
-    presented.ok && presented.value.kind === 'client-secret' ? presented.value.clientId : undefined;
+    presented.ok && presented.value.kind === 'client-secret' ? presented.value.clientId : bodyClientId;
   const counts = [
     {
       key: `failed:address:${addressKey(address)}`,

@@ -1,15 +1,21 @@
 import { isCanonicalCompact } from '@agent-ticket/shared/compact-jws.ts';
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
-import type { createRemoteKeys } from '@agent-ticket/shared/remote-keys.ts';
+import type { KeyLookup } from '@agent-ticket/shared/remote-keys.ts';
 import { decodeJwt, decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from 'jose';
 import * as z from 'zod';
 import type { ForeignIssuer } from '../config/issuers.ts';
 
 /** An issuer with its keys, which no other issuer shares. */
-export interface IssuerWithKeys {
-  readonly issuer: ForeignIssuer;
-  readonly keys: ReturnType<typeof createRemoteKeys<'RS256'>>;
+export interface IssuerWithKeys<Issuer extends TokenIssuer = ForeignIssuer> {
+  readonly issuer: Issuer;
+  readonly keys: { find(kid: string): Promise<KeyLookup<ForeignAlgorithm>> };
 }
+
+/** Algorithms of foreign tokens; each issuer's keys say which of them. */
+export type ForeignAlgorithm = 'RS256' | 'ES256';
+
+/** What is asked of any issuer. */
+export type TokenIssuer = Pick<ForeignIssuer, 'namespace' | 'issuer' | 'audiences'>;
 
 /** Tokens carry groups and custom claims; cookies that hold them end at 4 KiB, headers at 16. */
 const MAX_BYTES = 8192;
@@ -30,24 +36,24 @@ const Header = z.object({
 /** What the tokens of every issuer have. Dates are whole: `1e999` is not a date. */
 const Dates = z.object({ exp: z.int(), iat: z.int(), nbf: z.int().optional() });
 
-export interface ForeignToken {
-  readonly issuer: ForeignIssuer;
+export interface ForeignToken<Issuer extends TokenIssuer = ForeignIssuer> {
+  readonly issuer: Issuer;
   readonly payload: JWTPayload & { readonly exp: number };
 }
 
 /**
- * A token of a registered issuer: RS256 by that issuer's own keys, exact issuer, one of its audiences, in time and
+ * A token of a registered issuer: signed by that issuer's own keys, RS256 or ES256 as they are, exact issuer, one of its audiences, in time and
  * at most a day old. The issuer is looked up by the token's unverified `iss` in a closed list; nothing is fetched
  * for one that is not in it. `now` in ms.
  *
  * Does NOT check: what the claims say about a person, revocation at the issuer, that the token came by the issuer's
  * own edge, replay.
  */
-export async function verifyForeignJwt(
+export async function verifyForeignJwt<Issuer extends TokenIssuer>(
   token: string,
-  issuers: readonly IssuerWithKeys[],
+  issuers: readonly IssuerWithKeys<Issuer>[],
   now: number,
-): Promise<Outcome<ForeignToken>> {
+): Promise<Outcome<ForeignToken<Issuer>>> {
   if (!isCanonicalCompact(token, MAX_BYTES)) return deny('credential_malformed', { hint: NOT_A_JWT });
   try {
     const header = Header.safeParse(decodeProtectedHeader(token));

@@ -7,6 +7,7 @@ const chosen = (headers: HeadersInit): string => {
   if (!outcome.ok) return outcome.denial.reason;
   const { value } = outcome;
   if (value.kind === 'none') return 'none';
+  if (value.kind === 'session') return `session ${value.cookie.value}`;
   return value.kind === 'client-secret'
     ? `${value.clientId} ${value.secret}`
     : `${value.kind} ${value.token}`;
@@ -15,6 +16,19 @@ const chosen = (headers: HeadersInit): string => {
 const PAIR = { 'cf-access-client-id': 'id', 'cf-access-client-secret': 'secret' };
 const ASSERTION = { 'cf-access-jwt-assertion': 'assertion' };
 const basic = (text: string) => ({ authorization: `Basic ${Buffer.from(text).toString('base64')}` });
+
+it('the session cookie counts after every other credential, where it has a name', () => {
+  const cookies = (cookie: string, name?: string) => presentedCredential(new Headers({ cookie }), name);
+  expect(cookies('appSession=a')).toEqual({ ok: true, value: { kind: 'none' } });
+  expect(cookies('appSession=a', 'appSession')).toMatchObject({
+    value: { kind: 'session', cookie: { kept: 'server', value: 'a' } },
+  });
+  expect(cookies('CF_Authorization=b; appSession=a', 'appSession')).toMatchObject({
+    value: { kind: 'access', token: 'b' },
+  });
+  const header = { cookie: 'appSession=a', 'cf-access-jwt-assertion': 'c' };
+  expect(presentedCredential(new Headers(header), 'appSession')).toMatchObject({ value: { token: 'c' } });
+});
 
 describe('the credential of a request', () => {
   it.each<[string, HeadersInit, RegExp]>([

@@ -5,7 +5,7 @@ import type { Answer } from './call.ts';
 /** Challenges for every way in which a credential may be sent (RFC 9110 §11.6.1). */
 const CHALLENGE = 'Bearer realm="broker", Basic realm="broker", charset="UTF-8"';
 
-const rateHeaders = (rate: RateState | null | undefined): Record<string, string> =>
+export const rateHeaders = (rate: RateState | null | undefined): Record<string, string> =>
   rate === null || rate === undefined
     ? {}
     : {
@@ -18,6 +18,7 @@ const rateHeaders = (rate: RateState | null | undefined): Record<string, string>
 export function respond(answer: Answer, requestId: string, rate?: RateState | null): Response {
   const headers = new Headers({ 'cache-control': 'no-store', ...rateHeaders(rate), ...answer.headers });
   headers.set('x-request-id', requestId);
+  for (const cookie of answer.cookies ?? []) headers.append('set-cookie', cookie);
   return answer.body === undefined
     ? new Response(null, { status: answer.status, headers })
     : Response.json(answer.body, { status: answer.status, headers });

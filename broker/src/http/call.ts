@@ -1,3 +1,4 @@
+import type { Denial } from '@agent-ticket/shared/denial.ts';
 import type { Outcome } from '@agent-ticket/shared/outcome.ts';
 import type { RateState } from '../ledger.ts';
 import type { Authenticated } from '../principal.ts';
@@ -19,15 +20,22 @@ export interface Call extends CallFacts {
 }
 
 export interface Answer {
-  readonly status: 200 | 201 | 202 | 304;
+  readonly status: 200 | 201 | 202 | 204 | 302 | 304;
   /** Left out: no body. */
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
+  /** `Set-Cookie` lines. */
+  readonly cookies?: readonly string[];
 }
+
+/** How a refusal looks outside. */
+export type Refuse = (denial: Denial, requestId: string, rate?: RateState | null) => Response;
 
 export interface HandlerResult {
   readonly outcome: Outcome<Answer>;
   readonly rate?: RateState | null;
+  /** Left out: as the route says. */
+  readonly refuse?: Refuse;
 }
 
 export type Handler = (call: Call) => Promise<HandlerResult>;

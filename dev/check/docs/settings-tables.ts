@@ -22,6 +22,8 @@ const BROKER: Words<typeof BrokerSettings.shape> = {
   MODE: '`production` or `development`',
   AUTH_MODE: '`required`, or `none`: everyone is one principal, in development on loopback only',
   CLAIM_RULES: 'JSON list: what verified claims are worth here; see below',
+  OIDC_ISSUERS:
+    'JSON list: registered issuers of workload tokens; see [workload identity](workload-identity.md)',
   TRUST_EMAIL: `${LIST} issuers, each exactly its \`iss\`, whose verified addresses e-mail grants may match`,
   CF_ACCESS_TEAM_DOMAIN: `${LIST} Access team domains, \`<team>.cloudflareaccess.com\``,
   CF_ACCESS_AUD: `${LIST} AUD tags of the Access applications; with several teams \`<team domain>|<AUD>\``,
@@ -29,6 +31,13 @@ const BROKER: Words<typeof BrokerSettings.shape> = {
   AUTH0_DOMAIN: `${LIST} Auth0 domains, without scheme`,
   AUTH0_AUDIENCE: `${LIST} API audiences, never a client id; with several domains \`<domain>|<audience>\``,
   AUTH0_JWKS_URL: `${LIST} key addresses in the order of the domains, where they are elsewhere`,
+  AUTH0_CLIENT_ID:
+    'The broker as an application of the first Auth0 domain; with it people [sign in](auth0-session.md) here',
+  AUTH0_CLIENT_SECRET: { secret: 'Secret of that application' },
+  AUTH0_SESSION_ENCRYPTION_KEY: { secret: 'Encrypts the session cookie: 32 characters or more' },
+  BASE_URL: 'The broker’s origin as browsers know it, for cookies and the callback',
+  AUTH0_COOKIE_NAME: 'Name of the session cookie',
+  AUTH0_TENANT_URL: 'Where the tenant is reached, where that is not its domain',
 };
 
 const AGENT_WORKER: Words<typeof AgentWorkerSettings.shape> = {

@@ -1,3 +1,24 @@
+CREATE TABLE `auth_logouts` (
+	`name` text PRIMARY KEY NOT NULL,
+	`at` integer NOT NULL,
+	`kept_until` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE INDEX `auth_logouts_kept` ON `auth_logouts` (`kept_until`);--> statement-breakpoint
+CREATE TABLE `auth_sessions` (
+	`id` text PRIMARY KEY NOT NULL,
+	`issuer` text NOT NULL,
+	`subject` text NOT NULL,
+	`sid` text,
+	`claims` text NOT NULL,
+	`created_at` integer NOT NULL,
+	`expires_at` integer NOT NULL,
+	`ended_at` integer
+);
+--> statement-breakpoint
+CREATE INDEX `auth_sessions_subject` ON `auth_sessions` (`issuer`,`subject`) WHERE ended_at IS NULL;--> statement-breakpoint
+CREATE INDEX `auth_sessions_sid` ON `auth_sessions` (`issuer`,`sid`) WHERE ended_at IS NULL;--> statement-breakpoint
+CREATE INDEX `auth_sessions_expired` ON `auth_sessions` (`expires_at`);--> statement-breakpoint
 CREATE TABLE `grants` (
 	`id` text PRIMARY KEY NOT NULL,
 	`subject` text NOT NULL,
@@ -73,4 +94,10 @@ CREATE TABLE `signing_keys` (
 	`revoked_at` integer
 );
 --> statement-breakpoint
-CREATE UNIQUE INDEX `signing_keys_generation` ON `signing_keys` (`purpose`,`generation`);
+CREATE UNIQUE INDEX `signing_keys_generation` ON `signing_keys` (`purpose`,`generation`);--> statement-breakpoint
+CREATE TABLE `used_tokens` (
+	`name` text PRIMARY KEY NOT NULL,
+	`expires_at` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE INDEX `used_tokens_expired` ON `used_tokens` (`expires_at`);

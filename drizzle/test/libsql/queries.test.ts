@@ -1,4 +1,5 @@
 import { describeAuditEvents } from '../suite/audit-events.ts';
+import { describeAuthSessions } from '../suite/auth-sessions.ts';
 import { describeDeliver } from '../suite/deliver.ts';
 import { describeGrants } from '../suite/grants.ts';
 import { describeLocks } from '../suite/locks.ts';
@@ -20,6 +21,7 @@ describePolicy(open);
 describeGrants(open);
 describeLocks(open);
 describeAuditEvents(open);
+describeAuthSessions(open);
 describeRecordSessions(open);
 describeSessionLists(open);
 describeRecordLocks(open);

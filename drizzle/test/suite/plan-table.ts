@@ -1,4 +1,5 @@
 import type { SqliteRemoteDatabase } from 'drizzle-orm/sqlite-proxy';
+import { authSessionQueries } from '../../control/auth-sessions.ts';
 import { grantQueries } from '../../control/grants.ts';
 import { lockQueries } from '../../control/locks.ts';
 import { outboxQueries } from '../../control/outbox.ts';
@@ -6,6 +7,7 @@ import { policyQueries } from '../../control/policy.ts';
 import type * as controlSchema from '../../control/schema.ts';
 import { serviceTokenQueries } from '../../control/service-tokens.ts';
 import { signingKeyQueries } from '../../control/signing-keys.ts';
+import { usedTokenQueries } from '../../control/used-tokens.ts';
 import { selectLocks } from '../../record/locks.ts';
 import type * as recordSchema from '../../record/schema.ts';
 import { sessionQueries, upsertSession } from '../../record/sessions.ts';
@@ -92,6 +94,31 @@ export const CONTROL_PLANS: readonly Plan<typeof controlSchema>[] = [
     what: 'the locks on one target',
     work: (db) => lockQueries(db).ofTarget('agent:counter', NOW),
     by: ['locks_standing'],
+  },
+  {
+    what: 'the sign-ins of a subject end by index',
+    work: (db) => authSessionQueries(db).logOut({ issuer: 'i', subject: 's' }, NOW, NOW),
+    by: ['auth_sessions_subject'],
+  },
+  {
+    what: 'the sign-in of a session of the identity provider ends by index',
+    work: (db) => authSessionQueries(db).logOut({ issuer: 'i', sid: 's' }, NOW, NOW),
+    by: ['auth_sessions_sid'],
+  },
+  {
+    what: 'old sign-ins and logouts are forgotten by index',
+    work: (db) => authSessionQueries(db).purge(NOW),
+    by: ['auth_sessions_expired', 'auth_logouts_kept'],
+  },
+  {
+    what: 'whether somebody was logged out is found by name',
+    work: (db) => authSessionQueries(db).isLoggedOut({ issuer: 'i', sid: 's', subject: 'u' }, NOW),
+    by: [],
+  },
+  {
+    what: 'used tokens are forgotten by index',
+    work: (db) => usedTokenQueries(db).purge(NOW),
+    by: ['used_tokens_expired'],
   },
   { what: 'the commands that are due', work: (db) => outboxQueries(db).due(NOW, 50), by: ['outbox_due'] },
 ];

@@ -1,0 +1,35 @@
+import { allow, deny } from '@agent-ticket/shared/outcome.ts';
+import { principalOf } from '../credentials/auth0-session.ts';
+import { refuse } from '../http/answer.ts';
+import type { Handler } from '../http/call.ts';
+import type { BrokerPorts } from '../ports.ts';
+import { readForm } from '../token/form.ts';
+import { endSockets } from './end-sockets.ts';
+import { verifyLogoutToken } from './logout-token.ts';
+import { FOREIGN_SESSION_MAX_SECONDS } from './ports.ts';
+
+/**
+ * `POST /auth/backchannel-logout` (OpenID Connect Back-Channel Logout 1.0 §2.5): the tenant says that somebody signed
+ * out. Ends that sign-in, or every one of the subject where no `sid` is named, and the person's sockets.
+ */
+export const hearLogout =
+  (ports: BrokerPorts): Handler =>
+  async (call) => {
+    const { signIn } = ports.credentials;
+    if (signIn === undefined) return { outcome: deny('route_unknown'), refuse };
+    const form = await readForm(call.request);
+    if (!form.ok) return { outcome: form };
+    const logout = await verifyLogoutToken(form.value.get('logout_token') ?? '', signIn, call.now);
+    if (!logout.ok) return { outcome: logout };
+    const { subject, sid } = logout.value;
+    const ended = await signIn.sessions.logOut(
+      { issuer: signIn.config.tenant.issuer, sid, subject },
+      call.now,
+      call.now + FOREIGN_SESSION_MAX_SECONDS * 1000,
+    );
+    for (const each of new Set([...ended, ...(subject === undefined ? [] : [subject])])) {
+      const principal = principalOf(each, signIn);
+      if (principal !== undefined) await endSockets(principal, 'back-channel', call, ports);
+    }
+    return { outcome: allow({ status: 204 }) };
+  };

@@ -1,0 +1,63 @@
+import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+
+/** A session cookie as it came: one that names a session kept on a server, or one that is the session, in parts. */
+export interface SessionCookie {
+  readonly kept: 'server' | 'cookie';
+  readonly value: string;
+}
+
+const MALFORMED = deny('credential_malformed', { hint: 'the session cookie came in pieces that do not fit' });
+
+const pairsOf = (header: string | null): [name: string, value: string][] =>
+  (header ?? '')
+    .split(';')
+    .map((pair) => pair.trim())
+    .filter((pair) => pair.includes('='))
+    .map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]);
+
+/** Names of cookies that belong to the session cookie `name`: itself and its numbered parts. */
+export const sessionCookieNames = (header: string | null, name: string): string[] =>
+  pairsOf(header)
+    .map(([each]) => each)
+    .filter((each) => each === name || partOf(each, name) !== undefined);
+
+function partOf(cookie: string, name: string): number | undefined {
+  const rest = cookie.startsWith(`${name}.`) ? cookie.slice(name.length + 1) : '';
+  return /^(0|[1-9]\d?)$/.test(rest) ? Number(rest) : undefined;
+}
+
+/**
+ * The session cookie of a request: `name`, or `name.0`, `name.1`, … put together. Both at once, a part twice or a part
+ * that is missing are refused: which of two a server takes is not the person's choice. Values are used as they came,
+ * so a broken escape in some other cookie is nobody's problem.
+ */
+export function readSessionCookie(header: string | null, name: string): Outcome<SessionCookie | undefined> {
+  const pairs = pairsOf(header);
+  const whole = pairs.filter(([each]) => each === name);
+  const parts = pairs
+    .map(([each, value]) => ({ index: partOf(each, name), value }))
+    .filter(({ index }) => index !== undefined)
+    .sort((a, b) => (a.index ?? 0) - (b.index ?? 0));
+  const [only, ...others] = whole;
+  if (only !== undefined)
+    return others.length === 0 && parts.length === 0 ? allow({ kept: 'server', value: only[1] }) : MALFORMED;
+  if (parts.length === 0) return allow(undefined);
+  if (parts.some(({ index }, place) => index !== place)) return MALFORMED;
+  return allow({ kept: 'cookie', value: parts.map(({ value }) => value).join('') });
+}
+
+export interface CookieScope {
+  readonly path: string;
+  readonly secure: boolean;
+}
+
+/** A `Set-Cookie` line of the attributes that every cookie here has (RFC 6265 §4.1). Host-only: there is no Domain. */
+export const setCookie = (
+  name: string,
+  value: string,
+  maxAge: number,
+  { path, secure }: CookieScope,
+): string =>
+  `${name}=${value}; Path=${path}; Max-Age=${maxAge}; HttpOnly; SameSite=Lax${secure ? '; Secure' : ''}`;
+
+export const dropCookie = (name: string, scope: CookieScope): string => setCookie(name, '', 0, scope);

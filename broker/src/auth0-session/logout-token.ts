@@ -1,0 +1,70 @@
+import { isCanonicalCompact } from '@agent-ticket/shared/compact-jws.ts';
+import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { decodeProtectedHeader, errors, jwtVerify } from 'jose';
+import * as z from 'zod';
+import type { SignInPorts } from './ports.ts';
+
+const EVENT = 'http://schemas.openid.net/event/backchannel-logout';
+const MAX_BYTES = 4096;
+/** A logout is told when it happens. */
+const MAX_AGE_SECONDS = 300;
+const LEEWAY_SECONDS = 30;
+
+const Header = z.object({
+  kid: z.string().min(1).max(256),
+  typ: z.string().regex(/^(application\/)?logout\+jwt$/i),
+});
+
+/** OpenID Connect Back-Channel Logout 1.0 §2.4. With a `nonce` it would be an ID token. */
+const Claims = z
+  .object({
+    jti: z.string().min(1).max(256),
+    iat: z.int(),
+    sub: z.string().min(1).max(256).optional(),
+    sid: z.string().min(1).max(256).optional(),
+    nonce: z.undefined().optional(),
+    events: z.object({ [EVENT]: z.object({}) }),
+  })
+  .refine(({ sub, sid }) => sub !== undefined || sid !== undefined);
+
+export interface Logout {
+  readonly subject: string | undefined;
+  readonly sid: string | undefined;
+}
+
+/**
+ * A logout token of the tenant (§2.6): its type and nothing else's, its keys, our client id, at most five minutes
+ * old, and each `jti` once. `exp` is checked where it is there. `now` in ms.
+ */
+export async function verifyLogoutToken(
+  token: string,
+  { tenant, usedTokens }: SignInPorts,
+  now: number,
+): Promise<Outcome<Logout>> {
+  const invalid = (inside: string) => deny('logout_token_invalid', { inside });
+  if (!isCanonicalCompact(token, MAX_BYTES)) return invalid('spelling');
+  try {
+    const header = Header.safeParse(decodeProtectedHeader(token));
+    if (!header.success) return invalid('header');
+    const key = await tenant.keys.find(header.data.kid);
+    if (key === 'unavailable') return deny('identity_source_unavailable', { retryAfter: 5 });
+    if (key === 'unknown') return invalid('key');
+    const { payload } = await jwtVerify(token, key.key, {
+      algorithms: [key.alg],
+      issuer: tenant.issuer.issuer,
+      audience: [...tenant.issuer.audiences],
+      clockTolerance: LEEWAY_SECONDS,
+      currentDate: new Date(now),
+      maxTokenAge: MAX_AGE_SECONDS,
+    });
+    const claims = Claims.safeParse(payload);
+    if (!claims.success) return invalid('claims');
+    const { jti, iat, sub, sid } = claims.data;
+    const until = (iat + MAX_AGE_SECONDS + 2 * LEEWAY_SECONDS) * 1000;
+    const first = await usedTokens.use(`logout:${tenant.issuer.issuer} ${jti}`, until);
+    return first ? allow({ subject: sub, sid }) : invalid('replayed');
+  } catch (error) {
+    if (error instanceof errors.JOSEError) return invalid(error.code);
+    throw error;
+  }
+}

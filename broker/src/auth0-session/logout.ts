@@ -1,0 +1,60 @@
+import { allow, deny } from '@agent-ticket/shared/outcome.ts';
+import { principalOf, readSignIn, type SignIn } from '../credentials/auth0-session.ts';
+import type { Call, Handler } from '../http/call.ts';
+import type { BrokerPorts } from '../ports.ts';
+import { dropCookie, readSessionCookie, sessionCookieNames } from './cookie-header.ts';
+import { endSockets } from './end-sockets.ts';
+import { FOREIGN_SESSION_MAX_SECONDS, isSecure, type SignInPorts } from './ports.ts';
+import { readReturnTo } from './return-to.ts';
+import { endSessionUrl } from './tenant.ts';
+
+/**
+ * `GET /auth/logout?return_to=…`: ends the sign-in here, its person's sockets, and goes on to the tenant, which ends its
+ * own session. Without a sign-in that stands it only tidies up. Another site may not send browsers here.
+ */
+export const logOut =
+  (ports: BrokerPorts): Handler =>
+  async (call) => {
+    const { signIn, trustedOrigins } = ports.credentials;
+    if (signIn === undefined) return { outcome: deny('route_unknown') };
+    const { headers, url } = call.request;
+    if (!isOwnWish(headers, trustedOrigins)) return { outcome: deny('origin_not_allowed') };
+    const { config } = signIn;
+    const returnTo = readReturnTo(new URL(url).searchParams.get('return_to'), config.baseUrl, trustedOrigins);
+    if (!returnTo.ok) return { outcome: returnTo };
+    const ended = await end(call, signIn, ports);
+    const names = sessionCookieNames(headers.get('cookie'), config.cookieName);
+    return {
+      outcome: allow({
+        status: 302,
+        headers: { location: endSessionUrl(config, returnTo.value, ended?.sid) },
+        cookies: names.map((name) => dropCookie(name, { path: '/', secure: isSecure(config) })),
+      }),
+    };
+  };
+
+/** Browsers say when a link on another site led here (Fetch Metadata); then the page before must be a listed one. */
+function isOwnWish(headers: Headers, origins: readonly string[]): boolean {
+  if (headers.get('sec-fetch-site') !== 'cross-site') return true;
+  const referrer = headers.get('referer');
+  return referrer !== null && URL.canParse(referrer) && origins.includes(new URL(referrer).origin);
+}
+
+async function end(call: Call, signIn: SignInPorts, ports: BrokerPorts): Promise<SignIn | undefined> {
+  const { config, sessions } = signIn;
+  const cookie = readSessionCookie(call.request.headers.get('cookie'), config.cookieName);
+  if (!cookie.ok || cookie.value === undefined) return undefined;
+  const read = await readSignIn(cookie.value, signIn, call.now);
+  if (!read.ok) return undefined;
+  const { id, subject, sid } = read.value;
+  if (id !== undefined) await sessions.end(id, call.now);
+  else
+    await sessions.logOut(
+      { issuer: config.tenant.issuer, sid, subject },
+      call.now,
+      call.now + FOREIGN_SESSION_MAX_SECONDS * 1000,
+    );
+  const principal = principalOf(subject, signIn);
+  if (principal !== undefined) await endSockets(principal, 'logout', call, ports);
+  return read.value;
+}

@@ -1,0 +1,20 @@
+import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+
+/**
+ * Where a browser goes afterwards: a path of ours or a page of a listed origin; left out, our own first page. What
+ * is followed is the parsed address, so that no spelling (`//host`, a backslash, a tab) means one thing here and
+ * another to the browser.
+ */
+export function readReturnTo(
+  asked: string | null,
+  baseUrl: string,
+  origins: readonly string[],
+): Outcome<string> {
+  if (asked === null) return allow(new URL('/', baseUrl).href);
+  if (asked.length <= 2048 && URL.canParse(asked, baseUrl)) {
+    const url = new URL(asked, baseUrl);
+    const bare = url.username === '' && url.password === '';
+    if (bare && (url.origin === baseUrl || origins.includes(url.origin))) return allow(url.href);
+  }
+  return deny('field_invalid', { field: 'return_to' });
+}

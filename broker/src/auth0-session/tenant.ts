@@ -1,0 +1,133 @@
+import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import type { JWTPayload } from 'jose';
+import {
+  AuthorizationResponseError,
+  allowInsecureRequests,
+  authorizationCodeGrant,
+  buildAuthorizationUrl,
+  ClientError,
+  ClientSecretPost,
+  Configuration,
+  calculatePKCECodeChallenge,
+  customFetch,
+  ResponseBodyError,
+} from 'openid-client';
+import type { SignInConfig } from '../config/sign-in.ts';
+import { verifyForeignJwt } from '../credentials/foreign-jwt.ts';
+import type { SignInPorts } from './ports.ts';
+
+/** What must come back unchanged from the tenant. */
+export interface LoginChecks {
+  readonly state: string;
+  readonly nonce: string;
+  readonly verifier: string;
+}
+
+const TIMEOUT_MS = 5_000;
+const SCOPE = 'openid profile email';
+
+export const callbackUrl = ({ baseUrl }: SignInConfig): string => `${baseUrl}/auth/callback`;
+
+/** The tenant as openid-client sees it. Its endpoints are where every Auth0 tenant has them: nothing to discover. */
+function configurationOf({ config, fetch }: SignInPorts, onUnreachable: () => void): Configuration {
+  const { tenant, tenantUrl, clientId, clientSecret } = config;
+  const configuration = new Configuration(
+    {
+      issuer: tenant.issuer,
+      authorization_endpoint: `${tenantUrl}/authorize`,
+      token_endpoint: `${tenantUrl}/oauth/token`,
+      jwks_uri: tenant.keysUrl,
+      authorization_response_iss_parameter_supported: false,
+    },
+    clientId,
+    {},
+    ClientSecretPost(clientSecret),
+  );
+  // Settings let plain http through for loopback only, where a stand-in plays the tenant.
+  if (tenantUrl.startsWith('http:')) allowInsecureRequests(configuration);
+  configuration[customFetch] = async (url, { method, headers, body }) => {
+    try {
+      const form = body === undefined || body === null ? {} : { body: String(body) };
+      const answer = await fetch(url, { method, headers, ...form, signal: AbortSignal.timeout(TIMEOUT_MS) });
+      if (answer.status >= 500) onUnreachable();
+      return answer;
+    } catch (error) {
+      onUnreachable();
+      throw error;
+    }
+  };
+  return configuration;
+}
+
+/** Where a browser goes to sign in (OpenID Connect Core §3.1.2.1, PKCE by RFC 7636). */
+export async function authorizeUrl(
+  { state, nonce, verifier }: LoginChecks,
+  loginHint: string | null,
+  ports: SignInPorts,
+): Promise<string> {
+  const url = buildAuthorizationUrl(
+    configurationOf(ports, () => {}),
+    {
+      redirect_uri: callbackUrl(ports.config),
+      scope: SCOPE,
+      state,
+      nonce,
+      code_challenge: await calculatePKCECodeChallenge(verifier),
+      code_challenge_method: 'S256',
+      ...(loginHint === null ? {} : { login_hint: loginHint }),
+    },
+  );
+  return url.href;
+}
+
+/**
+ * Redeems the code that the tenant sent back and answers the verified claims of the ID token: state, nonce and PKCE
+ * by openid-client, the signature by the tenant's keys as for every other token of it. No token is kept.
+ */
+export async function redeemLogin(
+  query: string,
+  { state, nonce, verifier }: LoginChecks,
+  ports: SignInPorts,
+  now: number,
+): Promise<Outcome<JWTPayload>> {
+  let unreachable = false;
+  const configuration = configurationOf(ports, () => {
+    unreachable = true;
+  });
+  // From configuration, never from the request: behind a proxy the two differ, and the tenant compares.
+  const url = new URL(callbackUrl(ports.config));
+  url.search = query;
+  try {
+    const { id_token: idToken = '' } = await authorizationCodeGrant(configuration, url, {
+      expectedState: state,
+      expectedNonce: nonce,
+      pkceCodeVerifier: verifier,
+      idTokenExpected: true,
+    });
+    const verified = await verifyForeignJwt(idToken, [ports.tenant], now);
+    return verified.ok ? allow(verified.value.payload) : verified;
+  } catch (error) {
+    if (unreachable) return deny('identity_source_unavailable', { retryAfter: 5 });
+    if (error instanceof AuthorizationResponseError || error instanceof ResponseBodyError)
+      return deny('login_refused', {
+        inside: error.error.slice(0, 64),
+        hint: 'the sign-in was not completed',
+      });
+    if (error instanceof ClientError)
+      return deny('login_refused', { inside: error.code ?? 'client', hint: 'the sign-in was not completed' });
+    throw error;
+  }
+}
+
+/** Where a browser goes to sign out at the tenant too (OpenID Connect RP-Initiated Logout §2). */
+export function endSessionUrl(
+  { tenantUrl, clientId }: SignInConfig,
+  returnTo: string,
+  sid: string | undefined,
+): string {
+  const url = new URL('/oidc/logout', tenantUrl);
+  url.searchParams.set('client_id', clientId);
+  url.searchParams.set('post_logout_redirect_uri', returnTo);
+  if (sid !== undefined) url.searchParams.set('logout_hint', sid);
+  return url.href;
+}

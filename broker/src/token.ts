@@ -1,0 +1,97 @@
+import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { authenticateJwt } from './credentials/bearer.ts';
+import { countFailure } from './credentials/failures.ts';
+import { authenticateServiceToken } from './credentials/service-token.ts';
+import { capped, delegate } from './delegation.ts';
+import { exchange } from './exchange.ts';
+import type { Call, Handler, HandlerResult } from './http/call.ts';
+import type { BrokerPorts } from './ports.ts';
+import type { Authenticated } from './principal.ts';
+import { type ClientSecret, presentedClient } from './token/client.ts';
+import { type PresentedToken, readExchangedTokens } from './token/exchanged-tokens.ts';
+import { readForm } from './token/form.ts';
+import { oauthRefusal, type Stage } from './token/refusal.ts';
+import { readGrantType, readTicketRequest, TICKET_TOKEN_TYPE } from './token/request.ts';
+
+/**
+ * `POST /token`: a ticket by OAuth. A service token is a client and gets one by `client_credentials` (RFC 6749 §4.4);
+ * a JWT of somebody else's is exchanged for one (RFC 8693), where client authentication is optional. Then the same
+ * exchange as everywhere: audit, limits, locks and policy do not know the difference.
+ */
+export const grantToken =
+  (ports: BrokerPorts): Handler =>
+  async (call) => {
+    const form = await readForm(call.request, 'resource');
+    if (!form.ok) return { outcome: form };
+    const grantType = readGrantType(form.value);
+    if (!grantType.ok) return { outcome: grantType };
+    const secret = presentedClient(call.request.headers, form.value);
+    if (!secret.ok) return refusedAt('client', secret);
+    const client = secret.value && (await authenticateClient(secret.value, call, ports));
+    if (client?.ok === false) return refusedAt('client', client);
+
+    if (grantType.value === 'client_credentials') {
+      const who = client?.value ?? undefined;
+      if (who === undefined) return refusedAt('client', deny('credential_missing'));
+      return issue(who, form.value, 'client', call, ports);
+    }
+    const tokens = readExchangedTokens(form.value);
+    if (!tokens.ok) return { outcome: tokens };
+    const subject = await holderOf(tokens.value.subject, call, ports);
+    if (!subject.ok) return refusedAt('token', subject);
+    const actor = tokens.value.actor && (await holderOf(tokens.value.actor, call, ports));
+    if (actor?.ok === false) return refusedAt('token', actor);
+    const who = actor === undefined ? subject : delegate(subject.value, actor.value);
+    if (!who.ok) return refusedAt('token', who);
+    const beside =
+      client === undefined || secret.value === undefined
+        ? who.value
+        : { ...capped(who.value, client.value), clientId: secret.value.clientId };
+    return issue(beside, form.value, 'request', call, ports);
+  };
+
+const refusedAt = (stage: Stage, outcome: Outcome<never>): HandlerResult => ({
+  outcome,
+  refuse: oauthRefusal(stage),
+});
+
+async function authenticateClient(
+  presented: ClientSecret,
+  call: Call,
+  ports: BrokerPorts,
+): Promise<Outcome<Authenticated>> {
+  const client = await authenticateServiceToken(presented, ports.credentials.serviceTokens, call.now);
+  if (client.ok) return client;
+  return countFailure(client, call.request, call.ipAddress, ports.ledger, call.now, presented.clientId);
+}
+
+async function holderOf(
+  { token, sources }: PresentedToken,
+  call: Call,
+  ports: BrokerPorts,
+): Promise<Outcome<Authenticated>> {
+  const holder = await authenticateJwt(token, sources, ports.credentials, call.now);
+  return holder.ok ? holder : countFailure(holder, call.request, call.ipAddress, ports.ledger, call.now);
+}
+
+async function issue(
+  who: Authenticated,
+  form: ReadonlyMap<string, string>,
+  stage: Stage,
+  call: Call,
+  ports: BrokerPorts,
+): Promise<HandlerResult> {
+  const request = readTicketRequest(form, ports);
+  if (!request.ok) return { outcome: request };
+  const { outcome, rate } = await exchange(who, request.value, call, ports);
+  if (!outcome.ok) return { ...refusedAt(stage, outcome), rate };
+  const { ticket, expires_in, scope } = outcome.value;
+  const body = {
+    access_token: ticket,
+    issued_token_type: TICKET_TOKEN_TYPE,
+    token_type: 'N_A',
+    expires_in,
+    scope,
+  };
+  return { outcome: allow({ status: 200, body, headers: { pragma: 'no-cache' } }), rate };
+}

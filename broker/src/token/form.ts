@@ -1,0 +1,31 @@
+import { BODY_MAX_BYTES } from '@agent-ticket/shared/limits.ts';
+import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { readBounded } from '@agent-ticket/shared/read-bounded.ts';
+
+const FORM = /^application\/x-www-form-urlencoded\s*(;|$)/i;
+
+/**
+ * Reads a form body (RFC 6749 appendix B). A parameter without a value is as if it were not there, one that comes
+ * twice refuses the request (§3.2). The query is not looked at: secrets do not belong there.
+ *
+ * @param repeatable a parameter that may come more often (RFC 8693 §2.1); more than we serve is its own refusal.
+ */
+export async function readForm(
+  request: Request,
+  repeatable?: string,
+): Promise<Outcome<ReadonlyMap<string, string>>> {
+  if (!FORM.test(request.headers.get('content-type') ?? ''))
+    return deny('media_type_unsupported', { hint: 'send a form' });
+  const bytes = await readBounded(request, BODY_MAX_BYTES);
+  if (bytes === undefined) return deny('body_too_large');
+  const form = new Map<string, string>();
+  for (const [name, value] of new URLSearchParams(new TextDecoder().decode(bytes))) {
+    if (value === '') continue;
+    if (form.has(name))
+      return name === repeatable
+        ? deny('target_invalid', { hint: 'one resource at a time' })
+        : deny('field_invalid', { hint: 'a parameter came twice' });
+    form.set(name, value);
+  }
+  return allow(form);
+}

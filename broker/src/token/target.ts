@@ -1,0 +1,26 @@
+import { AgentSlug, InstanceName } from '@agent-ticket/shared/names.ts';
+import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+
+export interface Target {
+  readonly agent: AgentSlug;
+  readonly instance: InstanceName;
+}
+
+/** The address of an agent instance, the way in which clients name it as an OAuth resource (RFC 8707 §2). */
+export const resourceOf = (agentWorkerUrl: string, { agent, instance }: Target): string =>
+  new URL(`/agents/${agent}/${instance}`, agentWorkerUrl).href;
+
+/**
+ * Reads `resource`: the URL of one agent instance of this deployment, as `https` or as `wss`. Compared as text, so
+ * that no second spelling (a port, a user, dots, an escape, a query) names the same instance.
+ */
+export function readTarget(resource: string, agentWorkerUrl: string): Outcome<Target> {
+  const [, agent, instance] = /\/agents\/([^/]+)\/([^/]+)$/.exec(resource) ?? [];
+  const slug = AgentSlug.safeParse(agent);
+  const name = InstanceName.safeParse(instance);
+  if (slug.success && name.success) {
+    const target = { agent: slug.data, instance: name.data };
+    if (resource.replace(/^ws/, 'http') === resourceOf(agentWorkerUrl, target)) return allow(target);
+  }
+  return deny('target_invalid', { hint: 'resource is the URL of an agent instance' });
+}

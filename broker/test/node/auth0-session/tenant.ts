@@ -1,0 +1,122 @@
+import { vi } from 'vitest';
+import { type TestIssuer, testIssuer } from '../issuer.ts';
+import { BROKER, NOW, openStand, type Stand } from '../stand.ts';
+
+export const TENANT = 'https://tenant.test/';
+export const CLIENT_ID = 'broker-client';
+export const SECRET = 'a secret of at least 32 characters';
+export const ALICE = 'auth0:tenant.test:auth0|alice';
+
+/** A tenant with one person in it, and the broker as its client. */
+export interface TenantStand {
+  readonly stand: Stand;
+  readonly tenant: TestIssuer;
+  /** What the tenant is asked at, for other clients of it. */
+  readonly web: Readonly<
+    Record<string, object | ((init: { readonly body?: string }) => Response | Promise<Response>)>
+  >;
+  /** What the next ID token says beside the usual. */
+  idClaims: Record<string, unknown>;
+  /** How the token endpoint answers instead; undefined: as it should. */
+  tokenAnswer: (() => Response) | undefined;
+  /** Signs in at the broker and answers the cookie that the browser then has. */
+  signIn(returnTo?: string): Promise<{ readonly cookie: string; readonly location: string | null }>;
+  me(cookie: string, headers?: Record<string, string>): Promise<Response>;
+}
+
+/** Libraries read the clock themselves: for them it stands at {@link NOW} too. */
+export const standStill = (): void => {
+  vi.useFakeTimers({ toFake: ['Date'], now: NOW * 1000 });
+};
+
+export const cookiesOf = (answer: Response): string =>
+  answer.headers
+    .getSetCookie()
+    .filter((line) => !line.includes('Max-Age=0'))
+    .map((line) => line.split(';')[0])
+    .join('; ');
+
+export const go = async (
+  at: Pick<TenantStand, 'stand'>,
+  path: string,
+  headers: Record<string, string> = {},
+) => at.stand.app.request(`${BROKER}${path}`, { headers });
+
+export async function openTenant(settings: Readonly<Record<string, string>> = {}): Promise<TenantStand> {
+  const tenant = await testIssuer(TENANT);
+  const begun = { nonce: '' };
+  const web = {
+    [`${TENANT}.well-known/openid-configuration`]: {
+      issuer: TENANT,
+      authorization_endpoint: `${TENANT}authorize`,
+      token_endpoint: `${TENANT}oauth/token`,
+      jwks_uri: `${TENANT}.well-known/jwks.json`,
+      end_session_endpoint: `${TENANT}oidc/logout`,
+    },
+    [`${TENANT}.well-known/jwks.json`]: tenant.keySet,
+    [`${TENANT}oauth/token`]: async () =>
+      at.tokenAnswer?.() ??
+      Response.json({
+        access_token: 'opaque',
+        token_type: 'Bearer',
+        expires_in: 3600,
+        id_token: await tenant.sign({
+          sub: 'auth0|alice',
+          aud: CLIENT_ID,
+          iat: NOW,
+          exp: NOW + 36_000,
+          nonce: begun.nonce,
+          sid: 'tenant-session-1',
+          email: 'alice@people.test',
+          email_verified: true,
+          ...at.idClaims,
+        }),
+      }),
+  };
+  const stand = await openStand(
+    {
+      AUTH0_DOMAIN: 'tenant.test',
+      AUTH0_AUDIENCE: 'https://broker.test/api',
+      AUTH0_CLIENT_ID: CLIENT_ID,
+      AUTH0_CLIENT_SECRET: 'client secret',
+      AUTH0_SESSION_ENCRYPTION_KEY: SECRET,
+      BASE_URL: BROKER,
+      ...settings,
+    },
+    web,
+  );
+  const at: TenantStand = {
+    stand,
+    tenant,
+    web,
+    idClaims: {},
+    tokenAnswer: undefined,
+    async signIn(returnTo) {
+      const query = returnTo === undefined ? '' : `?return_to=${encodeURIComponent(returnTo)}`;
+      const left = await go(at, `/auth/login${query}`);
+      const authorize = new URL(left.headers.get('location') ?? '');
+      begun.nonce = authorize.searchParams.get('nonce') ?? '';
+      const callback = `/auth/callback?code=c&state=${authorize.searchParams.get('state')}`;
+      const back = await go(at, callback, { cookie: cookiesOf(left) });
+      return { cookie: cookiesOf(back), location: back.headers.get('location') };
+    },
+    me: (cookie, headers = {}) => go(at, '/me', { cookie, ...headers }),
+  };
+  return at;
+}
+
+/** A logout token of the person, right unless the claims or the header say otherwise. */
+export const logoutToken = (at: TenantStand, claims: Record<string, unknown> = {}, header: object = {}) =>
+  at.tenant.sign(
+    {
+      aud: CLIENT_ID,
+      iat: NOW,
+      exp: NOW + 120,
+      jti: crypto.randomUUID(),
+      sub: 'auth0|alice',
+      sid: 'tenant-session-1',
+      events: { 'http://schemas.openid.net/event/backchannel-logout': {} },
+      ...claims,
+    },
+    { typ: 'logout+jwt', ...header },
+  );

@@ -1,0 +1,157 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { policyQueries } from '@agent-ticket/drizzle/control/policy.ts';
+import { serviceTokenQueries } from '@agent-ticket/drizzle/control/service-tokens.ts';
+import { openControl, openRecord } from '@agent-ticket/drizzle/open-libsql.ts';
+import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
+import type { Hono } from 'hono';
+import { afterAll } from 'vitest';
+import { createApp } from '../../src/app.ts';
+import { compose, type Runtime } from '../../src/compose.ts';
+import { readConfig } from '../../src/config.ts';
+import { digestSecret, makeSecret } from '../../src/credentials/secret.ts';
+import type { BrokerPorts } from '../../src/ports.ts';
+
+/** 2027-01-15T08:00:00Z. */
+export const NOW = 1_800_000_000;
+
+export const BROKER = 'https://broker.test';
+export const AGENTS_AT = 'https://agents.test';
+export const COUNTER = `${AGENTS_AT}/agents/counter/main`;
+
+const KEY = 'A'.repeat(43);
+const bytes = (length: number) => crypto.getRandomValues(new Uint8Array(length));
+
+export const SETTINGS = {
+  ISSUER: BROKER,
+  TICKET_AUDIENCE: 'agents.test',
+  AGENT_WORKER_URL: AGENTS_AT,
+  KEK: KEY,
+  TOKEN_PEPPER: KEY,
+  ALLOWED_ORIGINS: 'https://app.test',
+};
+
+export interface Stand {
+  readonly app: Hono;
+  readonly ports: BrokerPorts;
+  /** Audit events, oldest first. */
+  readonly events: readonly AuditEvent[];
+  /** Addresses that were asked for, oldest first. */
+  readonly fetched: readonly string[];
+  /** Commands sent to the agent worker. */
+  readonly commands: readonly string[];
+  /** Seconds since 1970; starts at {@link NOW}. */
+  readonly clock: { now: number };
+  post(path: string, body: Record<string, string>, headers?: Record<string, string>): Promise<Response>;
+  makeServiceToken(wish?: { agents?: string[]; expiresAt?: number }): Promise<{
+    readonly id: string;
+    readonly clientId: string;
+    readonly clientSecret: string;
+  }>;
+  grant(subject: string, agent: string, role: string): Promise<void>;
+}
+
+/** What answers at an address: a document, or a function over the request. */
+export type Web = Readonly<
+  Record<string, object | ((init: { readonly body?: string }) => Response | Promise<Response>)>
+>;
+
+/** The whole broker in this process, on libSQL files and a clock of its own; only the addresses of `web` answer. */
+export async function openStand(
+  settings: Readonly<Record<string, string>> = {},
+  web: Web = {},
+): Promise<Stand> {
+  const folder = await mkdtemp(join(tmpdir(), 'agent-ticket-broker-'));
+  const control = await openControl(`file:${folder}/control.db`);
+  const record = await openRecord(`file:${folder}/record.db`);
+  afterAll(async () => {
+    control.close();
+    record.close();
+    await rm(folder, { recursive: true });
+  });
+  const clock = { now: NOW };
+  const [events, fetched, commands]: [AuditEvent[], string[], string[]] = [[], [], []];
+  const runtime: Runtime = {
+    control: control.db,
+    record: record.db,
+    sendControl: async (token) => {
+      commands.push(token);
+      return Response.json({ closed: 0, objects: 0, unreachable: 0, pending: 0, ms: 0 });
+    },
+    ledger: {
+      settle: async (_account, { event }) => {
+        if (event !== undefined) events.push(event);
+        return { admitted: true, rate: null };
+      },
+    },
+    pingDatabases: async () => {},
+    fetch: async (url, init) => {
+      fetched.push(url);
+      const there = web[url];
+      if (there === undefined) throw new TypeError(`nothing answers at ${url}`);
+      return typeof there === 'function' ? there(init) : Response.json(there);
+    },
+    sleep: async () => {
+      // A fixed clock would wait for ever.
+      clock.now += 1;
+    },
+    clock: () => clock.now * 1000,
+    randomId: () => crypto.randomUUID(),
+    randomBytes: bytes,
+    addressOf: () => '192.0.2.1',
+    later: () => {},
+    log: () => {},
+  };
+  const config = readConfig({ ...SETTINGS, ...settings });
+  const ports = compose(config, runtime);
+  const app = createApp(ports);
+  return {
+    app,
+    ports,
+    events,
+    fetched,
+    commands,
+    clock,
+    post: async (path, body, headers = {}) =>
+      app.request(`${BROKER}${path}`, { method: 'POST', headers, body: new URLSearchParams(body) }),
+    async makeServiceToken({ agents, expiresAt } = {}) {
+      const [id, clientId, clientSecret] = [
+        crypto.randomUUID(),
+        `svc_${crypto.randomUUID()}`,
+        makeSecret(bytes),
+      ];
+      const createdAt = NOW * 1000;
+      await serviceTokenQueries(control.db).insert(
+        {
+          id,
+          clientId,
+          name: 'test',
+          tier: 'pro',
+          agents: agents ?? null,
+          permissions: [],
+          createdBy: 'test',
+          createdAt,
+          expiresAt: expiresAt === undefined ? null : expiresAt * 1000,
+        },
+        { tokenId: id, digest: await digestSecret(clientSecret, config.tokenPepper), createdAt },
+      );
+      return { id, clientId, clientSecret };
+    },
+    grant: (subject, agent, role) =>
+      policyQueries(control.db).insertGrant({
+        id: crypto.randomUUID(),
+        subject,
+        agentSlug: agent,
+        instanceId: '*',
+        role,
+        reason: 'test',
+        createdBy: 'test',
+        createdAt: NOW * 1000,
+      }),
+  };
+}
+
+export const basic = (id: string, secret: string): Record<string, string> => ({
+  authorization: `Basic ${btoa(`${id}:${secret}`)}`,
+});

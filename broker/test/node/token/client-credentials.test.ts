@@ -1,0 +1,245 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { bodyOf, ticketIn } from '../answers.ts';
+import { AGENTS_AT, basic, COUNTER, NOW, openStand, type Stand } from '../stand.ts';
+
+let stand: Stand;
+let client: { id: string; clientId: string; clientSecret: string };
+
+beforeAll(async () => {
+  stand = await openStand();
+  client = await stand.makeServiceToken();
+  await stand.grant(`token:${client.id}`, 'counter', 'admin');
+});
+
+const GRANT = { grant_type: 'client_credentials', resource: COUNTER };
+const authenticated = () => basic(client.clientId, client.clientSecret);
+const inBody = () => ({ client_id: client.clientId, client_secret: client.clientSecret });
+
+describe('client_credentials', () => {
+  it.each<[string, () => [Record<string, string>, Record<string, string>]]>([
+    ['by Basic', () => [GRANT, authenticated()]],
+    ['in the body', () => [{ ...GRANT, ...inBody() }, {}]],
+    [
+      'by Basic with the same client_id in the body',
+      () => [{ ...GRANT, client_id: client.clientId }, authenticated()],
+    ],
+  ])('a client that authenticates %s gets a ticket', async (_how, request) => {
+    const answer = await stand.post('/token', ...request());
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get('cache-control')).toBe('no-store');
+    expect(answer.headers.get('pragma')).toBe('no-cache');
+    const claims = await ticketIn(answer.clone());
+    expect(await bodyOf(answer)).toEqual({
+      access_token: expect.any(String),
+      issued_token_type: 'urn:ietf:params:oauth:token-type:jwt',
+      token_type: 'N_A',
+      expires_in: 60,
+      scope:
+        'agent:connect agent:state:read agent:state:write agent:message agent:rpc:whoami agent:rpc:increment',
+    });
+    expect(claims).toMatchObject({
+      sub: `token:${client.id}`,
+      agent: 'counter',
+      instance: 'main',
+      iat: NOW,
+      transport: 'websocket',
+    });
+    expect(claims).not.toHaveProperty('client_id');
+  });
+
+  it('is recorded like every mint', () => {
+    expect(stand.events.at(-1)).toMatchObject({ type: 'ticket.issued', principal: `token:${client.id}` });
+  });
+
+  it.each([
+    ['as https', COUNTER],
+    ['as wss', COUNTER.replace('https', 'wss')],
+  ])('the instance may be named %s', async (_how, resource) => {
+    expect((await stand.post('/token', { ...GRANT, resource }, authenticated())).status).toBe(200);
+  });
+
+  it('gets less than its role allows when it asks for less', async () => {
+    const answer = await stand.post('/token', { ...GRANT, scope: 'agent:rpc:increment' }, authenticated());
+    expect(await answer.json()).toMatchObject({ scope: 'agent:connect agent:rpc:increment' });
+  });
+
+  it('can ask for a ticket for plain requests', async () => {
+    expect(
+      await ticketIn(await stand.post('/token', { ...GRANT, transport: 'http' }, authenticated())),
+    ).toMatchObject({ transport: 'http' });
+  });
+
+  it('parameters without a value and unknown ones are as if they were not there', async () => {
+    const more = { scope: '', audience: '', resource_hint: 'x' };
+    expect((await stand.post('/token', { ...GRANT, ...more }, authenticated())).status).toBe(200);
+  });
+});
+
+const REFUSALS: readonly [what: string, body: Record<string, string>, status: number, error: string][] = [
+  ['no grant type', { resource: COUNTER }, 400, 'invalid_request'],
+  ['another grant type', { ...GRANT, grant_type: 'password' }, 400, 'unsupported_grant_type'],
+  [
+    'the authorization code grant',
+    { ...GRANT, grant_type: 'authorization_code' },
+    400,
+    'unsupported_grant_type',
+  ],
+  ['no resource', { grant_type: 'client_credentials' }, 400, 'invalid_target'],
+  [
+    'a resource of another host',
+    { ...GRANT, resource: 'https://evil.test/agents/counter/main' },
+    400,
+    'invalid_target',
+  ],
+  [
+    'a resource over plain http',
+    { ...GRANT, resource: COUNTER.replace('https', 'http') },
+    400,
+    'invalid_target',
+  ],
+  [
+    'a resource with the port said',
+    { ...GRANT, resource: 'https://agents.test:443/agents/counter/main' },
+    400,
+    'invalid_target',
+  ],
+  [
+    'a resource with a user',
+    { ...GRANT, resource: 'https://a@agents.test/agents/counter/main' },
+    400,
+    'invalid_target',
+  ],
+  ['a resource with a query', { ...GRANT, resource: `${COUNTER}?x=1` }, 400, 'invalid_target'],
+  ['a resource with a fragment', { ...GRANT, resource: `${COUNTER}#x` }, 400, 'invalid_target'],
+  ['a resource with more path', { ...GRANT, resource: `${COUNTER}/sub` }, 400, 'invalid_target'],
+  [
+    'a resource with dots',
+    { ...GRANT, resource: `${AGENTS_AT}/x/../agents/counter/main` },
+    400,
+    'invalid_target',
+  ],
+  [
+    'a resource with an escape',
+    { ...GRANT, resource: `${AGENTS_AT}/agents/counter/m%61in` },
+    400,
+    'invalid_target',
+  ],
+  ['an unknown agent', { ...GRANT, resource: `${AGENTS_AT}/agents/nothing/main` }, 400, 'invalid_target'],
+  [
+    'an agent that is switched off',
+    { ...GRANT, resource: `${AGENTS_AT}/agents/chat/main` },
+    400,
+    'invalid_target',
+  ],
+  ['another audience', { ...GRANT, audience: 'https://elsewhere.test' }, 400, 'invalid_target'],
+  ['a scope that does not exist', { ...GRANT, scope: 'agent:everything' }, 400, 'invalid_scope'],
+  ['a scope outside of the role', { ...GRANT, scope: 'agent:rpc:reset' }, 400, 'invalid_scope'],
+  ['an unknown transport', { ...GRANT, transport: 'pigeon' }, 400, 'invalid_request'],
+  [
+    'another type of token',
+    { ...GRANT, requested_token_type: 'urn:ietf:params:oauth:token-type:access_token' },
+    400,
+    'invalid_request',
+  ],
+];
+
+describe('a request is refused in the shape of OAuth', () => {
+  it.each(REFUSALS)('for %s', async (_what, body, status, error) => {
+    const answer = await stand.post('/token', body, authenticated());
+    expect(answer.status).toBe(status);
+    expect(await answer.json()).toEqual({
+      error,
+      error_description: expect.stringMatching(/^[\x20-\x21\x23-\x5b\x5d-\x7e]+$/),
+    });
+    expect(answer.headers.get('cache-control')).toBe('no-store');
+  });
+
+  it.each<[string, () => [Record<string, string>, Record<string, string>], number, string]>([
+    ['nothing', () => [GRANT, {}], 401, 'invalid_client'],
+    [
+      'a wrong secret',
+      () => [GRANT, basic(client.clientId, `${client.clientSecret.slice(0, -7)}1234567`)],
+      401,
+      'invalid_client',
+    ],
+    ['an unknown client', () => [GRANT, basic('svc_nobody', client.clientSecret)], 401, 'invalid_client'],
+    ['a client id alone', () => [{ ...GRANT, client_id: client.clientId }, {}], 401, 'invalid_client'],
+    [
+      'a bearer token',
+      () => [GRANT, { authorization: `Bearer ${client.clientSecret}` }],
+      401,
+      'invalid_client',
+    ],
+    [
+      'Basic and the body at once',
+      () => [{ ...GRANT, ...inBody() }, authenticated()],
+      400,
+      'invalid_request',
+    ],
+    ['two client ids', () => [{ ...GRANT, client_id: 'svc_other' }, authenticated()], 400, 'invalid_request'],
+    [
+      'a secret without a client id',
+      () => [{ ...GRANT, client_secret: client.clientSecret }, {}],
+      400,
+      'invalid_request',
+    ],
+    [
+      'the header pair of Access',
+      () => [
+        GRANT,
+        { 'cf-access-client-id': client.clientId, 'cf-access-client-secret': client.clientSecret },
+      ],
+      401,
+      'invalid_client',
+    ],
+  ])('for a client that shows %s', async (_what, request, status, error) => {
+    const answer = await stand.post('/token', ...request());
+    expect(answer.status).toBe(status);
+    expect(await answer.json()).toMatchObject({ error });
+    expect(answer.headers.get('www-authenticate')).toBe(
+      status === 401 ? 'Basic realm="broker", charset="UTF-8"' : null,
+    );
+  });
+
+  it.each([
+    ['JSON', 'application/json', '{"grant_type":"client_credentials"}', 400],
+    ['no type', undefined, 'grant_type=client_credentials', 400],
+    ['a body over 16 KiB', 'application/x-www-form-urlencoded', `x=${'a'.repeat(17_000)}`, 413],
+    ['a parameter that comes twice', 'application/x-www-form-urlencoded', 'grant_type=a&grant_type=b', 400],
+  ])('for %s', async (_what, type, body, status) => {
+    const headers = { ...authenticated(), 'content-type': type ?? '' };
+    const answer = await stand.app.request('https://broker.test/token', { method: 'POST', headers, body });
+    expect(answer.status).toBe(status);
+    expect(await answer.json()).toMatchObject({ error: 'invalid_request' });
+  });
+
+  it('for two resources', async () => {
+    const body = new URLSearchParams({ ...GRANT });
+    body.append('resource', `${COUNTER}2`);
+    const answer = await stand.app.request('https://broker.test/token', {
+      method: 'POST',
+      headers: authenticated(),
+      body,
+    });
+    expect(await answer.json()).toMatchObject({ error: 'invalid_target' });
+  });
+
+  it('for another method', async () => {
+    const answer = await stand.app.request('https://broker.test/token');
+    expect(answer.status).toBe(405);
+    expect(answer.headers.get('allow')).toBe('POST');
+    expect(await answer.json()).toMatchObject({ error: 'invalid_request' });
+  });
+
+  it('for an agent that the token is not limited to, as for one that does not exist', async () => {
+    const limited = await stand.makeServiceToken({ agents: ['lobby'] });
+    const answer = await stand.post('/token', GRANT, basic(limited.clientId, limited.clientSecret));
+    expect(await answer.json()).toMatchObject({ error: 'invalid_target' });
+  });
+
+  it('for a service token that has ended', async () => {
+    const ended = await stand.makeServiceToken({ expiresAt: NOW });
+    const answer = await stand.post('/token', GRANT, basic(ended.clientId, ended.clientSecret));
+    expect([answer.status, await answer.json()]).toMatchObject([401, { error: 'invalid_client' }]);
+  });
+});

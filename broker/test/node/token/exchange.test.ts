@@ -1,0 +1,231 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { bodyOf, ticketIn } from '../answers.ts';
+import { testIssuer } from '../issuer.ts';
+import { basic, COUNTER, NOW } from '../stand.ts';
+import { ALICE, openTenantStand, TENANT, type TenantStand } from './auth0.ts';
+
+let at: TenantStand;
+beforeAll(async () => {
+  at = await openTenantStand();
+});
+
+const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token';
+const JWT = 'urn:ietf:params:oauth:token-type:jwt';
+const exchangeOf = (subject_token: string, more: Record<string, string> = {}) => ({
+  grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+  resource: COUNTER,
+  subject_token,
+  subject_token_type: ACCESS_TOKEN,
+  ...more,
+});
+const actorOf = (actor_token: string) => ({ actor_token, actor_token_type: ACCESS_TOKEN });
+
+async function claimsOf(body: Record<string, string>, headers?: Record<string, string>) {
+  const answer = await at.stand.post('/token', body, headers);
+  expect(answer.status).toBe(200);
+  return ticketIn(answer);
+}
+
+async function errorOf(body: Record<string, string>, headers?: Record<string, string>) {
+  const answer = await at.stand.post('/token', body, headers);
+  return { status: answer.status, ...(await bodyOf(answer)) };
+}
+
+describe('token exchange', () => {
+  it.each([ACCESS_TOKEN, JWT])('turns an Auth0 access token, declared as %s, into a ticket', async (type) => {
+    const body = exchangeOf(await at.token(), { subject_token_type: type });
+    const answer = await at.stand.post('/token', body);
+    expect(await answer.json()).toMatchObject({
+      issued_token_type: JWT,
+      token_type: 'N_A',
+      expires_in: 60,
+      scope: 'agent:connect agent:state:read agent:rpc:whoami',
+    });
+    expect(at.stand.events.at(-1)).toMatchObject({ type: 'ticket.issued', principal: ALICE });
+  });
+
+  it('takes a public client’s id and records none', async () => {
+    expect(await claimsOf(exchangeOf(await at.token(), { client_id: 'some-app' }))).not.toHaveProperty(
+      'client_id',
+    );
+  });
+
+  it('records a client that authenticated, in the ticket and in the audit log', async () => {
+    const client = await at.stand.makeServiceToken();
+    const claims = await claimsOf(exchangeOf(await at.token()), basic(client.clientId, client.clientSecret));
+    expect(claims).toMatchObject({ sub: ALICE, client_id: client.clientId });
+    expect(at.stand.events.at(-1)?.details).toMatchObject({ client_id: client.clientId });
+  });
+
+  it('gives nothing that the client beside the subject is not allowed', async () => {
+    const client = await at.stand.makeServiceToken({ agents: ['lobby'] });
+    const headers = basic(client.clientId, client.clientSecret);
+    expect(await errorOf(exchangeOf(await at.token()), headers)).toMatchObject({ error: 'invalid_target' });
+  });
+
+  it('refuses a client that fails to authenticate, whatever the subject', async () => {
+    const headers = basic('svc_nobody', 'x');
+    expect(await errorOf(exchangeOf(await at.token()), headers)).toMatchObject({
+      status: 401,
+      error: 'invalid_client',
+    });
+  });
+
+  it.each<[string, () => Promise<Record<string, string>>]>([
+    ['is missing', async () => ({ ...exchangeOf(''), subject_token_type: ACCESS_TOKEN })],
+    ['has no type', async () => exchangeOf(await at.token(), { subject_token_type: '' })],
+    [
+      'is declared as something else',
+      async () =>
+        exchangeOf(await at.token(), { subject_token_type: 'urn:ietf:params:oauth:token-type:id_token' }),
+    ],
+    [
+      'is of a type that is not taken',
+      async () =>
+        exchangeOf(await at.token(), { subject_token_type: 'urn:ietf:params:oauth:token-type:saml2' }),
+    ],
+    ['is no JWT', async () => exchangeOf('opaque')],
+    ['has expired', async () => exchangeOf(await at.token({ exp: NOW - 60 }))],
+    ['ends in a moment', async () => exchangeOf(await at.token({ exp: NOW + 4 }))],
+    ['is for another audience', async () => exchangeOf(await at.token({ aud: 'https://other.test' }))],
+    [
+      'is of an unknown issuer',
+      async () =>
+        exchangeOf(
+          await (await testIssuer('https://evil.test/')).sign({ sub: 'x', iat: NOW, exp: NOW + 60 }),
+        ),
+    ],
+    [
+      'is signed by another key of the same name',
+      async () =>
+        exchangeOf(
+          await (await testIssuer(TENANT)).sign({
+            sub: 'x',
+            aud: 'https://broker.test/api',
+            iat: NOW,
+            exp: NOW + 60,
+          }),
+        ),
+    ],
+    ['names actors that cannot be read', async () => exchangeOf(await at.token({ act: 'bot' }))],
+    [
+      'comes with an actor without a type',
+      async () => exchangeOf(await at.token(), { actor_token: await at.token() }),
+    ],
+    [
+      'comes with an actor’s type without the actor',
+      async () => exchangeOf(await at.token(), { actor_token_type: ACCESS_TOKEN }),
+    ],
+    ['comes with an actor that is no JWT', async () => exchangeOf(await at.token(), actorOf('opaque'))],
+  ])('a subject token that %s is invalid_request (RFC 8693 §2.2.2)', async (_how, body) => {
+    expect(await errorOf(await body())).toMatchObject({ status: 400, error: 'invalid_request' });
+  });
+
+  it('says "try again" while the issuer’s keys are out of reach', async () => {
+    const away = await openTenantStand({ AUTH0_JWKS_URL: 'https://away.test/keys' });
+    const answer = await away.stand.post('/token', exchangeOf(await away.token()));
+    expect(answer.status).toBe(503);
+    expect(answer.headers.get('retry-after')).toBe('5');
+    expect(await answer.json()).toMatchObject({ error: 'temporarily_unavailable' });
+  });
+});
+
+const bot = (more: Record<string, unknown> = {}) => at.token({ sub: 'bot@clients', ...more });
+const BOT = 'auth0:tenant.test:bot@clients';
+
+describe('delegation', () => {
+  it('names the actor in act, while the subject stays', async () => {
+    const claims = await claimsOf(exchangeOf(await at.token(), actorOf(await bot())));
+    expect(claims).toMatchObject({ sub: ALICE, act: { sub: BOT } });
+    expect(at.stand.events.at(-1)?.details).toMatchObject({ actor: BOT });
+  });
+
+  it('lasts no longer than the shorter of both tokens', async () => {
+    const claims = await claimsOf(exchangeOf(await at.token(), actorOf(await bot({ exp: NOW + 20 }))));
+    expect(claims).toMatchObject({ exp: NOW + 20, session_expiry: NOW + 20 });
+  });
+
+  it('puts a new actor in front of those that the subject’s token has', async () => {
+    const delegated = await at.token({ act: { sub: 'one@clients', act: { sub: 'two@clients' } } });
+    expect(await claimsOf(exchangeOf(delegated, actorOf(await bot())))).toMatchObject({
+      act: {
+        sub: BOT,
+        act: { sub: 'auth0:tenant.test:one@clients', act: { sub: 'auth0:tenant.test:two@clients' } },
+      },
+    });
+  });
+
+  it('keeps the actors of a delegated token that comes without a new one, here and as a bearer token', async () => {
+    const delegated = await at.token({ act: { sub: 'bot@clients' } });
+    expect(await claimsOf(exchangeOf(delegated))).toMatchObject({ act: { sub: BOT } });
+    const headers = { authorization: `Bearer ${delegated}`, 'content-type': 'application/json' };
+    const body = JSON.stringify({ agent: 'counter' });
+    const answer = await at.stand.app.request('https://broker.test/tickets', {
+      method: 'POST',
+      headers,
+      body,
+    });
+    expect(await ticketIn(answer)).toMatchObject({ act: { sub: BOT } });
+  });
+
+  it('stops at three actors', async () => {
+    const three = { sub: '1', act: { sub: '2', act: { sub: '3' } } };
+    expect(await claimsOf(exchangeOf(await at.token({ act: three })))).toHaveProperty('act.act.act');
+    expect(await errorOf(exchangeOf(await at.token({ act: three }), actorOf(await bot())))).toMatchObject({
+      error: 'invalid_request',
+    });
+    expect(await errorOf(exchangeOf(await at.token({ act: { sub: '0', act: three } })))).toMatchObject({
+      error: 'invalid_request',
+    });
+  });
+
+  it('names too long for a ticket are a refusal, not a failure', async () => {
+    const long = { sub: 'a'.repeat(250), act: { sub: 'b'.repeat(250) } };
+    expect(await errorOf(exchangeOf(await at.token({ act: long })))).toMatchObject({
+      status: 400,
+      error: 'invalid_request',
+    });
+  });
+
+  it.each<[string, unknown, boolean]>([
+    ['names the actor', { sub: 'bot@clients' }, true],
+    ['names the actor with its issuer', { sub: 'bot@clients', iss: TENANT }, true],
+    ['names somebody else', { sub: 'other@clients' }, false],
+    ['names the actor of another issuer', { sub: 'bot@clients', iss: 'https://other.test/' }, false],
+    ['has a member that is not known', { sub: 'bot@clients', client_id: 'x' }, false],
+    ['cannot be read', 'bot@clients', false],
+  ])('a may_act that %s', async (_how, may_act, allowed) => {
+    const answer = await at.stand.post(
+      '/token',
+      exchangeOf(await at.token({ may_act }), actorOf(await bot())),
+    );
+    expect(answer.status).toBe(allowed ? 200 : 400);
+  });
+
+  it('a may_act says nothing about a subject that acts for itself', async () => {
+    expect(
+      await claimsOf(exchangeOf(await at.token({ may_act: { sub: 'bot@clients' } }))),
+    ).not.toHaveProperty('act');
+  });
+
+  it('an actor that acts for somebody itself is refused', async () => {
+    const actor = await bot({ act: { sub: 'x' } });
+    expect(await errorOf(exchangeOf(await at.token(), actorOf(actor)))).toMatchObject({
+      error: 'invalid_request',
+    });
+  });
+
+  it('a locked actor acts for nobody', async () => {
+    const locked = await openTenantStand();
+    await locked.stand.ports.policy.insertLock({
+      id: 'lock-1',
+      target: `principal:${BOT}`,
+      reason: 'test',
+      createdBy: 'test',
+      createdAt: NOW * 1000,
+    });
+    const body = exchangeOf(await locked.token(), actorOf(await locked.token({ sub: 'bot@clients' })));
+    expect(await (await locked.stand.post('/token', body)).json()).toMatchObject({ error: 'invalid_target' });
+    expect(locked.stand.events.at(-1)).toMatchObject({ type: 'ticket.denied', code: 'locked' });
+  });
+});

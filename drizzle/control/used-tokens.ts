@@ -1,0 +1,22 @@
+import { lte } from 'drizzle-orm';
+import type { ControlDatabase } from './database.ts';
+import { usedTokens } from './schema.ts';
+
+export function usedTokenQueries(db: ControlDatabase) {
+  return {
+    /** Whether this is the first use, of any number at once. The name is kept at least until `expiresAt`, in ms. */
+    async use(name: string, expiresAt: number): Promise<boolean> {
+      const first = await db
+        .insert(usedTokens)
+        .values({ name, expiresAt })
+        .onConflictDoNothing()
+        .returning({ name: usedTokens.name });
+      return first.length === 1;
+    },
+
+    /** Forgets tokens that have expired. */
+    async purge(now: number): Promise<void> {
+      await db.delete(usedTokens).where(lte(usedTokens.expiresAt, now));
+    },
+  };
+}
