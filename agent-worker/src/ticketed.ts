@@ -1,22 +1,30 @@
 import { createDelivery } from '@agent-ticket/drizzle/object/delivery.ts';
 import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
-import { CLOCK_SKEW_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { covers, STATE_READ } from '@agent-ticket/shared/scope.ts';
 import { type Agent, type Connection, type ConnectionContext, getCurrentAgent } from 'agents';
 import { isUpgrade } from './gate/refuse.ts';
 import { type Handover, readHandover } from './handover.ts';
 import { type ControlOrder, readOrder } from './order.ts';
+import { armSweep, SWEEP } from './ticketed/alarm.ts';
 import { denialAnswer } from './ticketed/answer.ts';
+import { askAgent } from './ticketed/ask-agent.ts';
+import { createCallWatch } from './ticketed/calls.ts';
 import { isDestination } from './ticketed/destination.ts';
 import { pin, takeEntries } from './ticketed/entries.ts';
 import { createKeeper } from './ticketed/keeper.ts';
 import { createFrameRates } from './ticketed/limits.ts';
+import { answerPlain } from './ticketed/plain.ts';
 import { claimsOf, principalOf, type SessionPrincipal } from './ticketed/session.ts';
 import { principalTag, sdkRequest, sessionIdOf } from './ticketed/socket.ts';
 import { mayPass } from './ticketed/speak.ts';
+import { createStreams } from './ticketed/streams.ts';
 import { keepTombstone } from './ticketed/tombstone.ts';
 import { verifierOf } from './verifier.ts';
+
+/** RFC 6455 §7.4.1: no close frame came; and one came without a code. Neither is ever sent. */
+const BROKEN = 1006;
+const NO_CODE = 1005;
 
 /** An Agents SDK class: `Agent` itself, or anything that extends it. */
 type AgentClass<A> = new (ctx: DurableObjectState, env: Cloudflare.Env) => A;
@@ -32,9 +40,6 @@ export interface Ticketed {
 
 /** How soon facts are offered to the record database again after it refused them. */
 const RETRY_MS = 5_000;
-/** The SDK's schedule counts whole seconds; below one it would fire before its time. */
-const SCHEDULE_STEP_MS = 1_000;
-const SWEEP = 'ticketSweep';
 
 /**
  * Puts the ticket between the network and an agent: admission before any of its code runs, scopes on every inbound
@@ -52,9 +57,11 @@ export function ticketed<A extends Agent<Cloudflare.Env, unknown>>(
 ): AgentClass<A & Ticketed>;
 export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): typeof Base {
   return class extends Base implements Ticketed {
+    readonly #streams = createStreams();
     readonly #keeper = createKeeper({
       sql: this.ctx.storage.sql,
       sockets: (id) => this.ctx.getWebSockets(id),
+      streams: this.#streams,
       clock: () => Date.now(),
       randomId: () => crypto.randomUUID(),
       onFacts: () => this.#delivery.start(),
@@ -74,9 +81,11 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       },
     });
     readonly #rates = createFrameRates();
+    readonly #calls = createCallWatch(() => Date.now());
     readonly #requests = new WeakMap<Request, SessionPrincipal>();
     readonly #agent = takeEntries(this);
     #isReconciled = false;
+    #destroying: Promise<void> | undefined;
 
     constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
       super(ctx, env);
@@ -85,7 +94,9 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
         fetch: (request: Request) => this.#enter(request),
         webSocketMessage: (ws: WebSocket, frame: string | ArrayBuffer) => this.#hear(ws, frame),
         webSocketClose: (ws: WebSocket, code: number, reason: string, wasClean: boolean) => {
-          this.#left(ws, 'client_closed', { code });
+          this.#left(ws, code === BROKEN ? 'connection_lost' : 'client_closed', { code });
+          // The SDK answers every close but one without a code, which is how a page closes: its client would wait.
+          if (code === NO_CODE) ws.close(1000);
           return this.#agent.webSocketClose(ws, code, reason, wasClean);
         },
         webSocketError: (ws: WebSocket, error: unknown) => {
@@ -98,14 +109,15 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
           ...(await this.#tags(connection)),
           ...(await getConnectionTags.call(this, connection, context)),
         ],
-        destroy: async () => {
-          for (const id of this.#keeper.openIds()) this.#keeper.end(id, 'destroyed');
-          keepTombstone(this.ctx.storage, Date.now());
-          await destroy.call(this);
+        destroy: () => {
+          this.#destroying ??= this.#destroy(() => destroy.call(this));
+          return this.#destroying;
         },
         principal: () => this.#principal(),
         [SWEEP]: () => this.#sweep(),
       });
+      // What an earlier life left may have no other occasion.
+      if (this.#keeper.isWaiting()) this.#delivery.start();
     }
 
     /** For the types: each object has its own, put there by the constructor. */
@@ -133,14 +145,17 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
 
     async #hear(ws: WebSocket, frame: string | ArrayBuffer): Promise<void> {
       this.#reconcile();
-      const passes = await mayPass(sessionIdOf(this.ctx.getTags(ws)), ws, frame, {
+      const passing = await mayPass(sessionIdOf(this.ctx.getTags(ws)), ws, frame, {
         keeper: this.#keeper,
         rates: this.#rates,
         verifier: () => verifierOf(this.env),
         clock: () => Date.now(),
         onRenewed: () => this.#armSweep(),
       });
-      if (passes) await this.#agent.webSocketMessage(ws, frame);
+      if (passing === undefined) return;
+      const run = () => this.#agent.webSocketMessage(ws, frame);
+      if (passing.call === undefined) return run();
+      this.#keeper.called(passing.session.id, await this.#calls.follow(ws, passing.call, run));
     }
 
     #mayRead(connection: Connection): boolean {
@@ -179,44 +194,36 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
     async #openSocket(request: Request, handover: Handover): Promise<Response> {
       const admitted = this.#keeper.admit(handover);
       if (!admitted.ok) return denialAnswer(admitted.denial);
-      const answer = await this.#askAgent(sdkRequest(request));
+      const answer = await askAgent(this.#agent, sdkRequest(request));
       // Whatever the agent said instead of accepting stays inside. Without a sweep no silent session would ever end.
-      const accepted = answer?.status === 101 && (await this.#isArmed());
-      this.#keeper.opened(admitted.value.id, accepted);
-      return accepted ? answer : denialAnswer({ reason: 'agent_failed' });
+      const accepted = answer?.status === 101 && (await this.#armSweep());
+      const why = this.#keeper.opened(admitted.value.id, accepted);
+      // An accepted socket is closed by now with its reason, which only its client can read.
+      return accepted ? answer : denialAnswer(why ?? { reason: 'agent_failed' });
     }
 
-    async #answer(request: Request, { claims }: Handover): Promise<Response> {
-      if (Date.now() / 1000 >= claims.exp + CLOCK_SKEW_SECONDS)
-        return denialAnswer({ reason: 'ticket_expired' });
-      if (this.#keeper.isOver(claims.jti)) return denialAnswer({ reason: 'session_terminated' });
+    async #answer(request: Request, handover: Handover): Promise<Response> {
       const inner = sdkRequest(request);
-      this.#requests.set(inner, principalOf(claims));
-      const answer = await this.#askAgent(inner);
-      if (answer === undefined) return denialAnswer({ reason: 'agent_failed' });
-      const streams = (answer.headers.get('content-type') ?? '').startsWith('text/event-stream');
-      return streams ? denialAnswer({ reason: 'streaming_not_admitted' }) : answer;
+      this.#requests.set(inner, principalOf(handover.claims));
+      const answer = await answerPlain(handover, {
+        keeper: this.#keeper,
+        streams: this.#streams,
+        ask: () => askAgent(this.#agent, inner),
+        arm: () => this.#armSweep(),
+      });
+      return answer.ok ? answer.value : denialAnswer(answer.denial);
     }
 
-    /** The agent's answer; `undefined` when it failed, which is logged by kind: its words may hold anything. */
-    async #askAgent(request: Request): Promise<Response | undefined> {
-      try {
-        const answer = await this.#agent.fetch(request);
-        // The SDK answers an exception with its stack.
-        return answer.status >= 500 ? undefined : answer;
-      } catch (error) {
-        logFailure(error);
-        return undefined;
+    async #destroy(destroy: () => Promise<void>): Promise<void> {
+      for (const id of this.#keeper.openIds()) {
+        this.#streams.cut(id);
+        this.#keeper.end(id, 'destroyed');
       }
-    }
-
-    async #isArmed(): Promise<boolean> {
+      keepTombstone(this.ctx.storage, Date.now());
       try {
-        await this.#armSweep();
-        return true;
-      } catch (error) {
-        logFailure(error);
-        return false;
+        await destroy();
+      } finally {
+        this.#destroying = undefined;
       }
     }
 
@@ -239,22 +246,11 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       this.#isReconciled = true;
     }
 
-    /** Sees to it that the next sweep comes in time: when something is due, or after `withinMs` at the latest. */
-    async #armSweep(withinMs = Number.POSITIVE_INFINITY): Promise<void> {
+    /** Sees to it that the next sweep comes when something is due, or after `withinMs` at the latest. */
+    #armSweep(withinMs = Number.POSITIVE_INFINITY): Promise<boolean> {
       const now = Date.now();
       const due = Math.min(this.#keeper.nextDue() ?? Number.POSITIVE_INFINITY, now + withinMs);
-      if (due === Number.POSITIVE_INFINITY) return;
-      const at = Math.max(due, now) + SCHEDULE_STEP_MS;
-      const planned = this.getSchedules().some(
-        (s) => s.callback === SWEEP && s.time * 1000 <= at && s.time * 1000 > now,
-      );
-      if (!planned) await this.schedule(new Date(at), SWEEP);
+      return armSweep({ list: () => this.getSchedules(), add: (at) => this.schedule(at, SWEEP) }, due, now);
     }
   };
 }
-
-/** An error of the agent's code by its kind: its words may quote anything. */
-const logFailure = (error: unknown): void =>
-  console.error(
-    JSON.stringify({ event: 'agent_failed', error: error instanceof Error ? error.name : typeof error }),
-  );

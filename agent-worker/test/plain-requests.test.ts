@@ -79,16 +79,6 @@ describe('a plain request', () => {
     await (await connect(`/agents/witness/${instance}`, { ticket, front: gate })).frame('seen');
   });
 
-  test('gets no stream, which would outlive its rights', async () => {
-    const instance = newRoom();
-    const answer = await ask(`/agents/witness/${instance}/stream`, {
-      ticket: await ticketOf(instance),
-      front: gate,
-    });
-    expect(answer.status).toBe(403);
-    expect(await answer.json()).toMatchObject({ error: { code: 'FORBIDDEN' } });
-  });
-
   test('that makes the agent throw is a bare 500', async () => {
     const instance = newRoom();
     const answer = await ask(`/agents/witness/${instance}/throw`, {

@@ -162,11 +162,11 @@ describe('a record database that refuses', () => {
     await socket.call('increment');
     socket.close();
     await socket.closed();
-    await expectBacklog(instance, 4);
+    await expectBacklog(instance, 5);
 
     vi.setSystemTime((NOW + 7) * 1000);
     await runDurableObjectAlarm(counter(instance));
-    expect(await backlog(instance)).toBe(4);
+    expect(await backlog(instance)).toBe(5);
 
     await mendIt();
     vi.setSystemTime((NOW + 14) * 1000);

@@ -2,14 +2,14 @@ import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import { targetNamesOf } from '@agent-ticket/shared/control.ts';
 import { insertEvent } from './audit-events.ts';
 import type { RecordDatabase } from './database.ts';
+import { type InvocationFact, insertInvocation } from './invocation-facts.ts';
 import { selectLocks } from './locks.ts';
 import { type SessionFact, upsertSession } from './sessions.ts';
 
-/** One thing that happened: an audit event, and what it made of a session where it touched one. */
-export interface RecordFact {
-  readonly event: AuditEvent;
-  readonly session?: SessionFact;
-}
+/** One thing that happened: an audit event, and what it made of a session where it touched one; or a call. */
+export type RecordFact =
+  | { readonly event: AuditEvent; readonly session?: SessionFact; readonly invocation?: undefined }
+  | { readonly invocation: InvocationFact; readonly event?: undefined; readonly session?: undefined };
 
 /** Events after which a session has rights that a lock may have taken away meanwhile. */
 const GIVES_RIGHTS: readonly string[] = ['session.opened', 'session.renewed'];
@@ -25,12 +25,13 @@ export async function deliver(
   now: number,
 ): Promise<string[]> {
   const opened = facts.flatMap(({ event, session }) =>
-    GIVES_RIGHTS.includes(event.type) && session !== undefined ? [session] : [],
+    event !== undefined && GIVES_RIGHTS.includes(event.type) && session !== undefined ? [session] : [],
   );
   const [first, ...rest] = [
-    ...facts.flatMap(({ event, session }) => [
-      insertEvent(db, event),
+    ...facts.flatMap(({ event, session, invocation }) => [
+      ...(event === undefined ? [] : [insertEvent(db, event)]),
       ...(session === undefined ? [] : [upsertSession(db, session)]),
+      ...(invocation === undefined ? [] : [insertInvocation(db, invocation)]),
     ]),
     ...opened.map((session) => selectLocks(db, targetsOf(session), now)),
   ];

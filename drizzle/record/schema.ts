@@ -56,6 +56,21 @@ export const auditEvents = sqliteTable('audit_events', {
   details: text('details', { mode: 'json' }).$type<Readonly<Record<string, string | number | boolean>>>(),
 });
 
+/** Calls of an agent's methods within a session. */
+export const agentInvocations = sqliteTable(
+  'agent_invocations',
+  {
+    id: text('id').primaryKey(),
+    sessionId: text('session_id').notNull(),
+    method: text('method').notNull(),
+    startedAt: integer('started_at').notNull(),
+    durationMs: integer('duration_ms').notNull(),
+    outcome: text('outcome').notNull(),
+    code: text('code'),
+  },
+  (t) => [index('agent_invocations_session').on(t.sessionId, t.startedAt, t.id)],
+);
+
 /**
  * What of the standing locks an agent worker must know: read in the batch that writes a session, so that of a lock
  * and a session which come to be together one always sees the other.

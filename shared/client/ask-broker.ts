@@ -76,7 +76,7 @@ async function requestOf(use: Use, settings: Settings, fresh: boolean): Promise<
     // Followed, the redirect to a sign-in would look like an outage.
     redirect: 'manual',
     // Not said elsewhere: the Workers runtime refuses the very word.
-    ...(true && { credentials: ambient ? 'include' : 'omit' }),
+    ...(runsIn === 'browser' && { credentials: ambient ? 'include' : 'omit' }),
   };
 }
 

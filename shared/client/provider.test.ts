@@ -33,7 +33,11 @@ describe('useAgentOptions', () => {
   test('by subprotocol nothing of it changes between renders', () => {
     const ticket = createTicketProvider(new World().options());
     const { protocols, WebSocket, id, ...rest } = ticket.useAgentOptions();
-    expect(rest).toMatchObject({ agent: 'counter', host: 'agents.example.com' });
+    expect(rest).toMatchObject({
+      agent: 'counter',
+      host: 'agents.example.com',
+      transferEnqueuedMessages: false,
+    });
     expect(rest).not.toHaveProperty('query');
     const again = ticket.useAgentOptions();
     expect([again.protocols, again.WebSocket, again.id]).toEqual([protocols, WebSocket, id]);
@@ -125,6 +129,7 @@ describe('headers', () => {
   test('one ticket of its own kind for its life, counted from before it was asked for', async () => {
     const world = new World();
     const ticket = createTicketProvider(world.options());
+    await pass(MINUTE);
     const both = Promise.all([ticket.headers(), ticket.headers()]);
     await pass(SECOND);
     expect(await both).toEqual([{ authorization: 'Bearer h.t1.s' }, { authorization: 'Bearer h.t1.s' }]);

@@ -137,6 +137,39 @@ describe('the broker is away', () => {
     expect(world.mints).toHaveLength(2);
   });
 
+  test('but not for more than five minutes', async () => {
+    const world = new World();
+    world.broker = () => answerWith({}, 503, { 'retry-after': '86400' });
+    const tab = connect(world);
+    await pass(SECOND);
+    world.broker = 'mints';
+    expect(await untilOpen(tab)).toBeLessThanOrEqual(5 * MINUTE + SECOND);
+  });
+
+  test('a second outage begins with a quick try like the first', async () => {
+    const { world, client } = await open();
+    for (const outage of [1, 2]) {
+      world.broker = 'unreachable';
+      world.sockets.at(-1)?.end(1006, '');
+      await pass(14 * SECOND);
+      expect(world.mints).toHaveLength(3 * outage);
+      world.broker = 'mints';
+      await pass(MINUTE);
+      expect(client.readyState).toBe(1);
+      expect(world.mints).toHaveLength(1 + 3 * outage);
+    }
+  });
+
+  test('somebody signs in meanwhile: tried at once', async () => {
+    const world = new World();
+    world.broker = 'unreachable';
+    const tab = connect(world);
+    await pass(30 * SECOND);
+    world.broker = 'mints';
+    tab.ticket.reset();
+    expect(await untilOpen(tab)).toBeLessThanOrEqual(2 * SECOND);
+  });
+
   test('an open socket does not notice', async () => {
     const { world } = await open();
     world.broker = 'unreachable';
@@ -150,24 +183,41 @@ describe('the agent is away', () => {
     .filter(([, { code }]) => code < 4000 && code !== 1008)
     .map(([reason, { code }]) => ({ code, reason }));
 
-  test.for(['down' as const, ...passing].flatMap((mood) => RANDOMS.map((random) => ({ mood, random }))))(
-    '$mood (random $random): at most five mints a minute, open within 15 s',
-    async ({ mood, random }) => {
-      for (const away of [5, 20, 47, 70, 300]) {
-        const world = new World();
-        world.random = random;
-        world.agent = mood;
-        const tab = connect(world);
-        await pass(away * SECOND);
-        world.agent = 'admits';
-        expect(await untilOpen(tab)).toBeLessThanOrEqual(15 * SECOND);
-        await pass(11 * SECOND);
-        expect(tab.client.readyState).toBe(1);
-        expectCalm(world);
-        tab.client.close();
-      }
-    },
-  );
+  test.for(
+    ['down' as const, 'hangs' as const, ...passing].flatMap((mood) =>
+      RANDOMS.map((random) => ({ mood, random })),
+    ),
+  )('$mood (random $random): at most five mints a minute, open within 15 s', async ({ mood, random }) => {
+    for (const away of [5, 20, 47, 70, 300]) {
+      const world = new World();
+      world.random = random;
+      world.agent = mood;
+      const tab = connect(world);
+      await pass(away * SECOND);
+      world.agent = 'admits';
+      expect(await untilOpen(tab)).toBeLessThanOrEqual(15 * SECOND);
+      await pass(11 * SECOND);
+      expect(tab.client.readyState).toBe(1);
+      expectCalm(world);
+      tab.client.close();
+    }
+  });
+
+  test('while it fails, one of two clients tries for both', async () => {
+    const world = new World();
+    world.agent = 'down';
+    const ticket = createTicketProvider(world.options());
+    const clients = [1, 2].map(() => new AgentClient(ticket.useAgentOptions()));
+    onTestFinished(() => {
+      for (const client of clients) client.close();
+    });
+    await pass(20 * SECOND);
+    expect(world.mints.map(({ at }) => Math.round(at / SECOND))).toEqual([0, 0, 14]);
+    world.agent = 'admits';
+    await pass(20 * SECOND);
+    expect(clients.map(({ readyState }) => readyState)).toEqual([1, 1]);
+    expectCalm(world);
+  });
 
   test.for(RANDOMS)('a deploy of 8 s drops an open socket (random %d)', async (random) => {
     const tab = await open();
@@ -370,14 +420,30 @@ describe('the page', () => {
 describe('idle', () => {
   test('comes back with the person, and not before', async () => {
     const tab = await open();
-    const { world, client } = tab;
+    const { world, client, ticket } = tab;
     world.sockets[0]?.end(4008, 'idle');
     await pass(8 * 60 * MINUTE);
+    world.page.show(false);
+    await pass(MINUTE);
     expect(world.mints).toHaveLength(1);
     expect(client.connectionError).toBeNull();
+    expect(ticket.refusal).toBeUndefined();
+    world.page.document.hidden = false;
     world.page.dispatch('keydown');
     expect(await untilOpen(tab)).toBeLessThanOrEqual(5 * SECOND);
     expect(world.mints).toHaveLength(2);
+  });
+
+  test('whoever listens to the socket hears of one close, and of one that says come back', async () => {
+    const world = new World();
+    const { WebSocket: Socket } = createTicketProvider(world.options()).useAgentOptions();
+    const socket = new Socket('wss://agents.example.com/agents/counter/x', [SUBPROTOCOL, 'h.t.s']);
+    const heard: unknown[] = [];
+    if (socket instanceof EventTarget)
+      socket.addEventListener('close', (event) => heard.push(Object(event).code));
+    await pass(SECOND);
+    world.sockets[0]?.end(4008, 'idle');
+    expect(heard).toEqual([3000]);
   });
 
   test('a process has nobody who could come back: final, as the stock client has it', async () => {

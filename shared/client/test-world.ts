@@ -12,8 +12,8 @@ export const BROKER = 'https://broker.example.com';
 
 /** What the broker does with a request: mints, answers something else, does not answer, or hangs. */
 export type BrokerMood = 'mints' | 'unreachable' | 'hangs' | (() => Response);
-/** What the agent worker does with an upgrade: admits by the ticket, is not there, or closes what it accepted. */
-export type AgentMood = 'admits' | 'down' | { readonly code: number; readonly reason: string };
+/** What the agent worker does with an upgrade: admits by the ticket, is not there, hangs, or closes what it accepted. */
+export type AgentMood = 'admits' | 'down' | 'hangs' | { readonly code: number; readonly reason: string };
 
 export class World {
   broker: BrokerMood = 'mints';
@@ -94,6 +94,7 @@ export class World {
   #upgrade(socket: FakeSocket): void {
     if (socket.readyState !== FakeSocket.CONNECTING) return;
     const ticket = socket.ticket();
+    if (this.agent === 'hangs') return;
     if (this.agent === 'down' || !this.page.navigator.onLine) {
       socket.end(1006, '');
       return;

@@ -22,6 +22,8 @@ export interface RemoteKeysOptions<Alg extends SetAlgorithm> {
 
 /** Polling step of a request that waits for another's fetch. Short beside any fetch, long beside a turn of the loop. */
 const WAIT_STEP_MS = 20;
+/** How late a busy isolate may notice that a cooldown is over. */
+const LATE_MS = 200;
 
 /**
  * Keys of one issuer at one URL, held for the life of an isolate. Create one per issuer and URL: a cache shared by
@@ -70,13 +72,16 @@ export function createRemoteKeys<Alg extends SetAlgorithm>(
         if (key === undefined && held !== undefined && held.at >= askedAt) return 'unknown';
 
         const why = age() > KEY_SET.freshMs ? 'refresh' : 'unknown';
+        const readyAt = lastTry[why] + cooldownMs;
         const waited = ports.clock() - askedAt;
-        const ready = !tried && waited <= KEY_SET.waitMs && ports.clock() - lastTry[why] >= cooldownMs;
+        // A cooldown that ends within the wait is waited out, although its end is noticed a little after the wait's.
+        const waitedOut = readyAt > askedAt && readyAt - askedAt <= KEY_SET.waitMs;
+        const inTime = waited <= KEY_SET.waitMs + (waitedOut ? LATE_MS : 0);
         if (isRunning()) {
           // Someone else is refreshing: a set that is only a little old serves meanwhile.
           if (key !== undefined && age() <= 2 * KEY_SET.freshMs) return key;
           if (waited >= KEY_SET.timeoutMs + KEY_SET.waitMs) return settle(key);
-        } else if (ready) {
+        } else if (!tried && inTime && ports.clock() >= readyAt) {
           tried = true;
           await load(why);
           continue;

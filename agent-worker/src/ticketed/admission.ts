@@ -9,6 +9,16 @@ import type { Handover } from '../handover.ts';
 import type { Journal } from './journal.ts';
 import { payloadText, warnTime } from './session.ts';
 
+/** Whether this object lets a ticket in at all, used or not. `now` in ms, by the object's own clock. */
+export function mayEnter(sql: SqlStorage, { claims, kid }: Handover, now: number): Outcome<undefined> {
+  if (now / 1000 >= claims.exp + CLOCK_SKEW_SECONDS) return deny('ticket_expired');
+  const destroyedAt = tombstoneQueries(sql).destroyedAt();
+  if (destroyedAt !== undefined && claims.iat * 1000 <= destroyedAt) return deny('ticket_predates_object');
+  const { sub: principal, agent, instance } = claims;
+  const names = targetNamesOf({ principal, agent, instance, kid });
+  return objectLockQueries(sql).stands(names, now) ? deny('locked') : allow(undefined);
+}
+
 /**
  * Burns the ticket and opens its session, or refuses. Synchronous from first to last, so that of any number of
  * tries with one ticket exactly one is first; its writes are durable before the object answers.
@@ -22,13 +32,9 @@ export function admit(
   now: number,
 ): Outcome<ObjectSession> {
   const { claims } = handover;
-  if (now / 1000 >= claims.exp + CLOCK_SKEW_SECONDS) return deny('ticket_expired');
-
-  const destroyedAt = tombstoneQueries(sql).destroyedAt();
-  if (destroyedAt !== undefined && claims.iat * 1000 <= destroyedAt) return deny('ticket_predates_object');
-  const { sub: principal, agent, instance } = claims;
-  if (objectLockQueries(sql).stands(targetNamesOf({ principal, agent, instance, kid: handover.kid }), now))
-    return deny('locked');
+  const may = mayEnter(sql, handover, now);
+  if (!may.ok) return may;
+  const { sub: principal } = claims;
 
   const burns = burnQueries(sql);
   const sessions = objectSessionQueries(sql);
@@ -40,7 +46,9 @@ export function admit(
     return deny('ticket_used');
   }
   const expiresAt = claims.session_expiry * 1000;
-  const { idleSeconds } = handover.limits;
+  // A stream is one way: its client can neither speak nor renew.
+  const idleSeconds = claims.transport === 'http' ? undefined : handover.limits.idleSeconds;
+  const warnAt = claims.transport === 'http' ? null : warnTime(claims, now, expiresAt);
   const session = {
     id: handover.sessionId,
     jti: claims.jti,
@@ -50,7 +58,7 @@ export function admit(
     limits: JSON.stringify(handover.limits),
     startedAt: now,
     expiresAt,
-    warnAt: warnTime(claims, now, expiresAt),
+    warnAt,
     idleAt: idleSeconds === undefined ? null : now + idleSeconds * 1000,
     endedAt: null,
     endReason: null,

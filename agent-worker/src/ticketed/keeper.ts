@@ -1,29 +1,33 @@
 import { backlogQueries } from '@agent-ticket/drizzle/object/backlog.ts';
 import { burnQueries } from '@agent-ticket/drizzle/object/burns.ts';
+import { enqueue } from '@agent-ticket/drizzle/object/drain.ts';
 import { objectLockQueries } from '@agent-ticket/drizzle/object/locks.ts';
 import { type ObjectSession, objectSessionQueries } from '@agent-ticket/drizzle/object/sessions.ts';
 import { createObjectTables } from '@agent-ticket/drizzle/object/tables.ts';
+import type { InvocationFact } from '@agent-ticket/drizzle/record/invocation-facts.ts';
 import { targetNamesOf } from '@agent-ticket/shared/control.ts';
-import { closeFace, type DenialReason } from '@agent-ticket/shared/denial.ts';
+import { closeFace, type Denial, type DenialReason } from '@agent-ticket/shared/denial.ts';
 import { BURN_KEPT_SECONDS, CLOCK_SKEW_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import type { VerifiedTicket } from '@agent-ticket/shared/verify-ticket.ts';
 import type { Handover } from '../handover.ts';
 import type { ControlOrder } from '../order.ts';
-import { admit } from './admission.ts';
+import { admit, mayEnter } from './admission.ts';
 import { closingReason, isMeant, ownLock } from './control.ts';
 import { createJournal } from './journal.ts';
 import { renewalFrames } from './renewal.ts';
 import { claimsOf } from './session.ts';
 import { say } from './socket.ts';
+import type { StreamEnd, Streams } from './streams.ts';
 
 /** Why a session ended without anybody refusing anything. */
-export type PlainEnd = 'client_closed' | 'connection_lost' | 'destroyed';
+export type PlainEnd = StreamEnd | 'connection_lost' | 'destroyed';
 
 export interface KeeperPorts {
   readonly sql: SqlStorage;
   /** Sockets of one session, hibernated ones too. */
   readonly sockets: (sessionId: string) => readonly WebSocket[];
+  readonly streams: Pick<Streams, 'has' | 'cut'>;
   readonly clock: () => number;
   readonly randomId: () => string;
   /** Facts wait for the record database. */
@@ -65,15 +69,19 @@ export function createKeeper(ports: KeeperPorts) {
     ws.close(code, reason);
   }
 
-  function refuse(id: string, why: DenialReason): void {
+  /** Ends a session and closes what carries it; how many sockets and streams that was. */
+  function refuse(id: string, why: DenialReason): number {
     end(id, why);
-    for (const ws of ports.sockets(id)) close(ws, why);
+    const sockets = ports.sockets(id);
+    for (const ws of sockets) close(ws, why);
+    return sockets.length + (ports.streams.cut(id) ? 1 : 0);
   }
 
   /** Sessions whose socket died with an earlier life of this object: a crash or a deploy tells nobody. */
   function endLost(): void {
     for (const { id } of sessions.listOpen()) {
-      if (!opening.has(id) && ports.sockets(id).length === 0) end(id, 'connection_lost');
+      const carried = opening.has(id) || ports.streams.has(id) || ports.sockets(id).length > 0;
+      if (!carried) end(id, 'connection_lost');
     }
   }
 
@@ -81,7 +89,6 @@ export function createKeeper(ports: KeeperPorts) {
     backlog,
     journal,
     find: sessions.find,
-    isOver: sessions.isOver,
     end,
     close,
     refuse,
@@ -95,12 +102,24 @@ export function createKeeper(ports: KeeperPorts) {
       return admitted;
     },
 
-    /** The SDK accepted the socket, or refused. Whoever ended the session meanwhile found no socket to close. */
-    opened(id: string, accepted: boolean): void {
+    /** Whether a ticket lets its bearer ask without a session: not once its own session is over. */
+    mayAsk(handover: Handover): Outcome<undefined> {
+      const may = mayEnter(sql, handover, clock());
+      return may.ok && sessions.isOver(handover.claims.jti) ? deny('session_terminated') : may;
+    },
+
+    /**
+     * The agent took the session, or failed. Whoever ended it meanwhile found nothing to close; then, or when the
+     * agent failed, the denial for its client.
+     */
+    opened(id: string, accepted: boolean): Denial | undefined {
       opening.delete(id);
       const session = sessions.find(id);
-      if (!accepted) refuse(id, 'agent_failed');
-      else if (session !== undefined && session.endedAt !== null) refuse(id, whyEnded(session));
+      const over = session !== undefined && session.endedAt !== null;
+      if (accepted && !over) return undefined;
+      const reason = over ? whyEnded(session) : 'agent_failed';
+      refuse(id, reason);
+      return { reason };
     },
 
     /** The open session of a frame, or why there is none any more. */
@@ -134,6 +153,12 @@ export function createKeeper(ports: KeeperPorts) {
       ports.onFacts();
     },
 
+    /** Records what became of a call. */
+    called(sessionId: string, call: Omit<InvocationFact, 'id' | 'sessionId'>): void {
+      enqueue(backlog, { invocation: { id: ports.randomId(), sessionId, ...call } });
+      ports.onFacts();
+    },
+
     renew(id: string, to: Parameters<typeof sessions.renew>[1]): ObjectSession | undefined {
       const renewed = sessions.renew(id, to);
       if (renewed !== undefined) journal.session('session.renewed', renewed, clock());
@@ -151,9 +176,7 @@ export function createKeeper(ports: KeeperPorts) {
       const meant = sessions
         .listOpen()
         .filter((session) => isMeant(order, { ...session, claims: claimsOf(session) }));
-      const closed = meant.reduce((sum, { id }) => sum + ports.sockets(id).length, 0);
-      for (const { id } of meant) refuse(id, why);
-      return closed;
+      return meant.reduce((sum, { id }) => sum + refuse(id, why), 0);
     },
 
     /** Warns, ends what is over or silent, forgets what is old. Answers when to look again, in ms. */

@@ -2,6 +2,7 @@ import type { ObjectSession } from '@agent-ticket/drizzle/object/sessions.ts';
 import { DENIALS, type Denial } from '@agent-ticket/shared/denial.ts';
 import { covers, formatScope, STATE_READ } from '@agent-ticket/shared/scope.ts';
 import type { Verifier } from '../verifier.ts';
+import type { Call } from './calls.ts';
 import { frameNeed, refusalFrame } from './frames.ts';
 import type { Keeper } from './keeper.ts';
 import { type createFrameRates, isTooLarge, readLimits } from './limits.ts';
@@ -15,19 +16,25 @@ export interface SpeakPorts {
   readonly verifier: () => Verifier;
   readonly clock: () => number;
   /** The next warning or end may have moved. */
-  readonly onRenewed: () => Promise<void>;
+  readonly onRenewed: () => Promise<unknown>;
+}
+
+/** A frame that may pass: whose it is, and which call it makes if it makes one. */
+export interface Passing {
+  readonly session: ObjectSession;
+  readonly call?: Call;
 }
 
 /**
- * Judges one inbound frame before any code of the agent or the SDK sees it. `true`: pass it on. Otherwise everything
- * that there is to say or to close has been done. In order: session, size, rate, renewal, scope.
+ * Judges one inbound frame before any code of the agent or the SDK sees it. `undefined`: it does not pass, and all that
+ * there is to say or to close has been done. In order: session, size, rate, renewal, scope.
  */
 export async function mayPass(
   sessionId: string | undefined,
   ws: WebSocket,
   frame: string | ArrayBuffer,
   ports: SpeakPorts,
-): Promise<boolean> {
+): Promise<Passing | undefined> {
   const { keeper, rates, clock } = ports;
   const current = keeper.current(sessionId);
   if (!current.ok) return turnAway(sessionId, ws, current.denial, keeper);
@@ -43,21 +50,26 @@ export async function mayPass(
   const need = frameNeed(frame);
   if (need.kind === 'renew') {
     await renew(session, need.ticket, ws, ports);
-    return false;
+    return undefined;
   }
-  if (need.scope !== undefined && covers(claimsOf(session).scope, need.scope)) return true;
+  if (need.scope !== undefined && covers(claimsOf(session).scope, need.scope))
+    return need.kind === 'rpc' ? { session, call: need } : { session };
   const details =
     need.kind === 'rpc' ? { frame: need.kind, method: need.method.slice(0, 128) } : { frame: need.kind };
   keeper.denied(session, details);
   const refusal = refusalFrame(need);
   if (refusal !== undefined) say(ws, refusal);
-  return false;
+  return undefined;
 }
 
-function turnAway(sessionId: string | undefined, ws: WebSocket, { reason }: Denial, keeper: Keeper): false {
+function turnAway(
+  sessionId: string | undefined,
+  ws: WebSocket,
+  { reason }: Denial,
+  keeper: Keeper,
+): undefined {
   if (sessionId !== undefined) keeper.end(sessionId, reason);
   keeper.close(ws, reason);
-  return false;
 }
 
 /** Renewal in band. The session is read again after the keys were asked for: whoever ended it meanwhile wins. */

@@ -1,4 +1,13 @@
-import { Agent, type Connection, type ConnectionContext, callable, type WSMessage } from 'agents';
+import { SessionId } from '@agent-ticket/shared/names.ts';
+import {
+  Agent,
+  type Connection,
+  type ConnectionContext,
+  callable,
+  type StreamingResponse,
+  type WSMessage,
+} from 'agents';
+import { orderRequest } from '../../src/order.ts';
 import { ticketed } from '../../src/ticketed.ts';
 import { sweepNow } from '../sweep.ts';
 
@@ -14,7 +23,13 @@ export class Witness extends ticketed(Agent<Cloudflare.Env, { secret: number }>)
     if (this.name.startsWith('sweeps-')) await sweepNow(this);
   }
 
-  override onConnect(connection: Connection, { request }: ConnectionContext): void {
+  override async onConnect(connection: Connection, { request }: ConnectionContext): Promise<void> {
+    if (this.name.startsWith('terminated-')) {
+      const session = SessionId.parse(connection.id);
+      const cmd = { op: 'terminate', target: { kind: 'session', id: session } } as const;
+      await this.fetch(orderRequest({ cmd, before: Date.now() }));
+      return;
+    }
     if (this.name.startsWith('ended-')) {
       this
         .sql`UPDATE ticket_sessions SET ended_at = 1, end_reason = 'terminated' WHERE id = ${connection.id}`;
@@ -45,7 +60,7 @@ export class Witness extends ticketed(Agent<Cloudflare.Env, { secret: number }>)
   override async onRequest(request: Request): Promise<Response> {
     if (request.url.includes('/throw')) throw new Error('PRIVATE words of the agent');
     if (request.url.includes('/stream')) {
-      return new Response('data: 1\n\n', { headers: { 'content-type': 'text/event-stream' } });
+      return new Response(this.#stream(request.url), { headers: { 'content-type': 'text/event-stream' } });
     }
     if (request.url.includes('/body')) return Response.json({ length: (await request.text()).length });
     return Response.json({
@@ -53,6 +68,38 @@ export class Witness extends ticketed(Agent<Cloudflare.Env, { secret: number }>)
       headers: Object.fromEntries(request.headers),
       principal: this.principal(),
     });
+  }
+
+  /** What became of the streams of this instance, as their source saw it. */
+  cancelled = 0;
+
+  /** One event at once, and unless it is to be short another every few milliseconds. */
+  #stream(url: string): ReadableStream<Uint8Array> {
+    const event = new TextEncoder().encode('data: 1\n\n');
+    let ticking: ReturnType<typeof setInterval> | undefined;
+    return new ReadableStream({
+      start: (controller) => {
+        controller.enqueue(event);
+        if (url.includes('/short')) controller.close();
+        else if (!url.includes('/silent')) ticking = setInterval(() => controller.enqueue(event), 5);
+      },
+      cancel: () => {
+        clearInterval(ticking);
+        this.cancelled += 1;
+      },
+    });
+  }
+
+  @callable()
+  fail(): void {
+    throw new Error('PRIVATE words of the agent');
+  }
+
+  @callable({ streaming: true })
+  async count(stream: StreamingResponse, to: number): Promise<void> {
+    for (let n = 1; n <= to; n += 1) stream.send(n);
+    if (to < 0) throw new Error('PRIVATE words of the agent');
+    stream.end('done');
   }
 
   @callable()

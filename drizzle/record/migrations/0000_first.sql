@@ -1,3 +1,14 @@
+CREATE TABLE `agent_invocations` (
+	`id` text PRIMARY KEY NOT NULL,
+	`session_id` text NOT NULL,
+	`method` text NOT NULL,
+	`started_at` integer NOT NULL,
+	`duration_ms` integer NOT NULL,
+	`outcome` text NOT NULL,
+	`code` text
+);
+--> statement-breakpoint
+CREATE INDEX `agent_invocations_session` ON `agent_invocations` (`session_id`,`started_at`,`id`);--> statement-breakpoint
 CREATE TABLE `agent_sessions` (
 	`id` text PRIMARY KEY NOT NULL,
 	`user_id` text NOT NULL,

@@ -1,0 +1,74 @@
+import type { InvocationFact } from '@agent-ticket/drizzle/record/invocation-facts.ts';
+
+type Outcome = InvocationFact['outcome'];
+type Pending = Map<string, (outcome: Outcome) => void>;
+
+/** A call that was let through. */
+export interface Call {
+  readonly id: string;
+  readonly method: string;
+}
+
+/**
+ * Learns what became of calls from the answers that the SDK sends: the one place that the SDK's own code, an agent's
+ * `observability` and sub-agents cannot bypass or silence. Socket objects are the runtime's and live as long as
+ * something holds them, so the watch is put on each at its first call.
+ */
+export function createCallWatch(clock: () => number) {
+  const watched = new WeakMap<WebSocket, Pending>();
+
+  function watch(ws: WebSocket): Pending {
+    const known = watched.get(ws);
+    if (known !== undefined) return known;
+    const pending: Pending = new Map();
+    watched.set(ws, pending);
+    const send = ws.send.bind(ws);
+    ws.send = (message) => {
+      if (pending.size > 0 && typeof message === 'string') noteAnswer(pending, message);
+      send(message);
+    };
+    return pending;
+  }
+
+  return {
+    /** Runs a call; answers how it went. Neither waits for anything of its own nor changes what `run` throws. */
+    async follow(
+      ws: WebSocket,
+      call: Call,
+      run: () => void | Promise<void>,
+    ): Promise<Omit<InvocationFact, 'id' | 'sessionId'>> {
+      const pending = watch(ws);
+      const startedAt = clock();
+      const seen: { outcome: Outcome } = { outcome: 'unanswered' };
+      pending.set(call.id, (found) => {
+        seen.outcome = found;
+      });
+      try {
+        await run();
+      } finally {
+        pending.delete(call.id);
+      }
+      const { outcome } = seen;
+      const code = outcome === 'error' ? 'agent_failed' : null;
+      return { method: call.method, startedAt, durationMs: clock() - startedAt, outcome, code };
+    },
+  };
+}
+
+/** An answer is `{"type":"rpc","id",…,"success"}`; parts of a stream come before it, with `done` false. */
+function noteAnswer(pending: Pending, message: string): void {
+  if (!message.includes('"rpc"')) return;
+  const parsed = asAnswer(message);
+  if (parsed?.type !== 'rpc' || typeof parsed.id !== 'string') return;
+  if (parsed.success === false) pending.get(parsed.id)?.('error');
+  else if (parsed.done !== false) pending.get(parsed.id)?.('success');
+}
+
+function asAnswer(message: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(message);
+    return typeof value === 'object' && value !== null ? { ...value } : undefined;
+  } catch {
+    return undefined;
+  }
+}

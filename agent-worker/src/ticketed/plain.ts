@@ -1,0 +1,41 @@
+import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import type { Handover } from '../handover.ts';
+import type { Keeper } from './keeper.ts';
+import type { Streams } from './streams.ts';
+
+export interface PlainPorts {
+  readonly keeper: Keeper;
+  readonly streams: Streams;
+  /** The agent's answer; `undefined` when it failed. */
+  readonly ask: () => Promise<Response | undefined>;
+  /** Makes sure of a sweep in time; `false` when it cannot be had. */
+  readonly arm: () => Promise<boolean>;
+}
+
+/**
+ * Answers a request that opens no socket. Its ticket may be shown again until it expires or its session ends; a
+ * streaming answer is a session of its own, so it burns the ticket, which must be one for plain requests.
+ */
+export async function answerPlain(handover: Handover, ports: PlainPorts): Promise<Outcome<Response>> {
+  const { keeper } = ports;
+  const may = keeper.mayAsk(handover);
+  if (!may.ok) return may;
+  const answer = await ports.ask();
+  if (answer === undefined) return deny('agent_failed');
+  const { body } = answer;
+  if (body === null || !isStream(answer)) return allow(answer);
+
+  const admitted =
+    handover.claims.transport === 'http' ? keeper.admit(handover) : deny('streaming_not_admitted');
+  if (!admitted.ok) {
+    await body.cancel();
+    return admitted;
+  }
+  const { id } = admitted.value;
+  const carried = ports.streams.carry(id, body, (how) => keeper.end(id, how));
+  const why = keeper.opened(id, await ports.arm());
+  return why === undefined ? allow(new Response(carried, answer)) : { ok: false, denial: why };
+}
+
+const isStream = ({ headers }: Response): boolean =>
+  /^text\/event-stream\b/i.test(headers.get('content-type') ?? '');

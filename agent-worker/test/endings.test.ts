@@ -1,0 +1,158 @@
+import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
+import { env } from 'cloudflare:workers';
+import { Target } from '@agent-ticket/shared/control.ts';
+import { describe, expect, test, vi } from 'vitest';
+import { gate } from './gate.ts';
+import { counter, ownSessions, witness } from './objects.ts';
+import { command, makeCommand } from './orders.ts';
+import { eventually, expectEvents, sessionsOf } from './record.ts';
+import { ask, connect, refusedSocket, type Socket, upgrade } from './sockets.ts';
+import { makeTicket, NOW, newRoom, nextSigner, rights, signer } from './tickets.ts';
+
+/** What meets what: sessions that open, locks that come, objects that are destroyed. */
+
+const target = (instance: string) => Target.parse({ kind: 'instance', agent: 'counter', instance });
+
+async function enter(instance: string): Promise<Socket> {
+  const ticket = await makeTicket({ instance, ...rights('counter', 'owner') });
+  const socket = await connect(`/agents/counter/${instance}`, { ticket });
+  await socket.frame('cf_agent_state');
+  return socket;
+}
+
+const lockInRecord = (name: string, until: number | null = null) =>
+  env.RECORD.prepare('INSERT OR REPLACE INTO locks (target, until) VALUES (?, ?)').bind(name, until).run();
+
+describe('a lock that stands in the record database', () => {
+  test('closes a socket that opened meanwhile', async () => {
+    const instance = newRoom();
+    const sub = `auth0:t:${crypto.randomUUID()}`;
+    await lockInRecord(`principal:${sub}`);
+    const socket = await connect(`/agents/counter/${instance}`, {
+      ticket: await makeTicket({ instance, sub }),
+    });
+    expect(await socket.closed()).toEqual({ code: 4003, reason: 'forbidden' });
+    await eventually(async () =>
+      expect(await sessionsOf(instance)).toMatchObject([{ end_reason: 'locked' }]),
+    );
+  });
+
+  test('closes a session that a renewal brought under it', async () => {
+    const instance = newRoom();
+    const socket = await enter(instance);
+    await expectEvents(instance, ['ticket.used', 'session.opened']);
+    await lockInRecord(`instance:counter/${instance}`);
+    const ticket = await makeTicket({ instance, ...rights('counter', 'owner') });
+    socket.send({ type: 'ticket.renew', ticket });
+    expect(await socket.closed()).toEqual({ code: 4003, reason: 'forbidden' });
+  });
+
+  test('closes nothing once its time is up', async () => {
+    const instance = newRoom();
+    await lockInRecord(`instance:counter/${instance}`, NOW * 1000);
+    const socket = await enter(instance);
+    await expectEvents(instance, ['ticket.used', 'session.opened']);
+    expect(await socket.call('whoami')).toMatchObject({ success: true });
+  });
+});
+
+describe('an order that comes while sockets open', () => {
+  test.for(['terminate', 'lock', 'refresh', 'destroy'] as const)(
+    '(%s) leaves none of twelve open: each opened after it, was refused or was closed',
+    async (op) => {
+      const instance = newRoom();
+      const tickets = await Promise.all(Array.from({ length: 12 }, () => makeTicket({ instance })));
+      const opening = tickets.map((ticket) => connect(`/agents/counter/${instance}`, { ticket }));
+      const cmd =
+        op === 'refresh'
+          ? { op, agent: 'counter', instance }
+          : { op, target: target(instance), ...(op === 'lock' ? { until: null } : {}) };
+      const ordered = command(await makeCommand(cmd, { before: NOW * 1000 }));
+      const sockets = await Promise.all(opening);
+      await ordered;
+      // Again, as the broker does with what was under way: nothing that is open may be older than the command.
+      await command(await makeCommand(cmd, { before: NOW * 1000 }));
+      for (const socket of sockets) expect([3000, 4003, 1011]).toContain((await socket.closed()).code);
+      const own = await ownSessions(counter(instance));
+      expect(own.filter(({ ended_at }) => ended_at === null)).toEqual([]);
+    },
+  );
+
+  test('between burn and accept ends closed', async () => {
+    const instance = `terminated-${newRoom()}`;
+    const ticket = await makeTicket({ instance, agent: 'witness', scope: 'agent:connect' });
+    const socket = await connect(`/agents/witness/${instance}`, { ticket, front: gate });
+    expect(await socket.closed()).toEqual({ code: 4003, reason: 'forbidden' });
+    expect(await ownSessions(witness(instance))).toMatchObject([{ end_reason: 'session_terminated' }]);
+  });
+});
+
+describe('an object that was destroyed', () => {
+  const tombstone = (instance: string) =>
+    runInDurableObject(counter(instance), (_, state) =>
+      state.storage.sql.exec('SELECT destroyed_at FROM ticket_tombstone').toArray(),
+    );
+
+  async function destroy(instance: string) {
+    await command(await makeCommand({ op: 'destroy', target: target(instance) }));
+    await eventually(async () => expect(await tombstone(instance)).toEqual([{ destroyed_at: Date.now() }]));
+  }
+
+  test('has closed its sockets and forgotten its state, and takes no ticket of before', async () => {
+    const instance = newRoom();
+    const socket = await enter(instance);
+    await socket.call('increment');
+    const used = await makeTicket({ instance });
+    const first = await connect(`/agents/counter/${instance}`, { ticket: used });
+    await first.frame('cf_agent_state');
+    const minted = await makeTicket({ instance });
+    await destroy(instance);
+    expect(await socket.closed()).toEqual({ code: 4003, reason: 'forbidden' });
+    for (const ticket of [used, minted]) {
+      const refused = await refusedSocket(await upgrade(`/agents/counter/${instance}`, { ticket }));
+      expect(refused).toMatchObject({ code: 3000, reason: 'ticket_used', frames: [] });
+      expect((await ask(`/agents/counter/${instance}`, { ticket })).status).toBe(401);
+    }
+    vi.setSystemTime((NOW + 1) * 1000);
+    const again = await enter(instance);
+    expect(await again.frame('cf_agent_state')).toMatchObject({ state: { count: 0 } });
+  });
+
+  test('has lost no fact that was waiting for the record database', async () => {
+    const instance = newRoom();
+    await env.RECORD.exec('ALTER TABLE audit_events RENAME TO audit_events_away');
+    try {
+      const socket = await enter(instance);
+      socket.close();
+      await socket.closed();
+      await enter(instance);
+      await destroy(instance);
+    } finally {
+      await env.RECORD.exec('ALTER TABLE audit_events_away RENAME TO audit_events');
+    }
+    vi.setSystemTime((NOW + 10) * 1000);
+    // Whatever touches the object next delivers: here a ticket that is refused.
+    const ticket = await makeTicket({ instance, iat: NOW, nbf: NOW });
+    await refusedSocket(await upgrade(`/agents/counter/${instance}`, { ticket }));
+    await runDurableObjectAlarm(counter(instance));
+    await expectEvents(instance, [
+      'ticket.used',
+      'session.opened',
+      'session.closed',
+      'ticket.used',
+      'session.opened',
+      'session.closed',
+    ]);
+  });
+});
+
+test('a rotation refuses no upgrade, whichever key signed it', async () => {
+  const instance = newRoom();
+  const tickets = await Promise.all(
+    Array.from({ length: 16 }, (_, n) => makeTicket({ instance }, { by: n % 2 === 0 ? signer : nextSigner })),
+  );
+  const sockets = await Promise.all(
+    tickets.map((ticket) => connect(`/agents/counter/${instance}`, { ticket })),
+  );
+  for (const socket of sockets) await socket.frame('cf_agent_state');
+});

@@ -1,0 +1,156 @@
+import { runInDurableObject } from 'cloudflare:test';
+import { SessionId } from '@agent-ticket/shared/names.ts';
+import { describe, expect, test, vi } from 'vitest';
+import { entryOf, gate, gateWith } from './gate.ts';
+import { ownSessions, sweep, witness } from './objects.ts';
+import { order } from './orders.ts';
+import { eventually, expectEvents, sessionsOf } from './record.ts';
+import { ask, type Front, refusedSocket, upgrade } from './sockets.ts';
+import { makeTicket, NOW, newRoom } from './tickets.ts';
+
+/** Answers that stream (`text/event-stream`) are sessions of their own. */
+
+const SCOPE = 'agent:connect agent:state:read agent:message';
+const ticketOf = (instance: string, other: object = {}) =>
+  makeTicket({ instance, agent: 'witness', scope: SCOPE, transport: 'http', ...other });
+
+const open = (instance: string, ticket: string, kind = 'stream', front: Front = gate) =>
+  ask(`/agents/witness/${instance}/${kind}`, { ticket, front });
+
+/** A stream that has begun: its first event is read. */
+async function begin(instance: string, ticket: string, kind = 'stream') {
+  const answer = await open(instance, ticket, kind);
+  expect(answer.status).toBe(200);
+  expect(answer.headers.get('content-type')).toBe('text/event-stream');
+  if (answer.body === null) throw new TypeError('no body');
+  const reader = answer.body.getReader();
+  await reader.read();
+  return reader;
+}
+
+/** Reads to the end; how it came. */
+async function drained(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<'ended' | 'broken'> {
+  try {
+    while (!(await reader.read()).done);
+    return 'ended';
+  } catch {
+    return 'broken';
+  }
+}
+
+const ends = (instance: string, reason: string) =>
+  eventually(async () => {
+    expect(await ownSessions(witness(instance))).toMatchObject([{ end_reason: reason }]);
+    expect(await sessionsOf(instance)).toMatchObject([{ end_reason: reason }]);
+  });
+const cancelled = (instance: string) => runInDurableObject(witness(instance), (agent) => agent.cancelled);
+
+describe('a stream', () => {
+  test('is a session: burned, recorded, and over when it has come to its end', async () => {
+    const instance = newRoom();
+    const ticket = await ticketOf(instance);
+    expect(await drained(await begin(instance, ticket, 'stream/short'))).toBe('ended');
+    await ends(instance, 'finished');
+    await expectEvents(instance, ['ticket.used', 'session.opened', 'session.closed']);
+    expect((await open(instance, ticket)).status).toBe(403);
+  });
+
+  test('needs a ticket for plain requests, and leaves another unburned', async () => {
+    const instance = newRoom();
+    const ticket = await ticketOf(instance, { transport: 'websocket' });
+    const answer = await open(instance, ticket);
+    expect(answer.status).toBe(403);
+    expect(await answer.json()).toMatchObject({ error: { code: 'FORBIDDEN' } });
+    expect(await cancelled(instance)).toBe(1);
+    expect((await upgrade(`/agents/witness/${instance}`, { ticket, front: gate })).status).toBe(101);
+  });
+
+  test('uses its ticket up: no second stream and no socket, but plain requests while it lasts', async () => {
+    const instance = newRoom();
+    const ticket = await ticketOf(instance);
+    const reader = await begin(instance, ticket);
+    expect((await open(instance, ticket)).status).toBe(401);
+    const socket = await refusedSocket(await upgrade(`/agents/witness/${instance}`, { ticket, front: gate }));
+    expect(socket).toMatchObject({ code: 4003 });
+    const plain = () => ask(`/agents/witness/${instance}`, { method: 'POST', ticket, front: gate });
+    expect((await plain()).status).toBe(200);
+    await reader.cancel();
+    await ends(instance, 'client_closed');
+    expect((await plain()).status).toBe(403);
+  });
+
+  test.for(['stream', 'stream/silent'])('%s ends when its client leaves', async (kind) => {
+    const instance = newRoom();
+    const reader = await begin(instance, await ticketOf(instance), kind);
+    await reader.cancel();
+    await ends(instance, 'client_closed');
+    expect(await cancelled(instance)).toBe(1);
+  });
+
+  test.for(['stream', 'stream/silent'])('%s is cut when its rights end', async (kind) => {
+    const instance = newRoom();
+    const reader = await begin(instance, await ticketOf(instance, { session_expiry: NOW + 600 }), kind);
+    vi.setSystemTime((NOW + 600) * 1000 - 1);
+    await sweep(witness(instance));
+    expect(await cancelled(instance)).toBe(0);
+    vi.setSystemTime((NOW + 600) * 1000);
+    await sweep(witness(instance));
+    expect(await drained(reader)).toBe('broken');
+    await ends(instance, 'session_expired');
+    expect(await cancelled(instance)).toBe(1);
+  });
+
+  test('has its sweep set, and no warning: it cannot renew', async () => {
+    const instance = newRoom();
+    await begin(instance, await ticketOf(instance, { session_expiry: NOW + 600 }));
+    await expectEvents(instance, ['ticket.used', 'session.opened']);
+    const alarm = await runInDurableObject(witness(instance), (_, state) => state.storage.getAlarm());
+    expect(alarm).toBeLessThanOrEqual((NOW + 602) * 1000);
+    expect(alarm).toBeGreaterThanOrEqual((NOW + 600) * 1000);
+  });
+
+  test('is cut by a termination, and counted in its receipt', async () => {
+    const instance = newRoom();
+    const reader = await begin(instance, await ticketOf(instance));
+    const other = await begin(instance, await ticketOf(instance, { sub: 'auth0:t:other' }));
+    const [session] = (await ownSessions(witness(instance))).slice(0, 1);
+    const target = { kind: 'session', id: SessionId.parse(session?.id) } as const;
+    expect(await order(witness(instance), { op: 'terminate', target })).toBe(1);
+    const outcomes = await Promise.all([first(reader), first(other)]);
+    expect(outcomes.toSorted()).toEqual(['broken', 'goes on']);
+  });
+
+  test('survives the sweep that looks for sessions whose socket was lost', async () => {
+    const instance = newRoom();
+    const reader = await begin(instance, await ticketOf(instance));
+    await sweep(witness(instance));
+    expect(await first(reader)).toBe('goes on');
+  });
+
+  test('counts among a principal’s sockets', async () => {
+    const instance = newRoom();
+    const entry = entryOf('witness');
+    const front = gateWith({ registry: [{ ...entry, limits: { ...entry.limits, socketsPerPrincipal: 1 } }] });
+    await begin(instance, await ticketOf(instance));
+    const answer = await open(instance, await ticketOf(instance), 'stream', front);
+    expect(answer.status).toBe(429);
+  });
+
+  test('opens once of a hundred tries with one ticket', async () => {
+    const instance = newRoom();
+    const ticket = await ticketOf(instance);
+    const answers = await Promise.all(Array.from({ length: 100 }, () => open(instance, ticket)));
+    expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
+    expect(answers.filter(({ status }) => status === 401)).toHaveLength(99);
+  });
+});
+
+/** Whether a stream is broken off within its next hundred events. */
+async function first(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<'broken' | 'goes on'> {
+  try {
+    for (let n = 0; n < 100; n += 1) await reader.read();
+    return 'goes on';
+  } catch {
+    return 'broken';
+  }
+}
