@@ -15,6 +15,8 @@ export const AUDIT_TYPES = [
   'key.created',
   'key.rotated',
   'key.revoked',
+  'key.resealed',
+  'key.purged',
   'service_token.created',
   'service_token.rotated',
   'service_token.revoked',
@@ -23,6 +25,8 @@ export const AUDIT_TYPES = [
   'lock.created',
   'lock.lifted',
   'agent.deleted',
+  'admin.read',
+  'audit.purged',
 ] as const;
 export type AuditType = (typeof AUDIT_TYPES)[number];
 

@@ -1,6 +1,8 @@
 import { describeAuditEvents } from '../suite/audit-events.ts';
+import { describeAuditLog } from '../suite/audit-log.ts';
 import { describeDeliver } from '../suite/deliver.ts';
 import { describeGrants } from '../suite/grants.ts';
+import { describeKeyRevocation } from '../suite/key-revocation.ts';
 import { describeLocks } from '../suite/locks.ts';
 import { describeMistakes } from '../suite/mistakes.ts';
 import { describePolicy } from '../suite/policy.ts';
@@ -18,7 +20,9 @@ describeTokenLife(open);
 describePolicy(open);
 describeGrants(open);
 describeLocks(open);
+describeKeyRevocation(open);
 describeAuditEvents(open);
+describeAuditLog(open);
 describeRecordSessions(open);
 describeSessionLists(open);
 describeRecordLocks(open);
