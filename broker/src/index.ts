@@ -9,7 +9,7 @@ import { readConfig } from './config.ts';
 import { refuse } from './http/answer.ts';
 import { ledgerOf } from './ledger/object.ts';
 import type { BrokerPorts } from './ports.ts';
-import { flushOutbox } from './termination.ts';
+import { runScheduled } from './scheduled.ts';
 
 export { LedgerObject } from './ledger/object.ts';
 
@@ -63,9 +63,9 @@ export default {
     return app.fetch(request, env);
   },
 
-  /** Each minute: commands that could not be carried out at once. */
+  /** Each minute, by the trigger in wrangler.jsonc. */
   async scheduled(_controller, env): Promise<void> {
     ports ??= portsOf(env);
-    await flushOutbox(ports.termination);
+    await runScheduled(ports);
   },
 } satisfies ExportedHandler<Cloudflare.Env>;

@@ -19,7 +19,7 @@ export function respond(answer: Answer, requestId: string, rate?: RateState | nu
   const headers = new Headers({ 'cache-control': 'no-store', ...rateHeaders(rate), ...answer.headers });
   headers.set('x-request-id', requestId);
   return answer.body === undefined
-    ? new Response(null, { status: answer.status, headers })
+    ? new Response(answer.stream ?? null, { status: answer.status, headers })
     : Response.json(answer.body, { status: answer.status, headers });
 }
 
