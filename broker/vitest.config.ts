@@ -9,7 +9,7 @@ const migrationsOf = (room: 'control' | 'record') =>
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'broker-pure', environment: 'node', include: ['src/**/*.test.ts'] } },
+      { test: { name: 'broker-pure', environment: 'node', include: ['{src,cli}/**/*.test.ts'] } },
       {
         plugins: [
           cloudflareTest(async () => ({

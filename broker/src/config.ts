@@ -73,8 +73,7 @@ export const Settings = z
     };
     const local = s.MODE === 'development' && isLoopback(new URL(s.ISSUER).hostname);
     if (s.AUTH_MODE === 'none' && !local) fault('AUTH_MODE', 'none is for MODE=development on loopback only');
-    if (s.KEK_PREVIOUS !== undefined && sameBytes(s.KEK_PREVIOUS, s.KEK))
-      fault('KEK_PREVIOUS', 'must not be KEK itself');
+    if (s.KEK_PREVIOUS?.toString() === s.KEK.toString()) fault('KEK_PREVIOUS', 'must not be KEK itself');
     const late = scheduleFaults(scheduleOf(s));
     fault('KEY_ROTATION_DAYS', late.everyMs);
     fault('KEY_PUBLISH_LEAD_SECONDS', late.leadMs);
@@ -97,8 +96,6 @@ const scheduleOf = (
   leadMs: s.KEY_PUBLISH_LEAD_SECONDS * 1000,
   lagMs: s.KEY_RETIRE_LAG_SECONDS * 1000,
 });
-
-const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => a.every((byte, index) => byte === b[index]);
 
 const accessSettings = (
   s: Pick<Settings, 'CF_ACCESS_TEAM_DOMAIN' | 'CF_ACCESS_AUD' | 'CF_ACCESS_CERTS_URL'>,

@@ -14,11 +14,10 @@ export const readiness =
   async ({ now }) => {
     try {
       await ports.pingDatabases();
-      for (const keyring of [ports.keyring, ports.auditKeyring]) {
-        const signer = await keyring.signer(now);
-        // Texts of ours without data: whoever runs the broker must see here what to mend.
-        if (!signer.ok) return { outcome: deny('signing_key_missing', { hint: signer.denial.inside ?? '' }) };
-      }
+      const signer = await ports.keyring.signer(now);
+      // A text of ours without data: whoever runs the broker must see here what to mend.
+      if (!signer.ok)
+        return { outcome: deny('signing_key_missing', { hint: signer.denial.inside ?? 'no key' }) };
       return { outcome: allow({ status: 200, body: { status: 'ready', ...(await backlog(ports, now)) } }) };
     } catch (error) {
       if (isOutage(error)) return { outcome: deny('database_unavailable', { retryAfter: 5 }) };

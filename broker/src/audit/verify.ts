@@ -77,6 +77,8 @@ class ExportReader {
   /** Events that no checkpoint has covered yet. */
   #waiting: Events = new Map();
   #last: CheckpointClaims | undefined;
+  /** Not missing, whatever else they are. */
+  readonly #unsigned: number[] = [];
   #anchored = false;
   #events = 0;
   #checkpoints = 0;
@@ -118,6 +120,7 @@ class ExportReader {
     const claims = await readCheckpoint(jws, this.#keys);
     if (claims === undefined || claims.n !== n) {
       this.content.push(`checkpoint ${n} is not signed by any of the keys`);
+      this.#unsigned.push(n);
       return;
     }
     if (this.#anchor?.n === n) this.#meetAnchor(this.#anchor, claims);
@@ -159,6 +162,7 @@ class ExportReader {
   async close(): Promise<Verification> {
     const end = this.#seq ?? 0;
     const provenThrough = await this.#findAnchor(end);
+    for (const n of this.#unsigned) this.#lostCheckpoints.found(n);
     return {
       events: this.#events,
       checkpoints: this.#checkpoints,
