@@ -16,7 +16,6 @@ export const AUDIT_TYPES = [
   'key.rotated',
   'key.revoked',
   'key.resealed',
-  'key.purged',
   'service_token.created',
   'service_token.rotated',
   'service_token.revoked',

@@ -54,7 +54,11 @@ export function stateOf(row: SigningKeyRow, now: number): KeyState {
   return now >= row.activatesAt ? 'active' : 'pending';
 }
 
-const PUBLISHED: readonly KeyState[] = ['pending', 'active', 'retiring'];
+/** The one state in which a key signs. */
+export const SIGNING: KeyState = 'active';
+
+/** States in which a ticket key is in the set. */
+export const PUBLISHED: readonly KeyState[] = ['pending', 'active', 'retiring'];
 
 export const isPublished = (row: SigningKeyRow, now: number): boolean =>
   PUBLISHED.includes(stateOf(row, now));
