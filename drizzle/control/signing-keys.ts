@@ -40,7 +40,10 @@ export function signingKeyQueries(db: ControlDatabase) {
       previous: { retiresAt: number; removedAt: number },
       event?: AuditEvent,
     ): Promise<boolean> {
-      const successor = db.select({ one: sql`1` }).from(signingKeys).where(eq(signingKeys.kid, key.kid));
+      const successor = db
+        .select({ one: sql`1` })
+        .from(signingKeys)
+        .where(and(eq(signingKeys.kid, key.kid), eq(signingKeys.generation, key.generation)));
       const [made] = await db.batch([
         db.insert(signingKeys).values(key).onConflictDoNothing().returning({ kid: signingKeys.kid }),
         db
