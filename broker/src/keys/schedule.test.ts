@@ -28,8 +28,8 @@ describe('a schedule', () => {
     expect(scheduleFaults(DEFAULT_SCHEDULE)).toEqual({});
   });
 
-  /** A verifier holds a set for a minute, a cache on the way for another, clocks differ by five seconds. */
-  const LEAD = 125_000;
+  /** A verifier holds a stale set for six minutes, a cache on the way for another, clocks differ by five seconds. */
+  const LEAD = 425_000;
   /** The longest ticket lives five minutes, clocks differ by five seconds, a signer notices five seconds late. */
   const LAG = 310_000;
   it.each([

@@ -40,9 +40,11 @@ export function scheduleFaults(schedule: KeySchedule): Partial<Record<keyof KeyS
   const seconds = (ms: number): string =>
     `must be at least ${ms / 1000} s, or a rotation refuses good tickets`;
   return {
-    ...(leadMs < LEAST_LEAD_MS && { leadMs: seconds(LEAST_LEAD_MS) }),
-    ...(lagMs < LEAST_LAG_MS && { lagMs: seconds(LEAST_LAG_MS) }),
-    ...(everyMs < leadMs + lagMs && { everyMs: 'must be longer than publish lead and retire lag together' }),
+    ...(!(leadMs >= LEAST_LEAD_MS) && { leadMs: seconds(LEAST_LEAD_MS) }),
+    ...(!(lagMs >= LEAST_LAG_MS) && { lagMs: seconds(LEAST_LAG_MS) }),
+    ...(!(everyMs >= leadMs + lagMs) && {
+      everyMs: 'must be longer than publish lead and retire lag together',
+    }),
   };
 }
 
