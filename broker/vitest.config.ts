@@ -9,9 +9,9 @@ const migrationsOf = (room: 'control' | 'record') =>
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'broker-pure', environment: 'node', include: ['src/**/*.test.ts'] } },
       // Whole brokers on libSQL files, each with settings and an outside world of its own.
       { test: { name: 'broker-node', environment: 'node', include: ['test/node/**/*.test.ts'] } },
+      { test: { name: 'broker-pure', environment: 'node', include: ['{src,cli}/**/*.test.ts'] } },
       {
         plugins: [
           cloudflareTest(async () => ({

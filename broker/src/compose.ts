@@ -1,24 +1,31 @@
 import { authSessionQueries } from '@agent-ticket/drizzle/control/auth-sessions.ts';
 import type { ControlDatabase } from '@agent-ticket/drizzle/control/database.ts';
 import { grantQueries } from '@agent-ticket/drizzle/control/grants.ts';
+import { revokeKey } from '@agent-ticket/drizzle/control/key-revocation.ts';
 import { lockQueries } from '@agent-ticket/drizzle/control/locks.ts';
 import { outboxQueries } from '@agent-ticket/drizzle/control/outbox.ts';
 import { policyQueries } from '@agent-ticket/drizzle/control/policy.ts';
 import { serviceTokenQueries } from '@agent-ticket/drizzle/control/service-tokens.ts';
+import { signingKeyEventQueries } from '@agent-ticket/drizzle/control/signing-key-events.ts';
 import { signingKeyQueries } from '@agent-ticket/drizzle/control/signing-keys.ts';
 import { usedTokenQueries } from '@agent-ticket/drizzle/control/used-tokens.ts';
+import { checkpointQueries } from '@agent-ticket/drizzle/record/audit-checkpoints.ts';
+import { auditLogQueries } from '@agent-ticket/drizzle/record/audit-log.ts';
 import type { RecordDatabase } from '@agent-ticket/drizzle/record/database.ts';
+import { invocationQueries } from '@agent-ticket/drizzle/record/invocations.ts';
 import { recordLockQueries } from '@agent-ticket/drizzle/record/locks.ts';
 import { sessionQueries } from '@agent-ticket/drizzle/record/sessions.ts';
 import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import { validateAgentRegistry } from '@agent-ticket/shared/registry.ts';
 import { createRemoteKeys } from '@agent-ticket/shared/remote-keys.ts';
+import { webhookAnchor } from './audit/anchor.ts';
 import type { SignInPorts } from './auth0-session/ports.ts';
 import type { ForeignIssuer } from './config/issuers.ts';
 import type { BrokerConfig } from './config.ts';
 import { createAccessGroups } from './credentials/access-groups.ts';
 import type { IssuerWithKeys } from './credentials/foreign-jwt.ts';
 import { workloadKeys } from './credentials/workload-keys.ts';
+import { announcer } from './keys/announce.ts';
 import { createKeyring } from './keys/keyring.ts';
 import type { Ledger } from './ledger.ts';
 import type { BrokerPorts } from './ports.ts';
@@ -49,22 +56,19 @@ export function compose(config: BrokerConfig, runtime: Runtime): BrokerPorts {
   const faults = validateAgentRegistry(AGENTS);
   if (faults.length > 0) throw new Error(`agent registry is not sound. ${faults.join('; ')}`);
   const { control, record, ledger, clock, randomId, randomBytes, log } = runtime;
-  const keyring = createKeyring({
-    keys: signingKeyQueries(control),
-    keyEncryptionKey: config.keyEncryptionKey,
-    randomBytes,
-    onFirstKey: async ({ kid, alg }, now) => {
-      const event = {
-        eventId: randomId(),
-        at: now,
-        type: 'key.created',
-        outcome: 'success',
-        kid,
-        details: { alg },
-      } as const;
-      await ledger.settle('keys', { event });
-    },
-  });
+  const keyEvents = signingKeyEventQueries(control);
+  const keyringOf = (purpose: 'ticket' | 'audit') =>
+    createKeyring({
+      keys: signingKeyQueries(control),
+      purpose,
+      schedule: config.keySchedule,
+      keyEncryptionKey: config.keyEncryptionKey,
+      previousKeyEncryptionKey: config.previousKeyEncryptionKey,
+      randomBytes,
+      randomId,
+      announce: announcer(keyEvents, ledger),
+    });
+  const keyring = keyringOf('ticket');
   const { issuer, ticketAudience } = config;
   const auth0 = config.auth0.map((each) => withKeys(each, runtime));
   const usedTokens = usedTokenQueries(control);
@@ -93,6 +97,15 @@ export function compose(config: BrokerConfig, runtime: Runtime): BrokerPorts {
     },
     ledger,
     keyring,
+    auditKeyring: keyringOf('audit'),
+    auditLog: auditLogQueries(record),
+    checkpoints: checkpointQueries(record),
+    invocations: invocationQueries(record),
+    retentionMs: config.auditRetentionMs,
+    anchor:
+      config.auditAnchorUrl === undefined ? undefined : webhookAnchor(config.auditAnchorUrl, runtime.fetch),
+    keyEvents,
+    revocation: { keyring, write: (revocation) => revokeKey(control, revocation) },
     credentials: {
       serviceTokens: {
         tokens: serviceTokenQueries(control),

@@ -6,12 +6,22 @@ import { ACCESS, AUTH0, type ForeignIssuer, foreignIssuers, issuerFault } from '
 import { jsonList } from './config/json-list.ts';
 import { OidcIssuer, oidcFault, type WorkloadIssuer, workloadIssuer } from './config/oidc.ts';
 import { type SignInConfig, signInConfig, signInFault } from './config/sign-in.ts';
+import { DEFAULT_SCHEDULE, type KeySchedule, scheduleFaults } from './keys/schedule.ts';
 
 /** 256 bits: `openssl rand -base64 32 | tr '+/' '-_' | tr -d '='`. */
 const Key256 = z
   .string()
   .regex(/^[A-Za-z0-9_-]{43}$/, 'must be 32 bytes in base64url')
   .transform((text) => new Uint8Array(base64url.decode(text)));
+
+const DAY_MS = 86_400_000;
+
+const Whole = (least: number, most: number) =>
+  z
+    .string()
+    .regex(/^\d{1,9}$/, 'must be a whole number')
+    .transform(Number)
+    .pipe(z.int().min(least).max(most));
 
 const Domains = List.pipe(
   z.array(z.string().regex(/^[a-z0-9-]+(\.[a-z0-9-]+)+$/, 'must be host names')).min(1),
@@ -25,6 +35,14 @@ export const Settings = z
     TICKET_AUDIENCE: z.string().min(1).max(512),
     AGENT_WORKER_URL: BaseUrl,
     KEK: Key256,
+    /** The one before it, while keys are still sealed with it. */
+    KEK_PREVIOUS: Key256.optional(),
+    KEY_ROTATION_DAYS: Whole(1, 366).default(DEFAULT_SCHEDULE.everyMs / DAY_MS),
+    KEY_PUBLISH_LEAD_SECONDS: Whole(1, 7 * 86_400).default(DEFAULT_SCHEDULE.leadMs / 1000),
+    KEY_RETIRE_LAG_SECONDS: Whole(1, 7 * 86_400).default(DEFAULT_SCHEDULE.lagMs / 1000),
+    AUDIT_RETENTION_DAYS: Whole(1, 36_600).default(400),
+    /** Gets each checkpoint by POST, to keep where the operator cannot reach. */
+    AUDIT_ANCHOR_URL: BaseUrl.optional(),
     TOKEN_PEPPER: Key256,
     ALLOWED_ORIGINS: Origins.default([]),
     MODE: Mode.default('production'),
@@ -57,6 +75,11 @@ export const Settings = z
     };
     const local = s.MODE === 'development' && isLoopback(new URL(s.ISSUER).hostname);
     if (s.AUTH_MODE === 'none' && !local) fault('AUTH_MODE', 'none is for MODE=development on loopback only');
+    if (s.KEK_PREVIOUS?.toString() === s.KEK.toString()) fault('KEK_PREVIOUS', 'must not be KEK itself');
+    const late = scheduleFaults(scheduleOf(s));
+    fault('KEY_ROTATION_DAYS', late.everyMs);
+    fault('KEY_PUBLISH_LEAD_SECONDS', late.leadMs);
+    fault('KEY_RETIRE_LAG_SECONDS', late.lagMs);
     if (
       s.CF_ACCESS_TEAM_DOMAIN !== undefined ||
       s.CF_ACCESS_AUD !== undefined ||
@@ -78,6 +101,14 @@ export const Settings = z
   });
 type Settings = z.output<typeof Settings>;
 
+const scheduleOf = (
+  s: Pick<Settings, 'KEY_ROTATION_DAYS' | 'KEY_PUBLISH_LEAD_SECONDS' | 'KEY_RETIRE_LAG_SECONDS'>,
+): KeySchedule => ({
+  everyMs: s.KEY_ROTATION_DAYS * DAY_MS,
+  leadMs: s.KEY_PUBLISH_LEAD_SECONDS * 1000,
+  lagMs: s.KEY_RETIRE_LAG_SECONDS * 1000,
+});
+
 const accessSettings = (
   s: Pick<Settings, 'CF_ACCESS_TEAM_DOMAIN' | 'CF_ACCESS_AUD' | 'CF_ACCESS_CERTS_URL'>,
 ) => ({
@@ -97,6 +128,10 @@ export interface BrokerConfig {
   readonly ticketAudience: string;
   readonly agentWorkerUrl: string;
   readonly keyEncryptionKey: Uint8Array<ArrayBuffer>;
+  readonly previousKeyEncryptionKey: Uint8Array<ArrayBuffer> | undefined;
+  readonly keySchedule: KeySchedule;
+  readonly auditRetentionMs: number;
+  readonly auditAnchorUrl: string | undefined;
   readonly tokenPepper: Uint8Array<ArrayBuffer>;
   readonly allowedOrigins: readonly string[];
   readonly development: boolean;
@@ -119,6 +154,10 @@ export function readConfig(env: object): BrokerConfig {
     ticketAudience: s.TICKET_AUDIENCE,
     agentWorkerUrl: s.AGENT_WORKER_URL,
     keyEncryptionKey: s.KEK,
+    previousKeyEncryptionKey: s.KEK_PREVIOUS,
+    keySchedule: scheduleOf(s),
+    auditRetentionMs: s.AUDIT_RETENTION_DAYS * DAY_MS,
+    auditAnchorUrl: s.AUDIT_ANCHOR_URL,
     tokenPepper: s.TOKEN_PEPPER,
     allowedOrigins: s.ALLOWED_ORIGINS,
     development: s.MODE === 'development',

@@ -10,11 +10,21 @@ import { forgetExpired } from './forget-expired.ts';
 import { refuse } from './http/answer.ts';
 import { ledgerOf } from './ledger/object.ts';
 import type { BrokerPorts } from './ports.ts';
-import { flushOutbox } from './termination.ts';
+import { runScheduled } from './scheduled.ts';
+import { dataPointOf } from './security-events.ts';
 
 export { LedgerObject } from './ledger/object.ts';
 
 const log = (event: Readonly<Record<string, unknown>>): void => console.log(JSON.stringify(event));
+
+/** Also to Analytics Engine, where it is bound: a security event there is a number, here a line. */
+const logTo =
+  (points: AnalyticsEngineDataset | undefined) =>
+  (event: Readonly<Record<string, unknown>>): void => {
+    log(event);
+    const point = dataPointOf(event);
+    if (point !== undefined) points?.writeDataPoint(point);
+  };
 
 /** One per isolate, so that keys are opened and imported once. */
 let ports: BrokerPorts | undefined;
@@ -47,7 +57,7 @@ function portsOf(env: Cloudflare.Env): BrokerPorts {
       waitUntil(
         work.catch((error: unknown) => log({ event: 'background_failed', error: describeError(error) })),
       ),
-    log,
+    log: logTo(env.SECURITY_EVENTS),
   });
 }
 
@@ -64,10 +74,9 @@ export default {
     return app.fetch(request, env);
   },
 
-  /** Each minute: commands that could not be carried out at once, and what has expired. */
+  /** Each minute, by the trigger in wrangler.jsonc. */
   async scheduled(_controller, env): Promise<void> {
     ports ??= portsOf(env);
-    await flushOutbox(ports.termination);
-    await forgetExpired(ports);
+    await runScheduled(ports);
   },
 } satisfies ExportedHandler<Cloudflare.Env>;

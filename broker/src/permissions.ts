@@ -5,6 +5,7 @@ import * as z from 'zod';
 export const PERMISSIONS = [
   'keys:read',
   'keys:rotate',
+  'keys:revoke',
   'service-tokens:read',
   'service-tokens:write',
   'grants:read',
@@ -13,6 +14,7 @@ export const PERMISSIONS = [
   'locks:write',
   'sessions:read',
   'sessions:terminate',
+  'audit:read',
   'explain:any',
 ] as const;
 export type Permission = (typeof PERMISSIONS)[number];

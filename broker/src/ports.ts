@@ -1,7 +1,14 @@
 import type { lockQueries } from '@agent-ticket/drizzle/control/locks.ts';
+import type { signingKeyEventQueries } from '@agent-ticket/drizzle/control/signing-key-events.ts';
+import type { checkpointQueries } from '@agent-ticket/drizzle/record/audit-checkpoints.ts';
+import type { auditLogQueries } from '@agent-ticket/drizzle/record/audit-log.ts';
+import type { invocationQueries } from '@agent-ticket/drizzle/record/invocations.ts';
+import type { Anchor } from './audit/anchor.ts';
 import type { CredentialPorts } from './credentials/authenticate.ts';
 import type { ExchangePorts } from './exchange.ts';
 import type { ExpiringPorts } from './forget-expired.ts';
+import type { Keyring } from './keys/keyring.ts';
+import type { RevocationPorts } from './keys/revocation.ts';
 import type { TerminationPorts } from './termination.ts';
 
 /** Everything that the broker's code needs from where it runs. */
@@ -9,6 +16,18 @@ export interface BrokerPorts extends ExchangePorts, ExpiringPorts {
   readonly credentials: CredentialPorts;
   readonly locks: ReturnType<typeof lockQueries>;
   readonly termination: TerminationPorts;
+  /** Keys that sign checkpoints of the audit log, and nothing else. */
+  readonly auditKeyring: Keyring;
+  readonly revocation: RevocationPorts;
+  readonly auditLog: ReturnType<typeof auditLogQueries>;
+  readonly checkpoints: ReturnType<typeof checkpointQueries>;
+  readonly invocations: ReturnType<typeof invocationQueries>;
+  /** How long sealed events are kept, in ms. */
+  readonly retentionMs: number;
+  /** Left out: checkpoints are shown to nobody. */
+  readonly anchor?: Anchor | undefined;
+  /** Audit events of key changes that the ledger does not have yet. */
+  readonly keyEvents: ReturnType<typeof signingKeyEventQueries>;
   readonly allowedOrigins: readonly string[];
   /** One question to each database; rejects when one does not answer. */
   readonly pingDatabases: () => Promise<void>;

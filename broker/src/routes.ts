@@ -1,5 +1,6 @@
+import { exportAuditLog, listAudit, listCheckpoints } from './admin/audit.ts';
 import { createGrant, deleteGrant, listGrants } from './admin/grants.ts';
-import { listKeys, rotateKeys } from './admin/keys.ts';
+import { listKeys, resealKeys, revokeKey, rotateKeys } from './admin/keys.ts';
 import { createLock, liftLock, listLocks } from './admin/locks.ts';
 import {
   createServiceToken,
@@ -16,7 +17,7 @@ import { logOut } from './auth0-session/logout.ts';
 import { explain } from './explain.ts';
 import { liveness, readiness } from './health.ts';
 import type { Handler, Refuse } from './http/call.ts';
-import { jwksRoute } from './keys/jwks.ts';
+import { auditJwksRoute, jwksRoute } from './keys/jwks.ts';
 import { showPrincipal } from './me.ts';
 import { mintTicket } from './mint-ticket.ts';
 import type { Permission } from './permissions.ts';
@@ -74,6 +75,7 @@ export const ROUTES: readonly Route[] = [
     demand: 'none',
     handler: showServerMetadata,
   },
+  { method: 'GET', path: '/.well-known/audit-jwks.json', demand: 'none', handler: auditJwksRoute },
   { method: 'GET', path: '/admin/keys', demand: 'required', permission: 'keys:read', handler: listKeys },
   {
     method: 'POST',
@@ -81,6 +83,20 @@ export const ROUTES: readonly Route[] = [
     demand: 'required',
     permission: 'keys:rotate',
     handler: rotateKeys,
+  },
+  {
+    method: 'POST',
+    path: '/admin/keys/reseal',
+    demand: 'required',
+    permission: 'keys:rotate',
+    handler: resealKeys,
+  },
+  {
+    method: 'POST',
+    path: '/admin/keys/:kid/revoke',
+    demand: 'required',
+    permission: 'keys:revoke',
+    handler: revokeKey,
   },
   {
     method: 'GET',
@@ -155,6 +171,27 @@ export const ROUTES: readonly Route[] = [
     demand: 'required',
     permission: 'sessions:terminate',
     handler: terminateSession,
+  },
+  {
+    method: 'GET',
+    path: '/admin/agents/audit',
+    demand: 'required',
+    permission: 'audit:read',
+    handler: listAudit,
+  },
+  {
+    method: 'GET',
+    path: '/admin/agents/audit/export',
+    demand: 'required',
+    permission: 'audit:read',
+    handler: exportAuditLog,
+  },
+  {
+    method: 'GET',
+    path: '/admin/agents/audit/checkpoints',
+    demand: 'required',
+    permission: 'audit:read',
+    handler: listCheckpoints,
   },
   { method: 'GET', path: '/healthz', demand: 'none', handler: liveness },
   { method: 'GET', path: '/readyz', demand: 'none', handler: readiness },

@@ -1,3 +1,4 @@
+import type { InvocationRow } from '@agent-ticket/drizzle/record/invocations.ts';
 import type { AgentSessionRow, SessionFilter } from '@agent-ticket/drizzle/record/sessions.ts';
 import { SessionId } from '@agent-ticket/shared/names.ts';
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
@@ -25,6 +26,15 @@ export const sessionView = (row: AgentSessionRow) => ({
   user_agent: row.userAgent,
   jti: row.jti,
   kid: row.kid,
+});
+
+const invocationView = (row: InvocationRow) => ({
+  id: row.id,
+  method: row.method,
+  started_at: iso(row.startedAt),
+  duration_ms: row.durationMs,
+  outcome: row.outcome,
+  code: row.code,
 });
 
 async function listBy(ports: BrokerPorts, call: Call, filter: SessionFilter): Promise<Outcome<Answer>> {
@@ -62,12 +72,18 @@ export const listSessions =
     return { outcome: await listBy(ports, call, { agent, instance, principal, active: active.data }) };
   };
 
-/** `GET /admin/agents/sessions/:id`. */
+/** `GET /admin/agents/sessions/:id`, with a page of its invocations. */
 export const showSession =
   (ports: BrokerPorts): Handler =>
   async (call) => {
     const found = await find(ports, call);
-    return { outcome: found.ok ? allow({ status: 200, body: sessionView(found.value) }) : found };
+    if (!found.ok) return { outcome: found };
+    const page = readPage(new URL(call.request.url), Place);
+    if (!page.ok) return { outcome: page };
+    const { limit, after } = page.value;
+    const rows = await ports.invocations.ofSession(found.value.id, after, limit + 1);
+    const invocations = pageOf(rows, limit, invocationView, ({ startedAt, id }) => ({ startedAt, id }));
+    return { outcome: allow({ status: 200, body: { ...sessionView(found.value), invocations } }) };
   };
 
 /** `DELETE /admin/agents/sessions/:id`. */

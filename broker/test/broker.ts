@@ -26,6 +26,7 @@ export interface BrokerOptions {
 export interface Broker {
   readonly front: Front;
   readonly app: ReturnType<typeof createApp>;
+  readonly ports: BrokerPorts;
   /** What it logged, as it would be printed. */
   readonly logged: string[];
   /** Waits for what runs beside the answers. */
@@ -64,10 +65,12 @@ export function startBroker(options: BrokerOptions = {}): Broker {
     },
     ...options.runtime,
   });
-  const app = createApp({ ...ports, ...options.ports });
+  const all = { ...ports, ...options.ports };
+  const app = createApp(all);
   return {
     front: (request) => app.fetch(request),
     app,
+    ports: all,
     logged,
     settled: async () => {
       await Promise.all(beside);

@@ -180,7 +180,10 @@ describe('while the ledger cannot keep an event', () => {
 describe('readiness', () => {
   it('is said when a ticket could be minted', async () => {
     const reply = await call('/readyz');
-    expect([reply.status, JSON.parse(reply.text)]).toEqual([200, { status: 'ready' }]);
+    expect([reply.status, JSON.parse(reply.text)]).toEqual([
+      200,
+      expect.objectContaining({ status: 'ready' }),
+    ]);
   });
 
   it('fails with the record database, liveness does not', async () => {

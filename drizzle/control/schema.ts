@@ -1,3 +1,4 @@
+import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import { sql } from 'drizzle-orm';
 import { index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
 
@@ -13,7 +14,7 @@ export const signingKeys = sqliteTable(
     /** 1, 2, 3 within a purpose: inserting the next number is the compare-and-set of a rotation. */
     generation: integer('generation').notNull(),
     alg: text('alg').notNull(),
-    /** The private JWK under AES-GCM; readable only with the broker's key-encryption key. */
+    /** The private JWK under AES-GCM; readable only with the broker's key-encryption key. Empty once revoked. */
     sealed: text('sealed').notNull(),
     createdAt: integer('created_at').notNull(),
     activatesAt: integer('activates_at').notNull(),
@@ -25,6 +26,15 @@ export const signingKeys = sqliteTable(
   },
   (t) => [uniqueIndex('signing_keys_generation').on(t.purpose, t.generation)],
 );
+
+/**
+ * Audit events of changes to signing keys, written in the batch of the change, so that neither is ever without the
+ * other. A row leaves when the ledger has its event.
+ */
+export const signingKeyEvents = sqliteTable('signing_key_events', {
+  eventId: text('event_id').primaryKey(),
+  event: text('event', { mode: 'json' }).$type<AuditEvent>().notNull(),
+});
 
 export const serviceTokens = sqliteTable('service_tokens', {
   id: text('id').primaryKey(),

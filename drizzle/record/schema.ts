@@ -31,30 +31,62 @@ export const agentSessions = sqliteTable(
   ],
 );
 
-export const auditEvents = sqliteTable('audit_events', {
-  /**
-   * Order of arrival, given by the database: a rowid without AUTOINCREMENT is one more than the greatest, so a
-   * repeated delivery burns no number and a hole means that a row was taken away.
-   */
-  seq: integer('seq').primaryKey(),
-  /** UUID from the source; makes delivery repeatable. */
-  eventId: text('event_id').notNull().unique(),
-  at: integer('at').notNull(),
-  type: text('type').notNull(),
-  outcome: text('outcome').notNull(),
-  code: text('code'),
-  userId: text('user_id'),
-  agentSlug: text('agent_slug'),
-  instanceId: text('instance_id'),
-  jti: text('jti'),
-  sessionId: text('session_id'),
-  kid: text('kid'),
-  ipAddress: text('ip_address'),
-  userAgent: text('user_agent'),
-  requestId: text('request_id'),
-  policyVersion: text('policy_version'),
-  details: text('details', { mode: 'json' }).$type<Readonly<Record<string, string | number | boolean>>>(),
-});
+export const auditEvents = sqliteTable(
+  'audit_events',
+  {
+    /**
+     * Order of arrival, given by the database: a rowid without AUTOINCREMENT is one more than the greatest, so a
+     * repeated delivery burns no number and a hole means that a row was taken away.
+     */
+    seq: integer('seq').primaryKey(),
+    /** UUID from the source; makes delivery repeatable. */
+    eventId: text('event_id').notNull().unique(),
+    at: integer('at').notNull(),
+    type: text('type').notNull(),
+    outcome: text('outcome').notNull(),
+    code: text('code'),
+    userId: text('user_id'),
+    agentSlug: text('agent_slug'),
+    instanceId: text('instance_id'),
+    jti: text('jti'),
+    sessionId: text('session_id'),
+    kid: text('kid'),
+    ipAddress: text('ip_address'),
+    userAgent: text('user_agent'),
+    requestId: text('request_id'),
+    policyVersion: text('policy_version'),
+    details: text('details', { mode: 'json' }).$type<Readonly<Record<string, string | number | boolean>>>(),
+  },
+  // The list is by time of the source and then by arrival, which every index of SQLite ends with.
+  (t) => [
+    index('audit_events_at').on(t.at),
+    index('audit_events_user').on(t.userId, t.at),
+    index('audit_events_agent').on(t.agentSlug, t.at),
+    index('audit_events_instance').on(t.agentSlug, t.instanceId, t.at),
+    index('audit_events_type').on(t.type, t.at),
+    index('audit_events_denied').on(t.at).where(sql`outcome = 'denied'`),
+  ],
+);
+
+/** Signed statements over runs of audit events: what was there, in which order, and that it was all. */
+export const auditCheckpoints = sqliteTable(
+  'audit_checkpoints',
+  {
+    /** 1, 2, 3: inserting the next number is what makes one sealer of many. */
+    n: integer('n').primaryKey(),
+    at: integer('at').notNull(),
+    /** The last event that it covers, 0 for none yet. */
+    through: integer('through').notNull(),
+    /** Events since the checkpoint before, 0 in a quiet minute. */
+    count: integer('count').notNull(),
+    /** Chain hash after `through`, base64url of 32 bytes. */
+    hash: text('hash').notNull(),
+    kid: text('kid').notNull(),
+    /** The same facts, signed: compact JWS. */
+    jws: text('jws').notNull(),
+  },
+  (t) => [index('audit_checkpoints_at').on(t.at), index('audit_checkpoints_through').on(t.through)],
+);
 
 /** Calls of an agent's methods within a session. */
 export const agentInvocations = sqliteTable(

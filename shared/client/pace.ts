@@ -61,7 +61,7 @@ export function createPace(clock: () => number, random: () => number): Pace {
       lastStart = clock();
       if (lasting) starts.push(lastStart);
       // While it fails, one tries for all until its socket opens.
-      notBefore = 0;
+      notBefore = lastStart + backoff();
     },
     failed(retryAfterMs = 0) {
       failures += 1;

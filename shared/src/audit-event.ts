@@ -15,6 +15,7 @@ export const AUDIT_TYPES = [
   'key.created',
   'key.rotated',
   'key.revoked',
+  'key.resealed',
   'service_token.created',
   'service_token.rotated',
   'service_token.revoked',
@@ -25,6 +26,8 @@ export const AUDIT_TYPES = [
   'agent.deleted',
   'login.succeeded',
   'login.ended',
+  'admin.read',
+  'audit.purged',
 ] as const;
 export type AuditType = (typeof AUDIT_TYPES)[number];
 

@@ -113,6 +113,8 @@ export const DENIALS = {
   database_unavailable: unavailable,
   signing_key_missing: unavailable,
   rotation_pending: row('CONFLICT', 'bad_request'),
+  key_unknown: notFound,
+  key_already_revoked: row('CONFLICT', 'bad_request'),
   // the ticket, at the gate
   ticket_missing: unauthorized,
   ticket_delivered_twice: badRequest,

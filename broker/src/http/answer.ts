@@ -20,7 +20,7 @@ export function respond(answer: Answer, requestId: string, rate?: RateState | nu
   headers.set('x-request-id', requestId);
   for (const cookie of answer.cookies ?? []) headers.append('set-cookie', cookie);
   return answer.body === undefined
-    ? new Response(null, { status: answer.status, headers })
+    ? new Response(answer.stream ?? null, { status: answer.status, headers })
     : Response.json(answer.body, { status: answer.status, headers });
 }
 

@@ -23,6 +23,8 @@ export interface Answer {
   readonly status: 200 | 201 | 202 | 204 | 302 | 304;
   /** Left out: no body. */
   readonly body?: unknown;
+  /** Instead of `body`, for what does not fit into memory; its type is among the headers. */
+  readonly stream?: ReadableStream<Uint8Array>;
   readonly headers?: Readonly<Record<string, string>>;
   /** `Set-Cookie` lines. */
   readonly cookies?: readonly string[];

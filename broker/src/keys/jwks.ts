@@ -1,13 +1,14 @@
 import { allow, deny } from '@agent-ticket/shared/outcome.ts';
 import type { Handler } from '../http/call.ts';
 import type { BrokerPorts } from '../ports.ts';
+import type { Keyring } from './keyring.ts';
 import { JWKS_MAX_AGE_SECONDS } from './schedule.ts';
 
-/** `GET /.well-known/jwks.json` (RFC 7517 §5): pending, active and retiring ticket keys, public members only. */
-export const jwksRoute =
-  (ports: BrokerPorts): Handler =>
+/** A JWK Set (RFC 7517 §5), public members only, with the lifetime that the publish lead is computed from. */
+const setRoute =
+  (keyring: Keyring): Handler =>
   async ({ now, request }) => {
-    const keys = (await ports.keyring.current(now)).map(({ material }) => material.publicJwk);
+    const keys = (await keyring.published(now)).map(({ material }) => material.publicJwk);
     // An empty set would be believed for as long as a cache keeps it.
     if (keys.length === 0) return { outcome: deny('signing_key_missing', { retryAfter: 5 }) };
     // Thumbprints name the keys completely, so they name the set.
@@ -19,3 +20,9 @@ export const jwksRoute =
     const known = tags.includes(etag) || tags.includes('*');
     return { outcome: allow(known ? { status: 304, headers } : { status: 200, body: { keys }, headers }) };
   };
+
+/** `GET /.well-known/jwks.json`: pending, active and retiring ticket keys. */
+export const jwksRoute = (ports: BrokerPorts): Handler => setRoute(ports.keyring);
+
+/** `GET /.well-known/audit-jwks.json`: every audit key that was not revoked, since what it signed is read for years. */
+export const auditJwksRoute = (ports: BrokerPorts): Handler => setRoute(ports.auditKeyring);

@@ -1,21 +1,24 @@
-import type {
-  NewSigningKey,
-  SigningKeyRow,
-  signingKeyQueries,
-} from '@agent-ticket/drizzle/control/signing-keys.ts';
-import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
-import { TicketAlgorithm } from '@agent-ticket/shared/ticket.ts';
+import type { SigningKeyRow, signingKeyQueries } from '@agent-ticket/drizzle/control/signing-keys.ts';
+import { isOutage } from '@agent-ticket/drizzle/outage.ts';
+import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
+import { KEY_SET } from '@agent-ticket/shared/limits.ts';
+import { deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import type { TicketAlgorithm } from '@agent-ticket/shared/ticket.ts';
 import { type KeyMaterial, makeKey, openKey } from './material.ts';
-import { isPublished, PUBLISH_LEAD_MS, RETIRE_LAG_MS, SIGNER_CACHE_MS, stateOf } from './schedule.ts';
-import { importKeyEncryptionKey } from './seal.ts';
+import { isPublished, type KeySchedule, SIGNER_CACHE_MS, stateOf } from './schedule.ts';
+import { importKeyEncryptionKey, type SealingKeys } from './seal.ts';
 
 export interface KeyringPorts {
   readonly keys: ReturnType<typeof signingKeyQueries>;
-  /** 256-bit AES key, raw. */
+  readonly purpose: SigningKeyRow['purpose'];
+  readonly schedule: KeySchedule;
+  /** 256-bit AES keys, raw: the one in use, and the one before it while it is being replaced. */
   readonly keyEncryptionKey: Uint8Array<ArrayBuffer>;
+  readonly previousKeyEncryptionKey?: Uint8Array<ArrayBuffer> | undefined;
   readonly randomBytes: (length: number) => Uint8Array<ArrayBuffer>;
-  /** Called once with the key that this instance made for an empty database. */
-  readonly onFirstKey: (row: SigningKeyRow, now: number) => Promise<void>;
+  readonly randomId: () => string;
+  /** Brings events that wait beside the keys to the ledger. Called after a change; may reject, they wait on. */
+  readonly announce: () => Promise<void>;
 }
 
 const FIRST_ALGORITHM: TicketAlgorithm = 'ES256';
@@ -26,34 +29,31 @@ export interface HeldKey {
   readonly material: KeyMaterial;
 }
 
-export interface Rotation {
-  readonly row: SigningKeyRow;
-  readonly previous: SigningKeyRow & { readonly retiresAt: number; readonly removedAt: number };
-}
-
-export type Activation = 'scheduled' | 'now';
-
-const rowOf = (key: NewSigningKey): SigningKeyRow => ({
-  ...key,
-  retiresAt: null,
-  removedAt: null,
-  revokedAt: null,
-});
-
 /**
- * The ticket keys of this broker. Rows are read at most every {@link SIGNER_CACHE_MS}; a key is opened and imported
- * once per isolate. Rows that do not open are left out: never published, never trusted. `now` in ms throughout.
+ * The keys of one purpose. Rows are read at most every {@link SIGNER_CACHE_MS} for signing and each time for
+ * publishing; a key is opened and imported once per isolate. Rows that do not open are left out: never published,
+ * never trusted. `now` in ms throughout.
  */
 export function createKeyring(ports: KeyringPorts) {
+  const { purpose } = ports;
   const opened = new Map<string, KeyMaterial>();
   let held: { readonly keys: readonly HeldKey[]; readonly readAt: number } | undefined;
-
-  let kek: CryptoKey | undefined;
+  let keks: SealingKeys | undefined;
 
   /** Held as a value, not as a promise: on Workers one request must not wait for another's promise. */
-  async function sealingKey(): Promise<CryptoKey> {
-    kek ??= await importKeyEncryptionKey(ports.keyEncryptionKey);
-    return kek;
+  async function sealingKeys(): Promise<SealingKeys> {
+    if (keks !== undefined) return keks;
+    const { keyEncryptionKey, previousKeyEncryptionKey: previous } = ports;
+    const current = await importKeyEncryptionKey(keyEncryptionKey);
+    keks =
+      previous === undefined ? { current } : { current, previous: await importKeyEncryptionKey(previous) };
+    return keks;
+  }
+
+  /** A key and its row, neither of them written yet. */
+  async function make(generation: number, alg: TicketAlgorithm, createdAt: number, activatesAt: number) {
+    const facts = { purpose, generation, alg, createdAt, activatesAt };
+    return makeKey(await sealingKeys(), facts, ports.randomBytes);
   }
 
   /**
@@ -61,89 +61,93 @@ export function createKeyring(ports: KeyringPorts) {
    * database whose keys do not open is not empty, so a wrong key-encryption key never makes a new key.
    */
   async function makeFirst(now: number): Promise<void> {
-    const facts = {
-      purpose: 'ticket',
-      generation: 1,
-      alg: FIRST_ALGORITHM,
-      createdAt: now,
-      activatesAt: now,
-    } as const;
-    const key = await makeKey(await sealingKey(), facts, ports.randomBytes);
-    if (await ports.keys.insertFirst(key)) await ports.onFirstKey(rowOf(key), now);
+    const key = await make(1, FIRST_ALGORITHM, now, now);
+    const event: AuditEvent = {
+      eventId: ports.randomId(),
+      at: now,
+      type: 'key.created',
+      outcome: 'success',
+      kid: key.kid,
+      details: { alg: key.alg, purpose },
+    };
+    if (await ports.keys.insertFirst(key, event)) await ports.announce();
   }
 
-  async function rowsOf(now: number): Promise<SigningKeyRow[]> {
-    const rows = await ports.keys.list('ticket');
-    if (rows.length > 0) return rows;
+  /** Every row of the purpose, newest first, whether it opens or not. Never empty. */
+  async function rows(now: number): Promise<SigningKeyRow[]> {
+    const found = await ports.keys.list(purpose);
+    if (found.length > 0) return found;
     await makeFirst(now);
-    return ports.keys.list('ticket');
+    return ports.keys.list(purpose);
+  }
+
+  /** Tickets die in minutes, so their retired keys are gone; a checkpoint must be verifiable for years. */
+  const isShown = (row: SigningKeyRow, now: number): boolean =>
+    purpose === 'ticket' ? isPublished(row, now) : row.revokedAt === null;
+
+  async function open(row: SigningKeyRow): Promise<KeyMaterial | undefined> {
+    // By the label too: a sealed text copied into another row must be opened under that row's own label.
+    const name = JSON.stringify([row.kid, row.alg, row.purpose, row.sealed]);
+    const material = opened.get(name) ?? (await openKey(await sealingKeys(), row));
+    if (material !== undefined) opened.set(name, material);
+    return material;
   }
 
   async function read(now: number): Promise<readonly HeldKey[]> {
     const keys: HeldKey[] = [];
-    for (const row of await rowsOf(now)) {
-      if (!isPublished(row, now)) continue;
-      const material = opened.get(row.sealed) ?? (await openKey(await sealingKey(), row));
-      if (material === undefined) continue;
-      opened.set(row.sealed, material);
-      keys.push({ row, material });
+    for (const row of await rows(now)) {
+      const material = isShown(row, now) ? await open(row) : undefined;
+      if (material !== undefined) keys.push({ row, material });
     }
     held = { keys, readAt: now };
     return keys;
   }
 
-  /** Published keys, newest first. */
+  const shownOf = (keys: readonly HeldKey[], now: number): readonly HeldKey[] =>
+    keys.filter(({ row }) => isShown(row, now));
+
+  /** Usable keys, newest first, as of at most {@link SIGNER_CACHE_MS} ago. */
   async function current(now: number): Promise<readonly HeldKey[]> {
     const fresh = held !== undefined && now - held.readAt < SIGNER_CACHE_MS && now >= held.readAt;
-    const keys = fresh && held !== undefined ? held.keys : await read(now);
-    return keys.filter(({ row }) => isPublished(row, now));
+    return shownOf(fresh && held !== undefined ? held.keys : await read(now), now);
   }
 
   return {
+    purpose,
+    schedule: ports.schedule,
+    keys: ports.keys,
+    announce: ports.announce,
+    rows,
+    make,
     current,
+    sealingKeys,
 
-    /** The key that signs now. Refuses when there is none, which never makes one silently. */
-    async signer(now: number): Promise<Outcome<HeldKey>> {
-      const key = (await current(now)).find(({ row }) => stateOf(row, now) === 'active');
-      return key === undefined ? deny('signing_key_missing', { retryAfter: 5 }) : allow(key);
+    /** Has the next question read the rows again, after a change. */
+    forget(): void {
+      held = undefined;
     },
 
     /**
-     * Makes the next key. `scheduled`: it signs once every verifier has had time to learn it; `now`: at once, at the
-     * price that verifiers without a binding may ask clients to retry. Refuses while another rotation is pending, and
-     * without an active key that opens here: a wrong key-encryption key must not seal keys that nobody else can open.
-     *
-     * @param record writes the event, before the key comes to be: a key without one would be a hole in the log.
+     * Keys to publish, newest first, read anew: a key that another instance made a moment ago may have signed
+     * already, and a set without it would have its tickets refused. While the database is away, what was last read,
+     * no longer than a verifier would hold it.
      */
-    async rotate(
-      now: number,
-      activate: Activation,
-      alg: TicketAlgorithm | undefined,
-      record: (rotation: Rotation) => Promise<unknown>,
-    ): Promise<Outcome<Rotation>> {
-      held = undefined;
-      const keys = await current(now);
-      const previous = keys.find(({ row }) => stateOf(row, now) === 'active')?.row;
-      const [newest] = await ports.keys.list('ticket');
-      if (previous === undefined || newest === undefined)
-        return deny('signing_key_missing', { retryAfter: 5 });
-      if (keys.some(({ row }) => stateOf(row, now) === 'pending')) return deny('rotation_pending');
+    async published(now: number): Promise<readonly HeldKey[]> {
+      try {
+        return await read(now);
+      } catch (error) {
+        if (!isOutage(error) || held === undefined || now - held.readAt > KEY_SET.staleMs) throw error;
+        return shownOf(held.keys, now);
+      }
+    },
 
-      const activatesAt = activate === 'now' ? now : now + PUBLISH_LEAD_MS;
-      const end = { retiresAt: activatesAt, removedAt: activatesAt + RETIRE_LAG_MS };
-      const facts = {
-        purpose: 'ticket',
-        generation: newest.generation + 1,
-        alg: alg ?? TicketAlgorithm.parse(previous.alg),
-        createdAt: now,
-        activatesAt,
-      } as const;
-      const key = await makeKey(await sealingKey(), facts, ports.randomBytes);
-      const rotation = { row: rowOf(key), previous: { ...previous, ...end } };
-      await record(rotation);
-      const won = await ports.keys.insertNext(key, end);
-      held = undefined;
-      return won ? allow(rotation) : deny('rotation_pending');
+    /** The key that signs now. Refuses when there is none, which never makes one silently. */
+    async signer(now: number): Promise<Outcome<HeldKey>> {
+      const keys = await current(now);
+      const key = keys.find(({ row }) => stateOf(row, now) === 'active');
+      if (key !== undefined) return { ok: true, value: key };
+      const inside = keys.length === 0 ? 'no key opens with KEK or KEK_PREVIOUS' : 'no key is active';
+      return deny('signing_key_missing', { retryAfter: 5, inside });
     },
   };
 }

@@ -9,7 +9,7 @@ import {
   importJWK,
   type JWK,
 } from 'jose';
-import { seal, unseal } from './seal.ts';
+import { type SealingKeys, seal, unsealWith } from './seal.ts';
 
 /** A key pair ready for use. The private half cannot be exported again. */
 export interface KeyMaterial {
@@ -23,7 +23,7 @@ export interface KeyMaterial {
 
 /** Makes a key pair and the row that keeps it, encrypted. */
 export async function makeKey(
-  kek: globalThis.CryptoKey,
+  { current: kek }: SealingKeys,
   facts: Pick<NewSigningKey, 'purpose' | 'generation' | 'createdAt' | 'activatesAt'> & {
     alg: TicketAlgorithm;
   },
@@ -39,12 +39,9 @@ export async function makeKey(
  * Opens a row. Answers `undefined` unless the ciphertext opens under the row's own labels and the public half's
  * RFC 7638 thumbprint is the row's `kid`: whoever can write to the database cannot publish a key.
  */
-export async function openKey(
-  kek: globalThis.CryptoKey,
-  row: SigningKeyRow,
-): Promise<KeyMaterial | undefined> {
+export async function openKey(keks: SealingKeys, row: SigningKeyRow): Promise<KeyMaterial | undefined> {
   const alg = TicketAlgorithm.safeParse(row.alg);
-  const privateJwk = await unseal(kek, row, row.sealed);
+  const privateJwk = (await unsealWith(keks, row, row.sealed))?.jwk;
   if (!alg.success || privateJwk === undefined) return undefined;
   const { d: _private, ...publicMembers } = privateJwk;
   const kid = KeyId.parse(await calculateJwkThumbprint(publicMembers));

@@ -9,21 +9,44 @@ export const SIGNER_CACHE_MS = 5_000;
 /** How long anyone may hold the published set without asking, in seconds; sent as `max-age`. */
 export const JWKS_MAX_AGE_SECONDS = KEY_SET.freshMs / 1000;
 
+/** When keys follow each other, all in ms. Every number that a rotation goes by comes from here. */
+export interface KeySchedule {
+  /** How long a key signs before the next one does. */
+  readonly everyMs: number;
+  /** How long a key is published before it signs, so that every verifier has it by then. */
+  readonly leadMs: number;
+  /** How long a key is published after it stopped signing. */
+  readonly lagMs: number;
+}
+
+export const DEFAULT_SCHEDULE: KeySchedule = {
+  everyMs: 30 * 24 * 3_600_000,
+  leadMs: 600_000,
+  lagMs: 360_000,
+};
+
 /**
- * A key is published this long before it signs, so that every verifier has it by then: what a verifier may hold,
- * what a cache on the way may hold, and the clocks' difference, with the rest as margin. In ms.
+ * The oldest set that any verifier may still go by, which is one whose key endpoint fails, out of a cache on the way
+ * that held it to the end, and the clocks' difference: by then it has learnt the next key, or has none at all.
  */
-export const PUBLISH_LEAD_MS = 300_000;
+export const LEAST_LEAD_MS = KEY_SET.staleMs + JWKS_MAX_AGE_SECONDS * 1000 + CLOCK_SKEW_SECONDS * 1000;
 
-/** A key is published this long after it stopped signing: its last ticket, a signer that noticed late, clocks. In ms. */
-export const RETIRE_LAG_MS = 360_000;
+/** The last ticket of a key, the clocks' difference, and a signer that noticed late. */
+export const LEAST_LAG_MS = (TICKET_TTL_SECONDS.max + CLOCK_SKEW_SECONDS) * 1000 + SIGNER_CACHE_MS;
 
-const LEAST_LEAD_MS = KEY_SET.freshMs + JWKS_MAX_AGE_SECONDS * 1000 + CLOCK_SKEW_SECONDS * 1000;
-const LEAST_LAG_MS = (TICKET_TTL_SECONDS.max + CLOCK_SKEW_SECONDS) * 1000 + SIGNER_CACHE_MS;
-
-/** Whether a rotation by these times refuses no valid ticket. */
-export const isSafeSchedule = (leadMs: number, lagMs: number): boolean =>
-  leadMs >= LEAST_LEAD_MS && lagMs >= LEAST_LAG_MS;
+/** What makes a schedule refuse valid tickets, by the member at fault; none for a safe one. */
+export function scheduleFaults(schedule: KeySchedule): Partial<Record<keyof KeySchedule, string>> {
+  const { everyMs, leadMs, lagMs } = schedule;
+  const seconds = (ms: number): string =>
+    `must be at least ${ms / 1000} s, or a rotation refuses good tickets`;
+  return {
+    ...(!(leadMs >= LEAST_LEAD_MS) && { leadMs: seconds(LEAST_LEAD_MS) }),
+    ...(!(lagMs >= LEAST_LAG_MS) && { lagMs: seconds(LEAST_LAG_MS) }),
+    ...(!(everyMs >= leadMs + lagMs) && {
+      everyMs: 'must be longer than publish lead and retire lag together',
+    }),
+  };
+}
 
 /** The state of a key at a moment: nothing else is stored, so no transition can be missed. `now` in ms. */
 export function stateOf(row: SigningKeyRow, now: number): KeyState {
@@ -33,7 +56,11 @@ export function stateOf(row: SigningKeyRow, now: number): KeyState {
   return now >= row.activatesAt ? 'active' : 'pending';
 }
 
-const PUBLISHED: readonly KeyState[] = ['pending', 'active', 'retiring'];
+/** The one state in which a key signs. */
+export const SIGNING: KeyState = 'active';
+
+/** States in which a ticket key is in the set. */
+export const PUBLISHED: readonly KeyState[] = ['pending', 'active', 'retiring'];
 
 export const isPublished = (row: SigningKeyRow, now: number): boolean =>
   PUBLISHED.includes(stateOf(row, now));

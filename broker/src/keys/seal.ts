@@ -64,3 +64,21 @@ export async function unseal(kek: CryptoKey, label: KeyLabel, sealed: string): P
     throw error;
   }
 }
+
+/** Keys that seal keys. Whatever is sealed anew is sealed with `current`; `previous` only opens. */
+export interface SealingKeys {
+  readonly current: CryptoKey;
+  readonly previous?: CryptoKey;
+}
+
+/** Opens with whichever key fits, and says which. */
+export async function unsealWith(
+  { current, previous }: SealingKeys,
+  label: KeyLabel,
+  sealed: string,
+): Promise<{ readonly jwk: JWK; readonly by: keyof SealingKeys } | undefined> {
+  const jwk = await unseal(current, label, sealed);
+  if (jwk !== undefined) return { jwk, by: 'current' };
+  const old = previous === undefined ? undefined : await unseal(previous, label, sealed);
+  return old === undefined ? undefined : { jwk: old, by: 'previous' };
+}

@@ -1,4 +1,5 @@
 import { scopesPerAgent } from './agent-table.ts';
+import { auditTypes, keyStates } from './audit-tables.ts';
 import { claims } from './claim-table.ts';
 import { closes, denials, errors } from './denial-tables.ts';
 import { limitTable, rateLimits } from './limit-table.ts';
@@ -13,6 +14,8 @@ export const GENERATORS: Readonly<Record<string, () => string>> = {
   limits: () => limitTable(),
   'scopes-per-agent': () => scopesPerAgent(),
   claims,
+  'audit-types': auditTypes,
+  'key-states': keyStates,
   'rate-limits': rateLimits,
   routes,
   'settings-broker': brokerSettings,

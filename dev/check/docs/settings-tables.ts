@@ -15,6 +15,12 @@ const BROKER: Words<typeof BrokerSettings.shape> = {
   TICKET_AUDIENCE: 'The name of the agent worker in tickets; the same text on both sides',
   AGENT_WORKER_URL: 'Address of the agent worker, for the `url` of an answer',
   KEK: { secret: 'Encrypts signing keys at rest: 32 random bytes in base64url' },
+  KEK_PREVIOUS: { secret: 'The `KEK` before it, while keys are still sealed with that' },
+  KEY_ROTATION_DAYS: 'How long a signing key signs before the next one does',
+  KEY_PUBLISH_LEAD_SECONDS: 'How long a key is published before it signs; at least 425',
+  KEY_RETIRE_LAG_SECONDS: 'How long a key is published after it stopped signing; at least 310',
+  AUDIT_RETENTION_DAYS: 'How long audit events are kept after they were sealed',
+  AUDIT_ANCHOR_URL: 'Gets each checkpoint of the audit log by POST, to keep where the operator cannot reach',
   TOKEN_PEPPER: {
     secret: 'Goes into the digests of service-token secrets: 32 random bytes in base64url',
   },

@@ -81,6 +81,11 @@ CREATE TABLE `service_tokens` (
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `service_tokens_client_id_unique` ON `service_tokens` (`client_id`);--> statement-breakpoint
+CREATE TABLE `signing_key_events` (
+	`event_id` text PRIMARY KEY NOT NULL,
+	`event` text NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE `signing_keys` (
 	`kid` text PRIMARY KEY NOT NULL,
 	`purpose` text NOT NULL,

@@ -30,6 +30,18 @@ CREATE INDEX `agent_sessions_instance` ON `agent_sessions` (`agent_slug`,`instan
 CREATE INDEX `agent_sessions_newest` ON `agent_sessions` (`started_at`,`id`);--> statement-breakpoint
 CREATE INDEX `agent_sessions_active` ON `agent_sessions` (`started_at`,`id`) WHERE ended_at IS NULL;--> statement-breakpoint
 CREATE INDEX `agent_sessions_agent` ON `agent_sessions` (`agent_slug`,`started_at`,`id`);--> statement-breakpoint
+CREATE TABLE `audit_checkpoints` (
+	`n` integer PRIMARY KEY NOT NULL,
+	`at` integer NOT NULL,
+	`through` integer NOT NULL,
+	`count` integer NOT NULL,
+	`hash` text NOT NULL,
+	`kid` text NOT NULL,
+	`jws` text NOT NULL
+);
+--> statement-breakpoint
+CREATE INDEX `audit_checkpoints_at` ON `audit_checkpoints` (`at`);--> statement-breakpoint
+CREATE INDEX `audit_checkpoints_through` ON `audit_checkpoints` (`through`);--> statement-breakpoint
 CREATE TABLE `audit_events` (
 	`seq` integer PRIMARY KEY NOT NULL,
 	`event_id` text NOT NULL,
@@ -51,6 +63,12 @@ CREATE TABLE `audit_events` (
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `audit_events_event_id_unique` ON `audit_events` (`event_id`);--> statement-breakpoint
+CREATE INDEX `audit_events_at` ON `audit_events` (`at`);--> statement-breakpoint
+CREATE INDEX `audit_events_user` ON `audit_events` (`user_id`,`at`);--> statement-breakpoint
+CREATE INDEX `audit_events_agent` ON `audit_events` (`agent_slug`,`at`);--> statement-breakpoint
+CREATE INDEX `audit_events_instance` ON `audit_events` (`agent_slug`,`instance_id`,`at`);--> statement-breakpoint
+CREATE INDEX `audit_events_type` ON `audit_events` (`type`,`at`);--> statement-breakpoint
+CREATE INDEX `audit_events_denied` ON `audit_events` (`at`) WHERE outcome = 'denied';--> statement-breakpoint
 CREATE TABLE `locks` (
 	`target` text PRIMARY KEY NOT NULL,
 	`until` integer

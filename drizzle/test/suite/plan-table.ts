@@ -8,6 +8,9 @@ import type * as controlSchema from '../../control/schema.ts';
 import { serviceTokenQueries } from '../../control/service-tokens.ts';
 import { signingKeyQueries } from '../../control/signing-keys.ts';
 import { usedTokenQueries } from '../../control/used-tokens.ts';
+import { checkpointQueries } from '../../record/audit-checkpoints.ts';
+import { auditLogQueries } from '../../record/audit-log.ts';
+import { invocationQueries } from '../../record/invocations.ts';
 import { selectLocks } from '../../record/locks.ts';
 import type * as recordSchema from '../../record/schema.ts';
 import { sessionQueries, upsertSession } from '../../record/sessions.ts';
@@ -24,6 +27,7 @@ export interface Plan<Schema extends Record<string, unknown>> {
 
 const PLACE = { createdAt: NOW, id: 'm' };
 const SESSION_PLACE = { startedAt: NOW, id: 'm' };
+const AUDIT_PLACE = { at: NOW, seq: 7 };
 const QUESTION = {
   subjects: [ALICE, 'group:auth0:people.test:staff'],
   agent: 'counter',
@@ -146,5 +150,43 @@ export const RECORD_PLANS: readonly Plan<typeof recordSchema>[] = [
     what: 'whether somebody ever opened an instance',
     work: (db) => sessionQueries(db).wasOpened('counter', 'main', ALICE),
     by: ['agent_sessions_instance'],
+  },
+  ...(
+    [
+      ['all events', {}, ['audit_events_at']],
+      ['events of some time', { from: NOW, to: NOW + 1 }, ['audit_events_at']],
+      ['events of a principal', { principal: ALICE }, ['audit_events_user']],
+      ['events of an agent', { agent: 'counter' }, ['audit_events_agent']],
+      ['events of an instance', { agent: 'counter', instance: 'main' }, ['audit_events_instance']],
+      ['events of a type', { type: 'key.revoked' }, ['audit_events_type']],
+      ['denials', { outcome: 'denied' }, ['audit_events_denied']],
+      ['successes', { outcome: 'success' }, ['audit_events_at']],
+      ['events of a principal at some time', { principal: ALICE, from: NOW }, ['audit_events_user']],
+    ] as const
+  ).map(([name, filter, by]) => ({
+    what: `${name} come newest first without a sort`,
+    work: (db: SqliteRemoteDatabase<typeof recordSchema>) =>
+      auditLogQueries(db).list(filter, AUDIT_PLACE, 50),
+    by,
+  })),
+  { what: 'arrivals come in their order', work: (db) => auditLogQueries(db).arrivals(7, 500), by: [] },
+  { what: 'events are purged by number', work: (db) => auditLogQueries(db).purge(7), by: [] },
+  { what: 'the newest checkpoint', work: (db) => checkpointQueries(db).newest(), by: [] },
+  { what: 'a page of checkpoints', work: (db) => checkpointQueries(db).list(7, 50), by: [] },
+  { what: 'the checkpoints after one', work: (db) => checkpointQueries(db).following(7, 50), by: [] },
+  {
+    what: 'the checkpoint before an event',
+    work: (db) => checkpointQueries(db).covering(7),
+    by: ['audit_checkpoints_through'],
+  },
+  {
+    what: 'the checkpoint before a moment',
+    work: (db) => checkpointQueries(db).writtenBy(NOW),
+    by: ['audit_checkpoints_at'],
+  },
+  {
+    what: 'the calls of a session come newest first without a sort',
+    work: (db) => invocationQueries(db).ofSession('a', SESSION_PLACE, 50),
+    by: ['agent_invocations_session'],
   },
 ];

@@ -1,0 +1,96 @@
+import { KeyId } from '@agent-ticket/shared/names.ts';
+import { exportJWK, generateKeyPair } from 'jose';
+import { describe, expect, it } from 'vitest';
+import { CHAIN_START, chainOn } from '../src/audit/chain.ts';
+import { signCheckpoint } from '../src/audit/checkpoint.ts';
+import type { KeyMaterial } from '../src/keys/material.ts';
+import type { Terminal } from './command.ts';
+import { type Arguments, run } from './run.ts';
+
+const KID = KeyId.parse('k'.repeat(43));
+const pair = await generateKeyPair('ES256', { extractable: true });
+const publicJwk = { ...(await exportJWK(pair.publicKey)), kid: KID, alg: 'ES256', use: 'sig' };
+const material: KeyMaterial = { kid: KID, alg: 'ES256', ...pair, publicJwk };
+
+const events = [1, 2].map((seq) => ({ seq, type: 'ticket.issued' }));
+let head = CHAIN_START;
+for (const event of events) head = await chainOn(head, event);
+const jws = await signCheckpoint(
+  { iss: 'https://broker.test', iat: 1, n: 1, through: 2, count: 2, previous: CHAIN_START, hash: head },
+  material,
+);
+const GOOD = [
+  ...events.map((event) => JSON.stringify({ event })),
+  JSON.stringify({ checkpoint: { n: 1, jws } }),
+];
+const FILES: Readonly<Record<string, readonly string[]>> = {
+  'good.ndjson': GOOD,
+  'altered.ndjson': GOOD.map((line) => line.replace('issued', 'denied')),
+  'cut.ndjson': GOOD.slice(0, 0),
+  'keys.json': [JSON.stringify({ keys: [publicJwk] })],
+  'empty.json': ['{"keys":[]}'],
+  'anchor.txt': [jws],
+};
+
+async function tried(line: string, options: Arguments['options'] = {}, colours = false) {
+  const said = { out: '', err: '' };
+  const terminal: Terminal = {
+    readLines: async function* (path) {
+      yield* FILES[path] ?? [];
+    },
+    fetch: async (url) => {
+      throw new Error(`asked ${url}`);
+    },
+    out: (text) => {
+      said.out += text;
+    },
+    err: (text) => {
+      said.err += text;
+    },
+    colours,
+  };
+  const code = await run({ words: line.split(' '), options }, terminal);
+  return { code, ...said };
+}
+
+describe('agent-ticket audit verify', () => {
+  const keys = 'keys.json';
+
+  it('says of a good export, offline, content, order, gaps and tail, each for itself', async () => {
+    const { code, out, err } = await tried('audit verify good.ndjson', { keys });
+    expect([code, err]).toEqual([0, '']);
+    for (const name of ['content', 'order', 'gaps', 'tail'])
+      expect(out).toMatch(new RegExp(`^${name} +ok: `, 'm'));
+    expect(out).toContain('is not proven');
+  });
+
+  it('proves the end with an anchor, and a cut one wrong', async () => {
+    const anchor = 'anchor.txt';
+    expect((await tried('audit verify good.ndjson', { keys, anchor })).out).toContain('the anchor shows');
+    const cut = await tried('audit verify cut.ndjson', { keys, anchor });
+    expect([cut.code, cut.out]).toEqual([1, expect.stringContaining('tail     FAULT: it ends with event 0')]);
+  });
+
+  it('ends with 1 for an altered export, also as JSON', async () => {
+    const { code, out } = await tried('audit verify altered.ndjson', { keys, json: true });
+    expect(code).toBe(1);
+    expect(JSON.parse(out)).toMatchObject({ sound: false, content: [expect.stringContaining('1 to 2')] });
+  });
+
+  it('has colours for a person only', async () => {
+    expect((await tried('audit verify good.ndjson', { keys }, true)).out).toContain('\u001b[32m');
+    expect((await tried('audit verify good.ndjson', { keys })).out).not.toContain('\u001b');
+  });
+
+  it.each([
+    ['nothing', '', {}, 'Commands are'],
+    ['no export', 'audit verify', { keys }, 'Name one export'],
+    ['no keys', 'audit verify good.ndjson', {}, 'Give --keys'],
+    ['keys that are none', 'audit verify good.ndjson', { keys: 'empty.json' }, 'audit-jwks.json'],
+    ['an anchor that is none', 'audit verify good.ndjson', { keys, anchor: 'empty.json' }, 'Give --anchor'],
+  ])('given %s says what to do next and ends with 2', async (_what, line, options, said) => {
+    const { code, out, err } = await tried(line, options);
+    expect([code, out]).toEqual([2, '']);
+    expect(err).toContain(said);
+  });
+});

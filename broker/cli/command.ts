@@ -1,0 +1,16 @@
+/** What a command needs from where it runs. Everything else is pure, so that tests run commands and no process. */
+export interface Terminal {
+  /** Lines of a file, one at a time, whatever its size. Rejects when there is no such file. */
+  readonly readLines: (path: string) => AsyncIterable<string>;
+  readonly fetch: (url: string) => Promise<Response>;
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
+  /** Whether a person reads the output: only then it has colours. */
+  readonly colours: boolean;
+}
+
+/** 0: done and well. 1: done, and the answer is bad. 2: not done. */
+export type ExitCode = 0 | 1 | 2;
+
+/** Something that the caller can mend. Its text says what to do next. */
+export class UsageError extends Error {}

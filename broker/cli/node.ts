@@ -1,0 +1,49 @@
+#!/usr/bin/env node
+import { createReadStream } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { parseArgs } from 'node:util';
+import { type Terminal, UsageError } from './command.ts';
+import { run, USAGE } from './run.ts';
+
+/** `npx agent-ticket`: the one file of the command line that names a process. */
+
+async function* readLines(path: string): AsyncGenerator<string> {
+  try {
+    yield* createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY });
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error)) throw error;
+    throw new UsageError(`${path} cannot be read (${String(error.code)}). Name a file that is there.`);
+  }
+}
+
+const terminal: Terminal = {
+  readLines,
+  fetch: async (url) => {
+    try {
+      return await fetch(url, { redirect: 'error' });
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error;
+      throw new UsageError(`${url} does not answer. Save the keys to a file and give that to --keys.`);
+    }
+  },
+  out: (text) => process.stdout.write(text),
+  err: (text) => process.stderr.write(text),
+  colours: process.stdout.isTTY === true && process.env.NO_COLOR === undefined,
+};
+
+function readArguments() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: { keys: { type: 'string' }, anchor: { type: 'string' }, json: { type: 'boolean' } },
+    });
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    process.stderr.write(`${error.message}\n${USAGE}`);
+    return undefined;
+  }
+}
+
+const given = readArguments();
+process.exitCode =
+  given === undefined ? 2 : await run({ words: given.positionals, options: given.values }, terminal);

@@ -1,0 +1,34 @@
+import { auditVerify } from './audit-verify.ts';
+import { type ExitCode, type Terminal, UsageError } from './command.ts';
+
+export const USAGE = `agent-ticket audit verify <export> --keys <file or URL> [--anchor <file>] [--json]
+    whether an export of the audit log is what was signed: content, order, gaps, tail
+`;
+
+/** Options and words of a command line, as `parseArgs` of Node reads them. */
+export interface Arguments {
+  readonly words: readonly string[];
+  readonly options: { readonly keys?: string; readonly anchor?: string; readonly json?: boolean };
+}
+
+/** Runs one command. Never throws for what the caller can mend: says what to do, and answers 2. */
+export async function run({ words, options }: Arguments, terminal: Terminal): Promise<ExitCode> {
+  try {
+    const [room, verb, file, ...more] = words;
+    if (room !== 'audit' || verb !== 'verify') throw new UsageError(`Commands are:\n${USAGE}`);
+    if (file === undefined || more.length > 0)
+      throw new UsageError(`Name one export. Make it with GET /admin/agents/audit/export.\n${USAGE}`);
+    if (options.keys === undefined)
+      throw new UsageError(
+        `Give --keys the audit keys: a file, or <broker>/.well-known/audit-jwks.json.\n${USAGE}`,
+      );
+    const { keys, anchor, json = false } = options;
+    return await auditVerify({ file, keys, anchor, json }, terminal);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    terminal.err(
+      options.json === true ? `${JSON.stringify({ error: error.message })}\n` : `${error.message}\n`,
+    );
+    return 2;
+  }
+}

@@ -1,0 +1,77 @@
+import type { CheckpointRow, checkpointQueries } from '@agent-ticket/drizzle/record/audit-checkpoints.ts';
+import type { AuditEventRow } from '@agent-ticket/drizzle/record/audit-events.ts';
+import type { auditLogQueries } from '@agent-ticket/drizzle/record/audit-log.ts';
+import { auditEventView, checkpointView } from './view.ts';
+
+export interface ExportPorts {
+  readonly auditLog: ReturnType<typeof auditLogQueries>;
+  readonly checkpoints: ReturnType<typeof checkpointQueries>;
+}
+
+const PAGE = 500;
+
+/**
+ * The log from after an event to its end, as NDJSON: `{"event": …}` in the order of arrival, `{"checkpoint": …}`
+ * after the last event that it covers, and first of all the checkpoint that the rest stands on. Holds one page of
+ * each in memory, and reads the next when the reader takes it. Resume with the last `seq` that arrived.
+ */
+export function exportAudit(ports: ExportPorts, after: number): ReadableStream<Uint8Array> {
+  const lines = exportLines(ports, after);
+  const encoder = new TextEncoder();
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const { done, value } = await lines.next();
+        if (done === true) controller.close();
+        else controller.enqueue(encoder.encode(value));
+      },
+      async cancel() {
+        await lines.return(undefined);
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+/** Text of about a page of lines at a time. */
+export async function* exportLines(
+  { auditLog, checkpoints }: ExportPorts,
+  after: number,
+): AsyncGenerator<string, undefined> {
+  const bounds = await auditLog.bounds();
+  const begin = Math.max(after, (bounds?.first ?? 1) - 1);
+  const base = await checkpoints.covering(begin);
+  if (base !== undefined) yield checkpointLine(base);
+  let [seq, n] = [begin, base?.n ?? 0];
+  for (;;) {
+    const signed = await checkpoints.following(n, PAGE);
+    const rows = await auditLog.arrivals(seq, PAGE);
+    // Only what both pages reach: a checkpoint must not come before an event that it covers, nor after the next.
+    const reach = Math.min(
+      signed.length < PAGE ? Number.POSITIVE_INFINITY : (signed.at(-1)?.through ?? 0),
+      rows.length < PAGE ? Number.POSITIVE_INFINITY : (rows.at(-1)?.seq ?? 0),
+    );
+    const taken = rows.filter((row) => row.seq <= reach);
+    // A page that ends on a covered event may be followed by more quiet checkpoints; they come with the next page.
+    const shown = signed.filter(({ through }) => through <= reach);
+    if (taken.length + shown.length > 0) yield interleave(taken, shown);
+    seq = taken.at(-1)?.seq ?? seq;
+    n = shown.at(-1)?.n ?? n;
+    if (rows.length < PAGE && signed.length < PAGE) return;
+  }
+}
+
+const eventLine = (row: AuditEventRow): string => `${JSON.stringify({ event: auditEventView(row) })}\n`;
+const checkpointLine = (row: CheckpointRow): string =>
+  `${JSON.stringify({ checkpoint: checkpointView(row) })}\n`;
+
+function interleave(rows: readonly AuditEventRow[], signed: readonly CheckpointRow[]): string {
+  const lines: string[] = [];
+  let next = 0;
+  for (const checkpoint of signed) {
+    for (; (rows[next]?.seq ?? Number.POSITIVE_INFINITY) <= checkpoint.through; next += 1)
+      lines.push(...rows.slice(next, next + 1).map(eventLine));
+    lines.push(checkpointLine(checkpoint));
+  }
+  return [...lines, ...rows.slice(next).map(eventLine)].join('');
+}

@@ -1,0 +1,34 @@
+import { isOutage } from '@agent-ticket/drizzle/outage.ts';
+import { purgeAudit } from './audit/retention.ts';
+import { sealAudit } from './audit/sealer.ts';
+import { forgetExpired } from './forget-expired.ts';
+import { maintainKeys } from './keys/maintenance.ts';
+import type { BrokerPorts } from './ports.ts';
+import { flushOutbox } from './termination.ts';
+
+/**
+ * What the broker does each minute, on Workers by a cron trigger, on Node by a timer: commands that could not be
+ * carried out at once, keys, the audit log, what has
+ * expired. Safe to run on any number of instances at once; what fails is tried
+ * again with the next run and keeps nothing else from running.
+ */
+export async function runScheduled(ports: BrokerPorts): Promise<void> {
+  const now = ports.clock();
+  await step('outbox', ports, () => flushOutbox(ports.termination));
+  await step('keys', ports, () => maintainKeys(ports, now));
+  await step('checkpoint', ports, async () => {
+    const checkpoint = await sealAudit(ports, now);
+    if (checkpoint !== undefined) await ports.anchor?.(checkpoint);
+  });
+  await step('retention', ports, () => purgeAudit(ports, now));
+  await step('expired', ports, () => forgetExpired(ports));
+}
+
+async function step(name: string, ports: BrokerPorts, work: () => Promise<unknown>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    const kind = error instanceof Error ? error.name : typeof error;
+    ports.log({ event: 'scheduled_failed', step: name, outage: isOutage(error), error: kind });
+  }
+}

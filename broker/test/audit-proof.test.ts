@@ -1,0 +1,275 @@
+import { env } from 'cloudflare:workers';
+import { readKeySet } from '@agent-ticket/shared/key-set.ts';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { purgeAudit } from '../src/audit/retention.ts';
+import { sealAudit } from '../src/audit/sealer.ts';
+import { isSound, type Verification, verifyExport } from '../src/audit/verify.ts';
+import { runScheduled } from '../src/scheduled.ts';
+import { auditRoom, exportText, readAudit } from './audit-room.ts';
+import { startBroker } from './broker.ts';
+import { call, expectRefusal } from './call.ts';
+import { eventually, NOW, setClock } from './clock.ts';
+import { eventsWith } from './record.ts';
+import { makeToken } from './tokens.ts';
+
+const auditor = await makeToken({ tier: 'admin', permissions: ['audit:read'] });
+const MINUTE = 60_000;
+const START = NOW * 1000;
+
+beforeEach(async () => {
+  // Its first key, whose making is an event, is there before the log is emptied.
+  await startBroker().ports.auditKeyring.signer(START);
+  await auditRoom.empty();
+});
+
+/** Three runs: events 1 to 5, a quiet minute, events 6 to 8; event 9 is not sealed yet. */
+async function sealedLog() {
+  const broker = startBroker();
+  await auditRoom.write(5);
+  await sealAudit(broker.ports, START);
+  await sealAudit(broker.ports, START + MINUTE);
+  await auditRoom.write(3);
+  await sealAudit(broker.ports, START + 2 * MINUTE);
+  await auditRoom.write(1);
+  return { broker, lines: (await exportText(broker.ports)).trim().split('\n') };
+}
+
+const keysOf = async (front: Parameters<typeof call>[1]) => {
+  const { text } = await call('/.well-known/audit-jwks.json', front);
+  const keys = await readKeySet(new TextEncoder().encode(text), ['ES256', 'Ed25519']);
+  return keys ?? new Map();
+};
+
+type Change = (lines: string[]) => string[];
+const isEvent = (seq: number) => (line: string) => line.startsWith(`{"event":{"seq":${seq},`);
+const at = (lines: readonly string[], seq: number) => lines.findIndex(isEvent(seq));
+const isCheckpoint = (n: number) => (line: string) => line.startsWith(`{"checkpoint":{"n":${n},`);
+const swap = (lines: string[], a: number, b: number) =>
+  lines.map((line, index) => (index === a ? lines[b] : index === b ? lines[a] : line) ?? '');
+
+const SOUND = { content: [], order: [], gaps: [] };
+
+describe('an export', () => {
+  it('holds events and checkpoints in the order of arrival, and is sound', async () => {
+    const { broker, lines } = await sealedLog();
+    expect(lines.map((line) => line.slice(2, 18))).toEqual([
+      ...[1, 2, 3, 4, 5].map((seq) => `event":{"seq":${seq},`.slice(0, 16)),
+      'checkpoint":{"n"',
+      'checkpoint":{"n"',
+      ...[6, 7, 8].map((seq) => `event":{"seq":${seq},`.slice(0, 16)),
+      'checkpoint":{"n"',
+      'event":{"seq":9,',
+    ]);
+    expect(await verifyExport(lines, await keysOf({ front: broker.front }))).toEqual({
+      ...SOUND,
+      events: 9,
+      checkpoints: 3,
+      begins: 1,
+      tail: { faults: [], provenThrough: 8, unproven: 1, anchored: false },
+    });
+  });
+
+  it.each<readonly [string, Change, Partial<Verification>]>([
+    [
+      'an event that was altered',
+      (lines) =>
+        lines.map((line) => (isEvent(7)(line) ? line.replace('ticket.issued', 'ticket.denied') : line)),
+      { content: ['events 6 to 8 are not what checkpoint 3 signed'] },
+    ],
+    [
+      'an event that was dropped',
+      (lines) => lines.filter((line) => !isEvent(3)(line)),
+      { gaps: ['event 3 is missing'] },
+    ],
+    [
+      'a run that was dropped with its checkpoint',
+      (lines) =>
+        lines.filter((line) => ![6, 7, 8].some((seq) => isEvent(seq)(line)) && !isCheckpoint(3)(line)),
+      { gaps: ['events 6 to 8 are missing'] },
+    ],
+    [
+      'two events that were swapped',
+      (lines) => swap(lines, at(lines, 2), at(lines, 3)),
+      { order: ['event 2 comes after event 3'] },
+    ],
+    [
+      'two events that were swapped and renumbered',
+      (lines) =>
+        swap(lines, at(lines, 2), at(lines, 3)).map((line, index) =>
+          index === 1
+            ? line.replace('"seq":3', '"seq":2')
+            : index === 2
+              ? line.replace('"seq":2', '"seq":3')
+              : line,
+        ),
+      { content: ['events 1 to 5 are not what checkpoint 1 signed'] },
+    ],
+    [
+      'an event that was put in',
+      (lines) =>
+        lines.flatMap((line) => (isEvent(4)(line) ? [line, line.replace('issued', 'denied')] : [line])),
+      { order: ['event 4 comes twice'] },
+    ],
+    [
+      'an end that was cut off within a run',
+      (lines) => lines.filter((line) => !isEvent(8)(line)),
+      { gaps: ['event 8 is missing'] },
+    ],
+    [
+      'a checkpoint that was dropped',
+      (lines) => lines.filter((line) => !isCheckpoint(2)(line)),
+      { gaps: ['checkpoint 2 is missing'] },
+    ],
+    [
+      'a checkpoint of other hands',
+      (lines) => lines.map((line) => (isCheckpoint(1)(line) ? line.replace(/.{4}"}}$/, 'AAAA"}}') : line)),
+      { content: ['checkpoint 1 is not signed by any of the keys'] },
+    ],
+    [
+      'a beginning that was cut off',
+      (lines) => lines.slice(2),
+      { gaps: ['it begins with event 3 and without the checkpoint before it'] },
+    ],
+    [
+      'a line that is none',
+      (lines) => [...lines, 'hello'],
+      { content: ['line 13 is neither an event nor a checkpoint'] },
+    ],
+  ])('names %s', async (_what, change, named) => {
+    const { broker, lines } = await sealedLog();
+    const result = await verifyExport(change(lines), await keysOf({ front: broker.front }));
+    const { content, order, gaps } = result;
+    expect(isSound(result)).toBe(false);
+    expect({ content: content.slice(0, 1), order, gaps }).toEqual({ ...SOUND, ...named });
+  });
+
+  it('that was truncated after a checkpoint is shown by an anchor, and by nothing else', async () => {
+    const { broker, lines } = await sealedLog();
+    const keys = await keysOf({ front: broker.front });
+    const anchor = (await broker.ports.checkpoints.newest())?.jws;
+    const cut = lines.slice(0, 7);
+    expect((await verifyExport(cut, keys)).tail).toMatchObject({ faults: [], anchored: false });
+    expect((await verifyExport(cut, keys, anchor)).tail.faults).toEqual([
+      'it ends with event 5, but the anchor covers events up to 8',
+    ]);
+    expect((await verifyExport(lines, keys, anchor)).tail).toMatchObject({ faults: [], anchored: true });
+  });
+
+  it('resumes after any event, and the two parts are sound together', async () => {
+    const { broker, lines } = await sealedLog();
+    const rest = await exportText(broker.ports, 4);
+    const resumed = [...lines.slice(0, 4), ...rest.trim().split('\n')];
+    expect(await verifyExport(resumed, await keysOf({ front: broker.front }))).toMatchObject(SOUND);
+  });
+
+  it('reads a page when the reader takes one, and no sooner', async () => {
+    const broker = startBroker();
+    await auditRoom.write(1_200);
+    let pages = 0;
+    const auditLog = {
+      ...broker.ports.auditLog,
+      arrivals: (after: number, limit: number) => {
+        pages += 1;
+        return broker.ports.auditLog.arrivals(after, limit);
+      },
+    };
+    const { front } = startBroker({ ports: { auditLog } });
+    const answer = await front(readAudit('/export', auditor.pair));
+    const reader = answer.body?.getReader();
+    await reader?.read();
+    expect(pages).toBeLessThanOrEqual(2);
+    await reader?.cancel();
+  });
+});
+
+describe('the sealer', () => {
+  it('writes one checkpoint a minute, also when nothing is new, however many run', async () => {
+    const brokers = Array.from({ length: 5 }, () => startBroker());
+    for (let minute = 0; minute < 3; minute += 1)
+      await Promise.all(brokers.map(({ ports }) => sealAudit(ports, START + minute * MINUTE)));
+    const [newest] = brokers;
+    expect(await newest?.ports.checkpoints.list(undefined, 10)).toMatchObject(
+      [3, 2, 1].map((n) => ({ n, through: 0, count: 0 })),
+    );
+  });
+
+  it('runs with everything else each minute, and one step that fails keeps none of the others', async () => {
+    const { ports, logged } = startBroker();
+    const outbox = {
+      ...ports.termination.outbox,
+      due: () => Promise.reject(new Error('Network connection lost')),
+    };
+    await runScheduled({ ...ports, termination: { ...ports.termination, outbox } });
+    expect(logged.join()).toContain('scheduled_failed');
+    expect((await ports.checkpoints.newest())?.n).toBe(1);
+  });
+
+  it('shows each checkpoint to the anchor', async () => {
+    const shown: string[] = [];
+    const { ports } = startBroker();
+    await runScheduled({ ...ports, anchor: async ({ jws }) => void shown.push(jws) });
+    expect(shown).toEqual([(await ports.checkpoints.newest())?.jws]);
+  });
+});
+
+describe('retention', () => {
+  it('takes whole runs and never the newest event; what is left is sound, and says where it begins', async () => {
+    const { broker } = await sealedLog();
+    const ports = { ...broker.ports, retentionMs: 60 * MINUTE };
+    expect(await purgeAudit(ports, START + 60 * MINUTE)).toBe(5);
+    await eventually(async () => expect(await eventsWith('type', 'audit.purged')).toHaveLength(1));
+    await sealAudit(ports, START + 61 * MINUTE);
+    const result = await verifyExport(
+      (await exportText(ports)).trim().split('\n'),
+      await keysOf({ front: broker.front }),
+    );
+    expect(result).toMatchObject({ ...SOUND, begins: 6 });
+    await purgeAudit(ports, START + 1e10);
+    await purgeAudit(ports, START + 1e10);
+    const { results } = await env.RECORD.prepare('SELECT max(seq) AS seq FROM audit_events').all<{
+      seq: number;
+    }>();
+    expect(results[0]?.seq).toBeGreaterThanOrEqual(10);
+  });
+});
+
+describe('reading the log', () => {
+  const get = (path: string, headers = auditor.pair) => call(`/admin/agents/audit${path}`, { headers });
+
+  it.each([
+    ['?cursor=nonsense', 'cursor'],
+    ['?from=yesterday', 'from'],
+    ['?to=2026-01-01', 'to'],
+    ['?type=nothing', 'type'],
+    ['?outcome=maybe', 'outcome'],
+    ['?instance=main', 'agent'],
+    ['?limit=201', 'limit'],
+    ['/export?after=-1', 'after'],
+    ['/checkpoints?cursor=e30', 'cursor'],
+  ])('%s is a bad request that names %s', async (query, field) => {
+    expect(expectRefusal(await get(query), '400 BAD_REQUEST').message).toContain(field);
+  });
+
+  it.each(['', '/export', '/checkpoints'])('%s needs the permission', async (path) => {
+    expectRefusal(await get(path, (await makeToken()).pair), '403 FORBIDDEN');
+  });
+
+  it('goes page by page, newest first, details as JSON, and every call is in the log', async () => {
+    await auditRoom.write(5, { details: { role: 'viewer' } });
+    setClock(1);
+    const seqs: number[] = [];
+    let cursor: string | null = '';
+    while (cursor !== null) {
+      const { items, next_cursor } = JSON.parse(
+        (await get(`?type=ticket.issued&limit=2${cursor === '' ? '' : `&cursor=${cursor}`}`)).text,
+      );
+      for (const item of items) {
+        expect(item.details).toEqual({ role: 'viewer' });
+        seqs.push(item.seq);
+      }
+      cursor = next_cursor;
+    }
+    expect(seqs).toEqual([5, 4, 3, 2, 1]);
+    await eventually(async () => expect(await eventsWith('type', 'admin.read')).toHaveLength(3));
+  });
+});

@@ -1,0 +1,160 @@
+import { env } from 'cloudflare:workers';
+import { beforeEach, describe, expect, it } from 'vitest';
+import * as z from 'zod';
+import { startBroker } from './broker.ts';
+import { call, expectRefusal, type Front } from './call.ts';
+import { eventually, setClock } from './clock.ts';
+import { forgetKeys } from './databases.ts';
+import { keyRows, listKeys, publishedKids, rotate } from './keys.ts';
+import { outbound } from './outbound.ts';
+import { eventsWith } from './record.ts';
+import { SETTINGS } from './settings.ts';
+import { makeToken } from './tokens.ts';
+
+const chief = await makeToken({
+  tier: 'admin',
+  permissions: ['keys:read', 'keys:rotate', 'keys:revoke'],
+});
+const NEW_KEK = `${'b'.repeat(42)}A`;
+
+const revoke = (front: Front, kid: string, headers = chief.pair) =>
+  call(`/admin/keys/${kid}/revoke`, { method: 'POST', headers, front });
+const reseal = async (front: Front) =>
+  JSON.parse((await call('/admin/keys/reseal', { method: 'POST', headers: chief.pair, front })).text);
+const only = async (front: Front) => (await listKeys(front))[0]?.kid ?? '';
+
+const Receipt = z.looseObject({ closed: z.int(), pending: z.int() });
+const Revoked = z.looseObject({
+  kid: z.string(),
+  state: z.literal('revoked'),
+  signing: z.string(),
+  receipt: Receipt,
+});
+
+beforeEach(async () => {
+  await forgetKeys();
+  await env.CONTROL.batch(
+    ['locks', 'outbox', 'signing_key_events'].map((name) => env.CONTROL.prepare(`DELETE FROM ${name}`)),
+  );
+  outbound.serve(`${SETTINGS.AGENT_WORKER_URL}/control`, () =>
+    Response.json({ closed: 3, objects: 2, unreachable: 0, pending: 0, ms: 1 }),
+  );
+});
+
+describe('revoking a key', () => {
+  it('takes it out of the set, has another sign, locks it and closes its sockets', async () => {
+    const { front } = startBroker();
+    const kid = await only(front);
+    const reply = await revoke(front, kid);
+    expect(reply.status).toBe(200);
+    const body = Revoked.parse(JSON.parse(reply.text));
+    expect(body).toMatchObject({ kid, receipt: { closed: 3 } });
+    expect(await publishedKids(front)).toEqual([body.signing]);
+    const { results: locks } = await env.CONTROL.prepare('SELECT target FROM locks').all();
+    expect(locks).toEqual([{ target: `key:${kid}` }]);
+    const { results: left } = await env.CONTROL.prepare('SELECT * FROM outbox').all();
+    expect(left).toEqual([]);
+    await eventually(async () =>
+      expect(await eventsWith('kid', kid)).toEqual(
+        expect.arrayContaining([expect.objectContaining({ type: 'key.revoked', user_id: chief.principal })]),
+      ),
+    );
+  });
+
+  it('is done, and pending for its sockets, while the agent worker is away', async () => {
+    const { front } = startBroker();
+    const kid = await only(front);
+    outbound.serve(`${SETTINGS.AGENT_WORKER_URL}/control`, () => new Response(null, { status: 503 }));
+    expect((await revoke(front, kid)).status).toBe(202);
+    expect(await publishedKids(front)).not.toContain(kid);
+    expect(JSON.parse((await call('/readyz', { front })).text)).toMatchObject({ commands_waiting: 1 });
+  });
+
+  it('stands, with its event kept, while the ledger is away', async () => {
+    const away = async () => {
+      throw new Error('Network connection lost');
+    };
+    const { front } = startBroker();
+    const kid = await only(front);
+    const broker = startBroker({ runtime: { ledger: { settle: away } } });
+    expect((await revoke(broker.front, kid)).status).toBe(200);
+    expect(await eventsWith('kid', kid)).not.toEqual(
+      expect.arrayContaining([expect.objectContaining({ type: 'key.revoked' })]),
+    );
+    await startBroker().ports.keyring.announce();
+    await eventually(async () =>
+      expect((await eventsWith('kid', kid)).filter(({ type }) => type === 'key.revoked')).toHaveLength(1),
+    );
+    expect(await startBroker().ports.keyEvents.waiting()).toEqual([]);
+  });
+
+  it.each([
+    [
+      'without the permission',
+      '403 FORBIDDEN',
+      async () => (await makeToken({ permissions: ['keys:rotate'] })).pair,
+      undefined,
+    ],
+    ['by a name that is none', '400 BAD_REQUEST', async () => chief.pair, 'nonsense'],
+    ['of which there is none', '404 NOT_FOUND', async () => chief.pair, 'x'.repeat(43)],
+  ] as const)('%s is a %s', async (_what, expected, headers, name) => {
+    const { front } = startBroker();
+    expectRefusal(await revoke(front, name ?? (await only(front)), await headers()), expected);
+  });
+
+  it('a second time is a conflict', async () => {
+    const { front } = startBroker();
+    const kid = await only(front);
+    await revoke(front, kid);
+    expectRefusal(await revoke(front, kid), '409 CONFLICT');
+  });
+});
+
+describe('a new key-encryption key', () => {
+  const both = { KEK: NEW_KEK, KEK_PREVIOUS: SETTINGS.KEK };
+
+  it('opens what the previous one sealed, seals it anew, and then needs it no more', async () => {
+    const kid = await only(startBroker().front);
+    const { front } = startBroker({ settings: both });
+    await rotate(front, { activate: 'now' });
+    expect(await reseal(front)).toMatchObject({ resealed: expect.any(Number), unreadable: [] });
+    expect(await reseal(front)).toMatchObject({ resealed: 0, unreadable: [] });
+    expect(await publishedKids(startBroker({ settings: { KEK: NEW_KEK } }).front)).toContain(kid);
+  });
+
+  it('without the previous one opens nothing: readiness says so, and no key is made', async () => {
+    const kid = await only(startBroker().front);
+    const { front } = startBroker({ settings: { KEK: NEW_KEK } });
+    const { message } = expectRefusal(await call('/readyz', { front }), '503 UNAVAILABLE');
+    expect(message).toContain('KEK');
+    expectRefusal(await revoke(front, 'x'.repeat(43)), '404 NOT_FOUND');
+    expect((await keyRows()).map((row) => row.kid)).toEqual([kid]);
+    expect(await reseal(front)).toMatchObject({ unreadable: expect.arrayContaining([kid]) });
+  });
+
+  it.each([
+    ['KEK_PREVIOUS', { KEK_PREVIOUS: SETTINGS.KEK }],
+    ['KEK_PREVIOUS', { KEK_PREVIOUS: 'short' }],
+    ['KEY_PUBLISH_LEAD_SECONDS', { KEY_PUBLISH_LEAD_SECONDS: '424' }],
+    ['KEY_RETIRE_LAG_SECONDS', { KEY_RETIRE_LAG_SECONDS: '309' }],
+    ['KEY_ROTATION_DAYS', { KEY_ROTATION_DAYS: '1', KEY_PUBLISH_LEAD_SECONDS: '86400' }],
+    ['KEY_ROTATION_DAYS', { KEY_ROTATION_DAYS: '1.5' }],
+  ])('%s that is not safe refuses to start, by name: %o', (name, settings) => {
+    expect(() => startBroker({ settings })).toThrow(name);
+  });
+});
+
+it('audit keys have a set of their own, and keep their place in it after they retired', async () => {
+  const { front, ports } = startBroker();
+  const first = await ports.auditKeyring.signer(Date.now());
+  const kids = async () =>
+    z
+      .object({ keys: z.array(z.object({ kid: z.string() })) })
+      .parse(JSON.parse((await call('/.well-known/audit-jwks.json', { front })).text))
+      .keys.map(({ kid }) => kid);
+  const kid = first.ok ? first.value.row.kid : '';
+  expect(await kids()).toEqual([kid]);
+  expect(await publishedKids(front)).not.toContain(kid);
+  setClock(400 * 24 * 3600);
+  expect(await kids()).toEqual([kid]);
+});

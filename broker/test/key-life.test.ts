@@ -1,0 +1,222 @@
+import { env } from 'cloudflare:workers';
+import { revokeKey as writeRevocation } from '@agent-ticket/drizzle/control/key-revocation.ts';
+import { openControl } from '@agent-ticket/drizzle/control/open-d1.ts';
+import { signingKeyQueries } from '@agent-ticket/drizzle/control/signing-keys.ts';
+import { KEY_SET } from '@agent-ticket/shared/limits.ts';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { createKeyring, type Keyring } from '../src/keys/keyring.ts';
+import { maintainKeys } from '../src/keys/maintenance.ts';
+import { revoke } from '../src/keys/revocation.ts';
+import { rotate } from '../src/keys/rotation.ts';
+import { DEFAULT_SCHEDULE, SIGNER_CACHE_MS } from '../src/keys/schedule.ts';
+import { NOW } from './clock.ts';
+import { forgetKeys } from './databases.ts';
+import { keyRows } from './keys.ts';
+import { startVerifier, type Verifier } from './verifiers.ts';
+
+/** Whole lives of keys on a stepped clock. A connection is decided by whether its key is found; the rest is other tests'. */
+
+const START = NOW * 1000;
+const SECOND = 1000;
+const STEP = 20 * SECOND;
+const event = (kid: string) =>
+  ({ eventId: crypto.randomUUID(), at: START, type: 'key.rotated', outcome: 'success', kid }) as const;
+
+const keyring = (everyMs = DEFAULT_SCHEDULE.everyMs): Keyring =>
+  createKeyring({
+    keys: signingKeyQueries(openControl(env.CONTROL)),
+    purpose: 'ticket',
+    schedule: { ...DEFAULT_SCHEDULE, everyMs },
+    keyEncryptionKey: new Uint8Array(32).fill(7),
+    randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
+    randomId: () => crypto.randomUUID(),
+    announce: async () => {},
+  });
+
+const publisher = (keys: Keyring) => async (now: number) =>
+  Response.json({ keys: (await keys.published(now)).map(({ material }) => material.publicJwk) });
+
+const signing = async (keys: Keyring, now: number): Promise<string> => {
+  const signer = await keys.signer(now);
+  return signer.ok ? signer.value.row.kid : signer.denial.reason;
+};
+
+beforeEach(async () => {
+  await forgetKeys();
+});
+
+describe('rotations on schedule', () => {
+  it('refuse no ticket over 20 of them, whatever the age of a verifier’s cache', {
+    timeout: 120_000,
+  }, async () => {
+    const every = 1_200 * SECOND;
+    const [publishes, signs, maintains] = [keyring(every), keyring(every), keyring(every)];
+    const ports = {
+      keyring: maintains,
+      auditKeyring: maintains,
+      randomId: () => crypto.randomUUID(),
+      log: () => {},
+    };
+    const publish = publisher(publishes);
+    // Down until a set taken a minute before is nearly too old, at every phase of a rotation.
+    const downFor = (from: number) => (now: number) => {
+      const phase = (now - START - from * SECOND) % (700 * SECOND);
+      return now > START + 60 * SECOND && phase >= 0 && phase < 260 * SECOND;
+    };
+    const verifiers: Verifier[] = [
+      { every: 20 },
+      { every: 20, edge: 60 },
+      { every: 40, edge: 60 },
+      { every: 60 },
+      { every: 360, edge: 60 },
+      { every: 1220 },
+      ...[0, 200, 400].map((from) => ({ every: 20, edge: 60, isDown: downFor(from) })),
+    ].map((options) => startVerifier(publish, options));
+
+    const minted: string[] = [];
+    const seen = new Map<string, number>();
+    const kids = new Set<string>();
+    for (let step = 0; step <= (20 * every + 600 * SECOND) / STEP; step += 1) {
+      const now = START + step * STEP;
+      if (step % 3 === 0) await maintainKeys(ports, now);
+      const kid = await signing(signs, now);
+      minted.push(kid);
+      kids.add(kid);
+      for (const verifier of verifiers) {
+        if (((step * STEP) / SECOND) % verifier.every !== 0) continue;
+        // Shown at once, after a minute, and at the end of the longest life.
+        for (const age of new Set([kid, minted[step - 3] ?? kid, minted[step - 15] ?? kid])) {
+          const answer = await verifier.ask(age, now);
+          seen.set(answer, (seen.get(answer) ?? 0) + 1);
+        }
+      }
+    }
+    expect(kids.size).toBe(21);
+    expect([...seen.keys()]).toEqual(['taken']);
+  });
+
+  it('make one key, whichever of five instances comes first', async () => {
+    const rings = Array.from({ length: 5 }, () => keyring());
+    await signing(rings[0] ?? keyring(), START);
+    const due = START + DEFAULT_SCHEDULE.everyMs - DEFAULT_SCHEDULE.leadMs;
+    await Promise.all(
+      rings.map((ring) =>
+        maintainKeys(
+          { keyring: ring, auditKeyring: ring, randomId: () => crypto.randomUUID(), log: () => {} },
+          due,
+        ),
+      ),
+    );
+    expect((await keyRows()).map(({ generation }) => generation)).toEqual([2, 1]);
+  });
+});
+
+describe('rotations at once', () => {
+  it('cost a verifier with a binding no more than a few retries', async () => {
+    const [publishes, signs] = [keyring(), keyring()];
+    const verifier = startVerifier(publisher(publishes), { every: 1, cooldownMs: KEY_SET.bindingCooldownMs });
+    const seen = new Map<string, number>();
+    for (let tick = 0; tick < 600; tick += 1) {
+      const now = START + tick * 100;
+      // Another one every three seconds, faster than anybody rotates.
+      if (tick % 30 === 15)
+        await rotate(keyring(), { now, activate: 'now', eventOf: ({ row }) => event(row.kid) });
+      const answer = await verifier.ask(await signing(signs, now), now);
+      seen.set(answer, (seen.get(answer) ?? 0) + 1);
+    }
+    expect(seen.get('unknown')).toBeUndefined();
+    expect(seen.get('unavailable') ?? 0).toBeLessThan(12);
+    expect(seen.get('taken')).toBeGreaterThan(588);
+  });
+});
+
+describe('a revoked key', () => {
+  const take = async (keys: Keyring, kid: string, now: number) =>
+    revoke(
+      { keyring: keys, write: (each) => writeRevocation(openControl(env.CONTROL), each) },
+      kid,
+      now,
+      (row) => ({
+        event: event(row.kid),
+        lock: {
+          id: crypto.randomUUID(),
+          target: `key:${row.kid}`,
+          reason: 'leaked',
+          createdBy: 'test',
+          createdAt: now,
+          expiresAt: null,
+        },
+        command: { id: crypto.randomUUID(), command: '{}', before: now, dueAt: now },
+      }),
+    );
+
+  it.each([
+    ['120 s while the set is reachable, also through a cache on the way', false, 120],
+    ['360 s while it is not', true, 360],
+  ])('is forgotten by every verifier within %s', async (_what, away, bound) => {
+    const keys = keyring();
+    const leaked = await signing(keys, START);
+    const revokedAt = START + 600 * SECOND;
+    const isDown = (now: number) => away && now >= revokedAt;
+    const verifiers = Array.from({ length: 13 }, (_, index) => ({
+      offset: index * 5,
+      verifier: startVerifier(publisher(keys), { every: 5, edge: away ? 0 : 60, isDown }),
+    }));
+    let last = 0;
+    for (let now = START; now <= revokedAt + 500 * SECOND; now += 5 * SECOND) {
+      if (now === revokedAt) expect((await take(keys, leaked, now)).ok).toBe(true);
+      for (const { offset, verifier } of verifiers) {
+        if (now < START + offset * SECOND) continue;
+        if ((await verifier.ask(leaked, now)) === 'taken') last = Math.max(last, now);
+      }
+    }
+    expect(last).toBeGreaterThan(revokedAt);
+    expect(last - revokedAt).toBeLessThanOrEqual(bound * SECOND);
+  });
+
+  it('is followed at once by the pending key, or by a new one; a retired one never comes back', async () => {
+    const keys = keyring();
+    const first = await signing(keys, START);
+    await rotate(keys, { now: START, activate: 'scheduled', eventOf: ({ row }) => event(row.kid) });
+    const [pending] = await keyRows();
+    await take(keys, first, START + SECOND);
+    expect(await signing(keys, START + SECOND)).toBe(pending?.kid);
+    await take(keys, pending?.kid ?? '', START + 2 * SECOND);
+    const third = await signing(keys, START + 2 * SECOND);
+    expect([first, pending?.kid]).not.toContain(third);
+    expect((await keys.published(START + 2 * SECOND)).map(({ row }) => row.kid)).toEqual([third]);
+  });
+
+  it('that was to sign next leaves the present one in place, without an end', async () => {
+    const keys = keyring();
+    const first = await signing(keys, START);
+    await rotate(keys, { now: START, activate: 'scheduled', eventOf: ({ row }) => event(row.kid) });
+    const [pending] = await keyRows();
+    await take(keys, pending?.kid ?? '', START + SECOND);
+    expect(await signing(keys, START + 2 * DEFAULT_SCHEDULE.leadMs)).toBe(first);
+  });
+
+  it('leaves one key, when two revoke it and one rotates at the same time', async () => {
+    const keys = keyring();
+    const first = await signing(keys, START);
+    const outcomes = await Promise.all([
+      take(keyring(), first, START),
+      take(keyring(), first, START),
+      rotate(keyring(), { now: START, activate: 'scheduled', eventOf: ({ row }) => event(row.kid) }),
+    ]);
+    expect(outcomes.slice(0, 2).filter(({ ok }) => ok)).toHaveLength(1);
+    const later = START + SIGNER_CACHE_MS + 1;
+    expect(await signing(keys, later)).not.toBe(first);
+    expect((await keys.published(later)).map(({ row }) => row.kid)).not.toContain(first);
+  });
+
+  it('is not made good by whoever edits its row: the private part is gone', async () => {
+    const keys = keyring();
+    const first = await signing(keys, START);
+    await take(keys, first, START);
+    await env.CONTROL.prepare('UPDATE signing_keys SET revoked_at = NULL, removed_at = NULL WHERE kid = ?')
+      .bind(first)
+      .run();
+    expect((await keys.published(START)).map(({ row }) => row.kid)).not.toContain(first);
+  });
+});

@@ -1,0 +1,92 @@
+import { and, asc, desc, eq, gt, gte, lt, lte, max, type SQL, sql } from 'drizzle-orm';
+import type { AuditEventRow } from './audit-events.ts';
+import type { RecordDatabase } from './database.ts';
+import { auditEvents } from './schema.ts';
+
+export interface AuditFilter {
+  readonly principal?: string | undefined;
+  readonly agent?: string | undefined;
+  /** Of `agent`. */
+  readonly instance?: string | undefined;
+  readonly type?: string | undefined;
+  readonly outcome?: 'success' | 'denied' | undefined;
+  /** At or after, in ms. */
+  readonly from?: number | undefined;
+  /** Before, in ms. */
+  readonly to?: number | undefined;
+}
+
+/** A place in the order newest first. */
+export interface AuditPlace {
+  readonly at: number;
+  readonly seq: number;
+}
+
+/** Literal, so that the planner sees that the index of denials fits; most events succeed, and need none. */
+const DENIED = sql`${auditEvents.outcome} = 'denied'`;
+
+const given = <T>(value: T | undefined, clause: (value: T) => SQL): SQL | undefined =>
+  value === undefined ? undefined : clause(value);
+
+const matching = (filter: AuditFilter): (SQL | undefined)[] => [
+  given(filter.principal, (id) => eq(auditEvents.userId, id)),
+  given(filter.agent, (slug) => eq(auditEvents.agentSlug, slug)),
+  given(filter.instance, (name) => eq(auditEvents.instanceId, name)),
+  given(filter.type, (type) => eq(auditEvents.type, type)),
+  given(filter.outcome, (outcome) => (outcome === 'denied' ? DENIED : eq(auditEvents.outcome, outcome))),
+  given(filter.from, (ms) => gte(auditEvents.at, ms)),
+  given(filter.to, (ms) => lt(auditEvents.at, ms)),
+];
+
+export function auditLogQueries(db: RecordDatabase) {
+  return {
+    /** Events by filter, newest first by the clock of their source, after a place in that order. */
+    list: (filter: AuditFilter, after: AuditPlace | undefined, limit: number): Promise<AuditEventRow[]> =>
+      db
+        .select()
+        .from(auditEvents)
+        .where(
+          and(
+            ...matching(filter),
+            given(after, ({ at, seq }) => sql`(${auditEvents.at}, ${auditEvents.seq}) < (${at}, ${seq})`),
+          ),
+        )
+        .orderBy(desc(auditEvents.at), desc(auditEvents.seq))
+        .limit(limit),
+
+    /** Events in the order of arrival, after a number in it. */
+    arrivals: (after: number, limit: number): Promise<AuditEventRow[]> =>
+      db
+        .select()
+        .from(auditEvents)
+        .where(gt(auditEvents.seq, after))
+        .orderBy(asc(auditEvents.seq))
+        .limit(limit),
+
+    /** The first and the last number there are. */
+    async bounds(): Promise<{ first: number; last: number } | undefined> {
+      const [first] = await db
+        .select({ seq: auditEvents.seq })
+        .from(auditEvents)
+        .orderBy(asc(auditEvents.seq))
+        .limit(1);
+      const [last] = await db.select({ seq: max(auditEvents.seq) }).from(auditEvents);
+      return first === undefined || last === undefined || last.seq === null
+        ? undefined
+        : { first: first.seq, last: last.seq };
+    },
+
+    /**
+     * Deletes events up to and with a number, but never the newest: the database would give its number again.
+     * How many went.
+     */
+    async purge(through: number): Promise<number> {
+      const newest = sql`(SELECT max(seq) FROM audit_events)`;
+      const gone = await db
+        .delete(auditEvents)
+        .where(and(lte(auditEvents.seq, through), lt(auditEvents.seq, newest)))
+        .returning({ seq: auditEvents.seq });
+      return gone.length;
+    },
+  };
+}

@@ -1,0 +1,114 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { checkpointQueries } from '../../record/audit-checkpoints.ts';
+import { type AuditFilter, auditLogQueries } from '../../record/audit-log.ts';
+import { deliver } from '../../record/deliver.ts';
+import type { OpenDatabases } from './databases.ts';
+import { ALICE, auditEvent, NOW, uuidOf } from './rows.ts';
+
+const checkpoint = (n: number, through: number, at = NOW) => ({
+  n,
+  at,
+  through,
+  count: 1,
+  hash: `hash-${n}`,
+  kid: 'audit-1',
+  jws: `a.${n}.c`,
+});
+
+export function describeAuditLog(open: OpenDatabases): void {
+  describe('audit log', () => {
+    let log: ReturnType<typeof auditLogQueries>;
+    let checkpoints: ReturnType<typeof checkpointQueries>;
+    beforeEach(async () => {
+      const { record } = await open();
+      log = auditLogQueries(record);
+      checkpoints = checkpointQueries(record);
+      const about = { principal: ALICE, agent: 'counter', instance: 'main' };
+      const facts = [
+        auditEvent({ eventId: uuidOf(1), at: NOW + 2, ...about }),
+        auditEvent({ eventId: uuidOf(2), at: NOW + 1, type: 'ticket.denied', outcome: 'denied' }),
+        auditEvent({ eventId: uuidOf(3), at: NOW + 2, ...about, instance: 'other' }),
+        auditEvent({ eventId: uuidOf(4), at: NOW + 3, agent: 'lobby', instance: 'main' }),
+      ];
+      await deliver(
+        record,
+        facts.map((event) => ({ event })),
+        NOW,
+      );
+    });
+    const seqs = async (filter: AuditFilter = {}) =>
+      (await log.list(filter, undefined, 10)).map(({ seq }) => seq);
+
+    it('lists by the time of the source, and by arrival where that is the same', async () => {
+      expect(await seqs()).toEqual([4, 3, 1, 2]);
+    });
+
+    it.each<readonly [string, AuditFilter, readonly number[]]>([
+      ['a principal', { principal: ALICE }, [3, 1]],
+      ['an agent', { agent: 'counter' }, [3, 1]],
+      ['an instance', { agent: 'counter', instance: 'other' }, [3]],
+      ['a type', { type: 'ticket.denied' }, [2]],
+      ['denials', { outcome: 'denied' }, [2]],
+      ['successes', { outcome: 'success' }, [4, 3, 1]],
+      ['a time, its start in and its end out', { from: NOW + 1, to: NOW + 3 }, [3, 1, 2]],
+      ['two things at once', { principal: ALICE, instance: 'main' }, [1]],
+    ])('finds by %s', async (_what, filter, found) => {
+      expect(await seqs(filter)).toEqual(found);
+    });
+
+    it('goes on after any place, also between events of one moment', async () => {
+      const places = [];
+      let after: { at: number; seq: number } | undefined;
+      for (;;) {
+        const [row] = await log.list({}, after, 1);
+        if (row === undefined) break;
+        places.push(row.seq);
+        after = { at: row.at, seq: row.seq };
+      }
+      expect(places).toEqual([4, 3, 1, 2]);
+    });
+
+    it('gives arrivals by number, whatever their clocks said', async () => {
+      expect((await log.arrivals(1, 2)).map(({ seq }) => seq)).toEqual([2, 3]);
+    });
+
+    it('purges a beginning and never the newest, so that no number comes twice', async () => {
+      expect(await log.purge(2)).toBe(2);
+      expect(await log.bounds()).toEqual({ first: 3, last: 4 });
+      expect(await log.purge(99)).toBe(1);
+    });
+
+    it('gives the number after the greatest, after everything else was purged', async () => {
+      await log.purge(99);
+      expect(await log.bounds()).toEqual({ first: 4, last: 4 });
+    });
+
+    it('knows no bounds of an empty log', async () => {
+      const { record } = await open();
+      expect(await auditLogQueries(record).bounds()).toBeUndefined();
+    });
+
+    it('writes one checkpoint of a number, whoever comes first', async () => {
+      const written = await Promise.all(
+        [1, 2, 3].map((each) => checkpoints.insert({ ...checkpoint(1, 4), hash: `by-${each}` })),
+      );
+      expect(written.filter(Boolean)).toHaveLength(1);
+    });
+
+    it('finds checkpoints by what they cover, by time and by number', async () => {
+      for (const [n, through] of [
+        [1, 2],
+        [2, 4],
+        [3, 4],
+      ] as const)
+        await checkpoints.insert(checkpoint(n, through, NOW + n));
+      expect((await checkpoints.newest())?.n).toBe(3);
+      expect((await checkpoints.covering(3))?.n).toBe(1);
+      expect((await checkpoints.covering(4))?.n).toBe(3);
+      expect(await checkpoints.covering(1)).toBeUndefined();
+      expect((await checkpoints.writtenBy(NOW + 2))?.n).toBe(2);
+      expect((await checkpoints.list(3, 10)).map(({ n }) => n)).toEqual([2, 1]);
+      expect((await checkpoints.following(1, 10)).map(({ n }) => n)).toEqual([2, 3]);
+    });
+  });
+}
