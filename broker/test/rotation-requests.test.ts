@@ -4,7 +4,7 @@ import { call, expectRefusal, LOBBY, mint, refusal, refusalOf, ticketOf } from '
 import { eventually, NOW } from './clock.ts';
 import { forgetKeys } from './databases.ts';
 import { askToRotate, keyRows, operator, rotate } from './keys.ts';
-import { eventsWith } from './record.ts';
+import { delivered, eventsWith } from './record.ts';
 import { makeToken } from './tokens.ts';
 
 let broker: Broker;
@@ -67,13 +67,17 @@ describe('a request to rotate', () => {
     });
   });
 
-  it('makes no key of which there would be no record', async () => {
+  it('keeps the record beside the key while the ledger is away, and brings it there later, once', async () => {
     await start();
     const { front } = startBroker({
       runtime: { ledger: { settle: () => Promise.reject(new Error('Network connection lost.')) } },
     });
-    expect(refusal(await askToRotate(front, { activate: 'now' }))).toBe('503 UNAVAILABLE');
-    expect(await keyRows()).toHaveLength(1);
+    const { kid } = await rotate(front, { activate: 'now' });
+    expect(await eventsWith('kid', kid)).toEqual([]);
+    await startBroker().ports.keyring.announce();
+    await startBroker().ports.keyring.announce();
+    await delivered();
+    expect(await eventsWith('kid', kid)).toHaveLength(1);
   });
 
   it('makes the first key where there is none yet', async () => {

@@ -2,7 +2,7 @@ import { applyD1Migrations } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { afterEach, beforeAll, beforeEach, expect, vi } from 'vitest';
 import { startBroker } from './broker.ts';
-import { requestTo } from './call.ts';
+import { requestTo, worker } from './call.ts';
 import { secretsIn } from './canaries.ts';
 import { NOW } from './clock.ts';
 import { forgetKeys } from './databases.ts';
@@ -17,6 +17,8 @@ beforeAll(async () => {
   vi.useFakeTimers({ toFake: ['Date'], now: NOW * 1000 });
   await forgetKeys();
   await startBroker().front(requestTo('/.well-known/jwks.json'));
+  // The worker lives on from file to file, and holds keys for five seconds of a clock that stands still.
+  await worker(requestTo('/.well-known/jwks.json'));
 });
 
 beforeEach(() => {
