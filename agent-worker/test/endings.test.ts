@@ -1,7 +1,7 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { Target } from '@agent-ticket/shared/control.ts';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { gate } from './gate.ts';
 import { counter, ownSessions, witness } from './objects.ts';
 import { command, makeCommand } from './orders.ts';
