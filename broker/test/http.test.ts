@@ -124,7 +124,10 @@ describe('the route table', () => {
       const reply = await call(example(path), { method });
       if (own.includes(method)) expect([404, 405]).not.toContain(reply.status);
       else {
-        expectRefusal(reply, '405 METHOD_NOT_ALLOWED');
+        // OAuth has a shape of its own for refusals.
+        const ownShape = ROUTES.some((route) => route.path === path && route.refuse !== undefined);
+        if (ownShape) expect(reply.status).toBe(405);
+        else expectRefusal(reply, '405 METHOD_NOT_ALLOWED');
         const allow = (reply.headers.get('allow') ?? '').split(', ');
         expect(allow).toEqual(expect.arrayContaining(own));
         expect(allow).not.toContain(method);
