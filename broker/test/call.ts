@@ -41,6 +41,8 @@ export function requestTo(path: string, init: CallInit = {}): Request<unknown, I
   return new Request<unknown, IncomingRequestCfProperties>(`${HOST}${path}`, {
     method,
     headers,
+    // A redirect is an answer; the runner would follow it into this very worker.
+    redirect: 'manual',
     ...(body === undefined ? {} : { body }),
   });
 }
