@@ -92,14 +92,16 @@ describe('the rows', () => {
     const lasting = close.code === 1008 || close.code >= 4000;
     const story: Record<number, boolean> = {
       400: close.reason === 'bad_request',
-      401: close.reason === 'unauthorized' || close.code === 3000,
+      // Idleness only ever meets a socket.
+      401: close.reason === 'unauthorized' || close.reason === 'idle' || close.code === 3000,
       403: close.reason === 'forbidden',
       404: close.reason === 'not_found',
       405: close.reason === 'bad_request',
       409: close.reason === 'bad_request',
       413: lasting,
       415: close.reason === 'bad_request',
-      429: close.code === 1013,
+      // A client that floods an open socket is broken and stops; one that asks too often comes back.
+      429: close.code === 1013 || close.reason === 'too_many_messages',
       500: close.code === 1011,
       503: close.code === 1013,
     };
