@@ -6,7 +6,6 @@ import type { Hono } from 'hono';
 import { createApp } from './app.ts';
 import { compose } from './compose.ts';
 import { readConfig } from './config.ts';
-import { forgetExpired } from './forget-expired.ts';
 import { refuse } from './http/answer.ts';
 import { ledgerOf } from './ledger/object.ts';
 import type { BrokerPorts } from './ports.ts';

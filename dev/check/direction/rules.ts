@@ -3,7 +3,7 @@
 /** The files that name a runtime: where a worker, a process or a database connection begins. */
 const ENTRIES = /(^|\/)(index|node|open-[\w-]+)\.ts$/;
 /** Never part of a deployed worker. */
-const WORKBENCH = /(^|\/)test\/|\.test\.ts$|(^|\/)[\w.-]+\.config\.ts$|^dev\//;
+const WORKBENCH = /(^|\/)test\/|\.test\.ts$|(^|\/)test-[\w-]+\.ts$|(^|\/)[\w.-]+\.config\.ts$|^dev\//;
 /** The one room of `shared` that runs in browsers. */
 const CLIENT = /^shared\/client\//;
 
