@@ -63,17 +63,17 @@ const SAFE = /^(https:|http:\/\/(localhost|127(\.\d+){3}|\[::1\])$)/;
 export function settle(options: TicketProviderOptions): Settings {
   const { kind } = options.credential;
   const service = kind === 'service-token';
-  const ambient = kind === 'session' || kind === 'access';
-  const runsIn = options.runsIn ?? (inBrowser() ? 'browser' : service ? 'process' : 'server-render');
+  const browser = inBrowser();
+  const runsIn = options.runsIn ?? (browser ? 'browser' : service ? 'process' : 'server-render');
   const { protocol, hostname } = new URL(options.broker);
-  demand(SAFE.test(`${protocol}//${hostname}`), 'broker: https, or http on loopback');
-  demand(
-    !service || (runsIn !== 'browser' && !inBrowser()),
-    'service-token: not in a browser, where everybody can read it',
-  );
-  return { instance: 'default', ...options, broker: options.broker.replace(/\/$/, ''), runsIn, ambient };
-}
-
-function demand(met: boolean, wanted: string): void {
-  if (!met) throw new TypeError(`createTicketProvider: ${wanted}`);
+  if (!SAFE.test(`${protocol}//${hostname}`)) throw new TypeError('broker: https, or http on loopback');
+  if (service && (browser || runsIn === 'browser'))
+    throw new TypeError('service-token: not in a browser, where everybody can read it');
+  return {
+    instance: 'default',
+    ...options,
+    broker: options.broker.replace(/\/$/, ''),
+    runsIn,
+    ambient: kind === 'session' || kind === 'access',
+  };
 }

@@ -1,6 +1,7 @@
-import { QUERY_PARAMETER, SUBPROTOCOL } from '../src/handshake.ts';
+import { SUBPROTOCOL } from '../src/handshake.ts';
 import { type Asked, askBroker, signInUrlOf, type Use } from './ask-broker.ts';
 import { refusalOf, TicketRefused, TicketUnavailable } from './errors.ts';
+import { handOut } from './hand-out.ts';
 import { createHttpHeaders } from './http-headers.ts';
 import { createMintQueue } from './mint-queue.ts';
 import { settle, type TicketProviderOptions } from './options.ts';
@@ -69,26 +70,10 @@ export function createTicketProvider(options: TicketProviderOptions): TicketProv
     },
   });
 
-  /**
-   * The one ticket, or none, for a client that asks again whatever it is told, and so is told of a refusal by a
-   * socket that closes for good. `patient`: waits rather than reject.
-   */
-  async function oneOrNone(patient: boolean): Promise<string[]> {
-    for (;;) {
-      try {
-        await absence;
-        return [(await take('websocket')).ticket];
-      } catch (error) {
-        if (error instanceof TicketRefused) return [];
-        if (!(patient && error instanceof TicketUnavailable)) throw error;
-      }
-    }
-  }
-
-  const protocols = async (): Promise<string[]> => [SUBPROTOCOL, ...(await oneOrNone(false))];
-  // Never rejects: that would take the component down with its page.
-  const query = async (): Promise<Record<string, string>> =>
-    Object.fromEntries((await oneOrNone(true)).map((ticket) => [QUERY_PARAMETER, ticket]));
+  const { protocols, query } = handOut(async () => {
+    await absence;
+    return (await take('websocket')).ticket;
+  });
   const byQuery = () => ({ query, queryDeps: [broker, host, id], cacheTtl: MAX_TIMER_MS });
 
   return {

@@ -42,6 +42,8 @@ export class FakeSocket extends EventTarget implements RawSocket {
   end(code: number, reason: string): void {
     if (this.readyState === 3) return;
     this.readyState = 3;
+    // As browsers and Node have it where no close frame came.
+    if (code === 1006) this.dispatchEvent(new Event('error'));
     this.dispatchEvent(new CloseEvent('close', { code, reason, wasClean: code !== 1006 }));
   }
 }
