@@ -1,15 +1,11 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { askBroker } from './ask-broker.ts';
 import { Forbidden, SignInRequired, TicketRefused, TicketUnavailable } from './errors.ts';
 import { type Credential, settle } from './options.ts';
+import { stopTime } from './test-tab.ts';
 import { answerWith, BROKER, pass, refusal, SECOND, World } from './test-world.ts';
 
-beforeEach(() => {
-  vi.useFakeTimers();
-});
-afterEach(() => {
-  vi.useRealTimers();
-});
+stopTime();
 
 const SERVICE: Credential = { kind: 'service-token', clientId: 'st:1', clientSecret: 'sécret/+' };
 const token = (...texts: (string | undefined)[]): Extract<Credential, { kind: 'access-token' }> => ({

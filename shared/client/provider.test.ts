@@ -1,16 +1,12 @@
 import type { UseAgentOptions } from 'agents/react';
-import { afterEach, beforeEach, describe, expect, expectTypeOf, test, vi } from 'vitest';
+import { describe, expect, expectTypeOf, test, vi } from 'vitest';
 import { SUBPROTOCOL } from '../src/handshake.ts';
 import type { AgentOptions } from './provider.ts';
 import { createTicketProvider, TicketRefused, TicketUnavailable } from './provider.ts';
+import { stopTime } from './test-tab.ts';
 import { MINUTE, pass, refusal, SECOND, World } from './test-world.ts';
 
-beforeEach(() => {
-  vi.useFakeTimers();
-});
-afterEach(() => {
-  vi.useRealTimers();
-});
+stopTime();
 
 /** What a promise came to in the time given. */
 async function settled<T>(

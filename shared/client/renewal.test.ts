@@ -89,7 +89,7 @@ describe('renewal in band', () => {
   test('six sessions that end at the same time are all renewed in time', async () => {
     const world = new World();
     const ticket = createTicketProvider(world.options());
-    const clients = clientsOf(ticket, 6);
+    clientsOf(ticket, 6);
     await pass(MINUTE);
     for (const socket of world.sockets) socket.say(expiring);
     await pass(15 * SECOND);
