@@ -1,3 +1,4 @@
+import { targetNamesOf } from '@agent-ticket/shared/control.ts';
 import { AgentSlug, InstanceName, ROLES, type Role, tierAtLeast } from '@agent-ticket/shared/names.ts';
 import { allow, deny } from '@agent-ticket/shared/outcome.ts';
 import { type AgentEntry, findAgent } from '@agent-ticket/shared/registry.ts';
@@ -5,7 +6,7 @@ import { adminEvent } from './admin/event.ts';
 import type { Handler } from './http/call.ts';
 import type { BrokerPorts } from './ports.ts';
 import { type Authenticated, subjectsOf } from './principal.ts';
-import { carryOut, outboxRow } from './termination.ts';
+import { carryOut, isDone, outboxRow } from './termination.ts';
 
 /** `GET /api/agents`: those that the caller may use, with the best role that it has on any instance. */
 export const listAgents =
@@ -73,17 +74,22 @@ export const deleteInstance =
     const instance = InstanceName.safeParse(call.params.instance);
     if (!agent.success) return { outcome: deny('agent_unknown') };
     if (!instance.success) return { outcome: deny('instance_invalid', { field: 'instance' }) };
-    const { grants } = await ports.policy.read({
-      subjects: subjectsOf(call.who.principal, ports.trustEmail),
+    const { principal, agents } = call.who;
+    const { grants, locks } = await ports.policy.read({
+      subjects: subjectsOf(principal, ports.trustEmail),
       agent: agent.data,
       instance: instance.data,
-      lockTargets: [],
+      lockTargets: targetNamesOf({ principal: principal.id, agent: agent.data, instance: instance.data }),
       now: call.now,
     });
-    const owner = grants.some((grant) => grant.role === 'owner');
+    const within = agents === undefined || agents.includes(agent.data);
+    const owner = within && grants.some((grant) => grant.role === 'owner');
     // Whoever is not the owner learns nothing: not of the agent, not of the instance.
     if (!owner || findAgent(ports.registry, agent.data) === undefined)
       return { outcome: deny('agent_invisible') };
+
+    // What is locked may be evidence.
+    if (locks.length > 0) return { outcome: deny('locked') };
 
     const target = { kind: 'instance', agent: agent.data, instance: instance.data } as const;
     const pending = { id: ports.randomId(), command: { op: 'destroy', target } as const, before: call.now };
@@ -98,7 +104,7 @@ export const deleteInstance =
     const receipt = await carryOut(pending, ports.termination);
     return {
       outcome: allow({
-        status: receipt.pending === 0 ? 200 : 202,
+        status: isDone(receipt) ? 200 : 202,
         body: { agent: agent.data, instance: instance.data, receipt },
       }),
     };

@@ -1,4 +1,5 @@
 import { isOutage } from '@agent-ticket/drizzle/outage.ts';
+import { targetNamesOf } from '@agent-ticket/shared/control.ts';
 import type { Denial } from '@agent-ticket/shared/denial.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { allow, deny } from '@agent-ticket/shared/outcome.ts';
@@ -102,8 +103,24 @@ async function run(
   if (route.permission !== undefined && !principal.permissions.includes(route.permission)) {
     return { outcome: deny('permission_missing', { inside: route.permission }), who: who.value };
   }
+  if (
+    route.demand === 'required' &&
+    route.method !== 'GET' &&
+    (await isLocked(who.value, facts.now, ports))
+  ) {
+    return { outcome: deny('locked'), who: who.value };
+  }
   const result = await route.handler(ports)({ ...facts, request, params: c.req.param(), who: who.value });
   return { ...result, who: who.value };
+}
+
+/** Whether a lock names the caller itself: it may look, and change nothing. One on everything stops no operator. */
+async function isLocked({ principal }: Authenticated, now: number, ports: BrokerPorts): Promise<boolean> {
+  const lockTargets = targetNamesOf({ principal: principal.id, agent: '', instance: '' }).filter((name) =>
+    /^(principal|service-token):/.test(name),
+  );
+  const { locks } = await ports.policy.read({ subjects: [], agent: '', instance: '', lockTargets, now });
+  return locks.length > 0;
 }
 
 /** Who a security event is about. */

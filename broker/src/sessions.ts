@@ -7,7 +7,7 @@ import type { Answer, Call, Handler } from './http/call.ts';
 import { iso } from './http/iso.ts';
 import { pageOf, readPage } from './http/page.ts';
 import type { BrokerPorts } from './ports.ts';
-import { carryOut, outboxRow } from './termination.ts';
+import { carryOut, isDone, outboxRow } from './termination.ts';
 
 const Place = z.strictObject({ startedAt: z.int(), id: z.uuid() });
 
@@ -132,5 +132,5 @@ async function terminate(ports: BrokerPorts, call: Call, row: AgentSessionRow): 
   });
   await ports.termination.outbox.insert(outboxRow(pending));
   const receipt = await carryOut(pending, ports.termination);
-  return allow({ status: receipt.pending === 0 ? 200 : 202, body: { ...sessionView(row), receipt } });
+  return allow({ status: isDone(receipt) ? 200 : 202, body: { ...sessionView(row), receipt } });
 }

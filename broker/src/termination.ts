@@ -37,6 +37,9 @@ const RECEIPT_MAX_BYTES = 4096;
 /** What a command waits between two tries: the first soon, the later ones up to a minute apart. */
 export const retryDelayMs = (attempts: number): number => Math.min(60_000, 1_000 * 2 ** attempts);
 
+/** Whether every object has answered; otherwise the outbox goes on, and the answer to the caller is 202. */
+export const isDone = ({ unreachable, pending }: Receipt): boolean => unreachable === 0 && pending === 0;
+
 /** A receipt that says: nothing known, all of it still to do. */
 const NOTHING_DONE: Receipt = { closed: 0, objects: 0, unreachable: 0, pending: 1, ms: 0 };
 
@@ -52,7 +55,7 @@ export async function carryOut(pending: PendingCommand, ports: TerminationPorts)
     if (command.op === 'unlock') await ports.recordLocks.remove(targetName(command.target));
     const receipt = await send(command, before, ports);
     if (receipt === undefined) return NOTHING_DONE;
-    if (receipt.unreachable === 0 && receipt.pending === 0) await ports.outbox.done(id);
+    if (isDone(receipt)) await ports.outbox.done(id);
     return receipt;
   } catch (error) {
     // The command is safe in the outbox, and its caller is told that it is pending.

@@ -19,13 +19,16 @@ const MAX_BYTES = 4096;
 
 export const controlAudience = (ticketAudience: string): string => `${ticketAudience}/control`;
 
+/** UUIDs are compared as text, and ours are lower case: another spelling of one must not name nothing. */
+const LowerUuid = z.uuid().toLowerCase();
+
 /** What sockets, or what future ones, a command or a lock is about. */
 export const Target = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('principal'), id: PrincipalId }),
   z.strictObject({ kind: z.literal('agent'), agent: AgentSlug }),
   z.strictObject({ kind: z.literal('instance'), agent: AgentSlug, instance: InstanceName }),
-  z.strictObject({ kind: z.literal('session'), id: SessionId }),
-  z.strictObject({ kind: z.literal('service-token'), id: z.uuid() }),
+  z.strictObject({ kind: z.literal('session'), id: LowerUuid.pipe(SessionId) }),
+  z.strictObject({ kind: z.literal('service-token'), id: LowerUuid }),
   z.strictObject({ kind: z.literal('key'), kid: KeyId }),
   z.strictObject({ kind: z.literal('everything') }),
 ]);

@@ -1,6 +1,7 @@
 import { stripTicket } from '@agent-ticket/shared/handshake.ts';
 import type { VerifiedTicket } from '@agent-ticket/shared/verify-ticket.ts';
 import { type Handover, writeHandover } from '../handover.ts';
+import { isUpgrade } from './refuse.ts';
 
 /** Headers by which the SDK's own parts talk to each other; a client's copy would be believed. */
 const INTERNAL_HEADER = /^(x-agents-|x-cf-agents-|x-partykit-|cf-mcp-|x-agent-ticket-)/;
@@ -22,6 +23,8 @@ export function forward(
   stripTicket(url, headers);
   for (const name of [...headers.keys()])
     if (INTERNAL_HEADER.test(name) || AMBIENT_CREDENTIAL.test(name)) headers.delete(name);
+  // On a plain request an odd `Upgrade` is noise that the SDK may take for an upgrade.
+  if (!isUpgrade(request.headers)) headers.delete('upgrade');
   // `_pk` is the SDK's connection id; a client's choice could shadow another's. The other picks a wire that
   // pins the object in memory and bypasses the frame check.
   url.searchParams.set('_pk', facts.sessionId);

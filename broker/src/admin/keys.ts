@@ -13,7 +13,7 @@ import { revoke } from '../keys/revocation.ts';
 import { rotate } from '../keys/rotation.ts';
 import { stateOf } from '../keys/schedule.ts';
 import type { BrokerPorts } from '../ports.ts';
-import { carryOut, outboxRow } from '../termination.ts';
+import { carryOut, isDone, outboxRow } from '../termination.ts';
 import { adminEvent } from './event.ts';
 
 /** Body of `POST /admin/keys/rotate`; may be `{}`. */
@@ -106,7 +106,7 @@ export const revokeKey =
       signing: signer.ok ? signer.value.row.kid : null,
       receipt,
     };
-    return { outcome: allow({ status: receipt.pending === 0 ? 200 : 202, body }) };
+    return { outcome: allow({ status: isDone(receipt) ? 200 : 202, body }) };
   };
 
 /** `POST /admin/keys/reseal`: seals every key with `KEK`, after which `KEK_PREVIOUS` is needed no more. */

@@ -7,7 +7,7 @@ import type { Call, Handler } from '../http/call.ts';
 import { iso } from '../http/iso.ts';
 import { pageOf, readPage } from '../http/page.ts';
 import type { BrokerPorts } from '../ports.ts';
-import { carryOut, outboxRow } from '../termination.ts';
+import { carryOut, isDone, outboxRow } from '../termination.ts';
 import { adminEvent } from './event.ts';
 import { targetView } from './target-view.ts';
 
@@ -74,7 +74,7 @@ export const createLock =
     };
     await ports.locks.insert(lock, outboxRow(pending));
     const receipt = await carryOut(pending, ports.termination);
-    const done = receipt.pending === 0;
+    const done = isDone(receipt);
     return {
       outcome: allow({ status: done ? 201 : 202, body: { ...view({ ...lock, liftedAt: null }), receipt } }),
     };

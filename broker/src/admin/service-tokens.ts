@@ -1,5 +1,7 @@
 import type { ServiceTokenRow } from '@agent-ticket/drizzle/control/service-tokens.ts';
 import type { AuditType } from '@agent-ticket/shared/audit-event.ts';
+import { type Receipt, targetName } from '@agent-ticket/shared/control.ts';
+import { CLOCK_SKEW_SECONDS, TICKET_TTL_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { AgentSlug, Tier, tierAtLeast } from '@agent-ticket/shared/names.ts';
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import * as z from 'zod';
@@ -11,6 +13,7 @@ import { pageOf, readPage } from '../http/page.ts';
 import { KnownPermission } from '../permissions.ts';
 import type { BrokerPorts } from '../ports.ts';
 import type { Authenticated } from '../principal.ts';
+import { carryOut, isDone, outboxRow } from '../termination.ts';
 import { adminEvent } from './event.ts';
 
 const YEAR_SECONDS = 366 * 24 * 3600;
@@ -97,7 +100,7 @@ export const createServiceToken =
       tier: wanted.tier,
       createdBy: call.who.principal.id,
       createdAt: call.now,
-      expiresAt: wanted.expires_in === undefined ? null : call.now + wanted.expires_in * 1000,
+      expiresAt: endOf(wanted, call),
       revokedAt: null,
       lastUsedAt: null,
     };
@@ -120,7 +123,7 @@ export const rotateServiceToken =
     const found = await findLive(ports, call);
     if (!found.ok) return { outcome: found };
     // Whoever learns a token's secret holds its rights.
-    if (isAbove(found.value, call.who)) return { outcome: deny('above_own_rights') };
+    if (await holdsMore(ports, call, found.value)) return { outcome: deny('above_own_rights') };
 
     const secret = await newSecret(ports);
     const previousEnd = call.now + body.value.grace_in * 1000;
@@ -139,18 +142,58 @@ export const rotateServiceToken =
     };
   };
 
-/** `DELETE /admin/service-tokens/:id`. Both secrets die at once. */
+/** `DELETE /admin/service-tokens/:id`. Both secrets die at once, and the sockets that it carried are closed. */
 export const revokeServiceToken =
   (ports: BrokerPorts): Handler =>
   async (call) => {
     const found = await findLive(ports, call);
     if (!found.ok) return { outcome: found };
+    if (await holdsMore(ports, call, found.value)) return { outcome: deny('above_own_rights') };
     await record(ports, call, 'service_token.revoked', found.value);
     const ended = await ports.credentials.serviceTokens.tokens.revoke(found.value.id, call.now);
+    if (!ended) return { outcome: deny('service_token_unknown') };
+    const receipt = await closeSockets(ports, call, found.value.id);
     return {
-      outcome: ended ? allow({ status: 200, body: view(found.value) }) : deny('service_token_unknown'),
+      outcome: allow({ status: isDone(receipt) ? 200 : 202, body: { ...view(found.value), receipt } }),
     };
   };
+
+/** A lock for as long as a ticket of the token may still be shown: it closes its sockets, and the next ones too. */
+async function closeSockets(ports: BrokerPorts, call: Call, id: string): Promise<Receipt> {
+  const target = { kind: 'service-token', id } as const;
+  const until = call.now + (TICKET_TTL_SECONDS.max + CLOCK_SKEW_SECONDS) * 1000;
+  const lock = {
+    id: ports.randomId(),
+    target: targetName(target),
+    reason: 'the service token was revoked',
+    createdBy: call.who.principal.id,
+    createdAt: call.now,
+    expiresAt: until,
+  };
+  const pending = { id: ports.randomId(), command: { op: 'lock', target, until } as const, before: call.now };
+  await ports.locks.insert(lock, outboxRow(pending));
+  return carryOut(pending, ports.termination);
+}
+
+/**
+ * Whether a token is worth more than the caller. Its grants count as well: whoever may manage grants could give
+ * themselves the same, and nobody else may come by a role through a secret.
+ */
+async function holdsMore(ports: BrokerPorts, { who, now }: Call, token: ServiceTokenRow): Promise<boolean> {
+  if (isAbove(token, who)) return true;
+  if (who.principal.permissions.includes('grants:write') || token.createdBy === who.principal.id)
+    return false;
+  return (await ports.grants.ofSubjects([`token:${token.id}`], now)).length > 0;
+}
+
+/** When a new token ends: as asked, and no later than the service token that makes it. In ms. */
+function endOf({ expires_in: wanted }: CreateServiceToken, { who, now }: Call): number | null {
+  const ends = [
+    ...(wanted === undefined ? [] : [now + wanted * 1000]),
+    ...(who.method === 'service-token' && who.expiresAt !== undefined ? [who.expiresAt * 1000] : []),
+  ];
+  return ends.length === 0 ? null : Math.min(...ends);
+}
 
 async function findLive(ports: BrokerPorts, call: Call): Promise<Outcome<ServiceTokenRow>> {
   const id = z.uuid().safeParse(call.params.id);

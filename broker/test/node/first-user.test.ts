@@ -1,0 +1,160 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import * as z from 'zod';
+import { CLAIM_LAPSES_MS, MAX_CLAIMS } from '../../src/first-user.ts';
+import { idOf, type Office, openOffice, type Person, ROOT } from './admin/office.ts';
+import { ticketIn } from './answers.ts';
+import { basic, NOW } from './stand.ts';
+
+let office: Office;
+const ALICE: Person = { sub: 'alice' };
+const BOB: Person = { sub: 'bob' };
+const LAPSE_SECONDS = CLAIM_LAPSES_MS / 1000;
+
+beforeEach(async () => {
+  office = await openOffice();
+});
+
+const diary = (who: Person, instance = 'room') => office.mint(who, 'diary', instance);
+const owners = (instance = 'room') => office.ports.grants.ownersEver('diary', instance);
+
+describe('the first user to ask', () => {
+  it('owns the instance, and nobody else gets in', async () => {
+    const answer = await office.call(ALICE, 'POST', '/tickets', { agent: 'diary', instance: 'room' });
+    expect(await ticketIn(answer)).toMatchObject({ sub: idOf(ALICE), role: 'owner', instance: 'room' });
+    expect(await diary(BOB)).toBe(403);
+    expect(await diary(ALICE)).toBe(201);
+    expect(await owners()).toMatchObject([{ subject: idOf(ALICE), claimed: true, openedAt: null }]);
+  });
+
+  it('of twenty at once is one', async () => {
+    const people = Array.from({ length: 20 }, (_, i): Person => ({ sub: `user-${i}` }));
+    const statuses = await Promise.all(people.map((person) => diary(person)));
+    expect(statuses.filter((status) => status === 201)).toHaveLength(1);
+    expect(statuses.filter((status) => status === 403)).toHaveLength(19);
+    const winner = people[statuses.indexOf(201)];
+    expect(await owners()).toMatchObject([{ subject: winner === undefined ? '' : idOf(winner) }]);
+  });
+
+  it('that asks twenty times at once owns it once', async () => {
+    const statuses = await Promise.all(Array.from({ length: 20 }, () => diary(ALICE)));
+    expect(statuses).toContain(201);
+    expect(await owners()).toHaveLength(1);
+  });
+
+  it('must name the instance', async () => {
+    expect(await office.mint(ALICE, 'diary')).toBe(400);
+    expect(await owners('default')).toEqual([]);
+    expect(await office.mint(ALICE, 'counter')).toBe(201);
+  });
+
+  it('may be a user only', async () => {
+    const token = await office.stand.makeServiceToken();
+    const service = { authorization: basic(token.clientId, token.clientSecret).authorization ?? '' };
+    const body = { agent: 'diary', instance: 'room' };
+    expect((await office.call(service, 'POST', '/tickets', body)).status).toBe(403);
+    expect((await office.call({ sub: 'app@clients' }, 'POST', '/tickets', body)).status).toBe(403);
+    expect((await office.call(undefined, 'POST', '/tickets', body)).status).toBe(401);
+    expect(await owners()).toEqual([]);
+  });
+
+  it.each([['counter'], ['hidden']])('is nobody on the agent %s', async (agent) => {
+    await office.mint(ALICE, agent, 'room');
+    expect(await office.ports.grants.ownersEver(agent, 'room')).toEqual([]);
+  });
+
+  it('owns nothing while a lock stands', async () => {
+    const target = { kind: 'agent', agent: 'diary' };
+    await office.call(ROOT, 'POST', '/admin/locks', { target, reason: 'test' });
+    expect(await diary(ALICE)).toBe(403);
+    expect(await owners()).toEqual([]);
+  });
+
+  it('comes too late where an operator named the owner', async () => {
+    const grant = { subject: idOf(BOB), agent: 'diary', instance: 'room', role: 'owner', reason: 'test' };
+    await office.call(ROOT, 'POST', '/admin/grants', grant);
+    expect([await diary(ALICE), await diary(BOB)]).toEqual([403, 201]);
+  });
+});
+
+describe('what one user may claim', () => {
+  it(`is ${MAX_CLAIMS} instances, and another user is not held to that`, async () => {
+    const statuses: number[] = [];
+    for (let i = 0; i < MAX_CLAIMS - 1; i += 1) statuses.push(await diary(ALICE, `room-${i}`));
+    expect(new Set(statuses)).toEqual(new Set([201]));
+    const last = await Promise.all(['a', 'b', 'c', 'd'].map((name) => diary(ALICE, name)));
+    expect(last.sort()).toEqual([201, 403, 403, 403]);
+    expect(await office.ports.grants.countClaims(idOf(ALICE))).toBe(MAX_CLAIMS);
+    expect(await diary(BOB, 'one-more')).toBe(201);
+    expect(await diary(ALICE, 'room-0')).toBe(201);
+  });
+});
+
+describe('a claim that nobody opened', () => {
+  beforeEach(async () => {
+    await diary(ALICE);
+  });
+
+  it.each([
+    ['is kept for ten minutes', LAPSE_SECONDS, 403],
+    ['is free after them', LAPSE_SECONDS + 1, 201],
+  ])('%s', async (_what, seconds, status) => {
+    office.stand.clock.now = NOW + seconds;
+    expect(await diary(BOB)).toBe(status);
+  });
+
+  it('is lost to who comes first, the earlier owner too', async () => {
+    office.stand.clock.now = NOW + LAPSE_SECONDS + 1;
+    expect([await diary(BOB), await diary(ALICE)]).toEqual([201, 403]);
+    expect(await owners()).toMatchObject([{ subject: idOf(BOB) }]);
+  });
+
+  it('goes to one of twenty that come at once', async () => {
+    office.stand.clock.now = NOW + LAPSE_SECONDS + 1;
+    const people = Array.from({ length: 20 }, (_, i): Person => ({ sub: `user-${i}` }));
+    const statuses = await Promise.all(people.map((person) => diary(person)));
+    expect(statuses.filter((status) => status === 201)).toHaveLength(1);
+    expect(await owners()).toHaveLength(1);
+  });
+
+  it('stays its owner’s while nobody else asks', async () => {
+    office.stand.clock.now = NOW + LAPSE_SECONDS * 2;
+    expect([await diary(ALICE), await diary(BOB)]).toEqual([201, 201]);
+  });
+
+  it('lapses although somebody else had a session there', async () => {
+    await office.openSession({ principal: idOf({ sub: 'eve' }), agent: 'diary', instance: 'room' });
+    office.stand.clock.now = NOW + LAPSE_SECONDS + 1;
+    expect(await diary(BOB)).toBe(201);
+  });
+});
+
+describe('a claim that was opened', () => {
+  it.each([
+    ['and is open', null],
+    ['and was closed again', (NOW + 5) * 1000],
+  ])('%s is kept', async (_what, endedAt) => {
+    await diary(ALICE);
+    await office.openSession({ agent: 'diary', instance: 'room', endedAt });
+    office.stand.clock.now = NOW + LAPSE_SECONDS + 1;
+    expect(await diary(BOB)).toBe(403);
+    expect(await owners()).toMatchObject([{ subject: idOf(ALICE), openedAt: office.stand.clock.now * 1000 }]);
+    expect(await diary(ALICE)).toBe(201);
+  });
+});
+
+describe('an instance whose owner', () => {
+  const claimId = async () => z.string().parse((await owners())[0]?.id);
+
+  it('was taken away stays closed, to that user too, however long', async () => {
+    await diary(ALICE);
+    await office.call(ROOT, 'DELETE', `/admin/grants/${await claimId()}`);
+    office.stand.clock.now = NOW + LAPSE_SECONDS * 3;
+    expect([await diary(BOB), await diary(ALICE)]).toEqual([403, 403]);
+  });
+
+  it('deleted it is open to the next', async () => {
+    await diary(ALICE);
+    expect((await office.call(ALICE, 'DELETE', '/api/agents/diary/room')).status).toBe(200);
+    expect([await diary(BOB), await diary(ALICE)]).toEqual([201, 403]);
+  });
+});

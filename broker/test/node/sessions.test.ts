@@ -1,0 +1,134 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import * as z from 'zod';
+import { CLEAN, idOf, type Office, openOffice, type Person, ROOT } from './admin/office.ts';
+import { bodyOf } from './answers.ts';
+import { NOW } from './stand.ts';
+
+let office: Office;
+const ALICE: Person = { sub: 'alice' };
+const BOB: Person = { sub: 'bob' };
+const OWN = '/sessions';
+const ADMIN = '/admin/agents/sessions';
+
+beforeEach(async () => {
+  office = await openOffice();
+});
+
+const Page = z.object({
+  items: z.array(z.looseObject({ id: z.string() })),
+  next_cursor: z.string().nullable(),
+});
+const list = async (who: Person, path: string) =>
+  Page.parse(await (await office.call(who, 'GET', path)).json());
+const idsOf = async (who: Person, path: string) => (await list(who, path)).items.map(({ id }) => id);
+const of = (who: Person) => ({ principal: idOf(who) });
+const ended = { endedAt: NOW * 1000, endReason: 'closed' };
+
+describe('GET /sessions', () => {
+  it('lists the caller’s own live ones, newest first, page by page', async () => {
+    const old = await office.openSession({ ...of(ALICE), startedAt: 1 });
+    const recent = await office.openSession({ ...of(ALICE), startedAt: 2 });
+    await office.openSession(of(BOB));
+    await office.openSession({ ...of(ALICE), ...ended });
+    expect(await idsOf(ALICE, OWN)).toEqual([recent, old]);
+    const first = await list(ALICE, `${OWN}?limit=1`);
+    expect(first.items).toMatchObject([{ id: recent, principal: idOf(ALICE), agent: 'counter' }]);
+    expect(await idsOf(ALICE, `${OWN}?limit=1&cursor=${first.next_cursor}`)).toEqual([old]);
+  });
+
+  it('no query shows another’s', async () => {
+    await office.openSession(of(BOB));
+    const query = `principal=${encodeURIComponent(idOf(BOB))}&active=false`;
+    expect(await idsOf(ALICE, `${OWN}?${query}`)).toEqual([]);
+  });
+});
+
+describe('GET /admin/agents/sessions', () => {
+  it.each<[string, string, number | undefined]>([
+    ['all', '', 3],
+    ['live ones', 'active=true', 2],
+    ['ended ones', 'active=false', 1],
+    ['those of a principal', `principal=${encodeURIComponent(idOf(BOB))}`, 1],
+    ['those of an agent', 'agent=counter', 2],
+    ['those of an instance', 'agent=counter&instance=main', 1],
+    ['no instance without its agent', 'instance=main', undefined],
+    ['no other word for active', 'active=yes', undefined],
+    ['no cursor of another list', 'cursor=eyJhIjoxfQ', undefined],
+  ])('shows %s', async (_what, query, count) => {
+    await office.openSession({ ...of(ALICE), agent: 'counter', instance: 'main' });
+    await office.openSession({ ...of(BOB), agent: 'counter', instance: 'other' });
+    await office.openSession({ ...of(ALICE), agent: 'lobby', ...ended });
+    const answer = await office.call(ROOT, 'GET', `${ADMIN}?${query}`);
+    expect(answer.status).toBe(count === undefined ? 400 : 200);
+    if (count !== undefined) expect(Page.parse(await answer.json()).items).toHaveLength(count);
+  });
+
+  it('shows one with its invocations', async () => {
+    const id = await office.openSession(of(ALICE));
+    const body = await bodyOf(await office.call(ROOT, 'GET', `${ADMIN}/${id}`));
+    expect(body).toMatchObject({ id, ended_at: null, invocations: { items: [], next_cursor: null } });
+  });
+});
+
+describe.each<[string, Person, string]>([
+  ['an own session', ALICE, OWN],
+  ['any session, by an operator', ROOT, ADMIN],
+])('ending %s', (_what, who, path) => {
+  it('closes it and answers with a receipt', async () => {
+    const id = await office.openSession(of(ALICE));
+    const answer = await office.call(who, 'DELETE', `${path}/${id}`);
+    expect(answer.status).toBe(200);
+    expect(await bodyOf(answer)).toMatchObject({ id, receipt: CLEAN });
+    expect(await office.lastCommand()).toMatchObject({
+      cmd: { op: 'terminate', target: { kind: 'session', id } },
+      before: NOW * 1000,
+    });
+    expect(await office.commandsWaiting()).toBe(0);
+    expect(office.stand.events.at(-1)).toMatchObject({
+      type: 'session.terminated',
+      principal: idOf(who),
+      sessionId: id,
+    });
+  });
+
+  it('is 202 while the worker is down, and the command waits', async () => {
+    const id = await office.openSession(of(ALICE));
+    office.worker.answer = async () => Promise.reject(new TypeError('down'));
+    const answer = await office.call(who, 'DELETE', `${path}/${id}`);
+    expect([answer.status, await office.commandsWaiting()]).toEqual([202, 1]);
+  });
+
+  it.each<[string, () => Promise<string>, number]>([
+    ['a conflict when it has ended', () => office.openSession({ ...of(ALICE), ...ended }), 409],
+    ['a 404 where there is none', async () => crypto.randomUUID(), 404],
+    ['a 400 where the id is none', async () => 'x', 400],
+  ])('is %s', async (_how, id, status) => {
+    expect((await office.call(who, 'DELETE', `${path}/${await id()}`)).status).toBe(status);
+    expect(office.worker.tokens).toEqual([]);
+  });
+});
+
+describe('another’s session', () => {
+  it.each([
+    ['live', {}],
+    ['ended', ended],
+  ])('(%s) is as one that there is not, and stays', async (_what, fact) => {
+    const id = await office.openSession({ ...of(BOB), ...fact });
+    const face = async (path: string) => {
+      const answer = await office.call(ALICE, 'DELETE', path);
+      const { code, message } = z.looseObject({}).parse((await bodyOf(answer)).error);
+      return [answer.status, code, message];
+    };
+    expect(await face(`${OWN}/${id}`)).toEqual(await face(`${OWN}/${crypto.randomUUID()}`));
+    expect((await face(`${OWN}/${id}`))[0]).toBe(404);
+    expect(office.worker.tokens).toEqual([]);
+  });
+
+  it.each<['GET' | 'DELETE', string, string[]]>([
+    ['GET', ADMIN, ['sessions:terminate']],
+    ['GET', `${ADMIN}/x`, ['sessions:terminate']],
+    ['DELETE', `${ADMIN}/x`, ['sessions:read']],
+  ])('needs the permission: %s %s', async (method, path, permissions) => {
+    expect((await office.call({ sub: 'op', permissions }, method, path)).status).toBe(403);
+  });
+});
