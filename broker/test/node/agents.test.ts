@@ -74,7 +74,9 @@ describe('DELETE /api/agents/:agent/:instance', () => {
     expect(await office.lastCommand()).toMatchObject({ cmd: { op: 'destroy', target }, before: NOW * 1000 });
     const left = await office.ports.grants.list({ agent: 'counter', now: NOW * 1000 }, undefined, 10);
     expect(left.map(({ instanceId }) => instanceId)).toEqual(['other']);
-    expect(office.stand.events.at(-1)).toMatchObject({ type: 'agent.deleted', principal: idOf(ALICE) });
+    expect(office.stand.events).toContainEqual(
+      expect.objectContaining({ type: 'agent.deleted', principal: idOf(ALICE) }),
+    );
     expect((await remove(ALICE)).status).toBe(404);
   });
 

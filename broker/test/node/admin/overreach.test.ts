@@ -1,0 +1,132 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import * as z from 'zod';
+import { bodyOf } from '../answers.ts';
+import { idOf, type Office, openOffice, type Person, ROOT } from './office.ts';
+
+/** What callers tried to take that is not theirs, and rules that a spelling or a way around would have evaded. */
+
+let office: Office;
+beforeAll(async () => {
+  office = await openOffice();
+});
+
+interface Token {
+  readonly id: string;
+  readonly basic: { readonly authorization: string };
+}
+
+async function makeToken(wish: object = {}): Promise<Token> {
+  const made = await office.call(ROOT, 'POST', '/admin/service-tokens', { name: 'machine', ...wish });
+  expect(made.status).toBe(201);
+  const { id, client_id, client_secret } = z
+    .object({ id: z.string(), client_id: z.string(), client_secret: z.string() })
+    .parse(await made.json());
+  return { id, basic: { authorization: `Basic ${btoa(`${client_id}:${client_secret}`)}` } };
+}
+
+const grant = (subject: string, agent: string, instance: string, role: string) =>
+  office.call(ROOT, 'POST', '/admin/grants', { subject, agent, instance, role, reason: 'test' });
+const lock = (target: object) => office.call(ROOT, 'POST', '/admin/locks', { target, reason: 'test' });
+
+/** May manage service tokens, has no tier that ROOT's tokens lack, and no grants. */
+const CLERK: Person = { sub: 'clerk', permissions: ['service-tokens:write'] };
+
+describe('a secret is no way to a role', () => {
+  it.each(['rotate', 'revoke'] as const)(
+    '%s of a token with grants is for who may give grants',
+    async (way) => {
+      const token = await makeToken();
+      await grant(`token:${token.id}`, 'counter', '*', 'owner');
+      const ask = (who: Person) =>
+        way === 'rotate'
+          ? office.call(who, 'POST', `/admin/service-tokens/${token.id}/rotate`, {})
+          : office.call(who, 'DELETE', `/admin/service-tokens/${token.id}`);
+      expect((await ask(CLERK)).status).toBe(403);
+      expect((await ask(ROOT)).status).toBe(200);
+    },
+  );
+
+  it('a token above the caller cannot be revoked either', async () => {
+    const token = await makeToken({ permissions: ['keys:rotate'] });
+    expect((await office.call(CLERK, 'DELETE', `/admin/service-tokens/${token.id}`)).status).toBe(403);
+  });
+
+  it('a token makes none that outlives it', async () => {
+    const maker = await makeToken({ permissions: ['service-tokens:write'], expires_in: 600 });
+    const made = await office.call(maker.basic, 'POST', '/admin/service-tokens', { name: 'child' });
+    const { expires_at } = await bodyOf(made);
+    expect(Date.parse(z.string().parse(expires_at)) / 1000).toBe(office.stand.clock.now + 600);
+  });
+});
+
+describe('a revoked service token', () => {
+  it('has its sockets closed, and those that its last tickets open', async () => {
+    const token = await makeToken();
+    const revoked = await office.call(ROOT, 'DELETE', `/admin/service-tokens/${token.id}`);
+    expect(revoked.status).toBe(200);
+    expect(await bodyOf(revoked)).toHaveProperty('receipt.closed', 2);
+    expect((await office.lastCommand()).cmd).toMatchObject({
+      op: 'lock',
+      target: { kind: 'service-token', id: token.id },
+    });
+    expect(await office.lockedAtWorkers([`service-token:${token.id}`])).toEqual([
+      { target: `service-token:${token.id}`, until: (office.stand.clock.now + 305) * 1000 },
+    ]);
+  });
+});
+
+describe('a locked caller', () => {
+  it('may look and change nothing, its own lock least of all', async () => {
+    const person: Person = {
+      sub: 'suspect',
+      permissions: ['locks:read', 'locks:write', 'service-tokens:write'],
+    };
+    const { id } = await bodyOf(await lock({ kind: 'principal', id: idOf(person) }));
+    expect((await office.call(person, 'DELETE', `/admin/locks/${id}`)).status).toBe(403);
+    expect((await office.call(person, 'POST', '/admin/service-tokens', { name: 'escape' })).status).toBe(403);
+    expect((await office.call(person, 'GET', '/admin/locks')).status).toBe(200);
+    expect((await office.call(ROOT, 'DELETE', `/admin/locks/${id}`)).status).toBe(200);
+    expect((await office.call(person, 'POST', '/admin/service-tokens', { name: 'free' })).status).toBe(201);
+  });
+
+  it.each(['service-token', 'session'] as const)('a %s is locked however its id is spelled', async (kind) => {
+    const id = crypto.randomUUID();
+    await lock({ kind, id: id.toUpperCase() });
+    expect(await office.lockedAtWorkers([`${kind}:${id}`])).toHaveLength(1);
+  });
+});
+
+describe('an instance is not destroyed', () => {
+  const owner: Person = { sub: 'owner' };
+
+  it('while it is locked: it may be evidence', async () => {
+    await grant(idOf(owner), 'counter', 'kept', 'owner');
+    await lock({ kind: 'instance', agent: 'counter', instance: 'kept' });
+    expect((await office.call(owner, 'DELETE', '/api/agents/counter/kept')).status).toBe(403);
+  });
+
+  it('by a credential that is limited to other agents', async () => {
+    const token = await makeToken({ agents: ['lobby'] });
+    await grant(`token:${token.id}`, 'counter', 'far', 'owner');
+    expect((await office.call(token.basic, 'DELETE', '/api/agents/counter/far')).status).toBe(404);
+  });
+});
+
+describe('a cursor that is none', () => {
+  it.each(['A', '-', 'AAAAA', 'e30', 'bnVsbA', '!', ''])(
+    '%j is a bad request on every list',
+    async (cursor) => {
+      for (const path of [
+        '/sessions',
+        '/admin/service-tokens',
+        '/admin/grants',
+        '/admin/locks',
+        '/admin/agents/sessions',
+        '/admin/agents/audit',
+      ]) {
+        const answer = await office.call(ROOT, 'GET', `${path}?cursor=${cursor}`);
+        expect([path, answer.status]).toEqual([path, 400]);
+      }
+    },
+  );
+});

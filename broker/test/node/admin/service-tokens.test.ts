@@ -1,0 +1,252 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import * as z from 'zod';
+import { NOW } from '../stand.ts';
+import { type Desk, isoAt, Listed, openDesk, ROOT, Rotated, Shown } from './token-desk.ts';
+
+const ALL = '/admin/service-tokens';
+let desk: Desk;
+beforeEach(async () => {
+  desk = await openDesk();
+});
+const at = (seconds: number): void => {
+  desk.stand.clock.now = NOW + seconds;
+};
+const pathOf = ({ id }: { id: string }) => `${ALL}/${id}`;
+const show = async (token: { id: string }) =>
+  Shown.parse(await (await desk.call(ROOT, 'GET', pathOf(token))).json());
+const rotate = async (token: { id: string }, body: object = {}) =>
+  Rotated.parse(await (await desk.call(ROOT, 'POST', `${pathOf(token)}/rotate`, body)).json());
+
+describe('a service token that is made', () => {
+  it('has the least by default, and is good at once', async () => {
+    const { client_id, client_secret, id, ...rest } = await desk.make({ name: ' bot ' });
+    expect(rest).toEqual({
+      name: 'bot',
+      agents: null,
+      permissions: [],
+      tier: 'free',
+      created_at: isoAt(0),
+      expires_at: null,
+      last_used_at: null,
+    });
+    expect([client_id, client_secret]).toEqual([
+      expect.stringMatching(/^svc_[0-9A-Za-z]{22}$/),
+      expect.stringMatching(/^atk_[0-9A-Za-z]{49}$/),
+    ]);
+    expect(await (await desk.call(client_secret, 'GET', '/me')).json()).toMatchObject({
+      principal: `token:${id}`,
+      kind: 'service',
+      method: 'service-token',
+      tier: 'free',
+      agents: null,
+      expires_at: null,
+      sources: [{ gives: 'tier', value: 'free', from: 'service-token' }],
+    });
+  });
+
+  it('has what was asked for, each permission once', async () => {
+    const token = await desk.make({
+      agents: ['counter'],
+      permissions: ['keys:read', 'keys:read'],
+      tier: 'pro',
+    });
+    expect(token).toMatchObject({ agents: ['counter'], permissions: ['keys:read'], tier: 'pro' });
+    expect(await (await desk.call(token.client_secret, 'GET', '/me')).json()).toMatchObject({
+      tier: 'pro',
+      permissions: ['keys:read'],
+      agents: ['counter'],
+      sources: [
+        { gives: 'tier', value: 'pro', from: 'service-token' },
+        { gives: 'permission', value: 'keys:read', from: 'service-token' },
+      ],
+    });
+  });
+
+  it('shows its secret that once', async () => {
+    const token = await desk.make();
+    const { client_secret, ...shown } = token;
+    const answers = [
+      await desk.call(ROOT, 'GET', pathOf(token)),
+      await desk.call(ROOT, 'GET', ALL),
+      await desk.call(ROOT, 'DELETE', pathOf(token)),
+    ];
+    const texts = await Promise.all(answers.map((answer) => answer.text()));
+    expect(texts.join()).not.toContain('atk_');
+    expect(JSON.parse(texts[0] ?? '')).toEqual(shown);
+    expect(JSON.stringify(desk.stand.events)).not.toContain(client_secret);
+  });
+
+  it('is not to be stored by what is between', async () => {
+    const answer = await desk.call(ROOT, 'POST', ALL, { name: 'bot' });
+    expect([answer.status, answer.headers.get('cache-control')]).toEqual([201, 'no-store']);
+  });
+
+  it('ends when it was told to', async () => {
+    const token = await desk.make({ expires_in: 60 });
+    expect(token.expires_at).toBe(isoAt(60));
+    at(59);
+    expect(await desk.uses(token.client_secret)).toBe(200);
+    at(60);
+    const answer = await desk.call(token.client_secret, 'GET', '/me');
+    expect([answer.status, await answer.json()]).toMatchObject([401, { error: { code: 'TOKEN_EXPIRED' } }]);
+  });
+
+  it.each<[string, unknown]>([
+    ['no name', {}],
+    ['a name of spaces', { name: '  ' }],
+    ['a long name', { name: 'x'.repeat(129) }],
+    ['an unknown permission', { name: 'x', permissions: ['keys:raed'] }],
+    ['an unknown tier', { name: 'x', tier: 'root' }],
+    ['no agent', { name: 'x', agents: [] }],
+    ['a strange agent', { name: 'x', agents: ['A b'] }],
+    ['too short a life', { name: 'x', expires_in: 59 }],
+    ['too long a life', { name: 'x', expires_in: 10 * 366 * 86_400 + 1 }],
+    ['half a second', { name: 'x', expires_in: 60.5 }],
+    ['a member too many', { name: 'x', client_id: 'svc_x' }],
+    ['a list for a body', []],
+  ])('with %s is refused and leaves nothing', async (_what, body) => {
+    expect((await desk.call(ROOT, 'POST', ALL, body)).status).toBe(400);
+    expect(Listed.parse(await (await desk.call(ROOT, 'GET', ALL)).json()).items).toEqual([]);
+    expect(desk.stand.events).toEqual([]);
+  });
+});
+
+describe('a rotation', () => {
+  it('leaves both secrets good for the grace time, then the new one', async () => {
+    const old = await desk.make();
+    const { client_secret: next, previous_expires_at, ...shown } = await rotate(old, { grace_in: 100 });
+    expect(previous_expires_at).toBe(isoAt(100));
+    expect({ ...shown, client_secret: old.client_secret }).toEqual(old);
+    expect(next).not.toBe(old.client_secret);
+    const both = async () => [await desk.uses(old.client_secret), await desk.uses(next)];
+    at(99);
+    expect(await both()).toEqual([200, 200]);
+    at(100);
+    expect(await both()).toEqual([401, 200]);
+  });
+
+  it.each<[string, object, number]>([
+    ['an hour by default', {}, 3600],
+    ['none where none is wanted', { grace_in: 0 }, 0],
+    ['thirty days at most', { grace_in: 30 * 86_400 }, 30 * 86_400],
+  ])('has a grace time of %s', async (_what, body, seconds) => {
+    const old = await desk.make();
+    expect((await rotate(old, body)).previous_expires_at).toBe(isoAt(seconds));
+    if (seconds > 0) at(seconds - 1);
+    expect(await desk.uses(old.client_secret)).toBe(seconds > 0 ? 200 : 401);
+    at(seconds);
+    expect(await desk.uses(old.client_secret)).toBe(401);
+  });
+
+  it('does not lengthen what a rotation before it ended', async () => {
+    const first = await desk.make();
+    const second = await rotate(first, { grace_in: 10 });
+    const third = await rotate(first, { grace_in: 1000 });
+    at(10);
+    const secrets = [first, second, third].map((token) => token.client_secret);
+    expect(await Promise.all(secrets.map(desk.uses))).toEqual([401, 200, 200]);
+  });
+
+  it.each([-1, 30 * 86_400 + 1, 0.5, '60'])('with a grace time of %j is refused', async (grace_in) => {
+    const token = await desk.make();
+    expect((await desk.call(ROOT, 'POST', `${pathOf(token)}/rotate`, { grace_in })).status).toBe(400);
+    expect(await desk.uses(token.client_secret)).toBe(200);
+  });
+});
+
+describe('a revocation', () => {
+  it('kills both secrets at once, and the token is not there any more', async () => {
+    const old = await desk.make();
+    const next = await rotate(old);
+    expect((await desk.call(ROOT, 'DELETE', pathOf(old))).status).toBe(200);
+    expect(await Promise.all([old, next].map((t) => desk.uses(t.client_secret)))).toEqual([401, 401]);
+    const after = [
+      await desk.call(ROOT, 'GET', pathOf(old)),
+      await desk.call(ROOT, 'DELETE', pathOf(old)),
+      await desk.call(ROOT, 'POST', `${pathOf(old)}/rotate`, {}),
+    ];
+    expect(after.map((answer) => answer.status)).toEqual([404, 404, 404]);
+    expect(Listed.parse(await (await desk.call(ROOT, 'GET', ALL)).json()).items).toEqual([]);
+  });
+});
+
+it('a use is noted at most once in ten minutes', async () => {
+  const token = await desk.make();
+  const noted: (string | null)[] = [];
+  for (const seconds of [0, 599, 601, 1200, 1202]) {
+    at(seconds);
+    await desk.uses(token.client_secret);
+    noted.push((await show(token)).last_used_at);
+  }
+  expect(noted).toEqual([0, 0, 601, 601, 1202].map(isoAt));
+});
+
+it('what was done is recorded, with who and to what, and a refusal is not', async () => {
+  const token = await desk.make({ permissions: ['keys:read', 'locks:read'], tier: 'pro' });
+  await rotate(token);
+  await desk.call({ permissions: [] }, 'DELETE', pathOf(token));
+  await desk.call(ROOT, 'DELETE', pathOf(token));
+  await desk.call(ROOT, 'DELETE', pathOf(token));
+  const about = {
+    outcome: 'success',
+    at: NOW * 1000,
+    principal: 'auth0:tenant.test:root',
+    ipAddress: '192.0.2.1',
+    details: { service_token: token.id, name: 'bot', tier: 'pro', permissions: 'keys:read locks:read' },
+  };
+  expect(desk.stand.events.filter(({ type }) => type.startsWith('service_token'))).toMatchObject(
+    ['created', 'rotated', 'revoked'].map((what) => ({ type: `service_token.${what}`, ...about })),
+  );
+});
+
+describe('a list', () => {
+  const page = async (query: string) =>
+    Listed.parse(await (await desk.call(ROOT, 'GET', `${ALL}${query}`)).json());
+
+  it('goes on where a page ended, newest first, past tokens of one moment and with one made between', async () => {
+    const made: string[] = [];
+    for (const seconds of [0, 0, 0, 1, 2]) {
+      at(seconds);
+      made.push((await desk.make()).id);
+    }
+    const first = await page('?limit=2');
+    at(3);
+    await desk.make();
+    const second = await page(`?limit=2&cursor=${first.next_cursor}`);
+    const third = await page(`?limit=2&cursor=${second.next_cursor}`);
+    const ids = [first, second, third].flatMap(({ items }) => items.map(({ id }) => id));
+    const moment = made.slice(0, 3).sort().reverse();
+    expect(ids).toEqual([made[4], made[3], ...moment]);
+    expect(third.next_cursor).toBeNull();
+  });
+
+  it('that ends with a page has no other', async () => {
+    await desk.make();
+    expect((await page('?limit=1')).next_cursor).toBeNull();
+  });
+
+  const cursor = (place: unknown) => `cursor=${Buffer.from(JSON.stringify(place)).toString('base64url')}`;
+  const id = '00000000-0000-4000-8000-000000000000';
+  it.each<[string, string]>([
+    ['limit', 'limit=0'],
+    ['limit', 'limit=201'],
+    ['limit', 'limit=1.5'],
+    ['limit', 'limit=-1'],
+    ['limit', 'limit=ten'],
+    ['limit', 'limit='],
+    ['cursor', 'cursor='],
+    ['cursor', 'cursor=!'],
+    ['cursor', 'cursor=AAAA'],
+    ['cursor', `cursor=${'A'.repeat(513)}`],
+    ['cursor', cursor({ createdAt: 1, id: 'x' })],
+    ['cursor', cursor({ createdAt: '1', id })],
+    ['cursor', cursor({ id })],
+    ['cursor', cursor({ createdAt: 1, id, more: 1 })],
+    ['cursor', cursor([1, id])],
+  ])('with a bad %s is refused: %s', async (field, query) => {
+    const answer = await desk.call(ROOT, 'GET', `${ALL}?${query}`);
+    const { error } = z.object({ error: z.object({ message: z.string() }) }).parse(await answer.json());
+    expect(answer.status).toBe(400);
+    expect(error.message).toContain(field);
+  });
+});
