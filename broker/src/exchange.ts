@@ -68,12 +68,14 @@ export async function exchange(
     return { outcome: deny('field_invalid', { field: 'instance' }), rate: null };
   }
   const request = { ...body, instance: body.instance ?? DEFAULT_INSTANCE };
+  const signing = await ports.keyring.signer(call.now);
+  const kid = signing.ok ? { kid: signing.value.material.kid } : {};
   const held = await ports.policy.read({
     subjects: subjectsOf(who.principal, ports.trustEmail),
     agent: request.agent,
     instance: request.instance,
     lockTargets: [
-      ...targetNamesOf({ principal: who.principal.id, ...request }),
+      ...targetNamesOf({ principal: who.principal.id, ...request, ...kid }),
       // Who may not act here may not act for somebody else either.
       ...actorsOf(who.act).map((id) => targetName({ kind: 'principal', id })),
     ],
@@ -87,7 +89,7 @@ export async function exchange(
       : undefined;
   const decision =
     claim === undefined ? first : decide(who, request, { ...facts, grants: [...held.grants, claim] });
-  const signer = decision.allowed ? await ports.keyring.signer(call.now) : undefined;
+  const signer = decision.allowed ? signing : undefined;
   if (signer?.ok === false) return { outcome: signer, rate: null };
 
   const jti = TicketId.parse(ports.randomId());

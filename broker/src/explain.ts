@@ -1,8 +1,9 @@
-import { targetNamesOf } from '@agent-ticket/shared/control.ts';
+import { targetName, targetNamesOf } from '@agent-ticket/shared/control.ts';
 import { PrincipalId, Tier } from '@agent-ticket/shared/names.ts';
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import { formatScope } from '@agent-ticket/shared/scope.ts';
 import * as z from 'zod';
+import { actorsOf } from './delegation.ts';
 import { claimFirst } from './first-user.ts';
 import { readBody } from './http/body.ts';
 import type { Handler } from './http/call.ts';
@@ -34,15 +35,21 @@ export const explain =
     const request = { ...body.value, instance: body.value.instance ?? 'default' };
 
     const subjects = subjectsOf(who.principal, ports.trustEmail);
+    const signing = await ports.keyring.signer(call.now);
+    const kid = signing.ok ? { kid: signing.value.material.kid } : {};
     const held = await ports.policy.read({
       subjects,
       agent: request.agent,
       instance: request.instance,
-      lockTargets: targetNamesOf({
-        principal: who.principal.id,
-        agent: request.agent,
-        instance: request.instance,
-      }),
+      lockTargets: [
+        ...targetNamesOf({
+          principal: who.principal.id,
+          agent: request.agent,
+          instance: request.instance,
+          ...kid,
+        }),
+        ...actorsOf(who.act).map((id) => targetName({ kind: 'principal', id })),
+      ],
       now: call.now,
     });
     const now = Math.floor(call.now / 1000);

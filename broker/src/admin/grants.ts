@@ -65,7 +65,17 @@ export const listGrants =
     const page = readPage(new URL(call.request.url), Place);
     if (!page.ok) return { outcome: page };
     const { limit, after } = page.value;
-    const rows = await ports.grants.list({ agent, instance, subject, now: call.now }, after, limit + 1);
+    const rows = await ports.grants.list(
+      // As it is stored: addresses are compared in lower case.
+      {
+        agent,
+        instance,
+        subject: subject?.startsWith('email:') ? subject.toLowerCase() : subject,
+        now: call.now,
+      },
+      after,
+      limit + 1,
+    );
     return {
       outcome: allow({
         status: 200,

@@ -38,8 +38,12 @@ const Identity = z.object({
     .default([]),
 });
 
-/** Next to the certificates, on the team's own host. */
-const identityUrl = (issuer: ForeignIssuer): string => issuer.keysUrl.replace(/\/certs$/, '/get-identity');
+const CERTS = '/cdn-cgi/access/certs';
+const IDENTITY = '/cdn-cgi/access/get-identity';
+
+/** Beside the certificates where they are at the usual place; else at the team itself: a mirror of keys gets no token. */
+const identityUrl = ({ issuer, keysUrl }: ForeignIssuer): string =>
+  keysUrl.endsWith(CERTS) ? keysUrl.slice(0, -CERTS.length) + IDENTITY : issuer + IDENTITY;
 
 /**
  * Asks Access who a verified token belongs to and holds the answer for a minute by principal, never by token text.

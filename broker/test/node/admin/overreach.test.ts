@@ -130,3 +130,23 @@ describe('a cursor that is none', () => {
     },
   );
 });
+
+describe('a lock', () => {
+  it('on the signing key keeps it from signing another ticket, and explain says so', async () => {
+    const apart = await openOffice();
+    const keys = await bodyOf(await apart.call(ROOT, 'GET', '/admin/keys'));
+    const [{ kid }] = z.tuple([z.object({ kid: z.string() })]).parse(keys.items);
+    await apart.call(ROOT, 'POST', '/admin/locks', { target: { kind: 'key', kid }, reason: 'leaked' });
+    expect(await apart.mint({ sub: 'anyone' }, 'counter', 'main')).toBe(403);
+    const told = await bodyOf(await apart.call({ sub: 'anyone' }, 'POST', '/explain', { agent: 'counter' }));
+    expect(told).toMatchObject({ allowed: false });
+  });
+});
+
+describe('a list of grants', () => {
+  it('finds an address however it is spelled', async () => {
+    await grant('email:Carol@Example.test', 'hidden', 'spelled', 'viewer');
+    const found = await office.call(ROOT, 'GET', '/admin/grants?subject=email:CAROL@example.test');
+    expect((await bodyOf(found)).items).toHaveLength(1);
+  });
+});

@@ -1,0 +1,126 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { bodyOf } from '../answers.ts';
+import { type TestIssuer, testIssuer } from '../issuer.ts';
+import { BROKER, NOW, openStand, type Stand } from '../stand.ts';
+
+const TIMES = { iat: NOW - 60, exp: NOW + 3600 };
+const GOES = { one: 'aud-one', two: 'aud-two' } as const;
+type Name = keyof typeof GOES;
+type Platform = 'access' | 'auth0';
+const ISS = {
+  access: { one: 'https://one.team.test', two: 'https://two.team.test' },
+  auth0: { one: 'https://one.tenant.test/', two: 'https://two.tenant.test/' },
+};
+
+let stand: Stand;
+let issuers: Record<Platform, Record<Name, TestIssuer>>;
+beforeAll(async () => {
+  const both = async (at: Record<Name, string>) => ({
+    one: await testIssuer(at.one),
+    two: await testIssuer(at.two),
+  });
+  issuers = { access: await both(ISS.access), auth0: await both(ISS.auth0) };
+  stand = await openStand(
+    {
+      CF_ACCESS_TEAM_DOMAIN: 'one.team.test,two.team.test',
+      CF_ACCESS_AUD: 'one.team.test|aud-one,two.team.test|aud-two',
+      AUTH0_DOMAIN: 'one.tenant.test,two.tenant.test',
+      AUTH0_AUDIENCE: 'one.tenant.test|aud-one,two.tenant.test|aud-two',
+      CLAIM_RULES: JSON.stringify([
+        { issuer: ISS.auth0.one, claim: 'permissions', equals: 'p', permissions: ['keys:read'] },
+        { issuer: ISS.auth0.one, claim: 'scope', equals: 'deploy', tier: 'pro' },
+        { issuer: ISS.auth0.one, claim: 'org_id', equals: 'org_1', groups: ['org'] },
+      ]),
+    },
+    {
+      'https://one.team.test/cdn-cgi/access/certs': issuers.access.one.keySet,
+      'https://two.team.test/cdn-cgi/access/certs': issuers.access.two.keySet,
+      'https://one.tenant.test/.well-known/jwks.json': issuers.auth0.one.keySet,
+      'https://two.tenant.test/.well-known/jwks.json': issuers.auth0.two.keySet,
+    },
+  );
+});
+
+const me = async (platform: Platform, token: string) =>
+  stand.app.request(`${BROKER}/me`, {
+    headers:
+      platform === 'access' ? { 'cf-access-jwt-assertion': token } : { authorization: `Bearer ${token}` },
+  });
+const CLAIMS = { access: { type: 'app', sub: 'alice' }, auth0: { sub: 'auth0|alice' } };
+
+describe.each<Platform>(['access', 'auth0'])('of several issuers of %s', (platform) => {
+  it.each<[Name, Name, Name, number]>([
+    ['one', 'one', 'one', 200],
+    ['two', 'two', 'two', 200],
+    ['one', 'one', 'two', 401],
+    ['two', 'two', 'one', 401],
+    ['one', 'two', 'one', 401],
+    ['one', 'two', 'two', 401],
+    ['two', 'one', 'one', 401],
+    ['two', 'one', 'two', 401],
+  ])('a token of %s by the key of %s for the audience of %s: %i', async (iss, key, aud, status) => {
+    const token = await issuers[platform][key].sign({
+      ...CLAIMS[platform],
+      ...TIMES,
+      iss: ISS[platform][iss],
+      aud: GOES[aud],
+    });
+    const answer = await me(platform, token);
+    expect(answer.status).toBe(status);
+    if (status === 200) {
+      const domain = new URL(ISS[platform][iss]).hostname;
+      expect((await bodyOf(answer)).principal).toMatch(new RegExp(`^${platform}:${domain}:`));
+    }
+  });
+});
+
+describe('an Auth0 token', () => {
+  const auth0 = (claims: object, header = {}) =>
+    issuers.auth0.one.sign({ sub: 'auth0|alice', aud: 'aud-one', ...TIMES, ...claims }, header);
+
+  it.each<[string, object, object]>([
+    ['the older profile', { typ: 'JWT' }, { azp: 'app' }],
+    ['RFC 9068', { typ: 'at+jwt' }, { client_id: 'app', jti: 'x' }],
+    ['RFC 9068, spelled in full', { typ: 'application/at+jwt' }, { client_id: 'app' }],
+  ])('of %s is its person', async (_profile, header, claims) => {
+    expect(await bodyOf(await me('auth0', await auth0(claims, header)))).toMatchObject({
+      principal: 'auth0:one.tenant.test:auth0|alice',
+      kind: 'user',
+      method: 'auth0',
+    });
+  });
+
+  it('of a machine is a service', async () => {
+    const body = await bodyOf(
+      await me('auth0', await auth0({ sub: 'app@clients', gty: 'client-credentials' })),
+    );
+    expect(body).toMatchObject({ principal: 'auth0:one.tenant.test:app@clients', kind: 'service' });
+  });
+
+  it('reaches the claim rules by permissions, scope and org_id, and GET /me says which gave what', async () => {
+    const claims = { permissions: ['o', 'p'], scope: 'openid deploy', org_id: 'org_1' };
+    expect(await bodyOf(await me('auth0', await auth0(claims)))).toMatchObject({
+      tier: 'pro',
+      permissions: ['keys:read'],
+      groups: ['org'],
+      sources: [
+        { gives: 'permission', value: 'keys:read', from: 'claim rule 1' },
+        { gives: 'tier', value: 'pro', from: 'claim rule 2' },
+        { gives: 'group', value: 'org', from: 'claim rule 3' },
+      ],
+    });
+    const plain = { tier: 'free', permissions: [], groups: [] };
+    expect(await bodyOf(await me('auth0', await auth0({ scope: 'deployer' })))).toMatchObject(plain);
+    const { two } = issuers.auth0;
+    const other = await two.sign({ sub: 'x', aud: 'aud-two', ...TIMES, ...claims });
+    expect(await bodyOf(await me('auth0', other))).toMatchObject(plain);
+  });
+
+  it.each<[string, () => Promise<string>, RegExp]>([
+    ['is opaque', async () => 'opaque-token', /not a JWT/],
+    ['is an ID token', () => auth0({ aud: 'client-id', nonce: 'n' }), /ID token is no credential/],
+  ])('that %s is refused with a hint', async (_what, token, hint) => {
+    const answer = await me('auth0', await token());
+    expect([answer.status, await answer.text()]).toEqual([401, expect.stringMatching(hint)]);
+  });
+});
