@@ -5,6 +5,7 @@ import { answerControl, type ControlPorts, isControlPath } from './control.ts';
 import { isAgentPath } from './gate/route.ts';
 import { answerAgentRequest, type GatePorts } from './gate.ts';
 import { OrderAnswer, orderRequest } from './order.ts';
+import { isNamespace } from './ticketed/destination.ts';
 import { verifierOf } from './verifier.ts';
 
 /** What the gate needs of a Worker's env, beside its settings and the agents' bindings. */
@@ -67,6 +68,3 @@ function portsOf(registry: AgentRegistry, env: GateEnv & object): Ports {
     log: (event) => console.log(JSON.stringify(event)),
   };
 }
-
-const isNamespace = (value: unknown): value is DurableObjectNamespace =>
-  typeof value === 'object' && value !== null && 'idFromName' in value;

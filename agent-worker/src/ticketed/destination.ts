@@ -11,5 +11,6 @@ export function isDestination(claims: TicketClaims, env: object, id: DurableObje
   return isNamespace(binding) && binding.idFromName(claims.instance).equals(id);
 }
 
-const isNamespace = (value: unknown): value is DurableObjectNamespace =>
+/** Whether a member of a Worker's env is a Durable Object binding. */
+export const isNamespace = (value: unknown): value is DurableObjectNamespace =>
   typeof value === 'object' && value !== null && 'idFromName' in value;
