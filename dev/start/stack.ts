@@ -19,6 +19,8 @@ export interface StackOptions {
   readonly stateDir?: string;
   readonly identityStateDir?: string;
   readonly onLog?: (line: string) => void;
+  /** Another agent worker than this project's own, as a folder with wrangler.jsonc and a bundle. */
+  readonly agentWorker?: string;
 }
 
 /** What a client or a person needs to know of a running stack; written to `.dev/dev.json`. */
@@ -81,7 +83,12 @@ export async function startStack(options: StackOptions): Promise<Stack> {
             BASE_URL: broker,
           },
         },
-        { name: 'agent-worker', port: ports.agentWorker, settings: common },
+        {
+          name: 'agent-worker',
+          folder: options.agentWorker,
+          port: ports.agentWorker,
+          settings: common,
+        },
       ],
     });
     await prepare(workers, secrets).catch(async (error: unknown) => {
