@@ -153,6 +153,7 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
         verifier: () => verifierOf(this.env),
         clock: () => Date.now(),
         onRenewed: () => this.#armSweep(),
+        log: (event) => console.log(JSON.stringify(event)),
       });
       if (passing === undefined) return;
       const run = () => this.#agent.webSocketMessage(ws, frame);

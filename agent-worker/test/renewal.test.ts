@@ -8,6 +8,7 @@ import { order } from './orders.ts';
 import { expectEvents, sessionsOf } from './record.ts';
 import { connect, type Socket } from './sockets.ts';
 import { makeTicket, NOW, newRoom, nextSigner, rights, signer, stranger } from './tickets.ts';
+import { printed } from './watch.ts';
 
 /** Renewal in band: a newer ticket carries a session on. */
 
@@ -170,6 +171,17 @@ describe('a renewal is refused, and the session goes on as it was,', () => {
       state.storage.sql.exec('SELECT 1 FROM ticket_burns WHERE jti = ?', jti).toArray(),
     );
     expect(burned).toEqual([]);
+    const events = await expectEvents(instance, [
+      'ticket.used',
+      'session.opened',
+      'session.renewed',
+      'rpc.denied',
+    ]);
+    expect(events[2]).toMatchObject({
+      outcome: 'denied',
+      code: expect.stringMatching(/_(wrong|refused|unknown|valid|expired)$/),
+    });
+    expect(printed.filter((line) => line.includes('renewal_refused'))).toHaveLength(1);
   });
 
   test.for([undefined, null, 42, '', 'nonsense', {}, ['a']])('for %j', async (ticket) => {

@@ -1,3 +1,4 @@
+import { ROLES } from '@agent-ticket/shared/names.ts';
 import { sql } from 'drizzle-orm';
 import { index, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 
@@ -11,7 +12,7 @@ export const agentSessions = sqliteTable(
     userId: text('user_id').notNull(),
     agentSlug: text('agent_slug').notNull(),
     instanceId: text('instance_id').notNull(),
-    role: text('role').notNull(),
+    role: text('role', { enum: ROLES }).notNull(),
     scope: text('scope').notNull(),
     startedAt: integer('started_at').notNull(),
     endedAt: integer('ended_at'),
@@ -97,7 +98,7 @@ export const agentInvocations = sqliteTable(
     method: text('method').notNull(),
     startedAt: integer('started_at').notNull(),
     durationMs: integer('duration_ms').notNull(),
-    outcome: text('outcome').notNull(),
+    outcome: text('outcome', { enum: ['success', 'error', 'unanswered'] }).notNull(),
     code: text('code'),
   },
   (t) => [index('agent_invocations_session').on(t.sessionId, t.startedAt, t.id)],

@@ -1,4 +1,5 @@
 import type { Target } from '@agent-ticket/shared/control.ts';
+import type { Role } from '@agent-ticket/shared/names.ts';
 import { and, count, desc, eq, gte, isNotNull, isNull, lte, type SQL, sql } from 'drizzle-orm';
 import type { RecordDatabase } from './database.ts';
 import { agentSessions } from './schema.ts';
@@ -11,7 +12,7 @@ export interface SessionFact {
   readonly principal: string;
   readonly agent: string;
   readonly instance: string;
-  readonly role: string;
+  readonly role: Role;
   /** Space-separated. */
   readonly scope: string;
   readonly startedAt: number;

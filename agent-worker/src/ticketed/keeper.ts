@@ -153,6 +153,12 @@ export function createKeeper(ports: KeeperPorts) {
       ports.onFacts();
     },
 
+    /** Records a renewal that came to nothing. */
+    renewalRefused(session: ObjectSession, reason: DenialReason): void {
+      journal.session('session.renewed', session, clock(), reason);
+      ports.onFacts();
+    },
+
     /** Records what became of a call. */
     called(sessionId: string, call: Omit<InvocationFact, 'id' | 'sessionId'>): void {
       enqueue(backlog, { invocation: { id: ports.randomId(), sessionId, ...call } });
