@@ -39,6 +39,7 @@ const PORTS: GatePorts = {
     audience: AUDIENCE,
     jwksUrl: `${ISSUER}/.well-known/jwks.json`,
     allowedOrigins: [ORIGIN],
+    endsReplayed: false,
     development: false,
   },
   findKey: async (kid) => {
