@@ -77,7 +77,10 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       keepAlive: (work) => this.ctx.waitUntil(work),
       onFailure: async (error) => {
         // A database out of reach is not the failure of whoever is being served.
-        console.error(JSON.stringify({ event: 'record_delivery_failed', error: describeError(error) }));
+        const waiting = this.#keeper.backlog.count();
+        console.error(
+          JSON.stringify({ event: 'record_delivery_failed', waiting, error: describeError(error) }),
+        );
         await this.#armSweep(RETRY_MS);
       },
     });

@@ -2,6 +2,7 @@ import { env } from 'cloudflare:workers';
 import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import { DELIVERIES } from '@agent-ticket/shared/handshake.ts';
 import { allow, deny } from '@agent-ticket/shared/outcome.ts';
+import { createRefusalTally } from '@agent-ticket/shared/refusal-tally.ts';
 import { type AgentEntry, bindingKeyOf, findAgent } from '@agent-ticket/shared/registry.ts';
 import { answerAgentRequest, type GatePorts } from '../src/gate.ts';
 import type { Front } from './sockets.ts';
@@ -64,6 +65,7 @@ const PORTS: GatePorts = {
   },
   randomId: () => crypto.randomUUID(),
   clock: () => Date.now(),
+  tally: createRefusalTally(() => {}),
   log: () => {},
 };
 
