@@ -84,7 +84,7 @@ async function issue(
   const request = readTicketRequest(form, ports);
   if (!request.ok) return { outcome: request };
   const { outcome, rate } = await exchange(who, request.value, call, ports);
-  if (!outcome.ok) return { ...refusedAt(stage, outcome), rate };
+  if (!outcome.ok) return { ...refusedAt(stage, outcome), rate, who };
   const { ticket, expires_in, scope } = outcome.value;
   const body = {
     access_token: ticket,
