@@ -36,6 +36,8 @@ export type Refuse = (denial: Denial, requestId: string, rate?: RateState | null
 export interface HandlerResult {
   readonly outcome: Outcome<Answer>;
   readonly rate?: RateState | null;
+  /** Whom it was about, where the handler found that out itself. */
+  readonly who?: Authenticated;
   /** Left out: as the route says. */
   readonly refuse?: Refuse;
 }
