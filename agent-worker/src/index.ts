@@ -5,6 +5,7 @@ import { verifierOf } from './verifier.ts';
 
 export { Counter } from './agents/counter.ts';
 export { Lobby } from './agents/lobby.ts';
+export { McpAgent } from './agents/mcp-agent.ts';
 
 /** The compiler's proof that every enabled agent has its binding. */
 type Env = Cloudflare.Env & Record<EnabledBinding, DurableObjectNamespace>;

@@ -1,5 +1,5 @@
 /** The worker as it ships, and beside it what only tests have. */
-export { Counter, default, Lobby } from '../src/index.ts';
+export { Counter, default, Lobby, McpAgent } from '../src/index.ts';
 export { Faulty } from './agents/faulty.ts';
 export { Inner, Overrider } from './agents/overrider.ts';
 export { Planless, Usurper } from './agents/usurper.ts';
