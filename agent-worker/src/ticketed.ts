@@ -9,6 +9,7 @@ import { type ControlOrder, readOrder } from './order.ts';
 import { armSweep, SWEEP } from './ticketed/alarm.ts';
 import { denialAnswer } from './ticketed/answer.ts';
 import { askAgent } from './ticketed/ask-agent.ts';
+import { passedOver } from './ticketed/audience.ts';
 import { createCallWatch } from './ticketed/calls.ts';
 import { isDestination } from './ticketed/destination.ts';
 import { pin, takeEntries } from './ticketed/entries.ts';
@@ -123,6 +124,15 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
     /** For the types: each object has its own, put there by the constructor. */
     principal(): SessionPrincipal {
       return this.#principal();
+    }
+
+    /** An answer in progress goes on while sessions end: it must not reach them, nor stop for the others. */
+    override broadcast(
+      message: string | ArrayBuffer | ArrayBufferView,
+      without: readonly string[] = [],
+    ): void {
+      const sessions = this.ctx.getWebSockets().map((ws) => sessionIdOf(this.ctx.getTags(ws)) ?? '');
+      super.broadcast(message, [...without, ...passedOver(message, sessions, this.#keeper)]);
     }
 
     /** Called by the SDK's scheduler when something is due. */
