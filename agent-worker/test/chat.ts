@@ -32,6 +32,7 @@ export const chatRequest = (
 interface Chunk {
   readonly type: string;
   readonly delta?: string;
+  readonly toolCallId?: string;
 }
 
 /** What came of answers, chunk by chunk, each as text. */
@@ -40,10 +41,15 @@ export const chunksOf = ({ frames }: Socket): string[] =>
     type === 'cf_agent_use_chat_response' && typeof body === 'string' && body !== '' ? [body] : [],
   );
 
-const words = (socket: Socket): string =>
+/** The chunks of one type. */
+export const partsOf = (socket: Socket, type: string): Chunk[] =>
   chunksOf(socket)
     .map((chunk): Chunk => JSON.parse(chunk))
-    .map(({ type, delta }) => (type === 'text-delta' ? (delta ?? '') : ''))
+    .filter((chunk) => chunk.type === type);
+
+const words = (socket: Socket): string =>
+  partsOf(socket, 'text-delta')
+    .map(({ delta }) => delta)
     .join('');
 
 /** Waits until the words that came are these. */
