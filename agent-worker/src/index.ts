@@ -3,6 +3,7 @@ import { answerDemoRequest } from './demo.ts';
 import { createGate } from './open-gate.ts';
 import { verifierOf } from './verifier.ts';
 
+export { Chat } from './agents/chat.ts';
 export { Counter } from './agents/counter.ts';
 export { Lobby } from './agents/lobby.ts';
 export { McpAgent } from './agents/mcp-agent.ts';
