@@ -1,7 +1,7 @@
 import { createTicketProvider, type TicketProvider } from '@agent-ticket/shared/client/provider.ts';
 import { createAskBroker } from './broker.ts';
 import { showConnection } from './connection/show-connection.ts';
-import { make, need, shown } from './dom.ts';
+import { fill, make, need, shown } from './dom.ts';
 import type { DemoFacts } from './facts.ts';
 import { type SessionsPanel, showSessions } from './sessions/show-sessions.ts';
 import { createTicketView } from './ticket/show-ticket.ts';
@@ -26,7 +26,7 @@ function take(next: Gotten): void {
   view.show(next.ticket);
   openButton.textContent = 'Connect';
   openNote.textContent = '';
-  shown(need(document, '#connect', HTMLElement), true);
+  fill(need(document, '#connect', HTMLElement));
 }
 
 /** What an app would have: tickets for renewals, for the same place and asked for in the same way. */
@@ -81,7 +81,8 @@ function linkPages({ agents }: DemoFacts): void {
   if (!agents.some(({ slug }) => slug === 'chat')) return;
   const link = make('a', 'The chat, as an app would have it');
   link.href = '/chat';
-  nav.prepend(link);
+  nav.append(link);
+  shown(nav, true);
 }
 
 async function start(): Promise<void> {

@@ -9,6 +9,12 @@ export const shown = (element: HTMLElement, show: boolean): void => {
   element.hidden = !show;
 };
 
+/** A section that was empty so far shows what is in it. */
+export function fill(section: Element): void {
+  shown(need(section, '.none', HTMLElement), false);
+  shown(need(section, '.some', HTMLElement), true);
+}
+
 /** An element with text and children. */
 export function make<K extends keyof HTMLElementTagNameMap>(
   name: K,

@@ -1,6 +1,6 @@
 import { TicketClaims } from '@agent-ticket/shared/ticket.ts';
 import { expect, test } from 'vitest';
-import { claimRows, headerRows } from './claim-words.ts';
+import { headerRows, mainRows, otherRows } from './claim-words.ts';
 
 const CLAIMS = {
   sub: 'token:1',
@@ -19,6 +19,8 @@ const ticketWith = (more: object) => ({
   header: { alg: 'ES256', typ: 'agent-ticket+jwt', kid: 'k1' },
   claims: { ...CLAIMS, ...more } as never,
 });
+
+const claimRows = (ticket: Parameters<typeof mainRows>[0]) => [...mainRows(ticket), ...otherRows(ticket)];
 
 test('every claim that a ticket can have is explained', () => {
   const all = Object.fromEntries(Object.keys(TicketClaims.shape).map((name) => [name, 'x']));

@@ -1,5 +1,5 @@
-import { clockTime, make, need, shown } from '../dom.ts';
-import { type ClaimRow, claimRows, headerRows } from './claim-words.ts';
+import { clockTime, fill, make, need } from '../dom.ts';
+import { type ClaimRow, headerRows, mainRows, otherRows } from './claim-words.ts';
 import type { ReadTicket } from './ticket-text.ts';
 import { momentBetween, timeOf } from './ticket-time.ts';
 
@@ -38,9 +38,10 @@ export function createTicketView(): TicketView {
       current = ticket;
       usedAt = undefined;
       lookedAt = Date.now() / 1000;
-      shown(section, true);
+      fill(section);
       need(section, '#header', HTMLElement).replaceChildren(...headerRows(ticket).map(rowElement));
-      need(section, '#claims', HTMLElement).replaceChildren(...claimRows(ticket).map(rowElement));
+      need(section, '#claims', HTMLElement).replaceChildren(...mainRows(ticket).map(rowElement));
+      need(section, '#claims-more', HTMLElement).replaceChildren(...otherRows(ticket).map(rowElement));
       need(section, '#raw', HTMLElement).replaceChildren(...partsOf(ticket.text));
       look();
       const { agent, instance } = ticket.claims;
