@@ -19,6 +19,8 @@ export interface StackOptions {
   /** Folders that keep data between starts; left out: everything is new and in memory. */
   readonly stateDir?: string;
   readonly identityStateDir?: string;
+  /** Origins of pages, beside the agent worker's own, that may use broker and agents. */
+  readonly pageOrigins?: readonly string[];
   readonly onLog?: (line: string) => void;
 }
 
@@ -54,7 +56,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     auth0: { baseUrl: broker, logoutUrls: [`${agentWorker}/`] },
     ...(options.identityStateDir === undefined ? {} : { stateDir: options.identityStateDir }),
   });
-  const common = { ISSUER: broker, TICKET_AUDIENCE, ALLOWED_ORIGINS: agentWorker, MODE: 'development' };
+  const allowedOrigins = [agentWorker, ...(options.pageOrigins ?? [])].join(',');
+  const common = { ISSUER: broker, TICKET_AUDIENCE, ALLOWED_ORIGINS: allowedOrigins, MODE: 'development' };
   const { access, auth0 } = identityProvider;
   try {
     const workers = await startWorkers({
