@@ -1,5 +1,6 @@
 import { AGENTS, type EnabledBinding } from '@agent-ticket/shared/agents.ts';
 import { answerDemoRequest } from './demo.ts';
+import { readAccessUrl } from './demo-settings.ts';
 import { createGate } from './open-gate.ts';
 import { verifierOf } from './verifier.ts';
 
@@ -20,6 +21,7 @@ export default {
       answerDemoRequest(request, {
         registry: AGENTS,
         broker: verifierOf(env).config.issuer,
+        accessUrl: readAccessUrl(env),
         assets: env.ASSETS,
         randomId: () => crypto.randomUUID(),
       })
