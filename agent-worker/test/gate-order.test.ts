@@ -121,7 +121,6 @@ describe('a refusal', () => {
 
   test.for([
     ['with a disabled slug', '/agents/chat/room-1'],
-    ['with another disabled slug', '/agents/mcp-agent/room-1'],
     ['with no slug', '/agents'],
     ['with an empty slug', '/agents/'],
     ['with a slug behind an empty one', '/agents//counter/room-1'],

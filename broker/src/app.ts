@@ -4,6 +4,7 @@ import type { Denial } from '@agent-ticket/shared/denial.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { allow, deny } from '@agent-ticket/shared/outcome.ts';
 import { redact } from '@agent-ticket/shared/redact.ts';
+import { createRefusalTally, type RefusalTally } from '@agent-ticket/shared/refusal-tally.ts';
 import { type Context, Hono } from 'hono';
 import { secureHeaders } from 'hono/secure-headers';
 import { authenticate, stranger } from './credentials/authenticate.ts';
@@ -19,6 +20,7 @@ import { ROUTES, type Route } from './routes.ts';
 /** The broker as one fetch handler. Everything it touches comes in through the ports. */
 export function createApp(ports: BrokerPorts): Hono {
   const app = new Hono();
+  const tally = createRefusalTally(ports.log);
   app.use(secureHeaders({ contentSecurityPolicy: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } }));
   app.use(async (c, next) => {
     const origin = c.req.header('origin') ?? null;
@@ -28,7 +30,7 @@ export function createApp(ports: BrokerPorts): Hono {
   });
 
   for (const route of ROUTES) {
-    app.on(route.method, route.path, (c) => answer(c, route, ports));
+    app.on(route.method, route.path, (c) => answer(c, route, ports, tally));
   }
   for (const path of new Set(ROUTES.map((route) => route.path))) {
     const routes = ROUTES.filter((route) => route.path === path);
@@ -47,7 +49,7 @@ const refused = (c: Context, denial: Denial, ports: BrokerPorts, face: Refuse = 
 };
 
 /** One call, from the raw request to the answer: credential, permission, handler, and nothing thrown gets out. */
-async function answer(c: Context, route: Route, ports: BrokerPorts): Promise<Response> {
+async function answer(c: Context, route: Route, ports: BrokerPorts, tally: RefusalTally): Promise<Response> {
   const request = c.req.raw;
   const facts: CallFacts = {
     requestId: ports.randomId(),
@@ -58,9 +60,11 @@ async function answer(c: Context, route: Route, ports: BrokerPorts): Promise<Res
   const face = route.refuse ?? refuse;
   const line = { method: route.method, path: route.path, request_id: facts.requestId };
   try {
-    const { outcome, rate, who, refuse: own = face } = await run(c, request, route, facts, ports);
+    const { outcome, rate, who, agent, refuse: own = face } = await run(c, request, route, facts, ports);
     if (outcome.ok) return respond(outcome.value, facts.requestId, rate);
     const { reason, inside, field } = outcome.denial;
+    // Whoever is known is in the audit log.
+    if (who === undefined || who.method === 'anonymous') tally.count(reason, agent, facts.now);
     const event = reason === 'rate_limited' ? 'rate_limit' : 'refused';
     ports.log({ event, ...line, ...(who && whoLine(who)), reason, inside, field });
     return own(outcome.denial, facts.requestId, rate);

@@ -107,7 +107,7 @@ describe('without a credential', () => {
   it.each([
     ['an agent for principals', COUNTER],
     ['a disabled agent', { agent: 'chat', instance: 'default' }],
-    ['a disabled agent of a high tier', { agent: 'mcp-agent', instance: 'default' }],
+    ['an agent of a high tier', { agent: 'mcp-agent', instance: 'default' }],
     ['an agent that does not exist', { agent: 'nobody', instance: 'default' }],
   ])('%s asks for one', async (_what, request) => {
     const reply = await mint(undefined, request);
