@@ -1,17 +1,16 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { policyQueries } from '@agent-ticket/drizzle/control/policy.ts';
 import { serviceTokenQueries } from '@agent-ticket/drizzle/control/service-tokens.ts';
-import { openControl, openRecord } from '@agent-ticket/drizzle/open-libsql.ts';
+import { rateQueries } from '@agent-ticket/drizzle/record/rates.ts';
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import type { Hono } from 'hono';
-import { afterAll } from 'vitest';
 import { createApp } from '../../src/app.ts';
 import { compose, type Runtime } from '../../src/compose.ts';
 import { readConfig } from '../../src/config.ts';
 import { digestSecret, makeSecret } from '../../src/credentials/secret.ts';
+import { recordLedger } from '../../src/ledger/record.ts';
+import type { Ledger } from '../../src/ledger.ts';
 import type { BrokerPorts } from '../../src/ports.ts';
+import { openFiles } from './folder.ts';
 
 /** 2027-01-15T08:00:00Z. */
 export const NOW = 1_800_000_000;
@@ -62,14 +61,7 @@ export async function openStand(
   settings: Readonly<Record<string, string>> = {},
   web: Web = {},
 ): Promise<Stand> {
-  const folder = await mkdtemp(join(tmpdir(), 'agent-ticket-broker-'));
-  const control = await openControl(`file:${folder}/control.db`);
-  const record = await openRecord(`file:${folder}/record.db`);
-  afterAll(async () => {
-    control.close();
-    record.close();
-    await rm(folder, { recursive: true });
-  });
+  const { control, record } = await openFiles();
   const clock = { now: NOW };
   const [events, fetched, commands]: [AuditEvent[], string[], string[]] = [[], [], []];
   const runtime: Runtime = {
@@ -79,13 +71,14 @@ export async function openStand(
       commands.push(token);
       return Response.json({ closed: 0, objects: 0, unreachable: 0, pending: 0, ms: 0 });
     },
-    ledger: {
-      settle: async (_account, { event }) => {
-        if (event !== undefined) events.push(event);
-        return { admitted: true, rate: null };
-      },
+    ledger: watched(
+      recordLedger(record.db, () => clock.now * 1000),
+      events,
+    ),
+    rates: rateQueries(record.db),
+    pingDatabases: async () => {
+      await Promise.all([control.ping(), record.ping()]);
     },
-    pingDatabases: async () => {},
     fetch: async (url, init) => {
       fetched.push(url);
       const there = web[url];
@@ -151,6 +144,15 @@ export async function openStand(
       }),
   };
 }
+
+/** The ledger, with the events that it has written at hand. */
+const watched = (ledger: Ledger, events: AuditEvent[]): Ledger => ({
+  async settle(account, entry) {
+    const answer = await ledger.settle(account, entry);
+    if (answer.admitted && entry.event !== undefined) events.push(entry.event);
+    return answer;
+  },
+});
 
 export const basic = (id: string, secret: string): Record<string, string> => ({
   authorization: `Basic ${btoa(`${id}:${secret}`)}`,
