@@ -1,16 +1,15 @@
 import { policyQueries } from '@agent-ticket/drizzle/control/policy.ts';
-import { serviceTokenQueries } from '@agent-ticket/drizzle/control/service-tokens.ts';
 import { rateQueries } from '@agent-ticket/drizzle/record/rates.ts';
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import type { Hono } from 'hono';
 import { createApp } from '../../src/app.ts';
 import { compose, type Runtime } from '../../src/compose.ts';
 import { readConfig } from '../../src/config.ts';
-import { digestSecret, makeSecret } from '../../src/credentials/secret.ts';
 import { recordLedger } from '../../src/ledger/record.ts';
 import type { Ledger } from '../../src/ledger.ts';
 import type { BrokerPorts } from '../../src/ports.ts';
 import { openFiles } from './folder.ts';
+import { insertServiceToken, type ServiceToken, type TokenWish } from './service-token.ts';
 
 /** 2027-01-15T08:00:00Z. */
 export const NOW = 1_800_000_000;
@@ -43,11 +42,7 @@ export interface Stand {
   /** Seconds since 1970; starts at {@link NOW}. */
   readonly clock: { now: number };
   post(path: string, body: Record<string, string>, headers?: Record<string, string>): Promise<Response>;
-  makeServiceToken(wish?: { agents?: string[]; expiresAt?: number }): Promise<{
-    readonly id: string;
-    readonly clientId: string;
-    readonly clientSecret: string;
-  }>;
+  makeServiceToken(wish?: TokenWish): Promise<ServiceToken>;
   grant(subject: string, agent: string, role: string): Promise<void>;
 }
 
@@ -108,29 +103,7 @@ export async function openStand(
     clock,
     post: async (path, body, headers = {}) =>
       app.request(`${BROKER}${path}`, { method: 'POST', headers, body: new URLSearchParams(body) }),
-    async makeServiceToken({ agents, expiresAt } = {}) {
-      const [id, clientId, clientSecret] = [
-        crypto.randomUUID(),
-        `svc_${crypto.randomUUID()}`,
-        makeSecret(bytes),
-      ];
-      const createdAt = NOW * 1000;
-      await serviceTokenQueries(control.db).insert(
-        {
-          id,
-          clientId,
-          name: 'test',
-          tier: 'pro',
-          agents: agents ?? null,
-          permissions: [],
-          createdBy: 'test',
-          createdAt,
-          expiresAt: expiresAt === undefined ? null : expiresAt * 1000,
-        },
-        { tokenId: id, digest: await digestSecret(clientSecret, config.tokenPepper), createdAt },
-      );
-      return { id, clientId, clientSecret };
-    },
+    makeServiceToken: (wish = {}) => insertServiceToken(control.db, config.tokenPepper, wish),
     grant: (subject, agent, role) =>
       policyQueries(control.db).insertGrant({
         id: crypto.randomUUID(),
