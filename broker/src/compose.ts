@@ -102,6 +102,8 @@ export function compose(config: BrokerConfig, runtime: Runtime): BrokerPorts {
     checkpoints: checkpointQueries(record),
     invocations: invocationQueries(record),
     retentionMs: config.auditRetentionMs,
+    sessionRetentionMs: config.sessionRetentionMs,
+    invocationRetentionMs: config.invocationRetentionMs,
     anchor:
       config.auditAnchorUrl === undefined ? undefined : webhookAnchor(config.auditAnchorUrl, runtime.fetch),
     keyEvents,

@@ -9,10 +9,14 @@ import type { ExchangePorts } from './exchange.ts';
 import type { ExpiringPorts } from './forget-expired.ts';
 import type { Keyring } from './keys/keyring.ts';
 import type { RevocationPorts } from './keys/revocation.ts';
+import type { SessionRetentionPorts } from './session-retention.ts';
 import type { TerminationPorts } from './termination.ts';
 
 /** Everything that the broker's code needs from where it runs. */
-export interface BrokerPorts extends ExchangePorts, ExpiringPorts {
+export interface BrokerPorts
+  extends ExchangePorts,
+    ExpiringPorts,
+    Pick<SessionRetentionPorts, 'invocationRetentionMs'> {
   readonly credentials: CredentialPorts;
   readonly locks: ReturnType<typeof lockQueries>;
   readonly termination: TerminationPorts;
