@@ -28,8 +28,7 @@ export interface BrokerPorts
   readonly invocations: ReturnType<typeof invocationQueries>;
   /** How long sealed events are kept, in ms. */
   readonly retentionMs: number;
-  /** Left out: checkpoints are shown to nobody. */
-  readonly anchor?: Anchor | undefined;
+  readonly anchor: Anchor;
   /** Audit events of key changes that the ledger does not have yet. */
   readonly keyEvents: ReturnType<typeof signingKeyEventQueries>;
   readonly allowedOrigins: readonly string[];

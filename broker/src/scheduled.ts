@@ -1,4 +1,5 @@
 import { isOutage } from '@agent-ticket/drizzle/outage.ts';
+import type { CheckpointRow } from '@agent-ticket/drizzle/record/audit-checkpoints.ts';
 import { purgeAudit } from './audit/retention.ts';
 import { sealAudit } from './audit/sealer.ts';
 import { forgetExpired } from './forget-expired.ts';
@@ -14,11 +15,14 @@ import { flushOutbox } from './termination.ts';
  */
 export async function runScheduled(ports: BrokerPorts): Promise<void> {
   const now = ports.clock();
+  let checkpoint: CheckpointRow | undefined;
   await step('outbox', ports, () => flushOutbox(ports.termination));
   await step('keys', ports, () => maintainKeys(ports, now));
   await step('checkpoint', ports, async () => {
-    const checkpoint = await sealAudit(ports, now);
-    if (checkpoint !== undefined) await ports.anchor?.(checkpoint);
+    checkpoint = await sealAudit(ports, now);
+  });
+  await step('anchor', ports, async () => {
+    if (checkpoint !== undefined) await ports.anchor(checkpoint);
   });
   await step('retention', ports, () => purgeAudit(ports, now));
   await step('sessions', ports, () => purgeSessions(ports, now));

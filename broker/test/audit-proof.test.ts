@@ -1,6 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { readKeySet } from '@agent-ticket/shared/key-set.ts';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { type Anchor, allAnchors, anchorKey, bucketAnchor } from '../src/audit/anchor.ts';
 import { purgeAudit } from '../src/audit/retention.ts';
 import { sealAudit } from '../src/audit/sealer.ts';
 import { isSound, type Verification, verifyExport } from '../src/audit/verify.ts';
@@ -209,6 +210,51 @@ describe('the sealer', () => {
     const { ports } = startBroker();
     await runScheduled({ ...ports, anchor: async ({ jws }) => void shown.push(jws) });
     expect(shown).toEqual([(await ports.checkpoints.newest())?.jws]);
+  });
+});
+
+describe('a bucket as anchor', () => {
+  const bucket = () => {
+    if (env.AUDIT_ANCHOR === undefined) throw new TypeError('the tests have no bucket');
+    return env.AUDIT_ANCHOR;
+  };
+
+  it('keeps each checkpoint by its number, and the newest proves where the log ends', async () => {
+    const { ports, front } = startBroker({ runtime: { anchorBucket: bucket() } });
+    await auditRoom.write(2);
+    await runScheduled(ports);
+    setClock(60);
+    await runScheduled(ports);
+    const { objects } = await bucket().list({ prefix: 'checkpoints/' });
+    expect(objects.map(({ key }) => key)).toEqual([1, 2].map(anchorKey));
+    const newest = await (await bucket().get(objects.at(-1)?.key ?? ''))?.text();
+    expect(newest).toBe((await ports.checkpoints.newest())?.jws);
+    const lines = (await exportText(ports)).trim().split('\n');
+    const keys = await keysOf({ front });
+    expect((await verifyExport(lines, keys, newest)).tail).toMatchObject({ anchored: true, faults: [] });
+    const cut = lines.slice(0, lines.findIndex(isCheckpoint(2)));
+    expect((await verifyExport(cut.slice(0, 1), keys, newest)).tail.faults).toHaveLength(1);
+  });
+
+  it('never puts another checkpoint over one that is there', async () => {
+    await bucketAnchor(bucket())({ n: 9, jws: 'first' });
+    await bucketAnchor(bucket())({ n: 9, jws: 'forged' });
+    expect(await (await bucket().get(anchorKey(9)))?.text()).toBe('first');
+  });
+
+  it('gets it also while another anchor fails, which keeps nothing else from running', async () => {
+    const { ports, logged } = startBroker();
+    const down: Anchor = () => Promise.reject(new Error('down'));
+    await runScheduled({ ...ports, anchor: allAnchors([down, bucketAnchor(bucket())]) });
+    expect(await bucket().get(anchorKey(1))).not.toBeNull();
+    expect(logged.filter((line) => line.includes('scheduled_failed'))).toEqual([
+      expect.stringContaining('"step":"anchor"'),
+    ]);
+  });
+
+  beforeEach(async () => {
+    const { objects } = await bucket().list();
+    await bucket().delete(objects.map(({ key }) => key));
   });
 });
 
