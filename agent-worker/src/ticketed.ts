@@ -70,6 +70,7 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       streams: this.#streams,
       clock: () => Date.now(),
       randomId: () => crypto.randomUUID(),
+      endsReplayed: () => verifierOf(this.env).config.endsReplayed,
       onFacts: () => this.#delivery.start(),
     });
     readonly #delivery = createDelivery({
@@ -82,7 +83,10 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       keepAlive: (work) => this.ctx.waitUntil(work),
       onFailure: async (error) => {
         // A database out of reach is not the failure of whoever is being served.
-        console.error(JSON.stringify({ event: 'record_delivery_failed', error: describeError(error) }));
+        const waiting = this.#keeper.backlog.count();
+        console.error(
+          JSON.stringify({ event: 'record_delivery_failed', waiting, error: describeError(error) }),
+        );
         await this.#armSweep(RETRY_MS);
       },
     });
@@ -171,7 +175,7 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
         rates: this.#rates,
         verifier: () => verifierOf(this.env),
         clock: () => Date.now(),
-        onRenewed: () => this.#armSweep(),
+        onPlanned: () => this.#armSweep(),
       });
       if (passing === undefined) return;
       const run = () => this.#agent.webSocketMessage(ws, frame);
@@ -222,7 +226,11 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
 
     async #openSocket(request: Request, handover: Handover): Promise<Response> {
       const admitted = this.#keeper.admit(handover);
-      if (!admitted.ok) return denialAnswer(admitted.denial);
+      if (!admitted.ok) {
+        // A replay is told of a little later.
+        await this.#armSweep();
+        return denialAnswer(admitted.denial);
+      }
       const answer = await askAgent(this.#agent, sdkRequest(request));
       // Whatever the agent said instead of accepting stays inside. Without a sweep no silent session would ever end.
       const accepted = answer?.status === 101 && (await this.#armSweep());
@@ -248,6 +256,7 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
         this.#streams.cut(id);
         this.#keeper.end(id, 'destroyed');
       }
+      this.#keeper.releaseReplays(Number.POSITIVE_INFINITY);
       keepTombstone(this.ctx.storage, Date.now());
       try {
         await destroy();
@@ -278,7 +287,7 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
     /** Sees to it that the next sweep comes when something is due, or after `withinMs` at the latest. */
     #armSweep(withinMs = Number.POSITIVE_INFINITY): Promise<boolean> {
       const now = Date.now();
-      const due = Math.min(this.#keeper.nextDue() ?? Number.POSITIVE_INFINITY, now + withinMs);
+      const due = Math.min(this.#keeper.nextDue(), now + withinMs);
       return armSweep({ list: () => this.getSchedules(), add: (at) => this.schedule(at, SWEEP) }, due, now);
     }
   };

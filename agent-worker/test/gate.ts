@@ -2,6 +2,7 @@ import { env } from 'cloudflare:workers';
 import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import { DELIVERIES } from '@agent-ticket/shared/handshake.ts';
 import { allow, deny } from '@agent-ticket/shared/outcome.ts';
+import { createRefusalTally } from '@agent-ticket/shared/refusal-tally.ts';
 import { type AgentEntry, bindingKeyOf, findAgent } from '@agent-ticket/shared/registry.ts';
 import { answerAgentRequest, type GatePorts } from '../src/gate.ts';
 import type { Front } from './sockets.ts';
@@ -41,6 +42,7 @@ const PORTS: GatePorts = {
     audience: AUDIENCE,
     jwksUrl: `${ISSUER}/.well-known/jwks.json`,
     allowedOrigins: [ORIGIN],
+    endsReplayed: false,
     development: false,
   },
   findKey: async (kid) => {
@@ -67,6 +69,7 @@ const PORTS: GatePorts = {
   },
   randomId: () => crypto.randomUUID(),
   clock: () => Date.now(),
+  tally: createRefusalTally(() => {}),
   log: () => {},
 };
 

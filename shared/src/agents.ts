@@ -75,7 +75,7 @@ export const AGENTS = [
     description: 'Tools for machines over the Model Context Protocol.',
     requiredTier: 'admin',
     requiredScopes: ['agents'],
-    enabled: false,
+    enabled: true,
     transport: 'sse',
     access: 'viewer',
     scopes: {

@@ -1,34 +1,54 @@
-import { clockTime, make, need, shown } from './dom.ts';
-import { call, hear } from './frames.ts';
+import type { TicketProvider } from '@agent-ticket/shared/client/provider.ts';
+import { need, shown } from '../dom.ts';
+import type { ReadTicket } from '../ticket/ticket-text.ts';
+import { callButtons } from './calls.ts';
+import { frameLog } from './frame-log.ts';
+import { call, type Heard, hear, ticketIn } from './frames.ts';
 import { meaningOf } from './meaning.ts';
+import { showSession } from './session-panel.ts';
 import { type BrowserDelivery, openSocket } from './socket.ts';
-import type { ReadTicket } from './ticket-text.ts';
 
 export interface ConnectionOptions {
   readonly number: number;
   readonly ticket: ReadTicket;
   readonly delivery: BrowserDelivery;
+  /** Renews the session, as an app would have it. */
+  readonly tickets: TicketProvider | undefined;
   /** The ticket was taken: a frame came, or the socket stayed open. */
   readonly onAdmitted: () => void;
+  readonly onClosed: () => void;
+  /** A ticket of the session went out to renew it. */
+  readonly onRenewal: (ticket: string) => void;
   /** One sentence for those who do not see the page. */
   readonly tell: (sentence: string) => void;
 }
 
 /** A refused upgrade opens too, and closes at once. What is still open after this, in ms, was admitted. */
 const ADMITTED_AFTER_MS = 1_000;
-const METHODS = ['increment', 'whoami'];
-const FRAMES_SHOWN = 50;
 
 /** Opens a socket and shows what becomes of it. */
 export function showConnection(options: ConnectionOptions): HTMLElement {
-  const { number, ticket, delivery, tell } = options;
+  const { number, ticket, delivery, tickets, tell } = options;
   const template = need(document, '#connection', HTMLTemplateElement);
   const card = need(template.content, 'li', HTMLElement).cloneNode(true);
   if (!(card instanceof HTMLElement)) throw new Error('a template holds elements');
   const part = (selector: string): HTMLElement => need(card, selector, HTMLElement);
   const name = `Connection ${number}`;
+  const log = frameLog(card);
+  const called = new Map<string, string>();
   const socket = openSocket(ticket, delivery);
-  const calls = new Map<string, string>();
+  const stopRenewal = tickets?.attachRenewal(socket);
+  const session = showSession({
+    card,
+    endsAt: ticket.claims.session_expiry * 1000,
+    send: (frame) => socket.send(frame),
+    tickets,
+  });
+  const calls = callButtons(ticket.claims.agent, ticket.claims.scope, (method) => {
+    const id = crypto.randomUUID();
+    called.set(id, method);
+    socket.send(call(id, method));
+  });
   let admitted = false;
 
   const status = (state: 'opening' | 'open' | 'refused' | 'closed', text: string): void => {
@@ -45,16 +65,24 @@ export function showConnection(options: ConnectionOptions): HTMLElement {
     tell(`${name} is open.`);
   }
 
-  function show(direction: 'received' | 'sent', frame: string): void {
-    const list = part('.frames ol');
-    const entry = make('li', make('b', `${clockTime(Date.now())} ${direction} `), frame);
-    list.prepend(entry);
-    if (list.childElementCount > FRAMES_SHOWN) list.lastElementChild?.remove();
-    const count = part('.count');
-    count.textContent = String(Number(count.textContent) + 1);
-    shown(part('.frames'), true);
+  function showHeard(heard: Heard): void {
+    if (heard.kind === 'state') part('.state').textContent = JSON.stringify(heard.state, null, 2);
+    if (heard.kind === 'renewed') calls.update(heard.scope);
+    if (heard.kind === 'answer') {
+      const method = called.get(heard.id) ?? 'a call';
+      const said = typeof heard.result === 'string' ? heard.result : JSON.stringify(heard.result, null, 1);
+      part('.result').textContent = `${method}() ${heard.ok ? 'answered' : 'was refused:'} ${said}`;
+      part('.result').dataset.ok = String(heard.ok);
+    }
+    const sentence = session.hear(heard);
+    if (sentence !== undefined) tell(`${name}. ${sentence}`);
   }
 
+  socket.onsent = (frame) => {
+    log('sent', frame);
+    const renewing = ticketIn(frame);
+    if (renewing !== undefined) options.onRenewal(renewing);
+  };
   socket.addEventListener('open', () => {
     status('opening', 'Handshake done');
     setTimeout(admit, ADMITTED_AFTER_MS);
@@ -62,17 +90,14 @@ export function showConnection(options: ConnectionOptions): HTMLElement {
   socket.addEventListener('message', ({ data }) => {
     const frame = typeof data === 'string' ? data : '(binary)';
     admit();
-    show('received', frame);
-    const heard = hear(frame);
-    if (heard.kind === 'state') part('.state').textContent = JSON.stringify(heard.state, null, 2);
-    if (heard.kind === 'answer') {
-      const said = JSON.stringify(heard.result);
-      part('.result').textContent =
-        `${calls.get(heard.id) ?? 'a call'}() ${heard.ok ? 'answered' : 'was refused:'} ${said}`;
-    }
+    log('received', frame);
+    showHeard(hear(frame));
   });
   socket.addEventListener('close', ({ code, reason }) => {
+    stopRenewal?.();
+    session.stop();
     shown(part('.live'), false);
+    options.onClosed();
     const label = [code, reason].filter(Boolean).join(' ');
     if (admitted && code <= 1005 && code !== 1001) return status('closed', `Closed (${code})`);
     const { why, client = '', next } = meaningOf(code, reason);
@@ -85,30 +110,8 @@ export function showConnection(options: ConnectionOptions): HTMLElement {
 
   part('h3').textContent = `${name}: ${ticket.claims.agent} / ${ticket.claims.instance}, by ${delivery}`;
   status('opening', 'Connecting');
-  part('.calls').append(
-    ...METHODS.map((method) =>
-      callButton(method, ticket.claims.scope, () => {
-        const id = crypto.randomUUID();
-        calls.set(id, method);
-        const frame = call(id, method);
-        socket.send(frame);
-        show('sent', frame);
-      }),
-    ),
-  );
+  part('.calls').append(...calls.elements);
+  shown(part('.call-set'), calls.elements.length > 0);
   part('.end').addEventListener('click', () => socket.close(1000));
   return card;
-}
-
-/** A call may be tried without its scope: that the refusal comes from the other side is what there is to see. */
-function callButton(method: string, scope: string, onCall: () => void): HTMLElement {
-  const needed = `agent:rpc:${method}`;
-  const held = scope.split(' ').some((one) => one === needed || one === 'agent:rpc:*');
-  const button = make('button', `${method}()`);
-  button.type = 'button';
-  button.className = 'plain';
-  button.addEventListener('click', onCall);
-  const note = make('span', held ? `The ticket has ${needed}.` : `The ticket lacks ${needed}.`);
-  note.className = 'note';
-  return make('div', button, note);
 }

@@ -1,4 +1,5 @@
 import type { TicketPayload } from '@agent-ticket/shared/ticket.ts';
+import { isRecord, parseJson } from '../json.ts';
 
 /** Reads tickets for show. Nothing here is verified: the agent worker does that, and the page decides nothing by it. */
 
@@ -17,8 +18,8 @@ type Shown =
 
 export interface ReadTicket {
   readonly text: string;
-  readonly header: unknown;
-  readonly claims: Pick<TicketPayload, Shown>;
+  readonly header: Readonly<Record<string, unknown>>;
+  readonly claims: Pick<TicketPayload, Shown> & Readonly<Record<string, unknown>>;
 }
 
 export type Found<T> =
@@ -32,7 +33,7 @@ const COMPACT = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
 export function findTicket(pasted: string): Found<ReadTicket> {
   const text = pasted.trim();
   if (text === '') return fault('Paste the ticket first.');
-  const answer = text.startsWith('{') ? parse(text) : { ticket: text };
+  const answer = text.startsWith('{') ? parseJson(text) : { ticket: text };
   if (!isRecord(answer))
     return fault('That is not a whole answer of the broker. Copy all of it, braces included.');
   if (isRecord(answer.error)) {
@@ -49,7 +50,7 @@ export function readTicket(text: string): Found<ReadTicket> {
     'That is no ticket. A ticket is three parts of letters and digits with dots between them.',
   );
   if (!COMPACT.test(text)) return none;
-  const [header, claims] = text.split('.').map((part) => parse(decode(part)));
+  const [header, claims] = text.split('.').map((part) => parseJson(decode(part) ?? ''));
   if (!isRecord(header) || !isRecord(claims)) return none;
   return isShown(claims)
     ? { ok: true, value: { text, header, claims } }
@@ -58,26 +59,13 @@ export function readTicket(text: string): Found<ReadTicket> {
 
 const fault = (text: string): { readonly ok: false; readonly fault: string } => ({ ok: false, fault: text });
 
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
-function isShown(claims: Record<string, unknown>): claims is Pick<TicketPayload, Shown> {
+function isShown(claims: Record<string, unknown>): claims is ReadTicket['claims'] {
   const texts = ['sub', 'jti', 'agent', 'instance', 'scope', 'role', 'tier'];
   const dates = ['iat', 'exp', 'session_expiry'];
   return (
     texts.every((name) => typeof claims[name] === 'string') &&
     dates.every((name) => Number.isSafeInteger(claims[name]))
   );
-}
-
-function parse(text: string | undefined): unknown {
-  if (text === undefined) return undefined;
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
 }
 
 /** base64url (RFC 4648 §5) of UTF-8; `undefined` where it is neither. */

@@ -1,12 +1,13 @@
-import { make, need, shown } from './dom.ts';
-import type { DemoAgent } from './facts.ts';
+import { make, need } from '../dom.ts';
+import type { DemoAgent } from '../facts.ts';
+import { describeAccess, proposedInstance } from './wish.ts';
 
-/** The choice of an agent, and with it of the way to a ticket: ask as a stranger, or paste one. */
+/** The choice of an agent, and with it of an instance. */
 export function showAgents(agents: readonly DemoAgent[]): { chosen(): DemoAgent | undefined } {
   const list = need(document, '#agents', HTMLElement);
-  const ask = need(document, '#ask', HTMLElement);
-  const paste = need(document, '#paste', HTMLElement);
-  const about = need(document, '#ask-about', HTMLElement);
+  const about = need(document, '#agent-about', HTMLElement);
+  const instance = need(document, '#instance', HTMLInputElement);
+  const random = crypto.randomUUID().slice(0, 8);
 
   const chosen = (): DemoAgent | undefined => {
     const checked = list.querySelector('input:checked');
@@ -15,13 +16,11 @@ export function showAgents(agents: readonly DemoAgent[]): { chosen(): DemoAgent 
 
   const render = (): void => {
     const agent = chosen();
-    shown(ask, agent?.access === 'public');
-    shown(paste, agent !== undefined && agent.access !== 'public');
-    about.textContent = `The ${agent?.slug} lets everybody in. The page asks the broker, on another origin, without a credential.`;
+    about.textContent = agent === undefined ? '' : describeAccess(agent);
+    if (agent !== undefined) instance.value = proposedInstance(agent, random);
   };
 
-  const first = agents.find(({ access }) => access === 'public') ?? agents[0];
-  list.replaceChildren(...agents.map((agent) => choiceOf(agent, agent === first)));
+  list.replaceChildren(...agents.map((agent, index) => choiceOf(agent, index === 0)));
   list.addEventListener('change', render);
   render();
   return { chosen };

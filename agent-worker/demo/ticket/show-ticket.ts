@@ -1,9 +1,15 @@
-import { clockTime, make, need } from './dom.ts';
+import { clockTime, fill, make, need } from '../dom.ts';
+import { type ClaimRow, headerRows, mainRows, otherRows } from './claim-words.ts';
 import type { ReadTicket } from './ticket-text.ts';
 import { momentBetween, timeOf } from './ticket-time.ts';
 
-/** Shows one ticket and its time running out. A later call shows another in its place. */
-export function createTicketView(): { show(ticket: ReadTicket): void; markUsed(ticket: ReadTicket): void } {
+export interface TicketView {
+  /** Shows one ticket and its time running out, in the place of the one before. */
+  show(ticket: ReadTicket): void;
+  markUsed(ticket: ReadTicket): void;
+}
+
+export function createTicketView(): TicketView {
   const section = need(document, '#ticket', HTMLElement);
   const text = need(section, '#time-text', HTMLElement);
   const bar = need(section, '#time-left', HTMLProgressElement);
@@ -32,13 +38,11 @@ export function createTicketView(): { show(ticket: ReadTicket): void; markUsed(t
       current = ticket;
       usedAt = undefined;
       lookedAt = Date.now() / 1000;
-      section.hidden = false;
-      need(section, '#claims', HTMLElement).replaceChildren(...rowsOf(ticket));
-      need(section, '#raw', HTMLElement).textContent = JSON.stringify(
-        { header: ticket.header, claims: ticket.claims },
-        null,
-        2,
-      );
+      fill(section);
+      need(section, '#header', HTMLElement).replaceChildren(...headerRows(ticket).map(rowElement));
+      need(section, '#claims', HTMLElement).replaceChildren(...mainRows(ticket).map(rowElement));
+      need(section, '#claims-more', HTMLElement).replaceChildren(...otherRows(ticket).map(rowElement));
+      need(section, '#raw', HTMLElement).replaceChildren(...partsOf(ticket.text));
       look();
       const { agent, instance } = ticket.claims;
       told.textContent = `A ticket for ${agent}, instance ${instance}. ${text.textContent}.`;
@@ -52,15 +56,18 @@ export function createTicketView(): { show(ticket: ReadTicket): void; markUsed(t
   };
 }
 
-function rowsOf({ claims }: ReadTicket): HTMLElement[] {
-  const rows: readonly (readonly [string, string])[] = [
-    ['Opens', `${claims.agent} / ${claims.instance}`],
-    ['For', claims.sub],
-    ['Role', `${claims.role}, tier ${claims.tier}`],
-    ['Scope', claims.scope],
-    ['Ticket id', claims.jti],
-    ['Expires', clockTime(claims.exp * 1000)],
-    ['Session until', clockTime(claims.session_expiry * 1000)],
-  ];
-  return rows.flatMap(([name, value]) => [make('dt', name), make('dd', value)]);
+function rowElement({ name, value, meaning }: ClaimRow): HTMLElement {
+  const term = make('dt', make('code', name));
+  const about = make('p', meaning);
+  about.className = 'meaning';
+  return make('div', term, make('dd', make('p', value), about));
+}
+
+/** Header, claims and signature, told apart by colour and by the dots between them. */
+function partsOf(text: string): (string | Node)[] {
+  return text.split('.').flatMap((part, index) => {
+    const element = make('span', part);
+    element.className = `part-${index}`;
+    return index === 0 ? [element] : ['.', element];
+  });
 }

@@ -10,25 +10,28 @@ export interface Meaning extends Words {
   readonly client?: string;
 }
 
-const AGAIN = 'Get another ticket in step 1.';
+const AGAIN = 'Get another ticket in step 2.';
 const WORDS: Readonly<Record<CloseReason, Words>> = {
   ticket_expired: { why: 'The ticket ran out before it was shown.', next: AGAIN },
   ticket_used: { why: 'This ticket has opened its one session, so it opens no other.', next: AGAIN },
-  session_expired: { why: 'The rights that the ticket gave have ended.', next: AGAIN },
+  session_expired: {
+    why: 'The session has ended with the rights behind it: an hour, a sign-in or a grant was over, and nothing renewed it.',
+    next: AGAIN,
+  },
   rights_changed: { why: 'The rights of this session were changed.', next: AGAIN },
   bad_request: {
     why: 'The request was not well formed: an instance name, a method, or two tickets at once.',
-    next: 'Look at the address, or start again from step 1.',
+    next: 'Look at the address, or start again from step 2.',
   },
   unauthorized: {
     why: 'The ticket is missing, altered, long expired, or signed by nobody that this worker trusts.',
     next: `${AGAIN} If this one was pasted, look whether all of it is there.`,
   },
   forbidden: {
-    why: 'Not allowed: the ticket is for another agent, instance or use, the address of this page is not listed, or the session was ended from outside.',
-    next: 'Open this page at the address that npm start printed, and use a ticket for this agent.',
+    why: 'Not allowed, now or any more: the session was ended from outside or locked, the ticket is for another agent, instance or use, or this page’s address is not listed.',
+    next: `Look who ended it. ${AGAIN}`,
   },
-  not_found: { why: 'There is no such agent or instance here.', next: 'Choose another agent in step 1.' },
+  not_found: { why: 'There is no such agent or instance here.', next: 'Choose another agent in step 2.' },
   idle: { why: 'Nobody said anything for a long time.', next: AGAIN },
   frame_too_large: { why: 'A frame was larger than this agent takes.', next: `Send less. ${AGAIN}` },
   too_many_messages: { why: 'There were more messages in a second than this agent takes.', next: AGAIN },
