@@ -11,7 +11,8 @@ interface AppProps {
 /** The page: the conversation, or why there is none. */
 export function App({ ticket, broker }: AppProps) {
   const refusal = useSyncExternalStore(ticket.subscribe, () => ticket.refusal);
-  const here = encodeURIComponent(location.href);
+  // As it is listed for a logout at the tenant: without a query, and so without this person's chat.
+  const after = encodeURIComponent(`${location.origin}/chat`);
   return (
     <>
       <header>
@@ -19,7 +20,7 @@ export function App({ ticket, broker }: AppProps) {
         <nav aria-label="Pages">
           <a href="/">Ticket demo</a>
           {refusal instanceof SignInRequired ? null : (
-            <a href={`${broker}/auth/logout?return_to=${here}`} referrerPolicy="origin">
+            <a href={`${broker}/auth/logout?return_to=${after}`} referrerPolicy="origin">
               Sign out
             </a>
           )}

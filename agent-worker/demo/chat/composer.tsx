@@ -7,11 +7,10 @@ interface ComposerProps {
   readonly busy: boolean;
   readonly onSend: (text: string) => unknown;
   readonly onStop: () => unknown;
-  readonly onClear: (() => unknown) | undefined;
 }
 
 /** Enter sends, Shift and Enter begins a line. */
-export function Composer({ busy, onSend, onStop, onClear }: ComposerProps) {
+export function Composer({ busy, onSend, onStop }: ComposerProps) {
   const [text, setText] = useState('');
   const isEmpty = text.trim() === '';
   const send = (event: FormEvent | KeyboardEvent): void => {
@@ -33,22 +32,15 @@ export function Composer({ busy, onSend, onStop, onClear }: ComposerProps) {
           if (event.key === 'Enter' && !event.shiftKey && !event.nativeEvent.isComposing) send(event);
         }}
       />
-      <div className="actions">
-        {busy ? (
-          <button type="button" onClick={onStop}>
-            Stop
-          </button>
-        ) : (
-          <button type="submit" disabled={isEmpty}>
-            Send
-          </button>
-        )}
-        {onClear === undefined ? null : (
-          <button type="button" className="plain" onClick={onClear}>
-            Clear the conversation
-          </button>
-        )}
-      </div>
+      {busy ? (
+        <button type="button" onClick={onStop}>
+          Stop
+        </button>
+      ) : (
+        <button type="submit" disabled={isEmpty}>
+          Send
+        </button>
+      )}
     </form>
   );
 }

@@ -31,9 +31,16 @@ export function Conversation({ ticket }: { readonly ticket: TicketProvider }) {
 
   return (
     <>
-      <p className="status" role="status">
-        {agent.identified ? (busy ? 'Answering…' : 'Connected') : 'Connecting…'}
-      </p>
+      <div className="bar">
+        <p className="status" role="status">
+          {agent.identified ? (busy ? 'Answering…' : 'Connected') : 'Connecting…'}
+        </p>
+        {messages.length === 0 ? null : (
+          <button type="button" className="plain" onClick={clearHistory}>
+            Clear
+          </button>
+        )}
+      </div>
       <div className="messages" role="log" aria-label="Conversation">
         {messages.length === 0 ? (
           <p className="hint">Ask for the time in Tokyo, the weather in Lisbon, or say “remember …”.</p>
@@ -46,19 +53,14 @@ export function Conversation({ ticket }: { readonly ticket: TicketProvider }) {
             onAnswer={(id, approved) => addToolApprovalResponse({ id, approved })}
           />
         ))}
-        <div ref={end} />
+        <div className="end" ref={end} />
       </div>
       {error === undefined ? null : (
         <p className="fault" role="alert">
           That did not work: {error.message}
         </p>
       )}
-      <Composer
-        busy={busy}
-        onSend={(text) => sendMessage({ text })}
-        onStop={stop}
-        onClear={messages.length === 0 ? undefined : clearHistory}
-      />
+      <Composer busy={busy} onSend={(text) => sendMessage({ text })} onStop={stop} />
     </>
   );
 }
