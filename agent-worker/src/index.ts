@@ -4,8 +4,10 @@ import { readAccessUrl } from './demo-settings.ts';
 import { createGate } from './open-gate.ts';
 import { verifierOf } from './verifier.ts';
 
+export { Chat } from './agents/chat.ts';
 export { Counter } from './agents/counter.ts';
 export { Lobby } from './agents/lobby.ts';
+export { McpAgent } from './agents/mcp-agent.ts';
 
 /** The compiler's proof that every enabled agent has its binding. */
 type Env = Cloudflare.Env & Record<EnabledBinding, DurableObjectNamespace>;

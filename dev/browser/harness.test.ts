@@ -32,18 +32,18 @@ it('a person signs in at the broker through the tenant’s page, and out again',
 });
 
 it('a page of another origin reaches agents with the session at the broker', async () => {
-  const tab = await openTab(`${inject('pages')}/client`);
+  const tab = await openTab(`${inject('pages')}/app`);
   await tab.signIn('Alice');
   const { broker, agentWorker: host } = inject('stack');
   const principal = await tab.page.evaluate(
     async (options) => {
-      const ticket = window.client.createTicketProvider({
+      const ticket = window.app.createTicketProvider({
         ...options,
         agent: 'counter',
         instance: 'harness',
         credential: { kind: 'session' },
       });
-      const agent = new window.client.AgentClient(ticket.useAgentOptions());
+      const agent = new window.app.AgentClient(ticket.useAgentOptions());
       await agent.ready;
       const { principal } = await agent.call<{ principal: string }>('whoami');
       agent.close();
@@ -55,10 +55,10 @@ it('a page of another origin reaches agents with the session at the broker', asy
 });
 
 it('what a page asks of another machine is noticed and leads nowhere', async () => {
-  const { context } = await openTab(`${inject('pages')}/client`);
+  const { context } = await openTab(`${inject('pages')}/app`);
   const page = await context.newPage();
   const faults = watchPage(page, [/^console: expected/]);
-  await page.goto(`${inject('pages')}/client`);
+  await page.goto(`${inject('pages')}/app`);
   const outcome = await page.evaluate(() => fetch('http://elsewhere.example/').then(String, String));
   expect(outcome).toContain('TypeError');
   await page.evaluate(() => {

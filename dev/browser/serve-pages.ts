@@ -4,7 +4,7 @@ import { build } from 'esbuild';
 import { type LoopbackServer, listenOnLoopback } from '../identity-provider/loopback-server.ts';
 
 const FOLDER = fileURLToPath(new URL('pages/', import.meta.url));
-const ENTRY = /^[\w-]+\.page\.tsx?$/;
+const ENTRY = /^[\w-]+\.page\.tsx$/;
 
 /** As an app would send it that trusts nobody but its own script. */
 const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src http: ws:";

@@ -1,5 +1,6 @@
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { expect, inject, onTestFinished } from 'vitest';
+import { stopClock } from './page-clock.ts';
 import { screenshots } from './screenshots.ts';
 import { watchPage } from './watch-page.ts';
 
@@ -11,6 +12,11 @@ export interface TabOptions {
   readonly expects?: readonly RegExp[];
   /** A page of the same person: same cookies. */
   readonly beside?: Tab;
+  /**
+   * The page's clock, in milliseconds since 1970; it stands still but for what `pass` of `page-clock.ts` lets go by.
+   * Left out: it goes as all clocks do.
+   */
+  readonly now?: number;
 }
 
 export interface Tab {
@@ -34,8 +40,9 @@ const theBrowser = (): Promise<Browser> => {
  * Opens a page in a browser of its own: no cookies, nothing stored. Fails the test that opened it when the page asks
  * any other machine, or shows an error that was not expected. Gone when the test ends.
  */
-export async function openTab(url: string, { expects = [], beside }: TabOptions = {}): Promise<Tab> {
+export async function openTab(url: string, { expects = [], beside, now }: TabOptions = {}): Promise<Tab> {
   const context = beside?.context ?? (await (await theBrowser()).newContext());
+  if (now !== undefined) await stopClock(context, now);
   const page = await context.newPage();
   const { broker } = inject('stack');
   // Signing out ends at the broker's first page, and it has none.

@@ -4,7 +4,7 @@ export default defineConfig({
   test: {
     name: 'browser',
     environment: 'node',
-    include: ['**/*.test.ts'],
+    include: ['**/*.test.{ts,tsx}'],
     globalSetup: ['browser.setup.ts'],
     // One after the other in one process: the files share a stack, a browser, and two cores.
     fileParallelism: false,

@@ -20,7 +20,7 @@ export function watchPage(page: Page, expects: readonly RegExp[]): readonly stri
   page.on('console', (message) => {
     if (message.type() === 'error') told(`console: ${message.text()} (${message.location().url})`);
   });
-  page.on('pageerror', (error) => told(`not caught: ${error.stack ?? error.message}`));
+  page.on('pageerror', (error) => told(`not caught: ${error.name}: ${error.message} ${error.stack ?? ''}`));
   page.on('request', (request) => asked(request.url()));
   page.on('websocket', (socket) => asked(socket.url()));
   return faults;

@@ -1,5 +1,5 @@
 import { digestSecret } from '@agent-ticket/broker/src/credentials/secret.ts';
-import { PERMISSIONS } from '@agent-ticket/broker/src/permissions.ts';
+import { AGENT_PERMISSIONS, PERMISSIONS } from '@agent-ticket/broker/src/permissions.ts';
 import type { ControlDatabase } from '@agent-ticket/drizzle/control/database.ts';
 import { policyQueries } from '@agent-ticket/drizzle/control/policy.ts';
 import { serviceTokenQueries } from '@agent-ticket/drizzle/control/service-tokens.ts';
@@ -33,7 +33,7 @@ export async function seed(control: ControlDatabase, secrets: DevSecrets, now: n
       credential: secrets.adminToken,
       name: 'seeded admin token',
       tier: 'admin',
-      permissions: PERMISSIONS,
+      permissions: [...PERMISSIONS, ...AGENT_PERMISSIONS],
       grants: [],
     },
   ];

@@ -52,6 +52,8 @@ const AGENT_WORKER: Words<typeof AgentWorkerSettings.shape & typeof DemoSettings
   TICKET_AUDIENCE: 'The name of this worker in tickets, as in the broker’s setting',
   BROKER_JWKS_URL: 'Where the broker’s keys are; left out: below `ISSUER`',
   ALLOWED_ORIGINS: `${LIST} exact origins of pages that may open sockets, its own demo page among them`,
+  TICKET_REPLAY:
+    '`note`, or `end-session`: a session ends when its ticket is shown again by somebody else; either way it is in the audit log',
   MODE: '`production` or `development`, which lets plain http through',
   DEMO_ACCESS_URL: 'The demo page, in development on loopback only: what plays Cloudflare Access',
 };
