@@ -29,6 +29,8 @@ const FILES: Readonly<Record<string, string>> = {
   '/chat.js': '/chat/chat.js',
 };
 const FACTS = '/demo.json';
+/** The page of the chat agent. */
+const CHAT = '/chat';
 const METHODS = ['GET', 'HEAD'] as const;
 
 /** Answers one request that is no agent's. */
@@ -60,7 +62,13 @@ function factsOf({ broker, registry, accessUrl }: DemoPorts): DemoFacts {
         ? [{ slug, displayName, description, access, instances: instances ?? [] }]
         : [],
   );
-  return { broker, agents, ...(accessUrl === undefined ? {} : { accessUrl }) };
+  const chat = agents.some(({ slug }) => slug === 'chat') && Object.hasOwn(FILES, CHAT);
+  return {
+    broker,
+    agents,
+    ...(chat ? { chat: CHAT } : {}),
+    ...(accessUrl === undefined ? {} : { accessUrl }),
+  };
 }
 
 /** The page loads its own files, asks the broker, opens sockets here, and does nothing else (CSP Level 3). */
