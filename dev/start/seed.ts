@@ -14,7 +14,7 @@ interface Seed {
   readonly grants: readonly { readonly agent: string; readonly role: Role }[];
 }
 
-const CREATED_BY = 'seed';
+export const CREATED_BY = 'seed';
 
 /** The two service tokens that a fresh stack has, with their grants. Run again, it changes nothing. */
 export async function seed(control: ControlDatabase, secrets: DevSecrets, now: number): Promise<void> {
