@@ -24,6 +24,9 @@ const FILES: Readonly<Record<string, string>> = {
   '/demo.css': '/demo.css',
   '/demo.js': '/demo.js',
   '/icon.svg': '/icon.svg',
+  '/chat': '/chat/chat.html',
+  '/chat.css': '/chat/chat.css',
+  '/chat.js': '/chat/chat.js',
 };
 const FACTS = '/demo.json';
 const METHODS = ['GET', 'HEAD'] as const;
