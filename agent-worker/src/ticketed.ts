@@ -9,6 +9,7 @@ import { type ControlOrder, readOrder } from './order.ts';
 import { armSweep, SWEEP } from './ticketed/alarm.ts';
 import { denialAnswer } from './ticketed/answer.ts';
 import { askAgent } from './ticketed/ask-agent.ts';
+import { passedOver } from './ticketed/audience.ts';
 import { createCallWatch } from './ticketed/calls.ts';
 import { isDestination } from './ticketed/destination.ts';
 import { pin, takeEntries } from './ticketed/entries.ts';
@@ -36,6 +37,11 @@ export interface Ticketed {
    * a schedule never takes somebody's rights.
    */
   principal(): SessionPrincipal;
+  /**
+   * Puts into the audit log (`rpc.denied`) that agent code refused whoever is behind the frame being handled. `code`
+   * says why, in snake_case; of each detail the first 128 characters are kept. Throws an `Error` outside of a frame.
+   */
+  noteDenied(code: string, details?: Readonly<Record<string, string>>): void;
 }
 
 /** How soon facts are offered to the record database again after it refused them. */
@@ -75,6 +81,7 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
         for (const id of ids) this.#keeper.refuse(id, 'locked');
       },
       keepAlive: (work) => this.ctx.waitUntil(work),
+      onSetAside: (fact) => console.error(JSON.stringify({ event: 'fact_set_aside', ...fact })),
       onFailure: async (error) => {
         // A database out of reach is not the failure of whoever is being served.
         const waiting = this.#keeper.backlog.count();
@@ -118,6 +125,8 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
           return this.#destroying;
         },
         principal: () => this.#principal(),
+        noteDenied: (code: string, details?: Readonly<Record<string, string>>) =>
+          this.#noteDenied(code, details),
         [SWEEP]: () => this.#sweep(),
       });
       // What an earlier life left may have no other occasion.
@@ -127,6 +136,19 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
     /** For the types: each object has its own, put there by the constructor. */
     principal(): SessionPrincipal {
       return this.#principal();
+    }
+
+    noteDenied(code: string, details?: Readonly<Record<string, string>>): void {
+      this.#noteDenied(code, details);
+    }
+
+    /** An answer in progress goes on while sessions end: it must not reach them, nor stop for the others. */
+    override broadcast(
+      message: string | ArrayBuffer | ArrayBufferView,
+      without: readonly string[] = [],
+    ): void {
+      const sessions = this.ctx.getWebSockets().map((ws) => sessionIdOf(this.ctx.getTags(ws)) ?? '');
+      super.broadcast(message, [...without, ...passedOver(message, sessions, this.#keeper)]);
     }
 
     /** Called by the SDK's scheduler when something is due. */
@@ -180,6 +202,14 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       if (session === undefined)
         throw new Error('principal() is only known while a frame or request is handled');
       return principalOf(claimsOf(session), session.id);
+    }
+
+    #noteDenied(code: string, details: Readonly<Record<string, string>> = {}): void {
+      const { connection } = getCurrentAgent();
+      const session = connection === undefined ? undefined : this.#keeper.find(connection.id);
+      if (session === undefined) throw new Error('noteDenied() is only possible while a frame is handled');
+      const kept = Object.entries(details).map(([name, text]) => [name, text.slice(0, 128)]);
+      this.#keeper.denied(session, Object.fromEntries(kept), code);
     }
 
     async #sweep(): Promise<void> {

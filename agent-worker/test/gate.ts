@@ -28,7 +28,9 @@ const forTests = (slug: string, other: Partial<AgentEntry> = {}): AgentEntry => 
 
 export const REGISTRY = [
   ...AGENTS,
-  ...['witness', 'faulty', 'overrider', 'inner', 'usurper', 'planless'].map((slug) => forTests(slug)),
+  ...['witness', 'faulty', 'overrider', 'inner', 'usurper', 'planless', 'chatter', 'chat-overrider'].map(
+    (slug) => forTests(slug),
+  ),
 ];
 
 const SIGNERS = [signer, nextSigner];
@@ -57,6 +59,8 @@ const PORTS: GatePorts = {
         INNER: env.INNER,
         USURPER: env.USURPER,
         PLANLESS: env.PLANLESS,
+        CHATTER: env.CHATTER,
+        CHAT_OVERRIDER: env.CHAT_OVERRIDER,
       }),
     );
     const namespace = namespaces.get(entry.bindingKey);

@@ -1,5 +1,5 @@
 import { isOutage } from '@agent-ticket/drizzle/outage.ts';
-import { targetNamesOf } from '@agent-ticket/shared/control.ts';
+import { targetNamesOfPrincipal } from '@agent-ticket/shared/control.ts';
 import type { Denial } from '@agent-ticket/shared/denial.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { allow, deny } from '@agent-ticket/shared/outcome.ts';
@@ -8,7 +8,8 @@ import { createRefusalTally, type RefusalTally } from '@agent-ticket/shared/refu
 import { type Context, Hono } from 'hono';
 import { secureHeaders } from 'hono/secure-headers';
 import { authenticate, stranger } from './credentials/authenticate.ts';
-import { countFailure } from './credentials/failures.ts';
+import { tellVerdict, whoLine } from './credentials/verdict.ts';
+import { partiesOf } from './delegation.ts';
 import { refuse, respond } from './http/answer.ts';
 import type { CallFacts, HandlerResult, Refuse } from './http/call.ts';
 import { preflight, withCors } from './http/cors.ts';
@@ -65,7 +66,7 @@ async function answer(c: Context, route: Route, ports: BrokerPorts, tally: Refus
     // Whoever is known is in the audit log.
     if (who === undefined || who.method === 'anonymous') tally.count(reason, agent, facts.now);
     const event = reason === 'rate_limited' ? 'rate_limit' : 'refused';
-    ports.log({ event, ...line, ...whoLine(who), reason, inside, field });
+    ports.log({ event, ...line, ...(who && whoLine(who)), reason, inside, field });
     return own(outcome.denial, facts.requestId, rate);
   } catch (error) {
     // An outage is a refusal that the client may retry; anything else is a bug, and must look like one.
@@ -83,52 +84,31 @@ async function run(
   facts: CallFacts,
   ports: BrokerPorts,
 ): Promise<HandlerResult> {
-  const who = await (route.demand === 'none'
+  const credential = await (route.demand === 'none'
     ? allow(stranger(facts.requestId))
     : authenticate(request, ports.credentials, facts.now));
   const { method, path } = route;
-  if (!who.ok) {
-    ports.log({
-      event: 'auth_failure',
-      method,
-      path,
-      reason: who.denial.reason,
-      inside: who.denial.inside,
-      request_id: facts.requestId,
-    });
-    return { outcome: await countFailure(who, request, facts.ipAddress, ports.ledger, facts.now) };
-  }
-  const { principal, method: authMethod } = who.value;
+  const told = await tellVerdict(credential, { ...facts, request }, { method, path }, ports);
+  if (!told.ok) return { outcome: told };
+  const who = told.value;
+  const { principal, method: authMethod } = who;
   if (route.demand === 'required' && authMethod === 'anonymous')
     return { outcome: deny('credential_missing') };
-  if (authMethod !== 'anonymous') {
-    ports.log({ event: 'auth_success', method, path, ...whoLine(who.value), request_id: facts.requestId });
-  }
   if (route.permission !== undefined && !principal.permissions.includes(route.permission)) {
-    return { outcome: deny('permission_missing', { inside: route.permission }), who: who.value };
+    return { outcome: deny('permission_missing', { inside: route.permission }), who };
   }
-  if (
-    route.demand === 'required' &&
-    route.method !== 'GET' &&
-    (await isLocked(who.value, facts.now, ports))
-  ) {
-    return { outcome: deny('locked'), who: who.value };
+  if (route.demand === 'required' && route.method !== 'GET' && (await isLocked(who, facts.now, ports))) {
+    return { outcome: deny('locked'), who };
   }
-  const result = await route.handler(ports)({ ...facts, request, params: c.req.param(), who: who.value });
-  return { who: who.value, ...result };
+  const result = await route.handler(ports)({ ...facts, request, params: c.req.param(), who });
+  return { who, ...result };
 }
 
 /** Whether a lock names the caller itself: it may look, and change nothing. One on everything stops no operator. */
-async function isLocked({ principal }: Authenticated, now: number, ports: BrokerPorts): Promise<boolean> {
-  const lockTargets = targetNamesOf({ principal: principal.id, agent: '', instance: '' }).filter((name) =>
-    /^(principal|service-token):/.test(name),
-  );
+async function isLocked(who: Authenticated, now: number, ports: BrokerPorts): Promise<boolean> {
+  const lockTargets = partiesOf(who).flatMap(targetNamesOfPrincipal);
   const { locks } = await ports.policy.read({ subjects: [], agent: '', instance: '', lockTargets, now });
   return locks.length > 0;
 }
-
-/** Who a security event is about. */
-const whoLine = (who: Authenticated | undefined) =>
-  who === undefined ? {} : { principal: who.principal.id, tier: who.principal.tier, auth_method: who.method };
 
 const redacted = (text: string | null): string | null => (text === null ? null : redact(text));

@@ -25,6 +25,7 @@ import type { BrokerConfig } from './config.ts';
 import { createAccessGroups } from './credentials/access-groups.ts';
 import type { IssuerWithKeys } from './credentials/foreign-jwt.ts';
 import { workloadKeys } from './credentials/workload-keys.ts';
+import type { ExpiringPorts } from './forget-expired.ts';
 import { announcer } from './keys/announce.ts';
 import { createKeyring } from './keys/keyring.ts';
 import type { Ledger } from './ledger.ts';
@@ -37,6 +38,8 @@ export interface Runtime {
   readonly record: RecordDatabase;
   readonly sendControl: TerminationPorts['sendControl'];
   readonly ledger: Ledger;
+  /** Counters that lie in the record database, where the ledger does. */
+  readonly rates?: ExpiringPorts['expiring']['rates'];
   readonly pingDatabases: () => Promise<void>;
   readonly fetch: (
     url: string,
@@ -143,7 +146,7 @@ export function compose(config: BrokerConfig, runtime: Runtime): BrokerPorts {
       openToAll: config.openToAll,
       randomId,
     },
-    expiring: { sessions: authSessionQueries(control), usedTokens },
+    expiring: { sessions: authSessionQueries(control), usedTokens, rates: runtime.rates },
     pingDatabases: runtime.pingDatabases,
     clock,
     randomId,

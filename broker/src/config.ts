@@ -29,11 +29,14 @@ const Domains = List.pipe(
 const Audiences = List.pipe(z.array(z.string().min(1).max(512)).min(1));
 const KeyUrls = List.pipe(z.array(BaseUrl).min(1));
 
+const isOrigin = (url: string): boolean => URL.canParse(url) && new URL(url).pathname === '/';
+
 export const Settings = z
   .strictObject({
     ISSUER: BaseUrl,
     TICKET_AUDIENCE: z.string().min(1).max(512),
-    AGENT_WORKER_URL: BaseUrl,
+    /** Paths below it are ours: a path of its own would be dropped, so it has none. */
+    AGENT_WORKER_URL: BaseUrl.refine(isOrigin, 'must be an origin, without a path'),
     KEK: Key256,
     /** The one before it, while keys are still sealed with it. */
     KEK_PREVIOUS: Key256.optional(),
@@ -63,7 +66,7 @@ export const Settings = z
     AUTH0_CLIENT_SECRET: z.string().min(1).max(512).optional(),
     AUTH0_SESSION_ENCRYPTION_KEY: z.string().min(32, 'must be 32 characters or more').max(512).optional(),
     /** The broker's origin as browsers know it; cookies and the callback belong to it. */
-    BASE_URL: BaseUrl.refine((url) => new URL(url).pathname === '/', 'must be an origin').optional(),
+    BASE_URL: BaseUrl.refine(isOrigin, 'must be an origin, without a path').optional(),
     /** No dots: they number the parts of a cookie. */
     AUTH0_COOKIE_NAME: z
       .string()
@@ -103,7 +106,7 @@ export const Settings = z
       ),
     );
   });
-type Settings = z.output<typeof Settings>;
+export type Settings = z.output<typeof Settings>;
 
 const scheduleOf = (
   s: Pick<Settings, 'KEY_ROTATION_DAYS' | 'KEY_PUBLISH_LEAD_SECONDS' | 'KEY_RETIRE_LAG_SECONDS'>,
@@ -153,8 +156,10 @@ export interface BrokerConfig {
 }
 
 /** The configuration in a process's env. Throws an `Error` that names each wrong setting and no value. */
-export function readConfig(env: object): BrokerConfig {
-  const s = readSettings('broker', Settings, env);
+export const readConfig = (env: object): BrokerConfig => configOf(readSettings('broker', Settings, env));
+
+/** What settings that were read say. */
+export function configOf(s: Settings): BrokerConfig {
   return {
     issuer: s.ISSUER,
     ticketAudience: s.TICKET_AUDIENCE,

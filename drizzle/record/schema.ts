@@ -118,3 +118,11 @@ export const recordLocks = sqliteTable('locks', {
   /** In ms; null: for ever. */
   until: integer('until'),
 });
+
+/** What was counted against the limits in the present minute, where the broker has no ledger object: on Node. */
+export const rateWindows = sqliteTable('rate_windows', {
+  /** Whose count: a principal, an address, or a client id that failed. */
+  key: text('key').primaryKey(),
+  startedAt: integer('started_at').notNull(),
+  count: integer('count').notNull(),
+});

@@ -169,9 +169,13 @@ export function createKeeper(ports: KeeperPorts) {
         clock(),
       ),
 
-    /** Records a frame that lacked its scope. */
-    denied(session: ObjectSession, details: Readonly<Record<string, string>>): void {
-      journal.session('rpc.denied', session, clock(), 'frame_scope_missing', details);
+    /** Records that a frame was refused: it lacked its scope, or the agent's code says why. */
+    denied(
+      session: ObjectSession,
+      details: Readonly<Record<string, string>>,
+      code = 'frame_scope_missing',
+    ): void {
+      journal.session('rpc.denied', session, clock(), code, details);
       ports.onFacts();
     },
 

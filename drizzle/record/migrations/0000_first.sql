@@ -71,6 +71,12 @@ CREATE INDEX `audit_events_agent` ON `audit_events` (`agent_slug`,`at`);--> stat
 CREATE INDEX `audit_events_instance` ON `audit_events` (`agent_slug`,`instance_id`,`at`);--> statement-breakpoint
 CREATE INDEX `audit_events_type` ON `audit_events` (`type`,`at`);--> statement-breakpoint
 CREATE INDEX `audit_events_denied` ON `audit_events` (`at`) WHERE outcome = 'denied';--> statement-breakpoint
+CREATE TABLE `rate_windows` (
+	`key` text PRIMARY KEY NOT NULL,
+	`started_at` integer NOT NULL,
+	`count` integer NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE `locks` (
 	`target` text PRIMARY KEY NOT NULL,
 	`until` integer
