@@ -23,6 +23,8 @@ export class LedgerObject extends DurableObject<Cloudflare.Env> {
   readonly #backlog: ReturnType<typeof backlogQueries>;
   readonly #rates: ReturnType<typeof rateQueries>;
   readonly #delivery: ReturnType<typeof createDelivery>;
+  /** When the alarm rings, as far as this life of the object knows. */
+  #alarmAt = Number.POSITIVE_INFINITY;
 
   constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
     super(ctx, env);
@@ -36,45 +38,65 @@ export class LedgerObject extends DurableObject<Cloudflare.Env> {
       keepAlive: (work) => ctx.waitUntil(work),
       onSetAside: (fact) => console.error(JSON.stringify({ event: 'fact_set_aside', ...fact })),
       onFailure: async (error) => {
-        console.error(JSON.stringify({ event: 'record_delivery_failed', error: describeError(error) }));
-        await ctx.storage.setAlarm(Date.now() + RETRY_MS);
+        const line = {
+          event: 'record_delivery_failed',
+          waiting: this.waiting(),
+          error: describeError(error),
+        };
+        console.error(JSON.stringify(line));
+        this.#wakeBy(Date.now() + RETRY_MS);
       },
     });
+    // What an earlier life left may have no other occasion.
+    this.#offer(Date.now());
   }
 
   settle({ rate, event }: LedgerEntry): LedgerAnswer {
+    const now = Date.now();
     if (rate === undefined) {
-      this.#keep(event);
+      this.#keep(event, now);
       return { admitted: true, rate: null };
     }
-    const now = Date.now();
     const window = this.#rates.count(rate.key, now, RATE_WINDOW_MS);
     const excess = excessOf(rate, window);
-    if (excess <= 0) this.#keep(event);
+    if (excess <= 0) this.#keep(event, now);
     // A flood buys one row a window, not one a request.
-    else if (excess === 1) this.#keep(event && overLimit(event));
-    this.#purgeSoon(now);
+    else if (excess === 1) this.#keep(event && overLimit(event), now);
+    this.#wakeBy(now + 2 * RATE_WINDOW_MS);
     return answerOf(rate, window);
   }
 
-  #keep(event: AuditEvent | undefined): void {
+  #keep(event: AuditEvent | undefined, now: number): void {
     if (event === undefined) return;
     enqueue(this.#backlog, { event });
+    this.#offer(now);
+  }
+
+  /** How many events the record database does not have yet. */
+  waiting(): number {
+    return this.#backlog.count();
+  }
+
+  /** Offers what waits to the record database. The alarm is set first: this life may end before an answer comes. */
+  #offer(now: number): void {
+    if (this.#backlog.count() === 0) return;
+    this.#wakeBy(now + RETRY_MS);
     this.#delivery.start();
   }
 
-  /** Windows are forgotten once they are over; an alarm that stands already will do. */
-  #purgeSoon(now: number): void {
-    this.ctx.waitUntil(
-      this.ctx.storage.getAlarm().then(async (at) => {
-        if (at === null) await this.ctx.storage.setAlarm(now + 2 * RATE_WINDOW_MS);
-      }),
-    );
+  /** Sets the alarm unless it rings sooner. Written with whatever the object writes now. */
+  #wakeBy(at: number): void {
+    if (this.#alarmAt <= at) return;
+    this.#alarmAt = at;
+    this.ctx.waitUntil(this.ctx.storage.setAlarm(at));
   }
 
   override async alarm(): Promise<void> {
-    this.#rates.purge(Date.now() - RATE_WINDOW_MS);
-    this.#delivery.start();
+    const now = Date.now();
+    this.#alarmAt = Number.POSITIVE_INFINITY;
+    this.#rates.purge(now - RATE_WINDOW_MS);
+    if (!this.#rates.isEmpty()) this.#wakeBy(now + 2 * RATE_WINDOW_MS);
+    this.#offer(now);
   }
 }
 
@@ -85,12 +107,21 @@ const SHARDS = 64;
 export const ledgerOf = (
   namespace: DurableObjectNamespace<LedgerObject>,
   deadlineMs = STATEMENT_DEADLINE_MS,
-): Ledger => ({
-  async settle(account, entry) {
-    const digest = new DataView(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(account)));
-    const object = namespace.get(namespace.idFromName(`ledger:${digest.getUint32(0) % SHARDS}`));
-    // An object that does not answer must not hold a caller; an event that it writes late is one of a ticket that was
-    // never made, which is no harm.
-    return within<LedgerAnswer>(deadlineMs, object.settle(entry));
-  },
-});
+): Ledger => {
+  const shard = (number: number) => namespace.get(namespace.idFromName(`ledger:${number}`));
+  return {
+    async settle(account, entry) {
+      const digest = new DataView(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(account)));
+      // An object that does not answer must not hold a caller; an event that it writes late is one of a ticket that
+      // was never made, which is no harm.
+      return within<LedgerAnswer>(deadlineMs, shard(digest.getUint32(0) % SHARDS).settle(entry));
+    },
+
+    async waiting() {
+      const counts = await Promise.all(
+        Array.from({ length: SHARDS }, (_, number) => within(deadlineMs, shard(number).waiting())),
+      );
+      return counts.reduce((sum, count) => sum + count, 0);
+    },
+  };
+};

@@ -35,6 +35,8 @@ export interface Stand {
   readonly ports: BrokerPorts;
   /** Audit events, oldest first. */
   readonly events: readonly AuditEvent[];
+  /** Lines of the log, oldest first. */
+  readonly logged: readonly Readonly<Record<string, unknown>>[];
   /** Addresses that were asked for, oldest first. */
   readonly fetched: readonly string[];
   /** Commands sent to the agent worker. */
@@ -59,6 +61,7 @@ export async function openStand(
   const { control, record } = await openFiles();
   const clock = { now: NOW };
   const [events, fetched, commands]: [AuditEvent[], string[], string[]] = [[], [], []];
+  const logged: Readonly<Record<string, unknown>>[] = [];
   const runtime: Runtime = {
     control: control.db,
     record: record.db,
@@ -89,7 +92,9 @@ export async function openStand(
     randomBytes: bytes,
     addressOf: () => '192.0.2.1',
     later: () => {},
-    log: () => {},
+    log: (line) => {
+      logged.push(line);
+    },
   };
   const config = readConfig({ ...SETTINGS, ...settings });
   const ports = compose(config, runtime);
@@ -98,6 +103,7 @@ export async function openStand(
     app,
     ports,
     events,
+    logged,
     fetched,
     commands,
     clock,
