@@ -24,10 +24,11 @@ const FILES: Readonly<Record<string, string>> = {
   '/demo.css': '/demo.css',
   '/demo.js': '/demo.js',
   '/icon.svg': '/icon.svg',
+  '/chat': '/chat/chat.html',
+  '/chat.css': '/chat/chat.css',
+  '/chat.js': '/chat/chat.js',
 };
 const FACTS = '/demo.json';
-/** The page of the chat agent. */
-const CHAT = '/chat';
 const METHODS = ['GET', 'HEAD'] as const;
 
 /** Answers one request that is no agent's. */
@@ -59,11 +60,10 @@ function factsOf({ broker, registry, accessUrl }: DemoPorts): DemoFacts {
         ? [{ slug, displayName, description, access, instances: instances ?? [] }]
         : [],
   );
-  const chat = agents.some(({ slug }) => slug === 'chat') && Object.hasOwn(FILES, CHAT);
   return {
     broker,
     agents,
-    ...(chat ? { chat: CHAT } : {}),
+    ...(agents.some(({ slug }) => slug === 'chat') ? { chat: '/chat' } : {}),
     ...(accessUrl === undefined ? {} : { accessUrl }),
   };
 }

@@ -53,7 +53,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const agentWorker = `http://127.0.0.1:${ports.agentWorker}`;
   const identityProvider = await startIdentityProvider({
     port: ports.identityProvider,
-    auth0: { baseUrl: broker, logoutUrls: [`${agentWorker}/`] },
+    auth0: { baseUrl: broker, logoutUrls: [`${agentWorker}/`, `${agentWorker}/chat`] },
     ...(options.identityStateDir === undefined ? {} : { stateDir: options.identityStateDir }),
   });
   const allowedOrigins = [agentWorker, ...(options.pageOrigins ?? [])].join(',');
