@@ -11,6 +11,8 @@ export interface WorkerPlan {
   readonly folder?: string | undefined;
   readonly port: number;
   readonly settings: Readonly<Record<string, string>>;
+  /** Without its bindings to other workers, which are not there. */
+  readonly isAlone?: boolean;
 }
 
 export interface WorkersOptions {
@@ -43,7 +45,7 @@ export async function startWorkers({ workers, stateDir, onLog }: WorkersOptions)
   }
 }
 
-function workerOptions({ name, folder = `${ROOT}${name}`, port, settings }: WorkerPlan) {
+function workerOptions({ name, folder = `${ROOT}${name}`, port, settings, isAlone = false }: WorkerPlan) {
   const {
     modulesRules: _rules,
     bindings: _vars,
@@ -51,6 +53,7 @@ function workerOptions({ name, folder = `${ROOT}${name}`, port, settings }: Work
   } = readWorker(`${folder}/wrangler.jsonc`).workerOptions;
   return {
     ...options,
+    ...(isAlone ? { serviceBindings: {} } : {}),
     name,
     rootPath: `${folder}/dist`,
     modules: true as const,
