@@ -36,7 +36,7 @@ export async function provideStack(
     stateDir: join(folder, 'state'),
     onLog: (line) => log.write(`${line}\n`),
   });
-  const desk = await openDesk(stack.workers);
+  const desk = await openDesk(stack);
   provide('stack', stack.facts);
   provide('place', { folder, desk: desk.url, keyEncryptionKey: secrets.keyEncryptionKey });
   return async () => {

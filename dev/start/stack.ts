@@ -4,7 +4,7 @@ import { type IdentityProvider, startIdentityProvider } from '../identity-provid
 import { migrate } from './migrate.ts';
 import type { DevSecrets, SeededCredential } from './secrets.ts';
 import { seed } from './seed.ts';
-import { startWorkers } from './workers.ts';
+import { restartWorkers, startWorkers, type WorkersOptions } from './workers.ts';
 
 export interface Ports {
   readonly broker: number;
@@ -40,6 +40,8 @@ export interface Stack {
   readonly facts: StackFacts;
   readonly identityProvider: IdentityProvider;
   readonly workers: Miniflare;
+  /** Ends the workers' runtime, as a deploy does, and starts it anew on the same ports and data. */
+  restart(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -59,7 +61,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const common = { ISSUER: broker, TICKET_AUDIENCE, ALLOWED_ORIGINS: allowedOrigins, MODE: 'development' };
   const { access, auth0 } = identityProvider;
   try {
-    const workers = await startWorkers({
+    const plans: WorkersOptions = {
       stateDir: options.stateDir,
       onLog: options.onLog ?? (() => {}),
       workers: [
@@ -86,7 +88,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
         },
         { name: 'agent-worker', port: ports.agentWorker, settings: common },
       ],
-    });
+    };
+    const workers = await startWorkers(plans);
     await prepare(workers, secrets).catch(async (error: unknown) => {
       await workers.dispose();
       throw error;
@@ -105,6 +108,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       },
       identityProvider,
       workers,
+      restart: () => restartWorkers(workers, plans),
       close: async () => {
         await Promise.all([workers.dispose(), identityProvider.close()]);
       },

@@ -2,6 +2,7 @@ import { createTicketProvider, type TicketProvider } from '@agent-ticket/shared/
 import { AgentClient } from 'agents/client';
 import { createRoot, hydrateRoot, type Root } from 'react-dom/client';
 import { type Hook, type HookAgent, Hooks, type HookOptions } from './hooks.tsx';
+import { type Kind, KINDS, type Place, type Started } from './kinds.ts';
 
 /**
  * An app whose parts lie open, so that a test can be its code. Functions do not travel from a test to a page, so what
@@ -36,6 +37,12 @@ class App {
   /** A hook without one. */
   stockHook(name: string, options: HookOptions): Hook {
     return { name, options: () => options };
+  }
+
+  /** Starts one client of each kind, and renders those that are hooks. */
+  async start(kinds: readonly (readonly [Kind, Place])[]): Promise<void> {
+    const started: Started[] = await Promise.all(kinds.map(([kind, place]) => KINDS[kind](place)));
+    this.show(started.flatMap((one) => ('hook' in one ? one.hook : [])));
   }
 
   ticket(name: string): TicketProvider {
