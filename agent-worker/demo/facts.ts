@@ -2,7 +2,11 @@
 export interface DemoFacts {
   /** Base address of the broker; `<broker>/tickets` mints. */
   readonly broker: string;
-  /** Enabled agents that everybody may know of. */
+  /** Where people sign in and out by Access, where that is not the broker's own address. */
+  readonly accessUrl?: string;
+  /** Path of the page of the chat agent, where there is one. */
+  readonly chat?: string;
+  /** Enabled agents with sockets that everybody may know of. */
   readonly agents: readonly DemoAgent[];
 }
 

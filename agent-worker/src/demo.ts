@@ -8,6 +8,8 @@ export interface DemoPorts {
   readonly registry: AgentRegistry;
   /** Base address of the broker, which the page asks for tickets. */
   readonly broker: string;
+  /** Where people sign in and out by Access, where that is not the broker's own address. */
+  readonly accessUrl: string | undefined;
   /** The built page. */
   readonly assets: { fetch(request: Request): Promise<Response> };
   readonly randomId: () => string;
@@ -22,8 +24,13 @@ const FILES: Readonly<Record<string, string>> = {
   '/demo.css': '/demo.css',
   '/demo.js': '/demo.js',
   '/icon.svg': '/icon.svg',
+  '/chat': '/chat/chat.html',
+  '/chat.css': '/chat/chat.css',
+  '/chat.js': '/chat/chat.js',
 };
 const FACTS = '/demo.json';
+/** The page of the chat agent. */
+const CHAT = '/chat';
 const METHODS = ['GET', 'HEAD'] as const;
 
 /** Answers one request that is no agent's. */
@@ -47,15 +54,21 @@ export async function answerDemoRequest(request: Request, ports: DemoPorts): Pro
   return answer;
 }
 
-/** Agents that only some may know of stay out of a list for everybody. */
-function factsOf({ broker, registry }: DemoPorts): DemoFacts {
+/** Agents that only some may know of stay out of a list for everybody, and so do those that take no socket. */
+function factsOf({ broker, registry, accessUrl }: DemoPorts): DemoFacts {
   const agents = registry.flatMap(
-    ({ slug, displayName, description, access, instances, enabled }): DemoAgent[] =>
-      enabled && access !== 'grant'
+    ({ slug, displayName, description, access, instances, enabled, transport }): DemoAgent[] =>
+      enabled && access !== 'grant' && transport === 'websocket'
         ? [{ slug, displayName, description, access, instances: instances ?? [] }]
         : [],
   );
-  return { broker, agents };
+  const chat = agents.some(({ slug }) => slug === 'chat') && Object.hasOwn(FILES, CHAT);
+  return {
+    broker,
+    agents,
+    ...(chat ? { chat: CHAT } : {}),
+    ...(accessUrl === undefined ? {} : { accessUrl }),
+  };
 }
 
 /** The page loads its own files, asks the broker, opens sockets here, and does nothing else (CSP Level 3). */

@@ -1,13 +1,13 @@
 import type { policyQueries } from '@agent-ticket/drizzle/control/policy.ts';
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
-import { targetName, targetNamesOf } from '@agent-ticket/shared/control.ts';
+import { targetNamesOf, targetNamesOfPrincipal } from '@agent-ticket/shared/control.ts';
 import { present } from '@agent-ticket/shared/handshake.ts';
 import { CREDENTIAL_MIN_LEFT_SECONDS, TICKET_TTL_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { TicketId } from '@agent-ticket/shared/names.ts';
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import { findAgent } from '@agent-ticket/shared/registry.ts';
 import { formatScope } from '@agent-ticket/shared/scope.ts';
-import { actorsOf } from './delegation.ts';
+import { partiesOf } from './delegation.ts';
 import { claimFirst, type FirstUserPorts } from './first-user.ts';
 import type { CallFacts } from './http/call.ts';
 import { fitsTicket, type IssuedTicket, issueTicket, ticketPayload } from './issue.ts';
@@ -76,8 +76,7 @@ export async function exchange(
     instance: request.instance,
     lockTargets: [
       ...targetNamesOf({ principal: who.principal.id, ...request, ...kid }),
-      // Who may not act here may not act for somebody else either.
-      ...actorsOf(who.act).map((id) => targetName({ kind: 'principal', id })),
+      ...partiesOf(who).flatMap(targetNamesOfPrincipal),
     ],
     now: call.now,
   });
@@ -188,7 +187,7 @@ function ticketEvent(
   };
   const onBehalf = {
     ...(who.act === undefined ? {} : { actor: who.act.sub }),
-    ...(who.clientId === undefined ? {} : { client_id: who.clientId }),
+    ...(who.client === undefined ? {} : { client_id: who.client.id }),
   };
   return decision.allowed
     ? {

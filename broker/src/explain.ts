@@ -1,9 +1,9 @@
-import { targetName, targetNamesOf } from '@agent-ticket/shared/control.ts';
+import { targetNamesOf, targetNamesOfPrincipal } from '@agent-ticket/shared/control.ts';
 import { PrincipalId, Tier } from '@agent-ticket/shared/names.ts';
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import { formatScope } from '@agent-ticket/shared/scope.ts';
 import * as z from 'zod';
-import { actorsOf } from './delegation.ts';
+import { partiesOf } from './delegation.ts';
 import { claimFirst } from './first-user.ts';
 import { readBody } from './http/body.ts';
 import type { Handler } from './http/call.ts';
@@ -48,7 +48,7 @@ export const explain =
           instance: request.instance,
           ...kid,
         }),
-        ...actorsOf(who.act).map((id) => targetName({ kind: 'principal', id })),
+        ...partiesOf(who).flatMap(targetNamesOfPrincipal),
       ],
       now: call.now,
     });

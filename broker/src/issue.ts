@@ -12,7 +12,7 @@ export interface TicketOrder {
   readonly issuer: string;
   readonly audience: string;
   readonly jti: TicketId;
-  readonly who: Pick<Authenticated, 'principal' | 'act' | 'clientId'>;
+  readonly who: Pick<Authenticated, 'principal' | 'act' | 'client'>;
   readonly decision: Extract<Decision, { allowed: true }>;
   readonly agent: string;
   readonly instance: string;
@@ -30,7 +30,7 @@ export interface IssuedTicket extends VerifiedTicket {
 /** The claims of a ticket (its payload), before anybody has signed or recorded anything. */
 export function ticketPayload(order: TicketOrder): TicketPayload {
   const { decision, now } = order;
-  const { principal, act, clientId } = order.who;
+  const { principal, act, client } = order.who;
   return {
     iss: order.issuer,
     aud: order.audience,
@@ -46,7 +46,7 @@ export function ticketPayload(order: TicketOrder): TicketPayload {
     tier: principal.tier,
     transport: order.transport,
     session_expiry: decision.sessionExpiry,
-    ...(clientId === undefined ? {} : { client_id: clientId }),
+    ...(client === undefined ? {} : { client_id: client.id }),
     ...(act === undefined ? {} : { act }),
   };
 }

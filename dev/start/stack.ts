@@ -4,6 +4,7 @@ import { type IdentityProvider, startIdentityProvider } from '../identity-provid
 import { migrate } from './migrate.ts';
 import type { DevSecrets, SeededCredential } from './secrets.ts';
 import { seed } from './seed.ts';
+import { seedPeople } from './seed-people.ts';
 import { restartWorkers, startWorkers, type WorkersOptions } from './workers.ts';
 
 export interface Ports {
@@ -54,7 +55,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const agentWorker = `http://127.0.0.1:${ports.agentWorker}`;
   const identityProvider = await startIdentityProvider({
     port: ports.identityProvider,
-    auth0: { baseUrl: broker },
+    auth0: { baseUrl: broker, logoutUrls: [`${agentWorker}/`, `${agentWorker}/chat`] },
     ...(options.identityStateDir === undefined ? {} : { stateDir: options.identityStateDir }),
   });
   const allowedOrigins = [agentWorker, ...(options.pageOrigins ?? [])].join(',');
@@ -86,11 +87,15 @@ export async function startStack(options: StackOptions): Promise<Stack> {
             BASE_URL: broker,
           },
         },
-        { name: 'agent-worker', port: ports.agentWorker, settings: common },
+        {
+          name: 'agent-worker',
+          port: ports.agentWorker,
+          settings: { ...common, DEMO_ACCESS_URL: access.url },
+        },
       ],
     };
     const workers = await startWorkers(plans);
-    await prepare(workers, secrets).catch(async (error: unknown) => {
+    await prepare(workers, secrets, identityProvider).catch(async (error: unknown) => {
       await workers.dispose();
       throw error;
     });
@@ -119,10 +124,16 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   }
 }
 
-/** Brings both databases to the newest schema, with the tokens of {@link DevSecrets} in them. */
-async function prepare(workers: Miniflare, secrets: DevSecrets): Promise<void> {
+/** Brings both databases to the newest schema, with the tokens of {@link DevSecrets} and the people's grants in them. */
+async function prepare(
+  workers: Miniflare,
+  secrets: DevSecrets,
+  identityProvider: IdentityProvider,
+): Promise<void> {
   const control = await workers.getD1Database('CONTROL', 'broker');
   await migrate(control, 'control');
   await migrate(await workers.getD1Database('RECORD', 'broker'), 'record');
-  await seed(openControl(control), secrets, Date.now());
+  const now = Date.now();
+  await seed(openControl(control), secrets, now);
+  await seedPeople(openControl(control), identityProvider, now);
 }

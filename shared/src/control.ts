@@ -63,19 +63,21 @@ export interface Targetable {
 
 const SERVICE_TOKEN = /^token:(.+)$/;
 
-/** The names of every target that would hit this session or request. */
-export function targetNamesOf({ principal, agent, instance, session, kid }: Targetable): string[] {
+/** The names of every target that is this principal, wherever it goes. */
+export function targetNamesOfPrincipal(principal: string): string[] {
   const token = SERVICE_TOKEN.exec(principal)?.[1];
-  return [
-    'everything:',
-    `principal:${principal}`,
-    `agent:${agent}`,
-    `instance:${agent}/${instance}`,
-    ...(session === undefined ? [] : [`session:${session}`]),
-    ...(token === undefined ? [] : [`service-token:${token}`]),
-    ...(kid === undefined ? [] : [`key:${kid}`]),
-  ];
+  return [`principal:${principal}`, ...(token === undefined ? [] : [`service-token:${token}`])];
 }
+
+/** The names of every target that would hit this session or request. */
+export const targetNamesOf = ({ principal, agent, instance, session, kid }: Targetable): string[] => [
+  'everything:',
+  ...targetNamesOfPrincipal(principal),
+  `agent:${agent}`,
+  `instance:${agent}/${instance}`,
+  ...(session === undefined ? [] : [`session:${session}`]),
+  ...(kid === undefined ? [] : [`key:${kid}`]),
+];
 
 /**
  * `terminate` ends sockets for good (close 4003); `lock` does too and has the named objects refuse new ones until

@@ -2,6 +2,7 @@ import type { GrantRow } from '@agent-ticket/drizzle/control/policy.ts';
 import { AgentSlug, InstanceName, PrincipalId, Role } from '@agent-ticket/shared/names.ts';
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import * as z from 'zod';
+import { foldAddress } from '../email-address.ts';
 import { readBody } from '../http/body.ts';
 import type { Call, Handler } from '../http/call.ts';
 import { iso } from '../http/iso.ts';
@@ -11,11 +12,11 @@ import { subjectsOf } from '../principal.ts';
 import { carryOut, outboxRow } from '../termination.ts';
 import { adminEvent } from './event.ts';
 
-/** E-mail subjects are kept in lower case, the form in which addresses are compared. */
+/** E-mail subjects are kept in the spelling in which addresses are compared. */
 const EmailSubject = z
   .string()
   .regex(/^email:(\*|[^\s@*]{1,64})@[A-Za-z0-9.-]{1,253}$/)
-  .transform((subject) => subject.toLowerCase());
+  .transform(foldAddress);
 const GroupSubject = z.string().regex(/^group:\S{1,256}:\S.{0,127}$/);
 const Subject = z.union([
   EmailSubject,
@@ -66,11 +67,11 @@ export const listGrants =
     if (!page.ok) return { outcome: page };
     const { limit, after } = page.value;
     const rows = await ports.grants.list(
-      // As it is stored: addresses are compared in lower case.
+      // As it is stored.
       {
         agent,
         instance,
-        subject: subject?.startsWith('email:') ? subject.toLowerCase() : subject,
+        subject: subject?.startsWith('email:') ? foldAddress(subject) : subject,
         now: call.now,
       },
       after,

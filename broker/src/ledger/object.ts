@@ -1,13 +1,16 @@
 import { DurableObject } from 'cloudflare:workers';
+import { STATEMENT_DEADLINE_MS, within } from '@agent-ticket/drizzle/deadline.ts';
 import { backlogQueries } from '@agent-ticket/drizzle/object/backlog.ts';
 import { createDelivery } from '@agent-ticket/drizzle/object/delivery.ts';
 import { enqueue } from '@agent-ticket/drizzle/object/drain.ts';
 import { rateQueries } from '@agent-ticket/drizzle/object/rates.ts';
 import { createObjectTables } from '@agent-ticket/drizzle/object/tables.ts';
 import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
+import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { type Ledger, type LedgerAnswer, type LedgerEntry, RATE_WINDOW_MS } from '../ledger.ts';
 import { overLimit } from './over-limit.ts';
+import { answerOf, excessOf } from './window.ts';
 
 /** How soon facts are offered to the record database again after it refused them. */
 const RETRY_MS = 5_000;
@@ -20,6 +23,8 @@ export class LedgerObject extends DurableObject<Cloudflare.Env> {
   readonly #backlog: ReturnType<typeof backlogQueries>;
   readonly #rates: ReturnType<typeof rateQueries>;
   readonly #delivery: ReturnType<typeof createDelivery>;
+  /** When the alarm rings, as far as this life of the object knows. */
+  #alarmAt = Number.POSITIVE_INFINITY;
 
   constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
     super(ctx, env);
@@ -31,49 +36,67 @@ export class LedgerObject extends DurableObject<Cloudflare.Env> {
       openRecord: () => openRecord(env.RECORD),
       clock: () => Date.now(),
       keepAlive: (work) => ctx.waitUntil(work),
+      onSetAside: (fact) => console.error(JSON.stringify({ event: 'fact_set_aside', ...fact })),
       onFailure: async (error) => {
-        console.error(JSON.stringify({ event: 'record_delivery_failed', error: describeError(error) }));
-        await ctx.storage.setAlarm(Date.now() + RETRY_MS);
+        const line = {
+          event: 'record_delivery_failed',
+          waiting: this.waiting(),
+          error: describeError(error),
+        };
+        console.error(JSON.stringify(line));
+        this.#wakeBy(Date.now() + RETRY_MS);
       },
     });
+    // What an earlier life left may have no other occasion.
+    this.#offer(Date.now());
   }
 
-  settle(entry: LedgerEntry): LedgerAnswer {
-    const now = Date.now();
-    const window =
-      entry.rate === undefined ? undefined : this.#rates.count(entry.rate.key, now, RATE_WINDOW_MS);
-    const rate =
-      entry.rate === undefined || window === undefined
-        ? null
-        : {
-            limit: entry.rate.limit,
-            remaining: Math.max(0, entry.rate.limit - window.count),
-            resetAt: Math.ceil((window.startedAt + RATE_WINDOW_MS) / 1000),
-          };
-    const excess = rate === null || window === undefined ? 0 : window.count - rate.limit;
-    // A flood buys one row a window, not one a request.
-    const event =
-      excess <= 0 ? entry.event : excess === 1 ? entry.event && overLimit(entry.event) : undefined;
-    if (event !== undefined) {
-      enqueue(this.#backlog, { event });
-      this.#delivery.start();
+  settle({ rate, event }: LedgerEntry): LedgerAnswer {
+    if (rate === undefined) {
+      this.#keep(event);
+      return { admitted: true, rate: null };
     }
-    if (rate !== null) this.#purgeSoon(now);
-    return excess > 0 && rate !== null ? { admitted: false, rate } : { admitted: true, rate };
+    const now = Date.now();
+    const window = this.#rates.count(rate.key, now, RATE_WINDOW_MS);
+    const excess = excessOf(rate, window);
+    if (excess <= 0) this.#keep(event);
+    // A flood buys one row a window, not one a request.
+    else if (excess === 1) this.#keep(event && overLimit(event));
+    this.#wakeBy(now + 2 * RATE_WINDOW_MS);
+    return answerOf(rate, window);
   }
 
-  /** Windows are forgotten once they are over; an alarm that stands already will do. */
-  #purgeSoon(now: number): void {
-    this.ctx.waitUntil(
-      this.ctx.storage.getAlarm().then(async (at) => {
-        if (at === null) await this.ctx.storage.setAlarm(now + 2 * RATE_WINDOW_MS);
-      }),
-    );
+  #keep(event: AuditEvent | undefined): void {
+    if (event === undefined) return;
+    enqueue(this.#backlog, { event });
+    this.#offer(Date.now());
+  }
+
+  /** How many events the record database does not have yet. */
+  waiting(): number {
+    return this.#backlog.count();
+  }
+
+  /** Offers what waits to the record database. The alarm is set first: this life may end before an answer comes. */
+  #offer(now: number): void {
+    if (this.#backlog.count() === 0) return;
+    this.#wakeBy(now + RETRY_MS);
+    this.#delivery.start();
+  }
+
+  /** Sets the alarm unless it rings sooner. Written with whatever the object writes now. */
+  #wakeBy(at: number): void {
+    if (this.#alarmAt <= at) return;
+    this.#alarmAt = at;
+    this.ctx.waitUntil(this.ctx.storage.setAlarm(at));
   }
 
   override async alarm(): Promise<void> {
-    this.#rates.purge(Date.now() - RATE_WINDOW_MS);
-    this.#delivery.start();
+    const now = Date.now();
+    this.#alarmAt = Number.POSITIVE_INFINITY;
+    this.#rates.purge(now - RATE_WINDOW_MS);
+    if (!this.#rates.isEmpty()) this.#wakeBy(now + 2 * RATE_WINDOW_MS);
+    this.#offer(now);
   }
 }
 
@@ -81,9 +104,25 @@ export class LedgerObject extends DurableObject<Cloudflare.Env> {
 const SHARDS = 64;
 
 /** The ledger behind its objects. */
-export const ledgerOf = (namespace: DurableObjectNamespace<LedgerObject>): Ledger => ({
-  async settle(account, entry) {
-    const digest = new DataView(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(account)));
-    return namespace.get(namespace.idFromName(`ledger:${digest.getUint32(0) % SHARDS}`)).settle(entry);
-  },
-});
+export const ledgerOf = (
+  namespace: DurableObjectNamespace<LedgerObject>,
+  deadlineMs = STATEMENT_DEADLINE_MS,
+): Ledger => {
+  const shard = (number: number) => namespace.get(namespace.idFromName(`ledger:${number}`));
+  return {
+    async settle(account, entry) {
+      const digest = new DataView(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(account)));
+      const object = shard(digest.getUint32(0) % SHARDS);
+      // An object that does not answer must not hold a caller; an event that it writes late is one of a ticket that was
+      // never made, which is no harm.
+      return within<LedgerAnswer>(deadlineMs, object.settle(entry));
+    },
+
+    async waiting() {
+      const counts = await Promise.all(
+        Array.from({ length: SHARDS }, (_, number) => within<number>(deadlineMs, shard(number).waiting())),
+      );
+      return counts.reduce((sum, count) => sum + count, 0);
+    },
+  };
+};

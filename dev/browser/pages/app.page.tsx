@@ -1,8 +1,8 @@
 import { createTicketProvider, type TicketProvider } from '@agent-ticket/shared/client/provider.ts';
 import { AgentClient } from 'agents/client';
 import { createRoot, hydrateRoot, type Root } from 'react-dom/client';
-import { type Hook, type HookAgent, Hooks, type HookOptions } from './hooks.tsx';
-import { type Kind, KINDS, type Place, type Started } from './kinds.ts';
+import { type Hook, type HookAgent, type HookOptions, Hooks } from './hooks.tsx';
+import { KINDS, type Kind, type Place, type Started } from './kinds.ts';
 
 /**
  * An app whose parts lie open, so that a test can be its code. Functions do not travel from a test to a page, so what

@@ -19,9 +19,10 @@ export const TENANT = 'https://tenant.test/';
 const OTHER = 'https://other.test/';
 const AUDIENCE = 'https://broker.test/api';
 
-/** An agent that belongs to its first user, and one that only a grant opens. */
+/** An agent that belongs to its first user, one that only a grant opens, and one that is disabled. */
 export const DIARY: AgentEntry = { ...AGENTS[0], slug: 'diary', bindingKey: 'DIARY', access: 'first-user' };
 export const HIDDEN: AgentEntry = { ...AGENTS[0], slug: 'hidden', bindingKey: 'HIDDEN', access: 'grant' };
+export const ASLEEP: AgentEntry = { ...AGENTS[0], slug: 'asleep', bindingKey: 'ASLEEP', enabled: false };
 
 export const CLEAN: Receipt = { closed: 2, objects: 1, unreachable: 0, pending: 0, ms: 3 };
 
@@ -91,7 +92,7 @@ export async function openOffice(): Promise<Office> {
   const worker: Office['worker'] = { answer: async () => Response.json(CLEAN), tokens: [] };
   const ports: BrokerPorts = {
     ...stand.ports,
-    registry: [...AGENTS, DIARY, HIDDEN],
+    registry: [...AGENTS, DIARY, HIDDEN, ASLEEP],
     sessions: sessionQueries(record.db),
     termination: {
       ...stand.ports.termination,
