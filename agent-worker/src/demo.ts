@@ -29,8 +29,6 @@ const FILES: Readonly<Record<string, string>> = {
   '/chat.js': '/chat/chat.js',
 };
 const FACTS = '/demo.json';
-/** The page of the chat agent. */
-const CHAT = '/chat';
 const METHODS = ['GET', 'HEAD'] as const;
 
 /** Answers one request that is no agent's. */
@@ -62,11 +60,10 @@ function factsOf({ broker, registry, accessUrl }: DemoPorts): DemoFacts {
         ? [{ slug, displayName, description, access, instances: instances ?? [] }]
         : [],
   );
-  const chat = agents.some(({ slug }) => slug === 'chat') && Object.hasOwn(FILES, CHAT);
   return {
     broker,
     agents,
-    ...(chat ? { chat: CHAT } : {}),
+    ...(agents.some(({ slug }) => slug === 'chat') ? { chat: '/chat' } : {}),
     ...(accessUrl === undefined ? {} : { accessUrl }),
   };
 }

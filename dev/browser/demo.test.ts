@@ -103,7 +103,7 @@ it('somebody ends the session of one window from another', async () => {
   await second.getByRole('button', { name: /^End counter \/ demo-two-windows, elsewhere/ }).click();
   await second.getByText(/^Ended: its socket was closed in \d+ ms\.$/).waitFor();
   await card.getByText('Ended: 4003 forbidden').waitFor();
-  expect(await card.innerText()).toContain('the session was ended from outside');
+  expect(await card.innerText()).toContain('The session was ended from outside');
   await tab.screenshot('demo-ended');
 });
 
@@ -204,4 +204,12 @@ it('the built page names nobody of the stand-in and no address of it', async () 
     for (const word of ['alice', 'bob@', 'mallory', '8790', identityProvider, 'stand-in', 'access/token'])
       expect(text.toLowerCase(), `${word} in /${file}`).not.toContain(word);
   }
+});
+
+it('the chat is a link away, and leads back', async () => {
+  const { page } = await openTab(demoUrl(), { expects: [answers(401, '/tickets')] });
+  await press(page, 'The chat, as an app would have it', 'link');
+  await page.getByRole('heading', { name: 'Chat', exact: true }).waitFor();
+  await press(page, 'Ticket demo', 'link');
+  await page.getByRole('heading', { name: 'Agent ticket demo' }).waitFor();
 });

@@ -10,6 +10,8 @@ export interface WorkerPlan {
   readonly name: 'broker' | 'agent-worker';
   readonly port: number;
   readonly settings: Readonly<Record<string, string>>;
+  /** Without its bindings to other workers, which are not there. */
+  readonly isAlone?: boolean;
 }
 
 export interface WorkersOptions {
@@ -47,7 +49,7 @@ const miniflareOptions = ({ workers, stateDir, onLog }: WorkersOptions) =>
     workers: workers.map(workerOptions),
   });
 
-function workerOptions({ name, port, settings }: WorkerPlan) {
+function workerOptions({ name, port, settings, isAlone = false }: WorkerPlan) {
   const {
     modulesRules: _rules,
     bindings: _vars,
@@ -55,6 +57,7 @@ function workerOptions({ name, port, settings }: WorkerPlan) {
   } = readWorker(`${ROOT}${name}/wrangler.jsonc`).workerOptions;
   return {
     ...options,
+    ...(isAlone ? { serviceBindings: {} } : {}),
     name,
     rootPath: `${ROOT}${name}/dist`,
     modules: true as const,

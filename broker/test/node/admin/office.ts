@@ -2,6 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openRecord } from '@agent-ticket/drizzle/open-libsql.ts';
+import { type InvocationFact, insertInvocation } from '@agent-ticket/drizzle/record/invocation-facts.ts';
+import { invocationQueries } from '@agent-ticket/drizzle/record/invocations.ts';
 import { recordLockQueries, selectLocks } from '@agent-ticket/drizzle/record/locks.ts';
 import { type SessionFact, sessionQueries, upsertSession } from '@agent-ticket/drizzle/record/sessions.ts';
 import { AGENTS } from '@agent-ticket/shared/agents.ts';
@@ -60,6 +62,8 @@ export interface Office {
   /** Targets that agent workers find locked now, with their ends. */
   lockedAtWorkers(targets: readonly string[]): Promise<{ target: string; until: number | null }[]>;
   openSession(fact: Partial<SessionFact>): Promise<string>;
+  /** Writes a call within a session. */
+  invoke(sessionId: string, fact: Pick<InvocationFact, 'method' | 'startedAt'>): Promise<void>;
 }
 
 /** A broker with two tenants, a worker that can be taken down, and a record database that a test can write. */
@@ -94,6 +98,7 @@ export async function openOffice(): Promise<Office> {
     ...stand.ports,
     registry: [...AGENTS, DIARY, HIDDEN, ASLEEP],
     sessions: sessionQueries(record.db),
+    invocations: invocationQueries(record.db),
     termination: {
       ...stand.ports.termination,
       recordLocks: recordLockQueries(record.db),
@@ -140,6 +145,16 @@ export async function openOffice(): Promise<Office> {
     },
     commandsWaiting: () => ports.termination.outbox.count(),
     lockedAtWorkers: (targets) => selectLocks(record.db, targets, stand.clock.now * 1000),
+    async invoke(sessionId, fact) {
+      await insertInvocation(record.db, {
+        id: crypto.randomUUID(),
+        sessionId,
+        durationMs: 1,
+        outcome: 'success',
+        code: null,
+        ...fact,
+      });
+    },
     async openSession(fact) {
       const id = crypto.randomUUID();
       await upsertSession(record.db, {
