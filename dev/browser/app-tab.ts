@@ -1,4 +1,4 @@
-import { expect, inject } from 'vitest';
+import { inject } from 'vitest';
 import { type Front, openFront } from '../e2e/front.ts';
 import { auth0Token } from './access-token.ts';
 import { pass } from './page-clock.ts';
@@ -93,6 +93,3 @@ export async function openApp({ person = 'auth0|alice', ...options }: AppOptions
 /** The same line for all of them. */
 export const all = (names: readonly string[], line: string): Record<string, string> =>
   Object.fromEntries(names.map((name) => [name, line]));
-
-export const expectLines = async (tab: AppTab, lines: Record<string, string>): Promise<void> =>
-  expect(await tab.lines()).toEqual(lines);
