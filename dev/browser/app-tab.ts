@@ -1,4 +1,4 @@
-import { expect, inject } from 'vitest';
+import { inject } from 'vitest';
 import { type Front, openFront } from '../e2e/front.ts';
 import { auth0Token } from './access-token.ts';
 import { pass } from './page-clock.ts';
@@ -28,8 +28,8 @@ export interface AppTab extends Tab {
   lines(): Promise<Record<string, string>>;
   /** Waits until each of these hooks says so; in a page whose clock stands, time is passed by the test. */
   until(name: string, line: string): Promise<void>;
-  /** Lets time pass; only with a clock of its own. */
-  pass(ms: number): Promise<void>;
+  /** Lets time pass, in steps of half a second or what is said; only with a clock of its own. */
+  pass(ms: number, step?: number): Promise<void>;
 }
 
 export interface AppOptions extends TabOptions {
@@ -86,13 +86,10 @@ export async function openApp({ person = 'auth0|alice', ...options }: AppOptions
     until: async (name, line) => {
       await page.locator(`p[id="${name}"]`, { hasText: line }).waitFor();
     },
-    pass: (ms) => pass(page, ms),
+    pass: (ms, step) => pass(page, ms, step),
   };
 }
 
 /** The same line for all of them. */
 export const all = (names: readonly string[], line: string): Record<string, string> =>
   Object.fromEntries(names.map((name) => [name, line]));
-
-export const expectLines = async (tab: AppTab, lines: Record<string, string>): Promise<void> =>
-  expect(await tab.lines()).toEqual(lines);

@@ -21,10 +21,10 @@ export async function stopClock(context: BrowserContext, now: number): Promise<v
 }
 
 /** Lets time pass in the page, step by step, waiting for what it asks of servers after each. */
-export async function pass(page: Page, ms: number): Promise<void> {
+export async function pass(page: Page, ms: number, step = STEP_MS): Promise<void> {
   await page.evaluate(() => window.quiet());
-  for (let left = ms; left > 0; left -= STEP_MS) {
-    await page.clock.runFor(Math.min(left, STEP_MS));
+  for (let left = ms; left > 0; left -= step) {
+    await page.clock.runFor(Math.min(left, step));
     await page.evaluate(() => window.quiet());
   }
 }

@@ -55,17 +55,24 @@ export async function openFront(target: string): Promise<Front> {
     answered.pipe(answer);
   }
 
+  function keep(socket: Duplex): void {
+    sockets.add(socket);
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => sockets.delete(socket));
+  }
+
   function upgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer): void {
     const instance = INSTANCE.exec(incoming.url ?? '')?.[1] ?? '';
     upgrades.push(instance);
-    socket.on('error', () => socket.destroy());
+    keep(socket);
     const refusal = refusalOf(instance);
-    if (refusal) socket.end(refusalBytes(incoming, refusal));
+    if (refusal) socket.resume().end(refusalBytes(incoming, refusal));
     else join(incoming, socket, head);
   }
 
   function join(incoming: IncomingMessage, socket: Duplex, head: Buffer): void {
     const other: Socket = connect(upstream);
+    keep(other);
     const lines = incoming.rawHeaders.flatMap((name, i, all) => (i % 2 ? [] : `${name}: ${all[i + 1]}`));
     other.write([`GET ${incoming.url} HTTP/1.1`, ...lines, '', ''].join('\r\n'));
     other.write(head);
@@ -73,13 +80,8 @@ export async function openFront(target: string): Promise<Front> {
       [socket, other],
       [other, socket],
     ] as const) {
-      sockets.add(from);
       from.pipe(to);
-      from.on('error', () => to.destroy());
-      from.on('close', () => {
-        sockets.delete(from);
-        to.destroy();
-      });
+      from.on('close', () => to.destroy());
     }
   }
 

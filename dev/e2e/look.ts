@@ -15,6 +15,9 @@ export const objectsOf = (binding: 'COUNTER' | 'LOBBY'): Promise<string[]> =>
 export const objectId = (binding: 'COUNTER' | 'LOBBY', name: string): Promise<string> =>
   ask({ about: 'object id', binding, name }, z.string());
 
+/** Both workers end, and are there again when this resolves. */
+export const restartWorkers = (): Promise<string> => ask({ about: 'restart' }, z.literal('restarted'));
+
 /** A row of `agent_sessions`, every column of it. */
 const SessionRow = z.strictObject({
   id: z.uuid(),

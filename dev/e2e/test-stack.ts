@@ -40,7 +40,7 @@ export async function provideStack(
     stateDir: join(folder, 'state'),
     onLog: (line) => log.write(`${line}\n`),
   });
-  const desk = await openDesk(stack.workers);
+  const desk = await openDesk(stack);
   provide('stack', stack.facts);
   provide('place', {
     folder,

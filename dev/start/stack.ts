@@ -5,7 +5,7 @@ import { migrate } from './migrate.ts';
 import type { DevSecrets, SeededCredential } from './secrets.ts';
 import { seed } from './seed.ts';
 import { seedPeople } from './seed-people.ts';
-import { startWorkers } from './workers.ts';
+import { restartWorkers, startWorkers, type WorkersOptions } from './workers.ts';
 
 export interface Ports {
   readonly broker: number;
@@ -45,6 +45,8 @@ export interface Stack {
   readonly facts: StackFacts;
   readonly identityProvider: IdentityProvider;
   readonly workers: Miniflare;
+  /** Ends the workers' runtime, as a deploy does, and starts it anew on the same ports and data. */
+  restart(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -64,7 +66,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const common = { ISSUER: broker, TICKET_AUDIENCE, ALLOWED_ORIGINS: allowedOrigins, MODE: 'development' };
   const { access, auth0 } = identityProvider;
   try {
-    const workers = await startWorkers({
+    const plans: WorkersOptions = {
       stateDir: options.stateDir,
       onLog: options.onLog ?? (() => {}),
       workers: [
@@ -97,7 +99,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
           settings: { ...common, DEMO_ACCESS_URL: access.url },
         },
       ],
-    });
+    };
+    const workers = await startWorkers(plans);
     await prepare(workers, secrets, identityProvider).catch(async (error: unknown) => {
       await workers.dispose();
       throw error;
@@ -116,6 +119,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       },
       identityProvider,
       workers,
+      restart: () => restartWorkers(workers, plans),
       close: async () => {
         await Promise.all([workers.dispose(), identityProvider.close()]);
       },

@@ -24,18 +24,8 @@ export interface WorkersOptions {
 }
 
 /** Starts both workers in one workerd, so that they share databases and reach each other over bindings. */
-export async function startWorkers({ workers, stateDir, onLog }: WorkersOptions): Promise<Miniflare> {
-  const miniflare = new Miniflare(
-    convertV4MiniflareOptions({
-      host: '127.0.0.1',
-      port: 0,
-      cf: false,
-      log: new Log(LogLevel.ERROR),
-      handleStructuredLogs: ({ message }) => onLog(message),
-      ...(stateDir === undefined ? {} : { resourcePersistencePath: stateDir }),
-      workers: workers.map(workerOptions),
-    }),
-  );
+export async function startWorkers(options: WorkersOptions): Promise<Miniflare> {
+  const miniflare = new Miniflare(miniflareOptions(options));
   try {
     await miniflare.ready;
     return miniflare;
@@ -44,6 +34,21 @@ export async function startWorkers({ workers, stateDir, onLog }: WorkersOptions)
     throw error;
   }
 }
+
+/** Ends the workerd of both workers and starts another one; what is in memory alone is gone. */
+export const restartWorkers = (miniflare: Miniflare, options: WorkersOptions): Promise<void> =>
+  miniflare.setOptions(miniflareOptions(options));
+
+const miniflareOptions = ({ workers, stateDir, onLog }: WorkersOptions) =>
+  convertV4MiniflareOptions({
+    host: '127.0.0.1',
+    port: 0,
+    cf: false,
+    log: new Log(LogLevel.ERROR),
+    handleStructuredLogs: ({ message }) => onLog(message),
+    ...(stateDir === undefined ? {} : { resourcePersistencePath: stateDir }),
+    workers: workers.map(workerOptions),
+  });
 
 function workerOptions({ name, folder = `${ROOT}${name}`, port, settings, isAlone = false }: WorkerPlan) {
   const {

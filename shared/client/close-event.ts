@@ -1,4 +1,3 @@
-import { CLOSE_OF_STATUS, type TicketRefused } from './errors.ts';
 import { CLOSED } from './ports.ts';
 
 /** A close as a stock client reads it. Node before 23 has no `CloseEvent`; there the members are enough. */
@@ -9,11 +8,10 @@ export function closeEvent(code: number, reason = ''): Event {
     : new CloseEvent('close', facts);
 }
 
-/** Stands in for a socket that must not open: closes at once, and for good. Nothing goes over the network. */
-export function refusedSocket(refusal: TicketRefused): object {
+/** Stands in for a socket that must not open: closes at once. Nothing goes over the network. */
+export function closedSocket(code: number, reason?: string): object {
   const socket = Object.assign(new EventTarget(), { readyState: CLOSED });
-  const close = closeEvent(refusal.status + CLOSE_OF_STATUS, refusal.code.toLowerCase());
   // After the caller has put its listeners on.
-  queueMicrotask(() => socket.dispatchEvent(close));
+  queueMicrotask(() => socket.dispatchEvent(closeEvent(code, reason)));
   return socket;
 }

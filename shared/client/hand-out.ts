@@ -12,6 +12,8 @@ export interface HandOut {
  * one closes for good.
  */
 export function handOut(take: () => Promise<string>): HandOut {
+  let asked: Promise<Record<string, string>> | undefined;
+
   /** The one ticket, or none. `patient`: waits rather than reject. */
   async function oneOrNone(patient: boolean): Promise<string[]> {
     for (;;) {
@@ -24,9 +26,18 @@ export function handOut(take: () => Promise<string>): HandOut {
     }
   }
 
+  async function forQuery(): Promise<Record<string, string>> {
+    // A rejection would take the component down with its page.
+    const [ticket] = await oneOrNone(true);
+    return ticket ? { [QUERY_PARAMETER]: ticket } : {};
+  }
+
   return {
     protocols: async () => [SUBPROTOCOL, ...(await oneOrNone(false))],
-    // A rejection would take the component down with its page.
-    query: async () => Object.fromEntries((await oneOrNone(true)).map((ticket) => [QUERY_PARAMETER, ticket])),
+    // The hook asks again with each close that it hears of, and forgets what it asked before.
+    query: () =>
+      (asked ??= forQuery().finally(() => {
+        asked = undefined;
+      })),
   };
 }

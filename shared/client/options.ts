@@ -54,7 +54,7 @@ export interface Settings extends TicketProviderOptions {
 }
 
 /** Anything else would show the credential to the network. */
-const SAFE = /^(https:|http:\/\/(localhost|127(\.\d+){3}|\[::1\])$)/;
+const SAFE = /^(https:|http:\/\/(localhost|127(\.\d+){3}|\[::1\])(:|$))/;
 
 /**
  * Options with their defaults. Throws a `TypeError` for what must not be tried; whether agent, instance and scope
@@ -65,8 +65,7 @@ export function settle(options: TicketProviderOptions): Settings {
   const service = kind === 'service-token';
   const browser = inBrowser();
   const runsIn = options.runsIn ?? (browser ? 'browser' : service ? 'process' : 'server-render');
-  const { protocol, hostname } = new URL(options.broker);
-  if (!SAFE.test(`${protocol}//${hostname}`)) throw new TypeError('broker: https, or http on loopback');
+  if (!SAFE.test(new URL(options.broker).origin)) throw new TypeError('broker: https, or http on loopback');
   if (service && (browser || runsIn === 'browser'))
     throw new TypeError('service-token: not in a browser, where everybody can read it');
   return {

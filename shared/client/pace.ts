@@ -55,7 +55,7 @@ export function createPace(clock: () => number, random: () => number): Pace {
       starts = starts.filter((start) => at - start < WINDOW_MS);
       const window = (starts.at(-WINDOW_MINTS) ?? -WINDOW_MS) + WINDOW_MS;
       const back = away && failures > 0 ? lastStart + AWAY_MS : 0;
-      return Math.max(0, Math.max(notBefore, toldNotBefore, window, back) - at);
+      return Math.max(at, notBefore, toldNotBefore, window, back) - at;
     },
     started(lasting) {
       lastStart = clock();

@@ -1,6 +1,6 @@
 import { QUERY_PARAMETER } from '../src/handshake.ts';
-import { closeEvent, refusedSocket } from './close-event.ts';
-import type { TicketRefused } from './errors.ts';
+import { closedSocket, closeEvent } from './close-event.ts';
+import { CLOSE_OF_STATUS, type TicketRefused } from './errors.ts';
 import { type ClientPorts, listen, OPEN, type RawSocket, type SocketLike } from './ports.ts';
 import { recordOf } from './ticket-answer.ts';
 import { type WatchPorts, watchSocket } from './watch-socket.ts';
@@ -32,12 +32,19 @@ export function createSockets(ports: SocketsPorts): Sockets {
   const alive = new Set<RawSocket>();
   const meant = new WeakSet<SocketLike>();
   const watching = { ...ports, meant };
+  /** The last address; with a query it has a ticket in it. */
+  let used: string;
 
   /** With `new` before it, a class whose `new` answers another object: what a stock client takes as WebSocket. */
   function open(url: string, protocols?: string | string[]): object {
-    const ticketed = protocols?.[1] ?? url.includes(`${QUERY_PARAMETER}=`);
-    const refusal = ticketed ? undefined : ports.refusal();
-    return refusal ? refusedSocket(refusal) : track(ports.openSocket(url, protocols));
+    const ticketed = url.includes(`${QUERY_PARAMETER}=`);
+    // While the hook waits for its query, its socket goes on trying with the ticket that it has used.
+    if (ticketed && url === used) return closedSocket(COME_BACK);
+    used = url;
+    const refusal = ticketed || protocols?.[1] ? undefined : ports.refusal();
+    return refusal
+      ? closedSocket(refusal.status + CLOSE_OF_STATUS, refusal.code.toLowerCase())
+      : track(ports.openSocket(url, protocols));
   }
 
   function track(socket: RawSocket): RawSocket {

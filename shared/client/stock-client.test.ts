@@ -23,6 +23,35 @@ describe('a ticket for each connection', () => {
     expect(world.sockets[0]?.protocols).toEqual([]);
   });
 
+  test('tried again with the query of before, it does not leave the page', async () => {
+    const world = new World();
+    const { WebSocket: Socket } = createTicketProvider(
+      world.options({ delivery: 'query' }),
+    ).useAgentOptions();
+    const url = 'wss://agents.example.com/agents/counter/main?ticket=h.t1.s';
+    new Socket(url);
+    const again = Object(new Socket(url));
+    const closes: number[] = [];
+    again.addEventListener('close', ({ code }: CloseEvent) => closes.push(code));
+    await pass(0);
+    expect(closes).toEqual([3000]);
+    new Socket(url.replace('t1', 't2'));
+    expect(world.sockets.map((socket) => socket.ticket())).toEqual(['h.t1.s', 'h.t2.s']);
+    await pass(11 * SECOND);
+  });
+
+  test('a query that is asked again before it has an answer is the same question', async () => {
+    const world = new World();
+    const ticket = createTicketProvider(world.options({ delivery: 'query' }));
+    const asked = Promise.all([ticket.query(), ticket.query(), ticket.query()]);
+    await pass(SECOND);
+    expect(await asked).toEqual(Array.from({ length: 3 }, () => ({ ticket: 'h.t1.s' })));
+    const next = ticket.query();
+    await pass(15 * SECOND);
+    expect(await next).toEqual({ ticket: 'h.t2.s' });
+    expect(world.mints).toHaveLength(2);
+  });
+
   test('two clients of one provider do not share one', async () => {
     const { world, ticket } = await open();
     const [second] = clientsOf(ticket, 1);

@@ -26,7 +26,7 @@ export function readTicketAnswer(text: string, agent: string, instance: string):
     ticket.length <= MAX_CHARS &&
     COMPACT.test(ticket) &&
     typeof expiresIn === 'number' &&
-    Number.isInteger(expiresIn) &&
+    expiresIn % 1 === 0 &&
     expiresIn > 0 &&
     expiresIn <= MAX_SECONDS &&
     typeof url === 'string' &&

@@ -1,7 +1,8 @@
 import { createTicketProvider, type TicketProvider } from '@agent-ticket/shared/client/provider.ts';
 import { AgentClient } from 'agents/client';
 import { createRoot, hydrateRoot, type Root } from 'react-dom/client';
-import { type Hook, type HookAgent, type HookOptions, Hooks } from './hooks.tsx';
+import { type Hook, type HookAgent, Hooks } from './hooks.tsx';
+import { KINDS, type Kind, type Place, type Started } from './kinds.ts';
 
 /**
  * An app whose parts lie open, so that a test can be its code. Functions do not travel from a test to a page, so what
@@ -11,9 +12,8 @@ class App {
   readonly createTicketProvider = createTicketProvider;
   readonly AgentClient = AgentClient;
   readonly tickets: Record<string, TicketProvider> = {};
-  /** What each hook answered last, and clients that a test made. */
+  /** What each hook answered last. */
   readonly agents: Record<string, HookAgent> = {};
-  readonly clients: Record<string, AgentClient> = {};
   #root: Root | undefined;
 
   /** Renders these hooks and no others. */
@@ -33,9 +33,10 @@ class App {
     return { name, ticket, options: () => ticket.useAgentOptions() };
   }
 
-  /** A hook without one. */
-  stockHook(name: string, options: HookOptions): Hook {
-    return { name, options: () => options };
+  /** Starts one client of each kind, and renders those that are hooks. */
+  async start(kinds: readonly (readonly [Kind, Place])[]): Promise<void> {
+    const started: Started[] = await Promise.all(kinds.map(([kind, place]) => KINDS[kind](place)));
+    this.show(started.flatMap((one) => ('hook' in one ? one.hook : [])));
   }
 
   ticket(name: string): TicketProvider {

@@ -1,0 +1,144 @@
+import { describe, expect, it } from 'vitest';
+import { restartWorkers } from '../e2e/look.ts';
+import { type AppTab, openApp } from './app-tab.ts';
+
+/**
+ * A tab that was connected loses what it needs, and comes back by itself: open within 15 s of the page's time after
+ * the recovery, with at most five mints in any minute of it, whatever went wrong.
+ */
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+/** For times in which it does not matter when exactly something happens. */
+const STRIDE = 2 * SECOND;
+const MOST_MINTS = 5;
+
+/** What Chromium itself writes when a server or the network is not there. */
+const AWAY = [/net::ERR_/, /WebSocket connection to .* failed/];
+
+const DELIVERIES = ['subprotocol', 'query'] as const;
+
+/** A tab whose clock stands, with a hook that has been open for a minute. */
+async function settledTab(instance: string, delivery: 'subprotocol' | 'query', now = Date.now()) {
+  const tab = await openApp({ now, expects: AWAY });
+  await tab.provide({ name: 'one', instance: `${instance}-${delivery}`, delivery });
+  await tab.show(['one']);
+  await tab.pass(MINUTE, STRIDE);
+  expect(await tab.lines()).toEqual({ one: 'open' });
+  return { tab, count: mintsOf(tab) };
+}
+
+/** Mints since it was last asked. */
+function mintsOf({ broker }: AppTab): () => number {
+  let before = broker.mints.length;
+  return () => {
+    const since = broker.mints.length - before;
+    before = broker.mints.length;
+    return since;
+  };
+}
+
+const session = (tab: AppTab): Promise<string> =>
+  tab.page.evaluate(async () => (await window.app.whoami('one')).session);
+
+/** Within 15 s, as another session, and then at rest: nothing more is minted for anybody. */
+async function comesBack(tab: AppTab, before: string, count: () => number): Promise<void> {
+  await tab.pass(15 * SECOND);
+  expect(await tab.lines()).toEqual({ one: 'open' });
+  expect(await session(tab)).not.toBe(before);
+  expect(count()).toBeLessThanOrEqual(MOST_MINTS);
+  await tab.pass(2 * MINUTE, STRIDE);
+  expect(await tab.lines()).toEqual({ one: 'open' });
+  expect(count()).toBe(0);
+}
+
+describe.each(DELIVERIES)('by %s', (delivery) => {
+  it('the connection breaks', async () => {
+    const { tab, count } = await settledTab('broken', delivery);
+    const before = await session(tab);
+    tab.agents.cut();
+    await comesBack(tab, before, count);
+  });
+
+  it('the agents are away for a minute, as in a deploy that takes long', async () => {
+    const { tab, count } = await settledTab('deploy', delivery);
+    const before = await session(tab);
+    await tab.agents.leave();
+    await tab.pass(MINUTE, STRIDE);
+    expect(count()).toBeLessThanOrEqual(MOST_MINTS);
+    await tab.agents.comeBack();
+    await comesBack(tab, before, count);
+  });
+
+  it('the broker is away when the connection breaks', async () => {
+    const { tab, count } = await settledTab('no-broker', delivery);
+    const before = await session(tab);
+    await tab.broker.leave();
+    tab.agents.cut();
+    const upgrades = tab.agents.upgrades.length;
+    await tab.pass(3 * MINUTE, STRIDE);
+    // Without a ticket nobody knocks at the gate, and not with a used one either.
+    expect(tab.agents.upgrades.length - upgrades).toBe(0);
+    await tab.broker.comeBack();
+    await comesBack(tab, before, count);
+  });
+
+  it('the broker restarts, and whoever is connected stays so', async () => {
+    const { tab, count } = await settledTab('broker-restart', delivery);
+    const before = await session(tab);
+    await tab.broker.leave();
+    await tab.pass(MINUTE, STRIDE);
+    await tab.broker.comeBack();
+    await tab.pass(MINUTE, STRIDE);
+    expect([await session(tab), count()]).toEqual([before, 0]);
+  });
+
+  it('both workers end and start again', async () => {
+    const { tab, count } = await settledTab('restart', delivery);
+    const before = await session(tab);
+    await restartWorkers();
+    await comesBack(tab, before, count);
+  });
+
+  it('the network goes and comes', async () => {
+    const { tab, count } = await settledTab('offline', delivery);
+    const before = await session(tab);
+    await tab.context.setOffline(true);
+    await tab.pass(3 * MINUTE, STRIDE);
+    await tab.context.setOffline(false);
+    await comesBack(tab, before, count);
+  });
+
+  it('the network goes without a word, and the browser says when it is back', async () => {
+    const { tab, count } = await settledTab('half-open', delivery);
+    const before = await session(tab);
+    tab.agents.mute();
+    await tab.context.setOffline(true);
+    await tab.context.setOffline(false);
+    await comesBack(tab, before, count);
+  });
+
+  it('the laptop sleeps for a night', async () => {
+    const { tab, count } = await settledTab('asleep', delivery);
+    const before = await session(tab);
+    tab.agents.cut();
+    await tab.page.clock.fastForward(8 * 60 * MINUTE);
+    await comesBack(tab, before, count);
+  });
+
+  it.each([
+    ['ten minutes slow', -10 * MINUTE],
+    ['ten minutes fast', 10 * MINUTE],
+    ['a year fast', 365 * 24 * 60 * MINUTE],
+  ])('a clock that is %s changes nothing', async (name, error) => {
+    const { tab, count } = await settledTab(
+      `clock-${name.replaceAll(' ', '-')}`,
+      delivery,
+      Date.now() + error,
+    );
+    expect(tab.broker.mints).toHaveLength(1);
+    const before = await session(tab);
+    tab.agents.cut();
+    await comesBack(tab, before, count);
+  });
+});
