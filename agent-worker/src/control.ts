@@ -1,4 +1,4 @@
-import type { sessionQueries } from '@agent-ticket/drizzle/record/sessions.ts';
+import type { MeantSessions, ObjectPlace, sessionQueries } from '@agent-ticket/drizzle/record/sessions.ts';
 import {
   type ControlCommand,
   type Receipt,
@@ -9,26 +9,27 @@ import { takeFromRequest } from '@agent-ticket/shared/handshake.ts';
 import { deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import type { FindKey } from '@agent-ticket/shared/verify-ticket.ts';
 import type { GateConfig } from './config.ts';
+import { inTurns } from './control/in-turns.ts';
+import { type ReconcilePorts, reconcile } from './control/reconcile.ts';
 import { refuseHttp } from './gate/refuse.ts';
 import type { ControlOrder, OrderAnswer } from './order.ts';
 
-export interface ControlPorts {
+export interface ControlPorts extends ReconcilePorts {
   readonly config: GateConfig;
   readonly findKey: FindKey;
-  readonly sessions: Pick<ReturnType<typeof sessionQueries>, 'liveObjects'>;
+  readonly sessions: Pick<ReturnType<typeof sessionQueries>, 'liveObjects' | 'countLiveObjects' | 'listOpen'>;
   /** Gives one object an order; rejects when the object does not answer. */
   readonly order: (agent: string, instance: string, order: ControlOrder) => Promise<OrderAnswer>;
   readonly randomId: () => string;
-  readonly clock: () => number;
   readonly log: (event: Readonly<Record<string, unknown>>) => void;
 }
 
 export const isControlPath = (pathname: string): boolean => pathname === '/control';
 
-/** Objects asked by one command; the broker repeats the command for the rest. */
+/** Objects that one command closes sockets of; the broker repeats the command for the rest. */
 const FAN_OUT = 100;
-/** Asked at the same time. */
-const AT_ONCE = 20;
+/** Pages of objects asked by one command, so that a hundred that do not answer keep nobody from being asked. */
+const PAGES = 4;
 
 /**
  * `POST /control`: carries a command of the broker to every object with sessions that it names, and says what came of
@@ -68,48 +69,64 @@ async function carryOut(request: Request, ports: ControlPorts): Promise<Outcome<
   if (!verified.ok) return verified;
   const { cmd, before } = verified.value;
 
-  const objects = await namedObjects(cmd, before, ports);
-  const asked = objects.slice(0, FAN_OUT);
-  const answers: PromiseSettledResult<OrderAnswer>[] = [];
-  for (let from = 0; from < asked.length; from += AT_ONCE) {
-    const batch = asked.slice(from, from + AT_ONCE);
-    answers.push(
-      ...(await Promise.allSettled(
-        batch.map(({ agent, instance }) => ports.order(agent, instance, { cmd, before })),
-      )),
+  const done =
+    cmd.op === 'reconcile' ? { ...(await reconcile(ports)), pending: 0 } : await tellAll(cmd, before, ports);
+  return { ok: true, value: { ...done, ms: ports.clock() - startedAt } };
+}
+
+type Told = Omit<Receipt, 'ms'>;
+
+/** Tells the objects that a command names, up to a hundred that answer. */
+async function tellAll(cmd: TargetedCommand, before: number, ports: ControlPorts): Promise<Told> {
+  const tell = async (objects: readonly ObjectPlace[]): Promise<Told> => {
+    const answers = await inTurns(objects, ({ agent, instance }) =>
+      ports.order(agent, instance, { cmd, before }),
     );
-  }
-  const unreachable = answers.filter((answer) => answer.status === 'rejected').length;
-  const closed = answers.reduce(
-    (sum, answer) => sum + (answer.status === 'fulfilled' ? answer.value.closed : 0),
-    0,
-  );
-  return {
-    ok: true,
-    value: {
-      closed,
-      objects: asked.length - unreachable,
+    const closed = answers.map((answer) => (answer.status === 'fulfilled' ? answer.value.closed : undefined));
+    const unreachable = closed.filter((each) => each === undefined).length;
+    return {
+      closed: closed.reduce<number>((sum, each) => sum + (each ?? 0), 0),
+      objects: objects.length - unreachable,
       unreachable,
-      pending: objects.length - asked.length,
-      ms: ports.clock() - startedAt,
-    },
+      pending: 0,
+    };
   };
+  const one = namedObject(cmd);
+  if (one !== undefined) return tell([one]);
+
+  let sum: Told = { closed: 0, objects: 0, unreachable: 0, pending: 0 };
+  // Objects keep only locks that name them.
+  if (cmd.op === 'unlock') return sum;
+  const meant = meantBy(cmd, before);
+  let after: ObjectPlace | undefined;
+  for (let page = 0; page < PAGES && sum.objects < FAN_OUT; page += 1) {
+    const objects = await ports.sessions.liveObjects(meant, after, FAN_OUT - sum.objects);
+    const told = await tell(objects);
+    sum = {
+      closed: sum.closed + told.closed,
+      objects: sum.objects + told.objects,
+      unreachable: sum.unreachable + told.unreachable,
+      pending: 0,
+    };
+    after = objects.at(-1);
+    if (after === undefined) return sum;
+  }
+  return { ...sum, pending: await ports.sessions.countLiveObjects(meant, after) };
 }
 
-/** Objects to ask: those with live sessions that the command hits, and the one that it names in any case. */
-async function namedObjects(
-  cmd: ControlCommand,
-  before: number,
-  ports: ControlPorts,
-): Promise<readonly { agent: string; instance: string }[]> {
-  if (cmd.op === 'destroy') return [cmd.target];
-  const target = targetOf(cmd);
-  if (cmd.op !== 'refresh' && target.kind === 'instance') return [target];
-  return ports.sessions.liveObjects(target, before, FAN_OUT + 1);
+type TargetedCommand = Exclude<ControlCommand, { op: 'reconcile' }>;
+
+/** The one object that a command names, which is told in any case: its last sessions may not have been recorded yet. */
+function namedObject(cmd: TargetedCommand): ObjectPlace | undefined {
+  if (cmd.op === 'refresh') return undefined;
+  return cmd.target.kind === 'instance' ? cmd.target : undefined;
 }
 
-function targetOf(cmd: Exclude<ControlCommand, { op: 'destroy' }>): Target {
-  if (cmd.op !== 'refresh') return cmd.target;
-  const { agent, instance } = cmd;
-  return instance === undefined ? { kind: 'agent', agent } : { kind: 'instance', agent, instance };
+/** Only sessions that the command ends: an object asked in vain would be asked again and again. */
+function meantBy(cmd: TargetedCommand, before: number): MeantSessions {
+  if (cmd.op !== 'refresh') return { target: cmd.target, before };
+  const { agent, instance, principal } = cmd;
+  const target: Target =
+    instance === undefined ? { kind: 'agent', agent } : { kind: 'instance', agent, instance };
+  return { target, principal, before };
 }

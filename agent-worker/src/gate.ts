@@ -1,10 +1,6 @@
 import type { Denial } from '@agent-ticket/shared/denial.ts';
-import {
-  offersMarker,
-  SUBPROTOCOL,
-  takeFromRequest,
-  takeFromUpgrade,
-} from '@agent-ticket/shared/handshake.ts';
+import { describeError } from '@agent-ticket/shared/describe-error.ts';
+import { takeFromRequest, takeFromUpgrade } from '@agent-ticket/shared/handshake.ts';
 import { SessionId } from '@agent-ticket/shared/names.ts';
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import { redact } from '@agent-ticket/shared/redact.ts';
@@ -16,7 +12,7 @@ import { type FindKey, verifyTicket } from '@agent-ticket/shared/verify-ticket.t
 import type { GateConfig } from './config.ts';
 import { forward } from './gate/forward.ts';
 import { corsHeaders, originAllowed, preflight } from './gate/origin.ts';
-import { isUpgrade, refuse } from './gate/refuse.ts';
+import { isUpgrade, refuse, socketAnswer } from './gate/refuse.ts';
 import { parseRoute, type Route } from './gate/route.ts';
 import { denialOf } from './ticketed/answer.ts';
 
@@ -104,7 +100,9 @@ async function passGate(request: Request, ports: GatePorts, requestId: string): 
   const denial: Denial | undefined = denialOf(answer.value);
   if (denial !== undefined) return { ok: false, denial };
   return allow(
-    upgrade ? admitted(request, answer.value, requestId) : passedOn(request, answer.value, requestId, config),
+    upgrade
+      ? socketAnswer(request, answer.value.webSocket, requestId)
+      : passedOn(request, answer.value, requestId, config),
   );
 }
 
@@ -113,18 +111,13 @@ async function passGate(request: Request, ports: GatePorts, requestId: string): 
  * back, so they must be told in a way that they understand.
  */
 async function askObject(ports: GatePorts, route: Route, request: Request): Promise<Outcome<Response>> {
+  const object = ports.destination(route);
   try {
-    return allow(await ports.destination(route).fetch(request));
+    return allow(await object.fetch(request));
   } catch (error) {
-    return deny('agent_failed', { inside: error instanceof Error ? error.name : typeof error });
+    // What the runtime says of the object; its agent's own errors never come this far.
+    return deny('agent_failed', { inside: describeError(error) });
   }
-}
-
-/** The accepted socket, with the marker that a browser needs to see. */
-function admitted(request: Request, answer: Response, requestId: string): Response {
-  const headers = new Headers({ 'x-request-id': requestId });
-  if (offersMarker(request.headers)) headers.set('sec-websocket-protocol', SUBPROTOCOL);
-  return new Response(null, { status: 101, webSocket: answer.webSocket, headers });
 }
 
 function passedOn(request: Request, answer: Response, requestId: string, config: GateConfig): Response {

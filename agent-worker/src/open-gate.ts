@@ -1,3 +1,4 @@
+import { deliver } from '@agent-ticket/drizzle/record/deliver.ts';
 import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
 import { sessionQueries } from '@agent-ticket/drizzle/record/sessions.ts';
 import { createRefusalTally } from '@agent-ticket/shared/refusal-tally.ts';
@@ -6,7 +7,7 @@ import { logWithPoints, type PointSink } from '@agent-ticket/shared/security-eve
 import { answerControl, type ControlPorts, isControlPath } from './control.ts';
 import { isAgentPath } from './gate/route.ts';
 import { answerAgentRequest, type GatePorts } from './gate.ts';
-import { OrderAnswer, orderRequest } from './order.ts';
+import { OrderAnswer, orderRequest, RollAnswer, rollRequest } from './order.ts';
 import { isNamespace } from './ticketed/destination.ts';
 import { verifierOf } from './verifier.ts';
 
@@ -54,6 +55,7 @@ function portsOf(registry: AgentRegistry, env: GateEnv & object): Ports {
     const namespace = namespaces.get(bindingKeyOf(slug));
     return namespace?.get(namespace.idFromName(instance));
   };
+  const record = openRecord(env.RECORD);
   const log = logWithPoints((event) => console.log(JSON.stringify(event)), env.SECURITY_EVENTS);
   return {
     ...verifierOf(env),
@@ -63,11 +65,17 @@ function portsOf(registry: AgentRegistry, env: GateEnv & object): Ports {
       if (stub === undefined) throw new Error(`no binding ${entry.bindingKey}`);
       return stub;
     },
-    sessions: sessionQueries(openRecord(env.RECORD)),
+    sessions: sessionQueries(record),
     order: async (agent, instance, order) => {
       const answer = await object(agent, instance)?.fetch(orderRequest(order));
       return answer === undefined ? { closed: 0 } : OrderAnswer.parse(await answer.json());
     },
+    callRoll: async (agent, instance, roll) => {
+      const answer = await object(agent, instance)?.fetch(rollRequest(roll));
+      return answer === undefined ? { open: [], ended: [] } : RollAnswer.parse(await answer.json());
+    },
+    deliver: (facts, now) => deliver(record, facts, now),
+    random: () => Math.random(),
     randomId: () => crypto.randomUUID(),
     clock: () => Date.now(),
     tally: createRefusalTally(log),

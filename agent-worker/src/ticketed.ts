@@ -5,7 +5,7 @@ import { covers, STATE_READ } from '@agent-ticket/shared/scope.ts';
 import { type Agent, type Connection, type ConnectionContext, getCurrentAgent } from 'agents';
 import { isUpgrade } from './gate/refuse.ts';
 import { type Handover, readHandover } from './handover.ts';
-import { type ControlOrder, readOrder } from './order.ts';
+import { type ControlOrder, readOrder, readRoll } from './order.ts';
 import { armSweep, SWEEP } from './ticketed/alarm.ts';
 import { denialAnswer } from './ticketed/answer.ts';
 import { askAgent } from './ticketed/ask-agent.ts';
@@ -159,6 +159,8 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
     async #enter(request: Request): Promise<Response> {
       const order = readOrder(request.cf);
       if (order !== undefined) return this.#obey(order);
+      const roll = readRoll(request.cf);
+      if (roll !== undefined) return Response.json(this.#keeper.callRoll(roll));
       const handover = readHandover(request.cf);
       if (handover === undefined) return denialAnswer({ reason: 'claims_missing' });
       if (!isDestination(handover.claims, this.env, this.ctx.id))
@@ -177,6 +179,7 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
         verifier: () => verifierOf(this.env),
         clock: () => Date.now(),
         onPlanned: () => this.#armSweep(),
+        log: (event) => console.log(JSON.stringify(event)),
       });
       if (passing === undefined) return;
       const run = () => this.#agent.webSocketMessage(ws, frame);

@@ -1,11 +1,11 @@
 import { evictDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
-import { answerControl } from '../src/control.ts';
+import { answerControl, type ControlPorts } from '../src/control.ts';
 import { gateConfig } from './gate.ts';
 import { counter, objectIds, ownSessions } from './objects.ts';
 import { command, makeCommand } from './orders.ts';
-import { expectEvents } from './record.ts';
+import { eventually, expectEvents } from './record.ts';
 import { connect, refusedSocket, type Socket, upgrade } from './sockets.ts';
 import {
   AUDIENCE,
@@ -211,20 +211,100 @@ describe('refresh', () => {
   });
 });
 
+/** Ports under which nothing is there and nobody is asked. */
+const PORTS: ControlPorts = {
+  config: gateConfig,
+  findKey: async () => ({ ok: true, value: { alg: signer.alg, key: signer.publicKey } }),
+  sessions: { liveObjects: async () => [], countLiveObjects: async () => 0, listOpen: async () => [] },
+  order: async () => ({ closed: 0 }),
+  callRoll: async () => ({ open: [], ended: [] }),
+  deliver: async () => {},
+  random: () => 0,
+  randomId: () => crypto.randomUUID(),
+  clock: () => Date.now(),
+  log: () => {},
+};
+
 describe('a fan-out', () => {
-  test('over a hundred objects leaves the rest pending', async () => {
-    const rooms = Array.from({ length: 101 }, newRoom);
+  /** Sessions in the record alone, one in each of so many rooms, older than any command. */
+  async function recorded(rooms: number) {
     const sub = `auth0:t:${crypto.randomUUID()}`;
     await env.RECORD.batch(
-      rooms.map((room) =>
+      Array.from({ length: rooms }, (_, n) =>
         env.RECORD.prepare(
           `INSERT INTO agent_sessions (id, user_id, agent_slug, instance_id, role, scope, started_at, jti, kid)
-           VALUES (?, ?, 'counter', ?, 'viewer', 'agent:connect', 1, 'j', 'k')`,
-        ).bind(crypto.randomUUID(), sub, room),
+           VALUES (?, ?, 'counter', ?, 'viewer', 'agent:connect', 1, ?, 'k')`,
+        ).bind(crypto.randomUUID(), sub, `${newRoom()}-${n}`, crypto.randomUUID()),
       ),
     );
+    return sub;
+  }
+
+  test('over a hundred objects leaves the rest pending, and says how many', async () => {
+    const sub = await recorded(123);
     const token = await makeCommand({ op: 'terminate', target: { kind: 'principal', id: sub } });
-    expect(await command(token)).toEqual({ ...receipt({ objects: 100, pending: 1 }), status: 202 });
+    expect(await command(token)).toEqual({ ...receipt({ objects: 100, pending: 23 }), status: 202 });
+  });
+
+  test('over a hundred objects is done when it is repeated', async () => {
+    const sub = `auth0:t:${crypto.randomUUID()}`;
+    const rooms = Array.from({ length: 104 }, newRoom);
+    const sockets = await Promise.all(rooms.map((room) => enter(room, { sub })));
+    await eventually(async () => {
+      const live = await env.RECORD.prepare(
+        'SELECT 1 FROM agent_sessions WHERE user_id = ? AND ended_at IS NULL',
+      );
+      expect((await live.bind(sub).all()).results).toHaveLength(104);
+    });
+    const token = () => makeCommand({ op: 'terminate', target: { kind: 'principal', id: sub } });
+    expect(await command(await token())).toEqual({
+      ...receipt({ closed: 100, objects: 100, pending: 4 }),
+      status: 202,
+    });
+    await eventually(async () => expect(await command(await token())).toMatchObject({ status: 200 }));
+    for (const socket of sockets) expect(await socket.closed()).toMatchObject({ code: 4003 });
+  });
+
+  test('to unlock somebody asks no object: none keeps such a lock', async () => {
+    const sub = await recorded(3);
+    const token = await makeCommand({ op: 'unlock', target: { kind: 'principal', id: sub } });
+    expect(await command(token)).toEqual(receipt({}));
+  });
+
+  test('to refresh somebody asks only where they are', async () => {
+    const sub = await recorded(2);
+    await recorded(120);
+    const token = await makeCommand({ op: 'refresh', agent: 'counter', principal: sub });
+    expect(await command(token)).toEqual(receipt({ objects: 2 }));
+  });
+
+  test('asks others in the place of a hundred objects that do not answer', async () => {
+    const objects = Array.from({ length: 150 }, (_, n) => ({ agent: 'counter', instance: `i${100 + n}` }));
+    const after = (place: { instance: string } | undefined) =>
+      objects.filter(({ instance }) => place === undefined || instance > place.instance);
+    const answer = await answerControl(
+      new Request('http://127.0.0.1:8788/control', {
+        method: 'POST',
+        headers: {
+          authorization: `Bearer ${await makeCommand({ op: 'terminate', target: { kind: 'everything' } })}`,
+        },
+      }),
+      {
+        ...PORTS,
+        sessions: {
+          ...PORTS.sessions,
+          liveObjects: async (_, place, limit) => after(place).slice(0, limit),
+          countLiveObjects: async (_, place) => after(place).length,
+        },
+        order: async (_, instance) => {
+          if (instance < 'i200') throw new Error('overloaded');
+          return { closed: 1 };
+        },
+      },
+    );
+    expect({ status: answer.status, body: await answer.json() }).toEqual({
+      ...receipt({ closed: 50, objects: 50, unreachable: 100 }),
+    });
   });
 
   test('counts objects that do not answer, and asks the others all the same', async () => {
@@ -235,19 +315,17 @@ describe('a fan-out', () => {
       headers: { authorization: `Bearer ${token}` },
     });
     const answer = await answerControl(request, {
-      config: gateConfig,
-      findKey: async () => ({ ok: true, value: { alg: signer.alg, key: signer.publicKey } }),
+      ...PORTS,
       sessions: {
-        liveObjects: async () => ['a', 'b', 'c'].map((instance) => ({ agent: 'counter', instance })),
+        ...PORTS.sessions,
+        liveObjects: async (_, after) =>
+          after === undefined ? ['a', 'b', 'c'].map((instance) => ({ agent: 'counter', instance })) : [],
       },
       order: async (_, instance) => {
         asked.push(instance);
         if (instance === 'b') throw new Error('overloaded');
         return { closed: 2 };
       },
-      randomId: () => crypto.randomUUID(),
-      clock: () => Date.now(),
-      log: () => {},
     });
     expect({ status: answer.status, body: await answer.json() }).toEqual(
       receipt({ closed: 4, objects: 2, unreachable: 1 }),

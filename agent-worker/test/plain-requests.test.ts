@@ -72,6 +72,26 @@ describe('a plain request', () => {
     expect((await ask(`/agents/witness/${instance}`, { ticket, front: gate })).status).toBe(403);
   });
 
+  test.for(['h2c', 'websocket, h2c', 'h2c, websocket', 'websocketx', 'web socket', 'WebSocket/13', ','])(
+    'with Upgrade: %s is a plain request, and the agent sees nothing of that',
+    async (odd) => {
+      const instance = newRoom();
+      const headers = {
+        upgrade: odd,
+        connection: 'Upgrade',
+        'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+      };
+      const ticket = await ticketOf(instance);
+      const answer = await ask(`/agents/witness/${instance}`, { ticket, headers, front: gate });
+      expect(answer.status).toBe(200);
+      const { headers: seen }: { headers: Record<string, string> } = await answer.json();
+      expect(seen).not.toHaveProperty('upgrade');
+      expect(await ownSessions(witness(instance))).toEqual([]);
+      const other = await ask(`/agents/witness/${instance}?ticket=${ticket}`, { headers, front: gate });
+      expect(other.status).toBe(401);
+    },
+  );
+
   test('does not use its ticket up', async () => {
     const instance = newRoom();
     const ticket = await ticketOf(instance);

@@ -8,6 +8,7 @@ import { order } from './orders.ts';
 import { expectEvents, sessionsOf } from './record.ts';
 import { connect, type Socket } from './sockets.ts';
 import { makeTicket, NOW, newRoom, nextSigner, rights, signer, stranger } from './tickets.ts';
+import { printed } from './watch.ts';
 
 /** Renewal in band: a newer ticket carries a session on. */
 
@@ -170,6 +171,17 @@ describe('a renewal is refused, and the session goes on as it was,', () => {
       state.storage.sql.exec('SELECT 1 FROM ticket_burns WHERE jti = ?', jti).toArray(),
     );
     expect(burned).toEqual([]);
+    const events = await expectEvents(instance, [
+      'ticket.used',
+      'session.opened',
+      'session.renewed',
+      'rpc.denied',
+    ]);
+    expect(events[2]).toMatchObject({
+      outcome: 'denied',
+      code: expect.stringMatching(/_(wrong|refused|unknown|valid|expired)$/),
+    });
+    expect(printed.filter((line) => line.includes('renewal_refused'))).toHaveLength(1);
   });
 
   test.for([undefined, null, 42, '', 'nonsense', {}, ['a']])('for %j', async (ticket) => {
@@ -226,6 +238,26 @@ describe('whoever ends a session while a renewal waits for keys', () => {
     expect(broker.asked).toHaveLength(1);
     expect(socket.frames.filter(({ type }) => type === 'ticket.renewed')).toEqual([]);
     expect(await ownSessions(counter(instance))).toMatchObject([{ end_reason: 'session_terminated' }]);
+  });
+
+  test('wins when it is the clock: the renewal comes too late, and its ticket is not burned', async () => {
+    const now = NOW + 8 * 24 * 3600;
+    vi.setSystemTime(now * 1000);
+    const instance = newRoom();
+    const { socket } = await enter(instance, 'owner', { session_expiry: now + LIFE });
+    vi.setSystemTime((now + 2) * 1000);
+    const fresh = await makeSigner('ES256');
+    broker.answer = async (request) => {
+      vi.setSystemTime((now + LIFE) * 1000);
+      return publishes(signer, nextSigner, fresh)(request);
+    };
+    const jti = crypto.randomUUID();
+    const renewal = await makeTicket({ instance, jti, ...rights('counter', 'owner') }, { by: fresh });
+    expect(await renew(socket, renewal)).toEqual({ type: 'ticket.refused', code: 'session_expired' });
+    const burned = await runInDurableObject(counter(instance), (_, state) =>
+      state.storage.sql.exec('SELECT 1 FROM ticket_burns WHERE jti = ?', jti).toArray(),
+    );
+    expect(burned).toEqual([]);
   });
 });
 

@@ -7,6 +7,7 @@ import { order } from './orders.ts';
 import { eventually, expectEvents, sessionsOf } from './record.ts';
 import { ask, type Front, refusedSocket, upgrade } from './sockets.ts';
 import { makeTicket, NOW, newRoom } from './tickets.ts';
+import { printed } from './watch.ts';
 
 /** Answers that stream (`text/event-stream`) are sessions of their own. */
 
@@ -53,6 +54,13 @@ describe('a stream', () => {
     await ends(instance, 'finished');
     await expectEvents(instance, ['ticket.used', 'session.opened', 'session.closed']);
     expect((await open(instance, ticket)).status).toBe(403);
+  });
+
+  test('that its agent breaks off is recorded as that, and its words stay inside', async () => {
+    const instance = newRoom();
+    expect(await drained(await begin(instance, await ticketOf(instance), 'stream/broken'))).toBe('broken');
+    await ends(instance, 'agent_failed');
+    expect(printed.join()).not.toContain('PRIVATE');
   });
 
   test('needs a ticket for plain requests, and leaves another unburned', async () => {

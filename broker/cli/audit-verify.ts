@@ -62,7 +62,7 @@ function report(result: Verification, colours: boolean): string {
   return [
     `${result.events} events from number ${begins} on, ${result.checkpoints} checkpoints\n`,
     begins > 1 ? `${yellow('note')}: events before ${begins} are not in this export\n` : '',
-    answer('content', content, 'every event is what was signed'),
+    answer('content', content, `every event up to ${tail.provenThrough} is what was signed`),
     answer('order', order, 'every event is in its place'),
     answer('gaps', gaps, 'no event is missing in between'),
     answer(

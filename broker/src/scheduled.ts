@@ -6,17 +6,18 @@ import { forgetExpired } from './forget-expired.ts';
 import { maintainKeys } from './keys/maintenance.ts';
 import type { BrokerPorts } from './ports.ts';
 import { purgeSessions } from './session-retention.ts';
-import { flushOutbox } from './termination.ts';
+import { flushOutbox, reconcileSessions } from './termination.ts';
 
 /**
  * What the broker does each minute, on Workers by a cron trigger, on Node by a timer: commands that could not be
- * carried out at once, keys, the audit log, what has expired. Safe to run on any number of instances at once; what
- * fails is tried again with the next run and keeps nothing else from running.
+ * carried out at once, sessions that ended unheard, keys, the audit log, what has expired. Safe to run on any number of
+ * instances at once; what fails is tried again with the next run and keeps nothing else from running.
  */
 export async function runScheduled(ports: BrokerPorts): Promise<void> {
   const now = ports.clock();
   let checkpoint: CheckpointRow | undefined;
   await step('outbox', ports, () => flushOutbox(ports.termination));
+  await step('reconcile', ports, () => reconcileSessions(ports.termination));
   await step('keys', ports, () => maintainKeys(ports, now));
   await step('checkpoint', ports, async () => {
     checkpoint = await sealAudit(ports, now);

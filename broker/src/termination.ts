@@ -117,6 +117,14 @@ export async function flushOutbox(ports: TerminationPorts, limit = 50): Promise<
   return carried;
 }
 
+/** Has the agent worker close sessions that the record takes for open and their objects do not. Needs no outbox: it comes again. */
+export async function reconcileSessions(ports: TerminationPorts): Promise<Receipt | undefined> {
+  const receipt = await send({ op: 'reconcile' }, ports.clock(), ports);
+  if (receipt !== undefined && receipt.closed > 0)
+    ports.log({ event: 'sessions_reconciled', closed: receipt.closed, objects: receipt.objects });
+  return receipt;
+}
+
 /** A command as it goes into the outbox; its own first try follows at once, so the outbox waits a little. */
 export const outboxRow = ({ id, command, before }: PendingCommand) => ({
   id,

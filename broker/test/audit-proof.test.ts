@@ -132,6 +132,31 @@ describe('an export', () => {
       { gaps: ['it begins with event 3 and without the checkpoint before it'] },
     ],
     [
+      'a member that JavaScript would swallow',
+      (lines) =>
+        lines.map((line) =>
+          isEvent(7)(line) ? line.replace('{"seq":7', '{"__proto__":{"a":1},"seq":7') : line,
+        ),
+      { content: ['events 6 to 8 are not what checkpoint 3 signed'] },
+    ],
+    [
+      'a checkpoint whose clear part was changed',
+      (lines) =>
+        lines.map((line) => (isCheckpoint(3)(line) ? line.replace('"through":8', '"through":9') : line)),
+      { content: ['checkpoint 3 says in clear what it did not sign'] },
+    ],
+    [
+      'events whose checkpoints were all taken away, so that they may say anything',
+      (lines) => lines.filter((line) => line.startsWith('{"event"')),
+      { content: ['no event in it is covered by a checkpoint that one of the keys signed'] },
+    ],
+    [
+      'events after a checkpoint that covers none of them',
+      (lines) =>
+        lines.slice(at(lines, 5) + 1).filter((line) => line.startsWith('{"event"') || isCheckpoint(1)(line)),
+      { content: ['no event in it is covered by a checkpoint that one of the keys signed'] },
+    ],
+    [
       'a line that is none',
       (lines) => [...lines, 'hello'],
       { content: ['line 13 is neither an event nor a checkpoint'] },

@@ -21,7 +21,11 @@ export interface StackOptions {
   readonly identityStateDir?: string;
   /** Origins of pages, beside the agent worker's own, that may use broker and agents. */
   readonly pageOrigins?: readonly string[];
+  /** Beside and over those that a development stack has. */
+  readonly brokerSettings?: Readonly<Record<string, string>>;
   readonly onLog?: (line: string) => void;
+  /** Another agent worker than this project's own, as a folder with wrangler.jsonc and a bundle. */
+  readonly agentWorker?: string;
 }
 
 /** What a client or a person needs to know of a running stack; written to `.dev/dev.json`. */
@@ -83,10 +87,12 @@ export async function startStack(options: StackOptions): Promise<Stack> {
             AUTH0_SESSION_ENCRYPTION_KEY: secrets.keyEncryptionKey,
             AUTH0_TENANT_URL: identityProvider.url,
             BASE_URL: broker,
+            ...options.brokerSettings,
           },
         },
         {
           name: 'agent-worker',
+          folder: options.agentWorker,
           port: ports.agentWorker,
           settings: { ...common, DEMO_ACCESS_URL: access.url },
         },

@@ -6,10 +6,13 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /** One worker as its wrangler.jsonc describes it, from its built bundle, with settings and a port of ours. */
 export interface WorkerPlan {
-  /** Folder of the workspace; also the worker's name. */
   readonly name: 'broker' | 'agent-worker';
+  /** Holds wrangler.jsonc and the bundle in `dist`; left out: the workspace of that name. */
+  readonly folder?: string | undefined;
   readonly port: number;
   readonly settings: Readonly<Record<string, string>>;
+  /** Without its bindings to other workers, which are not there. */
+  readonly isAlone?: boolean;
 }
 
 export interface WorkersOptions {
@@ -42,16 +45,17 @@ export async function startWorkers({ workers, stateDir, onLog }: WorkersOptions)
   }
 }
 
-function workerOptions({ name, port, settings }: WorkerPlan) {
+function workerOptions({ name, folder = `${ROOT}${name}`, port, settings, isAlone = false }: WorkerPlan) {
   const {
     modulesRules: _rules,
     bindings: _vars,
     ...options
-  } = readWorker(`${ROOT}${name}/wrangler.jsonc`).workerOptions;
+  } = readWorker(`${folder}/wrangler.jsonc`).workerOptions;
   return {
     ...options,
+    ...(isAlone ? { serviceBindings: {} } : {}),
     name,
-    rootPath: `${ROOT}${name}/dist`,
+    rootPath: `${folder}/dist`,
     modules: true as const,
     scriptPath: 'index.js',
     bindings: { ...settings },

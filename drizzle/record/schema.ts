@@ -1,4 +1,5 @@
 import { AUDIT_TYPES } from '@agent-ticket/shared/audit-event.ts';
+import { ROLES } from '@agent-ticket/shared/names.ts';
 import { sql } from 'drizzle-orm';
 import { index, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 
@@ -12,7 +13,7 @@ export const agentSessions = sqliteTable(
     userId: text('user_id').notNull(),
     agentSlug: text('agent_slug').notNull(),
     instanceId: text('instance_id').notNull(),
-    role: text('role').notNull(),
+    role: text('role', { enum: ROLES }).notNull(),
     scope: text('scope').notNull(),
     startedAt: integer('started_at').notNull(),
     endedAt: integer('ended_at'),

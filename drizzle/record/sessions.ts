@@ -1,5 +1,20 @@
 import type { Target } from '@agent-ticket/shared/control.ts';
-import { and, asc, desc, eq, inArray, isNotNull, isNull, lt, lte, type SQL, sql } from 'drizzle-orm';
+import type { Role } from '@agent-ticket/shared/names.ts';
+import {
+  and,
+  asc,
+  count,
+  desc,
+  eq,
+  gte,
+  inArray,
+  isNotNull,
+  isNull,
+  lt,
+  lte,
+  type SQL,
+  sql,
+} from 'drizzle-orm';
 import type { RecordDatabase } from './database.ts';
 import { agentSessions } from './schema.ts';
 
@@ -11,7 +26,7 @@ export interface SessionFact {
   readonly principal: string;
   readonly agent: string;
   readonly instance: string;
-  readonly role: string;
+  readonly role: Role;
   /** Space-separated. */
   readonly scope: string;
   readonly startedAt: number;
@@ -65,6 +80,35 @@ function hits(target: Target): SQL | undefined {
   }
 }
 
+/** Live sessions that a command is about. */
+export interface MeantSessions {
+  readonly target: Target;
+  /** Of this principal alone; left out: of all that the target hits. */
+  readonly principal?: string | undefined;
+  /** Those that started no later, in ms. */
+  readonly before: number;
+}
+
+const isMeant = (
+  { target, principal, before }: MeantSessions,
+  after: ObjectPlace | undefined,
+): SQL | undefined =>
+  and(
+    isNull(agentSessions.endedAt),
+    lte(agentSessions.startedAt, before),
+    hits(target),
+    principal === undefined ? undefined : eq(agentSessions.userId, principal),
+    after === undefined
+      ? undefined
+      : sql`(${agentSessions.agentSlug}, ${agentSessions.instanceId}) > (${after.agent}, ${after.instance})`,
+  );
+
+/** One object of an agent, and its place among all of them. */
+export interface ObjectPlace {
+  readonly agent: string;
+  readonly instance: string;
+}
+
 export interface SessionFilter {
   readonly principal?: string | undefined;
   readonly agent?: string | undefined;
@@ -86,16 +130,43 @@ export function sessionQueries(db: RecordDatabase) {
       return row;
     },
 
-    /** Objects with live sessions that a target hits and that started no later than `before`, in ms. */
+    /** Objects with live sessions that are meant, in the order of their names, after a place in it. */
     liveObjects: (
-      target: Target,
-      before: number,
+      meant: MeantSessions,
+      after: ObjectPlace | undefined,
       limit: number,
-    ): Promise<{ agent: string; instance: string }[]> =>
+    ): Promise<ObjectPlace[]> =>
       db
         .selectDistinct({ agent: agentSessions.agentSlug, instance: agentSessions.instanceId })
         .from(agentSessions)
-        .where(and(isNull(agentSessions.endedAt), lte(agentSessions.startedAt, before), hits(target)))
+        .where(isMeant(meant, after))
+        .orderBy(agentSessions.agentSlug, agentSessions.instanceId)
+        .limit(limit),
+
+    /** How many objects {@link liveObjects} has after a place. */
+    async countLiveObjects(meant: MeantSessions, after: ObjectPlace | undefined): Promise<number> {
+      const objects = db
+        .selectDistinct({ agent: agentSessions.agentSlug, instance: agentSessions.instanceId })
+        .from(agentSessions)
+        .where(isMeant(meant, after))
+        .as('objects');
+      const [row] = await db.select({ n: count() }).from(objects);
+      return row?.n ?? 0;
+    },
+
+    /** Sessions without an end that started between two times, both included, in ms; oldest first. */
+    listOpen: (from: number, until: number, limit: number): Promise<AgentSessionRow[]> =>
+      db
+        .select()
+        .from(agentSessions)
+        .where(
+          and(
+            isNull(agentSessions.endedAt),
+            gte(agentSessions.startedAt, from),
+            lte(agentSessions.startedAt, until),
+          ),
+        )
+        .orderBy(agentSessions.startedAt, agentSessions.id)
         .limit(limit),
 
     /** Sessions by filter, newest first, after a place in that order. */

@@ -82,7 +82,8 @@ export const targetNamesOf = ({ principal, agent, instance, session, kid }: Targ
 /**
  * `terminate` ends sockets for good (close 4003); `lock` does too and has the named objects refuse new ones until
  * `until`, in ms, or for ever; `unlock` takes that back; `refresh` makes clients come back with a new ticket (close
- * 3000), for rights that changed; `destroy` deletes an instance with everything in it.
+ * 3000), for rights that changed; `destroy` deletes an instance with everything in it; `reconcile` has the record agree
+ * with the objects about which sessions are open.
  */
 export const ControlCommand = z.discriminatedUnion('op', [
   z.strictObject({ op: z.literal('terminate'), target: Target }),
@@ -99,18 +100,19 @@ export const ControlCommand = z.discriminatedUnion('op', [
     op: z.literal('destroy'),
     target: z.strictObject({ kind: z.literal('instance'), agent: AgentSlug, instance: InstanceName }),
   }),
+  z.strictObject({ op: z.literal('reconcile') }),
 ]);
 export type ControlCommand = z.infer<typeof ControlCommand>;
 
 /** What came of a command. Objects that could not be asked stay in the broker's outbox. */
 export const Receipt = z.strictObject({
-  /** Sockets closed now. */
+  /** Sockets closed now; by `reconcile`, sessions that the record took for open. */
   closed: z.int().nonnegative(),
   /** Objects that answered. */
   objects: z.int().nonnegative(),
   /** Objects that did not. */
   unreachable: z.int().nonnegative(),
-  /** Objects not asked yet, in a fan-out over 100; the command is repeated for them. */
+  /** How many objects were not asked yet, in a fan-out over 100; the command is repeated for them. */
   pending: z.int().nonnegative(),
   ms: z.int().nonnegative(),
 });

@@ -19,9 +19,14 @@ function refuseSocket(request: Request, denial: Denial, requestId: string): Resp
   const { 0: client, 1: server } = new WebSocketPair();
   server.accept();
   server.close(code, reason);
+  return socketAnswer(request, client, requestId);
+}
+
+/** An answered upgrade, with the marker that a browser needs to see. */
+export function socketAnswer(request: Request, webSocket: WebSocket | null, requestId: string): Response {
   const headers = new Headers({ 'x-request-id': requestId });
   if (offersMarker(request.headers)) headers.set('sec-websocket-protocol', SUBPROTOCOL);
-  return new Response(null, { status: 101, webSocket: client, headers });
+  return new Response(null, { status: 101, webSocket, headers });
 }
 
 export function refuseHttp(denial: Denial, requestId: string): Response {

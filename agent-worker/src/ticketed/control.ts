@@ -18,6 +18,7 @@ export const closingReason: Readonly<Record<ControlCommand['op'], DenialReason |
   unlock: undefined,
   refresh: 'rights_changed',
   destroy: 'session_terminated',
+  reconcile: undefined,
 };
 
 /** Whether a command means this session. */
@@ -32,6 +33,8 @@ export function isMeant({ cmd, before }: ControlOrder, session: OrderedSession):
       return cmd.principal === undefined || cmd.principal === session.claims.sub;
     case 'destroy':
       return true;
+    case 'reconcile':
+      return false;
   }
 }
 

@@ -38,11 +38,12 @@ export function createJournal(sql: SqlStorage, randomId: () => string): Journal 
 
     session(type, session, now, code, details) {
       const claims = claimsOf(session);
+      const isRefusedRenewal = type === 'session.renewed' && code !== undefined;
       const event: AuditEvent = {
         eventId: randomId(),
         at: now,
         type,
-        outcome: type === 'rpc.denied' ? 'denied' : 'success',
+        outcome: type === 'rpc.denied' || isRefusedRenewal ? 'denied' : 'success',
         code,
         principal: claims.sub,
         agent: claims.agent,

@@ -11,7 +11,7 @@ import { BURN_KEPT_SECONDS, CLOCK_SKEW_SECONDS } from '@agent-ticket/shared/limi
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import type { VerifiedTicket } from '@agent-ticket/shared/verify-ticket.ts';
 import type { Handover } from '../handover.ts';
-import type { ControlOrder } from '../order.ts';
+import type { ControlOrder, RollAnswer, RollCall } from '../order.ts';
 import { admit, mayEnter } from './admission.ts';
 import { closingReason, isMeant, ownLock } from './control.ts';
 import { createJournal, type Showing } from './journal.ts';
@@ -179,6 +179,12 @@ export function createKeeper(ports: KeeperPorts) {
       ports.onFacts();
     },
 
+    /** Records a renewal that came to nothing. */
+    renewalRefused(session: ObjectSession, reason: DenialReason): void {
+      journal.session('session.renewed', session, clock(), reason);
+      ports.onFacts();
+    },
+
     /** Records what became of a call. */
     called(sessionId: string, call: Omit<InvocationFact, 'id' | 'sessionId'>): void {
       enqueue(backlog, { invocation: { id: ports.randomId(), sessionId, ...call } });
@@ -203,6 +209,25 @@ export function createKeeper(ports: KeeperPorts) {
         .listOpen()
         .filter((session) => isMeant(order, { ...session, claims: claimsOf(session) }));
       return meant.reduce((sum, { id }) => sum + refuse(id, why), 0);
+    },
+
+    /**
+     * Which of these sessions are here, after a look at what each hangs by. While facts still wait for the record
+     * database all of them are, since those facts may be about them.
+     */
+    callRoll({ sessions: ids }: RollCall): RollAnswer {
+      endLost();
+      if (backlog.count() > 0) {
+        ports.onFacts();
+        return { open: [...ids], ended: [] };
+      }
+      const known = ids.map(sessions.find).filter((session) => session !== undefined);
+      return {
+        open: known.filter(({ endedAt }) => endedAt === null).map(({ id }) => id),
+        ended: known.flatMap(({ id, endedAt: at, endReason: reason }) =>
+          at === null || reason === null ? [] : [{ id, at, reason }],
+        ),
+      };
     },
 
     /** Warns, ends what is over or silent, forgets what is old. */

@@ -17,6 +17,7 @@ export interface SpeakPorts {
   readonly clock: () => number;
   /** What is next due may have moved. */
   readonly onPlanned: () => Promise<unknown>;
+  readonly log: (event: Readonly<Record<string, unknown>>) => void;
 }
 
 /** A frame that may pass: whose it is, and which call it makes if it makes one. */
@@ -80,7 +81,11 @@ async function renew(
   ports: SpeakPorts,
 ): Promise<void> {
   const { keeper, clock } = ports;
-  const refuse = (denial: Denial): void => say(ws, renewalFrames.refused(DENIALS[denial.reason].close));
+  const refuse = ({ reason, inside }: Denial): void => {
+    ports.log({ event: 'renewal_refused', reason, inside, session: session.id });
+    keeper.renewalRefused(session, reason);
+    say(ws, renewalFrames.refused(DENIALS[reason].close));
+  };
   const verified = await verifyRenewal(ticket, session, ports.verifier(), clock());
   if (!verified.ok) return refuse(verified.denial);
 

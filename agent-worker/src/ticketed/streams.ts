@@ -1,5 +1,7 @@
+import { logFailure } from './ask-agent.ts';
+
 /** How a stream came to its end by itself. */
-export type StreamEnd = 'finished' | 'client_closed';
+export type StreamEnd = 'finished' | 'client_closed' | 'agent_failed';
 
 export interface Streams {
   has(sessionId: string): boolean;
@@ -39,7 +41,7 @@ export function createStreams(): Streams {
         start(controller) {
           live.set(id, () => {
             controller.error(new Error('the session is over'));
-            source.cancel().catch(() => {});
+            source.cancel().catch(logFailure);
           });
         },
         async pull(controller) {
@@ -50,9 +52,10 @@ export function createStreams(): Streams {
             over('finished');
             controller.close();
           } catch (error) {
-            // The agent's stream broke: so does ours.
-            over('finished');
-            throw error;
+            // The agent's stream broke: so does ours. Its words may hold anything.
+            if (live.has(id)) logFailure(error);
+            over('agent_failed');
+            throw new Error('the stream failed');
           }
         },
         cancel(reason) {

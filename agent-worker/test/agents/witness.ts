@@ -81,6 +81,11 @@ export class Witness extends ticketed(Agent<Cloudflare.Env, { secret: number }>)
       start: (controller) => {
         controller.enqueue(event);
         if (url.includes('/short')) controller.close();
+        else if (url.includes('/broken'))
+          ticking = setInterval(() => {
+            clearInterval(ticking);
+            controller.error(new Error('PRIVATE words of the agent'));
+          }, 5);
         else if (!url.includes('/silent')) ticking = setInterval(() => controller.enqueue(event), 5);
       },
       cancel: () => {

@@ -1,4 +1,5 @@
 import type { KeySet, SetAlgorithm } from '@agent-ticket/shared/key-set.ts';
+import { readStrictJson } from '@agent-ticket/shared/strict-json.ts';
 import * as z from 'zod';
 import { CHAIN_START, chainOn } from './chain.ts';
 import { type CheckpointClaims, namedKey, readCheckpoint } from './checkpoint.ts';
@@ -29,10 +30,22 @@ export interface Tail {
   readonly anchored: boolean;
 }
 
+const CheckpointLine = z.looseObject({
+  n: z.int().positive(),
+  jws: z.string(),
+  through: z.unknown().optional(),
+  count: z.unknown().optional(),
+  hash: z.unknown().optional(),
+});
+type CheckpointLine = z.infer<typeof CheckpointLine>;
+
 const Line = z.union([
   z.strictObject({ event: z.looseObject({ seq: z.int().positive() }) }),
-  z.strictObject({ checkpoint: z.looseObject({ n: z.int().positive(), jws: z.string() }) }),
+  z.strictObject({ checkpoint: CheckpointLine }),
 ]);
+
+/** Keeps its member as it is. */
+const Whole = z.object({ event: z.unknown() });
 
 type Events = Map<number, unknown>;
 
@@ -56,10 +69,12 @@ export async function verifyExport(
   for await (const text of lines) {
     number += 1;
     if (text.trim() === '') continue;
-    const line = Line.safeParse(parse(text));
+    const read = parse(text);
+    const line = Line.safeParse(read);
     if (!line.success) reader.content.push(`line ${number} is neither an event nor a checkpoint`);
-    else if ('event' in line.data) reader.takeEvent(line.data.event.seq, line.data.event);
-    else await reader.takeCheckpoint(line.data.checkpoint.n, line.data.checkpoint.jws);
+    // What was read, not what zod made of it: a member that it leaves out was put in by somebody.
+    else if ('event' in line.data) reader.takeEvent(line.data.event.seq, Whole.parse(read).event);
+    else await reader.takeCheckpoint(line.data.checkpoint);
   }
   return reader.close();
 }
@@ -120,7 +135,7 @@ class ExportReader {
     this.#begins = after + 1;
   }
 
-  async takeCheckpoint(n: number, jws: string): Promise<void> {
+  async takeCheckpoint({ n, jws, through, count, hash }: CheckpointLine): Promise<void> {
     this.#checkpoints += 1;
     const claims = await readCheckpoint(jws, this.#keys);
     if (claims === undefined || claims.n !== n) {
@@ -131,6 +146,9 @@ class ExportReader {
       else this.#noteOtherKey(kid, n);
       return;
     }
+    // Whoever reads the line and not the signed text must not be misled. Either may be left out.
+    const clear = { through, count, hash };
+    if (differs(clear, claims)) this.content.push(`checkpoint ${n} says in clear what it did not sign`);
     if (this.#anchor?.n === n) this.#meetAnchor(this.#anchor, claims);
     const before = this.#last;
     if (before !== undefined && n <= before.n) {
@@ -180,7 +198,7 @@ class ExportReader {
       events: this.#events,
       checkpoints: this.#checkpoints,
       begins: this.#begins,
-      content: [...this.content, ...this.#otherKeys()],
+      content: [...this.content, ...this.#otherKeys(), ...this.#unproven(provenThrough)],
       order: this.#order,
       gaps: [
         ...this.#beginning,
@@ -194,6 +212,12 @@ class ExportReader {
         anchored: this.#anchored,
       },
     };
+  }
+
+  /** Whoever takes every checkpoint away may write what they like: that must not look like an export of a good log. */
+  #unproven(provenThrough: number): string[] {
+    const bare = this.#events > 0 && provenThrough < this.#begins;
+    return bare ? ['no event in it is covered by a checkpoint that one of the keys signed'] : [];
   }
 
   #otherKeys(): string[] {
@@ -225,6 +249,14 @@ class ExportReader {
   }
 }
 
+const differs = (
+  clear: Readonly<Record<'through' | 'count' | 'hash', unknown>>,
+  signed: CheckpointClaims,
+): boolean =>
+  (['through', 'count', 'hash'] as const).some(
+    (name) => clear[name] !== undefined && clear[name] !== signed[name],
+  );
+
 /** Whether the run of a checkpoint is what it signed. A run with a hole is a gap, and says nothing of the rest. */
 async function compareRun(
   claims: CheckpointClaims,
@@ -254,14 +286,8 @@ async function chain(
   return head;
 }
 
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
-}
+/** `undefined` for what is no JSON. Of a member that is there twice the last one counts, as for every JavaScript reader. */
+const parse = (text: string): unknown => readStrictJson(new TextEncoder().encode(text));
 
 /** Whether an export withstands every question that was asked. An end without an anchor is no fault, only unproven. */
 export const isSound = ({ content, order, gaps, tail }: Verification): boolean =>

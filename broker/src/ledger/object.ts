@@ -52,24 +52,24 @@ export class LedgerObject extends DurableObject<Cloudflare.Env> {
   }
 
   settle({ rate, event }: LedgerEntry): LedgerAnswer {
+    const now = Date.now();
     if (rate === undefined) {
-      this.#keep(event);
+      this.#keep(event, now);
       return { admitted: true, rate: null };
     }
-    const now = Date.now();
     const window = this.#rates.count(rate.key, now, RATE_WINDOW_MS);
     const excess = excessOf(rate, window);
-    if (excess <= 0) this.#keep(event);
+    if (excess <= 0) this.#keep(event, now);
     // A flood buys one row a window, not one a request.
-    else if (excess === 1) this.#keep(event && overLimit(event));
+    else if (excess === 1) this.#keep(event && overLimit(event), now);
     this.#wakeBy(now + 2 * RATE_WINDOW_MS);
     return answerOf(rate, window);
   }
 
-  #keep(event: AuditEvent | undefined): void {
+  #keep(event: AuditEvent | undefined, now: number): void {
     if (event === undefined) return;
     enqueue(this.#backlog, { event });
-    this.#offer(Date.now());
+    this.#offer(now);
   }
 
   /** How many events the record database does not have yet. */
@@ -112,15 +112,14 @@ export const ledgerOf = (
   return {
     async settle(account, entry) {
       const digest = new DataView(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(account)));
-      const object = shard(digest.getUint32(0) % SHARDS);
-      // An object that does not answer must not hold a caller; an event that it writes late is one of a ticket that was
-      // never made, which is no harm.
-      return within<LedgerAnswer>(deadlineMs, object.settle(entry));
+      // An object that does not answer must not hold a caller; an event that it writes late is one of a ticket that
+      // was never made, which is no harm.
+      return within<LedgerAnswer>(deadlineMs, shard(digest.getUint32(0) % SHARDS).settle(entry));
     },
 
     async waiting() {
       const counts = await Promise.all(
-        Array.from({ length: SHARDS }, (_, number) => within<number>(deadlineMs, shard(number).waiting())),
+        Array.from({ length: SHARDS }, (_, number) => within(deadlineMs, shard(number).waiting())),
       );
       return counts.reduce((sum, count) => sum + count, 0);
     },

@@ -1,9 +1,9 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { openTenant, SECRET, standStill } from './auth0-session/tenant.ts';
 import { sealCookie } from '../../src/auth0-session/cookie.ts';
 import { bodyOf } from './answers.ts';
+import { openTenant, SECRET, standStill } from './auth0-session/tenant.ts';
 import { testIssuer } from './issuer.ts';
-import { basic, BROKER, NOW, type Stand } from './stand.ts';
+import { BROKER, basic, NOW, type Stand } from './stand.ts';
 
 const TEAM = 'team.test';
 const CI = 'https://ci.test';

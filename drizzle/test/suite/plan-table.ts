@@ -158,6 +158,11 @@ export const RECORD_PLANS: readonly Plan<typeof recordSchema>[] = [
     by,
   })),
   {
+    what: 'open sessions come oldest first without a sort',
+    work: (db) => sessionQueries(db).listOpen(0, NOW, 50),
+    by: ['agent_sessions_active'],
+  },
+  {
     what: 'whether somebody ever opened an instance',
     work: (db) => sessionQueries(db).wasOpened('counter', 'main', ALICE),
     by: ['agent_sessions_instance'],

@@ -9,6 +9,7 @@ import {
   sessionQueries,
   upsertSession,
 } from '../../record/sessions.ts';
+import type { ObjectPlace } from '../../record/sessions.ts';
 import type { OpenDatabases } from './databases.ts';
 import { ALICE, NOW, sessionFact, uuidOf } from './rows.ts';
 
@@ -92,9 +93,23 @@ export function describeSessionLists(open: OpenDatabases): void {
       expect(await sessions.wasOpened('lobby', 'main', ALICE)).toBe(false);
     });
 
+    it('that are open come oldest first, from one time to another', async () => {
+      await put(1, { startedAt: NOW - 3 });
+      await put(2, { startedAt: NOW - 2 });
+      await put(3, { startedAt: NOW - 2, endedAt: NOW, endReason: 'client_closed' });
+      await put(4, { startedAt: NOW - 1 });
+      await put(5, { startedAt: NOW });
+      const ids = async (from: number, until: number, limit: number) =>
+        (await sessions.listOpen(from, until, limit)).map(({ startedAt }) => startedAt - NOW);
+      expect(await ids(NOW - 2, NOW - 1, 9)).toEqual([-2, -1]);
+      expect(await ids(0, NOW, 2)).toEqual([-3, -2]);
+    });
+
     describe('by what a command is about', () => {
       const objects = async (target: Target, before = NOW, limit = 50) =>
-        (await sessions.liveObjects(target, before, limit)).map((o) => `${o.agent}/${o.instance}`).sort();
+        (await sessions.liveObjects({ target, before }, undefined, limit)).map(
+          (o) => `${o.agent}/${o.instance}`,
+        );
 
       it.each(TARGETS)('names the objects that %j hits', async (target, expected) => {
         for (const [index, differs] of Object.values(LIVE).entries()) await put(index + 1, differs);
@@ -111,6 +126,35 @@ export function describeSessionLists(open: OpenDatabases): void {
           'counter/main',
         ]);
         expect(await objects({ kind: 'everything' }, NOW, 2)).toHaveLength(2);
+      });
+
+      it('comes page by page, each object once, and counts what is left', async () => {
+        for (const [index, instance] of ['a', 'b', 'c', 'd', 'e'].entries()) {
+          await put(2 * index, { instance });
+          await put(2 * index + 1, { instance, agent: index % 2 === 0 ? 'counter' : 'lobby' });
+        }
+        const meant = { target: { kind: 'everything' }, before: NOW } as const;
+        const seen: string[] = [];
+        const left: number[] = [];
+        for (let after: ObjectPlace | undefined; ; ) {
+          left.push(await sessions.countLiveObjects(meant, after));
+          const page = await sessions.liveObjects(meant, after, 3);
+          if (page.length === 0) break;
+          seen.push(...page.map((o) => `${o.agent}/${o.instance}`));
+          after = page.at(-1);
+        }
+        const expected = ['a', 'b', 'c', 'd', 'e'].map((name) => `counter/${name}`);
+        expect(seen).toEqual([...expected, 'lobby/b', 'lobby/d']);
+        expect(left).toEqual([7, 4, 1, 0]);
+      });
+
+      it('can be those of one principal on an agent', async () => {
+        await put(1, { instance: 'a' });
+        await put(2, { instance: 'b', principal: BOB });
+        const target = { kind: 'agent', agent: AgentSlug.parse('counter') } as const;
+        expect(await sessions.liveObjects({ target, principal: BOB, before: NOW }, undefined, 9)).toEqual([
+          { agent: 'counter', instance: 'b' },
+        ]);
       });
 
       it('leaves out what ended, and what started after the command', async () => {

@@ -1,0 +1,79 @@
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cp, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { packLibrary } from '../../pack/pack-library.ts';
+import { quietEnvironment, ROOT } from '../../quiet-environment.ts';
+
+const run = promisify(execFile);
+const APP = `${ROOT}dev/e2e/adopting/app`;
+const NAME = '@agent-ticket/agent-worker';
+
+/** What the guide tells people to change, as one patch. */
+async function guidedPatch(): Promise<string> {
+  const guide = await readFile(`${ROOT}docs/adopt.md`, 'utf8');
+  return [...guide.matchAll(/^```diff\n(.*?)^```$/gms)].map(([, patch]) => patch).join('');
+}
+
+/** An Agents SDK app that knows nothing of tickets, in a folder with everything it depends on. */
+export async function plainApp(folder: string): Promise<void> {
+  await cp(APP, folder, { recursive: true });
+  const modules = join(folder, 'node_modules');
+  await mkdir(modules);
+  for (const name of await readdir(`${ROOT}node_modules`))
+    if (name !== '@agent-ticket') await symlink(`${ROOT}node_modules/${name}`, join(modules, name));
+}
+
+/** Installs the built package into it and changes the lines of the guide. */
+export async function adopt(folder: string): Promise<void> {
+  const tarball = await packLibrary(join(folder, 'packed'));
+  const home = join(folder, 'node_modules', NAME);
+  await mkdir(home, { recursive: true });
+  // What `npm install` does with a tarball; it would fetch the other packages anew.
+  await run('tar', ['-xzf', tarball, '-C', home, '--strip-components=1']);
+  const manifest = join(folder, 'package.json');
+  const text = await readFile(manifest, 'utf8');
+  await writeFile(
+    manifest,
+    text.replace(
+      '"dependencies": {\n',
+      `"dependencies": {\n    "${NAME}": "file:agent-ticket-agent-worker.tgz",\n`,
+    ),
+  );
+  const patching = spawn('git', ['apply', '-'], { cwd: folder, stdio: ['pipe', 'inherit', 'inherit'] });
+  patching.stdin.end(await guidedPatch());
+  const [code] = await once(patching, 'close');
+  if (code !== 0) throw new Error('the lines of docs/adopt.md do not fit the app');
+}
+
+/** How many lines of the app are new or other than they were, and how many are gone. */
+export async function changedLines(folder: string): Promise<{ added: number; removed: number }> {
+  const sum = { added: 0, removed: 0 };
+  for (const file of ['package.json', 'wrangler.jsonc', 'tsconfig.json', 'src/index.ts', 'src/counter.ts']) {
+    // Its status says that there are differences, which is no failure.
+    const { stdout } = await run('diff', [join(APP, file), join(folder, file)]).catch((error) => {
+      if (error.code === 1) return error;
+      throw error;
+    });
+    for (const line of String(stdout).split('\n')) {
+      if (line.startsWith('>')) sum.added += 1;
+      if (line.startsWith('<')) sum.removed += 1;
+    }
+  }
+  return sum;
+}
+
+/** Types, then the bundle as it would be deployed. Rejects with what the tools have to say. */
+export async function buildApp(folder: string): Promise<void> {
+  const options = { cwd: folder, env: quietEnvironment(process.env) };
+  for (const [tool, ...args] of [
+    ['wrangler', 'types', '--include-runtime=false'],
+    ['tsc'],
+    ['wrangler', 'deploy', '--dry-run', '--outdir', 'dist'],
+  ] as [string, ...string[]][]) {
+    await run(tool, args, options).catch(({ stdout, stderr }) => {
+      throw new Error(`${tool} ${args.join(' ')}: ${stdout}${stderr}`);
+    });
+  }
+}

@@ -1,0 +1,129 @@
+import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { importKeyEncryptionKey, unseal } from '@agent-ticket/broker/src/keys/seal.ts';
+import { importJWK, SignJWT } from 'jose';
+import * as z from 'zod';
+import { quietEnvironment, ROOT } from '../../quiet-environment.ts';
+import { makeSecrets } from '../../start/secrets.ts';
+import { type Stack, startStack } from '../../start/stack.ts';
+import { freePorts } from '../free-ports.ts';
+
+/** A stack of its own whose runtime may be stopped, started again, and asked to evict objects. */
+
+const WORKER = `${ROOT}dev/e2e/life/worker`;
+const KeyRow = z.object({ kid: z.string(), alg: z.string(), purpose: z.string(), sealed: z.string() });
+const Row = z.object({ id: z.string(), ended_at: z.int().nullable(), end_reason: z.string().nullable() });
+
+export async function openStand() {
+  const folder = await mkdtemp(join(tmpdir(), 'agent-ticket-life-'));
+  const secrets = makeSecrets();
+  const ports = await freePorts();
+  await promisify(execFile)('wrangler', ['deploy', '--dry-run', '--outdir', 'dist'], {
+    cwd: WORKER,
+    env: quietEnvironment(process.env),
+  });
+  const start = (): Promise<Stack> =>
+    startStack({ ports, secrets, stateDir: join(folder, 'state'), agentWorker: WORKER });
+  let stack = await start();
+
+  const record = () => stack.workers.getD1Database('RECORD', 'broker');
+  const headers = { authorization: `Bearer ${secrets.serviceToken.clientSecret}` };
+  return {
+    agentWorker: stack.facts.agentWorker,
+    record,
+
+    /** As after a crash or a deploy: nothing in memory is left, everything on disk is. */
+    async restart(): Promise<void> {
+      await stack.close();
+      stack = await start();
+    },
+
+    async close(): Promise<void> {
+      await stack.close();
+      await rm(folder, { recursive: true });
+    },
+
+    /** Puts an object to sleep, its sockets kept or broken. */
+    evict: (name: string, webSockets: 'hibernate' | 'close' = 'hibernate'): Promise<void> =>
+      stack.workers.unsafeEvictDurableObject('agent-worker', 'Counter', { name, webSockets }),
+
+    /** What the cron trigger of the broker does. */
+    async cron(): Promise<void> {
+      const broker = await stack.workers.getWorker('broker');
+      await broker.scheduled({ cron: '* * * * *' });
+    },
+
+    async post(path: string, body: object, secret = secrets.serviceToken.clientSecret) {
+      return fetch(`${stack.facts.broker}${path}`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${secret}`, 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      });
+    },
+
+    async mint(instance: string): Promise<string> {
+      const answer = await this.post('/tickets', { agent: 'counter', instance });
+      return z.object({ ticket: z.string() }).parse(await answer.json()).ticket;
+    },
+
+    terminate: (id: string) => fetch(`${stack.facts.broker}/sessions/${id}`, { method: 'DELETE', headers }),
+
+    /** `DELETE /api/agents/counter/:instance` by its owner, which the service token is made first. */
+    async destroy(instance: string): Promise<Response> {
+      const subject = `token:${secrets.serviceToken.id}`;
+      const grant = { subject, agent: 'counter', instance, role: 'owner', reason: 'to delete it' };
+      const granted = await this.post('/admin/grants', grant, secrets.adminToken.clientSecret);
+      if (granted.status !== 201) throw new Error(`no grant: ${granted.status}`);
+      return fetch(`${stack.facts.broker}/api/agents/counter/${instance}`, { method: 'DELETE', headers });
+    },
+
+    /** A ticket by the broker's key, whose session ends when the test says. */
+    async sign(instance: string, secondsLeft: number): Promise<string> {
+      const control = await stack.workers.getD1Database('CONTROL', 'broker');
+      const row = KeyRow.parse(
+        await control.prepare("SELECT * FROM signing_keys WHERE purpose = 'ticket' LIMIT 1").first(),
+      );
+      const kek = new Uint8Array(Buffer.from(secrets.keyEncryptionKey, 'base64url'));
+      const jwk = await unseal(await importKeyEncryptionKey(kek), row, row.sealed);
+      if (jwk === undefined) throw new Error('the signing key does not open');
+      const iat = Math.floor(Date.now() / 1000);
+      const claims = {
+        iss: stack.facts.issuer,
+        aud: stack.facts.audience,
+        sub: 'token:tests',
+        jti: randomUUID(),
+        iat,
+        nbf: iat,
+        exp: iat + 60,
+        agent: 'counter',
+        instance,
+        scope: 'agent:connect agent:state:read agent:rpc:increment',
+        role: 'admin',
+        tier: 'pro',
+        transport: 'websocket',
+        session_expiry: iat + secondsLeft,
+      };
+      return new SignJWT(claims)
+        .setProtectedHeader({ alg: row.alg, typ: 'agent-ticket+jwt', kid: row.kid })
+        .sign(await importJWK(jwk, row.alg));
+    },
+
+    async sessionsOf(instance: string): Promise<z.infer<typeof Row>[]> {
+      const sql =
+        'SELECT id, ended_at, end_reason FROM agent_sessions WHERE instance_id = ? ORDER BY started_at';
+      const { results } = await (await record()).prepare(sql).bind(instance).all();
+      return z.array(Row).parse(results);
+    },
+
+    /** Makes the sessions of an instance old enough for the reconcile job to look at them. */
+    async age(instance: string): Promise<void> {
+      const sql = 'UPDATE agent_sessions SET started_at = started_at - 120000 WHERE instance_id = ?';
+      await (await record()).prepare(sql).bind(instance).run();
+    },
+  };
+}
+export type Stand = Awaited<ReturnType<typeof openStand>>;
