@@ -96,7 +96,7 @@ async function start(): Promise<void> {
     wish.clear();
     void sessions.refresh();
   });
-  const sessions = showSessions(ask, identity.speaker);
+  const sessions = showSessions(ask, identity);
   const wish = showWish({ agents, ask, speaker: identity.speaker, onTicket: take, onBug: explain });
   need(document, '#open', HTMLFormElement).addEventListener('submit', (event) => {
     event.preventDefault();

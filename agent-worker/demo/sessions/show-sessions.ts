@@ -1,4 +1,5 @@
-import { type AskBroker, describeRefusal, type Speaker } from '../broker.ts';
+import { type AskBroker, describeRefusal } from '../broker.ts';
+import type { IdentityPanel } from '../who/show-identity.ts';
 import { clockTime, make, need } from '../dom.ts';
 import { describeReceipt, type LiveSession, readSessions } from './sessions.ts';
 
@@ -9,7 +10,10 @@ export interface SessionsPanel {
 }
 
 /** The live sessions of whoever asks, those of other windows and machines too, each with a way to end it. */
-export function showSessions(ask: AskBroker, speaker: () => Speaker): SessionsPanel {
+export function showSessions(
+  ask: AskBroker,
+  { speaker, isKnown }: Pick<IdentityPanel, 'speaker' | 'isKnown'>,
+): SessionsPanel {
   const section = need(document, '#sessions', HTMLElement);
   const about = need(section, '#sessions-about', HTMLElement);
   const told = need(section, '#sessions-told', HTMLElement);
@@ -22,11 +26,15 @@ export function showSessions(ask: AskBroker, speaker: () => Speaker): SessionsPa
       about.textContent = 'Nobody in particular has no list: sessions belong to whoever signed in.';
       return;
     }
+    if (!isKnown()) {
+      list.replaceChildren();
+      about.textContent = 'Sign in to see your sessions.';
+      return;
+    }
     const answer = await ask('signed-in', 'GET', '/sessions');
     if (!answer.ok) {
       list.replaceChildren();
-      about.textContent =
-        answer.refusal.status === 401 ? 'Sign in to see your sessions.' : describeRefusal(answer.refusal);
+      about.textContent = describeRefusal(answer.refusal);
       return;
     }
     const sessions = readSessions(answer.body);

@@ -15,6 +15,8 @@ import {
 export interface IdentityPanel {
   /** For whom the page asks the broker. */
   speaker(): Speaker;
+  /** Whether the broker knows whom the page asks for. */
+  isKnown(): boolean;
   /** Asks the broker anew who is signed in. */
   refresh(): Promise<void>;
 }
@@ -58,11 +60,12 @@ export function showIdentity(addresses: Addresses, ask: AskBroker, onChange: () 
   const speaker = (): Speaker => (chosen() === 'nobody' ? 'nobody' : 'signed-in');
   const speakerName = (): string => `${speaker()} ${me?.principal}`;
 
-  choose(WAYS.find((way) => location.hash === `#${way}`) ?? 'nobody');
+  // Without a way in the address it stays at what the page says, or at what somebody quick has chosen by now.
+  choose(WAYS.find((way) => location.hash === `#${way}`) ?? chosen());
   section.addEventListener('change', () => void refresh());
   // A sign-in in another window shows when the person comes back to this one.
   window.addEventListener('focus', () => void refresh());
-  return { speaker, refresh };
+  return { speaker, isKnown: () => speaker() === 'signed-in' && me !== undefined, refresh };
 }
 
 function linksOf(way: Way, me: Me | undefined, addresses: Addresses): Link[] {
