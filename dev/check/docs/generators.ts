@@ -4,7 +4,7 @@ import { claims } from './claim-table.ts';
 import { closes, denials, errors } from './denial-tables.ts';
 import { limitTable, rateLimits } from './limit-table.ts';
 import { routes } from './route-table.ts';
-import { agentWorkerSettings, brokerSettings } from './settings-tables.ts';
+import { agentWorkerSettings, brokerSettings, nodeSettings } from './settings-tables.ts';
 
 /** What may stand between `<!-- generated: NAME -->` and `<!-- end generated -->`. */
 export const GENERATORS: Readonly<Record<string, () => string>> = {
@@ -19,5 +19,6 @@ export const GENERATORS: Readonly<Record<string, () => string>> = {
   'rate-limits': rateLimits,
   routes,
   'settings-broker': brokerSettings,
+  'settings-node': nodeSettings,
   'settings-agent-worker': agentWorkerSettings,
 };
