@@ -28,6 +28,7 @@ export default defineConfig({
             remoteBindings: false,
             wrangler: { configPath: './wrangler.jsonc' },
             miniflare: {
+              r2Buckets: ['AUDIT_ANCHOR'],
               bindings: {
                 ...SETTINGS,
                 TEST_CONTROL_MIGRATIONS: await migrationsOf('control'),

@@ -18,7 +18,7 @@ import { sessionQueries } from '@agent-ticket/drizzle/record/sessions.ts';
 import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import { validateAgentRegistry } from '@agent-ticket/shared/registry.ts';
 import { createRemoteKeys } from '@agent-ticket/shared/remote-keys.ts';
-import { webhookAnchor } from './audit/anchor.ts';
+import { type AnchorBucket, allAnchors, bucketAnchor, webhookAnchor } from './audit/anchor.ts';
 import type { SignInPorts } from './auth0-session/ports.ts';
 import type { ForeignIssuer } from './config/issuers.ts';
 import type { BrokerConfig } from './config.ts';
@@ -46,6 +46,8 @@ export interface Runtime {
     init: { method?: string; headers?: Record<string, string>; body?: string; signal: AbortSignal },
   ) => Promise<Response>;
   readonly sleep: (ms: number) => Promise<void>;
+  /** Where checkpoints of the audit log are kept as well, where there is such a bucket. */
+  readonly anchorBucket?: AnchorBucket | undefined;
   readonly clock: () => number;
   readonly randomId: () => string;
   readonly randomBytes: (length: number) => Uint8Array<ArrayBuffer>;
@@ -105,8 +107,12 @@ export function compose(config: BrokerConfig, runtime: Runtime): BrokerPorts {
     checkpoints: checkpointQueries(record),
     invocations: invocationQueries(record),
     retentionMs: config.auditRetentionMs,
-    anchor:
-      config.auditAnchorUrl === undefined ? undefined : webhookAnchor(config.auditAnchorUrl, runtime.fetch),
+    sessionRetentionMs: config.sessionRetentionMs,
+    invocationRetentionMs: config.invocationRetentionMs,
+    anchor: allAnchors([
+      ...(config.auditAnchorUrl === undefined ? [] : [webhookAnchor(config.auditAnchorUrl, runtime)]),
+      ...(runtime.anchorBucket === undefined ? [] : [bucketAnchor(runtime.anchorBucket)]),
+    ]),
     keyEvents,
     revocation: { keyring, write: (revocation) => revokeKey(control, revocation) },
     credentials: {

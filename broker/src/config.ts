@@ -44,6 +44,8 @@ export const Settings = z
     KEY_PUBLISH_LEAD_SECONDS: Whole(1, 7 * 86_400).default(DEFAULT_SCHEDULE.leadMs / 1000),
     KEY_RETIRE_LAG_SECONDS: Whole(1, 7 * 86_400).default(DEFAULT_SCHEDULE.lagMs / 1000),
     AUDIT_RETENTION_DAYS: Whole(1, 36_600).default(400),
+    SESSION_RETENTION_DAYS: Whole(1, 36_600).default(400),
+    INVOCATION_RETENTION_DAYS: Whole(1, 36_600).default(90),
     /** Gets each checkpoint by POST, to keep where the operator cannot reach. */
     AUDIT_ANCHOR_URL: BaseUrl.optional(),
     TOKEN_PEPPER: Key256,
@@ -79,6 +81,8 @@ export const Settings = z
     const local = s.MODE === 'development' && isLoopback(new URL(s.ISSUER).hostname);
     if (s.AUTH_MODE === 'none' && !local) fault('AUTH_MODE', 'none is for MODE=development on loopback only');
     if (s.KEK_PREVIOUS?.toString() === s.KEK.toString()) fault('KEK_PREVIOUS', 'must not be KEK itself');
+    if (s.INVOCATION_RETENTION_DAYS > s.SESSION_RETENTION_DAYS)
+      fault('INVOCATION_RETENTION_DAYS', 'must not be more than SESSION_RETENTION_DAYS');
     const late = scheduleFaults(scheduleOf(s));
     fault('KEY_ROTATION_DAYS', late.everyMs);
     fault('KEY_PUBLISH_LEAD_SECONDS', late.leadMs);
@@ -134,6 +138,8 @@ export interface BrokerConfig {
   readonly previousKeyEncryptionKey: Uint8Array<ArrayBuffer> | undefined;
   readonly keySchedule: KeySchedule;
   readonly auditRetentionMs: number;
+  readonly sessionRetentionMs: number;
+  readonly invocationRetentionMs: number;
   readonly auditAnchorUrl: string | undefined;
   readonly tokenPepper: Uint8Array<ArrayBuffer>;
   readonly allowedOrigins: readonly string[];
@@ -162,6 +168,8 @@ export function configOf(s: Settings): BrokerConfig {
     previousKeyEncryptionKey: s.KEK_PREVIOUS,
     keySchedule: scheduleOf(s),
     auditRetentionMs: s.AUDIT_RETENTION_DAYS * DAY_MS,
+    sessionRetentionMs: s.SESSION_RETENTION_DAYS * DAY_MS,
+    invocationRetentionMs: s.INVOCATION_RETENTION_DAYS * DAY_MS,
     auditAnchorUrl: s.AUDIT_ANCHOR_URL,
     tokenPepper: s.TOKEN_PEPPER,
     allowedOrigins: s.ALLOWED_ORIGINS,

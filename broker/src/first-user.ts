@@ -8,6 +8,8 @@ export interface FirstUserPorts {
   readonly registry: AgentRegistry;
   readonly grants: ReturnType<typeof grantQueries>;
   readonly sessions: ReturnType<typeof sessionQueries>;
+  /** How long sessions are kept after their end, in ms: beyond it nobody can tell whether there was one. */
+  readonly sessionRetentionMs: number;
   readonly randomId: () => string;
 }
 
@@ -72,7 +74,8 @@ async function lapsed(
   now: number,
 ): Promise<boolean> {
   const due = claim.openedAt === null && claim.deletedAt === null && claim.createdAt < now - CLAIM_LAPSES_MS;
-  if (!due) return false;
+  // Its sessions may have been purged since: an owner who stays away long is an owner.
+  if (!due || claim.createdAt <= now - ports.sessionRetentionMs) return false;
   if (await ports.sessions.wasOpened(agent, instance, claim.subject)) {
     await ports.grants.noteOpened(claim.id, now);
     return false;

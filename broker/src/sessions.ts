@@ -110,7 +110,7 @@ async function find(ports: BrokerPorts, call: Call): Promise<Outcome<AgentSessio
   return row === undefined ? deny('session_unknown') : allow(row);
 }
 
-/** Ends a live session. The object itself writes who ended it into the audit log, as it knows what it closed. */
+/** Ends a live session. Who ended it is written here, that and when it ended by its object. */
 async function terminate(ports: BrokerPorts, call: Call, row: AgentSessionRow): Promise<Outcome<Answer>> {
   if (row.endedAt !== null) return deny('session_already_ended');
   const target = { kind: 'session', id: SessionId.parse(row.id) } as const;

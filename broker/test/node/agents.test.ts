@@ -26,7 +26,11 @@ const roles = async (who: Parameters<Office['call']>[0]) =>
 describe('GET /api/agents', () => {
   it.each<[string, Person | undefined, object]>([
     ['a stranger sees what is public', undefined, { lobby: 'viewer' }],
-    ['a user sees what is open, too', ALICE, { counter: 'viewer', lobby: 'viewer', diary: 'owner' }],
+    [
+      'a user sees what is open, too',
+      ALICE,
+      { chat: 'owner', counter: 'viewer', lobby: 'viewer', diary: 'owner' },
+    ],
   ])('%s', async (_what, who, expected) => {
     expect(await roles(who)).toEqual(expected);
   });
@@ -36,8 +40,9 @@ describe('GET /api/agents', () => {
     await grant(ALICE, 'counter', 'admin', 'b');
     await grant(ALICE, 'hidden', 'viewer');
     await grant(ALICE, 'diary', 'viewer', 'bobs');
-    await grant(ALICE, 'chat', 'owner');
+    await grant(ALICE, 'asleep', 'owner');
     expect(await roles(ALICE)).toEqual({
+      chat: 'owner',
       counter: 'admin',
       lobby: 'viewer',
       diary: 'viewer',
@@ -92,13 +97,13 @@ describe('DELETE /api/agents/:agent/:instance', () => {
     ['an operator who owns nothing', ROOT, 'counter/room', 404],
     ['the owner of another instance', ALICE, 'counter/other', 404],
     ['anybody, of an agent that there is not', ALICE, 'nobody/room', 404],
-    ['the owner, of a disabled agent', ALICE, 'chat/room', 404],
+    ['the owner, of a disabled agent', ALICE, 'asleep/room', 404],
     ['anybody, of an agent that is no name', ALICE, 'No%20Body/room', 404],
     ['anybody, of an instance that is no name', ALICE, 'counter/a.b', 400],
     ['a stranger', undefined, 'counter/room', 401],
   ])('is refused to %s', async (_what, who, path, status) => {
     await grant(ALICE, 'counter', 'owner');
-    await grant(ALICE, 'chat', 'owner');
+    await grant(ALICE, 'asleep', 'owner');
     await grant(BOB, 'counter', 'admin');
     expect((await remove(who, path)).status).toBe(status);
     expect(office.worker.tokens).toEqual([]);

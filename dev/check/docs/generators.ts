@@ -3,6 +3,7 @@ import { auditTypes, keyStates } from './audit-tables.ts';
 import { claims } from './claim-table.ts';
 import { closes, denials, errors } from './denial-tables.ts';
 import { limitTable, rateLimits } from './limit-table.ts';
+import { people } from './people-table.ts';
 import { routes } from './route-table.ts';
 import { agentWorkerSettings, brokerSettings, nodeSettings } from './settings-tables.ts';
 
@@ -18,6 +19,7 @@ export const GENERATORS: Readonly<Record<string, () => string>> = {
   'key-states': keyStates,
   'rate-limits': rateLimits,
   routes,
+  people,
   'settings-broker': brokerSettings,
   'settings-node': nodeSettings,
   'settings-agent-worker': agentWorkerSettings,
