@@ -5,7 +5,7 @@ import { closes, denials, errors } from './denial-tables.ts';
 import { limitTable, rateLimits } from './limit-table.ts';
 import { people } from './people-table.ts';
 import { routes } from './route-table.ts';
-import { agentWorkerSettings, brokerSettings } from './settings-tables.ts';
+import { agentWorkerSettings, brokerSettings, nodeSettings } from './settings-tables.ts';
 
 /** What may stand between `<!-- generated: NAME -->` and `<!-- end generated -->`. */
 export const GENERATORS: Readonly<Record<string, () => string>> = {
@@ -21,5 +21,6 @@ export const GENERATORS: Readonly<Record<string, () => string>> = {
   routes,
   people,
   'settings-broker': brokerSettings,
+  'settings-node': nodeSettings,
   'settings-agent-worker': agentWorkerSettings,
 };

@@ -58,6 +58,8 @@ it.each([
   ['routes', '| POST | `/tickets` | everybody, or any credential |'],
   ['settings-broker', '| `KEK` | secret | must be set |'],
   ['settings-broker', '| `MODE` | variable | `production` |'],
+  ['settings-node', '| `PORT` | variable | `8787` |'],
+  ['settings-node', '| `RECORD_DATABASE_TOKEN` | secret | none |'],
   ['settings-agent-worker', '| `ALLOWED_ORIGINS` | variable | none |'],
 ])('%s says %s', (name, row) => {
   expect(GENERATORS[name]?.()).toContain(row);

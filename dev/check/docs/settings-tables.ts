@@ -1,6 +1,7 @@
 import { Settings as AgentWorkerSettings } from '@agent-ticket/agent-worker/src/config.ts';
 import { DemoSettings } from '@agent-ticket/agent-worker/src/demo-settings.ts';
 import { Settings as BrokerSettings } from '@agent-ticket/broker/src/config.ts';
+import { NodeSettings } from '@agent-ticket/broker/src/node/config.ts';
 import type * as z from 'zod';
 import { code, table } from './table.ts';
 
@@ -49,6 +50,20 @@ const BROKER: Words<typeof BrokerSettings.shape> = {
   AUTH0_TENANT_URL: 'Where the tenant is reached, where that is not its domain',
 };
 
+type OnNodeOnly = Omit<typeof NodeSettings.shape, keyof typeof BrokerSettings.shape>;
+
+const DATABASE = '`file:<path>`, or `libsql://` and `https://` for a libSQL server';
+
+const NODE: Words<OnNodeOnly> = {
+  CONTROL_DATABASE_URL: `The policy database: ${DATABASE}`,
+  CONTROL_DATABASE_TOKEN: { secret: 'What that server asks for' },
+  RECORD_DATABASE_URL: `The record database, never the same one: ${DATABASE}`,
+  RECORD_DATABASE_TOKEN: { secret: 'What that server asks for' },
+  HOST: 'Address to listen on',
+  PORT: 'Port to listen on; `0` takes any that is free, and the log says which',
+  TRUSTED_PROXIES: `${LIST} addresses and CIDR ranges of proxies whose \`X-Forwarded-For\` is believed`,
+};
+
 const AGENT_WORKER: Words<typeof AgentWorkerSettings.shape & typeof DemoSettings.shape> = {
   ISSUER: 'The broker, character by character as in its own setting',
   TICKET_AUDIENCE: 'The name of this worker in tickets, as in the broker’s setting',
@@ -61,6 +76,12 @@ const AGENT_WORKER: Words<typeof AgentWorkerSettings.shape & typeof DemoSettings
 };
 
 export const brokerSettings = (): string => settingsTable(BrokerSettings.shape, BROKER);
+/** What a broker on Node takes beyond {@link brokerSettings}. */
+export const nodeSettings = (): string => {
+  const known = Object.keys(BrokerSettings.shape);
+  const own = Object.entries(NodeSettings.shape).filter(([name]) => !known.includes(name));
+  return settingsTable(Object.fromEntries(own), NODE);
+};
 export const agentWorkerSettings = (): string =>
   settingsTable({ ...AgentWorkerSettings.shape, ...DemoSettings.shape }, AGENT_WORKER);
 
