@@ -1,5 +1,4 @@
 import { isOutage } from '@agent-ticket/drizzle/outage.ts';
-import { targetNamesOf } from '@agent-ticket/shared/control.ts';
 import type { Denial } from '@agent-ticket/shared/denial.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { allow, deny } from '@agent-ticket/shared/outcome.ts';
@@ -8,6 +7,7 @@ import { type Context, Hono } from 'hono';
 import { secureHeaders } from 'hono/secure-headers';
 import { authenticate, stranger } from './credentials/authenticate.ts';
 import { countFailure } from './credentials/failures.ts';
+import { lockNamesOf } from './facts.ts';
 import { refuse, respond } from './http/answer.ts';
 import type { CallFacts, HandlerResult, Refuse } from './http/call.ts';
 import { preflight, withCors } from './http/cors.ts';
@@ -103,6 +103,9 @@ async function run(
   if (route.permission !== undefined && !principal.permissions.includes(route.permission)) {
     return { outcome: deny('permission_missing', { inside: route.permission }), who: who.value };
   }
+  if (route.permission !== undefined && route.limited !== 'checked' && who.value.agents !== undefined) {
+    return { outcome: deny('permission_missing', { inside: 'limited to agents' }), who: who.value };
+  }
   if (
     route.demand === 'required' &&
     route.method !== 'GET' &&
@@ -115,13 +118,8 @@ async function run(
 }
 
 /** Whether a lock names the caller itself: it may look, and change nothing. One on everything stops no operator. */
-async function isLocked({ principal }: Authenticated, now: number, ports: BrokerPorts): Promise<boolean> {
-  const lockTargets = targetNamesOf({ principal: principal.id, agent: '', instance: '' }).filter((name) =>
-    /^(principal|service-token):/.test(name),
-  );
-  const { locks } = await ports.policy.read({ subjects: [], agent: '', instance: '', lockTargets, now });
-  return locks.length > 0;
-}
+const isLocked = async (who: Authenticated, now: number, { locks }: BrokerPorts): Promise<boolean> =>
+  (await locks.onTargets(lockNamesOf(who), now)).length > 0;
 
 /** Who a security event is about. */
 const whoLine = (who: Authenticated | undefined) =>

@@ -12,13 +12,13 @@ export interface TicketOrder {
   readonly issuer: string;
   readonly audience: string;
   readonly jti: TicketId;
-  readonly who: Pick<Authenticated, 'principal' | 'act' | 'clientId'>;
+  readonly who: Pick<Authenticated, 'principal' | 'act' | 'client'>;
   readonly decision: Extract<Decision, { allowed: true }>;
   readonly agent: string;
   readonly instance: string;
   readonly transport: Transport;
   /** Seconds since 1970. */
-  readonly now: number;
+  readonly nowSeconds: number;
   /** Seconds, already capped. */
   readonly expiresIn: number;
 }
@@ -29,16 +29,16 @@ export interface IssuedTicket extends VerifiedTicket {
 
 /** The claims of a ticket (its payload), before anybody has signed or recorded anything. */
 export function ticketPayload(order: TicketOrder): TicketPayload {
-  const { decision, now } = order;
-  const { principal, act, clientId } = order.who;
+  const { decision, nowSeconds } = order;
+  const { principal, act, client } = order.who;
   return {
     iss: order.issuer,
     aud: order.audience,
     sub: principal.id,
     jti: order.jti,
-    iat: now,
-    nbf: now,
-    exp: now + order.expiresIn,
+    iat: nowSeconds,
+    nbf: nowSeconds,
+    exp: nowSeconds + order.expiresIn,
     agent: AgentSlug.parse(order.agent),
     instance: InstanceName.parse(order.instance),
     scope: formatScope(decision.scope),
@@ -46,7 +46,7 @@ export function ticketPayload(order: TicketOrder): TicketPayload {
     tier: principal.tier,
     transport: order.transport,
     session_expiry: decision.sessionExpiry,
-    ...(clientId === undefined ? {} : { client_id: clientId }),
+    ...(client === undefined ? {} : { client_id: client.id }),
     ...(act === undefined ? {} : { act }),
   };
 }

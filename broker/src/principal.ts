@@ -51,7 +51,7 @@ export interface Authenticated {
   /** What a token of a foreign issuer says that delegation asks about: its `sub` and, as it came, its `may_act`. */
   readonly upstream?: { readonly sub: string; readonly mayAct: unknown };
   /** The OAuth client that authenticated beside the subject. */
-  readonly clientId?: string;
+  readonly client?: { readonly id: string; readonly principal: PrincipalId };
 }
 
 /** An identity with nothing but the default tier. */
@@ -77,3 +77,10 @@ export function subjectsOf(principal: Principal, trustEmail: readonly string[]):
     ...(address === undefined ? [] : [`email:${address}`, `email:*@${domain}`]),
   ];
 }
+
+/** Whether an id names somebody, and no address or group that grants may be given to. */
+export const isPrincipalName = (id: string): boolean => !/^(email|group):/.test(id);
+
+/** Whether a credential is good for an agent: one that is limited to some is good for no unnamed one. */
+export const reaches = ({ agents }: Pick<Authenticated, 'agents'>, agent: string | undefined): boolean =>
+  agents === undefined || (agent !== undefined && agents.includes(agent));

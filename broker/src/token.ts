@@ -46,7 +46,10 @@ export const grantToken =
     const beside =
       client === undefined || secret.value === undefined
         ? who.value
-        : { ...capped(who.value, client.value), clientId: secret.value.clientId };
+        : {
+            ...capped(who.value, client.value),
+            client: { id: secret.value.clientId, principal: client.value.principal.id },
+          };
     return issue(beside, form.value, 'request', call, ports);
   };
 

@@ -1,5 +1,5 @@
 import type { Target } from '@agent-ticket/shared/control.ts';
-import { and, desc, eq, isNotNull, isNull, lte, type SQL, sql } from 'drizzle-orm';
+import { and, desc, eq, gte, isNotNull, isNull, lte, type SQL, sql } from 'drizzle-orm';
 import type { RecordDatabase } from './database.ts';
 import { agentSessions } from './schema.ts';
 
@@ -125,8 +125,8 @@ export function sessionQueries(db: RecordDatabase) {
         .orderBy(desc(agentSessions.startedAt), desc(agentSessions.id))
         .limit(limit),
 
-    /** Whether a principal ever opened a session on an instance. */
-    async wasOpened(agent: string, instance: string, principal: string): Promise<boolean> {
+    /** Whether a principal opened a session on an instance at `since`, in ms, or later. */
+    async wasOpened(agent: string, instance: string, principal: string, since: number): Promise<boolean> {
       const rows = await db
         .select({ id: agentSessions.id })
         .from(agentSessions)
@@ -135,19 +135,11 @@ export function sessionQueries(db: RecordDatabase) {
             eq(agentSessions.agentSlug, agent),
             eq(agentSessions.instanceId, instance),
             eq(agentSessions.userId, principal),
+            gte(agentSessions.startedAt, since),
           ),
         )
         .limit(1);
       return rows.length > 0;
     },
-
-    /** The newest sessions of one instance. */
-    ofInstance: (agent: string, instance: string, limit: number): Promise<AgentSessionRow[]> =>
-      db
-        .select()
-        .from(agentSessions)
-        .where(and(eq(agentSessions.agentSlug, agent), eq(agentSessions.instanceId, instance)))
-        .orderBy(desc(agentSessions.startedAt), desc(agentSessions.id))
-        .limit(limit),
   };
 }

@@ -1,10 +1,10 @@
 import type { SigningKeyRow } from '@agent-ticket/drizzle/control/signing-keys.ts';
 import { isOutage } from '@agent-ticket/drizzle/outage.ts';
-import { targetName } from '@agent-ticket/shared/control.ts';
 import { KeyId } from '@agent-ticket/shared/names.ts';
 import { allow, deny } from '@agent-ticket/shared/outcome.ts';
 import { TicketAlgorithm } from '@agent-ticket/shared/ticket.ts';
 import * as z from 'zod';
+import { actEvent, recordAct } from '../audit/act.ts';
 import { readBody } from '../http/body.ts';
 import type { Handler } from '../http/call.ts';
 import { iso } from '../http/iso.ts';
@@ -13,8 +13,8 @@ import { revoke } from '../keys/revocation.ts';
 import { rotate } from '../keys/rotation.ts';
 import { stateOf } from '../keys/schedule.ts';
 import type { BrokerPorts } from '../ports.ts';
-import { carryOut, isDone, outboxRow } from '../termination.ts';
-import { adminEvent } from './event.ts';
+import { carryOut, newCommand, outboxRow, statusOf } from '../termination.ts';
+import { newLock } from './new-lock.ts';
 
 /** Body of `POST /admin/keys/rotate`; may be `{}`. */
 export const RotateRequest = z.strictObject({
@@ -51,7 +51,7 @@ export const rotateKeys =
       now: call.now,
       ...body.value,
       eventOf: ({ row, previous }) =>
-        adminEvent(call, 'key.rotated', ports.randomId(), {
+        actEvent(call, 'key.rotated', ports.randomId(), {
           kid: row.kid,
           details: { alg: row.alg, previous: previous.kid, activates_at: row.activatesAt },
         }),
@@ -79,22 +79,12 @@ export const revokeKey =
     const kid = KeyId.safeParse(call.params.kid);
     if (!kid.success) return { outcome: deny('field_invalid', { field: 'kid' }) };
     const target = { kind: 'key', kid: kid.data } as const;
-    const pending = {
-      id: ports.randomId(),
-      command: { op: 'lock', target, until: null } as const,
-      before: call.now,
-    };
+    const pending = newCommand({ op: 'lock', target, until: null }, call.now, ports);
     const revoked = await revoke(ports.revocation, kid.data, call.now, (row, heir) => {
-      const lock = {
-        id: ports.randomId(),
-        target: targetName(target),
-        reason: 'the key was revoked',
-        createdBy: call.who.principal.id,
-        createdAt: call.now,
-        expiresAt: null,
-      };
+      const why = { reason: 'the key was revoked', expiresAt: null };
+      const lock = newLock(ports.randomId(), target, call, why);
       const details = { state: stateOf(row, call.now), successor: heir.kind, lock: lock.id };
-      const event = adminEvent(call, 'key.revoked', ports.randomId(), { kid: row.kid, details });
+      const event = actEvent(call, 'key.revoked', ports.randomId(), { kid: row.kid, details });
       return { event, lock, command: outboxRow(pending) };
     });
     if (!revoked.ok) return { outcome: revoked };
@@ -106,7 +96,7 @@ export const revokeKey =
       signing: signer.ok ? signer.value.row.kid : null,
       receipt,
     };
-    return { outcome: allow({ status: isDone(receipt) ? 200 : 202, body }) };
+    return { outcome: allow({ status: statusOf(receipt), body }) };
   };
 
 /** `POST /admin/keys/reseal`: seals every key with `KEK`, after which `KEK_PREVIOUS` is needed no more. */
@@ -123,8 +113,7 @@ export const resealKeys =
       unreadable: [...ticket.unreadable, ...audit.unreadable],
     };
     const details = { ...body, unreadable: body.unreadable.length };
-    const event = adminEvent(call, 'key.resealed', ports.randomId(), { details });
-    await ports.ledger.settle(call.who.principal.id, { event });
+    await recordAct(ports, call, 'key.resealed', { details });
     return { outcome: allow({ status: 200, body }) };
   };
 

@@ -26,7 +26,11 @@ const roles = async (who: Parameters<Office['call']>[0]) =>
 describe('GET /api/agents', () => {
   it.each<[string, Person | undefined, object]>([
     ['a stranger sees what is public', undefined, { lobby: 'viewer' }],
-    ['a user sees what is open, too', ALICE, { counter: 'viewer', lobby: 'viewer', diary: 'owner' }],
+    [
+      'a user sees what is open, too',
+      ALICE,
+      { counter: 'viewer', lobby: 'viewer', diary: 'owner', letters: 'owner' },
+    ],
   ])('%s', async (_what, who, expected) => {
     expect(await roles(who)).toEqual(expected);
   });
@@ -42,6 +46,7 @@ describe('GET /api/agents', () => {
       lobby: 'viewer',
       diary: 'viewer',
       hidden: 'viewer',
+      letters: 'owner',
     });
   });
 

@@ -21,6 +21,8 @@ const AUDIENCE = 'https://broker.test/api';
 
 /** An agent that belongs to its first user, and one that only a grant opens. */
 export const DIARY: AgentEntry = { ...AGENTS[0], slug: 'diary', bindingKey: 'DIARY', access: 'first-user' };
+/** One of first users without sockets. */
+const LETTERS: AgentEntry = { ...DIARY, slug: 'letters', bindingKey: 'LETTERS', transport: 'sse' };
 export const HIDDEN: AgentEntry = { ...AGENTS[0], slug: 'hidden', bindingKey: 'HIDDEN', access: 'grant' };
 
 export const CLEAN: Receipt = { closed: 2, objects: 1, unreachable: 0, pending: 0, ms: 3 };
@@ -37,7 +39,7 @@ export interface Person {
 }
 
 export const idOf = ({ sub, at = 'tenant' }: Person): string => `auth0:${at}.test:${sub}`;
-export const ROOT: Person = { sub: 'root', permissions: PERMISSIONS };
+export const ROOT: Person = { sub: 'root', permissions: [...PERMISSIONS, 'tier:admin'] };
 
 export interface Office {
   readonly stand: Stand;
@@ -66,6 +68,7 @@ export async function openOffice(): Promise<Office> {
   const [tenant, other] = [await testIssuer(TENANT), await testIssuer(OTHER)];
   const rules = [
     ...PERMISSIONS.map((name) => ({ claim: 'permissions', equals: name, permissions: [name] })),
+    { claim: 'permissions', equals: 'tier:admin', tier: 'admin' },
     ...['staff', 'guests'].map((name) => ({ claim: 'teams', equals: name, groups: [name] })),
   ];
   const stand = await openStand(
@@ -91,7 +94,7 @@ export async function openOffice(): Promise<Office> {
   const worker: Office['worker'] = { answer: async () => Response.json(CLEAN), tokens: [] };
   const ports: BrokerPorts = {
     ...stand.ports,
-    registry: [...AGENTS, DIARY, HIDDEN],
+    registry: [...AGENTS, DIARY, HIDDEN, LETTERS],
     sessions: sessionQueries(record.db),
     termination: {
       ...stand.ports.termination,

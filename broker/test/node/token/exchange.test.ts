@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { bodyOf, ticketIn } from '../answers.ts';
 import { testIssuer } from '../issuer.ts';
-import { basic, COUNTER, NOW } from '../stand.ts';
+import { basic, COUNTER, lockAt, NOW } from '../stand.ts';
 import { ALICE, openTenantStand, TENANT, type TenantStand } from './auth0.ts';
 
 let at: TenantStand;
@@ -217,13 +217,7 @@ describe('delegation', () => {
 
   it('a locked actor acts for nobody', async () => {
     const locked = await openTenantStand();
-    await locked.stand.ports.policy.insertLock({
-      id: 'lock-1',
-      target: `principal:${BOT}`,
-      reason: 'test',
-      createdBy: 'test',
-      createdAt: NOW * 1000,
-    });
+    await lockAt(locked.stand, `principal:${BOT}`);
     const body = exchangeOf(await locked.token(), actorOf(await locked.token({ sub: 'bot@clients' })));
     expect(await (await locked.stand.post('/token', body)).json()).toMatchObject({ error: 'invalid_target' });
     expect(locked.stand.events.at(-1)).toMatchObject({ type: 'ticket.denied', code: 'locked' });
