@@ -30,6 +30,8 @@ export default defineConfig({
                 OVERRIDER: { className: 'Overrider', useSQLite: true },
                 INNER: { className: 'Inner', useSQLite: true },
                 USURPER: { className: 'Usurper', useSQLite: true },
+                CHATTER: { className: 'Chatter', useSQLite: true },
+                CHAT_OVERRIDER: { className: 'ChatOverrider', useSQLite: true },
                 PLANLESS: { className: 'Planless', useSQLite: true },
               },
               outboundService: (request: { url: string }) => {

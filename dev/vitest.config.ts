@@ -8,7 +8,7 @@ export default defineConfig({
           name: 'dev',
           environment: 'node',
           include: ['**/*.test.ts'],
-          exclude: ['e2e/**', '**/node_modules/**'],
+          exclude: ['e2e/**', 'browser/**', '**/node_modules/**'],
         },
       },
       {

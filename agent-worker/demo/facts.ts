@@ -2,7 +2,9 @@
 export interface DemoFacts {
   /** Base address of the broker; `<broker>/tickets` mints. */
   readonly broker: string;
-  /** Enabled agents that everybody may know of. */
+  /** Where people sign in and out by Access, where that is not the broker's own address. */
+  readonly accessUrl?: string;
+  /** Enabled agents with sockets that everybody may know of. */
   readonly agents: readonly DemoAgent[];
 }
 

@@ -10,6 +10,7 @@ describe('the configuration', () => {
       audience: 'agents.test',
       jwksUrl: 'https://broker.test/.well-known/jwks.json',
       allowedOrigins: [],
+      endsReplayed: false,
       development: false,
     });
   });
@@ -19,11 +20,13 @@ describe('the configuration', () => {
       ...GOOD,
       ALLOWED_ORIGINS: 'https://app.test, http://localhost:5173',
       BROKER_JWKS_URL: 'https://keys.test/set.json',
+      TICKET_REPLAY: 'end-session',
       MODE: 'development',
     };
     expect(readConfig(settings)).toMatchObject({
       allowedOrigins: ['https://app.test', 'http://localhost:5173'],
       jwksUrl: 'https://keys.test/set.json',
+      endsReplayed: true,
       development: true,
     });
   });
@@ -51,6 +54,7 @@ describe('the configuration', () => {
     ['ALLOWED_ORIGINS', { ...GOOD, ALLOWED_ORIGINS: '*' }],
     ['ALLOWED_ORIGINS', { ...GOOD, ALLOWED_ORIGINS: 'null' }],
     ['ALLOWED_ORIGINS', { ...GOOD, ALLOWED_ORIGINS: 'https://app.test/' }],
+    ['TICKET_REPLAY', { ...GOOD, TICKET_REPLAY: 'yes' }],
     ['MODE', { ...GOOD, MODE: 'dev' }],
     ['ALLOWED_ORIGIN', { ...GOOD, ALLOWED_ORIGIN: 'https://app.test' }],
   ] as const)('refuses a wrong %s by its name, and never says a value', ([name, settings]) => {

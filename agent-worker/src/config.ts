@@ -6,6 +6,8 @@ export const Settings = z.strictObject({
   TICKET_AUDIENCE: z.string().min(1).max(512),
   BROKER_JWKS_URL: BaseUrl.optional(),
   ALLOWED_ORIGINS: Origins.default([]),
+  /** What becomes of a session whose ticket is shown again by somebody else. */
+  TICKET_REPLAY: z.enum(['note', 'end-session']).default('note'),
   MODE: Mode.default('production'),
 });
 
@@ -21,13 +23,15 @@ export interface GateConfig {
   readonly jwksUrl: string;
   /** Pages that may open sockets and make requests. */
   readonly allowedOrigins: readonly string[];
+  /** Whether a session ends when its ticket is shown again. */
+  readonly endsReplayed: boolean;
   /** Lets plain http through on any host. */
   readonly development: boolean;
 }
 
 /** The configuration in a Worker's env. Throws an `Error` that names each wrong setting. */
 export function readConfig(env: object): GateConfig {
-  const { ISSUER, TICKET_AUDIENCE, BROKER_JWKS_URL, ALLOWED_ORIGINS, MODE } = readSettings(
+  const { ISSUER, TICKET_AUDIENCE, BROKER_JWKS_URL, ALLOWED_ORIGINS, TICKET_REPLAY, MODE } = readSettings(
     'agent worker',
     Settings,
     env,
@@ -38,6 +42,7 @@ export function readConfig(env: object): GateConfig {
     audience: TICKET_AUDIENCE,
     jwksUrl: BROKER_JWKS_URL ?? `${ISSUER.replace(/\/$/, '')}/.well-known/jwks.json`,
     allowedOrigins: ALLOWED_ORIGINS,
+    endsReplayed: TICKET_REPLAY === 'end-session',
     development: MODE === 'development',
   };
 }

@@ -8,6 +8,7 @@ const asked: string[] = [];
 const PORTS: DemoPorts = {
   registry: AGENTS,
   broker: 'https://broker.example/base',
+  accessUrl: undefined,
   assets: {
     fetch: async (request) => {
       asked.push(request.url);
@@ -89,10 +90,18 @@ describe('/demo.json', () => {
     const { broker, agents }: DemoFacts = await answer.json();
     expect(broker).toBe('https://broker.example/base');
     expect(agents.map(({ slug }) => slug)).toEqual(
-      AGENTS.filter(({ enabled }) => enabled).map(({ slug }) => slug),
+      AGENTS.filter(({ enabled, transport }) => enabled && transport === 'websocket').map(({ slug }) => slug),
     );
     for (const agent of agents)
       expect(Object.keys(agent)).toEqual(['slug', 'displayName', 'description', 'access', 'instances']);
+  });
+
+  test('says where Access signs people in only where something plays it', async () => {
+    expect(await (await ask('/demo.json')).json()).not.toHaveProperty('accessUrl');
+    const played = { ...PORTS, accessUrl: 'http://127.0.0.1:8790/access' };
+    expect(await (await ask('/demo.json', {}, played)).json()).toMatchObject({
+      accessUrl: 'http://127.0.0.1:8790/access',
+    });
   });
 
   test('does not tell strangers of agents that only some may know of', async () => {

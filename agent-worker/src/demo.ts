@@ -8,6 +8,8 @@ export interface DemoPorts {
   readonly registry: AgentRegistry;
   /** Base address of the broker, which the page asks for tickets. */
   readonly broker: string;
+  /** Where people sign in and out by Access, where that is not the broker's own address. */
+  readonly accessUrl: string | undefined;
   /** The built page. */
   readonly assets: { fetch(request: Request): Promise<Response> };
   readonly randomId: () => string;
@@ -47,15 +49,15 @@ export async function answerDemoRequest(request: Request, ports: DemoPorts): Pro
   return answer;
 }
 
-/** Agents that only some may know of stay out of a list for everybody. */
-function factsOf({ broker, registry }: DemoPorts): DemoFacts {
+/** Agents that only some may know of stay out of a list for everybody, and so do those that take no socket. */
+function factsOf({ broker, registry, accessUrl }: DemoPorts): DemoFacts {
   const agents = registry.flatMap(
-    ({ slug, displayName, description, access, instances, enabled }): DemoAgent[] =>
-      enabled && access !== 'grant'
+    ({ slug, displayName, description, access, instances, enabled, transport }): DemoAgent[] =>
+      enabled && access !== 'grant' && transport === 'websocket'
         ? [{ slug, displayName, description, access, instances: instances ?? [] }]
         : [],
   );
-  return { broker, agents };
+  return { broker, agents, ...(accessUrl === undefined ? {} : { accessUrl }) };
 }
 
 /** The page loads its own files, asks the broker, opens sockets here, and does nothing else (CSP Level 3). */

@@ -8,6 +8,7 @@ import {
 import { SessionId } from '@agent-ticket/shared/names.ts';
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import { redact } from '@agent-ticket/shared/redact.ts';
+import type { RefusalTally } from '@agent-ticket/shared/refusal-tally.ts';
 import { type AgentRegistry, findAgent } from '@agent-ticket/shared/registry.ts';
 import { CONNECT, MESSAGE, STATE_READ } from '@agent-ticket/shared/scope.ts';
 import { isLoopback } from '@agent-ticket/shared/settings.ts';
@@ -28,6 +29,8 @@ export interface GatePorts {
   readonly randomId: () => string;
   /** Milliseconds since 1970. */
   readonly clock: () => number;
+  /** Counts refusals: those without a verified ticket leave nothing else. */
+  readonly tally: RefusalTally;
   readonly log: (event: Readonly<Record<string, unknown>>) => void;
 }
 
@@ -42,13 +45,15 @@ export async function answerAgentRequest(request: Request, ports: GatePorts): Pr
   const outcome = await passGate(request, ports, requestId);
   if (outcome.ok) return outcome.value;
   const { reason, inside } = outcome.denial;
+  // A known name and no more of the path: people paste tickets into the strangest places.
+  const agent = findAgent(ports.registry, new URL(request.url).pathname.split('/')[2] ?? '')?.slug;
+  ports.tally.count(reason, agent, ports.clock());
   ports.log({
     event: 'gate_refused',
     reason,
     inside,
     request_id: requestId,
-    // A known name and no more of the path: people paste tickets into the strangest places.
-    agent: findAgent(ports.registry, new URL(request.url).pathname.split('/')[2] ?? '')?.slug,
+    agent,
   });
   return withCors(refuse(request, outcome.denial, requestId), request, ports.config);
 }

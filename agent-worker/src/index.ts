@@ -1,10 +1,13 @@
 import { AGENTS, type EnabledBinding } from '@agent-ticket/shared/agents.ts';
 import { answerDemoRequest } from './demo.ts';
+import { readAccessUrl } from './demo-settings.ts';
 import { createGate } from './open-gate.ts';
 import { verifierOf } from './verifier.ts';
 
+export { Chat } from './agents/chat.ts';
 export { Counter } from './agents/counter.ts';
 export { Lobby } from './agents/lobby.ts';
+export { McpAgent } from './agents/mcp-agent.ts';
 
 /** The compiler's proof that every enabled agent has its binding. */
 type Env = Cloudflare.Env & Record<EnabledBinding, DurableObjectNamespace>;
@@ -18,6 +21,7 @@ export default {
       answerDemoRequest(request, {
         registry: AGENTS,
         broker: verifierOf(env).config.issuer,
+        accessUrl: readAccessUrl(env),
         assets: env.ASSETS,
         randomId: () => crypto.randomUUID(),
       })

@@ -1,6 +1,8 @@
 import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
 import { sessionQueries } from '@agent-ticket/drizzle/record/sessions.ts';
+import { createRefusalTally } from '@agent-ticket/shared/refusal-tally.ts';
 import { type AgentRegistry, bindingKeyOf, validateAgentRegistry } from '@agent-ticket/shared/registry.ts';
+import { logWithPoints, type PointSink } from '@agent-ticket/shared/security-events.ts';
 import { answerControl, type ControlPorts, isControlPath } from './control.ts';
 import { isAgentPath } from './gate/route.ts';
 import { answerAgentRequest, type GatePorts } from './gate.ts';
@@ -14,6 +16,8 @@ export interface GateEnv {
   readonly RECORD: D1Database;
   /** The broker, where it is bound; otherwise its keys come over HTTPS. */
   readonly BROKER?: Fetcher | undefined;
+  /** Analytics Engine, where it is bound. */
+  readonly SECURITY_EVENTS?: PointSink | undefined;
 }
 
 type Ports = GatePorts & ControlPorts;
@@ -50,6 +54,7 @@ function portsOf(registry: AgentRegistry, env: GateEnv & object): Ports {
     const namespace = namespaces.get(bindingKeyOf(slug));
     return namespace?.get(namespace.idFromName(instance));
   };
+  const log = logWithPoints((event) => console.log(JSON.stringify(event)), env.SECURITY_EVENTS);
   return {
     ...verifierOf(env),
     registry,
@@ -65,6 +70,7 @@ function portsOf(registry: AgentRegistry, env: GateEnv & object): Ports {
     },
     randomId: () => crypto.randomUUID(),
     clock: () => Date.now(),
-    log: (event) => console.log(JSON.stringify(event)),
+    tally: createRefusalTally(log),
+    log,
   };
 }

@@ -9,6 +9,7 @@ import { type ControlOrder, readOrder } from './order.ts';
 import { armSweep, SWEEP } from './ticketed/alarm.ts';
 import { denialAnswer } from './ticketed/answer.ts';
 import { askAgent } from './ticketed/ask-agent.ts';
+import { passedOver } from './ticketed/audience.ts';
 import { createCallWatch } from './ticketed/calls.ts';
 import { isDestination } from './ticketed/destination.ts';
 import { pin, takeEntries } from './ticketed/entries.ts';
@@ -36,6 +37,11 @@ export interface Ticketed {
    * a schedule never takes somebody's rights.
    */
   principal(): SessionPrincipal;
+  /**
+   * Puts into the audit log (`rpc.denied`) that agent code refused whoever is behind the frame being handled. `code`
+   * says why, in snake_case; of each detail the first 128 characters are kept. Throws an `Error` outside of a frame.
+   */
+  noteDenied(code: string, details?: Readonly<Record<string, string>>): void;
 }
 
 /** How soon facts are offered to the record database again after it refused them. */
@@ -64,6 +70,7 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       streams: this.#streams,
       clock: () => Date.now(),
       randomId: () => crypto.randomUUID(),
+      endsReplayed: () => verifierOf(this.env).config.endsReplayed,
       onFacts: () => this.#delivery.start(),
     });
     readonly #delivery = createDelivery({
@@ -76,7 +83,10 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       keepAlive: (work) => this.ctx.waitUntil(work),
       onFailure: async (error) => {
         // A database out of reach is not the failure of whoever is being served.
-        console.error(JSON.stringify({ event: 'record_delivery_failed', error: describeError(error) }));
+        const waiting = this.#keeper.backlog.count();
+        console.error(
+          JSON.stringify({ event: 'record_delivery_failed', waiting, error: describeError(error) }),
+        );
         await this.#armSweep(RETRY_MS);
       },
     });
@@ -86,6 +96,8 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
     readonly #agent = takeEntries(this);
     #isReconciled = false;
     #destroying: Promise<void> | undefined;
+    /** When the broker was asked to delete this object, in ms by its clock; 0: it was not. */
+    #destroyedBy = 0;
 
     constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
       super(ctx, env);
@@ -114,6 +126,8 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
           return this.#destroying;
         },
         principal: () => this.#principal(),
+        noteDenied: (code: string, details?: Readonly<Record<string, string>>) =>
+          this.#noteDenied(code, details),
         [SWEEP]: () => this.#sweep(),
       });
       // What an earlier life left may have no other occasion.
@@ -123,6 +137,19 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
     /** For the types: each object has its own, put there by the constructor. */
     principal(): SessionPrincipal {
       return this.#principal();
+    }
+
+    noteDenied(code: string, details?: Readonly<Record<string, string>>): void {
+      this.#noteDenied(code, details);
+    }
+
+    /** An answer in progress goes on while sessions end: it must not reach them, nor stop for the others. */
+    override broadcast(
+      message: string | ArrayBuffer | ArrayBufferView,
+      without: readonly string[] = [],
+    ): void {
+      const sessions = this.ctx.getWebSockets().map((ws) => sessionIdOf(this.ctx.getTags(ws)) ?? '');
+      super.broadcast(message, [...without, ...passedOver(message, sessions, this.#keeper)]);
     }
 
     /** Called by the SDK's scheduler when something is due. */
@@ -150,7 +177,7 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
         rates: this.#rates,
         verifier: () => verifierOf(this.env),
         clock: () => Date.now(),
-        onRenewed: () => this.#armSweep(),
+        onPlanned: () => this.#armSweep(),
       });
       if (passing === undefined) return;
       const run = () => this.#agent.webSocketMessage(ws, frame);
@@ -178,6 +205,14 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       return principalOf(claimsOf(session), session.id);
     }
 
+    #noteDenied(code: string, details: Readonly<Record<string, string>> = {}): void {
+      const { connection } = getCurrentAgent();
+      const session = connection === undefined ? undefined : this.#keeper.find(connection.id);
+      if (session === undefined) throw new Error('noteDenied() is only possible while a frame is handled');
+      const kept = Object.entries(details).map(([name, text]) => [name, text.slice(0, 128)]);
+      this.#keeper.denied(session, Object.fromEntries(kept), code);
+    }
+
     async #sweep(): Promise<void> {
       this.#keeper.sweep();
       this.#delivery.start();
@@ -186,14 +221,24 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
 
     /** Carries out an order of the broker, which the worker has verified. */
     async #obey(order: ControlOrder): Promise<Response> {
+      const destroys = order.cmd.op === 'destroy';
+      // Repeated, it means what it meant at first: what came to be since is not what the owner deleted.
+      if (destroys && this.#keeper.isDestroyedSince(order.before)) return Response.json({ closed: 0 });
       const closed = this.#keeper.order(order);
-      if (order.cmd.op === 'destroy') await this.destroy();
+      if (destroys) {
+        this.#destroyedBy = order.before;
+        await this.destroy();
+      }
       return Response.json({ closed });
     }
 
     async #openSocket(request: Request, handover: Handover): Promise<Response> {
       const admitted = this.#keeper.admit(handover);
-      if (!admitted.ok) return denialAnswer(admitted.denial);
+      if (!admitted.ok) {
+        // A replay is told of a little later.
+        await this.#armSweep();
+        return denialAnswer(admitted.denial);
+      }
       const answer = await askAgent(this.#agent, sdkRequest(request));
       // Whatever the agent said instead of accepting stays inside. Without a sweep no silent session would ever end.
       const accepted = answer?.status === 101 && (await this.#armSweep());
@@ -219,7 +264,9 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
         this.#streams.cut(id);
         this.#keeper.end(id, 'destroyed');
       }
-      keepTombstone(this.ctx.storage, Date.now());
+      this.#keeper.releaseReplays(Number.POSITIVE_INFINITY);
+      // By whichever clock is ahead, so that no ticket from before the command is younger than the tombstone.
+      keepTombstone(this.ctx.storage, Math.max(Date.now(), this.#destroyedBy));
       try {
         await destroy();
       } finally {
@@ -249,7 +296,7 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
     /** Sees to it that the next sweep comes when something is due, or after `withinMs` at the latest. */
     #armSweep(withinMs = Number.POSITIVE_INFINITY): Promise<boolean> {
       const now = Date.now();
-      const due = Math.min(this.#keeper.nextDue() ?? Number.POSITIVE_INFINITY, now + withinMs);
+      const due = Math.min(this.#keeper.nextDue(), now + withinMs);
       return armSweep({ list: () => this.getSchedules(), add: (at) => this.schedule(at, SWEEP) }, due, now);
     }
   };

@@ -7,6 +7,8 @@ declare namespace Cloudflare {
     OVERRIDER: DurableObjectNamespace<import('./agents/overrider.ts').Overrider>;
     INNER: DurableObjectNamespace<import('./agents/overrider.ts').Inner>;
     USURPER: DurableObjectNamespace<import('./agents/usurper.ts').Usurper>;
+    CHATTER: DurableObjectNamespace<import('./agents/chatter.ts').Chatter>;
+    CHAT_OVERRIDER: DurableObjectNamespace<import('./agents/chatter.ts').ChatOverrider>;
     PLANLESS: DurableObjectNamespace<import('./agents/usurper.ts').Planless>;
   }
 }

@@ -120,8 +120,6 @@ describe('a refusal', () => {
   });
 
   test.for([
-    ['with a disabled slug', '/agents/chat/room-1'],
-    ['with another disabled slug', '/agents/mcp-agent/room-1'],
     ['with no slug', '/agents'],
     ['with an empty slug', '/agents/'],
     ['with a slug behind an empty one', '/agents//counter/room-1'],
@@ -137,6 +135,16 @@ describe('a refusal', () => {
     expect(words(await refused.text())).toBe(words(await unknown.text()));
     expect(await refusedSocket(await upgrade(path ?? ''))).toMatchObject({ code: 4004, reason: 'not_found' });
     expect(await objectIds()).toEqual(before);
+  });
+
+  test('of a disabled agent is that of an unknown one', async () => {
+    const front = gateWith({ registry: [{ ...entryOf('counter'), enabled: false }] });
+    for (const path of ['/agents/counter/room-1', '/agents/unknown/room-1']) {
+      expect(await refusedSocket(await upgrade(path, { front }))).toMatchObject({
+        code: 4004,
+        reason: 'not_found',
+      });
+    }
   });
 
   test('outside of /agents has the same shape', async () => {

@@ -2,6 +2,7 @@ import { env } from 'cloudflare:workers';
 import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import { DELIVERIES } from '@agent-ticket/shared/handshake.ts';
 import { allow, deny } from '@agent-ticket/shared/outcome.ts';
+import { createRefusalTally } from '@agent-ticket/shared/refusal-tally.ts';
 import { type AgentEntry, bindingKeyOf, findAgent } from '@agent-ticket/shared/registry.ts';
 import { answerAgentRequest, type GatePorts } from '../src/gate.ts';
 import type { Front } from './sockets.ts';
@@ -27,7 +28,9 @@ const forTests = (slug: string, other: Partial<AgentEntry> = {}): AgentEntry => 
 
 export const REGISTRY = [
   ...AGENTS,
-  ...['witness', 'faulty', 'overrider', 'inner', 'usurper', 'planless'].map((slug) => forTests(slug)),
+  ...['witness', 'faulty', 'overrider', 'inner', 'usurper', 'planless', 'chatter', 'chat-overrider'].map(
+    (slug) => forTests(slug),
+  ),
 ];
 
 const SIGNERS = [signer, nextSigner];
@@ -39,6 +42,7 @@ const PORTS: GatePorts = {
     audience: AUDIENCE,
     jwksUrl: `${ISSUER}/.well-known/jwks.json`,
     allowedOrigins: [ORIGIN],
+    endsReplayed: false,
     development: false,
   },
   findKey: async (kid) => {
@@ -55,6 +59,8 @@ const PORTS: GatePorts = {
         INNER: env.INNER,
         USURPER: env.USURPER,
         PLANLESS: env.PLANLESS,
+        CHATTER: env.CHATTER,
+        CHAT_OVERRIDER: env.CHAT_OVERRIDER,
       }),
     );
     const namespace = namespaces.get(entry.bindingKey);
@@ -63,6 +69,7 @@ const PORTS: GatePorts = {
   },
   randomId: () => crypto.randomUUID(),
   clock: () => Date.now(),
+  tally: createRefusalTally(() => {}),
   log: () => {},
 };
 

@@ -74,28 +74,6 @@ describe('the record', () => {
     });
   });
 
-  test('has one event for a replayed ticket, however often it is shown', async () => {
-    const instance = newRoom();
-    const { ticket, socket } = await visit(instance);
-    for (let n = 0; n < 5; n += 1) {
-      await refusedSocket(await upgrade(`/agents/counter/${instance}`, { ticket }));
-    }
-    socket.close();
-    await socket.closed();
-    const events = await expectEvents(instance, [
-      'ticket.used',
-      'session.opened',
-      'ticket.replayed',
-      'session.closed',
-    ]);
-    expect(events[2]).toMatchObject({ outcome: 'denied', code: 'ticket_used', session_id: null });
-    expect(await sessionsOf(instance)).toHaveLength(1);
-    const replays = await runInDurableObject(counter(instance), (_, state) =>
-      state.storage.sql.exec<{ replays: number }>('SELECT replays FROM ticket_burns').one(),
-    );
-    expect(replays).toEqual({ replays: 5 });
-  });
-
   test('has nothing of refusals at the gate: those are for the log', async () => {
     const instance = newRoom();
     await refusedSocket(

@@ -1,5 +1,6 @@
 /** The worker as it ships, and beside it what only tests have. */
-export { Counter, default, Lobby } from '../src/index.ts';
+export { Chat, Counter, default, Lobby, McpAgent } from '../src/index.ts';
+export { ChatOverrider, Chatter } from './agents/chatter.ts';
 export { Faulty } from './agents/faulty.ts';
 export { Inner, Overrider } from './agents/overrider.ts';
 export { Planless, Usurper } from './agents/usurper.ts';

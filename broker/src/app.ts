@@ -3,10 +3,11 @@ import type { Denial } from '@agent-ticket/shared/denial.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { allow, deny } from '@agent-ticket/shared/outcome.ts';
 import { redact } from '@agent-ticket/shared/redact.ts';
+import { createRefusalTally, type RefusalTally } from '@agent-ticket/shared/refusal-tally.ts';
 import { type Context, Hono } from 'hono';
 import { secureHeaders } from 'hono/secure-headers';
 import { authenticate, stranger } from './credentials/authenticate.ts';
-import { countFailure } from './credentials/failures.ts';
+import { tellVerdict, whoLine } from './credentials/verdict.ts';
 import { lockNamesOf } from './facts.ts';
 import { refuse, respond } from './http/answer.ts';
 import type { CallFacts, HandlerResult, Refuse } from './http/call.ts';
@@ -18,6 +19,7 @@ import { ROUTES, type Route } from './routes.ts';
 /** The broker as one fetch handler. Everything it touches comes in through the ports. */
 export function createApp(ports: BrokerPorts): Hono {
   const app = new Hono();
+  const tally = createRefusalTally(ports.log);
   app.use(secureHeaders({ contentSecurityPolicy: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } }));
   app.use(async (c, next) => {
     const origin = c.req.header('origin') ?? null;
@@ -27,7 +29,7 @@ export function createApp(ports: BrokerPorts): Hono {
   });
 
   for (const route of ROUTES) {
-    app.on(route.method, route.path, (c) => answer(c, route, ports));
+    app.on(route.method, route.path, (c) => answer(c, route, ports, tally));
   }
   for (const path of new Set(ROUTES.map((route) => route.path))) {
     const routes = ROUTES.filter((route) => route.path === path);
@@ -46,7 +48,7 @@ const refused = (c: Context, denial: Denial, ports: BrokerPorts, face: Refuse = 
 };
 
 /** One call, from the raw request to the answer: credential, permission, handler, and nothing thrown gets out. */
-async function answer(c: Context, route: Route, ports: BrokerPorts): Promise<Response> {
+async function answer(c: Context, route: Route, ports: BrokerPorts, tally: RefusalTally): Promise<Response> {
   const request = c.req.raw;
   const facts: CallFacts = {
     requestId: ports.randomId(),
@@ -57,11 +59,13 @@ async function answer(c: Context, route: Route, ports: BrokerPorts): Promise<Res
   const face = route.refuse ?? refuse;
   const line = { method: route.method, path: route.path, request_id: facts.requestId };
   try {
-    const { outcome, rate, who, refuse: own = face } = await run(c, request, route, facts, ports);
+    const { outcome, rate, who, agent, refuse: own = face } = await run(c, request, route, facts, ports);
     if (outcome.ok) return respond(outcome.value, facts.requestId, rate);
     const { reason, inside, field } = outcome.denial;
+    // Whoever is known is in the audit log.
+    if (who === undefined || who.method === 'anonymous') tally.count(reason, agent, facts.now);
     const event = reason === 'rate_limited' ? 'rate_limit' : 'refused';
-    ports.log({ event, ...line, ...whoLine(who), reason, inside, field });
+    ports.log({ event, ...line, ...(who && whoLine(who)), reason, inside, field });
     return own(outcome.denial, facts.requestId, rate);
   } catch (error) {
     // An outage is a refusal that the client may retry; anything else is a bug, and must look like one.
@@ -78,51 +82,32 @@ async function run(
   route: Route,
   facts: CallFacts,
   ports: BrokerPorts,
-): Promise<HandlerResult & { readonly who?: Authenticated }> {
-  const who = await (route.demand === 'none'
+): Promise<HandlerResult> {
+  const credential = await (route.demand === 'none'
     ? allow(stranger(facts.requestId))
     : authenticate(request, ports.credentials, facts.now));
   const { method, path } = route;
-  if (!who.ok) {
-    ports.log({
-      event: 'auth_failure',
-      method,
-      path,
-      reason: who.denial.reason,
-      inside: who.denial.inside,
-      request_id: facts.requestId,
-    });
-    return { outcome: await countFailure(who, request, facts.ipAddress, ports.ledger, facts.now) };
-  }
-  const { principal, method: authMethod } = who.value;
+  const told = await tellVerdict(credential, { ...facts, request }, { method, path }, ports);
+  if (!told.ok) return { outcome: told };
+  const who = told.value;
+  const { principal, method: authMethod } = who;
   if (route.demand === 'required' && authMethod === 'anonymous')
     return { outcome: deny('credential_missing') };
-  if (authMethod !== 'anonymous') {
-    ports.log({ event: 'auth_success', method, path, ...whoLine(who.value), request_id: facts.requestId });
-  }
   if (route.permission !== undefined && !principal.permissions.includes(route.permission)) {
-    return { outcome: deny('permission_missing', { inside: route.permission }), who: who.value };
+    return { outcome: deny('permission_missing', { inside: route.permission }), who };
   }
-  if (route.permission !== undefined && route.limited !== 'checked' && who.value.agents !== undefined) {
-    return { outcome: deny('permission_missing', { inside: 'limited to agents' }), who: who.value };
+  if (route.permission !== undefined && route.limited !== 'checked' && who.agents !== undefined) {
+    return { outcome: deny('permission_missing', { inside: 'limited to agents' }), who };
   }
-  if (
-    route.demand === 'required' &&
-    route.method !== 'GET' &&
-    (await isLocked(who.value, facts.now, ports))
-  ) {
-    return { outcome: deny('locked'), who: who.value };
+  if (route.demand === 'required' && route.method !== 'GET' && (await isLocked(who, facts.now, ports))) {
+    return { outcome: deny('locked'), who };
   }
-  const result = await route.handler(ports)({ ...facts, request, params: c.req.param(), who: who.value });
-  return { ...result, who: who.value };
+  const result = await route.handler(ports)({ ...facts, request, params: c.req.param(), who });
+  return { who, ...result };
 }
 
 /** Whether a lock names the caller itself: it may look, and change nothing. One on everything stops no operator. */
 const isLocked = async (who: Authenticated, now: number, { locks }: BrokerPorts): Promise<boolean> =>
   (await locks.onTargets(lockNamesOf(who), now)).length > 0;
-
-/** Who a security event is about. */
-const whoLine = (who: Authenticated | undefined) =>
-  who === undefined ? {} : { principal: who.principal.id, tier: who.principal.tier, auth_method: who.method };
 
 const redacted = (text: string | null): string | null => (text === null ? null : redact(text));

@@ -28,8 +28,18 @@ const ForeignActor: z.ZodType<ForeignActor> = z.object({
 /** RFC 8693 §4.4. Another member might say who else is not meant, so one that is not known matches nobody. */
 const MayAct = z.strictObject({ sub: z.string(), iss: z.string().optional() });
 
+/**
+ * Everyone by whose rights or in whose name a request is made: the subject, the actors, and the client that
+ * authenticated. Who may not act here may not act for somebody else either.
+ */
+export const partiesOf = ({ principal, act, client }: Authenticated): PrincipalId[] => [
+  principal.id,
+  ...actorsOf(act),
+  ...(client === undefined ? [] : [client.principal]),
+];
+
 /** Every actor of a chain, the current one first. */
-export const actorsOf = (act: Actor | undefined): PrincipalId[] =>
+const actorsOf = (act: Actor | undefined): PrincipalId[] =>
   act === undefined ? [] : [act.sub, ...actorsOf(act.act)];
 
 /**

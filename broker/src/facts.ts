@@ -3,7 +3,7 @@ import type { lockQueries } from '@agent-ticket/drizzle/control/locks.ts';
 import type { GrantRow, policyQueries } from '@agent-ticket/drizzle/control/policy.ts';
 import { targetName, targetNamesOfPlace, targetNamesOfPrincipal } from '@agent-ticket/shared/control.ts';
 import type { AgentRegistry } from '@agent-ticket/shared/registry.ts';
-import { actorsOf } from './delegation.ts';
+import { partiesOf } from './delegation.ts';
 import type { Keyring } from './keys/keyring.ts';
 import type { PolicyFacts } from './policy.ts';
 import { type Authenticated, subjectsOf } from './principal.ts';
@@ -74,16 +74,8 @@ export async function readFacts(
   };
 }
 
-/**
- * Names under which a lock may be on the caller itself: who may not act here may neither act for somebody else, nor
- * be the client beside them.
- */
-export const lockNamesOf = (who: Authenticated): string[] =>
-  [
-    who.principal.id,
-    ...actorsOf(who.act),
-    ...(who.client === undefined ? [] : [who.client.principal]),
-  ].flatMap(targetNamesOfPrincipal);
+/** Names under which a lock may be on the caller itself, or on whoever acts for it or comes with it. */
+export const lockNamesOf = (who: Authenticated): string[] => partiesOf(who).flatMap(targetNamesOfPrincipal);
 
 async function readEverywhere(
   subjects: readonly string[],

@@ -2,6 +2,7 @@ import { waitUntil } from 'cloudflare:workers';
 import { openControl } from '@agent-ticket/drizzle/control/open-d1.ts';
 import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
+import { logWithPoints } from '@agent-ticket/shared/security-events.ts';
 import type { Hono } from 'hono';
 import { createApp } from './app.ts';
 import { compose } from './compose.ts';
@@ -10,20 +11,10 @@ import { refuse } from './http/answer.ts';
 import { ledgerOf } from './ledger/object.ts';
 import type { BrokerPorts } from './ports.ts';
 import { runScheduled } from './scheduled.ts';
-import { dataPointOf } from './security-events.ts';
 
 export { LedgerObject } from './ledger/object.ts';
 
 const log = (event: Readonly<Record<string, unknown>>): void => console.log(JSON.stringify(event));
-
-/** Also to Analytics Engine, where it is bound: a security event there is a number, here a line. */
-const logTo =
-  (points: AnalyticsEngineDataset | undefined) =>
-  (event: Readonly<Record<string, unknown>>): void => {
-    log(event);
-    const point = dataPointOf(event);
-    if (point !== undefined) points?.writeDataPoint(point);
-  };
 
 /** One per isolate, so that keys are opened and imported once. */
 let ports: BrokerPorts | undefined;
@@ -56,7 +47,7 @@ function portsOf(env: Cloudflare.Env): BrokerPorts {
       waitUntil(
         work.catch((error: unknown) => log({ event: 'background_failed', error: describeError(error) })),
       ),
-    log: logTo(env.SECURITY_EVENTS),
+    log: logWithPoints(log, env.SECURITY_EVENTS),
   });
 }
 

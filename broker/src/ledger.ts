@@ -35,6 +35,9 @@ export type LedgerAnswer =
  */
 export interface Ledger {
   settle(account: string, entry: LedgerEntry): Promise<LedgerAnswer>;
+
+  /** How many events are durable and not yet in the record database. Left out where none ever waits. */
+  waiting?(): Promise<number>;
 }
 
 export const RATE_WINDOW_MS = 60_000;

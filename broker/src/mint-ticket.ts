@@ -1,3 +1,4 @@
+import { findAgent } from '@agent-ticket/shared/registry.ts';
 import { exchange } from './exchange.ts';
 import { readBody } from './http/body.ts';
 import type { Handler } from './http/call.ts';
@@ -14,5 +15,6 @@ export const mintTicket =
     return {
       outcome: outcome.ok ? { ok: true, value: { status: 201, body: outcome.value } } : outcome,
       rate,
+      agent: findAgent(ports.registry, body.value.agent)?.slug,
     };
   };

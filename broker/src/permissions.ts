@@ -20,7 +20,7 @@ export const PERMISSIONS = [
 export type Permission = (typeof PERMISSIONS)[number];
 
 /** Permissions that agents of the registry ask of services, beside those of the API. */
-const AGENT_PERMISSIONS: readonly string[] = AGENTS.flatMap((entry) => [...entry.requiredScopes]);
+export const AGENT_PERMISSIONS: readonly string[] = AGENTS.flatMap((entry) => [...entry.requiredScopes]);
 
 /** A permission that means something here. A misspelled one would give nothing, silently. */
 export const KnownPermission = z

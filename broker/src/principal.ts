@@ -1,5 +1,6 @@
 import type { PrincipalId, Tier } from '@agent-ticket/shared/names.ts';
 import type { Actor } from '@agent-ticket/shared/ticket.ts';
+import { foldAddress } from './email-address.ts';
 
 /** Where a tier, permission or group of a principal comes from, for the principal's own eyes. */
 export interface Source {
@@ -50,7 +51,7 @@ export interface Authenticated {
   readonly act?: Actor;
   /** What a token of a foreign issuer says that delegation asks about: its `sub` and, as it came, its `may_act`. */
   readonly upstream?: { readonly sub: string; readonly mayAct: unknown };
-  /** The OAuth client that authenticated beside the subject. */
+  /** The OAuth client that authenticated beside the subject: its name in OAuth, and who that is here. */
   readonly client?: { readonly id: string; readonly principal: PrincipalId };
 }
 
@@ -69,7 +70,8 @@ export const plainPrincipal = (identity: Identity): Principal => ({
  */
 export function subjectsOf(principal: Principal, trustEmail: readonly string[]): string[] {
   const { id, issuer, groups, email, emailVerified } = principal;
-  const address = emailVerified === true && trustEmail.includes(issuer) ? email?.toLowerCase() : undefined;
+  const vouched = emailVerified === true && trustEmail.includes(issuer);
+  const address = vouched && email !== undefined ? foldAddress(email) : undefined;
   const domain = address?.slice(address.lastIndexOf('@') + 1);
   return [
     id,

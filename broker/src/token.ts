@@ -1,7 +1,7 @@
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import { authenticateJwt } from './credentials/bearer.ts';
-import { countFailure } from './credentials/failures.ts';
 import { authenticateServiceToken } from './credentials/service-token.ts';
+import { tellFailure, tellVerdict } from './credentials/verdict.ts';
 import { capped, delegate } from './delegation.ts';
 import { exchange } from './exchange.ts';
 import type { Call, Handler, HandlerResult } from './http/call.ts';
@@ -26,14 +26,12 @@ export const grantToken =
     const grantType = readGrantType(form.value);
     if (!grantType.ok) return { outcome: grantType };
     const secret = presentedClient(call.request.headers, form.value);
-    if (!secret.ok) return refusedAt('client', secret);
-    const client = secret.value && (await authenticateClient(secret.value, call, ports));
+    const client = await authenticateClient(secret, call, ports);
     if (client?.ok === false) return refusedAt('client', client);
 
     if (grantType.value === 'client_credentials') {
-      const who = client?.value ?? undefined;
-      if (who === undefined) return refusedAt('client', deny('credential_missing'));
-      return issue(who, form.value, 'client', call, ports);
+      if (client === undefined) return refusedAt('client', deny('credential_missing'));
+      return issue(client.value.holder, form.value, 'client', call, ports);
     }
     const tokens = readExchangedTokens(form.value);
     if (!tokens.ok) return { outcome: tokens };
@@ -43,15 +41,22 @@ export const grantToken =
     if (actor?.ok === false) return refusedAt('token', actor);
     const who = actor === undefined ? subject : delegate(subject.value, actor.value);
     if (!who.ok) return refusedAt('token', who);
-    const beside =
-      client === undefined || secret.value === undefined
-        ? who.value
-        : {
-            ...capped(who.value, client.value),
-            client: { id: secret.value.clientId, principal: client.value.principal.id },
-          };
+    const beside = client === undefined ? who.value : besideClient(who.value, client.value);
     return issue(beside, form.value, 'request', call, ports);
   };
+
+const ROUTE = { method: 'POST', path: '/token' } as const;
+
+interface Client {
+  /** As OAuth names it. */
+  readonly id: string;
+  readonly holder: Authenticated;
+}
+
+const besideClient = (who: Authenticated, { id, holder }: Client): Authenticated => ({
+  ...capped(who, holder),
+  client: { id, principal: holder.principal.id },
+});
 
 const refusedAt = (stage: Stage, outcome: Outcome<never>): HandlerResult => ({
   outcome,
@@ -59,13 +64,16 @@ const refusedAt = (stage: Stage, outcome: Outcome<never>): HandlerResult => ({
 });
 
 async function authenticateClient(
-  presented: ClientSecret,
+  presented: Outcome<ClientSecret | undefined>,
   call: Call,
   ports: BrokerPorts,
-): Promise<Outcome<Authenticated>> {
-  const client = await authenticateServiceToken(presented, ports.credentials.serviceTokens, call.now);
-  if (client.ok) return client;
-  return countFailure(client, call.request, call.ipAddress, ports.ledger, call.now, presented.clientId);
+): Promise<Outcome<Client> | undefined> {
+  if (!presented.ok) return tellFailure(presented, call, ROUTE, ports);
+  if (presented.value === undefined) return undefined;
+  const { clientId: id } = presented.value;
+  const holder = await authenticateServiceToken(presented.value, ports.credentials.serviceTokens, call.now);
+  const told = await tellVerdict(holder, call, ROUTE, ports, id);
+  return told.ok ? allow({ id, holder: told.value }) : told;
 }
 
 async function holderOf(
@@ -73,8 +81,7 @@ async function holderOf(
   call: Call,
   ports: BrokerPorts,
 ): Promise<Outcome<Authenticated>> {
-  const holder = await authenticateJwt(token, sources, ports.credentials, call.now);
-  return holder.ok ? holder : countFailure(holder, call.request, call.ipAddress, ports.ledger, call.now);
+  return tellVerdict(await authenticateJwt(token, sources, ports.credentials, call.now), call, ROUTE, ports);
 }
 
 async function issue(
@@ -85,9 +92,9 @@ async function issue(
   ports: BrokerPorts,
 ): Promise<HandlerResult> {
   const request = readTicketRequest(form, ports);
-  if (!request.ok) return { outcome: request };
+  if (!request.ok) return { outcome: request, who };
   const { outcome, rate } = await exchange(who, request.value, call, ports);
-  if (!outcome.ok) return { ...refusedAt(stage, outcome), rate };
+  if (!outcome.ok) return { ...refusedAt(stage, outcome), rate, who };
   const { ticket, expires_in, scope } = outcome.value;
   const body = {
     access_token: ticket,
@@ -96,5 +103,5 @@ async function issue(
     expires_in,
     scope,
   };
-  return { outcome: allow({ status: 200, body, headers: { pragma: 'no-cache' } }), rate };
+  return { outcome: allow({ status: 200, body, headers: { pragma: 'no-cache' } }), rate, who };
 }

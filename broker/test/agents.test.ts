@@ -8,11 +8,18 @@ import { grant, liftLock, lock, makeToken } from './tokens.ts';
 
 describe('an agent that there is not', () => {
   const hidden: AgentEntry = { ...AGENTS[0], slug: 'hidden', bindingKey: 'HIDDEN', access: 'grant' };
-  const { front } = startBroker({ ports: { registry: [...AGENTS, hidden] } });
+  const off: AgentEntry = {
+    ...AGENTS[0],
+    slug: 'off',
+    bindingKey: 'OFF',
+    requiredTier: 'admin',
+    enabled: false,
+  };
+  const { front } = startBroker({ ports: { registry: [...AGENTS, hidden, off] } });
   const KINDS = {
     unknown: { agent: 'nobody', instance: 'default' },
     disabled: { agent: 'chat', instance: 'default' },
-    'disabled and of a high tier': { agent: 'mcp-agent', instance: 'default' },
+    'disabled and of a high tier': { agent: 'off', instance: 'default' },
     'invisible for want of a grant': { agent: 'hidden', instance: 'default' },
     'an unlisted instance': { agent: 'lobby', instance: 'elsewhere' },
   };

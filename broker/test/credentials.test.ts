@@ -107,7 +107,7 @@ describe('without a credential', () => {
   it.each([
     ['an agent for principals', COUNTER],
     ['a disabled agent', { agent: 'chat', instance: 'default' }],
-    ['a disabled agent of a high tier', { agent: 'mcp-agent', instance: 'default' }],
+    ['an agent of a high tier', { agent: 'mcp-agent', instance: 'default' }],
     ['an agent that does not exist', { agent: 'nobody', instance: 'default' }],
   ])('%s asks for one', async (_what, request) => {
     const reply = await mint(undefined, request);
@@ -134,6 +134,17 @@ describe('two explicit credentials', () => {
   it.each([
     ['the pair and Bearer', (t: ServiceToken) => ({ ...t.pair, ...t.bearer })],
     ['the pair and Basic', (t: ServiceToken) => ({ ...t.pair, ...t.basic })],
+    [
+      'Bearer twice, as HTTP joins it',
+      (t: ServiceToken) => ({ authorization: `Bearer ${t.secret}, Bearer ${t.secret}` }),
+    ],
+    [
+      'the pair twice, as HTTP joins it',
+      (t: ServiceToken) => ({
+        'cf-access-client-id': `${t.clientId}, ${t.clientId}`,
+        'cf-access-client-secret': `${t.secret}, ${t.secret}`,
+      }),
+    ],
     ['half a pair and Bearer', (t: ServiceToken) => ({ ...t.bearer, 'cf-access-client-id': t.clientId })],
     [
       'the pair and an Authorization of no known kind',
@@ -200,10 +211,10 @@ const MALFORMED: readonly [string, (t: ServiceToken) => Record<string, string>][
   ['a secret without a client id', (t) => ({ 'cf-access-client-secret': t.secret })],
   ['another scheme', (t) => ({ authorization: `Digest ${t.secret}` })],
   ['a scheme alone', () => ({ authorization: 'Bearer' })],
+  ['an empty Authorization', () => ({ authorization: '' })],
   ['a token of nobody', () => ({ ...bearer('eyJhbGciOiJub25lIn0.e30.') })],
   ['a Bearer that is nothing', () => ({ ...bearer('x') })],
   ['no scheme', (t) => ({ authorization: t.secret })],
-  ['two values in one header', (t) => ({ authorization: `Bearer ${t.secret}, Bearer ${t.secret}` })],
   ['Basic that is not base64', () => ({ authorization: 'Basic !!!' })],
   ['Basic without a colon', () => ({ authorization: `Basic ${btoa('nocolon')}` })],
   ['Basic with a broken escape', (t) => ({ ...basic('%zz', t.secret) })],

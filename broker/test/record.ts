@@ -71,6 +71,20 @@ export async function ringAlarms(): Promise<number> {
   return rang.filter(Boolean).length;
 }
 
+/** When each ledger object wakes that has something to deliver. */
+export async function alarmsOfWaiting(): Promise<(number | null)[]> {
+  const alarms = await Promise.all(
+    (await ledgerObjects()).map((object) =>
+      runInDurableObject(object, async (_instance, state) =>
+        state.storage.sql.exec('SELECT 1 FROM ticket_backlog').toArray().length === 0
+          ? []
+          : [await state.storage.getAlarm()],
+      ),
+    ),
+  );
+  return alarms.flat();
+}
+
 /** Takes every ledger object out of memory, as a deploy or a machine that dies does. */
 export async function evictLedger(): Promise<void> {
   await Promise.all((await ledgerObjects()).map((object) => evictDurableObject(object)));

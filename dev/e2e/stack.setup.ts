@@ -1,40 +1,5 @@
-import { createWriteStream } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
-import { quietEnvironment } from '../quiet-environment.ts';
-import { makeSecrets } from '../start/secrets.ts';
-import { type StackFacts, startStack } from '../start/stack.ts';
-import { openDesk } from './desk.ts';
-import { freePorts } from './free-ports.ts';
-import type { Place } from './place.ts';
+import { provideStack } from './test-stack.ts';
 
-declare module 'vitest' {
-  export interface ProvidedContext {
-    readonly stack: StackFacts;
-    readonly place: Place;
-  }
-}
-
-/** One stack for all files, from the built bundles; each test works on instances of its own. */
-export default async function setup({ provide }: TestProject): Promise<() => Promise<void>> {
-  Object.assign(process.env, quietEnvironment(process.env));
-  const folder = await mkdtemp(join(tmpdir(), 'agent-ticket-e2e-'));
-  const log = createWriteStream(join(folder, 'workers.log'));
-  const secrets = makeSecrets();
-  const stack = await startStack({
-    ports: await freePorts(),
-    secrets,
-    stateDir: join(folder, 'state'),
-    onLog: (line) => log.write(`${line}\n`),
-  });
-  const desk = await openDesk(stack.workers);
-  provide('stack', stack.facts);
-  provide('place', { folder, desk: desk.url, keyEncryptionKey: secrets.keyEncryptionKey });
-  return async () => {
-    await Promise.all([stack.close(), desk.close()]);
-    log.end();
-    await rm(folder, { recursive: true });
-  };
-}
+/** One stack for all files; each test works on instances of its own. */
+export default (project: TestProject): Promise<() => Promise<void>> => provideStack(project);

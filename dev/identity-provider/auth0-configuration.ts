@@ -85,12 +85,12 @@ export function auth0Configuration(
 }
 
 /** Like an Auth0 "regular web application", which may also fetch tokens for itself. */
-function brokerClient({ clientId, clientSecret, baseUrl }: Auth0Settings) {
+function brokerClient({ clientId, clientSecret, baseUrl, logoutUrls }: Auth0Settings) {
   return {
     client_id: clientId,
     client_secret: clientSecret,
     redirect_uris: [`${baseUrl}/auth/callback`],
-    post_logout_redirect_uris: [baseUrl, `${baseUrl}/`],
+    post_logout_redirect_uris: [baseUrl, `${baseUrl}/`, ...logoutUrls],
     token_endpoint_auth_method: 'client_secret_post',
     grant_types: ['authorization_code', 'refresh_token', 'client_credentials'],
     response_types: ['code'],

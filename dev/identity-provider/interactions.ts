@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { errors, type InteractionResults } from 'oidc-provider';
 import type { Auth0Tenant } from './auth0-tenant.ts';
-import { PEOPLE, personByHint } from './people.ts';
+import { describePerson, PEOPLE, personByHint } from './people.ts';
 import { escapeHtml, PAGE_HEADERS, plainPage } from './plain-page.ts';
 import { readText } from './request-body.ts';
 
@@ -45,9 +45,9 @@ async function decide(
 const signInAs = (hint: string): InteractionResults => ({ login: { accountId: personByHint(hint).sub } });
 
 function signInPage(): string {
-  const choices = PEOPLE.map(({ sub, name, email }) => {
-    const [value, label, address] = [sub, name, email].map(escapeHtml);
-    return `<button name="account" value="${value}">${label} <small>${address}</small></button>`;
+  const choices = PEOPLE.map((person) => {
+    const [value, label, about] = [person.sub, person.name, describePerson(person)].map(escapeHtml);
+    return `<button name="account" value="${value}">${label} <small>${about}</small></button>`;
   });
   return plainPage(
     'Sign in as',

@@ -26,6 +26,8 @@ export interface IdentityProviderOptions {
     clientSecret?: string;
     /** Origin of the broker, for the callback and logout addresses; default `http://127.0.0.1:8787`. */
     baseUrl?: string;
+    /** Pages besides the broker's first one that may be returned to after a logout (Allowed Logout URLs). */
+    logoutUrls?: readonly string[];
   };
   /** Folder for the signing keys, so that tokens survive a restart; left out, each start makes new ones. */
   stateDir?: string;
@@ -42,6 +44,7 @@ export interface Auth0Settings {
   clientId: string;
   clientSecret: string;
   baseUrl: string;
+  logoutUrls: readonly string[];
 }
 
 const HOST_NAME = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/;
@@ -64,6 +67,7 @@ export function auth0Settings(options: IdentityProviderOptions): Auth0Settings {
     clientId: options.auth0?.clientId ?? 'dev-broker',
     clientSecret: options.auth0?.clientSecret ?? 'dev-broker-secret',
     baseUrl: new URL(options.auth0?.baseUrl ?? 'http://127.0.0.1:8787').origin,
+    logoutUrls: options.auth0?.logoutUrls ?? [],
   };
 }
 

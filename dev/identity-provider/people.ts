@@ -13,24 +13,39 @@ export interface Person {
   /** False only for people who try what an unproven address must not open. */
   emailVerified: boolean;
   groups: readonly Group[];
+  /**
+   * What the seeds of a development stack make of this person on every counter; without it they are viewers. No
+   * identity provider knows that: it stands here so that the sign-in pages can say whom to choose.
+   */
+  counterRole?: 'owner' | 'admin';
 }
+
+/** A person as the sign-in pages describe them. */
+export const describePerson = ({ email, counterRole }: Person): string =>
+  counterRole === undefined ? email : `${email}, ${counterRole} of the counters`;
 
 const group = (name: string): Group => ({ id: `group-${name}`, name, email: `${name}@example.com` });
 
-const person = (nickname: string, name: string, groups: readonly string[], emailVerified = true): Person => ({
+const person = (
+  nickname: string,
+  name: string,
+  groups: readonly string[],
+  more: Partial<Pick<Person, 'emailVerified' | 'counterRole'>> = {},
+): Person => ({
   sub: `auth0|${nickname}`,
   name,
   email: `${nickname}@example.com`,
-  emailVerified,
+  emailVerified: true,
   groups: groups.map(group),
+  ...more,
 });
 
 /** The people whom the sign-in page offers. */
 export const PEOPLE: readonly Person[] = [
   person('dev', 'Dev', ['engineering', 'operators']),
-  person('alice', 'Alice', ['engineering']),
-  person('bob', 'Bob', ['support']),
-  person('mallory', 'Mallory, address not verified', [], false),
+  person('alice', 'Alice', ['engineering'], { counterRole: 'owner' }),
+  person('bob', 'Bob', ['support'], { counterRole: 'admin' }),
+  person('mallory', 'Mallory, address not verified', [], { emailVerified: false }),
 ];
 
 /** Anyone else exists too: `auth0|zed` has the address `zed@example.com`, `auth0|a@b.test` has `a@b.test`. */

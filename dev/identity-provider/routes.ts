@@ -1,6 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { accessIdentity } from './access-identity.ts';
 import type { AccessIssuer } from './access-issuer.ts';
+import { signInThroughAccess, signOutOfAccess } from './access-sign-in.ts';
 import type { Auth0Tenant } from './auth0-tenant.ts';
 import type { Faults } from './faults.ts';
 import { interact } from './interactions.ts';
@@ -14,6 +15,8 @@ import { accessTokenRequest, auth0TokenRequest } from './token-requests.ts';
 export const PATHS = {
   accessCerts: '/access/cdn-cgi/access/certs',
   accessIdentity: '/access/cdn-cgi/access/get-identity',
+  accessLogin: '/access/cdn-cgi/access/login',
+  accessLogout: '/access/cdn-cgi/access/logout',
   accessToken: '/access/token',
   auth0Token: '/auth0/token',
   interaction: '/interaction/',
@@ -69,6 +72,8 @@ export function requestListener(parts: Parts): RequestListener {
       }
       return answerJson(response, 200, await route.answer(request));
     }
+    if (path === PATHS.accessLogin) return signInThroughAccess(access, request, response);
+    if (path === PATHS.accessLogout) return signOutOfAccess(request, response);
     if (path.startsWith(PATHS.interaction)) return interact(tenant, request, response);
     await tenant.provider().callback()(request, response);
   };

@@ -19,6 +19,8 @@ export interface IdentityProvider {
     identityUrl: string;
     /** POST `{email?, commonName?, aud?, expiresIn? (seconds, 86400), claims?}` answers `{token}`. */
     tokenUrl: string;
+    /** Below it a browser signs in and out, at `/cdn-cgi/access/login` and `/logout` with `?redirect_url=`. */
+    url: string;
     rotate(): Promise<void>;
   };
   auth0: {
@@ -64,6 +66,7 @@ export async function startIdentityProvider(options: IdentityProviderOptions): P
       certsUrl: at(PATHS.accessCerts),
       identityUrl: at(PATHS.accessIdentity),
       tokenUrl: at(PATHS.accessToken),
+      url: at('/access'),
       rotate: access.ring.rotate,
     },
     auth0: {

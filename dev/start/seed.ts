@@ -1,5 +1,5 @@
 import { digestSecret } from '@agent-ticket/broker/src/credentials/secret.ts';
-import { PERMISSIONS } from '@agent-ticket/broker/src/permissions.ts';
+import { AGENT_PERMISSIONS, PERMISSIONS } from '@agent-ticket/broker/src/permissions.ts';
 import type { ControlDatabase } from '@agent-ticket/drizzle/control/database.ts';
 import { policyQueries } from '@agent-ticket/drizzle/control/policy.ts';
 import { serviceTokenQueries } from '@agent-ticket/drizzle/control/service-tokens.ts';
@@ -14,7 +14,7 @@ interface Seed {
   readonly grants: readonly { readonly agent: string; readonly role: Role }[];
 }
 
-const CREATED_BY = 'seed';
+export const CREATED_BY = 'seed';
 
 /** The two service tokens that a fresh stack has, with their grants. Run again, it changes nothing. */
 export async function seed(control: ControlDatabase, secrets: DevSecrets, now: number): Promise<void> {
@@ -33,7 +33,7 @@ export async function seed(control: ControlDatabase, secrets: DevSecrets, now: n
       credential: secrets.adminToken,
       name: 'seeded admin token',
       tier: 'admin',
-      permissions: PERMISSIONS,
+      permissions: [...PERMISSIONS, ...AGENT_PERMISSIONS],
       grants: [],
     },
   ];

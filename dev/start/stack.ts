@@ -4,6 +4,7 @@ import { type IdentityProvider, startIdentityProvider } from '../identity-provid
 import { migrate } from './migrate.ts';
 import type { DevSecrets, SeededCredential } from './secrets.ts';
 import { seed } from './seed.ts';
+import { seedPeople } from './seed-people.ts';
 import { startWorkers } from './workers.ts';
 
 export interface Ports {
@@ -18,6 +19,8 @@ export interface StackOptions {
   /** Folders that keep data between starts; left out: everything is new and in memory. */
   readonly stateDir?: string;
   readonly identityStateDir?: string;
+  /** Origins of pages, beside the agent worker's own, that may use broker and agents. */
+  readonly pageOrigins?: readonly string[];
   readonly onLog?: (line: string) => void;
 }
 
@@ -50,10 +53,11 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const agentWorker = `http://127.0.0.1:${ports.agentWorker}`;
   const identityProvider = await startIdentityProvider({
     port: ports.identityProvider,
-    auth0: { baseUrl: broker },
+    auth0: { baseUrl: broker, logoutUrls: [`${agentWorker}/`] },
     ...(options.identityStateDir === undefined ? {} : { stateDir: options.identityStateDir }),
   });
-  const common = { ISSUER: broker, TICKET_AUDIENCE, ALLOWED_ORIGINS: agentWorker, MODE: 'development' };
+  const allowedOrigins = [agentWorker, ...(options.pageOrigins ?? [])].join(',');
+  const common = { ISSUER: broker, TICKET_AUDIENCE, ALLOWED_ORIGINS: allowedOrigins, MODE: 'development' };
   const { access, auth0 } = identityProvider;
   try {
     const workers = await startWorkers({
@@ -81,10 +85,14 @@ export async function startStack(options: StackOptions): Promise<Stack> {
             BASE_URL: broker,
           },
         },
-        { name: 'agent-worker', port: ports.agentWorker, settings: common },
+        {
+          name: 'agent-worker',
+          port: ports.agentWorker,
+          settings: { ...common, DEMO_ACCESS_URL: access.url },
+        },
       ],
     });
-    await prepare(workers, secrets).catch(async (error: unknown) => {
+    await prepare(workers, secrets, identityProvider).catch(async (error: unknown) => {
       await workers.dispose();
       throw error;
     });
@@ -112,10 +120,16 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   }
 }
 
-/** Brings both databases to the newest schema, with the tokens of {@link DevSecrets} in them. */
-async function prepare(workers: Miniflare, secrets: DevSecrets): Promise<void> {
+/** Brings both databases to the newest schema, with the tokens of {@link DevSecrets} and the people's grants in them. */
+async function prepare(
+  workers: Miniflare,
+  secrets: DevSecrets,
+  identityProvider: IdentityProvider,
+): Promise<void> {
   const control = await workers.getD1Database('CONTROL', 'broker');
   await migrate(control, 'control');
   await migrate(await workers.getD1Database('RECORD', 'broker'), 'record');
-  await seed(openControl(control), secrets, Date.now());
+  const now = Date.now();
+  await seed(openControl(control), secrets, now);
+  await seedPeople(openControl(control), identityProvider, now);
 }

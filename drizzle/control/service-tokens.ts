@@ -62,10 +62,14 @@ export function serviceTokenQueries(db: ControlDatabase) {
         .limit(limit),
 
     /**
-     * Adds a secret and gives those there an end, both or neither. An end that came sooner already stays. Answers
-     * `false` and changes nothing for a token that is unknown or revoked.
+     * Adds a secret, gives the one before it an end, and ends at once those that a rotation before ended later, so
+     * that two are good at most; all of it or nothing. Answers `false` and changes nothing for a token that is
+     * unknown or revoked.
      */
-    async addSecret(secret: typeof serviceTokenSecrets.$inferInsert, othersEndAt: number): Promise<boolean> {
+    async addSecret(
+      secret: typeof serviceTokenSecrets.$inferInsert,
+      previousEndsAt: number,
+    ): Promise<boolean> {
       const live = db
         .select({ one: sql`1` })
         .from(serviceTokens)
@@ -73,11 +77,14 @@ export function serviceTokenQueries(db: ControlDatabase) {
       const [, made] = await db.batch([
         db
           .update(serviceTokenSecrets)
-          .set({ expiresAt: othersEndAt })
+          .set({
+            // Only the newest secret has no end yet.
+            expiresAt: sql`CASE WHEN ${serviceTokenSecrets.expiresAt} IS NULL THEN ${previousEndsAt} ELSE ${secret.createdAt} END`,
+          })
           .where(
             and(
               eq(serviceTokenSecrets.tokenId, secret.tokenId),
-              or(isNull(serviceTokenSecrets.expiresAt), gt(serviceTokenSecrets.expiresAt, othersEndAt)),
+              or(isNull(serviceTokenSecrets.expiresAt), gt(serviceTokenSecrets.expiresAt, secret.createdAt)),
               exists(live),
             ),
           ),

@@ -25,6 +25,8 @@ export function rateQueries(sql: SqlStorage) {
       return { startedAt: row.started_at, count: row.count };
     },
 
+    isEmpty: (): boolean => sql.exec('SELECT 1 FROM rate_windows LIMIT 1').toArray().length === 0,
+
     /** Forgets windows that are over. */
     purge(startedBefore: number): void {
       sql.exec('DELETE FROM rate_windows WHERE started_at < ?', startedBefore);

@@ -8,8 +8,12 @@ const TABLES = [
   `CREATE TABLE IF NOT EXISTS ticket_burns (
     jti TEXT PRIMARY KEY,
     exp INTEGER NOT NULL,
-    replays INTEGER NOT NULL DEFAULT 0
+    session_id TEXT NOT NULL,
+    replays INTEGER NOT NULL DEFAULT 0,
+    replay TEXT,
+    replay_due INTEGER
   ) WITHOUT ROWID`,
+  'CREATE INDEX IF NOT EXISTS ticket_burns_replay ON ticket_burns (replay_due) WHERE replay_due IS NOT NULL',
   // Identity and rights of each socket. The row is the truth; connection state belongs to the agent's code.
   `CREATE TABLE IF NOT EXISTS ticket_sessions (
     id TEXT PRIMARY KEY,

@@ -37,7 +37,7 @@ export const AGENTS = [
     description: 'A private assistant with tools, one of which asks before it acts.',
     requiredTier: 'free',
     requiredScopes: [],
-    enabled: false,
+    enabled: true,
     transport: 'websocket',
     access: 'first-user',
     scopes: {
@@ -46,7 +46,8 @@ export const AGENTS = [
       owner: ['agent:connect', 'agent:state:read', 'agent:state:write', 'agent:message', 'agent:rpc:*'],
     },
     deliveries: ['subprotocol', 'query', 'authorization'],
-    limits: { socketsPerPrincipal: 8, messagesPerSecond: 10, frameBytes: 64 * 1024, idleSeconds: 1800 },
+    // The stock chat hook sends its whole transcript with each question.
+    limits: { socketsPerPrincipal: 8, messagesPerSecond: 10, frameBytes: 1024 * 1024, idleSeconds: 1800 },
   },
   {
     bindingKey: 'LOBBY',
@@ -74,7 +75,7 @@ export const AGENTS = [
     description: 'Tools for machines over the Model Context Protocol.',
     requiredTier: 'admin',
     requiredScopes: ['agents'],
-    enabled: false,
+    enabled: true,
     transport: 'sse',
     access: 'viewer',
     scopes: {

@@ -142,6 +142,7 @@ export const DENIALS = {
   destination_wrong: forbidden,
   streaming_not_admitted: forbidden,
   ticket_used: row('UNAUTHORIZED', 'ticket_used'),
+  ticket_replayed: row('UNAUTHORIZED', 'ticket_used'),
   ticket_predates_object: row('UNAUTHORIZED', 'ticket_used'),
   session_expired: row('TOKEN_EXPIRED', 'session_expired'),
   session_terminated: forbidden,

@@ -5,7 +5,8 @@ import { isAgentPath, parseRoute } from './route.ts';
 
 const [counter] = AGENTS;
 const inbox: AgentEntry = { ...counter, slug: 'inbox', bindingKey: 'INBOX', subAgents: ['mail', 'draft'] };
-const REGISTRY = [...AGENTS, inbox];
+const asleep: AgentEntry = { ...counter, slug: 'asleep', bindingKey: 'ASLEEP', enabled: false };
+const REGISTRY = [...AGENTS, inbox, asleep];
 
 /** A route as `slug/instance`, or the reason there is none. */
 function routed(path: string, method = 'GET'): string {
@@ -21,7 +22,7 @@ describe('a path', () => {
     ['/agents/counter/room-1/substance', 'counter/room-1'],
     ['/agents/lobby/main', 'lobby/main'],
     ['/agents/lobby/other', 'instance_unlisted'],
-    ['/agents/chat/room-1', 'agent_unknown'],
+    ['/agents/asleep/room-1', 'agent_unknown'],
     ['/agents/Counter/room-1', 'agent_unknown'],
     ['/agents//room-1', 'agent_unknown'],
     ['/agents', 'agent_unknown'],

@@ -41,10 +41,7 @@ export function admit(
   // Asked before the burn: a ticket refused for a crowd is still good when the crowd has gone.
   const crowded = sessions.countOpen(principal) >= handover.limits.socketsPerPrincipal;
   if (crowded && !burns.isBurned(claims.jti)) return deny('too_many_sockets');
-  if (!burns.burn(claims.jti, claims.exp)) {
-    if (burns.countReplay(claims.jti) === 1) journal.ticket('ticket.replayed', handover, now, 'ticket_used');
-    return deny('ticket_used');
-  }
+  if (!burns.burn(claims.jti, claims.exp, handover.sessionId)) return deny('ticket_used');
   const expiresAt = claims.session_expiry * 1000;
   // A stream is one way: its client can neither speak nor renew.
   const idleSeconds = claims.transport === 'http' ? undefined : handover.limits.idleSeconds;
@@ -66,7 +63,7 @@ export function admit(
     userAgent: handover.userAgent,
   };
   sessions.open(session);
-  journal.ticket('ticket.used', handover, now);
+  journal.used(handover, now);
   journal.session('session.opened', session, now);
   return allow(session);
 }

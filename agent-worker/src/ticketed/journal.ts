@@ -6,9 +6,16 @@ import type { AuditEvent, AuditType } from '@agent-ticket/shared/audit-event.ts'
 import type { Handover } from '../handover.ts';
 import { claimsOf } from './session.ts';
 
+/** A verified ticket as somebody showed it to this object: at the gate, or in a renewal. */
+export interface Showing
+  extends Pick<Handover, 'claims' | 'kid' | 'ipAddress' | 'userAgent'>,
+    Partial<Pick<Handover, 'requestId'>> {
+  readonly delivery: Handover['delivery'] | 'renewal';
+}
+
 export interface Journal {
-  /** Something about a ticket that was shown to this object. */
-  ticket(type: AuditType, handover: Handover, now: number, code?: string): void;
+  /** A ticket opened its session. */
+  used(handover: Handover, now: number): void;
   /** Something about a session, with the session as it now is. */
   session(
     type: AuditType,
@@ -23,26 +30,10 @@ export interface Journal {
 export function createJournal(sql: SqlStorage, randomId: () => string): Journal {
   const backlog = backlogQueries(sql);
   return {
-    ticket(type, handover, now, code) {
-      const { claims, kid, requestId, ipAddress, userAgent, delivery, sessionId } = handover;
-      const event: AuditEvent = {
-        eventId: randomId(),
-        at: now,
-        type,
-        outcome: code === undefined ? 'success' : 'denied',
-        code,
-        principal: claims.sub,
-        agent: claims.agent,
-        instance: claims.instance,
-        jti: claims.jti,
-        sessionId: code === undefined ? sessionId : undefined,
-        kid,
-        ipAddress: ipAddress ?? undefined,
-        userAgent: userAgent ?? undefined,
-        requestId,
-        details: { delivery },
-      };
-      enqueue(backlog, { event });
+    used(handover, now) {
+      const { sessionId, delivery } = handover;
+      const event = eventOfShowing(handover, 'ticket.used', randomId(), now);
+      enqueue(backlog, { event: { ...event, sessionId, details: { delivery } } });
     },
 
     session(type, session, now, code, details) {
@@ -67,6 +58,27 @@ export function createJournal(sql: SqlStorage, randomId: () => string): Journal 
     },
   };
 }
+
+/** What every event about a showing holds. */
+export const eventOfShowing = (
+  { claims, kid, requestId, ipAddress, userAgent }: Showing,
+  type: AuditType,
+  eventId: string,
+  now: number,
+): AuditEvent => ({
+  eventId,
+  at: now,
+  type,
+  outcome: 'success',
+  principal: claims.sub,
+  agent: claims.agent,
+  instance: claims.instance,
+  jti: claims.jti,
+  kid,
+  ipAddress: ipAddress ?? undefined,
+  userAgent: userAgent ?? undefined,
+  requestId,
+});
 
 function factOf(session: ObjectSession): SessionFact {
   const claims = claimsOf(session);

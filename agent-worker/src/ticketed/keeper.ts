@@ -4,6 +4,7 @@ import { enqueue } from '@agent-ticket/drizzle/object/drain.ts';
 import { objectLockQueries } from '@agent-ticket/drizzle/object/locks.ts';
 import { type ObjectSession, objectSessionQueries } from '@agent-ticket/drizzle/object/sessions.ts';
 import { createObjectTables } from '@agent-ticket/drizzle/object/tables.ts';
+import { tombstoneQueries } from '@agent-ticket/drizzle/object/tombstone.ts';
 import type { InvocationFact } from '@agent-ticket/drizzle/record/invocation-facts.ts';
 import { targetNamesOf } from '@agent-ticket/shared/control.ts';
 import { closeFace, type Denial, type DenialReason } from '@agent-ticket/shared/denial.ts';
@@ -14,8 +15,9 @@ import type { Handover } from '../handover.ts';
 import type { ControlOrder } from '../order.ts';
 import { admit, mayEnter } from './admission.ts';
 import { closingReason, isMeant, ownLock } from './control.ts';
-import { createJournal } from './journal.ts';
+import { createJournal, type Showing } from './journal.ts';
 import { renewalFrames } from './renewal.ts';
+import { createReplays } from './replays.ts';
 import { claimsOf } from './session.ts';
 import { say } from './socket.ts';
 import type { StreamEnd, Streams } from './streams.ts';
@@ -30,6 +32,8 @@ export interface KeeperPorts {
   readonly streams: Pick<Streams, 'has' | 'cut'>;
   readonly clock: () => number;
   readonly randomId: () => string;
+  /** Whether a session ends when its ticket is shown again by somebody else. Asked when that happens. */
+  readonly endsReplayed: () => boolean;
   /** Facts wait for the record database. */
   readonly onFacts: () => void;
 }
@@ -49,6 +53,7 @@ export function createKeeper(ports: KeeperPorts) {
   const locks = objectLockQueries(sql);
   const backlog = backlogQueries(sql);
   const journal = createJournal(sql, ports.randomId);
+  const replays = createReplays(sql, ports.randomId);
   /** Admitted, but not yet accepted by the SDK: open without a socket, and rightly so. */
   const opening = new Set<string>();
 
@@ -85,6 +90,18 @@ export function createKeeper(ports: KeeperPorts) {
     }
   }
 
+  /** Notes that a burned ticket was shown again, and ends the session that it opened where that is the rule. */
+  function replayed(again: Showing, by?: string): void {
+    const first = replays.note(again, clock());
+    // Whoever holds the session may well send a renewal twice.
+    if (first !== undefined && first !== by && ports.endsReplayed()) refuse(first, 'ticket_replayed');
+  }
+
+  /** Sends on what was held of replays until now; all of it, where no later moment comes. */
+  function releaseReplays(until = clock()): void {
+    if (replays.release(until)) ports.onFacts();
+  }
+
   return {
     backlog,
     journal,
@@ -98,6 +115,7 @@ export function createKeeper(ports: KeeperPorts) {
     admit(handover: Handover): Outcome<ObjectSession> {
       const admitted = admit(sql, journal, handover, clock());
       if (admitted.ok) opening.add(admitted.value.id);
+      else if (admitted.denial.reason === 'ticket_used') replayed(handover);
       ports.onFacts();
       return admitted;
     },
@@ -138,7 +156,12 @@ export function createKeeper(ports: KeeperPorts) {
         sessions.postponeIdle(session.id, idleAt);
     },
 
-    burn: burnQueries(sql).burn,
+    /** Burns the ticket of a renewal. Whether it was not used before; if it was, that is noted. */
+    burnFor({ id, ipAddress, userAgent }: ObjectSession, { claims, kid }: VerifiedTicket): boolean {
+      const first = burnQueries(sql).burn(claims.jti, claims.exp, id);
+      if (!first) replayed({ claims, kid, ipAddress, userAgent, delivery: 'renewal' }, id);
+      return first;
+    },
 
     /** Whether a lock in this object would refuse a ticket. */
     isLocked: ({ claims, kid }: VerifiedTicket): boolean =>
@@ -147,9 +170,13 @@ export function createKeeper(ports: KeeperPorts) {
         clock(),
       ),
 
-    /** Records a frame that lacked its scope. */
-    denied(session: ObjectSession, details: Readonly<Record<string, string>>): void {
-      journal.session('rpc.denied', session, clock(), 'frame_scope_missing', details);
+    /** Records that a frame was refused: it lacked its scope, or the agent's code says why. */
+    denied(
+      session: ObjectSession,
+      details: Readonly<Record<string, string>>,
+      code = 'frame_scope_missing',
+    ): void {
+      journal.session('rpc.denied', session, clock(), code, details);
       ports.onFacts();
     },
 
@@ -166,6 +193,10 @@ export function createKeeper(ports: KeeperPorts) {
       return renewed;
     },
 
+    /** Whether everything from before a time, in ms, is gone. */
+    isDestroyedSince: (before: number): boolean =>
+      (tombstoneQueries(sql).destroyedAt() ?? Number.NEGATIVE_INFINITY) >= before,
+
     /** Carries out a broker's order; how many sockets it closed. */
     order(order: ControlOrder): number {
       const own = ownLock(order.cmd);
@@ -179,8 +210,8 @@ export function createKeeper(ports: KeeperPorts) {
       return meant.reduce((sum, { id }) => sum + refuse(id, why), 0);
     },
 
-    /** Warns, ends what is over or silent, forgets what is old. Answers when to look again, in ms. */
-    sweep(): number | undefined {
+    /** Warns, ends what is over or silent, forgets what is old. */
+    sweep(): void {
       const now = clock();
       for (const session of sessions.listOpen()) {
         if (session.expiresAt <= now) refuse(session.id, 'session_expired');
@@ -191,14 +222,17 @@ export function createKeeper(ports: KeeperPorts) {
         }
       }
       endLost();
+      releaseReplays();
       burnQueries(sql).purge(Math.floor(now / 1000) - CLOCK_SKEW_SECONDS - BURN_KEPT_SECONDS);
       sessions.purge(now - ENDED_KEPT_MS);
       locks.purge(now);
-      return sessions.nextDue();
     },
 
     openIds: (): string[] => sessions.listOpen().map(({ id }) => id),
-    nextDue: sessions.nextDue,
+    /** When something is next due for a session or of a replay, in ms; infinite: never. */
+    nextDue: (): number =>
+      Math.min(sessions.nextDue() ?? Number.POSITIVE_INFINITY, replays.nextDue() ?? Number.POSITIVE_INFINITY),
+    releaseReplays,
     isWaiting: (): boolean => backlog.count() > 0,
   };
 }
@@ -208,4 +242,11 @@ export type Keeper = ReturnType<typeof createKeeper>;
 const whyEnded = ({ endReason }: ObjectSession): DenialReason =>
   END_REASONS.find((reason) => reason === endReason) ?? 'session_terminated';
 
-const END_REASONS = ['session_expired', 'session_idle', 'rights_changed', 'locked', 'agent_failed'] as const;
+const END_REASONS = [
+  'session_expired',
+  'session_idle',
+  'rights_changed',
+  'locked',
+  'ticket_replayed',
+  'agent_failed',
+] as const;

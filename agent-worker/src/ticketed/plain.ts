@@ -28,6 +28,7 @@ export async function answerPlain(handover: Handover, ports: PlainPorts): Promis
   const admitted =
     handover.claims.transport === 'http' ? keeper.admit(handover) : deny('streaming_not_admitted');
   if (!admitted.ok) {
+    await ports.arm();
     await body.cancel();
     return admitted;
   }

@@ -15,8 +15,8 @@ export interface SpeakPorts {
   readonly rates: ReturnType<typeof createFrameRates>;
   readonly verifier: () => Verifier;
   readonly clock: () => number;
-  /** The next warning or end may have moved. */
-  readonly onRenewed: () => Promise<unknown>;
+  /** What is next due may have moved. */
+  readonly onPlanned: () => Promise<unknown>;
 }
 
 /** A frame that may pass: whose it is, and which call it makes if it makes one. */
@@ -89,8 +89,10 @@ async function renew(
   const rights = renewedBy(verified.value, still.value, clock());
   if (!rights.ok) return refuse(rights.denial);
   if (keeper.isLocked(verified.value)) return refuse({ reason: 'locked' });
-  if (!keeper.burn(verified.value.claims.jti, verified.value.claims.exp))
+  if (!keeper.burnFor(still.value, verified.value)) {
+    await ports.onPlanned();
     return refuse({ reason: 'ticket_used' });
+  }
   const renewed = keeper.renew(session.id, rights.value);
   if (renewed === undefined) return refuse({ reason: 'session_terminated' });
 
@@ -99,5 +101,5 @@ async function renew(
   // The SDK decided at accept that this connection is told the state; it cannot be told otherwise now.
   if (covers(claimsOf(session).scope, STATE_READ) && !covers(scope, STATE_READ))
     keeper.refuse(session.id, 'rights_changed');
-  await ports.onRenewed();
+  await ports.onPlanned();
 }

@@ -3,6 +3,7 @@ import { AgentSlug, InstanceName, PrincipalId, Role } from '@agent-ticket/shared
 import { allow, deny } from '@agent-ticket/shared/outcome.ts';
 import * as z from 'zod';
 import { recordAct } from '../audit/act.ts';
+import { foldAddress } from '../email-address.ts';
 import { readBody } from '../http/body.ts';
 import type { Call, Handler } from '../http/call.ts';
 import { iso } from '../http/iso.ts';
@@ -12,11 +13,11 @@ import { isPrincipalName } from '../principal.ts';
 import { carryOut, newCommand, outboxRow } from '../termination.ts';
 import { coversRole, type GrantRight, mayReadGrants, mayWriteGrants } from './grant-rights.ts';
 
-/** E-mail subjects are kept in lower case, the form in which addresses are compared. */
+/** E-mail subjects are kept in the spelling in which addresses are compared. */
 const EmailSubject = z
   .string()
   .regex(/^email:(\*|[^\s@*]{1,64})@[A-Za-z0-9.-]{1,253}$/)
-  .transform((subject) => subject.toLowerCase());
+  .transform(foldAddress);
 const GroupSubject = z.string().regex(/^group:\S{1,256}:\S.{0,127}$/);
 const Subject = z.union([
   EmailSubject,
@@ -67,11 +68,11 @@ export const listGrants =
     if (!page.ok) return { outcome: page };
     const { limit, after } = page.value;
     const rows = await ports.grants.list(
-      // As it is stored: addresses are compared in lower case.
+      // As it is stored.
       {
         agent,
         instance,
-        subject: subject?.startsWith('email:') ? subject.toLowerCase() : subject,
+        subject: subject?.startsWith('email:') ? foldAddress(subject) : subject,
         now: call.now,
       },
       after,

@@ -37,7 +37,7 @@ type CreateServiceToken = z.output<typeof CreateServiceToken>;
 
 /** Body of `POST /admin/service-tokens/:id/rotate`. */
 export const RotateServiceToken = z.strictObject({
-  /** Seconds for which the secrets there are stay good. */
+  /** Seconds for which the secret there is stays good. */
   grace_in: z
     .int()
     .min(0)
@@ -115,7 +115,7 @@ export const createServiceToken =
     return { outcome: allow({ status: 201, body: { ...view(row), client_secret: secret.text } }) };
   };
 
-/** `POST /admin/service-tokens/:id/rotate`. Old and new secret are both good for the grace time. */
+/** `POST /admin/service-tokens/:id/rotate`. The secret before it stays good for the grace time, older ones end. */
 export const rotateServiceToken =
   (ports: BrokerPorts): Handler =>
   async (call) => {
@@ -127,7 +127,10 @@ export const rotateServiceToken =
     if (await holdsMore(ports, call, found.value)) return { outcome: deny('above_own_rights') };
 
     const secret = await newSecret(ports);
-    const previousEnd = call.now + body.value.grace_in * 1000;
+    const previousEnd = Math.min(
+      call.now + body.value.grace_in * 1000,
+      found.value.expiresAt ?? Number.POSITIVE_INFINITY,
+    );
     await record(ports, call, 'service_token.rotated', found.value);
     const { tokens } = ports.credentials.serviceTokens;
     const made = await tokens.addSecret(

@@ -1,16 +1,17 @@
-import { PrincipalId } from '@agent-ticket/shared/names.ts';
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import * as z from 'zod';
 import { applyClaimRules, type ClaimRule, rulesAsk } from '../claim-rules.ts';
+import { EmailAddress } from '../email-address.ts';
 import type { Authenticated, Identity } from '../principal.ts';
 import type { AccessGroups } from './access-groups.ts';
 import { type ForeignToken, type IssuerWithKeys, verifyForeignJwt } from './foreign-jwt.ts';
+import { foreignPrincipalId } from './foreign-principal.ts';
 
 /** What Access signs for an application. `type: "org"` is the team's session, never an identity for us. */
 const Claims = z.object({
   type: z.literal('app'),
   sub: z.string().max(256),
-  email: z.email().optional(),
+  email: EmailAddress,
   /** Client id of an Access service token; also the name in a client certificate, hence the shape. */
   common_name: z
     .string()
@@ -60,15 +61,10 @@ function identityOf({ issuer, payload }: ForeignToken): Identity | undefined {
   if (!claims.success) return undefined;
   const { sub, common_name: commonName, email } = claims.data;
   if (sub === '' && commonName === undefined) return undefined;
-  const id = PrincipalId.safeParse(
-    `${issuer.namespace}:${sub === '' ? `service:${commonName}` : `user:${sub}`}`,
-  );
-  if (!id.success) return undefined;
   const kind = sub === '' ? 'service' : 'user';
-  return {
-    id: id.data,
-    kind,
-    issuer: issuer.issuer,
-    ...(kind === 'user' && email !== undefined ? { email } : {}),
-  };
+  const id = foreignPrincipalId(issuer, `${kind}:${sub === '' ? commonName : sub}`);
+  if (id === undefined) return undefined;
+  // By this address Access itself decides who comes in; whether that is enough here, `TRUST_EMAIL` says.
+  const address = kind === 'user' && email !== undefined ? { email, emailVerified: true } : {};
+  return { id, kind, issuer: issuer.issuer, ...address };
 }

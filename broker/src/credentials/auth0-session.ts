@@ -1,4 +1,4 @@
-import { PrincipalId } from '@agent-ticket/shared/names.ts';
+import type { PrincipalId } from '@agent-ticket/shared/names.ts';
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import type { JWTPayload } from 'jose';
 import * as z from 'zod';
@@ -7,6 +7,7 @@ import type { SessionCookie } from '../auth0-session/cookie-header.ts';
 import { FOREIGN_SESSION_MAX_SECONDS, type SignInPorts } from '../auth0-session/ports.ts';
 import { applyClaimRules, type Claims } from '../claim-rules.ts';
 import type { Authenticated } from '../principal.ts';
+import { foreignIdentity, foreignPrincipalId } from './foreign-principal.ts';
 
 /** A sign-in that stands. */
 export interface SignIn {
@@ -35,8 +36,6 @@ const Foreign = z.object({
   internal: z.object({ sid: z.string().max(256).optional(), createdAt: z.number() }),
 });
 
-const Person = z.object({ email: z.email().optional(), email_verified: z.boolean().optional() });
-
 /** Who a session cookie belongs to. `now` in ms. Does NOT check where the request came from. */
 export async function authenticateSession(
   cookie: SessionCookie,
@@ -46,14 +45,8 @@ export async function authenticateSession(
   const signIn = await readSignIn(cookie, ports, now);
   if (!signIn.ok) return signIn;
   const { subject, claims, expiresAt } = signIn.value;
-  const { tenant } = ports.config;
-  const id = principalOf(subject, ports);
-  const person = Person.safeParse(claims);
-  if (id === undefined || !person.success)
-    return deny('credential_claims_invalid', { inside: 'session claims' });
-  const { email, email_verified: emailVerified = false } = person.data;
-  const address = email === undefined ? {} : { email, emailVerified };
-  const identity = { id, kind: 'user', issuer: tenant.issuer, ...address } as const;
+  const identity = foreignIdentity(ports.config.tenant, { ...claims, sub: subject }, () => 'user');
+  if (identity === undefined) return deny('credential_claims_invalid', { inside: 'session claims' });
   return allow({
     method: 'auth0-session',
     principal: applyClaimRules(identity, claims, ports.rules),
@@ -63,7 +56,7 @@ export async function authenticateSession(
 
 /** The same principal as by an access token of that tenant. */
 export const principalOf = (subject: string, { config }: SignInPorts): PrincipalId | undefined =>
-  PrincipalId.safeParse(`${config.tenant.namespace}:${subject}`).data;
+  foreignPrincipalId(config.tenant, subject);
 
 /** The sign-in that a cookie names or is, if it still stands. */
 export async function readSignIn(

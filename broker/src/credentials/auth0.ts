@@ -1,18 +1,12 @@
-import { PrincipalId } from '@agent-ticket/shared/names.ts';
-import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import * as z from 'zod';
-import { applyClaimRules, type ClaimRule } from '../claim-rules.ts';
-import { foreignActors } from '../delegation.ts';
+import type { ClaimRule } from '../claim-rules.ts';
 import type { Authenticated } from '../principal.ts';
 import { type IssuerWithKeys, verifyForeignJwt } from './foreign-jwt.ts';
+import { foreignHolder } from './foreign-principal.ts';
 
-/** What both token profiles of Auth0 have in common, the older one and RFC 9068 §2.2. */
-const Claims = z.object({
-  sub: z.string().min(1).max(256),
-  scope: z.string().max(4096).optional(),
-  email: z.email().optional(),
-  email_verified: z.boolean().optional(),
-});
+/** Of both token profiles, the older one and RFC 9068 §2.2. */
+const Claims = z.object({ scope: z.string().max(4096).optional() });
 
 export interface Auth0Ports {
   readonly issuers: readonly IssuerWithKeys[];
@@ -33,24 +27,14 @@ export async function authenticateAuth0(
 ): Promise<Outcome<Authenticated>> {
   const verified = await verifyForeignJwt(token, ports.issuers, now);
   if (!verified.ok) return verified;
-  const { issuer, payload } = verified.value;
+  const { payload } = verified.value;
   const claims = Claims.safeParse(payload);
-  const id = PrincipalId.safeParse(`${issuer.namespace}:${claims.data?.sub ?? ''}`);
-  if (!claims.success || !id.success) return deny('credential_claims_invalid', { inside: 'auth0 claims' });
-  const { sub, scope, email, email_verified: emailVerified = false } = claims.data;
-  const kind = sub.endsWith('@clients') ? 'service' : 'user';
-  const principal = applyClaimRules(
-    { id: id.data, kind, issuer: issuer.issuer, ...(email === undefined ? {} : { email, emailVerified }) },
-    { ...payload, scope: scope?.split(' ').filter((name) => name !== '') },
-    ports.rules,
-  );
-  const act = foreignActors(payload, issuer.issuer, issuer.namespace);
-  if (!act.ok) return act;
-  return allow({
+  if (!claims.success) return deny('credential_claims_invalid', { inside: 'auth0 claims' });
+  const scope = claims.data.scope?.split(' ').filter((name) => name !== '');
+  return foreignHolder(verified.value, {
     method: 'auth0',
-    principal,
-    expiresAt: payload.exp,
-    upstream: { sub, mayAct: payload.may_act },
-    ...(act.value === undefined ? {} : { act: act.value }),
+    kindOf: (subject) => (subject.endsWith('@clients') ? 'service' : 'user'),
+    claims: { ...payload, scope },
+    rules: ports.rules,
   });
 }

@@ -1,6 +1,8 @@
-import type { DenialReason } from '@agent-ticket/shared/denial.ts';
+import { isOutage } from '@agent-ticket/drizzle/outage.ts';
+import type { Denial, DenialReason } from '@agent-ticket/shared/denial.ts';
 import { deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import { base64url } from 'jose';
+import type { CallFacts } from '../http/call.ts';
 import { addressKey, FAILED_CREDENTIALS_LIMIT, type Ledger, RATE_LIMITS } from '../ledger.ts';
 import { presentedCredential } from './presented.ts';
 
@@ -27,19 +29,27 @@ async function clientKey(clientId: string): Promise<string> {
   return base64url.encode(new Uint8Array(await crypto.subtle.digest('SHA-256', canonical)));
 }
 
+export interface FailurePorts {
+  readonly ledger: Ledger;
+  readonly log: (event: Readonly<Record<string, unknown>>) => void;
+}
+
+/** A request whose credential failed. */
+export type FailedCall = Pick<CallFacts, 'requestId' | 'now' | 'ipAddress'> & { readonly request: Request };
+
 /**
  * Counts a failed credential by client id and by address, and answers the refusal to give: the one it had, or "too
  * many" once either count is over. A right credential is never counted, so nobody can lock another out.
  *
- * While the ledger is out of reach the refusal stands uncounted: it refuses already.
+ * While the ledger is out of reach the refusal stands uncounted, since it refuses already; the outage is logged. Any
+ * other error is thrown.
+ *
+ * @param bodyClientId client id that came in a body.
  */
 export async function countFailure(
-  refusal: { readonly ok: false; readonly denial: { readonly reason: DenialReason } },
-  request: Request,
-  address: string | null,
-  ledger: Ledger,
-  now: number,
-  /** Client id that came in a body. */
+  refusal: { readonly ok: false; readonly denial: Denial },
+  { request, ipAddress, now, requestId }: FailedCall,
+  { ledger, log }: FailurePorts,
   bodyClientId?: string,
 ): Promise<Outcome<never>> {
   if (!COUNTED.includes(refusal.denial.reason)) return refusal;
@@ -48,7 +58,7 @@ export async function countFailure(
     presented.ok && presented.value.kind === 'client-secret' ? presented.value.clientId : bodyClientId;
   const counts = [
     {
-      key: `failed:address:${addressKey(address)}`,
+      key: `failed:address:${addressKey(ipAddress)}`,
       limit: RATE_LIMITS.anonymous ?? FAILED_CREDENTIALS_LIMIT,
     },
     ...(clientId === undefined
@@ -56,6 +66,11 @@ export async function countFailure(
       : [{ key: `failed:client:${await clientKey(clientId)}`, limit: FAILED_CREDENTIALS_LIMIT }]),
   ];
   const answers = await Promise.allSettled(counts.map((rate) => ledger.settle(rate.key, { rate })));
+  const failed = answers.find((answer) => answer.status === 'rejected');
+  if (failed !== undefined) {
+    if (!isOutage(failed.reason)) throw failed.reason;
+    log({ event: 'outage', reason: 'failure_not_counted', request_id: requestId });
+  }
   for (const answer of answers) {
     if (answer.status === 'fulfilled' && !answer.value.admitted) {
       return deny('rate_limited', {

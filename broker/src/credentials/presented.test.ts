@@ -61,6 +61,10 @@ describe('the credential of a request', () => {
     ['the pair and an empty Authorization', { ...PAIR, authorization: '' }],
     ['an id alone and Bearer', { 'cf-access-client-id': 'id', authorization: 'Bearer token' }],
     ['a secret alone and Bearer', { 'cf-access-client-secret': 's', authorization: 'Bearer token' }],
+    ['two of Bearer in one header', { authorization: 'Bearer a, Bearer b' }],
+    ['two of Bearer without a space', { authorization: 'Bearer a,bearer b' }],
+    ['Bearer and Basic in one header', { authorization: 'Bearer a, Basic b' }],
+    ['the pair twice', { 'cf-access-client-id': 'a, a', 'cf-access-client-secret': 'atk_a, atk_a' }],
   ])('is ambiguous where there are two explicit ones: %s', (_what, headers) => {
     expect(chosen(headers)).toBe('credential_ambiguous');
     expect(chosen({ ...Object.fromEntries(new Headers(headers)), ...ASSERTION })).toBe(
@@ -78,7 +82,7 @@ describe('the credential of a request', () => {
     ['another scheme', { authorization: 'Digest token' }],
     ['a scheme that begins like one', { authorization: 'Bearers token' }],
     ['a scheme with a colon', { authorization: 'Bearer: token' }],
-    ['two in one', { authorization: 'Bearer a, Bearer b' }],
+    ['a list of other things', { authorization: 'Digest a=b, Bearer c' }],
     ['Basic that is none', { authorization: 'Basic !' }],
     ['an id without a secret', { 'cf-access-client-id': 'id' }],
     ['a secret without an id', { 'cf-access-client-secret': 'secret' }],
@@ -89,11 +93,11 @@ describe('the credential of a request', () => {
     );
   });
 
-  it('that came twice is one that fails, not one of the two', () => {
+  it('that came twice is ambiguous, not one of the two', () => {
     const headers = new Headers([
       ['authorization', 'Bearer a'],
       ['authorization', 'Bearer b'],
     ]);
-    expect(chosen(headers)).toBe('credential_malformed');
+    expect(chosen(headers)).toBe('credential_ambiguous');
   });
 });

@@ -2,6 +2,7 @@ import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import { readSessionCookie, type SessionCookie } from '../auth0-session/cookie-header.ts';
 import { readBasic } from './basic.ts';
 import { CREDENTIAL_COOKIES, readCookie } from './cookies.ts';
+import { looksLikeSecret } from './secret.ts';
 
 /** A credential as it came, nothing verified yet. */
 export type Presented =
@@ -11,9 +12,12 @@ export type Presented =
   | { readonly kind: 'session'; readonly cookie: SessionCookie }
   | { readonly kind: 'none' };
 
+const AMBIGUOUS = deny('credential_ambiguous', { hint: 'send one credential' });
+
 /**
  * Which credential counts. Explicit ones (`Authorization`, the client id and secret headers) beat the ambient
- * assertion that Access adds by itself, and that beats cookies; two explicit ones are refused. What is chosen here is
+ * assertion that Access adds by itself, and that beats cookies; two explicit ones are refused. A
+ * header that is there and empty is a credential that fails. What is chosen here is
  * final: when it fails, nothing else is tried.
  *
  * @param sessionCookie name of the Auth0 session cookie; left out: there is none.
@@ -24,7 +28,7 @@ export function presentedCredential(headers: Headers, sessionCookie?: string): O
   const secret = headers.get('cf-access-client-secret');
   const pair = clientId !== null || secret !== null;
 
-  if (authorization !== null && pair) return deny('credential_ambiguous', { hint: 'send one credential' });
+  if (authorization !== null && pair) return AMBIGUOUS;
   if (authorization !== null) return fromAuthorization(authorization);
   if (pair) return fromPair(clientId, secret);
   const assertion = headers.get('cf-access-jwt-assertion');
@@ -32,8 +36,12 @@ export function presentedCredential(headers: Headers, sessionCookie?: string): O
   return fromCookies(headers.get('cookie'), sessionCookie);
 }
 
-/** `Authorization` in its two schemes (RFC 9110 §11.1: case-insensitive). Another scheme is malformed, not absent. */
-function fromAuthorization(value: string): Outcome<Presented> {
+/**
+ * `Authorization` in its two schemes (RFC 9110 §11.1: case-insensitive). Another scheme is malformed, not absent, and
+ * so is an empty one. HTTP joins a header that came twice by commas (§5.3), which no credential here has in it.
+ */
+export function fromAuthorization(value: string): Outcome<Presented> {
+  if (value.split(',').filter((part) => /^\s*(bearer|basic) +\S/i.test(part)).length > 1) return AMBIGUOUS;
   const [, scheme = '', rest = ''] = /^([A-Za-z]+) +(\S+)$/.exec(value) ?? [];
   switch (scheme.toLowerCase()) {
     case 'bearer':
@@ -45,10 +53,15 @@ function fromAuthorization(value: string): Outcome<Presented> {
   }
 }
 
-const fromPair = (clientId: string | null, secret: string | null): Outcome<Presented> =>
-  clientId === null || secret === null
-    ? deny('credential_malformed', { hint: 'CF-Access-Client-Id and CF-Access-Client-Secret go together' })
+function fromPair(clientId: string | null, secret: string | null): Outcome<Presented> {
+  if (clientId === null || secret === null)
+    return deny('credential_malformed', {
+      hint: 'CF-Access-Client-Id and CF-Access-Client-Secret go together',
+    });
+  return secret.split(',').filter((part) => looksLikeSecret(part.trim())).length > 1
+    ? AMBIGUOUS
     : allow({ kind: 'client-secret', clientId, secret });
+}
 
 function fromCookies(header: string | null, sessionCookie: string | undefined): Outcome<Presented> {
   for (const name of CREDENTIAL_COOKIES) {

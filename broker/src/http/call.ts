@@ -36,6 +36,10 @@ export type Refuse = (denial: Denial, requestId: string, rate?: RateState | null
 export interface HandlerResult {
   readonly outcome: Outcome<Answer>;
   readonly rate?: RateState | null;
+  /** Who it turned out to be, where the handler itself asked for a credential. */
+  readonly who?: Authenticated;
+  /** Slug of the known agent that a ticket was asked for. */
+  readonly agent?: string | undefined;
   /** Left out: as the route says. */
   readonly refuse?: Refuse;
 }

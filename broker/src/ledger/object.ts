@@ -20,6 +20,8 @@ export class LedgerObject extends DurableObject<Cloudflare.Env> {
   readonly #backlog: ReturnType<typeof backlogQueries>;
   readonly #rates: ReturnType<typeof rateQueries>;
   readonly #delivery: ReturnType<typeof createDelivery>;
+  /** When the alarm rings, as far as this life of the object knows. */
+  #alarmAt = Number.POSITIVE_INFINITY;
 
   constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
     super(ctx, env);
@@ -32,10 +34,17 @@ export class LedgerObject extends DurableObject<Cloudflare.Env> {
       clock: () => Date.now(),
       keepAlive: (work) => ctx.waitUntil(work),
       onFailure: async (error) => {
-        console.error(JSON.stringify({ event: 'record_delivery_failed', error: describeError(error) }));
-        await ctx.storage.setAlarm(Date.now() + RETRY_MS);
+        const line = {
+          event: 'record_delivery_failed',
+          waiting: this.waiting(),
+          error: describeError(error),
+        };
+        console.error(JSON.stringify(line));
+        this.#wakeBy(Date.now() + RETRY_MS);
       },
     });
+    // What an earlier life left may have no other occasion.
+    this.#offer(Date.now());
   }
 
   settle(entry: LedgerEntry): LedgerAnswer {
@@ -56,24 +65,37 @@ export class LedgerObject extends DurableObject<Cloudflare.Env> {
       excess <= 0 ? entry.event : excess === 1 ? entry.event && overLimit(entry.event) : undefined;
     if (event !== undefined) {
       enqueue(this.#backlog, { event });
-      this.#delivery.start();
+      this.#offer(now);
     }
-    if (rate !== null) this.#purgeSoon(now);
+    if (rate !== null) this.#wakeBy(now + 2 * RATE_WINDOW_MS);
     return excess > 0 && rate !== null ? { admitted: false, rate } : { admitted: true, rate };
   }
 
-  /** Windows are forgotten once they are over; an alarm that stands already will do. */
-  #purgeSoon(now: number): void {
-    this.ctx.waitUntil(
-      this.ctx.storage.getAlarm().then(async (at) => {
-        if (at === null) await this.ctx.storage.setAlarm(now + 2 * RATE_WINDOW_MS);
-      }),
-    );
+  /** How many events the record database does not have yet. */
+  waiting(): number {
+    return this.#backlog.count();
+  }
+
+  /** Offers what waits to the record database. The alarm is set first: this life may end before an answer comes. */
+  #offer(now: number): void {
+    if (this.#backlog.count() === 0) return;
+    this.#wakeBy(now + RETRY_MS);
+    this.#delivery.start();
+  }
+
+  /** Sets the alarm unless it rings sooner. Written with whatever the object writes now. */
+  #wakeBy(at: number): void {
+    if (this.#alarmAt <= at) return;
+    this.#alarmAt = at;
+    this.ctx.waitUntil(this.ctx.storage.setAlarm(at));
   }
 
   override async alarm(): Promise<void> {
-    this.#rates.purge(Date.now() - RATE_WINDOW_MS);
-    this.#delivery.start();
+    const now = Date.now();
+    this.#alarmAt = Number.POSITIVE_INFINITY;
+    this.#rates.purge(now - RATE_WINDOW_MS);
+    if (!this.#rates.isEmpty()) this.#wakeBy(now + 2 * RATE_WINDOW_MS);
+    this.#offer(now);
   }
 }
 
@@ -81,9 +103,19 @@ export class LedgerObject extends DurableObject<Cloudflare.Env> {
 const SHARDS = 64;
 
 /** The ledger behind its objects. */
-export const ledgerOf = (namespace: DurableObjectNamespace<LedgerObject>): Ledger => ({
-  async settle(account, entry) {
-    const digest = new DataView(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(account)));
-    return namespace.get(namespace.idFromName(`ledger:${digest.getUint32(0) % SHARDS}`)).settle(entry);
-  },
-});
+export const ledgerOf = (namespace: DurableObjectNamespace<LedgerObject>): Ledger => {
+  const shard = (number: number) => namespace.get(namespace.idFromName(`ledger:${number}`));
+  return {
+    async settle(account, entry) {
+      const digest = new DataView(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(account)));
+      return shard(digest.getUint32(0) % SHARDS).settle(entry);
+    },
+
+    async waiting() {
+      const counts = await Promise.all(
+        Array.from({ length: SHARDS }, (_, number) => shard(number).waiting()),
+      );
+      return counts.reduce((sum, count) => sum + count, 0);
+    },
+  };
+};

@@ -1,15 +1,18 @@
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
-import { readBasic } from '../credentials/basic.ts';
+import { fromAuthorization } from '../credentials/presented.ts';
 
 export interface ClientSecret {
   readonly clientId: string;
   readonly secret: string;
 }
 
+const ELSEWHERE = deny('credential_malformed', { hint: 'authenticate by Basic or in the body' });
+
 /**
  * The client's own credential: HTTP Basic or `client_id` and `client_secret` in the body, one of them at most (RFC
- * 6749 §2.3). A `client_id` alone names a public client and proves nothing, so it counts as none. What the browser
- * or the edge adds by itself (cookies, the Access assertion) is no client authentication.
+ * 6749 §2.3). A `client_id` alone names a public client and proves nothing, so it counts as none. The header pair of
+ * Access is no method of OAuth: beside another it is a second one, and alone it is refused rather than overlooked.
+ * What the browser or the edge adds by itself (cookies, the Access assertion) is no client authentication.
  */
 export function presentedClient(
   headers: Headers,
@@ -18,8 +21,11 @@ export function presentedClient(
   const id = form.get('client_id');
   const secret = form.get('client_secret');
   const authorization = headers.get('authorization');
+  const pair = headers.has('cf-access-client-id') || headers.has('cf-access-client-secret');
+  if ([authorization !== null, pair, secret !== undefined].filter(Boolean).length > 1)
+    return deny('credential_ambiguous', { hint: 'authenticate once' });
+  if (pair) return ELSEWHERE;
   if (authorization !== null) {
-    if (secret !== undefined) return deny('credential_ambiguous', { hint: 'authenticate once' });
     const basic = fromBasic(authorization);
     if (!basic.ok || id === undefined || id === basic.value.clientId) return basic;
     return deny('field_invalid', { field: 'client_id' });
@@ -29,10 +35,7 @@ export function presentedClient(
 }
 
 function fromBasic(authorization: string): Outcome<ClientSecret> {
-  const [, encoded] = /^basic +(\S+)$/i.exec(authorization) ?? [];
-  const read = encoded === undefined ? undefined : readBasic(encoded);
-  if (read?.ok === false) return read;
-  return read?.value.kind === 'client-secret'
-    ? allow(read.value)
-    : deny('credential_malformed', { hint: 'authenticate by Basic or in the body' });
+  const presented = fromAuthorization(authorization);
+  if (!presented.ok) return presented;
+  return presented.value.kind === 'client-secret' ? allow(presented.value) : ELSEWHERE;
 }

@@ -29,7 +29,7 @@ describe('GET /api/agents', () => {
     [
       'a user sees what is open, too',
       ALICE,
-      { counter: 'viewer', lobby: 'viewer', diary: 'owner', letters: 'owner' },
+      { counter: 'viewer', lobby: 'viewer', diary: 'owner', letters: 'owner', chat: 'owner' },
     ],
   ])('%s', async (_what, who, expected) => {
     expect(await roles(who)).toEqual(expected);
@@ -40,13 +40,14 @@ describe('GET /api/agents', () => {
     await grant(ALICE, 'counter', 'admin', 'b');
     await grant(ALICE, 'hidden', 'viewer');
     await grant(ALICE, 'diary', 'viewer', 'bobs');
-    await grant(ALICE, 'chat', 'owner');
+    await grant(ALICE, 'retired', 'owner');
     expect(await roles(ALICE)).toEqual({
       counter: 'admin',
       lobby: 'viewer',
       diary: 'viewer',
       hidden: 'viewer',
       letters: 'owner',
+      chat: 'owner',
     });
   });
 
@@ -97,13 +98,13 @@ describe('DELETE /api/agents/:agent/:instance', () => {
     ['an operator who owns nothing', ROOT, 'counter/room', 404],
     ['the owner of another instance', ALICE, 'counter/other', 404],
     ['anybody, of an agent that there is not', ALICE, 'nobody/room', 404],
-    ['the owner, of a disabled agent', ALICE, 'chat/room', 404],
+    ['the owner, of a disabled agent', ALICE, 'retired/room', 404],
     ['anybody, of an agent that is no name', ALICE, 'No%20Body/room', 404],
     ['anybody, of an instance that is no name', ALICE, 'counter/a.b', 400],
     ['a stranger', undefined, 'counter/room', 401],
   ])('is refused to %s', async (_what, who, path, status) => {
     await grant(ALICE, 'counter', 'owner');
-    await grant(ALICE, 'chat', 'owner');
+    await grant(ALICE, 'retired', 'owner');
     await grant(BOB, 'counter', 'admin');
     expect((await remove(who, path)).status).toBe(status);
     expect(office.worker.tokens).toEqual([]);

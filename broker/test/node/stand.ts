@@ -37,6 +37,8 @@ export interface Stand {
   readonly ports: BrokerPorts;
   /** Audit events, oldest first. */
   readonly events: readonly AuditEvent[];
+  /** Lines of the log, oldest first. */
+  readonly logged: readonly Readonly<Record<string, unknown>>[];
   /** Addresses that were asked for, oldest first. */
   readonly fetched: readonly string[];
   /** Commands sent to the agent worker. */
@@ -72,6 +74,7 @@ export async function openStand(
   });
   const clock = { now: NOW };
   const [events, fetched, commands]: [AuditEvent[], string[], string[]] = [[], [], []];
+  const logged: Readonly<Record<string, unknown>>[] = [];
   const runtime: Runtime = {
     control: control.db,
     record: record.db,
@@ -101,7 +104,9 @@ export async function openStand(
     randomBytes: bytes,
     addressOf: () => '192.0.2.1',
     later: () => {},
-    log: () => {},
+    log: (line) => {
+      logged.push(line);
+    },
   };
   const config = readConfig({ ...SETTINGS, ...settings });
   const ports = compose(config, runtime);
@@ -110,6 +115,7 @@ export async function openStand(
     app,
     ports,
     events,
+    logged,
     fetched,
     commands,
     clock,

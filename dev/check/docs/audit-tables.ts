@@ -7,7 +7,8 @@ const WORDS: Readonly<Record<AuditType, string>> = {
   'ticket.issued': 'a ticket was made; written before it leaves',
   'ticket.denied': 'a verified principal was refused a ticket',
   'ticket.used': 'a ticket opened a session',
-  'ticket.replayed': 'a used ticket was shown again; once for each ticket',
+  'ticket.replayed':
+    'a used ticket was shown again; one for each ticket, with its number of showings (`replays`) and both presenters',
   'session.opened': 'a socket or stream was let in',
   'session.renewed': 'a session went on with a new ticket',
   'session.closed': 'a session ended',

@@ -1,4 +1,5 @@
 import { Settings as AgentWorkerSettings } from '@agent-ticket/agent-worker/src/config.ts';
+import { DemoSettings } from '@agent-ticket/agent-worker/src/demo-settings.ts';
 import { Settings as BrokerSettings } from '@agent-ticket/broker/src/config.ts';
 import type * as z from 'zod';
 import { code, table } from './table.ts';
@@ -46,16 +47,20 @@ const BROKER: Words<typeof BrokerSettings.shape> = {
   AUTH0_TENANT_URL: 'Where the tenant is reached, where that is not its domain',
 };
 
-const AGENT_WORKER: Words<typeof AgentWorkerSettings.shape> = {
+const AGENT_WORKER: Words<typeof AgentWorkerSettings.shape & typeof DemoSettings.shape> = {
   ISSUER: 'The broker, character by character as in its own setting',
   TICKET_AUDIENCE: 'The name of this worker in tickets, as in the broker’s setting',
   BROKER_JWKS_URL: 'Where the broker’s keys are; left out: below `ISSUER`',
   ALLOWED_ORIGINS: `${LIST} exact origins of pages that may open sockets, its own demo page among them`,
+  TICKET_REPLAY:
+    '`note`, or `end-session`: a session ends when its ticket is shown again by somebody else; either way it is in the audit log',
   MODE: '`production` or `development`, which lets plain http through',
+  DEMO_ACCESS_URL: 'The demo page, in development on loopback only: what plays Cloudflare Access',
 };
 
 export const brokerSettings = (): string => settingsTable(BrokerSettings.shape, BROKER);
-export const agentWorkerSettings = (): string => settingsTable(AgentWorkerSettings.shape, AGENT_WORKER);
+export const agentWorkerSettings = (): string =>
+  settingsTable({ ...AgentWorkerSettings.shape, ...DemoSettings.shape }, AGENT_WORKER);
 
 function settingsTable<Shape extends z.core.$ZodLooseShape>(
   shape: { readonly [Name in keyof Shape]: z.ZodType },

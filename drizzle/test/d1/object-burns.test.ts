@@ -10,7 +10,7 @@ describe('burned tickets of an object', () => {
   it('lets one of a hundred tries with one ticket through', () =>
     inObject((sql) => {
       const burns = burnQueries(sql);
-      const tries = Array.from({ length: 100 }, () => burns.burn('jti-1', EXP));
+      const tries = Array.from({ length: 100 }, () => burns.burn('jti-1', EXP, 'session-1'));
       expect(tries).toEqual([true, ...Array.from({ length: 99 }, () => false)]);
     }));
 
@@ -20,7 +20,7 @@ describe('burned tickets of an object', () => {
       Array.from({ length: 100 }, () =>
         inSameObject(object, async (sql) => {
           await Promise.resolve();
-          return burnQueries(sql).burn('jti-1', EXP);
+          return burnQueries(sql).burn('jti-1', EXP, 'session-1');
         }),
       ),
     );
@@ -30,7 +30,7 @@ describe('burned tickets of an object', () => {
   it('takes each ticket once, and none in the other case of its letters', () =>
     inObject((sql) => {
       const burns = burnQueries(sql);
-      expect(['a', 'b', 'A', 'a', 'b'].map((jti) => burns.burn(jti, EXP))).toEqual([
+      expect(['a', 'b', 'A', 'a', 'b'].map((jti) => burns.burn(jti, EXP, 'session-1'))).toEqual([
         ...[true, true, true],
         ...[false, false],
       ]);
@@ -39,37 +39,37 @@ describe('burned tickets of an object', () => {
   it('takes no second try for a first one because it names another expiry', () =>
     inObject((sql) => {
       const burns = burnQueries(sql);
-      burns.burn('jti-1', EXP);
-      expect(burns.burn('jti-1', EXP + 60)).toBe(false);
+      burns.burn('jti-1', EXP, 'session-1');
+      expect(burns.burn('jti-1', EXP + 60, 'session-1')).toBe(false);
       burns.purge(EXP + 1);
-      expect(burns.burn('jti-1', EXP)).toBe(true);
+      expect(burns.burn('jti-1', EXP, 'session-1')).toBe(true);
     }));
 
   it('knows a burned ticket after the object slept and its tables were made again', async () => {
     const object = newObject();
-    await inSameObject(object, (sql) => burnQueries(sql).burn('jti-1', EXP));
+    await inSameObject(object, (sql) => burnQueries(sql).burn('jti-1', EXP, 'session-1'));
     await evictDurableObject(object);
-    expect(await inSameObject(object, (sql) => burnQueries(sql).burn('jti-1', EXP))).toBe(false);
+    expect(await inSameObject(object, (sql) => burnQueries(sql).burn('jti-1', EXP, 'session-1'))).toBe(false);
   });
 
   it('knows a burned ticket without burning it', () =>
     inObject((sql) => {
       const burns = burnQueries(sql);
       expect(burns.isBurned('jti-1')).toBe(false);
-      expect(burns.burn('jti-1', EXP)).toBe(true);
+      expect(burns.burn('jti-1', EXP, 'session-1')).toBe(true);
       expect(burns.isBurned('jti-1')).toBe(true);
     }));
 
   it('keeps objects apart', async () => {
-    await inObject((sql) => burnQueries(sql).burn('jti-1', EXP));
-    expect(await inObject((sql) => burnQueries(sql).burn('jti-1', EXP))).toBe(true);
+    await inObject((sql) => burnQueries(sql).burn('jti-1', EXP, 'session-1'));
+    expect(await inObject((sql) => burnQueries(sql).burn('jti-1', EXP, 'session-1'))).toBe(true);
   });
 
   it('counts the showings since the first one, by ticket', () =>
     inObject((sql) => {
       const burns = burnQueries(sql);
-      burns.burn('jti-1', EXP);
-      burns.burn('jti-2', EXP);
+      burns.burn('jti-1', EXP, 'session-1');
+      burns.burn('jti-2', EXP, 'session-1');
       expect([burns.countReplay('jti-1'), burns.countReplay('jti-1'), burns.countReplay('jti-2')]).toEqual([
         1, 2, 1,
       ]);
@@ -79,16 +79,33 @@ describe('burned tickets of an object', () => {
     inObject((sql) => {
       const burns = burnQueries(sql);
       expect(burns.countReplay('jti-1')).toBe(0);
-      expect(burns.burn('jti-1', EXP)).toBe(true);
+      expect(burns.burn('jti-1', EXP, 'session-1')).toBe(true);
+    }));
+
+  it('hands out what is held of a replay once, when it is due, with the showings by then', () =>
+    inObject((sql) => {
+      const burns = burnQueries(sql);
+      burns.burn('jti-1', EXP, 'session-1');
+      burns.countReplay('jti-1');
+      burns.holdReplay('jti-1', 'told', 2_000);
+      burns.countReplay('jti-1');
+      expect([burns.sessionOf('jti-1'), burns.nextReplay()]).toEqual(['session-1', 2_000]);
+      expect(burns.takeReplays(1_999)).toEqual([]);
+      expect(burns.takeReplays(2_000)).toEqual([{ replay: 'told', replays: 2 }]);
+      expect([burns.takeReplays(9_000), burns.nextReplay()]).toEqual([[], undefined]);
     }));
 
   it('forgets tickets that expired before a moment, and keeps those that expired at it', () =>
     inObject((sql) => {
       const burns = burnQueries(sql);
-      burns.burn('before', EXP - 1);
-      burns.burn('at', EXP);
-      burns.burn('after', EXP + 1);
+      burns.burn('before', EXP - 1, 'session-1');
+      burns.burn('at', EXP, 'session-1');
+      burns.burn('after', EXP + 1, 'session-1');
       burns.purge(EXP);
-      expect(['before', 'at', 'after'].map((jti) => burns.burn(jti, EXP))).toEqual([true, false, false]);
+      expect(['before', 'at', 'after'].map((jti) => burns.burn(jti, EXP, 'session-1'))).toEqual([
+        true,
+        false,
+        false,
+      ]);
     }));
 });

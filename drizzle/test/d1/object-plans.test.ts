@@ -10,8 +10,10 @@ type Plan = readonly [what: string, work: (sql: SqlStorage) => unknown, by: stri
 
 /** What each frame, admission and end asks for. What only a sweep does may look at every row. */
 const PLANS: readonly Plan[] = [
-  ['a ticket is burned', (sql) => burnQueries(sql).burn('a', NOW), undefined],
+  ['a ticket is burned', (sql) => burnQueries(sql).burn('a', NOW, 'session-1'), undefined],
   ['a showing is counted', (sql) => burnQueries(sql).countReplay('a'), undefined],
+  ['a ticket finds whom it let in', (sql) => burnQueries(sql).sessionOf('a'), undefined],
+  ['held replays are due', (sql) => burnQueries(sql).nextReplay(), 'ticket_burns_replay'],
   ['a session is found', (sql) => objectSessionQueries(sql).find('a'), undefined],
   ['a session is ended', (sql) => objectSessionQueries(sql).end('a', 'client_closed', NOW), undefined],
   ['a ticket finds its session', (sql) => objectSessionQueries(sql).isOver('a'), 'ticket_sessions_jti'],

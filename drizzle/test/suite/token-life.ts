@@ -64,22 +64,32 @@ export function describeTokenLife(open: OpenDatabases): void {
       expect(await tokens.findByDigest('digest-2')).toMatchObject({ secrets: [NEXT] });
     });
 
-    it('leaves an end that comes sooner, and the secrets of other tokens', async () => {
-      await insert('token-1', {}, GRACE_END - 1);
+    it('leaves an end that has come, and the secrets of other tokens', async () => {
+      await insert('token-1', {}, NEXT.createdAt - 1);
       await insert('token-2');
       await tokens.addSecret(NEXT, GRACE_END);
       expect(await ends()).toEqual({
-        'secret-of-token-1': GRACE_END - 1,
+        'secret-of-token-1': NEXT.createdAt - 1,
         'secret-of-token-2': null,
         'digest-2': null,
       });
     });
 
-    it('ends every older secret when a token is rotated twice', async () => {
+    it('leaves two secrets good, however often a token is rotated', async () => {
       await insert('token-1');
-      await tokens.addSecret(NEXT, GRACE_END);
-      await tokens.addSecret(secret({ digest: 'digest-3' }), NOW);
-      expect(await ends()).toEqual({ 'secret-of-token-1': NOW, 'digest-2': NOW, 'digest-3': null });
+      for (const [place, digest] of ['a', 'b', 'c'].entries())
+        await tokens.addSecret(secret({ digest, createdAt: NOW + place }), GRACE_END);
+      expect(await ends()).toEqual({ 'secret-of-token-1': NOW + 1, a: NOW + 2, b: GRACE_END, c: null });
+    });
+
+    it('leaves two secrets good when a token is rotated by several at once', async () => {
+      await insert('token-1');
+      const all = ['a', 'b', 'c', 'd'].map((digest) => tokens.addSecret(secret({ digest }), GRACE_END));
+      expect(await Promise.all(all)).toEqual([true, true, true, true]);
+      const left = Object.values(await ends());
+      expect(left.filter((end) => end === null)).toHaveLength(1);
+      expect(left.filter((end) => end === GRACE_END)).toHaveLength(1);
+      expect(left.filter((end) => end === NOW)).toHaveLength(3);
     });
 
     it('changes nothing for a token that is unknown or revoked', async () => {

@@ -23,6 +23,8 @@ const AUDIENCE = 'https://broker.test/api';
 export const DIARY: AgentEntry = { ...AGENTS[0], slug: 'diary', bindingKey: 'DIARY', access: 'first-user' };
 /** One of first users without sockets. */
 const LETTERS: AgentEntry = { ...DIARY, slug: 'letters', bindingKey: 'LETTERS', transport: 'sse' };
+/** One that is not there any more. */
+const RETIRED: AgentEntry = { ...AGENTS[0], slug: 'retired', bindingKey: 'RETIRED', enabled: false };
 export const HIDDEN: AgentEntry = { ...AGENTS[0], slug: 'hidden', bindingKey: 'HIDDEN', access: 'grant' };
 
 export const CLEAN: Receipt = { closed: 2, objects: 1, unreachable: 0, pending: 0, ms: 3 };
@@ -94,7 +96,7 @@ export async function openOffice(): Promise<Office> {
   const worker: Office['worker'] = { answer: async () => Response.json(CLEAN), tokens: [] };
   const ports: BrokerPorts = {
     ...stand.ports,
-    registry: [...AGENTS, DIARY, HIDDEN, LETTERS],
+    registry: [...AGENTS, DIARY, HIDDEN, LETTERS, RETIRED],
     sessions: sessionQueries(record.db),
     termination: {
       ...stand.ports.termination,

@@ -138,13 +138,24 @@ describe('a rotation', () => {
     expect(await desk.uses(old.client_secret)).toBe(401);
   });
 
-  it('does not lengthen what a rotation before it ended', async () => {
+  it('leaves two secrets good, however often it is repeated within the grace time', async () => {
     const first = await desk.make();
-    const second = await rotate(first, { grace_in: 10 });
-    const third = await rotate(first, { grace_in: 1000 });
-    at(10);
-    const secrets = [first, second, third].map((token) => token.client_secret);
-    expect(await Promise.all(secrets.map(desk.uses))).toEqual([401, 200, 200]);
+    const secrets = [first.client_secret];
+    for (const seconds of [1, 2, 3, 4]) {
+      at(seconds);
+      secrets.push((await rotate(first, { grace_in: 1000 })).client_secret);
+      const statuses = await Promise.all(secrets.map(desk.uses));
+      expect(statuses.filter((status) => status === 200)).toHaveLength(2);
+      expect(statuses.slice(-2)).toEqual([200, 200]);
+    }
+  });
+
+  it.each([
+    ['before the grace time would', 60, 60],
+    ['after it', 7200, 3600],
+  ])('of a token that ends %s says when the secret before ends', async (_when, expires_in, end) => {
+    const token = await desk.make({ expires_in });
+    expect((await rotate(token)).previous_expires_at).toBe(isoAt(end));
   });
 
   it.each([-1, 30 * 86_400 + 1, 0.5, '60'])('with a grace time of %j is refused', async (grace_in) => {

@@ -1,6 +1,6 @@
 import { vi } from 'vitest';
 import { type TestIssuer, testIssuer } from '../issuer.ts';
-import { BROKER, NOW, openStand, type Stand } from '../stand.ts';
+import { BROKER, NOW, openStand, type Stand, type Web } from '../stand.ts';
 
 export const TENANT = 'https://tenant.test/';
 export const CLIENT_ID = 'broker-client';
@@ -12,9 +12,7 @@ export interface TenantStand {
   readonly stand: Stand;
   readonly tenant: TestIssuer;
   /** What the tenant is asked at, for other clients of it. */
-  readonly web: Readonly<
-    Record<string, object | ((init: { readonly body?: string }) => Response | Promise<Response>)>
-  >;
+  readonly web: Web;
   /** What the next ID token says beside the usual. */
   idClaims: Record<string, unknown>;
   /** How the token endpoint answers instead; undefined: as it should. */
@@ -42,10 +40,15 @@ export const go = async (
   headers: Record<string, string> = {},
 ) => at.stand.app.request(`${BROKER}${path}`, { headers });
 
-export async function openTenant(settings: Readonly<Record<string, string>> = {}): Promise<TenantStand> {
+/** @param more addresses that answer beside the tenant's. */
+export async function openTenant(
+  settings: Readonly<Record<string, string>> = {},
+  more: Web = {},
+): Promise<TenantStand> {
   const tenant = await testIssuer(TENANT);
   const begun = { nonce: '' };
   const web = {
+    ...more,
     [`${TENANT}.well-known/openid-configuration`]: {
       issuer: TENANT,
       authorization_endpoint: `${TENANT}authorize`,

@@ -13,6 +13,10 @@ beforeAll(async () => {
 
 const GRANT = { grant_type: 'client_credentials', resource: COUNTER };
 const authenticated = () => basic(client.clientId, client.clientSecret);
+const pairOf = ({ clientId, clientSecret }: typeof client) => ({
+  'cf-access-client-id': clientId,
+  'cf-access-client-secret': clientSecret,
+});
 const inBody = () => ({ client_id: client.clientId, client_secret: client.clientSecret });
 
 describe('client_credentials', () => {
@@ -176,6 +180,40 @@ describe('a request is refused in the shape of OAuth', () => {
       400,
       'invalid_request',
     ],
+    [
+      'the body and the header pair of Access at once',
+      () => [{ ...GRANT, ...inBody() }, pairOf(client)],
+      400,
+      'invalid_request',
+    ],
+    [
+      'Basic and the header pair of Access at once',
+      () => [GRANT, { ...authenticated(), ...pairOf(client) }],
+      400,
+      'invalid_request',
+    ],
+    [
+      'half of the header pair of Access beside the body',
+      () => [{ ...GRANT, ...inBody() }, { 'cf-access-client-id': client.clientId }],
+      400,
+      'invalid_request',
+    ],
+    ['an empty Authorization', () => [GRANT, { authorization: '' }], 401, 'invalid_client'],
+    [
+      'an empty Authorization beside the body',
+      () => [{ ...GRANT, ...inBody() }, { authorization: '' }],
+      400,
+      'invalid_request',
+    ],
+    [
+      'Basic twice, as HTTP joins it',
+      () => {
+        const { authorization = '' } = authenticated();
+        return [GRANT, { authorization: `${authorization}, ${authorization}` }];
+      },
+      400,
+      'invalid_request',
+    ],
     ['two client ids', () => [{ ...GRANT, client_id: 'svc_other' }, authenticated()], 400, 'invalid_request'],
     [
       'a secret without a client id',
@@ -183,15 +221,7 @@ describe('a request is refused in the shape of OAuth', () => {
       400,
       'invalid_request',
     ],
-    [
-      'the header pair of Access',
-      () => [
-        GRANT,
-        { 'cf-access-client-id': client.clientId, 'cf-access-client-secret': client.clientSecret },
-      ],
-      401,
-      'invalid_client',
-    ],
+    ['the header pair of Access', () => [GRANT, pairOf(client)], 401, 'invalid_client'],
   ])('for a client that shows %s', async (_what, request, status, error) => {
     const answer = await stand.post('/token', ...request());
     expect(answer.status).toBe(status);
@@ -241,5 +271,43 @@ describe('a request is refused in the shape of OAuth', () => {
     const ended = await stand.makeServiceToken({ expiresAt: NOW });
     const answer = await stand.post('/token', GRANT, basic(ended.clientId, ended.clientSecret));
     expect([answer.status, await answer.json()]).toMatchObject([401, { error: 'invalid_client' }]);
+  });
+});
+
+describe('those who watch are told, as at POST /tickets,', () => {
+  const linesOf = async (body: Record<string, string>, headers: Record<string, string>) => {
+    const before = stand.logged.length;
+    await stand.post('/token', body, headers);
+    return stand.logged.slice(before);
+  };
+  const AT_TOKEN = { method: 'POST', path: '/token', request_id: expect.any(String) };
+
+  it('of a client that authenticated', async () => {
+    expect(await linesOf(GRANT, authenticated())).toEqual([
+      {
+        event: 'auth_success',
+        ...AT_TOKEN,
+        principal: `token:${client.id}`,
+        tier: 'pro',
+        auth_method: 'service-token',
+      },
+    ]);
+  });
+
+  it.each<[string, () => [Record<string, string>, Record<string, string>], string]>([
+    ['a typo', () => [GRANT, basic(client.clientId, 'atk_x')], 'credential_malformed'],
+    ['an unknown client', () => [GRANT, basic('svc_nobody', client.clientSecret)], 'credential_unknown'],
+    ['two methods at once', () => [{ ...GRANT, ...inBody() }, authenticated()], 'credential_ambiguous'],
+    ['a bearer token', () => [GRANT, { authorization: 'Bearer x' }], 'credential_malformed'],
+  ])('of %s', async (_what, request, reason) => {
+    expect(await linesOf(...request())).toMatchObject([
+      { event: 'auth_failure', ...AT_TOKEN, reason },
+      { event: 'refused', reason },
+    ]);
+  });
+
+  it('of who was refused a ticket, by name', async () => {
+    const [, refused] = await linesOf({ ...GRANT, scope: 'agent:rpc:reset' }, authenticated());
+    expect(refused).toMatchObject({ event: 'refused', principal: `token:${client.id}` });
   });
 });

@@ -63,6 +63,58 @@ describe('token exchange', () => {
     expect(await errorOf(exchangeOf(await at.token()), headers)).toMatchObject({ error: 'invalid_target' });
   });
 
+  it.each(['principal:token:', 'service-token:'])(
+    'refuses a client that is locked (%s…), whatever the subject, and only with it',
+    async (target) => {
+      const client = await at.stand.makeServiceToken();
+      await lockAt(at.stand, `${target}${client.id}`);
+      const body = exchangeOf(await at.token());
+      const headers = basic(client.clientId, client.clientSecret);
+      expect(await errorOf(body, headers)).toMatchObject({ status: 400, error: 'invalid_target' });
+      expect(at.stand.events.at(-1)).toMatchObject({
+        type: 'ticket.denied',
+        principal: ALICE,
+        code: 'locked',
+      });
+      expect(await claimsOf(body)).toMatchObject({ sub: ALICE });
+    },
+  );
+
+  it('tells those who watch of client, subject and actor, each by name', async () => {
+    const client = await at.stand.makeServiceToken();
+    const before = at.stand.logged.length;
+    await claimsOf(
+      exchangeOf(await at.token(), actorOf(await bot())),
+      basic(client.clientId, client.clientSecret),
+    );
+    const line = { event: 'auth_success', method: 'POST', path: '/token' };
+    expect(at.stand.logged.slice(before)).toMatchObject([
+      { ...line, principal: `token:${client.id}`, auth_method: 'service-token' },
+      { ...line, principal: ALICE, auth_method: 'auth0' },
+      { ...line, principal: BOT, auth_method: 'auth0' },
+    ]);
+  });
+
+  it('tells them of a subject token that failed, without a byte of it', async () => {
+    const token = await at.token({ aud: 'https://other.test' });
+    const before = at.stand.logged.length;
+    await errorOf(exchangeOf(token));
+    const lines = at.stand.logged.slice(before);
+    expect(lines[0]).toMatchObject({ event: 'auth_failure', reason: 'credential_claims_invalid' });
+    expect(JSON.stringify(lines)).not.toContain(token.slice(0, 20));
+  });
+
+  it.each<[string, Record<string, string>]>([
+    ['the header pair of Access', { 'cf-access-client-id': 'x.access', 'cf-access-client-secret': 'y' }],
+    ['a bearer token', { authorization: 'Bearer x' }],
+    ['an empty Authorization', { authorization: '' }],
+  ])('does not overlook %s beside a good subject token', async (_what, headers) => {
+    expect(await errorOf(exchangeOf(await at.token()), headers)).toMatchObject({
+      status: 401,
+      error: 'invalid_client',
+    });
+  });
+
   it('refuses a client that fails to authenticate, whatever the subject', async () => {
     const headers = basic('svc_nobody', 'x');
     expect(await errorOf(exchangeOf(await at.token()), headers)).toMatchObject({

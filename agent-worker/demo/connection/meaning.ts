@@ -1,0 +1,62 @@
+import { CLOSES, type CloseReason } from '@agent-ticket/shared/denial.ts';
+
+interface Words {
+  readonly why: string;
+  readonly next: string;
+}
+
+/** What a close says: why, what a program does that is told so, and what a person does next. */
+export interface Meaning extends Words {
+  readonly client?: string;
+}
+
+const AGAIN = 'Get another ticket in step 2.';
+const WORDS: Readonly<Record<CloseReason, Words>> = {
+  ticket_expired: { why: 'The ticket ran out before it was shown.', next: AGAIN },
+  ticket_used: { why: 'This ticket has opened its one session, so it opens no other.', next: AGAIN },
+  session_expired: {
+    why: 'The session has ended with the rights behind it: an hour, a sign-in or a grant was over, and nothing renewed it.',
+    next: AGAIN,
+  },
+  rights_changed: { why: 'The rights of this session were changed.', next: AGAIN },
+  bad_request: {
+    why: 'The request was not well formed: an instance name, a method, or two tickets at once.',
+    next: 'Look at the address, or start again from step 2.',
+  },
+  unauthorized: {
+    why: 'The ticket is missing, altered, long expired, or signed by nobody that this worker trusts.',
+    next: `${AGAIN} If this one was pasted, look whether all of it is there.`,
+  },
+  forbidden: {
+    why: 'Not allowed, now or any more: the session was ended from outside or locked, the ticket is for another agent, instance or use, or this page’s address is not listed.',
+    next: `Look who ended it. ${AGAIN}`,
+  },
+  not_found: { why: 'There is no such agent or instance here.', next: 'Choose another agent in step 2.' },
+  idle: { why: 'Nobody said anything for a long time.', next: AGAIN },
+  frame_too_large: { why: 'A frame was larger than this agent takes.', next: `Send less. ${AGAIN}` },
+  too_many_messages: { why: 'There were more messages in a second than this agent takes.', next: AGAIN },
+  internal: { why: 'Something broke in the worker; its log has the details.', next: AGAIN },
+  restarting: { why: 'The agent is being restarted.', next: `Wait a moment. ${AGAIN}` },
+  rate_limited: { why: 'There were too many tries.', next: `Wait a moment. ${AGAIN}` },
+  too_many_sockets: {
+    why: 'You have as many sockets open as this agent allows.',
+    next: 'Disconnect one of them.',
+  },
+  unavailable: {
+    why: 'The worker could not get the keys to verify the ticket with.',
+    next: 'Look whether the broker runs, then try again.',
+  },
+};
+
+const isOurs = (reason: string): reason is CloseReason => Object.hasOwn(CLOSES, reason);
+
+/** Explains the close of a socket by the table that both workers close by. */
+export function meaningOf(code: number, reason: string): Meaning {
+  if (isOurs(reason) && CLOSES[reason].code === code) {
+    return { ...WORDS[reason], client: `A client that is told ${code} ${CLOSES[reason].client}.` };
+  }
+  return {
+    why: 'The connection ended without a word from the worker.',
+    next: `Look whether the worker runs and the network is there. ${AGAIN}`,
+  };
+}

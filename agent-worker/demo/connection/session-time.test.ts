@@ -1,0 +1,24 @@
+import { expect, test } from 'vitest';
+import { needOf, sessionTimeOf } from './session-time.ts';
+
+const NOW = 1_700_000_000_000;
+
+test.for([
+  [3_600_000, 'for 60 minutes'],
+  [120_000, 'for 2 minutes'],
+  [119_000, 'for 119 seconds'],
+  [1_000, 'for 1 second'],
+  [0, 'is over'],
+  [-5_000, 'is over'],
+] as const)('%d ms ahead: %s', ([ahead, text]) => {
+  expect(sessionTimeOf(NOW + ahead, NOW)).toBe(text);
+});
+
+test.for([
+  ['agent:connect agent:rpc:reset', true],
+  ['agent:rpc:*', true],
+  ['agent:rpc:increment', false],
+  ['', false],
+] as const)('the scope "%s" allows reset: %j', ([scope, held]) => {
+  expect(needOf('reset', scope)).toEqual({ needed: 'agent:rpc:reset', held });
+});

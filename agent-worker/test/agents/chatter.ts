@@ -1,0 +1,63 @@
+import { AIChatAgent } from '@cloudflare/ai-chat';
+import type { Connection, WSMessage } from 'agents';
+import { ticketed } from '../../src/ticketed.ts';
+
+/** What an answer in progress is made of, in the AI SDK's UI message stream. */
+const CHUNKS = {
+  begin: [{ type: 'start' }, { type: 'text-start', id: 'text' }],
+  end: [{ type: 'text-end', id: 'text' }, { type: 'finish' }],
+} as const;
+const encode = (chunk: object): Uint8Array => new TextEncoder().encode(`data: ${JSON.stringify(chunk)}\n\n`);
+
+/** A chat whose answers come word by word, when a test says so. */
+export class Chatter extends ticketed(AIChatAgent<Cloudflare.Env>) {
+  /** Whom each turn was for. */
+  askedBy: string[] = [];
+  #answer: ReadableStreamDefaultController<Uint8Array> | undefined;
+
+  override async onChatMessage(): Promise<Response> {
+    this.askedBy.push(this.principal().principal);
+    const body = new ReadableStream<Uint8Array>({
+      start: (controller) => {
+        this.#answer = controller;
+        for (const chunk of CHUNKS.begin) controller.enqueue(encode(chunk));
+      },
+    });
+    return new Response(body, { headers: { 'content-type': 'text/event-stream' } });
+  }
+
+  say(word: string): void {
+    this.#answer?.enqueue(encode({ type: 'text-delta', id: 'text', delta: word }));
+  }
+
+  finish(): void {
+    for (const chunk of CHUNKS.end) this.#answer?.enqueue(encode(chunk));
+    this.#answer?.close();
+    this.#answer = undefined;
+  }
+}
+
+/** The same by someone who overrides whatever there is, and calls little of it. */
+export class ChatOverrider extends Chatter {
+  heard: string[] = [];
+
+  /** A field: replaces the handlers of the SDK and of its chat. */
+  override onMessage = async (connection: Connection, message: WSMessage): Promise<void> => {
+    this.heard.push(String(message));
+    connection.send(JSON.stringify({ type: 'heard' }));
+  };
+
+  override async onRequest(): Promise<Response> {
+    this.heard.push('request');
+    return Response.json(this.messages);
+  }
+
+  override broadcast(message: string | ArrayBuffer | ArrayBufferView): void {
+    this.heard.push('broadcast');
+    super.broadcast(message);
+  }
+
+  override shouldSendProtocolMessages(): boolean {
+    return true;
+  }
+}

@@ -1,0 +1,58 @@
+import { PrincipalId } from '@agent-ticket/shared/names.ts';
+import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import * as z from 'zod';
+import { applyClaimRules, type ClaimRule, type Claims } from '../claim-rules.ts';
+import { foreignActors } from '../delegation.ts';
+import { EmailAddress } from '../email-address.ts';
+import type { Authenticated, Identity, Principal } from '../principal.ts';
+import type { ForeignToken, TokenIssuer } from './foreign-jwt.ts';
+
+const Subject = z.object({
+  sub: z.string().min(1).max(400),
+  email: EmailAddress,
+  email_verified: z.boolean().default(false).catch(false),
+});
+
+/** The principal that an issuer's subject is here: by both names, and by nothing that may change. */
+export const foreignPrincipalId = ({ namespace }: TokenIssuer, subject: string): PrincipalId | undefined =>
+  PrincipalId.safeParse(`${namespace}:${subject}`).data;
+
+/** Who verified claims are about, of an issuer that names everybody by `sub` alone; `undefined`: nobody. */
+export function foreignIdentity(
+  issuer: TokenIssuer,
+  claims: unknown,
+  kindOf: (subject: string) => Principal['kind'],
+): Identity | undefined {
+  const subject = Subject.safeParse(claims);
+  const id = subject.data && foreignPrincipalId(issuer, subject.data.sub);
+  if (!subject.success || id === undefined) return undefined;
+  const { sub, email, email_verified: emailVerified } = subject.data;
+  const address = email === undefined ? {} : { email, emailVerified };
+  return { id, kind: kindOf(sub), issuer: issuer.issuer, ...address };
+}
+
+export interface ForeignHolderPorts {
+  readonly method: Authenticated['method'];
+  readonly kindOf: (subject: string) => Principal['kind'];
+  /** The claims as the rules see them; left out: as they came. */
+  readonly claims?: Claims;
+  readonly rules: readonly ClaimRule[];
+}
+
+/** The holder of a verified token, with the actors that it names. */
+export function foreignHolder(
+  { issuer, payload }: ForeignToken<TokenIssuer>,
+  { method, kindOf, claims = payload, rules }: ForeignHolderPorts,
+): Outcome<Authenticated> {
+  const identity = foreignIdentity(issuer, payload, kindOf);
+  if (identity === undefined) return deny('credential_claims_invalid', { inside: `${method} claims` });
+  const act = foreignActors(payload, issuer.issuer, issuer.namespace);
+  if (!act.ok) return act;
+  return allow({
+    method,
+    principal: applyClaimRules(identity, claims, rules),
+    expiresAt: payload.exp,
+    upstream: { sub: payload.sub ?? '', mayAct: payload.may_act },
+    ...(act.value === undefined ? {} : { act: act.value }),
+  });
+}

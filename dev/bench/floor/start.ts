@@ -1,0 +1,37 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare';
+import { unstable_getMiniflareWorkerOptions as readWorker } from 'wrangler';
+
+export interface Floor {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+const CONFIG = fileURLToPath(new URL('wrangler.jsonc', import.meta.url));
+
+/** Builds and starts the bare worker in a workerd of its own, on a port that is free, with all it keeps in `folder`. */
+export async function startFloor(folder: string): Promise<Floor> {
+  const built = `${folder}/dist`;
+  await promisify(execFile)('wrangler', ['deploy', '--dry-run', '--config', CONFIG, '--outdir', built]);
+  const { modulesRules: _rules, ...options } = readWorker(CONFIG).workerOptions;
+  const workers = new Miniflare(
+    convertV4MiniflareOptions({
+      ...options,
+      name: 'floor',
+      host: '127.0.0.1',
+      port: 0,
+      cf: false,
+      log: new Log(LogLevel.ERROR),
+      resourcePersistencePath: `${folder}/state`,
+      rootPath: built,
+      modules: true,
+      scriptPath: 'worker.js',
+    }),
+  );
+  const db = await workers.getD1Database('DB');
+  await db.exec('CREATE TABLE events (id INTEGER PRIMARY KEY, at INTEGER, text TEXT)');
+  await db.exec('CREATE INDEX events_at ON events (at)');
+  return { url: (await workers.ready).origin, close: () => workers.dispose() };
+}

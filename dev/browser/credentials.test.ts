@@ -1,0 +1,101 @@
+import { expect, inject, it } from 'vitest';
+import * as z from 'zod';
+import { post } from '../e2e/broker.ts';
+import { auth0Token } from './access-token.ts';
+import { openApp } from './app-tab.ts';
+
+it('a function that gets an access token is asked once more when the broker refuses what it gave', async () => {
+  const tab = await openApp({ expects: [/401/] });
+  const [old, good] = await Promise.all([auth0Token('auth0|alice', -1), auth0Token('auth0|alice')]);
+  const asked = await tab.page.evaluate(
+    async ([broker, host, old, good]) => {
+      const asked: boolean[] = [];
+      const ticket = window.app.createTicketProvider({
+        ...{ broker, host, agent: 'counter', instance: 'fresh-token' },
+        credential: {
+          kind: 'access-token',
+          get: async ({ fresh }) => {
+            asked.push(fresh);
+            return fresh ? good : old;
+          },
+        },
+      });
+      const agent = new window.app.AgentClient(ticket.useAgentOptions());
+      await agent.ready;
+      agent.close();
+      return asked;
+    },
+    [tab.broker.url, tab.agents.url, old, good] as const,
+  );
+  expect(asked).toEqual([false, true]);
+});
+
+it('the cookie of a Cloudflare Access session is a credential', async () => {
+  const tab = await openApp();
+  const answer = await post(inject('stack').access.tokenUrl, {}, { email: 'carol@example.com' });
+  const { token } = z.object({ token: z.string() }).parse(await answer.json());
+  await tab.context.addCookies([{ name: 'CF_Authorization', value: token, url: inject('stack').broker }]);
+  await tab.provide({ name: 'mine', instance: 'through-access', credential: { kind: 'access' } });
+  await tab.show(['mine']);
+  await tab.until('mine', 'open');
+  const { method } = z
+    .object({ method: z.string() })
+    .parse(
+      await tab.page.evaluate(
+        async (url) => (await fetch(url, { credentials: 'include' })).json(),
+        `${tab.broker.url}/me`,
+      ),
+    );
+  expect(method).toContain('access');
+});
+
+it('who may not is told so, and nothing is tried again', async () => {
+  const tab = await openApp({ expects: [/404|403/] });
+  await tab.provide({ name: 'nowhere', agent: 'no-such-agent', instance: 'x' });
+  await tab.show(['nowhere']);
+  await tab.until('nowhere', 'ended 4004 not_found');
+
+  const forbidden = await tab.page.evaluate(
+    async ([broker, host, token]) => {
+      const ticket = window.app.createTicketProvider({
+        ...{ broker, host, agent: 'counter', instance: 'x', scope: 'agent:rpc:reset' },
+        credential: { kind: 'access-token', get: async () => token },
+      });
+      await ticket.mint().catch(() => {});
+      return [ticket.refusal?.name, ticket.refusal?.code];
+    },
+    [tab.broker.url, tab.agents.url, await auth0Token('auth0|alice')] as const,
+  );
+  expect(forbidden).toEqual(['Forbidden', 'FORBIDDEN']);
+  expect([tab.broker.mints.length, tab.agents.upgrades.length]).toEqual([2, 0]);
+});
+
+it('a service token is refused in a page before anything is asked', async () => {
+  const tab = await openApp();
+  const { clientId, clientSecret } = inject('stack').serviceToken;
+  for (const runsIn of [undefined, 'process', 'server-render'] as const) {
+    const refused = await tab.page.evaluate(
+      ([broker, host, clientId, clientSecret, runsIn]) => {
+        try {
+          window.app.createTicketProvider({
+            ...{ broker, host, agent: 'counter', ...(runsIn && { runsIn }) },
+            credential: { kind: 'service-token', clientId, clientSecret },
+          });
+          return 'taken';
+        } catch (error) {
+          return String(error);
+        }
+      },
+      [tab.broker.url, tab.agents.url, clientId, clientSecret, runsIn] as const,
+    );
+    expect(refused).toBe('TypeError: service-token: not in a browser, where everybody can read it');
+  }
+  expect(tab.broker.mints).toEqual([]);
+});
+
+it('nobody in particular sees what is public', async () => {
+  const tab = await openApp();
+  await tab.provide({ name: 'public', agent: 'lobby', instance: 'main', credential: { kind: 'none' } });
+  await tab.show(['public']);
+  await tab.until('public', 'open');
+});

@@ -1,0 +1,54 @@
+import { readdir } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { type LoopbackServer, listenOnLoopback } from '../identity-provider/loopback-server.ts';
+
+const FOLDER = fileURLToPath(new URL('pages/', import.meta.url));
+const ENTRY = /^[\w-]+\.page\.tsx$/;
+
+/** As an app would send it that trusts nobody but its own script. */
+const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src http: ws:";
+
+export interface Pages extends LoopbackServer {
+  /** The same pages by the two names of this machine, which browsers take for two sites. */
+  readonly origins: readonly string[];
+}
+
+/** Bundles each `pages/<name>.page.tsx` as an app would, and serves it at `/<name>`. */
+export async function servePages(): Promise<Pages> {
+  const scripts = await bundle();
+  const server = await listenOnLoopback(0, (request, response) => {
+    const path = new URL(request.url ?? '/', 'http://localhost').pathname;
+    const script = scripts.get(path);
+    const page = scripts.has(`${path}.js`) ? html(`${path}.js`) : undefined;
+    response.setHeader('content-security-policy', POLICY);
+    response.setHeader('content-type', script ? 'text/javascript' : 'text/html; charset=utf-8');
+    response.statusCode = (script ?? page) === undefined && path !== '/favicon.ico' ? 404 : 200;
+    response.end(script ?? page ?? '');
+  });
+  return { ...server, origins: [server.url, server.url.replace('127.0.0.1', 'localhost')] };
+}
+
+const html = (script: string): string => `<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><title>Test page</title></head>
+<body><div id="root"></div><script type="module" src="${script}"></script></body>
+</html>`;
+
+/** Path → script. */
+async function bundle(): Promise<ReadonlyMap<string, string>> {
+  const entryPoints = (await readdir(FOLDER)).filter((file) => ENTRY.test(file)).map((file) => FOLDER + file);
+  const { outputFiles } = await build({
+    entryPoints,
+    bundle: true,
+    write: false,
+    outdir: '/',
+    format: 'esm',
+    target: 'es2022',
+    jsx: 'automatic',
+    // With it StrictMode does what it does to people at work.
+    define: { 'process.env.NODE_ENV': '"development"' },
+    logLevel: 'warning',
+  });
+  return new Map(outputFiles.map(({ path, text }) => [path.replace('.page.js', '.js'), text]));
+}

@@ -1,0 +1,71 @@
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { expect, inject, onTestFinished } from 'vitest';
+import { stopClock } from './page-clock.ts';
+import { screenshots } from './screenshots.ts';
+import { watchPage } from './watch-page.ts';
+
+export interface TabOptions {
+  /**
+   * Errors that the console is expected to show, such as Chromium's own line about an answer of 401. All others, and
+   * every error that nobody catches, fail the test.
+   */
+  readonly expects?: readonly RegExp[];
+  /** A page of the same person: same cookies. */
+  readonly beside?: Tab;
+  /**
+   * The page's clock, in milliseconds since 1970; it stands still but for what `pass` of `page-clock.ts` lets go by.
+   * Left out: it goes as all clocks do.
+   */
+  readonly now?: number;
+}
+
+export interface Tab {
+  readonly page: Page;
+  readonly context: BrowserContext;
+  /** Signs a person of the stand-in in at the broker, through its real pages, and comes back to where it was. */
+  signIn(name: string): Promise<void>;
+  /** Signs out at the broker, and comes back to where it was. */
+  signOut(): Promise<void>;
+  /** Keeps the page as it is now: light, dark, and at the width of a phone. */
+  screenshot(name: string): Promise<void>;
+}
+
+let browser: Promise<Browser> | undefined;
+const theBrowser = (): Promise<Browser> => {
+  browser ??= chromium.connect(inject('chromium'));
+  return browser;
+};
+
+/**
+ * Opens a page in a browser of its own: no cookies, nothing stored. Fails the test that opened it when the page asks
+ * any other machine, or shows an error that was not expected. Gone when the test ends.
+ */
+export async function openTab(url: string, { expects = [], beside, now }: TabOptions = {}): Promise<Tab> {
+  const context = beside?.context ?? (await (await theBrowser()).newContext());
+  if (now !== undefined) await stopClock(context, now);
+  const page = await context.newPage();
+  const { broker } = inject('stack');
+  // Signing out ends at the broker's first page, and it has none.
+  const faults = watchPage(page, [...expects, new RegExp(`404 .*${broker}/\\)`)]);
+  onTestFinished(async () => {
+    await (beside === undefined ? context.close() : page.close());
+    expect(faults, 'what the page should not have done').toEqual([]);
+  });
+  await page.goto(url);
+  return {
+    page,
+    context,
+    screenshot: (name) => screenshots(page, name),
+    async signIn(name) {
+      const back = page.url();
+      await page.goto(`${broker}/auth/login?return_to=${encodeURIComponent(back)}`);
+      await page.getByRole('button', { name: new RegExp(`^${name}\\b`) }).click();
+      await page.waitForURL(back);
+    },
+    async signOut() {
+      const back = page.url();
+      await page.goto(`${broker}/auth/logout`);
+      await page.goto(back);
+    },
+  };
+}

@@ -1,0 +1,218 @@
+import {
+  Client,
+  SSEClientTransport,
+  StreamableHTTPClientTransport,
+  type Transport,
+} from '@modelcontextprotocol/client';
+import { describe, expect, inject, it, onTestFinished } from 'vitest';
+import { asOperator, asService, askForTicket, mint } from './broker.ts';
+import { eventually } from './eventually.ts';
+import { sessionsOf } from './look.ts';
+import { signByBroker, ticketClaims } from './signed-by-hand.ts';
+import { socketUrl, watchToClose } from './sockets.ts';
+
+/** Machines with the stock MCP client, which knows nothing of tickets but how to send a bearer token. */
+
+const AGENT = 'mcp-agent';
+const principal = (): string => `token:${inject('stack').adminToken.id}`;
+const ticketFor = async (instance: string): Promise<string> =>
+  (await mint({ agent: AGENT, instance, transport: 'http' }, asOperator())).ticket;
+const urlOf = (instance: string, door: 'mcp' | 'sse'): URL =>
+  new URL(`/agents/${AGENT}/${instance}/${door}`, inject('stack').agentWorker);
+
+type Bearer = { readonly token: () => Promise<string> };
+const TRANSPORTS: Readonly<Record<'mcp' | 'sse', (instance: string, authProvider: Bearer) => Transport>> = {
+  mcp: (instance, authProvider) =>
+    new StreamableHTTPClientTransport(urlOf(instance, 'mcp'), { authProvider }),
+  sse: (instance, authProvider) => new SSEClientTransport(urlOf(instance, 'sse'), { authProvider }),
+};
+
+/** The protocol of 2026 and that of 2025 over streamable HTTP, and the transport of 2024. */
+const KINDS = [
+  { name: 'streamable HTTP, present protocol', door: 'mcp', mode: 'auto' },
+  { name: 'streamable HTTP, protocol of 2025', door: 'mcp', mode: 'legacy' },
+  { name: 'HTTP+SSE', door: 'sse', mode: 'legacy' },
+] as const;
+const [PRESENT, OF_2025] = KINDS;
+
+async function connected(
+  { door, mode }: (typeof KINDS)[number],
+  instance: string,
+  token = () => ticketFor(instance),
+): Promise<Client> {
+  const client = new Client({ name: 'tests', version: '1.0.0' }, { versionNegotiation: { mode } });
+  onTestFinished(() => client.close());
+  await client.connect(TRANSPORTS[door](instance, { token }));
+  return client;
+}
+
+async function called(client: Client, name: string, args: Record<string, unknown> = {}) {
+  const { content, isError } = await client.callTool({ name, arguments: args });
+  const [first] = content;
+  if (first?.type !== 'text') throw new TypeError('no text');
+  return { text: first.text, isError: isError === true };
+}
+
+/** A ticket with rights that the broker would not give at once: another role, another end. */
+const signed = (instance: string, claims: Record<string, unknown>): Promise<string> =>
+  signByBroker({
+    ...ticketClaims(instance),
+    agent: AGENT,
+    scope: 'agent:connect agent:state:read agent:message',
+    transport: 'http',
+    ...claims,
+  });
+
+const terminate = (id: string) =>
+  fetch(`${inject('stack').broker}/admin/agents/sessions/${id}`, { method: 'DELETE', headers: asOperator() });
+
+describe.each(KINDS)('over $name', (kind) => {
+  const named = (what: string): string => `${what}-${kind.door}-${kind.mode}`;
+
+  it('a client lists tools, calls them, and is known by its ticket', async () => {
+    const instance = named('tools');
+    const client = await connected(kind, instance);
+    const { tools } = await client.listTools();
+    expect(tools.map(({ name }) => name)).toEqual(['whoami', 'list_notes', 'add_note', 'wait_for_note']);
+    expect(JSON.parse((await called(client, 'whoami')).text)).toEqual({
+      principal: principal(),
+      role: 'viewer',
+      tier: 'admin',
+      scope: 'agent:connect agent:state:read agent:message',
+    });
+    expect(await called(client, 'list_notes')).toEqual({ text: '[]', isError: false });
+    expect(await called(client, 'add_note', { text: 'no' })).toMatchObject({ isError: true });
+  });
+
+  it('a client whose role allows it writes what all others read', async () => {
+    const instance = named('notes');
+    const writer = await connected(kind, instance, () =>
+      signed(instance, { jti: crypto.randomUUID(), role: 'admin' }),
+    );
+    expect(await called(writer, 'add_note', { text: 'milk' })).toMatchObject({ isError: false });
+    const reader = await connected(PRESENT, instance);
+    const { contents } = await reader.readResource({ uri: 'notes://all' });
+    expect(JSON.stringify(contents)).toContain('milk');
+    expect(JSON.parse((await called(reader, 'list_notes')).text)).toMatchObject([
+      { text: 'milk', by: 'token:mallory' },
+    ]);
+  });
+
+  it('a call that tells its progress is a session while it lasts, and ends with a termination', async () => {
+    const instance = named('terminated');
+    const client = await connected(kind, instance);
+    const waiting = wait(client);
+    const id = await eventually(async () => {
+      const open = (await sessionsOf(AGENT, instance)).filter((row) => row.ended_at === null);
+      expect(open).toHaveLength(1);
+      return open[0]?.id ?? '';
+    });
+    await eventually(() => expect(waiting.progress()).toBeGreaterThan(0));
+    const answer = await terminate(id);
+    expect([answer.status, await answer.json()]).toMatchObject([200, { receipt: { closed: 1, objects: 1 } }]);
+    await eventually(async () =>
+      expect(await sessionsOf(AGENT, instance)).toContainEqual(
+        expect.objectContaining({ id, end_reason: 'session_terminated' }),
+      ),
+    );
+    await waiting.broken;
+  });
+
+  it('a stream is cut when its rights end', async () => {
+    const instance = named('expired');
+    const token = () =>
+      signed(instance, { jti: crypto.randomUUID(), session_expiry: Math.floor(Date.now() / 1000) + 3 });
+    const client = await connected(kind, instance, token);
+    const waiting = wait(client);
+    await waiting.broken;
+    await eventually(async () =>
+      expect(await sessionsOf(AGENT, instance)).toContainEqual(
+        expect.objectContaining({ end_reason: 'session_expired' }),
+      ),
+    );
+  });
+});
+
+/** Waits for a note that nobody adds; how often it was told that it still does, and when its stream breaks off. */
+function wait(client: Client) {
+  let told = 0;
+  const broken = new Promise<void>((resolve) => {
+    client.onerror = () => resolve();
+  });
+  const stop = new AbortController();
+  client
+    .callTool(
+      { name: 'wait_for_note', arguments: { seconds: 25 } },
+      { onprogress: () => (told += 1), signal: stop.signal },
+    )
+    // The stock client waits on for what a broken stream owes it.
+    .catch((error: unknown) => expect(stop.signal.aborted, String(error)).toBe(true));
+  onTestFinished(() => stop.abort());
+  return { broken, progress: () => told };
+}
+
+it('one ticket serves a minute of calls that stream nothing', async () => {
+  for (const kind of [PRESENT, OF_2025]) {
+    const instance = `one-ticket-${kind.mode}`;
+    const ticket = await ticketFor(instance);
+    const client = await connected(kind, instance, async () => ticket);
+    await client.listTools();
+    expect(await called(client, 'list_notes')).toMatchObject({ isError: false });
+    expect(await sessionsOf(AGENT, instance)).toEqual([]);
+  }
+});
+
+it('a client hears of changes on a stream that is its session', async () => {
+  const instance = 'subscribed';
+  const client = await connected(PRESENT, instance);
+  const heard = new Promise<string>((resolve) => {
+    client.setNotificationHandler('notifications/resources/updated', ({ params }) => resolve(params.uri));
+  });
+  const subscription = await client.listen({ resourceSubscriptions: ['notes://all'] });
+  const writer = await connected(PRESENT, instance, () =>
+    signed(instance, { jti: crypto.randomUUID(), role: 'admin' }),
+  );
+  await called(writer, 'add_note', { text: 'hear me' });
+  expect(await heard).toBe('notes://all');
+  await subscription.close();
+  // Nobody is told that a client left: the next sign of life that cannot be written shows it.
+  await eventually(
+    async () =>
+      expect(await sessionsOf(AGENT, instance)).toEqual([
+        expect.objectContaining({ end_reason: 'client_closed' }),
+      ]),
+    20_000,
+  );
+});
+
+it('only services with the permission and the tier get a ticket, and sockets and strangers get nothing', async () => {
+  const wish = { agent: AGENT, instance: 'guarded', transport: 'http' } as const;
+  expect((await askForTicket(wish, asService())).status).toBe(403);
+  expect((await fetch(urlOf('guarded', 'mcp'), { method: 'POST' })).status).toBe(401);
+  expect((await askForTicket({ ...wish, transport: 'websocket' }, asOperator())).status).toBe(403);
+  const ticket = await ticketFor('guarded');
+  const headers = { authorization: `Bearer ${ticket}` };
+  const seen = await watchToClose(socketUrl(AGENT, 'guarded'), { headers });
+  expect(seen).toMatchObject({ frames: [], code: 4003 });
+});
+
+it('nobody posts into the stream of another', async () => {
+  const instance = 'not-yours';
+  const answer = await fetch(urlOf(instance, 'sse'), {
+    headers: { authorization: `Bearer ${await ticketFor(instance)}` },
+  });
+  const reader = answer.body?.getReader();
+  onTestFinished(() => reader?.cancel());
+  const text = new TextDecoder().decode((await reader?.read())?.value);
+  const endpoint = /data: (\S+)/.exec(text)?.[1] ?? '';
+  const post = async (ticket: string): Promise<number> =>
+    (
+      await fetch(new URL(endpoint, inject('stack').agentWorker), {
+        method: 'POST',
+        headers: { authorization: `Bearer ${ticket}`, 'content-type': 'application/json' },
+        body: JSON.stringify({ jsonrpc: '2.0', method: 'notifications/initialized' }),
+      })
+    ).status;
+  expect(await post(await signed(instance, { sub: 'token:eve' }))).toBe(404);
+  expect(await post(await ticketFor(instance))).toBe(202);
+});

@@ -1,0 +1,47 @@
+import { createWriteStream } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestProject } from 'vitest/node';
+import { quietEnvironment } from '../quiet-environment.ts';
+import { makeSecrets } from '../start/secrets.ts';
+import { type StackFacts, startStack } from '../start/stack.ts';
+import { openDesk } from './desk.ts';
+import { freePorts } from './free-ports.ts';
+import type { Place } from './place.ts';
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    readonly stack: StackFacts;
+    readonly place: Place;
+  }
+}
+
+/**
+ * A stack from the built bundles, on ports and in a folder of its own, provided to all files of a project. Answers how
+ * to end it.
+ */
+export async function provideStack(
+  { provide }: TestProject,
+  pageOrigins: readonly string[] = [],
+): Promise<() => Promise<void>> {
+  Object.assign(process.env, quietEnvironment(process.env));
+  const folder = await mkdtemp(join(tmpdir(), 'agent-ticket-e2e-'));
+  const log = createWriteStream(join(folder, 'workers.log'));
+  const secrets = makeSecrets();
+  const stack = await startStack({
+    ports: await freePorts(),
+    secrets,
+    pageOrigins,
+    stateDir: join(folder, 'state'),
+    onLog: (line) => log.write(`${line}\n`),
+  });
+  const desk = await openDesk(stack.workers);
+  provide('stack', stack.facts);
+  provide('place', { folder, desk: desk.url, keyEncryptionKey: secrets.keyEncryptionKey });
+  return async () => {
+    await Promise.all([stack.close(), desk.close()]);
+    log.end();
+    await rm(folder, { recursive: true });
+  };
+}

@@ -1,0 +1,40 @@
+/** So many refusals with one reason at one agent, in the minute that begins at `minute`. */
+export type RefusalCount = {
+  readonly event: 'refusals';
+  /** ISO 8601, the seconds zero. */
+  readonly minute: string;
+  readonly reason: string;
+  /** Slug of a known agent; left out where none was named. */
+  readonly agent?: string;
+  readonly count: number;
+};
+
+const MINUTE_MS = 60_000;
+
+/**
+ * Counts refusals of callers that nobody knows, so that a flood of them is a few lines a minute. Best effort: a minute is
+ * reported when the next refusal falls into a later one, and what an isolate counted last goes with it.
+ *
+ * Give it reasons and agents of closed lists only, never a caller's words: each pair is held until its minute is over.
+ */
+export function createRefusalTally(report: (count: RefusalCount) => void) {
+  let began = 0;
+  let counts = new Map<string, Omit<RefusalCount, 'event' | 'minute'>>();
+
+  return {
+    /** `now` in ms. */
+    count(reason: string, agent: string | undefined, now: number): void {
+      const minute = now - (now % MINUTE_MS);
+      if (minute !== began) {
+        const over = [...counts.values()];
+        const name = new Date(began).toISOString();
+        [began, counts] = [minute, new Map()];
+        for (const each of over) report({ event: 'refusals', minute: name, ...each });
+      }
+      const key = `${reason} ${agent ?? ''}`;
+      const sofar = counts.get(key)?.count ?? 0;
+      counts.set(key, { reason, ...(agent === undefined ? {} : { agent }), count: sofar + 1 });
+    },
+  };
+}
+export type RefusalTally = ReturnType<typeof createRefusalTally>;
