@@ -102,6 +102,9 @@ const RULES: readonly [name: string, refuses: (c: Case) => DenialReason | undefi
   ['the scope lies within the role', (c) => (c.scope === undefined ? 'scope_outside_role' : undefined)],
 ];
 
+/** The rules by name, in the order in which they are asked. */
+export const RULE_NAMES: readonly string[] = RULES.map(([name]) => name);
+
 /** Decides one request. `rules` lists every rule up to the one that refused. */
 export function decide(who: Authenticated, request: DecisionRequest, given: PolicyFacts): Decision {
   // A grant about to end gives nothing worth having; what there is without it still stands.

@@ -5,7 +5,7 @@ import {
   type Transport,
 } from '@modelcontextprotocol/client';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
-import { asOperator, asService, askForTicket, mint } from './broker.ts';
+import { askForTicket, asOperator, asService, mint } from './broker.ts';
 import { eventually } from './eventually.ts';
 import { sessionsOf } from './look.ts';
 import { signByBroker, ticketClaims } from './signed-by-hand.ts';

@@ -22,6 +22,8 @@ export interface StackOptions {
   /** Origins of pages, beside the agent worker's own, that may use broker and agents. */
   readonly pageOrigins?: readonly string[];
   readonly onLog?: (line: string) => void;
+  /** Folder with built workers, ending in a slash; left out: this repository. */
+  readonly root?: string;
 }
 
 /** What a client or a person needs to know of a running stack; written to `.dev/dev.json`. */
@@ -61,6 +63,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const { access, auth0 } = identityProvider;
   try {
     const workers = await startWorkers({
+      root: options.root,
       stateDir: options.stateDir,
       onLog: options.onLog ?? (() => {}),
       workers: [

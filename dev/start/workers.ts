@@ -14,6 +14,8 @@ export interface WorkerPlan {
 
 export interface WorkersOptions {
   readonly workers: readonly WorkerPlan[];
+  /** Where the workers' folders are; left out: this repository. */
+  readonly root?: string | undefined;
   /** Folder for databases and objects; left out: in memory. */
   readonly stateDir?: string | undefined;
   /** One line of a worker's output. */
@@ -21,7 +23,12 @@ export interface WorkersOptions {
 }
 
 /** Starts both workers in one workerd, so that they share databases and reach each other over bindings. */
-export async function startWorkers({ workers, stateDir, onLog }: WorkersOptions): Promise<Miniflare> {
+export async function startWorkers({
+  workers,
+  root = ROOT,
+  stateDir,
+  onLog,
+}: WorkersOptions): Promise<Miniflare> {
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
       host: '127.0.0.1',
@@ -30,7 +37,7 @@ export async function startWorkers({ workers, stateDir, onLog }: WorkersOptions)
       log: new Log(LogLevel.ERROR),
       handleStructuredLogs: ({ message }) => onLog(message),
       ...(stateDir === undefined ? {} : { resourcePersistencePath: stateDir }),
-      workers: workers.map(workerOptions),
+      workers: workers.map((plan) => workerOptions(plan, root)),
     }),
   );
   try {
@@ -42,16 +49,16 @@ export async function startWorkers({ workers, stateDir, onLog }: WorkersOptions)
   }
 }
 
-function workerOptions({ name, port, settings }: WorkerPlan) {
+function workerOptions({ name, port, settings }: WorkerPlan, root: string) {
   const {
     modulesRules: _rules,
     bindings: _vars,
     ...options
-  } = readWorker(`${ROOT}${name}/wrangler.jsonc`).workerOptions;
+  } = readWorker(`${root}${name}/wrangler.jsonc`).workerOptions;
   return {
     ...options,
     name,
-    rootPath: `${ROOT}${name}/dist`,
+    rootPath: `${root}${name}/dist`,
     modules: true as const,
     scriptPath: 'index.js',
     bindings: { ...settings },

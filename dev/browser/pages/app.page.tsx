@@ -1,7 +1,7 @@
 import { createTicketProvider, type TicketProvider } from '@agent-ticket/shared/client/provider.ts';
 import { AgentClient } from 'agents/client';
 import { createRoot, hydrateRoot, type Root } from 'react-dom/client';
-import { type Hook, type HookAgent, Hooks, type HookOptions } from './hooks.tsx';
+import { type Hook, type HookAgent, type HookOptions, Hooks } from './hooks.tsx';
 
 /**
  * An app whose parts lie open, so that a test can be its code. Functions do not travel from a test to a page, so what

@@ -3,6 +3,7 @@ import { auditTypes, keyStates } from './audit-tables.ts';
 import { claims } from './claim-table.ts';
 import { closes, denials, errors } from './denial-tables.ts';
 import { limitTable, rateLimits } from './limit-table.ts';
+import { claimLimits, exposure, policyRules } from './policy-tables.ts';
 import { routes } from './route-table.ts';
 import { agentWorkerSettings, brokerSettings } from './settings-tables.ts';
 
@@ -17,6 +18,9 @@ export const GENERATORS: Readonly<Record<string, () => string>> = {
   'audit-types': auditTypes,
   'key-states': keyStates,
   'rate-limits': rateLimits,
+  'policy-rules': policyRules,
+  'claim-limits': claimLimits,
+  exposure,
   routes,
   'settings-broker': brokerSettings,
   'settings-agent-worker': agentWorkerSettings,
