@@ -10,7 +10,16 @@ export default defineConfig({
   test: {
     projects: [
       // Whole brokers on libSQL files, each with settings and an outside world of its own.
-      { test: { name: 'broker-node', environment: 'node', include: ['test/node/**/*.test.ts'] } },
+      {
+        test: {
+          name: 'broker-node',
+          environment: 'node',
+          include: ['test/node/**/*.test.ts'],
+          // For slow machines, where a process takes its time to start; no test waits.
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
       { test: { name: 'broker-pure', environment: 'node', include: ['{src,cli}/**/*.test.ts'] } },
       {
         plugins: [
@@ -19,6 +28,7 @@ export default defineConfig({
             remoteBindings: false,
             wrangler: { configPath: './wrangler.jsonc' },
             miniflare: {
+              r2Buckets: ['AUDIT_ANCHOR'],
               bindings: {
                 ...SETTINGS,
                 TEST_CONTROL_MIGRATIONS: await migrationsOf('control'),

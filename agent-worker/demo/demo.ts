@@ -76,11 +76,11 @@ function connect(current: Gotten, broker: string, sessions: SessionsPanel): void
 }
 
 /** Agents with a page of their own here. */
-function linkPages({ agents }: DemoFacts): void {
+function linkPages({ chat }: DemoFacts): void {
   const nav = need(document, '#pages', HTMLElement);
-  if (!agents.some(({ slug }) => slug === 'chat')) return;
+  if (chat === undefined) return;
   const link = make('a', 'The chat, as an app would have it');
-  link.href = '/chat';
+  link.href = chat;
   nav.append(link);
   shown(nav, true);
 }

@@ -4,6 +4,8 @@ export interface DemoFacts {
   readonly broker: string;
   /** Where people sign in and out by Access, where that is not the broker's own address. */
   readonly accessUrl?: string;
+  /** Path of the page of the chat agent, where there is one. */
+  readonly chat?: string;
   /** Enabled agents with sockets that everybody may know of. */
   readonly agents: readonly DemoAgent[];
 }

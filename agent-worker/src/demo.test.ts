@@ -104,6 +104,12 @@ describe('/demo.json', () => {
     });
   });
 
+  test('names the page of the chat where there is a chat', async () => {
+    expect(await (await ask('/demo.json')).json()).toMatchObject({ chat: '/chat' });
+    const registry = AGENTS.filter(({ slug }) => slug !== 'chat');
+    expect(await (await ask('/demo.json', {}, { ...PORTS, registry })).json()).not.toHaveProperty('chat');
+  });
+
   test('does not tell strangers of agents that only some may know of', async () => {
     const registry = AGENTS.map((entry) => ({ ...entry, access: 'grant' as const }));
     expect(await (await ask('/demo.json', {}, { ...PORTS, registry })).json()).toMatchObject({ agents: [] });

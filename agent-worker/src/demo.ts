@@ -24,6 +24,9 @@ const FILES: Readonly<Record<string, string>> = {
   '/demo.css': '/demo.css',
   '/demo.js': '/demo.js',
   '/icon.svg': '/icon.svg',
+  '/chat': '/chat/chat.html',
+  '/chat.css': '/chat/chat.css',
+  '/chat.js': '/chat/chat.js',
 };
 const FACTS = '/demo.json';
 const METHODS = ['GET', 'HEAD'] as const;
@@ -57,7 +60,12 @@ function factsOf({ broker, registry, accessUrl }: DemoPorts): DemoFacts {
         ? [{ slug, displayName, description, access, instances: instances ?? [] }]
         : [],
   );
-  return { broker, agents, ...(accessUrl === undefined ? {} : { accessUrl }) };
+  return {
+    broker,
+    agents,
+    ...(agents.some(({ slug }) => slug === 'chat') ? { chat: '/chat' } : {}),
+    ...(accessUrl === undefined ? {} : { accessUrl }),
+  };
 }
 
 /** The page loads its own files, asks the broker, opens sockets here, and does nothing else (CSP Level 3). */

@@ -81,6 +81,7 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
         for (const id of ids) this.#keeper.refuse(id, 'locked');
       },
       keepAlive: (work) => this.ctx.waitUntil(work),
+      onSetAside: (fact) => console.error(JSON.stringify({ event: 'fact_set_aside', ...fact })),
       onFailure: async (error) => {
         // A database out of reach is not the failure of whoever is being served.
         const waiting = this.#keeper.backlog.count();

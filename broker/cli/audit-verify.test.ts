@@ -1,33 +1,15 @@
-import { KeyId } from '@agent-ticket/shared/names.ts';
-import { exportJWK, generateKeyPair } from 'jose';
 import { describe, expect, it } from 'vitest';
-import { CHAIN_START, chainOn } from '../src/audit/chain.ts';
-import { signCheckpoint } from '../src/audit/checkpoint.ts';
-import type { KeyMaterial } from '../src/keys/material.ts';
 import type { Terminal } from './command.ts';
 import { type Arguments, run } from './run.ts';
+import { signedExport } from './test-export.ts';
 
-const KID = KeyId.parse('k'.repeat(43));
-const pair = await generateKeyPair('ES256', { extractable: true });
-const publicJwk = { ...(await exportJWK(pair.publicKey)), kid: KID, alg: 'ES256', use: 'sig' };
-const material: KeyMaterial = { kid: KID, alg: 'ES256', ...pair, publicJwk };
+const { lines: GOOD, jws, keySet } = await signedExport();
 
-const events = [1, 2].map((seq) => ({ seq, type: 'ticket.issued' }));
-let head = CHAIN_START;
-for (const event of events) head = await chainOn(head, event);
-const jws = await signCheckpoint(
-  { iss: 'https://broker.test', iat: 1, n: 1, through: 2, count: 2, previous: CHAIN_START, hash: head },
-  material,
-);
-const GOOD = [
-  ...events.map((event) => JSON.stringify({ event })),
-  JSON.stringify({ checkpoint: { n: 1, jws } }),
-];
 const FILES: Readonly<Record<string, readonly string[]>> = {
   'good.ndjson': GOOD,
   'altered.ndjson': GOOD.map((line) => line.replace('issued', 'denied')),
   'cut.ndjson': GOOD.slice(0, 0),
-  'keys.json': [JSON.stringify({ keys: [publicJwk] })],
+  'keys.json': [JSON.stringify(keySet)],
   'empty.json': ['{"keys":[]}'],
   'anchor.txt': [jws],
 };
@@ -81,6 +63,16 @@ describe('agent-ticket audit verify', () => {
     expect((await tried('audit verify good.ndjson', { keys }, true)).out).toContain('\u001b[32m');
     expect((await tried('audit verify good.ndjson', { keys })).out).not.toContain('\u001b');
   });
+
+  it.each(['', 'audit', 'audit verify', 'audit verify good.ndjson'])(
+    'asked for help with "%s" says how it is used, and ends with 0',
+    async (line) => {
+      const { code, out, err } = await tried(line, { help: true });
+      expect([code, err]).toEqual([0, '']);
+      expect(out).toContain('agent-ticket audit verify <export> --keys');
+      expect(out).toContain('exit code');
+    },
+  );
 
   it.each([
     ['nothing', '', {}, 'Commands are'],

@@ -35,7 +35,12 @@ function readArguments() {
   try {
     return parseArgs({
       allowPositionals: true,
-      options: { keys: { type: 'string' }, anchor: { type: 'string' }, json: { type: 'boolean' } },
+      options: {
+        keys: { type: 'string' },
+        anchor: { type: 'string' },
+        json: { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+      },
     });
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;

@@ -3,16 +3,29 @@ import { type ExitCode, type Terminal, UsageError } from './command.ts';
 
 export const USAGE = `agent-ticket audit verify <export> --keys <file or URL> [--anchor <file>] [--json]
     whether an export of the audit log is what was signed: content, order, gaps, tail
+    --keys    the audit keys: a file, or the URL of <broker>/.well-known/audit-jwks.json
+    --anchor  a file with a checkpoint that was kept elsewhere; without it nothing proves the end
+    --json    the answer as one line of JSON
+    exit code 0: all is as it was signed, 1: it is not, 2: it could not be looked at
 `;
 
 /** Options and words of a command line, as `parseArgs` of Node reads them. */
 export interface Arguments {
   readonly words: readonly string[];
-  readonly options: { readonly keys?: string; readonly anchor?: string; readonly json?: boolean };
+  readonly options: {
+    readonly keys?: string;
+    readonly anchor?: string;
+    readonly json?: boolean;
+    readonly help?: boolean;
+  };
 }
 
 /** Runs one command. Never throws for what the caller can mend: says what to do, and answers 2. */
 export async function run({ words, options }: Arguments, terminal: Terminal): Promise<ExitCode> {
+  if (options.help === true) {
+    terminal.out(USAGE);
+    return 0;
+  }
   try {
     const [room, verb, file, ...more] = words;
     if (room !== 'audit' || verb !== 'verify') throw new UsageError(`Commands are:\n${USAGE}`);

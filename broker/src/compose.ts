@@ -19,13 +19,14 @@ import { sessionQueries } from '@agent-ticket/drizzle/record/sessions.ts';
 import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import { validateAgentRegistry } from '@agent-ticket/shared/registry.ts';
 import { createRemoteKeys } from '@agent-ticket/shared/remote-keys.ts';
-import { webhookAnchor } from './audit/anchor.ts';
+import { type AnchorBucket, allAnchors, bucketAnchor, webhookAnchor } from './audit/anchor.ts';
 import type { SignInPorts } from './auth0-session/ports.ts';
 import type { ForeignIssuer } from './config/issuers.ts';
 import type { BrokerConfig } from './config.ts';
 import { createAccessGroups } from './credentials/access-groups.ts';
 import type { IssuerWithKeys } from './credentials/foreign-jwt.ts';
 import { workloadKeys } from './credentials/workload-keys.ts';
+import type { ExpiringPorts } from './forget-expired.ts';
 import { announcer } from './keys/announce.ts';
 import { createKeyring } from './keys/keyring.ts';
 import type { Ledger } from './ledger.ts';
@@ -38,12 +39,16 @@ export interface Runtime {
   readonly record: RecordDatabase;
   readonly sendControl: TerminationPorts['sendControl'];
   readonly ledger: Ledger;
+  /** Counters that lie in the record database, where the ledger does. */
+  readonly rates?: ExpiringPorts['expiring']['rates'];
   readonly pingDatabases: () => Promise<void>;
   readonly fetch: (
     url: string,
     init: { method?: string; headers?: Record<string, string>; body?: string; signal: AbortSignal },
   ) => Promise<Response>;
   readonly sleep: (ms: number) => Promise<void>;
+  /** Where checkpoints of the audit log are kept as well, where there is such a bucket. */
+  readonly anchorBucket?: AnchorBucket | undefined;
   readonly clock: () => number;
   readonly randomId: () => string;
   readonly randomBytes: (length: number) => Uint8Array<ArrayBuffer>;
@@ -104,8 +109,12 @@ export function compose(config: BrokerConfig, runtime: Runtime): BrokerPorts {
     checkpoints: checkpointQueries(record),
     invocations: invocationQueries(record),
     retentionMs: config.auditRetentionMs,
-    anchor:
-      config.auditAnchorUrl === undefined ? undefined : webhookAnchor(config.auditAnchorUrl, runtime.fetch),
+    sessionRetentionMs: config.sessionRetentionMs,
+    invocationRetentionMs: config.invocationRetentionMs,
+    anchor: allAnchors([
+      ...(config.auditAnchorUrl === undefined ? [] : [webhookAnchor(config.auditAnchorUrl, runtime)]),
+      ...(runtime.anchorBucket === undefined ? [] : [bucketAnchor(runtime.anchorBucket)]),
+    ]),
     keyEvents,
     revocation: { keyring, write: (revocation) => revokeKey(control, revocation) },
     credentials: {
@@ -139,7 +148,7 @@ export function compose(config: BrokerConfig, runtime: Runtime): BrokerPorts {
       openToAll: config.openToAll,
       randomId,
     },
-    expiring: { sessions: authSessionQueries(control), usedTokens },
+    expiring: { sessions: authSessionQueries(control), usedTokens, rates: runtime.rates },
     pingDatabases: runtime.pingDatabases,
     clock,
     randomId,

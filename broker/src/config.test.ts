@@ -55,6 +55,8 @@ describe('the configuration', () => {
     ['TICKET_AUDIENCE', CANARY.repeat(50)],
     ['AGENT_WORKER_URL', `http://${CANARY}.example`],
     ['AGENT_WORKER_URL', CANARY],
+    ['AGENT_WORKER_URL', `https://agents.test/${CANARY}`],
+    ['BASE_URL', `https://broker.test/${CANARY}`],
     ['KEK', CANARY],
     ['KEK', ''],
     ['KEK', `${CANARY}${'A'.repeat(43)}`],

@@ -29,11 +29,14 @@ const Domains = List.pipe(
 const Audiences = List.pipe(z.array(z.string().min(1).max(512)).min(1));
 const KeyUrls = List.pipe(z.array(BaseUrl).min(1));
 
+const isOrigin = (url: string): boolean => URL.canParse(url) && new URL(url).pathname === '/';
+
 export const Settings = z
   .strictObject({
     ISSUER: BaseUrl,
     TICKET_AUDIENCE: z.string().min(1).max(512),
-    AGENT_WORKER_URL: BaseUrl,
+    /** Paths below it are ours: a path of its own would be dropped, so it has none. */
+    AGENT_WORKER_URL: BaseUrl.refine(isOrigin, 'must be an origin, without a path'),
     KEK: Key256,
     /** The one before it, while keys are still sealed with it. */
     KEK_PREVIOUS: Key256.optional(),
@@ -41,6 +44,8 @@ export const Settings = z
     KEY_PUBLISH_LEAD_SECONDS: Whole(1, 7 * 86_400).default(DEFAULT_SCHEDULE.leadMs / 1000),
     KEY_RETIRE_LAG_SECONDS: Whole(1, 7 * 86_400).default(DEFAULT_SCHEDULE.lagMs / 1000),
     AUDIT_RETENTION_DAYS: Whole(1, 36_600).default(400),
+    SESSION_RETENTION_DAYS: Whole(1, 36_600).default(400),
+    INVOCATION_RETENTION_DAYS: Whole(1, 36_600).default(90),
     /** Gets each checkpoint by POST, to keep where the operator cannot reach. */
     AUDIT_ANCHOR_URL: BaseUrl.optional(),
     TOKEN_PEPPER: Key256,
@@ -61,7 +66,7 @@ export const Settings = z
     AUTH0_CLIENT_SECRET: z.string().min(1).max(512).optional(),
     AUTH0_SESSION_ENCRYPTION_KEY: z.string().min(32, 'must be 32 characters or more').max(512).optional(),
     /** The broker's origin as browsers know it; cookies and the callback belong to it. */
-    BASE_URL: BaseUrl.refine((url) => new URL(url).pathname === '/', 'must be an origin').optional(),
+    BASE_URL: BaseUrl.refine(isOrigin, 'must be an origin, without a path').optional(),
     /** No dots: they number the parts of a cookie. */
     AUTH0_COOKIE_NAME: z
       .string()
@@ -76,6 +81,8 @@ export const Settings = z
     const local = s.MODE === 'development' && isLoopback(new URL(s.ISSUER).hostname);
     if (s.AUTH_MODE === 'none' && !local) fault('AUTH_MODE', 'none is for MODE=development on loopback only');
     if (s.KEK_PREVIOUS?.toString() === s.KEK.toString()) fault('KEK_PREVIOUS', 'must not be KEK itself');
+    if (s.INVOCATION_RETENTION_DAYS > s.SESSION_RETENTION_DAYS)
+      fault('INVOCATION_RETENTION_DAYS', 'must not be more than SESSION_RETENTION_DAYS');
     const late = scheduleFaults(scheduleOf(s));
     fault('KEY_ROTATION_DAYS', late.everyMs);
     fault('KEY_PUBLISH_LEAD_SECONDS', late.leadMs);
@@ -99,7 +106,7 @@ export const Settings = z
       ),
     );
   });
-type Settings = z.output<typeof Settings>;
+export type Settings = z.output<typeof Settings>;
 
 const scheduleOf = (
   s: Pick<Settings, 'KEY_ROTATION_DAYS' | 'KEY_PUBLISH_LEAD_SECONDS' | 'KEY_RETIRE_LAG_SECONDS'>,
@@ -131,6 +138,8 @@ export interface BrokerConfig {
   readonly previousKeyEncryptionKey: Uint8Array<ArrayBuffer> | undefined;
   readonly keySchedule: KeySchedule;
   readonly auditRetentionMs: number;
+  readonly sessionRetentionMs: number;
+  readonly invocationRetentionMs: number;
   readonly auditAnchorUrl: string | undefined;
   readonly tokenPepper: Uint8Array<ArrayBuffer>;
   readonly allowedOrigins: readonly string[];
@@ -146,8 +155,10 @@ export interface BrokerConfig {
 }
 
 /** The configuration in a process's env. Throws an `Error` that names each wrong setting and no value. */
-export function readConfig(env: object): BrokerConfig {
-  const s = readSettings('broker', Settings, env);
+export const readConfig = (env: object): BrokerConfig => configOf(readSettings('broker', Settings, env));
+
+/** What settings that were read say. */
+export function configOf(s: Settings): BrokerConfig {
   return {
     issuer: s.ISSUER,
     ticketAudience: s.TICKET_AUDIENCE,
@@ -156,6 +167,8 @@ export function readConfig(env: object): BrokerConfig {
     previousKeyEncryptionKey: s.KEK_PREVIOUS,
     keySchedule: scheduleOf(s),
     auditRetentionMs: s.AUDIT_RETENTION_DAYS * DAY_MS,
+    sessionRetentionMs: s.SESSION_RETENTION_DAYS * DAY_MS,
+    invocationRetentionMs: s.INVOCATION_RETENTION_DAYS * DAY_MS,
     auditAnchorUrl: s.AUDIT_ANCHOR_URL,
     tokenPepper: s.TOKEN_PEPPER,
     allowedOrigins: s.ALLOWED_ORIGINS,

@@ -13,6 +13,8 @@ export interface FirstUserPorts {
   readonly grants: ReturnType<typeof grantQueries>;
   readonly sessions: ReturnType<typeof sessionQueries>;
   readonly ledger: Ledger;
+  /** How long sessions are kept after their end, in ms: beyond it nobody can tell whether there was one. */
+  readonly sessionRetentionMs: number;
   readonly randomId: () => string;
 }
 
@@ -112,7 +114,8 @@ async function hasLapsed(
     claim.openedAt === null &&
     claim.deletedAt === null &&
     claim.createdAt < now - CLAIM_LAPSES_MS;
-  if (!due) return false;
+  // Its sessions may have been purged since: an owner who stays away long is an owner.
+  if (!due || claim.createdAt <= now - ports.sessionRetentionMs) return false;
   // Sessions of an earlier claim of the same instance do not count; the object's clock may be behind ours.
   const since = claim.createdAt - CLOCK_SKEW_SECONDS * 1000;
   if (!(await ports.sessions.wasOpened(claim.agentSlug, claim.instanceId, claim.subject, since))) return true;

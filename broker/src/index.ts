@@ -40,6 +40,7 @@ function portsOf(env: Cloudflare.Env): BrokerPorts {
     fetch: (url, init) => fetch(url, { ...init, redirect: 'manual' }),
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
     clock: () => Date.now(),
+    anchorBucket: env.AUDIT_ANCHOR,
     randomId: () => crypto.randomUUID(),
     randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
     addressOf: (request) => request.headers.get('cf-connecting-ip'),

@@ -9,10 +9,14 @@ import type { ExchangePorts } from './exchange.ts';
 import type { ExpiringPorts } from './forget-expired.ts';
 import type { Keyring } from './keys/keyring.ts';
 import type { RevocationPorts } from './keys/revocation.ts';
+import type { SessionRetentionPorts } from './session-retention.ts';
 import type { TerminationPorts } from './termination.ts';
 
 /** Everything that the broker's code needs from where it runs. */
-export interface BrokerPorts extends ExchangePorts, ExpiringPorts {
+export interface BrokerPorts
+  extends ExchangePorts,
+    ExpiringPorts,
+    Pick<SessionRetentionPorts, 'invocationRetentionMs'> {
   readonly credentials: CredentialPorts;
   readonly locks: ReturnType<typeof lockQueries>;
   readonly termination: TerminationPorts;
@@ -24,8 +28,7 @@ export interface BrokerPorts extends ExchangePorts, ExpiringPorts {
   readonly invocations: ReturnType<typeof invocationQueries>;
   /** How long sealed events are kept, in ms. */
   readonly retentionMs: number;
-  /** Left out: checkpoints are shown to nobody. */
-  readonly anchor?: Anchor | undefined;
+  readonly anchor: Anchor;
   /** Audit events of key changes that the ledger does not have yet. */
   readonly keyEvents: ReturnType<typeof signingKeyEventQueries>;
   readonly allowedOrigins: readonly string[];

@@ -119,7 +119,7 @@ async function findWithin(ports: BrokerPorts, call: Call): Promise<Outcome<Agent
   return found.ok && !reaches(call.who, found.value.agentSlug) ? deny('session_unknown') : found;
 }
 
-/** Ends a live session. The object itself writes who ended it into the audit log, as it knows what it closed. */
+/** Ends a live session. Who ended it is written here, that and when it ended by its object. */
 async function terminate(ports: BrokerPorts, call: Call, row: AgentSessionRow): Promise<Outcome<Answer>> {
   if (row.endedAt !== null) return deny('session_already_ended');
   await recordAct(ports, call, 'session.terminated', {

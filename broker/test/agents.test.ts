@@ -8,17 +8,12 @@ import { grant, liftLock, lock, makeToken } from './tokens.ts';
 
 describe('an agent that there is not', () => {
   const hidden: AgentEntry = { ...AGENTS[0], slug: 'hidden', bindingKey: 'HIDDEN', access: 'grant' };
-  const off: AgentEntry = {
-    ...AGENTS[0],
-    slug: 'off',
-    bindingKey: 'OFF',
-    requiredTier: 'admin',
-    enabled: false,
-  };
-  const { front } = startBroker({ ports: { registry: [...AGENTS, hidden, off] } });
+  const asleep: AgentEntry = { ...AGENTS[0], slug: 'asleep', bindingKey: 'ASLEEP', enabled: false };
+  const off: AgentEntry = { ...asleep, slug: 'off', bindingKey: 'OFF', requiredTier: 'admin' };
+  const { front } = startBroker({ ports: { registry: [...AGENTS, hidden, asleep, off] } });
   const KINDS = {
     unknown: { agent: 'nobody', instance: 'default' },
-    disabled: { agent: 'chat', instance: 'default' },
+    disabled: { agent: 'asleep', instance: 'default' },
     'disabled and of a high tier': { agent: 'off', instance: 'default' },
     'invisible for want of a grant': { agent: 'hidden', instance: 'default' },
     'an unlisted instance': { agent: 'lobby', instance: 'elsewhere' },

@@ -1,6 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { readKeySet } from '@agent-ticket/shared/key-set.ts';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { type Anchor, allAnchors, anchorKey, bucketAnchor } from '../src/audit/anchor.ts';
 import { purgeAudit } from '../src/audit/retention.ts';
 import { sealAudit } from '../src/audit/sealer.ts';
 import { isSound, type Verification, verifyExport } from '../src/audit/verify.ts';
@@ -9,7 +10,7 @@ import { auditRoom, exportText, readAudit } from './audit-room.ts';
 import { startBroker } from './broker.ts';
 import { call, expectRefusal } from './call.ts';
 import { eventually, NOW, setClock } from './clock.ts';
-import { eventsWith } from './record.ts';
+import { delivered, eventsWith } from './record.ts';
 import { makeToken } from './tokens.ts';
 
 const auditor = await makeToken({ tier: 'admin', permissions: ['audit:read'] });
@@ -212,6 +213,51 @@ describe('the sealer', () => {
   });
 });
 
+describe('a bucket as anchor', () => {
+  const bucket = () => {
+    if (env.AUDIT_ANCHOR === undefined) throw new TypeError('the tests have no bucket');
+    return env.AUDIT_ANCHOR;
+  };
+
+  it('keeps each checkpoint by its number, and the newest proves where the log ends', async () => {
+    const { ports, front } = startBroker({ runtime: { anchorBucket: bucket() } });
+    await auditRoom.write(2);
+    await runScheduled(ports);
+    setClock(60);
+    await runScheduled(ports);
+    const { objects } = await bucket().list({ prefix: 'checkpoints/' });
+    expect(objects.map(({ key }) => key)).toEqual([1, 2].map(anchorKey));
+    const newest = await (await bucket().get(objects.at(-1)?.key ?? ''))?.text();
+    expect(newest).toBe((await ports.checkpoints.newest())?.jws);
+    const lines = (await exportText(ports)).trim().split('\n');
+    const keys = await keysOf({ front });
+    expect((await verifyExport(lines, keys, newest)).tail).toMatchObject({ anchored: true, faults: [] });
+    const cut = lines.slice(0, lines.findIndex(isCheckpoint(2)));
+    expect((await verifyExport(cut.slice(0, 1), keys, newest)).tail.faults).toHaveLength(1);
+  });
+
+  it('never puts another checkpoint over one that is there', async () => {
+    await bucketAnchor(bucket())({ n: 9, jws: 'first' });
+    await bucketAnchor(bucket())({ n: 9, jws: 'forged' });
+    expect(await (await bucket().get(anchorKey(9)))?.text()).toBe('first');
+  });
+
+  it('gets it also while another anchor fails, which keeps nothing else from running', async () => {
+    const { ports, logged } = startBroker();
+    const down: Anchor = () => Promise.reject(new Error('down'));
+    await runScheduled({ ...ports, anchor: allAnchors([down, bucketAnchor(bucket())]) });
+    expect(await bucket().get(anchorKey(1))).not.toBeNull();
+    expect(logged.filter((line) => line.includes('scheduled_failed'))).toEqual([
+      expect.stringContaining('"step":"anchor"'),
+    ]);
+  });
+
+  beforeEach(async () => {
+    const { objects } = await bucket().list();
+    await bucket().delete(objects.map(({ key }) => key));
+  });
+});
+
 describe('retention', () => {
   it('takes whole runs and never the newest event; what is left is sound, and says where it begins', async () => {
     const { broker } = await sealedLog();
@@ -230,6 +276,60 @@ describe('retention', () => {
       seq: number;
     }>();
     expect(results[0]?.seq).toBeGreaterThanOrEqual(10);
+  });
+
+  const PURGED_AT = START + 60 * MINUTE;
+
+  it('by ten instances at once is one purge, told once', async () => {
+    const { broker } = await sealedLog();
+    const brokers = [broker, ...Array.from({ length: 9 }, () => startBroker())];
+    const gone = await Promise.all(
+      brokers.map(({ ports }) => purgeAudit({ ...ports, retentionMs: 60 * MINUTE }, PURGED_AT)),
+    );
+    expect(gone.reduce((sum, each) => sum + each)).toBe(5);
+    await delivered();
+    const [told, ...more] = await eventsWith('type', 'audit.purged');
+    expect(more).toEqual([]);
+    expect(told?.event_id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    expect(JSON.parse(told?.details ?? '')).toEqual({ from: 1, through: 5 });
+  });
+
+  it('that stopped half way leaves an export that is sound, and is completed by the next', async () => {
+    const { broker } = await sealedLog();
+    const auditLog = {
+      ...broker.ports.auditLog,
+      purge: async () => {
+        await broker.ports.auditLog.purge(5, 2);
+        throw new Error('Network connection lost');
+      },
+    };
+    const ports = { ...broker.ports, retentionMs: 60 * MINUTE };
+    await expect(purgeAudit({ ...ports, auditLog }, PURGED_AT)).rejects.toThrow();
+    expect((await broker.ports.auditLog.bounds())?.first).toBe(3);
+    const keys = await keysOf({ front: broker.front });
+    const lines = (await exportText(ports)).trim().split('\n');
+    expect(await verifyExport(lines, keys)).toMatchObject({ ...SOUND, begins: 6 });
+    expect(await purgeAudit(ports, PURGED_AT)).toBe(3);
+    expect((await broker.ports.auditLog.bounds())?.first).toBe(6);
+  });
+
+  it('goes through a large log in batches of a bounded size', async () => {
+    const broker = startBroker();
+    await auditRoom.write(1_201);
+    await sealAudit(broker.ports, START);
+    await auditRoom.write(1);
+    const sizes: number[] = [];
+    const auditLog = {
+      ...broker.ports.auditLog,
+      purge: async (through: number, limit: number) => {
+        const gone = await broker.ports.auditLog.purge(through, limit);
+        sizes.push(gone);
+        return gone;
+      },
+    };
+    const ports = { ...broker.ports, auditLog, retentionMs: 60 * MINUTE };
+    expect(await purgeAudit(ports, PURGED_AT)).toBe(1_201);
+    expect(sizes).toEqual([500, 500, 201]);
   });
 });
 

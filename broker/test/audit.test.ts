@@ -1,4 +1,6 @@
 import { env } from 'cloudflare:workers';
+import { AGENTS } from '@agent-ticket/shared/agents.ts';
+import type { AgentEntry } from '@agent-ticket/shared/registry.ts';
 import { describe, expect, it } from 'vitest';
 import { assertion, serveCerts, TEAM } from './access.ts';
 import { startBroker } from './broker.ts';
@@ -119,14 +121,17 @@ describe('a ticket that was issued', () => {
 });
 
 describe('a ticket that was denied', () => {
+  const asleep: AgentEntry = { ...AGENTS[0], slug: 'asleep', bindingKey: 'ASLEEP', enabled: false };
+  const { front } = startBroker({ ports: { registry: [...AGENTS, asleep] } });
+
   it.each([
     ['for an unknown agent', 'agent_unknown', { agent: 'nobody', instance: 'default' }],
-    ['for a disabled agent', 'agent_unknown', { agent: 'chat', instance: 'default' }],
+    ['for a disabled agent', 'agent_unknown', { agent: 'asleep', instance: 'default' }],
     ['for an unlisted instance', 'instance_unlisted', { agent: 'lobby', instance: 'other' }],
     ['for more than the role', 'scope_outside_role', { ...COUNTER, scope: 'agent:rpc:*' }],
   ])('%s is one event that says exactly why', async (_what, code, request) => {
     const token = await makeToken();
-    const reply = await mint(token.pair, request);
+    const reply = await mint(token.pair, request, { front });
     expect(reply.status).toBeGreaterThanOrEqual(403);
     const [event] = await expectEvents(token.principal, ['ticket.denied']);
     expect(event).toMatchObject({

@@ -1,6 +1,11 @@
 import { env } from 'cloudflare:workers';
+import { readKeySet } from '@agent-ticket/shared/key-set.ts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
+import { sealAudit } from '../src/audit/sealer.ts';
+import { verifyExport } from '../src/audit/verify.ts';
+import type { BrokerPorts } from '../src/ports.ts';
+import { auditRoom, exportText } from './audit-room.ts';
 import { startBroker } from './broker.ts';
 import { call, expectRefusal, type Front } from './call.ts';
 import { eventually, setClock } from './clock.ts';
@@ -143,6 +148,73 @@ describe('a new key-encryption key', () => {
     expect(() => startBroker({ settings })).toThrow(name);
   });
 });
+
+describe('an audit key', () => {
+  const auditKeys = async (front: Front): Promise<{ kid: string; state: string }[]> =>
+    JSON.parse((await call('/admin/keys?purpose=audit', { headers: chief.pair, front })).text).items;
+  const turn = (front: Front, body: object) =>
+    call('/admin/keys/rotate', { headers: chief.pair, json: body, front });
+
+  it('is rotated by name of its purpose; checkpoints before and after are sound, and tickets know nothing of it', async () => {
+    await auditRoom.empty();
+    const { front, ports } = startBroker();
+    await ports.auditKeyring.signer(Date.now());
+    await auditRoom.write(2);
+    await sealAudit(ports, Date.now());
+    const ticketKeys = await publishedKids(front);
+    expect((await turn(front, { purpose: 'audit', activate: 'now', alg: 'Ed25519' })).status).toBe(201);
+    expect(await auditKeys(front)).toMatchObject([{ state: 'active' }, { state: 'retiring' }]);
+    expect(await publishedKids(front)).toEqual(ticketKeys);
+    setClock(60);
+    await auditRoom.write(1);
+    await sealAudit(ports, Date.now());
+    expect(await proof(front, ports)).toMatchObject({ content: [], gaps: [], checkpoints: 2 });
+  });
+
+  it('that is revoked signs no more, leaves its set, and locks nothing; what it signed is named, once for all', async () => {
+    await auditRoom.empty();
+    const { front, ports } = startBroker();
+    await ports.auditKeyring.signer(Date.now());
+    const [old] = await auditKeys(front);
+    for (let minute = 0; minute < 3; minute += 1) {
+      setClock(60 * minute);
+      await sealAudit(ports, Date.now());
+    }
+    const saved = (await call('/.well-known/audit-jwks.json', { front })).text;
+    const reply = await revoke(front, old?.kid ?? '');
+    expect(reply.status).toBe(200);
+    const { signing } = JSON.parse(reply.text);
+    expect(signing).not.toBe(old?.kid);
+    expect((await auditKeys(front)).map(({ kid }) => kid)).toEqual([signing]);
+    const { results: left } = await env.CONTROL.prepare('SELECT target FROM locks').all();
+    expect(left).toEqual([]);
+    setClock(180);
+    await sealAudit(ports, Date.now());
+    expect(await proof(front, ports)).toMatchObject({
+      content: [`3 checkpoints from 1 to 3 are signed with key ${old?.kid}, which is not among the keys`],
+      order: [],
+      gaps: [],
+    });
+    const { keys } = JSON.parse(saved);
+    const now = JSON.parse((await call('/.well-known/audit-jwks.json', { front })).text).keys;
+    expect(await proof(front, ports, { keys: [...keys, ...now] })).toMatchObject({ content: [], gaps: [] });
+  });
+
+  it('has no other purpose', async () => {
+    const { front } = startBroker();
+    expectRefusal(await call('/admin/keys?purpose=x', { headers: chief.pair, front }), '400 BAD_REQUEST');
+    expectRefusal(await turn(front, { purpose: 'x' }), '400 BAD_REQUEST');
+  });
+});
+
+async function proof(front: Front, ports: BrokerPorts, keySet?: object) {
+  const text =
+    keySet === undefined
+      ? (await call('/.well-known/audit-jwks.json', { front })).text
+      : JSON.stringify(keySet);
+  const keys = await readKeySet(new TextEncoder().encode(text), ['ES256', 'Ed25519']);
+  return verifyExport((await exportText(ports)).trim().split('\n'), keys ?? new Map());
+}
 
 it('audit keys have a set of their own, and keep their place in it after they retired', async () => {
   const { front, ports } = startBroker();

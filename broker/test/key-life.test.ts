@@ -138,15 +138,17 @@ describe('a revoked key', () => {
       now,
       (row) => ({
         event: event(row.kid),
-        lock: {
-          id: crypto.randomUUID(),
-          target: `key:${row.kid}`,
-          reason: 'leaked',
-          createdBy: 'test',
-          createdAt: now,
-          expiresAt: null,
+        sockets: {
+          lock: {
+            id: crypto.randomUUID(),
+            target: `key:${row.kid}`,
+            reason: 'leaked',
+            createdBy: 'test',
+            createdAt: now,
+            expiresAt: null,
+          },
+          command: { id: crypto.randomUUID(), command: '{}', before: now, dueAt: now },
         },
-        command: { id: crypto.randomUUID(), command: '{}', before: now, dueAt: now },
       }),
     );
 

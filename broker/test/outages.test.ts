@@ -1,5 +1,6 @@
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
+import { ledgerOf } from '../src/ledger/object.ts';
 import { startBroker } from './broker.ts';
 import {
   COUNTER,
@@ -174,6 +175,53 @@ describe('while the ledger cannot keep an event', () => {
     expect((await call('/.well-known/jwks.json', { front: broken('Network connection lost.') })).status).toBe(
       200,
     );
+  });
+});
+
+/** Asks, and nothing ever answers. */
+const forEver = <T extends object>(target: T, methods: readonly string[]): T =>
+  new Proxy(target, {
+    get(from, name) {
+      if (methods.includes(String(name))) return () => new Promise(() => {});
+      const member: unknown = Reflect.get(from, name, from);
+      return typeof member === 'function' ? member.bind(from) : member;
+    },
+  });
+
+describe('while something on the way hangs', () => {
+  it.each([
+    [
+      'the policy database',
+      () => {
+        const statement = forEver(env.CONTROL.prepare('SELECT 1'), ['all', 'run', 'raw', 'first']);
+        const bound = new Proxy(statement, {
+          get: (from, name) => (name === 'bind' ? () => statement : Reflect.get(from, name)),
+        });
+        const control = new Proxy(forEver(env.CONTROL, ['batch']), {
+          get: (from, name) => (name === 'prepare' ? () => bound : Reflect.get(from, name)),
+        });
+        return startBroker({ control });
+      },
+    ],
+    [
+      'the ledger object',
+      () => {
+        const namespace = new Proxy(env.LEDGER, {
+          get(from, name) {
+            const member: unknown = Reflect.get(from, name, from);
+            if (typeof member !== 'function') return member;
+            if (name !== 'get') return member.bind(from);
+            return (id: DurableObjectId) => forEver(from.get(id), ['settle']);
+          },
+        });
+        return startBroker({ runtime: { ledger: ledgerOf(namespace) } });
+      },
+    ],
+  ])('(%s) the caller has an answer in bounded time, and no ticket', async (_what, start) => {
+    const { front } = start();
+    const reply = await mint((await makeToken()).pair, COUNTER, { front });
+    expectOutage(reply);
+    expect(reply.text).not.toContain('eyJ');
   });
 });
 

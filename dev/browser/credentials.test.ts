@@ -64,7 +64,7 @@ it('who may not is told so, and nothing is tried again', async () => {
       await ticket.mint().catch(() => {});
       return [ticket.refusal?.name, ticket.refusal?.code];
     },
-    [tab.broker.url, tab.agents.url, await auth0Token('auth0|alice')] as const,
+    [tab.broker.url, tab.agents.url, await auth0Token('auth0|dev')] as const,
   );
   expect(forbidden).toEqual(['Forbidden', 'FORBIDDEN']);
   expect([tab.broker.mints.length, tab.agents.upgrades.length]).toEqual([2, 0]);

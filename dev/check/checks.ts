@@ -1,4 +1,5 @@
 import { ROOT } from '../quiet-environment.ts';
+import { checkBlocks } from './blocks/blocks.ts';
 import { bundleFaults, readBundle } from './bundle/bundle.ts';
 import { BUNDLE_RULES } from './bundle/rules.ts';
 import { runCommand } from './command.ts';
@@ -58,6 +59,7 @@ export const CHECKS: Readonly<Record<string, Check>> = {
   direction: reading(directionFaults),
   names: reading(nameFaults),
   docs: reading(sectionFaults, linkFaults, commandFaults),
+  'code-blocks': checkBlocks,
   'self-containment': reading(selfContainmentFaults),
   'registry-hosts': reading(registryHostFaults),
   'deploy-dry-run': running(dryRunFaults, ...build),

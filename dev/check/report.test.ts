@@ -33,3 +33,10 @@ it('a command passes by its exit code, and a missing one fails', async () => {
   expect(failed).toMatchObject({ passed: false, output: expect.stringMatching(/why\n.* ended with 3$/) });
   expect(await runCommand('no-such-command')).toMatchObject({ passed: false });
 });
+
+it('a note is shown whether a check passes or not', () => {
+  expect(checkReport('x', { passed: true, output: '', note: '3 checked' }, false)).toBe('✓ x (3 checked)');
+  expect(checkReport('x', { passed: false, output: 'a', note: '3 checked' }, false)).toBe(
+    '✗ x (3 checked)\n    a',
+  );
+});

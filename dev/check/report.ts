@@ -5,6 +5,8 @@ export interface Outcome {
   readonly passed: boolean;
   /** Shown when it did not pass. */
   readonly output: string;
+  /** What to know of it when it passed, too, such as what it could not look at. */
+  readonly note?: string;
 }
 
 export const outcomeOf = (faults: readonly Fault[]): Outcome => ({
@@ -13,9 +15,9 @@ export const outcomeOf = (faults: readonly Fault[]): Outcome => ({
 });
 
 /** One line for a check; for a failing one all that it said, below. */
-export function checkReport(name: string, { passed, output }: Outcome, coloured: boolean): string {
+export function checkReport(name: string, { passed, output, note }: Outcome, coloured: boolean): string {
   const mark = passed ? '✓' : '✗';
-  const line = `${coloured ? styleText(passed ? 'green' : 'red', mark, { validateStream: false }) : mark} ${name}`;
+  const line = `${coloured ? styleText(passed ? 'green' : 'red', mark, { validateStream: false }) : mark} ${name}${note === undefined ? '' : ` (${note})`}`;
   if (passed) return line;
   const said = output.trim() === '' ? 'it failed without a word' : output;
   return [line, ...said.split('\n').map((each) => `    ${each}`.trimEnd())].join('\n');

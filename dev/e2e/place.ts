@@ -1,3 +1,5 @@
+import type { JWK } from 'jose';
+
 /** Where test workers find what the main process holds. */
 export interface Place {
   /** Holds the databases and objects of the stack, and `workers.log`. */
@@ -6,4 +8,6 @@ export interface Place {
   readonly desk: string;
   /** Opens the broker's signing keys. */
   readonly keyEncryptionKey: string;
+  /** The private key, as a JWK, of the GitHub that the stack's broker has registered. */
+  readonly githubKey: JWK;
 }

@@ -1,45 +1,9 @@
 import { expect, inject, it, vi } from 'vitest';
 import * as z from 'zod';
 import { post } from './broker.ts';
+import { Browser } from './browser.ts';
 import { sessionsOf } from './look.ts';
 import { nextFrame, openSocket } from './sockets.ts';
-
-/** A browser, enough for this: a cookie jar for each origin, redirects by hand. */
-class Browser {
-  readonly #jars = new Map<string, Map<string, string>>();
-
-  cookies(url: string): string {
-    return [...(this.#jars.get(new URL(url).origin) ?? [])]
-      .map(([name, value]) => `${name}=${value}`)
-      .join('; ');
-  }
-
-  async get(url: string): Promise<Response> {
-    const answer = await fetch(url, {
-      redirect: 'manual',
-      headers: { accept: 'text/html', cookie: this.cookies(url) },
-    });
-    const jar = this.#jars.get(new URL(url).origin) ?? new Map<string, string>();
-    this.#jars.set(new URL(url).origin, jar);
-    for (const line of answer.headers.getSetCookie()) {
-      const [name = '', value = ''] = (line.split(';')[0] ?? '').split('=', 2);
-      if (value === '') jar.delete(name);
-      else jar.set(name, value);
-    }
-    return answer;
-  }
-
-  /** Follows redirects to the end and answers the last address. */
-  async follow(start: string): Promise<string> {
-    let url = start;
-    for (let hops = 0; hops < 12; hops += 1) {
-      const location = (await this.get(url)).headers.get('location');
-      if (location === null) return url;
-      url = new URL(location, url).href;
-    }
-    throw new Error('too many redirects');
-  }
-}
 
 const Minted = z.object({ url: z.string() });
 

@@ -8,6 +8,7 @@ import { makeSecrets } from '../start/secrets.ts';
 import { type StackFacts, startStack } from '../start/stack.ts';
 import { openDesk } from './desk.ts';
 import { freePorts } from './free-ports.ts';
+import { makeGitHub } from './github.ts';
 import type { Place } from './place.ts';
 
 declare module 'vitest' {
@@ -29,16 +30,24 @@ export async function provideStack(
   const folder = await mkdtemp(join(tmpdir(), 'agent-ticket-e2e-'));
   const log = createWriteStream(join(folder, 'workers.log'));
   const secrets = makeSecrets();
+  const ports = await freePorts();
+  const github = await makeGitHub(`http://127.0.0.1:${ports.broker}`);
   const stack = await startStack({
-    ports: await freePorts(),
+    ports,
     secrets,
+    brokerSettings: { OIDC_ISSUERS: github.issuers },
     pageOrigins,
     stateDir: join(folder, 'state'),
     onLog: (line) => log.write(`${line}\n`),
   });
   const desk = await openDesk(stack.workers);
   provide('stack', stack.facts);
-  provide('place', { folder, desk: desk.url, keyEncryptionKey: secrets.keyEncryptionKey });
+  provide('place', {
+    folder,
+    desk: desk.url,
+    keyEncryptionKey: secrets.keyEncryptionKey,
+    githubKey: github.privateJwk,
+  });
   return async () => {
     await Promise.all([stack.close(), desk.close()]);
     log.end();

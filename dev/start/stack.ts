@@ -21,6 +21,8 @@ export interface StackOptions {
   readonly identityStateDir?: string;
   /** Origins of pages, beside the agent worker's own, that may use broker and agents. */
   readonly pageOrigins?: readonly string[];
+  /** Beside and over those that a development stack has. */
+  readonly brokerSettings?: Readonly<Record<string, string>>;
   readonly onLog?: (line: string) => void;
   /** Folder with built workers, ending in a slash; left out: this repository. */
   readonly root?: string;
@@ -55,7 +57,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const agentWorker = `http://127.0.0.1:${ports.agentWorker}`;
   const identityProvider = await startIdentityProvider({
     port: ports.identityProvider,
-    auth0: { baseUrl: broker, logoutUrls: [`${agentWorker}/`] },
+    auth0: { baseUrl: broker, logoutUrls: [`${agentWorker}/`, `${agentWorker}/chat`] },
     ...(options.identityStateDir === undefined ? {} : { stateDir: options.identityStateDir }),
   });
   const allowedOrigins = [agentWorker, ...(options.pageOrigins ?? [])].join(',');
@@ -86,6 +88,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
             AUTH0_SESSION_ENCRYPTION_KEY: secrets.keyEncryptionKey,
             AUTH0_TENANT_URL: identityProvider.url,
             BASE_URL: broker,
+            ...options.brokerSettings,
           },
         },
         {

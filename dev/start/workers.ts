@@ -10,6 +10,8 @@ export interface WorkerPlan {
   readonly name: 'broker' | 'agent-worker';
   readonly port: number;
   readonly settings: Readonly<Record<string, string>>;
+  /** Without its bindings to other workers, which are not there. */
+  readonly isAlone?: boolean;
 }
 
 export interface WorkersOptions {
@@ -49,7 +51,7 @@ export async function startWorkers({
   }
 }
 
-function workerOptions({ name, port, settings }: WorkerPlan, root: string) {
+function workerOptions({ name, port, settings, isAlone = false }: WorkerPlan, root: string) {
   const {
     modulesRules: _rules,
     bindings: _vars,
@@ -57,6 +59,7 @@ function workerOptions({ name, port, settings }: WorkerPlan, root: string) {
   } = readWorker(`${root}${name}/wrangler.jsonc`).workerOptions;
   return {
     ...options,
+    ...(isAlone ? { serviceBindings: {} } : {}),
     name,
     rootPath: `${root}${name}/dist`,
     modules: true as const,

@@ -24,9 +24,8 @@ export interface KeyRevocation {
   readonly at: number;
   readonly successor: Successor;
   readonly event: AuditEvent;
-  /** Refuses what the key signed, and the command that closes its sockets. */
-  readonly lock: Omit<LockRow, 'liftedAt'>;
-  readonly command: NewCommand;
+  /** Of a ticket key: the lock that refuses what it signed, and the command that closes its sockets. */
+  readonly sockets?: { readonly lock: Omit<LockRow, 'liftedAt'>; readonly command: NewCommand } | undefined;
 }
 
 /**
@@ -35,7 +34,7 @@ export interface KeyRevocation {
  * keys are no longer as the successor was chosen for.
  */
 export async function revokeKey(db: ControlDatabase, revocation: KeyRevocation): Promise<boolean> {
-  const { kid, at, successor, event } = revocation;
+  const { kid, at, successor, event, sockets } = revocation;
   const revoked = sql`${signingKeys.kid} = ${kid} AND ${signingKeys.revokedAt} = ${at}`;
   const made = successor.kind === 'made' ? [insertKey(db, successor.key)] : [];
   const [first, ...rest] = [
@@ -51,8 +50,9 @@ export async function revokeKey(db: ControlDatabase, revocation: KeyRevocation):
       .where(and(eq(signingKeys.kid, kid), isNull(signingKeys.revokedAt), stillThere(db, successor, at)))
       .returning({ kid: signingKeys.kid }),
     ...succeed(db, successor, at, revoked),
-    insertLock(db, revocation.lock, revoked),
-    insertCommand(db, revocation.command, revoked),
+    ...(sockets === undefined
+      ? []
+      : [insertLock(db, sockets.lock, revoked), insertCommand(db, sockets.command, revoked)]),
     insertKeyEvent(db, event, revoked),
   ];
   const results: readonly unknown[] = first === undefined ? [] : await db.batch([first, ...rest]);
@@ -100,7 +100,7 @@ function succeed(db: ControlDatabase, successor: Successor, at: number, revoked:
       ];
 }
 
-const insertLock = (db: ControlDatabase, lock: KeyRevocation['lock'], revoked: SQL) =>
+const insertLock = (db: ControlDatabase, lock: Omit<LockRow, 'liftedAt'>, revoked: SQL) =>
   db.insert(locks).select(
     db
       .select({

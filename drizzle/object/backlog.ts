@@ -28,6 +28,16 @@ export function backlogQueries(sql: SqlStorage) {
       sql.exec('DELETE FROM ticket_backlog WHERE id <= ?', id);
     },
 
+    /** Moves an item out of the way of those behind it: its new id, and how many lie there. */
+    setAside(id: number): { readonly id: number; readonly count: number } {
+      // Under an id of its own: those of a backlog begin anew once it is empty.
+      sql.exec('INSERT INTO ticket_set_aside (fact) SELECT fact FROM ticket_backlog WHERE id = ?', id);
+      sql.exec('DELETE FROM ticket_backlog WHERE id = ?', id);
+      return sql
+        .exec<{ id: number; count: number }>('SELECT max(id) AS id, count(*) AS count FROM ticket_set_aside')
+        .one();
+    },
+
     count(): number {
       return sql.exec<{ n: number }>('SELECT count(*) AS n FROM ticket_backlog').one().n;
     },

@@ -1,6 +1,6 @@
 import type { RecordDatabase } from '../record/database.ts';
 import type { backlogQueries } from './backlog.ts';
-import { drain } from './drain.ts';
+import { drain, type SetAside } from './drain.ts';
 
 export interface DeliveryPorts {
   readonly backlog: ReturnType<typeof backlogQueries>;
@@ -8,6 +8,8 @@ export interface DeliveryPorts {
   readonly clock: () => number;
   /** Sessions just delivered that a standing lock hits: to be closed. Left out where there are no sessions. */
   readonly onLocked?: (sessionIds: readonly string[]) => void;
+  /** A fact was set aside: to be reported. */
+  readonly onSetAside: (fact: SetAside) => void;
   /** Keeps the object awake until the promise settles. */
   readonly keepAlive: (work: Promise<void>) => void;
   /** The record database refused. The facts stay; the object should call `start` again before long. */
@@ -29,6 +31,7 @@ export function createDelivery(ports: DeliveryPorts): { start(): void } {
           record: ports.openRecord(),
           clock: ports.clock,
           onLocked: ports.onLocked ?? (() => {}),
+          onSetAside: ports.onSetAside,
         });
       } while (asked());
     } catch (error) {

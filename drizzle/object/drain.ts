@@ -1,6 +1,7 @@
+import { isBadValue } from '../outage.ts';
 import type { RecordDatabase } from '../record/database.ts';
 import { deliver, type RecordFact } from '../record/deliver.ts';
-import type { backlogQueries } from './backlog.ts';
+import type { BacklogItem, backlogQueries } from './backlog.ts';
 
 /** D1 takes 100 bound parameters a statement and any number of statements a batch; this keeps a batch short. */
 const BATCH_FACTS = 50;
@@ -10,6 +11,15 @@ type Backlog = ReturnType<typeof backlogQueries>;
 /** Notes a fact for the record database. Durable with the rest of the object's current event. */
 export const enqueue = (backlog: Backlog, fact: RecordFact): void => backlog.add(JSON.stringify(fact));
 
+/** A fact that can never be delivered, and why. Nothing of its contents is said. */
+export interface SetAside {
+  /** Its id among what was set aside. */
+  readonly id: number;
+  readonly why: 'not_json' | 'not_a_fact' | 'refused';
+  /** How many this object has set aside in all. */
+  readonly count: number;
+}
+
 export interface DrainPorts {
   readonly backlog: Backlog;
   readonly record: RecordDatabase;
@@ -17,20 +27,86 @@ export interface DrainPorts {
   readonly clock: () => number;
   /** Sessions just delivered that a lock hits. */
   readonly onLocked: (sessionIds: readonly string[]) => void;
+  /** A fact was set aside, so that those behind it arrive. Somebody should look at it. */
+  readonly onSetAside: (fact: SetAside) => void;
 }
 
 /**
  * Empties the backlog into the record database, oldest first. Rejects when the database does; what was not
- * acknowledged stays, and delivering it again is harmless. Must not run twice at once on one object.
+ * acknowledged stays, and delivering it again is harmless. What can never be delivered is set aside and kept. Must
+ * not run twice at once on one object.
  */
-export async function drain({ backlog, record, clock, onLocked }: DrainPorts): Promise<void> {
+export async function drain(ports: DrainPorts): Promise<void> {
+  const { backlog, record, clock, onLocked } = ports;
   for (;;) {
-    const items = backlog.oldest(BATCH_FACTS);
+    const items = readable(ports, backlog.oldest(BATCH_FACTS));
     const last = items.at(-1);
-    if (last === undefined) return;
-    const facts = items.map((item): RecordFact => JSON.parse(item.fact));
-    const locked = await deliver(record, facts, clock());
+    if (last === undefined) {
+      if (backlog.count() === 0) return;
+      continue;
+    }
+    let locked: readonly string[];
+    try {
+      locked = await deliver(
+        record,
+        items.map(({ fact }) => fact),
+        clock(),
+      );
+    } catch (error) {
+      if (!isBadValue(error)) throw error;
+      await deliverEach(ports, items);
+      continue;
+    }
     backlog.removeThrough(last.id);
     if (locked.length > 0) onLocked(locked);
   }
 }
+
+interface ReadItem {
+  readonly id: number;
+  readonly fact: RecordFact;
+}
+
+/** One fact of a batch is refused for what it says, and the whole batch with it: so one by one. */
+async function deliverEach(ports: DrainPorts, items: readonly ReadItem[]): Promise<void> {
+  const { backlog, record, clock, onLocked } = ports;
+  for (const { id, fact } of items) {
+    try {
+      const locked = await deliver(record, [fact], clock());
+      backlog.removeThrough(id);
+      if (locked.length > 0) onLocked(locked);
+    } catch (error) {
+      if (!isBadValue(error)) throw error;
+      setAside(ports, id, 'refused');
+    }
+  }
+}
+
+function readable(ports: DrainPorts, items: readonly BacklogItem[]): ReadItem[] {
+  return items.flatMap(({ id, fact: text }) => {
+    const fact = parse(text);
+    if (isFact(fact)) return [{ id, fact }];
+    setAside(ports, id, fact === undefined ? 'not_json' : 'not_a_fact');
+    return [];
+  });
+}
+
+function setAside({ backlog, onSetAside }: DrainPorts, id: number, why: SetAside['why']): void {
+  onSetAside({ ...backlog.setAside(id), why });
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
+
+/** Whether it is one of the two kinds; what its members say the database checks. */
+const isFact = (value: unknown): value is RecordFact =>
+  isObject(value) &&
+  (('event' in value && isObject(value.event)) || ('invocation' in value && isObject(value.invocation)));

@@ -49,6 +49,11 @@ const TABLES = [
     id INTEGER PRIMARY KEY,
     fact TEXT NOT NULL
   )`,
+  // Facts that the record database will never take, so that those behind them arrive.
+  `CREATE TABLE IF NOT EXISTS ticket_set_aside (
+    id INTEGER PRIMARY KEY,
+    fact TEXT NOT NULL
+  )`,
 ] as const;
 
 /** Makes the tables unless they are there. Cheap enough to run at every wake. */

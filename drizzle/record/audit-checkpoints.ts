@@ -1,4 +1,4 @@
-import { asc, desc, gt, lt, lte } from 'drizzle-orm';
+import { asc, desc, gt, gte, lt, lte } from 'drizzle-orm';
 import type { RecordDatabase } from './database.ts';
 import { auditCheckpoints } from './schema.ts';
 
@@ -25,6 +25,17 @@ export function checkpointQueries(db: RecordDatabase) {
 
     /** The newest that covers no event after a number. */
     covering: (seq: number): Promise<CheckpointRow | undefined> => newestBy(through, seq),
+
+    /** The first that covers an event. */
+    async reaching(seq: number): Promise<CheckpointRow | undefined> {
+      const [row] = await db
+        .select()
+        .from(auditCheckpoints)
+        .where(gte(through, seq))
+        .orderBy(asc(through), asc(n))
+        .limit(1);
+      return row;
+    },
 
     /** The newest that was written at or before a moment, in ms. */
     writtenBy: (ms: number): Promise<CheckpointRow | undefined> => newestBy(at, ms),

@@ -1,4 +1,5 @@
-import { and, asc, desc, eq, gt, gte, lt, lte, max, type SQL, sql } from 'drizzle-orm';
+import type { AuditType } from '@agent-ticket/shared/audit-event.ts';
+import { and, asc, desc, eq, gt, gte, inArray, lt, lte, max, type SQL, sql } from 'drizzle-orm';
 import type { AuditEventRow } from './audit-events.ts';
 import type { RecordDatabase } from './database.ts';
 import { auditEvents } from './schema.ts';
@@ -8,7 +9,7 @@ export interface AuditFilter {
   readonly agent?: string | undefined;
   /** Of `agent`. */
   readonly instance?: string | undefined;
-  readonly type?: string | undefined;
+  readonly type?: AuditType | undefined;
   readonly outcome?: 'success' | 'denied' | undefined;
   /** At or after, in ms. */
   readonly from?: number | undefined;
@@ -77,14 +78,20 @@ export function auditLogQueries(db: RecordDatabase) {
     },
 
     /**
-     * Deletes events up to and with a number, but never the newest: the database would give its number again.
-     * How many went.
+     * Deletes events up to and with a number, the first ones and no more than `limit`, but never the newest: the
+     * database would give its number again. How many went.
      */
-    async purge(through: number): Promise<number> {
+    async purge(through: number, limit: number): Promise<number> {
       const newest = sql`(SELECT max(seq) FROM audit_events)`;
+      const first = db
+        .select({ seq: auditEvents.seq })
+        .from(auditEvents)
+        .where(and(lte(auditEvents.seq, through), lt(auditEvents.seq, newest)))
+        .orderBy(asc(auditEvents.seq))
+        .limit(limit);
       const gone = await db
         .delete(auditEvents)
-        .where(and(lte(auditEvents.seq, through), lt(auditEvents.seq, newest)))
+        .where(inArray(auditEvents.seq, first))
         .returning({ seq: auditEvents.seq });
       return gone.length;
     },

@@ -1,4 +1,4 @@
-import { and, desc, eq, sql } from 'drizzle-orm';
+import { and, asc, desc, eq, inArray, lt, sql } from 'drizzle-orm';
 import type { RecordDatabase } from './database.ts';
 import { agentInvocations } from './schema.ts';
 
@@ -31,5 +31,20 @@ export function invocationQueries(db: RecordDatabase) {
         )
         .orderBy(desc(agentInvocations.startedAt), desc(agentInvocations.id))
         .limit(limit),
+
+    /** Deletes calls that began before a moment, in ms, the oldest first and no more than `limit`. How many went. */
+    async purge(startedBefore: number, limit: number): Promise<number> {
+      const old = db
+        .select({ id: agentInvocations.id })
+        .from(agentInvocations)
+        .where(lt(agentInvocations.startedAt, startedBefore))
+        .orderBy(asc(agentInvocations.startedAt))
+        .limit(limit);
+      const gone = await db
+        .delete(agentInvocations)
+        .where(inArray(agentInvocations.id, old))
+        .returning({ id: agentInvocations.id });
+      return gone.length;
+    },
   };
 }

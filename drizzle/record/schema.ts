@@ -1,3 +1,4 @@
+import { AUDIT_TYPES } from '@agent-ticket/shared/audit-event.ts';
 import { sql } from 'drizzle-orm';
 import { index, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 
@@ -28,6 +29,7 @@ export const agentSessions = sqliteTable(
     index('agent_sessions_newest').on(t.startedAt, t.id),
     index('agent_sessions_active').on(t.startedAt, t.id).where(sql`ended_at IS NULL`),
     index('agent_sessions_agent').on(t.agentSlug, t.startedAt, t.id),
+    index('agent_sessions_ended').on(t.endedAt).where(sql`ended_at IS NOT NULL`),
   ],
 );
 
@@ -42,8 +44,8 @@ export const auditEvents = sqliteTable(
     /** UUID from the source; makes delivery repeatable. */
     eventId: text('event_id').notNull().unique(),
     at: integer('at').notNull(),
-    type: text('type').notNull(),
-    outcome: text('outcome').notNull(),
+    type: text('type', { enum: AUDIT_TYPES }).notNull(),
+    outcome: text('outcome', { enum: ['success', 'denied'] }).notNull(),
     code: text('code'),
     userId: text('user_id'),
     agentSlug: text('agent_slug'),
@@ -97,10 +99,13 @@ export const agentInvocations = sqliteTable(
     method: text('method').notNull(),
     startedAt: integer('started_at').notNull(),
     durationMs: integer('duration_ms').notNull(),
-    outcome: text('outcome').notNull(),
+    outcome: text('outcome', { enum: ['success', 'error', 'unanswered'] }).notNull(),
     code: text('code'),
   },
-  (t) => [index('agent_invocations_session').on(t.sessionId, t.startedAt, t.id)],
+  (t) => [
+    index('agent_invocations_session').on(t.sessionId, t.startedAt, t.id),
+    index('agent_invocations_started').on(t.startedAt),
+  ],
 );
 
 /**
@@ -112,4 +117,12 @@ export const recordLocks = sqliteTable('locks', {
   target: text('target').primaryKey(),
   /** In ms; null: for ever. */
   until: integer('until'),
+});
+
+/** What was counted against the limits in the present minute, where the broker has no ledger object: on Node. */
+export const rateWindows = sqliteTable('rate_windows', {
+  /** Whose count: a principal, an address, or a client id that failed. */
+  key: text('key').primaryKey(),
+  startedAt: integer('started_at').notNull(),
+  count: integer('count').notNull(),
 });

@@ -1,5 +1,5 @@
 import type { Target } from '@agent-ticket/shared/control.ts';
-import { and, desc, eq, gte, isNotNull, isNull, lte, type SQL, sql } from 'drizzle-orm';
+import { and, asc, desc, eq, gte, inArray, isNotNull, isNull, lt, lte, type SQL, sql } from 'drizzle-orm';
 import type { RecordDatabase } from './database.ts';
 import { agentSessions } from './schema.ts';
 
@@ -140,6 +140,21 @@ export function sessionQueries(db: RecordDatabase) {
         )
         .limit(1);
       return rows.length > 0;
+    },
+
+    /** Deletes sessions that ended before a moment, in ms, the oldest first and no more than `limit`. How many went. */
+    async purge(endedBefore: number, limit: number): Promise<number> {
+      const old = db
+        .select({ id: agentSessions.id })
+        .from(agentSessions)
+        .where(lt(agentSessions.endedAt, endedBefore))
+        .orderBy(asc(agentSessions.endedAt))
+        .limit(limit);
+      const gone = await db
+        .delete(agentSessions)
+        .where(inArray(agentSessions.id, old))
+        .returning({ id: agentSessions.id });
+      return gone.length;
     },
   };
 }

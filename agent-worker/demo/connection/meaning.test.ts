@@ -23,3 +23,9 @@ test.for([
     next: expect.any(String),
   });
 });
+
+test('a session that was ended from outside is told apart from a connection that was never let in', () => {
+  expect(meaningOf(4003, 'forbidden', true).why).toContain('ended from outside');
+  expect(meaningOf(4003, 'forbidden').why).toContain('another agent');
+  expect(meaningOf(3000, 'session_expired', true)).toEqual(meaningOf(3000, 'session_expired'));
+});

@@ -28,8 +28,8 @@ const WORDS: Readonly<Record<CloseReason, Words>> = {
     next: `${AGAIN} If this one was pasted, look whether all of it is there.`,
   },
   forbidden: {
-    why: 'Not allowed, now or any more: the session was ended from outside or locked, the ticket is for another agent, instance or use, or this page’s address is not listed.',
-    next: `Look who ended it. ${AGAIN}`,
+    why: 'Not allowed: the ticket is for another agent, instance or use, this page’s address is not listed, or a lock stands.',
+    next: 'Open this page at the address that npm start printed, and use a ticket for this agent.',
   },
   not_found: { why: 'There is no such agent or instance here.', next: 'Choose another agent in step 2.' },
   idle: { why: 'Nobody said anything for a long time.', next: AGAIN },
@@ -48,12 +48,21 @@ const WORDS: Readonly<Record<CloseReason, Words>> = {
   },
 };
 
+/** Said of a session that was open and might have gone on. */
+const ENDED: Partial<Readonly<Record<CloseReason, Words>>> = {
+  forbidden: {
+    why: 'The session was ended from outside: by its own person elsewhere, by a sign-out, by an operator or a lock.',
+    next: `Look who ended it. ${AGAIN}`,
+  },
+};
+
 const isOurs = (reason: string): reason is CloseReason => Object.hasOwn(CLOSES, reason);
 
-/** Explains the close of a socket by the table that both workers close by. */
-export function meaningOf(code: number, reason: string): Meaning {
+/** Explains the close of a socket by the table that both workers close by. `admitted`: it had been open. */
+export function meaningOf(code: number, reason: string, admitted = false): Meaning {
   if (isOurs(reason) && CLOSES[reason].code === code) {
-    return { ...WORDS[reason], client: `A client that is told ${code} ${CLOSES[reason].client}.` };
+    const words = (admitted ? ENDED[reason] : undefined) ?? WORDS[reason];
+    return { ...words, client: `A client that is told ${code} ${CLOSES[reason].client}.` };
   }
   return {
     why: 'The connection ended without a word from the worker.',

@@ -100,7 +100,7 @@ export function showConnection(options: ConnectionOptions): HTMLElement {
     options.onClosed();
     const label = [code, reason].filter(Boolean).join(' ');
     if (admitted && code <= 1005 && code !== 1001) return status('closed', `Closed (${code})`);
-    const { why, client = '', next } = meaningOf(code, reason);
+    const { why, client = '', next } = meaningOf(code, reason, admitted);
     status('refused', `${admitted ? 'Ended' : 'Refused'}: ${label}`);
     part('.why').textContent = `${why} ${client}`.trim();
     part('.next').textContent = next;

@@ -42,6 +42,8 @@ export interface Link {
   readonly text: string;
   /** Access of its own does not lead back to this page, so it gets a window of its own. */
   readonly newWindow: boolean;
+  /** What comes next, rather than what is possible, too. */
+  readonly wanted: boolean;
 }
 
 const join = (base: string, path: string, query: Record<string, string> = {}): string => {
@@ -51,34 +53,27 @@ const join = (base: string, path: string, query: Record<string, string> = {}): s
 
 /** Where one signs in in a way. */
 export function signInLink(way: Exclude<Way, 'nobody'>, { broker, page, accessUrl }: Addresses): Link {
+  const link = { newWindow: false, wanted: true };
   if (way === 'session') {
     const login = join(broker, '/auth/login', { return_to: `${page}#session` });
     // The cookie of Access would beat the session at the broker.
     const href =
       accessUrl === undefined ? login : join(accessUrl, '/cdn-cgi/access/logout', { redirect_url: login });
-    return { href, text: 'Sign in at the broker', newWindow: false };
+    return { ...link, href, text: 'Sign in at the broker' };
   }
+  const text = 'Sign in with Access';
   return accessUrl === undefined
-    ? { href: join(broker, '/me'), text: 'Sign in with Access', newWindow: true }
-    : {
-        href: join(accessUrl, '/cdn-cgi/access/login', { redirect_url: `${page}#access` }),
-        text: 'Sign in with Access',
-        newWindow: false,
-      };
+    ? { ...link, href: join(broker, '/me'), text, newWindow: true }
+    : { ...link, href: join(accessUrl, '/cdn-cgi/access/login', { redirect_url: `${page}#access` }), text };
 }
 
 /** Where one signs out of the way one came in. */
 export function signOutLink(way: Exclude<Way, 'nobody'>, { broker, page, accessUrl }: Addresses): Link {
-  const text = 'Sign out';
-  if (way === 'session')
-    return { href: join(broker, '/auth/logout', { return_to: page }), text, newWindow: false };
+  const link = { text: 'Sign out', newWindow: false, wanted: false };
+  if (way === 'session') return { ...link, href: join(broker, '/auth/logout', { return_to: page }) };
   return accessUrl === undefined
-    ? { href: join(broker, '/cdn-cgi/access/logout'), text, newWindow: true }
-    : {
-        href: join(accessUrl, '/cdn-cgi/access/logout', { redirect_url: page }),
-        text,
-        newWindow: false,
-      };
+    ? { ...link, href: join(broker, '/cdn-cgi/access/logout'), newWindow: true }
+    : { ...link, href: join(accessUrl, '/cdn-cgi/access/logout', { redirect_url: page }) };
 }
 
 const WAY_NAMES: Readonly<Record<Way, string>> = {

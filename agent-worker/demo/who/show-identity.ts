@@ -70,10 +70,10 @@ function linksOf(way: Way, me: Me | undefined, addresses: Addresses): Link[] {
   return way === 'nobody' ? [] : [signInLink(way, addresses)];
 }
 
-function linkElement({ href, text, newWindow }: Link): HTMLElement {
+function linkElement({ href, text, newWindow, wanted }: Link): HTMLElement {
   const link = make('a', text);
   link.href = href;
-  link.className = 'button';
+  link.className = wanted ? 'button' : 'button plain';
   // The broker ends a sign-in only for pages that it lists, and knows them by this.
   link.referrerPolicy = 'origin';
   if (newWindow) {

@@ -2,8 +2,11 @@ import { make, need } from '../dom.ts';
 import type { DemoAgent } from '../facts.ts';
 import { describeAccess, proposedInstance } from './wish.ts';
 
-/** The choice of an agent, and with it of an instance. */
-export function showAgents(agents: readonly DemoAgent[]): { chosen(): DemoAgent | undefined } {
+/** The choice of an agent, and with it of an instance. A stranger begins with an agent that lets strangers in. */
+export function showAgents(
+  agents: readonly DemoAgent[],
+  stranger: boolean,
+): { chosen(): DemoAgent | undefined } {
   const list = need(document, '#agents', HTMLElement);
   const about = need(document, '#agent-about', HTMLElement);
   const instance = need(document, '#instance', HTMLInputElement);
@@ -20,7 +23,8 @@ export function showAgents(agents: readonly DemoAgent[]): { chosen(): DemoAgent 
     if (agent !== undefined) instance.value = proposedInstance(agent, random);
   };
 
-  list.replaceChildren(...agents.map((agent, index) => choiceOf(agent, index === 0)));
+  const first = agents.find(({ access }) => !stranger || access === 'public') ?? agents[0];
+  list.replaceChildren(...agents.map((agent) => choiceOf(agent, agent === first)));
   list.addEventListener('change', render);
   render();
   return { chosen };

@@ -30,7 +30,7 @@ export function showWish({ agents, ask, speaker, onTicket, onBug }: WishOptions)
   const fault = need(document, '#wish-fault', HTMLElement);
   const pasted = need(document, '#pasted', HTMLTextAreaElement);
   const explanation = createExplanationView(ask);
-  const { chosen } = showAgents(agents);
+  const { chosen } = showAgents(agents, speaker() === 'nobody');
   scope.replaceChildren(...SCOPE_CHOICES.map(({ id, text }) => option(id, text)));
   life.replaceChildren(...LIFE_CHOICES.map((seconds) => option(String(seconds), `${seconds} seconds`)));
 

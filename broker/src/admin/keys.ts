@@ -6,8 +6,9 @@ import { TicketAlgorithm } from '@agent-ticket/shared/ticket.ts';
 import * as z from 'zod';
 import { actEvent, recordAct } from '../audit/act.ts';
 import { readBody } from '../http/body.ts';
-import type { Handler } from '../http/call.ts';
+import type { Call, Handler, HandlerResult } from '../http/call.ts';
 import { iso } from '../http/iso.ts';
+import type { Keyring } from '../keys/keyring.ts';
 import { reseal } from '../keys/reseal.ts';
 import { revoke } from '../keys/revocation.ts';
 import { rotate } from '../keys/rotation.ts';
@@ -18,6 +19,8 @@ import { newLock } from './new-lock.ts';
 
 /** Body of `POST /admin/keys/rotate`; may be `{}`. */
 export const RotateRequest = z.strictObject({
+  /** What the key signs: tickets, or checkpoints of the audit log. */
+  purpose: z.enum(['ticket', 'audit']).default('ticket'),
   activate: z.enum(['scheduled', 'now']).default('scheduled'),
   /** Left out: that of the active key. */
   alg: TicketAlgorithm.optional(),
@@ -33,11 +36,20 @@ const keyView = (row: SigningKeyRow, now: number) => ({
   removed_at: iso(row.removedAt),
 });
 
-/** `GET /admin/keys`: published keys, newest first. */
+const Purpose = z.enum(['ticket', 'audit']);
+type Purpose = z.infer<typeof Purpose>;
+
+const keyringOf = (ports: BrokerPorts, purpose: Purpose) =>
+  purpose === 'ticket' ? ports.keyring : ports.auditKeyring;
+
+/** `GET /admin/keys`: published keys, newest first, of the `purpose` in the query; left out: `ticket`. */
 export const listKeys =
   (ports: BrokerPorts): Handler =>
-  async ({ now }) => {
-    const items = (await ports.keyring.current(now)).map(({ row }) => keyView(row, now));
+  async ({ now, request }) => {
+    const purpose = Purpose.safeParse(new URL(request.url).searchParams.get('purpose') ?? 'ticket');
+    if (!purpose.success) return { outcome: deny('field_invalid', { field: 'purpose' }) };
+    const keys = await keyringOf(ports, purpose.data).current(now);
+    const items = keys.map(({ row }) => keyView(row, now));
     return { outcome: allow({ status: 200, body: { items, next_cursor: null } }) };
   };
 
@@ -47,13 +59,14 @@ export const rotateKeys =
   async (call) => {
     const body = await readBody(call.request, RotateRequest);
     if (!body.ok) return { outcome: body };
-    const rotated = await rotate(ports.keyring, {
+    const { purpose, ...order } = body.value;
+    const rotated = await rotate(keyringOf(ports, purpose), {
       now: call.now,
-      ...body.value,
+      ...order,
       eventOf: ({ row, previous }) =>
         actEvent(call, 'key.rotated', ports.randomId(), {
           kid: row.kid,
-          details: { alg: row.alg, previous: previous.kid, activates_at: row.activatesAt },
+          details: { purpose, alg: row.alg, previous: previous.kid, activates_at: row.activatesAt },
         }),
     });
     if (!rotated.ok) return { outcome: rotated };
@@ -70,34 +83,63 @@ export const rotateKeys =
   };
 
 /**
- * `POST /admin/keys/:kid/revoke`: for a key that leaked. Out of the set at once, the next key signs at once, sockets
- * that came by it are closed. Takes no body.
+ * `POST /admin/keys/:kid/revoke`: for a key that leaked. Out of its set at once, the next key signs at once. Sockets
+ * that came by a ticket key are closed; checkpoints by an audit key prove nothing any more. Takes no body.
  */
 export const revokeKey =
   (ports: BrokerPorts): Handler =>
   async (call) => {
     const kid = KeyId.safeParse(call.params.kid);
     if (!kid.success) return { outcome: deny('field_invalid', { field: 'kid' }) };
-    const target = { kind: 'key', kid: kid.data } as const;
-    const pending = newCommand({ op: 'lock', target, until: null }, call.now, ports);
-    const revoked = await revoke(ports.revocation, kid.data, call.now, (row, heir) => {
-      const why = { reason: 'the key was revoked', expiresAt: null };
-      const lock = newLock(ports.randomId(), target, call, why);
-      const details = { state: stateOf(row, call.now), successor: heir.kind, lock: lock.id };
-      const event = actEvent(call, 'key.revoked', ports.randomId(), { kid: row.kid, details });
-      return { event, lock, command: outboxRow(pending) };
-    });
-    if (!revoked.ok) return { outcome: revoked };
-    await announce(ports);
-    const receipt = await carryOut(pending, ports.termination);
-    const signer = await ports.keyring.signer(call.now);
-    const body = {
-      ...keyView(revoked.value.row, call.now),
-      signing: signer.ok ? signer.value.row.kid : null,
-      receipt,
-    };
-    return { outcome: allow({ status: statusOf(receipt), body }) };
+    // As they are: nothing is made, and nobody else is needed, while a key is being taken away.
+    const auditKeys = await ports.auditKeyring.keys.list('audit');
+    return auditKeys.some((row) => row.kid === kid.data)
+      ? revokeAuditKey(ports, call, kid.data)
+      : revokeTicketKey(ports, call, kid.data);
   };
+
+async function revokeTicketKey(ports: BrokerPorts, call: Call, kid: KeyId): Promise<HandlerResult> {
+  const target = { kind: 'key', kid } as const;
+  const pending = newCommand({ op: 'lock', target, until: null }, call.now, ports);
+  const revoked = await revoke(ports.revocation, kid, call.now, (row, heir) => {
+    const why = { reason: 'the key was revoked', expiresAt: null };
+    const lock = newLock(ports.randomId(), target, call, why);
+    const event = revokedEvent(ports, call, row, { successor: heir.kind, lock: lock.id });
+    return { event, sockets: { lock, command: outboxRow(pending) } };
+  });
+  if (!revoked.ok) return { outcome: revoked };
+  await announce(ports);
+  const receipt = await carryOut(pending, ports.termination);
+  const body = { ...(await afterRevocation(ports.keyring, revoked.value.row, call.now)), receipt };
+  return { outcome: allow({ status: statusOf(receipt), body }) };
+}
+
+async function revokeAuditKey(ports: BrokerPorts, call: Call, kid: KeyId): Promise<HandlerResult> {
+  const keys = { ...ports.revocation, keyring: ports.auditKeyring };
+  const revoked = await revoke(keys, kid, call.now, (row, heir) => ({
+    event: revokedEvent(ports, call, row, { successor: heir.kind }),
+  }));
+  if (!revoked.ok) return { outcome: revoked };
+  await announce(ports);
+  const body = await afterRevocation(ports.auditKeyring, revoked.value.row, call.now);
+  return { outcome: allow({ status: 200, body }) };
+}
+
+const revokedEvent = (
+  ports: BrokerPorts,
+  call: Call,
+  row: SigningKeyRow,
+  about: Readonly<Record<string, string>>,
+) =>
+  actEvent(call, 'key.revoked', ports.randomId(), {
+    kid: row.kid,
+    details: { purpose: row.purpose, state: stateOf(row, call.now), ...about },
+  });
+
+async function afterRevocation(keyring: Keyring, row: SigningKeyRow, now: number) {
+  const signer = await keyring.signer(now);
+  return { ...keyView(row, now), signing: signer.ok ? signer.value.row.kid : null };
+}
 
 /** `POST /admin/keys/reseal`: seals every key with `KEK`, after which `KEK_PREVIOUS` is needed no more. */
 export const resealKeys =

@@ -1,25 +1,92 @@
-/** Shows a checkpoint to a place that the operator does not rule, so that the end of the log cannot be cut later. */
-export type Anchor = (checkpoint: { readonly jws: string }) => Promise<void>;
+import { isOutage } from '@agent-ticket/drizzle/outage.ts';
 
-interface AnchorRequest {
-  method: 'POST';
-  headers: Record<string, string>;
-  body: string;
-  signal: AbortSignal;
+/** Shows a checkpoint to a place that the operator does not rule, so that the end of the log cannot be cut later. */
+export type Anchor = (checkpoint: { readonly n: number; readonly jws: string }) => Promise<void>;
+
+export interface WebhookPorts {
+  readonly fetch: (
+    url: string,
+    init: { method: 'POST'; headers: Record<string, string>; body: string; signal: AbortSignal },
+  ) => Promise<Response>;
+  readonly sleep: (ms: number) => Promise<void>;
+  /** How long one answer may take, in ms. Left out: 5 s. */
+  readonly timeoutMs?: number;
 }
 
 const TIMEOUT_MS = 5_000;
+/** What is waited before the second and the third try. After that the next minute's checkpoint covers this one. */
+const PAUSES_MS: readonly number[] = [1_000, 3_000];
 
-/** By POST of the signed text. Each checkpoint covers those before it: one that is not taken is not repeated. */
+/**
+ * By POST of the signed text (`application/jose`). Tried three times while nothing answers, or with a 429 or 5xx; any
+ * other answer than 2xx, a redirect too, is final. Rejects when it was not taken. Each checkpoint covers those before
+ * it, so one that was missed is not shown later.
+ */
 export const webhookAnchor =
-  (url: string, fetch: (url: string, init: AnchorRequest) => Promise<Response>): Anchor =>
+  (url: string, ports: WebhookPorts): Anchor =>
   async ({ jws }) => {
+    for (const pause of [...PAUSES_MS, undefined]) {
+      const answer = await post(url, jws, ports);
+      if (answer === 'taken') return;
+      if (pause === undefined || !answer.again) throw new Error(`the anchor ${answer.said}`);
+      await ports.sleep(pause);
+    }
+  };
+
+async function post(
+  url: string,
+  jws: string,
+  { fetch, timeoutMs = TIMEOUT_MS }: WebhookPorts,
+): Promise<'taken' | { readonly again: boolean; readonly said: string }> {
+  try {
     const answer = await fetch(url, {
       method: 'POST',
       headers: { 'content-type': 'application/jose' },
       body: jws,
-      signal: AbortSignal.timeout(TIMEOUT_MS),
+      signal: AbortSignal.timeout(timeoutMs),
     });
     await answer.body?.cancel();
-    if (!answer.ok) throw new Error(`the anchor answered ${answer.status}`);
+    if (answer.ok) return 'taken';
+    return { again: answer.status === 429 || answer.status >= 500, said: `answered ${answer.status}` };
+  } catch (error) {
+    const late = error instanceof DOMException && error.name === 'TimeoutError';
+    if (late || error instanceof TypeError || isOutage(error))
+      return { again: true, said: 'does not answer' };
+    throw error;
+  }
+}
+
+/** A bucket as far as an anchor needs one; what an R2 binding is. */
+export interface AnchorBucket {
+  put(
+    key: string,
+    value: string,
+    options: { onlyIf: Headers; httpMetadata: { contentType: string } },
+  ): Promise<unknown>;
+}
+
+/** Where the checkpoint with a number is: in their order, so that the newest is the last. */
+export const anchorKey = (n: number): string => `checkpoints/${String(n).padStart(12, '0')}.jws`;
+
+/**
+ * One object for each checkpoint, never over an earlier one of its number. What keeps the operator from deleting them is
+ * a lock rule of the bucket, not this.
+ */
+export const bucketAnchor =
+  (bucket: AnchorBucket): Anchor =>
+  async ({ n, jws }) => {
+    await bucket.put(anchorKey(n), jws, {
+      // RFC 9110 §13.1.2: only where there is none.
+      onlyIf: new Headers({ 'if-none-match': '*' }),
+      httpMetadata: { contentType: 'application/jose' },
+    });
+  };
+
+/** All of them, each whatever becomes of the others. Rejects when one did not take it. */
+export const allAnchors =
+  (anchors: readonly Anchor[]): Anchor =>
+  async (checkpoint) => {
+    const shown = await Promise.allSettled(anchors.map((anchor) => anchor(checkpoint)));
+    const failed = shown.find((each) => each.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
   };

@@ -39,6 +39,14 @@ export const signCheckpoint = (claims: CheckpointClaims, { alg, kid, privateKey 
     .setProtectedHeader({ alg, typ: CHECKPOINT_TYPE, kid })
     .sign(privateKey);
 
+const headerOf = (jws: string) =>
+  isCanonicalCompact(jws, MAX_BYTES)
+    ? Header.safeParse(readStrictJson(base64url.decode(jws.slice(0, jws.indexOf('.'))))).data
+    : undefined;
+
+/** The key that a checkpoint says it is signed with, `undefined` where it is none. Believes it unchecked. */
+export const namedKey = (jws: string): string | undefined => headerOf(jws)?.kid;
+
 /**
  * The claims of a checkpoint, or `undefined` unless one of the keys signed it. Does NOT check the claims against a
  * log, nor the issuer.
@@ -47,10 +55,9 @@ export async function readCheckpoint(
   jws: string,
   keys: KeySet<SetAlgorithm>,
 ): Promise<CheckpointClaims | undefined> {
-  if (!isCanonicalCompact(jws, MAX_BYTES)) return undefined;
-  const header = Header.safeParse(readStrictJson(base64url.decode(jws.slice(0, jws.indexOf('.')))));
-  const key = header.success ? keys.get(header.data.kid) : undefined;
-  if (!header.success || key === undefined || key.alg !== header.data.alg) return undefined;
+  const header = headerOf(jws);
+  const key = header === undefined ? undefined : keys.get(header.kid);
+  if (header === undefined || key === undefined || key.alg !== header.alg) return undefined;
   try {
     const { payload } = await compactVerify(jws, key.key, { algorithms: [key.alg] });
     return CheckpointClaims.safeParse(readStrictJson(payload)).data;

@@ -39,7 +39,9 @@ export async function* exportLines(
   after: number,
 ): AsyncGenerator<string, undefined> {
   const bounds = await auditLog.bounds();
-  const begin = Math.max(after, (bounds?.first ?? 1) - 1);
+  const purged = (bounds?.first ?? 1) - 1;
+  // A purge may have stopped within a run, of which nothing is proven any more: what is left begins after it.
+  const begin = after >= purged ? after : ((await checkpoints.reaching(purged))?.through ?? purged);
   const base = await checkpoints.covering(begin);
   if (base !== undefined) yield checkpointLine(base);
   let [seq, n] = [begin, base?.n ?? 0];

@@ -6,17 +6,20 @@ export interface RetentionPorts {
   readonly auditLog: ReturnType<typeof auditLogQueries>;
   readonly checkpoints: ReturnType<typeof checkpointQueries>;
   readonly ledger: Ledger;
-  readonly randomId: () => string;
   readonly retentionMs: number;
 }
 
 /** One purge deletes whole runs up to this many events, more than the longest run has, and leaves the rest. */
 const MAX_EVENTS = 11_000;
+/** One statement deletes so many: each costs a write for its row and one for each of its indexes. */
+const BATCH = 500;
 
 /**
  * Deletes events that were sealed longer than the retention ago: whole runs between checkpoints, from the beginning,
  * never the newest event. Checkpoints stay, so that what is left is still proven from the checkpoint before it. The
- * log says first that it will be shorter. `now` in ms; answers how many events went.
+ * log says first that it will be shorter, once however many instances purge at the same time. A purge that stopped
+ * half way is completed by the next; exports leave out a run that is not whole any more. `now` in ms; answers how many
+ * events this call deleted.
  */
 export async function purgeAudit(ports: RetentionPorts, now: number): Promise<number> {
   const { auditLog, checkpoints } = ports;
@@ -27,12 +30,29 @@ export async function purgeAudit(ports: RetentionPorts, now: number): Promise<nu
   const end = await checkpoints.covering(limit);
   if (end === undefined || end.through < bounds.first) return 0;
   const event = {
-    eventId: ports.randomId(),
+    eventId: await purgeId(bounds.first, end.through),
     at: now,
     type: 'audit.purged',
     outcome: 'success',
     details: { from: bounds.first, through: end.through },
   } as const;
   await ports.ledger.settle('audit', { event });
-  return auditLog.purge(end.through);
+  let total = 0;
+  for (let gone = BATCH; gone === BATCH; total += gone) gone = await auditLog.purge(end.through, BATCH);
+  return total;
+}
+
+/** The same for whoever purges the same run: a UUID of our own making (RFC 9562 §5.8) out of a digest. */
+async function purgeId(first: number, through: number): Promise<string> {
+  const name = new TextEncoder().encode(`audit.purged ${first} ${through}`);
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', name));
+  const hex = [...digest.slice(0, 16)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+  const variant = ((Number.parseInt(hex.slice(16, 17), 16) & 3) | 8).toString(16);
+  return [
+    hex.slice(0, 8),
+    hex.slice(8, 12),
+    `8${hex.slice(13, 16)}`,
+    `${variant}${hex.slice(17, 20)}`,
+    hex.slice(20, 32),
+  ].join('-');
 }

@@ -1,7 +1,7 @@
 import type { KeySet, SetAlgorithm } from '@agent-ticket/shared/key-set.ts';
 import * as z from 'zod';
 import { CHAIN_START, chainOn } from './chain.ts';
-import { type CheckpointClaims, readCheckpoint } from './checkpoint.ts';
+import { type CheckpointClaims, namedKey, readCheckpoint } from './checkpoint.ts';
 import { createMissing } from './missing.ts';
 
 /** What an export shows, each question for itself. Empty lists: nothing against it. */
@@ -79,6 +79,11 @@ class ExportReader {
   #last: CheckpointClaims | undefined;
   /** Not missing, whatever else they are. */
   readonly #unsigned: number[] = [];
+  /** By the key that they name and that is not there: a year of them is one fault. */
+  readonly #ofOtherKeys = new Map<
+    string,
+    { readonly from: number; readonly to: number; readonly count: number }
+  >();
   #anchored = false;
   #events = 0;
   #checkpoints = 0;
@@ -119,8 +124,11 @@ class ExportReader {
     this.#checkpoints += 1;
     const claims = await readCheckpoint(jws, this.#keys);
     if (claims === undefined || claims.n !== n) {
-      this.content.push(`checkpoint ${n} is not signed by any of the keys`);
       this.#unsigned.push(n);
+      const kid = namedKey(jws);
+      if (kid === undefined || this.#keys.has(kid))
+        this.content.push(`checkpoint ${n} is not signed by any of the keys`);
+      else this.#noteOtherKey(kid, n);
       return;
     }
     if (this.#anchor?.n === n) this.#meetAnchor(this.#anchor, claims);
@@ -133,6 +141,11 @@ class ExportReader {
     // On the first line it is what the rest stands on.
     if (this.#seq === undefined) this.#begin(claims.through);
     else await this.#closeRun(claims, before);
+  }
+
+  #noteOtherKey(kid: string, n: number): void {
+    const { from, count } = this.#ofOtherKeys.get(kid) ?? { from: n, count: 0 };
+    this.#ofOtherKeys.set(kid, { from, to: n, count: count + 1 });
   }
 
   #meetAnchor(anchor: CheckpointClaims, claims: CheckpointClaims): void {
@@ -167,7 +180,7 @@ class ExportReader {
       events: this.#events,
       checkpoints: this.#checkpoints,
       begins: this.#begins,
-      content: this.content,
+      content: [...this.content, ...this.#otherKeys()],
       order: this.#order,
       gaps: [
         ...this.#beginning,
@@ -181,6 +194,14 @@ class ExportReader {
         anchored: this.#anchored,
       },
     };
+  }
+
+  #otherKeys(): string[] {
+    return [...this.#ofOtherKeys].map(([kid, { from, to, count }]) =>
+      count === 1
+        ? `checkpoint ${from} is signed with key ${kid}, which is not among the keys`
+        : `${count} checkpoints from ${from} to ${to} are signed with key ${kid}, which is not among the keys`,
+    );
   }
 
   /** Looks for an anchor that is no line of the export; answers up to where events are proven. */

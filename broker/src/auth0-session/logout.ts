@@ -10,7 +10,7 @@ import { endSessionUrl } from './tenant.ts';
 
 /**
  * `GET /auth/logout?return_to=…`: ends the sign-in here, its person's sockets, and goes on to the tenant, which ends its
- * own session. Without a sign-in that stands it only tidies up. Another site may not send browsers here.
+ * own session. Without a sign-in that stands it only tidies up. A page that is not listed may not send browsers here.
  */
 export const logOut =
   (ports: BrokerPorts): Handler =>
@@ -33,9 +33,12 @@ export const logOut =
     };
   };
 
-/** Browsers say when a link on another site led here (Fetch Metadata); then the page before must be a listed one. */
+/** Where browsers say that another origin led here (Fetch Metadata §2.4): a sibling host is no friend either. */
+const FOREIGN_SITES: readonly (string | null)[] = ['cross-site', 'same-site'];
+
+/** When a page of another origin led here it must be a listed one. */
 function isOwnWish(headers: Headers, origins: readonly string[]): boolean {
-  if (headers.get('sec-fetch-site') !== 'cross-site') return true;
+  if (!FOREIGN_SITES.includes(headers.get('sec-fetch-site'))) return true;
   const referrer = headers.get('referer');
   return referrer !== null && URL.canParse(referrer) && origins.includes(new URL(referrer).origin);
 }

@@ -27,7 +27,7 @@ export function heirOf(target: SigningKeyRow, rows: readonly SigningKeyRow[], no
 }
 
 /** What one revocation writes beside the keys themselves. */
-export type RevocationTrace = Pick<KeyRevocation, 'event' | 'lock' | 'command'>;
+export type RevocationTrace = Pick<KeyRevocation, 'event' | 'sockets'>;
 
 export interface RevocationPorts {
   readonly keyring: Keyring;
@@ -39,7 +39,7 @@ export interface RevocationPorts {
 const TRIES = 5;
 
 /**
- * Takes a key out of the set and out of minting in one step. Does NOT reach verifiers: they forget it when their
+ * Takes a key out of the set and out of signing in one step. Does NOT reach verifiers: they forget it when their
  * copy of the set grows old, and the command written with it closes its sockets before that. `now` in ms.
  */
 export async function revoke(

@@ -1,13 +1,16 @@
 import { DurableObject } from 'cloudflare:workers';
+import { STATEMENT_DEADLINE_MS, within } from '@agent-ticket/drizzle/deadline.ts';
 import { backlogQueries } from '@agent-ticket/drizzle/object/backlog.ts';
 import { createDelivery } from '@agent-ticket/drizzle/object/delivery.ts';
 import { enqueue } from '@agent-ticket/drizzle/object/drain.ts';
 import { rateQueries } from '@agent-ticket/drizzle/object/rates.ts';
 import { createObjectTables } from '@agent-ticket/drizzle/object/tables.ts';
 import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
+import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { type Ledger, type LedgerAnswer, type LedgerEntry, RATE_WINDOW_MS } from '../ledger.ts';
 import { overLimit } from './over-limit.ts';
+import { answerOf, excessOf } from './window.ts';
 
 /** How soon facts are offered to the record database again after it refused them. */
 const RETRY_MS = 5_000;
@@ -33,6 +36,7 @@ export class LedgerObject extends DurableObject<Cloudflare.Env> {
       openRecord: () => openRecord(env.RECORD),
       clock: () => Date.now(),
       keepAlive: (work) => ctx.waitUntil(work),
+      onSetAside: (fact) => console.error(JSON.stringify({ event: 'fact_set_aside', ...fact })),
       onFailure: async (error) => {
         const line = {
           event: 'record_delivery_failed',
@@ -47,28 +51,25 @@ export class LedgerObject extends DurableObject<Cloudflare.Env> {
     this.#offer(Date.now());
   }
 
-  settle(entry: LedgerEntry): LedgerAnswer {
+  settle({ rate, event }: LedgerEntry): LedgerAnswer {
     const now = Date.now();
-    const window =
-      entry.rate === undefined ? undefined : this.#rates.count(entry.rate.key, now, RATE_WINDOW_MS);
-    const rate =
-      entry.rate === undefined || window === undefined
-        ? null
-        : {
-            limit: entry.rate.limit,
-            remaining: Math.max(0, entry.rate.limit - window.count),
-            resetAt: Math.ceil((window.startedAt + RATE_WINDOW_MS) / 1000),
-          };
-    const excess = rate === null || window === undefined ? 0 : window.count - rate.limit;
-    // A flood buys one row a window, not one a request.
-    const event =
-      excess <= 0 ? entry.event : excess === 1 ? entry.event && overLimit(entry.event) : undefined;
-    if (event !== undefined) {
-      enqueue(this.#backlog, { event });
-      this.#offer(now);
+    if (rate === undefined) {
+      this.#keep(event, now);
+      return { admitted: true, rate: null };
     }
-    if (rate !== null) this.#wakeBy(now + 2 * RATE_WINDOW_MS);
-    return excess > 0 && rate !== null ? { admitted: false, rate } : { admitted: true, rate };
+    const window = this.#rates.count(rate.key, now, RATE_WINDOW_MS);
+    const excess = excessOf(rate, window);
+    if (excess <= 0) this.#keep(event, now);
+    // A flood buys one row a window, not one a request.
+    else if (excess === 1) this.#keep(event && overLimit(event), now);
+    this.#wakeBy(now + 2 * RATE_WINDOW_MS);
+    return answerOf(rate, window);
+  }
+
+  #keep(event: AuditEvent | undefined, now: number): void {
+    if (event === undefined) return;
+    enqueue(this.#backlog, { event });
+    this.#offer(now);
   }
 
   /** How many events the record database does not have yet. */
@@ -103,17 +104,22 @@ export class LedgerObject extends DurableObject<Cloudflare.Env> {
 const SHARDS = 64;
 
 /** The ledger behind its objects. */
-export const ledgerOf = (namespace: DurableObjectNamespace<LedgerObject>): Ledger => {
+export const ledgerOf = (
+  namespace: DurableObjectNamespace<LedgerObject>,
+  deadlineMs = STATEMENT_DEADLINE_MS,
+): Ledger => {
   const shard = (number: number) => namespace.get(namespace.idFromName(`ledger:${number}`));
   return {
     async settle(account, entry) {
       const digest = new DataView(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(account)));
-      return shard(digest.getUint32(0) % SHARDS).settle(entry);
+      // An object that does not answer must not hold a caller; an event that it writes late is one of a ticket that
+      // was never made, which is no harm.
+      return within<LedgerAnswer>(deadlineMs, shard(digest.getUint32(0) % SHARDS).settle(entry));
     },
 
     async waiting() {
       const counts = await Promise.all(
-        Array.from({ length: SHARDS }, (_, number) => shard(number).waiting()),
+        Array.from({ length: SHARDS }, (_, number) => within(deadlineMs, shard(number).waiting())),
       );
       return counts.reduce((sum, count) => sum + count, 0);
     },

@@ -41,7 +41,7 @@ describe('GET /api/agents', () => {
     await grant(ALICE, 'counter', 'admin', 'b');
     await grant(ALICE, 'hidden', 'viewer');
     await grant(ALICE, 'diary', 'viewer', 'bobs');
-    await grant(ALICE, 'retired', 'owner');
+    await grant(ALICE, 'asleep', 'owner');
     expect(await roles(ALICE)).toEqual({
       counter: 'admin',
       lobby: 'viewer',
@@ -163,13 +163,13 @@ describe('DELETE /api/agents/:agent/:instance', () => {
     ['an operator who owns nothing', ROOT, 'counter/room', 404],
     ['the owner of another instance', ALICE, 'counter/other', 404],
     ['anybody, of an agent that there is not', ALICE, 'nobody/room', 404],
-    ['the owner, of a disabled agent', ALICE, 'retired/room', 404],
+    ['the owner, of a disabled agent', ALICE, 'asleep/room', 404],
     ['anybody, of an agent that is no name', ALICE, 'No%20Body/room', 404],
     ['anybody, of an instance that is no name', ALICE, 'counter/a.b', 400],
     ['a stranger', undefined, 'counter/room', 401],
   ])('is refused to %s', async (_what, who, path, status) => {
     await grant(ALICE, 'counter', 'owner');
-    await grant(ALICE, 'retired', 'owner');
+    await grant(ALICE, 'asleep', 'owner');
     await grant(BOB, 'counter', 'admin');
     expect((await remove(who, path)).status).toBe(status);
     expect(office.worker.tokens).toEqual([]);

@@ -75,7 +75,7 @@ describe('an explanation', () => {
 describe('what is hidden is explained no further than a mint would', () => {
   it.each<[string, object]>([
     ['an unknown agent', { agent: 'nobody' }],
-    ['a disabled agent', { agent: 'retired', instance: 'x' }],
+    ['a disabled agent', { agent: 'asleep', instance: 'x' }],
     ['an agent without a grant', { agent: 'hidden', instance: 'main' }],
     ['an instance that is not listed', { agent: 'lobby', instance: 'elsewhere' }],
   ])('%s', async (_what, request) => {

@@ -101,7 +101,11 @@ describe('the first user to ask', () => {
 describe('what one user may claim', () => {
   it(`is ${MAX_CLAIMS} instances, and another user is not held to that`, async () => {
     const statuses: number[] = [];
-    for (let i = 0; i < MAX_CLAIMS - 1; i += 1) statuses.push(await diary(ALICE, `room-${i}`));
+    for (let i = 0; i < MAX_CLAIMS - 1; i += 1) {
+      // A free principal mints sixty times a minute.
+      if (i === 50) office.stand.clock.now += 60;
+      statuses.push(await diary(ALICE, `room-${i}`));
+    }
     expect(new Set(statuses)).toEqual(new Set([201]));
     const last = await Promise.all(['a', 'b', 'c', 'd'].map((name) => diary(ALICE, name)));
     expect(last.sort()).toEqual([201, 403, 403, 403]);

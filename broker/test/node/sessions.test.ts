@@ -22,6 +22,7 @@ const list = async (who: Person, path: string) =>
   Page.parse(await (await office.call(who, 'GET', path)).json());
 const idsOf = async (who: Person, path: string) => (await list(who, path)).items.map(({ id }) => id);
 const of = (who: Person) => ({ principal: idOf(who) });
+const ALICE_S = of(ALICE);
 const ended = { endedAt: NOW * 1000, endReason: 'closed' };
 
 describe('GET /sessions', () => {
@@ -67,6 +68,64 @@ describe('GET /admin/agents/sessions', () => {
     const id = await office.openSession(of(ALICE));
     const body = await bodyOf(await office.call(ROOT, 'GET', `${ADMIN}/${id}`));
     expect(body).toMatchObject({ id, ended_at: null, invocations: { items: [], next_cursor: null } });
+  });
+});
+
+describe('the invocations of a session', () => {
+  const of = async (id: string, query = '') => {
+    const answer = await office.call(ROOT, 'GET', `${ADMIN}/${id}${query}`);
+    return { status: answer.status, body: await bodyOf(answer) };
+  };
+  const Detail = z.object({
+    invocations: z.object({
+      items: z.array(
+        z.strictObject({
+          id: z.uuid(),
+          method: z.string(),
+          started_at: z.iso.datetime(),
+          duration_ms: z.int(),
+          outcome: z.string(),
+          code: z.string().nullable(),
+        }),
+      ),
+      next_cursor: z.string().nullable(),
+    }),
+  });
+
+  it('come newest first, page by page, each once, also those of one moment, and no other session’s', async () => {
+    const [id, other] = [await office.openSession(ALICE_S), await office.openSession(ALICE_S)];
+    const calls = Array.from({ length: 7 }, (_, n) => ({
+      method: `m${n}`,
+      startedAt: NOW * 1000 + Math.floor(n / 3),
+    }));
+    for (const call of calls) await office.invoke(id, call);
+    await office.invoke(other, { method: 'elsewhere', startedAt: NOW * 1000 });
+    const methods: string[] = [];
+    const sizes: number[] = [];
+    for (let query: string | undefined = '?limit=3'; query !== undefined; ) {
+      const { invocations } = Detail.parse((await of(id, query)).body);
+      methods.push(...invocations.items.map(({ method }) => method));
+      sizes.push(invocations.items.length);
+      query = invocations.next_cursor === null ? undefined : `?limit=3&cursor=${invocations.next_cursor}`;
+    }
+    expect(sizes).toEqual([3, 3, 1]);
+    expect(methods[0]).toBe('m6');
+    expect(methods.toSorted()).toEqual(calls.map(({ method }) => method));
+  });
+
+  it.each(['?cursor=x', '?cursor=eyJhIjoxfQ', '?limit=0', '?limit=201'])(
+    '%s is a bad request',
+    async (query) => {
+      expect((await of(await office.openSession(ALICE_S), query)).status).toBe(400);
+    },
+  );
+
+  it.each([
+    ['x', 400],
+    ['00000000-0000-0000-0000-00000000000', 400],
+    [crypto.randomUUID(), 404],
+  ])('of the session %s are a %d', async (id, status) => {
+    expect((await of(id)).status).toBe(status);
   });
 });
 

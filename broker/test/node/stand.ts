@@ -1,17 +1,15 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { policyQueries } from '@agent-ticket/drizzle/control/policy.ts';
-import { serviceTokenQueries } from '@agent-ticket/drizzle/control/service-tokens.ts';
-import { openControl, openRecord } from '@agent-ticket/drizzle/open-libsql.ts';
+import { rateQueries } from '@agent-ticket/drizzle/record/rates.ts';
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import type { Hono } from 'hono';
-import { afterAll } from 'vitest';
 import { createApp } from '../../src/app.ts';
 import { compose, type Runtime } from '../../src/compose.ts';
 import { readConfig } from '../../src/config.ts';
-import { digestSecret, makeSecret } from '../../src/credentials/secret.ts';
+import { recordLedger } from '../../src/ledger/record.ts';
+import type { Ledger } from '../../src/ledger.ts';
 import type { BrokerPorts } from '../../src/ports.ts';
+import { openFiles } from './folder.ts';
+import { insertServiceToken, type ServiceToken, type TokenWish } from './service-token.ts';
 
 /** 2027-01-15T08:00:00Z. */
 export const NOW = 1_800_000_000;
@@ -46,11 +44,7 @@ export interface Stand {
   /** Seconds since 1970; starts at {@link NOW}. */
   readonly clock: { now: number };
   post(path: string, body: Record<string, string>, headers?: Record<string, string>): Promise<Response>;
-  makeServiceToken(wish?: { agents?: string[]; expiresAt?: number }): Promise<{
-    readonly id: string;
-    readonly clientId: string;
-    readonly clientSecret: string;
-  }>;
+  makeServiceToken(wish?: TokenWish): Promise<ServiceToken>;
   grant(subject: string, agent: string, role: string): Promise<void>;
 }
 
@@ -64,14 +58,7 @@ export async function openStand(
   settings: Readonly<Record<string, string>> = {},
   web: Web = {},
 ): Promise<Stand> {
-  const folder = await mkdtemp(join(tmpdir(), 'agent-ticket-broker-'));
-  const control = await openControl(`file:${folder}/control.db`);
-  const record = await openRecord(`file:${folder}/record.db`);
-  afterAll(async () => {
-    control.close();
-    record.close();
-    await rm(folder, { recursive: true });
-  });
+  const { control, record } = await openFiles();
   const clock = { now: NOW };
   const [events, fetched, commands]: [AuditEvent[], string[], string[]] = [[], [], []];
   const logged: Readonly<Record<string, unknown>>[] = [];
@@ -82,13 +69,14 @@ export async function openStand(
       commands.push(token);
       return Response.json({ closed: 0, objects: 0, unreachable: 0, pending: 0, ms: 0 });
     },
-    ledger: {
-      settle: async (_account, { event }) => {
-        if (event !== undefined) events.push(event);
-        return { admitted: true, rate: null };
-      },
+    ledger: watched(
+      recordLedger(record.db, () => clock.now * 1000),
+      events,
+    ),
+    rates: rateQueries(record.db),
+    pingDatabases: async () => {
+      await Promise.all([control.ping(), record.ping()]);
     },
-    pingDatabases: async () => {},
     fetch: async (url, init) => {
       fetched.push(url);
       const there = web[url];
@@ -121,29 +109,7 @@ export async function openStand(
     clock,
     post: async (path, body, headers = {}) =>
       app.request(`${BROKER}${path}`, { method: 'POST', headers, body: new URLSearchParams(body) }),
-    async makeServiceToken({ agents, expiresAt } = {}) {
-      const [id, clientId, clientSecret] = [
-        crypto.randomUUID(),
-        `svc_${crypto.randomUUID()}`,
-        makeSecret(bytes),
-      ];
-      const createdAt = NOW * 1000;
-      await serviceTokenQueries(control.db).insert(
-        {
-          id,
-          clientId,
-          name: 'test',
-          tier: 'pro',
-          agents: agents ?? null,
-          permissions: [],
-          createdBy: 'test',
-          createdAt,
-          expiresAt: expiresAt === undefined ? null : expiresAt * 1000,
-        },
-        { tokenId: id, digest: await digestSecret(clientSecret, config.tokenPepper), createdAt },
-      );
-      return { id, clientId, clientSecret };
-    },
+    makeServiceToken: (wish = {}) => insertServiceToken(control.db, config.tokenPepper, wish),
     grant: (subject, agent, role) =>
       policyQueries(control.db).insertGrant({
         id: crypto.randomUUID(),
@@ -157,6 +123,15 @@ export async function openStand(
       }),
   };
 }
+
+/** The ledger, with the events that it has written at hand. */
+const watched = (ledger: Ledger, events: AuditEvent[]): Ledger => ({
+  async settle(account, entry) {
+    const answer = await ledger.settle(account, entry);
+    if (answer.admitted && entry.event !== undefined) events.push(entry.event);
+    return answer;
+  },
+});
 
 export const basic = (id: string, secret: string): { authorization: string } => ({
   authorization: `Basic ${btoa(`${id}:${secret}`)}`,

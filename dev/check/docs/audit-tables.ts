@@ -28,7 +28,7 @@ const WORDS: Readonly<Record<AuditType, string>> = {
   'lock.lifted': 'a lock was lifted',
   'agent.deleted': 'an instance was destroyed by its owner',
   'login.succeeded': 'a person signed in at the broker',
-  'login.ended': 'that session ended: signed out here, at the issuer, or by an operator',
+  'login.ended': 'that session ended: signed out here, or at the issuer',
   'admin.read': 'somebody read this log',
   'audit.purged': 'retention deleted the events named; written before',
 };

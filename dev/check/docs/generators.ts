@@ -3,6 +3,7 @@ import { auditTypes, keyStates } from './audit-tables.ts';
 import { claims } from './claim-table.ts';
 import { closes, denials, errors } from './denial-tables.ts';
 import { limitTable, rateLimits } from './limit-table.ts';
+import { people } from './people-table.ts';
 import { claimLimits, exposure, policyRules } from './policy-tables.ts';
 import { routes } from './route-table.ts';
 import { agentWorkerSettings, brokerSettings } from './settings-tables.ts';
@@ -22,6 +23,7 @@ export const GENERATORS: Readonly<Record<string, () => string>> = {
   'claim-limits': claimLimits,
   exposure,
   routes,
+  people,
   'settings-broker': brokerSettings,
   'settings-agent-worker': agentWorkerSettings,
 };

@@ -21,6 +21,8 @@ const BROKER: Words<typeof BrokerSettings.shape> = {
   KEY_PUBLISH_LEAD_SECONDS: 'How long a key is published before it signs; at least 425',
   KEY_RETIRE_LAG_SECONDS: 'How long a key is published after it stopped signing; at least 310',
   AUDIT_RETENTION_DAYS: 'How long audit events are kept after they were sealed',
+  SESSION_RETENTION_DAYS: 'How long sessions are kept after they ended',
+  INVOCATION_RETENTION_DAYS: 'How long invocations are kept; at most as long as sessions',
   AUDIT_ANCHOR_URL: 'Gets each checkpoint of the audit log by POST, to keep where the operator cannot reach',
   TOKEN_PEPPER: {
     secret: 'Goes into the digests of service-token secrets: 32 random bytes in base64url',

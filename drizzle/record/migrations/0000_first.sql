@@ -9,6 +9,7 @@ CREATE TABLE `agent_invocations` (
 );
 --> statement-breakpoint
 CREATE INDEX `agent_invocations_session` ON `agent_invocations` (`session_id`,`started_at`,`id`);--> statement-breakpoint
+CREATE INDEX `agent_invocations_started` ON `agent_invocations` (`started_at`);--> statement-breakpoint
 CREATE TABLE `agent_sessions` (
 	`id` text PRIMARY KEY NOT NULL,
 	`user_id` text NOT NULL,
@@ -30,6 +31,7 @@ CREATE INDEX `agent_sessions_instance` ON `agent_sessions` (`agent_slug`,`instan
 CREATE INDEX `agent_sessions_newest` ON `agent_sessions` (`started_at`,`id`);--> statement-breakpoint
 CREATE INDEX `agent_sessions_active` ON `agent_sessions` (`started_at`,`id`) WHERE ended_at IS NULL;--> statement-breakpoint
 CREATE INDEX `agent_sessions_agent` ON `agent_sessions` (`agent_slug`,`started_at`,`id`);--> statement-breakpoint
+CREATE INDEX `agent_sessions_ended` ON `agent_sessions` (`ended_at`) WHERE ended_at IS NOT NULL;--> statement-breakpoint
 CREATE TABLE `audit_checkpoints` (
 	`n` integer PRIMARY KEY NOT NULL,
 	`at` integer NOT NULL,
@@ -69,6 +71,12 @@ CREATE INDEX `audit_events_agent` ON `audit_events` (`agent_slug`,`at`);--> stat
 CREATE INDEX `audit_events_instance` ON `audit_events` (`agent_slug`,`instance_id`,`at`);--> statement-breakpoint
 CREATE INDEX `audit_events_type` ON `audit_events` (`type`,`at`);--> statement-breakpoint
 CREATE INDEX `audit_events_denied` ON `audit_events` (`at`) WHERE outcome = 'denied';--> statement-breakpoint
+CREATE TABLE `rate_windows` (
+	`key` text PRIMARY KEY NOT NULL,
+	`started_at` integer NOT NULL,
+	`count` integer NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE `locks` (
 	`target` text PRIMARY KEY NOT NULL,
 	`until` integer

@@ -2,7 +2,7 @@ import { asc } from 'drizzle-orm';
 import { expect } from 'vitest';
 import type { backlogQueries } from '../../object/backlog.ts';
 import { createDelivery, type DeliveryPorts } from '../../object/delivery.ts';
-import { type DrainPorts, enqueue } from '../../object/drain.ts';
+import { type DrainPorts, enqueue, type SetAside } from '../../object/drain.ts';
 import type { RecordDatabase } from '../../record/database.ts';
 import { auditEvents } from '../../record/schema.ts';
 import { auditEvent, NOW, sessionFact, uuidOf } from '../suite/rows.ts';
@@ -40,22 +40,27 @@ export const portsOf = (
   backlog: Backlog,
   record: RecordDatabase,
   onLocked: DrainPorts['onLocked'] = () => {},
-): DrainPorts => ({ backlog, record, clock: () => NOW, onLocked });
+  onSetAside: DrainPorts['onSetAside'] = (fact) => {
+    throw new Error(`set aside: ${fact.why}`);
+  },
+): DrainPorts => ({ backlog, record, clock: () => NOW, onLocked, onSetAside });
 
 /** A delivery with everything that it did outside of itself. */
 export function watched(backlog: Backlog, onBatch: OnBatch, ports: Partial<DeliveryPorts> = {}) {
   const works: Promise<void>[] = [];
   const failures: unknown[] = [];
+  const aside: SetAside[] = [];
   const faulty = recordWith(onBatch);
   const delivery = createDelivery({
     backlog,
     openRecord: () => faulty.record,
     clock: () => NOW,
     keepAlive: (work) => works.push(work),
+    onSetAside: (fact) => aside.push(fact),
     onFailure: async (error) => {
       failures.push(error);
     },
     ...ports,
   });
-  return { start: delivery.start, works, failures, batches: faulty.batches };
+  return { start: delivery.start, works, failures, aside, batches: faulty.batches };
 }

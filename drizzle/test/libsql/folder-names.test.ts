@@ -7,7 +7,15 @@ import { temporaryFolder } from './folder.ts';
 
 const ROOM = join(import.meta.dirname, '../..');
 const parent = temporaryFolder();
-const PARTS = ['open-libsql.ts', 'database.ts', 'control', 'record', 'package.json'];
+const PARTS = [
+  'open-libsql.ts',
+  'deadline.ts',
+  'outage.ts',
+  'database.ts',
+  'control',
+  'record',
+  'package.json',
+];
 
 it.each(['plain', 'two words 50% ü'])('finds its migrations in a folder called "%s"', async (name) => {
   const folder = join(parent, name);

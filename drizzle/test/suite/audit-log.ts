@@ -73,13 +73,20 @@ export function describeAuditLog(open: OpenDatabases): void {
     });
 
     it('purges a beginning and never the newest, so that no number comes twice', async () => {
-      expect(await log.purge(2)).toBe(2);
+      expect(await log.purge(2, 9)).toBe(2);
       expect(await log.bounds()).toEqual({ first: 3, last: 4 });
-      expect(await log.purge(99)).toBe(1);
+      expect(await log.purge(99, 9)).toBe(1);
+    });
+
+    it('purges no more at once than it is told, from the beginning', async () => {
+      expect(await log.purge(3, 2)).toBe(2);
+      expect(await log.bounds()).toEqual({ first: 3, last: 4 });
+      expect(await log.purge(3, 2)).toBe(1);
+      expect(await log.purge(3, 2)).toBe(0);
     });
 
     it('gives the number after the greatest, after everything else was purged', async () => {
-      await log.purge(99);
+      await log.purge(99, 9);
       expect(await log.bounds()).toEqual({ first: 4, last: 4 });
     });
 
@@ -106,6 +113,9 @@ export function describeAuditLog(open: OpenDatabases): void {
       expect((await checkpoints.covering(3))?.n).toBe(1);
       expect((await checkpoints.covering(4))?.n).toBe(3);
       expect(await checkpoints.covering(1)).toBeUndefined();
+      expect((await checkpoints.reaching(1))?.n).toBe(1);
+      expect((await checkpoints.reaching(3))?.n).toBe(2);
+      expect(await checkpoints.reaching(5)).toBeUndefined();
       expect((await checkpoints.writtenBy(NOW + 2))?.n).toBe(2);
       expect((await checkpoints.list(3, 10)).map(({ n }) => n)).toEqual([2, 1]);
       expect((await checkpoints.following(1, 10)).map(({ n }) => n)).toEqual([2, 3]);

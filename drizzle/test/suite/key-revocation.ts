@@ -28,8 +28,10 @@ export function describeKeyRevocation(open: OpenDatabases): void {
         at: NOW,
         successor,
         event: event(name),
-        lock: lock({ id: `lock-${name}`, target: `key:${kid}` }),
-        command: { id: uuidOf(name), command: '{}', before: NOW, dueAt: NOW },
+        sockets: {
+          lock: lock({ id: `lock-${name}`, target: `key:${kid}` }),
+          command: { id: uuidOf(name), command: '{}', before: NOW, dueAt: NOW },
+        },
       });
     const traces = async () => ({
       locks: (await lockQueries(databases.control).list(NOW, undefined, 10)).map(({ target }) => target),

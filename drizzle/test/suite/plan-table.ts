@@ -107,6 +107,12 @@ export const CONTROL_PLANS: readonly Plan<typeof controlSchema>[] = [
     by: ['grants_instance'],
   },
   {
+    what: 'the grants of an agent',
+    work: (db) => grantQueries(db).list({ agent: 'counter', now: NOW }, PLACE, 50),
+    by: ['grants_instance'],
+    sorts: true,
+  },
+  {
     what: 'the locks on some targets',
     work: (db) => lockQueries(db).onTargets(QUESTION.lockTargets, NOW),
     by: ['locks_standing'],
@@ -149,6 +155,11 @@ export const RECORD_PLANS: readonly Plan<typeof recordSchema>[] = [
       ['live sessions', { active: true }, ['agent_sessions_active']],
       ['sessions of a principal', { principal: ALICE }, ['agent_sessions_user']],
       ['live sessions of a principal', { principal: ALICE, active: true }, ['agent_sessions_user']],
+      ['ended sessions', { active: false }, ['agent_sessions_newest']],
+      ['ended sessions of a principal', { principal: ALICE, active: false }, ['agent_sessions_user']],
+      ['live sessions of an agent', { agent: 'counter', active: true }, []],
+      ['live sessions of an instance', { agent: 'counter', instance: 'main', active: true }, []],
+      ['sessions of a principal on an agent', { principal: ALICE, agent: 'counter' }, []],
       ['sessions of an agent', { agent: 'counter' }, ['agent_sessions_agent']],
       ['sessions of an instance', { agent: 'counter', instance: 'main' }, ['agent_sessions_instance']],
     ] as const
@@ -173,6 +184,21 @@ export const RECORD_PLANS: readonly Plan<typeof recordSchema>[] = [
       ['events of a type', { type: 'key.revoked' }, ['audit_events_type']],
       ['denials', { outcome: 'denied' }, ['audit_events_denied']],
       ['successes', { outcome: 'success' }, ['audit_events_at']],
+      ['denials of a principal', { principal: ALICE, outcome: 'denied' }, []],
+      ['a type of event of an agent', { agent: 'counter', type: 'rpc.denied' }, []],
+      [
+        'a type of event of a principal on an instance',
+        {
+          principal: ALICE,
+          agent: 'counter',
+          instance: 'main',
+          type: 'rpc.denied',
+          outcome: 'denied',
+          from: NOW,
+          to: NOW + 1,
+        },
+        [],
+      ],
       ['events of a principal at some time', { principal: ALICE, from: NOW }, ['audit_events_user']],
     ] as const
   ).map(([name, filter, by]) => ({
@@ -182,7 +208,22 @@ export const RECORD_PLANS: readonly Plan<typeof recordSchema>[] = [
     by,
   })),
   { what: 'arrivals come in their order', work: (db) => auditLogQueries(db).arrivals(7, 500), by: [] },
-  { what: 'events are purged by number', work: (db) => auditLogQueries(db).purge(7), by: [] },
+  { what: 'events are purged by number', work: (db) => auditLogQueries(db).purge(7, 500), by: [] },
+  {
+    what: 'old sessions are purged by their end',
+    work: (db) => sessionQueries(db).purge(NOW, 500),
+    by: ['agent_sessions_ended'],
+  },
+  {
+    what: 'old calls are purged by their beginning',
+    work: (db) => invocationQueries(db).purge(NOW, 500),
+    by: ['agent_invocations_started'],
+  },
+  {
+    what: 'the checkpoint that covers an event',
+    work: (db) => checkpointQueries(db).reaching(7),
+    by: ['audit_checkpoints_through'],
+  },
   { what: 'the newest checkpoint', work: (db) => checkpointQueries(db).newest(), by: [] },
   { what: 'a page of checkpoints', work: (db) => checkpointQueries(db).list(7, 50), by: [] },
   { what: 'the checkpoints after one', work: (db) => checkpointQueries(db).following(7, 50), by: [] },

@@ -87,11 +87,17 @@ function hearQuestion(frame: Frame, known: Known): Heard {
   const ask = Ask.safeParse(frame);
   if (!ask.success) return { kind: 'drop', code: undefined, calls: [] };
   const { id, init } = ask.data;
-  const drop = (say: string): Heard => ({ kind: 'drop', code: undefined, calls: [], requestId: id, say });
   const body = Body.safeParse(parse(init.body));
+  const forged = claimedCalls(body.data?.messages, known);
+  const drop = (say: string): Heard => ({
+    kind: 'drop',
+    code: 'transcript_forged',
+    calls: forged,
+    requestId: id,
+    say,
+  });
   if (!body.success) return drop('the question is not well-formed');
   const { messages: sent, trigger } = body.data;
-  const forged = claimedCalls(sent, known);
   const again = trigger === 'regenerate-message';
   const question = again ? undefined : newQuestion(sent.at(-1), known);
   if (question === 'too long') return drop('the question is too long');

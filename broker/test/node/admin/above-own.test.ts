@@ -37,7 +37,7 @@ describe('a holder of grants:write below the tier admin', () => {
     ['gives its role there, once it has one', 'hidden', 'viewer', 'viewer', 201],
     ['gives nothing on an agent of a higher tier', 'mcp-agent', 'viewer', 'owner', 403],
     ['gives nothing on an agent that there is not', 'nobody', 'viewer', 'owner', 403],
-    ['gives nothing on a disabled agent', 'retired', 'viewer', 'owner', 403],
+    ['gives nothing on a disabled agent', 'asleep', 'viewer', 'owner', 403],
   ])('%s', async (_what, agent, role, own, status) => {
     if (own !== undefined) await grant(ROOT, agent, own, { subject: idOf(CLERK) });
     expect((await grant(CLERK, agent, role)).status).toBe(status);
@@ -45,7 +45,7 @@ describe('a holder of grants:write below the tier admin', () => {
 
   it('learns from a refusal neither whether there is an agent nor why', async () => {
     const faces = await Promise.all(
-      ['hidden', 'mcp-agent', 'nobody', 'retired'].map(async (agent) => {
+      ['hidden', 'mcp-agent', 'nobody', 'asleep'].map(async (agent) => {
         const error = z.looseObject({}).parse((await bodyOf(await grant(CLERK, agent, 'viewer'))).error);
         return JSON.stringify([error.code, error.message]);
       }),

@@ -2,6 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openRecord } from '@agent-ticket/drizzle/open-libsql.ts';
+import { type InvocationFact, insertInvocation } from '@agent-ticket/drizzle/record/invocation-facts.ts';
+import { invocationQueries } from '@agent-ticket/drizzle/record/invocations.ts';
 import { recordLockQueries, selectLocks } from '@agent-ticket/drizzle/record/locks.ts';
 import { type SessionFact, sessionQueries, upsertSession } from '@agent-ticket/drizzle/record/sessions.ts';
 import { AGENTS } from '@agent-ticket/shared/agents.ts';
@@ -19,13 +21,12 @@ export const TENANT = 'https://tenant.test/';
 const OTHER = 'https://other.test/';
 const AUDIENCE = 'https://broker.test/api';
 
-/** An agent that belongs to its first user, and one that only a grant opens. */
+/** An agent that belongs to its first user, one that only a grant opens, and one that is disabled. */
 export const DIARY: AgentEntry = { ...AGENTS[0], slug: 'diary', bindingKey: 'DIARY', access: 'first-user' };
 /** One of first users without sockets. */
 const LETTERS: AgentEntry = { ...DIARY, slug: 'letters', bindingKey: 'LETTERS', transport: 'sse' };
-/** One that is not there any more. */
-const RETIRED: AgentEntry = { ...AGENTS[0], slug: 'retired', bindingKey: 'RETIRED', enabled: false };
 export const HIDDEN: AgentEntry = { ...AGENTS[0], slug: 'hidden', bindingKey: 'HIDDEN', access: 'grant' };
+export const ASLEEP: AgentEntry = { ...AGENTS[0], slug: 'asleep', bindingKey: 'ASLEEP', enabled: false };
 
 export const CLEAN: Receipt = { closed: 2, objects: 1, unreachable: 0, pending: 0, ms: 3 };
 
@@ -63,6 +64,8 @@ export interface Office {
   /** Targets that agent workers find locked now, with their ends. */
   lockedAtWorkers(targets: readonly string[]): Promise<{ target: string; until: number | null }[]>;
   openSession(fact: Partial<SessionFact>): Promise<string>;
+  /** Writes a call within a session. */
+  invoke(sessionId: string, fact: Pick<InvocationFact, 'method' | 'startedAt'>): Promise<void>;
 }
 
 /** A broker with two tenants, a worker that can be taken down, and a record database that a test can write. */
@@ -96,8 +99,9 @@ export async function openOffice(): Promise<Office> {
   const worker: Office['worker'] = { answer: async () => Response.json(CLEAN), tokens: [] };
   const ports: BrokerPorts = {
     ...stand.ports,
-    registry: [...AGENTS, DIARY, HIDDEN, LETTERS, RETIRED],
+    registry: [...AGENTS, DIARY, HIDDEN, LETTERS, ASLEEP],
     sessions: sessionQueries(record.db),
+    invocations: invocationQueries(record.db),
     termination: {
       ...stand.ports.termination,
       recordLocks: recordLockQueries(record.db),
@@ -144,6 +148,16 @@ export async function openOffice(): Promise<Office> {
     },
     commandsWaiting: () => ports.termination.outbox.count(),
     lockedAtWorkers: (targets) => selectLocks(record.db, targets, stand.clock.now * 1000),
+    async invoke(sessionId, fact) {
+      await insertInvocation(record.db, {
+        id: crypto.randomUUID(),
+        sessionId,
+        durationMs: 1,
+        outcome: 'success',
+        code: null,
+        ...fact,
+      });
+    },
     async openSession(fact) {
       const id = crypto.randomUUID();
       await upsertSession(record.db, {

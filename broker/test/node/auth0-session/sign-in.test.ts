@@ -240,6 +240,14 @@ describe('signing out', () => {
     ['a link on another site', { 'sec-fetch-site': 'cross-site', referer: 'https://evil.test/' }, 403],
     ['a link without a referrer on another site', { 'sec-fetch-site': 'cross-site' }, 403],
     ['a link on a listed page', { 'sec-fetch-site': 'cross-site', referer: 'https://app.test/x' }, 302],
+    [
+      'an image on a sibling host',
+      { 'sec-fetch-site': 'same-site', referer: 'https://evil.broker.test/' },
+      403,
+    ],
+    ['an image on a sibling host that hides itself', { 'sec-fetch-site': 'same-site' }, 403],
+    ['a link on a listed sibling', { 'sec-fetch-site': 'same-site', referer: 'https://app.test/' }, 302],
+    ['a link on its own page', { 'sec-fetch-site': 'same-origin' }, 302],
     ['the address bar', { 'sec-fetch-site': 'none' }, 302],
   ])('by %s', async (_how, headers, status) => {
     expect((await go(at, '/auth/logout', headers)).status).toBe(status);

@@ -2,5 +2,6 @@
 declare namespace Cloudflare {
   interface Env {
     SECURITY_EVENTS?: AnalyticsEngineDataset;
+    AUDIT_ANCHOR?: R2Bucket;
   }
 }

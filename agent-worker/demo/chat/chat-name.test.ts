@@ -1,0 +1,19 @@
+import { expect, test, vi } from 'vitest';
+import { chatName } from './chat-name.ts';
+
+const PAGE = 'https://agents.example/chat';
+
+test('the name in the address is taken, and the address left alone', () => {
+  const replaceState = vi.fn();
+  expect(chatName({ href: `${PAGE}?chat=mine` }, { replaceState }, () => 'new')).toBe('mine');
+  expect(replaceState).not.toHaveBeenCalled();
+});
+
+test.for(['', '?chat=', '?chat=a%20b', `?chat=${'x'.repeat(129)}`, '?chat=../counter'])(
+  'without a good one (%s) a new one goes into the address',
+  (query) => {
+    const replaceState = vi.fn();
+    expect(chatName({ href: `${PAGE}${query}` }, { replaceState }, () => 'new')).toBe('new');
+    expect(String(replaceState.mock.calls[0]?.[2])).toBe(`${PAGE}?chat=new`);
+  },
+);

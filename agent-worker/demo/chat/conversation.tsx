@@ -1,0 +1,66 @@
+import type { TicketProvider } from '@agent-ticket/shared/client/ticket-provider.ts';
+import { getAgentMessages, useAgentChat } from '@cloudflare/ai-chat/react';
+import { useAgent } from 'agents/react';
+import { useEffect, useRef } from 'react';
+import { Composer } from './composer.tsx';
+import { Message } from './message.tsx';
+
+/** The stock hooks, with a ticket: for the socket in the options, for the history in a header. */
+export function Conversation({ ticket }: { readonly ticket: TicketProvider }) {
+  const options = ticket.useAgentOptions();
+  const { host, agent: slug, name } = options;
+  const agent = useAgent(options);
+  const { messages, status, error, sendMessage, addToolApprovalResponse, clearHistory, stop } = useAgentChat({
+    agent,
+    // A refusal shows through the socket; here it would tear the page down.
+    getInitialMessages: async () => {
+      const headers = await ticket.headers().catch(() => undefined);
+      return headers === undefined ? [] : getAgentMessages({ host, agent: slug, name, headers });
+    },
+    // The agent has the transcript: it takes nothing but the last question.
+    prepareSendMessagesRequest: ({ messages }) => ({ body: { messages: messages.slice(-1) } }),
+  });
+  const busy = status === 'submitted' || status === 'streaming';
+  const end = useRef<HTMLDivElement>(null);
+  const length = JSON.stringify(messages.at(-1) ?? '').length;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: what grows is what moves the end.
+  useEffect(() => {
+    // Newer browsers answer a promise, which React would take for a way to clean up.
+    end.current?.scrollIntoView({ block: 'end' });
+  }, [messages.length, length]);
+
+  return (
+    <>
+      <div className="bar">
+        <p className="status" role="status">
+          {agent.identified ? (busy ? 'Answering…' : 'Connected') : 'Connecting…'}
+        </p>
+        {messages.length === 0 ? null : (
+          <button type="button" className="plain" onClick={clearHistory}>
+            Clear
+          </button>
+        )}
+      </div>
+      <div className="messages" role="log" aria-label="Conversation">
+        {messages.length === 0 ? (
+          <p className="hint">Ask for the time in Tokyo, the weather in Lisbon, or say “remember …”.</p>
+        ) : null}
+        {messages.map((message, index) => (
+          <Message
+            key={message.id}
+            message={message}
+            isLast={index === messages.length - 1}
+            onAnswer={(id, approved) => addToolApprovalResponse({ id, approved })}
+          />
+        ))}
+        <div className="end" ref={end} />
+      </div>
+      {error === undefined ? null : (
+        <p className="fault" role="alert">
+          That did not work: {error.message}
+        </p>
+      )}
+      <Composer busy={busy} onSend={(text) => sendMessage({ text })} onStop={stop} />
+    </>
+  );
+}

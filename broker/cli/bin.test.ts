@@ -1,0 +1,87 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { signedExport } from './test-export.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+const ONE_PROCESS_MS = 60_000;
+
+let folder: string;
+let keysUrl: string;
+const server = createServer();
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'agent-ticket-cli-'));
+  const { lines, jws, keySet } = await signedExport();
+  await writeFile(`${folder}/good.ndjson`, `${lines.join('\n')}\n`);
+  await writeFile(`${folder}/altered.ndjson`, lines.join('\n').replace('issued', 'denied'));
+  await writeFile(`${folder}/keys.json`, JSON.stringify(keySet));
+  await writeFile(`${folder}/anchor.txt`, jws);
+  server.on('request', (_request, response) => response.end(JSON.stringify(keySet)));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  keysUrl = typeof address === 'object' ? `http://127.0.0.1:${address?.port}/keys` : '';
+});
+afterAll(async () => {
+  server.close();
+  await rm(folder, { recursive: true });
+});
+
+/** Runs it as somebody with a clone does: by npx, which finds the Node of the install before any other. */
+const run = (...args: readonly string[]) =>
+  new Promise<{ code: unknown; out: string; err: string }>((resolve) => {
+    const words = args.map((word) => word.replace('FOLDER', folder).replace('KEYS', keysUrl));
+    execFile('npx', ['--no', '--', 'agent-ticket', ...words], { cwd: ROOT }, (error, out, err) =>
+      resolve({ code: error?.code ?? 0, out, err: err.replaceAll(/^npm warn.*\n/gm, '') }),
+    );
+  });
+
+const GOOD = ['audit', 'verify', 'FOLDER/good.ndjson'];
+
+describe('npx agent-ticket', () => {
+  it.each([
+    ['its usage', ['--help'], 0, 'agent-ticket audit verify <export>'],
+    ['the usage of a command', ['audit', 'verify', '--help'], 0, '--anchor'],
+    ['that an export is good', [...GOOD, '--keys', 'FOLDER/keys.json'], 0, 'content  ok'],
+    [
+      'it with an anchor',
+      [...GOOD, '--keys', 'FOLDER/keys.json', '--anchor', 'FOLDER/anchor.txt'],
+      0,
+      'the anchor shows',
+    ],
+    ['it with keys from a URL, as JSON', [...GOOD, '--keys', 'KEYS', '--json'], 0, '"sound":true'],
+    [
+      'that an export was altered',
+      ['audit', 'verify', 'FOLDER/altered.ndjson', '--keys', 'FOLDER/keys.json'],
+      1,
+      'FAULT',
+    ],
+  ])(
+    'says %s',
+    async (_what, args, code, said) => {
+      expect(await run(...args)).toEqual({ code, out: expect.stringContaining(said), err: '' });
+    },
+    ONE_PROCESS_MS,
+  );
+
+  it.each([
+    ['nothing to do', [], 'Commands are'],
+    ['an option that it does not know', [...GOOD, '--key', 'x'], '--key'],
+    [
+      'an export that is not there',
+      ['audit', 'verify', 'FOLDER/gone', '--keys', 'FOLDER/keys.json'],
+      'ENOENT',
+    ],
+    ['keys that are not there', [...GOOD, '--keys', 'FOLDER/gone'], 'ENOENT'],
+    ['keys from where nobody answers', [...GOOD, '--keys', 'http://127.0.0.1:9/keys'], 'does not answer'],
+  ])(
+    'with %s says what to do on its error output, and ends with 2',
+    async (_what, args, said) => {
+      expect(await run(...args)).toEqual({ code: 2, out: '', err: expect.stringContaining(said) });
+    },
+    ONE_PROCESS_MS,
+  );
+});

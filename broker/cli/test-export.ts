@@ -1,0 +1,26 @@
+import { KeyId } from '@agent-ticket/shared/names.ts';
+import { exportJWK, generateKeyPair } from 'jose';
+import { CHAIN_START, chainOn } from '../src/audit/chain.ts';
+import { signCheckpoint } from '../src/audit/checkpoint.ts';
+import type { KeyMaterial } from '../src/keys/material.ts';
+
+const KID = KeyId.parse('k'.repeat(43));
+
+/** An export of two events under one checkpoint, with the keys that prove it. */
+export async function signedExport() {
+  const pair = await generateKeyPair('ES256', { extractable: true });
+  const publicJwk = { ...(await exportJWK(pair.publicKey)), kid: KID, alg: 'ES256', use: 'sig' };
+  const material: KeyMaterial = { kid: KID, alg: 'ES256', ...pair, publicJwk };
+  const events = [1, 2].map((seq) => ({ seq, type: 'ticket.issued' }));
+  let head = CHAIN_START;
+  for (const event of events) head = await chainOn(head, event);
+  const jws = await signCheckpoint(
+    { iss: 'https://broker.test', iat: 1, n: 1, through: 2, count: 2, previous: CHAIN_START, hash: head },
+    material,
+  );
+  const lines = [
+    ...events.map((event) => JSON.stringify({ event })),
+    JSON.stringify({ checkpoint: { n: 1, jws } }),
+  ];
+  return { lines, jws, keySet: { keys: [publicJwk] } };
+}

@@ -1,0 +1,26 @@
+import { once } from 'node:events';
+import { describeError } from '@agent-ticket/shared/describe-error.ts';
+import { readNodeConfig } from './node/config.ts';
+import { type Log, openBroker } from './node/open-broker.ts';
+
+/** `npm run start:node -w broker`: the broker as one process, until a signal. */
+
+const log: Log = (event) => void process.stdout.write(`${JSON.stringify(event)}\n`);
+
+/** Resolves with the first signal that asks to end. A second one ends at once, as it does by default. */
+const signalled = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
+
+/** What cannot be mended by waiting ends the process: whoever runs it must read why. */
+async function main(): Promise<void> {
+  const broker = await openBroker(readNodeConfig(process.env), log);
+  log({ event: 'started', url: broker.url });
+  await signalled;
+  log({ event: 'stopping' });
+  await broker.stop();
+  log({ event: 'stopped' });
+}
+
+main().catch((error: unknown) => {
+  log({ event: 'not_started', error: error instanceof Error ? error.message : describeError(error) });
+  process.exitCode = 1;
+});

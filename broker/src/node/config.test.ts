@@ -1,0 +1,107 @@
+import { describe, expect, it } from 'vitest';
+import { readNodeConfig } from './config.ts';
+
+const CANARY = 'canary-value';
+const GOOD = {
+  ISSUER: 'https://broker.test',
+  TICKET_AUDIENCE: 'agents.test',
+  AGENT_WORKER_URL: 'https://agents.test',
+  KEK: 'A'.repeat(43),
+  TOKEN_PEPPER: 'A'.repeat(43),
+};
+const OF_A_MACHINE = {
+  PATH: '/usr/bin',
+  HOME: '/root',
+  NODE_ENV: 'production',
+  NODE_OPTIONS: '',
+  npm_config_registry: 'x',
+  HOSTNAME: 'a',
+  CF_INSTANCE_IP: '10.0.0.1',
+  KEY: 'x',
+  TOKEN: 'x',
+  AUTH_TOKEN: 'x',
+  AGENT_NAME: 'x',
+};
+
+const faultOf = (env: Readonly<Record<string, string>>): string => {
+  try {
+    readNodeConfig({ ...GOOD, ...env });
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+  return '';
+};
+
+describe('the configuration on Node', () => {
+  it('is the Workers one with defaults for the rest, in any environment', () => {
+    const { broker, ...rest } = readNodeConfig({ ...OF_A_MACHINE, ...GOOD });
+    expect(broker.issuer).toBe(GOOD.ISSUER);
+    expect(rest).toEqual({
+      control: { url: 'file:control.db', token: undefined },
+      record: { url: 'file:record.db', token: undefined },
+      host: '127.0.0.1',
+      port: 8787,
+      trustedProxies: [],
+    });
+  });
+
+  it.each([
+    ['libsql://db.example.com'],
+    ['https://db.example.com'],
+    ['http://127.0.0.1:8080'],
+    ['file:/var/lib/agent-ticket/control.db'],
+  ])('takes the database %s', (url) => {
+    expect(readNodeConfig({ ...GOOD, CONTROL_DATABASE_URL: url }).control.url).toBe(url);
+  });
+
+  it.each([
+    ['CONTROL_DATABASE_URL', `http://${CANARY}.example`],
+    ['CONTROL_DATABASE_URL', `libsql://db.example?authToken=${CANARY}`],
+    ['CONTROL_DATABASE_URL', `https://user:${CANARY}@db.example`],
+    ['CONTROL_DATABASE_URL', 'file::memory:'],
+    ['CONTROL_DATABASE_URL', ''],
+    ['RECORD_DATABASE_URL', 'file:control.db'],
+    ['RECORD_DATABASE_TOKEN', ''],
+    ['PORT', CANARY],
+    ['PORT', '65536'],
+    ['PORT', '-1'],
+    ['HOST', `${CANARY}/`],
+    ['TRUSTED_PROXIES', CANARY],
+    ['TRUSTED_PROXIES', '10.0.0.0/33'],
+    ['TRUSTED_PROXIES', '10.0.0/8'],
+    ['TRUSTED_PROXIES', '::/129'],
+    ['TRUSTED_PROXIES', '10.0.0.1/8/8'],
+    ['TRUSTED_PROXIES', '::ffff:10.0.0.1'],
+    ['AGENT_WORKER_URL', `https://agents.test/${CANARY}`],
+    ['ISSUER', CANARY],
+  ])('with %s=%s refuses to start, names it and not its value', (name, value) => {
+    const fault = faultOf({ [name]: value });
+    expect(fault).toContain(name);
+    expect(fault).not.toContain(CANARY);
+  });
+
+  it.each([
+    'TRUSTED_PROXY',
+    'ALOWED_ORIGINS',
+    'ALLOWED_ORIGIN',
+    'AUTH0_DOMAINS',
+    'AUTH0_SECRET',
+    'CF_ACCESS_AUDIENCE',
+    'KEK_OLD',
+    'KEY_ROTATION_SECONDS',
+    'CONTROL_DATABASE',
+    'RECORD_DB_URL',
+    'TOKEN_PEPER',
+    'OIDC_ISSUER',
+    'TICKET_AUD',
+  ])('refuses %s, which looks like a setting and is none', (name) => {
+    expect(faultOf({ [name]: CANARY })).toBe(`broker is not configured. ${name}: not a setting of ours`);
+  });
+
+  it('listens on loopback only while everybody is let in', () => {
+    const open = { MODE: 'development', AUTH_MODE: 'none', ISSUER: 'http://127.0.0.1:8787' };
+    expect(faultOf(open)).toBe('');
+    expect(faultOf({ ...open, HOST: '::1' })).toBe('');
+    expect(faultOf({ ...open, HOST: '0.0.0.0' })).toContain('HOST');
+  });
+});

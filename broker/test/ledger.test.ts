@@ -1,0 +1,22 @@
+import { env } from 'cloudflare:workers';
+import { expect } from 'vitest';
+import { ledgerOf } from '../src/ledger/object.ts';
+import { eventually, NOW, setClock } from './clock.ts';
+import { describeLedger } from './ledger-cases.ts';
+import { delivered, eventsWith, inLedger, ringAlarms } from './record.ts';
+
+describeLedger(async () => ({
+  ledger: ledgerOf(env.LEDGER),
+  startsAt: NOW * 1000,
+  setClock: (ms) => setClock(ms / 1000 - NOW),
+  eventsOf: async (principal) => {
+    await delivered();
+    return eventsWith('user_id', principal);
+  },
+  counted: async () => (await inLedger('SELECT key FROM rate_windows')).map(({ key }) => String(key)),
+  minute: () =>
+    eventually(async () => {
+      await ringAlarms();
+      expect(await inLedger('SELECT key FROM rate_windows')).toEqual([]);
+    }),
+}));

@@ -1,0 +1,33 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openControl, openRecord } from '@agent-ticket/drizzle/open-libsql.ts';
+import { afterAll } from 'vitest';
+
+/** Last in, first out, when the tests of a file are over. Registered once: a hook that a test registers is not run. */
+const undoing: (() => void | Promise<void>)[] = [];
+afterAll(async () => {
+  for (const undo of undoing.splice(0).reverse()) await undo();
+});
+
+/** Has something undone when the tests of the file are over. */
+export const atEnd = (undo: () => void | Promise<void>): void => {
+  undoing.push(undo);
+};
+
+/** A folder that is gone at the end. */
+export async function makeFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'agent-ticket-broker-'));
+  atEnd(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** Both databases as files of a folder, closed before it goes. */
+export async function openFiles() {
+  const folder = await makeFolder();
+  const control = await openControl(`file:${folder}/control.db`);
+  atEnd(() => control.close());
+  const record = await openRecord(`file:${folder}/record.db`);
+  atEnd(() => record.close());
+  return { folder, control, record };
+}

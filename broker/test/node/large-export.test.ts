@@ -1,0 +1,132 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { signingKeyQueries } from '@agent-ticket/drizzle/control/signing-keys.ts';
+import { openControl, openRecord } from '@agent-ticket/drizzle/open-libsql.ts';
+import { checkpointQueries } from '@agent-ticket/drizzle/record/audit-checkpoints.ts';
+import { auditLogQueries } from '@agent-ticket/drizzle/record/audit-log.ts';
+import { auditEvents } from '@agent-ticket/drizzle/record/schema.ts';
+import { readKeySet } from '@agent-ticket/shared/key-set.ts';
+import { expect, it } from 'vitest';
+import { exportAudit } from '../../src/audit/export.ts';
+import { sealAudit } from '../../src/audit/sealer.ts';
+import { verifyExport } from '../../src/audit/verify.ts';
+import { createKeyring } from '../../src/keys/keyring.ts';
+import { DEFAULT_SCHEDULE } from '../../src/keys/schedule.ts';
+import { NOW } from './stand.ts';
+
+/** A million takes minutes; `AUDIT_ROWS=1000000` for who wants to see it. */
+const ROWS = Number(process.env.AUDIT_ROWS ?? 20_000);
+const PAGE = 500;
+
+const eventOf = (n: number): typeof auditEvents.$inferInsert => {
+  const tail = String(n).padStart(12, '0');
+  return {
+    eventId: `00000000-0000-4000-8000-${tail}`,
+    at: NOW * 1000 + n,
+    type: 'ticket.issued',
+    outcome: 'success',
+    userId: `token:${n % 97}`,
+    agentSlug: 'counter',
+    instanceId: `room-${n % 31}`,
+    jti: `10000000-0000-4000-8000-${tail}`,
+    ipAddress: '192.0.2.1',
+    userAgent: 'a program',
+    details: { role: 'viewer' },
+  };
+};
+
+async function largeLog() {
+  const folder = await mkdtemp(join(tmpdir(), 'agent-ticket-export-'));
+  const [control, record] = [
+    await openControl(`file:${folder}/control.db`),
+    await openRecord(`file:${folder}/record.db`),
+  ];
+  const close = async () => {
+    control.close();
+    record.close();
+    await rm(folder, { recursive: true });
+  };
+  for (let from = 0; from < ROWS; from += PAGE) {
+    const rows = Array.from({ length: Math.min(PAGE, ROWS - from) }, (_, index) => eventOf(from + index + 1));
+    await record.db.insert(auditEvents).values(rows);
+  }
+  const auditKeyring = createKeyring({
+    keys: signingKeyQueries(control.db),
+    purpose: 'audit',
+    schedule: DEFAULT_SCHEDULE,
+    keyEncryptionKey: new Uint8Array(32).fill(7),
+    randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
+    randomId: () => crypto.randomUUID(),
+    announce: async () => {},
+  });
+  const ports = { auditLog: auditLogQueries(record.db), checkpoints: checkpointQueries(record.db) };
+  const sealer = { ...ports, issuer: 'https://broker.test', auditKeyring, log: () => {} };
+  let minute = 0;
+  for (let through = -1; through < ROWS; minute += 1)
+    through = (await sealAudit(sealer, (NOW + 60 * minute) * 1000))?.through ?? ROWS;
+  const jwks = (await auditKeyring.published(NOW * 1000)).map(({ material }) => material.publicJwk);
+  const keys = await readKeySet(new TextEncoder().encode(JSON.stringify({ keys: jwks })), ['ES256']);
+  return { ports, keys: keys ?? new Map(), checkpoints: minute, close };
+}
+
+it('an export of a large log holds two pages at most, breaks off, goes on, and is sound as a whole', {
+  timeout: 900_000,
+}, async () => {
+  const { ports, keys, checkpoints, close } = await largeLog();
+  /** Rows that were read and that the reader has not got yet. */
+  let [inFlight, most, largest] = [0, 0, 0];
+  const counted = {
+    ...ports,
+    auditLog: {
+      ...ports.auditLog,
+      arrivals: async (after: number, limit: number) => {
+        const rows = await ports.auditLog.arrivals(after, limit);
+        inFlight += rows.length;
+        most = Math.max(most, inFlight);
+        return rows;
+      },
+    },
+  };
+
+  async function* lines(after: number, limit: number) {
+    let rest = '';
+    let seen = 0;
+    const decoder = new TextDecoder();
+    for await (const chunk of exportAudit(counted, after)) {
+      const texts = (rest + decoder.decode(chunk, { stream: true })).split('\n');
+      rest = texts.pop() ?? '';
+      largest = Math.max(largest, texts.length);
+      inFlight -= texts.filter((text) => text.startsWith('{"event"')).length;
+      for (const text of texts) {
+        if (seen >= limit) return;
+        seen += 1;
+        yield text;
+      }
+    }
+  }
+  let last = 0;
+  /** As a client does: until the connection breaks, then on after the last event that arrived. */
+  async function* resumed() {
+    for (const limit of [Math.floor(ROWS / 3), Math.floor(ROWS / 3), Number.POSITIVE_INFINITY]) {
+      inFlight = 0;
+      for await (const line of lines(last, limit)) {
+        last = Number(/^\{"event":\{"seq":(\d+)/.exec(line)?.[1] ?? last);
+        yield line;
+      }
+    }
+  }
+
+  expect(await verifyExport(resumed(), keys)).toMatchObject({
+    events: ROWS,
+    content: [],
+    order: [],
+    gaps: [],
+    begins: 1,
+    tail: { faults: [], provenThrough: ROWS, unproven: 0 },
+  });
+  expect(last).toBe(ROWS);
+  expect(most).toBeLessThanOrEqual(2 * PAGE);
+  expect(largest).toBeLessThanOrEqual(PAGE + checkpoints + 1);
+  await close();
+});

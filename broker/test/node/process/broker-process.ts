@@ -1,0 +1,97 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { policyQueries } from '@agent-ticket/drizzle/control/policy.ts';
+import { openControl, openRecord } from '@agent-ticket/drizzle/open-libsql.ts';
+import { auditLogQueries } from '@agent-ticket/drizzle/record/audit-log.ts';
+import { base64url } from 'jose';
+import { atEnd, makeFolder } from '../folder.ts';
+import { insertServiceToken, type ServiceToken, type TokenWish } from '../service-token.ts';
+import { basic, SETTINGS } from '../stand.ts';
+
+const ENTRY = join(import.meta.dirname, '../../../src/node.ts');
+
+type Settings = Readonly<Record<string, string>>;
+
+export interface BrokerProcess {
+  readonly url: string;
+  /** What it wrote, one event a line. */
+  readonly lines: readonly string[];
+  signal(signal: NodeJS.Signals): void;
+  /** Code and signal that it ended with. */
+  readonly ended: Promise<readonly [number | null, NodeJS.Signals | null]>;
+}
+
+/** The settings of a broker on two files of one folder, on a port of its own. */
+export const settingsIn = (folder: string, more: Settings = {}): Settings => ({
+  ...SETTINGS,
+  CONTROL_DATABASE_URL: `file:${folder}/control.db`,
+  RECORD_DATABASE_URL: `file:${folder}/record.db`,
+  PORT: '0',
+  ...more,
+});
+
+/** The broker as `npm run start:node -w broker` starts it; killed at the end if it is still there. */
+export function spawnBroker(settings: Settings) {
+  const child = spawn(process.execPath, [ENTRY], {
+    env: { PATH: process.env.PATH, ...settings },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  atEnd(() => {
+    child.kill('SIGKILL');
+  });
+  const lines: string[] = [];
+  const said = createInterface({ input: child.stdout });
+  said.on('line', (line) => lines.push(line));
+  const ended = once(child, 'close').then(([code, signal]) => [code, signal] as const);
+  return { lines, said, ended, signal: (signal: NodeJS.Signals) => void child.kill(signal) };
+}
+
+/** Rejects with what it said when it does not start. */
+export async function startBroker(settings: Settings): Promise<BrokerProcess> {
+  const { lines, said, ended, signal } = spawnBroker(settings);
+  await Promise.race([once(said, 'line'), ended]);
+  const first: unknown = JSON.parse(lines[0] ?? 'null');
+  if (typeof first !== 'object' || first === null || !('url' in first) || typeof first.url !== 'string')
+    throw new Error(`not started: ${lines.join(' ')}`);
+  return { url: first.url, lines, signal, ended };
+}
+
+/** A folder with both databases made, and a service token in them. */
+export async function newHome(wish: TokenWish = {}): Promise<{ folder: string; token: ServiceToken }> {
+  const folder = await makeFolder();
+  (await openRecord(`file:${folder}/record.db`)).close();
+  const control = await openControl(`file:${folder}/control.db`);
+  const pepper = new Uint8Array(base64url.decode(SETTINGS.TOKEN_PEPPER));
+  const token = await insertServiceToken(control.db, pepper, wish);
+  await policyQueries(control.db).insertGrant({
+    id: crypto.randomUUID(),
+    subject: `token:${token.id}`,
+    agentSlug: 'counter',
+    instanceId: '*',
+    role: 'admin',
+    reason: 'test',
+    createdBy: 'test',
+    createdAt: 0,
+  });
+  control.close();
+  return { folder, token };
+}
+
+export const mintAt = (url: string, token: ServiceToken, headers: Settings = {}): Promise<Response> =>
+  fetch(`${url}/tickets`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...basic(token.clientId, token.clientSecret), ...headers },
+    body: JSON.stringify({ agent: 'counter' }),
+  });
+
+/** Everything in the log of a folder, in order of arrival, read by a process of its own. */
+export async function eventsIn(folder: string) {
+  const record = await openRecord(`file:${folder}/record.db`);
+  try {
+    return await auditLogQueries(record.db).arrivals(0, 100_000);
+  } finally {
+    record.close();
+  }
+}

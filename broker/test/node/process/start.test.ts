@@ -1,0 +1,127 @@
+import { writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { connect } from 'node:net';
+import { describe, expect, it } from 'vitest';
+import { atEnd } from '../folder.ts';
+import { eventsIn, mintAt, newHome, settingsIn, spawnBroker, startBroker } from './broker-process.ts';
+
+const refusalOf = async (settings: Readonly<Record<string, string>>) => {
+  const { lines, ended } = spawnBroker(settings);
+  const [code] = await ended;
+  return { code, text: lines.join('\n') };
+};
+
+describe('a start', () => {
+  it.each([
+    ['an unknown setting', { TRUSTED_PROXY: '10.0.0.1' }, 'TRUSTED_PROXY: not a setting of ours'],
+    ['a missing setting', { ISSUER: '' }, 'ISSUER'],
+    ['another KEK than before', { KEK: 'B'.repeat(42).concat('A') }, 'KEK: there are ticket keys'],
+    [
+      'a database in no folder',
+      { RECORD_DATABASE_URL: 'file:/nowhere/at/all/record.db' },
+      'RECORD_DATABASE_URL',
+    ],
+  ])('with %s is refused, and says which', async (_what, more, said) => {
+    const { folder } = await newHome();
+    const good = await startBroker(settingsIn(folder));
+    good.signal('SIGTERM');
+    await good.ended;
+    const { code, text } = await refusalOf(settingsIn(folder, more));
+    expect([code, text]).toEqual([1, expect.stringContaining(said)]);
+    expect(text).toContain('"event":"not_started"');
+  });
+
+  it('with a database that is none is refused, and the file stays as it is', async () => {
+    const { folder } = await newHome();
+    await writeFile(`${folder}/broken.db`, 'this is no database, '.repeat(100));
+    const settings = settingsIn(folder, { CONTROL_DATABASE_URL: `file:${folder}/broken.db` });
+    const { code, text } = await refusalOf(settings);
+    expect([code, text]).toEqual([1, expect.stringContaining('CONTROL_DATABASE_URL')]);
+  });
+
+  it('on a port that is taken is refused, and says so', async () => {
+    const other = createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => other.once('listening', resolve));
+    atEnd(() => void other.close());
+    const address = other.address();
+    if (address === null || typeof address === 'string') throw new Error('no port');
+    const { folder } = await newHome();
+    const { code, text } = await refusalOf(settingsIn(folder, { PORT: String(address.port) }));
+    expect([code, text]).toEqual([1, expect.stringContaining('HOST, PORT')]);
+  });
+});
+
+describe('a stop', () => {
+  it.each(['SIGTERM', 'SIGINT'] as const)(
+    'by %s answers what is under way, and leaves everything in the files',
+    async (signal) => {
+      const { folder, token } = await newHome();
+      const broker = await startBroker(settingsIn(folder));
+      const answers = Array.from({ length: 20 }, () => mintAt(broker.url, token));
+      await answers[0];
+      broker.signal(signal);
+      const settled = await Promise.allSettled(answers);
+      expect(await broker.ended).toEqual([0, null]);
+      const minted = settled.filter((one) => one.status === 'fulfilled' && one.value.status === 201);
+      const issued = (await eventsIn(folder)).filter(({ type }) => type === 'ticket.issued');
+      expect(issued.length).toBeGreaterThanOrEqual(minted.length);
+      expect(broker.lines.at(-1)).toContain('stopped');
+    },
+  );
+});
+
+describe('the address of a caller', () => {
+  it.each([
+    ['is the socket’s, whatever headers say', {}, '127.0.0.1'],
+    [
+      'is what a trusted proxy says, and never the edge header',
+      { TRUSTED_PROXIES: '127.0.0.0/8' },
+      '198.51.100.7',
+    ],
+  ])('%s', async (_what, more, address) => {
+    const { folder, token } = await newHome();
+    const broker = await startBroker(settingsIn(folder, more));
+    const spoofed = { 'cf-connecting-ip': '203.0.113.1', 'x-forwarded-for': '203.0.113.2, 198.51.100.7' };
+    expect((await mintAt(broker.url, token, spoofed)).status).toBe(201);
+    const issued = (await eventsIn(folder)).find(({ type }) => type === 'ticket.issued');
+    expect(issued?.ipAddress).toBe(address);
+  });
+});
+
+describe('a request that is too much', () => {
+  it.each([
+    ['headers of 20 KiB', `GET /healthz HTTP/1.1\r\nhost: a\r\nx: ${'x'.repeat(20_000)}\r\n\r\n`, 431],
+    ['a path that is none', 'GET \\ HTTP/1.1\r\nhost: a\r\n\r\n', 400],
+    ['a host that is none', 'GET /healthz HTTP/1.1\r\nhost: a/b@c\r\n\r\n', 400],
+    ['half a method', 'GE', 0],
+  ])('(%s) is refused, and the broker serves on', async (_what, bytes, status) => {
+    const { folder } = await newHome();
+    const broker = await startBroker(settingsIn(folder));
+    const { port, hostname } = new URL(broker.url);
+    const socket = connect(Number(port), hostname);
+    atEnd(() => void socket.destroy());
+    socket.write(bytes);
+    if (status > 0) {
+      const answer = await new Promise<string>((resolve) =>
+        socket.once('data', (data) => resolve(String(data))),
+      );
+      expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+    }
+    expect((await fetch(`${broker.url}/healthz`)).status).toBe(200);
+  });
+
+  it('(a body of 17 KiB) is a 413, also without a length', async () => {
+    const { folder } = await newHome();
+    const broker = await startBroker(settingsIn(folder));
+    const send = (body: BodyInit) =>
+      fetch(`${broker.url}/tickets`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body,
+        duplex: 'half',
+      } as RequestInit);
+    const big = JSON.stringify({ agent: 'x'.repeat(17 * 1024) });
+    expect((await send(big)).status).toBe(413);
+    expect((await send(new Blob([big]).stream())).status).toBe(413);
+  });
+});

@@ -1,0 +1,81 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { readConfig } from '../../src/config.ts';
+import { purgeSessions } from '../../src/session-retention.ts';
+import { idOf, type Office, openOffice, type Person, ROOT } from './admin/office.ts';
+import { bodyOf } from './answers.ts';
+import { NOW, SETTINGS } from './stand.ts';
+
+let office: Office;
+const ALICE: Person = { sub: 'alice' };
+const BOB: Person = { sub: 'bob' };
+const DAY = 86_400_000;
+const now = NOW * 1000;
+
+beforeEach(async () => {
+  office = await openOffice();
+});
+
+const listed = async () => {
+  const body = await bodyOf(await office.call(ROOT, 'GET', '/admin/agents/sessions'));
+  return Array.isArray(body.items) ? body.items.map(({ id }) => id) : [];
+};
+const ended = (daysAgo: number) => ({
+  principal: idOf(ALICE),
+  startedAt: now - (daysAgo + 1) * DAY,
+  endedAt: now - daysAgo * DAY,
+  endReason: 'client_closed',
+});
+
+describe('retention', () => {
+  it('deletes sessions so long after their end, and never a live one', async () => {
+    await office.openSession(ended(401));
+    const kept = await office.openSession(ended(399));
+    const live = await office.openSession({ principal: idOf(ALICE), startedAt: now - 900 * DAY });
+    const gone = await Promise.all([purgeSessions(office.ports, now), purgeSessions(office.ports, now)]);
+    expect(gone.reduce((a, b) => a + b)).toBe(1);
+    expect(await listed()).toEqual([kept, live]);
+  });
+
+  it('deletes in batches of a bounded size, and no more than so many a run', async () => {
+    const limits: number[] = [];
+    const purge = async (_before: number, limit: number) => {
+      limits.push(limit);
+      return limit;
+    };
+    const none = { purge: async () => 0 };
+    expect(await purgeSessions({ ...office.ports, sessions: { purge }, invocations: none }, now)).toBe(
+      10_000,
+    );
+    expect(new Set(limits)).toEqual(new Set([500]));
+  });
+
+  it('does not free an instance whose owner’s sessions it deleted', async () => {
+    expect(await office.mint(ALICE, 'diary', 'room')).toBe(201);
+    await office.openSession({
+      principal: idOf(ALICE),
+      agent: 'diary',
+      instance: 'room',
+      startedAt: now,
+      endedAt: now + 1,
+      endReason: 'client_closed',
+    });
+    const later = NOW + 401 * 86_400;
+    office.stand.clock.now = later;
+    const bob = { ...BOB, iat: later - 60, exp: later + 3_600 };
+    expect(await purgeSessions(office.ports, later * 1000)).toBe(1);
+    expect(await office.mint(bob, 'diary', 'room')).toBe(403);
+    expect(await office.ports.grants.ownersEver('diary', 'room')).toMatchObject([{ subject: idOf(ALICE) }]);
+  });
+
+  it('of invocations is no longer than that of the sessions that they belong to', () => {
+    expect(() => readConfig({ ...SETTINGS, SESSION_RETENTION_DAYS: '30' })).toThrow(
+      'INVOCATION_RETENTION_DAYS',
+    );
+    expect(
+      readConfig({ ...SETTINGS, SESSION_RETENTION_DAYS: '30', INVOCATION_RETENTION_DAYS: '7' }),
+    ).toMatchObject({
+      sessionRetentionMs: 30 * DAY,
+      invocationRetentionMs: 7 * DAY,
+    });
+  });
+});

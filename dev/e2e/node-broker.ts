@@ -1,0 +1,96 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openControl } from '@agent-ticket/drizzle/open-libsql.ts';
+import { ROOT } from '../quiet-environment.ts';
+import { migrate } from '../start/migrate.ts';
+import { type DevSecrets, makeSecrets } from '../start/secrets.ts';
+import { seed } from '../start/seed.ts';
+import { TICKET_AUDIENCE } from '../start/stack.ts';
+import { startWorkers } from '../start/workers.ts';
+import { freePorts } from './free-ports.ts';
+
+/** A broker on Node with files of its own, and an agent worker that knows it by HTTP only. */
+export interface NodeStack {
+  readonly broker: string;
+  readonly agentWorker: string;
+  readonly secrets: DevSecrets;
+  /** Ends the broker as an operator does, does something, and starts it again on the same files. */
+  whileDown<T>(work: () => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+export async function startNodeStack(): Promise<NodeStack> {
+  const folder = await mkdtemp(join(tmpdir(), 'agent-ticket-node-'));
+  const ports = await freePorts();
+  const broker = `http://127.0.0.1:${ports.broker}`;
+  const agentWorker = `http://127.0.0.1:${ports.agentWorker}`;
+  const secrets = makeSecrets();
+  const common = { ISSUER: broker, TICKET_AUDIENCE, ALLOWED_ORIGINS: agentWorker, MODE: 'development' };
+
+  const files = `file:${folder}/control.db`;
+  const control = await openControl(files);
+  await seed(control.db, secrets, Date.now());
+  control.close();
+
+  const start = () =>
+    startBroker({
+      ...common,
+      AGENT_WORKER_URL: agentWorker,
+      KEK: secrets.keyEncryptionKey,
+      TOKEN_PEPPER: secrets.tokenPepper,
+      CONTROL_DATABASE_URL: files,
+      RECORD_DATABASE_URL: `file:${folder}/record.db`,
+      PORT: String(ports.broker),
+    });
+  let running = await start();
+  const workers = await startWorkers({
+    onLog: () => {},
+    workers: [
+      {
+        name: 'agent-worker',
+        port: ports.agentWorker,
+        isAlone: true,
+        settings: { ...common, BROKER_JWKS_URL: `${broker}/.well-known/jwks.json` },
+      },
+    ],
+  });
+  await migrate(await workers.getD1Database('RECORD', 'agent-worker'), 'record');
+  return {
+    broker,
+    agentWorker,
+    secrets,
+    async whileDown(work) {
+      await running.stop();
+      try {
+        return await work();
+      } finally {
+        running = await start();
+      }
+    },
+    async close() {
+      await Promise.all([running.stop(), workers.dispose()]);
+      await rm(folder, { recursive: true });
+    },
+  };
+}
+
+/** As `npm run start:node -w broker` does. Resolves when it listens, rejects with what it said when it ends before. */
+async function startBroker(settings: Readonly<Record<string, string>>): Promise<{ stop(): Promise<void> }> {
+  const child = spawn(process.execPath, [`${ROOT}broker/src/node.ts`], {
+    env: { PATH: process.env.PATH, ...settings },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const ended = once(child, 'close');
+  const [said] = await Promise.race([once(child.stdout, 'data'), ended]);
+  if (!String(said).includes('"event":"started"')) throw new Error(`the broker did not start: ${said}`);
+  child.stdout.resume();
+  return {
+    async stop() {
+      child.kill('SIGTERM');
+      await ended;
+    },
+  };
+}

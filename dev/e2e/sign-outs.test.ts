@@ -1,0 +1,97 @@
+import { sealCookie } from '@agent-ticket/broker/src/auth0-session/cookie.ts';
+import type { AgentClient } from 'agents/client';
+import { expect, inject, it } from 'vitest';
+import * as z from 'zod';
+import { post } from './broker.ts';
+import { Browser } from './browser.ts';
+import { eventually } from './eventually.ts';
+import { sessionsOf } from './look.ts';
+import { connected } from './sockets.ts';
+
+const Minted = z.object({ ticket: z.string(), session_expires_at: z.iso.datetime() });
+
+/** A person's ticket by the session cookie, as a page of the broker's own origin asks for it. */
+async function mintBy(cookie: string, instance: string) {
+  const { broker } = inject('stack');
+  const headers = { cookie, origin: new URL(broker).origin };
+  const answer = await post(`${broker}/tickets`, headers, { agent: 'counter', instance });
+  expect(answer.status).toBe(201);
+  return Minted.parse(await answer.json());
+}
+
+async function signedIn(name: string): Promise<Browser> {
+  const browser = new Browser();
+  await browser.follow(`${inject('stack').broker}/auth/login?login_hint=${name}&return_to=/me`);
+  return browser;
+}
+
+/** The stock client on an instance by somebody's session, known to the record database. */
+async function clientOf(browser: Browser, instance: string): Promise<AgentClient> {
+  const { ticket } = await mintBy(browser.cookies(inject('stack').broker), instance);
+  const client = await connected('counter', instance, { query: { ticket } });
+  await eventually(async () => expect(await sessionsOf('counter', instance)).toHaveLength(1));
+  return client;
+}
+
+/** How the server ended a client's socket. */
+const endOf = (client: AgentClient): Promise<{ code: number; reason: string }> =>
+  new Promise((resolve) => {
+    client.addEventListener('close', ({ code, reason }) => resolve({ code, reason }));
+  });
+
+const TERMINATED = { code: 4003, reason: 'forbidden' };
+
+it('a logout at the broker ends every socket of the person, and nobody else’s', async () => {
+  const [bob, dev] = [await signedIn('bob'), await signedIn('dev')];
+  const [one, two, other] = [
+    await clientOf(bob, 'logout-one'),
+    await clientOf(bob, 'logout-two'),
+    await clientOf(dev, 'logout-other'),
+  ];
+  const ends = [endOf(one), endOf(two)];
+  await bob.get(`${inject('stack').broker}/auth/logout`);
+  expect(await Promise.all(ends)).toEqual([TERMINATED, TERMINATED]);
+  expect(await other.call('whoami')).toMatchObject({ principal: 'auth0:dev-tenant.auth.test:auth0|dev' });
+  expect((await dev.get(`${inject('stack').broker}/me`)).status).toBe(200);
+});
+
+it('a sign-out at the tenant ends session and sockets here, by its back-channel', async () => {
+  const { broker, identityProvider } = inject('stack');
+  const alice = await signedIn('alice');
+  const client = await clientOf(alice, 'back-channel');
+  const end = endOf(client);
+
+  // What the person does at the tenant; the broker hears of it from the tenant alone.
+  const form = await (await alice.get(`${identityProvider}/oidc/logout`)).text();
+  const [, action = ''] = /action="([^"]+)"/.exec(form) ?? [];
+  const [, xsrf = ''] = /name="xsrf" value="([^"]+)"/.exec(form) ?? [];
+  await alice.get(new URL(action, identityProvider).href, { xsrf, logout: 'yes' });
+
+  expect(await end).toEqual(TERMINATED);
+  expect((await alice.get(`${broker}/me`)).status).toBe(401);
+});
+
+it('a session that expires takes its socket with it, and mints nothing afterwards', async () => {
+  const { broker } = inject('stack');
+  const createdAt = Math.floor(Date.now() / 1000);
+  const exp = createdAt + 12;
+  // As a stock auth0-hono application on the broker's host would have left it.
+  const session = {
+    user: { sub: 'auth0|vera' },
+    internal: { sid: 'short', createdAt },
+    exp,
+  };
+  const value = await sealCookie(session, {
+    name: 'appSession',
+    secret: inject('place').keyEncryptionKey,
+    kid: crypto.randomUUID(),
+  });
+  const cookie = `appSession.0=${value}`;
+  const { ticket, session_expires_at } = await mintBy(cookie, 'short-session');
+  expect(Date.parse(session_expires_at)).toBe(exp * 1000);
+  const client = await connected('counter', 'short-session', { query: { ticket } });
+  const end = await endOf(client);
+  client.close();
+  expect(end).toEqual({ code: 3000, reason: 'session_expired' });
+  expect((await fetch(`${broker}/me`, { headers: { cookie } })).status).toBe(401);
+});

@@ -1,0 +1,60 @@
+import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
+import { lt, sql } from 'drizzle-orm';
+import { insertEvent, insertEventWhen } from './audit-events.ts';
+import type { RecordDatabase } from './database.ts';
+import { rateWindows } from './schema.ts';
+
+export interface CountedEvents {
+  readonly key: string;
+  /** Events per window. */
+  readonly limit: number;
+  /** Written if the limit lets it pass. */
+  readonly event?: AuditEvent | undefined;
+  /** Written instead when it does not, once a window: a flood buys one row, not one a request. */
+  readonly overLimit?: AuditEvent | undefined;
+}
+
+/** Counters and audit events in one write, for brokers that have no ledger object. Times in ms. */
+export function rateQueries(db: RecordDatabase) {
+  return {
+    /**
+     * Counts one event, the refused ones too, and writes what the count lets pass, all or nothing. Answers the window
+     * it fell into, which starts with the first event after the last one ended.
+     */
+    async count(
+      { key, limit, event, overLimit }: CountedEvents,
+      now: number,
+      windowMs: number,
+    ): Promise<{ startedAt: number; count: number }> {
+      const isOver = sql`${rateWindows.startedAt} <= ${now - windowMs}`;
+      const counted = sql`(SELECT ${rateWindows.count} FROM ${rateWindows} WHERE ${rateWindows.key} = ${key})`;
+      const [[window]] = await db.batch([
+        db
+          .insert(rateWindows)
+          .values({ key, startedAt: now, count: 1 })
+          .onConflictDoUpdate({
+            target: rateWindows.key,
+            set: {
+              count: sql`CASE WHEN ${isOver} THEN 1 ELSE ${rateWindows.count} + 1 END`,
+              startedAt: sql`CASE WHEN ${isOver} THEN ${now} ELSE ${rateWindows.startedAt} END`,
+            },
+          })
+          .returning({ startedAt: rateWindows.startedAt, count: rateWindows.count }),
+        ...(event === undefined ? [] : [insertEventWhen(db, event, sql`${counted} <= ${limit}`)]),
+        ...(overLimit === undefined ? [] : [insertEventWhen(db, overLimit, sql`${counted} = ${limit + 1}`)]),
+      ]);
+      if (window === undefined) throw new Error('a counted event has no window');
+      return window;
+    },
+
+    /** Writes an event of somebody without a limit: nothing is counted and no counter is touched. */
+    async write(event: AuditEvent): Promise<void> {
+      await insertEvent(db, event);
+    },
+
+    /** Forgets windows that started before a moment. */
+    async purge(startedBefore: number): Promise<void> {
+      await db.delete(rateWindows).where(lt(rateWindows.startedAt, startedBefore));
+    },
+  };
+}

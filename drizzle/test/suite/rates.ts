@@ -1,0 +1,107 @@
+import { asc } from 'drizzle-orm';
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { RecordDatabase } from '../../record/database.ts';
+import { rateQueries } from '../../record/rates.ts';
+import { auditEvents, rateWindows } from '../../record/schema.ts';
+import type { OpenDatabases } from './databases.ts';
+import { auditEvent, MINUTE, NOW, uuidOf } from './rows.ts';
+
+export function describeRates(open: OpenDatabases): void {
+  describe('rate windows of the record database', () => {
+    let record: RecordDatabase;
+    beforeEach(async () => {
+      ({ record } = await open());
+    });
+    const count = (key: string, now: number) => rateQueries(record).count({ key, limit: 100 }, now, MINUTE);
+    const types = async () => {
+      const rows = await record.select().from(auditEvents).orderBy(asc(auditEvents.seq));
+      return rows.map(({ type }) => type);
+    };
+    /** One try of somebody with a limit of two. */
+    const tryOf = (name: number, now = NOW) =>
+      rateQueries(record).count(
+        {
+          key: 'alice',
+          limit: 2,
+          event: auditEvent({ eventId: uuidOf(name) }),
+          overLimit: auditEvent({ eventId: uuidOf(name), type: 'rate.limited', outcome: 'denied' }),
+        },
+        now,
+        MINUTE,
+      );
+
+    it('start with the first event and last a minute to the millisecond', async () => {
+      expect(await count('alice', NOW)).toEqual({ startedAt: NOW, count: 1 });
+      expect(await count('alice', NOW + MINUTE - 1)).toEqual({ startedAt: NOW, count: 2 });
+      expect(await count('alice', NOW + MINUTE)).toEqual({ startedAt: NOW + MINUTE, count: 1 });
+    });
+
+    it('start after a pause with the event that ends it, not on a grid', async () => {
+      await count('alice', NOW);
+      const late = NOW + 7 * MINUTE + 123;
+      expect(await count('alice', late)).toEqual({ startedAt: late, count: 1 });
+    });
+
+    it('count on when the clock goes back', async () => {
+      await count('alice', NOW);
+      expect(await count('alice', NOW - 5 * MINUTE)).toEqual({ startedAt: NOW, count: 2 });
+    });
+
+    it('count each key by itself', async () => {
+      const counts = [];
+      for (const key of ['alice', 'bob', 'alice', 'ALICE', '']) counts.push((await count(key, NOW)).count);
+      expect(counts).toEqual([1, 1, 2, 1, 1]);
+    });
+
+    it('count exactly when 200 events come at once', async () => {
+      const windows = await Promise.all(Array.from({ length: 200 }, () => count('alice', NOW)));
+      expect(windows.map((window) => window.count).sort((a, b) => a - b)).toEqual(
+        Array.from({ length: 200 }, (_, index) => index + 1),
+      );
+    });
+
+    it('let as many events into the log as the limit says, then one that tells of the flood', async () => {
+      for (let name = 1; name <= 9; name += 1) await tryOf(name);
+      expect(await types()).toEqual(['ticket.issued', 'ticket.issued', 'rate.limited']);
+      await tryOf(10, NOW + MINUTE);
+      expect(await types()).toEqual(['ticket.issued', 'ticket.issued', 'rate.limited', 'ticket.issued']);
+    });
+
+    it('write an event with every member, as one that is written alone', async () => {
+      const event = auditEvent({
+        details: { text: 'a "b" ü', tries: 2, clean: false },
+        principal: undefined,
+      });
+      await rateQueries(record).write(event);
+      const [alone] = await record.select().from(auditEvents);
+      await record.delete(auditEvents);
+      await rateQueries(record).count({ key: 'alice', limit: 1, event }, NOW, MINUTE);
+      expect(await record.select().from(auditEvents)).toEqual([alone]);
+    });
+
+    it('count nothing when the event cannot be written, and write none that cannot be counted', async () => {
+      const broken = auditEvent({ at: Number.NaN });
+      await expect(
+        rateQueries(record).count({ key: 'alice', limit: 1, event: broken }, NOW, MINUTE),
+      ).rejects.toThrow();
+      await expect(
+        rateQueries(record).count({ key: 'alice', limit: 1, event: auditEvent() }, Number.NaN, MINUTE),
+      ).rejects.toThrow();
+      expect(await record.select().from(rateWindows)).toEqual([]);
+      expect(await types()).toEqual([]);
+    });
+
+    it('are not touched by who has no limit', async () => {
+      await rateQueries(record).write(auditEvent());
+      expect(await record.select().from(rateWindows)).toEqual([]);
+      expect(await types()).toEqual(['ticket.issued']);
+    });
+
+    it('are forgotten when they started before a moment, and kept when they started at it', async () => {
+      await count('before', NOW - 1);
+      await count('at', NOW);
+      await rateQueries(record).purge(NOW);
+      expect((await record.select().from(rateWindows)).map(({ key }) => key)).toEqual(['at']);
+    });
+  });
+}
