@@ -97,6 +97,8 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
     readonly #agent = takeEntries(this);
     #isReconciled = false;
     #destroying: Promise<void> | undefined;
+    /** When the broker was asked to delete this object, in ms by its clock; 0: it was not. */
+    #destroyedBy = 0;
 
     constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
       super(ctx, env);
@@ -223,8 +225,14 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
 
     /** Carries out an order of the broker, which the worker has verified. */
     async #obey(order: ControlOrder): Promise<Response> {
+      const destroys = order.cmd.op === 'destroy';
+      // Repeated, it means what it meant at first: what came to be since is not what the owner deleted.
+      if (destroys && this.#keeper.isDestroyedSince(order.before)) return Response.json({ closed: 0 });
       const closed = this.#keeper.order(order);
-      if (order.cmd.op === 'destroy') await this.destroy();
+      if (destroys) {
+        this.#destroyedBy = order.before;
+        await this.destroy();
+      }
       return Response.json({ closed });
     }
 
@@ -261,7 +269,8 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
         this.#keeper.end(id, 'destroyed');
       }
       this.#keeper.releaseReplays(Number.POSITIVE_INFINITY);
-      keepTombstone(this.ctx.storage, Date.now());
+      // By whichever clock is ahead, so that no ticket from before the command is younger than the tombstone.
+      keepTombstone(this.ctx.storage, Math.max(Date.now(), this.#destroyedBy));
       try {
         await destroy();
       } finally {

@@ -1,7 +1,8 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
+import { tombstoneQueries } from '@agent-ticket/drizzle/object/tombstone.ts';
 import { Target } from '@agent-ticket/shared/control.ts';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { gate } from './gate.ts';
 import { counter, ownSessions, witness } from './objects.ts';
 import { command, makeCommand } from './orders.ts';
@@ -13,8 +14,14 @@ import { makeTicket, NOW, newRoom, nextSigner, rights, signer } from './tickets.
 
 const target = (instance: string) => Target.parse({ kind: 'instance', agent: 'counter', instance });
 
+/** A ticket's times, by the clock as the test has set it. */
+function lived() {
+  const now = Math.floor(Date.now() / 1000);
+  return { iat: now, nbf: now, exp: now + 60, session_expiry: now + 3600 };
+}
+
 async function enter(instance: string): Promise<Socket> {
-  const ticket = await makeTicket({ instance, ...rights('counter', 'owner') });
+  const ticket = await makeTicket({ instance, ...rights('counter', 'owner'), ...lived() });
   const socket = await connect(`/agents/counter/${instance}`, { ticket });
   await socket.frame('cf_agent_state');
   return socket;
@@ -113,6 +120,36 @@ describe('an object that was destroyed', () => {
       expect(refused).toMatchObject({ code: 3000, reason: 'ticket_used', frames: [] });
       expect((await ask(`/agents/counter/${instance}`, { ticket })).status).toBe(401);
     }
+  });
+
+  test('is not destroyed again by the same command come late, nor by an older one: what is new stays', async () => {
+    const instance = newRoom();
+    const deleted = { op: 'destroy', target: target(instance) } as const;
+    const late = await makeCommand(deleted);
+    const older = await makeCommand(deleted, { before: Date.now() - 60_000 });
+    // What a deletion leaves; the object itself ends with the life in which it was carried out.
+    await runInDurableObject(counter(instance), (_, { storage }) =>
+      tombstoneQueries(storage.sql).set(Date.now()),
+    );
+    vi.setSystemTime(Date.now() + 2_000);
+    const socket = await enter(instance);
+    expect(await socket.call('increment')).toMatchObject({ result: 1 });
+    for (const token of [late, older]) {
+      expect(await command(token)).toMatchObject({ status: 200, body: { closed: 0, unreachable: 0 } });
+    }
+    expect(await socket.call('increment')).toMatchObject({ result: 2 });
+    await command(await makeCommand(deleted));
+    expect(await socket.closed()).toMatchObject({ code: 4003 });
+  });
+
+  test('takes no ticket from before the command, also where the clock of the broker is ahead', async () => {
+    const instance = newRoom();
+    await enter(instance);
+    const before = Date.now() + 3_000;
+    await command(await makeCommand({ op: 'destroy', target: target(instance) }, { before }));
+    const ticket = await makeTicket({ instance, iat: NOW + 2, nbf: NOW + 2, exp: NOW + 62 });
+    const refused = await refusedSocket(await upgrade(`/agents/counter/${instance}`, { ticket }));
+    expect(refused).toMatchObject({ code: 3000, reason: 'ticket_used' });
   });
 
   test('has kept the facts that were waiting for the record database, and its alarm is set to deliver them', async () => {

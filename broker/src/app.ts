@@ -1,5 +1,4 @@
 import { isOutage } from '@agent-ticket/drizzle/outage.ts';
-import { targetNamesOfPrincipal } from '@agent-ticket/shared/control.ts';
 import type { Denial } from '@agent-ticket/shared/denial.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { allow, deny } from '@agent-ticket/shared/outcome.ts';
@@ -9,7 +8,7 @@ import { type Context, Hono } from 'hono';
 import { secureHeaders } from 'hono/secure-headers';
 import { authenticate, stranger } from './credentials/authenticate.ts';
 import { tellVerdict, whoLine } from './credentials/verdict.ts';
-import { partiesOf } from './delegation.ts';
+import { lockNamesOf } from './facts.ts';
 import { refuse, respond } from './http/answer.ts';
 import type { CallFacts, HandlerResult, Refuse } from './http/call.ts';
 import { preflight, withCors } from './http/cors.ts';
@@ -97,6 +96,9 @@ async function run(
   if (route.permission !== undefined && !principal.permissions.includes(route.permission)) {
     return { outcome: deny('permission_missing', { inside: route.permission }), who };
   }
+  if (route.permission !== undefined && route.limited !== 'checked' && who.agents !== undefined) {
+    return { outcome: deny('permission_missing', { inside: 'limited to agents' }), who };
+  }
   if (route.demand === 'required' && route.method !== 'GET' && (await isLocked(who, facts.now, ports))) {
     return { outcome: deny('locked'), who };
   }
@@ -105,10 +107,7 @@ async function run(
 }
 
 /** Whether a lock names the caller itself: it may look, and change nothing. One on everything stops no operator. */
-async function isLocked(who: Authenticated, now: number, ports: BrokerPorts): Promise<boolean> {
-  const lockTargets = partiesOf(who).flatMap(targetNamesOfPrincipal);
-  const { locks } = await ports.policy.read({ subjects: [], agent: '', instance: '', lockTargets, now });
-  return locks.length > 0;
-}
+const isLocked = async (who: Authenticated, now: number, { locks }: BrokerPorts): Promise<boolean> =>
+  (await locks.onTargets(lockNamesOf(who), now)).length > 0;
 
 const redacted = (text: string | null): string | null => (text === null ? null : redact(text));

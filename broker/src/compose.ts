@@ -1,5 +1,6 @@
 import { authSessionQueries } from '@agent-ticket/drizzle/control/auth-sessions.ts';
 import type { ControlDatabase } from '@agent-ticket/drizzle/control/database.ts';
+import { deletionQueries } from '@agent-ticket/drizzle/control/deletions.ts';
 import { grantQueries } from '@agent-ticket/drizzle/control/grants.ts';
 import { revokeKey } from '@agent-ticket/drizzle/control/key-revocation.ts';
 import { lockQueries } from '@agent-ticket/drizzle/control/locks.ts';
@@ -93,6 +94,7 @@ export function compose(config: BrokerConfig, runtime: Runtime): BrokerPorts {
       ticketAudience,
       outbox: outboxQueries(control),
       locks: lockQueries(control),
+      deletions: deletionQueries(control),
       recordLocks: recordLockQueries(record),
       keyring,
       sendControl: runtime.sendControl,

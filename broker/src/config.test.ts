@@ -27,14 +27,13 @@ describe('the configuration', () => {
       ticketAudience: 'agents.test',
       agentWorkerUrl: 'https://agents.test',
       allowedOrigins: ['https://app.test', 'https://console.test'],
-      development: false,
     });
     expect([config.keyEncryptionKey.length, config.tokenPepper.length]).toEqual([32, 32]);
   });
 
   it('is for production, without origins and without Access, where nothing says otherwise', () => {
     const config = readConfig(without('MODE', 'ALLOWED_ORIGINS', 'CF_ACCESS_TEAM_DOMAIN', 'CF_ACCESS_AUD'));
-    expect([config.development, config.allowedOrigins]).toEqual([false, []]);
+    expect(config.allowedOrigins).toEqual([]);
   });
 
   it.each(['ISSUER', 'TICKET_AUDIENCE', 'AGENT_WORKER_URL', 'KEK', 'TOKEN_PEPPER'])(

@@ -143,7 +143,6 @@ export interface BrokerConfig {
   readonly auditAnchorUrl: string | undefined;
   readonly tokenPepper: Uint8Array<ArrayBuffer>;
   readonly allowedOrigins: readonly string[];
-  readonly development: boolean;
   /** Everyone on loopback is one development principal. Never true in production. */
   readonly openToAll: boolean;
   readonly claimRules: readonly ClaimRule[];
@@ -173,7 +172,6 @@ export function configOf(s: Settings): BrokerConfig {
     auditAnchorUrl: s.AUDIT_ANCHOR_URL,
     tokenPepper: s.TOKEN_PEPPER,
     allowedOrigins: s.ALLOWED_ORIGINS,
-    development: s.MODE === 'development',
     openToAll: s.AUTH_MODE === 'none',
     claimRules: s.CLAIM_RULES,
     trustEmail: s.TRUST_EMAIL,

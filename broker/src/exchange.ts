@@ -1,31 +1,23 @@
-import type { policyQueries } from '@agent-ticket/drizzle/control/policy.ts';
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
-import { targetNamesOf, targetNamesOfPrincipal } from '@agent-ticket/shared/control.ts';
 import { present } from '@agent-ticket/shared/handshake.ts';
 import { CREDENTIAL_MIN_LEFT_SECONDS, TICKET_TTL_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { TicketId } from '@agent-ticket/shared/names.ts';
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
-import { findAgent } from '@agent-ticket/shared/registry.ts';
 import { formatScope } from '@agent-ticket/shared/scope.ts';
-import { partiesOf } from './delegation.ts';
+import { actEvent } from './audit/act.ts';
+import { type FactsPorts, readFacts } from './facts.ts';
 import { claimFirst, type FirstUserPorts } from './first-user.ts';
 import type { CallFacts } from './http/call.ts';
 import { fitsTicket, type IssuedTicket, issueTicket, ticketPayload } from './issue.ts';
-import type { Keyring } from './keys/keyring.ts';
-import { type Ledger, type RateState, rateOf } from './ledger.ts';
-import { type Decision, type DecisionRequest, decide, POLICY_VERSION } from './policy.ts';
-import { type Authenticated, subjectsOf } from './principal.ts';
-import { DEFAULT_INSTANCE, type TicketRequest } from './ticket-request.ts';
+import { type RateState, rateOf } from './ledger.ts';
+import { DEFAULT_INSTANCE, type Decision, type DecisionRequest, decide, POLICY_VERSION } from './policy.ts';
+import type { Authenticated } from './principal.ts';
+import type { TicketRequest } from './ticket-request.ts';
 
-export interface ExchangePorts extends FirstUserPorts {
+export interface ExchangePorts extends FirstUserPorts, FactsPorts {
   readonly issuer: string;
   readonly ticketAudience: string;
   readonly agentWorkerUrl: string;
-  readonly policy: ReturnType<typeof policyQueries>;
-  readonly ledger: Ledger;
-  readonly keyring: Keyring;
-  /** Issuers whose verified addresses e-mail grants may match. */
-  readonly trustEmail: readonly string[];
 }
 
 /** What `POST /tickets` answers. */
@@ -60,39 +52,22 @@ export async function exchange(
   call: CallFacts,
   ports: ExchangePorts,
 ): Promise<Exchanged> {
-  const now = Math.floor(call.now / 1000);
-  const left = (who.expiresAt ?? Number.POSITIVE_INFINITY) - now;
+  const nowSeconds = Math.floor(call.now / 1000);
+  const left = (who.expiresAt ?? Number.POSITIVE_INFINITY) - nowSeconds;
   if (left < CREDENTIAL_MIN_LEFT_SECONDS) return { outcome: deny('credential_expired'), rate: null };
 
-  if (body.instance === undefined && needsInstance(who, body, ports)) {
-    return { outcome: deny('field_invalid', { field: 'instance' }), rate: null };
-  }
   const request = { ...body, instance: body.instance ?? DEFAULT_INSTANCE };
-  const signing = await ports.keyring.signer(call.now);
-  const kid = signing.ok ? { kid: signing.value.material.kid } : {};
-  const held = await ports.policy.read({
-    subjects: subjectsOf(who.principal, ports.trustEmail),
-    agent: request.agent,
-    instance: request.instance,
-    lockTargets: [
-      ...targetNamesOf({ principal: who.principal.id, ...request, ...kid }),
-      ...partiesOf(who).flatMap(targetNamesOfPrincipal),
-    ],
-    now: call.now,
-  });
-  const facts = { registry: ports.registry, ...held, now };
-  const first = decide(who, request, facts);
-  const claim =
-    !first.allowed && first.reason === 'grant_missing'
-      ? await claimFirst.take(who, request, ports, call.now)
-      : undefined;
-  const decision =
-    claim === undefined ? first : decide(who, request, { ...facts, grants: [...held.grants, claim] });
+  const { signing, at } = await readFacts(who, request, call.now, ports);
+  const facts = at(request);
+  const first = decide(who, body, facts);
+  const decision = await claimFirst({ who, request, facts, decision: first }, { ...call, who }, ports);
   const signer = decision.allowed ? signing : undefined;
   if (signer?.ok === false) return { outcome: signer, rate: null };
 
   const jti = TicketId.parse(ports.randomId());
-  const payload = decision.allowed ? payloadOf(who, request, decision, { jti, now, left }, ports) : undefined;
+  const payload = decision.allowed
+    ? payloadOf(who, request, decision, { jti, nowSeconds, left }, ports)
+    : undefined;
   if (payload !== undefined && !fitsTicket(payload)) {
     return {
       outcome: deny('field_invalid', { field: 'scope', hint: 'too much for one ticket' }),
@@ -114,21 +89,21 @@ export async function exchange(
     ...(rate === undefined ? {} : { rate }),
   });
   if (!admission.admitted) {
-    const retryAfter = Math.max(1, admission.rate.resetAt - now);
+    const retryAfter = Math.max(1, admission.rate.resetAt - nowSeconds);
     return { outcome: deny('rate_limited', { retryAfter }), rate: admission.rate };
   }
   if (payload === undefined || signer === undefined)
-    return { outcome: deny(refusalOf(decision)), rate: admission.rate };
+    return { outcome: refusalOf(decision), rate: admission.rate };
 
   const issued = await issueTicket(payload, signer.value.material);
-  return { outcome: allow(answerOf(issued, now, ports.agentWorkerUrl)), rate: admission.rate };
+  return { outcome: allow(answerOf(issued, nowSeconds, ports.agentWorkerUrl)), rate: admission.rate };
 }
 
 const payloadOf = (
   who: Authenticated,
-  { agent, instance, transport, expires_in: wanted }: DecisionRequest & Pick<TicketRequest, 'expires_in'>,
+  { agent, instance, transport, expires_in: wanted }: NamedRequest & Pick<TicketRequest, 'expires_in'>,
   decision: Extract<Decision, { allowed: true }>,
-  { jti, now, left }: { readonly jti: TicketId; readonly now: number; readonly left: number },
+  { jti, nowSeconds, left }: { readonly jti: TicketId; readonly nowSeconds: number; readonly left: number },
   ports: ExchangePorts,
 ) =>
   ticketPayload({
@@ -140,16 +115,24 @@ const payloadOf = (
     agent,
     instance,
     transport,
-    now,
-    expiresIn: Math.min(wanted ?? TICKET_TTL_SECONDS.default, Math.floor(left), decision.sessionExpiry - now),
+    nowSeconds,
+    expiresIn: Math.min(
+      wanted ?? TICKET_TTL_SECONDS.default,
+      Math.floor(left),
+      decision.sessionExpiry - nowSeconds,
+    ),
   });
 
-function answerOf({ ticket, claims }: IssuedTicket, now: number, agentWorkerUrl: string): TicketAnswer {
+function answerOf(
+  { ticket, claims }: IssuedTicket,
+  nowSeconds: number,
+  agentWorkerUrl: string,
+): TicketAnswer {
   const socketUrl = new URL(`/agents/${claims.agent}/${claims.instance}`, agentWorkerUrl);
   socketUrl.protocol = socketUrl.protocol === 'https:' ? 'wss:' : 'ws:';
   return {
     ticket,
-    expires_in: claims.exp - now,
+    expires_in: claims.exp - nowSeconds,
     expires_at: new Date(claims.exp * 1000).toISOString(),
     jti: claims.jti,
     agent: claims.agent,
@@ -161,39 +144,33 @@ function answerOf({ ticket, claims }: IssuedTicket, now: number, agentWorkerUrl:
   };
 }
 
-/** Whose instance? An agent that belongs to its first user has one for each, so the name must be said. */
-const needsInstance = (who: Authenticated, { agent }: TicketRequest, { registry }: ExchangePorts): boolean =>
-  who.method !== 'anonymous' && findAgent(registry, agent)?.access === 'first-user';
+/** A request with its instance, the default one where it named none. */
+type NamedRequest = DecisionRequest & { readonly instance: string };
 
-const refusalOf = (decision: Decision) => (decision.allowed ? 'signing_key_missing' : decision.reason);
+function refusalOf(decision: Decision) {
+  if (decision.allowed) return deny('signing_key_missing');
+  return decision.reason === 'instance_missing'
+    ? deny(decision.reason, { field: 'instance' })
+    : deny(decision.reason);
+}
 
 function ticketEvent(
   who: Authenticated,
-  request: DecisionRequest,
+  request: NamedRequest,
   call: CallFacts,
   decision: Decision,
   ids: { readonly eventId: string; readonly jti: TicketId; readonly kid: string | undefined },
 ): AuditEvent {
-  const common = {
-    eventId: ids.eventId,
-    at: call.now,
-    principal: who.principal.id,
-    agent: request.agent,
-    instance: request.instance,
-    ipAddress: call.ipAddress ?? undefined,
-    userAgent: call.userAgent ?? undefined,
-    requestId: call.requestId,
-    policyVersion: POLICY_VERSION,
-  };
+  const { agent, instance } = request;
   const onBehalf = {
     ...(who.act === undefined ? {} : { actor: who.act.sub }),
     ...(who.client === undefined ? {} : { client_id: who.client.id }),
   };
+  const by = { ...call, who };
   return decision.allowed
     ? {
-        ...common,
-        type: 'ticket.issued',
-        outcome: 'success',
+        ...actEvent(by, 'ticket.issued', ids.eventId, { agent, instance }),
+        policyVersion: POLICY_VERSION,
         jti: ids.jti,
         kid: ids.kid,
         details: {
@@ -205,8 +182,8 @@ function ticketEvent(
         },
       }
     : {
-        ...common,
-        type: 'ticket.denied',
+        ...actEvent(by, 'ticket.denied', ids.eventId, { agent, instance }),
+        policyVersion: POLICY_VERSION,
         outcome: 'denied',
         code: decision.reason,
         details: { method: who.method, ...onBehalf },

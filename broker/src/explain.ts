@@ -1,25 +1,31 @@
-import { targetNamesOf, targetNamesOfPrincipal } from '@agent-ticket/shared/control.ts';
+import type { GrantRow } from '@agent-ticket/drizzle/control/policy.ts';
 import { PrincipalId, Tier } from '@agent-ticket/shared/names.ts';
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import { formatScope } from '@agent-ticket/shared/scope.ts';
 import * as z from 'zod';
-import { partiesOf } from './delegation.ts';
-import { claimFirst } from './first-user.ts';
+import { tokenHolder } from './credentials/service-token.ts';
+import { readFacts } from './facts.ts';
+import { wouldClaim } from './first-user.ts';
 import { readBody } from './http/body.ts';
 import type { Handler } from './http/call.ts';
 import { iso } from './http/iso.ts';
-import { type Decision, decide } from './policy.ts';
+import { DEFAULT_INSTANCE, type Decision, decide } from './policy.ts';
 import type { BrokerPorts } from './ports.ts';
-import { type Authenticated, plainPrincipal, subjectsOf } from './principal.ts';
+import { type Authenticated, isPrincipalName, plainPrincipal } from './principal.ts';
 import { TicketRequest } from './ticket-request.ts';
 
 /** Body of `POST /explain`: a ticket request, and for whom, where that is somebody else. */
 export const ExplainRequest = TicketRequest.omit({ expires_in: true }).extend({
-  principal: PrincipalId.optional(),
+  principal: PrincipalId.refine(isPrincipalName).optional(),
   /** What the other principal is supposed to have: the broker stores no users, so it cannot look that up. */
   kind: z.enum(['user', 'service']).default('user'),
   tier: Tier.default('free'),
   permissions: z.array(z.string().max(128)).max(64).default([]),
+  /** Exactly `iss`: grants to addresses and groups count by it. */
+  issuer: z.string().min(1).max(256).optional(),
+  /** An address that the issuer has verified. */
+  email: z.email().max(320).optional(),
+  groups: z.array(z.string().min(1).max(128)).max(200).default([]),
 });
 type ExplainRequest = z.output<typeof ExplainRequest>;
 
@@ -29,68 +35,51 @@ export const explain =
   async (call) => {
     const body = await readBody(call.request, ExplainRequest);
     if (!body.ok) return { outcome: body };
-    const subject = subjectOf(call.who, body.value);
+    const subject = await subjectOf(call.who, body.value, ports);
     if (!subject.ok) return { outcome: subject };
     const who = subject.value;
-    const request = { ...body.value, instance: body.value.instance ?? 'default' };
+    const request = { ...body.value, instance: body.value.instance ?? DEFAULT_INSTANCE };
+    // Whoever asks for somebody else is held to the agents of the own credential all the same.
+    if (call.who.agents?.includes(request.agent) === false) return { outcome: deny('agent_invisible') };
 
-    const subjects = subjectsOf(who.principal, ports.trustEmail);
-    const signing = await ports.keyring.signer(call.now);
-    const kid = signing.ok ? { kid: signing.value.material.kid } : {};
-    const held = await ports.policy.read({
-      subjects,
-      agent: request.agent,
-      instance: request.instance,
-      lockTargets: [
-        ...targetNamesOf({
-          principal: who.principal.id,
-          agent: request.agent,
-          instance: request.instance,
-          ...kid,
-        }),
-        ...partiesOf(who).flatMap(targetNamesOfPrincipal),
-      ],
-      now: call.now,
-    });
-    const now = Math.floor(call.now / 1000);
-    const decision = decide(who, request, { registry: ports.registry, ...held, now });
+    const { at, grants } = await readFacts(who, request, call.now, ports);
+    const facts = at(request);
+    const decision = decide(who, body.value, facts);
     // What the caller may not see is explained no further than a mint would: the same answer as for nothing at all.
     if (!decision.allowed && HIDDEN.includes(decision.reason)) return { outcome: deny(decision.reason) };
-    const claimable =
-      !decision.allowed &&
-      decision.reason === 'grant_missing' &&
-      (await claimFirst.isOpen(who, request, ports));
-    return { outcome: allow({ status: 200, body: view(who, decision, claimable, held.grants) }) };
+    const claims = await wouldClaim({ who, request, facts, decision }, call.now, ports);
+    return { outcome: allow({ status: 200, body: view(who, decision, claims, grants) }) };
   };
 
-const HIDDEN: readonly string[] = [
-  'credential_missing',
-  'agent_unknown',
-  'agent_disabled',
-  'agent_invisible',
-  'instance_unlisted',
-];
+const HIDDEN: readonly string[] = ['agent_unknown', 'agent_invisible', 'instance_unlisted'];
 
-function subjectOf(who: Authenticated, request: ExplainRequest): Outcome<Authenticated> {
-  const { principal: id, kind, tier, permissions } = request;
+/** Whom the decision is about. What the broker knows of a service token is not taken from the caller. */
+async function subjectOf(
+  who: Authenticated,
+  request: ExplainRequest,
+  ports: BrokerPorts,
+): Promise<Outcome<Authenticated>> {
+  const { principal: id, kind, tier, permissions, issuer = 'hypothetical', email, groups } = request;
   if (id === undefined || id === who.principal.id) return allow(who);
   if (!who.principal.permissions.includes('explain:any'))
     return deny('permission_missing', { inside: 'explain:any' });
-  const principal = { ...plainPrincipal({ id, kind, issuer: 'hypothetical' }), tier, permissions };
-  return allow({ method: kind === 'service' ? 'service-token' : 'auth0', principal });
+  if (id.startsWith('token:')) {
+    const token = await ports.credentials.serviceTokens.tokens.find(id.slice('token:'.length));
+    return token === undefined || token.revokedAt !== null
+      ? deny('service_token_unknown')
+      : allow(tokenHolder(token, token.expiresAt === null ? [] : [token.expiresAt]));
+  }
+  const address = email === undefined ? {} : { email, emailVerified: true };
+  const principal = { ...plainPrincipal({ id, kind, issuer, ...address }), tier, permissions, groups };
+  const method = id.startsWith('anonymous:') ? 'anonymous' : kind === 'service' ? 'service-token' : 'auth0';
+  return allow({ method, principal });
 }
 
 const view = (
   who: Authenticated,
   decision: Decision,
-  claimable: boolean,
-  grants: readonly {
-    readonly id: string;
-    readonly subject: string;
-    readonly instanceId: string;
-    readonly role: string;
-    readonly expiresAt: number | null;
-  }[],
+  claims: boolean,
+  grants: readonly Pick<GrantRow, 'id' | 'subject' | 'instanceId' | 'role' | 'expiresAt'>[],
 ) => ({
   principal: who.principal.id,
   allowed: decision.allowed,
@@ -98,7 +87,7 @@ const view = (
   scope: decision.allowed ? formatScope(decision.scope) : null,
   session_expires_at: decision.allowed ? iso(decision.sessionExpiry * 1000) : null,
   /** The instance has no owner yet: asking for a ticket would make the caller its owner. */
-  would_claim: claimable,
+  would_claim: claims,
   rules: decision.rules.map(({ rule, holds }) => ({ rule, holds })),
   grants: grants.map(({ id, subject, instanceId, role, expiresAt }) => ({
     id,

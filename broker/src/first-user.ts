@@ -1,13 +1,18 @@
 import type { grantQueries } from '@agent-ticket/drizzle/control/grants.ts';
 import type { GrantRow } from '@agent-ticket/drizzle/control/policy.ts';
 import type { sessionQueries } from '@agent-ticket/drizzle/record/sessions.ts';
+import { CLOCK_SKEW_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { type AgentRegistry, findAgent } from '@agent-ticket/shared/registry.ts';
+import { type By, recordAct } from './audit/act.ts';
+import type { Ledger } from './ledger.ts';
+import { type Decision, type DecisionRequest, decide, type PolicyFacts } from './policy.ts';
 import type { Authenticated } from './principal.ts';
 
 export interface FirstUserPorts {
   readonly registry: AgentRegistry;
   readonly grants: ReturnType<typeof grantQueries>;
   readonly sessions: ReturnType<typeof sessionQueries>;
+  readonly ledger: Ledger;
   /** How long sessions are kept after their end, in ms: beyond it nobody can tell whether there was one. */
   readonly sessionRetentionMs: number;
   readonly randomId: () => string;
@@ -19,66 +24,101 @@ export const MAX_CLAIMS = 100;
 /** A claim that nobody opened this long is free again, or a stranger could reserve names for nothing. In ms. */
 export const CLAIM_LAPSES_MS = 10 * 60_000;
 
-interface Wanted {
-  readonly agent: string;
-  readonly instance: string;
+/** A request whose instance is named, and what the policy says to it. */
+export interface Refused {
+  readonly who: Authenticated;
+  readonly request: DecisionRequest & { readonly instance: string };
+  readonly facts: PolicyFacts;
+  readonly decision: Decision;
 }
 
-const mayClaim = (who: Authenticated, { agent }: Wanted, registry: AgentRegistry): boolean =>
-  who.method !== 'anonymous' &&
-  who.principal.kind === 'user' &&
-  findAgent(registry, agent)?.access === 'first-user';
+/** Whether somebody could be the first user of an instance of an agent, if it were free. */
+export const mayClaim = (
+  { method, principal }: Authenticated,
+  agent: string,
+  registry: AgentRegistry,
+): boolean =>
+  method !== 'anonymous' && principal.kind === 'user' && findAgent(registry, agent)?.access === 'first-user';
 
-export const claimFirst = {
-  /** Whether a user would become owner by asking. A moment later somebody else may be. */
-  async isOpen(who: Authenticated, wanted: Wanted, ports: FirstUserPorts): Promise<boolean> {
-    if (!mayClaim(who, wanted, ports.registry)) return false;
-    const owners = await ports.grants.ownersEver(wanted.agent, wanted.instance);
-    return owners.length === 0;
-  },
+/** What is to be done about a claim that turns out to have been opened. */
+type OnOpened = (claim: GrantRow) => Promise<void>;
 
-  /**
-   * Makes a user the owner of an instance that never had one, or whose claim lapsed unopened. Answers the grant, or
-   * `undefined` when the instance is somebody's. `now` in ms.
-   */
-  async take(
-    who: Authenticated,
-    wanted: Wanted,
-    ports: FirstUserPorts,
-    now: number,
-  ): Promise<GrantRow | undefined> {
-    if (!mayClaim(who, wanted, ports.registry)) return undefined;
-    const claim = await ports.grants.findClaim(wanted.agent, wanted.instance);
-    if (claim !== undefined && !(await lapsed(claim, wanted, ports, now))) return undefined;
-    const grant = {
-      id: ports.randomId(),
-      subject: who.principal.id,
-      agentSlug: wanted.agent,
-      instanceId: wanted.instance,
-      role: 'owner',
-      reason: 'first user',
-      createdBy: who.principal.id,
-      createdAt: now,
-      expiresAt: null,
-    };
-    const won = await ports.grants.claim(grant, MAX_CLAIMS);
-    return won ? { ...grant, claimed: true, openedAt: null, deletedAt: null } : undefined;
-  },
-};
+/** Whether asking for a ticket would make the caller the owner. A moment later somebody else may be. `now` in ms. */
+export const wouldClaim = async (refused: Refused, now: number, ports: FirstUserPorts): Promise<boolean> =>
+  (await freeFor(refused, now, ports, async () => {})) !== undefined;
 
-/** Whether a claim was never opened in time; if so it is gone afterwards. */
-async function lapsed(
-  claim: GrantRow,
-  { agent, instance }: Wanted,
-  ports: FirstUserPorts,
+/**
+ * Makes a user the owner of an instance that never had one, or whose claim lapsed unopened, where a ticket can follow
+ * from it, and decides anew. Otherwise the decision stands. `by.now` in ms.
+ */
+export async function claimFirst(refused: Refused, by: By, ports: FirstUserPorts): Promise<Decision> {
+  const { who, request, facts, decision } = refused;
+  // Noted once, so that the sessions are not asked again.
+  const free = await freeFor(refused, by.now, ports, ({ id }) => ports.grants.noteOpened(id, by.now));
+  if (free === undefined) return decision;
+  const grant = claimOf(refused, ports.randomId(), by.now);
+  await recordAct(ports, by, 'grant.created', {
+    agent: grant.agentSlug,
+    instance: grant.instanceId,
+    details: { grant: grant.id, subject: grant.subject, role: grant.role, reason: grant.reason },
+  });
+  if (free.lapsed !== undefined) await ports.grants.dropLapsed(free.lapsed.id, by.now - CLAIM_LAPSES_MS);
+  const { claimed: _claimed, openedAt: _openedAt, deletedAt: _deletedAt, ...row } = grant;
+  const won = await ports.grants.claim(row, MAX_CLAIMS);
+  return won ? decide(who, request, { ...facts, grants: [...facts.grants, grant] }) : decision;
+}
+
+const claimOf = ({ who, request }: Refused, id: string, now: number): GrantRow => ({
+  id,
+  subject: who.principal.id,
+  agentSlug: request.agent,
+  instanceId: request.instance,
+  role: 'owner',
+  reason: 'first user',
+  createdBy: who.principal.id,
+  createdAt: now,
+  expiresAt: null,
+  claimed: true,
+  openedAt: null,
+  deletedAt: null,
+});
+
+/** That an instance is free for the caller, with the lapsed claim that must go; `undefined` where it is not. */
+async function freeFor(
+  refused: Refused,
   now: number,
+  ports: FirstUserPorts,
+  onOpened: OnOpened,
+): Promise<{ readonly lapsed: GrantRow | undefined } | undefined> {
+  const { who, request, facts, decision } = refused;
+  if (decision.allowed || decision.reason !== 'grant_missing') return undefined;
+  if (!mayClaim(who, request.agent, ports.registry)) return undefined;
+  const owned = { ...facts, grants: [...facts.grants, claimOf(refused, 'asked', now)] };
+  // A request that is refused to an owner too must not make one.
+  if (!decide(who, request, owned).allowed) return undefined;
+  const [owner, ...others] = await ports.grants.ownersEver(request.agent, request.instance);
+  if (others.length > 0) return undefined;
+  if (owner !== undefined && !(await hasLapsed(owner, now, ports, onOpened))) return undefined;
+  return (await ports.grants.countClaims(who.principal.id)) < MAX_CLAIMS ? { lapsed: owner } : undefined;
+}
+
+/** Whether a grant is a claim that was not opened in time. */
+async function hasLapsed(
+  claim: GrantRow,
+  now: number,
+  ports: FirstUserPorts,
+  onOpened: OnOpened,
 ): Promise<boolean> {
-  const due = claim.openedAt === null && claim.deletedAt === null && claim.createdAt < now - CLAIM_LAPSES_MS;
+  const due =
+    claim.claimed &&
+    claim.openedAt === null &&
+    claim.deletedAt === null &&
+    claim.createdAt < now - CLAIM_LAPSES_MS;
   // Its sessions may have been purged since: an owner who stays away long is an owner.
   if (!due || claim.createdAt <= now - ports.sessionRetentionMs) return false;
-  if (await ports.sessions.wasOpened(agent, instance, claim.subject)) {
-    await ports.grants.noteOpened(claim.id, now);
-    return false;
-  }
-  return ports.grants.dropLapsed(claim.id, now - CLAIM_LAPSES_MS);
+  // Sessions of an earlier claim of the same instance do not count; the object's clock may be behind ours.
+  const since = claim.createdAt - CLOCK_SKEW_SECONDS * 1000;
+  if (!(await ports.sessions.wasOpened(claim.agentSlug, claim.instanceId, claim.subject, since))) return true;
+  await onOpened(claim);
+  return false;
 }

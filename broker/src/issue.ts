@@ -18,7 +18,7 @@ export interface TicketOrder {
   readonly instance: string;
   readonly transport: Transport;
   /** Seconds since 1970. */
-  readonly now: number;
+  readonly nowSeconds: number;
   /** Seconds, already capped. */
   readonly expiresIn: number;
 }
@@ -29,16 +29,16 @@ export interface IssuedTicket extends VerifiedTicket {
 
 /** The claims of a ticket (its payload), before anybody has signed or recorded anything. */
 export function ticketPayload(order: TicketOrder): TicketPayload {
-  const { decision, now } = order;
+  const { decision, nowSeconds } = order;
   const { principal, act, client } = order.who;
   return {
     iss: order.issuer,
     aud: order.audience,
     sub: principal.id,
     jti: order.jti,
-    iat: now,
-    nbf: now,
-    exp: now + order.expiresIn,
+    iat: nowSeconds,
+    nbf: nowSeconds,
+    exp: nowSeconds + order.expiresIn,
     agent: AgentSlug.parse(order.agent),
     instance: InstanceName.parse(order.instance),
     scope: formatScope(decision.scope),

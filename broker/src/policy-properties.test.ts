@@ -79,7 +79,7 @@ const randomCase = (random: Random): Case => ({
     registry: [randomEntry(random)],
     grants: randomGrants(random, 4),
     locks: random.chance(0.1) ? [LOCK] : [],
-    now: NOW,
+    nowSeconds: NOW,
   },
 });
 

@@ -1,7 +1,7 @@
 import type { GrantRow, LockRow } from '@agent-ticket/drizzle/control/policy.ts';
 import type { DenialReason } from '@agent-ticket/shared/denial.ts';
 import { CREDENTIAL_MIN_LEFT_SECONDS, SESSION_SECONDS } from '@agent-ticket/shared/limits.ts';
-import { ROLES, Role, type Tier, type Transport, tierAtLeast } from '@agent-ticket/shared/names.ts';
+import { InstanceName, ROLES, Role, type Transport, tierAtLeast } from '@agent-ticket/shared/names.ts';
 import { type AgentEntry, type AgentRegistry, findAgent, roleScopes } from '@agent-ticket/shared/registry.ts';
 import { narrow, type Scope } from '@agent-ticket/shared/scope.ts';
 import type { Authenticated } from './principal.ts';
@@ -14,16 +14,12 @@ import type { Authenticated } from './principal.ts';
 /** Bump when the meaning of a rule changes; every audit event carries it. */
 export const POLICY_VERSION = '1';
 
-/** The longest a session of each tier lasts without a renewal, in seconds. */
-export const TIER_SESSION_SECONDS: Readonly<Record<Tier, number>> = {
-  free: SESSION_SECONDS,
-  pro: SESSION_SECONDS,
-  admin: SESSION_SECONDS,
-};
+export const DEFAULT_INSTANCE = InstanceName.parse('default');
 
 export interface DecisionRequest {
   readonly agent: string;
-  readonly instance: string;
+  /** Left out: {@link DEFAULT_INSTANCE}; an agent that belongs to its first user has no default. */
+  readonly instance?: string | undefined;
   readonly transport: Transport;
   /** Left out: everything the role allows. */
   readonly scope?: readonly Scope[] | undefined;
@@ -36,7 +32,7 @@ export interface PolicyFacts {
   /** Locks that stand and bear on this request. */
   readonly locks: readonly LockRow[];
   /** Seconds since 1970. */
-  readonly now: number;
+  readonly nowSeconds: number;
 }
 
 export interface RuleResult {
@@ -76,6 +72,11 @@ const RULES: readonly [name: string, refuses: (c: Case) => DenialReason | undefi
   ['the agent exists and is enabled', (c) => (c.entry === undefined ? 'agent_unknown' : undefined)],
   ['the agent is visible to the principal', (c) => (isVisible(c) ? undefined : 'agent_invisible')],
   ['the instance is one of the agent', (c) => (hasInstance(c) ? undefined : 'instance_unlisted')],
+  [
+    'an instance that belongs to its first user is named',
+    (c) =>
+      c.entry?.access === 'first-user' && c.request.instance === undefined ? 'instance_missing' : undefined,
+  ],
   ['no lock stands', (c) => (c.facts.locks.length > 0 ? 'locked' : undefined)],
   [
     'the tier is high enough',
@@ -96,15 +97,18 @@ const RULES: readonly [name: string, refuses: (c: Case) => DenialReason | undefi
   ],
   [
     'the role lasts',
-    (c) => (c.sessionExpiry - c.facts.now < CREDENTIAL_MIN_LEFT_SECONDS ? 'grant_missing' : undefined),
+    (c) => (c.sessionExpiry - c.facts.nowSeconds < CREDENTIAL_MIN_LEFT_SECONDS ? 'grant_missing' : undefined),
   ],
   ['the scope lies within the role', (c) => (c.scope === undefined ? 'scope_outside_role' : undefined)],
 ];
 
+/** The rules by name, in the order in which they are asked. */
+export const RULE_NAMES: readonly string[] = RULES.map(([name]) => name);
+
 /** Decides one request. `rules` lists every rule up to the one that refused. */
 export function decide(who: Authenticated, request: DecisionRequest, given: PolicyFacts): Decision {
   // A grant about to end gives nothing worth having; what there is without it still stands.
-  const facts = { ...given, grants: given.grants.filter((grant) => lasts(grant, given.now)) };
+  const facts = { ...given, grants: given.grants.filter((grant) => lasts(grant, given.nowSeconds)) };
   const entry = findAgent(facts.registry, request.agent);
   const role = entry === undefined ? undefined : roleOf(who, entry, facts.grants);
   const scope =
@@ -121,8 +125,8 @@ export function decide(who: Authenticated, request: DecisionRequest, given: Poli
   return { allowed: true, role, scope, sessionExpiry: expiry, rules };
 }
 
-const lasts = ({ expiresAt }: GrantRow, now: number): boolean =>
-  expiresAt === null || Math.floor(expiresAt / 1000) - now >= CREDENTIAL_MIN_LEFT_SECONDS;
+const lasts = ({ expiresAt }: GrantRow, nowSeconds: number): boolean =>
+  expiresAt === null || Math.floor(expiresAt / 1000) - nowSeconds >= CREDENTIAL_MIN_LEFT_SECONDS;
 
 const isStranger = (c: Case): boolean => c.who.method === 'anonymous';
 
@@ -133,7 +137,7 @@ function isVisible({ who, entry, role }: Case): boolean {
 }
 
 const hasInstance = ({ entry, request }: Case): boolean =>
-  entry?.instances === undefined || entry.instances.includes(request.instance);
+  entry?.instances === undefined || entry.instances.includes(request.instance ?? DEFAULT_INSTANCE);
 
 const holdsPermissions = ({ who, entry }: Case): boolean =>
   who.principal.kind === 'user' ||
@@ -144,7 +148,7 @@ const isOpenTo = (who: Authenticated, entry: AgentEntry): boolean =>
   entry.access === 'public' || (entry.access === 'viewer' && who.method !== 'anonymous');
 
 /** The highest role that access mode or grants give. */
-function roleOf(who: Authenticated, entry: AgentEntry, grants: readonly GrantRow[]): Role | undefined {
+export function roleOf(who: Authenticated, entry: AgentEntry, grants: readonly GrantRow[]): Role | undefined {
   const granted = grants.map((grant) => Role.parse(grant.role));
   const held: readonly Role[] = isOpenTo(who, entry) ? [...granted, 'viewer'] : granted;
   return ROLES.findLast((role) => held.includes(role));
@@ -155,11 +159,10 @@ function sessionExpiry(
   who: Authenticated,
   entry: AgentEntry,
   role: Role,
-  { grants, now }: PolicyFacts,
+  { grants, nowSeconds }: PolicyFacts,
 ): number {
   return Math.min(
-    now + SESSION_SECONDS,
-    now + TIER_SESSION_SECONDS[who.principal.tier],
+    nowSeconds + SESSION_SECONDS,
     who.expiresAt ?? Number.POSITIVE_INFINITY,
     role === 'viewer' && isOpenTo(who, entry) ? Number.POSITIVE_INFINITY : lastEnd(grants, role),
   );

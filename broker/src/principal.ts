@@ -79,3 +79,10 @@ export function subjectsOf(principal: Principal, trustEmail: readonly string[]):
     ...(address === undefined ? [] : [`email:${address}`, `email:*@${domain}`]),
   ];
 }
+
+/** Whether an id names somebody, and no address or group that grants may be given to. */
+export const isPrincipalName = (id: string): boolean => !/^(email|group):/.test(id);
+
+/** Whether a credential is good for an agent: one that is limited to some is good for no unnamed one. */
+export const reaches = ({ agents }: Pick<Authenticated, 'agents'>, agent: string | undefined): boolean =>
+  agents === undefined || (agent !== undefined && agents.includes(agent));

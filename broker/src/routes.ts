@@ -9,11 +9,12 @@ import {
   rotateServiceToken,
   showServiceToken,
 } from './admin/service-tokens.ts';
-import { deleteInstance, listAgents } from './agents.ts';
+import { listAgents } from './agents.ts';
 import { hearLogout } from './auth0-session/backchannel-logout.ts';
 import { finishLogin } from './auth0-session/callback.ts';
 import { beginLogin } from './auth0-session/login.ts';
 import { logOut } from './auth0-session/logout.ts';
+import { deleteInstance } from './delete-instance.ts';
 import { explain } from './explain.ts';
 import { liveness, readiness } from './health.ts';
 import type { Handler, Refuse } from './http/call.ts';
@@ -37,6 +38,11 @@ export interface Route {
   readonly demand: Demand;
   /** Checked before anything is looked up. */
   readonly permission?: Permission;
+  /**
+   * That the handler holds a credential which is limited to some agents to those. A route with a permission that does
+   * not say so is about all agents, and refuses such a credential.
+   */
+  readonly limited?: 'checked';
   /** How its refusals look; left out: as everywhere. */
   readonly refuse?: Refuse;
   readonly handler: (ports: BrokerPorts) => Handler;
@@ -110,6 +116,7 @@ export const ROUTES: readonly Route[] = [
     path: '/admin/service-tokens',
     demand: 'required',
     permission: 'service-tokens:write',
+    limited: 'checked',
     handler: createServiceToken,
   },
   {
@@ -124,6 +131,7 @@ export const ROUTES: readonly Route[] = [
     path: '/admin/service-tokens/:id/rotate',
     demand: 'required',
     permission: 'service-tokens:write',
+    limited: 'checked',
     handler: rotateServiceToken,
   },
   {
@@ -131,6 +139,7 @@ export const ROUTES: readonly Route[] = [
     path: '/admin/service-tokens/:id',
     demand: 'required',
     permission: 'service-tokens:write',
+    limited: 'checked',
     handler: revokeServiceToken,
   },
   { method: 'GET', path: '/admin/grants', demand: 'required', handler: listGrants },
@@ -142,6 +151,7 @@ export const ROUTES: readonly Route[] = [
     path: '/admin/locks',
     demand: 'required',
     permission: 'locks:write',
+    limited: 'checked',
     handler: createLock,
   },
   {
@@ -149,6 +159,7 @@ export const ROUTES: readonly Route[] = [
     path: '/admin/locks/:id',
     demand: 'required',
     permission: 'locks:write',
+    limited: 'checked',
     handler: liftLock,
   },
   {
@@ -156,6 +167,7 @@ export const ROUTES: readonly Route[] = [
     path: '/admin/agents/sessions',
     demand: 'required',
     permission: 'sessions:read',
+    limited: 'checked',
     handler: listSessions,
   },
   {
@@ -163,6 +175,7 @@ export const ROUTES: readonly Route[] = [
     path: '/admin/agents/sessions/:id',
     demand: 'required',
     permission: 'sessions:read',
+    limited: 'checked',
     handler: showSession,
   },
   {
@@ -170,6 +183,7 @@ export const ROUTES: readonly Route[] = [
     path: '/admin/agents/sessions/:id',
     demand: 'required',
     permission: 'sessions:terminate',
+    limited: 'checked',
     handler: terminateSession,
   },
   {
@@ -177,6 +191,7 @@ export const ROUTES: readonly Route[] = [
     path: '/admin/agents/audit',
     demand: 'required',
     permission: 'audit:read',
+    limited: 'checked',
     handler: listAudit,
   },
   {

@@ -3,11 +3,13 @@ import type { AgentSessionRow, SessionFilter } from '@agent-ticket/drizzle/recor
 import { SessionId } from '@agent-ticket/shared/names.ts';
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import * as z from 'zod';
+import { recordAct } from './audit/act.ts';
 import type { Answer, Call, Handler } from './http/call.ts';
 import { iso } from './http/iso.ts';
 import { pageOf, readPage } from './http/page.ts';
 import type { BrokerPorts } from './ports.ts';
-import { carryOut, isDone, outboxRow } from './termination.ts';
+import { reaches } from './principal.ts';
+import { order, statusOf } from './termination.ts';
 
 const Place = z.strictObject({ startedAt: z.int(), id: z.uuid() });
 
@@ -67,6 +69,7 @@ export const listSessions =
     );
     if (instance !== undefined && agent === undefined)
       return { outcome: deny('field_invalid', { field: 'agent' }) };
+    if (!reaches(call.who, agent)) return { outcome: deny('permission_missing') };
     const active = Active.optional().safeParse(searchParams.get('active') ?? undefined);
     if (!active.success) return { outcome: deny('field_invalid', { field: 'active' }) };
     return { outcome: await listBy(ports, call, { agent, instance, principal, active: active.data }) };
@@ -76,7 +79,7 @@ export const listSessions =
 export const showSession =
   (ports: BrokerPorts): Handler =>
   async (call) => {
-    const found = await find(ports, call);
+    const found = await findWithin(ports, call);
     if (!found.ok) return { outcome: found };
     const page = readPage(new URL(call.request.url), Place);
     if (!page.ok) return { outcome: page };
@@ -90,7 +93,7 @@ export const showSession =
 export const terminateSession =
   (ports: BrokerPorts): Handler =>
   async (call) => {
-    const found = await find(ports, call);
+    const found = await findWithin(ports, call);
     return { outcome: found.ok ? await terminate(ports, call, found.value) : found };
   };
 
@@ -110,27 +113,21 @@ async function find(ports: BrokerPorts, call: Call): Promise<Outcome<AgentSessio
   return row === undefined ? deny('session_unknown') : allow(row);
 }
 
+/** A session of an agent that the caller's credential is good for; others do not exist for it. */
+async function findWithin(ports: BrokerPorts, call: Call): Promise<Outcome<AgentSessionRow>> {
+  const found = await find(ports, call);
+  return found.ok && !reaches(call.who, found.value.agentSlug) ? deny('session_unknown') : found;
+}
+
 /** Ends a live session. Who ended it is written here, that and when it ended by its object. */
 async function terminate(ports: BrokerPorts, call: Call, row: AgentSessionRow): Promise<Outcome<Answer>> {
   if (row.endedAt !== null) return deny('session_already_ended');
-  const target = { kind: 'session', id: SessionId.parse(row.id) } as const;
-  const pending = { id: ports.randomId(), command: { op: 'terminate', target } as const, before: call.now };
-  await ports.ledger.settle(call.who.principal.id, {
-    event: {
-      eventId: ports.randomId(),
-      at: call.now,
-      type: 'session.terminated',
-      outcome: 'success',
-      principal: call.who.principal.id,
-      agent: row.agentSlug,
-      instance: row.instanceId,
-      sessionId: row.id,
-      ipAddress: call.ipAddress ?? undefined,
-      userAgent: call.userAgent ?? undefined,
-      requestId: call.requestId,
-    },
+  await recordAct(ports, call, 'session.terminated', {
+    agent: row.agentSlug,
+    instance: row.instanceId,
+    sessionId: row.id,
   });
-  await ports.termination.outbox.insert(outboxRow(pending));
-  const receipt = await carryOut(pending, ports.termination);
-  return allow({ status: isDone(receipt) ? 200 : 202, body: { ...sessionView(row), receipt } });
+  const target = { kind: 'session', id: SessionId.parse(row.id) } as const;
+  const receipt = await order({ op: 'terminate', target }, call.now, ports.termination);
+  return allow({ status: statusOf(receipt), body: { ...sessionView(row), receipt } });
 }

@@ -1,7 +1,10 @@
+import type { deletionQueries } from '@agent-ticket/drizzle/control/deletions.ts';
 import type { lockQueries } from '@agent-ticket/drizzle/control/locks.ts';
 import type { outboxQueries } from '@agent-ticket/drizzle/control/outbox.ts';
+import { isOutage } from '@agent-ticket/drizzle/outage.ts';
 import type { recordLockQueries } from '@agent-ticket/drizzle/record/locks.ts';
 import { CONTROL_TTL_SECONDS, ControlCommand, Receipt, targetName } from '@agent-ticket/shared/control.ts';
+import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { readBounded } from '@agent-ticket/shared/read-bounded.ts';
 import { readStrictJson } from '@agent-ticket/shared/strict-json.ts';
 import type { Keyring } from './keys/keyring.ts';
@@ -12,7 +15,8 @@ export interface TerminationPorts {
   readonly ticketAudience: string;
   readonly outbox: ReturnType<typeof outboxQueries>;
   /** The locks that stand, which decide what a command about one means. */
-  readonly locks: Pick<ReturnType<typeof lockQueries>, 'ofTarget'>;
+  readonly locks: Pick<ReturnType<typeof lockQueries>, 'onTargets'>;
+  readonly deletions: ReturnType<typeof deletionQueries>;
   readonly recordLocks: ReturnType<typeof recordLockQueries>;
   readonly keyring: Keyring;
   /** One POST to the agent worker's `/control` with the signed command. May reject. */
@@ -40,33 +44,50 @@ export const retryDelayMs = (attempts: number): number => Math.min(60_000, 1_000
 /** Whether every object has answered; otherwise the outbox goes on, and the answer to the caller is 202. */
 export const isDone = ({ unreachable, pending }: Receipt): boolean => unreachable === 0 && pending === 0;
 
+/** What the caller of a command is told: 200, or 202 while some of it is still to do. */
+export const statusOf = (receipt: Receipt): 200 | 202 => (isDone(receipt) ? 200 : 202);
+
 /** A receipt that says: nothing known, all of it still to do. */
 const NOTHING_DONE: Receipt = { closed: 0, objects: 0, unreachable: 0, pending: 1, ms: 0 };
 
+/** A command given now, in ms. */
+export const newCommand = (
+  command: ControlCommand,
+  now: number,
+  { randomId }: Pick<TerminationPorts, 'randomId'>,
+): PendingCommand => ({ id: randomId(), command, before: now });
+
+/** Puts a command into the outbox and tries it at once. `now` in ms. */
+export async function order(command: ControlCommand, now: number, ports: TerminationPorts): Promise<Receipt> {
+  const pending = newCommand(command, now, ports);
+  await ports.outbox.insert(outboxRow(pending));
+  return carryOut(pending, ports);
+}
+
 /**
  * Carries out one command that is in the outbox: the lock's copy first, where new sessions look, then the agent
- * worker. Whatever fails leaves the command where it is, for {@link flushOutbox}.
+ * worker. An outage leaves the command where it is, for {@link flushOutbox}, and its caller is told that it is pending.
  */
 export async function carryOut(pending: PendingCommand, ports: TerminationPorts): Promise<Receipt> {
-  const { id, before } = pending;
   try {
     const command = await asOfNow(pending.command, ports);
     if (command.op === 'lock') await ports.recordLocks.set(targetName(command.target), command.until);
     if (command.op === 'unlock') await ports.recordLocks.remove(targetName(command.target));
-    const receipt = await send(command, before, ports);
-    if (receipt === undefined) return NOTHING_DONE;
-    if (isDone(receipt)) await ports.outbox.done(id);
+    const receipt = (await send(command, pending.before, ports)) ?? NOTHING_DONE;
+    if (isDone(receipt)) await finish({ ...pending, command }, ports);
     return receipt;
   } catch (error) {
-    // The command is safe in the outbox, and its caller is told that it is pending.
-    ports.log({
-      event: 'control_failed',
-      command: pending.command.op,
-      error: error instanceof Error ? error.name : typeof error,
-    });
+    if (!isOutage(error)) throw error;
+    ports.log({ event: 'control_failed', command: pending.command.op, error: describeError(error) });
     return NOTHING_DONE;
   }
 }
+
+/** Every object has answered. Only now is a deleted instance opened again. */
+const finish = ({ id, command, before }: PendingCommand, ports: TerminationPorts): Promise<void> =>
+  command.op === 'destroy'
+    ? ports.deletions.finish({ ...command.target, id, before }, ports.clock())
+    : ports.outbox.done(id);
 
 /**
  * A lock command as the standing locks on its target make it: several may stand, and a command may be carried out
@@ -75,7 +96,8 @@ export async function carryOut(pending: PendingCommand, ports: TerminationPorts)
 async function asOfNow(command: ControlCommand, ports: TerminationPorts): Promise<ControlCommand> {
   if (command.op !== 'lock' && command.op !== 'unlock') return command;
   const { target } = command;
-  const ends = (await ports.locks.ofTarget(targetName(target), ports.clock())).map((lock) => lock.expiresAt);
+  const standing = await ports.locks.onTargets([targetName(target)], ports.clock());
+  const ends = standing.map((lock) => lock.expiresAt);
   if (ends.length === 0) return { op: 'unlock', target };
   return { op: 'lock', target, until: ends.includes(null) ? null : Math.max(...ends.map((end) => end ?? 0)) };
 }
@@ -94,25 +116,50 @@ async function send(
     ports.ticketAudience,
     signer.value.material,
   );
-  const answer = await ports.sendControl(token, AbortSignal.timeout(SEND_TIMEOUT_MS));
-  if (answer.status !== 200 && answer.status !== 202) {
-    ports.log({ event: 'control_refused', command: command.op, status: answer.status });
-    return undefined;
-  }
-  const body = await readBounded(answer, RECEIPT_MAX_BYTES);
-  const receipt = body === undefined ? undefined : Receipt.safeParse(readStrictJson(body));
-  return receipt?.success === true ? receipt.data : undefined;
+  const answer = await post(token, ports);
+  const receipt = answer.body === undefined ? undefined : Receipt.safeParse(readStrictJson(answer.body));
+  if (receipt?.success === true) return receipt.data;
+  ports.log({ event: 'control_unanswered', command: command.op, ...answer.why });
+  return undefined;
 }
 
-/** Tries every due command once. Run on a schedule; safe to run anywhere, any number of times at once. */
+/** The body of a good answer, or why there is none. Whatever keeps the worker from answering is no fault of ours. */
+async function post(
+  token: string,
+  { sendControl }: TerminationPorts,
+): Promise<{ readonly body?: Uint8Array | undefined; readonly why: Readonly<Record<string, unknown>> }> {
+  try {
+    const answer = await sendControl(token, AbortSignal.timeout(SEND_TIMEOUT_MS));
+    const why = { status: answer.status };
+    if (answer.status === 200 || answer.status === 202)
+      return { body: await readBounded(answer, RECEIPT_MAX_BYTES), why };
+    await answer.body?.cancel();
+    return { why };
+  } catch (error) {
+    return { why: { error: describeError(error) } };
+  }
+}
+
+/**
+ * Tries every due command once; how many there were. Run on a schedule; safe to run anywhere, any number of times at
+ * once. A row that cannot be read, or meets a bug, is logged and keeps no other from its turn.
+ */
 export async function flushOutbox(ports: TerminationPorts, limit = 50): Promise<number> {
   const now = ports.clock();
   let carried = 0;
   for (const row of await ports.outbox.due(now, limit)) {
     if (!(await ports.outbox.take(row, now + retryDelayMs(row.attempts)))) continue;
-    const command = ControlCommand.parse(JSON.parse(row.command));
-    await carryOut({ id: row.id, command, before: row.before }, ports);
-    carried += 1;
+    const command = ControlCommand.safeParse(readStrictJson(new TextEncoder().encode(row.command)));
+    if (!command.success) {
+      ports.log({ event: 'control_unreadable', id: row.id });
+      continue;
+    }
+    try {
+      await carryOut({ id: row.id, command: command.data, before: row.before }, ports);
+      carried += 1;
+    } catch (error) {
+      ports.log({ event: 'bug', step: 'outbox', id: row.id, error: describeError(error) });
+    }
   }
   return carried;
 }

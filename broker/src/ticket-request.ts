@@ -3,8 +3,6 @@ import { AgentSlug, InstanceName, Transport } from '@agent-ticket/shared/names.t
 import { ScopeList } from '@agent-ticket/shared/scope.ts';
 import * as z from 'zod';
 
-export const DEFAULT_INSTANCE = InstanceName.parse('default');
-
 /** Body of `POST /tickets`. Unknown members are refused: a misspelled limit must not be a missing one. */
 export const TicketRequest = z.strictObject({
   agent: AgentSlug,

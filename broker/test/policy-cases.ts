@@ -96,7 +96,7 @@ export const decideCase = ({ who = whoWith(), entry = {}, request = {}, facts = 
     registry: [entryWith(entry)],
     grants: [],
     locks: [],
-    now: NOW,
+    nowSeconds: NOW,
     ...facts,
   });
 

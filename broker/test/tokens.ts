@@ -1,6 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { openControl } from '@agent-ticket/drizzle/control/open-d1.ts';
 import { policyQueries } from '@agent-ticket/drizzle/control/policy.ts';
+import { locks } from '@agent-ticket/drizzle/control/schema.ts';
 import { serviceTokenQueries } from '@agent-ticket/drizzle/control/service-tokens.ts';
 import type { Role, Tier } from '@agent-ticket/shared/names.ts';
 import { base64url } from 'jose';
@@ -108,14 +109,16 @@ export const grant = (
 /** A standing lock. Its target in the one spelling of the table: `agent:counter`, `everything:`. */
 export async function lock(target: string, expiresAt?: number): Promise<string> {
   const id = crypto.randomUUID();
-  await policyQueries(openControl(env.CONTROL)).insertLock({
-    id,
-    target,
-    reason: 'made by a test',
-    createdBy: 'test',
-    createdAt: Date.now(),
-    expiresAt: expiresAt ?? null,
-  });
+  await openControl(env.CONTROL)
+    .insert(locks)
+    .values({
+      id,
+      target,
+      reason: 'made by a test',
+      createdBy: 'test',
+      createdAt: Date.now(),
+      expiresAt: expiresAt ?? null,
+    });
   return id;
 }
 

@@ -66,11 +66,6 @@ export function grantQueries(db: ControlDatabase) {
       return row;
     },
 
-    /** Removes every grant of one instance, the deleted ones too: the instance is as if it had never been. */
-    async deleteInstance(agent: string, instance: string): Promise<void> {
-      await db.delete(grants).where(and(eq(grants.agentSlug, agent), eq(grants.instanceId, instance)));
-    },
-
     /** Agents and instances on which any of the subjects stands, for listing what somebody may use. */
     ofSubjects: (subjects: readonly string[], now: number): Promise<GrantRow[]> =>
       db
@@ -98,15 +93,6 @@ export function grantQueries(db: ControlDatabase) {
         .select()
         .from(grants)
         .where(and(eq(grants.agentSlug, agent), eq(grants.instanceId, instance), eq(grants.role, 'owner'))),
-
-    /** The claim of an instance, deleted or not: while there is one, nobody else is first. */
-    async findClaim(agent: string, instance: string): Promise<GrantRow | undefined> {
-      const [row] = await db
-        .select()
-        .from(grants)
-        .where(and(eq(grants.agentSlug, agent), eq(grants.instanceId, instance), eq(grants.claimed, true)));
-      return row;
-    },
 
     /**
      * Claims an instance that never had an owner: one whose owner was deleted stays closed. One statement decides, so

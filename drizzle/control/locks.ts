@@ -1,4 +1,4 @@
-import { and, desc, eq, gt, isNull, or, sql } from 'drizzle-orm';
+import { and, desc, eq, gt, inArray, isNull, or, sql } from 'drizzle-orm';
 import type { ControlDatabase } from './database.ts';
 import { insertCommand, type NewCommand } from './outbox.ts';
 import type { LockRow } from './policy.ts';
@@ -41,14 +41,14 @@ export function lockQueries(db: ControlDatabase) {
         .orderBy(desc(locks.createdAt), desc(locks.id))
         .limit(limit),
 
-    /** Standing locks on one target; lifting one of several changes nothing for the target. */
-    ofTarget: (target: string, now: number): Promise<LockRow[]> =>
+    /** Standing locks on any of the targets. One target may have several. `now` in ms. */
+    onTargets: (targets: readonly string[], now: number): Promise<LockRow[]> =>
       db
         .select()
         .from(locks)
         .where(
           and(
-            eq(locks.target, target),
+            inArray(locks.target, sql`(SELECT value FROM json_each(${JSON.stringify(targets)}))`),
             isNull(locks.liftedAt),
             or(isNull(locks.expiresAt), gt(locks.expiresAt, now)),
           ),

@@ -41,7 +41,10 @@ export function policyQueries(db: ControlDatabase) {
           .from(locks)
           .where(
             and(
-              inArray(locks.target, [...question.lockTargets]),
+              inArray(
+                locks.target,
+                sql`(SELECT value FROM json_each(${JSON.stringify(question.lockTargets)}))`,
+              ),
               isNull(locks.liftedAt),
               or(isNull(locks.expiresAt), gt(locks.expiresAt, question.now)),
             ),
@@ -53,10 +56,6 @@ export function policyQueries(db: ControlDatabase) {
     /** Adds a grant unless one with this id is there already. */
     async insertGrant(grant: typeof grants.$inferInsert): Promise<void> {
       await db.insert(grants).values(grant).onConflictDoNothing();
-    },
-
-    async insertLock(lock: typeof locks.$inferInsert): Promise<void> {
-      await db.insert(locks).values(lock);
     },
   };
 }

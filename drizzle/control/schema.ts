@@ -89,8 +89,9 @@ export const grants = sqliteTable(
   },
   (t) => [
     index('grants_lookup').on(t.subject, t.agentSlug, t.instanceId).where(sql`deleted_at IS NULL`),
-    index('grants_instance').on(t.agentSlug, t.instanceId, t.createdAt, t.id).where(sql`deleted_at IS NULL`),
-    uniqueIndex('grants_claim').on(t.agentSlug, t.instanceId).where(sql`claimed = 1`),
+    // Deleted ones too: whoever was owner once keeps the instance from being claimed.
+    index('grants_instance').on(t.agentSlug, t.instanceId, t.createdAt, t.id),
+    uniqueIndex('grants_claim_unique').on(t.agentSlug, t.instanceId).where(sql`claimed = 1`),
   ],
 );
 

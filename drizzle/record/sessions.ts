@@ -196,8 +196,8 @@ export function sessionQueries(db: RecordDatabase) {
         .orderBy(desc(agentSessions.startedAt), desc(agentSessions.id))
         .limit(limit),
 
-    /** Whether a principal ever opened a session on an instance. */
-    async wasOpened(agent: string, instance: string, principal: string): Promise<boolean> {
+    /** Whether a principal opened a session on an instance at `since`, in ms, or later. */
+    async wasOpened(agent: string, instance: string, principal: string, since: number): Promise<boolean> {
       const rows = await db
         .select({ id: agentSessions.id })
         .from(agentSessions)
@@ -206,6 +206,7 @@ export function sessionQueries(db: RecordDatabase) {
             eq(agentSessions.agentSlug, agent),
             eq(agentSessions.instanceId, instance),
             eq(agentSessions.userId, principal),
+            gte(agentSessions.startedAt, since),
           ),
         )
         .limit(1);
@@ -226,14 +227,5 @@ export function sessionQueries(db: RecordDatabase) {
         .returning({ id: agentSessions.id });
       return gone.length;
     },
-
-    /** The newest sessions of one instance. */
-    ofInstance: (agent: string, instance: string, limit: number): Promise<AgentSessionRow[]> =>
-      db
-        .select()
-        .from(agentSessions)
-        .where(and(eq(agentSessions.agentSlug, agent), eq(agentSessions.instanceId, instance)))
-        .orderBy(desc(agentSessions.startedAt), desc(agentSessions.id))
-        .limit(limit),
   };
 }

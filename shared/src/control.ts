@@ -34,21 +34,51 @@ export const Target = z.discriminatedUnion('kind', [
 ]);
 export type Target = z.infer<typeof Target>;
 
+/** How each kind of target is spelled. Here and nowhere else. */
+const NAMES = {
+  principal: (id: string) => `principal:${id}`,
+  agent: (agent: string) => `agent:${agent}`,
+  instance: (agent: string, instance: string) => `instance:${agent}/${instance}`,
+  session: (id: string) => `session:${id}`,
+  'service-token': (id: string) => `service-token:${id}`,
+  key: (kid: string) => `key:${kid}`,
+  everything: () => 'everything:',
+} as const satisfies Record<Target['kind'], (...parts: string[]) => string>;
+
 /** A target in its one canonical spelling, by which locks are stored and found. */
 export function targetName(target: Target): string {
   switch (target.kind) {
     case 'principal':
     case 'session':
     case 'service-token':
-      return `${target.kind}:${target.id}`;
+      return NAMES[target.kind](target.id);
     case 'agent':
-      return `agent:${target.agent}`;
+      return NAMES.agent(target.agent);
     case 'instance':
-      return `instance:${target.agent}/${target.instance}`;
+      return NAMES.instance(target.agent, target.instance);
     case 'key':
-      return `key:${target.kid}`;
+      return NAMES.key(target.kid);
     case 'everything':
-      return 'everything:';
+      return NAMES.everything();
+  }
+}
+
+/** The target that a name was made from. Throws on a name that {@link targetName} never made. */
+export function readTargetName(name: string): Target {
+  const colon = name.indexOf(':');
+  const [kind, rest] = [name.slice(0, colon), name.slice(colon + 1)];
+  const slash = rest.indexOf('/');
+  switch (kind) {
+    case 'agent':
+      return Target.parse({ kind, agent: rest });
+    case 'instance':
+      return Target.parse({ kind, agent: rest.slice(0, slash), instance: rest.slice(slash + 1) });
+    case 'key':
+      return Target.parse({ kind, kid: rest });
+    case 'everything':
+      return Target.parse({ kind });
+    default:
+      return Target.parse({ kind, id: rest });
   }
 }
 
@@ -63,20 +93,25 @@ export interface Targetable {
 
 const SERVICE_TOKEN = /^token:(.+)$/;
 
-/** The names of every target that is this principal, wherever it goes. */
+/** The names of the targets that are one principal itself: a service token has two. */
 export function targetNamesOfPrincipal(principal: string): string[] {
   const token = SERVICE_TOKEN.exec(principal)?.[1];
-  return [`principal:${principal}`, ...(token === undefined ? [] : [`service-token:${token}`])];
+  return [NAMES.principal(principal), ...(token === undefined ? [] : [NAMES['service-token'](token)])];
 }
 
+/** The names of the targets that are a place, or everything. */
+export const targetNamesOfPlace = ({ agent, instance }: Pick<Targetable, 'agent' | 'instance'>): string[] => [
+  NAMES.everything(),
+  NAMES.agent(agent),
+  NAMES.instance(agent, instance),
+];
+
 /** The names of every target that would hit this session or request. */
-export const targetNamesOf = ({ principal, agent, instance, session, kid }: Targetable): string[] => [
-  'everything:',
-  ...targetNamesOfPrincipal(principal),
-  `agent:${agent}`,
-  `instance:${agent}/${instance}`,
-  ...(session === undefined ? [] : [`session:${session}`]),
-  ...(kid === undefined ? [] : [`key:${kid}`]),
+export const targetNamesOf = (hit: Targetable): string[] => [
+  ...targetNamesOfPlace(hit),
+  ...targetNamesOfPrincipal(hit.principal),
+  ...(hit.session === undefined ? [] : [NAMES.session(hit.session)]),
+  ...(hit.kid === undefined ? [] : [NAMES.key(hit.kid)]),
 ];
 
 /**

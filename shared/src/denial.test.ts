@@ -109,7 +109,7 @@ describe('the rows', () => {
   });
 
   it.each([
-    ['unknown, disabled and invisible agents', ['agent_unknown', 'agent_disabled', 'agent_invisible']],
+    ['unknown, disabled and invisible agents', ['agent_unknown', 'agent_invisible', 'instance_unlisted']],
     [
       'every way in which a credential is wrong',
       ['credential_unknown', 'credential_secret_wrong', 'credential_revoked'],

@@ -38,6 +38,7 @@ export const CLOSES = {
   frame_too_large: { code: 1008, client: 'stops' },
   too_many_messages: { code: 1008, client: 'stops' },
   internal: { code: 1011, client: 'retries with backoff' },
+  // Said by the platform when it moves or updates an object, never by us.
   restarting: { code: 1012, client: 'retries with backoff' },
   rate_limited: { code: 1013, client: 'retries with backoff' },
   too_many_sockets: { code: 1013, client: 'retries with backoff' },
@@ -91,10 +92,10 @@ export const DENIALS = {
   // the decision, at the broker
   permission_missing: forbidden,
   agent_unknown: notFound,
-  agent_disabled: notFound,
   agent_invisible: notFound,
   instance_invalid: badRequest,
   instance_unlisted: notFound,
+  instance_missing: badRequest,
   locked: forbidden,
   tier_insufficient: forbidden,
   grant_missing: forbidden,
@@ -109,7 +110,6 @@ export const DENIALS = {
   session_already_ended: row('CONFLICT', 'bad_request'),
   // admission and issue, at the broker
   rate_limited: row('RATE_LIMITED', 'rate_limited'),
-  ledger_unavailable: unavailable,
   database_unavailable: unavailable,
   signing_key_missing: unavailable,
   rotation_pending: row('CONFLICT', 'bad_request'),

@@ -4,6 +4,7 @@ import { enqueue } from '@agent-ticket/drizzle/object/drain.ts';
 import { objectLockQueries } from '@agent-ticket/drizzle/object/locks.ts';
 import { type ObjectSession, objectSessionQueries } from '@agent-ticket/drizzle/object/sessions.ts';
 import { createObjectTables } from '@agent-ticket/drizzle/object/tables.ts';
+import { tombstoneQueries } from '@agent-ticket/drizzle/object/tombstone.ts';
 import type { InvocationFact } from '@agent-ticket/drizzle/record/invocation-facts.ts';
 import { targetNamesOf } from '@agent-ticket/shared/control.ts';
 import { closeFace, type Denial, type DenialReason } from '@agent-ticket/shared/denial.ts';
@@ -197,6 +198,10 @@ export function createKeeper(ports: KeeperPorts) {
       ports.onFacts();
       return renewed;
     },
+
+    /** Whether everything from before a time, in ms, is gone. */
+    isDestroyedSince: (before: number): boolean =>
+      (tombstoneQueries(sql).destroyedAt() ?? Number.NEGATIVE_INFINITY) >= before,
 
     /** Carries out a broker's order; how many sockets it closed. */
     order(order: ControlOrder): number {

@@ -1,12 +1,13 @@
 import { AUDIT_TYPES } from '@agent-ticket/shared/audit-event.ts';
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import * as z from 'zod';
+import { recordAct } from '../audit/act.ts';
 import { exportAudit } from '../audit/export.ts';
 import { auditEventView, checkpointView } from '../audit/view.ts';
 import type { Call, Handler } from '../http/call.ts';
 import { pageOf, readPage } from '../http/page.ts';
 import type { BrokerPorts } from '../ports.ts';
-import { adminEvent } from './event.ts';
+import { reaches } from '../principal.ts';
 
 const Time = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text));
 const Name = z.string().min(1).max(512);
@@ -42,13 +43,14 @@ function readFilter(url: URL): Outcome<Filter> {
   return allow(filter.data);
 }
 
-/** `GET /admin/agents/audit`: newest first. */
+/** `GET /admin/agents/audit`: newest first. A credential that is limited to some agents names one of them. */
 export const listAudit =
   (ports: BrokerPorts): Handler =>
   async (call) => {
     const url = new URL(call.request.url);
     const filter = readFilter(url);
     if (!filter.ok) return { outcome: filter };
+    if (!reaches(call.who, filter.value.agent)) return { outcome: deny('permission_missing') };
     const page = readPage(url, Place);
     if (!page.ok) return { outcome: page };
     const { limit, after } = page.value;
@@ -93,8 +95,5 @@ const noteRead = (
   const given = Object.entries(filter).flatMap(([name, value]) =>
     value === undefined ? [] : [[name, value] as const],
   );
-  const event = adminEvent(call, 'admin.read', ports.randomId(), {
-    details: { what, ...Object.fromEntries(given) },
-  });
-  return ports.ledger.settle(call.who.principal.id, { event });
+  return recordAct(ports, call, 'admin.read', { details: { what, ...Object.fromEntries(given) } });
 };

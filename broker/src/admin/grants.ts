@@ -1,16 +1,17 @@
 import type { GrantRow } from '@agent-ticket/drizzle/control/policy.ts';
 import { AgentSlug, InstanceName, PrincipalId, Role } from '@agent-ticket/shared/names.ts';
-import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { allow, deny } from '@agent-ticket/shared/outcome.ts';
 import * as z from 'zod';
+import { recordAct } from '../audit/act.ts';
 import { foldAddress } from '../email-address.ts';
 import { readBody } from '../http/body.ts';
 import type { Call, Handler } from '../http/call.ts';
 import { iso } from '../http/iso.ts';
 import { pageOf, readPage } from '../http/page.ts';
 import type { BrokerPorts } from '../ports.ts';
-import { subjectsOf } from '../principal.ts';
-import { carryOut, outboxRow } from '../termination.ts';
-import { adminEvent } from './event.ts';
+import { isPrincipalName } from '../principal.ts';
+import { carryOut, newCommand, outboxRow } from '../termination.ts';
+import { coversRole, type GrantRight, mayReadGrants, mayWriteGrants } from './grant-rights.ts';
 
 /** E-mail subjects are kept in the spelling in which addresses are compared. */
 const EmailSubject = z
@@ -21,7 +22,7 @@ const GroupSubject = z.string().regex(/^group:\S{1,256}:\S.{0,127}$/);
 const Subject = z.union([
   EmailSubject,
   GroupSubject,
-  PrincipalId.refine((id) => !/^(email|group|anonymous):/.test(id)),
+  PrincipalId.refine((id) => isPrincipalName(id) && !id.startsWith('anonymous:')),
 ]);
 
 /** Body of `POST /admin/grants`. */
@@ -61,7 +62,7 @@ export const listGrants =
     const [agent, instance, subject] = ['agent', 'instance', 'subject'].map(
       (name) => searchParams.get(name) ?? undefined,
     );
-    const may = await mayManage(ports, call, 'grants:read', agent, instance);
+    const may = await mayReadGrants(ports, call, { agent, instance });
     if (!may.ok) return { outcome: may };
     const page = readPage(new URL(call.request.url), Place);
     if (!page.ok) return { outcome: page };
@@ -92,10 +93,10 @@ export const createGrant =
     const body = await readBody(call.request, CreateGrant);
     if (!body.ok) return { outcome: body };
     const { subject, agent, instance, role, reason, expires_in: expiresIn } = body.value;
-    const may = await mayManage(ports, call, 'grants:write', agent, instance);
+    const may = await mayWriteGrants(ports, call, { agent, instance });
     if (!may.ok) return { outcome: may };
-    const named = !/^(email|group):/.test(subject);
-    if (may.value === 'owner' && !named)
+    if (!coversRole(may.value, role)) return { outcome: deny('above_own_rights', { inside: role }) };
+    if (may.value.by === 'ownership' && !isPrincipalName(subject))
       return { outcome: deny('above_own_rights', { inside: 'owners name principals' }) };
 
     const grant = {
@@ -107,7 +108,7 @@ export const createGrant =
       reason,
       createdBy: call.who.principal.id,
       createdAt: call.now,
-      expiresAt: expiresIn === undefined ? null : call.now + expiresIn * 1000,
+      expiresAt: endOf(may.value, expiresIn, call.now),
     };
     await record(ports, call, 'grant.created', grant);
     await ports.grants.insert(grant);
@@ -119,24 +120,36 @@ export const createGrant =
     };
   };
 
+/** When a grant ends: as asked, and no later than the ownership that it was made by. In ms. */
+function endOf(right: GrantRight, expiresIn: number | undefined, now: number): number | null {
+  const ends = [
+    ...(expiresIn === undefined ? [] : [now + expiresIn * 1000]),
+    ...(right.by === 'ownership' && right.until !== null ? [right.until] : []),
+  ];
+  return ends.length === 0 ? null : Math.min(...ends);
+}
+
 /** `DELETE /admin/grants/:id`. Sockets that the grant may have carried come back for a new ticket, or do not. */
 export const deleteGrant =
   (ports: BrokerPorts): Handler =>
   async (call) => {
     const grant = await ports.grants.find(call.params.id ?? '');
-    const may = await mayManage(ports, call, 'grants:write', grant?.agentSlug, grant?.instanceId);
+    const where = grant === undefined ? {} : { agent: grant.agentSlug, instance: grant.instanceId };
+    const may = await mayWriteGrants(ports, call, where);
     if (!may.ok) return { outcome: may };
     if (grant === undefined) return { outcome: deny('grant_unknown') };
+    if (!coversRole(may.value, Role.parse(grant.role)))
+      return { outcome: deny('above_own_rights', { inside: grant.role }) };
 
     await record(ports, call, 'grant.deleted', grant);
-    const principal = PrincipalId.safeParse(/^(email|group):/.test(grant.subject) ? '' : grant.subject);
+    const principal = PrincipalId.refine(isPrincipalName).safeParse(grant.subject);
     const command = {
       op: 'refresh',
       agent: AgentSlug.parse(grant.agentSlug),
       ...(grant.instanceId === '*' ? {} : { instance: InstanceName.parse(grant.instanceId) }),
       ...(principal.success ? { principal: principal.data } : {}),
     } as const;
-    const pending = { id: ports.randomId(), command, before: call.now };
+    const pending = newCommand(command, call.now, ports);
     await ports.termination.outbox.insert(outboxRow(pending));
     const deleted = await ports.grants.delete(grant.id, call.now);
     const receipt = await carryOut(pending, ports.termination);
@@ -148,41 +161,14 @@ export const deleteGrant =
     };
   };
 
-/**
- * Whether the caller may read or write grants there: an operator by permission, within the agents its credential is
- * limited to, or the owner of that one instance. Answers the same whether the agent exists or not.
- */
-async function mayManage(
-  ports: BrokerPorts,
-  { who, now }: Call,
-  permission: 'grants:read' | 'grants:write',
-  agent: string | undefined,
-  instance: string | undefined,
-): Promise<Outcome<'operator' | 'owner'>> {
-  const within = who.agents === undefined || (agent !== undefined && who.agents.includes(agent));
-  if (within && who.principal.permissions.includes(permission)) return allow('operator');
-  const refused = deny('permission_missing', { inside: permission });
-  if (!within || agent === undefined || instance === undefined || instance === '*') return refused;
-  const { grants } = await ports.policy.read({
-    subjects: subjectsOf(who.principal, ports.trustEmail),
-    agent,
-    instance,
-    lockTargets: [],
-    now,
-  });
-  return grants.some((grant) => grant.role === 'owner') ? allow('owner') : refused;
-}
-
 const record = (
   ports: BrokerPorts,
   call: Call,
   type: 'grant.created' | 'grant.deleted',
   grant: Pick<GrantRow, 'id' | 'subject' | 'agentSlug' | 'instanceId' | 'role' | 'reason'>,
 ) =>
-  ports.ledger.settle(call.who.principal.id, {
-    event: adminEvent(call, type, ports.randomId(), {
-      agent: grant.agentSlug,
-      instance: grant.instanceId,
-      details: { grant: grant.id, subject: grant.subject, role: grant.role, reason: grant.reason },
-    }),
+  recordAct(ports, call, type, {
+    agent: grant.agentSlug,
+    instance: grant.instanceId,
+    details: { grant: grant.id, subject: grant.subject, role: grant.role, reason: grant.reason },
   });

@@ -1,10 +1,10 @@
 import type { SigningKeyRow } from '@agent-ticket/drizzle/control/signing-keys.ts';
 import { isOutage } from '@agent-ticket/drizzle/outage.ts';
-import { targetName } from '@agent-ticket/shared/control.ts';
 import { KeyId } from '@agent-ticket/shared/names.ts';
 import { allow, deny } from '@agent-ticket/shared/outcome.ts';
 import { TicketAlgorithm } from '@agent-ticket/shared/ticket.ts';
 import * as z from 'zod';
+import { actEvent, recordAct } from '../audit/act.ts';
 import { readBody } from '../http/body.ts';
 import type { Call, Handler, HandlerResult } from '../http/call.ts';
 import { iso } from '../http/iso.ts';
@@ -14,8 +14,8 @@ import { revoke } from '../keys/revocation.ts';
 import { rotate } from '../keys/rotation.ts';
 import { stateOf } from '../keys/schedule.ts';
 import type { BrokerPorts } from '../ports.ts';
-import { carryOut, isDone, outboxRow } from '../termination.ts';
-import { adminEvent } from './event.ts';
+import { carryOut, newCommand, outboxRow, statusOf } from '../termination.ts';
+import { newLock } from './new-lock.ts';
 
 /** Body of `POST /admin/keys/rotate`; may be `{}`. */
 export const RotateRequest = z.strictObject({
@@ -64,7 +64,7 @@ export const rotateKeys =
       now: call.now,
       ...order,
       eventOf: ({ row, previous }) =>
-        adminEvent(call, 'key.rotated', ports.randomId(), {
+        actEvent(call, 'key.rotated', ports.randomId(), {
           kid: row.kid,
           details: { purpose, alg: row.alg, previous: previous.kid, activates_at: row.activatesAt },
         }),
@@ -100,17 +100,10 @@ export const revokeKey =
 
 async function revokeTicketKey(ports: BrokerPorts, call: Call, kid: KeyId): Promise<HandlerResult> {
   const target = { kind: 'key', kid } as const;
-  const command = { op: 'lock', target, until: null } as const;
-  const pending = { id: ports.randomId(), command, before: call.now };
+  const pending = newCommand({ op: 'lock', target, until: null }, call.now, ports);
   const revoked = await revoke(ports.revocation, kid, call.now, (row, heir) => {
-    const lock = {
-      id: ports.randomId(),
-      target: targetName(target),
-      reason: 'the key was revoked',
-      createdBy: call.who.principal.id,
-      createdAt: call.now,
-      expiresAt: null,
-    };
+    const why = { reason: 'the key was revoked', expiresAt: null };
+    const lock = newLock(ports.randomId(), target, call, why);
     const event = revokedEvent(ports, call, row, { successor: heir.kind, lock: lock.id });
     return { event, sockets: { lock, command: outboxRow(pending) } };
   });
@@ -118,7 +111,7 @@ async function revokeTicketKey(ports: BrokerPorts, call: Call, kid: KeyId): Prom
   await announce(ports);
   const receipt = await carryOut(pending, ports.termination);
   const body = { ...(await afterRevocation(ports.keyring, revoked.value.row, call.now)), receipt };
-  return { outcome: allow({ status: isDone(receipt) ? 200 : 202, body }) };
+  return { outcome: allow({ status: statusOf(receipt), body }) };
 }
 
 async function revokeAuditKey(ports: BrokerPorts, call: Call, kid: KeyId): Promise<HandlerResult> {
@@ -138,7 +131,7 @@ const revokedEvent = (
   row: SigningKeyRow,
   about: Readonly<Record<string, string>>,
 ) =>
-  adminEvent(call, 'key.revoked', ports.randomId(), {
+  actEvent(call, 'key.revoked', ports.randomId(), {
     kid: row.kid,
     details: { purpose: row.purpose, state: stateOf(row, call.now), ...about },
   });
@@ -162,8 +155,7 @@ export const resealKeys =
       unreadable: [...ticket.unreadable, ...audit.unreadable],
     };
     const details = { ...body, unreadable: body.unreadable.length };
-    const event = adminEvent(call, 'key.resealed', ports.randomId(), { details });
-    await ports.ledger.settle(call.who.principal.id, { event });
+    await recordAct(ports, call, 'key.resealed', { details });
     return { outcome: allow({ status: 200, body }) };
   };
 

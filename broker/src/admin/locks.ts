@@ -1,15 +1,16 @@
 import type { LockRow } from '@agent-ticket/drizzle/control/policy.ts';
-import { Target, targetName } from '@agent-ticket/shared/control.ts';
+import { readTargetName, Target } from '@agent-ticket/shared/control.ts';
 import { allow, deny } from '@agent-ticket/shared/outcome.ts';
 import * as z from 'zod';
+import { recordAct } from '../audit/act.ts';
 import { readBody } from '../http/body.ts';
 import type { Call, Handler } from '../http/call.ts';
 import { iso } from '../http/iso.ts';
 import { pageOf, readPage } from '../http/page.ts';
 import type { BrokerPorts } from '../ports.ts';
-import { carryOut, isDone, outboxRow } from '../termination.ts';
-import { adminEvent } from './event.ts';
-import { targetView } from './target-view.ts';
+import { reaches } from '../principal.ts';
+import { carryOut, isDone, newCommand, order, outboxRow } from '../termination.ts';
+import { newLock } from './new-lock.ts';
 
 /** Body of `POST /admin/locks`. */
 export const CreateLock = z.strictObject({
@@ -27,7 +28,7 @@ const Place = z.strictObject({ createdAt: z.int(), id: z.uuid() });
 
 const view = (row: LockRow) => ({
   id: row.id,
-  target: targetView(row.target),
+  target: readTargetName(row.target),
   reason: row.reason,
   created_by: row.createdBy,
   created_at: iso(row.createdAt),
@@ -58,25 +59,15 @@ export const createLock =
     if (!body.ok) return { outcome: body };
     const { target, reason, expires_in: expiresIn } = body.value;
     const until = expiresIn === undefined ? null : call.now + expiresIn * 1000;
-    const lock = {
-      id: ports.randomId(),
-      target: targetName(target),
-      reason,
-      createdBy: call.who.principal.id,
-      createdAt: call.now,
-      expiresAt: until,
-    };
+    if (!reachesTarget(call, target)) return { outcome: deny('permission_missing') };
+    const lock = newLock(ports.randomId(), target, call, { reason, expiresAt: until });
     await record(ports, call, 'lock.created', lock);
-    const pending = {
-      id: ports.randomId(),
-      command: { op: 'lock', target, until } as const,
-      before: call.now,
-    };
+    const pending = newCommand({ op: 'lock', target, until }, call.now, ports);
     await ports.locks.insert(lock, outboxRow(pending));
     const receipt = await carryOut(pending, ports.termination);
     const done = isDone(receipt);
     return {
-      outcome: allow({ status: done ? 201 : 202, body: { ...view({ ...lock, liftedAt: null }), receipt } }),
+      outcome: allow({ status: done ? 201 : 202, body: { ...view(lock), receipt } }),
     };
   };
 
@@ -88,26 +79,21 @@ export const liftLock =
     if (!id.success) return { outcome: deny('field_invalid', { field: 'id' }) };
     const lock = await ports.locks.find(id.data);
     if (lock === undefined) return { outcome: deny('lock_unknown') };
+    const target = readTargetName(lock.target);
+    if (!reachesTarget(call, target)) return { outcome: deny('lock_unknown') };
     await record(ports, call, 'lock.lifted', lock);
     if (!(await ports.locks.lift(lock.id, call.now))) return { outcome: deny('lock_unknown') };
-    const pending = {
-      id: ports.randomId(),
-      command: { op: 'unlock', target: targetView(lock.target) } as const,
-      before: call.now,
-    };
-    await ports.termination.outbox.insert(outboxRow(pending));
-    await carryOut(pending, ports.termination);
+    await order({ op: 'unlock', target }, call.now, ports.termination);
     return { outcome: allow({ status: 200, body: view(lock) }) };
   };
+
+/** Whether a target lies within the agents that the caller's credential is limited to; people and keys never do. */
+const reachesTarget = ({ who }: Call, target: Target): boolean =>
+  reaches(who, target.kind === 'agent' || target.kind === 'instance' ? target.agent : undefined);
 
 const record = (
   ports: BrokerPorts,
   call: Call,
   type: 'lock.created' | 'lock.lifted',
-  lock: Pick<LockRow, 'id' | 'target' | 'reason'>,
-) =>
-  ports.ledger.settle(call.who.principal.id, {
-    event: adminEvent(call, type, ports.randomId(), {
-      details: { lock: lock.id, target: lock.target, reason: lock.reason },
-    }),
-  });
+  { id, target, reason }: LockRow,
+) => recordAct(ports, call, type, { details: { lock: id, target, reason } });

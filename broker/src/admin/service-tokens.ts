@@ -1,10 +1,11 @@
 import type { ServiceTokenRow } from '@agent-ticket/drizzle/control/service-tokens.ts';
 import type { AuditType } from '@agent-ticket/shared/audit-event.ts';
-import { type Receipt, targetName } from '@agent-ticket/shared/control.ts';
+import type { Receipt } from '@agent-ticket/shared/control.ts';
 import { CLOCK_SKEW_SECONDS, TICKET_TTL_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { AgentSlug, Tier, tierAtLeast } from '@agent-ticket/shared/names.ts';
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import * as z from 'zod';
+import { recordAct } from '../audit/act.ts';
 import { digestSecret, makeSecret, randomBase62 } from '../credentials/secret.ts';
 import { readBody } from '../http/body.ts';
 import type { Call, Handler } from '../http/call.ts';
@@ -13,8 +14,8 @@ import { pageOf, readPage } from '../http/page.ts';
 import { KnownPermission } from '../permissions.ts';
 import type { BrokerPorts } from '../ports.ts';
 import type { Authenticated } from '../principal.ts';
-import { carryOut, isDone, outboxRow } from '../termination.ts';
-import { adminEvent } from './event.ts';
+import { carryOut, newCommand, outboxRow, statusOf } from '../termination.ts';
+import { newLock } from './new-lock.ts';
 
 const YEAR_SECONDS = 366 * 24 * 3600;
 
@@ -157,7 +158,7 @@ export const revokeServiceToken =
     if (!ended) return { outcome: deny('service_token_unknown') };
     const receipt = await closeSockets(ports, call, found.value.id);
     return {
-      outcome: allow({ status: isDone(receipt) ? 200 : 202, body: { ...view(found.value), receipt } }),
+      outcome: allow({ status: statusOf(receipt), body: { ...view(found.value), receipt } }),
     };
   };
 
@@ -165,15 +166,11 @@ export const revokeServiceToken =
 async function closeSockets(ports: BrokerPorts, call: Call, id: string): Promise<Receipt> {
   const target = { kind: 'service-token', id } as const;
   const until = call.now + (TICKET_TTL_SECONDS.max + CLOCK_SKEW_SECONDS) * 1000;
-  const lock = {
-    id: ports.randomId(),
-    target: targetName(target),
+  const lock = newLock(ports.randomId(), target, call, {
     reason: 'the service token was revoked',
-    createdBy: call.who.principal.id,
-    createdAt: call.now,
     expiresAt: until,
-  };
-  const pending = { id: ports.randomId(), command: { op: 'lock', target, until } as const, before: call.now };
+  });
+  const pending = newCommand({ op: 'lock', target, until }, call.now, ports);
   await ports.locks.insert(lock, outboxRow(pending));
   return carryOut(pending, ports.termination);
 }
@@ -227,15 +224,12 @@ async function newSecret(ports: BrokerPorts): Promise<{ text: string; row: { dig
   return { text, row: { digest: await digestSecret(text, ports.credentials.serviceTokens.pepper) } };
 }
 
-/** Written before the change: an event whose change failed is a try, a change without its event would be a hole. */
 const record = (ports: BrokerPorts, call: Call, type: AuditType, row: ServiceTokenRow) =>
-  ports.ledger.settle(call.who.principal.id, {
-    event: adminEvent(call, type, ports.randomId(), {
-      details: {
-        service_token: row.id,
-        name: row.name,
-        tier: row.tier,
-        permissions: row.permissions.join(' '),
-      },
-    }),
+  recordAct(ports, call, type, {
+    details: {
+      service_token: row.id,
+      name: row.name,
+      tier: row.tier,
+      permissions: row.permissions.join(' '),
+    },
   });

@@ -1,6 +1,7 @@
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import type { JWTPayload } from 'jose';
 import * as z from 'zod';
+import { recordAct } from '../audit/act.ts';
 import { principalOf } from '../credentials/auth0-session.ts';
 import { readCookie } from '../credentials/cookies.ts';
 import type { Answer, Call, Handler } from '../http/call.ts';
@@ -58,18 +59,7 @@ async function open(
   const { config } = signIn;
   const expiresAt = Math.floor(call.now / 1000) + SESSION_SECONDS;
   const id = [...ports.randomBytes(16)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
-  await ports.ledger.settle(principal, {
-    event: {
-      eventId: ports.randomId(),
-      at: call.now,
-      type: 'login.succeeded',
-      outcome: 'success',
-      principal,
-      ipAddress: call.ipAddress ?? undefined,
-      userAgent: call.userAgent ?? undefined,
-      requestId: call.requestId,
-    },
-  });
+  await recordAct(ports, { ...call, who: { principal: { id: principal } } }, 'login.succeeded', {});
   await signIn.sessions.insert({
     id,
     issuer: config.tenant.issuer,

@@ -1,7 +1,8 @@
 import type { PrincipalId } from '@agent-ticket/shared/names.ts';
+import { recordAct } from '../audit/act.ts';
 import type { CallFacts } from '../http/call.ts';
 import type { BrokerPorts } from '../ports.ts';
-import { carryOut, outboxRow } from '../termination.ts';
+import { order } from '../termination.ts';
 
 /**
  * Records that somebody signed out, then ends every socket of that person. A ticket does not say by which sign-in it
@@ -13,21 +14,7 @@ export async function endSockets(
   call: CallFacts,
   ports: BrokerPorts,
 ): Promise<void> {
-  const target = { kind: 'principal', id: principal } as const;
-  const pending = { id: ports.randomId(), command: { op: 'terminate', target } as const, before: call.now };
-  await ports.ledger.settle(principal, {
-    event: {
-      eventId: ports.randomId(),
-      at: call.now,
-      type: 'login.ended',
-      outcome: 'success',
-      principal,
-      ipAddress: call.ipAddress ?? undefined,
-      userAgent: call.userAgent ?? undefined,
-      requestId: call.requestId,
-      details: { by },
-    },
-  });
-  await ports.termination.outbox.insert(outboxRow(pending));
-  await carryOut(pending, ports.termination);
+  const who = { principal: { id: principal } };
+  await recordAct(ports, { ...call, who }, 'login.ended', { details: { by } });
+  await order({ op: 'terminate', target: { kind: 'principal', id: principal } }, call.now, ports.termination);
 }

@@ -42,10 +42,11 @@ export async function authenticateServiceToken(
   if (ends.some((at) => at <= now)) return deny('credential_expired', { inside: token.id });
 
   ports.later(ports.tokens.noteUse(token.id, now, now - USE_NOTED_EVERY_MS));
-  return allow(authenticated(token, ends));
+  return allow(tokenHolder(token, ends));
 }
 
-function authenticated(token: ServiceTokenRow, ends: readonly number[]): Authenticated {
+/** Who a service token is. `ends` in ms: when it and its secret are over. */
+export function tokenHolder(token: ServiceTokenRow, ends: readonly number[]): Authenticated {
   return {
     method: 'service-token',
     principal: {

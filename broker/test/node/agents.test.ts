@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
+import { flushOutbox } from '../../src/termination.ts';
 import { idOf, type Office, openOffice, type Person, ROOT } from './admin/office.ts';
 import { bodyOf } from './answers.ts';
 import { basic, NOW } from './stand.ts';
@@ -29,7 +30,7 @@ describe('GET /api/agents', () => {
     [
       'a user sees what is open, too',
       ALICE,
-      { chat: 'owner', counter: 'viewer', lobby: 'viewer', diary: 'owner' },
+      { counter: 'viewer', lobby: 'viewer', diary: 'owner', letters: 'owner', chat: 'owner' },
     ],
   ])('%s', async (_what, who, expected) => {
     expect(await roles(who)).toEqual(expected);
@@ -42,12 +43,45 @@ describe('GET /api/agents', () => {
     await grant(ALICE, 'diary', 'viewer', 'bobs');
     await grant(ALICE, 'asleep', 'owner');
     expect(await roles(ALICE)).toEqual({
-      chat: 'owner',
       counter: 'admin',
       lobby: 'viewer',
       diary: 'viewer',
       hidden: 'viewer',
+      letters: 'owner',
+      chat: 'owner',
     });
+  });
+
+  it('what is locked is not shown, nor to whom is locked', async () => {
+    await grant(ALICE, 'hidden', 'viewer');
+    const lock = async (target: object) =>
+      String((await bodyOf(await office.call(ROOT, 'POST', '/admin/locks', { target, reason: 'test' }))).id);
+    await lock({ kind: 'agent', agent: 'counter' });
+    await lock({ kind: 'instance', agent: 'hidden', instance: 'room' });
+    await lock({ kind: 'instance', agent: 'diary', instance: 'room' });
+    expect(Object.keys(await roles(ALICE)).sort()).toEqual(['chat', 'diary', 'letters', 'lobby']);
+    const id = await lock({ kind: 'principal', id: idOf(ALICE) });
+    expect(await roles(ALICE)).toEqual({});
+    await office.call(ROOT, 'DELETE', `/admin/locks/${id}`);
+    await lock({ kind: 'everything' });
+    expect([await roles(ALICE), await roles(undefined)]).toEqual([{}, {}]);
+  });
+
+  it('shows an agent exactly where a ticket would be given', async () => {
+    const people: (Person | undefined)[] = [undefined, ALICE, BOB, ROOT];
+    await grant(ALICE, 'hidden', 'admin');
+    await grant(BOB, 'mcp-agent', 'owner');
+    for (const who of people) {
+      const shown = await roles(who);
+      for (const { slug, instances, transport } of office.ports.registry) {
+        const wish = { agent: slug, instance: instances?.[0] ?? 'room' };
+        const how = transport === 'sse' ? { ...wish, transport: 'http' } : wish;
+        const { status } = await office.call(who, 'POST', '/tickets', how);
+        expect([slug, who?.sub, status === 201]).toEqual([slug, who?.sub, shown[slug] !== undefined]);
+        // Whoever was first here is the owner; the next shall find it free.
+        if (status === 201) await office.call(who, 'DELETE', `/api/agents/${slug}/room`);
+      }
+    }
   });
 
   it('a service sees nothing that belongs to a first user, nor what its token leaves out', async () => {
@@ -83,6 +117,38 @@ describe('DELETE /api/agents/:agent/:instance', () => {
       expect.objectContaining({ type: 'agent.deleted', principal: idOf(ALICE) }),
     );
     expect((await remove(ALICE)).status).toBe(404);
+  });
+
+  it('keeps the instance closed until the object is gone: nobody meets what is in it', async () => {
+    await office.mint(ALICE, 'diary', 'secret');
+    const up = office.worker.answer;
+    office.worker.answer = async () => Promise.reject(new TypeError('down'));
+    expect((await remove(ALICE, 'diary/secret')).status).toBe(202);
+    expect([await office.mint(BOB, 'diary', 'secret'), await office.mint(ALICE, 'diary', 'secret')]).toEqual([
+      403, 403,
+    ]);
+    expect((await remove(ALICE, 'diary/secret')).status).toBe(403);
+    expect(await office.ports.grants.ownersEver('diary', 'secret')).toHaveLength(1);
+
+    office.worker.answer = up;
+    office.stand.clock.now += 60;
+    expect(await flushOutbox(office.ports.termination)).toBe(1);
+    expect((await office.lastCommand()).before).toBe(NOW * 1000);
+    expect(await office.commandsWaiting()).toBe(0);
+    expect([await office.mint(BOB, 'diary', 'secret'), await office.mint(ALICE, 'diary', 'secret')]).toEqual([
+      201, 403,
+    ]);
+  });
+
+  it('carried out twice it takes nothing from the owner who came after', async () => {
+    await office.mint(ALICE, 'diary', 'again');
+    const deletion = { id: 'x', agent: 'diary', instance: 'again', before: NOW * 1000 };
+    await remove(ALICE, 'diary/again');
+    office.stand.clock.now += 1;
+    expect(await office.mint(BOB, 'diary', 'again')).toBe(201);
+    await office.ports.termination.deletions.finish(deletion, office.stand.clock.now * 1000);
+    expect(await office.mint(BOB, 'diary', 'again')).toBe(201);
+    expect(await office.mint(ALICE, 'diary', 'again')).toBe(403);
   });
 
   it('while the worker is down answers 202, and the command waits', async () => {

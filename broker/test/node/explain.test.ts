@@ -1,8 +1,9 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { idOf, type Office, openOffice, type Person, ROOT } from './admin/office.ts';
+import { CLAIM_LAPSES_MS, MAX_CLAIMS } from '../../src/first-user.ts';
+import { idOf, type Office, openOffice, type Person, ROOT, TENANT } from './admin/office.ts';
 import { bodyOf } from './answers.ts';
-import { NOW } from './stand.ts';
+import { basic, NOW } from './stand.ts';
 
 let office: Office;
 const ALICE: Person = { sub: 'alice' };
@@ -31,7 +32,7 @@ describe('an explanation', () => {
       would_claim: false,
       grants: [],
     });
-    expect(rulesIn(body)).toHaveLength(11);
+    expect(rulesIn(body)).toHaveLength(12);
     expect(rulesIn(body).every(({ holds }) => holds)).toBe(true);
   });
 
@@ -125,20 +126,138 @@ describe('for somebody else', () => {
   });
 });
 
+describe('for somebody else, of what the broker knows or is told', () => {
+  const explained = async (who: Person, request: object) => bodyOf(await explain(who, request));
+
+  it('a stranger is one: what is public is open, the rest asks for a sign-in', async () => {
+    const stranger = { principal: 'anonymous:somebody' };
+    const lobby = await explained(ROOT, { agent: 'lobby', instance: 'main', ...stranger });
+    expect(lobby).toMatchObject({ allowed: true, role: 'viewer' });
+    const faces = await Promise.all(
+      ['counter', 'diary', 'hidden', 'nobody'].map(async (agent) => {
+        const { rules, allowed } = await explained(ROOT, { agent, instance: 'main', ...stranger });
+        return JSON.stringify([allowed, rules]);
+      }),
+    );
+    expect(new Set(faces).size).toBe(1);
+    expect(faces[0]).toContain('a stranger signs in, except for public agents');
+  });
+
+  it('an address counts where its issuer is trusted for it, and a group by its issuer', async () => {
+    await grant({ subject: 'email:eve@tenant.test', agent: 'hidden', instance: 'mail', role: 'admin' });
+    await grant({
+      subject: 'group:https://tenant.test/:crew',
+      agent: 'hidden',
+      instance: 'crew',
+      role: 'owner',
+    });
+    const eve = { agent: 'hidden', principal: idOf({ sub: 'eve' }), email: 'Eve@Tenant.test' };
+    const status = async (more: object) => (await explain(ROOT, { ...eve, ...more })).status;
+    expect(await status({ instance: 'mail', issuer: 'https://other.test/' })).toBe(404);
+    expect(await status({ instance: 'mail' })).toBe(404);
+    expect(await explained(ROOT, { ...eve, instance: 'mail', issuer: TENANT })).toMatchObject({
+      role: 'admin',
+    });
+    const crew = { instance: 'crew', groups: ['crew'] };
+    expect(await status({ ...crew, issuer: 'https://other.test/' })).toBe(404);
+    expect(await explained(ROOT, { ...eve, ...crew, issuer: TENANT })).toMatchObject({ role: 'owner' });
+  });
+
+  it.each(['email:eve@tenant.test', 'email:*@tenant.test', 'group:https://tenant.test/:crew'])(
+    '%s is nobody’s name',
+    async (principal) => {
+      expect((await explain(ROOT, { agent: 'hidden', instance: 'mail', principal })).status).toBe(400);
+    },
+  );
+
+  it('a service token has the tier, the agents and the end that it has, whatever the caller says', async () => {
+    const token = await office.stand.makeServiceToken({ agents: ['counter'], expiresAt: NOW + 300 });
+    const ask = { principal: `token:${token.id}`, instance: 'main', tier: 'admin', permissions: ['agents'] };
+    const end = new Date((NOW + 300) * 1000).toISOString();
+    expect(await explained(ROOT, { ...ask, agent: 'counter' })).toMatchObject({
+      role: 'viewer',
+      session_expires_at: end,
+    });
+    expect((await explain(ROOT, { ...ask, agent: 'lobby' })).status).toBe(404);
+    const unknown = { ...ask, agent: 'counter', principal: `token:${crypto.randomUUID()}` };
+    expect((await explain(ROOT, unknown)).status).toBe(404);
+  });
+
+  it('the own credential’s limit to agents holds', async () => {
+    const made = await office.call(ROOT, 'POST', '/admin/service-tokens', {
+      name: 'limited',
+      agents: ['lobby'],
+      permissions: ['explain:any'],
+    });
+    const { client_id, client_secret } = await bodyOf(made);
+    const who = basic(String(client_id), String(client_secret));
+    const ask = { agent: 'counter', instance: 'main', principal: idOf(ALICE) };
+    expect((await office.call(who, 'POST', '/explain', ask)).status).toBe(404);
+  });
+});
+
+describe('an instance that is not named', () => {
+  it('is the default one, except where each has an owner: that is told by its rule', async () => {
+    const told = await bodyOf(await explain(ALICE, { agent: 'diary' }));
+    expect(told).toMatchObject({ allowed: false, would_claim: false });
+    expect(rulesIn(told).at(-1)).toEqual({
+      rule: 'an instance that belongs to its first user is named',
+      holds: false,
+    });
+    expect(await bodyOf(await explain(ALICE, { agent: 'counter' }))).toMatchObject({ allowed: true });
+  });
+
+  it('is asked for only where the caller may know of the agent', async () => {
+    const token = await office.stand.makeServiceToken({ agents: ['counter'] });
+    const who = basic(token.clientId, token.clientSecret);
+    for (const agent of ['diary', 'nobody'])
+      expect((await office.call(who, 'POST', '/tickets', { agent })).status).toBe(404);
+  });
+});
+
 describe('would_claim', () => {
   it.each<[string, object, boolean]>([
     ['is true where there was never an owner', { instance: 'free' }, true],
     ['is false where somebody owns it', { instance: 'taken' }, false],
     [
       'is false for a service',
-      { instance: 'free', principal: 'token:5f8f1c9e-3b52-4c0d-9a53-0f1d6a1f7e11', kind: 'service' },
+      { instance: 'free', principal: idOf({ sub: 'app@clients' }), kind: 'service' },
       false,
     ],
+    ['is false for a stranger', { instance: 'free', principal: 'anonymous:somebody' }, false],
     ['is true for another user', { instance: 'free', principal: idOf({ sub: 'bob' }) }, true],
     ['is false on an agent of another kind', { agent: 'counter', instance: 'free' }, false],
   ])('%s', async (_what, request, expected) => {
     await mint({ sub: 'first' }, { agent: 'diary', instance: 'taken' });
     const body = await bodyOf(await explain(ROOT, { agent: 'diary', ...request }));
     expect(body.would_claim).toBe(expected);
+  });
+
+  it('is true once a claim has lapsed, for others too, and false once that was opened', async () => {
+    const apart = await openOffice();
+    const would = async (instance: string) =>
+      (await bodyOf(await apart.call(ALICE, 'POST', '/explain', { agent: 'diary', instance }))).would_claim;
+    await apart.mint({ sub: 'first' }, 'diary', 'lapsing');
+    await apart.mint({ sub: 'first' }, 'diary', 'opened');
+    await apart.openSession({ principal: idOf({ sub: 'first' }), agent: 'diary', instance: 'opened' });
+    expect([await would('lapsing'), await would('opened')]).toEqual([false, false]);
+    apart.stand.clock.now += CLAIM_LAPSES_MS / 1000 + 1;
+    expect([await would('lapsing'), await would('opened')]).toEqual([true, false]);
+    // It was asked, and nothing more.
+    expect(await apart.ports.grants.ownersEver('diary', 'lapsing')).toMatchObject([{ openedAt: null }]);
+    expect(await apart.ports.grants.ownersEver('diary', 'opened')).toMatchObject([{ openedAt: null }]);
+    expect(await apart.mint(ALICE, 'diary', 'lapsing')).toBe(201);
+  });
+
+  it('is false for who holds as many instances as one may', async () => {
+    const apart = await openOffice();
+    const would = async () =>
+      (await bodyOf(await apart.call(ALICE, 'POST', '/explain', { agent: 'diary', instance: 'next' })))
+        .would_claim;
+    for (let i = 0; i < MAX_CLAIMS - 1; i += 1) await apart.mint(ALICE, 'diary', `room-${i}`);
+    expect(await would()).toBe(true);
+    await apart.mint(ALICE, 'diary', 'last');
+    expect(await would()).toBe(false);
+    expect(await apart.mint(ALICE, 'diary', 'next')).toBe(403);
   });
 });

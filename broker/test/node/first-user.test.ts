@@ -62,6 +62,28 @@ describe('the first user to ask', () => {
     expect(await office.ports.grants.ownersEver(agent, 'room')).toEqual([]);
   });
 
+  it.each([
+    ['a scope outside that of an owner', { scope: 'agent:rpc:whoami agent:nothing' }, 400],
+    ['a transport that is not offered', { agent: 'letters', transport: 'websocket' }, 403],
+  ])('owns nothing by asking for %s', async (_what, more, status) => {
+    const body = { agent: 'diary', instance: 'room', ...more };
+    expect((await office.call(ALICE, 'POST', '/tickets', body)).status).toBe(status);
+    expect(await office.ports.grants.ownersEver(body.agent, 'room')).toEqual([]);
+  });
+
+  it('is in the audit log, with the grant that it came by', async () => {
+    await diary(ALICE);
+    const [owner] = await owners();
+    expect(office.stand.events.filter(({ type }) => type === 'grant.created')).toMatchObject([
+      {
+        principal: idOf(ALICE),
+        agent: 'diary',
+        instance: 'room',
+        details: { grant: owner?.id, subject: idOf(ALICE), role: 'owner', reason: 'first user' },
+      },
+    ]);
+  });
+
   it('owns nothing while a lock stands', async () => {
     const target = { kind: 'agent', agent: 'diary' };
     await office.call(ROOT, 'POST', '/admin/locks', { target, reason: 'test' });
@@ -154,6 +176,16 @@ describe('an instance whose owner', () => {
     await office.call(ROOT, 'DELETE', `/admin/grants/${await claimId()}`);
     office.stand.clock.now = NOW + LAPSE_SECONDS * 3;
     expect([await diary(BOB), await diary(ALICE)]).toEqual([403, 403]);
+  });
+
+  it('deleted it is open to the next, whose claim may lapse again although it was opened before', async () => {
+    await diary(ALICE);
+    await office.openSession({ agent: 'diary', instance: 'room', endedAt: (NOW + 5) * 1000 });
+    await office.call(ALICE, 'DELETE', '/api/agents/diary/room');
+    office.stand.clock.now = NOW + 60;
+    expect(await diary(ALICE)).toBe(201);
+    office.stand.clock.now = NOW + 60 + LAPSE_SECONDS + 1;
+    expect([await diary(BOB), await diary(ALICE)]).toEqual([201, 403]);
   });
 
   it('deleted it is open to the next', async () => {

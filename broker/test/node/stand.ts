@@ -133,6 +133,14 @@ const watched = (ledger: Ledger, events: AuditEvent[]): Ledger => ({
   },
 });
 
-export const basic = (id: string, secret: string): Record<string, string> => ({
+export const basic = (id: string, secret: string): { authorization: string } => ({
   authorization: `Basic ${btoa(`${id}:${secret}`)}`,
 });
+
+/** A lock that nothing carries to live sockets. */
+export const lockAt = async ({ ports }: Stand, target: string): Promise<void> => {
+  const id = crypto.randomUUID();
+  const at = NOW * 1000;
+  const lock = { id, target, reason: 'test', createdBy: 'test', createdAt: at, expiresAt: null };
+  await ports.locks.insert(lock, { id, command: '{}', before: at, dueAt: Number.MAX_SAFE_INTEGER });
+};

@@ -4,6 +4,7 @@ import { claims } from './claim-table.ts';
 import { closes, denials, errors } from './denial-tables.ts';
 import { limitTable, rateLimits } from './limit-table.ts';
 import { people } from './people-table.ts';
+import { claimLimits, exposure, policyRules } from './policy-tables.ts';
 import { routes } from './route-table.ts';
 import { agentWorkerSettings, brokerSettings, nodeSettings } from './settings-tables.ts';
 
@@ -18,6 +19,9 @@ export const GENERATORS: Readonly<Record<string, () => string>> = {
   'audit-types': auditTypes,
   'key-states': keyStates,
   'rate-limits': rateLimits,
+  'policy-rules': policyRules,
+  'claim-limits': claimLimits,
+  exposure,
   routes,
   people,
   'settings-broker': brokerSettings,

@@ -35,8 +35,8 @@ CREATE TABLE `grants` (
 );
 --> statement-breakpoint
 CREATE INDEX `grants_lookup` ON `grants` (`subject`,`agent_slug`,`instance_id`) WHERE deleted_at IS NULL;--> statement-breakpoint
-CREATE INDEX `grants_instance` ON `grants` (`agent_slug`,`instance_id`,`created_at`,`id`) WHERE deleted_at IS NULL;--> statement-breakpoint
-CREATE UNIQUE INDEX `grants_claim` ON `grants` (`agent_slug`,`instance_id`) WHERE claimed = 1;--> statement-breakpoint
+CREATE INDEX `grants_instance` ON `grants` (`agent_slug`,`instance_id`,`created_at`,`id`);--> statement-breakpoint
+CREATE UNIQUE INDEX `grants_claim_unique` ON `grants` (`agent_slug`,`instance_id`) WHERE claimed = 1;--> statement-breakpoint
 CREATE TABLE `locks` (
 	`id` text PRIMARY KEY NOT NULL,
 	`target` text NOT NULL,

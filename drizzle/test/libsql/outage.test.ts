@@ -3,10 +3,9 @@ import { createServer, type RequestListener } from 'node:http';
 import { createClient } from '@libsql/client';
 import { sql } from 'drizzle-orm';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { policyQueries } from '../../control/policy.ts';
 import { openControl } from '../../open-libsql.ts';
 import { isOutage } from '../../outage.ts';
-import { lock } from '../suite/rows.ts';
+import { insertLock, lock } from '../suite/rows.ts';
 import { temporaryFolder } from './folder.ts';
 
 const folder = temporaryFolder();
@@ -43,7 +42,7 @@ describe('a libSQL file that cannot serve', () => {
     const other = createClient({ url: `file:${folder}/held.db` });
     onTestFinished(() => other.close());
     const holding = await other.transaction('write');
-    const write = await thrownBy(() => policyQueries(db).insertLock(lock()));
+    const write = await thrownBy(() => insertLock(db, lock()));
     const batch = await thrownBy(() => db.batch([db.run(sql`DELETE FROM locks`)]));
     await holding.rollback();
     expect([isOutage(write), isOutage(batch)]).toEqual([true, true]);
@@ -53,7 +52,7 @@ describe('a libSQL file that cannot serve', () => {
     const db = await openFile('full.db');
     await db.run(sql`PRAGMA max_page_count = 1`);
     const reason = 'x'.repeat(200_000);
-    expect(isOutage(await thrownBy(() => policyQueries(db).insertLock(lock({ reason }))))).toBe(true);
+    expect(isOutage(await thrownBy(() => insertLock(db, lock({ reason }))))).toBe(true);
   });
 
   it('is an outage when its folder is away', async () => {

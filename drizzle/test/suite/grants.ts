@@ -1,13 +1,11 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { deletionQueries } from '../../control/deletions.ts';
 import { type GrantPlace, grantQueries, type NewGrant } from '../../control/grants.ts';
+import { lockQueries } from '../../control/locks.ts';
+import { outboxQueries } from '../../control/outbox.ts';
 import { grants } from '../../control/schema.ts';
 import type { Databases, OpenDatabases } from './databases.ts';
-import { ALICE, grant, MINUTE, NOW } from './rows.ts';
-
-const newGrant = (differs: Partial<NewGrant> = {}): NewGrant => {
-  const { claimed: _c, openedAt: _o, deletedAt: _d, ...rest } = grant();
-  return { ...rest, ...differs };
-};
+import { ALICE, grant, lock, MINUTE, NOW, newGrant } from './rows.ts';
 
 export function describeGrants(open: OpenDatabases): void {
   describe('grants', () => {
@@ -115,14 +113,16 @@ export function describeGrants(open: OpenDatabases): void {
       const MAX = 3;
       const claim = (id: string, differs: Partial<NewGrant> = {}) =>
         queries.claim(newGrant({ id, role: 'owner', ...differs }), MAX);
-      const holder = async () => (await queries.findClaim('counter', 'main'))?.id;
+      const claimOf = async (instance: string) =>
+        (await queries.ownersEver('counter', instance)).find(({ claimed }) => claimed);
+      const holder = async () => (await claimOf('main'))?.id;
 
       it('gives an instance to whoever claims it, as an ordinary grant', async () => {
         expect(await claim('a', { expiresAt: NOW + MINUTE })).toBe(true);
         const claimed = grant({ id: 'a', role: 'owner', expiresAt: NOW + MINUTE, claimed: true });
         expect(await queries.find('a')).toEqual(claimed);
-        expect(await queries.findClaim('counter', 'main')).toEqual(claimed);
-        expect(await queries.findClaim('counter', 'side')).toBeUndefined();
+        expect(await claimOf('main')).toEqual(claimed);
+        expect(await claimOf('side')).toBeUndefined();
       });
 
       it('gives an instance to one of twenty who claim it at once', async () => {
@@ -190,14 +190,26 @@ export function describeGrants(open: OpenDatabases): void {
         expect(await holder()).toBe('a');
       });
 
-      it('frees an instance that is deleted, and deletes every grant on it and no other', async () => {
+      it('frees an instance whose deletion is over, and deletes every grant of before on it and no other', async () => {
+        const deletion = { id: 'deletion', agent: 'counter', instance: 'main', before: NOW };
+        const { control } = databases;
+        const { liftedAt: _lifted, ...closed } = lock({ id: deletion.id });
+        await lockQueries(control).insert(closed, {
+          id: deletion.id,
+          command: '{}',
+          before: NOW,
+          dueAt: NOW,
+        });
         await claim('a');
         await queries.insert(newGrant({ id: 'given' }));
+        await queries.insert(newGrant({ id: 'later', createdAt: NOW + 1 }));
         await queries.insert(newGrant({ id: 'everywhere', instanceId: '*' }));
         await queries.insert(newGrant({ id: 'elsewhere', agentSlug: 'lobby' }));
-        await queries.deleteInstance('counter', 'main');
+        await deletionQueries(control).finish(deletion, NOW);
         const standing = await queries.list({ now: NOW }, undefined, 50);
-        expect(standing.map(({ id }) => id)).toEqual(['everywhere', 'elsewhere']);
+        expect(standing.map(({ id }) => id)).toEqual(['later', 'everywhere', 'elsewhere']);
+        expect(await lockQueries(control).find(deletion.id)).toBeUndefined();
+        expect(await outboxQueries(control).count()).toBe(0);
         expect(await holder()).toBeUndefined();
         expect(await claim('b', { subject: 'auth0:people.test:bob' })).toBe(true);
       });
@@ -219,7 +231,7 @@ export function describeGrants(open: OpenDatabases): void {
         await queries.insert(newGrant({ id: 'given' }));
         for (const id of ['opened', 'deleted', 'given', 'unknown'])
           expect(await queries.dropLapsed(id, NOW + MINUTE)).toBe(false);
-        expect(await queries.findClaim('counter', 'two')).toMatchObject({ id: 'deleted', deletedAt: NOW });
+        expect(await claimOf('two')).toMatchObject({ id: 'deleted', deletedAt: NOW });
       });
 
       it('notes the first opening only', async () => {

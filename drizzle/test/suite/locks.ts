@@ -89,7 +89,9 @@ export function describeLocks(open: OpenDatabases): void {
       await insert('other', { target: 'agent:lobby' });
       await insert('lifted');
       await queries.lift('lifted', NOW);
-      expect((await queries.ofTarget('agent:counter', NOW)).map(({ id }) => id).sort()).toEqual(['a', 'b']);
+      expect(
+        (await queries.onTargets(['agent:counter', 'agent:none'], NOW)).map(({ id }) => id).sort(),
+      ).toEqual(['a', 'b']);
     });
   });
 

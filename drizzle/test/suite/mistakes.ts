@@ -1,11 +1,10 @@
 import { sql } from 'drizzle-orm';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { policyQueries } from '../../control/policy.ts';
 import { locks } from '../../control/schema.ts';
 import { serviceTokenQueries } from '../../control/service-tokens.ts';
 import { isOutage } from '../../outage.ts';
 import { type Databases, type OpenDatabases, rootMessage } from './databases.ts';
-import { lock, secret, serviceToken } from './rows.ts';
+import { insertLock, lock, secret, serviceToken } from './rows.ts';
 
 type Mistake = readonly [what: string, said: RegExp, make: (databases: Databases) => Promise<unknown>];
 
@@ -37,8 +36,8 @@ const MISTAKES: readonly Mistake[] = [
     'a broken constraint',
     /constraint failed/,
     async ({ control }) => {
-      await policyQueries(control).insertLock(lock({ reason: 'internal error' }));
-      await policyQueries(control).insertLock(lock({ reason: 'internal error' }));
+      await insertLock(control, lock({ reason: 'internal error' }));
+      await insertLock(control, lock({ reason: 'internal error' }));
     },
   ],
   [

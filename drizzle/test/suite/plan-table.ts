@@ -1,5 +1,6 @@
 import type { SqliteRemoteDatabase } from 'drizzle-orm/sqlite-proxy';
 import { authSessionQueries } from '../../control/auth-sessions.ts';
+import { deletionQueries } from '../../control/deletions.ts';
 import { grantQueries } from '../../control/grants.ts';
 import { lockQueries } from '../../control/locks.ts';
 import { outboxQueries } from '../../control/outbox.ts';
@@ -14,7 +15,7 @@ import { invocationQueries } from '../../record/invocations.ts';
 import { selectLocks } from '../../record/locks.ts';
 import type * as recordSchema from '../../record/schema.ts';
 import { sessionQueries, upsertSession } from '../../record/sessions.ts';
-import { ALICE, NOW, secret, sessionFact, signingKey } from './rows.ts';
+import { ALICE, NOW, newGrant, secret, sessionFact, signingKey } from './rows.ts';
 
 export interface Plan<Schema extends Record<string, unknown>> {
   readonly what: string;
@@ -90,9 +91,20 @@ export const CONTROL_PLANS: readonly Plan<typeof controlSchema>[] = [
     by: ['grants_lookup'],
   },
   {
-    what: 'the claim of an instance',
-    work: (db) => grantQueries(db).findClaim('counter', 'main'),
-    by: ['grants_claim'],
+    what: 'who ever owned an instance',
+    work: (db) => grantQueries(db).ownersEver('counter', 'main'),
+    by: ['grants_instance'],
+  },
+  {
+    what: 'a claim looks for an owner and counts by index',
+    work: (db) => grantQueries(db).claim(newGrant(), 100),
+    by: ['grants_instance', 'grants_lookup'],
+  },
+  {
+    what: 'the end of a deletion finds the grants of the instance',
+    work: (db) =>
+      deletionQueries(db).finish({ id: 'a', agent: 'counter', instance: 'main', before: NOW }, NOW),
+    by: ['grants_instance'],
   },
   {
     what: 'the grants of an agent',
@@ -101,8 +113,8 @@ export const CONTROL_PLANS: readonly Plan<typeof controlSchema>[] = [
     sorts: true,
   },
   {
-    what: 'the locks on one target',
-    work: (db) => lockQueries(db).ofTarget('agent:counter', NOW),
+    what: 'the locks on some targets',
+    work: (db) => lockQueries(db).onTargets(QUESTION.lockTargets, NOW),
     by: ['locks_standing'],
   },
   {
@@ -163,8 +175,8 @@ export const RECORD_PLANS: readonly Plan<typeof recordSchema>[] = [
     by: ['agent_sessions_active'],
   },
   {
-    what: 'whether somebody ever opened an instance',
-    work: (db) => sessionQueries(db).wasOpened('counter', 'main', ALICE),
+    what: 'whether somebody opened an instance since',
+    work: (db) => sessionQueries(db).wasOpened('counter', 'main', ALICE, NOW),
     by: ['agent_sessions_instance'],
   },
   ...(

@@ -42,11 +42,11 @@ async function planOf(
   return steps.map(({ detail }) => detail);
 }
 
-/** Primary keys and unique columns bring an index without a name of ours. */
+/** A unique index earns its place by what it refuses. */
 const indexesOf = (tables: readonly SQLiteTable[]): string[] =>
-  tables.flatMap((table) => getTableConfig(table).indexes.map((index) => index.config.name)).sort();
+  tables.flatMap((table) => getTableConfig(table).indexes.map((index) => index.config.name));
 
-const SCAN_OF_A_TABLE = /^SCAN (?!.* INDEX )/;
+const SCAN_OF_A_TABLE = /^SCAN (?!CONSTANT ROW$|.* INDEX )/;
 const SORT = /^USE TEMP B-TREE/;
 
 export function describePlans(open: OpenDatabases): void {
@@ -78,8 +78,8 @@ export function describePlans(open: OpenDatabases): void {
         ...new Set(plans.flatMap(({ by }) => by)),
       ];
       const named = (indexes: readonly string[]) => indexes.filter((name) => !/_unique$/.test(name)).sort();
-      expect(named(used(CONTROL_PLANS))).toEqual(indexesOf(CONTROL_TABLES));
-      expect(named(used(RECORD_PLANS))).toEqual(indexesOf(RECORD_TABLES));
+      expect(named(used(CONTROL_PLANS))).toEqual(named(indexesOf(CONTROL_TABLES)));
+      expect(named(used(RECORD_PLANS))).toEqual(named(indexesOf(RECORD_TABLES)));
     });
   });
 }

@@ -14,6 +14,8 @@ const RENEWED = sessionFact({
 });
 const CLOSED = sessionFact({ endedAt: NOW + MINUTE, endReason: 'client_closed' });
 
+const MAIN = { agent: 'counter', instance: 'main' };
+
 export function describeRecordSessions(open: OpenDatabases): void {
   describe('sessions of the record database', () => {
     let record: RecordDatabase;
@@ -110,15 +112,15 @@ export function describeRecordSessions(open: OpenDatabases): void {
       await upsertSession(record, sessionFact({ id: uuidOf(4), instance: 'side' }));
       await upsertSession(record, sessionFact({ id: uuidOf(5), agent: 'lobby' }));
       const idsOf = async (limit: number) =>
-        (await sessions.ofInstance('counter', 'main', limit)).map(({ id }) => id);
+        (await sessions.list(MAIN, undefined, limit)).map(({ id }) => id);
       expect(await idsOf(50)).toEqual([uuidOf(2), uuidOf(3), uuidOf(1)]);
       expect(await idsOf(2)).toEqual([uuidOf(2), uuidOf(3)]);
-      expect(await sessions.ofInstance('counter', 'none', 50)).toEqual([]);
+      expect(await sessions.list({ ...MAIN, instance: 'none' }, undefined, 50)).toEqual([]);
     });
 
     it('orders sessions of one moment by their ids', async () => {
       for (const name of [2, 3, 1]) await upsertSession(record, sessionFact({ id: uuidOf(name) }));
-      const listed = await sessions.ofInstance('counter', 'main', 50);
+      const listed = await sessions.list(MAIN, undefined, 50);
       expect(listed.map(({ id }) => id)).toEqual([uuidOf(3), uuidOf(2), uuidOf(1)]);
     });
   });

@@ -1,6 +1,9 @@
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import { PrincipalId, TicketId } from '@agent-ticket/shared/names.ts';
+import type { ControlDatabase } from '../../control/database.ts';
+import type { NewGrant } from '../../control/grants.ts';
 import type { GrantRow, LockRow } from '../../control/policy.ts';
+import { locks } from '../../control/schema.ts';
 import type { ServiceTokenRow, ServiceTokenSecretRow } from '../../control/service-tokens.ts';
 import type { NewSigningKey } from '../../control/signing-keys.ts';
 import type { SessionFact } from '../../record/sessions.ts';
@@ -67,6 +70,11 @@ export const grant = (differs: Partial<GrantRow> = {}): GrantRow => ({
   ...differs,
 });
 
+export const newGrant = (differs: Partial<NewGrant> = {}): NewGrant => {
+  const { claimed: _c, openedAt: _o, deletedAt: _d, ...rest } = grant();
+  return { ...rest, ...differs };
+};
+
 export const lock = (differs: Partial<LockRow> = {}): LockRow => ({
   id: 'lock-1',
   target: 'agent:counter',
@@ -102,3 +110,8 @@ export const sessionFact = (differs: Partial<SessionFact> = {}): SessionFact => 
   kid: 'key-1',
   ...differs,
 });
+
+/** A lock without the command that carries it to live sockets. */
+export const insertLock = async (db: ControlDatabase, row: LockRow): Promise<void> => {
+  await db.insert(locks).values(row);
+};

@@ -85,12 +85,14 @@ export function describeSessionLists(open: OpenDatabases): void {
       expect(seen).toEqual([5, 4, 3, 2, 1]);
     });
 
-    it('know whether a principal ever opened an instance', async () => {
+    it('know whether a principal opened an instance since some time', async () => {
       await put(1, { endedAt: NOW, endReason: 'client_closed' });
-      expect(await sessions.wasOpened('counter', 'main', ALICE)).toBe(true);
-      expect(await sessions.wasOpened('counter', 'main', BOB)).toBe(false);
-      expect(await sessions.wasOpened('counter', 'side', ALICE)).toBe(false);
-      expect(await sessions.wasOpened('lobby', 'main', ALICE)).toBe(false);
+      expect(await sessions.wasOpened('counter', 'main', ALICE, 0)).toBe(true);
+      expect(await sessions.wasOpened('counter', 'main', ALICE, NOW)).toBe(true);
+      expect(await sessions.wasOpened('counter', 'main', ALICE, NOW + 1)).toBe(false);
+      expect(await sessions.wasOpened('counter', 'main', BOB, 0)).toBe(false);
+      expect(await sessions.wasOpened('counter', 'side', ALICE, 0)).toBe(false);
+      expect(await sessions.wasOpened('lobby', 'main', ALICE, 0)).toBe(false);
     });
 
     it('that are open come oldest first, from one time to another', async () => {

@@ -23,6 +23,8 @@ const AUDIENCE = 'https://broker.test/api';
 
 /** An agent that belongs to its first user, one that only a grant opens, and one that is disabled. */
 export const DIARY: AgentEntry = { ...AGENTS[0], slug: 'diary', bindingKey: 'DIARY', access: 'first-user' };
+/** One of first users without sockets. */
+const LETTERS: AgentEntry = { ...DIARY, slug: 'letters', bindingKey: 'LETTERS', transport: 'sse' };
 export const HIDDEN: AgentEntry = { ...AGENTS[0], slug: 'hidden', bindingKey: 'HIDDEN', access: 'grant' };
 export const ASLEEP: AgentEntry = { ...AGENTS[0], slug: 'asleep', bindingKey: 'ASLEEP', enabled: false };
 
@@ -40,7 +42,7 @@ export interface Person {
 }
 
 export const idOf = ({ sub, at = 'tenant' }: Person): string => `auth0:${at}.test:${sub}`;
-export const ROOT: Person = { sub: 'root', permissions: PERMISSIONS };
+export const ROOT: Person = { sub: 'root', permissions: [...PERMISSIONS, 'tier:admin'] };
 
 export interface Office {
   readonly stand: Stand;
@@ -71,6 +73,7 @@ export async function openOffice(): Promise<Office> {
   const [tenant, other] = [await testIssuer(TENANT), await testIssuer(OTHER)];
   const rules = [
     ...PERMISSIONS.map((name) => ({ claim: 'permissions', equals: name, permissions: [name] })),
+    { claim: 'permissions', equals: 'tier:admin', tier: 'admin' },
     ...['staff', 'guests'].map((name) => ({ claim: 'teams', equals: name, groups: [name] })),
   ];
   const stand = await openStand(
@@ -96,7 +99,7 @@ export async function openOffice(): Promise<Office> {
   const worker: Office['worker'] = { answer: async () => Response.json(CLEAN), tokens: [] };
   const ports: BrokerPorts = {
     ...stand.ports,
-    registry: [...AGENTS, DIARY, HIDDEN, ASLEEP],
+    registry: [...AGENTS, DIARY, HIDDEN, LETTERS, ASLEEP],
     sessions: sessionQueries(record.db),
     invocations: invocationQueries(record.db),
     termination: {

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { bodyOf, ticketIn } from '../answers.ts';
 import { testIssuer } from '../issuer.ts';
-import { basic, COUNTER, NOW } from '../stand.ts';
+import { basic, COUNTER, lockAt, NOW } from '../stand.ts';
 import { ALICE, openTenantStand, TENANT, type TenantStand } from './auth0.ts';
 
 let at: TenantStand;
@@ -67,13 +67,7 @@ describe('token exchange', () => {
     'refuses a client that is locked (%s…), whatever the subject, and only with it',
     async (target) => {
       const client = await at.stand.makeServiceToken();
-      await at.stand.ports.policy.insertLock({
-        id: crypto.randomUUID(),
-        target: `${target}${client.id}`,
-        reason: 'test',
-        createdBy: 'test',
-        createdAt: NOW * 1000,
-      });
+      await lockAt(at.stand, `${target}${client.id}`);
       const body = exchangeOf(await at.token());
       const headers = basic(client.clientId, client.clientSecret);
       expect(await errorOf(body, headers)).toMatchObject({ status: 400, error: 'invalid_target' });
@@ -275,13 +269,7 @@ describe('delegation', () => {
 
   it('a locked actor acts for nobody', async () => {
     const locked = await openTenantStand();
-    await locked.stand.ports.policy.insertLock({
-      id: 'lock-1',
-      target: `principal:${BOT}`,
-      reason: 'test',
-      createdBy: 'test',
-      createdAt: NOW * 1000,
-    });
+    await lockAt(locked.stand, `principal:${BOT}`);
     const body = exchangeOf(await locked.token(), actorOf(await locked.token({ sub: 'bot@clients' })));
     expect(await (await locked.stand.post('/token', body)).json()).toMatchObject({ error: 'invalid_target' });
     expect(locked.stand.events.at(-1)).toMatchObject({ type: 'ticket.denied', code: 'locked' });

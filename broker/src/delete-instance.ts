@@ -1,0 +1,42 @@
+import { AgentSlug, InstanceName } from '@agent-ticket/shared/names.ts';
+import { allow, deny } from '@agent-ticket/shared/outcome.ts';
+import { findAgent } from '@agent-ticket/shared/registry.ts';
+import { newLock } from './admin/new-lock.ts';
+import { recordAct } from './audit/act.ts';
+import { readFacts } from './facts.ts';
+import type { Handler } from './http/call.ts';
+import type { BrokerPorts } from './ports.ts';
+import { carryOut, newCommand, outboxRow, statusOf } from './termination.ts';
+
+/**
+ * `DELETE /api/agents/:agent/:instance`, for its owner: closes its sockets, destroys it, drops its grants. A lock keeps
+ * it closed until the object is gone, so that nobody gets what is in it by being the next first user.
+ */
+export const deleteInstance =
+  (ports: BrokerPorts): Handler =>
+  async (call) => {
+    const { who, now } = call;
+    const agent = AgentSlug.safeParse(call.params.agent);
+    const instance = InstanceName.safeParse(call.params.instance);
+    if (!agent.success) return { outcome: deny('agent_unknown') };
+    if (!instance.success) return { outcome: deny('instance_invalid', { field: 'instance' }) };
+    const place = { agent: agent.data, instance: instance.data };
+    const { grants, locks } = (await readFacts(who, place, now, ports)).at(place);
+    const within = who.agents === undefined || who.agents.includes(place.agent);
+    const owner = within && grants.some((grant) => grant.role === 'owner');
+    // Whoever is not the owner learns nothing: not of the agent, not of the instance.
+    if (!owner || findAgent(ports.registry, place.agent) === undefined)
+      return { outcome: deny('agent_invisible') };
+
+    // What is locked may be evidence.
+    if (locks.length > 0) return { outcome: deny('locked') };
+
+    const target = { kind: 'instance', ...place } as const;
+    const pending = newCommand({ op: 'destroy', target }, now, ports);
+    await recordAct(ports, call, 'agent.deleted', place);
+    const reason = 'the instance is being deleted';
+    const closed = newLock(pending.id, target, call, { reason, expiresAt: null });
+    await ports.locks.insert(closed, outboxRow(pending));
+    const receipt = await carryOut(pending, ports.termination);
+    return { outcome: allow({ status: statusOf(receipt), body: { ...place, receipt } }) };
+  };
