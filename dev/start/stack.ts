@@ -24,8 +24,8 @@ export interface StackOptions {
   /** Beside and over those that a development stack has. */
   readonly brokerSettings?: Readonly<Record<string, string>>;
   readonly onLog?: (line: string) => void;
-  /** Another agent worker than this project's own, as a folder with wrangler.jsonc and a bundle. */
-  readonly agentWorker?: string;
+  /** Other workers than this repository's own, each a folder with wrangler.jsonc and a bundle. */
+  readonly folders?: { readonly broker?: string; readonly agentWorker?: string };
 }
 
 /** What a client or a person needs to know of a running stack; written to `.dev/dev.json`. */
@@ -72,6 +72,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       workers: [
         {
           name: 'broker',
+          folder: options.folders?.broker,
           port: ports.broker,
           settings: {
             ...common,
@@ -94,7 +95,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
         },
         {
           name: 'agent-worker',
-          folder: options.agentWorker,
+          folder: options.folders?.agentWorker,
           port: ports.agentWorker,
           settings: { ...common, DEMO_ACCESS_URL: access.url },
         },

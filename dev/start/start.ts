@@ -31,7 +31,7 @@ async function main(ending: Ending): Promise<void> {
   await build(process.env, ending.wanted);
 
   // Imported here: it takes seconds, and everything above should fail or be interrupted at once.
-  const { startStack } = await import('./stack.ts');
+  const [{ startStack }, { ringCron }] = await Promise.all([import('./stack.ts'), import('./cron.ts')]);
   const log = createWriteStream(`${folder}/workers.log`, { flags: 'a' });
   await Promise.all(held.map((port) => port.release()));
   const stack = await startStack({
@@ -47,8 +47,9 @@ async function main(ending: Ending): Promise<void> {
   const colour = process.stdout.isTTY && process.env.NO_COLOR === undefined;
   process.stdout.write(greeting(stack.facts, folder, colour));
 
+  const cron = ringCron(stack.workers, (line) => log.write(`${line}\n`));
   if (!ending.wanted.aborted) await once(ending.wanted, 'abort');
-  await stack.close();
+  await Promise.all([cron.stop(), stack.close()]);
 }
 
 /** Nothing is promised to a person that would not work. */

@@ -10,7 +10,7 @@ import { clientAddress } from './client-address.ts';
 import type { DatabaseConfig, NodeConfig } from './config.ts';
 import { openServer } from './open-server.ts';
 import { openTrustedProxies } from './open-trusted-proxies.ts';
-import { repeat, type Wait } from './repeat.ts';
+import { repeat, wait } from './repeat.ts';
 
 const MINUTE_MS = 60_000;
 
@@ -129,15 +129,3 @@ async function expectKeys(ports: BrokerPorts): Promise<void> {
     if (!signer.ok) throw new Error(`KEK: there are ${keyring.purpose} keys, but ${signer.denial.inside}`);
   }
 }
-
-const wait: Wait = (ms) => {
-  let cancel = (): void => {};
-  const over = new Promise<void>((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    cancel = () => {
-      clearTimeout(timer);
-      resolve();
-    };
-  });
-  return { over, cancel };
-};

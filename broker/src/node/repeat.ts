@@ -34,3 +34,15 @@ export function repeat(
 
 /** A pause that can be cut short. */
 export type Wait = (ms: number) => { readonly over: Promise<void>; readonly cancel: () => void };
+
+export const wait: Wait = (ms) => {
+  let cancel = (): void => {};
+  const over = new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    cancel = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+  });
+  return { over, cancel };
+};

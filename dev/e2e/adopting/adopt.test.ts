@@ -23,7 +23,11 @@ beforeAll(async () => {
   await buildApp(folder);
   await adopt(folder);
   await buildApp(folder);
-  stack = await startStack({ ports: await freePorts(), secrets: makeSecrets(), agentWorker: folder });
+  stack = await startStack({
+    ports: await freePorts(),
+    secrets: makeSecrets(),
+    folders: { agentWorker: folder },
+  });
 }, PATIENCE_MS);
 
 afterAll(async () => {

@@ -27,7 +27,7 @@ export async function openStand() {
     env: quietEnvironment(process.env),
   });
   const start = (): Promise<Stack> =>
-    startStack({ ports, secrets, stateDir: join(folder, 'state'), agentWorker: WORKER });
+    startStack({ ports, secrets, stateDir: join(folder, 'state'), folders: { agentWorker: WORKER } });
   let stack = await start();
 
   const record = () => stack.workers.getD1Database('RECORD', 'broker');

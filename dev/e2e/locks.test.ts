@@ -1,0 +1,104 @@
+import { randomUUID } from 'node:crypto';
+import { expect, inject, it, onTestFinished } from 'vitest';
+import * as z from 'zod';
+import { askForTicket, asOperator, kidOf, mint, post } from './broker.ts';
+import { eventually } from './eventually.ts';
+import { sessionsOf } from './look.ts';
+import { nextFrame, openSocket } from './sockets.ts';
+
+/** A lock on each kind of target, from its 201 on: at mint, at connect, at renewal, and on what is open or opens. */
+
+const url = (path: string) => `${inject('stack').broker}${path}`;
+const Locked = z.object({ id: z.string(), receipt: z.looseObject({ closed: z.int() }) });
+
+/** A service of its own, so that locks on people and tokens meet nobody else. */
+async function makeService() {
+  const made = await post(url('/admin/service-tokens'), asOperator(), { name: 'locked' });
+  const { id, client_id, client_secret } = z
+    .object({ id: z.string(), client_id: z.string(), client_secret: z.string() })
+    .parse(await made.json());
+  return { id, headers: { authorization: `Basic ${btoa(`${client_id}:${client_secret}`)}` } };
+}
+
+async function lock(target: object): Promise<z.infer<typeof Locked>> {
+  const made = await post(url('/admin/locks'), asOperator(), { target, reason: 'test' });
+  expect(made.status).toBe(201);
+  const locked = Locked.parse(await made.json());
+  onTestFinished(async () => lift(locked.id));
+  return locked;
+}
+
+const lift = async (id: string): Promise<void> => {
+  await fetch(url(`/admin/locks/${id}`), { method: 'DELETE', headers: asOperator() });
+};
+
+interface Scene {
+  readonly instance: string;
+  readonly token: string;
+  readonly session: string;
+  readonly kid: string;
+}
+
+/** The target, and whether the lock is about what comes as well: a session that is over has nothing to come. */
+const KINDS: readonly [kind: string, target: (scene: Scene) => object, future: boolean][] = [
+  ['principal', ({ token }) => ({ id: `token:${token}` }), true],
+  ['service-token', ({ token }) => ({ id: token }), true],
+  ['agent', () => ({ agent: 'counter' }), true],
+  ['instance', ({ instance }) => ({ agent: 'counter', instance }), true],
+  ['key', ({ kid }) => ({ kid }), true],
+  ['everything', () => ({}), true],
+  ['session', ({ session }) => ({ id: session }), false],
+];
+
+it.each(KINDS)('a lock on a target of the kind %s', async (kind, targetOf, future) => {
+  const instance = `locked-${randomUUID()}`;
+  const service = await makeService();
+  const [live, unused] = await Promise.all(
+    Array.from({ length: 2 }, () => mint({ instance, expires_in: 300 }, service.headers)),
+  );
+  if (live === undefined || unused === undefined) throw new Error('no tickets');
+  const { socket, closed } = openSocket(live.url);
+  await nextFrame(socket);
+  const session = await eventually(async () => {
+    const [row] = await sessionsOf('counter', instance);
+    return z.object({ id: z.string() }).parse(row).id;
+  });
+
+  // Some open while the lock comes: each is refused or closed.
+  const tickets = await Promise.all(Array.from({ length: 4 }, () => mint({ instance }, service.headers)));
+  const opening = future ? tickets.map((ticket) => openSocket(ticket.url)) : [];
+  const scene = { instance, token: service.id, session, kid: kidOf(live.ticket) };
+  const { id, receipt } = await lock({ kind, ...targetOf(scene) });
+  expect(receipt.closed).toBeGreaterThan(0);
+  expect(await closed).toMatchObject({ code: 4003, reason: 'forbidden' });
+  for (const each of opening) expect(await each.closed).toMatchObject({ code: 4003, reason: 'forbidden' });
+
+  const minted = await askForTicket({ instance }, service.headers);
+  expect(minted.status).toBe(future ? 403 : 201);
+  const late = openSocket(unused.url);
+  if (future) expect(await late.closed).toMatchObject({ code: 4003, reason: 'forbidden' });
+  else await nextFrame(late.socket);
+
+  await lift(id);
+  const after = openSocket((await mint({ instance }, service.headers)).url);
+  await nextFrame(after.socket);
+  expect(after.socket.readyState).toBe(WebSocket.OPEN);
+});
+
+it.each(KINDS.filter(([kind, , future]) => future && kind !== 'key' && kind !== 'everything'))(
+  'a renewal meets a lock on a target of the kind %s that came a moment before',
+  async (kind, targetOf) => {
+    const instance = `renewed-${randomUUID()}`;
+    const service = await makeService();
+    const [live, renewal] = [
+      await mint({ instance }, service.headers),
+      await mint({ instance }, service.headers),
+    ];
+    const { socket, closed } = openSocket(live.url);
+    await nextFrame(socket);
+    const locking = lock({ kind, ...targetOf({ instance, token: service.id, session: '', kid: '' }) });
+    socket.send(JSON.stringify({ type: 'ticket.renew', ticket: renewal.ticket }));
+    await locking;
+    expect(await closed).toMatchObject({ code: 4003, reason: 'forbidden' });
+  },
+);
