@@ -37,8 +37,7 @@ export function authSessionQueries(db: ControlDatabase) {
 
     /**
      * Ends the session with this `sid`, or without one every session of the subject, and notes the logout for those
-     * that are kept elsewhere; both or neither. Answers whose sessions have ended here by it, now or when it was told
-     * before. Times in ms.
+     * that are kept elsewhere; both or neither. Answers whose sessions ended here. Times in ms.
      */
     async logOut({ issuer, sid, subject }: LoggedOut, now: number, keptUntil: number): Promise<string[]> {
       const [kind, value] = sid === undefined ? (['sub', subject] as const) : (['sid', sid] as const);
@@ -47,8 +46,8 @@ export function authSessionQueries(db: ControlDatabase) {
       const [ended] = await db.batch([
         db
           .update(authSessions)
-          .set({ endedAt: sql`coalesce(${authSessions.endedAt}, ${now})` })
-          .where(and(eq(authSessions.issuer, issuer), eq(column, value)))
+          .set({ endedAt: now })
+          .where(and(eq(authSessions.issuer, issuer), eq(column, value), isNull(authSessions.endedAt)))
           .returning({ subject: authSessions.subject }),
         db
           .insert(authLogouts)

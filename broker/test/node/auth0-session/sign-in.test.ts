@@ -295,14 +295,11 @@ describe('back-channel logout', () => {
     expect(commandsSince(before)).toEqual([TERMINATE_ALICE]);
   });
 
-  it.each([
-    ['with a subject', { sid: 'retried' }],
-    ['by a sid alone', { sid: 'retried', sub: undefined }],
-  ])('that fails half-way (%s) is heard when it is told again, until all is done', async (_how, claims) => {
+  it('that fails half-way is heard when it is told again, until all is done', async () => {
     at.idClaims = { sid: 'retried' };
     const { cookie } = await at.signIn();
     const before = at.stand.commands.length;
-    const token = await logoutToken(at, claims);
+    const token = await logoutToken(at, { sid: 'retried' });
     const insert = vi.spyOn(at.stand.ports.termination.outbox, 'insert');
     insert.mockRejectedValueOnce(new Error('Network connection lost.'));
     expect((await tell(token)).status).toBe(503);
