@@ -57,9 +57,9 @@ export const newCommand = (
   { randomId }: Pick<TerminationPorts, 'randomId'>,
 ): PendingCommand => ({ id: randomId(), command, before: now });
 
-/** Puts a command into the outbox and tries it at once. `now` in ms. */
-export async function order(command: ControlCommand, now: number, ports: TerminationPorts): Promise<Receipt> {
-  const pending = newCommand(command, now, ports);
+/** Puts a command into the outbox and tries it at once. It means every session until now, not until its call began. */
+export async function order(command: ControlCommand, ports: TerminationPorts): Promise<Receipt> {
+  const pending = newCommand(command, ports.clock(), ports);
   await ports.outbox.insert(outboxRow(pending));
   return carryOut(pending, ports);
 }
@@ -73,7 +73,9 @@ export async function carryOut(pending: PendingCommand, ports: TerminationPorts)
     const command = await asOfNow(pending.command, ports);
     if (command.op === 'lock') await ports.recordLocks.set(targetName(command.target), command.until);
     if (command.op === 'unlock') await ports.recordLocks.remove(targetName(command.target));
-    const receipt = (await send(command, pending.before, ports)) ?? NOTHING_DONE;
+    // Who came in while the lock was being written met none. From its copy on, everybody meets that.
+    const before = command.op === 'lock' ? Math.max(pending.before, ports.clock()) : pending.before;
+    const receipt = (await send(command, before, ports)) ?? NOTHING_DONE;
     if (isDone(receipt)) await finish({ ...pending, command }, ports);
     return receipt;
   } catch (error) {
