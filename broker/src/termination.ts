@@ -58,9 +58,9 @@ export const newCommand = (
   { randomId }: Pick<TerminationPorts, 'randomId'>,
 ): PendingCommand => ({ id: randomId(), command, before: now });
 
-/** Puts a command into the outbox and tries it at once. `now` in ms. */
-export async function order(command: ControlCommand, now: number, ports: TerminationPorts): Promise<Receipt> {
-  const pending = newCommand(command, now, ports);
+/** Puts a command into the outbox and tries it at once. It means every session until now, not until its call began. */
+export async function order(command: ControlCommand, ports: TerminationPorts): Promise<Receipt> {
+  const pending = newCommand(command, ports.clock(), ports);
   await ports.outbox.insert(outboxRow(pending));
   return carryOut(pending, ports);
 }

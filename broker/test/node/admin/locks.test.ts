@@ -27,6 +27,12 @@ const flushAfter = (seconds: number) => {
   return flushOutbox(office.ports.termination);
 };
 
+/** From now on a second passes whenever somebody looks at the clock. */
+const tick = () => {
+  let { now } = office.stand.clock;
+  Object.defineProperty(office.stand.clock, 'now', { get: () => (now += 1) });
+};
+
 describe('from its 201 on no ticket is made', () => {
   it.each<[string, Target]>([
     ['a principal', ALICES],
@@ -102,6 +108,13 @@ describe('a lock whose worker', () => {
       iat: NOW + 5,
     });
     expect(await office.commandsWaiting()).toBe(0);
+  });
+
+  it('is asked late means everybody who came in until then', async () => {
+    tick();
+    const { created_at: asked } = await bodyOf(await lock(ALICES));
+    const { before } = await office.lastCommand();
+    expect(before).toBeGreaterThan(Date.parse(z.string().parse(asked)));
   });
 
   it('left one object unasked keeps the command', async () => {
