@@ -162,7 +162,7 @@ describe('an export', () => {
         lines.map((line, place) =>
           place === at(lines, 5) ? line.replace('"type":', '"type":"x","type":') : line,
         ),
-      { content: ['line 8 has a member twice'] },
+      { content: ['line 5 has a member twice'] },
     ],
     [
       'a line that is none',
