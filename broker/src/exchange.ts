@@ -6,15 +6,16 @@ import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import { formatScope } from '@agent-ticket/shared/scope.ts';
 import { actEvent } from './audit/act.ts';
 import { type FactsPorts, readFacts } from './facts.ts';
-import { claimFirst, type FirstUserPorts } from './first-user.ts';
+import { claimFirst, type FirstUserPorts, wouldClaim } from './first-user.ts';
 import type { CallFacts } from './http/call.ts';
 import { fitsTicket, type IssuedTicket, issueTicket, ticketPayload } from './issue.ts';
-import { type RateState, rateOf } from './ledger.ts';
+import { type Ledger, type LedgerAnswer, type RateState, rateOf } from './ledger.ts';
 import { DEFAULT_INSTANCE, type Decision, type DecisionRequest, decide, POLICY_VERSION } from './policy.ts';
 import type { Authenticated } from './principal.ts';
 import type { TicketRequest } from './ticket-request.ts';
 
 export interface ExchangePorts extends FirstUserPorts, FactsPorts {
+  readonly ledger: Ledger;
   readonly issuer: string;
   readonly ticketAudience: string;
   readonly agentWorkerUrl: string;
@@ -60,9 +61,19 @@ export async function exchange(
   const { signing, at } = await readFacts(who, request, call.now, ports);
   const facts = at(request);
   const first = decide(who, body, facts);
-  const decision = await claimFirst({ who, request, facts, decision: first }, { ...call, who }, ports);
-  const signer = decision.allowed ? signing : undefined;
-  if (signer?.ok === false) return { outcome: signer, rate: null };
+  const refused = { who, request, facts, decision: first };
+  // Nobody becomes an owner by a request that ends without a ticket.
+  if (!signing.ok && (first.allowed || (await wouldClaim(refused, call.now, ports))))
+    return { outcome: signing, rate: null };
+  const { account, rate } = rateOf(who, call.ipAddress);
+  const counted = rate === undefined ? {} : { rate };
+  const { decision, admission: claimed } = signing.ok
+    ? await claimFirst(refused, { ...call, who }, ports, (event) =>
+        ports.ledger.settle(account, { event, ...counted }),
+      )
+    : { decision: first };
+  if (claimed?.admitted === false) return overLimit(claimed, nowSeconds);
+  const signer = decision.allowed && signing.ok ? signing : undefined;
 
   const jti = TicketId.parse(ports.randomId());
   const payload = decision.allowed
@@ -74,7 +85,6 @@ export async function exchange(
       rate: null,
     };
   }
-  const { account, rate } = rateOf(who, call.ipAddress);
   // Without a verified principal a refusal is a security event for the log, no row for a flood to buy.
   const event =
     who.method === 'anonymous' && !decision.allowed
@@ -86,18 +96,21 @@ export async function exchange(
         });
   const admission = await ports.ledger.settle(account, {
     ...(event === undefined ? {} : { event }),
-    ...(rate === undefined ? {} : { rate }),
+    // Once for each request.
+    ...(claimed === undefined ? counted : {}),
   });
-  if (!admission.admitted) {
-    const retryAfter = Math.max(1, admission.rate.resetAt - nowSeconds);
-    return { outcome: deny('rate_limited', { retryAfter }), rate: admission.rate };
-  }
-  if (payload === undefined || signer === undefined)
-    return { outcome: refusalOf(decision), rate: admission.rate };
+  if (!admission.admitted) return overLimit(admission, nowSeconds);
+  const state = (claimed ?? admission).rate;
+  if (payload === undefined || signer === undefined) return { outcome: refusalOf(decision), rate: state };
 
   const issued = await issueTicket(payload, signer.value.material);
-  return { outcome: allow(answerOf(issued, nowSeconds, ports.agentWorkerUrl)), rate: admission.rate };
+  return { outcome: allow(answerOf(issued, nowSeconds, ports.agentWorkerUrl)), rate: state };
 }
+
+const overLimit = ({ rate }: Extract<LedgerAnswer, { admitted: false }>, nowSeconds: number): Exchanged => ({
+  outcome: deny('rate_limited', { retryAfter: Math.max(1, rate.resetAt - nowSeconds) }),
+  rate,
+});
 
 const payloadOf = (
   who: Authenticated,

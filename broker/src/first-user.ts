@@ -1,10 +1,11 @@
 import type { grantQueries } from '@agent-ticket/drizzle/control/grants.ts';
 import type { GrantRow } from '@agent-ticket/drizzle/control/policy.ts';
 import type { sessionQueries } from '@agent-ticket/drizzle/record/sessions.ts';
+import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import { CLOCK_SKEW_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { type AgentRegistry, findAgent } from '@agent-ticket/shared/registry.ts';
-import { type By, recordAct } from './audit/act.ts';
-import type { Ledger } from './ledger.ts';
+import { actEvent, type By } from './audit/act.ts';
+import type { LedgerAnswer } from './ledger.ts';
 import { type Decision, type DecisionRequest, decide, type PolicyFacts } from './policy.ts';
 import type { Authenticated } from './principal.ts';
 
@@ -12,7 +13,6 @@ export interface FirstUserPorts {
   readonly registry: AgentRegistry;
   readonly grants: ReturnType<typeof grantQueries>;
   readonly sessions: ReturnType<typeof sessionQueries>;
-  readonly ledger: Ledger;
   /** How long sessions are kept after their end, in ms: beyond it nobody can tell whether there was one. */
   readonly sessionRetentionMs: number;
   readonly randomId: () => string;
@@ -47,27 +47,43 @@ type OnOpened = (claim: GrantRow) => Promise<void>;
 export const wouldClaim = async (refused: Refused, now: number, ports: FirstUserPorts): Promise<boolean> =>
   (await freeFor(refused, now, ports, async () => {})) !== undefined;
 
+export interface Claimed {
+  readonly decision: Decision;
+  /** What the ledger said of the request, where it was asked: it has counted it. */
+  readonly admission?: LedgerAnswer;
+}
+
 /**
  * Makes a user the owner of an instance that never had one, or whose claim lapsed unopened, where a ticket can follow
  * from it, and decides anew. Otherwise the decision stands. `by.now` in ms.
+ *
+ * @param admit counts the request and writes the event: who is over the limit claims nothing.
  */
-export async function claimFirst(refused: Refused, by: By, ports: FirstUserPorts): Promise<Decision> {
+export async function claimFirst(
+  refused: Refused,
+  by: By,
+  ports: FirstUserPorts,
+  admit: (event: AuditEvent) => Promise<LedgerAnswer>,
+): Promise<Claimed> {
   const { who, request, facts, decision } = refused;
   // Noted once, so that the sessions are not asked again.
   const free = await freeFor(refused, by.now, ports, ({ id }) => ports.grants.noteOpened(id, by.now));
-  if (free === undefined) return decision;
+  if (free === undefined) return { decision };
   const grant = claimOf(refused, ports.randomId(), by.now);
-  await recordAct(ports, by, 'grant.created', {
-    agent: grant.agentSlug,
-    instance: grant.instanceId,
-    details: { grant: grant.id, subject: grant.subject, role: grant.role, reason: grant.reason },
-  });
+  const admission = await admit(
+    actEvent(by, 'grant.created', ports.randomId(), {
+      agent: grant.agentSlug,
+      instance: grant.instanceId,
+      details: { grant: grant.id, subject: grant.subject, role: grant.role, reason: grant.reason },
+    }),
+  );
+  if (!admission.admitted) return { decision, admission };
   if (free.lapsed !== undefined) await ports.grants.dropLapsed(free.lapsed.id, by.now - CLAIM_LAPSES_MS);
   const { claimed: _claimed, openedAt: _openedAt, deletedAt: _deletedAt, ...row } = grant;
   const owned = (await ports.grants.claim(row, MAX_CLAIMS)) ? grant : await ownClaim(refused, ports);
   return owned === undefined
-    ? decision
-    : decide(who, request, { ...facts, grants: [...facts.grants, owned] });
+    ? { decision, admission }
+    : { decision: decide(who, request, { ...facts, grants: [...facts.grants, owned] }), admission };
 }
 
 /** Whoever lost may have lost to another request of the same person, as of a second tab that opens beside the first. */

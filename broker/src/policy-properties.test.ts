@@ -71,7 +71,7 @@ const randomCase = (random: Random): Case => ({
   who: randomWho(random),
   request: requestWith({
     agent: random.chance(0.9) ? 'board' : 'none',
-    instance: random.pick(['main', 'main', 'other']),
+    instance: random.chance(0.15) ? undefined : random.pick(['main', 'main', 'other']),
     transport: random.pick(['websocket', 'http']),
     scope: random.chance(0.5) ? undefined : random.subset(SCOPES).map((name) => Scope.parse(name)),
   }),
@@ -112,6 +112,7 @@ describe('in every case', () => {
       'agent_unknown',
       'credential_missing',
       'grant_missing',
+      'instance_missing',
       'instance_unlisted',
       'locked',
       'owner',

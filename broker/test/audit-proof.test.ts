@@ -162,6 +162,14 @@ describe('an export', () => {
       { content: ['no event in it is covered by a checkpoint that one of the keys signed'] },
     ],
     [
+      'a member put in twice, the signed one last',
+      (lines) =>
+        lines.map((line, place) =>
+          place === at(lines, 5) ? line.replace('"type":', '"type":"x","type":') : line,
+        ),
+      { content: ['line 5 has a member twice'] },
+    ],
+    [
       'a line that is none',
       (lines) => [...lines, 'hello'],
       { content: ['line 13 is neither an event nor a checkpoint'] },

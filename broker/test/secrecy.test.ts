@@ -8,6 +8,7 @@ import { COUNTER, call, LOBBY, mint, newRoom, type Reply, ticketOf } from './cal
 import { secret, secretCount, secretsIn } from './canaries.ts';
 import { eventually } from './clock.ts';
 import { everyRow, failing } from './databases.ts';
+import { accessToken, PLATFORM_SETTINGS, serveTenant, workloadToken } from './issuers.ts';
 import { printed } from './printed.ts';
 import { delivered, ringAlarms, withoutRecord } from './record.ts';
 import { SETTINGS } from './settings.ts';
@@ -61,6 +62,11 @@ async function everyCredential(): Promise<Readonly<Record<string, string>>[]> {
     await assertion({ aud: ['other'] }),
     await assertion({ exp: 1 }),
     await assertion({}, { header: { kid: 'unknown' } }),
+    { cookie: `CF_Authorization=${Object.values(await assertion())[0]}`, origin: 'https://app.test' },
+    bearer(await accessToken()),
+    bearer(await accessToken({ exp: 1 })),
+    bearer(await workloadToken()),
+    bearer(await workloadToken({ sub: 'somebody' })),
     { 'cf-access-jwt-assertion': ticket },
     bearer(ticket),
   ];
@@ -69,7 +75,8 @@ async function everyCredential(): Promise<Readonly<Record<string, string>>[]> {
 describe('no credential, ticket or private key', () => {
   it('is printed or kept, whatever comes of a request', async () => {
     serveCerts();
-    const { front } = startBroker();
+    serveTenant();
+    const { front } = startBroker({ settings: PLATFORM_SETTINGS });
     const answered = new Set<number>();
     for (const headers of await everyCredential()) {
       for (const request of [COUNTER, LOBBY, { agent: 'nobody', instance: 'default' }, { agent: '' }]) {
@@ -87,7 +94,8 @@ describe('no credential, ticket or private key', () => {
 
   it('is in any answer but the one that it is for', async () => {
     serveCerts();
-    const { front } = startBroker();
+    serveTenant();
+    const { front } = startBroker({ settings: PLATFORM_SETTINGS });
     for (const headers of await everyCredential()) {
       for (const send of [
         () => mint(headers, { agent: 'nobody' }, { front }),

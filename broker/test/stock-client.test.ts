@@ -1,12 +1,11 @@
-import { decodeJwt, SignJWT } from 'jose';
+import { decodeJwt } from 'jose';
 import * as oauth from 'oauth4webapi';
 import * as openid from 'openid-client';
 import { describe, expect, it } from 'vitest';
-import { assertion, makeAccessKey, SERVICE_CLAIMS, serveCerts, TEAM, USER } from './access.ts';
+import { assertion, SERVICE_CLAIMS, serveCerts, TEAM, USER } from './access.ts';
 import { requestTo, worker } from './call.ts';
 import { secret } from './canaries.ts';
-import { NOW } from './clock.ts';
-import { outbound } from './outbound.ts';
+import { accessToken as auth0Token, serveTenant } from './issuers.ts';
 import { SETTINGS } from './settings.ts';
 import { grant, makeToken } from './tokens.ts';
 
@@ -15,8 +14,6 @@ import { grant, makeToken } from './tokens.ts';
 const COUNTER = `${SETTINGS.AGENT_WORKER_URL}/agents/counter/default`;
 const TYPE = 'urn:ietf:params:oauth:token-type:';
 const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
-const TENANT = `https://${SETTINGS.AUTH0_DOMAIN}/`;
-const tenantKey = await makeAccessKey();
 
 interface Asked {
   readonly method?: string;
@@ -35,14 +32,9 @@ async function discover(): Promise<oauth.AuthorizationServer> {
   return oauth.processDiscoveryResponse(issuer, answer);
 }
 
-async function accessToken(claims: object = {}): Promise<string> {
-  outbound.serve(`${TENANT}.well-known/jwks.json`, () => Response.json({ keys: [tenantKey.jwk] }));
-  const all = { iss: TENANT, aud: SETTINGS.AUTH0_AUDIENCE, sub: 'auth0|alice', iat: NOW, exp: NOW + 600 };
-  return secret(
-    await new SignJWT({ ...all, ...claims })
-      .setProtectedHeader({ alg: 'RS256', kid: tenantKey.kid, typ: 'JWT' })
-      .sign(tenantKey.privateKey),
-  );
+async function accessToken(claims?: object): Promise<string> {
+  serveTenant();
+  return auth0Token(claims);
 }
 
 async function accessJwt(base?: object): Promise<string> {

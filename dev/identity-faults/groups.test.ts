@@ -100,6 +100,7 @@ describe('while Access answers with', () => {
     const answer = await whoIs({ email: 'dev@example.com' });
     expect(answer.status).toBe(503);
     fail(null);
+    clock.now += 5;
     expect(await whoIs({ email: 'dev@example.com' })).toMatchObject({ status: 200, tier: 'admin' });
     fail(fault);
     clock.now += 59;

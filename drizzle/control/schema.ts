@@ -36,20 +36,24 @@ export const signingKeyEvents = sqliteTable('signing_key_events', {
   event: text('event', { mode: 'json' }).$type<AuditEvent>().notNull(),
 });
 
-export const serviceTokens = sqliteTable('service_tokens', {
-  id: text('id').primaryKey(),
-  clientId: text('client_id').notNull().unique(),
-  name: text('name').notNull(),
-  /** Slugs it may ask for; null: all. */
-  agents: text('agents', { mode: 'json' }).$type<string[]>(),
-  permissions: text('permissions', { mode: 'json' }).$type<string[]>().notNull(),
-  tier: text('tier').notNull(),
-  createdBy: text('created_by').notNull(),
-  createdAt: integer('created_at').notNull(),
-  expiresAt: integer('expires_at'),
-  revokedAt: integer('revoked_at'),
-  lastUsedAt: integer('last_used_at'),
-});
+export const serviceTokens = sqliteTable(
+  'service_tokens',
+  {
+    id: text('id').primaryKey(),
+    clientId: text('client_id').notNull().unique(),
+    name: text('name').notNull(),
+    /** Slugs it may ask for; null: all. */
+    agents: text('agents', { mode: 'json' }).$type<string[]>(),
+    permissions: text('permissions', { mode: 'json' }).$type<string[]>().notNull(),
+    tier: text('tier').notNull(),
+    createdBy: text('created_by').notNull(),
+    createdAt: integer('created_at').notNull(),
+    expiresAt: integer('expires_at'),
+    revokedAt: integer('revoked_at'),
+    lastUsedAt: integer('last_used_at'),
+  },
+  (t) => [index('service_tokens_newest').on(t.createdAt, t.id).where(sql`revoked_at IS NULL`)],
+);
 
 /** Live secrets of a service token, two while one is rotated out. */
 export const serviceTokenSecrets = sqliteTable(
@@ -88,6 +92,9 @@ export const grants = sqliteTable(
     deletedAt: integer('deleted_at'),
   },
   (t) => [
+    index('grants_newest').on(t.createdAt, t.id).where(sql`deleted_at IS NULL`),
+    index('grants_agent').on(t.agentSlug, t.createdAt, t.id).where(sql`deleted_at IS NULL`),
+    index('grants_subject').on(t.subject, t.createdAt, t.id).where(sql`deleted_at IS NULL`),
     index('grants_lookup').on(t.subject, t.agentSlug, t.instanceId).where(sql`deleted_at IS NULL`),
     // Deleted ones too: whoever was owner once keeps the instance from being claimed.
     index('grants_instance').on(t.agentSlug, t.instanceId, t.createdAt, t.id),
@@ -107,7 +114,10 @@ export const locks = sqliteTable(
     expiresAt: integer('expires_at'),
     liftedAt: integer('lifted_at'),
   },
-  (t) => [index('locks_standing').on(t.target).where(sql`lifted_at IS NULL`)],
+  (t) => [
+    index('locks_standing').on(t.target).where(sql`lifted_at IS NULL`),
+    index('locks_newest').on(t.createdAt, t.id).where(sql`lifted_at IS NULL`),
+  ],
 );
 
 /** Commands to the agent worker that were not carried out in full yet. A row leaves when every object has answered. */

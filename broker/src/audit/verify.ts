@@ -4,6 +4,7 @@ import * as z from 'zod';
 import { CHAIN_START, chainOn } from './chain.ts';
 import { type CheckpointClaims, namedKey, readCheckpoint } from './checkpoint.ts';
 import { createMissing } from './missing.ts';
+import { repeatsMember } from './repeated-member.ts';
 
 /** What an export shows, each question for itself. Empty lists: nothing against it. */
 export interface Verification {
@@ -71,6 +72,7 @@ export async function verifyExport(
     if (text.trim() === '') continue;
     const read = parse(text);
     const line = Line.safeParse(read);
+    if (read !== undefined && repeatsMember(text)) reader.content.push(`line ${number} has a member twice`);
     if (!line.success) reader.content.push(`line ${number} is neither an event nor a checkpoint`);
     // What was read, not what zod made of it: a member that it leaves out was put in by somebody.
     else if ('event' in line.data) reader.takeEvent(line.data.event.seq, Whole.parse(read).event);
@@ -288,7 +290,7 @@ async function chain(
   return head;
 }
 
-/** `undefined` for what is no JSON. Of a member that is there twice the last one counts, as for every JavaScript reader. */
+/** `undefined` for what is no JSON. */
 const parse = (text: string): unknown => readStrictJson(new TextEncoder().encode(text));
 
 /** Whether an export withstands every question that was asked. An end without an anchor is no fault, only unproven. */

@@ -23,6 +23,29 @@ export interface LoginChecks {
   readonly verifier: string;
 }
 
+/**
+ * What a log may repeat of what a tenant answers (RFC 6749 §4.1.2.1, §5.2, OpenID Connect Core §3.1.2.6, and Auth0's own
+ * words). Anything else may be anything: the browser brings it.
+ */
+const TENANT_ERRORS = [
+  'access_denied',
+  'account_selection_required',
+  'consent_required',
+  'interaction_required',
+  'invalid_client',
+  'invalid_grant',
+  'invalid_request',
+  'invalid_scope',
+  'login_required',
+  'mfa_required',
+  'server_error',
+  'temporarily_unavailable',
+  'too_many_attempts',
+  'unauthorized',
+  'unauthorized_client',
+  'unsupported_response_type',
+] as const;
+
 const TIMEOUT_MS = 5_000;
 const SCOPE = 'openid profile email';
 
@@ -110,7 +133,7 @@ export async function redeemLogin(
     if (unreachable) return deny('identity_source_unavailable', { retryAfter: 5 });
     if (error instanceof AuthorizationResponseError || error instanceof ResponseBodyError)
       return deny('login_refused', {
-        inside: error.error.slice(0, 64),
+        inside: TENANT_ERRORS.find((name) => name === error.error) ?? 'another error',
         hint: 'the sign-in was not completed',
       });
     if (error instanceof ClientError)

@@ -112,13 +112,20 @@ describe('while Access does not answer', () => {
     ['but breaks off', () => new Response(new ReadableStream({ pull: (c) => c.error(new Error('reset')) }))],
     ['and the network is gone', () => Promise.reject(new TypeError('fetch failed'))],
     ['in time', () => Promise.reject(new DOMException('timed out', 'TimeoutError'))],
-  ])('%s, the groups are unknown, not none, and nothing is held', async (_how, answer) => {
+  ])('%s, the groups are unknown, not none, and are asked for again when we said', async (_how, answer) => {
     const { groups, asked } = accessOf(answer, says(['ops']));
-    expect(await groups.of('t', ALICE, TEAM, NOW)).toEqual({
-      ok: false,
-      denial: { reason: 'identity_source_unavailable', retryAfter: 5 },
-    });
-    expect(await groups.of('t', ALICE, TEAM, NOW)).toEqual({ ok: true, value: ['ops'] });
+    const unknown = { ok: false, denial: { reason: 'identity_source_unavailable', retryAfter: 5 } };
+    for (const later of [0, 0, 1_000, 4_999])
+      expect(await groups.of('t', ALICE, TEAM, NOW + later)).toEqual(unknown);
+    expect(asked).toHaveLength(1);
+    expect(await groups.of('t', ALICE, TEAM, NOW + 5_000)).toEqual({ ok: true, value: ['ops'] });
+    expect(asked).toHaveLength(2);
+  });
+
+  it('for one person, another one is asked about all the same', async () => {
+    const { groups, asked } = accessOf(down, says(['dev']));
+    await groups.of('t', ALICE, TEAM, NOW);
+    expect(await groups.of('t', person('bob'), TEAM, NOW)).toEqual({ ok: true, value: ['dev'] });
     expect(asked).toHaveLength(2);
   });
 

@@ -25,6 +25,8 @@ export interface AccessGroupsPorts {
 
 /** Somebody taken out of a group loses what it gave within this time. */
 const KEPT_MS = 60_000;
+/** A failure is one question too, not one for each request of somebody who may ask as often as they like. */
+const FAILURE_KEPT_SECONDS = 5;
 /** People held at once by one isolate; the oldest goes first. */
 const MAX_HELD = 1_000;
 const TIMEOUT_MS = 2_000;
@@ -47,21 +49,26 @@ const identityUrl = ({ issuer, keysUrl }: ForeignIssuer): string =>
 
 /**
  * Asks Access who a verified token belongs to and holds the answer for a minute by principal, never by token text.
- * While Access does not answer the groups are unknown, which is "try again", not "none".
+ * While Access does not answer the groups are unknown, which is "try again in 5 s", not "none"; so long nobody asks.
  */
 export function createAccessGroups(ports: AccessGroupsPorts): AccessGroups {
-  const held = new Map<string, { readonly groups: readonly string[]; readonly at: number }>();
+  /** Without groups: they could not be had. */
+  const held = new Map<string, { readonly groups: readonly string[] | undefined; readonly at: number }>();
+  const read = (groups: readonly string[] | undefined) =>
+    groups === undefined
+      ? deny('identity_source_unavailable', { retryAfter: FAILURE_KEPT_SECONDS })
+      : allow(groups);
   return {
     async of(token, principal, issuer, now) {
       const known = held.get(principal);
-      if (known !== undefined && now - known.at < KEPT_MS && now >= known.at) return allow(known.groups);
+      const keptMs = known?.groups === undefined ? FAILURE_KEPT_SECONDS * 1000 : KEPT_MS;
+      if (known !== undefined && now - known.at < keptMs && now >= known.at) return read(known.groups);
       const groups = await ask(ports, token, issuer);
-      if (groups === undefined) return deny('identity_source_unavailable', { retryAfter: 5 });
       held.delete(principal);
       held.set(principal, { groups, at: now });
       const oldest = held.keys().next();
       if (held.size > MAX_HELD && oldest.done !== true) held.delete(oldest.value);
-      return allow(groups);
+      return read(groups);
     },
   };
 }

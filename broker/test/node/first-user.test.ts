@@ -1,4 +1,5 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { deny } from '@agent-ticket/shared/outcome.ts';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import * as z from 'zod';
 import { CLAIM_LAPSES_MS, MAX_CLAIMS } from '../../src/first-user.ts';
 import { idOf, type Office, openOffice, type Person, ROOT } from './admin/office.ts';
@@ -194,3 +195,27 @@ describe('an instance whose owner', () => {
     expect([await diary(BOB), await diary(ALICE)]).toEqual([201, 403]);
   });
 });
+
+describe('a request that is refused claims nothing', () => {
+  it('when the caller is over the limit, and is counted once when it is not', async () => {
+    const [first, second] = [await ask('room-0'), await ask('room-1')];
+    expect([first.status, second.status]).toEqual([201, 201]);
+    const remaining = [first, second].map(({ headers }) => Number(headers.get('x-ratelimit-remaining')));
+    expect(remaining).toEqual([59, 58]);
+    const rest = await Promise.all(Array.from({ length: 60 }, (_, at) => ask(`more-${at}`)));
+    expect(rest.filter(({ status }) => status === 429)).toHaveLength(2);
+    const refused = rest.flatMap(({ status }, at) => (status === 429 ? [`more-${at}`] : []));
+    expect((await Promise.all(refused.map(owners))).flat()).toEqual([]);
+  });
+
+  it('when there is no key to sign with', async () => {
+    const away = vi.spyOn(office.ports.keyring, 'signer');
+    away.mockResolvedValue(deny('signing_key_missing', { retryAfter: 5 }));
+    expect((await ask('room')).status).toBe(503);
+    expect(await owners()).toEqual([]);
+    away.mockRestore();
+    expect((await ask('room')).status).toBe(201);
+  });
+});
+
+const ask = (instance: string) => office.call(ALICE, 'POST', '/tickets', { agent: 'diary', instance });

@@ -41,6 +41,11 @@ export interface Stand {
   readonly fetched: readonly string[];
   /** Commands sent to the agent worker. */
   readonly commands: readonly string[];
+  /** Where the database files lie. */
+  readonly folder: string;
+  readonly runtime: Runtime;
+  /** Another broker on the same databases, with other parts. */
+  beside(parts: Partial<Runtime>): Hono;
   /** Seconds since 1970; starts at {@link NOW}. */
   readonly clock: { now: number };
   post(path: string, body: Record<string, string>, headers?: Record<string, string>): Promise<Response>;
@@ -58,7 +63,7 @@ export async function openStand(
   settings: Readonly<Record<string, string>> = {},
   web: Web = {},
 ): Promise<Stand> {
-  const { control, record } = await openFiles();
+  const { folder, control, record } = await openFiles();
   const clock = { now: NOW };
   const [events, fetched, commands]: [AuditEvent[], string[], string[]] = [[], [], []];
   const logged: Readonly<Record<string, unknown>>[] = [];
@@ -91,7 +96,9 @@ export async function openStand(
     randomId: () => crypto.randomUUID(),
     randomBytes: bytes,
     addressOf: () => '192.0.2.1',
-    later: () => {},
+    later: (work) => {
+      work.catch(() => {});
+    },
     log: (line) => {
       logged.push(line);
     },
@@ -106,6 +113,9 @@ export async function openStand(
     logged,
     fetched,
     commands,
+    folder,
+    runtime,
+    beside: (parts) => createApp(compose(config, { ...runtime, ...parts })),
     clock,
     post: async (path, body, headers = {}) =>
       app.request(`${BROKER}${path}`, { method: 'POST', headers, body: new URLSearchParams(body) }),

@@ -34,6 +34,9 @@ CREATE TABLE `grants` (
 	`deleted_at` integer
 );
 --> statement-breakpoint
+CREATE INDEX `grants_newest` ON `grants` (`created_at`,`id`) WHERE deleted_at IS NULL;--> statement-breakpoint
+CREATE INDEX `grants_agent` ON `grants` (`agent_slug`,`created_at`,`id`) WHERE deleted_at IS NULL;--> statement-breakpoint
+CREATE INDEX `grants_subject` ON `grants` (`subject`,`created_at`,`id`) WHERE deleted_at IS NULL;--> statement-breakpoint
 CREATE INDEX `grants_lookup` ON `grants` (`subject`,`agent_slug`,`instance_id`) WHERE deleted_at IS NULL;--> statement-breakpoint
 CREATE INDEX `grants_instance` ON `grants` (`agent_slug`,`instance_id`,`created_at`,`id`);--> statement-breakpoint
 CREATE UNIQUE INDEX `grants_claim_unique` ON `grants` (`agent_slug`,`instance_id`) WHERE claimed = 1;--> statement-breakpoint
@@ -48,6 +51,7 @@ CREATE TABLE `locks` (
 );
 --> statement-breakpoint
 CREATE INDEX `locks_standing` ON `locks` (`target`) WHERE lifted_at IS NULL;--> statement-breakpoint
+CREATE INDEX `locks_newest` ON `locks` (`created_at`,`id`) WHERE lifted_at IS NULL;--> statement-breakpoint
 CREATE TABLE `outbox` (
 	`id` text PRIMARY KEY NOT NULL,
 	`command` text NOT NULL,
@@ -81,6 +85,7 @@ CREATE TABLE `service_tokens` (
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `service_tokens_client_id_unique` ON `service_tokens` (`client_id`);--> statement-breakpoint
+CREATE INDEX `service_tokens_newest` ON `service_tokens` (`created_at`,`id`) WHERE revoked_at IS NULL;--> statement-breakpoint
 CREATE TABLE `signing_key_events` (
 	`event_id` text PRIMARY KEY NOT NULL,
 	`event` text NOT NULL

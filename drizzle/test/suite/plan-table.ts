@@ -74,11 +74,29 @@ export const CONTROL_PLANS: readonly Plan<typeof controlSchema>[] = [
     work: (db) => grantQueries(db).list({ agent: 'counter', instance: 'main', now: NOW }, PLACE, 50),
     by: ['grants_instance'],
   },
+  ...(
+    [
+      ['all grants', {}, 'grants_newest'],
+      ['the grants of an agent', { agent: 'counter' }, 'grants_agent'],
+      ['the grants of a subject', { subject: ALICE }, 'grants_subject'],
+    ] as const
+  ).flatMap(([name, filter, index]) =>
+    [undefined, PLACE].map((place) => ({
+      what: `${name} come newest first without a sort, ${place === undefined ? 'the first' : 'a further'} page`,
+      work: (db: SqliteRemoteDatabase<typeof controlSchema>) =>
+        grantQueries(db).list({ ...filter, now: NOW }, place, 50),
+      by: [index],
+    })),
+  ),
   {
-    what: 'the grants of a subject',
-    work: (db) => grantQueries(db).list({ subject: ALICE, now: NOW }, PLACE, 50),
-    by: ['grants_lookup'],
-    sorts: true,
+    what: 'the standing locks come newest first without a sort',
+    work: (db) => lockQueries(db).list(NOW, PLACE, 50),
+    by: ['locks_newest'],
+  },
+  {
+    what: 'the service tokens come newest first without a sort',
+    work: (db) => serviceTokenQueries(db).list(PLACE, 50),
+    by: ['service_tokens_newest'],
   },
   {
     what: 'what somebody may use',
@@ -105,12 +123,6 @@ export const CONTROL_PLANS: readonly Plan<typeof controlSchema>[] = [
     work: (db) =>
       deletionQueries(db).finish({ id: 'a', agent: 'counter', instance: 'main', before: NOW }, NOW),
     by: ['grants_instance'],
-  },
-  {
-    what: 'the grants of an agent',
-    work: (db) => grantQueries(db).list({ agent: 'counter', now: NOW }, PLACE, 50),
-    by: ['grants_instance'],
-    sorts: true,
   },
   {
     what: 'the locks on some targets',

@@ -2,6 +2,7 @@ import type { Target } from '@agent-ticket/shared/control.ts';
 import { AgentSlug, InstanceName, KeyId, PrincipalId, SessionId } from '@agent-ticket/shared/names.ts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { RecordDatabase } from '../../record/database.ts';
+import type { ObjectPlace } from '../../record/sessions.ts';
 import {
   type SessionFact,
   type SessionFilter,
@@ -9,7 +10,6 @@ import {
   sessionQueries,
   upsertSession,
 } from '../../record/sessions.ts';
-import type { ObjectPlace } from '../../record/sessions.ts';
 import type { OpenDatabases } from './databases.ts';
 import { ALICE, NOW, sessionFact, uuidOf } from './rows.ts';
 

@@ -1,4 +1,5 @@
 import { vi } from 'vitest';
+import { secret } from '../../canaries.ts';
 import { type TestIssuer, testIssuer } from '../issuer.ts';
 import { BROKER, NOW, openStand, type Stand, type Web } from '../stand.ts';
 
@@ -17,6 +18,10 @@ export interface TenantStand {
   idClaims: Record<string, unknown>;
   /** How the token endpoint answers instead; undefined: as it should. */
   tokenAnswer: (() => Response) | undefined;
+  /** Leaves for the tenant, which then knows the nonce. */
+  leave(
+    query?: string,
+  ): Promise<{ readonly answer: Response; readonly cookie: string; readonly state: string }>;
   /** Signs in at the broker and answers the cookie that the browser then has. */
   signIn(returnTo?: string): Promise<{ readonly cookie: string; readonly location: string | null }>;
   me(cookie: string, headers?: Record<string, string>): Promise<Response>;
@@ -60,20 +65,23 @@ export async function openTenant(
     [`${TENANT}oauth/token`]: async () =>
       at.tokenAnswer?.() ??
       Response.json({
-        access_token: 'opaque',
+        access_token: secret('access-token-of-the-tenant'),
+        refresh_token: secret('refresh-token-of-the-tenant'),
         token_type: 'Bearer',
         expires_in: 3600,
-        id_token: await tenant.sign({
-          sub: 'auth0|alice',
-          aud: CLIENT_ID,
-          iat: NOW,
-          exp: NOW + 36_000,
-          nonce: begun.nonce,
-          sid: 'tenant-session-1',
-          email: 'alice@people.test',
-          email_verified: true,
-          ...at.idClaims,
-        }),
+        id_token: secret(
+          await tenant.sign({
+            sub: 'auth0|alice',
+            aud: CLIENT_ID,
+            iat: NOW,
+            exp: NOW + 36_000,
+            nonce: begun.nonce,
+            sid: 'tenant-session-1',
+            email: 'alice@people.test',
+            email_verified: true,
+            ...at.idClaims,
+          }),
+        ),
       }),
   };
   const stand = await openStand(
@@ -94,13 +102,16 @@ export async function openTenant(
     web,
     idClaims: {},
     tokenAnswer: undefined,
+    async leave(query = '') {
+      const answer = await go(at, `/auth/login${query}`);
+      const authorize = new URL(answer.headers.get('location') ?? '');
+      begun.nonce = authorize.searchParams.get('nonce') ?? '';
+      return { answer, cookie: cookiesOf(answer), state: authorize.searchParams.get('state') ?? '' };
+    },
     async signIn(returnTo) {
       const query = returnTo === undefined ? '' : `?return_to=${encodeURIComponent(returnTo)}`;
-      const left = await go(at, `/auth/login${query}`);
-      const authorize = new URL(left.headers.get('location') ?? '');
-      begun.nonce = authorize.searchParams.get('nonce') ?? '';
-      const callback = `/auth/callback?code=c&state=${authorize.searchParams.get('state')}`;
-      const back = await go(at, callback, { cookie: cookiesOf(left) });
+      const { cookie, state } = await at.leave(query);
+      const back = await go(at, `/auth/callback?code=c&state=${state}`, { cookie });
       return { cookie: cookiesOf(back), location: back.headers.get('location') };
     },
     me: (cookie, headers = {}) => go(at, '/me', { cookie, ...headers }),
