@@ -5,6 +5,7 @@ import { createRefusalTally } from '@agent-ticket/shared/refusal-tally.ts';
 import { type AgentRegistry, bindingKeyOf, validateAgentRegistry } from '@agent-ticket/shared/registry.ts';
 import { logWithPoints, type PointSink } from '@agent-ticket/shared/security-events.ts';
 import { answerControl, type ControlPorts, isControlPath } from './control.ts';
+import { refuseHttp } from './gate/refuse.ts';
 import { isAgentPath } from './gate/route.ts';
 import { answerAgentRequest, type GatePorts } from './gate.ts';
 import { OrderAnswer, orderRequest, RollAnswer, rollRequest } from './order.ts';
@@ -32,6 +33,9 @@ type Ports = GatePorts & ControlPorts;
 export function createGate<Env extends GateEnv & object>(registry: AgentRegistry) {
   const held = new WeakMap<Env, Ports>();
   return (request: Request, env: Env): Promise<Response> | undefined => {
+    // `GET *` has a URL that is none (RFC 9112 §3.2.4).
+    if (!URL.canParse(request.url))
+      return Promise.resolve(refuseHttp({ reason: 'route_unknown' }, crypto.randomUUID()));
     const { pathname } = new URL(request.url);
     const answers = isAgentPath(pathname)
       ? answerAgentRequest

@@ -10,6 +10,7 @@ import { auditRoom, exportText, readAudit } from './audit-room.ts';
 import { startBroker } from './broker.ts';
 import { call, expectRefusal } from './call.ts';
 import { eventually, NOW, setClock } from './clock.ts';
+import { outbound } from './outbound.ts';
 import { delivered, eventsWith } from './record.ts';
 import { makeToken } from './tokens.ts';
 
@@ -18,6 +19,10 @@ const MINUTE = 60_000;
 const START = NOW * 1000;
 
 beforeEach(async () => {
+  // What runs each minute has the agent worker compare its sessions; here it has none.
+  outbound.serve('https://agents.test/control', () =>
+    Response.json({ closed: 0, objects: 0, unreachable: 0, pending: 0, ms: 0 }),
+  );
   // Its first key, whose making is an event, is there before the log is emptied.
   await startBroker().ports.auditKeyring.signer(START);
   await auditRoom.empty();

@@ -1,4 +1,4 @@
-import { lte } from 'drizzle-orm';
+import { eq, lte } from 'drizzle-orm';
 import type { ControlDatabase } from './database.ts';
 import { usedTokens } from './schema.ts';
 
@@ -12,6 +12,15 @@ export function usedTokenQueries(db: ControlDatabase) {
         .onConflictDoNothing()
         .returning({ name: usedTokens.name });
       return first.length === 1;
+    },
+
+    /** Whether it was used, for what may be done twice but should not be begun again. */
+    async isUsed(name: string): Promise<boolean> {
+      const rows = await db
+        .select({ name: usedTokens.name })
+        .from(usedTokens)
+        .where(eq(usedTokens.name, name));
+      return rows.length > 0;
     },
 
     /** Forgets tokens that have expired. */

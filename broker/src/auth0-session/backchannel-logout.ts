@@ -10,7 +10,8 @@ import { FOREIGN_SESSION_MAX_SECONDS } from './ports.ts';
 
 /**
  * `POST /auth/backchannel-logout` (OpenID Connect Back-Channel Logout 1.0 §2.5): the tenant says that somebody signed
- * out. Ends that sign-in, or every one of the subject where no `sid` is named, and the person's sockets.
+ * out. Ends that sign-in, or every one of the subject where no `sid` is named, and the person's sockets. Done twice it
+ * changes nothing, so the token counts as used only when all of it is done.
  */
 export const hearLogout =
   (ports: BrokerPorts): Handler =>
@@ -21,7 +22,7 @@ export const hearLogout =
     if (!form.ok) return { outcome: form };
     const logout = await verifyLogoutToken(form.value.get('logout_token') ?? '', signIn, call.now);
     if (!logout.ok) return { outcome: logout };
-    const { subject, sid } = logout.value;
+    const { subject, sid, use } = logout.value;
     const ended = await signIn.sessions.logOut(
       { issuer: signIn.config.tenant.issuer, sid, subject },
       call.now,
@@ -31,5 +32,6 @@ export const hearLogout =
       const principal = principalOf(each, signIn);
       if (principal !== undefined) await endSockets(principal, 'back-channel', call, ports);
     }
+    await signIn.usedTokens.use(use.name, use.until);
     return { outcome: allow({ status: 204 }) };
   };

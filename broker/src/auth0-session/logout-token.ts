@@ -30,11 +30,13 @@ const Claims = z
 export interface Logout {
   readonly subject: string | undefined;
   readonly sid: string | undefined;
+  /** To be noted as used once all is done: a logout that failed half-way must be heard when it is told again. */
+  readonly use: { readonly name: string; readonly until: number };
 }
 
 /**
  * A logout token of the tenant (§2.6): its type and nothing else's, its keys, our client id, at most five minutes
- * old, and each `jti` once. `exp` is checked where it is there. `now` in ms.
+ * old, and no `jti` that was used. `exp` is checked where it is there. `now` in ms.
  */
 export async function verifyLogoutToken(
   token: string,
@@ -61,8 +63,9 @@ export async function verifyLogoutToken(
     if (!claims.success) return invalid('claims');
     const { jti, iat, sub, sid } = claims.data;
     const until = (iat + MAX_AGE_SECONDS + 2 * LEEWAY_SECONDS) * 1000;
-    const first = await usedTokens.use(`logout:${tenant.issuer.issuer} ${jti}`, until);
-    return first ? allow({ subject: sub, sid }) : invalid('replayed');
+    const name = `logout:${tenant.issuer.issuer} ${jti}`;
+    if (await usedTokens.isUsed(name)) return invalid('replayed');
+    return allow({ subject: sub, sid, use: { name, until } });
   } catch (error) {
     if (error instanceof errors.JOSEError) return invalid(error.code);
     throw error;

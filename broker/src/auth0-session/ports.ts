@@ -7,7 +7,7 @@ import type { IssuerWithKeys } from '../credentials/foreign-jwt.ts';
 export interface SignInPorts {
   readonly config: SignInConfig;
   readonly sessions: ReturnType<typeof authSessionQueries>;
-  readonly usedTokens: Pick<ReturnType<typeof usedTokenQueries>, 'use'>;
+  readonly usedTokens: Pick<ReturnType<typeof usedTokenQueries>, 'use' | 'isUsed'>;
   readonly rules: readonly ClaimRule[];
   /** The tenant as the issuer of ID and logout tokens for this client. */
   readonly tenant: IssuerWithKeys;

@@ -87,6 +87,7 @@ export function describeAuthSessions(open: OpenDatabases): void {
       expect(uses.filter((first) => first)).toHaveLength(1);
       await used.purge(NOW - 1);
       expect(await used.use('oidc:ci:1', NOW)).toBe(false);
+      expect([await used.isUsed('oidc:ci:1'), await used.isUsed('oidc:ci:2')]).toEqual([true, false]);
       await used.purge(NOW);
       expect(await used.use('oidc:ci:1', NOW)).toBe(true);
     });

@@ -138,6 +138,11 @@ export const CONTROL_PLANS: readonly Plan<typeof controlSchema>[] = [
     by: [],
   },
   {
+    what: 'whether a token was used is found by name',
+    work: (db) => usedTokenQueries(db).isUsed('oidc:ci:1'),
+    by: [],
+  },
+  {
     what: 'used tokens are forgotten by index',
     work: (db) => usedTokenQueries(db).purge(NOW),
     by: ['used_tokens_expired'],

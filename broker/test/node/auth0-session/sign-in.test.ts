@@ -295,6 +295,21 @@ describe('back-channel logout', () => {
     expect(commandsSince(before)).toEqual([TERMINATE_ALICE]);
   });
 
+  it('that fails half-way is heard when it is told again, until all is done', async () => {
+    at.idClaims = { sid: 'retried' };
+    const { cookie } = await at.signIn();
+    const before = at.stand.commands.length;
+    const token = await logoutToken(at, { sid: 'retried' });
+    const insert = vi.spyOn(at.stand.ports.termination.outbox, 'insert');
+    insert.mockRejectedValueOnce(new Error('Network connection lost.'));
+    expect((await tell(token)).status).toBe(503);
+    expect(commandsSince(before)).toEqual([]);
+    expect((await tell(token)).status).toBe(204);
+    expect(commandsSince(before)).toEqual([TERMINATE_ALICE]);
+    expect((await at.me(cookie)).status).toBe(401);
+    expect((await tell(token)).status).toBe(400);
+  });
+
   it('says a thing once', async () => {
     const token = await logoutToken(at);
     expect((await tell(token)).status).toBe(204);
