@@ -236,6 +236,8 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
         keeper: this.#keeper,
         streams: this.#streams,
         ask: () => askAgent(this.#agent, inner),
+        admits: () =>
+          this.#rates.admits(`plain ${handover.claims.sub}`, handover.limits.messagesPerSecond, Date.now()),
         arm: () => this.#armSweep(),
       });
       return answer.ok ? answer.value : denialAnswer(answer.denial);

@@ -4,7 +4,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { entryOf, gateWith } from './gate.ts';
 import { heardBy, ownSessions, sweep, witness } from './objects.ts';
 import { eventually, expectEvents } from './record.ts';
-import { connect, type Front } from './sockets.ts';
+import { ask, connect, type Front } from './sockets.ts';
 import { makeTicket, NOW, newRoom } from './tickets.ts';
 
 /** What the registry's limits allow one principal and one socket. */
@@ -103,6 +103,22 @@ describe('messages per second', () => {
       for (let n = 0; n < 5; n += 1) socket.send('hello');
       await eventually(async () => expect(await heardBy(instance)).toHaveLength(5 * (second + 1)));
     }
+  });
+
+  test('count plain requests by principal, whatever the ticket', async () => {
+    const instance = newRoom();
+    const statuses: number[] = [];
+    const more = async () => {
+      const ticket = await ticketOf(instance, { scope: 'agent:connect agent:state:read agent:message' });
+      for (const method of ['GET', 'POST', 'POST'])
+        statuses.push((await ask(`/agents/witness/${instance}`, { method, ticket, front })).status);
+    };
+    await more();
+    await more();
+    expect(statuses).toEqual([200, 200, 200, 200, 200, 429]);
+    vi.setSystemTime((NOW + 1) * 1000);
+    await more();
+    expect(statuses.slice(6)).toEqual([200, 200, 200]);
   });
 
   test('count what is refused, too', async () => {

@@ -53,6 +53,11 @@ describe('agent-ticket audit verify', () => {
     expect([cut.code, cut.out]).toEqual([1, expect.stringContaining('tail     FAULT: it ends with event 0')]);
   });
 
+  it('ends with 1 for an export with nothing in it', async () => {
+    const { code, out } = await tried('audit verify cut.ndjson', { keys });
+    expect([code, out]).toEqual([1, expect.stringContaining('content  FAULT: there is nothing in it')]);
+  });
+
   it('ends with 1 for an altered export, also as JSON', async () => {
     const { code, out } = await tried('audit verify altered.ndjson', { keys, json: true });
     expect(code).toBe(1);

@@ -64,8 +64,19 @@ export async function claimFirst(refused: Refused, by: By, ports: FirstUserPorts
   });
   if (free.lapsed !== undefined) await ports.grants.dropLapsed(free.lapsed.id, by.now - CLAIM_LAPSES_MS);
   const { claimed: _claimed, openedAt: _openedAt, deletedAt: _deletedAt, ...row } = grant;
-  const won = await ports.grants.claim(row, MAX_CLAIMS);
-  return won ? decide(who, request, { ...facts, grants: [...facts.grants, grant] }) : decision;
+  const owned = (await ports.grants.claim(row, MAX_CLAIMS)) ? grant : await ownClaim(refused, ports);
+  return owned === undefined
+    ? decision
+    : decide(who, request, { ...facts, grants: [...facts.grants, owned] });
+}
+
+/** Whoever lost may have lost to another request of the same person, as of a second tab that opens beside the first. */
+async function ownClaim(
+  { who, request }: Refused,
+  { grants }: Pick<FirstUserPorts, 'grants'>,
+): Promise<GrantRow | undefined> {
+  const owners = await grants.ownersEver(request.agent, request.instance);
+  return owners.find(({ subject, deletedAt }) => subject === who.principal.id && deletedAt === null);
 }
 
 const claimOf = ({ who, request }: Refused, id: string, now: number): GrantRow => ({

@@ -128,6 +128,6 @@ async function terminate(ports: BrokerPorts, call: Call, row: AgentSessionRow): 
     sessionId: row.id,
   });
   const target = { kind: 'session', id: SessionId.parse(row.id) } as const;
-  const receipt = await order({ op: 'terminate', target }, call.now, ports.termination);
+  const receipt = await order({ op: 'terminate', target }, ports.termination);
   return allow({ status: statusOf(receipt), body: { ...sessionView(row), receipt } });
 }

@@ -1,4 +1,6 @@
+import { base64url } from 'jose';
 import { TICKET_MAX_BYTES } from './limits.ts';
+import { readStrictJson } from './strict-json.ts';
 
 const COMPACT = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
 
@@ -15,6 +17,13 @@ const COMPACT = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
 export function isCanonicalCompact(text: string, maxBytes: number = TICKET_MAX_BYTES): boolean {
   return text.length <= maxBytes && COMPACT.test(text) && text.split('.').every(isCanonicalBase64url);
 }
+
+/**
+ * The header of a token that {@link isCanonicalCompact}, not verified; `undefined` where it is no JSON. Anybody may
+ * send anything in its place, so it is read without an exception to miss.
+ */
+export const readJwsHeader = (token: string): unknown =>
+  readStrictJson(base64url.decode(token.slice(0, token.indexOf('.'))));
 
 /** base64url without padding (RFC 4648 §5) whose unused low bits are zero (§3.5). */
 function isCanonicalBase64url(segment: string): boolean {

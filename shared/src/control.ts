@@ -1,6 +1,6 @@
-import { base64url, compactVerify, errors } from 'jose';
+import { compactVerify, errors } from 'jose';
 import * as z from 'zod';
-import { isCanonicalCompact } from './compact-jws.ts';
+import { isCanonicalCompact, readJwsHeader } from './compact-jws.ts';
 import { CLOCK_SKEW_SECONDS } from './limits.ts';
 import { AgentSlug, InstanceName, KeyId, PrincipalId, SessionId } from './names.ts';
 import { allow, deny, type Outcome } from './outcome.ts';
@@ -166,7 +166,7 @@ export const ControlClaims = z
     iat: z.int().nonnegative(),
     exp: z.int().nonnegative(),
     cmd: ControlCommand,
-    /** Sessions that started after this, in ms, are not touched: a repeated command means what it meant at first. */
+    /** Sessions that started after this, in ms, are not touched: a repeated command means what it meant at first, save a lock. */
     before: z.int().nonnegative(),
   })
   .refine((c) => c.exp > c.iat && c.exp - c.iat <= CONTROL_TTL_SECONDS, { path: ['exp'] });
@@ -189,9 +189,7 @@ export async function verifyControl(
   expected: ControlExpectations,
 ): Promise<Outcome<ControlClaims>> {
   if (!isCanonicalCompact(token, MAX_BYTES)) return deny('control_invalid', { inside: 'spelling' });
-  const header = ControlHeader.safeParse(
-    readStrictJson(base64url.decode(token.slice(0, token.indexOf('.')))),
-  );
+  const header = ControlHeader.safeParse(readJwsHeader(token));
   if (!header.success) return deny('control_invalid', { inside: 'header' });
   const found = await expected.findKey(header.data.kid);
   if (!found.ok) return found;

@@ -1,5 +1,5 @@
-import { base64url, type CryptoKey, compactVerify, errors } from 'jose';
-import { isCanonicalCompact } from './compact-jws.ts';
+import { type CryptoKey, compactVerify, errors } from 'jose';
+import { isCanonicalCompact, readJwsHeader } from './compact-jws.ts';
 import type { DenialReason } from './denial.ts';
 import { CLOCK_SKEW_SECONDS, EXPIRED_GRACE_SECONDS } from './limits.ts';
 import type { KeyId, Transport } from './names.ts';
@@ -56,7 +56,7 @@ export async function verifyTicket(
 ): Promise<Outcome<VerifiedTicket>> {
   if (!isCanonicalCompact(token)) return deny('ticket_malformed');
 
-  const header = TicketHeader.safeParse(readStrictJson(base64url.decode(token.slice(0, token.indexOf('.')))));
+  const header = TicketHeader.safeParse(readJwsHeader(token));
   if (!header.success) return deny('ticket_header_invalid');
   const { alg, kid } = header.data;
 

@@ -33,7 +33,7 @@ export function refuseHttp(denial: Denial, requestId: string): Response {
   const { status, code, message } = httpFace(denial);
   const headers = new Headers({ 'cache-control': 'no-store', 'x-request-id': requestId });
   if (status === 401) headers.set('www-authenticate', 'Bearer realm="agents"');
-  if (status === 503) headers.set('retry-after', String(denial.retryAfter ?? 1));
+  if (status === 429 || status === 503) headers.set('retry-after', String(denial.retryAfter ?? 1));
   if (denial.allow !== undefined) headers.set('allow', denial.allow.join(', '));
   return Response.json({ error: { code, message, request_id: requestId } }, { status, headers });
 }

@@ -19,9 +19,14 @@ export function isTooLarge(frame: string | ArrayBuffer, maxBytes: number): boole
   return frame.length * 3 > maxBytes && new TextEncoder().encode(frame).byteLength > maxBytes;
 }
 
+/** More buckets than this are looked through for those that have filled up, which say nothing any more. */
+const BUCKETS_KEPT = 256;
+const FILLS_MS = 1_000;
+
 /**
- * Frames per second of each socket: a bucket that holds one second's worth and fills steadily. Kept in memory: an
- * object that forgets it was asleep for ten seconds, in which any bucket fills.
+ * Frames per second of each socket, and plain requests per second of each principal: a bucket that holds one second's
+ * worth and fills steadily. Kept in memory: an object that forgets it was asleep for ten seconds, in which any bucket
+ * fills.
  */
 export function createFrameRates(): {
   admits(id: string, perSecond: number, now: number): boolean;
@@ -33,6 +38,8 @@ export function createFrameRates(): {
       const bucket = buckets.get(id) ?? { left: perSecond, at: now };
       const left = Math.min(perSecond, bucket.left + (Math.max(0, now - bucket.at) / 1000) * perSecond) - 1;
       buckets.set(id, { left: Math.max(0, left), at: now });
+      if (buckets.size > BUCKETS_KEPT)
+        for (const [other, { at }] of buckets) if (now - at >= FILLS_MS) buckets.delete(other);
       return left >= 0;
     },
     forget(id) {

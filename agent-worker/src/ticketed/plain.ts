@@ -8,6 +8,8 @@ export interface PlainPorts {
   readonly streams: Streams;
   /** The agent's answer; `undefined` when it failed. */
   readonly ask: () => Promise<Response | undefined>;
+  /** Whether the principal has not asked too often yet; counts this time. */
+  readonly admits: () => boolean;
   /** Makes sure of a sweep in time; `false` when it cannot be had. */
   readonly arm: () => Promise<boolean>;
 }
@@ -20,6 +22,7 @@ export async function answerPlain(handover: Handover, ports: PlainPorts): Promis
   const { keeper } = ports;
   const may = keeper.mayAsk(handover);
   if (!may.ok) return may;
+  if (!ports.admits()) return deny('too_many_messages');
   const answer = await ports.ask();
   if (answer === undefined) return deny('agent_failed');
   const { body } = answer;

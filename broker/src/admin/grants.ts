@@ -152,7 +152,9 @@ export const deleteGrant =
     const pending = newCommand(command, call.now, ports);
     await ports.termination.outbox.insert(outboxRow(pending));
     const deleted = await ports.grants.delete(grant.id, call.now);
-    const receipt = await carryOut(pending, ports.termination);
+    // What was opened by it until this moment was carried by it too.
+    const before = ports.termination.clock();
+    const receipt = await carryOut({ ...pending, before }, ports.termination);
     return {
       outcome:
         deleted === undefined

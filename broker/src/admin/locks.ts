@@ -83,7 +83,7 @@ export const liftLock =
     if (!reachesTarget(call, target)) return { outcome: deny('lock_unknown') };
     await record(ports, call, 'lock.lifted', lock);
     if (!(await ports.locks.lift(lock.id, call.now))) return { outcome: deny('lock_unknown') };
-    await order({ op: 'unlock', target }, call.now, ports.termination);
+    await order({ op: 'unlock', target }, ports.termination);
     return { outcome: allow({ status: 200, body: view(lock) }) };
   };
 

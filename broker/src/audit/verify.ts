@@ -216,6 +216,8 @@ class ExportReader {
 
   /** Whoever takes every checkpoint away may write what they like: that must not look like an export of a good log. */
   #unproven(provenThrough: number): string[] {
+    // As is the file of a download that failed.
+    if (this.#events === 0 && this.#checkpoints === 0) return ['there is nothing in it'];
     const bare = this.#events > 0 && provenThrough < this.#begins;
     return bare ? ['no event in it is covered by a checkpoint that one of the keys signed'] : [];
   }

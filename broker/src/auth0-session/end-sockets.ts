@@ -16,5 +16,5 @@ export async function endSockets(
 ): Promise<void> {
   const who = { principal: { id: principal } };
   await recordAct(ports, { ...call, who }, 'login.ended', { details: { by } });
-  await order({ op: 'terminate', target: { kind: 'principal', id: principal } }, call.now, ports.termination);
+  await order({ op: 'terminate', target: { kind: 'principal', id: principal } }, ports.termination);
 }

@@ -1,6 +1,6 @@
-import { isCanonicalCompact } from '@agent-ticket/shared/compact-jws.ts';
+import { isCanonicalCompact, readJwsHeader } from '@agent-ticket/shared/compact-jws.ts';
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
-import { decodeProtectedHeader, errors, jwtVerify } from 'jose';
+import { errors, jwtVerify } from 'jose';
 import * as z from 'zod';
 import type { SignInPorts } from './ports.ts';
 
@@ -46,7 +46,7 @@ export async function verifyLogoutToken(
   const invalid = (inside: string) => deny('logout_token_invalid', { inside });
   if (!isCanonicalCompact(token, MAX_BYTES)) return invalid('spelling');
   try {
-    const header = Header.safeParse(decodeProtectedHeader(token));
+    const header = Header.safeParse(readJwsHeader(token));
     if (!header.success) return invalid('header');
     const key = await tenant.keys.find(header.data.kid);
     if (key === 'unavailable') return deny('identity_source_unavailable', { retryAfter: 5 });

@@ -1,7 +1,7 @@
-import { isCanonicalCompact } from '@agent-ticket/shared/compact-jws.ts';
+import { isCanonicalCompact, readJwsHeader } from '@agent-ticket/shared/compact-jws.ts';
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import type { KeyLookup } from '@agent-ticket/shared/remote-keys.ts';
-import { decodeJwt, decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from 'jose';
+import { decodeJwt, errors, type JWTPayload, jwtVerify } from 'jose';
 import * as z from 'zod';
 import type { ForeignIssuer } from '../config/issuers.ts';
 
@@ -56,7 +56,7 @@ export async function verifyForeignJwt<Issuer extends TokenIssuer>(
 ): Promise<Outcome<ForeignToken<Issuer>>> {
   if (!isCanonicalCompact(token, MAX_BYTES)) return deny('credential_malformed', { hint: NOT_A_JWT });
   try {
-    const header = Header.safeParse(decodeProtectedHeader(token));
+    const header = Header.safeParse(readJwsHeader(token));
     if (!header.success) return deny('credential_malformed', { inside: 'header' });
     const { iss } = decodeJwt(token);
     const found = issuers.find(({ issuer }) => issuer.issuer === iss);

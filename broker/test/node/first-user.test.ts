@@ -37,7 +37,7 @@ describe('the first user to ask', () => {
 
   it('that asks twenty times at once owns it once', async () => {
     const statuses = await Promise.all(Array.from({ length: 20 }, () => diary(ALICE)));
-    expect(statuses).toContain(201);
+    expect(new Set(statuses)).toEqual(new Set([201]));
     expect(await owners()).toHaveLength(1);
   });
 

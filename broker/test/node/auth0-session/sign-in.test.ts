@@ -341,6 +341,9 @@ describe('back-channel logout', () => {
     for (const token of [
       '',
       'x.y.z',
+      // Spelled as a token, with `[]` and `null` for its header.
+      'W10.e30.AA',
+      'bnVsbA.e30.AA',
       await at.tenant.sign({ sub: 'auth0|alice', aud: CLIENT_ID, iat: NOW, exp: NOW + 60 }),
     ])
       expect((await tell(token)).status).toBe(400);

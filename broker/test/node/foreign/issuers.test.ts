@@ -74,6 +74,31 @@ describe.each<Platform>(['access', 'auth0'])('of several issuers of %s', (platfo
   });
 });
 
+/** Three segments in canonical spelling, and no header that says anything. */
+const part = (text: string): string => Buffer.from(text).toString('base64url');
+const HEADERS = [
+  '{"}',
+  '[]',
+  'null',
+  '1',
+  '"RS256"',
+  '[{"alg":"RS256","kid":"k"}]',
+  '\u{feff}{}',
+  '[['.repeat(900),
+];
+
+it.each<Platform>(['access', 'auth0'])(
+  'of %s: what is only spelled as a token is refused',
+  async (platform) => {
+    // What failed so far is of another minute.
+    stand.clock.now += 60;
+    for (const header of HEADERS) {
+      const answer = await me(platform, `${part(header)}.${part('{}')}.AA`);
+      expect([header, answer.status]).toEqual([header, 401]);
+    }
+  },
+);
+
 describe('an Auth0 token', () => {
   const auth0 = (claims: object, header = {}) =>
     issuers.auth0.one.sign({ sub: 'auth0|alice', aud: 'aud-one', ...TIMES, ...claims }, header);
