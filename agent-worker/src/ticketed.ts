@@ -2,18 +2,20 @@ import { createDelivery } from '@agent-ticket/drizzle/object/delivery.ts';
 import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { covers, STATE_READ } from '@agent-ticket/shared/scope.ts';
-import { type Agent, type Connection, type ConnectionContext, getCurrentAgent } from 'agents';
+import type { Agent, Connection, ConnectionContext } from 'agents';
 import { isUpgrade } from './gate/refuse.ts';
 import { type Handover, readHandover } from './handover.ts';
 import { type ControlOrder, readOrder, readRoll } from './order.ts';
 import { armSweep, SWEEP } from './ticketed/alarm.ts';
 import { denialAnswer } from './ticketed/answer.ts';
 import { askAgent } from './ticketed/ask-agent.ts';
+import { createAsking } from './ticketed/asking.ts';
 import { passedOver } from './ticketed/audience.ts';
 import { createCallWatch } from './ticketed/calls.ts';
 import { isDestination } from './ticketed/destination.ts';
 import { pin, takeEntries } from './ticketed/entries.ts';
-import { createKeeper } from './ticketed/keeper.ts';
+import { createKeeper, type PlainEnd } from './ticketed/keeper.ts';
+import { answerClose, howLeft } from './ticketed/leaving.ts';
 import { createFrameRates } from './ticketed/limits.ts';
 import { answerPlain } from './ticketed/plain.ts';
 import { claimsOf, principalOf, type SessionPrincipal } from './ticketed/session.ts';
@@ -22,10 +24,6 @@ import { mayPass } from './ticketed/speak.ts';
 import { createStreams } from './ticketed/streams.ts';
 import { keepTombstone } from './ticketed/tombstone.ts';
 import { verifierOf } from './verifier.ts';
-
-/** RFC 6455 §7.4.1: no close frame came; and one came without a code. Neither is ever sent. */
-const BROKEN = 1006;
-const NO_CODE = 1005;
 
 /** An Agents SDK class: `Agent` itself, or anything that extends it. */
 type AgentClass<A> = new (ctx: DurableObjectState, env: Cloudflare.Env) => A;
@@ -93,7 +91,7 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
     });
     readonly #rates = createFrameRates();
     readonly #calls = createCallWatch(() => Date.now());
-    readonly #requests = new WeakMap<Request, SessionPrincipal>();
+    readonly #asking = createAsking(this.#keeper);
     readonly #agent = takeEntries(this);
     #isReconciled = false;
     #destroying: Promise<void> | undefined;
@@ -107,10 +105,8 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
         fetch: (request: Request) => this.#enter(request),
         webSocketMessage: (ws: WebSocket, frame: string | ArrayBuffer) => this.#hear(ws, frame),
         webSocketClose: (ws: WebSocket, code: number, reason: string, wasClean: boolean) => {
-          this.#left(ws, code === BROKEN ? 'connection_lost' : 'client_closed', { code });
-          // The SDK answers every close but one without a code, which is how a page closes: its client would wait.
-          if (code === NO_CODE) ws.close(1000);
-          return this.#agent.webSocketClose(ws, code, reason, wasClean);
+          this.#left(ws, howLeft(code), { code });
+          return answerClose(ws, code, reason, () => this.#agent.webSocketClose(ws, code, reason, wasClean));
         },
         webSocketError: (ws: WebSocket, error: unknown) => {
           this.#left(ws, 'connection_lost');
@@ -126,9 +122,9 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
           this.#destroying ??= this.#destroy(() => destroy.call(this));
           return this.#destroying;
         },
-        principal: () => this.#principal(),
+        principal: () => this.#asking.principal(),
         noteDenied: (code: string, details?: Readonly<Record<string, string>>) =>
-          this.#noteDenied(code, details),
+          this.#asking.noteDenied(code, details),
         [SWEEP]: () => this.#sweep(),
       });
       // What an earlier life left may have no other occasion.
@@ -137,11 +133,11 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
 
     /** For the types: each object has its own, put there by the constructor. */
     principal(): SessionPrincipal {
-      return this.#principal();
+      return this.#asking.principal();
     }
 
     noteDenied(code: string, details?: Readonly<Record<string, string>>): void {
-      this.#noteDenied(code, details);
+      this.#asking.noteDenied(code, details);
     }
 
     /** An answer in progress goes on while sessions end: it must not reach them, nor stop for the others. */
@@ -199,24 +195,6 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       return session === undefined ? [] : [`sid:${session.id}`, await principalTag(session.principal)];
     }
 
-    #principal(): SessionPrincipal {
-      const { connection, request } = getCurrentAgent();
-      const ofRequest = request === undefined ? undefined : this.#requests.get(request);
-      if (ofRequest !== undefined) return ofRequest;
-      const session = connection === undefined ? undefined : this.#keeper.find(connection.id);
-      if (session === undefined)
-        throw new Error('principal() is only known while a frame or request is handled');
-      return principalOf(claimsOf(session), session.id);
-    }
-
-    #noteDenied(code: string, details: Readonly<Record<string, string>> = {}): void {
-      const { connection } = getCurrentAgent();
-      const session = connection === undefined ? undefined : this.#keeper.find(connection.id);
-      if (session === undefined) throw new Error('noteDenied() is only possible while a frame is handled');
-      const kept = Object.entries(details).map(([name, text]) => [name, text.slice(0, 128)]);
-      this.#keeper.denied(session, Object.fromEntries(kept), code);
-    }
-
     async #sweep(): Promise<void> {
       this.#keeper.sweep();
       this.#delivery.start();
@@ -253,7 +231,7 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
 
     async #answer(request: Request, handover: Handover): Promise<Response> {
       const inner = sdkRequest(request);
-      this.#requests.set(inner, principalOf(handover.claims));
+      this.#asking.note(inner, principalOf(handover.claims));
       const answer = await answerPlain(handover, {
         keeper: this.#keeper,
         streams: this.#streams,
@@ -280,11 +258,7 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       }
     }
 
-    #left(
-      ws: WebSocket,
-      reason: 'client_closed' | 'connection_lost',
-      details?: { readonly code: number },
-    ): void {
+    #left(ws: WebSocket, reason: PlainEnd, details?: { readonly code: number }): void {
       const id = sessionIdOf(this.ctx.getTags(ws));
       if (id !== undefined) {
         this.#rates.forget(id);

@@ -48,6 +48,15 @@ describe('sockets per principal and instance', () => {
     await retried.frame('seen');
   });
 
+  test('do not hide that a ticket was used: it is told so, and recorded, in a crowd too', async () => {
+    const instance = newRoom();
+    const { ticket, socket } = await enter(instance, front);
+    await socket.frame('seen');
+    await (await enter(instance, front)).socket.frame('seen');
+    const again = await connect(`/agents/witness/${instance}`, { ticket, front });
+    expect(await again.closed()).toEqual({ code: 3000, reason: 'ticket_used' });
+  });
+
   test('are counted for each principal and each instance by themselves', async () => {
     const instance = newRoom();
     for (let n = 0; n < 2; n += 1) await (await enter(instance, front)).socket.frame('seen');

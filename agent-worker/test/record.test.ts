@@ -167,6 +167,31 @@ describe('a record database that refuses', () => {
     expect(await socket.call('whoami')).toMatchObject({ success: true });
   });
 
+  test('gets what a killed object had still to say by the sweep that was planned, though nobody comes', async () => {
+    const instance = newRoom();
+    const { socket } = await visit(instance);
+    await expectEvents(instance, ['ticket.used', 'session.opened']);
+    // An earlier alarm looks after facts on their way.
+    vi.setSystemTime((NOW + 30) * 1000);
+    await runDurableObjectAlarm(counter(instance));
+    await breakIt();
+    socket.close();
+    await socket.closed();
+    await expectBacklog(instance, 1);
+    // As if it had been killed before it could plan another try.
+    await runInDurableObject(counter(instance), async (agent) => {
+      const [soonest] = agent.getSchedules().toSorted((a, b) => a.time - b.time);
+      expect(agent.getSchedules()).toHaveLength(2);
+      await agent.cancelSchedule(soonest?.id ?? '');
+    });
+    await evictDurableObject(counter(instance));
+    await mendIt();
+    vi.setSystemTime((NOW + 3600) * 1000);
+    expect(await runDurableObjectAlarm(counter(instance))).toBe(true);
+    await expectEvents(instance, ['ticket.used', 'session.opened', 'session.closed']);
+    expect(await sessionsOf(instance)).toMatchObject([{ ended_at: (NOW + 30) * 1000 }]);
+  });
+
   test('wakes the object up again soon, also when it refused only later facts', async () => {
     const instance = newRoom();
     const { socket } = await visit(instance);

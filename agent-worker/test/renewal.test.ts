@@ -1,11 +1,11 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { ControlCommand } from '@agent-ticket/shared/control.ts';
-import { makeSigner } from '@agent-ticket/shared/test-tickets.ts';
+import { makeSigner, type Signer } from '@agent-ticket/shared/test-tickets.ts';
 import { describe, expect, test, vi } from 'vitest';
 import { broker, publishes } from './broker.ts';
 import { counter, ownSessions, sweep } from './objects.ts';
 import { order } from './orders.ts';
-import { expectEvents, sessionsOf } from './record.ts';
+import { eventsOf, eventually, expectEvents, sessionsOf } from './record.ts';
 import { connect, type Socket } from './sockets.ts';
 import { makeTicket, NOW, newRoom, nextSigner, rights, signer, stranger } from './tickets.ts';
 import { printed } from './watch.ts';
@@ -216,29 +216,116 @@ describe('a renewal is refused, and the session goes on as it was,', () => {
   });
 });
 
-describe('whoever ends a session while a renewal waits for keys', () => {
-  test('wins', async () => {
-    // Days later than any other test, so that nothing was asked for a moment ago.
-    const now = NOW + 7 * 24 * 3600;
+describe('while a renewal waits for keys', () => {
+  /** Days later than any other test, each time, so that no keys were asked for a moment ago. */
+  let day = 7;
+  function newDay(): number {
+    day += 1;
+    const now = NOW + day * 24 * 3600;
     vi.setSystemTime(now * 1000);
+    return now;
+  }
+
+  /** The broker holds the keys back until they are let go; it must not await what belongs to another request. */
+  function holdKeys(...signers: Signer[]) {
+    const state = { asked: false, held: true };
+    broker.answer = async (request) => {
+      state.asked = true;
+      while (state.held) await scheduler.wait(5);
+      return publishes(...signers)(request);
+    };
+    return {
+      asked: () => eventually(async () => expect(state.asked).toBe(true)),
+      letGo: () => {
+        state.held = false;
+      },
+    };
+  }
+
+  async function enterWaiting(role: 'viewer' | 'owner', claims: object = {}) {
+    const now = newDay();
     const instance = newRoom();
-    const { socket } = await enter(instance, 'owner', { session_expiry: now + LIFE });
-    broker.asked.length = 0;
+    const { socket } = await enter(instance, role, { session_expiry: now + 5 });
     vi.setSystemTime((now + 2) * 1000);
     const fresh = await makeSigner('ES256');
-    const target = { kind: 'instance', agent: 'counter', instance };
-    const terminate = ControlCommand.parse({ op: 'terminate', target });
-    broker.answer = async (request) => {
-      expect(await order(counter(instance), terminate)).toBe(1);
-      return publishes(signer, nextSigner, fresh)(request);
-    };
-    const renewal = await makeTicket({ instance, ...rights('counter', 'owner') }, { by: fresh });
-    socket.send({ type: 'ticket.renew', ticket: renewal });
-    expect(await socket.closed()).toEqual({ code: 4003, reason: 'forbidden' });
-    expect(broker.asked).toHaveLength(1);
-    expect(socket.frames.filter(({ type }) => type === 'ticket.renewed')).toEqual([]);
-    expect(await ownSessions(counter(instance))).toMatchObject([{ end_reason: 'session_terminated' }]);
-  });
+    const keys = holdKeys(signer, nextSigner, fresh);
+    const jti = crypto.randomUUID();
+    const other = { instance, jti, ...rights('counter', 'owner'), session_expiry: now + LIFE, ...claims };
+    socket.send({ type: 'ticket.renew', ticket: await makeTicket(other, { by: fresh }) });
+    await keys.asked();
+    return { now, instance, socket, keys, jti };
+  }
+
+  const burnsOf = (instance: string, jti: string) =>
+    runInDurableObject(counter(instance), (_, state) =>
+      state.storage.sql.exec('SELECT 1 FROM ticket_burns WHERE jti = ?', jti).toArray(),
+    );
+  const orderAt = (instance: string, op: object) =>
+    order(
+      counter(instance),
+      ControlCommand.parse({ target: { kind: 'instance', agent: 'counter', instance }, ...op }),
+    );
+
+  const ENDS: [
+    what: string,
+    end: (at: { instance: string; now: number; socket: Socket }) => unknown,
+    reason: string,
+    close: { code: number; reason: string },
+  ][] = [
+    [
+      'a termination',
+      ({ instance }) => orderAt(instance, { op: 'terminate' }),
+      'session_terminated',
+      { code: 4003, reason: 'forbidden' },
+    ],
+    [
+      'a lock',
+      ({ instance }) => orderAt(instance, { op: 'lock', until: null }),
+      'locked',
+      { code: 4003, reason: 'forbidden' },
+    ],
+    [
+      'a change of rights',
+      ({ instance }) =>
+        order(counter(instance), ControlCommand.parse({ op: 'refresh', agent: 'counter', instance })),
+      'rights_changed',
+      { code: 3000, reason: 'rights_changed' },
+    ],
+    [
+      'the clock',
+      ({ now }) => vi.setSystemTime((now + 5) * 1000),
+      'session_expired',
+      { code: 3000, reason: 'session_expired' },
+    ],
+    ['its client', ({ socket }) => socket.close(), 'client_closed', { code: 1000, reason: 'done' }],
+  ];
+  test.for(ENDS)(
+    '%s that ends its session wins, and its ticket is not burned',
+    async ([, end, reason, close]) => {
+      const { keys, jti, ...at } = await enterWaiting('viewer');
+      const { instance, socket } = at;
+      await end(at);
+      if (reason !== 'session_expired') expect(await socket.closed()).toEqual(close);
+      keys.letGo();
+      expect(await socket.closed()).toEqual(close);
+      const events = await eventually(async () => {
+        const found = await eventsOf(instance);
+        expect(found.map(({ type }) => type).toSorted()).toEqual([
+          'session.closed',
+          'session.opened',
+          'session.renewed',
+          'ticket.used',
+        ]);
+        return found;
+      });
+      expect(events.find(({ type }) => type === 'session.renewed')).toMatchObject({ outcome: 'denied' });
+      expect(await burnsOf(instance, jti)).toEqual([]);
+      expect(socket.frames.filter(({ type }) => type === 'ticket.renewed')).toEqual([]);
+      expect(await sessionsOf(instance)).toMatchObject([
+        { end_reason: reason, ...rights('counter', 'viewer') },
+      ]);
+    },
+  );
 });
 
 test('a client is warned once ahead of the end, and once more after it renewed', async () => {

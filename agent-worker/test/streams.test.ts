@@ -135,6 +135,17 @@ describe('a stream', () => {
     expect(await first(reader)).toBe('goes on');
   });
 
+  test('is not ended by silence: its client cannot speak', async () => {
+    const instance = newRoom();
+    const entry = entryOf('witness');
+    const front = gateWith({ registry: [{ ...entry, limits: { ...entry.limits, idleSeconds: 100 } }] });
+    const answer = await open(instance, await ticketOf(instance), 'stream', front);
+    vi.setSystemTime((NOW + 200) * 1000);
+    await sweep(witness(instance));
+    expect(await ownSessions(witness(instance))).toMatchObject([{ ended_at: null }]);
+    await answer.body?.cancel();
+  });
+
   test('counts among a principal’s sockets', async () => {
     const instance = newRoom();
     const entry = entryOf('witness');

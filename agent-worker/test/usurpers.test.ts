@@ -80,7 +80,9 @@ describe('a class that overrides fetch, webSocketMessage, webSocketClose and the
     const instance = newRoom();
     const { socket } = await enter(instance);
     await socket.frame('welcome');
-    socket.close();
+    socket.close(4321, 'bye');
+    // The agent keeps the close to itself; its client gets an answer all the same.
+    expect(await socket.closed()).toEqual({ code: 4321, reason: 'bye' });
     await expectEvents(instance, ['ticket.used', 'session.opened', 'session.closed']);
     expect(await heard(instance)).toEqual(['fetch', 'close']);
   });

@@ -48,7 +48,7 @@ export const isDone = ({ unreachable, pending }: Receipt): boolean => unreachabl
 /** What the caller of a command is told: 200, or 202 while some of it is still to do. */
 export const statusOf = (receipt: Receipt): 200 | 202 => (isDone(receipt) ? 200 : 202);
 
-/** A receipt that says: nothing known, all of it still to do. */
+/** A receipt that says: all of it still to do. How much that is only the agent worker knows, so it is counted as one. */
 const NOTHING_DONE: Receipt = { closed: 0, objects: 0, unreachable: 0, pending: 1, ms: 0 };
 
 /** A command given now, in ms. */

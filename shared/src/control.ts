@@ -147,7 +147,10 @@ export const Receipt = z.strictObject({
   objects: z.int().nonnegative(),
   /** Objects that did not. */
   unreachable: z.int().nonnegative(),
-  /** How many objects were not asked yet, in a fan-out over 100; the command is repeated for them. */
+  /**
+   * How many objects were not asked yet, in a fan-out over 100; the command is repeated for them. From the broker also 1
+   * while nothing is known of any object.
+   */
   pending: z.int().nonnegative(),
   ms: z.int().nonnegative(),
 });

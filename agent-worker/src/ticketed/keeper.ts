@@ -180,9 +180,10 @@ export function createKeeper(ports: KeeperPorts) {
       ports.onFacts();
     },
 
-    /** Records a renewal that came to nothing. */
-    renewalRefused(session: ObjectSession, reason: DenialReason): void {
-      journal.session('session.renewed', session, clock(), reason);
+    /** Records a renewal that came to nothing, with the session as it is by now: it may have ended meanwhile. */
+    renewalRefused(id: string, reason: DenialReason): void {
+      const session = sessions.find(id);
+      if (session !== undefined) journal.session('session.renewed', session, clock(), reason);
       ports.onFacts();
     },
 

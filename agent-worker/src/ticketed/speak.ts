@@ -83,14 +83,17 @@ async function renew(
   const { keeper, clock } = ports;
   const refuse = ({ reason, inside }: Denial): void => {
     ports.log({ event: 'renewal_refused', reason, inside, session: session.id });
-    keeper.renewalRefused(session, reason);
+    keeper.renewalRefused(session.id, reason);
     say(ws, renewalFrames.refused(DENIALS[reason].close));
   };
   const verified = await verifyRenewal(ticket, session, ports.verifier(), clock());
   if (!verified.ok) return refuse(verified.denial);
 
   const still = keeper.current(session.id);
-  if (!still.ok) return refuse(still.denial);
+  if (!still.ok) {
+    refuse(still.denial);
+    return turnAway(session.id, ws, still.denial, keeper);
+  }
   const rights = renewedBy(verified.value, still.value, clock());
   if (!rights.ok) return refuse(rights.denial);
   if (keeper.isLocked(verified.value)) return refuse({ reason: 'locked' });

@@ -84,6 +84,23 @@ it('an alarm alone warns and then closes sockets to agents and sub-agents, awake
   await Promise.all(CASES.map(end));
 });
 
+it('a lock on somebody with over a hundred objects closes sockets of a hundred at once, and the outbox the rest', async () => {
+  const sub = 'token:everywhere';
+  const rooms = Array.from({ length: 102 }, (_, n) => `fan-out-${n}`);
+  const enterAll = rooms.map(async (room) => enter(room, '', await stand.sign(room, 600, sub)));
+  await Promise.all(enterAll);
+  await eventually(async () => expect(await stand.leftOf(sub)).toEqual({ open: 102, commands: 0 }));
+  const answer = await stand.lock({ kind: 'principal', id: sub });
+  expect(await answer.json()).toMatchObject({
+    receipt: { closed: 100, objects: 100, unreachable: 0, pending: 2 },
+  });
+  expect(answer.status).toBe(202);
+  await eventually(async () => {
+    await stand.cron();
+    expect(await stand.leftOf(sub)).toEqual({ open: 0, commands: 0 });
+  }, 60_000);
+}, 120_000);
+
 describe.each(PLACES)('a socket to $place', ({ below }) => {
   it('keeps the rights of the ticket, asleep and awake', async () => {
     const instance = `rights-${below.length}`;

@@ -82,7 +82,7 @@ export async function openStand() {
     },
 
     /** A ticket by the broker's key, whose session ends when the test says. */
-    async sign(instance: string, secondsLeft: number): Promise<string> {
+    async sign(instance: string, secondsLeft: number, sub = 'token:tests'): Promise<string> {
       const control = await stack.workers.getD1Database('CONTROL', 'broker');
       const row = KeyRow.parse(
         await control.prepare("SELECT * FROM signing_keys WHERE purpose = 'ticket' LIMIT 1").first(),
@@ -94,7 +94,7 @@ export async function openStand() {
       const claims = {
         iss: stack.facts.issuer,
         aud: stack.facts.audience,
-        sub: 'token:tests',
+        sub,
         jti: randomUUID(),
         iat,
         nbf: iat,
@@ -117,6 +117,24 @@ export async function openStand() {
         'SELECT id, ended_at, end_reason FROM agent_sessions WHERE instance_id = ? ORDER BY started_at';
       const { results } = await (await record()).prepare(sql).bind(instance).all();
       return z.array(Row).parse(results);
+    },
+
+    /** `POST /admin/locks` by the operator. */
+    lock(target: object): Promise<Response> {
+      return this.post('/admin/locks', { target, reason: 'test' }, secrets.adminToken.clientSecret);
+    },
+
+    /** How many sessions of a principal the record takes for open, and how many commands wait in the outbox. */
+    async leftOf(principal: string): Promise<{ open: number; commands: number }> {
+      const control = await stack.workers.getD1Database('CONTROL', 'broker');
+      const open = (await record())
+        .prepare('SELECT count(*) AS n FROM agent_sessions WHERE user_id = ? AND ended_at IS NULL')
+        .bind(principal);
+      const [sessions, commands] = await Promise.all([
+        open.first<number>('n'),
+        control.prepare('SELECT count(*) AS n FROM outbox').first<number>('n'),
+      ]);
+      return { open: sessions ?? 0, commands: commands ?? 0 };
     },
 
     /** Makes the sessions of an instance old enough for the reconcile job to look at them. */
