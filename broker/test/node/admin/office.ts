@@ -140,7 +140,7 @@ export async function openOffice(): Promise<Office> {
       const verified = await verifyControl(worker.tokens.at(-1) ?? '', {
         issuer: BROKER,
         ticketAudience: 'agents.test',
-        now: stand.clock.now,
+        nowSeconds: stand.clock.now,
         findKey: findKeyOf(ports),
       });
       if (!verified.ok) throw new Error(`the command does not verify: ${verified.denial.inside}`);
