@@ -9,7 +9,7 @@ export interface DataPoint {
 }
 
 /** Order of the blobs, `blob1` first. New ones go to the end: queries count them by place. */
-export const BLOBS = [
+const BLOBS = [
   'event',
   'method',
   'path',
