@@ -65,7 +65,14 @@ describe('the control token', () => {
   ])('is never a ticket, %s', async (_what, audience) => {
     const route = { agent: 'counter', instance: 'main' };
     const { issuer, nowSeconds, findKey } = expected();
-    const outcome = await verifyTicket(command, { issuer, audience, nowSeconds, route, scope: CONNECT, findKey });
+    const outcome = await verifyTicket(command, {
+      issuer,
+      audience,
+      nowSeconds,
+      route,
+      scope: CONNECT,
+      findKey,
+    });
     expect(outcome).toMatchObject({ ok: false, denial: { reason: 'ticket_header_invalid' } });
   });
 
