@@ -63,7 +63,7 @@ async function carryOut(request: Request, ports: ControlPorts): Promise<Outcome<
   const verified = await verifyControl(taken.value.ticket, {
     issuer: ports.config.issuer,
     ticketAudience: ports.config.audience,
-    now: Math.floor(startedAt / 1000),
+    nowSeconds: Math.floor(startedAt / 1000),
     findKey: ports.findKey,
   });
   if (!verified.ok) return verified;

@@ -74,7 +74,7 @@ async function passGate(request: Request, ports: GatePorts, requestId: string): 
   const verified = await verifyTicket(ticket, {
     issuer: config.issuer,
     audience: config.audience,
-    now: Math.floor(ports.clock() / 1000),
+    nowSeconds: Math.floor(ports.clock() / 1000),
     route: { agent: entry.slug, instance },
     scope: upgrade ? CONNECT : request.method === 'GET' ? STATE_READ : MESSAGE,
     transport: upgrade ? 'websocket' : undefined,

@@ -1,11 +1,12 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import type { Role } from '@agent-ticket/shared/names.ts';
+import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import type { UIMessage } from 'ai';
 import { describe, expect, test, vi } from 'vitest';
 import { createConfirmations } from '../src/agents/chat/confirmations.ts';
 import { type ChatMessage, chatRequest, chunksOf, partsOf, said } from './chat.ts';
-import { eventsOf, eventually } from './record.ts';
+import { eventsOf } from './record.ts';
 import { ask, connect, type Frame, type Socket } from './sockets.ts';
 import { makeTicket, NOW, newRoom, rights } from './tickets.ts';
 

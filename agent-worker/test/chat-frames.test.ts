@@ -1,12 +1,13 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { SessionId } from '@agent-ticket/shared/names.ts';
+import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import { describe, expect, test, vi } from 'vitest';
 import { chatRequest, chunksOf, wordsOf } from './chat.ts';
 import { gate } from './gate.ts';
 import { ownSessions } from './objects.ts';
 import { order } from './orders.ts';
-import { eventsOf, eventually } from './record.ts';
+import { eventsOf } from './record.ts';
 import { ask, connect, type Socket } from './sockets.ts';
 import { makeTicket, NOW, newRoom, SUBJECT } from './tickets.ts';
 

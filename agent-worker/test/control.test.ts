@@ -1,11 +1,12 @@
 import { evictDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
+import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { answerControl, type ControlPorts } from '../src/control.ts';
 import { gateConfig } from './gate.ts';
 import { counter, objectIds, ownSessions } from './objects.ts';
 import { command, makeCommand } from './orders.ts';
-import { eventually, expectEvents } from './record.ts';
+import { expectEvents } from './record.ts';
 import { connect, refusedSocket, type Socket, upgrade } from './sockets.ts';
 import {
   AUDIENCE,

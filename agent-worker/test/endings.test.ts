@@ -2,11 +2,12 @@ import { runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { tombstoneQueries } from '@agent-ticket/drizzle/object/tombstone.ts';
 import { Target } from '@agent-ticket/shared/control.ts';
+import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import { describe, expect, test, vi } from 'vitest';
 import { gate } from './gate.ts';
 import { counter, ownSessions, witness } from './objects.ts';
 import { command, makeCommand } from './orders.ts';
-import { eventually, expectEvents, sessionsOf } from './record.ts';
+import { expectEvents, sessionsOf } from './record.ts';
 import { ask, connect, refusedSocket, type Socket, upgrade } from './sockets.ts';
 import { makeTicket, NOW, newRoom, nextSigner, rights, signer } from './tickets.ts';
 

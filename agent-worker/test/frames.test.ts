@@ -1,8 +1,9 @@
 import { runInDurableObject } from 'cloudflare:test';
+import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import { describe, expect, test } from 'vitest';
 import { gate } from './gate.ts';
 import { counter, heardBy } from './objects.ts';
-import { eventsOf, eventually, expectEvents } from './record.ts';
+import { eventsOf, expectEvents } from './record.ts';
 import { connect, type Socket } from './sockets.ts';
 import { makeTicket, newRoom, rights } from './tickets.ts';
 

@@ -1,9 +1,9 @@
 import { evictDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
+import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import { describe, expect, test } from 'vitest';
 import { gate } from './gate.ts';
 import { ownSessions, witness } from './objects.ts';
-import { eventually } from './record.ts';
 import { connect, type Socket } from './sockets.ts';
 import { makeTicket, NOW, newRoom } from './tickets.ts';
 

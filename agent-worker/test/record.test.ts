@@ -1,8 +1,9 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
+import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { counter } from './objects.ts';
-import { eventsOf, eventually, expectEvents, sessionsOf } from './record.ts';
+import { eventsOf, expectEvents, sessionsOf } from './record.ts';
 import { connect, refusedSocket, upgrade } from './sockets.ts';
 import { makeTicket, NOW, newRoom, rights, SUBJECT, signedTickets, signer } from './tickets.ts';
 import { printed } from './watch.ts';

@@ -1,4 +1,5 @@
 import { env } from 'cloudflare:workers';
+import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import { expect } from 'vitest';
 
 /** What the record database holds. */
@@ -40,26 +41,6 @@ export async function sessionsOf(instance: string): Promise<SessionRow[]> {
     .bind(instance)
     .all<SessionRow>();
   return results;
-}
-
-const STEP_MS = 10;
-/** Only a broken test waits this long; a busy machine may be slow. */
-const PATIENCE_MS = 10_000;
-
-/**
- * Facts reach the record database a moment after the answer: asks until the check holds. Unlike `vi.waitFor` it leaves
- * a stopped clock alone.
- */
-export async function eventually<T>(check: () => Promise<T>): Promise<T> {
-  const deadline = performance.now() + PATIENCE_MS;
-  for (;;) {
-    try {
-      return await check();
-    } catch (error) {
-      if (performance.now() > deadline) throw error;
-    }
-    await new Promise((resolve) => setTimeout(resolve, STEP_MS));
-  }
 }
 
 /** Waits until an instance's events are exactly these types, in order. */

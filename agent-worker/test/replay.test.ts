@@ -1,9 +1,10 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
+import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { verifierOf } from '../src/verifier.ts';
 import { counter, ownSessions, sweep } from './objects.ts';
-import { type EventRow, eventsOf, eventually } from './record.ts';
+import { type EventRow, eventsOf } from './record.ts';
 import { connect, refusedSocket, upgrade } from './sockets.ts';
 import { makeTicket, NOW, newRoom } from './tickets.ts';
 

@@ -1,9 +1,9 @@
 import { listDurableObjectIds, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
+import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import { expect, test } from 'vitest';
 import { gate } from './gate.ts';
 import { sweep, witness } from './objects.ts';
-import { eventually } from './record.ts';
 import { ask, carry, connect, HOST, refusedSocket, upgrade } from './sockets.ts';
 import { makeTicket, newRoom, signedTickets, stranger } from './tickets.ts';
 import { printed } from './watch.ts';

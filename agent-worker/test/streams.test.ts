@@ -1,10 +1,11 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { SessionId } from '@agent-ticket/shared/names.ts';
+import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import { describe, expect, test, vi } from 'vitest';
 import { entryOf, gate, gateWith } from './gate.ts';
 import { ownSessions, sweep, witness } from './objects.ts';
 import { order } from './orders.ts';
-import { eventually, expectEvents, sessionsOf } from './record.ts';
+import { expectEvents, sessionsOf } from './record.ts';
 import { ask, type Front, refusedSocket, upgrade } from './sockets.ts';
 import { makeTicket, NOW, newRoom } from './tickets.ts';
 import { printed } from './watch.ts';

@@ -6,7 +6,7 @@ import * as z from 'zod';
 import type { Authenticated } from './principal.ts';
 
 /** Actors on behalf of one subject, one for another. A longer chain is nobody's any more. */
-export const MAX_ACTORS = 3;
+const MAX_ACTORS = 3;
 /** All actors' names together, so that a ticket with them stays a ticket. */
 const MAX_ACTOR_CHARACTERS = 512;
 

@@ -71,7 +71,7 @@ export async function issueTicket(payload: TicketPayload, key: KeyMaterial): Pro
   const verified = await verifyTicket(ticket, {
     issuer: payload.iss,
     audience: payload.aud,
-    now: payload.iat,
+    nowSeconds: payload.iat,
     route: { agent: payload.agent, instance: payload.instance },
     scope: CONNECT,
     transport: payload.transport,

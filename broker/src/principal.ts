@@ -29,20 +29,19 @@ export interface Principal {
 /** A principal before anything has been given to it: the least that an identity is worth. */
 export type Identity = Pick<Principal, 'id' | 'kind' | 'issuer' | 'email' | 'emailVerified'>;
 
-export const CREDENTIAL_METHODS = [
-  'anonymous',
-  'development',
-  'service-token',
-  'access',
-  'auth0',
-  'auth0-session',
-  'oidc',
-] as const;
+export type CredentialMethod =
+  | 'anonymous'
+  | 'development'
+  | 'service-token'
+  | 'access'
+  | 'auth0'
+  | 'auth0-session'
+  | 'oidc';
 
 /** A principal as one request presented it. */
 export interface Authenticated {
   readonly principal: Principal;
-  readonly method: (typeof CREDENTIAL_METHODS)[number];
+  readonly method: CredentialMethod;
   /** Seconds since 1970 at which the credential ends; nothing issued on it lives longer. */
   readonly expiresAt?: number;
   /** Slugs that the credential is limited to; left out: all. */

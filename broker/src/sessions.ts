@@ -14,7 +14,7 @@ import { order, statusOf } from './termination.ts';
 const Place = z.strictObject({ startedAt: z.int(), id: z.uuid() });
 
 /** A session as every list shows it. */
-export const sessionView = (row: AgentSessionRow) => ({
+const sessionView = (row: AgentSessionRow) => ({
   id: row.id,
   principal: row.userId,
   agent: row.agentSlug,

@@ -40,7 +40,7 @@ const SEND_TIMEOUT_MS = 5_000;
 const RECEIPT_MAX_BYTES = 4096;
 
 /** What a command waits between two tries: the first soon, the later ones up to a minute apart. */
-export const retryDelayMs = (attempts: number): number => Math.min(60_000, 1_000 * 2 ** attempts);
+const retryDelayMs = (attempts: number): number => Math.min(60_000, 1_000 * 2 ** attempts);
 
 /** Whether every object has answered; otherwise the outbox goes on, and the answer to the caller is 202. */
 export const isDone = ({ unreachable, pending }: Receipt): boolean => unreachable === 0 && pending === 0;

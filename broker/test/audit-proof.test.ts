@@ -1,5 +1,6 @@
 import { env } from 'cloudflare:workers';
 import { readKeySet } from '@agent-ticket/shared/key-set.ts';
+import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { type Anchor, allAnchors, anchorKey, bucketAnchor } from '../src/audit/anchor.ts';
 import { purgeAudit } from '../src/audit/retention.ts';
@@ -9,7 +10,7 @@ import { runScheduled } from '../src/scheduled.ts';
 import { auditRoom, exportText, readAudit } from './audit-room.ts';
 import { startBroker } from './broker.ts';
 import { call, expectRefusal } from './call.ts';
-import { eventually, NOW, setClock } from './clock.ts';
+import { NOW, setClock } from './clock.ts';
 import { outbound } from './outbound.ts';
 import { delivered, eventsWith } from './record.ts';
 import { makeToken } from './tokens.ts';

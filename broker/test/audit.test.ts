@@ -1,11 +1,12 @@
 import { env } from 'cloudflare:workers';
 import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import type { AgentEntry } from '@agent-ticket/shared/registry.ts';
+import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import { describe, expect, it } from 'vitest';
 import { assertion, serveCerts, TEAM } from './access.ts';
 import { startBroker } from './broker.ts';
 import { COUNTER, call, LOBBY, mint, newAddress, newRoom, type Reply, refusal, ticketOf } from './call.ts';
-import { eventually, NOW, setClock } from './clock.ts';
+import { NOW, setClock } from './clock.ts';
 import { printed } from './printed.ts';
 import {
   alarmsOfWaiting,

@@ -1,8 +1,9 @@
+import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import { calculateJwkThumbprint } from 'jose';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { startBroker } from './broker.ts';
 import { COUNTER, call, LOBBY, mint, refusal, ticketOf } from './call.ts';
-import { eventually, NOW } from './clock.ts';
+import { NOW } from './clock.ts';
 import { forgetKeys } from './databases.ts';
 import { keyRows, publishedJwks } from './keys.ts';
 import { delivered, eventsWith } from './record.ts';

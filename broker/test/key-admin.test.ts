@@ -1,5 +1,6 @@
 import { env } from 'cloudflare:workers';
 import { readKeySet } from '@agent-ticket/shared/key-set.ts';
+import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { sealAudit } from '../src/audit/sealer.ts';
@@ -8,7 +9,7 @@ import type { BrokerPorts } from '../src/ports.ts';
 import { auditRoom, exportText } from './audit-room.ts';
 import { startBroker } from './broker.ts';
 import { call, expectRefusal, type Front } from './call.ts';
-import { eventually, setClock } from './clock.ts';
+import { setClock } from './clock.ts';
 import { forgetKeys } from './databases.ts';
 import { keyRows, listKeys, publishedKids, rotate } from './keys.ts';
 import { outbound } from './outbound.ts';

@@ -1,3 +1,4 @@
+import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import { describe, expect, it } from 'vitest';
 import { startBroker } from './broker.ts';
 import {
@@ -10,7 +11,7 @@ import {
   refusal,
   ticketOf,
 } from './call.ts';
-import { eventually, NOW, setClock } from './clock.ts';
+import { NOW, setClock } from './clock.ts';
 import { eventsWith, inLedger, ringAlarms } from './record.ts';
 import { basic, makeToken, newSecret, pair } from './tokens.ts';
 

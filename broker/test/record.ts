@@ -5,8 +5,8 @@ import {
   runInDurableObject,
 } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
+import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import { expect } from 'vitest';
-import { eventually } from './clock.ts';
 
 /** What the record database holds. */
 export interface EventRow {

@@ -1,7 +1,8 @@
+import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { type Broker, startBroker } from './broker.ts';
 import { call, expectRefusal, LOBBY, mint, refusal, refusalOf, ticketOf } from './call.ts';
-import { eventually, NOW } from './clock.ts';
+import { NOW } from './clock.ts';
 import { forgetKeys } from './databases.ts';
 import { askToRotate, keyRows, operator, rotate } from './keys.ts';
 import { delivered, eventsWith } from './record.ts';

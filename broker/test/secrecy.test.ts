@@ -1,4 +1,5 @@
 import { env } from 'cloudflare:workers';
+import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import { base64url } from 'jose';
 import { describe, expect, it } from 'vitest';
 import { importKeyEncryptionKey, unseal } from '../src/keys/seal.ts';
@@ -6,7 +7,6 @@ import { assertion, serveCerts } from './access.ts';
 import { startBroker } from './broker.ts';
 import { COUNTER, call, LOBBY, mint, newRoom, type Reply, ticketOf } from './call.ts';
 import { secret, secretCount, secretsIn } from './canaries.ts';
-import { eventually } from './clock.ts';
 import { everyRow, failing } from './databases.ts';
 import { accessToken, PLATFORM_SETTINGS, serveTenant, workloadToken } from './issuers.ts';
 import { printed } from './printed.ts';

@@ -27,7 +27,7 @@ export async function verdict(answer: TicketAnswer, keys: TicketKeys, now?: numb
   const outcome = await verifyTicket(answer.ticket, {
     issuer: SETTINGS.ISSUER,
     audience: SETTINGS.TICKET_AUDIENCE,
-    now: now ?? Math.floor(Date.now() / 1000),
+    nowSeconds: now ?? Math.floor(Date.now() / 1000),
     route: { agent: answer.agent, instance: answer.instance },
     scope: CONNECT,
     findKey: async (kid) => {

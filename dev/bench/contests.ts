@@ -128,7 +128,7 @@ async function verification(facts: StackFacts, { ticket }: Minted): Promise<Cont
   const expected = {
     issuer: facts.issuer,
     audience: facts.audience,
-    now: Math.floor(Date.now() / 1000),
+    nowSeconds: Math.floor(Date.now() / 1000),
     route: { agent: 'counter', instance: 'bench' },
     scope: CONNECT,
     transport: 'websocket' as const,

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { readFile, stat } from 'node:fs/promises';
 import { promisify } from 'node:util';
+import { hasCode } from '../error-code.ts';
 import { ROOT } from '../quiet-environment.ts';
 
 const run = promisify(execFile);
@@ -32,7 +33,10 @@ export async function readRepository(): Promise<SourceFile[]> {
 }
 
 async function readText(path: string): Promise<SourceFile | undefined> {
-  const found = await stat(`${ROOT}${path}`).catch(() => undefined);
+  const found = await stat(`${ROOT}${path}`).catch((error: unknown) => {
+    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return undefined;
+    throw error;
+  });
   if (!found?.isFile()) return undefined; // deleted and not committed yet, or a link to a folder
   const text = await readFile(`${ROOT}${path}`, 'utf8');
   return text.includes('\0') ? undefined : { path, text };

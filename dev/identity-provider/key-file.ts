@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import * as z from 'zod';
+import { hasCode } from '../error-code.ts';
 import { type RsaPrivateJwk, rsaPrivateJwk } from './signing-key.ts';
 
 const keyFile = z.strictObject({ keys: z.tuple([rsaPrivateJwk, rsaPrivateJwk]) });
@@ -11,7 +12,7 @@ export function readKeyFile(path: string): [RsaPrivateJwk, RsaPrivateJwk] | unde
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (hasCode(error, 'ENOENT')) return undefined;
     throw error;
   }
   try {

@@ -5,6 +5,7 @@ import { realpath, rm } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { hasCode } from '../error-code.ts';
 
 /**
  * Keeps other starts off the data in a folder for as long as this process lives, however it ends: two runtimes on the
@@ -31,7 +32,7 @@ async function listens(address: string): Promise<boolean> {
     server.listen(address);
     await once(server, 'listening');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') return false;
+    if (hasCode(error, 'EADDRINUSE')) return false;
     throw error;
   }
   process.once('exit', () => rmSync(address, { force: true }));
@@ -43,8 +44,10 @@ async function answers(address: string): Promise<boolean> {
   try {
     await once(socket, 'connect');
     return true;
-  } catch {
-    return false;
+  } catch (error) {
+    // Nobody listens there, or there is nothing any more.
+    if (hasCode(error, 'ECONNREFUSED', 'ENOENT')) return false;
+    throw error;
   } finally {
     socket.destroy();
   }

@@ -4,6 +4,7 @@ import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { makeSecret, randomBase62 } from '@agent-ticket/broker/src/credentials/secret.ts';
 import * as z from 'zod';
+import { hasCode } from '../error-code.ts';
 
 const Credential = z.strictObject({ id: z.uuid(), clientId: z.string(), clientSecret: z.string() });
 export type SeededCredential = z.infer<typeof Credential>;
@@ -49,8 +50,8 @@ export async function keepSecrets(file: string, stateDir: string): Promise<DevSe
 }
 
 async function readSecrets(file: string): Promise<DevSecrets | undefined> {
-  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined;
+  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+    if (hasCode(error, 'ENOENT')) return undefined;
     throw error;
   });
   if (text === undefined) return undefined;
@@ -70,7 +71,7 @@ async function createOnce(file: string, text: string): Promise<void> {
   try {
     await link(unfinished, file);
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+    if (!hasCode(error, 'EEXIST')) throw error;
   } finally {
     await rm(unfinished);
   }

@@ -176,7 +176,7 @@ export interface ControlExpectations {
   readonly issuer: string;
   readonly ticketAudience: string;
   /** Seconds since 1970. */
-  readonly now: number;
+  readonly nowSeconds: number;
   readonly findKey: FindKey;
 }
 
@@ -205,8 +205,8 @@ export async function verifyControl(
   const claims = ControlClaims.safeParse(readStrictJson(payload.payload));
   if (!claims.success) return deny('control_invalid', { inside: 'claims' });
   const { iss, aud, iat, exp } = claims.data;
-  const { issuer, ticketAudience, now } = expected;
-  const current = iat <= now + CLOCK_SKEW_SECONDS && now < exp + CLOCK_SKEW_SECONDS;
+  const { issuer, ticketAudience, nowSeconds } = expected;
+  const current = iat <= nowSeconds + CLOCK_SKEW_SECONDS && nowSeconds < exp + CLOCK_SKEW_SECONDS;
   return iss === issuer && aud === controlAudience(ticketAudience) && current
     ? allow(claims.data)
     : deny('control_invalid', { inside: 'issuer, audience or time' });

@@ -10,7 +10,7 @@ export type Outcome<T> =
 
 export const allow = <T>(value: T): Outcome<T> => ({ ok: true, value });
 
-/** Refuses with an exact reason and, where the table below asks for it, the fact that the answer carries. */
+/** Refuses with an exact reason and, where `denial.ts` asks for it, the fact that the answer carries. */
 export const deny = (
   reason: Denial['reason'],
   facts: Omit<Denial, 'reason'> = {},

@@ -9,16 +9,7 @@ export interface DataPoint {
 }
 
 /** Order of the blobs, `blob1` first. New ones go to the end: queries count them by place. */
-export const BLOBS = [
-  'event',
-  'method',
-  'path',
-  'tier',
-  'principal',
-  'auth_method',
-  'reason',
-  'agent',
-] as const;
+const BLOBS = ['event', 'method', 'path', 'tier', 'principal', 'auth_method', 'reason', 'agent'] as const;
 
 /** Where points go; what an Analytics Engine binding is. */
 export interface PointSink {

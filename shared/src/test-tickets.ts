@@ -85,7 +85,7 @@ export const expecting = (
 ): TicketExpectations => ({
   issuer: ISSUER,
   audience: AUDIENCE,
-  now: NOW,
+  nowSeconds: NOW,
   route: { agent: PAYLOAD.agent, instance: PAYLOAD.instance },
   scope: CONNECT,
   transport: 'websocket',

@@ -26,7 +26,7 @@ export interface TicketExpectations {
   /** This agent worker, equal to `aud` character by character. */
   readonly audience: string;
   /** Seconds since 1970. Up to {@link CLOCK_SKEW_SECONDS} of difference is tolerated each way. */
-  readonly now: number;
+  readonly nowSeconds: number;
   /** The destination taken from the request, which the ticket must name. */
   readonly route: { readonly agent: string; readonly instance: string };
   /** What the request is about to do. */
@@ -82,9 +82,9 @@ export async function verifyTicket(
 const CHECKS: readonly [DenialReason, (claims: TicketClaims, expected: TicketExpectations) => boolean][] = [
   ['ticket_issuer_wrong', (c, e) => c.iss === e.issuer],
   ['ticket_audience_wrong', (c, e) => c.aud === e.audience],
-  ['ticket_not_yet_valid', (c, e) => Math.max(c.nbf, c.iat) <= e.now + CLOCK_SKEW_SECONDS],
-  ['ticket_long_expired', (c, e) => e.now < c.exp + EXPIRED_GRACE_SECONDS],
-  ['ticket_expired', (c, e) => e.now < c.exp + CLOCK_SKEW_SECONDS],
+  ['ticket_not_yet_valid', (c, e) => Math.max(c.nbf, c.iat) <= e.nowSeconds + CLOCK_SKEW_SECONDS],
+  ['ticket_long_expired', (c, e) => e.nowSeconds < c.exp + EXPIRED_GRACE_SECONDS],
+  ['ticket_expired', (c, e) => e.nowSeconds < c.exp + CLOCK_SKEW_SECONDS],
   ['ticket_agent_wrong', (c, e) => c.agent === e.route.agent],
   ['ticket_instance_wrong', (c, e) => c.instance === e.route.instance],
   ['ticket_transport_wrong', (c, e) => e.transport === undefined || c.transport === e.transport],

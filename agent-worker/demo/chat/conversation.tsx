@@ -1,3 +1,4 @@
+import { TicketRefused, TicketUnavailable } from '@agent-ticket/shared/client/errors.ts';
 import type { TicketProvider } from '@agent-ticket/shared/client/ticket-provider.ts';
 import { getAgentMessages, useAgentChat } from '@cloudflare/ai-chat/react';
 import { useAgent } from 'agents/react';
@@ -14,7 +15,10 @@ export function Conversation({ ticket }: { readonly ticket: TicketProvider }) {
     agent,
     // A refusal shows through the socket; here it would tear the page down.
     getInitialMessages: async () => {
-      const headers = await ticket.headers().catch(() => undefined);
+      const headers = await ticket.headers().catch((error: unknown) => {
+        if (error instanceof TicketRefused || error instanceof TicketUnavailable) return undefined;
+        throw error;
+      });
       return headers === undefined ? [] : getAgentMessages({ host, agent: slug, name, headers });
     },
     // The agent has the transcript: it takes nothing but the last question.

@@ -21,15 +21,15 @@ export function createTicketView(): TicketView {
   function look(): void {
     if (current === undefined) return;
     const { claims } = current;
-    const now = Date.now() / 1000;
-    const time = timeOf(claims, now);
+    const nowSeconds = Date.now() / 1000;
+    const time = timeOf(claims, nowSeconds);
     text.textContent = usedAt === undefined ? time.text : `Used at ${clockTime(usedAt)}. ${time.text}`;
     bar.value = time.left;
-    const moment = momentBetween(claims.exp, lookedAt, now);
+    const moment = momentBetween(claims.exp, lookedAt, nowSeconds);
     if (moment !== undefined && usedAt === undefined)
       told.textContent =
         moment === 0 ? 'The ticket has expired.' : `The ticket expires in ${moment} seconds.`;
-    lookedAt = now;
+    lookedAt = nowSeconds;
   }
   setInterval(look, 500);
 

@@ -1,4 +1,4 @@
-/** How long a ticket has to live, in words. `now`, `iat` and `exp` in seconds since 1970. */
+/** How long a ticket has to live, in words. `nowSeconds`, `iat` and `exp` in seconds since 1970. */
 
 export interface TicketTime {
   readonly text: string;
@@ -7,10 +7,10 @@ export interface TicketTime {
   readonly over: boolean;
 }
 
-export function timeOf({ iat, exp }: { iat: number; exp: number }, now: number): TicketTime {
-  const seconds = Math.max(0, Math.ceil(exp - now));
+export function timeOf({ iat, exp }: { iat: number; exp: number }, nowSeconds: number): TicketTime {
+  const seconds = Math.max(0, Math.ceil(exp - nowSeconds));
   if (seconds === 0) return { text: 'Expired', left: 0, over: true };
-  const left = Math.min(1, (exp - now) / (exp - iat));
+  const left = Math.min(1, (exp - nowSeconds) / (exp - iat));
   return { text: `Expires in ${seconds} ${seconds === 1 ? 'second' : 'seconds'}`, left, over: false };
 }
 
@@ -18,5 +18,5 @@ export function timeOf({ iat, exp }: { iat: number; exp: number }, now: number):
 const SAID = [30, 10, 0];
 
 /** The moment that lies between two looks at the clock, if one does. */
-export const momentBetween = (exp: number, before: number, now: number): number | undefined =>
-  SAID.find((moment) => exp - before > moment && exp - now <= moment);
+export const momentBetween = (exp: number, before: number, nowSeconds: number): number | undefined =>
+  SAID.find((moment) => exp - before > moment && exp - nowSeconds <= moment);

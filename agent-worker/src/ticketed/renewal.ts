@@ -22,7 +22,7 @@ export async function verifyRenewal(
   const verified = await verifyTicket(token, {
     issuer: verifier.config.issuer,
     audience: verifier.config.audience,
-    now: Math.floor(now / 1000),
+    nowSeconds: Math.floor(now / 1000),
     route: { agent: held.agent, instance: held.instance },
     scope: CONNECT,
     transport: 'websocket',

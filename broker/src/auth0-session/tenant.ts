@@ -49,7 +49,7 @@ const TENANT_ERRORS = [
 const TIMEOUT_MS = 5_000;
 const SCOPE = 'openid profile email';
 
-export const callbackUrl = ({ baseUrl }: SignInConfig): string => `${baseUrl}/auth/callback`;
+const callbackUrl = ({ baseUrl }: SignInConfig): string => `${baseUrl}/auth/callback`;
 
 /** The tenant as openid-client sees it. Its endpoints are where every Auth0 tenant has them: nothing to discover. */
 function configurationOf({ config, fetch }: SignInPorts, onUnreachable: () => void): Configuration {

@@ -46,7 +46,7 @@ const BY_CODE: Readonly<Record<ErrorCode, (stage: Stage) => OAuthError>> = {
   UNAVAILABLE: () => 'temporarily_unavailable',
 };
 
-export const oauthErrorOf = ({ reason }: Denial, stage: Stage): OAuthError =>
+const oauthErrorOf = ({ reason }: Denial, stage: Stage): OAuthError =>
   BY_REASON[reason] ?? BY_CODE[DENIALS[reason].code](stage);
 
 const STATUS_BY_CODE: Partial<Record<ErrorCode, number>> = {

@@ -7,7 +7,7 @@ export interface Target {
 }
 
 /** The address of an agent instance, the way in which clients name it as an OAuth resource (RFC 8707 §2). */
-export const resourceOf = (agentWorkerUrl: string, { agent, instance }: Target): string =>
+const resourceOf = (agentWorkerUrl: string, { agent, instance }: Target): string =>
   new URL(`/agents/${agent}/${instance}`, agentWorkerUrl).href;
 
 /**

@@ -27,7 +27,7 @@ beforeAll(async () => {
 const expected = (other: object = {}) => ({
   issuer: BROKER,
   ticketAudience: 'agents.test',
-  now: NOW,
+  nowSeconds: NOW,
   findKey: findKeyOf(office.ports),
   ...other,
 });
@@ -50,9 +50,9 @@ describe('the control token', () => {
 
   it.each<[string, object, string]>([
     ['verifies', {}, 'accepted'],
-    ['verifies just before its end', { now: NOW + 34 }, 'accepted'],
-    ['is nothing after its end', { now: NOW + 35 }, 'control_invalid'],
-    ['is nothing before its time', { now: NOW - 6 }, 'control_invalid'],
+    ['verifies just before its end', { nowSeconds: NOW + 34 }, 'accepted'],
+    ['is nothing after its end', { nowSeconds: NOW + 35 }, 'control_invalid'],
+    ['is nothing before its time', { nowSeconds: NOW - 6 }, 'control_invalid'],
     ['is nothing of another broker', { issuer: 'https://evil.test' }, 'control_invalid'],
     ['is nothing for another worker', { ticketAudience: 'other.test' }, 'control_invalid'],
   ])('%s', async (_what, other, verdict) => {
@@ -64,8 +64,15 @@ describe('the control token', () => {
     ['even of its own audience', controlAudience('agents.test')],
   ])('is never a ticket, %s', async (_what, audience) => {
     const route = { agent: 'counter', instance: 'main' };
-    const { issuer, now, findKey } = expected();
-    const outcome = await verifyTicket(command, { issuer, audience, now, route, scope: CONNECT, findKey });
+    const { issuer, nowSeconds, findKey } = expected();
+    const outcome = await verifyTicket(command, {
+      issuer,
+      audience,
+      nowSeconds,
+      route,
+      scope: CONNECT,
+      findKey,
+    });
     expect(outcome).toMatchObject({ ok: false, denial: { reason: 'ticket_header_invalid' } });
   });
 

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
+import { hasCode } from '../../error-code.ts';
 import type { Fault } from '../fault.ts';
 import type { Block } from './extract.ts';
 
@@ -41,7 +42,7 @@ async function run(
     const [code] = await ended;
     return { code: Number(code), said };
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (hasCode(error, 'ENOENT')) return undefined;
     throw error;
   }
 }

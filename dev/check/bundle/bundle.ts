@@ -1,5 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import * as z from 'zod';
+import { hasCode } from '../../error-code.ts';
 import type { Fault } from '../fault.ts';
 import type { BundleRules } from './rules.ts';
 
@@ -41,7 +42,10 @@ export function bundleFaults(rules: BundleRules, bundle: Bundle): Fault[] {
 
 /** Reads what `wrangler deploy --dry-run --outdir dist --metafile` left. Throws when there is nothing. */
 export async function readBundle(folder: string): Promise<Bundle> {
-  const names = await readdir(folder).catch((): string[] => []);
+  const names = await readdir(folder).catch((error: unknown): string[] => {
+    if (hasCode(error, 'ENOENT')) return [];
+    throw error;
+  });
   const scripts = names.filter((name) => name.endsWith('.js'));
   if (scripts.length === 0) throw new Error(`no bundle in ${folder}: the dry run left none`);
   if (!names.includes('bundle-meta.json'))

@@ -1,7 +1,7 @@
 import { asNodes, isNode, type SyntaxNode } from '../syntax.ts';
 
 /** Names that a binding pattern declares: `{ a, b: [c], ...d } = {}` → a, c, d. */
-export function patternNames(pattern: unknown): string[] {
+function patternNames(pattern: unknown): string[] {
   if (!isNode(pattern)) return [];
   switch (pattern.type) {
     case 'Identifier':

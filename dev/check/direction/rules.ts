@@ -8,7 +8,7 @@ const WORKBENCH = /(^|\/)test\/|\.test\.ts$|(^|\/)test-[\w-]+\.ts$|(^|\/)[\w.-]+
 const CLIENT = /^shared\/client\//;
 
 /** Files that declare a Durable Object class, which exists only in the Workers runtime, and why they do. */
-export const DURABLE_OBJECT_FILES: Readonly<Record<string, string>> = {
+const DURABLE_OBJECT_FILES: Readonly<Record<string, string>> = {
   'broker/src/ledger/object.ts': 'a ledger object, where rate counts and the audit of mints first rest',
 };
 

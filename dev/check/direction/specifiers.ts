@@ -32,8 +32,8 @@ function literal(node: unknown): string | undefined {
 }
 
 /** Prefix of what lies outside the repository, and name of what is computed: rules refuse both. */
-export const OUTSIDE = 'outside:';
-export const COMPUTED = 'computed:';
+const OUTSIDE = 'outside:';
+const COMPUTED = 'computed:';
 
 /** What a specifier means: a path from the top folder, `node:fs`, `cloudflare:workers`, or `npm:package`. */
 export function targetOf(from: string, { text }: Specifier): string {

@@ -30,7 +30,7 @@ export interface Known {
 }
 
 /** A question longer than this is refused; what it may bring in is bounded with the transcript. */
-export const QUESTION_MAX_CHARACTERS = 4_000;
+const QUESTION_MAX_CHARACTERS = 4_000;
 
 const Id = z.string().min(1).max(128);
 const Messages = z.array(z.unknown()).max(10_000);
@@ -171,7 +171,8 @@ function parse(text: string): Frame | undefined {
   try {
     const value: unknown = JSON.parse(text);
     return typeof value === 'object' && value !== null ? { ...value } : undefined;
-  } catch {
-    return undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
   }
 }

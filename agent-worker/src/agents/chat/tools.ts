@@ -17,7 +17,7 @@ export interface ToolPorts {
 /** The tools that do nothing before a person has said yes. */
 export const CONFIRMED_TOOLS = ['save_note'] as const;
 type Confirmed = (typeof CONFIRMED_TOOLS)[number];
-export const NOTE_MAX_CHARACTERS = 500;
+const NOTE_MAX_CHARACTERS = 500;
 
 const InCity = z.strictObject({ city: z.string().min(1).max(80).describe('Name of the city, in English') });
 const Note = z.strictObject({ text: z.string().min(1).max(NOTE_MAX_CHARACTERS) });

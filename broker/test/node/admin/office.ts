@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { openRecord } from '@agent-ticket/drizzle/open-libsql.ts';
 import { type InvocationFact, insertInvocation } from '@agent-ticket/drizzle/record/invocation-facts.ts';
 import { invocationQueries } from '@agent-ticket/drizzle/record/invocations.ts';
@@ -10,10 +7,10 @@ import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import { type ControlClaims, type Receipt, verifyControl } from '@agent-ticket/shared/control.ts';
 import { allow, deny } from '@agent-ticket/shared/outcome.ts';
 import type { AgentEntry } from '@agent-ticket/shared/registry.ts';
-import { afterAll } from 'vitest';
 import { createApp } from '../../../src/app.ts';
 import { PERMISSIONS } from '../../../src/permissions.ts';
 import type { BrokerPorts } from '../../../src/ports.ts';
+import { atEnd, makeFolder } from '../folder.ts';
 import { testIssuer } from '../issuer.ts';
 import { BROKER, NOW, openStand, type Stand } from '../stand.ts';
 
@@ -90,12 +87,8 @@ export async function openOffice(): Promise<Office> {
       'https://other.test/.well-known/jwks.json': other.keySet,
     },
   );
-  const folder = await mkdtemp(join(tmpdir(), 'agent-ticket-office-'));
-  const record = await openRecord(`file:${folder}/record.db`);
-  afterAll(async () => {
-    record.close();
-    await rm(folder, { recursive: true });
-  });
+  const record = await openRecord(`file:${await makeFolder()}/record.db`);
+  atEnd(() => record.close());
   const worker: Office['worker'] = { answer: async () => Response.json(CLEAN), tokens: [] };
   const ports: BrokerPorts = {
     ...stand.ports,
@@ -140,7 +133,7 @@ export async function openOffice(): Promise<Office> {
       const verified = await verifyControl(worker.tokens.at(-1) ?? '', {
         issuer: BROKER,
         ticketAudience: 'agents.test',
-        now: stand.clock.now,
+        nowSeconds: stand.clock.now,
         findKey: findKeyOf(ports),
       });
       if (!verified.ok) throw new Error(`the command does not verify: ${verified.denial.inside}`);

@@ -1,9 +1,17 @@
 import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { connect } from 'node:net';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { atEnd } from '../folder.ts';
-import { eventsIn, mintAt, newHome, settingsIn, spawnBroker, startBroker } from './broker-process.ts';
+import {
+  type BrokerProcess,
+  eventsIn,
+  mintAt,
+  newHome,
+  settingsIn,
+  spawnBroker,
+  startBroker,
+} from './broker-process.ts';
 
 const refusalOf = async (settings: Readonly<Record<string, string>>) => {
   const { lines, ended } = spawnBroker(settings);
@@ -12,6 +20,15 @@ const refusalOf = async (settings: Readonly<Record<string, string>>) => {
 };
 
 describe('a start', () => {
+  // Where a broker has been: a start that is refused changes nothing, so all of them may be tried on one.
+  let used: string;
+  beforeAll(async () => {
+    used = (await newHome()).folder;
+    const good = await startBroker(settingsIn(used));
+    good.signal('SIGTERM');
+    await good.ended;
+  });
+
   it.each([
     ['an unknown setting', { TRUSTED_PROXY: '10.0.0.1' }, 'TRUSTED_PROXY: not a setting of ours'],
     ['a missing setting', { ISSUER: '' }, 'ISSUER'],
@@ -22,11 +39,7 @@ describe('a start', () => {
       'RECORD_DATABASE_URL',
     ],
   ])('with %s is refused, and says which', async (_what, more, said) => {
-    const { folder } = await newHome();
-    const good = await startBroker(settingsIn(folder));
-    good.signal('SIGTERM');
-    await good.ended;
-    const { code, text } = await refusalOf(settingsIn(folder, more));
+    const { code, text } = await refusalOf(settingsIn(used, more));
     expect([code, text]).toEqual([1, expect.stringContaining(said)]);
     expect(text).toContain('"event":"not_started"');
   });
@@ -89,14 +102,17 @@ describe('the address of a caller', () => {
 });
 
 describe('a request that is too much', () => {
+  let broker: BrokerProcess;
+  beforeAll(async () => {
+    broker = await startBroker(settingsIn((await newHome()).folder));
+  });
+
   it.each([
     ['headers of 20 KiB', `GET /healthz HTTP/1.1\r\nhost: a\r\nx: ${'x'.repeat(20_000)}\r\n\r\n`, 431],
     ['a path that is none', 'GET \\ HTTP/1.1\r\nhost: a\r\n\r\n', 400],
     ['a host that is none', 'GET /healthz HTTP/1.1\r\nhost: a/b@c\r\n\r\n', 400],
     ['half a method', 'GE', 0],
   ])('(%s) is refused, and the broker serves on', async (_what, bytes, status) => {
-    const { folder } = await newHome();
-    const broker = await startBroker(settingsIn(folder));
     const { port, hostname } = new URL(broker.url);
     const socket = connect(Number(port), hostname);
     atEnd(() => void socket.destroy());
@@ -111,8 +127,6 @@ describe('a request that is too much', () => {
   });
 
   it('(a body of 17 KiB) is a 413, also without a length', async () => {
-    const { folder } = await newHome();
-    const broker = await startBroker(settingsIn(folder));
     const send = (body: BodyInit) =>
       fetch(`${broker.url}/tickets`, {
         method: 'POST',
