@@ -1,11 +1,12 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { ControlCommand } from '@agent-ticket/shared/control.ts';
+import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import { makeSigner, type Signer } from '@agent-ticket/shared/test-tickets.ts';
 import { describe, expect, test, vi } from 'vitest';
 import { broker, publishes } from './broker.ts';
 import { counter, ownSessions, sweep } from './objects.ts';
 import { order } from './orders.ts';
-import { eventsOf, eventually, expectEvents, sessionsOf } from './record.ts';
+import { eventsOf, expectEvents, sessionsOf } from './record.ts';
 import { connect, type Socket } from './sockets.ts';
 import { makeTicket, NOW, newRoom, nextSigner, rights, signer, stranger } from './tickets.ts';
 import { printed } from './watch.ts';

@@ -1,10 +1,11 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
 import { ControlCommand } from '@agent-ticket/shared/control.ts';
+import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import { expect, test, vi } from 'vitest';
 import { entryOf, gateWith } from './gate.ts';
 import { sweep, witness } from './objects.ts';
 import { order } from './orders.ts';
-import { eventsOf, eventually, sessionsOf } from './record.ts';
+import { eventsOf, sessionsOf } from './record.ts';
 import { ask, connect, type Socket } from './sockets.ts';
 import { makeTicket, NOW, newRoom } from './tickets.ts';
 
