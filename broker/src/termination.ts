@@ -5,6 +5,7 @@ import { isOutage } from '@agent-ticket/drizzle/outage.ts';
 import type { recordLockQueries } from '@agent-ticket/drizzle/record/locks.ts';
 import { CONTROL_TTL_SECONDS, ControlCommand, Receipt, targetName } from '@agent-ticket/shared/control.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
+import { CLOCK_SKEW_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { readBounded } from '@agent-ticket/shared/read-bounded.ts';
 import { readStrictJson } from '@agent-ticket/shared/strict-json.ts';
 import type { Keyring } from './keys/keyring.ts';
@@ -73,9 +74,7 @@ export async function carryOut(pending: PendingCommand, ports: TerminationPorts)
     const command = await asOfNow(pending.command, ports);
     if (command.op === 'lock') await ports.recordLocks.set(targetName(command.target), command.until);
     if (command.op === 'unlock') await ports.recordLocks.remove(targetName(command.target));
-    // Who came in while the lock was being written met none. From its copy on, everybody meets that.
-    const before = command.op === 'lock' ? Math.max(pending.before, ports.clock()) : pending.before;
-    const receipt = (await send(command, before, ports)) ?? NOTHING_DONE;
+    const receipt = (await send(command, reachOf(command, pending, ports), ports)) ?? NOTHING_DONE;
     if (isDone(receipt)) await finish({ ...pending, command }, ports);
     return receipt;
   } catch (error) {
@@ -84,6 +83,14 @@ export async function carryOut(pending: PendingCommand, ports: TerminationPorts)
     return NOTHING_DONE;
   }
 }
+
+/**
+ * Up to when a session must have started to be meant. A lock means whatever there is while it stands: one that opened
+ * while the lock was being written may have been recorded before the lock's copy was there, and an object's clock may
+ * be ahead of ours.
+ */
+const reachOf = (command: ControlCommand, { before }: PendingCommand, { clock }: TerminationPorts): number =>
+  command.op === 'lock' ? clock() + CLOCK_SKEW_SECONDS * 1000 : before;
 
 /** Every object has answered. Only now is a deleted instance opened again. */
 const finish = ({ id, command, before }: PendingCommand, ports: TerminationPorts): Promise<void> =>

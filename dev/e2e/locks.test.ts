@@ -50,7 +50,11 @@ const KINDS: readonly [kind: string, target: (scene: Scene) => object, future: b
   ['session', ({ session }) => ({ id: session }), false],
 ];
 
-it.each(KINDS)('a lock on a target of the kind %s', async (kind, targetOf, future) => {
+type Kind = (typeof KINDS)[number];
+
+/** Expectations name the kind, since several run at once. */
+async function lockFor([kind, targetOf, future]: Kind): Promise<void> {
+  const refused = { code: 4003, reason: 'forbidden' };
   const instance = `locked-${randomUUID()}`;
   const service = await makeService();
   const [live, unused] = await Promise.all(
@@ -69,36 +73,54 @@ it.each(KINDS)('a lock on a target of the kind %s', async (kind, targetOf, futur
   const opening = future ? tickets.map((ticket) => openSocket(ticket.url)) : [];
   const scene = { instance, token: service.id, session, kid: kidOf(live.ticket) };
   const { id, receipt } = await lock({ kind, ...targetOf(scene) });
-  expect(receipt.closed).toBeGreaterThan(0);
-  expect(await closed).toMatchObject({ code: 4003, reason: 'forbidden' });
-  for (const each of opening) expect(await each.closed).toMatchObject({ code: 4003, reason: 'forbidden' });
+  expect(receipt.closed, kind).toBeGreaterThan(0);
 
   const minted = await askForTicket({ instance }, service.headers);
-  expect(minted.status).toBe(future ? 403 : 201);
+  expect(minted.status, kind).toBe(future ? 403 : 201);
   const late = openSocket(unused.url);
-  if (future) expect(await late.closed).toMatchObject({ code: 4003, reason: 'forbidden' });
-  else await nextFrame(late.socket);
+  if (!future) await nextFrame(late.socket);
+  const over = [closed, ...[...opening, ...(future ? [late] : [])].map((each) => each.closed)];
+  for (const seen of await Promise.all(over)) expect(seen, kind).toMatchObject(refused);
 
   await lift(id);
   const after = openSocket((await mint({ instance }, service.headers)).url);
   await nextFrame(after.socket);
-  expect(after.socket.readyState).toBe(WebSocket.OPEN);
-});
+  expect(after.socket.readyState, kind).toBe(WebSocket.OPEN);
+}
 
-it.each(KINDS.filter(([kind, , future]) => future && kind !== 'key' && kind !== 'everything'))(
-  'a renewal meets a lock on a target of the kind %s that came a moment before',
-  async (kind, targetOf) => {
-    const instance = `renewed-${randomUUID()}`;
-    const service = await makeService();
-    const [live, renewal] = [
-      await mint({ instance }, service.headers),
-      await mint({ instance }, service.headers),
-    ];
-    const { socket, closed } = openSocket(live.url);
-    await nextFrame(socket);
-    const locking = lock({ kind, ...targetOf({ instance, token: service.id, session: '', kid: '' }) });
-    socket.send(JSON.stringify({ type: 'ticket.renew', ticket: renewal.ticket }));
-    await locking;
-    expect(await closed).toMatchObject({ code: 4003, reason: 'forbidden' });
+/** Whether a lock meets nobody but the test that sets it. */
+const isAside = ([kind]: Kind): boolean => !['agent', 'key', 'everything'].includes(kind);
+
+// A WHATWG client hears of a close ten seconds late from the local runtime, so those that may wait together.
+it('locks on a principal, a service token, an instance and a session', async () => {
+  await Promise.all(KINDS.filter(isAside).map(lockFor));
+}, 60_000);
+
+it.each(KINDS.filter((kind) => !isAside(kind)))(
+  'a lock on a target of the kind %s',
+  async (...kind) => {
+    await lockFor(kind);
   },
+  60_000,
 );
+
+async function renewalFor([kind, targetOf]: Kind): Promise<void> {
+  const instance = `renewed-${randomUUID()}`;
+  const service = await makeService();
+  const [live, renewal] = [
+    await mint({ instance }, service.headers),
+    await mint({ instance }, service.headers),
+  ];
+  const { socket, closed } = openSocket(live.url);
+  await nextFrame(socket);
+  const locking = lock({ kind, ...targetOf({ instance, token: service.id, session: '', kid: '' }) });
+  socket.send(JSON.stringify({ type: 'ticket.renew', ticket: renewal.ticket }));
+  await locking;
+  expect(await closed, kind).toMatchObject({ code: 4003, reason: 'forbidden' });
+}
+
+it('a renewal meets a lock that came a moment before', async () => {
+  await Promise.all(KINDS.filter((kind) => kind[2] && isAside(kind)).map(renewalFor));
+  const [agent] = KINDS.filter(([kind]) => kind === 'agent');
+  if (agent !== undefined) await renewalFor(agent);
+}, 60_000);

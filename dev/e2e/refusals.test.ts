@@ -129,7 +129,6 @@ it('a valid ticket makes the object, which is how the list of objects is known t
 
 it.each([
   ['an unknown agent', 'no-such-agent', 'main', 4004, 'not_found', 404],
-  ['an agent that is switched off', 'chat', 'main', 4004, 'not_found', 404],
   ['an instance that its agent does not have', 'lobby', 'attic', 4004, 'not_found', 404],
   ['a sub-agent', 'counter', 'main/sub/counter/child', 4004, 'not_found', 404],
   ['an instance with a name that cannot be', 'counter', 'a%20b', 4000, 'bad_request', 400],

@@ -163,7 +163,7 @@ export const ControlClaims = z
     iat: z.int().nonnegative(),
     exp: z.int().nonnegative(),
     cmd: ControlCommand,
-    /** Sessions that started after this, in ms, are not touched: a repeated command means what it meant at first. */
+    /** Sessions that started after this, in ms, are not touched: a repeated command means what it meant at first, save a lock. */
     before: z.int().nonnegative(),
   })
   .refine((c) => c.exp > c.iat && c.exp - c.iat <= CONTROL_TTL_SECONDS, { path: ['exp'] });

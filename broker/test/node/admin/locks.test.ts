@@ -1,4 +1,5 @@
 import { type Target, targetName } from '@agent-ticket/shared/control.ts';
+import { CLOCK_SKEW_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { AgentSlug, InstanceName, PrincipalId, SessionId } from '@agent-ticket/shared/names.ts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
@@ -51,6 +52,11 @@ describe('from its 201 on no ticket is made', () => {
     expect(await office.mint(ALICE, 'counter', 'main')).toBe(201);
   });
 
+  it('means sessions that open while it is written, and those of a clock ahead of this one', async () => {
+    await lock(ALICES);
+    expect((await office.lastCommand()).before).toBe((NOW + CLOCK_SKEW_SECONDS) * 1000);
+  });
+
   it('for a service token', async () => {
     const token = await office.stand.makeServiceToken();
     const who = { authorization: basic(token.clientId, token.clientSecret).authorization ?? '' };
@@ -98,7 +104,7 @@ describe('a lock whose worker', () => {
     expect(await flushAfter(1)).toBe(1);
     expect(await office.lastCommand()).toMatchObject({
       cmd: { op: 'lock', target: ALICES, until: null },
-      before: (NOW + 5) * 1000,
+      before: (NOW + 5 + CLOCK_SKEW_SECONDS) * 1000,
       iat: NOW + 5,
     });
     expect(await office.commandsWaiting()).toBe(0);
