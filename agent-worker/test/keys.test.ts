@@ -33,7 +33,8 @@ const freshGate = (
 /** What becomes of a request with a new ticket of a key: it reaches the agent, or gets a status. */
 async function tryKey(by: Signer, front: Front): Promise<'reached' | number> {
   const instance = 'keys';
-  const ticket = await makeTicket({ instance }, { by });
+  // Each of somebody else: the requests of one are limited together.
+  const ticket = await makeTicket({ instance, sub: `token:${crypto.randomUUID()}` }, { by });
   const { status } = await ask(`/agents/counter/${instance}`, { ticket, front });
   // The counter has nothing to say to plain requests.
   return status === 404 ? 'reached' : status;
