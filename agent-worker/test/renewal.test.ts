@@ -8,7 +8,7 @@ import { counter, ownSessions, sweep } from './objects.ts';
 import { order } from './orders.ts';
 import { eventsOf, expectEvents, sessionsOf } from './record.ts';
 import { connect, type Socket } from './sockets.ts';
-import { makeTicket, NOW, newRoom, nextSigner, rights, signer, stranger } from './tickets.ts';
+import { makeTicket, NOW, newDay, newRoom, nextSigner, rights, signer, stranger } from './tickets.ts';
 import { printed } from './watch.ts';
 
 /** Renewal in band: a newer ticket carries a session on. */
@@ -218,15 +218,6 @@ describe('a renewal is refused, and the session goes on as it was,', () => {
 });
 
 describe('while a renewal waits for keys', () => {
-  /** Days later than any other test, each time, so that no keys were asked for a moment ago. */
-  let day = 7;
-  function newDay(): number {
-    day += 1;
-    const now = NOW + day * 24 * 3600;
-    vi.setSystemTime(now * 1000);
-    return now;
-  }
-
   /** The broker holds the keys back until they are let go; it must not await what belongs to another request. */
   function holdKeys(...signers: Signer[]) {
     const state = { asked: false, held: true };

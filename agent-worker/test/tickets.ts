@@ -3,6 +3,7 @@ import type { Role } from '@agent-ticket/shared/names.ts';
 import { findAgent, roleScopes } from '@agent-ticket/shared/registry.ts';
 import { formatScope } from '@agent-ticket/shared/scope.ts';
 import { makeSigner, type Signer, signTicket } from '@agent-ticket/shared/test-tickets.ts';
+import { vi } from 'vitest';
 
 /** Settings of the worker under test, as the vitest configuration gives them. */
 export const ISSUER = 'http://127.0.0.1:8787';
@@ -57,6 +58,19 @@ export async function makeTicket(
   );
   signed.push(text);
   return text;
+}
+
+let day = 7;
+
+/**
+ * Sets the clock days later than any other test, each time, and answers it in seconds. The worker that ships keeps its
+ * keys from file to file, and at a time before that of its keys they look new for ever.
+ */
+export function newDay(): number {
+  day += 1;
+  const now = NOW + day * 24 * 3600;
+  vi.setSystemTime(now * 1000);
+  return now;
 }
 
 /** An instance that no other test touches. */
