@@ -30,18 +30,30 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-/** Runs it as somebody with a clone does: by npx, which finds the Node of the install before any other. */
-const run = (...args: readonly string[]) =>
+/** As somebody with a clone runs it: npx finds the Node of the install before any other. It takes seconds to start. */
+const BY_NPX = ['npx', '--no', '--', 'agent-ticket'] as const;
+const BY_NODE = [process.execPath, join(import.meta.dirname, 'node.ts')] as const;
+
+const run = ([program, ...before]: readonly [string, ...string[]], args: readonly string[]) =>
   new Promise<{ code: unknown; out: string; err: string }>((resolve) => {
     const words = args.map((word) => word.replace('FOLDER', folder).replace('KEYS', keysUrl));
-    execFile('npx', ['--no', '--', 'agent-ticket', ...words], { cwd: ROOT }, (error, out, err) =>
+    execFile(program, [...before, ...words], { cwd: ROOT }, (error, out, err) =>
       resolve({ code: error?.code ?? 0, out, err: err.replaceAll(/^npm warn.*\n/gm, '') }),
     );
   });
 
 const GOOD = ['audit', 'verify', 'FOLDER/good.ndjson'];
 
-describe('npx agent-ticket', () => {
+it(
+  'npx agent-ticket is found, and ends as the command does',
+  async () => {
+    expect(await run(BY_NPX, ['--help'])).toMatchObject({ code: 0, err: '' });
+    expect(await run(BY_NPX, [])).toMatchObject({ code: 2, out: '' });
+  },
+  ONE_PROCESS_MS,
+);
+
+describe('agent-ticket', () => {
   it.each([
     ['its usage', ['--help'], 0, 'agent-ticket audit verify <export>'],
     ['the usage of a command', ['audit', 'verify', '--help'], 0, '--anchor'],
@@ -62,7 +74,7 @@ describe('npx agent-ticket', () => {
   ])(
     'says %s',
     async (_what, args, code, said) => {
-      expect(await run(...args)).toEqual({ code, out: expect.stringContaining(said), err: '' });
+      expect(await run(BY_NODE, args)).toEqual({ code, out: expect.stringContaining(said), err: '' });
     },
     ONE_PROCESS_MS,
   );
@@ -80,7 +92,7 @@ describe('npx agent-ticket', () => {
   ])(
     'with %s says what to do on its error output, and ends with 2',
     async (_what, args, said) => {
-      expect(await run(...args)).toEqual({ code: 2, out: '', err: expect.stringContaining(said) });
+      expect(await run(BY_NODE, args)).toEqual({ code: 2, out: '', err: expect.stringContaining(said) });
     },
     ONE_PROCESS_MS,
   );
