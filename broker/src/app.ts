@@ -9,6 +9,7 @@ import { secureHeaders } from 'hono/secure-headers';
 import { authenticate, stranger } from './credentials/authenticate.ts';
 import { tellVerdict, whoLine } from './credentials/verdict.ts';
 import { lockNamesOf } from './facts.ts';
+import { FRONT_PAGE_STYLE } from './front-page.ts';
 import { refuse, respond } from './http/answer.ts';
 import type { CallFacts, HandlerResult, Refuse } from './http/call.ts';
 import { preflight, withCors } from './http/cors.ts';
@@ -20,7 +21,12 @@ import { ROUTES, type Route } from './routes.ts';
 export function createApp(ports: BrokerPorts): Hono {
   const app = new Hono();
   const tally = createRefusalTally(ports.log);
-  app.use(secureHeaders({ contentSecurityPolicy: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } }));
+  const contentSecurityPolicy = {
+    defaultSrc: ["'none'"],
+    styleSrc: [FRONT_PAGE_STYLE],
+    frameAncestors: ["'none'"],
+  };
+  app.use(secureHeaders({ contentSecurityPolicy }));
   app.use(async (c, next) => {
     const origin = c.req.header('origin') ?? null;
     if (c.req.method === 'OPTIONS') return preflight(origin, ports.allowedOrigins, ports.randomId());

@@ -16,6 +16,7 @@ import { beginLogin } from './auth0-session/login.ts';
 import { logOut } from './auth0-session/logout.ts';
 import { deleteInstance } from './delete-instance.ts';
 import { explain } from './explain.ts';
+import { showFrontPage } from './front-page.ts';
 import { liveness, readiness } from './health.ts';
 import type { Handler, Refuse } from './http/call.ts';
 import { auditJwksRoute, jwksRoute } from './keys/jwks.ts';
@@ -50,6 +51,7 @@ export interface Route {
 
 /** Every route of the broker. What is not here does not exist. */
 export const ROUTES: readonly Route[] = [
+  { method: 'GET', path: '/', demand: 'none', handler: showFrontPage },
   { method: 'POST', path: '/tickets', demand: 'optional', handler: mintTicket },
   {
     method: 'POST',

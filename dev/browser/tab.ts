@@ -45,8 +45,7 @@ export async function openTab(url: string, { expects = [], beside, now }: TabOpt
   if (now !== undefined) await stopClock(context, now);
   const page = await context.newPage();
   const { broker } = inject('stack');
-  // Signing out ends at the broker's first page, and it has none.
-  const faults = watchPage(page, [...expects, new RegExp(`404 .*${broker}/\\)`)]);
+  const faults = watchPage(page, expects);
   onTestFinished(async () => {
     await (beside === undefined ? context.close() : page.close());
     expect(faults, 'what the page should not have done').toEqual([]);
