@@ -145,6 +145,7 @@ export function compose(config: BrokerConfig, runtime: Runtime): BrokerPorts {
         new URL(config.issuer).origin,
         ...(config.signIn === undefined ? [] : [config.signIn.baseUrl]),
       ],
+      ownOrigin: config.signIn?.baseUrl ?? new URL(config.issuer).origin,
       openToAll: config.openToAll,
       randomId,
     },

@@ -1,6 +1,7 @@
-import { allow, deny } from '@agent-ticket/shared/outcome.ts';
+import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import { base64url } from 'jose';
-import type { Handler } from '../http/call.ts';
+import { authenticate, type CredentialPorts } from '../credentials/authenticate.ts';
+import type { Answer, Call, Handler } from '../http/call.ts';
 import type { BrokerPorts } from '../ports.ts';
 import { sealCookie } from './cookie.ts';
 import { setCookie } from './cookie-header.ts';
@@ -8,16 +9,22 @@ import { isSecure, LOGIN_SECONDS, loginCookieName } from './ports.ts';
 import { readReturnTo } from './return-to.ts';
 import { authorizeUrl } from './tenant.ts';
 
-/** `GET /auth/login?return_to=…&login_hint=…`: off to the tenant, with what must come back in a cookie of ten minutes. */
+/**
+ * `GET /auth/login?return_to=…&login_hint=…`: off to the tenant, with what must come back in a cookie of ten minutes.
+ * Whoever Access let through to here has signed in on the way, and goes straight back.
+ */
 export const beginLogin =
   (ports: BrokerPorts): Handler =>
-  async ({ request, now }) => {
-    const { signIn } = ports.credentials;
-    if (signIn === undefined) return { outcome: deny('route_unknown') };
-    const { config } = signIn;
+  async (call) => {
+    const { request, now } = call;
+    const { signIn, access, trustedOrigins, ownOrigin } = ports.credentials;
+    if (signIn === undefined && access.issuers.length === 0) return { outcome: deny('route_unknown') };
     const query = new URL(request.url).searchParams;
-    const returnTo = readReturnTo(query.get('return_to'), config.baseUrl, ports.credentials.trustedOrigins);
+    const returnTo = readReturnTo(query.get('return_to'), ownOrigin, trustedOrigins);
     if (!returnTo.ok) return { outcome: returnTo };
+    if (signIn === undefined || request.headers.has('cf-access-jwt-assertion'))
+      return { outcome: await comeFromAccess(call, returnTo.value, ports.credentials) };
+    const { config } = signIn;
     const random = (): string => base64url.encode(ports.randomBytes(32));
     const checks = { state: random(), nonce: random(), verifier: random() };
     const name = loginCookieName(config);
@@ -34,3 +41,16 @@ export const beginLogin =
       }),
     };
   };
+
+/** Back again, once Access has signed the person in. Without its identity the way back would be a circle. */
+async function comeFromAccess(
+  { request, now }: Call,
+  location: string,
+  ports: CredentialPorts,
+): Promise<Outcome<Answer>> {
+  const who = await authenticate(request, ports, now);
+  if (!who.ok) return who;
+  return who.value.method === 'access'
+    ? allow({ status: 302, headers: { location } })
+    : deny('credential_missing', { inside: 'Access does not stand in front of /auth/login' });
+}

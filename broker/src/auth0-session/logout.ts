@@ -15,12 +15,12 @@ import { endSessionUrl } from './tenant.ts';
 export const logOut =
   (ports: BrokerPorts): Handler =>
   async (call) => {
-    const { signIn, trustedOrigins } = ports.credentials;
+    const { signIn, trustedOrigins, ownOrigin } = ports.credentials;
     if (signIn === undefined) return { outcome: deny('route_unknown') };
     const { headers, url } = call.request;
     if (!isOwnWish(headers, trustedOrigins)) return { outcome: deny('origin_not_allowed') };
     const { config } = signIn;
-    const returnTo = readReturnTo(new URL(url).searchParams.get('return_to'), config.baseUrl, trustedOrigins);
+    const returnTo = readReturnTo(new URL(url).searchParams.get('return_to'), ownOrigin, trustedOrigins);
     if (!returnTo.ok) return { outcome: returnTo };
     const ended = await end(call, signIn, ports);
     const names = sessionCookieNames(headers.get('cookie'), config.cookieName);

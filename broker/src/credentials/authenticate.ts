@@ -15,6 +15,8 @@ export interface CredentialPorts extends JwtPorts {
   readonly serviceTokens: ServiceTokenPorts;
   /** Origins of pages that may spend a cookie, our own among them. */
   readonly trustedOrigins: readonly string[];
+  /** Our own origin as browsers know it. */
+  readonly ownOrigin: string;
   /** Sign-in at the broker itself; left out: there is none. */
   readonly signIn: SignInPorts | undefined;
   /** Makes everyone on loopback the development principal. */
