@@ -81,6 +81,7 @@ describe('agent-ticket audit verify', () => {
 
   it.each([
     ['nothing', '', {}, 'Commands are'],
+    ['a command that is none', 'ticket counter', {}, 'There is no command "ticket counter"'],
     ['no export', 'audit verify', { keys }, 'Name one export'],
     ['no keys', 'audit verify good.ndjson', {}, 'Give --keys'],
     ['keys that are none', 'audit verify good.ndjson', { keys: 'empty.json' }, 'audit-jwks.json'],

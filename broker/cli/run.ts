@@ -28,7 +28,12 @@ export async function run({ words, options }: Arguments, terminal: Terminal): Pr
   }
   try {
     const [room, verb, file, ...more] = words;
-    if (room !== 'audit' || verb !== 'verify') throw new UsageError(`Commands are:\n${USAGE}`);
+    if (room !== 'audit' || verb !== 'verify') {
+      const given = words.join(' ');
+      throw new UsageError(
+        `${given === '' ? '' : `There is no command "${given}". `}Commands are:\n${USAGE}`,
+      );
+    }
     if (file === undefined || more.length > 0)
       throw new UsageError(`Name one export. Make it with GET /admin/agents/audit/export.\n${USAGE}`);
     if (options.keys === undefined)
