@@ -20,14 +20,24 @@ export interface StartProcess {
 }
 
 /** `npm start` without npm, in a process group of its own that is gone when the test ends. */
-export function startProcess(ports: Ports, folder: string, more: NodeJS.ProcessEnv = {}): StartProcess {
-  const child = spawn(process.execPath, [`${ROOT}dev/start/start.ts`], {
+export const startProcess = (ports: Ports, folder: string, more: NodeJS.ProcessEnv = {}): StartProcess =>
+  startCommand([process.execPath, `${ROOT}dev/start/start.ts`], ports, folder, more);
+
+/** The same by any command. */
+export function startCommand(
+  [command, ...args]: readonly [string, ...string[]],
+  ports: Ports,
+  folder: string,
+  more: NodeJS.ProcessEnv = {},
+): StartProcess {
+  const child = spawn(command, args, {
+    cwd: ROOT,
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...variables(ports, folder), ...more },
   });
   const { pid } = child;
-  if (pid === undefined) throw new Error('start.ts cannot be started');
+  if (pid === undefined) throw new Error(`${command} cannot be started`);
   const said = { out: '', err: '' };
   child.stdout.on('data', (chunk) => {
     said.out += String(chunk);

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -7,12 +7,13 @@ import { AgentClient } from 'agents/client';
 import { expect, it, onTestFinished } from 'vitest';
 import * as z from 'zod';
 import { holdPort } from '../start/hold-port.ts';
+import { makeSecrets } from '../start/secrets.ts';
 import type { Ports } from '../start/stack.ts';
 import { post } from './broker.ts';
 import { eventually } from './eventually.ts';
 import { freePorts } from './free-ports.ts';
 import { nextFrame, openSocket, watchToClose } from './sockets.ts';
-import { portsAreFree, type StartProcess, startProcess } from './start-process.ts';
+import { portsAreFree, type StartProcess, startCommand, startProcess } from './start-process.ts';
 
 /** A start, its build from the cache and its end, on two busy cores. */
 const ONE_START_MS = 90_000;
@@ -142,6 +143,32 @@ it(
   },
   2 * ONE_START_MS,
 );
+
+it(
+  'a signal to npm alone ends everything that npm has started',
+  async () => {
+    const [ports, folder] = [await freePorts(), await newFolder()];
+    const start = startCommand(['npm', 'start'], ports, folder);
+    await start.up();
+    start.signal('SIGTERM', 'process');
+    await start.ended;
+    expect(start.hasLeftovers()).toBe(false);
+    await portsAreFree(ports);
+  },
+  2 * ONE_START_MS,
+);
+
+it('data of another schema is left alone, and how to start anew is said', async () => {
+  const [ports, folder] = [await freePorts(), await newFolder()];
+  await writeFile(join(folder, 'schema.json'), '{"control/0000_first.sql": "of another day"}');
+  await mkdir(join(folder, 'state/v3'), { recursive: true });
+  await writeFile(join(folder, 'secrets.json'), JSON.stringify(makeSecrets()));
+  const start = startProcess(ports, folder);
+  expect(await start.ended).toEqual({ code: 1, signal: null });
+  expect(start.said.err).toBe(
+    `the data in ${folder} was made with another database schema: delete that folder to start anew\n`,
+  );
+});
 
 it('a signal during the build ends the start and the build', async () => {
   const [ports, folder] = [await freePorts(), await newFolder()];

@@ -8,6 +8,7 @@ import { type Ending, endOnSignal, exitCode } from './ending.ts';
 import { greeting } from './greeting.ts';
 import { holdFolder } from './hold-folder.ts';
 import { holdPort } from './hold-port.ts';
+import { keepSchema } from './keep-schema.ts';
 import { keepSecrets } from './secrets.ts';
 import { startSettings } from './settings.ts';
 import type { StackFacts } from './stack.ts';
@@ -25,6 +26,7 @@ async function main(ending: Ending): Promise<void> {
   await holdFolder(folder);
   const stateDir = `${folder}/state/v3`; // the layout of `wrangler … --local --persist-to <folder>/state`
   const secrets = await keepSecrets(`${folder}/secrets.json`, stateDir);
+  await keepSchema(`${folder}/schema.json`, stateDir);
 
   Object.assign(process.env, quietEnvironment(process.env));
   process.stdout.write('building both workers …\n');
