@@ -113,6 +113,8 @@ it('a session is renewed in band, with a later end once there is a longer sign-i
   await getTicket(page, 'demo-renewal');
   const card = await connect(page);
   expect(await card.locator('.session-text').innerText()).toMatch(/goes on for \d\d seconds/);
+  // It looks for its sessions once more after a connection; by then nobody might be signed in.
+  await page.locator('#sessions-list li').waitFor();
 
   // In another window the same person signs in for a day; the cookie is the browser's.
   const { page: other } = await openTab(demoUrl('access'), {
