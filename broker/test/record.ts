@@ -71,6 +71,12 @@ export async function ringAlarms(): Promise<number> {
   return rang.filter(Boolean).length;
 }
 
+/** Rings the alarm of the ledger object that an account meets; whether it had set one. */
+export async function ringAlarmOf(account: string): Promise<boolean> {
+  const digest = new DataView(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(account)));
+  return runDurableObjectAlarm(env.LEDGER.get(env.LEDGER.idFromName(`ledger:${digest.getUint32(0) % 64}`)));
+}
+
 /** When each ledger object wakes that has something to deliver. */
 export async function alarmsOfWaiting(): Promise<(number | null)[]> {
   const alarms = await Promise.all(

@@ -1,4 +1,5 @@
 import { controlAudience, verifyControl } from '@agent-ticket/shared/control.ts';
+import { CLOCK_SKEW_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { CONNECT } from '@agent-ticket/shared/scope.ts';
 import { verifyTicket } from '@agent-ticket/shared/verify-ticket.ts';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
@@ -44,7 +45,7 @@ describe('the control token', () => {
       iat: NOW,
       exp: NOW + 30,
       cmd: { op: 'lock', target: { kind: 'agent', agent: 'lobby' }, until: (NOW + 60) * 1000 },
-      before: NOW * 1000,
+      before: (NOW + CLOCK_SKEW_SECONDS) * 1000,
     });
   });
 
