@@ -33,7 +33,7 @@ type Ports = GatePorts & ControlPorts;
 export function createGate<Env extends GateEnv & object>(registry: AgentRegistry) {
   const held = new WeakMap<Env, Ports>();
   return (request: Request, env: Env): Promise<Response> | undefined => {
-    // `GET *` has a URL that is none (RFC 9112 §3.2.4).
+    // `GET *` has a URL that is none (RFC 9112 §3.2.4). The local runtime's router of assets fails on it before this.
     if (!URL.canParse(request.url))
       return Promise.resolve(refuseHttp({ reason: 'route_unknown' }, crypto.randomUUID()));
     const { pathname } = new URL(request.url);
