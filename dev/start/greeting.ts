@@ -4,7 +4,8 @@ import type { StackFacts } from './stack.ts';
 /** What `npm start` says once everything runs: where things are, and one line that works as pasted. */
 export function greeting(facts: StackFacts, folder: string, colour: boolean): string {
   const bold = (text: string): string => (colour ? `\u001b[1m${text}\u001b[0m` : text);
-  const data = relative(process.cwd(), folder) || '.';
+  const near = relative(process.cwd(), folder) || '.';
+  const data = near.startsWith('..') ? folder : near;
   const { clientId, clientSecret } = facts.serviceToken;
   return [
     '',

@@ -1,6 +1,6 @@
 import { type AskBroker, describeRefusal } from '../broker.ts';
-import type { IdentityPanel } from '../who/show-identity.ts';
 import { clockTime, make, need } from '../dom.ts';
+import type { IdentityPanel } from '../who/show-identity.ts';
 import { describeReceipt, type LiveSession, readSessions } from './sessions.ts';
 
 export interface SessionsPanel {
