@@ -16,6 +16,7 @@ import { preflight, withCors } from './http/cors.ts';
 import type { BrokerPorts } from './ports.ts';
 import type { Authenticated } from './principal.ts';
 import { ROUTES, type Route } from './routes.ts';
+import { admitStranger } from './strangers.ts';
 
 /** The broker as one fetch handler. Everything it touches comes in through the ports. */
 export function createApp(ports: BrokerPorts): Hono {
@@ -108,8 +109,11 @@ async function run(
   if (route.demand === 'required' && route.method !== 'GET' && (await isLocked(who, facts.now, ports))) {
     return { outcome: deny('locked'), who };
   }
-  const result = await route.handler(ports)({ ...facts, request, params: c.req.param(), who });
-  return { who, ...result };
+  const call = { ...facts, request, params: c.req.param(), who };
+  if (route.demand === 'required' || authMethod !== 'anonymous')
+    return { who, ...(await route.handler(ports)(call)) };
+  const { outcome, rate } = await admitStranger(route.strangers, route.path, facts, ports.ledger);
+  return outcome.ok ? { who, rate, ...(await route.handler(ports)(call)) } : { who, rate, outcome };
 }
 
 /** Whether a lock names the caller itself: it may look, and change nothing. One on everything stops no operator. */

@@ -50,7 +50,10 @@ export const RATE_LIMITS: Readonly<Record<Tier | 'anonymous', number | null>> = 
   admin: null,
 };
 
-/** Failed tries with one client id per {@link RATE_WINDOW_MS}. Beyond it they are refused unread; right secrets pass. */
+/**
+ * Failed credentials per {@link RATE_WINDOW_MS} from one address, and with one client id. Each is verified first, so that
+ * a right one passes whatever the counts say; beyond the limit a wrong one hears "too many", not what is wrong with it.
+ */
 export const FAILED_CREDENTIALS_LIMIT = 30;
 
 /** The account that a request is counted under, and its rule. Strangers share one account per network address. */

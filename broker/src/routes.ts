@@ -25,6 +25,7 @@ import { mintTicket } from './mint-ticket.ts';
 import type { Permission } from './permissions.ts';
 import type { BrokerPorts } from './ports.ts';
 import { endOwnSession, listOwnSessions, listSessions, showSession, terminateSession } from './sessions.ts';
+import type { StrangerRule } from './strangers.ts';
 import { showServerMetadata } from './token/metadata.ts';
 import { oauthRefusal } from './token/refusal.ts';
 import { grantToken } from './token.ts';
@@ -32,11 +33,10 @@ import { grantToken } from './token.ts';
 /** What a route asks of its caller: nothing at all, a credential if there is one, or a credential. */
 export type Demand = 'none' | 'optional' | 'required';
 
-export interface Route {
+interface RouteBase {
   readonly method: 'GET' | 'POST' | 'DELETE';
   /** Hono pattern. */
   readonly path: string;
-  readonly demand: Demand;
   /** Checked before anything is looked up. */
   readonly permission?: Permission;
   /**
@@ -49,41 +49,94 @@ export interface Route {
   readonly handler: (ports: BrokerPorts) => Handler;
 }
 
+/** A route that anybody may call says what strangers may make it do. */
+export type Route = RouteBase &
+  (
+    | { readonly demand: 'required' }
+    | { readonly demand: Exclude<Demand, 'required'>; readonly strangers: StrangerRule }
+  );
+
+/**
+ * Requests of strangers per address and minute: a person at a page needs one or two, an office behind one address as
+ * many as it has people who begin at once. No more, as each makes work here and, at the callback, at the tenant.
+ */
+const USUAL: StrangerRule = { counts: 'requests', limit: 60 };
+
 /** Every route of the broker. What is not here does not exist. */
 export const ROUTES: readonly Route[] = [
-  { method: 'GET', path: '/', demand: 'none', handler: showFrontPage },
-  { method: 'POST', path: '/tickets', demand: 'optional', handler: mintTicket },
+  {
+    method: 'GET',
+    path: '/',
+    demand: 'none',
+    strangers: { counts: 'nothing', because: 'the page is a constant' },
+    handler: showFrontPage,
+  },
+  {
+    method: 'POST',
+    path: '/tickets',
+    demand: 'optional',
+    strangers: { counts: 'tickets' },
+    handler: mintTicket,
+  },
   {
     method: 'POST',
     path: '/token',
     demand: 'none',
+    strangers: { counts: 'failures' },
     refuse: oauthRefusal('request'),
     handler: grantToken,
   },
-  { method: 'GET', path: '/auth/login', demand: 'none', handler: beginLogin },
-  { method: 'GET', path: '/auth/callback', demand: 'none', handler: finishLogin },
-  { method: 'GET', path: '/auth/logout', demand: 'none', handler: logOut },
+  { method: 'GET', path: '/auth/login', demand: 'none', strangers: USUAL, handler: beginLogin },
+  { method: 'GET', path: '/auth/callback', demand: 'none', strangers: USUAL, handler: finishLogin },
+  {
+    method: 'GET',
+    path: '/auth/logout',
+    demand: 'none',
+    strangers: {
+      counts: 'nothing',
+      because: 'without a sign-in that stands it only drops cookies, and signing out must always work',
+    },
+    handler: logOut,
+  },
   {
     method: 'POST',
     path: '/auth/backchannel-logout',
     demand: 'none',
+    strangers: { counts: 'failures' },
     refuse: oauthRefusal('request'),
     handler: hearLogout,
   },
   { method: 'GET', path: '/me', demand: 'required', handler: showPrincipal },
   { method: 'POST', path: '/explain', demand: 'required', handler: explain },
-  { method: 'GET', path: '/api/agents', demand: 'optional', handler: listAgents },
+  { method: 'GET', path: '/api/agents', demand: 'optional', strangers: USUAL, handler: listAgents },
   { method: 'DELETE', path: '/api/agents/:agent/:instance', demand: 'required', handler: deleteInstance },
   { method: 'GET', path: '/sessions', demand: 'required', handler: listOwnSessions },
   { method: 'DELETE', path: '/sessions/:id', demand: 'required', handler: endOwnSession },
-  { method: 'GET', path: '/.well-known/jwks.json', demand: 'none', handler: jwksRoute },
+  {
+    method: 'GET',
+    path: '/.well-known/jwks.json',
+    demand: 'none',
+    strangers: {
+      counts: 'nothing',
+      because:
+        'verifiers share addresses, and one that gets no keys refuses everybody; each is one short read that caches may keep',
+    },
+    handler: jwksRoute,
+  },
   {
     method: 'GET',
     path: '/.well-known/oauth-authorization-server',
     demand: 'none',
+    strangers: { counts: 'nothing', because: 'the answer is made of settings' },
     handler: showServerMetadata,
   },
-  { method: 'GET', path: '/.well-known/audit-jwks.json', demand: 'none', handler: auditJwksRoute },
+  {
+    method: 'GET',
+    path: '/.well-known/audit-jwks.json',
+    demand: 'none',
+    strangers: USUAL,
+    handler: auditJwksRoute,
+  },
   { method: 'GET', path: '/admin/keys', demand: 'required', permission: 'keys:read', handler: listKeys },
   {
     method: 'POST',
@@ -210,6 +263,22 @@ export const ROUTES: readonly Route[] = [
     permission: 'audit:read',
     handler: listCheckpoints,
   },
-  { method: 'GET', path: '/healthz', demand: 'none', handler: liveness },
-  { method: 'GET', path: '/readyz', demand: 'none', handler: readiness },
+  {
+    method: 'GET',
+    path: '/healthz',
+    demand: 'none',
+    strangers: { counts: 'nothing', because: 'it asks nothing of anything' },
+    handler: liveness,
+  },
+  {
+    method: 'GET',
+    path: '/readyz',
+    demand: 'none',
+    strangers: {
+      counts: 'nothing',
+      because:
+        'one look serves everybody for a second, and a load balancer that is refused takes the broker out of service',
+    },
+    handler: readiness,
+  },
 ];

@@ -1,7 +1,8 @@
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import { PrincipalId, TicketId } from '@agent-ticket/shared/names.ts';
 import { describe, expect, it } from 'vitest';
-import type { Ledger, LedgerAnswer } from '../src/ledger.ts';
+import { countFailure } from '../src/credentials/failures.ts';
+import { FAILED_CREDENTIALS_LIMIT, type Ledger, type LedgerAnswer } from '../src/ledger.ts';
 
 /** What every ledger promises, wherever it runs: one table of cases, and a runner beside each runtime. */
 
@@ -49,6 +50,18 @@ function account(world: LedgerWorld, limit: number) {
       }),
     count: (): Promise<LedgerAnswer> => world.ledger.settle(principal, { rate: { key: principal, limit } }),
   };
+}
+
+/** A wrong secret for a client id that nobody has; whether the limit let the refusal through as it was. */
+async function guess({ ledger, startsAt }: LedgerWorld, ipAddress: string): Promise<boolean> {
+  const headers = { 'cf-access-client-id': crypto.randomUUID(), 'cf-access-client-secret': 'x' };
+  const request = new Request('https://broker.test/tickets', { headers });
+  const answer = await countFailure(
+    { ok: false, denial: { reason: 'credential_unknown' } },
+    { request, ipAddress, now: startsAt, requestId: 'request-1' },
+    { ledger, log: () => {} },
+  );
+  return !answer.ok && answer.denial.reason === 'credential_unknown';
 }
 
 const times = <T>(count: number, make: () => Promise<T>): Promise<T[]> =>
@@ -175,6 +188,19 @@ const CASES: readonly LedgerCase[] = [
       await world.ledger.settle(principal, { event });
       await world.ledger.settle(principal, { event, rate: { key: principal, limit: 9 } });
       expect(await world.eventsOf(principal)).toHaveLength(1);
+    },
+  },
+  {
+    what: 'keeps no counter for client ids that an address over its limit invents',
+    async run(world) {
+      const address = `address-${crypto.randomUUID()}`;
+      const clients = async () => (await world.counted()).filter((key) => key.startsWith('failed:client:'));
+      const before = await clients();
+      const told = await times(2 * FAILED_CREDENTIALS_LIMIT, () => guess(world, address));
+      expect(told.filter(Boolean)).toHaveLength(FAILED_CREDENTIALS_LIMIT);
+      const bought = (await clients()).filter((key) => !before.includes(key));
+      expect(bought).toHaveLength(FAILED_CREDENTIALS_LIMIT);
+      expect(await world.counted()).toContain(`failed:address:${address}`);
     },
   },
   {

@@ -1,5 +1,6 @@
 import { allow, deny } from '@agent-ticket/shared/outcome.ts';
 import { principalOf } from '../credentials/auth0-session.ts';
+import { countFailure } from '../credentials/failures.ts';
 import { refuse } from '../http/answer.ts';
 import type { Handler } from '../http/call.ts';
 import type { BrokerPorts } from '../ports.ts';
@@ -21,7 +22,7 @@ export const hearLogout =
     const form = await readForm(call.request);
     if (!form.ok) return { outcome: form };
     const logout = await verifyLogoutToken(form.value.get('logout_token') ?? '', signIn, call.now);
-    if (!logout.ok) return { outcome: logout };
+    if (!logout.ok) return { outcome: await countFailure(logout, call, ports) };
     const { subject, sid, use } = logout.value;
     const ended = await signIn.sessions.logOut(
       { issuer: signIn.config.tenant.issuer, sid, subject },

@@ -55,11 +55,21 @@ describe('a failed credential', () => {
     expect(logged).toEqual([{ event: 'outage', reason: 'failure_not_counted', request_id: 'request-1' }]);
   });
 
-  it('over one limit is "too many" although the other cannot be counted', async () => {
+  it('of an address over its limit is not counted by client id', async () => {
+    const keys: string[] = [];
+    const { ports } = over((key, entry) => {
+      keys.push(key);
+      return full(key, entry);
+    });
+    expect(await countFailure(REFUSAL, CALL, ports)).toMatchObject({ denial: { reason: 'rate_limited' } });
+    expect(keys).toEqual(['failed:address:192.0.2.1']);
+  });
+
+  it('is not counted by client id where the address cannot be counted', async () => {
     const { ports } = over((key, entry) =>
       key.startsWith('failed:client:') ? full(key, entry) : broken('Network connection lost.')(key, entry),
     );
-    expect(await countFailure(REFUSAL, CALL, ports)).toMatchObject({ denial: { reason: 'rate_limited' } });
+    expect(await countFailure(REFUSAL, CALL, ports)).toEqual(REFUSAL);
   });
 
   it('hides no bug of the ledger', async () => {

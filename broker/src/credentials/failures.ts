@@ -3,7 +3,7 @@ import type { Denial, DenialReason } from '@agent-ticket/shared/denial.ts';
 import { deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import { base64url } from 'jose';
 import type { CallFacts } from '../http/call.ts';
-import { addressKey, FAILED_CREDENTIALS_LIMIT, type Ledger, RATE_LIMITS } from '../ledger.ts';
+import { addressKey, FAILED_CREDENTIALS_LIMIT, type Ledger } from '../ledger.ts';
 import { presentedCredential } from './presented.ts';
 
 /** Refusals that count as a failed try: what was presented is wrong, not early, late or out of reach. */
@@ -18,6 +18,7 @@ const COUNTED: readonly DenialReason[] = [
   'credential_rule_unmet',
   'credential_used',
   'credential_key_unknown',
+  'logout_token_invalid',
 ];
 
 /**
@@ -38,8 +39,9 @@ export interface FailurePorts {
 export type FailedCall = Pick<CallFacts, 'requestId' | 'now' | 'ipAddress'> & { readonly request: Request };
 
 /**
- * Counts a failed credential by client id and by address, and answers the refusal to give: the one it had, or "too
- * many" once either count is over. A right credential is never counted, so nobody can lock another out.
+ * Counts a failed credential by address, and by client id if the address is not over its limit: whoever invents client
+ * ids buys no more counters than that. Answers the refusal to give: the one it had, or "too many" once a count is over.
+ * A right credential is never counted, so nobody can lock another out.
  *
  * While the ledger is out of reach the refusal stands uncounted, since it refuses already; the outage is logged. Any
  * other error is thrown.
@@ -56,27 +58,19 @@ export async function countFailure(
   const presented = presentedCredential(request.headers);
   const clientId =
     presented.ok && presented.value.kind === 'client-secret' ? presented.value.clientId : bodyClientId;
-  const counts = [
-    {
-      key: `failed:address:${addressKey(ipAddress)}`,
-      limit: RATE_LIMITS.anonymous ?? FAILED_CREDENTIALS_LIMIT,
-    },
-    ...(clientId === undefined
-      ? []
-      : [{ key: `failed:client:${await clientKey(clientId)}`, limit: FAILED_CREDENTIALS_LIMIT }]),
+  const keys = [
+    `failed:address:${addressKey(ipAddress)}`,
+    ...(clientId === undefined ? [] : [`failed:client:${await clientKey(clientId)}`]),
   ];
-  const answers = await Promise.allSettled(counts.map((rate) => ledger.settle(rate.key, { rate })));
-  const failed = answers.find((answer) => answer.status === 'rejected');
-  if (failed !== undefined) {
-    if (!isOutage(failed.reason)) throw failed.reason;
-    log({ event: 'outage', reason: 'failure_not_counted', request_id: requestId });
-  }
-  for (const answer of answers) {
-    if (answer.status === 'fulfilled' && !answer.value.admitted) {
-      return deny('rate_limited', {
-        retryAfter: Math.max(1, answer.value.rate.resetAt - Math.floor(now / 1000)),
-      });
+  try {
+    for (const key of keys) {
+      const { admitted, rate } = await ledger.settle(key, { rate: { key, limit: FAILED_CREDENTIALS_LIMIT } });
+      if (!admitted)
+        return deny('rate_limited', { retryAfter: Math.max(1, rate.resetAt - Math.floor(now / 1000)) });
     }
+  } catch (error) {
+    if (!isOutage(error)) throw error;
+    log({ event: 'outage', reason: 'failure_not_counted', request_id: requestId });
   }
   return refusal;
 }

@@ -48,6 +48,8 @@ export interface Stand {
   beside(parts: Partial<Runtime>): Hono;
   /** Seconds since 1970; starts at {@link NOW}. */
   readonly clock: { now: number };
+  /** From where everybody calls. */
+  readonly caller: { address: string };
   post(path: string, body: Record<string, string>, headers?: Record<string, string>): Promise<Response>;
   makeServiceToken(wish?: TokenWish): Promise<ServiceToken>;
   grant(subject: string, agent: string, role: string): Promise<void>;
@@ -65,6 +67,7 @@ export async function openStand(
 ): Promise<Stand> {
   const { folder, control, record } = await openFiles();
   const clock = { now: NOW };
+  const caller = { address: '192.0.2.1' };
   const [events, fetched, commands]: [AuditEvent[], string[], string[]] = [[], [], []];
   const logged: Readonly<Record<string, unknown>>[] = [];
   const runtime: Runtime = {
@@ -95,7 +98,7 @@ export async function openStand(
     clock: () => clock.now * 1000,
     randomId: () => crypto.randomUUID(),
     randomBytes: bytes,
-    addressOf: () => '192.0.2.1',
+    addressOf: () => caller.address,
     later: (work) => {
       work.catch(() => {});
     },
@@ -117,6 +120,7 @@ export async function openStand(
     runtime,
     beside: (parts) => createApp(compose(config, { ...runtime, ...parts })),
     clock,
+    caller,
     post: async (path, body, headers = {}) =>
       app.request(`${BROKER}${path}`, { method: 'POST', headers, body: new URLSearchParams(body) }),
     makeServiceToken: (wish = {}) => insertServiceToken(control.db, config.tokenPepper, wish),

@@ -2,7 +2,7 @@ import { scopesPerAgent } from './agent-table.ts';
 import { auditTypes, keyStates } from './audit-tables.ts';
 import { claims } from './claim-table.ts';
 import { closes, denials, errors } from './denial-tables.ts';
-import { limitTable, rateLimits } from './limit-table.ts';
+import { limitTable, rateLimits, strangerLimits } from './limit-table.ts';
 import { people } from './people-table.ts';
 import { claimLimits, exposure, policyRules } from './policy-tables.ts';
 import { routes } from './route-table.ts';
@@ -19,6 +19,7 @@ export const GENERATORS: Readonly<Record<string, () => string>> = {
   'audit-types': auditTypes,
   'key-states': keyStates,
   'rate-limits': rateLimits,
+  'stranger-limits': strangerLimits,
   'policy-rules': policyRules,
   'claim-limits': claimLimits,
   exposure,

@@ -1,4 +1,6 @@
-import { RATE_LIMITS, RATE_WINDOW_MS } from '@agent-ticket/broker/src/ledger.ts';
+import { FAILED_CREDENTIALS_LIMIT, RATE_LIMITS, RATE_WINDOW_MS } from '@agent-ticket/broker/src/ledger.ts';
+import { ROUTES } from '@agent-ticket/broker/src/routes.ts';
+import type { StrangerRule } from '@agent-ticket/broker/src/strangers.ts';
 import * as limits from '@agent-ticket/shared/limits.ts';
 import { code, table } from './table.ts';
 
@@ -23,3 +25,25 @@ export const rateLimits = (): string =>
       limit ?? 'not counted',
     ]),
   );
+
+/** What strangers may make each route do that is open to them. */
+export const strangerLimits = (): string =>
+  table(
+    ['method', 'path', `from one address in ${RATE_WINDOW_MS / 1000} s`],
+    ROUTES.flatMap((route) =>
+      route.demand === 'required' ? [] : [[route.method, code(route.path), limitOf(route.strangers)]],
+    ),
+  );
+
+function limitOf(rule: StrangerRule): string {
+  switch (rule.counts) {
+    case 'requests':
+      return `${rule.limit} requests`;
+    case 'tickets':
+      return `${RATE_LIMITS.anonymous} tickets`;
+    case 'failures':
+      return `${FAILED_CREDENTIALS_LIMIT} that fail, together with every failed credential`;
+    case 'nothing':
+      return `not counted: ${rule.because}`;
+  }
+}

@@ -49,6 +49,8 @@ async function ask(
   belongs: readonly Place[] = [],
   app = world.at.stand.app,
 ) {
+  // From elsewhere each time: what is refused by address is not read.
+  world.at.stand.caller.address = crypto.randomUUID();
   const answer = await app.request(`${BROKER}${path}`, {
     method,
     headers,

@@ -1,0 +1,117 @@
+import { describe, expect, it, vi } from 'vitest';
+import { ROUTES } from '../src/routes.ts';
+import { startBroker } from './broker.ts';
+import { call, expectRefusal, newAddress, refusalOf } from './call.ts';
+import { NOW, setClock } from './clock.ts';
+import { makeToken } from './tokens.ts';
+
+const COUNTED = ROUTES.flatMap((route) =>
+  route.demand !== 'required' && route.strangers.counts === 'requests'
+    ? [{ method: route.method, path: route.path, limit: route.strangers.limit }]
+    : [],
+);
+const FREE = ROUTES.flatMap((route) =>
+  route.demand !== 'required' && route.strangers.counts === 'nothing'
+    ? [{ method: route.method, path: route.path }]
+    : [],
+);
+
+const { front, ports } = startBroker();
+
+/** So many requests at once; those that were too many, and the others. */
+async function flood(times: number, method: string, path: string, from: string) {
+  const ask = () => call(path, { method, from, front });
+  const replies = await Promise.all(Array.from({ length: times }, ask));
+  const refused = replies.filter(({ status }) => status === 429);
+  return { refused, passed: replies.filter(({ status }) => status !== 429) };
+}
+
+const told = (headers: Headers) =>
+  ['limit', 'remaining', 'reset'].map((name) => headers.get(`x-ratelimit-${name}`));
+
+describe.each(COUNTED)('a stranger at $method $path', ({ method, path, limit }) => {
+  it(`has ${limit} requests a minute, exactly, and then a 429 until the minute is over`, async () => {
+    const from = newAddress();
+    const { passed, refused } = await flood(limit + 3, method, path, from);
+    expect(passed).toHaveLength(limit);
+    const left = passed.map(({ headers }) => Number(told(headers)[1]));
+    expect(left.sort((a, b) => a - b)).toEqual(Array.from({ length: limit }, (_, at) => at));
+    for (const reply of refused) {
+      expectRefusal(reply, '429 RATE_LIMITED');
+      expect(told(reply.headers)).toEqual([String(limit), '0', String(NOW + 60)]);
+      expect(reply.headers.get('retry-after')).toBe('60');
+    }
+    setClock(59.999);
+    expect((await call(path, { method, from, front })).status).toBe(429);
+    setClock(60);
+    expect((await call(path, { method, from, front })).status).not.toBe(429);
+  });
+
+  it('uses up no other address, and no other route', async () => {
+    const from = newAddress();
+    await flood(limit + 1, method, path, from);
+    expect((await call(path, { method, from: newAddress(), front })).status).not.toBe(429);
+    const others = COUNTED.filter((other) => other.path !== path);
+    for (const other of others)
+      expect((await call(other.path, { method: other.method, from, front })).status).not.toBe(429);
+    const ticket = await call('/tickets', { json: { agent: 'lobby', instance: 'main' }, from, front });
+    expect(ticket.status).toBe(201);
+  });
+
+  it('over the limit makes no more work', async () => {
+    const from = newAddress();
+    await flood(limit, method, path, from);
+    const [signer, published] = [
+      vi.spyOn(ports.keyring, 'signer'),
+      vi.spyOn(ports.auditKeyring, 'published'),
+    ];
+    await flood(5, method, path, from);
+    expect([signer, published].map((spy) => spy.mock.calls.length)).toEqual([0, 0]);
+  });
+});
+
+describe('whoever shows a right credential', () => {
+  it('lists agents from an address that strangers have used up', async () => {
+    const from = newAddress();
+    await flood(61, 'GET', '/api/agents', from);
+    const { pair } = await makeToken();
+    const reply = await call('/api/agents', { headers: pair, from, front });
+    expect([reply.status, ...told(reply.headers)]).toEqual([200, null, null, null]);
+  });
+});
+
+describe('what is not counted', () => {
+  it.each(FREE)('is $method $path', async ({ method, path }) => {
+    const { refused, passed } = await flood(100, method, path, newAddress());
+    expect(refused).toEqual([]);
+    expect(new Set(passed.map(({ headers }) => told(headers).join()))).toEqual(new Set([',,']));
+  });
+});
+
+describe('while the ledger is out of reach', () => {
+  it.each(COUNTED)('$method $path is a 503', async ({ method, path }) => {
+    const ledger = { settle: () => Promise.reject(new Error('Network connection lost.')) };
+    const away = startBroker({ ports: { ledger } });
+    const reply = await call(path, { method, front: away.front });
+    expect([refusalOf(reply).code, reply.headers.get('retry-after')]).toEqual(['UNAVAILABLE', '5']);
+  });
+});
+
+describe('readiness', () => {
+  it('is looked at once a second, however many ask', async () => {
+    const pingDatabases = vi.fn(async () => {});
+    const { front: ready } = startBroker({ ports: { pingDatabases } });
+    const ask = async () => (await call('/readyz', { front: ready })).status;
+    expect(await ask()).toBe(200);
+    await Promise.all(Array.from({ length: 50 }, ask));
+    expect(pingDatabases).toHaveBeenCalledTimes(1);
+    setClock(0.999);
+    await ask();
+    expect(pingDatabases).toHaveBeenCalledTimes(1);
+    setClock(1);
+    pingDatabases.mockRejectedValue(new Error('Network connection lost.'));
+    expect(await Promise.all([ask(), ask(), ask()])).toEqual([503, 200, 200]);
+    expect(pingDatabases).toHaveBeenCalledTimes(2);
+    expect(await ask()).toBe(503);
+  });
+});
