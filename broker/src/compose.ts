@@ -1,4 +1,5 @@
 import { authSessionQueries } from '@agent-ticket/drizzle/control/auth-sessions.ts';
+import { changeEventQueries } from '@agent-ticket/drizzle/control/change-events.ts';
 import type { ControlDatabase } from '@agent-ticket/drizzle/control/database.ts';
 import { deletionQueries } from '@agent-ticket/drizzle/control/deletions.ts';
 import { grantQueries } from '@agent-ticket/drizzle/control/grants.ts';
@@ -7,7 +8,6 @@ import { lockQueries } from '@agent-ticket/drizzle/control/locks.ts';
 import { outboxQueries } from '@agent-ticket/drizzle/control/outbox.ts';
 import { policyQueries } from '@agent-ticket/drizzle/control/policy.ts';
 import { serviceTokenQueries } from '@agent-ticket/drizzle/control/service-tokens.ts';
-import { signingKeyEventQueries } from '@agent-ticket/drizzle/control/signing-key-events.ts';
 import { signingKeyQueries } from '@agent-ticket/drizzle/control/signing-keys.ts';
 import { usedTokenQueries } from '@agent-ticket/drizzle/control/used-tokens.ts';
 import { checkpointQueries } from '@agent-ticket/drizzle/record/audit-checkpoints.ts';
@@ -20,6 +20,7 @@ import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import { validateAgentRegistry } from '@agent-ticket/shared/registry.ts';
 import { createRemoteKeys } from '@agent-ticket/shared/remote-keys.ts';
 import { type AnchorBucket, allAnchors, bucketAnchor, webhookAnchor } from './audit/anchor.ts';
+import { announcer } from './audit/announce.ts';
 import type { SignInPorts } from './auth0-session/ports.ts';
 import type { ForeignIssuer } from './config/issuers.ts';
 import type { BrokerConfig } from './config.ts';
@@ -27,7 +28,6 @@ import { createAccessGroups } from './credentials/access-groups.ts';
 import type { IssuerWithKeys } from './credentials/foreign-jwt.ts';
 import { workloadKeys } from './credentials/workload-keys.ts';
 import type { ExpiringPorts } from './forget-expired.ts';
-import { announcer } from './keys/announce.ts';
 import { createKeyring } from './keys/keyring.ts';
 import type { Ledger } from './ledger.ts';
 import type { BrokerPorts } from './ports.ts';
@@ -62,7 +62,7 @@ export function compose(config: BrokerConfig, runtime: Runtime): BrokerPorts {
   const faults = validateAgentRegistry(AGENTS);
   if (faults.length > 0) throw new Error(`agent registry is not sound. ${faults.join('; ')}`);
   const { control, record, ledger, clock, randomId, randomBytes, log } = runtime;
-  const keyEvents = signingKeyEventQueries(control);
+  const changeEvents = changeEventQueries(control);
   const keyringOf = (purpose: 'ticket' | 'audit') =>
     createKeyring({
       keys: signingKeyQueries(control),
@@ -72,7 +72,7 @@ export function compose(config: BrokerConfig, runtime: Runtime): BrokerPorts {
       previousKeyEncryptionKey: config.previousKeyEncryptionKey,
       randomBytes,
       randomId,
-      announce: announcer(keyEvents, ledger),
+      announce: announcer({ changeEvents, ledger }),
     });
   const keyring = keyringOf('ticket');
   const { issuer, ticketAudience } = config;
@@ -115,7 +115,7 @@ export function compose(config: BrokerConfig, runtime: Runtime): BrokerPorts {
       ...(config.auditAnchorUrl === undefined ? [] : [webhookAnchor(config.auditAnchorUrl, runtime)]),
       ...(runtime.anchorBucket === undefined ? [] : [bucketAnchor(runtime.anchorBucket)]),
     ]),
-    keyEvents,
+    changeEvents,
     revocation: { keyring, write: (revocation) => revokeKey(control, revocation) },
     credentials: {
       serviceTokens: {

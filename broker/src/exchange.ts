@@ -68,8 +68,8 @@ export async function exchange(
   const { account, rate } = rateOf(who, call.ipAddress);
   const counted = rate === undefined ? {} : { rate };
   const { decision, admission: claimed } = signing.ok
-    ? await claimFirst(refused, { ...call, who }, ports, (event) =>
-        ports.ledger.settle(account, { event, ...counted }),
+    ? await claimFirst(refused, { ...call, who }, ports, (wanted) =>
+        ports.ledger.settle(account, { wanted, ...counted }),
       )
     : { decision: first };
   if (claimed?.admitted === false) return overLimit(claimed, nowSeconds);

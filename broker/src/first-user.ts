@@ -5,11 +5,12 @@ import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import { CLOCK_SKEW_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { type AgentRegistry, findAgent } from '@agent-ticket/shared/registry.ts';
 import { actEvent, type By } from './audit/act.ts';
+import { type AnnouncePorts, announce } from './audit/announce.ts';
 import type { LedgerAnswer } from './ledger.ts';
 import { type Decision, type DecisionRequest, decide, type PolicyFacts } from './policy.ts';
 import type { Authenticated } from './principal.ts';
 
-export interface FirstUserPorts {
+export interface FirstUserPorts extends AnnouncePorts {
   readonly registry: AgentRegistry;
   readonly grants: ReturnType<typeof grantQueries>;
   readonly sessions: ReturnType<typeof sessionQueries>;
@@ -57,30 +58,32 @@ export interface Claimed {
  * Makes a user the owner of an instance that never had one, or whose claim lapsed unopened, where a ticket can follow
  * from it, and decides anew. Otherwise the decision stands. `by.now` in ms.
  *
- * @param admit counts the request and writes the event: who is over the limit claims nothing.
+ * @param admit counts the request: who is over the limit claims nothing, and the event tells of what was wanted.
  */
 export async function claimFirst(
   refused: Refused,
   by: By,
   ports: FirstUserPorts,
-  admit: (event: AuditEvent) => Promise<LedgerAnswer>,
+  admit: (wanted: AuditEvent) => Promise<LedgerAnswer>,
 ): Promise<Claimed> {
   const { who, request, facts, decision } = refused;
   // Noted once, so that the sessions are not asked again.
   const free = await freeFor(refused, by.now, ports, ({ id }) => ports.grants.noteOpened(id, by.now));
   if (free === undefined) return { decision };
   const grant = claimOf(refused, ports.randomId(), by.now);
-  const admission = await admit(
-    actEvent(by, 'grant.created', ports.randomId(), {
-      agent: grant.agentSlug,
-      instance: grant.instanceId,
-      details: { grant: grant.id, subject: grant.subject, role: grant.role, reason: grant.reason },
-    }),
-  );
+  const event = actEvent(by, 'grant.created', ports.randomId(), {
+    agent: grant.agentSlug,
+    instance: grant.instanceId,
+    details: { grant: grant.id, subject: grant.subject, role: grant.role, reason: grant.reason },
+  });
+  const admission = await admit(event);
   if (!admission.admitted) return { decision, admission };
   if (free.lapsed !== undefined) await ports.grants.dropLapsed(free.lapsed.id, by.now - CLAIM_LAPSES_MS);
   const { claimed: _claimed, openedAt: _openedAt, deletedAt: _deletedAt, ...row } = grant;
-  const owned = (await ports.grants.claim(row, MAX_CLAIMS)) ? grant : await ownClaim(refused, ports);
+  const won = await ports.grants.claim(row, MAX_CLAIMS, event);
+  // Before the ticket's own event. If the ledger is away now, the event waits beside the claim.
+  if (won) await announce(event, ports);
+  const owned = won ? grant : await ownClaim(refused, ports);
   return owned === undefined
     ? { decision, admission }
     : { decision: decide(who, request, { ...facts, grants: [...facts.grants, owned] }), admission };

@@ -57,16 +57,16 @@ async function lookAround(ports: BrokerPorts, now: number): Promise<Outcome<Answ
 
 /** What waits to be done, and how old the last checkpoint is; growing numbers say what does not run. */
 async function backlog(ports: BrokerPorts, now: number) {
-  const [events, commands, keyEvents, checkpoint] = await Promise.all([
+  const [events, commands, changeEvents, checkpoint] = await Promise.all([
     ports.ledger.waiting?.() ?? 0,
     ports.termination.outbox.count(),
-    ports.keyEvents.waiting(),
+    ports.changeEvents.waiting(),
     ports.checkpoints.newest(),
   ]);
   return {
     events_waiting: events,
     commands_waiting: commands,
-    key_events_waiting: keyEvents.length,
+    change_events_waiting: changeEvents.length,
     checkpoint_age: checkpoint === undefined ? null : Math.floor((now - checkpoint.at) / 1000),
   };
 }

@@ -23,6 +23,8 @@ export interface LedgerEntry {
   readonly rate?: RateRule;
   /** Written if the limit lets it pass, durably before this resolves. Left out: only counted. */
   readonly event?: AuditEvent;
+  /** Of what is told when the limit does not let it pass, where nothing is to be written when it does. */
+  readonly wanted?: AuditEvent;
 }
 
 export type LedgerAnswer =

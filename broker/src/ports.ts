@@ -1,5 +1,5 @@
+import type { changeEventQueries } from '@agent-ticket/drizzle/control/change-events.ts';
 import type { lockQueries } from '@agent-ticket/drizzle/control/locks.ts';
-import type { signingKeyEventQueries } from '@agent-ticket/drizzle/control/signing-key-events.ts';
 import type { checkpointQueries } from '@agent-ticket/drizzle/record/audit-checkpoints.ts';
 import type { auditLogQueries } from '@agent-ticket/drizzle/record/audit-log.ts';
 import type { invocationQueries } from '@agent-ticket/drizzle/record/invocations.ts';
@@ -29,8 +29,8 @@ export interface BrokerPorts
   /** How long sealed events are kept, in ms. */
   readonly retentionMs: number;
   readonly anchor: Anchor;
-  /** Audit events of key changes that the ledger does not have yet. */
-  readonly keyEvents: ReturnType<typeof signingKeyEventQueries>;
+  /** Audit events of changes that the ledger does not have yet. */
+  readonly changeEvents: ReturnType<typeof changeEventQueries>;
   readonly allowedOrigins: readonly string[];
   /** One question to each database; rejects when one does not answer. */
   readonly pingDatabases: () => Promise<void>;

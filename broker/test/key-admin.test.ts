@@ -40,7 +40,7 @@ const Revoked = z.looseObject({
 beforeEach(async () => {
   await forgetKeys();
   await env.CONTROL.batch(
-    ['locks', 'outbox', 'signing_key_events'].map((name) => env.CONTROL.prepare(`DELETE FROM ${name}`)),
+    ['locks', 'outbox', 'change_events'].map((name) => env.CONTROL.prepare(`DELETE FROM ${name}`)),
   );
   outbound.serve(`${SETTINGS.AGENT_WORKER_URL}/control`, () =>
     Response.json({ closed: 3, objects: 2, unreachable: 0, pending: 0, ms: 1 }),
@@ -91,7 +91,7 @@ describe('revoking a key', () => {
     await eventually(async () =>
       expect((await eventsWith('kid', kid)).filter(({ type }) => type === 'key.revoked')).toHaveLength(1),
     );
-    expect(await startBroker().ports.keyEvents.waiting()).toEqual([]);
+    expect(await startBroker().ports.changeEvents.waiting()).toEqual([]);
   });
 
   it.each([

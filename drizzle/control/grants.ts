@@ -1,4 +1,6 @@
+import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import { and, count, desc, eq, gt, isNull, lt, or, sql } from 'drizzle-orm';
+import { insertChangeEvent } from './change-events.ts';
 import type { ControlDatabase } from './database.ts';
 import type { GrantRow } from './policy.ts';
 import { grants } from './schema.ts';
@@ -96,19 +98,28 @@ export function grantQueries(db: ControlDatabase) {
 
     /**
      * Claims an instance that never had an owner: one whose owner was deleted stays closed. One statement decides, so
-     * of any number of first users one wins. `maxClaims` bounds what one subject may hold this way.
+     * of any number of first users one wins; the event is written with the claim that won, and with no other. `maxClaims`
+     * bounds what one subject may hold this way.
      */
-    async claim(grant: NewGrant, maxClaims: number): Promise<boolean> {
+    async claim(grant: NewGrant, maxClaims: number, event: AuditEvent): Promise<boolean> {
       const held = sql`(SELECT count(*) FROM ${grants} WHERE ${grants.subject} = ${grant.subject} AND claimed = 1 AND deleted_at IS NULL)`;
-      const made = await db.all<{ id: string }>(sql`
-        INSERT INTO ${grants} (id, subject, agent_slug, instance_id, role, reason, created_by, created_at, expires_at, claimed)
+      // Every column, in the order of the schema.
+      const claimed = db
+        .insert(grants)
+        .select(
+          sql`
         SELECT ${grant.id}, ${grant.subject}, ${grant.agentSlug}, ${grant.instanceId}, ${grant.role}, ${grant.reason},
-               ${grant.createdBy}, ${grant.createdAt}, ${grant.expiresAt}, 1
+               ${grant.createdBy}, ${grant.createdAt}, ${grant.expiresAt}, 1, NULL, NULL
         WHERE ${held} < ${maxClaims} AND NOT EXISTS (
           SELECT 1 FROM ${grants}
-          WHERE agent_slug = ${grant.agentSlug} AND instance_id = ${grant.instanceId} AND role = ${grant.role})
-        ON CONFLICT DO NOTHING
-        RETURNING id`);
+          WHERE agent_slug = ${grant.agentSlug} AND instance_id = ${grant.instanceId} AND role = ${grant.role})`,
+        )
+        .onConflictDoNothing()
+        .returning({ id: grants.id });
+      const [made] = await db.batch([
+        claimed,
+        insertChangeEvent(db, event, grants, sql`id = ${grant.id} AND claimed = 1`),
+      ]);
       return made.length === 1;
     },
 

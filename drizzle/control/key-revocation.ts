@@ -1,10 +1,10 @@
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import { and, eq, exists, gt, isNull, or, type SQL, sql } from 'drizzle-orm';
+import { insertChangeEvent } from './change-events.ts';
 import type { ControlDatabase } from './database.ts';
 import type { NewCommand } from './outbox.ts';
 import type { LockRow } from './policy.ts';
 import { locks, outbox, signingKeys } from './schema.ts';
-import { insertKeyEvent } from './signing-key-events.ts';
 import type { NewSigningKey } from './signing-keys.ts';
 
 /** Who signs once a key is gone. */
@@ -53,7 +53,7 @@ export async function revokeKey(db: ControlDatabase, revocation: KeyRevocation):
     ...(sockets === undefined
       ? []
       : [insertLock(db, sockets.lock, revoked), insertCommand(db, sockets.command, revoked)]),
-    insertKeyEvent(db, event, revoked),
+    insertChangeEvent(db, event, signingKeys, revoked),
   ];
   const results: readonly unknown[] = first === undefined ? [] : await db.batch([first, ...rest]);
   const taken = results[made.length];

@@ -28,10 +28,10 @@ export const signingKeys = sqliteTable(
 );
 
 /**
- * Audit events of changes to signing keys, written in the batch of the change, so that neither is ever without the
- * other. A row leaves when the ledger has its event.
+ * Audit events of changes to signing keys and of claims by first users, written in the batch of the change, so that
+ * neither is ever without the other. A row leaves when the ledger has its event.
  */
-export const signingKeyEvents = sqliteTable('signing_key_events', {
+export const changeEvents = sqliteTable('change_events', {
   eventId: text('event_id').primaryKey(),
   event: text('event', { mode: 'json' }).$type<AuditEvent>().notNull(),
 });

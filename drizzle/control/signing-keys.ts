@@ -1,8 +1,8 @@
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import { and, desc, eq, exists, isNull, lt, sql } from 'drizzle-orm';
+import { insertChangeEvent } from './change-events.ts';
 import type { ControlDatabase } from './database.ts';
 import { signingKeys } from './schema.ts';
-import { insertKeyEvent } from './signing-key-events.ts';
 
 export type SigningKeyRow = typeof signingKeys.$inferSelect;
 export type NewSigningKey = Pick<
@@ -91,6 +91,6 @@ export function signingKeyQueries(db: ControlDatabase) {
 
   /** Only with the key: a rotation that lost leaves no trace. */
   function eventOf({ kid }: NewSigningKey, event: AuditEvent | undefined) {
-    return event === undefined ? [] : [insertKeyEvent(db, event, eq(signingKeys.kid, kid))];
+    return event === undefined ? [] : [insertChangeEvent(db, event, signingKeys, eq(signingKeys.kid, kid))];
   }
 }

@@ -51,7 +51,7 @@ export class LedgerObject extends DurableObject<Cloudflare.Env> {
     this.#offer(Date.now());
   }
 
-  settle({ rate, event }: LedgerEntry): LedgerAnswer {
+  settle({ rate, event, wanted = event }: LedgerEntry): LedgerAnswer {
     const now = Date.now();
     if (rate === undefined) {
       this.#keep(event, now);
@@ -61,7 +61,7 @@ export class LedgerObject extends DurableObject<Cloudflare.Env> {
     const excess = excessOf(rate, window);
     if (excess <= 0) this.#keep(event, now);
     // A flood buys one row a window, not one a request.
-    else if (excess === 1) this.#keep(event && overLimit(event), now);
+    else if (excess === 1) this.#keep(wanted && overLimit(wanted), now);
     this.#wakeBy(now + 2 * RATE_WINDOW_MS);
     return answerOf(rate, window);
   }

@@ -11,13 +11,13 @@ import { answerOf } from './window.ts';
 export function recordLedger(record: RecordDatabase, clock: () => number): Ledger {
   const rates = rateQueries(record);
   return {
-    async settle(_account, { rate, event }) {
+    async settle(_account, { rate, event, wanted = event }) {
       if (rate === undefined) {
         if (event !== undefined) await rates.write(event);
         return { admitted: true, rate: null };
       }
-      const events = event === undefined ? {} : { event, overLimit: overLimit(event) };
-      return answerOf(rate, await rates.count({ ...rate, ...events }, clock(), RATE_WINDOW_MS));
+      const instead = wanted === undefined ? {} : { overLimit: overLimit(wanted) };
+      return answerOf(rate, await rates.count({ ...rate, event, ...instead }, clock(), RATE_WINDOW_MS));
     },
   };
 }

@@ -1,7 +1,9 @@
+import { auditLogQueries } from '@agent-ticket/drizzle/record/audit-log.ts';
 import { deny } from '@agent-ticket/shared/outcome.ts';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import * as z from 'zod';
 import { CLAIM_LAPSES_MS, MAX_CLAIMS } from '../../src/first-user.ts';
+import { runScheduled } from '../../src/scheduled.ts';
 import { idOf, type Office, openOffice, type Person, ROOT } from './admin/office.ts';
 import { ticketIn } from './answers.ts';
 import { basic, NOW } from './stand.ts';
@@ -16,6 +18,12 @@ beforeEach(async () => {
 });
 
 const diary = (who: Person, instance = 'room') => office.mint(who, 'diary', instance);
+const created = (instance = 'room') =>
+  auditLogQueries(office.stand.runtime.record).list(
+    { agent: 'diary', instance, type: 'grant.created' },
+    undefined,
+    50,
+  );
 const owners = (instance = 'room') => office.ports.grants.ownersEver('diary', instance);
 
 describe('the first user to ask', () => {
@@ -33,13 +41,17 @@ describe('the first user to ask', () => {
     expect(statuses.filter((status) => status === 201)).toHaveLength(1);
     expect(statuses.filter((status) => status === 403)).toHaveLength(19);
     const winner = people[statuses.indexOf(201)];
-    expect(await owners()).toMatchObject([{ subject: winner === undefined ? '' : idOf(winner) }]);
+    const subject = winner === undefined ? '' : idOf(winner);
+    const claims = await owners();
+    expect(claims).toMatchObject([{ subject }]);
+    expect(await created()).toMatchObject([{ userId: subject, details: { grant: claims[0]?.id, subject } }]);
   });
 
   it('that asks twenty times at once owns it once', async () => {
     const statuses = await Promise.all(Array.from({ length: 20 }, () => diary(ALICE)));
     expect(new Set(statuses)).toEqual(new Set([201]));
     expect(await owners()).toHaveLength(1);
+    expect(await created()).toHaveLength(1);
   });
 
   it('must name the instance', async () => {
@@ -141,6 +153,7 @@ describe('a claim that nobody opened', () => {
     const statuses = await Promise.all(people.map((person) => diary(person)));
     expect(statuses.filter((status) => status === 201)).toHaveLength(1);
     expect(await owners()).toHaveLength(1);
+    expect(await created()).toHaveLength(2);
   });
 
   it('stays its owner’s while nobody else asks', async () => {
@@ -196,6 +209,30 @@ describe('an instance whose owner', () => {
   });
 });
 
+describe('the event of a claim', () => {
+  it('waits beside it while the ledger is away, and arrives once', async () => {
+    const { ledger, changeEvents } = office.ports;
+    // The first key has an event as well.
+    expect(await office.mint(ALICE, 'counter')).toBe(201);
+    const settle = vi.spyOn(ledger, 'settle');
+    settle.mockImplementation(async (account, entry) => {
+      if (entry.event !== undefined) throw new Error('Network connection lost.');
+      return { admitted: true, rate: null };
+    });
+    expect(await diary(ALICE)).toBe(503);
+    settle.mockRestore();
+    const [owner] = await owners();
+    expect(owner).toMatchObject({ subject: idOf(ALICE) });
+    expect([await created(), await changeEvents.waiting()]).toMatchObject([[], [{ type: 'grant.created' }]]);
+
+    expect(await diary(ALICE)).toBe(201);
+    await runScheduled(office.ports);
+    await runScheduled(office.ports);
+    expect(await created()).toMatchObject([{ details: { grant: owner?.id } }]);
+    expect(await changeEvents.waiting()).toEqual([]);
+  });
+});
+
 describe('a request that is refused claims nothing', () => {
   it('when the caller is over the limit, and is counted once when it is not', async () => {
     const [first, second] = [await ask('room-0'), await ask('room-1')];
@@ -206,6 +243,11 @@ describe('a request that is refused claims nothing', () => {
     expect(rest.filter(({ status }) => status === 429)).toHaveLength(2);
     const refused = rest.flatMap(({ status }, at) => (status === 429 ? [`more-${at}`] : []));
     expect((await Promise.all(refused.map(owners))).flat()).toEqual([]);
+    expect((await Promise.all(refused.map(created))).flat()).toEqual([]);
+    const log = auditLogQueries(office.stand.runtime.record);
+    expect(await log.list({ type: 'rate.limited' }, undefined, 50)).toMatchObject([
+      { userId: idOf(ALICE), details: { wanted: 'grant.created' } },
+    ]);
   });
 
   it('when there is no key to sign with', async () => {

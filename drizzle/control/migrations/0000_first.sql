@@ -19,6 +19,11 @@ CREATE TABLE `auth_sessions` (
 CREATE INDEX `auth_sessions_subject` ON `auth_sessions` (`issuer`,`subject`) WHERE ended_at IS NULL;--> statement-breakpoint
 CREATE INDEX `auth_sessions_sid` ON `auth_sessions` (`issuer`,`sid`) WHERE ended_at IS NULL;--> statement-breakpoint
 CREATE INDEX `auth_sessions_expired` ON `auth_sessions` (`expires_at`);--> statement-breakpoint
+CREATE TABLE `change_events` (
+	`event_id` text PRIMARY KEY NOT NULL,
+	`event` text NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE `grants` (
 	`id` text PRIMARY KEY NOT NULL,
 	`subject` text NOT NULL,
@@ -86,11 +91,6 @@ CREATE TABLE `service_tokens` (
 --> statement-breakpoint
 CREATE UNIQUE INDEX `service_tokens_client_id_unique` ON `service_tokens` (`client_id`);--> statement-breakpoint
 CREATE INDEX `service_tokens_newest` ON `service_tokens` (`created_at`,`id`) WHERE revoked_at IS NULL;--> statement-breakpoint
-CREATE TABLE `signing_key_events` (
-	`event_id` text PRIMARY KEY NOT NULL,
-	`event` text NOT NULL
-);
---> statement-breakpoint
 CREATE TABLE `signing_keys` (
 	`kid` text PRIMARY KEY NOT NULL,
 	`purpose` text NOT NULL,

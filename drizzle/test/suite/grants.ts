@@ -1,11 +1,12 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { changeEventQueries } from '../../control/change-events.ts';
 import { deletionQueries } from '../../control/deletions.ts';
 import { type GrantPlace, grantQueries, type NewGrant } from '../../control/grants.ts';
 import { lockQueries } from '../../control/locks.ts';
 import { outboxQueries } from '../../control/outbox.ts';
 import { grants } from '../../control/schema.ts';
 import type { Databases, OpenDatabases } from './databases.ts';
-import { ALICE, grant, lock, MINUTE, NOW, newGrant } from './rows.ts';
+import { ALICE, auditEvent, grant, lock, MINUTE, NOW, newGrant } from './rows.ts';
 
 export function describeGrants(open: OpenDatabases): void {
   describe('grants', () => {
@@ -112,7 +113,13 @@ export function describeGrants(open: OpenDatabases): void {
     describe('first users', () => {
       const MAX = 3;
       const claim = (id: string, differs: Partial<NewGrant> = {}) =>
-        queries.claim(newGrant({ id, role: 'owner', ...differs }), MAX);
+        queries.claim(
+          newGrant({ id, role: 'owner', ...differs }),
+          MAX,
+          auditEvent({ eventId: `event-${id}`, type: 'grant.created' }),
+        );
+      const told = async () =>
+        (await changeEventQueries(databases.control).waiting()).map(({ eventId }) => eventId);
       const claimOf = async (instance: string) =>
         (await queries.ownersEver('counter', instance)).find(({ claimed }) => claimed);
       const holder = async () => (await claimOf('main'))?.id;
@@ -132,6 +139,7 @@ export function describeGrants(open: OpenDatabases): void {
         expect(won.filter(Boolean)).toHaveLength(1);
         expect(await allRows()).toHaveLength(1);
         expect(await holder()).toBe(`claim-${won.indexOf(true)}`);
+        expect(await told()).toEqual([`event-claim-${won.indexOf(true)}`]);
       });
 
       it('keeps instances and agents apart', async () => {
@@ -160,6 +168,7 @@ export function describeGrants(open: OpenDatabases): void {
         await queries.insert(newGrant({ id: 'a', instanceId: 'side' }));
         expect(await claim('a')).toBe(false);
         expect(await holder()).toBeUndefined();
+        expect(await told()).toEqual([]);
       });
 
       it('holds one subject to its bound when it claims twenty instances at once', async () => {

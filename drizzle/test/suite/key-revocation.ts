@@ -1,9 +1,9 @@
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { changeEventQueries } from '../../control/change-events.ts';
 import { revokeKey, type Successor } from '../../control/key-revocation.ts';
 import { lockQueries } from '../../control/locks.ts';
 import { outboxQueries } from '../../control/outbox.ts';
-import { signingKeyEventQueries } from '../../control/signing-key-events.ts';
 import { signingKeyQueries } from '../../control/signing-keys.ts';
 import { type Databases, type OpenDatabases, whileRefusing } from './databases.ts';
 import { auditEvent, lock, MINUTE, NOW, signingKey, uuidOf } from './rows.ts';
@@ -36,7 +36,7 @@ export function describeKeyRevocation(open: OpenDatabases): void {
     const traces = async () => ({
       locks: (await lockQueries(databases.control).list(NOW, undefined, 10)).map(({ target }) => target),
       commands: await outboxQueries(databases.control).count(),
-      events: (await signingKeyEventQueries(databases.control).waiting()).map(({ type }) => type),
+      events: (await changeEventQueries(databases.control).waiting()).map(({ type }) => type),
     });
     const next = { kind: 'made', key: signingKey({ kid: 'key-2', generation: 2 }) } as const;
 
@@ -109,7 +109,7 @@ export function describeKeyRevocation(open: OpenDatabases): void {
       const second = signingKey({ kid: 'key-2', generation: 2 });
       await keys.insertNext(second, NEXT_END, event(2));
       await keys.insertNext({ ...second, kid: 'late' }, NEXT_END, event(3));
-      const events = signingKeyEventQueries(databases.control);
+      const events = changeEventQueries(databases.control);
       expect((await events.waiting()).map(({ eventId }) => eventId)).toEqual([uuidOf(2)]);
       await events.settled(uuidOf(2));
       expect(await events.waiting()).toEqual([]);

@@ -15,7 +15,7 @@ import { invocationQueries } from '../../record/invocations.ts';
 import { selectLocks } from '../../record/locks.ts';
 import type * as recordSchema from '../../record/schema.ts';
 import { sessionQueries, upsertSession } from '../../record/sessions.ts';
-import { ALICE, NOW, newGrant, secret, sessionFact, signingKey } from './rows.ts';
+import { ALICE, auditEvent, NOW, newGrant, secret, sessionFact, signingKey } from './rows.ts';
 
 export interface Plan<Schema extends Record<string, unknown>> {
   readonly what: string;
@@ -115,7 +115,7 @@ export const CONTROL_PLANS: readonly Plan<typeof controlSchema>[] = [
   },
   {
     what: 'a claim looks for an owner and counts by index',
-    work: (db) => grantQueries(db).claim(newGrant(), 100),
+    work: (db) => grantQueries(db).claim(newGrant(), 100, auditEvent()),
     by: ['grants_instance', 'grants_lookup'],
   },
   {

@@ -1,8 +1,8 @@
-import { signingKeyEventQueries } from '@agent-ticket/drizzle/control/signing-key-events.ts';
+import { changeEventQueries } from '@agent-ticket/drizzle/control/change-events.ts';
 import { signingKeyQueries } from '@agent-ticket/drizzle/control/signing-keys.ts';
 import { auditLogQueries } from '@agent-ticket/drizzle/record/audit-log.ts';
 import { describe, expect, it } from 'vitest';
-import { announcer } from '../../../src/keys/announce.ts';
+import { announcer } from '../../../src/audit/announce.ts';
 import { createKeyring } from '../../../src/keys/keyring.ts';
 import { maintainKeys } from '../../../src/keys/maintenance.ts';
 import { DEFAULT_SCHEDULE, stateOf } from '../../../src/keys/schedule.ts';
@@ -51,7 +51,7 @@ type Files = Awaited<ReturnType<typeof openFiles>>;
 async function live({ control, record }: Files, now: number, fate?: Fate): Promise<number> {
   const life = mortal(fate);
   const keys = life.through(signingKeyQueries(control.db));
-  const events = life.through(signingKeyEventQueries(control.db));
+  const events = life.through(changeEventQueries(control.db));
   const ledger = life.through(recordLedger(record.db, () => now));
   const keyringOf = (purpose: 'ticket' | 'audit') =>
     createKeyring({
@@ -61,7 +61,7 @@ async function live({ control, record }: Files, now: number, fate?: Fate): Promi
       keyEncryptionKey: new Uint8Array(32),
       randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
       randomId: () => crypto.randomUUID(),
-      announce: announcer(events, ledger),
+      announce: announcer({ changeEvents: events, ledger }),
     });
   const ports = {
     keyring: keyringOf('ticket'),
@@ -78,7 +78,7 @@ async function live({ control, record }: Files, now: number, fate?: Fate): Promi
 /** What must be so when all is done: keys in their order, each told of once, nothing waiting. */
 async function expectWhole({ control, record }: Files, now: number, generations: number): Promise<void> {
   const told = await auditLogQueries(record.db).arrivals(0, 100);
-  expect(await signingKeyEventQueries(control.db).waiting()).toEqual([]);
+  expect(await changeEventQueries(control.db).waiting()).toEqual([]);
   for (const purpose of ['ticket', 'audit'] as const) {
     const rows = (await signingKeyQueries(control.db).list(purpose)).reverse();
     expect(rows.map(({ generation }) => generation)).toEqual(

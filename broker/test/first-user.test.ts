@@ -1,0 +1,34 @@
+import { expect, it } from 'vitest';
+import { assertion, serveCerts, TEAM } from './access.ts';
+import { startBroker } from './broker.ts';
+import { call, mint, newRoom } from './call.ts';
+import { delivered, eventsWith } from './record.ts';
+
+/** The race that `node/first-user.test.ts` has on libSQL, on D1 and with ledger objects. */
+it('of twelve first users at once one owns the instance, and one grant is in the audit log: that one', async () => {
+  serveCerts();
+  const { front, ports } = startBroker();
+  const instance = newRoom();
+  const people = Array.from({ length: 12 }, () => crypto.randomUUID());
+  const assertions = await Promise.all(people.map((sub) => assertion({ sub, email: `${sub}@people.test` })));
+  // Keys of the team, so that none of those who race waits for them.
+  await call('/me', { headers: await assertion(), front });
+  const replies = await Promise.all(
+    assertions.map((headers) => mint(headers, { agent: 'chat', instance }, { front })),
+  );
+  const statuses = replies.map(({ status }) => status);
+  expect(statuses.filter((status) => status === 201)).toHaveLength(1);
+  expect(statuses.filter((status) => status === 403)).toHaveLength(11);
+
+  const winner = `access:${TEAM}:user:${people[statuses.indexOf(201)]}`;
+  const owners = await ports.grants.ownersEver('chat', instance);
+  expect(owners.map(({ subject }) => subject)).toEqual([winner]);
+  await delivered();
+  const events = await eventsWith('instance_id', instance);
+  const created = events.filter(({ type }) => type === 'grant.created');
+  expect(created.map(({ user_id }) => user_id)).toEqual([winner]);
+  expect(JSON.parse(created[0]?.details ?? '')).toMatchObject({ grant: owners[0]?.id, subject: winner });
+  const own = events.filter(({ user_id }) => user_id === winner).map(({ type }) => type);
+  expect(own).toEqual(['grant.created', 'ticket.issued']);
+  expect(await ports.changeEvents.waiting()).toEqual([]);
+});
