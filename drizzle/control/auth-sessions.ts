@@ -13,6 +13,20 @@ export interface LoggedOut {
 
 const nameOf = (kind: 'sid' | 'sub', issuer: string, value: string): string => `${kind}:${issuer} ${value}`;
 
+/** What a logout is looked up by: the session where it names one. */
+function placeOf({ sid, subject }: LoggedOut): { readonly kind: 'sid' | 'sub'; readonly value: string } {
+  if (sid !== undefined) return { kind: 'sid', value: sid };
+  if (subject !== undefined) return { kind: 'sub', value: subject };
+  throw new TypeError('a logout names a session or a subject');
+}
+
+const standing = ({ kind, value }: ReturnType<typeof placeOf>, issuer: string) =>
+  and(
+    eq(authSessions.issuer, issuer),
+    eq(kind === 'sid' ? authSessions.sid : authSessions.subject, value),
+    isNull(authSessions.endedAt),
+  );
+
 export function authSessionQueries(db: ControlDatabase) {
   return {
     async insert(session: Omit<AuthSessionRow, 'endedAt'>): Promise<void> {
@@ -35,23 +49,26 @@ export function authSessionQueries(db: ControlDatabase) {
       return ended.length === 1;
     },
 
+    /** Whose sessions stand under this `sid`, or the subject's own where none is named. */
+    async subjectsOf(who: LoggedOut): Promise<string[]> {
+      const rows = await db
+        .select({ subject: authSessions.subject })
+        .from(authSessions)
+        .where(standing(placeOf(who), who.issuer));
+      return [...new Set(rows.map(({ subject }) => subject))];
+    },
+
     /**
      * Ends the session with this `sid`, or without one every session of the subject, and notes the logout for those
-     * that are kept elsewhere; both or neither. Answers whose sessions ended here. Times in ms.
+     * that are kept elsewhere; both or neither. Times in ms.
      */
-    async logOut({ issuer, sid, subject }: LoggedOut, now: number, keptUntil: number): Promise<string[]> {
-      const [kind, value] = sid === undefined ? (['sub', subject] as const) : (['sid', sid] as const);
-      if (value === undefined) throw new TypeError('a logout names a session or a subject');
-      const column = kind === 'sid' ? authSessions.sid : authSessions.subject;
-      const [ended] = await db.batch([
-        db
-          .update(authSessions)
-          .set({ endedAt: now })
-          .where(and(eq(authSessions.issuer, issuer), eq(column, value), isNull(authSessions.endedAt)))
-          .returning({ subject: authSessions.subject }),
+    async logOut(who: LoggedOut, now: number, keptUntil: number): Promise<void> {
+      const place = placeOf(who);
+      await db.batch([
+        db.update(authSessions).set({ endedAt: now }).where(standing(place, who.issuer)),
         db
           .insert(authLogouts)
-          .values({ name: nameOf(kind, issuer, value), at: now, keptUntil })
+          .values({ name: nameOf(place.kind, who.issuer, place.value), at: now, keptUntil })
           .onConflictDoUpdate({
             target: authLogouts.name,
             set: {
@@ -60,7 +77,6 @@ export function authSessionQueries(db: ControlDatabase) {
             },
           }),
       ]);
-      return [...new Set(ended.map((row) => row.subject))];
     },
 
     /** Whether a session that is kept elsewhere, and began at `since` (ms), has been logged out. */

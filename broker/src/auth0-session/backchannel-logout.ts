@@ -4,8 +4,9 @@ import { countFailure } from '../credentials/failures.ts';
 import { refuse } from '../http/answer.ts';
 import type { Handler } from '../http/call.ts';
 import type { BrokerPorts } from '../ports.ts';
+import type { PendingCommand } from '../termination.ts';
 import { readForm } from '../token/form.ts';
-import { endSockets } from './end-sockets.ts';
+import { endSockets, orderEnd } from './end-sockets.ts';
 import { verifyLogoutToken } from './logout-token.ts';
 import { FOREIGN_SESSION_MAX_SECONDS } from './ports.ts';
 
@@ -24,15 +25,16 @@ export const hearLogout =
     const logout = await verifyLogoutToken(form.value.get('logout_token') ?? '', signIn, call.now);
     if (!logout.ok) return { outcome: await countFailure(logout, call, ports) };
     const { subject, sid, use } = logout.value;
-    const ended = await signIn.sessions.logOut(
-      { issuer: signIn.config.tenant.issuer, sid, subject },
-      call.now,
-      call.now + FOREIGN_SESSION_MAX_SECONDS * 1000,
-    );
-    for (const each of new Set([...ended, ...(subject === undefined ? [] : [subject])])) {
+    const named = { issuer: signIn.config.tenant.issuer, sid, subject };
+    const standing = await signIn.sessions.subjectsOf(named);
+    const subjects = new Set(subject === undefined ? standing : [...standing, subject]);
+    const commands: PendingCommand[] = [];
+    for (const each of subjects) {
       const principal = principalOf(each, signIn);
-      if (principal !== undefined) await endSockets(principal, 'back-channel', call, ports);
+      if (principal !== undefined) commands.push(await orderEnd(principal, 'back-channel', call, ports));
     }
+    await signIn.sessions.logOut(named, call.now, call.now + FOREIGN_SESSION_MAX_SECONDS * 1000);
+    for (const command of commands) await endSockets(command, ports);
     await signIn.usedTokens.use(use.name, use.until);
     return { outcome: allow({ status: 204 }) };
   };

@@ -3,7 +3,7 @@ import { principalOf, readSignIn, type SignIn } from '../credentials/auth0-sessi
 import type { Call, Handler } from '../http/call.ts';
 import type { BrokerPorts } from '../ports.ts';
 import { dropCookie, readSessionCookie, sessionCookieNames } from './cookie-header.ts';
-import { endSockets } from './end-sockets.ts';
+import { endSockets, orderEnd } from './end-sockets.ts';
 import { FOREIGN_SESSION_MAX_SECONDS, isSecure, type SignInPorts } from './ports.ts';
 import { readReturnTo } from './return-to.ts';
 import { endSessionUrl } from './tenant.ts';
@@ -50,6 +50,8 @@ async function end(call: Call, signIn: SignInPorts, ports: BrokerPorts): Promise
   const read = await readSignIn(cookie.value, signIn, call.now);
   if (!read.ok) return undefined;
   const { id, subject, sid } = read.value;
+  const principal = principalOf(subject, signIn);
+  const command = principal && (await orderEnd(principal, 'logout', call, ports));
   if (id !== undefined) await sessions.end(id, call.now);
   else
     await sessions.logOut(
@@ -57,7 +59,6 @@ async function end(call: Call, signIn: SignInPorts, ports: BrokerPorts): Promise
       call.now,
       call.now + FOREIGN_SESSION_MAX_SECONDS * 1000,
     );
-  const principal = principalOf(subject, signIn);
-  if (principal !== undefined) await endSockets(principal, 'logout', call, ports);
+  if (command !== undefined) await endSockets(command, ports);
   return read.value;
 }

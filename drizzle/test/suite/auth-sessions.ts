@@ -50,7 +50,9 @@ export function describeAuthSessions(open: OpenDatabases): void {
       await sessions.insert(session({ id: 'b', sid: 'sid-b' }));
       await sessions.insert(session({ id: 'c', sid: 'sid-c', subject: 'bob' }));
       await sessions.insert(session({ id: 'd', issuer: 'https://other.test/' }));
-      expect(await sessions.logOut({ issuer: ISSUER, ...who }, NOW + 1, NOW + 2)).toEqual(subjects);
+      expect(await sessions.subjectsOf({ issuer: ISSUER, ...who })).toEqual(subjects);
+      await sessions.logOut({ issuer: ISSUER, ...who }, NOW + 1, NOW + 2);
+      expect(await sessions.subjectsOf({ issuer: ISSUER, ...who })).toEqual([]);
       for (const id of ['a', 'b', 'c', 'd'])
         expect(await endedAt(id)).toBe(ended.includes(id) ? NOW + 1 : null);
     });

@@ -140,6 +140,11 @@ export const CONTROL_PLANS: readonly Plan<typeof controlSchema>[] = [
     by: ['auth_sessions_sid'],
   },
   {
+    what: 'whose session a logout names',
+    work: (db) => authSessionQueries(db).subjectsOf({ issuer: 'i', sid: 's' }),
+    by: ['auth_sessions_sid'],
+  },
+  {
     what: 'old sign-ins and logouts are forgotten by index',
     work: (db) => authSessionQueries(db).purge(NOW),
     by: ['auth_sessions_expired', 'auth_logouts_kept'],

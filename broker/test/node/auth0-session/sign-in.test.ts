@@ -1,5 +1,6 @@
 import { decodeJwt } from 'jose';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { flushOutbox } from '../../../src/termination.ts';
 import { bodyOf } from '../answers.ts';
 import { BROKER, NOW } from '../stand.ts';
 import {
@@ -22,6 +23,7 @@ afterAll(() => {
   vi.useRealTimers();
 });
 beforeEach(() => {
+  vi.restoreAllMocks();
   at.idClaims = {};
   at.tokenAnswer = undefined;
   at.stand.clock.now = NOW;
@@ -213,7 +215,33 @@ describe('a session', () => {
   });
 });
 
+const signIn = () => {
+  const { signIn: ports } = at.stand.ports.credentials;
+  if (ports === undefined) throw new Error('no tenant');
+  return ports;
+};
+/** Where a logout may be cut off, in its order. */
+const STEPS: readonly [what: string, cut: () => { mockRejectedValueOnce(error: Error): unknown }][] = [
+  ['the audit event', () => vi.spyOn(at.stand.ports.ledger, 'settle')],
+  ['the command', () => vi.spyOn(at.stand.ports.termination.outbox, 'insert')],
+  ['the end of the sign-in', () => vi.spyOn(signIn().sessions, 'logOut')],
+  ['the note that the token was used', () => vi.spyOn(signIn().usedTokens, 'use')],
+];
+
 describe('signing out', () => {
+  it.each<(typeof STEPS)[number]>([
+    ...STEPS.slice(0, 2),
+    ['the end of the sign-in', () => vi.spyOn(signIn().sessions, 'end')],
+  ])('cut off at %s is finished by signing out again', async (_what, cut) => {
+    const { cookie } = await at.signIn();
+    const before = at.stand.commands.length;
+    cut().mockRejectedValueOnce(new Error('Network connection lost.'));
+    expect((await go(at, '/auth/logout', { cookie })).status).toBe(503);
+    expect((await go(at, '/auth/logout', { cookie })).status).toBe(302);
+    expect(commandsSince(before)).toContainEqual(TERMINATE_ALICE);
+    expect((await at.me(cookie)).status).toBe(401);
+  });
+
   it('ends the session and the sockets, and goes on to the tenant', async () => {
     const { cookie } = await at.signIn();
     const before = at.stand.commands.length;
@@ -310,6 +338,38 @@ describe('back-channel logout', () => {
     expect(commandsSince(before)).toEqual([TERMINATE_ALICE]);
     expect((await at.me(cookie)).status).toBe(401);
     expect((await tell(token)).status).toBe(400);
+  });
+
+  it.each(STEPS)(
+    'by a sid alone, cut off at %s, ends the sockets when it is told again',
+    async (_what, cut) => {
+      at.idClaims = { sid: crypto.randomUUID() };
+      const { cookie } = await at.signIn();
+      const before = at.stand.commands.length;
+      const token = await logoutToken(at, { ...at.idClaims, sub: undefined });
+      cut().mockRejectedValueOnce(new Error('Network connection lost.'));
+      expect((await tell(token)).status).toBe(503);
+      expect((await tell(token)).status).toBe(204);
+      expect(new Set(commandsSince(before).map((cmd) => JSON.stringify(cmd)))).toEqual(
+        new Set([JSON.stringify(TERMINATE_ALICE)]),
+      );
+      expect((await at.me(cookie)).status).toBe(401);
+    },
+  );
+
+  it('that nobody tells again ends the sockets all the same, once its command is written', async () => {
+    // Nothing of another test waits there.
+    at = await openTenant();
+    at.idClaims = { sid: crypto.randomUUID() };
+    await at.signIn();
+    const before = at.stand.commands.length;
+    vi.spyOn(signIn().usedTokens, 'use').mockRejectedValueOnce(new Error('Network connection lost.'));
+    vi.spyOn(signIn().sessions, 'logOut').mockRejectedValueOnce(new Error('Network connection lost.'));
+    expect((await tell(await logoutToken(at, { ...at.idClaims, sub: undefined }))).status).toBe(503);
+    expect(commandsSince(before)).toEqual([]);
+    at.stand.clock.now = NOW + 60;
+    await flushOutbox(at.stand.ports.termination);
+    expect(commandsSince(before)).toEqual([TERMINATE_ALICE]);
   });
 
   it('says a thing once', async () => {
