@@ -4,7 +4,7 @@ import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { sealAudit } from '../src/audit/sealer.ts';
-import { verifyExport } from '../src/audit/verify.ts';
+import { verifyExport } from '../src/audit/proof/verify.ts';
 import type { BrokerPorts } from '../src/ports.ts';
 import { auditRoom, exportText } from './audit-room.ts';
 import { startBroker } from './broker.ts';

@@ -10,7 +10,7 @@ import { readKeySet } from '@agent-ticket/shared/key-set.ts';
 import { expect, it } from 'vitest';
 import { exportAudit } from '../../src/audit/export.ts';
 import { sealAudit } from '../../src/audit/sealer.ts';
-import { verifyExport } from '../../src/audit/verify.ts';
+import { verifyExport } from '../../src/audit/proof/verify.ts';
 import { createKeyring } from '../../src/keys/keyring.ts';
 import { DEFAULT_SCHEDULE } from '../../src/keys/schedule.ts';
 import { NOW } from './stand.ts';
