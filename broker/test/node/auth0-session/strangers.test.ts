@@ -1,17 +1,14 @@
-import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { FAILED_CREDENTIALS_LIMIT } from '../../../src/ledger.ts';
 import { NOW } from '../stand.ts';
 import { cookiesOf, go, logoutToken, openTenant, standStill, TENANT, type TenantStand } from './tenant.ts';
 
 /** What strangers can make a broker do that has a tenant behind it. */
 
+standStill();
 let at: TenantStand;
 beforeEach(async () => {
-  standStill();
   at = await openTenant();
-});
-afterAll(() => {
-  vi.useRealTimers();
 });
 
 const asked = (url: string): number => at.stand.fetched.filter((each) => each === url).length;
