@@ -3,6 +3,7 @@ import { allow, deny } from '@agent-ticket/shared/outcome.ts';
 import { findAgent } from '@agent-ticket/shared/registry.ts';
 import { newLock } from './admin/new-lock.ts';
 import { recordAct } from './audit/act.ts';
+import { holdsSecret } from './credentials/secret-in-text.ts';
 import { readFacts } from './facts.ts';
 import type { Handler } from './http/call.ts';
 import type { BrokerPorts } from './ports.ts';
@@ -19,7 +20,8 @@ export const deleteInstance =
     const agent = AgentSlug.safeParse(call.params.agent);
     const instance = InstanceName.safeParse(call.params.instance);
     if (!agent.success) return { outcome: deny('agent_unknown') };
-    if (!instance.success) return { outcome: deny('instance_invalid', { field: 'instance' }) };
+    if (!instance.success || holdsSecret(instance.data))
+      return { outcome: deny('instance_invalid', { field: 'instance' }) };
     const place = { agent: agent.data, instance: instance.data };
     const { grants, locks } = (await readFacts(who, place, now, ports)).at(place);
     const within = who.agents === undefined || who.agents.includes(place.agent);

@@ -60,6 +60,7 @@ export const DENIALS = {
   method_not_allowed: row('METHOD_NOT_ALLOWED', 'bad_request'),
   plaintext_refused: forbidden,
   field_invalid: badRequest,
+  secret_in_text: badRequest,
   grant_type_unsupported: badRequest,
   target_invalid: badRequest,
   scope_unknown: badRequest,

@@ -4,6 +4,7 @@ import * as z from 'zod';
 import { recordAct } from '../audit/act.ts';
 import { exportAudit } from '../audit/export.ts';
 import { auditEventView, checkpointView } from '../audit/view.ts';
+import { refuseSecrets } from '../credentials/secret-in-text.ts';
 import type { Call, Handler } from '../http/call.ts';
 import { pageOf, readPage } from '../http/page.ts';
 import type { BrokerPorts } from '../ports.ts';
@@ -40,7 +41,8 @@ function readFilter(url: URL): Outcome<Filter> {
   const { instance, agent } = filter.data;
   // An instance has a name only within its agent.
   if (instance !== undefined && agent === undefined) return deny('field_invalid', { field: 'agent' });
-  return allow(filter.data);
+  // Who reads the log is in it, with what was asked for.
+  return refuseSecrets(filter.data);
 }
 
 /** `GET /admin/agents/audit`: newest first. A credential that is limited to some agents names one of them. */

@@ -6,7 +6,7 @@ import { base64url, CompactSign, compactVerify, errors } from 'jose';
 import * as z from 'zod';
 import type { KeyMaterial } from '../keys/material.ts';
 
-export const CHECKPOINT_TYPE = 'agent-audit-checkpoint+jwt';
+const CHECKPOINT_TYPE = 'agent-audit-checkpoint+jwt';
 
 const MAX_BYTES = 2048;
 const Hash = z.string().regex(/^[A-Za-z0-9_-]{43}$/);

@@ -1,10 +1,14 @@
 import { BODY_MAX_BYTES } from '@agent-ticket/shared/limits.ts';
-import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import { readBounded } from '@agent-ticket/shared/read-bounded.ts';
 import { readStrictJson } from '@agent-ticket/shared/strict-json.ts';
 import type * as z from 'zod';
+import { refuseSecrets } from '../credentials/secret-in-text.ts';
 
-/** Reads a JSON body by a schema. Names the first member at fault, never its value; absent members have defaults. */
+/**
+ * Reads a JSON body by a schema. Names the first member at fault, never its value; absent members have defaults. A text
+ * with a credential in it is refused, whatever the schema takes it for: it would be kept.
+ */
 export async function readBody<T>(request: Request, schema: z.ZodType<T>): Promise<Outcome<T>> {
   const type = request.headers.get('content-type') ?? '';
   if (!/^application\/json\s*(;|$)/i.test(type)) return deny('media_type_unsupported');
@@ -13,7 +17,7 @@ export async function readBody<T>(request: Request, schema: z.ZodType<T>): Promi
   const json = readStrictJson(bytes);
   if (json === undefined) return deny('body_not_json', { hint: 'the body is not JSON' });
   const parsed = schema.safeParse(json);
-  if (parsed.success) return allow(parsed.data);
+  if (parsed.success) return refuseSecrets(parsed.data);
   const [issue] = parsed.error.issues;
   return issue?.code === 'unrecognized_keys'
     ? deny('field_invalid', { hint: 'the body has a member that is not known' })

@@ -14,7 +14,7 @@ export interface KeyMaintenancePorts {
 const RETIRED_KEPT_MS = 90 * 24 * 3_600_000;
 
 /** Whether the next key should be made now, so that it signs when the present one's time is over. */
-export const isRotationDue = (active: SigningKeyRow, { schedule }: Keyring, now: number): boolean =>
+const isRotationDue = (active: SigningKeyRow, { schedule }: Keyring, now: number): boolean =>
   active.retiresAt === null && now >= active.activatesAt + schedule.everyMs - schedule.leadMs;
 
 /**

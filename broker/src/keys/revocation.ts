@@ -9,7 +9,7 @@ import { stateOf } from './schedule.ts';
 export type Heir = Exclude<Successor, { kind: 'made' }> | { readonly kind: 'new' };
 
 /** Chooses the heir of a key. A retiring or retired key never signs again. `now` in ms. */
-export function heirOf(target: SigningKeyRow, rows: readonly SigningKeyRow[], now: number): Heir {
+function heirOf(target: SigningKeyRow, rows: readonly SigningKeyRow[], now: number): Heir {
   const inState = (state: string) =>
     rows.find((row) => row.kid !== target.kid && stateOf(row, now) === state);
   switch (stateOf(target, now)) {

@@ -29,10 +29,10 @@ export const DEFAULT_SCHEDULE: KeySchedule = {
  * The oldest set that any verifier may still go by, which is one whose key endpoint fails, out of a cache on the way
  * that held it to the end, and the clocks' difference: by then it has learnt the next key, or has none at all.
  */
-export const LEAST_LEAD_MS = KEY_SET.staleMs + JWKS_MAX_AGE_SECONDS * 1000 + CLOCK_SKEW_SECONDS * 1000;
+const LEAST_LEAD_MS = KEY_SET.staleMs + JWKS_MAX_AGE_SECONDS * 1000 + CLOCK_SKEW_SECONDS * 1000;
 
 /** The last ticket of a key, the clocks' difference, and a signer that noticed late. */
-export const LEAST_LAG_MS = (TICKET_TTL_SECONDS.max + CLOCK_SKEW_SECONDS) * 1000 + SIGNER_CACHE_MS;
+const LEAST_LAG_MS = (TICKET_TTL_SECONDS.max + CLOCK_SKEW_SECONDS) * 1000 + SIGNER_CACHE_MS;
 
 /** What makes a schedule refuse valid tickets, by the member at fault; none for a safe one. */
 export function scheduleFaults(schedule: KeySchedule): Partial<Record<keyof KeySchedule, string>> {

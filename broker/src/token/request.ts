@@ -2,6 +2,7 @@ import { Transport } from '@agent-ticket/shared/names.ts';
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import { type AgentRegistry, findAgent } from '@agent-ticket/shared/registry.ts';
 import { ScopeList } from '@agent-ticket/shared/scope.ts';
+import { holdsSecret } from '../credentials/secret-in-text.ts';
 import type { TicketRequest } from '../ticket-request.ts';
 import { readTarget } from './target.ts';
 
@@ -38,7 +39,7 @@ export function readTicketRequest(form: Form, deployment: Deployment): Outcome<T
   const target = readTarget(resource, deployment.agentWorkerUrl);
   if (!target.ok) return target;
   const scopes = scope === undefined ? undefined : ScopeList.safeParse(scope);
-  if (scopes?.success === false) return deny('scope_unknown');
+  if (scopes?.success === false || (scope !== undefined && holdsSecret(scope))) return deny('scope_unknown');
 
   const usual =
     findAgent(deployment.registry, target.value.agent)?.transport === 'sse' ? 'http' : 'websocket';

@@ -1,5 +1,6 @@
 import { AgentSlug, InstanceName } from '@agent-ticket/shared/names.ts';
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { holdsSecret } from '../credentials/secret-in-text.ts';
 
 export interface Target {
   readonly agent: AgentSlug;
@@ -18,7 +19,7 @@ export function readTarget(resource: string, agentWorkerUrl: string): Outcome<Ta
   const [, agent, instance] = /\/agents\/([^/]+)\/([^/]+)$/.exec(resource) ?? [];
   const slug = AgentSlug.safeParse(agent);
   const name = InstanceName.safeParse(instance);
-  if (slug.success && name.success) {
+  if (slug.success && name.success && !holdsSecret(name.data)) {
     const target = { agent: slug.data, instance: name.data };
     if (resource.replace(/^ws/, 'http') === resourceOf(agentWorkerUrl, target)) return allow(target);
   }

@@ -215,7 +215,7 @@ describe('the event of a claim', () => {
     // The first key has an event as well.
     expect(await office.mint(ALICE, 'counter')).toBe(201);
     const settle = vi.spyOn(ledger, 'settle');
-    settle.mockImplementation(async (account, entry) => {
+    settle.mockImplementation(async (_account, entry) => {
       if (entry.event !== undefined) throw new Error('Network connection lost.');
       return { admitted: true, rate: null };
     });

@@ -1,0 +1,68 @@
+import { base64url } from 'jose';
+import { describe, expect, it } from 'vitest';
+import { makeSecret } from './secret.ts';
+import { holdsSecret, refuseSecrets } from './secret-in-text.ts';
+
+const SECRET = makeSecret((length) => new Uint8Array(length).map((_, at) => (at * 37) % 248));
+const typo = SECRET.slice(0, -1) + (SECRET.endsWith('0') ? '1' : '0');
+const jwt = (header: string, rest = '.eyJzdWIiOiJ4In0.c2ln') => `${base64url.encode(header)}${rest}`;
+const TICKET = jwt('{"alg":"ES256","typ":"agent-ticket+jwt","kid":"k"}');
+
+describe('a text', () => {
+  it.each([
+    ['that is a secret', SECRET],
+    ['with a secret in it', `the old one was ${SECRET}, please rotate`],
+    ['with a secret after other letters', `x${SECRET}`],
+    ['with more behind the secret', `${SECRET}abc`],
+    ['with a secret after what looks like one', `atk_${SECRET}`],
+    ['with a secret after one with a typo', `${typo}${SECRET}`],
+    ['that is a ticket', TICKET],
+    ['with a ticket in an address', `wss://agents.test/agents/counter/main?ticket=${TICKET}&x=1`],
+    ['with a token after its name', `token-${TICKET}`],
+    ['with a token after words and dots', `see.this.${TICKET}`],
+    ['with a token of a header that has line breaks', jwt('{\n  "alg": "RS256"\n}')],
+    ['with a token without a signature', jwt('{"alg":"none"}', '.eyJzdWIiOiJ4In0.')],
+    ['with an encrypted cookie', jwt('{"alg":"dir","enc":"A256CBC-HS512"}', '..aXY.Y2lwaGVydGV4dA.dGFn')],
+  ])('%s holds a credential', (_what, text) => {
+    expect(holdsSecret(text)).toBe(true);
+  });
+
+  it.each([
+    ['without one', 'the laptop was stolen on 2026-01-15'],
+    ['with a typo in the secret', typo],
+    ['with half a secret', SECRET.slice(0, 40)],
+    ['that talks of secrets', 'atk_ is how secrets begin, eyJ how tokens do'],
+    ['with a host name', 'agents.example.com'],
+    ['with a version', '1.2.3-eyes.ewok'],
+    ['with a header alone', jwt('{"alg":"ES256"}', '')],
+    ['with two parts', jwt('{"alg":"ES256"}', '.e30')],
+    ['with three parts and no header', 'eyJub3QiOiJhIGhlYWRlciJ9.e30.c2ln'],
+    ['with a name of 128 letters', 'e'.repeat(128)],
+    ['', ''],
+  ])('%s holds none', (_what, text) => {
+    expect(holdsSecret(text)).toBe(false);
+  });
+
+  it('of any shape is read in a time that its length bounds', () => {
+    for (const piece of ['atk_', 'a', 'ey-', '-ey', 'eyJ.', '.', 'eyJhbGciOiJ4In0'])
+      expect(holdsSecret(`${piece.repeat(16_384 / piece.length)}`)).toBe(false);
+  });
+});
+
+describe('input with a credential in it', () => {
+  it.each([
+    [{ reason: SECRET }, 'reason'],
+    [{ target: { kind: 'principal', id: `token:${SECRET}` } }, 'target.id'],
+    [{ groups: ['staff', TICKET] }, 'groups'],
+    [SECRET, 'body'],
+  ])('is refused by the name of the member', (input, field) => {
+    const refused = refuseSecrets(input);
+    expect(refused).toMatchObject({ ok: false, denial: { reason: 'secret_in_text', field } });
+    expect(JSON.stringify(refused)).not.toContain(SECRET.slice(4, 20));
+  });
+
+  it('is what it was where there is none', () => {
+    const input = { reason: 'a', n: 1, nothing: null, list: [true], missing: undefined };
+    expect(refuseSecrets(input)).toEqual({ ok: true, value: input });
+  });
+});

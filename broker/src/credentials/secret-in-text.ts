@@ -1,0 +1,58 @@
+import { deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { readStrictJson } from '@agent-ticket/shared/strict-json.ts';
+import { base64url } from 'jose';
+import * as z from 'zod';
+import { isWellFormed } from './secret.ts';
+
+/** What a compact JWS or JWE begins with (RFC 7515 §4, RFC 7516 §4). */
+const JoseHeader = z.looseObject({ alg: z.string() });
+/** Where a header may begin in base64url: `{"`, `{ ` or `{` and a line break. Not within a word. */
+const HEADER_START = /(?<![A-Za-z0-9])e[wy]/g;
+/** Texts are long and made by anybody: no part is decoded more often than this. */
+const MAX_STARTS = 4;
+
+/**
+ * Whether a text has a credential in it, as happens when somebody pastes from the wrong window: a service token's secret
+ * without a typo, or a JWT, a ticket or a session cookie in compact form. Does NOT find client ids, keys or passwords of
+ * other systems, and nothing that somebody hides on purpose.
+ */
+export const holdsSecret = (text: string): boolean =>
+  [...text.matchAll(/(?=(atk_[0-9A-Za-z]{49}))/g)].some(([, secret = '']) => isWellFormed(secret)) ||
+  text.split(/[^A-Za-z0-9_.-]+/).some(holdsCompactJose);
+
+/** Three parts of which the first is a header; an encrypted one has five, and may have its second empty. */
+function holdsCompactJose(run: string): boolean {
+  const parts = run.split('.');
+  return parts.slice(0, -2).some(endsInHeader);
+}
+
+const endsInHeader = (part: string): boolean =>
+  [...part.matchAll(HEADER_START)]
+    .slice(0, MAX_STARTS)
+    .map(({ index }) => part.slice(index))
+    // One character more than whole bytes is no base64url at all.
+    .some(
+      (text) => text.length % 4 !== 1 && JoseHeader.safeParse(readStrictJson(base64url.decode(text))).success,
+    );
+
+/**
+ * Refuses input that would be kept with a credential in it, and says in which member, never what. `input` has been read
+ * by a schema, so that the names of its members are ours.
+ */
+export function refuseSecrets<T>(input: T): Outcome<T> {
+  const field = memberWithSecret(input, undefined);
+  return field === undefined
+    ? { ok: true, value: input }
+    : deny('secret_in_text', { field, hint: 'it holds what looks like a credential' });
+}
+
+function memberWithSecret(value: unknown, name: string | undefined): string | undefined {
+  if (typeof value === 'string') return holdsSecret(value) ? (name ?? 'body') : undefined;
+  if (typeof value !== 'object' || value === null) return undefined;
+  for (const [member, inner] of Object.entries(value)) {
+    const path = name === undefined ? member : Array.isArray(value) ? name : `${name}.${member}`;
+    const found = memberWithSecret(inner, path);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
