@@ -34,7 +34,7 @@ export function exportAudit(ports: ExportPorts, after: number): ReadableStream<U
 }
 
 /** Text of about a page of lines at a time. */
-export async function* exportLines(
+async function* exportLines(
   { auditLog, checkpoints }: ExportPorts,
   after: number,
 ): AsyncGenerator<string, undefined> {
