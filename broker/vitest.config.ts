@@ -48,8 +48,9 @@ export default defineConfig({
           setupFiles: ['./test/setup.ts'],
           // Starting a runtime costs seconds, a file in a started one does not. The setup empties the databases.
           isolate: false,
-          // For slow machines; no test waits.
-          testTimeout: 20_000,
+          // For slow machines: a flood of requests takes its time there. No test waits.
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
         },
       },
     ],
