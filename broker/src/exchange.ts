@@ -1,7 +1,8 @@
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import { present } from '@agent-ticket/shared/handshake.ts';
+import { ticketIdAt } from '@agent-ticket/shared/issued-at.ts';
 import { CREDENTIAL_MIN_LEFT_SECONDS, TICKET_TTL_SECONDS } from '@agent-ticket/shared/limits.ts';
-import { TicketId } from '@agent-ticket/shared/names.ts';
+import type { TicketId } from '@agent-ticket/shared/names.ts';
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import { formatScope } from '@agent-ticket/shared/scope.ts';
 import { actEvent } from './audit/act.ts';
@@ -75,7 +76,7 @@ export async function exchange(
   if (claimed?.admitted === false) return overLimit(claimed, nowSeconds);
   const signer = decision.allowed && signing.ok ? signing : undefined;
 
-  const jti = TicketId.parse(ports.randomId());
+  const jti = ticketIdAt(call.now, ports.randomId());
   const payload = decision.allowed
     ? payloadOf(who, request, decision, { jti, nowSeconds, left }, ports)
     : undefined;

@@ -3,12 +3,14 @@ import type { lockQueries } from '@agent-ticket/drizzle/control/locks.ts';
 import type { outboxQueries } from '@agent-ticket/drizzle/control/outbox.ts';
 import { isOutage } from '@agent-ticket/drizzle/outage.ts';
 import type { recordLockQueries } from '@agent-ticket/drizzle/record/locks.ts';
+import type { recallQueries } from '@agent-ticket/drizzle/record/recalls.ts';
 import { CONTROL_TTL_SECONDS, ControlCommand, Receipt, targetName } from '@agent-ticket/shared/control.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { CLOCK_SKEW_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { readBounded } from '@agent-ticket/shared/read-bounded.ts';
 import { readStrictJson } from '@agent-ticket/shared/strict-json.ts';
 import type { Keyring } from './keys/keyring.ts';
+import { recallOf } from './termination/recall.ts';
 import { signControl } from './termination/sign-control.ts';
 
 export interface TerminationPorts {
@@ -19,6 +21,7 @@ export interface TerminationPorts {
   readonly locks: Pick<ReturnType<typeof lockQueries>, 'onTargets'>;
   readonly deletions: ReturnType<typeof deletionQueries>;
   readonly recordLocks: ReturnType<typeof recordLockQueries>;
+  readonly recalls: Pick<ReturnType<typeof recallQueries>, 'set'>;
   readonly keyring: Keyring;
   /** One POST to the agent worker's `/control` with the signed command. May reject. */
   readonly sendControl: (token: string, signal: AbortSignal) => Promise<Response>;
@@ -31,7 +34,7 @@ export interface TerminationPorts {
 export interface PendingCommand {
   readonly id: string;
   readonly command: ControlCommand;
-  /** Sessions that started later are not meant, in ms. */
+  /** Sessions that started later are not meant, unless a ticket from before opened them. In ms. */
   readonly before: number;
 }
 
@@ -66,14 +69,16 @@ export async function order(command: ControlCommand, ports: TerminationPorts): P
 }
 
 /**
- * Carries out one command that is in the outbox: the lock's copy first, where new sessions look, then the agent
- * worker. An outage leaves the command where it is, for {@link flushOutbox}, and its caller is told that it is pending.
+ * Carries out one command that is in the outbox: first what new sessions must meet, a lock's copy or a recall, then the
+ * agent worker. An outage leaves the command where it is, for {@link flushOutbox}, and its caller is told that it is pending.
  */
 export async function carryOut(pending: PendingCommand, ports: TerminationPorts): Promise<Receipt> {
   try {
     const command = await asOfNow(pending.command, ports);
     if (command.op === 'lock') await ports.recordLocks.set(targetName(command.target), command.until);
     if (command.op === 'unlock') await ports.recordLocks.remove(targetName(command.target));
+    const recall = recallOf(command, pending.before);
+    if (recall !== undefined) await ports.recalls.set(recall);
     const receipt = (await send(command, reachOf(command, pending, ports), ports)) ?? NOTHING_DONE;
     if (isDone(receipt)) await finish({ ...pending, command }, ports);
     return receipt;

@@ -85,6 +85,8 @@ export function readTargetName(name: string): Target {
 /** The facts of a session, or of a request for one, that a lock can be about. */
 export interface Targetable {
   readonly principal: string;
+  /** Who acts for the principal (RFC 8693 §4.1): whoever may not act here may not act for somebody else either. */
+  readonly actors?: readonly string[] | undefined;
   readonly agent: string;
   readonly instance: string;
   readonly session?: string;
@@ -109,7 +111,7 @@ export const targetNamesOfPlace = ({ agent, instance }: Pick<Targetable, 'agent'
 /** The names of every target that would hit this session or request. */
 export const targetNamesOf = (hit: Targetable): string[] => [
   ...targetNamesOfPlace(hit),
-  ...targetNamesOfPrincipal(hit.principal),
+  ...[hit.principal, ...(hit.actors ?? [])].flatMap(targetNamesOfPrincipal),
   ...(hit.session === undefined ? [] : [NAMES.session(hit.session)]),
   ...(hit.kid === undefined ? [] : [NAMES.key(hit.kid)]),
 ];

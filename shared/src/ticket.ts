@@ -22,7 +22,7 @@ export type TicketHeader = z.infer<typeof TicketHeader>;
 /** Seconds since 1970 (RFC 7519 NumericDate), whole: `1e999` and fractions are not dates. */
 const NumericDate = z.int().nonnegative();
 
-/** RFC 8693 §4.1: who acts for the subject. Only the outermost actor decides anything; nested ones inform. */
+/** RFC 8693 §4.1: who acts for the subject. A lock on any of the chain is a lock on the ticket; otherwise they inform. */
 export interface Actor {
   sub: PrincipalId;
   act?: Actor | undefined;
@@ -33,6 +33,10 @@ export const Actor: z.ZodType<Actor> = z.strictObject({
     return Actor.optional();
   },
 });
+
+/** Every actor of a chain, the current one first. */
+export const actorsOf = (act: Actor | undefined): PrincipalId[] =>
+  act === undefined ? [] : [act.sub, ...actorsOf(act.act)];
 
 /** Every claim of a ticket. Unknown claims refuse the ticket, `cnf` among them until a proof protocol exists. */
 export const TicketClaims = z

@@ -12,6 +12,8 @@ export interface PlainPorts {
   readonly admits: () => boolean;
   /** Makes sure of a sweep in time; `false` when it cannot be had. */
   readonly arm: () => Promise<boolean>;
+  /** A session that was just opened meets what the record database has against it, while that answers. */
+  readonly met: () => Promise<void>;
 }
 
 /**
@@ -37,7 +39,8 @@ export async function answerPlain(handover: Handover, ports: PlainPorts): Promis
   }
   const { id } = admitted.value;
   const carried = ports.streams.carry(id, body, (how) => keeper.end(id, how));
-  const why = keeper.opened(id, await ports.arm());
+  const [armed] = await Promise.all([ports.arm(), ports.met()]);
+  const why = keeper.opened(id, armed);
   return why === undefined ? allow(new Response(carried, answer)) : { ok: false, denial: why };
 }
 
