@@ -22,6 +22,7 @@ import { answerPlain } from './ticketed/plain.ts';
 import { claimsOf, principalOf, type SessionPrincipal } from './ticketed/session.ts';
 import { principalTag, sdkRequest, sessionIdOf } from './ticketed/socket.ts';
 import { mayPass } from './ticketed/speak.ts';
+import { stands } from './ticketed/stands.ts';
 import { createStreams } from './ticketed/streams.ts';
 import { keepTombstone } from './ticketed/tombstone.ts';
 import { verifierOf } from './verifier.ts';
@@ -249,6 +250,7 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
         ask: () => askAgent(this.#agent, inner),
         admits: () =>
           this.#rates.admits(`plain ${handover.claims.sub}`, handover.limits.messagesPerSecond, Date.now()),
+        stands: () => stands(handover, openRecord(this.env.RECORD, STATEMENT_DEADLINE_MS), Date.now()),
         arm: () => this.#armSweep(),
         met: () => this.#met(),
       });

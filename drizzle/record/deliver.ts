@@ -1,11 +1,9 @@
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
-import { targetNamesOf } from '@agent-ticket/shared/control.ts';
 import { insertEvent } from './audit-events.ts';
 import type { RecordDatabase } from './database.ts';
 import { type InvocationFact, insertInvocation } from './invocation-facts.ts';
-import { selectLocks } from './locks.ts';
-import { selectRecalls } from './recalls.ts';
 import { type SessionFact, writeSession } from './sessions.ts';
+import { readStops, selectStops, type WhyStopped } from './stops.ts';
 
 /** One thing that happened: an audit event, and what it made of a session where it touched one; or a call. */
 export type RecordFact =
@@ -15,10 +13,10 @@ export type RecordFact =
 /** Events after which a session has rights that may have been taken away meanwhile. */
 const GIVES_RIGHTS: readonly string[] = ['session.opened', 'session.renewed'];
 
-/** A session that may not go on: a lock stands on it, or its ticket was recalled. */
+/** A session that may not go on. */
 export interface StoppedSession {
   readonly id: string;
-  readonly why: 'locked' | 'rights_changed';
+  readonly why: WhyStopped;
 }
 
 /**
@@ -40,19 +38,13 @@ export async function deliver(
       ...(session === undefined ? [] : writeSession(db, session)),
       ...(invocation === undefined ? [] : [insertInvocation(db, invocation)]),
     ]),
-    ...opened.map((session) => selectLocks(db, targetsOf(session), now)),
-    ...opened.map((session) => selectRecalls(db, { ...session, targets: targetsOf(session) })),
+    ...opened.flatMap((session) => selectStops(db, { ...session, session: session.id }, now)),
   ];
   if (first === undefined) return [];
   const results: readonly unknown[] = await db.batch([first, ...rest]);
-  const found = results.slice(results.length - 2 * opened.length).map(hasRows);
-  return opened.flatMap(({ id }, index): StoppedSession[] => {
-    if (found[index]) return [{ id, why: 'locked' }];
-    return found[opened.length + index] ? [{ id, why: 'rights_changed' }] : [];
+  const found = results.slice(results.length - 2 * opened.length);
+  return opened.flatMap(({ id }, index) => {
+    const why = readStops(found.slice(2 * index));
+    return why === undefined ? [] : [{ id, why }];
   });
 }
-
-const targetsOf = ({ principal, actors, agent, instance, id, kid }: SessionFact): string[] =>
-  targetNamesOf({ principal, actors, agent, instance, session: id, kid });
-
-const hasRows = (result: unknown): boolean => Array.isArray(result) && result.length > 0;

@@ -1,6 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { RecordDatabase } from '../../record/database.ts';
+import { recordLockQueries } from '../../record/locks.ts';
 import { recallQueries, selectRecalls } from '../../record/recalls.ts';
+import { whyStopped } from '../../record/stops.ts';
 import type { OpenDatabases } from './databases.ts';
 import { ALICE, MINUTE, NOW } from './rows.ts';
 
@@ -36,6 +38,17 @@ export function describeRecalls(open: OpenDatabases): void {
       await queries.set({ target: TARGET, principal: ALICE, issuedBy: NOW + 5 });
       expect([await isRecalled(NOW + 5), await isRecalled(NOW + 5, BOB)]).toEqual([true, false]);
       expect([await isRecalled(NOW), await isRecalled(NOW, BOB)]).toEqual([true, true]);
+    });
+
+    it('are found beside locks for a ticket that opens no session, and a lock says more', async () => {
+      const hit = { principal: ALICE, agent: 'counter', instance: 'main', issuedAt: NOW };
+      expect(await whyStopped(record, hit, NOW)).toBeUndefined();
+      await queries.set({ target: TARGET, issuedBy: NOW });
+      expect(await whyStopped(record, hit, NOW)).toBe('rights_changed');
+      expect(await whyStopped(record, { ...hit, issuedAt: NOW + 1 }, NOW)).toBeUndefined();
+      await recordLockQueries(record).set(`principal:${BOB}`, NOW + 1);
+      expect(await whyStopped(record, { ...hit, actors: [BOB] }, NOW)).toBe('locked');
+      expect(await whyStopped(record, { ...hit, actors: [BOB] }, NOW + 1)).toBe('rights_changed');
     });
 
     it('are kept for as long as a session of such a ticket may last, and no longer', async () => {
