@@ -215,6 +215,20 @@ describe('an actor', () => {
     expect(await other.call('whoami')).toMatchObject({ success: true });
   });
 
+  test('may be the client of an exchange, which a ticket has by its name in OAuth', async () => {
+    const [instance, client_id] = [newRoom(), `svc_${crypto.randomUUID()}`];
+    const socket = await enter(instance, { client_id });
+    const other = await enter(instance, { client_id: `${client_id}0` });
+    await expectEvents(instance, Array(2).fill(['ticket.used', 'session.opened']).flat());
+    await lock(`client:${client_id}`);
+    const target = { kind: 'principal', id: `client:${client_id}` };
+    const told = await command(await makeCommand({ op: 'lock', target, until: null }));
+    expect(told.body).toMatchObject({ closed: 1, objects: 1 });
+    expect(await socket.closed()).toEqual(LOCKED);
+    expect(await knock(instance, { client_id })).toMatchObject({ ...LOCKED, frames: [] });
+    expect(await other.call('whoami')).toMatchObject({ success: true });
+  });
+
   test('who signed out opens nothing by a ticket from before', async () => {
     const [instance, actor] = [newRoom(), robot()];
     await recall(`principal:${actor}`);

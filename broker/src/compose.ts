@@ -95,6 +95,7 @@ export function compose(config: BrokerConfig, runtime: Runtime): BrokerPorts {
       ticketAudience,
       outbox: outboxQueries(control),
       locks: lockQueries(control),
+      serviceTokens: serviceTokenQueries(control),
       deletions: deletionQueries(control),
       recordLocks: recordLockQueries(record),
       recalls: recallQueries(record),

@@ -85,7 +85,7 @@ export function readTargetName(name: string): Target {
 /** The facts of a session, or of a request for one, that a lock can be about. */
 export interface Targetable {
   readonly principal: string;
-  /** Who acts for the principal (RFC 8693 §4.1): whoever may not act here may not act for somebody else either. */
+  /** Who acts for the principal or comes with it: whoever may not act here may not act for somebody else either. */
   readonly actors?: readonly string[] | undefined;
   readonly agent: string;
   readonly instance: string;
@@ -100,6 +100,12 @@ export function targetNamesOfPrincipal(principal: string): string[] {
   const token = SERVICE_TOKEN.exec(principal)?.[1];
   return [NAMES.principal(principal), ...(token === undefined ? [] : [NAMES['service-token'](token)])];
 }
+
+/** The service token that a target is, by either of its names. */
+export const serviceTokenOf = (target: Target): string | undefined => {
+  if (target.kind === 'service-token') return target.id;
+  return target.kind === 'principal' ? SERVICE_TOKEN.exec(target.id)?.[1] : undefined;
+};
 
 /** The names of the targets that are a place, or everything. */
 export const targetNamesOfPlace = ({ agent, instance }: Pick<Targetable, 'agent' | 'instance'>): string[] => [

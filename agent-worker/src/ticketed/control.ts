@@ -6,7 +6,7 @@ import {
 } from '@agent-ticket/shared/control.ts';
 import type { DenialReason } from '@agent-ticket/shared/denial.ts';
 import { issuedAt } from '@agent-ticket/shared/issued-at.ts';
-import { actorsOf, type TicketClaims } from '@agent-ticket/shared/ticket.ts';
+import { partiesBeside, type TicketClaims } from '@agent-ticket/shared/ticket.ts';
 import type { ControlOrder } from '../order.ts';
 
 /** What of a session decides whether a command means it. */
@@ -52,7 +52,7 @@ const targetsOf = ({ id, kid, claims }: OrderedSession): string[] =>
 /** What of a ticket a lock or a command can be about. */
 export const targetableOf = ({ claims, kid }: Pick<OrderedSession, 'claims' | 'kid'>): Targetable => ({
   principal: claims.sub,
-  actors: actorsOf(claims.act),
+  actors: partiesBeside(claims),
   agent: claims.agent,
   instance: claims.instance,
   kid,

@@ -4,7 +4,7 @@ import type { ObjectSession } from '@agent-ticket/drizzle/object/sessions.ts';
 import type { SessionFact } from '@agent-ticket/drizzle/record/sessions.ts';
 import type { AuditEvent, AuditType } from '@agent-ticket/shared/audit-event.ts';
 import { issuedAt } from '@agent-ticket/shared/issued-at.ts';
-import { actorsOf } from '@agent-ticket/shared/ticket.ts';
+import { partiesBeside } from '@agent-ticket/shared/ticket.ts';
 import type { Handover } from '../handover.ts';
 import { claimsOf } from './session.ts';
 
@@ -101,6 +101,6 @@ function factOf(session: ObjectSession): SessionFact {
     role: claims.role,
     scope: claims.scope.join(' '),
     issuedAt: issuedAt(claims),
-    actors: actorsOf(claims.act),
+    actors: partiesBeside(claims),
   };
 }
