@@ -137,8 +137,19 @@ it('a ticket from before a sign-out at the tenant opens nothing', async () => {
   expect(await firstOf(instance, old.ticket)).toEqual({ messages: [], end: RIGHTS_CHANGED });
 });
 
-/** A ticket by token exchange, as somebody for whom somebody else acts. */
-async function mintFor(subject: string, actor: string, instance: string): Promise<string> {
+const LOCKED = { code: 4003, reason: 'forbidden' };
+
+async function lock(target: object): Promise<unknown> {
+  const locked = await post(`${inject('stack').broker}/admin/locks`, asOperator(), {
+    target,
+    reason: 'test',
+  });
+  expect(locked.status).toBe(201);
+  return locked.json();
+}
+
+/** A ticket by token exchange, as somebody for whom somebody else acts; with a client beside them where headers say so. */
+async function mintFor(subject: string, actor: string, instance: string, headers = {}): Promise<string> {
   const { auth0, broker, agentWorker } = inject('stack');
   const tokenOf = async (sub: string) => {
     const answer = await post(auth0.tokenUrl, {}, { sub });
@@ -147,6 +158,7 @@ async function mintFor(subject: string, actor: string, instance: string): Promis
   const type = 'urn:ietf:params:oauth:token-type:access_token';
   const answer = await fetch(`${broker}/token`, {
     method: 'POST',
+    headers,
     body: new URLSearchParams({
       grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
       resource: `${agentWorker}/agents/counter/${instance}`,
@@ -173,15 +185,21 @@ it('a lock on who acts for somebody closes what is open so, and opens nothing by
   await eventually(async () => expect(await sessionsOf('counter', instance)).toHaveLength(2));
 
   const target = { kind: 'principal', id: `auth0:dev-tenant.auth.test:${robot}` };
-  const locked = await post(`${inject('stack').broker}/admin/locks`, asOperator(), {
-    target,
-    reason: 'test',
-  });
-  expect(await locked.json()).toMatchObject({ receipt: { closed: 1, objects: 1 } });
-  expect(await closed).toMatchObject({ code: 4003, reason: 'forbidden' });
-  expect(await firstOf(instance, late)).toEqual({
-    messages: [],
-    end: { code: 4003, reason: 'forbidden' },
-  });
+  expect(await lock(target)).toMatchObject({ receipt: { closed: 1, objects: 1 } });
+  expect(await closed).toMatchObject(LOCKED);
+  expect(await firstOf(instance, late)).toEqual({ messages: [], end: LOCKED });
   expect(await other.call('whoami')).toMatchObject({ principal: 'auth0:dev-tenant.auth.test:auth0|vera' });
+});
+
+it('a lock on the client of an exchange does so too', async () => {
+  const [instance, { id, headers }] = [newRoom(), await makeService()];
+  const late = await mintFor('auth0|vera', 'one@clients', instance, headers);
+  const { socket, closed } = openSocket(
+    socketUrl('counter', instance, { ticket: await mintFor('auth0|vera', 'one@clients', instance, headers) }),
+  );
+  await nextFrame(socket);
+  await eventually(async () => expect(await sessionsOf('counter', instance)).toHaveLength(1));
+  expect(await lock({ kind: 'service-token', id })).toMatchObject({ receipt: { closed: 1, objects: 1 } });
+  expect(await closed).toMatchObject(LOCKED);
+  expect(await firstOf(instance, late)).toEqual({ messages: [], end: LOCKED });
 });

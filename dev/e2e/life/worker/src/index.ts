@@ -1,4 +1,4 @@
-import { createGate, defineAgent, ticketed } from '@agent-ticket/agent-worker/src/library.ts';
+import { createGate, defineAgent } from '@agent-ticket/agent-worker/src/library.ts';
 import { Agent, callable } from 'agents';
 
 interface CounterState {
@@ -24,15 +24,8 @@ export class Child extends Agent<Cloudflare.Env, CounterState> {
 /** Exported like the other, and listed nowhere. */
 export class Hidden extends Child {}
 
-export class Counter extends ticketed(Agent<Cloudflare.Env, CounterState>) {
-  override initialState: CounterState = { count: 0 };
-
-  @callable()
-  increment(): number {
-    this.setState({ count: this.state.count + 1 });
-    return this.state.count;
-  }
-}
+/** The example, which has no sub-agents of its own. */
+export { Counter } from '@agent-ticket/agent-worker/src/agents/counter.ts';
 
 const gate = createGate([defineAgent('counter', { subAgents: ['child'] })]);
 
