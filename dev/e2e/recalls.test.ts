@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import { expect, inject, it } from 'vitest';
 import * as z from 'zod';
 import { asOperator, mint, post } from './broker.ts';
-import { eventually } from './eventually.ts';
 import { sessionsOf } from './look.ts';
 import { mintBy, signedIn } from './person.ts';
 import { makeService, type Service } from './service.ts';

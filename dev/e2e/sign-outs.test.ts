@@ -1,8 +1,8 @@
 import { sealCookie } from '@agent-ticket/broker/src/auth0-session/cookie.ts';
+import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import type { AgentClient } from 'agents/client';
 import { expect, inject, it } from 'vitest';
 import type { Browser } from './browser.ts';
-import { eventually } from './eventually.ts';
 import { sessionsOf } from './look.ts';
 import { mintBy, signedIn } from './person.ts';
 import { connected } from './sockets.ts';

@@ -1,5 +1,5 @@
+import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { eventually } from '../eventually.ts';
 import { nextFrame, type OpenSocket, openSocket, watchToClose } from '../sockets.ts';
 import { openStand, type Stand } from './stand.ts';
 
@@ -8,7 +8,7 @@ import { openStand, type Stand } from './stand.ts';
 let stand: Stand;
 beforeAll(async () => {
   stand = await openStand();
-}, 120_000);
+});
 afterAll(() => stand?.close());
 
 const urlOf = (instance: string, ticket: string, below = ''): string =>
@@ -98,8 +98,8 @@ it('a lock on somebody with over a hundred objects closes sockets of a hundred a
   await eventually(async () => {
     await stand.cron();
     expect(await stand.leftOf(sub)).toEqual({ open: 0, commands: 0 });
-  }, 60_000);
-}, 120_000);
+  });
+});
 
 describe.each(PLACES)('a socket to $place', ({ below }) => {
   it('keeps the rights of the ticket, asleep and awake', async () => {
@@ -150,7 +150,7 @@ describe('one ticket', () => {
     expect(await tries()).toBe(0);
     expect((await stand.destroy(instance)).status).toBe(200);
     expect(await tries()).toBe(0);
-  }, 120_000);
+  });
 });
 
 describe('an object that was destroyed', () => {
@@ -173,7 +173,7 @@ describe('an object that was destroyed', () => {
     // A ticket counts in whole seconds: one of this second may be older than the end.
     const again = await eventually(async () => enter(instance, '', await stand.mint(instance)));
     expect(await call(again, 'increment')).toMatchObject({ result: 1 });
-  }, 60_000);
+  });
 });
 
 describe('a session', () => {
@@ -195,7 +195,7 @@ describe('a session', () => {
     await stand.age(instance);
     await stand.cron();
     await endsWith(instance, 'connection_lost');
-  }, 120_000);
+  });
 
   it('ends by its client, though the object slept', async () => {
     const instance = 'left-asleep';
