@@ -1,3 +1,4 @@
+import { STATEMENT_DEADLINE_MS } from '@agent-ticket/drizzle/deadline.ts';
 import { createDelivery } from '@agent-ticket/drizzle/object/delivery.ts';
 import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
@@ -21,6 +22,7 @@ import { answerPlain } from './ticketed/plain.ts';
 import { claimsOf, principalOf, type SessionPrincipal } from './ticketed/session.ts';
 import { principalTag, sdkRequest, sessionIdOf } from './ticketed/socket.ts';
 import { mayPass } from './ticketed/speak.ts';
+import { stands } from './ticketed/stands.ts';
 import { createStreams } from './ticketed/streams.ts';
 import { keepTombstone } from './ticketed/tombstone.ts';
 import { verifierOf } from './verifier.ts';
@@ -75,8 +77,8 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       backlog: this.#keeper.backlog,
       openRecord: () => openRecord(this.env.RECORD),
       clock: () => Date.now(),
-      onLocked: (ids) => {
-        for (const id of ids) this.#keeper.refuse(id, 'locked');
+      onStopped: (sessions) => {
+        for (const { id, why } of sessions) this.#keeper.refuse(id, why);
       },
       keepAlive: (work) => this.ctx.waitUntil(work),
       onSetAside: (fact) => console.error(JSON.stringify({ event: 'fact_set_aside', ...fact })),
@@ -221,12 +223,22 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
         await this.#armSweep();
         return denialAnswer(admitted.denial);
       }
-      const answer = await askAgent(this.#agent, sdkRequest(request));
+      await this.#met();
+      const { id } = admitted.value;
+      const answer = this.#keeper.isOpen(id) ? await askAgent(this.#agent, sdkRequest(request)) : undefined;
       // Whatever the agent said instead of accepting stays inside. Without a sweep no silent session would ever end.
       const accepted = answer?.status === 101 && (await this.#armSweep());
-      const why = this.#keeper.opened(admitted.value.id, accepted);
+      const why = this.#keeper.opened(id, accepted);
       // An accepted socket is closed by now with its reason, which only its client can read.
       return accepted ? answer : denialAnswer(why ?? { reason: 'agent_failed' });
+    }
+
+    /**
+     * Has a session that was just opened meet the locks and recalls of the record database before its agent hears of it. A
+     * database that does not answer keeps nobody out: such a session meets them when it does.
+     */
+    #met(): Promise<void> {
+      return this.#delivery.caughtUp(STATEMENT_DEADLINE_MS);
     }
 
     async #answer(request: Request, handover: Handover): Promise<Response> {
@@ -238,7 +250,9 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
         ask: () => askAgent(this.#agent, inner),
         admits: () =>
           this.#rates.admits(`plain ${handover.claims.sub}`, handover.limits.messagesPerSecond, Date.now()),
+        stands: () => stands(handover, openRecord(this.env.RECORD, STATEMENT_DEADLINE_MS), Date.now()),
         arm: () => this.#armSweep(),
+        met: () => this.#met(),
       });
       return answer.ok ? answer.value : denialAnswer(answer.denial);
     }

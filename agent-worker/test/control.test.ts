@@ -233,8 +233,8 @@ describe('a fan-out', () => {
     await env.RECORD.batch(
       Array.from({ length: rooms }, (_, n) =>
         env.RECORD.prepare(
-          `INSERT INTO agent_sessions (id, user_id, agent_slug, instance_id, role, scope, started_at, jti, kid)
-           VALUES (?, ?, 'counter', ?, 'viewer', 'agent:connect', 1, ?, 'k')`,
+          `INSERT INTO agent_sessions (id, user_id, agent_slug, instance_id, role, scope, started_at, jti, kid, issued_at)
+           VALUES (?, ?, 'counter', ?, 'viewer', 'agent:connect', 1, ?, 'k', 1)`,
         ).bind(crypto.randomUUID(), sub, `${newRoom()}-${n}`, crypto.randomUUID()),
       ),
     );

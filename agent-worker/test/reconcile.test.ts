@@ -126,6 +126,7 @@ describe('a run', () => {
     userAgent: null,
     jti: crypto.randomUUID(),
     kid: signer.kid,
+    issuedAt: n * 60_000,
   });
   // Two days, one session a minute.
   const rows = Array.from({ length: 2880 }, (_, n) => row(n));

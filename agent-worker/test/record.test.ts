@@ -59,6 +59,7 @@ describe('the record', () => {
       user_agent: 'u'.repeat(256),
       jti,
       kid: signer.kid,
+      issued_at: NOW * 1000,
     });
     expect((await socket.call('whoami')).result).toMatchObject({ session });
     expect(

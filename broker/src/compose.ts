@@ -15,6 +15,7 @@ import { auditLogQueries } from '@agent-ticket/drizzle/record/audit-log.ts';
 import type { RecordDatabase } from '@agent-ticket/drizzle/record/database.ts';
 import { invocationQueries } from '@agent-ticket/drizzle/record/invocations.ts';
 import { recordLockQueries } from '@agent-ticket/drizzle/record/locks.ts';
+import { recallQueries } from '@agent-ticket/drizzle/record/recalls.ts';
 import { sessionQueries } from '@agent-ticket/drizzle/record/sessions.ts';
 import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import { validateAgentRegistry } from '@agent-ticket/shared/registry.ts';
@@ -94,8 +95,10 @@ export function compose(config: BrokerConfig, runtime: Runtime): BrokerPorts {
       ticketAudience,
       outbox: outboxQueries(control),
       locks: lockQueries(control),
+      serviceTokens: serviceTokenQueries(control),
       deletions: deletionQueries(control),
       recordLocks: recordLockQueries(record),
+      recalls: recallQueries(record),
       keyring,
       sendControl: runtime.sendControl,
       clock,
@@ -149,7 +152,12 @@ export function compose(config: BrokerConfig, runtime: Runtime): BrokerPorts {
       openToAll: config.openToAll,
       randomId,
     },
-    expiring: { sessions: authSessionQueries(control), usedTokens, rates: runtime.rates },
+    expiring: {
+      sessions: authSessionQueries(control),
+      usedTokens,
+      recalls: recallQueries(record),
+      rates: runtime.rates,
+    },
     pingDatabases: runtime.pingDatabases,
     clock,
     randomId,

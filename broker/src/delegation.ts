@@ -1,6 +1,6 @@
 import { PrincipalId } from '@agent-ticket/shared/names.ts';
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
-import type { Actor } from '@agent-ticket/shared/ticket.ts';
+import { type Actor, actorsOf } from '@agent-ticket/shared/ticket.ts';
 import type { JWTPayload } from 'jose';
 import * as z from 'zod';
 import type { Authenticated } from './principal.ts';
@@ -37,10 +37,6 @@ export const partiesOf = ({ principal, act, client }: Authenticated): PrincipalI
   ...actorsOf(act),
   ...(client === undefined ? [] : [client.principal]),
 ];
-
-/** Every actor of a chain, the current one first. */
-const actorsOf = (act: Actor | undefined): PrincipalId[] =>
-  act === undefined ? [] : [act.sub, ...actorsOf(act.act)];
 
 /**
  * The actors that a verified token of `issuer` names, as principals of ours. An actor of another issuer is refused:

@@ -1,5 +1,6 @@
+import { ticketIdAt } from '@agent-ticket/shared/issued-at.ts';
 import { CREDENTIAL_MIN_LEFT_SECONDS, TICKET_TTL_SECONDS } from '@agent-ticket/shared/limits.ts';
-import { TicketId } from '@agent-ticket/shared/names.ts';
+import type { TicketId } from '@agent-ticket/shared/names.ts';
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import { answerOf, type TicketAnswer } from './exchange/ticket-answer.ts';
 import { ticketEvent } from './exchange/ticket-event.ts';
@@ -58,7 +59,7 @@ export async function exchange(
   if (claimed?.admitted === false) return overLimit(claimed, nowSeconds);
   const signer = decision.allowed && signing.ok ? signing : undefined;
 
-  const jti = TicketId.parse(ports.randomId());
+  const jti = ticketIdAt(call.now, ports.randomId());
   const payload = decision.allowed
     ? payloadOf(who, request, decision, { jti, nowSeconds, left }, ports)
     : undefined;

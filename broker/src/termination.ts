@@ -1,24 +1,25 @@
 import type { deletionQueries } from '@agent-ticket/drizzle/control/deletions.ts';
-import type { lockQueries } from '@agent-ticket/drizzle/control/locks.ts';
 import type { outboxQueries } from '@agent-ticket/drizzle/control/outbox.ts';
 import { isOutage } from '@agent-ticket/drizzle/outage.ts';
 import type { recordLockQueries } from '@agent-ticket/drizzle/record/locks.ts';
+import type { recallQueries } from '@agent-ticket/drizzle/record/recalls.ts';
 import { CONTROL_TTL_SECONDS, ControlCommand, Receipt, targetName } from '@agent-ticket/shared/control.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { CLOCK_SKEW_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { readBounded } from '@agent-ticket/shared/read-bounded.ts';
 import { readStrictJson } from '@agent-ticket/shared/strict-json.ts';
 import type { Keyring } from './keys/keyring.ts';
+import { asOfNow, type MeaningPorts } from './termination/meaning.ts';
+import { recallOf } from './termination/recall.ts';
 import { signControl } from './termination/sign-control.ts';
 
-export interface TerminationPorts {
+export interface TerminationPorts extends MeaningPorts {
   readonly issuer: string;
   readonly ticketAudience: string;
   readonly outbox: ReturnType<typeof outboxQueries>;
-  /** The locks that stand, which decide what a command about one means. */
-  readonly locks: Pick<ReturnType<typeof lockQueries>, 'onTargets'>;
   readonly deletions: ReturnType<typeof deletionQueries>;
   readonly recordLocks: ReturnType<typeof recordLockQueries>;
+  readonly recalls: Pick<ReturnType<typeof recallQueries>, 'set'>;
   readonly keyring: Keyring;
   /** One POST to the agent worker's `/control` with the signed command. May reject. */
   readonly sendControl: (token: string, signal: AbortSignal) => Promise<Response>;
@@ -31,7 +32,7 @@ export interface TerminationPorts {
 export interface PendingCommand {
   readonly id: string;
   readonly command: ControlCommand;
-  /** Sessions that started later are not meant, in ms. */
+  /** Sessions that started later are not meant, unless a ticket from before opened them. In ms. */
   readonly before: number;
 }
 
@@ -66,16 +67,21 @@ export async function order(command: ControlCommand, ports: TerminationPorts): P
 }
 
 /**
- * Carries out one command that is in the outbox: the lock's copy first, where new sessions look, then the agent
- * worker. An outage leaves the command where it is, for {@link flushOutbox}, and its caller is told that it is pending.
+ * Carries out one command that is in the outbox: first what new sessions must meet, a lock's copy or a recall, then the
+ * agent worker. An outage leaves the command where it is, for {@link flushOutbox}, and its caller is told that it is pending.
  */
 export async function carryOut(pending: PendingCommand, ports: TerminationPorts): Promise<Receipt> {
   try {
-    const command = await asOfNow(pending.command, ports);
-    if (command.op === 'lock') await ports.recordLocks.set(targetName(command.target), command.until);
-    if (command.op === 'unlock') await ports.recordLocks.remove(targetName(command.target));
-    const receipt = (await send(command, reachOf(command, pending, ports), ports)) ?? NOTHING_DONE;
-    if (isDone(receipt)) await finish({ ...pending, command }, ports);
+    const commands = await asOfNow(pending.command, ports);
+    for (const command of commands) await announce(command, pending, ports);
+    const receipts: Receipt[] = [];
+    for (const command of commands) {
+      const receipt = await send(command, reachOf(command, pending, ports), ports);
+      if (receipt === undefined) return NOTHING_DONE;
+      receipts.push(receipt);
+    }
+    const receipt = receipts.reduce(sumOf);
+    if (isDone(receipt)) await finish(pending, ports);
     return receipt;
   } catch (error) {
     if (!isOutage(error)) throw error;
@@ -83,6 +89,26 @@ export async function carryOut(pending: PendingCommand, ports: TerminationPorts)
     return NOTHING_DONE;
   }
 }
+
+/** Writes what new sessions must meet. */
+async function announce(
+  command: ControlCommand,
+  { before }: PendingCommand,
+  { recordLocks, recalls }: TerminationPorts,
+): Promise<void> {
+  if (command.op === 'lock') await recordLocks.set(targetName(command.target), command.until);
+  if (command.op === 'unlock') await recordLocks.remove(targetName(command.target));
+  const recall = recallOf(command, before);
+  if (recall !== undefined) await recalls.set(recall);
+}
+
+const sumOf = (one: Receipt, other: Receipt): Receipt => ({
+  closed: one.closed + other.closed,
+  objects: one.objects + other.objects,
+  unreachable: one.unreachable + other.unreachable,
+  pending: one.pending + other.pending,
+  ms: one.ms + other.ms,
+});
 
 /**
  * Up to when a session must have started to be meant. A lock means whatever there is while it stands: one that opened
@@ -97,19 +123,6 @@ const finish = ({ id, command, before }: PendingCommand, ports: TerminationPorts
   command.op === 'destroy'
     ? ports.deletions.finish({ ...command.target, id, before }, ports.clock())
     : ports.outbox.done(id);
-
-/**
- * A lock command as the standing locks on its target make it: several may stand, and a command may be carried out
- * long after others came and went. The longest counts; with none the target is free.
- */
-async function asOfNow(command: ControlCommand, ports: TerminationPorts): Promise<ControlCommand> {
-  if (command.op !== 'lock' && command.op !== 'unlock') return command;
-  const { target } = command;
-  const standing = await ports.locks.onTargets([targetName(target)], ports.clock());
-  const ends = standing.map((lock) => lock.expiresAt);
-  if (ends.length === 0) return { op: 'unlock', target };
-  return { op: 'lock', target, until: ends.includes(null) ? null : Math.max(...ends.map((end) => end ?? 0)) };
-}
 
 async function send(
   command: ControlCommand,

@@ -1,6 +1,8 @@
 import { AGENTS } from '@agent-ticket/shared/agents.ts';
+import { issuedAt } from '@agent-ticket/shared/issued-at.ts';
+import { TicketId } from '@agent-ticket/shared/names.ts';
 import type { AgentEntry } from '@agent-ticket/shared/registry.ts';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { startBroker } from './broker.ts';
 import { COUNTER, LOBBY, mint, newRoom, refusal, refusalOf, ticketOf } from './call.ts';
 import { NOW } from './clock.ts';
@@ -40,6 +42,12 @@ describe('a ticket', () => {
       protocols: ['agent-ticket.v1', ticket],
     });
     expect(claimsOf(answer).jti).toBe(jti);
+  });
+
+  it('says to the millisecond when it was issued', async () => {
+    vi.setSystemTime(NOW * 1000 + 123);
+    const { jti, iat } = claimsOf(ticketOf(await mint((await makeToken()).pair)));
+    expect(issuedAt({ jti: TicketId.parse(jti), iat: Number(iat) })).toBe(NOW * 1000 + 123);
   });
 
   it('has a header of exactly alg, typ and kid', async () => {

@@ -35,4 +35,12 @@ export class Browser {
     }
     throw new Error('too many redirects');
   }
+
+  /** Signs out at the tenant, as a person does there; the broker hears of it from the tenant alone. */
+  async signOutAt(identityProvider: string): Promise<void> {
+    const form = await (await this.get(`${identityProvider}/oidc/logout`)).text();
+    const [, action = ''] = /action="([^"]+)"/.exec(form) ?? [];
+    const [, xsrf = ''] = /name="xsrf" value="([^"]+)"/.exec(form) ?? [];
+    await this.get(new URL(action, identityProvider).href, { xsrf, logout: 'yes' });
+  }
 }

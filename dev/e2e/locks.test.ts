@@ -4,21 +4,13 @@ import { expect, inject, it, onTestFinished } from 'vitest';
 import * as z from 'zod';
 import { askForTicket, asOperator, kidOf, mint, post } from './broker.ts';
 import { sessionsOf } from './look.ts';
+import { makeService } from './service.ts';
 import { nextFrame, openSocket } from './sockets.ts';
 
 /** A lock on each kind of target, from its 201 on: at mint, at connect, at renewal, and on what is open or opens. */
 
 const url = (path: string) => `${inject('stack').broker}${path}`;
 const Locked = z.object({ id: z.string(), receipt: z.looseObject({ closed: z.int() }) });
-
-/** A service of its own, so that locks on people and tokens meet nobody else. */
-async function makeService() {
-  const made = await post(url('/admin/service-tokens'), asOperator(), { name: 'locked' });
-  const { id, client_id, client_secret } = z
-    .object({ id: z.string(), client_id: z.string(), client_secret: z.string() })
-    .parse(await made.json());
-  return { id, headers: { authorization: `Basic ${btoa(`${client_id}:${client_secret}`)}` } };
-}
 
 async function lock(target: object): Promise<z.infer<typeof Locked>> {
   const made = await post(url('/admin/locks'), asOperator(), { target, reason: 'test' });

@@ -33,6 +33,7 @@ const SessionRow = z.strictObject({
   user_agent: z.string().nullable(),
   jti: z.uuid(),
   kid: z.string(),
+  issued_at: z.int(),
 });
 export type SessionRow = z.infer<typeof SessionRow>;
 

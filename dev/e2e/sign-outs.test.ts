@@ -2,28 +2,10 @@ import { sealCookie } from '@agent-ticket/broker/src/auth0-session/cookie.ts';
 import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import type { AgentClient } from 'agents/client';
 import { expect, inject, it } from 'vitest';
-import * as z from 'zod';
-import { post } from './broker.ts';
-import { Browser } from './browser.ts';
+import type { Browser } from './browser.ts';
 import { sessionsOf } from './look.ts';
+import { mintBy, signedIn } from './person.ts';
 import { connected } from './sockets.ts';
-
-const Minted = z.object({ ticket: z.string(), session_expires_at: z.iso.datetime() });
-
-/** A person's ticket by the session cookie, as a page of the broker's own origin asks for it. */
-async function mintBy(cookie: string, instance: string) {
-  const { broker } = inject('stack');
-  const headers = { cookie, origin: new URL(broker).origin };
-  const answer = await post(`${broker}/tickets`, headers, { agent: 'counter', instance });
-  expect(answer.status).toBe(201);
-  return Minted.parse(await answer.json());
-}
-
-async function signedIn(name: string): Promise<Browser> {
-  const browser = new Browser();
-  await browser.follow(`${inject('stack').broker}/auth/login?login_hint=${name}&return_to=/me`);
-  return browser;
-}
 
 /** The stock client on an instance by somebody's session, known to the record database. */
 async function clientOf(browser: Browser, instance: string): Promise<AgentClient> {
@@ -61,11 +43,7 @@ it('a sign-out at the tenant ends session and sockets here, by its back-channel'
   const client = await clientOf(alice, 'back-channel');
   const end = endOf(client);
 
-  // What the person does at the tenant; the broker hears of it from the tenant alone.
-  const form = await (await alice.get(`${identityProvider}/oidc/logout`)).text();
-  const [, action = ''] = /action="([^"]+)"/.exec(form) ?? [];
-  const [, xsrf = ''] = /name="xsrf" value="([^"]+)"/.exec(form) ?? [];
-  await alice.get(new URL(action, identityProvider).href, { xsrf, logout: 'yes' });
+  await alice.signOutAt(identityProvider);
 
   expect(await end).toEqual(TERMINATED);
   expect((await alice.get(`${broker}/me`)).status).toBe(401);

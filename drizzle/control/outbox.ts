@@ -15,6 +15,11 @@ export function outboxQueries(db: ControlDatabase) {
       await insertCommand(db, command);
     },
 
+    /** Has a command that waits mean what came to be until a later moment, in ms. */
+    async reach(id: string, before: number): Promise<void> {
+      await db.update(outbox).set({ before }).where(eq(outbox.id, id));
+    },
+
     /** Commands whose time has come, oldest first. */
     due: (now: number, limit: number): Promise<OutboxRow[]> =>
       db.select().from(outbox).where(lte(outbox.dueAt, now)).orderBy(asc(outbox.dueAt)).limit(limit),

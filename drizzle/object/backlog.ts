@@ -23,6 +23,12 @@ export function backlogQueries(sql: SqlStorage) {
     all: (): BacklogItem[] =>
       sql.exec<{ id: number; fact: string }>('SELECT id, fact FROM ticket_backlog ORDER BY id').toArray(),
 
+    /** The item that came last of those that wait, if any does. */
+    newest(): number | undefined {
+      const [row] = sql.exec<{ id: number | null }>('SELECT max(id) AS id FROM ticket_backlog').toArray();
+      return row?.id ?? undefined;
+    },
+
     /** Removes the items of a delivered batch, and no others. */
     removeThrough(id: number): void {
       sql.exec('DELETE FROM ticket_backlog WHERE id <= ?', id);

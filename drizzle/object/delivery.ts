@@ -1,4 +1,6 @@
+import { DatabaseTimeout, within } from '../deadline.ts';
 import type { RecordDatabase } from '../record/database.ts';
+import type { StoppedSession } from '../record/deliver.ts';
 import type { backlogQueries } from './backlog.ts';
 import { drain, type SetAside } from './drain.ts';
 
@@ -6,8 +8,8 @@ export interface DeliveryPorts {
   readonly backlog: ReturnType<typeof backlogQueries>;
   readonly openRecord: () => RecordDatabase;
   readonly clock: () => number;
-  /** Sessions just delivered that a standing lock hits: to be closed. Left out where there are no sessions. */
-  readonly onLocked?: (sessionIds: readonly string[]) => void;
+  /** Sessions just delivered that may not go on: to be closed. Left out where there are no sessions. */
+  readonly onStopped?: (sessions: readonly StoppedSession[]) => void;
   /** A fact was set aside: to be reported. */
   readonly onSetAside: (fact: SetAside) => void;
   /** Keeps the object awake until the promise settles. */
@@ -16,9 +18,27 @@ export interface DeliveryPorts {
   readonly onFailure: (error: unknown) => Promise<void>;
 }
 
+export interface Delivery {
+  /** Starts a drain, or has the running one look once more. Nobody needs to wait for it. */
+  start(): void;
+  /**
+   * Waits until what lies in the backlog now has been delivered, with `onStopped` told of it; or until the record
+   * database refuses, or `ms` have passed. Does not say which.
+   */
+  caughtUp(ms: number): Promise<void>;
+}
+
 /** Moves facts out of one object beside its requests, one drain at a time. */
-export function createDelivery(ports: DeliveryPorts): { start(): void } {
+export function createDelivery(ports: DeliveryPorts): Delivery {
   let state: 'idle' | 'running' | 'again' = 'idle';
+  const waiting = new Set<{ readonly throughId: number; readonly release: () => void }>();
+  const release = (throughId: number): void => {
+    for (const each of waiting) {
+      if (each.throughId > throughId) continue;
+      waiting.delete(each);
+      each.release();
+    }
+  };
   /** Read through a function: another event may have changed it across the await. */
   const asked = (): boolean => state === 'again';
 
@@ -30,7 +50,8 @@ export function createDelivery(ports: DeliveryPorts): { start(): void } {
           backlog: ports.backlog,
           record: ports.openRecord(),
           clock: ports.clock,
-          onLocked: ports.onLocked ?? (() => {}),
+          onStopped: ports.onStopped ?? (() => {}),
+          onDelivered: release,
           onSetAside: ports.onSetAside,
         });
       } while (asked());
@@ -38,15 +59,25 @@ export function createDelivery(ports: DeliveryPorts): { start(): void } {
       await ports.onFailure(error);
     } finally {
       state = 'idle';
+      release(Number.POSITIVE_INFINITY);
     }
   }
 
   return {
-    /** Starts a drain, or has the running one look once more. Nobody needs to wait for it. */
-    start(): void {
+    start() {
       const idle = state === 'idle';
       state = idle ? 'running' : 'again';
       if (idle) ports.keepAlive(run());
+    },
+
+    async caughtUp(ms) {
+      const throughId = ports.backlog.newest();
+      if (throughId === undefined || state === 'idle') return;
+      try {
+        await within(ms, new Promise<void>((resolve) => waiting.add({ throughId, release: resolve })));
+      } catch (error) {
+        if (!(error instanceof DatabaseTimeout)) throw error;
+      }
     },
   };
 }

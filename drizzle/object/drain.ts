@@ -1,6 +1,6 @@
 import { isBadValue } from '../outage.ts';
 import type { RecordDatabase } from '../record/database.ts';
-import { deliver, type RecordFact } from '../record/deliver.ts';
+import { deliver, type RecordFact, type StoppedSession } from '../record/deliver.ts';
 import type { BacklogItem, backlogQueries } from './backlog.ts';
 
 /** D1 takes 100 bound parameters a statement and any number of statements a batch; this keeps a batch short. */
@@ -25,8 +25,10 @@ export interface DrainPorts {
   readonly record: RecordDatabase;
   /** Milliseconds since 1970. */
   readonly clock: () => number;
-  /** Sessions just delivered that a lock hits. */
-  readonly onLocked: (sessionIds: readonly string[]) => void;
+  /** Sessions just delivered that may not go on. */
+  readonly onStopped: (sessions: readonly StoppedSession[]) => void;
+  /** Everything up to this item is in the record database, and what that says of it has been told. */
+  readonly onDelivered?: (throughId: number) => void;
   /** A fact was set aside, so that those behind it arrive. Somebody should look at it. */
   readonly onSetAside: (fact: SetAside) => void;
 }
@@ -37,7 +39,7 @@ export interface DrainPorts {
  * not run twice at once on one object.
  */
 export async function drain(ports: DrainPorts): Promise<void> {
-  const { backlog, record, clock, onLocked } = ports;
+  const { backlog, record, clock } = ports;
   for (;;) {
     const items = readable(ports, backlog.oldest(BATCH_FACTS));
     const last = items.at(-1);
@@ -45,9 +47,9 @@ export async function drain(ports: DrainPorts): Promise<void> {
       if (backlog.count() === 0) return;
       continue;
     }
-    let locked: readonly string[];
+    let stopped: readonly StoppedSession[];
     try {
-      locked = await deliver(
+      stopped = await deliver(
         record,
         items.map(({ fact }) => fact),
         clock(),
@@ -57,9 +59,18 @@ export async function drain(ports: DrainPorts): Promise<void> {
       await deliverEach(ports, items);
       continue;
     }
-    backlog.removeThrough(last.id);
-    if (locked.length > 0) onLocked(locked);
+    delivered(ports, last.id, stopped);
   }
+}
+
+function delivered(
+  { backlog, onStopped, onDelivered }: DrainPorts,
+  throughId: number,
+  stopped: readonly StoppedSession[],
+): void {
+  backlog.removeThrough(throughId);
+  if (stopped.length > 0) onStopped(stopped);
+  onDelivered?.(throughId);
 }
 
 interface ReadItem {
@@ -69,12 +80,10 @@ interface ReadItem {
 
 /** One fact of a batch is refused for what it says, and the whole batch with it: so one by one. */
 async function deliverEach(ports: DrainPorts, items: readonly ReadItem[]): Promise<void> {
-  const { backlog, record, clock, onLocked } = ports;
+  const { record, clock } = ports;
   for (const { id, fact } of items) {
     try {
-      const locked = await deliver(record, [fact], clock());
-      backlog.removeThrough(id);
-      if (locked.length > 0) onLocked(locked);
+      delivered(ports, id, await deliver(record, [fact], clock()));
     } catch (error) {
       if (!isBadValue(error)) throw error;
       setAside(ports, id, 'refused');

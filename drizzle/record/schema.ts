@@ -1,7 +1,7 @@
 import { AUDIT_TYPES } from '@agent-ticket/shared/audit-event.ts';
 import { ROLES } from '@agent-ticket/shared/names.ts';
 import { sql } from 'drizzle-orm';
-import { index, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+import { index, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 
 /** What happened, written by both workers. Nothing in it grants anything. Times are in ms. */
 
@@ -23,6 +23,8 @@ export const agentSessions = sqliteTable(
     /** The ticket and the key that the rights in force come from. */
     jti: text('jti').notNull(),
     kid: text('kid').notNull(),
+    /** When that ticket was issued. */
+    issuedAt: integer('issued_at').notNull(),
   },
   (t) => [
     index('agent_sessions_user').on(t.userId, t.startedAt, t.id),
@@ -31,6 +33,20 @@ export const agentSessions = sqliteTable(
     index('agent_sessions_active').on(t.startedAt, t.id).where(sql`ended_at IS NULL`),
     index('agent_sessions_agent').on(t.agentSlug, t.startedAt, t.id),
     index('agent_sessions_ended').on(t.endedAt).where(sql`ended_at IS NOT NULL`),
+  ],
+);
+
+/** Who acts for the principal of a session, where somebody does: one row for each of the chain. */
+export const sessionActors = sqliteTable(
+  'session_actors',
+  {
+    sessionId: text('session_id').notNull(),
+    /** The actor's principal id. */
+    actorId: text('actor_id').notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.sessionId, t.actorId] }),
+    index('session_actors_actor').on(t.actorId, t.sessionId),
   ],
 );
 
@@ -119,6 +135,25 @@ export const recordLocks = sqliteTable('locks', {
   /** In ms; null: for ever. */
   until: integer('until'),
 });
+
+/**
+ * Tickets that open nothing any more, since rights that they carry were taken away after they had been issued. Read
+ * beside the locks, and kept for as long as such a ticket's session could last.
+ */
+export const recalls = sqliteTable(
+  'recalls',
+  {
+    /** Canonical name of what the tickets are for. */
+    target: text('target').notNull(),
+    /** Whose tickets; empty: everybody's. */
+    userId: text('user_id').notNull(),
+    /** Those issued until then, in ms. */
+    issuedBy: integer('issued_by').notNull(),
+    /** When nothing that they opened can be open any more, in ms. */
+    keptUntil: integer('kept_until').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.target, t.userId] }), index('recalls_kept').on(t.keptUntil)],
+);
 
 /** What was counted against the limits in the present minute, where the broker has no ledger object: on Node. */
 export const rateWindows = sqliteTable('rate_windows', {

@@ -12,11 +12,13 @@ import {
   isNull,
   lt,
   lte,
+  or,
   type SQL,
   sql,
 } from 'drizzle-orm';
 import type { RecordDatabase } from './database.ts';
-import { agentSessions } from './schema.ts';
+import { agentSessions, sessionActors } from './schema.ts';
+import { insertActors, sessionsActedIn } from './session-actors.ts';
 
 export type AgentSessionRow = typeof agentSessions.$inferSelect;
 
@@ -36,6 +38,10 @@ export interface SessionFact {
   readonly userAgent: string | null;
   readonly jti: string;
   readonly kid: string;
+  /** When that ticket was issued. */
+  readonly issuedAt: number;
+  /** Principal ids of those who act for the principal; left out: nobody does. */
+  readonly actors?: readonly string[] | undefined;
 }
 
 /**
@@ -43,7 +49,7 @@ export interface SessionFact {
  * late "opened" never brings a session back to life. For use alone or inside a `batch`.
  */
 export const upsertSession = (db: RecordDatabase, fact: SessionFact) => {
-  const { principal, agent, instance, ...same } = fact;
+  const { principal, agent, instance, actors: _, ...same } = fact;
   return db
     .insert(agentSessions)
     .values({ ...same, userId: principal, agentSlug: agent, instanceId: instance })
@@ -54,19 +60,30 @@ export const upsertSession = (db: RecordDatabase, fact: SessionFact) => {
         scope: sql`excluded.scope`,
         jti: sql`excluded.jti`,
         kid: sql`excluded.kid`,
+        issuedAt: sql`excluded.issued_at`,
         endedAt: sql`coalesce(${agentSessions.endedAt}, excluded.ended_at)`,
         endReason: sql`coalesce(${agentSessions.endReason}, excluded.end_reason)`,
       },
     });
 };
 
+/** {@link upsertSession} and who acts in it, for use inside a `batch`. */
+export const writeSession = (db: RecordDatabase, fact: SessionFact) => [
+  upsertSession(db, fact),
+  ...(fact.actors === undefined || fact.actors.length === 0 ? [] : [insertActors(db, fact.id, fact.actors)]),
+];
+
+/** The sessions of somebody, and those in which they act for somebody else. */
+const isPartyTo = (db: RecordDatabase, principal: string): SQL | undefined =>
+  or(eq(agentSessions.userId, principal), inArray(agentSessions.id, sessionsActedIn(db, principal)));
+
 /** The sessions that a target names. */
-function hits(target: Target): SQL | undefined {
+function hits(db: RecordDatabase, target: Target): SQL | undefined {
   switch (target.kind) {
     case 'principal':
-      return eq(agentSessions.userId, target.id);
+      return isPartyTo(db, target.id);
     case 'service-token':
-      return eq(agentSessions.userId, `token:${target.id}`);
+      return isPartyTo(db, `token:${target.id}`);
     case 'agent':
       return eq(agentSessions.agentSlug, target.agent);
     case 'instance':
@@ -85,18 +102,19 @@ export interface MeantSessions {
   readonly target: Target;
   /** Of this principal alone; left out: of all that the target hits. */
   readonly principal?: string | undefined;
-  /** Those that started no later, in ms. */
+  /** Those that started no later, or whose ticket was issued no later, in ms. */
   readonly before: number;
 }
 
 const isMeant = (
+  db: RecordDatabase,
   { target, principal, before }: MeantSessions,
   after: ObjectPlace | undefined,
 ): SQL | undefined =>
   and(
     isNull(agentSessions.endedAt),
-    lte(agentSessions.startedAt, before),
-    hits(target),
+    or(lte(agentSessions.startedAt, before), lte(agentSessions.issuedAt, before)),
+    hits(db, target),
     principal === undefined ? undefined : eq(agentSessions.userId, principal),
     after === undefined
       ? undefined
@@ -139,7 +157,7 @@ export function sessionQueries(db: RecordDatabase) {
       db
         .selectDistinct({ agent: agentSessions.agentSlug, instance: agentSessions.instanceId })
         .from(agentSessions)
-        .where(isMeant(meant, after))
+        .where(isMeant(db, meant, after))
         .orderBy(agentSessions.agentSlug, agentSessions.instanceId)
         .limit(limit),
 
@@ -148,7 +166,7 @@ export function sessionQueries(db: RecordDatabase) {
       const objects = db
         .selectDistinct({ agent: agentSessions.agentSlug, instance: agentSessions.instanceId })
         .from(agentSessions)
-        .where(isMeant(meant, after))
+        .where(isMeant(db, meant, after))
         .as('objects');
       const [row] = await db.select({ n: count() }).from(objects);
       return row?.n ?? 0;
@@ -221,10 +239,10 @@ export function sessionQueries(db: RecordDatabase) {
         .where(lt(agentSessions.endedAt, endedBefore))
         .orderBy(asc(agentSessions.endedAt))
         .limit(limit);
-      const gone = await db
-        .delete(agentSessions)
-        .where(inArray(agentSessions.id, old))
-        .returning({ id: agentSessions.id });
+      const [, gone] = await db.batch([
+        db.delete(sessionActors).where(inArray(sessionActors.sessionId, old)),
+        db.delete(agentSessions).where(inArray(agentSessions.id, old)).returning({ id: agentSessions.id }),
+      ]);
       return gone.length;
     },
   };

@@ -85,6 +85,8 @@ export function readTargetName(name: string): Target {
 /** The facts of a session, or of a request for one, that a lock can be about. */
 export interface Targetable {
   readonly principal: string;
+  /** Who acts for the principal or comes with it: whoever may not act here may not act for somebody else either. */
+  readonly actors?: readonly string[] | undefined;
   readonly agent: string;
   readonly instance: string;
   readonly session?: string;
@@ -99,6 +101,12 @@ export function targetNamesOfPrincipal(principal: string): string[] {
   return [NAMES.principal(principal), ...(token === undefined ? [] : [NAMES['service-token'](token)])];
 }
 
+/** The service token that a target is, by either of its names. */
+export const serviceTokenOf = (target: Target): string | undefined => {
+  if (target.kind === 'service-token') return target.id;
+  return target.kind === 'principal' ? SERVICE_TOKEN.exec(target.id)?.[1] : undefined;
+};
+
 /** The names of the targets that are a place, or everything. */
 export const targetNamesOfPlace = ({ agent, instance }: Pick<Targetable, 'agent' | 'instance'>): string[] => [
   NAMES.everything(),
@@ -109,7 +117,7 @@ export const targetNamesOfPlace = ({ agent, instance }: Pick<Targetable, 'agent'
 /** The names of every target that would hit this session or request. */
 export const targetNamesOf = (hit: Targetable): string[] => [
   ...targetNamesOfPlace(hit),
-  ...targetNamesOfPrincipal(hit.principal),
+  ...[hit.principal, ...(hit.actors ?? [])].flatMap(targetNamesOfPrincipal),
   ...(hit.session === undefined ? [] : [NAMES.session(hit.session)]),
   ...(hit.kid === undefined ? [] : [NAMES.key(hit.kid)]),
 ];

@@ -22,7 +22,7 @@ export type TicketHeader = z.infer<typeof TicketHeader>;
 /** Seconds since 1970 (RFC 7519 NumericDate), whole: `1e999` and fractions are not dates. */
 const NumericDate = z.int().nonnegative();
 
-/** RFC 8693 §4.1: who acts for the subject. Only the outermost actor decides anything; nested ones inform. */
+/** RFC 8693 §4.1: who acts for the subject. A lock on any of the chain is a lock on the ticket; otherwise they inform. */
 export interface Actor {
   sub: PrincipalId;
   act?: Actor | undefined;
@@ -33,6 +33,13 @@ export const Actor: z.ZodType<Actor> = z.strictObject({
     return Actor.optional();
   },
 });
+
+/** Every actor of a chain, the current one first. */
+export const actorsOf = (act: Actor | undefined): PrincipalId[] =>
+  act === undefined ? [] : [act.sub, ...actorsOf(act.act)];
+
+/** An OAuth client as a party to a session, spelled as a principal is: a ticket has the client's name and no more. */
+export const clientParty = (clientId: string): PrincipalId => PrincipalId.parse(`client:${clientId}`);
 
 /** Every claim of a ticket. Unknown claims refuse the ticket, `cnf` among them until a proof protocol exists. */
 export const TicketClaims = z
@@ -67,5 +74,14 @@ export const TicketClaims = z
   .refine((c) => c.nbf <= c.exp, { path: ['nbf'] });
 /** Verified shape: `scope` is a list here and a string in the token. */
 export type TicketClaims = z.output<typeof TicketClaims>;
+/** Everyone but the subject by whom or beside whom a ticket was asked for. */
+export const partiesBeside = ({
+  act,
+  client_id: client,
+}: Pick<TicketClaims, 'act' | 'client_id'>): PrincipalId[] => [
+  ...actorsOf(act),
+  ...(client === undefined ? [] : [clientParty(client)]),
+];
+
 /** Shape inside the token. */
 export type TicketPayload = z.input<typeof TicketClaims>;

@@ -6,6 +6,7 @@ import { targetNamesOf } from '@agent-ticket/shared/control.ts';
 import { CLOCK_SKEW_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import type { Handover } from '../handover.ts';
+import { targetableOf } from './control.ts';
 import type { Journal } from './journal.ts';
 import { payloadText, warnTime } from './session.ts';
 
@@ -14,8 +15,7 @@ export function mayEnter(sql: SqlStorage, { claims, kid }: Handover, now: number
   if (now / 1000 >= claims.exp + CLOCK_SKEW_SECONDS) return deny('ticket_expired');
   const destroyedAt = tombstoneQueries(sql).destroyedAt();
   if (destroyedAt !== undefined && claims.iat * 1000 <= destroyedAt) return deny('ticket_predates_object');
-  const { sub: principal, agent, instance } = claims;
-  const names = targetNamesOf({ principal, agent, instance, kid });
+  const names = targetNamesOf(targetableOf({ claims, kid }));
   return objectLockQueries(sql).stands(names, now) ? deny('locked') : allow(undefined);
 }
 

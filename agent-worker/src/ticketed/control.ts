@@ -1,6 +1,12 @@
-import { type ControlCommand, targetName, targetNamesOf } from '@agent-ticket/shared/control.ts';
+import {
+  type ControlCommand,
+  type Targetable,
+  targetName,
+  targetNamesOf,
+} from '@agent-ticket/shared/control.ts';
 import type { DenialReason } from '@agent-ticket/shared/denial.ts';
-import type { TicketClaims } from '@agent-ticket/shared/ticket.ts';
+import { issuedAt } from '@agent-ticket/shared/issued-at.ts';
+import { partiesBeside, type TicketClaims } from '@agent-ticket/shared/ticket.ts';
 import type { ControlOrder } from '../order.ts';
 
 /** What of a session decides whether a command means it. */
@@ -21,9 +27,11 @@ export const closingReason: Readonly<Record<ControlCommand['op'], DenialReason |
   reconcile: undefined,
 };
 
-/** Whether a command means this session. */
+/**
+ * Whether a command means this session: one that was there at the time, or that a ticket from then has opened since.
+ */
 export function isMeant({ cmd, before }: ControlOrder, session: OrderedSession): boolean {
-  if (session.startedAt > before) return false;
+  if (session.startedAt > before && issuedAt(session.claims) > before) return false;
   switch (cmd.op) {
     case 'terminate':
     case 'lock':
@@ -39,7 +47,16 @@ export function isMeant({ cmd, before }: ControlOrder, session: OrderedSession):
 }
 
 const targetsOf = ({ id, kid, claims }: OrderedSession): string[] =>
-  targetNamesOf({ principal: claims.sub, agent: claims.agent, instance: claims.instance, session: id, kid });
+  targetNamesOf({ ...targetableOf({ claims, kid }), session: id });
+
+/** What of a ticket a lock or a command can be about. */
+export const targetableOf = ({ claims, kid }: Pick<OrderedSession, 'claims' | 'kid'>): Targetable => ({
+  principal: claims.sub,
+  actors: partiesBeside(claims),
+  agent: claims.agent,
+  instance: claims.instance,
+  kid,
+});
 
 /**
  * The lock that the object keeps to itself, which is one that names it. Locks on people or agents concern many

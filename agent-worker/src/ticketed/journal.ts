@@ -3,6 +3,8 @@ import { enqueue } from '@agent-ticket/drizzle/object/drain.ts';
 import type { ObjectSession } from '@agent-ticket/drizzle/object/sessions.ts';
 import type { SessionFact } from '@agent-ticket/drizzle/record/sessions.ts';
 import type { AuditEvent, AuditType } from '@agent-ticket/shared/audit-event.ts';
+import { issuedAt } from '@agent-ticket/shared/issued-at.ts';
+import { partiesBeside } from '@agent-ticket/shared/ticket.ts';
 import type { Handover } from '../handover.ts';
 import { claimsOf } from './session.ts';
 
@@ -98,5 +100,7 @@ function factOf(session: ObjectSession): SessionFact {
     instance: claims.instance,
     role: claims.role,
     scope: claims.scope.join(' '),
+    issuedAt: issuedAt(claims),
+    actors: partiesBeside(claims),
   };
 }

@@ -14,7 +14,7 @@ import type { VerifiedTicket } from '@agent-ticket/shared/verify-ticket.ts';
 import type { Handover } from '../handover.ts';
 import type { ControlOrder, RollAnswer, RollCall } from '../order.ts';
 import { admit, mayEnter } from './admission.ts';
-import { closingReason, isMeant, ownLock } from './control.ts';
+import { closingReason, isMeant, ownLock, targetableOf } from './control.ts';
 import { createJournal, type Showing } from './journal.ts';
 import { renewalFrames } from './renewal.ts';
 import { createReplays } from './replays.ts';
@@ -126,6 +126,9 @@ export function createKeeper(ports: KeeperPorts) {
       return may.ok && sessions.isOver(handover.claims.jti) ? deny('session_terminated') : may;
     },
 
+    /** Whether a session that was opened goes on. */
+    isOpen: (id: string): boolean => sessions.find(id)?.endedAt === null,
+
     /**
      * The agent took the session, or failed. Whoever ended it meanwhile found nothing to close; then, or when the
      * agent failed, the denial for its client.
@@ -164,11 +167,7 @@ export function createKeeper(ports: KeeperPorts) {
     },
 
     /** Whether a lock in this object would refuse a ticket. */
-    isLocked: ({ claims, kid }: VerifiedTicket): boolean =>
-      locks.stands(
-        targetNamesOf({ principal: claims.sub, agent: claims.agent, instance: claims.instance, kid }),
-        clock(),
-      ),
+    isLocked: (ticket: VerifiedTicket): boolean => locks.stands(targetNamesOf(targetableOf(ticket)), clock()),
 
     /** Records that a frame was refused: it lacked its scope, or the agent's code says why. */
     denied(

@@ -10,8 +10,12 @@ export interface PlainPorts {
   readonly ask: () => Promise<Response | undefined>;
   /** Whether the principal has not asked too often yet; counts this time. */
   readonly admits: () => boolean;
+  /** Whether nothing stands against the ticket in the record database, while that answers. */
+  readonly stands: () => Promise<Outcome<undefined>>;
   /** Makes sure of a sweep in time; `false` when it cannot be had. */
   readonly arm: () => Promise<boolean>;
+  /** A session that was just opened meets what the record database has against it, while that answers. */
+  readonly met: () => Promise<void>;
 }
 
 /**
@@ -23,6 +27,10 @@ export async function answerPlain(handover: Handover, ports: PlainPorts): Promis
   const may = keeper.mayAsk(handover);
   if (!may.ok) return may;
   if (!ports.admits()) return deny('too_many_messages');
+  const stands = await ports.stands();
+  if (!stands.ok) return stands;
+  const still = keeper.mayAsk(handover);
+  if (!still.ok) return still;
   const answer = await ports.ask();
   if (answer === undefined) return deny('agent_failed');
   const { body } = answer;
@@ -37,7 +45,8 @@ export async function answerPlain(handover: Handover, ports: PlainPorts): Promis
   }
   const { id } = admitted.value;
   const carried = ports.streams.carry(id, body, (how) => keeper.end(id, how));
-  const why = keeper.opened(id, await ports.arm());
+  const [armed] = await Promise.all([ports.arm(), ports.met()]);
+  const why = keeper.opened(id, armed);
   return why === undefined ? allow(new Response(carried, answer)) : { ok: false, denial: why };
 }
 

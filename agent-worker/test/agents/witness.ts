@@ -1,3 +1,5 @@
+import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
+import { recallQueries } from '@agent-ticket/drizzle/record/recalls.ts';
 import { SessionId } from '@agent-ticket/shared/names.ts';
 import {
   Agent,
@@ -60,6 +62,11 @@ export class Witness extends ticketed(Agent<Cloudflare.Env, { secret: number }>)
   override async onRequest(request: Request): Promise<Response> {
     if (request.url.includes('/throw')) throw new Error('PRIVATE words of the agent');
     if (request.url.includes('/stream')) {
+      if (this.name.startsWith('recalled-'))
+        await recallQueries(openRecord(this.env.RECORD)).set({
+          target: `instance:witness/${this.name}`,
+          issuedBy: Date.now(),
+        });
       return new Response(this.#stream(request.url), { headers: { 'content-type': 'text/event-stream' } });
     }
     if (request.url.includes('/body')) return Response.json({ length: (await request.text()).length });

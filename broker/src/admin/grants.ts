@@ -11,7 +11,7 @@ import { iso } from '../http/iso.ts';
 import { pageOf, readPage } from '../http/page.ts';
 import type { BrokerPorts } from '../ports.ts';
 import { isPrincipalName } from '../principal.ts';
-import { carryOut, newCommand, outboxRow } from '../termination.ts';
+import { carryOut, newCommand, outboxRow, statusOf } from '../termination.ts';
 import { coversRole, type GrantRight, mayReadGrants, mayWriteGrants } from './grant-rights.ts';
 
 /** E-mail subjects are kept in the spelling in which addresses are compared. */
@@ -130,7 +130,10 @@ function endOf(right: GrantRight, expiresIn: number | undefined, now: number): n
   return ends.length === 0 ? null : Math.min(...ends);
 }
 
-/** `DELETE /admin/grants/:id`. Sockets that the grant may have carried come back for a new ticket, or do not. */
+/**
+ * `DELETE /admin/grants/:id`. Tickets that the grant may have carried open nothing any more, and sockets come back for a
+ * new one, or do not.
+ */
 export const deleteGrant =
   (ports: BrokerPorts): Handler =>
   async (call) => {
@@ -153,14 +156,15 @@ export const deleteGrant =
     const pending = newCommand(command, call.now, ports);
     await ports.termination.outbox.insert(outboxRow(pending));
     const deleted = await ports.grants.delete(grant.id, call.now);
-    // What was opened by it until this moment was carried by it too.
+    // What was minted or opened by it until this moment was carried by it too.
     const before = ports.termination.clock();
+    await ports.termination.outbox.reach(pending.id, before);
     const receipt = await carryOut({ ...pending, before }, ports.termination);
     return {
       outcome:
         deleted === undefined
           ? deny('grant_unknown')
-          : allow({ status: 200, body: { ...view(deleted), receipt } }),
+          : allow({ status: statusOf(receipt), body: { ...view(deleted), receipt } }),
     };
   };
 

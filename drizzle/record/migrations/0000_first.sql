@@ -23,7 +23,8 @@ CREATE TABLE `agent_sessions` (
 	`ip_address` text,
 	`user_agent` text,
 	`jti` text NOT NULL,
-	`kid` text NOT NULL
+	`kid` text NOT NULL,
+	`issued_at` integer NOT NULL
 );
 --> statement-breakpoint
 CREATE INDEX `agent_sessions_user` ON `agent_sessions` (`user_id`,`started_at`,`id`);--> statement-breakpoint
@@ -77,7 +78,24 @@ CREATE TABLE `rate_windows` (
 	`count` integer NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE `recalls` (
+	`target` text NOT NULL,
+	`user_id` text NOT NULL,
+	`issued_by` integer NOT NULL,
+	`kept_until` integer NOT NULL,
+	PRIMARY KEY(`target`, `user_id`)
+);
+--> statement-breakpoint
+CREATE INDEX `recalls_kept` ON `recalls` (`kept_until`);--> statement-breakpoint
 CREATE TABLE `locks` (
 	`target` text PRIMARY KEY NOT NULL,
 	`until` integer
 );
+--> statement-breakpoint
+CREATE TABLE `session_actors` (
+	`session_id` text NOT NULL,
+	`actor_id` text NOT NULL,
+	PRIMARY KEY(`session_id`, `actor_id`)
+);
+--> statement-breakpoint
+CREATE INDEX `session_actors_actor` ON `session_actors` (`actor_id`,`session_id`);

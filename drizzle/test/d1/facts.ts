@@ -39,11 +39,11 @@ export async function arrivedIn(record: RecordDatabase): Promise<number[]> {
 export const portsOf = (
   backlog: Backlog,
   record: RecordDatabase,
-  onLocked: DrainPorts['onLocked'] = () => {},
+  onStopped: DrainPorts['onStopped'] = () => {},
   onSetAside: DrainPorts['onSetAside'] = (fact) => {
     throw new Error(`set aside: ${fact.why}`);
   },
-): DrainPorts => ({ backlog, record, clock: () => NOW, onLocked, onSetAside });
+): DrainPorts => ({ backlog, record, clock: () => NOW, onStopped, onSetAside });
 
 /** A delivery with everything that it did outside of itself. */
 export function watched(backlog: Backlog, onBatch: OnBatch, ports: Partial<DeliveryPorts> = {}) {
@@ -62,5 +62,5 @@ export function watched(backlog: Backlog, onBatch: OnBatch, ports: Partial<Deliv
     },
     ...ports,
   });
-  return { start: delivery.start, works, failures, aside, batches: faulty.batches };
+  return { ...delivery, works, failures, aside, batches: faulty.batches };
 }

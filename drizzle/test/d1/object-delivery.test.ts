@@ -192,7 +192,7 @@ describe('the delivery of an object', () => {
       let now = NOW;
       const { start, works } = watched(backlog, PASS, {
         clock: () => now,
-        onLocked: (ids) => named.push(...ids),
+        onStopped: (sessions) => named.push(...sessions.map(({ id }) => id)),
       });
       addOpened(backlog, 0);
       start();
@@ -209,7 +209,7 @@ describe('the delivery of an object', () => {
       const backlog = backlogQueries(sql);
       await locked(0);
       addOpened(backlog, 0);
-      const { start, works } = watched(backlog, PASS, { onLocked: () => add(backlog, 1) });
+      const { start, works } = watched(backlog, PASS, { onStopped: () => add(backlog, 1) });
       start();
       await Promise.all(works);
       expect(await arrived()).toEqual([0, 1]);

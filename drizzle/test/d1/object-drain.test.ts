@@ -84,8 +84,8 @@ describe('sessions that a lock hits', () => {
       await locked(3);
       await locked(70);
       addOpened(backlog, ...upTo(80));
-      const named: (readonly string[])[] = [];
-      await drain(portsOf(backlog, record, (ids) => named.push(ids)));
+      const named: string[][] = [];
+      await drain(portsOf(backlog, record, (sessions) => named.push(sessions.map(({ id }) => id))));
       expect(named).toEqual([[uuidOf(3)], [uuidOf(70)]]);
     }));
 
@@ -99,7 +99,9 @@ describe('sessions that a lock hits', () => {
         if (nth === 1) throw LOST;
       });
       const named: string[] = [];
-      const ports = portsOf(backlog, faulty.record, (ids) => named.push(...ids));
+      const ports = portsOf(backlog, faulty.record, (sessions) =>
+        named.push(...sessions.map(({ id }) => id)),
+      );
       await expect(drain(ports)).rejects.toThrow(LOST.message);
       expect(named).toEqual([]);
       await drain(ports);

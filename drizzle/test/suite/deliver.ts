@@ -2,16 +2,19 @@ import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import { asc } from 'drizzle-orm';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { RecordDatabase } from '../../record/database.ts';
-import { deliver, type RecordFact } from '../../record/deliver.ts';
+import { deliver, type RecordFact, type StoppedSession } from '../../record/deliver.ts';
 import { recordLockQueries } from '../../record/locks.ts';
+import { recallQueries } from '../../record/recalls.ts';
 import { agentSessions, auditEvents } from '../../record/schema.ts';
 import { type OpenDatabases, rootMessage } from './databases.ts';
-import { auditEvent, NOW, sessionFact, uuidOf } from './rows.ts';
+import { ALICE, auditEvent, MINUTE, NOW, sessionFact, uuidOf } from './rows.ts';
 
 const opened = (name: number): RecordFact => ({
   event: auditEvent({ eventId: uuidOf(name), type: 'session.opened' }),
   session: sessionFact({ id: uuidOf(name) }),
 });
+const locked = (name: number): StoppedSession => ({ id: uuidOf(name), why: 'locked' });
+const recalled = (name: number): StoppedSession => ({ id: uuidOf(name), why: 'rights_changed' });
 const closed = (name: number): RecordFact => ({
   event: auditEvent({ eventId: uuidOf(name + 1000), type: 'session.closed' }),
   session: sessionFact({ id: uuidOf(name), endedAt: NOW + 1, endReason: 'client_closed' }),
@@ -32,6 +35,17 @@ const TARGETS = [
   'instance:counter/main',
   `session:${uuidOf(2)}`,
   'key:key-1',
+];
+
+const ROBOT = 'auth0:people.test:robot';
+/** Whose tickets of which target are recalled, that session 2 has. */
+const RECALLS: readonly [target: string, principal?: string][] = [
+  ['agent:counter'],
+  ['instance:counter/main'],
+  ['agent:counter', ALICE],
+  ['instance:counter/main', ALICE],
+  [`principal:${ALICE}`],
+  [`principal:${ROBOT}`],
 ];
 
 export function describeDeliver(open: OpenDatabases): void {
@@ -113,7 +127,7 @@ export function describeDeliver(open: OpenDatabases): void {
 
     it.each(TARGETS)('answers a session that was opened while %s was locked', async (target) => {
       await recordLockQueries(record).set(target, NOW + 1);
-      expect(await deliver(record, [opened(2)], NOW)).toEqual([uuidOf(2)]);
+      expect(await deliver(record, [opened(2)], NOW)).toEqual([locked(2)]);
       expect(await ends()).toEqual([null]);
     });
 
@@ -124,7 +138,7 @@ export function describeDeliver(open: OpenDatabases): void {
         session: sessionFact({ id: uuidOf(name), kid: 'key-2' }),
       });
       const facts = [as('session.renewed', 1), as('rpc.denied', 2), as('session.closed', 3)];
-      expect(await deliver(record, facts, NOW)).toEqual([uuidOf(1)]);
+      expect(await deliver(record, facts, NOW)).toEqual([locked(1)]);
     });
 
     it('answers no session that no standing lock hits', async () => {
@@ -141,13 +155,77 @@ export function describeDeliver(open: OpenDatabases): void {
       await locks.set(`session:${uuidOf(40)}`, null);
       const facts = Array.from({ length: 50 }, (_, name) => opened(name));
       const mixed = [{ event: auditEvent({ eventId: uuidOf(99) }) }, ...facts, closed(3)];
-      expect(await deliver(record, mixed, NOW)).toEqual([uuidOf(7), uuidOf(40)]);
+      expect(await deliver(record, mixed, NOW)).toEqual([locked(7), locked(40)]);
     });
 
     it('answers a session again when its delivery is repeated, so that a lost answer closes it late and not never', async () => {
       await recordLockQueries(record).set('everything:', null);
       await deliver(record, [opened(2)], NOW);
-      expect(await deliver(record, [opened(2)], NOW)).toEqual([uuidOf(2)]);
+      expect(await deliver(record, [opened(2)], NOW)).toEqual([locked(2)]);
+    });
+
+    describe('of sessions whose tickets were recalled', () => {
+      const byTicketOf = (issuedAt: number, type: AuditEvent['type'] = 'session.opened'): RecordFact => ({
+        event: auditEvent({ eventId: uuidOf(2), type }),
+        session: sessionFact({ id: uuidOf(2), startedAt: NOW + 500, issuedAt, actors: [ROBOT] }),
+      });
+      const recall = (target: string, principal?: string) =>
+        recallQueries(record).set({ target, principal, issuedBy: NOW });
+
+      it.each(RECALLS)(
+        'answers one that a ticket of %s %s from before has opened',
+        async (target, principal) => {
+          await recall(target, principal);
+          expect(await deliver(record, [byTicketOf(NOW - 1)], NOW)).toEqual([recalled(2)]);
+        },
+      );
+
+      it.each(RECALLS)('answers none that a later ticket of %s %s has opened', async (target, principal) => {
+        await recall(target, principal);
+        expect(await deliver(record, [byTicketOf(NOW + 1)], NOW)).toEqual([]);
+      });
+
+      it('takes a ticket of the very moment for one from before', async () => {
+        await recall('agent:counter');
+        expect(await deliver(record, [byTicketOf(NOW)], NOW)).toEqual([recalled(2)]);
+      });
+
+      it('answers one that such a ticket has renewed, and none that was only mentioned', async () => {
+        await recall('agent:counter');
+        expect(await deliver(record, [byTicketOf(NOW, 'session.renewed')], NOW)).toEqual([recalled(2)]);
+        expect(await deliver(record, [byTicketOf(NOW, 'rpc.denied')], NOW)).toEqual([]);
+      });
+
+      it.each<[string, string?]>([
+        ['agent:lobby'],
+        ['instance:counter/side'],
+        ['agent:counter', 'auth0:people.test:bob'],
+        ['agent:counter', ROBOT],
+        ['principal:auth0:people.test:bob'],
+      ])('answers none for a recall of %s %s', async (target, principal) => {
+        await recall(target, principal);
+        expect(await deliver(record, [byTicketOf(NOW - 1)], NOW)).toEqual([]);
+      });
+
+      it('answers by the lock where there is one too: whoever is locked out need not come back', async () => {
+        await recall('agent:counter');
+        await recordLockQueries(record).set('everything:', null);
+        expect(await deliver(record, [byTicketOf(NOW)], NOW)).toEqual([locked(2)]);
+      });
+
+      it('answers late ones too, since a session may come to the record an hour after its ticket', async () => {
+        await recall('agent:counter');
+        expect(await deliver(record, [byTicketOf(NOW)], NOW + 60 * MINUTE)).toEqual([recalled(2)]);
+      });
+    });
+
+    it('answers a session in which somebody acts who is locked', async () => {
+      const fact: RecordFact = {
+        event: auditEvent({ type: 'session.opened' }),
+        session: sessionFact({ id: uuidOf(2), actors: ['auth0:t:one', ROBOT] }),
+      };
+      await recordLockQueries(record).set(`principal:${ROBOT}`, null);
+      expect(await deliver(record, [fact], NOW)).toEqual([locked(2)]);
     });
   });
 }

@@ -13,6 +13,7 @@ import { checkpointQueries } from '../../record/audit-checkpoints.ts';
 import { auditLogQueries } from '../../record/audit-log.ts';
 import { invocationQueries } from '../../record/invocations.ts';
 import { selectLocks } from '../../record/locks.ts';
+import { recallQueries, selectRecalls } from '../../record/recalls.ts';
 import type * as recordSchema from '../../record/schema.ts';
 import { sessionQueries, upsertSession } from '../../record/sessions.ts';
 import { ALICE, auditEvent, NOW, newGrant, secret, sessionFact, signingKey } from './rows.ts';
@@ -28,6 +29,7 @@ export interface Plan<Schema extends Record<string, unknown>> {
 
 const PLACE = { createdAt: NOW, id: 'm' };
 const SESSION_PLACE = { startedAt: NOW, id: 'm' };
+const OF_ALICE = { target: { kind: 'principal', id: ALICE }, before: NOW } as const;
 const AUDIT_PLACE = { at: NOW, seq: 7 };
 const QUESTION = {
   subjects: [ALICE, 'group:auth0:people.test:staff'],
@@ -168,6 +170,22 @@ export const CONTROL_PLANS: readonly Plan<typeof controlSchema>[] = [
 ];
 
 export const RECORD_PLANS: readonly Plan<typeof recordSchema>[] = [
+  {
+    what: 'recalls are read by target and principal',
+    work: (db) => selectRecalls(db, { targets: QUESTION.lockTargets, principal: ALICE, issuedAt: NOW }),
+    by: [],
+  },
+  {
+    what: 'old recalls are forgotten by index',
+    work: (db) => recallQueries(db).purge(NOW),
+    by: ['recalls_kept'],
+  },
+  {
+    what: 'the objects where somebody is, or acts for somebody else',
+    work: (db) => sessionQueries(db).liveObjects(OF_ALICE, undefined, 100),
+    by: ['agent_sessions_user', 'session_actors_actor'],
+    sorts: true,
+  },
   { what: 'a session is written by id', work: (db) => upsertSession(db, sessionFact()), by: [] },
   { what: 'a session is found by id', work: (db) => sessionQueries(db).find('a'), by: [] },
   { what: 'locks are read by target', work: (db) => selectLocks(db, QUESTION.lockTargets, NOW), by: [] },

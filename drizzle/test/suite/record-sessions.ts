@@ -46,6 +46,7 @@ export function describeRecordSessions(open: OpenDatabases): void {
           user_agent: 'curl/8',
           jti: JTI,
           kid: 'key-1',
+          issued_at: NOW,
         },
       ]);
     });

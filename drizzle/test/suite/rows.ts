@@ -108,6 +108,7 @@ export const sessionFact = (differs: Partial<SessionFact> = {}): SessionFact => 
   userAgent: null,
   jti: JTI,
   kid: 'key-1',
+  issuedAt: NOW,
   ...differs,
 });
 

@@ -159,10 +159,10 @@ export function describeSessionLists(open: OpenDatabases): void {
         ]);
       });
 
-      it('leaves out what ended, and what started after the command', async () => {
+      it('leaves out what ended, and what started after the command by a ticket from after it', async () => {
         await put(1, { endedAt: NOW, endReason: 'client_closed' });
         await put(2, { instance: 'at', startedAt: NOW });
-        await put(3, { instance: 'after', startedAt: NOW + 1 });
+        await put(3, { instance: 'after', startedAt: NOW + 1, issuedAt: NOW + 1 });
         expect(await objects({ kind: 'everything' })).toEqual(['counter/at']);
       });
     });

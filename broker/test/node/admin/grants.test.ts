@@ -150,6 +150,7 @@ describe('DELETE', () => {
     office.worker.answer = async () => Promise.reject(new TypeError('down'));
     const answer = await office.call(ROOT, 'DELETE', `/admin/grants/${id}`);
     office.worker.answer = up;
+    expect(answer.status).toBe(202);
     expect(await bodyOf(answer)).toMatchObject({ receipt: { pending: 1 } });
     expect(await office.mint(carol, 'hidden', 'mine')).toBe(404);
     const [row] = await office.ports.termination.outbox.due(Number.MAX_SAFE_INTEGER, 10);

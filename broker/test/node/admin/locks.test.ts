@@ -1,6 +1,7 @@
 import { type Target, targetName } from '@agent-ticket/shared/control.ts';
 import { CLOCK_SKEW_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { AgentSlug, InstanceName, PrincipalId, SessionId } from '@agent-ticket/shared/names.ts';
+import { decodeJwt } from 'jose';
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { flushOutbox } from '../../../src/termination.ts';
@@ -77,6 +78,55 @@ describe('from its 201 on no ticket is made', () => {
     expect((await lock(target)).status).toBe(201);
     expect(await office.mint(ALICE, 'counter', 'main')).toBe(201);
     expect(await office.lockedAtWorkers([targetName(target)])).toHaveLength(1);
+  });
+});
+
+describe('a lock on a service token', () => {
+  const commands = async () => office.worker.tokens.splice(0).map((token) => decodeJwt(token).cmd);
+  const names: readonly [string, (id: string) => Target][] = [
+    ['as such', (id) => ({ kind: 'service-token', id })],
+    ['as a principal', (id) => ({ kind: 'principal', id: PrincipalId.parse(`token:${id}`) })],
+  ];
+
+  it.each(names)('%s reaches sessions in which it is the client, too', async (_how, targetOf) => {
+    const { id, clientId } = await office.stand.makeServiceToken();
+    const target = targetOf(id);
+    const client = { kind: 'principal', id: `client:${clientId}` };
+    const made = await lock(target);
+    expect(await commands()).toEqual(
+      [target, client].map((each) => ({ op: 'lock', target: each, until: null })),
+    );
+    const lockId = await idIn(made.clone());
+    expect(await bodyOf(made)).toMatchObject({ receipt: { closed: 4, objects: 2 } });
+    const copies = [targetName(target), `principal:client:${clientId}`];
+    expect(await office.lockedAtWorkers(copies)).toHaveLength(2);
+    await lift(lockId);
+    expect(await commands()).toEqual([target, client].map((each) => ({ op: 'unlock', target: each })));
+    expect(await office.lockedAtWorkers(copies)).toEqual([]);
+  });
+
+  it('under both its names keeps it locked as a client until both are lifted', async () => {
+    const { id, clientId } = await office.stand.makeServiceToken();
+    const ids: string[] = [];
+    for (const [, targetOf] of names) ids.push(await idIn(await lock(targetOf(id))));
+    const copies = async () => (await office.lockedAtWorkers([`principal:client:${clientId}`])).length;
+    await lift(ids[0] ?? '');
+    expect(await copies()).toBe(1);
+    await lift(ids[1] ?? '');
+    expect(await copies()).toBe(0);
+  });
+
+  it('whose worker is down is one command that waits', async () => {
+    const { id } = await office.stand.makeServiceToken();
+    const up = office.worker.answer;
+    office.worker.answer = down;
+    expect(await bodyOf(await lock({ kind: 'service-token', id }))).toMatchObject({
+      receipt: { pending: 1 },
+    });
+    office.worker.answer = up;
+    expect(await office.commandsWaiting()).toBe(1);
+    await flushAfter(5);
+    expect(await office.commandsWaiting()).toBe(0);
   });
 });
 

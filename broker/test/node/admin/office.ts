@@ -2,6 +2,7 @@ import { openRecord } from '@agent-ticket/drizzle/open-libsql.ts';
 import { type InvocationFact, insertInvocation } from '@agent-ticket/drizzle/record/invocation-facts.ts';
 import { invocationQueries } from '@agent-ticket/drizzle/record/invocations.ts';
 import { recordLockQueries, selectLocks } from '@agent-ticket/drizzle/record/locks.ts';
+import { type Recallable, recallQueries, selectRecalls } from '@agent-ticket/drizzle/record/recalls.ts';
 import { type SessionFact, sessionQueries, upsertSession } from '@agent-ticket/drizzle/record/sessions.ts';
 import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import { type ControlClaims, type Receipt, verifyControl } from '@agent-ticket/shared/control.ts';
@@ -60,6 +61,8 @@ export interface Office {
   commandsWaiting(): Promise<number>;
   /** Targets that agent workers find locked now, with their ends. */
   lockedAtWorkers(targets: readonly string[]): Promise<{ target: string; until: number | null }[]>;
+  /** Whether agent workers would find a ticket recalled. */
+  isRecalled(ticket: Recallable): Promise<boolean>;
   openSession(fact: Partial<SessionFact>): Promise<string>;
   /** Writes a call within a session. */
   invoke(sessionId: string, fact: Pick<InvocationFact, 'method' | 'startedAt'>): Promise<void>;
@@ -98,6 +101,7 @@ export async function openOffice(): Promise<Office> {
     termination: {
       ...stand.ports.termination,
       recordLocks: recordLockQueries(record.db),
+      recalls: recallQueries(record.db),
       sendControl: async (token) => {
         worker.tokens.push(token);
         return worker.answer();
@@ -141,6 +145,7 @@ export async function openOffice(): Promise<Office> {
     },
     commandsWaiting: () => ports.termination.outbox.count(),
     lockedAtWorkers: (targets) => selectLocks(record.db, targets, stand.clock.now * 1000),
+    isRecalled: async (ticket) => (await selectRecalls(record.db, ticket)).length > 0,
     async invoke(sessionId, fact) {
       await insertInvocation(record.db, {
         id: crypto.randomUUID(),
@@ -167,6 +172,7 @@ export async function openOffice(): Promise<Office> {
         userAgent: null,
         jti: crypto.randomUUID(),
         kid: 'k'.repeat(43),
+        issuedAt: stand.clock.now * 1000,
         ...fact,
       });
       return id;

@@ -11,6 +11,7 @@ beforeAll(async () => {
 });
 
 interface Token {
+  readonly clientId: string;
   readonly id: string;
   readonly basic: { readonly authorization: string };
 }
@@ -21,7 +22,11 @@ async function makeToken(wish: object = {}): Promise<Token> {
   const { id, client_id, client_secret } = z
     .object({ id: z.string(), client_id: z.string(), client_secret: z.string() })
     .parse(await made.json());
-  return { id, basic: { authorization: `Basic ${btoa(`${client_id}:${client_secret}`)}` } };
+  return {
+    id,
+    clientId: client_id,
+    basic: { authorization: `Basic ${btoa(`${client_id}:${client_secret}`)}` },
+  };
 }
 
 const grant = (subject: string, agent: string, instance: string, role: string) =>
@@ -64,14 +69,14 @@ describe('a revoked service token', () => {
     const token = await makeToken();
     const revoked = await office.call(ROOT, 'DELETE', `/admin/service-tokens/${token.id}`);
     expect(revoked.status).toBe(200);
-    expect(await bodyOf(revoked)).toHaveProperty('receipt.closed', 2);
-    expect((await office.lastCommand()).cmd).toMatchObject({
-      op: 'lock',
-      target: { kind: 'service-token', id: token.id },
-    });
-    expect(await office.lockedAtWorkers([`service-token:${token.id}`])).toEqual([
-      { target: `service-token:${token.id}`, until: (office.stand.clock.now + 305) * 1000 },
-    ]);
+    // As itself, and as the client beside a subject.
+    expect(await bodyOf(revoked)).toHaveProperty('receipt.closed', 4);
+    const targets = [`service-token:${token.id}`, `principal:client:${token.clientId}`];
+    const until = (office.stand.clock.now + 305) * 1000;
+    expect((await office.lastCommand()).cmd).toMatchObject({ op: 'lock', until });
+    expect(await office.lockedAtWorkers(targets)).toEqual(
+      expect.arrayContaining(targets.map((target) => ({ target, until }))),
+    );
   });
 });
 

@@ -1,5 +1,7 @@
+import { selectRecalls } from '@agent-ticket/drizzle/record/recalls.ts';
 import { decodeJwt } from 'jose';
 import { beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { forgetExpired } from '../../../src/forget-expired.ts';
 import { flushOutbox } from '../../../src/termination.ts';
 import { bodyOf } from '../answers.ts';
 import { ALICE } from '../auth0.ts';
@@ -22,6 +24,12 @@ beforeEach(() => {
 
 const commandsSince = (count: number) => at.stand.commands.slice(count).map((token) => decodeJwt(token).cmd);
 const TERMINATE_ALICE = { op: 'terminate', target: { kind: 'principal', id: ALICE } };
+
+/** Whether agent workers would find a ticket of Alice's recalled. */
+const isRecalled = async (issuedAt: number): Promise<boolean> => {
+  const ticket = { targets: [`principal:${ALICE}`], principal: ALICE, issuedAt };
+  return (await selectRecalls(at.stand.runtime.record, ticket)).length > 0;
+};
 
 describe('signing in', () => {
   it('goes to the tenant with state, nonce and PKCE', async () => {
@@ -253,6 +261,15 @@ describe('signing out', () => {
       details: { by: 'logout' },
     });
     expect((await at.me(cookie)).status).toBe(401);
+  });
+
+  it('recalls what the person was issued until then, and nothing that is issued after it', async () => {
+    const { cookie } = await at.signIn();
+    await go(at, '/auth/logout', { cookie });
+    expect([await isRecalled(NOW * 1000), await isRecalled(NOW * 1000 + 1)]).toEqual([true, false]);
+    at.stand.clock.now += 3610;
+    await forgetExpired(at.stand.ports);
+    expect(await isRecalled(NOW * 1000)).toBe(false);
   });
 
   it.each([

@@ -1,0 +1,29 @@
+import { isOutage } from '@agent-ticket/drizzle/outage.ts';
+import type { RecordDatabase } from '@agent-ticket/drizzle/record/database.ts';
+import { whyStopped } from '@agent-ticket/drizzle/record/stops.ts';
+import { describeError } from '@agent-ticket/shared/describe-error.ts';
+import { issuedAt } from '@agent-ticket/shared/issued-at.ts';
+import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import type { Handover } from '../handover.ts';
+import { targetableOf } from './control.ts';
+
+/**
+ * Whether no lock stands on a ticket and no recall has taken its rights, for requests that open no session and so meet
+ * neither in the record. A record database that is away keeps nobody out: such a ticket ends by itself within minutes.
+ * `now` in ms.
+ */
+export async function stands(
+  handover: Handover,
+  record: RecordDatabase,
+  now: number,
+): Promise<Outcome<undefined>> {
+  try {
+    const hit = { ...targetableOf(handover), issuedAt: issuedAt(handover.claims) };
+    const why = await whyStopped(record, hit, now);
+    return why === undefined ? allow(undefined) : deny(why);
+  } catch (error) {
+    if (!isOutage(error)) throw error;
+    console.error(JSON.stringify({ event: 'record_unread', error: describeError(error) }));
+    return allow(undefined);
+  }
+}

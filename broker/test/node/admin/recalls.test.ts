@@ -1,0 +1,105 @@
+import { targetNamesOf } from '@agent-ticket/shared/control.ts';
+import { afterEach, beforeAll, expect, it, vi } from 'vitest';
+import * as z from 'zod';
+import { flushOutbox } from '../../../src/termination.ts';
+import { bodyOf } from '../answers.ts';
+import { NOW } from '../stand.ts';
+import { idOf, type Office, openOffice, type Person, ROOT } from './office.ts';
+
+/** Deleting a grant, and the tickets that it put out. */
+
+const BOB: Person = { sub: 'bob' };
+const CAROL: Person = { sub: 'carol' };
+
+let office: Office;
+beforeAll(async () => {
+  office = await openOffice();
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+let rooms = 0;
+const newRoom = (): string => `recalled-${++rooms}`;
+
+async function grant(instance: string, subject: string): Promise<string> {
+  const body = { subject, agent: 'counter', instance, role: 'admin', reason: 'test' };
+  const made = await bodyOf(await office.call(ROOT, 'POST', '/admin/grants', body));
+  return z.string().parse(made.id);
+}
+const remove = (id: string) => office.call(ROOT, 'DELETE', `/admin/grants/${id}`);
+
+/** Whether a ticket of somebody's for an instance is recalled, issued so many ms after the beginning. */
+const isRecalled = (who: Person, instance: string, afterMs = 0) =>
+  office.isRecalled({
+    principal: idOf(who),
+    targets: targetNamesOf({ principal: idOf(who), agent: 'counter', instance }),
+    issuedAt: NOW * 1000 + afterMs,
+  });
+
+it('recalls them before the worker hears of it, and before the answer', async () => {
+  const instance = newRoom();
+  const id = await grant(instance, idOf(BOB));
+  const seen: boolean[] = [];
+  const { answer } = office.worker;
+  office.worker.answer = async () => {
+    seen.push(await isRecalled(BOB, instance));
+    return answer();
+  };
+  expect((await remove(id)).status).toBe(200);
+  office.worker.answer = answer;
+  expect(seen).toEqual([true]);
+  expect(await isRecalled(BOB, instance)).toBe(true);
+  expect(await isRecalled(BOB, instance, 1)).toBe(false);
+  expect(await isRecalled(CAROL, instance)).toBe(false);
+  expect(await isRecalled(BOB, newRoom())).toBe(false);
+});
+
+it('recalls those of everybody there where the grant was for an address or a group', async () => {
+  const instance = newRoom();
+  await remove(await grant(instance, 'group:https://tenant.test/:staff'));
+  expect([await isRecalled(BOB, instance), await isRecalled(CAROL, instance)]).toEqual([true, true]);
+});
+
+it('recalls those that were issued while it was being deleted', async () => {
+  const instance = newRoom();
+  const id = await grant(instance, idOf(BOB));
+  const { grants } = office.ports;
+  const { delete: take } = grants;
+  vi.spyOn(grants, 'delete').mockImplementation(async (...args) => {
+    office.stand.clock.now += 1;
+    return take(...args);
+  });
+  await remove(id);
+  office.stand.clock.now = NOW;
+  expect([await isRecalled(BOB, instance, 1000), await isRecalled(BOB, instance, 1001)]).toEqual([
+    true,
+    false,
+  ]);
+});
+
+it('is told that it is pending while the record database is away, and the outbox makes up for it', async () => {
+  const instance = newRoom();
+  const id = await grant(instance, idOf(BOB));
+  vi.spyOn(office.ports.termination.recalls, 'set').mockRejectedValueOnce(
+    new Error('Network connection lost.'),
+  );
+  const { delete: take } = office.ports.grants;
+  vi.spyOn(office.ports.grants, 'delete').mockImplementation(async (...args) => {
+    office.stand.clock.now += 1;
+    return take(...args);
+  });
+  const answer = await remove(id);
+  expect(answer.status).toBe(202);
+  expect(await bodyOf(answer)).toMatchObject({ receipt: { pending: 1 } });
+  expect(await isRecalled(BOB, instance)).toBe(false);
+  office.stand.clock.now += 60;
+  expect(await flushOutbox(office.ports.termination)).toBe(1);
+  office.stand.clock.now = NOW;
+  // As far as the deletion went, and no further: what was issued since is by other rights.
+  expect([await isRecalled(BOB, instance, 1000), await isRecalled(BOB, instance, 1001)]).toEqual([
+    true,
+    false,
+  ]);
+  expect(await office.commandsWaiting()).toBe(0);
+});
