@@ -1,5 +1,6 @@
 import { isOutage } from '@agent-ticket/drizzle/outage.ts';
 import { allow, deny } from '@agent-ticket/shared/outcome.ts';
+import { refuse } from './http/answer.ts';
 import type { Handler } from './http/call.ts';
 import type { BrokerPorts } from './ports.ts';
 
@@ -8,21 +9,10 @@ export const liveness = (): Handler => async () => ({
   outcome: allow({ status: 200, body: { status: 'ok' } }),
 });
 
-type Backlog = Awaited<ReturnType<typeof backlog>>;
-
-/** For so long one look at the backlog serves everybody: anybody may ask, and a look asks each ledger object. */
-const LOOK_MS = 5_000;
-const looks = new WeakMap<BrokerPorts, { readonly at: number; readonly backlog: Backlog }>();
-
-async function lookAtBacklog(ports: BrokerPorts, now: number): Promise<Backlog> {
-  const last = looks.get(ports);
-  if (last !== undefined && now >= last.at && now - last.at < LOOK_MS) return last.backlog;
-  const look = { at: now, backlog: await backlog(ports, now) };
-  looks.set(ports, look);
-  return look.backlog;
-}
-
-/** `GET /readyz`: a ticket could be minted now. */
+/**
+ * `GET /readyz`: a ticket could be minted now. Also a refusal says what waits for the record database: that is when it
+ * grows.
+ */
 export const readiness =
   (ports: BrokerPorts): Handler =>
   async ({ now }) => {
@@ -32,26 +22,69 @@ export const readiness =
       // A text of ours without data: whoever runs the broker must see here what to mend.
       if (!signer.ok)
         return { outcome: deny('signing_key_missing', { hint: signer.denial.inside ?? 'no key' }) };
-      const body = { status: 'ready', ...(await lookAtBacklog(ports, now)) };
-      return { outcome: allow({ status: 200, body }) };
+      const [events, work] = await Promise.all([lookAtEvents(ports, now), lookAtWork(ports, now)]);
+      return { outcome: allow({ status: 200, body: { status: 'ready', ...events, ...work } }) };
     } catch (error) {
-      if (isOutage(error)) return { outcome: deny('database_unavailable', { retryAfter: 5 }) };
-      throw error;
+      if (!isOutage(error)) throw error;
+      const events = await eventsIfKnown(ports, now);
+      return {
+        outcome: deny('database_unavailable', { retryAfter: 5 }),
+        refuse: (denial, requestId, rate) => refuse(denial, requestId, rate, events),
+      };
     }
   };
 
-/** What waits to be done, and how old the last checkpoint is; growing numbers say what does not run. */
-async function backlog(ports: BrokerPorts, now: number) {
-  const [events, commands, keyEvents, checkpoint] = await Promise.all([
-    ports.ledger.waiting?.() ?? 0,
-    ports.termination.outbox.count(),
-    ports.keyEvents.waiting(),
-    ports.checkpoints.newest(),
-  ]);
-  return {
-    events_waiting: events,
-    commands_waiting: commands,
-    key_events_waiting: keyEvents.length,
-    checkpoint_age: checkpoint === undefined ? null : Math.floor((now - checkpoint.at) / 1000),
+type Look<T> = (ports: BrokerPorts, now: number) => Promise<T>;
+
+/** For so long one look serves everybody: anybody may ask, and a look asks each ledger object. */
+const LOOK_MS = 5_000;
+
+function nowAndThen<T>(look: Look<T>): Look<T> {
+  const looks = new WeakMap<BrokerPorts, { readonly at: number; readonly seen: T }>();
+  return async (ports, now) => {
+    const last = looks.get(ports);
+    if (last !== undefined && now >= last.at && now - last.at < LOOK_MS) return last.seen;
+    const seen = await look(ports, now);
+    looks.set(ports, { at: now, seen });
+    return seen;
   };
 }
+
+/** Events on their way to the record database. Asks no database. */
+const lookAtEvents = nowAndThen(async ({ ledger }, now) => {
+  const waiting = await ledger.waiting?.();
+  return {
+    events_waiting: waiting?.events ?? 0,
+    // Where no ledger object is there to hear them, agents' objects tell only their log.
+    agent_events_waiting: waiting?.agents.events ?? null,
+    agent_objects_waiting: waiting?.agents.objects ?? null,
+    waiting_age: ageOf(waiting?.since, now),
+  };
+});
+
+async function eventsIfKnown(ports: BrokerPorts, now: number): Promise<object> {
+  try {
+    return await lookAtEvents(ports, now);
+  } catch (error) {
+    if (isOutage(error)) return {};
+    throw error;
+  }
+}
+
+/** What else waits to be done, and how old the last checkpoint is; growing numbers say what does not run. */
+const lookAtWork = nowAndThen(async ({ termination, keyEvents, checkpoints }, now) => {
+  const [commands, events, checkpoint] = await Promise.all([
+    termination.outbox.count(),
+    keyEvents.waiting(),
+    checkpoints.newest(),
+  ]);
+  return {
+    commands_waiting: commands,
+    key_events_waiting: events.length,
+    checkpoint_age: ageOf(checkpoint?.at, now),
+  };
+});
+
+/** In seconds; clocks may differ. */
+const ageOf = (at: number | undefined, now: number): number | null =>
+  at === undefined ? null : Math.max(0, Math.floor((now - at) / 1000));

@@ -4,6 +4,7 @@ import { drain, type SetAside } from './drain.ts';
 
 export interface DeliveryPorts {
   readonly backlog: ReturnType<typeof backlogQueries>;
+  /** Asked when there is something to deliver, until it has answered once. */
   readonly openRecord: () => RecordDatabase;
   readonly clock: () => number;
   /** Sessions just delivered that a standing lock hits: to be closed. Left out where there are no sessions. */
@@ -14,11 +15,14 @@ export interface DeliveryPorts {
   readonly keepAlive: (work: Promise<void>) => void;
   /** The record database refused. The facts stay; the object should call `start` again before long. */
   readonly onFailure: (error: unknown) => Promise<void>;
+  /** Nothing waits any more. */
+  readonly onDelivered?: () => void;
 }
 
 /** Moves facts out of one object beside its requests, one drain at a time. */
 export function createDelivery(ports: DeliveryPorts): { start(): void } {
   let state: 'idle' | 'running' | 'again' = 'idle';
+  let record: RecordDatabase | undefined;
   /** Read through a function: another event may have changed it across the await. */
   const asked = (): boolean => state === 'again';
 
@@ -26,14 +30,16 @@ export function createDelivery(ports: DeliveryPorts): { start(): void } {
     try {
       do {
         state = 'running';
+        record ??= ports.openRecord();
         await drain({
           backlog: ports.backlog,
-          record: ports.openRecord(),
+          record,
           clock: ports.clock,
           onLocked: ports.onLocked ?? (() => {}),
           onSetAside: ports.onSetAside,
         });
       } while (asked());
+      ports.onDelivered?.();
     } catch (error) {
       await ports.onFailure(error);
     } finally {

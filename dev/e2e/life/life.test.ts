@@ -176,6 +176,34 @@ describe('an object that was destroyed', () => {
   }, 60_000);
 });
 
+describe('what an object cannot deliver', () => {
+  it('is in /readyz while the record refuses it, through its sleep, and arrives later in order, once', async () => {
+    const instance = 'undelivered';
+    const record = await stand.record();
+    await record.exec('ALTER TABLE audit_events RENAME TO away');
+    const first = await enter(instance);
+    expect(await call(first, 'reset')).toMatchObject({ success: false });
+    // Also other objects may have something to say, of sessions that ended with the test before.
+    const waits = (atLeast: number) =>
+      eventually(async () => {
+        const ready = await stand.ready();
+        expect(ready.agent_events_waiting).toBeGreaterThanOrEqual(atLeast);
+        expect(ready.agent_objects_waiting).toBeGreaterThanOrEqual(1);
+        expect(ready.waiting_age).toBeGreaterThanOrEqual(0);
+      }, 60_000);
+    await waits(3);
+    await stand.evict(instance);
+    expect(await call(first, 'reset')).toMatchObject({ success: false });
+    await waits(4);
+
+    await record.exec('ALTER TABLE away RENAME TO audit_events');
+    const nothing = { agent_events_waiting: 0, agent_objects_waiting: 0, waiting_age: null };
+    await eventually(async () => expect(await stand.ready()).toMatchObject(nothing), 60_000);
+    const all = ['ticket.used', 'session.opened', 'rpc.denied', 'rpc.denied'];
+    await eventually(async () => expect(await stand.arrived(instance)).toEqual(all), 60_000);
+  }, 180_000);
+});
+
 describe('a session', () => {
   it('whose socket broke with its object ends as lost, though nobody comes to the object', async () => {
     const instance = 'crashed';
