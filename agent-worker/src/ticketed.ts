@@ -62,7 +62,10 @@ export function ticketed<A extends Agent<Cloudflare.Env, unknown>>(
 ): AgentClass<A & Ticketed>;
 export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): typeof Base {
   return class extends Base implements Ticketed {
-    readonly #streams = createStreams();
+    readonly #streams = createStreams((everyMs, work) => {
+      const timer = setInterval(work, everyMs);
+      return () => clearInterval(timer);
+    });
     readonly #keeper = createKeeper({
       sql: this.ctx.storage.sql,
       sockets: (id) => this.ctx.getWebSockets(id),

@@ -36,10 +36,13 @@ export async function answerPlain(handover: Handover, ports: PlainPorts): Promis
     return admitted;
   }
   const { id } = admitted.value;
-  const carried = ports.streams.carry(id, body, (how) => keeper.end(id, how));
+  const carried = ports.streams.carry(id, body, isPlain(answer), (how) => keeper.end(id, how));
   const why = keeper.opened(id, await ports.arm());
   return why === undefined ? allow(new Response(carried, answer)) : { ok: false, denial: why };
 }
 
 const isStream = ({ headers }: Response): boolean =>
   /^text\/event-stream\b/i.test(headers.get('content-type') ?? '');
+
+const isPlain = ({ headers }: Response): boolean =>
+  !headers.has('content-encoding') && !headers.has('content-length');

@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
+import type { Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../eventually.ts';
 import { nextFrame, type OpenSocket, openSocket, watchToClose } from '../sockets.ts';
@@ -202,6 +205,35 @@ describe('what an object cannot deliver', () => {
     const all = ['ticket.used', 'session.opened', 'rpc.denied', 'rpc.denied'];
     await eventually(async () => expect(await stand.arrived(instance)).toEqual(all), 60_000);
   }, 180_000);
+});
+
+describe('a stream on which nothing is said', () => {
+  it.each([
+    ['was reset', (socket: Socket) => socket.resetAndDestroy()],
+    ['was closed', (socket: Socket) => socket.destroy()],
+  ])(
+    'ends by itself when the connection of its client %s',
+    async (how, leave) => {
+      const instance = `silent-${how.replace(' ', '-')}`;
+      const ticket = await stand.mint(instance, 'http');
+      const asking = request(`${stand.agentWorker}/agents/counter/${instance}`, {
+        headers: { authorization: `Bearer ${ticket}` },
+      });
+      asking.on('error', () => {});
+      const answered = once(asking, 'response');
+      asking.end();
+      const [answer] = (await answered) as [IncomingMessage];
+      answer.on('error', () => {});
+      expect([answer.statusCode, String(await once(answer, 'data'))]).toEqual([200, 'data: 1\n\n']);
+      await idOf(instance);
+      leave(answer.socket);
+      await eventually(async () => {
+        const [session] = await stand.sessionsOf(instance);
+        expect(session?.end_reason).toBe('client_closed');
+      }, 120_000);
+    },
+    180_000,
+  );
 });
 
 describe('a session', () => {

@@ -70,8 +70,8 @@ export async function openStand() {
       });
     },
 
-    async mint(instance: string): Promise<string> {
-      const answer = await this.post('/tickets', { agent: 'counter', instance });
+    async mint(instance: string, transport: 'websocket' | 'http' = 'websocket'): Promise<string> {
+      const answer = await this.post('/tickets', { agent: 'counter', instance, transport });
       return z.object({ ticket: z.string() }).parse(await answer.json()).ticket;
     },
 

@@ -32,6 +32,13 @@ export class Counter extends ticketed(Agent<Cloudflare.Env, CounterState>) {
     this.setState({ count: this.state.count + 1 });
     return this.state.count;
   }
+
+  /** Says one thing, and then nothing more. */
+  override async onRequest(): Promise<Response> {
+    const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+    void writable.getWriter().write(new TextEncoder().encode('data: 1\n\n'));
+    return new Response(readable, { headers: { 'content-type': 'text/event-stream' } });
+  }
 }
 
 const gate = createGate([defineAgent('counter', { subAgents: ['child'] })]);
