@@ -1,3 +1,4 @@
+import { isAnonymous } from '@agent-ticket/shared/anonymous.ts';
 import { createTicketProvider, type TicketProvider } from '@agent-ticket/shared/client/provider.ts';
 import { createAskBroker } from './broker.ts';
 import { showConnection } from './connection/show-connection.ts';
@@ -29,9 +30,9 @@ function take(next: Gotten): void {
   fill(need(document, '#connect', HTMLElement));
 }
 
-/** What an app would have: tickets for renewals, for the same place and asked for in the same way. */
-function ticketsFor({ asked }: Gotten, broker: string): TicketProvider | undefined {
-  if (asked === undefined) return undefined;
+/** What an app would have: tickets for renewals, for the same place and asked for in the same way. None where no session renews. */
+function ticketsFor({ asked, ticket }: Gotten, broker: string): TicketProvider | undefined {
+  if (asked === undefined || isAnonymous(ticket.claims.sub)) return undefined;
   const { agent, instance, scope } = asked.wish;
   return createTicketProvider({
     broker,

@@ -1,9 +1,9 @@
 import { ControlCommand } from '@agent-ticket/shared/control.ts';
 import { SessionId } from '@agent-ticket/shared/names.ts';
 import * as z from 'zod';
+import { cfMember } from './cf-member.ts';
 
-/** How the worker hands a verified command of the broker to an object: beside the request, as a ticket's claims are. */
-const MEMBER = 'agentTicketOrder';
+/** How the worker hands verified commands of the broker to an object: beside the request, as a ticket's claims are. */
 
 /** A verified command. Sessions that started after `before`, in ms, stay. */
 export const ControlOrder = z.strictObject({ cmd: ControlCommand, before: z.int().nonnegative() });
@@ -12,18 +12,6 @@ export type ControlOrder = z.infer<typeof ControlOrder>;
 /** What an object answers to one. */
 export const OrderAnswer = z.strictObject({ closed: z.int().nonnegative() });
 export type OrderAnswer = z.infer<typeof OrderAnswer>;
-
-/** The request that carries an order; address and method mean nothing. */
-export const orderRequest = (order: ControlOrder): Request =>
-  new Request('https://object.invalid/', { method: 'POST', cf: { [MEMBER]: order } });
-
-/** The order in a request's metadata; `undefined` when it did not come from the worker beside the object. */
-export function readOrder(cf: unknown): ControlOrder | undefined {
-  const read = z.object({ [MEMBER]: ControlOrder }).safeParse(cf);
-  return read.success ? read.data[MEMBER] : undefined;
-}
-
-const ROLL = 'agentTicketRoll';
 
 /** A question to an object: which of these sessions it has. The record takes them for open. */
 export const RollCall = z.strictObject({ sessions: z.array(SessionId) });
@@ -36,12 +24,16 @@ export const RollAnswer = z.strictObject({
 });
 export type RollAnswer = z.infer<typeof RollAnswer>;
 
-/** The request that carries a roll call. */
-export const rollRequest = (roll: RollCall): Request =>
-  new Request('https://object.invalid/', { method: 'POST', cf: { [ROLL]: roll } });
+const orderMember = cfMember('agentTicketOrder', ControlOrder);
+const rollMember = cfMember('agentTicketRoll', RollCall);
 
-/** The roll call in a request's metadata; `undefined` when it did not come from the worker beside the object. */
-export function readRoll(cf: unknown): RollCall | undefined {
-  const read = z.object({ [ROLL]: RollCall }).safeParse(cf);
-  return read.success ? read.data[ROLL] : undefined;
-}
+/** Address and method mean nothing. */
+const requestWith = (cf: Record<string, unknown>): Request =>
+  new Request('https://object.invalid/', { method: 'POST', cf });
+
+export const orderRequest = (order: ControlOrder): Request => requestWith(orderMember.write(order));
+export const rollRequest = (roll: RollCall): Request => requestWith(rollMember.write(roll));
+
+/** Either is `undefined` when it did not come from the worker beside the object. */
+export const readOrder = (cf: unknown): ControlOrder | undefined => orderMember.read(cf);
+export const readRoll = (cf: unknown): RollCall | undefined => rollMember.read(cf);

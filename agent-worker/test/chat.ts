@@ -47,11 +47,12 @@ export const partsOf = (socket: Socket, type: string): Chunk[] =>
     .map((chunk): Chunk => JSON.parse(chunk))
     .filter((chunk) => chunk.type === type);
 
-const words = (socket: Socket): string =>
+/** The words of all answers. */
+export const answersTo = (socket: Socket): string =>
   partsOf(socket, 'text-delta')
     .map(({ delta }) => delta)
     .join('');
 
 /** Waits until the words that came are these. */
 export const wordsOf = (socket: Socket, text: string): Promise<Frame> =>
-  socket.next(0, () => words(socket) === text);
+  socket.next(0, () => answersTo(socket) === text);

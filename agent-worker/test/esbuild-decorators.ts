@@ -1,5 +1,5 @@
 import { transform } from 'esbuild';
-import type { Plugin } from 'vite';
+import type { Plugin } from 'vitest/config';
 
 /** A decorator at the start of a line; `@param` in a comment stands behind its asterisk. */
 const DECORATOR = /^[ \t]*@[A-Za-z]/m;

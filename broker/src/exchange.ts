@@ -1,39 +1,22 @@
-import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
-import { present } from '@agent-ticket/shared/handshake.ts';
 import { CREDENTIAL_MIN_LEFT_SECONDS, TICKET_TTL_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { TicketId } from '@agent-ticket/shared/names.ts';
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
-import { formatScope } from '@agent-ticket/shared/scope.ts';
-import { actEvent } from './audit/act.ts';
+import { answerOf, type TicketAnswer } from './exchange/ticket-answer.ts';
+import { ticketEvent } from './exchange/ticket-event.ts';
 import { type FactsPorts, readFacts } from './facts.ts';
 import { claimFirst, type FirstUserPorts, wouldClaim } from './first-user.ts';
 import type { CallFacts } from './http/call.ts';
-import { fitsTicket, type IssuedTicket, issueTicket, ticketPayload } from './issue.ts';
+import { fitsTicket, issueTicket, ticketPayload } from './issue.ts';
 import { type Ledger, type LedgerAnswer, type RateState, rateOf } from './ledger.ts';
-import { DEFAULT_INSTANCE, type Decision, type DecisionRequest, decide, POLICY_VERSION } from './policy.ts';
+import { DEFAULT_INSTANCE, type Decision, decide } from './policy.ts';
 import type { Authenticated } from './principal.ts';
-import type { TicketRequest } from './ticket-request.ts';
+import type { NamedRequest, TicketRequest } from './ticket-request.ts';
 
 export interface ExchangePorts extends FirstUserPorts, FactsPorts {
   readonly ledger: Ledger;
   readonly issuer: string;
   readonly ticketAudience: string;
   readonly agentWorkerUrl: string;
-}
-
-/** What `POST /tickets` answers. */
-export interface TicketAnswer {
-  readonly ticket: string;
-  readonly expires_in: number;
-  readonly expires_at: string;
-  readonly jti: string;
-  readonly agent: string;
-  readonly instance: string;
-  readonly scope: string;
-  readonly role: string;
-  readonly session_expires_at: string;
-  readonly url: string;
-  readonly protocols: readonly [string, string];
 }
 
 /** An outcome with what is left of the limit, which a refusal tells as well. */
@@ -136,69 +119,9 @@ const payloadOf = (
     ),
   });
 
-function answerOf(
-  { ticket, claims }: IssuedTicket,
-  nowSeconds: number,
-  agentWorkerUrl: string,
-): TicketAnswer {
-  const socketUrl = new URL(`/agents/${claims.agent}/${claims.instance}`, agentWorkerUrl);
-  socketUrl.protocol = socketUrl.protocol === 'https:' ? 'wss:' : 'ws:';
-  return {
-    ticket,
-    expires_in: claims.exp - nowSeconds,
-    expires_at: new Date(claims.exp * 1000).toISOString(),
-    jti: claims.jti,
-    agent: claims.agent,
-    instance: claims.instance,
-    scope: formatScope(claims.scope),
-    role: claims.role,
-    session_expires_at: new Date(claims.session_expiry * 1000).toISOString(),
-    ...present(socketUrl.href, ticket),
-  };
-}
-
-/** A request with its instance, the default one where it named none. */
-type NamedRequest = DecisionRequest & { readonly instance: string };
-
 function refusalOf(decision: Decision) {
   if (decision.allowed) return deny('signing_key_missing');
   return decision.reason === 'instance_missing'
     ? deny(decision.reason, { field: 'instance' })
     : deny(decision.reason);
-}
-
-function ticketEvent(
-  who: Authenticated,
-  request: NamedRequest,
-  call: CallFacts,
-  decision: Decision,
-  ids: { readonly eventId: string; readonly jti: TicketId; readonly kid: string | undefined },
-): AuditEvent {
-  const { agent, instance } = request;
-  const onBehalf = {
-    ...(who.act === undefined ? {} : { actor: who.act.sub }),
-    ...(who.client === undefined ? {} : { client_id: who.client.id }),
-  };
-  const by = { ...call, who };
-  return decision.allowed
-    ? {
-        ...actEvent(by, 'ticket.issued', ids.eventId, { agent, instance }),
-        policyVersion: POLICY_VERSION,
-        jti: ids.jti,
-        kid: ids.kid,
-        details: {
-          method: who.method,
-          role: decision.role,
-          scope: formatScope(decision.scope),
-          transport: request.transport,
-          ...onBehalf,
-        },
-      }
-    : {
-        ...actEvent(by, 'ticket.denied', ids.eventId, { agent, instance }),
-        policyVersion: POLICY_VERSION,
-        outcome: 'denied',
-        code: decision.reason,
-        details: { method: who.method, ...onBehalf },
-      };
 }

@@ -1,4 +1,5 @@
 import type { GrantRow } from '@agent-ticket/drizzle/control/policy.ts';
+import { isAnonymous } from '@agent-ticket/shared/anonymous.ts';
 import { PrincipalId, Tier } from '@agent-ticket/shared/names.ts';
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import { formatScope } from '@agent-ticket/shared/scope.ts';
@@ -71,7 +72,7 @@ async function subjectOf(
   }
   const address = email === undefined ? {} : { email, emailVerified: true };
   const principal = { ...plainPrincipal({ id, kind, issuer, ...address }), tier, permissions, groups };
-  const method = id.startsWith('anonymous:') ? 'anonymous' : kind === 'service' ? 'service-token' : 'auth0';
+  const method = isAnonymous(id) ? 'anonymous' : kind === 'service' ? 'service-token' : 'auth0';
   return allow({ method, principal });
 }
 

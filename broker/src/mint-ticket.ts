@@ -1,3 +1,4 @@
+import { allow } from '@agent-ticket/shared/outcome.ts';
 import { findAgent } from '@agent-ticket/shared/registry.ts';
 import { exchange } from './exchange.ts';
 import { readBody } from './http/body.ts';
@@ -13,7 +14,7 @@ export const mintTicket =
     if (!body.ok) return { outcome: body };
     const { outcome, rate } = await exchange(call.who, body.value, call, ports);
     return {
-      outcome: outcome.ok ? { ok: true, value: { status: 201, body: outcome.value } } : outcome,
+      outcome: outcome.ok ? allow({ status: 201, body: outcome.value }) : outcome,
       rate,
       agent: findAgent(ports.registry, body.value.agent)?.slug,
     };

@@ -2,9 +2,18 @@ import { env } from 'cloudflare:workers';
 import { deliver } from '@agent-ticket/drizzle/record/deliver.ts';
 import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
+import { readKeySet } from '@agent-ticket/shared/key-set.ts';
+import { beforeEach } from 'vitest';
 import { type ExportPorts, exportAudit } from '../src/audit/export.ts';
-import { requestTo } from './call.ts';
+import { sealAudit } from '../src/audit/sealer.ts';
+import { startBroker } from './broker.ts';
+import { call, requestTo } from './call.ts';
+import { NOW } from './clock.ts';
+import { outbound } from './outbound.ts';
 import { delivered } from './record.ts';
+
+export const MINUTE = 60_000;
+export const START = NOW * 1000;
 
 /** The audit log as a test wants to find it. */
 export const auditRoom = {
@@ -40,3 +49,40 @@ export const exportText = (ports: ExportPorts, after = 0): Promise<string> =>
 
 export const readAudit = (path: string, headers: Readonly<Record<string, string>>) =>
   requestTo(`/admin/agents/audit${path}`, { headers });
+
+/** Each test of a file begins with an empty log. */
+export function beginEmpty(): void {
+  beforeEach(async () => {
+    // What runs each minute has the agent worker compare its sessions; here it has none.
+    outbound.serve('https://agents.test/control', () =>
+      Response.json({ closed: 0, objects: 0, unreachable: 0, pending: 0, ms: 0 }),
+    );
+    // Its first key, whose making is an event, is there before the log is emptied.
+    await startBroker().ports.auditKeyring.signer(START);
+    await auditRoom.empty();
+  });
+}
+
+/** Three runs: events 1 to 5, a quiet minute, events 6 to 8; event 9 is not sealed yet. */
+export async function sealedLog() {
+  const broker = startBroker();
+  await auditRoom.write(5);
+  await sealAudit(broker.ports, START);
+  await sealAudit(broker.ports, START + MINUTE);
+  await auditRoom.write(3);
+  await sealAudit(broker.ports, START + 2 * MINUTE);
+  await auditRoom.write(1);
+  return { broker, lines: (await exportText(broker.ports)).trim().split('\n') };
+}
+
+/** The published audit keys. */
+export const auditKeys = async (front: Parameters<typeof call>[1]) => {
+  const { text } = await call('/.well-known/audit-jwks.json', front);
+  const keys = await readKeySet(new TextEncoder().encode(text), ['ES256', 'Ed25519']);
+  return keys ?? new Map();
+};
+
+/** A verification has nothing to say against content, order and completeness. */
+export const SOUND = { content: [], order: [], gaps: [] };
+
+export const isCheckpoint = (n: number) => (line: string) => line.startsWith(`{"checkpoint":{"n":${n},`);

@@ -29,6 +29,8 @@ export interface Reply {
   readonly text: string;
 }
 
+export const requestIdOf = ({ headers }: Reply): string | null => headers.get('x-request-id');
+
 /** An address that no other test calls from, so that nobody meets another's limit. */
 export const newAddress = (): string => `10.${crypto.getRandomValues(new Uint8Array(3)).join('.')}`;
 

@@ -3,7 +3,7 @@ import { calculateJwkThumbprint } from 'jose';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { startBroker } from './broker.ts';
 import { COUNTER, call, LOBBY, mint, refusal, ticketOf } from './call.ts';
-import { NOW } from './clock.ts';
+import { NOW, setClock } from './clock.ts';
 import { forgetKeys } from './databases.ts';
 import { keyRows, publishedJwks } from './keys.ts';
 import { delivered, eventsWith } from './record.ts';
@@ -71,6 +71,13 @@ describe('the first start', () => {
       ticketOf(await mint(undefined, LOBBY, { front: startBroker().front })),
     ];
     expect(headerOf(second).kid).toBe(headerOf(first).kid);
+  });
+
+  it('holds for an instance whose clock is behind that of the maker', async () => {
+    const made = ticketOf(await mint(undefined, LOBBY, { front: startBroker().front }));
+    setClock(-60);
+    const behind = ticketOf(await mint(undefined, LOBBY, { front: startBroker().front }));
+    expect(headerOf(behind).kid).toBe(headerOf(made).kid);
   });
 
   it('keeps the private half encrypted only', async () => {

@@ -1,7 +1,8 @@
 import type { GrantRow, LockRow } from '@agent-ticket/drizzle/control/policy.ts';
+import { defineAgent } from '@agent-ticket/shared/define-agent.ts';
 import type { DenialReason } from '@agent-ticket/shared/denial.ts';
 import { PrincipalId, type Role } from '@agent-ticket/shared/names.ts';
-import { type AgentEntry, bindingKeyOf } from '@agent-ticket/shared/registry.ts';
+import type { AgentEntry } from '@agent-ticket/shared/registry.ts';
 import { Scope } from '@agent-ticket/shared/scope.ts';
 import { type DecisionRequest, decide, type PolicyFacts } from '../src/policy.ts';
 import { type Authenticated, type Principal, plainPrincipal } from '../src/principal.ts';
@@ -10,25 +11,16 @@ import { type Authenticated, type Principal, plainPrincipal } from '../src/princ
 
 export const NOW = 1_700_000_000;
 
-export const entryWith = (other: Partial<AgentEntry> = {}): AgentEntry => ({
-  slug: 'board',
-  bindingKey: bindingKeyOf(other.slug ?? 'board'),
-  displayName: 'Board',
-  description: 'Only for tests.',
-  requiredTier: 'free',
-  requiredScopes: [],
-  enabled: true,
-  transport: 'websocket',
-  access: 'viewer',
-  scopes: {
-    viewer: ['agent:connect', 'agent:state:read'],
-    admin: ['agent:connect', 'agent:state:read', 'agent:state:write', 'agent:rpc:add'],
-    owner: ['agent:connect', 'agent:state:read', 'agent:state:write', 'agent:message', 'agent:rpc:*'],
-  },
-  deliveries: ['subprotocol', 'query', 'authorization'],
-  limits: { socketsPerPrincipal: 4, messagesPerSecond: 10, frameBytes: 4096 },
-  ...other,
-});
+export const entryWith = ({ slug = 'board', ...other }: Partial<AgentEntry> = {}): AgentEntry =>
+  defineAgent(slug, {
+    access: 'viewer',
+    scopes: {
+      viewer: ['agent:connect', 'agent:state:read'],
+      admin: ['agent:connect', 'agent:state:read', 'agent:state:write', 'agent:rpc:add'],
+      owner: ['agent:connect', 'agent:state:read', 'agent:state:write', 'agent:message', 'agent:rpc:*'],
+    },
+    ...other,
+  });
 
 export const whoWith = (
   other: Omit<Partial<Authenticated>, 'principal'> = {},

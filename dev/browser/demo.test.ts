@@ -20,6 +20,8 @@ it('a stranger gets a ticket for the lobby, sees it decoded, and sees it used up
   const first = await connect(page);
   expect(await page.getByText(/^Used at /).count()).toBe(1);
   expect(await first.locator('.state').innerText()).toContain('Anyone may read this board');
+  expect(await first.getByRole('button', { name: 'Disconnect' }).count()).toBe(1);
+  expect(await first.getByRole('button', { name: 'Renew now' }).count()).toBe(0);
   await press(page, 'Connect again with the same ticket');
   const second = page.getByRole('listitem').filter({ hasText: 'Connection 2:' });
   await second.getByText('Refused: 3000 ticket_used').waitFor();

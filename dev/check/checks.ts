@@ -3,6 +3,7 @@ import { checkBlocks } from './blocks/blocks.ts';
 import { bundleFaults, readBundle } from './bundle/bundle.ts';
 import { BUNDLE_RULES } from './bundle/rules.ts';
 import { runCommand } from './command.ts';
+import { undeclaredFaults } from './declared.ts';
 import { directionFaults } from './direction/direction.ts';
 import { commandFaults } from './docs/commands.ts';
 import { linkFaults } from './docs/links.ts';
@@ -57,6 +58,7 @@ export const CHECKS: Readonly<Record<string, Check>> = {
   lint: running(nothing, 'biome', 'lint', '--error-on-warnings', '.'),
   types: running(typecheckFaults, ...turbo('typecheck', '--continue')),
   direction: reading(directionFaults),
+  declared: reading(undeclaredFaults),
   names: reading(nameFaults),
   docs: reading(sectionFaults, linkFaults, commandFaults),
   'code-blocks': checkBlocks,

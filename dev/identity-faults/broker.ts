@@ -8,6 +8,7 @@ import { readConfig } from '@agent-ticket/broker/src/config.ts';
 import { openControl, openRecord } from '@agent-ticket/drizzle/open-libsql.ts';
 import { afterAll, onTestFinished } from 'vitest';
 import * as z from 'zod';
+import { brokerSettings } from '../identity-provider/broker-settings.ts';
 import { type IdentityProvider, startIdentityProvider } from '../identity-provider/start.ts';
 
 /** 2027-01-15T08:00:00Z. */
@@ -57,12 +58,7 @@ export async function openFaultyWorld(settings: Readonly<Record<string, string>>
     KEK: KEY,
     TOKEN_PEPPER: KEY,
     MODE: 'development',
-    CF_ACCESS_TEAM_DOMAIN: new URL(access.issuer).hostname,
-    CF_ACCESS_AUD: access.audience,
-    CF_ACCESS_CERTS_URL: access.certsUrl,
-    AUTH0_DOMAIN: auth0.domain,
-    AUTH0_AUDIENCE: auth0.audience,
-    AUTH0_JWKS_URL: auth0.jwksUrl,
+    ...brokerSettings(identityProvider),
     ...settings,
   });
   const app = createApp(

@@ -1,5 +1,6 @@
 import { openControl } from '@agent-ticket/drizzle/control/open-d1.ts';
 import type { Miniflare } from 'miniflare';
+import { brokerSettings } from '../identity-provider/broker-settings.ts';
 import { type IdentityProvider, startIdentityProvider } from '../identity-provider/start.ts';
 import { migrate } from './migrate.ts';
 import type { DevSecrets, SeededCredential } from './secrets.ts';
@@ -80,12 +81,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
             AGENT_WORKER_URL: agentWorker,
             KEK: secrets.keyEncryptionKey,
             TOKEN_PEPPER: secrets.tokenPepper,
-            CF_ACCESS_TEAM_DOMAIN: new URL(access.issuer).hostname,
-            CF_ACCESS_AUD: access.audience,
-            CF_ACCESS_CERTS_URL: access.certsUrl,
-            AUTH0_DOMAIN: auth0.domain,
-            AUTH0_AUDIENCE: auth0.audience,
-            AUTH0_JWKS_URL: auth0.jwksUrl,
+            ...brokerSettings(identityProvider),
             AUTH0_CLIENT_ID: auth0.clientId,
             AUTH0_CLIENT_SECRET: auth0.clientSecret,
             AUTH0_SESSION_ENCRYPTION_KEY: secrets.keyEncryptionKey,

@@ -2,9 +2,13 @@ import { TicketRefused, TicketUnavailable } from '@agent-ticket/shared/client/er
 import type { TicketProvider } from '@agent-ticket/shared/client/ticket-provider.ts';
 import { getAgentMessages, useAgentChat } from '@cloudflare/ai-chat/react';
 import { useAgent } from 'agents/react';
-import { useEffect, useRef } from 'react';
 import { Composer } from './composer.tsx';
 import { Message } from './message.tsx';
+
+/** Newer browsers answer a promise, which React would take for a way to clean up. */
+function showEnd(end: HTMLElement | null): void {
+  end?.scrollIntoView({ block: 'end' });
+}
 
 /** The stock hooks, with a ticket: for the socket in the options, for the history in a header. */
 export function Conversation({ ticket }: { readonly ticket: TicketProvider }) {
@@ -25,13 +29,7 @@ export function Conversation({ ticket }: { readonly ticket: TicketProvider }) {
     prepareSendMessagesRequest: ({ messages }) => ({ body: { messages: messages.slice(-1) } }),
   });
   const busy = status === 'submitted' || status === 'streaming';
-  const end = useRef<HTMLDivElement>(null);
-  const length = JSON.stringify(messages.at(-1) ?? '').length;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: what grows is what moves the end.
-  useEffect(() => {
-    // Newer browsers answer a promise, which React would take for a way to clean up.
-    end.current?.scrollIntoView({ block: 'end' });
-  }, [messages.length, length]);
+  const reached = `${messages.length} ${JSON.stringify(messages.at(-1) ?? '').length}`;
 
   return (
     <>
@@ -57,7 +55,8 @@ export function Conversation({ ticket }: { readonly ticket: TicketProvider }) {
             onAnswer={(id, approved) => addToolApprovalResponse({ id, approved })}
           />
         ))}
-        <div className="end" ref={end} />
+        {/* A new end whenever the conversation has grown, so that it is shown. */}
+        <div key={reached} className="end" ref={showEnd} />
       </div>
       {error === undefined ? null : (
         <p className="fault" role="alert">

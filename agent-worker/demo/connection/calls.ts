@@ -1,5 +1,5 @@
 import { make } from '../dom.ts';
-import { needOf } from './session-time.ts';
+import { needOf } from './call-scope.ts';
 
 /** Callable methods of the example agents that are worth a button. */
 const METHODS: Readonly<Record<string, readonly string[]>> = {

@@ -13,7 +13,7 @@ export interface SessionPanelOptions {
   readonly card: HTMLElement;
   readonly endsAt: number;
   readonly send: (frame: string) => void;
-  /** Renews the session; left out where nobody here could get another ticket for it. */
+  /** Renews the session; left out where nobody here could, or nobody at all. */
   readonly tickets: TicketProvider | undefined;
 }
 

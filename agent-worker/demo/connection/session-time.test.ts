@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { needOf, sessionTimeOf } from './session-time.ts';
+import { sessionTimeOf } from './session-time.ts';
 
 const NOW = 1_700_000_000_000;
 
@@ -12,13 +12,4 @@ test.for([
   [-5_000, 'is over'],
 ] as const)('%d ms ahead: %s', ([ahead, text]) => {
   expect(sessionTimeOf(NOW + ahead, NOW)).toBe(text);
-});
-
-test.for([
-  ['agent:connect agent:rpc:reset', true],
-  ['agent:rpc:*', true],
-  ['agent:rpc:increment', false],
-  ['', false],
-] as const)('the scope "%s" allows reset: %j', ([scope, held]) => {
-  expect(needOf('reset', scope)).toEqual({ needed: 'agent:rpc:reset', held });
 });

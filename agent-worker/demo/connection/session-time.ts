@@ -5,9 +5,3 @@ export function sessionTimeOf(endsAt: number, now: number): string {
   if (seconds < 120) return `for ${seconds} ${seconds === 1 ? 'second' : 'seconds'}`;
   return `for ${Math.round(seconds / 60)} minutes`;
 }
-
-/** The scope that a call needs, and whether a ticket has it. */
-export function needOf(method: string, scope: string): { readonly needed: string; readonly held: boolean } {
-  const needed = `agent:rpc:${method}`;
-  return { needed, held: scope.split(' ').some((one) => one === needed || one === 'agent:rpc:*') };
-}

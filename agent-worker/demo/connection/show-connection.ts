@@ -12,7 +12,7 @@ export interface ConnectionOptions {
   readonly number: number;
   readonly ticket: ReadTicket;
   readonly delivery: BrowserDelivery;
-  /** Renews the session, as an app would have it. */
+  /** Renews the session, as an app would have it; see {@link SessionPanelOptions.tickets}. */
   readonly tickets: TicketProvider | undefined;
   /** The ticket was taken: a frame came, or the socket stayed open. */
   readonly onAdmitted: () => void;

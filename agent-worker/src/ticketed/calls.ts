@@ -1,4 +1,5 @@
 import type { InvocationFact } from '@agent-ticket/drizzle/record/invocation-facts.ts';
+import { frameMembers } from './frame-members.ts';
 
 type Outcome = InvocationFact['outcome'];
 type Pending = Map<string, (outcome: Outcome) => void>;
@@ -58,17 +59,8 @@ export function createCallWatch(clock: () => number) {
 /** An answer is `{"type":"rpc","id",…,"success"}`; parts of a stream come before it, with `done` false. */
 function noteAnswer(pending: Pending, message: string): void {
   if (!message.includes('"rpc"')) return;
-  const parsed = asAnswer(message);
+  const parsed = frameMembers(message);
   if (parsed?.type !== 'rpc' || typeof parsed.id !== 'string') return;
   if (parsed.success === false) pending.get(parsed.id)?.('error');
   else if (parsed.done !== false) pending.get(parsed.id)?.('success');
-}
-
-function asAnswer(message: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(message);
-    return typeof value === 'object' && value !== null ? { ...value } : undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -1,4 +1,5 @@
 import { CONNECT, MESSAGE, rpcScope, type Scope, STATE_WRITE } from '@agent-ticket/shared/scope.ts';
+import { frameMembers } from './frame-members.ts';
 
 /** What an inbound frame is, as far as rights go. */
 export type FrameNeed =
@@ -20,7 +21,7 @@ const RESUME_TYPES = new Set(['cf_agent_stream_resume_request', 'cf_agent_stream
  * a message, whatever `type` it claims.
  */
 export function frameNeed(frame: string | ArrayBuffer): FrameNeed {
-  const parsed = typeof frame === 'string' ? parse(frame) : undefined;
+  const parsed = typeof frame === 'string' ? frameMembers(frame) : undefined;
   const { type } = parsed ?? {};
   if (type === 'rpc') {
     const { id, method, args } = parsed ?? {};
@@ -36,15 +37,6 @@ export function frameNeed(frame: string | ArrayBuffer): FrameNeed {
     return { kind: 'state', scope: STATE_WRITE };
   if (typeof type === 'string' && RESUME_TYPES.has(type)) return { kind: 'resume', scope: CONNECT };
   return { kind: 'message', scope: MESSAGE };
-}
-
-function parse(frame: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(frame);
-    return typeof value === 'object' && value !== null ? { ...value } : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 /**

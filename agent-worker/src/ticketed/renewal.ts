@@ -1,4 +1,5 @@
 import type { ObjectSession, Renewed } from '@agent-ticket/drizzle/object/sessions.ts';
+import { isAnonymous } from '@agent-ticket/shared/anonymous.ts';
 import { SESSION_ABSOLUTE_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import { CONNECT } from '@agent-ticket/shared/scope.ts';
@@ -17,8 +18,7 @@ export async function verifyRenewal(
   now: number,
 ): Promise<Outcome<VerifiedTicket>> {
   const held = claimsOf(session);
-  if (held.sub.startsWith('anonymous:'))
-    return deny('renewal_refused', { inside: 'anonymous sessions do not renew' });
+  if (isAnonymous(held.sub)) return deny('renewal_refused', { inside: 'anonymous sessions do not renew' });
   const verified = await verifyTicket(token, {
     issuer: verifier.config.issuer,
     audience: verifier.config.audience,

@@ -1,4 +1,5 @@
 import type { ObjectSession } from '@agent-ticket/drizzle/object/sessions.ts';
+import { isAnonymous } from '@agent-ticket/shared/anonymous.ts';
 import type { PrincipalId, Role, Tier } from '@agent-ticket/shared/names.ts';
 import { formatScope, type Scope } from '@agent-ticket/shared/scope.ts';
 import { TicketClaims } from '@agent-ticket/shared/ticket.ts';
@@ -34,6 +35,4 @@ const WARN_AHEAD_MS = 60_000;
 
 /** When to warn of the end: a minute ahead, or halfway for a shorter life. Sessions that cannot renew are not warned. */
 export const warnTime = (claims: TicketClaims, now: number, expiresAt: number): number | null =>
-  claims.sub.startsWith('anonymous:')
-    ? null
-    : expiresAt - Math.min(WARN_AHEAD_MS, Math.floor((expiresAt - now) / 2));
+  isAnonymous(claims.sub) ? null : expiresAt - Math.min(WARN_AHEAD_MS, Math.floor((expiresAt - now) / 2));

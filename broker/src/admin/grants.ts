@@ -1,4 +1,5 @@
 import type { GrantRow } from '@agent-ticket/drizzle/control/policy.ts';
+import { isAnonymous } from '@agent-ticket/shared/anonymous.ts';
 import { AgentSlug, InstanceName, PrincipalId, Role } from '@agent-ticket/shared/names.ts';
 import { allow, deny } from '@agent-ticket/shared/outcome.ts';
 import * as z from 'zod';
@@ -22,7 +23,7 @@ const GroupSubject = z.string().regex(/^group:\S{1,256}:\S.{0,127}$/);
 const Subject = z.union([
   EmailSubject,
   GroupSubject,
-  PrincipalId.refine((id) => isPrincipalName(id) && !id.startsWith('anonymous:')),
+  PrincipalId.refine((id) => isPrincipalName(id) && !isAnonymous(id)),
 ]);
 
 /** Body of `POST /admin/grants`. */

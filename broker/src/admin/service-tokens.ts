@@ -2,7 +2,7 @@ import type { ServiceTokenRow } from '@agent-ticket/drizzle/control/service-toke
 import type { AuditType } from '@agent-ticket/shared/audit-event.ts';
 import type { Receipt } from '@agent-ticket/shared/control.ts';
 import { CLOCK_SKEW_SECONDS, TICKET_TTL_SECONDS } from '@agent-ticket/shared/limits.ts';
-import { AgentSlug, Tier, tierAtLeast } from '@agent-ticket/shared/names.ts';
+import { AgentSlug, Tier } from '@agent-ticket/shared/names.ts';
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import * as z from 'zod';
 import { recordAct } from '../audit/act.ts';
@@ -13,9 +13,9 @@ import { iso } from '../http/iso.ts';
 import { pageOf, readPage } from '../http/page.ts';
 import { KnownPermission } from '../permissions.ts';
 import type { BrokerPorts } from '../ports.ts';
-import type { Authenticated } from '../principal.ts';
 import { carryOut, newCommand, outboxRow, statusOf } from '../termination.ts';
 import { newLock } from './new-lock.ts';
+import { endOf, holdsMore, isAbove } from './service-token-rights.ts';
 
 const YEAR_SECONDS = 366 * 24 * 3600;
 
@@ -33,7 +33,6 @@ export const CreateServiceToken = z.strictObject({
     .max(10 * YEAR_SECONDS)
     .optional(),
 });
-type CreateServiceToken = z.output<typeof CreateServiceToken>;
 
 /** Body of `POST /admin/service-tokens/:id/rotate`. */
 export const RotateServiceToken = z.strictObject({
@@ -175,48 +174,11 @@ async function closeSockets(ports: BrokerPorts, call: Call, id: string): Promise
   return carryOut(pending, ports.termination);
 }
 
-/**
- * Whether a token is worth more than the caller. Its grants count as well: whoever may manage grants could give
- * themselves the same, and nobody else may come by a role through a secret.
- */
-async function holdsMore(ports: BrokerPorts, { who, now }: Call, token: ServiceTokenRow): Promise<boolean> {
-  if (isAbove(token, who)) return true;
-  if (who.principal.permissions.includes('grants:write') || token.createdBy === who.principal.id)
-    return false;
-  return (await ports.grants.ofSubjects([`token:${token.id}`], now)).length > 0;
-}
-
-/** When a new token ends: as asked, and no later than the service token that makes it. In ms. */
-function endOf({ expires_in: wanted }: CreateServiceToken, { who, now }: Call): number | null {
-  const ends = [
-    ...(wanted === undefined ? [] : [now + wanted * 1000]),
-    ...(who.method === 'service-token' && who.expiresAt !== undefined ? [who.expiresAt * 1000] : []),
-  ];
-  return ends.length === 0 ? null : Math.min(...ends);
-}
-
 async function findLive(ports: BrokerPorts, call: Call): Promise<Outcome<ServiceTokenRow>> {
   const id = z.uuid().safeParse(call.params.id);
   if (!id.success) return deny('field_invalid', { field: 'id' });
   const row = await ports.credentials.serviceTokens.tokens.find(id.data);
   return row === undefined || row.revokedAt !== null ? deny('service_token_unknown') : allow(row);
-}
-
-/** Whether a token would have more than its maker: a higher tier, a permission, or an agent that the maker lacks. */
-function isAbove(
-  wanted: Pick<CreateServiceToken, 'permissions'> & {
-    tier: string;
-    agents?: readonly string[] | null | undefined;
-  },
-  { principal, agents }: Authenticated,
-): boolean {
-  const within =
-    agents === undefined || (wanted.agents ?? undefined)?.every((slug) => agents.includes(slug)) === true;
-  return (
-    !tierAtLeast(principal.tier, Tier.parse(wanted.tier)) ||
-    !wanted.permissions.every((permission) => principal.permissions.includes(permission)) ||
-    !within
-  );
 }
 
 async function newSecret(ports: BrokerPorts): Promise<{ text: string; row: { digest: string } }> {

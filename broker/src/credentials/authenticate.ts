@@ -1,3 +1,4 @@
+import { anonymousId } from '@agent-ticket/shared/anonymous.ts';
 import { PrincipalId } from '@agent-ticket/shared/names.ts';
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import { isLoopback } from '@agent-ticket/shared/settings.ts';
@@ -74,5 +75,5 @@ export const stranger = (id: string): Authenticated => nobody('anonymous', id);
 
 const nobody = (method: 'anonymous' | 'development', name: string): Authenticated => ({
   method,
-  principal: plainPrincipal({ id: PrincipalId.parse(`anonymous:${name}`), kind: 'user', issuer: 'broker' }),
+  principal: plainPrincipal({ id: PrincipalId.parse(anonymousId(name)), kind: 'user', issuer: 'broker' }),
 });

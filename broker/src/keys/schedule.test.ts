@@ -13,7 +13,7 @@ const T = 1_700_000_000_000;
 const ROW = {
   kid: 'k'.repeat(43),
   purpose: 'ticket',
-  generation: 1,
+  generation: 2,
   alg: 'ES256',
   sealed: '',
   createdAt: T,
@@ -70,6 +70,11 @@ describe('the state of a key', () => {
   it.each([-1, 0, 150, 250, 350])('that was revoked is revoked at %d, and not published', (at) => {
     const revoked = { ...rotated, revokedAt: T + 1e9 };
     expect([stateOf(revoked, T + at), isPublished(revoked, T + at)]).toEqual(['revoked', false]);
+  });
+
+  it('that is the first is active from the start, also by a clock behind that of its maker', () => {
+    const first = { ...ROW, generation: 1 };
+    expect([-60_000, -1, 0].map((at) => stateOf(first, T + at))).toEqual(['active', 'active', 'active']);
   });
 
   it('without an end goes on', () => {

@@ -48,12 +48,18 @@ export function scheduleFaults(schedule: KeySchedule): Partial<Record<keyof KeyS
   };
 }
 
-/** The state of a key at a moment: nothing else is stored, so no transition can be missed. `now` in ms. */
+/** Has no predecessor, so it has nothing to wait for. */
+const FIRST_GENERATION = 1;
+
+/**
+ * The state of a key at a moment: nothing else is stored, so no transition can be missed. `now` in ms. A first key is
+ * never pending: of several instances that start together, those that read their clock before its maker did sign too.
+ */
 export function stateOf(row: SigningKeyRow, now: number): KeyState {
   if (row.revokedAt !== null) return 'revoked';
   if (row.removedAt !== null && now >= row.removedAt) return 'retired';
   if (row.retiresAt !== null && now >= row.retiresAt) return 'retiring';
-  return now >= row.activatesAt ? 'active' : 'pending';
+  return row.generation === FIRST_GENERATION || now >= row.activatesAt ? 'active' : 'pending';
 }
 
 /** The one state in which a key signs. */

@@ -24,8 +24,8 @@ let stand: Stand;
 let app: ReturnType<typeof createApp>;
 let ways: Record<string, Way>;
 
+standStill();
 beforeAll(async () => {
-  standStill();
   const [team, ci] = [await testIssuer(`https://${TEAM}`), await testIssuer(CI)];
   const at = await openTenant(
     {

@@ -217,7 +217,7 @@ describe('a stream on which nothing is said', () => {
       const instance = `silent-${how.replace(' ', '-')}`;
       const ticket = await stand.mint(instance, 'http');
       const asking = request(`${stand.agentWorker}/agents/counter/${instance}`, {
-        headers: { authorization: `Bearer ${ticket}` },
+        headers: { authorization: `Bearer ${ticket}`, accept: 'text/event-stream' },
       });
       asking.on('error', () => {});
       const answered = once(asking, 'response');

@@ -1,5 +1,6 @@
 import type { UIMessage } from 'ai';
 import * as z from 'zod';
+import { type FrameMembers, frameMembers } from '../../ticketed/frame-members.ts';
 import { CONFIRMED_TOOLS } from './tools.ts';
 
 /** What a frame of the chat protocol comes to, before the SDK's chat hears it. */
@@ -57,7 +58,7 @@ const Approval = z.object({ approval: z.object({ approved: z.literal(true) }) })
  * the record does not have is named for it in `forged`.
  */
 export function hear(message: unknown, known: Known): Heard {
-  const frame = typeof message === 'string' ? parse(message) : undefined;
+  const frame = typeof message === 'string' ? frameMembers(message) : undefined;
   switch (frame?.type) {
     case 'cf_agent_use_chat_request':
       return hearQuestion(frame, known);
@@ -75,7 +76,7 @@ export function hear(message: unknown, known: Known): Heard {
   }
 }
 
-function hearAnswer(frame: Frame): Heard {
+function hearAnswer(frame: FrameMembers): Heard {
   const read = Answer.safeParse(frame);
   if (!read.success) return { kind: 'drop', code: 'approval_malformed', calls: [String(frame.toolCallId)] };
   const { toolCallId, approved } = read.data;
@@ -83,11 +84,11 @@ function hearAnswer(frame: Frame): Heard {
   return { kind: 'answer', callId: toolCallId, approved, frame: JSON.stringify(rest) };
 }
 
-function hearQuestion(frame: Frame, known: Known): Heard {
+function hearQuestion(frame: FrameMembers, known: Known): Heard {
   const ask = Ask.safeParse(frame);
   if (!ask.success) return { kind: 'drop', code: undefined, calls: [] };
   const { id, init } = ask.data;
-  const body = Body.safeParse(parse(init.body));
+  const body = Body.safeParse(frameMembers(init.body));
   const forged = claimedCalls(body.data?.messages, known);
   const drop = (say: string): Heard => ({
     kind: 'drop',
@@ -161,18 +162,3 @@ const isSettled = (callId: string, { messages }: Known): boolean =>
       (part) => 'toolCallId' in part && part.toolCallId === callId && part.state === 'output-available',
     ),
   );
-
-interface Frame {
-  readonly type?: unknown;
-  readonly [member: string]: unknown;
-}
-
-function parse(text: string): Frame | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null ? { ...value } : undefined;
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
-}

@@ -1,25 +1,14 @@
 import { decodeJwt } from 'jose';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { bodyOf } from '../answers.ts';
+import { ALICE } from '../auth0.ts';
 import { BROKER, NOW } from '../stand.ts';
-import {
-  ALICE,
-  CLIENT_ID,
-  cookiesOf,
-  go,
-  logoutToken,
-  openTenant,
-  standStill,
-  type TenantStand,
-} from './tenant.ts';
+import { CLIENT_ID, cookiesOf, go, logoutToken, openTenant, standStill, type TenantStand } from './tenant.ts';
 
+standStill();
 let at: TenantStand;
 beforeAll(async () => {
-  standStill();
   at = await openTenant();
-});
-afterAll(() => {
-  vi.useRealTimers();
 });
 beforeEach(() => {
   at.idClaims = {};

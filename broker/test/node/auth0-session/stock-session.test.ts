@@ -1,10 +1,10 @@
 import { auth } from '@auth0/auth0-hono';
 import { Hono } from 'hono';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { bodyOf } from '../answers.ts';
+import { ALICE } from '../auth0.ts';
 import { BROKER, NOW } from '../stand.ts';
 import {
-  ALICE,
   CLIENT_ID,
   cookiesOf,
   go,
@@ -15,13 +15,10 @@ import {
   type TenantStand,
 } from './tenant.ts';
 
+standStill();
 let at: TenantStand;
 beforeAll(async () => {
-  standStill();
   at = await openTenant();
-});
-afterAll(() => {
-  vi.useRealTimers();
 });
 
 /** Signs in at a stock application on the broker's host and answers the cookies that the browser then has. */

@@ -1,12 +1,11 @@
-import { vi } from 'vitest';
+import { afterAll, beforeAll, vi } from 'vitest';
 import { secret } from '../../canaries.ts';
+import { AUDIENCE, TENANT } from '../auth0.ts';
 import { type TestIssuer, testIssuer } from '../issuer.ts';
 import { BROKER, NOW, openStand, type Stand, type Web } from '../stand.ts';
 
-export const TENANT = 'https://tenant.test/';
 export const CLIENT_ID = 'broker-client';
 export const SECRET = 'a secret of at least 32 characters';
-export const ALICE = 'auth0:tenant.test:auth0|alice';
 
 /** A tenant with one person in it, and the broker as its client. */
 export interface TenantStand {
@@ -27,10 +26,15 @@ export interface TenantStand {
   me(cookie: string, headers?: Record<string, string>): Promise<Response>;
 }
 
-/** Libraries read the clock themselves: for them it stands at {@link NOW} too. */
-export const standStill = (): void => {
-  vi.useFakeTimers({ toFake: ['Date'], now: NOW * 1000 });
-};
+/** Libraries read the clock themselves: for them it stands at {@link NOW} too, for all tests of a file. */
+export function standStill(): void {
+  beforeAll(() => {
+    vi.useFakeTimers({ toFake: ['Date'], now: NOW * 1000 });
+  });
+  afterAll(() => {
+    vi.useRealTimers();
+  });
+}
 
 export const cookiesOf = (answer: Response): string =>
   answer.headers
@@ -87,7 +91,7 @@ export async function openTenant(
   const stand = await openStand(
     {
       AUTH0_DOMAIN: 'tenant.test',
-      AUTH0_AUDIENCE: 'https://broker.test/api',
+      AUTH0_AUDIENCE: AUDIENCE,
       AUTH0_CLIENT_ID: CLIENT_ID,
       AUTH0_CLIENT_SECRET: 'client secret',
       AUTH0_SESSION_ENCRYPTION_KEY: SECRET,

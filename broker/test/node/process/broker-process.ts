@@ -86,6 +86,15 @@ export const mintAt = (url: string, token: ServiceToken, headers: Settings = {})
     body: JSON.stringify({ agent: 'counter' }),
   });
 
+/** Mints like a client that does as `retry-after` says: on a busy machine one may be told to come back later. */
+export async function mintPatiently(...request: Parameters<typeof mintAt>): Promise<Response> {
+  for (;;) {
+    const answer = await mintAt(...request);
+    if (answer.status !== 503) return answer;
+    await answer.body?.cancel();
+  }
+}
+
 /** Everything in the log of a folder, in order of arrival, read by a process of its own. */
 export async function eventsIn(folder: string) {
   const record = await openRecord(`file:${folder}/record.db`);

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { basic } from '../stand.ts';
-import { eventsIn, mintAt, newHome, settingsIn, startBroker } from './broker-process.ts';
+import { eventsIn, mintPatiently, newHome, settingsIn, startBroker } from './broker-process.ts';
 
 /** Two brokers that share both files, started at the same moment on an empty folder. */
 async function startTwo(folder: string) {
@@ -34,7 +34,7 @@ describe('two processes on the same files', () => {
 
   it('admit of 200 mints at once exactly as many as the limit says, and write each down', async () => {
     const answers = await Promise.all(
-      Array.from({ length: 200 }, (_, index) => mintAt(urlOf(index), home.token)),
+      Array.from({ length: 200 }, (_, index) => mintPatiently(urlOf(index), home.token)),
     );
     expect([statusesOf(answers, 201), statusesOf(answers, 429)]).toEqual([60, 140]);
     const types = (await eventsIn(home.folder))
@@ -49,7 +49,7 @@ describe('two processes on the same files', () => {
     const answers = await Promise.all(
       Array.from({ length: 40 }, (_, index) =>
         // From an address of its own each, since those are counted as well.
-        mintAt(urlOf(index), home.token, { ...wrong, 'x-forwarded-for': `198.51.100.${index}` }),
+        mintPatiently(urlOf(index), home.token, { ...wrong, 'x-forwarded-for': `198.51.100.${index}` }),
       ),
     );
     expect([statusesOf(answers, 401), statusesOf(answers, 429)]).toEqual([30, 10]);

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import * as z from 'zod';
 import { PERMISSIONS } from '../../../src/permissions.ts';
 import { ROUTES } from '../../../src/routes.ts';
@@ -11,12 +11,9 @@ import { openWorld, type Presented, type World } from './world.ts';
 let world: World;
 const printed: string[] = [];
 
+standStill();
 beforeAll(async () => {
-  standStill();
   world = await openWorld();
-});
-afterAll(() => {
-  vi.useRealTimers();
 });
 beforeEach(() => {
   printed.length = 0;

@@ -1,12 +1,13 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { bodyOf, ticketIn } from '../answers.ts';
+import { ALICE, TENANT } from '../auth0.ts';
 import { testIssuer } from '../issuer.ts';
 import { basic, COUNTER, lockAt, NOW } from '../stand.ts';
-import { ALICE, openTenantStand, TENANT, type TenantStand } from './auth0.ts';
+import { openTokenStand, type TokenStand } from './stand.ts';
 
-let at: TenantStand;
+let at: TokenStand;
 beforeAll(async () => {
-  at = await openTenantStand();
+  at = await openTokenStand();
 });
 
 const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token';
@@ -174,7 +175,7 @@ describe('token exchange', () => {
   });
 
   it('says "try again" while the issuer’s keys are out of reach', async () => {
-    const away = await openTenantStand({ AUTH0_JWKS_URL: 'https://away.test/keys' });
+    const away = await openTokenStand({ AUTH0_JWKS_URL: 'https://away.test/keys' });
     const answer = await away.stand.post('/token', exchangeOf(await away.token()));
     expect(answer.status).toBe(503);
     expect(answer.headers.get('retry-after')).toBe('5');
@@ -268,7 +269,7 @@ describe('delegation', () => {
   });
 
   it('a locked actor acts for nobody', async () => {
-    const locked = await openTenantStand();
+    const locked = await openTokenStand();
     await lockAt(locked.stand, `principal:${BOT}`);
     const body = exchangeOf(await locked.token(), actorOf(await locked.token({ sub: 'bot@clients' })));
     expect(await (await locked.stand.post('/token', body)).json()).toMatchObject({ error: 'invalid_target' });

@@ -2,10 +2,11 @@ import { decodeJwt } from 'jose';
 import * as oauth from 'oauth4webapi';
 import * as openid from 'openid-client';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { ALICE } from '../auth0.ts';
 import { BROKER, COUNTER } from '../stand.ts';
-import { ALICE, openTenantStand, type TenantStand } from './auth0.ts';
+import { openTokenStand, type TokenStand } from './stand.ts';
 
-let at: TenantStand;
+let at: TokenStand;
 let client: { id: string; clientId: string; clientSecret: string };
 const reach = async (
   url: string,
@@ -13,7 +14,7 @@ const reach = async (
 ) => at.stand.app.request(url, { method, headers, body: body ?? null });
 
 beforeAll(async () => {
-  at = await openTenantStand();
+  at = await openTokenStand();
   client = await at.stand.makeServiceToken();
   await at.stand.grant(`token:${client.id}`, 'counter', 'admin');
 });

@@ -1,4 +1,5 @@
-import { createGate, defineAgent, ticketed } from '@agent-ticket/agent-worker/src/library.ts';
+import { Counter as Example } from '@agent-ticket/agent-worker/src/agents/counter.ts';
+import { createGate, defineAgent } from '@agent-ticket/agent-worker/src/library.ts';
 import { Agent, callable } from 'agents';
 
 interface CounterState {
@@ -24,17 +25,10 @@ export class Child extends Agent<Cloudflare.Env, CounterState> {
 /** Exported like the other, and listed nowhere. */
 export class Hidden extends Child {}
 
-export class Counter extends ticketed(Agent<Cloudflare.Env, CounterState>) {
-  override initialState: CounterState = { count: 0 };
-
-  @callable()
-  increment(): number {
-    this.setState({ count: this.state.count + 1 });
-    return this.state.count;
-  }
-
-  /** Says one thing, and then nothing more. */
-  override async onRequest(): Promise<Response> {
+/** The example, which has no sub-agents of its own; a stream of it says one thing and then nothing more. */
+export class Counter extends Example {
+  override async onRequest(request: Request): Promise<Response> {
+    if (request.headers.get('accept') !== 'text/event-stream') return super.onRequest(request);
     const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
     void writable.getWriter().write(new TextEncoder().encode('data: 1\n\n'));
     return new Response(readable, { headers: { 'content-type': 'text/event-stream' } });

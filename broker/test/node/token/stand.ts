@@ -1,11 +1,8 @@
+import { AUDIENCE, TENANT } from '../auth0.ts';
 import { type TestIssuer, testIssuer } from '../issuer.ts';
 import { NOW, openStand, type Stand } from '../stand.ts';
 
-export const TENANT = 'https://tenant.test/';
-export const AUDIENCE = 'https://broker.test/api';
-export const ALICE = 'auth0:tenant.test:auth0|alice';
-
-export interface TenantStand {
+export interface TokenStand {
   readonly stand: Stand;
   readonly tenant: TestIssuer;
   /** An access token of somebody, in time unless the claims say otherwise. */
@@ -13,11 +10,11 @@ export interface TenantStand {
 }
 
 /** A broker that takes the access tokens of one Auth0 tenant. */
-export async function openTenantStand(settings: Readonly<Record<string, string>> = {}): Promise<TenantStand> {
+export async function openTokenStand(settings: Readonly<Record<string, string>> = {}): Promise<TokenStand> {
   const tenant = await testIssuer(TENANT);
   const stand = await openStand(
     { AUTH0_DOMAIN: 'tenant.test', AUTH0_AUDIENCE: AUDIENCE, ...settings },
-    { 'https://tenant.test/.well-known/jwks.json': tenant.keySet },
+    { [`${TENANT}.well-known/jwks.json`]: tenant.keySet },
   );
   return {
     stand,

@@ -1,0 +1,45 @@
+import { readStrictJson } from '@agent-ticket/shared/strict-json.ts';
+import * as z from 'zod';
+import { repeatsMember } from './repeated-member.ts';
+
+const CheckpointLine = z.looseObject({
+  n: z.int().positive(),
+  jws: z.string(),
+  through: z.unknown().optional(),
+  count: z.unknown().optional(),
+  hash: z.unknown().optional(),
+});
+/** A checkpoint as an export has it: signed, and some of it in clear for whoever reads the file. */
+export type CheckpointLine = z.infer<typeof CheckpointLine>;
+
+const Line = z.union([
+  z.strictObject({ event: z.looseObject({ seq: z.int().positive() }) }),
+  z.strictObject({ checkpoint: CheckpointLine }),
+]);
+
+/** Keeps its member as it is. */
+const Whole = z.object({ event: z.unknown() });
+
+export interface ReadLine {
+  /** A member stands in it twice, and readers differ on which of them counts. */
+  readonly ambiguous: boolean;
+  /** `undefined` for a line that is neither. */
+  readonly content:
+    | { readonly kind: 'event'; readonly number: number; readonly event: unknown }
+    | { readonly kind: 'checkpoint'; readonly line: CheckpointLine }
+    | undefined;
+}
+
+/** Reads one line of an export. */
+export function readLine(text: string): ReadLine {
+  const read = readStrictJson(new TextEncoder().encode(text));
+  return { ambiguous: read !== undefined && repeatsMember(text), content: contentOf(read) };
+}
+
+function contentOf(read: unknown): ReadLine['content'] {
+  const line = Line.safeParse(read);
+  if (!line.success) return undefined;
+  if ('checkpoint' in line.data) return { kind: 'checkpoint', line: line.data.checkpoint };
+  // What was read, not what zod made of it: a member that it leaves out was put in by somebody.
+  return { kind: 'event', number: line.data.event.seq, event: Whole.parse(read).event };
+}

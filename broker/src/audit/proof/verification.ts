@@ -1,0 +1,35 @@
+/** What an export shows, each question for itself. Empty lists: nothing against it. */
+export interface Verification {
+  readonly events: number;
+  readonly checkpoints: number;
+  /** The first event that it can hold; earlier ones were purged, or are in another export. */
+  readonly begins: number;
+  /** Events that are not what a checkpoint signed, and checkpoints that no key signed. */
+  readonly content: readonly string[];
+  /** Events and checkpoints out of their place, or twice. */
+  readonly order: readonly string[];
+  /** What is not there. */
+  readonly gaps: readonly string[];
+  readonly tail: Tail;
+}
+
+export interface Tail {
+  readonly faults: readonly string[];
+  /** Events up to here are what was signed, if there is nothing in the other lists. */
+  readonly provenThrough: number;
+  /** Events after that: in no checkpoint yet. */
+  readonly unproven: number;
+  /** Whether an anchor shows that nothing before it was cut off the end. Without one nobody can tell. */
+  readonly anchored: boolean;
+}
+
+/** Whether an export withstands every question that was asked. An end without an anchor is no fault, only unproven. */
+export const isSound = ({ content, order, gaps, tail }: Verification): boolean =>
+  [content, order, gaps, tail.faults].every((list) => list.length === 0);
+
+/** What is said against an export while it is read, in the order of its lines. Gaps are known only at its end. */
+export interface Faults {
+  readonly content: string[];
+  readonly order: string[];
+  readonly tail: string[];
+}

@@ -1,0 +1,86 @@
+import { env } from 'cloudflare:workers';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { type Anchor, allAnchors, anchorKey, bucketAnchor } from '../src/audit/anchor.ts';
+import { verifyExport } from '../src/audit/proof/verify.ts';
+import { sealAudit } from '../src/audit/sealer.ts';
+import { runScheduled } from '../src/scheduled.ts';
+import { auditKeys, auditRoom, beginEmpty, exportText, isCheckpoint, MINUTE, START } from './audit-room.ts';
+import { startBroker } from './broker.ts';
+import { setClock } from './clock.ts';
+
+beginEmpty();
+
+describe('the sealer', () => {
+  it('writes one checkpoint a minute, also when nothing is new, however many run', async () => {
+    const brokers = Array.from({ length: 5 }, () => startBroker());
+    for (let minute = 0; minute < 3; minute += 1)
+      await Promise.all(brokers.map(({ ports }) => sealAudit(ports, START + minute * MINUTE)));
+    const [newest] = brokers;
+    expect(await newest?.ports.checkpoints.list(undefined, 10)).toMatchObject(
+      [3, 2, 1].map((n) => ({ n, through: 0, count: 0 })),
+    );
+  });
+
+  it('runs with everything else each minute, and one step that fails keeps none of the others', async () => {
+    const { ports, logged } = startBroker();
+    const outbox = {
+      ...ports.termination.outbox,
+      due: () => Promise.reject(new Error('Network connection lost')),
+    };
+    await runScheduled({ ...ports, termination: { ...ports.termination, outbox } });
+    expect(logged.join()).toContain('scheduled_failed');
+    expect((await ports.checkpoints.newest())?.n).toBe(1);
+  });
+
+  it('shows each checkpoint to the anchor', async () => {
+    const shown: string[] = [];
+    const { ports } = startBroker();
+    await runScheduled({ ...ports, anchor: async ({ jws }) => void shown.push(jws) });
+    expect(shown).toEqual([(await ports.checkpoints.newest())?.jws]);
+  });
+});
+
+describe('a bucket as anchor', () => {
+  const bucket = () => {
+    if (env.AUDIT_ANCHOR === undefined) throw new TypeError('the tests have no bucket');
+    return env.AUDIT_ANCHOR;
+  };
+
+  it('keeps each checkpoint by its number, and the newest proves where the log ends', async () => {
+    const { ports, front } = startBroker({ runtime: { anchorBucket: bucket() } });
+    await auditRoom.write(2);
+    await runScheduled(ports);
+    setClock(60);
+    await runScheduled(ports);
+    const { objects } = await bucket().list({ prefix: 'checkpoints/' });
+    expect(objects.map(({ key }) => key)).toEqual([1, 2].map(anchorKey));
+    const newest = await (await bucket().get(objects.at(-1)?.key ?? ''))?.text();
+    expect(newest).toBe((await ports.checkpoints.newest())?.jws);
+    const lines = (await exportText(ports)).trim().split('\n');
+    const keys = await auditKeys({ front });
+    expect((await verifyExport(lines, keys, newest)).tail).toMatchObject({ anchored: true, faults: [] });
+    const cut = lines.slice(0, lines.findIndex(isCheckpoint(2)));
+    expect((await verifyExport(cut.slice(0, 1), keys, newest)).tail.faults).toHaveLength(1);
+  });
+
+  it('never puts another checkpoint over one that is there', async () => {
+    await bucketAnchor(bucket())({ n: 9, jws: 'first' });
+    await bucketAnchor(bucket())({ n: 9, jws: 'forged' });
+    expect(await (await bucket().get(anchorKey(9)))?.text()).toBe('first');
+  });
+
+  it('gets it also while another anchor fails, which keeps nothing else from running', async () => {
+    const { ports, logged } = startBroker();
+    const down: Anchor = () => Promise.reject(new Error('down'));
+    await runScheduled({ ...ports, anchor: allAnchors([down, bucketAnchor(bucket())]) });
+    expect(await bucket().get(anchorKey(1))).not.toBeNull();
+    expect(logged.filter((line) => line.includes('scheduled_failed'))).toEqual([
+      expect.stringContaining('"step":"anchor"'),
+    ]);
+  });
+
+  beforeEach(async () => {
+    const { objects } = await bucket().list();
+    await bucket().delete(objects.map(({ key }) => key));
+  });
+});

@@ -1,0 +1,55 @@
+import { describe, expect, it } from 'vitest';
+import { mint, requestIdOf } from './call.ts';
+import { printed } from './printed.ts';
+import { bearer, makeToken, newSecret, pair, type ServiceToken } from './tokens.ts';
+
+describe('the log', () => {
+  const eventsNamed = (name: string): Record<string, unknown>[] =>
+    printed
+      .filter((line) => line.startsWith('{') && line.includes(`"event":"${name}"`))
+      .map((line) => JSON.parse(line));
+
+  it('tells of a credential that was good: whose, how and for what', async () => {
+    const token = await makeToken({ tier: 'pro' });
+    const reply = await mint(token.bearer);
+    expect(eventsNamed('auth_success')).toEqual([
+      expect.objectContaining({
+        method: 'POST',
+        path: '/tickets',
+        principal: token.principal,
+        tier: 'pro',
+        auth_method: 'service-token',
+        request_id: requestIdOf(reply),
+      }),
+    ]);
+  });
+
+  it.each([
+    ['credential_secret_wrong', (t: ServiceToken) => pair(t.clientId, newSecret())],
+    ['credential_unknown', () => bearer(newSecret())],
+    ['credential_malformed', () => ({ authorization: 'nonsense' })],
+  ])('tells exactly why a credential was refused: %s', async (reason, present) => {
+    const reply = await mint(present(await makeToken()));
+    expect(eventsNamed('auth_failure')).toEqual([
+      expect.objectContaining({ method: 'POST', path: '/tickets', reason, request_id: requestIdOf(reply) }),
+    ]);
+    expect(reply.text).not.toContain(reason);
+  });
+
+  it('tells who met a limit', async () => {
+    const token = await makeToken({ tier: 'free' });
+    const replies = await Promise.all(
+      Array.from({ length: 61 }, () => mint(token.pair, { agent: 'nobody' })),
+    );
+    expect(replies.filter(({ status }) => status === 429)).toHaveLength(1);
+    expect(eventsNamed('rate_limit')).toEqual([
+      expect.objectContaining({
+        method: 'POST',
+        path: '/tickets',
+        principal: token.principal,
+        tier: 'free',
+        reason: 'rate_limited',
+      }),
+    ]);
+  });
+});
