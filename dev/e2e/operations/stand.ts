@@ -1,25 +1,36 @@
 import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
+import { text as textOf } from 'node:stream/consumers';
 import * as z from 'zod';
 import { listenOnLoopback } from '../../identity-provider/loopback-server.ts';
 import { ROOT } from '../../quiet-environment.ts';
 import { makeSecrets } from '../../start/secrets.ts';
 import { type Stack, startStack } from '../../start/stack.ts';
+import { blocksOf, paste } from '../documents.ts';
+import { eventually as eventuallyWithin } from '../eventually.ts';
 import { freePorts } from '../free-ports.ts';
 
+/** For slow machines: the runtime alone takes ten seconds to let go of a closed socket. */
+export const PATIENCE = { timeout: 240_000 };
+export const eventually = <T>(look: () => Promise<T>): Promise<T> => eventuallyWithin(look, 60_000);
+
+export const Page = z.object({ items: z.array(z.looseObject({})) });
+
+interface StandSettings {
+  readonly broker?: Readonly<Record<string, string>>;
+  readonly agentWorker?: Readonly<Record<string, string>>;
+}
+
 /** A stack of its own for one operator, who may deploy it with other settings, and a place that keeps checkpoints. */
-export async function openStand(settings: {
-  readonly broker: Readonly<Record<string, string>>;
-  readonly agentWorker: Readonly<Record<string, string>>;
-}) {
+export async function openStand(settings: StandSettings = {}) {
+  const blocks = (await blocksOf('docs/operations.md')).filter(({ language }) => language === 'sh');
   const state = await mkdtemp(join(tmpdir(), 'agent-ticket-operations-'));
   const desk = await mkdtemp(join(tmpdir(), 'agent-ticket-desk-'));
   // npx looks for its commands in the folder where it is called.
   await symlink(`${ROOT}node_modules`, join(desk, 'node_modules'));
   const anchor = await listenOnLoopback(0, async (request, response) => {
-    await writeFile(join(desk, 'checkpoint.txt'), await text(request));
+    await writeFile(join(desk, 'checkpoint.txt'), await textOf(request));
     response.end();
   });
   const [ports, secrets] = [await freePorts(), makeSecrets()];
@@ -29,7 +40,7 @@ export async function openStand(settings: {
       secrets,
       stateDir: state,
       brokerSettings: { AUDIT_ANCHOR_URL: anchor.url, ...settings.broker, ...more },
-      agentWorkerSettings: settings.agentWorker,
+      agentWorkerSettings: settings.agentWorker ?? {},
     });
   let stack = await start({});
   const { facts } = stack;
@@ -43,13 +54,25 @@ export async function openStand(settings: {
     return { status: answer.status, body: z.looseObject({}).parse(await answer.json()) };
   };
 
+  /** What the operator has set in the shell. */
+  const shell = { BROKER: facts.broker, AUTH: `authorization: ${operator.authorization}`, HOME: desk };
+
   return {
     facts,
+    shell,
+    /** What the guide has for a shell. */
+    blocks,
+
+    /** Runs the block of the guide that has these words in it. */
+    async run(words: string, env: Readonly<Record<string, string>> = {}): Promise<string> {
+      const [block, ...others] = blocks.filter(({ text }) => text.includes(words));
+      if (block === undefined || others.length > 0) throw new Error(`not exactly one block has ${words}`);
+      return paste(block, { env: { ...shell, ...env }, folder: desk });
+    },
+
     keyEncryptionKey: secrets.keyEncryptionKey,
     /** Where the operator's shell is. */
     desk,
-    /** What the operator has set in it. */
-    shell: { BROKER: facts.broker, AUTH: `authorization: ${operator.authorization}`, HOME: desk },
     stack: () => stack,
 
     /** Both workers anew, with other settings of the broker. */

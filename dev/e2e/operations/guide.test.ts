@@ -4,36 +4,19 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { kidOf } from '../broker.ts';
-import { type Block, blocksOf, paste } from '../documents.ts';
-import { eventually as eventuallyWithin } from '../eventually.ts';
-import { connected, nextFrame, openSocket, watchToClose } from '../sockets.ts';
-import { livePast, VISITOR } from './past.ts';
-import { openStand, type Stand } from './stand.ts';
+import { paste } from '../documents.ts';
+import { nextFrame, openSocket } from '../sockets.ts';
+import { eventually, openStand, PATIENCE, Page, type Stand } from './stand.ts';
 
-/** docs/operations.md, tried: every block of it as it stands there, and what it says of retention and replays. */
-
-const DAY_MS = 86_400_000;
-/** For slow machines: the runtime alone takes ten seconds to let go of a closed socket. */
-const PATIENCE = { timeout: 240_000 };
-const eventually = <T>(look: () => Promise<T>): Promise<T> => eventuallyWithin(look, 60_000);
+/** docs/operations.md, tried: every block of it as it stands there, in its order. */
 
 let stand: Stand;
-let blocks: Block[];
 beforeAll(async () => {
-  const days = { AUDIT_RETENTION_DAYS: '1', SESSION_RETENTION_DAYS: '1', INVOCATION_RETENTION_DAYS: '1' };
-  stand = await openStand({ broker: days, agentWorker: { TICKET_REPLAY: 'end-session' } });
-  await livePast(stand.stack(), stand.keyEncryptionKey, Date.now() - 3 * DAY_MS);
-  blocks = (await blocksOf('docs/operations.md')).filter(({ language }) => language === 'sh');
+  stand = await openStand();
 }, PATIENCE.timeout);
 afterAll(() => stand?.close());
 
-/** Runs the block that has these words in it. */
-async function run(words: string, env: Readonly<Record<string, string>> = {}): Promise<string> {
-  const found = blocks.filter(({ text }) => text.includes(words));
-  expect(found, words).toHaveLength(1);
-  const [{ text } = { text: '' }] = found;
-  return paste({ text }, { env: { ...stand.shell, ...env }, folder: stand.desk });
-}
+const run = (words: string, env?: Readonly<Record<string, string>>): Promise<string> => stand.run(words, env);
 const json = async (answer: Promise<string>): Promise<unknown> => JSON.parse(await answer);
 
 /** A socket that was let in, and the id of its session once the record has it. */
@@ -48,7 +31,6 @@ async function enter(instance: string, secret?: string) {
   });
   return { ...opened, ticket, session };
 }
-const Page = z.object({ items: z.array(z.looseObject({})) });
 
 const Key = z.looseObject({ kid: z.string(), state: z.string() });
 const Keys = z.object({ items: z.array(Key) });
@@ -78,54 +60,9 @@ const TRIED = [
 ];
 
 it('there is no block that is not tried here', () => {
-  expect(blocks.map(({ text }) => TRIED.filter((words) => text.includes(words)))).toEqual(
+  expect(stand.blocks.map(({ text }) => TRIED.filter((words) => text.includes(words)))).toEqual(
     TRIED.map((words) => [words]),
   );
-});
-
-describe('retention', PATIENCE, () => {
-  const inRecord = async (sql: string): Promise<unknown[]> => {
-    const record = await stand.stack().workers.getD1Database('RECORD', 'broker');
-    return (await record.prepare(sql).bind(VISITOR).all()).results;
-  };
-  const events = () => inRecord('SELECT type, details FROM audit_events WHERE user_id = ? ORDER BY seq');
-  const sessions = () =>
-    inRecord('SELECT end_reason FROM agent_sessions WHERE user_id = ? ORDER BY ended_at');
-  const calls = () =>
-    inRecord(
-      'SELECT c.id FROM agent_invocations c JOIN agent_sessions s ON s.id = c.session_id WHERE s.user_id = ?',
-    );
-
-  it('deletes events, sessions and calls that are too old, says so first, and what is left is proven', async () => {
-    expect([await events(), await sessions(), await calls()].map((rows) => rows.length)).toEqual([3, 2, 2]);
-    await stand.mint('kept');
-    await eventually(async () => {
-      const issued = await stand.look('/admin/agents/audit?type=ticket.issued', Page);
-      expect(issued.items).toHaveLength(1);
-    });
-    await stand.cron();
-    // The one that had not ended is not too old: it ends only now.
-    expect(await sessions()).toEqual([{ end_reason: 'connection_lost' }]);
-    const found = { type: 'session.closed', details: '{"found":"reconciled"}' };
-    expect([await events(), await calls()]).toEqual([[found], []]);
-    const purged = await eventually(async () => {
-      const { items } = await stand.look('/admin/agents/audit?type=audit.purged', Page);
-      expect(items).toHaveLength(1);
-      return items;
-    });
-    expect(purged).toMatchObject([{ outcome: 'success', details: { from: 1, through: 3 } }]);
-
-    await run('export?after=0');
-    const lines = (await readFile(join(stand.desk, 'audit.ndjson'), 'utf8')).trim().split('\n');
-    expect(lines.map((line) => JSON.parse(line)).slice(0, 2)).toMatchObject([
-      { checkpoint: { n: 1, through: 3 } },
-      { event: { seq: 4 } },
-    ]);
-    await run('export?after=$LAST');
-    const said = await run('agent-ticket audit verify');
-    expect(said).toMatch(/content +ok/);
-    expect(said).toMatch(/tail +ok/);
-  });
 });
 
 describe('what docs/operations.md says to do', PATIENCE, () => {
@@ -144,7 +81,7 @@ describe('what docs/operations.md says to do', PATIENCE, () => {
 
   it('rotates, by schedule and at once, with another algorithm, and the key of the audit log', async () => {
     const rotate = async (body: object): Promise<unknown> => {
-      const found = blocks.find(({ text }) => text.includes('/admin/keys/rotate'))?.text ?? '';
+      const found = stand.blocks.find(({ text }) => text.includes('/admin/keys/rotate'))?.text ?? '';
       const text = found.replace("'{}'", `'${JSON.stringify(body)}'`);
       return JSON.parse(await paste({ text }, { env: stand.shell }));
     };
@@ -237,50 +174,5 @@ describe('what docs/operations.md says to do', PATIENCE, () => {
     const said = await run('agent-ticket audit verify');
     expect(said).toMatch(/content +ok/);
     expect(said).toMatch(/gaps +ok/);
-  });
-});
-
-describe('a ticket that is shown again, with TICKET_REPLAY=end-session', PATIENCE, () => {
-  it('ends the session that it opened; its owner comes back with a new one, and the log has both presenters', async () => {
-    const instance = 'replayed';
-    const tickets: { ticket: string; url: string; jti: string }[] = [];
-    const owner = await connected('counter', instance, {
-      host: stand.facts.agentWorker,
-      query: async () => {
-        const minted = await stand.mint(instance);
-        tickets.push(minted);
-        return { ticket: minted.ticket };
-      },
-    });
-    const [first] = tickets;
-    const { session } = await owner.call<{ session: string }>('whoami');
-    const thief = await watchToClose(first?.url ?? '', { headers: { 'user-agent': 'a thief' } });
-    expect(thief).toMatchObject({ frames: [], code: 3000, reason: 'ticket_used' });
-    const Session = z.looseObject({ end_reason: z.string().nullable() });
-    await eventually(async () => {
-      const ended = await stand.look(`/admin/agents/sessions/${session}`, Session);
-      expect(ended.end_reason).toBe('ticket_replayed');
-    });
-    const again = await eventually(async () => {
-      const { session: now } = await owner.call<{ session: string }>('whoami');
-      expect(now).not.toBe(session);
-      return now;
-    });
-    expect(tickets).toHaveLength(2);
-    expect(again).not.toBe(session);
-
-    const [event] = await eventually(async () => {
-      const { items } = await stand.look('/admin/agents/audit?type=ticket.replayed', Page);
-      expect(items).toHaveLength(1);
-      return items;
-    });
-    expect(event).toMatchObject({
-      outcome: 'denied',
-      code: 'ticket_used',
-      jti: first?.jti,
-      session_id: session,
-      user_agent: 'a thief',
-      details: { replays: 1, first_user_agent: expect.any(String) },
-    });
   });
 });
