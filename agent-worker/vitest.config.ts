@@ -1,3 +1,4 @@
+import { PATIENT } from '@agent-ticket/shared/test-patience.ts';
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
 import { esbuildDecorators } from './test/esbuild-decorators.ts';
@@ -7,7 +8,14 @@ const RECORD_MIGRATIONS = new URL('../drizzle/record/migrations', import.meta.ur
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'agent-worker pure', environment: 'node', include: ['{src,demo}/**/*.test.ts'] } },
+      {
+        test: {
+          ...PATIENT,
+          name: 'agent-worker pure',
+          environment: 'node',
+          include: ['{src,demo}/**/*.test.ts'],
+        },
+      },
       {
         plugins: [
           esbuildDecorators(/agent-worker\/(src|test)\/.*\.ts$/),
@@ -49,7 +57,7 @@ export default defineConfig({
           setupFiles: ['./test/setup.ts'],
           // Starting a runtime costs seconds, a file in a started one does not. Tests keep apart by instance names.
           isolate: false,
-          testTimeout: 20_000,
+          ...PATIENT,
         },
       },
     ],

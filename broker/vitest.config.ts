@@ -1,3 +1,4 @@
+import { PATIENT } from '@agent-ticket/shared/test-patience.ts';
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
 import { SETTINGS } from './test/settings.ts';
@@ -15,12 +16,10 @@ export default defineConfig({
           name: 'broker-node',
           environment: 'node',
           include: ['test/node/**/*.test.ts'],
-          // For slow machines, where a process takes its time to start; no test waits.
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          ...PATIENT,
         },
       },
-      { test: { name: 'broker-pure', environment: 'node', include: ['{src,cli}/**/*.test.ts'] } },
+      { test: { ...PATIENT, name: 'broker-pure', environment: 'node', include: ['{src,cli}/**/*.test.ts'] } },
       {
         plugins: [
           cloudflareTest(async () => ({
@@ -48,8 +47,7 @@ export default defineConfig({
           setupFiles: ['./test/setup.ts'],
           // Starting a runtime costs seconds, a file in a started one does not. The setup empties the databases.
           isolate: false,
-          // For slow machines; no test waits.
-          testTimeout: 20_000,
+          ...PATIENT,
         },
       },
     ],

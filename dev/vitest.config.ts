@@ -1,3 +1,4 @@
+import { PATIENT } from '@agent-ticket/shared/test-patience.ts';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
@@ -9,6 +10,7 @@ export default defineConfig({
           environment: 'node',
           include: ['**/*.test.ts'],
           exclude: ['e2e/**', 'browser/**', '**/node_modules/**'],
+          ...PATIENT,
         },
       },
       {
@@ -20,7 +22,7 @@ export default defineConfig({
           // One after the other in one process: the files share a stack, and two cores.
           fileParallelism: false,
           isolate: false,
-          testTimeout: 30_000,
+          ...PATIENT,
         },
       },
     ],

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { PATIENT } from '@agent-ticket/shared/test-patience.ts';
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
 
@@ -36,9 +37,17 @@ export default defineConfig({
           // Starting a runtime costs seconds. Tests keep apart by emptying the databases and by new objects.
           isolate: false,
           fileParallelism: false,
+          ...PATIENT,
         },
       },
-      { test: { name: 'drizzle-libsql', environment: 'node', include: ['test/libsql/**/*.test.ts'] } },
+      {
+        test: {
+          ...PATIENT,
+          name: 'drizzle-libsql',
+          environment: 'node',
+          include: ['test/libsql/**/*.test.ts'],
+        },
+      },
     ],
   },
 });

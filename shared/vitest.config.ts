@@ -1,5 +1,6 @@
 import { defineConfig } from 'vitest/config';
+import { PATIENT } from './src/test-patience.ts';
 
 export default defineConfig({
-  test: { name: 'shared', environment: 'node', include: ['{src,client}/**/*.test.ts'] },
+  test: { ...PATIENT, name: 'shared', environment: 'node', include: ['{src,client}/**/*.test.ts'] },
 });

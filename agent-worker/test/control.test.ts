@@ -264,7 +264,7 @@ describe('a fan-out', () => {
     });
     await eventually(async () => expect(await command(await token())).toMatchObject({ status: 200 }));
     for (const socket of sockets) expect(await socket.closed()).toMatchObject({ code: 4003 });
-  }, 120_000);
+  });
 
   test('to unlock somebody asks no object: none keeps such a lock', async () => {
     const sub = await recorded(3);

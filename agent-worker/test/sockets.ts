@@ -1,5 +1,6 @@
 import { exports } from 'cloudflare:workers';
 import { type Delivery, SUBPROTOCOL } from '@agent-ticket/shared/handshake.ts';
+import { PATIENCE_MS } from '@agent-ticket/shared/test-patience.ts';
 
 /** A client of the worker, seen from outside: requests, sockets, frames, closes. */
 
@@ -18,8 +19,6 @@ export interface Close {
   readonly reason: string;
 }
 
-/** Only a broken test waits this long; a busy machine may be slow. */
-const PATIENCE_MS = 10_000;
 const open = new Set<Socket>();
 
 /** Closes what a file's tests left open. */

@@ -1,44 +1,34 @@
 import { base64url, SignJWT } from 'jose';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import {
   ACCESS_CLIENT,
   accessKeys,
   asAssertion,
   assertion,
   CERTS_URL,
-  certsOf,
   makeAccessKey,
   SERVICE_CLAIMS,
-  serveCerts,
   TEAM,
   USER,
   USER_CLAIMS,
 } from './access.ts';
-import { type Broker, startBroker } from './broker.ts';
-import { COUNTER, call, LOBBY, mint as mintAt, type Reply, refusal, refusalOf, ticketOf } from './call.ts';
-import { NOW, setClock } from './clock.ts';
+import { accessRoom } from './access-room.ts';
+import { startBroker } from './broker.ts';
+import { COUNTER, call, LOBBY, mint as mintAt, refusal, refusalOf, ticketOf } from './call.ts';
+import { NOW } from './clock.ts';
 import { outbound } from './outbound.ts';
 import { claimsOf, publishedKeys, verdict } from './tickets.ts';
-import { grant, makeToken } from './tokens.ts';
+import { grant } from './tokens.ts';
 
 const stranger = await makeAccessKey();
 const curve = await makeAccessKey('ES256');
 
-let broker: Broker;
-beforeEach(() => {
-  serveCerts();
-  broker = startBroker();
-});
-
-const mint = (headers: Readonly<Record<string, string>>, request: object = COUNTER): Promise<Reply> =>
-  mintAt(headers, request, { front: broker.front });
-const subjectOf = async (headers: Readonly<Record<string, string>>) =>
-  claimsOf(ticketOf(await mint(headers))).sub;
+const { broker, mint, subjectOf } = accessRoom();
 
 describe('a Cloudflare Access assertion', () => {
   it('of a person gives a ticket that the agent worker takes', async () => {
     const answer = ticketOf(await mint(await assertion()));
-    expect(await verdict(answer, await publishedKeys(broker.front))).toBe('accepted');
+    expect(await verdict(answer, await publishedKeys(broker().front))).toBe('accepted');
     expect(claimsOf(answer)).toMatchObject({
       sub: `access:${TEAM}:user:${USER}`,
       tier: 'free',
@@ -78,7 +68,7 @@ describe('a Cloudflare Access assertion', () => {
 
   it('gives no permission of the broker by what it claims', async () => {
     const headers = await assertion({ permissions: ['keys:read'], scope: 'keys:read', tier: 'admin' });
-    expect(refusal(await call('/admin/keys', { headers, front: broker.front }))).toBe('403 FORBIDDEN');
+    expect(refusal(await call('/admin/keys', { headers, front: broker().front }))).toBe('403 FORBIDDEN');
     expect(claimsOf(ticketOf(await mint(headers))).tier).toBe('free');
   });
 
@@ -202,112 +192,5 @@ describe('an assertion is refused', () => {
     const reply = await mintAt(await assertion(), COUNTER, { front: without.front });
     expect(refusal(reply)).toBe('401 UNAUTHORIZED');
     expect(outbound.asked).toEqual([]);
-  });
-});
-
-describe('the keys of Access', () => {
-  it.each<[string, () => Response | Promise<Response>]>([
-    ['the connection fails', () => Promise.reject(new TypeError('connection refused'))],
-    ['an error page comes', () => new Response('<h1>503</h1>', { status: 503 })],
-    ['a sign-in page comes', () => new Response('<!doctype html>')],
-    ['an empty set comes', () => Response.json({ keys: [] })],
-    ['a megabyte comes', () => Response.json({ ...certsOf(accessKeys), padding: 'x'.repeat(1 << 20) })],
-  ])('out of reach (%s) are a 503 that asks to come again, never a 401', async (_what, serve) => {
-    outbound.serve(CERTS_URL, serve);
-    const reply = await mint(await assertion());
-    expect(refusal(reply)).toBe('503 UNAVAILABLE');
-    expect(Number(reply.headers.get('retry-after'))).toBeGreaterThan(0);
-  });
-
-  it('once read serve on while they are out of reach, up to six minutes', async () => {
-    await subjectOf(await assertion());
-    outbound.serve(CERTS_URL, () => new Response(null, { status: 503 }));
-    for (const seconds of [61, 120, 300, 359]) {
-      setClock(seconds);
-      expect(await subjectOf(await assertion())).toBe(`access:${TEAM}:user:${USER}`);
-    }
-    setClock(420);
-    expect(refusal(await mint(await assertion()))).toBe('503 UNAVAILABLE');
-  });
-
-  it('out of reach close nothing to service tokens', async () => {
-    outbound.serve(CERTS_URL, () => new Response(null, { status: 503 }));
-    ticketOf(await mint((await makeToken()).pair));
-    expect(outbound.asked).toEqual([]);
-  });
-
-  it('are fetched at most once in 30 s for names that nobody has', async () => {
-    await subjectOf(await assertion());
-    setClock(31);
-    const start = outbound.asked.length;
-    for (let i = 0; i < 20; i += 1) {
-      const reply = await mint(await assertion({}, { header: { kid: `made-up-${i}` } }));
-      // The first one costs the fetch; those that meet the cooldown cannot know, and may come again.
-      expect(['401 UNAUTHORIZED', '503 UNAVAILABLE']).toContain(refusal(reply));
-    }
-    expect(outbound.asked.length - start).toBeLessThanOrEqual(
-      1 + Math.ceil((Date.now() / 1000 - NOW - 31) / 30),
-    );
-  });
-
-  it('are learned anew when Access rotates', async () => {
-    await subjectOf(await assertion());
-    const next = await makeAccessKey();
-    serveCerts([next, accessKeys[0]]);
-    setClock(61);
-    expect(await subjectOf(await assertion({}, { key: next }))).toBe(`access:${TEAM}:user:${USER}`);
-  });
-
-  it.each([
-    ['an RSA key without alg', ({ alg: _alg, ...jwk }: Record<string, unknown>) => jwk],
-    [
-      'a symmetric key',
-      ({ kid }: Record<string, unknown>) => ({ kty: 'oct', k: 'c2VjcmV0', alg: 'HS256', kid }),
-    ],
-    ['something that is no key', () => 'key'],
-  ])('beside %s are taken nevertheless, and that one is not', async (_what, spoil) => {
-    const spoiled = { ...accessKeys[0].jwk, kid: 'spoiled' };
-    outbound.serve(CERTS_URL, () => Response.json({ keys: [spoil(spoiled), accessKeys[1].jwk] }));
-    expect(await subjectOf(await assertion({}, { key: accessKeys[1] }))).toBe(`access:${TEAM}:user:${USER}`);
-    const reply = await mint(await assertion({}, { key: { ...accessKeys[0], kid: 'spoiled' } }));
-    expect(refusal(reply)).not.toBe('201');
-    expect(['401 UNAUTHORIZED', '503 UNAVAILABLE']).toContain(refusal(reply));
-  });
-});
-
-describe('a person whom Access let through to the sign-in', () => {
-  const BACK = 'https://app.test/room?tab=1';
-  const LOGIN = `/auth/login?return_to=${encodeURIComponent(BACK)}`;
-  const accessOnly = () =>
-    startBroker({
-      unset: ['AUTH0_CLIENT_ID', 'AUTH0_CLIENT_SECRET', 'AUTH0_SESSION_ENCRYPTION_KEY', 'BASE_URL'],
-    });
-  const follow = async (path: string, headers: Readonly<Record<string, string>>, at = accessOnly()) => {
-    const reply = await call(path, { headers, front: at.front });
-    return [reply.status, reply.headers.get('location')];
-  };
-
-  it('is back where they came from, by the assertion or by the cookie', async () => {
-    const signedIn = await assertion();
-    const cookie = `CF_Authorization=${signedIn['cf-access-jwt-assertion']}`;
-    expect(await follow(LOGIN, signedIn)).toEqual([302, BACK]);
-    expect(await follow(LOGIN, { cookie })).toEqual([302, BACK]);
-    expect(await follow('/auth/login', signedIn)).toEqual([302, 'https://broker.test/']);
-  });
-
-  it('is not sent on to the tenant, where there is one as well', async () => {
-    expect(await follow(LOGIN, await assertion(), broker)).toEqual([302, BACK]);
-  });
-
-  it('goes nowhere that is not listed', async () => {
-    const path = `/auth/login?return_to=${encodeURIComponent('https://evil.test/')}`;
-    expect(await follow(path, await assertion())).toEqual([400, null]);
-  });
-
-  it.each([
-    ['nobody', async () => ({})],
-    ['somebody whose sign-in is over', () => assertion({ exp: NOW - 60 })],
-  ])('is not sent in a circle as %s', async (_who, headers) => {
-    expect(await follow(LOGIN, await headers())).toEqual([401, null]);
   });
 });

@@ -46,9 +46,7 @@ beforeEach(async () => {
 });
 
 describe('rotations on schedule', () => {
-  it('refuse no ticket over 20 of them, whatever the age of a verifier’s cache', {
-    timeout: 120_000,
-  }, async () => {
+  it('refuse no ticket over 20 of them, whatever the age of a verifier’s cache', async () => {
     const every = 1_200 * SECOND;
     const [publishes, signs, maintains] = [keyring(every), keyring(every), keyring(every)];
     const ports = {

@@ -1,5 +1,5 @@
+import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import { expect, inject, it } from 'vitest';
-import { eventually } from '../e2e/eventually.ts';
 import { eventsOf } from '../e2e/look.ts';
 import { openTab, type Tab } from './tab.ts';
 

@@ -1,7 +1,7 @@
+import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import { expect, inject, it, onTestFinished } from 'vitest';
 import * as z from 'zod';
 import { post } from '../e2e/broker.ts';
-import { eventually } from '../e2e/eventually.ts';
 import { eventsOf } from '../e2e/look.ts';
 import { listenOnLoopback } from '../identity-provider/loopback-server.ts';
 import { openTab, type Tab } from './tab.ts';

@@ -1,3 +1,4 @@
+import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import { expect, inject, it } from 'vitest';
 import { mint } from '../e2e/broker.ts';
 import { answers, connect, demoUrl, getTicket, openDemo, press } from './demo-person.ts';
@@ -131,12 +132,12 @@ it('a session is renewed in band, with a later end once there is a longer sign-i
 
   // The first window is told half way through, and its ticket provider does the rest.
   const events = card.locator('.session-events');
-  await events.getByText(/The session ends soon/).waitFor({ timeout: 45_000 });
+  await events.getByText(/The session ends soon/).waitFor();
   await events.getByText(/^.*Renewed: the session now ends at/).waitFor();
   expect(await card.locator('.session-text').innerText()).toMatch(/goes on for 60 minutes/);
   await tab.screenshot('demo-renewed');
   await card.getByRole('button', { name: 'Renew now' }).click();
-  await expect.poll(() => events.getByText('Renewed').count()).toBe(2);
+  await eventually(async () => expect(await events.getByText('Renewed').count()).toBe(2));
 });
 
 it('a ticket that a program got is taken as its whole answer', async () => {

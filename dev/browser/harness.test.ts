@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
+import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import { expect, inject, it } from 'vitest';
-import { eventually } from '../e2e/eventually.ts';
 import { openTab } from './tab.ts';
 import { watchPage } from './watch-page.ts';
 

@@ -1,5 +1,5 @@
+import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import { describe, expect, inject, it } from 'vitest';
-import { eventually } from '../e2e/eventually.ts';
 import { sessionsOf } from '../e2e/look.ts';
 import { all, openApp } from './app-tab.ts';
 

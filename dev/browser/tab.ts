@@ -1,3 +1,4 @@
+import { PATIENCE_MS } from '@agent-ticket/shared/test-patience.ts';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { expect, inject, onTestFinished } from 'vitest';
 import { stopClock } from './page-clock.ts';
@@ -43,6 +44,7 @@ const theBrowser = (): Promise<Browser> => {
 export async function openTab(url: string, { expects = [], beside, now }: TabOptions = {}): Promise<Tab> {
   const context = beside?.context ?? (await (await theBrowser()).newContext());
   if (now !== undefined) await stopClock(context, now);
+  context.setDefaultTimeout(PATIENCE_MS);
   const page = await context.newPage();
   const { broker } = inject('stack');
   const faults = watchPage(page, expects);

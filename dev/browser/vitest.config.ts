@@ -1,3 +1,4 @@
+import { PATIENT } from '@agent-ticket/shared/test-patience.ts';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
@@ -10,7 +11,6 @@ export default defineConfig({
     fileParallelism: false,
     isolate: false,
     retry: 0,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    ...PATIENT,
   },
 });

@@ -1,7 +1,7 @@
+import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import { expect, inject, it } from 'vitest';
 import * as z from 'zod';
 import { askForTicket, asService, decodePayload, mint, post, throughAccess } from './broker.ts';
-import { eventually } from './eventually.ts';
 import { connected, nextFrame, openSocket } from './sockets.ts';
 
 interface CounterState {

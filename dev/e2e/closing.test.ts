@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { request } from 'node:http';
 import type { Socket } from 'node:net';
+import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import { expect, it } from 'vitest';
 import { mint } from './broker.ts';
-import { eventually } from './eventually.ts';
 import { eventsOf, sessionsOf } from './look.ts';
 import { nextFrame, openSocket } from './sockets.ts';
 import { UPGRADE } from './upgrade.ts';

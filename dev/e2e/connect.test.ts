@@ -1,7 +1,7 @@
+import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 import { expect, inject, it } from 'vitest';
 import { asService, decodeHeader, decodePayload, mint } from './broker.ts';
-import { eventually } from './eventually.ts';
 import { connected, nextFrame, openSocket } from './sockets.ts';
 
 interface CounterState {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import { expect, inject, it } from 'vitest';
 import { asOperator, asService, mint, post } from './broker.ts';
-import { eventually } from './eventually.ts';
 import { nextFrame, openSocket } from './sockets.ts';
 
 const broker = (path: string) => `${inject('stack').broker}${path}`;

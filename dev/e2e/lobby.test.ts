@@ -1,6 +1,6 @@
+import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import { expect, it } from 'vitest';
 import { askForTicket, decodePayload, mint } from './broker.ts';
-import { eventually } from './eventually.ts';
 import { connected, nextFrame, openSocket } from './sockets.ts';
 
 interface Board {

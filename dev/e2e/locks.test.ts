@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import { expect, inject, it, onTestFinished } from 'vitest';
 import * as z from 'zod';
 import { askForTicket, asOperator, kidOf, mint, post } from './broker.ts';
-import { eventually } from './eventually.ts';
 import { sessionsOf } from './look.ts';
 import { nextFrame, openSocket } from './sockets.ts';
 
@@ -94,7 +94,7 @@ const isAside = ([kind]: Kind): boolean => !['agent', 'key', 'everything'].inclu
 // A WHATWG client hears of a close ten seconds late from the local runtime, so those that may wait together.
 it('locks on a principal, a service token, an instance and a session', async () => {
   await Promise.all(KINDS.filter(isAside).map(lockFor));
-}, 60_000);
+});
 
 it.each(KINDS.filter((kind) => !isAside(kind)))(
   'a lock on a target of the kind %s',
@@ -123,4 +123,4 @@ it('a renewal meets a lock that came a moment before', async () => {
   await Promise.all(KINDS.filter((kind) => kind[2] && isAside(kind)).map(renewalFor));
   const [agent] = KINDS.filter(([kind]) => kind === 'agent');
   if (agent !== undefined) await renewalFor(agent);
-}, 60_000);
+});

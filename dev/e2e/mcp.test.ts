@@ -1,3 +1,4 @@
+import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import {
   Client,
   SSEClientTransport,
@@ -6,7 +7,6 @@ import {
 } from '@modelcontextprotocol/client';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import { askForTicket, asOperator, asService, mint } from './broker.ts';
-import { eventually } from './eventually.ts';
 import { sessionsOf } from './look.ts';
 import { signByBroker, ticketClaims } from './signed-by-hand.ts';
 import { socketUrl, watchToClose } from './sockets.ts';
@@ -176,12 +176,10 @@ it('a client hears of changes on a stream that is its session', async () => {
   expect(await heard).toBe('notes://all');
   await subscription.close();
   // Nobody is told that a client left: the next sign of life that cannot be written shows it.
-  await eventually(
-    async () =>
-      expect(await sessionsOf(AGENT, instance)).toEqual([
-        expect.objectContaining({ end_reason: 'client_closed' }),
-      ]),
-    20_000,
+  await eventually(async () =>
+    expect(await sessionsOf(AGENT, instance)).toEqual([
+      expect.objectContaining({ end_reason: 'client_closed' }),
+    ]),
   );
 });
 

@@ -1,7 +1,7 @@
+import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { decodeHeader, post } from './broker.ts';
-import { eventually } from './eventually.ts';
 import { type NodeStack, startNodeStack } from './node-broker.ts';
 import { connected, nextFrame, openSocket, watchToClose } from './sockets.ts';
 
@@ -10,7 +10,7 @@ import { connected, nextFrame, openSocket, watchToClose } from './sockets.ts';
 let stack: NodeStack;
 beforeAll(async () => {
   stack = await startNodeStack();
-}, 120_000);
+});
 afterAll(() => stack?.close());
 
 interface CounterState {

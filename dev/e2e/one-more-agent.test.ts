@@ -4,12 +4,12 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'n
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { promisify } from 'node:util';
+import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import * as z from 'zod';
 import { quietEnvironment, ROOT } from '../quiet-environment.ts';
 import { makeSecrets } from '../start/secrets.ts';
 import { type Stack, startStack } from '../start/stack.ts';
-import { eventually } from './eventually.ts';
 import { freePorts } from './free-ports.ts';
 import { nextFrame, openSocket } from './sockets.ts';
 

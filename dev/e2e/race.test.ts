@@ -1,6 +1,6 @@
+import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import { expect, it } from 'vitest';
 import { mint } from './broker.ts';
-import { eventually } from './eventually.ts';
 import { eventsOf, sessionsOf } from './look.ts';
 import { nextFrame, openSocket, socketUrl, watchToClose } from './sockets.ts';
 

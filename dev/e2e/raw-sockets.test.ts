@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import { expect, inject, it, onTestFinished } from 'vitest';
 import { mint } from './broker.ts';
-import { eventually } from './eventually.ts';
 import { objectsOf, sessionsOf } from './look.ts';
 import { nextFrame, openSocket } from './sockets.ts';
 import { UPGRADE } from './upgrade.ts';

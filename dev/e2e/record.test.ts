@@ -1,6 +1,6 @@
+import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import { expect, inject, it } from 'vitest';
 import { askForTicket, kidOf, mint, throughAccess } from './broker.ts';
-import { eventually } from './eventually.ts';
 import { type EventRow, eventsOf, sessionsOf } from './look.ts';
 import { connected, nextFrame, openSocket, socketUrl, watchToClose } from './sockets.ts';
 

@@ -1,7 +1,7 @@
+import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import { expect, inject, it } from 'vitest';
 import * as z from 'zod';
 import { asOperator, asService, kidOf, mint, post } from './broker.ts';
-import { eventually } from './eventually.ts';
 import { eventsOfType } from './look.ts';
 import { connected, nextFrame, openSocket } from './sockets.ts';
 

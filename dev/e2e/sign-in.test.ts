@@ -1,4 +1,5 @@
-import { expect, inject, it, vi } from 'vitest';
+import { eventually } from '@agent-ticket/shared/test-eventually.ts';
+import { expect, inject, it } from 'vitest';
 import * as z from 'zod';
 import { post } from './broker.ts';
 import { Browser } from './browser.ts';
@@ -22,7 +23,7 @@ it('a person signs in through the tenant, opens a socket by cookie, signs out, a
   const { socket, closed } = openSocket(Minted.parse(await answer.json()).url);
   await nextFrame(socket);
   // The broker finds live sessions in the record database, where they arrive a moment later.
-  await vi.waitFor(async () => expect(await sessionsOf('counter', instance)).toHaveLength(1));
+  await eventually(async () => expect(await sessionsOf('counter', instance)).toHaveLength(1));
 
   const left = await browser.get(`${broker}/auth/logout`);
   expect(left.status).toBe(302);

@@ -1,10 +1,10 @@
 import { sealCookie } from '@agent-ticket/broker/src/auth0-session/cookie.ts';
+import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import type { AgentClient } from 'agents/client';
 import { expect, inject, it } from 'vitest';
 import * as z from 'zod';
 import { post } from './broker.ts';
 import { Browser } from './browser.ts';
-import { eventually } from './eventually.ts';
 import { sessionsOf } from './look.ts';
 import { connected } from './sockets.ts';
 

@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import { AgentClient } from 'agents/client';
 import { expect, it, onTestFinished } from 'vitest';
 import * as z from 'zod';
@@ -10,7 +11,6 @@ import { holdPort } from '../start/hold-port.ts';
 import { makeSecrets } from '../start/secrets.ts';
 import type { Ports } from '../start/stack.ts';
 import { post } from './broker.ts';
-import { eventually } from './eventually.ts';
 import { freePorts } from './free-ports.ts';
 import { nextFrame, openSocket, watchToClose } from './sockets.ts';
 import { portsAreFree, type StartProcess, startCommand, startProcess } from './start-process.ts';
@@ -173,7 +173,7 @@ it('data of another schema is left alone, and how to start anew is said', async 
 it('a signal during the build ends the start and the build', async () => {
   const [ports, folder] = [await freePorts(), await newFolder()];
   const start = startProcess(ports, folder);
-  await eventually(() => expect(start.said.out).toContain('building'), 20_000);
+  await eventually(() => expect(start.said.out).toContain('building'));
   start.signal('SIGINT', 'group');
   expect(await start.ended).toEqual({ code: 130, signal: null });
   expect(start.said.err).toBe('');

@@ -10,7 +10,7 @@ let provider: IdentityProvider;
 
 beforeAll(async () => {
   provider = await startIdentityProvider({ port: 0, now: () => NOW * 1000 });
-}, 30_000);
+});
 
 afterAll(() => provider.close());
 
@@ -39,7 +39,7 @@ const certsDocument = z.strictObject({
   public_certs: z.tuple([pem, pem]),
 });
 
-describe('the certs document', { timeout: 30_000 }, () => {
+describe('the certs document', () => {
   it('has both keys as JWKs without private parts, and as PEM', async () => {
     const certs = certsDocument.parse(await (await fetch(provider.access.certsUrl)).json());
     expect(certs.public_cert).toEqual(certs.public_certs[0]);

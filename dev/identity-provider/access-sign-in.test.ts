@@ -6,7 +6,7 @@ let provider: IdentityProvider;
 
 beforeAll(async () => {
   provider = await startIdentityProvider({ port: 0 });
-}, 30_000);
+});
 
 afterAll(() => provider.close());
 

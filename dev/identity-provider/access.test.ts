@@ -11,7 +11,7 @@ let provider: IdentityProvider;
 
 beforeAll(async () => {
   provider = await startIdentityProvider({ port: 0, now: () => NOW * 1000 });
-}, 30_000);
+});
 
 afterAll(() => provider.close());
 

@@ -10,7 +10,7 @@ let provider: IdentityProvider;
 
 beforeAll(async () => {
   provider = await startIdentityProvider({ port: 0 });
-}, 30_000);
+});
 
 afterAll(() => provider.close());
 
@@ -142,7 +142,7 @@ describe('the discovery document', () => {
   });
 });
 
-describe('a rotation of the tenant', { timeout: 30_000 }, () => {
+describe('a rotation of the tenant', () => {
   it('changes the key of both kinds of tokens, and keeps the one before', async () => {
     const flow = async () => {
       const answer = await grant({ grant_type: 'client_credentials', audience: AUDIENCE });

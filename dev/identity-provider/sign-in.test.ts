@@ -13,13 +13,13 @@ beforeAll(async () => {
   broker = await startRelyingParty();
   tenant = broker.provider.url;
   clientId = broker.provider.auth0.clientId;
-}, 30_000);
+});
 
 afterAll(() => broker.close());
 
 const newBrowser = () => new TenantBrowser(broker.provider);
 
-describe('the authorization code flow', { timeout: 30_000 }, () => {
+describe('the authorization code flow', () => {
   it.each([
     ['by the name of the tenant, behind a proxy', () => ISSUER],
     ['by its loopback address', () => tenant],

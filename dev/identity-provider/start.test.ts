@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { get } from 'node:http';
 import { connect } from 'node:net';
+import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type IdentityProvider, startIdentityProvider } from './start.ts';
 
@@ -8,12 +9,12 @@ let provider: IdentityProvider;
 
 beforeAll(async () => {
   provider = await startIdentityProvider({ port: 0 });
-}, 30_000);
+});
 
 afterAll(() => provider.close());
 
 // These start processes and make RSA keys, which takes seconds on a busy machine.
-describe('starting and closing', { timeout: 30_000 }, () => {
+describe('starting and closing', () => {
   it('serves on loopback only and names itself by the address it has', () => {
     expect(provider.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
     expect(provider).toMatchObject({
@@ -59,7 +60,7 @@ describe('starting and closing', { timeout: 30_000 }, () => {
       const socket = connect(Number(new URL(other.url).port), '127.0.0.1', resolve);
       socket.on('error', () => undefined);
     });
-    await expect.poll(() => other.requests().length).toBe(2);
+    await eventually(() => expect(other.requests()).toHaveLength(2));
     await Promise.all([other.close(), other.close()]);
     expect(await waiting).toBe('cut off');
     await expect(fetch(other.access.certsUrl)).rejects.toThrow();

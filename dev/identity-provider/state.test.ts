@@ -47,7 +47,7 @@ const verifies = ({ access, auth0 }: IdentityProvider, made: string[]): Promise<
   );
 
 // Each test makes several RSA keys, which takes seconds on a busy machine.
-describe('keys in a state folder', { timeout: 30_000 }, () => {
+describe('keys in a state folder', () => {
   it('outlive restarts and rotations, in files for the owner only', async () => {
     const made = await during(tokens, stateDir);
     const after = await during(async (provider) => {

@@ -9,7 +9,7 @@ let tenant: string;
 beforeAll(async () => {
   broker = await startRelyingParty();
   tenant = broker.provider.url;
-}, 30_000);
+});
 
 afterAll(() => broker.close());
 

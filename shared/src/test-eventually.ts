@@ -1,13 +1,13 @@
+import { PATIENCE_MS } from './test-patience.ts';
+
 const STEP_MS = 10;
-/** Only a broken test waits this long; a busy machine may be slow. */
-const PATIENCE_MS = 10_000;
 
 /**
  * Asks until the check holds: facts reach the record database a moment after the answer. Unlike `vi.waitFor` it leaves
  * a stopped clock alone.
  */
-export async function eventually<T>(check: () => Promise<T>): Promise<T> {
-  const deadline = performance.now() + PATIENCE_MS;
+export async function eventually<T>(check: () => T | Promise<T>, patienceMs = PATIENCE_MS): Promise<T> {
+  const deadline = performance.now() + patienceMs;
   for (;;) {
     try {
       return await check();

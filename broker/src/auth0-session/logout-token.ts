@@ -2,13 +2,13 @@ import { isCanonicalCompact, readJwsHeader } from '@agent-ticket/shared/compact-
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import { errors, jwtVerify } from 'jose';
 import * as z from 'zod';
+import { fromIssuer, LEEWAY_SECONDS } from '../credentials/foreign-jwt.ts';
 import type { SignInPorts } from './ports.ts';
 
 const EVENT = 'http://schemas.openid.net/event/backchannel-logout';
 const MAX_BYTES = 4096;
 /** A logout is told when it happens. */
 const MAX_AGE_SECONDS = 300;
-const LEEWAY_SECONDS = 30;
 
 const Header = z.object({
   kid: z.string().min(1).max(256),
@@ -52,11 +52,7 @@ export async function verifyLogoutToken(
     if (key === 'unavailable') return deny('identity_source_unavailable', { retryAfter: 5 });
     if (key === 'unknown') return invalid('key');
     const { payload } = await jwtVerify(token, key.key, {
-      algorithms: [key.alg],
-      issuer: tenant.issuer.issuer,
-      audience: [...tenant.issuer.audiences],
-      clockTolerance: LEEWAY_SECONDS,
-      currentDate: new Date(now),
+      ...fromIssuer(tenant.issuer, key.alg, now),
       maxTokenAge: MAX_AGE_SECONDS,
     });
     const claims = Claims.safeParse(payload);

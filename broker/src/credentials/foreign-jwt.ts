@@ -1,7 +1,7 @@
 import { isCanonicalCompact, readJwsHeader } from '@agent-ticket/shared/compact-jws.ts';
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import type { KeyLookup } from '@agent-ticket/shared/remote-keys.ts';
-import { decodeJwt, errors, type JWTPayload, jwtVerify } from 'jose';
+import { decodeJwt, errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from 'jose';
 import * as z from 'zod';
 import type { ForeignIssuer } from '../config/issuers.ts';
 
@@ -20,7 +20,7 @@ export type TokenIssuer = Pick<ForeignIssuer, 'namespace' | 'issuer' | 'audience
 /** Tokens carry groups and custom claims; cookies that hold them end at 4 KiB, headers at 16. */
 const MAX_BYTES = 8192;
 /** Their clocks, not ours. */
-const LEEWAY_SECONDS = 30;
+export const LEEWAY_SECONDS = 30;
 /** Signing out stops the platform, not the signature: an older token is not taken, whatever `exp` says. */
 const MAX_AGE_SECONDS = 24 * 3600;
 
@@ -41,10 +41,23 @@ export interface ForeignToken<Issuer extends TokenIssuer = ForeignIssuer> {
   readonly payload: JWTPayload & { readonly exp: number };
 }
 
+/** What must hold for every JWT of an issuer, whatever it is for: algorithm of the key, issuer, audience, time. */
+export const fromIssuer = (
+  { issuer, audiences }: TokenIssuer,
+  alg: ForeignAlgorithm,
+  now: number,
+): JWTVerifyOptions => ({
+  algorithms: [alg],
+  issuer,
+  audience: [...audiences],
+  clockTolerance: LEEWAY_SECONDS,
+  currentDate: new Date(now),
+});
+
 /**
- * A token of a registered issuer: signed by that issuer's own keys, RS256 or ES256 as they are, exact issuer, one of its audiences, in time and
- * at most a day old. The issuer is looked up by the token's unverified `iss` in a closed list; nothing is fetched
- * for one that is not in it. `now` in ms.
+ * A token of a registered issuer: signed by that issuer's own keys, RS256 or ES256 as they are, exact issuer, one of
+ * its audiences, in time and at most a day old. The issuer is looked up by the token's unverified `iss` in a closed
+ * list; nothing is fetched for one that is not in it. `now` in ms.
  *
  * Does NOT check: what the claims say about a person, revocation at the issuer, that the token came by the issuer's
  * own edge, replay.
@@ -66,11 +79,7 @@ export async function verifyForeignJwt<Issuer extends TokenIssuer>(
     if (key === 'unknown') return deny('credential_key_unknown');
     if (key === 'unavailable') return deny('identity_source_unavailable', { retryAfter: 5 });
     const { payload } = await jwtVerify(token, key.key, {
-      algorithms: [key.alg],
-      issuer: found.issuer.issuer,
-      audience: [...found.issuer.audiences],
-      clockTolerance: LEEWAY_SECONDS,
-      currentDate: new Date(now),
+      ...fromIssuer(found.issuer, key.alg, now),
       maxTokenAge: MAX_AGE_SECONDS,
       requiredClaims: ['exp', 'iat', 'aud', 'iss'],
     });

@@ -85,7 +85,7 @@ describe('a script', () => {
   });
 });
 
-describe('types', { timeout: 60_000 }, () => {
+describe('types', () => {
   it('that fit pass, in every surroundings, and a block goes on from those before it', async () => {
     const faults = await checkTypes(
       blocksIn(

@@ -1,12 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import { AgentClient } from 'agents/client';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import * as z from 'zod';
 import { makeSecrets } from '../../start/secrets.ts';
 import { type Stack, startStack } from '../../start/stack.ts';
-import { eventually } from '../eventually.ts';
 import { freePorts } from '../free-ports.ts';
 import { watchToClose } from '../sockets.ts';
 import { adopt, buildApp, changedLines, plainApp } from './adopt.ts';

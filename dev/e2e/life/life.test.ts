@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import type { Socket } from 'node:net';
+import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { eventually } from '../eventually.ts';
 import { nextFrame, type OpenSocket, openSocket, watchToClose } from '../sockets.ts';
 import { openStand, type Stand } from './stand.ts';
 
@@ -11,7 +11,7 @@ import { openStand, type Stand } from './stand.ts';
 let stand: Stand;
 beforeAll(async () => {
   stand = await openStand();
-}, 120_000);
+});
 afterAll(() => stand?.close());
 
 const urlOf = (instance: string, ticket: string, below = ''): string =>
@@ -101,8 +101,8 @@ it('a lock on somebody with over a hundred objects closes sockets of a hundred a
   await eventually(async () => {
     await stand.cron();
     expect(await stand.leftOf(sub)).toEqual({ open: 0, commands: 0 });
-  }, 60_000);
-}, 120_000);
+  });
+});
 
 describe.each(PLACES)('a socket to $place', ({ below }) => {
   it('keeps the rights of the ticket, asleep and awake', async () => {
@@ -153,7 +153,7 @@ describe('one ticket', () => {
     expect(await tries()).toBe(0);
     expect((await stand.destroy(instance)).status).toBe(200);
     expect(await tries()).toBe(0);
-  }, 120_000);
+  });
 });
 
 describe('an object that was destroyed', () => {
@@ -176,7 +176,7 @@ describe('an object that was destroyed', () => {
     // A ticket counts in whole seconds: one of this second may be older than the end.
     const again = await eventually(async () => enter(instance, '', await stand.mint(instance)));
     expect(await call(again, 'increment')).toMatchObject({ result: 1 });
-  }, 60_000);
+  });
 });
 
 describe('what an object cannot deliver', () => {
@@ -193,7 +193,7 @@ describe('what an object cannot deliver', () => {
         expect(ready.agent_events_waiting).toBeGreaterThanOrEqual(atLeast);
         expect(ready.agent_objects_waiting).toBeGreaterThanOrEqual(1);
         expect(ready.waiting_age).toBeGreaterThanOrEqual(0);
-      }, 60_000);
+      });
     await waits(3);
     await stand.evict(instance);
     expect(await call(first, 'reset')).toMatchObject({ success: false });
@@ -201,39 +201,35 @@ describe('what an object cannot deliver', () => {
 
     await record.exec('ALTER TABLE away RENAME TO audit_events');
     const nothing = { agent_events_waiting: 0, agent_objects_waiting: 0, waiting_age: null };
-    await eventually(async () => expect(await stand.ready()).toMatchObject(nothing), 60_000);
+    await eventually(async () => expect(await stand.ready()).toMatchObject(nothing));
     const all = ['ticket.used', 'session.opened', 'rpc.denied', 'rpc.denied'];
-    await eventually(async () => expect(await stand.arrived(instance)).toEqual(all), 60_000);
-  }, 180_000);
+    await eventually(async () => expect(await stand.arrived(instance)).toEqual(all));
+  });
 });
 
 describe('a stream on which nothing is said', () => {
   it.each([
     ['was reset', (socket: Socket) => socket.resetAndDestroy()],
     ['was closed', (socket: Socket) => socket.destroy()],
-  ])(
-    'ends by itself when the connection of its client %s',
-    async (how, leave) => {
-      const instance = `silent-${how.replace(' ', '-')}`;
-      const ticket = await stand.mint(instance, 'http');
-      const asking = request(`${stand.agentWorker}/agents/counter/${instance}`, {
-        headers: { authorization: `Bearer ${ticket}`, accept: 'text/event-stream' },
-      });
-      asking.on('error', () => {});
-      const answered = once(asking, 'response');
-      asking.end();
-      const [answer] = (await answered) as [IncomingMessage];
-      answer.on('error', () => {});
-      expect([answer.statusCode, String(await once(answer, 'data'))]).toEqual([200, 'data: 1\n\n']);
-      await idOf(instance);
-      leave(answer.socket);
-      await eventually(async () => {
-        const [session] = await stand.sessionsOf(instance);
-        expect(session?.end_reason).toBe('client_closed');
-      }, 120_000);
-    },
-    180_000,
-  );
+  ])('ends by itself when the connection of its client %s', async (how, leave) => {
+    const instance = `silent-${how.replace(' ', '-')}`;
+    const ticket = await stand.mint(instance, 'http');
+    const asking = request(`${stand.agentWorker}/agents/counter/${instance}`, {
+      headers: { authorization: `Bearer ${ticket}`, accept: 'text/event-stream' },
+    });
+    asking.on('error', () => {});
+    const answered = once(asking, 'response');
+    asking.end();
+    const [answer] = (await answered) as [IncomingMessage];
+    answer.on('error', () => {});
+    expect([answer.statusCode, String(await once(answer, 'data'))]).toEqual([200, 'data: 1\n\n']);
+    await idOf(instance);
+    leave(answer.socket);
+    await eventually(async () => {
+      const [session] = await stand.sessionsOf(instance);
+      expect(session?.end_reason).toBe('client_closed');
+    });
+  });
 });
 
 describe('a session', () => {
@@ -255,7 +251,7 @@ describe('a session', () => {
     await stand.age(instance);
     await stand.cron();
     await endsWith(instance, 'connection_lost');
-  }, 120_000);
+  });
 
   it('ends by its client, though the object slept', async () => {
     const instance = 'left-asleep';

@@ -1,19 +1,21 @@
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { kidOf } from '../broker.ts';
 import { paste } from '../documents.ts';
 import { nextFrame, openSocket } from '../sockets.ts';
-import { eventually, openStand, PATIENCE, Page, type Stand } from './stand.ts';
+import { openStand, Page, type Stand } from './stand.ts';
 
 /** docs/operations.md, tried: every block of it as it stands there, in its order. */
 
 let stand: Stand;
 beforeAll(async () => {
   stand = await openStand();
-}, PATIENCE.timeout);
+  await stand.seal();
+});
 afterAll(() => stand?.close());
 
 const run = (words: string, env?: Readonly<Record<string, string>>): Promise<string> => stand.run(words, env);
@@ -65,7 +67,7 @@ it('there is no block that is not tried here', () => {
   );
 });
 
-describe('what docs/operations.md says to do', PATIENCE, () => {
+describe('what docs/operations.md says to do', () => {
   it('looks how it goes', async () => {
     expect(await json(run('/readyz'))).toEqual({
       status: 'ready',

@@ -2,18 +2,14 @@ import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text as textOf } from 'node:stream/consumers';
+import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import * as z from 'zod';
 import { listenOnLoopback } from '../../identity-provider/loopback-server.ts';
 import { ROOT } from '../../quiet-environment.ts';
 import { makeSecrets } from '../../start/secrets.ts';
 import { type Stack, startStack } from '../../start/stack.ts';
 import { blocksOf, paste } from '../documents.ts';
-import { eventually as eventuallyWithin } from '../eventually.ts';
 import { freePorts } from '../free-ports.ts';
-
-/** For slow machines: the runtime alone takes ten seconds to let go of a closed socket. */
-export const PATIENCE = { timeout: 240_000 };
-export const eventually = <T>(look: () => Promise<T>): Promise<T> => eventuallyWithin(look, 60_000);
 
 export const Page = z.object({ items: z.array(z.looseObject({})) });
 
@@ -81,8 +77,13 @@ export async function openStand(settings: StandSettings = {}) {
       stack = await start(more);
     },
 
-    /** What the cron trigger of the broker does. */
-    async cron(): Promise<void> {
+    /** Has something to seal, and does what the cron trigger of the broker does. */
+    async seal(): Promise<void> {
+      await this.mint('sealed');
+      await eventually(async () => {
+        const { items } = await this.look('/admin/agents/audit?type=ticket.issued', Page);
+        if (items.length === 0) throw new Error('the event of the ticket has not arrived');
+      });
       await (await stack.workers.getWorker('broker')).scheduled({ cron: '* * * * *' });
     },
 

@@ -22,7 +22,7 @@ describe('two processes on the same files', () => {
   beforeAll(async () => {
     home = await newHome({ tier: 'free' });
     urls = (await startTwo(home.folder)).map(({ url }) => url);
-  }, 60_000);
+  });
   const urlOf = (index: number): string => urls[index % 2] ?? '';
 
   it('start with one key, and publish the same', async () => {

@@ -1,0 +1,45 @@
+import { describe, expect, it } from 'vitest';
+import { assertion } from './access.ts';
+import { accessRoom } from './access-room.ts';
+import { startBroker } from './broker.ts';
+import { call } from './call.ts';
+import { NOW } from './clock.ts';
+
+const { broker } = accessRoom();
+
+describe('a person whom Access let through to the sign-in', () => {
+  const BACK = 'https://app.test/room?tab=1';
+  const LOGIN = `/auth/login?return_to=${encodeURIComponent(BACK)}`;
+  const accessOnly = () =>
+    startBroker({
+      unset: ['AUTH0_CLIENT_ID', 'AUTH0_CLIENT_SECRET', 'AUTH0_SESSION_ENCRYPTION_KEY', 'BASE_URL'],
+    });
+  const follow = async (path: string, headers: Readonly<Record<string, string>>, at = accessOnly()) => {
+    const reply = await call(path, { headers, front: at.front });
+    return [reply.status, reply.headers.get('location')];
+  };
+
+  it('is back where they came from, by the assertion or by the cookie', async () => {
+    const signedIn = await assertion();
+    const cookie = `CF_Authorization=${signedIn['cf-access-jwt-assertion']}`;
+    expect(await follow(LOGIN, signedIn)).toEqual([302, BACK]);
+    expect(await follow(LOGIN, { cookie })).toEqual([302, BACK]);
+    expect(await follow('/auth/login', signedIn)).toEqual([302, 'https://broker.test/']);
+  });
+
+  it('is not sent on to the tenant, where there is one as well', async () => {
+    expect(await follow(LOGIN, await assertion(), broker())).toEqual([302, BACK]);
+  });
+
+  it('goes nowhere that is not listed', async () => {
+    const path = `/auth/login?return_to=${encodeURIComponent('https://evil.test/')}`;
+    expect(await follow(path, await assertion())).toEqual([400, null]);
+  });
+
+  it.each([
+    ['nobody', async () => ({})],
+    ['somebody whose sign-in is over', () => assertion({ exp: NOW - 60 })],
+  ])('is not sent in a circle as %s', async (_who, headers) => {
+    expect(await follow(LOGIN, await headers())).toEqual([401, null]);
+  });
+});
