@@ -31,7 +31,10 @@ export default defineConfig({
                 TEST_MIGRATIONS: await readD1Migrations(RECORD_MIGRATIONS),
               },
               // The broker of these tests lives beside them, so that each can say what it answers.
-              serviceBindings: { BROKER: { name: 'agent-worker', entrypoint: 'Broker' } },
+              serviceBindings: {
+                BROKER: { name: 'agent-worker', entrypoint: 'Broker' },
+                BACKLOG: { name: 'agent-worker', entrypoint: 'Backlog' },
+              },
               durableObjects: {
                 WITNESS: { className: 'Witness', useSQLite: true },
                 FAULTY: { className: 'Faulty', useSQLite: true },

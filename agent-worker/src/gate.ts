@@ -38,6 +38,7 @@ export interface GatePorts {
  */
 export async function answerAgentRequest(request: Request, ports: GatePorts): Promise<Response> {
   const requestId = ports.randomId();
+  ports.tally.turn(ports.clock());
   const outcome = await passGate(request, ports, requestId);
   if (outcome.ok) return outcome.value;
   const { reason, inside } = outcome.denial;

@@ -12,6 +12,7 @@ import { denialAnswer } from './ticketed/answer.ts';
 import { askAgent } from './ticketed/ask-agent.ts';
 import { createAsking } from './ticketed/asking.ts';
 import { passedOver } from './ticketed/audience.ts';
+import { createBacklogReport } from './ticketed/backlog-report.ts';
 import { createCallWatch } from './ticketed/calls.ts';
 import { isDestination } from './ticketed/destination.ts';
 import { pin, takeEntries } from './ticketed/entries.ts';
@@ -63,7 +64,10 @@ export function ticketed<A extends Agent<Cloudflare.Env, unknown>>(
 ): AgentClass<A & Ticketed>;
 export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): typeof Base {
   return class extends Base implements Ticketed {
-    readonly #streams = createStreams();
+    readonly #streams = createStreams((everyMs, work) => {
+      const timer = setInterval(work, everyMs);
+      return () => clearInterval(timer);
+    });
     readonly #keeper = createKeeper({
       sql: this.ctx.storage.sql,
       sockets: (id) => this.ctx.getWebSockets(id),
@@ -72,6 +76,14 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       randomId: () => crypto.randomUUID(),
       endsReplayed: () => verifierOf(this.env).config.endsReplayed,
       onFacts: () => this.#delivery.start(),
+    });
+    readonly #backlogReport = createBacklogReport({
+      env: this.env,
+      object: this.ctx.id.toString(),
+      backlog: this.#keeper.backlog,
+      clock: () => Date.now(),
+      keepAlive: (work) => this.ctx.waitUntil(work),
+      log: (event) => console.error(JSON.stringify(event)),
     });
     readonly #delivery = createDelivery({
       backlog: this.#keeper.backlog,
@@ -88,8 +100,10 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
         console.error(
           JSON.stringify({ event: 'record_delivery_failed', waiting, error: describeError(error) }),
         );
+        this.#backlogReport.failed();
         await this.#armSweep(RETRY_MS);
       },
+      onDrained: () => this.#backlogReport.delivered(),
     });
     readonly #rates = createFrameRates();
     readonly #calls = createCallWatch(() => Date.now());
@@ -130,7 +144,10 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
         [SWEEP]: () => this.#sweep(),
       });
       // What an earlier life left may have no other occasion.
-      if (this.#keeper.isWaiting()) this.#delivery.start();
+      if (this.#keeper.isWaiting()) {
+        this.#backlogReport.inherited();
+        this.#delivery.start();
+      }
     }
 
     /** For the types: each object has its own, put there by the constructor. */

@@ -2,6 +2,7 @@ import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'c
 import { env } from 'cloudflare:workers';
 import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { broker } from './broker.ts';
 import { counter } from './objects.ts';
 import { eventsOf, expectEvents, sessionsOf } from './record.ts';
 import { connect, refusedSocket, upgrade } from './sockets.ts';
@@ -218,6 +219,68 @@ describe('a record database that refuses', () => {
     await mendIt();
     await socket.call('increment');
     await expectEvents(instance, ['ticket.used', 'session.opened', 'rpc.denied']);
+  });
+
+  const toldOf = (instance: string) =>
+    broker.told.filter(({ object }) => object === counter(instance).id.toString());
+
+  test('is reported to the broker with how much waits since when, again by each sweep, and when it is over', async () => {
+    const instance = newRoom();
+    const object = counter(instance).id.toString();
+    await breakIt();
+    await visit(instance);
+    await eventually(async () => expect(toldOf(instance)).toHaveLength(1));
+    const [{ waiting } = { waiting: 0 }] = toldOf(instance);
+    expect(waiting).toBeGreaterThan(0);
+    await expectBacklog(instance, 2);
+
+    const sweptAt = (later: number, count: number) => {
+      vi.setSystemTime((NOW + later) * 1000);
+      return eventually(async () => {
+        await runDurableObjectAlarm(counter(instance));
+        expect(toldOf(instance)).toHaveLength(count);
+        return toldOf(instance).at(-1);
+      });
+    };
+    expect(await sweptAt(7, 2)).toEqual({ object, waiting: 2, since: NOW * 1000 });
+    expect(await sweptAt(14, 3)).toEqual({ object, waiting: 2, since: NOW * 1000 });
+    await mendIt();
+    expect(await sweptAt(21, 4)).toEqual({ object, waiting: 0, since: (NOW + 21) * 1000 });
+    await expectEvents(instance, ['ticket.used', 'session.opened']);
+  });
+
+  test('is reported a few times a minute, however busy the object is, and by its next life too', async () => {
+    const instance = newRoom();
+    await breakIt();
+    const { socket } = await visit(instance);
+    for (let n = 0; n < 10; n += 1) await socket.call('increment');
+    await expectBacklog(instance, 12);
+    await eventually(async () => expect(toldOf(instance)).toHaveLength(1));
+
+    await evictDurableObject(counter(instance));
+    await socket.call('increment');
+    await eventually(async () => expect(toldOf(instance)).toHaveLength(2));
+    expect(toldOf(instance)[1]?.waiting).toBeGreaterThanOrEqual(12);
+
+    // A life that never failed takes back what an earlier one told.
+    await mendIt();
+    await evictDurableObject(counter(instance));
+    await socket.call('whoami');
+    await eventually(async () => expect(toldOf(instance)[2]?.waiting).toBe(0));
+    expect(await backlog(instance)).toBe(0);
+  });
+
+  test('keeps nobody out where the broker does not hear of it, and the log says so', async () => {
+    const instance = newRoom();
+    broker.hears = false;
+    await breakIt();
+    const { socket } = await visit(instance);
+    expect(await socket.call('whoami')).toMatchObject({ success: true });
+    await eventually(async () => expect(printed.join(' ')).toContain('backlog_report_failed'));
+    await mendIt();
+    await socket.call('increment');
+    await expectEvents(instance, ['ticket.used', 'session.opened', 'rpc.denied']);
+    expect(broker.told).toEqual([]);
   });
 
   test('says so in the log, with no fact in it', async () => {

@@ -5,4 +5,4 @@ export { Faulty } from './agents/faulty.ts';
 export { Inner, Overrider } from './agents/overrider.ts';
 export { Planless, Usurper } from './agents/usurper.ts';
 export { Witness } from './agents/witness.ts';
-export { Broker } from './broker.ts';
+export { Backlog, Broker } from './broker.ts';

@@ -63,6 +63,7 @@ async function answer(c: Context, route: Route, ports: BrokerPorts, tally: Refus
     ipAddress: ports.addressOf(request),
     userAgent: redacted(request.headers.get('user-agent')),
   };
+  tally.turn(facts.now);
   const face = route.refuse ?? refuse;
   const line = { method: route.method, path: route.path, request_id: facts.requestId };
   try {

@@ -1,6 +1,8 @@
+import { STATEMENT_DEADLINE_MS, within } from '@agent-ticket/drizzle/deadline.ts';
 import { isOutage } from '@agent-ticket/drizzle/outage.ts';
-import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
-import type { Answer, Handler } from './http/call.ts';
+import { allow, deny } from '@agent-ticket/shared/outcome.ts';
+import { refuse } from './http/answer.ts';
+import type { Handler, HandlerResult } from './http/call.ts';
 import type { BrokerPorts } from './ports.ts';
 
 /** `GET /healthz`: the process answers. Asks nothing of anybody, so that a restart is never the cure for a database. */
@@ -8,65 +10,92 @@ export const liveness = (): Handler => async () => ({
   outcome: allow({ status: 200, body: { status: 'ok' } }),
 });
 
-type Backlog = Awaited<ReturnType<typeof backlog>>;
-
-/** For so long one look at the backlog serves everybody: anybody may ask, and a look asks each ledger object. */
-const LOOK_MS = 5_000;
-const looks = new WeakMap<BrokerPorts, { readonly at: number; readonly backlog: Backlog }>();
-
-async function lookAtBacklog(ports: BrokerPorts, now: number): Promise<Backlog> {
-  const last = looks.get(ports);
-  if (last !== undefined && now >= last.at && now - last.at < LOOK_MS) return last.backlog;
-  const look = { at: now, backlog: await backlog(ports, now) };
-  looks.set(ports, look);
-  return look.backlog;
-}
-
 /**
- * For so long one answer serves everybody. Not a limit by address: those who probe share addresses, and a broker that
- * answers one of them 429 would be taken for one that is not ready.
+ * `GET /readyz`: a ticket could be minted now. Also a refusal says what waits for the record database: that is when it
+ * grows.
  */
-const ANSWER_MS = 1_000;
-const answers = new WeakMap<BrokerPorts, { at: number; readonly outcome: Outcome<Answer> }>();
-
-/** `GET /readyz`: a ticket could be minted now. */
 export const readiness =
   (ports: BrokerPorts): Handler =>
-  async ({ now }) => {
-    const last = answers.get(ports);
-    if (last !== undefined && now >= last.at && now - last.at < ANSWER_MS) return { outcome: last.outcome };
-    // Who comes while this one asks gets the answer before it: no crowd asks a database that is slow.
-    if (last !== undefined) last.at = now;
-    const outcome = await lookAround(ports, now);
-    answers.set(ports, { at: now, outcome });
-    return { outcome };
-  };
+  ({ now }) =>
+    answerNow(ports, now);
 
-async function lookAround(ports: BrokerPorts, now: number): Promise<Outcome<Answer>> {
+type Look<T> = (ports: BrokerPorts, now: number) => Promise<T>;
+
+/** One look serves everybody for so long: anybody may ask, and each look asks databases and ledger objects. */
+function nowAndThen<T>(everyMs: number, look: Look<T>): Look<T> {
+  const looks = new WeakMap<BrokerPorts, { at: number; readonly seen: T }>();
+  return async (ports, now) => {
+    const last = looks.get(ports);
+    if (last !== undefined && now >= last.at && now - last.at < everyMs) return last.seen;
+    // Who comes while this one looks gets what was seen before: no crowd asks a database that is slow.
+    if (last !== undefined) last.at = now;
+    const seen = await look(ports, now);
+    looks.set(ports, { at: now, seen });
+    return seen;
+  };
+}
+
+const ANSWER_MS = 1_000;
+const BACKLOG_MS = 5_000;
+
+/**
+ * Not limited by address: those who probe share addresses, and a broker that answers one of them 429 would be taken for
+ * one that is not ready.
+ */
+const answerNow = nowAndThen(ANSWER_MS, async (ports, now): Promise<HandlerResult> => {
   try {
-    await ports.pingDatabases();
+    await within(STATEMENT_DEADLINE_MS, ports.pingDatabases());
     const signer = await ports.keyring.signer(now);
     // A text of ours without data: whoever runs the broker must see here what to mend.
-    if (!signer.ok) return deny('signing_key_missing', { hint: signer.denial.inside ?? 'no key' });
-    return allow({ status: 200, body: { status: 'ready', ...(await lookAtBacklog(ports, now)) } });
+    if (!signer.ok)
+      return { outcome: deny('signing_key_missing', { hint: signer.denial.inside ?? 'no key' }) };
+    const [events, work] = await Promise.all([lookAtEvents(ports, now), lookAtWork(ports, now)]);
+    return { outcome: allow({ status: 200, body: { status: 'ready', ...events, ...work } }) };
   } catch (error) {
-    if (isOutage(error)) return deny('database_unavailable', { retryAfter: 5 });
+    if (!isOutage(error)) throw error;
+    const events = await eventsIfKnown(ports, now);
+    return {
+      outcome: deny('database_unavailable', { retryAfter: 5 }),
+      refuse: (denial, requestId, rate) => refuse(denial, requestId, rate, events),
+    };
+  }
+});
+
+/** Events on their way to the record database. Asks no database. */
+const lookAtEvents = nowAndThen(BACKLOG_MS, async ({ ledger }, now) => {
+  const waiting = await ledger.waiting?.();
+  return {
+    events_waiting: waiting?.events ?? 0,
+    // Where no ledger object is there to hear them, agents' objects tell only their log.
+    agent_events_waiting: waiting?.agents.events ?? null,
+    agent_objects_waiting: waiting?.agents.objects ?? null,
+    waiting_age: ageOf(waiting?.since, now),
+  };
+});
+
+async function eventsIfKnown(ports: BrokerPorts, now: number): Promise<object> {
+  try {
+    return await lookAtEvents(ports, now);
+  } catch (error) {
+    if (isOutage(error)) return {};
     throw error;
   }
 }
 
-/** What waits to be done, and how old the last checkpoint is; growing numbers say what does not run. */
-async function backlog(ports: BrokerPorts, now: number) {
-  const [events, commands, changeEvents, checkpoint] = await Promise.all([
-    ports.ledger.waiting?.() ?? 0,
-    ports.termination.outbox.count(),
-    ports.changeEvents.waiting(),
-    ports.checkpoints.newest(),
+/** What else waits to be done, and how old the last checkpoint is; growing numbers say what does not run. */
+const lookAtWork = nowAndThen(BACKLOG_MS, async ({ termination, changeEvents, checkpoints }, now) => {
+  const [commands, events, checkpoint] = await Promise.all([
+    termination.outbox.count(),
+    changeEvents.waiting(),
+    checkpoints.newest(),
   ]);
   return {
-    events_waiting: events,
     commands_waiting: commands,
-    change_events_waiting: changeEvents.length,
-    checkpoint_age: checkpoint === undefined ? null : Math.floor((now - checkpoint.at) / 1000),
+    change_events_waiting: events.length,
+    checkpoint_age: ageOf(checkpoint?.at, now),
   };
-}
+});
+
+/** In seconds; clocks may differ. */
+const ageOf = (at: number | undefined, now: number): number | null =>
+  at === undefined ? null : Math.max(0, Math.floor((now - at) / 1000));

@@ -1,4 +1,4 @@
-import { waitUntil } from 'cloudflare:workers';
+import { WorkerEntrypoint, waitUntil } from 'cloudflare:workers';
 import { openControl } from '@agent-ticket/drizzle/control/open-d1.ts';
 import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
@@ -8,11 +8,22 @@ import { createApp } from './app.ts';
 import { compose } from './compose.ts';
 import { readConfig } from './config.ts';
 import { refuse } from './http/answer.ts';
+import { hearBacklog } from './ledger/hear.ts';
 import { ledgerOf } from './ledger/object.ts';
 import type { BrokerPorts } from './ports.ts';
 import { runScheduled } from './scheduled.ts';
 
 export { LedgerObject } from './ledger/object.ts';
+
+/**
+ * What objects of agents could not deliver: `GET /readyz` tells of it. The network does not lead here, only a service
+ * binding to this entrypoint does.
+ */
+export class Backlog extends WorkerEntrypoint<Cloudflare.Env> {
+  override fetch(request: Request): Promise<Response> {
+    return hearBacklog(request, ledgerOf(this.env.LEDGER));
+  }
+}
 
 const log = (event: Readonly<Record<string, unknown>>): void => console.log(JSON.stringify(event));
 

@@ -38,8 +38,18 @@ export type LedgerAnswer =
 export interface Ledger {
   settle(account: string, entry: LedgerEntry): Promise<LedgerAnswer>;
 
-  /** How many events are durable and not yet in the record database. Left out where none ever waits. */
-  waiting?(): Promise<number>;
+  /** What is durable and not yet in the record database. Left out where nothing ever waits. */
+  waiting?(): Promise<Waiting>;
+}
+
+/** Events on their way to the record database. */
+export interface Waiting {
+  /** In the ledger itself. */
+  readonly events: number;
+  /** In objects of agents that could not deliver and said so within the last minute. */
+  readonly agents: { readonly objects: number; readonly events: number };
+  /** When the oldest of all these came to be, in ms; `undefined`: nothing waits. */
+  readonly since: number | undefined;
 }
 
 export const RATE_WINDOW_MS = 60_000;

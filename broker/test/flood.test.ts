@@ -19,7 +19,7 @@ describe('a flood of strangers', () => {
     const before = await kept();
     const secret = newSecret();
     const from = newAddress();
-    for (let n = 0; n < 500; n += 1) {
+    for (let n = 0; n < 100; n += 1) {
       await Promise.all([
         mint(bearer(secret), COUNTER, { front, from }),
         mint({ authorization: 'nonsense' }, COUNTER, { front, from }),
@@ -37,8 +37,8 @@ describe('a flood of strangers', () => {
       counts.every(({ minute }) => minute === new Date(NOW * 1000 - ((NOW * 1000) % 60_000)).toISOString()),
     ).toBe(true);
     const total = counts.reduce((sum, { count }) => sum + count, 0);
-    expect(total).toBe(2_000);
-    expect(counts.find(({ reason }) => reason === 'credential_missing')).toMatchObject({ count: 500 });
+    expect(total).toBe(400);
+    expect(counts.find(({ reason }) => reason === 'credential_missing')).toMatchObject({ count: 100 });
     expect(counts.length).toBeLessThan(10);
 
     setClock(200);

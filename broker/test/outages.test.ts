@@ -13,6 +13,7 @@ import {
   refusal,
   refusalOf,
   ticketOf,
+  withoutFigures,
 } from './call.ts';
 import { setClock } from './clock.ts';
 import { failing } from './databases.ts';
@@ -67,7 +68,7 @@ describe('while the policy database is out of reach', () => {
     expectOutage(await call('/admin/keys', { headers: token.pair, front }));
     expectOutage(await call('/admin/keys/rotate', { headers: token.pair, json: {}, front }));
     expectOutage(await call('/.well-known/jwks.json', { front }));
-    expectOutage(await call('/readyz', { front }));
+    expectOutage(withoutFigures(await call('/readyz', { front })));
   });
 
   it.each([
@@ -237,7 +238,7 @@ describe('readiness', () => {
   it('fails with the record database, liveness does not', async () => {
     const record = failing(env.RECORD, () => new Error('D1_ERROR: Network connection lost.'));
     const { front } = startBroker({ record });
-    expectOutage(await call('/readyz', { front }));
+    expectOutage(withoutFigures(await call('/readyz', { front })));
     const alive = await call('/healthz', { front });
     expect([alive.status, JSON.parse(alive.text)]).toEqual([200, { status: 'ok' }]);
   });

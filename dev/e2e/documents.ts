@@ -51,16 +51,19 @@ export interface Paste {
   readonly env?: Readonly<Record<string, string>>;
   /** Addresses beside the broker's and the agent worker's, and what answers in their place. */
   readonly places?: Readonly<Record<string, string>>;
+  /** Where the shell is. */
+  readonly folder?: string;
 }
 
 /** Runs a block as a reader would who pastes it into a shell. Answers what it printed; rejects when a command fails. */
 export async function paste(
   { text }: Pick<Block, 'text'>,
-  { env = {}, places = {} }: Paste = {},
+  { env = {}, places = {}, folder }: Paste = {},
 ): Promise<string> {
   const script = `set -euo pipefail\n${placed(text, places)}`;
   const { stdout } = await promisify(execFile)('bash', ['--norc', '-c', script], {
     env: { PATH: process.env.PATH, NO_PROXY: '127.0.0.1', ...env },
+    cwd: folder,
   });
   return stdout;
 }

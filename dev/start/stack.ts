@@ -24,6 +24,7 @@ export interface StackOptions {
   readonly pageOrigins?: readonly string[];
   /** Beside and over those that a development stack has. */
   readonly brokerSettings?: Readonly<Record<string, string>>;
+  readonly agentWorkerSettings?: Readonly<Record<string, string>>;
   readonly onLog?: (line: string) => void;
   /** Other workers than this repository's own, each a folder with wrangler.jsonc and a bundle. */
   readonly folders?: { readonly broker?: string; readonly agentWorker?: string };
@@ -93,7 +94,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
           name: 'agent-worker',
           folder: options.folders?.agentWorker,
           port: ports.agentWorker,
-          settings: { ...common, DEMO_ACCESS_URL: access.url },
+          settings: { ...common, DEMO_ACCESS_URL: access.url, ...options.agentWorkerSettings },
         },
       ],
     };

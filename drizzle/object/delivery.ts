@@ -6,6 +6,7 @@ import { drain, type SetAside } from './drain.ts';
 
 export interface DeliveryPorts {
   readonly backlog: ReturnType<typeof backlogQueries>;
+  /** Asked when there is something to deliver, until it has answered once. */
   readonly openRecord: () => RecordDatabase;
   readonly clock: () => number;
   /** Sessions just delivered that may not go on: to be closed. Left out where there are no sessions. */
@@ -16,6 +17,8 @@ export interface DeliveryPorts {
   readonly keepAlive: (work: Promise<void>) => void;
   /** The record database refused. The facts stay; the object should call `start` again before long. */
   readonly onFailure: (error: unknown) => Promise<void>;
+  /** Nothing waits any more. */
+  readonly onDrained?: () => void;
 }
 
 export interface Delivery {
@@ -39,6 +42,7 @@ export function createDelivery(ports: DeliveryPorts): Delivery {
       each.release();
     }
   };
+  let record: RecordDatabase | undefined;
   /** Read through a function: another event may have changed it across the await. */
   const asked = (): boolean => state === 'again';
 
@@ -46,16 +50,20 @@ export function createDelivery(ports: DeliveryPorts): Delivery {
     try {
       do {
         state = 'running';
+        record ??= ports.openRecord();
         await drain({
           backlog: ports.backlog,
-          record: ports.openRecord(),
+          record,
           clock: ports.clock,
           onStopped: ports.onStopped ?? (() => {}),
           onDelivered: release,
           onSetAside: ports.onSetAside,
         });
       } while (asked());
+      ports.onDrained?.();
     } catch (error) {
+      // Whoever waits for this database has no use of what is done about it.
+      release(Number.POSITIVE_INFINITY);
       await ports.onFailure(error);
     } finally {
       state = 'idle';

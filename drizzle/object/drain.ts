@@ -11,6 +11,15 @@ type Backlog = ReturnType<typeof backlogQueries>;
 /** Notes a fact for the record database. Durable with the rest of the object's current event. */
 export const enqueue = (backlog: Backlog, fact: RecordFact): void => backlog.add(JSON.stringify(fact));
 
+/** When the oldest fact came to be that waits, in ms; `undefined` where none does or it is none. */
+export function waitingSince(backlog: Backlog): number | undefined {
+  const [oldest] = backlog.oldest(1);
+  const fact = oldest === undefined ? undefined : parse(oldest.fact);
+  if (!isFact(fact)) return undefined;
+  const at: unknown = fact.event?.at ?? fact.invocation?.startedAt;
+  return Number.isSafeInteger(at) ? Number(at) : undefined;
+}
+
 /** A fact that can never be delivered, and why. Nothing of its contents is said. */
 export interface SetAside {
   /** Its id among what was set aside. */

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { createRefusalTally, type RefusalCount } from './refusal-tally.ts';
+import { type DataPoint, logWithPoints } from './security-events.ts';
 
 const START = Date.parse('2027-01-15T08:00:30Z');
 
@@ -27,4 +28,39 @@ it('reports each minute once it is over, one line for each reason and agent, how
       count: 1,
     },
   ]);
+});
+
+it('reports a minute with the first request of a later one, refused or not, and once', () => {
+  const lines: RefusalCount[] = [];
+  const tally = createRefusalTally((line) => lines.push(line));
+  tally.turn(START);
+  tally.count('ticket_missing', 'counter', START);
+  tally.turn(START + 29_999);
+  expect(lines).toEqual([]);
+  tally.turn(START + 30_000);
+  tally.turn(START + 90_000);
+  expect(lines).toMatchObject([{ reason: 'ticket_missing', minute: '2027-01-15T08:00:00.000Z', count: 1 }]);
+});
+
+it('of several isolates adds up by minute, reason and agent, whenever each of them reports', () => {
+  const points: DataPoint[] = [];
+  const isolates = Array.from({ length: 5 }, () =>
+    createRefusalTally(logWithPoints(() => {}, { writeDataPoint: (point) => points.push(point) })),
+  );
+  for (const [n, tally] of isolates.entries()) {
+    for (let each = 0; each <= n; each += 1) tally.count('ticket_missing', 'counter', START);
+    tally.count('ticket_missing', 'lobby', START);
+    tally.turn(START + 60_000 * (n + 1));
+  }
+  const sums = new Map<string, number>();
+  for (const { blobs, doubles } of points) {
+    const key = [blobs[8], blobs[6], blobs[7]].join(' ');
+    sums.set(key, (sums.get(key) ?? 0) + (doubles[0] ?? 0));
+  }
+  const minute = '2027-01-15T08:00:00.000Z';
+  expect(Object.fromEntries(sums)).toEqual({
+    [`${minute} ticket_missing counter`]: 15,
+    [`${minute} ticket_missing lobby`]: 5,
+  });
+  expect(points).toHaveLength(10);
 });

@@ -13,7 +13,8 @@ const MINUTE_MS = 60_000;
 
 /**
  * Counts refusals of callers that nobody knows, so that a flood of them is a few lines a minute. Best effort: a minute is
- * reported when the next refusal falls into a later one, and what an isolate counted last goes with it.
+ * reported with the first request of a later one, and what an isolate counted last goes with it. Each isolate reports
+ * what it counted itself: the sum is theirs together.
  *
  * Give it reasons and agents of closed lists only, never a caller's words: each pair is held until its minute is over.
  */
@@ -21,16 +22,22 @@ export function createRefusalTally(report: (count: RefusalCount) => void) {
   let began = 0;
   let counts = new Map<string, Omit<RefusalCount, 'event' | 'minute'>>();
 
+  /** Reports what was counted in an earlier minute than this, in ms. */
+  function turn(now: number): void {
+    const minute = now - (now % MINUTE_MS);
+    if (minute === began) return;
+    const over = [...counts.values()];
+    const name = new Date(began).toISOString();
+    [began, counts] = [minute, new Map()];
+    for (const each of over) report({ event: 'refusals', minute: name, ...each });
+  }
+
   return {
+    turn,
+
     /** `now` in ms. */
     count(reason: string, agent: string | undefined, now: number): void {
-      const minute = now - (now % MINUTE_MS);
-      if (minute !== began) {
-        const over = [...counts.values()];
-        const name = new Date(began).toISOString();
-        [began, counts] = [minute, new Map()];
-        for (const each of over) report({ event: 'refusals', minute: name, ...each });
-      }
+      turn(now);
       const key = `${reason} ${agent ?? ''}`;
       const sofar = counts.get(key)?.count ?? 0;
       counts.set(key, { reason, ...(agent === undefined ? {} : { agent }), count: sofar + 1 });

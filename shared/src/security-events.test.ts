@@ -15,7 +15,7 @@ describe('a point of Analytics Engine', () => {
     };
     expect(dataPointOf(line)).toEqual({
       indexes: ['auth_success'],
-      blobs: ['auth_success', 'POST', '/tickets', 'pro', 'token:1', 'service-token', '', ''],
+      blobs: ['auth_success', 'POST', '/tickets', 'pro', 'token:1', 'service-token', '', '', ''],
       doubles: [1],
     });
   });
@@ -30,13 +30,15 @@ describe('a point of Analytics Engine', () => {
       '',
       'credential_unknown',
       '',
+      '',
     ]);
   });
 
   it('of a count stands for as many', () => {
-    const line = { event: 'refusals', reason: 'ticket_missing', agent: 'counter', count: 5_000 };
+    const minute = '2027-01-15T08:00:00.000Z';
+    const line = { event: 'refusals', minute, reason: 'ticket_missing', agent: 'counter', count: 5_000 };
     expect(dataPointOf(line)).toMatchObject({
-      blobs: ['refusals', '', '', '', '', '', 'ticket_missing', 'counter'],
+      blobs: ['refusals', '', '', '', '', '', 'ticket_missing', 'counter', minute],
       doubles: [5_000],
     });
   });

@@ -9,7 +9,10 @@ export interface DataPoint {
 }
 
 /** Order of the blobs, `blob1` first. New ones go to the end: queries count them by place. */
-const BLOBS = ['event', 'method', 'path', 'tier', 'principal', 'auth_method', 'reason', 'agent'] as const;
+const BLOBS = [
+  ...['event', 'method', 'path', 'tier', 'principal', 'auth_method', 'reason', 'agent'],
+  'minute',
+] as const;
 
 /** Where points go; what an Analytics Engine binding is. */
 export interface PointSink {

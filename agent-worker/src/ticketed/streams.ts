@@ -1,5 +1,14 @@
 import { logFailure } from './ask-agent.ts';
 
+/**
+ * A line that every reader of an event stream skips (WHATWG HTML §9.2.6). Writing it is the only way to learn that a
+ * client left without a word: until then the runtime knows of no connection that was merely closed at the other end.
+ */
+const COMMENT = new TextEncoder().encode(':\n');
+/** How often a silent stream is tried; the second try after its client left ends it. */
+const QUIET_MS = 15_000;
+const LINE_FEED = 10;
+
 /** How a stream came to its end by itself. */
 export type StreamEnd = 'finished' | 'client_closed' | 'agent_failed';
 
@@ -7,20 +16,27 @@ export interface Streams {
   has(sessionId: string): boolean;
   /** Breaks a stream off, on both sides. Whether there was one. */
   cut(sessionId: string): boolean;
-  /** What the client gets of a body, until either side ends it or {@link cut} does. */
+  /**
+   * What the client gets of a body, until either side ends it or {@link cut} does: its bytes, and a comment between
+   * two lines where it is silent and `isPlain`, neither compressed nor of a length that was told.
+   */
   carry(
     sessionId: string,
     body: ReadableStream<Uint8Array>,
+    isPlain: boolean,
     onEnd: (how: StreamEnd) => void,
   ): ReadableStream<Uint8Array>;
 }
+
+/** Does something again and again, in ms, until it is told to stop. */
+export type Repeat = (everyMs: number, work: () => void) => () => void;
 
 /**
  * The streaming answers of one object that are under way. Kept in memory: they live in this life of the object and
  * die with it, unlike sockets. A stream that is cut breaks off rather than ends, so that no client takes what it got
  * for the whole.
  */
-export function createStreams(): Streams {
+export function createStreams(repeat: Repeat): Streams {
   const live = new Map<string, () => void>();
   return {
     has: (id) => live.has(id),
@@ -32,23 +48,37 @@ export function createStreams(): Streams {
       return cut !== undefined;
     },
 
-    carry(id, body, onEnd) {
+    carry(id, body, isPlain, onEnd) {
       const source = body.getReader();
+      let isQuiet = true;
+      let isBetweenLines = true;
+      let stopTrying = (): void => {};
       const over = (how: StreamEnd): void => {
+        stopTrying();
         if (live.delete(id)) onEnd(how);
       };
       return new ReadableStream<Uint8Array>({
         start(controller) {
           live.set(id, () => {
+            stopTrying();
             controller.error(new Error('the session is over'));
             source.cancel().catch(logFailure);
+          });
+          if (!isPlain) return;
+          stopTrying = repeat(QUIET_MS, () => {
+            if (isQuiet && isBetweenLines && (controller.desiredSize ?? 0) > 0) controller.enqueue(COMMENT);
+            isQuiet = true;
           });
         },
         async pull(controller) {
           try {
             const { done, value } = await source.read();
             if (!live.has(id)) return;
-            if (!done) return controller.enqueue(value);
+            if (!done) {
+              isQuiet = false;
+              isBetweenLines = value.at(-1) === LINE_FEED;
+              return controller.enqueue(value);
+            }
             over('finished');
             controller.close();
           } catch (error) {

@@ -24,8 +24,13 @@ export function respond(answer: Answer, requestId: string, rate?: RateState | nu
     : Response.json(answer.body, { status: answer.status, headers });
 }
 
-/** A refusal as a response: `{"error": {"code", "message", "request_id"}}`. */
-export function refuse(denial: Denial, requestId: string, rate?: RateState | null): Response {
+/** A refusal as a response: `{"error": {"code", "message", "request_id"}}`, and what is to stand beside that. */
+export function refuse(
+  denial: Denial,
+  requestId: string,
+  rate?: RateState | null,
+  beside: object = {},
+): Response {
   const { status, code, message } = httpFace(denial);
   const headers = new Headers({
     'cache-control': 'no-store',
@@ -37,5 +42,5 @@ export function refuse(denial: Denial, requestId: string, rate?: RateState | nul
   if (status === 503 || denial.retryAfter !== undefined)
     headers.set('retry-after', String(denial.retryAfter ?? 1));
   if (denial.allow !== undefined) headers.set('allow', denial.allow.join(', '));
-  return Response.json({ error: { code, message, request_id: requestId } }, { status, headers });
+  return Response.json({ error: { code, message, request_id: requestId }, ...beside }, { status, headers });
 }

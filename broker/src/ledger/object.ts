@@ -2,14 +2,16 @@ import { DurableObject } from 'cloudflare:workers';
 import { STATEMENT_DEADLINE_MS, within } from '@agent-ticket/drizzle/deadline.ts';
 import { backlogQueries } from '@agent-ticket/drizzle/object/backlog.ts';
 import { createDelivery } from '@agent-ticket/drizzle/object/delivery.ts';
-import { enqueue } from '@agent-ticket/drizzle/object/drain.ts';
+import { enqueue, waitingSince } from '@agent-ticket/drizzle/object/drain.ts';
 import { rateQueries } from '@agent-ticket/drizzle/object/rates.ts';
 import { createObjectTables } from '@agent-ticket/drizzle/object/tables.ts';
 import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
+import type { BacklogReport } from '@agent-ticket/shared/backlog-report.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
-import { type Ledger, type LedgerAnswer, type LedgerEntry, RATE_WINDOW_MS } from '../ledger.ts';
+import { type Ledger, type LedgerAnswer, type LedgerEntry, RATE_WINDOW_MS, type Waiting } from '../ledger.ts';
 import { overLimit } from './over-limit.ts';
+import { addUp, createReports } from './waiting.ts';
 import { answerOf, excessOf } from './window.ts';
 
 /** How soon facts are offered to the record database again after it refused them. */
@@ -23,6 +25,7 @@ export class LedgerObject extends DurableObject<Cloudflare.Env> {
   readonly #backlog: ReturnType<typeof backlogQueries>;
   readonly #rates: ReturnType<typeof rateQueries>;
   readonly #delivery: ReturnType<typeof createDelivery>;
+  readonly #reports = createReports();
   /** When the alarm rings, as far as this life of the object knows. */
   #alarmAt = Number.POSITIVE_INFINITY;
 
@@ -40,7 +43,7 @@ export class LedgerObject extends DurableObject<Cloudflare.Env> {
       onFailure: async (error) => {
         const line = {
           event: 'record_delivery_failed',
-          waiting: this.waiting(),
+          waiting: this.#backlog.count(),
           error: describeError(error),
         };
         console.error(JSON.stringify(line));
@@ -72,9 +75,15 @@ export class LedgerObject extends DurableObject<Cloudflare.Env> {
     this.#offer(now);
   }
 
-  /** How many events the record database does not have yet. */
-  waiting(): number {
-    return this.#backlog.count();
+  /** An object of an agent says what it could not deliver. */
+  hear(report: BacklogReport): void {
+    this.#reports.hear(report, Date.now());
+  }
+
+  /** What the record database does not have yet, here and in the objects that said so. */
+  waiting(): Waiting {
+    const here = { events: this.#backlog.count(), since: waitingSince(this.#backlog) };
+    return addUp([{ ...here, agents: { objects: 0, events: 0 } }, this.#reports.waiting(Date.now())]);
   }
 
   /** Offers what waits to the record database. The alarm is set first: this life may end before an answer comes. */
@@ -103,11 +112,17 @@ export class LedgerObject extends DurableObject<Cloudflare.Env> {
 /** How many objects share the load; an account always meets the same one. */
 const SHARDS = 64;
 
+/** What agents' objects are heard by, beside the ledger that brokers know. */
+export interface LedgerObjects extends Ledger {
+  /** Resolves when the report is counted. It is nowhere on disk. */
+  hear(report: BacklogReport): Promise<void>;
+}
+
 /** The ledger behind its objects. */
 export const ledgerOf = (
   namespace: DurableObjectNamespace<LedgerObject>,
   deadlineMs = STATEMENT_DEADLINE_MS,
-): Ledger => {
+): LedgerObjects => {
   const shard = (number: number) => namespace.get(namespace.idFromName(`ledger:${number}`));
   return {
     async settle(account, entry) {
@@ -118,10 +133,15 @@ export const ledgerOf = (
     },
 
     async waiting() {
-      const counts = await Promise.all(
-        Array.from({ length: SHARDS }, (_, number) => within(deadlineMs, shard(number).waiting())),
+      const places = Array.from({ length: SHARDS }, (_, number) =>
+        within<Waiting>(deadlineMs, shard(number).waiting()),
       );
-      return counts.reduce((sum, count) => sum + count, 0);
+      return addUp(await Promise.all(places));
+    },
+
+    async hear(report) {
+      // Ids of objects are spread evenly already.
+      await within(deadlineMs, shard(Number.parseInt(report.object.slice(0, 8), 16) % SHARDS).hear(report));
     },
   };
 };

@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
+import type { Socket } from 'node:net';
 import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { nextFrame, type OpenSocket, openSocket, watchToClose } from '../sockets.ts';
@@ -173,6 +176,59 @@ describe('an object that was destroyed', () => {
     // A ticket counts in whole seconds: one of this second may be older than the end.
     const again = await eventually(async () => enter(instance, '', await stand.mint(instance)));
     expect(await call(again, 'increment')).toMatchObject({ result: 1 });
+  });
+});
+
+describe('what an object cannot deliver', () => {
+  it('is in /readyz while the record refuses it, through its sleep, and arrives later in order, once', async () => {
+    const instance = 'undelivered';
+    const record = await stand.record();
+    await record.exec('ALTER TABLE audit_events RENAME TO away');
+    const first = await enter(instance);
+    expect(await call(first, 'reset')).toMatchObject({ success: false });
+    // Also other objects may have something to say, of sessions that ended with the test before.
+    const waits = (atLeast: number) =>
+      eventually(async () => {
+        const ready = await stand.ready();
+        expect(ready.agent_events_waiting).toBeGreaterThanOrEqual(atLeast);
+        expect(ready.agent_objects_waiting).toBeGreaterThanOrEqual(1);
+        expect(ready.waiting_age).toBeGreaterThanOrEqual(0);
+      });
+    await waits(3);
+    await stand.evict(instance);
+    expect(await call(first, 'reset')).toMatchObject({ success: false });
+    await waits(4);
+
+    await record.exec('ALTER TABLE away RENAME TO audit_events');
+    const nothing = { agent_events_waiting: 0, agent_objects_waiting: 0, waiting_age: null };
+    await eventually(async () => expect(await stand.ready()).toMatchObject(nothing));
+    const all = ['ticket.used', 'session.opened', 'rpc.denied', 'rpc.denied'];
+    await eventually(async () => expect(await stand.arrived(instance)).toEqual(all));
+  });
+});
+
+describe('a stream on which nothing is said', () => {
+  it.each([
+    ['was reset', (socket: Socket) => socket.resetAndDestroy()],
+    ['was closed', (socket: Socket) => socket.destroy()],
+  ])('ends by itself when the connection of its client %s', async (how, leave) => {
+    const instance = `silent-${how.replace(' ', '-')}`;
+    const ticket = await stand.mint(instance, 'http');
+    const asking = request(`${stand.agentWorker}/agents/counter/${instance}`, {
+      headers: { authorization: `Bearer ${ticket}`, accept: 'text/event-stream' },
+    });
+    asking.on('error', () => {});
+    const answered = once(asking, 'response');
+    asking.end();
+    const [answer] = (await answered) as [IncomingMessage];
+    answer.on('error', () => {});
+    expect([answer.statusCode, String(await once(answer, 'data'))]).toEqual([200, 'data: 1\n\n']);
+    await idOf(instance);
+    leave(answer.socket);
+    await eventually(async () => {
+      const [session] = await stand.sessionsOf(instance);
+      expect(session?.end_reason).toBe('client_closed');
+    });
   });
 });
 

@@ -16,6 +16,11 @@ import { freePorts } from '../free-ports.ts';
 
 const WORKER = `${ROOT}dev/e2e/life/worker`;
 const KeyRow = z.object({ kid: z.string(), alg: z.string(), purpose: z.string(), sealed: z.string() });
+const Ready = z.looseObject({
+  agent_events_waiting: z.int(),
+  agent_objects_waiting: z.int(),
+  waiting_age: z.int().nullable(),
+});
 const Row = z.object({ id: z.string(), ended_at: z.int().nullable(), end_reason: z.string().nullable() });
 
 export async function openStand() {
@@ -65,8 +70,8 @@ export async function openStand() {
       });
     },
 
-    async mint(instance: string): Promise<string> {
-      const answer = await this.post('/tickets', { agent: 'counter', instance });
+    async mint(instance: string, transport: 'websocket' | 'http' = 'websocket'): Promise<string> {
+      const answer = await this.post('/tickets', { agent: 'counter', instance, transport });
       return z.object({ ticket: z.string() }).parse(await answer.json()).ticket;
     },
 
@@ -117,6 +122,22 @@ export async function openStand() {
         'SELECT id, ended_at, end_reason FROM agent_sessions WHERE instance_id = ? ORDER BY started_at';
       const { results } = await (await record()).prepare(sql).bind(instance).all();
       return z.array(Row).parse(results);
+    },
+
+    /** Types of the audit events of an instance's objects, in the order of their arrival. */
+    async arrived(instance: string): Promise<string[]> {
+      const sql =
+        "SELECT type FROM audit_events WHERE instance_id = ? AND type <> 'ticket.issued' ORDER BY seq";
+      const { results } = await (await record()).prepare(sql).bind(instance).all();
+      return z
+        .array(z.object({ type: z.string() }))
+        .parse(results)
+        .map(({ type }) => type);
+    },
+
+    /** `GET /readyz`, whatever its status. */
+    async ready(): Promise<z.infer<typeof Ready>> {
+      return Ready.parse(await (await fetch(`${stack.facts.broker}/readyz`)).json());
     },
 
     /** `POST /admin/locks` by the operator. */

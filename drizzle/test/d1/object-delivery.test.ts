@@ -170,6 +170,42 @@ describe('the delivery of an object', () => {
       expect(backlog.count()).toBe(1);
     }));
 
+  it('opens the record database once, and again only where that failed', () =>
+    inObject(async (sql) => {
+      const backlog = backlogQueries(sql);
+      let opened = 0;
+      const { start, works } = watched(backlog, PASS, {
+        openRecord: () => {
+          opened += 1;
+          if (opened === 1) throw LOST;
+          return record;
+        },
+      });
+      for (const name of upTo(4)) {
+        add(backlog, name);
+        start();
+        await Promise.all(works);
+      }
+      expect(opened).toBe(2);
+      expect(await arrived()).toEqual(upTo(4));
+    }));
+
+  it('tells that nothing waits any more when all of it was delivered, and not before', () =>
+    inObject(async (sql) => {
+      const backlog = backlogQueries(sql);
+      const left: number[] = [];
+      const { start, works } = watched(backlog, (call, nth) => (nth === 1 ? Promise.reject(LOST) : call()), {
+        onDrained: () => left.push(backlog.count()),
+      });
+      add(backlog, ...upTo(70));
+      start();
+      await Promise.all(works);
+      expect(left).toEqual([]);
+      start();
+      await Promise.all(works);
+      expect(left).toEqual([0]);
+    }));
+
   it('can be started again when even the care for a failure fails', () =>
     inObject(async (sql) => {
       const backlog = backlogQueries(sql);

@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { backlogQueries } from '../../object/backlog.ts';
-import { drain } from '../../object/drain.ts';
+import { drain, enqueue, waitingSince } from '../../object/drain.ts';
 import type { RecordDatabase } from '../../record/database.ts';
 import { recordLockQueries } from '../../record/locks.ts';
-import { uuidOf } from '../suite/rows.ts';
+import { auditEvent, NOW, uuidOf } from '../suite/rows.ts';
 import { add, addOpened, arrivedIn, LOST, PASS, portsOf, upTo } from './facts.ts';
 import { recordWith } from './faulty-record.ts';
 import { inObject } from './object.ts';
@@ -107,4 +107,28 @@ describe('sessions that a lock hits', () => {
       await drain(ports);
       expect(named).toEqual([uuidOf(0)]);
     }));
+});
+
+describe('how long something waits', () => {
+  it('is told by the oldest fact, an event or a call', () =>
+    inObject((sql) => {
+      const backlog = backlogQueries(sql);
+      expect(waitingSince(backlog)).toBeUndefined();
+      const call = { id: uuidOf(1), sessionId: uuidOf(2), method: 'add', durationMs: 1, code: null } as const;
+      enqueue(backlog, { invocation: { ...call, startedAt: NOW - 5, outcome: 'success' } });
+      enqueue(backlog, { event: auditEvent({ at: NOW - 9 }) });
+      expect(waitingSince(backlog)).toBe(NOW - 5);
+      backlog.removeThrough(1);
+      expect(waitingSince(backlog)).toBe(NOW - 9);
+    }));
+
+  it.each(['{', '7', '{"event": null, "invocation": {}}', '{"event": {"at": "noon"}}'])(
+    'is not told by what is no fact (%s)',
+    (text) =>
+      inObject((sql) => {
+        const backlog = backlogQueries(sql);
+        backlog.add(text);
+        expect(waitingSince(backlog)).toBeUndefined();
+      }),
+  );
 });

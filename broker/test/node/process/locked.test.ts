@@ -49,3 +49,15 @@ describe('while another process holds the control database', () => {
     await lock.release();
   });
 });
+
+it('nothing waits at a broker on Node, and of agents’ objects it says that it cannot know', async () => {
+  const { folder } = await newHome();
+  const { url } = await startBroker(settingsIn(folder));
+  expect(await (await fetch(`${url}/readyz`)).json()).toMatchObject({
+    status: 'ready',
+    events_waiting: 0,
+    agent_events_waiting: null,
+    agent_objects_waiting: null,
+    waiting_age: null,
+  });
+});

@@ -1,3 +1,4 @@
+import { Counter as Example } from '@agent-ticket/agent-worker/src/agents/counter.ts';
 import { createGate, defineAgent } from '@agent-ticket/agent-worker/src/library.ts';
 import { Agent, callable } from 'agents';
 
@@ -24,8 +25,15 @@ export class Child extends Agent<Cloudflare.Env, CounterState> {
 /** Exported like the other, and listed nowhere. */
 export class Hidden extends Child {}
 
-/** The example, which has no sub-agents of its own. */
-export { Counter } from '@agent-ticket/agent-worker/src/agents/counter.ts';
+/** The example, which has no sub-agents of its own; a stream of it says one thing and then nothing more. */
+export class Counter extends Example {
+  override async onRequest(request: Request): Promise<Response> {
+    if (request.headers.get('accept') !== 'text/event-stream') return super.onRequest(request);
+    const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+    void writable.getWriter().write(new TextEncoder().encode('data: 1\n\n'));
+    return new Response(readable, { headers: { 'content-type': 'text/event-stream' } });
+  }
+}
 
 const gate = createGate([defineAgent('counter', { subAgents: ['child'] })]);
 

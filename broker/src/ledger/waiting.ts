@@ -1,0 +1,54 @@
+import { type BacklogReport, REPORT_STANDS_MS } from '@agent-ticket/shared/backlog-report.ts';
+import type { Waiting } from '../ledger.ts';
+
+/** What waits in several places, as if it were one. */
+export function addUp(places: readonly Waiting[]): Waiting {
+  const sum = (count: (place: Waiting) => number): number =>
+    places.reduce((total, place) => total + count(place), 0);
+  const times = places.flatMap(({ since }) => since ?? []);
+  return {
+    events: sum(({ events }) => events),
+    agents: {
+      objects: sum(({ agents }) => agents.objects),
+      events: sum(({ agents }) => agents.events),
+    },
+    since: times.length === 0 ? undefined : Math.min(...times),
+  };
+}
+
+/** So many objects are held; of more, only those that came first. */
+const MAX_OBJECTS = 1_000;
+
+/**
+ * Reports of agents' objects that cannot deliver, the newest of each. In memory: whoever still fails repeats its report
+ * within seconds, and nothing is written for a figure that lapses by itself. Times in ms.
+ */
+export function createReports() {
+  /** In the order of their reports. */
+  const held = new Map<string, { waiting: number; since: number; at: number }>();
+
+  function lapse(now: number): void {
+    for (const [object, { at }] of held) {
+      if (now - at < REPORT_STANDS_MS) return;
+      held.delete(object);
+    }
+  }
+
+  return {
+    hear({ object, waiting, since }: BacklogReport, now: number): void {
+      lapse(now);
+      held.delete(object);
+      if (waiting > 0 && held.size < MAX_OBJECTS) held.set(object, { waiting, since, at: now });
+    },
+
+    waiting(now: number): Waiting {
+      lapse(now);
+      const places = [...held.values()].map(({ waiting, since }) => ({
+        events: 0,
+        agents: { objects: 1, events: waiting },
+        since,
+      }));
+      return addUp(places);
+    },
+  };
+}

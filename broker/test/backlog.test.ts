@@ -1,0 +1,104 @@
+import { env, exports } from 'cloudflare:workers';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { startBroker } from './broker.ts';
+import { call } from './call.ts';
+import { NOW, setClock } from './clock.ts';
+import { failing } from './databases.ts';
+import { delivered } from './record.ts';
+
+/** What `/readyz` tells of agents' objects that cannot deliver. */
+
+const objectOf = (n: number): string =>
+  (n * 2_654_435_761).toString(16).padStart(16, '0').slice(-8) + n.toString(16).padStart(56, '0');
+
+const report = (n: number, waiting: number, since = NOW * 1000) => ({ object: objectOf(n), waiting, since });
+
+const post = (body: unknown): Promise<Response> =>
+  exports.Backlog.fetch('https://broker.invalid/', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+
+const tell = async (...reports: object[]): Promise<void> => {
+  const answers = await Promise.all(reports.map(post));
+  expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([204]));
+};
+
+/** What a broker that has not looked yet says. */
+const looked = async (options: Parameters<typeof startBroker>[0] = {}) => {
+  const reply = await call('/readyz', { front: startBroker(options).front });
+  return { status: reply.status, ...JSON.parse(reply.text) };
+};
+
+/** Nobody's reports stand any more. */
+beforeEach(async () => {
+  setClock(60);
+  await looked();
+  setClock(0);
+  await delivered();
+});
+
+const NOTHING = { agent_events_waiting: 0, agent_objects_waiting: 0, waiting_age: null };
+
+describe('/readyz', () => {
+  it('tells how much waits in agents’ objects, in how many, and for how long', async () => {
+    expect(await looked()).toMatchObject(NOTHING);
+    await tell(report(1, 5, (NOW - 30) * 1000), report(2, 2, (NOW - 90) * 1000), report(1, 6));
+    expect(await looked()).toMatchObject({
+      status: 'ready',
+      agent_events_waiting: 8,
+      agent_objects_waiting: 2,
+      waiting_age: 90,
+    });
+    await tell(report(1, 0), report(2, 0));
+    expect(await looked()).toMatchObject(NOTHING);
+  });
+
+  it('adds up a thousand objects without a row read or written', async () => {
+    await tell(...Array.from({ length: 1_000 }, (_, n) => report(n, 3)));
+    expect(await looked()).toMatchObject({ agent_events_waiting: 3_000, agent_objects_waiting: 1_000 });
+    setClock(60);
+    expect(await looked()).toMatchObject(NOTHING);
+  });
+
+  it('tells it also while the record database is away', async () => {
+    const record = failing(env.RECORD, () => new Error('D1_ERROR: Network connection lost.'));
+    await tell(report(1, 5, (NOW - 30) * 1000));
+    expect(await looked({ record })).toMatchObject({
+      status: 503,
+      error: { code: 'UNAVAILABLE' },
+      events_waiting: 0,
+      agent_events_waiting: 5,
+      agent_objects_waiting: 1,
+      waiting_age: 30,
+    });
+  });
+
+  it('is 503 without figures where the ledger is away as well', async () => {
+    const record = failing(env.RECORD, () => new Error('D1_ERROR: Network connection lost.'));
+    const lost = () => Promise.reject(new Error('Network connection lost.'));
+    const ledger = { settle: lost, waiting: lost };
+    const seen = await looked({ record, runtime: { ledger } });
+    expect(Object.keys(seen).toSorted()).toEqual(['error', 'status']);
+  });
+});
+
+describe('a report', () => {
+  it.each([
+    ['no object', { waiting: 1, since: 1 }],
+    ['another object than there can be', { ...report(1, 1), object: 'room-1' }],
+    ['less than nothing', report(1, -1)],
+    ['more than it should', { ...report(1, 1), instance: 'room-1' }],
+    ['nothing', null],
+  ])('that names %s is refused and counts for nothing', async (_what, body) => {
+    expect((await post(body)).status).toBe(400);
+    expect(await looked()).toMatchObject(NOTHING);
+  });
+
+  it('finds no way in over the network', async () => {
+    for (const path of ['/', '/backlog', '/Backlog', '/readyz'])
+      expect((await call(path, { json: report(1, 1) })).status).toBeGreaterThanOrEqual(404);
+    expect(await looked()).toMatchObject(NOTHING);
+  });
+});
