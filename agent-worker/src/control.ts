@@ -1,12 +1,8 @@
 import type { MeantSessions, ObjectPlace, sessionQueries } from '@agent-ticket/drizzle/record/sessions.ts';
-import {
-  type ControlCommand,
-  type Receipt,
-  type Target,
-  verifyControl,
-} from '@agent-ticket/shared/control.ts';
+import { type ControlCommand, type Receipt, verifyControl } from '@agent-ticket/shared/control.ts';
 import { takeFromRequest } from '@agent-ticket/shared/handshake.ts';
 import { deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import type { Target } from '@agent-ticket/shared/target.ts';
 import type { FindKey } from '@agent-ticket/shared/verify-ticket.ts';
 import type { GateConfig } from './config.ts';
 import { inTurns } from './control/in-turns.ts';

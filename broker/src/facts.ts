@@ -1,8 +1,8 @@
 import type { grantQueries } from '@agent-ticket/drizzle/control/grants.ts';
 import type { lockQueries } from '@agent-ticket/drizzle/control/locks.ts';
 import type { GrantRow, policyQueries } from '@agent-ticket/drizzle/control/policy.ts';
-import { targetName, targetNamesOfPlace, targetNamesOfPrincipal } from '@agent-ticket/shared/control.ts';
 import type { AgentRegistry } from '@agent-ticket/shared/registry.ts';
+import { targetName, targetNamesOfPlace, targetNamesOfPrincipal } from '@agent-ticket/shared/target.ts';
 import { partiesOf } from './delegation.ts';
 import type { Keyring } from './keys/keyring.ts';
 import type { PolicyFacts } from './policy.ts';

@@ -1,5 +1,5 @@
-import type { Target } from '@agent-ticket/shared/control.ts';
 import type { Role } from '@agent-ticket/shared/names.ts';
+import type { Target } from '@agent-ticket/shared/target.ts';
 import {
   and,
   asc,

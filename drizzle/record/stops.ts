@@ -1,4 +1,4 @@
-import { type Targetable, targetNamesOf } from '@agent-ticket/shared/control.ts';
+import { type Targetable, targetNamesOf } from '@agent-ticket/shared/target.ts';
 import type { RecordDatabase } from './database.ts';
 import { selectLocks } from './locks.ts';
 import { selectRecalls } from './recalls.ts';

@@ -1,11 +1,7 @@
-import {
-  type ControlCommand,
-  type Targetable,
-  targetName,
-  targetNamesOf,
-} from '@agent-ticket/shared/control.ts';
+import type { ControlCommand } from '@agent-ticket/shared/control.ts';
 import type { DenialReason } from '@agent-ticket/shared/denial.ts';
 import { issuedAt } from '@agent-ticket/shared/issued-at.ts';
+import { type Targetable, targetName, targetNamesOf } from '@agent-ticket/shared/target.ts';
 import { partiesBeside, type TicketClaims } from '@agent-ticket/shared/ticket.ts';
 import type { ControlOrder } from '../order.ts';
 

@@ -6,10 +6,10 @@ import { type ObjectSession, objectSessionQueries } from '@agent-ticket/drizzle/
 import { createObjectTables } from '@agent-ticket/drizzle/object/tables.ts';
 import { tombstoneQueries } from '@agent-ticket/drizzle/object/tombstone.ts';
 import type { InvocationFact } from '@agent-ticket/drizzle/record/invocation-facts.ts';
-import { targetNamesOf } from '@agent-ticket/shared/control.ts';
 import { closeFace, type Denial, type DenialReason } from '@agent-ticket/shared/denial.ts';
 import { BURN_KEPT_SECONDS, CLOCK_SKEW_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { targetNamesOf } from '@agent-ticket/shared/target.ts';
 import type { VerifiedTicket } from '@agent-ticket/shared/verify-ticket.ts';
 import type { Handover } from '../handover.ts';
 import type { ControlOrder, RollAnswer, RollCall } from '../order.ts';

@@ -1,6 +1,6 @@
 import type { LockRow } from '@agent-ticket/drizzle/control/policy.ts';
-import { readTargetName, Target } from '@agent-ticket/shared/control.ts';
 import { allow, deny } from '@agent-ticket/shared/outcome.ts';
+import { readTargetName, Target } from '@agent-ticket/shared/target.ts';
 import * as z from 'zod';
 import { recordAct } from '../audit/act.ts';
 import { readBody } from '../http/body.ts';

@@ -1,5 +1,5 @@
 import type { LockRow } from '@agent-ticket/drizzle/control/policy.ts';
-import { type Target, targetName } from '@agent-ticket/shared/control.ts';
+import { type Target, targetName } from '@agent-ticket/shared/target.ts';
 import type { By } from '../audit/act.ts';
 
 /** A lock that somebody sets now. `expiresAt` in ms; null: until it is lifted. */

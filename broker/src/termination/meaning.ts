@@ -1,12 +1,12 @@
 import type { lockQueries } from '@agent-ticket/drizzle/control/locks.ts';
 import type { serviceTokenQueries } from '@agent-ticket/drizzle/control/service-tokens.ts';
+import type { ControlCommand } from '@agent-ticket/shared/control.ts';
 import {
-  type ControlCommand,
   serviceTokenOf,
   type Target,
   targetName,
   targetNamesOfPrincipal,
-} from '@agent-ticket/shared/control.ts';
+} from '@agent-ticket/shared/target.ts';
 import { clientParty } from '@agent-ticket/shared/ticket.ts';
 
 export interface MeaningPorts {

@@ -1,5 +1,6 @@
 import type { Recall } from '@agent-ticket/drizzle/record/recalls.ts';
-import { type ControlCommand, type Target, targetName } from '@agent-ticket/shared/control.ts';
+import type { ControlCommand } from '@agent-ticket/shared/control.ts';
+import { type Target, targetName } from '@agent-ticket/shared/target.ts';
 
 /**
  * What a command takes from tickets that are out and were not shown yet: those issued until `issuedBy`, in ms, open and

@@ -1,5 +1,5 @@
-import type { Target } from '@agent-ticket/shared/control.ts';
 import { AgentSlug, InstanceName, KeyId, PrincipalId, SessionId } from '@agent-ticket/shared/names.ts';
+import type { Target } from '@agent-ticket/shared/target.ts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { RecordDatabase } from '../../record/database.ts';
 import type { ObjectPlace } from '../../record/sessions.ts';

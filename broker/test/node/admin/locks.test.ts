@@ -1,6 +1,6 @@
-import { type Target, targetName } from '@agent-ticket/shared/control.ts';
 import { CLOCK_SKEW_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { AgentSlug, InstanceName, PrincipalId, SessionId } from '@agent-ticket/shared/names.ts';
+import { type Target, targetName } from '@agent-ticket/shared/target.ts';
 import { decodeJwt } from 'jose';
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';

@@ -1,4 +1,4 @@
-import { targetNamesOf } from '@agent-ticket/shared/control.ts';
+import { targetNamesOf } from '@agent-ticket/shared/target.ts';
 import { afterEach, beforeAll, expect, it, vi } from 'vitest';
 import * as z from 'zod';
 import { flushOutbox } from '../../../src/termination.ts';
