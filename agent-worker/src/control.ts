@@ -1,4 +1,8 @@
-import type { MeantSessions, ObjectPlace, sessionQueries } from '@agent-ticket/drizzle/record/sessions.ts';
+import type {
+  liveObjectQueries,
+  MeantSessions,
+  ObjectPlace,
+} from '@agent-ticket/drizzle/record/live-objects.ts';
 import { type ControlCommand, type Receipt, verifyControl } from '@agent-ticket/shared/control.ts';
 import { takeFromRequest } from '@agent-ticket/shared/handshake.ts';
 import { deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
@@ -13,7 +17,7 @@ import type { ControlOrder, OrderAnswer } from './order.ts';
 export interface ControlPorts extends ReconcilePorts {
   readonly config: GateConfig;
   readonly findKey: FindKey;
-  readonly sessions: Pick<ReturnType<typeof sessionQueries>, 'liveObjects' | 'countLiveObjects' | 'listOpen'>;
+  readonly liveObjects: ReturnType<typeof liveObjectQueries>;
   /** Gives one object an order; rejects when the object does not answer. */
   readonly order: (agent: string, instance: string, order: ControlOrder) => Promise<OrderAnswer>;
   readonly randomId: () => string;
@@ -96,7 +100,7 @@ async function tellAll(cmd: TargetedCommand, before: number, ports: ControlPorts
   const meant = meantBy(cmd, before);
   let after: ObjectPlace | undefined;
   for (let page = 0; page < PAGES && sum.objects < FAN_OUT; page += 1) {
-    const objects = await ports.sessions.liveObjects(meant, after, FAN_OUT - sum.objects);
+    const objects = await ports.liveObjects.list(meant, after, FAN_OUT - sum.objects);
     const told = await tell(objects);
     sum = {
       closed: sum.closed + told.closed,
@@ -107,7 +111,7 @@ async function tellAll(cmd: TargetedCommand, before: number, ports: ControlPorts
     after = objects.at(-1);
     if (after === undefined) return sum;
   }
-  return { ...sum, pending: await ports.sessions.countLiveObjects(meant, after) };
+  return { ...sum, pending: await ports.liveObjects.count(meant, after) };
 }
 
 type TargetedCommand = Exclude<ControlCommand, { op: 'reconcile' }>;

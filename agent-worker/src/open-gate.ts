@@ -1,4 +1,5 @@
 import { deliver } from '@agent-ticket/drizzle/record/deliver.ts';
+import { liveObjectQueries } from '@agent-ticket/drizzle/record/live-objects.ts';
 import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
 import { sessionQueries } from '@agent-ticket/drizzle/record/sessions.ts';
 import { createRefusalTally } from '@agent-ticket/shared/refusal-tally.ts';
@@ -70,6 +71,7 @@ function portsOf(registry: AgentRegistry, env: GateEnv & object): Ports {
       return stub;
     },
     sessions: sessionQueries(record),
+    liveObjects: liveObjectQueries(record),
     order: async (agent, instance, order) => {
       const answer = await object(agent, instance)?.fetch(orderRequest(order));
       return answer === undefined ? { closed: 0 } : OrderAnswer.parse(await answer.json());

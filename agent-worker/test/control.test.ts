@@ -216,7 +216,8 @@ describe('refresh', () => {
 const PORTS: ControlPorts = {
   config: gateConfig,
   findKey: async () => ({ ok: true, value: { alg: signer.alg, key: signer.publicKey } }),
-  sessions: { liveObjects: async () => [], countLiveObjects: async () => 0, listOpen: async () => [] },
+  sessions: { listOpen: async () => [] },
+  liveObjects: { list: async () => [], count: async () => 0 },
   order: async () => ({ closed: 0 }),
   callRoll: async () => ({ open: [], ended: [] }),
   deliver: async () => {},
@@ -292,10 +293,9 @@ describe('a fan-out', () => {
       }),
       {
         ...PORTS,
-        sessions: {
-          ...PORTS.sessions,
-          liveObjects: async (_, place, limit) => after(place).slice(0, limit),
-          countLiveObjects: async (_, place) => after(place).length,
+        liveObjects: {
+          list: async (_, place, limit) => after(place).slice(0, limit),
+          count: async (_, place) => after(place).length,
         },
         order: async (_, instance) => {
           if (instance < 'i200') throw new Error('overloaded');
@@ -317,9 +317,9 @@ describe('a fan-out', () => {
     });
     const answer = await answerControl(request, {
       ...PORTS,
-      sessions: {
-        ...PORTS.sessions,
-        liveObjects: async (_, after) =>
+      liveObjects: {
+        ...PORTS.liveObjects,
+        list: async (_, after) =>
           after === undefined ? ['a', 'b', 'c'].map((instance) => ({ agent: 'counter', instance })) : [],
       },
       order: async (_, instance) => {

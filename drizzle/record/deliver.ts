@@ -2,7 +2,7 @@ import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import { insertEvent } from './audit-events.ts';
 import type { RecordDatabase } from './database.ts';
 import { type InvocationFact, insertInvocation } from './invocation-facts.ts';
-import { type SessionFact, writeSession } from './sessions.ts';
+import { type SessionFact, writeSession } from './session-facts.ts';
 import { readStops, selectStops, type WhyStopped } from './stops.ts';
 
 /** One thing that happened: an audit event, and what it made of a session where it touched one; or a call. */

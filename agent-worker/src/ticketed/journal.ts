@@ -1,7 +1,7 @@
 import { backlogQueries } from '@agent-ticket/drizzle/object/backlog.ts';
 import { enqueue } from '@agent-ticket/drizzle/object/drain.ts';
 import type { ObjectSession } from '@agent-ticket/drizzle/object/sessions.ts';
-import type { SessionFact } from '@agent-ticket/drizzle/record/sessions.ts';
+import type { SessionFact } from '@agent-ticket/drizzle/record/session-facts.ts';
 import type { AuditEvent, AuditType } from '@agent-ticket/shared/audit-event.ts';
 import { issuedAt } from '@agent-ticket/shared/issued-at.ts';
 import { partiesBeside } from '@agent-ticket/shared/ticket.ts';

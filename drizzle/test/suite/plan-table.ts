@@ -12,10 +12,12 @@ import { usedTokenQueries } from '../../control/used-tokens.ts';
 import { checkpointQueries } from '../../record/audit-checkpoints.ts';
 import { auditLogQueries } from '../../record/audit-log.ts';
 import { invocationQueries } from '../../record/invocations.ts';
+import { liveObjectQueries } from '../../record/live-objects.ts';
 import { selectLocks } from '../../record/locks.ts';
 import { recallQueries, selectRecalls } from '../../record/recalls.ts';
 import type * as recordSchema from '../../record/schema.ts';
-import { sessionQueries, upsertSession } from '../../record/sessions.ts';
+import { upsertSession } from '../../record/session-facts.ts';
+import { sessionQueries } from '../../record/sessions.ts';
 import { ALICE, auditEvent, NOW, newGrant, secret, sessionFact, signingKey } from './rows.ts';
 
 export interface Plan<Schema extends Record<string, unknown>> {
@@ -182,7 +184,7 @@ export const RECORD_PLANS: readonly Plan<typeof recordSchema>[] = [
   },
   {
     what: 'the objects where somebody is, or acts for somebody else',
-    work: (db) => sessionQueries(db).liveObjects(OF_ALICE, undefined, 100),
+    work: (db) => liveObjectQueries(db).list(OF_ALICE, undefined, 100),
     by: ['agent_sessions_user', 'session_actors_actor'],
     sorts: true,
   },

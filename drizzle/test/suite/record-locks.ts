@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { RecordDatabase } from '../../record/database.ts';
 import { recordLockQueries, selectLocks } from '../../record/locks.ts';
-import { upsertSession } from '../../record/sessions.ts';
+import { upsertSession } from '../../record/session-facts.ts';
 import type { OpenDatabases } from './databases.ts';
 import { NOW, sessionFact } from './rows.ts';
 

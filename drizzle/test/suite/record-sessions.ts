@@ -1,7 +1,8 @@
 import { sql } from 'drizzle-orm';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { RecordDatabase } from '../../record/database.ts';
-import { sessionQueries, upsertSession } from '../../record/sessions.ts';
+import { upsertSession } from '../../record/session-facts.ts';
+import { sessionQueries } from '../../record/sessions.ts';
 import type { OpenDatabases } from './databases.ts';
 import { ALICE, JTI, MINUTE, NOW, sessionFact, uuidOf } from './rows.ts';
 

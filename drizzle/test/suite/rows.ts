@@ -6,7 +6,7 @@ import type { GrantRow, LockRow } from '../../control/policy.ts';
 import { locks } from '../../control/schema.ts';
 import type { ServiceTokenRow, ServiceTokenSecretRow } from '../../control/service-tokens.ts';
 import type { NewSigningKey } from '../../control/signing-keys.ts';
-import type { SessionFact } from '../../record/sessions.ts';
+import type { SessionFact } from '../../record/session-facts.ts';
 
 /** Valid rows; a test says only what matters to it. */
 

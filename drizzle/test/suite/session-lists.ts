@@ -2,14 +2,9 @@ import { AgentSlug, InstanceName, KeyId, PrincipalId, SessionId } from '@agent-t
 import type { Target } from '@agent-ticket/shared/target.ts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { RecordDatabase } from '../../record/database.ts';
-import type { ObjectPlace } from '../../record/sessions.ts';
-import {
-  type SessionFact,
-  type SessionFilter,
-  type SessionPlace,
-  sessionQueries,
-  upsertSession,
-} from '../../record/sessions.ts';
+import { liveObjectQueries, type ObjectPlace } from '../../record/live-objects.ts';
+import { type SessionFact, upsertSession } from '../../record/session-facts.ts';
+import { type SessionFilter, type SessionPlace, sessionQueries } from '../../record/sessions.ts';
 import type { OpenDatabases } from './databases.ts';
 import { ALICE, NOW, sessionFact, uuidOf } from './rows.ts';
 
@@ -39,9 +34,11 @@ export function describeSessionLists(open: OpenDatabases): void {
   describe('lists of sessions', () => {
     let record: RecordDatabase;
     let sessions: ReturnType<typeof sessionQueries>;
+    let liveObjects: ReturnType<typeof liveObjectQueries>;
     beforeEach(async () => {
       ({ record } = await open());
       sessions = sessionQueries(record);
+      liveObjects = liveObjectQueries(record);
     });
     const put = (name: number, differs: Partial<SessionFact> = {}) =>
       upsertSession(record, sessionFact({ id: uuidOf(name), ...differs }));
@@ -109,9 +106,7 @@ export function describeSessionLists(open: OpenDatabases): void {
 
     describe('by what a command is about', () => {
       const objects = async (target: Target, before = NOW, limit = 50) =>
-        (await sessions.liveObjects({ target, before }, undefined, limit)).map(
-          (o) => `${o.agent}/${o.instance}`,
-        );
+        (await liveObjects.list({ target, before }, undefined, limit)).map((o) => `${o.agent}/${o.instance}`);
 
       it.each(TARGETS)('names the objects that %j hits', async (target, expected) => {
         for (const [index, differs] of Object.values(LIVE).entries()) await put(index + 1, differs);
@@ -139,8 +134,8 @@ export function describeSessionLists(open: OpenDatabases): void {
         const seen: string[] = [];
         const left: number[] = [];
         for (let after: ObjectPlace | undefined; ; ) {
-          left.push(await sessions.countLiveObjects(meant, after));
-          const page = await sessions.liveObjects(meant, after, 3);
+          left.push(await liveObjects.count(meant, after));
+          const page = await liveObjects.list(meant, after, 3);
           if (page.length === 0) break;
           seen.push(...page.map((o) => `${o.agent}/${o.instance}`));
           after = page.at(-1);
@@ -154,7 +149,7 @@ export function describeSessionLists(open: OpenDatabases): void {
         await put(1, { instance: 'a' });
         await put(2, { instance: 'b', principal: BOB });
         const target = { kind: 'agent', agent: AgentSlug.parse('counter') } as const;
-        expect(await sessions.liveObjects({ target, principal: BOB, before: NOW }, undefined, 9)).toEqual([
+        expect(await liveObjects.list({ target, principal: BOB, before: NOW }, undefined, 9)).toEqual([
           { agent: 'counter', instance: 'b' },
         ]);
       });

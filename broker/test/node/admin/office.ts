@@ -3,7 +3,8 @@ import { type InvocationFact, insertInvocation } from '@agent-ticket/drizzle/rec
 import { invocationQueries } from '@agent-ticket/drizzle/record/invocations.ts';
 import { recordLockQueries, selectLocks } from '@agent-ticket/drizzle/record/locks.ts';
 import { type Recallable, recallQueries, selectRecalls } from '@agent-ticket/drizzle/record/recalls.ts';
-import { type SessionFact, sessionQueries, upsertSession } from '@agent-ticket/drizzle/record/sessions.ts';
+import { type SessionFact, upsertSession } from '@agent-ticket/drizzle/record/session-facts.ts';
+import { sessionQueries } from '@agent-ticket/drizzle/record/sessions.ts';
 import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import { type ControlClaims, type Receipt, verifyControl } from '@agent-ticket/shared/control.ts';
 import { allow, deny } from '@agent-ticket/shared/outcome.ts';
