@@ -15,9 +15,12 @@ export function mayEnter(sql: SqlStorage, { claims, kid }: Handover, now: number
   if (now / 1000 >= claims.exp + CLOCK_SKEW_SECONDS) return deny('ticket_expired');
   const destroyedAt = tombstoneQueries(sql).destroyedAt();
   if (destroyedAt !== undefined && claims.iat * 1000 <= destroyedAt) return deny('ticket_predates_object');
-  const names = targetNamesOf(targetableOf({ claims, kid }));
-  return objectLockQueries(sql).stands(names, now) ? deny('locked') : allow(undefined);
+  return isLocked(sql, { claims, kid }, now) ? deny('locked') : allow(undefined);
 }
+
+/** Whether a lock in this object would refuse a ticket. `now` in ms. */
+export const isLocked = (sql: SqlStorage, ticket: Pick<Handover, 'claims' | 'kid'>, now: number): boolean =>
+  objectLockQueries(sql).stands(targetNamesOf(targetableOf(ticket)), now);
 
 /**
  * Burns the ticket and opens its session, or refuses. Synchronous from first to last, so that of any number of

@@ -1,4 +1,4 @@
-import type { PlainEnd } from './keeper.ts';
+import type { PlainEnd } from './endings.ts';
 
 /** RFC 6455 §7.4.1: no close frame came; and one came without a code. Neither is ever sent. */
 const BROKEN = 1006;

@@ -48,3 +48,5 @@ export function createReplays(sql: SqlStorage, randomId: () => string) {
     nextDue: burns.nextReplay,
   };
 }
+
+export type Replays = ReturnType<typeof createReplays>;
