@@ -1,14 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { isSound, type Verification } from '../src/audit/proof/verification.ts';
 import { verifyExport } from '../src/audit/proof/verify.ts';
+import { sealAudit } from '../src/audit/sealer.ts';
 import {
   auditKeys,
   auditRoom,
   beginEmpty,
   exportText,
   isCheckpoint,
+  MINUTE,
   readAudit,
   SOUND,
+  START,
   sealedLog,
 } from './audit-room.ts';
 import { startBroker } from './broker.ts';
@@ -168,6 +171,22 @@ describe('an export', () => {
     const rest = await exportText(broker.ports, 4);
     const resumed = [...lines.slice(0, 4), ...rest.trim().split('\n')];
     expect(await verifyExport(resumed, await auditKeys({ front: broker.front }))).toMatchObject(SOUND);
+  });
+
+  it('resumes after quiet minutes, and is sound with the part before and without it', async () => {
+    const broker = startBroker();
+    await auditRoom.write(5);
+    await sealAudit(broker.ports, START);
+    await auditRoom.write(1);
+    const before = await exportText(broker.ports);
+    for (const minute of [1, 2, 3]) await sealAudit(broker.ports, START + minute * MINUTE);
+    await auditRoom.write(1);
+    await sealAudit(broker.ports, START + 4 * MINUTE);
+    const rest = await exportText(broker.ports, 6);
+    const keys = await auditKeys({ front: broker.front });
+    const verify = (text: string) => verifyExport(text.trim().split('\n'), keys);
+    expect(await verify(before + rest)).toMatchObject({ ...SOUND, events: 7, tail: { provenThrough: 7 } });
+    expect(await verify(rest)).toMatchObject({ ...SOUND, begins: 7, tail: { provenThrough: 7 } });
   });
 
   it('reads a page when the reader takes one, and no sooner', async () => {
