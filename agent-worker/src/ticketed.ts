@@ -2,7 +2,9 @@ import { STATEMENT_DEADLINE_MS } from '@agent-ticket/drizzle/deadline.ts';
 import { createDelivery } from '@agent-ticket/drizzle/object/delivery.ts';
 import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
+import type { Outcome } from '@agent-ticket/shared/outcome.ts';
 import { covers, STATE_READ } from '@agent-ticket/shared/scope.ts';
+import type { VerifiedTicket } from '@agent-ticket/shared/verify-ticket.ts';
 import type { Agent, Connection, ConnectionContext } from 'agents';
 import { isUpgrade } from './gate/refuse.ts';
 import { type Handover, readHandover } from './handover.ts';
@@ -195,6 +197,7 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
         keeper: this.#keeper,
         rates: this.#rates,
         verifier: () => verifierOf(this.env),
+        stands: (ticket) => this.#stands(ticket),
         clock: () => Date.now(),
         onPlanned: () => this.#armSweep(),
         log: (event) => console.log(JSON.stringify(event)),
@@ -259,6 +262,10 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       return this.#delivery.caughtUp(STATEMENT_DEADLINE_MS);
     }
 
+    #stands(ticket: VerifiedTicket): Promise<Outcome<undefined>> {
+      return stands(ticket, openRecord(this.env.RECORD, STATEMENT_DEADLINE_MS), Date.now());
+    }
+
     async #answer(request: Request, handover: Handover): Promise<Response> {
       const inner = sdkRequest(request);
       this.#asking.note(inner, principalOf(handover.claims));
@@ -268,7 +275,7 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
         ask: () => askAgent(this.#agent, inner),
         admits: () =>
           this.#rates.admits(`plain ${handover.claims.sub}`, handover.limits.messagesPerSecond, Date.now()),
-        stands: () => stands(handover, openRecord(this.env.RECORD, STATEMENT_DEADLINE_MS), Date.now()),
+        stands: () => this.#stands(handover),
         arm: () => this.#armSweep(),
         met: () => this.#met(),
       });

@@ -85,6 +85,18 @@ describe('a ticket from before', () => {
     expect(await other.call('whoami')).toMatchObject({ success: true });
   });
 
+  test('lends no rights to frames that come right behind its renewal', async () => {
+    const instance = newRoom();
+    const old = await makeTicket({ instance, ...rights('counter', 'owner') });
+    const socket = await enter(instance, { scope: 'agent:connect agent:state:read', ...issuedAfter(1) });
+    await recallRoom(instance);
+    socket.send({ type: 'ticket.renew', ticket: old });
+    for (const id of ['1', '2', '3']) socket.send({ type: 'rpc', id, method: 'increment', args: [] });
+    expect(await socket.closed()).toEqual(REFUSED);
+    expect(socket.frames).not.toContainEqual(expect.objectContaining({ type: 'ticket.renewed' }));
+    expect(socket.frames).not.toContainEqual(expect.objectContaining({ type: 'rpc', success: true }));
+  });
+
   test.for(['GET', 'POST'])(
     'is refused for a plain request, and its agent is not asked: %s',
     async (method) => {

@@ -13,9 +13,10 @@ import { FRONT_PAGE_STYLE } from './front-page.ts';
 import { refuse, respond } from './http/answer.ts';
 import type { CallFacts, HandlerResult, Refuse } from './http/call.ts';
 import { preflight, withCors } from './http/cors.ts';
+import type { Route } from './http/route.ts';
 import type { BrokerPorts } from './ports.ts';
 import type { Authenticated } from './principal.ts';
-import { ROUTES, type Route } from './routes.ts';
+import { ROUTES } from './routes.ts';
 import { admitStranger } from './strangers.ts';
 
 /** The broker as one fetch handler. Everything it touches comes in through the ports. */

@@ -1,14 +1,4 @@
-import { exportAuditLog, listAudit, listCheckpoints } from './admin/audit.ts';
-import { createGrant, deleteGrant, listGrants } from './admin/grants.ts';
-import { listKeys, resealKeys, revokeKey, rotateKeys } from './admin/keys.ts';
-import { createLock, liftLock, listLocks } from './admin/locks.ts';
-import {
-  createServiceToken,
-  listServiceTokens,
-  revokeServiceToken,
-  rotateServiceToken,
-  showServiceToken,
-} from './admin/service-tokens.ts';
+import { OPERATOR_ROUTES } from './admin/routes.ts';
 import { listAgents } from './agents.ts';
 import { hearLogout } from './auth0-session/backchannel-logout.ts';
 import { finishLogin } from './auth0-session/callback.ts';
@@ -18,43 +8,15 @@ import { deleteInstance } from './delete-instance.ts';
 import { explain } from './explain.ts';
 import { showFrontPage } from './front-page.ts';
 import { liveness, readiness } from './health.ts';
-import type { Handler, Refuse } from './http/call.ts';
+import type { Route } from './http/route.ts';
 import { auditJwksRoute, jwksRoute } from './keys/jwks.ts';
 import { showPrincipal } from './me.ts';
 import { mintTicket } from './mint-ticket.ts';
-import type { Permission } from './permissions.ts';
-import type { BrokerPorts } from './ports.ts';
-import { endOwnSession, listOwnSessions, listSessions, showSession, terminateSession } from './sessions.ts';
+import { endOwnSession, listOwnSessions } from './sessions.ts';
 import type { StrangerRule } from './strangers.ts';
 import { showServerMetadata } from './token/metadata.ts';
 import { oauthRefusal } from './token/refusal.ts';
 import { grantToken } from './token.ts';
-
-/** What a route asks of its caller: nothing at all, a credential if there is one, or a credential. */
-export type Demand = 'none' | 'optional' | 'required';
-
-interface RouteBase {
-  readonly method: 'GET' | 'POST' | 'DELETE';
-  /** Hono pattern. */
-  readonly path: string;
-  /** Checked before anything is looked up. */
-  readonly permission?: Permission;
-  /**
-   * That the handler holds a credential which is limited to some agents to those. A route with a permission that does
-   * not say so is about all agents, and refuses such a credential.
-   */
-  readonly limited?: 'checked';
-  /** How its refusals look; left out: as everywhere. */
-  readonly refuse?: Refuse;
-  readonly handler: (ports: BrokerPorts) => Handler;
-}
-
-/** A route that anybody may call says what strangers may make it do. */
-export type Route = RouteBase &
-  (
-    | { readonly demand: 'required' }
-    | { readonly demand: Exclude<Demand, 'required'>; readonly strangers: StrangerRule }
-  );
 
 /**
  * Requests of strangers per address and minute: a person at a page needs one or two, an office behind one address as
@@ -137,132 +99,7 @@ export const ROUTES: readonly Route[] = [
     strangers: USUAL,
     handler: auditJwksRoute,
   },
-  { method: 'GET', path: '/admin/keys', demand: 'required', permission: 'keys:read', handler: listKeys },
-  {
-    method: 'POST',
-    path: '/admin/keys/rotate',
-    demand: 'required',
-    permission: 'keys:rotate',
-    handler: rotateKeys,
-  },
-  {
-    method: 'POST',
-    path: '/admin/keys/reseal',
-    demand: 'required',
-    permission: 'keys:rotate',
-    handler: resealKeys,
-  },
-  {
-    method: 'POST',
-    path: '/admin/keys/:kid/revoke',
-    demand: 'required',
-    permission: 'keys:revoke',
-    handler: revokeKey,
-  },
-  {
-    method: 'GET',
-    path: '/admin/service-tokens',
-    demand: 'required',
-    permission: 'service-tokens:read',
-    handler: listServiceTokens,
-  },
-  {
-    method: 'POST',
-    path: '/admin/service-tokens',
-    demand: 'required',
-    permission: 'service-tokens:write',
-    limited: 'checked',
-    handler: createServiceToken,
-  },
-  {
-    method: 'GET',
-    path: '/admin/service-tokens/:id',
-    demand: 'required',
-    permission: 'service-tokens:read',
-    handler: showServiceToken,
-  },
-  {
-    method: 'POST',
-    path: '/admin/service-tokens/:id/rotate',
-    demand: 'required',
-    permission: 'service-tokens:write',
-    limited: 'checked',
-    handler: rotateServiceToken,
-  },
-  {
-    method: 'DELETE',
-    path: '/admin/service-tokens/:id',
-    demand: 'required',
-    permission: 'service-tokens:write',
-    limited: 'checked',
-    handler: revokeServiceToken,
-  },
-  { method: 'GET', path: '/admin/grants', demand: 'required', handler: listGrants },
-  { method: 'POST', path: '/admin/grants', demand: 'required', handler: createGrant },
-  { method: 'DELETE', path: '/admin/grants/:id', demand: 'required', handler: deleteGrant },
-  { method: 'GET', path: '/admin/locks', demand: 'required', permission: 'locks:read', handler: listLocks },
-  {
-    method: 'POST',
-    path: '/admin/locks',
-    demand: 'required',
-    permission: 'locks:write',
-    limited: 'checked',
-    handler: createLock,
-  },
-  {
-    method: 'DELETE',
-    path: '/admin/locks/:id',
-    demand: 'required',
-    permission: 'locks:write',
-    limited: 'checked',
-    handler: liftLock,
-  },
-  {
-    method: 'GET',
-    path: '/admin/agents/sessions',
-    demand: 'required',
-    permission: 'sessions:read',
-    limited: 'checked',
-    handler: listSessions,
-  },
-  {
-    method: 'GET',
-    path: '/admin/agents/sessions/:id',
-    demand: 'required',
-    permission: 'sessions:read',
-    limited: 'checked',
-    handler: showSession,
-  },
-  {
-    method: 'DELETE',
-    path: '/admin/agents/sessions/:id',
-    demand: 'required',
-    permission: 'sessions:terminate',
-    limited: 'checked',
-    handler: terminateSession,
-  },
-  {
-    method: 'GET',
-    path: '/admin/agents/audit',
-    demand: 'required',
-    permission: 'audit:read',
-    limited: 'checked',
-    handler: listAudit,
-  },
-  {
-    method: 'GET',
-    path: '/admin/agents/audit/export',
-    demand: 'required',
-    permission: 'audit:read',
-    handler: exportAuditLog,
-  },
-  {
-    method: 'GET',
-    path: '/admin/agents/audit/checkpoints',
-    demand: 'required',
-    permission: 'audit:read',
-    handler: listCheckpoints,
-  },
+  ...OPERATOR_ROUTES,
   {
     method: 'GET',
     path: '/healthz',

@@ -1,14 +1,19 @@
 import { describe, expect, it } from 'vitest';
+import { CHAIN_START } from '../src/audit/chain.ts';
+import { signCheckpoint } from '../src/audit/checkpoint.ts';
 import { isSound, type Verification } from '../src/audit/proof/verification.ts';
 import { verifyExport } from '../src/audit/proof/verify.ts';
+import { sealAudit } from '../src/audit/sealer.ts';
 import {
   auditKeys,
   auditRoom,
   beginEmpty,
   exportText,
   isCheckpoint,
+  MINUTE,
   readAudit,
   SOUND,
+  START,
   sealedLog,
 } from './audit-room.ts';
 import { startBroker } from './broker.ts';
@@ -120,6 +125,23 @@ describe('an export', () => {
       { content: ['checkpoint 3 says in clear what it did not sign'] },
     ],
     [
+      'a checkpoint whose time in clear was changed',
+      (lines) =>
+        lines.map((line) => (isCheckpoint(3)(line) ? line.replace(/"at":"\d{4}/, '"at":"1999') : line)),
+      { content: ['checkpoint 3 says in clear what it did not sign'] },
+    ],
+    [
+      'a checkpoint whose key in clear was changed',
+      (lines) => lines.map((line) => (isCheckpoint(3)(line) ? line.replace('"kid":"', '"kid":"x') : line)),
+      { content: ['checkpoint 3 says in clear what it did not sign'] },
+    ],
+    [
+      'a remark that was put into a checkpoint',
+      (lines) =>
+        lines.map((line) => (isCheckpoint(3)(line) ? line.replace('"n":3', '"n":3,"note":"quiet"') : line)),
+      { content: ['checkpoint 3 says in clear what it did not sign'] },
+    ],
+    [
       'events whose checkpoints were all taken away, so that they may say anything',
       (lines) => lines.filter((line) => line.startsWith('{"event"')),
       { content: ['no event in it is covered by a checkpoint that one of the keys signed'] },
@@ -168,6 +190,40 @@ describe('an export', () => {
     const rest = await exportText(broker.ports, 4);
     const resumed = [...lines.slice(0, 4), ...rest.trim().split('\n')];
     expect(await verifyExport(resumed, await auditKeys({ front: broker.front }))).toMatchObject(SOUND);
+  });
+
+  it('resumes after quiet minutes, and is sound with the part before and without it', async () => {
+    const broker = startBroker();
+    await auditRoom.write(5);
+    await sealAudit(broker.ports, START);
+    await auditRoom.write(1);
+    const before = await exportText(broker.ports);
+    for (const minute of [1, 2, 3]) await sealAudit(broker.ports, START + minute * MINUTE);
+    await auditRoom.write(1);
+    await sealAudit(broker.ports, START + 4 * MINUTE);
+    const rest = await exportText(broker.ports, 6);
+    const keys = await auditKeys({ front: broker.front });
+    const verify = (text: string) => verifyExport(text.trim().split('\n'), keys);
+    expect(await verify(before + rest)).toMatchObject({ ...SOUND, events: 7, tail: { provenThrough: 7 } });
+    expect(await verify(rest)).toMatchObject({ ...SOUND, begins: 7, tail: { provenThrough: 7 } });
+  });
+
+  it('with two signed checkpoints of one number is no proof of either', async () => {
+    const { broker, lines } = await sealedLog();
+    const [old] = await broker.ports.checkpoints.list(2, 1);
+    const signer = await broker.ports.auditKeyring.signer(START);
+    if (!signer.ok || old === undefined) throw new Error('no key, or nothing sealed');
+    const claims = { iss: broker.ports.issuer, iat: 1, n: 1, through: 4, count: 4 };
+    const jws = await signCheckpoint(
+      { ...claims, previous: CHAIN_START, hash: old.hash },
+      signer.value.material,
+    );
+    const fork = JSON.stringify({ checkpoint: { n: 1, jws } });
+    const forked = lines.flatMap((line) => (isCheckpoint(1)(line) ? [line, fork] : [line]));
+    expect(await verifyExport(forked, await auditKeys({ front: broker.front }))).toMatchObject({
+      ...SOUND,
+      content: ['checkpoint 1 is there twice, and they differ'],
+    });
   });
 
   it('reads a page when the reader takes one, and no sooner', async () => {

@@ -1,6 +1,8 @@
 import type { ObjectSession } from '@agent-ticket/drizzle/object/sessions.ts';
 import { DENIALS, type Denial } from '@agent-ticket/shared/denial.ts';
+import type { Outcome } from '@agent-ticket/shared/outcome.ts';
 import { covers, formatScope, STATE_READ } from '@agent-ticket/shared/scope.ts';
+import type { VerifiedTicket } from '@agent-ticket/shared/verify-ticket.ts';
 import type { Verifier } from '../verifier.ts';
 import type { Call } from './calls.ts';
 import { frameNeed, refusalFrame } from './frames.ts';
@@ -14,6 +16,8 @@ export interface SpeakPorts {
   readonly keeper: Keeper;
   readonly rates: ReturnType<typeof createFrameRates>;
   readonly verifier: () => Verifier;
+  /** Whether nothing stands against a ticket in the record database, while that answers. */
+  readonly stands: (ticket: VerifiedTicket) => Promise<Outcome<undefined>>;
   readonly clock: () => number;
   /** What is next due may have moved. */
   readonly onPlanned: () => Promise<unknown>;
@@ -73,7 +77,10 @@ function turnAway(
   keeper.close(ws, reason);
 }
 
-/** Renewal in band. The session is read again after the keys were asked for: whoever ended it meanwhile wins. */
+/**
+ * Renewal in band. The session is read again after the keys and the record were asked: whoever ended it meanwhile wins.
+ * A ticket that counts no more ends the session, which is of the same person and place.
+ */
 async function renew(
   session: ObjectSession,
   ticket: string,
@@ -88,11 +95,16 @@ async function renew(
   };
   const verified = await verifyRenewal(ticket, session, ports.verifier(), clock());
   if (!verified.ok) return refuse(verified.denial);
+  const stands = await ports.stands(verified.value);
 
   const still = keeper.current(session.id);
   if (!still.ok) {
     refuse(still.denial);
     return turnAway(session.id, ws, still.denial, keeper);
+  }
+  if (!stands.ok) {
+    refuse(stands.denial);
+    return turnAway(session.id, ws, stands.denial, keeper);
   }
   const rights = renewedBy(verified.value, still.value, clock());
   if (!rights.ok) return refuse(rights.denial);

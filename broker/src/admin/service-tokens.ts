@@ -1,7 +1,6 @@
 import type { ServiceTokenRow } from '@agent-ticket/drizzle/control/service-tokens.ts';
 import type { AuditType } from '@agent-ticket/shared/audit-event.ts';
-import type { Receipt } from '@agent-ticket/shared/control.ts';
-import { CLOCK_SKEW_SECONDS, TICKET_TTL_SECONDS } from '@agent-ticket/shared/limits.ts';
+import { CLOCK_SKEW_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { AgentSlug, Tier } from '@agent-ticket/shared/names.ts';
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import * as z from 'zod';
@@ -14,7 +13,6 @@ import { pageOf, readPage } from '../http/page.ts';
 import { KnownPermission } from '../permissions.ts';
 import type { BrokerPorts } from '../ports.ts';
 import { carryOut, newCommand, outboxRow, statusOf } from '../termination.ts';
-import { newLock } from './new-lock.ts';
 import { endOf, holdsMore, isAbove } from './service-token-rights.ts';
 
 const YEAR_SECONDS = 366 * 24 * 3600;
@@ -145,7 +143,10 @@ export const rotateServiceToken =
     };
   };
 
-/** `DELETE /admin/service-tokens/:id`. Both secrets die at once, and the sockets that it carried are closed. */
+/**
+ * `DELETE /admin/service-tokens/:id`. Both secrets die at once, the sockets that it carried are closed, and its last
+ * tickets open nothing. No lock with an end: a worker that is away for longer would find nothing to do.
+ */
 export const revokeServiceToken =
   (ports: BrokerPorts): Handler =>
   async (call) => {
@@ -153,26 +154,24 @@ export const revokeServiceToken =
     if (!found.ok) return { outcome: found };
     if (await holdsMore(ports, call, found.value)) return { outcome: deny('above_own_rights') };
     await record(ports, call, 'service_token.revoked', found.value);
+    const { termination } = ports;
+    const target = { kind: 'service-token', id: found.value.id } as const;
+    // Before the token ends: asked again it would not be found, and nobody would close its sockets.
+    const pending = newCommand({ op: 'terminate', target }, endOfRights(termination), termination);
+    await termination.outbox.insert(outboxRow(pending));
     const ended = await ports.credentials.serviceTokens.tokens.revoke(found.value.id, call.now);
-    if (!ended) return { outcome: deny('service_token_unknown') };
-    const receipt = await closeSockets(ports, call, found.value.id);
+    const before = endOfRights(termination);
+    await termination.outbox.reach(pending.id, before);
+    const receipt = await carryOut({ ...pending, before }, termination);
     return {
-      outcome: allow({ status: statusOf(receipt), body: { ...view(found.value), receipt } }),
+      outcome: ended
+        ? allow({ status: statusOf(receipt), body: { ...view(found.value), receipt } })
+        : deny('service_token_unknown'),
     };
   };
 
-/** A lock for as long as a ticket of the token may still be shown: it closes its sockets, and the next ones too. */
-async function closeSockets(ports: BrokerPorts, call: Call, id: string): Promise<Receipt> {
-  const target = { kind: 'service-token', id } as const;
-  const until = call.now + (TICKET_TTL_SECONDS.max + CLOCK_SKEW_SECONDS) * 1000;
-  const lock = newLock(ports.randomId(), target, call, {
-    reason: 'the service token was revoked',
-    expiresAt: until,
-  });
-  const pending = newCommand({ op: 'lock', target, until }, call.now, ports);
-  await ports.locks.insert(lock, outboxRow(pending));
-  return carryOut(pending, ports.termination);
-}
+/** A token never comes back, so what a clock ahead of this one issues to it now is of before its end as well. In ms. */
+const endOfRights = ({ clock }: BrokerPorts['termination']): number => clock() + CLOCK_SKEW_SECONDS * 1000;
 
 async function findLive(ports: BrokerPorts, call: Call): Promise<Outcome<ServiceTokenRow>> {
   const id = z.uuid().safeParse(call.params.id);

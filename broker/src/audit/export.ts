@@ -42,7 +42,7 @@ async function* exportLines(
   const purged = (bounds?.first ?? 1) - 1;
   // A purge may have stopped within a run, of which nothing is proven any more: what is left begins after it.
   const begin = after >= purged ? after : ((await checkpoints.reaching(purged))?.through ?? purged);
-  const base = await checkpoints.covering(begin);
+  const base = await baseOf(checkpoints, begin);
   if (base !== undefined) yield checkpointLine(base);
   let [seq, n] = [begin, base?.n ?? 0];
   for (;;) {
@@ -61,6 +61,18 @@ async function* exportLines(
     n = shown.at(-1)?.n ?? n;
     if (rows.length < PAGE && signed.length < PAGE) return;
   }
+}
+
+/**
+ * The checkpoint that what comes after an event stands on. Of several that end with that event, since nothing happened
+ * for minutes, the first: whoever appends this to an export that ended there may have none of them.
+ */
+async function baseOf(
+  checkpoints: ExportPorts['checkpoints'],
+  after: number,
+): Promise<CheckpointRow | undefined> {
+  const first = await checkpoints.reaching(after);
+  return first?.through === after ? first : checkpoints.covering(after);
 }
 
 const eventLine = (row: AuditEventRow): string => `${JSON.stringify({ event: auditEventView(row) })}\n`;

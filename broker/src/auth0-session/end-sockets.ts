@@ -31,5 +31,7 @@ export async function endSockets(
   command: PendingCommand,
   { termination }: Pick<BrokerPorts, 'termination'>,
 ): Promise<void> {
-  await carryOut({ ...command, before: termination.clock() }, termination);
+  const before = termination.clock();
+  await termination.outbox.reach(command.id, before);
+  await carryOut({ ...command, before }, termination);
 }

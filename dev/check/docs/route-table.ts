@@ -1,4 +1,5 @@
-import { ROUTES, type Route } from '@agent-ticket/broker/src/routes.ts';
+import type { Route } from '@agent-ticket/broker/src/http/route.ts';
+import { ROUTES } from '@agent-ticket/broker/src/routes.ts';
 import { code, table } from './table.ts';
 
 const WHO: Readonly<Record<Route['demand'], string>> = {

@@ -39,15 +39,16 @@ export class CheckpointTrail {
   }
 
   /** What one of the keys signed, `undefined` where none did. */
-  async read({ n, jws, through, count, hash }: CheckpointLine): Promise<CheckpointClaims | undefined> {
+  async read({ n, jws, ...clear }: CheckpointLine): Promise<CheckpointClaims | undefined> {
     this.#count += 1;
     const claims = await readCheckpoint(jws, this.#keys);
+    const kid = namedKey(jws);
     if (claims === undefined || claims.n !== n) {
-      this.#noteUnsigned(n, namedKey(jws));
+      this.#noteUnsigned(n, kid);
       return undefined;
     }
-    // Whoever reads the line and not the signed text must not be misled. Either may be left out.
-    if (differs({ through, count, hash }, claims))
+    // Whoever reads the line and not the signed text must not be misled. Any of it may be left out.
+    if (differs(clear, { ...claims, kid }))
       this.#faults.content.push(`checkpoint ${n} says in clear what it did not sign`);
     return claims;
   }
@@ -71,6 +72,9 @@ export class CheckpointTrail {
     const before = this.#last;
     if (before !== undefined && n <= before.n) {
       if (n < before.n) this.#faults.order.push(`checkpoint ${n} comes after checkpoint ${before.n}`);
+      // A part that was appended begins with the last one of the part before. Two under one number are two logs.
+      else if (JSON.stringify(claims) !== JSON.stringify(before))
+        this.#faults.content.push(`checkpoint ${n} is there twice, and they differ`);
       return false;
     }
     this.#last = claims;
@@ -98,9 +102,18 @@ export class CheckpointTrail {
     );
 }
 
-const CLEAR = ['through', 'count', 'hash'] as const;
-
+/** Whether a line says anything beside its signed text that does not stand in there. */
 const differs = (
-  clear: Readonly<Record<(typeof CLEAR)[number], unknown>>,
-  signed: CheckpointClaims,
-): boolean => CLEAR.some((name) => clear[name] !== undefined && clear[name] !== signed[name]);
+  clear: Readonly<Record<string, unknown>>,
+  { iat, kid, through, count, hash }: CheckpointClaims & { readonly kid: string | undefined },
+): boolean => {
+  const { at, ...rest } = clear;
+  const signed = new Map<string, unknown>(Object.entries({ kid, through, count, hash }));
+  return (
+    (at !== undefined && secondsOf(at) !== iat) ||
+    Object.entries(rest).some(([name, value]) => value !== signed.get(name))
+  );
+};
+
+const secondsOf = (at: unknown): number =>
+  typeof at === 'string' ? Math.floor(Date.parse(at) / 1000) : Number.NaN;

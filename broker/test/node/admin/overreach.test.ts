@@ -1,5 +1,6 @@
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import * as z from 'zod';
+import { flushOutbox } from '../../../src/termination.ts';
 import { bodyOf } from '../answers.ts';
 import { idOf, type Office, openOffice, type Person, ROOT } from './office.ts';
 
@@ -65,18 +66,56 @@ describe('a secret is no way to a role', () => {
 });
 
 describe('a revoked service token', () => {
+  const revoke = ({ id }: Token) => office.call(ROOT, 'DELETE', `/admin/service-tokens/${id}`);
+  /** Whether what it got until its end opens nothing any more: as itself, and as the client beside a subject. */
+  const areRecalled = ({ id, clientId }: Token, issuedAt = office.stand.clock.now * 1000) =>
+    Promise.all([
+      office.isRecalled({ principal: `token:${id}`, targets: [`service-token:${id}`], issuedAt }),
+      office.isRecalled({ principal: 'auth0:t:a', targets: [`principal:client:${clientId}`], issuedAt }),
+    ]);
+
   it('has its sockets closed, and those that its last tickets open', async () => {
     const token = await makeToken();
-    const revoked = await office.call(ROOT, 'DELETE', `/admin/service-tokens/${token.id}`);
+    const revoked = await revoke(token);
     expect(revoked.status).toBe(200);
     // As itself, and as the client beside a subject.
     expect(await bodyOf(revoked)).toHaveProperty('receipt.closed', 4);
-    const targets = [`service-token:${token.id}`, `principal:client:${token.clientId}`];
-    const until = (office.stand.clock.now + 305) * 1000;
-    expect((await office.lastCommand()).cmd).toMatchObject({ op: 'lock', until });
-    expect(await office.lockedAtWorkers(targets)).toEqual(
-      expect.arrayContaining(targets.map((target) => ({ target, until }))),
-    );
+    expect((await office.lastCommand()).cmd).toMatchObject({ op: 'terminate' });
+    expect(await areRecalled(token)).toEqual([true, true]);
+    expect(await areRecalled(await makeToken())).toEqual([false, false]);
+  });
+
+  it('has them closed however long the worker was away', async () => {
+    const token = await makeToken();
+    const { answer } = office.worker;
+    office.worker.answer = async () => Promise.reject(new Error('network'));
+    expect((await revoke(token)).status).toBe(202);
+    office.worker.answer = answer;
+    const { now } = office.stand.clock;
+    office.stand.clock.now += 1800;
+    await flushOutbox(office.ports.termination);
+    const { cmd, before } = await office.lastCommand();
+    office.stand.clock.now = now;
+    expect(cmd).toMatchObject({ op: 'terminate' });
+    expect(before).toBeLessThan((now + 60) * 1000);
+  });
+
+  it('leaves the command behind that closes them when the request is cut off', async () => {
+    const token = await makeToken();
+    const { tokens } = office.ports.credentials.serviceTokens;
+    const { revoke: end } = tokens;
+    vi.spyOn(tokens, 'revoke').mockImplementationOnce(async (...args) => {
+      await end(...args);
+      throw new Error('Network connection lost.');
+    });
+    expect((await revoke(token)).status).toBe(503);
+    expect((await revoke(token)).status).toBe(404);
+    expect(await office.commandsWaiting()).toBe(1);
+    office.stand.clock.now += 60;
+    await flushOutbox(office.ports.termination);
+    expect((await office.lastCommand()).cmd).toMatchObject({ op: 'terminate' });
+    office.stand.clock.now -= 60;
+    expect(await areRecalled(token)).toEqual([true, true]);
   });
 });
 

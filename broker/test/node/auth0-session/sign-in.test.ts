@@ -272,6 +272,22 @@ describe('signing out', () => {
     expect(await isRecalled(NOW * 1000)).toBe(false);
   });
 
+  it('recalls as much where the record database was away, once it is back', async () => {
+    at = await openTenant();
+    const { cookie } = await at.signIn();
+    const { termination } = at.stand.ports;
+    vi.spyOn(termination.recalls, 'set').mockRejectedValueOnce(new Error('Network connection lost.'));
+    const { end } = signIn().sessions;
+    vi.spyOn(signIn().sessions, 'end').mockImplementation(async (...args) => {
+      at.stand.clock.now += 1;
+      return end(...args);
+    });
+    await go(at, '/auth/logout', { cookie });
+    at.stand.clock.now = NOW + 60;
+    await flushOutbox(termination);
+    expect([await isRecalled(NOW * 1000 + 1000), await isRecalled(NOW * 1000 + 1001)]).toEqual([true, false]);
+  });
+
   it.each([
     ['a link on another site', { 'sec-fetch-site': 'cross-site', referer: 'https://evil.test/' }, 403],
     ['a link without a referrer on another site', { 'sec-fetch-site': 'cross-site' }, 403],

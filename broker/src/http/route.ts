@@ -1,0 +1,30 @@
+import type { Permission } from '../permissions.ts';
+import type { BrokerPorts } from '../ports.ts';
+import type { StrangerRule } from '../strangers.ts';
+import type { Handler, Refuse } from './call.ts';
+
+/** What a route asks of its caller: nothing at all, a credential if there is one, or a credential. */
+export type Demand = 'none' | 'optional' | 'required';
+
+export interface RouteBase {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  /** Hono pattern. */
+  readonly path: string;
+  /** Checked before anything is looked up. */
+  readonly permission?: Permission;
+  /**
+   * That the handler holds a credential which is limited to some agents to those. A route with a permission that does
+   * not say so is about all agents, and refuses such a credential.
+   */
+  readonly limited?: 'checked';
+  /** How its refusals look; left out: as everywhere. */
+  readonly refuse?: Refuse;
+  readonly handler: (ports: BrokerPorts) => Handler;
+}
+
+/** A route that anybody may call says what strangers may make it do. */
+export type Route = RouteBase &
+  (
+    | { readonly demand: 'required' }
+    | { readonly demand: Exclude<Demand, 'required'>; readonly strangers: StrangerRule }
+  );
