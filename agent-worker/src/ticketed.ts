@@ -1,10 +1,5 @@
-import { STATEMENT_DEADLINE_MS } from '@agent-ticket/drizzle/deadline.ts';
-import { createDelivery } from '@agent-ticket/drizzle/object/delivery.ts';
-import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
-import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import type { Outcome } from '@agent-ticket/shared/outcome.ts';
 import { covers, STATE_READ } from '@agent-ticket/shared/scope.ts';
-import type { VerifiedTicket } from '@agent-ticket/shared/verify-ticket.ts';
 import type { Agent, Connection, ConnectionContext } from 'agents';
 import { isUpgrade } from './gate/refuse.ts';
 import { type Handover, readHandover } from './handover.ts';
@@ -14,21 +9,21 @@ import { denialAnswer } from './ticketed/answer.ts';
 import { askAgent } from './ticketed/ask-agent.ts';
 import { createAsking } from './ticketed/asking.ts';
 import { passedOver } from './ticketed/audience.ts';
-import { createBacklogReport } from './ticketed/backlog-report.ts';
 import { createCallWatch } from './ticketed/calls.ts';
 import { isDestination } from './ticketed/destination.ts';
+import { createDestruction } from './ticketed/destruction.ts';
 import type { PlainEnd } from './ticketed/endings.ts';
 import { pin, takeEntries } from './ticketed/entries.ts';
 import { createKeeper } from './ticketed/keeper.ts';
 import { answerClose, howLeft } from './ticketed/leaving.ts';
 import { createFrameRates } from './ticketed/limits.ts';
 import { answerPlain } from './ticketed/plain.ts';
+import { createObjectRecord } from './ticketed/record.ts';
 import { claimsOf, principalOf, type SessionPrincipal } from './ticketed/session.ts';
 import { principalTag, sdkRequest, sessionIdOf } from './ticketed/socket.ts';
 import { mayPass } from './ticketed/speak.ts';
-import { stands } from './ticketed/stands.ts';
 import { createStreams } from './ticketed/streams.ts';
-import { keepTombstone } from './ticketed/tombstone.ts';
+import { answerUpgrade } from './ticketed/upgrade.ts';
 import { verifierOf } from './verifier.ts';
 
 /** An Agents SDK class: `Agent` itself, or anything that extends it. */
@@ -47,9 +42,6 @@ export interface Ticketed {
    */
   noteDenied(code: string, details?: Readonly<Record<string, string>>): void;
 }
-
-/** How soon facts are offered to the record database again after it refused them. */
-const RETRY_MS = 5_000;
 
 /**
  * Puts the ticket between the network and an agent: admission before any of its code runs, scopes on every inbound
@@ -78,48 +70,33 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       clock: () => Date.now(),
       randomId: () => crypto.randomUUID(),
       endsReplayed: () => verifierOf(this.env).config.endsReplayed,
-      onFacts: () => this.#delivery.start(),
+      onFacts: () => this.#record.deliver(),
     });
-    readonly #backlogReport = createBacklogReport({
+    readonly #record = createObjectRecord({
       env: this.env,
       object: this.ctx.id.toString(),
-      backlog: this.#keeper.backlog,
+      keeper: this.#keeper,
       clock: () => Date.now(),
       keepAlive: (work) => this.ctx.waitUntil(work),
+      retry: (withinMs) => this.#armSweep(withinMs),
       log: (event) => console.error(JSON.stringify(event)),
     });
-    readonly #delivery = createDelivery({
-      backlog: this.#keeper.backlog,
-      openRecord: () => openRecord(this.env.RECORD),
+    readonly #destruction = createDestruction({
+      keeper: this.#keeper,
+      streams: this.#streams,
+      storage: this.ctx.storage,
       clock: () => Date.now(),
-      onStopped: (sessions) => {
-        for (const { id, why } of sessions) this.#keeper.refuse(id, why);
-      },
-      keepAlive: (work) => this.ctx.waitUntil(work),
-      onSetAside: (fact) => console.error(JSON.stringify({ event: 'fact_set_aside', ...fact })),
-      onFailure: async (error) => {
-        // A database out of reach is not the failure of whoever is being served.
-        const waiting = this.#keeper.backlog.count();
-        console.error(
-          JSON.stringify({ event: 'record_delivery_failed', waiting, error: describeError(error) }),
-        );
-        this.#backlogReport.failed();
-        await this.#armSweep(RETRY_MS);
-      },
-      onDrained: () => this.#backlogReport.delivered(),
+      destroy: this.destroy.bind(this),
     });
     readonly #rates = createFrameRates();
     readonly #calls = createCallWatch(() => Date.now());
     readonly #asking = createAsking(this.#keeper);
     readonly #agent = takeEntries(this);
     #isReconciled = false;
-    #destroying: Promise<void> | undefined;
-    /** When the broker was asked to delete this object, in ms by its clock; 0: it was not. */
-    #destroyedBy = 0;
 
     constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
       super(ctx, env);
-      const { shouldSendProtocolMessages, getConnectionTags, destroy } = this;
+      const { shouldSendProtocolMessages, getConnectionTags } = this;
       pin(this, {
         fetch: (request: Request) => this.#enter(request),
         webSocketMessage: (ws: WebSocket, frame: string | ArrayBuffer) => this.#hear(ws, frame),
@@ -137,20 +114,13 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
           ...(await this.#tags(connection)),
           ...(await getConnectionTags.call(this, connection, context)),
         ],
-        destroy: () => {
-          this.#destroying ??= this.#destroy(() => destroy.call(this));
-          return this.#destroying;
-        },
+        destroy: () => this.#destruction.start(),
         principal: () => this.#asking.principal(),
         noteDenied: (code: string, details?: Readonly<Record<string, string>>) =>
           this.#asking.noteDenied(code, details),
         [SWEEP]: () => this.#sweep(),
       });
-      // What an earlier life left may have no other occasion.
-      if (this.#keeper.isWaiting()) {
-        this.#backlogReport.inherited();
-        this.#delivery.start();
-      }
+      this.#record.inherit();
     }
 
     /** For the types: each object has its own, put there by the constructor. */
@@ -186,9 +156,10 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       if (!isDestination(handover.claims, this.env, this.ctx.id))
         return denialAnswer({ reason: 'destination_wrong' });
       this.#reconcile();
-      return isUpgrade(request.headers)
-        ? this.#openSocket(request, handover)
-        : this.#answer(request, handover);
+      const answer = isUpgrade(request.headers)
+        ? await this.#openSocket(request, handover)
+        : await this.#answer(request, handover);
+      return answer.ok ? answer.value : denialAnswer(answer.denial);
     }
 
     async #hear(ws: WebSocket, frame: string | ArrayBuffer): Promise<void> {
@@ -197,7 +168,7 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
         keeper: this.#keeper,
         rates: this.#rates,
         verifier: () => verifierOf(this.env),
-        stands: (ticket) => this.#stands(ticket),
+        stands: this.#record.stands,
         clock: () => Date.now(),
         onPlanned: () => this.#armSweep(),
         log: (event) => console.log(JSON.stringify(event)),
@@ -220,7 +191,7 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
 
     async #sweep(): Promise<void> {
       this.#keeper.sweep();
-      this.#delivery.start();
+      this.#record.deliver();
       await this.#armSweep();
     }
 
@@ -230,71 +201,32 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       // Repeated, it means what it meant at first: what came to be since is not what the owner deleted.
       if (destroys && this.#keeper.isDestroyedSince(order.before)) return Response.json({ closed: 0 });
       const closed = this.#keeper.order(order);
-      if (destroys) {
-        this.#destroyedBy = order.before;
-        await this.destroy();
-      }
+      if (destroys) await this.#destruction.command(order.before);
       return Response.json({ closed });
     }
 
-    async #openSocket(request: Request, handover: Handover): Promise<Response> {
-      const admitted = this.#keeper.admit(handover);
-      if (!admitted.ok) {
-        // A replay is told of a little later.
-        await this.#armSweep();
-        return denialAnswer(admitted.denial);
-      }
-      await this.#met();
-      const { id } = admitted.value;
-      const answer = this.#keeper.isOpen(id) ? await askAgent(this.#agent, sdkRequest(request)) : undefined;
-      // Whatever the agent said instead of accepting stays inside. Without a sweep no silent session would ever end.
-      const accepted = answer?.status === 101 && (await this.#armSweep());
-      const why = this.#keeper.opened(id, accepted);
-      // An accepted socket is closed by now with its reason, which only its client can read.
-      return accepted ? answer : denialAnswer(why ?? { reason: 'agent_failed' });
+    #openSocket(request: Request, handover: Handover): Promise<Outcome<Response>> {
+      return answerUpgrade(handover, {
+        keeper: this.#keeper,
+        ask: () => askAgent(this.#agent, sdkRequest(request)),
+        arm: () => this.#armSweep(),
+        met: () => this.#record.met(),
+      });
     }
 
-    /**
-     * Has a session that was just opened meet the locks and recalls of the record database before its agent hears of it. A
-     * database that does not answer keeps nobody out: such a session meets them when it does.
-     */
-    #met(): Promise<void> {
-      return this.#delivery.caughtUp(STATEMENT_DEADLINE_MS);
-    }
-
-    #stands(ticket: VerifiedTicket): Promise<Outcome<undefined>> {
-      return stands(ticket, openRecord(this.env.RECORD, STATEMENT_DEADLINE_MS), Date.now());
-    }
-
-    async #answer(request: Request, handover: Handover): Promise<Response> {
+    #answer(request: Request, handover: Handover): Promise<Outcome<Response>> {
       const inner = sdkRequest(request);
       this.#asking.note(inner, principalOf(handover.claims));
-      const answer = await answerPlain(handover, {
+      return answerPlain(handover, {
         keeper: this.#keeper,
         streams: this.#streams,
         ask: () => askAgent(this.#agent, inner),
         admits: () =>
           this.#rates.admits(`plain ${handover.claims.sub}`, handover.limits.messagesPerSecond, Date.now()),
-        stands: () => this.#stands(handover),
+        stands: () => this.#record.stands(handover),
         arm: () => this.#armSweep(),
-        met: () => this.#met(),
+        met: () => this.#record.met(),
       });
-      return answer.ok ? answer.value : denialAnswer(answer.denial);
-    }
-
-    async #destroy(destroy: () => Promise<void>): Promise<void> {
-      for (const id of this.#keeper.openIds()) {
-        this.#streams.cut(id);
-        this.#keeper.end(id, 'destroyed');
-      }
-      this.#keeper.releaseReplays(Number.POSITIVE_INFINITY);
-      // By whichever clock is ahead, so that no ticket from before the command is younger than the tombstone.
-      keepTombstone(this.ctx.storage, Math.max(Date.now(), this.#destroyedBy));
-      try {
-        await destroy();
-      } finally {
-        this.#destroying = undefined;
-      }
     }
 
     #left(ws: WebSocket, reason: PlainEnd, details?: { readonly code: number }): void {
