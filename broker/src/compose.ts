@@ -73,7 +73,7 @@ export function compose(config: BrokerConfig, runtime: Runtime): BrokerPorts {
       previousKeyEncryptionKey: config.previousKeyEncryptionKey,
       randomBytes,
       randomId,
-      announce: announcer({ changeEvents, ledger }),
+      announce: announcer({ changeEvents, ledger, log }),
     });
   const keyring = keyringOf('ticket');
   const { issuer, ticketAudience } = config;

@@ -86,12 +86,12 @@ async function eventsIfKnown(ports: BrokerPorts, now: number): Promise<object> {
 const lookAtWork = nowAndThen(BACKLOG_MS, async ({ termination, changeEvents, checkpoints }, now) => {
   const [commands, events, checkpoint] = await Promise.all([
     termination.outbox.count(),
-    changeEvents.waiting(),
+    changeEvents.count(),
     checkpoints.newest(),
   ]);
   return {
     commands_waiting: commands,
-    change_events_waiting: events.length,
+    change_events_waiting: events,
     checkpoint_age: ageOf(checkpoint?.at, now),
   };
 });

@@ -1,5 +1,5 @@
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
-import { asc, eq, type SQL, sql } from 'drizzle-orm';
+import { asc, count, eq, type SQL, sql } from 'drizzle-orm';
 import type { ControlDatabase } from './database.ts';
 import { changeEvents, type grants, type signingKeys } from './schema.ts';
 
@@ -25,10 +25,29 @@ export const insertChangeEvent = (
 
 export function changeEventQueries(db: ControlDatabase) {
   return {
-    /** Events that the ledger may not have yet. There are as many as there were such changes since it was away. */
-    async waiting(): Promise<AuditEvent[]> {
-      const rows = await db.select().from(changeEvents).orderBy(asc(changeEvents.eventId));
-      return rows.map(({ event }) => event);
+    /**
+     * Events that the ledger may not have yet. There are as many as there were such changes since it was away. A row
+     * that holds none is passed over and named.
+     */
+    async waiting(onUnreadable: (eventId: string) => void = () => {}): Promise<AuditEvent[]> {
+      const { eventId, event } = changeEvents;
+      // Read as text: one row that is no JSON must not hold up the others.
+      const rows = await db
+        .select({ eventId, text: sql<string>`${event}` })
+        .from(changeEvents)
+        .orderBy(asc(eventId));
+      return rows.flatMap((row) => {
+        const read = parse(row.text);
+        if (isEvent(read) && read.eventId === row.eventId) return [read];
+        onUnreadable(row.eventId);
+        return [];
+      });
+    },
+
+    /** How many rows there are, whatever they hold. */
+    async count(): Promise<number> {
+      const [row] = await db.select({ rows: count() }).from(changeEvents);
+      return row?.rows ?? 0;
     },
 
     /** The ledger has it. */
@@ -37,3 +56,16 @@ export function changeEventQueries(db: ControlDatabase) {
     },
   };
 }
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+/** Whether it is an event at all; what its members say the record database checks. */
+const isEvent = (value: unknown): value is AuditEvent =>
+  typeof value === 'object' && value !== null && 'eventId' in value && 'type' in value && 'at' in value;

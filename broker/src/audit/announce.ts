@@ -1,4 +1,5 @@
 import type { changeEventQueries } from '@agent-ticket/drizzle/control/change-events.ts';
+import { isBadValue } from '@agent-ticket/drizzle/outage.ts';
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import type { Ledger } from '../ledger.ts';
 
@@ -13,7 +14,17 @@ export async function announce(event: AuditEvent, { changeEvents, ledger }: Anno
   await changeEvents.settled(event.eventId);
 }
 
-/** Brings every event that waits beside its change. */
-export const announcer = (ports: AnnouncePorts) => async (): Promise<void> => {
-  for (const event of await ports.changeEvents.waiting()) await announce(event, ports);
-};
+/** Brings every event that waits beside its change. One that can never arrive stays, is logged and holds up no other. */
+export const announcer =
+  ({ log, ...ports }: AnnouncePorts & { readonly log: (event: Readonly<Record<string, unknown>>) => void }) =>
+  async (): Promise<void> => {
+    const unreadable = (id: string): void => log({ event: 'change_event_unreadable', id });
+    for (const event of await ports.changeEvents.waiting(unreadable)) {
+      try {
+        await announce(event, ports);
+      } catch (error) {
+        if (!isBadValue(error)) throw error;
+        unreadable(event.eventId);
+      }
+    }
+  };

@@ -61,7 +61,7 @@ async function live({ control, record }: Files, now: number, fate?: Fate): Promi
       keyEncryptionKey: new Uint8Array(32),
       randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
       randomId: () => crypto.randomUUID(),
-      announce: announcer({ changeEvents: events, ledger }),
+      announce: announcer({ changeEvents: events, ledger, log: () => {} }),
     });
   const ports = {
     keyring: keyringOf('ticket'),
