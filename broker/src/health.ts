@@ -1,3 +1,4 @@
+import { STATEMENT_DEADLINE_MS, within } from '@agent-ticket/drizzle/deadline.ts';
 import { isOutage } from '@agent-ticket/drizzle/outage.ts';
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import type { Answer, Handler } from './http/call.ts';
@@ -37,14 +38,20 @@ export const readiness =
     if (last !== undefined && now >= last.at && now - last.at < ANSWER_MS) return { outcome: last.outcome };
     // Who comes while this one asks gets the answer before it: no crowd asks a database that is slow.
     if (last !== undefined) last.at = now;
-    const outcome = await lookAround(ports, now);
-    answers.set(ports, { at: now, outcome });
-    return { outcome };
+    try {
+      const outcome = await lookAround(ports, now);
+      answers.set(ports, { at: now, outcome });
+      return { outcome };
+    } catch (error) {
+      // Whoever asks next must not be told of before.
+      answers.delete(ports);
+      throw error;
+    }
   };
 
 async function lookAround(ports: BrokerPorts, now: number): Promise<Outcome<Answer>> {
   try {
-    await ports.pingDatabases();
+    await within(STATEMENT_DEADLINE_MS, ports.pingDatabases());
     const signer = await ports.keyring.signer(now);
     // A text of ours without data: whoever runs the broker must see here what to mend.
     if (!signer.ok) return deny('signing_key_missing', { hint: signer.denial.inside ?? 'no key' });
