@@ -45,7 +45,14 @@ export async function exchange(
   const { signing, at } = await readFacts(who, request, call.now, ports);
   const facts = at(request);
   const first = decide(who, body, facts);
-  const refused = { who, request, facts, decision: first };
+  const jti = ticketIdAt(call.now, ports.randomId());
+  const payloadFor = (allowed: Decision) =>
+    allowed.allowed ? payloadOf(who, request, allowed, { jti, nowSeconds, left }, ports) : undefined;
+  const fits = (allowed: Decision): boolean => {
+    const payload = payloadFor(allowed);
+    return payload === undefined || fitsTicket(payload);
+  };
+  const refused = { who, request, facts, decision: first, fits };
   // Nobody becomes an owner by a request that ends without a ticket.
   if (!signing.ok && (first.allowed || (await wouldClaim(refused, call.now, ports))))
     return { outcome: signing, rate: null };
@@ -59,11 +66,8 @@ export async function exchange(
   if (claimed?.admitted === false) return overLimit(claimed, nowSeconds);
   const signer = decision.allowed && signing.ok ? signing : undefined;
 
-  const jti = ticketIdAt(call.now, ports.randomId());
-  const payload = decision.allowed
-    ? payloadOf(who, request, decision, { jti, nowSeconds, left }, ports)
-    : undefined;
-  if (payload !== undefined && !fitsTicket(payload)) {
+  const payload = payloadFor(decision);
+  if (!fits(decision)) {
     return {
       outcome: deny('field_invalid', { field: 'scope', hint: 'too much for one ticket' }),
       rate: null,

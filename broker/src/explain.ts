@@ -48,7 +48,7 @@ export const explain =
     const decision = decide(who, body.value, facts);
     // What the caller may not see is explained no further than a mint would: the same answer as for nothing at all.
     if (!decision.allowed && HIDDEN.includes(decision.reason)) return { outcome: deny(decision.reason) };
-    const claims = await wouldClaim({ who, request, facts, decision }, call.now, ports);
+    const claims = await wouldClaim({ who, request, facts, decision, fits: () => true }, call.now, ports);
     return { outcome: allow({ status: 200, body: view(who, decision, claims, grants) }) };
   };
 

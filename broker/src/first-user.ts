@@ -31,6 +31,8 @@ export interface Refused {
   readonly request: DecisionRequest & { readonly instance: string };
   readonly facts: PolicyFacts;
   readonly decision: Decision;
+  /** Whether a ticket has room for what is allowed. */
+  readonly fits: (decision: Decision) => boolean;
 }
 
 /** Whether somebody could be the first user of an instance of an agent, if it were free. */
@@ -120,12 +122,13 @@ async function freeFor(
   ports: FirstUserPorts,
   onOpened: OnOpened,
 ): Promise<{ readonly lapsed: GrantRow | undefined } | undefined> {
-  const { who, request, facts, decision } = refused;
+  const { who, request, facts, decision, fits } = refused;
   if (decision.allowed || decision.reason !== 'grant_missing') return undefined;
   if (!mayClaim(who, request.agent, ports.registry)) return undefined;
   const owned = { ...facts, grants: [...facts.grants, claimOf(refused, 'asked', now)] };
   // A request that is refused to an owner too must not make one.
-  if (!decide(who, request, owned).allowed) return undefined;
+  const asOwner = decide(who, request, owned);
+  if (!asOwner.allowed || !fits(asOwner)) return undefined;
   const [owner, ...others] = await ports.grants.ownersEver(request.agent, request.instance);
   if (others.length > 0) return undefined;
   if (owner !== undefined && !(await hasLapsed(owner, now, ports, onOpened))) return undefined;

@@ -29,9 +29,15 @@ function nowAndThen<T>(everyMs: number, look: Look<T>): Look<T> {
     if (last !== undefined && now >= last.at && now - last.at < everyMs) return last.seen;
     // Who comes while this one looks gets what was seen before: no crowd asks a database that is slow.
     if (last !== undefined) last.at = now;
-    const seen = await look(ports, now);
-    looks.set(ports, { at: now, seen });
-    return seen;
+    try {
+      const seen = await look(ports, now);
+      looks.set(ports, { at: now, seen });
+      return seen;
+    } catch (error) {
+      // Whoever asks next must not be told of before.
+      looks.delete(ports);
+      throw error;
+    }
   };
 }
 

@@ -1,6 +1,6 @@
 import { TICKET_MAX_BYTES } from '@agent-ticket/shared/limits.ts';
 import { AgentSlug, InstanceName, type TicketId, type Transport } from '@agent-ticket/shared/names.ts';
-import { CONNECT, formatScope } from '@agent-ticket/shared/scope.ts';
+import { CONNECT, formatScope, SCOPE_LIST_MAX_CHARACTERS } from '@agent-ticket/shared/scope.ts';
 import { TICKET_TYPE, type TicketPayload } from '@agent-ticket/shared/ticket.ts';
 import { type VerifiedTicket, verifyTicket } from '@agent-ticket/shared/verify-ticket.ts';
 import { SignJWT } from 'jose';
@@ -54,10 +54,14 @@ export function ticketPayload(order: TicketOrder): TicketPayload {
 /** Header, separators and signature of either algorithm, in base64url. */
 const FRAME_BYTES = 256;
 
-/** Whether the signed ticket will be one that verifiers read: long scopes and long subjects add up. */
+/**
+ * Whether the signed ticket will be one that verifiers read: long scopes and long subjects add up, and a scope that was
+ * asked for gets `agent:connect`.
+ */
 export const fitsTicket = (payload: TicketPayload): boolean =>
+  payload.scope.length <= SCOPE_LIST_MAX_CHARACTERS &&
   FRAME_BYTES + Math.ceil((new TextEncoder().encode(JSON.stringify(payload)).length * 4) / 3) <=
-  TICKET_MAX_BYTES;
+    TICKET_MAX_BYTES;
 
 /**
  * Signs the claims (RFC 7515 §5.1) and has the verifier that the agent worker uses read the result. A ticket that it

@@ -114,4 +114,25 @@ describe('readiness', () => {
     expect(pingDatabases).toHaveBeenCalledTimes(2);
     expect(await ask()).toBe(503);
   });
+
+  it('of before is not told once a database hangs: whoever asks a second later learns of it, in time', async () => {
+    const pingDatabases = vi.fn(async () => {});
+    const { front: ready } = startBroker({ ports: { pingDatabases } });
+    const ask = async () => (await call('/readyz', { front: ready })).status;
+    expect(await ask()).toBe(200);
+    pingDatabases.mockReturnValue(new Promise(() => {}));
+    setClock(1);
+    expect(await ask()).toBe(503);
+    expect(await ask()).toBe(503);
+  });
+
+  it('of before is not told after a bug', async () => {
+    const pingDatabases = vi.fn(async () => {});
+    const { front: ready } = startBroker({ ports: { pingDatabases } });
+    const ask = async () => (await call('/readyz', { front: ready })).status;
+    expect(await ask()).toBe(200);
+    pingDatabases.mockRejectedValue(new RangeError('a bug'));
+    setClock(1);
+    expect([await ask(), await ask()]).toEqual([500, 500]);
+  });
 });

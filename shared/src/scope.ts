@@ -9,10 +9,13 @@ const SCOPE = /^agent:(connect|state:read|state:write|message|rpc:(\*|[A-Za-z_$]
 export const Scope = z.string().regex(SCOPE).brand<'Scope'>();
 export type Scope = z.infer<typeof Scope>;
 
+/** A ticket's scope is read by the same rule as one that is asked for. */
+export const SCOPE_LIST_MAX_CHARACTERS = 1024;
+
 /** Space-separated scopes as in RFC 6749 §3.3: single spaces, none doubled, in any order. */
 export const ScopeList = z
   .string()
-  .max(1024)
+  .max(SCOPE_LIST_MAX_CHARACTERS)
   .transform((text, ctx): Scope[] => {
     const scopes: Scope[] = [];
     for (const part of text.split(' ')) {

@@ -16,6 +16,7 @@ describe('a text', () => {
     ['with more behind the secret', `${SECRET}abc`],
     ['with a secret after what looks like one', `atk_${SECRET}`],
     ['with a secret after one with a typo', `${typo}${SECRET}`],
+    ['with a header that has one', `curl -H 'Authorization: Basic ${btoa(`svc_x:${SECRET}`)}'`],
     ['that is a ticket', TICKET],
     ['with a ticket in an address', `wss://agents.test/agents/counter/main?ticket=${TICKET}&x=1`],
     ['with a token after its name', `token-${TICKET}`],
@@ -30,6 +31,8 @@ describe('a text', () => {
   it.each([
     ['without one', 'the laptop was stolen on 2026-01-15'],
     ['with a typo in the secret', typo],
+    ['with a header of another system', `Authorization: Basic ${btoa('me:password')}`],
+    ['with a header that is none', 'Basic rules, basic A and Basic /'],
     ['with half a secret', SECRET.slice(0, 40)],
     ['that talks of secrets', 'atk_ is how secrets begin, eyJ how tokens do'],
     ['with a host name', 'agents.example.com'],
@@ -44,7 +47,7 @@ describe('a text', () => {
   });
 
   it('of any shape is read in a time that its length bounds', () => {
-    for (const piece of ['atk_', 'a', 'ey-', '-ey', 'eyJ.', '.', 'eyJhbGciOiJ4In0'])
+    for (const piece of ['atk_', 'basic YTph ', 'a', 'ey-', '-ey', 'eyJ.', '.', 'eyJhbGciOiJ4In0'])
       expect(holdsSecret(`${piece.repeat(16_384 / piece.length)}`)).toBe(false);
   });
 });

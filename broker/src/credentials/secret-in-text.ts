@@ -2,6 +2,7 @@ import { deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import { readStrictJson } from '@agent-ticket/shared/strict-json.ts';
 import { base64url } from 'jose';
 import * as z from 'zod';
+import { readBasic } from './basic.ts';
 import { isWellFormed } from './secret.ts';
 
 /** What a compact JWS or JWE begins with (RFC 7515 §4, RFC 7516 §4). */
@@ -13,12 +14,18 @@ const MAX_STARTS = 4;
 
 /**
  * Whether a text has a credential in it, as happens when somebody pastes from the wrong window: a service token's secret
- * without a typo, or a JWT, a ticket or a session cookie in compact form. Does NOT find client ids, keys or passwords of
- * other systems, and nothing that somebody hides on purpose.
+ * without a typo, by itself or in a header of Basic, or a JWT, a ticket or a session cookie in compact form. Does NOT
+ * find client ids, keys or passwords of other systems, and nothing that somebody hides on purpose.
  */
 export const holdsSecret = (text: string): boolean =>
   [...text.matchAll(/(?=(atk_[0-9A-Za-z]{49}))/g)].some(([, secret = '']) => isWellFormed(secret)) ||
+  [...text.matchAll(/\bbasic\s+([A-Za-z0-9+/]+={0,2})/gi)].some(([, encoded = '']) => isOurs(encoded)) ||
   text.split(/[^A-Za-z0-9_.-]+/).some(holdsCompactJose);
+
+function isOurs(encoded: string): boolean {
+  const basic = readBasic(encoded);
+  return basic.ok && basic.value.kind === 'client-secret' && isWellFormed(basic.value.secret);
+}
 
 /** Three parts of which the first is a header; an encrypted one has five, and may have its second empty. */
 function holdsCompactJose(run: string): boolean {

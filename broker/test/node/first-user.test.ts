@@ -60,6 +60,20 @@ describe('the first user to ask', () => {
     expect(await office.mint(ALICE, 'counter')).toBe(201);
   });
 
+  it.each([
+    ['too long for a ticket', 1010],
+    ['too long by what always stays in it', 1024],
+  ])('does not own it by a scope that is %s', async (_what, length) => {
+    const first = Array.from({ length: 13 }, (_, n) => `agent:rpc:${'m'.repeat(60)}${n}`).join(' ');
+    const scope = `${first} agent:rpc:`.padEnd(length, 'm');
+    const sub = length === 1010 ? 'alice'.padEnd(200, '-') : 'alice';
+    const ask = () => office.call({ sub }, 'POST', '/tickets', { agent: 'diary', instance: 'room', scope });
+    expect((await ask()).status).toBe(403);
+    expect(await owners()).toEqual([]);
+    expect(await diary({ sub })).toBe(201);
+    expect((await ask()).status).toBe(400);
+  });
+
   it('may be a user only', async () => {
     const token = await office.stand.makeServiceToken();
     const service = { authorization: basic(token.clientId, token.clientSecret).authorization ?? '' };
