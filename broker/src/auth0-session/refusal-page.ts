@@ -26,7 +26,7 @@ function pageOf(denial: Denial, requestId: string, retryAfter: string | null, re
     again === undefined
       ? 'Go back to the app that you came from.'
       : `<a href="${escapeHtml(again)}">Sign in</a> or <a href="${escapeHtml(returnTo ?? '')}">go back to the app</a>.`;
-  return plainPage('You are not signed in', [
+  return plainPage('This sign-in did not go through', [
     `${WORDS[status] ?? 'Something went wrong.'}${wait}`,
     ways,
     `<small>${status} ${code}: ${escapeHtml(message)}. Request ${escapeHtml(requestId)}.</small>`,
@@ -34,8 +34,9 @@ function pageOf(denial: Denial, requestId: string, retryAfter: string | null, re
 }
 
 const WORDS: Readonly<Record<number, string>> = {
-  400: 'This sign-in was not begun in this browser, or too long ago, or the link that led here is wrong.',
-  401: 'The sign-in was not completed.',
+  // Also for somebody who goes back to this page after a sign-in that went well.
+  400: 'It is over already, or was begun too long ago or in another browser, or the link that led here is wrong.',
+  401: 'It was not completed.',
   404: 'Nobody signs in here.',
   429: 'Too many people are signing in from your network.',
   503: 'Signing in is not possible at the moment.',

@@ -31,7 +31,7 @@ it('a person who cancels at the tenant gets a page with the ways on', async () =
   expect(answer.headers.get('cache-control')).toBe('no-store');
   expect(answer.headers.get('content-security-policy')).toContain(`style-src ${PLAIN_PAGE_STYLE};`);
   const page = await answer.text();
-  expect(page).toContain('The sign-in was not completed.');
+  expect(page).toContain('<p>It was not completed.</p>');
   expect(page).toContain('<a href="https://app.test/a?x=1&amp;y=2">go back to the app</a>');
   expect(page).toContain(
     '<a href="/auth/login?return_to=https%3A%2F%2Fapp.test%2Fa%3Fx%3D1%26y%3D2">Sign in</a>',
@@ -49,7 +49,7 @@ it('a sign-in that this browser did not begin leads nowhere but back', async () 
   const answer = await go(at, '/auth/callback?code=c&state=s', { accept: ACCEPT });
   expect(answer.status).toBe(400);
   const page = await answer.text();
-  expect(page).toContain('not begun in this browser');
+  expect(page).toContain('begun too long ago or in another browser');
   expect(page).not.toContain('href');
 });
 
