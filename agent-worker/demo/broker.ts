@@ -72,7 +72,8 @@ const ADVICE: Readonly<Record<string, string>> = {
   TOKEN_EXPIRED: 'The sign-in has ended. Sign in again in step 1.',
   FORBIDDEN: 'The broker knows who asks, and they may not. The rules below say which one refused.',
   NOT_FOUND: 'There is no such agent or instance, or not for whoever asks: the broker does not say which.',
-  BAD_REQUEST: 'Something in the form is not what the broker takes.',
+  BAD_REQUEST:
+    'Something in the form is not what the broker takes. An instance has 1 to 128 letters, digits, _ and -.',
 };
 
 /** What was refused, in a sentence or three for a person. */

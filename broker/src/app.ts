@@ -9,11 +9,11 @@ import { secureHeaders } from 'hono/secure-headers';
 import { authenticate, stranger } from './credentials/authenticate.ts';
 import { tellVerdict, whoLine } from './credentials/verdict.ts';
 import { lockNamesOf } from './facts.ts';
-import { FRONT_PAGE_STYLE } from './front-page.ts';
 import { refuse, respond } from './http/answer.ts';
 import type { CallFacts, HandlerResult, Refuse } from './http/call.ts';
 import { preflight, withCors } from './http/cors.ts';
 import type { Route } from './http/route.ts';
+import { PLAIN_PAGE_STYLE } from './plain-page.ts';
 import type { BrokerPorts } from './ports.ts';
 import type { Authenticated } from './principal.ts';
 import { ROUTES } from './routes.ts';
@@ -25,7 +25,7 @@ export function createApp(ports: BrokerPorts): Hono {
   const tally = createRefusalTally(ports.log);
   const contentSecurityPolicy = {
     defaultSrc: ["'none'"],
-    styleSrc: [FRONT_PAGE_STYLE],
+    styleSrc: [PLAIN_PAGE_STYLE],
     frameAncestors: ["'none'"],
   };
   app.use(secureHeaders({ contentSecurityPolicy }));
@@ -75,13 +75,14 @@ async function answer(c: Context, route: Route, ports: BrokerPorts, tally: Refus
     if (who === undefined || who.method === 'anonymous') tally.count(reason, agent, facts.now);
     const event = reason === 'rate_limited' ? 'rate_limit' : 'refused';
     ports.log({ event, ...line, ...(who && whoLine(who)), reason, inside, field });
-    return own(outcome.denial, facts.requestId, rate);
+    return own(outcome.denial, facts.requestId, rate, request);
   } catch (error) {
     // An outage is a refusal that the client may retry; anything else is a bug, and must look like one.
     const outage = isOutage(error);
     ports.log({ event: outage ? 'outage' : 'bug', ...line, error: describeError(error) });
-    if (outage) return face({ reason: 'database_unavailable', retryAfter: 5 }, facts.requestId);
-    return face({ reason: 'internal' }, facts.requestId);
+    if (outage)
+      return face({ reason: 'database_unavailable', retryAfter: 5 }, facts.requestId, null, request);
+    return face({ reason: 'internal' }, facts.requestId, null, request);
   }
 }
 

@@ -4,6 +4,7 @@ import { hearLogout } from './auth0-session/backchannel-logout.ts';
 import { finishLogin } from './auth0-session/callback.ts';
 import { beginLogin } from './auth0-session/login.ts';
 import { logOut } from './auth0-session/logout.ts';
+import { refuseSignIn } from './auth0-session/refusal-page.ts';
 import { deleteInstance } from './delete-instance.ts';
 import { explain } from './explain.ts';
 import { showFrontPage } from './front-page.ts';
@@ -48,8 +49,22 @@ export const ROUTES: readonly Route[] = [
     refuse: oauthRefusal('request'),
     handler: grantToken,
   },
-  { method: 'GET', path: '/auth/login', demand: 'none', strangers: USUAL, handler: beginLogin },
-  { method: 'GET', path: '/auth/callback', demand: 'none', strangers: USUAL, handler: finishLogin },
+  {
+    method: 'GET',
+    path: '/auth/login',
+    demand: 'none',
+    strangers: USUAL,
+    refuse: refuseSignIn(),
+    handler: beginLogin,
+  },
+  {
+    method: 'GET',
+    path: '/auth/callback',
+    demand: 'none',
+    strangers: USUAL,
+    refuse: refuseSignIn(),
+    handler: finishLogin,
+  },
   {
     method: 'GET',
     path: '/auth/logout',

@@ -11,6 +11,12 @@ const NOT_ALLOWED = /403 \(Forbidden\)/;
 const chatPage = (name: string): string => `${inject('stack').agentWorker}/chat?chat=${name}`;
 const conversation = ({ page }: Tab) => page.getByRole('log', { name: 'Conversation' });
 
+/** The button that was pressed is gone: a keyboard goes on where there is something to do. */
+const expectFocusOnMessage = async ({ page }: Tab): Promise<void> =>
+  expect(await page.getByLabel('Your message').evaluate((field) => field === document.activeElement)).toBe(
+    true,
+  );
+
 async function say({ page }: Tab, text: string): Promise<void> {
   await page.getByLabel('Your message').fill(text);
   await page.keyboard.press('Enter');
@@ -47,8 +53,9 @@ it('a person signs in, asks, is asked before anything is kept, and finds it all 
   await question.getByRole('button', { name: 'Leave it' }).click();
   await conversation(tab).getByText('Then I leave it.').waitFor();
   await say(tab, 'Remember to call Bob');
-  await question.getByRole('button', { name: 'Keep it' }).click();
+  await question.getByRole('button', { name: 'Keep it' }).press('Enter');
   await conversation(tab).getByText('Kept: “to call Bob”.').waitFor();
+  await expectFocusOnMessage(tab);
   await say(tab, 'What are my notes?');
   await conversation(tab).getByText('Your notes: to call Bob.').waitFor();
   await tab.screenshot('chat-conversation');
@@ -57,6 +64,16 @@ it('a person signs in, asks, is asked before anything is kept, and finds it all 
   await conversation(tab).getByText('Your notes: to call Bob.').waitFor();
   await conversation(tab).getByText('Did not keep the note.').waitFor();
   await conversation(tab).getByText('Kept the note.').waitFor();
+
+  await tab.page.getByRole('button', { name: 'Clear' }).press('Enter');
+  await conversation(tab).getByText('Ask for the time in Tokyo').waitFor();
+  await expectFocusOnMessage(tab);
+});
+
+it('a message that is cut off is told of', async () => {
+  const tab = await enter('long', 'Alice');
+  await tab.page.getByLabel('Your message').fill('x'.repeat(4_001));
+  await tab.page.getByText('No more fits: 4,000 characters.').waitFor();
 });
 
 it('an answer comes word by word', async () => {
@@ -154,7 +171,7 @@ it('signing out ends the conversation, in every window', async () => {
   await other.page.getByRole('status').getByText('Connected').waitFor();
   await tab.page.getByRole('link', { name: 'Sign out' }).click();
   await tab.page.getByRole('link', { name: 'Sign in' }).waitFor();
-  await other.page.getByRole('heading', { name: 'This chat is not yours' }).waitFor();
-  await other.page.reload();
+  await other.page.getByRole('heading', { name: 'Your session was ended' }).waitFor();
+  await other.page.getByRole('link', { name: 'Open this chat again' }).click();
   await other.page.getByRole('link', { name: 'Sign in' }).waitFor();
 });

@@ -6,6 +6,7 @@ it('without any variable the ports are the usual ones and the data is in the pro
   const usual = {
     ports: { broker: 8787, agentWorker: 8788, identityProvider: 8790 },
     folder: `${ROOT}.dev`,
+    pageOrigins: [],
   };
   expect(startSettings({})).toEqual(usual);
   expect(startSettings({ BROKER_PORT: '', DEV_DIR: '' })).toEqual(usual);
@@ -16,6 +17,7 @@ it('every port and the folder can be chosen', () => {
   expect(startSettings(env)).toEqual({
     ports: { broker: 1, agentWorker: 65_535, identityProvider: 3 },
     folder: '/data',
+    pageOrigins: [],
   });
 });
 
@@ -24,6 +26,18 @@ it.each(['0', '65536', '-1', '80.5', ' 80', '0x50', 'http', '1e3', '0080'])('%j 
     'AGENT_WORKER_PORT must be a TCP port, 1 to 65535',
   );
 });
+
+it('pages of an app can be let in', () => {
+  const pages = ['http://127.0.0.1:5173', 'https://app.example.com'];
+  expect(startSettings({ ALLOWED_ORIGINS: pages.join(', ') }).pageOrigins).toEqual(pages);
+});
+
+it.each(['http://127.0.0.1:5173/', '127.0.0.1:5173', '*', 'null', 'javascript:x'])(
+  '%j is no origin',
+  (text) => {
+    expect(() => startSettings({ ALLOWED_ORIGINS: text })).toThrow('ALLOWED_ORIGINS must be origins such as');
+  },
+);
 
 it('two servers do not share a port', () => {
   expect(() => startSettings({ BROKER_PORT: '8790' })).toThrow(/must differ/);

@@ -7,13 +7,16 @@ export interface StartSettings {
   readonly ports: Ports;
   /** Everything that outlives a start: secrets, databases, logs, and what clients need to know. */
   readonly folder: string;
+  /** Origins of a developer's own pages, which may use broker and agents beside the demo page. */
+  readonly pageOrigins: readonly string[];
 }
 
 const MAX_PORT = 65_535;
 
 /**
  * Reads `BROKER_PORT`, `AGENT_WORKER_PORT`, `IDENTITY_PROVIDER_PORT` and `DEV_DIR`, all optional, so that a second
- * stack can run beside the first. Throws an `Error` that names the variable at fault.
+ * stack can run beside the first, and `ALLOWED_ORIGINS` for pages of an app. Throws an `Error` that names the variable
+ * at fault.
  */
 export function startSettings(env: NodeJS.ProcessEnv): StartSettings {
   const ports = {
@@ -23,7 +26,15 @@ export function startSettings(env: NodeJS.ProcessEnv): StartSettings {
   };
   if (new Set(Object.values(ports)).size < 3)
     throw new Error('BROKER_PORT, AGENT_WORKER_PORT and IDENTITY_PROVIDER_PORT must differ from each other');
-  return { ports, folder: resolve(env.DEV_DIR || `${ROOT}.dev`) };
+  return { ports, folder: resolve(env.DEV_DIR || `${ROOT}.dev`), pageOrigins: origins(env) };
+}
+
+function origins({ ALLOWED_ORIGINS: text = '' }: NodeJS.ProcessEnv): string[] {
+  const named = text.split(',').flatMap((each) => each.trim() || []);
+  for (const each of named)
+    if (!/^https?:$/.test(URL.parse(each)?.protocol ?? '') || new URL(each).origin !== each)
+      throw new Error('ALLOWED_ORIGINS must be origins such as http://127.0.0.1:5173, comma-separated');
+  return named;
 }
 
 function port(env: NodeJS.ProcessEnv, name: string, usual: number): number {

@@ -59,12 +59,16 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const { ports, secrets } = options;
   const broker = `http://127.0.0.1:${ports.broker}`;
   const agentWorker = `http://127.0.0.1:${ports.agentWorker}`;
+  const { pageOrigins = [] } = options;
   const identityProvider = await startIdentityProvider({
     port: ports.identityProvider,
-    auth0: { baseUrl: broker, logoutUrls: [`${agentWorker}/`, `${agentWorker}/chat`] },
+    auth0: {
+      baseUrl: broker,
+      logoutUrls: [`${agentWorker}/`, `${agentWorker}/chat`, ...pageOrigins.map((origin) => `${origin}/`)],
+    },
     ...(options.identityStateDir === undefined ? {} : { stateDir: options.identityStateDir }),
   });
-  const allowedOrigins = [agentWorker, ...(options.pageOrigins ?? [])].join(',');
+  const allowedOrigins = [agentWorker, ...pageOrigins].join(',');
   const common = { ISSUER: broker, TICKET_AUDIENCE, ALLOWED_ORIGINS: allowedOrigins, MODE: 'development' };
   const { access, auth0 } = identityProvider;
   try {

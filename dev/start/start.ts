@@ -15,7 +15,7 @@ import type { StackFacts } from './stack.ts';
 
 /** `npm start`: the whole system on loopback, with the data of the last start, until a signal. */
 async function main(ending: Ending): Promise<void> {
-  const { ports, folder } = startSettings(process.env);
+  const { ports, folder, pageOrigins } = startSettings(process.env);
   // Held until the workers need them, so that of two starts at once one learns it here.
   const held = [
     await holdPort(ports.broker, 'broker'),
@@ -39,6 +39,7 @@ async function main(ending: Ending): Promise<void> {
   const stack = await startStack({
     ports,
     secrets,
+    pageOrigins,
     stateDir,
     identityStateDir: `${folder}/identity-provider`,
     onLog: (line) => log.write(`${line}\n`),

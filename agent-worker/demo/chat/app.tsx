@@ -50,11 +50,22 @@ function Refused({ refusal }: { readonly refusal: NonNullable<TicketProvider['re
         </a>
       </section>
     );
+  // The close of a socket, while the broker's own word is FORBIDDEN.
+  if (refusal instanceof Forbidden && refusal.code === 'forbidden')
+    return (
+      <section className="gateway">
+        <h2>Your session was ended</h2>
+        <p>Somebody ended it from outside: you in another window, a sign-out, or an operator.</p>
+        <a className="button" href={location.href}>
+          Open this chat again
+        </a>
+      </section>
+    );
   if (refusal instanceof Forbidden)
     return (
       <section className="gateway">
         <h2>This chat is not yours</h2>
-        <p>It belongs to whoever opened it first, or somebody ended your session.</p>
+        <p>It belongs to whoever opened it first, or an operator has locked it.</p>
         <a className="button" href="/chat">
           Start a chat of your own
         </a>
@@ -66,6 +77,9 @@ function Refused({ refusal }: { readonly refusal: NonNullable<TicketProvider['re
       <p>
         The answer was {refusal.status} {refusal.code}.
       </p>
+      <a className="button" href="/chat">
+        Start a chat of your own
+      </a>
     </section>
   );
 }

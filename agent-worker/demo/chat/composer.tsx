@@ -1,16 +1,17 @@
-import { type FormEvent, type KeyboardEvent, useState } from 'react';
+import { type FormEvent, type KeyboardEvent, type RefObject, useState } from 'react';
 
 /** As much as the agent takes. */
 const MAX_CHARACTERS = 4_000;
 
 interface ComposerProps {
+  readonly field: RefObject<HTMLTextAreaElement | null>;
   readonly busy: boolean;
   readonly onSend: (text: string) => unknown;
   readonly onStop: () => unknown;
 }
 
 /** Enter sends, Shift and Enter begins a line. */
-export function Composer({ busy, onSend, onStop }: ComposerProps) {
+export function Composer({ field, busy, onSend, onStop }: ComposerProps) {
   const [text, setText] = useState('');
   const isEmpty = text.trim() === '';
   const send = (event: FormEvent | KeyboardEvent): void => {
@@ -24,6 +25,7 @@ export function Composer({ busy, onSend, onStop }: ComposerProps) {
       <label htmlFor="question">Your message</label>
       <textarea
         id="question"
+        ref={field}
         rows={2}
         maxLength={MAX_CHARACTERS}
         value={text}
@@ -41,6 +43,12 @@ export function Composer({ busy, onSend, onStop }: ComposerProps) {
           Send
         </button>
       )}
+      {/* A paste that is longer is cut off by the browser without a word. */}
+      <p className="full" role="status">
+        {text.length < MAX_CHARACTERS
+          ? ''
+          : `No more fits: ${MAX_CHARACTERS.toLocaleString('en')} characters.`}
+      </p>
     </form>
   );
 }

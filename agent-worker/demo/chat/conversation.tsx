@@ -2,6 +2,7 @@ import { TicketRefused, TicketUnavailable } from '@agent-ticket/shared/client/er
 import type { TicketProvider } from '@agent-ticket/shared/client/ticket-provider.ts';
 import { getAgentMessages, useAgentChat } from '@cloudflare/ai-chat/react';
 import { useAgent } from 'agents/react';
+import { useRef } from 'react';
 import { Composer } from './composer.tsx';
 import { Message } from './message.tsx';
 
@@ -28,6 +29,9 @@ export function Conversation({ ticket }: { readonly ticket: TicketProvider }) {
     // The agent has the transcript: it takes nothing but the last question.
     prepareSendMessagesRequest: ({ messages }) => ({ body: { messages: messages.slice(-1) } }),
   });
+  const field = useRef<HTMLTextAreaElement>(null);
+  // The button goes with what it was about; whoever uses a keyboard goes on from here.
+  const goOn = (): void => field.current?.focus();
   const busy = status === 'submitted' || status === 'streaming';
   const reached = `${messages.length} ${JSON.stringify(messages.at(-1) ?? '').length}`;
 
@@ -38,7 +42,14 @@ export function Conversation({ ticket }: { readonly ticket: TicketProvider }) {
           {agent.identified ? (busy ? 'Answering…' : 'Connected') : 'Connecting…'}
         </p>
         {messages.length === 0 ? null : (
-          <button type="button" className="plain" onClick={clearHistory}>
+          <button
+            type="button"
+            className="plain"
+            onClick={() => {
+              clearHistory();
+              goOn();
+            }}
+          >
             Clear
           </button>
         )}
@@ -52,7 +63,10 @@ export function Conversation({ ticket }: { readonly ticket: TicketProvider }) {
             key={message.id}
             message={message}
             isLast={index === messages.length - 1}
-            onAnswer={(id, approved) => addToolApprovalResponse({ id, approved })}
+            onAnswer={(id, approved) => {
+              goOn();
+              return addToolApprovalResponse({ id, approved });
+            }}
           />
         ))}
         {/* A new end whenever the conversation has grown, so that it is shown. */}
@@ -63,7 +77,7 @@ export function Conversation({ ticket }: { readonly ticket: TicketProvider }) {
           That did not work: {error.message}
         </p>
       )}
-      <Composer busy={busy} onSend={(text) => sendMessage({ text })} onStop={stop} />
+      <Composer field={field} busy={busy} onSend={(text) => sendMessage({ text })} onStop={stop} />
     </>
   );
 }

@@ -52,7 +52,7 @@ const WORDS: Readonly<Record<CloseReason, Words>> = {
 const ENDED: Partial<Readonly<Record<CloseReason, Words>>> = {
   forbidden: {
     why: 'The session was ended from outside: by its own person elsewhere, by a sign-out, by an operator or a lock.',
-    next: `Look who ended it. ${AGAIN}`,
+    next: `${AGAIN} While a lock stands the broker refuses that, too.`,
   },
 };
 

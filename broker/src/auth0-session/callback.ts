@@ -9,6 +9,7 @@ import type { BrokerPorts } from '../ports.ts';
 import { openCookie, sealCookie } from './cookie.ts';
 import { dropCookie, sessionCookieNames, setCookie } from './cookie-header.ts';
 import { isSecure, loginCookieName, SESSION_SECONDS, type SignInPorts } from './ports.ts';
+import { refuseSignIn } from './refusal-page.ts';
 import { redeemLogin } from './tenant.ts';
 
 const Begun = z.object({
@@ -30,7 +31,8 @@ export const finishLogin =
     if (!begun.ok) return { outcome: begun };
     const { return_to: returnTo, ...checks } = begun.value;
     const redeemed = await redeemLogin(new URL(call.request.url).search, checks, signIn, call.now);
-    return { outcome: redeemed.ok ? await open(redeemed.value, returnTo, call, signIn, ports) : redeemed };
+    const outcome = redeemed.ok ? await open(redeemed.value, returnTo, call, signIn, ports) : redeemed;
+    return { outcome, refuse: refuseSignIn(returnTo) };
   };
 
 /** What this browser set out with. Without it somebody else's sign-in could be put upon it. */

@@ -30,8 +30,13 @@ export interface Answer {
   readonly cookies?: readonly string[];
 }
 
-/** How a refusal looks outside. */
-export type Refuse = (denial: Denial, requestId: string, rate?: RateState | null) => Response;
+/** How a refusal looks outside. The request is there where one was judged. */
+export type Refuse = (
+  denial: Denial,
+  requestId: string,
+  rate?: RateState | null,
+  request?: Request,
+) => Response;
 
 export interface HandlerResult {
   readonly outcome: Outcome<Answer>;
