@@ -20,8 +20,8 @@ import { oauthRefusal } from './token/refusal.ts';
 import { grantToken } from './token.ts';
 
 /**
- * Requests of strangers per address and minute: a person at a page needs one or two, an office behind one address as
- * many as it has people who begin at once. No more, as each makes work here and, at the callback, at the tenant.
+ * Requests of strangers per address and minute: a page makes one or two, and an office has many people behind one
+ * address. No more, as each makes work here.
  */
 const USUAL: StrangerRule = { counts: 'requests', limit: 60 };
 
@@ -53,7 +53,10 @@ export const ROUTES: readonly Route[] = [
     method: 'GET',
     path: '/auth/login',
     demand: 'none',
-    strangers: USUAL,
+    strangers: {
+      counts: 'nothing',
+      because: 'it asks nobody, and any page could use up what its visitors have',
+    },
     refuse: refuseSignIn(),
     handler: beginLogin,
   },
@@ -61,7 +64,7 @@ export const ROUTES: readonly Route[] = [
     method: 'GET',
     path: '/auth/callback',
     demand: 'none',
-    strangers: USUAL,
+    strangers: { counts: 'sign-ins' },
     refuse: refuseSignIn(),
     handler: finishLogin,
   },

@@ -6,6 +6,8 @@ import { addressKey, type Ledger, type RateState } from './ledger.ts';
 export type StrangerRule =
   /** So many requests per window, counted before anything is read. Each route by itself: one never uses up another. */
   | { readonly counts: 'requests'; readonly limit: number }
+  /** Sign-ins that were begun in this browser and come back, counted before the tenant is asked. */
+  | { readonly counts: 'sign-ins' }
   /** Asking for tickets, counted with the audit event. */
   | { readonly counts: 'tickets' }
   /** What was shown and is wrong, as failed credentials are: what is right must never be refused. */
@@ -17,18 +19,40 @@ export interface Admitted {
   readonly rate: RateState | null;
 }
 
+/**
+ * Sign-ins per address and window: an office behind one address has as many people who begin at once. Each makes the
+ * tenant work. Only those that were begun here count, as any page can send its visitors' browsers to the callback, but
+ * not with the cookie.
+ */
+export const SIGN_IN_LIMIT = 60;
+
 /** Counts a stranger's request where the route's rule says so. Rejects while the ledger is out of reach. */
-export async function admitStranger(
+export const admitStranger = async (
   rule: StrangerRule,
   path: string,
-  { ipAddress, now }: Pick<CallFacts, 'ipAddress' | 'now'>,
+  call: StrangerCall,
+  ledger: Ledger,
+): Promise<Admitted> =>
+  rule.counts === 'requests'
+    ? count(path, rule.limit, call, ledger)
+    : { outcome: allow(undefined), rate: null };
+
+/** Counts a sign-in that comes back. Rejects while the ledger is out of reach. */
+export const admitSignIn = (call: StrangerCall, ledger: Ledger): Promise<Admitted> =>
+  count('sign-in', SIGN_IN_LIMIT, call, ledger);
+
+type StrangerCall = Pick<CallFacts, 'ipAddress' | 'now'>;
+
+async function count(
+  what: string,
+  limit: number,
+  { ipAddress, now }: StrangerCall,
   ledger: Ledger,
 ): Promise<Admitted> {
-  if (rule.counts !== 'requests') return { outcome: allow(undefined), rate: null };
   const address = `address:${addressKey(ipAddress)}`;
   // All counts of an address meet in one place, so that a flood from there is a burden to nobody else's.
   const { admitted, rate } = await ledger.settle(address, {
-    rate: { key: `${address} ${path}`, limit: rule.limit },
+    rate: { key: `${address} ${what}`, limit },
   });
   if (admitted || rate === null) return { outcome: allow(undefined), rate };
   const retryAfter = Math.max(1, rate.resetAt - Math.floor(now / 1000));

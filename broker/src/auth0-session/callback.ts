@@ -6,6 +6,7 @@ import { principalOf } from '../credentials/auth0-session.ts';
 import { readCookie } from '../credentials/cookies.ts';
 import type { Answer, Call, Handler } from '../http/call.ts';
 import type { BrokerPorts } from '../ports.ts';
+import { admitSignIn } from '../strangers.ts';
 import { openCookie, sealCookie } from './cookie.ts';
 import { dropCookie, sessionCookieNames, setCookie } from './cookie-header.ts';
 import { isSecure, loginCookieName, SESSION_SECONDS, type SignInPorts } from './ports.ts';
@@ -30,9 +31,12 @@ export const finishLogin =
     const begun = await readBegun(call, signIn);
     if (!begun.ok) return { outcome: begun };
     const { return_to: returnTo, ...checks } = begun.value;
+    const refuse = refuseSignIn(returnTo);
+    const admitted = await admitSignIn(call, ports.ledger);
+    if (!admitted.outcome.ok) return { outcome: admitted.outcome, rate: admitted.rate, refuse };
     const redeemed = await redeemLogin(new URL(call.request.url).search, checks, signIn, call.now);
     const outcome = redeemed.ok ? await open(redeemed.value, returnTo, call, signIn, ports) : redeemed;
-    return { outcome, refuse: refuseSignIn(returnTo) };
+    return { outcome, rate: admitted.rate, refuse };
   };
 
 /** What this browser set out with. Without it somebody else's sign-in could be put upon it. */

@@ -1,6 +1,6 @@
 import { FAILED_CREDENTIALS_LIMIT, RATE_LIMITS, RATE_WINDOW_MS } from '@agent-ticket/broker/src/ledger.ts';
 import { ROUTES } from '@agent-ticket/broker/src/routes.ts';
-import type { StrangerRule } from '@agent-ticket/broker/src/strangers.ts';
+import { SIGN_IN_LIMIT, type StrangerRule } from '@agent-ticket/broker/src/strangers.ts';
 import * as limits from '@agent-ticket/shared/limits.ts';
 import { code, table } from './table.ts';
 
@@ -39,6 +39,8 @@ function limitOf(rule: StrangerRule): string {
   switch (rule.counts) {
     case 'requests':
       return `${rule.limit} requests`;
+    case 'sign-ins':
+      return `${SIGN_IN_LIMIT} sign-ins that were begun in the browser`;
     case 'tickets':
       return `${RATE_LIMITS.anonymous} tickets`;
     case 'failures':

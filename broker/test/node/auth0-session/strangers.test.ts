@@ -63,9 +63,16 @@ describe('a callback', () => {
     expect(redeemed()).toBe(60);
   });
 
+  it('without a sign-in that was begun is counted for nobody, as any page can have its visitors ask', async () => {
+    for (let n = 0; n < 70; n += 1) expect(await callback('code=junk', '')).toBe(400);
+    const { cookie, state } = await at.leave();
+    const answer = await go(at, `/auth/callback?code=c&state=${state}`, { cookie });
+    expect([answer.status, answer.headers.get('x-ratelimit-remaining')]).toEqual([302, '59']);
+  });
+
   it('that was one too many succeeds when it is sent again after the minute', async () => {
     const { cookie, state } = await at.leave();
-    for (let n = 0; n < 60; n += 1) await callback('code=junk', '');
+    for (let n = 0; n < 60; n += 1) await callback('code=junk&state=other', cookie);
     expect(await callback(`code=c&state=${state}`, cookie)).toBe(429);
     at.stand.clock.now = NOW + 60;
     const answer = await go(at, `/auth/callback?code=c&state=${state}`, { cookie });
