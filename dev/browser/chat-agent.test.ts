@@ -76,6 +76,17 @@ it('a message that is cut off is told of', async () => {
   await tab.page.getByText('No more fits: 4,000 characters.').waitFor();
 });
 
+it('while the broker is away the page says so, and that it goes on trying', async () => {
+  const tab = await enter('away', 'Alice');
+  await tab.page.getByRole('status').getByText('Connected').waitFor();
+  const other = await openTab('about:blank', { beside: tab, expects: [/ERR_FAILED/] });
+  await other.page.route(`${inject('stack').broker}/tickets`, (route) => route.abort());
+  await other.page.goto(chatPage('away'));
+  await other.page.getByText('The broker is away or busy; this page goes on trying.').waitFor();
+  await other.page.unroute(`${inject('stack').broker}/tickets`);
+  await other.page.getByRole('status').getByText('Connected').waitFor();
+});
+
 it('an answer comes word by word', async () => {
   const tab = await enter('streaming', 'Alice');
   const growth = tab.page.evaluate(

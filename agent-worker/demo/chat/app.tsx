@@ -1,7 +1,10 @@
 import { Forbidden, SignInRequired } from '@agent-ticket/shared/client/errors.ts';
 import type { TicketProvider } from '@agent-ticket/shared/client/ticket-provider.ts';
-import { type ReactNode, Suspense, useSyncExternalStore } from 'react';
+import { type ReactNode, Suspense, useEffect, useState, useSyncExternalStore } from 'react';
 import { Conversation } from './conversation.tsx';
+
+/** After so long a person wonders. */
+const LONG_MS = 4_000;
 
 interface AppProps {
   readonly ticket: TicketProvider;
@@ -28,7 +31,7 @@ export function App({ ticket, broker }: AppProps) {
       </header>
       <main>
         {refusal === undefined ? (
-          <Suspense fallback={<p className="status">Opening the chat…</p>}>
+          <Suspense fallback={<Opening />}>
             <Conversation ticket={ticket} />
           </Suspense>
         ) : (
@@ -36,6 +39,20 @@ export function App({ ticket, broker }: AppProps) {
         )}
       </main>
     </>
+  );
+}
+
+/** The provider goes on trying while the broker is away, or has had too many requests. */
+function Opening() {
+  const [isLong, setLong] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(() => setLong(true), LONG_MS);
+    return () => clearTimeout(timer);
+  }, []);
+  return (
+    <p className="status" role="status">
+      Opening the chat…{isLong ? ' The broker is away or busy; this page goes on trying.' : ''}
+    </p>
   );
 }
 
