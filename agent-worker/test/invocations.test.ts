@@ -4,6 +4,7 @@ import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import { describe, expect, test } from 'vitest';
 import { gate } from './gate.ts';
 import { ownSessions, witness } from './objects.ts';
+import { eventsOf } from './record.ts';
 import { connect, type Socket } from './sockets.ts';
 import { makeTicket, NOW, newRoom } from './tickets.ts';
 
@@ -90,6 +91,22 @@ describe('a call is recorded', () => {
     await evictDurableObject(witness(instance));
     await socket.call('echo', 2);
     await expectCalls(instance, [call('echo'), call('echo')]);
+  });
+
+  test('without a credential that stands where its name belongs, refused or not', async () => {
+    const instance = newRoom();
+    const secret = `atk_${'a1B'.repeat(16)}z`;
+    const ticket = await makeTicket({ instance });
+    const socket = await enter(instance);
+    await socket.call(secret);
+    await socket.call(ticket);
+    await expectCalls(instance, [call('[redacted]', 'error', 'agent_failed')]);
+    const [denied] = await eventually(async () => {
+      const events = (await eventsOf(instance)).filter(({ type }) => type === 'rpc.denied');
+      expect(events).toHaveLength(1);
+      return events;
+    });
+    expect(denied?.details).toBe('{"frame":"rpc","method":"[redacted]"}');
   });
 
   test('not when it was refused: that is an event of its own', async () => {

@@ -18,6 +18,9 @@ beforeAll(async () => {
   const { lines, jws, keySet } = await signedExport();
   await writeFile(`${folder}/good.ndjson`, `${lines.join('\n')}\n`);
   await writeFile(`${folder}/altered.ndjson`, lines.join('\n').replace('issued', 'denied'));
+  const odd = await signedExport('a\u2028b\u2029c\u0085d');
+  await writeFile(`${folder}/odd.ndjson`, odd.lines.join('\r\n'));
+  await writeFile(`${folder}/odd-keys.json`, JSON.stringify(odd.keySet));
   await writeFile(`${folder}/keys.json`, JSON.stringify(keySet));
   await writeFile(`${folder}/anchor.txt`, jws);
   server.on('request', (_request, response) => response.end(JSON.stringify(keySet)));
@@ -63,6 +66,12 @@ describe('agent-ticket', () => {
       [...GOOD, '--keys', 'FOLDER/keys.json', '--anchor', 'FOLDER/anchor.txt'],
       0,
       'the anchor shows',
+    ],
+    [
+      'it of lines with separators of other kinds in them',
+      ['audit', 'verify', 'FOLDER/odd.ndjson', '--keys', 'FOLDER/odd-keys.json'],
+      0,
+      '2 events from number 1 on, 1 checkpoints',
     ],
     ['it with keys from a URL, as JSON', [...GOOD, '--keys', 'KEYS', '--json'], 0, '"sound":true'],
     [

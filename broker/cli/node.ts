@@ -1,15 +1,24 @@
 #!/usr/bin/env node
 import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { type Terminal, UsageError } from './command.ts';
 import { run, USAGE } from './run.ts';
 
 /** `npx agent-ticket`: the one file of the command line that names a process. */
 
+/** Lines end at LF and nowhere else, as JSON Lines do: `node:readline` breaks a text at U+2028, which JSON holds as it is. */
 async function* readLines(path: string): AsyncGenerator<string> {
   try {
-    yield* createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY });
+    let line = '';
+    for await (const chunk of createReadStream(path, 'utf8')) {
+      const [first = '', ...others] = String(chunk).split('\n');
+      line += first;
+      for (const other of others) {
+        yield line;
+        line = other;
+      }
+    }
+    if (line !== '') yield line;
   } catch (error) {
     if (!(error instanceof Error && 'code' in error)) throw error;
     throw new UsageError(`${path} cannot be read (${String(error.code)}). Name a file that is there.`);

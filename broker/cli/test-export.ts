@@ -7,11 +7,11 @@ import type { KeyMaterial } from '../src/keys/material.ts';
 const KID = KeyId.parse('k'.repeat(43));
 
 /** An export of two events under one checkpoint, with the keys that prove it. */
-export async function signedExport() {
+export async function signedExport(userAgent?: string) {
   const pair = await generateKeyPair('ES256', { extractable: true });
   const publicJwk = { ...(await exportJWK(pair.publicKey)), kid: KID, alg: 'ES256', use: 'sig' };
   const material: KeyMaterial = { kid: KID, alg: 'ES256', ...pair, publicJwk };
-  const events = [1, 2].map((seq) => ({ seq, type: 'ticket.issued' }));
+  const events = [1, 2].map((seq) => ({ seq, type: 'ticket.issued', user_agent: userAgent }));
   let head = CHAIN_START;
   for (const event of events) head = await chainOn(head, event);
   const jws = await signCheckpoint(

@@ -161,6 +161,16 @@ describe('an export', () => {
       { content: ['line 5 has a member twice'] },
     ],
     [
+      'a member without a bottom',
+      (lines) =>
+        lines.map((line) =>
+          isEvent(7)(line)
+            ? line.replace('"seq":7', `"seq":7,"x":${'['.repeat(1e5)}${']'.repeat(1e5)}`)
+            : line,
+        ),
+      { content: ['line 9 is neither an event nor a checkpoint'], gaps: ['event 7 is missing'] },
+    ],
+    [
       'a line that is none',
       (lines) => [...lines, 'hello'],
       { content: ['line 13 is neither an event nor a checkpoint'] },
@@ -206,6 +216,18 @@ describe('an export', () => {
     const verify = (text: string) => verifyExport(text.trim().split('\n'), keys);
     expect(await verify(before + rest)).toMatchObject({ ...SOUND, events: 7, tail: { provenThrough: 7 } });
     expect(await verify(rest)).toMatchObject({ ...SOUND, begins: 7, tail: { provenThrough: 7 } });
+  });
+
+  it('has one line for each event, also for readers that break at other signs than LF', async () => {
+    const broker = startBroker();
+    const method = 'a\u2028b\u2029c\u0085d';
+    await auditRoom.write(1, { details: { method } });
+    await sealAudit(broker.ports, START);
+    const text = await exportText(broker.ports);
+    expect(text).not.toMatch(/[\u0085\u2028\u2029]/);
+    const lines = text.trim().split('\n');
+    expect(JSON.parse(lines[0] ?? '')).toMatchObject({ event: { details: { method } } });
+    expect(await verifyExport(lines, await auditKeys({ front: broker.front }))).toMatchObject(SOUND);
   });
 
   it('with two signed checkpoints of one number is no proof of either', async () => {

@@ -75,9 +75,14 @@ async function baseOf(
   return first?.through === after ? first : checkpoints.covering(after);
 }
 
-const eventLine = (row: AuditEventRow): string => `${JSON.stringify({ event: auditEventView(row) })}\n`;
-const checkpointLine = (row: CheckpointRow): string =>
-  `${JSON.stringify({ checkpoint: checkpointView(row) })}\n`;
+/** Characters that JSON may hold as they are and that many readers take for the end of a line. */
+const LINE_ENDS = /[\u0085\u2028\u2029]/g;
+
+/** One line, for every reader of lines. */
+const lineOf = (value: object): string =>
+  `${JSON.stringify(value).replace(LINE_ENDS, (end) => `\\u${end.charCodeAt(0).toString(16).padStart(4, '0')}`)}\n`;
+const eventLine = (row: AuditEventRow): string => lineOf({ event: auditEventView(row) });
+const checkpointLine = (row: CheckpointRow): string => lineOf({ checkpoint: checkpointView(row) });
 
 function interleave(rows: readonly AuditEventRow[], signed: readonly CheckpointRow[]): string {
   const lines: string[] = [];

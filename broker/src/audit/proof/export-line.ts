@@ -27,9 +27,18 @@ export interface ReadLine {
     | undefined;
 }
 
+/** Deeper than any event; what goes on without end would end the program that reads it. */
+const MAX_DEPTH = 16;
+
+const isShallow = (value: unknown, depth = MAX_DEPTH): boolean =>
+  typeof value !== 'object' ||
+  value === null ||
+  (depth > 0 && Object.values(value).every((member) => isShallow(member, depth - 1)));
+
 /** Reads one line of an export. */
 export function readLine(text: string): ReadLine {
-  const read = readStrictJson(new TextEncoder().encode(text));
+  const whole = readStrictJson(new TextEncoder().encode(text));
+  const read = isShallow(whole) ? whole : undefined;
   return { ambiguous: read !== undefined && repeatsMember(text), content: contentOf(read) };
 }
 
