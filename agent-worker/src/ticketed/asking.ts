@@ -1,9 +1,7 @@
 import { getCurrentAgent } from 'agents';
 import type { Keeper } from './keeper.ts';
+import { keptText } from './kept-text.ts';
 import { claimsOf, principalOf, type SessionPrincipal } from './session.ts';
-
-/** How much of each detail of a refusal is kept. */
-const DETAIL_CHARACTERS = 128;
 
 export interface Asking {
   /** Notes who is behind a plain request, for as long as the agent holds that request. */
@@ -37,7 +35,7 @@ export function createAsking(keeper: Pick<Keeper, 'find' | 'denied'>): Asking {
     noteDenied(code, details = {}) {
       const session = sessionAsking();
       if (session === undefined) throw new Error('noteDenied() is only possible while a frame is handled');
-      const kept = Object.entries(details).map(([name, text]) => [name, text.slice(0, DETAIL_CHARACTERS)]);
+      const kept = Object.entries(details).map(([name, text]) => [name, keptText(text)]);
       keeper.denied(session, Object.fromEntries(kept), code);
     },
   };

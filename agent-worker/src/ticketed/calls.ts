@@ -1,6 +1,6 @@
 import type { InvocationFact } from '@agent-ticket/drizzle/record/invocation-facts.ts';
-import { redact } from '@agent-ticket/shared/redact.ts';
 import { frameMembers } from './frame-members.ts';
+import { keptText } from './kept-text.ts';
 
 type Outcome = InvocationFact['outcome'];
 type Pending = Map<string, (outcome: Outcome) => void>;
@@ -10,14 +10,6 @@ export interface Call {
   readonly id: string;
   readonly method: string;
 }
-
-/** Of no name of a method: people paste credentials into the strangest places. A method may well be called `keyJoin`. */
-const PASTED = /atk_|^eyJ|eyJ[A-Za-z0-9_-]*\./;
-const NAME_CHARACTERS = 128;
-
-/** A caller's name for a method, as records keep it. */
-export const methodName = (method: string): string =>
-  (PASTED.test(method) ? redact(method) : method).slice(0, NAME_CHARACTERS);
 
 /**
  * Learns what became of calls from the answers that the SDK sends: the one place that the SDK's own code, an agent's
@@ -60,7 +52,7 @@ export function createCallWatch(clock: () => number) {
       }
       const { outcome } = seen;
       const code = outcome === 'error' ? 'agent_failed' : null;
-      return { method: methodName(call.method), startedAt, durationMs: clock() - startedAt, outcome, code };
+      return { method: keptText(call.method), startedAt, durationMs: clock() - startedAt, outcome, code };
     },
   };
 }

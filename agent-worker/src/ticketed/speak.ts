@@ -4,9 +4,10 @@ import type { Outcome } from '@agent-ticket/shared/outcome.ts';
 import { covers, formatScope, STATE_READ } from '@agent-ticket/shared/scope.ts';
 import type { VerifiedTicket } from '@agent-ticket/shared/verify-ticket.ts';
 import type { Verifier } from '../verifier.ts';
-import { type Call, methodName } from './calls.ts';
+import type { Call } from './calls.ts';
 import { frameNeed, refusalFrame } from './frames.ts';
 import type { Keeper } from './keeper.ts';
+import { keptText } from './kept-text.ts';
 import { type createFrameRates, isTooLarge, readLimits } from './limits.ts';
 import { renewalFrames, renewedBy, verifyRenewal } from './renewal.ts';
 import { claimsOf } from './session.ts';
@@ -60,7 +61,7 @@ export async function mayPass(
   if (need.scope !== undefined && covers(claimsOf(session).scope, need.scope))
     return need.kind === 'rpc' ? { session, call: need } : { session };
   const details =
-    need.kind === 'rpc' ? { frame: need.kind, method: methodName(need.method) } : { frame: need.kind };
+    need.kind === 'rpc' ? { frame: need.kind, method: keptText(need.method) } : { frame: need.kind };
   keeper.denied(session, details);
   const refusal = refusalFrame(need);
   if (refusal !== undefined) say(ws, refusal);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { methodName } from './calls.ts';
+import { keptText } from './kept-text.ts';
 
 test.each([
   ['increment', 'increment'],
@@ -9,6 +9,6 @@ test.each([
   [`say atk_${'a1B'.repeat(16)}z`, 'say [redacted]'],
   ['eyJhbGciOiJFUzI1NiJ9', '[redacted]'],
   ['my eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln', 'my [redacted]'],
-])('the method %s is kept as %s', (method, kept) => {
-  expect(methodName(method)).toBe(kept);
+])('a method or a detail %s is kept as %s', (method, kept) => {
+  expect(keptText(method)).toBe(kept);
 });
