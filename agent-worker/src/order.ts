@@ -3,8 +3,6 @@ import { SessionId } from '@agent-ticket/shared/names.ts';
 import * as z from 'zod';
 import { cfMember } from './cf-member.ts';
 
-/** How the worker hands verified commands of the broker to an object: beside the request, as a ticket's claims are. */
-
 /** A verified command. Sessions that started after `before`, in ms, stay. */
 export const ControlOrder = z.strictObject({ cmd: ControlCommand, before: z.int().nonnegative() });
 export type ControlOrder = z.infer<typeof ControlOrder>;
@@ -24,6 +22,7 @@ export const RollAnswer = z.strictObject({
 });
 export type RollAnswer = z.infer<typeof RollAnswer>;
 
+/** Verified commands reach an object beside the request, as a ticket's claims do. */
 const orderMember = cfMember('agentTicketOrder', ControlOrder);
 const rollMember = cfMember('agentTicketRoll', RollCall);
 

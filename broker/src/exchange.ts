@@ -46,10 +46,10 @@ export async function exchange(
   const facts = at(request);
   const first = decide(who, body, facts);
   const jti = ticketIdAt(call.now, ports.randomId());
-  const payloadFor = (allowed: Decision) =>
-    allowed.allowed ? payloadOf(who, request, allowed, { jti, nowSeconds, left }, ports) : undefined;
-  const fits = (allowed: Decision): boolean => {
-    const payload = payloadFor(allowed);
+  const payloadFor = (decision: Decision) =>
+    decision.allowed ? payloadOf(who, request, decision, { jti, nowSeconds, left }, ports) : undefined;
+  const fits = (decision: Decision): boolean => {
+    const payload = payloadFor(decision);
     return payload === undefined || fitsTicket(payload);
   };
   const refused = { who, request, facts, decision: first, fits };

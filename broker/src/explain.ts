@@ -30,7 +30,10 @@ export const ExplainRequest = TicketRequest.omit({ expires_in: true }).extend({
 });
 type ExplainRequest = z.output<typeof ExplainRequest>;
 
-/** `POST /explain`: the decision that a ticket request would meet now, rule by rule. Issues and changes nothing. */
+/**
+ * `POST /explain`: the decision that a ticket request would meet now, rule by rule. Issues and changes nothing.
+ * Does NOT say whether a ticket has room for the scope: that depends on the ticket.
+ */
 export const explain =
   (ports: BrokerPorts): Handler =>
   async (call) => {

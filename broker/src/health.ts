@@ -1,7 +1,7 @@
 import { STATEMENT_DEADLINE_MS, within } from '@agent-ticket/drizzle/deadline.ts';
 import { isOutage } from '@agent-ticket/drizzle/outage.ts';
 import { allow, deny } from '@agent-ticket/shared/outcome.ts';
-import { refuse } from './http/answer.ts';
+import { refuseWith } from './http/answer.ts';
 import type { Handler, HandlerResult } from './http/call.ts';
 import type { BrokerPorts } from './ports.ts';
 
@@ -21,7 +21,10 @@ export const readiness =
 
 type Look<T> = (ports: BrokerPorts, now: number) => Promise<T>;
 
-/** One look serves everybody for so long: anybody may ask, and each look asks databases and ledger objects. */
+/**
+ * One look serves everybody for so long, after the first of this isolate: anybody may ask, and each look asks databases
+ * and ledger objects.
+ */
 function nowAndThen<T>(everyMs: number, look: Look<T>): Look<T> {
   const looks = new WeakMap<BrokerPorts, { at: number; readonly seen: T }>();
   return async (ports, now) => {
@@ -62,7 +65,7 @@ const answerNow = nowAndThen(ANSWER_MS, async (ports, now): Promise<HandlerResul
     const events = await eventsIfKnown(ports, now);
     return {
       outcome: deny('database_unavailable', { retryAfter: 5 }),
-      refuse: (denial, requestId, rate) => refuse(denial, requestId, rate, events),
+      refuse: (denial, requestId, rate) => refuseWith(events, denial, requestId, rate),
     };
   }
 });

@@ -23,13 +23,20 @@ export interface LedgerEntry {
   readonly rate?: RateRule;
   /** Written if the limit lets it pass, durably before this resolves. Left out: only counted. */
   readonly event?: AuditEvent;
-  /** Of what is told when the limit does not let it pass, where nothing is to be written when it does. */
+  /**
+   * What the caller was after, for the `rate.limited` event of a request that the limit refuses. Left out: `event`. Given
+   * alone where passing writes nothing.
+   */
   readonly wanted?: AuditEvent;
 }
 
 export type LedgerAnswer =
   | { readonly admitted: true; readonly rate: RateState | null }
   | { readonly admitted: false; readonly rate: RateState };
+
+/** Seconds until the window is over, by the clock of a request; at least 1. `now` in ms. */
+export const retryAfterOf = ({ resetAt }: RateState, now: number): number =>
+  Math.max(1, resetAt - Math.floor(now / 1000));
 
 /**
  * Counts and records in one hop. Rejects when the event could not be made durable, in which case nothing may be

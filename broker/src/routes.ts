@@ -132,7 +132,7 @@ export const ROUTES: readonly Route[] = [
     strangers: {
       counts: 'nothing',
       because:
-        'one look serves everybody for a second, and a load balancer that is refused takes the broker out of service',
+        'after its first an isolate looks once a second, and a load balancer that is refused takes the broker out of service',
     },
     handler: readiness,
   },

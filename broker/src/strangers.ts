@@ -1,8 +1,11 @@
 import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import type { CallFacts } from './http/call.ts';
-import { addressKey, type Ledger, type RateState } from './ledger.ts';
+import { addressKey, type Ledger, type RateState, retryAfterOf } from './ledger.ts';
 
-/** What a caller without a credential may make a route do, by network address. Whoever has a right one is not counted. */
+/**
+ * What a caller without a credential may make a route do, by network address. Where the
+ * route reads credentials, whoever shows a right one is not counted.
+ */
 export type StrangerRule =
   /** So many requests per window, counted before anything is read. Each route by itself: one never uses up another. */
   | { readonly counts: 'requests'; readonly limit: number }
@@ -14,7 +17,7 @@ export type StrangerRule =
   | { readonly counts: 'failures' }
   | { readonly counts: 'nothing'; readonly because: string };
 
-export interface Admitted {
+interface Admitted {
   readonly outcome: Outcome<undefined>;
   readonly rate: RateState | null;
 }
@@ -55,6 +58,5 @@ async function count(
     rate: { key: `${address} ${what}`, limit },
   });
   if (admitted || rate === null) return { outcome: allow(undefined), rate };
-  const retryAfter = Math.max(1, rate.resetAt - Math.floor(now / 1000));
-  return { outcome: deny('rate_limited', { retryAfter }), rate };
+  return { outcome: deny('rate_limited', { retryAfter: retryAfterOf(rate, now) }), rate };
 }

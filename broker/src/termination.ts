@@ -74,7 +74,7 @@ export async function order(command: ControlCommand, ports: TerminationPorts): P
 export async function carryOut(pending: PendingCommand, ports: TerminationPorts): Promise<Receipt> {
   try {
     const commands = await asOfNow(pending.command, ports);
-    for (const command of commands) await announce(command, pending, ports);
+    for (const command of commands) await writeStops(command, pending, ports);
     const receipts: Receipt[] = [];
     for (const command of commands) {
       const receipt = await send(command, reachOf(command, pending, ports), ports);
@@ -92,7 +92,7 @@ export async function carryOut(pending: PendingCommand, ports: TerminationPorts)
 }
 
 /** Writes what new sessions must meet. */
-async function announce(
+async function writeStops(
   command: ControlCommand,
   { before }: PendingCommand,
   { recordLocks, recalls }: TerminationPorts,

@@ -25,7 +25,7 @@ async function grant(service: Service, instance: string): Promise<string> {
 
 async function take(id: string): Promise<void> {
   const taken = await fetch(`${grants()}/${id}`, { method: 'DELETE', headers: asOperator() });
-  expect(taken.status).toBe(200);
+  expect([200, 202]).toContain(taken.status);
 }
 
 /** What the stock client is told by a ticket, up to the end of its first connection. */
@@ -112,7 +112,7 @@ it('of sockets that open while the grant is deleted none stays', async () => {
   await take(id);
   for (const seen of await Promise.all(opening.map(({ closed }) => closed)))
     expect(seen).toMatchObject(RIGHTS_CHANGED);
-}, 60_000);
+});
 
 it('a ticket from before a sign-out opens nothing, and one of a new sign-in does at once', async () => {
   const { broker } = inject('stack');

@@ -3,7 +3,7 @@ import { insertEvent } from './audit-events.ts';
 import type { RecordDatabase } from './database.ts';
 import { type InvocationFact, insertInvocation } from './invocation-facts.ts';
 import { type SessionFact, writeSession } from './session-facts.ts';
-import { readStops, selectStops, type WhyStopped } from './stops.ts';
+import { readStops, STOP_QUESTIONS, selectStops, type WhyStopped } from './stops.ts';
 
 /** One thing that happened: an audit event, and what it made of a session where it touched one; or a call. */
 export type RecordFact =
@@ -42,9 +42,9 @@ export async function deliver(
   ];
   if (first === undefined) return [];
   const results: readonly unknown[] = await db.batch([first, ...rest]);
-  const found = results.slice(results.length - 2 * opened.length);
+  const found = results.slice(results.length - STOP_QUESTIONS * opened.length);
   return opened.flatMap(({ id }, index) => {
-    const why = readStops(found.slice(2 * index));
+    const why = readStops(found.slice(STOP_QUESTIONS * index, STOP_QUESTIONS * (index + 1)));
     return why === undefined ? [] : [{ id, why }];
   });
 }

@@ -36,12 +36,12 @@ export const agentSessions = sqliteTable(
   ],
 );
 
-/** Who acts for the principal of a session, where somebody does: one row for each of the chain. */
+/** Who acts for the principal of a session, or came with it as its OAuth client: one row each. */
 export const sessionActors = sqliteTable(
   'session_actors',
   {
     sessionId: text('session_id').notNull(),
-    /** The actor's principal id. */
+    /** Principal id, or `client:<id>`. */
     actorId: text('actor_id').notNull(),
   },
   (t) => [

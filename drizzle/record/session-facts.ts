@@ -22,7 +22,7 @@ export interface SessionFact {
   readonly kid: string;
   /** When that ticket was issued. */
   readonly issuedAt: number;
-  /** Principal ids of those who act for the principal; left out: nobody does. */
+  /** Everyone beside the principal: who acts for it, and the OAuth client as `client:<id>`; left out: nobody. */
   readonly actors?: readonly string[] | undefined;
 }
 

@@ -12,7 +12,10 @@ export interface Stoppable extends Targetable {
   readonly issuedAt: number;
 }
 
-/** Two questions, whose answers {@link readStops} reads. For use inside a `batch`. `now` in ms. */
+/** How many questions {@link selectStops} asks. */
+export const STOP_QUESTIONS = 2;
+
+/** Questions whose answers {@link readStops} reads. For use inside a `batch`. `now` in ms. */
 export function selectStops(db: RecordDatabase, hit: Stoppable, now: number) {
   const targets = targetNamesOf(hit);
   return [selectLocks(db, targets, now), selectRecalls(db, { ...hit, targets })] as const;
@@ -26,7 +29,7 @@ export function readStops([locks, recalls]: readonly unknown[]): WhyStopped | un
 
 const hasRows = (result: unknown): boolean => Array.isArray(result) && result.length > 0;
 
-/** Asks about one ticket that opens no session. */
+/** Asks about one ticket by itself: for requests that open no session, and for renewals. */
 export const whyStopped = async (
   db: RecordDatabase,
   hit: Stoppable,

@@ -10,7 +10,14 @@ export interface DataPoint {
 
 /** Order of the blobs, `blob1` first. New ones go to the end: queries count them by place. */
 const BLOBS = [
-  ...['event', 'method', 'path', 'tier', 'principal', 'auth_method', 'reason', 'agent'],
+  'event',
+  'method',
+  'path',
+  'tier',
+  'principal',
+  'auth_method',
+  'reason',
+  'agent',
   'minute',
 ] as const;
 

@@ -38,8 +38,12 @@ export const Actor: z.ZodType<Actor> = z.strictObject({
 export const actorsOf = (act: Actor | undefined): PrincipalId[] =>
   act === undefined ? [] : [act.sub, ...actorsOf(act.act)];
 
+const CLIENT = 'client:';
+
 /** An OAuth client as a party to a session, spelled as a principal is: a ticket has the client's name and no more. */
-export const clientParty = (clientId: string): PrincipalId => PrincipalId.parse(`client:${clientId}`);
+export const clientParty = (clientId: string): PrincipalId => PrincipalId.parse(`${CLIENT}${clientId}`);
+
+export const isClientParty = (id: string): boolean => id.startsWith(CLIENT);
 
 /** Every claim of a ticket. Unknown claims refuse the ticket, `cnf` among them until a proof protocol exists. */
 export const TicketClaims = z

@@ -25,16 +25,14 @@ export function createDestruction({ keeper, streams, storage, clock, destroy }: 
     keeper.releaseReplays(Number.POSITIVE_INFINITY);
     // By whichever clock is ahead, so that no ticket from before the command is younger than the tombstone.
     keepTombstone(storage, Math.max(clock(), commandedAt));
-    try {
-      await destroy();
-    } finally {
-      running = undefined;
-    }
+    await destroy();
   }
 
-  /** Whoever asks while it is under way waits for the same. */
+  /** Whoever asks while it is under way waits for the same. One that failed can be tried again. */
   function start(): Promise<void> {
-    running ??= run();
+    running ??= run().finally(() => {
+      running = undefined;
+    });
     return running;
   }
 

@@ -44,7 +44,7 @@ export async function answerPlain(handover: Handover, ports: PlainPorts): Promis
     return admitted;
   }
   const { id } = admitted.value;
-  const carried = ports.streams.carry(id, body, isPlain(answer), (how) => keeper.end(id, how));
+  const carried = ports.streams.carry(id, body, takesComments(answer), (how) => keeper.end(id, how));
   const [armed] = await Promise.all([ports.arm(), ports.met()]);
   const why = keeper.opened(id, armed);
   return why === undefined ? allow(new Response(carried, answer)) : { ok: false, denial: why };
@@ -53,5 +53,5 @@ export async function answerPlain(handover: Handover, ports: PlainPorts): Promis
 const isStream = ({ headers }: Response): boolean =>
   /^text\/event-stream\b/i.test(headers.get('content-type') ?? '');
 
-const isPlain = ({ headers }: Response): boolean =>
+const takesComments = ({ headers }: Response): boolean =>
   !headers.has('content-encoding') && !headers.has('content-length');

@@ -4,7 +4,7 @@ import { createStreams, type StreamEnd } from './streams.ts';
 const SESSION = '7f0c9c3e-3d0e-4b0a-9a51-0a3b1c5d7e9f';
 
 /** A stream whose time passes, and whose agent speaks, when the test says. */
-function open({ isPlain = true } = {}) {
+function open({ takesComments = true } = {}) {
   const ticks = new Set<() => void>();
   const ends: StreamEnd[] = [];
   const streams = createStreams((_everyMs, work) => {
@@ -14,7 +14,7 @@ function open({ isPlain = true } = {}) {
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
   const agent = writable.getWriter();
   const client = streams
-    .carry(SESSION, readable, isPlain, (how) => ends.push(how))
+    .carry(SESSION, readable, takesComments, (how) => ends.push(how))
     .pipeThrough(new TextDecoderStream())
     .getReader();
   return {
@@ -73,7 +73,7 @@ describe('a stream whose agent is silent', () => {
   });
 
   it('is left as it is when it is not plain', () => {
-    expect(open({ isPlain: false }).timers()).toBe(0);
+    expect(open({ takesComments: false }).timers()).toBe(0);
   });
 });
 

@@ -18,18 +18,18 @@ export interface Streams {
   cut(sessionId: string): boolean;
   /**
    * What the client gets of a body, until either side ends it or {@link cut} does: its bytes, and a comment between
-   * two lines where it is silent and `isPlain`, neither compressed nor of a length that was told.
+   * two lines where it is silent and `takesComments`, neither compressed nor of a length that was told.
    */
   carry(
     sessionId: string,
     body: ReadableStream<Uint8Array>,
-    isPlain: boolean,
+    takesComments: boolean,
     onEnd: (how: StreamEnd) => void,
   ): ReadableStream<Uint8Array>;
 }
 
 /** Does something again and again, in ms, until it is told to stop. */
-export type Repeat = (everyMs: number, work: () => void) => () => void;
+type Repeat = (everyMs: number, work: () => void) => () => void;
 
 /**
  * The streaming answers of one object that are under way. Kept in memory: they live in this life of the object and
@@ -48,7 +48,7 @@ export function createStreams(repeat: Repeat): Streams {
       return cut !== undefined;
     },
 
-    carry(id, body, isPlain, onEnd) {
+    carry(id, body, takesComments, onEnd) {
       const source = body.getReader();
       let isQuiet = true;
       let isBetweenLines = true;
@@ -64,7 +64,7 @@ export function createStreams(repeat: Repeat): Streams {
             controller.error(new Error('the session is over'));
             source.cancel().catch(logFailure);
           });
-          if (!isPlain) return;
+          if (!takesComments) return;
           stopTrying = repeat(QUIET_MS, () => {
             if (isQuiet && isBetweenLines && (controller.desiredSize ?? 0) > 0) controller.enqueue(COMMENT);
             isQuiet = true;

@@ -1,6 +1,7 @@
 import type { LockRow } from '@agent-ticket/drizzle/control/policy.ts';
 import { allow, deny } from '@agent-ticket/shared/outcome.ts';
 import { readTargetName, Target } from '@agent-ticket/shared/target.ts';
+import { isClientParty } from '@agent-ticket/shared/ticket.ts';
 import * as z from 'zod';
 import { recordAct } from '../audit/act.ts';
 import { readBody } from '../http/body.ts';
@@ -58,6 +59,8 @@ export const createLock =
     const body = await readBody(call.request, CreateLock);
     if (!body.ok) return { outcome: body };
     const { target, reason, expires_in: expiresIn } = body.value;
+    if (target.kind === 'principal' && isClientParty(target.id))
+      return { outcome: deny('field_invalid', { field: 'target.id', hint: 'lock the service token' }) };
     const until = expiresIn === undefined ? null : call.now + expiresIn * 1000;
     if (!reachesTarget(call, target)) return { outcome: deny('permission_missing') };
     const lock = newLock(ports.randomId(), target, call, { reason, expiresAt: until });

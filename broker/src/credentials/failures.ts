@@ -3,7 +3,7 @@ import type { Denial, DenialReason } from '@agent-ticket/shared/denial.ts';
 import { deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import { base64url } from 'jose';
 import type { CallFacts } from '../http/call.ts';
-import { addressKey, FAILED_CREDENTIALS_LIMIT, type Ledger } from '../ledger.ts';
+import { addressKey, FAILED_CREDENTIALS_LIMIT, type Ledger, retryAfterOf } from '../ledger.ts';
 import { presentedCredential } from './presented.ts';
 
 /** Refusals that count as a failed try: what was presented is wrong, not early, late or out of reach. */
@@ -65,8 +65,7 @@ export async function countFailure(
   try {
     for (const key of keys) {
       const { admitted, rate } = await ledger.settle(key, { rate: { key, limit: FAILED_CREDENTIALS_LIMIT } });
-      if (!admitted)
-        return deny('rate_limited', { retryAfter: Math.max(1, rate.resetAt - Math.floor(now / 1000)) });
+      if (!admitted) return deny('rate_limited', { retryAfter: retryAfterOf(rate, now) });
     }
   } catch (error) {
     if (!isOutage(error)) throw error;

@@ -1,6 +1,6 @@
 import { type Denial, httpFace } from '@agent-ticket/shared/denial.ts';
 import type { RateState } from '../ledger.ts';
-import type { Answer } from './call.ts';
+import type { Answer, Refuse } from './call.ts';
 
 /** Challenges for every way in which a credential may be sent (RFC 9110 §11.6.1). */
 const CHALLENGE = 'Bearer realm="broker", Basic realm="broker", charset="UTF-8"';
@@ -24,12 +24,15 @@ export function respond(answer: Answer, requestId: string, rate?: RateState | nu
     : Response.json(answer.body, { status: answer.status, headers });
 }
 
-/** A refusal as a response: `{"error": {"code", "message", "request_id"}}`, and what is to stand beside that. */
-export function refuse(
+/** A refusal as a response: `{"error": {"code", "message", "request_id"}}`. */
+export const refuse: Refuse = (denial, requestId, rate) => refuseWith({}, denial, requestId, rate);
+
+/** A refusal, and what is to stand beside its `error`. */
+export function refuseWith(
+  beside: object,
   denial: Denial,
   requestId: string,
   rate?: RateState | null,
-  beside: object = {},
 ): Response {
   const { status, code, message } = httpFace(denial);
   const headers = new Headers({

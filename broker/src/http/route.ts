@@ -4,7 +4,7 @@ import type { StrangerRule } from '../strangers.ts';
 import type { Handler, Refuse } from './call.ts';
 
 /** What a route asks of its caller: nothing at all, a credential if there is one, or a credential. */
-export type Demand = 'none' | 'optional' | 'required';
+type Demand = 'none' | 'optional' | 'required';
 
 export interface RouteBase {
   readonly method: 'GET' | 'POST' | 'DELETE';

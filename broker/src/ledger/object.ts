@@ -113,7 +113,7 @@ export class LedgerObject extends DurableObject<Cloudflare.Env> {
 const SHARDS = 64;
 
 /** What agents' objects are heard by, beside the ledger that brokers know. */
-export interface LedgerObjects extends Ledger {
+interface LedgerObjects extends Ledger {
   /** Resolves when the report is counted. It is nowhere on disk. */
   hear(report: BacklogReport): Promise<void>;
 }

@@ -6,7 +6,9 @@ import { type Target, targetName } from '@agent-ticket/shared/target.ts';
  * What a command takes from tickets that are out and were not shown yet: those issued until `issuedBy`, in ms, open and
  * renew nothing any more. Rights are read after a request has come and its ticket says when that was, so a ticket with
  * rights from before says so. One of the very same millisecond may be from either side, and counts as from before: its
- * holder has to ask again, and the other way it would keep what was taken.
+ * holder has to ask again, and the other way it would keep what was taken. This holds as far as the clocks of brokers
+ * agree: a ticket of one that is ahead looks younger by as much. No margin is added, as a new ticket must be good at
+ * once; a lock has no such gap.
  *
  * A lock refuses such tickets by standing, a deletion by what the object remembers; and a session has used its own.
  */

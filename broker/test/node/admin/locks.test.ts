@@ -1,6 +1,7 @@
 import { CLOCK_SKEW_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { AgentSlug, InstanceName, PrincipalId, SessionId } from '@agent-ticket/shared/names.ts';
 import { type Target, targetName } from '@agent-ticket/shared/target.ts';
+import { clientParty } from '@agent-ticket/shared/ticket.ts';
 import { decodeJwt } from 'jose';
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
@@ -51,6 +52,14 @@ describe('from its 201 on no ticket is made', () => {
     expect((await lift(z.string().parse(body.id))).status).toBe(200);
     expect((await office.lastCommand()).cmd).toEqual({ op: 'unlock', target });
     expect(await office.mint(ALICE, 'counter', 'main')).toBe(201);
+  });
+
+  it('not on an OAuth client by its name in tickets: that is what a lock on its service token says as well', async () => {
+    const answer = await lock({ kind: 'principal', id: clientParty('svc_0123456789') });
+    expect([answer.status, await bodyOf(answer)]).toEqual([
+      400,
+      { error: expect.objectContaining({ message: expect.stringContaining('target.id') }) },
+    ]);
   });
 
   it('means sessions that open while it is written, and those of a clock ahead of this one', async () => {

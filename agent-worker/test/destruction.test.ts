@@ -1,0 +1,27 @@
+import { runInDurableObject } from 'cloudflare:test';
+import { expect, test, vi } from 'vitest';
+import { createDestruction } from '../src/ticketed/destruction.ts';
+import { chat } from './chat-room.ts';
+import { newRoom } from './tickets.ts';
+
+test('a destruction that failed early can be tried again, and one under way is the same for all', async () => {
+  await runInDurableObject(chat(newRoom()), async (_, { storage }) => {
+    const openIds = vi
+      .fn((): string[] => [])
+      .mockImplementationOnce(() => {
+        throw new Error('SQLITE_FULL');
+      });
+    const destroy = vi.fn(async () => {});
+    const keeper = { openIds, end: vi.fn(), releaseReplays: vi.fn() };
+    const destruction = createDestruction({
+      keeper,
+      streams: { cut: vi.fn() },
+      storage,
+      clock: () => 0,
+      destroy,
+    });
+    await expect(destruction.start()).rejects.toThrow('SQLITE_FULL');
+    await Promise.all([destruction.start(), destruction.start()]);
+    expect(destroy).toHaveBeenCalledTimes(1);
+  });
+});
