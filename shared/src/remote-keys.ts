@@ -22,8 +22,6 @@ export interface RemoteKeysOptions<Alg extends SetAlgorithm> {
 
 /** Polling step of a request that waits for another's fetch. Short beside any fetch, long beside a turn of the loop. */
 const WAIT_STEP_MS = 20;
-/** How late a busy isolate may notice that a cooldown is over. */
-const LATE_MS = 200;
 
 /**
  * Keys of one issuer at one URL, held for the life of an isolate. Create one per issuer and URL: a cache shared by
@@ -74,9 +72,9 @@ export function createRemoteKeys<Alg extends SetAlgorithm>(
         const why = age() > KEY_SET.freshMs ? 'refresh' : 'unknown';
         const readyAt = lastTry[why] + cooldownMs;
         const waited = ports.clock() - askedAt;
-        // A cooldown that ends within the wait is waited out, although its end is noticed a little after the wait's.
+        // A cooldown that ends within the wait is waited out, however late a busy isolate notices its end.
         const waitedOut = readyAt > askedAt && readyAt - askedAt <= KEY_SET.waitMs;
-        const inTime = waited <= KEY_SET.waitMs + (waitedOut ? LATE_MS : 0);
+        const inTime = waitedOut || waited <= KEY_SET.waitMs;
         if (isRunning()) {
           // Someone else is refreshing: a set that is only a little old serves meanwhile.
           if (key !== undefined && age() <= 2 * KEY_SET.freshMs) return key;
