@@ -1,5 +1,6 @@
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import { asc, count, eq, type SQL, sql } from 'drizzle-orm';
+import { parseStored } from '../stored-json.ts';
 import type { ControlDatabase } from './database.ts';
 import { changeEvents, type grants, type signingKeys } from './schema.ts';
 
@@ -37,7 +38,7 @@ export function changeEventQueries(db: ControlDatabase) {
         .from(changeEvents)
         .orderBy(asc(eventId));
       return rows.flatMap((row) => {
-        const read = parse(row.text);
+        const read = parseStored(row.text);
         if (isEvent(read) && read.eventId === row.eventId) return [read];
         onUnreadable(row.eventId);
         return [];
@@ -55,15 +56,6 @@ export function changeEventQueries(db: ControlDatabase) {
       await db.delete(changeEvents).where(eq(changeEvents.eventId, eventId));
     },
   };
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
 }
 
 /** Whether it is an event at all; what its members say the record database checks. */

@@ -1,6 +1,7 @@
 import { isBadValue } from '../outage.ts';
 import type { RecordDatabase } from '../record/database.ts';
 import { deliver, type RecordFact, type StoppedSession } from '../record/deliver.ts';
+import { parseStored } from '../stored-json.ts';
 import type { BacklogItem, backlogQueries } from './backlog.ts';
 
 /** D1 takes 100 bound parameters a statement and any number of statements a batch; this keeps a batch short. */
@@ -14,7 +15,7 @@ export const enqueue = (backlog: Backlog, fact: RecordFact): void => backlog.add
 /** When the oldest fact came to be that waits, in ms; `undefined` where none does or it is none. */
 export function waitingSince(backlog: Backlog): number | undefined {
   const [oldest] = backlog.oldest(1);
-  const fact = oldest === undefined ? undefined : parse(oldest.fact);
+  const fact = oldest === undefined ? undefined : parseStored(oldest.fact);
   if (!isFact(fact)) return undefined;
   const at: unknown = fact.event?.at ?? fact.invocation?.startedAt;
   return Number.isSafeInteger(at) ? Number(at) : undefined;
@@ -102,7 +103,7 @@ async function deliverEach(ports: DrainPorts, items: readonly ReadItem[]): Promi
 
 function readable(ports: DrainPorts, items: readonly BacklogItem[]): ReadItem[] {
   return items.flatMap(({ id, fact: text }) => {
-    const fact = parse(text);
+    const fact = parseStored(text);
     if (isFact(fact)) return [{ id, fact }];
     setAside(ports, id, fact === undefined ? 'not_json' : 'not_a_fact');
     return [];
@@ -111,15 +112,6 @@ function readable(ports: DrainPorts, items: readonly BacklogItem[]): ReadItem[] 
 
 function setAside({ backlog, onSetAside }: DrainPorts, id: number, why: SetAside['why']): void {
   onSetAside({ ...backlog.setAside(id), why });
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
 }
 
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
