@@ -5,7 +5,7 @@ import type {
 } from '@agent-ticket/drizzle/record/live-objects.ts';
 import { type ControlCommand, type Receipt, verifyControl } from '@agent-ticket/shared/control.ts';
 import { takeFromRequest } from '@agent-ticket/shared/handshake.ts';
-import { deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import type { Target } from '@agent-ticket/shared/target.ts';
 import type { FindKey } from '@agent-ticket/shared/verify-ticket.ts';
 import type { GateConfig } from './config.ts';
@@ -49,16 +49,16 @@ export async function answerControl(request: Request, ports: ControlPorts): Prom
   ports.log({
     event: 'control_refused',
     reason: outcome.denial.reason,
-    inside: outcome.denial.inside,
+    detail: outcome.denial.detail,
     request_id: requestId,
   });
   return refuseHttp(outcome.denial, requestId);
 }
 
 async function carryOut(request: Request, ports: ControlPorts): Promise<Outcome<Receipt>> {
-  if (request.method !== 'POST') return deny('method_not_allowed', { allow: ['POST'] });
+  if (request.method !== 'POST') return err('method_not_allowed', { allow: ['POST'] });
   const taken = takeFromRequest(request.headers);
-  if (!taken.ok) return deny('control_invalid', { inside: 'missing' });
+  if (!taken.ok) return err('control_invalid', { detail: 'missing' });
   const startedAt = ports.clock();
   const verified = await verifyControl(taken.value.ticket, {
     issuer: ports.config.issuer,

@@ -2,7 +2,7 @@ import type { Denial } from '@agent-ticket/shared/denial.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { takeFromRequest, takeFromUpgrade } from '@agent-ticket/shared/handshake.ts';
 import { SessionId } from '@agent-ticket/shared/names.ts';
-import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { redact } from '@agent-ticket/shared/redact.ts';
 import type { RefusalTally } from '@agent-ticket/shared/refusal-tally.ts';
 import { type AgentRegistry, findAgent } from '@agent-ticket/shared/registry.ts';
@@ -41,14 +41,14 @@ export async function answerAgentRequest(request: Request, ports: GatePorts): Pr
   ports.tally.turn(ports.clock());
   const outcome = await passGate(request, ports, requestId);
   if (outcome.ok) return outcome.value;
-  const { reason, inside } = outcome.denial;
+  const { reason, detail } = outcome.denial;
   // A known name and no more of the path: people paste tickets into the strangest places.
   const agent = findAgent(ports.registry, new URL(request.url).pathname.split('/')[2] ?? '')?.slug;
   ports.tally.count(reason, agent, ports.clock());
   ports.log({
     event: 'gate_refused',
     reason,
-    inside,
+    detail,
     request_id: requestId,
     agent,
   });
@@ -64,9 +64,9 @@ async function passGate(request: Request, ports: GatePorts, requestId: string): 
   const route = parseRoute(url.pathname, request.method, registry);
   if (!route.ok) return route;
   if (url.protocol === 'http:' && !config.development && !isLoopback(url.hostname))
-    return deny('plaintext_refused');
-  if (!originAllowed(origin, config.allowedOrigins)) return deny('origin_not_allowed');
-  if (request.method === 'OPTIONS') return allow(preflight(origin));
+    return err('plaintext_refused');
+  if (!originAllowed(origin, config.allowedOrigins)) return err('origin_not_allowed');
+  if (request.method === 'OPTIONS') return ok(preflight(origin));
 
   const { entry, instance } = route.value;
   const taken = upgrade ? takeFromUpgrade(url, request.headers) : takeFromRequest(request.headers);
@@ -82,7 +82,7 @@ async function passGate(request: Request, ports: GatePorts, requestId: string): 
     findKey: ports.findKey,
   });
   if (!verified.ok) return verified;
-  if (!entry.deliveries.includes(delivery)) return deny('ticket_delivery_not_allowed');
+  if (!entry.deliveries.includes(delivery)) return err('ticket_delivery_not_allowed');
 
   const userAgent = request.headers.get('user-agent');
   const answer = await askObject(
@@ -100,7 +100,7 @@ async function passGate(request: Request, ports: GatePorts, requestId: string): 
   if (!answer.ok) return answer;
   const denial: Denial | undefined = denialOf(answer.value);
   if (denial !== undefined) return { ok: false, denial };
-  return allow(
+  return ok(
     upgrade
       ? socketAnswer(request, answer.value.webSocket, requestId)
       : passedOn(request, answer.value, requestId, config),
@@ -114,10 +114,10 @@ async function passGate(request: Request, ports: GatePorts, requestId: string): 
 async function askObject(ports: GatePorts, route: Route, request: Request): Promise<Outcome<Response>> {
   const object = ports.destination(route);
   try {
-    return allow(await object.fetch(request));
+    return ok(await object.fetch(request));
   } catch (error) {
     // What the runtime says of the object; its agent's own errors never come this far.
-    return deny('agent_failed', { inside: describeError(error) });
+    return err('agent_failed', { detail: describeError(error) });
   }
 }
 

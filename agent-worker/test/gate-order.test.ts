@@ -173,7 +173,7 @@ describe('a refusal', () => {
       {
         event: 'gate_refused',
         reason: 'ticket_audience_wrong',
-        inside: undefined,
+        detail: undefined,
         request_id: answer.headers.get('x-request-id'),
         agent: 'counter',
       },

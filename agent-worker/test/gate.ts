@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import { DELIVERIES } from '@agent-ticket/shared/handshake.ts';
-import { allow, deny } from '@agent-ticket/shared/outcome.ts';
+import { err, ok } from '@agent-ticket/shared/outcome.ts';
 import { createRefusalTally } from '@agent-ticket/shared/refusal-tally.ts';
 import { type AgentEntry, bindingKeyOf, findAgent } from '@agent-ticket/shared/registry.ts';
 import { answerAgentRequest, type GatePorts } from '../src/gate.ts';
@@ -47,7 +47,7 @@ const PORTS: GatePorts = {
   },
   findKey: async (kid) => {
     const found = SIGNERS.find((one) => one.kid === kid);
-    return found === undefined ? deny('ticket_key_unknown') : allow({ alg: found.alg, key: found.publicKey });
+    return found === undefined ? err('ticket_key_unknown') : ok({ alg: found.alg, key: found.publicKey });
   },
   destination: ({ entry, instance }) => {
     const namespaces: ReadonlyMap<string, DurableObjectNamespace> = new Map(

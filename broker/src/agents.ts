@@ -1,5 +1,5 @@
 import { ROLES, type Role } from '@agent-ticket/shared/names.ts';
-import { allow } from '@agent-ticket/shared/outcome.ts';
+import { ok } from '@agent-ticket/shared/outcome.ts';
 import type { AgentEntry } from '@agent-ticket/shared/registry.ts';
 import { type Facts, placesOf, readFacts } from './facts.ts';
 import { mayClaim } from './first-user.ts';
@@ -17,7 +17,7 @@ export const listAgents =
       const role = usableAs(who, entry, facts);
       return role === undefined ? [] : [view(entry, role)];
     });
-    return { outcome: allow({ status: 200, body: { items, next_cursor: null } }) };
+    return { outcome: ok({ status: 200, body: { items, next_cursor: null } }) };
   };
 
 /** The best role that decisions give; where they give none, the owner's, if the caller may be a first user. */

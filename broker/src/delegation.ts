@@ -1,5 +1,5 @@
 import { PrincipalId } from '@agent-ticket/shared/names.ts';
-import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { type Actor, actorsOf } from '@agent-ticket/shared/ticket.ts';
 import type { JWTPayload } from 'jose';
 import * as z from 'zod';
@@ -47,11 +47,11 @@ export function foreignActors(
   issuer: string,
   namespace: string,
 ): Outcome<Actor | undefined> {
-  if (act === undefined) return allow(undefined);
+  if (act === undefined) return ok(undefined);
   const chain = ForeignActor.safeParse(act);
   const actor = chain.success ? principalActor(chain.data, issuer, namespace) : undefined;
-  if (actor === undefined) return deny('credential_claims_invalid', { inside: 'act' });
-  return fits(actor) ? allow(actor) : deny('delegation_too_deep');
+  if (actor === undefined) return err('credential_claims_invalid', { detail: 'act' });
+  return fits(actor) ? ok(actor) : err('delegation_too_deep');
 }
 
 function principalActor(
@@ -78,19 +78,19 @@ const fits = (act: Actor): boolean => {
  */
 export function delegate(subject: Authenticated, actor: Authenticated): Outcome<Authenticated> {
   const mayAct = subject.upstream?.mayAct;
-  if (actor.act !== undefined) return deny('actor_not_allowed', { inside: 'the actor is delegated' });
+  if (actor.act !== undefined) return err('actor_not_allowed', { detail: 'the actor is delegated' });
   if (mayAct !== undefined) {
     const named = MayAct.safeParse(mayAct);
     const meant =
       named.success &&
       named.data.sub === actor.upstream?.sub &&
       (named.data.iss ?? subject.principal.issuer) === actor.principal.issuer;
-    if (!meant) return deny('actor_not_allowed', { inside: 'may_act' });
+    if (!meant) return err('actor_not_allowed', { detail: 'may_act' });
   }
   const before = subject.act;
   const act: Actor = { sub: actor.principal.id, ...(before === undefined ? {} : { act: before }) };
-  if (!fits(act)) return deny('delegation_too_deep');
-  return allow(capped({ ...subject, act }, actor));
+  if (!fits(act)) return err('delegation_too_deep');
+  return ok(capped({ ...subject, act }, actor));
 }
 
 /** No longer, and for no more agents, than another credential that came with it. */

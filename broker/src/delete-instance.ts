@@ -1,9 +1,9 @@
 import { AgentSlug, InstanceName } from '@agent-ticket/shared/names.ts';
-import { allow, deny } from '@agent-ticket/shared/outcome.ts';
+import { err, ok } from '@agent-ticket/shared/outcome.ts';
 import { findAgent } from '@agent-ticket/shared/registry.ts';
 import { newLock } from './admin/new-lock.ts';
 import { recordAct } from './audit/act.ts';
-import { holdsSecret } from './credentials/secret-in-text.ts';
+import { containsCredential } from './credentials/secret-in-text.ts';
 import { readFacts } from './facts.ts';
 import type { Handler } from './http/call.ts';
 import type { BrokerPorts } from './ports.ts';
@@ -19,19 +19,19 @@ export const deleteInstance =
     const { who, now } = call;
     const agent = AgentSlug.safeParse(call.params.agent);
     const instance = InstanceName.safeParse(call.params.instance);
-    if (!agent.success) return { outcome: deny('agent_unknown') };
-    if (!instance.success || holdsSecret(instance.data))
-      return { outcome: deny('instance_invalid', { field: 'instance' }) };
+    if (!agent.success) return { outcome: err('agent_unknown') };
+    if (!instance.success || containsCredential(instance.data))
+      return { outcome: err('instance_invalid', { field: 'instance' }) };
     const place = { agent: agent.data, instance: instance.data };
     const { grants, locks } = (await readFacts(who, place, now, ports)).at(place);
     const within = who.agents === undefined || who.agents.includes(place.agent);
     const owner = within && grants.some((grant) => grant.role === 'owner');
     // Whoever is not the owner learns nothing: not of the agent, not of the instance.
     if (!owner || findAgent(ports.registry, place.agent) === undefined)
-      return { outcome: deny('agent_invisible') };
+      return { outcome: err('agent_invisible') };
 
     // What is locked may be evidence.
-    if (locks.length > 0) return { outcome: deny('locked') };
+    if (locks.length > 0) return { outcome: err('locked') };
 
     const target = { kind: 'instance', ...place } as const;
     const pending = newCommand({ op: 'destroy', target }, now, ports);
@@ -40,5 +40,5 @@ export const deleteInstance =
     const closed = newLock(pending.id, target, call, { reason, expiresAt: null });
     await ports.locks.insert(closed, outboxRow(pending));
     const receipt = await carryOut(pending, ports.termination);
-    return { outcome: allow({ status: statusOf(receipt), body: { ...place, receipt } }) };
+    return { outcome: ok({ status: statusOf(receipt), body: { ...place, receipt } }) };
   };

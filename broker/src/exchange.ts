@@ -1,12 +1,12 @@
 import { ticketIdAt } from '@agent-ticket/shared/issued-at.ts';
 import { CREDENTIAL_MIN_LEFT_SECONDS, TICKET_TTL_SECONDS } from '@agent-ticket/shared/limits.ts';
 import type { TicketId } from '@agent-ticket/shared/names.ts';
-import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { answerOf, type TicketAnswer } from './exchange/ticket-answer.ts';
 import { ticketEvent } from './exchange/ticket-event.ts';
 import { type FactsPorts, readFacts } from './facts.ts';
 import { claimFirst, type FirstUserPorts, wouldClaim } from './first-user.ts';
-import type { CallFacts } from './http/call.ts';
+import type { RequestContext } from './http/call.ts';
 import { fitsTicket, issueTicket, ticketPayload } from './issue.ts';
 import { type Ledger, type LedgerAnswer, type RateState, rateOf } from './ledger.ts';
 import { DEFAULT_INSTANCE, type Decision, decide } from './policy.ts';
@@ -34,12 +34,12 @@ export interface Exchanged {
 export async function exchange(
   who: Authenticated,
   body: TicketRequest,
-  call: CallFacts,
+  call: RequestContext,
   ports: ExchangePorts,
 ): Promise<Exchanged> {
   const nowSeconds = Math.floor(call.now / 1000);
   const left = (who.expiresAt ?? Number.POSITIVE_INFINITY) - nowSeconds;
-  if (left < CREDENTIAL_MIN_LEFT_SECONDS) return { outcome: deny('credential_expired'), rate: null };
+  if (left < CREDENTIAL_MIN_LEFT_SECONDS) return { outcome: err('credential_expired'), rate: null };
 
   const request = { ...body, instance: body.instance ?? DEFAULT_INSTANCE };
   const { signing, at } = await readFacts(who, request, call.now, ports);
@@ -69,7 +69,7 @@ export async function exchange(
   const payload = payloadFor(decision);
   if (!fits(decision)) {
     return {
-      outcome: deny('field_invalid', { field: 'scope', hint: 'too much for one ticket' }),
+      outcome: err('field_invalid', { field: 'scope', hint: 'too much for one ticket' }),
       rate: null,
     };
   }
@@ -92,11 +92,11 @@ export async function exchange(
   if (payload === undefined || signer === undefined) return { outcome: refusalOf(decision), rate: state };
 
   const issued = await issueTicket(payload, signer.value.material);
-  return { outcome: allow(answerOf(issued, nowSeconds, ports.agentWorkerUrl)), rate: state };
+  return { outcome: ok(answerOf(issued, nowSeconds, ports.agentWorkerUrl)), rate: state };
 }
 
 const overLimit = ({ rate }: Extract<LedgerAnswer, { admitted: false }>, nowSeconds: number): Exchanged => ({
-  outcome: deny('rate_limited', { retryAfter: Math.max(1, rate.resetAt - nowSeconds) }),
+  outcome: err('rate_limited', { retryAfter: Math.max(1, rate.resetAt - nowSeconds) }),
   rate,
 });
 
@@ -125,8 +125,8 @@ const payloadOf = (
   });
 
 function refusalOf(decision: Decision) {
-  if (decision.allowed) return deny('signing_key_missing');
+  if (decision.allowed) return err('signing_key_missing');
   return decision.reason === 'instance_missing'
-    ? deny(decision.reason, { field: 'instance' })
-    : deny(decision.reason);
+    ? err(decision.reason, { field: 'instance' })
+    : err(decision.reason);
 }

@@ -1,7 +1,7 @@
 import type { GrantRow } from '@agent-ticket/drizzle/control/policy.ts';
 import { isAnonymous } from '@agent-ticket/shared/anonymous.ts';
 import { PrincipalId, Tier } from '@agent-ticket/shared/names.ts';
-import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { formatScope } from '@agent-ticket/shared/scope.ts';
 import * as z from 'zod';
 import { tokenHolder } from './credentials/service-token.ts';
@@ -44,15 +44,15 @@ export const explain =
     const who = subject.value;
     const request = { ...body.value, instance: body.value.instance ?? DEFAULT_INSTANCE };
     // Whoever asks for somebody else is held to the agents of the own credential all the same.
-    if (call.who.agents?.includes(request.agent) === false) return { outcome: deny('agent_invisible') };
+    if (call.who.agents?.includes(request.agent) === false) return { outcome: err('agent_invisible') };
 
     const { at, grants } = await readFacts(who, request, call.now, ports);
     const facts = at(request);
     const decision = decide(who, body.value, facts);
     // What the caller may not see is explained no further than a mint would: the same answer as for nothing at all.
-    if (!decision.allowed && HIDDEN.includes(decision.reason)) return { outcome: deny(decision.reason) };
+    if (!decision.allowed && HIDDEN.includes(decision.reason)) return { outcome: err(decision.reason) };
     const claims = await wouldClaim({ who, request, facts, decision, fits: () => true }, call.now, ports);
-    return { outcome: allow({ status: 200, body: view(who, decision, claims, grants) }) };
+    return { outcome: ok({ status: 200, body: view(who, decision, claims, grants) }) };
   };
 
 const HIDDEN: readonly string[] = ['agent_unknown', 'agent_invisible', 'instance_unlisted'];
@@ -64,19 +64,19 @@ async function subjectOf(
   ports: BrokerPorts,
 ): Promise<Outcome<Authenticated>> {
   const { principal: id, kind, tier, permissions, issuer = 'hypothetical', email, groups } = request;
-  if (id === undefined || id === who.principal.id) return allow(who);
+  if (id === undefined || id === who.principal.id) return ok(who);
   if (!who.principal.permissions.includes('explain:any'))
-    return deny('permission_missing', { inside: 'explain:any' });
+    return err('permission_missing', { detail: 'explain:any' });
   if (id.startsWith('token:')) {
     const token = await ports.credentials.serviceTokens.tokens.find(id.slice('token:'.length));
     return token === undefined || token.revokedAt !== null
-      ? deny('service_token_unknown')
-      : allow(tokenHolder(token, token.expiresAt === null ? [] : [token.expiresAt]));
+      ? err('service_token_unknown')
+      : ok(tokenHolder(token, token.expiresAt === null ? [] : [token.expiresAt]));
   }
   const address = email === undefined ? {} : { email, emailVerified: true };
   const principal = { ...plainPrincipal({ id, kind, issuer, ...address }), tier, permissions, groups };
   const method = isAnonymous(id) ? 'anonymous' : kind === 'service' ? 'service-token' : 'auth0';
-  return allow({ method, principal });
+  return ok({ method, principal });
 }
 
 const view = (

@@ -4,7 +4,7 @@ import type { sessionQueries } from '@agent-ticket/drizzle/record/sessions.ts';
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import { CLOCK_SKEW_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { type AgentRegistry, findAgent } from '@agent-ticket/shared/registry.ts';
-import { actEvent, type By } from './audit/act.ts';
+import { auditEventOf, type By } from './audit/act.ts';
 import { type AnnouncePorts, announce } from './audit/announce.ts';
 import type { LedgerAnswer } from './ledger.ts';
 import { type Decision, type DecisionRequest, decide, type PolicyFacts } from './policy.ts';
@@ -73,7 +73,7 @@ export async function claimFirst(
   const free = await freeFor(refused, by.now, ports, ({ id }) => ports.grants.noteOpened(id, by.now));
   if (free === undefined) return { decision };
   const grant = claimOf(refused, ports.randomId(), by.now);
-  const event = actEvent(by, 'grant.created', ports.randomId(), {
+  const event = auditEventOf(by, 'grant.created', ports.randomId(), {
     agent: grant.agentSlug,
     instance: grant.instanceId,
     details: { grant: grant.id, subject: grant.subject, role: grant.role, reason: grant.reason },

@@ -1,4 +1,4 @@
-import { allow } from '@agent-ticket/shared/outcome.ts';
+import { ok } from '@agent-ticket/shared/outcome.ts';
 import type { Handler } from './http/call.ts';
 import { plainPage } from './plain-page.ts';
 
@@ -9,7 +9,7 @@ const PAGE = plainPage('Agent ticket broker', [
 
 /** `GET /`: where a sign-in or sign-out ends that names no other place. The same for everybody. */
 export const showFrontPage = (): Handler => async () => ({
-  outcome: allow({
+  outcome: ok({
     status: 200,
     headers: { 'content-type': 'text/html; charset=utf-8' },
     stream: new Blob([PAGE]).stream(),

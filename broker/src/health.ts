@@ -1,13 +1,13 @@
 import { STATEMENT_DEADLINE_MS, within } from '@agent-ticket/drizzle/deadline.ts';
 import { isOutage } from '@agent-ticket/drizzle/outage.ts';
-import { allow, deny } from '@agent-ticket/shared/outcome.ts';
-import { refuseWith } from './http/answer.ts';
+import { err, ok } from '@agent-ticket/shared/outcome.ts';
+import { renderErrorWith } from './http/answer.ts';
 import type { Handler, HandlerResult } from './http/call.ts';
 import type { BrokerPorts } from './ports.ts';
 
 /** `GET /healthz`: the process answers. Asks nothing of anybody, so that a restart is never the cure for a database. */
 export const liveness = (): Handler => async () => ({
-  outcome: allow({ status: 200, body: { status: 'ok' } }),
+  outcome: ok({ status: 200, body: { status: 'ok' } }),
 });
 
 /**
@@ -25,7 +25,7 @@ type Look<T> = (ports: BrokerPorts, now: number) => Promise<T>;
  * One look serves everybody for so long, after the first of this isolate: anybody may ask, and each look asks databases
  * and ledger objects.
  */
-function nowAndThen<T>(everyMs: number, look: Look<T>): Look<T> {
+function cached<T>(everyMs: number, look: Look<T>): Look<T> {
   const looks = new WeakMap<BrokerPorts, { at: number; readonly seen: T }>();
   return async (ports, now) => {
     const last = looks.get(ports);
@@ -51,27 +51,27 @@ const BACKLOG_MS = 5_000;
  * Not limited by address: those who probe share addresses, and a broker that answers one of them 429 would be taken for
  * one that is not ready.
  */
-const answerNow = nowAndThen(ANSWER_MS, async (ports, now): Promise<HandlerResult> => {
+const answerNow = cached(ANSWER_MS, async (ports, now): Promise<HandlerResult> => {
   try {
     await within(STATEMENT_DEADLINE_MS, ports.pingDatabases());
     const signer = await ports.keyring.signer(now);
     // A text of ours without data: whoever runs the broker must see here what to mend.
     if (!signer.ok)
-      return { outcome: deny('signing_key_missing', { hint: signer.denial.inside ?? 'no key' }) };
+      return { outcome: err('signing_key_missing', { hint: signer.denial.detail ?? 'no key' }) };
     const [events, work] = await Promise.all([lookAtEvents(ports, now), lookAtWork(ports, now)]);
-    return { outcome: allow({ status: 200, body: { status: 'ready', ...events, ...work } }) };
+    return { outcome: ok({ status: 200, body: { status: 'ready', ...events, ...work } }) };
   } catch (error) {
     if (!isOutage(error)) throw error;
     const events = await eventsIfKnown(ports, now);
     return {
-      outcome: deny('database_unavailable', { retryAfter: 5 }),
-      refuse: (denial, requestId, rate) => refuseWith(events, denial, requestId, rate),
+      outcome: err('database_unavailable', { retryAfter: 5 }),
+      renderError: (denial, requestId, rate) => renderErrorWith(events, denial, requestId, rate),
     };
   }
 });
 
 /** Events on their way to the record database. Asks no database. */
-const lookAtEvents = nowAndThen(BACKLOG_MS, async ({ ledger }, now) => {
+const lookAtEvents = cached(BACKLOG_MS, async ({ ledger }, now) => {
   const waiting = await ledger.waiting?.();
   return {
     events_waiting: waiting?.events ?? 0,
@@ -92,7 +92,7 @@ async function eventsIfKnown(ports: BrokerPorts, now: number): Promise<object> {
 }
 
 /** What else waits to be done, and how old the last checkpoint is; growing numbers say what does not run. */
-const lookAtWork = nowAndThen(BACKLOG_MS, async ({ termination, changeEvents, checkpoints }, now) => {
+const lookAtWork = cached(BACKLOG_MS, async ({ termination, changeEvents, checkpoints }, now) => {
   const [commands, events, checkpoint] = await Promise.all([
     termination.outbox.count(),
     changeEvents.count(),

@@ -7,7 +7,7 @@ import type { Hono } from 'hono';
 import { createApp } from './app.ts';
 import { compose } from './compose.ts';
 import { readConfig } from './config.ts';
-import { refuse } from './http/answer.ts';
+import { renderError } from './http/answer.ts';
 import { hearBacklog } from './ledger/hear.ts';
 import { ledgerOf } from './ledger/object.ts';
 import type { BrokerPorts } from './ports.ts';
@@ -71,7 +71,7 @@ export default {
     } catch (error) {
       // Configuration: the text names settings and no values. The client learns only that it is our fault.
       log({ event: 'not_started', error: error instanceof Error ? error.message : String(error) });
-      return refuse({ reason: 'internal' }, crypto.randomUUID());
+      return renderError({ reason: 'internal' }, crypto.randomUUID());
     }
     return app.fetch(request, env);
   },

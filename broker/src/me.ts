@@ -1,4 +1,4 @@
-import { allow } from '@agent-ticket/shared/outcome.ts';
+import { ok } from '@agent-ticket/shared/outcome.ts';
 import type { Handler } from './http/call.ts';
 import { iso } from './http/iso.ts';
 
@@ -8,7 +8,7 @@ export const showPrincipal =
   async ({ who }) => {
     const { id, kind, issuer, email, groups, tier, permissions, sources } = who.principal;
     return {
-      outcome: allow({
+      outcome: ok({
         status: 200,
         body: {
           principal: id,

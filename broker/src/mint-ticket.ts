@@ -1,4 +1,4 @@
-import { allow } from '@agent-ticket/shared/outcome.ts';
+import { ok } from '@agent-ticket/shared/outcome.ts';
 import { findAgent } from '@agent-ticket/shared/registry.ts';
 import { exchange } from './exchange.ts';
 import { readBody } from './http/body.ts';
@@ -14,7 +14,7 @@ export const mintTicket =
     if (!body.ok) return { outcome: body };
     const { outcome, rate } = await exchange(call.who, body.value, call, ports);
     return {
-      outcome: outcome.ok ? allow({ status: 201, body: outcome.value }) : outcome,
+      outcome: outcome.ok ? ok({ status: 201, body: outcome.value }) : outcome,
       rate,
       agent: findAgent(ports.registry, body.value.agent)?.slug,
     };

@@ -83,5 +83,5 @@ export function subjectsOf(principal: Principal, trustEmail: readonly string[]):
 export const isPrincipalName = (id: string): boolean => !/^(email|group):/.test(id);
 
 /** Whether a credential is good for an agent: one that is limited to some is good for no unnamed one. */
-export const reaches = ({ agents }: Pick<Authenticated, 'agents'>, agent: string | undefined): boolean =>
+export const allowsAgent = ({ agents }: Pick<Authenticated, 'agents'>, agent: string | undefined): boolean =>
   agents === undefined || (agent !== undefined && agents.includes(agent));

@@ -1,6 +1,6 @@
 import { OPERATOR_ROUTES } from './admin/routes.ts';
 import { listAgents } from './agents.ts';
-import { hearLogout } from './auth0-session/backchannel-logout.ts';
+import { receiveLogout } from './auth0-session/backchannel-logout.ts';
 import { finishLogin } from './auth0-session/callback.ts';
 import { beginLogin } from './auth0-session/login.ts';
 import { logOut } from './auth0-session/logout.ts';
@@ -14,7 +14,7 @@ import { auditJwksRoute, jwksRoute } from './keys/jwks.ts';
 import { showPrincipal } from './me.ts';
 import { mintTicket } from './mint-ticket.ts';
 import { endOwnSession, listOwnSessions } from './sessions.ts';
-import type { StrangerRule } from './strangers.ts';
+import type { AnonymousLimit } from './strangers.ts';
 import { showServerMetadata } from './token/metadata.ts';
 import { oauthRefusal } from './token/refusal.ts';
 import { grantToken } from './token.ts';
@@ -23,82 +23,82 @@ import { grantToken } from './token.ts';
  * Requests of strangers per address and minute: a page makes one or two, and an office has many people behind one
  * address. No more, as each makes work here.
  */
-const USUAL: StrangerRule = { counts: 'requests', limit: 60 };
+const USUAL: AnonymousLimit = { counts: 'requests', limit: 60 };
 
 /** Every route of the broker. What is not here does not exist. */
 export const ROUTES: readonly Route[] = [
   {
     method: 'GET',
     path: '/',
-    demand: 'none',
-    strangers: { counts: 'nothing', because: 'the page is a constant' },
+    auth: 'none',
+    anonymousLimit: { counts: 'nothing', reason: 'the page is a constant' },
     handler: showFrontPage,
   },
   {
     method: 'POST',
     path: '/tickets',
-    demand: 'optional',
-    strangers: { counts: 'tickets' },
+    auth: 'optional',
+    anonymousLimit: { counts: 'tickets' },
     handler: mintTicket,
   },
   {
     method: 'POST',
     path: '/token',
-    demand: 'none',
-    strangers: { counts: 'failures' },
-    refuse: oauthRefusal('request'),
+    auth: 'none',
+    anonymousLimit: { counts: 'failures' },
+    renderError: oauthRefusal('request'),
     handler: grantToken,
   },
   {
     method: 'GET',
     path: '/auth/login',
-    demand: 'none',
-    strangers: {
+    auth: 'none',
+    anonymousLimit: {
       counts: 'nothing',
-      because: 'it asks nobody, and any page could use up what its visitors have',
+      reason: 'it asks nobody, and any page could use up what its visitors have',
     },
-    refuse: refuseSignIn(),
+    renderError: refuseSignIn(),
     handler: beginLogin,
   },
   {
     method: 'GET',
     path: '/auth/callback',
-    demand: 'none',
-    strangers: { counts: 'sign-ins' },
-    refuse: refuseSignIn(),
+    auth: 'none',
+    anonymousLimit: { counts: 'sign-ins' },
+    renderError: refuseSignIn(),
     handler: finishLogin,
   },
   {
     method: 'GET',
     path: '/auth/logout',
-    demand: 'none',
-    strangers: {
+    auth: 'none',
+    anonymousLimit: {
       counts: 'nothing',
-      because: 'without a sign-in that stands it only drops cookies, and signing out must always work',
+      reason: 'without a sign-in that stands it only drops cookies, and signing out must always work',
     },
     handler: logOut,
   },
   {
     method: 'POST',
     path: '/auth/backchannel-logout',
-    demand: 'none',
-    strangers: { counts: 'failures' },
-    refuse: oauthRefusal('request'),
-    handler: hearLogout,
+    auth: 'none',
+    anonymousLimit: { counts: 'failures' },
+    renderError: oauthRefusal('request'),
+    handler: receiveLogout,
   },
-  { method: 'GET', path: '/me', demand: 'required', handler: showPrincipal },
-  { method: 'POST', path: '/explain', demand: 'required', handler: explain },
-  { method: 'GET', path: '/api/agents', demand: 'optional', strangers: USUAL, handler: listAgents },
-  { method: 'DELETE', path: '/api/agents/:agent/:instance', demand: 'required', handler: deleteInstance },
-  { method: 'GET', path: '/sessions', demand: 'required', handler: listOwnSessions },
-  { method: 'DELETE', path: '/sessions/:id', demand: 'required', handler: endOwnSession },
+  { method: 'GET', path: '/me', auth: 'required', handler: showPrincipal },
+  { method: 'POST', path: '/explain', auth: 'required', handler: explain },
+  { method: 'GET', path: '/api/agents', auth: 'optional', anonymousLimit: USUAL, handler: listAgents },
+  { method: 'DELETE', path: '/api/agents/:agent/:instance', auth: 'required', handler: deleteInstance },
+  { method: 'GET', path: '/sessions', auth: 'required', handler: listOwnSessions },
+  { method: 'DELETE', path: '/sessions/:id', auth: 'required', handler: endOwnSession },
   {
     method: 'GET',
     path: '/.well-known/jwks.json',
-    demand: 'none',
-    strangers: {
+    auth: 'none',
+    anonymousLimit: {
       counts: 'nothing',
-      because:
+      reason:
         'verifiers share addresses, and one that gets no keys refuses everybody; each is one short read that caches may keep',
     },
     handler: jwksRoute,
@@ -106,32 +106,32 @@ export const ROUTES: readonly Route[] = [
   {
     method: 'GET',
     path: '/.well-known/oauth-authorization-server',
-    demand: 'none',
-    strangers: { counts: 'nothing', because: 'the answer is made of settings' },
+    auth: 'none',
+    anonymousLimit: { counts: 'nothing', reason: 'the answer is made of settings' },
     handler: showServerMetadata,
   },
   {
     method: 'GET',
     path: '/.well-known/audit-jwks.json',
-    demand: 'none',
-    strangers: USUAL,
+    auth: 'none',
+    anonymousLimit: USUAL,
     handler: auditJwksRoute,
   },
   ...OPERATOR_ROUTES,
   {
     method: 'GET',
     path: '/healthz',
-    demand: 'none',
-    strangers: { counts: 'nothing', because: 'it asks nothing of anything' },
+    auth: 'none',
+    anonymousLimit: { counts: 'nothing', reason: 'it asks nothing of anything' },
     handler: liveness,
   },
   {
     method: 'GET',
     path: '/readyz',
-    demand: 'none',
-    strangers: {
+    auth: 'none',
+    anonymousLimit: {
       counts: 'nothing',
-      because:
+      reason:
         'after its first an isolate looks once a second, and a load balancer that is refused takes the broker out of service',
     },
     handler: readiness,

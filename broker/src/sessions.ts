@@ -1,14 +1,14 @@
 import type { InvocationRow } from '@agent-ticket/drizzle/record/invocations.ts';
 import type { AgentSessionRow, SessionFilter } from '@agent-ticket/drizzle/record/sessions.ts';
 import { SessionId } from '@agent-ticket/shared/names.ts';
-import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import * as z from 'zod';
 import { recordAct } from './audit/act.ts';
 import type { Answer, Call, Handler } from './http/call.ts';
 import { iso } from './http/iso.ts';
 import { pageOf, readPage } from './http/page.ts';
 import type { BrokerPorts } from './ports.ts';
-import { reaches } from './principal.ts';
+import { allowsAgent } from './principal.ts';
 import { order, statusOf } from './termination.ts';
 
 const Place = z.strictObject({ startedAt: z.int(), id: z.uuid() });
@@ -44,7 +44,7 @@ async function listBy(ports: BrokerPorts, call: Call, filter: SessionFilter): Pr
   if (!page.ok) return page;
   const { limit, after } = page.value;
   const rows = await ports.sessions.list(filter, after, limit + 1);
-  return allow({
+  return ok({
     status: 200,
     body: pageOf(rows, limit, sessionView, ({ startedAt, id }) => ({ startedAt, id })),
   });
@@ -68,10 +68,10 @@ export const listSessions =
       (name) => searchParams.get(name) ?? undefined,
     );
     if (instance !== undefined && agent === undefined)
-      return { outcome: deny('field_invalid', { field: 'agent' }) };
-    if (!reaches(call.who, agent)) return { outcome: deny('permission_missing') };
+      return { outcome: err('field_invalid', { field: 'agent' }) };
+    if (!allowsAgent(call.who, agent)) return { outcome: err('permission_missing') };
     const active = Active.optional().safeParse(searchParams.get('active') ?? undefined);
-    if (!active.success) return { outcome: deny('field_invalid', { field: 'active' }) };
+    if (!active.success) return { outcome: err('field_invalid', { field: 'active' }) };
     return { outcome: await listBy(ports, call, { agent, instance, principal, active: active.data }) };
   };
 
@@ -86,7 +86,7 @@ export const showSession =
     const { limit, after } = page.value;
     const rows = await ports.invocations.ofSession(found.value.id, after, limit + 1);
     const invocations = pageOf(rows, limit, invocationView, ({ startedAt, id }) => ({ startedAt, id }));
-    return { outcome: allow({ status: 200, body: { ...sessionView(found.value), invocations } }) };
+    return { outcome: ok({ status: 200, body: { ...sessionView(found.value), invocations } }) };
   };
 
 /** `DELETE /admin/agents/sessions/:id`. */
@@ -102,26 +102,26 @@ export const endOwnSession =
   (ports: BrokerPorts): Handler =>
   async (call) => {
     const found = await find(ports, call);
-    if (found.ok && found.value.userId !== call.who.principal.id) return { outcome: deny('session_unknown') };
+    if (found.ok && found.value.userId !== call.who.principal.id) return { outcome: err('session_unknown') };
     return { outcome: found.ok ? await terminate(ports, call, found.value) : found };
   };
 
 async function find(ports: BrokerPorts, call: Call): Promise<Outcome<AgentSessionRow>> {
   const id = z.uuid().safeParse(call.params.id);
-  if (!id.success) return deny('field_invalid', { field: 'id' });
+  if (!id.success) return err('field_invalid', { field: 'id' });
   const row = await ports.sessions.find(id.data);
-  return row === undefined ? deny('session_unknown') : allow(row);
+  return row === undefined ? err('session_unknown') : ok(row);
 }
 
 /** A session of an agent that the caller's credential is good for; others do not exist for it. */
 async function findWithin(ports: BrokerPorts, call: Call): Promise<Outcome<AgentSessionRow>> {
   const found = await find(ports, call);
-  return found.ok && !reaches(call.who, found.value.agentSlug) ? deny('session_unknown') : found;
+  return found.ok && !allowsAgent(call.who, found.value.agentSlug) ? err('session_unknown') : found;
 }
 
 /** Ends a live session. Who ended it is written here, that and when it ended by its object. */
 async function terminate(ports: BrokerPorts, call: Call, row: AgentSessionRow): Promise<Outcome<Answer>> {
-  if (row.endedAt !== null) return deny('session_already_ended');
+  if (row.endedAt !== null) return err('session_already_ended');
   await recordAct(ports, call, 'session.terminated', {
     agent: row.agentSlug,
     instance: row.instanceId,
@@ -129,5 +129,5 @@ async function terminate(ports: BrokerPorts, call: Call, row: AgentSessionRow): 
   });
   const target = { kind: 'session', id: SessionId.parse(row.id) } as const;
   const receipt = await order({ op: 'terminate', target }, ports.termination);
-  return allow({ status: statusOf(receipt), body: { ...sessionView(row), receipt } });
+  return ok({ status: statusOf(receipt), body: { ...sessionView(row), receipt } });
 }

@@ -1,12 +1,12 @@
-import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
-import type { CallFacts } from './http/call.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
+import type { RequestContext } from './http/call.ts';
 import { addressKey, type Ledger, type RateState, retryAfterOf } from './ledger.ts';
 
 /**
  * What a caller without a credential may make a route do, by network address. Where the
  * route reads credentials, whoever shows a right one is not counted.
  */
-export type StrangerRule =
+export type AnonymousLimit =
   /** So many requests per window, counted before anything is read. Each route by itself: one never uses up another. */
   | { readonly counts: 'requests'; readonly limit: number }
   /** Sign-ins that were begun in this browser and come back, counted before the tenant is asked. */
@@ -15,7 +15,7 @@ export type StrangerRule =
   | { readonly counts: 'tickets' }
   /** What was shown and is wrong, as failed credentials are: what is right must never be refused. */
   | { readonly counts: 'failures' }
-  | { readonly counts: 'nothing'; readonly because: string };
+  | { readonly counts: 'nothing'; readonly reason: string };
 
 interface Admitted {
   readonly outcome: Outcome<undefined>;
@@ -31,20 +31,18 @@ export const SIGN_IN_LIMIT = 60;
 
 /** Counts a stranger's request where the route's rule says so. Rejects while the ledger is out of reach. */
 export const admitStranger = async (
-  rule: StrangerRule,
+  rule: AnonymousLimit,
   path: string,
   call: StrangerCall,
   ledger: Ledger,
 ): Promise<Admitted> =>
-  rule.counts === 'requests'
-    ? count(path, rule.limit, call, ledger)
-    : { outcome: allow(undefined), rate: null };
+  rule.counts === 'requests' ? count(path, rule.limit, call, ledger) : { outcome: ok(undefined), rate: null };
 
 /** Counts a sign-in that comes back. Rejects while the ledger is out of reach. */
 export const admitSignIn = (call: StrangerCall, ledger: Ledger): Promise<Admitted> =>
   count('sign-in', SIGN_IN_LIMIT, call, ledger);
 
-type StrangerCall = Pick<CallFacts, 'ipAddress' | 'now'>;
+type StrangerCall = Pick<RequestContext, 'ipAddress' | 'now'>;
 
 async function count(
   what: string,
@@ -57,6 +55,6 @@ async function count(
   const { admitted, rate } = await ledger.settle(address, {
     rate: { key: `${address} ${what}`, limit },
   });
-  if (admitted || rate === null) return { outcome: allow(undefined), rate };
-  return { outcome: deny('rate_limited', { retryAfter: retryAfterOf(rate, now) }), rate };
+  if (admitted || rate === null) return { outcome: ok(undefined), rate };
+  return { outcome: err('rate_limited', { retryAfter: retryAfterOf(rate, now) }), rate };
 }

@@ -1,7 +1,7 @@
-import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { authenticateJwt } from './credentials/bearer.ts';
 import { authenticateServiceToken } from './credentials/service-token.ts';
-import { tellFailure, tellVerdict } from './credentials/verdict.ts';
+import { logAuthFailure, logAuthResult } from './credentials/verdict.ts';
 import { capped, delegate } from './delegation.ts';
 import { exchange } from './exchange.ts';
 import type { Call, Handler, HandlerResult } from './http/call.ts';
@@ -30,7 +30,7 @@ export const grantToken =
     if (client?.ok === false) return refusedAt('client', client);
 
     if (grantType.value === 'client_credentials') {
-      if (client === undefined) return refusedAt('client', deny('credential_missing'));
+      if (client === undefined) return refusedAt('client', err('credential_missing'));
       return issue(client.value.holder, form.value, 'client', call, ports);
     }
     const tokens = readExchangedTokens(form.value);
@@ -60,7 +60,7 @@ const besideClient = (who: Authenticated, { id, holder }: Client): Authenticated
 
 const refusedAt = (stage: Stage, outcome: Outcome<never>): HandlerResult => ({
   outcome,
-  refuse: oauthRefusal(stage),
+  renderError: oauthRefusal(stage),
 });
 
 async function authenticateClient(
@@ -68,12 +68,12 @@ async function authenticateClient(
   call: Call,
   ports: BrokerPorts,
 ): Promise<Outcome<Client> | undefined> {
-  if (!presented.ok) return tellFailure(presented, call, ROUTE, ports);
+  if (!presented.ok) return logAuthFailure(presented, call, ROUTE, ports);
   if (presented.value === undefined) return undefined;
   const { clientId: id } = presented.value;
   const holder = await authenticateServiceToken(presented.value, ports.credentials.serviceTokens, call.now);
-  const told = await tellVerdict(holder, call, ROUTE, ports, id);
-  return told.ok ? allow({ id, holder: told.value }) : told;
+  const told = await logAuthResult(holder, call, ROUTE, ports, id);
+  return told.ok ? ok({ id, holder: told.value }) : told;
 }
 
 async function holderOf(
@@ -81,7 +81,12 @@ async function holderOf(
   call: Call,
   ports: BrokerPorts,
 ): Promise<Outcome<Authenticated>> {
-  return tellVerdict(await authenticateJwt(token, sources, ports.credentials, call.now), call, ROUTE, ports);
+  return logAuthResult(
+    await authenticateJwt(token, sources, ports.credentials, call.now),
+    call,
+    ROUTE,
+    ports,
+  );
 }
 
 async function issue(
@@ -103,5 +108,5 @@ async function issue(
     expires_in,
     scope,
   };
-  return { outcome: allow({ status: 200, body, headers: { pragma: 'no-cache' } }), rate, who };
+  return { outcome: ok({ status: 200, body, headers: { pragma: 'no-cache' } }), rate, who };
 }

@@ -116,7 +116,7 @@ describe('the route table', () => {
   it('lets nobody into the operator API without a permission', () => {
     const open = ROUTES.filter(({ path }) => path.startsWith('/admin/'));
     expect(open.length).toBeGreaterThan(0);
-    expect(open.filter(({ demand }) => demand !== 'required')).toEqual([]);
+    expect(open.filter(({ auth }) => auth !== 'required')).toEqual([]);
   });
 
   it.each(paths)('%s answers its own methods, and any other with a 405 that lists them', async (path) => {
@@ -126,7 +126,7 @@ describe('the route table', () => {
       if (own.includes(method)) expect([404, 405]).not.toContain(reply.status);
       else {
         // OAuth has a shape of its own for refusals.
-        const ownShape = ROUTES.some((route) => route.path === path && route.refuse !== undefined);
+        const ownShape = ROUTES.some((route) => route.path === path && route.renderError !== undefined);
         if (ownShape) expect(reply.status).toBe(405);
         else expectRefusal(reply, '405 METHOD_NOT_ALLOWED');
         const allow = (reply.headers.get('allow') ?? '').split(', ');
@@ -136,7 +136,7 @@ describe('the route table', () => {
     }
   });
 
-  it.each(ROUTES.filter(({ demand }) => demand === 'required'))(
+  it.each(ROUTES.filter(({ auth }) => auth === 'required'))(
     '$method $path asks for a credential before anything else',
     async ({ method, path }) => {
       expectRefusal(await call(example(path), { method }), '401 UNAUTHORIZED');

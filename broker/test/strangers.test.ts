@@ -6,12 +6,12 @@ import { NOW, setClock } from './clock.ts';
 import { makeToken } from './tokens.ts';
 
 const COUNTED = ROUTES.flatMap((route) =>
-  route.demand !== 'required' && route.strangers.counts === 'requests'
-    ? [{ method: route.method, path: route.path, limit: route.strangers.limit }]
+  route.auth !== 'required' && route.anonymousLimit.counts === 'requests'
+    ? [{ method: route.method, path: route.path, limit: route.anonymousLimit.limit }]
     : [],
 );
 const FREE = ROUTES.flatMap((route) =>
-  route.demand !== 'required' && route.strangers.counts === 'nothing'
+  route.auth !== 'required' && route.anonymousLimit.counts === 'nothing'
     ? [{ method: route.method, path: route.path }]
     : [],
 );

@@ -1,5 +1,5 @@
 import { type KeySet, readKeySet } from '@agent-ticket/shared/key-set.ts';
-import { allow, deny } from '@agent-ticket/shared/outcome.ts';
+import { err, ok } from '@agent-ticket/shared/outcome.ts';
 import { CONNECT } from '@agent-ticket/shared/scope.ts';
 import { TICKET_ALGORITHMS, type TicketAlgorithm } from '@agent-ticket/shared/ticket.ts';
 import { verifyTicket } from '@agent-ticket/shared/verify-ticket.ts';
@@ -32,7 +32,7 @@ export async function verdict(answer: TicketAnswer, keys: TicketKeys, now?: numb
     scope: CONNECT,
     findKey: async (kid) => {
       const key = keys.get(kid);
-      return key === undefined ? deny('ticket_key_unknown') : allow(key);
+      return key === undefined ? err('ticket_key_unknown') : ok(key);
     },
   });
   return outcome.ok ? 'accepted' : outcome.denial.reason;

@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { isCanonicalCompact, readJwsHeader } from './compact-jws.ts';
 import { CLOCK_SKEW_SECONDS } from './limits.ts';
 import { AgentSlug, InstanceName, KeyId, PrincipalId } from './names.ts';
-import { allow, deny, type Outcome } from './outcome.ts';
+import { err, type Outcome, ok } from './outcome.ts';
 import { readStrictJson } from './strict-json.ts';
 import { Target } from './target.ts';
 import { TicketAlgorithm } from './ticket.ts';
@@ -94,12 +94,12 @@ export async function verifyControl(
   token: string,
   expected: ControlExpectations,
 ): Promise<Outcome<ControlClaims>> {
-  if (!isCanonicalCompact(token, MAX_BYTES)) return deny('control_invalid', { inside: 'spelling' });
+  if (!isCanonicalCompact(token, MAX_BYTES)) return err('control_invalid', { detail: 'spelling' });
   const header = ControlHeader.safeParse(readJwsHeader(token));
-  if (!header.success) return deny('control_invalid', { inside: 'header' });
+  if (!header.success) return err('control_invalid', { detail: 'header' });
   const found = await expected.findKey(header.data.kid);
   if (!found.ok) return found;
-  if (found.value.alg !== header.data.alg) return deny('control_invalid', { inside: 'alg' });
+  if (found.value.alg !== header.data.alg) return err('control_invalid', { detail: 'alg' });
 
   const payload = await compactVerify(token, found.value.key, { algorithms: [found.value.alg] }).catch(
     (error: unknown) => {
@@ -107,13 +107,13 @@ export async function verifyControl(
       throw error;
     },
   );
-  if (payload === undefined) return deny('control_invalid', { inside: 'signature' });
+  if (payload === undefined) return err('control_invalid', { detail: 'signature' });
   const claims = ControlClaims.safeParse(readStrictJson(payload.payload));
-  if (!claims.success) return deny('control_invalid', { inside: 'claims' });
+  if (!claims.success) return err('control_invalid', { detail: 'claims' });
   const { iss, aud, iat, exp } = claims.data;
   const { issuer, ticketAudience, nowSeconds } = expected;
   const current = iat <= nowSeconds + CLOCK_SKEW_SECONDS && nowSeconds < exp + CLOCK_SKEW_SECONDS;
   return iss === issuer && aud === controlAudience(ticketAudience) && current
-    ? allow(claims.data)
-    : deny('control_invalid', { inside: 'issuer, audience or time' });
+    ? ok(claims.data)
+    : err('control_invalid', { detail: 'issuer, audience or time' });
 }

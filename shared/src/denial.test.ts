@@ -2,14 +2,14 @@ import { describe, expect, it } from 'vitest';
 import {
   CLOSES,
   type CloseReason,
-  closeFace,
+  closeFrameOf,
   DENIALS,
   type DenialReason,
   ERROR_CODES,
   type ErrorCode,
-  httpFace,
+  httpErrorOf,
 } from './denial.ts';
-import { allow, deny } from './outcome.ts';
+import { err, ok } from './outcome.ts';
 
 const keysOf = <K extends string>(record: Record<K, unknown>): K[] => Object.keys(record) as K[];
 const reasons = keysOf(DENIALS);
@@ -87,8 +87,8 @@ describe('the rows', () => {
   });
 
   it.each(reasons)('%s tells HTTP and a socket the same story', (reason) => {
-    const { status, code } = httpFace({ reason });
-    const close = closeFace({ reason });
+    const { status, code } = httpErrorOf({ reason });
+    const close = closeFrameOf({ reason });
     const lasting = close.code === 1008 || close.code >= 4000;
     const story: Record<number, boolean> = {
       400: close.reason === 'bad_request',
@@ -121,34 +121,34 @@ describe('the rows', () => {
     ],
     ['what a wrong route is', ['ticket_agent_wrong', 'ticket_instance_wrong', 'ticket_transport_wrong']],
   ] as const)('%s look the same from outside', (_name, alike: readonly DenialReason[]) => {
-    expect(new Set(alike.map((reason) => JSON.stringify(httpFace({ reason })))).size).toBe(1);
-    expect(new Set(alike.map((reason) => JSON.stringify(closeFace({ reason })))).size).toBe(1);
+    expect(new Set(alike.map((reason) => JSON.stringify(httpErrorOf({ reason })))).size).toBe(1);
+    expect(new Set(alike.map((reason) => JSON.stringify(closeFrameOf({ reason })))).size).toBe(1);
   });
 
   it('an outage is never told as a refusal of the credential', () => {
     const outages = reasons.filter((reason) => reason.endsWith('_unavailable'));
     expect(outages.length).toBeGreaterThan(2);
-    expect(outages.filter((reason) => httpFace({ reason }).status !== 503)).toEqual([]);
-    expect(outages.filter((reason) => closeFace({ reason }).code !== 1013)).toEqual([]);
+    expect(outages.filter((reason) => httpErrorOf({ reason }).status !== 503)).toEqual([]);
+    expect(outages.filter((reason) => closeFrameOf({ reason }).code !== 1013)).toEqual([]);
   });
 
   it('a ticket just expired sends the client for another, one long expired does not', () => {
-    expect(closeFace({ reason: 'ticket_expired' })).toEqual({ code: 3000, reason: 'ticket_expired' });
-    expect(closeFace({ reason: 'ticket_long_expired' })).toEqual({ code: 4001, reason: 'unauthorized' });
-    expect(closeFace({ reason: 'ticket_used' })).toEqual({ code: 3000, reason: 'ticket_used' });
+    expect(closeFrameOf({ reason: 'ticket_expired' })).toEqual({ code: 3000, reason: 'ticket_expired' });
+    expect(closeFrameOf({ reason: 'ticket_long_expired' })).toEqual({ code: 4001, reason: 'unauthorized' });
+    expect(closeFrameOf({ reason: 'ticket_used' })).toEqual({ code: 3000, reason: 'ticket_used' });
   });
 });
 
 describe('the outside text', () => {
   it.each(reasons)('%s shows neither the inner reason nor what only logs may hold', (reason) => {
-    const denial = { reason, inside: 's3cret', retryAfter: 3, allow: ['GET'] };
-    const face = JSON.stringify([httpFace(denial), closeFace(denial)]);
+    const denial = { reason, detail: 's3cret', retryAfter: 3, allow: ['GET'] };
+    const face = JSON.stringify([httpErrorOf(denial), closeFrameOf(denial)]);
     expect(face).not.toContain('s3cret');
-    expect(httpFace(denial).message).toBe(ERROR_CODES[DENIALS[reason].code].message);
+    expect(httpErrorOf(denial).message).toBe(ERROR_CODES[DENIALS[reason].code].message);
   });
 
   it('names the field that is at fault and a hint of ours', () => {
-    const message = (more: object) => httpFace({ reason: 'field_invalid', ...more }).message;
+    const message = (more: object) => httpErrorOf({ reason: 'field_invalid', ...more }).message;
     expect(message({ field: 'instance' })).toBe('the request is not valid: instance');
     expect(message({ hint: 'use one' })).toBe('the request is not valid (use one)');
     expect(message({ field: 'scope', hint: 'use one' })).toBe('the request is not valid: scope (use one)');
@@ -162,9 +162,9 @@ describe('the outside text', () => {
 
 describe('an outcome', () => {
   it('is a value or a denial with its facts', () => {
-    expect(allow(0)).toEqual({ ok: true, value: 0 });
-    expect(deny('locked')).toEqual({ ok: false, denial: { reason: 'locked' } });
-    expect(deny('rate_limited', { retryAfter: 9 })).toEqual({
+    expect(ok(0)).toEqual({ ok: true, value: 0 });
+    expect(err('locked')).toEqual({ ok: false, denial: { reason: 'locked' } });
+    expect(err('rate_limited', { retryAfter: 9 })).toEqual({
       ok: false,
       denial: { reason: 'rate_limited', retryAfter: 9 },
     });

@@ -169,11 +169,11 @@ export interface Denial {
   /** Seconds after which trying again makes sense, for `Retry-After`. */
   readonly retryAfter?: number;
   /** For log and audit only. Never sent out. Must hold no credential bytes. */
-  readonly inside?: string;
+  readonly detail?: string;
 }
 
 /** The HTTP face of a refusal: status, code, and a text without request data. */
-export function httpFace(denial: Denial): { status: number; code: ErrorCode; message: string } {
+export function httpErrorOf(denial: Denial): { status: number; code: ErrorCode; message: string } {
   const { code } = DENIALS[denial.reason];
   const { status, message } = ERROR_CODES[code];
   const about = denial.field === undefined ? message : `${message}: ${denial.field}`;
@@ -181,7 +181,7 @@ export function httpFace(denial: Denial): { status: number; code: ErrorCode; mes
 }
 
 /** The WebSocket face of a refusal: a close code and its reason text. */
-export function closeFace(denial: Denial): { code: number; reason: CloseReason } {
+export function closeFrameOf(denial: Denial): { code: number; reason: CloseReason } {
   const reason = DENIALS[denial.reason].close;
   return { code: CLOSES[reason].code, reason };
 }

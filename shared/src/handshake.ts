@@ -1,4 +1,4 @@
-import { allow, deny, type Outcome } from './outcome.ts';
+import { err, type Outcome, ok } from './outcome.ts';
 
 /** How a ticket rides a request. This file is the only one that knows. */
 
@@ -46,14 +46,14 @@ export function takeFromUpgrade(url: URL, headers: Headers): Outcome<DeliveredTi
   if (token !== undefined) found.push({ ticket: token, delivery: 'authorization' });
 
   const [first, ...others] = found;
-  if (first === undefined) return deny('ticket_missing');
-  return others.length === 0 ? allow(first) : deny('ticket_delivered_twice');
+  if (first === undefined) return err('ticket_missing');
+  return others.length === 0 ? ok(first) : err('ticket_delivered_twice');
 }
 
 /** Takes the ticket from any other request: `Authorization` only, so that no link or form can carry one. */
 export function takeFromRequest(headers: Headers): Outcome<DeliveredTicket> {
   const ticket = bearer(headers);
-  return ticket === undefined ? deny('ticket_missing') : allow({ ticket, delivery: 'authorization' });
+  return ticket === undefined ? err('ticket_missing') : ok({ ticket, delivery: 'authorization' });
 }
 
 /** Removes every place a ticket may ride in, taken or not, from URL and headers alike. */

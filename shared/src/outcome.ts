@@ -8,10 +8,10 @@ export type Outcome<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly denial: Denial };
 
-export const allow = <T>(value: T): Outcome<T> => ({ ok: true, value });
+export const ok = <T>(value: T): Outcome<T> => ({ ok: true, value });
 
 /** Refuses with an exact reason and, where `denial.ts` asks for it, the fact that the answer carries. */
-export const deny = (
+export const err = (
   reason: Denial['reason'],
   facts: Omit<Denial, 'reason'> = {},
 ): { readonly ok: false; readonly denial: Denial } => ({ ok: false, denial: { reason, ...facts } });

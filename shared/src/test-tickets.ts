@@ -8,7 +8,7 @@ import {
 } from 'jose';
 import type { DenialReason } from './denial.ts';
 import { KeyId } from './names.ts';
-import { allow, deny } from './outcome.ts';
+import { err, ok } from './outcome.ts';
 import { CONNECT } from './scope.ts';
 import { TICKET_TYPE, type TicketAlgorithm, type TicketPayload } from './ticket.ts';
 import { type TicketExpectations, verifyTicket } from './verify-ticket.ts';
@@ -91,9 +91,7 @@ export const expecting = (
   transport: 'websocket',
   findKey: async (kid) => {
     const signer = signers.find((one) => one.kid === kid);
-    return signer === undefined
-      ? deny('ticket_key_unknown')
-      : allow({ alg: signer.alg, key: signer.publicKey });
+    return signer === undefined ? err('ticket_key_unknown') : ok({ alg: signer.alg, key: signer.publicKey });
   },
   ...other,
 });

@@ -3,7 +3,7 @@ import './test-without-fetch.ts';
 import { generateKeyPair } from 'jose';
 import { describe, expect, it, vi } from 'vitest';
 import type { DenialReason } from './denial.ts';
-import { allow, deny } from './outcome.ts';
+import { err, ok } from './outcome.ts';
 import { MESSAGE, STATE_READ, STATE_WRITE } from './scope.ts';
 import { expecting, makeSigner, NOW, PAYLOAD, type Signer, signTicket, verdict } from './test-tickets.ts';
 import { type TicketExpectations, verifyTicket } from './verify-ticket.ts';
@@ -145,7 +145,7 @@ describe('keys', () => {
 
   it('the finder’s own refusal is passed on as it is', async () => {
     const denial = { ok: false, denial: { reason: 'keys_unavailable', retryAfter: 7 } } as const;
-    const findKey = async () => deny('keys_unavailable', { retryAfter: 7 });
+    const findKey = async () => err('keys_unavailable', { retryAfter: 7 });
     expect(await verifyTicket(await signTicket(es256), expecting(signers, { findKey }))).toEqual(denial);
   });
 
@@ -162,14 +162,14 @@ describe('keys', () => {
 
   it('a key of another type under the right name is a bug and not a refusal', async () => {
     const { publicKey } = await generateKeyPair('RS256');
-    const findKey = async () => allow({ alg: 'ES256' as const, key: publicKey });
+    const findKey = async () => ok({ alg: 'ES256' as const, key: publicKey });
     await expect(verifyTicket(await signTicket(es256), expecting(signers, { findKey }))).rejects.toThrow(
       TypeError,
     );
   });
 
   it('a private key handed in by mistake is a bug and not an acceptance', async () => {
-    const findKey = async () => allow({ alg: 'ES256' as const, key: es256.privateKey });
+    const findKey = async () => ok({ alg: 'ES256' as const, key: es256.privateKey });
     await expect(verifyTicket(await signTicket(es256), expecting(signers, { findKey }))).rejects.toThrow(
       TypeError,
     );

@@ -3,7 +3,7 @@ import { isCanonicalCompact, readJwsHeader } from './compact-jws.ts';
 import type { DenialReason } from './denial.ts';
 import { CLOCK_SKEW_SECONDS, EXPIRED_GRACE_SECONDS } from './limits.ts';
 import type { KeyId, Transport } from './names.ts';
-import { allow, deny, type Outcome } from './outcome.ts';
+import { err, type Outcome, ok } from './outcome.ts';
 import { covers, type Scope } from './scope.ts';
 import { readStrictJson } from './strict-json.ts';
 import { type TicketAlgorithm, TicketClaims, TicketHeader } from './ticket.ts';
@@ -54,28 +54,28 @@ export async function verifyTicket(
   token: string,
   expected: TicketExpectations,
 ): Promise<Outcome<VerifiedTicket>> {
-  if (!isCanonicalCompact(token)) return deny('ticket_malformed');
+  if (!isCanonicalCompact(token)) return err('ticket_malformed');
 
   const header = TicketHeader.safeParse(readJwsHeader(token));
-  if (!header.success) return deny('ticket_header_invalid');
+  if (!header.success) return err('ticket_header_invalid');
   const { alg, kid } = header.data;
 
   const found = await expected.findKey(kid);
   if (!found.ok) return found;
   if (found.value.alg !== alg)
-    return deny('ticket_header_invalid', { inside: 'alg is not the one of the key' });
+    return err('ticket_header_invalid', { detail: 'alg is not the one of the key' });
 
   const payload = await signedPayload(token, found.value);
-  if (payload === undefined) return deny('ticket_signature_invalid');
+  if (payload === undefined) return err('ticket_signature_invalid');
 
   const claims = TicketClaims.safeParse(readStrictJson(payload));
   if (!claims.success) {
-    return deny('ticket_claims_invalid', {
-      inside: claims.error.issues.map((i) => i.path.join('.')).join(' '),
+    return err('ticket_claims_invalid', {
+      detail: claims.error.issues.map((i) => i.path.join('.')).join(' '),
     });
   }
   const wrong = CHECKS.find(([, holds]) => !holds(claims.data, expected));
-  return wrong === undefined ? allow({ claims: claims.data, kid }) : deny(wrong[0]);
+  return wrong === undefined ? ok({ claims: claims.data, kid }) : err(wrong[0]);
 }
 
 /** What must hold of well-formed claims, in order, each with the reason to refuse where it does not. */

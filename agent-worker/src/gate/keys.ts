@@ -1,4 +1,4 @@
-import { deny } from '@agent-ticket/shared/outcome.ts';
+import { err } from '@agent-ticket/shared/outcome.ts';
 import { createRemoteKeys, type RemoteKeysPorts } from '@agent-ticket/shared/remote-keys.ts';
 import { TicketAlgorithm } from '@agent-ticket/shared/ticket.ts';
 import type { FindKey } from '@agent-ticket/shared/verify-ticket.ts';
@@ -10,9 +10,9 @@ export function brokerKeys(ports: RemoteKeysPorts, cooldownMs: number): FindKey 
     const found = await keys.find(kid);
     switch (found) {
       case 'unknown':
-        return deny('ticket_key_unknown');
+        return err('ticket_key_unknown');
       case 'unavailable':
-        return deny('keys_unavailable', { retryAfter: 1 });
+        return err('keys_unavailable', { retryAfter: 1 });
       default:
         return { ok: true, value: found };
     }

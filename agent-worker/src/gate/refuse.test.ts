@@ -10,7 +10,7 @@ test.for(reasons)(
   '%s is answered as %s, with the request’s id and nothing to cache',
   async ([reason, code]) => {
     if (!isReason(reason)) throw new TypeError(reason);
-    const answer = refuse(REQUEST, { reason, inside: 'for the log only' }, 'the-id');
+    const answer = refuse(REQUEST, { reason, detail: 'for the log only' }, 'the-id');
     expect(answer.status).toBe(ERROR_CODES[code].status);
     expect(answer.headers.get('x-request-id')).toBe('the-id');
     expect(answer.headers.get('cache-control')).toBe('no-store');

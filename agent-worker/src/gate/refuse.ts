@@ -1,4 +1,4 @@
-import { closeFace, type Denial, httpFace } from '@agent-ticket/shared/denial.ts';
+import { closeFrameOf, type Denial, httpErrorOf } from '@agent-ticket/shared/denial.ts';
 import { offersMarker, SUBPROTOCOL } from '@agent-ticket/shared/handshake.ts';
 
 export const isUpgrade = (headers: Headers): boolean => headers.get('upgrade')?.toLowerCase() === 'websocket';
@@ -15,7 +15,7 @@ export function refuse(request: Request, denial: Denial, requestId: string): Res
 }
 
 function refuseSocket(request: Request, denial: Denial, requestId: string): Response {
-  const { code, reason } = closeFace(denial);
+  const { code, reason } = closeFrameOf(denial);
   const { 0: client, 1: server } = new WebSocketPair();
   server.accept();
   server.close(code, reason);
@@ -30,7 +30,7 @@ export function socketAnswer(request: Request, webSocket: WebSocket | null, requ
 }
 
 export function refuseHttp(denial: Denial, requestId: string): Response {
-  const { status, code, message } = httpFace(denial);
+  const { status, code, message } = httpErrorOf(denial);
   const headers = new Headers({ 'cache-control': 'no-store', 'x-request-id': requestId });
   if (status === 401) headers.set('www-authenticate', 'Bearer realm="agents"');
   if (status === 429 || status === 503) headers.set('retry-after', String(denial.retryAfter ?? 1));

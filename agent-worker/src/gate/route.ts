@@ -1,5 +1,5 @@
 import { InstanceName } from '@agent-ticket/shared/names.ts';
-import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { type AgentEntry, type AgentRegistry, findAgent } from '@agent-ticket/shared/registry.ts';
 
 export interface Route {
@@ -21,14 +21,14 @@ export const isAgentPath = (pathname: string): boolean =>
 export function parseRoute(pathname: string, method: string, registry: AgentRegistry): Outcome<Route> {
   const [, , slug = '', instance = '', ...rest] = pathname.split('/');
   const entry = findAgent(registry, slug);
-  if (entry === undefined) return deny('agent_unknown');
-  if (instance === 'sub') return deny('agent_unknown');
-  if (rest.some(isSubMarker) && !reachesListedSubAgent(rest, entry)) return deny('agent_unknown');
-  if (!METHODS.some((known) => known === method)) return deny('method_not_allowed', { allow: METHODS });
+  if (entry === undefined) return err('agent_unknown');
+  if (instance === 'sub') return err('agent_unknown');
+  if (rest.some(isSubMarker) && !reachesListedSubAgent(rest, entry)) return err('agent_unknown');
+  if (!METHODS.some((known) => known === method)) return err('method_not_allowed', { allow: METHODS });
   const name = InstanceName.safeParse(instance);
-  if (!name.success) return deny('instance_invalid', { field: 'instance' });
-  if (entry.instances !== undefined && !entry.instances.includes(name.data)) return deny('instance_unlisted');
-  return allow({ entry, instance: name.data });
+  if (!name.success) return err('instance_invalid', { field: 'instance' });
+  if (entry.instances !== undefined && !entry.instances.includes(name.data)) return err('instance_unlisted');
+  return ok({ entry, instance: name.data });
 }
 
 /** The SDK drops empty segments and matches its marker in what is left; encoded spellings are refused as well. */

@@ -3,7 +3,7 @@ import { objectLockQueries } from '@agent-ticket/drizzle/object/locks.ts';
 import { type ObjectSession, objectSessionQueries } from '@agent-ticket/drizzle/object/sessions.ts';
 import { tombstoneQueries } from '@agent-ticket/drizzle/object/tombstone.ts';
 import { CLOCK_SKEW_SECONDS } from '@agent-ticket/shared/limits.ts';
-import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { targetNamesOf } from '@agent-ticket/shared/target.ts';
 import type { Handover } from '../handover.ts';
 import { targetableOf } from './control.ts';
@@ -12,10 +12,10 @@ import { payloadText, warnTime } from './session.ts';
 
 /** Whether this object lets a ticket in at all, used or not. `now` in ms, by the object's own clock. */
 export function mayEnter(sql: SqlStorage, { claims, kid }: Handover, now: number): Outcome<undefined> {
-  if (now / 1000 >= claims.exp + CLOCK_SKEW_SECONDS) return deny('ticket_expired');
+  if (now / 1000 >= claims.exp + CLOCK_SKEW_SECONDS) return err('ticket_expired');
   const destroyedAt = tombstoneQueries(sql).destroyedAt();
-  if (destroyedAt !== undefined && claims.iat * 1000 <= destroyedAt) return deny('ticket_predates_object');
-  return isLocked(sql, { claims, kid }, now) ? deny('locked') : allow(undefined);
+  if (destroyedAt !== undefined && claims.iat * 1000 <= destroyedAt) return err('ticket_predates_object');
+  return isLocked(sql, { claims, kid }, now) ? err('locked') : ok(undefined);
 }
 
 /** Whether a lock in this object would refuse a ticket. `now` in ms. */
@@ -43,8 +43,8 @@ export function admit(
   const sessions = objectSessionQueries(sql);
   // Asked before the burn: a ticket refused for a crowd is still good when the crowd has gone.
   const crowded = sessions.countOpen(principal) >= handover.limits.socketsPerPrincipal;
-  if (crowded && !burns.isBurned(claims.jti)) return deny('too_many_sockets');
-  if (!burns.burn(claims.jti, claims.exp, handover.sessionId)) return deny('ticket_used');
+  if (crowded && !burns.isBurned(claims.jti)) return err('too_many_sockets');
+  if (!burns.burn(claims.jti, claims.exp, handover.sessionId)) return err('ticket_used');
   const expiresAt = claims.session_expiry * 1000;
   // A stream is one way: its client can neither speak nor renew.
   const idleSeconds = claims.transport === 'http' ? undefined : handover.limits.idleSeconds;
@@ -68,5 +68,5 @@ export function admit(
   sessions.open(session);
   journal.used(handover, now);
   journal.session('session.opened', session, now);
-  return allow(session);
+  return ok(session);
 }

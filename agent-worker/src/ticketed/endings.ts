@@ -1,5 +1,5 @@
 import { type ObjectSession, objectSessionQueries } from '@agent-ticket/drizzle/object/sessions.ts';
-import { closeFace, type DenialReason } from '@agent-ticket/shared/denial.ts';
+import { closeFrameOf, type DenialReason } from '@agent-ticket/shared/denial.ts';
 import type { Journal } from './journal.ts';
 import type { StreamEnd, Streams } from './streams.ts';
 
@@ -45,7 +45,7 @@ export function createEndings(ports: EndingPorts): Endings {
   };
 
   const close: Endings['close'] = (ws, why) => {
-    const { code, reason } = closeFace({ reason: why });
+    const { code, reason } = closeFrameOf({ reason: why });
     ws.close(code, reason);
   };
 

@@ -3,7 +3,7 @@ import { burnQueries } from '@agent-ticket/drizzle/object/burns.ts';
 import { type ObjectSession, objectSessionQueries } from '@agent-ticket/drizzle/object/sessions.ts';
 import { createObjectTables } from '@agent-ticket/drizzle/object/tables.ts';
 import type { Denial } from '@agent-ticket/shared/denial.ts';
-import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import type { VerifiedTicket } from '@agent-ticket/shared/verify-ticket.ts';
 import type { Handover } from '../handover.ts';
 import { admit, isLocked, mayEnter } from './admission.ts';
@@ -65,7 +65,7 @@ export function createKeeper(ports: KeeperPorts) {
     /** Whether a ticket lets its bearer ask without a session: not once its own session is over. */
     mayAsk(handover: Handover): Outcome<undefined> {
       const may = mayEnter(sql, handover, clock());
-      return may.ok && sessions.isOver(handover.claims.jti) ? deny('session_terminated') : may;
+      return may.ok && sessions.isOver(handover.claims.jti) ? err('session_terminated') : may;
     },
 
     /** Whether a session that was opened goes on. */
@@ -88,9 +88,9 @@ export function createKeeper(ports: KeeperPorts) {
     /** The open session of a frame, or why there is none any more. */
     current(id: string | undefined): Outcome<ObjectSession> {
       const session = id === undefined ? undefined : sessions.find(id);
-      if (session === undefined) return deny('claims_missing');
-      if (session.endedAt !== null) return deny(whyEnded(session));
-      return session.expiresAt <= clock() ? deny('session_expired') : allow(session);
+      if (session === undefined) return err('claims_missing');
+      if (session.endedAt !== null) return err(whyEnded(session));
+      return session.expiresAt <= clock() ? err('session_expired') : ok(session);
     },
 
     /** Notes that somebody spoke, so that silence is counted anew; written only when it matters. */

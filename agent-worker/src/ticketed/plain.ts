@@ -1,4 +1,4 @@
-import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import type { Handover } from '../handover.ts';
 import type { Keeper } from './keeper.ts';
 import type { Streams } from './streams.ts';
@@ -26,18 +26,18 @@ export async function answerPlain(handover: Handover, ports: PlainPorts): Promis
   const { keeper } = ports;
   const may = keeper.mayAsk(handover);
   if (!may.ok) return may;
-  if (!ports.admits()) return deny('too_many_messages');
+  if (!ports.admits()) return err('too_many_messages');
   const stands = await ports.stands();
   if (!stands.ok) return stands;
   const still = keeper.mayAsk(handover);
   if (!still.ok) return still;
   const answer = await ports.ask();
-  if (answer === undefined) return deny('agent_failed');
+  if (answer === undefined) return err('agent_failed');
   const { body } = answer;
-  if (body === null || !isStream(answer)) return allow(answer);
+  if (body === null || !isStream(answer)) return ok(answer);
 
   const admitted =
-    handover.claims.transport === 'http' ? keeper.admit(handover) : deny('streaming_not_admitted');
+    handover.claims.transport === 'http' ? keeper.admit(handover) : err('streaming_not_admitted');
   if (!admitted.ok) {
     await ports.arm();
     await body.cancel();
@@ -47,7 +47,7 @@ export async function answerPlain(handover: Handover, ports: PlainPorts): Promis
   const carried = ports.streams.carry(id, body, takesComments(answer), (how) => keeper.end(id, how));
   const [armed] = await Promise.all([ports.arm(), ports.met()]);
   const why = keeper.opened(id, armed);
-  return why === undefined ? allow(new Response(carried, answer)) : { ok: false, denial: why };
+  return why === undefined ? ok(new Response(carried, answer)) : { ok: false, denial: why };
 }
 
 const isStream = ({ headers }: Response): boolean =>

@@ -1,7 +1,7 @@
 import type { ObjectSession, Renewed } from '@agent-ticket/drizzle/object/sessions.ts';
 import { isAnonymous } from '@agent-ticket/shared/anonymous.ts';
 import { SESSION_ABSOLUTE_SECONDS } from '@agent-ticket/shared/limits.ts';
-import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { CONNECT } from '@agent-ticket/shared/scope.ts';
 import { type VerifiedTicket, verifyTicket } from '@agent-ticket/shared/verify-ticket.ts';
 import type { Verifier } from '../verifier.ts';
@@ -18,7 +18,7 @@ export async function verifyRenewal(
   now: number,
 ): Promise<Outcome<VerifiedTicket>> {
   const held = claimsOf(session);
-  if (isAnonymous(held.sub)) return deny('renewal_refused', { inside: 'anonymous sessions do not renew' });
+  if (isAnonymous(held.sub)) return err('renewal_refused', { detail: 'anonymous sessions do not renew' });
   const verified = await verifyTicket(token, {
     issuer: verifier.config.issuer,
     audience: verifier.config.audience,
@@ -31,7 +31,7 @@ export async function verifyRenewal(
   if (!verified.ok) return verified;
   const { sub, act } = verified.value.claims;
   const same = sub === held.sub && JSON.stringify(act) === JSON.stringify(held.act);
-  return same ? verified : deny('renewal_refused', { inside: 'another principal or actor' });
+  return same ? verified : err('renewal_refused', { detail: 'another principal or actor' });
 }
 
 /** What the session becomes: the new ticket's rights and key, within the life that no session exceeds. */
@@ -44,8 +44,8 @@ export function renewedBy(
     claims.session_expiry * 1000,
     session.startedAt + SESSION_ABSOLUTE_SECONDS * 1000,
   );
-  if (expiresAt <= now) return deny('session_expired');
-  return allow({
+  if (expiresAt <= now) return err('session_expired');
+  return ok({
     jti: claims.jti,
     claims: payloadText(claims),
     kid,

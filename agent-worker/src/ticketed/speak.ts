@@ -89,8 +89,8 @@ async function renew(
   ports: SpeakPorts,
 ): Promise<void> {
   const { keeper, clock } = ports;
-  const refuse = ({ reason, inside }: Denial): void => {
-    ports.log({ event: 'renewal_refused', reason, inside, session: session.id });
+  const refuse = ({ reason, detail }: Denial): void => {
+    ports.log({ event: 'renewal_refused', reason, detail, session: session.id });
     keeper.renewalRefused(session.id, reason);
     say(ws, renewalFrames.refused(DENIALS[reason].close));
   };

@@ -3,7 +3,7 @@ import type { RecordDatabase } from '@agent-ticket/drizzle/record/database.ts';
 import { whyStopped } from '@agent-ticket/drizzle/record/stops.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { issuedAt } from '@agent-ticket/shared/issued-at.ts';
-import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import type { VerifiedTicket } from '@agent-ticket/shared/verify-ticket.ts';
 import { targetableOf } from './control.ts';
 
@@ -21,10 +21,10 @@ export async function stands(
   try {
     const hit = { ...targetableOf(ticket), issuedAt: issuedAt(ticket.claims) };
     const why = await whyStopped(record, hit, now);
-    return why === undefined ? allow(undefined) : deny(why);
+    return why === undefined ? ok(undefined) : err(why);
   } catch (error) {
     if (!isOutage(error)) throw error;
     console.error(JSON.stringify({ event: 'record_unread', error: describeError(error) }));
-    return allow(undefined);
+    return ok(undefined);
   }
 }

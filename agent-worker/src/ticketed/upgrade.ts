@@ -1,4 +1,4 @@
-import { allow, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import type { Handover } from '../handover.ts';
 import type { Keeper } from './keeper.ts';
 import type { PlainPorts } from './plain.ts';
@@ -23,5 +23,5 @@ export async function answerUpgrade(handover: Handover, ports: UpgradePorts): Pr
   const accepted = answer?.status === 101 && (await ports.arm());
   const why = keeper.opened(id, accepted);
   // An accepted socket is closed by now with its reason, which only its client can read.
-  return accepted ? allow(answer) : { ok: false, denial: why ?? { reason: 'agent_failed' } };
+  return accepted ? ok(answer) : { ok: false, denial: why ?? { reason: 'agent_failed' } };
 }

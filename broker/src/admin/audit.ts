@@ -1,14 +1,14 @@
 import { AUDIT_TYPES } from '@agent-ticket/shared/audit-event.ts';
-import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import * as z from 'zod';
 import { recordAct } from '../audit/act.ts';
 import { exportAudit } from '../audit/export.ts';
 import { auditEventView, checkpointView } from '../audit/view.ts';
-import { refuseSecrets } from '../credentials/secret-in-text.ts';
+import { refuseCredentials } from '../credentials/secret-in-text.ts';
 import type { Call, Handler } from '../http/call.ts';
 import { pageOf, readPage } from '../http/page.ts';
 import type { BrokerPorts } from '../ports.ts';
-import { reaches } from '../principal.ts';
+import { allowsAgent } from '../principal.ts';
 
 const Time = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text));
 const Name = z.string().min(1).max(512);
@@ -37,12 +37,12 @@ function readFilter(url: URL): Outcome<Filter> {
     Object.keys(Filter.shape).map((name) => [name, url.searchParams.get(name) ?? undefined]),
   );
   const filter = Filter.safeParse(given);
-  if (!filter.success) return deny('field_invalid', { field: String(filter.error.issues[0]?.path[0]) });
+  if (!filter.success) return err('field_invalid', { field: String(filter.error.issues[0]?.path[0]) });
   const { instance, agent } = filter.data;
   // An instance has a name only within its agent.
-  if (instance !== undefined && agent === undefined) return deny('field_invalid', { field: 'agent' });
+  if (instance !== undefined && agent === undefined) return err('field_invalid', { field: 'agent' });
   // Who reads the log is in it, with what was asked for.
-  return refuseSecrets(filter.data);
+  return refuseCredentials(filter.data);
 }
 
 /** `GET /admin/agents/audit`: newest first. A credential that is limited to some agents names one of them. */
@@ -52,14 +52,14 @@ export const listAudit =
     const url = new URL(call.request.url);
     const filter = readFilter(url);
     if (!filter.ok) return { outcome: filter };
-    if (!reaches(call.who, filter.value.agent)) return { outcome: deny('permission_missing') };
+    if (!allowsAgent(call.who, filter.value.agent)) return { outcome: err('permission_missing') };
     const page = readPage(url, Place);
     if (!page.ok) return { outcome: page };
     const { limit, after } = page.value;
     await noteRead(ports, call, 'audit', filter.value);
     const rows = await ports.auditLog.list(filter.value, after, limit + 1);
     const body = pageOf(rows, limit, auditEventView, ({ at, seq }) => ({ at, seq }));
-    return { outcome: allow({ status: 200, body }) };
+    return { outcome: ok({ status: 200, body }) };
   };
 
 /** `GET /admin/agents/audit/export`: NDJSON of everything after event `after`, 0 if left out. */
@@ -67,10 +67,10 @@ export const exportAuditLog =
   (ports: BrokerPorts): Handler =>
   async (call) => {
     const after = After.safeParse(new URL(call.request.url).searchParams.get('after') ?? '0');
-    if (!after.success) return { outcome: deny('field_invalid', { field: 'after' }) };
+    if (!after.success) return { outcome: err('field_invalid', { field: 'after' }) };
     await noteRead(ports, call, 'audit/export', { after: after.data });
     const headers = { 'content-type': 'application/x-ndjson' };
-    return { outcome: allow({ status: 200, stream: exportAudit(ports, after.data), headers }) };
+    return { outcome: ok({ status: 200, stream: exportAudit(ports, after.data), headers }) };
   };
 
 /** `GET /admin/agents/audit/checkpoints`: newest first. */
@@ -83,7 +83,7 @@ export const listCheckpoints =
     await noteRead(ports, call, 'audit/checkpoints', {});
     const rows = await ports.checkpoints.list(after?.n, limit + 1);
     return {
-      outcome: allow({ status: 200, body: pageOf(rows, limit, checkpointView, ({ n }) => ({ n })) }),
+      outcome: ok({ status: 200, body: pageOf(rows, limit, checkpointView, ({ n }) => ({ n })) }),
     };
   };
 

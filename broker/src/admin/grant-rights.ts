@@ -1,11 +1,11 @@
 import { type Role, roleAtLeast, tierAtLeast } from '@agent-ticket/shared/names.ts';
-import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { findAgent } from '@agent-ticket/shared/registry.ts';
 import { type Place, readFacts } from '../facts.ts';
 import type { Call } from '../http/call.ts';
 import { type PolicyFacts, roleOf } from '../policy.ts';
 import type { BrokerPorts } from '../ports.ts';
-import { type Authenticated, reaches } from '../principal.ts';
+import { type Authenticated, allowsAgent } from '../principal.ts';
 
 /** Where grants are to be read or written; an `instance` may be `*`. What is left out is not known to the caller. */
 export interface Where {
@@ -26,8 +26,8 @@ export const mayReadGrants = async (
   call: Call,
   where: Where,
 ): Promise<Outcome<unknown>> =>
-  reaches(call.who, where.agent) && call.who.principal.permissions.includes('grants:read')
-    ? allow(undefined)
+  allowsAgent(call.who, where.agent) && call.who.principal.permissions.includes('grants:read')
+    ? ok(undefined)
     : ownership(ports, call, 'grants:read', where);
 
 /**
@@ -41,16 +41,16 @@ export async function mayWriteGrants(
   where: Where,
 ): Promise<Outcome<GrantRight>> {
   const { who, now } = call;
-  if (!reaches(who, where.agent) || !who.principal.permissions.includes('grants:write')) {
+  if (!allowsAgent(who, where.agent) || !who.principal.permissions.includes('grants:write')) {
     const owner = await ownership(ports, call, 'grants:write', where);
     if (!owner.ok) return owner;
     const { locked, until } = owner.value;
-    return locked ? deny('locked') : allow({ by: 'ownership', upTo: 'owner', until });
+    return locked ? err('locked') : ok({ by: 'ownership', upTo: 'owner', until });
   }
-  if (who.principal.tier === 'admin') return allow({ by: 'permission', upTo: 'owner' });
-  if (!isPlace(where)) return allow({ by: 'permission', upTo: undefined });
+  if (who.principal.tier === 'admin') return ok({ by: 'permission', upTo: 'owner' });
+  if (!isPlace(where)) return ok({ by: 'permission', upTo: undefined });
   const facts = (await readFacts(who, where, now, ports)).at(where);
-  return allow({ by: 'permission', upTo: ownRole(who, where.agent, facts) });
+  return ok({ by: 'permission', upTo: ownRole(who, where.agent, facts) });
 }
 
 /** Whether a right covers giving or taking a role. */
@@ -73,11 +73,11 @@ async function ownership(
   permission: 'grants:read' | 'grants:write',
   where: Where,
 ): Promise<Outcome<{ readonly until: number | null; readonly locked: boolean }>> {
-  const refused = deny('permission_missing', { inside: permission });
-  if (!isPlace(where) || where.instance === '*' || !reaches(who, where.agent)) return refused;
+  const refused = err('permission_missing', { detail: permission });
+  if (!isPlace(where) || where.instance === '*' || !allowsAgent(who, where.agent)) return refused;
   const { grants, locks } = (await readFacts(who, where, now, ports)).at(where);
   const ends = grants.filter((grant) => grant.role === 'owner').map((grant) => grant.expiresAt);
   if (ends.length === 0) return refused;
   const until = ends.includes(null) ? null : Math.max(...ends.map((end) => end ?? 0));
-  return allow({ until, locked: locks.length > 0 });
+  return ok({ until, locked: locks.length > 0 });
 }

@@ -1,7 +1,7 @@
 import type { GrantRow } from '@agent-ticket/drizzle/control/policy.ts';
 import { isAnonymous } from '@agent-ticket/shared/anonymous.ts';
 import { AgentSlug, InstanceName, PrincipalId, Role } from '@agent-ticket/shared/names.ts';
-import { allow, deny } from '@agent-ticket/shared/outcome.ts';
+import { err, ok } from '@agent-ticket/shared/outcome.ts';
 import * as z from 'zod';
 import { recordAct } from '../audit/act.ts';
 import { foldAddress } from '../email-address.ts';
@@ -80,7 +80,7 @@ export const listGrants =
       limit + 1,
     );
     return {
-      outcome: allow({
+      outcome: ok({
         status: 200,
         body: pageOf(rows, limit, view, ({ createdAt, id }) => ({ createdAt, id })),
       }),
@@ -96,9 +96,9 @@ export const createGrant =
     const { subject, agent, instance, role, reason, expires_in: expiresIn } = body.value;
     const may = await mayWriteGrants(ports, call, { agent, instance });
     if (!may.ok) return { outcome: may };
-    if (!coversRole(may.value, role)) return { outcome: deny('above_own_rights', { inside: role }) };
+    if (!coversRole(may.value, role)) return { outcome: err('above_own_rights', { detail: role }) };
     if (may.value.by === 'ownership' && !isPrincipalName(subject))
-      return { outcome: deny('above_own_rights', { inside: 'owners name principals' }) };
+      return { outcome: err('above_own_rights', { detail: 'owners name principals' }) };
 
     const grant = {
       id: ports.randomId(),
@@ -114,7 +114,7 @@ export const createGrant =
     await record(ports, call, 'grant.created', grant);
     await ports.grants.insert(grant);
     return {
-      outcome: allow({
+      outcome: ok({
         status: 201,
         body: view({ ...grant, claimed: false, openedAt: null, deletedAt: null }),
       }),
@@ -141,9 +141,9 @@ export const deleteGrant =
     const where = grant === undefined ? {} : { agent: grant.agentSlug, instance: grant.instanceId };
     const may = await mayWriteGrants(ports, call, where);
     if (!may.ok) return { outcome: may };
-    if (grant === undefined) return { outcome: deny('grant_unknown') };
+    if (grant === undefined) return { outcome: err('grant_unknown') };
     if (!coversRole(may.value, Role.parse(grant.role)))
-      return { outcome: deny('above_own_rights', { inside: grant.role }) };
+      return { outcome: err('above_own_rights', { detail: grant.role }) };
 
     await record(ports, call, 'grant.deleted', grant);
     const principal = PrincipalId.refine(isPrincipalName).safeParse(grant.subject);
@@ -163,8 +163,8 @@ export const deleteGrant =
     return {
       outcome:
         deleted === undefined
-          ? deny('grant_unknown')
-          : allow({ status: statusOf(receipt), body: { ...view(deleted), receipt } }),
+          ? err('grant_unknown')
+          : ok({ status: statusOf(receipt), body: { ...view(deleted), receipt } }),
     };
   };
 

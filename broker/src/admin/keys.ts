@@ -1,10 +1,10 @@
 import type { SigningKeyRow } from '@agent-ticket/drizzle/control/signing-keys.ts';
 import { isOutage } from '@agent-ticket/drizzle/outage.ts';
 import { KeyId } from '@agent-ticket/shared/names.ts';
-import { allow, deny } from '@agent-ticket/shared/outcome.ts';
+import { err, ok } from '@agent-ticket/shared/outcome.ts';
 import { TicketAlgorithm } from '@agent-ticket/shared/ticket.ts';
 import * as z from 'zod';
-import { actEvent, recordAct } from '../audit/act.ts';
+import { auditEventOf, recordAct } from '../audit/act.ts';
 import { readBody } from '../http/body.ts';
 import type { Call, Handler, HandlerResult } from '../http/call.ts';
 import { iso } from '../http/iso.ts';
@@ -47,10 +47,10 @@ export const listKeys =
   (ports: BrokerPorts): Handler =>
   async ({ now, request }) => {
     const purpose = Purpose.safeParse(new URL(request.url).searchParams.get('purpose') ?? 'ticket');
-    if (!purpose.success) return { outcome: deny('field_invalid', { field: 'purpose' }) };
+    if (!purpose.success) return { outcome: err('field_invalid', { field: 'purpose' }) };
     const keys = await keyringOf(ports, purpose.data).current(now);
     const items = keys.map(({ row }) => keyView(row, now));
-    return { outcome: allow({ status: 200, body: { items, next_cursor: null } }) };
+    return { outcome: ok({ status: 200, body: { items, next_cursor: null } }) };
   };
 
 /** `POST /admin/keys/rotate`: makes the next key. */
@@ -64,7 +64,7 @@ export const rotateKeys =
       now: call.now,
       ...order,
       eventOf: ({ row, previous }) =>
-        actEvent(call, 'key.rotated', ports.randomId(), {
+        auditEventOf(call, 'key.rotated', ports.randomId(), {
           kid: row.kid,
           details: { purpose, alg: row.alg, previous: previous.kid, activates_at: row.activatesAt },
         }),
@@ -75,7 +75,7 @@ export const rotateKeys =
     const { kid, alg, state, activates_at } = keyView(row, call.now);
     const { retires_at, removed_at } = keyView(previous, call.now);
     return {
-      outcome: allow({
+      outcome: ok({
         status: 201,
         body: { kid, alg, state, activates_at, previous: { kid: previous.kid, retires_at, removed_at } },
       }),
@@ -90,7 +90,7 @@ export const revokeKey =
   (ports: BrokerPorts): Handler =>
   async (call) => {
     const kid = KeyId.safeParse(call.params.kid);
-    if (!kid.success) return { outcome: deny('field_invalid', { field: 'kid' }) };
+    if (!kid.success) return { outcome: err('field_invalid', { field: 'kid' }) };
     // As they are: nothing is made, and nobody else is needed, while a key is being taken away.
     const auditKeys = await ports.auditKeyring.keys.list('audit');
     return auditKeys.some((row) => row.kid === kid.data)
@@ -111,7 +111,7 @@ async function revokeTicketKey(ports: BrokerPorts, call: Call, kid: KeyId): Prom
   await announce(ports);
   const receipt = await carryOut(pending, ports.termination);
   const body = { ...(await afterRevocation(ports.keyring, revoked.value.row, call.now)), receipt };
-  return { outcome: allow({ status: statusOf(receipt), body }) };
+  return { outcome: ok({ status: statusOf(receipt), body }) };
 }
 
 async function revokeAuditKey(ports: BrokerPorts, call: Call, kid: KeyId): Promise<HandlerResult> {
@@ -122,7 +122,7 @@ async function revokeAuditKey(ports: BrokerPorts, call: Call, kid: KeyId): Promi
   if (!revoked.ok) return { outcome: revoked };
   await announce(ports);
   const body = await afterRevocation(ports.auditKeyring, revoked.value.row, call.now);
-  return { outcome: allow({ status: 200, body }) };
+  return { outcome: ok({ status: 200, body }) };
 }
 
 const revokedEvent = (
@@ -131,7 +131,7 @@ const revokedEvent = (
   row: SigningKeyRow,
   about: Readonly<Record<string, string>>,
 ) =>
-  actEvent(call, 'key.revoked', ports.randomId(), {
+  auditEventOf(call, 'key.revoked', ports.randomId(), {
     kid: row.kid,
     details: { purpose: row.purpose, state: stateOf(row, call.now), ...about },
   });
@@ -156,7 +156,7 @@ export const resealKeys =
     };
     const details = { ...body, unreadable: body.unreadable.length };
     await recordAct(ports, call, 'key.resealed', { details });
-    return { outcome: allow({ status: 200, body }) };
+    return { outcome: ok({ status: 200, body }) };
   };
 
 /** The change is made and its event safe beside it: a ledger that is away must not make it look undone. */

@@ -1,5 +1,5 @@
 import type { LockRow } from '@agent-ticket/drizzle/control/policy.ts';
-import { allow, deny } from '@agent-ticket/shared/outcome.ts';
+import { err, ok } from '@agent-ticket/shared/outcome.ts';
 import { readTargetName, Target } from '@agent-ticket/shared/target.ts';
 import { isClientParty } from '@agent-ticket/shared/ticket.ts';
 import * as z from 'zod';
@@ -9,7 +9,7 @@ import type { Call, Handler } from '../http/call.ts';
 import { iso } from '../http/iso.ts';
 import { pageOf, readPage } from '../http/page.ts';
 import type { BrokerPorts } from '../ports.ts';
-import { reaches } from '../principal.ts';
+import { allowsAgent } from '../principal.ts';
 import { carryOut, isDone, newCommand, order, outboxRow } from '../termination.ts';
 import { newLock } from './new-lock.ts';
 
@@ -45,7 +45,7 @@ export const listLocks =
     const { limit, after } = page.value;
     const rows = await ports.locks.list(call.now, after, limit + 1);
     return {
-      outcome: allow({
+      outcome: ok({
         status: 200,
         body: pageOf(rows, limit, view, ({ createdAt, id }) => ({ createdAt, id })),
       }),
@@ -60,9 +60,9 @@ export const createLock =
     if (!body.ok) return { outcome: body };
     const { target, reason, expires_in: expiresIn } = body.value;
     if (target.kind === 'principal' && isClientParty(target.id))
-      return { outcome: deny('field_invalid', { field: 'target.id', hint: 'lock the service token' }) };
+      return { outcome: err('field_invalid', { field: 'target.id', hint: 'lock the service token' }) };
     const until = expiresIn === undefined ? null : call.now + expiresIn * 1000;
-    if (!reachesTarget(call, target)) return { outcome: deny('permission_missing') };
+    if (!reachesTarget(call, target)) return { outcome: err('permission_missing') };
     const lock = newLock(ports.randomId(), target, call, { reason, expiresAt: until });
     await record(ports, call, 'lock.created', lock);
     const pending = newCommand({ op: 'lock', target, until }, call.now, ports);
@@ -70,7 +70,7 @@ export const createLock =
     const receipt = await carryOut(pending, ports.termination);
     const done = isDone(receipt);
     return {
-      outcome: allow({ status: done ? 201 : 202, body: { ...view(lock), receipt } }),
+      outcome: ok({ status: done ? 201 : 202, body: { ...view(lock), receipt } }),
     };
   };
 
@@ -79,20 +79,20 @@ export const liftLock =
   (ports: BrokerPorts): Handler =>
   async (call) => {
     const id = z.uuid().safeParse(call.params.id);
-    if (!id.success) return { outcome: deny('field_invalid', { field: 'id' }) };
+    if (!id.success) return { outcome: err('field_invalid', { field: 'id' }) };
     const lock = await ports.locks.find(id.data);
-    if (lock === undefined) return { outcome: deny('lock_unknown') };
+    if (lock === undefined) return { outcome: err('lock_unknown') };
     const target = readTargetName(lock.target);
-    if (!reachesTarget(call, target)) return { outcome: deny('lock_unknown') };
+    if (!reachesTarget(call, target)) return { outcome: err('lock_unknown') };
     await record(ports, call, 'lock.lifted', lock);
-    if (!(await ports.locks.lift(lock.id, call.now))) return { outcome: deny('lock_unknown') };
+    if (!(await ports.locks.lift(lock.id, call.now))) return { outcome: err('lock_unknown') };
     await order({ op: 'unlock', target }, ports.termination);
-    return { outcome: allow({ status: 200, body: view(lock) }) };
+    return { outcome: ok({ status: 200, body: view(lock) }) };
   };
 
 /** Whether a target lies within the agents that the caller's credential is limited to; people and keys never do. */
 const reachesTarget = ({ who }: Call, target: Target): boolean =>
-  reaches(who, target.kind === 'agent' || target.kind === 'instance' ? target.agent : undefined);
+  allowsAgent(who, target.kind === 'agent' || target.kind === 'instance' ? target.agent : undefined);
 
 const record = (
   ports: BrokerPorts,

@@ -2,7 +2,7 @@ import type { ServiceTokenRow } from '@agent-ticket/drizzle/control/service-toke
 import type { AuditType } from '@agent-ticket/shared/audit-event.ts';
 import { CLOCK_SKEW_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { AgentSlug, Tier } from '@agent-ticket/shared/names.ts';
-import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import * as z from 'zod';
 import { recordAct } from '../audit/act.ts';
 import { digestSecret, makeSecret, randomBase62 } from '../credentials/secret.ts';
@@ -65,7 +65,7 @@ export const listServiceTokens =
     const { limit, after } = page.value;
     const rows = await ports.credentials.serviceTokens.tokens.list(after, limit + 1);
     return {
-      outcome: allow({
+      outcome: ok({
         status: 200,
         body: pageOf(rows, limit, view, ({ createdAt, id }) => ({ createdAt, id })),
       }),
@@ -77,7 +77,7 @@ export const showServiceToken =
   (ports: BrokerPorts): Handler =>
   async (call) => {
     const found = await findLive(ports, call);
-    return { outcome: found.ok ? allow({ status: 200, body: view(found.value) }) : found };
+    return { outcome: found.ok ? ok({ status: 200, body: view(found.value) }) : found };
   };
 
 /** `POST /admin/service-tokens`. The only answer that ever shows the secret, beside a rotation's. */
@@ -87,7 +87,7 @@ export const createServiceToken =
     const body = await readBody(call.request, CreateServiceToken);
     if (!body.ok) return { outcome: body };
     const wanted = body.value;
-    if (isAbove(wanted, call.who)) return { outcome: deny('above_own_rights') };
+    if (isAbove(wanted, call.who)) return { outcome: err('above_own_rights') };
 
     const row: ServiceTokenRow = {
       id: ports.randomId(),
@@ -109,7 +109,7 @@ export const createServiceToken =
       tokenId: row.id,
       createdAt: call.now,
     });
-    return { outcome: allow({ status: 201, body: { ...view(row), client_secret: secret.text } }) };
+    return { outcome: ok({ status: 201, body: { ...view(row), client_secret: secret.text } }) };
   };
 
 /** `POST /admin/service-tokens/:id/rotate`. The secret before it stays good for the grace time, older ones end. */
@@ -121,7 +121,7 @@ export const rotateServiceToken =
     const found = await findLive(ports, call);
     if (!found.ok) return { outcome: found };
     // Whoever learns a token's secret holds its rights.
-    if (await holdsMore(ports, call, found.value)) return { outcome: deny('above_own_rights') };
+    if (await holdsMore(ports, call, found.value)) return { outcome: err('above_own_rights') };
 
     const secret = await newSecret(ports);
     const previousEnd = Math.min(
@@ -134,9 +134,9 @@ export const rotateServiceToken =
       { ...secret.row, tokenId: found.value.id, createdAt: call.now },
       previousEnd,
     );
-    if (!made) return { outcome: deny('service_token_unknown') };
+    if (!made) return { outcome: err('service_token_unknown') };
     return {
-      outcome: allow({
+      outcome: ok({
         status: 200,
         body: { ...view(found.value), client_secret: secret.text, previous_expires_at: iso(previousEnd) },
       }),
@@ -152,7 +152,7 @@ export const revokeServiceToken =
   async (call) => {
     const found = await findLive(ports, call);
     if (!found.ok) return { outcome: found };
-    if (await holdsMore(ports, call, found.value)) return { outcome: deny('above_own_rights') };
+    if (await holdsMore(ports, call, found.value)) return { outcome: err('above_own_rights') };
     await record(ports, call, 'service_token.revoked', found.value);
     const { termination } = ports;
     const target = { kind: 'service-token', id: found.value.id } as const;
@@ -165,8 +165,8 @@ export const revokeServiceToken =
     const receipt = await carryOut({ ...pending, before }, termination);
     return {
       outcome: ended
-        ? allow({ status: statusOf(receipt), body: { ...view(found.value), receipt } })
-        : deny('service_token_unknown'),
+        ? ok({ status: statusOf(receipt), body: { ...view(found.value), receipt } })
+        : err('service_token_unknown'),
     };
   };
 
@@ -175,9 +175,9 @@ const endOfRights = ({ clock }: BrokerPorts['termination']): number => clock() +
 
 async function findLive(ports: BrokerPorts, call: Call): Promise<Outcome<ServiceTokenRow>> {
   const id = z.uuid().safeParse(call.params.id);
-  if (!id.success) return deny('field_invalid', { field: 'id' });
+  if (!id.success) return err('field_invalid', { field: 'id' });
   const row = await ports.credentials.serviceTokens.tokens.find(id.data);
-  return row === undefined || row.revokedAt !== null ? deny('service_token_unknown') : allow(row);
+  return row === undefined || row.revokedAt !== null ? err('service_token_unknown') : ok(row);
 }
 
 async function newSecret(ports: BrokerPorts): Promise<{ text: string; row: { digest: string } }> {

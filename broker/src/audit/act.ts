@@ -1,17 +1,17 @@
 import type { AuditEvent, AuditType } from '@agent-ticket/shared/audit-event.ts';
-import type { CallFacts } from '../http/call.ts';
+import type { RequestContext } from '../http/call.ts';
 import type { Ledger } from '../ledger.ts';
 import type { Principal } from '../principal.ts';
 
 /** One call, and who makes it. */
-export interface By extends CallFacts {
+export interface By extends RequestContext {
   readonly who: { readonly principal: Pick<Principal, 'id'> };
 }
 
 type About = Pick<AuditEvent, 'kid' | 'agent' | 'instance' | 'sessionId' | 'details'>;
 
 /** What somebody did, and from where. */
-export const actEvent = (
+export const auditEventOf = (
   { who, now, ipAddress, userAgent, requestId }: By,
   type: AuditType,
   eventId: string,
@@ -38,5 +38,5 @@ export async function recordAct(
   type: AuditType,
   about: About,
 ): Promise<void> {
-  await ports.ledger.settle(by.who.principal.id, { event: actEvent(by, type, ports.randomId(), about) });
+  await ports.ledger.settle(by.who.principal.id, { event: auditEventOf(by, type, ports.randomId(), about) });
 }

@@ -29,7 +29,7 @@ export async function sealAudit(ports: SealerPorts, now: number): Promise<Checkp
   if (before !== undefined && now - before.at < LEAST_PAUSE_MS) return undefined;
   const signer = await ports.auditKeyring.signer(now);
   if (!signer.ok) {
-    ports.log({ event: 'checkpoint_failed', reason: signer.denial.reason, inside: signer.denial.inside });
+    ports.log({ event: 'checkpoint_failed', reason: signer.denial.reason, detail: signer.denial.detail });
     return undefined;
   }
   const { kid } = signer.value.material;

@@ -1,7 +1,7 @@
-import { allow, deny } from '@agent-ticket/shared/outcome.ts';
+import { err, ok } from '@agent-ticket/shared/outcome.ts';
 import { principalOf } from '../credentials/auth0-session.ts';
 import { countFailure } from '../credentials/failures.ts';
-import { refuse } from '../http/answer.ts';
+import { renderError } from '../http/answer.ts';
 import type { Handler } from '../http/call.ts';
 import type { BrokerPorts } from '../ports.ts';
 import type { PendingCommand } from '../termination.ts';
@@ -15,11 +15,11 @@ import { FOREIGN_SESSION_MAX_SECONDS } from './ports.ts';
  * out. Ends that sign-in, or every one of the subject where no `sid` is named, and the person's sockets. Done twice it
  * changes nothing, so the token counts as used only when all of it is done.
  */
-export const hearLogout =
+export const receiveLogout =
   (ports: BrokerPorts): Handler =>
   async (call) => {
     const { signIn } = ports.credentials;
-    if (signIn === undefined) return { outcome: deny('route_unknown'), refuse };
+    if (signIn === undefined) return { outcome: err('route_unknown'), renderError };
     const form = await readForm(call.request);
     if (!form.ok) return { outcome: form };
     const logout = await verifyLogoutToken(form.value.get('logout_token') ?? '', signIn, call.now);
@@ -36,5 +36,5 @@ export const hearLogout =
     await signIn.sessions.logOut(named, call.now, call.now + FOREIGN_SESSION_MAX_SECONDS * 1000);
     for (const command of commands) await endSockets(command, ports);
     await signIn.usedTokens.use(use.name, use.until);
-    return { outcome: allow({ status: 204 }) };
+    return { outcome: ok({ status: 204 }) };
   };

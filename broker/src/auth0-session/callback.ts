@@ -1,4 +1,4 @@
-import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import type { JWTPayload } from 'jose';
 import * as z from 'zod';
 import { recordAct } from '../audit/act.ts';
@@ -27,27 +27,27 @@ export const finishLogin =
   (ports: BrokerPorts): Handler =>
   async (call) => {
     const { signIn } = ports.credentials;
-    if (signIn === undefined) return { outcome: deny('route_unknown') };
+    if (signIn === undefined) return { outcome: err('route_unknown') };
     const begun = await readBegun(call, signIn);
     if (!begun.ok) return { outcome: begun };
     const { return_to: returnTo, ...checks } = begun.value;
-    const refuse = refuseSignIn(returnTo);
+    const renderError = refuseSignIn(returnTo);
     const admitted = await admitSignIn(call, ports.ledger);
-    if (!admitted.outcome.ok) return { outcome: admitted.outcome, rate: admitted.rate, refuse };
+    if (!admitted.outcome.ok) return { outcome: admitted.outcome, rate: admitted.rate, renderError };
     const redeemed = await redeemLogin(new URL(call.request.url).search, checks, signIn, call.now);
     const outcome = redeemed.ok ? await open(redeemed.value, returnTo, call, signIn, ports) : redeemed;
-    return { outcome, rate: admitted.rate, refuse };
+    return { outcome, rate: admitted.rate, renderError };
   };
 
 /** What this browser set out with. Without it somebody else's sign-in could be put upon it. */
 async function readBegun(call: Call, { config }: SignInPorts): Promise<Outcome<z.infer<typeof Begun>>> {
-  const notBegun = deny('login_not_begun', { hint: 'this sign-in was not begun here, or too long ago' });
+  const notBegun = err('login_not_begun', { hint: 'this sign-in was not begun here, or too long ago' });
   const name = loginCookieName(config);
   const cookie = readCookie(call.request.headers.get('cookie'), name);
   if (!cookie.ok || cookie.value === undefined) return notBegun;
   const opened = await openCookie(cookie.value, { name, secret: config.cookieSecret }, call.now);
   const begun = opened.ok ? Begun.safeParse(opened.value) : undefined;
-  return begun?.success === true ? allow(begun.data) : notBegun;
+  return begun?.success === true ? ok(begun.data) : notBegun;
 }
 
 async function open(
@@ -60,7 +60,7 @@ async function open(
   const claims = IdClaims.safeParse(payload);
   const principal = claims.success ? principalOf(claims.data.sub, signIn) : undefined;
   if (!claims.success || principal === undefined)
-    return deny('credential_claims_invalid', { inside: 'ID token' });
+    return err('credential_claims_invalid', { detail: 'ID token' });
   const { sub, sid = null } = claims.data;
   const { config } = signIn;
   const expiresAt = Math.floor(call.now / 1000) + SESSION_SECONDS;
@@ -82,7 +82,7 @@ async function open(
     { name, secret: config.cookieSecret, kid: ports.randomId() },
   );
   const parts = sessionCookieNames(call.request.headers.get('cookie'), name).filter((each) => each !== name);
-  return allow({
+  return ok({
     status: 302,
     headers: { location: returnTo },
     cookies: [

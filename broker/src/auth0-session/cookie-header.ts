@@ -1,4 +1,4 @@
-import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 
 /** A session cookie as it came: one that names a session kept on a server, or one that is the session, in parts. */
 export interface SessionCookie {
@@ -6,7 +6,7 @@ export interface SessionCookie {
   readonly value: string;
 }
 
-const MALFORMED = deny('credential_malformed', { hint: 'the session cookie came in pieces that do not fit' });
+const MALFORMED = err('credential_malformed', { hint: 'the session cookie came in pieces that do not fit' });
 
 const pairsOf = (header: string | null): [name: string, value: string][] =>
   (header ?? '')
@@ -40,10 +40,10 @@ export function readSessionCookie(header: string | null, name: string): Outcome<
     .sort((a, b) => (a.index ?? 0) - (b.index ?? 0));
   const [only, ...others] = whole;
   if (only !== undefined)
-    return others.length === 0 && parts.length === 0 ? allow({ kept: 'server', value: only[1] }) : MALFORMED;
-  if (parts.length === 0) return allow(undefined);
+    return others.length === 0 && parts.length === 0 ? ok({ kept: 'server', value: only[1] }) : MALFORMED;
+  if (parts.length === 0) return ok(undefined);
   if (parts.some(({ index }, place) => index !== place)) return MALFORMED;
-  return allow({ kept: 'cookie', value: parts.map(({ value }) => value).join('') });
+  return ok({ kept: 'cookie', value: parts.map(({ value }) => value).join('') });
 }
 
 export interface CookieScope {

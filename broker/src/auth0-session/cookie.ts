@@ -1,4 +1,4 @@
-import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { EncryptJWT, errors, type JWTPayload, jwtDecrypt } from 'jose';
 
 /** The encryption of `@auth0/auth0-hono` 1.x and of Auth0's other server libraries: one cookie, one derived key. */
@@ -49,12 +49,12 @@ export async function openCookie(
         requiredClaims: ['exp'],
       },
     );
-    return allow(payload);
+    return ok(payload);
   } catch (error) {
-    if (error instanceof errors.JWTExpired) return deny('credential_expired', { inside: 'cookie' });
+    if (error instanceof errors.JWTExpired) return err('credential_expired', { detail: 'cookie' });
     // A header that is no JSON, and a key that does not fit, come out of the decoder as plain type errors.
     if (error instanceof errors.JOSEError || error instanceof TypeError)
-      return deny('credential_malformed', { hint: SIGN_IN });
+      return err('credential_malformed', { hint: SIGN_IN });
     throw error;
   }
 }

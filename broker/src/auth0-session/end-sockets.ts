@@ -1,6 +1,6 @@
 import type { PrincipalId } from '@agent-ticket/shared/names.ts';
 import { recordAct } from '../audit/act.ts';
-import type { CallFacts } from '../http/call.ts';
+import type { RequestContext } from '../http/call.ts';
 import type { BrokerPorts } from '../ports.ts';
 import { carryOut, newCommand, outboxRow, type PendingCommand } from '../termination.ts';
 
@@ -13,7 +13,7 @@ import { carryOut, newCommand, outboxRow, type PendingCommand } from '../termina
 export async function orderEnd(
   principal: PrincipalId,
   by: 'logout' | 'back-channel',
-  call: CallFacts,
+  call: RequestContext,
   ports: BrokerPorts,
 ): Promise<PendingCommand> {
   await recordAct(ports, { ...call, who: { principal: { id: principal } } }, 'login.ended', {

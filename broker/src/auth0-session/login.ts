@@ -1,4 +1,4 @@
-import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { base64url } from 'jose';
 import { authenticate, type CredentialPorts } from '../credentials/authenticate.ts';
 import type { Answer, Call, Handler } from '../http/call.ts';
@@ -18,7 +18,7 @@ export const beginLogin =
   async (call) => {
     const { request, now } = call;
     const { signIn, access, trustedOrigins, ownOrigin } = ports.credentials;
-    if (signIn === undefined && access.issuers.length === 0) return { outcome: deny('route_unknown') };
+    if (signIn === undefined && access.issuers.length === 0) return { outcome: err('route_unknown') };
     const query = new URL(request.url).searchParams;
     const returnTo = readReturnTo(query.get('return_to'), ownOrigin, trustedOrigins);
     if (!returnTo.ok) return { outcome: returnTo };
@@ -34,7 +34,7 @@ export const beginLogin =
       { name, secret: config.cookieSecret, kid: ports.randomId() },
     );
     return {
-      outcome: allow({
+      outcome: ok({
         status: 302,
         headers: { location: await authorizeUrl(checks, query.get('login_hint'), signIn) },
         cookies: [setCookie(name, value, LOGIN_SECONDS, { path: '/auth', secure: isSecure(config) })],
@@ -51,6 +51,6 @@ async function comeFromAccess(
   const who = await authenticate(request, ports, now);
   if (!who.ok) return who;
   return who.value.method === 'access'
-    ? allow({ status: 302, headers: { location } })
-    : deny('credential_missing', { inside: 'Access does not stand in front of /auth/login' });
+    ? ok({ status: 302, headers: { location } })
+    : err('credential_missing', { detail: 'Access does not stand in front of /auth/login' });
 }

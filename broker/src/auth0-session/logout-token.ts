@@ -1,5 +1,5 @@
 import { isCanonicalCompact, readJwsHeader } from '@agent-ticket/shared/compact-jws.ts';
-import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { errors, jwtVerify } from 'jose';
 import * as z from 'zod';
 import { fromIssuer, LEEWAY_SECONDS } from '../credentials/foreign-jwt.ts';
@@ -43,13 +43,13 @@ export async function verifyLogoutToken(
   { tenant, usedTokens }: SignInPorts,
   now: number,
 ): Promise<Outcome<Logout>> {
-  const invalid = (inside: string) => deny('logout_token_invalid', { inside });
+  const invalid = (detail: string) => err('logout_token_invalid', { detail });
   if (!isCanonicalCompact(token, MAX_BYTES)) return invalid('spelling');
   try {
     const header = Header.safeParse(readJwsHeader(token));
     if (!header.success) return invalid('header');
     const key = await tenant.keys.find(header.data.kid);
-    if (key === 'unavailable') return deny('identity_source_unavailable', { retryAfter: 5 });
+    if (key === 'unavailable') return err('identity_source_unavailable', { retryAfter: 5 });
     if (key === 'unknown') return invalid('key');
     const { payload } = await jwtVerify(token, key.key, {
       ...fromIssuer(tenant.issuer, key.alg, now),
@@ -61,7 +61,7 @@ export async function verifyLogoutToken(
     const until = (iat + MAX_AGE_SECONDS + 2 * LEEWAY_SECONDS) * 1000;
     const name = `logout:${tenant.issuer.issuer} ${jti}`;
     if (await usedTokens.isUsed(name)) return invalid('replayed');
-    return allow({ subject: sub, sid, use: { name, until } });
+    return ok({ subject: sub, sid, use: { name, until } });
   } catch (error) {
     if (error instanceof errors.JOSEError) return invalid(error.code);
     throw error;

@@ -1,4 +1,4 @@
-import { allow, deny } from '@agent-ticket/shared/outcome.ts';
+import { err, ok } from '@agent-ticket/shared/outcome.ts';
 import { principalOf, readSignIn, type SignIn } from '../credentials/auth0-session.ts';
 import type { Call, Handler } from '../http/call.ts';
 import type { BrokerPorts } from '../ports.ts';
@@ -16,16 +16,16 @@ export const logOut =
   (ports: BrokerPorts): Handler =>
   async (call) => {
     const { signIn, trustedOrigins, ownOrigin } = ports.credentials;
-    if (signIn === undefined) return { outcome: deny('route_unknown') };
+    if (signIn === undefined) return { outcome: err('route_unknown') };
     const { headers, url } = call.request;
-    if (!isOwnWish(headers, trustedOrigins)) return { outcome: deny('origin_not_allowed') };
+    if (!isOwnWish(headers, trustedOrigins)) return { outcome: err('origin_not_allowed') };
     const { config } = signIn;
     const returnTo = readReturnTo(new URL(url).searchParams.get('return_to'), ownOrigin, trustedOrigins);
     if (!returnTo.ok) return { outcome: returnTo };
     const ended = await end(call, signIn, ports);
     const names = sessionCookieNames(headers.get('cookie'), config.cookieName);
     return {
-      outcome: allow({
+      outcome: ok({
         status: 302,
         headers: { location: endSessionUrl(config, returnTo.value, ended?.sid) },
         cookies: names.map((name) => dropCookie(name, { path: '/', secure: isSecure(config) })),

@@ -1,6 +1,6 @@
-import { type Denial, httpFace } from '@agent-ticket/shared/denial.ts';
-import { refuse } from '../http/answer.ts';
-import type { Refuse } from '../http/call.ts';
+import { type Denial, httpErrorOf } from '@agent-ticket/shared/denial.ts';
+import { renderError } from '../http/answer.ts';
+import type { ErrorRenderer } from '../http/call.ts';
 import { escapeHtml, plainPage } from '../plain-page.ts';
 
 /**
@@ -9,9 +9,9 @@ import { escapeHtml, plainPage } from '../plain-page.ts';
  * leads back; it must have been checked.
  */
 export const refuseSignIn =
-  (returnTo?: string): Refuse =>
+  (returnTo?: string): ErrorRenderer =>
   (denial, requestId, rate, request) => {
-    const plain = refuse(denial, requestId, rate);
+    const plain = renderError(denial, requestId, rate);
     if (!(request?.headers.get('accept') ?? '').includes('text/html')) return plain;
     const { headers, status } = plain;
     headers.set('content-type', 'text/html; charset=utf-8');
@@ -19,7 +19,7 @@ export const refuseSignIn =
   };
 
 function pageOf(denial: Denial, requestId: string, retryAfter: string | null, returnTo?: string): string {
-  const { status, code, message } = httpFace(denial);
+  const { status, code, message } = httpErrorOf(denial);
   const wait = retryAfter === null ? '' : ` Try again in ${retryAfter} seconds.`;
   const again = returnTo && `/auth/login?return_to=${encodeURIComponent(returnTo)}`;
   const ways =

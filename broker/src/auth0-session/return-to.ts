@@ -1,4 +1,4 @@
-import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 
 /**
  * Where a browser goes afterwards: a path of ours or a page of a listed origin; left out, our own first page. What
@@ -10,11 +10,11 @@ export function readReturnTo(
   baseUrl: string,
   origins: readonly string[],
 ): Outcome<string> {
-  if (asked === null) return allow(new URL('/', baseUrl).href);
+  if (asked === null) return ok(new URL('/', baseUrl).href);
   if (asked.length <= 2048 && URL.canParse(asked, baseUrl)) {
     const url = new URL(asked, baseUrl);
     const bare = url.username === '' && url.password === '';
-    if (bare && (url.origin === baseUrl || origins.includes(url.origin))) return allow(url.href);
+    if (bare && (url.origin === baseUrl || origins.includes(url.origin))) return ok(url.href);
   }
-  return deny('field_invalid', { field: 'return_to' });
+  return err('field_invalid', { field: 'return_to' });
 }

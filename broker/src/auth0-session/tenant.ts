@@ -1,4 +1,4 @@
-import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import type { JWTPayload } from 'jose';
 import {
   AuthorizationResponseError,
@@ -128,16 +128,16 @@ export async function redeemLogin(
       idTokenExpected: true,
     });
     const verified = await verifyForeignJwt(idToken, [ports.tenant], now);
-    return verified.ok ? allow(verified.value.payload) : verified;
+    return verified.ok ? ok(verified.value.payload) : verified;
   } catch (error) {
-    if (unreachable) return deny('identity_source_unavailable', { retryAfter: 5 });
+    if (unreachable) return err('identity_source_unavailable', { retryAfter: 5 });
     if (error instanceof AuthorizationResponseError || error instanceof ResponseBodyError)
-      return deny('login_refused', {
-        inside: TENANT_ERRORS.find((name) => name === error.error) ?? 'another error',
+      return err('login_refused', {
+        detail: TENANT_ERRORS.find((name) => name === error.error) ?? 'another error',
         hint: 'the sign-in was not completed',
       });
     if (error instanceof ClientError)
-      return deny('login_refused', { inside: error.code ?? 'client', hint: 'the sign-in was not completed' });
+      return err('login_refused', { detail: error.code ?? 'client', hint: 'the sign-in was not completed' });
     throw error;
   }
 }

@@ -1,5 +1,5 @@
 import type { PrincipalId } from '@agent-ticket/shared/names.ts';
-import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { readBounded } from '@agent-ticket/shared/read-bounded.ts';
 import { readStrictJson } from '@agent-ticket/shared/strict-json.ts';
 import * as z from 'zod';
@@ -56,8 +56,8 @@ export function createAccessGroups(ports: AccessGroupsPorts): AccessGroups {
   const held = new Map<string, { readonly groups: readonly string[] | undefined; readonly at: number }>();
   const read = (groups: readonly string[] | undefined) =>
     groups === undefined
-      ? deny('identity_source_unavailable', { retryAfter: FAILURE_KEPT_SECONDS })
-      : allow(groups);
+      ? err('identity_source_unavailable', { retryAfter: FAILURE_KEPT_SECONDS })
+      : ok(groups);
   return {
     async of(token, principal, issuer, now) {
       const known = held.get(principal);

@@ -1,4 +1,4 @@
-import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import * as z from 'zod';
 import { applyClaimRules, type ClaimRule, rulesAsk } from '../claim-rules.ts';
 import { EmailAddress } from '../email-address.ts';
@@ -40,15 +40,15 @@ export async function authenticateAccess(
   if (!verified.ok) return verified;
   const { issuer, payload } = verified.value;
   const identity = identityOf(verified.value);
-  if (identity === undefined) return deny('credential_claims_invalid', { inside: 'access claims' });
+  if (identity === undefined) return err('credential_claims_invalid', { detail: 'access claims' });
 
   const asked = identity.kind === 'user' && rulesAsk(ports.rules, issuer.issuer, 'groups');
   const groups = asked
     ? await ports.groups.of(token, identity.id, issuer, now)
-    : allow<readonly string[] | undefined>(undefined);
+    : ok<readonly string[] | undefined>(undefined);
   if (!groups.ok) return groups;
   const claims = groups.value === undefined ? payload : { ...payload, groups: groups.value };
-  return allow({
+  return ok({
     method: 'access',
     principal: applyClaimRules(identity, claims, ports.rules),
     expiresAt: payload.exp,

@@ -1,5 +1,5 @@
 import type { PrincipalId } from '@agent-ticket/shared/names.ts';
-import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import type { JWTPayload } from 'jose';
 import * as z from 'zod';
 import { openCookie } from '../auth0-session/cookie.ts';
@@ -46,8 +46,8 @@ export async function authenticateSession(
   if (!signIn.ok) return signIn;
   const { subject, claims, expiresAt } = signIn.value;
   const identity = foreignIdentity(ports.config.tenant, { ...claims, sub: subject }, () => 'user');
-  if (identity === undefined) return deny('credential_claims_invalid', { inside: 'session claims' });
-  return allow({
+  if (identity === undefined) return err('credential_claims_invalid', { detail: 'session claims' });
+  return ok({
     method: 'auth0-session',
     principal: applyClaimRules(identity, claims, ports.rules),
     expiresAt,
@@ -77,12 +77,12 @@ async function ownSignIn(payload: JWTPayload, ports: SignInPorts, now: number): 
   const row = kept.success ? await ports.sessions.find(kept.data.id) : undefined;
   if (row === undefined || row.issuer !== ports.config.tenant.issuer) {
     const hint = 'this session is kept by another application, or long gone; sign in at the broker';
-    return deny('credential_session_foreign', { hint });
+    return err('credential_session_foreign', { hint });
   }
-  if (row.endedAt !== null) return deny('credential_revoked', { inside: 'session' });
-  if (row.expiresAt <= now) return deny('credential_expired', { inside: 'session' });
+  if (row.endedAt !== null) return err('credential_revoked', { detail: 'session' });
+  if (row.expiresAt <= now) return err('credential_expired', { detail: 'session' });
   const { id, subject, sid, claims } = row;
-  return allow({ id, subject, sid: sid ?? undefined, claims, expiresAt: Math.floor(row.expiresAt / 1000) });
+  return ok({ id, subject, sid: sid ?? undefined, claims, expiresAt: Math.floor(row.expiresAt / 1000) });
 }
 
 /** Such a session cannot be ended where it is kept, so it is compared with the logouts that we heard of. */
@@ -92,17 +92,17 @@ async function foreignSignIn(
   now: number,
 ): Promise<Outcome<SignIn>> {
   const parsed = Foreign.safeParse(payload);
-  if (!parsed.success) return deny('credential_claims_invalid', { inside: 'session cookie' });
+  if (!parsed.success) return err('credential_claims_invalid', { detail: 'session cookie' });
   const { user, domain, internal, exp, sessionExpiresAt = exp } = parsed.data;
   const { issuer } = config.tenant;
   const { hostname } = new URL(issuer);
   const ofTenant = (user.iss ?? issuer) === issuer && (domain ?? hostname) === hostname;
-  if (!ofTenant) return deny('credential_issuer_unknown', { inside: 'session cookie' });
+  if (!ofTenant) return err('credential_issuer_unknown', { detail: 'session cookie' });
   const oldest = internal.createdAt + FOREIGN_SESSION_MAX_SECONDS;
   const expiresAt = Math.floor(Math.min(exp, sessionExpiresAt, oldest));
-  if (expiresAt * 1000 <= now) return deny('credential_expired', { inside: 'session cookie' });
+  if (expiresAt * 1000 <= now) return err('credential_expired', { detail: 'session cookie' });
   const { sub: subject, sid = internal.sid } = user;
   const out = await sessions.isLoggedOut({ issuer, subject, sid }, internal.createdAt * 1000);
-  if (out) return deny('credential_revoked', { inside: 'session cookie' });
-  return allow({ subject, sid, claims: user, expiresAt });
+  if (out) return err('credential_revoked', { detail: 'session cookie' });
+  return ok({ subject, sid, claims: user, expiresAt });
 }

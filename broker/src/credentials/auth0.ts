@@ -1,4 +1,4 @@
-import { deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import * as z from 'zod';
 import type { ClaimRule } from '../claim-rules.ts';
 import type { Authenticated } from '../principal.ts';
@@ -29,7 +29,7 @@ export async function authenticateAuth0(
   if (!verified.ok) return verified;
   const { payload } = verified.value;
   const claims = Claims.safeParse(payload);
-  if (!claims.success) return deny('credential_claims_invalid', { inside: 'auth0 claims' });
+  if (!claims.success) return err('credential_claims_invalid', { detail: 'auth0 claims' });
   const scope = claims.data.scope?.split(' ').filter((name) => name !== '');
   return foreignHolder(verified.value, {
     method: 'auth0',

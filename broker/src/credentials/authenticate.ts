@@ -1,6 +1,6 @@
 import { anonymousId } from '@agent-ticket/shared/anonymous.ts';
 import { PrincipalId } from '@agent-ticket/shared/names.ts';
-import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { isLoopback } from '@agent-ticket/shared/settings.ts';
 import type { SignInPorts } from '../auth0-session/ports.ts';
 import { type Authenticated, plainPrincipal } from '../principal.ts';
@@ -31,8 +31,7 @@ export async function authenticate(
   ports: CredentialPorts,
   now: number,
 ): Promise<Outcome<Authenticated>> {
-  if (ports.openToAll && isLoopback(new URL(request.url).hostname))
-    return allow(nobody('development', 'dev'));
+  if (ports.openToAll && isLoopback(new URL(request.url).hostname)) return ok(nobody('development', 'dev'));
   const presented = presentedCredential(request.headers, ports.signIn?.config.cookieName);
   return presented.ok ? verify(presented.value, request, ports, now) : presented;
 }
@@ -45,7 +44,7 @@ async function verify(
 ): Promise<Outcome<Authenticated>> {
   switch (presented.kind) {
     case 'none':
-      return allow(stranger(ports.randomId()));
+      return ok(anonymous(ports.randomId()));
     case 'client-secret':
       return authenticateServiceToken(presented, ports.serviceTokens, now);
     case 'bearer':
@@ -53,15 +52,15 @@ async function verify(
         ? authenticateServiceToken({ secret: presented.token }, ports.serviceTokens, now)
         : authenticateBearer(presented.token, ports, now);
     case 'session': {
-      if (ports.signIn === undefined) return allow(stranger(ports.randomId()));
+      if (ports.signIn === undefined) return ok(anonymous(ports.randomId()));
       return ambientAllowed(senderOf(request), 'cookie', ports.trustedOrigins)
         ? authenticateSession(presented.cookie, ports.signIn, now)
-        : deny('origin_not_allowed');
+        : err('origin_not_allowed');
     }
     case 'access':
       return ambientAllowed(senderOf(request), presented.ambient, ports.trustedOrigins)
         ? authenticateAccess(presented.token, ports.access, now)
-        : deny('origin_not_allowed');
+        : err('origin_not_allowed');
   }
 }
 
@@ -71,7 +70,7 @@ const senderOf = (request: Request) => ({
 });
 
 /** The principal of a request that no credential was asked of, or that had none. */
-export const stranger = (id: string): Authenticated => nobody('anonymous', id);
+export const anonymous = (id: string): Authenticated => nobody('anonymous', id);
 
 const nobody = (method: 'anonymous' | 'development', name: string): Authenticated => ({
   method,

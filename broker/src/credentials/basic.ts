@@ -1,4 +1,4 @@
-import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import type { Presented } from './presented.ts';
 
 /**
@@ -6,7 +6,7 @@ import type { Presented } from './presented.ts';
  * (RFC 6749 §2.3.1, RFC 7617 §2).
  */
 export function readBasic(encoded: string): Outcome<Presented> {
-  const malformed = deny('credential_malformed', { hint: 'Basic takes base64 of client_id:client_secret' });
+  const malformed = err('credential_malformed', { hint: 'Basic takes base64 of client_id:client_secret' });
   try {
     const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(
       Uint8Array.from(atob(encoded), (c) => c.charCodeAt(0)),
@@ -14,7 +14,7 @@ export function readBasic(encoded: string): Outcome<Presented> {
     const colon = text.indexOf(':');
     if (colon < 1) return malformed;
     const [clientId = '', secret = ''] = [text.slice(0, colon), text.slice(colon + 1)].map(formDecode);
-    return allow({ kind: 'client-secret', clientId, secret });
+    return ok({ kind: 'client-secret', clientId, secret });
   } catch (error) {
     if (error instanceof TypeError || error instanceof DOMException || error instanceof URIError)
       return malformed;

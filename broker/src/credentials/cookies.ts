@@ -1,4 +1,4 @@
-import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 
 /** Cookies that are credentials, in the order in which they count. */
 export const CREDENTIAL_COOKIES = ['CF_Authorization'] as const;
@@ -14,5 +14,5 @@ export function readCookie(header: string | null, name: string): Outcome<string 
     .filter((pair) => pair.startsWith(`${name}=`))
     .map((pair) => pair.slice(name.length + 1));
   const [value, ...others] = values;
-  return others.length === 0 ? allow(value) : deny('credential_malformed', { hint: 'the cookie came twice' });
+  return others.length === 0 ? ok(value) : err('credential_malformed', { hint: 'the cookie came twice' });
 }

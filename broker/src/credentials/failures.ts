@@ -1,8 +1,8 @@
 import { isOutage } from '@agent-ticket/drizzle/outage.ts';
 import type { Denial, DenialReason } from '@agent-ticket/shared/denial.ts';
-import { deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import { base64url } from 'jose';
-import type { CallFacts } from '../http/call.ts';
+import type { RequestContext } from '../http/call.ts';
 import { addressKey, FAILED_CREDENTIALS_LIMIT, type Ledger, retryAfterOf } from '../ledger.ts';
 import { presentedCredential } from './presented.ts';
 
@@ -36,7 +36,9 @@ export interface FailurePorts {
 }
 
 /** A request whose credential failed. */
-export type FailedCall = Pick<CallFacts, 'requestId' | 'now' | 'ipAddress'> & { readonly request: Request };
+export type FailedCall = Pick<RequestContext, 'requestId' | 'now' | 'ipAddress'> & {
+  readonly request: Request;
+};
 
 /**
  * Counts a failed credential by address, and by client id if the address is not over its limit: whoever invents client
@@ -65,7 +67,7 @@ export async function countFailure(
   try {
     for (const key of keys) {
       const { admitted, rate } = await ledger.settle(key, { rate: { key, limit: FAILED_CREDENTIALS_LIMIT } });
-      if (!admitted) return deny('rate_limited', { retryAfter: retryAfterOf(rate, now) });
+      if (!admitted) return err('rate_limited', { retryAfter: retryAfterOf(rate, now) });
     }
   } catch (error) {
     if (!isOutage(error)) throw error;

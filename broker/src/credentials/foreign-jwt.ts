@@ -1,5 +1,5 @@
 import { isCanonicalCompact, readJwsHeader } from '@agent-ticket/shared/compact-jws.ts';
-import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import type { KeyLookup } from '@agent-ticket/shared/remote-keys.ts';
 import { decodeJwt, errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from 'jose';
 import * as z from 'zod';
@@ -67,25 +67,25 @@ export async function verifyForeignJwt<Issuer extends TokenIssuer>(
   issuers: readonly IssuerWithKeys<Issuer>[],
   now: number,
 ): Promise<Outcome<ForeignToken<Issuer>>> {
-  if (!isCanonicalCompact(token, MAX_BYTES)) return deny('credential_malformed', { hint: NOT_A_JWT });
+  if (!isCanonicalCompact(token, MAX_BYTES)) return err('credential_malformed', { hint: NOT_A_JWT });
   try {
     const header = Header.safeParse(readJwsHeader(token));
-    if (!header.success) return deny('credential_malformed', { inside: 'header' });
+    if (!header.success) return err('credential_malformed', { detail: 'header' });
     const { iss } = decodeJwt(token);
     const found = issuers.find(({ issuer }) => issuer.issuer === iss);
-    if (found === undefined) return deny('credential_issuer_unknown');
+    if (found === undefined) return err('credential_issuer_unknown');
 
     const key = await found.keys.find(header.data.kid);
-    if (key === 'unknown') return deny('credential_key_unknown');
-    if (key === 'unavailable') return deny('identity_source_unavailable', { retryAfter: 5 });
+    if (key === 'unknown') return err('credential_key_unknown');
+    if (key === 'unavailable') return err('identity_source_unavailable', { retryAfter: 5 });
     const { payload } = await jwtVerify(token, key.key, {
       ...fromIssuer(found.issuer, key.alg, now),
       maxTokenAge: MAX_AGE_SECONDS,
       requiredClaims: ['exp', 'iat', 'aud', 'iss'],
     });
     const dates = Dates.safeParse(payload);
-    if (!dates.success) return deny('credential_claims_invalid', { inside: 'dates' });
-    return allow({ issuer: found.issuer, payload: { ...payload, exp: dates.data.exp } });
+    if (!dates.success) return err('credential_claims_invalid', { detail: 'dates' });
+    return ok({ issuer: found.issuer, payload: { ...payload, exp: dates.data.exp } });
   } catch (error) {
     if (error instanceof errors.JOSEError) return denialOf(error);
     throw error;
@@ -99,15 +99,15 @@ const NOT_FOR_US =
 
 /** Why jose refused, in our words. Its messages stay inside: they name claims, never values or token bytes. */
 function denialOf(error: errors.JOSEError): Outcome<never> {
-  const inside = error.code;
-  if (error instanceof errors.JWTExpired) return deny('credential_expired', { inside });
+  const detail = error.code;
+  if (error instanceof errors.JWTExpired) return err('credential_expired', { detail });
   if (error instanceof errors.JWTClaimValidationFailed) {
     if (error.claim === 'nbf' && error.reason === 'check_failed')
-      return deny('credential_not_yet_valid', { inside });
+      return err('credential_not_yet_valid', { detail });
     const hint = error.claim === 'aud' ? { hint: NOT_FOR_US } : {};
-    return deny('credential_claims_invalid', { inside: `${inside} ${error.claim}`, ...hint });
+    return err('credential_claims_invalid', { detail: `${detail} ${error.claim}`, ...hint });
   }
   return error instanceof errors.JWSSignatureVerificationFailed
-    ? deny('credential_signature_invalid', { inside })
-    : deny('credential_malformed', { inside });
+    ? err('credential_signature_invalid', { detail })
+    : err('credential_malformed', { detail });
 }

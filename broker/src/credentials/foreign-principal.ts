@@ -1,5 +1,5 @@
 import { PrincipalId } from '@agent-ticket/shared/names.ts';
-import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import * as z from 'zod';
 import { applyClaimRules, type ClaimRule, type Claims } from '../claim-rules.ts';
 import { foreignActors } from '../delegation.ts';
@@ -45,10 +45,10 @@ export function foreignHolder(
   { method, kindOf, claims = payload, rules }: ForeignHolderPorts,
 ): Outcome<Authenticated> {
   const identity = foreignIdentity(issuer, payload, kindOf);
-  if (identity === undefined) return deny('credential_claims_invalid', { inside: `${method} claims` });
+  if (identity === undefined) return err('credential_claims_invalid', { detail: `${method} claims` });
   const act = foreignActors(payload, issuer.issuer, issuer.namespace);
   if (!act.ok) return act;
-  return allow({
+  return ok({
     method,
     principal: applyClaimRules(identity, claims, rules),
     expiresAt: payload.exp,

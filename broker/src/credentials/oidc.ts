@@ -1,5 +1,5 @@
 import type { usedTokenQueries } from '@agent-ticket/drizzle/control/used-tokens.ts';
-import { deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import * as z from 'zod';
 import { type ClaimRule, matchesClaim } from '../claim-rules.ts';
 import type { WorkloadIssuer } from '../config/oidc.ts';
@@ -37,12 +37,12 @@ export async function authenticateOidc(
   const holder = foreignHolder(verified.value, { method: 'oidc', kindOf: () => 'service', rules });
   if (!holder.ok) return holder;
   const unmet = issuer.match.findIndex((rule) => !matchesClaim(rule, payload));
-  if (unmet >= 0) return deny('credential_rule_unmet', { inside: `${issuer.name} match ${unmet + 1}` });
+  if (unmet >= 0) return err('credential_rule_unmet', { detail: `${issuer.name} match ${unmet + 1}` });
   if (!issuer.singleUse) return holder;
 
   const jti = TokenName.safeParse(payload.jti);
-  if (!jti.success) return deny('credential_claims_invalid', { inside: 'jti' });
+  if (!jti.success) return err('credential_claims_invalid', { detail: 'jti' });
   const until = (payload.exp + USE_KEPT_SECONDS) * 1000;
   const first = await usedTokens.use(`${issuer.namespace}:${jti.data}`, until);
-  return first ? holder : deny('credential_used', { inside: issuer.name });
+  return first ? holder : err('credential_used', { detail: issuer.name });
 }

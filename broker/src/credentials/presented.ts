@@ -1,4 +1,4 @@
-import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { readSessionCookie, type SessionCookie } from '../auth0-session/cookie-header.ts';
 import { readBasic } from './basic.ts';
 import { CREDENTIAL_COOKIES, readCookie } from './cookies.ts';
@@ -12,7 +12,7 @@ export type Presented =
   | { readonly kind: 'session'; readonly cookie: SessionCookie }
   | { readonly kind: 'none' };
 
-const AMBIGUOUS = deny('credential_ambiguous', { hint: 'send one credential' });
+const AMBIGUOUS = err('credential_ambiguous', { hint: 'send one credential' });
 
 /**
  * Which credential counts. Explicit ones (`Authorization`, the client id and secret headers) beat the ambient
@@ -32,7 +32,7 @@ export function presentedCredential(headers: Headers, sessionCookie?: string): O
   if (authorization !== null) return fromAuthorization(authorization);
   if (pair) return fromPair(clientId, secret);
   const assertion = headers.get('cf-access-jwt-assertion');
-  if (assertion !== null) return allow({ kind: 'access', token: assertion, ambient: 'assertion' });
+  if (assertion !== null) return ok({ kind: 'access', token: assertion, ambient: 'assertion' });
   return fromCookies(headers.get('cookie'), sessionCookie);
 }
 
@@ -45,31 +45,31 @@ export function fromAuthorization(value: string): Outcome<Presented> {
   const [, scheme = '', rest = ''] = /^([A-Za-z]+) +(\S+)$/.exec(value) ?? [];
   switch (scheme.toLowerCase()) {
     case 'bearer':
-      return allow({ kind: 'bearer', token: rest });
+      return ok({ kind: 'bearer', token: rest });
     case 'basic':
       return readBasic(rest);
     default:
-      return deny('credential_malformed', { hint: 'Authorization takes Bearer or Basic' });
+      return err('credential_malformed', { hint: 'Authorization takes Bearer or Basic' });
   }
 }
 
 function fromPair(clientId: string | null, secret: string | null): Outcome<Presented> {
   if (clientId === null || secret === null)
-    return deny('credential_malformed', {
+    return err('credential_malformed', {
       hint: 'CF-Access-Client-Id and CF-Access-Client-Secret go together',
     });
   return secret.split(',').filter((part) => looksLikeSecret(part.trim())).length > 1
     ? AMBIGUOUS
-    : allow({ kind: 'client-secret', clientId, secret });
+    : ok({ kind: 'client-secret', clientId, secret });
 }
 
 function fromCookies(header: string | null, sessionCookie: string | undefined): Outcome<Presented> {
   for (const name of CREDENTIAL_COOKIES) {
     const cookie = readCookie(header, name);
     if (!cookie.ok) return cookie;
-    if (cookie.value !== undefined) return allow({ kind: 'access', token: cookie.value, ambient: 'cookie' });
+    if (cookie.value !== undefined) return ok({ kind: 'access', token: cookie.value, ambient: 'cookie' });
   }
-  const session = sessionCookie === undefined ? allow(undefined) : readSessionCookie(header, sessionCookie);
+  const session = sessionCookie === undefined ? ok(undefined) : readSessionCookie(header, sessionCookie);
   if (!session.ok) return session;
-  return allow(session.value === undefined ? { kind: 'none' } : { kind: 'session', cookie: session.value });
+  return ok(session.value === undefined ? { kind: 'none' } : { kind: 'session', cookie: session.value });
 }

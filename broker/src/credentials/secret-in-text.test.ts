@@ -1,7 +1,7 @@
 import { base64url } from 'jose';
 import { describe, expect, it } from 'vitest';
 import { makeSecret } from './secret.ts';
-import { holdsSecret, refuseSecrets } from './secret-in-text.ts';
+import { containsCredential, refuseCredentials } from './secret-in-text.ts';
 
 const SECRET = makeSecret((length) => new Uint8Array(length).map((_, at) => (at * 37) % 248));
 const typo = SECRET.slice(0, -1) + (SECRET.endsWith('0') ? '1' : '0');
@@ -25,7 +25,7 @@ describe('a text', () => {
     ['with a token without a signature', jwt('{"alg":"none"}', '.eyJzdWIiOiJ4In0.')],
     ['with an encrypted cookie', jwt('{"alg":"dir","enc":"A256CBC-HS512"}', '..aXY.Y2lwaGVydGV4dA.dGFn')],
   ])('%s holds a credential', (_what, text) => {
-    expect(holdsSecret(text)).toBe(true);
+    expect(containsCredential(text)).toBe(true);
   });
 
   it.each([
@@ -43,12 +43,12 @@ describe('a text', () => {
     ['with a name of 128 letters', 'e'.repeat(128)],
     ['', ''],
   ])('%s holds none', (_what, text) => {
-    expect(holdsSecret(text)).toBe(false);
+    expect(containsCredential(text)).toBe(false);
   });
 
   it('of any shape is read in a time that its length bounds', () => {
     for (const piece of ['atk_', 'basic YTph ', 'a', 'ey-', '-ey', 'eyJ.', '.', 'eyJhbGciOiJ4In0'])
-      expect(holdsSecret(`${piece.repeat(16_384 / piece.length)}`)).toBe(false);
+      expect(containsCredential(`${piece.repeat(16_384 / piece.length)}`)).toBe(false);
   });
 });
 
@@ -59,13 +59,13 @@ describe('input with a credential in it', () => {
     [{ groups: ['staff', TICKET] }, 'groups'],
     [SECRET, 'body'],
   ])('is refused by the name of the member', (input, field) => {
-    const refused = refuseSecrets(input);
+    const refused = refuseCredentials(input);
     expect(refused).toMatchObject({ ok: false, denial: { reason: 'secret_in_text', field } });
     expect(JSON.stringify(refused)).not.toContain(SECRET.slice(4, 20));
   });
 
   it('is what it was where there is none', () => {
     const input = { reason: 'a', n: 1, nothing: null, list: [true], missing: undefined };
-    expect(refuseSecrets(input)).toEqual({ ok: true, value: input });
+    expect(refuseCredentials(input)).toEqual({ ok: true, value: input });
   });
 });

@@ -1,4 +1,4 @@
-import { deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import { readStrictJson } from '@agent-ticket/shared/strict-json.ts';
 import { base64url } from 'jose';
 import * as z from 'zod';
@@ -17,7 +17,7 @@ const MAX_STARTS = 4;
  * without a typo, by itself or in a header of Basic, or a JWT, a ticket or a session cookie in compact form. Does NOT
  * find client ids, keys or passwords of other systems, and nothing that somebody hides on purpose.
  */
-export const holdsSecret = (text: string): boolean =>
+export const containsCredential = (text: string): boolean =>
   [...text.matchAll(/(?=(atk_[0-9A-Za-z]{49}))/g)].some(([, secret = '']) => isWellFormed(secret)) ||
   [...text.matchAll(/\bbasic\s+([A-Za-z0-9+/]+={0,2})/gi)].some(([, encoded = '']) => isOurs(encoded)) ||
   text.split(/[^A-Za-z0-9_.-]+/).some(holdsCompactJose);
@@ -46,15 +46,15 @@ const endsInHeader = (part: string): boolean =>
  * Refuses input that would be kept with a credential in it, and says in which member, never what. `input` has been read
  * by a schema, so that the names of its members are ours.
  */
-export function refuseSecrets<T>(input: T): Outcome<T> {
+export function refuseCredentials<T>(input: T): Outcome<T> {
   const field = memberWithSecret(input, undefined);
   return field === undefined
     ? { ok: true, value: input }
-    : deny('secret_in_text', { field, hint: 'it holds what looks like a credential' });
+    : err('secret_in_text', { field, hint: 'it holds what looks like a credential' });
 }
 
 function memberWithSecret(value: unknown, name: string | undefined): string | undefined {
-  if (typeof value === 'string') return holdsSecret(value) ? (name ?? 'body') : undefined;
+  if (typeof value === 'string') return containsCredential(value) ? (name ?? 'body') : undefined;
   if (typeof value !== 'object' || value === null) return undefined;
   for (const [member, inner] of Object.entries(value)) {
     const path = name === undefined ? member : Array.isArray(value) ? name : `${name}.${member}`;

@@ -1,6 +1,6 @@
 import type { ServiceTokenRow, serviceTokenQueries } from '@agent-ticket/drizzle/control/service-tokens.ts';
 import { PrincipalId, Tier } from '@agent-ticket/shared/names.ts';
-import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import type { Authenticated } from '../principal.ts';
 import { digestSecret, isWellFormed } from './secret.ts';
 
@@ -24,7 +24,7 @@ export async function authenticateServiceToken(
   now: number,
 ): Promise<Outcome<Authenticated>> {
   if (!isWellFormed(presented.secret)) {
-    return deny('credential_malformed', {
+    return err('credential_malformed', {
       hint: 'the secret has a typo: it is atk_ and 49 letters or digits',
     });
   }
@@ -32,17 +32,17 @@ export async function authenticateServiceToken(
   const found = await (presented.clientId === undefined
     ? ports.tokens.findByDigest(digest)
     : ports.tokens.findByClientId(presented.clientId));
-  if (found === undefined) return deny('credential_unknown');
+  if (found === undefined) return err('credential_unknown');
 
   const { token, secrets } = found;
   const secret = secrets.find((row) => row.digest === digest);
-  if (secret === undefined) return deny('credential_secret_wrong', { inside: token.id });
-  if (token.revokedAt !== null) return deny('credential_revoked', { inside: token.id });
+  if (secret === undefined) return err('credential_secret_wrong', { detail: token.id });
+  if (token.revokedAt !== null) return err('credential_revoked', { detail: token.id });
   const ends = [token.expiresAt, secret.expiresAt].filter((at) => at !== null);
-  if (ends.some((at) => at <= now)) return deny('credential_expired', { inside: token.id });
+  if (ends.some((at) => at <= now)) return err('credential_expired', { detail: token.id });
 
   ports.later(ports.tokens.noteUse(token.id, now, now - USE_NOTED_EVERY_MS));
-  return allow(tokenHolder(token, ends));
+  return ok(tokenHolder(token, ends));
 }
 
 /** Who a service token is. `ends` in ms: when it and its secret are over. */

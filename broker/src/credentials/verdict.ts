@@ -19,27 +19,27 @@ interface RouteName {
  * Tells those who watch how it went with a credential, one line for each that was shown, and counts it where it
  * failed. Answers the outcome to go on with, which then may be "too many".
  */
-export async function tellVerdict(
+export async function logAuthResult(
   outcome: Outcome<Authenticated>,
   call: FailedCall,
   route: RouteName,
   ports: FailurePorts,
   bodyClientId?: string,
 ): Promise<Outcome<Authenticated>> {
-  if (!outcome.ok) return tellFailure(outcome, call, route, ports, bodyClientId);
+  if (!outcome.ok) return logAuthFailure(outcome, call, route, ports, bodyClientId);
   const line = { ...route, ...whoLine(outcome.value), request_id: call.requestId };
   if (outcome.value.method !== 'anonymous') ports.log({ event: 'auth_success', ...line });
   return outcome;
 }
 
-export function tellFailure(
+export function logAuthFailure(
   refusal: { readonly ok: false; readonly denial: Denial },
   call: FailedCall,
   route: RouteName,
   ports: FailurePorts,
   bodyClientId?: string,
 ): Promise<Outcome<never>> {
-  const { reason, inside } = refusal.denial;
-  ports.log({ event: 'auth_failure', ...route, reason, inside, request_id: call.requestId });
+  const { reason, detail } = refusal.denial;
+  ports.log({ event: 'auth_failure', ...route, reason, detail, request_id: call.requestId });
   return countFailure(refusal, call, ports, bodyClientId);
 }

@@ -1,8 +1,8 @@
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import type { TicketId } from '@agent-ticket/shared/names.ts';
 import { formatScope } from '@agent-ticket/shared/scope.ts';
-import { actEvent } from '../audit/act.ts';
-import type { CallFacts } from '../http/call.ts';
+import { auditEventOf } from '../audit/act.ts';
+import type { RequestContext } from '../http/call.ts';
 import { type Decision, POLICY_VERSION } from '../policy.ts';
 import type { Authenticated } from '../principal.ts';
 import type { NamedRequest } from '../ticket-request.ts';
@@ -11,7 +11,7 @@ import type { NamedRequest } from '../ticket-request.ts';
 export function ticketEvent(
   who: Authenticated,
   request: NamedRequest,
-  call: CallFacts,
+  call: RequestContext,
   decision: Decision,
   ids: { readonly eventId: string; readonly jti: TicketId; readonly kid: string | undefined },
 ): AuditEvent {
@@ -23,7 +23,7 @@ export function ticketEvent(
   const by = { ...call, who };
   return decision.allowed
     ? {
-        ...actEvent(by, 'ticket.issued', ids.eventId, { agent, instance }),
+        ...auditEventOf(by, 'ticket.issued', ids.eventId, { agent, instance }),
         policyVersion: POLICY_VERSION,
         jti: ids.jti,
         kid: ids.kid,
@@ -36,7 +36,7 @@ export function ticketEvent(
         },
       }
     : {
-        ...actEvent(by, 'ticket.denied', ids.eventId, { agent, instance }),
+        ...auditEventOf(by, 'ticket.denied', ids.eventId, { agent, instance }),
         policyVersion: POLICY_VERSION,
         outcome: 'denied',
         code: decision.reason,

@@ -1,15 +1,15 @@
 import { expect, it } from 'vitest';
-import { refuse, refuseWith } from './answer.ts';
+import { renderError, renderErrorWith } from './answer.ts';
 
 it('a refusal has its error and nothing of the request', async () => {
   const request = Object.assign(new Request('https://broker.test/'), { own: 'secret' });
-  const body: unknown = await refuse({ reason: 'credential_missing' }, 'r-1', null, request).json();
+  const body: unknown = await renderError({ reason: 'credential_missing' }, 'r-1', null, request).json();
   expect(body).toEqual({
     error: { code: 'UNAUTHORIZED', message: expect.any(String), request_id: 'r-1' },
   });
 });
 
 it('what is to stand beside an error does', async () => {
-  const answer = refuseWith({ events_waiting: 2 }, { reason: 'database_unavailable' }, 'r-1');
+  const answer = renderErrorWith({ events_waiting: 2 }, { reason: 'database_unavailable' }, 'r-1');
   expect(await answer.json()).toMatchObject({ error: { code: 'UNAVAILABLE' }, events_waiting: 2 });
 });

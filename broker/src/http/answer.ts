@@ -1,6 +1,6 @@
-import { type Denial, httpFace } from '@agent-ticket/shared/denial.ts';
+import { type Denial, httpErrorOf } from '@agent-ticket/shared/denial.ts';
 import type { RateState } from '../ledger.ts';
-import type { Answer, Refuse } from './call.ts';
+import type { Answer, ErrorRenderer } from './call.ts';
 
 /** Challenges for every way in which a credential may be sent (RFC 9110 §11.6.1). */
 const CHALLENGE = 'Bearer realm="broker", Basic realm="broker", charset="UTF-8"';
@@ -25,16 +25,17 @@ export function respond(answer: Answer, requestId: string, rate?: RateState | nu
 }
 
 /** A refusal as a response: `{"error": {"code", "message", "request_id"}}`. */
-export const refuse: Refuse = (denial, requestId, rate) => refuseWith({}, denial, requestId, rate);
+export const renderError: ErrorRenderer = (denial, requestId, rate) =>
+  renderErrorWith({}, denial, requestId, rate);
 
 /** A refusal, and what is to stand beside its `error`. */
-export function refuseWith(
+export function renderErrorWith(
   beside: object,
   denial: Denial,
   requestId: string,
   rate?: RateState | null,
 ): Response {
-  const { status, code, message } = httpFace(denial);
+  const { status, code, message } = httpErrorOf(denial);
   const headers = new Headers({
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',

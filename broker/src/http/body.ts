@@ -1,9 +1,9 @@
 import { BODY_MAX_BYTES } from '@agent-ticket/shared/limits.ts';
-import { deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import { readBounded } from '@agent-ticket/shared/read-bounded.ts';
 import { readStrictJson } from '@agent-ticket/shared/strict-json.ts';
 import type * as z from 'zod';
-import { refuseSecrets } from '../credentials/secret-in-text.ts';
+import { refuseCredentials } from '../credentials/secret-in-text.ts';
 
 /**
  * Reads a JSON body by a schema. Names the first member at fault, never its value; absent members have defaults. A text
@@ -11,15 +11,15 @@ import { refuseSecrets } from '../credentials/secret-in-text.ts';
  */
 export async function readBody<T>(request: Request, schema: z.ZodType<T>): Promise<Outcome<T>> {
   const type = request.headers.get('content-type') ?? '';
-  if (!/^application\/json\s*(;|$)/i.test(type)) return deny('media_type_unsupported');
+  if (!/^application\/json\s*(;|$)/i.test(type)) return err('media_type_unsupported');
   const bytes = await readBounded(request, BODY_MAX_BYTES);
-  if (bytes === undefined) return deny('body_too_large');
+  if (bytes === undefined) return err('body_too_large');
   const json = readStrictJson(bytes);
-  if (json === undefined) return deny('body_not_json', { hint: 'the body is not JSON' });
+  if (json === undefined) return err('body_not_json', { hint: 'the body is not JSON' });
   const parsed = schema.safeParse(json);
-  if (parsed.success) return refuseSecrets(parsed.data);
+  if (parsed.success) return refuseCredentials(parsed.data);
   const [issue] = parsed.error.issues;
   return issue?.code === 'unrecognized_keys'
-    ? deny('field_invalid', { hint: 'the body has a member that is not known' })
-    : deny('field_invalid', { field: issue?.path.join('.') || 'body' });
+    ? err('field_invalid', { hint: 'the body has a member that is not known' })
+    : err('field_invalid', { field: issue?.path.join('.') || 'body' });
 }

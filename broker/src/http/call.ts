@@ -4,7 +4,7 @@ import type { RateState } from '../ledger.ts';
 import type { Authenticated } from '../principal.ts';
 
 /** What every call is recorded with. */
-export interface CallFacts {
+export interface RequestContext {
   readonly requestId: string;
   /** Milliseconds since 1970, read once. */
   readonly now: number;
@@ -13,7 +13,7 @@ export interface CallFacts {
 }
 
 /** One call as a handler sees it: credential verified, permission held. */
-export interface Call extends CallFacts {
+export interface Call extends RequestContext {
   readonly request: Request;
   readonly params: Readonly<Record<string, string>>;
   readonly who: Authenticated;
@@ -31,7 +31,7 @@ export interface Answer {
 }
 
 /** How a refusal looks outside. The request is there where one was judged. */
-export type Refuse = (
+export type ErrorRenderer = (
   denial: Denial,
   requestId: string,
   rate?: RateState | null,
@@ -46,7 +46,7 @@ export interface HandlerResult {
   /** Slug of the known agent that a ticket was asked for. */
   readonly agent?: string | undefined;
   /** Left out: as the route says. */
-  readonly refuse?: Refuse;
+  readonly renderError?: ErrorRenderer;
 }
 
 export type Handler = (call: Call) => Promise<HandlerResult>;

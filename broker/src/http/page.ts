@@ -1,4 +1,4 @@
-import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { readStrictJson } from '@agent-ticket/shared/strict-json.ts';
 import { base64url } from 'jose';
 import * as z from 'zod';
@@ -15,17 +15,17 @@ const DEFAULT_LIMIT = 50;
 /** Reads `limit` and `cursor`. A cursor of another list or of somebody's invention is refused. */
 export function readPage<Place>(url: URL, place: z.ZodType<Place>): Outcome<Page<Place>> {
   const limit = Limit.safeParse(url.searchParams.get('limit') ?? DEFAULT_LIMIT);
-  if (!limit.success) return deny('field_invalid', { field: 'limit' });
+  if (!limit.success) return err('field_invalid', { field: 'limit' });
   const cursor = url.searchParams.get('cursor');
-  if (cursor === null) return allow({ limit: limit.data, after: undefined });
+  if (cursor === null) return ok({ limit: limit.data, after: undefined });
   // One character more than whole bytes is no base64url at all.
   const after =
     /^[A-Za-z0-9_-]{2,512}$/.test(cursor) && cursor.length % 4 !== 1
       ? place.safeParse(readStrictJson(base64url.decode(cursor)))
       : undefined;
   return after?.success === true
-    ? allow({ limit: limit.data, after: after.data })
-    : deny('field_invalid', { field: 'cursor' });
+    ? ok({ limit: limit.data, after: after.data })
+    : err('field_invalid', { field: 'cursor' });
 }
 
 /** `{items, next_cursor}` from one row more than the page holds, which tells whether there is another page. */

@@ -1,10 +1,10 @@
 import type { Permission } from '../permissions.ts';
 import type { BrokerPorts } from '../ports.ts';
-import type { StrangerRule } from '../strangers.ts';
-import type { Handler, Refuse } from './call.ts';
+import type { AnonymousLimit } from '../strangers.ts';
+import type { ErrorRenderer, Handler } from './call.ts';
 
 /** What a route asks of its caller: nothing at all, a credential if there is one, or a credential. */
-type Demand = 'none' | 'optional' | 'required';
+type Auth = 'none' | 'optional' | 'required';
 
 export interface RouteBase {
   readonly method: 'GET' | 'POST' | 'DELETE';
@@ -16,15 +16,15 @@ export interface RouteBase {
    * That the handler holds a credential which is limited to some agents to those. A route with a permission that does
    * not say so is about all agents, and refuses such a credential.
    */
-  readonly limited?: 'checked';
+  readonly allowsScopedToken?: true;
   /** How its refusals look; left out: as everywhere. */
-  readonly refuse?: Refuse;
+  readonly renderError?: ErrorRenderer;
   readonly handler: (ports: BrokerPorts) => Handler;
 }
 
 /** A route that anybody may call says what strangers may make it do. */
 export type Route = RouteBase &
   (
-    | { readonly demand: 'required' }
-    | { readonly demand: Exclude<Demand, 'required'>; readonly strangers: StrangerRule }
+    | { readonly auth: 'required' }
+    | { readonly auth: Exclude<Auth, 'required'>; readonly anonymousLimit: AnonymousLimit }
   );

@@ -1,4 +1,4 @@
-import { allow, deny } from '@agent-ticket/shared/outcome.ts';
+import { err, ok } from '@agent-ticket/shared/outcome.ts';
 import type { Handler } from '../http/call.ts';
 import type { BrokerPorts } from '../ports.ts';
 import type { Keyring } from './keyring.ts';
@@ -10,7 +10,7 @@ const setRoute =
   async ({ now, request }) => {
     const keys = (await keyring.published(now)).map(({ material }) => material.publicJwk);
     // An empty set would be believed for as long as a cache keeps it.
-    if (keys.length === 0) return { outcome: deny('signing_key_missing', { retryAfter: 5 }) };
+    if (keys.length === 0) return { outcome: err('signing_key_missing', { retryAfter: 5 }) };
     // Thumbprints name the keys completely, so they name the set.
     const etag = `"${keys.map((key) => key.kid).join('.')}"`;
     const headers = { 'cache-control': `public, max-age=${JWKS_MAX_AGE_SECONDS}`, etag };
@@ -18,7 +18,7 @@ const setRoute =
       .split(',')
       .map((tag) => tag.trim().replace(/^W\//, ''));
     const known = tags.includes(etag) || tags.includes('*');
-    return { outcome: allow(known ? { status: 304, headers } : { status: 200, body: { keys }, headers }) };
+    return { outcome: ok(known ? { status: 304, headers } : { status: 200, body: { keys }, headers }) };
   };
 
 /** `GET /.well-known/jwks.json`: pending, active and retiring ticket keys. */

@@ -2,7 +2,7 @@ import type { SigningKeyRow, signingKeyQueries } from '@agent-ticket/drizzle/con
 import { isOutage } from '@agent-ticket/drizzle/outage.ts';
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import { KEY_SET } from '@agent-ticket/shared/limits.ts';
-import { deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import type { TicketAlgorithm } from '@agent-ticket/shared/ticket.ts';
 import { type KeyMaterial, makeKey, openKey } from './material.ts';
 import { isPublished, type KeySchedule, SIGNER_CACHE_MS, stateOf } from './schedule.ts';
@@ -146,8 +146,8 @@ export function createKeyring(ports: KeyringPorts) {
       const keys = await current(now);
       const key = keys.find(({ row }) => stateOf(row, now) === 'active');
       if (key !== undefined) return { ok: true, value: key };
-      const inside = keys.length === 0 ? 'no key opens with KEK or KEK_PREVIOUS' : 'no key is active';
-      return deny('signing_key_missing', { retryAfter: 5, inside });
+      const detail = keys.length === 0 ? 'no key opens with KEK or KEK_PREVIOUS' : 'no key is active';
+      return err('signing_key_missing', { retryAfter: 5, detail });
     },
   };
 }

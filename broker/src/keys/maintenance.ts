@@ -33,8 +33,8 @@ async function rotateWhenDue(keyring: Keyring, ports: KeyMaintenancePorts, now: 
   keyring.forget();
   const signer = await keyring.signer(now);
   if (!signer.ok) {
-    const { reason, inside } = signer.denial;
-    ports.log({ event: 'rotation_failed', purpose: keyring.purpose, reason, inside });
+    const { reason, detail } = signer.denial;
+    ports.log({ event: 'rotation_failed', purpose: keyring.purpose, reason, detail });
     return;
   }
   if (!isRotationDue(signer.value.row, keyring, now)) return;
@@ -57,6 +57,6 @@ async function rotateWhenDue(keyring: Keyring, ports: KeyMaintenancePorts, now: 
     }),
   });
   if (rotated.ok || rotated.denial.reason === 'rotation_pending') return;
-  const { reason, inside } = rotated.denial;
-  ports.log({ event: 'rotation_failed', purpose: keyring.purpose, reason, inside });
+  const { reason, detail } = rotated.denial;
+  ports.log({ event: 'rotation_failed', purpose: keyring.purpose, reason, detail });
 }

@@ -1,6 +1,6 @@
 import type { KeyRevocation, Successor } from '@agent-ticket/drizzle/control/key-revocation.ts';
 import type { SigningKeyRow } from '@agent-ticket/drizzle/control/signing-keys.ts';
-import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { TicketAlgorithm } from '@agent-ticket/shared/ticket.ts';
 import type { Keyring } from './keyring.ts';
 import { stateOf } from './schedule.ts';
@@ -51,8 +51,8 @@ export async function revoke(
   for (let tries = 0; tries < TRIES; tries += 1) {
     const rows = await keyring.rows(now);
     const row = rows.find((each) => each.kid === kid);
-    if (row === undefined) return deny('key_unknown');
-    if (row.revokedAt !== null) return deny('key_already_revoked');
+    if (row === undefined) return err('key_unknown');
+    if (row.revokedAt !== null) return err('key_already_revoked');
     keyring.forget();
     // Only a key that opens can follow: a row that somebody wrote signs nothing.
     const usable = (await keyring.current(now)).map((key) => key.row);
@@ -61,9 +61,9 @@ export async function revoke(
     const successor = heir.kind === 'new' ? await successorOf(keyring, row, rows, now) : heir;
     const written = await write({ kid, at: now, successor, ...trace });
     keyring.forget();
-    if (written) return allow({ row: { ...row, revokedAt: now }, trace });
+    if (written) return ok({ row: { ...row, revokedAt: now }, trace });
   }
-  return deny('rotation_pending');
+  return err('rotation_pending');
 }
 
 async function successorOf(

@@ -1,6 +1,6 @@
 import type { NewSigningKey, SigningKeyRow } from '@agent-ticket/drizzle/control/signing-keys.ts';
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
-import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import type { TicketAlgorithm } from '@agent-ticket/shared/ticket.ts';
 import type { Keyring } from './keyring.ts';
 import { stateOf } from './schedule.ts';
@@ -42,7 +42,7 @@ export async function rotate(keyring: Keyring, order: RotationOrder): Promise<Ou
   if (!signer.ok) return signer;
   // Only keys that open count: a row that somebody wrote must not hold up rotations.
   const usable = await keyring.current(now);
-  if (usable.some(({ row }) => stateOf(row, now) === 'pending')) return deny('rotation_pending');
+  if (usable.some(({ row }) => stateOf(row, now) === 'pending')) return err('rotation_pending');
   const rows = await keyring.rows(now);
   const { row: active, material } = signer.value;
 
@@ -54,5 +54,5 @@ export async function rotate(keyring: Keyring, order: RotationOrder): Promise<Ou
   const rotation = { row: rowOf(key), previous: { ...active, ...end } };
   const won = await keyring.keys.insertNext(key, end, eventOf(rotation));
   keyring.forget();
-  return won ? allow(rotation) : deny('rotation_pending');
+  return won ? ok(rotation) : err('rotation_pending');
 }

@@ -126,6 +126,6 @@ async function openNamed<Db>(
 async function expectKeys(ports: BrokerPorts): Promise<void> {
   for (const keyring of [ports.keyring, ports.auditKeyring]) {
     const signer = await keyring.signer(ports.clock());
-    if (!signer.ok) throw new Error(`KEK: there are ${keyring.purpose} keys, but ${signer.denial.inside}`);
+    if (!signer.ok) throw new Error(`KEK: there are ${keyring.purpose} keys, but ${signer.denial.detail}`);
   }
 }

@@ -1,4 +1,4 @@
-import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { fromAuthorization } from '../credentials/presented.ts';
 
 export interface ClientSecret {
@@ -6,7 +6,7 @@ export interface ClientSecret {
   readonly secret: string;
 }
 
-const ELSEWHERE = deny('credential_malformed', { hint: 'authenticate by Basic or in the body' });
+const ELSEWHERE = err('credential_malformed', { hint: 'authenticate by Basic or in the body' });
 
 /**
  * The client's own credential: HTTP Basic or `client_id` and `client_secret` in the body, one of them at most (RFC
@@ -23,19 +23,19 @@ export function presentedClient(
   const authorization = headers.get('authorization');
   const pair = headers.has('cf-access-client-id') || headers.has('cf-access-client-secret');
   if ([authorization !== null, pair, secret !== undefined].filter(Boolean).length > 1)
-    return deny('credential_ambiguous', { hint: 'authenticate once' });
+    return err('credential_ambiguous', { hint: 'authenticate once' });
   if (pair) return ELSEWHERE;
   if (authorization !== null) {
     const basic = fromBasic(authorization);
     if (!basic.ok || id === undefined || id === basic.value.clientId) return basic;
-    return deny('field_invalid', { field: 'client_id' });
+    return err('field_invalid', { field: 'client_id' });
   }
-  if (secret === undefined) return allow(undefined);
-  return id === undefined ? deny('field_invalid', { field: 'client_id' }) : allow({ clientId: id, secret });
+  if (secret === undefined) return ok(undefined);
+  return id === undefined ? err('field_invalid', { field: 'client_id' }) : ok({ clientId: id, secret });
 }
 
 function fromBasic(authorization: string): Outcome<ClientSecret> {
   const presented = fromAuthorization(authorization);
   if (!presented.ok) return presented;
-  return presented.value.kind === 'client-secret' ? allow(presented.value) : ELSEWHERE;
+  return presented.value.kind === 'client-secret' ? ok(presented.value) : ELSEWHERE;
 }

@@ -1,4 +1,4 @@
-import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import type { JwtSource } from '../credentials/bearer.ts';
 
 /** Token types (RFC 8693 §3) and whose tokens are of that type. The type that is declared must be the true one. */
@@ -22,9 +22,9 @@ export interface ExchangedTokens {
 export function readExchangedTokens(form: ReadonlyMap<string, string>): Outcome<ExchangedTokens> {
   const subject = readToken(form, 'subject_token');
   if (!subject.ok) return subject;
-  if (subject.value === undefined) return deny('field_invalid', { field: 'subject_token' });
+  if (subject.value === undefined) return err('field_invalid', { field: 'subject_token' });
   const actor = readToken(form, 'actor_token');
-  return actor.ok ? allow({ subject: subject.value, actor: actor.value }) : actor;
+  return actor.ok ? ok({ subject: subject.value, actor: actor.value }) : actor;
 }
 
 function readToken(
@@ -33,8 +33,8 @@ function readToken(
 ): Outcome<PresentedToken | undefined> {
   const token = form.get(name);
   const type = form.get(`${name}_type`);
-  if (token === undefined && type === undefined) return allow(undefined);
-  if (token === undefined) return deny('field_invalid', { field: name });
+  if (token === undefined && type === undefined) return ok(undefined);
+  if (token === undefined) return err('field_invalid', { field: name });
   const sources = TOKEN_TYPES.get(type ?? '');
-  return sources === undefined ? deny('field_invalid', { field: `${name}_type` }) : allow({ token, sources });
+  return sources === undefined ? err('field_invalid', { field: `${name}_type` }) : ok({ token, sources });
 }

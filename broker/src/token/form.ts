@@ -1,5 +1,5 @@
 import { BODY_MAX_BYTES } from '@agent-ticket/shared/limits.ts';
-import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { readBounded } from '@agent-ticket/shared/read-bounded.ts';
 
 const FORM = /^application\/x-www-form-urlencoded\s*(;|$)/i;
@@ -15,17 +15,17 @@ export async function readForm(
   repeatable?: string,
 ): Promise<Outcome<ReadonlyMap<string, string>>> {
   if (!FORM.test(request.headers.get('content-type') ?? ''))
-    return deny('media_type_unsupported', { hint: 'send a form' });
+    return err('media_type_unsupported', { hint: 'send a form' });
   const bytes = await readBounded(request, BODY_MAX_BYTES);
-  if (bytes === undefined) return deny('body_too_large');
+  if (bytes === undefined) return err('body_too_large');
   const form = new Map<string, string>();
   for (const [name, value] of new URLSearchParams(new TextDecoder().decode(bytes))) {
     if (value === '') continue;
     if (form.has(name))
       return name === repeatable
-        ? deny('target_invalid', { hint: 'one resource at a time' })
-        : deny('field_invalid', { hint: 'a parameter came twice' });
+        ? err('target_invalid', { hint: 'one resource at a time' })
+        : err('field_invalid', { hint: 'a parameter came twice' });
     form.set(name, value);
   }
-  return allow(form);
+  return ok(form);
 }

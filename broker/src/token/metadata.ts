@@ -1,4 +1,4 @@
-import { allow } from '@agent-ticket/shared/outcome.ts';
+import { ok } from '@agent-ticket/shared/outcome.ts';
 import type { Handler } from '../http/call.ts';
 import type { BrokerPorts } from '../ports.ts';
 import { GRANT_TYPES } from './request.ts';
@@ -11,7 +11,7 @@ import { GRANT_TYPES } from './request.ts';
 export const showServerMetadata =
   ({ issuer }: Pick<BrokerPorts, 'issuer'>): Handler =>
   async () => ({
-    outcome: allow({
+    outcome: ok({
       status: 200,
       headers: { 'cache-control': 'public, max-age=3600' },
       body: {

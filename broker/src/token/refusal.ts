@@ -1,6 +1,6 @@
 import { DENIALS, type Denial, type DenialReason, type ErrorCode } from '@agent-ticket/shared/denial.ts';
 import { rateHeaders } from '../http/answer.ts';
-import type { Refuse } from '../http/call.ts';
+import type { ErrorRenderer } from '../http/call.ts';
 
 /** Errors of a token endpoint (RFC 6749 §5.2, RFC 8707 §2), and two of its §4.1.2.1 for what is not the client's fault. */
 const OAUTH_ERRORS = {
@@ -60,7 +60,7 @@ const STATUS_BY_CODE: Partial<Record<ErrorCode, number>> = {
  * parameters, in the alphabet of RFC 6749 §5.2; nothing of the request is in them.
  */
 export const oauthRefusal =
-  (stage: Stage): Refuse =>
+  (stage: Stage): ErrorRenderer =>
   (denial, requestId, rate) => {
     const error = oauthErrorOf(denial, stage);
     const { status, text } = OAUTH_ERRORS[error];

@@ -1,8 +1,8 @@
 import { Transport } from '@agent-ticket/shared/names.ts';
-import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { type AgentRegistry, findAgent } from '@agent-ticket/shared/registry.ts';
 import { ScopeList } from '@agent-ticket/shared/scope.ts';
-import { holdsSecret } from '../credentials/secret-in-text.ts';
+import { containsCredential } from '../credentials/secret-in-text.ts';
 import type { TicketRequest } from '../ticket-request.ts';
 import { readTarget } from './target.ts';
 
@@ -22,9 +22,9 @@ type Form = ReadonlyMap<string, string>;
 
 export const readGrantType = (form: Form): Outcome<GrantType> => {
   const given = form.get('grant_type');
-  if (given === undefined) return deny('field_invalid', { field: 'grant_type' });
+  if (given === undefined) return err('field_invalid', { field: 'grant_type' });
   const known = GRANT_TYPES.find((type) => type === given);
-  return known === undefined ? deny('grant_type_unsupported') : allow(known);
+  return known === undefined ? err('grant_type_unsupported') : ok(known);
 };
 
 /**
@@ -33,22 +33,23 @@ export const readGrantType = (form: Form): Outcome<GrantType> => {
  */
 export function readTicketRequest(form: Form, deployment: Deployment): Outcome<TicketRequest> {
   const [resource, audience, scope] = ['resource', 'audience', 'scope'].map((name) => form.get(name));
-  if (resource === undefined) return deny('target_invalid', { hint: 'resource is missing' });
+  if (resource === undefined) return err('target_invalid', { hint: 'resource is missing' });
   if (audience !== undefined && audience !== deployment.ticketAudience)
-    return deny('target_invalid', { hint: 'audience is not served here' });
+    return err('target_invalid', { hint: 'audience is not served here' });
   const target = readTarget(resource, deployment.agentWorkerUrl);
   if (!target.ok) return target;
   const scopes = scope === undefined ? undefined : ScopeList.safeParse(scope);
-  if (scopes?.success === false || (scope !== undefined && holdsSecret(scope))) return deny('scope_unknown');
+  if (scopes?.success === false || (scope !== undefined && containsCredential(scope)))
+    return err('scope_unknown');
 
   const usual =
     findAgent(deployment.registry, target.value.agent)?.transport === 'sse' ? 'http' : 'websocket';
   const transport = Transport.safeParse(form.get('transport') ?? usual);
-  if (!transport.success) return deny('field_invalid', { field: 'transport' });
+  if (!transport.success) return err('field_invalid', { field: 'transport' });
   const requested = form.get('requested_token_type');
   if (requested !== undefined && requested !== TICKET_TOKEN_TYPE)
-    return deny('field_invalid', { field: 'requested_token_type' });
-  return allow({
+    return err('field_invalid', { field: 'requested_token_type' });
+  return ok({
     ...target.value,
     transport: transport.data,
     ...(scopes === undefined ? {} : { scope: scopes.data }),

@@ -1,6 +1,6 @@
 import { AgentSlug, InstanceName } from '@agent-ticket/shared/names.ts';
-import { allow, deny, type Outcome } from '@agent-ticket/shared/outcome.ts';
-import { holdsSecret } from '../credentials/secret-in-text.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
+import { containsCredential } from '../credentials/secret-in-text.ts';
 
 export interface Target {
   readonly agent: AgentSlug;
@@ -19,9 +19,9 @@ export function readTarget(resource: string, agentWorkerUrl: string): Outcome<Ta
   const [, agent, instance] = /\/agents\/([^/]+)\/([^/]+)$/.exec(resource) ?? [];
   const slug = AgentSlug.safeParse(agent);
   const name = InstanceName.safeParse(instance);
-  if (slug.success && name.success && !holdsSecret(name.data)) {
+  if (slug.success && name.success && !containsCredential(name.data)) {
     const target = { agent: slug.data, instance: name.data };
-    if (resource.replace(/^ws/, 'http') === resourceOf(agentWorkerUrl, target)) return allow(target);
+    if (resource.replace(/^ws/, 'http') === resourceOf(agentWorkerUrl, target)) return ok(target);
   }
-  return deny('target_invalid', { hint: 'resource is the URL of an agent instance' });
+  return err('target_invalid', { hint: 'resource is the URL of an agent instance' });
 }

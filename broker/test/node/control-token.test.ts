@@ -80,7 +80,7 @@ describe('the control token', () => {
   it('cannot be had from a ticket', async () => {
     expect(await verifyControl(ticket, expected())).toMatchObject({
       ok: false,
-      denial: { reason: 'control_invalid', inside: 'header' },
+      denial: { reason: 'control_invalid', detail: 'header' },
     });
   });
 

@@ -1,5 +1,5 @@
 import { auditLogQueries } from '@agent-ticket/drizzle/record/audit-log.ts';
-import { deny } from '@agent-ticket/shared/outcome.ts';
+import { err } from '@agent-ticket/shared/outcome.ts';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import * as z from 'zod';
 import { CLAIM_LAPSES_MS, MAX_CLAIMS } from '../../src/first-user.ts';
@@ -266,7 +266,7 @@ describe('a request that is refused claims nothing', () => {
 
   it('when there is no key to sign with', async () => {
     const away = vi.spyOn(office.ports.keyring, 'signer');
-    away.mockResolvedValue(deny('signing_key_missing', { retryAfter: 5 }));
+    away.mockResolvedValue(err('signing_key_missing', { retryAfter: 5 }));
     expect((await ask('room')).status).toBe(503);
     expect(await owners()).toEqual([]);
     away.mockRestore();

@@ -1,6 +1,6 @@
 import { FAILED_CREDENTIALS_LIMIT, RATE_LIMITS, RATE_WINDOW_MS } from '@agent-ticket/broker/src/ledger.ts';
 import { ROUTES } from '@agent-ticket/broker/src/routes.ts';
-import { SIGN_IN_LIMIT, type StrangerRule } from '@agent-ticket/broker/src/strangers.ts';
+import { type AnonymousLimit, SIGN_IN_LIMIT } from '@agent-ticket/broker/src/strangers.ts';
 import * as limits from '@agent-ticket/shared/limits.ts';
 import { code, table } from './table.ts';
 
@@ -31,11 +31,11 @@ export const strangerLimits = (): string =>
   table(
     ['method', 'path', `from one address in ${RATE_WINDOW_MS / 1000} s`],
     ROUTES.flatMap((route) =>
-      route.demand === 'required' ? [] : [[route.method, code(route.path), limitOf(route.strangers)]],
+      route.auth === 'required' ? [] : [[route.method, code(route.path), limitOf(route.anonymousLimit)]],
     ),
   );
 
-function limitOf(rule: StrangerRule): string {
+function limitOf(rule: AnonymousLimit): string {
   switch (rule.counts) {
     case 'requests':
       return `${rule.limit} requests`;
@@ -46,6 +46,6 @@ function limitOf(rule: StrangerRule): string {
     case 'failures':
       return `${FAILED_CREDENTIALS_LIMIT} that fail, together with every failed credential`;
     case 'nothing':
-      return `not counted: ${rule.because}`;
+      return `not counted: ${rule.reason}`;
   }
 }

@@ -2,7 +2,7 @@ import type { Route } from '@agent-ticket/broker/src/http/route.ts';
 import { ROUTES } from '@agent-ticket/broker/src/routes.ts';
 import { code, table } from './table.ts';
 
-const WHO: Readonly<Record<Route['demand'], string>> = {
+const WHO: Readonly<Record<Route['auth'], string>> = {
   none: 'everybody',
   optional: 'everybody, or any credential',
   required: 'any credential',
@@ -12,10 +12,10 @@ const WHO: Readonly<Record<Route['demand'], string>> = {
 export const routes = (): string =>
   table(
     ['method', 'path', 'who', 'permission'],
-    ROUTES.map(({ method, path, demand, permission }) => [
+    ROUTES.map(({ method, path, auth, permission }) => [
       method,
       code(path),
-      WHO[demand],
+      WHO[auth],
       permission === undefined ? '' : code(permission),
     ]),
   );

@@ -40,7 +40,7 @@ const call = async (method: 'GET' | 'POST' | 'DELETE', path: string, body?: obje
 
 describe('what is about all agents', () => {
   const routes = ROUTES.filter(
-    ({ permission, limited: how }) => permission !== undefined && how !== 'checked',
+    ({ permission, allowsScopedToken }) => permission !== undefined && allowsScopedToken !== true,
   );
 
   it.each(routes)('$method $path is refused', async ({ method, path }) => {

@@ -7,7 +7,7 @@ import { type SessionFact, upsertSession } from '@agent-ticket/drizzle/record/se
 import { sessionQueries } from '@agent-ticket/drizzle/record/sessions.ts';
 import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import { type ControlClaims, type Receipt, verifyControl } from '@agent-ticket/shared/control.ts';
-import { allow, deny } from '@agent-ticket/shared/outcome.ts';
+import { err, ok } from '@agent-ticket/shared/outcome.ts';
 import type { AgentEntry } from '@agent-ticket/shared/registry.ts';
 import { createApp } from '../../../src/app.ts';
 import { PERMISSIONS } from '../../../src/permissions.ts';
@@ -141,7 +141,7 @@ export async function openOffice(): Promise<Office> {
         nowSeconds: stand.clock.now,
         findKey: findKeyOf(ports),
       });
-      if (!verified.ok) throw new Error(`the command does not verify: ${verified.denial.inside}`);
+      if (!verified.ok) throw new Error(`the command does not verify: ${verified.denial.detail}`);
       return verified.value;
     },
     commandsWaiting: () => ports.termination.outbox.count(),
@@ -185,6 +185,6 @@ export async function openOffice(): Promise<Office> {
 export const findKeyOf = (ports: Pick<BrokerPorts, 'keyring' | 'clock'>) => async (kid: string) => {
   const found = (await ports.keyring.current(ports.clock())).find(({ material }) => material.kid === kid);
   return found === undefined
-    ? deny('ticket_key_unknown')
-    : allow({ alg: found.material.alg, key: found.material.publicKey });
+    ? err('ticket_key_unknown')
+    : ok({ alg: found.material.alg, key: found.material.publicKey });
 };
