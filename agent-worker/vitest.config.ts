@@ -1,4 +1,4 @@
-import { PATIENT } from '@agent-ticket/shared/test-patience.ts';
+import { PATIENT } from '@agent-ticket/shared/test/patience.ts';
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
 import { esbuildDecorators } from './test/esbuild-decorators.ts';

@@ -1,4 +1,4 @@
-import { PATIENT } from '@agent-ticket/shared/test-patience.ts';
+import { PATIENT } from '@agent-ticket/shared/test/patience.ts';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({

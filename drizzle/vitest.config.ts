@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { PATIENT } from '@agent-ticket/shared/test-patience.ts';
+import { PATIENT } from '@agent-ticket/shared/test/patience.ts';
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
 

@@ -1,5 +1,5 @@
 import { defineConfig } from 'vitest/config';
-import { PATIENT } from './src/test-patience.ts';
+import { PATIENT } from './test/patience.ts';
 
 export default defineConfig({
   test: { ...PATIENT, name: 'shared', environment: 'node', include: ['{src,client}/**/*.test.ts'] },

@@ -1,6 +1,6 @@
-import '@agent-ticket/shared/test-without-eval.ts';
+import '@agent-ticket/shared/test/without-eval.ts';
 import { KeyId, SessionId } from '@agent-ticket/shared/names.ts';
-import { PAYLOAD } from '@agent-ticket/shared/test-tickets.ts';
+import { PAYLOAD } from '@agent-ticket/shared/test/tickets.ts';
 import { TicketClaims } from '@agent-ticket/shared/ticket.ts';
 import { describe, expect, test } from 'vitest';
 import { readHandover, writeHandover } from './handover.ts';

@@ -1,6 +1,6 @@
 import { WorkerEntrypoint } from 'cloudflare:workers';
 import { BacklogReport } from '@agent-ticket/shared/backlog-report.ts';
-import type { Signer } from '@agent-ticket/shared/test-tickets.ts';
+import type { Signer } from '@agent-ticket/shared/test/tickets.ts';
 import { nextSigner, signer } from './tickets.ts';
 
 /** The broker behind its service bindings: says what its keys are as the test at hand wants it, and hears reports. */

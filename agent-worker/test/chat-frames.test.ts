@@ -1,7 +1,7 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { SessionId } from '@agent-ticket/shared/names.ts';
-import { eventually } from '@agent-ticket/shared/test-eventually.ts';
+import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { describe, expect, test, vi } from 'vitest';
 import { chatRequest, chunksOf, wordsOf } from './chat.ts';
 import { gate } from './gate.ts';

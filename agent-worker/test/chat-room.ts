@@ -1,7 +1,7 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import type { Role } from '@agent-ticket/shared/names.ts';
-import { eventually } from '@agent-ticket/shared/test-eventually.ts';
+import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { expect } from 'vitest';
 import { type ChatMessage, chatRequest, chunksOf, partsOf } from './chat.ts';
 import { eventsOf } from './record.ts';

@@ -1,6 +1,6 @@
 import { evictDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
-import { eventually } from '@agent-ticket/shared/test-eventually.ts';
+import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { answerControl, type ControlPorts } from '../src/control.ts';
 import { gateConfig } from './gate.ts';

@@ -2,7 +2,7 @@ import { runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { tombstoneQueries } from '@agent-ticket/drizzle/object/tombstone.ts';
 import { Target } from '@agent-ticket/shared/target.ts';
-import { eventually } from '@agent-ticket/shared/test-eventually.ts';
+import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { describe, expect, test, vi } from 'vitest';
 import { gate } from './gate.ts';
 import { counter, ownSessions, witness } from './objects.ts';

@@ -1,5 +1,5 @@
 import { runInDurableObject } from 'cloudflare:test';
-import { eventually } from '@agent-ticket/shared/test-eventually.ts';
+import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { describe, expect, test } from 'vitest';
 import { gate } from './gate.ts';
 import { counter, heardBy } from './objects.ts';

@@ -1,6 +1,6 @@
 import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import type { AgentLimits } from '@agent-ticket/shared/registry.ts';
-import { eventually } from '@agent-ticket/shared/test-eventually.ts';
+import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { describe, expect, test, vi } from 'vitest';
 import { entryOf, gateWith } from './gate.ts';
 import { heardBy, ownSessions, sweep, witness } from './objects.ts';

@@ -1,5 +1,5 @@
 import { CONTROL_TYPE, type ControlCommand, controlAudience } from '@agent-ticket/shared/control.ts';
-import { type Signer, signBytes } from '@agent-ticket/shared/test-tickets.ts';
+import { type Signer, signBytes } from '@agent-ticket/shared/test/tickets.ts';
 import { OrderAnswer, orderRequest } from '../src/order.ts';
 import { HOST, worker } from './sockets.ts';
 import { AUDIENCE, ISSUER, signer } from './tickets.ts';

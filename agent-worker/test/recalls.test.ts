@@ -3,7 +3,7 @@ import { env } from 'cloudflare:workers';
 import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
 import { recallQueries } from '@agent-ticket/drizzle/record/recalls.ts';
 import { ticketIdAt } from '@agent-ticket/shared/issued-at.ts';
-import { eventually } from '@agent-ticket/shared/test-eventually.ts';
+import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { gate } from './gate.ts';
 import { counter, heardBy, ownSessions, witness } from './objects.ts';

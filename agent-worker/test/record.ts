@@ -1,5 +1,5 @@
 import { env } from 'cloudflare:workers';
-import { eventually } from '@agent-ticket/shared/test-eventually.ts';
+import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { expect } from 'vitest';
 
 /** What the record database holds. */

@@ -1,7 +1,7 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { ControlCommand } from '@agent-ticket/shared/control.ts';
-import { eventually } from '@agent-ticket/shared/test-eventually.ts';
-import { makeSigner, type Signer } from '@agent-ticket/shared/test-tickets.ts';
+import { eventually } from '@agent-ticket/shared/test/eventually.ts';
+import { makeSigner, type Signer } from '@agent-ticket/shared/test/tickets.ts';
 import { describe, expect, test, vi } from 'vitest';
 import { broker, publishes } from './broker.ts';
 import { counter } from './objects.ts';

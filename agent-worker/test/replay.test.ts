@@ -1,6 +1,6 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
-import { eventually } from '@agent-ticket/shared/test-eventually.ts';
+import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { verifierOf } from '../src/verifier.ts';
 import { counter, ownSessions, sweep } from './objects.ts';

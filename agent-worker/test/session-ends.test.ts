@@ -1,6 +1,6 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
 import { ControlCommand } from '@agent-ticket/shared/control.ts';
-import { eventually } from '@agent-ticket/shared/test-eventually.ts';
+import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { expect, test, vi } from 'vitest';
 import { entryOf, gateWith } from './gate.ts';
 import { sweep, witness } from './objects.ts';

@@ -1,6 +1,6 @@
 import { exports } from 'cloudflare:workers';
 import { type Delivery, SUBPROTOCOL } from '@agent-ticket/shared/handshake.ts';
-import { PATIENCE_MS } from '@agent-ticket/shared/test-patience.ts';
+import { PATIENCE_MS } from '@agent-ticket/shared/test/patience.ts';
 
 /** A client of the worker, seen from outside: requests, sockets, frames, closes. */
 

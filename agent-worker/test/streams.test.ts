@@ -1,6 +1,6 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { SessionId } from '@agent-ticket/shared/names.ts';
-import { eventually } from '@agent-ticket/shared/test-eventually.ts';
+import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { describe, expect, test, vi } from 'vitest';
 import { entryOf, gate, gateWith } from './gate.ts';
 import { ownSessions, sweep, witness } from './objects.ts';

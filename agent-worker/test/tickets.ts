@@ -2,7 +2,7 @@ import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import type { Role } from '@agent-ticket/shared/names.ts';
 import { findAgent, roleScopes } from '@agent-ticket/shared/registry.ts';
 import { formatScope } from '@agent-ticket/shared/scope.ts';
-import { makeSigner, type Signer, signTicket } from '@agent-ticket/shared/test-tickets.ts';
+import { makeSigner, type Signer, signTicket } from '@agent-ticket/shared/test/tickets.ts';
 import { vi } from 'vitest';
 
 /** Settings of the worker under test, as the vitest configuration gives them. */

@@ -1,9 +1,9 @@
 import { type KeySet, readKeySet, type SetAlgorithm } from '@agent-ticket/shared/key-set.ts';
 import { TICKET_ALGORITHMS } from '@agent-ticket/shared/ticket.ts';
-import { isSound, type Verification } from '../src/audit/proof/verification.ts';
-import { verifyExport } from '../src/audit/proof/verify.ts';
 import { painter } from './colour.ts';
 import { type ExitCode, type Terminal, UsageError } from './command.ts';
+import { isSound, type Verification } from './proof/verification.ts';
+import { verifyExport } from './proof/verify.ts';
 
 export interface VerifyOptions {
   /** File with an unfiltered export. */

@@ -7,17 +7,17 @@ import { createRefusalTally, type RefusalTally } from '@agent-ticket/shared/refu
 import { type Context, Hono } from 'hono';
 import { secureHeaders } from 'hono/secure-headers';
 import { anonymous, authenticate } from './credentials/authenticate.ts';
+import type { Authenticated } from './credentials/principal.ts';
 import { logAuthResult, whoLine } from './credentials/verdict.ts';
-import { lockNamesOf } from './facts.ts';
+import { admitStranger } from './http/anonymous-limit.ts';
 import { renderError, respond } from './http/answer.ts';
 import type { ErrorRenderer, HandlerResult, RequestContext } from './http/call.ts';
 import { preflight, withCors } from './http/cors.ts';
+import { PLAIN_PAGE_STYLE } from './http/plain-page.ts';
 import type { Route } from './http/route.ts';
-import { PLAIN_PAGE_STYLE } from './plain-page.ts';
-import type { BrokerPorts } from './ports.ts';
-import type { Authenticated } from './principal.ts';
-import { ROUTES } from './routes.ts';
-import { admitStranger } from './strangers.ts';
+import { lockNamesOf } from './mint/policy-input.ts';
+import { ROUTES } from './resources/routes.ts';
+import type { BrokerPorts } from './runtime/ports.ts';
 
 /** The broker as one fetch handler. Everything it touches comes in through the ports. */
 export function createApp(ports: BrokerPorts): Hono {

@@ -5,15 +5,15 @@ import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { logWithPoints } from '@agent-ticket/shared/security-events.ts';
 import type { Hono } from 'hono';
 import { createApp } from './app.ts';
-import { compose } from './compose.ts';
-import { readConfig } from './config.ts';
+import { readConfig } from './config/config.ts';
 import { renderError } from './http/answer.ts';
-import { hearBacklog } from './ledger/hear.ts';
-import { ledgerOf } from './ledger/object.ts';
-import type { BrokerPorts } from './ports.ts';
-import { runScheduled } from './scheduled.ts';
+import { hearBacklog } from './mint/ledger/hear.ts';
+import { ledgerOf } from './mint/ledger/object.ts';
+import { compose } from './runtime/compose.ts';
+import type { BrokerPorts } from './runtime/ports.ts';
+import { runScheduled } from './runtime/scheduled.ts';
 
-export { LedgerObject } from './ledger/object.ts';
+export { LedgerObject } from './mint/ledger/object.ts';
 
 /**
  * What objects of agents could not deliver: `GET /readyz` tells of it. The network does not lead here, only a service

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
-import { readNodeConfig } from './node/config.ts';
-import { type Log, openBroker } from './node/open-broker.ts';
+import { readNodeConfig } from './runtime/node/config.ts';
+import { type Log, openBroker } from './runtime/node/open-broker.ts';
 
 /** `npm run start:node -w broker`: the broker as one process, until a signal. */
 

@@ -1,9 +1,9 @@
 import { env } from 'cloudflare:workers';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { verifyExport } from '../cli/proof/verify.ts';
 import { type Anchor, allAnchors, anchorKey, bucketAnchor } from '../src/audit/anchor.ts';
-import { verifyExport } from '../src/audit/proof/verify.ts';
 import { sealAudit } from '../src/audit/sealer.ts';
-import { runScheduled } from '../src/scheduled.ts';
+import { runScheduled } from '../src/runtime/scheduled.ts';
 import { auditKeys, auditRoom, beginEmpty, exportText, isCheckpoint, MINUTE, START } from './audit-room.ts';
 import { startBroker } from './broker.ts';
 import { setClock } from './clock.ts';

@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import type { AgentEntry } from '@agent-ticket/shared/registry.ts';
-import { eventually } from '@agent-ticket/shared/test-eventually.ts';
+import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { describe, expect, it } from 'vitest';
 import { assertion, serveCerts, TEAM } from './access.ts';
 import { startBroker } from './broker.ts';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { PLAIN_PAGE_STYLE } from '../src/plain-page.ts';
+import { PLAIN_PAGE_STYLE } from '../src/http/plain-page.ts';
 import { call } from './call.ts';
 
 it('the first page, where signing in and out may end, is a page for people', async () => {

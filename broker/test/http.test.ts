@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 import secondWorker from '../src/index.ts?second';
-import { ROUTES } from '../src/routes.ts';
+import { ROUTES } from '../src/resources/routes.ts';
 import { startBroker } from './broker.ts';
 import { COUNTER, call, expectRefusal, mint, preflight, type Reply, refusal, requestTo } from './call.ts';
 import { makeToken } from './tokens.ts';

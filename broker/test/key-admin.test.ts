@@ -1,11 +1,11 @@
 import { env } from 'cloudflare:workers';
 import { readKeySet } from '@agent-ticket/shared/key-set.ts';
-import { eventually } from '@agent-ticket/shared/test-eventually.ts';
+import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { verifyExport } from '../src/audit/proof/verify.ts';
+import { verifyExport } from '../cli/proof/verify.ts';
 import { sealAudit } from '../src/audit/sealer.ts';
-import type { BrokerPorts } from '../src/ports.ts';
+import type { BrokerPorts } from '../src/runtime/ports.ts';
 import { auditRoom, exportText } from './audit-room.ts';
 import { startBroker } from './broker.ts';
 import { call, expectRefusal, type Front } from './call.ts';

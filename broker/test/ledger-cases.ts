@@ -2,7 +2,7 @@ import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import { PrincipalId, TicketId } from '@agent-ticket/shared/names.ts';
 import { describe, expect, it } from 'vitest';
 import { countFailure } from '../src/credentials/failures.ts';
-import { FAILED_CREDENTIALS_LIMIT, type Ledger, type LedgerAnswer } from '../src/ledger.ts';
+import { FAILED_CREDENTIALS_LIMIT, type Ledger, type LedgerAnswer } from '../src/mint/ledger.ts';
 
 /** What every ledger promises, wherever it runs: one table of cases, and a runner beside each runtime. */
 

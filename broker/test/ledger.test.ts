@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers';
-import { eventually } from '@agent-ticket/shared/test-eventually.ts';
+import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { expect } from 'vitest';
-import { ledgerOf } from '../src/ledger/object.ts';
+import { ledgerOf } from '../src/mint/ledger/object.ts';
 import { NOW, setClock } from './clock.ts';
 import { describeLedger } from './ledger-cases.ts';
 import { delivered, eventsWith, inLedger, ringAlarms } from './record.ts';

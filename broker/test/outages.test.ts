@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
-import { ledgerOf } from '../src/ledger/object.ts';
+import { ledgerOf } from '../src/mint/ledger/object.ts';
 import { startBroker } from './broker.ts';
 import {
   COUNTER,

@@ -4,8 +4,8 @@ import type { DenialReason } from '@agent-ticket/shared/denial.ts';
 import { PrincipalId, type Role } from '@agent-ticket/shared/names.ts';
 import type { AgentEntry } from '@agent-ticket/shared/registry.ts';
 import { Scope } from '@agent-ticket/shared/scope.ts';
-import { type DecisionRequest, decide, type PolicyFacts } from '../src/policy.ts';
-import { type Authenticated, type Principal, plainPrincipal } from '../src/principal.ts';
+import { type Authenticated, type Principal, plainPrincipal } from '../src/credentials/principal.ts';
+import { type DecisionRequest, decide, type PolicyFacts } from '../src/mint/policy.ts';
 
 /** What the policy decides about, one good case of each, with some members replaced. Times in seconds. */
 

@@ -1,4 +1,4 @@
-import { eventually } from '@agent-ticket/shared/test-eventually.ts';
+import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { type Broker, startBroker } from './broker.ts';
 import { call, expectRefusal, LOBBY, mint, refusal, refusalOf, ticketOf } from './call.ts';

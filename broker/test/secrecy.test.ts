@@ -1,5 +1,5 @@
 import { env } from 'cloudflare:workers';
-import { eventually } from '@agent-ticket/shared/test-eventually.ts';
+import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { base64url } from 'jose';
 import { describe, expect, it } from 'vitest';
 import { importKeyEncryptionKey, unseal } from '../src/keys/seal.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
-import { ROUTES } from '../src/routes.ts';
+import { ROUTES } from '../src/resources/routes.ts';
 import { startBroker } from './broker.ts';
 import { call, expectRefusal, newAddress, refusalOf } from './call.ts';
 import { NOW, setClock } from './clock.ts';

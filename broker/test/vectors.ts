@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { findVectors } from '@agent-ticket/shared/test-vectors.ts';
+import { findVectors } from '@agent-ticket/shared/test/vectors.ts';
 
 /** Public test vectors as the tests in workerd get them: there is no disk. */
 export interface Vectors {

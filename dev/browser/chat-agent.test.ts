@@ -1,4 +1,4 @@
-import { eventually } from '@agent-ticket/shared/test-eventually.ts';
+import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { expect, inject, it } from 'vitest';
 import { eventsOf } from '../e2e/look.ts';
 import { openTab, type Tab } from './tab.ts';

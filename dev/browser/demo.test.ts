@@ -1,4 +1,4 @@
-import { eventually } from '@agent-ticket/shared/test-eventually.ts';
+import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { expect, inject, it } from 'vitest';
 import { mint } from '../e2e/broker.ts';
 import { answers, connect, demoUrl, getTicket, openDemo, press } from './demo-person.ts';

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { eventually } from '@agent-ticket/shared/test-eventually.ts';
+import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { expect, inject, it } from 'vitest';
 import { openTab } from './tab.ts';
 import { watchPage } from './watch-page.ts';

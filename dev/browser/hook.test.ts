@@ -1,4 +1,4 @@
-import { eventually } from '@agent-ticket/shared/test-eventually.ts';
+import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { describe, expect, inject, it } from 'vitest';
 import { sessionsOf } from '../e2e/look.ts';
 import { all, openApp } from './app-tab.ts';

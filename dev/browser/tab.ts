@@ -1,4 +1,4 @@
-import { PATIENCE_MS } from '@agent-ticket/shared/test-patience.ts';
+import { PATIENCE_MS } from '@agent-ticket/shared/test/patience.ts';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { expect, inject, onTestFinished } from 'vitest';
 import { stopClock } from './page-clock.ts';

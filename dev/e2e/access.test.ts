@@ -1,4 +1,4 @@
-import { eventually } from '@agent-ticket/shared/test-eventually.ts';
+import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { expect, inject, it } from 'vitest';
 import * as z from 'zod';
 import { askForTicket, asService, decodePayload, mint, post, throughAccess } from './broker.ts';

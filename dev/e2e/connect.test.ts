@@ -1,4 +1,4 @@
-import { eventually } from '@agent-ticket/shared/test-eventually.ts';
+import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 import { expect, inject, it } from 'vitest';
 import { asService, decodeHeader, decodePayload, mint } from './broker.ts';

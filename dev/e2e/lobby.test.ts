@@ -1,4 +1,4 @@
-import { eventually } from '@agent-ticket/shared/test-eventually.ts';
+import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { expect, it } from 'vitest';
 import { askForTicket, decodePayload, mint } from './broker.ts';
 import { connected, nextFrame, openSocket } from './sockets.ts';

@@ -1,4 +1,4 @@
-import { eventually } from '@agent-ticket/shared/test-eventually.ts';
+import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { expect, it } from 'vitest';
 import { mint } from './broker.ts';
 import { eventsOf, sessionsOf } from './look.ts';

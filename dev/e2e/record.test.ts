@@ -1,4 +1,4 @@
-import { eventually } from '@agent-ticket/shared/test-eventually.ts';
+import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { expect, inject, it } from 'vitest';
 import { askForTicket, kidOf, mint, throughAccess } from './broker.ts';
 import { type EventRow, eventsOf, sessionsOf } from './look.ts';

@@ -1,5 +1,5 @@
-import { sealCookie } from '@agent-ticket/broker/src/auth0-session/cookie.ts';
-import { eventually } from '@agent-ticket/shared/test-eventually.ts';
+import { sealCookie } from '@agent-ticket/broker/src/credentials/session-cookie.ts';
+import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import type { AgentClient } from 'agents/client';
 import { expect, inject, it } from 'vitest';
 import type { Browser } from './browser.ts';

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { get } from 'node:http';
 import { connect } from 'node:net';
-import { eventually } from '@agent-ticket/shared/test-eventually.ts';
+import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type IdentityProvider, startIdentityProvider } from './start.ts';
 

@@ -1,4 +1,4 @@
-import { type Repeating, repeat, wait } from '@agent-ticket/broker/src/node/repeat.ts';
+import { type Repeating, repeat, wait } from '@agent-ticket/broker/src/runtime/node/repeat.ts';
 import type { Miniflare } from 'miniflare';
 
 const MINUTE_MS = 60_000;

@@ -1,5 +1,5 @@
+import { AGENT_PERMISSIONS, PERMISSIONS } from '@agent-ticket/broker/src/credentials/permissions.ts';
 import { digestSecret } from '@agent-ticket/broker/src/credentials/secret.ts';
-import { AGENT_PERMISSIONS, PERMISSIONS } from '@agent-ticket/broker/src/permissions.ts';
 import type { ControlDatabase } from '@agent-ticket/drizzle/control/database.ts';
 import { policyQueries } from '@agent-ticket/drizzle/control/policy.ts';
 import { serviceTokenQueries } from '@agent-ticket/drizzle/control/service-tokens.ts';

@@ -1,7 +1,7 @@
 import { exportJWK, generateKeyPair, type JWK } from 'jose';
 import { describe, expect, it } from 'vitest';
+import { makeSigner } from '../test/tickets.ts';
 import { readKeySet, type SetAlgorithm } from './key-set.ts';
-import { makeSigner } from './test-tickets.ts';
 
 const ALL = ['ES256', 'Ed25519', 'RS256'] as const;
 const bytes = (value: unknown) =>

@@ -1,5 +1,4 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createRemoteKeys, type KeyLookup } from './remote-keys.ts';
 import {
   body,
   createWorld,
@@ -12,9 +11,10 @@ import {
   set,
   silent,
   type World,
-} from './test-key-endpoint.ts';
-import { createRandom } from './test-random.ts';
-import { makeSigner } from './test-tickets.ts';
+} from '../test/key-endpoint.ts';
+import { createRandom } from '../test/random.ts';
+import { makeSigner } from '../test/tickets.ts';
+import { createRemoteKeys, type KeyLookup } from './remote-keys.ts';
 
 const one = await makeSigner('ES256');
 const two = await makeSigner('ES256');

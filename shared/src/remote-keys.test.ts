@@ -1,8 +1,8 @@
 import { exportJWK } from 'jose';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createWorld, late, set, type World } from '../test/key-endpoint.ts';
+import { makeSigner } from '../test/tickets.ts';
 import { createRemoteKeys, type KeyLookup } from './remote-keys.ts';
-import { createWorld, late, set, type World } from './test-key-endpoint.ts';
-import { makeSigner } from './test-tickets.ts';
 
 const one = await makeSigner('ES256');
 const two = await makeSigner('ES256');

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { createRandom } from '../test/random.ts';
 import {
   CONNECT,
   covers,
@@ -12,7 +13,6 @@ import {
   STATE_READ,
   STATE_WRITE,
 } from './scope.ts';
-import { createRandom } from './test-random.ts';
 
 const PLAIN = [CONNECT, STATE_READ, STATE_WRITE, MESSAGE] as const;
 const CALLS = ['agent:rpc:a', 'agent:rpc:b', 'agent:rpc:$x_1'].map((text) => Scope.parse(text));

@@ -1,10 +1,18 @@
-import './test-without-eval.ts';
+import '../test/without-eval.ts';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import {
+  expecting,
+  headerOf,
+  makeSigner,
+  PAYLOAD,
+  signBytes,
+  signPayload,
+  verdict,
+} from '../test/tickets.ts';
+import { findVectors } from '../test/vectors.ts';
 import { readKeySet } from './key-set.ts';
 import { readStrictJson } from './strict-json.ts';
-import { expecting, headerOf, makeSigner, PAYLOAD, signBytes, signPayload, verdict } from './test-tickets.ts';
-import { findVectors } from './test-vectors.ts';
 
 const vectors = findVectors(process.env.TEST_VECTORS, import.meta.url, existsSync);
 const folder = new URL('json-test-suite/test_parsing/', vectors ?? import.meta.url);

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { findVectors } from './test-vectors.ts';
+import { findVectors } from '../test/vectors.ts';
 
 /** The signature checks of the runtime under us, for the three algorithms that we let keys have. */
 

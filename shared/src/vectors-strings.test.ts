@@ -1,13 +1,13 @@
-import './test-without-eval.ts';
+import '../test/without-eval.ts';
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
+import { expecting, makeSigner, PAYLOAD, signTicket, verdict } from '../test/tickets.ts';
+import { findVectors } from '../test/vectors.ts';
 import { takeFromRequest, takeFromUpgrade } from './handshake.ts';
 import { readKeySet } from './key-set.ts';
 import { AgentSlug, InstanceName, KeyId, PrincipalId, Role, SessionId, Tier, Transport } from './names.ts';
 import { rpcScope, ScopeList } from './scope.ts';
-import { expecting, makeSigner, PAYLOAD, signTicket, verdict } from './test-tickets.ts';
-import { findVectors } from './test-vectors.ts';
 
 const vectors = findVectors(process.env.TEST_VECTORS, import.meta.url, existsSync);
 const readStrings = (from: URL): string[] =>

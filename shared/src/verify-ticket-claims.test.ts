@@ -1,7 +1,6 @@
-import './test-without-eval.ts';
-import './test-without-fetch.ts';
+import '../test/without-eval.ts';
+import '../test/without-fetch.ts';
 import { describe, expect, it } from 'vitest';
-import type { DenialReason } from './denial.ts';
 import {
   AUDIENCE,
   expecting,
@@ -11,7 +10,8 @@ import {
   PAYLOAD,
   signPayload,
   verdict,
-} from './test-tickets.ts';
+} from '../test/tickets.ts';
+import type { DenialReason } from './denial.ts';
 import { TicketClaims } from './ticket.ts';
 import { verifyTicket } from './verify-ticket.ts';
 

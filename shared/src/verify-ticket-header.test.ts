@@ -1,8 +1,7 @@
-import './test-without-eval.ts';
-import './test-without-fetch.ts';
+import '../test/without-eval.ts';
+import '../test/without-fetch.ts';
 import { base64url, exportJWK, exportSPKI, generateKeyPair, SignJWT } from 'jose';
 import { describe, expect, it, vi } from 'vitest';
-import type { DenialReason } from './denial.ts';
 import {
   AUDIENCE,
   expecting,
@@ -15,7 +14,8 @@ import {
   signBytes,
   signTicket,
   verdict,
-} from './test-tickets.ts';
+} from '../test/tickets.ts';
+import type { DenialReason } from './denial.ts';
 
 const signer = await makeSigner('ES256');
 const edwards = await makeSigner('Ed25519');

@@ -1,7 +1,7 @@
-import './test-without-eval.ts';
+import '../test/without-eval.ts';
 import { base64url } from 'jose';
 import { describe, expect, it } from 'vitest';
-import { expecting, makeSigner, NOW, segments, signTicket, verdict } from './test-tickets.ts';
+import { expecting, makeSigner, NOW, segments, signTicket, verdict } from '../test/tickets.ts';
 import { verifyTicket } from './verify-ticket.ts';
 
 /** The order of P-256 (SEC 2 §2.4.2) and of edwards25519 (RFC 8032 §5.1). */

@@ -1,8 +1,8 @@
-import './test-without-eval.ts';
-import './test-without-fetch.ts';
+import '../test/without-eval.ts';
+import '../test/without-fetch.ts';
 import { base64url } from 'jose';
 import { describe, expect, it } from 'vitest';
-import { createRandom } from './test-random.ts';
+import { createRandom } from '../test/random.ts';
 import {
   expecting,
   headerOf,
@@ -12,7 +12,7 @@ import {
   signBytes,
   signTicket,
   verdict,
-} from './test-tickets.ts';
+} from '../test/tickets.ts';
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 const signer = await makeSigner('ES256');

@@ -1,11 +1,11 @@
-import './test-without-eval.ts';
-import './test-without-fetch.ts';
+import '../test/without-eval.ts';
+import '../test/without-fetch.ts';
 import { generateKeyPair } from 'jose';
 import { describe, expect, it, vi } from 'vitest';
+import { expecting, makeSigner, NOW, PAYLOAD, type Signer, signTicket, verdict } from '../test/tickets.ts';
 import type { DenialReason } from './denial.ts';
 import { err, ok } from './outcome.ts';
 import { MESSAGE, STATE_READ, STATE_WRITE } from './scope.ts';
-import { expecting, makeSigner, NOW, PAYLOAD, type Signer, signTicket, verdict } from './test-tickets.ts';
 import { type TicketExpectations, verifyTicket } from './verify-ticket.ts';
 
 const es256 = await makeSigner('ES256');

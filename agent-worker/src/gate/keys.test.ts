@@ -1,5 +1,5 @@
 import { KEY_SET } from '@agent-ticket/shared/limits.ts';
-import { makeSigner } from '@agent-ticket/shared/test-tickets.ts';
+import { makeSigner } from '@agent-ticket/shared/test/tickets.ts';
 import { expect, test } from 'vitest';
 import { brokerKeys } from './keys.ts';
 

@@ -1,7 +1,7 @@
 import type { AuditEvent, AuditType } from '@agent-ticket/shared/audit-event.ts';
+import type { Principal } from '../credentials/principal.ts';
 import type { RequestContext } from '../http/call.ts';
-import type { Ledger } from '../ledger.ts';
-import type { Principal } from '../principal.ts';
+import type { Ledger } from '../mint/ledger.ts';
 
 /** One call, and who makes it. */
 export interface By extends RequestContext {

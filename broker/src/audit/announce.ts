@@ -1,7 +1,7 @@
 import type { changeEventQueries } from '@agent-ticket/drizzle/control/change-events.ts';
 import { isBadValue } from '@agent-ticket/drizzle/outage.ts';
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
-import type { Ledger } from '../ledger.ts';
+import type { Ledger } from '../mint/ledger.ts';
 
 export interface AnnouncePorts {
   readonly changeEvents: ReturnType<typeof changeEventQueries>;

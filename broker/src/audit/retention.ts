@@ -1,6 +1,6 @@
 import type { checkpointQueries } from '@agent-ticket/drizzle/record/audit-checkpoints.ts';
 import type { auditLogQueries } from '@agent-ticket/drizzle/record/audit-log.ts';
-import type { Ledger } from '../ledger.ts';
+import type { Ledger } from '../mint/ledger.ts';
 
 export interface RetentionPorts {
   readonly auditLog: ReturnType<typeof auditLogQueries>;

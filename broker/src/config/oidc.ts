@@ -1,7 +1,7 @@
 import { isKeyOf } from '@agent-ticket/shared/key-set.ts';
 import { BaseUrl } from '@agent-ticket/shared/settings.ts';
 import * as z from 'zod';
-import { ClaimMatch } from '../claim-rules.ts';
+import { ClaimMatch } from '../credentials/claim-rules.ts';
 import type { ForeignAlgorithm, TokenIssuer } from '../credentials/foreign-jwt.ts';
 
 const ALGORITHMS = ['RS256', 'ES256'] as const satisfies readonly ForeignAlgorithm[];

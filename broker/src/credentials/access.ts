@@ -1,11 +1,11 @@
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import * as z from 'zod';
-import { applyClaimRules, type ClaimRule, rulesAsk } from '../claim-rules.ts';
-import { EmailAddress } from '../email-address.ts';
-import type { Authenticated, Identity } from '../principal.ts';
 import type { AccessGroups } from './access-groups.ts';
+import { applyClaimRules, type ClaimRule, rulesAsk } from './claim-rules.ts';
+import { EmailAddress } from './email-address.ts';
 import { type ForeignToken, type IssuerWithKeys, verifyForeignJwt } from './foreign-jwt.ts';
 import { foreignPrincipalId } from './foreign-principal.ts';
+import type { Authenticated, Identity } from './principal.ts';
 
 /** What Access signs for an application. `type: "org"` is the team's session, never an identity for us. */
 const Claims = z.object({

@@ -2,12 +2,12 @@ import type { PrincipalId } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import type { JWTPayload } from 'jose';
 import * as z from 'zod';
-import { openCookie } from '../auth0-session/cookie.ts';
-import type { SessionCookie } from '../auth0-session/cookie-header.ts';
-import { FOREIGN_SESSION_MAX_SECONDS, type SignInPorts } from '../auth0-session/ports.ts';
-import { applyClaimRules, type Claims } from '../claim-rules.ts';
-import type { Authenticated } from '../principal.ts';
+import { FOREIGN_SESSION_MAX_SECONDS, type SignInPorts } from '../sign-in/ports.ts';
+import { applyClaimRules, type Claims } from './claim-rules.ts';
 import { foreignIdentity, foreignPrincipalId } from './foreign-principal.ts';
+import type { Authenticated } from './principal.ts';
+import { openCookie } from './session-cookie.ts';
+import type { SessionCookie } from './session-cookie-header.ts';
 
 /** A sign-in that stands. */
 export interface SignIn {

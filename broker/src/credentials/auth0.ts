@@ -1,9 +1,9 @@
 import { err, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import * as z from 'zod';
-import type { ClaimRule } from '../claim-rules.ts';
-import type { Authenticated } from '../principal.ts';
+import type { ClaimRule } from './claim-rules.ts';
 import { type IssuerWithKeys, verifyForeignJwt } from './foreign-jwt.ts';
 import { foreignHolder } from './foreign-principal.ts';
+import type { Authenticated } from './principal.ts';
 
 /** Of both token profiles, the older one and RFC 9068 §2.2. */
 const Claims = z.object({ scope: z.string().max(4096).optional() });

@@ -2,13 +2,13 @@ import { anonymousId } from '@agent-ticket/shared/anonymous.ts';
 import { PrincipalId } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { isLoopback } from '@agent-ticket/shared/settings.ts';
-import type { SignInPorts } from '../auth0-session/ports.ts';
-import { type Authenticated, plainPrincipal } from '../principal.ts';
+import type { SignInPorts } from '../sign-in/ports.ts';
 import { authenticateAccess } from './access.ts';
 import { authenticateSession } from './auth0-session.ts';
 import { authenticateBearer, type JwtPorts } from './bearer.ts';
 import { ambientAllowed } from './origin-rule.ts';
 import { type Presented, presentedCredential } from './presented.ts';
+import { type Authenticated, plainPrincipal } from './principal.ts';
 import { looksLikeSecret } from './secret.ts';
 import { authenticateServiceToken, type ServiceTokenPorts } from './service-token.ts';
 

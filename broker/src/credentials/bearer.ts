@@ -1,9 +1,9 @@
 import type { Outcome } from '@agent-ticket/shared/outcome.ts';
 import { decodeJwt, errors } from 'jose';
-import type { Authenticated } from '../principal.ts';
 import { type AccessPorts, authenticateAccess } from './access.ts';
 import { type Auth0Ports, authenticateAuth0 } from './auth0.ts';
 import { authenticateOidc, type OidcPorts } from './oidc.ts';
+import type { Authenticated } from './principal.ts';
 
 export interface JwtPorts {
   readonly access: AccessPorts;

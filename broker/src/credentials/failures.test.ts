@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Ledger } from '../ledger.ts';
+import type { Ledger } from '../mint/ledger.ts';
 import { countFailure, type FailedCall } from './failures.ts';
 
 const NOW = 1_800_000_000_000;

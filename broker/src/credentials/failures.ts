@@ -3,7 +3,7 @@ import type { Denial, DenialReason } from '@agent-ticket/shared/denial.ts';
 import { err, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import { base64url } from 'jose';
 import type { RequestContext } from '../http/call.ts';
-import { addressKey, FAILED_CREDENTIALS_LIMIT, type Ledger, retryAfterOf } from '../ledger.ts';
+import { addressKey, FAILED_CREDENTIALS_LIMIT, type Ledger, retryAfterOf } from '../mint/ledger.ts';
 import { presentedCredential } from './presented.ts';
 
 /** Refusals that count as a failed try: what was presented is wrong, not early, late or out of reach. */

@@ -1,11 +1,11 @@
 import { PrincipalId } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import * as z from 'zod';
-import { applyClaimRules, type ClaimRule, type Claims } from '../claim-rules.ts';
-import { foreignActors } from '../delegation.ts';
-import { EmailAddress } from '../email-address.ts';
-import type { Authenticated, Identity, Principal } from '../principal.ts';
+import { applyClaimRules, type ClaimRule, type Claims } from './claim-rules.ts';
+import { foreignActors } from './delegation.ts';
+import { EmailAddress } from './email-address.ts';
 import type { ForeignToken, TokenIssuer } from './foreign-jwt.ts';
+import type { Authenticated, Identity, Principal } from './principal.ts';
 
 const Subject = z.object({
   sub: z.string().min(1).max(400),

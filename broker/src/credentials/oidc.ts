@@ -1,11 +1,11 @@
 import type { usedTokenQueries } from '@agent-ticket/drizzle/control/used-tokens.ts';
 import { err, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import * as z from 'zod';
-import { type ClaimRule, matchesClaim } from '../claim-rules.ts';
 import type { WorkloadIssuer } from '../config/oidc.ts';
-import type { Authenticated } from '../principal.ts';
+import { type ClaimRule, matchesClaim } from './claim-rules.ts';
 import { type IssuerWithKeys, verifyForeignJwt } from './foreign-jwt.ts';
 import { foreignHolder } from './foreign-principal.ts';
+import type { Authenticated } from './principal.ts';
 
 export interface OidcPorts {
   readonly issuers: readonly IssuerWithKeys<WorkloadIssuer>[];

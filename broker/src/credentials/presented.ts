@@ -1,8 +1,8 @@
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
-import { readSessionCookie, type SessionCookie } from '../auth0-session/cookie-header.ts';
 import { readBasic } from './basic.ts';
 import { CREDENTIAL_COOKIES, readCookie } from './cookies.ts';
 import { looksLikeSecret } from './secret.ts';
+import { readSessionCookie, type SessionCookie } from './session-cookie-header.ts';
 
 /** A credential as it came, nothing verified yet. */
 export type Presented =

@@ -1,4 +1,4 @@
-import { createRandom } from '@agent-ticket/shared/test-random.ts';
+import { createRandom } from '@agent-ticket/shared/test/random.ts';
 import { describe, expect, it } from 'vitest';
 import { digestSecret, isWellFormed, looksLikeSecret, makeSecret, randomBase62 } from './secret.ts';
 

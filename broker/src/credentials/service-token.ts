@@ -1,7 +1,7 @@
 import type { ServiceTokenRow, serviceTokenQueries } from '@agent-ticket/drizzle/control/service-tokens.ts';
 import { PrincipalId, Tier } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
-import type { Authenticated } from '../principal.ts';
+import type { Authenticated } from './principal.ts';
 import { digestSecret, isWellFormed } from './secret.ts';
 
 export interface ServiceTokenPorts {

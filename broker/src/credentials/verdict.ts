@@ -1,7 +1,7 @@
 import type { Denial } from '@agent-ticket/shared/denial.ts';
 import type { Outcome } from '@agent-ticket/shared/outcome.ts';
-import type { Authenticated } from '../principal.ts';
 import { countFailure, type FailedCall, type FailurePorts } from './failures.ts';
+import type { Authenticated } from './principal.ts';
 
 /** Who a security event is about. */
 export const whoLine = ({ principal, method }: Authenticated) => ({

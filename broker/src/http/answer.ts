@@ -1,5 +1,5 @@
 import { type Denial, httpErrorOf } from '@agent-ticket/shared/denial.ts';
-import type { RateState } from '../ledger.ts';
+import type { RateState } from '../mint/ledger.ts';
 import type { Answer, ErrorRenderer } from './call.ts';
 
 /** Challenges for every way in which a credential may be sent (RFC 9110 §11.6.1). */

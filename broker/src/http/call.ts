@@ -1,7 +1,7 @@
 import type { Denial } from '@agent-ticket/shared/denial.ts';
 import type { Outcome } from '@agent-ticket/shared/outcome.ts';
-import type { RateState } from '../ledger.ts';
-import type { Authenticated } from '../principal.ts';
+import type { Authenticated } from '../credentials/principal.ts';
+import type { RateState } from '../mint/ledger.ts';
 
 /** What every call is recorded with. */
 export interface RequestContext {

@@ -1,6 +1,6 @@
-import type { Permission } from '../permissions.ts';
-import type { BrokerPorts } from '../ports.ts';
-import type { AnonymousLimit } from '../strangers.ts';
+import type { Permission } from '../credentials/permissions.ts';
+import type { BrokerPorts } from '../runtime/ports.ts';
+import type { AnonymousLimit } from './anonymous-limit.ts';
 import type { ErrorRenderer, Handler } from './call.ts';
 
 /** What a route asks of its caller: nothing at all, a credential if there is one, or a credential. */

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { flushOutbox } from '../../src/termination.ts';
+import { flushOutbox } from '../../src/revocation/termination.ts';
 import { idOf, type Office, openOffice, type Person, ROOT } from './admin/office.ts';
 import { bodyOf } from './answers.ts';
 import { basic, NOW } from './stand.ts';

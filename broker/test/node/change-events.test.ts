@@ -2,7 +2,7 @@ import { auditLogQueries } from '@agent-ticket/drizzle/record/audit-log.ts';
 import { sql } from 'drizzle-orm';
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { runScheduled } from '../../src/scheduled.ts';
+import { runScheduled } from '../../src/runtime/scheduled.ts';
 import { type Office, openOffice, ROOT } from './admin/office.ts';
 
 let office: Office;

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { createApp } from '../../src/app.ts';
-import { sealCookie } from '../../src/auth0-session/cookie.ts';
+import { sealCookie } from '../../src/credentials/session-cookie.ts';
 import { bodyOf } from './answers.ts';
 import { openTenant, SECRET, standStill } from './auth0-session/tenant.ts';
 import { testIssuer } from './issuer.ts';

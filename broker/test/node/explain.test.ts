@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { CLAIM_LAPSES_MS, MAX_CLAIMS } from '../../src/first-user.ts';
+import { CLAIM_LAPSES_MS, MAX_CLAIMS } from '../../src/mint/first-user.ts';
 import { idOf, type Office, openOffice, type Person, ROOT, TENANT } from './admin/office.ts';
 import { bodyOf } from './answers.ts';
 import { basic, NOW } from './stand.ts';

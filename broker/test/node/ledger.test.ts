@@ -1,8 +1,8 @@
 import { auditLogQueries } from '@agent-ticket/drizzle/record/audit-log.ts';
 import { rateQueries } from '@agent-ticket/drizzle/record/rates.ts';
 import { rateWindows } from '@agent-ticket/drizzle/record/schema.ts';
-import { recordLedger } from '../../src/ledger/record.ts';
-import { RATE_WINDOW_MS } from '../../src/ledger.ts';
+import { recordLedger } from '../../src/mint/ledger/record.ts';
+import { RATE_WINDOW_MS } from '../../src/mint/ledger.ts';
 import { describeLedger } from '../ledger-cases.ts';
 import { openFiles } from './folder.ts';
 import { NOW } from './stand.ts';

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { flushOutbox, outboxRow } from '../../src/termination.ts';
+import { flushOutbox, outboxRow } from '../../src/revocation/termination.ts';
 import { CLEAN, type Office, openOffice } from './admin/office.ts';
 import { NOW } from './stand.ts';
 

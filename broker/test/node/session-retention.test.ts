@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { readConfig } from '../../src/config.ts';
-import { purgeSessions } from '../../src/session-retention.ts';
+import { readConfig } from '../../src/config/config.ts';
+import { purgeSessions } from '../../src/runtime/session-retention.ts';
 import { idOf, type Office, openOffice, type Person, ROOT } from './admin/office.ts';
 import { bodyOf } from './answers.ts';
 import { NOW, SETTINGS } from './stand.ts';

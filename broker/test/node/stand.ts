@@ -3,11 +3,11 @@ import { rateQueries } from '@agent-ticket/drizzle/record/rates.ts';
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import type { Hono } from 'hono';
 import { createApp } from '../../src/app.ts';
-import { compose, type Runtime } from '../../src/compose.ts';
-import { readConfig } from '../../src/config.ts';
-import { recordLedger } from '../../src/ledger/record.ts';
-import type { Ledger } from '../../src/ledger.ts';
-import type { BrokerPorts } from '../../src/ports.ts';
+import { readConfig } from '../../src/config/config.ts';
+import { recordLedger } from '../../src/mint/ledger/record.ts';
+import type { Ledger } from '../../src/mint/ledger.ts';
+import { compose, type Runtime } from '../../src/runtime/compose.ts';
+import type { BrokerPorts } from '../../src/runtime/ports.ts';
 import { openFiles } from './folder.ts';
 import { insertServiceToken, type ServiceToken, type TokenWish } from './service-token.ts';
 

@@ -30,7 +30,7 @@ describe.each(BUNDLE_RULES)('the bundle of $workspace', (rules) => {
 });
 
 it.each([
-  ['agent-worker', '../broker/src/issue.ts'],
+  ['agent-worker', '../broker/src/mint/issue.ts'],
   ['agent-worker', '../drizzle/control/policy.ts'],
   ['agent-worker', '../dev/start/start.ts'],
   ['agent-worker', '../node_modules/jose/dist/webapi/jwt/sign.js'],

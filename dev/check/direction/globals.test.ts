@@ -55,7 +55,7 @@ describe('who may use which global', () => {
     ['shared/src/a.ts', 'const at = Date.now();', 'shared is pure'],
     ['shared/src/a.ts', 'setTimeout(go, 1);', 'shared is pure'],
     ['shared/src/a.ts', 'process.env.A;', 'read the environment'],
-    ['broker/src/config.ts', 'process.env.A;', 'read the environment'],
+    ['broker/src/config/config.ts', 'process.env.A;', 'read the environment'],
     ['agent-worker/src/gate.ts', 'import.meta.env.A;', 'read the environment'],
   ])('%s may not: %s', (path, text, because) => {
     expect(faults(path, `\n${text}`)).toEqual([

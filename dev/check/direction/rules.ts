@@ -9,7 +9,7 @@ const CLIENT = /^shared\/client\//;
 
 /** Files that declare a Durable Object class, which exists only in the Workers runtime, and why they do. */
 const DURABLE_OBJECT_FILES: Readonly<Record<string, string>> = {
-  'broker/src/ledger/object.ts': 'a ledger object, where rate counts and the audit of mints first rest',
+  'broker/src/mint/ledger/object.ts': 'a ledger object, where rate counts and the audit of mints first rest',
 };
 
 interface Rule {

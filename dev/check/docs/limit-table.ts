@@ -1,6 +1,10 @@
-import { FAILED_CREDENTIALS_LIMIT, RATE_LIMITS, RATE_WINDOW_MS } from '@agent-ticket/broker/src/ledger.ts';
-import { ROUTES } from '@agent-ticket/broker/src/routes.ts';
-import { type AnonymousLimit, SIGN_IN_LIMIT } from '@agent-ticket/broker/src/strangers.ts';
+import { type AnonymousLimit, SIGN_IN_LIMIT } from '@agent-ticket/broker/src/http/anonymous-limit.ts';
+import {
+  FAILED_CREDENTIALS_LIMIT,
+  RATE_LIMITS,
+  RATE_WINDOW_MS,
+} from '@agent-ticket/broker/src/mint/ledger.ts';
+import { ROUTES } from '@agent-ticket/broker/src/resources/routes.ts';
 import * as limits from '@agent-ticket/shared/limits.ts';
 import { code, table } from './table.ts';
 

@@ -1,5 +1,5 @@
-import { CLAIM_LAPSES_MS, MAX_CLAIMS } from '@agent-ticket/broker/src/first-user.ts';
-import { RULE_NAMES } from '@agent-ticket/broker/src/policy.ts';
+import { CLAIM_LAPSES_MS, MAX_CLAIMS } from '@agent-ticket/broker/src/mint/first-user.ts';
+import { RULE_NAMES } from '@agent-ticket/broker/src/mint/policy.ts';
 import * as limits from '@agent-ticket/shared/limits.ts';
 import { table } from './table.ts';
 

@@ -1,5 +1,5 @@
 import type { Route } from '@agent-ticket/broker/src/http/route.ts';
-import { ROUTES } from '@agent-ticket/broker/src/routes.ts';
+import { ROUTES } from '@agent-ticket/broker/src/resources/routes.ts';
 import { code, table } from './table.ts';
 
 const WHO: Readonly<Record<Route['auth'], string>> = {

@@ -1,7 +1,7 @@
 import { Settings as AgentWorkerSettings } from '@agent-ticket/agent-worker/src/config.ts';
 import { DemoSettings } from '@agent-ticket/agent-worker/src/demo-settings.ts';
-import { Settings as BrokerSettings } from '@agent-ticket/broker/src/config.ts';
-import { NodeSettings } from '@agent-ticket/broker/src/node/config.ts';
+import { Settings as BrokerSettings } from '@agent-ticket/broker/src/config/config.ts';
+import { NodeSettings } from '@agent-ticket/broker/src/runtime/node/config.ts';
 import type * as z from 'zod';
 import { code, table } from './table.ts';
 

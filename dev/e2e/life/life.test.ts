@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import type { Socket } from 'node:net';
-import { eventually } from '@agent-ticket/shared/test-eventually.ts';
+import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { nextFrame, type OpenSocket, openSocket, watchToClose } from '../sockets.ts';
 import { openStand, type Stand } from './stand.ts';

@@ -1,5 +1,5 @@
 import { sealAudit } from '@agent-ticket/broker/src/audit/sealer.ts';
-import { readConfig } from '@agent-ticket/broker/src/config.ts';
+import { readConfig } from '@agent-ticket/broker/src/config/config.ts';
 import { createKeyring } from '@agent-ticket/broker/src/keys/keyring.ts';
 import { openControl } from '@agent-ticket/drizzle/control/open-d1.ts';
 import { signingKeyQueries } from '@agent-ticket/drizzle/control/signing-keys.ts';

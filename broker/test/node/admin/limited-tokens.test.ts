@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { PERMISSIONS } from '../../../src/permissions.ts';
-import { ROUTES } from '../../../src/routes.ts';
+import { PERMISSIONS } from '../../../src/credentials/permissions.ts';
+import { ROUTES } from '../../../src/resources/routes.ts';
 import { bodyOf } from '../answers.ts';
 import { basic } from '../stand.ts';
 import { idOf, type Office, openOffice, ROOT } from './office.ts';

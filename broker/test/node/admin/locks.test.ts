@@ -5,7 +5,7 @@ import { clientParty } from '@agent-ticket/shared/ticket.ts';
 import { decodeJwt } from 'jose';
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { flushOutbox } from '../../../src/termination.ts';
+import { flushOutbox } from '../../../src/revocation/termination.ts';
 import { bodyOf } from '../answers.ts';
 import { basic, NOW } from '../stand.ts';
 import { CLEAN, idOf, type Office, openOffice, type Person, ROOT } from './office.ts';

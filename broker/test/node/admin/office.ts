@@ -10,8 +10,8 @@ import { type ControlClaims, type Receipt, verifyControl } from '@agent-ticket/s
 import { err, ok } from '@agent-ticket/shared/outcome.ts';
 import type { AgentEntry } from '@agent-ticket/shared/registry.ts';
 import { createApp } from '../../../src/app.ts';
-import { PERMISSIONS } from '../../../src/permissions.ts';
-import type { BrokerPorts } from '../../../src/ports.ts';
+import { PERMISSIONS } from '../../../src/credentials/permissions.ts';
+import type { BrokerPorts } from '../../../src/runtime/ports.ts';
 import { atEnd, makeFolder } from '../folder.ts';
 import { testIssuer } from '../issuer.ts';
 import { BROKER, NOW, openStand, type Stand } from '../stand.ts';

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import * as z from 'zod';
-import { flushOutbox } from '../../../src/termination.ts';
+import { flushOutbox } from '../../../src/revocation/termination.ts';
 import { bodyOf } from '../answers.ts';
 import { idOf, type Office, openOffice, type Person, ROOT } from './office.ts';
 

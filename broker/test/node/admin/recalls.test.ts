@@ -1,7 +1,7 @@
 import { targetNamesOf } from '@agent-ticket/shared/target.ts';
 import { afterEach, beforeAll, expect, it, vi } from 'vitest';
 import * as z from 'zod';
-import { flushOutbox } from '../../../src/termination.ts';
+import { flushOutbox } from '../../../src/revocation/termination.ts';
 import { bodyOf } from '../answers.ts';
 import { NOW } from '../stand.ts';
 import { idOf, type Office, openOffice, type Person, ROOT } from './office.ts';

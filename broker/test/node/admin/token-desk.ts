@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { createApp } from '../../../src/app.ts';
-import { PERMISSIONS } from '../../../src/permissions.ts';
+import { PERMISSIONS } from '../../../src/credentials/permissions.ts';
 import { testIssuer } from '../issuer.ts';
 import { BROKER, NOW, openStand, type Stand } from '../stand.ts';
 

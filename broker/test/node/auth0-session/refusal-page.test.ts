@@ -1,5 +1,5 @@
 import { beforeAll, beforeEach, expect, it } from 'vitest';
-import { PLAIN_PAGE_STYLE } from '../../../src/plain-page.ts';
+import { PLAIN_PAGE_STYLE } from '../../../src/http/plain-page.ts';
 import { bodyOf } from '../answers.ts';
 import { BROKER, NOW } from '../stand.ts';
 import { cookiesOf, go, openTenant, standStill, type TenantStand } from './tenant.ts';

@@ -1,8 +1,8 @@
 import { selectRecalls } from '@agent-ticket/drizzle/record/recalls.ts';
 import { decodeJwt } from 'jose';
 import { beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { forgetExpired } from '../../../src/forget-expired.ts';
-import { flushOutbox } from '../../../src/termination.ts';
+import { flushOutbox } from '../../../src/revocation/termination.ts';
+import { forgetExpired } from '../../../src/runtime/forget-expired.ts';
 import { bodyOf } from '../answers.ts';
 import { ALICE } from '../auth0.ts';
 import { BROKER, NOW } from '../stand.ts';

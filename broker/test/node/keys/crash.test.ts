@@ -6,7 +6,7 @@ import { announcer } from '../../../src/audit/announce.ts';
 import { createKeyring } from '../../../src/keys/keyring.ts';
 import { maintainKeys } from '../../../src/keys/maintenance.ts';
 import { DEFAULT_SCHEDULE, stateOf } from '../../../src/keys/schedule.ts';
-import { recordLedger } from '../../../src/ledger/record.ts';
+import { recordLedger } from '../../../src/mint/ledger/record.ts';
 import { openFiles } from '../folder.ts';
 import { NOW } from '../stand.ts';
 

@@ -1,8 +1,8 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import * as z from 'zod';
-import { PERMISSIONS } from '../../../src/permissions.ts';
-import { ROUTES } from '../../../src/routes.ts';
-import { runScheduled } from '../../../src/scheduled.ts';
+import { PERMISSIONS } from '../../../src/credentials/permissions.ts';
+import { ROUTES } from '../../../src/resources/routes.ts';
+import { runScheduled } from '../../../src/runtime/scheduled.ts';
 import { secret, secretCount, secretsIn } from '../../canaries.ts';
 import { cookiesOf, logoutToken, standStill } from '../auth0-session/tenant.ts';
 import { BROKER, basic, COUNTER } from '../stand.ts';

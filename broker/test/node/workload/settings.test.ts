@@ -1,6 +1,6 @@
 import { exportJWK, generateKeyPair } from 'jose';
 import { describe, expect, it } from 'vitest';
-import { readConfig } from '../../../src/config.ts';
+import { readConfig } from '../../../src/config/config.ts';
 import { testIssuer } from '../issuer.ts';
 import { SETTINGS } from '../stand.ts';
 import { REGISTRATIONS } from './shapes.ts';

@@ -1,0 +1,183 @@
+import { BaseUrl, isLoopback, List, Mode, Origins, readSettings } from '@agent-ticket/shared/settings.ts';
+import { base64url } from 'jose';
+import * as z from 'zod';
+import { ClaimRule } from '../credentials/claim-rules.ts';
+import { DEFAULT_SCHEDULE, type KeySchedule, scheduleFaults } from '../keys/schedule.ts';
+import { ACCESS, AUTH0, type ForeignIssuer, foreignIssuers, issuerFault } from './issuers.ts';
+import { jsonList } from './json-list.ts';
+import { OidcIssuer, oidcFault, type WorkloadIssuer, workloadIssuer } from './oidc.ts';
+import { type SignInConfig, signInConfig, signInFault } from './sign-in.ts';
+
+/** 256 bits: `openssl rand -base64 32 | tr '+/' '-_' | tr -d '='`. */
+const Key256 = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{43}$/, 'must be 32 bytes in base64url')
+  .transform((text) => new Uint8Array(base64url.decode(text)));
+
+const DAY_MS = 86_400_000;
+
+const Whole = (least: number, most: number) =>
+  z
+    .string()
+    .regex(/^\d{1,9}$/, 'must be a whole number')
+    .transform(Number)
+    .pipe(z.int().min(least).max(most));
+
+const Domains = List.pipe(
+  z.array(z.string().regex(/^[a-z0-9-]+(\.[a-z0-9-]+)+$/, 'must be host names')).min(1),
+);
+const Audiences = List.pipe(z.array(z.string().min(1).max(512)).min(1));
+const KeyUrls = List.pipe(z.array(BaseUrl).min(1));
+
+const isOrigin = (url: string): boolean => URL.canParse(url) && new URL(url).pathname === '/';
+
+export const Settings = z
+  .strictObject({
+    ISSUER: BaseUrl,
+    TICKET_AUDIENCE: z.string().min(1).max(512),
+    /** Paths below it are ours: a path of its own would be dropped, so it has none. */
+    AGENT_WORKER_URL: BaseUrl.refine(isOrigin, 'must be an origin, without a path'),
+    KEK: Key256,
+    /** The one before it, while keys are still sealed with it. */
+    KEK_PREVIOUS: Key256.optional(),
+    KEY_ROTATION_DAYS: Whole(1, 366).default(DEFAULT_SCHEDULE.everyMs / DAY_MS),
+    KEY_PUBLISH_LEAD_SECONDS: Whole(1, 7 * 86_400).default(DEFAULT_SCHEDULE.leadMs / 1000),
+    KEY_RETIRE_LAG_SECONDS: Whole(1, 7 * 86_400).default(DEFAULT_SCHEDULE.lagMs / 1000),
+    AUDIT_RETENTION_DAYS: Whole(1, 36_600).default(400),
+    SESSION_RETENTION_DAYS: Whole(1, 36_600).default(400),
+    INVOCATION_RETENTION_DAYS: Whole(1, 36_600).default(90),
+    /** Gets each checkpoint by POST, to keep where the operator cannot reach. */
+    AUDIT_ANCHOR_URL: BaseUrl.optional(),
+    TOKEN_PEPPER: Key256,
+    ALLOWED_ORIGINS: Origins.default([]),
+    MODE: Mode.default('production'),
+    AUTH_MODE: z.enum(['required', 'none']).default('required'),
+    CLAIM_RULES: jsonList(ClaimRule, 'claim rules').default([]),
+    OIDC_ISSUERS: jsonList(OidcIssuer, 'issuers').default([]),
+    /** Issuers, each exactly `iss`, whose verified addresses e-mail grants may match. */
+    TRUST_EMAIL: List.default([]),
+    CF_ACCESS_TEAM_DOMAIN: Domains.optional(),
+    CF_ACCESS_AUD: Audiences.optional(),
+    CF_ACCESS_CERTS_URL: KeyUrls.optional(),
+    AUTH0_DOMAIN: Domains.optional(),
+    AUTH0_AUDIENCE: Audiences.optional(),
+    AUTH0_JWKS_URL: KeyUrls.optional(),
+    AUTH0_CLIENT_ID: z.string().min(1).max(256).optional(),
+    AUTH0_CLIENT_SECRET: z.string().min(1).max(512).optional(),
+    AUTH0_SESSION_ENCRYPTION_KEY: z.string().min(32, 'must be 32 characters or more').max(512).optional(),
+    /** The broker's origin as browsers know it; cookies and the callback belong to it. */
+    BASE_URL: BaseUrl.refine(isOrigin, 'must be an origin, without a path').optional(),
+    /** No dots: they number the parts of a cookie. */
+    AUTH0_COOKIE_NAME: z
+      .string()
+      .regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be letters, digits, _ and -')
+      .default('appSession'),
+    AUTH0_TENANT_URL: BaseUrl.optional(),
+  })
+  .superRefine((s, ctx) => {
+    const fault = (name: string, message: string | undefined) => {
+      if (message !== undefined) ctx.addIssue({ code: 'custom', path: [name], message });
+    };
+    const local = s.MODE === 'development' && isLoopback(new URL(s.ISSUER).hostname);
+    if (s.AUTH_MODE === 'none' && !local) fault('AUTH_MODE', 'none is for MODE=development on loopback only');
+    if (s.KEK_PREVIOUS?.toString() === s.KEK.toString()) fault('KEK_PREVIOUS', 'must not be KEK itself');
+    if (s.INVOCATION_RETENTION_DAYS > s.SESSION_RETENTION_DAYS)
+      fault('INVOCATION_RETENTION_DAYS', 'must not be more than SESSION_RETENTION_DAYS');
+    const late = scheduleFaults(scheduleOf(s));
+    fault('KEY_ROTATION_DAYS', late.everyMs);
+    fault('KEY_PUBLISH_LEAD_SECONDS', late.leadMs);
+    fault('KEY_RETIRE_LAG_SECONDS', late.lagMs);
+    if (
+      s.CF_ACCESS_TEAM_DOMAIN !== undefined ||
+      s.CF_ACCESS_AUD !== undefined ||
+      s.CF_ACCESS_CERTS_URL !== undefined
+    )
+      fault('CF_ACCESS_AUD', issuerFault(accessSettings(s)));
+    if (s.AUTH0_DOMAIN !== undefined || s.AUTH0_AUDIENCE !== undefined || s.AUTH0_JWKS_URL !== undefined)
+      fault('AUTH0_AUDIENCE', issuerFault(auth0Settings(s)));
+    const signIn = signInFault(s, foreignIssuers(AUTH0, auth0Settings(s)));
+    if (signIn !== undefined) fault(...signIn);
+    const others = [...foreignIssuers(ACCESS, accessSettings(s)), ...foreignIssuers(AUTH0, auth0Settings(s))];
+    fault(
+      'OIDC_ISSUERS',
+      oidcFault(
+        s.OIDC_ISSUERS,
+        others.map(({ issuer }) => issuer),
+      ),
+    );
+  });
+export type Settings = z.output<typeof Settings>;
+
+const scheduleOf = (
+  s: Pick<Settings, 'KEY_ROTATION_DAYS' | 'KEY_PUBLISH_LEAD_SECONDS' | 'KEY_RETIRE_LAG_SECONDS'>,
+): KeySchedule => ({
+  everyMs: s.KEY_ROTATION_DAYS * DAY_MS,
+  leadMs: s.KEY_PUBLISH_LEAD_SECONDS * 1000,
+  lagMs: s.KEY_RETIRE_LAG_SECONDS * 1000,
+});
+
+const accessSettings = (
+  s: Pick<Settings, 'CF_ACCESS_TEAM_DOMAIN' | 'CF_ACCESS_AUD' | 'CF_ACCESS_CERTS_URL'>,
+) => ({
+  domains: s.CF_ACCESS_TEAM_DOMAIN ?? [],
+  audiences: s.CF_ACCESS_AUD ?? [],
+  keyUrls: s.CF_ACCESS_CERTS_URL,
+});
+
+const auth0Settings = (s: Pick<Settings, 'AUTH0_DOMAIN' | 'AUTH0_AUDIENCE' | 'AUTH0_JWKS_URL'>) => ({
+  domains: s.AUTH0_DOMAIN ?? [],
+  audiences: s.AUTH0_AUDIENCE ?? [],
+  keyUrls: s.AUTH0_JWKS_URL,
+});
+
+export interface BrokerConfig {
+  readonly issuer: string;
+  readonly ticketAudience: string;
+  readonly agentWorkerUrl: string;
+  readonly keyEncryptionKey: Uint8Array<ArrayBuffer>;
+  readonly previousKeyEncryptionKey: Uint8Array<ArrayBuffer> | undefined;
+  readonly keySchedule: KeySchedule;
+  readonly auditRetentionMs: number;
+  readonly sessionRetentionMs: number;
+  readonly invocationRetentionMs: number;
+  readonly auditAnchorUrl: string | undefined;
+  readonly tokenPepper: Uint8Array<ArrayBuffer>;
+  readonly allowedOrigins: readonly string[];
+  /** Everyone on loopback is one development principal. Never true in production. */
+  readonly openToAll: boolean;
+  readonly claimRules: readonly ClaimRule[];
+  readonly trustEmail: readonly string[];
+  readonly oidc: readonly WorkloadIssuer[];
+  readonly access: readonly ForeignIssuer[];
+  readonly auth0: readonly ForeignIssuer[];
+  /** Left out: nobody signs in at the broker itself. */
+  readonly signIn: SignInConfig | undefined;
+}
+
+/** The configuration in a process's env. Throws an `Error` that names each wrong setting and no value. */
+export const readConfig = (env: object): BrokerConfig => configOf(readSettings('broker', Settings, env));
+
+/** What settings that were read say. */
+export function configOf(s: Settings): BrokerConfig {
+  return {
+    issuer: s.ISSUER,
+    ticketAudience: s.TICKET_AUDIENCE,
+    agentWorkerUrl: s.AGENT_WORKER_URL,
+    keyEncryptionKey: s.KEK,
+    previousKeyEncryptionKey: s.KEK_PREVIOUS,
+    keySchedule: scheduleOf(s),
+    auditRetentionMs: s.AUDIT_RETENTION_DAYS * DAY_MS,
+    sessionRetentionMs: s.SESSION_RETENTION_DAYS * DAY_MS,
+    invocationRetentionMs: s.INVOCATION_RETENTION_DAYS * DAY_MS,
+    auditAnchorUrl: s.AUDIT_ANCHOR_URL,
+    tokenPepper: s.TOKEN_PEPPER,
+    allowedOrigins: s.ALLOWED_ORIGINS,
+    openToAll: s.AUTH_MODE === 'none',
+    claimRules: s.CLAIM_RULES,
+    trustEmail: s.TRUST_EMAIL,
+    oidc: s.OIDC_ISSUERS.map(workloadIssuer),
+    access: foreignIssuers(ACCESS, accessSettings(s)),
+    auth0: foreignIssuers(AUTH0, auth0Settings(s)),
+    signIn: signInConfig(s, foreignIssuers(AUTH0, auth0Settings(s))),
+  };
+}

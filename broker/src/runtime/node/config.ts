@@ -1,0 +1,114 @@
+import { isLoopback, List, readSettings } from '@agent-ticket/shared/settings.ts';
+import * as z from 'zod';
+import { type BrokerConfig, configOf, Settings } from '../../config/config.ts';
+import { plainAddress } from './client-address.ts';
+
+const isRange = (text: string): boolean => {
+  const [address = '', prefix, ...more] = text.split('/');
+  const plain = plainAddress(address);
+  if (plain === undefined || plain !== address.toLowerCase() || more.length > 0) return false;
+  if (prefix === undefined) return true;
+  return /^\d{1,3}$/.test(prefix) && Number(prefix) <= (plain.includes(':') ? 128 : 32);
+};
+
+/** A file, or a libSQL server: by TLS, or on loopback. */
+const DatabaseUrl = z
+  .string()
+  .max(1024)
+  .refine((text) => {
+    if (/^file:[^?#]+$/.test(text)) return !text.includes(':memory:');
+    if (!URL.canParse(text) || /[?#]|\/\/[^/]*@/.test(text)) return false;
+    const { protocol, hostname } = new URL(text);
+    if (/^(libsql|https|wss):$/.test(protocol)) return true;
+    return /^(http|ws):$/.test(protocol) && isLoopback(hostname);
+  }, 'must be file:<path>, libsql:// or https:// (http:// on loopback only), without query, fragment or user');
+
+/** The settings of the broker on Node: those of the Workers one, and what a binding says there. */
+export const NodeSettings = Settings.safeExtend({
+  CONTROL_DATABASE_URL: DatabaseUrl.default('file:control.db'),
+  CONTROL_DATABASE_TOKEN: z.string().min(1).max(8192).optional(),
+  RECORD_DATABASE_URL: DatabaseUrl.default('file:record.db'),
+  RECORD_DATABASE_TOKEN: z.string().min(1).max(8192).optional(),
+  HOST: z
+    .string()
+    .regex(/^[A-Za-z0-9.:-]{1,255}$/, 'must be a host name or an address')
+    .default('127.0.0.1'),
+  PORT: z
+    .string()
+    .regex(/^\d{1,5}$/, 'must be a TCP port')
+    .default('8787')
+    .transform(Number)
+    .refine((port) => port <= 65_535, 'must be a TCP port'),
+  TRUSTED_PROXIES: List.refine(
+    (ranges) => ranges.every(isRange),
+    'must be IP addresses and CIDR ranges, comma-separated',
+  ).default([]),
+}).superRefine((s, ctx) => {
+  const fault = (name: string, message: string) => ctx.addIssue({ code: 'custom', path: [name], message });
+  if (s.CONTROL_DATABASE_URL === s.RECORD_DATABASE_URL)
+    fault('RECORD_DATABASE_URL', 'must not be the control database');
+  if (s.AUTH_MODE === 'none' && !isLoopback(s.HOST.includes(':') ? `[${s.HOST}]` : s.HOST))
+    fault('HOST', 'must be loopback while AUTH_MODE is none');
+});
+
+export interface NodeConfig {
+  readonly broker: BrokerConfig;
+  readonly control: DatabaseConfig;
+  readonly record: DatabaseConfig;
+  readonly host: string;
+  /** 0: any that is free. */
+  readonly port: number;
+  readonly trustedProxies: readonly string[];
+}
+
+export interface DatabaseConfig {
+  readonly url: string;
+  readonly token: string | undefined;
+}
+
+/**
+ * A process shares its environment with others, so only what looks like a setting of ours must be one: a name that
+ * begins like one, or differs from one by a slip or two.
+ */
+const FAMILIES =
+  /^(AGENT_WORKER|ALLOWED_ORIGIN|AUDIT_|AUTH_MODE|AUTH0_|CF_ACCESS|CLAIM_RULE|CONTROL_D(ATABASE|B)|KEK(_|$)|KEY_(PUBLISH|RETIRE|ROTATION)|OIDC_ISSUER|RECORD_D(ATABASE|B)|TICKET_|TOKEN_PEPPER|TRUST_EMAIL|TRUSTED_)/;
+
+/** Names so short are too close to those of others: `MODE` and `NODE`. */
+const SLIP_LENGTH = 8;
+const MOST_SLIPS = 2;
+
+const NAMES = Object.keys(NodeSettings.shape);
+
+const isOurs = (name: string): boolean =>
+  NAMES.includes(name) ||
+  FAMILIES.test(name) ||
+  (name.length >= SLIP_LENGTH &&
+    NAMES.some((known) => known.length >= SLIP_LENGTH && slips(name, known) <= MOST_SLIPS));
+
+/** Letters to add, drop or change to make one of the other: the edit distance of Levenshtein. */
+function slips(one: string, other: string): number {
+  let row = Array.from({ length: other.length + 1 }, (_, index) => index);
+  for (const [at, letter] of [...one].entries()) {
+    const next = [at + 1];
+    for (const [index, wanted] of [...other].entries()) {
+      const [left = 0, above = 0, before = 0] = [next[index], row[index + 1], row[index]];
+      next.push(Math.min(left + 1, above + 1, before + (letter === wanted ? 0 : 1)));
+    }
+    row = next;
+  }
+  return row.at(-1) ?? 0;
+}
+
+/** The configuration in a process's environment. Throws an `Error` that names each wrong setting and no value. */
+export function readNodeConfig(env: Readonly<Record<string, string | undefined>>): NodeConfig {
+  const ours = Object.fromEntries(Object.entries(env).filter(([name]) => isOurs(name)));
+  const s = readSettings('broker', NodeSettings, ours);
+  return {
+    broker: configOf(s),
+    control: { url: s.CONTROL_DATABASE_URL, token: s.CONTROL_DATABASE_TOKEN },
+    record: { url: s.RECORD_DATABASE_URL, token: s.RECORD_DATABASE_TOKEN },
+    host: s.HOST,
+    port: s.PORT,
+    trustedProxies: s.TRUSTED_PROXIES,
+  };
+}

@@ -1,0 +1,131 @@
+import { type OpenDatabase, openControl, openRecord } from '@agent-ticket/drizzle/open-libsql.ts';
+import { rateQueries } from '@agent-ticket/drizzle/record/rates.ts';
+import { describeError } from '@agent-ticket/shared/describe-error.ts';
+import { createApp } from '../../app.ts';
+import { recordLedger } from '../../mint/ledger/record.ts';
+import { compose } from '../compose.ts';
+import type { BrokerPorts } from '../ports.ts';
+import { runScheduled } from '../scheduled.ts';
+import { clientAddress } from './client-address.ts';
+import type { DatabaseConfig, NodeConfig } from './config.ts';
+import { openServer } from './open-server.ts';
+import { openTrustedProxies } from './open-trusted-proxies.ts';
+import { repeat, wait } from './repeat.ts';
+
+const MINUTE_MS = 60_000;
+
+/** How long requests under way may take to end once the broker stops. */
+const STOP_PATIENCE_MS = 10_000;
+
+export interface NodeBroker {
+  /** Where it listens. */
+  readonly url: string;
+  /** Takes no new requests, finishes those under way and what runs beside them, and closes both databases. */
+  stop(): Promise<void>;
+}
+
+export type Log = (event: Readonly<Record<string, unknown>>) => void;
+
+/**
+ * The whole broker in this process: both databases open and migrated, its first keys made, the port taken. Throws an
+ * `Error` that says what is wrong when any of that cannot be: nothing starts half.
+ */
+export async function openBroker(config: NodeConfig, log: Log): Promise<NodeBroker> {
+  const control = await openNamed('control', config.control, openControl);
+  let record: Awaited<ReturnType<typeof openRecord>> | undefined;
+  try {
+    record = await openNamed('record', config.record, openRecord);
+    return await start(config, log, control, record);
+  } catch (error) {
+    control.close();
+    record?.close();
+    throw error;
+  }
+}
+
+type Opened<Open extends (...args: never[]) => unknown> = Awaited<ReturnType<Open>>;
+
+async function start(
+  config: NodeConfig,
+  log: Log,
+  control: Opened<typeof openControl>,
+  record: Opened<typeof openRecord>,
+): Promise<NodeBroker> {
+  const beside = new Set<Promise<void>>();
+  const callers = new WeakMap<Request, string | null>();
+  const isTrusted = openTrustedProxies(config.trustedProxies);
+  const clock = (): number => Date.now();
+
+  const ports = compose(config.broker, {
+    control: control.db,
+    record: record.db,
+    sendControl: (token, signal) =>
+      fetch(new URL('/control', config.broker.agentWorkerUrl), {
+        method: 'POST',
+        headers: { authorization: `Bearer ${token}` },
+        redirect: 'manual',
+        signal,
+      }),
+    ledger: recordLedger(record.db, clock),
+    rates: rateQueries(record.db),
+    pingDatabases: async () => {
+      await Promise.all([control.ping(), record.ping()]);
+    },
+    fetch: (url, init) => fetch(url, { ...init, redirect: 'manual' }),
+    sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+    clock,
+    randomId: () => crypto.randomUUID(),
+    randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
+    addressOf: (request) => callers.get(request) ?? null,
+    later: (work) => {
+      const running = work
+        .catch((error: unknown) => log({ event: 'background_failed', error: describeError(error) }))
+        .finally(() => beside.delete(running));
+      beside.add(running);
+    },
+    log,
+  });
+  await expectKeys(ports);
+
+  const app = createApp(ports);
+  const server = await openServer(config, (request, { peer, forwardedFor }) => {
+    callers.set(request, clientAddress(peer, forwardedFor, isTrusted));
+    return app.fetch(request);
+  });
+  const eachMinute = repeat(() => runScheduled(ports), MINUTE_MS, { clock: () => performance.now(), wait });
+
+  return {
+    url: server.url,
+    async stop() {
+      await Promise.all([server.stop(STOP_PATIENCE_MS), eachMinute.stop()]);
+      await Promise.all(beside);
+      control.close();
+      record.close();
+    },
+  };
+}
+
+/** An error of a database says which of the two it is of, and by which setting; never a token. */
+async function openNamed<Db>(
+  name: 'control' | 'record',
+  { url, token }: DatabaseConfig,
+  open: (url: string, token?: string) => Promise<OpenDatabase<Db>>,
+): Promise<OpenDatabase<Db>> {
+  try {
+    return await open(url, token);
+  } catch (error) {
+    let root = error;
+    while (root instanceof Error && root.cause instanceof Error) root = root.cause;
+    const why = root instanceof Error ? root.message : String(root);
+    const setting = `${name.toUpperCase()}_DATABASE_URL`;
+    throw new Error(`the ${name} database (${setting}) cannot be opened: ${why}`, { cause: error });
+  }
+}
+
+/** A wrong `KEK` is known before the first request, and never makes a key. The first start makes the first keys. */
+async function expectKeys(ports: BrokerPorts): Promise<void> {
+  for (const keyring of [ports.keyring, ports.auditKeyring]) {
+    const signer = await keyring.signer(ports.clock());
+    if (!signer.ok) throw new Error(`KEK: there are ${keyring.purpose} keys, but ${signer.denial.detail}`);
+  }
+}
