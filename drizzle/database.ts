@@ -1,3 +1,4 @@
+import { type SQL, sql } from 'drizzle-orm';
 import type { BatchItem, BatchResponse } from 'drizzle-orm/batch';
 import type { BaseSQLiteDatabase } from 'drizzle-orm/sqlite-core';
 
@@ -11,3 +12,23 @@ export type Database<Schema extends Record<string, unknown>> = Omit<
 > & {
   batch<U extends BatchItem<'sqlite'>, T extends Readonly<[U, ...U[]]>>(batch: T): Promise<BatchResponse<T>>;
 };
+
+/** A statement for a `batch`. */
+export type Statement = BatchItem<'sqlite'>;
+
+/** Rows of a `batch`'s answer to one statement with RETURNING; empty for anything else. */
+export const rowsOf = (result: unknown): readonly unknown[] => (Array.isArray(result) ? result : []);
+
+/** The values of a JSON list as a subquery: one bound parameter for any number of them. */
+export const among = (values: readonly string[]): SQL =>
+  sql`(SELECT value FROM json_each(${JSON.stringify(values)}))`;
+
+/** What a stored text says as JSON; `undefined` where it is none, as one bad row must not keep others from being read. */
+export function parseStored(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}

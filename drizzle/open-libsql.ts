@@ -2,15 +2,15 @@ import { fileURLToPath } from 'node:url';
 import { type Client, createClient } from '@libsql/client';
 import { drizzle } from 'drizzle-orm/libsql';
 import { migrate } from 'drizzle-orm/libsql/migrator';
-import type { ControlDatabase } from './control/database.ts';
 import * as control from './control/schema.ts';
+import { type ControlStore, controlStore } from './control/store.ts';
 import { STATEMENT_DEADLINE_MS, within } from './deadline.ts';
 import { isBusy } from './outage.ts';
-import type { RecordDatabase } from './record/database.ts';
 import * as record from './record/schema.ts';
+import { type RecordStore, recordStore } from './record/store.ts';
 
-export interface OpenDatabase<Db> {
-  readonly db: Db;
+export interface OpenDatabase<Store> {
+  readonly store: Store;
   /** One question; rejects when there is no answer. */
   ping(): Promise<void>;
   close(): void;
@@ -24,8 +24,8 @@ export interface Patience {
 const PATIENCE: Patience = { deadlineMs: STATEMENT_DEADLINE_MS };
 const LONGEST_PAUSE_MS = 50;
 
-const migrations = (room: 'control' | 'record'): string =>
-  fileURLToPath(new URL(`./${room}/migrations`, import.meta.url).href);
+const migrations = (database: 'control' | 'record'): string =>
+  fileURLToPath(new URL(`./${database}/migrations`, import.meta.url).href);
 
 const READS = /^\s*select\b/i;
 
@@ -108,11 +108,11 @@ export const openControl = (
   url: string,
   token?: string,
   patience = PATIENCE,
-): Promise<OpenDatabase<ControlDatabase>> =>
+): Promise<OpenDatabase<ControlStore>> =>
   openMigrated(url, token, patience, async (client) => {
     const db = drizzle(client, { schema: control });
     await migrate(db, { migrationsFolder: migrations('control') });
-    return db;
+    return controlStore(db);
   });
 
 /** As {@link openControl}, for the record database. The two must not share a file: each counts its own migrations. */
@@ -120,27 +120,27 @@ export const openRecord = (
   url: string,
   token?: string,
   patience = PATIENCE,
-): Promise<OpenDatabase<RecordDatabase>> =>
+): Promise<OpenDatabase<RecordStore>> =>
   openMigrated(url, token, patience, async (client) => {
     const db = drizzle(client, { schema: record });
     await migrate(db, { migrationsFolder: migrations('record') });
-    return db;
+    return recordStore(db);
   });
 
 /** A database that cannot be brought up to date is closed again: its file would stay locked. */
-async function openMigrated<Db>(
+async function openMigrated<Store>(
   url: string,
   token: string | undefined,
   patience: Patience,
-  prepare: (client: Client) => Promise<Db>,
-): Promise<OpenDatabase<Db>> {
+  prepare: (client: Client) => Promise<Store>,
+): Promise<OpenDatabase<Store>> {
   const client = await open(url, token, patience);
   try {
-    const db = await prepareBesideOthers(() => prepare(client), patience);
+    const store = await prepareBesideOthers(() => prepare(client), patience);
     // Takes the write lock and writes nothing: a database that can only be read must be known now.
     await client.batch([], 'write');
     return {
-      db,
+      store,
       ping: async () => {
         await client.execute('SELECT 1');
       },

@@ -1,6 +1,7 @@
-import { and, eq, gte, inArray, isNull, lte, sql } from 'drizzle-orm';
-import type { ControlDatabase } from './database.ts';
-import { authLogouts, authSessions } from './schema.ts';
+import { and, eq, isNull, lte, sql } from 'drizzle-orm';
+import type { Statement } from '../database.ts';
+import type { ControlDatabase } from './change.ts';
+import { authSessions, principals, usedTokens } from './schema.ts';
 
 export type AuthSessionRow = typeof authSessions.$inferSelect;
 
@@ -11,96 +12,115 @@ export interface LoggedOut {
   readonly subject?: string | undefined;
 }
 
-const nameOf = (kind: 'sid' | 'sub', issuer: string, value: string): string => `${kind}:${issuer} ${value}`;
-
-/** What a logout is looked up by: the session where it names one. */
-function placeOf({ sid, subject }: LoggedOut): { readonly kind: 'sid' | 'sub'; readonly value: string } {
-  if (sid !== undefined) return { kind: 'sid', value: sid };
-  if (subject !== undefined) return { kind: 'sub', value: subject };
-  throw new TypeError('a logout names a session or a subject');
+/** The sessions here that stand and that a logout ends: those of the session it names, else all of the subject. */
+function standing({ issuer, sid, subject }: LoggedOut) {
+  if (sid === undefined && subject === undefined)
+    throw new TypeError('a logout names a session or a subject');
+  const named = sid === undefined ? eq(authSessions.subject, subject ?? '') : eq(authSessions.sid, sid);
+  return and(eq(authSessions.issuer, issuer), named, isNull(authSessions.endedAt));
 }
 
-const standing = ({ kind, value }: ReturnType<typeof placeOf>, issuer: string) =>
-  and(
-    eq(authSessions.issuer, issuer),
-    eq(kind === 'sid' ? authSessions.sid : authSessions.subject, value),
-    isNull(authSessions.endedAt),
-  );
-
-export function authSessionQueries(db: ControlDatabase) {
+export function authSessionStore(db: ControlDatabase) {
   return {
-    async insert(session: Omit<AuthSessionRow, 'endedAt'>): Promise<void> {
-      await db.insert(authSessions).values(session);
-    },
-
     /** A session, ended and expired ones too: the caller has the clock. */
     async find(id: string): Promise<AuthSessionRow | undefined> {
       const [row] = await db.select().from(authSessions).where(eq(authSessions.id, id));
       return row;
     },
 
-    /** Ends one session. Whether this call did. */
-    async end(id: string, now: number): Promise<boolean> {
-      const ended = await db
-        .update(authSessions)
-        .set({ endedAt: now })
-        .where(and(eq(authSessions.id, id), isNull(authSessions.endedAt)))
-        .returning({ id: authSessions.id });
-      return ended.length === 1;
-    },
-
-    /** Whose sessions stand under this `sid`, or the subject's own where none is named. */
-    async subjectsOf(who: LoggedOut): Promise<string[]> {
+    /** Whose sessions a logout ends. */
+    async subjectsOf(logout: LoggedOut): Promise<string[]> {
       const rows = await db
         .select({ subject: authSessions.subject })
         .from(authSessions)
-        .where(standing(placeOf(who), who.issuer));
+        .where(standing(logout));
       return [...new Set(rows.map(({ subject }) => subject))];
     },
 
-    /**
-     * Ends the session with this `sid`, or without one every session of the subject, and notes the logout for those
-     * that are kept elsewhere; both or neither. Times in ms.
-     */
-    async logOut(who: LoggedOut, now: number, keptUntil: number): Promise<void> {
-      const place = placeOf(who);
-      await db.batch([
-        db.update(authSessions).set({ endedAt: now }).where(standing(place, who.issuer)),
-        db
-          .insert(authLogouts)
-          .values({ name: nameOf(place.kind, who.issuer, place.value), at: now, keptUntil })
-          .onConflictDoUpdate({
-            target: authLogouts.name,
-            set: {
-              at: sql`max(${authLogouts.at}, excluded.at)`,
-              keptUntil: sql`max(${authLogouts.keptUntil}, excluded.kept_until)`,
-            },
-          }),
-      ]);
+    /** Forgets sessions that have expired. `now` in ms. */
+    async purge(now: number): Promise<void> {
+      await db.delete(authSessions).where(lte(authSessions.expiresAt, now));
     },
 
-    /** Whether a session that is kept elsewhere, and began at `since` (ms), has been logged out. */
-    async isLoggedOut(
-      { issuer, sid, subject }: LoggedOut & { readonly subject: string },
-      since: number,
-    ): Promise<boolean> {
-      const names = [
-        nameOf('sub', issuer, subject),
-        ...(sid === undefined ? [] : [nameOf('sid', issuer, sid)]),
-      ];
+    // Statements for a change.
+
+    insert: (session: Omit<AuthSessionRow, 'endedAt'>): Statement => db.insert(authSessions).values(session),
+
+    /** Ends one session. `now` in ms. */
+    end: (id: string, now: number): Statement =>
+      db
+        .update(authSessions)
+        .set({ endedAt: now })
+        .where(and(eq(authSessions.id, id), isNull(authSessions.endedAt))),
+
+    /** Ends every session that a logout names. `now` in ms. */
+    endAll: (logout: LoggedOut, now: number): Statement =>
+      db.update(authSessions).set({ endedAt: now }).where(standing(logout)),
+  };
+}
+
+export interface SignedOut {
+  readonly id: string;
+  /** Bearer tokens issued until then, in ms. */
+  readonly tokensBefore: number;
+  /** Sign-ins that began until then, in ms; null: another revocation names the sign-in. */
+  readonly loginsBefore: number | null;
+  /** In ms. */
+  readonly keptUntil: number;
+}
+
+export function principalStore(db: ControlDatabase) {
+  return {
+    async find(id: string): Promise<typeof principals.$inferSelect | undefined> {
+      const [row] = await db.select().from(principals).where(eq(principals.id, id));
+      return row;
+    },
+
+    /** Statement for a change: no credential of the principal from before is taken any more. Times only grow. */
+    signOut: (out: SignedOut): Statement =>
+      db
+        .insert(principals)
+        .values(out)
+        .onConflictDoUpdate({
+          target: principals.id,
+          set: {
+            tokensBefore: sql`max(coalesce(${principals.tokensBefore}, 0), excluded.tokens_before)`,
+            loginsBefore: sql`CASE WHEN excluded.logins_before IS NULL THEN ${principals.loginsBefore} ELSE max(coalesce(${principals.loginsBefore}, 0), excluded.logins_before) END`,
+            keptUntil: sql`max(${principals.keptUntil}, excluded.kept_until)`,
+          },
+        }),
+
+    /** Forgets principals of which no credential that old is taken any more. `now` in ms. */
+    async purge(now: number): Promise<void> {
+      await db.delete(principals).where(lte(principals.keptUntil, now));
+    },
+  };
+}
+
+export function usedTokenStore(db: ControlDatabase) {
+  return {
+    /** Whether this is the first use, of any number at once. The name is kept at least until `expiresAt`, in ms. */
+    async use(name: string, expiresAt: number): Promise<boolean> {
+      const first = await db
+        .insert(usedTokens)
+        .values({ name, expiresAt })
+        .onConflictDoNothing()
+        .returning({ name: usedTokens.name });
+      return first.length === 1;
+    },
+
+    /** Whether it was used, for what may be done twice but should not be begun again. */
+    async isUsed(name: string): Promise<boolean> {
       const rows = await db
-        .select({ name: authLogouts.name })
-        .from(authLogouts)
-        .where(and(inArray(authLogouts.name, names), gte(authLogouts.at, since)));
+        .select({ name: usedTokens.name })
+        .from(usedTokens)
+        .where(eq(usedTokens.name, name));
       return rows.length > 0;
     },
 
-    /** Forgets sessions that have expired and logouts that no session can be about any more. */
+    /** Forgets tokens that have expired. `now` in ms. */
     async purge(now: number): Promise<void> {
-      await db.batch([
-        db.delete(authSessions).where(lte(authSessions.expiresAt, now)),
-        db.delete(authLogouts).where(lte(authLogouts.keptUntil, now)),
-      ]);
+      await db.delete(usedTokens).where(lte(usedTokens.expiresAt, now));
     },
   };
 }

@@ -1,8 +1,7 @@
-import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
-import { and, count, desc, eq, gt, isNull, lt, or, sql } from 'drizzle-orm';
-import { insertChangeEvent } from './change-events.ts';
-import type { ControlDatabase } from './database.ts';
-import type { GrantRow } from './policy.ts';
+import { and, desc, eq, inArray, isNull, lt, lte, sql } from 'drizzle-orm';
+import { among, type Statement } from '../database.ts';
+import type { ControlDatabase } from './change.ts';
+import { type GrantRow, isStandingGrant } from './policy.ts';
 import { grants } from './schema.ts';
 
 export type NewGrant = Omit<GrantRow, 'claimed' | 'openedAt' | 'deletedAt'>;
@@ -15,21 +14,13 @@ export interface GrantFilter {
   readonly now: number;
 }
 
-/** A place in the order newest first. */
-export interface GrantPlace {
+export interface GrantCursor {
   readonly createdAt: number;
   readonly id: string;
 }
 
-export function grantQueries(db: ControlDatabase) {
-  const standing = (now: number) =>
-    and(isNull(grants.deletedAt), or(isNull(grants.expiresAt), gt(grants.expiresAt, now)));
-
+export function grantStore(db: ControlDatabase) {
   return {
-    async insert(grant: NewGrant): Promise<void> {
-      await db.insert(grants).values(grant);
-    },
-
     /** A grant that was not deleted, ended or not. */
     async find(id: string): Promise<GrantRow | undefined> {
       const [row] = await db
@@ -40,13 +31,13 @@ export function grantQueries(db: ControlDatabase) {
     },
 
     /** Standing grants, newest first. */
-    list: (filter: GrantFilter, after: GrantPlace | undefined, limit: number): Promise<GrantRow[]> =>
+    list: (filter: GrantFilter, after: GrantCursor | undefined, limit: number): Promise<GrantRow[]> =>
       db
         .select()
         .from(grants)
         .where(
           and(
-            standing(filter.now),
+            isStandingGrant(filter.now),
             filter.agent === undefined ? undefined : eq(grants.agentSlug, filter.agent),
             filter.instance === undefined ? undefined : eq(grants.instanceId, filter.instance),
             filter.subject === undefined ? undefined : eq(grants.subject, filter.subject),
@@ -58,53 +49,45 @@ export function grantQueries(db: ControlDatabase) {
         .orderBy(desc(grants.createdAt), desc(grants.id))
         .limit(limit),
 
-    /** Deletes a grant. Answers it as it was, or `undefined` when somebody else was first. */
-    async delete(id: string, now: number): Promise<GrantRow | undefined> {
-      const [row] = await db
+    /** Whether any grant names one of the subjects. `now` in ms. */
+    async anyOf(subjects: readonly string[], now: number): Promise<boolean> {
+      const rows = await db
+        .select({ id: grants.id })
+        .from(grants)
+        .where(and(inArray(grants.subject, among(subjects)), isStandingGrant(now)))
+        .limit(1);
+      return rows.length > 0;
+    },
+
+    /** Notes that a claimed instance has been opened; from then on the claim never lapses. `now` in ms. */
+    async noteOpened(id: string, now: number): Promise<void> {
+      await db
+        .update(grants)
+        .set({ openedAt: now })
+        .where(and(eq(grants.id, id), isNull(grants.openedAt)));
+    },
+
+    // Statements for a change.
+
+    insert: (grant: NewGrant): Statement => db.insert(grants).values(grant),
+
+    /** Deletes a grant that nobody deleted before. `now` in ms. */
+    delete: (id: string, now: number): Statement =>
+      db
         .update(grants)
         .set({ deletedAt: now })
-        .where(and(eq(grants.id, id), isNull(grants.deletedAt)))
-        .returning();
-      return row;
-    },
-
-    /** Agents and instances on which any of the subjects stands, for listing what somebody may use. */
-    ofSubjects: (subjects: readonly string[], now: number): Promise<GrantRow[]> =>
-      db
-        .select()
-        .from(grants)
-        .where(
-          and(
-            sql`${grants.subject} IN (SELECT value FROM json_each(${JSON.stringify(subjects)}))`,
-            standing(now),
-          ),
-        ),
-
-    /** How many instances a subject holds by having been first. */
-    async countClaims(subject: string): Promise<number> {
-      const [row] = await db
-        .select({ n: count() })
-        .from(grants)
-        .where(and(eq(grants.subject, subject), eq(grants.claimed, true), isNull(grants.deletedAt)));
-      return row?.n ?? 0;
-    },
-
-    /** Every owner grant that an instance ever had, deleted ones too. */
-    ownersEver: (agent: string, instance: string): Promise<GrantRow[]> =>
-      db
-        .select()
-        .from(grants)
-        .where(and(eq(grants.agentSlug, agent), eq(grants.instanceId, instance), eq(grants.role, 'owner'))),
+        .where(and(eq(grants.id, id), isNull(grants.deletedAt))),
 
     /**
-     * Claims an instance that never had an owner: one whose owner was deleted stays closed. One statement decides, so
-     * of any number of first users one wins; the event is written with the claim that won, and with no other. `maxClaims`
-     * bounds what one subject may hold this way.
+     * Claims an instance that never had an owner: one whose owner was deleted stays closed. One statement decides, so of
+     * any number of first users one wins. `maxClaims` bounds the claims of one subject since `claimsSince`, in ms, and
+     * those that were opened.
      */
-    async claim(grant: NewGrant, maxClaims: number, event: AuditEvent): Promise<boolean> {
-      const held = sql`(SELECT count(*) FROM ${grants} WHERE ${grants.subject} = ${grant.subject} AND claimed = 1 AND deleted_at IS NULL)`;
+    claim(grant: NewGrant, maxClaims: number, claimsSince: number): Statement {
+      const held = sql`(SELECT count(*) FROM ${grants} WHERE ${grants.subject} = ${grant.subject} AND claimed = 1
+        AND deleted_at IS NULL AND (opened_at IS NOT NULL OR created_at >= ${claimsSince}))`;
       // Every column, in the order of the schema.
-      const claimed = db
+      return db
         .insert(grants)
         .select(
           sql`
@@ -114,18 +97,12 @@ export function grantQueries(db: ControlDatabase) {
           SELECT 1 FROM ${grants}
           WHERE agent_slug = ${grant.agentSlug} AND instance_id = ${grant.instanceId} AND role = ${grant.role})`,
         )
-        .onConflictDoNothing()
-        .returning({ id: grants.id });
-      const [made] = await db.batch([
-        claimed,
-        insertChangeEvent(db, event, grants, sql`id = ${grant.id} AND claimed = 1`),
-      ]);
-      return made.length === 1;
+        .onConflictDoNothing();
     },
 
-    /** Takes away a claim that nobody opened before `claimedBefore`, so that the instance is free again. */
-    async dropLapsed(id: string, claimedBefore: number): Promise<boolean> {
-      const dropped = await db
+    /** Takes away a claim that nobody opened before `claimedBefore`, in ms, so that the instance is free again. */
+    dropLapsed: (id: string, claimedBefore: number): Statement =>
+      db
         .delete(grants)
         .where(
           and(
@@ -135,17 +112,15 @@ export function grantQueries(db: ControlDatabase) {
             isNull(grants.deletedAt),
             lt(grants.createdAt, claimedBefore),
           ),
-        )
-        .returning({ id: grants.id });
-      return dropped.length === 1;
-    },
-
-    /** Notes that a claimed instance has been opened; from then on the claim never lapses. */
-    async noteOpened(id: string, now: number): Promise<void> {
-      await db
-        .update(grants)
-        .set({ openedAt: now })
-        .where(and(eq(grants.id, id), isNull(grants.openedAt)));
-    },
+        ),
   };
 }
+
+/** Drops the grants of a deleted instance that were made until a moment, in ms, deleted ones too. */
+export const dropGrantsOf = (
+  db: ControlDatabase,
+  { agent, instance, before }: { readonly agent: string; readonly instance: string; readonly before: number },
+): Statement =>
+  db
+    .delete(grants)
+    .where(and(eq(grants.agentSlug, agent), eq(grants.instanceId, instance), lte(grants.createdAt, before)));

@@ -1,61 +1,99 @@
-import { and, eq, gt, inArray, isNull, or, sql } from 'drizzle-orm';
-import type { ControlDatabase } from './database.ts';
-import { grants, locks } from './schema.ts';
+import { and, eq, gt, inArray, isNull, or, type SQL, sql } from 'drizzle-orm';
+import { among } from '../database.ts';
+import { type ControlDatabase, isAnyOn, type RevocationRow } from './change.ts';
+import { grants, principals, revocations } from './schema.ts';
 
 export type GrantRow = typeof grants.$inferSelect;
-export type LockRow = typeof locks.$inferSelect;
 
 export interface PolicyQuestion {
+  readonly principal: string;
   /** Every subject spelling under which the principal may have been granted something. */
   readonly subjects: readonly string[];
-  readonly agent: string;
-  readonly instance: string;
-  /** Every lock target that would refuse this request. */
-  readonly lockTargets: readonly string[];
+  /** The instance in question; left out: wherever the principal has a grant. */
+  readonly at?: { readonly agent: string; readonly instance: string } | undefined;
+  /** Names of the targets of a revocation that would refuse this request, those of `at` among them. */
+  readonly targets: readonly string[];
+  /** In ms: claims made before it that nobody opened do not count. */
+  readonly claimsSince: number;
   /** Milliseconds. */
   readonly now: number;
 }
 
-export function policyQueries(db: ControlDatabase) {
-  return {
-    /** The grants and locks that bear on one request, read together; ended ones left out. */
-    async read(question: PolicyQuestion): Promise<{ grants: GrantRow[]; locks: LockRow[] }> {
-      const [grantRows, lockRows] = await db.batch([
-        db
-          .select()
-          .from(grants)
-          .where(
-            and(
-              inArray(
-                grants.subject,
-                sql`(SELECT value FROM json_each(${JSON.stringify(question.subjects)}))`,
-              ),
-              eq(grants.agentSlug, question.agent),
-              inArray(grants.instanceId, [question.instance, '*']),
-              isNull(grants.deletedAt),
-              or(isNull(grants.expiresAt), gt(grants.expiresAt, question.now)),
-            ),
-          ),
-        db
-          .select()
-          .from(locks)
-          .where(
-            and(
-              inArray(
-                locks.target,
-                sql`(SELECT value FROM json_each(${JSON.stringify(question.lockTargets)}))`,
-              ),
-              isNull(locks.liftedAt),
-              or(isNull(locks.expiresAt), gt(locks.expiresAt, question.now)),
-            ),
-          ),
-      ]);
-      return { grants: grantRows, locks: lockRows };
-    },
+/** What the policy needs to know of the control database, read together. */
+export interface PolicyRows {
+  /** Grants that name the principal there and have not ended. */
+  readonly grants: readonly GrantRow[];
+  /** Revocations of any ticket that stand on one of the targets, or, for everywhere, on an instance of a grant. */
+  readonly revocations: readonly RevocationRow[];
+  /** Number of the newest change: what is decided by these rows takes every change up to it into account. */
+  readonly rev: number;
+  readonly signedOut: Pick<typeof principals.$inferSelect, 'tokensBefore' | 'loginsBefore'> | undefined;
+  /** Every owner grant that the instance in question ever had, deleted ones too. */
+  readonly owners: readonly GrantRow[];
+  /** How many instances the principal holds by having been first. */
+  readonly claims: number;
+}
 
-    /** Adds a grant unless one with this id is there already. */
-    async insertGrant(grant: typeof grants.$inferInsert): Promise<void> {
-      await db.insert(grants).values(grant).onConflictDoNothing();
-    },
+/** Condition of grants that stand at a moment, in ms. */
+export const isStandingGrant = (now: number): SQL | undefined =>
+  and(isNull(grants.deletedAt), or(isNull(grants.expiresAt), gt(grants.expiresAt, now)));
+
+/** One batch, so that the number and the rows are of one moment. */
+export async function readPolicy(db: ControlDatabase, q: PolicyQuestion): Promise<PolicyRows> {
+  const { at, now } = q;
+  const named = and(inArray(grants.subject, among(q.subjects)), isStandingGrant(now));
+  const there =
+    at === undefined
+      ? undefined
+      : and(eq(grants.agentSlug, at.agent), inArray(grants.instanceId, [at.instance, '*']));
+  const onGranted = and(
+    inArray(
+      revocations.target,
+      db
+        .select({ name: sql`'instance:' || ${grants.agentSlug} || '/' || ${grants.instanceId}` })
+        .from(grants)
+        .where(named),
+    ),
+    eq(revocations.kind, 'any'),
+    or(isNull(revocations.until), gt(revocations.until, now)),
+  );
+  const [grantRows, revocationRows, [newest], [signedOut], owners, [claims]] = await db.batch([
+    db.select().from(grants).where(and(named, there)),
+    db
+      .select()
+      .from(revocations)
+      .where(at === undefined ? or(isAnyOn(q.targets, now), onGranted) : isAnyOn(q.targets, now)),
+    db.select({ rev: sql<number>`coalesce(max(rev), 0)` }).from(revocations),
+    db
+      .select({ tokensBefore: principals.tokensBefore, loginsBefore: principals.loginsBefore })
+      .from(principals)
+      .where(eq(principals.id, q.principal)),
+    db
+      .select()
+      .from(grants)
+      .where(
+        at === undefined
+          ? sql`0`
+          : and(eq(grants.agentSlug, at.agent), eq(grants.instanceId, at.instance), eq(grants.role, 'owner')),
+      ),
+    db
+      .select({ n: sql<number>`count(*)` })
+      .from(grants)
+      .where(
+        and(
+          eq(grants.subject, q.principal),
+          sql`${grants.claimed} = 1`,
+          isNull(grants.deletedAt),
+          sql`(${grants.openedAt} IS NOT NULL OR ${grants.createdAt} >= ${q.claimsSince})`,
+        ),
+      ),
+  ]);
+  return {
+    grants: grantRows,
+    revocations: revocationRows,
+    rev: newest?.rev ?? 0,
+    signedOut,
+    owners,
+    claims: claims?.n ?? 0,
   };
 }

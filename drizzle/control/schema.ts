@@ -1,4 +1,4 @@
-import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
+import { REVOCATION_CODES } from '@agent-ticket/shared/revocation.ts';
 import { sql } from 'drizzle-orm';
 import { index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
 
@@ -27,20 +27,11 @@ export const signingKeys = sqliteTable(
   (t) => [uniqueIndex('signing_keys_generation').on(t.purpose, t.generation)],
 );
 
-/**
- * Audit events of changes to signing keys and of claims by first users, written in the batch of the change, so that
- * neither is ever without the other. A row leaves when the ledger has its event.
- */
-export const changeEvents = sqliteTable('change_events', {
-  eventId: text('event_id').primaryKey(),
-  event: text('event', { mode: 'json' }).$type<AuditEvent>().notNull(),
-});
-
 export const serviceTokens = sqliteTable(
   'service_tokens',
   {
+    /** `svc_…`: the OAuth `client_id` as well. Its principal is `token:` and this. */
     id: text('id').primaryKey(),
-    clientId: text('client_id').notNull().unique(),
     name: text('name').notNull(),
     /** Slugs it may ask for; null: all. */
     agents: text('agents', { mode: 'json' }).$type<string[]>(),
@@ -96,42 +87,71 @@ export const grants = sqliteTable(
     index('grants_agent').on(t.agentSlug, t.createdAt, t.id).where(sql`deleted_at IS NULL`),
     index('grants_subject').on(t.subject, t.createdAt, t.id).where(sql`deleted_at IS NULL`),
     index('grants_lookup').on(t.subject, t.agentSlug, t.instanceId).where(sql`deleted_at IS NULL`),
-    // Deleted ones too: whoever was owner once keeps the instance from being claimed.
+    // Deleted ones too: a deleted owner keeps the instance from being claimed.
     index('grants_instance').on(t.agentSlug, t.instanceId, t.createdAt, t.id),
     uniqueIndex('grants_claim_unique').on(t.agentSlug, t.instanceId).where(sql`claimed = 1`),
   ],
 );
 
-export const locks = sqliteTable(
-  'locks',
+/**
+ * What tickets may not be used for any more: locks, ended sign-ins, terminations, deleted grants, tokens and instances,
+ * lapsed claims, revoked keys. The authoritative table; the record database and objects have copies without reasons.
+ */
+export const revocations = sqliteTable(
+  'revocations',
   {
+    /** Of a lock its own UUID; otherwise kind and target, so that a newer one replaces an older one. */
     id: text('id').primaryKey(),
+    /** Greater than that of every earlier change; a row that changes gets a new one. Tickets carry the greatest. */
+    rev: integer('rev').notNull().unique(),
     /** `<kind>:<name>` in one canonical spelling, so that one index answers for every kind. */
     target: text('target').notNull(),
+    kind: text('kind', { enum: ['any', 'before'] }).notNull(),
+    /** When it stops to hit; null: never. A lift brings it forward. */
+    until: integer('until'),
+    code: text('code', { enum: REVOCATION_CODES }).notNull(),
     reason: text('reason').notNull(),
     createdBy: text('created_by').notNull(),
     createdAt: integer('created_at').notNull(),
-    expiresAt: integer('expires_at'),
-    liftedAt: integer('lifted_at'),
   },
   (t) => [
-    index('locks_standing').on(t.target).where(sql`lifted_at IS NULL`),
-    index('locks_newest').on(t.createdAt, t.id).where(sql`lifted_at IS NULL`),
+    index('revocations_target').on(t.target),
+    index('revocations_locks').on(t.createdAt, t.id).where(sql`code = 'locked'`),
+    index('revocations_until').on(t.until).where(sql`until IS NOT NULL`),
   ],
 );
 
-/** Commands to the agent worker that were not carried out in full yet. A row leaves when every object has answered. */
+/**
+ * Changes of policy on their way: the audit event to the record database, the command to live sessions. Written in the
+ * batch of the change, so that none of the three is ever without the others. A row leaves when both have arrived.
+ */
 export const outbox = sqliteTable(
   'outbox',
   {
+    /** That of the event. */
     id: text('id').primaryKey(),
-    command: text('command').notNull(),
-    /** Sessions that started later are not meant, in ms. */
-    before: integer('before').notNull(),
-    attempts: integer('attempts').notNull(),
+    event: text('event').notNull(),
+    /** JSON; null: nothing to tell live sessions. A revocation is named by its id and sent as it is by then. */
+    command: text('command'),
+    attempts: integer('attempts').notNull().default(0),
     dueAt: integer('due_at').notNull(),
   },
   (t) => [index('outbox_due').on(t.dueAt)],
+);
+
+/** Principals that signed out, for credentials that nothing else ends. */
+export const principals = sqliteTable(
+  'principals',
+  {
+    id: text('id').primaryKey(),
+    /** Bearer tokens issued no later are not taken. */
+    tokensBefore: integer('tokens_before'),
+    /** Sign-ins that began no later are not taken, wherever their session is kept. */
+    loginsBefore: integer('logins_before'),
+    /** No credential that old is taken any more. */
+    keptUntil: integer('kept_until').notNull(),
+  },
+  (t) => [index('principals_kept').on(t.keptUntil)],
 );
 
 /** People who signed in at the broker. The cookie names the row; the row says who it is, so it can be ended. */
@@ -156,20 +176,6 @@ export const authSessions = sqliteTable(
     index('auth_sessions_sid').on(t.issuer, t.sid).where(sql`ended_at IS NULL`),
     index('auth_sessions_expired').on(t.expiresAt),
   ],
-);
-
-/** Logouts that sessions kept elsewhere (in a cookie alone) must hear of too. */
-export const authLogouts = sqliteTable(
-  'auth_logouts',
-  {
-    /** `sid:<issuer> <sid>` or `sub:<issuer> <sub>`. */
-    name: text('name').primaryKey(),
-    /** Sessions that began no later than this are over. */
-    at: integer('at').notNull(),
-    /** No session that old is taken any more. */
-    keptUntil: integer('kept_until').notNull(),
-  },
-  (t) => [index('auth_logouts_kept').on(t.keptUntil)],
 );
 
 /** Tokens of others that count once, by `jti`, until they would be refused anyway. */

@@ -1,7 +1,6 @@
-import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
-import { and, desc, eq, exists, isNull, lt, sql } from 'drizzle-orm';
-import { insertChangeEvent } from './change-events.ts';
-import type { ControlDatabase } from './database.ts';
+import { and, desc, eq, exists, gt, isNull, lt, or, type SQL, sql } from 'drizzle-orm';
+import type { Statement } from '../database.ts';
+import type { Change, ControlDatabase } from './change.ts';
 import { signingKeys } from './schema.ts';
 
 export type SigningKeyRow = typeof signingKeys.$inferSelect;
@@ -10,7 +9,24 @@ export type NewSigningKey = Pick<
   'kid' | 'purpose' | 'generation' | 'alg' | 'sealed' | 'createdAt' | 'activatesAt'
 >;
 
-export function signingKeyQueries(db: ControlDatabase) {
+/** The key that signs once another is gone. */
+export type Successor =
+  /** The key did not sign: nothing changes for the one that does. */
+  | { readonly kind: 'same' }
+  /** The key was to sign next: the present one goes on without an end. */
+  | { readonly kind: 'kept'; readonly kid: string }
+  /** A pending key signs from now on. */
+  | { readonly kind: 'activated'; readonly kid: string }
+  /** A new key signs from now on. */
+  | { readonly kind: 'made'; readonly key: NewSigningKey };
+
+/** The statements of a change of keys. */
+type KeyChange = Pick<Change, 'before' | 'statement' | 'after'>;
+
+export function signingKeyStore(db: ControlDatabase) {
+  const insert = (key: NewSigningKey) => db.insert(signingKeys).values(key).onConflictDoNothing();
+  const anyKey = (when: SQL | undefined) => exists(db.select({ one: sql`1` }).from(signingKeys).where(when));
+
   return {
     /** Every key of a purpose, newest generation first. */
     list: (purpose: SigningKeyRow['purpose']): Promise<SigningKeyRow[]> =>
@@ -19,48 +35,6 @@ export function signingKeyQueries(db: ControlDatabase) {
         .from(signingKeys)
         .where(eq(signingKeys.purpose, purpose))
         .orderBy(desc(signingKeys.generation)),
-
-    /** Makes the first key, with its event, unless there is one. Whether this call made it. */
-    async insertFirst(key: NewSigningKey, event?: AuditEvent): Promise<boolean> {
-      const insert = db
-        .insert(signingKeys)
-        .values({ ...key, generation: 1 })
-        .onConflictDoNothing()
-        .returning({ kid: signingKeys.kid });
-      const [made] = await db.batch([insert, ...eventOf(key, event)]);
-      return made.length === 1;
-    },
-
-    /**
-     * Inserts the next generation with its event and gives its predecessor an end, all or nothing. Answers `false`
-     * and changes nothing when another rotation took the generation first.
-     */
-    async insertNext(
-      key: NewSigningKey,
-      previous: { retiresAt: number; removedAt: number },
-      event?: AuditEvent,
-    ): Promise<boolean> {
-      const successor = db
-        .select({ one: sql`1` })
-        .from(signingKeys)
-        .where(and(eq(signingKeys.kid, key.kid), eq(signingKeys.generation, key.generation)));
-      const [made] = await db.batch([
-        db.insert(signingKeys).values(key).onConflictDoNothing().returning({ kid: signingKeys.kid }),
-        db
-          .update(signingKeys)
-          .set(previous)
-          .where(
-            and(
-              eq(signingKeys.purpose, key.purpose),
-              lt(signingKeys.generation, key.generation),
-              isNull(signingKeys.retiresAt),
-              exists(successor),
-            ),
-          ),
-        ...eventOf(key, event),
-      ]);
-      return made.length === 1;
-    },
 
     /** Replaces the sealed text of a key that still has the old one. Whether this call did. */
     async reseal(kid: string, from: string, to: string): Promise<boolean> {
@@ -87,10 +61,79 @@ export function signingKeyQueries(db: ControlDatabase) {
         .returning({ kid: signingKeys.kid });
       return gone.map(({ kid }) => kid);
     },
+
+    // Changes.
+
+    /** Makes the first key, unless there is one. */
+    makeFirst: (key: NewSigningKey): KeyChange => ({ statement: insert({ ...key, generation: 1 }) }),
+
+    /** Inserts the next generation and gives its predecessor an end, unless another rotation took the generation. */
+    rotate: (key: NewSigningKey, previous: { retiresAt: number; removedAt: number }): KeyChange => ({
+      statement: insert(key),
+      after: (applied) => [
+        db
+          .update(signingKeys)
+          .set(previous)
+          .where(
+            and(
+              eq(signingKeys.purpose, key.purpose),
+              lt(signingKeys.generation, key.generation),
+              isNull(signingKeys.retiresAt),
+              applied,
+            ),
+          ),
+      ],
+    }),
+
+    /**
+     * Takes a key away for good: its private part is wiped, so that no later edit of the row brings it back. Does not
+     * apply when the keys are no longer as the successor was chosen for. `at` in ms.
+     */
+    revoke: (kid: string, successor: Successor, at: number): KeyChange => ({
+      before: successor.kind === 'made' ? [insert(successor.key)] : [],
+      statement: db
+        .update(signingKeys)
+        .set({
+          revokedAt: at,
+          sealed: '',
+          retiresAt: sql`coalesce(${signingKeys.retiresAt}, ${at})`,
+          removedAt: sql`coalesce(${signingKeys.removedAt}, ${at})`,
+        })
+        .where(and(eq(signingKeys.kid, kid), isNull(signingKeys.revokedAt), stillThere(successor, at))),
+      after: (applied) => promote(successor, at, applied),
+    }),
   };
 
-  /** Only with the key: a rotation that lost leaves no trace. */
-  function eventOf({ kid }: NewSigningKey, event: AuditEvent | undefined) {
-    return event === undefined ? [] : [insertChangeEvent(db, event, signingKeys, eq(signingKeys.kid, kid))];
+  /** Whether the successor is what it was when it was chosen: of a new one, whether it took its generation. */
+  function stillThere(successor: Successor, at: number): SQL | undefined {
+    switch (successor.kind) {
+      case 'same':
+        return undefined;
+      case 'made':
+        return anyKey(eq(signingKeys.kid, successor.key.kid));
+      case 'activated':
+        return anyKey(and(eq(signingKeys.kid, successor.kid), isNull(signingKeys.revokedAt)));
+      case 'kept':
+        return anyKey(
+          and(
+            eq(signingKeys.kid, successor.kid),
+            isNull(signingKeys.revokedAt),
+            or(isNull(signingKeys.retiresAt), gt(signingKeys.retiresAt, at)),
+          ),
+        );
+    }
+  }
+
+  function promote(successor: Successor, at: number, applied: SQL): Statement[] {
+    if (successor.kind !== 'activated' && successor.kind !== 'kept') return [];
+    const own = and(eq(signingKeys.kid, successor.kid), applied);
+    return successor.kind === 'kept'
+      ? [db.update(signingKeys).set({ retiresAt: null, removedAt: null }).where(own)]
+      : [
+          db
+            .update(signingKeys)
+            .set({ activatesAt: at })
+            .where(and(own, gt(signingKeys.activatesAt, at))),
+        ];
   }
 }

@@ -4,7 +4,7 @@ export interface BacklogItem {
   readonly fact: string;
 }
 
-export function backlogQueries(sql: SqlStorage) {
+export function backlogStore(sql: SqlStorage) {
   return {
     add(fact: string): void {
       sql.exec('INSERT INTO ticket_backlog (fact) VALUES (?)', fact);
@@ -49,3 +49,4 @@ export function backlogQueries(sql: SqlStorage) {
     },
   };
 }
+export type Backlog = ReturnType<typeof backlogStore>;

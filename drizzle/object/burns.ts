@@ -1,5 +1,5 @@
 /** Tickets that this object has seen. All calls are synchronous, so check and burn cannot interleave. */
-export function burnQueries(sql: SqlStorage) {
+export function burnStore(sql: SqlStorage) {
   return {
     /** Burns a ticket for the session that it opens or renews; `exp` in seconds. Whether this call was the first to. */
     burn: (jti: string, exp: number, sessionId: string): boolean =>

@@ -1,16 +1,16 @@
 import { DatabaseTimeout, within } from '../deadline.ts';
-import type { RecordDatabase } from '../record/database.ts';
-import type { StoppedSession } from '../record/deliver.ts';
-import type { backlogQueries } from './backlog.ts';
+import type { RevokedSession } from '../record/deliver.ts';
+import type { RecordStore } from '../record/store.ts';
+import type { Backlog } from './backlog.ts';
 import { drain, type SetAside } from './drain.ts';
 
 export interface DeliveryPorts {
-  readonly backlog: ReturnType<typeof backlogQueries>;
+  readonly backlog: Backlog;
   /** Asked when there is something to deliver, until it has answered once. */
-  readonly openRecord: () => RecordDatabase;
+  readonly openRecord: () => RecordStore;
   readonly clock: () => number;
   /** Sessions just delivered that may not go on: to be closed. Left out where there are no sessions. */
-  readonly onStopped?: (sessions: readonly StoppedSession[]) => void;
+  readonly onRevoked?: (sessions: readonly RevokedSession[]) => void;
   /** A fact was set aside: to be reported. */
   readonly onSetAside: (fact: SetAside) => void;
   /** Keeps the object awake until the promise settles. */
@@ -25,7 +25,7 @@ export interface Delivery {
   /** Starts a drain, or has the running one look once more. Nobody needs to wait for it. */
   start(): void;
   /**
-   * Waits until what lies in the backlog now has been delivered, with `onStopped` told of it; or until the record
+   * Waits until what lies in the backlog now has been delivered, with `onRevoked` told of it; or until the record
    * database refuses, or `ms` have passed. Does not say which.
    */
   caughtUp(ms: number): Promise<void>;
@@ -42,7 +42,7 @@ export function createDelivery(ports: DeliveryPorts): Delivery {
       each.release();
     }
   };
-  let record: RecordDatabase | undefined;
+  let record: RecordStore | undefined;
   /** Read through a function: another event may have changed it across the await. */
   const asked = (): boolean => state === 'again';
 
@@ -55,7 +55,7 @@ export function createDelivery(ports: DeliveryPorts): Delivery {
           backlog: ports.backlog,
           record,
           clock: ports.clock,
-          onStopped: ports.onStopped ?? (() => {}),
+          onRevoked: ports.onRevoked ?? (() => {}),
           onDelivered: release,
           onSetAside: ports.onSetAside,
         });

@@ -1,13 +1,11 @@
+import { parseStored } from '../database.ts';
 import { isBadValue } from '../outage.ts';
-import type { RecordDatabase } from '../record/database.ts';
-import { deliver, type RecordFact, type StoppedSession } from '../record/deliver.ts';
-import { parseStored } from '../stored-json.ts';
-import type { BacklogItem, backlogQueries } from './backlog.ts';
+import type { RecordFact, RevokedSession } from '../record/deliver.ts';
+import type { RecordStore } from '../record/store.ts';
+import type { Backlog, BacklogItem } from './backlog.ts';
 
 /** D1 takes 100 bound parameters a statement and any number of statements a batch; this keeps a batch short. */
 const BATCH_FACTS = 50;
-
-type Backlog = ReturnType<typeof backlogQueries>;
 
 /** Notes a fact for the record database. Durable with the rest of the object's current event. */
 export const enqueue = (backlog: Backlog, fact: RecordFact): void => backlog.add(JSON.stringify(fact));
@@ -32,11 +30,11 @@ export interface SetAside {
 
 export interface DrainPorts {
   readonly backlog: Backlog;
-  readonly record: RecordDatabase;
+  readonly record: RecordStore;
   /** Milliseconds since 1970. */
   readonly clock: () => number;
   /** Sessions just delivered that may not go on. */
-  readonly onStopped: (sessions: readonly StoppedSession[]) => void;
+  readonly onRevoked: (sessions: readonly RevokedSession[]) => void;
   /** Everything up to this item is in the record database, and what that says of it has been told. */
   readonly onDelivered?: (throughId: number) => void;
   /** A fact was set aside, so that those behind it arrive. Somebody should look at it. */
@@ -57,10 +55,9 @@ export async function drain(ports: DrainPorts): Promise<void> {
       if (backlog.count() === 0) return;
       continue;
     }
-    let stopped: readonly StoppedSession[];
+    let revoked: readonly RevokedSession[];
     try {
-      stopped = await deliver(
-        record,
+      revoked = await record.deliver(
         items.map(({ fact }) => fact),
         clock(),
       );
@@ -69,17 +66,17 @@ export async function drain(ports: DrainPorts): Promise<void> {
       await deliverEach(ports, items);
       continue;
     }
-    delivered(ports, last.id, stopped);
+    delivered(ports, last.id, revoked);
   }
 }
 
 function delivered(
-  { backlog, onStopped, onDelivered }: DrainPorts,
+  { backlog, onRevoked, onDelivered }: DrainPorts,
   throughId: number,
-  stopped: readonly StoppedSession[],
+  revoked: readonly RevokedSession[],
 ): void {
   backlog.removeThrough(throughId);
-  if (stopped.length > 0) onStopped(stopped);
+  if (revoked.length > 0) onRevoked(revoked);
   onDelivered?.(throughId);
 }
 
@@ -93,7 +90,7 @@ async function deliverEach(ports: DrainPorts, items: readonly ReadItem[]): Promi
   const { record, clock } = ports;
   for (const { id, fact } of items) {
     try {
-      delivered(ports, id, await deliver(record, [fact], clock()));
+      delivered(ports, id, await record.deliver([fact], clock()));
     } catch (error) {
       if (!isBadValue(error)) throw error;
       setAside(ports, id, 'refused');

@@ -5,7 +5,7 @@ const TABLE = `CREATE TABLE IF NOT EXISTS rate_windows (
 ) WITHOUT ROWID`;
 
 /** Counters of one ledger object. A window starts with the first event after the last one ended. Times in ms. */
-export function rateQueries(sql: SqlStorage) {
+export function objectRateStore(sql: SqlStorage) {
   sql.exec(TABLE);
   return {
     /** Counts one event, the refused ones too, and answers the window it fell into. */

@@ -60,7 +60,7 @@ const fromRow = (row: Row): ObjectSession => ({
   userAgent: row.user_agent,
 });
 
-export function objectSessionQueries(sql: SqlStorage) {
+export function objectSessionStore(sql: SqlStorage) {
   const one = (rows: SqlStorageCursor<Row>): ObjectSession | undefined => {
     const [row] = rows.toArray();
     return row === undefined ? undefined : fromRow(row);

@@ -34,16 +34,18 @@ const TABLES = [
   'CREATE INDEX IF NOT EXISTS ticket_sessions_open ON ticket_sessions (expires_at) WHERE ended_at IS NULL',
   'CREATE INDEX IF NOT EXISTS ticket_sessions_principal ON ticket_sessions (principal) WHERE ended_at IS NULL',
   'CREATE INDEX IF NOT EXISTS ticket_sessions_jti ON ticket_sessions (jti)',
-  // Locks that name this object's people, sessions or itself.
-  `CREATE TABLE IF NOT EXISTS ticket_locks (
-    target TEXT PRIMARY KEY,
-    until INTEGER
+  // Revocations that name this object, and its own end, which outlives a deletion of everything else.
+  `CREATE TABLE IF NOT EXISTS ticket_revocations (
+    id TEXT PRIMARY KEY,
+    rev INTEGER NOT NULL,
+    target TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    until INTEGER,
+    code TEXT NOT NULL
   ) WITHOUT ROWID`,
-  // What outlives a deletion of everything else: tickets older than this are no longer for this object.
-  `CREATE TABLE IF NOT EXISTS ticket_tombstone (
-    id INTEGER PRIMARY KEY CHECK (id = 1),
-    destroyed_at INTEGER NOT NULL
-  )`,
+  'CREATE INDEX IF NOT EXISTS ticket_revocations_target ON ticket_revocations (target)',
+  // Grants that were ever used here: a claim of one of them has been opened.
+  'CREATE TABLE IF NOT EXISTS ticket_grants (id TEXT PRIMARY KEY) WITHOUT ROWID',
   // Facts on their way to the record database, in order.
   `CREATE TABLE IF NOT EXISTS ticket_backlog (
     id INTEGER PRIMARY KEY,

@@ -1,10 +1,10 @@
 import { asc, desc, gt, gte, lt, lte } from 'drizzle-orm';
-import type { RecordDatabase } from './database.ts';
+import type { RecordDatabase } from './revocations.ts';
 import { auditCheckpoints } from './schema.ts';
 
 export type CheckpointRow = typeof auditCheckpoints.$inferSelect;
 
-export function checkpointQueries(db: RecordDatabase) {
+export function checkpointStore(db: RecordDatabase) {
   const { n, at, through } = auditCheckpoints;
   /** By a column that grows with the number, so that its index finds the row at once. */
   const newestBy = async (column: typeof at | typeof through, limit: number) => {

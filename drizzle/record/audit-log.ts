@@ -1,8 +1,46 @@
-import type { AuditType } from '@agent-ticket/shared/audit-event.ts';
-import { and, asc, desc, eq, gt, gte, inArray, lt, lte, max, type SQL, sql } from 'drizzle-orm';
-import type { AuditEventRow } from './audit-events.ts';
-import type { RecordDatabase } from './database.ts';
+import type { AuditEvent, AuditType } from '@agent-ticket/shared/audit-event.ts';
+import {
+  and,
+  asc,
+  desc,
+  eq,
+  getTableColumns,
+  gt,
+  gte,
+  inArray,
+  lt,
+  lte,
+  max,
+  type SQL,
+  sql,
+} from 'drizzle-orm';
+import type { RecordDatabase } from './revocations.ts';
 import { auditEvents } from './schema.ts';
+
+export type AuditEventRow = typeof auditEvents.$inferSelect;
+
+/** Domain names to column names: the one place where they meet. */
+const toRow = (event: AuditEvent): typeof auditEvents.$inferInsert => {
+  const { principal, agent, instance, ...same } = event;
+  return { ...same, userId: principal, agentSlug: agent, instanceId: instance };
+};
+
+/** One insert per event id, however often it is delivered. For use alone or inside a `batch`. */
+export const insertEvent = (db: RecordDatabase, event: AuditEvent) =>
+  db.insert(auditEvents).values(toRow(event)).onConflictDoNothing({ target: auditEvents.eventId });
+
+/** {@link insertEvent} if `when` holds at that point of the `batch`. */
+export function insertEventWhen(db: RecordDatabase, event: AuditEvent, when: SQL) {
+  const said = new Map<string, unknown>(Object.entries(toRow(event)));
+  const values = Object.entries(getTableColumns(auditEvents)).map(([name, column]) => {
+    const value = said.get(name);
+    return value === undefined ? sql`NULL` : sql.param(value, column);
+  });
+  return db
+    .insert(auditEvents)
+    .select(sql`SELECT ${sql.join(values, sql`, `)} WHERE ${when}`)
+    .onConflictDoNothing({ target: auditEvents.eventId });
+}
 
 export interface AuditFilter {
   readonly principal?: string | undefined;
@@ -17,8 +55,7 @@ export interface AuditFilter {
   readonly to?: number | undefined;
 }
 
-/** A place in the order newest first. */
-export interface AuditPlace {
+export interface AuditCursor {
   readonly at: number;
   readonly seq: number;
 }
@@ -39,10 +76,10 @@ const matching = (filter: AuditFilter): (SQL | undefined)[] => [
   given(filter.to, (ms) => lt(auditEvents.at, ms)),
 ];
 
-export function auditLogQueries(db: RecordDatabase) {
+export function auditLogStore(db: RecordDatabase) {
   return {
-    /** Events by filter, newest first by the clock of their source, after a place in that order. */
-    list: (filter: AuditFilter, after: AuditPlace | undefined, limit: number): Promise<AuditEventRow[]> =>
+    /** Events by filter, newest first by the clock of their source. */
+    list: (filter: AuditFilter, after: AuditCursor | undefined, limit: number): Promise<AuditEventRow[]> =>
       db
         .select()
         .from(auditEvents)

@@ -1,50 +1,68 @@
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
-import { insertEvent } from './audit-events.ts';
-import type { RecordDatabase } from './database.ts';
-import { type InvocationFact, insertInvocation } from './invocation-facts.ts';
-import { type SessionFact, writeSession } from './session-facts.ts';
-import { readStops, STOP_QUESTIONS, selectStops, type WhyStopped } from './stops.ts';
+import type { Revocable, Revocation, RevocationCode } from '@agent-ticket/shared/revocation.ts';
+import type { Statement } from '../database.ts';
+import { insertEvent } from './audit-log.ts';
+import { type InvocationFact, insertInvocation } from './invocations.ts';
+import { applyRevocation, type RecordDatabase, readHits, selectHits } from './revocations.ts';
+import { type SessionFact, writeSession } from './sessions.ts';
 
-/** One thing that happened: an audit event, and what it made of a session where it touched one; or a call. */
+/** One thing that happened: an audit event, and the session as it made it where it touched one; or a call. */
 export type RecordFact =
-  | { readonly event: AuditEvent; readonly session?: SessionFact; readonly invocation?: undefined }
-  | { readonly invocation: InvocationFact; readonly event?: undefined; readonly session?: undefined };
+  | {
+      readonly event: AuditEvent;
+      readonly session?: SessionFact;
+      /** Of an event after which a session has rights: what a revocation of them would name. */
+      readonly revocable?: Revocable;
+      readonly invocation?: undefined;
+    }
+  | {
+      readonly invocation: InvocationFact;
+      readonly event?: undefined;
+      readonly session?: undefined;
+      readonly revocable?: undefined;
+    };
 
-/** Events after which a session has rights that may have been taken away meanwhile. */
-const GIVES_RIGHTS: readonly string[] = ['session.opened', 'session.renewed'];
-
-/** A session that may not go on. */
-export interface StoppedSession {
+/** A session whose rights were taken away. */
+export interface RevokedSession {
   readonly id: string;
-  readonly why: WhyStopped;
+  readonly why: RevocationCode;
 }
 
 /**
- * Writes facts in order, all or none, and answers which sessions among them may not go on. Locks and recalls are read in
- * the same batch: they are written before anyone looks for sessions to close, so of one of them and a session that come
- * to be together one always sees the other. Delivering twice changes nothing. `now` in ms.
+ * Writes facts in order, all or none, and answers the sessions among them whose rights were taken away. Revocations are
+ * read in the same batch: they are written before anyone looks for sessions to end, so of a revocation and a session
+ * that come to be together one always sees the other. Delivering twice changes nothing. `now` in ms.
  */
 export async function deliver(
   db: RecordDatabase,
   facts: readonly RecordFact[],
   now: number,
-): Promise<StoppedSession[]> {
-  const opened = facts.flatMap(({ event, session }) =>
-    event !== undefined && GIVES_RIGHTS.includes(event.type) && session !== undefined ? [session] : [],
+): Promise<RevokedSession[]> {
+  const opened = facts.flatMap(({ session, revocable }) =>
+    session === undefined || revocable === undefined ? [] : [{ id: session.id, revocable }],
   );
-  const [first, ...rest] = [
+  const [first, ...rest]: Statement[] = [
     ...facts.flatMap(({ event, session, invocation }) => [
       ...(event === undefined ? [] : [insertEvent(db, event)]),
       ...(session === undefined ? [] : writeSession(db, session)),
       ...(invocation === undefined ? [] : [insertInvocation(db, invocation)]),
     ]),
-    ...opened.flatMap((session) => selectStops(db, { ...session, session: session.id }, now)),
+    ...opened.map(({ revocable }) => selectHits(db, revocable, now)),
   ];
   if (first === undefined) return [];
   const results: readonly unknown[] = await db.batch([first, ...rest]);
-  const found = results.slice(results.length - STOP_QUESTIONS * opened.length);
+  const hits = results.slice(results.length - opened.length);
   return opened.flatMap(({ id }, index) => {
-    const why = readStops(found.slice(STOP_QUESTIONS * index, STOP_QUESTIONS * (index + 1)));
+    const why = readHits(hits[index]);
     return why === undefined ? [] : [{ id, why }];
   });
+}
+
+/** Writes the record's part of one change of policy: its event, and the copies of its revocations. */
+export async function deliverChange(
+  db: RecordDatabase,
+  event: AuditEvent,
+  revocations: readonly Revocation[],
+): Promise<void> {
+  await db.batch([insertEvent(db, event), ...revocations.map((each) => applyRevocation(db, each))]);
 }

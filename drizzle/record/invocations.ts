@@ -1,21 +1,38 @@
 import { and, asc, desc, eq, inArray, lt, sql } from 'drizzle-orm';
-import type { RecordDatabase } from './database.ts';
+import type { RecordDatabase } from './revocations.ts';
 import { agentInvocations } from './schema.ts';
 
 export type InvocationRow = typeof agentInvocations.$inferSelect;
 
-/** A place in the order newest first. */
-export interface InvocationPlace {
+export interface InvocationCursor {
   readonly startedAt: number;
   readonly id: string;
 }
 
-export function invocationQueries(db: RecordDatabase) {
+/** A call of an agent's method within a session, as its object saw it. Never arguments, results or an agent's words. */
+export interface InvocationFact {
+  /** UUID given by the source, so that a delivery may be repeated. */
+  readonly id: string;
+  readonly sessionId: string;
+  readonly method: string;
+  /** Milliseconds since 1970. */
+  readonly startedAt: number;
+  readonly durationMs: number;
+  /** `unanswered`: it was over without an answer, because the client had left or the agent sent none. */
+  readonly outcome: 'success' | 'error' | 'unanswered';
+  readonly code: string | null;
+}
+
+/** One row per id, however often it is delivered. For use alone or inside a `batch`. */
+export const insertInvocation = (db: RecordDatabase, fact: InvocationFact) =>
+  db.insert(agentInvocations).values(fact).onConflictDoNothing({ target: agentInvocations.id });
+
+export function invocationStore(db: RecordDatabase) {
   return {
-    /** Calls of one session, newest first, after a place in that order. */
+    /** Calls of one session, newest first. */
     ofSession: (
       sessionId: string,
-      after: InvocationPlace | undefined,
+      after: InvocationCursor | undefined,
       limit: number,
     ): Promise<InvocationRow[]> =>
       db

@@ -1,7 +1,7 @@
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import { lt, sql } from 'drizzle-orm';
-import { insertEvent, insertEventWhen } from './audit-events.ts';
-import type { RecordDatabase } from './database.ts';
+import { insertEvent, insertEventWhen } from './audit-log.ts';
+import type { RecordDatabase } from './revocations.ts';
 import { rateWindows } from './schema.ts';
 
 export interface CountedEvents {
@@ -14,8 +14,8 @@ export interface CountedEvents {
   readonly overLimit?: AuditEvent | undefined;
 }
 
-/** Counters and audit events in one write, for brokers that have no ledger object. Times in ms. */
-export function rateQueries(db: RecordDatabase) {
+/** Counters and audit events in one write, for brokers that have no mint shard. Times in ms. */
+export function rateStore(db: RecordDatabase) {
   return {
     /**
      * Counts one event, the refused ones too, and writes what the count lets pass, all or nothing. Answers the window

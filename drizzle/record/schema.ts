@@ -1,5 +1,6 @@
 import { AUDIT_TYPES } from '@agent-ticket/shared/audit-event.ts';
 import { ROLES } from '@agent-ticket/shared/names.ts';
+import { REVOCATION_CODES } from '@agent-ticket/shared/revocation.ts';
 import { sql } from 'drizzle-orm';
 import { index, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 
@@ -23,8 +24,10 @@ export const agentSessions = sqliteTable(
     /** The ticket and the key that the rights in force come from. */
     jti: text('jti').notNull(),
     kid: text('kid').notNull(),
-    /** When that ticket was issued. */
-    issuedAt: integer('issued_at').notNull(),
+    /** Of that ticket: the newest change that its decision took into account, and what the decision rested on. */
+    rev: integer('rev').notNull(),
+    grantId: text('grant_id'),
+    loginId: text('login_id'),
   },
   (t) => [
     index('agent_sessions_user').on(t.userId, t.startedAt, t.id),
@@ -36,17 +39,17 @@ export const agentSessions = sqliteTable(
   ],
 );
 
-/** Who acts for the principal of a session, or came with it as its OAuth client: one row each. */
-export const sessionActors = sqliteTable(
-  'session_actors',
+/** Parties to a session beside its principal: its actors, and its OAuth client as the service token that it is. */
+export const sessionParties = sqliteTable(
+  'session_parties',
   {
     sessionId: text('session_id').notNull(),
-    /** Principal id, or `client:<id>`. */
-    actorId: text('actor_id').notNull(),
+    /** Principal id. */
+    partyId: text('party_id').notNull(),
   },
   (t) => [
-    primaryKey({ columns: [t.sessionId, t.actorId] }),
-    index('session_actors_actor').on(t.actorId, t.sessionId),
+    primaryKey({ columns: [t.sessionId, t.partyId] }),
+    index('session_parties_party').on(t.partyId, t.sessionId),
   ],
 );
 
@@ -126,36 +129,26 @@ export const agentInvocations = sqliteTable(
 );
 
 /**
- * What of the standing locks an agent worker must know: read in the batch that writes a session, so that of a lock
- * and a session which come to be together one always sees the other.
+ * Copy of the revocations, for agent workers: read in the batch that writes a session, so that of a revocation and a
+ * session which come to be together one always sees the other.
  */
-export const recordLocks = sqliteTable('locks', {
-  /** Canonical name of the target. */
-  target: text('target').primaryKey(),
-  /** In ms; null: for ever. */
-  until: integer('until'),
-});
-
-/**
- * Tickets that open nothing any more, since rights that they carry were taken away after they had been issued. Read
- * beside the locks, and kept for as long as such a ticket's session could last.
- */
-export const recalls = sqliteTable(
-  'recalls',
+export const recordRevocations = sqliteTable(
+  'revocations',
   {
-    /** Canonical name of what the tickets are for. */
+    id: text('id').primaryKey(),
+    rev: integer('rev').notNull(),
     target: text('target').notNull(),
-    /** Whose tickets; empty: everybody's. */
-    userId: text('user_id').notNull(),
-    /** Those issued until then, in ms. */
-    issuedBy: integer('issued_by').notNull(),
-    /** When nothing that they opened can be open any more, in ms. */
-    keptUntil: integer('kept_until').notNull(),
+    kind: text('kind', { enum: ['any', 'before'] }).notNull(),
+    until: integer('until'),
+    code: text('code', { enum: REVOCATION_CODES }).notNull(),
   },
-  (t) => [primaryKey({ columns: [t.target, t.userId] }), index('recalls_kept').on(t.keptUntil)],
+  (t) => [
+    index('record_revocations_target').on(t.target),
+    index('record_revocations_until').on(t.until).where(sql`until IS NOT NULL`),
+  ],
 );
 
-/** What was counted against the limits in the present minute, where the broker has no ledger object: on Node. */
+/** What was counted against the limits in the present minute, where no mint shard counts: on Node. */
 export const rateWindows = sqliteTable('rate_windows', {
   /** Whose count: a principal, an address, or a client id that failed. */
   key: text('key').primaryKey(),

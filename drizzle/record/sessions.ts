@@ -1,6 +1,8 @@
+import type { Role } from '@agent-ticket/shared/names.ts';
 import { and, asc, desc, eq, gte, inArray, isNotNull, isNull, lt, lte, sql } from 'drizzle-orm';
-import type { RecordDatabase } from './database.ts';
-import { agentSessions, sessionActors } from './schema.ts';
+import type { Statement } from '../database.ts';
+import type { RecordDatabase } from './revocations.ts';
+import { agentSessions, sessionParties } from './schema.ts';
 
 export type AgentSessionRow = typeof agentSessions.$inferSelect;
 
@@ -12,13 +14,69 @@ export interface SessionFilter {
   readonly active?: boolean | undefined;
 }
 
-/** A place in the order newest first. */
-export interface SessionPlace {
+export interface SessionCursor {
   readonly startedAt: number;
   readonly id: string;
 }
 
-export function sessionQueries(db: RecordDatabase) {
+/** A session as its object knows it. Domain names; columns are mapped here. Times in ms. */
+export interface SessionFact {
+  readonly id: string;
+  readonly principal: string;
+  readonly agent: string;
+  readonly instance: string;
+  readonly role: Role;
+  /** Space-separated. */
+  readonly scope: string;
+  readonly startedAt: number;
+  readonly endedAt: number | null;
+  readonly endReason: string | null;
+  readonly ipAddress: string | null;
+  readonly userAgent: string | null;
+  /** The ticket that the rights in force come from, its key, and what its decision rested on. */
+  readonly jti: string;
+  readonly kid: string;
+  readonly rev: number;
+  readonly grantId: string | null;
+  readonly loginId: string | null;
+  /** Every party beside the principal; left out: none. */
+  readonly parties?: readonly string[] | undefined;
+}
+
+/**
+ * Writes what the object knows of a session and its parties. Facts may arrive twice and out of order: an end, once
+ * written, stays, so that a late "opened" never brings a session back to life. For use inside a `batch`.
+ */
+export function writeSession(db: RecordDatabase, fact: SessionFact): [Statement, ...Statement[]] {
+  const { principal, agent, instance, parties = [], ...same } = fact;
+  const session = db
+    .insert(agentSessions)
+    .values({ ...same, userId: principal, agentSlug: agent, instanceId: instance })
+    .onConflictDoUpdate({
+      target: agentSessions.id,
+      set: {
+        role: sql`excluded.role`,
+        scope: sql`excluded.scope`,
+        jti: sql`excluded.jti`,
+        kid: sql`excluded.kid`,
+        rev: sql`excluded.rev`,
+        grantId: sql`excluded.grant_id`,
+        loginId: sql`excluded.login_id`,
+        endedAt: sql`coalesce(${agentSessions.endedAt}, excluded.ended_at)`,
+        endReason: sql`coalesce(${agentSessions.endReason}, excluded.end_reason)`,
+      },
+    });
+  if (parties.length === 0) return [session];
+  return [
+    session,
+    db
+      .insert(sessionParties)
+      .values(parties.map((partyId) => ({ sessionId: fact.id, partyId })))
+      .onConflictDoNothing(),
+  ];
+}
+
+export function sessionStore(db: RecordDatabase) {
   return {
     async find(id: string): Promise<AgentSessionRow | undefined> {
       const [row] = await db.select().from(agentSessions).where(eq(agentSessions.id, id));
@@ -40,10 +98,10 @@ export function sessionQueries(db: RecordDatabase) {
         .orderBy(agentSessions.startedAt, agentSessions.id)
         .limit(limit),
 
-    /** Sessions by filter, newest first, after a place in that order. */
+    /** Sessions by filter, newest first. */
     list: (
       filter: SessionFilter,
-      after: SessionPlace | undefined,
+      after: SessionCursor | undefined,
       limit: number,
     ): Promise<AgentSessionRow[]> =>
       db
@@ -67,23 +125,6 @@ export function sessionQueries(db: RecordDatabase) {
         .orderBy(desc(agentSessions.startedAt), desc(agentSessions.id))
         .limit(limit),
 
-    /** Whether a principal opened a session on an instance at `since`, in ms, or later. */
-    async wasOpened(agent: string, instance: string, principal: string, since: number): Promise<boolean> {
-      const rows = await db
-        .select({ id: agentSessions.id })
-        .from(agentSessions)
-        .where(
-          and(
-            eq(agentSessions.agentSlug, agent),
-            eq(agentSessions.instanceId, instance),
-            eq(agentSessions.userId, principal),
-            gte(agentSessions.startedAt, since),
-          ),
-        )
-        .limit(1);
-      return rows.length > 0;
-    },
-
     /** Deletes sessions that ended before a moment, in ms, the oldest first and no more than `limit`. How many went. */
     async purge(endedBefore: number, limit: number): Promise<number> {
       const old = db
@@ -93,7 +134,7 @@ export function sessionQueries(db: RecordDatabase) {
         .orderBy(asc(agentSessions.endedAt))
         .limit(limit);
       const [, gone] = await db.batch([
-        db.delete(sessionActors).where(inArray(sessionActors.sessionId, old)),
+        db.delete(sessionParties).where(inArray(sessionParties.sessionId, old)),
         db.delete(agentSessions).where(inArray(agentSessions.id, old)).returning({ id: agentSessions.id }),
       ]);
       return gone.length;

@@ -1,12 +1,9 @@
-import { compactVerify, errors } from 'jose';
 import * as z from 'zod';
-import { isCanonicalCompact, readJwsHeader } from './compact-jws.ts';
 import { CLOCK_SKEW_SECONDS } from './limits.ts';
-import { AgentSlug, InstanceName, KeyId, PrincipalId } from './names.ts';
+import { AgentSlug, InstanceName } from './names.ts';
 import { err, type Outcome, ok } from './outcome.ts';
-import { readStrictJson } from './strict-json.ts';
-import { Target } from './target.ts';
-import { TicketAlgorithm } from './ticket.ts';
+import { type OwnJwsKind, verifyOwnJws } from './own-jws.ts';
+import { Revocation } from './revocation.ts';
 import type { FindKey } from './verify-ticket.ts';
 
 /** How the broker tells the agent worker to end sockets. Signed by the ticket keys, told apart by type and audience. */
@@ -20,32 +17,23 @@ const MAX_BYTES = 4096;
 
 export const controlAudience = (ticketAudience: string): string => `${ticketAudience}/control`;
 
+const Place = { agent: AgentSlug, instance: InstanceName };
+
 /**
- * `terminate` ends sockets for good (close 4003); `lock` does too and has the named objects refuse new ones until
- * `until`, in ms, or for ever; `unlock` takes that back; `refresh` makes clients come back with a new ticket (close
- * 3000), for rights that changed; `destroy` deletes an instance with everything in it; `reconcile` has the record agree
- * with the objects about which sessions are open.
+ * `revoke` ends the sessions that a revocation hits and has the objects that it names keep it; `destroy` deletes an
+ * instance with everything in it; `lapse` asks an object whether a grant was ever used there and, if not, has it keep
+ * the revocation of that grant; `reconcile` has the record agree with the objects about which sessions are open.
+ * Doing any of them twice, in whatever order with others, changes nothing more.
  */
 export const ControlCommand = z.discriminatedUnion('op', [
-  z.strictObject({ op: z.literal('terminate'), target: Target }),
-  z.strictObject({ op: z.literal('lock'), target: Target, until: z.int().nullable() }),
-  z.strictObject({ op: z.literal('unlock'), target: Target }),
-  z.strictObject({
-    op: z.literal('refresh'),
-    /** Narrower than a target: one principal or everyone, on one agent, one instance or all. */
-    principal: PrincipalId.optional(),
-    agent: AgentSlug,
-    instance: InstanceName.optional(),
-  }),
-  z.strictObject({
-    op: z.literal('destroy'),
-    target: z.strictObject({ kind: z.literal('instance'), agent: AgentSlug, instance: InstanceName }),
-  }),
+  z.strictObject({ op: z.literal('revoke'), revocation: Revocation }),
+  z.strictObject({ op: z.literal('destroy'), ...Place, revocation: Revocation }),
+  z.strictObject({ op: z.literal('lapse'), ...Place, revocation: Revocation }),
   z.strictObject({ op: z.literal('reconcile') }),
 ]);
 export type ControlCommand = z.infer<typeof ControlCommand>;
 
-/** What came of a command. Objects that could not be asked stay in the broker's outbox. */
+/** The answer of the agent worker to a command. Objects that could not be asked stay in the broker's outbox. */
 export const Receipt = z.strictObject({
   /** Sockets closed now; by `reconcile`, sessions that the record took for open. */
   closed: z.int().nonnegative(),
@@ -59,10 +47,10 @@ export const Receipt = z.strictObject({
    */
   pending: z.int().nonnegative(),
   ms: z.int().nonnegative(),
+  /** Of `lapse`: whether the grant was used, in which case nothing was revoked. */
+  opened: z.boolean().optional(),
 });
 export type Receipt = z.infer<typeof Receipt>;
-
-const ControlHeader = z.strictObject({ alg: TicketAlgorithm, typ: z.literal(CONTROL_TYPE), kid: KeyId });
 
 export const ControlClaims = z
   .strictObject({
@@ -72,11 +60,17 @@ export const ControlClaims = z
     iat: z.int().nonnegative(),
     exp: z.int().nonnegative(),
     cmd: ControlCommand,
-    /** Sessions that started after this, in ms, are not touched: a repeated command means what it meant at first, save a lock. */
-    before: z.int().nonnegative(),
   })
   .refine((c) => c.exp > c.iat && c.exp - c.iat <= CONTROL_TTL_SECONDS, { path: ['exp'] });
 export type ControlClaims = z.infer<typeof ControlClaims>;
+
+const invalid = 'control_invalid' as const;
+const CONTROL: OwnJwsKind<ControlClaims> = {
+  typ: CONTROL_TYPE,
+  maxBytes: MAX_BYTES,
+  claims: ControlClaims,
+  refusals: { spelling: invalid, header: invalid, signature: invalid, claims: invalid },
+};
 
 export interface ControlExpectations {
   readonly issuer: string;
@@ -88,32 +82,19 @@ export interface ControlExpectations {
 
 /**
  * Verifies a control token as strictly as a ticket: canonical spelling, exact header, pinned algorithm, signature,
- * strict claims, issuer, audience, time. Does NOT check replay: commands are idempotent and touch nothing younger.
+ * strict claims, issuer, audience, time. Does NOT check replay: commands are idempotent.
  */
 export async function verifyControl(
   token: string,
   expected: ControlExpectations,
 ): Promise<Outcome<ControlClaims>> {
-  if (!isCanonicalCompact(token, MAX_BYTES)) return err('control_invalid', { detail: 'spelling' });
-  const header = ControlHeader.safeParse(readJwsHeader(token));
-  if (!header.success) return err('control_invalid', { detail: 'header' });
-  const found = await expected.findKey(header.data.kid);
-  if (!found.ok) return found;
-  if (found.value.alg !== header.data.alg) return err('control_invalid', { detail: 'alg' });
-
-  const payload = await compactVerify(token, found.value.key, { algorithms: [found.value.alg] }).catch(
-    (error: unknown) => {
-      if (error instanceof errors.JOSEError) return undefined;
-      throw error;
-    },
-  );
-  if (payload === undefined) return err('control_invalid', { detail: 'signature' });
-  const claims = ControlClaims.safeParse(readStrictJson(payload.payload));
-  if (!claims.success) return err('control_invalid', { detail: 'claims' });
-  const { iss, aud, iat, exp } = claims.data;
+  const verified = await verifyOwnJws(token, CONTROL, expected.findKey);
+  if (!verified.ok) return verified;
+  const { claims } = verified.value;
+  const { iss, aud, iat, exp } = claims;
   const { issuer, ticketAudience, nowSeconds } = expected;
   const current = iat <= nowSeconds + CLOCK_SKEW_SECONDS && nowSeconds < exp + CLOCK_SKEW_SECONDS;
   return iss === issuer && aud === controlAudience(ticketAudience) && current
-    ? ok(claims.data)
+    ? ok(claims)
     : err('control_invalid', { detail: 'issuer, audience or time' });
 }

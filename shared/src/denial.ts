@@ -100,6 +100,7 @@ export const DENIALS = {
   locked: forbidden,
   tier_insufficient: forbidden,
   grant_missing: forbidden,
+  claim_limit_reached: forbidden,
   scope_outside_role: forbidden,
   transport_not_offered: forbidden,
   // the operator's API, at the broker
@@ -113,6 +114,7 @@ export const DENIALS = {
   rate_limited: row('RATE_LIMITED', 'rate_limited'),
   database_unavailable: unavailable,
   signing_key_missing: unavailable,
+  agent_worker_unavailable: unavailable,
   rotation_pending: row('CONFLICT', 'bad_request'),
   key_unknown: notFound,
   key_already_revoked: row('CONFLICT', 'bad_request'),

@@ -1,47 +1,61 @@
 import * as z from 'zod';
-import { AgentSlug, InstanceName, KeyId, PrincipalId, SessionId } from './names.ts';
+import { AgentSlug, InstanceName, KeyId, PrincipalId, SessionId, TicketId } from './names.ts';
+import { partiesBeside, type TicketClaims } from './ticket.ts';
 
 /** UUIDs are compared as text, and ours are lower case: another spelling of one must not name nothing. */
 const LowerUuid = z.uuid().toLowerCase();
 
-/** What sockets, or what future ones, a command or a lock is about. */
-export const Target = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('principal'), id: PrincipalId }),
-  z.strictObject({ kind: z.literal('agent'), agent: AgentSlug }),
-  z.strictObject({ kind: z.literal('instance'), agent: AgentSlug, instance: InstanceName }),
-  z.strictObject({ kind: z.literal('session'), id: LowerUuid.pipe(SessionId) }),
-  z.strictObject({ kind: z.literal('service-token'), id: LowerUuid }),
-  z.strictObject({ kind: z.literal('key'), kid: KeyId }),
-  z.strictObject({ kind: z.literal('everything') }),
-]);
-export type Target = z.infer<typeof Target>;
+/** The one name of a service token: its `client_id`. Its principal is `token:` and this. */
+export const ServiceTokenId = z.string().regex(/^svc_[0-9A-Za-z]{22}$/);
 
-/** How each kind of target is spelled. Here and nowhere else. */
-const NAMES = {
-  principal: (id: string) => `principal:${id}`,
-  agent: (agent: string) => `agent:${agent}`,
-  instance: (agent: string, instance: string) => `instance:${agent}/${instance}`,
-  session: (id: string) => `session:${id}`,
-  'service-token': (id: string) => `service-token:${id}`,
-  key: (kid: string) => `key:${kid}`,
-  everything: () => 'everything:',
-} as const satisfies Record<Target['kind'], (...parts: string[]) => string>;
+const TOKEN_PRINCIPAL = /^token:(svc_[0-9A-Za-z]{22})$/;
 
-/** A target in its one canonical spelling, by which locks are stored and found. */
+/** What an operator may lock. A service token named by its principal is the same target as the token. */
+export const LockTarget = z
+  .discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('principal'), id: PrincipalId }),
+    z.strictObject({ kind: z.literal('agent'), agent: AgentSlug }),
+    z.strictObject({ kind: z.literal('instance'), agent: AgentSlug, instance: InstanceName }),
+    z.strictObject({ kind: z.literal('session'), id: LowerUuid.pipe(SessionId) }),
+    z.strictObject({ kind: z.literal('service-token'), id: ServiceTokenId }),
+    z.strictObject({ kind: z.literal('key'), kid: KeyId }),
+    z.strictObject({ kind: z.literal('everything') }),
+  ])
+  .transform((target) => {
+    const token = target.kind === 'principal' ? TOKEN_PRINCIPAL.exec(target.id)?.[1] : undefined;
+    return token === undefined ? target : { kind: 'service-token' as const, id: token };
+  });
+export type LockTarget = z.output<typeof LockTarget>;
+
+/** What a revocation can be about: what a lock can, and what one ticket rests on. */
+export type Target =
+  | LockTarget
+  /** The stored grant that decided. */
+  | { readonly kind: 'grant'; readonly id: string }
+  /** One ticket. */
+  | { readonly kind: 'ticket'; readonly jti: TicketId }
+  /** The sign-in of a browser. */
+  | { readonly kind: 'login'; readonly id: string };
+
+/** A target in its one canonical spelling, `<kind>:<name>`, by which revocations are stored and found. */
 export function targetName(target: Target): string {
   switch (target.kind) {
     case 'principal':
     case 'session':
     case 'service-token':
-      return NAMES[target.kind](target.id);
+    case 'grant':
+    case 'login':
+      return `${target.kind}:${target.id}`;
     case 'agent':
-      return NAMES.agent(target.agent);
+      return `agent:${target.agent}`;
     case 'instance':
-      return NAMES.instance(target.agent, target.instance);
+      return `instance:${target.agent}/${target.instance}`;
     case 'key':
-      return NAMES.key(target.kid);
+      return `key:${target.kid}`;
+    case 'ticket':
+      return `ticket:${target.jti}`;
     case 'everything':
-      return NAMES.everything();
+      return 'everything:';
   }
 }
 
@@ -52,54 +66,49 @@ export function readTargetName(name: string): Target {
   const slash = rest.indexOf('/');
   switch (kind) {
     case 'agent':
-      return Target.parse({ kind, agent: rest });
+      return LockTarget.parse({ kind, agent: rest });
     case 'instance':
-      return Target.parse({ kind, agent: rest.slice(0, slash), instance: rest.slice(slash + 1) });
+      return LockTarget.parse({ kind, agent: rest.slice(0, slash), instance: rest.slice(slash + 1) });
     case 'key':
-      return Target.parse({ kind, kid: rest });
+      return LockTarget.parse({ kind, kid: rest });
     case 'everything':
-      return Target.parse({ kind });
+      return LockTarget.parse({ kind });
+    case 'grant':
+    case 'login':
+      return { kind, id: z.string().min(1).max(128).parse(rest) };
+    case 'ticket':
+      return { kind, jti: TicketId.parse(rest) };
     default:
-      return Target.parse({ kind, id: rest });
+      return LockTarget.parse({ kind, id: rest });
   }
 }
 
-/** The facts of a session, or of a request for one, that a lock can be about. */
-export interface Targetable {
-  readonly principal: string;
-  /** Who acts for the principal or comes with it: whoever may not act here may not act for somebody else either. */
-  readonly actors?: readonly string[] | undefined;
-  readonly agent: string;
-  readonly instance: string;
-  readonly session?: string;
-  readonly kid?: string;
+/** The name of the target that is one party itself. A service token that came as an OAuth client is the token. */
+export function targetNameOfParty(id: PrincipalId): string {
+  const token = TOKEN_PRINCIPAL.exec(id)?.[1];
+  return token === undefined ? `principal:${id}` : `service-token:${token}`;
 }
-
-const SERVICE_TOKEN = /^token:(.+)$/;
-
-/** The names of the targets that are one principal itself: a service token has two. */
-export function targetNamesOfPrincipal(principal: string): string[] {
-  const token = SERVICE_TOKEN.exec(principal)?.[1];
-  return [NAMES.principal(principal), ...(token === undefined ? [] : [NAMES['service-token'](token)])];
-}
-
-/** The service token that a target is, by either of its names. */
-export const serviceTokenOf = (target: Target): string | undefined => {
-  if (target.kind === 'service-token') return target.id;
-  return target.kind === 'principal' ? SERVICE_TOKEN.exec(target.id)?.[1] : undefined;
-};
 
 /** The names of the targets that are a place, or everything. */
-export const targetNamesOfPlace = ({ agent, instance }: Pick<Targetable, 'agent' | 'instance'>): string[] => [
-  NAMES.everything(),
-  NAMES.agent(agent),
-  NAMES.instance(agent, instance),
-];
+export const targetNamesOfInstance = (at: {
+  readonly agent: string;
+  readonly instance: string;
+}): string[] => ['everything:', `agent:${at.agent}`, `instance:${at.agent}/${at.instance}`];
 
-/** The names of every target that would hit this session or request. */
-export const targetNamesOf = (hit: Targetable): string[] => [
-  ...targetNamesOfPlace(hit),
-  ...[hit.principal, ...(hit.actors ?? [])].flatMap(targetNamesOfPrincipal),
-  ...(hit.session === undefined ? [] : [NAMES.session(hit.session)]),
-  ...(hit.kid === undefined ? [] : [NAMES.key(hit.kid)]),
+/** A verified ticket, and the session that it opened where there is one. */
+export interface RevocableTicket {
+  readonly claims: TicketClaims;
+  readonly kid: string;
+  readonly session?: string | undefined;
+}
+
+/** The names of every target that would hit this ticket or session, each party to it included. */
+export const targetNamesOf = ({ claims, kid, session }: RevocableTicket): string[] => [
+  ...targetNamesOfInstance(claims),
+  ...[claims.sub, ...partiesBeside(claims)].map(targetNameOfParty),
+  `key:${kid}`,
+  `ticket:${claims.jti}`,
+  ...(claims.grant === undefined ? [] : [`grant:${claims.grant}`]),
+  ...(claims.login === undefined ? [] : [`login:${claims.login}`]),
+  ...(session === undefined ? [] : [`session:${session}`]),
 ];

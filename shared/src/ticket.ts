@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { TICKET_TTL_SECONDS } from './limits.ts';
-import { AgentSlug, InstanceName, KeyId, PrincipalId, Role, TicketId, Tier, Transport } from './names.ts';
+import { AgentSlug, InstanceName, PrincipalId, Role, TicketId, Tier, Transport } from './names.ts';
 import { ScopeList } from './scope.ts';
 
 /** The exact `typ`. Only we sign and read tickets, so the media-type leniency of RFC 8725 §3.11 is not needed. */
@@ -10,14 +10,6 @@ export const TICKET_TYPE = 'agent-ticket+jwt';
 export const TICKET_ALGORITHMS = ['ES256', 'Ed25519'] as const;
 export const TicketAlgorithm = z.enum(TICKET_ALGORITHMS);
 export type TicketAlgorithm = z.infer<typeof TicketAlgorithm>;
-
-/** Exactly these three members. A header with more (`jwk`, `jku`, `crit`, `b64`) is refused unread. */
-export const TicketHeader = z.strictObject({
-  alg: TicketAlgorithm,
-  typ: z.literal(TICKET_TYPE),
-  kid: KeyId,
-});
-export type TicketHeader = z.infer<typeof TicketHeader>;
 
 /** Seconds since 1970 (RFC 7519 NumericDate), whole: `1e999` and fractions are not dates. */
 const NumericDate = z.int().nonnegative();
@@ -37,13 +29,6 @@ export const Actor: z.ZodType<Actor> = z.strictObject({
 /** Every actor of a chain, the current one first. */
 export const actorsOf = (act: Actor | undefined): PrincipalId[] =>
   act === undefined ? [] : [act.sub, ...actorsOf(act.act)];
-
-const CLIENT = 'client:';
-
-/** An OAuth client as a party to a session, spelled as a principal is: a ticket has the client's name and no more. */
-export const clientParty = (clientId: string): PrincipalId => PrincipalId.parse(`${CLIENT}${clientId}`);
-
-export const isClientParty = (id: string): boolean => id.startsWith(CLIENT);
 
 /** Every claim of a ticket. Unknown claims refuse the ticket, `cnf` among them until a proof protocol exists. */
 export const TicketClaims = z
@@ -67,24 +52,31 @@ export const TicketClaims = z
     transport: Transport,
     /** When the session that this ticket opens ends without a renewal. */
     session_expiry: NumericDate,
-    /** The OAuth client that authenticated beside the subject, where one did. */
+    /** The OAuth client that authenticated beside the subject, where one did: a service token of the broker. */
     client_id: z
       .string()
       .regex(/^[\x20-\x7e]{1,256}$/)
       .optional(),
     act: Actor.optional(),
+    /** Number of the newest change of policy that the decision took into account; see `revocation.ts`. */
+    rev: z.int().nonnegative(),
+    /** Id of the stored grant that decided; left out where the agent is open to the principal. */
+    grant: z.string().min(1).max(128).optional(),
+    /** Opaque id of the browser's sign-in that the credential belongs to. */
+    login: z.string().min(1).max(128).optional(),
   })
   .refine((c) => c.exp > c.iat && c.exp - c.iat <= TICKET_TTL_SECONDS.max, { path: ['exp'] })
   .refine((c) => c.nbf <= c.exp, { path: ['nbf'] });
 /** Verified shape: `scope` is a list here and a string in the token. */
 export type TicketClaims = z.output<typeof TicketClaims>;
-/** Everyone but the subject by whom or beside whom a ticket was asked for. */
+
+/** Every party beside the subject: the actors, and the OAuth client as the service token that it is. */
 export const partiesBeside = ({
   act,
   client_id: client,
 }: Pick<TicketClaims, 'act' | 'client_id'>): PrincipalId[] => [
   ...actorsOf(act),
-  ...(client === undefined ? [] : [clientParty(client)]),
+  ...(client === undefined ? [] : [PrincipalId.parse(`token:${client}`)]),
 ];
 
 /** Shape inside the token. */

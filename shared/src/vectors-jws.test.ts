@@ -5,8 +5,8 @@ import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { expecting, makeSigner, verdict } from '../test/tickets.ts';
 import { findVectors } from '../test/vectors.ts';
-import { isCanonicalCompact } from './compact-jws.ts';
 import { readKeySet } from './key-set.ts';
+import { isCanonicalCompact } from './own-jws.ts';
 
 const vectors = findVectors(process.env.TEST_VECTORS, import.meta.url, existsSync);
 const readJson = (path: string): unknown => JSON.parse(readFileSync(new URL(path, vectors), 'utf8'));

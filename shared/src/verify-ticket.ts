@@ -1,12 +1,11 @@
-import { type CryptoKey, compactVerify, errors } from 'jose';
-import { isCanonicalCompact, readJwsHeader } from './compact-jws.ts';
+import type { CryptoKey } from 'jose';
 import type { DenialReason } from './denial.ts';
-import { CLOCK_SKEW_SECONDS, EXPIRED_GRACE_SECONDS } from './limits.ts';
+import { CLOCK_SKEW_SECONDS, EXPIRED_GRACE_SECONDS, TICKET_MAX_BYTES } from './limits.ts';
 import type { KeyId, Transport } from './names.ts';
 import { err, type Outcome, ok } from './outcome.ts';
+import { type OwnJwsKind, verifyOwnJws } from './own-jws.ts';
 import { covers, type Scope } from './scope.ts';
-import { readStrictJson } from './strict-json.ts';
-import { type TicketAlgorithm, TicketClaims, TicketHeader } from './ticket.ts';
+import { TICKET_TYPE, type TicketAlgorithm, TicketClaims } from './ticket.ts';
 
 /** A public key and the one algorithm that it may verify. */
 export interface VerificationKey {
@@ -41,41 +40,36 @@ export interface VerifiedTicket {
   readonly kid: KeyId;
 }
 
+const TICKET: OwnJwsKind<TicketClaims> = {
+  typ: TICKET_TYPE,
+  maxBytes: TICKET_MAX_BYTES,
+  claims: TicketClaims,
+  refusals: {
+    spelling: 'ticket_malformed',
+    header: 'ticket_header_invalid',
+    signature: 'ticket_signature_invalid',
+    claims: 'ticket_claims_invalid',
+  },
+};
+
 /**
  * The one verifier of tickets, used by the gate on what arrives and by the broker on what it is about to send.
  *
  * In order: canonical spelling, exact header, key by `kid` with its own algorithm, signature (RFC 7515 §5.2), strict
  * claims, issuer, audience, time, route, transport, scope. Stops at the first failure.
  *
- * Does NOT check: replay (the destination object burns `jti`), locks, whether the principal still exists, `role`,
+ * Does NOT check: replay (the destination object burns `jti`), revocations, whether the principal still exists, `role`,
  * `tier` and `session_expiry` (the object enforces that). Throws only on bugs and broken runtimes.
  */
 export async function verifyTicket(
   token: string,
   expected: TicketExpectations,
 ): Promise<Outcome<VerifiedTicket>> {
-  if (!isCanonicalCompact(token)) return err('ticket_malformed');
-
-  const header = TicketHeader.safeParse(readJwsHeader(token));
-  if (!header.success) return err('ticket_header_invalid');
-  const { alg, kid } = header.data;
-
-  const found = await expected.findKey(kid);
-  if (!found.ok) return found;
-  if (found.value.alg !== alg)
-    return err('ticket_header_invalid', { detail: 'alg is not the one of the key' });
-
-  const payload = await signedPayload(token, found.value);
-  if (payload === undefined) return err('ticket_signature_invalid');
-
-  const claims = TicketClaims.safeParse(readStrictJson(payload));
-  if (!claims.success) {
-    return err('ticket_claims_invalid', {
-      detail: claims.error.issues.map((i) => i.path.join('.')).join(' '),
-    });
-  }
-  const wrong = CHECKS.find(([, holds]) => !holds(claims.data, expected));
-  return wrong === undefined ? ok({ claims: claims.data, kid }) : err(wrong[0]);
+  const verified = await verifyOwnJws(token, TICKET, expected.findKey);
+  if (!verified.ok) return verified;
+  const { claims, kid } = verified.value;
+  const wrong = CHECKS.find(([, holds]) => !holds(claims, expected));
+  return wrong === undefined ? ok({ claims, kid }) : err(wrong[0]);
 }
 
 /** What must hold of well-formed claims, in order, each with the reason to refuse where it does not. */
@@ -90,13 +84,3 @@ const CHECKS: readonly [DenialReason, (claims: TicketClaims, expected: TicketExp
   ['ticket_transport_wrong', (c, e) => e.transport === undefined || c.transport === e.transport],
   ['ticket_scope_missing', (c, e) => covers(c.scope, e.scope)],
 ];
-
-/** The signed bytes, or `undefined` when the signature does not hold. Any other failure is not a refusal. */
-async function signedPayload(token: string, { alg, key }: VerificationKey): Promise<Uint8Array | undefined> {
-  try {
-    return (await compactVerify(token, key, { algorithms: [alg] })).payload;
-  } catch (error) {
-    if (error instanceof errors.JOSEError) return undefined;
-    throw error;
-  }
-}

@@ -50,6 +50,7 @@ export const PAYLOAD: TicketPayload = {
   tier: 'free',
   transport: 'websocket',
   session_expiry: NOW + 3600,
+  rev: 7,
 };
 
 export const headerOf = ({ alg, kid }: Signer) => ({ alg, typ: TICKET_TYPE, kid });

@@ -1,4 +1,4 @@
-import { isCanonicalCompact } from '@agent-ticket/shared/compact-jws.ts';
+import { isCanonicalCompact } from '@agent-ticket/shared/own-jws.ts';
 import type { KeySet, SetAlgorithm } from '@agent-ticket/shared/key-set.ts';
 import { readStrictJson } from '@agent-ticket/shared/strict-json.ts';
 import { TICKET_ALGORITHMS } from '@agent-ticket/shared/ticket.ts';

@@ -1,7 +1,7 @@
 import { base64url } from 'jose';
 import { describe, expect, it } from 'vitest';
 import { createRandom } from '../test/random.ts';
-import { isCanonicalCompact } from './compact-jws.ts';
+import { isCanonicalCompact } from './own-jws.ts';
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 

@@ -1,10 +1,3 @@
-CREATE TABLE `auth_logouts` (
-	`name` text PRIMARY KEY NOT NULL,
-	`at` integer NOT NULL,
-	`kept_until` integer NOT NULL
-);
---> statement-breakpoint
-CREATE INDEX `auth_logouts_kept` ON `auth_logouts` (`kept_until`);--> statement-breakpoint
 CREATE TABLE `auth_sessions` (
 	`id` text PRIMARY KEY NOT NULL,
 	`issuer` text NOT NULL,
@@ -19,11 +12,6 @@ CREATE TABLE `auth_sessions` (
 CREATE INDEX `auth_sessions_subject` ON `auth_sessions` (`issuer`,`subject`) WHERE ended_at IS NULL;--> statement-breakpoint
 CREATE INDEX `auth_sessions_sid` ON `auth_sessions` (`issuer`,`sid`) WHERE ended_at IS NULL;--> statement-breakpoint
 CREATE INDEX `auth_sessions_expired` ON `auth_sessions` (`expires_at`);--> statement-breakpoint
-CREATE TABLE `change_events` (
-	`event_id` text PRIMARY KEY NOT NULL,
-	`event` text NOT NULL
-);
---> statement-breakpoint
 CREATE TABLE `grants` (
 	`id` text PRIMARY KEY NOT NULL,
 	`subject` text NOT NULL,
@@ -45,27 +33,39 @@ CREATE INDEX `grants_subject` ON `grants` (`subject`,`created_at`,`id`) WHERE de
 CREATE INDEX `grants_lookup` ON `grants` (`subject`,`agent_slug`,`instance_id`) WHERE deleted_at IS NULL;--> statement-breakpoint
 CREATE INDEX `grants_instance` ON `grants` (`agent_slug`,`instance_id`,`created_at`,`id`);--> statement-breakpoint
 CREATE UNIQUE INDEX `grants_claim_unique` ON `grants` (`agent_slug`,`instance_id`) WHERE claimed = 1;--> statement-breakpoint
-CREATE TABLE `locks` (
-	`id` text PRIMARY KEY NOT NULL,
-	`target` text NOT NULL,
-	`reason` text NOT NULL,
-	`created_by` text NOT NULL,
-	`created_at` integer NOT NULL,
-	`expires_at` integer,
-	`lifted_at` integer
-);
---> statement-breakpoint
-CREATE INDEX `locks_standing` ON `locks` (`target`) WHERE lifted_at IS NULL;--> statement-breakpoint
-CREATE INDEX `locks_newest` ON `locks` (`created_at`,`id`) WHERE lifted_at IS NULL;--> statement-breakpoint
 CREATE TABLE `outbox` (
 	`id` text PRIMARY KEY NOT NULL,
-	`command` text NOT NULL,
-	`before` integer NOT NULL,
-	`attempts` integer NOT NULL,
+	`event` text NOT NULL,
+	`command` text,
+	`attempts` integer DEFAULT 0 NOT NULL,
 	`due_at` integer NOT NULL
 );
 --> statement-breakpoint
 CREATE INDEX `outbox_due` ON `outbox` (`due_at`);--> statement-breakpoint
+CREATE TABLE `principals` (
+	`id` text PRIMARY KEY NOT NULL,
+	`tokens_before` integer,
+	`logins_before` integer,
+	`kept_until` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE INDEX `principals_kept` ON `principals` (`kept_until`);--> statement-breakpoint
+CREATE TABLE `revocations` (
+	`id` text PRIMARY KEY NOT NULL,
+	`rev` integer NOT NULL,
+	`target` text NOT NULL,
+	`kind` text NOT NULL,
+	`until` integer,
+	`code` text NOT NULL,
+	`reason` text NOT NULL,
+	`created_by` text NOT NULL,
+	`created_at` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `revocations_rev_unique` ON `revocations` (`rev`);--> statement-breakpoint
+CREATE INDEX `revocations_target` ON `revocations` (`target`);--> statement-breakpoint
+CREATE INDEX `revocations_locks` ON `revocations` (`created_at`,`id`) WHERE code = 'locked';--> statement-breakpoint
+CREATE INDEX `revocations_until` ON `revocations` (`until`) WHERE until IS NOT NULL;--> statement-breakpoint
 CREATE TABLE `service_token_secrets` (
 	`digest` text PRIMARY KEY NOT NULL,
 	`token_id` text NOT NULL,
@@ -77,7 +77,6 @@ CREATE TABLE `service_token_secrets` (
 CREATE INDEX `service_token_secrets_token` ON `service_token_secrets` (`token_id`);--> statement-breakpoint
 CREATE TABLE `service_tokens` (
 	`id` text PRIMARY KEY NOT NULL,
-	`client_id` text NOT NULL,
 	`name` text NOT NULL,
 	`agents` text,
 	`permissions` text NOT NULL,
@@ -89,7 +88,6 @@ CREATE TABLE `service_tokens` (
 	`last_used_at` integer
 );
 --> statement-breakpoint
-CREATE UNIQUE INDEX `service_tokens_client_id_unique` ON `service_tokens` (`client_id`);--> statement-breakpoint
 CREATE INDEX `service_tokens_newest` ON `service_tokens` (`created_at`,`id`) WHERE revoked_at IS NULL;--> statement-breakpoint
 CREATE TABLE `signing_keys` (
 	`kid` text PRIMARY KEY NOT NULL,

@@ -24,7 +24,9 @@ CREATE TABLE `agent_sessions` (
 	`user_agent` text,
 	`jti` text NOT NULL,
 	`kid` text NOT NULL,
-	`issued_at` integer NOT NULL
+	`rev` integer NOT NULL,
+	`grant_id` text,
+	`login_id` text
 );
 --> statement-breakpoint
 CREATE INDEX `agent_sessions_user` ON `agent_sessions` (`user_id`,`started_at`,`id`);--> statement-breakpoint
@@ -78,24 +80,21 @@ CREATE TABLE `rate_windows` (
 	`count` integer NOT NULL
 );
 --> statement-breakpoint
-CREATE TABLE `recalls` (
+CREATE TABLE `revocations` (
+	`id` text PRIMARY KEY NOT NULL,
+	`rev` integer NOT NULL,
 	`target` text NOT NULL,
-	`user_id` text NOT NULL,
-	`issued_by` integer NOT NULL,
-	`kept_until` integer NOT NULL,
-	PRIMARY KEY(`target`, `user_id`)
+	`kind` text NOT NULL,
+	`until` integer,
+	`code` text NOT NULL
 );
 --> statement-breakpoint
-CREATE INDEX `recalls_kept` ON `recalls` (`kept_until`);--> statement-breakpoint
-CREATE TABLE `locks` (
-	`target` text PRIMARY KEY NOT NULL,
-	`until` integer
-);
---> statement-breakpoint
-CREATE TABLE `session_actors` (
+CREATE INDEX `record_revocations_target` ON `revocations` (`target`);--> statement-breakpoint
+CREATE INDEX `record_revocations_until` ON `revocations` (`until`) WHERE until IS NOT NULL;--> statement-breakpoint
+CREATE TABLE `session_parties` (
 	`session_id` text NOT NULL,
-	`actor_id` text NOT NULL,
-	PRIMARY KEY(`session_id`, `actor_id`)
+	`party_id` text NOT NULL,
+	PRIMARY KEY(`session_id`, `party_id`)
 );
 --> statement-breakpoint
-CREATE INDEX `session_actors_actor` ON `session_actors` (`actor_id`,`session_id`);
+CREATE INDEX `session_parties_party` ON `session_parties` (`party_id`,`session_id`);

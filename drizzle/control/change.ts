@@ -1,0 +1,227 @@
+import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
+import type { Revocation } from '@agent-ticket/shared/revocation.ts';
+import { and, asc, eq, exists, gt, isNull, lte, or, type SQL, sql } from 'drizzle-orm';
+import { type Database, rowsOf, type Statement } from '../database.ts';
+import type * as schema from './schema.ts';
+import { outbox, revocations } from './schema.ts';
+
+export type ControlDatabase = Database<typeof schema>;
+
+export type RevocationRow = typeof revocations.$inferSelect;
+/** A revocation that a change makes. The batch numbers it. */
+export type NewRevocation = Omit<RevocationRow, 'rev'>;
+
+/** What an outbox row has to tell live sessions. */
+export type OutboxCommand =
+  /** Send the revocation with this id, as it is by then. */
+  | { readonly op: 'revoke'; readonly id: string }
+  /** Delete an instance; both revocations are by id, the lock is lifted when the object is gone. */
+  | {
+      readonly op: 'destroy';
+      readonly agent: string;
+      readonly instance: string;
+      /** Refuses tickets from before. */
+      readonly id: string;
+      /** Keeps the instance closed until its object is gone. */
+      readonly lock: string;
+      /** When it was asked for, in ms: grants made later are for the instance that comes after. */
+      readonly before: number;
+    };
+
+export type OutboxRow = typeof outbox.$inferSelect;
+
+/** One change of policy, with everything that must never be without it. */
+export interface Change {
+  /** Statements that the change needs to have run first, as a new key before the one that it replaces. */
+  readonly before?: readonly Statement[];
+  /**
+   * The change itself, one statement that changes no row where it does not apply (somebody else was first). Left out:
+   * the revocations are the change.
+   */
+  readonly statement?: Statement | undefined;
+  readonly event: AuditEvent;
+  readonly revocations?: readonly NewRevocation[];
+  readonly command?: OutboxCommand | undefined;
+  /** More statements of the change, each made for the condition that it applied. */
+  readonly after?: (applied: SQL) => readonly Statement[];
+  /** When the flusher may try what the caller of the change did not deliver, in ms. */
+  readonly dueAt: number;
+}
+
+/**
+ * Makes one change: change, audit event, revocations and command in one batch, all or nothing. Answers the outbox row to
+ * deliver, or `undefined` where the change did not apply and nothing was written.
+ */
+export async function change(db: ControlDatabase, wanted: Change): Promise<OutboxRow | undefined> {
+  const { statement, event, command, dueAt } = wanted;
+  const row = {
+    id: event.eventId,
+    event: JSON.stringify(event),
+    command: command === undefined ? null : JSON.stringify(command),
+    attempts: 0,
+    dueAt,
+  };
+  // The statement right before: `changes()` counts the rows of that one alone.
+  const condition = statement === undefined ? sql`1` : sql`changes() > 0`;
+  const applied = exists(db.select({ one: sql`1` }).from(outbox).where(eq(outbox.id, row.id)));
+  const before = [...(wanted.before ?? []), ...(statement === undefined ? [] : [statement])];
+  const enqueue = db
+    .insert(outbox)
+    .select(sql`SELECT ${row.id}, ${row.event}, ${row.command}, 0, ${dueAt} WHERE ${condition}`)
+    .returning({ id: outbox.id });
+  const [head, ...rest] = [
+    ...before,
+    enqueue,
+    ...(wanted.revocations ?? []).map((each) => writeRevocation(db, each, applied)),
+    ...(wanted.after?.(applied) ?? []),
+  ];
+  if (head === undefined) throw new TypeError('a change has a statement');
+  const results: readonly unknown[] = await db.batch([head, ...rest]);
+  return rowsOf(results[before.length]).length === 1 ? row : undefined;
+}
+
+/** The number of the next change. A row of that number exists when the batch is over, and is never purged before another. */
+export const nextRev = sql`(SELECT coalesce(max(rev), 0) + 1 FROM revocations)`;
+
+/**
+ * Writes a revocation or a newer version of one. A `before` row of the same target covers the older one; of two `any`
+ * rows with one id the later to end counts.
+ */
+const writeRevocation = (db: ControlDatabase, r: NewRevocation, when: SQL): Statement =>
+  db
+    .insert(revocations)
+    .select(
+      sql`SELECT ${r.id}, ${nextRev}, ${r.target}, ${r.kind}, ${r.until}, ${r.code}, ${r.reason}, ${r.createdBy}, ${r.createdAt} WHERE ${when}`,
+    )
+    .onConflictDoUpdate({
+      target: revocations.id,
+      set: {
+        rev: sql`excluded.rev`,
+        until: sql`CASE WHEN ${revocations.until} IS NULL OR excluded.until IS NULL THEN NULL ELSE max(${revocations.until}, excluded.until) END`,
+        code: sql`excluded.code`,
+        reason: sql`excluded.reason`,
+        createdBy: sql`excluded.created_by`,
+        createdAt: sql`excluded.created_at`,
+      },
+    });
+
+export interface LockCursor {
+  readonly createdAt: number;
+  readonly id: string;
+}
+
+/** Whether a row hits at a moment, in ms. */
+export const isStanding = (now: number): SQL | undefined =>
+  or(isNull(revocations.until), gt(revocations.until, now));
+
+export function revocationStore(db: ControlDatabase) {
+  return {
+    async find(id: string): Promise<RevocationRow | undefined> {
+      const [row] = await db.select().from(revocations).where(eq(revocations.id, id));
+      return row;
+    },
+
+    /** The greatest number of a change; 0 before the first. */
+    async newestRev(): Promise<number> {
+      const [row] = await db.select({ rev: sql<number>`coalesce(max(rev), 0)` }).from(revocations);
+      return row?.rev ?? 0;
+    },
+
+    /** Locks that stand, newest first. `now` in ms. */
+    listLocks: (now: number, after: LockCursor | undefined, limit: number): Promise<RevocationRow[]> =>
+      db
+        .select()
+        .from(revocations)
+        .where(
+          and(
+            sql`code = 'locked'`,
+            isStanding(now),
+            after === undefined
+              ? undefined
+              : sql`(${revocations.createdAt}, ${revocations.id}) < (${after.createdAt}, ${after.id})`,
+          ),
+        )
+        .orderBy(sql`${revocations.createdAt} DESC`, sql`${revocations.id} DESC`)
+        .limit(limit),
+
+    /** Revocations of `any` ticket that stand on one of the targets. `now` in ms. */
+    anyOn: (targets: readonly string[], now: number): Promise<RevocationRow[]> =>
+      db.select().from(revocations).where(isAnyOn(targets, now)),
+
+    /** The statement that lifts a standing lock now, for a {@link change}. */
+    lift: (id: string, now: number): Statement =>
+      db
+        .update(revocations)
+        .set({ until: now, rev: nextRev })
+        .where(and(eq(revocations.id, id), isStanding(now))),
+
+    /**
+     * Has the next change get a number greater than `rev`: after a restore from a backup, copies know of changes that
+     * this database has forgotten, and tickets decided since would look older than those.
+     */
+    async jumpTo(rev: number, now: number): Promise<void> {
+      await db
+        .insert(revocations)
+        .select(
+          sql`SELECT 'restored', ${rev + 1}, 'ticket:00000000-0000-4000-8000-000000000000', 'any', ${now}, 'rights_changed', 'numbers go on after those of the record database', 'broker', ${now} WHERE ${nextRev} <= ${rev}`,
+        )
+        .onConflictDoUpdate({ target: revocations.id, set: { rev: sql`excluded.rev` } });
+    },
+
+    /** Forgets rows that stopped to hit before a moment, in ms; never the newest, whose number must not be given again. */
+    async purge(before: number): Promise<void> {
+      await db
+        .delete(revocations)
+        .where(and(lte(revocations.until, before), sql`rev < (SELECT max(rev) FROM revocations)`));
+    },
+  };
+}
+
+/** Condition of the revocations of `any` ticket that stand on one of the targets. `now` in ms. */
+export const isAnyOn = (targets: readonly string[], now: number): SQL | undefined =>
+  and(
+    sql`${revocations.target} IN (SELECT value FROM json_each(${JSON.stringify(targets)}))`,
+    eq(revocations.kind, 'any'),
+    isStanding(now),
+  );
+
+/** A revocation as agent workers get it: without reason and author. */
+export const publicRevocation = ({ id, rev, target, kind, until, code }: RevocationRow): Revocation => ({
+  id,
+  rev,
+  target,
+  kind,
+  until,
+  code,
+});
+
+export function outboxStore(db: ControlDatabase) {
+  return {
+    /** Rows whose time has come, the longest due first. `now` in ms. */
+    due: (now: number, limit: number): Promise<OutboxRow[]> =>
+      db.select().from(outbox).where(lte(outbox.dueAt, now)).orderBy(asc(outbox.dueAt)).limit(limit),
+
+    count: (): Promise<number> => db.$count(outbox),
+
+    /**
+     * Takes a row for one try and moves its next one to `dueAt`, so that two brokers never try it together. Whether this
+     * call took it.
+     */
+    async take({ id, attempts }: Pick<OutboxRow, 'id' | 'attempts'>, dueAt: number): Promise<boolean> {
+      const taken = await db
+        .update(outbox)
+        .set({ attempts: sql`${outbox.attempts} + 1`, dueAt })
+        .where(and(eq(outbox.id, id), eq(outbox.attempts, attempts)))
+        .returning({ id: outbox.id });
+      return taken.length === 1;
+    },
+
+    /** The event is in the record database, and every object that the command names has answered. */
+    async done(id: string): Promise<void> {
+      await db.delete(outbox).where(eq(outbox.id, id));
+    },
+
+    /** The same as a statement. */
+    remove: (id: string): Statement => db.delete(outbox).where(eq(outbox.id, id)),
+  };
+}

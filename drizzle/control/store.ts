@@ -1,0 +1,51 @@
+import { authSessionStore, principalStore, usedTokenStore } from './auth-sessions.ts';
+import {
+  type Change,
+  type ControlDatabase,
+  change,
+  type OutboxCommand,
+  type OutboxRow,
+  outboxStore,
+  revocationStore,
+} from './change.ts';
+import { dropGrantsOf, grantStore } from './grants.ts';
+import { type PolicyQuestion, type PolicyRows, readPolicy } from './policy.ts';
+import { serviceTokenStore } from './service-tokens.ts';
+import { signingKeyStore } from './signing-keys.ts';
+
+/** The control database as the broker uses it. Every change of policy goes through {@link change}. */
+export function controlStore(db: ControlDatabase) {
+  const outbox = outboxStore(db);
+  const revocations = revocationStore(db);
+  return {
+    grants: grantStore(db),
+    revocations,
+    keys: signingKeyStore(db),
+    serviceTokens: serviceTokenStore(db),
+    authSessions: authSessionStore(db),
+    principals: principalStore(db),
+    usedTokens: usedTokenStore(db),
+    outbox,
+
+    readPolicy: (question: PolicyQuestion): Promise<PolicyRows> => readPolicy(db, question),
+    change: (wanted: Change): Promise<OutboxRow | undefined> => change(db, wanted),
+
+    /**
+     * The object of a deleted instance is gone: drops the grants of before, deleted ones too, lifts the lock and ends the
+     * outbox row. One batch, so that the instance is never open with what it was. `now` in ms.
+     */
+    async finishDeletion(
+      id: string,
+      command: Extract<OutboxCommand, { op: 'destroy' }>,
+      now: number,
+    ): Promise<void> {
+      const [drop, lift, done] = [
+        dropGrantsOf(db, command),
+        revocations.lift(command.lock, now),
+        outbox.remove(id),
+      ];
+      await db.batch([drop, lift, done]);
+    },
+  };
+}
+export type ControlStore = ReturnType<typeof controlStore>;

@@ -1,0 +1,153 @@
+import type { Revocable, Revocation } from '@agent-ticket/shared/revocation.ts';
+import { type RevocationCode, strongestCode } from '@agent-ticket/shared/revocation.ts';
+import { readTargetName, type Target } from '@agent-ticket/shared/target.ts';
+import { and, count, eq, gt, inArray, isNull, lt, lte, max, or, type SQL, sql } from 'drizzle-orm';
+import { among, type Database, rowsOf, type Statement } from '../database.ts';
+import type * as schema from './schema.ts';
+import { agentSessions, recordRevocations, sessionParties } from './schema.ts';
+
+export type RecordDatabase = Database<typeof schema>;
+
+/** The codes of the revocations that hit a ticket. For use alone or inside a `batch`. `now` in ms. */
+export const selectHits = (db: RecordDatabase, { names, rev }: Revocable, now: number) =>
+  db
+    .select({ code: recordRevocations.code })
+    .from(recordRevocations)
+    .where(
+      and(
+        inArray(recordRevocations.target, among(names)),
+        or(isNull(recordRevocations.until), gt(recordRevocations.until, now)),
+        or(eq(recordRevocations.kind, 'any'), gt(recordRevocations.rev, rev)),
+      ),
+    );
+
+/** The code that counts in a `batch`'s answer to {@link selectHits}; `undefined` where nothing hits. */
+export const readHits = (result: unknown): RevocationCode | undefined =>
+  strongestCode(
+    rowsOf(result).flatMap((row) =>
+      typeof row === 'object' && row !== null && 'code' in row && typeof row.code === 'string'
+        ? [row.code]
+        : [],
+    ),
+  );
+
+/** Writes a version of a revocation unless a newer one is there. For use alone or inside a `batch`. */
+export const applyRevocation = (db: RecordDatabase, revocation: Revocation): Statement =>
+  db
+    .insert(recordRevocations)
+    .values(revocation)
+    .onConflictDoUpdate({
+      target: recordRevocations.id,
+      set: {
+        rev: sql`excluded.rev`,
+        target: sql`excluded.target`,
+        kind: sql`excluded.kind`,
+        until: sql`excluded.until`,
+        code: sql`excluded.code`,
+      },
+      setWhere: sql`excluded.rev > ${recordRevocations.rev}`,
+    });
+
+/** One object of an agent, and a cursor in the order of their names. */
+export interface AgentInstance {
+  readonly agent: string;
+  readonly instance: string;
+}
+
+export function recordRevocationStore(db: RecordDatabase) {
+  return {
+    /** Why a ticket may not be used, by itself: for plain requests and renewals. `now` in ms. */
+    async whyRevoked(ticket: Revocable, now: number): Promise<RevocationCode | undefined> {
+      return readHits(await selectHits(db, ticket, now));
+    },
+
+    /** The greatest number of a copy; 0 where there is none. */
+    async newestRev(): Promise<number> {
+      const [row] = await db.select({ rev: max(recordRevocations.rev) }).from(recordRevocations);
+      return row?.rev ?? 0;
+    },
+
+    /** Objects with live sessions that a revocation hits, in the order of their names, after a cursor. */
+    liveObjects: (
+      revocation: Revocation,
+      after: AgentInstance | undefined,
+      limit: number,
+    ): Promise<AgentInstance[]> =>
+      db
+        .selectDistinct({ agent: agentSessions.agentSlug, instance: agentSessions.instanceId })
+        .from(agentSessions)
+        .where(isHitAfter(db, revocation, after))
+        .orderBy(agentSessions.agentSlug, agentSessions.instanceId)
+        .limit(limit),
+
+    /** How many objects `liveObjects` has after a cursor. */
+    async countLiveObjects(revocation: Revocation, after: AgentInstance | undefined): Promise<number> {
+      const objects = db
+        .selectDistinct({ agent: agentSessions.agentSlug, instance: agentSessions.instanceId })
+        .from(agentSessions)
+        .where(isHitAfter(db, revocation, after))
+        .as('objects');
+      const [row] = await db.select({ n: count() }).from(objects);
+      return row?.n ?? 0;
+    },
+
+    /** Forgets copies that stopped to hit before a moment, in ms. */
+    async purge(before: number): Promise<void> {
+      await db.delete(recordRevocations).where(lte(recordRevocations.until, before));
+    },
+  };
+}
+
+/** Live sessions that a revocation hits, in objects after a cursor. Does not look at `until`: the sender has. */
+const isHitAfter = (
+  db: RecordDatabase,
+  { target, kind, rev }: Revocation,
+  after: AgentInstance | undefined,
+): SQL | undefined =>
+  and(
+    isNull(agentSessions.endedAt),
+    belongsTo(db, readTargetName(target)),
+    kind === 'any' ? undefined : lt(agentSessions.rev, rev),
+    after === undefined
+      ? undefined
+      : sql`(${agentSessions.agentSlug}, ${agentSessions.instanceId}) > (${after.agent}, ${after.instance})`,
+  );
+
+/** The sessions to which a principal is a party. */
+const isPartyTo = (db: RecordDatabase, principal: string): SQL | undefined =>
+  or(
+    eq(agentSessions.userId, principal),
+    inArray(
+      agentSessions.id,
+      db
+        .select({ id: sessionParties.sessionId })
+        .from(sessionParties)
+        .where(eq(sessionParties.partyId, principal)),
+    ),
+  );
+
+/** The sessions that a target names. The same as the names of `targetNamesOf`, in SQL. */
+function belongsTo(db: RecordDatabase, target: Target): SQL | undefined {
+  switch (target.kind) {
+    case 'principal':
+      return isPartyTo(db, target.id);
+    case 'service-token':
+      return isPartyTo(db, `token:${target.id}`);
+    case 'agent':
+      return eq(agentSessions.agentSlug, target.agent);
+    case 'instance':
+      return and(eq(agentSessions.agentSlug, target.agent), eq(agentSessions.instanceId, target.instance));
+    case 'session':
+      return eq(agentSessions.id, target.id);
+    case 'key':
+      return eq(agentSessions.kid, target.kid);
+    case 'grant':
+      return eq(agentSessions.grantId, target.id);
+    case 'login':
+      return eq(agentSessions.loginId, target.id);
+    case 'ticket':
+      return eq(agentSessions.jti, target.jti);
+    case 'everything':
+      return undefined;
+  }
+}

@@ -1,0 +1,65 @@
+import * as z from 'zod';
+import { CLOCK_SKEW_SECONDS, SESSION_SECONDS } from './limits.ts';
+import { readTargetName } from './target.ts';
+
+/** How a session that is hit ends, and with which reason a ticket is refused. The first that applies decides. */
+export const REVOCATION_CODES = ['locked', 'session_terminated', 'rights_changed'] as const;
+export type RevocationCode = (typeof REVOCATION_CODES)[number];
+
+/**
+ * What tickets may not be used for any more. The control database decides; the record database and the objects have
+ * copies. Of two versions of one row the one with the greater `rev` counts, in whatever order they arrive; a lift is a
+ * newer version whose `until` has come, never a deletion.
+ */
+export const Revocation = z.strictObject({
+  /** Names the row: versions of one row have one id. */
+  id: z.string().min(1).max(700),
+  /** Number that the control database gave to the change; greater than that of every earlier change. */
+  rev: z.int().positive(),
+  /** Canonical name, see {@link readTargetName}. */
+  target: z.string().max(640).refine(isTargetName),
+  /** `any`: hits whatever ticket. `before`: hits tickets whose own `rev` is smaller, which were decided before. */
+  kind: z.enum(['any', 'before']),
+  /** When it stops to hit, in ms; null: never. */
+  until: z.int().nullable(),
+  code: z.enum(REVOCATION_CODES),
+});
+export type Revocation = z.infer<typeof Revocation>;
+
+function isTargetName(name: string): boolean {
+  try {
+    readTargetName(name);
+    return true;
+  } catch (error) {
+    if (error instanceof z.ZodError) return false;
+    throw error;
+  }
+}
+
+/**
+ * How long rights from before a change can be open, in ms: the longest session without a renewal, as a renewal needs a
+ * ticket from after it, and the clocks' difference on both sides. A `before` revocation hits for as long, and every copy
+ * is kept for as long past its `until`, so that a late retry of an older version cannot bring it back.
+ */
+export const REVOCATION_KEPT_MS = (SESSION_SECONDS + 2 * CLOCK_SKEW_SECONDS) * 1000;
+
+/** What of a ticket decides whether a revocation hits it. */
+export interface Revocable {
+  /** Of every target that the ticket belongs to, see `targetNamesOf`. */
+  readonly names: readonly string[];
+  readonly rev: number;
+}
+
+/** Whether a revocation hits a ticket. `now` in ms. The databases ask the same in SQL. */
+export const isHit = (
+  { names, rev }: Revocable,
+  row: Pick<Revocation, 'target' | 'kind' | 'rev' | 'until'>,
+  now: number,
+): boolean =>
+  names.includes(row.target) &&
+  (row.until === null || row.until > now) &&
+  (row.kind === 'any' || rev < row.rev);
+
+/** The code that counts of several revocations; `undefined` where there is none. */
+export const strongestCode = (codes: readonly string[]): RevocationCode | undefined =>
+  REVOCATION_CODES.find((code) => codes.includes(code));
