@@ -1,7 +1,7 @@
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import type { Revocation } from '@agent-ticket/shared/revocation.ts';
-import { and, asc, eq, exists, gt, isNull, lte, or, type SQL, sql } from 'drizzle-orm';
-import { type Database, rowsOf, type Statement } from '../database.ts';
+import { and, asc, eq, exists, gt, inArray, isNull, lte, or, type SQL, sql } from 'drizzle-orm';
+import { among, type Database, rowsOf, type Statement } from '../database.ts';
 import type * as schema from './schema.ts';
 import { outbox, revocations } from './schema.ts';
 
@@ -13,8 +13,8 @@ export type NewRevocation = Omit<RevocationRow, 'rev'>;
 
 /** What an outbox row has to tell live sessions. */
 export type OutboxCommand =
-  /** Send the revocation with this id, as it is by then. */
-  | { readonly op: 'revoke'; readonly id: string }
+  /** Send the revocations with these ids, as they are by then. */
+  | { readonly op: 'revoke'; readonly ids: readonly string[] }
   /** Delete an instance; both revocations are by id, the lock is lifted when the object is gone. */
   | {
       readonly op: 'destroy';
@@ -120,6 +120,9 @@ export function revocationStore(db: ControlDatabase) {
       const [row] = await db.select().from(revocations).where(eq(revocations.id, id));
       return row;
     },
+
+    findAll: (ids: readonly string[]): Promise<RevocationRow[]> =>
+      db.select().from(revocations).where(inArray(revocations.id, among(ids))),
 
     /** The greatest number of a change; 0 before the first. */
     async newestRev(): Promise<number> {

@@ -33,3 +33,4 @@ export function objectRateStore(sql: SqlStorage) {
     },
   };
 }
+export type ObjectRates = ReturnType<typeof objectRateStore>;

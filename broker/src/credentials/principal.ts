@@ -44,6 +44,10 @@ export interface Authenticated {
   readonly method: CredentialMethod;
   /** Seconds since 1970 at which the credential ends; nothing issued on it lives longer. */
   readonly expiresAt?: number;
+  /** Milliseconds since 1970 at which the credential was issued, where it says so. */
+  readonly issuedAt?: number;
+  /** Opaque id of the browser's sign-in that the credential is, where it is one. */
+  readonly login?: string;
   /** Slugs that the credential is limited to; left out: all. */
   readonly agents?: readonly string[];
   /** Who acts for the principal, where somebody does (RFC 8693 §4.1). */

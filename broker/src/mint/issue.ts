@@ -12,11 +12,15 @@ export interface TicketOrder {
   readonly issuer: string;
   readonly audience: string;
   readonly jti: TicketId;
-  readonly who: Pick<Authenticated, 'principal' | 'act' | 'client'>;
+  readonly who: Pick<Authenticated, 'principal' | 'act' | 'client' | 'login'>;
   readonly decision: Extract<Decision, { allowed: true }>;
   readonly agent: string;
   readonly instance: string;
   readonly transport: Transport;
+  /** Number of the newest change that the decision took into account. */
+  readonly rev: number;
+  /** The grant that decided, or the claim that is made for this ticket. */
+  readonly grant: string | undefined;
   /** Seconds since 1970. */
   readonly nowSeconds: number;
   /** Seconds, already capped. */
@@ -30,7 +34,7 @@ export interface IssuedTicket extends VerifiedTicket {
 /** The claims of a ticket (its payload), before anybody has signed or recorded anything. */
 export function ticketPayload(order: TicketOrder): TicketPayload {
   const { decision, nowSeconds } = order;
-  const { principal, act, client } = order.who;
+  const { principal, act, client, login } = order.who;
   return {
     iss: order.issuer,
     aud: order.audience,
@@ -48,6 +52,9 @@ export function ticketPayload(order: TicketOrder): TicketPayload {
     session_expiry: decision.sessionExpiry,
     ...(client === undefined ? {} : { client_id: client.id }),
     ...(act === undefined ? {} : { act }),
+    rev: order.rev,
+    ...(order.grant === undefined ? {} : { grant: order.grant }),
+    ...(login === undefined ? {} : { login }),
   };
 }
 

@@ -1,23 +1,33 @@
-import { ticketIdAt } from '@agent-ticket/shared/issued-at.ts';
+import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
+import { present } from '@agent-ticket/shared/handshake.ts';
 import { CREDENTIAL_MIN_LEFT_SECONDS, TICKET_TTL_SECONDS } from '@agent-ticket/shared/limits.ts';
-import type { TicketId } from '@agent-ticket/shared/names.ts';
+import { TicketId } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
+import { formatScope } from '@agent-ticket/shared/scope.ts';
+import { auditEventOf } from '../audit/event.ts';
 import type { Authenticated } from '../credentials/principal.ts';
-import type { RequestContext } from '../http/call.ts';
-import { claimFirst, type FirstUserPorts, wouldClaim } from './first-user.ts';
-import { fitsTicket, issueTicket, ticketPayload } from './issue.ts';
-import { type Ledger, type LedgerAnswer, type RateState, rateOf } from './ledger.ts';
-import { DEFAULT_INSTANCE, type Decision, decide } from './policy.ts';
-import { type FactsPorts, readFacts } from './policy-input.ts';
-import { answerOf, type TicketAnswer } from './ticket-answer.ts';
-import { ticketEvent } from './ticket-event.ts';
-import type { NamedRequest, TicketRequest } from './ticket-request.ts';
+import type { RequestContext } from '../http/context.ts';
+import { type RateState, retryAfterOf } from '../http/rate.ts';
+import { type ChangePorts, flushOutbox } from '../revocation/changes.ts';
+import { claimRow, resolveLapse } from './claims.ts';
+import { fitsTicket, type IssuedTicket, issueTicket, ticketPayload } from './issue.ts';
+import { CLAIM_LAPSES_MS, DEFAULT_INSTANCE, type Decision, decide, MAX_CLAIMS, POLICY_VERSION } from './policy.ts';
+import { readPolicyInput } from './policy-input.ts';
+import {
+  accountOf,
+  type MintAnswer,
+  type MintOrder,
+  type MintPorts,
+  type MintShard,
+  rateRuleOf,
+} from './shard.ts';
+import type { TicketRequest } from './ticket-request.ts';
 
-export interface ExchangePorts extends FirstUserPorts, FactsPorts {
-  readonly ledger: Ledger;
-  readonly issuer: string;
-  readonly ticketAudience: string;
-  readonly agentWorkerUrl: string;
+export interface ExchangePorts extends ChangePorts {
+  readonly shard: MintShard;
+  readonly config: ChangePorts['config'] & { readonly agentWorkerUrl: string };
+  /** Runs beside the answer; its failure is nobody's refusal. */
+  readonly later: (work: Promise<void>) => void;
 }
 
 /** An outcome with what is left of the limit, which a refusal tells as well. */
@@ -27,106 +37,222 @@ export interface Exchanged {
 }
 
 /**
- * One credential, already verified, for one ticket: decide → admit → sign → verify own output → answer. The audit
- * event is durable before the ticket exists, so no ticket leaves without its event; one whose answer is lost was
- * issued and never used.
+ * One credential, already verified, for one ticket: one hop to the mint shard (see {@link decideTicket}) → sign → verify
+ * own output → answer. The audit event is durable before the ticket exists, so no ticket leaves without its event; a
+ * ticket whose answer is lost was issued and never used.
  */
 export async function exchange(
   who: Authenticated,
-  body: TicketRequest,
-  call: RequestContext,
+  request: TicketRequest,
+  context: RequestContext,
   ports: ExchangePorts,
 ): Promise<Exchanged> {
-  const nowSeconds = Math.floor(call.now / 1000);
-  const left = (who.expiresAt ?? Number.POSITIVE_INFINITY) - nowSeconds;
-  if (left < CREDENTIAL_MIN_LEFT_SECONDS) return { outcome: err('credential_expired'), rate: null };
+  if (secondsLeft(who, context.now) < CREDENTIAL_MIN_LEFT_SECONDS)
+    return { outcome: err('credential_expired'), rate: null };
+  const signer = await ports.keyring.signer(context.now);
+  if (!signer.ok) return { outcome: signer, rate: null };
+  const { material } = signer.value;
 
-  const request = { ...body, instance: body.instance ?? DEFAULT_INSTANCE };
-  const { signing, at } = await readFacts(who, request, call.now, ports);
-  const facts = at(request);
-  const first = decide(who, body, facts);
-  const jti = ticketIdAt(call.now, ports.randomId());
-  const payloadFor = (decision: Decision) =>
-    decision.allowed ? payloadOf(who, request, decision, { jti, nowSeconds, left }, ports) : undefined;
-  const fits = (decision: Decision): boolean => {
-    const payload = payloadFor(decision);
-    return payload === undefined || fitsTicket(payload);
+  const order: MintOrder = {
+    who,
+    request,
+    context,
+    jti: TicketId.parse(ports.randomId()),
+    kid: material.kid,
+    isCounted: false,
   };
-  const refused = { who, request, facts, decision: first, fits };
-  // Nobody becomes an owner by a request that ends without a ticket.
-  if (!signing.ok && (first.allowed || (await wouldClaim(refused, call.now, ports))))
-    return { outcome: signing, rate: null };
-  const { account, rate } = rateOf(who, call.ipAddress);
-  const counted = rate === undefined ? {} : { rate };
-  const { decision, admission: claimed } = signing.ok
-    ? await claimFirst(refused, { ...call, who }, ports, (wanted) =>
-        ports.ledger.settle(account, { wanted, ...counted }),
-      )
-    : { decision: first };
-  if (claimed?.admitted === false) return overLimit(claimed, nowSeconds);
-  const signer = decision.allowed && signing.ok ? signing : undefined;
-
-  const payload = payloadFor(decision);
-  if (!fits(decision)) {
-    return {
-      outcome: err('field_invalid', { field: 'scope', hint: 'too much for one ticket' }),
-      rate: null,
-    };
+  const account = accountOf(who, context.ipAddress);
+  let answer = await ports.shard.mint(account, order);
+  if (answer.kind === 'lapses') {
+    const { claim, rate } = answer;
+    const resolved = await resolveLapse(claim, { ...context, who }, ports);
+    if (!resolved.ok) return { outcome: resolved, rate };
+    const again = await ports.shard.mint(account, { ...order, isCounted: true });
+    answer = again.kind === 'unavailable' ? again : { ...again, rate };
   }
-  // Without a verified principal a refusal is a security event for the log, no row for a flood to buy.
-  const event =
-    who.method === 'anonymous' && !decision.allowed
-      ? undefined
-      : ticketEvent(who, request, call, decision, {
-          eventId: ports.randomId(),
-          jti,
-          kid: signer?.value.material.kid,
-        });
-  const admission = await ports.ledger.settle(account, {
-    ...(event === undefined ? {} : { event }),
-    // Once for each request.
-    ...(claimed === undefined ? counted : {}),
-  });
-  if (!admission.admitted) return overLimit(admission, nowSeconds);
-  const state = (claimed ?? admission).rate;
-  if (payload === undefined || signer === undefined) return { outcome: refusalOf(decision), rate: state };
-
-  const issued = await issueTicket(payload, signer.value.material);
-  return { outcome: ok(answerOf(issued, nowSeconds, ports.agentWorkerUrl)), rate: state };
+  switch (answer.kind) {
+    case 'refused':
+      return { outcome: { ok: false, denial: answer.denial }, rate: answer.rate };
+    case 'unavailable':
+    // Twice in one request: another caller claimed and left in between.
+    case 'lapses':
+      return { outcome: err('database_unavailable', { retryAfter: 5 }), rate: null };
+    case 'admitted': {
+      if (answer.isClaimed) ports.later(flushOutbox(ports));
+      const issued = await issueTicket(answer.payload, material);
+      return { outcome: ok(answerOf(issued, context.now, ports.config.agentWorkerUrl)), rate: answer.rate };
+    }
+  }
 }
 
-const overLimit = ({ rate }: Extract<LedgerAnswer, { admitted: false }>, nowSeconds: number): Exchanged => ({
-  outcome: err('rate_limited', { retryAfter: Math.max(1, rate.resetAt - nowSeconds) }),
-  rate,
-});
+/**
+ * The part of the exchange that a mint shard runs: policy input → decide → fits → count → claim if needed → record the
+ * event. Of several calls of one account it may run several at once; each count and each record is one step.
+ */
+export async function decideTicket(order: MintOrder, ports: MintPorts): Promise<MintAnswer> {
+  const { who, context, isCounted } = order;
+  const { record } = ports;
+  const request = { ...order.request, instance: order.request.instance ?? DEFAULT_INSTANCE };
+  let rate = isCounted ? undefined : rateRuleOf(who, context.ipAddress);
+  let state: RateState | null = null;
 
-const payloadOf = (
-  who: Authenticated,
-  { agent, instance, transport, expires_in: wanted }: NamedRequest & Pick<TicketRequest, 'expires_in'>,
-  decision: Extract<Decision, { allowed: true }>,
-  { jti, nowSeconds, left }: { readonly jti: TicketId; readonly nowSeconds: number; readonly left: number },
-  ports: ExchangePorts,
-) =>
-  ticketPayload({
-    issuer: ports.issuer,
-    audience: ports.ticketAudience,
+  // Twice at most: a claim that another caller won is decided once more, before any event is written.
+  for (let lost = 0; lost < 2; lost += 1) {
+    const { input, rev } = await readPolicyInput(who, request, context.now, ports, order.kid);
+    // The request as it came: an agent that belongs to its first user has no default instance.
+    const decision = decide(who, order.request, input);
+    const claim = decision.allowed ? decision.claim : undefined;
+    const grant = decision.allowed ? (claim === undefined ? decision.grant : ports.randomId()) : undefined;
+    const payload = decision.allowed ? payloadOf(order, decision, { rev, grant }, ports) : undefined;
+    if (payload !== undefined && !fitsTicket(payload))
+      return refused('field_invalid', null, { field: 'scope', hint: 'too much for one ticket' });
+
+    const event = eventOf(order, decision, ports.randomId());
+    if (claim === undefined || grant === undefined) {
+      const settled = await record.settle({ rate, event, wanted: event });
+      state = settled.rate ?? state;
+      if (!settled.admitted) return overLimit(settled.rate, context.now);
+      if (payload !== undefined) return { kind: 'admitted', payload, rate: state, isClaimed: false };
+      return refusalOf(decision, state);
+    }
+
+    const row = claimRow(order, grant);
+    const claimed = auditEventOf({ ...context, who }, 'grant.created', ports.randomId(), {
+      agent: row.agentSlug,
+      instance: row.instanceId,
+      details: { grant, subject: row.subject, role: row.role, reason: row.reason },
+    });
+    // Counted first: a caller over the limit claims nothing.
+    const counted = await record.settle({ rate, wanted: claimed });
+    rate = undefined;
+    state = counted.rate ?? state;
+    if (!counted.admitted) return overLimit(counted.rate, context.now);
+    if (claim.lapses !== undefined) return { kind: 'lapses', claim: claim.lapses, rate: state };
+    const statement = ports.control.grants.claim(row, MAX_CLAIMS, context.now - CLAIM_LAPSES_MS);
+    const won = await ports.control.change({ statement, event: claimed, dueAt: context.now });
+    if (won === undefined) continue;
+    await record.settle({ event });
+    if (payload !== undefined) return { kind: 'admitted', payload, rate: state, isClaimed: true };
+  }
+  return refused('grant_missing', state);
+}
+
+const secondsLeft = ({ expiresAt = Number.POSITIVE_INFINITY }: Authenticated, now: number): number =>
+  expiresAt - Math.floor(now / 1000);
+
+type Allowed = Extract<Decision, { allowed: true }>;
+
+function payloadOf(
+  { who, request, context, jti }: MintOrder,
+  decision: Allowed,
+  basis: { readonly rev: number; readonly grant: string | undefined },
+  { config }: MintPorts,
+) {
+  const { agent, instance = DEFAULT_INSTANCE, transport } = request;
+  const nowSeconds = Math.floor(context.now / 1000);
+  return ticketPayload({
+    issuer: config.issuer,
+    audience: config.ticketAudience,
     jti,
     who,
     decision,
+    ...basis,
     agent,
     instance,
     transport,
     nowSeconds,
     expiresIn: Math.min(
-      wanted ?? TICKET_TTL_SECONDS.default,
-      Math.floor(left),
+      request.expires_in ?? TICKET_TTL_SECONDS.default,
+      Math.floor(secondsLeft(who, context.now)),
       decision.sessionExpiry - nowSeconds,
     ),
   });
+}
 
-function refusalOf(decision: Decision) {
-  if (decision.allowed) return err('signing_key_missing');
+/**
+ * What the audit log keeps of a decision. Nothing of a refusal without a verified principal: that is a security event
+ * for the log, no row for a flood to buy.
+ */
+function eventOf(
+  { who, request, context, jti, kid }: MintOrder,
+  decision: Decision,
+  eventId: string,
+): AuditEvent | undefined {
+  if (who.method === 'anonymous' && !decision.allowed) return undefined;
+  const { agent, instance = DEFAULT_INSTANCE, transport } = request;
+  const actor = { ...context, who };
+  const onBehalf = {
+    ...(who.act === undefined ? {} : { actor: who.act.sub }),
+    ...(who.client === undefined ? {} : { client_id: who.client.id }),
+  };
+  if (!decision.allowed) {
+    return {
+      ...auditEventOf(actor, 'ticket.denied', eventId, { agent, instance }),
+      policyVersion: POLICY_VERSION,
+      outcome: 'denied',
+      code: decision.reason,
+      details: { method: who.method, ...onBehalf },
+    };
+  }
+  return {
+    ...auditEventOf(actor, 'ticket.issued', eventId, { agent, instance }),
+    policyVersion: POLICY_VERSION,
+    jti,
+    kid,
+    details: {
+      method: who.method,
+      role: decision.role,
+      scope: formatScope(decision.scope),
+      transport,
+      ...onBehalf,
+    },
+  };
+}
+
+const refused = (
+  reason: Parameters<typeof err>[0],
+  rate: RateState | null,
+  facts: Parameters<typeof err>[1] = {},
+): MintAnswer => ({ kind: 'refused', denial: { reason, ...facts }, rate });
+
+const overLimit = (rate: RateState | null, now: number): MintAnswer =>
+  refused('rate_limited', rate, { retryAfter: rate === null ? 1 : retryAfterOf(rate, now) });
+
+function refusalOf(decision: Decision, rate: RateState | null): MintAnswer {
+  if (decision.allowed) throw new TypeError('an allowed request is no refusal');
   return decision.reason === 'instance_missing'
-    ? err(decision.reason, { field: 'instance' })
-    : err(decision.reason);
+    ? refused(decision.reason, rate, { field: 'instance' })
+    : refused(decision.reason, rate);
+}
+
+/** What `POST /tickets` answers. */
+export interface TicketAnswer {
+  readonly ticket: string;
+  readonly expires_in: number;
+  readonly expires_at: string;
+  readonly jti: string;
+  readonly agent: string;
+  readonly instance: string;
+  readonly scope: string;
+  readonly role: string;
+  readonly session_expires_at: string;
+  readonly url: string;
+  readonly protocols: readonly [string, string];
+}
+
+function answerOf({ ticket, claims }: IssuedTicket, now: number, agentWorkerUrl: string): TicketAnswer {
+  const socketUrl = new URL(`/agents/${claims.agent}/${claims.instance}`, agentWorkerUrl);
+  socketUrl.protocol = socketUrl.protocol === 'https:' ? 'wss:' : 'ws:';
+  return {
+    ticket,
+    expires_in: claims.exp - Math.floor(now / 1000),
+    expires_at: new Date(claims.exp * 1000).toISOString(),
+    jti: claims.jti,
+    agent: claims.agent,
+    instance: claims.instance,
+    scope: formatScope(claims.scope),
+    role: claims.role,
+    session_expires_at: new Date(claims.session_expiry * 1000).toISOString(),
+    ...present(socketUrl.href, ticket),
+  };
 }

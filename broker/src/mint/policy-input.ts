@@ -1,103 +1,97 @@
-import type { grantQueries } from '@agent-ticket/drizzle/control/grants.ts';
-import type { lockQueries } from '@agent-ticket/drizzle/control/locks.ts';
-import type { GrantRow, policyQueries } from '@agent-ticket/drizzle/control/policy.ts';
+import type { ControlStore } from '@agent-ticket/drizzle/control/store.ts';
 import type { AgentRegistry } from '@agent-ticket/shared/registry.ts';
-import { targetName, targetNamesOfPlace, targetNamesOfPrincipal } from '@agent-ticket/shared/target.ts';
+import { targetNameOfParty, targetNamesOfInstance } from '@agent-ticket/shared/target.ts';
 import { partiesOf } from '../credentials/delegation.ts';
 import { type Authenticated, subjectsOf } from '../credentials/principal.ts';
-import type { Keyring } from '../keys/keyring.ts';
-import type { PolicyFacts } from './policy.ts';
+import { CLAIM_LAPSES_MS, type PolicyInput } from './policy.ts';
 
 /** One instance of one agent. */
-export interface Place {
+export interface AgentInstance {
   readonly agent: string;
   readonly instance: string;
 }
 
-export interface FactsPorts {
+export interface PolicyInputPorts {
   readonly registry: AgentRegistry;
-  readonly policy: ReturnType<typeof policyQueries>;
-  readonly grants: ReturnType<typeof grantQueries>;
-  readonly locks: ReturnType<typeof lockQueries>;
-  readonly keyring: Keyring;
+  readonly control: Pick<ControlStore, 'readPolicy'>;
   /** Issuers whose verified addresses e-mail grants may match. */
-  readonly trustEmail: readonly string[];
-}
-
-/** What the policy must know about one caller. */
-export interface Facts {
-  /** What bears on a request for one of the places that were read. */
-  readonly at: (place: Place) => PolicyFacts;
-  /** Every grant that was read. */
-  readonly grants: readonly GrantRow[];
-  /** The key that would sign. */
-  readonly signing: Awaited<ReturnType<Keyring['signer']>>;
+  readonly config: { readonly trustEmail: readonly string[] };
 }
 
 /**
- * Everything that {@link decide} must know, read the same way for all who ask it: for one place, or for everywhere
- * that the caller has a grant or the registry names. `now` in ms.
+ * Everything that `decide` must know about a request for one instance, and the number of the newest change that it takes
+ * into account. `kid` is the key that would sign, left out where nothing is to be signed. `now` in ms.
  */
-export async function readFacts(
+export async function readPolicyInput(
   who: Authenticated,
-  where: Place | 'everywhere',
+  at: AgentInstance,
   now: number,
-  ports: FactsPorts,
-): Promise<Facts> {
-  const signing = await ports.keyring.signer(now);
-  const subjects = subjectsOf(who.principal, ports.trustEmail);
-  const always = [
-    ...lockNamesOf(who),
-    ...(signing.ok ? [targetName({ kind: 'key', kid: signing.value.material.kid })] : []),
-  ];
-  const held =
-    where === 'everywhere'
-      ? await readEverywhere(subjects, always, now, ports)
-      : await ports.policy.read({
-          subjects,
-          ...where,
-          lockTargets: [...always, ...targetNamesOfPlace(where)],
-          now,
-        });
-  return {
-    signing,
-    grants: held.grants,
-    at: (place) => {
-      const names = [...always, ...targetNamesOfPlace(place)];
-      return {
-        registry: ports.registry,
-        grants: held.grants.filter((grant) => isAt(grant, place)),
-        locks: held.locks.filter((lock) => names.includes(lock.target)),
-        nowSeconds: Math.floor(now / 1000),
-      };
-    },
-  };
+  ports: PolicyInputPorts,
+  kid?: string,
+): Promise<{ readonly input: PolicyInput; readonly rev: number }> {
+  const { rev, ...rows } = await ports.control.readPolicy({
+    ...questionOf(who, now, ports),
+    at,
+    targets: [...callerTargets(who, kid), ...targetNamesOfInstance(at)],
+  });
+  return { input: { ...rows, registry: ports.registry, now }, rev };
 }
 
-/** Names under which a lock may be on the caller itself, or on whoever acts for it or comes with it. */
-export const lockNamesOf = (who: Authenticated): string[] => partiesOf(who).flatMap(targetNamesOfPrincipal);
-
-async function readEverywhere(
-  subjects: readonly string[],
-  always: readonly string[],
+/**
+ * The same for every instance on which a decision may differ from that about any other: listed ones, those with a grant,
+ * and one that stands for the rest.
+ */
+export async function readPolicyInputs(
+  who: Authenticated,
   now: number,
-  { registry, grants, locks }: FactsPorts,
-) {
-  const held = await grants.ofSubjects(subjects, now);
-  const names = placesOf(registry, held).flatMap(targetNamesOfPlace);
-  return { grants: held, locks: await locks.onTargets([...new Set([...always, ...names])], now) };
+  ports: PolicyInputPorts,
+): Promise<{ readonly at: AgentInstance; readonly input: PolicyInput }[]> {
+  const { registry } = ports;
+  const listed = registry.flatMap(({ slug: agent, instances = [ANY_OTHER] }) =>
+    instances.map((instance) => ({ agent, instance })),
+  );
+  const { rev: _, ...rows } = await ports.control.readPolicy({
+    ...questionOf(who, now, ports),
+    targets: [...new Set([...callerTargets(who), ...listed.flatMap(targetNamesOfInstance)])],
+  });
+  const grantsOn = Map.groupBy(rows.grants, ({ agentSlug }) => agentSlug);
+  return registry.flatMap(({ slug: agent, instances }) => {
+    const grants = grantsOn.get(agent) ?? [];
+    const everywhere = grants.filter(({ instanceId }) => instanceId === '*');
+    const byInstance = Map.groupBy(grants, ({ instanceId }) => instanceId);
+    const names = new Set(instances ?? [ANY_OTHER, ...byInstance.keys()]);
+    names.delete('*');
+    return [...names].map((instance) => {
+      const at = { agent, instance };
+      const targets = [...callerTargets(who), ...targetNamesOfInstance(at)];
+      return {
+        at,
+        input: {
+          ...rows,
+          registry,
+          now,
+          grants: [...everywhere, ...(byInstance.get(instance) ?? [])],
+          revocations: rows.revocations.filter(({ target }) => targets.includes(target)),
+        },
+      };
+    });
+  });
 }
 
 /** Stands for an instance that nothing names: no instance is called so. */
 const ANY_OTHER = '';
 
-/** The places where a decision may differ from that about any other place: listed ones, those with a grant, the rest. */
-export const placesOf = (registry: AgentRegistry, grants: readonly GrantRow[]): Place[] =>
-  registry.flatMap(({ slug: agent, instances }) => {
-    const granted = grants.filter((grant) => grant.agentSlug === agent && grant.instanceId !== '*');
-    const names = instances ?? [ANY_OTHER, ...granted.map((grant) => grant.instanceId)];
-    return [...new Set(names)].map((instance) => ({ agent, instance }));
-  });
+const questionOf = (who: Authenticated, now: number, { config }: PolicyInputPorts) => ({
+  principal: who.principal.id,
+  subjects: subjectsOf(who.principal, config.trustEmail),
+  claimsSince: now - CLAIM_LAPSES_MS,
+  now,
+});
 
-const isAt = (grant: GrantRow, { agent, instance }: Place): boolean =>
-  grant.agentSlug === agent && (grant.instanceId === '*' || grant.instanceId === instance);
+/** Names of the targets that are the caller itself, a party that acts for it or comes with it, or its sign-in. */
+export const callerTargets = (who: Authenticated, kid?: string): string[] => [
+  ...partiesOf(who).map(targetNameOfParty),
+  ...(who.login === undefined ? [] : [`login:${who.login}`]),
+  ...(kid === undefined ? [] : [`key:${kid}`]),
+];
+

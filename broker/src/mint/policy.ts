@@ -1,4 +1,4 @@
-import type { GrantRow, LockRow } from '@agent-ticket/drizzle/control/policy.ts';
+import type { GrantRow, PolicyRows } from '@agent-ticket/drizzle/control/policy.ts';
 import type { DenialReason } from '@agent-ticket/shared/denial.ts';
 import { CREDENTIAL_MIN_LEFT_SECONDS, SESSION_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { InstanceName, ROLES, Role, type Transport, tierAtLeast } from '@agent-ticket/shared/names.ts';
@@ -12,7 +12,13 @@ import type { Authenticated } from '../credentials/principal.ts';
  */
 
 /** Bump when the meaning of a rule changes; every audit event carries it. */
-export const POLICY_VERSION = '1';
+export const POLICY_VERSION = '2';
+
+/** Instances that one user may hold by having been first. Each costs a row for ever. */
+export const MAX_CLAIMS = 100;
+
+/** A claim that nobody opened this long may lapse, or one caller could reserve names for nothing. In ms. */
+export const CLAIM_LAPSES_MS = 10 * 60_000;
 
 export const DEFAULT_INSTANCE = InstanceName.parse('default');
 
@@ -25,14 +31,11 @@ export interface DecisionRequest {
   readonly scope?: readonly Scope[] | undefined;
 }
 
-export interface PolicyFacts {
+/** Everything that a decision depends on beside the caller and the request. */
+export interface PolicyInput extends Omit<PolicyRows, 'rev'> {
   readonly registry: AgentRegistry;
-  /** Grants that name this principal on this agent and instance and have not ended. */
-  readonly grants: readonly GrantRow[];
-  /** Locks that stand and bear on this request. */
-  readonly locks: readonly LockRow[];
-  /** Seconds since 1970. */
-  readonly nowSeconds: number;
+  /** Milliseconds since 1970. */
+  readonly now: number;
 }
 
 export interface RuleResult {
@@ -47,17 +50,29 @@ export type Decision =
       readonly allowed: true;
       readonly role: Role;
       readonly scope: Scope[];
+      /** Seconds since 1970. */
       readonly sessionExpiry: number;
+      /** The grant that decided; left out where the agent is open to the principal, or a claim decides. */
+      readonly grant: string | undefined;
+      /** The principal becomes the owner of the instance by asking: the claim has to be made first. */
+      readonly claim: Claim | undefined;
       readonly rules: RuleResult[];
     }
   | { readonly allowed: false; readonly reason: DenialReason; readonly rules: RuleResult[] };
 
+/** How a first user comes to own an instance. */
+export interface Claim {
+  /** A claim of somebody who never opened the instance, as far as is known: its object must be asked before it lapses. */
+  readonly lapses: GrantRow | undefined;
+}
+
 interface Case {
   readonly who: Authenticated;
   readonly request: DecisionRequest;
-  readonly facts: PolicyFacts;
+  readonly input: PolicyInput;
   readonly entry: AgentEntry | undefined;
   readonly role: Role | undefined;
+  readonly claim: Claim | undefined;
   readonly scope: Scope[] | undefined;
   /** Seconds since 1970; 0 where there is no role. */
   readonly sessionExpiry: number;
@@ -66,8 +81,12 @@ interface Case {
 /** A rule says with which reason a case is refused, or `undefined` where it holds. In the order of the checks. */
 const RULES: readonly [name: string, refuses: (c: Case) => DenialReason | undefined][] = [
   [
-    'a stranger signs in, except for public agents',
-    (c) => (isStranger(c) && c.entry?.access !== 'public' ? 'credential_missing' : undefined),
+    'a caller without a credential is let in to public agents alone',
+    (c) => (isAnonymousCaller(c) && c.entry?.access !== 'public' ? 'credential_missing' : undefined),
+  ],
+  [
+    'the principal has not signed out with this credential',
+    (c) => (isSignedOut(c) ? 'credential_revoked' : undefined),
   ],
   ['the agent exists and is enabled', (c) => (c.entry === undefined ? 'agent_unknown' : undefined)],
   ['the agent is visible to the principal', (c) => (isVisible(c) ? undefined : 'agent_invisible')],
@@ -77,7 +96,7 @@ const RULES: readonly [name: string, refuses: (c: Case) => DenialReason | undefi
     (c) =>
       c.entry?.access === 'first-user' && c.request.instance === undefined ? 'instance_missing' : undefined,
   ],
-  ['no lock stands', (c) => (c.facts.locks.length > 0 ? 'locked' : undefined)],
+  ['no lock stands', (c) => (c.input.revocations.length > 0 ? 'locked' : undefined)],
   [
     'the tier is high enough',
     (c) =>
@@ -87,7 +106,7 @@ const RULES: readonly [name: string, refuses: (c: Case) => DenialReason | undefi
     'a service holds the required permissions',
     (c) => (holdsPermissions(c) ? undefined : 'permission_missing'),
   ],
-  ['the principal has a role', (c) => (c.role === undefined ? 'grant_missing' : undefined)],
+  ['the principal has a role, or may be the first user', missingRole],
   [
     'the transport is offered',
     (c) =>
@@ -97,7 +116,7 @@ const RULES: readonly [name: string, refuses: (c: Case) => DenialReason | undefi
   ],
   [
     'the role lasts',
-    (c) => (c.sessionExpiry - c.facts.nowSeconds < CREDENTIAL_MIN_LEFT_SECONDS ? 'grant_missing' : undefined),
+    (c) => (c.sessionExpiry - seconds(c.input.now) < CREDENTIAL_MIN_LEFT_SECONDS ? 'grant_missing' : undefined),
   ],
   ['the scope lies within the role', (c) => (c.scope === undefined ? 'scope_outside_role' : undefined)],
 ];
@@ -106,29 +125,70 @@ const RULES: readonly [name: string, refuses: (c: Case) => DenialReason | undefi
 export const RULE_NAMES: readonly string[] = RULES.map(([name]) => name);
 
 /** Decides one request. `rules` lists every rule up to the one that refused. */
-export function decide(who: Authenticated, request: DecisionRequest, given: PolicyFacts): Decision {
-  // A grant about to end gives nothing worth having; what there is without it still stands.
-  const facts = { ...given, grants: given.grants.filter((grant) => lasts(grant, given.nowSeconds)) };
-  const entry = findAgent(facts.registry, request.agent);
-  const role = entry === undefined ? undefined : roleOf(who, entry, facts.grants);
+export function decide(who: Authenticated, request: DecisionRequest, given: PolicyInput): Decision {
+  // A grant about to end gives nothing worth having, and a claim that may lapse gives nothing until its object was asked.
+  const grants = given.grants.filter((grant) => lasts(grant, given.now) && !mayLapse(grant, given.now));
+  const input = { ...given, grants };
+  const entry = findAgent(input.registry, request.agent);
+  const granted = entry === undefined ? undefined : roleOf(who, entry, grants);
+  const claim =
+    entry === undefined || granted !== undefined ? undefined : claimOf(who, entry, request, input);
+  const role = granted ?? (claim === undefined || isOverClaimLimit(input) ? undefined : 'owner');
   const scope =
     entry === undefined || role === undefined ? undefined : narrow(roleScopes(entry, role), request.scope);
-  const expiry = entry === undefined || role === undefined ? 0 : sessionExpiry(who, entry, role, facts);
+  const rests =
+    entry === undefined || role === undefined ? undefined : restOn(who, entry, granted, input);
+  const sessionExpiry = rests?.sessionExpiry ?? 0;
   const rules: RuleResult[] = [];
   for (const [rule, refuses] of RULES) {
-    const reason = refuses({ who, request, facts, entry, role, scope, sessionExpiry: expiry });
+    const reason = refuses({ who, request, input, entry, role, claim, scope, sessionExpiry });
     rules.push(reason === undefined ? { rule, holds: true } : { rule, holds: false, reason });
     if (reason !== undefined) return { allowed: false, reason, rules };
   }
   if (role === undefined || scope === undefined)
     throw new TypeError('an allowed request has a role and a scope');
-  return { allowed: true, role, scope, sessionExpiry: expiry, rules };
+  return { allowed: true, role, scope, sessionExpiry, grant: rests?.grant, claim, rules };
 }
 
-const lasts = ({ expiresAt }: GrantRow, nowSeconds: number): boolean =>
-  expiresAt === null || Math.floor(expiresAt / 1000) - nowSeconds >= CREDENTIAL_MIN_LEFT_SECONDS;
+const seconds = (ms: number): number => Math.floor(ms / 1000);
 
-const isStranger = (c: Case): boolean => c.who.method === 'anonymous';
+const lasts = ({ expiresAt }: GrantRow, now: number): boolean =>
+  expiresAt === null || seconds(expiresAt) - seconds(now) >= CREDENTIAL_MIN_LEFT_SECONDS;
+
+/** Whether a grant is a claim that nobody opened in time, as far as the grant says. */
+export const mayLapse = ({ claimed, openedAt, deletedAt, createdAt }: GrantRow, now: number): boolean =>
+  claimed && openedAt === null && deletedAt === null && createdAt < now - CLAIM_LAPSES_MS;
+
+const isAnonymousCaller = (c: Case): boolean => c.who.method === 'anonymous';
+
+/** Bearer tokens and sign-ins of browsers end apart: a browser's sign-in is revoked by its own name where it has one. */
+function isSignedOut({ who, input: { signedOut, revocations } }: Case): boolean {
+  if (who.login !== undefined && revocations.some(({ target }) => target === `login:${who.login}`)) return true;
+  const before = who.login === undefined ? signedOut?.tokensBefore : signedOut?.loginsBefore;
+  return who.issuedAt !== undefined && before != null && who.issuedAt <= before;
+}
+
+/** How the principal would become the owner by asking; `undefined` where it cannot. */
+function claimOf(
+  { method, principal }: Authenticated,
+  entry: AgentEntry,
+  request: DecisionRequest,
+  { owners, now }: PolicyInput,
+): Claim | undefined {
+  const mayBeFirst = method !== 'anonymous' && principal.kind === 'user' && entry.access === 'first-user';
+  if (!mayBeFirst || request.instance === undefined) return undefined;
+  const [owner, ...others] = owners;
+  // An instance whose owner was deleted stays closed.
+  if (others.length > 0 || (owner !== undefined && !mayLapse(owner, now))) return undefined;
+  return { lapses: owner };
+}
+
+const isOverClaimLimit = ({ claims }: PolicyInput): boolean => claims >= MAX_CLAIMS;
+
+function missingRole({ role, claim, input }: Case): DenialReason | undefined {
+  if (role !== undefined) return undefined;
+  return claim !== undefined && isOverClaimLimit(input) ? 'claim_limit_reached' : 'grant_missing';
+}
 
 /** Public and viewer agents are known to all; others only to those who hold something on them. */
 function isVisible({ who, entry, role }: Case): boolean {
@@ -154,24 +214,21 @@ export function roleOf(who: Authenticated, entry: AgentEntry, grants: readonly G
   return ROLES.findLast((role) => held.includes(role));
 }
 
-/** When the session's rights end: the least of every life that they hang on. In seconds. */
-function sessionExpiry(
+/** What a role rests on: the grant that decided, and when the session's rights end, in seconds. */
+function restOn(
   who: Authenticated,
   entry: AgentEntry,
-  role: Role,
-  { grants, nowSeconds }: PolicyFacts,
-): number {
-  return Math.min(
-    nowSeconds + SESSION_SECONDS,
-    who.expiresAt ?? Number.POSITIVE_INFINITY,
-    role === 'viewer' && isOpenTo(who, entry) ? Number.POSITIVE_INFINITY : lastEnd(grants, role),
-  );
-}
-
-/** Every grant of the role in force is as good as the others: the last to end decides. */
-function lastEnd(grants: readonly GrantRow[], role: Role): number {
-  const ends = grants
-    .filter((grant) => grant.role === role)
-    .map((grant) => grant.expiresAt ?? Number.POSITIVE_INFINITY);
-  return Math.floor(Math.max(...ends) / 1000);
+  granted: Role | undefined,
+  { grants, now }: PolicyInput,
+): { readonly grant: string | undefined; readonly sessionExpiry: number } {
+  const most = Math.min(seconds(now) + SESSION_SECONDS, who.expiresAt ?? Number.POSITIVE_INFINITY);
+  // Who may be a viewer anyhow does not need the grant, nor loses anything with it.
+  const open = granted === undefined || (granted === 'viewer' && isOpenTo(who, entry));
+  if (open) return { grant: undefined, sessionExpiry: most };
+  // Every grant of the role in force is as good as the others: the last to end decides.
+  const [grant] = grants
+    .filter((each) => each.role === granted)
+    .map(({ id, expiresAt }) => ({ id, end: expiresAt ?? Number.POSITIVE_INFINITY }))
+    .sort((a, b) => b.end - a.end);
+  return { grant: grant?.id, sessionExpiry: Math.min(most, Math.floor((grant?.end ?? 0) / 1000)) };
 }

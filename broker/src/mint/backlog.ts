@@ -1,8 +1,8 @@
 import { type BacklogReport, REPORT_STANDS_MS } from '@agent-ticket/shared/backlog-report.ts';
-import type { Waiting } from '../ledger.ts';
+import type { Waiting } from './shard.ts';
 
-/** What waits in several places, as if it were one. */
-export function addUp(places: readonly Waiting[]): Waiting {
+/** The sum of what waits in several places. */
+export function sumWaiting(places: readonly Waiting[]): Waiting {
   const sum = (count: (place: Waiting) => number): number =>
     places.reduce((total, place) => total + count(place), 0);
   const times = places.flatMap(({ since }) => since ?? []);
@@ -20,10 +20,10 @@ export function addUp(places: readonly Waiting[]): Waiting {
 const MAX_OBJECTS = 1_000;
 
 /**
- * Reports of agents' objects that cannot deliver, the newest of each. In memory: whoever still fails repeats its report
- * within seconds, and nothing is written for a figure that lapses by itself. Times in ms.
+ * Reports of agents' objects that cannot deliver, the newest of each. In memory: an object that still fails repeats its
+ * report within seconds, and nothing is written for a figure that lapses by itself. Times in ms.
  */
-export function createReports() {
+export function createBacklogReports() {
   /** In the order of their reports. */
   const held = new Map<string, { waiting: number; since: number; at: number }>();
 
@@ -35,7 +35,7 @@ export function createReports() {
   }
 
   return {
-    hear({ object, waiting, since }: BacklogReport, now: number): void {
+    receive({ object, waiting, since }: BacklogReport, now: number): void {
       lapse(now);
       held.delete(object);
       if (waiting > 0 && held.size < MAX_OBJECTS) held.set(object, { waiting, since, at: now });
@@ -48,7 +48,7 @@ export function createReports() {
         agents: { objects: 1, events: waiting },
         since,
       }));
-      return addUp(places);
+      return sumWaiting(places);
     },
   };
 }

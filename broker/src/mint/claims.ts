@@ -1,0 +1,65 @@
+import type { NewGrant } from '@agent-ticket/drizzle/control/grants.ts';
+import type { GrantRow } from '@agent-ticket/drizzle/control/policy.ts';
+import { AgentSlug, InstanceName } from '@agent-ticket/shared/names.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
+import { type Actor, auditEventOf } from '../audit/event.ts';
+import { type ChangePorts, changePolicy, newRevocation } from '../revocation/changes.ts';
+import { sendCommand } from '../revocation/send-command.ts';
+import { CLAIM_LAPSES_MS, DEFAULT_INSTANCE } from './policy.ts';
+import type { MintOrder } from './shard.ts';
+
+/** The grant by which a first user owns an instance. */
+export const claimRow = ({ who, request, context }: MintOrder, id: string): NewGrant => ({
+  id,
+  subject: who.principal.id,
+  agentSlug: request.agent,
+  instanceId: request.instance ?? DEFAULT_INSTANCE,
+  role: 'owner',
+  reason: 'first user',
+  createdBy: who.principal.id,
+  createdAt: context.now,
+  expiresAt: null,
+});
+
+/**
+ * Finds out whether a claim that nobody is known to have opened lapses, which only its object knows. If any session or
+ * plain request ever used the claim, that is noted and the claim stands; otherwise the object has revoked the claim by
+ * now, and the control database drops it. Without an answer nothing lapses. Afterwards the request is decided anew.
+ */
+export async function resolveLapse(
+  claim: GrantRow,
+  by: Actor,
+  ports: ChangePorts,
+): Promise<Outcome<undefined>> {
+  const { id, agentSlug, instanceId } = claim;
+  const place = { agent: AgentSlug.parse(agentSlug), instance: InstanceName.parse(instanceId) };
+  const revocation = newRevocation({
+    target: { kind: 'grant', id },
+    kind: 'any',
+    code: 'rights_changed',
+    reason: 'the claim lapsed',
+    by: by.who.principal.id,
+    now: by.now,
+  });
+  // The object keeps this version until the change below sends a newer one.
+  const rev = (await ports.control.revocations.newestRev()) + 1;
+  const { reason: _, createdBy: _by, createdAt: _at, ...version } = revocation;
+  const receipt = await sendCommand({ op: 'lapse', ...place, revocation: { ...version, rev } }, ports);
+  if (receipt?.opened === undefined) return err('agent_worker_unavailable', { retryAfter: 5 });
+  if (receipt.opened) {
+    await ports.control.grants.noteOpened(id, by.now);
+    return ok(undefined);
+  }
+  await changePolicy(
+    {
+      statement: ports.control.grants.dropLapsed(id, by.now - CLAIM_LAPSES_MS),
+      event: auditEventOf(by, 'grant.deleted', ports.randomId(), {
+        ...place,
+        details: { grant: id, subject: claim.subject, role: claim.role, reason: revocation.reason },
+      }),
+      revocations: [revocation],
+    },
+    ports,
+  );
+  return ok(undefined);
+}

@@ -1,0 +1,196 @@
+import { DurableObject } from 'cloudflare:workers';
+import { openControl } from '@agent-ticket/drizzle/control/open-d1.ts';
+import { STATEMENT_DEADLINE_MS, within } from '@agent-ticket/drizzle/deadline.ts';
+import { type Backlog, backlogStore } from '@agent-ticket/drizzle/object/backlog.ts';
+import { createDelivery, type Delivery } from '@agent-ticket/drizzle/object/delivery.ts';
+import { enqueue, waitingSince } from '@agent-ticket/drizzle/object/drain.ts';
+import { objectRateStore, type ObjectRates } from '@agent-ticket/drizzle/object/rates.ts';
+import { createObjectTables } from '@agent-ticket/drizzle/object/tables.ts';
+import { isOutage } from '@agent-ticket/drizzle/outage.ts';
+import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
+import { AGENTS } from '@agent-ticket/shared/agents.ts';
+import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
+import type { BacklogReport } from '@agent-ticket/shared/backlog-report.ts';
+import { describeError } from '@agent-ticket/shared/describe-error.ts';
+import { readConfig } from '../config/config.ts';
+import { type Counted, RATE_WINDOW_MS, type RateRule, readWindow } from '../http/rate.ts';
+import { createBacklogReports, sumWaiting } from './backlog.ts';
+import { decideTicket } from './mint.ts';
+import {
+  type MintAnswer,
+  type MintOrder,
+  type MintPorts,
+  type MintShard,
+  overLimitEvent,
+  type RecordEntry,
+  type Waiting,
+} from './shard.ts';
+
+/** How soon events are offered to the record database again after it refused them. */
+const RETRY_MS = 5_000;
+
+/**
+ * One of the mint shards: it decides about tickets, counts them, and is where their audit events first rest. Its SQLite
+ * is synchronous, so counting is exact, and durable before the answer leaves the object.
+ */
+export class MintShardObject extends DurableObject<Cloudflare.Env> {
+  readonly #backlog: Backlog;
+  readonly #rates: ObjectRates;
+  readonly #delivery: Delivery;
+  readonly #reports = createBacklogReports();
+  readonly #ports: MintPorts;
+  /** When the alarm rings, as far as this life of the object knows. */
+  #alarmAt = Number.POSITIVE_INFINITY;
+
+  constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
+    super(ctx, env);
+    createObjectTables(ctx.storage.sql);
+    this.#backlog = backlogStore(ctx.storage.sql);
+    this.#rates = objectRateStore(ctx.storage.sql);
+    this.#ports = {
+      registry: AGENTS,
+      control: openControl(env.CONTROL),
+      config: readConfig(env),
+      randomId: () => crypto.randomUUID(),
+      record: { settle: async (entry) => this.#settle(entry) },
+    };
+    this.#delivery = createDelivery({
+      backlog: this.#backlog,
+      openRecord: () => openRecord(env.RECORD),
+      clock: () => Date.now(),
+      keepAlive: (work) => ctx.waitUntil(work),
+      onSetAside: (fact) => console.error(JSON.stringify({ event: 'fact_set_aside', ...fact })),
+      onFailure: async (error) => {
+        const line = {
+          event: 'record_delivery_failed',
+          waiting: this.#backlog.count(),
+          error: describeError(error),
+        };
+        console.error(JSON.stringify(line));
+        this.#wakeBy(Date.now() + RETRY_MS);
+      },
+    });
+    // What an earlier life left may have no other occasion.
+    this.#offer(Date.now());
+  }
+
+  /** Answers an outage as a value: an error loses its kind on the way to the caller. */
+  async mint(order: MintOrder): Promise<MintAnswer> {
+    try {
+      return await decideTicket(order, this.#ports);
+    } catch (error) {
+      if (!isOutage(error)) throw error;
+      console.error(JSON.stringify({ event: 'outage', at: 'mint', error: describeError(error) }));
+      return { kind: 'unavailable' };
+    }
+  }
+
+  count(rule: RateRule): Counted {
+    const now = Date.now();
+    const counted = readWindow(rule, this.#rates.count(rule.key, now, RATE_WINDOW_MS));
+    this.#wakeBy(now + 2 * RATE_WINDOW_MS);
+    return counted;
+  }
+
+  #settle({ rate, event, wanted = event }: RecordEntry) {
+    const now = Date.now();
+    if (rate === undefined) {
+      this.#keep(event, now);
+      return { admitted: true, rate: null };
+    }
+    const window = this.#rates.count(rate.key, now, RATE_WINDOW_MS);
+    const counted = readWindow(rate, window);
+    if (counted.admitted) this.#keep(event, now);
+    // A flood buys one row a window, not one a request.
+    else if (window.count === rate.limit + 1) this.#keep(wanted && overLimitEvent(wanted), now);
+    this.#wakeBy(now + 2 * RATE_WINDOW_MS);
+    return counted;
+  }
+
+  #keep(event: AuditEvent | undefined, now: number): void {
+    if (event === undefined) return;
+    enqueue(this.#backlog, { event });
+    this.#offer(now);
+  }
+
+  /** An object of an agent reports what it could not deliver. */
+  receiveReport(report: BacklogReport): void {
+    this.#reports.receive(report, Date.now());
+  }
+
+  /** What the record database does not have yet, here and in the objects that said so. */
+  waiting(): Waiting {
+    const here = { events: this.#backlog.count(), since: waitingSince(this.#backlog) };
+    return sumWaiting([{ ...here, agents: { objects: 0, events: 0 } }, this.#reports.waiting(Date.now())]);
+  }
+
+  /** Offers what waits to the record database. The alarm is set first: this life may end before an answer comes. */
+  #offer(now: number): void {
+    if (this.#backlog.count() === 0) return;
+    this.#wakeBy(now + RETRY_MS);
+    this.#delivery.start();
+  }
+
+  /** Sets the alarm unless it rings sooner. Written with whatever the object writes now. */
+  #wakeBy(at: number): void {
+    if (this.#alarmAt <= at) return;
+    this.#alarmAt = at;
+    this.ctx.waitUntil(this.ctx.storage.setAlarm(at));
+  }
+
+  override async alarm(): Promise<void> {
+    const now = Date.now();
+    this.#alarmAt = Number.POSITIVE_INFINITY;
+    this.#rates.purge(now - RATE_WINDOW_MS);
+    if (!this.#rates.isEmpty()) this.#wakeBy(now + 2 * RATE_WINDOW_MS);
+    this.#offer(now);
+  }
+}
+
+/** How many objects share the load; an account always meets the same one. */
+const SHARDS = 64;
+
+/** A mint reads and may claim: two statements with a deadline each, and the way there. */
+const MINT_DEADLINE_MS = 3 * STATEMENT_DEADLINE_MS;
+
+/** The shards, and what agents' objects report to them. */
+interface MintShards extends MintShard {
+  /** Resolves when the report is counted. It is nowhere on disk. */
+  receiveReport(report: BacklogReport): Promise<void>;
+}
+
+/** The mint shard behind its objects. */
+export const mintShards = (
+  namespace: DurableObjectNamespace<MintShardObject>,
+  deadlineMs = STATEMENT_DEADLINE_MS,
+): MintShards => {
+  const shard = (number: number) => namespace.get(namespace.idFromName(`mint:${number}`));
+  const shardOf = async (account: string) => {
+    const digest = new DataView(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(account)));
+    return shard(digest.getUint32(0) % SHARDS);
+  };
+  return {
+    async mint(account, order) {
+      // An object that does not answer must not hold a caller; an event that it writes late is one of a ticket that
+      // was never made, which is no harm.
+      return within<MintAnswer>(Math.max(deadlineMs, MINT_DEADLINE_MS), (await shardOf(account)).mint(order));
+    },
+
+    async count(account, rule) {
+      return within<Counted>(deadlineMs, (await shardOf(account)).count(rule));
+    },
+
+    async waiting() {
+      const places = Array.from({ length: SHARDS }, (_, number) =>
+        within<Waiting>(deadlineMs, shard(number).waiting()),
+      );
+      return sumWaiting(await Promise.all(places));
+    },
+
+    async receiveReport(report) {
+      // Ids of objects are spread evenly already.
+      const number = Number.parseInt(report.object.slice(0, 8), 16) % SHARDS;
+      await within(deadlineMs, shard(number).receiveReport(report));
+    },
+  };
+};

@@ -1,0 +1,112 @@
+import type { GrantRow } from '@agent-ticket/drizzle/control/policy.ts';
+import type { ControlStore } from '@agent-ticket/drizzle/control/store.ts';
+import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
+import type { Denial } from '@agent-ticket/shared/denial.ts';
+import type { TicketId, Tier } from '@agent-ticket/shared/names.ts';
+import type { TicketPayload } from '@agent-ticket/shared/ticket.ts';
+import type { Authenticated } from '../credentials/principal.ts';
+import type { RequestContext } from '../http/context.ts';
+import { addressKey, type Counter, type RateRule, type RateState } from '../http/rate.ts';
+import type { PolicyInputPorts } from './policy-input.ts';
+import type { TicketRequest } from './ticket-request.ts';
+
+/** One request for a ticket whose credential was verified. Plain data: it travels to the shard. */
+export interface MintOrder {
+  readonly who: Authenticated;
+  readonly request: TicketRequest;
+  readonly context: RequestContext;
+  readonly jti: TicketId;
+  /** The key that will sign. */
+  readonly kid: string;
+  /** Whether the request was counted before, as one that comes again is. */
+  readonly isCounted: boolean;
+}
+
+/** What a shard says to a request for a ticket. An answer other than `unavailable` is durable in the audit log. */
+export type MintAnswer =
+  /** The event is durable: sign exactly this. */
+  | {
+      readonly kind: 'admitted';
+      readonly payload: TicketPayload;
+      readonly rate: RateState | null;
+      /** Whether the principal became the owner by it: the event of that waits in the outbox. */
+      readonly isClaimed: boolean;
+    }
+  | { readonly kind: 'refused'; readonly denial: Denial; readonly rate: RateState | null }
+  /** Nothing was recorded: the object of this claim must be asked whether it lapses, and the request comes again. */
+  | { readonly kind: 'lapses'; readonly claim: GrantRow; readonly rate: RateState | null }
+  /** A database does not answer. */
+  | { readonly kind: 'unavailable' };
+
+/**
+ * Decides, counts and records requests for tickets in one hop. Of one account always the same place answers, so counts
+ * are exact.
+ */
+export interface MintShard extends Counter {
+  mint(account: string, order: MintOrder): Promise<MintAnswer>;
+
+  /** What is durable and not yet in the record database. Left out where nothing ever waits. */
+  waiting?(): Promise<Waiting>;
+}
+
+/** What a shard decides with. */
+export interface MintPorts extends PolicyInputPorts {
+  readonly control: Pick<ControlStore, 'readPolicy' | 'change' | 'grants'>;
+  readonly config: PolicyInputPorts['config'] & { readonly issuer: string; readonly ticketAudience: string };
+  readonly randomId: () => string;
+  readonly record: Recording;
+}
+
+/** Where a shard counts and records; both durable, in one write, when it resolves. */
+export interface Recording {
+  settle(entry: RecordEntry): Promise<{ readonly admitted: boolean; readonly rate: RateState | null }>;
+}
+
+export interface RecordEntry {
+  /** Left out: neither counted nor limited. */
+  readonly rate?: RateRule | undefined;
+  /** Written if the limit lets it pass. Left out: only counted. */
+  readonly event?: AuditEvent | undefined;
+  /**
+   * What the caller was after, for the `rate.limited` event of a request that the limit refuses, written once a window: a
+   * flood buys one row, not one a request. Left out: `event`.
+   */
+  readonly wanted?: AuditEvent | undefined;
+}
+
+/** Events on their way to the record database. */
+export interface Waiting {
+  /** In the shards themselves. */
+  readonly events: number;
+  /** In objects of agents that could not deliver and said so within the last minute. */
+  readonly agents: { readonly objects: number; readonly events: number };
+  /** When the oldest of all these came to be, in ms; `undefined`: nothing waits. */
+  readonly since: number | undefined;
+}
+
+/** Requests for tickets per window; `null`: not counted at all. */
+export const RATE_LIMITS: Readonly<Record<Tier | 'anonymous', number | null>> = {
+  anonymous: 30,
+  free: 60,
+  pro: 600,
+  admin: null,
+};
+
+/** The account that a request is counted under. Callers without a credential share one account per network address. */
+export const accountOf = (who: Authenticated, address: string | null): string =>
+  who.method === 'anonymous' ? `address:${addressKey(address)}` : who.principal.id;
+
+export function rateRuleOf(who: Authenticated, address: string | null): RateRule | undefined {
+  const limit = RATE_LIMITS[who.method === 'anonymous' ? 'anonymous' : who.principal.tier];
+  return limit === null ? undefined : { key: accountOf(who, address), limit };
+}
+
+/** The event that tells of a request over the limit instead of the one that it would have been. */
+export const overLimitEvent = ({ jti: _never, ...wanted }: AuditEvent): AuditEvent => ({
+  ...wanted,
+  type: 'rate.limited',
+  outcome: 'denied',
+  code: 'rate_limited',
+  details: { wanted: wanted.type },
+});
+

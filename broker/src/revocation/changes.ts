@@ -1,0 +1,224 @@
+import {
+  type Change,
+  type NewRevocation,
+  type OutboxCommand,
+  type OutboxRow,
+  publicRevocation,
+  type RevocationRow,
+} from '@agent-ticket/drizzle/control/change.ts';
+import type { ControlStore } from '@agent-ticket/drizzle/control/store.ts';
+import { isBadValue, isOutage } from '@agent-ticket/drizzle/outage.ts';
+import type { RecordStore } from '@agent-ticket/drizzle/record/store.ts';
+import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
+import type { Receipt } from '@agent-ticket/shared/control.ts';
+import { describeError } from '@agent-ticket/shared/describe-error.ts';
+import { AgentSlug, InstanceName } from '@agent-ticket/shared/names.ts';
+import { REVOCATION_KEPT_MS, type RevocationCode } from '@agent-ticket/shared/revocation.ts';
+import { readStrictJson } from '@agent-ticket/shared/strict-json.ts';
+import { readTargetName, type Target, targetName } from '@agent-ticket/shared/target.ts';
+import * as z from 'zod';
+import { SEND_TIMEOUT_MS, type SendPorts, sendCommand } from './send-command.ts';
+
+export interface ChangePorts extends SendPorts {
+  readonly control: ControlStore;
+  readonly record: RecordStore;
+}
+
+/** A change of policy as its caller states it. */
+export interface WantedChange extends Omit<Change, 'dueAt' | 'command'> {
+  /** Left out: what the revocations tell live sessions. */
+  readonly command?: OutboxCommand | undefined;
+}
+
+/** One revocation, made by a change. Times in ms. */
+export interface RevocationOrder {
+  readonly target: Target;
+  readonly kind: RevocationRow['kind'];
+  readonly code: RevocationCode;
+  readonly reason: string;
+  readonly by: string;
+  readonly now: number;
+  /** Left out: until no right from before can be open any more. */
+  readonly until?: number | null;
+  /** Left out: one row for each kind and target. */
+  readonly id?: string;
+}
+
+export function newRevocation({ target, kind, code, reason, by, now, until, id }: RevocationOrder): NewRevocation {
+  const name = targetName(target);
+  return {
+    id: id ?? `${kind} ${name}`,
+    target: name,
+    kind,
+    until: until === undefined ? now + REVOCATION_KEPT_MS : until,
+    code,
+    reason,
+    createdBy: by,
+    createdAt: now,
+  };
+}
+
+/** Whether every object has answered; otherwise the outbox goes on, and the answer to the caller is 202. */
+export const isDone = ({ unreachable, pending }: Receipt): boolean => unreachable === 0 && pending === 0;
+
+/** The status that the caller of a change is answered with: 200, or 202 while live sessions may not know of it. */
+export const statusOf = (receipt: Receipt): 200 | 202 => (isDone(receipt) ? 200 : 202);
+
+const NOTHING_TO_DO: Receipt = { closed: 0, objects: 0, unreachable: 0, pending: 0, ms: 0 };
+/** How much is still to do only the agent worker knows, so it is counted as one. */
+const NOTHING_DONE: Receipt = { ...NOTHING_TO_DO, pending: 1 };
+
+/**
+ * Makes one change of policy, with its event and its revocations in one batch, and delivers it at once. `undefined` where
+ * the change did not apply. The change stands once this resolves, whatever the receipt says: the outbox goes on.
+ */
+export async function changePolicy(wanted: WantedChange, ports: ChangePorts): Promise<Receipt | undefined> {
+  const ids = (wanted.revocations ?? []).map(({ id }) => id);
+  const command = wanted.command ?? (ids.length === 0 ? undefined : ({ op: 'revoke', ids } as const));
+  const row = await ports.control.change({ ...wanted, command, dueAt: ports.clock() + SEND_TIMEOUT_MS });
+  if (row === undefined) return undefined;
+  try {
+    return await deliver(row, ports);
+  } catch (error) {
+    // The change is made and safe: a database that left since then must not make it look undone.
+    if (!isOutage(error)) throw error;
+    ports.log({ event: 'change_waits', error: describeError(error) });
+    return NOTHING_DONE;
+  }
+}
+
+const OutboxCommand: z.ZodType<OutboxCommand> = z.discriminatedUnion('op', [
+  z.strictObject({ op: z.literal('revoke'), ids: z.array(z.string()) }),
+  z.strictObject({
+    op: z.literal('destroy'),
+    agent: AgentSlug,
+    instance: InstanceName,
+    id: z.string(),
+    lock: z.string(),
+    before: z.int(),
+  }),
+]);
+const StoredEvent = z.custom<AuditEvent>(
+  (value) => typeof value === 'object' && value !== null && 'eventId' in value && 'type' in value && 'at' in value,
+);
+
+/** An outbox row that nothing can be made of: it stays, and holds up no other. */
+class UnreadableRow extends Error {}
+
+function readRow(row: OutboxRow): { event: AuditEvent; command: OutboxCommand | undefined } {
+  const read = (text: string): unknown => readStrictJson(new TextEncoder().encode(text));
+  const event = StoredEvent.safeParse(read(row.event));
+  const command = row.command === null ? undefined : OutboxCommand.safeParse(read(row.command));
+  if (!event.success || event.data.eventId !== row.id || command?.success === false) throw new UnreadableRow();
+  return { event: event.data, command: command?.data };
+}
+
+/**
+ * Delivers one outbox row: first the event and the copies of the revocations to the record database, which new sessions
+ * meet, then the command to the agent worker. The row leaves when both have arrived. A command for a named object is sent
+ * even when the record database is away.
+ */
+async function deliver(row: OutboxRow, ports: ChangePorts): Promise<Receipt> {
+  const { control, record } = ports;
+  const { event, command } = readRow(row);
+  const revocations = await revocationsOf(command, control);
+  const isRecorded = await recorded(() => record.deliverChange(event, revocations.map(publicRevocation)), ports);
+  const receipt = await tell(command, revocations, isRecorded, ports);
+  if (!isRecorded || !isDone(receipt)) return isDone(receipt) && command !== undefined ? NOTHING_DONE : receipt;
+  if (command?.op === 'destroy') await control.finishDeletion(row.id, command, ports.clock());
+  else await control.outbox.done(row.id);
+  return receipt;
+}
+
+/** As they are by now: a row may have changed since the command was given. */
+async function revocationsOf(
+  command: OutboxCommand | undefined,
+  { revocations }: ControlStore,
+): Promise<RevocationRow[]> {
+  if (command === undefined) return [];
+  return revocations.findAll(command.op === 'revoke' ? command.ids : [command.lock, command.id]);
+}
+
+async function recorded(write: () => Promise<void>, { log }: ChangePorts): Promise<boolean> {
+  try {
+    await write();
+    return true;
+  } catch (error) {
+    if (!isOutage(error)) throw error;
+    log({ event: 'record_unavailable', error: describeError(error) });
+    return false;
+  }
+}
+
+async function tell(
+  command: OutboxCommand | undefined,
+  revocations: readonly RevocationRow[],
+  isRecorded: boolean,
+  ports: ChangePorts,
+): Promise<Receipt> {
+  if (command === undefined) return NOTHING_TO_DO;
+  if (command.op === 'destroy') {
+    const { agent, instance, id } = command;
+    const before = revocations.find((row) => row.id === id);
+    if (before === undefined) throw new UnreadableRow();
+    const place = { agent: AgentSlug.parse(agent), instance: InstanceName.parse(instance) };
+    return (
+      (await sendCommand({ op: 'destroy', ...place, revocation: publicRevocation(before) }, ports)) ?? NOTHING_DONE
+    );
+  }
+  let sum = NOTHING_TO_DO;
+  for (const row of revocations) {
+    // The agent worker finds sessions by the record database, and the objects that a target names without it.
+    const isNamed = readTargetName(row.target).kind === 'instance';
+    const receipt =
+      isRecorded || isNamed
+        ? await sendCommand({ op: 'revoke', revocation: publicRevocation(row) }, ports)
+        : undefined;
+    if (receipt === undefined) return NOTHING_DONE;
+    sum = addReceipts(sum, receipt);
+  }
+  return sum;
+}
+
+const addReceipts = (one: Receipt, other: Receipt): Receipt => ({
+  closed: one.closed + other.closed,
+  objects: one.objects + other.objects,
+  unreachable: one.unreachable + other.unreachable,
+  pending: one.pending + other.pending,
+  ms: one.ms + other.ms,
+});
+
+/** What a row waits between two tries: the first soon, the later ones up to a minute apart. */
+const retryDelayMs = (attempts: number): number => Math.min(60_000, 1_000 * 2 ** attempts);
+
+/**
+ * Delivers every due row once. Run on a schedule; safe to run anywhere, any number of times at once. A row that cannot be
+ * read, that the record database refuses, or that meets a bug is logged and holds up no other. Rejects on an outage of
+ * the control database.
+ */
+export async function flushOutbox(ports: ChangePorts, limit = 50): Promise<void> {
+  const now = ports.clock();
+  for (const row of await ports.control.outbox.due(now, limit)) {
+    if (!(await ports.control.outbox.take(row, now + retryDelayMs(row.attempts)))) continue;
+    try {
+      await deliver(row, ports);
+    } catch (error) {
+      if (isOutage(error)) throw error;
+      const isUnreadable = error instanceof UnreadableRow || isBadValue(error);
+      ports.log(
+        isUnreadable
+          ? { event: 'change_unreadable', id: row.id }
+          : { event: 'bug', step: 'outbox', id: row.id, error: describeError(error) },
+      );
+    }
+  }
+}
+
+/**
+ * After a restore of the control database its numbers begin again where the backup ended, while copies know of later
+ * ones: tickets would look older than revocations that this database has forgotten. Has the numbers go on after those.
+ */
+export async function keepNumbersAhead({ control, record, clock }: ChangePorts): Promise<void> {
+  const copied = await record.revocations.newestRev();
+  if (copied > (await control.revocations.newestRev())) await control.revocations.jumpTo(copied, clock());
+}
