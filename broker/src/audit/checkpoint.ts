@@ -1,5 +1,5 @@
-import { isCanonicalCompact } from '@agent-ticket/shared/own-jws.ts';
 import type { KeySet, SetAlgorithm } from '@agent-ticket/shared/key-set.ts';
+import { isCanonicalCompact } from '@agent-ticket/shared/own-jws.ts';
 import { readStrictJson } from '@agent-ticket/shared/strict-json.ts';
 import { TICKET_ALGORITHMS } from '@agent-ticket/shared/ticket.ts';
 import { base64url, CompactSign, compactVerify, errors } from 'jose';

@@ -1,5 +1,5 @@
-import { isCanonicalCompact, readJwsHeader } from '@agent-ticket/shared/own-jws.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
+import { isCanonicalCompact, readJwsHeader } from '@agent-ticket/shared/own-jws.ts';
 import type { KeyLookup } from '@agent-ticket/shared/remote-keys.ts';
 import { decodeJwt, errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from 'jose';
 import * as z from 'zod';

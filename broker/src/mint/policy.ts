@@ -116,7 +116,8 @@ const RULES: readonly [name: string, refuses: (c: Case) => DenialReason | undefi
   ],
   [
     'the role lasts',
-    (c) => (c.sessionExpiry - seconds(c.input.now) < CREDENTIAL_MIN_LEFT_SECONDS ? 'grant_missing' : undefined),
+    (c) =>
+      c.sessionExpiry - seconds(c.input.now) < CREDENTIAL_MIN_LEFT_SECONDS ? 'grant_missing' : undefined,
   ],
   ['the scope lies within the role', (c) => (c.scope === undefined ? 'scope_outside_role' : undefined)],
 ];
@@ -136,8 +137,7 @@ export function decide(who: Authenticated, request: DecisionRequest, given: Poli
   const role = granted ?? (claim === undefined || isOverClaimLimit(input) ? undefined : 'owner');
   const scope =
     entry === undefined || role === undefined ? undefined : narrow(roleScopes(entry, role), request.scope);
-  const rests =
-    entry === undefined || role === undefined ? undefined : restOn(who, entry, granted, input);
+  const rests = entry === undefined || role === undefined ? undefined : restOn(who, entry, granted, input);
   const sessionExpiry = rests?.sessionExpiry ?? 0;
   const rules: RuleResult[] = [];
   for (const [rule, refuses] of RULES) {
@@ -163,7 +163,8 @@ const isAnonymousCaller = (c: Case): boolean => c.who.method === 'anonymous';
 
 /** Bearer tokens and sign-ins of browsers end apart: a browser's sign-in is revoked by its own name where it has one. */
 function isSignedOut({ who, input: { signedOut, revocations } }: Case): boolean {
-  if (who.login !== undefined && revocations.some(({ target }) => target === `login:${who.login}`)) return true;
+  if (who.login !== undefined && revocations.some(({ target }) => target === `login:${who.login}`))
+    return true;
   const before = who.login === undefined ? signedOut?.tokensBefore : signedOut?.loginsBefore;
   return who.issuedAt !== undefined && before != null && who.issuedAt <= before;
 }

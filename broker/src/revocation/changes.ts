@@ -44,7 +44,16 @@ export interface RevocationOrder {
   readonly id?: string;
 }
 
-export function newRevocation({ target, kind, code, reason, by, now, until, id }: RevocationOrder): NewRevocation {
+export function newRevocation({
+  target,
+  kind,
+  code,
+  reason,
+  by,
+  now,
+  until,
+  id,
+}: RevocationOrder): NewRevocation {
   const name = targetName(target);
   return {
     id: id ?? `${kind} ${name}`,
@@ -99,7 +108,8 @@ const OutboxCommand: z.ZodType<OutboxCommand> = z.discriminatedUnion('op', [
   }),
 ]);
 const StoredEvent = z.custom<AuditEvent>(
-  (value) => typeof value === 'object' && value !== null && 'eventId' in value && 'type' in value && 'at' in value,
+  (value) =>
+    typeof value === 'object' && value !== null && 'eventId' in value && 'type' in value && 'at' in value,
 );
 
 /** An outbox row that nothing can be made of: it stays, and holds up no other. */
@@ -109,7 +119,8 @@ function readRow(row: OutboxRow): { event: AuditEvent; command: OutboxCommand | 
   const read = (text: string): unknown => readStrictJson(new TextEncoder().encode(text));
   const event = StoredEvent.safeParse(read(row.event));
   const command = row.command === null ? undefined : OutboxCommand.safeParse(read(row.command));
-  if (!event.success || event.data.eventId !== row.id || command?.success === false) throw new UnreadableRow();
+  if (!event.success || event.data.eventId !== row.id || command?.success === false)
+    throw new UnreadableRow();
   return { event: event.data, command: command?.data };
 }
 
@@ -122,9 +133,13 @@ async function deliver(row: OutboxRow, ports: ChangePorts): Promise<Receipt> {
   const { control, record } = ports;
   const { event, command } = readRow(row);
   const revocations = await revocationsOf(command, control);
-  const isRecorded = await recorded(() => record.deliverChange(event, revocations.map(publicRevocation)), ports);
+  const isRecorded = await recorded(
+    () => record.deliverChange(event, revocations.map(publicRevocation)),
+    ports,
+  );
   const receipt = await tell(command, revocations, isRecorded, ports);
-  if (!isRecorded || !isDone(receipt)) return isDone(receipt) && command !== undefined ? NOTHING_DONE : receipt;
+  if (!isRecorded || !isDone(receipt))
+    return isDone(receipt) && command !== undefined ? NOTHING_DONE : receipt;
   if (command?.op === 'destroy') await control.finishDeletion(row.id, command, ports.clock());
   else await control.outbox.done(row.id);
   return receipt;
@@ -163,7 +178,8 @@ async function tell(
     if (before === undefined) throw new UnreadableRow();
     const place = { agent: AgentSlug.parse(agent), instance: InstanceName.parse(instance) };
     return (
-      (await sendCommand({ op: 'destroy', ...place, revocation: publicRevocation(before) }, ports)) ?? NOTHING_DONE
+      (await sendCommand({ op: 'destroy', ...place, revocation: publicRevocation(before) }, ports)) ??
+      NOTHING_DONE
     );
   }
   let sum = NOTHING_TO_DO;

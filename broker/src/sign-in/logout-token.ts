@@ -1,5 +1,5 @@
-import { isCanonicalCompact, readJwsHeader } from '@agent-ticket/shared/own-jws.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
+import { isCanonicalCompact, readJwsHeader } from '@agent-ticket/shared/own-jws.ts';
 import { errors, jwtVerify } from 'jose';
 import * as z from 'zod';
 import { fromIssuer, LEEWAY_SECONDS } from '../credentials/foreign-jwt.ts';

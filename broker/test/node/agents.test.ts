@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { flushOutbox } from '../../src/revocation/termination.ts';
 import { idOf, type Office, openOffice, type Person, ROOT } from './admin/office.ts';
 import { bodyOf } from './answers.ts';
-import { basic, NOW } from './stand.ts';
+import { basic, NOW } from './start-broker.ts';
 
 let office: Office;
 const ALICE: Person = { sub: 'alice' };

@@ -7,7 +7,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { findKeyOf, type Office, openOffice, ROOT } from './admin/office.ts';
 import { bodyOf } from './answers.ts';
-import { BROKER, NOW } from './stand.ts';
+import { BROKER, NOW } from './start-broker.ts';
 
 let office: Office;
 let command: string;

@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { CLAIM_LAPSES_MS, MAX_CLAIMS } from '../../src/mint/first-user.ts';
 import { idOf, type Office, openOffice, type Person, ROOT, TENANT } from './admin/office.ts';
 import { bodyOf } from './answers.ts';
-import { basic, NOW } from './stand.ts';
+import { basic, NOW } from './start-broker.ts';
 
 let office: Office;
 const ALICE: Person = { sub: 'alice' };

@@ -6,7 +6,7 @@ import { CLAIM_LAPSES_MS, MAX_CLAIMS } from '../../src/mint/first-user.ts';
 import { runScheduled } from '../../src/runtime/scheduled.ts';
 import { idOf, type Office, openOffice, type Person, ROOT } from './admin/office.ts';
 import { ticketIn } from './answers.ts';
-import { basic, NOW } from './stand.ts';
+import { basic, NOW } from './start-broker.ts';
 
 let office: Office;
 const ALICE: Person = { sub: 'alice' };

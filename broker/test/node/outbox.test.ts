@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { flushOutbox, outboxRow } from '../../src/revocation/termination.ts';
 import { CLEAN, type Office, openOffice } from './admin/office.ts';
-import { NOW } from './stand.ts';
+import { NOW } from './start-broker.ts';
 
 let office: Office;
 beforeEach(async () => {

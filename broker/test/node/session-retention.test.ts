@@ -3,7 +3,7 @@ import { readConfig } from '../../src/config/config.ts';
 import { purgeSessions } from '../../src/runtime/session-retention.ts';
 import { idOf, type Office, openOffice, type Person, ROOT } from './admin/office.ts';
 import { bodyOf } from './answers.ts';
-import { NOW, SETTINGS } from './stand.ts';
+import { NOW, SETTINGS } from './start-broker.ts';
 
 let office: Office;
 const ALICE: Person = { sub: 'alice' };

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { CLEAN, idOf, type Office, openOffice, type Person, ROOT } from './admin/office.ts';
 import { bodyOf } from './answers.ts';
-import { NOW } from './stand.ts';
+import { NOW } from './start-broker.ts';
 
 let office: Office;
 const ALICE: Person = { sub: 'alice' };

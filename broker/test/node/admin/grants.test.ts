@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { bodyOf } from '../answers.ts';
-import { basic, NOW } from '../stand.ts';
+import { basic, NOW } from '../start-broker.ts';
 import { idOf, type Office, openOffice, type Person, ROOT } from './office.ts';
 
 let office: Office;

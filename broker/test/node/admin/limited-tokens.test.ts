@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { PERMISSIONS } from '../../../src/credentials/permissions.ts';
 import { ROUTES } from '../../../src/resources/routes.ts';
 import { bodyOf } from '../answers.ts';
-import { basic } from '../stand.ts';
+import { basic } from '../start-broker.ts';
 import { idOf, type Office, openOffice, ROOT } from './office.ts';
 
 /** A service token with every permission, but for the agent `lobby` alone: it is so everywhere. */

@@ -7,7 +7,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { flushOutbox } from '../../../src/revocation/termination.ts';
 import { bodyOf } from '../answers.ts';
-import { basic, NOW } from '../stand.ts';
+import { basic, NOW } from '../start-broker.ts';
 import { CLEAN, idOf, type Office, openOffice, type Person, ROOT } from './office.ts';
 
 let office: Office;

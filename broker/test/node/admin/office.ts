@@ -14,7 +14,7 @@ import { PERMISSIONS } from '../../../src/credentials/permissions.ts';
 import type { BrokerPorts } from '../../../src/runtime/ports.ts';
 import { atEnd, makeFolder } from '../folder.ts';
 import { testIssuer } from '../issuer.ts';
-import { BROKER, NOW, openStand, type Stand } from '../stand.ts';
+import { BROKER, NOW, type StartedBroker, startNodeBroker } from '../start-broker.ts';
 
 export const TENANT = 'https://tenant.test/';
 const OTHER = 'https://other.test/';
@@ -44,7 +44,7 @@ export const idOf = ({ sub, at = 'tenant' }: Person): string => `auth0:${at}.tes
 export const ROOT: Person = { sub: 'root', permissions: [...PERMISSIONS, 'tier:admin'] };
 
 export interface Office {
-  readonly stand: Stand;
+  readonly stand: StartedBroker;
   readonly ports: BrokerPorts;
   /** The agent worker; its answer may be replaced. */
   readonly worker: { answer: () => Promise<Response>; readonly tokens: string[] };
@@ -77,7 +77,7 @@ export async function openOffice(): Promise<Office> {
     { claim: 'permissions', equals: 'tier:admin', tier: 'admin' },
     ...['staff', 'guests'].map((name) => ({ claim: 'teams', equals: name, groups: [name] })),
   ];
-  const stand = await openStand(
+  const stand = await startNodeBroker(
     {
       AUTH0_DOMAIN: 'tenant.test,other.test',
       AUTH0_AUDIENCE: `tenant.test|${AUDIENCE},other.test|${AUDIENCE}`,

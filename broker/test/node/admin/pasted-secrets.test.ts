@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { makeSecret } from '../../../src/credentials/secret.ts';
 import { bodyOf } from '../answers.ts';
-import { basic } from '../stand.ts';
+import { basic } from '../start-broker.ts';
 import { idOf, type Office, openOffice, type Person, ROOT } from './office.ts';
 
 /** Somebody pastes from the wrong window: a credential in free text is refused, and kept nowhere. */

@@ -3,7 +3,7 @@ import { afterEach, beforeAll, expect, it, vi } from 'vitest';
 import * as z from 'zod';
 import { flushOutbox } from '../../../src/revocation/termination.ts';
 import { bodyOf } from '../answers.ts';
-import { NOW } from '../stand.ts';
+import { NOW } from '../start-broker.ts';
 import { idOf, type Office, openOffice, type Person, ROOT } from './office.ts';
 
 /** Deleting a grant, and the tickets that it put out. */

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { NOW } from '../stand.ts';
+import { NOW } from '../start-broker.ts';
 import { type Desk, isoAt, Listed, openDesk, ROOT, Rotated, Shown } from './token-desk.ts';
 
 const ALL = '/admin/service-tokens';

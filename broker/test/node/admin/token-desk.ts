@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { createApp } from '../../../src/app.ts';
 import { PERMISSIONS } from '../../../src/credentials/permissions.ts';
 import { testIssuer } from '../issuer.ts';
-import { BROKER, NOW, openStand, type Stand } from '../stand.ts';
+import { BROKER, NOW, type StartedBroker, startNodeBroker } from '../start-broker.ts';
 
 export const TENANT = 'https://tenant.test/';
 const AUDIENCE = 'https://broker.test/api';
@@ -30,7 +30,7 @@ export type Caller =
 export const ROOT: Caller = { tier: 'admin', permissions: PERMISSIONS };
 
 export interface Desk {
-  readonly stand: Stand;
+  readonly stand: StartedBroker;
   call(who: Caller, method: 'GET' | 'POST' | 'DELETE', path: string, body?: unknown): Promise<Response>;
   /** A service token that somebody made over HTTP. */
   make(body?: object, who?: Caller): Promise<z.infer<typeof Made>>;
@@ -49,7 +49,7 @@ export async function openDesk(): Promise<Desk> {
       permissions: [name],
     })),
   ];
-  const stand = await openStand(
+  const stand = await startNodeBroker(
     {
       AUTH0_DOMAIN: 'tenant.test',
       AUTH0_AUDIENCE: AUDIENCE,

@@ -1,11 +1,10 @@
-import { policyQueries } from '@agent-ticket/drizzle/control/policy.ts';
-import { rateQueries } from '@agent-ticket/drizzle/record/rates.ts';
+import type { RecordStore } from '@agent-ticket/drizzle/record/store.ts';
+import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import type { Hono } from 'hono';
 import { createApp } from '../../src/app.ts';
 import { readConfig } from '../../src/config/config.ts';
-import { recordLedger } from '../../src/mint/ledger/record.ts';
-import type { Ledger } from '../../src/mint/ledger.ts';
+import { mintShardInProcess } from '../../src/mint/shard-node.ts';
 import { compose, type Runtime } from '../../src/runtime/compose.ts';
 import type { BrokerPorts } from '../../src/runtime/ports.ts';
 import { openFiles } from './folder.ts';
@@ -30,7 +29,7 @@ export const SETTINGS = {
   ALLOWED_ORIGINS: 'https://app.test',
 };
 
-export interface Stand {
+export interface StartedBroker {
   readonly app: Hono;
   readonly ports: BrokerPorts;
   /** Audit events, oldest first. */
@@ -61,27 +60,28 @@ export type Web = Readonly<
 >;
 
 /** The whole broker in this process, on libSQL files and a clock of its own; only the addresses of `web` answer. */
-export async function openStand(
+export async function startNodeBroker(
   settings: Readonly<Record<string, string>> = {},
   web: Web = {},
-): Promise<Stand> {
+): Promise<StartedBroker> {
+  const config = readConfig({ ...SETTINGS, ...settings });
   const { folder, control, record } = await openFiles();
   const clock = { now: NOW };
   const caller = { address: '192.0.2.1' };
   const [events, fetched, commands]: [AuditEvent[], string[], string[]] = [[], [], []];
   const logged: Readonly<Record<string, unknown>>[] = [];
   const runtime: Runtime = {
-    control: control.db,
-    record: record.db,
+    control: control.store,
+    record: watched(record.store, events),
     sendControl: async (token) => {
       commands.push(token);
       return Response.json({ closed: 0, objects: 0, unreachable: 0, pending: 0, ms: 0 });
     },
-    ledger: watched(
-      recordLedger(record.db, () => clock.now * 1000),
-      events,
+    shard: mintShardInProcess(
+      { registry: AGENTS, control: control.store, config, randomId: () => crypto.randomUUID() },
+      watched(record.store, events),
+      () => clock.now * 1000,
     ),
-    rates: rateQueries(record.db),
     pingDatabases: async () => {
       await Promise.all([control.ping(), record.ping()]);
     },
@@ -106,7 +106,6 @@ export async function openStand(
       logged.push(line);
     },
   };
-  const config = readConfig({ ...SETTINGS, ...settings });
   const ports = compose(config, runtime);
   const app = createApp(ports);
   return {
@@ -123,36 +122,58 @@ export async function openStand(
     caller,
     post: async (path, body, headers = {}) =>
       app.request(`${BROKER}${path}`, { method: 'POST', headers, body: new URLSearchParams(body) }),
-    makeServiceToken: (wish = {}) => insertServiceToken(control.db, config.tokenPepper, wish),
-    grant: (subject, agent, role) =>
-      policyQueries(control.db).insertGrant({
-        id: crypto.randomUUID(),
-        subject,
-        agentSlug: agent,
-        instanceId: '*',
-        role,
-        reason: 'test',
-        createdBy: 'test',
-        createdAt: NOW * 1000,
-      }),
+    makeServiceToken: (wish = {}) => insertServiceToken(control.store, config.tokenPepper, wish),
+    grant: async (subject, agent, role) => {
+      const id = crypto.randomUUID();
+      await control.store.change({
+        statement: control.store.grants.insert({
+          id,
+          subject,
+          agentSlug: agent,
+          instanceId: '*',
+          role,
+          reason: 'test',
+          createdBy: 'test',
+          createdAt: NOW * 1000,
+          expiresAt: null,
+        }),
+        event: { eventId: id, at: NOW * 1000, type: 'grant.created', outcome: 'success' },
+        dueAt: Number.MAX_SAFE_INTEGER,
+      });
+      await control.store.outbox.done(id);
+    },
   };
 }
 
-/** The ledger, with the events that it has written at hand. */
-const watched = (ledger: Ledger, events: AuditEvent[]): Ledger => ({
-  async settle(account, entry) {
-    const answer = await ledger.settle(account, entry);
-    if (answer.admitted && entry.event !== undefined) events.push(entry.event);
-    return answer;
-  },
-});
+/** The record database, with the events that were written to it at hand: by a mint, and with a change. */
+function watched(record: RecordStore, events: AuditEvent[]): RecordStore {
+  return {
+    ...record,
+    rates: {
+      ...record.rates,
+      async count(counted, now, windowMs) {
+        const window = await record.rates.count(counted, now, windowMs);
+        if (window.count <= counted.limit && counted.event !== undefined) events.push(counted.event);
+        return window;
+      },
+      async write(event) {
+        await record.rates.write(event);
+        events.push(event);
+      },
+    },
+    async deliverChange(event, revocations) {
+      await record.deliverChange(event, revocations);
+      events.push(event);
+    },
+  };
+}
 
 export const basic = (id: string, secret: string): { authorization: string } => ({
   authorization: `Basic ${btoa(`${id}:${secret}`)}`,
 });
 
 /** A lock that nothing carries to live sockets. */
-export const lockAt = async ({ ports }: Stand, target: string): Promise<void> => {
+export const lockAt = async ({ ports }: StartedBroker, target: string): Promise<void> => {
   const id = crypto.randomUUID();
   const at = NOW * 1000;
   const lock = { id, target, reason: 'test', createdBy: 'test', createdAt: at, expiresAt: null };
