@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, inArray, lt, sql } from 'drizzle-orm';
+import { and, asc, desc, eq, inArray, lt } from 'drizzle-orm';
 import { isAfter } from '../database.ts';
 import type { RecordDatabase } from './revocations.ts';
 import { agentInvocations } from './schema.ts';
