@@ -1,6 +1,5 @@
 import { expect, it } from 'vitest';
-import { runCommand } from './command.ts';
-import { checkReport, outcomeOf, summary } from './report.ts';
+import { checkReport, outcomeOf, runCommand, summary } from './report.ts';
 
 it('a check without faults is one line', () => {
   expect(checkReport('names', outcomeOf([]), false)).toBe('✓ names');
@@ -14,11 +13,11 @@ it('a failing check shows every fault', () => {
   expect(checkReport('names', outcome, false)).toBe('✗ names\n    a.ts:3  one\n    b.ts  two');
 });
 
-it('a check that fails without a word still says so', () => {
-  expect(checkReport('lint', { passed: false, output: '' }, false)).toContain('without a word');
+it('a check that fails without output is reported as such', () => {
+  expect(checkReport('lint', { passed: false, output: '' }, false)).toContain('without output');
 });
 
-it('colour is asked for', () => {
+it('the mark has a colour on request', () => {
   expect(checkReport('names', outcomeOf([]), true)).toContain('\u001b[32m');
 });
 

@@ -2,13 +2,13 @@ import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { inject } from 'vitest';
-import { markdownLines } from '../check/docs/markdown.ts';
+import { parseMarkdown } from '../check/markdown.ts';
 import { ROOT } from '../quiet-environment.ts';
 
 /** A code block of a document. */
 export interface Block {
   readonly document: string;
-  /** Text of the heading that it stands under. */
+  /** Text of the nearest heading above. */
   readonly heading: string;
   readonly language: string;
   /** Line of the opening fence, from 1. */
@@ -16,19 +16,16 @@ export interface Block {
   readonly text: string;
 }
 
-/** The code blocks of a document, a path from the top folder, in their order. */
+/** The code blocks of a document, a path relative to the top folder, in their order. */
 export async function blocksOf(document: string): Promise<Block[]> {
-  const blocks: { heading: string; language: string; line: number; lines: string[] }[] = [];
-  let heading = '';
-  let inside = false;
-  for (const { text, number, block } of markdownLines(await readFile(`${ROOT}${document}`, 'utf8'))) {
-    if (block === undefined) heading = /^#+\s+(.*)$/.exec(text)?.[1] ?? heading;
-    const fence = block !== undefined && /^\s*(`{3,}|~{3,})/.test(text);
-    if (fence && !inside) blocks.push({ heading, language: block, line: number, lines: [] });
-    else if (block !== undefined && !fence) blocks.at(-1)?.lines.push(text);
-    if (fence) inside = !inside;
-  }
-  return blocks.map(({ lines, ...block }) => ({ document, ...block, text: lines.join('\n') }));
+  const { blocks } = parseMarkdown({ path: document, text: await readFile(`${ROOT}${document}`, 'utf8') });
+  return blocks.map(({ heading, language, line, code }) => ({
+    document,
+    heading,
+    language,
+    line: line - 1,
+    text: code,
+  }));
 }
 
 /** Blocks that a reader would paste into a shell to ask something over HTTP. */

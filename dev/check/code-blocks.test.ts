@@ -1,9 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { checkBlocks, languageFaults } from './blocks.ts';
-import { type Block, codeBlocks } from './extract.ts';
-import { jsonFaults } from './json.ts';
-import { pythonFaults, shellFaults } from './scripts.ts';
-import { checkTypes, programsOf, typeFaults } from './types.ts';
+import { checkTypes, programsOf, typeFaults } from './block-types.ts';
+import { checkBlocks, jsonFaults, languageFaults, pythonFaults, shellFaults } from './code-blocks.ts';
+import { type Block, codeBlocks } from './markdown.ts';
 
 const FENCE = '```';
 const page = (...blocks: readonly string[]) => ({
@@ -14,10 +12,11 @@ const fenced = (info: string, code: string): string => `${FENCE}${info}\n${code}
 const blocksIn = (...blocks: readonly string[]): Block[] => codeBlocks([page(...blocks)]);
 
 describe('a block of a document', () => {
-  it('is found with its place, its words and its code', () => {
+  it('is found with its heading, line, words and code', () => {
     expect(blocksIn(fenced('ts worker', 'const a = 1;'))).toEqual([
       {
         file: 'docs/page.md',
+        heading: 'Page',
         line: 4,
         language: 'ts',
         words: ['worker'],
@@ -31,7 +30,7 @@ describe('a block of a document', () => {
     expect(blocksIn('1. x\n\n   ```json\n   {}\n   ```')[0]?.code).toBe('{}');
   });
 
-  it('may hold a shorter fence, and may go on to the end', () => {
+  it('may contain a shorter fence, and may go on to the end', () => {
     expect(blocksIn(`${FENCE}\`text\n${FENCE}\ninside\n${FENCE}\n${FENCE}\``)[0]?.code).toContain('inside');
     expect(blocksIn(`${FENCE}text\nopen`)[0]?.code).toContain('open');
   });
@@ -80,13 +79,13 @@ describe('a script', () => {
     const faults = await pythonFaults(
       blocksIn(fenced('python', 'raise SystemExit(3)'), fenced('python', 'def f(:')),
     );
-    // Without Python there is nothing to say; the check then counts what it left out.
+    // Without Python nothing is compiled, and the check counts the blocks that it left out.
     expect(faults === undefined || (faults.length === 1 && faults[0]?.line === 9)).toBe(true);
   });
 });
 
 describe('types', () => {
-  it('that fit pass, in every surroundings, and a block goes on from those before it', async () => {
+  it('that fit pass, in every environment, and a block continues those before it', async () => {
     const faults = await checkTypes(
       blocksIn(
         fenced('ts', "import type { AgentClient } from 'agents/client';\nconst a: AgentClient[] = [];"),
@@ -121,14 +120,16 @@ describe('types', () => {
     );
   });
 
-  it('a fault is told once, by the block that has it', () => {
+  it('a fault is reported once, by the block that has it', () => {
     const programs = programsOf(blocksIn(fenced('ts', 'a;'), fenced('ts continues', 'b;')));
     expect(programs.map(({ text, before }) => [text, before])).toEqual([
       ['a;\n', 0],
       ['a;\nb;\n', 1],
     ]);
-    const said = programs.map(({ name }) => `x/${name}(1,1): error TS2304: Cannot find name 'a'.`).join('\n');
-    expect(typeFaults(said, programs)).toMatchObject([{ line: 4 }]);
+    const output = programs
+      .map(({ name }) => `x/${name}(1,1): error TS2304: Cannot find name 'a'.`)
+      .join('\n');
+    expect(typeFaults(output, programs)).toMatchObject([{ line: 4 }]);
   });
 
   it('an error outside of the blocks is not lost', () => {
@@ -136,13 +137,13 @@ describe('types', () => {
   });
 });
 
-it('no blocks at all is no proof', async () => {
+it('a check without any block fails', async () => {
   await expect(checkBlocks([{ path: 'README.md', text: '# Nothing' }])).rejects.toThrow(
     'nothing was checked',
   );
 });
 
-it('what is not checked is counted', async () => {
+it('unchecked blocks are counted', async () => {
   const marked = `<!-- not checked: why -->\n${fenced('yaml', 'a: 1')}`;
   expect(await checkBlocks([page(fenced('json', '1'), fenced('text', 'x'), marked)])).toEqual({
     passed: true,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { parseCode } from '../syntax.ts';
 import { directionFaults } from './direction.ts';
 import { globalsOf } from './globals.ts';
+import { parseCode } from './syntax.ts';
 
 const globalsIn = (text: string) =>
   globalsOf(parseCode({ path: 'a.ts', text }).program).map(({ name }) => name);

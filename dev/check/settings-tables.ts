@@ -3,16 +3,16 @@ import { DemoSettings } from '@agent-ticket/agent-worker/src/demo-settings.ts';
 import { Settings as BrokerSettings } from '@agent-ticket/broker/src/config/config.ts';
 import { NodeSettings } from '@agent-ticket/broker/src/runtime/node/config.ts';
 import type * as z from 'zod';
-import { code, table } from './table.ts';
+import { code, table } from './markdown.ts';
 
-/** What a setting is, for the people who set it. */
-type About = string | { readonly secret: string };
-/** Complete by its type: a setting that nothing is said about does not compile. */
-type Words<Shape> = Readonly<Record<keyof Shape, About>>;
+/** Description of a setting for operators. */
+type Description = string | { readonly secret: string };
+/** Complete by its type: a setting without a description does not compile. */
+type Descriptions<Shape> = Readonly<Record<keyof Shape, Description>>;
 
 const LIST = 'Comma-separated';
 
-const BROKER: Words<typeof BrokerSettings.shape> = {
+const BROKER: Descriptions<typeof BrokerSettings.shape> = {
   ISSUER: 'The broker’s own address, as tickets name it',
   TICKET_AUDIENCE: 'The name of the agent worker in tickets; the same text on both sides',
   AGENT_WORKER_URL: 'Address of the agent worker, for the `url` of an answer',
@@ -54,7 +54,7 @@ type OnNodeOnly = Omit<typeof NodeSettings.shape, keyof typeof BrokerSettings.sh
 
 const DATABASE = '`file:<path>`, or `libsql://` and `https://` for a libSQL server';
 
-const NODE: Words<OnNodeOnly> = {
+const NODE: Descriptions<OnNodeOnly> = {
   CONTROL_DATABASE_URL: `The policy database: ${DATABASE}`,
   CONTROL_DATABASE_TOKEN: { secret: 'What that server asks for' },
   RECORD_DATABASE_URL: `The record database, never the same one: ${DATABASE}`,
@@ -64,7 +64,7 @@ const NODE: Words<OnNodeOnly> = {
   TRUSTED_PROXIES: `${LIST} addresses and CIDR ranges of proxies whose \`X-Forwarded-For\` is believed`,
 };
 
-const AGENT_WORKER: Words<typeof AgentWorkerSettings.shape & typeof DemoSettings.shape> = {
+const AGENT_WORKER: Descriptions<typeof AgentWorkerSettings.shape & typeof DemoSettings.shape> = {
   ISSUER: 'The broker, character by character as in its own setting',
   TICKET_AUDIENCE: 'The name of this worker in tickets, as in the broker’s setting',
   BROKER_JWKS_URL: 'Where the broker’s keys are; left out: below `ISSUER`',
@@ -76,7 +76,7 @@ const AGENT_WORKER: Words<typeof AgentWorkerSettings.shape & typeof DemoSettings
 };
 
 export const brokerSettings = (): string => settingsTable(BrokerSettings.shape, BROKER);
-/** What a broker on Node takes beyond {@link brokerSettings}. */
+/** The settings of a broker on Node beyond {@link brokerSettings}. */
 export const nodeSettings = (): string => {
   const known = Object.keys(BrokerSettings.shape);
   const own = Object.entries(NodeSettings.shape).filter(([name]) => !known.includes(name));
@@ -87,18 +87,18 @@ export const agentWorkerSettings = (): string =>
 
 function settingsTable<Shape extends z.core.$ZodLooseShape>(
   shape: { readonly [Name in keyof Shape]: z.ZodType },
-  words: Words<Shape>,
+  descriptions: Descriptions<Shape>,
 ): string {
-  const said = new Map<string, About>(Object.entries(words));
+  const texts = new Map<string, Description>(Object.entries(descriptions));
   const rows = Object.entries(shape).map(([name, schema]) => {
-    const about = said.get(name) ?? '';
+    const about = texts.get(name) ?? '';
     const [kind, text] = typeof about === 'string' ? ['variable', about] : ['secret', about.secret];
-    return [code(name), kind, whenLeftOut(schema), text] as const;
+    return [code(name), kind, defaultOf(schema), text] as const;
   });
   return table(['setting', 'kind', 'default', 'what it is'], rows);
 }
 
-function whenLeftOut(schema: z.ZodType): string {
+function defaultOf(schema: z.ZodType): string {
   const parsed = schema.safeParse(undefined);
   if (!parsed.success) return 'must be set';
   const empty = parsed.data === undefined || (Array.isArray(parsed.data) && parsed.data.length === 0);

@@ -1,14 +1,13 @@
-import { childrenOf, isNode, type SyntaxNode } from '../syntax.ts';
-import { scopeNames } from './bindings.ts';
+import { asNodes, childrenOf, isNode, type SyntaxNode } from './syntax.ts';
 
 export interface GlobalUse {
-  /** `fetch`, `Date.now`, `new Date()`, `import.meta.env`: without what may stand before it, such as `globalThis`. */
+  /** `fetch`, `Date.now`, `new Date()`, `import.meta.env`: without a `globalThis` before it. */
   readonly name: string;
   readonly at: number;
 }
 
 const THE_GLOBAL_OBJECT = new Set(['globalThis', 'self', 'window', 'global']);
-/** `x as T`, `x satisfies T`, `x!`, `x<T>`, `<T>x`: the type syntax that holds an expression. */
+/** `x as T`, `x satisfies T`, `x!`, `x<T>`, `<T>x`: type syntax around an expression. */
 const TYPED_EXPRESSION = new Set([
   ...['TSAsExpression', 'TSSatisfiesExpression', 'TSNonNullExpression'],
   ...['TSInstantiationExpression', 'TSTypeAssertion'],
@@ -66,3 +65,42 @@ function valuesBelow(node: SyntaxNode): SyntaxNode[] {
 
 const isTypeOnly = (node: SyntaxNode): boolean =>
   node.type.startsWith('TS') && !TYPED_EXPRESSION.has(node.type) && node.type !== 'TSParameterProperty';
+
+/** Names that a node brings into scope for its children. */
+function scopeNames(node: SyntaxNode): string[] {
+  const statements = [node.body, node.init, node.left, ...asNodes(node.cases).map((each) => each.consequent)];
+  const patterns = [node.params, node.param, node.id];
+  return [
+    ...statements.flatMap(asNodes).flatMap(declaredBy),
+    ...patterns.flatMap(asNodes).flatMap(patternNames),
+  ];
+}
+
+function declaredBy(statement: SyntaxNode): string[] {
+  // `declare const fetch: …` describes a global and declares no other.
+  if (statement.declare === true) return [];
+  switch (statement.type) {
+    case 'VariableDeclaration':
+      return asNodes(statement.declarations).flatMap((each) => asNodes(each.id).flatMap(patternNames));
+    case 'FunctionDeclaration':
+    case 'ClassDeclaration':
+      return asNodes(statement.id).flatMap(patternNames);
+    case 'ImportDeclaration':
+      return asNodes(statement.specifiers).flatMap((each) => asNodes(each.local).flatMap(patternNames));
+    default:
+      // `export const …` and `export default function …`.
+      return asNodes(statement.declaration).flatMap(declaredBy);
+  }
+}
+
+/** Parts of a binding pattern that bind no name: keys, default values, types. */
+const UNBOUND = new Set(['key', 'right', 'typeAnnotation', 'decorators']);
+
+/** Names that a binding pattern declares: `{ a, b: [c], ...d } = {}` → a, c, d. */
+function patternNames(pattern: SyntaxNode): string[] {
+  if (pattern.type === 'Identifier') return [String(pattern.name)];
+  return Object.entries(pattern)
+    .filter(([property]) => !UNBOUND.has(property))
+    .flatMap(([, value]) => asNodes(value))
+    .flatMap(patternNames);
+}

@@ -1,7 +1,9 @@
+import { PUBLISHED, SIGNING } from '@agent-ticket/broker/src/keys/schedule.ts';
 import { CLAIM_LAPSES_MS, MAX_CLAIMS } from '@agent-ticket/broker/src/mint/first-user.ts';
 import { RULE_NAMES } from '@agent-ticket/broker/src/mint/policy.ts';
+import { AUDIT_TYPES, type AuditType } from '@agent-ticket/shared/audit-event.ts';
 import * as limits from '@agent-ticket/shared/limits.ts';
-import { table } from './table.ts';
+import { code, table } from './markdown.ts';
 
 export const policyRules = (): string => RULE_NAMES.map((name, index) => `${index + 1}. ${name}`).join('\n');
 
@@ -17,7 +19,7 @@ export const claimLimits = (): string =>
 const seconds = (value: number): string => `${value} s`;
 const { TICKET_TTL_SECONDS, CLOCK_SKEW_SECONDS, SESSION_SECONDS, SESSION_ABSOLUTE_SECONDS, KEY_SET } = limits;
 
-/** The longest that each kind of harm goes on, by the limits that bound it. */
+/** The longest duration of each kind of harm, by the limits that bound it. */
 export const exposure = (): string =>
   table(
     ['what happened', 'what it is good for', 'at the longest', 'what ends it sooner'],
@@ -71,4 +73,51 @@ export const exposure = (): string =>
         'a lock on the agent: no ticket, no socket',
       ],
     ],
+  );
+
+/** Complete by its type: an event without a description does not compile. */
+const AUDIT_DESCRIPTIONS: Readonly<Record<AuditType, string>> = {
+  'ticket.issued': 'a ticket was made; written before it leaves',
+  'ticket.denied': 'a verified principal was refused a ticket',
+  'ticket.used': 'a ticket opened a session',
+  'ticket.replayed':
+    'a used ticket was shown again; one for each ticket, with its number of showings (`replays`) and both presenters',
+  'session.opened': 'a socket or stream was let in',
+  'session.renewed': 'a session went on with a new ticket',
+  'session.closed': 'a session ended',
+  'session.terminated': 'an operator or the principal ended a session',
+  'rpc.denied': 'a frame lacked its scope',
+  'rate.limited': 'a limit was met; once for each window',
+  'key.created': 'the first key of a purpose was made',
+  'key.rotated': 'the next key was made',
+  'key.revoked': 'a key was taken away for good',
+  'key.resealed': 'keys were sealed with the present `KEK`',
+  'service_token.created': 'a service token was made',
+  'service_token.rotated': 'it got a new secret',
+  'service_token.revoked': 'both its secrets died',
+  'grant.created': 'somebody was given a role',
+  'grant.deleted': 'it was taken back',
+  'lock.created': 'a principal, agent, instance or more was locked',
+  'lock.lifted': 'a lock was lifted',
+  'agent.deleted': 'an instance was destroyed by its owner',
+  'login.succeeded': 'a person signed in at the broker',
+  'login.ended': 'that session ended: signed out here, or at the issuer',
+  'admin.read': 'somebody read this log',
+  'audit.purged': 'retention deleted the events named; written before',
+};
+
+export const auditTypes = (): string =>
+  table(
+    ['type', 'what happened'],
+    AUDIT_TYPES.map((type) => [code(type), AUDIT_DESCRIPTIONS[type]]),
+  );
+
+export const keyStates = (): string =>
+  table(
+    ['state', 'signs', 'published'],
+    (['pending', 'active', 'retiring', 'retired', 'revoked'] as const).map((state) => [
+      code(state),
+      state === SIGNING ? 'yes' : 'no',
+      PUBLISHED.includes(state) ? 'yes' : 'no',
+    ]),
   );

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { directionFaults } from './direction.ts';
+import { circleFaults, directionFaults } from './direction.ts';
 
 const faultsOf = (path: string, text: string) => directionFaults([{ path, text }]);
 
@@ -28,17 +28,17 @@ describe('a refused import', () => {
     ['agent-worker/src/a.ts', 'await import(`@agent-ticket/broker/src/x.ts`);', 'takes tickets'],
     ['agent-worker/src/a.ts', "import '@agent-ticket/drizzle/control/policy.ts';", 'forge policy'],
     ['agent-worker/src/index.ts', "import '@agent-ticket/drizzle/control/policy.ts';", 'forge policy'],
-    ['agent-worker/src/a.ts', "const name = 'x'; await import(name);", 'hides'],
+    ['agent-worker/src/a.ts', "const name = 'x'; await import(name);", 'computed import'],
     ['broker/src/a.ts', "import { x } from '../../shared/src/x.ts';", 'by its name'],
-    ['dev/a.ts', "import { x } from '../../elsewhere/x.ts';", 'stand on its own'],
-    ['dev/a.ts', "import { x } from '/opt/x.ts';", 'stand on its own'],
+    ['dev/a.ts', "import { x } from '../../elsewhere/x.ts';", 'outside of the repository'],
+    ['dev/a.ts', "import { x } from '/opt/x.ts';", 'outside of the repository'],
   ])('%s: %s', (path, text, because) => {
     const faults = faultsOf(path, text);
     expect(faults.map(({ message }) => message).join()).toContain(because);
     expect(faults[0]).toMatchObject({ file: path, line: 1 });
   });
 
-  it('is named with its line and its specifier', () => {
+  it('is reported with its line and its specifier', () => {
     const [fault] = faultsOf('shared/src/a.ts', "// one\n/* two */\nimport { x } from 'hono';\n");
     expect(fault).toMatchObject({ line: 3, message: expect.stringContaining('imports hono') });
   });
@@ -75,4 +75,46 @@ describe('an allowed import', () => {
 
 it('a file that cannot be parsed is a fault, not a pass', () => {
   expect(faultsOf('broker/src/a.ts', 'import from from;')[0]?.message).toContain('cannot be parsed');
+});
+
+describe('a circle of imports', () => {
+  const filesOf = (imports: Readonly<Record<string, string>>) =>
+    Object.entries(imports).map(([path, text]) => ({ path, text }));
+
+  it.each([
+    [{ 'dev/a.ts': "import './a.ts';" }, 'dev/a.ts → dev/a.ts'],
+    [
+      { 'dev/a.ts': "import './x/b.ts';", 'dev/x/b.ts': "export * from '../a.ts';" },
+      'dev/a.ts → dev/x/b.ts → dev/a.ts',
+    ],
+    [
+      {
+        'dev/a.ts': "import './b.ts';",
+        'dev/b.ts': "import type { C } from './c.ts';",
+        'dev/c.ts': "await import('./b.ts');",
+      },
+      'dev/b.ts → dev/c.ts → dev/b.ts',
+    ],
+    [
+      {
+        'shared/src/a.ts': "import '@agent-ticket/shared/b.ts';",
+        'shared/src/b.ts': "import './a.ts';",
+      },
+      'shared/src/a.ts → shared/src/b.ts → shared/src/a.ts',
+    ],
+  ])('%j is a fault', (imports, circle) => {
+    expect(circleFaults(filesOf(imports))).toEqual([
+      { file: circle.split(' ')[0], message: `is in a circle of imports: ${circle}` },
+    ]);
+  });
+
+  it('is not two ways to one file', () => {
+    const imports = {
+      'dev/a.ts': "import './b.ts'; import './c.ts';",
+      'dev/b.ts': "import './d.ts';",
+      'dev/c.ts': "import './d.ts'; import 'zod';",
+      'dev/d.ts': '',
+    };
+    expect(circleFaults(filesOf(imports))).toEqual([]);
+  });
 });

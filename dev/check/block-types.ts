@@ -1,23 +1,22 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { stripVTControlCharacters } from 'node:util';
-import { ROOT } from '../../quiet-environment.ts';
-import { runCommand } from '../command.ts';
-import type { Fault } from '../fault.ts';
-import type { Block } from './extract.ts';
+import { ROOT } from '../quiet-environment.ts';
+import type { Block } from './markdown.ts';
+import { type Fault, runCommand } from './report.ts';
 
-/** Files of the compiler, and which block each line of them is. */
+/** One file for the compiler, with the block that it checks. */
 export interface Program {
   readonly name: string;
   readonly text: string;
   readonly block: Block;
-  /** Lines before the block's own. */
+  /** Number of lines before the block's own: those of the blocks that it continues. */
   readonly before: number;
 }
 
-/** A block with this word goes on from the one before it in its document, and that one maybe from another. */
+/** A block with this word continues the block before it in its document, which may continue another. */
 const CONTINUES = 'continues';
 
-/** One program for each block: the blocks that it goes on from, then itself. */
+/** One program for each block: the blocks that it continues, then the block. */
 export function programsOf(blocks: readonly Block[]): Program[] {
   return blocks.map((block, index) => {
     const earlier: Block[] = [];
@@ -28,7 +27,7 @@ export function programsOf(blocks: readonly Block[]): Program[] {
     }
     const before = earlier.map(({ code }) => `${code}\n`).join('');
     return {
-      name: `${surroundingsOf(block)}-${index}.${block.language}`,
+      name: `${environmentOf(block)}-${index}.${block.language}`,
       text: `${before}${block.code}\n`,
       block,
       before: before.split('\n').length - 1,
@@ -36,19 +35,19 @@ export function programsOf(blocks: readonly Block[]): Program[] {
   });
 }
 
-/** What the compiler said of the programs, in terms of the documents. */
+/** The errors of the compiler at their lines in the documents. */
 export function typeFaults(output: string, programs: readonly Program[]): Fault[] {
   const byName = new Map(programs.map((program) => [program.name, program]));
   return stripVTControlCharacters(output)
     .split('\n')
-    .flatMap((said) => {
+    .flatMap((error) => {
       const [, path = '', line = '0', message = ''] =
-        /^(.*?)\((\d+),\d+\): error (TS\d+: .*)$/.exec(said) ?? [];
+        /^(.*?)\((\d+),\d+\): error (TS\d+: .*)$/.exec(error) ?? [];
       const program = byName.get(path.slice(path.lastIndexOf('/') + 1));
       if (program === undefined)
-        return /error TS\d+/.test(said) ? [{ file: 'tsconfig.json', message: said }] : [];
+        return /error TS\d+/.test(error) ? [{ file: 'tsconfig.json', message: error }] : [];
       const { block, before } = program;
-      // Of a block that others go on from, the first to have it tells.
+      // An error in a continued block is reported once, by the program of that block.
       const own = Number(line) - before;
       return own < 1 ? [] : [{ file: block.file, line: block.line + own - 1, message }];
     });
@@ -56,10 +55,10 @@ export function typeFaults(output: string, programs: readonly Program[]): Fault[
 
 const FOLDER = `${ROOT}dev/check/.doc-blocks`;
 
-/** Where blocks run, and with which globals the compiler has to look at them. */
-const SURROUNDINGS = {
+/** Where blocks run, and the compiler options with the globals of each. */
+const ENVIRONMENTS = {
   page: { pattern: 'page-*', types: ['@types/node'], lib: ['ES2023', 'DOM', 'DOM.Iterable'] },
-  /** JavaScript has no place to write the types of parameters. */
+  /** JavaScript has no syntax for the types of parameters. */
   script: {
     pattern: 'script-*',
     types: ['@types/node'],
@@ -70,21 +69,21 @@ const SURROUNDINGS = {
   },
   worker: { pattern: 'worker-*', types: ['@cloudflare/workers-types', '@types/node'], lib: ['ES2023'] },
 } as const;
-type Surroundings = keyof typeof SURROUNDINGS;
+type Environment = keyof typeof ENVIRONMENTS;
 
-const surroundingsOf = ({ language, words }: Block): Surroundings =>
+const environmentOf = ({ language, words }: Block): Environment =>
   language === 'js' ? 'script' : words.includes('worker') ? 'worker' : 'page';
 
-/** The project's strict options, with the globals of the surroundings. */
-function configOf(surroundings: Surroundings): object {
-  const { pattern, ...compilerOptions } = SURROUNDINGS[surroundings];
+/** The project's strict options, with the globals of the environment. */
+function configOf(environment: Environment): object {
+  const { pattern, ...compilerOptions } = ENVIRONMENTS[environment];
   return {
-    extends: '../../../tsconfig.json',
+    extends: `${ROOT}tsconfig.json`,
     files: [],
-    // Declares the bindings and settings of a worker, and nothing where none is.
+    // Declares the bindings and settings of a worker.
     include: [
       pattern,
-      ...(surroundings === 'worker' ? ['../../../agent-worker/worker-configuration.d.ts'] : []),
+      ...(environment === 'worker' ? [`${ROOT}agent-worker/worker-configuration.d.ts`] : []),
     ],
     compilerOptions: { moduleDetection: 'force', jsx: 'react-jsx', ...compilerOptions },
   };
@@ -98,13 +97,13 @@ export async function checkTypes(blocks: readonly Block[]): Promise<Fault[]> {
   try {
     for (const { name, text } of programs) await writeFile(`${FOLDER}/${name}`, text);
     const faults: Fault[] = [];
-    for (const surroundings of ['page', 'script', 'worker'] as const) {
-      if (!blocks.some((block) => surroundingsOf(block) === surroundings)) continue;
-      const config = `${FOLDER}/tsconfig.${surroundings}.json`;
-      await writeFile(config, JSON.stringify(configOf(surroundings)));
+    for (const environment of ['page', 'script', 'worker'] as const) {
+      if (!blocks.some((block) => environmentOf(block) === environment)) continue;
+      const config = `${FOLDER}/tsconfig.${environment}.json`;
+      await writeFile(config, JSON.stringify(configOf(environment)));
       const { passed, output } = await runCommand('tsc', '--noEmit', '--pretty', 'false', '-p', config);
       const found = typeFaults(output, programs);
-      // It ended badly and named nothing: it proved nothing.
+      // A compiler that fails and names no error has checked nothing.
       faults.push(...(passed || found.length > 0 ? found : [{ file: 'tsconfig.json', message: output }]));
     }
     return faults;
