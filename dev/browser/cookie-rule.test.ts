@@ -3,7 +3,7 @@ import { expect, inject, it, onTestFinished } from 'vitest';
 import * as z from 'zod';
 import { post } from '../e2e/broker.ts';
 import { eventsOf } from '../e2e/look.ts';
-import { listenOnLoopback } from '../identity-provider/loopback-server.ts';
+import { listenOnLoopback } from '../identity-provider/http.ts';
 import { openTab, type Tab } from './tab.ts';
 
 /** A page that no list names, on the broker's own site: ports make origins and no sites, so Lax cookies go along. */

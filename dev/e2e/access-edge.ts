@@ -1,7 +1,7 @@
 import { text } from 'node:stream/consumers';
 import { inject, onTestFinished } from 'vitest';
 import * as z from 'zod';
-import { listenOnLoopback } from '../identity-provider/loopback-server.ts';
+import { listenOnLoopback } from '../identity-provider/http.ts';
 import { post } from './broker.ts';
 
 /**

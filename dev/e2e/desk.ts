@@ -1,6 +1,6 @@
 import { json } from 'node:stream/consumers';
 import * as z from 'zod';
-import { type LoopbackServer, listenOnLoopback } from '../identity-provider/loopback-server.ts';
+import { type LoopbackServer, listenOnLoopback } from '../identity-provider/http.ts';
 import type { Stack } from '../start/stack.ts';
 
 /** What test workers may ask for: rows of the databases, which objects of the agent worker exist, a restart. */

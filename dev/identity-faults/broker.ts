@@ -8,8 +8,7 @@ import { compose } from '@agent-ticket/broker/src/runtime/compose.ts';
 import { openControl, openRecord } from '@agent-ticket/drizzle/open-libsql.ts';
 import { afterAll, onTestFinished } from 'vitest';
 import * as z from 'zod';
-import { brokerSettings } from '../identity-provider/broker-settings.ts';
-import { type IdentityProvider, startIdentityProvider } from '../identity-provider/start.ts';
+import { brokerSettings, type IdentityProvider, startIdentityProvider } from '../identity-provider/start.ts';
 
 /** 2027-01-15T08:00:00Z. */
 export const NOW = 1_800_000_000;

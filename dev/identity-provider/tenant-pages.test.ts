@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type RelyingParty, startRelyingParty } from './relying-party.ts';
-import { TenantBrowser } from './tenant-browser.ts';
+import { type RelyingParty, startRelyingParty, TenantBrowser } from './relying-party.ts';
 
 let broker: RelyingParty;
 let tenant: string;

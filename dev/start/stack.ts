@@ -1,7 +1,6 @@
 import { openControl } from '@agent-ticket/drizzle/control/open-d1.ts';
 import type { Miniflare } from 'miniflare';
-import { brokerSettings } from '../identity-provider/broker-settings.ts';
-import { type IdentityProvider, startIdentityProvider } from '../identity-provider/start.ts';
+import { brokerSettings, type IdentityProvider, startIdentityProvider } from '../identity-provider/start.ts';
 import { migrate } from './migrate.ts';
 import type { DevSecrets, SeededCredential } from './secrets.ts';
 import { seed } from './seed.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { text as textOf } from 'node:stream/consumers';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import * as z from 'zod';
-import { listenOnLoopback } from '../../identity-provider/loopback-server.ts';
+import { listenOnLoopback } from '../../identity-provider/http.ts';
 import { ROOT } from '../../quiet-environment.ts';
 import { makeSecrets } from '../../start/secrets.ts';
 import { type Stack, startStack } from '../../start/stack.ts';

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { describePerson, PEOPLE } from './people.ts';
 
 const STYLE = [
   'body{font:1rem/1.5 system-ui,sans-serif;color:#111;background:#fff}',
@@ -58,3 +59,26 @@ const ESCAPES: Readonly<Record<string, string>> = {
 };
 
 export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (char) => ESCAPES[char] ?? char);
+
+interface SignInForm {
+  readonly about: string;
+  /** Name of the form field, and the property of the chosen person in it. */
+  readonly field: string;
+  readonly value: 'email' | 'sub';
+  /** HTML before and after the buttons. */
+  readonly before?: string;
+  readonly after?: string;
+}
+
+/** The page on which somebody chooses one of {@link PEOPLE}. */
+export function signInPage({ about, field, value, before = '', after = '' }: SignInForm): string {
+  const buttons = PEOPLE.map((person) => {
+    const [chosen, name, text] = [person[value], person.name, describePerson(person)].map(escapeHtml);
+    return `<button name="${field}" value="${chosen}">${name} <small>${text}</small></button>`;
+  });
+  const form = [before, ...buttons, after].filter(Boolean).join('\n');
+  return plainPage(
+    'Sign in as',
+    `<p>${about} It asks for no password.</p>\n<form method="post">\n${form}\n</form>`,
+  );
+}

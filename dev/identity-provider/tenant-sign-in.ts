@@ -1,12 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { errors, type InteractionResults } from 'oidc-provider';
 import type { Auth0Tenant } from './auth0-tenant.ts';
-import { describePerson, PEOPLE, personByHint } from './people.ts';
-import { escapeHtml, PAGE_HEADERS, plainPage } from './plain-page.ts';
-import { readText } from './request-body.ts';
+import { readText } from './http.ts';
+import { PAGE_HEADERS, plainPage, signInPage } from './pages.ts';
+import { personByHint } from './people.ts';
 
-/** Signs a person in: at once when the request has a `login_hint`, else by the page where one is chosen. */
-export async function interact(
+/** Signs a person in: at once when the request has a `login_hint`, else by the sign-in page. */
+export async function signInAtTenant(
   tenant: Auth0Tenant,
   request: IncomingMessage,
   response: ServerResponse,
@@ -15,7 +15,7 @@ export async function interact(
   try {
     const { prompt, params } = await provider.interactionDetails(request, response);
     const result = await decide(prompt.name, params.login_hint, request);
-    if (result === undefined) return show(response, 200, signInPage());
+    if (result === undefined) return show(response, 200, tenantPage());
     // A consent comes after a login in the same sign-in and must not undo it.
     const mergeWithLastSubmission = prompt.name === 'consent';
     await provider.interactionFinished(request, response, result, { mergeWithLastSubmission });
@@ -29,7 +29,7 @@ export async function interact(
   }
 }
 
-/** Undefined when a person has to choose first. */
+/** Undefined when the sign-in page must be shown first. */
 async function decide(
   prompt: string,
   hint: unknown,
@@ -44,20 +44,13 @@ async function decide(
 
 const signInAs = (hint: string): InteractionResults => ({ login: { accountId: personByHint(hint).sub } });
 
-function signInPage(): string {
-  const choices = PEOPLE.map((person) => {
-    const [value, label, about] = [person.sub, person.name, describePerson(person)].map(escapeHtml);
-    return `<button name="account" value="${value}">${label} <small>${about}</small></button>`;
+const tenantPage = (): string =>
+  signInPage({
+    about: 'This is the development tenant.',
+    field: 'account',
+    value: 'sub',
+    after: '<button name="account" value="">Cancel</button>',
   });
-  return plainPage(
-    'Sign in as',
-    `<p>This is the development tenant. It asks for no password.</p>
-<form method="post">
-${choices.join('\n')}
-<button name="account" value="">Cancel</button>
-</form>`,
-  );
-}
 
 function show(response: ServerResponse, status: number, page: string): void {
   response.writeHead(status, PAGE_HEADERS);
