@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openControl } from '@agent-ticket/drizzle/open-libsql.ts';
 import { ROOT } from '../quiet-environment.ts';
-import { migrate } from '../start/migrate.ts';
+import { migrate } from '../start/migrations.ts';
 import { type DevSecrets, makeSecrets } from '../start/secrets.ts';
 import { seed } from '../start/seed.ts';
 import { TICKET_AUDIENCE } from '../start/stack.ts';

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { onTestFinished } from 'vitest';
 import { ROOT } from '../quiet-environment.ts';
-import { holdPort } from '../start/hold-port.ts';
+import { reservePort } from '../start/reservations.ts';
 import type { Ports } from '../start/stack.ts';
 
 export interface StartProcess {
@@ -91,5 +91,5 @@ function isThere(pid: number): boolean {
 
 /** Resolves when nothing listens on any of the ports; rejects with the one that is taken. */
 export async function portsAreFree(ports: Ports): Promise<void> {
-  for (const [name, port] of Object.entries(ports)) await (await holdPort(port, name)).release();
+  for (const [name, port] of Object.entries(ports)) await (await reservePort(port, name)).release();
 }

@@ -7,7 +7,7 @@ import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { AgentClient } from 'agents/client';
 import { expect, it, onTestFinished } from 'vitest';
 import * as z from 'zod';
-import { holdPort } from '../start/hold-port.ts';
+import { reservePort } from '../start/reservations.ts';
 import { makeSecrets } from '../start/secrets.ts';
 import type { Ports } from '../start/stack.ts';
 import { post } from './broker.ts';
@@ -187,7 +187,7 @@ it.each([
   ['identityProvider', 'identity provider stand-in'],
 ] as const)('a taken port of the %s is said before anything is done', async (which, name) => {
   const [ports, folder] = [await freePorts(), await newFolder()];
-  const taken = await holdPort(ports[which], 'test');
+  const taken = await reservePort(ports[which], 'test');
   onTestFinished(() => taken.release());
   const start = startProcess(ports, folder);
   expect(await start.ended).toEqual({ code: 1, signal: null });

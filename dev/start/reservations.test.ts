@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, expect, it, onTestFinished, vi } from 'vitest';
 import { ROOT } from '../quiet-environment.ts';
-import { holdFolder } from './hold-folder.ts';
+import { reserveFolder } from './reservations.ts';
 
 async function emptyFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'agent-ticket-folder-'));
@@ -14,17 +14,17 @@ async function emptyFolder(): Promise<string> {
 }
 
 beforeEach(async () => {
-  // What a killed process leaves behind goes with the folder.
+  // The socket of a killed process is deleted with the folder.
   vi.stubEnv('TMPDIR', await emptyFolder());
   onTestFinished(() => {
     vi.unstubAllEnvs();
   });
 });
 
-/** A process that holds a folder and says so. */
-async function holder(folder: string) {
-  const script = `import { holdFolder } from ${JSON.stringify(`${ROOT}dev/start/hold-folder.ts`)};
-    await holdFolder(${JSON.stringify(folder)}); console.log('held'); setInterval(() => {}, 1000);`;
+/** A process that has reserved a folder. */
+async function startOwner(folder: string) {
+  const script = `import { reserveFolder } from ${JSON.stringify(`${ROOT}dev/start/reservations.ts`)};
+    await reserveFolder(${JSON.stringify(folder)}); console.log('reserved'); setInterval(() => {}, 1000);`;
   const args = ['--input-type=module', '-e', script];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   onTestFinished(() => {
@@ -34,28 +34,28 @@ async function holder(folder: string) {
   return child;
 }
 
-it('of many that want a folder at once one gets it, and the others are told which', async () => {
+it('of concurrent reservations of a folder one succeeds, and the others name the folder', async () => {
   const folder = await emptyFolder();
-  const tries = await Promise.allSettled(Array.from({ length: 10 }, () => holdFolder(folder)));
+  const tries = await Promise.allSettled(Array.from({ length: 10 }, () => reserveFolder(folder)));
   const refused = tries.filter((one) => one.status === 'rejected');
   expect(refused).toHaveLength(9);
   for (const { reason } of refused)
     expect(reason).toEqual(new Error(`another start runs on ${folder}: stop it, or set DEV_DIR`));
 });
 
-it('other folders are free', async () => {
-  await holdFolder(await emptyFolder());
-  await expect(holdFolder(await emptyFolder())).resolves.toBeUndefined();
+it('folders are independent', async () => {
+  await reserveFolder(await emptyFolder());
+  await expect(reserveFolder(await emptyFolder())).resolves.toBeUndefined();
 });
 
 it.each(['SIGTERM', 'SIGKILL'] as const)(
-  'a folder is free again when %s has ended its process',
+  'a folder is free again after %s ended its process',
   async (signal) => {
     const folder = await emptyFolder();
-    const child = await holder(folder);
-    await expect(holdFolder(folder)).rejects.toThrow('another start runs on');
+    const child = await startOwner(folder);
+    await expect(reserveFolder(folder)).rejects.toThrow('another start runs on');
     child.kill(signal);
     await once(child, 'exit');
-    await expect(holdFolder(folder)).resolves.toBeUndefined();
+    await expect(reserveFolder(folder)).resolves.toBeUndefined();
   },
 );
