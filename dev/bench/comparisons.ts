@@ -3,27 +3,26 @@ import { CONNECT } from '@agent-ticket/shared/scope.ts';
 import { verifyTicket } from '@agent-ticket/shared/verify-ticket.ts';
 import * as z from 'zod';
 import type { StackFacts } from '../start/stack.ts';
-import { type Contest, repeated, type Work } from './rounds.ts';
-import { firstFrame, refused } from './sockets.ts';
+import { type Comparison, repeated, type Work } from './rounds.ts';
 
 const LANES = 16;
-/** Objects that connections are spread over, awake after the first round. */
+/** Number of objects among which connections are distributed; all are awake after the first round. */
 const INSTANCES = 64;
 
 const Answer = z.object({ ticket: z.string(), protocols: z.array(z.string()) });
 type Minted = z.infer<typeof Answer>;
 
-/** The hot paths, each against the least that could be done in its place on the same machine in the same minute. */
-export async function contests(facts: StackFacts, floorUrl: string): Promise<readonly Contest[]> {
+/** The hot paths, each with the least that could replace it on the same machine in the same minute. */
+export async function comparisons(facts: StackFacts, floorUrl: string): Promise<readonly Comparison[]> {
   const floorSocket = floorUrl.replace('http:', 'ws:');
   const agentSocket = facts.agentWorker.replace('http:', 'ws:');
-  const rooms = turns(INSTANCES);
+  const nextInstance = turns(INSTANCES);
   const mint = (instance: string, expiresIn = 60) => mintTicket(facts, instance, expiresIn);
   return [
     {
       name: 'mint',
       ours: 'POST /tickets with a service token: authenticate, decide, record, sign, verify',
-      floor: 'a bare worker on the same trips: two reads, one note, a signature made and checked',
+      floor: 'a bare worker on the same trips: two reads, one row in an object, a signature made and checked',
       atLeast: 0.4,
       work: {
         ours: repeated(() => mint('bench'), LANES),
@@ -32,27 +31,27 @@ export async function contests(facts: StackFacts, floorUrl: string): Promise<rea
     },
     {
       name: 'verify',
-      ours: 'verifyTicket with the key at hand',
+      ours: 'verifyTicket with a cached key',
       floor: 'one ES256 signature check by WebCrypto',
       atLeast: 0.4,
       work: await verification(facts, await mint('bench', 300)),
     },
     {
       name: 'admit',
-      ours: 'upgrade with a ticket to its first frame: verify, burn, open the session',
-      floor: 'an agent open to all by routeAgentRequest, which writes as many rows',
+      ours: 'upgrade with a ticket to its first frame: verify, consume, open the session',
+      floor: 'an agent behind routeAgentRequest without authentication, which writes as many rows',
       atLeast: 0.3,
       work: {
         ours: admissions(
-          (room) => mint(room, 300),
-          (room, { protocols }) => firstFrame(`${agentSocket}/agents/counter/${room}`, protocols),
+          (instance) => mint(instance, 300),
+          (instance, { protocols }) => firstFrame(`${agentSocket}/agents/counter/${instance}`, protocols),
         ),
-        floor: repeated(() => firstFrame(`${floorSocket}/agents/bare/${rooms()}`), LANES),
+        floor: repeated(() => firstFrame(`${floorSocket}/agents/bare/${nextInstance()}`), LANES),
       },
     },
     {
       name: 'refuse',
-      ours: 'upgrade with a ticket that nobody signed',
+      ours: 'upgrade with an unsigned ticket',
       floor: 'a bare worker that answers a constant',
       atLeast: 0.3,
       work: {
@@ -63,7 +62,7 @@ export async function contests(facts: StackFacts, floorUrl: string): Promise<rea
   ];
 }
 
-/** Names of rooms, one after the other and again from the first. */
+/** Names of instances in turn, again from the first after the last. */
 function turns(count: number): () => string {
   let next = 0;
   return () => `bench-${next++ % count}`;
@@ -79,7 +78,7 @@ async function posted(url: string, body: unknown, authorization?: string): Promi
   return answer.json();
 }
 
-/** The admin token has no limit per minute, so that a bench measures work and not a limit. */
+/** By the admin token, which has no rate limit. */
 const mintTicket = async (
   { broker, adminToken }: StackFacts,
   instance: string,
@@ -93,30 +92,30 @@ const mintTicket = async (
     ),
   );
 
-/** Tickets are single-use, so each round takes from a stock that was minted before its time began. */
+/** Tickets are single-use, so each round takes them from a stock that is minted before its time begins. */
 function admissions(
-  mint: (room: string) => Promise<Minted>,
-  connect: (room: string, minted: Minted) => Promise<void>,
+  mint: (instance: string) => Promise<Minted>,
+  connect: (instance: string, minted: Minted) => Promise<void>,
 ): Work {
-  const room = turns(INSTANCES);
-  const stock: { readonly room: string; readonly minted: Minted }[] = [];
+  const nextInstance = turns(INSTANCES);
+  const stock: { readonly instance: string; readonly minted: Minted }[] = [];
   return async (forMs) => {
     const wanted = forMs;
     while (stock.length < wanted) {
-      const names = Array.from({ length: LANES }, room);
+      const names = Array.from({ length: LANES }, nextInstance);
       stock.push(
-        ...(await Promise.all(names.map(async (name) => ({ room: name, minted: await mint(name) })))),
+        ...(await Promise.all(names.map(async (name) => ({ instance: name, minted: await mint(name) })))),
       );
     }
     return repeated(async () => {
       const next = stock.pop();
       if (next === undefined) throw new Error(`more than ${wanted} connections in ${forMs} ms: mint more`);
-      await connect(next.room, next.minted);
+      await connect(next.instance, next.minted);
     }, LANES)(forMs);
   };
 }
 
-async function verification(facts: StackFacts, { ticket }: Minted): Promise<Contest['work']> {
+async function verification(facts: StackFacts, { ticket }: Minted): Promise<Comparison['work']> {
   const set = await fetch(`${facts.broker}/.well-known/jwks.json`);
   const keys = await readKeySet(new Uint8Array(await set.arrayBuffer()), ['ES256']);
   const [head, payload, signature] = ticket.split('.');
@@ -146,4 +145,25 @@ async function verification(facts: StackFacts, { ticket }: Minted): Promise<Cont
         throw new Error('bad signature');
     }, 1),
   };
+}
+
+/** Opens a socket, waits for the first frame of the agent, and closes it. Rejects when it closes before. */
+const firstFrame = (url: string, protocols: readonly string[] = []): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const socket = new WebSocket(url, [...protocols]);
+    socket.addEventListener('message', () => {
+      socket.close(1000);
+      resolve();
+    });
+    socket.addEventListener('close', ({ code, reason }) => reject(new Error(`${url}: ${code} ${reason}`)));
+    socket.addEventListener('error', () => reject(new Error(`${url}: no connection`)));
+  });
+
+/** Requests a socket with a ticket that must not open one. A client that accepts JSON is refused by a status. */
+async function refused(url: string, ticket: string): Promise<void> {
+  const answer = await fetch(`${url.replace('ws:', 'http:')}`, {
+    headers: { accept: 'application/json', authorization: `Bearer ${ticket}` },
+  });
+  await answer.arrayBuffer();
+  if (answer.status !== 401) throw new Error(`${url}: ${answer.status} instead of 401`);
 }
