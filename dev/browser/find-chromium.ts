@@ -12,16 +12,16 @@ or say where it is in CHROMIUM_PATH.`;
 
 /**
  * The Chromium to test with: `CHROMIUM_PATH`, else the first of the usual names on `PATH`, else where macOS has it.
- * Throws an `Error` that says how to get one; a path that was set and is wrong is never passed over.
+ * Throws an `Error` with the remedy; a wrong `CHROMIUM_PATH` is never ignored.
  */
 export function findChromium(
   env: NodeJS.ProcessEnv,
   isProgram: (path: string) => boolean = isExecutable,
 ): string {
-  const told = env.CHROMIUM_PATH;
-  if (told) {
-    if (isProgram(told)) return told;
-    throw new Error(`CHROMIUM_PATH: no program at ${told}\n${HELP}`);
+  const configured = env.CHROMIUM_PATH;
+  if (configured) {
+    if (isProgram(configured)) return configured;
+    throw new Error(`CHROMIUM_PATH: no program at ${configured}\n${HELP}`);
   }
   const folders = (env.PATH ?? '').split(delimiter).filter(Boolean);
   const found = [

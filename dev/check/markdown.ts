@@ -29,7 +29,7 @@ export interface MarkdownLine {
   readonly number: number;
 }
 
-/** A document as its code blocks and the lines outside of them. A block without a closing fence goes on to the end. */
+/** A document as its code blocks and the lines outside of them. A block without a closing fence ends with the document. */
 export function parseMarkdown({ path: file, text }: SourceFile): {
   readonly blocks: readonly Block[];
   readonly prose: readonly MarkdownLine[];

@@ -5,8 +5,8 @@ import { listenOnLoopback } from '../identity-provider/http.ts';
 import { post } from './broker.ts';
 
 /**
- * What Cloudflare's edge does in front of a broker behind Access, for service tokens: keeps the two headers for itself
- * and puts an assertion in their place. Any secret will do; who has none gets 401. Gone when the test ends.
+ * Plays the edge of Cloudflare Access for service tokens: removes the two headers of the credential and
+ * adds an assertion. It accepts any secret, and answers 401 without one. It stops when the test ends.
  */
 export async function openAccessEdge(): Promise<string> {
   const { broker, access } = inject('stack');

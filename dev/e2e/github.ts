@@ -8,7 +8,7 @@ const ALG = 'RS256';
 const DOCUMENT = 'docs/workload-identity.md';
 const KID = 'github-of-the-tests';
 
-/** What the tests' GitHub signs with, and how a broker registers it. */
+/** The signing key of the tests' GitHub, and its registration at a broker. */
 export interface GitHub {
   readonly privateJwk: JWK;
   /** `OIDC_ISSUERS`: the registration of the document, with the keys pinned since the real issuer is out of reach. */

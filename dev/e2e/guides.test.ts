@@ -5,7 +5,7 @@ import { expect, inject, it } from 'vitest';
 import { codeBlocks } from '../check/markdown.ts';
 import { ROOT } from '../quiet-environment.ts';
 
-/** The programs of the guides that are whole, run as they stand there. */
+/** Runs the whole programs of the guides unchanged. */
 
 const run = promisify(execFile);
 const PYTHONS = ['/usr/bin/python3', 'python3'];

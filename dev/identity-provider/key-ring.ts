@@ -101,7 +101,7 @@ function readKeyFile(path: string): [RsaPrivateJwk, RsaPrivateJwk] | undefined {
   try {
     return keyFile.parse(JSON.parse(text)).keys;
   } catch {
-    // Without a cause: parse errors quote what they could not read, and this file holds private keys.
+    // Without a cause: parse errors quote their input, and this file contains private keys.
     throw new Error(`key file ${path} is damaged; delete it to start with new keys`);
   }
 }

@@ -16,7 +16,7 @@ export async function signInAtTenant(
     const { prompt, params } = await provider.interactionDetails(request, response);
     const result = await decide(prompt.name, params.login_hint, request);
     if (result === undefined) return show(response, 200, tenantPage());
-    // A consent comes after a login in the same sign-in and must not undo it.
+    // A consent follows a login in the same sign-in and must not replace its result.
     const mergeWithLastSubmission = prompt.name === 'consent';
     await provider.interactionFinished(request, response, result, { mergeWithLastSubmission });
   } catch (error) {

@@ -58,7 +58,7 @@ async function readSecrets(file: string): Promise<DevSecrets | undefined> {
   try {
     return DevSecrets.parse(JSON.parse(text));
   } catch {
-    // Without a cause: parse errors quote what they could not read.
+    // Without a cause: parse errors quote their input, which contains secrets.
     throw new Error(`${file} is damaged: delete ${dirname(file)} to start anew`);
   }
 }

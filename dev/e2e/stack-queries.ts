@@ -1,21 +1,21 @@
 import { inject } from 'vitest';
 import * as z from 'zod';
-import type { Question } from './desk.ts';
+import type { StackQuery } from './desk.ts';
 
-async function ask<T>(question: Question, shape: z.ZodType<T>): Promise<T> {
-  const answer = await fetch(inject('place').desk, { method: 'POST', body: JSON.stringify(question) });
+async function ask<T>(query: StackQuery, shape: z.ZodType<T>): Promise<T> {
+  const answer = await fetch(inject('place').desk, { method: 'POST', body: JSON.stringify(query) });
   return shape.parse(await answer.json());
 }
 
-/** Ids of all objects there are of an agent. */
+/** Ids of all objects of an agent. */
 export const objectsOf = (binding: 'COUNTER' | 'LOBBY'): Promise<string[]> =>
   ask({ about: 'objects', binding }, z.array(z.string()));
 
-/** The id that an object of this name has or would have; asking makes none. */
+/** The id of the object of this name, which need not exist. */
 export const objectId = (binding: 'COUNTER' | 'LOBBY', name: string): Promise<string> =>
   ask({ about: 'object id', binding, name }, z.string());
 
-/** Both workers end, and are there again when this resolves. */
+/** Restarts both workers. */
 export const restartWorkers = (): Promise<string> => ask({ about: 'restart' }, z.literal('restarted'));
 
 /** A row of `agent_sessions`, every column of it. */
@@ -66,14 +66,14 @@ export function sessionsOf(agent: string, instance: string): Promise<SessionRow[
   return ask({ about: 'rows', database: 'RECORD', sql, values }, z.array(SessionRow));
 }
 
-/** Audit events of one instance in the order of their arrival. */
+/** Audit events of one instance in the order of the record. */
 export function eventsOf(agent: string, instance: string): Promise<EventRow[]> {
   const sql = 'SELECT * FROM audit_events WHERE agent_slug = ? AND instance_id = ? ORDER BY seq';
   const values = [agent, instance];
   return ask({ about: 'rows', database: 'RECORD', sql, values }, z.array(EventRow));
 }
 
-/** Audit events of a type, whatever they are about. */
+/** All audit events of a type. */
 export function eventsOfType(type: string): Promise<EventRow[]> {
   const sql = 'SELECT * FROM audit_events WHERE type = ? ORDER BY seq';
   return ask({ about: 'rows', database: 'RECORD', sql, values: [type] }, z.array(EventRow));

@@ -12,9 +12,9 @@ import { makeSecrets } from '../../start/secrets.ts';
 import { type Stack, startStack } from '../../start/stack.ts';
 import { freePorts } from '../free-ports.ts';
 
-/** A stack of its own whose runtime may be stopped, started again, and asked to evict objects. */
+/** A stack of its own, whose runtime tests may stop, start again, and ask to evict objects. */
 
-const WORKER = `${ROOT}dev/e2e/life/worker`;
+const WORKER = `${ROOT}dev/e2e/restarts/worker`;
 const KeyRow = z.object({ kid: z.string(), alg: z.string(), purpose: z.string(), sealed: z.string() });
 const Ready = z.looseObject({
   agent_events_waiting: z.int(),
@@ -23,8 +23,8 @@ const Ready = z.looseObject({
 });
 const Row = z.object({ id: z.string(), ended_at: z.int().nullable(), end_reason: z.string().nullable() });
 
-export async function openStand() {
-  const folder = await mkdtemp(join(tmpdir(), 'agent-ticket-life-'));
+export async function startDeployment() {
+  const folder = await mkdtemp(join(tmpdir(), 'agent-ticket-restarts-'));
   const secrets = makeSecrets();
   const ports = await freePorts();
   await promisify(execFile)('wrangler', ['deploy', '--dry-run', '--outdir', 'dist'], {
@@ -41,7 +41,7 @@ export async function openStand() {
     agentWorker: stack.facts.agentWorker,
     record,
 
-    /** As after a crash or a deploy: nothing in memory is left, everything on disk is. */
+    /** As after a crash or a deploy: memory is lost, the data on disk remains. */
     async restart(): Promise<void> {
       await stack.close();
       stack = await start();
@@ -52,11 +52,11 @@ export async function openStand() {
       await rm(folder, { recursive: true });
     },
 
-    /** Puts an object to sleep, its sockets kept or broken. */
+    /** Evicts an object; its sockets hibernate or close. */
     evict: (name: string, webSockets: 'hibernate' | 'close' = 'hibernate'): Promise<void> =>
       stack.workers.unsafeEvictDurableObject('agent-worker', 'Counter', { name, webSockets }),
 
-    /** What the cron trigger of the broker does. */
+    /** Runs the cron trigger of the broker. */
     async cron(): Promise<void> {
       const broker = await stack.workers.getWorker('broker');
       await broker.scheduled({ cron: '* * * * *' });
@@ -77,7 +77,7 @@ export async function openStand() {
 
     terminate: (id: string) => fetch(`${stack.facts.broker}/sessions/${id}`, { method: 'DELETE', headers }),
 
-    /** `DELETE /api/agents/counter/:instance` by its owner, which the service token is made first. */
+    /** `DELETE /api/agents/counter/:instance` by its owner: the service token gets that role first. */
     async destroy(instance: string): Promise<Response> {
       const subject = `token:${secrets.serviceToken.id}`;
       const grant = { subject, agent: 'counter', instance, role: 'owner', reason: 'to delete it' };
@@ -86,7 +86,7 @@ export async function openStand() {
       return fetch(`${stack.facts.broker}/api/agents/counter/${instance}`, { method: 'DELETE', headers });
     },
 
-    /** A ticket by the broker's key, whose session ends when the test says. */
+    /** A ticket by the broker's key with a chosen end of its session. */
     async sign(instance: string, secondsLeft: number, sub = 'token:tests'): Promise<string> {
       const control = await stack.workers.getD1Database('CONTROL', 'broker');
       const row = KeyRow.parse(
@@ -145,8 +145,8 @@ export async function openStand() {
       return this.post('/admin/locks', { target, reason: 'test' }, secrets.adminToken.clientSecret);
     },
 
-    /** How many sessions of a principal the record takes for open, and how many commands wait in the outbox. */
-    async leftOf(principal: string): Promise<{ open: number; commands: number }> {
+    /** The number of open sessions of a principal in the record, and of commands in the outbox. */
+    async countsOf(principal: string): Promise<{ open: number; commands: number }> {
       const control = await stack.workers.getD1Database('CONTROL', 'broker');
       const open = (await record())
         .prepare('SELECT count(*) AS n FROM agent_sessions WHERE user_id = ? AND ended_at IS NULL')
@@ -158,11 +158,11 @@ export async function openStand() {
       return { open: sessions ?? 0, commands: commands ?? 0 };
     },
 
-    /** Makes the sessions of an instance old enough for the reconcile job to look at them. */
+    /** Makes the sessions of an instance old enough for the reconcile job. */
     async age(instance: string): Promise<void> {
       const sql = 'UPDATE agent_sessions SET started_at = started_at - 120000 WHERE instance_id = ?';
       await (await record()).prepare(sql).bind(instance).run();
     },
   };
 }
-export type Stand = Awaited<ReturnType<typeof openStand>>;
+export type Deployment = Awaited<ReturnType<typeof startDeployment>>;

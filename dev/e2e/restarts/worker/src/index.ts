@@ -22,10 +22,10 @@ export class Child extends Agent<Cloudflare.Env, CounterState> {
   }
 }
 
-/** Exported like the other, and listed nowhere. */
+/** Exported, but not in the registry. */
 export class Hidden extends Child {}
 
-/** The example, which has no sub-agents of its own; a stream of it says one thing and then nothing more. */
+/** The example without sub-agents; its stream sends one event and then nothing. */
 export class Counter extends Example {
   override async onRequest(request: Request): Promise<Response> {
     if (request.headers.get('accept') !== 'text/event-stream') return super.onRequest(request);

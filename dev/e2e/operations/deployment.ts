@@ -13,20 +13,20 @@ import { freePorts } from '../free-ports.ts';
 
 export const Page = z.object({ items: z.array(z.looseObject({})) });
 
-interface StandSettings {
+interface DeploymentSettings {
   readonly broker?: Readonly<Record<string, string>>;
   readonly agentWorker?: Readonly<Record<string, string>>;
 }
 
-/** A stack of its own for one operator, who may deploy it with other settings, and a place that keeps checkpoints. */
-export async function openStand(settings: StandSettings = {}) {
+/** A stack of its own for one operator, who may deploy it with other settings, and a server that stores checkpoints. */
+export async function startDeployment(settings: DeploymentSettings = {}) {
   const blocks = (await blocksOf('docs/operations.md')).filter(({ language }) => language === 'sh');
   const state = await mkdtemp(join(tmpdir(), 'agent-ticket-operations-'));
-  const desk = await mkdtemp(join(tmpdir(), 'agent-ticket-desk-'));
-  // npx looks for its commands in the folder where it is called.
-  await symlink(`${ROOT}node_modules`, join(desk, 'node_modules'));
+  const workDir = await mkdtemp(join(tmpdir(), 'agent-ticket-operator-'));
+  // npx searches its commands in the current folder.
+  await symlink(`${ROOT}node_modules`, join(workDir, 'node_modules'));
   const anchor = await listenOnLoopback(0, async (request, response) => {
-    await writeFile(join(desk, 'checkpoint.txt'), await textOf(request));
+    await writeFile(join(workDir, 'checkpoint.txt'), await textOf(request));
     response.end();
   });
   const [ports, secrets] = [await freePorts(), makeSecrets()];
@@ -50,38 +50,38 @@ export async function openStand(settings: StandSettings = {}) {
     return { status: answer.status, body: z.looseObject({}).parse(await answer.json()) };
   };
 
-  /** What the operator has set in the shell. */
-  const shell = { BROKER: facts.broker, AUTH: `authorization: ${operator.authorization}`, HOME: desk };
+  /** Variables of the operator's shell. */
+  const shell = { BROKER: facts.broker, AUTH: `authorization: ${operator.authorization}`, HOME: workDir };
 
   return {
     facts,
     shell,
-    /** What the guide has for a shell. */
+    /** The shell blocks of the guide. */
     blocks,
 
-    /** Runs the block of the guide that has these words in it. */
+    /** Runs the one block of the guide that contains these words. */
     async run(words: string, env: Readonly<Record<string, string>> = {}): Promise<string> {
       const [block, ...others] = blocks.filter(({ text }) => text.includes(words));
       if (block === undefined || others.length > 0) throw new Error(`not exactly one block has ${words}`);
-      return paste(block, { env: { ...shell, ...env }, folder: desk });
+      return paste(block, { env: { ...shell, ...env }, folder: workDir });
     },
 
     keyEncryptionKey: secrets.keyEncryptionKey,
-    /** Where the operator's shell is. */
-    desk,
+    /** Working folder of the operator's shell. */
+    workDir,
     stack: () => stack,
 
-    /** Both workers anew, with other settings of the broker. */
+    /** Restarts both workers with other settings of the broker. */
     async deploy(more: Readonly<Record<string, string>>): Promise<void> {
       await stack.close();
       stack = await start(more);
     },
 
-    /** Has something to seal, and does what the cron trigger of the broker does. */
+    /** Mints a ticket, so that there is an event to seal, and runs the cron trigger of the broker. */
     async seal(): Promise<void> {
       await this.mint('sealed');
       await eventually(async () => {
-        const { items } = await this.look('/admin/agents/audit?type=ticket.issued', Page);
+        const { items } = await this.get('/admin/agents/audit?type=ticket.issued', Page);
         if (items.length === 0) throw new Error('the event of the ticket has not arrived');
       });
       await (await stack.workers.getWorker('broker')).scheduled({ cron: '* * * * *' });
@@ -96,22 +96,22 @@ export async function openStand(settings: StandSettings = {}) {
       return z.object({ ticket: z.string(), url: z.string(), jti: z.string() }).parse(body);
     },
 
-    /** A service token of its own. */
+    /** Makes a service token. */
     async newToken() {
       const { body } = await ask('/admin/service-tokens', secrets.adminToken.clientSecret, { name: 'leaks' });
       return z.object({ id: z.string(), client_secret: z.string() }).parse(body);
     },
 
-    /** `GET` of the operator's. */
-    async look<T>(path: string, shape: z.ZodType<T>): Promise<T> {
+    /** `GET` by the operator. */
+    async get<T>(path: string, shape: z.ZodType<T>): Promise<T> {
       const answer = await fetch(`${facts.broker}${path}`, { headers: operator });
       return shape.parse(await answer.json());
     },
 
     async close(): Promise<void> {
       await Promise.all([stack.close(), anchor.close()]);
-      await Promise.all([state, desk].map((folder) => rm(folder, { recursive: true })));
+      await Promise.all([state, workDir].map((folder) => rm(folder, { recursive: true })));
     },
   };
 }
-export type Stand = Awaited<ReturnType<typeof openStand>>;
+export type Deployment = Awaited<ReturnType<typeof startDeployment>>;

@@ -10,15 +10,15 @@ import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
 import { PrincipalId, TicketId } from '@agent-ticket/shared/names.ts';
 import type { Stack } from '../../start/stack.ts';
 
-/** Who was here in the past. */
+/** The principal of the past sessions. */
 export const VISITOR = PrincipalId.parse('token:visitor');
-const VISIT = { principal: VISITOR, agent: 'counter', instance: 'past' } as const;
+const VISIT = { principal: VISITOR, agent: 'counter', instance: 'history' } as const;
 
 /**
- * What a broker and an object did at a time before, in ms, by their own code and with the keys of this broker: a session
+ * Writes the records of a past moment (in ms) by the code of broker and object and with the keys of this broker: a session
  * that began and ended with a call in it, another that did not end, and the checkpoint of that minute.
  */
-export async function livePast(
+export async function writeHistory(
   { facts, workers }: Stack,
   keyEncryptionKey: string,
   at: number,
@@ -50,7 +50,7 @@ export async function livePast(
     checkpoints: checkpointQueries(record),
     log: () => {},
   };
-  if ((await sealAudit(ports, at)) === undefined) throw new Error('the past has no checkpoint');
+  if ((await sealAudit(ports, at)) === undefined) throw new Error('the history has no checkpoint');
 }
 
 function visit(at: number, ends: boolean): RecordFact[] {
@@ -60,7 +60,7 @@ function visit(at: number, ends: boolean): RecordFact[] {
     ...VISIT,
     id: sessionId,
     jti,
-    kid: 'past',
+    kid: 'history',
     role: 'viewer',
     scope: 'agent:connect',
     issuedAt: at,

@@ -2,14 +2,14 @@ import { connect } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { expect, inject, it } from 'vitest';
 import { mint } from './broker.ts';
-import { openFront } from './front.ts';
+import { openHttpProxy } from './http-proxy.ts';
 import { connected, nextFrame, openSocket } from './sockets.ts';
 import { UPGRADE } from './upgrade.ts';
 
-/** Names of headers that differ from answer to answer, or that say nothing to a client. */
+/** Headers that differ between answers, or that have no meaning for a client. */
 const INCIDENTAL = /^(date|x-request-id|server|content-length|connection|upgrade):/i;
 
-/** What an upgrade at an address is answered, to the last byte of its close. */
+/** The answer to an upgrade, to the last byte of its close frame. */
 async function answerTo(server: string, offered: readonly string[]) {
   const { hostname, port, host } = new URL(server);
   const socket = connect(Number(port), hostname);
@@ -30,34 +30,34 @@ async function answerTo(server: string, offered: readonly string[]) {
 }
 
 it.each([[[]], [['agent-ticket.v1']], [['other', 'agent-ticket.v1']]])(
-  'refuses to the byte as the gate does (offered: %j)',
+  'refuses with the same bytes as the gate (offered: %j)',
   async (offered) => {
     const gate = inject('stack').agentWorker;
-    const front = await openFront(gate);
-    front.refuseBy(() => [4001, 'unauthorized']);
+    const proxy = await openHttpProxy(gate);
+    proxy.refuseBy(() => [4001, 'unauthorized']);
     const real = await answerTo(gate, offered);
     expect(real.frame).toContain(Buffer.from('unauthorized').toString('hex'));
-    expect(await answerTo(front.url, offered)).toEqual(real);
+    expect(await answerTo(proxy.url, offered)).toEqual(real);
   },
 );
 
-it('passes everything on, and counts it', async () => {
-  const front = await openFront(inject('stack').agentWorker);
-  const { ticket } = await mint({ instance: 'through-a-front' });
-  const client = await connected('counter', 'through-a-front', { host: front.url, query: { ticket } });
+it('forwards and counts everything', async () => {
+  const proxy = await openHttpProxy(inject('stack').agentWorker);
+  const { ticket } = await mint({ instance: 'through-a-proxy' });
+  const client = await connected('counter', 'through-a-proxy', { host: proxy.url, query: { ticket } });
   expect(await client.call('increment')).toBe(1);
-  expect([front.mints, front.upgrades]).toEqual([[], ['through-a-front']]);
+  expect([proxy.mints, proxy.upgrades]).toEqual([[], ['through-a-proxy']]);
 });
 
-it('is away, and is there again at the same place', async () => {
-  const front = await openFront(inject('stack').agentWorker);
-  const { url } = await mint({ instance: 'behind-a-front' });
+it('stops, and starts again at the same address', async () => {
+  const proxy = await openHttpProxy(inject('stack').agentWorker);
+  const { url } = await mint({ instance: 'behind-a-proxy' });
   const { pathname, search } = new URL(url);
-  const { socket, closed } = openSocket(`${front.url.replace('http', 'ws')}${pathname}${search}`);
+  const { socket, closed } = openSocket(`${proxy.url.replace('http', 'ws')}${pathname}${search}`);
   await nextFrame(socket);
-  await front.leave();
+  await proxy.stop();
   expect(await closed).toMatchObject({ code: 1006 });
-  await expect(fetch(front.url)).rejects.toThrow('fetch failed');
-  await front.comeBack();
-  expect((await fetch(front.url)).status).toBe(200);
+  await expect(fetch(proxy.url)).rejects.toThrow('fetch failed');
+  await proxy.start();
+  expect((await fetch(proxy.url)).status).toBe(200);
 });

@@ -9,34 +9,34 @@ import { onTestFinished } from 'vitest';
 /** A close code and its reason. */
 export type Refusal = readonly [code: number, reason: string];
 
-/** A server's stand before its door: passes everything on, counts what comes by, and can be away. */
-export interface Front {
-  /** Takes the place of the server's own address. */
+/** An HTTP proxy of a server that counts requests, and can fail as networks and servers do. */
+export interface HttpProxy {
+  /** Replaces the address of the server. */
   readonly url: string;
   /** Instance of every `POST /tickets` so far, in order. */
   readonly mints: readonly string[];
   /** Instance of every upgrade so far, in order. */
   readonly upgrades: readonly string[];
   /**
-   * Refuses upgrades as the gate does, with what this answers for an instance; `undefined` passes it on. For closes
-   * that nobody can bring about at the real gate in a moment.
+   * Refuses upgrades as the gate does, with the result of this function for an instance; `undefined` forwards the
+   * upgrade. For closes that a test cannot cause at the real gate within a second.
    */
   refuseBy(refusal: (instance: string) => Refusal | undefined): void;
-  /** Cuts every socket, as a network that breaks. */
+  /** Destroys every socket, as a network that fails. */
   cut(): void;
-  /** Nothing gets through open sockets any more, and neither side hears of it. */
+  /** Drops all data of open sockets without a sign to either side. */
   mute(): void;
-  /** As a server that is not running: cuts everything and listens no more. */
-  leave(): Promise<void>;
-  comeBack(): Promise<void>;
+  /** As a server that is not running: destroys every socket and no longer listens. */
+  stop(): Promise<void>;
+  start(): Promise<void>;
 }
 
 const ADDRESS = '127.0.0.1';
 const MARKER = 'agent-ticket.v1';
 const INSTANCE = /^\/agents\/[^/]+\/([^/?]+)/;
 
-/** Opens a front of the server at `target` on a port of its own; gone when the test ends. */
-export async function openFront(target: string): Promise<Front> {
+/** Starts a proxy of the server at `target` on a free port. It stops when the test ends. */
+export async function openHttpProxy(target: string): Promise<HttpProxy> {
   const { hostname, port } = new URL(target);
   const upstream = { host: hostname, port: Number(port) };
   const mints: string[] = [];
@@ -99,7 +99,7 @@ export async function openFront(target: string): Promise<Front> {
   const cut = (): void => {
     for (const socket of sockets) socket.destroy();
   };
-  const leave = async (): Promise<void> => {
+  const stop = async (): Promise<void> => {
     if (!server.listening) return;
     const closed = once(server, 'close');
     server.close();
@@ -107,7 +107,7 @@ export async function openFront(target: string): Promise<Front> {
     cut();
     await closed;
   };
-  onTestFinished(leave);
+  onTestFinished(stop);
   return {
     url: `http://${ADDRESS}:${own}`,
     mints,
@@ -122,8 +122,8 @@ export async function openFront(target: string): Promise<Front> {
         socket.resume();
       }
     },
-    leave,
-    async comeBack() {
+    stop,
+    async start() {
       await listen(own);
     },
   };

@@ -4,22 +4,22 @@ import type { Socket } from 'node:net';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { nextFrame, type OpenSocket, openSocket, watchToClose } from '../sockets.ts';
-import { openStand, type Stand } from './stand.ts';
+import { type Deployment, startDeployment } from './deployment.ts';
 
-/** What survives sleep, restart and destruction in a real runtime, and how sessions end in it. */
+/** State that survives hibernation, restart and destruction in a real runtime, and the ends of sessions in it. */
 
-let stand: Stand;
+let deployment: Deployment;
 beforeAll(async () => {
-  stand = await openStand();
+  deployment = await startDeployment();
 });
-afterAll(() => stand?.close());
+afterAll(() => deployment?.close());
 
 const urlOf = (instance: string, ticket: string, below = ''): string =>
-  `${stand.agentWorker.replace('http', 'ws')}/agents/counter/${instance}${below}?ticket=${ticket}`;
+  `${deployment.agentWorker.replace('http', 'ws')}/agents/counter/${instance}${below}?ticket=${ticket}`;
 
-/** A socket that was let in: its first frame came. */
-async function enter(instance: string, below = '', ticket?: string): Promise<OpenSocket> {
-  const opened = openSocket(urlOf(instance, ticket ?? (await stand.mint(instance)), below));
+/** An admitted socket that has received its first frame. */
+async function openSession(instance: string, below = '', ticket?: string): Promise<OpenSocket> {
+  const opened = openSocket(urlOf(instance, ticket ?? (await deployment.mint(instance)), below));
   await nextFrame(opened.socket);
   return opened;
 }
@@ -38,24 +38,24 @@ async function call({ socket, frames }: OpenSocket, method: string): Promise<obj
 
 const idOf = (instance: string): Promise<string> =>
   eventually(async () => {
-    const open = (await stand.sessionsOf(instance)).filter(({ ended_at }) => ended_at === null);
+    const open = (await deployment.sessionsOf(instance)).filter(({ ended_at }) => ended_at === null);
     expect(open).toHaveLength(1);
     return open[0]?.id ?? '';
   });
 
 const endsWith = (instance: string, reason: string) =>
   eventually(async () =>
-    expect(await stand.sessionsOf(instance)).toEqual([
+    expect(await deployment.sessionsOf(instance)).toEqual([
       { id: expect.any(String), ended_at: expect.any(Number), end_reason: reason },
     ]),
   );
 
-const PLACES = [
-  { place: 'an agent', below: '' },
-  { place: 'a sub-agent', below: '/sub/child/one' },
+const TARGETS = [
+  { target: 'an agent', below: '' },
+  { target: 'a sub-agent', below: '/sub/child/one' },
 ] as const;
-/** Each place awake and asleep, all at once: the runtime takes ten seconds to let go of a closed socket. */
-const CASES = PLACES.flatMap(({ below }) => [
+/** Each target awake and asleep, concurrently: the runtime takes ten seconds to release a closed socket. */
+const CASES = TARGETS.flatMap(({ below }) => [
   { below, asleep: false },
   { below, asleep: true },
 ]);
@@ -64,10 +64,10 @@ const nameOf = ({ below, asleep }: (typeof CASES)[number]): string => `${below.l
 it('a termination closes sockets to agents and sub-agents, awake and asleep, and counts them', async () => {
   const end = async (each: (typeof CASES)[number]): Promise<void> => {
     const instance = `terminated-${nameOf(each)}`;
-    const opened = await enter(instance, each.below);
+    const opened = await openSession(instance, each.below);
     const id = await idOf(instance);
-    if (each.asleep) await stand.evict(instance);
-    const answer = await stand.terminate(id);
+    if (each.asleep) await deployment.evict(instance);
+    const answer = await deployment.terminate(id);
     expect([answer.status, await answer.json()]).toMatchObject([200, { receipt: { closed: 1, objects: 1 } }]);
     expect(await opened.closed).toMatchObject({ code: 4003, reason: 'forbidden' });
     await endsWith(instance, 'session_terminated');
@@ -78,8 +78,8 @@ it('a termination closes sockets to agents and sub-agents, awake and asleep, and
 it('an alarm alone warns and then closes sockets to agents and sub-agents, awake and asleep', async () => {
   const end = async (each: (typeof CASES)[number]): Promise<void> => {
     const instance = `expired-${nameOf(each)}`;
-    const opened = await enter(instance, each.below, await stand.sign(instance, 4));
-    if (each.asleep) await stand.evict(instance);
+    const opened = await openSession(instance, each.below, await deployment.sign(instance, 4));
+    if (each.asleep) await deployment.evict(instance);
     expect(await opened.closed).toMatchObject({ code: 3000, reason: 'session_expired' });
     expect(opened.frames.map((frame) => JSON.parse(frame).type)).toContain('ticket.expiring');
     await endsWith(instance, 'session_expired');
@@ -87,30 +87,32 @@ it('an alarm alone warns and then closes sockets to agents and sub-agents, awake
   await Promise.all(CASES.map(end));
 });
 
-it('a lock on somebody with over a hundred objects closes sockets of a hundred at once, and the outbox the rest', async () => {
+it('a lock on a principal with over a hundred objects closes sockets of a hundred at once, and the outbox closes the others', async () => {
   const sub = 'token:everywhere';
-  const rooms = Array.from({ length: 102 }, (_, n) => `fan-out-${n}`);
-  const enterAll = rooms.map(async (room) => enter(room, '', await stand.sign(room, 600, sub)));
-  await Promise.all(enterAll);
-  await eventually(async () => expect(await stand.leftOf(sub)).toEqual({ open: 102, commands: 0 }));
-  const answer = await stand.lock({ kind: 'principal', id: sub });
+  const instances = Array.from({ length: 102 }, (_, n) => `fan-out-${n}`);
+  const openAll = instances.map(async (instance) =>
+    openSession(instance, '', await deployment.sign(instance, 600, sub)),
+  );
+  await Promise.all(openAll);
+  await eventually(async () => expect(await deployment.countsOf(sub)).toEqual({ open: 102, commands: 0 }));
+  const answer = await deployment.lock({ kind: 'principal', id: sub });
   expect(await answer.json()).toMatchObject({
     receipt: { closed: 100, objects: 100, unreachable: 0, pending: 2 },
   });
   expect(answer.status).toBe(202);
   await eventually(async () => {
-    await stand.cron();
-    expect(await stand.leftOf(sub)).toEqual({ open: 0, commands: 0 });
+    await deployment.cron();
+    expect(await deployment.countsOf(sub)).toEqual({ open: 0, commands: 0 });
   });
 });
 
-describe.each(PLACES)('a socket to $place', ({ below }) => {
+describe.each(TARGETS)('a socket to $target', ({ below }) => {
   it('keeps the rights of the ticket, asleep and awake', async () => {
     const instance = `rights-${below.length}`;
-    const opened = await enter(instance, below);
+    const opened = await openSession(instance, below);
     expect(await call(opened, 'increment')).toMatchObject({ success: true, result: 1 });
     expect(await call(opened, 'reset')).toMatchObject({ success: false, error: 'forbidden' });
-    await stand.evict(instance);
+    await deployment.evict(instance);
     expect(await call(opened, 'reset')).toMatchObject({ success: false, error: 'forbidden' });
     expect(await call(opened, 'increment')).toMatchObject({ success: true, result: 2 });
   });
@@ -122,15 +124,15 @@ it.each([
   '/sub/child',
   '/sub/child/one/sub/child/two',
   '/x/sub/child/one',
-])('%s leads nowhere, with a ticket for the agent', async (below) => {
-  const ticket = await stand.mint('nowhere');
+])('%s has no agent, with a ticket for the parent agent', async (below) => {
+  const ticket = await deployment.mint('nowhere');
   expect(await watchToClose(urlOf('nowhere', ticket, below))).toMatchObject({ frames: [], code: 4004 });
 });
 
 describe('one ticket', () => {
   it('opens one session in a hundred tries, through sleep, restart and destruction', async () => {
     const instance = 'once';
-    const ticket = await stand.mint(instance);
+    const ticket = await deployment.mint(instance);
     const tries = async (): Promise<number> => {
       const all = Array.from({ length: 25 }, () => openSocket(urlOf(instance, ticket)));
       const opened = await Promise.all(
@@ -147,74 +149,74 @@ describe('one ticket', () => {
       return opened.reduce<number>((sum, each) => sum + each, 0);
     };
     expect(await tries()).toBe(1);
-    await stand.evict(instance);
+    await deployment.evict(instance);
     expect(await tries()).toBe(0);
-    await stand.restart();
+    await deployment.restart();
     expect(await tries()).toBe(0);
-    expect((await stand.destroy(instance)).status).toBe(200);
+    expect((await deployment.destroy(instance)).status).toBe(200);
     expect(await tries()).toBe(0);
   });
 });
 
-describe('an object that was destroyed', () => {
-  it('opens anew, refuses older tickets, and delivers what it had still to say', async () => {
+describe('a destroyed object', () => {
+  it('opens again, refuses older tickets, and delivers its undelivered events', async () => {
     const instance = 'destroyed';
-    const first = await enter(instance);
+    const first = await openSession(instance);
     expect(await call(first, 'increment')).toMatchObject({ result: 1 });
     await idOf(instance);
-    const older = await stand.mint(instance);
-    const record = await stand.record();
-    // Away while it is destroyed; only the alarm of the object itself comes back to this.
+    const older = await deployment.mint(instance);
+    const record = await deployment.record();
+    // The table is missing during the destruction, so that only the alarm of the object itself can deliver.
     await record.exec('ALTER TABLE agent_invocations RENAME TO away');
     expect(await call(first, 'increment')).toMatchObject({ result: 2 });
-    await stand.destroy(instance);
+    await deployment.destroy(instance);
     await first.closed;
     await record.exec('ALTER TABLE away RENAME TO agent_invocations');
     await endsWith(instance, 'session_terminated');
 
     expect(await watchToClose(urlOf(instance, older))).toMatchObject({ frames: [], code: 3000 });
     // A ticket counts in whole seconds: one of this second may be older than the end.
-    const again = await eventually(async () => enter(instance, '', await stand.mint(instance)));
+    const again = await eventually(async () => openSession(instance, '', await deployment.mint(instance)));
     expect(await call(again, 'increment')).toMatchObject({ result: 1 });
   });
 });
 
-describe('what an object cannot deliver', () => {
-  it('is in /readyz while the record refuses it, through its sleep, and arrives later in order, once', async () => {
+describe('events that an object cannot deliver', () => {
+  it('are in /readyz while the record refuses them, also during hibernation, and arrive later in order, once', async () => {
     const instance = 'undelivered';
-    const record = await stand.record();
+    const record = await deployment.record();
     await record.exec('ALTER TABLE audit_events RENAME TO away');
-    const first = await enter(instance);
+    const first = await openSession(instance);
     expect(await call(first, 'reset')).toMatchObject({ success: false });
-    // Also other objects may have something to say, of sessions that ended with the test before.
+    // Other objects may have undelivered events too, of sessions that ended with the test before.
     const waits = (atLeast: number) =>
       eventually(async () => {
-        const ready = await stand.ready();
+        const ready = await deployment.ready();
         expect(ready.agent_events_waiting).toBeGreaterThanOrEqual(atLeast);
         expect(ready.agent_objects_waiting).toBeGreaterThanOrEqual(1);
         expect(ready.waiting_age).toBeGreaterThanOrEqual(0);
       });
     await waits(3);
-    await stand.evict(instance);
+    await deployment.evict(instance);
     expect(await call(first, 'reset')).toMatchObject({ success: false });
     await waits(4);
 
     await record.exec('ALTER TABLE away RENAME TO audit_events');
     const nothing = { agent_events_waiting: 0, agent_objects_waiting: 0, waiting_age: null };
-    await eventually(async () => expect(await stand.ready()).toMatchObject(nothing));
+    await eventually(async () => expect(await deployment.ready()).toMatchObject(nothing));
     const all = ['ticket.used', 'session.opened', 'rpc.denied', 'rpc.denied'];
-    await eventually(async () => expect(await stand.arrived(instance)).toEqual(all));
+    await eventually(async () => expect(await deployment.arrived(instance)).toEqual(all));
   });
 });
 
-describe('a stream on which nothing is said', () => {
+describe('a silent stream', () => {
   it.each([
     ['was reset', (socket: Socket) => socket.resetAndDestroy()],
     ['was closed', (socket: Socket) => socket.destroy()],
   ])('ends by itself when the connection of its client %s', async (how, leave) => {
     const instance = `silent-${how.replace(' ', '-')}`;
-    const ticket = await stand.mint(instance, 'http');
-    const asking = request(`${stand.agentWorker}/agents/counter/${instance}`, {
+    const ticket = await deployment.mint(instance, 'http');
+    const asking = request(`${deployment.agentWorker}/agents/counter/${instance}`, {
       headers: { authorization: `Bearer ${ticket}`, accept: 'text/event-stream' },
     });
     asking.on('error', () => {});
@@ -226,38 +228,38 @@ describe('a stream on which nothing is said', () => {
     await idOf(instance);
     leave(answer.socket);
     await eventually(async () => {
-      const [session] = await stand.sessionsOf(instance);
+      const [session] = await deployment.sessionsOf(instance);
       expect(session?.end_reason).toBe('client_closed');
     });
   });
 });
 
 describe('a session', () => {
-  it('whose socket broke with its object ends as lost, though nobody comes to the object', async () => {
+  it('whose socket closed with the eviction of its object ends as lost, without another request to the object', async () => {
     const instance = 'crashed';
-    await enter(instance);
+    await openSession(instance);
     await idOf(instance);
-    await stand.evict(instance, 'close');
-    await stand.age(instance);
-    await stand.cron();
+    await deployment.evict(instance, 'close');
+    await deployment.age(instance);
+    await deployment.cron();
     await endsWith(instance, 'connection_lost');
   });
 
   it('ends as lost after a restart of everything', async () => {
     const instance = 'restarted';
-    await enter(instance);
+    await openSession(instance);
     await idOf(instance);
-    await stand.restart();
-    await stand.age(instance);
-    await stand.cron();
+    await deployment.restart();
+    await deployment.age(instance);
+    await deployment.cron();
     await endsWith(instance, 'connection_lost');
   });
 
-  it('ends by its client, though the object slept', async () => {
+  it('ends by its client, although the object hibernates', async () => {
     const instance = 'left-asleep';
-    const { socket } = await enter(instance);
+    const { socket } = await openSession(instance);
     await idOf(instance);
-    await stand.evict(instance);
+    await deployment.evict(instance);
     socket.close(1000);
     await endsWith(instance, 'client_closed');
   });
