@@ -18,14 +18,11 @@ const CONTINUES = 'continues';
 
 /** One program for each block: the blocks that it continues, then the block. */
 export function programsOf(blocks: readonly Block[]): Program[] {
+  let before = '';
   return blocks.map((block, index) => {
-    const earlier: Block[] = [];
-    let at = index;
-    while (blocks[at]?.words.includes(CONTINUES) && blocks[at - 1]?.file === block.file) {
-      at -= 1;
-      earlier.unshift(...blocks.slice(at, at + 1));
-    }
-    const before = earlier.map(({ code }) => `${code}\n`).join('');
+    const previous = blocks[index - 1];
+    const continues = block.words.includes(CONTINUES) && previous?.file === block.file;
+    before = continues ? `${before}${previous.code}\n` : '';
     return {
       name: `${environmentOf(block)}-${index}.${block.language}`,
       text: `${before}${block.code}\n`,
@@ -101,7 +98,7 @@ export async function checkTypes(blocks: readonly Block[]): Promise<Fault[]> {
       if (!blocks.some((block) => environmentOf(block) === environment)) continue;
       const config = `${FOLDER}/tsconfig.${environment}.json`;
       await writeFile(config, JSON.stringify(configOf(environment)));
-      const { passed, output } = await runCommand('tsc', '--noEmit', '--pretty', 'false', '-p', config);
+      const { passed, output } = runCommand(['tsc', '--noEmit', '--pretty', 'false', '-p', config]);
       const found = typeFaults(output, programs);
       // A compiler that fails and names no error has checked nothing.
       faults.push(...(passed || found.length > 0 ? found : [{ file: 'tsconfig.json', message: output }]));

@@ -6,7 +6,15 @@ import { circleFaults, directionFaults } from './direction.ts';
 import { commandFaults, linkFaults, sectionFaults } from './documents.ts';
 import { nameFaults, selfContainmentFaults } from './files.ts';
 import { dryRunFaults, registryHostFaults, typecheckFaults, undeclaredFaults } from './manifests.ts';
-import { checkReport, type Fault, type Outcome, outcomeOf, runCommand, summary } from './report.ts';
+import {
+  type Command,
+  checkReport,
+  type Fault,
+  type Outcome,
+  outcomeOf,
+  runCommand,
+  summary,
+} from './report.ts';
 import { readRepository, type SourceFile } from './repository.ts';
 
 type Files = readonly SourceFile[];
@@ -19,25 +27,20 @@ const reading =
 
 /** Runs a command unless its precondition has faults. */
 const running =
-  (find: (files: Files) => Fault[], ...command: [string, ...string[]]): Check =>
+  (find: (files: Files) => Fault[], ...command: Command): Check =>
   async (files) => {
     const ready = outcomeOf(find(files));
-    return ready.passed ? runCommand(...command) : ready;
+    return ready.passed ? runCommand(command) : ready;
   };
 
 const noFaults = (): Fault[] => [];
 /** turbo shows the output of failed tasks only. */
-const turbo = (...tasks: string[]): [string, ...string[]] => [
-  'turbo',
-  'run',
-  ...tasks,
-  '--output-logs=errors-only',
-];
+const turbo = (...tasks: string[]): Command => ['turbo', 'run', ...tasks, '--output-logs=errors-only'];
 const build = turbo('build', '--filter=./broker', '--filter=./agent-worker');
 
 /** Builds again (turbo answers from its cache), so that the check never reads an old bundle. */
 const bundleContents: Check = async () => {
-  const built = await runCommand(...build);
+  const built = runCommand(build);
   if (!built.passed) return { passed: false, output: 'the build failed: see deploy-dry-run' };
   const bundles = BUNDLE_RULES.map(async (rules) =>
     bundleFaults(rules, await readBundle(`${ROOT}${rules.workspace}/dist`)),

@@ -70,13 +70,13 @@ describe('JSON', () => {
 });
 
 describe('a script', () => {
-  it('of a shell parses or is a fault', async () => {
+  it('of a shell parses or is a fault', () => {
     const blocks = blocksIn(fenced('sh', 'curl "$A" | jq .'), fenced('sh', 'if true; then'));
-    expect(await shellFaults(blocks)).toMatchObject([{ line: 9, message: expect.stringMatching(/syntax/) }]);
+    expect(shellFaults(blocks)).toMatchObject([{ line: 9, message: expect.stringMatching(/syntax/) }]);
   });
 
-  it('of Python compiles or is a fault, and is not run', async () => {
-    const faults = await pythonFaults(
+  it('of Python compiles or is a fault, and is not run', () => {
+    const faults = pythonFaults(
       blocksIn(fenced('python', 'raise SystemExit(3)'), fenced('python', 'def f(:')),
     );
     // Without Python nothing is compiled, and the check counts the blocks that it left out.

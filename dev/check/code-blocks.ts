@@ -1,10 +1,6 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { text } from 'node:stream/consumers';
-import { hasCode } from '../error-code.ts';
 import { checkTypes } from './block-types.ts';
 import { type Block, codeBlocks } from './markdown.ts';
-import { type Fault, type Outcome, outcomeOf } from './report.ts';
+import { type Command, type Fault, type Outcome, outcomeOf, runCommand } from './report.ts';
 import type { SourceFile } from './repository.ts';
 
 type Method = 'types' | 'json' | 'shell' | 'python' | 'none';
@@ -34,12 +30,12 @@ export async function checkBlocks(files: readonly SourceFile[]): Promise<Outcome
   const blocks = all.filter(({ unchecked }) => unchecked === undefined);
   const of = (method: Method): Block[] => blocks.filter(({ language }) => METHODS[language] === method);
 
-  const python = await pythonFaults(of('python'));
+  const python = pythonFaults(of('python'));
   const outcome = outcomeOf([
     ...languageFaults(blocks),
     ...(await checkTypes(of('types'))),
     ...jsonFaults(of('json')),
-    ...(await shellFaults(of('shell'))),
+    ...shellFaults(of('shell')),
     ...(python ?? []),
   ]);
   const skipped = python === undefined ? of('python') : [];
@@ -86,44 +82,18 @@ const plainJson = (text: string): string =>
     .replaceAll(/("(?:\\.|[^"\\])*")|\/\/[^\n]*|\/\*[\s\S]*?\*\//g, '$1')
     .replaceAll(/("(?:\\.|[^"\\])*")|,(?=\s*[}\]])/g, '$1');
 
+/** Blocks that a shell cannot parse. Runs none. */
+export const shellFaults = (blocks: readonly Block[]): Fault[] => scriptFaults(blocks, ['bash', '-n']);
+
 /** Compiles the script on standard input without running it. */
 const COMPILE = 'import sys; compile(sys.stdin.read(), "block", "exec")';
 
-/** Blocks that a shell cannot parse. Runs none. */
-export const shellFaults = (blocks: readonly Block[]): Promise<Fault[]> => faultsOf(blocks, 'bash', ['-n']);
+/** Blocks that Python cannot compile; `undefined` without a Python. Runs none. */
+export const pythonFaults = (blocks: readonly Block[]): Fault[] | undefined =>
+  runCommand(['python3', '--version']).passed ? scriptFaults(blocks, ['python3', '-c', COMPILE]) : undefined;
 
-/** Blocks that Python cannot compile; `undefined` where there is no Python. Runs none. */
-export async function pythonFaults(blocks: readonly Block[]): Promise<Fault[] | undefined> {
-  if ((await run('python3', ['--version'], '')) === undefined) return undefined;
-  return faultsOf(blocks, 'python3', ['-c', COMPILE]);
-}
-
-async function faultsOf(blocks: readonly Block[], command: string, args: string[]): Promise<Fault[]> {
-  const faults: Fault[] = [];
-  for (const { file, line, code } of blocks) {
-    const ended = await run(command, args, `${code}\n`);
-    if (ended === undefined) throw new Error(`cannot run ${command}`);
-    if (ended.code !== 0) faults.push({ file, line, message: ended.errors.trim() });
-  }
-  return faults;
-}
-
-/** `undefined` where there is no such command. */
-async function run(
-  command: string,
-  args: string[],
-  input: string,
-): Promise<{ readonly code: number; readonly errors: string } | undefined> {
-  const child = spawn(command, args, { stdio: ['pipe', 'ignore', 'pipe'] });
-  const ended = once(child, 'close');
-  child.stdin.on('error', () => {});
-  child.stdin.end(input);
-  try {
-    const errors = await text(child.stderr);
-    const [code] = await ended;
-    return { code: Number(code), errors };
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return undefined;
-    throw error;
-  }
-}
+const scriptFaults = (blocks: readonly Block[], command: Command): Fault[] =>
+  blocks.flatMap(({ file, line, code }) => {
+    const { passed, output } = runCommand(command, `${code}\n`);
+    return passed ? [] : [{ file, line, message: output }];
+  });

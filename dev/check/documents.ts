@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import { parseArgs } from 'node:util';
 import { scriptsOf } from './manifests.ts';
 import { codeBlocks, headingOf, isMarkdown, parseMarkdown } from './markdown.ts';
 import type { Fault } from './report.ts';
@@ -138,16 +139,15 @@ export function scriptCalls(line: string): ScriptCall[] {
 }
 
 function npmCall(words: readonly string[]): ScriptCall[] {
-  const own = words.includes('--') ? words.slice(0, words.indexOf('--')) : words;
-  let workspace = '';
-  const plain: string[] = [];
-  for (let index = 0; index < own.length; index += 1) {
-    const word = own[index] ?? '';
-    if (word === '-w' || word === '--workspace') workspace = own[++index] ?? '';
-    else if (/^(-w|--workspace)=/.test(word)) workspace = word.slice(word.indexOf('=') + 1);
-    else if (!word.startsWith('-')) plain.push(word);
-  }
-  const [verb = '', name] = plain;
+  const own = words.includes('--') ? words.slice(0, words.indexOf('--')) : [...words];
+  const { values, positionals } = parseArgs({
+    args: own,
+    options: { workspace: { type: 'string', short: 'w' } },
+    allowPositionals: true,
+    strict: false,
+  });
+  const [verb = '', name] = positionals;
   const script = verb === 'run' || verb === 'run-script' ? name : SHORT.has(verb) ? verb : undefined;
-  return script === undefined ? [] : [{ script, workspace: workspace.replace(/^\.\/|\/$/g, '') }];
+  const workspace = String(values.workspace ?? '').replace(/^=?(\.\/)?|\/$/g, '');
+  return script === undefined ? [] : [{ script, workspace }];
 }

@@ -13,14 +13,18 @@ const Manifest = z.object({
   devDependencies: Texts,
 });
 
-const readManifest = ({ text }: SourceFile) => Manifest.parse(JSON.parse(text));
-
-interface Declarations {
-  /** With its `/`; empty for the top folder. */
+interface Manifest extends z.infer<typeof Manifest> {
+  /** Without a `/` at its end; empty for the top folder. */
   readonly folder: string;
-  /** Its own name too, by which a package may import itself. */
-  readonly names: ReadonlySet<string>;
 }
+
+const manifestsOf = (files: readonly SourceFile[]): Manifest[] =>
+  files
+    .filter(({ path }) => /(^|\/)package\.json$/.test(path))
+    .map(({ path, text }) => ({
+      folder: path.replace(/\/?package\.json$/, ''),
+      ...Manifest.parse(JSON.parse(text)),
+    }));
 
 /** Packages that no manifest names, each with the reason. */
 const TRANSITIVE: Readonly<Record<string, string>> = {
@@ -32,10 +36,10 @@ const TRANSITIVE: Readonly<Record<string, string>> = {
  * tools. Such packages resolve only while another package depends on them, in the version of that one.
  */
 export function undeclaredFaults(files: readonly SourceFile[]): Fault[] {
-  const manifests = files.filter(({ path }) => /(^|\/)package\.json$/.test(path)).map(declarationsOf);
+  const manifests = manifestsOf(files);
   return files.flatMap((file) => {
     if (!isCode(file.path)) return [];
-    const declared = namesFor(file.path, manifests);
+    const declared = declaredNames(file.path, manifests);
     return importsOf(file)
       .filter(({ name }) => !declared.has(name) && !Object.hasOwn(TRANSITIVE, name))
       .map(({ name, at }) => ({
@@ -46,19 +50,19 @@ export function undeclaredFaults(files: readonly SourceFile[]): Fault[] {
   });
 }
 
-function declarationsOf(file: SourceFile): Declarations {
-  const { name, dependencies, devDependencies } = readManifest(file);
-  return {
-    folder: file.path.replace(/package\.json$/, ''),
-    names: new Set([name, ...Object.keys(dependencies), ...Object.keys(devDependencies)]),
-  };
-}
-
-function namesFor(path: string, manifests: readonly Declarations[]): ReadonlySet<string> {
-  const above = manifests.filter(({ folder }) => path.startsWith(folder));
-  const [nearest] = above.toSorted((a, b) => b.folder.length - a.folder.length);
-  const top = above.find(({ folder }) => folder === '');
-  return new Set([...(nearest?.names ?? []), ...(top?.names ?? [])]);
+/** The names of packages that a file may import, with the one of its own package. */
+function declaredNames(path: string, manifests: readonly Manifest[]): ReadonlySet<string> {
+  const above = manifests
+    .filter(({ folder }) => folder === '' || path.startsWith(`${folder}/`))
+    .toSorted((a, b) => b.folder.length - a.folder.length);
+  const [nearest, top] = [above[0], above.find(({ folder }) => folder === '')];
+  return new Set(
+    [nearest, top].flatMap((manifest) =>
+      manifest === undefined
+        ? []
+        : [manifest.name, ...Object.keys({ ...manifest.dependencies, ...manifest.devDependencies })],
+    ),
+  );
 }
 
 const importsOf = (file: SourceFile): { readonly name: string; readonly at: number }[] =>
@@ -74,22 +78,19 @@ const packageOf = (specifier: string): string | undefined =>
     : /^(@[\w.-]+\/)?[\w-][\w.-]*/.exec(specifier)?.[0];
 
 /** Scripts of the top folder (`''`) and of each workspace, by folder and by package name. */
-export function scriptsOf(files: readonly SourceFile[]): Map<string, Readonly<Record<string, string>>> {
-  const manifests = files
-    .filter(({ path }) => /^([^/]+\/)?package\.json$/.test(path))
-    .map((file) => ({ folder: file.path.replace(/\/?package\.json$/, ''), ...readManifest(file) }));
-  return new Map(
-    manifests.flatMap(({ folder, name, scripts }) => [[folder, scripts] as const, [name, scripts]]),
+export const scriptsOf = (files: readonly SourceFile[]): Map<string, Readonly<Record<string, string>>> =>
+  new Map(
+    manifestsOf(files)
+      .filter(({ folder }) => !folder.includes('/'))
+      .flatMap(({ folder, name, scripts }) => [[folder, scripts] as const, [name, scripts]]),
   );
-}
 
 const DEPLOYED = ['broker', 'agent-worker'];
 const DRY_RUN = ['wrangler deploy', '--dry-run', '--outdir dist', '--metafile'];
 
 /** Workspaces without type check: turbo skips a workspace that lacks the script. */
 export function typecheckFaults(files: readonly SourceFile[]): Fault[] {
-  const root = files.find(({ path }) => path === 'package.json');
-  const workspaces = root === undefined ? [] : readManifest(root).workspaces;
+  const workspaces = manifestsOf(files).find(({ folder }) => folder === '')?.workspaces ?? [];
   if (workspaces.length === 0) return [{ file: 'package.json', message: 'names no workspaces' }];
   const scripts = scriptsOf(files);
   return workspaces

@@ -1,5 +1,6 @@
-import { spawn } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { stripVTControlCharacters, styleText } from 'node:util';
+import { hasCode } from '../error-code.ts';
 import { quietEnvironment, ROOT } from '../quiet-environment.ts';
 
 /** One thing that a check found wrong, where, and why it matters. */
@@ -41,25 +42,25 @@ export const summary = (outcomes: readonly Outcome[]): string => {
   return `checks: ${outcomes.length - failed} passed, ${failed} failed`;
 };
 
-/** Runs a command of the project silent and offline. It passed when it exits with 0. */
-export function runCommand(command: string, ...args: string[]): Promise<Outcome> {
-  return new Promise((resolve) => {
-    const child = spawn(command, args, {
-      cwd: ROOT,
-      env: quietEnvironment(process.env),
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    const output: Buffer[] = [];
-    child.stdout.on('data', (chunk: Buffer) => output.push(chunk));
-    child.stderr.on('data', (chunk: Buffer) => output.push(chunk));
-    child.on('error', (error) =>
-      resolve({ passed: false, output: `cannot run ${command}: ${error.message}` }),
-    );
-    child.on('close', (code, signal) => {
-      // Some tools colour what they write into a pipe.
-      const text = stripVTControlCharacters(Buffer.concat(output).toString()).trimEnd();
-      const end = `${[command, ...args].join(' ')} ended with ${signal ?? code}`;
-      resolve({ passed: code === 0, output: code === 0 ? text : `${text}\n${end}` });
-    });
+export type Command = readonly [command: string, ...args: string[]];
+
+/** Runs a command of the project silent and offline, with a text on standard input. It passed when it exits with 0. */
+export function runCommand([command, ...args]: Command, input = ''): Outcome {
+  const { error, status, signal, stdout, stderr } = spawnSync(command, args, {
+    cwd: ROOT,
+    env: quietEnvironment(process.env),
+    encoding: 'utf8',
+    input,
+    maxBuffer: Number.POSITIVE_INFINITY,
   });
+  // A command that ignores its input may exit before it is written.
+  if (error !== undefined && !hasCode(error, 'EPIPE'))
+    return { passed: false, output: `cannot run ${command}: ${error.message}` };
+  // Some tools colour their output into a pipe.
+  const output = stripVTControlCharacters(`${stdout}${stderr}`).trimEnd();
+  if (status === 0) return { passed: true, output };
+  return {
+    passed: false,
+    output: `${output}\n${[command, ...args].join(' ')} ended with ${signal ?? status}`,
+  };
 }
