@@ -8,7 +8,7 @@ const USUAL_PLACES = [
 ];
 
 const HELP = `The browser tests need Chromium. Install it (Debian: apt-get install chromium; macOS: brew install chromium),
-or say where it is in CHROMIUM_PATH.`;
+or set CHROMIUM_PATH to its path.`;
 
 /**
  * The Chromium to test with: `CHROMIUM_PATH`, else the first of the usual names on `PATH`, else where macOS has it.

@@ -30,7 +30,7 @@ describe('a global counts', () => {
   });
 });
 
-describe('what only looks like a global does not count', () => {
+describe('names that are no globals do not count', () => {
   it.each([
     ['ports.fetch(url);', 'fetch'],
     ['({ fetch: 1 });', 'fetch'],

@@ -15,7 +15,7 @@ export interface GitHub {
   readonly issuers: string;
 }
 
-/** @param broker stands in for the document's broker. */
+/** @param broker Replaces the document's broker. */
 export async function makeGitHub(broker: string): Promise<GitHub> {
   const { publicKey, privateKey } = await generateKeyPair(ALG, { extractable: true });
   const jwks = { keys: [{ ...(await exportJWK(publicKey)), kid: KID, alg: ALG, use: 'sig' }] };

@@ -172,7 +172,7 @@ it('a client receives changes on a stream that is its session', async () => {
   const writer = await connected(PRESENT, instance, () =>
     signed(instance, { jti: crypto.randomUUID(), role: 'admin' }),
   );
-  await called(writer, 'add_note', { text: 'hear me' });
+  await called(writer, 'add_note', { text: 'a note' });
   expect(await notified).toBe('notes://all');
   await subscription.close();
   // The runtime does not report that a client left: the next keep-alive that cannot be written ends the session.

@@ -41,7 +41,7 @@ it('the record has a session from its start on, and later its end and the reason
 });
 
 it('the audit log has every event of a ticket', async () => {
-  const instance = 'whole-life';
+  const instance = 'all-events';
   const answer = await askForTicket({ instance });
   const { ticket, jti }: { ticket: string; jti: string } = await answer.json();
   const client = await connected(COUNTER, instance, { query: { ticket } });

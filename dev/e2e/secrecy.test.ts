@@ -40,8 +40,8 @@ it('no credential and no ticket is written anywhere, used or refused', async () 
   });
 
   const written = await everythingWritten();
-  const holds = (text: string): boolean => written.some((bytes) => bytes.includes(text));
-  expect(holds(byQuery.jti), 'a ticket is known by its jti').toBe(true);
+  const contains = (text: string): boolean => written.some((bytes) => bytes.includes(text));
+  expect(contains(byQuery.jti), 'a ticket is logged by its jti').toBe(true);
   const secrets = {
     'a ticket in the query': byQuery.ticket,
     'a ticket in the subprotocol': byProtocol.ticket,
@@ -51,6 +51,6 @@ it('no credential and no ticket is written anywhere, used or refused', async () 
     'the secret of the admin token': adminToken.clientSecret,
     'the key encryption key': inject('place').keyEncryptionKey,
   };
-  const found = Object.entries(secrets).filter(([, secret]) => piecesOf(secret).some(holds));
+  const found = Object.entries(secrets).filter(([, secret]) => piecesOf(secret).some(contains));
   expect(found.map(([name]) => name)).toEqual([]);
 });

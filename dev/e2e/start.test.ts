@@ -45,8 +45,8 @@ const devFile = async (folder: string): Promise<DevFile> =>
 
 async function mintAt({ broker, serviceToken }: DevFile): Promise<z.infer<typeof Ticket>> {
   const headers = { authorization: `Bearer ${serviceToken.clientSecret}` };
-  const wish = { agent: 'counter', instance: 'demo', expires_in: 300 };
-  return Ticket.parse(await (await post(`${broker}/tickets`, headers, wish)).json());
+  const body = { agent: 'counter', instance: 'demo', expires_in: 300 };
+  return Ticket.parse(await (await post(`${broker}/tickets`, headers, body)).json());
 }
 
 const keysAt = async ({ broker }: DevFile): Promise<string[]> => {

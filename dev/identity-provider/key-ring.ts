@@ -12,7 +12,7 @@ export interface KeyRing {
 }
 
 interface KeyRingOptions {
-  /** Name of the file within `stateDir`, without its ending. */
+  /** Name of the file within `stateDir`, without its extension. */
   name: string;
   nameKey: NameKey;
   stateDir: string | undefined;

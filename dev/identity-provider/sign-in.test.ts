@@ -100,7 +100,7 @@ describe('the authorization code flow', () => {
 });
 
 describe('signing out', () => {
-  it('tells the broker by the back channel, ends the session and returns to the broker', async () => {
+  it('notifies the broker by the back channel, ends the session and returns to the broker', async () => {
     const browser = newBrowser();
     const { url } = await browser.follow(broker.authorizeUrl(tenant, { login_hint: 'alice' }));
     const { id_token } = await broker.redeemCode(url);

@@ -51,7 +51,7 @@ describe('any page', () => {
     ],
     ['after signing out', 200, (browser: TenantBrowser) => browser.follow(`${tenant}/oidc/logout/success`)],
     [
-      'that tells of an error',
+      'with an error',
       400,
       (browser: TenantBrowser) => browser.follow(broker.authorizeUrl(tenant, { client_id: '<script>' })),
     ],
