@@ -163,7 +163,7 @@ const ACCEPTED_IMPORTS: Readonly<Record<string, string>> = {
 
 /**
  * Import circles between files of one workspace, imports of types included: none of the files in a circle can be
- * understood, tested or loaded without the others. A depth-first search, which reports each circle once.
+ * understood, tested or loaded without the others. The depth-first search reports each import that closes a circle once.
  */
 export function circleFaults(files: readonly SourceFile[]): Fault[] {
   const code = files.filter(({ path }) => isCode(path));
