@@ -1,6 +1,8 @@
-import type { RawSocket } from './ports.ts';
+import type { ClientPorts } from '../ports.ts';
 
-/** A WebSocket whose other side is the test. */
+type RawSocket = ReturnType<ClientPorts['openSocket']>;
+
+/** A WebSocket that the test controls from the server's side. */
 export class FakeSocket extends EventTarget implements RawSocket {
   static readonly CONNECTING = 0;
   readonly url: string;
@@ -15,7 +17,7 @@ export class FakeSocket extends EventTarget implements RawSocket {
     this.protocols = protocols;
   }
 
-  /** The ticket that it offers, wherever it rides. */
+  /** The ticket that it offers, in the subprotocol or the query. */
   ticket(): string | undefined {
     return this.protocols[1] ?? new URL(this.url).searchParams.get('ticket') ?? undefined;
   }
@@ -35,14 +37,14 @@ export class FakeSocket extends EventTarget implements RawSocket {
     this.dispatchEvent(new Event('open'));
   }
 
-  say(frame: unknown): void {
+  receive(frame: unknown): void {
     this.dispatchEvent(new MessageEvent('message', { data: JSON.stringify(frame) }));
   }
 
   end(code: number, reason: string): void {
     if (this.readyState === 3) return;
     this.readyState = 3;
-    // As browsers and Node have it where no close frame came.
+    // Browsers and Node report a missing close frame like this.
     if (code === 1006) this.dispatchEvent(new Event('error'));
     this.dispatchEvent(new CloseEvent('close', { code, reason, wasClean: code !== 1006 }));
   }

@@ -1,23 +1,23 @@
 import { vi } from 'vitest';
-import { SUBPROTOCOL } from '../src/handshake.ts';
-import type { TicketProviderOptions } from './options.ts';
-import type { ClientPorts, Page } from './ports.ts';
-import { FakeSocket } from './test-socket.ts';
+import { SUBPROTOCOL } from '../../src/handshake.ts';
+import type { TicketProviderOptions } from '../options.ts';
+import type { ClientPorts } from '../ports.ts';
+import { FakeSocket } from './fake-socket.ts';
 
-/** A broker, an agent worker and a page for tests, on vitest's clock. Every mint and every socket is counted. */
+/** A fake broker, agent worker and page, on vitest's clock. Every mint and every socket is recorded. */
 
 export const SECOND = 1000;
 export const MINUTE = 60 * SECOND;
 export const BROKER = 'https://broker.example.com';
 
-/** What the broker does with a request: mints, answers something else, does not answer, or hangs. */
-export type BrokerMood = 'mints' | 'unreachable' | 'hangs' | (() => Response);
-/** What the agent worker does with an upgrade: admits by the ticket, is not there, hangs, or closes what it accepted. */
-export type AgentMood = 'admits' | 'down' | 'hangs' | { readonly code: number; readonly reason: string };
+/** How the broker handles a request: mints, gives another answer, fails at once, or hangs. */
+export type BrokerBehaviour = 'mints' | 'unreachable' | 'hangs' | (() => Response);
+/** How the agent worker handles an upgrade: admits by the ticket, fails, hangs, or closes after it accepted. */
+export type AgentBehaviour = 'admits' | 'down' | 'hangs' | { readonly code: number; readonly reason: string };
 
-export class World {
-  broker: BrokerMood = 'mints';
-  agent: AgentMood = 'admits';
+export class FakeBackend {
+  broker: BrokerBehaviour = 'mints';
+  agent: AgentBehaviour = 'admits';
   /** Added to the clock that the client reads, in ms. */
   clockError = 0;
   random = 0.5;
@@ -26,10 +26,10 @@ export class World {
   readonly page = new FakePage();
   readonly #used = new Set<string>();
   readonly #start = Date.now();
-  /** Providers of one instance share their pace, so each test has an instance of its own. */
+  /** Providers of one instance share their mint schedule, so each test has an instance of its own. */
   readonly instance = `i${instances++}`;
 
-  /** Milliseconds since this world began. */
+  /** Milliseconds since its creation. */
   now = (): number => Date.now() - this.#start;
 
   options(more: Partial<TicketProviderOptions> = {}): TicketProviderOptions {
@@ -69,13 +69,13 @@ export class World {
     };
   }
 
-  /** Mints in a span of this world's time. */
+  /** Number of mints between two times of {@link now}. */
   mintsIn(from: number, to: number): number {
     return this.mints.filter(({ at }) => at >= from && at < to).length;
   }
 
   /** Bodies of the mints, in order. */
-  asked(): unknown[] {
+  requestBodies(): unknown[] {
     return this.mints.map(({ init }) => JSON.parse(String(init.body)));
   }
 
@@ -88,7 +88,7 @@ export class World {
       return new Promise((_, reject) => {
         init.signal?.addEventListener('abort', () => reject(new DOMException('aborted', 'AbortError')));
       });
-    return answerWith(ticketBody(`h.t${this.mints.length}.s`, this.instance));
+    return jsonAnswer(ticketBody(`h.t${this.mints.length}.s`, this.instance));
   }
 
   #upgrade(socket: FakeSocket): void {
@@ -105,43 +105,45 @@ export class World {
     else if (this.#used.has(ticket)) socket.end(3000, 'ticket_used');
     else {
       this.#used.add(ticket);
-      socket.say({ type: 'cf_agent_identity', name: this.instance, agent: 'counter' });
+      socket.receive({ type: 'cf_agent_identity', name: this.instance, agent: 'counter' });
     }
   }
 }
 
 let instances = 0;
 
-export class FakePage implements Page {
+type Page = ClientPorts['page'];
+
+class FakePage implements Page {
   readonly document = { hidden: false };
   readonly navigator = { onLine: true };
   readonly location = { href: 'https://app.example.com/room?tab=1' };
-  readonly #listeners = new Set<readonly [type: string, heard: (event: Event) => void]>();
+  readonly #listeners = new Set<readonly [type: string, listener: (event: Event) => void]>();
 
-  /** How many somebodies listen. */
+  /** Number of event listeners. */
   get listeners(): number {
     return this.#listeners.size;
   }
 
-  addEventListener(type: string, heard: (event: Event) => void): void {
-    this.#listeners.add([type, heard]);
+  addEventListener(type: string, listener: (event: Event) => void): void {
+    this.#listeners.add([type, listener]);
   }
 
-  removeEventListener(type: string, heard: (event: Event) => void): void {
+  removeEventListener(type: string, listener: (event: Event) => void): void {
     for (const each of this.#listeners)
-      if (each[0] === type && each[1] === heard) this.#listeners.delete(each);
+      if (each[0] === type && each[1] === listener) this.#listeners.delete(each);
   }
 
   dispatch(type: string): void {
-    for (const [wanted, heard] of [...this.#listeners]) if (wanted === type) heard(new Event(type));
+    for (const [wanted, listener] of [...this.#listeners]) if (wanted === type) listener(new Event(type));
   }
 
-  show(shown: boolean): void {
-    this.document.hidden = !shown;
+  setVisible(visible: boolean): void {
+    this.document.hidden = !visible;
     this.dispatch('visibilitychange');
   }
 
-  connect(online: boolean): void {
+  setOnline(online: boolean): void {
     this.navigator.onLine = online;
     this.dispatch(online ? 'online' : 'offline');
   }
@@ -150,7 +152,7 @@ export class FakePage implements Page {
 export const ticketBody = (ticket: string, instance: string) => ({
   ticket,
   expires_in: 60,
-  // By a clock that nobody shares: nothing may depend on it.
+  // By a clock that differs from the client's: nothing may depend on it.
   expires_at: '2001-01-01T00:01:00.000Z',
   jti: '6f1c2a54-6f56-4a43-9f0e-8d8f1d0d7f11',
   agent: 'counter',
@@ -162,13 +164,13 @@ export const ticketBody = (ticket: string, instance: string) => ({
   protocols: [SUBPROTOCOL, ticket],
 });
 
-export const answerWith = (body: unknown, status = 201, headers: HeadersInit = {}): Response =>
+export const jsonAnswer = (body: unknown, status = 201, headers: HeadersInit = {}): Response =>
   Response.json(body, { status, headers });
 
 export const refusal = (status: number, code: string) => (): Response =>
-  answerWith({ error: { code, message: 'no', request_id: 'r-1' } }, status, { 'x-request-id': 'r-1' });
+  jsonAnswer({ error: { code, message: 'no', request_id: 'r-1' } }, status, { 'x-request-id': 'r-1' });
 
-/** Lets time pass. */
-export const pass = (ms: number): Promise<unknown> => vi.advanceTimersByTimeAsync(ms);
+/** Advances the fake clock. */
+export const advance = (ms: number): Promise<unknown> => vi.advanceTimersByTimeAsync(ms);
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
