@@ -1,7 +1,6 @@
 import { convertToModelMessages, generateText, streamText } from 'ai';
 import { expect, test } from 'vitest';
-import { chooseModel } from './model.ts';
-import { createRuleModel } from './rule-model.ts';
+import { chooseModel, createRuleModel, helpFor, intentsOf } from './model.ts';
 
 let ids = 0;
 const ports = {
@@ -13,7 +12,7 @@ const ports = {
 };
 const model = createRuleModel(ports);
 
-test('the AI SDK takes it for a language model, whole or word by word', async () => {
+test('the AI SDK accepts it as a language model, whole or word by word', async () => {
   const { text } = await generateText({ model, prompt: 'hello' });
   const words: string[] = [];
   for await (const word of streamText({ model, prompt: 'hello' }).textStream) words.push(word);
@@ -34,7 +33,7 @@ test.for([
   ['output-available', { output: { unknown: true } }, 'That did not work.'],
   ['output-error', { errorText: 'not confirmed' }, 'That did not work.'],
   ['output-denied', { approval: { id: 'a', approved: false } }, 'Then I leave it.'],
-] as const)('of a note that is %s with %j it says “%s”', async ([state, rest, words]) => {
+] as const)('of a note that is %s with %j the answer is “%s”', async ([state, rest, words]) => {
   const part = { type: 'tool-save_note', toolCallId: 'c', input: { text: 'x' }, state, ...rest };
   const messages = await convertToModelMessages([
     { role: 'user', parts: [{ type: 'text', text: 'remember x' }] },
@@ -43,7 +42,7 @@ test.for([
   expect((await generateText({ model, messages })).text).toBe(words);
 });
 
-test('a request that is given up ends its words', async () => {
+test('an aborted request ends the stream', async () => {
   const given = new AbortController();
   const { stream } = await model.doStream({
     prompt: [{ role: 'user', content: [{ type: 'text', text: 'hello' }] }],
@@ -61,4 +60,31 @@ test('Workers AI answers where it is bound', () => {
   const bound = chooseModel({} as Ai, ports);
   expect(typeof bound === 'string' ? bound : bound.provider).toMatch(/workers-?ai/i);
   expect(chooseModel(undefined, ports)).toMatchObject({ provider: 'rules' });
+});
+
+const time = (city: string) => ({ tool: 'get_time', input: { city } });
+const weather = (city: string) => ({ tool: 'get_weather', input: { city } });
+const note = (text: string) => ({ tool: 'save_note', input: { text } });
+
+test.for([
+  ['What time is it in Tokyo?', [time('Tokyo')]],
+  ['weather in são paulo', [weather('Sao Paulo')]],
+  ['Is it warm in Lima, and how late is it?', [time('Lima'), weather('Lima')]],
+  ['the time in Oslo and Rome', [time('Oslo'), time('Rome')]],
+  ['the time in NEW   YORK', [time('New York')]],
+  ['the time in Romeoville', []],
+  ['Tokyo', []],
+  ['remember that the bins go out', [note('the bins go out')]],
+  ['Please note: call Bob about the weather in Rome', [note('call Bob about the weather in Rome')]],
+  ['remember', []],
+  ['what are my notes?', [{ tool: 'list_notes', input: {} }]],
+  ['What did I note?', [{ tool: 'list_notes', input: {} }]],
+  ['', []],
+] as const)('“%s” asks for %j', ([sentence, intents]) => {
+  expect(intentsOf(sentence)).toEqual(intents);
+});
+
+test('a city that is not known is not taken for a question that is not understood', () => {
+  expect(helpFor('the time in Atlantis')).toMatch(/do not know that city/);
+  expect(helpFor('hello')).toMatch(/a few simple rules and no language model/);
 });

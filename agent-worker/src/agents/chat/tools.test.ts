@@ -1,8 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { CITIES, type City, findCity } from './cities.ts';
-import { sampleWeather, timeIn } from './city-facts.ts';
+import { CITIES, type City, findCity, sampleWeather, timeIn } from './tools.ts';
 
-const the = (name: string): City => {
+const cityOf = (name: string): City => {
   const city = findCity(name);
   if (city === undefined) throw new Error(`no ${name}`);
   return city;
@@ -16,17 +15,17 @@ test.for([
   ['Kathmandu', WINTER, '05:15', 'Friday, 16 January 2026', 'GMT+05:45'],
   ['Honolulu', SUMMER, '13:30', 'Wednesday, 15 July 2026', 'GMT-10:00'],
 ] as const)('in %s at %i it is %s on %s', ([name, now, time, date, utc_offset]) => {
-  expect(timeIn(the(name), now)).toMatchObject({ time, date, utc_offset });
+  expect(timeIn(cityOf(name), now)).toMatchObject({ time, date, utc_offset });
 });
 
 describe('the sample weather', () => {
-  test('is the same all day, and says what it is', () => {
-    const first = sampleWeather(the('Oslo'), WINTER);
-    expect(first).toEqual(sampleWeather(the('Oslo'), WINTER - 3600_000));
+  test('is the same all day, and states that it is no forecast', () => {
+    const first = sampleWeather(cityOf('Oslo'), WINTER);
+    expect(first).toEqual(sampleWeather(cityOf('Oslo'), WINTER - 3600_000));
     expect(first.source).toBe('sample data, not a forecast');
   });
 
-  test('is weather that could be, everywhere on every day of a year', () => {
+  test('is plausible, everywhere on every day of a year', () => {
     for (const city of CITIES)
       for (let day = 0; day < 365; day += 1) {
         const { temperature_c } = sampleWeather(city, WINTER + day * 24 * 3600_000);
@@ -37,7 +36,7 @@ describe('the sample weather', () => {
 
   test('has its summer in July in the north, and in January in the south', () => {
     const mean = (name: string, start: number) =>
-      Array.from({ length: 20 }, (_, day) => sampleWeather(the(name), start + day * 24 * 3600_000)).reduce(
+      Array.from({ length: 20 }, (_, day) => sampleWeather(cityOf(name), start + day * 24 * 3600_000)).reduce(
         (sum, { temperature_c }) => sum + temperature_c / 20,
         0,
       );

@@ -8,7 +8,7 @@ import { eventsOf } from './record.ts';
 import { connect, type Frame, type Socket } from './sockets.ts';
 import { makeTicket, newRoom, rights } from './tickets.ts';
 
-/** Rooms of the chat that ships. */
+/** Clients of the example chat, one instance for each test. */
 
 export const chat = (instance: string) => env.CHAT.get(env.CHAT.idFromName(instance));
 
@@ -30,7 +30,7 @@ export async function enter(instance: string, role: Role = 'owner', claims: obje
 }
 
 let turns = 0;
-/** Asks, and waits for the end of the turn. */
+/** Sends a question, and waits for the end of the turn. */
 export async function converse(
   socket: Socket,
   text: string,
@@ -43,7 +43,7 @@ export async function converse(
   return socket.next(0, (frame) => frame.id === id && frame.done === true);
 }
 
-/** A room in which the chat has asked whether to keep a note. */
+/** An instance whose chat has asked whether to keep a note. */
 export async function asked(text = 'water the plants') {
   const instance = newRoom();
   const socket = await enter(instance);
@@ -67,7 +67,7 @@ export async function continued(socket: Socket, seen: number): Promise<void> {
   await socket.next(seen, (frame) => frame.id === id && frame.done === true);
 }
 
-/** What the audit log says was denied, by code. */
+/** Codes of the denials in the audit log. */
 export const deniedIn = (instance: string) =>
   eventually(async () => {
     const denied = (await eventsOf(instance)).filter(({ type }) => type === 'rpc.denied');
@@ -75,5 +75,5 @@ export const deniedIn = (instance: string) =>
     return denied.map(({ code }) => code);
   });
 
-/** After this turn, everything that came before it has had its effect. */
+/** After this turn, all earlier frames have been handled. */
 export const settled = (socket: Socket) => converse(socket, 'what time is it in Lima?');

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { singleAnswer } from './single-answer.ts';
+import { singleAnswer } from './mcp-transports.ts';
 
 const RESULT = '{"jsonrpc":"2.0","id":1,"result":{"tools":[]}}';
 const ERROR = '{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"no"}}';
@@ -43,7 +43,7 @@ describe('an event stream becomes plain JSON', () => {
 
 describe('an event stream stays one, whole,', () => {
   it.each([
-    ['that tells its progress first', [`data: ${PROGRESS}\n\n`, `data: ${RESULT}\n\n`]],
+    ['that begins with a progress notification', [`data: ${PROGRESS}\n\n`, `data: ${RESULT}\n\n`]],
     ['with nothing in it', []],
     ['with a comment in it', [':\n\n']],
     ['that breaks off in the middle', [`data: ${RESULT}`]],
@@ -60,7 +60,7 @@ describe('an event stream stays one, whole,', () => {
   });
 });
 
-it('any other answer is left as it is', async () => {
+it('any other answer is unchanged', async () => {
   for (const answer of [Response.json({}), new Response(null, { status: 202 })])
     expect(await singleAnswer(answer)).toBe(answer);
 });
