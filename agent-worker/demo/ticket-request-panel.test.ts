@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { DemoAgent } from '../facts.ts';
-import { describeAccess, proposedInstance, SCOPE_CHOICES, wishOf } from './wish.ts';
+import type { DemoAgent } from './facts.ts';
+import { defaultInstance, describeAccess, SCOPE_CHOICES, ticketRequest } from './ticket-request-panel.ts';
 
 const AGENT: DemoAgent = {
   slug: 'counter',
@@ -10,13 +10,13 @@ const AGENT: DemoAgent = {
   instances: [],
 };
 
-test('a wish says what was chosen, and leaves the scope to the role where nothing narrower was', () => {
-  expect(wishOf('counter', ' demo ', 'role', '60')).toEqual({
+test('a request has the chosen values, and no scope where all of the role is chosen', () => {
+  expect(ticketRequest('counter', ' demo ', 'role', '60')).toEqual({
     agent: 'counter',
     instance: 'demo',
     expires_in: 60,
   });
-  expect(wishOf('counter', 'demo', 'read', '10')).toEqual({
+  expect(ticketRequest('counter', 'demo', 'read', '10')).toEqual({
     agent: 'counter',
     instance: 'demo',
     scope: 'agent:connect agent:state:read',
@@ -24,17 +24,17 @@ test('a wish says what was chosen, and leaves the scope to the role where nothin
   });
 });
 
-test('every scope that can be asked for opens a socket', () => {
+test('every scope that can be chosen opens a socket', () => {
   for (const { scope } of SCOPE_CHOICES) expect(scope ?? 'agent:connect').toContain('agent:connect');
 });
 
-test('an instance is proposed that can be had', () => {
-  expect(proposedInstance(AGENT, 'x1')).toBe('demo');
-  expect(proposedInstance({ ...AGENT, instances: ['main'] }, 'x1')).toBe('main');
-  expect(proposedInstance({ ...AGENT, access: 'first-user' }, 'x1')).toBe('mine-x1');
+test('the default instance is available', () => {
+  expect(defaultInstance(AGENT, 'x1')).toBe('demo');
+  expect(defaultInstance({ ...AGENT, instances: ['main'] }, 'x1')).toBe('main');
+  expect(defaultInstance({ ...AGENT, access: 'first-user' }, 'x1')).toBe('mine-x1');
 });
 
-test('who may come in is said for every kind of access', () => {
+test('every kind of access is described', () => {
   expect(describeAccess({ ...AGENT, access: 'public', instances: ['main'] })).toBe(
     'Counter lets everybody in, strangers too. Its only instance is main.',
   );

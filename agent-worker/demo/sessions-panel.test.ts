@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { describeReceipt, readSessions } from './sessions.ts';
+import { describeReceipt, readSessions } from './sessions-panel.ts';
 
 const ROW = {
   id: 's-1',
@@ -10,7 +10,7 @@ const ROW = {
   started_at: '2023-11-14T22:13:20.000Z',
 };
 
-test('live sessions are read, and what is none is left out', () => {
+test('live sessions are read, and malformed ones are left out', () => {
   expect(readSessions({ items: [ROW, {}, null, { ...ROW, started_at: 'x' }], next_cursor: null })).toEqual([
     {
       id: 's-1',
@@ -28,6 +28,6 @@ test.for([
   [{ receipt: { closed: 1, ms: 12.4 } }, 'Ended: its socket was closed in 12 ms.'],
   [{ receipt: { closed: 0 } }, 'Ended: 0 sockets were closed.'],
   [{}, 'The broker ended it.'],
-] as const)('%j is told as "%s"', ([body, text]) => {
+] as const)('%j is described as "%s"', ([body, text]) => {
   expect(describeReceipt(body)).toBe(text);
 });

@@ -1,17 +1,17 @@
 import { CLOSES, type CloseReason } from '@agent-ticket/shared/denial.ts';
 
-interface Words {
+interface Explanation {
   readonly why: string;
   readonly next: string;
 }
 
-/** What a close says: why, what a program does that is told so, and what a person does next. */
-export interface Meaning extends Words {
+/** The cause of a close, the reaction of a client, and the next step of a person. */
+interface CloseExplanation extends Explanation {
   readonly client?: string;
 }
 
 const AGAIN = 'Get another ticket in step 2.';
-const WORDS: Readonly<Record<CloseReason, Words>> = {
+const EXPLANATIONS: Readonly<Record<CloseReason, Explanation>> = {
   ticket_expired: { why: 'The ticket ran out before it was shown.', next: AGAIN },
   ticket_used: { why: 'This ticket has opened its one session, so it opens no other.', next: AGAIN },
   session_expired: {
@@ -48,21 +48,21 @@ const WORDS: Readonly<Record<CloseReason, Words>> = {
   },
 };
 
-/** Said of a session that was open and might have gone on. */
-const ENDED: Partial<Readonly<Record<CloseReason, Words>>> = {
+/** For sessions that had been open. */
+const ENDED: Partial<Readonly<Record<CloseReason, Explanation>>> = {
   forbidden: {
     why: 'The session was ended from outside: by its own person elsewhere, by a sign-out, by an operator or a lock.',
     next: `${AGAIN} While a lock stands the broker refuses that, too.`,
   },
 };
 
-const isOurs = (reason: string): reason is CloseReason => Object.hasOwn(CLOSES, reason);
+const isCloseReason = (reason: string): reason is CloseReason => Object.hasOwn(CLOSES, reason);
 
-/** Explains the close of a socket by the table that both workers close by. `admitted`: it had been open. */
-export function meaningOf(code: number, reason: string, admitted = false): Meaning {
-  if (isOurs(reason) && CLOSES[reason].code === code) {
-    const words = (admitted ? ENDED[reason] : undefined) ?? WORDS[reason];
-    return { ...words, client: `A client that is told ${code} ${CLOSES[reason].client}.` };
+/** Explains the close of a socket by the table of both workers. `admitted`: it had been open. */
+export function explainClose(code: number, reason: string, admitted = false): CloseExplanation {
+  if (isCloseReason(reason) && CLOSES[reason].code === code) {
+    const explanation = (admitted ? ENDED[reason] : undefined) ?? EXPLANATIONS[reason];
+    return { ...explanation, client: `A client that is told ${code} ${CLOSES[reason].client}.` };
   }
   return {
     why: 'The connection ended without a word from the worker.',

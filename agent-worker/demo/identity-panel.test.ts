@@ -1,15 +1,15 @@
 import { describe, expect, test } from 'vitest';
-import { describeIdentity, type Me, readMe, signInLink, signOutLink } from './identity.ts';
+import { describeIdentity, type Me, readMe, signInLink, signOutLink } from './identity-panel.ts';
 
 const BROKER = 'https://broker.example';
 const PAGE = 'https://agents.example/';
-const real = { broker: BROKER, page: PAGE, accessUrl: undefined };
-const played = { ...real, accessUrl: 'http://127.0.0.1:8790/access' };
+const production = { broker: BROKER, page: PAGE, accessUrl: undefined };
+const standIn = { ...production, accessUrl: 'http://127.0.0.1:8790/access' };
 const ALICE: Me = {
   principal: 'access:team:user:1',
   email: 'alice@example.com',
   tier: 'free',
-  way: 'access',
+  method: 'access',
   endsAt: 1_700_000_000_000,
 };
 
@@ -25,7 +25,7 @@ describe('GET /me', () => {
     expect(readMe(body)).toEqual(ALICE);
     expect(readMe({ ...body, method: 'auth0-session', email: undefined, expires_at: null })).toEqual({
       ...ALICE,
-      way: 'session',
+      method: 'session',
       email: undefined,
       endsAt: undefined,
     });
@@ -41,22 +41,22 @@ describe('GET /me', () => {
 
 describe('links', () => {
   const encoded = encodeURIComponent(PAGE);
-  test('lead to the real Access at the broker in a window of its own, as that does not lead back', () => {
-    expect(signInLink('access', real)).toMatchObject({ href: `${BROKER}/me`, newWindow: true });
-    expect(signOutLink('access', real).href).toBe(`${BROKER}/cdn-cgi/access/logout`);
+  test('lead to the real Access at the broker in another window, as it does not redirect back', () => {
+    expect(signInLink('access', production)).toMatchObject({ href: `${BROKER}/me`, newWindow: true });
+    expect(signOutLink('access', production).href).toBe(`${BROKER}/cdn-cgi/access/logout`);
   });
 
-  test('lead to what plays Access, and back', () => {
-    const base = `${played.accessUrl}/cdn-cgi/access`;
-    expect(signInLink('access', played).href).toBe(`${base}/login?redirect_url=${encoded}%23access`);
-    expect(signOutLink('access', played).href).toBe(`${base}/logout?redirect_url=${encoded}`);
+  test('lead to the stand-in for Access, and back', () => {
+    const base = `${standIn.accessUrl}/cdn-cgi/access`;
+    expect(signInLink('access', standIn).href).toBe(`${base}/login?redirect_url=${encoded}%23access`);
+    expect(signOutLink('access', standIn).href).toBe(`${base}/logout?redirect_url=${encoded}`);
   });
 
   test('lead to the login of the broker, and back', () => {
     const login = `${BROKER}/auth/login?return_to=${encoded}%23session`;
-    expect(signInLink('session', real).href).toBe(login);
-    expect(signOutLink('session', real).href).toBe(`${BROKER}/auth/logout?return_to=${encoded}`);
-    expect(signInLink('session', played).href).toContain(`logout?redirect_url=${encodeURIComponent(login)}`);
+    expect(signInLink('session', production).href).toBe(login);
+    expect(signOutLink('session', production).href).toBe(`${BROKER}/auth/logout?return_to=${encoded}`);
+    expect(signInLink('session', standIn).href).toContain(`logout?redirect_url=${encodeURIComponent(login)}`);
   });
 });
 
@@ -65,6 +65,6 @@ test.for([
   ['access', undefined, 'Nobody is signed in'],
   ['access', ALICE, 'You are alice@example.com, by Cloudflare Access.'],
   ['session', ALICE, 'Sign out first'],
-] as const)('chosen %s, the page says what the broker sees', ([chosen, me, said]) => {
+] as const)('with the method %s the page shows the identity at the broker', ([chosen, me, said]) => {
   expect(describeIdentity(chosen, me)).toContain(said);
 });

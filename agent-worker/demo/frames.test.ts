@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { call, frameText, hear, renewal, ticketIn } from './frames.ts';
+import { callFrame, callScope, frameText, readFrame, renewalFrame, ticketIn } from './frames.ts';
 
 const AT = '2023-11-14T22:13:20.000Z';
 const MS = 1_700_000_000_000;
@@ -22,17 +22,26 @@ test.for([
   ['{"type":"cf_agent_identity","name":"demo"}', { kind: 'other' }],
   ['null', { kind: 'other' }],
   ['not JSON', { kind: 'other' }],
-] as const)('%s', ([frame, heard]) => {
-  expect(hear(frame)).toEqual(heard);
+] as const)('%s', ([frame, read]) => {
+  expect(readFrame(frame)).toEqual(read);
 });
 
-test('a call is the frame that the SDK takes', () => {
-  expect(JSON.parse(call('7', 'whoami'))).toEqual({ type: 'rpc', id: '7', method: 'whoami', args: [] });
+test('a call is a frame of the SDK', () => {
+  expect(JSON.parse(callFrame('7', 'whoami'))).toEqual({ type: 'rpc', id: '7', method: 'whoami', args: [] });
 });
 
-test('a renewal shows its ticket by the first letters only', () => {
-  const frame = renewal('eyJhbGciOi.J9.x');
+test('a renewal is logged with the first letters of its ticket only', () => {
+  const frame = renewalFrame('eyJhbGciOi.J9.x');
   expect(ticketIn(frame)).toBe('eyJhbGciOi.J9.x');
   expect(frameText(frame)).toBe('{"type":"ticket.renew","ticket":"eyJhbGci…"}');
   expect(frameText('{"type":"rpc"}')).toBe('{"type":"rpc"}');
+});
+
+test.for([
+  ['agent:connect agent:rpc:reset', true],
+  ['agent:rpc:*', true],
+  ['agent:rpc:increment', false],
+  ['', false],
+] as const)('the scope "%s" allows reset: %j', ([scope, held]) => {
+  expect(callScope('reset', scope)).toEqual({ needed: 'agent:rpc:reset', held });
 });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { describeGrants, readExplanation, verdictOf } from './explanation.ts';
+import { describeDecision, describeGrants, readExplanation } from './explanation-panel.ts';
 
 const REFUSED = {
   principal: 'access:t:user:1',
@@ -28,21 +28,23 @@ const read = (body: unknown) => {
 };
 
 test('a refusal names the rule that does not hold', () => {
-  expect(verdictOf(read(REFUSED))).toBe(
+  expect(describeDecision(read(REFUSED))).toBe(
     'Refused, because this does not hold: the scope lies within the role.',
   );
   expect(read(REFUSED).rules.map(({ holds }) => holds)).toEqual([true, false]);
   expect(describeGrants(read(REFUSED))).toBe('No grant names you here.');
 });
 
-test('an allowance names role, scope and grants', () => {
-  expect(verdictOf(read(ALLOWED))).toBe('Allowed, with the role admin. A ticket would carry: agent:connect.');
+test('a permission names role, scope and grants', () => {
+  expect(describeDecision(read(ALLOWED))).toBe(
+    'Allowed, with the role admin. A ticket would carry: agent:connect.',
+  );
   expect(describeGrants(read(ALLOWED))).toBe('Grants that count: admin on instance *, given to group:x:y.');
   expect(describeGrants(read({ ...ALLOWED, grants: [] }))).toContain('the agent itself makes you admin');
 });
 
-test('an instance that nobody owns is there to be claimed', () => {
-  expect(verdictOf(read({ ...REFUSED, would_claim: true }))).toContain('makes you its owner');
+test('an instance without an owner can be claimed', () => {
+  expect(describeDecision(read({ ...REFUSED, would_claim: true }))).toContain('makes you its owner');
 });
 
 test.for([undefined, null, [], {}, { allowed: 'yes' }])('%j is no explanation', (body) => {

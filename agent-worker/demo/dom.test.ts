@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { sessionTimeOf } from './session-time.ts';
+import { remainingTime } from './dom.ts';
 
 const NOW = 1_700_000_000_000;
 
@@ -11,5 +11,5 @@ test.for([
   [0, 'is over'],
   [-5_000, 'is over'],
 ] as const)('%d ms ahead: %s', ([ahead, text]) => {
-  expect(sessionTimeOf(NOW + ahead, NOW)).toBe(text);
+  expect(remainingTime(NOW + ahead, NOW)).toBe(text);
 });

@@ -1,7 +1,7 @@
-import { parseMembers, textOr } from '../json.ts';
+import { parseMembers, textOr } from './broker.ts';
 
-/** The frames of the Agents SDK and of renewal that the page shows in words. Others are shown as they are. */
-export type Heard =
+/** The frames of the Agents SDK and of renewal that the page explains. Others are only logged. */
+export type ServerFrame =
   | { readonly kind: 'state'; readonly state: unknown }
   | { readonly kind: 'answer'; readonly id: string; readonly ok: boolean; readonly result: unknown }
   | { readonly kind: 'expiring'; readonly endsAt: number }
@@ -9,7 +9,7 @@ export type Heard =
   | { readonly kind: 'not renewed'; readonly code: string }
   | { readonly kind: 'other' };
 
-export function hear(frame: string): Heard {
+export function readFrame(frame: string): ServerFrame {
   const {
     type,
     state,
@@ -32,19 +32,28 @@ export function hear(frame: string): Heard {
   return { kind: 'other' };
 }
 
-export const call = (id: string, method: string): string =>
+export const callFrame = (id: string, method: string): string =>
   JSON.stringify({ type: 'rpc', id, method, args: [] });
 
-export const renewal = (ticket: string): string => JSON.stringify({ type: 'ticket.renew', ticket });
+export const renewalFrame = (ticket: string): string => JSON.stringify({ type: 'ticket.renew', ticket });
 
-/** The ticket in a frame that renews with it, if it is one. */
+/** The ticket in a renewal frame; `undefined` for other frames. */
 export function ticketIn(frame: string): string | undefined {
   const { type, ticket } = parseMembers(frame);
   return type === 'ticket.renew' ? textOr(ticket, undefined) : undefined;
 }
 
-/** A frame as the log shows it: a ticket in it only by its first letters, as logs are copied. */
+/** A frame for the log: a ticket in it is shortened, as people copy logs. */
 export function frameText(frame: string): string {
   const ticket = ticketIn(frame);
   return ticket === undefined ? frame : frame.replace(ticket, `${ticket.slice(0, 8)}…`);
+}
+
+/** The scope that a call needs, and whether a ticket has it. */
+export function callScope(
+  method: string,
+  scope: string,
+): { readonly needed: string; readonly held: boolean } {
+  const needed = `agent:rpc:${method}`;
+  return { needed, held: scope.split(' ').some((one) => one === needed || one === 'agent:rpc:*') };
 }
