@@ -4,7 +4,7 @@ import { mint } from '../e2e/broker.ts';
 import { answers, connect, demoUrl, getTicket, openDemo, press } from './demo-person.ts';
 import { openTab } from './tab.ts';
 
-it('a stranger gets a ticket for the lobby, sees it decoded, and sees it used up', async () => {
+it('an anonymous client gets a ticket for the lobby, sees it decoded, and sees it used up', async () => {
   const tab = await openTab(demoUrl());
   const { page } = tab;
   await tab.screenshot('demo-start');
@@ -35,7 +35,7 @@ it('a stranger gets a ticket for the lobby, sees it decoded, and sees it used up
   await tab.screenshot('demo-used');
 });
 
-it('a stranger is told to sign in for any other agent', async () => {
+it('an anonymous person is asked to sign in for any other agent', async () => {
   const { page } = await openTab(demoUrl(), { expects: [answers(401, '/tickets')] });
   await page.getByLabel('Counter').check();
   await press(page, 'Get a ticket');
@@ -92,7 +92,7 @@ it('a refusal is explained by the rules of the broker', async () => {
   await page.getByText('Allowed, with the role viewer.').waitFor();
 });
 
-it('somebody ends the session of one window from another', async () => {
+it('a person ends the session of one window from another', async () => {
   const tab = await openDemo('Bob', { way: 'session' });
   await getTicket(tab.page, 'demo-two-windows');
   const card = await connect(tab.page);
@@ -111,12 +111,12 @@ it('somebody ends the session of one window from another', async () => {
 });
 
 it('a session is renewed in band, with a later end once there is a longer sign-in', async () => {
-  const tab = await openDemo('Dev', { life: 'a minute' });
+  const tab = await openDemo('Dev', { duration: 'a minute' });
   const { page } = tab;
   await getTicket(page, 'demo-renewal');
   const card = await connect(page);
   expect(await card.locator('.session-text').innerText()).toMatch(/goes on for \d\d seconds/);
-  // It looks for its sessions once more after a connection; by then nobody might be signed in.
+  // The page lists its sessions again after a connection; the sign-in may have ended by then.
   await page.locator('#sessions-list li').waitFor();
 
   // In another window the same person signs in for a day; the cookie is the browser's.
@@ -130,7 +130,7 @@ it('a session is renewed in band, with a later end once there is a longer sign-i
   await press(other, /^Dev\b/);
   await other.getByText('You are dev@example.com').waitFor();
 
-  // The first window is told half way through, and its ticket provider does the rest.
+  // The first window gets a warning after half of the time, and its ticket provider renews.
   const events = card.locator('.session-events');
   await events.getByText(/The session ends soon/).waitFor();
   await events.getByText(/^.*Renewed: the session now ends at/).waitFor();
@@ -188,7 +188,7 @@ it('everything is done with the keyboard alone', async () => {
   expect(await focused()).toBe('query');
   await page.keyboard.press('Enter');
   await page.getByText('Open', { exact: true }).waitFor();
-  // What is seen is said, too.
+  // Screen readers get the same text.
   expect(await page.locator('#told[aria-live]').textContent()).toBe('Connection 1 is open.');
 });
 
@@ -205,7 +205,7 @@ it('a phone shows all of it without scrolling sideways', async () => {
   expect(widest).toBe(width);
 });
 
-it('the built page names nobody of the stand-in and no address of it', async () => {
+it('the built page has no person and no address of the stand-in', async () => {
   const { agentWorker, identityProvider } = inject('stack');
   for (const file of ['', 'demo.js', 'demo.css']) {
     const text = await (await fetch(`${agentWorker}/${file}`)).text();
