@@ -2,6 +2,7 @@ import { env } from 'cloudflare:workers';
 import { eventually } from '@agent-ticket/shared/test-eventually.ts';
 import { expect } from 'vitest';
 import { ledgerOf } from '../src/ledger/object.ts';
+import { RATE_WINDOW_MS } from '../src/ledger.ts';
 import { NOW, setClock } from './clock.ts';
 import { describeLedger } from './ledger-cases.ts';
 import { delivered, eventsWith, inLedger, ringAlarms } from './record.ts';
@@ -18,6 +19,8 @@ describeLedger(async () => ({
   minute: () =>
     eventually(async () => {
       await ringAlarms();
-      expect(await inLedger('SELECT key FROM rate_windows')).toEqual([]);
+      expect(
+        await inLedger('SELECT key FROM rate_windows WHERE started_at < ?', Date.now() - RATE_WINDOW_MS),
+      ).toEqual([]);
     }),
 }));

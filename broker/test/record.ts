@@ -52,7 +52,10 @@ const ledgerObjects = async (): Promise<DurableObjectStub[]> =>
   (await listDurableObjectIds(env.LEDGER)).map((id) => env.LEDGER.get(id));
 
 /** Asks every ledger object the same question. */
-export async function inLedger(sql: string, ...values: string[]): Promise<Record<string, SqlStorageValue>[]> {
+export async function inLedger(
+  sql: string,
+  ...values: (string | number)[]
+): Promise<Record<string, SqlStorageValue>[]> {
   const rows = await Promise.all(
     (await ledgerObjects()).map((object) =>
       runInDurableObject(object, (_instance, state) => state.storage.sql.exec(sql, ...values).toArray()),

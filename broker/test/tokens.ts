@@ -52,15 +52,28 @@ export const basic = (clientId: string, clientSecret: string): Headers => ({
 });
 export const bearer = (text: string): Headers => ({ authorization: `Bearer ${text}` });
 
-export async function makeToken(options: TokenOptions = {}): Promise<ServiceToken> {
+/** A token that nobody has put into the database yet. */
+export function drawToken(clientId?: string): ServiceToken {
   const id = crypto.randomUUID();
-  const clientId = options.clientId ?? `svc_${id.replaceAll('-', '')}`;
+  const own = clientId ?? `svc_${id.replaceAll('-', '')}`;
   const text = newSecret();
+  return {
+    id,
+    principal: `token:${id}`,
+    clientId: own,
+    secret: text,
+    pair: pair(own, text),
+    basic: basic(own, text),
+    bearer: bearer(text),
+  };
+}
+
+export async function insertToken(token: ServiceToken, options: TokenOptions = {}): Promise<void> {
   const createdAt = Date.now();
   await serviceTokenQueries(openControl(env.CONTROL)).insert(
     {
-      id,
-      clientId,
+      id: token.id,
+      clientId: token.clientId,
       name: 'made by a test',
       tier: options.tier ?? 'pro',
       agents: options.agents === undefined ? null : [...options.agents],
@@ -70,17 +83,19 @@ export async function makeToken(options: TokenOptions = {}): Promise<ServiceToke
       expiresAt: options.expiresAt ?? null,
       revokedAt: options.revokedAt ?? null,
     },
-    { tokenId: id, digest: await digestOf(text), createdAt, expiresAt: options.secretExpiresAt ?? null },
+    {
+      tokenId: token.id,
+      digest: await digestOf(token.secret),
+      createdAt,
+      expiresAt: options.secretExpiresAt ?? null,
+    },
   );
-  return {
-    id,
-    principal: `token:${id}`,
-    clientId,
-    secret: text,
-    pair: pair(clientId, text),
-    basic: basic(clientId, text),
-    bearer: bearer(text),
-  };
+}
+
+export async function makeToken(options: TokenOptions = {}): Promise<ServiceToken> {
+  const token = drawToken(options.clientId);
+  await insertToken(token, options);
+  return token;
 }
 
 export interface GrantOptions {
