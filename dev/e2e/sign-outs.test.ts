@@ -5,12 +5,13 @@ import { expect, inject, it } from 'vitest';
 import type { Browser } from './browser.ts';
 import { sessionsOf } from './look.ts';
 import { mintBy, signedIn } from './person.ts';
+import { PromptSocket } from './prompt-socket.ts';
 import { connected } from './sockets.ts';
 
 /** The stock client on an instance by somebody's session, known to the record database. */
 async function clientOf(browser: Browser, instance: string): Promise<AgentClient> {
   const { ticket } = await mintBy(browser.cookies(inject('stack').broker), instance);
-  const client = await connected('counter', instance, { query: { ticket } });
+  const client = await connected('counter', instance, { query: { ticket }, WebSocket: PromptSocket });
   await eventually(async () => expect(await sessionsOf('counter', instance)).toHaveLength(1));
   return client;
 }
@@ -67,7 +68,10 @@ it('a session that expires takes its socket with it, and mints nothing afterward
   const cookie = `appSession.0=${value}`;
   const { ticket, session_expires_at } = await mintBy(cookie, 'short-session');
   expect(Date.parse(session_expires_at)).toBe(exp * 1000);
-  const client = await connected('counter', 'short-session', { query: { ticket } });
+  const client = await connected('counter', 'short-session', {
+    query: { ticket },
+    WebSocket: PromptSocket,
+  });
   const end = await endOf(client);
   client.close();
   expect(end).toEqual({ code: 3000, reason: 'session_expired' });
