@@ -8,6 +8,8 @@ const stack = {
   // One after the other in one process: the files share a stack, and two cores.
   fileParallelism: false,
   isolate: false,
+  // Not at once with projects that may have more workers.
+  sequence: { groupOrder: 1 },
 };
 
 export default defineConfig({
