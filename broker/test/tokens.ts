@@ -52,27 +52,10 @@ export const basic = (clientId: string, clientSecret: string): Headers => ({
 });
 export const bearer = (text: string): Headers => ({ authorization: `Bearer ${text}` });
 
-export async function makeToken(options: TokenOptions = {}): Promise<ServiceToken> {
-  const id = options.clientId ?? newTokenId();
+/** A token that nobody has put into the database yet. */
+export function drawToken(clientId?: string): ServiceToken {
+  const id = clientId ?? newTokenId();
   const text = newSecret(id);
-  const createdAt = Date.now();
-  const control = openControl(env.CONTROL);
-  await changed({
-    ...control.serviceTokens.create(
-      {
-        id,
-        name: 'made by a test',
-        tier: options.tier ?? 'pro',
-        agents: options.agents === undefined ? null : [...options.agents],
-        permissions: [...(options.permissions ?? [])],
-        createdBy: 'test',
-        createdAt,
-        expiresAt: options.expiresAt ?? null,
-        revokedAt: options.revokedAt ?? null,
-      },
-      { tokenId: id, digest: await digestOf(text), createdAt, expiresAt: options.secretExpiresAt ?? null },
-    ),
-  });
   return {
     id,
     principal: `token:${id}`,
@@ -82,6 +65,37 @@ export async function makeToken(options: TokenOptions = {}): Promise<ServiceToke
     basic: basic(id, text),
     bearer: bearer(text),
   };
+}
+
+export async function insertToken(token: ServiceToken, options: TokenOptions = {}): Promise<void> {
+  const createdAt = Date.now();
+  await changed(
+    openControl(env.CONTROL).serviceTokens.create(
+      {
+        id: token.id,
+        name: 'made by a test',
+        tier: options.tier ?? 'pro',
+        agents: options.agents === undefined ? null : [...options.agents],
+        permissions: [...(options.permissions ?? [])],
+        createdBy: 'test',
+        createdAt,
+        expiresAt: options.expiresAt ?? null,
+        revokedAt: options.revokedAt ?? null,
+      },
+      {
+        tokenId: token.id,
+        digest: await digestOf(token.secret),
+        createdAt,
+        expiresAt: options.secretExpiresAt ?? null,
+      },
+    ),
+  );
+}
+
+export async function makeToken(options: TokenOptions = {}): Promise<ServiceToken> {
+  const token = drawToken(options.clientId);
+  await insertToken(token, options);
+  return token;
 }
 
 export interface GrantOptions {
