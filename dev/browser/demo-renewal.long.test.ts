@@ -5,12 +5,12 @@ import { openTab } from './tab.ts';
 
 /** Long: the shortest sign-in of the stand-in is a minute, and the agent warns half way through. */
 it('a session is renewed in band, with a later end once there is a longer sign-in', async () => {
-  const tab = await openDemo('Dev', { life: 'a minute' });
+  const tab = await openDemo('Dev', { duration: 'a minute' });
   const { page } = tab;
   await getTicket(page, 'demo-renewal');
   const card = await connect(page);
   expect(await card.locator('.session-text').innerText()).toMatch(/goes on for \d\d seconds/);
-  // It looks for its sessions once more after a connection; by then nobody might be signed in.
+  // The page lists its sessions again after a connection; the sign-in may have ended by then.
   await page.locator('#sessions-list li').waitFor();
 
   // In another window the same person signs in for a day; the cookie is the browser's.
@@ -24,7 +24,7 @@ it('a session is renewed in band, with a later end once there is a longer sign-i
   await press(other, /^Dev\b/);
   await other.getByText('You are dev@example.com').waitFor();
 
-  // The first window is told half way through, and its ticket provider does the rest.
+  // The first window gets a warning after half of the time, and its ticket provider renews.
   const events = card.locator('.session-events');
   await events.getByText(/The session ends soon/).waitFor();
   await events.getByText(/^.*Renewed: the session now ends at/).waitFor();
