@@ -1,10 +1,11 @@
 import { PrincipalId } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import * as z from 'zod';
+import type { TokenIssuer } from '../config/issuers.ts';
 import { applyClaimRules, type ClaimRule, type Claims } from './claim-rules.ts';
 import { foreignActors } from './delegation.ts';
 import { EmailAddress } from './email-address.ts';
-import type { ForeignToken, TokenIssuer } from './foreign-jwt.ts';
+import type { ForeignToken } from './foreign-jwt.ts';
 import type { Authenticated, Identity, Principal } from './principal.ts';
 
 const Subject = z.object({
@@ -13,11 +14,11 @@ const Subject = z.object({
   email_verified: z.boolean().default(false).catch(false),
 });
 
-/** The principal that an issuer's subject is here: by both names, and by nothing that may change. */
+/** The principal of an issuer's subject: named by both, and by nothing that may change. */
 export const foreignPrincipalId = ({ namespace }: TokenIssuer, subject: string): PrincipalId | undefined =>
   PrincipalId.safeParse(`${namespace}:${subject}`).data;
 
-/** Who verified claims are about, of an issuer that names everybody by `sub` alone; `undefined`: nobody. */
+/** The identity in verified claims of an issuer that names everybody by `sub` alone; `undefined`: there is none. */
 export function foreignIdentity(
   issuer: TokenIssuer,
   claims: unknown,
@@ -52,6 +53,7 @@ export function foreignHolder(
     method,
     principal: applyClaimRules(identity, claims, rules),
     expiresAt: payload.exp,
+    issuedAt: payload.iat * 1000,
     upstream: { sub: payload.sub ?? '', mayAct: payload.may_act },
     ...(act.value === undefined ? {} : { act: act.value }),
   });

@@ -5,8 +5,8 @@ import { createRemoteKeys } from '@agent-ticket/shared/remote-keys.ts';
 import { BaseUrl } from '@agent-ticket/shared/settings.ts';
 import { readStrictJson } from '@agent-ticket/shared/strict-json.ts';
 import * as z from 'zod';
-import type { WorkloadIssuer } from '../config/oidc.ts';
-import type { ForeignAlgorithm, IssuerWithKeys } from './foreign-jwt.ts';
+import type { ForeignAlgorithm, WorkloadIssuer } from '../config/issuers.ts';
+import type { IssuerWithKeys } from './foreign-jwt.ts';
 
 export interface WorkloadKeyPorts {
   readonly fetch: (url: string, init: { signal: AbortSignal }) => Promise<Response>;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { repeatsMember } from './repeated-member.ts';
+import { repeatsMember } from './export-line.ts';
 
 describe('a member that is there twice', () => {
   it.each([
