@@ -1,18 +1,16 @@
-import { openRecord } from '@agent-ticket/drizzle/open-libsql.ts';
-import { type InvocationFact, insertInvocation } from '@agent-ticket/drizzle/record/invocation-facts.ts';
-import { invocationQueries } from '@agent-ticket/drizzle/record/invocations.ts';
-import { recordLockQueries, selectLocks } from '@agent-ticket/drizzle/record/locks.ts';
-import { type Recallable, recallQueries, selectRecalls } from '@agent-ticket/drizzle/record/recalls.ts';
-import { type SessionFact, upsertSession } from '@agent-ticket/drizzle/record/session-facts.ts';
-import { sessionQueries } from '@agent-ticket/drizzle/record/sessions.ts';
+import type { GrantRow } from '@agent-ticket/drizzle/control/policy.ts';
+import type { InvocationFact } from '@agent-ticket/drizzle/record/invocations.ts';
+import type { SessionFact } from '@agent-ticket/drizzle/record/sessions.ts';
 import { AGENTS } from '@agent-ticket/shared/agents.ts';
-import { type ControlClaims, type Receipt, verifyControl } from '@agent-ticket/shared/control.ts';
+import { type ControlCommand, type Receipt, verifyControl } from '@agent-ticket/shared/control.ts';
 import { err, ok } from '@agent-ticket/shared/outcome.ts';
 import type { AgentEntry } from '@agent-ticket/shared/registry.ts';
+import type { Revocable, RevocationCode } from '@agent-ticket/shared/revocation.ts';
 import { createApp } from '../../../src/app.ts';
 import { PERMISSIONS } from '../../../src/credentials/permissions.ts';
+import { CLAIM_LAPSES_MS } from '../../../src/mint/policy.ts';
+import { mintShardInProcess } from '../../../src/mint/shard-node.ts';
 import type { BrokerPorts } from '../../../src/runtime/ports.ts';
-import { atEnd, makeFolder } from '../folder.ts';
 import { testIssuer } from '../issuer.ts';
 import { BROKER, NOW, type StartedBroker, startNodeBroker } from '../start-broker.ts';
 
@@ -43,12 +41,16 @@ export interface Person {
 export const idOf = ({ sub, at = 'tenant' }: Person): string => `auth0:${at}.test:${sub}`;
 export const ROOT: Person = { sub: 'root', permissions: [...PERMISSIONS, 'tier:admin'] };
 
-export interface Office {
-  readonly stand: StartedBroker;
-  readonly ports: BrokerPorts;
+export interface OperatorBroker extends StartedBroker {
   /** The agent worker; its answer may be replaced. */
-  readonly worker: { answer: () => Promise<Response>; readonly tokens: string[] };
-  /** A call in somebody's name; by headers where it is no person's. */
+  readonly worker: {
+    answer: (command: ControlCommand) => Promise<Response>;
+    /** Instances, `<agent>/<instance>`, whose claim was used by somebody. */
+    readonly used: Set<string>;
+    /** What it was sent. */
+    readonly tokens: string[];
+  };
+  /** A call as a person; by headers where it is none. */
   call(
     who: Person | Record<'authorization', string> | undefined,
     method: 'GET' | 'POST' | 'DELETE',
@@ -57,27 +59,30 @@ export interface Office {
   ): Promise<Response>;
   /** The status of a request for a ticket. */
   mint(who: Person, agent: string, instance?: string): Promise<number>;
-  /** What the last command said, once it verified as the worker would. */
-  lastCommand(): Promise<ControlClaims>;
-  commandsWaiting(): Promise<number>;
-  /** Targets that agent workers find locked now, with their ends. */
-  lockedAtWorkers(targets: readonly string[]): Promise<{ target: string; until: number | null }[]>;
-  /** Whether agent workers would find a ticket recalled. */
-  isRecalled(ticket: Recallable): Promise<boolean>;
+  /** The commands so far, each verified as the worker would. */
+  commandsSent(): Promise<ControlCommand[]>;
+  lastCommand(): Promise<ControlCommand>;
+  changesWaiting(): Promise<number>;
+  /** Every owner grant that an instance ever had, deleted ones too. */
+  ownersOf(agent: string, instance: string): Promise<readonly GrantRow[]>;
+  /** How many instances a principal holds by having been first. */
+  claimsOf(principal: string): Promise<number>;
+  /** Why agent workers would refuse a ticket by their record database. */
+  whyRevoked(ticket: Revocable): Promise<RevocationCode | undefined>;
   openSession(fact: Partial<SessionFact>): Promise<string>;
   /** Writes a call within a session. */
   invoke(sessionId: string, fact: Pick<InvocationFact, 'method' | 'startedAt'>): Promise<void>;
 }
 
-/** A broker with two tenants, a worker that can be taken down, and a record database that a test can write. */
-export async function openOffice(): Promise<Office> {
+/** A broker with two tenants, and an agent worker that can be taken down. */
+export async function startOperatorBroker(): Promise<OperatorBroker> {
   const [tenant, other] = [await testIssuer(TENANT), await testIssuer(OTHER)];
   const rules = [
     ...PERMISSIONS.map((name) => ({ claim: 'permissions', equals: name, permissions: [name] })),
     { claim: 'permissions', equals: 'tier:admin', tier: 'admin' },
     ...['staff', 'guests'].map((name) => ({ claim: 'teams', equals: name, groups: [name] })),
   ];
-  const stand = await startNodeBroker(
+  const started = await startNodeBroker(
     {
       AUTH0_DOMAIN: 'tenant.test,other.test',
       AUTH0_AUDIENCE: `tenant.test|${AUDIENCE},other.test|${AUDIENCE}`,
@@ -91,27 +96,47 @@ export async function openOffice(): Promise<Office> {
       'https://other.test/.well-known/jwks.json': other.keySet,
     },
   );
-  const record = await openRecord(`file:${await makeFolder()}/record.db`);
-  atEnd(() => record.close());
-  const worker: Office['worker'] = { answer: async () => Response.json(CLEAN), tokens: [] };
+  const { clock, runtime } = started;
+  const { control, record } = started.ports;
+  const registry = [...AGENTS, DIARY, HIDDEN, LETTERS, ASLEEP];
+  const used = new Set<string>();
+  const worker: OperatorBroker['worker'] = {
+    answer: async (command) =>
+      Response.json(
+        command.op === 'lapse'
+          ? { ...CLEAN, closed: 0, opened: used.has(`${command.agent}/${command.instance}`) }
+          : CLEAN,
+      ),
+    used,
+    tokens: [],
+  };
   const ports: BrokerPorts = {
-    ...stand.ports,
-    registry: [...AGENTS, DIARY, HIDDEN, LETTERS, ASLEEP],
-    sessions: sessionQueries(record.db),
-    invocations: invocationQueries(record.db),
-    termination: {
-      ...stand.ports.termination,
-      recordLocks: recordLockQueries(record.db),
-      recalls: recallQueries(record.db),
-      sendControl: async (token) => {
-        worker.tokens.push(token);
-        return worker.answer();
-      },
+    ...started.ports,
+    registry,
+    shard: mintShardInProcess(
+      { registry, control, config: started.ports.config, randomId: runtime.randomId },
+      record,
+      runtime.clock,
+    ),
+    sendControl: async (token) => {
+      worker.tokens.push(token);
+      return worker.answer(await commandIn(token));
     },
   };
   const app = createApp(ports);
 
-  const credential = async (who: Parameters<Office['call']>[0]): Promise<Record<string, string>> => {
+  async function commandIn(token: string): Promise<ControlCommand> {
+    const verified = await verifyControl(token, {
+      issuer: BROKER,
+      ticketAudience: 'agents.test',
+      nowSeconds: clock.now,
+      findKey: findKeyOf(ports),
+    });
+    if (!verified.ok) throw new Error(`the command does not verify: ${verified.denial.detail}`);
+    return verified.value.cmd;
+  }
+
+  const credential = async (who: Parameters<OperatorBroker['call']>[0]): Promise<Record<string, string>> => {
     if (who === undefined) return {};
     if ('authorization' in who) return who;
     const { at = 'tenant', ...claims } = who;
@@ -119,63 +144,76 @@ export async function openOffice(): Promise<Office> {
     const times = { aud: AUDIENCE, iat: NOW - 60, exp: NOW + 12 * 3600 };
     return { authorization: `Bearer ${await signer.sign({ ...times, ...claims })}` };
   };
-  const call: Office['call'] = async (who, method, path, body) =>
+  const call: OperatorBroker['call'] = async (who, method, path, body) =>
     app.request(`${BROKER}${path}`, {
       method,
       headers: { ...(await credential(who)), 'content-type': 'application/json' },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
+  const deliver = (fact: Parameters<typeof record.deliver>[0][number]) =>
+    record.deliver([fact], clock.now * 1000);
+
+  const rowsOn = (at: { agent: string; instance: string }, principal = '') =>
+    control.readPolicy({
+      principal,
+      subjects: [],
+      at,
+      targets: [],
+      claimsSince: clock.now * 1000 - CLAIM_LAPSES_MS,
+      now: clock.now * 1000,
+    });
 
   return {
-    stand,
+    ...started,
+    app,
     ports,
     worker,
     call,
     mint: async (who, agent, instance) =>
       (await call(who, 'POST', '/tickets', { agent, ...(instance === undefined ? {} : { instance }) }))
         .status,
-    async lastCommand() {
-      const verified = await verifyControl(worker.tokens.at(-1) ?? '', {
-        issuer: BROKER,
-        ticketAudience: 'agents.test',
-        nowSeconds: stand.clock.now,
-        findKey: findKeyOf(ports),
-      });
-      if (!verified.ok) throw new Error(`the command does not verify: ${verified.denial.detail}`);
-      return verified.value;
-    },
-    commandsWaiting: () => ports.termination.outbox.count(),
-    lockedAtWorkers: (targets) => selectLocks(record.db, targets, stand.clock.now * 1000),
-    isRecalled: async (ticket) => (await selectRecalls(record.db, ticket)).length > 0,
+    commandsSent: () => Promise.all(worker.tokens.map(commandIn)),
+    lastCommand: () => commandIn(worker.tokens.at(-1) ?? ''),
+    changesWaiting: () => control.outbox.count(),
+    ownersOf: async (agent, instance) => (await rowsOn({ agent, instance })).owners,
+    claimsOf: async (principal) => (await rowsOn({ agent: 'none', instance: 'none' }, principal)).claims,
+    whyRevoked: (ticket) => record.revocations.whyRevoked(ticket, clock.now * 1000),
     async invoke(sessionId, fact) {
-      await insertInvocation(record.db, {
-        id: crypto.randomUUID(),
-        sessionId,
-        durationMs: 1,
-        outcome: 'success',
-        code: null,
-        ...fact,
+      await deliver({
+        invocation: {
+          id: crypto.randomUUID(),
+          sessionId,
+          durationMs: 1,
+          outcome: 'success',
+          code: null,
+          ...fact,
+        },
       });
     },
     async openSession(fact) {
       const id = crypto.randomUUID();
-      await upsertSession(record.db, {
+      const at = clock.now * 1000;
+      const session = {
         id,
         principal: idOf({ sub: 'alice' }),
         agent: 'counter',
         instance: 'main',
         role: 'viewer',
         scope: 'agent:connect',
-        startedAt: stand.clock.now * 1000,
+        startedAt: at,
         endedAt: null,
         endReason: null,
         ipAddress: null,
         userAgent: null,
         jti: crypto.randomUUID(),
         kid: 'k'.repeat(43),
-        issuedAt: stand.clock.now * 1000,
+        rev: 0,
+        grantId: null,
+        loginId: null,
         ...fact,
-      });
+      } as const;
+      const event = { eventId: crypto.randomUUID(), at, type: 'session.opened', outcome: 'success' } as const;
+      await deliver({ event, session });
       return id;
     },
   };

@@ -8,7 +8,7 @@ export const TENANT = 'https://tenant.test/';
 const AUDIENCE = 'https://broker.test/api';
 
 export const Shown = z.strictObject({
-  id: z.uuid(),
+  id: z.string(),
   client_id: z.string(),
   name: z.string(),
   agents: z.array(z.string()).nullable(),
@@ -29,8 +29,7 @@ export type Caller =
   | undefined;
 export const ROOT: Caller = { tier: 'admin', permissions: PERMISSIONS };
 
-export interface Desk {
-  readonly stand: StartedBroker;
+export interface TokenBroker extends StartedBroker {
   call(who: Caller, method: 'GET' | 'POST' | 'DELETE', path: string, body?: unknown): Promise<Response>;
   /** A service token that somebody made over HTTP. */
   make(body?: object, who?: Caller): Promise<z.infer<typeof Made>>;
@@ -39,7 +38,7 @@ export interface Desk {
 }
 
 /** A broker whose people have the tier and permissions that their token claims. */
-export async function openDesk(): Promise<Desk> {
+export async function startTokenBroker(): Promise<TokenBroker> {
   const tenant = await testIssuer(TENANT);
   const rules = [
     ...['pro', 'admin'].map((tier) => ({ claim: 'tier', equals: tier, tier })),
@@ -49,7 +48,7 @@ export async function openDesk(): Promise<Desk> {
       permissions: [name],
     })),
   ];
-  const stand = await startNodeBroker(
+  const started = await startNodeBroker(
     {
       AUTH0_DOMAIN: 'tenant.test',
       AUTH0_AUDIENCE: AUDIENCE,
@@ -58,18 +57,18 @@ export async function openDesk(): Promise<Desk> {
     { 'https://tenant.test/.well-known/jwks.json': tenant.keySet },
   );
   const beside: Promise<void>[] = [];
-  const { credentials } = stand.ports;
+  const { credentials } = started.ports;
   const serviceTokens = {
     ...credentials.serviceTokens,
     later: (work: Promise<void>) => void beside.push(work),
   };
-  const app = createApp({ ...stand.ports, credentials: { ...credentials, serviceTokens } });
+  const app = createApp({ ...started.ports, credentials: { ...credentials, serviceTokens } });
   const bearerOf = async (who: Exclude<Caller, undefined>): Promise<string> => {
     if (typeof who === 'string') return who;
-    const times = { iat: stand.clock.now - 60, exp: stand.clock.now + 3600 };
+    const times = { iat: started.clock.now - 60, exp: started.clock.now + 3600 };
     return tenant.sign({ sub: 'root', aud: AUDIENCE, ...times, ...who });
   };
-  const call: Desk['call'] = async (who, method, path, body) => {
+  const call: TokenBroker['call'] = async (who, method, path, body) => {
     const answer = await app.request(`${BROKER}${path}`, {
       method,
       headers: {
@@ -82,7 +81,7 @@ export async function openDesk(): Promise<Desk> {
     return answer;
   };
   return {
-    stand,
+    ...started,
     call,
     make: async (body = {}, who = ROOT) =>
       Made.parse(await (await call(who, 'POST', '/admin/service-tokens', { name: 'bot', ...body })).json()),
