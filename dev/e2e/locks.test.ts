@@ -83,7 +83,7 @@ async function lockFor([kind, targetOf, future]: Kind): Promise<void> {
 /** Whether a lock affects only the test that sets it. */
 const isAside = ([kind]: Kind): boolean => !['agent', 'key', 'everything'].includes(kind);
 
-// A WHATWG client receives a close ten seconds late from the local runtime, so these tests run together.
+// Those that may be at once are.
 it('locks on a principal, a service token, an instance and a session', async () => {
   await Promise.all(KINDS.filter(isAside).map(lockFor));
 });

@@ -4,13 +4,14 @@ import type { AgentClient } from 'agents/client';
 import { expect, inject, it } from 'vitest';
 import type { Browser } from './browser.ts';
 import { mintBy, signedIn } from './person.ts';
+import { PromptSocket } from './prompt-socket.ts';
 import { connected } from './sockets.ts';
 import { sessionsOf } from './stack-queries.ts';
 
 /** The stock client on an instance by the session of a person, once the record has its session. */
 async function clientOf(browser: Browser, instance: string): Promise<AgentClient> {
   const { ticket } = await mintBy(browser.cookies(inject('stack').broker), instance);
-  const client = await connected('counter', instance, { query: { ticket } });
+  const client = await connected('counter', instance, { query: { ticket }, WebSocket: PromptSocket });
   await eventually(async () => expect(await sessionsOf('counter', instance)).toHaveLength(1));
   return client;
 }
@@ -67,7 +68,10 @@ it('an expired session closes its socket, and mints nothing afterwards', async (
   const cookie = `appSession.0=${value}`;
   const { ticket, session_expires_at } = await mintBy(cookie, 'short-session');
   expect(Date.parse(session_expires_at)).toBe(exp * 1000);
-  const client = await connected('counter', 'short-session', { query: { ticket } });
+  const client = await connected('counter', 'short-session', {
+    query: { ticket },
+    WebSocket: PromptSocket,
+  });
   const end = await endOf(client);
   client.close();
   expect(end).toEqual({ code: 3000, reason: 'session_expired' });

@@ -1,5 +1,6 @@
 import { AgentClient, type AgentClientOptions } from 'agents/client';
 import { inject, onTestFinished } from 'vitest';
+import { type Opening, PromptSocket } from './prompt-socket.ts';
 
 /** Everything that one socket received from opening to close. */
 export interface Seen {
@@ -17,17 +18,9 @@ export interface OpenSocket {
   readonly closed: Promise<Seen>;
 }
 
-interface Opening {
-  readonly protocols?: readonly string[];
-  /** Headers that Node may set and a browser's script may not. */
-  readonly headers?: Readonly<Record<string, string>>;
-}
-
-const NodeWebSocket: new (url: string, opening: Opening) => WebSocket = WebSocket as never;
-
-/** A plain WebSocket that stores every frame; closed when the test ends. */
+/** A plain WebSocket that keeps every frame from the first on; closed when the test ends. */
 export function openSocket(url: string, opening: Opening = {}): OpenSocket {
-  const socket = new NodeWebSocket(url, opening);
+  const socket = new PromptSocket(url, opening);
   onTestFinished(() => socket.close());
   const frames: string[] = [];
   socket.addEventListener('message', ({ data }) => frames.push(String(data)));

@@ -3,7 +3,7 @@ import { ok } from '@agent-ticket/shared/outcome.ts';
 import type { AgentEntry } from '@agent-ticket/shared/registry.ts';
 import { decide } from '../mint/policy.ts';
 import { readPolicyInputs } from '../mint/policy-input.ts';
-import type { Handler } from './call.ts';
+import type { Handler } from '../runtime/call.ts';
 
 /** `GET /api/agents`: those for which the caller would get a ticket, with the best role that it has on any instance. */
 export const listAgents: Handler = async ({ who, now, ports }) => {

@@ -8,7 +8,7 @@ import { allowsAgent } from '../credentials/principal.ts';
 import { refuseCredentials } from '../credentials/secret-in-text.ts';
 import { pageOf, readPage } from '../http/page.ts';
 import { changePolicy } from '../revocation/changes.ts';
-import type { Call, Handler } from './call.ts';
+import type { Call, Handler } from '../runtime/call.ts';
 
 const Time = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text));
 const Name = z.string().min(1).max(512);

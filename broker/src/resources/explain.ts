@@ -5,12 +5,12 @@ import { formatScope } from '@agent-ticket/shared/scope.ts';
 import * as z from 'zod';
 import { type Authenticated, isPrincipalName, plainPrincipal } from '../credentials/principal.ts';
 import { tokenHolder } from '../credentials/service-token.ts';
-import { readBody } from '../http/body.ts';
 import { iso } from '../http/iso.ts';
 import { DEFAULT_INSTANCE, type Decision, decide, type PolicyInput } from '../mint/policy.ts';
 import { readPolicyInput } from '../mint/policy-input.ts';
 import { TicketRequest } from '../mint/ticket-request.ts';
-import type { Call, Handler } from './call.ts';
+import { readBody } from '../runtime/body.ts';
+import type { Call, Handler } from '../runtime/call.ts';
 
 /** Body of `POST /explain`: a ticket request, and for whom, where that is somebody else. */
 export const ExplainRequest = TicketRequest.omit({ expires_in: true }).extend({

@@ -1,6 +1,6 @@
 import { ok } from '@agent-ticket/shared/outcome.ts';
 import { plainPage } from '../http/plain-page.ts';
-import type { Handler } from './call.ts';
+import type { Handler } from '../runtime/call.ts';
 
 const PAGE = plainPage('Agent ticket broker', [
   'If you came here by signing in or out: that is done. Go back to the app that you came from.',

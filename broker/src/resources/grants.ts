@@ -14,13 +14,13 @@ import * as z from 'zod';
 import { auditEventOf } from '../audit/event.ts';
 import { foldAddress } from '../credentials/email-address.ts';
 import { type Authenticated, allowsAgent, isPrincipalName } from '../credentials/principal.ts';
-import { readBody } from '../http/body.ts';
 import { iso } from '../http/iso.ts';
 import { pageOf, readPage } from '../http/page.ts';
 import { type PolicyInput, roleOf } from '../mint/policy.ts';
 import { type AgentInstance, readPolicyInput } from '../mint/policy-input.ts';
 import { changePolicy, newRevocation, statusOf } from '../revocation/changes.ts';
-import type { Call, Handler } from './call.ts';
+import { readBody } from '../runtime/body.ts';
+import type { Call, Handler } from '../runtime/call.ts';
 
 /** E-mail subjects are kept in the spelling in which addresses are compared. */
 const EmailSubject = z

@@ -6,7 +6,7 @@ import { allowsAgent } from '../credentials/principal.ts';
 import { containsCredential } from '../credentials/secret-in-text.ts';
 import { readPolicyInput } from '../mint/policy-input.ts';
 import { changePolicy, newRevocation, statusOf } from '../revocation/changes.ts';
-import type { Handler } from './call.ts';
+import type { Handler } from '../runtime/call.ts';
 
 /**
  * `DELETE /api/agents/:agent/:instance`, for its owner: closes its sockets, destroys it, drops its grants. A lock keeps

@@ -4,15 +4,15 @@ import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { TicketAlgorithm } from '@agent-ticket/shared/ticket.ts';
 import * as z from 'zod';
 import { auditEventOf } from '../audit/event.ts';
-import { readBody } from '../http/body.ts';
 import type { Answer } from '../http/context.ts';
 import { iso } from '../http/iso.ts';
 import { reseal, revoke, rotate, rotationDetails } from '../keys/changes.ts';
 import type { Keyring } from '../keys/keyring.ts';
 import { JWKS_MAX_AGE_SECONDS, stateOf } from '../keys/schedule.ts';
 import { changePolicy, newRevocation, statusOf } from '../revocation/changes.ts';
+import { readBody } from '../runtime/body.ts';
+import type { Call, Handler } from '../runtime/call.ts';
 import type { BrokerPorts } from '../runtime/ports.ts';
-import type { Call, Handler } from './call.ts';
 
 /** A JWK Set (RFC 7517 §5), public members only, with the lifetime that the publish lead is computed from. */
 async function keySet(keyring: Keyring, { now, request }: Call): Promise<Outcome<Answer>> {

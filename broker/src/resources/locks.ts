@@ -4,11 +4,11 @@ import { LockTarget, readTargetName, type Target } from '@agent-ticket/shared/ta
 import * as z from 'zod';
 import { auditEventOf } from '../audit/event.ts';
 import { allowsAgent } from '../credentials/principal.ts';
-import { readBody } from '../http/body.ts';
 import { iso } from '../http/iso.ts';
 import { pageOf, readPage } from '../http/page.ts';
 import { changePolicy, isDone, newRevocation } from '../revocation/changes.ts';
-import type { Call, Handler } from './call.ts';
+import { readBody } from '../runtime/body.ts';
+import type { Call, Handler } from '../runtime/call.ts';
 
 /** Body of `POST /admin/locks`. */
 export const CreateLock = z.strictObject({

@@ -1,6 +1,6 @@
 import { ok } from '@agent-ticket/shared/outcome.ts';
 import { iso } from '../http/iso.ts';
-import type { Handler } from './call.ts';
+import type { Handler } from '../runtime/call.ts';
 
 /** `GET /me`: the caller as the broker sees it, and what each right comes from. */
 export const showPrincipal: Handler = async ({ who }) => {

@@ -1,6 +1,7 @@
 import type { Permission } from '../credentials/permissions.ts';
 import { showServerMetadata } from '../oauth/metadata.ts';
 import { oauthRefusal } from '../oauth/refusal.ts';
+import type { AnonymousLimit, Handler, Route } from '../runtime/call.ts';
 import { receiveLogout } from '../sign-in/backchannel-logout.ts';
 import { finishLogin } from '../sign-in/callback.ts';
 import { beginLogin } from '../sign-in/login.ts';
@@ -8,7 +9,6 @@ import { logOut } from '../sign-in/logout.ts';
 import { refuseSignIn } from '../sign-in/refusal-page.ts';
 import { listAgents } from './agents.ts';
 import { exportAuditLog, listAudit, listCheckpoints } from './audit.ts';
-import type { AnonymousLimit, Handler, Route } from './call.ts';
 import { explain } from './explain.ts';
 import { showFrontPage } from './front-page.ts';
 import { createGrant, deleteGrant, listGrants } from './grants.ts';

@@ -8,11 +8,11 @@ import { auditEventOf } from '../audit/event.ts';
 import { KnownPermission } from '../credentials/permissions.ts';
 import type { Authenticated } from '../credentials/principal.ts';
 import { digestSecret, makeSecret, makeTokenId } from '../credentials/secret.ts';
-import { readBody } from '../http/body.ts';
 import { iso } from '../http/iso.ts';
 import { pageOf, readPage } from '../http/page.ts';
 import { changePolicy, newRevocation, statusOf } from '../revocation/changes.ts';
-import type { Call, Handler } from './call.ts';
+import { readBody } from '../runtime/body.ts';
+import type { Call, Handler } from '../runtime/call.ts';
 
 const YEAR_SECONDS = 366 * 24 * 3600;
 

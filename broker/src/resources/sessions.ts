@@ -9,7 +9,7 @@ import type { Answer } from '../http/context.ts';
 import { iso } from '../http/iso.ts';
 import { pageOf, readPage } from '../http/page.ts';
 import { changePolicy, newRevocation, statusOf } from '../revocation/changes.ts';
-import type { Call, Handler } from './call.ts';
+import type { Call, Handler } from '../runtime/call.ts';
 
 const Place = z.strictObject({ startedAt: z.int(), id: z.uuid() });
 

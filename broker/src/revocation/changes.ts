@@ -101,7 +101,7 @@ export async function changePolicy(wanted: WantedChange, ports: ChangePorts): Pr
   }
 }
 
-const OutboxCommand: z.ZodType<OutboxCommand> = z.discriminatedUnion('op', [
+const StoredCommand: z.ZodType<OutboxCommand> = z.discriminatedUnion('op', [
   z.strictObject({ op: z.literal('revoke'), ids: z.array(z.string()) }),
   z.strictObject({
     op: z.literal('destroy'),
@@ -123,7 +123,7 @@ class UnreadableRow extends Error {}
 function readRow(row: OutboxRow): { event: AuditEvent; command: OutboxCommand | undefined } {
   const read = (text: string): unknown => readStrictJson(new TextEncoder().encode(text));
   const event = StoredEvent.safeParse(read(row.event));
-  const command = row.command === null ? undefined : OutboxCommand.safeParse(read(row.command));
+  const command = row.command === null ? undefined : StoredCommand.safeParse(read(row.command));
   if (!event.success || event.data.eventId !== row.id || command?.success === false)
     throw new UnreadableRow();
   return { event: event.data, command: command?.data };

@@ -3,7 +3,7 @@ import type { Permission } from '../credentials/permissions.ts';
 import type { Authenticated } from '../credentials/principal.ts';
 import type { Answer, ErrorRenderer, RequestContext } from '../http/context.ts';
 import type { RateState } from '../http/rate.ts';
-import type { BrokerPorts } from '../runtime/ports.ts';
+import type { BrokerPorts } from './ports.ts';
 
 /** One call as a handler sees it: credential verified, permission held. */
 export interface Call extends RequestContext {
