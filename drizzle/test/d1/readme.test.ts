@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { getTableColumns, getTableName } from 'drizzle-orm';
 import { describe, expect, it } from 'vitest';
-import { rateQueries } from '../../object/rates.ts';
+import { objectRateStore } from '../../object/rates.ts';
 import readme from '../../README.md?raw';
 import { CONTROL_TABLES, RECORD_TABLES } from '../suite/databases.ts';
 import { inObject } from './object.ts';
@@ -60,7 +60,7 @@ describe('the README', () => {
 
   it('names every table and column of object/, and shows rows that it takes', () =>
     inObject((sql) => {
-      rateQueries(sql);
+      objectRateStore(sql);
       const { names, rows } = said('object');
       expect(names).toEqual(Object.keys(rows));
       const tables = sql

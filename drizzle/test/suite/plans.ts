@@ -1,4 +1,4 @@
-import { gte, sql } from 'drizzle-orm';
+import { type SQLWrapper, sql } from 'drizzle-orm';
 import { getTableConfig, type SQLiteTable } from 'drizzle-orm/sqlite-core';
 import { drizzle, type SqliteRemoteDatabase } from 'drizzle-orm/sqlite-proxy';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -92,9 +92,13 @@ export function describePlans(open: OpenDatabases): void {
 
     it('shows a walk through an index where a seek is defeated', async () => {
       const { auditEvents } = recordSchema;
-      const scansWhere = async (bound: (typeof auditEvents)['at'] | ReturnType<typeof sql>) => {
+      const scansWhere = async (bound: SQLWrapper) => {
         const statements = await statementsOf(recordSchema, (db) =>
-          db.select({ at: auditEvents.at }).from(auditEvents).where(gte(bound, NOW)).orderBy(auditEvents.at),
+          db
+            .select({ at: auditEvents.at })
+            .from(auditEvents)
+            .where(sql`${bound} >= ${NOW}`)
+            .orderBy(auditEvents.at),
         );
         return scansOf(await planOfAll(databases.recordDb, statements));
       };
