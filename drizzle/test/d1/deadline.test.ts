@@ -7,13 +7,13 @@ import { d1Within } from '../../deadline.ts';
 import { isOutage } from '../../outage.ts';
 import { openRecord } from '../../record/open-d1.ts';
 import { ALICE, auditEvent, NOW } from '../suite/rows.ts';
-import { door } from './faulty-record.ts';
+import { barrier } from './faulty-record.ts';
 
 const DEADLINE_MS = 20;
 
-/** A binding on which everything that was asked waits at a door. */
+/** A binding on which everything that was asked waits at a barrier. */
 function hanging(binding: D1Database) {
-  const gate = door();
+  const gate = barrier();
   const slow = (statement: D1PreparedStatement): D1PreparedStatement =>
     new Proxy(statement, {
       get(target, name) {

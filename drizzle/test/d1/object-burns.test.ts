@@ -87,11 +87,11 @@ describe('burned tickets of an object', () => {
       const burns = burnStore(sql);
       burns.burn('jti-1', EXP, 'session-1');
       burns.countReplay('jti-1');
-      burns.holdReplay('jti-1', 'told', 2_000);
+      burns.holdReplay('jti-1', 'event', 2_000);
       burns.countReplay('jti-1');
       expect([burns.sessionOf('jti-1'), burns.nextReplay()]).toEqual(['session-1', 2_000]);
       expect(burns.takeReplays(1_999)).toEqual([]);
-      expect(burns.takeReplays(2_000)).toEqual([{ replay: 'told', replays: 2 }]);
+      expect(burns.takeReplays(2_000)).toEqual([{ replay: 'event', replays: 2 }]);
       expect([burns.takeReplays(9_000), burns.nextReplay()]).toEqual([[], undefined]);
     }));
 

@@ -3,7 +3,7 @@ import { backlogStore } from '../../object/backlog.ts';
 import type { Databases } from '../suite/databases.ts';
 import { keepCopy, revocation, uuidOf } from '../suite/rows.ts';
 import { add, addOpened, arrivedIn, LOST, PASS, watched } from './facts.ts';
-import { door } from './faulty-record.ts';
+import { barrier } from './faulty-record.ts';
 import { inObject } from './object.ts';
 import { openD1 } from './open.ts';
 
@@ -21,15 +21,15 @@ describe('a call that waits for a delivery', () => {
     inObject(async (sql) => {
       const backlog = backlogStore(sql);
       await keepCopy(recordDb, revocation({ kind: 'before', rev: 8, code: 'rights_changed' }));
-      const told: unknown[] = [];
+      const revoked: unknown[] = [];
       const { start, caughtUp } = watched(backlog, PASS, {
-        onRevoked: (sessions) => told.push(...sessions),
+        onRevoked: (sessions) => revoked.push(...sessions),
       });
       addOpened(backlog, 0);
       start();
       await caughtUp(LONG_MS);
       expect(await arrived()).toEqual([0]);
-      expect(told).toEqual([{ id: uuidOf(0), why: 'rights_changed' }]);
+      expect(revoked).toEqual([{ id: uuidOf(0), why: 'rights_changed' }]);
     }));
 
   it('does not wait when nothing is on its way', () =>
@@ -49,7 +49,7 @@ describe('a call that waits for a delivery', () => {
   it('does not wait for what comes to be meanwhile', () =>
     inObject(async (sql) => {
       const backlog = backlogStore(sql);
-      const gate = door();
+      const gate = barrier();
       const { start, caughtUp, works } = watched(backlog, async (call, nth) => {
         if (nth > 1) await gate.opened;
         await call();
@@ -69,7 +69,7 @@ describe('a call that waits for a delivery', () => {
   it('waits for a fact that came while an earlier one was on its way', () =>
     inObject(async (sql) => {
       const backlog = backlogStore(sql);
-      const gate = door();
+      const gate = barrier();
       const { start, caughtUp } = watched(backlog, async (call) => {
         await gate.opened;
         await call();
@@ -104,7 +104,7 @@ describe('a call that waits for a delivery', () => {
   it('goes on after its time when the record database does not answer', () =>
     inObject(async (sql) => {
       const backlog = backlogStore(sql);
-      const gate = door();
+      const gate = barrier();
       const { start, caughtUp, works } = watched(backlog, async (call) => {
         await gate.opened;
         await call();

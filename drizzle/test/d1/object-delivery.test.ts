@@ -3,7 +3,7 @@ import { backlogStore } from '../../object/backlog.ts';
 import type { Databases } from '../suite/databases.ts';
 import { keepCopy, NOW, revocation, uuidOf } from '../suite/rows.ts';
 import { add, addOpened, arrivedIn, LOST, PASS, upTo, watched } from './facts.ts';
-import { door } from './faulty-record.ts';
+import { barrier } from './faulty-record.ts';
 import { inObject } from './object.ts';
 import { openD1 } from './open.ts';
 
@@ -34,7 +34,7 @@ describe('the delivery of an object', () => {
       const backlog = backlogStore(sql);
       let running = 0;
       let most = 0;
-      const gate = door();
+      const gate = barrier();
       const { start, works } = watched(backlog, async (call) => {
         running += 1;
         most = Math.max(most, running);
@@ -56,16 +56,16 @@ describe('the delivery of an object', () => {
   it('delivers a fact that is added and started while it drains', () =>
     inObject(async (sql) => {
       const backlog = backlogStore(sql);
-      const reached = door();
-      const gate = door();
+      const begun = barrier();
+      const gate = barrier();
       add(backlog, 0);
       const { start, works } = watched(backlog, async (call, nth) => {
-        if (nth === 1) reached.open();
+        if (nth === 1) begun.open();
         await gate.opened;
         await call();
       });
       start();
-      await reached.opened;
+      await begun.opened;
       add(backlog, 1);
       start();
       gate.open();
@@ -115,7 +115,7 @@ describe('the delivery of an object', () => {
       expect(await arrived()).toEqual(upTo(3));
     }));
 
-  it('tells of a failure once, keeps the facts, and delivers them at the next start', () =>
+  it('reports a failure once, keeps the facts, and delivers them at the next start', () =>
     inObject(async (sql) => {
       const backlog = backlogStore(sql);
       add(backlog, ...upTo(70));
@@ -191,7 +191,7 @@ describe('the delivery of an object', () => {
       expect(await arrived()).toEqual(upTo(4));
     }));
 
-  it('tells that nothing waits any more when all of it was delivered, and not before', () =>
+  it('reports that nothing waits any more when all of it was delivered, and not before', () =>
     inObject(async (sql) => {
       const backlog = backlogStore(sql);
       const left: number[] = [];
@@ -241,7 +241,7 @@ describe('the delivery of an object', () => {
       expect(named).toEqual([uuidOf(0)]);
     }));
 
-  it('delivers what the object notes when it is told of such a session', () =>
+  it('delivers what the object notes when such a session is reported to it', () =>
     inObject(async (sql) => {
       const backlog = backlogStore(sql);
       await locked(0);

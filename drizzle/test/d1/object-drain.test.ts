@@ -111,7 +111,7 @@ describe('sessions that a lock hits', () => {
 });
 
 describe('how long something waits', () => {
-  it('is told by the oldest fact, an event or a call', () =>
+  it('follows from the oldest fact, an event or a call', () =>
     inObject((sql) => {
       const backlog = backlogStore(sql);
       expect(waitingSince(backlog)).toBeUndefined();
@@ -124,7 +124,7 @@ describe('how long something waits', () => {
     }));
 
   it.each(['{', '7', '{"event": null, "invocation": {}}', '{"event": {"at": "noon"}}'])(
-    'is not told by what is no fact (%s)',
+    'does not follow from text that is no fact (%s)',
     (text) =>
       inObject((sql) => {
         const backlog = backlogStore(sql);

@@ -8,12 +8,7 @@ import { inObject } from './object.ts';
 
 const SHOWN = { names: ['a', 'b'], rev: 1, iat: 1 };
 
-type Plan = readonly [
-  what: string,
-  work: (sql: SqlStorage) => unknown,
-  by: string | undefined,
-  answersAll?: true,
-];
+type Plan = readonly [what: string, work: (sql: SqlStorage) => unknown, by: string | undefined];
 
 /** What each frame, admission and end asks for. What only a sweep does may look at every row. */
 const PLANS: readonly Plan[] = [

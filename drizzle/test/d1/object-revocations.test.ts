@@ -139,7 +139,7 @@ describe('the use of a grant', () => {
       ]);
     }));
 
-  it('is taken for granted after the object was destroyed, as nobody can tell any more', () =>
+  it('is taken for granted after the object was destroyed, which deletes the notes', () =>
     inStore((store) => {
       store.apply(on('a'));
       expect(store.isGrantUsed('grant-1')).toBe(false);

@@ -49,7 +49,7 @@ describe('a fact that can never be delivered', () => {
     ['whose event has no id', without('eventId'), 'refused'],
     ['whose event has no time', without('at'), 'refused'],
     ['whose call has no session', '{"invocation":{"id":"a","method":"m"}}', 'refused'],
-  ])('(%s) is set aside, kept and told, and those around it arrive in order', async (_what, bad, why) => {
+  ])('(%s) is set aside, kept and reported, and those around it arrive in order', async (_what, bad, why) => {
     await around(bad, (sql, aside) => {
       expect(aside).toEqual([{ id: 1, why, count: 1 }]);
       expect(sql.exec('SELECT fact FROM ticket_set_aside').toArray()).toEqual([{ fact: bad }]);
@@ -57,7 +57,7 @@ describe('a fact that can never be delivered', () => {
     expect(await arrivedIn(recordDb)).toEqual(upTo(5));
   });
 
-  it('is told by id and reason and nothing of its contents', () =>
+  it('is reported by id and reason and nothing of its contents', () =>
     around('{"event":"secret words"}', (_sql, aside) => {
       expect(JSON.stringify(aside)).not.toContain('secret');
     }));

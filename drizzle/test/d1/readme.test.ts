@@ -9,7 +9,7 @@ import { openD1 } from './open.ts';
 
 type Row = Readonly<Record<string, unknown>>;
 
-/** What the README says of one folder: the names in its table, and an example row of each. */
+/** The README's part on one folder: the names in its table, and an example row of each. */
 function said(folder: string): { names: string[]; rows: Readonly<Record<string, Row>> } {
   const section = readme.split(/^## /m).find((part) => part.startsWith(`\`${folder}/\``)) ?? '';
   const names = [...section.matchAll(/^\| `(\w+)` \|/gm)].map(([, name = '']) => name);
@@ -29,34 +29,36 @@ const insertOf = (name: string, row: Row) => ({
   ),
 });
 
-const ROOMS = [
+const FOLDERS = [
   { folder: 'control', tables: CONTROL_TABLES, binding: () => env.CONTROL },
   { folder: 'record', tables: RECORD_TABLES, binding: () => env.RECORD },
 ] as const;
 
 describe('the README', () => {
-  it.each(ROOMS)('names every table and column of $folder/, and shows rows that it takes', async (room) => {
-    const { names, rows } = said(room.folder);
-    expect(names).toEqual(Object.keys(rows));
-    expect(columnsSaid(rows)).toEqual(
-      Object.fromEntries(
-        room.tables.map((table) => [
-          getTableName(table),
-          Object.values(getTableColumns(table)).map(({ name }) => name),
-        ]),
-      ),
-    );
-    await openD1();
-    const statements = Object.entries(rows).map(([name, row]) => {
-      const { text, values } = insertOf(name, row);
-      return room
-        .binding()
-        .prepare(text)
-        .bind(...values);
-    });
-    const results = await room.binding().batch(statements);
-    expect(results).toHaveLength(names.length);
-  });
+  it.each(FOLDERS)(
+    'names every table and column of $folder/, and shows rows that it takes',
+    async ({ folder, tables, binding }) => {
+      const { names, rows } = said(folder);
+      expect(names).toEqual(Object.keys(rows));
+      expect(columnsSaid(rows)).toEqual(
+        Object.fromEntries(
+          tables.map((table) => [
+            getTableName(table),
+            Object.values(getTableColumns(table)).map(({ name }) => name),
+          ]),
+        ),
+      );
+      await openD1();
+      const statements = Object.entries(rows).map(([name, row]) => {
+        const { text, values } = insertOf(name, row);
+        return binding()
+          .prepare(text)
+          .bind(...values);
+      });
+      const results = await binding().batch(statements);
+      expect(results).toHaveLength(names.length);
+    },
+  );
 
   it('names every table and column of object/, and shows rows that it takes', () =>
     inObject((sql) => {

@@ -65,7 +65,7 @@ export function describeAuditLog(open: OpenDatabases): void {
       expect(places).toEqual([4, 3, 1, 2]);
     });
 
-    it('gives arrivals by number, whatever their clocks said', async () => {
+    it('gives arrivals by number, whatever their clocks were', async () => {
       expect((await log.arrivals(1, 2)).map(({ seq }) => seq)).toEqual([2, 3]);
     });
 
@@ -75,7 +75,7 @@ export function describeAuditLog(open: OpenDatabases): void {
       expect(await log.purge(99, 9)).toBe(1);
     });
 
-    it('purges no more at once than it is told, from the beginning', async () => {
+    it('purges no more at once than asked for, from the beginning', async () => {
       expect(await log.purge(3, 2)).toBe(2);
       expect(await log.bounds()).toEqual({ first: 3, last: 4 });
       expect(await log.purge(3, 2)).toBe(1);
@@ -92,7 +92,7 @@ export function describeAuditLog(open: OpenDatabases): void {
       expect(await record.auditLog.bounds()).toBeUndefined();
     });
 
-    it('writes one checkpoint of a number, whoever comes first', async () => {
+    it('writes one checkpoint of a number, of any number of sealers at once', async () => {
       const written = await Promise.all(
         [1, 2, 3].map((each) => checkpoints.insert({ ...checkpoint(1, 4), hash: `by-${each}` })),
       );

@@ -256,7 +256,7 @@ export function describeChange(open: OpenDatabases): void {
       expect(await controlRows(databases)).toEqual(before);
     });
 
-    it('has no command where it has nothing to tell live sessions', async () => {
+    it('has no command where live sessions do not change', async () => {
       const { control } = await open();
       const row = await control.change({
         statement: control.grants.insert(newGrant()),

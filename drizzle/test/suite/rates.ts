@@ -61,7 +61,7 @@ export function describeRates(open: OpenDatabases): void {
       );
     });
 
-    it('let as many events into the log as the limit says, then one that tells of the flood', async () => {
+    it('let as many events into the log as the limit says, then one about the flood', async () => {
       for (let name = 1; name <= 9; name += 1) await tryOf(name);
       expect(await types()).toEqual(['ticket.issued', 'ticket.issued', 'rate.limited']);
       await tryOf(10, NOW + MINUTE);

@@ -55,7 +55,7 @@ export function describeRecordRevocations(open: OpenDatabases): void {
       expect(await why()).toBeUndefined();
     });
 
-    it('are told by the strongest of their codes', async () => {
+    it('refuse by the strongest of their codes', async () => {
       for (const code of [...REVOCATION_CODES].reverse()) {
         await arrive(revocation({ id: code, code }));
         expect(await why()).toBe(code);

@@ -33,7 +33,7 @@ export function describeServiceTokens(open: OpenDatabases): void {
       expect(await tokens.findWithSecrets(ONE)).toEqual({ token: serviceToken(), secrets: [secret()] });
     });
 
-    it('tells all agents from none, and keeps lists in their order', async () => {
+    it('keeps all agents apart from none, and keeps lists in their order', async () => {
       await create(serviceToken({ agents: null, permissions: [] }), secret());
       await create(
         serviceToken({ id: TWO, agents: [], permissions: ['b:x', 'a:x'] }),

@@ -133,7 +133,7 @@ export function describeTokenLife(open: OpenDatabases): void {
       expect((await tokens.find('b'))?.revokedAt).toBeNull();
     });
 
-    it('tells of a revoked token with its secrets, so that the refusal can be exact', async () => {
+    it('finds a revoked token with its secrets, so that the refusal can be exact', async () => {
       await insert('a');
       await revoke('a', NOW);
       expect(await tokens.findWithSecrets('a')).toMatchObject({ token: { revokedAt: NOW } });
