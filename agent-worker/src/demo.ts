@@ -1,6 +1,6 @@
 import type { AgentRegistry } from '@agent-ticket/shared/registry.ts';
 import type { DemoAgent, DemoFacts } from '../demo/facts.ts';
-import { refuse } from './gate/refuse.ts';
+import { refuse } from './gate/answer.ts';
 
 /** The demo page: what this worker answers beside its agents. Nothing here knows a ticket or an object. */
 

@@ -1,6 +1,6 @@
 import type { UIMessage } from 'ai';
 import * as z from 'zod';
-import { type FrameMembers, frameMembers } from '../../ticketed/frame-members.ts';
+import { type FrameMembers, frameMembers } from '../../ticketed/frames.ts';
 import { CONFIRMED_TOOLS } from './tools.ts';
 
 /** What a frame of the chat protocol comes to, before the SDK's chat hears it. */

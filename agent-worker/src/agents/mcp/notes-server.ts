@@ -2,7 +2,7 @@ import { roleAtLeast } from '@agent-ticket/shared/names.ts';
 import { formatScope } from '@agent-ticket/shared/scope.ts';
 import { type CallToolResult, McpServer } from '@modelcontextprotocol/server';
 import * as z from 'zod';
-import type { SessionPrincipal } from '../../ticketed/session.ts';
+import type { SessionPrincipal } from '../../ticketed/claims.ts';
 
 export interface Note {
   readonly text: string;
