@@ -6,7 +6,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { chatRequest, chunksOf, wordsOf } from './chat.ts';
 import { gate } from './gate.ts';
 import { ownSessions } from './objects.ts';
-import { order } from './orders.ts';
+import { lock, revoke } from './commands.ts';
 import { eventsOf } from './record.ts';
 import { ask, connect, type Socket } from './sockets.ts';
 import { makeTicket, NOW, newRoom, SUBJECT } from './tickets.ts';
@@ -95,8 +95,7 @@ describe('an answer in progress', () => {
     const [asker, last] = [await enter(instance), await enter(instance)];
     await converse(instance, asker);
     await wordsOf(first, 'one ');
-    const target = { kind: 'session', id: SessionId.parse(session?.id) } as const;
-    await order(chatter(instance), { op: 'terminate', target });
+    await revoke(chatter(instance), lock(`session:${session?.id}`, { code: 'session_terminated' }));
     await say(instance, 'two');
     await wordsOf(asker, 'one two');
     await wordsOf(last, 'one two');

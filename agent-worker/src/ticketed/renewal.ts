@@ -36,7 +36,8 @@ export const renewalFrames = {
 
 /**
  * Renewal in band. The session is read again after the awaits of keys and record: an end that came meanwhile counts. A
- * revoked ticket ends the session, which is of the same person and place.
+ * ticket that the record has as revoked ends the session, which is of the same person and place; one that this object
+ * refuses does not, since the command that made it refuse ended the sessions that were hit.
  */
 export async function renew(
   session: ObjectSession,
@@ -64,7 +65,7 @@ export async function renew(
   if (!current.ok) return refuseAndEnd(current.denial);
   if (!recorded.ok) return refuseAndEnd(recorded.denial);
   const revoked = sessions.whyRefused(ticket);
-  if (revoked !== undefined) return refuseAndEnd({ reason: revoked });
+  if (revoked !== undefined) return refuse({ reason: revoked });
   const rights = rightsAfter(ticket, current.value, clock());
   if (!rights.ok) return refuse(rights.denial);
   if (!sessions.burnForRenewal(current.value, ticket)) {
