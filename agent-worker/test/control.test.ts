@@ -3,9 +3,9 @@ import { env } from 'cloudflare:workers';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { answerControl, type ControlPorts } from '../src/control.ts';
+import { command, control, cutoff, lock, makeCommand, NEXT_REV, placeOf, refresh } from './commands.ts';
 import { gateConfig } from './gate.ts';
 import { counter, objectIds, ownSessions } from './objects.ts';
-import { command, control, cutoff, lock, makeCommand, NEXT_REV, placeOf, refresh } from './commands.ts';
 import { expectEvents } from './record.ts';
 import { connect, refusedSocket, type Socket, upgrade } from './sockets.ts';
 import {
@@ -129,8 +129,7 @@ describe('a cutoff', () => {
     const late = await enter(instance, { rev: NEXT_REV + 1 });
     expect(await control(revoke(cutoff(nameOf(instance))))).toEqual(receipt({ closed: 1, objects: 1 }));
     expect(await early.closed()).toMatchObject({ code: 4003 });
-    for (const socket of [equal, late])
-      expect(await socket.call('whoami')).toMatchObject({ success: true });
+    for (const socket of [equal, late]) expect(await socket.call('whoami')).toMatchObject({ success: true });
   });
 });
 
@@ -158,7 +157,10 @@ test('a revocation closes what its target names: a session, ticket, token, clien
   ];
   await expectEvents(instance, Array(opened).fill(['ticket.used', 'session.opened']).flat());
   for (const [target, socket] of cases) {
-    expect([target, await control(revoke(lock(target)))]).toEqual([target, receipt({ closed: 1, objects: 1 })]);
+    expect([target, await control(revoke(lock(target)))]).toEqual([
+      target,
+      receipt({ closed: 1, objects: 1 }),
+    ]);
     expect(await socket.closed()).toMatchObject({ code: 4003 });
   }
 });

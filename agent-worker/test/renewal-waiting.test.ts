@@ -3,8 +3,8 @@ import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { makeSigner, type Signer } from '@agent-ticket/shared/test/tickets.ts';
 import { describe, expect, test, vi } from 'vitest';
 import { broker, publishes } from './broker.ts';
-import { counter } from './objects.ts';
 import { cutoff, lock, refresh, revoke } from './commands.ts';
+import { counter } from './objects.ts';
 import { eventsOf, sessionsOf } from './record.ts';
 import { enter, LIFE } from './renewals.ts';
 import type { Socket } from './sockets.ts';
@@ -60,12 +60,7 @@ describe('while a renewal waits for keys', () => {
       'session_terminated',
       { code: 4003, reason: 'forbidden' },
     ],
-    [
-      'a lock',
-      ({ instance }) => revokeAt(instance, lock),
-      'locked',
-      { code: 4003, reason: 'forbidden' },
-    ],
+    ['a lock', ({ instance }) => revokeAt(instance, lock), 'locked', { code: 4003, reason: 'forbidden' }],
     [
       'a change of rights',
       ({ instance }) => revokeAt(instance, refresh),

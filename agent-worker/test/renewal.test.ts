@@ -1,7 +1,7 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { describe, expect, test, vi } from 'vitest';
-import { counter, ownSessions, sweep } from './objects.ts';
 import { cutoff, NEXT_REV, revoke } from './commands.ts';
+import { counter, ownSessions, sweep } from './objects.ts';
 import { expectEvents, sessionsOf } from './record.ts';
 import { enter, LIFE, later, renew, ticketOf } from './renewals.ts';
 import { connect, type Socket } from './sockets.ts';

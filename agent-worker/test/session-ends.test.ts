@@ -1,9 +1,9 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { expect, test, vi } from 'vitest';
+import { cutoff, lock, placeOf, refresh, revoke, send } from './commands.ts';
 import { entryOf, gateWith } from './gate.ts';
 import { sweep, witness } from './objects.ts';
-import { cutoff, lock, placeOf, refresh, revoke, send } from './commands.ts';
 import { eventsOf, sessionsOf } from './record.ts';
 import { ask, connect, type Socket } from './sockets.ts';
 import { makeTicket, NOW, newRoom } from './tickets.ts';
