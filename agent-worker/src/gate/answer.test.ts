@@ -1,6 +1,6 @@
 import { DENIALS, type DenialReason, ERROR_CODES } from '@agent-ticket/shared/denial.ts';
 import { expect, test } from 'vitest';
-import { isUpgrade, refuse } from './refuse.ts';
+import { corsHeaders, originAllowed, preflight, refuse } from './answer.ts';
 
 const REQUEST = new Request('https://agents.test/agents/counter/room-1');
 const reasons = Object.entries(DENIALS).map(([reason, { code }]) => [reason, code] as const);
@@ -14,6 +14,8 @@ test.for(reasons)(
     expect(answer.status).toBe(ERROR_CODES[code].status);
     expect(answer.headers.get('x-request-id')).toBe('the-id');
     expect(answer.headers.get('cache-control')).toBe('no-store');
+    expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
+    expect(answer.headers.get('referrer-policy')).toBe('no-referrer');
     expect(answer.headers.has('www-authenticate')).toBe(answer.status === 401);
     expect(answer.headers.has('retry-after')).toBe(answer.status === 429 || answer.status === 503);
     expect(await answer.json()).toEqual({
@@ -30,8 +32,39 @@ test('names the methods there are, and when to come again', () => {
   );
 });
 
-test('an upgrade is one in any spelling of its header, and only to a WebSocket', () => {
-  const values = ['websocket', 'WebSocket', 'WEBSOCKET', 'h2c', 'websocket, h2c', ''];
-  expect(values.filter((upgrade) => isUpgrade(new Headers({ upgrade })))).toEqual(values.slice(0, 3));
-  expect(isUpgrade(new Headers())).toBe(false);
+const LIST = ['https://app.test', 'http://localhost:5173'];
+
+test.for([
+  [null, true],
+  ['https://app.test', true],
+  ['http://localhost:5173', true],
+  ['null', false],
+  ['', false],
+  ['https://app.test.evil.test', false],
+  ['https://app.test/', false],
+  ['HTTPS://APP.TEST', false],
+  ['http://localhost:51730', false],
+] as const)('origin %j is allowed: %j', ([origin, allowed]) => {
+  expect(originAllowed(origin, LIST)).toBe(allowed);
+});
+
+test('with an empty list only those pass who name no origin', () => {
+  expect(['https://app.test', 'null', null].map((origin) => originAllowed(origin, []))).toEqual([
+    false,
+    false,
+    true,
+  ]);
+});
+
+test('an answer says that it varies, and never that it takes cookies', () => {
+  for (const headers of [
+    corsHeaders(null),
+    corsHeaders('https://app.test'),
+    preflight('https://app.test', 'x').headers,
+  ]) {
+    expect(headers.get('vary')).toBe('Origin');
+    expect(headers.get('access-control-allow-credentials')).toBeNull();
+  }
+  expect(corsHeaders(null).get('access-control-allow-origin')).toBeNull();
+  expect(preflight('https://app.test', 'x').status).toBe(204);
 });

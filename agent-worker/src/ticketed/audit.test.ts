@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { keptText } from './kept-text.ts';
+import { recordedText } from './audit.ts';
 
 test.each([
   ['increment', 'increment'],
@@ -11,5 +11,5 @@ test.each([
   ['eyJhbGciOiJFUzI1NiJ9', '[redacted]'],
   ['my eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln', 'my [redacted]'],
 ])('a method or a detail %s is kept as %s', (method, kept) => {
-  expect(keptText(method)).toBe(kept);
+  expect(recordedText(method)).toBe(kept);
 });
