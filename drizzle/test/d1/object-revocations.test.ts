@@ -23,7 +23,7 @@ describe('revocations that an object keeps', () => {
     }),
   );
 
-  it.each(EVERY_ORDER)('say the same in whatever order versions arrive: %j', (...order) =>
+  it.each(EVERY_ORDER)('say the same in whatever order versions arrive: $order', ({ order }) =>
     inStore((store) => {
       for (const name of order) store.apply(VERSIONS[name]);
       expect(store.all()).toEqual([VERSIONS.lockAgain]);

@@ -33,7 +33,7 @@ export function describeRecordRevocations(open: OpenDatabases): void {
       expect(await why(HIT_TICKET, HIT_NOW)).toBe(isHit ? 'locked' : undefined);
     });
 
-    it.each(EVERY_ORDER)('say the same in whatever order versions arrive: %j', async (...order) => {
+    it.each(EVERY_ORDER)('say the same in whatever order versions arrive: $order', async ({ order }) => {
       for (const name of order) await arrive(VERSIONS[name]);
       expect(await copies()).toEqual([VERSIONS.lockAgain]);
     });

@@ -11,9 +11,11 @@ export const VERSIONS = {
 type Name = keyof typeof VERSIONS;
 
 /** Every order in which they may arrive, each followed by a late retry of each of them. */
-export const EVERY_ORDER: readonly (readonly Name[])[] = permutations(['lock', 'lift', 'lockAgain']).flatMap(
-  (order) => order.map((retry) => [...order, retry]),
-);
+export const EVERY_ORDER: readonly { readonly order: readonly Name[] }[] = permutations([
+  'lock',
+  'lift',
+  'lockAgain',
+]).flatMap((order) => order.map((retry) => ({ order: [...order, retry] })));
 
 function permutations(names: readonly Name[]): Name[][] {
   if (names.length === 0) return [[]];
