@@ -3,12 +3,12 @@
 interface __BaseEnv_Env {
 	CONTROL: D1Database;
 	RECORD: D1Database;
-	LEDGER: DurableObjectNamespace<import("./src/index").LedgerObject>;
+	MINT_SHARD: DurableObjectNamespace<import("./src/index").MintShardObject>;
 }
 declare namespace Cloudflare {
 	interface GlobalProps {
 		mainModule: typeof import("./src/index");
-		durableNamespaces: "LedgerObject";
+		durableNamespaces: "MintShardObject";
 	}
 	interface Env extends __BaseEnv_Env {}
 }

@@ -6,22 +6,23 @@ import { redact } from '@agent-ticket/shared/redact.ts';
 import { createRefusalTally, type RefusalTally } from '@agent-ticket/shared/refusal-tally.ts';
 import { type Context, Hono } from 'hono';
 import { secureHeaders } from 'hono/secure-headers';
+import { logAuthResult, principalFields } from './credentials/auth-result.ts';
 import { anonymous, authenticate } from './credentials/authenticate.ts';
 import type { Authenticated } from './credentials/principal.ts';
-import { logAuthResult, whoLine } from './credentials/verdict.ts';
-import { admitStranger } from './http/anonymous-limit.ts';
 import { renderError, respond } from './http/answer.ts';
-import type { ErrorRenderer, HandlerResult, RequestContext } from './http/call.ts';
+import type { ErrorRenderer, RequestContext } from './http/context.ts';
 import { preflight, withCors } from './http/cors.ts';
 import { PLAIN_PAGE_STYLE } from './http/plain-page.ts';
-import type { Route } from './http/route.ts';
-import { lockNamesOf } from './mint/policy-input.ts';
+import { callerTargets } from './mint/policy-input.ts';
 import { ROUTES } from './resources/routes.ts';
+import { countAnonymous } from './runtime/anonymous.ts';
+import type { HandlerResult, Route } from './runtime/call.ts';
 import type { BrokerPorts } from './runtime/ports.ts';
 
 /** The broker as one fetch handler. Everything it touches comes in through the ports. */
 export function createApp(ports: BrokerPorts): Hono {
   const app = new Hono();
+  const { allowedOrigins } = ports.config;
   const tally = createRefusalTally(ports.log);
   const contentSecurityPolicy = {
     defaultSrc: ["'none'"],
@@ -31,9 +32,9 @@ export function createApp(ports: BrokerPorts): Hono {
   app.use(secureHeaders({ contentSecurityPolicy }));
   app.use(async (c, next) => {
     const origin = c.req.header('origin') ?? null;
-    if (c.req.method === 'OPTIONS') return preflight(origin, ports.allowedOrigins, ports.randomId());
+    if (c.req.method === 'OPTIONS') return preflight(origin, allowedOrigins, ports.randomId());
     await next();
-    c.res = withCors(new Response(c.res.body, c.res), origin, ports.allowedOrigins);
+    c.res = withCors(new Response(c.res.body, c.res), origin, allowedOrigins);
   });
 
   for (const route of ROUTES) {
@@ -53,78 +54,81 @@ const refused = (
   c: Context,
   denial: Denial,
   ports: BrokerPorts,
-  face: ErrorRenderer = renderError,
+  render: ErrorRenderer = renderError,
 ): Response => {
   const requestId = ports.randomId();
   ports.log({ event: 'refused', reason: denial.reason, method: c.req.method, request_id: requestId });
-  return face(denial, requestId);
+  return render(denial, requestId);
 };
 
 /** One call, from the raw request to the answer: credential, permission, handler, and nothing thrown gets out. */
 async function answer(c: Context, route: Route, ports: BrokerPorts, tally: RefusalTally): Promise<Response> {
   const request = c.req.raw;
-  const facts: RequestContext = {
+  const userAgent = request.headers.get('user-agent');
+  const context: RequestContext = {
     requestId: ports.randomId(),
     now: ports.clock(),
     ipAddress: ports.addressOf(request),
-    userAgent: redacted(request.headers.get('user-agent')),
+    userAgent: userAgent === null ? null : redact(userAgent),
   };
-  tally.turn(facts.now);
-  const face = route.renderError ?? renderError;
-  const line = { method: route.method, path: route.path, request_id: facts.requestId };
+  const { requestId, now } = context;
+  tally.turn(now);
+  const ofRoute = route.renderError ?? renderError;
+  const line = { method: route.method, path: route.path, request_id: requestId };
   try {
-    const { outcome, rate, who, agent, renderError: own = face } = await run(c, request, route, facts, ports);
-    if (outcome.ok) return respond(outcome.value, facts.requestId, rate);
+    const { outcome, rate, who, agent, renderError: render = ofRoute } = await run(c, route, context, ports);
+    if (outcome.ok) return respond(outcome.value, requestId, rate);
     const { reason, detail, field } = outcome.denial;
-    // Whoever is known is in the audit log.
-    if (who === undefined || who.method === 'anonymous') tally.count(reason, agent, facts.now);
+    // A known principal is in the audit log.
+    if (who === undefined || who.method === 'anonymous') tally.count(reason, agent, now);
     const event = reason === 'rate_limited' ? 'rate_limit' : 'refused';
-    ports.log({ event, ...line, ...(who && whoLine(who)), reason, detail, field });
-    return own(outcome.denial, facts.requestId, rate, request);
+    ports.log({ event, ...line, ...(who && principalFields(who)), reason, detail, field });
+    return render(outcome.denial, requestId, rate, request);
   } catch (error) {
     // An outage is a refusal that the client may retry; anything else is a bug, and must look like one.
     const outage = isOutage(error);
     ports.log({ event: outage ? 'outage' : 'bug', ...line, error: describeError(error) });
-    if (outage)
-      return face({ reason: 'database_unavailable', retryAfter: 5 }, facts.requestId, null, request);
-    return face({ reason: 'internal' }, facts.requestId, null, request);
+    const denial: Denial = outage
+      ? { reason: 'database_unavailable', retryAfter: 5 }
+      : { reason: 'internal' };
+    return ofRoute(denial, requestId, null, request);
   }
 }
 
 async function run(
   c: Context,
-  request: Request,
   route: Route,
-  facts: RequestContext,
+  context: RequestContext,
   ports: BrokerPorts,
 ): Promise<HandlerResult> {
+  const request = c.req.raw;
   const credential = await (route.auth === 'none'
-    ? ok(anonymous(facts.requestId))
-    : authenticate(request, ports.credentials, facts.now));
-  const { method, path } = route;
-  const told = await logAuthResult(credential, { ...facts, request }, { method, path }, ports);
-  if (!told.ok) return { outcome: told };
-  const who = told.value;
-  const { principal, method: authMethod } = who;
-  if (route.auth === 'required' && authMethod === 'anonymous') return { outcome: err('credential_missing') };
-  if (route.permission !== undefined && !principal.permissions.includes(route.permission)) {
-    return { outcome: err('permission_missing', { detail: route.permission }), who };
-  }
-  if (route.permission !== undefined && route.allowsScopedToken !== true && who.agents !== undefined) {
+    ? ok(anonymous(context.requestId))
+    : authenticate(request, ports.credentials, context.now));
+  const { method, path, permission } = route;
+  const logged = await logAuthResult(credential, { ...context, request }, { method, path }, ports);
+  if (!logged.ok) return { outcome: logged };
+  const who = logged.value;
+  const isRequired = route.auth === 'required';
+  const isAnonymous = who.method === 'anonymous';
+  if (isRequired && isAnonymous) return { outcome: err('credential_missing') };
+  if (permission !== undefined && !who.principal.permissions.includes(permission))
+    return { outcome: err('permission_missing', { detail: permission }), who };
+  if (permission !== undefined && route.allowsScopedToken !== true && who.agents !== undefined)
     return { outcome: err('permission_missing', { detail: 'limited to agents' }), who };
-  }
-  if (route.auth === 'required' && route.method !== 'GET' && (await isLocked(who, facts.now, ports))) {
+  if (isRequired && method !== 'GET' && (await isLocked(who, context.now, ports)))
     return { outcome: err('locked'), who };
-  }
-  const call = { ...facts, request, params: c.req.param(), who };
-  if (route.auth === 'required' || authMethod !== 'anonymous')
-    return { who, ...(await route.handler(ports)(call)) };
-  const { outcome, rate } = await admitStranger(route.anonymousLimit, route.path, facts, ports.ledger);
-  return outcome.ok ? { who, rate, ...(await route.handler(ports)(call)) } : { who, rate, outcome };
+
+  const counted = isRequired || !isAnonymous ? undefined : await countAnonymous(route, context, ports.shard);
+  if (counted?.outcome.ok === false) return { who, rate: counted.rate, outcome: counted.outcome };
+  const result = await route.handler({ ...context, request, params: c.req.param(), who, ports });
+  return {
+    who,
+    ...(counted === undefined ? {} : { rate: counted.rate }),
+    ...('outcome' in result ? result : { outcome: result }),
+  };
 }
 
 /** Whether a lock names the caller itself: it may look, and change nothing. One on everything stops no operator. */
-const isLocked = async (who: Authenticated, now: number, { locks }: BrokerPorts): Promise<boolean> =>
-  (await locks.onTargets(lockNamesOf(who), now)).length > 0;
-
-const redacted = (text: string | null): string | null => (text === null ? null : redact(text));
+const isLocked = async (who: Authenticated, now: number, { control }: BrokerPorts): Promise<boolean> =>
+  (await control.revocations.anyOn(callerTargets(who), now)).length > 0;

@@ -1,33 +1,38 @@
 import { WorkerEntrypoint, waitUntil } from 'cloudflare:workers';
 import { openControl } from '@agent-ticket/drizzle/control/open-d1.ts';
 import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
+import { BacklogReport } from '@agent-ticket/shared/backlog-report.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { logWithPoints } from '@agent-ticket/shared/security-events.ts';
 import type { Hono } from 'hono';
 import { createApp } from './app.ts';
 import { readConfig } from './config/config.ts';
 import { renderError } from './http/answer.ts';
-import { hearBacklog } from './mint/ledger/hear.ts';
-import { ledgerOf } from './mint/ledger/object.ts';
+import { mintShards } from './mint/shard-object.ts';
+import { readBody } from './runtime/body.ts';
 import { compose } from './runtime/compose.ts';
 import type { BrokerPorts } from './runtime/ports.ts';
 import { runScheduled } from './runtime/scheduled.ts';
 
-export { LedgerObject } from './mint/ledger/object.ts';
+export { MintShardObject } from './mint/shard-object.ts';
 
 /**
  * What objects of agents could not deliver: `GET /readyz` tells of it. The network does not lead here, only a service
  * binding to this entrypoint does.
  */
 export class Backlog extends WorkerEntrypoint<Cloudflare.Env> {
-  override fetch(request: Request): Promise<Response> {
-    return hearBacklog(request, ledgerOf(this.env.LEDGER));
+  /** Takes the report of an object in a JSON body, 204. */
+  override async fetch(request: Request): Promise<Response> {
+    const report = await readBody(request, BacklogReport);
+    if (!report.ok) return new Response(null, { status: 400 });
+    await mintShards(this.env.MINT_SHARD).receiveReport(report.value);
+    return new Response(null, { status: 204 });
   }
 }
 
 const log = (event: Readonly<Record<string, unknown>>): void => console.log(JSON.stringify(event));
 
-/** One per isolate, so that keys are opened and imported once. */
+/** One per isolate: keys are opened and imported once. */
 let ports: BrokerPorts | undefined;
 let app: Hono | undefined;
 
@@ -43,7 +48,7 @@ function portsOf(env: Cloudflare.Env): BrokerPorts {
         redirect: 'manual',
         signal,
       }),
-    ledger: ledgerOf(env.LEDGER),
+    shard: mintShards(env.MINT_SHARD),
     pingDatabases: async () => {
       await Promise.all([env.CONTROL, env.RECORD].map((db) => db.prepare('SELECT 1').first()));
     },

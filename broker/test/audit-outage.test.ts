@@ -8,9 +8,9 @@ import {
   alarmsOfWaiting,
   delivered,
   eventsWith,
-  evictLedger,
+  evictShards,
   expectEvents,
-  inLedger,
+  inShards,
   ringAlarmOf,
   ringAlarms,
   withoutRecord,
@@ -65,7 +65,7 @@ describe('while the record database is away', () => {
     await withoutRecord(async () => {
       await Promise.all(tokens.map(async ({ pair }) => ticketOf(await mint(pair))));
       await eventually(async () => expect(failures()).toBeGreaterThan(0));
-      await evictLedger();
+      await evictShards();
     });
     await eventually(async () => {
       await ringAlarms();
@@ -80,11 +80,11 @@ describe('while the record database is away', () => {
       const [alarm] = await alarmsOfWaiting();
       expect(alarm).toBeLessThanOrEqual((NOW + 5) * 1000);
       await eventually(async () => expect(failures()).toBe(1));
-      await evictLedger();
+      await evictShards();
     });
     // Any call makes the next life; no alarm is rung.
     await eventually(async () => {
-      await inLedger('SELECT 1');
+      await inShards('SELECT 1');
       expect(await eventsWith('user_id', token.principal)).toHaveLength(1);
     });
   });
@@ -104,7 +104,7 @@ describe('while the record database is away', () => {
     setClock(10);
     await eventually(async () => {
       await ringAlarms();
-      expect(await inLedger('SELECT id FROM ticket_backlog')).toEqual([]);
+      expect(await inShards('SELECT id FROM ticket_backlog')).toEqual([]);
     });
     expect(await waiting()).toBe(0);
   });

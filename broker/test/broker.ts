@@ -1,15 +1,20 @@
 import { env } from 'cloudflare:workers';
 import { openControl } from '@agent-ticket/drizzle/control/open-d1.ts';
+import { isOutage } from '@agent-ticket/drizzle/outage.ts';
 import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
+import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import { vi } from 'vitest';
 import { createApp } from '../src/app.ts';
 import { readConfig } from '../src/config/config.ts';
-import { ledgerOf } from '../src/mint/ledger/object.ts';
+import { decideTicket } from '../src/mint/mint.ts';
+import type { MintShard } from '../src/mint/shard.ts';
+import { mintShards } from '../src/mint/shard-object.ts';
 import { compose, type Runtime } from '../src/runtime/compose.ts';
 import type { BrokerPorts } from '../src/runtime/ports.ts';
 import type { Front } from './call.ts';
 import { outbound } from './outbound.ts';
 import { printed } from './printed.ts';
+import { settleIn } from './record.ts';
 import { SETTINGS } from './settings.ts';
 
 /** A broker beside the worker that ships: same code, other settings, databases or registry. */
@@ -42,7 +47,7 @@ export function startBroker(options: BrokerOptions = {}): Broker {
     control: openControl(control),
     record: openRecord(record),
     sendControl: () => outbound.fetch(`${SETTINGS.AGENT_WORKER_URL}/control`),
-    ledger: ledgerOf(env.LEDGER),
+    shard: options.control === undefined ? mintShards(env.MINT_SHARD) : shardOn(control, options),
     pingDatabases: async () => {
       await Promise.all([control, record].map((db) => db.prepare('SELECT 1').first()));
     },
@@ -74,6 +79,28 @@ export function startBroker(options: BrokerOptions = {}): Broker {
     logged,
     settled: async () => {
       await Promise.all(beside);
+    },
+  };
+}
+
+/** A mint shard that reads policy from another control database; it counts and records in the real objects. */
+function shardOn(control: D1Database, options: BrokerOptions): MintShard {
+  const shards = mintShards(env.MINT_SHARD);
+  return {
+    ...shards,
+    async mint(account, order) {
+      try {
+        return await decideTicket(order, {
+          registry: AGENTS,
+          control: openControl(control),
+          config: readConfig(settingsOf(options)),
+          randomId: () => crypto.randomUUID(),
+          record: { settle: (entry) => settleIn(account, entry) },
+        });
+      } catch (error) {
+        if (isOutage(error)) return { kind: 'unavailable' };
+        throw error;
+      }
     },
   };
 }

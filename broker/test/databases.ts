@@ -1,5 +1,5 @@
 import { env } from 'cloudflare:workers';
-import { inLedger } from './record.ts';
+import { inShards } from './record.ts';
 
 /** Both databases and the ledger's own, all of them, as text; and databases that fail. */
 
@@ -20,11 +20,11 @@ export async function everyRow(): Promise<string[]> {
     }
   }
   const names = new Set(
-    (await inLedger("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT GLOB '_cf_*'")).map(
+    (await inShards("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT GLOB '_cf_*'")).map(
       ({ name }) => String(name),
     ),
   );
-  for (const table of names) rows.push(...(await inLedger(`SELECT * FROM ${table}`)));
+  for (const table of names) rows.push(...(await inShards(`SELECT * FROM ${table}`)));
   return rows.map((row) => JSON.stringify(row));
 }
 

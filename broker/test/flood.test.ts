@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { startBroker } from './broker.ts';
 import { COUNTER, call, LOBBY, mint, newAddress } from './call.ts';
 import { NOW, setClock } from './clock.ts';
-import { delivered, inLedger, ringAlarms } from './record.ts';
+import { delivered, inShards, ringAlarms } from './record.ts';
 import { bearer, newSecret } from './tokens.ts';
 
 const kept = async () => {
@@ -11,7 +11,7 @@ const kept = async () => {
   const { results } = await env.RECORD.prepare('SELECT count(*) AS n FROM audit_events').all();
   return results;
 };
-const windows = () => inLedger('SELECT key FROM rate_windows');
+const windows = () => inShards('SELECT key FROM rate_windows');
 
 describe('a flood of strangers', () => {
   it('buys no row of the record, is counted by reason, agent and minute, and leaves nothing after its minute', async () => {

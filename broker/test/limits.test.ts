@@ -12,7 +12,7 @@ import {
   ticketOf,
 } from './call.ts';
 import { NOW, setClock } from './clock.ts';
-import { eventsWith, inLedger, ringAlarms } from './record.ts';
+import { eventsWith, inShards, ringAlarms } from './record.ts';
 import { basic, makeToken, newSecret, pair } from './tokens.ts';
 
 const { front } = startBroker();
@@ -117,7 +117,7 @@ describe('the limit of principals', () => {
     const first = await mint(token.pair);
     expect([first.status, ...limits(first)]).toEqual([201, '600', '599', String(NOW + 60)]);
     // The counter is moved near its end rather than run there: counting is the same at 30 and 60.
-    await inLedger('UPDATE rate_windows SET count = 597 WHERE key = ?', token.principal);
+    await inShards('UPDATE rate_windows SET count = 597 WHERE key = ?', token.principal);
     const { admitted } = await flood(6, () => mint(token.pair));
     expect(admitted).toBe(3);
   });
@@ -128,7 +128,7 @@ describe('the limit of principals', () => {
     expect(new Set(replies.map((reply) => `${reply.status} ${limits(reply).join()}`))).toEqual(
       new Set(['201 ,,']),
     );
-    expect(await inLedger('SELECT key FROM rate_windows WHERE key = ?', token.principal)).toEqual([]);
+    expect(await inShards('SELECT key FROM rate_windows WHERE key = ?', token.principal)).toEqual([]);
   });
 
   it('of one is not that of another', async () => {
@@ -200,7 +200,7 @@ describe('counters', () => {
     const addresses = Array.from({ length: 20 }, newAddress);
     await Promise.all(addresses.map(enter));
     const counted = async () => {
-      const keys = (await inLedger('SELECT key FROM rate_windows')).map(({ key }) => key);
+      const keys = (await inShards('SELECT key FROM rate_windows')).map(({ key }) => key);
       return addresses.filter((address) => keys.includes(`address:${address}`)).length;
     };
     expect(await counted()).toBe(20);

@@ -2,7 +2,7 @@ import { env } from 'cloudflare:workers';
 import { afterAll, describe, expect, it } from 'vitest';
 import { startBroker } from './broker.ts';
 import { COUNTER, call, LOBBY, mint, type Reply, refusalOf } from './call.ts';
-import { inLedger } from './record.ts';
+import { inShards } from './record.ts';
 import { basic, makeToken, pair } from './tokens.ts';
 
 const strings = env.TEST_VECTORS?.naughtyStrings ?? [];
@@ -26,7 +26,7 @@ const SAYINGS = new Set([
 
 /** Many of these come down to one client id; what they used up is nobody else's. */
 afterAll(async () => {
-  await inLedger('DELETE FROM rate_windows');
+  await inShards('DELETE FROM rate_windows');
 });
 
 const said = (reply: Reply): string => {

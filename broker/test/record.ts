@@ -7,6 +7,7 @@ import {
 import { env } from 'cloudflare:workers';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { expect } from 'vitest';
+import type { RecordEntry, Settled } from '../src/mint/shard.ts';
 
 /** What the record database holds. */
 export interface EventRow {
@@ -48,39 +49,50 @@ export const expectEvents = (principal: string, types: readonly string[]): Promi
     return events;
   });
 
-const ledgerObjects = async (): Promise<DurableObjectStub[]> =>
-  (await listDurableObjectIds(env.LEDGER)).map((id) => env.LEDGER.get(id));
+const shardObjects = async (): Promise<DurableObjectStub[]> =>
+  (await listDurableObjectIds(env.MINT_SHARD)).map((id) => env.MINT_SHARD.get(id));
 
-/** Asks every ledger object the same question. */
-export async function inLedger(sql: string, ...values: string[]): Promise<Record<string, SqlStorageValue>[]> {
+/** Runs one query in every mint shard. */
+export async function inShards(
+  sql: string,
+  ...values: (string | number)[]
+): Promise<Record<string, SqlStorageValue>[]> {
   const rows = await Promise.all(
-    (await ledgerObjects()).map((object) =>
+    (await shardObjects()).map((object) =>
       runInDurableObject(object, (_instance, state) => state.storage.sql.exec(sql, ...values).toArray()),
     ),
   );
   return rows.flat();
 }
 
-/** Waits until no ledger object has anything left to deliver. */
+/** Waits until no mint shard has anything left to deliver. */
 export const delivered = (): Promise<void> =>
-  eventually(async () => expect(await inLedger('SELECT id FROM ticket_backlog')).toEqual([]));
+  eventually(async () => expect(await inShards('SELECT id FROM ticket_backlog')).toEqual([]));
 
-/** Rings the alarm of every ledger object that has set one; how many had. */
+/** Rings the alarm of every mint shard that has set one; how many had. */
 export async function ringAlarms(): Promise<number> {
-  const rang = await Promise.all((await ledgerObjects()).map((object) => runDurableObjectAlarm(object)));
+  const rang = await Promise.all((await shardObjects()).map((object) => runDurableObjectAlarm(object)));
   return rang.filter(Boolean).length;
 }
 
-/** Rings the alarm of the ledger object that an account meets; whether it had set one. */
+/** Rings the alarm of the mint shard of an account; whether it had set one. */
 export async function ringAlarmOf(account: string): Promise<boolean> {
-  const digest = new DataView(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(account)));
-  return runDurableObjectAlarm(env.LEDGER.get(env.LEDGER.idFromName(`ledger:${digest.getUint32(0) % 64}`)));
+  return runDurableObjectAlarm(await shardOf(account));
 }
 
-/** When each ledger object wakes that has something to deliver. */
+/** Counts and records in the mint shard of an account, without a request for a ticket. */
+export const settleIn = async (account: string, entry: RecordEntry): Promise<Settled> =>
+  (await shardOf(account)).settle(entry);
+
+async function shardOf(account: string) {
+  const digest = new DataView(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(account)));
+  return env.MINT_SHARD.get(env.MINT_SHARD.idFromName(`mint:${digest.getUint32(0) % 64}`));
+}
+
+/** When each mint shard wakes that has something to deliver. */
 export async function alarmsOfWaiting(): Promise<(number | null)[]> {
   const alarms = await Promise.all(
-    (await ledgerObjects()).map((object) =>
+    (await shardObjects()).map((object) =>
       runInDurableObject(object, async (_instance, state) =>
         state.storage.sql.exec('SELECT 1 FROM ticket_backlog').toArray().length === 0
           ? []
@@ -91,9 +103,9 @@ export async function alarmsOfWaiting(): Promise<(number | null)[]> {
   return alarms.flat();
 }
 
-/** Takes every ledger object out of memory, as a deploy or a machine that dies does. */
-export async function evictLedger(): Promise<void> {
-  await Promise.all((await ledgerObjects()).map((object) => evictDurableObject(object)));
+/** Takes every mint shard out of memory, as a deploy or a machine that dies does. */
+export async function evictShards(): Promise<void> {
+  await Promise.all((await shardObjects()).map((object) => evictDurableObject(object)));
 }
 
 /** Runs with the audit table out of reach, and brings it back. */

@@ -1,11 +1,9 @@
 import { env } from 'cloudflare:workers';
+import type { Change } from '@agent-ticket/drizzle/control/change.ts';
 import { openControl } from '@agent-ticket/drizzle/control/open-d1.ts';
-import { policyQueries } from '@agent-ticket/drizzle/control/policy.ts';
-import { locks } from '@agent-ticket/drizzle/control/schema.ts';
-import { serviceTokenQueries } from '@agent-ticket/drizzle/control/service-tokens.ts';
 import type { Role, Tier } from '@agent-ticket/shared/names.ts';
 import { base64url } from 'jose';
-import { digestSecret, makeSecret } from '../src/credentials/secret.ts';
+import { digestSecret, makeSecret, newServiceTokenId } from '../src/credentials/secret.ts';
 import { secret } from './canaries.ts';
 import { SETTINGS } from './settings.ts';
 
@@ -38,7 +36,9 @@ export interface ServiceToken {
 const PEPPER = new Uint8Array(base64url.decode(SETTINGS.TOKEN_PEPPER));
 const bytes = (length: number): Uint8Array => crypto.getRandomValues(new Uint8Array(length));
 
-export const newSecret = (): string => secret(makeSecret(bytes));
+/** A token's name, and a secret that carries it. */
+export const newTokenId = (): string => newServiceTokenId(bytes);
+export const newSecret = (id = newTokenId()): string => secret(makeSecret(id, bytes));
 export const digestOf = (text: string): Promise<string> => digestSecret(text, PEPPER);
 
 export const pair = (clientId: string, clientSecret: string): Headers => ({
@@ -52,35 +52,50 @@ export const basic = (clientId: string, clientSecret: string): Headers => ({
 });
 export const bearer = (text: string): Headers => ({ authorization: `Bearer ${text}` });
 
-export async function makeToken(options: TokenOptions = {}): Promise<ServiceToken> {
-  const id = crypto.randomUUID();
-  const clientId = options.clientId ?? `svc_${id.replaceAll('-', '')}`;
-  const text = newSecret();
-  const createdAt = Date.now();
-  await serviceTokenQueries(openControl(env.CONTROL)).insert(
-    {
-      id,
-      clientId,
-      name: 'made by a test',
-      tier: options.tier ?? 'pro',
-      agents: options.agents === undefined ? null : [...options.agents],
-      permissions: [...(options.permissions ?? [])],
-      createdBy: 'test',
-      createdAt,
-      expiresAt: options.expiresAt ?? null,
-      revokedAt: options.revokedAt ?? null,
-    },
-    { tokenId: id, digest: await digestOf(text), createdAt, expiresAt: options.secretExpiresAt ?? null },
-  );
+/** A token that nobody has put into the database yet. */
+export function drawToken(clientId?: string): ServiceToken {
+  const id = clientId ?? newTokenId();
+  const text = newSecret(id);
   return {
     id,
     principal: `token:${id}`,
-    clientId,
+    clientId: id,
     secret: text,
-    pair: pair(clientId, text),
-    basic: basic(clientId, text),
+    pair: pair(id, text),
+    basic: basic(id, text),
     bearer: bearer(text),
   };
+}
+
+export async function insertToken(token: ServiceToken, options: TokenOptions = {}): Promise<void> {
+  const createdAt = Date.now();
+  await changed(
+    openControl(env.CONTROL).serviceTokens.create(
+      {
+        id: token.id,
+        name: 'made by a test',
+        tier: options.tier ?? 'pro',
+        agents: options.agents === undefined ? null : [...options.agents],
+        permissions: [...(options.permissions ?? [])],
+        createdBy: 'test',
+        createdAt,
+        expiresAt: options.expiresAt ?? null,
+        revokedAt: options.revokedAt ?? null,
+      },
+      {
+        tokenId: token.id,
+        digest: await digestOf(token.secret),
+        createdAt,
+        expiresAt: options.secretExpiresAt ?? null,
+      },
+    ),
+  );
+}
+
+export async function makeToken(options: TokenOptions = {}): Promise<ServiceToken> {
+  const token = drawToken(options.clientId);
+  await insertToken(token, options);
+  return token;
 }
 
 export interface GrantOptions {
@@ -90,12 +105,13 @@ export interface GrantOptions {
   readonly expiresAt?: number;
 }
 
-export const grant = (
+export const grant = async (
   subject: string,
   { agent = 'counter', instance = '*', role, expiresAt }: GrantOptions,
-) =>
-  policyQueries(openControl(env.CONTROL)).insertGrant({
-    id: crypto.randomUUID(),
+): Promise<string> => {
+  const id = crypto.randomUUID();
+  const row = {
+    id,
     subject,
     agentSlug: agent,
     instanceId: instance,
@@ -104,23 +120,39 @@ export const grant = (
     createdBy: 'test',
     createdAt: Date.now(),
     expiresAt: expiresAt ?? null,
-  });
+  };
+  await changed({ statement: openControl(env.CONTROL).grants.insert(row) });
+  return id;
+};
 
 /** A standing lock. Its target in the one spelling of the table: `agent:counter`, `everything:`. */
 export async function lock(target: string, expiresAt?: number): Promise<string> {
   const id = crypto.randomUUID();
-  await openControl(env.CONTROL)
-    .insert(locks)
-    .values({
-      id,
-      target,
-      reason: 'made by a test',
-      createdBy: 'test',
-      createdAt: Date.now(),
-      expiresAt: expiresAt ?? null,
-    });
+  const row = {
+    id,
+    target,
+    kind: 'any',
+    until: expiresAt ?? null,
+    code: 'locked',
+    reason: 'made by a test',
+    createdBy: 'test',
+    createdAt: Date.now(),
+  } as const;
+  await changed({ revocations: [row] });
   return id;
 }
 
 export const liftLock = (id: string) =>
-  env.CONTROL.prepare('UPDATE locks SET lifted_at = ? WHERE id = ?').bind(Date.now(), id).run();
+  changed({ statement: openControl(env.CONTROL).revocations.lift(id, Date.now()) });
+
+/** Makes a change whose event nobody delivers. */
+async function changed(wanted: Omit<Change, 'event' | 'dueAt'>): Promise<void> {
+  const control = openControl(env.CONTROL);
+  const eventId = crypto.randomUUID();
+  await control.change({
+    ...wanted,
+    event: { eventId, at: Date.now(), type: 'grant.created', outcome: 'success' },
+    dueAt: Number.MAX_SAFE_INTEGER,
+  });
+  await control.outbox.done(eventId);
+}

@@ -1,6 +1,6 @@
 import production from '../src/index.ts';
 
-export { Backlog, LedgerObject } from '../src/index.ts';
+export { Backlog, MintShardObject } from '../src/index.ts';
 
 type Env = Parameters<typeof production.fetch>[1];
 

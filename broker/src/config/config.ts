@@ -1,20 +1,20 @@
 import { BaseUrl, isLoopback, List, Mode, Origins, readSettings } from '@agent-ticket/shared/settings.ts';
 import { base64url } from 'jose';
 import * as z from 'zod';
+import type { SignInConfig } from '../credentials/auth0-session.ts';
 import { ClaimRule } from '../credentials/claim-rules.ts';
+import type { ForeignIssuer } from '../credentials/foreign-jwt.ts';
+import type { WorkloadIssuer } from '../credentials/workload-keys.ts';
 import { DEFAULT_SCHEDULE, type KeySchedule, scheduleFaults } from '../keys/schedule.ts';
 import {
   ACCESS,
   AUTH0,
-  type ForeignIssuer,
   foreignIssuers,
   issuerFault,
   OidcIssuer,
   oidcFault,
-  type SignInConfig,
   signInConfig,
   signInFault,
-  type WorkloadIssuer,
   workloadIssuer,
 } from './issuers.ts';
 

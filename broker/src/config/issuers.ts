@@ -1,23 +1,10 @@
 import { isKeyOf } from '@agent-ticket/shared/key-set.ts';
 import { BaseUrl } from '@agent-ticket/shared/settings.ts';
 import * as z from 'zod';
+import type { SignInConfig } from '../credentials/auth0-session.ts';
 import { ClaimMatch } from '../credentials/claim-rules.ts';
-
-/** Algorithms of foreign tokens; each issuer's keys say which of them. */
-export type ForeignAlgorithm = 'RS256' | 'ES256';
-
-/** One issuer whose tokens are taken, as the settings describe it. */
-export interface ForeignIssuer {
-  /** `access:<team domain>` or `auth0:<domain>`: how principal ids begin. */
-  readonly namespace: string;
-  /** Exactly `iss`. */
-  readonly issuer: string;
-  readonly audiences: readonly string[];
-  readonly keysUrl: string;
-}
-
-/** The part that issuers of every kind have. */
-export type TokenIssuer = Pick<ForeignIssuer, 'namespace' | 'issuer' | 'audiences'>;
+import type { ForeignAlgorithm, ForeignIssuer } from '../credentials/foreign-jwt.ts';
+import type { WorkloadIssuer } from '../credentials/workload-keys.ts';
 
 interface IssuerSettings {
   readonly domains: readonly string[];
@@ -116,15 +103,6 @@ export const OidcIssuer = z
   });
 type OidcIssuer = z.output<typeof OidcIssuer>;
 
-export interface WorkloadIssuer extends TokenIssuer {
-  readonly name: string;
-  readonly match: readonly ClaimMatch[];
-  readonly singleUse: boolean;
-  readonly algorithms: readonly ForeignAlgorithm[];
-  /** Where its keys come from. */
-  readonly keys: { readonly set: object } | { readonly url: string } | 'discovery';
-}
-
 export const workloadIssuer = (setting: OidcIssuer): WorkloadIssuer => ({
   name: setting.name,
   namespace: `oidc:${setting.name}`,
@@ -147,21 +125,6 @@ export function oidcFault(issuers: readonly OidcIssuer[], others: readonly strin
   if (twice(issuers.map(({ name }) => name))) return 'a name is used twice';
   if (twice([...others, ...issuers.map(({ issuer }) => issuer)])) return 'an issuer is registered twice';
   return undefined;
-}
-
-/** How people sign in at the broker itself: as a client of one Auth0 tenant. */
-export interface SignInConfig {
-  /** The tenant, as an issuer of access tokens; ID tokens have the same name and keys. */
-  readonly tenant: ForeignIssuer;
-  /** Where the tenant is reached; its own name, unless a stand-in plays it. */
-  readonly tenantUrl: string;
-  readonly clientId: string;
-  readonly clientSecret: string;
-  /** Encrypts the session cookie, as `@auth0/auth0-hono` does with its `session.secret`. */
-  readonly cookieSecret: string;
-  readonly cookieName: string;
-  /** The broker's origin as browsers know it. */
-  readonly baseUrl: string;
 }
 
 interface SignInSettings {

@@ -3,7 +3,7 @@ import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { readBounded } from '@agent-ticket/shared/read-bounded.ts';
 import { readStrictJson } from '@agent-ticket/shared/strict-json.ts';
 import * as z from 'zod';
-import type { ForeignIssuer } from '../config/issuers.ts';
+import type { ForeignIssuer } from './foreign-jwt.ts';
 
 /** Group names of Access users, which its tokens do not carry. */
 export interface AccessGroups {

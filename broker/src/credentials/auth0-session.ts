@@ -3,13 +3,27 @@ import type { PrincipalId } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { base64url, type JWTPayload } from 'jose';
 import * as z from 'zod';
-import type { SignInConfig } from '../config/issuers.ts';
 import { applyClaimRules, type ClaimRule, type Claims } from './claim-rules.ts';
 import type { SessionCookie } from './cookies.ts';
-import type { IssuerWithKeys } from './foreign-jwt.ts';
+import type { ForeignIssuer, IssuerWithKeys } from './foreign-jwt.ts';
 import { foreignIdentity, foreignPrincipalId } from './foreign-principal.ts';
 import type { Authenticated } from './principal.ts';
 import { openCookie } from './session-cookie.ts';
+
+/** How people sign in at the broker itself: as a client of one Auth0 tenant. */
+export interface SignInConfig {
+  /** The tenant, as an issuer of access tokens; ID tokens have the same name and keys. */
+  readonly tenant: ForeignIssuer;
+  /** Where the tenant is reached; its own name, unless a stand-in plays it. */
+  readonly tenantUrl: string;
+  readonly clientId: string;
+  readonly clientSecret: string;
+  /** Encrypts the session cookie, as `@auth0/auth0-hono` does with its `session.secret`. */
+  readonly cookieSecret: string;
+  readonly cookieName: string;
+  /** The broker's origin as browsers know it. */
+  readonly baseUrl: string;
+}
 
 export interface SignInPorts {
   readonly config: SignInConfig;

@@ -3,7 +3,22 @@ import { isCanonicalCompact, readJwsHeader } from '@agent-ticket/shared/own-jws.
 import type { KeyLookup } from '@agent-ticket/shared/remote-keys.ts';
 import { decodeJwt, errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from 'jose';
 import * as z from 'zod';
-import type { ForeignAlgorithm, ForeignIssuer, TokenIssuer } from '../config/issuers.ts';
+
+/** Algorithms of foreign tokens; each issuer's keys say which of them. */
+export type ForeignAlgorithm = 'RS256' | 'ES256';
+
+/** One issuer whose tokens are taken, as the settings describe it. */
+export interface ForeignIssuer {
+  /** `access:<team domain>` or `auth0:<domain>`: how principal ids begin. */
+  readonly namespace: string;
+  /** Exactly `iss`. */
+  readonly issuer: string;
+  readonly audiences: readonly string[];
+  readonly keysUrl: string;
+}
+
+/** The part that issuers of every kind have. */
+export type TokenIssuer = Pick<ForeignIssuer, 'namespace' | 'issuer' | 'audiences'>;
 
 /** An issuer with its keys, which no other issuer shares. */
 export interface IssuerWithKeys<Issuer extends TokenIssuer = ForeignIssuer> {

@@ -1,11 +1,10 @@
 import { PrincipalId } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import * as z from 'zod';
-import type { TokenIssuer } from '../config/issuers.ts';
 import { applyClaimRules, type ClaimRule, type Claims } from './claim-rules.ts';
 import { foreignActors } from './delegation.ts';
 import { EmailAddress } from './email-address.ts';
-import type { ForeignToken } from './foreign-jwt.ts';
+import type { ForeignToken, TokenIssuer } from './foreign-jwt.ts';
 import type { Authenticated, Identity, Principal } from './principal.ts';
 
 const Subject = z.object({

@@ -1,11 +1,11 @@
 import type { ControlStore } from '@agent-ticket/drizzle/control/store.ts';
 import { err, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import * as z from 'zod';
-import type { WorkloadIssuer } from '../config/issuers.ts';
 import { type ClaimRule, matchesClaim } from './claim-rules.ts';
 import { type IssuerWithKeys, verifyForeignJwt } from './foreign-jwt.ts';
 import { foreignHolder } from './foreign-principal.ts';
 import type { Authenticated } from './principal.ts';
+import type { WorkloadIssuer } from './workload-keys.ts';
 
 export interface OidcPorts {
   readonly issuers: readonly IssuerWithKeys<WorkloadIssuer>[];

@@ -1,12 +1,12 @@
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
-import { readBasic } from './basic.ts';
+import { type ClientSecret, readBasic } from './basic.ts';
 import { ACCESS_COOKIE, readCookie, readSessionCookie, type SessionCookie } from './cookies.ts';
 import { looksLikeSecret } from './secret.ts';
 
 /** A credential as it came, nothing verified yet. */
 export type Presented =
   | { readonly kind: 'bearer'; readonly token: string }
-  | { readonly kind: 'client-secret'; readonly clientId: string; readonly secret: string }
+  | ClientSecret
   | { readonly kind: 'access'; readonly token: string; readonly ambient: 'cookie' | 'assertion' }
   | { readonly kind: 'session'; readonly cookie: SessionCookie }
   | { readonly kind: 'none' };

@@ -1,6 +1,6 @@
 import { type Denial, httpErrorOf } from '@agent-ticket/shared/denial.ts';
-import type { RateState } from '../mint/ledger.ts';
-import type { Answer, ErrorRenderer } from './call.ts';
+import type { Answer, ErrorRenderer } from './context.ts';
+import type { RateState } from './rate.ts';
 
 /** Challenges for every way in which a credential may be sent (RFC 9110 §11.6.1). */
 const CHALLENGE = 'Bearer realm="broker", Basic realm="broker", charset="UTF-8"';

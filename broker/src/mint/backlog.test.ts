@@ -1,6 +1,6 @@
 import type { BacklogReport } from '@agent-ticket/shared/backlog-report.ts';
 import { describe, expect, it } from 'vitest';
-import { sumWaiting, createBacklogReports } from './backlog.ts';
+import { createBacklogReports, sumWaiting } from './backlog.ts';
 
 const NOW = Date.UTC(2027, 0, 15, 8);
 const objectOf = (n: number): string => n.toString(16).padStart(64, '0');

@@ -11,7 +11,14 @@ import { type RateState, retryAfterOf } from '../http/rate.ts';
 import { type ChangePorts, flushOutbox } from '../revocation/changes.ts';
 import { claimRow, resolveLapse } from './claims.ts';
 import { fitsTicket, type IssuedTicket, issueTicket, ticketPayload } from './issue.ts';
-import { CLAIM_LAPSES_MS, DEFAULT_INSTANCE, type Decision, decide, MAX_CLAIMS, POLICY_VERSION } from './policy.ts';
+import {
+  CLAIM_LAPSES_MS,
+  DEFAULT_INSTANCE,
+  type Decision,
+  decide,
+  MAX_CLAIMS,
+  POLICY_VERSION,
+} from './policy.ts';
 import { readPolicyInput } from './policy-input.ts';
 import {
   accountOf,
@@ -53,10 +60,12 @@ export async function exchange(
   if (!signer.ok) return { outcome: signer, rate: null };
   const { material } = signer.value;
 
+  const { requestId, now, ipAddress, userAgent } = context;
   const order: MintOrder = {
     who,
     request,
-    context,
+    // Plain data: a call has more, and not all of it may travel.
+    context: { requestId, now, ipAddress, userAgent },
     jti: TicketId.parse(ports.randomId()),
     kid: material.kid,
     isCounted: false,

@@ -54,11 +54,11 @@ export async function readPolicyInputs(
     ...questionOf(who, now, ports),
     targets: [...new Set([...callerTargets(who), ...listed.flatMap(targetNamesOfInstance)])],
   });
-  const grantsOn = Map.groupBy(rows.grants, ({ agentSlug }) => agentSlug);
+  const grantsOn = groupBy(rows.grants, ({ agentSlug }) => agentSlug);
   return registry.flatMap(({ slug: agent, instances }) => {
     const grants = grantsOn.get(agent) ?? [];
     const everywhere = grants.filter(({ instanceId }) => instanceId === '*');
-    const byInstance = Map.groupBy(grants, ({ instanceId }) => instanceId);
+    const byInstance = groupBy(grants, ({ instanceId }) => instanceId);
     const names = new Set(instances ?? [ANY_OTHER, ...byInstance.keys()]);
     names.delete('*');
     return [...names].map((instance) => {
@@ -78,6 +78,16 @@ export async function readPolicyInputs(
   });
 }
 
+function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const group = groups.get(keyOf(item));
+    if (group === undefined) groups.set(keyOf(item), [item]);
+    else group.push(item);
+  }
+  return groups;
+}
+
 /** Stands for an instance that nothing names: no instance is called so. */
 const ANY_OTHER = '';
 
@@ -94,4 +104,3 @@ export const callerTargets = (who: Authenticated, kid?: string): string[] => [
   ...(who.login === undefined ? [] : [`login:${who.login}`]),
   ...(kid === undefined ? [] : [`key:${kid}`]),
 ];
-

@@ -106,7 +106,14 @@ const RULES: readonly [name: string, refuses: (c: Case) => DenialReason | undefi
     'a service holds the required permissions',
     (c) => (holdsPermissions(c) ? undefined : 'permission_missing'),
   ],
-  ['the principal has a role, or may be the first user', missingRole],
+  [
+    'the principal has a role, or may be the first user',
+    (c) => (c.role === undefined && c.claim === undefined ? 'grant_missing' : undefined),
+  ],
+  [
+    'a first user holds no more instances than it may',
+    (c) => (c.role === undefined ? 'claim_limit_reached' : undefined),
+  ],
   [
     'the transport is offered',
     (c) =>
@@ -116,7 +123,8 @@ const RULES: readonly [name: string, refuses: (c: Case) => DenialReason | undefi
   ],
   [
     'the role lasts',
-    (c) => (c.sessionExpiry - seconds(c.input.now) < CREDENTIAL_MIN_LEFT_SECONDS ? 'grant_missing' : undefined),
+    (c) =>
+      c.sessionExpiry - seconds(c.input.now) < CREDENTIAL_MIN_LEFT_SECONDS ? 'grant_missing' : undefined,
   ],
   ['the scope lies within the role', (c) => (c.scope === undefined ? 'scope_outside_role' : undefined)],
 ];
@@ -136,8 +144,7 @@ export function decide(who: Authenticated, request: DecisionRequest, given: Poli
   const role = granted ?? (claim === undefined || isOverClaimLimit(input) ? undefined : 'owner');
   const scope =
     entry === undefined || role === undefined ? undefined : narrow(roleScopes(entry, role), request.scope);
-  const rests =
-    entry === undefined || role === undefined ? undefined : restOn(who, entry, granted, input);
+  const rests = entry === undefined || role === undefined ? undefined : restOn(who, entry, granted, input);
   const sessionExpiry = rests?.sessionExpiry ?? 0;
   const rules: RuleResult[] = [];
   for (const [rule, refuses] of RULES) {
@@ -163,7 +170,8 @@ const isAnonymousCaller = (c: Case): boolean => c.who.method === 'anonymous';
 
 /** Bearer tokens and sign-ins of browsers end apart: a browser's sign-in is revoked by its own name where it has one. */
 function isSignedOut({ who, input: { signedOut, revocations } }: Case): boolean {
-  if (who.login !== undefined && revocations.some(({ target }) => target === `login:${who.login}`)) return true;
+  if (who.login !== undefined && revocations.some(({ target }) => target === `login:${who.login}`))
+    return true;
   const before = who.login === undefined ? signedOut?.tokensBefore : signedOut?.loginsBefore;
   return who.issuedAt !== undefined && before != null && who.issuedAt <= before;
 }
@@ -184,11 +192,6 @@ function claimOf(
 }
 
 const isOverClaimLimit = ({ claims }: PolicyInput): boolean => claims >= MAX_CLAIMS;
-
-function missingRole({ role, claim, input }: Case): DenialReason | undefined {
-  if (role !== undefined) return undefined;
-  return claim !== undefined && isOverClaimLimit(input) ? 'claim_limit_reached' : 'grant_missing';
-}
 
 /** Public and viewer agents are known to all; others only to those who hold something on them. */
 function isVisible({ who, entry, role }: Case): boolean {

@@ -4,7 +4,7 @@ import { STATEMENT_DEADLINE_MS, within } from '@agent-ticket/drizzle/deadline.ts
 import { type Backlog, backlogStore } from '@agent-ticket/drizzle/object/backlog.ts';
 import { createDelivery, type Delivery } from '@agent-ticket/drizzle/object/delivery.ts';
 import { enqueue, waitingSince } from '@agent-ticket/drizzle/object/drain.ts';
-import { objectRateStore, type ObjectRates } from '@agent-ticket/drizzle/object/rates.ts';
+import { type ObjectRates, objectRateStore } from '@agent-ticket/drizzle/object/rates.ts';
 import { createObjectTables } from '@agent-ticket/drizzle/object/tables.ts';
 import { isOutage } from '@agent-ticket/drizzle/outage.ts';
 import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
@@ -13,7 +13,7 @@ import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import type { BacklogReport } from '@agent-ticket/shared/backlog-report.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { readConfig } from '../config/config.ts';
-import { type Counted, RATE_WINDOW_MS, type RateRule, readWindow } from '../http/rate.ts';
+import { RATE_WINDOW_MS, readWindow } from '../http/rate.ts';
 import { createBacklogReports, sumWaiting } from './backlog.ts';
 import { decideTicket } from './mint.ts';
 import {
@@ -23,6 +23,7 @@ import {
   type MintShard,
   overLimitEvent,
   type RecordEntry,
+  type Settled,
   type Waiting,
 } from './shard.ts';
 
@@ -52,7 +53,7 @@ export class MintShardObject extends DurableObject<Cloudflare.Env> {
       control: openControl(env.CONTROL),
       config: readConfig(env),
       randomId: () => crypto.randomUUID(),
-      record: { settle: async (entry) => this.#settle(entry) },
+      record: { settle: async (entry) => this.settle(entry) },
     };
     this.#delivery = createDelivery({
       backlog: this.#backlog,
@@ -85,14 +86,8 @@ export class MintShardObject extends DurableObject<Cloudflare.Env> {
     }
   }
 
-  count(rule: RateRule): Counted {
-    const now = Date.now();
-    const counted = readWindow(rule, this.#rates.count(rule.key, now, RATE_WINDOW_MS));
-    this.#wakeBy(now + 2 * RATE_WINDOW_MS);
-    return counted;
-  }
-
-  #settle({ rate, event, wanted = event }: RecordEntry) {
+  /** Counts and records, both durable together. */
+  settle({ rate, event, wanted = event }: RecordEntry): Settled {
     const now = Date.now();
     if (rate === undefined) {
       this.#keep(event, now);
@@ -177,7 +172,11 @@ export const mintShards = (
     },
 
     async count(account, rule) {
-      return within<Counted>(deadlineMs, (await shardOf(account)).count(rule));
+      const { admitted, rate } = await within<Settled>(
+        deadlineMs,
+        (await shardOf(account)).settle({ rate: rule }),
+      );
+      return { admitted, rate: rate ?? { limit: rule.limit, remaining: 0, resetAt: 0 } };
     },
 
     async waiting() {

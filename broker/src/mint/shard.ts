@@ -59,7 +59,13 @@ export interface MintPorts extends PolicyInputPorts {
 
 /** Where a shard counts and records; both durable, in one write, when it resolves. */
 export interface Recording {
-  settle(entry: RecordEntry): Promise<{ readonly admitted: boolean; readonly rate: RateState | null }>;
+  settle(entry: RecordEntry): Promise<Settled>;
+}
+
+/** Whether the limit let a request pass, and what is left of it; `rate` is null where nothing was counted. */
+export interface Settled {
+  readonly admitted: boolean;
+  readonly rate: RateState | null;
 }
 
 export interface RecordEntry {
@@ -109,4 +115,3 @@ export const overLimitEvent = ({ jti: _never, ...wanted }: AuditEvent): AuditEve
   code: 'rate_limited',
   details: { wanted: wanted.type },
 });
-

@@ -1,5 +1,5 @@
 import { ok } from '@agent-ticket/shared/outcome.ts';
-import type { Handler } from '../resources/call.ts';
+import type { Handler } from '../runtime/call.ts';
 import { GRANT_TYPES } from './request.ts';
 
 /**

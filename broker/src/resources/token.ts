@@ -4,8 +4,8 @@ import { authenticateJwt } from '../credentials/bearer.ts';
 import { capped, delegate } from '../credentials/delegation.ts';
 import type { Authenticated } from '../credentials/principal.ts';
 import { authenticateServiceToken } from '../credentials/service-token.ts';
+import { readForm } from '../http/form.ts';
 import { exchange } from '../mint/mint.ts';
-import { readForm } from '../oauth/form.ts';
 import { oauthRefusal, type Stage } from '../oauth/refusal.ts';
 import {
   type ClientSecret,
@@ -16,7 +16,7 @@ import {
   readTicketRequest,
   TICKET_TOKEN_TYPE,
 } from '../oauth/request.ts';
-import type { Call, Handler, HandlerResult } from './call.ts';
+import type { Call, Handler, HandlerResult } from '../runtime/call.ts';
 
 /**
  * `POST /token`: a ticket by OAuth. A service token is a client and gets one by `client_credentials` (RFC 6749 §4.4);

@@ -2,8 +2,8 @@ import { err, ok } from '@agent-ticket/shared/outcome.ts';
 import { countFailure } from '../credentials/auth-result.ts';
 import { loginIdOf, principalOf } from '../credentials/auth0-session.ts';
 import { renderError } from '../http/answer.ts';
-import { readForm } from '../oauth/form.ts';
-import type { Handler } from '../resources/call.ts';
+import { readForm } from '../http/form.ts';
+import type { Handler } from '../runtime/call.ts';
 import { verifyLogoutToken } from './logout-token.ts';
 import { signOut } from './sign-out.ts';
 

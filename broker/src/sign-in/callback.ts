@@ -6,9 +6,9 @@ import { loginIdOf, principalOf, type SignInPorts } from '../credentials/auth0-s
 import { dropCookie, readCookie, sessionCookieNames, setCookie } from '../credentials/cookies.ts';
 import { openCookie, sealCookie } from '../credentials/session-cookie.ts';
 import type { Answer } from '../http/context.ts';
-import { countSignIn } from '../resources/anonymous.ts';
-import type { Call, Handler } from '../resources/call.ts';
 import { changePolicy } from '../revocation/changes.ts';
+import { countSignIn } from '../runtime/anonymous.ts';
+import type { Call, Handler } from '../runtime/call.ts';
 import { isSecure, loginCookieName } from './login.ts';
 import { refuseSignIn } from './refusal-page.ts';
 import { redeemLogin } from './tenant.ts';

@@ -1,11 +1,11 @@
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { base64url } from 'jose';
-import type { SignInConfig } from '../config/issuers.ts';
+import type { SignInConfig } from '../credentials/auth0-session.ts';
 import { authenticate } from '../credentials/authenticate.ts';
 import { setCookie } from '../credentials/cookies.ts';
 import { sealCookie } from '../credentials/session-cookie.ts';
 import type { Answer } from '../http/context.ts';
-import type { Call, Handler } from '../resources/call.ts';
+import type { Call, Handler } from '../runtime/call.ts';
 import { readReturnTo } from './return-to.ts';
 import { authorizeUrl } from './tenant.ts';
 

@@ -1,7 +1,7 @@
 import { err, ok } from '@agent-ticket/shared/outcome.ts';
 import { readSignIn, type SignIn, type SignInPorts } from '../credentials/auth0-session.ts';
 import { dropCookie, readSessionCookie, sessionCookieNames } from '../credentials/cookies.ts';
-import type { Call, Handler } from '../resources/call.ts';
+import type { Call, Handler } from '../runtime/call.ts';
 import { isSecure } from './login.ts';
 import { readReturnTo } from './return-to.ts';
 import { signOut } from './sign-out.ts';

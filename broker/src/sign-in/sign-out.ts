@@ -2,8 +2,8 @@ import type { Statement } from '@agent-ticket/drizzle/database.ts';
 import type { PrincipalId } from '@agent-ticket/shared/names.ts';
 import { auditEventOf } from '../audit/event.ts';
 import { FOREIGN_SESSION_MAX_SECONDS } from '../credentials/auth0-session.ts';
-import type { Call } from '../resources/call.ts';
 import { changePolicy, newRevocation } from '../revocation/changes.ts';
+import type { Call } from '../runtime/call.ts';
 
 export interface SignOut {
   readonly by: 'logout' | 'back-channel';

@@ -12,8 +12,7 @@ import {
   customFetch,
   ResponseBodyError,
 } from 'openid-client';
-import type { SignInConfig } from '../config/issuers.ts';
-import type { SignInPorts } from '../credentials/auth0-session.ts';
+import type { SignInConfig, SignInPorts } from '../credentials/auth0-session.ts';
 import { verifyForeignJwt } from '../credentials/foreign-jwt.ts';
 
 /** Values that must come back unchanged from the tenant. */

@@ -4,7 +4,7 @@ import { sealCookie } from '../../src/credentials/session-cookie.ts';
 import { bodyOf } from './answers.ts';
 import { openTenant, SECRET, standStill } from './auth0-session/tenant.ts';
 import { testIssuer } from './issuer.ts';
-import { BROKER, basic, NOW, type Stand } from './stand.ts';
+import { BROKER, basic, NOW, type StartedBroker } from './start-broker.ts';
 
 const TEAM = 'team.test';
 const CI = 'https://ci.test';
@@ -20,7 +20,7 @@ interface Way {
   readonly principal: string;
 }
 
-let stand: Stand;
+let stand: StartedBroker;
 let app: ReturnType<typeof createApp>;
 let ways: Record<string, Way>;
 

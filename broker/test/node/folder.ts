@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openControl, openRecord } from '@agent-ticket/drizzle/open-libsql.ts';
+import { createClient } from '@libsql/client';
 import { afterAll } from 'vitest';
 
 /** Last in, first out, when the tests of a file are over. Registered once: a hook that a test registers is not run. */
@@ -30,4 +31,14 @@ export async function openFiles() {
   const record = await openRecord(`file:${folder}/record.db`);
   atEnd(() => record.close());
   return { folder, control, record };
+}
+
+/** Runs one statement on a database file, beside the store that is open on it. */
+export async function rowsOf(file: string, sql: string, args: (string | number | null)[] = []) {
+  const client = createClient({ url: `file:${file}` });
+  try {
+    return (await client.execute({ sql, args })).rows;
+  } finally {
+    client.close();
+  }
 }

@@ -13,7 +13,7 @@ import { exportAudit } from '../../src/audit/export.ts';
 import { sealAudit } from '../../src/audit/sealer.ts';
 import { createKeyring } from '../../src/keys/keyring.ts';
 import { DEFAULT_SCHEDULE } from '../../src/keys/schedule.ts';
-import { NOW } from './stand.ts';
+import { NOW } from './start-broker.ts';
 
 /** A million takes minutes; `AUDIT_ROWS=1000000` for who wants to see it. */
 const ROWS = Number(process.env.AUDIT_ROWS ?? 20_000);

@@ -1,7 +1,6 @@
-import type { ControlDatabase } from '@agent-ticket/drizzle/control/database.ts';
-import { serviceTokenQueries } from '@agent-ticket/drizzle/control/service-tokens.ts';
+import type { ControlStore } from '@agent-ticket/drizzle/control/store.ts';
 import type { Tier } from '@agent-ticket/shared/names.ts';
-import { digestSecret, makeSecret } from '../../src/credentials/secret.ts';
+import { digestSecret, makeSecret, newServiceTokenId } from '../../src/credentials/secret.ts';
 
 export interface TokenWish {
   readonly agents?: readonly string[];
@@ -19,27 +18,32 @@ export interface ServiceToken {
 
 /** A service token as an operator would make it, put straight into the database. */
 export async function insertServiceToken(
-  control: ControlDatabase,
+  control: ControlStore,
   pepper: Uint8Array<ArrayBuffer>,
   { agents, permissions = [], tier = 'pro', expiresAt }: TokenWish = {},
 ): Promise<ServiceToken> {
-  const id = crypto.randomUUID();
-  const clientId = `svc_${crypto.randomUUID()}`;
-  const clientSecret = makeSecret((length) => crypto.getRandomValues(new Uint8Array(length)));
+  const random = (length: number) => crypto.getRandomValues(new Uint8Array(length));
+  const id = newServiceTokenId(random);
+  const clientSecret = makeSecret(id, random);
   const createdAt = 0;
-  await serviceTokenQueries(control).insert(
-    {
-      id,
-      clientId,
-      name: 'test',
-      tier,
-      agents: agents === undefined ? null : [...agents],
-      permissions: [...permissions],
-      createdBy: 'test',
-      createdAt,
-      expiresAt: expiresAt === undefined ? null : expiresAt * 1000,
-    },
-    { tokenId: id, digest: await digestSecret(clientSecret, pepper), createdAt },
-  );
-  return { id, clientId, clientSecret };
+  const eventId = crypto.randomUUID();
+  await control.change({
+    ...control.serviceTokens.create(
+      {
+        id,
+        name: 'test',
+        tier,
+        agents: agents === undefined ? null : [...agents],
+        permissions: [...permissions],
+        createdBy: 'test',
+        createdAt,
+        expiresAt: expiresAt === undefined ? null : expiresAt * 1000,
+      },
+      { tokenId: id, digest: await digestSecret(clientSecret, pepper), createdAt },
+    ),
+    event: { eventId, at: createdAt, type: 'service_token.created', outcome: 'success' },
+    dueAt: Number.MAX_SAFE_INTEGER,
+  });
+  await control.outbox.done(eventId);
+  return { id, clientId: id, clientSecret };
 }

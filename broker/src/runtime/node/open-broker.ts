@@ -1,8 +1,10 @@
+import type { ControlStore } from '@agent-ticket/drizzle/control/store.ts';
 import { type OpenDatabase, openControl, openRecord } from '@agent-ticket/drizzle/open-libsql.ts';
-import { rateQueries } from '@agent-ticket/drizzle/record/rates.ts';
+import type { RecordStore } from '@agent-ticket/drizzle/record/store.ts';
+import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { createApp } from '../../app.ts';
-import { recordLedger } from '../../mint/ledger/record.ts';
+import { mintShardInProcess } from '../../mint/shard-node.ts';
 import { compose } from '../compose.ts';
 import type { BrokerPorts } from '../ports.ts';
 import { runScheduled } from '../scheduled.ts';
@@ -32,7 +34,7 @@ export type Log = (event: Readonly<Record<string, unknown>>) => void;
  */
 export async function openBroker(config: NodeConfig, log: Log): Promise<NodeBroker> {
   const control = await openNamed('control', config.control, openControl);
-  let record: Awaited<ReturnType<typeof openRecord>> | undefined;
+  let record: OpenDatabase<RecordStore> | undefined;
   try {
     record = await openNamed('record', config.record, openRecord);
     return await start(config, log, control, record);
@@ -43,22 +45,21 @@ export async function openBroker(config: NodeConfig, log: Log): Promise<NodeBrok
   }
 }
 
-type Opened<Open extends (...args: never[]) => unknown> = Awaited<ReturnType<Open>>;
-
 async function start(
   config: NodeConfig,
   log: Log,
-  control: Opened<typeof openControl>,
-  record: Opened<typeof openRecord>,
+  control: OpenDatabase<ControlStore>,
+  record: OpenDatabase<RecordStore>,
 ): Promise<NodeBroker> {
   const beside = new Set<Promise<void>>();
   const callers = new WeakMap<Request, string | null>();
   const isTrusted = openTrustedProxies(config.trustedProxies);
   const clock = (): number => Date.now();
+  const randomId = (): string => crypto.randomUUID();
 
   const ports = compose(config.broker, {
-    control: control.db,
-    record: record.db,
+    control: control.store,
+    record: record.store,
     sendControl: (token, signal) =>
       fetch(new URL('/control', config.broker.agentWorkerUrl), {
         method: 'POST',
@@ -66,15 +67,18 @@ async function start(
         redirect: 'manual',
         signal,
       }),
-    ledger: recordLedger(record.db, clock),
-    rates: rateQueries(record.db),
+    shard: mintShardInProcess(
+      { registry: AGENTS, control: control.store, config: config.broker, randomId },
+      record.store,
+      clock,
+    ),
     pingDatabases: async () => {
       await Promise.all([control.ping(), record.ping()]);
     },
     fetch: (url, init) => fetch(url, { ...init, redirect: 'manual' }),
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
     clock,
-    randomId: () => crypto.randomUUID(),
+    randomId,
     randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
     addressOf: (request) => callers.get(request) ?? null,
     later: (work) => {

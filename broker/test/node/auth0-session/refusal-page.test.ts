@@ -1,7 +1,7 @@
 import { beforeAll, beforeEach, expect, it } from 'vitest';
 import { PLAIN_PAGE_STYLE } from '../../../src/http/plain-page.ts';
 import { bodyOf } from '../answers.ts';
-import { BROKER, NOW } from '../stand.ts';
+import { BROKER, NOW } from '../start-broker.ts';
 import { cookiesOf, go, openTenant, standStill, type TenantStand } from './tenant.ts';
 
 standStill();

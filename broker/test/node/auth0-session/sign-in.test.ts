@@ -5,7 +5,7 @@ import { flushOutbox } from '../../../src/revocation/termination.ts';
 import { forgetExpired } from '../../../src/runtime/forget-expired.ts';
 import { bodyOf } from '../answers.ts';
 import { ALICE } from '../auth0.ts';
-import { BROKER, NOW } from '../stand.ts';
+import { BROKER, NOW } from '../start-broker.ts';
 import { CLIENT_ID, cookiesOf, go, logoutToken, openTenant, standStill, type TenantStand } from './tenant.ts';
 
 standStill();
@@ -142,8 +142,8 @@ describe('signing in', () => {
   });
 
   it('does not exist where it is not configured', async () => {
-    const { openStand } = await import('../stand.ts');
-    const without = await openStand();
+    const { startNodeBroker } = await import('../start-broker.ts');
+    const without = await startNodeBroker();
     for (const path of ['login', 'callback', 'logout'])
       expect((await without.app.request(`${BROKER}/auth/${path}`)).status).toBe(404);
     expect((await without.post('/auth/backchannel-logout', {})).status).toBe(404);

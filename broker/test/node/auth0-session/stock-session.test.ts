@@ -3,7 +3,7 @@ import { Hono } from 'hono';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { bodyOf } from '../answers.ts';
 import { ALICE } from '../auth0.ts';
-import { BROKER, NOW } from '../stand.ts';
+import { BROKER, NOW } from '../start-broker.ts';
 import {
   CLIENT_ID,
   cookiesOf,

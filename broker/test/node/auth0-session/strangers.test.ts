@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { FAILED_CREDENTIALS_LIMIT } from '../../../src/mint/ledger.ts';
 import { TENANT } from '../auth0.ts';
-import { NOW } from '../stand.ts';
+import { NOW } from '../start-broker.ts';
 import { cookiesOf, go, logoutToken, openTenant, standStill, type TenantStand } from './tenant.ts';
 
 /** What strangers can make a broker do that has a tenant behind it. */

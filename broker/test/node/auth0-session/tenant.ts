@@ -2,14 +2,14 @@ import { afterAll, beforeAll, vi } from 'vitest';
 import { secret } from '../../canaries.ts';
 import { AUDIENCE, TENANT } from '../auth0.ts';
 import { type TestIssuer, testIssuer } from '../issuer.ts';
-import { BROKER, NOW, openStand, type Stand, type Web } from '../stand.ts';
+import { BROKER, NOW, type StartedBroker, startNodeBroker, type Web } from '../start-broker.ts';
 
 export const CLIENT_ID = 'broker-client';
 export const SECRET = 'a secret of at least 32 characters';
 
 /** A tenant with one person in it, and the broker as its client. */
 export interface TenantStand {
-  readonly stand: Stand;
+  readonly stand: StartedBroker;
   readonly tenant: TestIssuer;
   /** What the tenant is asked at, for other clients of it. */
   readonly web: Web;
@@ -88,7 +88,7 @@ export async function openTenant(
         ),
       }),
   };
-  const stand = await openStand(
+  const stand = await startNodeBroker(
     {
       AUTH0_DOMAIN: 'tenant.test',
       AUTH0_AUDIENCE: AUDIENCE,

@@ -1,18 +1,18 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { bodyOf } from '../answers.ts';
 import { type TestIssuer, testIssuer } from '../issuer.ts';
-import { BROKER, NOW, openStand, type Stand } from '../stand.ts';
+import { BROKER, NOW, type StartedBroker, startNodeBroker } from '../start-broker.ts';
 
 const TEAM = 'https://team.test';
 const TENANT = 'https://tenant.test/';
 const CI = 'https://ci.test';
 
-let stand: Stand;
+let stand: StartedBroker;
 let issuers: { team: TestIssuer; tenant: TestIssuer; ci: TestIssuer };
 beforeAll(async () => {
   const [team, tenant, ci] = [await testIssuer(TEAM), await testIssuer(TENANT), await testIssuer(CI)];
   issuers = { team, tenant, ci };
-  stand = await openStand(
+  stand = await startNodeBroker(
     {
       CF_ACCESS_TEAM_DOMAIN: 'team.test',
       CF_ACCESS_AUD: 'aud',

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { bodyOf } from '../answers.ts';
 import { type TestIssuer, testIssuer } from '../issuer.ts';
-import { BROKER, NOW, openStand, type Stand } from '../stand.ts';
+import { BROKER, NOW, type StartedBroker, startNodeBroker } from '../start-broker.ts';
 
 const TIMES = { iat: NOW - 60, exp: NOW + 3600 };
 const GOES = { one: 'aud-one', two: 'aud-two' } as const;
@@ -12,7 +12,7 @@ const ISS = {
   auth0: { one: 'https://one.tenant.test/', two: 'https://two.tenant.test/' },
 };
 
-let stand: Stand;
+let stand: StartedBroker;
 let issuers: Record<Platform, Record<Name, TestIssuer>>;
 beforeAll(async () => {
   const both = async (at: Record<Name, string>) => ({
@@ -20,7 +20,7 @@ beforeAll(async () => {
     two: await testIssuer(at.two),
   });
   issuers = { access: await both(ISS.access), auth0: await both(ISS.auth0) };
-  stand = await openStand(
+  stand = await startNodeBroker(
     {
       CF_ACCESS_TEAM_DOMAIN: 'one.team.test,two.team.test',
       CF_ACCESS_AUD: 'one.team.test|aud-one,two.team.test|aud-two',

@@ -8,7 +8,7 @@ import { maintainKeys } from '../../../src/keys/maintenance.ts';
 import { DEFAULT_SCHEDULE, stateOf } from '../../../src/keys/schedule.ts';
 import { recordLedger } from '../../../src/mint/ledger/record.ts';
 import { openFiles } from '../folder.ts';
-import { NOW } from '../stand.ts';
+import { NOW } from '../start-broker.ts';
 
 const START = NOW * 1000;
 const DUE = START + DEFAULT_SCHEDULE.everyMs - DEFAULT_SCHEDULE.leadMs;

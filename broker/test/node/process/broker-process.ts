@@ -8,7 +8,7 @@ import { auditLogQueries } from '@agent-ticket/drizzle/record/audit-log.ts';
 import { base64url } from 'jose';
 import { atEnd, makeFolder } from '../folder.ts';
 import { insertServiceToken, type ServiceToken, type TokenWish } from '../service-token.ts';
-import { basic, SETTINGS } from '../stand.ts';
+import { basic, SETTINGS } from '../start-broker.ts';
 
 const ENTRY = join(import.meta.dirname, '../../../src/node.ts');
 

@@ -1,7 +1,7 @@
 import { createClient } from '@libsql/client';
 import { describe, expect, it } from 'vitest';
 import { atEnd } from '../folder.ts';
-import { basic } from '../stand.ts';
+import { basic } from '../start-broker.ts';
 import { eventsIn, mintAt, newHome, settingsIn, startBroker } from './broker-process.ts';
 
 /** Holds the write lock of a file until it is let go. */

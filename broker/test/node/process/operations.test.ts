@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { beforeAll, expect, it } from 'vitest';
 import * as z from 'zod';
-import { basic } from '../stand.ts';
+import { basic } from '../start-broker.ts';
 import {
   type BrokerProcess,
   mintAt,

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { basic } from '../stand.ts';
+import { basic } from '../start-broker.ts';
 import { eventsIn, mintPatiently, newHome, settingsIn, startBroker } from './broker-process.ts';
 
 /** Two brokers that share both files, started at the same moment on an empty folder. */

@@ -5,7 +5,7 @@ import { ROUTES } from '../../../src/resources/routes.ts';
 import { runScheduled } from '../../../src/runtime/scheduled.ts';
 import { secret, secretCount, secretsIn } from '../../canaries.ts';
 import { cookiesOf, logoutToken, standStill } from '../auth0-session/tenant.ts';
-import { BROKER, basic, COUNTER } from '../stand.ts';
+import { BROKER, basic, COUNTER } from '../start-broker.ts';
 import { openWorld, type Presented, type World } from './world.ts';
 
 let world: World;

@@ -5,7 +5,7 @@ import { importKeyEncryptionKey, unseal } from '../../../src/keys/seal.ts';
 import { secret } from '../../canaries.ts';
 import { CLIENT_ID, openTenant, type TenantStand } from '../auth0-session/tenant.ts';
 import { testIssuer } from '../issuer.ts';
-import { BROKER, basic, NOW } from '../stand.ts';
+import { BROKER, basic, NOW } from '../start-broker.ts';
 
 /** A broker that takes every kind of credential there is, and somebody who has each. */
 

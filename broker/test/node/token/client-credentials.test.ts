@@ -1,12 +1,12 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { bodyOf, ticketIn } from '../answers.ts';
-import { AGENTS_AT, basic, COUNTER, NOW, openStand, type Stand } from '../stand.ts';
+import { AGENTS_AT, basic, COUNTER, NOW, type StartedBroker, startNodeBroker } from '../start-broker.ts';
 
-let stand: Stand;
+let stand: StartedBroker;
 let client: { id: string; clientId: string; clientSecret: string };
 
 beforeAll(async () => {
-  stand = await openStand();
+  stand = await startNodeBroker();
   client = await stand.makeServiceToken();
   await stand.grant(`token:${client.id}`, 'counter', 'admin');
 });

@@ -2,8 +2,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { bodyOf, ticketIn } from '../answers.ts';
 import { ALICE, TENANT } from '../auth0.ts';
 import { testIssuer } from '../issuer.ts';
-import { basic, COUNTER, lockAt, NOW } from '../stand.ts';
-import { openTokenStand, type TokenStand } from './stand.ts';
+import { basic, COUNTER, lockAt, NOW } from '../start-broker.ts';
+import { openTokenStand, type TokenStand } from './start-broker.ts';
 
 let at: TokenStand;
 beforeAll(async () => {

@@ -3,8 +3,8 @@ import * as oauth from 'oauth4webapi';
 import * as openid from 'openid-client';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ALICE } from '../auth0.ts';
-import { BROKER, COUNTER } from '../stand.ts';
-import { openTokenStand, type TokenStand } from './stand.ts';
+import { BROKER, COUNTER } from '../start-broker.ts';
+import { openTokenStand, type TokenStand } from './start-broker.ts';
 
 let at: TokenStand;
 let client: { id: string; clientId: string; clientSecret: string };

@@ -2,7 +2,7 @@ import { exportJWK, generateKeyPair } from 'jose';
 import { describe, expect, it } from 'vitest';
 import { readConfig } from '../../../src/config/config.ts';
 import { testIssuer } from '../issuer.ts';
-import { SETTINGS } from '../stand.ts';
+import { SETTINGS } from '../start-broker.ts';
 import { REGISTRATIONS } from './shapes.ts';
 
 const { github, google } = REGISTRATIONS;

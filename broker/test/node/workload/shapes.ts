@@ -1,4 +1,4 @@
-import { NOW } from '../stand.ts';
+import { NOW } from '../start-broker.ts';
 
 /** Claims as the platforms put them into workload tokens, names made up. */
 

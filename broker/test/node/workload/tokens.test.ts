@@ -1,10 +1,10 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { bodyOf, ticketIn } from '../answers.ts';
 import { type TestIssuer, testIssuer } from '../issuer.ts';
-import { COUNTER, NOW, openStand, type Stand } from '../stand.ts';
+import { COUNTER, NOW, type StartedBroker, startNodeBroker } from '../start-broker.ts';
 import { GITHUB, GOOGLE, KUBERNETES, REGISTRATIONS } from './shapes.ts';
 
-let stand: Stand;
+let stand: StartedBroker;
 let github: TestIssuer;
 let google: TestIssuer;
 let cluster: TestIssuer;
@@ -18,7 +18,7 @@ beforeAll(async () => {
   google = await testIssuer(GOOGLE.issuer);
   cluster = await testIssuer(KUBERNETES.issuer, { alg: 'ES256' });
   const { github: one, google: two, kubernetes: three } = REGISTRATIONS;
-  stand = await openStand(
+  stand = await startNodeBroker(
     { OIDC_ISSUERS: JSON.stringify([one, two, { ...three, jwks: cluster.keySet }]) },
     {
       [`${GITHUB.issuer}/.well-known/openid-configuration`]: {
@@ -170,7 +170,7 @@ describe('keys', () => {
     ['points to plain http', { issuer: GITHUB.issuer, jwks_uri: 'http://keys.test/keys' }],
     ['is something else', ['no']],
   ])('a discovery document that %s is as if nobody answered', async (_how, document) => {
-    const other = await openStand(
+    const other = await startNodeBroker(
       { OIDC_ISSUERS: JSON.stringify([REGISTRATIONS.github]) },
       {
         [`${GITHUB.issuer}/.well-known/openid-configuration`]: document,

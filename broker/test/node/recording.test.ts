@@ -1,0 +1,23 @@
+import { RATE_WINDOW_MS } from '../../src/http/rate.ts';
+import { recordingIn } from '../../src/mint/shard-node.ts';
+import { describeRecording } from '../recording-cases.ts';
+import { openFiles, rowsOf } from './folder.ts';
+import { NOW } from './start-broker.ts';
+
+describeRecording(async () => {
+  const { folder, record } = await openFiles();
+  const startsAt = NOW * 1000;
+  let now = startsAt;
+  const { settle } = recordingIn(record.store, () => now);
+  return {
+    settle: (_account, entry) => settle(entry),
+    startsAt,
+    setClock: (ms) => {
+      now = ms;
+    },
+    eventsOf: (principal) => record.store.auditLog.list({ principal }, undefined, 200),
+    counted: async () =>
+      (await rowsOf(`${folder}/record.db`, 'SELECT key FROM rate_windows')).map(({ key }) => String(key)),
+    minute: () => record.store.rates.purge(now - RATE_WINDOW_MS),
+  };
+});

@@ -1,0 +1,181 @@
+import type { RecordStore } from '@agent-ticket/drizzle/record/store.ts';
+import { AGENTS } from '@agent-ticket/shared/agents.ts';
+import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
+import type { Hono } from 'hono';
+import { createApp } from '../../src/app.ts';
+import { readConfig } from '../../src/config/config.ts';
+import { mintShardInProcess } from '../../src/mint/shard-node.ts';
+import { compose, type Runtime } from '../../src/runtime/compose.ts';
+import type { BrokerPorts } from '../../src/runtime/ports.ts';
+import { openFiles } from './folder.ts';
+import { insertServiceToken, type ServiceToken, type TokenWish } from './service-token.ts';
+
+/** 2027-01-15T08:00:00Z. */
+export const NOW = 1_800_000_000;
+
+export const BROKER = 'https://broker.test';
+export const AGENTS_AT = 'https://agents.test';
+export const COUNTER = `${AGENTS_AT}/agents/counter/main`;
+
+const KEY = 'A'.repeat(43);
+const bytes = (length: number) => crypto.getRandomValues(new Uint8Array(length));
+
+export const SETTINGS = {
+  ISSUER: BROKER,
+  TICKET_AUDIENCE: 'agents.test',
+  AGENT_WORKER_URL: AGENTS_AT,
+  KEK: KEY,
+  TOKEN_PEPPER: KEY,
+  ALLOWED_ORIGINS: 'https://app.test',
+};
+
+export interface StartedBroker {
+  readonly app: Hono;
+  readonly ports: BrokerPorts;
+  /** Audit events, oldest first. */
+  readonly events: readonly AuditEvent[];
+  /** Lines of the log, oldest first. */
+  readonly logged: readonly Readonly<Record<string, unknown>>[];
+  /** Addresses that were asked for, oldest first. */
+  readonly fetched: readonly string[];
+  /** Commands sent to the agent worker. */
+  readonly commands: readonly string[];
+  /** Where the database files lie. */
+  readonly folder: string;
+  readonly runtime: Runtime;
+  /** Another broker on the same databases, with other parts. */
+  beside(parts: Partial<Runtime>): Hono;
+  /** Seconds since 1970; starts at {@link NOW}. */
+  readonly clock: { now: number };
+  /** From where everybody calls. */
+  readonly caller: { address: string };
+  post(path: string, body: Record<string, string>, headers?: Record<string, string>): Promise<Response>;
+  makeServiceToken(wish?: TokenWish): Promise<ServiceToken>;
+  grant(subject: string, agent: string, role: string): Promise<void>;
+}
+
+/** What answers at an address: a document, or a function over the request. */
+export type Web = Readonly<
+  Record<string, object | ((init: { readonly body?: string }) => Response | Promise<Response>)>
+>;
+
+/** The whole broker in this process, on libSQL files and a clock of its own; only the addresses of `web` answer. */
+export async function startNodeBroker(
+  settings: Readonly<Record<string, string>> = {},
+  web: Web = {},
+): Promise<StartedBroker> {
+  const config = readConfig({ ...SETTINGS, ...settings });
+  const { folder, control, record } = await openFiles();
+  const clock = { now: NOW };
+  const caller = { address: '192.0.2.1' };
+  const [events, fetched, commands]: [AuditEvent[], string[], string[]] = [[], [], []];
+  const logged: Readonly<Record<string, unknown>>[] = [];
+  const runtime: Runtime = {
+    control: control.store,
+    record: watched(record.store, events),
+    sendControl: async (token) => {
+      commands.push(token);
+      return Response.json({ closed: 0, objects: 0, unreachable: 0, pending: 0, ms: 0 });
+    },
+    shard: mintShardInProcess(
+      { registry: AGENTS, control: control.store, config, randomId: () => crypto.randomUUID() },
+      watched(record.store, events),
+      () => clock.now * 1000,
+    ),
+    pingDatabases: async () => {
+      await Promise.all([control.ping(), record.ping()]);
+    },
+    fetch: async (url, init) => {
+      fetched.push(url);
+      const there = web[url];
+      if (there === undefined) throw new TypeError(`nothing answers at ${url}`);
+      return typeof there === 'function' ? there(init) : Response.json(there);
+    },
+    sleep: async () => {
+      // A fixed clock would wait for ever.
+      clock.now += 1;
+    },
+    clock: () => clock.now * 1000,
+    randomId: () => crypto.randomUUID(),
+    randomBytes: bytes,
+    addressOf: () => caller.address,
+    later: (work) => {
+      work.catch(() => {});
+    },
+    log: (line) => {
+      logged.push(line);
+    },
+  };
+  const ports = compose(config, runtime);
+  const app = createApp(ports);
+  return {
+    app,
+    ports,
+    events,
+    logged,
+    fetched,
+    commands,
+    folder,
+    runtime,
+    beside: (parts) => createApp(compose(config, { ...runtime, ...parts })),
+    clock,
+    caller,
+    post: async (path, body, headers = {}) =>
+      app.request(`${BROKER}${path}`, { method: 'POST', headers, body: new URLSearchParams(body) }),
+    makeServiceToken: (wish = {}) => insertServiceToken(control.store, config.tokenPepper, wish),
+    grant: async (subject, agent, role) => {
+      const id = crypto.randomUUID();
+      await control.store.change({
+        statement: control.store.grants.insert({
+          id,
+          subject,
+          agentSlug: agent,
+          instanceId: '*',
+          role,
+          reason: 'test',
+          createdBy: 'test',
+          createdAt: NOW * 1000,
+          expiresAt: null,
+        }),
+        event: { eventId: id, at: NOW * 1000, type: 'grant.created', outcome: 'success' },
+        dueAt: Number.MAX_SAFE_INTEGER,
+      });
+      await control.store.outbox.done(id);
+    },
+  };
+}
+
+/** The record database, with the events that were written to it at hand: by a mint, and with a change. */
+function watched(record: RecordStore, events: AuditEvent[]): RecordStore {
+  return {
+    ...record,
+    rates: {
+      ...record.rates,
+      async count(counted, now, windowMs) {
+        const window = await record.rates.count(counted, now, windowMs);
+        if (window.count <= counted.limit && counted.event !== undefined) events.push(counted.event);
+        return window;
+      },
+      async write(event) {
+        await record.rates.write(event);
+        events.push(event);
+      },
+    },
+    async deliverChange(event, revocations) {
+      await record.deliverChange(event, revocations);
+      events.push(event);
+    },
+  };
+}
+
+export const basic = (id: string, secret: string): { authorization: string } => ({
+  authorization: `Basic ${btoa(`${id}:${secret}`)}`,
+});
+
+/** A lock that nothing carries to live sockets. */
+export const lockAt = async ({ ports }: StartedBroker, target: string): Promise<void> => {
+  const id = crypto.randomUUID();
+  const at = NOW * 1000;
+  const lock = { id, target, reason: 'test', createdBy: 'test', createdAt: at, expiresAt: null };
+  await ports.locks.insert(lock, { id, command: '{}', before: at, dueAt: Number.MAX_SAFE_INTEGER });
+};

@@ -1,0 +1,21 @@
+import { eventually } from '@agent-ticket/shared/test/eventually.ts';
+import { expect } from 'vitest';
+import { NOW, setClock } from './clock.ts';
+import { delivered, eventsWith, inShards, ringAlarms, settleIn } from './record.ts';
+import { describeRecording } from './recording-cases.ts';
+
+describeRecording(async () => ({
+  settle: settleIn,
+  startsAt: NOW * 1000,
+  setClock: (ms) => setClock(ms / 1000 - NOW),
+  eventsOf: async (principal) => {
+    await delivered();
+    return eventsWith('user_id', principal);
+  },
+  counted: async () => (await inShards('SELECT key FROM rate_windows')).map(({ key }) => String(key)),
+  minute: () =>
+    eventually(async () => {
+      await ringAlarms();
+      expect(await inShards('SELECT key FROM rate_windows')).toEqual([]);
+    }),
+}));
