@@ -3,7 +3,7 @@ import type { Change } from '@agent-ticket/drizzle/control/change.ts';
 import { openControl } from '@agent-ticket/drizzle/control/open-d1.ts';
 import type { Role, Tier } from '@agent-ticket/shared/names.ts';
 import { base64url } from 'jose';
-import { digestSecret, makeSecret, newServiceTokenId } from '../src/credentials/secret.ts';
+import { digestSecret, makeSecret, makeTokenId } from '../src/credentials/secret.ts';
 import { secret } from './canaries.ts';
 import { SETTINGS } from './settings.ts';
 
@@ -37,7 +37,7 @@ const PEPPER = new Uint8Array(base64url.decode(SETTINGS.TOKEN_PEPPER));
 const bytes = (length: number): Uint8Array => crypto.getRandomValues(new Uint8Array(length));
 
 /** A token's name, and a secret that carries it. */
-export const newTokenId = (): string => newServiceTokenId(bytes);
+export const newTokenId = (): string => makeTokenId(bytes);
 export const newSecret = (id = newTokenId()): string => secret(makeSecret(id, bytes));
 export const digestOf = (text: string): Promise<string> => digestSecret(text, PEPPER);
 
