@@ -45,7 +45,7 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: ['test/node/**'],
           setupFiles: ['./test/setup.ts'],
-          // Starting a runtime costs seconds, a file in a started one does not. The setup empties the databases.
+          // Starting a runtime costs seconds, a file in a started one does not. The setup empties databases and objects.
           isolate: false,
           ...PATIENT,
         },

@@ -1,3 +1,3 @@
-/** Whether this is what the system says with a code of its own, such as `ENOENT`. */
+/** Whether an error of the system has one of these codes, such as `ENOENT`. */
 export const hasCode = (error: unknown, ...codes: readonly string[]): boolean =>
   error instanceof Error && 'code' in error && codes.some((code) => error.code === code);

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 /** The top folder of the project. */
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
-/** Keeps turbo and wrangler from calling home, asking for news and writing logs into the home folder. */
+/** Stops telemetry and update checks of turbo and wrangler, and their logs in the home folder. */
 const QUIET = {
   TURBO_TELEMETRY_DISABLED: '1',
   DO_NOT_TRACK: '1',
@@ -14,7 +14,7 @@ const QUIET = {
   WRANGLER_LOG_PATH: '.wrangler/logs',
 } as const;
 
-/** What a person has set on purpose wins. The project's own tools come first on PATH, also without npm around it. */
+/** Variables of the user take precedence. The project's own tools are first on PATH, also without npm. */
 export const quietEnvironment = (outer: NodeJS.ProcessEnv): NodeJS.ProcessEnv => ({
   ...QUIET,
   ...outer,

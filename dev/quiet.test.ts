@@ -20,7 +20,7 @@ it('passes on a signal, both ways', async () => {
   expect(await once(child, 'exit')).toEqual([null, 'SIGTERM']);
 });
 
-it('lets the command end a signal in its own way', async () => {
+it('lets the command handle a signal itself', async () => {
   const child = quiet(
     'process.on("SIGINT", () => process.exit(5)); console.log("up"); setInterval(() => {}, 1000)',
   );
@@ -29,12 +29,12 @@ it('lets the command end a signal in its own way', async () => {
   expect(await once(child, 'exit')).toEqual([5, null]);
 });
 
-it('a command that is not there is 127', async () => {
+it('a missing command is 127', async () => {
   const child = spawn(process.execPath, [`${ROOT}dev/quiet.ts`, 'no-such-command'], { stdio: 'ignore' });
   expect(await once(child, 'exit')).toEqual([127, null]);
 });
 
-it('is quiet unless a person says otherwise', () => {
+it('is quiet unless variables of the user say otherwise', () => {
   expect(quietEnvironment({ PATH: '/bin' })).toMatchObject({
     DO_NOT_TRACK: '1',
     WRANGLER_SEND_METRICS: 'false',

@@ -2,7 +2,7 @@ import './require-node.ts';
 import { spawn } from 'node:child_process';
 import { quietEnvironment } from './quiet-environment.ts';
 
-/** `node dev/quiet.ts <command> [arguments]`: runs a command silent and offline, and ends as it ends. */
+/** `node dev/quiet.ts <command> [arguments]`: runs a command silent and offline, and exits with its status or signal. */
 const [command, ...args] = process.argv.slice(2);
 if (command === undefined) {
   process.stderr.write('usage: node dev/quiet.ts <command> [arguments]\n');
@@ -14,7 +14,7 @@ const child = spawn(command, args, { stdio: 'inherit', env: quietEnvironment(pro
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 for (const signal of SIGNALS) {
   process.on(signal, () => {
-    // Ctrl-C in a terminal reaches the whole process group; a second one would make the command stop uncleanly.
+    // A terminal sends Ctrl-C to the whole process group; a second signal would make the command exit uncleanly.
     if (signal === 'SIGINT' && process.stdin.isTTY) return;
     child.kill(signal);
   });

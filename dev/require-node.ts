@@ -1,7 +1,7 @@
 /**
- * Import this first in every entry script. Node runs `.ts` files without a flag from 22.18 on; with the flag older
- * ones get as far as this line, and should say what is wrong instead of failing somewhere in the middle. A Node that
- * cannot read `.ts` at all stops before it with ERR_UNKNOWN_FILE_EXTENSION; CONTRIBUTING.md says what to do then.
+ * Import this first in every entry script. Node runs `.ts` files without a flag from 22.18 on. An older Node with the
+ * flag gets to this line, and should exit with the reason here instead of failing later. A Node that cannot run `.ts` at
+ * all stops earlier with ERR_UNKNOWN_FILE_EXTENSION; CONTRIBUTING.md has the remedy.
  */
 const LEAST = { major: 22, minor: 18 };
 

@@ -1,6 +1,17 @@
 import { PATIENT } from '@agent-ticket/shared/test/patience.ts';
 import { defineConfig } from 'vitest/config';
 
+const stack = {
+  ...PATIENT,
+  environment: 'node',
+  globalSetup: ['e2e/stack.setup.ts'],
+  // One after the other in one process: the files share a stack, and two cores.
+  fileParallelism: false,
+  isolate: false,
+  // Not at once with projects that may have more workers.
+  sequence: { groupOrder: 1 },
+};
+
 export default defineConfig({
   test: {
     projects: [
@@ -13,18 +24,9 @@ export default defineConfig({
           ...PATIENT,
         },
       },
-      {
-        test: {
-          name: 'e2e',
-          environment: 'node',
-          include: ['e2e/**/*.test.ts'],
-          globalSetup: ['e2e/stack.setup.ts'],
-          // One after the other in one process: the files share a stack, and two cores.
-          fileParallelism: false,
-          isolate: false,
-          ...PATIENT,
-        },
-      },
+      { test: { ...stack, name: 'e2e', include: ['e2e/**/*.test.ts'], exclude: ['**/*.long.test.ts'] } },
+      // Of `npm run test:long`.
+      { test: { ...stack, name: 'e2e-long', include: ['e2e/**/*.long.test.ts'] } },
     ],
   },
 });

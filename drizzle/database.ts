@@ -1,4 +1,4 @@
-import { type SQL, sql } from 'drizzle-orm';
+import { type Column, lte, type SQL, sql } from 'drizzle-orm';
 import type { BatchItem, BatchResponse } from 'drizzle-orm/batch';
 import type { BaseSQLiteDatabase } from 'drizzle-orm/sqlite-core';
 
@@ -22,6 +22,19 @@ export const rowsOf = (result: unknown): readonly unknown[] => (Array.isArray(re
 /** The values of a JSON list as a subquery: one bound parameter for any number of them. */
 export const among = (values: readonly string[]): SQL =>
   sql`(SELECT value FROM json_each(${JSON.stringify(values)}))`;
+
+/**
+ * Condition of the rows that follow a cursor in a list by time and a second column, newest first. Without a cursor a bound
+ * that every row meets: the first page is a seek in the index like the others.
+ */
+export const isAfter = (
+  time: Column,
+  tie: Column,
+  cursor: readonly [time: number, tie: number | string] | undefined,
+): SQL =>
+  cursor === undefined
+    ? lte(time, Number.MAX_SAFE_INTEGER)
+    : sql`(${time}, ${tie}) < (${cursor[0]}, ${cursor[1]})`;
 
 /** What a stored text says as JSON; `undefined` where it is none, as one bad row must not keep others from being read. */
 export function parseStored(text: string): unknown {

@@ -34,9 +34,8 @@ export default defineConfig({
           name: 'drizzle-d1',
           include: ['test/d1/**/*.test.ts'],
           setupFiles: ['./test/d1/setup.ts'],
-          // Starting a runtime costs seconds. Tests keep apart by emptying the databases and by new objects.
+          // Starting a runtime costs seconds. The setup empties it for each file; tests use new objects.
           isolate: false,
-          fileParallelism: false,
           ...PATIENT,
         },
       },

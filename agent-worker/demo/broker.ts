@@ -1,45 +1,43 @@
-import { membersOf, parseJson, parseMembers, textOr } from './json.ts';
+/** Whether a request sends the cookies of this browser's sign-in, or is anonymous. */
+export type Caller = 'signed-in' | 'anonymous';
 
-/** Who a request speaks for: whoever this browser is signed in as, or nobody. */
-export type Speaker = 'signed-in' | 'nobody';
-
-/** Why there is no answer to use, in the broker's own words. */
-export interface Refusal {
-  /** HTTP status; 0: nobody answered this page. */
+/** Why a request failed, as the broker words it. */
+interface Refusal {
+  /** HTTP status; 0: no answer. */
   readonly status: number;
   readonly code: string;
   readonly message: string;
   readonly requestId?: string;
-  /** Seconds to wait, where the broker says so. */
+  /** Seconds to wait, where the broker sends `Retry-After`. */
   readonly retryAfter?: string;
 }
 
-export type Answered =
+type BrokerAnswer =
   | { readonly ok: true; readonly text: string; readonly body: unknown }
   | { readonly ok: false; readonly refusal: Refusal };
 
-/** Asks the broker, on another origin, with the cookies of whoever is signed in there, or without any. */
-export type AskBroker = (
-  speaker: Speaker,
+/** Sends a request to the broker, on another origin, with its cookies or without any. */
+export type RequestBroker = (
+  caller: Caller,
   method: 'GET' | 'POST' | 'DELETE',
   path: string,
   body?: object,
-) => Promise<Answered>;
+) => Promise<BrokerAnswer>;
 
-export const createAskBroker =
-  (base: string): AskBroker =>
-  async (speaker, method, path, body) => {
+export const createRequestBroker =
+  (base: string): RequestBroker =>
+  async (caller, method, path, body) => {
     let answer: Response;
     try {
       answer = await fetch(`${base.replace(/\/$/, '')}${path}`, {
         method,
-        credentials: speaker === 'nobody' ? 'omit' : 'include',
+        credentials: caller === 'anonymous' ? 'omit' : 'include',
         ...(body === undefined
           ? {}
           : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
       });
     } catch (error) {
-      // A browser does not tell a script whether nobody answered or the answer was not for this page.
+      // A browser hides from scripts whether there was no answer or CORS refused it.
       if (!(error instanceof TypeError)) throw error;
       return { ok: false, refusal: { status: 0, code: 'no answer', message: unreachable(base) } };
     }
@@ -49,7 +47,7 @@ export const createAskBroker =
       : { ok: false, refusal: refusalOf(answer.status, text, answer.headers) };
   };
 
-/** A refusal as the broker words it; what comes from anything else (a proxy, say) is named by its status. */
+/** A refusal as the broker words it; the answer of anything else, such as a proxy, is described by its status. */
 export function refusalOf(status: number, text: string, headers: Headers): Refusal {
   const { error } = parseMembers(text);
   const { code, message } = membersOf(error);
@@ -76,10 +74,35 @@ const ADVICE: Readonly<Record<string, string>> = {
     'Something in the form is not what the broker takes. An instance has 1 to 128 letters, digits, _ and -.',
 };
 
-/** What was refused, in a sentence or three for a person. */
+/** A refusal as one to three sentences. */
 export function describeRefusal({ status, code, message, retryAfter, requestId }: Refusal): string {
   if (status === 0) return message;
   const advice = retryAfter === undefined ? ADVICE[code] : `Try again in ${retryAfter} seconds.`;
   const named = requestId === undefined ? '' : ` Request ${requestId}.`;
   return `${status} ${code}: ${message}. ${advice ?? ''}${named}`.replace(/ {2,}/g, ' ').trim();
 }
+
+// Reading JSON from the network: a value of another form becomes `undefined`, never a guess.
+
+export const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** The members of an object, or none. */
+export const membersOf = (value: unknown): Record<string, unknown> => (isRecord(value) ? value : {});
+
+/** The members of JSON text, or none. */
+export const parseMembers = (text: string): Record<string, unknown> => membersOf(parseJson(text));
+
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+export const textOr = <T>(value: unknown, otherwise: T): string | T =>
+  typeof value === 'string' ? value : otherwise;
+
+export const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);

@@ -1,12 +1,12 @@
-/** `/demo.json`: what the demo page is told, and every stranger with it. */
+/** `/demo.json`, the configuration of the page. Public: it needs no credential. */
 export interface DemoFacts {
   /** Base address of the broker; `<broker>/tickets` mints. */
   readonly broker: string;
-  /** Where people sign in and out by Access, where that is not the broker's own address. */
+  /** Address of the stand-in for Access, where Access is not in front of the broker. */
   readonly accessUrl?: string;
   /** Path of the page of the chat agent, where there is one. */
   readonly chat?: string;
-  /** Enabled agents with sockets that everybody may know of. */
+  /** Enabled agents with sockets, without those that only some principals may see. */
   readonly agents: readonly DemoAgent[];
 }
 
@@ -18,4 +18,11 @@ export interface DemoAgent {
   readonly access: 'public' | 'viewer' | 'first-user';
   /** The only instances there are; empty: any name. */
   readonly instances: readonly string[];
+}
+
+/** Rejects where the worker that served the page does not answer. */
+export async function readFacts(): Promise<DemoFacts> {
+  const answer = await fetch('/demo.json');
+  if (!answer.ok) throw new Error(`/demo.json answered ${answer.status}`);
+  return answer.json();
 }

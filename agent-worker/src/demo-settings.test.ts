@@ -3,12 +3,12 @@ import { readAccessUrl } from './demo-settings.ts';
 
 const URL_OF_STAND_IN = 'http://127.0.0.1:8790/access';
 
-test('nothing plays Access unless a setting says so', () => {
+test('there is no stand-in for Access without its setting', () => {
   expect(readAccessUrl({})).toBeUndefined();
   expect(readAccessUrl({ MODE: 'development', ISSUER: 'x' })).toBeUndefined();
 });
 
-test('something may play Access in development on loopback', () => {
+test('a stand-in for Access is accepted in development on loopback', () => {
   expect(readAccessUrl({ MODE: 'development', DEMO_ACCESS_URL: URL_OF_STAND_IN })).toBe(URL_OF_STAND_IN);
 });
 

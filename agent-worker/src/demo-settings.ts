@@ -1,7 +1,7 @@
 import { BaseUrl, isLoopback, Mode, readSettings } from '@agent-ticket/shared/settings.ts';
 import * as z from 'zod';
 
-/** Settings of the demo page alone. A worker of your own has neither. */
+/** Settings of the demo page alone. A worker of your own needs neither. */
 export const DemoSettings = z
   .strictObject({
     MODE: Mode.default('production'),
@@ -14,8 +14,8 @@ export const DemoSettings = z
   );
 
 /**
- * Where people sign in and out by Access when none stands before the broker, as on a developer's machine; `undefined`
- * in production, where the real one answers at the broker's own address. Throws an `Error` that names a wrong setting.
+ * Address of the stand-in for Access on a developer's machine; `undefined` in production, where Access is in front of the
+ * broker. Throws an `Error` that names a wrong setting.
  */
 export const readAccessUrl = (env: object): string | undefined =>
   readSettings('demo page', DemoSettings, env, /^(MODE|DEMO_.*)$/).DEMO_ACCESS_URL;

@@ -22,7 +22,7 @@ const ask = (path: string, init: RequestInit = {}, ports = PORTS): Promise<Respo
   answerDemoRequest(new Request(`https://agents.example${path}`, init), ports);
 
 describe('the demo page', () => {
-  test('is four files of the asset store, asked for without a query', async () => {
+  test('is four files of the asset store, requested without a query', async () => {
     asked.length = 0;
     for (const path of ['/', '/?ticket=x', '/demo.css', '/demo.js', '/icon.svg'])
       expect((await ask(path)).status).toBe(200);
@@ -44,7 +44,7 @@ describe('the demo page', () => {
     '/constructor',
     '//evil.example/',
     '/..%2f',
-  ])('is nothing else: %s is a 404 that the asset store never hears of', async (path) => {
+  ])('is nothing else: %s is a 404, without a request to the asset store', async (path) => {
     asked.length = 0;
     const answer = await ask(path);
     expect(answer.status).toBe(404);
@@ -52,13 +52,13 @@ describe('the demo page', () => {
     expect(asked).toEqual([]);
   });
 
-  test.for(['POST', 'PUT', 'DELETE', 'OPTIONS'])('is only read: %s is a 405', async (method) => {
+  test.for(['POST', 'PUT', 'DELETE', 'OPTIONS'])('is read-only: %s is a 405', async (method) => {
     const answer = await ask('/', { method });
     expect([answer.status, answer.headers.get('allow')]).toEqual([405, 'GET, HEAD']);
   });
 
   test.for(['/', '/demo.js', '/demo.json'])(
-    'loads nothing from elsewhere and stands in no frame: %s',
+    'loads nothing from other origins and allows no framing: %s',
     async (path) => {
       const { headers } = await ask(path);
       expect(headers.get('content-security-policy')?.split('; ')).toEqual([
@@ -77,14 +77,14 @@ describe('the demo page', () => {
     },
   );
 
-  test('allows plain sockets where it was itself fetched over plain http', async () => {
+  test('allows plain sockets where it was fetched over plain http', async () => {
     const answer = await answerDemoRequest(new Request('http://127.0.0.1:8788/'), PORTS);
     expect(answer.headers.get('content-security-policy')).toContain(' ws://127.0.0.1:8788;');
   });
 });
 
 describe('/demo.json', () => {
-  test('names the broker and the enabled agents, with nothing of their rights and limits', async () => {
+  test('names the broker and the enabled agents, without their rights and limits', async () => {
     const answer = await ask('/demo.json');
     expect(answer.headers.get('cache-control')).toBe('no-store');
     const { broker, agents }: DemoFacts = await answer.json();
@@ -96,10 +96,10 @@ describe('/demo.json', () => {
       expect(Object.keys(agent)).toEqual(['slug', 'displayName', 'description', 'access', 'instances']);
   });
 
-  test('says where Access signs people in only where something plays it', async () => {
+  test('has the address of the stand-in for Access only where there is one', async () => {
     expect(await (await ask('/demo.json')).json()).not.toHaveProperty('accessUrl');
-    const played = { ...PORTS, accessUrl: 'http://127.0.0.1:8790/access' };
-    expect(await (await ask('/demo.json', {}, played)).json()).toMatchObject({
+    const standIn = { ...PORTS, accessUrl: 'http://127.0.0.1:8790/access' };
+    expect(await (await ask('/demo.json', {}, standIn)).json()).toMatchObject({
       accessUrl: 'http://127.0.0.1:8790/access',
     });
   });
@@ -110,7 +110,7 @@ describe('/demo.json', () => {
     expect(await (await ask('/demo.json', {}, { ...PORTS, registry })).json()).not.toHaveProperty('chat');
   });
 
-  test('does not tell strangers of agents that only some may know of', async () => {
+  test('leaves out agents that only some principals may see', async () => {
     const registry = AGENTS.map((entry) => ({ ...entry, access: 'grant' as const }));
     expect(await (await ask('/demo.json', {}, { ...PORTS, registry })).json()).toMatchObject({ agents: [] });
   });

@@ -2,13 +2,13 @@ import type { AgentRegistry } from '@agent-ticket/shared/registry.ts';
 import type { DemoAgent, DemoFacts } from '../demo/facts.ts';
 import { refuse } from './gate/refuse.ts';
 
-/** The demo page: what this worker answers beside its agents. Nothing here knows a ticket or an object. */
+/** The demo page: requests to this worker that are for no agent. Uses neither tickets nor objects. */
 
 export interface DemoPorts {
   readonly registry: AgentRegistry;
   /** Base address of the broker, which the page asks for tickets. */
   readonly broker: string;
-  /** Where people sign in and out by Access, where that is not the broker's own address. */
+  /** Address of the stand-in for Access, where Access is not in front of the broker. */
   readonly accessUrl: string | undefined;
   /** The built page. */
   readonly assets: { fetch(request: Request): Promise<Response> };
@@ -16,8 +16,8 @@ export interface DemoPorts {
 }
 
 /**
- * Path → file of the page. The asset store is asked for these and nothing else, so that no spelling of a path, and no
- * redirect that it would answer to one, reaches the outside.
+ * Path → file of the page. Only these are requested from the asset store, so that its redirects for other spellings of a
+ * path never reach a client.
  */
 const FILES: Readonly<Record<string, string>> = {
   '/': '/index.html',
@@ -31,7 +31,7 @@ const FILES: Readonly<Record<string, string>> = {
 const FACTS = '/demo.json';
 const METHODS = ['GET', 'HEAD'] as const;
 
-/** Answers one request that is no agent's. */
+/** Answers one request that is for no agent. */
 export async function answerDemoRequest(request: Request, ports: DemoPorts): Promise<Response> {
   const url = new URL(request.url);
   const requestId = ports.randomId();
@@ -52,7 +52,7 @@ export async function answerDemoRequest(request: Request, ports: DemoPorts): Pro
   return answer;
 }
 
-/** Agents that only some may know of stay out of a list for everybody, and so do those that take no socket. */
+/** A public list: without agents that only some principals may see, and without those that accept no socket. */
 function factsOf({ broker, registry, accessUrl }: DemoPorts): DemoFacts {
   const agents = registry.flatMap(
     ({ slug, displayName, description, access, instances, enabled, transport }): DemoAgent[] =>
@@ -68,9 +68,9 @@ function factsOf({ broker, registry, accessUrl }: DemoPorts): DemoFacts {
   };
 }
 
-/** The page loads its own files, asks the broker, opens sockets here, and does nothing else (CSP Level 3). */
+/** The page may load its own files, call the broker, and open sockets here, and nothing else (CSP Level 3). */
 function securityHeaders(url: URL, broker: string): Record<string, string> {
-  // Not every browser counts sockets of the page's own origin as 'self'.
+  // Not every browser includes sockets of the page's own origin in 'self'.
   const sockets = `${url.protocol === 'https:' ? 'wss:' : 'ws:'}//${url.host}`;
   const policy = [
     "default-src 'none'",

@@ -12,14 +12,14 @@ import {
   messagesIn,
   notesIn,
   settled,
-} from './chat-room.ts';
+} from './chat-client.ts';
 import { ask } from './sockets.ts';
 import { makeTicket, newRoom, rights } from './tickets.ts';
 
-/** The chat that ships: what it answers. */
+/** The answers of the example chat. */
 
 describe('the chat', () => {
-  test('tells the time and the weather, word by word, and owns up to its samples', async () => {
+  test('answers the time and the weather, word by word, and marks its sample data', async () => {
     const socket = await enter(newRoom());
     await converse(socket, 'What is the time and the weather in Tokyo?');
     expect(answersTo(socket)).toBe(
@@ -28,7 +28,7 @@ describe('the chat', () => {
     expect(partsOf(socket, 'text-delta').length).toBeGreaterThan(10);
   });
 
-  test('remembers the conversation, and tells it over HTTP to who may read', async () => {
+  test('stores the conversation, and answers it over HTTP to a ticket that may read', async () => {
     const instance = newRoom();
     await converse(await enter(instance), 'hello');
     await evictDurableObject(chat(instance));
@@ -40,7 +40,7 @@ describe('the chat', () => {
     ]);
   });
 
-  test('keeps a note when the person says yes, once, and tells of it', async () => {
+  test('keeps a note when the person agrees, once, and confirms it', async () => {
     const { instance, socket, callId } = await asked();
     expect(await notesIn(instance)).toEqual([]);
     const seen = socket.frames.length;
@@ -51,7 +51,7 @@ describe('the chat', () => {
     expect(answersTo(socket)).toBe('Kept: “water the plants”.Your notes: water the plants.');
   });
 
-  test('leaves it when the person says no', async () => {
+  test('keeps no note when the person declines', async () => {
     const { instance, socket, callId } = await asked();
     const seen = socket.frames.length;
     socket.send(approval(callId, false));
@@ -63,7 +63,7 @@ describe('the chat', () => {
     expect(await deniedIn(instance)).toEqual(['approval_repeated']);
   });
 
-  test('takes the answer after the object has slept', async () => {
+  test('accepts the answer after the object was evicted', async () => {
     const { instance, socket, callId } = await asked();
     await evictDurableObject(chat(instance));
     const seen = socket.frames.length;
@@ -72,7 +72,7 @@ describe('the chat', () => {
     expect(await notesIn(instance)).toEqual(['water the plants']);
   });
 
-  test('answers once more when it is asked to', async () => {
+  test('regenerates an answer on request', async () => {
     const instance = newRoom();
     const socket = await enter(instance);
     await converse(socket, 'hello', [], {});
@@ -86,14 +86,14 @@ describe('the chat', () => {
     ['no question', { messages: [] }],
     ['a message of the assistant', { messages: [{ ...said('hi'), role: 'assistant' }] }],
     ['instructions', { messages: [{ ...said('obey'), role: 'system' }] }],
-  ] as const)('refuses %s, and says so to the client that waits', async ([, body]) => {
+  ] as const)('refuses %s, and ends the request of the waiting client', async ([, body]) => {
     const instance = newRoom();
     const socket = await enter(instance);
     expect(await converse(socket, 'not sent', [], body)).toMatchObject({ error: true });
     expect(await messagesIn(instance)).toEqual([]);
   });
 
-  test('takes only the text of a question, and nothing else that comes with it', async () => {
+  test('takes only the text of a question, and no other member of it', async () => {
     const instance = newRoom();
     const socket = await enter(instance);
     const parts = [

@@ -3,7 +3,7 @@ import { env } from 'cloudflare:workers';
 import { SessionId } from '@agent-ticket/shared/names.ts';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { describe, expect, test, vi } from 'vitest';
-import { chatRequest, chunksOf, wordsOf } from './chat.ts';
+import { answered, chatRequest, chunksOf } from './chat.ts';
 import { gate } from './gate.ts';
 import { ownSessions } from './objects.ts';
 import { order } from './orders.ts';
@@ -11,12 +11,12 @@ import { eventsOf } from './record.ts';
 import { ask, connect, type Socket } from './sockets.ts';
 import { makeTicket, NOW, newRoom, SUBJECT } from './tickets.ts';
 
-/** `ticketed(AIChatAgent)`: what the chat of the SDK does with frames, streams and history. */
+/** `ticketed(AIChatAgent)`: frames, streams and history of the SDK's chat. */
 
 const ALL = 'agent:connect agent:state:read agent:message';
 const chatter = (instance: string) => env.CHATTER.get(env.CHATTER.idFromName(instance));
-const say = (instance: string, word: string) =>
-  runInDurableObject(chatter(instance), (agent) => agent.say(word));
+const sendWord = (instance: string, word: string) =>
+  runInDurableObject(chatter(instance), (agent) => agent.sendWord(word));
 const finish = (instance: string) => runInDurableObject(chatter(instance), (agent) => agent.finish());
 const messagesIn = (instance: string) => runInDurableObject(chatter(instance), ({ messages }) => messages);
 
@@ -29,8 +29,8 @@ async function enter(instance: string, scope = ALL, claims: object = {}): Promis
 async function converse(instance: string, socket: Socket): Promise<void> {
   socket.send(chatRequest('turn-1', 'hello'));
   await socket.frame('cf_agent_use_chat_response');
-  await say(instance, 'one ');
-  await wordsOf(socket, 'one ');
+  await sendWord(instance, 'one ');
+  await answered(socket, 'one ');
 }
 
 describe('frames of a chat', () => {
@@ -63,8 +63,8 @@ describe('frames of a chat', () => {
       expect(denied).toMatchObject([{ code: 'frame_scope_missing', user_id: SUBJECT }]);
     });
     expect(await messagesIn(instance)).toEqual(before);
-    await say(instance, 'two');
-    await wordsOf(owner, 'one two');
+    await sendWord(instance, 'two');
+    await answered(owner, 'one two');
     await finish(instance);
   });
 
@@ -78,9 +78,9 @@ describe('frames of a chat', () => {
     const instance = newRoom();
     const socket = await enter(instance);
     await converse(instance, socket);
-    await say(instance, 'two');
+    await sendWord(instance, 'two');
     await finish(instance);
-    await wordsOf(socket, 'one two');
+    await answered(socket, 'one two');
     await socket.next(0, ({ done }) => done === true);
     expect(await runInDurableObject(chatter(instance), ({ askedBy }) => askedBy)).toEqual([SUBJECT]);
     expect(await messagesIn(instance)).toMatchObject([{ role: 'user' }, { role: 'assistant' }]);
@@ -94,12 +94,12 @@ describe('an answer in progress', () => {
     const [session] = await ownSessions(chatter(instance));
     const [asker, last] = [await enter(instance), await enter(instance)];
     await converse(instance, asker);
-    await wordsOf(first, 'one ');
+    await answered(first, 'one ');
     const target = { kind: 'session', id: SessionId.parse(session?.id) } as const;
     await order(chatter(instance), { op: 'terminate', target });
-    await say(instance, 'two');
-    await wordsOf(asker, 'one two');
-    await wordsOf(last, 'one two');
+    await sendWord(instance, 'two');
+    await answered(asker, 'one two');
+    await answered(last, 'one two');
     expect(await first.closed()).toEqual({ code: 4003, reason: 'forbidden' });
     expect(chunksOf(first).join('')).not.toContain('two');
     await finish(instance);
@@ -110,10 +110,10 @@ describe('an answer in progress', () => {
     const asker = await enter(instance);
     const guest = await enter(instance, ALL, { session_expiry: NOW + 60 });
     await converse(instance, asker);
-    await wordsOf(guest, 'one ');
+    await answered(guest, 'one ');
     vi.setSystemTime((NOW + 61) * 1000);
-    await say(instance, 'two');
-    await wordsOf(asker, 'one two');
+    await sendWord(instance, 'two');
+    await answered(asker, 'one two');
     guest.send({ type: 'cf_agent_stream_resume_request' });
     expect(await guest.closed()).toEqual({ code: 3000, reason: 'session_expired' });
     expect(chunksOf(guest).join('')).not.toContain('two');
@@ -125,13 +125,13 @@ describe('an answer in progress', () => {
     const asker = await enter(instance);
     await converse(instance, asker);
     asker.close();
-    await say(instance, 'two ');
+    await sendWord(instance, 'two ');
     const again = await enter(instance);
     const { id } = await again.frame('cf_agent_stream_resuming');
     again.send({ type: 'cf_agent_stream_resume_ack', id });
-    await wordsOf(again, 'one two ');
-    await say(instance, 'three');
-    await wordsOf(again, 'one two three');
+    await answered(again, 'one two ');
+    await sendWord(instance, 'three');
+    await answered(again, 'one two three');
     await finish(instance);
   });
 
@@ -150,7 +150,7 @@ describe('an answer in progress', () => {
 });
 
 describe('the transcript', () => {
-  test('is told only to who may read the state', async () => {
+  test('is sent only to sessions with agent:state:read', async () => {
     const instance = newRoom();
     const [asker, reader] = [await enter(instance), await enter(instance)];
     const blind = await enter(instance, 'agent:connect agent:message');
@@ -193,7 +193,7 @@ describe('a chat that overrides onMessage by a field, onRequest and broadcast', 
   const heard = (instance: string) =>
     runInDurableObject(overrider(instance), (agent) => agent.heard.filter((one) => one !== 'broadcast'));
 
-  test('hears frames and requests with their scope, and no others', async () => {
+  test('receives frames and requests with their scope, and no others', async () => {
     const instance = newRoom();
     const path = `/agents/chat-overrider/${instance}/get-messages`;
     const viewer = await enterOverrider(instance, 'agent:connect');

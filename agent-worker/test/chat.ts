@@ -1,6 +1,6 @@
 import type { Frame, Socket } from './sockets.ts';
 
-/** The chat protocol of the SDK, as its stock client speaks it. */
+/** The chat protocol of the SDK, as its stock client sends it. */
 
 export interface ChatMessage {
   readonly id: string;
@@ -35,7 +35,7 @@ interface Chunk {
   readonly toolCallId?: string;
 }
 
-/** What came of answers, chunk by chunk, each as text. */
+/** The chunks of all answers, each as text. */
 export const chunksOf = ({ frames }: Socket): string[] =>
   frames.flatMap(({ type, body }) =>
     type === 'cf_agent_use_chat_response' && typeof body === 'string' && body !== '' ? [body] : [],
@@ -47,12 +47,12 @@ export const partsOf = (socket: Socket, type: string): Chunk[] =>
     .map((chunk): Chunk => JSON.parse(chunk))
     .filter((chunk) => chunk.type === type);
 
-/** The words of all answers. */
+/** The text of all answers. */
 export const answersTo = (socket: Socket): string =>
   partsOf(socket, 'text-delta')
     .map(({ delta }) => delta)
     .join('');
 
-/** Waits until the words that came are these. */
-export const wordsOf = (socket: Socket, text: string): Promise<Frame> =>
+/** Waits until the text of all answers is `text`. */
+export const answered = (socket: Socket, text: string): Promise<Frame> =>
   socket.next(0, () => answersTo(socket) === text);

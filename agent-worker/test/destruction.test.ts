@@ -1,7 +1,7 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { expect, test, vi } from 'vitest';
 import { createDestruction } from '../src/ticketed/destruction.ts';
-import { chat } from './chat-room.ts';
+import { chat } from './chat-client.ts';
 import { newRoom } from './tickets.ts';
 
 test('a destruction that failed early can be tried again, and one under way is the same for all', async () => {

@@ -29,7 +29,7 @@ describe('the counter', () => {
     }
   });
 
-  test('counts for everybody in the room, and for nobody in another', async () => {
+  test('counts for everybody in the instance, and for nobody in another', async () => {
     const [here, there] = [newRoom(), newRoom()];
     const enter = async (instance: string) =>
       connect(`/agents/counter/${instance}`, {
@@ -48,7 +48,7 @@ describe('the lobby', () => {
   const stranger = (instance = 'main') =>
     makeTicket({ agent: 'lobby', instance, sub: 'anonymous:9b2f', ...rights('lobby', 'viewer') });
 
-  test('shows its board to strangers, and takes nothing from them', async () => {
+  test('shows its board to anonymous callers, and accepts no change from them', async () => {
     const socket = await connect('/agents/lobby/main', { ticket: await stranger() });
     expect(await socket.frame('cf_agent_state')).toMatchObject({ state: { title: 'Lobby' } });
     socket.send({ type: 'cf_agent_state', state: { title: 'Mine', notices: [] } });
@@ -62,7 +62,7 @@ describe('the lobby', () => {
     expect(title).toBe('Lobby');
   });
 
-  test('is one: another instance is not found, even with a ticket for it', async () => {
+  test('has one instance: another is not found, even with a ticket for it', async () => {
     const refused = await refusedSocket(
       await upgrade('/agents/lobby/other', { ticket: await stranger('other') }),
     );

@@ -1,6 +1,5 @@
 import { type KeySet, readKeySet, type SetAlgorithm } from '@agent-ticket/shared/key-set.ts';
 import { TICKET_ALGORITHMS } from '@agent-ticket/shared/ticket.ts';
-import { painter } from './colour.ts';
 import { type ExitCode, type Terminal, UsageError } from './command.ts';
 import { isSound, type Verification } from './proof/verification.ts';
 import { verifyExport } from './proof/verify.ts';
@@ -15,7 +14,7 @@ export interface VerifyOptions {
   readonly json: boolean;
 }
 
-/** `agent-ticket audit verify`: whether an export is what was signed. Asks nobody, where the keys are a file. */
+/** `agent-ticket audit verify`: whether an export is what was signed. Uses no network where the keys are a file. */
 export async function auditVerify(options: VerifyOptions, terminal: Terminal): Promise<ExitCode> {
   const keys = await readKeys(options.keys, terminal);
   const anchor = options.anchor === undefined ? undefined : await readAnchor(options.anchor, terminal);
@@ -49,6 +48,12 @@ async function wholeFile(path: string, terminal: Terminal): Promise<string> {
   for await (const line of terminal.readLines(path)) lines.push(line);
   return lines.join('\n');
 }
+
+/** ANSI colours, or plain text where no person reads. */
+const painter = (colours: boolean) => {
+  const paint = (code: number) => (text: string) => (colours ? `\u001b[${code}m${text}\u001b[0m` : text);
+  return { red: paint(31), green: paint(32), yellow: paint(33) };
+};
 
 function report(result: Verification, colours: boolean): string {
   const { red, green, yellow } = painter(colours);

@@ -1,4 +1,4 @@
-/** What a command needs from where it runs. Everything else is pure, so that tests run commands and no process. */
+/** Everything that a command needs from its process, so that tests run commands without one. */
 export interface Terminal {
   /** Lines of a file, one at a time, whatever its size. Rejects when there is no such file. */
   readonly readLines: (path: string) => AsyncIterable<string>;
@@ -12,5 +12,5 @@ export interface Terminal {
 /** 0: done and well. 1: done, and the answer is bad. 2: not done. */
 export type ExitCode = 0 | 1 | 2;
 
-/** Something that the caller can mend. Its text says what to do next. */
+/** A fault that the caller can mend. Its text says how. */
 export class UsageError extends Error {}

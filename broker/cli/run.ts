@@ -20,15 +20,15 @@ export interface Arguments {
   };
 }
 
-/** Runs one command. Never throws for what the caller can mend: says what to do, and answers 2. */
+/** Runs one command. Never throws for a fault that the caller can mend: prints the remedy, and answers 2. */
 export async function run({ words, options }: Arguments, terminal: Terminal): Promise<ExitCode> {
   if (options.help === true) {
     terminal.out(USAGE);
     return 0;
   }
   try {
-    const [room, verb, file, ...more] = words;
-    if (room !== 'audit' || verb !== 'verify') {
+    const [topic, verb, file, ...more] = words;
+    if (topic !== 'audit' || verb !== 'verify') {
       const given = words.join(' ');
       throw new UsageError(
         `${given === '' ? '' : `There is no command "${given}". `}Commands are:\n${USAGE}`,

@@ -14,9 +14,9 @@ import type { ErrorRenderer, RequestContext } from './http/context.ts';
 import { preflight, withCors } from './http/cors.ts';
 import { PLAIN_PAGE_STYLE } from './http/plain-page.ts';
 import { callerTargets } from './mint/policy-input.ts';
-import { countAnonymous } from './resources/anonymous.ts';
-import type { HandlerResult, Route } from './resources/call.ts';
 import { ROUTES } from './resources/routes.ts';
+import { countAnonymous } from './runtime/anonymous.ts';
+import type { HandlerResult, Route } from './runtime/call.ts';
 import type { BrokerPorts } from './runtime/ports.ts';
 
 /** The broker as one fetch handler. Everything it touches comes in through the ports. */

@@ -47,7 +47,11 @@ export function startBroker(options: BrokerOptions = {}): Broker {
     control: openControl(control),
     record: openRecord(record),
     sendControl: () => outbound.fetch(`${SETTINGS.AGENT_WORKER_URL}/control`),
-    shard: options.control === undefined ? mintShards(env.MINT_SHARD) : shardOn(control, options),
+    // The real objects have the worker's own settings and databases.
+    shard:
+      options.control === undefined && options.settings === undefined && options.unset === undefined
+        ? mintShards(env.MINT_SHARD)
+        : shardOn(control, options),
     pingDatabases: async () => {
       await Promise.all([control, record].map((db) => db.prepare('SELECT 1').first()));
     },
@@ -83,7 +87,7 @@ export function startBroker(options: BrokerOptions = {}): Broker {
   };
 }
 
-/** A mint shard that reads policy from another control database; it counts and records in the real objects. */
+/** A mint shard with other settings or another control database; it counts and records in the real objects. */
 function shardOn(control: D1Database, options: BrokerOptions): MintShard {
   const shards = mintShards(env.MINT_SHARD);
   return {

@@ -2,7 +2,7 @@ import { env } from 'cloudflare:workers';
 import type { JWK } from 'jose';
 import * as z from 'zod';
 import { type CallInit, call, type Front, type Reply } from './call.ts';
-import { makeToken } from './tokens.ts';
+import { drawToken, insertToken } from './tokens.ts';
 
 /** The operator's side of the ticket keys. */
 
@@ -33,7 +33,11 @@ const Rotated = z.strictObject({
 });
 
 /** May read and rotate keys, and has no limit. */
-export const operator = await makeToken({ tier: 'admin', permissions: ['keys:read', 'keys:rotate'] });
+export const operator = drawToken();
+
+/** For the setup of each file: this module is evaluated once for all of them, and their databases begin empty. */
+export const insertOperator = (): Promise<void> =>
+  insertToken(operator, { tier: 'admin', permissions: ['keys:read', 'keys:rotate'] });
 
 export const askToRotate = (front: Front, json: unknown = {}, init: CallInit = {}): Promise<Reply> =>
   call('/admin/keys/rotate', { method: 'POST', headers: operator.pair, json, front, ...init });

@@ -1,13 +1,14 @@
-import type { GrantRow, LockRow } from '@agent-ticket/drizzle/control/policy.ts';
+import type { RevocationRow } from '@agent-ticket/drizzle/control/change.ts';
+import type { GrantRow } from '@agent-ticket/drizzle/control/policy.ts';
 import { defineAgent } from '@agent-ticket/shared/define-agent.ts';
 import type { DenialReason } from '@agent-ticket/shared/denial.ts';
 import { PrincipalId, type Role } from '@agent-ticket/shared/names.ts';
 import type { AgentEntry } from '@agent-ticket/shared/registry.ts';
 import { Scope } from '@agent-ticket/shared/scope.ts';
 import { type Authenticated, type Principal, plainPrincipal } from '../src/credentials/principal.ts';
-import { type DecisionRequest, decide, type PolicyFacts } from '../src/mint/policy.ts';
+import { type DecisionRequest, decide, type PolicyInput } from '../src/mint/policy.ts';
 
-/** What the policy decides about, one good case of each, with some members replaced. Times in seconds. */
+/** One good case of everything that the policy decides about, with some members replaced. Times in seconds. */
 
 export const NOW = 1_700_000_000;
 
@@ -65,14 +66,27 @@ export const grantOf = (role: Role, endsIn?: number): GrantRow => ({
   deletedAt: null,
 });
 
-export const LOCK: LockRow = {
+/** The claim of a first user, made so many seconds before {@link NOW}. */
+export const claimOf = (subject: string, madeAgo: number, other: Partial<GrantRow> = {}): GrantRow => ({
+  ...grantOf('owner'),
+  id: `claim-${subject}`,
+  subject,
+  instanceId: 'main',
+  createdAt: (NOW - madeAgo) * 1000,
+  claimed: true,
+  ...other,
+});
+
+export const LOCK: RevocationRow = {
   id: 'lock',
+  rev: 1,
   target: 'everything:',
+  kind: 'any',
+  until: null,
+  code: 'locked',
   reason: 'test',
   createdBy: 'test',
   createdAt: 0,
-  expiresAt: null,
-  liftedAt: null,
 };
 
 /** One question to the policy; what is left out is good. */
@@ -80,17 +94,22 @@ export interface Case {
   readonly who?: Authenticated;
   readonly entry?: Partial<AgentEntry>;
   readonly request?: Partial<DecisionRequest>;
-  readonly facts?: Partial<PolicyFacts>;
+  readonly input?: Partial<PolicyInput>;
 }
 
-export const decideCase = ({ who = whoWith(), entry = {}, request = {}, facts = {} }: Case) =>
-  decide(who, requestWith(request), {
-    registry: [entryWith(entry)],
-    grants: [],
-    locks: [],
-    nowSeconds: NOW,
-    ...facts,
-  });
+export const inputWith = (other: Partial<PolicyInput> = {}): PolicyInput => ({
+  registry: [entryWith()],
+  grants: [],
+  revocations: [],
+  signedOut: undefined,
+  owners: [],
+  claims: 0,
+  now: NOW * 1000,
+  ...other,
+});
+
+export const decideCase = ({ who = whoWith(), entry = {}, request = {}, input = {} }: Case) =>
+  decide(who, requestWith(request), inputWith({ registry: [entryWith(entry)], ...input }));
 
 /** One word for a decision: the role, or the reason against it. */
 export const verdict = (c: Case): Role | DenialReason => {

@@ -53,7 +53,10 @@ const shardObjects = async (): Promise<DurableObjectStub[]> =>
   (await listDurableObjectIds(env.MINT_SHARD)).map((id) => env.MINT_SHARD.get(id));
 
 /** Runs one query in every mint shard. */
-export async function inShards(sql: string, ...values: string[]): Promise<Record<string, SqlStorageValue>[]> {
+export async function inShards(
+  sql: string,
+  ...values: (string | number)[]
+): Promise<Record<string, SqlStorageValue>[]> {
   const rows = await Promise.all(
     (await shardObjects()).map((object) =>
       runInDurableObject(object, (_instance, state) => state.storage.sql.exec(sql, ...values).toArray()),

@@ -1,4 +1,4 @@
-import { applyD1Migrations } from 'cloudflare:test';
+import { applyD1Migrations, reset } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { afterEach, beforeAll, beforeEach, expect, vi } from 'vitest';
 import { startBroker } from './broker.ts';
@@ -6,11 +6,15 @@ import { requestTo, worker } from './call.ts';
 import { secretsIn } from './canaries.ts';
 import { NOW } from './clock.ts';
 import { forgetKeys } from './databases.ts';
+import { insertOperator } from './keys.ts';
 import { outbound } from './outbound.ts';
 import { printed } from './printed.ts';
 
+/** All files of a run share one runtime. Each begins with no object, no bucket and two empty databases. */
+await reset();
 await applyD1Migrations(env.CONTROL, env.TEST_CONTROL_MIGRATIONS);
 await applyD1Migrations(env.RECORD, env.TEST_RECORD_MIGRATIONS);
+await insertOperator();
 
 /** A test may turn the clock before it needs a key: each file begins with one that is active from the beginning. */
 beforeAll(async () => {

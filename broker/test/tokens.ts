@@ -3,7 +3,7 @@ import type { Change } from '@agent-ticket/drizzle/control/change.ts';
 import { openControl } from '@agent-ticket/drizzle/control/open-d1.ts';
 import type { Role, Tier } from '@agent-ticket/shared/names.ts';
 import { base64url } from 'jose';
-import { digestSecret, makeSecret, newServiceTokenId } from '../src/credentials/secret.ts';
+import { digestSecret, makeSecret, makeTokenId } from '../src/credentials/secret.ts';
 import { secret } from './canaries.ts';
 import { SETTINGS } from './settings.ts';
 
@@ -37,7 +37,7 @@ const PEPPER = new Uint8Array(base64url.decode(SETTINGS.TOKEN_PEPPER));
 const bytes = (length: number): Uint8Array => crypto.getRandomValues(new Uint8Array(length));
 
 /** A token's name, and a secret that carries it. */
-export const newTokenId = (): string => newServiceTokenId(bytes);
+export const newTokenId = (): string => makeTokenId(bytes);
 export const newSecret = (id = newTokenId()): string => secret(makeSecret(id, bytes));
 export const digestOf = (text: string): Promise<string> => digestSecret(text, PEPPER);
 
@@ -52,27 +52,10 @@ export const basic = (clientId: string, clientSecret: string): Headers => ({
 });
 export const bearer = (text: string): Headers => ({ authorization: `Bearer ${text}` });
 
-export async function makeToken(options: TokenOptions = {}): Promise<ServiceToken> {
-  const id = options.clientId ?? newTokenId();
+/** A token that nobody has put into the database yet. */
+export function drawToken(clientId?: string): ServiceToken {
+  const id = clientId ?? newTokenId();
   const text = newSecret(id);
-  const createdAt = Date.now();
-  const control = openControl(env.CONTROL);
-  await changed({
-    ...control.serviceTokens.create(
-      {
-        id,
-        name: 'made by a test',
-        tier: options.tier ?? 'pro',
-        agents: options.agents === undefined ? null : [...options.agents],
-        permissions: [...(options.permissions ?? [])],
-        createdBy: 'test',
-        createdAt,
-        expiresAt: options.expiresAt ?? null,
-        revokedAt: options.revokedAt ?? null,
-      },
-      { tokenId: id, digest: await digestOf(text), createdAt, expiresAt: options.secretExpiresAt ?? null },
-    ),
-  });
   return {
     id,
     principal: `token:${id}`,
@@ -82,6 +65,37 @@ export async function makeToken(options: TokenOptions = {}): Promise<ServiceToke
     basic: basic(id, text),
     bearer: bearer(text),
   };
+}
+
+export async function insertToken(token: ServiceToken, options: TokenOptions = {}): Promise<void> {
+  const createdAt = Date.now();
+  await changed(
+    openControl(env.CONTROL).serviceTokens.create(
+      {
+        id: token.id,
+        name: 'made by a test',
+        tier: options.tier ?? 'pro',
+        agents: options.agents === undefined ? null : [...options.agents],
+        permissions: [...(options.permissions ?? [])],
+        createdBy: 'test',
+        createdAt,
+        expiresAt: options.expiresAt ?? null,
+        revokedAt: options.revokedAt ?? null,
+      },
+      {
+        tokenId: token.id,
+        digest: await digestOf(token.secret),
+        createdAt,
+        expiresAt: options.secretExpiresAt ?? null,
+      },
+    ),
+  );
+}
+
+export async function makeToken(options: TokenOptions = {}): Promise<ServiceToken> {
+  const token = drawToken(options.clientId);
+  await insertToken(token, options);
+  return token;
 }
 
 export interface GrantOptions {

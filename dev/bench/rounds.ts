@@ -1,13 +1,13 @@
-/** Does one thing again and again for some milliseconds, several at a time, and says how many it did. */
+/** Repeats one operation for some milliseconds, several at a time, and resolves with the number of repetitions. */
 export type Work = (forMs: number) => Promise<number>;
 
-/** One thing of ours and the least that could be done in its place, to be measured in turns. */
-export interface Contest {
+/** An operation of this project and the least that could replace it, measured in turns. */
+export interface Comparison {
   readonly name: string;
-  /** What ours does, and what the floor does, in words. */
+  /** Descriptions of both operations. */
   readonly ours: string;
   readonly floor: string;
-  /** The smallest ratio of ours to the floor that is right. */
+  /** The smallest acceptable ratio of ours to the floor. */
   readonly atLeast: number;
   readonly work: { readonly ours: Work; readonly floor: Work };
 }
@@ -18,10 +18,10 @@ export interface Result {
   readonly floor: string;
   /** Per second, medians over the rounds. */
   readonly perSecond: { readonly ours: number; readonly floor: number };
-  /** Ours to floor in each round, so that a slow moment of the machine meets both. */
+  /** Ours to floor in each round, so that a slow moment of the machine affects both. */
   readonly ratio: { readonly median: number; readonly min: number; readonly max: number };
   readonly atLeast: number;
-  readonly holds: boolean;
+  readonly passed: boolean;
 }
 
 export interface Rounds {
@@ -29,28 +29,28 @@ export interface Rounds {
   readonly forMs: number;
 }
 
-/** Ours and the floor in turns; the first round is for warming up and does not count. */
-export async function hold(contest: Contest, { count, forMs }: Rounds): Promise<Result> {
+/** Measures ours and the floor in turns. The first round warms up and does not count. */
+export async function compare(comparison: Comparison, { count, forMs }: Rounds): Promise<Result> {
   const rounds: { readonly ours: number; readonly floor: number }[] = [];
   for (let round = 0; round <= count; round++) {
-    const ours = await contest.work.ours(forMs);
-    const floor = await contest.work.floor(forMs);
-    if (ours === 0 || floor === 0) throw new Error(`${contest.name}: nothing was done in ${forMs} ms`);
+    const ours = await comparison.work.ours(forMs);
+    const floor = await comparison.work.floor(forMs);
+    if (ours === 0 || floor === 0) throw new Error(`${comparison.name}: nothing was done in ${forMs} ms`);
     if (round > 0) rounds.push({ ours: (ours / forMs) * 1000, floor: (floor / forMs) * 1000 });
   }
   const ratios = rounds.map(({ ours, floor }) => ours / floor);
   const middle = median(ratios);
   return {
-    name: contest.name,
-    ours: contest.ours,
-    floor: contest.floor,
+    name: comparison.name,
+    ours: comparison.ours,
+    floor: comparison.floor,
     perSecond: {
       ours: median(rounds.map(({ ours }) => ours)),
       floor: median(rounds.map(({ floor }) => floor)),
     },
     ratio: { median: middle, min: Math.min(...ratios), max: Math.max(...ratios) },
-    atLeast: contest.atLeast,
-    holds: middle >= contest.atLeast,
+    atLeast: comparison.atLeast,
+    passed: middle >= comparison.atLeast,
   };
 }
 
@@ -63,7 +63,7 @@ export function median(values: readonly number[]): number {
   return (upper + lower) / 2;
 }
 
-/** Work that keeps `lanes` repetitions under way. A repetition that fails fails the whole. */
+/** Work with `lanes` concurrent repetitions. It rejects when one of them does. */
 export const repeated =
   (once: () => Promise<unknown>, lanes: number): Work =>
   async (forMs) => {
@@ -78,3 +78,20 @@ export const repeated =
     await Promise.all(Array.from({ length: lanes }, lane));
     return done;
   };
+
+/** The results as a table in plain text, one comparison in each row. */
+export function table(results: readonly Result[]): string {
+  const rows = results.map((result) => [
+    result.passed ? 'ok' : 'SLOW',
+    result.name,
+    Math.round(result.perSecond.ours).toString(),
+    Math.round(result.perSecond.floor).toString(),
+    `${result.ratio.median.toFixed(2)} (${result.ratio.min.toFixed(2)} to ${result.ratio.max.toFixed(2)})`,
+    result.atLeast.toFixed(2),
+    `${result.ours} / ${result.floor}`,
+  ]);
+  const all = [['', 'what', 'ours/s', 'floor/s', 'ratio (range)', 'at least', 'ours / floor'], ...rows];
+  const widths = all[0]?.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0))) ?? [];
+  const line = (row: readonly string[]) => row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join('  ');
+  return `${all.map((row) => line(row).trimEnd()).join('\n')}\n`;
+}

@@ -1,34 +1,34 @@
 import { inject } from 'vitest';
-import { type Front, openFront } from '../e2e/front.ts';
+import { type HttpProxy, openHttpProxy } from '../e2e/http-proxy.ts';
 import { auth0Token } from './access-token.ts';
 import { pass } from './page-clock.ts';
 import { openTab, type Tab, type TabOptions } from './tab.ts';
 
-/** What a provider is made of, as far as it can travel to a page. */
+/** Options of a provider that can be serialised into a page. */
 export interface TicketPlan {
   readonly name: string;
   readonly instance: string;
   readonly agent?: string;
   readonly delivery?: 'subprotocol' | 'query';
-  /** Left out: an access token of the tab's person. */
+  /** Default: an access token of the tab's person. */
   readonly credential?: { readonly kind: 'session' | 'access' | 'none' };
-  /** Left out: the front before the agents. */
+  /** Default: the proxy of the agent worker. */
   readonly host?: string;
 }
 
-/** The app page with servers of its own to count at. */
+/** The app page with counting proxies of its own. */
 export interface AppTab extends Tab {
-  readonly broker: Front;
-  readonly agents: Front;
+  readonly broker: HttpProxy;
+  readonly agents: HttpProxy;
   /** Makes providers in the page. */
   provide(...plans: readonly TicketPlan[]): Promise<void>;
-  /** Renders a hook for each of these providers, and no others. */
+  /** Renders a hook for each of these providers only. */
   show(names: readonly string[], strict?: boolean): Promise<void>;
   /** Lines of the page, by hook. */
   lines(): Promise<Record<string, string>>;
-  /** Waits until each of these hooks says so; in a page whose clock stands, time is passed by the test. */
+  /** Waits until the hook shows the line. With a stopped clock the test must advance the time. */
   until(name: string, line: string): Promise<void>;
-  /** Lets time pass, in steps of half a second or what is said; only with a clock of its own. */
+  /** Advances a stopped clock by `ms`, in steps of half a second by default. */
   pass(ms: number, step?: number): Promise<void>;
 }
 
@@ -37,12 +37,12 @@ export interface AppOptions extends TabOptions {
   readonly person?: string;
 }
 
-/** Opens the app page on the origin of the pages, before fronts of broker and agent worker that count. */
+/** Opens the app page on the origin of the pages, with counting proxies of broker and agent worker. */
 export async function openApp({ person = 'auth0|alice', ...options }: AppOptions = {}): Promise<AppTab> {
   const { broker: brokerUrl, agentWorker } = inject('stack');
   const [broker, agents, token] = await Promise.all([
-    openFront(brokerUrl),
-    openFront(agentWorker),
+    openHttpProxy(brokerUrl),
+    openHttpProxy(agentWorker),
     auth0Token(person),
   ]);
   const tab = await openTab(`${inject('pages')}/app`, options);
@@ -52,18 +52,18 @@ export async function openApp({ person = 'auth0|alice', ...options }: AppOptions
     broker,
     agents,
     async provide(...plans) {
-      const places = { broker: broker.url, host: agents.url, token };
+      const servers = { broker: broker.url, host: agents.url, token };
       await page.evaluate(
-        ([{ token, ...place }, plans]) => {
+        ([{ token, ...addresses }, plans]) => {
           for (const { name, ...plan } of plans)
             window.app.tickets[name] = window.app.createTicketProvider({
               agent: 'counter',
               credential: { kind: 'access-token', get: async () => token },
-              ...place,
+              ...addresses,
               ...plan,
             });
         },
-        [places, plans] as const,
+        [servers, plans] as const,
       );
     },
     async show(names, strict = false) {

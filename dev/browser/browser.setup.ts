@@ -14,7 +14,7 @@ declare module 'vitest' {
 }
 
 /**
- * Names lead nowhere, so that a page which asks another host fails. Not done by intercepting requests: then the
+ * Names do not resolve, so that a page which calls another host fails. Not done by intercepting requests: then the
  * preflights of CORS would be answered by the test tool, and not by broker and gate.
  */
 const NOWHERE = '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost';

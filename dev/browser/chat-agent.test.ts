@@ -1,6 +1,6 @@
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { expect, inject, it } from 'vitest';
-import { eventsOf } from '../e2e/look.ts';
+import { eventsOf } from '../e2e/stack-queries.ts';
 import { openTab, type Tab } from './tab.ts';
 
 /** The chat page, on the agent worker's origin: people sign in at the broker, on another. */
@@ -11,18 +11,18 @@ const NOT_ALLOWED = /403 \(Forbidden\)/;
 const chatPage = (name: string): string => `${inject('stack').agentWorker}/chat?chat=${name}`;
 const conversation = ({ page }: Tab) => page.getByRole('log', { name: 'Conversation' });
 
-/** The button that was pressed is gone: a keyboard goes on where there is something to do. */
+/** The pressed button was removed: the focus moves to the next control. */
 const expectFocusOnMessage = async ({ page }: Tab): Promise<void> =>
   expect(await page.getByLabel('Your message').evaluate((field) => field === document.activeElement)).toBe(
     true,
   );
 
-async function say({ page }: Tab, text: string): Promise<void> {
+async function sendMessage({ page }: Tab, text: string): Promise<void> {
   await page.getByLabel('Your message').fill(text);
   await page.keyboard.press('Enter');
 }
 
-/** Opens a chat as somebody who is not signed in yet, and signs in by the page's own link. */
+/** Opens a chat without a session, and signs in by the page's own link. */
 async function enter(name: string, person: string): Promise<Tab> {
   const tab = await openTab(chatPage(name), { expects: [NOT_SIGNED_IN, NOT_ALLOWED] });
   await tab.page.getByRole('link', { name: 'Sign in' }).click();
@@ -31,7 +31,7 @@ async function enter(name: string, person: string): Promise<Tab> {
   return tab;
 }
 
-it('a person signs in, asks, is asked before anything is kept, and finds it all again', async () => {
+it('a person signs in, asks, approves before anything is stored, and finds it all again', async () => {
   const tab = await openTab(chatPage('first'), { expects: [NOT_SIGNED_IN] });
   await tab.page.getByRole('link', { name: 'Sign in' }).waitFor();
   await tab.screenshot('chat-sign-in');
@@ -40,23 +40,23 @@ it('a person signs in, asks, is asked before anything is kept, and finds it all 
   await tab.page.waitForURL(chatPage('first'));
   await tab.page.getByRole('status').getByText('Connected').waitFor();
 
-  await say(tab, 'What is the time and the weather in Tokyo?');
+  await sendMessage(tab, 'What is the time and the weather in Tokyo?');
   await conversation(tab)
     .getByText(/^In Tokyo it is \d\d:\d\d on .*\(sample data, not a forecast\)\.$/)
     .waitFor();
   await conversation(tab).getByText('Looked up the time in Tokyo.').waitFor();
 
-  await say(tab, 'Remember to water the plants');
+  await sendMessage(tab, 'Remember to water the plants');
   const question = tab.page.getByRole('region', { name: 'Confirmation' });
   await question.getByText('water the plants').waitFor();
   await tab.screenshot('chat-confirmation');
   await question.getByRole('button', { name: 'Leave it' }).click();
   await conversation(tab).getByText('Then I leave it.').waitFor();
-  await say(tab, 'Remember to call Bob');
+  await sendMessage(tab, 'Remember to call Bob');
   await question.getByRole('button', { name: 'Keep it' }).press('Enter');
   await conversation(tab).getByText('Kept: “to call Bob”.').waitFor();
   await expectFocusOnMessage(tab);
-  await say(tab, 'What are my notes?');
+  await sendMessage(tab, 'What are my notes?');
   await conversation(tab).getByText('Your notes: to call Bob.').waitFor();
   await tab.screenshot('chat-conversation');
 
@@ -70,13 +70,13 @@ it('a person signs in, asks, is asked before anything is kept, and finds it all 
   await expectFocusOnMessage(tab);
 });
 
-it('a message that is cut off is told of', async () => {
+it('a truncated message is reported', async () => {
   const tab = await enter('long', 'Alice');
   await tab.page.getByLabel('Your message').fill('x'.repeat(4_001));
   await tab.page.getByText('No more fits: 4,000 characters.').waitFor();
 });
 
-it('while the broker is away the page says so, and that it goes on trying', async () => {
+it('while the broker is down the page shows that, and that it retries', async () => {
   const tab = await enter('away', 'Alice');
   await tab.page.getByRole('status').getByText('Connected').waitFor();
   const other = await openTab('about:blank', { beside: tab, expects: [/ERR_FAILED/] });
@@ -87,7 +87,7 @@ it('while the broker is away the page says so, and that it goes on trying', asyn
   await other.page.getByRole('status').getByText('Connected').waitFor();
 });
 
-it('an answer comes word by word', async () => {
+it('an answer arrives word by word', async () => {
   const tab = await enter('streaming', 'Alice');
   const growth = tab.page.evaluate(
     () =>
@@ -100,13 +100,13 @@ it('an answer comes word by word', async () => {
         }).observe(document.body, { subtree: true, childList: true, characterData: true });
       }),
   );
-  await say(tab, 'Hello');
+  await sendMessage(tab, 'Hello');
   expect(await growth).toBeGreaterThan(3);
 });
 
-it('it belongs to whoever opened it first', async () => {
+it('a chat belongs to the first principal that opens it', async () => {
   const alice = await enter('private', 'Alice');
-  await say(alice, 'What time is it in Lima?');
+  await sendMessage(alice, 'What time is it in Lima?');
   await conversation(alice)
     .getByText(/^In Lima it is/)
     .waitFor();
@@ -118,13 +118,13 @@ it('it belongs to whoever opened it first', async () => {
   await bob.page.getByRole('status').getByText('Connected').waitFor();
 });
 
-it('a page that answers for its person, or makes up what happened, is not believed', async () => {
+it('the agent ignores approvals and history that a page invents', async () => {
   const tab = await enter('forger', 'Alice');
   const { page } = tab;
   const sockets: string[] = [];
   page.on('websocket', (socket) => sockets.push(socket.url()));
   await page.getByRole('status').getByText('Connected').waitFor();
-  // What a script that got into the page could do: speak on the page's own socket.
+  // An injected script could send on the page's own socket.
   await page.evaluate(() => {
     const send = WebSocket.prototype.send;
     WebSocket.prototype.send = function (this: WebSocket, data) {
@@ -132,7 +132,7 @@ it('a page that answers for its person, or makes up what happened, is not believ
       send.call(this, data);
     };
   });
-  await say(tab, 'Remember the real note');
+  await sendMessage(tab, 'Remember the real note');
   await page.getByRole('region', { name: 'Confirmation' }).waitFor();
   await page.evaluate(() => {
     const socket: unknown = Reflect.get(window, 'chatSocket');
@@ -162,7 +162,7 @@ it('a page that answers for its person, or makes up what happened, is not believ
     ])
       socket.send(JSON.stringify(frame));
   });
-  await say(tab, 'What are my notes?');
+  await sendMessage(tab, 'What are my notes?');
   await conversation(tab).getByText('You have had me keep no notes.').waitFor();
   await eventually(async () => {
     const denied = (await eventsOf('chat', 'forger')).filter(({ type }) => type === 'rpc.denied');

@@ -3,9 +3,9 @@ import { auth0Token } from './access-token.ts';
 import { openApp } from './app-tab.ts';
 import { openTab } from './tab.ts';
 
-it('a plain WebSocket takes address and protocols as they come, and renews its session in band', async () => {
+it('a plain WebSocket takes address and protocols unchanged, and renews its session in band', async () => {
   const tab = await openApp();
-  // A session lasts as long as its credential; the agent warns at half of so short a life.
+  // A session lasts as long as its credential; the agent warns at half of such a short lifetime.
   const [short, long] = await Promise.all([auth0Token('auth0|alice', 16), auth0Token('auth0|alice')]);
   const frames = await tab.page.evaluate(
     async ([broker, host, short, long]) => {
@@ -59,7 +59,7 @@ it('the hook renews its session in band, and stays the same session', async () =
   );
   await tab.show(['mine']);
   await tab.until('mine', 'open');
-  const told = await tab.page.evaluate(async () => {
+  const renewal = await tab.page.evaluate(async () => {
     const before = await window.app.whoami('mine');
     const renewed = await new Promise<string>((resolve) => {
       window.app.agent('mine').addEventListener('message', ({ data }) => {
@@ -69,11 +69,11 @@ it('the hook renews its session in band, and stays the same session', async () =
     const after = await window.app.whoami('mine');
     return [renewed, before.session === after.session];
   });
-  expect(told).toEqual(['ticket.renewed', true]);
+  expect(renewal).toEqual(['ticket.renewed', true]);
   expect([tab.broker.mints.length, tab.agents.upgrades.length]).toEqual([2, 1]);
 });
 
-it('plain HTTP takes a ticket in a header, one for many requests, on another origin', async () => {
+it('plain HTTP accepts one ticket in a header for many requests, on another origin', async () => {
   const tab = await openApp({ expects: [/404/] });
   await tab.provide({ name: 'http', instance: 'over-http' });
   const statuses = await tab.page.evaluate(async (agents) => {
@@ -91,10 +91,10 @@ it('plain HTTP takes a ticket in a header, one for many requests, on another ori
 
 it('useAgentChat mounts, and asks for its history with a ticket in a header', async () => {
   const tab = await openTab(`${inject('pages')}/chat`, { expects: [/404/] });
-  const asked: string[] = [];
+  const requests: string[] = [];
   tab.page.on('request', (request) => {
     if (request.url().includes('get-messages'))
-      asked.push(
+      requests.push(
         `${request.method()} ${request.headers().authorization?.slice(0, 9)} ${new URL(request.url()).search}`,
       );
   });
@@ -109,5 +109,5 @@ it('useAgentChat mounts, and asks for its history with a ticket in a header', as
     [broker, host, token] as const,
   );
   await tab.page.locator('#chat', { hasText: 'open ready 0' }).waitFor();
-  expect(asked).toEqual(['GET Bearer ey ']);
+  expect(requests).toEqual(['GET Bearer ey ']);
 });

@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest';
-import type { Front, Refusal } from '../e2e/front.ts';
+import type { HttpProxy, Refusal } from '../e2e/http-proxy.ts';
 import { auth0Token } from './access-token.ts';
 import { type AppTab, openApp } from './app-tab.ts';
 import type { Kind } from './pages/kinds.ts';
 
-/** What the closes of the gate do to each kind of client, in tickets minted and upgrades tried. */
+/** The effect of each close of the gate on each kind of client: minted tickets and attempted upgrades. */
 
 type Counts = readonly [mints: number, upgrades: number];
 
@@ -13,7 +13,7 @@ const ONCE: Counts = [1, 1];
 const AGAIN: Counts = [4, 4];
 /** The same, with the one ticket it was given. */
 const STALE: Counts = [1, 4];
-/** At once and after 5 to 8 s; the third comes 13.5 s after the second at the earliest. */
+/** At once and after 5 to 8 s; the third follows 13.5 s after the second at the earliest. */
 const CALM: Counts = [2, 2];
 
 const instanceOf = (kind: Kind): string => kind.replaceAll(/\W+/g, '-');
@@ -63,7 +63,7 @@ async function start(tab: AppTab, kinds: readonly Kind[]): Promise<void> {
   await tab.page.evaluate((clients) => window.app.start(clients), clients);
 }
 
-function countsOf({ broker, agents }: { broker: Front; agents: Front }, kinds: readonly Kind[]) {
+function countsOf({ broker, agents }: { broker: HttpProxy; agents: HttpProxy }, kinds: readonly Kind[]) {
   const times = (all: readonly string[], kind: Kind): number =>
     all.filter((instance) => instance === instanceOf(kind)).length;
   return Object.fromEntries(
@@ -83,7 +83,7 @@ it.each([
   [1012, 'restarting', COMES_BACK],
   [1013, 'unavailable', COMES_BACK],
 ] as const satisfies readonly (readonly [...Refusal, Partial<Record<Kind, Counts>>])[])(
-  'in 15 s of upgrades that are closed with %i (%s) each client takes what the table says',
+  'in 15 s of upgrades that are closed with %i (%s) each client acts as the table lists',
   async (code, reason, table) => {
     const tab = await openApp({ now: Date.now() });
     tab.agents.refuseBy(() => [code, reason]);
@@ -104,7 +104,7 @@ it('a stock hook with an async query asks again at once: twenty refusals are twe
   expect(countsOf(tab, [kind])).toEqual({ [kind]: [21, 21] });
 });
 
-it('one close that says come back costs each client one more ticket, and it is open', async () => {
+it('after one close that permits a reconnect each client needs one more ticket, and is open', async () => {
   const tab = await openApp({ now: Date.now() });
   const kinds = kindsOf(STOPS).filter((kind) => !/static|WebSocket/.test(kind));
   const refused = new Set<string>();

@@ -2,8 +2,8 @@ import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { expect, inject, it, onTestFinished } from 'vitest';
 import * as z from 'zod';
 import { post } from '../e2e/broker.ts';
-import { eventsOf } from '../e2e/look.ts';
-import { listenOnLoopback } from '../identity-provider/loopback-server.ts';
+import { eventsOf } from '../e2e/stack-queries.ts';
+import { listenOnLoopback } from '../identity-provider/http.ts';
 import { openTab, type Tab } from './tab.ts';
 
 /** A page that no list names, on the broker's own site: ports make origins and no sites, so Lax cookies go along. */
@@ -15,7 +15,7 @@ async function openSibling(): Promise<string> {
   return server.url;
 }
 
-/** What a browser itself says of refused requests, and of a page that is JSON. */
+/** Console errors of the browser for refused requests, and for a page of JSON. */
 const EXPECTED = { expects: [/40[0-9]/, /415/, /CORS/, /ERR_FAILED/, /ERR_BLOCKED/] };
 
 /** Ways to have a browser add its cookies to a request that should make a ticket. */
@@ -42,7 +42,7 @@ const fetchTicket = (tab: Tab, how: keyof typeof FETCHES, instance: string): Pro
     ] as const,
   );
 
-/** Sends a form to the broker as a page can without script running there; answers the status of what is then shown. */
+/** Sends a form to the broker as a page without script can. Resolves with the status of the page that follows. */
 async function submit(tab: Tab, type: string, instance: string): Promise<number> {
   const action = `${inject('stack').broker}/tickets`;
   const shown = tab.page.waitForResponse(action);
@@ -65,7 +65,7 @@ async function submit(tab: Tab, type: string, instance: string): Promise<number>
 const ticketsFor = async (instance: string): Promise<number> =>
   (await eventsOf('counter', instance)).filter(({ type }) => type === 'ticket.issued').length;
 
-/** The two cookies that are credentials, each put where a browser keeps it. */
+/** The two cookies that are credentials, each with the attributes that a browser stores. */
 const WAYS: Readonly<Record<string, (tab: Tab) => Promise<void>>> = {
   'a session at the broker': (tab) => tab.signIn('Alice'),
   'a session at Cloudflare Access': async (tab) => {
@@ -89,7 +89,7 @@ it.each(Object.entries(WAYS))('with %s a page that is not listed gets nothing', 
   const instance = crypto.randomUUID();
 
   await tab.page.goto(sibling);
-  // That the browser does add the cookie: a page may navigate there, and the person sees who they are.
+  // The browser does add the cookie: a page may navigate there, and the answer names the person.
   await tab.page.goto(`${broker}/me`);
   expect(await tab.page.evaluate(() => document.body.textContent)).toContain('"principal"');
 
@@ -122,14 +122,14 @@ it('a page of another site has no use of the session, listed or not', async () =
   expect(await fetchTicket(tab, 'JSON, as the client asks', crypto.randomUUID())).toBe('401');
 });
 
-it('a page that is not listed signs nobody out', async () => {
+it('a page of an unlisted origin cannot sign a person out', async () => {
   const tab = await openTab(`${inject('pages')}/app`, EXPECTED);
   await tab.signIn('Alice');
   const { broker } = inject('stack');
   const sibling = await openSibling();
   for (const referrerPolicy of ['', 'no-referrer', 'origin', 'unsafe-url']) {
     await tab.page.goto(sibling);
-    // Whether the image is there or not, the page hears when the request is over.
+    // The page has an event at the end of the request, with or without an image.
     await tab.page.evaluate(
       ([src, policy]) =>
         new Promise((resolve) => {

@@ -4,18 +4,18 @@ import { post } from '../e2e/broker.ts';
 import { auth0Token } from './access-token.ts';
 import { openApp } from './app-tab.ts';
 
-it('a function that gets an access token is asked once more when the broker refuses what it gave', async () => {
+it('a function for access tokens is called again when the broker refuses its token', async () => {
   const tab = await openApp({ expects: [/401/] });
   const [old, good] = await Promise.all([auth0Token('auth0|alice', -1), auth0Token('auth0|alice')]);
-  const asked = await tab.page.evaluate(
+  const flags = await tab.page.evaluate(
     async ([broker, host, old, good]) => {
-      const asked: boolean[] = [];
+      const calls: boolean[] = [];
       const ticket = window.app.createTicketProvider({
         ...{ broker, host, agent: 'counter', instance: 'fresh-token' },
         credential: {
           kind: 'access-token',
           get: async ({ fresh }) => {
-            asked.push(fresh);
+            calls.push(fresh);
             return fresh ? good : old;
           },
         },
@@ -23,11 +23,11 @@ it('a function that gets an access token is asked once more when the broker refu
       const agent = new window.app.AgentClient(ticket.useAgentOptions());
       await agent.ready;
       agent.close();
-      return asked;
+      return calls;
     },
     [tab.broker.url, tab.agents.url, old, good] as const,
   );
-  expect(asked).toEqual([false, true]);
+  expect(flags).toEqual([false, true]);
 });
 
 it('the cookie of a Cloudflare Access session is a credential', async () => {
@@ -49,7 +49,7 @@ it('the cookie of a Cloudflare Access session is a credential', async () => {
   expect(method).toContain('access');
 });
 
-it('who may not is told so, and nothing is tried again', async () => {
+it('a client without the right gets the refusal, and does not retry', async () => {
   const tab = await openApp({ expects: [/404|403/] });
   await tab.provide({ name: 'nowhere', agent: 'no-such-agent', instance: 'x' });
   await tab.show(['nowhere']);
@@ -70,7 +70,7 @@ it('who may not is told so, and nothing is tried again', async () => {
   expect([tab.broker.mints.length, tab.agents.upgrades.length]).toEqual([2, 0]);
 });
 
-it('a service token is refused in a page before anything is asked', async () => {
+it('a service token is refused in a page before any request', async () => {
   const tab = await openApp();
   const { clientId, clientSecret } = inject('stack').serviceToken;
   for (const runsIn of [undefined, 'process', 'server-render'] as const) {
@@ -93,7 +93,7 @@ it('a service token is refused in a page before anything is asked', async () => 
   expect(tab.broker.mints).toEqual([]);
 });
 
-it('nobody in particular sees what is public', async () => {
+it('an anonymous client sees public agents', async () => {
   const tab = await openApp();
   await tab.provide({ name: 'public', agent: 'lobby', instance: 'main', credential: { kind: 'none' } });
   await tab.show(['public']);

@@ -2,7 +2,7 @@ import type { Page } from 'playwright-core';
 import { inject } from 'vitest';
 import { openTab, type Tab, type TabOptions } from './tab.ts';
 
-/** What a person does on the demo page, by what it shows and not by its insides. */
+/** Actions of a person on the demo page, by visible text. */
 
 type Role = Parameters<Page['getByRole']>[0];
 
@@ -12,18 +12,18 @@ export const demoUrl = (way?: 'access' | 'session'): string =>
 /** Chromium's own line about an answer that the case is about. */
 export const answers = (status: number, path: string): RegExp => new RegExp(`${status}.*${path}\\)$`);
 
-/** The demo page, with somebody of the stand-in signed in by Access or at the broker. */
+/** The demo page, with a person of the stand-in signed in by Access or at the broker. */
 export async function openDemo(
   name: 'Alice' | 'Bob' | 'Dev',
-  { way = 'access', life = 'a day', ...options }: TabOptions & DemoVisit = {},
+  { way = 'access', duration = 'a day', ...options }: TabOptions & DemoVisit = {},
 ): Promise<Tab> {
   const { expects = [] } = options;
-  // Before the sign-in the page asks who is signed in, and nobody is.
+  // Before the sign-in the page requests the session, which does not exist.
   const tab = await openTab(demoUrl(), { ...options, expects: [...expects, answers(401, '/me')] });
   const { page } = tab;
   await page.getByLabel(way === 'access' ? 'Cloudflare Access' : 'Auth0').check();
   await page.getByRole('link', { name: /^Sign in/ }).click();
-  if (way === 'access') await page.getByLabel('Stay signed in for').selectOption(life);
+  if (way === 'access') await page.getByLabel('Stay signed in for').selectOption(duration);
   await page.getByRole('button', { name: new RegExp(`^${name}\\b`) }).click();
   await page.getByText(`You are ${name.toLowerCase()}@example.com`).waitFor();
   return tab;
@@ -31,7 +31,7 @@ export async function openDemo(
 
 export interface DemoVisit {
   readonly way?: 'access' | 'session';
-  readonly life?: 'a day' | 'a minute';
+  readonly duration?: 'a day' | 'a minute';
 }
 
 export const press = (page: Page, name: string | RegExp, role: Role = 'button'): Promise<void> =>
@@ -44,7 +44,7 @@ export async function getTicket(page: Page, instance: string): Promise<void> {
   await page.getByText(/^Expires in \d+ seconds$/).waitFor();
 }
 
-/** Connects with the ticket that is there; answers the card of the connection. */
+/** Connects with the present ticket; resolves with the card of the connection. */
 export async function connect(page: Page) {
   const cards = page.getByRole('list', { name: 'Connections' }).locator('> li');
   const number = (await cards.count()) + 1;

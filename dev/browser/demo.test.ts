@@ -1,10 +1,9 @@
-import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { expect, inject, it } from 'vitest';
 import { mint } from '../e2e/broker.ts';
 import { answers, connect, demoUrl, getTicket, openDemo, press } from './demo-person.ts';
 import { openTab } from './tab.ts';
 
-it('a stranger gets a ticket for the lobby, sees it decoded, and sees it used up', async () => {
+it('an anonymous client gets a ticket for the lobby, sees it decoded, and sees it used up', async () => {
   const tab = await openTab(demoUrl());
   const { page } = tab;
   await tab.screenshot('demo-start');
@@ -35,7 +34,7 @@ it('a stranger gets a ticket for the lobby, sees it decoded, and sees it used up
   await tab.screenshot('demo-used');
 });
 
-it('a stranger is told to sign in for any other agent', async () => {
+it('an anonymous person is asked to sign in for any other agent', async () => {
   const { page } = await openTab(demoUrl(), { expects: [answers(401, '/tickets')] });
   await page.getByLabel('Counter').check();
   await press(page, 'Get a ticket');
@@ -92,7 +91,7 @@ it('a refusal is explained by the rules of the broker', async () => {
   await page.getByText('Allowed, with the role viewer.').waitFor();
 });
 
-it('somebody ends the session of one window from another', async () => {
+it('a person ends the session of one window from another', async () => {
   const tab = await openDemo('Bob', { way: 'session' });
   await getTicket(tab.page, 'demo-two-windows');
   const card = await connect(tab.page);
@@ -108,36 +107,6 @@ it('somebody ends the session of one window from another', async () => {
   await card.getByText('Ended: 4003 forbidden').waitFor();
   expect(await card.innerText()).toContain('The session was ended from outside');
   await tab.screenshot('demo-ended');
-});
-
-it('a session is renewed in band, with a later end once there is a longer sign-in', async () => {
-  const tab = await openDemo('Dev', { life: 'a minute' });
-  const { page } = tab;
-  await getTicket(page, 'demo-renewal');
-  const card = await connect(page);
-  expect(await card.locator('.session-text').innerText()).toMatch(/goes on for \d\d seconds/);
-  // It looks for its sessions once more after a connection; by then nobody might be signed in.
-  await page.locator('#sessions-list li').waitFor();
-
-  // In another window the same person signs in for a day; the cookie is the browser's.
-  const { page: other } = await openTab(demoUrl('access'), {
-    beside: tab,
-    expects: [answers(401, '/me')],
-  });
-  await press(other, 'Sign out', 'link');
-  await other.getByLabel('Cloudflare Access').check();
-  await press(other, 'Sign in with Access', 'link');
-  await press(other, /^Dev\b/);
-  await other.getByText('You are dev@example.com').waitFor();
-
-  // The first window is told half way through, and its ticket provider does the rest.
-  const events = card.locator('.session-events');
-  await events.getByText(/The session ends soon/).waitFor();
-  await events.getByText(/^.*Renewed: the session now ends at/).waitFor();
-  expect(await card.locator('.session-text').innerText()).toMatch(/goes on for 60 minutes/);
-  await tab.screenshot('demo-renewed');
-  await card.getByRole('button', { name: 'Renew now' }).click();
-  await eventually(async () => expect(await events.getByText('Renewed').count()).toBe(2));
 });
 
 it('a ticket that a program got is taken as its whole answer', async () => {
@@ -188,7 +157,7 @@ it('everything is done with the keyboard alone', async () => {
   expect(await focused()).toBe('query');
   await page.keyboard.press('Enter');
   await page.getByText('Open', { exact: true }).waitFor();
-  // What is seen is said, too.
+  // Screen readers get the same text.
   expect(await page.locator('#told[aria-live]').textContent()).toBe('Connection 1 is open.');
 });
 
@@ -205,7 +174,7 @@ it('a phone shows all of it without scrolling sideways', async () => {
   expect(widest).toBe(width);
 });
 
-it('the built page names nobody of the stand-in and no address of it', async () => {
+it('the built page has no person and no address of the stand-in', async () => {
   const { agentWorker, identityProvider } = inject('stack');
   for (const file of ['', 'demo.js', 'demo.css']) {
     const text = await (await fetch(`${agentWorker}/${file}`)).text();

@@ -11,18 +11,18 @@ it('the program that was named is taken before any other', () => {
   expect(findChromium(env, among('/opt/mine', '/usr/bin/chromium'))).toBe('/opt/mine');
 });
 
-it('one that was named and is not there is said, even when there is another', () => {
+it('a missing configured program is an error, even when another one exists', () => {
   const env = { CHROMIUM_PATH: '/opt/mine', PATH: '/usr/bin' };
   expect(() => findChromium(env, among('/usr/bin/chromium'))).toThrow(
     'CHROMIUM_PATH: no program at /opt/mine',
   );
 });
 
-it('otherwise the usual names are looked for in the folders of PATH', () => {
+it('by default the usual names are searched in the folders of PATH', () => {
   const env = { PATH: '/bin:/usr/bin' };
   expect(findChromium(env, among('/usr/bin/google-chrome', '/usr/bin/chromium'))).toBe('/usr/bin/chromium');
 });
 
-it.each([{}, { PATH: '' }, { PATH: '/bin' }])('without one it is said how to get it (%j)', (env) => {
+it.each([{}, { PATH: '' }, { PATH: '/bin' }])('without a program the error has the remedy (%j)', (env) => {
   expect(() => findChromium(env, among())).toThrow(/apt-get install chromium/);
 });

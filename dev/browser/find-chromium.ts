@@ -8,20 +8,20 @@ const USUAL_PLACES = [
 ];
 
 const HELP = `The browser tests need Chromium. Install it (Debian: apt-get install chromium; macOS: brew install chromium),
-or say where it is in CHROMIUM_PATH.`;
+or set CHROMIUM_PATH to its path.`;
 
 /**
  * The Chromium to test with: `CHROMIUM_PATH`, else the first of the usual names on `PATH`, else where macOS has it.
- * Throws an `Error` that says how to get one; a path that was set and is wrong is never passed over.
+ * Throws an `Error` with the remedy; a wrong `CHROMIUM_PATH` is never ignored.
  */
 export function findChromium(
   env: NodeJS.ProcessEnv,
   isProgram: (path: string) => boolean = isExecutable,
 ): string {
-  const told = env.CHROMIUM_PATH;
-  if (told) {
-    if (isProgram(told)) return told;
-    throw new Error(`CHROMIUM_PATH: no program at ${told}\n${HELP}`);
+  const configured = env.CHROMIUM_PATH;
+  if (configured) {
+    if (isProgram(configured)) return configured;
+    throw new Error(`CHROMIUM_PATH: no program at ${configured}\n${HELP}`);
   }
   const folders = (env.PATH ?? '').split(delimiter).filter(Boolean);
   const found = [

@@ -16,8 +16,10 @@ it('the demo page gets a ticket and connects', async () => {
     .first()
     .waitFor({ state: 'attached' });
   await tab.screenshot('demo-connected');
-  for (const look of ['light', 'dark', 'phone'])
-    expect(existsSync(new URL(`screenshots/demo-connected.${look}.png`, import.meta.url)), look).toBe(true);
+  for (const variant of ['light', 'dark', 'phone'])
+    expect(existsSync(new URL(`screenshots/demo-connected.${variant}.png`, import.meta.url)), variant).toBe(
+      true,
+    );
 });
 
 it('a person signs in at the broker through the tenant’s page, and out again', async () => {
@@ -54,7 +56,7 @@ it('a page of another origin reaches agents with the session at the broker', asy
   expect(principal).toContain('alice');
 });
 
-it('what a page asks of another machine is noticed and leads nowhere', async () => {
+it('a request of a page to another machine is reported and fails', async () => {
   const { context } = await openTab(`${inject('pages')}/app`);
   const page = await context.newPage();
   const faults = watchPage(page, [/^console: expected/]);
@@ -71,8 +73,8 @@ it('what a page asks of another machine is noticed and leads nowhere', async () 
   });
   await eventually(() => {
     for (const fault of [
-      'asked http://elsewhere.example/',
-      'asked ws://elsewhere.example/',
+      'requested http://elsewhere.example/',
+      'requested ws://elsewhere.example/',
       'console: a fault',
       'not caught: Error: thrown',
     ])

@@ -1,6 +1,6 @@
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { describe, expect, inject, it } from 'vitest';
-import { sessionsOf } from '../e2e/look.ts';
+import { sessionsOf } from '../e2e/stack-queries.ts';
 import { all, openApp } from './app-tab.ts';
 
 describe.each(['subprotocol', 'query'] as const)('by %s', (delivery) => {

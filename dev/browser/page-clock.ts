@@ -1,17 +1,17 @@
 import type { BrowserContext, Page } from 'playwright-core';
 
-/** How far time goes before everyone has had the chance to do what was due. */
+/** The step by which time advances before due timers run. */
 const STEP_MS = 500;
 
 declare global {
   interface Window {
-    /** Resolves when no request and no handshake of the page is under way. */
+    /** Resolves when no request and no handshake of the page is pending. */
     quiet(): Promise<void>;
   }
 }
 
 /**
- * Stops the clock of all pages to come at `now`: their timers run only in {@link pass}. Network and servers go on in
+ * Stops the clock of all pages to come at `now`: their timers run only in {@link pass}. Network and servers run in
  * their own time.
  */
 export async function stopClock(context: BrowserContext, now: number): Promise<void> {
@@ -20,7 +20,7 @@ export async function stopClock(context: BrowserContext, now: number): Promise<v
   await context.addInitScript(watchNetwork);
 }
 
-/** Lets time pass in the page, step by step, waiting for what it asks of servers after each. */
+/** Advances the time of the page in steps, and waits for its requests after each. */
 export async function pass(page: Page, ms: number, step = STEP_MS): Promise<void> {
   await page.evaluate(() => window.quiet());
   for (let left = ms; left > 0; left -= step) {
@@ -29,7 +29,7 @@ export async function pass(page: Page, ms: number, step = STEP_MS): Promise<void
   }
 }
 
-/** Runs in the page before its own scripts. Counts requests until they are read, sockets until they are spoken to. */
+/** Runs in the page before its own scripts. Counts requests until their answer is read, and sockets until their first frame. */
 function watchNetwork(): void {
   let busy = 0;
   const begin = (): (() => void) => {
@@ -61,7 +61,7 @@ function watchNetwork(): void {
     }
   };
 
-  // Tasks of a channel are no timers, so they go on while the clock stands.
+  // Tasks of a channel are no timers, so they run while the clock is stopped.
   const turn = (): Promise<void> =>
     new Promise((resolve) => {
       const { port1, port2 } = new MessageChannel();

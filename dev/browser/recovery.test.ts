@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { restartWorkers } from '../e2e/look.ts';
+import { restartWorkers } from '../e2e/stack-queries.ts';
 import { type AppTab, openApp } from './app-tab.ts';
 
 /**
- * A tab that was connected loses what it needs, and comes back by itself: open within 15 s of the page's time after
+ * A connected tab loses a dependency, and reconnects by itself: open within 15 s of the page's time after
  * the recovery, with at most five mints in any minute of it, whatever went wrong.
  */
 
@@ -13,12 +13,12 @@ const MINUTE = 60 * SECOND;
 const STRIDE = 2 * SECOND;
 const MOST_MINTS = 5;
 
-/** What Chromium itself writes when a server or the network is not there. */
+/** Console errors of Chromium while a server or the network is down. */
 const AWAY = [/net::ERR_/, /WebSocket connection to .* failed/];
 
 const DELIVERIES = ['subprotocol', 'query'] as const;
 
-/** A tab whose clock stands, with a hook that has been open for a minute. */
+/** A tab with a stopped clock, and a hook that has been open for a minute. */
 async function settledTab(instance: string, delivery: 'subprotocol' | 'query', now = Date.now()) {
   const tab = await openApp({ now, expects: AWAY });
   await tab.provide({ name: 'one', instance: `${instance}-${delivery}`, delivery });
@@ -60,35 +60,35 @@ describe.each(DELIVERIES)('by %s', (delivery) => {
     await comesBack(tab, before, count);
   });
 
-  it('the agents are away for a minute, as in a deploy that takes long', async () => {
+  it('the agent worker is down for a minute, as in a slow deploy', async () => {
     const { tab, count } = await settledTab('deploy', delivery);
     const before = await session(tab);
-    await tab.agents.leave();
+    await tab.agents.stop();
     await tab.pass(MINUTE, STRIDE);
     expect(count()).toBeLessThanOrEqual(MOST_MINTS);
-    await tab.agents.comeBack();
+    await tab.agents.start();
     await comesBack(tab, before, count);
   });
 
   it('the broker is away when the connection breaks', async () => {
     const { tab, count } = await settledTab('no-broker', delivery);
     const before = await session(tab);
-    await tab.broker.leave();
+    await tab.broker.stop();
     tab.agents.cut();
     const upgrades = tab.agents.upgrades.length;
     await tab.pass(3 * MINUTE, STRIDE);
-    // Without a ticket nobody knocks at the gate, and not with a used one either.
+    // Without a ticket there is no upgrade, and none with a used ticket either.
     expect(tab.agents.upgrades.length - upgrades).toBe(0);
-    await tab.broker.comeBack();
+    await tab.broker.start();
     await comesBack(tab, before, count);
   });
 
-  it('the broker restarts, and whoever is connected stays so', async () => {
+  it('the broker restarts, and open connections remain', async () => {
     const { tab, count } = await settledTab('broker-restart', delivery);
     const before = await session(tab);
-    await tab.broker.leave();
+    await tab.broker.stop();
     await tab.pass(MINUTE, STRIDE);
-    await tab.broker.comeBack();
+    await tab.broker.start();
     await tab.pass(MINUTE, STRIDE);
     expect([await session(tab), count()]).toEqual([before, 0]);
   });
@@ -100,7 +100,7 @@ describe.each(DELIVERIES)('by %s', (delivery) => {
     await comesBack(tab, before, count);
   });
 
-  it('the network goes and comes', async () => {
+  it('the network fails and recovers', async () => {
     const { tab, count } = await settledTab('offline', delivery);
     const before = await session(tab);
     await tab.context.setOffline(true);
@@ -109,7 +109,7 @@ describe.each(DELIVERIES)('by %s', (delivery) => {
     await comesBack(tab, before, count);
   });
 
-  it('the network goes without a word, and the browser says when it is back', async () => {
+  it('the network fails silently, and the browser reports its return', async () => {
     const { tab, count } = await settledTab('half-open', delivery);
     const before = await session(tab);
     tab.agents.mute();

@@ -1,12 +1,12 @@
 import { readdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import { type LoopbackServer, listenOnLoopback } from '../identity-provider/loopback-server.ts';
+import { type LoopbackServer, listenOnLoopback } from '../identity-provider/http.ts';
 
 const FOLDER = fileURLToPath(new URL('pages/', import.meta.url));
 const ENTRY = /^[\w-]+\.page\.tsx$/;
 
-/** As an app would send it that trusts nobody but its own script. */
+/** The policy of an app that runs only its own script. */
 const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src http: ws:";
 
 export interface Pages extends LoopbackServer {
@@ -46,7 +46,7 @@ async function bundle(): Promise<ReadonlyMap<string, string>> {
     format: 'esm',
     target: 'es2022',
     jsx: 'automatic',
-    // With it StrictMode does what it does to people at work.
+    // A development build, in which StrictMode renders twice.
     define: { 'process.env.NODE_ENV': '"development"' },
     logLevel: 'warning',
   });

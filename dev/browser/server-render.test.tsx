@@ -11,7 +11,7 @@ const atOnce = async (view: ReactElement): Promise<string> => renderToString(vie
 const whenReady = async (view: ReactElement): Promise<string> =>
   text((await prerenderToNodeStream(view)).prelude);
 
-/** React's own word on a page whose server did not wait for what it suspends on. */
+/** React's error for a page whose server did not await a suspended component. */
 const SWITCHED = /renderToString/;
 
 it.each([
@@ -20,10 +20,10 @@ it.each([
   ['query', 'at once', atOnce, 'waiting', [SWITCHED]],
   ['query', 'when it is ready', whenReady, 'connecting', []],
 ] as const)(
-  'by %s a page that a server rendered %s asked for nothing there, and connects once taken over',
+  'by %s a page that a server rendered %s requests nothing there, and connects after hydration',
   async (delivery, when, render, line, expects) => {
     const instance = `rendered-${delivery}-${when.replaceAll(' ', '-')}`;
-    const asked = vi.spyOn(globalThis, 'fetch');
+    const fetched = vi.spyOn(globalThis, 'fetch');
     const opened = vi.spyOn(globalThis, 'WebSocket');
     onTestFinished(() => {
       vi.restoreAllMocks();
@@ -40,7 +40,7 @@ it.each([
     const html = await render(<Hooks hooks={[hook]} />);
     expect(html).toContain(line);
     expect(await ticket.headers()).toEqual({});
-    expect([asked.mock.calls, opened.mock.calls]).toEqual([[], []]);
+    expect([fetched.mock.calls, opened.mock.calls]).toEqual([[], []]);
     vi.restoreAllMocks();
 
     const tab = await openApp({ expects });

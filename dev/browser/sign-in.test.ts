@@ -2,7 +2,7 @@ import { describe, expect, inject, it } from 'vitest';
 import { type AppTab, openApp } from './app-tab.ts';
 import { openTab } from './tab.ts';
 
-/** Who the agent says is at the other end of a hook. */
+/** The principal of a hook by the agent's answer. */
 const whoami = (tab: AppTab, name: string): Promise<string> =>
   tab.page.evaluate(async (name) => (await window.app.whoami(name)).principal, name);
 
@@ -16,7 +16,7 @@ const session = { kind: 'session' } as const;
 const NOT_SIGNED_IN = /401 \(Unauthorized\)/;
 
 describe.each(['subprotocol', 'query'] as const)('by %s', (delivery) => {
-  it('nobody is sent to the sign-in, and comes back to the same page as somebody', async () => {
+  it('an anonymous person is sent to the sign-in, and returns to the same page signed in', async () => {
     const tab = await openApp({ expects: [NOT_SIGNED_IN] });
     const plan = { name: 'mine', instance: `to-sign-in-${delivery}`, delivery, credential: session };
     await tab.provide(plan);
@@ -45,7 +45,7 @@ describe.each(['subprotocol', 'query'] as const)('by %s', (delivery) => {
     await tab.until('mine', 'open');
     expect(await whoami(tab, 'mine')).toContain('alice');
 
-    // In another window of the same browser, so that this page lives on.
+    // In another window of the same browser, so that this page remains.
     const other = await openTab(inject('stack').agentWorker, { beside: tab });
     await other.signOut();
     await tab.until('mine', 'ended 4003 forbidden');
@@ -54,7 +54,7 @@ describe.each(['subprotocol', 'query'] as const)('by %s', (delivery) => {
     await tab.until('mine', 'open');
     expect(await whoami(tab, 'mine')).toContain('bob');
 
-    // A part of the page that mounts anew, within the life of every cache.
+    // A component that mounts again, before any cache expires.
     await tab.provide({ name: 'again', instance, delivery, credential: session });
     await tab.show(['again']);
     await tab.until('again', 'open');
@@ -63,7 +63,7 @@ describe.each(['subprotocol', 'query'] as const)('by %s', (delivery) => {
   });
 });
 
-it('a sign-out with nobody after it leaves nobody connected', async () => {
+it('a sign-out without another sign-in closes every connection', async () => {
   const tab = await openApp({ expects: [NOT_SIGNED_IN] });
   await tab.signIn('Alice');
   await tab.provide({ name: 'mine', instance: 'left', credential: session });
@@ -77,7 +77,7 @@ it('a sign-out with nobody after it leaves nobody connected', async () => {
   expect(await refusal(tab, 'mine')).toMatchObject({ name: 'SignInRequired' });
 });
 
-it('a page on another site than the broker has no session there, and is told to sign in', async () => {
+it('a page on another site than the broker has no session there, and must sign in', async () => {
   const tab = await openApp({ expects: [NOT_SIGNED_IN] });
   await tab.signIn('Alice');
   await tab.page.goto(tab.page.url().replace('127.0.0.1', 'localhost'));

@@ -7,14 +7,14 @@ import { watchPage } from './watch-page.ts';
 
 export interface TabOptions {
   /**
-   * Errors that the console is expected to show, such as Chromium's own line about an answer of 401. All others, and
-   * every error that nobody catches, fail the test.
+   * Expected errors of the console, such as Chromium's own line about an answer of 401. All others, and
+   * every uncaught error, fail the test.
    */
   readonly expects?: readonly RegExp[];
   /** A page of the same person: same cookies. */
   readonly beside?: Tab;
   /**
-   * The page's clock, in milliseconds since 1970; it stands still but for what `pass` of `page-clock.ts` lets go by.
+   * The page's clock, in milliseconds since 1970; only `pass` of `page-clock.ts` advances it.
    * Left out: it goes as all clocks do.
    */
   readonly now?: number;
@@ -23,11 +23,11 @@ export interface TabOptions {
 export interface Tab {
   readonly page: Page;
   readonly context: BrowserContext;
-  /** Signs a person of the stand-in in at the broker, through its real pages, and comes back to where it was. */
+  /** Signs a person of the stand-in in at the broker, through the real pages, and returns to the present page. */
   signIn(name: string): Promise<void>;
-  /** Signs out at the broker, and comes back to where it was. */
+  /** Signs out at the broker, and returns to the present page. */
   signOut(): Promise<void>;
-  /** Keeps the page as it is now: light, dark, and at the width of a phone. */
+  /** Stores screenshots of the page: light, dark, and at the width of a phone. */
   screenshot(name: string): Promise<void>;
 }
 
@@ -39,7 +39,7 @@ const theBrowser = (): Promise<Browser> => {
 
 /**
  * Opens a page in a browser of its own: no cookies, nothing stored. Fails the test that opened it when the page asks
- * any other machine, or shows an error that was not expected. Gone when the test ends.
+ * any other machine, or shows an unexpected error. It closes when the test ends.
  */
 export async function openTab(url: string, { expects = [], beside, now }: TabOptions = {}): Promise<Tab> {
   const context = beside?.context ?? (await (await theBrowser()).newContext());

@@ -1,7 +1,68 @@
 import '../require-node.ts';
-import { CHECKS } from './checks.ts';
-import { checkReport, type Outcome, summary } from './report.ts';
-import { readRepository } from './repository.ts';
+import { ROOT } from '../quiet-environment.ts';
+import { BUNDLE_RULES, bundleFaults, readBundle } from './bundle.ts';
+import { checkBlocks } from './code-blocks.ts';
+import { circleFaults, directionFaults } from './direction.ts';
+import { commandFaults, linkFaults, sectionFaults } from './documents.ts';
+import { nameFaults, selfContainmentFaults } from './files.ts';
+import { dryRunFaults, registryHostFaults, typecheckFaults, undeclaredFaults } from './manifests.ts';
+import {
+  type Command,
+  checkReport,
+  type Fault,
+  type Outcome,
+  outcomeOf,
+  runCommand,
+  summary,
+} from './report.ts';
+import { readRepository, type SourceFile } from './repository.ts';
+
+type Files = readonly SourceFile[];
+type Check = (files: Files) => Promise<Outcome>;
+
+const reading =
+  (...finders: readonly ((files: Files) => Fault[])[]): Check =>
+  async (files) =>
+    outcomeOf(finders.flatMap((find) => find(files)));
+
+/** Runs a command unless its precondition has faults. */
+const running =
+  (find: (files: Files) => Fault[], ...command: Command): Check =>
+  async (files) => {
+    const ready = outcomeOf(find(files));
+    return ready.passed ? runCommand(command) : ready;
+  };
+
+const noFaults = (): Fault[] => [];
+/** turbo shows the output of failed tasks only. */
+const turbo = (...tasks: string[]): Command => ['turbo', 'run', ...tasks, '--output-logs=errors-only'];
+const build = turbo('build', '--filter=./broker', '--filter=./agent-worker');
+
+/** Builds again (turbo answers from its cache), so that the check never reads an old bundle. */
+const bundleContents: Check = async () => {
+  const built = runCommand(build);
+  if (!built.passed) return { passed: false, output: 'the build failed: see deploy-dry-run' };
+  const bundles = BUNDLE_RULES.map(async (rules) =>
+    bundleFaults(rules, await readBundle(`${ROOT}${rules.workspace}/dist`)),
+  );
+  return outcomeOf((await Promise.all(bundles)).flat());
+};
+
+/** In the order in which they run and are shown. */
+const CHECKS: Readonly<Record<string, Check>> = {
+  format: running(noFaults, 'biome', 'format', '.'),
+  lint: running(noFaults, 'biome', 'lint', '--error-on-warnings', '.'),
+  types: running(typecheckFaults, ...turbo('typecheck', '--continue')),
+  direction: reading(directionFaults, circleFaults),
+  declared: reading(undeclaredFaults),
+  names: reading(nameFaults),
+  docs: reading(sectionFaults, linkFaults, commandFaults),
+  'code-blocks': checkBlocks,
+  'self-containment': reading(selfContainmentFaults),
+  'registry-hosts': reading(registryHostFaults),
+  'deploy-dry-run': running(dryRunFaults, ...build),
+  'bundle-contents': bundleContents,
+};
 
 /** `npm run check [-- <name>…]`: runs all checks, or the named ones, to the end, and fails when one failed. */
 const wanted = process.argv.slice(2);
@@ -28,7 +89,7 @@ for (const [name, check] of Object.entries(CHECKS)) {
 process.stdout.write(`\n${summary(outcomes)}\n`);
 if (outcomes.some(({ passed }) => !passed)) process.exitCode = 1;
 
-/** A check that breaks has proved nothing. */
+/** A check that throws has failed. */
 function brokenCheck(error: unknown): Outcome {
   return { passed: false, output: error instanceof Error ? error.message : String(error) };
 }

@@ -1,13 +1,12 @@
 import '../require-node.ts';
 import { writeFile } from 'node:fs/promises';
 import { ROOT } from '../quiet-environment.ts';
-import { isMarkdown } from './docs/markdown.ts';
-import { renderSections } from './docs/sections.ts';
-import { faultLine } from './fault.ts';
+import { renderSections } from './documents.ts';
+import { isMarkdown } from './markdown.ts';
+import { faultLine } from './report.ts';
 import { readRepository } from './repository.ts';
 
-/** `npm run docs`: writes the generated tables of every document anew. Without `--write` it only names the stale ones. */
-const write = process.argv.includes('--write');
+/** `npm run docs`: writes the generated tables of every document anew. The check `docs` finds the stale ones. */
 const documents = (await readRepository()).filter(isMarkdown);
 
 for (const file of documents) {
@@ -15,8 +14,7 @@ for (const file of documents) {
   for (const fault of faults) process.stderr.write(`${faultLine(fault)}\n`);
   if (faults.length > 0) process.exitCode = 1;
   else if (text !== file.text) {
-    if (write) await writeFile(`${ROOT}${file.path}`, text);
-    else process.exitCode = 1;
-    process.stdout.write(`${write ? 'wrote' : 'stale'} ${file.path}\n`);
+    await writeFile(`${ROOT}${file.path}`, text);
+    process.stdout.write(`wrote ${file.path}\n`);
   }
 }

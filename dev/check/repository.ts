@@ -6,14 +6,14 @@ import { ROOT } from '../quiet-environment.ts';
 
 const run = promisify(execFile);
 
-/** A file as data, so that the core of every check is a function that tests can feed. */
+/** A file as data, so that tests can call every check with made-up files. */
 export interface SourceFile {
-  /** From the top folder, with `/`. */
+  /** Relative to the top folder, with `/`. */
   readonly path: string;
   readonly text: string;
 }
 
-/** Written by a tool and checked in: no person chose its names or its length. */
+/** Written by a tool and checked in: nobody chose its names or its length. */
 export const GENERATED = /(^|\/)worker-configuration\.d\.ts$|(^|\/)migrations\//;
 
 /**
@@ -41,3 +41,6 @@ async function readText(path: string): Promise<SourceFile | undefined> {
   const text = await readFile(`${ROOT}${path}`, 'utf8');
   return text.includes('\0') ? undefined : { path, text };
 }
+
+/** Line of an offset, from 1. */
+export const lineOf = (text: string, offset: number): number => text.slice(0, offset).split('\n').length;

@@ -1,12 +1,12 @@
 import { text } from 'node:stream/consumers';
 import { inject, onTestFinished } from 'vitest';
 import * as z from 'zod';
-import { listenOnLoopback } from '../identity-provider/loopback-server.ts';
+import { listenOnLoopback } from '../identity-provider/http.ts';
 import { post } from './broker.ts';
 
 /**
- * What Cloudflare's edge does in front of a broker behind Access, for service tokens: keeps the two headers for itself
- * and puts an assertion in their place. Any secret will do; who has none gets 401. Gone when the test ends.
+ * Plays the edge of Cloudflare Access for service tokens: removes the two headers of the credential and
+ * adds an assertion. It accepts any secret, and answers 401 without one. It stops when the test ends.
  */
 export async function openAccessEdge(): Promise<string> {
   const { broker, access } = inject('stack');

@@ -29,7 +29,7 @@ it('a user from Cloudflare Access watches a counter and changes nothing', async 
   await eventually(() => expect(viewer.state).toEqual({ count: 1 }));
 });
 
-it('a viewer who writes state anyway is told, and nobody else sees it', async () => {
+it('a viewer who writes state gets an error, and no other client sees the state', async () => {
   const instance = 'unwritten';
   const errors: string[] = [];
   const { ticket } = await mint({ instance }, await throughAccess({ email: 'vera@example.com' }));
@@ -91,19 +91,19 @@ it.each([
 ])('an assertion that %s is refused, also where nobody needs one', async (_name, how, code) => {
   const made = await post(inject('stack').access.tokenUrl, {}, { email: 'vera@example.com', ...how });
   const { token } = z.object({ token: z.string() }).parse(await made.json());
-  for (const wish of [{ instance: 'refused' }, { agent: 'lobby', instance: 'main' }]) {
-    const answer = await askForTicket(wish, { 'cf-access-jwt-assertion': token });
+  for (const request of [{ instance: 'refused' }, { agent: 'lobby', instance: 'main' }]) {
+    const answer = await askForTicket(request, { 'cf-access-jwt-assertion': token });
     expect(answer.status).toBe(401);
     expect(await answer.json()).toMatchObject({ error: { code } });
   }
 });
 
-it('the name that Access writes beside its assertion is nobody', async () => {
+it('the name that Access sends beside its assertion is no credential', async () => {
   const headers = { 'cf-access-authenticated-user-email': 'vera@example.com' };
   expect((await askForTicket({ instance: 'named' }, headers)).status).toBe(401);
 });
 
-it('a viewer who sends anything else is answered with what was missing', async () => {
+it('a viewer who sends anything else gets the missing scope as the answer', async () => {
   const { url } = await mint({ instance: 'talk' }, await throughAccess({ email: 'vera@example.com' }));
   const { socket, frames } = openSocket(url);
   await nextFrame(socket);

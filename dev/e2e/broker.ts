@@ -30,7 +30,7 @@ export const asService = (): Headers => basic(inject('stack').serviceToken);
 /** The seeded admin token: all permissions. */
 export const asOperator = (): Headers => basic(inject('stack').adminToken);
 
-/** Signed in through Cloudflare Access, as the edge says it. */
+/** The header that the edge of Cloudflare Access adds for a user or service. */
 export async function throughAccess(who: { email: string } | { commonName: string }): Promise<Headers> {
   const answer = await post(inject('stack').access.tokenUrl, {}, who);
   const { token } = z.object({ token: z.string() }).parse(await answer.json());
@@ -44,7 +44,7 @@ export const post = (url: string, headers: Headers, body: unknown): Promise<Resp
     body: JSON.stringify(body),
   });
 
-export interface Wish {
+export interface TicketRequest {
   readonly agent?: string;
   readonly instance: string;
   readonly scope?: string;
@@ -52,18 +52,18 @@ export interface Wish {
   readonly transport?: 'websocket' | 'http';
 }
 
-/** `POST /tickets` for a counter unless the wish says otherwise, as the seeded service unless headers say otherwise. */
-export const askForTicket = (wish: Wish, headers: Headers = asService()): Promise<Response> =>
-  post(`${inject('stack').broker}/tickets`, headers, { agent: 'counter', ...wish });
+/** `POST /tickets` for a counter by default, as the seeded service by default. */
+export const askForTicket = (request: TicketRequest, headers: Headers = asService()): Promise<Response> =>
+  post(`${inject('stack').broker}/tickets`, headers, { agent: 'counter', ...request });
 
-export async function mint(wish: Wish, headers?: Headers): Promise<TicketAnswer> {
-  const answer = await askForTicket(wish, headers);
+export async function mint(request: TicketRequest, headers?: Headers): Promise<TicketAnswer> {
+  const answer = await askForTicket(request, headers);
   const body: unknown = await answer.json();
   if (answer.status !== 201) throw new Error(`no ticket: ${answer.status} ${JSON.stringify(body)}`);
   return TicketAnswer.parse(body);
 }
 
-/** Which key signed a ticket. */
+/** The key that signed a ticket. */
 export const kidOf = (ticket: string): string => decodeHeader(ticket).kid;
 
 export const decodeHeader = (ticket: string) => TicketHeader.parse(decodeSegment(ticket, 0));

@@ -1,4 +1,4 @@
-/** A browser, enough for this: a cookie jar for each origin, redirects by hand. */
+/** A minimal browser: a cookie jar for each origin, redirects by hand. */
 export class Browser {
   readonly #jars = new Map<string, Map<string, string>>();
 
@@ -25,7 +25,7 @@ export class Browser {
     return answer;
   }
 
-  /** Follows redirects to the end and answers the last address. */
+  /** Follows redirects, and resolves with the last address. */
   async follow(start: string): Promise<string> {
     let url = start;
     for (let hops = 0; hops < 12; hops += 1) {
@@ -36,7 +36,7 @@ export class Browser {
     throw new Error('too many redirects');
   }
 
-  /** Signs out at the tenant, as a person does there; the broker hears of it from the tenant alone. */
+  /** Signs out at the tenant, as a person does there; only the tenant notifies the broker. */
   async signOutAt(identityProvider: string): Promise<void> {
     const form = await (await this.get(`${identityProvider}/oidc/logout`)).text();
     const [, action = ''] = /action="([^"]+)"/.exec(form) ?? [];

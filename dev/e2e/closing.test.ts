@@ -4,13 +4,13 @@ import type { Socket } from 'node:net';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { expect, it } from 'vitest';
 import { mint } from './broker.ts';
-import { eventsOf, sessionsOf } from './look.ts';
 import { nextFrame, openSocket } from './sockets.ts';
+import { eventsOf, sessionsOf } from './stack-queries.ts';
 import { UPGRADE } from './upgrade.ts';
 
 const COUNTER = 'counter';
 
-/** undici gives up on a server that leaves a close unanswered after a quarter of a minute. */
+/** undici closes a connection after a quarter of a minute when the server does not answer a close. */
 const ANSWERED_MS = 8_000;
 
 it.each([

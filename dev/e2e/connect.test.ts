@@ -30,7 +30,7 @@ it('the stock client connects with the ticket in the subprotocol, which stays ou
   expect(client.url).not.toContain('ticket');
 });
 
-it.each(['query', 'subprotocol'])('by %s an agent tells a client who it is', async (delivery) => {
+it.each(['query', 'subprotocol'])('by %s an agent sends its identity to a client', async (delivery) => {
   const instance = `whoami-${delivery}`;
   const { ticket, protocols } = await mint({ instance });
   const identities: [string, string][] = [];
@@ -79,7 +79,7 @@ it('a ticket without the right to read state opens a socket that stays silent', 
   ]);
 });
 
-it('what one client changes all others see', async () => {
+it('all other clients see the change of one client', async () => {
   const instance = 'shared';
   const join = async () =>
     connected<CounterState>('counter', instance, { query: { ticket: (await mint({ instance })).ticket } });

@@ -16,7 +16,7 @@ async function countOf(instance: string): Promise<unknown> {
   });
 }
 
-it('an instance that its owner deletes is gone, sockets and state, and the next one starts anew', async () => {
+it('the deletion by the owner closes sockets and erases state, and the next instance starts empty', async () => {
   const instance = `deleted-${randomUUID()}`;
   const subject = `token:${inject('stack').serviceToken.id}`;
   const grant = { subject, agent: 'counter', instance, role: 'owner', reason: 'test' };

@@ -2,7 +2,7 @@ import { expect, inject, it } from 'vitest';
 
 const get = (path: string): Promise<Response> => fetch(new URL(path, inject('stack').agentWorker));
 
-it('the demo page comes with every file that it names, and may ask the broker', async () => {
+it('the demo page has every file that it names, and may call the broker', async () => {
   const page = await get('/');
   expect(page.status).toBe(200);
   expect(page.headers.get('content-type')).toContain('text/html');
@@ -18,7 +18,7 @@ it('the demo page comes with every file that it names, and may ask the broker', 
   }
 });
 
-it('the demo page is told where the broker is and which agents there are', async () => {
+it('the demo page gets the address of the broker and the list of agents', async () => {
   const facts: unknown = await (await get('/demo.json')).json();
   expect(facts).toMatchObject({ broker: inject('stack').broker });
   expect(JSON.stringify(facts)).toContain('"counter"');

@@ -1,10 +1,10 @@
 import { json } from 'node:stream/consumers';
 import * as z from 'zod';
-import { type LoopbackServer, listenOnLoopback } from '../identity-provider/loopback-server.ts';
+import { type LoopbackServer, listenOnLoopback } from '../identity-provider/http.ts';
 import type { Stack } from '../start/stack.ts';
 
-/** What test workers may ask for: rows of the databases, which objects of the agent worker exist, a restart. */
-export const Question = z.discriminatedUnion('about', [
+/** Queries of test workers: rows of the databases, the objects of the agent worker, a restart. */
+export const StackQuery = z.discriminatedUnion('about', [
   z.strictObject({
     about: z.literal('rows'),
     database: z.enum(['CONTROL', 'RECORD']),
@@ -15,30 +15,30 @@ export const Question = z.discriminatedUnion('about', [
   z.strictObject({ about: z.literal('object id'), binding: z.string(), name: z.string() }),
   z.strictObject({ about: z.literal('restart') }),
 ]);
-export type Question = z.infer<typeof Question>;
+export type StackQuery = z.infer<typeof StackQuery>;
 
-/** Answers questions about the stack, which lives in vitest's main process, to the workers that run the tests. */
+/** Serves the workers that run the tests. The stack itself runs in vitest's main process. */
 export const openDesk = (stack: Stack): Promise<LoopbackServer> =>
   listenOnLoopback(0, async (request, response) => {
-    const answer = await answerTo(Question.parse(await json(request)), stack);
+    const answer = await answerTo(StackQuery.parse(await json(request)), stack);
     response.setHeader('content-type', 'application/json').end(JSON.stringify(answer));
   });
 
-async function answerTo(question: Question, { workers, restart }: Stack): Promise<unknown> {
-  switch (question.about) {
+async function answerTo(query: StackQuery, { workers, restart }: Stack): Promise<unknown> {
+  switch (query.about) {
     case 'rows': {
-      const database = await workers.getD1Database(question.database, 'broker');
+      const database = await workers.getD1Database(query.database, 'broker');
       const { results } = await database
-        .prepare(question.sql)
-        .bind(...question.values)
+        .prepare(query.sql)
+        .bind(...query.values)
         .all();
       return results;
     }
     case 'objects':
-      return workers.listDurableObjectIds(question.binding, 'agent-worker');
+      return workers.listDurableObjectIds(query.binding, 'agent-worker');
     case 'object id': {
-      const objects = await workers.getDurableObjectNamespace(question.binding, 'agent-worker');
-      return objects.idFromName(question.name).toString();
+      const objects = await workers.getDurableObjectNamespace(query.binding, 'agent-worker');
+      return objects.idFromName(query.name).toString();
     }
     case 'restart':
       await restart();

@@ -5,7 +5,7 @@ import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import * as z from 'zod';
 import { openAccessEdge } from './access-edge.ts';
 import { decodePayload, post } from './broker.ts';
-import { type Block, type Paste, paste, placedText, requestsOf } from './documents.ts';
+import { type Block, localText, type Paste, paste, requestsOf } from './documents.ts';
 import { jobWith, workflowStep } from './github.ts';
 import { connected } from './sockets.ts';
 
@@ -19,11 +19,11 @@ const claimsIn = (text: string) => {
   return decodePayload('ticket' in answer ? String(answer.ticket) : String(answer.access_token));
 };
 
-async function tokenAt(url: string, wish: object): Promise<string> {
-  return z.object({ token: z.string() }).parse(await (await post(url, {}, wish)).json()).token;
+async function tokenAt(url: string, body: object): Promise<string> {
+  return z.object({ token: z.string() }).parse(await (await post(url, {}, body)).json()).token;
 }
 
-/** What a block needs to run, and what must come of it. */
+/** The environment of a block, and its expected output. */
 type Try = (run: (paste?: Paste) => Promise<string>) => Promise<void>;
 
 const asClient = () => {
@@ -36,7 +36,10 @@ const asOperator = () => {
 };
 const service = () => `token:${inject('stack').serviceToken.id}`;
 const asJob = { ACCESS_CLIENT_ID: `${'5e'.repeat(16)}.access`, ACCESS_CLIENT_SECRET: 'any' };
-const atEdge = async () => ({ env: asJob, places: { 'https://broker.example.com': await openAccessEdge() } });
+const atEdge = async () => ({
+  env: asJob,
+  addresses: { 'https://broker.example.com': await openAccessEdge() },
+});
 const JOB = `access:dev-team.cloudflareaccess.com:service:${asJob.ACCESS_CLIENT_ID}`;
 
 /** Every request of these documents, in their order there. A new one fails until it is tried here. */
@@ -96,7 +99,7 @@ const DOCUMENTS: Readonly<Record<string, readonly Try[]>> = {
     async (run) => {
       const answer = await run({
         env: { AUTH0_CLIENT_ID: 'dev-broker', AUTH0_CLIENT_SECRET: 'dev-broker-secret' },
-        places: {
+        addresses: {
           'https://your-tenant.eu.auth0.com': inject('stack').identityProvider,
           'https://broker.example.com/api': 'https://broker.test/api',
         },
@@ -113,8 +116,8 @@ describe.each(Object.entries(DOCUMENTS))('%s', (document, tries) => {
     expect((await blocks).map(({ line }) => line)).toHaveLength(tries.length);
   });
 
-  it.each(tries.map((attempt, place) => [place + 1, attempt] as const))(
-    'request %i does what it says',
+  it.each(tries.map((attempt, index) => [index + 1, attempt] as const))(
+    'request %i succeeds',
     async (number, attempt) => {
       const block = (await blocks)[number - 1];
       if (block === undefined) throw new Error(`there is no request ${number}`);
@@ -129,18 +132,18 @@ describe('the GitHub Actions workflow of docs/workload-identity.md', () => {
     onTestFinished(() => rm(folder, { recursive: true }));
     const GITHUB_OUTPUT = join(folder, 'output');
     const { text, env } = await workflowStep();
-    const own = Object.entries(env).map(([name, value]) => [name, placedText(value)]);
-    const said = await paste(
+    const own = Object.entries(env).map(([name, value]) => [name, localText(value)]);
+    const stdout = await paste(
       { text },
       { env: { ...Object.fromEntries(own), GITHUB_OUTPUT, ...(await jobWith(claims)) } },
     );
-    return { said, output: await readFile(GITHUB_OUTPUT, 'utf8') };
+    return { stdout, output: await readFile(GITHUB_OUTPUT, 'utf8') };
   };
 
   it('gets a ticket without a stored secret, masks it in the log, and the ticket opens a socket', async () => {
-    const { said, output } = await run();
+    const { stdout, output } = await run();
     const [, ticket = ''] = /^ticket=(\S+)\n$/.exec(output) ?? [];
-    expect(said).toBe(`::add-mask::${ticket}\n`);
+    expect(stdout).toBe(`::add-mask::${ticket}\n`);
     const client = await connected('counter', 'main', { query: { ticket } });
     expect(await client.call('whoami')).toMatchObject({
       principal: 'oidc:github:repo:octo-org@65/octo-repo@74:environment:production',

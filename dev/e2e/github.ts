@@ -1,21 +1,21 @@
 import { exportJWK, generateKeyPair, importJWK, type JWK, SignJWT } from 'jose';
 import { inject, onTestFinished } from 'vitest';
 import * as z from 'zod';
-import { listenOnLoopback } from '../identity-provider/loopback-server.ts';
+import { listenOnLoopback } from '../identity-provider/http.ts';
 import { blocksOf } from './documents.ts';
 
 const ALG = 'RS256';
 const DOCUMENT = 'docs/workload-identity.md';
 const KID = 'github-of-the-tests';
 
-/** What the tests' GitHub signs with, and how a broker registers it. */
+/** The signing key of the tests' GitHub, and its registration at a broker. */
 export interface GitHub {
   readonly privateJwk: JWK;
   /** `OIDC_ISSUERS`: the registration of the document, with the keys pinned since the real issuer is out of reach. */
   readonly issuers: string;
 }
 
-/** @param broker stands in for the document's broker. */
+/** @param broker Replaces the document's broker. */
 export async function makeGitHub(broker: string): Promise<GitHub> {
   const { publicKey, privateKey } = await generateKeyPair(ALG, { extractable: true });
   const jwks = { keys: [{ ...(await exportJWK(publicKey)), kid: KID, alg: ALG, use: 'sig' }] };

@@ -2,10 +2,10 @@ import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { expect, inject, it } from 'vitest';
-import { codeBlocks } from '../check/blocks/extract.ts';
+import { codeBlocks } from '../check/markdown.ts';
 import { ROOT } from '../quiet-environment.ts';
 
-/** The programs of the guides that are whole, run as they stand there. */
+/** Runs the whole programs of the guides unchanged. */
 
 const run = promisify(execFile);
 const PYTHONS = ['/usr/bin/python3', 'python3'];

@@ -9,23 +9,23 @@ interface Board {
 }
 
 const LOBBY = { agent: 'lobby', instance: 'main' } as const;
-const asStranger = {};
+const asAnonymous = {};
 
 const enter = async (errors: string[] = []) =>
   connected<Board>('lobby', 'main', {
-    query: { ticket: (await mint(LOBBY, asStranger)).ticket },
+    query: { ticket: (await mint(LOBBY, asAnonymous)).ticket },
     onStateUpdateError: (error) => errors.push(error),
   });
 
-it('a stranger reads the lobby', async () => {
-  const { ticket, role, scope } = await mint(LOBBY, asStranger);
+it('an anonymous client reads the lobby', async () => {
+  const { ticket, role, scope } = await mint(LOBBY, asAnonymous);
   expect({ role, scope }).toEqual({ role: 'viewer', scope: 'agent:connect agent:state:read' });
   const client = await connected<Board>('lobby', 'main', { query: { ticket } });
   expect(client.state).toEqual({ title: 'Lobby', notices: [expect.any(String)] });
 });
 
-it('every visit of a stranger is somebody else', async () => {
-  const [first, second] = [await mint(LOBBY, asStranger), await mint(LOBBY, asStranger)].map(
+it('every visit of an anonymous client is another principal', async () => {
+  const [first, second] = [await mint(LOBBY, asAnonymous), await mint(LOBBY, asAnonymous)].map(
     ({ ticket }) => decodePayload(ticket).sub,
   );
   expect(first).toMatch(/^anonymous:.+/);
@@ -33,7 +33,7 @@ it('every visit of a stranger is somebody else', async () => {
   expect(second).not.toBe(first);
 });
 
-it('a stranger changes nothing there, by state, call or message', async () => {
+it('an anonymous client changes nothing there, by state, call or message', async () => {
   const errors: string[] = [];
   const client = await enter(errors);
   client.setState({ title: 'Mine', notices: [] });
@@ -41,7 +41,7 @@ it('a stranger changes nothing there, by state, call or message', async () => {
   await expect(client.call('setState', [{ title: 'Mine', notices: [] }])).rejects.toThrow(/^forbidden$/);
   await expect(client.call('increment')).rejects.toThrow(/^forbidden$/);
 
-  const { socket } = openSocket((await mint(LOBBY, asStranger)).url);
+  const { socket } = openSocket((await mint(LOBBY, asAnonymous)).url);
   await nextFrame(socket);
   const denied = new Promise<unknown>((resolve) => {
     socket.addEventListener('message', ({ data }) => {
@@ -55,17 +55,17 @@ it('a stranger changes nothing there, by state, call or message', async () => {
   expect((await enter()).state).toMatchObject({ title: 'Lobby' });
 });
 
-it('somebody may have no more there than a stranger', async () => {
+it('a service has no more rights there than an anonymous client', async () => {
   expect(await mint(LOBBY)).toMatchObject({ role: 'viewer', scope: 'agent:connect agent:state:read' });
 });
 
 it.each([
   ['the counter', { agent: 'counter', instance: 'main' }, 401, 'UNAUTHORIZED'],
   ['an agent that there is not', { agent: 'no-such-agent', instance: 'main' }, 401, 'UNAUTHORIZED'],
-  ['another room of the lobby', { agent: 'lobby', instance: 'attic' }, 404, 'NOT_FOUND'],
+  ['another instance of the lobby', { agent: 'lobby', instance: 'attic' }, 404, 'NOT_FOUND'],
   ['the right to write', { ...LOBBY, scope: 'agent:state:write' }, 403, 'FORBIDDEN'],
-])('a stranger gets no ticket for %s', async (_name, wish, status, code) => {
-  const answer = await askForTicket(wish, asStranger);
+])('an anonymous client gets no ticket for %s', async (_name, request, status, code) => {
+  const answer = await askForTicket(request, asAnonymous);
   expect(answer.status).toBe(status);
   expect(await answer.json()).toMatchObject({ error: { code } });
 });

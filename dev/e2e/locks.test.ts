@@ -3,11 +3,11 @@ import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { expect, inject, it, onTestFinished } from 'vitest';
 import * as z from 'zod';
 import { askForTicket, asOperator, kidOf, mint, post } from './broker.ts';
-import { sessionsOf } from './look.ts';
 import { makeService } from './service.ts';
 import { nextFrame, openSocket } from './sockets.ts';
+import { sessionsOf } from './stack-queries.ts';
 
-/** A lock on each kind of target, from its 201 on: at mint, at connect, at renewal, and on what is open or opens. */
+/** A lock on each kind of target, from its 201 on: at mint, at connect, at renewal, and on open sockets. */
 
 const url = (path: string) => `${inject('stack').broker}${path}`;
 const Locked = z.object({ id: z.string(), receipt: z.looseObject({ closed: z.int() }) });
@@ -31,7 +31,7 @@ interface Scene {
   readonly kid: string;
 }
 
-/** The target, and whether the lock is about what comes as well: a session that is over has nothing to come. */
+/** The target, and whether the lock also refuses later tickets: a session that is over has none. */
 const KINDS: readonly [kind: string, target: (scene: Scene) => object, future: boolean][] = [
   ['principal', ({ token }) => ({ id: `token:${token}` }), true],
   ['service-token', ({ token }) => ({ id: token }), true],
@@ -60,7 +60,7 @@ async function lockFor([kind, targetOf, future]: Kind): Promise<void> {
     return z.object({ id: z.string() }).parse(row).id;
   });
 
-  // Some open while the lock comes: each is refused or closed.
+  // Some sockets open during the request for the lock: each is refused or closed.
   const tickets = await Promise.all(Array.from({ length: 4 }, () => mint({ instance }, service.headers)));
   const opening = future ? tickets.map((ticket) => openSocket(ticket.url)) : [];
   const scene = { instance, token: service.id, session, kid: kidOf(live.ticket) };
@@ -80,10 +80,10 @@ async function lockFor([kind, targetOf, future]: Kind): Promise<void> {
   expect(after.socket.readyState, kind).toBe(WebSocket.OPEN);
 }
 
-/** Whether a lock meets nobody but the test that sets it. */
+/** Whether a lock affects only the test that sets it. */
 const isAside = ([kind]: Kind): boolean => !['agent', 'key', 'everything'].includes(kind);
 
-// A WHATWG client hears of a close ten seconds late from the local runtime, so those that may wait together.
+// Those that may be at once are.
 it('locks on a principal, a service token, an instance and a session', async () => {
   await Promise.all(KINDS.filter(isAside).map(lockFor));
 });
@@ -111,7 +111,7 @@ async function renewalFor([kind, targetOf]: Kind): Promise<void> {
   expect(await closed, kind).toMatchObject({ code: 4003, reason: 'forbidden' });
 }
 
-it('a renewal meets a lock that came a moment before', async () => {
+it('a renewal is refused by a lock that was set just before', async () => {
   await Promise.all(KINDS.filter((kind) => kind[2] && isAside(kind)).map(renewalFor));
   const [agent] = KINDS.filter(([kind]) => kind === 'agent');
   if (agent !== undefined) await renewalFor(agent);

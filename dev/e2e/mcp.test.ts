@@ -7,11 +7,11 @@ import {
 } from '@modelcontextprotocol/client';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import { askForTicket, asOperator, asService, mint } from './broker.ts';
-import { sessionsOf } from './look.ts';
 import { signByBroker, ticketClaims } from './signed-by-hand.ts';
 import { socketUrl, watchToClose } from './sockets.ts';
+import { sessionsOf } from './stack-queries.ts';
 
-/** Machines with the stock MCP client, which knows nothing of tickets but how to send a bearer token. */
+/** Machines with the stock MCP client, which sends a ticket as a bearer token. */
 
 const AGENT = 'mcp-agent';
 const principal = (): string => `token:${inject('stack').adminToken.id}`;
@@ -84,7 +84,7 @@ describe.each(KINDS)('over $name', (kind) => {
     expect(await called(client, 'add_note', { text: 'no' })).toMatchObject({ isError: true });
   });
 
-  it('a client whose role allows it writes what all others read', async () => {
+  it('a client with the scope writes a note that all others read', async () => {
     const instance = named('notes');
     const writer = await connected(kind, instance, () =>
       signed(instance, { jti: crypto.randomUUID(), role: 'admin' }),
@@ -98,7 +98,7 @@ describe.each(KINDS)('over $name', (kind) => {
     ]);
   });
 
-  it('a call that tells its progress is a session while it lasts, and ends with a termination', async () => {
+  it('a call that reports progress is a session while it lasts, and ends with a termination', async () => {
     const instance = named('terminated');
     const client = await connected(kind, instance);
     const waiting = wait(client);
@@ -133,9 +133,9 @@ describe.each(KINDS)('over $name', (kind) => {
   });
 });
 
-/** Waits for a note that nobody adds; how often it was told that it still does, and when its stream breaks off. */
+/** Waits for a note that is never added. Counts the reports of progress, and resolves `broken` with the end of its stream. */
 function wait(client: Client) {
-  let told = 0;
+  let count = 0;
   const broken = new Promise<void>((resolve) => {
     client.onerror = () => resolve();
   });
@@ -143,15 +143,15 @@ function wait(client: Client) {
   client
     .callTool(
       { name: 'wait_for_note', arguments: { seconds: 25 } },
-      { onprogress: () => (told += 1), signal: stop.signal },
+      { onprogress: () => (count += 1), signal: stop.signal },
     )
-    // The stock client waits on for what a broken stream owes it.
+    // The stock client still waits for the result of a broken stream.
     .catch((error: unknown) => expect(stop.signal.aborted, String(error)).toBe(true));
   onTestFinished(() => stop.abort());
-  return { broken, progress: () => told };
+  return { broken, progress: () => count };
 }
 
-it('one ticket serves a minute of calls that stream nothing', async () => {
+it('one ticket admits calls without a stream for a minute', async () => {
   for (const kind of [PRESENT, OF_2025]) {
     const instance = `one-ticket-${kind.mode}`;
     const ticket = await ticketFor(instance);
@@ -162,20 +162,20 @@ it('one ticket serves a minute of calls that stream nothing', async () => {
   }
 });
 
-it('a client hears of changes on a stream that is its session', async () => {
+it('a client receives changes on a stream that is its session', async () => {
   const instance = 'subscribed';
   const client = await connected(PRESENT, instance);
-  const heard = new Promise<string>((resolve) => {
+  const notified = new Promise<string>((resolve) => {
     client.setNotificationHandler('notifications/resources/updated', ({ params }) => resolve(params.uri));
   });
   const subscription = await client.listen({ resourceSubscriptions: ['notes://all'] });
   const writer = await connected(PRESENT, instance, () =>
     signed(instance, { jti: crypto.randomUUID(), role: 'admin' }),
   );
-  await called(writer, 'add_note', { text: 'hear me' });
-  expect(await heard).toBe('notes://all');
+  await called(writer, 'add_note', { text: 'a note' });
+  expect(await notified).toBe('notes://all');
   await subscription.close();
-  // Nobody is told that a client left: the next sign of life that cannot be written shows it.
+  // The runtime does not report that a client left: the next keep-alive that cannot be written ends the session.
   await eventually(async () =>
     expect(await sessionsOf(AGENT, instance)).toEqual([
       expect.objectContaining({ end_reason: 'client_closed' }),
@@ -183,18 +183,18 @@ it('a client hears of changes on a stream that is its session', async () => {
   );
 });
 
-it('only services with the permission and the tier get a ticket, and sockets and strangers get nothing', async () => {
-  const wish = { agent: AGENT, instance: 'guarded', transport: 'http' } as const;
-  expect((await askForTicket(wish, asService())).status).toBe(403);
+it('only services with the permission and the tier get a ticket, and sockets and anonymous clients get nothing', async () => {
+  const ticketRequest = { agent: AGENT, instance: 'guarded', transport: 'http' } as const;
+  expect((await askForTicket(ticketRequest, asService())).status).toBe(403);
   expect((await fetch(urlOf('guarded', 'mcp'), { method: 'POST' })).status).toBe(401);
-  expect((await askForTicket({ ...wish, transport: 'websocket' }, asOperator())).status).toBe(403);
+  expect((await askForTicket({ ...ticketRequest, transport: 'websocket' }, asOperator())).status).toBe(403);
   const ticket = await ticketFor('guarded');
   const headers = { authorization: `Bearer ${ticket}` };
   const seen = await watchToClose(socketUrl(AGENT, 'guarded'), { headers });
   expect(seen).toMatchObject({ frames: [], code: 4003 });
 });
 
-it('nobody posts into the stream of another', async () => {
+it('a client cannot post into the stream of another', async () => {
   const instance = 'not-yours';
   const answer = await fetch(urlOf(instance, 'sse'), {
     headers: { authorization: `Bearer ${await ticketFor(instance)}` },

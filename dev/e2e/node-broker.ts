@@ -5,19 +5,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openControl } from '@agent-ticket/drizzle/open-libsql.ts';
 import { ROOT } from '../quiet-environment.ts';
-import { migrate } from '../start/migrate.ts';
+import { migrate } from '../start/migrations.ts';
 import { type DevSecrets, makeSecrets } from '../start/secrets.ts';
 import { seed } from '../start/seed.ts';
 import { TICKET_AUDIENCE } from '../start/stack.ts';
 import { startWorkers } from '../start/workers.ts';
 import { freePorts } from './free-ports.ts';
 
-/** A broker on Node with files of its own, and an agent worker that knows it by HTTP only. */
+/** A broker on Node with its own database files, and an agent worker that calls it over HTTP only. */
 export interface NodeStack {
   readonly broker: string;
   readonly agentWorker: string;
   readonly secrets: DevSecrets;
-  /** Ends the broker as an operator does, does something, and starts it again on the same files. */
+  /** Stops the broker as an operator does, runs `work`, and starts it again on the same files. */
   whileDown<T>(work: () => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
@@ -77,15 +77,15 @@ export async function startNodeStack(): Promise<NodeStack> {
   };
 }
 
-/** As `npm run start:node -w broker` does. Resolves when it listens, rejects with what it said when it ends before. */
+/** As `npm run start:node -w broker` does. Resolves when it listens; rejects with its output when it exits before. */
 async function startBroker(settings: Readonly<Record<string, string>>): Promise<{ stop(): Promise<void> }> {
   const child = spawn(process.execPath, [`${ROOT}broker/src/node.ts`], {
     env: { PATH: process.env.PATH, ...settings },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const ended = once(child, 'close');
-  const [said] = await Promise.race([once(child.stdout, 'data'), ended]);
-  if (!String(said).includes('"event":"started"')) throw new Error(`the broker did not start: ${said}`);
+  const [line] = await Promise.race([once(child.stdout, 'data'), ended]);
+  if (!String(line).includes('"event":"started"')) throw new Error(`the broker did not start: ${line}`);
   child.stdout.resume();
   return {
     async stop() {

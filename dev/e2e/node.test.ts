@@ -5,7 +5,7 @@ import { decodeHeader, post } from './broker.ts';
 import { type NodeStack, startNodeStack } from './node-broker.ts';
 import { connected, nextFrame, openSocket, watchToClose } from './sockets.ts';
 
-/** The stock client, an agent worker, and a broker on Node between which there is only HTTP. In the order of one life. */
+/** The stock client, an agent worker, and a broker on Node, which communicate over HTTP only. The tests build on each other. */
 
 let stack: NodeStack;
 beforeAll(async () => {
@@ -48,7 +48,7 @@ const clientOf = (instance: string) =>
   });
 
 describe('with a broker on Node', () => {
-  it('tickets of both keys of a rotation open sockets at a gate that learns them over HTTP', async () => {
+  it('tickets of both keys of a rotation open sockets at a gate that fetches the keys over HTTP', async () => {
     const old = await mint('rotated');
     const { kid, previous } = await rotate();
     const next = await mint('rotated');
@@ -71,7 +71,7 @@ describe('with a broker on Node', () => {
     expect(await watchToClose(url)).toMatchObject({ frames: [], code: 3000, reason: 'ticket_used' });
   });
 
-  it('sockets go on and tickets open new ones while the broker is down, and it knows its keys afterwards', async () => {
+  it('sockets remain and tickets open new ones while the broker is down, and it has its keys afterwards', async () => {
     const client = await clientOf('broker-down');
     const { url } = await mint('broker-down');
     const before = await published();
@@ -82,7 +82,7 @@ describe('with a broker on Node', () => {
     expect(await published()).toEqual(before);
   });
 
-  it('a lock closes the sockets of a principal, with a receipt, and no ticket is minted while it stands', async () => {
+  it('a lock closes the sockets of a principal, with a receipt, and no ticket is minted while it exists', async () => {
     const { socket, closed } = openSocket((await mint('locked')).url);
     await nextFrame(socket);
     const target = { kind: 'principal', id: `token:${stack.secrets.serviceToken.id}` };
@@ -106,7 +106,7 @@ describe('with a broker on Node', () => {
     const { url: old } = await mint('goes-on');
     for (let times = 0; times < 2; times += 1) {
       await rotate();
-      // What it says first closes the socket with 1000.
+      // The first frame of the client closes the socket with 1000.
       const { code } = await watchToClose((await mint('goes-on')).url);
       expect([1000, 1013]).toContain(code);
     }

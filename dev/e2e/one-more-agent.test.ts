@@ -13,7 +13,7 @@ import { type Stack, startStack } from '../start/stack.ts';
 import { freePorts } from './free-ports.ts';
 import { nextFrame, openSocket } from './sockets.ts';
 
-/** Adds an agent to a copy of the sources as docs/policy.md says, builds both workers and uses it. */
+/** Adds an agent to a copy of the sources by the steps of docs/policy.md, builds both workers and uses it. */
 
 const COPIED = ['shared', 'drizzle', 'broker', 'agent-worker'];
 const LEFT_OUT = /(^|\/)(node_modules|\.wrangler|\.turbo|test)$|^(broker|agent-worker)\/dist$/;

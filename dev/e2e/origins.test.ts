@@ -31,7 +31,7 @@ it.each(UNLISTED)('a page %s opens none, and its try costs no ticket', async (_n
   expect(await nextFrame(openSocket(url).socket)).toContain('cf_agent_identity');
 });
 
-it('a page learns of a refusal only where it is listed', async () => {
+it('a page can read a refusal only if its origin is listed', async () => {
   const url = socketUrl('counter', 'main');
   const ours = await pageRequest(url, { headers: { origin: listed() } });
   expect(ours).toMatchObject({ status: 401 });

@@ -5,7 +5,7 @@ import { Browser } from './browser.ts';
 
 const Minted = z.object({ ticket: z.string(), session_expires_at: z.iso.datetime() });
 
-/** A person's ticket by the session cookie, as a page of the broker's own origin asks for it. */
+/** A person's ticket by the session cookie, as for a page of the broker's own origin. */
 export async function mintBy(cookie: string, instance: string, other: object = {}) {
   const { broker } = inject('stack');
   const headers = { cookie, origin: new URL(broker).origin };

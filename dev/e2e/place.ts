@@ -1,12 +1,12 @@
 import type { JWK } from 'jose';
 
-/** Where test workers find what the main process holds. */
+/** Data of the main process for the workers that run the tests. */
 export interface Place {
-  /** Holds the databases and objects of the stack, and `workers.log`. */
+  /** Contains the databases and objects of the stack, and `workers.log`. */
   readonly folder: string;
-  /** URL of the desk. */
+  /** URL of the server in `desk.ts`. */
   readonly desk: string;
-  /** Opens the broker's signing keys. */
+  /** Decrypts the broker's signing keys. */
   readonly keyEncryptionKey: string;
   /** The private key, as a JWK, of the GitHub that the stack's broker has registered. */
   readonly githubKey: JWK;

@@ -1,12 +1,12 @@
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { expect, it } from 'vitest';
 import { mint } from './broker.ts';
-import { eventsOf, sessionsOf } from './look.ts';
 import { nextFrame, openSocket, socketUrl, watchToClose } from './sockets.ts';
+import { eventsOf, sessionsOf } from './stack-queries.ts';
 
 const TRIES = 100;
 
-it('of a hundred sockets at once with one ticket one opens, and the others are told to come back with another', async () => {
+it('of a hundred concurrent sockets with one ticket one opens, and the others get a close that asks for a new ticket', async () => {
   const instance = 'raced-for';
   const { url, protocols, jti, kid } = { ...(await mint({ instance })), kid: expect.any(String) };
   const bare = socketUrl('counter', instance);
@@ -45,7 +45,7 @@ it('a ticket whose session has ended opens no second one', async () => {
   expect(await watchToClose(url)).toMatchObject({ frames: [], code: 3000, reason: 'ticket_used' });
 });
 
-it('a ticket shown at the wrong place is not used up there', async () => {
+it('a ticket that is presented at another instance remains unused', async () => {
   const { url, ticket } = await mint({ instance: 'right' });
   const elsewhere = await watchToClose(socketUrl('counter', 'wrong', { ticket }));
   expect(elsewhere).toMatchObject({ frames: [], code: 4003 });

@@ -3,8 +3,8 @@ import { connect, type Socket } from 'node:net';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { expect, inject, it, onTestFinished } from 'vitest';
 import { mint } from './broker.ts';
-import { objectsOf, sessionsOf } from './look.ts';
 import { nextFrame, openSocket } from './sockets.ts';
+import { objectsOf, sessionsOf } from './stack-queries.ts';
 import { UPGRADE } from './upgrade.ts';
 
 /** Bytes that no honest client sends. */
@@ -79,7 +79,7 @@ it('the ticket rides once, however its header is spelled', async () => {
   await nextFrame(socket);
 });
 
-/** A masked frame, as RFC 6455 §5.2 has it, with its first two bytes changed where a case says so. */
+/** A masked frame, by RFC 6455 §5.2, with its first two bytes changed in some cases. */
 function frame(first: number, payload: Buffer, length = payload.length): Buffer {
   const mask = Buffer.from([1, 2, 3, 4]);
   const head =

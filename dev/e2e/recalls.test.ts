@@ -3,32 +3,32 @@ import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { expect, inject, it } from 'vitest';
 import * as z from 'zod';
 import { asOperator, mint, post } from './broker.ts';
-import { sessionsOf } from './look.ts';
 import { mintBy, signedIn } from './person.ts';
 import { makeService, type Service } from './service.ts';
 import { connect, connected, nextFrame, openSocket, socketUrl } from './sockets.ts';
+import { sessionsOf } from './stack-queries.ts';
 
-/** Tickets that were minted before a grant was deleted or somebody signed out. */
+/** Tickets that were minted before the deletion of a grant or a sign-out. */
 
 const RIGHTS_CHANGED = { code: 3000, reason: 'rights_changed' };
 const grants = () => `${inject('stack').broker}/admin/grants`;
-const newRoom = () => `recalled-${randomUUID()}`;
+const newInstance = () => `recalled-${randomUUID()}`;
 
-/** Makes somebody an admin of a counter, who would be a viewer of it by nothing. */
+/** Grants a subject the role admin on a counter; without the grant the subject is a viewer. */
 async function grant(service: Service, instance: string): Promise<string> {
   const subject = `token:${service.id}`;
-  const wish = { subject, agent: 'counter', instance, role: 'admin', reason: 'test' };
-  const made = await post(grants(), asOperator(), wish);
+  const body = { subject, agent: 'counter', instance, role: 'admin', reason: 'test' };
+  const made = await post(grants(), asOperator(), body);
   expect(made.status).toBe(201);
   return z.object({ id: z.string() }).parse(await made.json()).id;
 }
 
-async function take(id: string): Promise<void> {
+async function revoke(id: string): Promise<void> {
   const taken = await fetch(`${grants()}/${id}`, { method: 'DELETE', headers: asOperator() });
   expect([200, 202]).toContain(taken.status);
 }
 
-/** What the stock client is told by a ticket, up to the end of its first connection. */
+/** Connects the stock client with a ticket, and resolves with the messages and the end of its first connection. */
 async function firstOf(instance: string, ticket: string) {
   const client = connect('counter', instance, { query: { ticket } });
   const messages: unknown[] = [];
@@ -41,11 +41,11 @@ async function firstOf(instance: string, ticket: string) {
 }
 
 it('a ticket from before its grant was deleted opens nothing, and the next one has the rights of now', async () => {
-  const [instance, service] = [newRoom(), await makeService()];
+  const [instance, service] = [newInstance(), await makeService()];
   const id = await grant(service, instance);
   const old = await mint({ instance, expires_in: 300 }, service.headers);
   expect(old.role).toBe('admin');
-  await take(id);
+  await revoke(id);
   const { ticket } = await mint({ instance }, service.headers);
 
   expect(await firstOf(instance, old.ticket)).toEqual({ messages: [], end: RIGHTS_CHANGED });
@@ -55,7 +55,7 @@ it('a ticket from before its grant was deleted opens nothing, and the next one h
 });
 
 it('a live client whose grant is deleted is back at once, with one ticket and the rights of now', async () => {
-  const [instance, service] = [newRoom(), await makeService()];
+  const [instance, service] = [newInstance(), await makeService()];
   const id = await grant(service, instance);
   let minted = 0;
   const client = await connected('counter', instance, {
@@ -69,7 +69,7 @@ it('a live client whose grant is deleted is back at once, with one ticket and th
   expect(await client.call('whoami')).toMatchObject({ role: 'admin' });
   await eventually(async () => expect(await sessionsOf('counter', instance)).toHaveLength(1));
   const closed = new Promise((resolve) => client.addEventListener('close', resolve));
-  await take(id);
+  await revoke(id);
   expect(await closed).toMatchObject(RIGHTS_CHANGED);
   await client.ready;
   expect(await client.call('whoami')).toMatchObject({ role: 'viewer' });
@@ -77,10 +77,10 @@ it('a live client whose grant is deleted is back at once, with one ticket and th
 });
 
 it('a session by new rights is not carried on by a ticket from before', async () => {
-  const [instance, service] = [newRoom(), await makeService()];
+  const [instance, service] = [newInstance(), await makeService()];
   const id = await grant(service, instance);
   const old = await mint({ instance, expires_in: 300 }, service.headers);
-  await take(id);
+  await revoke(id);
   const { socket, closed } = openSocket((await mint({ instance }, service.headers)).url);
   await nextFrame(socket);
   socket.send(JSON.stringify({ type: 'ticket.renew', ticket: old.ticket }));
@@ -88,7 +88,7 @@ it('a session by new rights is not carried on by a ticket from before', async ()
 });
 
 it('a plain request by a ticket from before is refused', async () => {
-  const [instance, service] = [newRoom(), await makeService()];
+  const [instance, service] = [newInstance(), await makeService()];
   const id = await grant(service, instance);
   const ask = async (ticket: string) => {
     const url = `${inject('stack').agentWorker}/agents/counter/${instance}`;
@@ -98,18 +98,18 @@ it('a plain request by a ticket from before is refused', async () => {
   };
   const old = await mint({ instance }, service.headers);
   const allowed = await ask(old.ticket);
-  await take(id);
-  // The counter itself has nothing to say to such requests.
+  await revoke(id);
+  // The counter itself does not handle such requests.
   expect([allowed, await ask(old.ticket)]).toEqual([404, 401]);
   expect(await ask((await mint({ instance }, service.headers)).ticket)).toBe(404);
 });
 
 it('of sockets that open while the grant is deleted none stays', async () => {
-  const [instance, service] = [newRoom(), await makeService()];
+  const [instance, service] = [newInstance(), await makeService()];
   const id = await grant(service, instance);
   const tickets = await Promise.all(Array.from({ length: 6 }, () => mint({ instance }, service.headers)));
   const opening = tickets.map(({ url }) => openSocket(url));
-  await take(id);
+  await revoke(id);
   for (const seen of await Promise.all(opening.map(({ closed }) => closed)))
     expect(seen).toMatchObject(RIGHTS_CHANGED);
 });
@@ -117,7 +117,7 @@ it('of sockets that open while the grant is deleted none stays', async () => {
 it('a ticket from before a sign-out opens nothing, and one of a new sign-in does at once', async () => {
   const { broker } = inject('stack');
   const browser = await signedIn('bob');
-  const instance = newRoom();
+  const instance = newInstance();
   const old = await mintBy(browser.cookies(broker), instance, { expires_in: 300 });
   await browser.get(`${broker}/auth/logout`);
   await signedIn('bob', browser);
@@ -131,7 +131,7 @@ it('a ticket from before a sign-out opens nothing, and one of a new sign-in does
 it('a ticket from before a sign-out at the tenant opens nothing', async () => {
   const { broker, identityProvider } = inject('stack');
   const browser = await signedIn('alice');
-  const instance = newRoom();
+  const instance = newInstance();
   const old = await mintBy(browser.cookies(broker), instance, { expires_in: 300 });
   await browser.signOutAt(identityProvider);
   expect(await firstOf(instance, old.ticket)).toEqual({ messages: [], end: RIGHTS_CHANGED });
@@ -148,7 +148,7 @@ async function lock(target: object): Promise<unknown> {
   return locked.json();
 }
 
-/** A ticket by token exchange, as somebody for whom somebody else acts; with a client beside them where headers say so. */
+/** A ticket by token exchange, for a subject and an actor; the headers may add a client. */
 async function mintFor(subject: string, actor: string, instance: string, headers = {}): Promise<string> {
   const { auth0, broker, agentWorker } = inject('stack');
   const tokenOf = async (sub: string) => {
@@ -172,8 +172,8 @@ async function mintFor(subject: string, actor: string, instance: string, headers
   return z.object({ access_token: z.string() }).parse(await answer.json()).access_token;
 }
 
-it('a lock on who acts for somebody closes what is open so, and opens nothing by a ticket from before', async () => {
-  const [instance, robot] = [newRoom(), `${randomUUID()}@clients`];
+it('a lock on an actor closes its delegated sockets, and earlier delegated tickets open nothing', async () => {
+  const [instance, robot] = [newInstance(), `${randomUUID()}@clients`];
   const late = await mintFor('auth0|vera', robot, instance);
   const { socket, closed } = openSocket(
     socketUrl('counter', instance, { ticket: await mintFor('auth0|vera', robot, instance) }),
@@ -192,7 +192,7 @@ it('a lock on who acts for somebody closes what is open so, and opens nothing by
 });
 
 it('a lock on the client of an exchange does so too', async () => {
-  const [instance, { id, headers }] = [newRoom(), await makeService()];
+  const [instance, { id, headers }] = [newInstance(), await makeService()];
   const late = await mintFor('auth0|vera', 'one@clients', instance, headers);
   const { socket, closed } = openSocket(
     socketUrl('counter', instance, { ticket: await mintFor('auth0|vera', 'one@clients', instance, headers) }),

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { mint, type TicketAnswer } from './broker.ts';
 import { connected, nextFrame, openSocket } from './sockets.ts';
 
-it('the stock client whose ticket was used fetches another and comes in by itself', async () => {
+it('the stock client with a used ticket fetches another and connects', async () => {
   const instance = 'returning';
   const used = await mint({ instance });
   await nextFrame(openSocket(used.url).socket);
@@ -20,7 +20,7 @@ it('the stock client whose ticket was used fetches another and comes in by itsel
   expect(await client.call('whoami')).toMatchObject({ role: 'admin' });
 });
 
-it('the stock client that loses its connection comes back as a new session', async () => {
+it('the stock client that loses its connection reconnects as a new session', async () => {
   const instance = 'lost-and-found';
   const client = await connected<{ count: number }>('counter', instance, {
     protocols: async () => [...(await mint({ instance })).protocols],

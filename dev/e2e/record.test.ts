@@ -1,8 +1,8 @@
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { expect, inject, it } from 'vitest';
 import { askForTicket, kidOf, mint, throughAccess } from './broker.ts';
-import { type EventRow, eventsOf, sessionsOf } from './look.ts';
 import { connected, nextFrame, openSocket, socketUrl, watchToClose } from './sockets.ts';
+import { type EventRow, eventsOf, sessionsOf } from './stack-queries.ts';
 
 const COUNTER = 'counter';
 const principal = (): string => `token:${inject('stack').serviceToken.id}`;
@@ -16,7 +16,7 @@ async function eventsBecome(instance: string, types: readonly string[]): Promise
   });
 }
 
-it('a session stands in the record while it lasts, and with its end and the reason afterwards', async () => {
+it('the record has a session from its start on, and later its end and the reason', async () => {
   const instance = 'recorded';
   const before = Date.now();
   const { ticket, jti, role, scope } = await mint({ instance });
@@ -40,8 +40,8 @@ it('a session stands in the record while it lasts, and with its end and the reas
   });
 });
 
-it('the audit log tells the whole life of a ticket', async () => {
-  const instance = 'whole-life';
+it('the audit log has every event of a ticket', async () => {
+  const instance = 'all-events';
   const answer = await askForTicket({ instance });
   const { ticket, jti }: { ticket: string; jti: string } = await answer.json();
   const client = await connected(COUNTER, instance, { query: { ticket } });
@@ -82,7 +82,7 @@ it('a ticket that is refused at the broker is in the audit log with the exact re
   expect(denied?.user_id).toMatch(/^access:/);
 });
 
-it('a refused socket leaves no session, and without a verified ticket no audit event', async () => {
+it('a refused socket causes no session, and without a verified ticket no audit event', async () => {
   const instance = 'refused-at-the-gate';
   await watchToClose(socketUrl(COUNTER, instance));
   await watchToClose(socketUrl(COUNTER, instance, { ticket: 'let-me-in' }));
@@ -92,7 +92,7 @@ it('a refused socket leaves no session, and without a verified ticket no audit e
   expect(await sessionsOf(COUNTER, instance)).toHaveLength(1);
 });
 
-it('a session is known by the address that Cloudflare saw and the program that asked', async () => {
+it('a session records the client address by Cloudflare and the user agent', async () => {
   const instance = 'known';
   const { url } = await mint({ instance });
   const headers = { 'user-agent': 'a test', 'cf-connecting-ip': '203.0.113.7' };

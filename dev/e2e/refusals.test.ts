@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { kidOf, mint } from './broker.ts';
-import { objectId, objectsOf } from './look.ts';
-import { signByBroker, signByStranger, ticketClaims } from './signed-by-hand.ts';
+import { signByBroker, signByUnknownKey, ticketClaims } from './signed-by-hand.ts';
 import { connect, connected, socketUrl, watchToClose } from './sockets.ts';
+import { objectId, objectsOf } from './stack-queries.ts';
 import { askForStatus, pageRequest } from './upgrade.ts';
 
 interface Refusal {
@@ -66,11 +66,11 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
     ...unauthorized,
   },
   'a ticket signed by another key': {
-    ticket: (instance) => signByStranger(ticketClaims(instance)),
+    ticket: (instance) => signByUnknownKey(ticketClaims(instance)),
     ...unauthorized,
   },
   'a ticket signed by another key under the name of the right one': {
-    ticket: async (instance) => signByStranger(ticketClaims(instance), kidOf(await valid(instance))),
+    ticket: async (instance) => signByUnknownKey(ticketClaims(instance), kidOf(await valid(instance))),
     ...unauthorized,
   },
   'a ticket without a signature': {
@@ -119,7 +119,7 @@ it.each(Object.entries(REFUSALS))('%s reaches no agent', async (name, { ticket, 
   expect(objectsBefore).not.toContain(await objectId('COUNTER', instance));
 });
 
-it('a valid ticket makes the object, which is how the list of objects is known to tell', async () => {
+it('a valid ticket creates the object, which proves that the list of objects works', async () => {
   const instance = 'made-by-a-ticket';
   const id = await objectId('COUNTER', instance);
   expect(await objectsOf('COUNTER')).not.toContain(id);
@@ -158,12 +158,12 @@ it('a ticket for HTTP opens no socket', async () => {
   expect(await watchToClose(url)).toMatchObject({ frames: [], code: 4003, reason: 'forbidden' });
 });
 
-it('a plain request takes no ticket from its address', async () => {
+it('a ticket in the address of a plain request does not count', async () => {
   const url = socketUrl('counter', 'address', { ticket: await valid('address') });
   expect(await pageRequest(url)).toMatchObject({ status: 401, code: 'UNAUTHORIZED' });
 });
 
-it('a refused request says what to do and keeps the answer out of caches', async () => {
+it('the answer to a refused request has the remedy and must not be cached', async () => {
   const answer = await pageRequest(socketUrl('counter', 'main'));
   expect(answer.headers.get('www-authenticate')).toBe('Bearer realm="agents"');
   expect(answer.headers.get('cache-control')).toBe('no-store');

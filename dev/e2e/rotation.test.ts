@@ -2,10 +2,10 @@ import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { expect, inject, it } from 'vitest';
 import * as z from 'zod';
 import { asOperator, asService, kidOf, mint, post } from './broker.ts';
-import { eventsOfType } from './look.ts';
 import { connected, nextFrame, openSocket } from './sockets.ts';
+import { eventsOfType } from './stack-queries.ts';
 
-/** In the order of one life: the last test leaves a rotation pending. */
+/** The tests build on each other: the last one leaves a rotation pending. */
 
 const Rotation = z.strictObject({
   kid: z.string(),
@@ -63,7 +63,7 @@ it('a ticket from before a rotation still opens a socket, and the next one is si
   }
 });
 
-it('a socket from before a rotation goes on', async () => {
+it('a socket from before a rotation remains open', async () => {
   const { ticket } = await mint({ instance: 'goes-on' });
   const client = await connected('counter', 'goes-on', { query: { ticket } });
   await rotate({ activate: 'now' });
@@ -91,7 +91,7 @@ it('the algorithm can be chosen at a rotation, and stays', async () => {
   expect(await rotate({ activate: 'now', alg: 'ES256' })).toMatchObject({ alg: 'ES256' });
 });
 
-it('a rotation is written down with who did it', async () => {
+it('the audit log has a rotation with its principal', async () => {
   const { kid, previous } = await rotate({ activate: 'now' });
   await eventually(async () => {
     const event = (await eventsOfType('key.rotated')).find((row) => row.kid === kid);

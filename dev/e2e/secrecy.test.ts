@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { expect, inject, it } from 'vitest';
 import { askForTicket, mint, throughAccess } from './broker.ts';
-import { eventsOf } from './look.ts';
 import { connected, socketUrl, watchToClose } from './sockets.ts';
+import { eventsOf } from './stack-queries.ts';
 
 /** Everything that the stack has written so far: log, databases, objects, write-ahead logs included. */
 async function everythingWritten(): Promise<Buffer[]> {
@@ -40,8 +40,8 @@ it('no credential and no ticket is written anywhere, used or refused', async () 
   });
 
   const written = await everythingWritten();
-  const holds = (text: string): boolean => written.some((bytes) => bytes.includes(text));
-  expect(holds(byQuery.jti), 'a ticket is known by its jti').toBe(true);
+  const contains = (text: string): boolean => written.some((bytes) => bytes.includes(text));
+  expect(contains(byQuery.jti), 'a ticket is logged by its jti').toBe(true);
   const secrets = {
     'a ticket in the query': byQuery.ticket,
     'a ticket in the subprotocol': byProtocol.ticket,
@@ -49,8 +49,8 @@ it('no credential and no ticket is written anywhere, used or refused', async () 
     'an assertion of Access': Object.values(assertion).join(''),
     'the secret of the service token': serviceToken.clientSecret,
     'the secret of the admin token': adminToken.clientSecret,
-    'the key that opens keys': inject('place').keyEncryptionKey,
+    'the key encryption key': inject('place').keyEncryptionKey,
   };
-  const found = Object.entries(secrets).filter(([, secret]) => piecesOf(secret).some(holds));
+  const found = Object.entries(secrets).filter(([, secret]) => piecesOf(secret).some(contains));
   expect(found.map(([name]) => name)).toEqual([]);
 });

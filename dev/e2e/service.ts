@@ -11,7 +11,7 @@ export interface Service {
 
 const Made = z.object({ id: z.string(), client_id: z.string(), client_secret: z.string() });
 
-/** A service of its own, so that locks on people and tokens meet nobody else. */
+/** A service token of its own, so that locks on it affect no other test. */
 export async function makeService(): Promise<Service> {
   const made = await post(`${inject('stack').broker}/admin/service-tokens`, asOperator(), { name: 'own' });
   const { id, client_id: clientId, client_secret } = Made.parse(await made.json());

@@ -3,8 +3,8 @@ import { expect, inject, it } from 'vitest';
 import * as z from 'zod';
 import { post } from './broker.ts';
 import { Browser } from './browser.ts';
-import { sessionsOf } from './look.ts';
 import { nextFrame, openSocket } from './sockets.ts';
+import { sessionsOf } from './stack-queries.ts';
 
 const Minted = z.object({ url: z.string() });
 

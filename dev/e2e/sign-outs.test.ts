@@ -3,14 +3,15 @@ import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import type { AgentClient } from 'agents/client';
 import { expect, inject, it } from 'vitest';
 import type { Browser } from './browser.ts';
-import { sessionsOf } from './look.ts';
 import { mintBy, signedIn } from './person.ts';
+import { PromptSocket } from './prompt-socket.ts';
 import { connected } from './sockets.ts';
+import { sessionsOf } from './stack-queries.ts';
 
-/** The stock client on an instance by somebody's session, known to the record database. */
+/** The stock client on an instance by the session of a person, once the record has its session. */
 async function clientOf(browser: Browser, instance: string): Promise<AgentClient> {
   const { ticket } = await mintBy(browser.cookies(inject('stack').broker), instance);
-  const client = await connected('counter', instance, { query: { ticket } });
+  const client = await connected('counter', instance, { query: { ticket }, WebSocket: PromptSocket });
   await eventually(async () => expect(await sessionsOf('counter', instance)).toHaveLength(1));
   return client;
 }
@@ -23,7 +24,7 @@ const endOf = (client: AgentClient): Promise<{ code: number; reason: string }> =
 
 const TERMINATED = { code: 4003, reason: 'forbidden' };
 
-it('a logout at the broker ends every socket of the person, and nobody else’s', async () => {
+it('a logout at the broker closes every socket of the person, and no other', async () => {
   const [bob, dev] = [await signedIn('bob'), await signedIn('dev')];
   const [one, two, other] = [
     await clientOf(bob, 'logout-one'),
@@ -49,7 +50,7 @@ it('a sign-out at the tenant ends session and sockets here, by its back-channel'
   expect((await alice.get(`${broker}/me`)).status).toBe(401);
 });
 
-it('a session that expires takes its socket with it, and mints nothing afterwards', async () => {
+it('an expired session closes its socket, and mints nothing afterwards', async () => {
   const { broker } = inject('stack');
   const createdAt = Math.floor(Date.now() / 1000);
   const exp = createdAt + 12;
@@ -67,7 +68,10 @@ it('a session that expires takes its socket with it, and mints nothing afterward
   const cookie = `appSession.0=${value}`;
   const { ticket, session_expires_at } = await mintBy(cookie, 'short-session');
   expect(Date.parse(session_expires_at)).toBe(exp * 1000);
-  const client = await connected('counter', 'short-session', { query: { ticket } });
+  const client = await connected('counter', 'short-session', {
+    query: { ticket },
+    WebSocket: PromptSocket,
+  });
   const end = await endOf(client);
   client.close();
   expect(end).toEqual({ code: 3000, reason: 'session_expired' });

@@ -10,7 +10,7 @@ import {
   SignJWT,
 } from 'jose';
 import { inject } from 'vitest';
-import { ticketKeys } from './look.ts';
+import { ticketKeys } from './stack-queries.ts';
 
 /** Tickets that the broker never issued. */
 
@@ -39,7 +39,7 @@ const sign = (claims: JWTPayload, alg: string, kid: string, key: CryptoKey | Uin
   new SignJWT(claims).setProtectedHeader({ alg, typ: 'agent-ticket+jwt', kid }).sign(key);
 
 /** By a key that the broker does not know. `kid`: the key that the ticket claims to be signed by, if not its own. */
-export async function signByStranger(claims: JWTPayload, kid?: string): Promise<string> {
+export async function signByUnknownKey(claims: JWTPayload, kid?: string): Promise<string> {
   const { privateKey, publicKey } = await generateKeyPair('ES256');
   return sign(claims, 'ES256', kid ?? (await calculateJwkThumbprint(await exportJWK(publicKey))), privateKey);
 }

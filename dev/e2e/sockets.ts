@@ -1,7 +1,8 @@
 import { AgentClient, type AgentClientOptions } from 'agents/client';
 import { inject, onTestFinished } from 'vitest';
+import { type Opening, PromptSocket } from './prompt-socket.ts';
 
-/** What one socket saw from opening to close. */
+/** Everything that one socket received from opening to close. */
 export interface Seen {
   readonly frames: readonly string[];
   readonly code: number;
@@ -17,17 +18,9 @@ export interface OpenSocket {
   readonly closed: Promise<Seen>;
 }
 
-interface Opening {
-  readonly protocols?: readonly string[];
-  /** Node sends what a browser's script may not choose. */
-  readonly headers?: Readonly<Record<string, string>>;
-}
-
-const NodeWebSocket: new (url: string, opening: Opening) => WebSocket = WebSocket as never;
-
 /** A plain WebSocket that keeps every frame from the first on; closed when the test ends. */
 export function openSocket(url: string, opening: Opening = {}): OpenSocket {
-  const socket = new NodeWebSocket(url, opening);
+  const socket = new PromptSocket(url, opening);
   onTestFinished(() => socket.close());
   const frames: string[] = [];
   socket.addEventListener('message', ({ data }) => frames.push(String(data)));
@@ -39,14 +32,14 @@ export function openSocket(url: string, opening: Opening = {}): OpenSocket {
   return { socket, frames, closed };
 }
 
-/** The next frame that comes in. Rejects when the socket closes before. */
+/** The next incoming frame. Rejects when the socket closes before. */
 export const nextFrame = (socket: WebSocket): Promise<string> =>
   new Promise((resolve, reject) => {
     socket.addEventListener('message', ({ data }) => resolve(String(data)), { once: true });
     socket.addEventListener('close', ({ code, reason }) => reject(new Error(`closed: ${code} ${reason}`)));
   });
 
-/** The whole life of a socket that the server should close: one on which it speaks first is left at once. */
+/** A socket that the server should close. After a first frame of the server this client closes it at once. */
 export function watchToClose(url: string, opening?: Opening): Promise<Seen> {
   const { socket, closed } = openSocket(url, opening);
   socket.addEventListener('message', () => socket.close(1000));

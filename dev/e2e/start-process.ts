@@ -2,28 +2,28 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { onTestFinished } from 'vitest';
 import { ROOT } from '../quiet-environment.ts';
-import { holdPort } from '../start/hold-port.ts';
+import { reservePort } from '../start/reservations.ts';
 import type { Ports } from '../start/stack.ts';
 
 export interface StartProcess {
-  /** Everything it wrote so far. */
-  readonly said: { readonly out: string; readonly err: string };
-  /** Resolves when it has said all it says before it serves; rejects when it ends before. */
+  /** Everything that the process has written so far. */
+  readonly output: { readonly out: string; readonly err: string };
+  /** Resolves when the summary is printed; rejects when the process exits before. */
   up(): Promise<void>;
   readonly ended: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
-  /** To it alone, or as a terminal does: to it and all that it has started. */
+  /** Sends a signal to the process alone, or as a terminal does to its group. */
   signal(signal: NodeJS.Signals, to: 'process' | 'group'): void;
-  /** Whether anything that it has started, or itself, is still there. */
+  /** Whether the process or any process of its group still exists. */
   hasLeftovers(): boolean;
-  /** As when the other end of a pipe goes away. */
-  stopListening(): void;
+  /** Closes the reading end of its output. */
+  closeOutput(): void;
 }
 
-/** `npm start` without npm, in a process group of its own that is gone when the test ends. */
+/** `npm start` without npm, in a process group of its own that is killed when the test ends. */
 export const startProcess = (ports: Ports, folder: string, more: NodeJS.ProcessEnv = {}): StartProcess =>
   startCommand([process.execPath, `${ROOT}dev/start/start.ts`], ports, folder, more);
 
-/** The same by any command. */
+/** The same with another command. */
 export function startCommand(
   [command, ...args]: readonly [string, ...string[]],
   ports: Ports,
@@ -38,12 +38,12 @@ export function startCommand(
   });
   const { pid } = child;
   if (pid === undefined) throw new Error(`${command} cannot be started`);
-  const said = { out: '', err: '' };
+  const output = { out: '', err: '' };
   child.stdout.on('data', (chunk) => {
-    said.out += String(chunk);
+    output.out += String(chunk);
   });
   child.stderr.on('data', (chunk) => {
-    said.err += String(chunk);
+    output.err += String(chunk);
   });
   const hasLeftovers = (): boolean => isThere(-pid);
   onTestFinished(() => {
@@ -51,20 +51,20 @@ export function startCommand(
   });
   const ended = endOf(child);
   return {
-    said,
+    output,
     ended,
     hasLeftovers,
     up: () =>
       new Promise((resolve, reject) => {
-        const look = (): void => {
-          if (said.out.includes('Ctrl-C ends everything')) resolve();
+        const check = (): void => {
+          if (output.out.includes('Ctrl-C ends everything')) resolve();
         };
-        child.stdout.on('data', look);
-        look();
-        ended.then(({ code }) => reject(new Error(`ended with ${code}: ${said.err}`)), reject);
+        child.stdout.on('data', check);
+        check();
+        ended.then(({ code }) => reject(new Error(`ended with ${code}: ${output.err}`)), reject);
       }),
     signal: (signal, to) => process.kill(to === 'group' ? -pid : pid, signal),
-    stopListening: () => child.stdout.destroy(),
+    closeOutput: () => child.stdout.destroy(),
   };
 }
 
@@ -91,5 +91,5 @@ function isThere(pid: number): boolean {
 
 /** Resolves when nothing listens on any of the ports; rejects with the one that is taken. */
 export async function portsAreFree(ports: Ports): Promise<void> {
-  for (const [name, port] of Object.entries(ports)) await (await holdPort(port, name)).release();
+  for (const [name, port] of Object.entries(ports)) await (await reservePort(port, name)).release();
 }

@@ -7,7 +7,7 @@ import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { AgentClient } from 'agents/client';
 import { expect, it, onTestFinished } from 'vitest';
 import * as z from 'zod';
-import { holdPort } from '../start/hold-port.ts';
+import { reservePort } from '../start/reservations.ts';
 import { makeSecrets } from '../start/secrets.ts';
 import type { Ports } from '../start/stack.ts';
 import { post } from './broker.ts';
@@ -45,8 +45,8 @@ const devFile = async (folder: string): Promise<DevFile> =>
 
 async function mintAt({ broker, serviceToken }: DevFile): Promise<z.infer<typeof Ticket>> {
   const headers = { authorization: `Bearer ${serviceToken.clientSecret}` };
-  const wish = { agent: 'counter', instance: 'demo', expires_in: 300 };
-  return Ticket.parse(await (await post(`${broker}/tickets`, headers, wish)).json());
+  const body = { agent: 'counter', instance: 'demo', expires_in: 300 };
+  return Ticket.parse(await (await post(`${broker}/tickets`, headers, body)).json());
 }
 
 const keysAt = async ({ broker }: DevFile): Promise<string[]> => {
@@ -65,9 +65,9 @@ async function increment({ agentWorker }: DevFile, ticket: string): Promise<unkn
   return count;
 }
 
-/** One line of the output, run as a person would who pastes it. */
+/** Runs one line of the output in a shell. */
 async function paste(start: StartProcess): Promise<unknown> {
-  const lines = start.said.out.split('\n').filter((line) => line.startsWith('curl '));
+  const lines = start.output.out.split('\n').filter((line) => line.startsWith('curl '));
   expect(lines).toHaveLength(1);
   const { stdout } = await promisify(execFile)('bash', ['-c', lines.join('')]);
   return JSON.parse(stdout);
@@ -75,25 +75,25 @@ async function paste(start: StartProcess): Promise<unknown> {
 
 async function endsCleanly(start: StartProcess, ports: Ports): Promise<void> {
   expect(await start.ended).toEqual({ code: 0, signal: null });
-  expect(start.said.err).toBe('');
+  expect(start.output.err).toBe('');
   expect(start.hasLeftovers()).toBe(false);
   await portsAreFree(ports);
 }
 
 it(
-  'a first start serves what it prints, two at once are one, and a second goes on where the first ended',
+  'a first start serves the printed command, a concurrent one is refused, and a second continues with the data',
   async () => {
     const [ports, folder] = [await freePorts(), await newFolder()];
     const both = [startProcess(ports, folder), startProcess(ports, folder)];
     const failed = await Promise.race(both.map((start) => start.ended.then(() => start)));
     expect(await failed.ended).toMatchObject({ code: 1 });
-    expect(failed.said.err).toMatch(/^port \d+ is taken, and the broker needs it: stop what listens there/);
+    expect(failed.output.err).toMatch(/^port \d+ is taken, and the broker needs it: stop what listens there/);
     const [first = failed] = both.filter((start) => start !== failed);
     await first.up();
 
     const elsewhere = startProcess(await freePorts(), folder);
     expect(await elsewhere.ended).toEqual({ code: 1, signal: null });
-    expect(elsewhere.said.err).toBe(`another start runs on ${folder}: stop it, or set DEV_DIR\n`);
+    expect(elsewhere.output.err).toBe(`another start runs on ${folder}: stop it, or set DEV_DIR\n`);
 
     const facts = await devFile(folder);
     expect(facts).toMatchObject({
@@ -129,11 +129,11 @@ it(
 );
 
 it(
-  'a start goes on when nobody reads what it says, and ends with sockets open',
+  'a start runs on after its output is closed, and ends with open sockets',
   async () => {
     const [ports, folder] = [await freePorts(), await newFolder()];
     const start = startProcess(ports, folder);
-    start.stopListening();
+    start.closeOutput();
     const facts = await eventually(() => devFile(folder), ONE_START_MS);
     const { socket, closed } = openSocket((await mintAt(facts)).url);
     await nextFrame(socket);
@@ -158,14 +158,14 @@ it(
   2 * ONE_START_MS,
 );
 
-it('data of another schema is left alone, and how to start anew is said', async () => {
+it('data of another schema remains, and the error has the remedy', async () => {
   const [ports, folder] = [await freePorts(), await newFolder()];
   await writeFile(join(folder, 'schema.json'), '{"control/0000_first.sql": "of another day"}');
   await mkdir(join(folder, 'state/v3'), { recursive: true });
   await writeFile(join(folder, 'secrets.json'), JSON.stringify(makeSecrets()));
   const start = startProcess(ports, folder);
   expect(await start.ended).toEqual({ code: 1, signal: null });
-  expect(start.said.err).toBe(
+  expect(start.output.err).toBe(
     `the data in ${folder} was made with another database schema: delete that folder to start anew\n`,
   );
 });
@@ -173,10 +173,10 @@ it('data of another schema is left alone, and how to start anew is said', async 
 it('a signal during the build ends the start and the build', async () => {
   const [ports, folder] = [await freePorts(), await newFolder()];
   const start = startProcess(ports, folder);
-  await eventually(() => expect(start.said.out).toContain('building'));
+  await eventually(() => expect(start.output.out).toContain('building'));
   start.signal('SIGINT', 'group');
   expect(await start.ended).toEqual({ code: 130, signal: null });
-  expect(start.said.err).toBe('');
+  expect(start.output.err).toBe('');
   expect(start.hasLeftovers()).toBe(false);
   await portsAreFree(ports);
 });
@@ -187,11 +187,11 @@ it.each([
   ['identityProvider', 'identity provider stand-in'],
 ] as const)('a taken port of the %s is said before anything is done', async (which, name) => {
   const [ports, folder] = [await freePorts(), await newFolder()];
-  const taken = await holdPort(ports[which], 'test');
+  const taken = await reservePort(ports[which], 'test');
   onTestFinished(() => taken.release());
   const start = startProcess(ports, folder);
   expect(await start.ended).toEqual({ code: 1, signal: null });
-  expect(start.said).toEqual({
+  expect(start.output).toEqual({
     out: '',
     err: `port ${ports[which]} is taken, and the ${name} needs it: stop what listens there and start again\n`,
   });
@@ -203,12 +203,12 @@ it('a damaged file of secrets is named, and nothing of it is shown', async () =>
   await writeFile(file, '{"tokenPepper": "do-not-show');
   const start = startProcess(ports, folder);
   expect(await start.ended).toEqual({ code: 1, signal: null });
-  expect(start.said).toEqual({ out: '', err: `${file} is damaged: delete ${folder} to start anew\n` });
+  expect(start.output).toEqual({ out: '', err: `${file} is damaged: delete ${folder} to start anew\n` });
 });
 
 it('a setting that cannot be is named', async () => {
   const [ports, folder] = [await freePorts(), await newFolder()];
   const start = startProcess(ports, folder, { AGENT_WORKER_PORT: 'eight' });
   expect(await start.ended).toEqual({ code: 1, signal: null });
-  expect(start.said.err).toBe('AGENT_WORKER_PORT must be a TCP port, 1 to 65535\n');
+  expect(start.output.err).toBe('AGENT_WORKER_PORT must be a TCP port, 1 to 65535\n');
 });

@@ -3,7 +3,7 @@ import { type IncomingMessage, request } from 'node:http';
 import { json } from 'node:stream/consumers';
 import * as z from 'zod';
 
-/** What a client sees that speaks HTTP to the agent worker. */
+/** Answers of the agent worker to an HTTP client. */
 
 const ErrorBody = z.strictObject({
   error: z.strictObject({ code: z.string(), message: z.string(), request_id: z.string() }),
@@ -19,7 +19,7 @@ export async function pageRequest(socketUrl: string, init: RequestInit = {}) {
   return { status, headers, body, code: ErrorBody.parse(body).error.code };
 }
 
-/** What makes a request an upgrade (RFC 6455 §4.1). */
+/** The headers of an upgrade (RFC 6455 §4.1). */
 export const UPGRADE = {
   connection: 'Upgrade',
   upgrade: 'websocket',
@@ -27,7 +27,7 @@ export const UPGRADE = {
   'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
 };
 
-/** Asks for a socket as a client that wants to be refused by status; answers status and error code. */
+/** Requests a socket as a client that prefers a status to a close. Resolves with status and error code. */
 export async function askForStatus(
   socketUrl: string,
   headers: Readonly<Record<string, string>>,

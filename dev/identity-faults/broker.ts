@@ -8,8 +8,7 @@ import { compose } from '@agent-ticket/broker/src/runtime/compose.ts';
 import { openControl, openRecord } from '@agent-ticket/drizzle/open-libsql.ts';
 import { afterAll, onTestFinished } from 'vitest';
 import * as z from 'zod';
-import { brokerSettings } from '../identity-provider/broker-settings.ts';
-import { type IdentityProvider, startIdentityProvider } from '../identity-provider/start.ts';
+import { brokerSettings, type IdentityProvider, startIdentityProvider } from '../identity-provider/start.ts';
 
 /** 2027-01-15T08:00:00Z. */
 export const NOW = 1_800_000_000;
@@ -19,26 +18,26 @@ const KEY = 'A'.repeat(43);
 export type Platform = 'access' | 'auth0';
 export const PLATFORMS: readonly Platform[] = ['access', 'auth0'];
 
-/** A whole broker that trusts the stand-in, which it reaches over HTTP. */
-export interface FaultyWorld {
+/** A whole broker in this process that trusts the stand-in, which it calls over HTTP. */
+export interface FaultyBroker {
   readonly identityProvider: IdentityProvider;
   /** Seconds since 1970, for both; starts at {@link NOW}. */
   readonly clock: { now: number };
-  /** Where a platform has its keys. */
+  /** URL of a platform's key set. */
   keysUrl(platform: Platform): string;
-  /** How often an address was asked for. */
-  asked(url: string): number;
-  /** A token of a person, as the stand-in's token endpoint makes it. */
-  token(platform: Platform, wish?: object): Promise<string>;
-  /** `GET /me` with a token where that platform's tokens travel. */
+  /** The number of requests for a URL. */
+  requestCount(url: string): number;
+  /** A token of a person from the stand-in's token endpoint. */
+  token(platform: Platform, fields?: object): Promise<string>;
+  /** `GET /me` with a token in the header of that platform. */
   me(platform: Platform, token: string): Promise<Response>;
 }
 
-/** One set of signing keys for a whole file: making them is most of a start. */
+/** One set of signing keys for a whole file: their generation is most of a start. */
 const stateDir = await mkdtemp(join(tmpdir(), 'agent-ticket-faults-keys-'));
 afterAll(() => rm(stateDir, { recursive: true }));
 
-export async function openFaultyWorld(settings: Readonly<Record<string, string>> = {}): Promise<FaultyWorld> {
+export async function openBroker(settings: Readonly<Record<string, string>> = {}): Promise<FaultyBroker> {
   const clock = { now: NOW };
   const identityProvider = await startIdentityProvider({ port: 0, stateDir, now: () => clock.now * 1000 });
   onTestFinished(() => identityProvider.close());
@@ -69,7 +68,7 @@ export async function openFaultyWorld(settings: Readonly<Record<string, string>>
       ledger: { settle: async () => ({ admitted: true, rate: null }) },
       pingDatabases: async () => {},
       fetch: (url, init) => fetch(url, { ...init, redirect: 'manual' }),
-      // Waiting turns the clock, so that no test does; what is under way on the network gets on.
+      // Advances the clock instead of waiting; pending network input is processed meanwhile.
       sleep: async (ms) => {
         clock.now += ms / 1000;
         await setImmediate();
@@ -86,12 +85,13 @@ export async function openFaultyWorld(settings: Readonly<Record<string, string>>
     identityProvider,
     clock,
     keysUrl: (platform) => (platform === 'access' ? access.certsUrl : auth0.jwksUrl),
-    asked: (url) => identityProvider.requests().filter(({ path }) => path === new URL(url).pathname).length,
-    async token(platform, wish) {
+    requestCount: (url) =>
+      identityProvider.requests().filter(({ path }) => path === new URL(url).pathname).length,
+    async token(platform, fields) {
       const usual = platform === 'access' ? { email: 'dev@example.com' } : { sub: 'auth0|dev' };
       const answer = await fetch(identityProvider[platform].tokenUrl, {
         method: 'POST',
-        body: JSON.stringify({ ...usual, ...wish }),
+        body: JSON.stringify({ ...usual, ...fields }),
       });
       return z.object({ token: z.string() }).parse(await answer.json()).token;
     },

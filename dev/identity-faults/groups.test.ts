@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import type { Fault } from '../identity-provider/start.ts';
-import { openFaultyWorld } from './broker.ts';
+import { openBroker } from './broker.ts';
 
 const ISSUER = 'https://dev-team.cloudflareaccess.com';
 const OPERATORS = { claim: 'groups', equals: 'operators', tier: 'admin', permissions: ['keys:rotate'] };
@@ -13,25 +13,25 @@ const Me = z.looseObject({
   sources: z.array(z.unknown()),
 });
 
-async function openOffice(settings: Readonly<Record<string, string>> = SETTINGS) {
-  const world = await openFaultyWorld(settings);
-  const { identityUrl } = world.identityProvider.access;
+async function openBrokerWithGroups(settings: Readonly<Record<string, string>> = SETTINGS) {
+  const broker = await openBroker(settings);
+  const { identityUrl } = broker.identityProvider.access;
   return {
-    ...world,
+    ...broker,
     identityUrl,
-    asked: () => world.asked(identityUrl),
-    fail: (fault: Fault | null) => world.identityProvider.fail(identityUrl, fault),
-    async whoIs(wish: object) {
-      const answer = await world.me('access', await world.token('access', wish));
+    requestCount: () => broker.requestCount(identityUrl),
+    fail: (fault: Fault | null) => broker.identityProvider.fail(identityUrl, fault),
+    async me(fields: object) {
+      const answer = await broker.me('access', await broker.token('access', fields));
       return { status: answer.status, ...Me.partial().parse(await answer.json()) };
     },
   };
 }
 
 describe('groups of Access', () => {
-  it('reach the claim rules, and GET /me says so', async () => {
-    const { whoIs } = await openOffice();
-    expect(await whoIs({ email: 'dev@example.com' })).toMatchObject({
+  it('are input of the claim rules, and GET /me shows that', async () => {
+    const { me } = await openBrokerWithGroups();
+    expect(await me({ email: 'dev@example.com' })).toMatchObject({
       status: 200,
       tier: 'admin',
       permissions: ['keys:rotate'],
@@ -40,40 +40,40 @@ describe('groups of Access', () => {
         { gives: 'permission', value: 'keys:rotate', from: 'claim rule 1' },
       ],
     });
-    expect(await whoIs({ email: 'bob@example.com' })).toMatchObject({ tier: 'free', permissions: [] });
+    expect(await me({ email: 'bob@example.com' })).toMatchObject({ tier: 'free', permissions: [] });
   });
 
-  it('are those that Access says, not those in the token', async () => {
-    const { whoIs } = await openOffice();
+  it('are those of get-identity, not those in the token', async () => {
+    const { me } = await openBrokerWithGroups();
     const claims = { groups: ['operators'] };
-    expect(await whoIs({ email: 'bob@example.com', claims })).toMatchObject({
+    expect(await me({ email: 'bob@example.com', claims })).toMatchObject({
       tier: 'free',
       permissions: [],
     });
   });
 
-  it('are asked for once in a minute for a person, and again after it', async () => {
-    const { whoIs, asked, clock } = await openOffice();
-    for (let i = 0; i < 5; i += 1) await whoIs({ email: 'dev@example.com' });
-    expect(asked()).toBe(1);
-    await whoIs({ email: 'alice@example.com' });
-    expect(asked()).toBe(2);
+  it('are fetched once in a minute for a person, and again after it', async () => {
+    const { me, requestCount, clock } = await openBrokerWithGroups();
+    for (let i = 0; i < 5; i += 1) await me({ email: 'dev@example.com' });
+    expect(requestCount()).toBe(1);
+    await me({ email: 'alice@example.com' });
+    expect(requestCount()).toBe(2);
     clock.now += 60;
-    await whoIs({ email: 'dev@example.com' });
-    expect(asked()).toBe(3);
+    await me({ email: 'dev@example.com' });
+    expect(requestCount()).toBe(3);
   });
 
-  it('are asked for nobody else: services, other rules, tokens that fail', async () => {
-    const { whoIs, asked } = await openOffice();
-    expect((await whoIs({ email: undefined, commonName: `${'5e'.repeat(16)}.access` })).status).toBe(200);
-    expect((await whoIs({ email: 'dev@example.com', aud: 'ff'.repeat(32) })).status).toBe(401);
-    expect((await whoIs({ email: 'dev@example.com', expiresIn: -60 })).status).toBe(401);
-    expect(asked()).toBe(0);
-    const other = await openOffice({
+  it('are not fetched for services, other rules and invalid tokens', async () => {
+    const { me, requestCount } = await openBrokerWithGroups();
+    expect((await me({ email: undefined, commonName: `${'5e'.repeat(16)}.access` })).status).toBe(200);
+    expect((await me({ email: 'dev@example.com', aud: 'ff'.repeat(32) })).status).toBe(401);
+    expect((await me({ email: 'dev@example.com', expiresIn: -60 })).status).toBe(401);
+    expect(requestCount()).toBe(0);
+    const other = await openBrokerWithGroups({
       CLAIM_RULES: JSON.stringify([{ issuer: ISSUER, claim: 'email', glob: '*@example.com', tier: 'pro' }]),
     });
-    expect(await other.whoIs({ email: 'dev@example.com' })).toMatchObject({ tier: 'pro' });
-    expect(other.asked()).toBe(0);
+    expect(await other.me({ email: 'dev@example.com' })).toMatchObject({ tier: 'pro' });
+    expect(other.requestCount()).toBe(0);
   });
 });
 
@@ -94,18 +94,18 @@ const FAULTS: readonly [string, Fault][] = [
 ];
 
 describe('while Access answers with', () => {
-  it.each(FAULTS)('%s, a person is asked to come again, and loses nothing for it', async (_what, fault) => {
-    const { whoIs, fail, clock } = await openOffice();
+  it.each(FAULTS)('%s, a person gets a 503, and has the same rights afterwards', async (_what, fault) => {
+    const { me, fail, clock } = await openBrokerWithGroups();
     fail(fault);
-    const answer = await whoIs({ email: 'dev@example.com' });
+    const answer = await me({ email: 'dev@example.com' });
     expect(answer.status).toBe(503);
     fail(null);
     clock.now += 5;
-    expect(await whoIs({ email: 'dev@example.com' })).toMatchObject({ status: 200, tier: 'admin' });
+    expect(await me({ email: 'dev@example.com' })).toMatchObject({ status: 200, tier: 'admin' });
     fail(fault);
     clock.now += 59;
-    expect(await whoIs({ email: 'dev@example.com' })).toMatchObject({ status: 200, tier: 'admin' });
+    expect(await me({ email: 'dev@example.com' })).toMatchObject({ status: 200, tier: 'admin' });
     clock.now += 2;
-    expect((await whoIs({ email: 'dev@example.com' })).status).toBe(503);
+    expect((await me({ email: 'dev@example.com' })).status).toBe(503);
   });
 });

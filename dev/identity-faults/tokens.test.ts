@@ -1,17 +1,17 @@
 import { describe, expect, it } from 'vitest';
-import { NOW, openFaultyWorld, PLATFORMS, type Platform } from './broker.ts';
+import { NOW, openBroker, PLATFORMS, type Platform } from './broker.ts';
 
 const ISSUERS: Readonly<Record<Platform, string>> = {
   access: 'https://dev-team.cloudflareaccess.com',
   auth0: 'https://dev-tenant.auth.test/',
 };
-/** The issuer with the other platform's habit about the slash behind it. */
+/** The issuer with the trailing slash of the other platform's convention. */
 const slashed: Readonly<Record<Platform, string>> = {
   access: 'https://dev-team.cloudflareaccess.com/',
   auth0: 'https://dev-tenant.auth.test',
 };
 
-/** Claims that make a token nobody's, of an issuer that signs by its own real keys. */
+/** Claims that invalidate a token of an issuer that signs by its own real keys. */
 const FAULTS: readonly [what: string, (platform: Platform) => object][] = [
   ['of the issuer with the slash wrong', (platform) => ({ iss: slashed[platform] })],
   ['of the issuer over plain http', (platform) => ({ iss: ISSUERS[platform].replace('https', 'http') })],
@@ -60,27 +60,27 @@ const ODD: Readonly<Record<Platform, readonly [what: string, object][]>> = {
 };
 
 describe.each(PLATFORMS)('a token of %s', (platform) => {
-  it('with nothing wrong is taken', async () => {
-    const world = await openFaultyWorld();
-    expect((await world.me(platform, await world.token(platform))).status).toBe(200);
+  it('without a fault is accepted', async () => {
+    const broker = await openBroker();
+    expect((await broker.me(platform, await broker.token(platform))).status).toBe(200);
   });
 
-  it('with one thing wrong is refused, whatever it is', async () => {
-    const world = await openFaultyWorld();
+  it('with any one fault is refused', async () => {
+    const broker = await openBroker();
     const tables: readonly (readonly [string, object])[] = [
       ...FAULTS.map(([what, claims]) => [what, { claims: claims(platform) }] as const),
       ...ODD[platform],
     ];
-    const statuses = tables.map(async ([what, wish]) => {
-      const answer = await world.me(platform, await world.token(platform, wish));
+    const statuses = tables.map(async ([what, fields]) => {
+      const answer = await broker.me(platform, await broker.token(platform, fields));
       return [what, answer.status];
     });
     expect(await Promise.all(statuses)).toEqual(tables.map(([what]) => [what, 401]));
   });
 
-  it('is none where the other platform’s travel', async () => {
-    const world = await openFaultyWorld();
+  it('is refused in the header of the other platform', async () => {
+    const broker = await openBroker();
     const other = platform === 'access' ? 'auth0' : 'access';
-    expect((await world.me(other, await world.token(platform))).status).toBe(401);
+    expect((await broker.me(other, await broker.token(platform))).status).toBe(401);
   });
 });

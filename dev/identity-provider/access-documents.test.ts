@@ -69,7 +69,7 @@ describe('get-identity', () => {
     ['the cookie', (token: string) => ({ cookie: `a=b; CF_Authorization=${token}; c=d` })],
     ['the assertion', (token: string) => ({ 'cf-access-jwt-assertion': token })],
     ['the access token', (token: string) => ({ 'cf-access-token': token })],
-  ])('tells groups to the bearer of %s', async (_name, headers) => {
+  ])('answers with the groups for the bearer of %s', async (_name, headers) => {
     const identity = await (await ask(headers(await tokenFor({ email: 'dev@example.com' })))).json();
     expect(identity).toMatchObject({
       email: 'dev@example.com',
@@ -81,7 +81,7 @@ describe('get-identity', () => {
     });
   });
 
-  it('tells a service its client id and no groups', async () => {
+  it('answers a service with its client id and no groups', async () => {
     const identity = await (
       await ask({ 'cf-access-token': await tokenFor({ commonName: CLIENT_ID }) })
     ).json();

@@ -1,19 +1,21 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { exportSPKI, type JWTPayload, SignJWT } from 'jose';
+import type { IncomingHttpHeaders } from 'node:http';
+import { createLocalJWKSet, errors, exportSPKI, type JWTPayload, jwtVerify, SignJWT } from 'jose';
+import { Refusal } from './http.ts';
 import { type KeyRing, openKeyRing } from './key-ring.ts';
 import type { AccessSettings } from './options.ts';
-import type { AccessTokenRequest } from './token-requests.ts';
-import { type TokenTime, tokenTime } from './token-time.ts';
+import { personByEmail } from './people.ts';
+import { type AccessTokenRequest, type TokenTime, tokenTime } from './token-requests.ts';
 
 const DEFAULT_EMAIL = 'dev@example.com';
-const DEFAULT_LIFE_SECONDS = 86_400; // the session length of an Access application when nobody sets one
+const DEFAULT_LIFETIME_SECONDS = 86_400; // the default session duration of an Access application
 
 export interface AccessIssuer {
   /** Without a trailing slash, as Access has it. */
   issuer: string;
   audience: string;
   ring: KeyRing;
-  /** The certs document: both keys as JWKs, and once more in PEM. */
+  /** The certs document: both keys as JWKs and as PEM. */
   certs(): Promise<unknown>;
   token(request: AccessTokenRequest): Promise<string>;
 }
@@ -42,11 +44,11 @@ export async function openAccessIssuer(
     },
     async token(request) {
       const [key] = ring.keys();
-      const time = tokenTime(now(), request.expiresIn ?? DEFAULT_LIFE_SECONDS);
-      const who =
+      const time = tokenTime(now(), request.expiresIn ?? DEFAULT_LIFETIME_SECONDS);
+      const subject =
         request.commonName === undefined ? userClaims(request, time) : serviceClaims(request.commonName);
       const aud = [request.aud ?? settings.audience].flat();
-      const payload: JWTPayload = { iss: issuer, type: 'app', aud, ...time, ...who, ...request.claims };
+      const payload: JWTPayload = { iss: issuer, type: 'app', aud, ...time, ...subject, ...request.claims };
       return new SignJWT(payload)
         .setProtectedHeader({ alg: 'RS256', kid: key.kid, typ: 'JWT' })
         .sign(key.privateKey);
@@ -68,4 +70,51 @@ export function stableUuid(name: string): string {
   bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x80, 6);
   bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8);
   return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+}
+
+/**
+ * The answer of get-identity about the bearer of an application token of this issuer; the audience is not checked.
+ * Refuses with 401 when there is no token or it does not verify.
+ */
+export async function accessIdentity(access: AccessIssuer, headers: IncomingHttpHeaders, nowMs: number) {
+  const token = presentedToken(headers);
+  if (token === undefined) throw new Refusal(401, 'no application token');
+  const { iat, email, sub, common_name } = await verifyOwnToken(access, token, nowMs);
+  if (typeof email !== 'string') {
+    return {
+      iat,
+      common_name,
+      service_token_id: stableUuid(String(common_name)),
+      service_token_status: true,
+    };
+  }
+  const { name, groups } = personByEmail(email);
+  return {
+    iat,
+    id: sub,
+    user_uuid: sub,
+    name,
+    email,
+    groups,
+    idp: { id: stableUuid(access.issuer), type: 'oidc' },
+    common_name: '',
+    service_token_id: '',
+    service_token_status: false,
+  };
+}
+
+function presentedToken(headers: IncomingHttpHeaders): string | undefined {
+  const cookie = /(?:^|;\s*)CF_Authorization=([^;\s]+)/.exec(headers.cookie ?? '')?.[1];
+  return [headers['cf-access-jwt-assertion'], headers['cf-access-token'], cookie].flat().find(Boolean);
+}
+
+async function verifyOwnToken(access: AccessIssuer, token: string, nowMs: number): Promise<JWTPayload> {
+  const keys = createLocalJWKSet({ keys: access.ring.keys().map((key) => key.publicJwk) });
+  try {
+    const { payload } = await jwtVerify(token, keys, { issuer: access.issuer, currentDate: new Date(nowMs) });
+    if (payload.type === 'app') return payload;
+  } catch (error) {
+    if (!(error instanceof errors.JOSEError)) throw error;
+  }
+  throw new Refusal(401, 'the application token does not verify');
 }

@@ -111,7 +111,7 @@ describe('an Access token', () => {
     ['an unknown field', { mail: 'x' }, 'mail'],
     ['a wrong address', { email: 'nobody' }, 'email'],
     ['an upper-case client id', { commonName: CLIENT_ID.toUpperCase() }, 'commonName'],
-    ['a client id without its ending', { commonName: '0a'.repeat(16) }, 'commonName'],
+    ['a client id without its suffix', { commonName: '0a'.repeat(16) }, 'commonName'],
     ['a user and a service at once', { email: 'a@b.test', commonName: CLIENT_ID }, 'email'],
     ['a fraction of a second', { expiresIn: 1.5 }, 'expiresIn'],
     ['an empty audience', { aud: '' }, 'aud'],

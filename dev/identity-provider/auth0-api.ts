@@ -1,11 +1,22 @@
-import { errors, type KoaContextWithOIDC, type ResourceServer } from 'oidc-provider';
+import type { JWTPayload } from 'jose';
+import {
+  type AccessToken,
+  type ClientCredentials,
+  errors,
+  type JWTStructured,
+  type KoaContextWithOIDC,
+  type ResourceServer,
+  type UnknownObject,
+} from 'oidc-provider';
+import type { Auth0Settings } from './options.ts';
+import { type Auth0TokenRequest, tokenTime } from './token-requests.ts';
 
 export const OIDC_SCOPES: readonly string[] = ['openid', 'profile', 'email', 'offline_access'];
 
-/** What the one API of the tenant offers. */
-export const API_SCOPES = ['read:agents', 'write:agents'] as const;
+/** Scopes of the one API of the tenant. */
+const API_SCOPES = ['read:agents', 'write:agents'] as const;
 
-/** The OIDC scopes are in it because a refresh would otherwise lose them. */
+/** Includes the OIDC scopes, because a refresh would otherwise drop them. */
 const RESOURCE_SCOPE = [...OIDC_SCOPES, ...API_SCOPES].join(' ');
 
 /** Access tokens for the API are JWTs; without an audience a token is an opaque string, as at Auth0. */
@@ -36,3 +47,58 @@ export async function firstPartyGrant({ oidc }: KoaContextWithOIDC, api: string)
   await grant.save();
   return grant;
 }
+
+const DEFAULT_LIFETIME_SECONDS = 3600;
+const MACHINE_SUFFIX = '@clients';
+
+/** The permissions of everybody under role-based access control: to read the API. */
+const DEFAULT_PERMISSIONS: readonly string[] = [API_SCOPES[0]];
+
+/** The claims that Auth0 adds to those of oidc-provider. */
+export const addedClaims = (token: AccessToken | ClientCredentials): UnknownObject => ({
+  azp: token.clientId,
+  ...(token.kind === 'ClientCredentials' ? { gty: 'client-credentials' } : {}),
+  permissions: DEFAULT_PERMISSIONS,
+});
+
+/** Turns an access token that is about to be signed into one of the "Auth0" profile. */
+export function shapeAccessToken(
+  settings: Auth0Settings,
+  token: AccessToken | ClientCredentials,
+  parts: JWTStructured,
+): void {
+  parts.header = { ...parts.header, typ: 'JWT' };
+  if (token.kind === 'ClientCredentials') parts.payload.sub = `${token.clientId}${MACHINE_SUFFIX}`;
+  const { aud, scope } = parts.payload;
+  parts.payload.aud = audienceFor(settings, aud, scopesOf(scope));
+}
+
+/** The claims of an access token that no flow issues. A `sub` that ends in `@clients` is a machine. */
+export function accessTokenClaims(
+  settings: Auth0Settings,
+  request: Auth0TokenRequest,
+  nowMs: number,
+): JWTPayload {
+  const { sub, scope, audience = settings.audience, expiresIn = DEFAULT_LIFETIME_SECONDS } = request;
+  const scopes = scopesOf(scope);
+  const client = sub.endsWith(MACHINE_SUFFIX)
+    ? { azp: sub.slice(0, -MACHINE_SUFFIX.length), gty: 'client-credentials' }
+    : { azp: settings.clientId };
+  return {
+    sub,
+    aud: audienceFor(settings, audience, scopes),
+    ...tokenTime(nowMs, expiresIn),
+    ...(scope === undefined ? {} : { scope }),
+    ...client,
+    permissions:
+      scope === undefined ? DEFAULT_PERMISSIONS : scopes.filter((one) => !OIDC_SCOPES.includes(one)),
+  };
+}
+
+/** A token for the userinfo endpoint too names it as an audience. */
+function audienceFor<T>({ domain }: Auth0Settings, api: T, scopes: readonly string[]): T | (T | string)[] {
+  return scopes.includes('openid') ? [api, `https://${domain}/userinfo`] : api;
+}
+
+const scopesOf = (scope: unknown): string[] =>
+  typeof scope === 'string' ? scope.split(' ').filter(Boolean) : [];

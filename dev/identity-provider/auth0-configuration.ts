@@ -1,12 +1,18 @@
-import type { AdapterFactory, Configuration } from 'oidc-provider';
-import { addedClaims, shapeAccessToken } from './auth0-access-token.ts';
-import { firstPartyGrant, OIDC_SCOPES, requestedAudience, resourceServer } from './auth0-api.ts';
+import type { AdapterFactory, Configuration, ErrorOut, KoaContextWithOIDC } from 'oidc-provider';
+import {
+  addedClaims,
+  firstPartyGrant,
+  OIDC_SCOPES,
+  requestedAudience,
+  resourceServer,
+  shapeAccessToken,
+} from './auth0-api.ts';
+import type { SigningKey } from './key-ring.ts';
 import type { Auth0Settings } from './options.ts';
+import { escapeHtml, PAGE_HEADERS, plainPage } from './pages.ts';
 import { personBySub } from './people.ts';
-import type { SigningKey } from './signing-key.ts';
-import { renderError, renderSignedOut, renderSignOut } from './tenant-pages.ts';
 
-/** What stays the same when the keys rotate, so that nobody is signed out by it. */
+/** State that a rotation of keys keeps, so that it signs nobody out. */
 export interface TenantState {
   memory: AdapterFactory;
   cookieKey: string;
@@ -31,7 +37,7 @@ export function auth0Configuration(
       end_session: '/oidc/logout',
       revocation: '/oauth/revoke',
     },
-    // Cookies do not heed ports, so these names must not meet those of the broker on the same loopback address.
+    // Cookies ignore ports, so these names must differ from those of the broker on the same loopback address.
     cookies: {
       keys: [state.cookieKey],
       names: { session: 'tenant_session', interaction: 'tenant_interaction', resume: 'tenant_resume' },
@@ -70,7 +76,7 @@ export function auth0Configuration(
     clientBasedCORS: () => false,
     renderError,
     fetch: fetchFromLoopback,
-    // Seconds. Each kind needs a number, or oidc-provider prints a notice when it first makes one.
+    // Seconds. Without a number oidc-provider prints a notice when it issues the first of a kind.
     ttl: {
       AccessToken: 3600,
       AuthorizationCode: 60,
@@ -84,7 +90,7 @@ export function auth0Configuration(
   };
 }
 
-/** Like an Auth0 "regular web application", which may also fetch tokens for itself. */
+/** Like an Auth0 "regular web application" that also has the client credentials grant. */
 function brokerClient({ clientId, clientSecret, baseUrl, logoutUrls }: Auth0Settings) {
   return {
     client_id: clientId,
@@ -104,7 +110,31 @@ function accountClaims(sub: string) {
   return { sub, name, nickname: email.split('@')[0], email, email_verified: emailVerified };
 }
 
-/** Leaves out the dispatcher that oidc-provider brings: it refuses loopback, where the broker to notify is. */
+/** Without the dispatcher of oidc-provider, which refuses loopback, where the broker to notify listens. */
 function fetchFromLoopback(input: string | URL | Request, init: RequestInit = {}): Promise<Response> {
   return fetch(input, Object.fromEntries(Object.entries(init).filter(([name]) => name !== 'dispatcher')));
+}
+
+/** Auth0 signs a person out without asking, so a script submits the form; the button works without script. */
+function renderSignOut(ctx: KoaContextWithOIDC, form: string): void {
+  const confirmed = form.replace('</form>', '<input type="hidden" name="logout" value="yes"></form>');
+  const button = '<button form="op.logoutForm">Sign out</button>';
+  showPage(ctx, plainPage('Signing out', `${confirmed}\n${button}`, true));
+}
+
+function renderSignedOut(ctx: KoaContextWithOIDC): void {
+  showPage(ctx, plainPage('Signed out', '<p>You are signed out of the development tenant.</p>'));
+}
+
+function renderError(ctx: KoaContextWithOIDC, out: ErrorOut, error: Error): void {
+  const detail = out.error === 'server_error' ? error.message : (out.error_description ?? '');
+  showPage(
+    ctx,
+    plainPage('That did not work', `<p><code>${escapeHtml(out.error)}</code> ${escapeHtml(detail)}</p>`),
+  );
+}
+
+function showPage(ctx: KoaContextWithOIDC, page: string): void {
+  ctx.set(PAGE_HEADERS);
+  ctx.body = page;
 }

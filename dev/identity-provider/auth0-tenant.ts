@@ -1,17 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import { calculateJwkThumbprint, SignJWT } from 'jose';
-import Provider from 'oidc-provider';
-import { accessTokenClaims } from './auth0-access-token.ts';
+import Provider, { type Adapter, type AdapterFactory, type AdapterPayload } from 'oidc-provider';
+import { accessTokenClaims } from './auth0-api.ts';
 import { auth0Configuration, type TenantState } from './auth0-configuration.ts';
 import { openKeyRing } from './key-ring.ts';
 import type { Auth0Settings } from './options.ts';
-import { tenantMemory } from './tenant-memory.ts';
 import type { Auth0TokenRequest } from './token-requests.ts';
 
 export interface Auth0Tenant {
   /** With a trailing slash, as Auth0 has it. */
   issuer: string;
-  /** The OIDC provider with the keys of the moment; do not keep it over a rotation. */
+  /** The OIDC provider with the present keys; a rotation replaces it. */
   provider(): Provider;
   /** An access token as the tenant would issue it, without any flow. */
   token(request: Auth0TokenRequest): Promise<string>;
@@ -55,4 +54,51 @@ function quietProvider(...setup: ConstructorParameters<typeof Provider>): Provid
   provider.proxy = true; // URLs in answers then follow x-forwarded-proto and x-forwarded-host
   provider.silent = true;
   return provider;
+}
+
+interface Entry {
+  payload: AdapterPayload;
+  expiresAtMs: number;
+}
+
+/**
+ * Storage of the OIDC provider for sessions, codes and grants, in memory. Apart from the provider object, because a key
+ * rotation replaces that object and must not sign anyone out.
+ */
+function tenantMemory(): AdapterFactory {
+  const entries = new Map<string, Entry>();
+
+  const live = (key: string): AdapterPayload | undefined => {
+    const entry = entries.get(key);
+    if (entry && entry.expiresAtMs <= Date.now()) entries.delete(key);
+    return entries.get(key)?.payload;
+  };
+  const firstWhere = (model: string, matches: (payload: AdapterPayload) => boolean) => {
+    for (const [key, { payload }] of entries) {
+      if (key.startsWith(`${model}:`) && matches(payload)) return live(key);
+    }
+    return undefined;
+  };
+
+  return (model): Adapter => ({
+    async upsert(id, payload, expiresIn) {
+      const expiresAtMs = expiresIn === undefined ? Number.POSITIVE_INFINITY : Date.now() + expiresIn * 1000;
+      entries.set(`${model}:${id}`, { payload, expiresAtMs });
+    },
+    find: async (id) => live(`${model}:${id}`),
+    findByUid: async (uid) => firstWhere(model, (payload) => payload.uid === uid),
+    findByUserCode: async (userCode) => firstWhere(model, (payload) => payload.userCode === userCode),
+    async consume(id) {
+      const payload = live(`${model}:${id}`);
+      if (payload) payload.consumed = Math.floor(Date.now() / 1000);
+    },
+    async destroy(id) {
+      entries.delete(`${model}:${id}`);
+    },
+    async revokeByGrantId(grantId) {
+      for (const [key, { payload }] of entries) {
+        if (key.startsWith(`${model}:`) && payload.grantId === grantId) entries.delete(key);
+      }
+    },
+  });
 }

@@ -49,7 +49,7 @@ describe('a token without a flow', () => {
     });
   });
 
-  it('of a machine says so, and names the machine as its client', async () => {
+  it('of a machine has its grant type, and names the machine as its client', async () => {
     const { payload } = await verify(await tokenFor({ sub: 'robot@clients', expiresIn: 60 }));
     expect(payload).toEqual({
       iss: ISSUER,
@@ -78,7 +78,7 @@ describe('a token without a flow', () => {
     ['an empty subject', { sub: '' }, 'sub'],
     ['a list of scopes', { sub: 'a', scope: ['x'] }, 'scope'],
     ['an unknown field', { sub: 'a', aud: 'x' }, 'aud'],
-    ['a life in words', { sub: 'a', expiresIn: '1h' }, 'expiresIn'],
+    ['a lifetime in words', { sub: 'a', expiresIn: '1h' }, 'expiresIn'],
   ])('is refused for %s, with the field named', async (_name, body, field) => {
     const answer = await fetch(provider.auth0.tokenUrl, { method: 'POST', body: JSON.stringify(body) });
     expect(answer.status).toBe(400);

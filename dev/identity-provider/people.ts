@@ -10,12 +10,12 @@ export interface Person {
   sub: string;
   name: string;
   email: string;
-  /** False only for people who try what an unproven address must not open. */
+  /** False only for people whose unverified address must match no grant. */
   emailVerified: boolean;
   groups: readonly Group[];
   /**
-   * What the seeds of a development stack make of this person on every counter; without it they are viewers. No
-   * identity provider knows that: it stands here so that the sign-in pages can say whom to choose.
+   * The seeded role of this person on every counter; default: viewer. Not data of an identity provider, but here so that
+   * the sign-in pages can show it.
    */
   counterRole?: 'owner' | 'admin';
 }

@@ -1,17 +1,13 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
-import { accessIdentity } from './access-identity.ts';
-import type { AccessIssuer } from './access-issuer.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type AccessIssuer, accessIdentity } from './access-issuer.ts';
 import { signInThroughAccess, signOutOfAccess } from './access-sign-in.ts';
 import type { Auth0Tenant } from './auth0-tenant.ts';
-import type { Faults } from './faults.ts';
-import { interact } from './interactions.ts';
-import { answerJson } from './json-answer.ts';
-import { Refusal } from './refusal.ts';
-import { readJson } from './request-body.ts';
-import type { RequestLog } from './request-log.ts';
+import { answerJson, Refusal, readJson } from './http.ts';
+import { signInAtTenant } from './tenant-sign-in.ts';
 import { accessTokenRequest, auth0TokenRequest } from './token-requests.ts';
 
-/** Access lives under its own prefix; every path not named here is the tenant's. */
+/** Access has its own prefix; every other path belongs to the tenant. */
 export const PATHS = {
   accessCerts: '/access/cdn-cgi/access/certs',
   accessIdentity: '/access/cdn-cgi/access/get-identity',
@@ -23,7 +19,63 @@ export const PATHS = {
   tenantJwks: '/.well-known/jwks.json',
 } as const;
 
-export interface Parts {
+/** How a path fails. With a status or a body it answers only that; with a delay alone it is only slow. */
+export interface Fault {
+  /** Default 200. */
+  status?: number;
+  /** Default empty. */
+  body?: string;
+  delayMs?: number;
+}
+
+export class Faults {
+  readonly #byPath = new Map<string, Fault>();
+
+  /** `path` may also be a whole URL, of which only the path counts. */
+  set(path: string, fault: Fault | null): void {
+    const { pathname } = new URL(path, 'http://any.test');
+    if (fault) this.#byPath.set(pathname, fault);
+    else this.#byPath.delete(pathname);
+  }
+
+  /** True when the fault has answered; rejects when `stop` is aborted during a delay. */
+  async apply(path: string, response: ServerResponse, stop: AbortSignal): Promise<boolean> {
+    const fault = this.#byPath.get(path);
+    if (!fault) return false;
+    if (fault.delayMs !== undefined) await delay(fault.delayMs, undefined, { signal: stop });
+    if (fault.status === undefined && fault.body === undefined) return false;
+    const body = fault.body ?? '';
+    const type = body.trimStart().startsWith('<') ? 'text/html; charset=utf-8' : 'application/json';
+    response.writeHead(fault.status ?? 200, { 'content-type': type });
+    response.end(body);
+    return true;
+  }
+}
+
+/** One request; `path` is without the query, which may contain codes and tokens. */
+export interface SeenRequest {
+  method: string;
+  path: string;
+}
+
+/** A development server may run for days: the log has only the newest requests. */
+const MAX_SEEN_REQUESTS = 10_000;
+
+export class RequestLog {
+  readonly #seen: SeenRequest[] = [];
+
+  add(request: SeenRequest): void {
+    this.#seen.push(request);
+    if (this.#seen.length > MAX_SEEN_REQUESTS) this.#seen.shift();
+  }
+
+  /** Oldest first. */
+  all(): readonly SeenRequest[] {
+    return [...this.#seen];
+  }
+}
+
+interface Parts {
   access: AccessIssuer;
   tenant: Auth0Tenant;
   now: () => number;
@@ -63,7 +115,7 @@ export function requestListener(parts: Parts): RequestListener {
     const path = url.split('?', 1)[0] ?? '/';
     parts.log.add({ method, path });
     requireKnownHost(request, parts.hostNames);
-    if (await parts.faults.strike(path, response, parts.stop)) return;
+    if (await parts.faults.apply(path, response, parts.stop)) return;
     const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
     if (route) {
       if (method !== route.method) {
@@ -74,7 +126,7 @@ export function requestListener(parts: Parts): RequestListener {
     }
     if (path === PATHS.accessLogin) return signInThroughAccess(access, request, response);
     if (path === PATHS.accessLogout) return signOutOfAccess(request, response);
-    if (path.startsWith(PATHS.interaction)) return interact(tenant, request, response);
+    if (path.startsWith(PATHS.interaction)) return signInAtTenant(tenant, request, response);
     await tenant.provider().callback()(request, response);
   };
   return (request, response) => {
@@ -82,7 +134,7 @@ export function requestListener(parts: Parts): RequestListener {
   };
 }
 
-/** A web page that points its own name at loopback must not be able to mint tokens here. */
+/** Against DNS rebinding: a web page must not be able to mint tokens by a name of its own for loopback. */
 function requireKnownHost({ headers }: IncomingMessage, hostNames: ReadonlySet<string>): void {
   const name = (headers.host ?? '').replace(/:\d*$/, '').toLowerCase();
   if (!hostNames.has(name)) throw new Refusal(403, 'this host name is not served here');

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type RelyingParty, startRelyingParty } from './relying-party.ts';
-import { TenantBrowser } from './tenant-browser.ts';
+import { type RelyingParty, startRelyingParty, TenantBrowser } from './relying-party.ts';
 
 const ISSUER = 'https://dev-tenant.auth.test/';
 const AUDIENCE = 'https://broker.test/api';
@@ -78,7 +77,7 @@ describe('the authorization code flow', () => {
     });
   });
 
-  it('asks nobody twice in one browser, and asks again when told to', async () => {
+  it('shows the sign-in page once in one browser, and again on request', async () => {
     const browser = newBrowser();
     await browser.follow(broker.authorizeUrl(tenant, { login_hint: 'zed' }));
     const again = await browser.follow(broker.authorizeUrl(tenant, { prompt: 'none' }));
@@ -94,14 +93,14 @@ describe('the authorization code flow', () => {
     expect((await broker.redeemCode(url)).scope).toBe('openid offline_access');
   });
 
-  it('without a session and with prompt=none is told to sign in', async () => {
+  it('without a session and with prompt=none requires a login', async () => {
     const { url } = await newBrowser().follow(broker.authorizeUrl(tenant, { prompt: 'none' }));
     expect(url.searchParams.get('error')).toBe('login_required');
   });
 });
 
 describe('signing out', () => {
-  it('tells the broker by the back channel, ends the session and returns to the broker', async () => {
+  it('notifies the broker by the back channel, ends the session and returns to the broker', async () => {
     const browser = newBrowser();
     const { url } = await browser.follow(broker.authorizeUrl(tenant, { login_hint: 'alice' }));
     const { id_token } = await broker.redeemCode(url);
@@ -118,8 +117,8 @@ describe('signing out', () => {
     const confirm = /action="([^"]+)"/.exec(form)?.[1] ?? '';
     expect((await browser.follow(confirm, { xsrf, logout: 'yes' })).url.href).toBe(`${broker.baseUrl}/`);
 
-    expect(broker.told.map(({ path }) => path)).toEqual(['/auth/backchannel-logout']);
-    const logoutToken = new URLSearchParams(broker.told[0]?.body).get('logout_token') ?? '';
+    expect(broker.notices.map(({ path }) => path)).toEqual(['/auth/backchannel-logout']);
+    const logoutToken = new URLSearchParams(broker.notices[0]?.body).get('logout_token') ?? '';
     expect(await broker.verify(logoutToken, clientId)).toMatchObject({
       sub: 'auth0|alice',
       sid,

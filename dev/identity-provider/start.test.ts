@@ -116,7 +116,7 @@ describe('every request', () => {
     expect(await answered).toBe(status);
   });
 
-  it('with the wrong method is told the right one', async () => {
+  it('with the wrong method is a 405 with the right one', async () => {
     const answer = await fetch(provider.access.tokenUrl);
     expect([answer.status, answer.headers.get('allow')]).toEqual([405, 'POST']);
   });

@@ -1,10 +1,8 @@
 import { openAccessIssuer } from './access-issuer.ts';
 import { openAuth0Tenant } from './auth0-tenant.ts';
-import { type Fault, Faults } from './faults.ts';
-import { listenOnLoopback } from './loopback-server.ts';
+import { listenOnLoopback } from './http.ts';
 import { accessSettings, auth0Settings, type IdentityProviderOptions } from './options.ts';
-import { RequestLog, type SeenRequest } from './request-log.ts';
-import { PATHS, requestListener } from './routes.ts';
+import { type Fault, Faults, PATHS, RequestLog, requestListener, type SeenRequest } from './routes.ts';
 
 export type { Fault, IdentityProviderOptions, SeenRequest };
 
@@ -35,14 +33,14 @@ export interface IdentityProvider {
     clientSecret: string;
     rotate(): Promise<void>;
   };
-  /** The newest 10,000 requests, oldest first, those that met a fault included. */
+  /** The newest 10,000 requests, oldest first, those that a fault answered included. */
   requests(): readonly SeenRequest[];
-  /** Makes a path (or URL) answer wrongly or late until it is called with null. */
+  /** Makes a path (or URL) answer wrongly or late; null ends that. */
   fail(path: string, how: Fault | null): void;
   close(): Promise<void>;
 }
 
-/** Rejects with the port in the message when it cannot be had. Prints nothing. For development and tests only. */
+/** Rejects with a message that names the port when it is taken. Prints nothing. For development and tests only. */
 export async function startIdentityProvider(options: IdentityProviderOptions): Promise<IdentityProvider> {
   const { stateDir, now = Date.now } = options;
   const auth0 = auth0Settings(options);
@@ -87,3 +85,13 @@ export async function startIdentityProvider(options: IdentityProviderOptions): P
     },
   };
 }
+
+/** Settings of a broker that trusts the stand-in as its Access team and its Auth0 tenant. */
+export const brokerSettings = ({ access, auth0 }: IdentityProvider) => ({
+  CF_ACCESS_TEAM_DOMAIN: new URL(access.issuer).hostname,
+  CF_ACCESS_AUD: access.audience,
+  CF_ACCESS_CERTS_URL: access.certsUrl,
+  AUTH0_DOMAIN: auth0.domain,
+  AUTH0_AUDIENCE: auth0.audience,
+  AUTH0_JWKS_URL: auth0.jwksUrl,
+});

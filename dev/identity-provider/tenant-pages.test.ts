@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type RelyingParty, startRelyingParty } from './relying-party.ts';
-import { TenantBrowser } from './tenant-browser.ts';
+import { type RelyingParty, startRelyingParty, TenantBrowser } from './relying-party.ts';
 
 let broker: RelyingParty;
 let tenant: string;
@@ -52,7 +51,7 @@ describe('any page', () => {
     ],
     ['after signing out', 200, (browser: TenantBrowser) => browser.follow(`${tenant}/oidc/logout/success`)],
     [
-      'that tells of an error',
+      'with an error',
       400,
       (browser: TenantBrowser) => browser.follow(broker.authorizeUrl(tenant, { client_id: '<script>' })),
     ],

@@ -39,3 +39,22 @@ export const auth0TokenRequest = z.strictObject({
 });
 
 export type Auth0TokenRequest = z.infer<typeof auth0TokenRequest>;
+
+/** Times of a development token, in seconds since 1970. */
+export interface TokenTime {
+  iat: number;
+  exp: number;
+}
+
+/** Lifetime of a token that is requested already expired. */
+const EXPIRED_TOKEN_LIFETIME_SECONDS = 60;
+
+/**
+ * `expiresIn` is in seconds from now. Zero or less makes a token that was once valid: it was issued a minute
+ * before its end, so that a verifier finds only the expiry wrong.
+ */
+export function tokenTime(nowMs: number, expiresIn: number): TokenTime {
+  const now = Math.floor(nowMs / 1000);
+  const exp = now + expiresIn;
+  return { iat: expiresIn > 0 ? now : exp - EXPIRED_TOKEN_LIFETIME_SECONDS, exp };
+}

@@ -9,11 +9,11 @@ import { quietEnvironment, ROOT } from '../quiet-environment.ts';
 const run = promisify(execFile);
 const WORKER = `${ROOT}agent-worker`;
 
-/** What an app has anyway, or shares with its other code; everything else is inside the package. */
-const APART = ['agents', 'jose', 'zod'] as const;
+/** Dependencies of the package, which an app shares with its other code; everything else is bundled. */
+const DEPENDENCIES = ['agents', 'jose', 'zod'] as const;
 
-/** Where each workspace's declarations are, as its `exports` say. */
-const HOMES: readonly (readonly [specifier: string, folder: string])[] = [
+/** The folder of each workspace's declarations, by its `exports`. */
+const DECLARATION_FOLDERS: readonly (readonly [specifier: string, folder: string])[] = [
   ['@agent-ticket/shared/', 'shared/src/'],
   ['@agent-ticket/drizzle/', 'drizzle/'],
 ];
@@ -26,8 +26,8 @@ const Manifest = z.object({
 });
 
 /**
- * Makes the package that other projects install out of the agent worker's library, types included, in a folder that it
- * empties first. Answers the path of the tarball.
+ * Makes the package of the agent worker's library, types included, in a folder that it empties first. Resolves with the
+ * path of the tarball.
  */
 export async function packLibrary(folder: string): Promise<string> {
   await rm(folder, { recursive: true, force: true });
@@ -40,7 +40,7 @@ export async function packLibrary(folder: string): Promise<string> {
       bundle: true,
       format: 'esm',
       target: 'es2022',
-      external: [...APART, 'cloudflare:*', 'node:*'],
+      external: [...DEPENDENCIES, 'cloudflare:*', 'node:*'],
       logLevel: 'warning',
     }),
     declareTypes(join(content, 'types')),
@@ -73,7 +73,7 @@ async function manifest(): Promise<object> {
   };
 }
 
-/** Declarations name each other by path: nobody who installs this has the workspaces. */
+/** Declarations with relative imports, because an app has no workspaces of this repository. */
 async function declareTypes(folder: string): Promise<void> {
   await run('tsc', ['-p', 'tsconfig.library.json', '--outDir', folder], {
     cwd: WORKER,
@@ -86,7 +86,7 @@ async function declareTypes(folder: string): Promise<void> {
     await writeFile(
       path,
       text.replaceAll(/(["'])([^"'\n]+)\.ts\1/g, (all, quote: string, specifier: string) => {
-        const home = HOMES.find(([start]) => specifier.startsWith(start));
+        const home = DECLARATION_FOLDERS.find(([start]) => specifier.startsWith(start));
         const target =
           home === undefined ? specifier : `${above}/${home[1]}${specifier.slice(home[0].length)}`;
         return target.startsWith('.') ? `${quote}${target}.js${quote}` : all;

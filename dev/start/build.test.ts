@@ -14,12 +14,12 @@ async function withTurbo(script: string): Promise<NodeJS.ProcessEnv> {
 
 const never = new AbortController().signal;
 
-it('a build that works says nothing', async () => {
+it('a build that succeeds prints nothing', async () => {
   const env = await withTurbo('echo fine; [ "$*" = "run build --output-logs=errors-only" ]');
   await expect(build(env, never)).resolves.toBeUndefined();
 });
 
-it('a build that fails is told with all that it said', async () => {
+it('a build that fails is an error with its whole output', async () => {
   const env = await withTurbo('echo "src/index.ts:1 is wrong"; echo "task failed" >&2; exit 1');
   await expect(build(env, never)).rejects.toThrow(
     /^src\/index\.ts:1 is wrong\ntask failed\n\nthe build failed$/,
@@ -30,11 +30,11 @@ it('a build without its tool is an error that names it', async () => {
   await expect(build({ PATH: '/nowhere' }, never)).rejects.toThrow(/turbo/);
 });
 
-it('an interrupted build is gone when it is told', async () => {
-  const ending = new AbortController();
+it('an interrupted build has exited when the caller learns of it', async () => {
+  const controller = new AbortController();
   const env = await withTurbo('exec sleep 600');
-  const building = build(env, ending.signal);
-  ending.abort('SIGINT');
+  const building = build(env, controller.signal);
+  controller.abort('SIGINT');
   await expect(building).rejects.toBe('SIGINT');
-  await expect(build(env, ending.signal)).rejects.toBe('SIGINT');
+  await expect(build(env, controller.signal)).rejects.toBe('SIGINT');
 });

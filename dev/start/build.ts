@@ -4,8 +4,8 @@ import { text } from 'node:stream/consumers';
 import { ROOT } from '../quiet-environment.ts';
 
 /**
- * Builds both workers; turbo answers from its cache what did not change. Rejects with what the build had to say, or
- * with the reason of `stop` once the interrupted build is gone.
+ * Builds both workers; turbo answers from its cache for unchanged sources. Rejects with the output of the build, or with
+ * the reason of `stop` after the interrupted build has exited.
  */
 export async function build(env: NodeJS.ProcessEnv, stop: AbortSignal): Promise<void> {
   stop.throwIfAborted();
@@ -15,8 +15,8 @@ export async function build(env: NodeJS.ProcessEnv, stop: AbortSignal): Promise<
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   stop.addEventListener('abort', () => turbo.kill(), { once: true });
-  const said = Promise.all([text(turbo.stdout), text(turbo.stderr)]);
+  const output = Promise.all([text(turbo.stdout), text(turbo.stderr)]);
   const [code] = await once(turbo, 'close');
   stop.throwIfAborted();
-  if (code !== 0) throw new Error(`${(await said).join('').trimEnd()}\n\nthe build failed`);
+  if (code !== 0) throw new Error(`${(await output).join('').trimEnd()}\n\nthe build failed`);
 }

@@ -16,7 +16,7 @@ const DevSecrets = z.strictObject({
   adminToken: Credential,
 });
 
-/** What a development stack must keep between starts, or its data could not be read again. */
+/** Secrets without which a later start could not read the data of a development stack. */
 export type DevSecrets = z.infer<typeof DevSecrets>;
 
 const bytes = (length: number): Uint8Array => new Uint8Array(randomBytes(length));
@@ -35,12 +35,12 @@ export const makeSecrets = (): DevSecrets => ({
 });
 
 /**
- * Reads the secrets of an earlier start, or makes and keeps them, readable by the owner only. However many starts
- * come at once, all get the same. Refuses to make new ones for `stateDir` that was sealed with others.
+ * Reads the secrets of an earlier start, or makes and stores them, readable by the owner only. Concurrent starts get the
+ * same secrets. Refuses to make new ones for a `stateDir` that was sealed with others.
  */
-export async function keepSecrets(file: string, stateDir: string): Promise<DevSecrets> {
-  const kept = await readSecrets(file);
-  if (kept !== undefined) return kept;
+export async function loadSecrets(file: string, stateDir: string): Promise<DevSecrets> {
+  const stored = await readSecrets(file);
+  if (stored !== undefined) return stored;
   if (existsSync(stateDir))
     throw new Error(`${file} is gone, and nothing else opens ${stateDir}: delete that too to start anew`);
   await createOnce(file, `${JSON.stringify(makeSecrets(), null, 2)}\n`);
@@ -58,12 +58,12 @@ async function readSecrets(file: string): Promise<DevSecrets | undefined> {
   try {
     return DevSecrets.parse(JSON.parse(text));
   } catch {
-    // Without a cause: parse errors quote what they could not read.
+    // Without a cause: parse errors quote their input, which contains secrets.
     throw new Error(`${file} is damaged: delete ${dirname(file)} to start anew`);
   }
 }
 
-/** Creates a file with its whole content, or leaves the one that is there. */
+/** Creates a file with its whole content, unless the file exists. */
 async function createOnce(file: string, text: string): Promise<void> {
   await mkdir(dirname(file), { recursive: true });
   const unfinished = `${file}.${process.pid}.new`;

@@ -4,6 +4,9 @@ import type { ControlDatabase } from '@agent-ticket/drizzle/control/database.ts'
 import { policyQueries } from '@agent-ticket/drizzle/control/policy.ts';
 import { serviceTokenQueries } from '@agent-ticket/drizzle/control/service-tokens.ts';
 import type { Role, Tier } from '@agent-ticket/shared/names.ts';
+import { stableUuid } from '../identity-provider/access-issuer.ts';
+import { PEOPLE, type Person } from '../identity-provider/people.ts';
+import type { IdentityProvider } from '../identity-provider/start.ts';
 import type { DevSecrets, SeededCredential } from './secrets.ts';
 
 interface Seed {
@@ -14,9 +17,9 @@ interface Seed {
   readonly grants: readonly { readonly agent: string; readonly role: Role }[];
 }
 
-export const CREATED_BY = 'seed';
+const CREATED_BY = 'seed';
 
-/** The two service tokens that a fresh stack has, with their grants. Run again, it changes nothing. */
+/** The two service tokens of a new stack, with their grants. A second run changes nothing. */
 export async function seed(control: ControlDatabase, secrets: DevSecrets, now: number): Promise<void> {
   const seeds: readonly Seed[] = [
     {
@@ -78,3 +81,34 @@ async function insertSeed(
     });
   }
 }
+
+/**
+ * Grants the people of the stand-in their roles on the counters, for both platforms. By principal id, as grants to
+ * addresses would need an issuer that is trusted for addresses. A second run changes nothing.
+ */
+export async function seedPeople(
+  control: ControlDatabase,
+  { access, auth0 }: IdentityProvider,
+  now: number,
+): Promise<void> {
+  for (const person of PEOPLE) {
+    if (person.counterRole === undefined) continue;
+    for (const subject of subjectsOf(person, new URL(access.issuer).hostname, auth0.domain)) {
+      await policyQueries(control).insertGrant({
+        id: `${CREATED_BY}-${subject}-counter`,
+        subject,
+        agentSlug: 'counter',
+        instanceId: '*',
+        role: person.counterRole,
+        reason: 'seeded for development',
+        createdBy: CREATED_BY,
+        createdAt: now,
+      });
+    }
+  }
+}
+
+const subjectsOf = ({ email, sub }: Person, team: string, tenant: string): string[] => [
+  `access:${team}:user:${stableUuid(email)}`,
+  `auth0:${tenant}:${sub}`,
+];

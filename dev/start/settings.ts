@@ -2,12 +2,12 @@ import { resolve } from 'node:path';
 import { ROOT } from '../quiet-environment.ts';
 import type { Ports } from './stack.ts';
 
-/** Where a start listens and keeps its data. */
+/** Ports, data folder and page origins of a start. */
 export interface StartSettings {
   readonly ports: Ports;
-  /** Everything that outlives a start: secrets, databases, logs, and what clients need to know. */
+  /** Data that outlives a start: secrets, databases, logs, and `dev.json` for clients. */
   readonly folder: string;
-  /** Origins of a developer's own pages, which may use broker and agents beside the demo page. */
+  /** Origins of a developer's own pages, which may use broker and agents as the demo page does. */
   readonly pageOrigins: readonly string[];
 }
 
@@ -15,8 +15,8 @@ const MAX_PORT = 65_535;
 
 /**
  * Reads `BROKER_PORT`, `AGENT_WORKER_PORT`, `IDENTITY_PROVIDER_PORT` and `DEV_DIR`, all optional, so that a second
- * stack can run beside the first, and `ALLOWED_ORIGINS` for pages of an app. Throws an `Error` that names the variable
- * at fault.
+ * stack can run beside the first, and `ALLOWED_ORIGINS` for pages of an app. Throws an `Error` that names the wrong
+ * variable.
  */
 export function startSettings(env: NodeJS.ProcessEnv): StartSettings {
   const ports = {

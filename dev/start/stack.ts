@@ -1,11 +1,9 @@
 import { openControl } from '@agent-ticket/drizzle/control/open-d1.ts';
 import type { Miniflare } from 'miniflare';
-import { brokerSettings } from '../identity-provider/broker-settings.ts';
-import { type IdentityProvider, startIdentityProvider } from '../identity-provider/start.ts';
-import { migrate } from './migrate.ts';
+import { brokerSettings, type IdentityProvider, startIdentityProvider } from '../identity-provider/start.ts';
+import { migrate } from './migrations.ts';
 import type { DevSecrets, SeededCredential } from './secrets.ts';
-import { seed } from './seed.ts';
-import { seedPeople } from './seed-people.ts';
+import { seed, seedPeople } from './seed.ts';
 import { restartWorkers, startWorkers, type WorkersOptions } from './workers.ts';
 
 export interface Ports {
@@ -17,20 +15,20 @@ export interface Ports {
 export interface StackOptions {
   readonly ports: Ports;
   readonly secrets: DevSecrets;
-  /** Folders that keep data between starts; left out: everything is new and in memory. */
+  /** Folders of data that outlives a start; default: new data in memory. */
   readonly stateDir?: string;
   readonly identityStateDir?: string;
-  /** Origins of pages, beside the agent worker's own, that may use broker and agents. */
+  /** Origins of pages, in addition to the agent worker's own, that may use broker and agents. */
   readonly pageOrigins?: readonly string[];
-  /** Beside and over those that a development stack has. */
+  /** Override the settings of a development stack. */
   readonly brokerSettings?: Readonly<Record<string, string>>;
   readonly agentWorkerSettings?: Readonly<Record<string, string>>;
   readonly onLog?: (line: string) => void;
-  /** Other workers than this repository's own, each a folder with wrangler.jsonc and a bundle. */
+  /** Folders of other workers than this repository's own, each with wrangler.jsonc and a bundle. */
   readonly folders?: { readonly broker?: string; readonly agentWorker?: string };
 }
 
-/** What a client or a person needs to know of a running stack; written to `.dev/dev.json`. */
+/** Addresses and credentials of a running stack; written to `.dev/dev.json`. */
 export interface StackFacts {
   readonly broker: string;
   readonly agentWorker: string;
@@ -47,7 +45,7 @@ export interface Stack {
   readonly facts: StackFacts;
   readonly identityProvider: IdentityProvider;
   readonly workers: Miniflare;
-  /** Ends the workers' runtime, as a deploy does, and starts it anew on the same ports and data. */
+  /** Ends the workers' runtime, as a deploy does, and starts another one on the same ports and data. */
   restart(): Promise<void>;
   close(): Promise<void>;
 }
@@ -72,7 +70,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const common = { ISSUER: broker, TICKET_AUDIENCE, ALLOWED_ORIGINS: allowedOrigins, MODE: 'development' };
   const { access, auth0 } = identityProvider;
   try {
-    const plans: WorkersOptions = {
+    const workersOptions: WorkersOptions = {
       stateDir: options.stateDir,
       onLog: options.onLog ?? (() => {}),
       workers: [
@@ -102,7 +100,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
         },
       ],
     };
-    const workers = await startWorkers(plans);
+    const workers = await startWorkers(workersOptions);
     await prepare(workers, secrets, identityProvider).catch(async (error: unknown) => {
       await workers.dispose();
       throw error;
@@ -121,7 +119,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       },
       identityProvider,
       workers,
-      restart: () => restartWorkers(workers, plans),
+      restart: () => restartWorkers(workers, workersOptions),
       close: async () => {
         await Promise.all([workers.dispose(), identityProvider.close()]);
       },
@@ -132,7 +130,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   }
 }
 
-/** Brings both databases to the newest schema, with the tokens of {@link DevSecrets} and the people's grants in them. */
+/** Migrates both databases and seeds the tokens of {@link DevSecrets} and the people's grants. */
 async function prepare(
   workers: Miniflare,
   secrets: DevSecrets,

@@ -1,29 +1,28 @@
-import { fileURLToPath } from 'node:url';
+import { type Repeating, repeat, wait } from '@agent-ticket/broker/src/runtime/node/repeat.ts';
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare';
 import { unstable_getMiniflareWorkerOptions as readWorker } from 'wrangler';
+import { ROOT } from '../quiet-environment.ts';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-
-/** One worker as its wrangler.jsonc describes it, from its built bundle, with settings and a port of ours. */
+/** One worker as its wrangler.jsonc describes it, from its built bundle, with its own settings and port. */
 export interface WorkerPlan {
   readonly name: 'broker' | 'agent-worker';
-  /** Holds wrangler.jsonc and the bundle in `dist`; left out: the workspace of that name. */
+  /** Folder of wrangler.jsonc, with the bundle in `dist`; default: the workspace of that name. */
   readonly folder?: string | undefined;
   readonly port: number;
   readonly settings: Readonly<Record<string, string>>;
-  /** Without its bindings to other workers, which are not there. */
+  /** Without its bindings to other workers. */
   readonly isAlone?: boolean;
 }
 
 export interface WorkersOptions {
   readonly workers: readonly WorkerPlan[];
-  /** Folder for databases and objects; left out: in memory. */
+  /** Folder for databases and objects; default: in memory. */
   readonly stateDir?: string | undefined;
   /** One line of a worker's output. */
   readonly onLog: (line: string) => void;
 }
 
-/** Starts both workers in one workerd, so that they share databases and reach each other over bindings. */
+/** Starts both workers in one workerd, so that they share databases and can call each other over bindings. */
 export async function startWorkers(options: WorkersOptions): Promise<Miniflare> {
   const miniflare = new Miniflare(miniflareOptions(options));
   try {
@@ -35,7 +34,7 @@ export async function startWorkers(options: WorkersOptions): Promise<Miniflare> 
   }
 }
 
-/** Ends the workerd of both workers and starts another one; what is in memory alone is gone. */
+/** Ends the workerd of both workers and starts another one, without the memory of the first. */
 export const restartWorkers = (miniflare: Miniflare, options: WorkersOptions): Promise<void> =>
   miniflare.setOptions(miniflareOptions(options));
 
@@ -66,4 +65,27 @@ function workerOptions({ name, folder = `${ROOT}${name}`, port, settings, isAlon
     bindings: { ...settings },
     unsafeDirectSockets: [{ host: '127.0.0.1', port }],
   };
+}
+
+const MINUTE_MS = 60_000;
+
+/**
+ * Runs the broker's cron trigger at once and each minute, since the local runtime never does: without it nothing would be
+ * sealed, rotated or retried on a developer's machine. A run that fails is one line of the log.
+ */
+export function startCron(workers: Miniflare, onLog: (line: string) => void): Repeating {
+  async function run(): Promise<void> {
+    try {
+      const broker = await workers.getWorker('broker');
+      await broker.scheduled({ cron: '* * * * *' });
+    } catch (error) {
+      onLog(
+        JSON.stringify({
+          event: 'cron_failed',
+          error: error instanceof Error ? error.message : typeof error,
+        }),
+      );
+    }
+  }
+  return repeat(run, MINUTE_MS, { clock: () => performance.now(), wait });
 }

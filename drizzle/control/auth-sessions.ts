@@ -118,6 +118,10 @@ export function usedTokenStore(db: ControlDatabase) {
       return rows.length > 0;
     },
 
+    /** Statement for a change: notes a use, the first or not. */
+    note: (name: string, expiresAt: number): Statement =>
+      db.insert(usedTokens).values({ name, expiresAt }).onConflictDoNothing(),
+
     /** Forgets tokens that have expired. `now` in ms. */
     async purge(now: number): Promise<void> {
       await db.delete(usedTokens).where(lte(usedTokens.expiresAt, now));

@@ -1,7 +1,7 @@
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import type { Revocation } from '@agent-ticket/shared/revocation.ts';
 import { and, asc, eq, exists, gt, inArray, isNull, lte, or, type SQL, sql } from 'drizzle-orm';
-import { among, type Database, rowsOf, type Statement } from '../database.ts';
+import { among, type Database, isAfter, rowsOf, type Statement } from '../database.ts';
 import type * as schema from './schema.ts';
 import { outbox, revocations } from './schema.ts';
 
@@ -122,7 +122,10 @@ export function revocationStore(db: ControlDatabase) {
     },
 
     findAll: (ids: readonly string[]): Promise<RevocationRow[]> =>
-      db.select().from(revocations).where(inArray(revocations.id, among(ids))),
+      db
+        .select()
+        .from(revocations)
+        .where(inArray(revocations.id, among(ids))),
 
     /** The greatest number of a change; 0 before the first. */
     async newestRev(): Promise<number> {
@@ -139,9 +142,7 @@ export function revocationStore(db: ControlDatabase) {
           and(
             sql`code = 'locked'`,
             isStanding(now),
-            after === undefined
-              ? undefined
-              : sql`(${revocations.createdAt}, ${revocations.id}) < (${after.createdAt}, ${after.id})`,
+            isAfter(revocations.createdAt, revocations.id, after && [after.createdAt, after.id]),
           ),
         )
         .orderBy(sql`${revocations.createdAt} DESC`, sql`${revocations.id} DESC`)

@@ -1,5 +1,5 @@
 import { and, desc, eq, inArray, isNull, lt, lte, sql } from 'drizzle-orm';
-import { among, type Statement } from '../database.ts';
+import { among, isAfter, type Statement } from '../database.ts';
 import type { ControlDatabase } from './change.ts';
 import { type GrantRow, isStandingGrant } from './policy.ts';
 import { grants } from './schema.ts';
@@ -41,9 +41,7 @@ export function grantStore(db: ControlDatabase) {
             filter.agent === undefined ? undefined : eq(grants.agentSlug, filter.agent),
             filter.instance === undefined ? undefined : eq(grants.instanceId, filter.instance),
             filter.subject === undefined ? undefined : eq(grants.subject, filter.subject),
-            after === undefined
-              ? undefined
-              : sql`(${grants.createdAt}, ${grants.id}) < (${after.createdAt}, ${after.id})`,
+            isAfter(grants.createdAt, grants.id, after && [after.createdAt, after.id]),
           ),
         )
         .orderBy(desc(grants.createdAt), desc(grants.id))

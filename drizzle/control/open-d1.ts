@@ -1,7 +1,6 @@
 import type { D1Database } from '@cloudflare/workers-types';
 import { drizzle } from 'drizzle-orm/d1';
-import { STATEMENT_DEADLINE_MS } from '../deadline.ts';
-import { d1Within } from '../open-d1-within.ts';
+import { d1Within, STATEMENT_DEADLINE_MS } from '../deadline.ts';
 import * as schema from './schema.ts';
 import { type ControlStore, controlStore } from './store.ts';
 

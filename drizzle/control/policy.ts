@@ -72,9 +72,12 @@ export async function readPolicy(db: ControlDatabase, q: PolicyQuestion): Promis
       .select()
       .from(grants)
       .where(
-        at === undefined
-          ? sql`0`
-          : and(eq(grants.agentSlug, at.agent), eq(grants.instanceId, at.instance), eq(grants.role, 'owner')),
+        // No agent is called ''.
+        and(
+          eq(grants.agentSlug, at?.agent ?? ''),
+          eq(grants.instanceId, at?.instance ?? ''),
+          eq(grants.role, 'owner'),
+        ),
       ),
     db
       .select({ n: sql<number>`count(*)` })

@@ -1,5 +1,5 @@
 import { and, desc, eq, gt, isNull, lt, or, sql } from 'drizzle-orm';
-import type { Statement } from '../database.ts';
+import { isAfter, type Statement } from '../database.ts';
 import type { Change, ControlDatabase } from './change.ts';
 import { serviceTokenSecrets, serviceTokens } from './schema.ts';
 
@@ -39,9 +39,7 @@ export function serviceTokenStore(db: ControlDatabase) {
         .where(
           and(
             isNull(serviceTokens.revokedAt),
-            after === undefined
-              ? undefined
-              : sql`(${serviceTokens.createdAt}, ${serviceTokens.id}) < (${after.createdAt}, ${after.id})`,
+            isAfter(serviceTokens.createdAt, serviceTokens.id, after && [after.createdAt, after.id]),
           ),
         )
         .orderBy(desc(serviceTokens.createdAt), desc(serviceTokens.id))

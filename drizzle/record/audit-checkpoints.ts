@@ -55,7 +55,7 @@ export function checkpointStore(db: RecordDatabase) {
       db
         .select()
         .from(auditCheckpoints)
-        .where(before === undefined ? undefined : lt(n, before))
+        .where(lt(n, before ?? Number.MAX_SAFE_INTEGER))
         .orderBy(desc(n))
         .limit(limit),
 

@@ -11,9 +11,11 @@ import {
   lt,
   lte,
   max,
+  min,
   type SQL,
   sql,
 } from 'drizzle-orm';
+import { isAfter } from '../database.ts';
 import type { RecordDatabase } from './revocations.ts';
 import { auditEvents } from './schema.ts';
 
@@ -84,10 +86,7 @@ export function auditLogStore(db: RecordDatabase) {
         .select()
         .from(auditEvents)
         .where(
-          and(
-            ...matching(filter),
-            given(after, ({ at, seq }) => sql`(${auditEvents.at}, ${auditEvents.seq}) < (${at}, ${seq})`),
-          ),
+          and(...matching(filter), isAfter(auditEvents.at, auditEvents.seq, after && [after.at, after.seq])),
         )
         .orderBy(desc(auditEvents.at), desc(auditEvents.seq))
         .limit(limit),
@@ -103,15 +102,14 @@ export function auditLogStore(db: RecordDatabase) {
 
     /** The first and the last number there are. */
     async bounds(): Promise<{ first: number; last: number } | undefined> {
-      const [first] = await db
-        .select({ seq: auditEvents.seq })
-        .from(auditEvents)
-        .orderBy(asc(auditEvents.seq))
-        .limit(1);
-      const [last] = await db.select({ seq: max(auditEvents.seq) }).from(auditEvents);
-      return first === undefined || last === undefined || last.seq === null
-        ? undefined
-        : { first: first.seq, last: last.seq };
+      // Each by itself: SQLite reads one end of the index only where a query asks for one of them.
+      const [[first], [last]] = await db.batch([
+        db.select({ seq: min(auditEvents.seq) }).from(auditEvents),
+        db.select({ seq: max(auditEvents.seq) }).from(auditEvents),
+      ]);
+      return typeof first?.seq === 'number' && typeof last?.seq === 'number'
+        ? { first: first.seq, last: last.seq }
+        : undefined;
     },
 
     /**

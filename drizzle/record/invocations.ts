@@ -1,4 +1,5 @@
-import { and, asc, desc, eq, inArray, lt, sql } from 'drizzle-orm';
+import { and, asc, desc, eq, inArray, lt } from 'drizzle-orm';
+import { isAfter } from '../database.ts';
 import type { RecordDatabase } from './revocations.ts';
 import { agentInvocations } from './schema.ts';
 
@@ -41,9 +42,7 @@ export function invocationStore(db: RecordDatabase) {
         .where(
           and(
             eq(agentInvocations.sessionId, sessionId),
-            after === undefined
-              ? undefined
-              : sql`(${agentInvocations.startedAt}, ${agentInvocations.id}) < (${after.startedAt}, ${after.id})`,
+            isAfter(agentInvocations.startedAt, agentInvocations.id, after && [after.startedAt, after.id]),
           ),
         )
         .orderBy(desc(agentInvocations.startedAt), desc(agentInvocations.id))

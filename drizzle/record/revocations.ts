@@ -91,9 +91,14 @@ export function recordRevocationStore(db: RecordDatabase) {
       return row?.n ?? 0;
     },
 
-    /** Forgets copies that stopped to hit before a moment, in ms. */
+    /**
+     * Forgets copies that stopped to hit before a moment, in ms; never the newest, after whose number those of a restored
+     * control database go on.
+     */
     async purge(before: number): Promise<void> {
-      await db.delete(recordRevocations).where(lte(recordRevocations.until, before));
+      await db
+        .delete(recordRevocations)
+        .where(and(lte(recordRevocations.until, before), sql`rev < (SELECT max(rev) FROM revocations)`));
     },
   };
 }
@@ -102,15 +107,13 @@ export function recordRevocationStore(db: RecordDatabase) {
 const isHitAfter = (
   db: RecordDatabase,
   { target, kind, rev }: Revocation,
-  after: AgentInstance | undefined,
+  after: AgentInstance = { agent: '', instance: '' },
 ): SQL | undefined =>
   and(
     isNull(agentSessions.endedAt),
     belongsTo(db, readTargetName(target)),
     kind === 'any' ? undefined : lt(agentSessions.rev, rev),
-    after === undefined
-      ? undefined
-      : sql`(${agentSessions.agentSlug}, ${agentSessions.instanceId}) > (${after.agent}, ${after.instance})`,
+    sql`(${agentSessions.agentSlug}, ${agentSessions.instanceId}) > (${after.agent}, ${after.instance})`,
   );
 
 /** The sessions to which a principal is a party. */

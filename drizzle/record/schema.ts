@@ -36,6 +36,11 @@ export const agentSessions = sqliteTable(
     index('agent_sessions_active').on(t.startedAt, t.id).where(sql`ended_at IS NULL`),
     index('agent_sessions_agent').on(t.agentSlug, t.startedAt, t.id),
     index('agent_sessions_ended').on(t.endedAt).where(sql`ended_at IS NOT NULL`),
+    // For revocations: whom among those that are live do they hit.
+    index('agent_sessions_live').on(t.agentSlug, t.instanceId).where(sql`ended_at IS NULL`),
+    index('agent_sessions_grant').on(t.grantId).where(sql`ended_at IS NULL AND grant_id IS NOT NULL`),
+    index('agent_sessions_login').on(t.loginId).where(sql`ended_at IS NULL AND login_id IS NOT NULL`),
+    index('agent_sessions_ticket').on(t.jti).where(sql`ended_at IS NULL`),
   ],
 );
 
@@ -143,6 +148,7 @@ export const recordRevocations = sqliteTable(
     code: text('code', { enum: REVOCATION_CODES }).notNull(),
   },
   (t) => [
+    index('record_revocations_rev').on(t.rev),
     index('record_revocations_target').on(t.target),
     index('record_revocations_until').on(t.until).where(sql`until IS NOT NULL`),
   ],

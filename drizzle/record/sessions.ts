@@ -1,6 +1,6 @@
 import type { Role } from '@agent-ticket/shared/names.ts';
 import { and, asc, desc, eq, gte, inArray, isNotNull, isNull, lt, lte, sql } from 'drizzle-orm';
-import type { Statement } from '../database.ts';
+import { isAfter, type Statement } from '../database.ts';
 import type { RecordDatabase } from './revocations.ts';
 import { agentSessions, sessionParties } from './schema.ts';
 
@@ -117,9 +117,7 @@ export function sessionStore(db: RecordDatabase) {
               : filter.active
                 ? isNull(agentSessions.endedAt)
                 : isNotNull(agentSessions.endedAt),
-            after === undefined
-              ? undefined
-              : sql`(${agentSessions.startedAt}, ${agentSessions.id}) < (${after.startedAt}, ${after.id})`,
+            isAfter(agentSessions.startedAt, agentSessions.id, after && [after.startedAt, after.id]),
           ),
         )
         .orderBy(desc(agentSessions.startedAt), desc(agentSessions.id))

@@ -1,63 +1,62 @@
-import type { Asked, Use } from './ask-broker.ts';
+import type { Transport } from '../src/names.ts';
 import { TicketRefused, TicketUnavailable } from './errors.ts';
-import type { Pace } from './pace.ts';
-import type { ClientPorts } from './ports.ts';
-import type { TicketAnswer } from './ticket-answer.ts';
-import { RECOVERY, untilSeen } from './until-seen.ts';
+import type { MintSchedule } from './mint-schedule.ts';
+import { type ClientPorts, untilVisible } from './ports.ts';
+import type { TicketAnswer, TicketResult } from './request-ticket.ts';
 
-export interface MintQueuePorts extends Pick<ClientPorts, 'after' | 'page'> {
-  readonly ask: (use: Use) => Promise<Asked>;
-  readonly pace: Pace;
-  readonly clock: () => number;
+interface MintQueuePorts extends Pick<ClientPorts, 'after' | 'page'> {
+  readonly request: (transport: Transport) => Promise<TicketResult>;
+  readonly schedule: MintSchedule;
 }
 
 interface Waiter {
-  readonly use: Use;
+  readonly transport: Transport;
   readonly since: number;
   readonly resolve: (answer: TicketAnswer) => void;
   readonly reject: (error: Error) => void;
 }
 
-/** Who failed this long is told so; a socket that still wants to open asks again. */
-const PATIENCE_MS = 60_000;
-/** How long to sleep before looking around again. */
-const NAP_MS = 1_000;
+/** A caller that waited this long is rejected; a socket that must still open calls again. */
+const CALLER_TIMEOUT_MS = 60_000;
+/** The longest wait before the schedule is consulted again. */
+const RECHECK_MS = 1_000;
+/** The network returned, or the page became visible. */
+const RECOVERY = ['online', 'visibilitychange'];
 
 /**
- * One mint at a time; each ticket goes to one caller, the newest first: of those who wait through an outage the
- * older ones may have left, which nobody tells us. Rejects with {@link TicketRefused} or {@link TicketUnavailable}.
+ * One mint at a time; each ticket goes to one caller, the newest first: of those that wait through an outage the older
+ * ones may be gone, which nothing reports. Rejects with {@link TicketRefused} or {@link TicketUnavailable}.
  */
-export function createMintQueue(ports: MintQueuePorts): (use: Use) => Promise<TicketAnswer> {
-  const { ask, pace, page, clock } = ports;
+export function createMintQueue(ports: MintQueuePorts): (transport: Transport) => Promise<TicketAnswer> {
+  const { request, schedule, page } = ports;
   let waiting: Waiter[] = [];
 
-  function settle(asked: Asked, asker: Waiter): void {
-    if (asked instanceof TicketUnavailable) {
-      pace.failed(asked.retryAfterMs);
-      if (clock() - asker.since < PATIENCE_MS) return;
-      asker.reject(asked);
-    } else if (asked instanceof TicketRefused) {
-      for (const { reject } of waiting.splice(0)) reject(asked);
-    } else asker.resolve(asked);
-    waiting = waiting.filter((each) => each !== asker);
+  function complete(result: TicketResult, waiter: Waiter): void {
+    if (result instanceof TicketUnavailable) {
+      schedule.failed(result.retryAfterMs);
+      if (schedule.clock() - waiter.since < CALLER_TIMEOUT_MS) return;
+      waiter.reject(result);
+    } else if (result instanceof TicketRefused) {
+      for (const { reject } of waiting.splice(0)) reject(result);
+    } else waiter.resolve(result);
+    waiting = waiting.filter((each) => each !== waiter);
   }
 
   async function serve(): Promise<void> {
     for (let next = waiting.at(-1); next !== undefined; next = waiting.at(-1)) {
-      const wait = pace.wait(page.navigator?.onLine === false || page.document?.hidden === true);
+      const wait = schedule.wait(page.navigator?.onLine === false || page.document?.hidden === true);
       if (wait > 0) {
-        // Back: then there is no reason to wait any longer.
-        if (await untilSeen(ports, RECOVERY, Math.min(wait, NAP_MS))) pace.hurry();
+        if (await untilVisible(ports, RECOVERY, Math.min(wait, RECHECK_MS))) schedule.retryNow();
       } else {
-        pace.started(next.use === 'websocket');
-        settle(await ask(next.use), next);
+        schedule.started(next.transport === 'websocket');
+        complete(await request(next.transport), next);
       }
     }
   }
 
-  return (use) =>
+  return (transport) =>
     new Promise((resolve, reject) => {
-      // While it serves, whom it serves still waits.
-      if (waiting.push({ use, since: clock(), resolve, reject }) === 1) void serve();
+      // A waiter stays in the list while it is served.
+      if (waiting.push({ transport, since: schedule.clock(), resolve, reject }) === 1) void serve();
     });
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from 'vitest';
-import { type Credential, settle, type TicketProviderOptions } from './options.ts';
+import { type Credential, resolveOptions, type TicketProviderOptions } from './options.ts';
 import { createTicketProvider } from './provider.ts';
-import { BROKER } from './test-world.ts';
+import { BROKER } from './test/fake-backend.ts';
 
 const OPTIONS: TicketProviderOptions = {
   broker: BROKER,
@@ -19,7 +19,7 @@ describe('the broker’s address', () => {
     'http://127.0.0.1:8787/',
     'http://[::1]:8787',
   ])('%s', (broker) => {
-    expect(settle({ ...OPTIONS, broker }).broker).toBe(broker.replace(/\/$/, ''));
+    expect(resolveOptions({ ...OPTIONS, broker }).broker).toBe(broker.replace(/\/$/, ''));
   });
 
   test.for([
@@ -32,20 +32,20 @@ describe('the broker’s address', () => {
     'ftp://localhost',
     'javascript:alert(1)',
   ])('%s is refused', (broker) => {
-    expect(() => settle({ ...OPTIONS, broker })).toThrow(TypeError);
+    expect(() => resolveOptions({ ...OPTIONS, broker })).toThrow(TypeError);
   });
 });
 
 describe('where it runs', () => {
   test('is found out: here is no page', () => {
-    expect(settle(OPTIONS).runsIn).toBe('server-render');
-    expect(settle({ ...OPTIONS, credential: SERVICE }).runsIn).toBe('process');
+    expect(resolveOptions(OPTIONS).runsIn).toBe('server-render');
+    expect(resolveOptions({ ...OPTIONS, credential: SERVICE }).runsIn).toBe('process');
   });
 
   test.for(['document', 'importScripts'])('%s makes it a browser', (name) => {
     vi.stubGlobal(name, {});
     try {
-      expect(settle(OPTIONS).runsIn).toBe('browser');
+      expect(resolveOptions(OPTIONS).runsIn).toBe('browser');
       for (const runsIn of ['browser', 'process', 'server-render', undefined] as const) {
         const options = { ...OPTIONS, credential: SERVICE, ...(runsIn && { runsIn }) };
         expect(() => createTicketProvider(options)).toThrow(/service-token: not in a browser/);
@@ -62,6 +62,6 @@ describe('where it runs', () => {
 });
 
 test('an instance has a name', () => {
-  expect(settle(OPTIONS).instance).toBe('default');
-  expect(settle({ ...OPTIONS, instance: 'main' }).instance).toBe('main');
+  expect(resolveOptions(OPTIONS).instance).toBe('default');
+  expect(resolveOptions({ ...OPTIONS, instance: 'main' }).instance).toBe('main');
 });

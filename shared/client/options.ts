@@ -1,66 +1,69 @@
-import { type ClientPorts, inBrowser } from './ports.ts';
+import type { ClientPorts } from './ports.ts';
 
-/** How the caller proves to the broker who is asking. */
+/** How the caller authenticates to the broker. */
 export type Credential =
-  /** Signed in at the broker: its cookie goes along. */
+  /** Signed in at the broker: the broker's session cookie is sent. */
   | { readonly kind: 'session' }
-  /** Signed in with Cloudflare Access in front of the broker: its cookie goes along. */
+  /** Signed in with Cloudflare Access in front of the broker: the cookie of Access is sent. */
   | { readonly kind: 'access' }
   /**
-   * An access token for the broker's API. `get` is asked before each mint, and once more with `fresh` when the broker
-   * refuses what it gave, since a clock that is wrong makes an expired token look good. An OAuth error
-   * (`login_required`) and an empty answer mean that nobody is signed in; any other rejection is tried again.
+   * An access token for the broker's API. `get` is called before each mint, and once more with `fresh` when the broker
+   * refuses its token, since a wrong clock makes an expired token look valid. An OAuth error (`login_required`) and an
+   * empty result mean that nobody is signed in; any other rejection is retried.
    */
   | {
       readonly kind: 'access-token';
       readonly get: (how: { readonly fresh: boolean }) => Promise<string | undefined>;
     }
-  /** A service token of the broker. Outside of browsers only: whoever opens a page could read it. */
+  /** A service token of the broker. Outside of browsers only: in a page every visitor could read it. */
   | { readonly kind: 'service-token'; readonly clientId: string; readonly clientSecret: string }
-  /** Nobody in particular: public agents. */
+  /** Anonymous: public agents. */
   | { readonly kind: 'none' };
 
-export type Surroundings = 'browser' | 'server-render' | 'process';
+type ClientRuntime = 'browser' | 'server-render' | 'process';
 
 export interface TicketProviderOptions {
   /** Base address of the broker: https, or http on loopback. */
   readonly broker: string;
   /** Host of the agent worker as `useAgent` takes it: `agents.example.com`, with or without a scheme. */
   readonly host: string;
-  /** Slug of the agent in the registry (kebab-case); `useAgent` makes the same of a binding's name. */
+  /** Slug of the agent in the registry (kebab-case); `useAgent` derives the same from a binding's name. */
   readonly agent: string;
-  /** Left out: `default`. Agents that belong to their first user have no default. */
+  /** Default: `default`. Agents that belong to their first user have no default. */
   readonly instance?: string;
   readonly credential: Credential;
-  /** How the ticket rides the upgrade. Default `subprotocol`; `query` only where a proxy drops subprotocols. */
+  /** How the upgrade carries the ticket. Default `subprotocol`; `query` only where a proxy drops subprotocols. */
   readonly delivery?: 'subprotocol' | 'query';
   /** Scopes, separated by spaces; narrows what the role allows. Default: all of it. */
   readonly scope?: string;
   /** Seconds of a ticket's life, 5 to 300. Default: the broker's 60. */
   readonly expiresIn?: number;
   /**
-   * Default: found out. In `server-render` nothing is asked of anybody. Say `process` in a Node or Deno client that
-   * uses an access token or a public agent; with a service token it is the default there.
+   * Default: detected. In `server-render` no request is sent. Set `process` in a Node or Deno client that uses an
+   * access token or a public agent; with a service token it is the default there.
    */
-  readonly runsIn?: Surroundings;
+  readonly runsIn?: ClientRuntime;
   readonly ports?: Partial<ClientPorts>;
 }
 
 export interface Settings extends TicketProviderOptions {
   readonly instance: string;
-  readonly runsIn: Surroundings;
+  readonly runsIn: ClientRuntime;
   /** The credential is a cookie. */
   readonly ambient: boolean;
 }
 
-/** Anything else would show the credential to the network. */
+/** Any other address would expose the credential to the network. */
 const SAFE = /^(https:|http:\/\/(localhost|127(\.\d+){3}|\[::1\])(:|$))/;
 
+/** A page, or a web worker of one: the person at the screen can read its code and memory. */
+const inBrowser = (): boolean => typeof document !== 'undefined' || 'importScripts' in globalThis;
+
 /**
- * Options with their defaults. Throws a `TypeError` for what must not be tried; whether agent, instance and scope
- * exist only the broker knows.
+ * Options with their defaults. Throws a `TypeError` for unsafe options. Does NOT check that agent, instance and scope
+ * exist: only the broker knows.
  */
-export function settle(options: TicketProviderOptions): Settings {
+export function resolveOptions(options: TicketProviderOptions): Settings {
   const { kind } = options.credential;
   const service = kind === 'service-token';
   const browser = inBrowser();

@@ -1,185 +1,195 @@
 import { describe, expect, test } from 'vitest';
 import { CLOSES } from '../src/denial.ts';
 import { createTicketProvider } from './provider.ts';
-import { clientsOf, connect, expectCalm, open, RANDOMS, stopTime, untilOpen } from './test-tab.ts';
-import { answerWith, MINUTE, pass, SECOND, World } from './test-world.ts';
+import { advance, FakeBackend, jsonAnswer, MINUTE, SECOND } from './test/fake-backend.ts';
+import {
+  clientsOf,
+  connect,
+  expectMintLimit,
+  open,
+  RANDOMS,
+  untilOpen,
+  useFakeTime,
+} from './test/stock-client.ts';
 
-/** Broker or agent are away: how often is asked, and how soon it recovers. */
+/** Outages of broker or agent: how many requests are sent, and how soon the client recovers. */
 
-stopTime();
+useFakeTime();
 
 interface Outage {
-  leave(world: World): void;
-  comeBack(world: World): void;
+  start(backend: FakeBackend): void;
+  end(backend: FakeBackend): void;
 }
 
-/** However long something is away: few mints meanwhile, open within 15 s of its return, and then it stays so. */
-async function expectRecovery(random: number, { leave, comeBack }: Outage): Promise<void> {
-  for (const away of [5, 20, 36, 47, 70, 300]) {
-    const world = new World();
-    world.random = random;
-    leave(world);
-    const tab = connect(world);
-    await pass(away * SECOND);
-    comeBack(world);
-    expect(await untilOpen(tab)).toBeLessThanOrEqual(15 * SECOND);
-    await pass(11 * SECOND);
-    expect(tab.client.readyState).toBe(1);
-    expectCalm(world);
-    tab.client.close();
+/** However long the outage: few mints meanwhile, open within 15 s of its end, and it stays open. */
+async function expectRecovery(random: number, { start, end }: Outage): Promise<void> {
+  for (const seconds of [5, 20, 36, 47, 70, 300]) {
+    const backend = new FakeBackend();
+    backend.random = random;
+    start(backend);
+    const fixture = connect(backend);
+    await advance(seconds * SECOND);
+    end(backend);
+    expect(await untilOpen(fixture)).toBeLessThanOrEqual(15 * SECOND);
+    await advance(11 * SECOND);
+    expect(fixture.client.readyState).toBe(1);
+    expectMintLimit(backend);
+    fixture.client.close();
   }
 }
 
-describe('the broker is away', () => {
+describe('the broker is unavailable', () => {
   const HOW = {
     'does not answer': 'unreachable',
     hangs: 'hangs',
-    'answers 500': () => answerWith({}, 500),
-    'answers 503 at once': () => answerWith({}, 503, { 'retry-after': '1' }),
+    'answers 500': () => jsonAnswer({}, 500),
+    'answers 503 at once': () => jsonAnswer({}, 503, { 'retry-after': '1' }),
     'answers a page of a proxy': () => new Response('<html>', { status: 200 }),
-    'answers a ticket for elsewhere': () => answerWith({ ticket: 'a.b.c' }),
+    'answers a ticket for elsewhere': () => jsonAnswer({ ticket: 'a.b.c' }),
     'limits the rate, by a date': () =>
-      answerWith({}, 429, { 'retry-after': 'Wed, 21 Oct 2026 07:28:00 GMT' }),
+      jsonAnswer({}, 429, { 'retry-after': 'Wed, 21 Oct 2026 07:28:00 GMT' }),
   } as const;
 
-  test.for(Object.entries(HOW).flatMap(([how, mood]) => RANDOMS.map((random) => ({ how, mood, random }))))(
-    '$how (random $random): at most five mints a minute, open within 15 s',
-    async ({ mood, random }) => {
-      await expectRecovery(random, {
-        leave(world) {
-          world.broker = mood;
-        },
-        comeBack(world) {
-          world.broker = 'mints';
-        },
-      });
-    },
-  );
+  test.for(
+    Object.entries(HOW).flatMap(([how, behaviour]) => RANDOMS.map((random) => ({ how, behaviour, random }))),
+  )('$how (random $random): at most five mints a minute, open within 15 s', async ({ behaviour, random }) => {
+    await expectRecovery(random, {
+      start(backend) {
+        backend.broker = behaviour;
+      },
+      end(backend) {
+        backend.broker = 'mints';
+      },
+    });
+  });
 
-  test('what it says on when to come back holds', async () => {
-    const world = new World();
-    world.broker = () => answerWith({}, 429, { 'retry-after': '40' });
-    connect(world);
-    await pass(39 * SECOND);
-    expect(world.mints).toHaveLength(1);
-    world.page.show(true);
-    await pass(SECOND);
-    expect(world.mints).toHaveLength(1);
-    await pass(2 * SECOND);
-    expect(world.mints).toHaveLength(2);
+  test('its Retry-After is obeyed', async () => {
+    const backend = new FakeBackend();
+    backend.broker = () => jsonAnswer({}, 429, { 'retry-after': '40' });
+    connect(backend);
+    await advance(39 * SECOND);
+    expect(backend.mints).toHaveLength(1);
+    backend.page.setVisible(true);
+    await advance(SECOND);
+    expect(backend.mints).toHaveLength(1);
+    await advance(2 * SECOND);
+    expect(backend.mints).toHaveLength(2);
   });
 
   test('but not for more than five minutes', async () => {
-    const world = new World();
-    world.broker = () => answerWith({}, 503, { 'retry-after': '86400' });
-    const tab = connect(world);
-    await pass(SECOND);
-    world.broker = 'mints';
-    expect(await untilOpen(tab)).toBeLessThanOrEqual(5 * MINUTE + SECOND);
+    const backend = new FakeBackend();
+    backend.broker = () => jsonAnswer({}, 503, { 'retry-after': '86400' });
+    const fixture = connect(backend);
+    await advance(SECOND);
+    backend.broker = 'mints';
+    expect(await untilOpen(fixture)).toBeLessThanOrEqual(5 * MINUTE + SECOND);
   });
 
   test('a second outage begins with a quick try like the first', async () => {
-    const { world, client } = await open();
+    const { backend, client } = await open();
     for (const outage of [1, 2]) {
-      world.broker = 'unreachable';
-      world.sockets.at(-1)?.end(1006, '');
-      await pass(14 * SECOND);
-      expect(world.mints).toHaveLength(3 * outage);
-      world.broker = 'mints';
-      await pass(MINUTE);
+      backend.broker = 'unreachable';
+      backend.sockets.at(-1)?.end(1006, '');
+      await advance(14 * SECOND);
+      expect(backend.mints).toHaveLength(3 * outage);
+      backend.broker = 'mints';
+      await advance(MINUTE);
       expect(client.readyState).toBe(1);
-      expect(world.mints).toHaveLength(1 + 3 * outage);
+      expect(backend.mints).toHaveLength(1 + 3 * outage);
     }
   });
 
-  test('somebody signs in meanwhile: tried at once', async () => {
-    const world = new World();
-    world.broker = 'unreachable';
-    const tab = connect(world);
-    await pass(30 * SECOND);
-    world.broker = 'mints';
-    tab.ticket.reset();
-    expect(await untilOpen(tab)).toBeLessThanOrEqual(2 * SECOND);
+  test('somebody signs in meanwhile: retried at once', async () => {
+    const backend = new FakeBackend();
+    backend.broker = 'unreachable';
+    const fixture = connect(backend);
+    await advance(30 * SECOND);
+    backend.broker = 'mints';
+    fixture.ticket.reset();
+    expect(await untilOpen(fixture)).toBeLessThanOrEqual(2 * SECOND);
   });
 
   test('an open socket does not notice', async () => {
-    const { world } = await open();
-    world.broker = 'unreachable';
-    await pass(60 * MINUTE);
-    expect(world.mints).toHaveLength(1);
+    const { backend } = await open();
+    backend.broker = 'unreachable';
+    await advance(60 * MINUTE);
+    expect(backend.mints).toHaveLength(1);
   });
 });
 
-describe('the agent is away', () => {
+describe('the agent is unavailable', () => {
   const passing = Object.entries(CLOSES)
     .filter(([, { code }]) => code < 4000 && code !== 1008)
     .map(([reason, { code }]) => ({ code, reason }));
 
   test.for(
-    ['down' as const, 'hangs' as const, ...passing].flatMap((mood) =>
-      RANDOMS.map((random) => ({ mood, random })),
+    ['down' as const, 'hangs' as const, ...passing].flatMap((behaviour) =>
+      RANDOMS.map((random) => ({ behaviour, random })),
     ),
-  )('$mood (random $random): at most five mints a minute, open within 15 s', async ({ mood, random }) => {
-    await expectRecovery(random, {
-      leave(world) {
-        world.agent = mood;
-      },
-      comeBack(world) {
-        world.agent = 'admits';
-      },
-    });
-  });
+  )(
+    '$behaviour (random $random): at most five mints a minute, open within 15 s',
+    async ({ behaviour, random }) => {
+      await expectRecovery(random, {
+        start(backend) {
+          backend.agent = behaviour;
+        },
+        end(backend) {
+          backend.agent = 'admits';
+        },
+      });
+    },
+  );
 
-  test('while it fails, one of two clients tries for both', async () => {
-    const world = new World();
-    world.agent = 'down';
-    const ticket = createTicketProvider(world.options());
+  test('while it fails, one of two clients retries for both', async () => {
+    const backend = new FakeBackend();
+    backend.agent = 'down';
+    const ticket = createTicketProvider(backend.options());
     const clients = clientsOf(ticket, 2);
-    await pass(20 * SECOND);
-    expect(world.mints.map(({ at }) => Math.round(at / SECOND))).toEqual([0, 0, 14]);
-    world.agent = 'admits';
-    await pass(20 * SECOND);
+    await advance(20 * SECOND);
+    expect(backend.mints.map(({ at }) => Math.round(at / SECOND))).toEqual([0, 0, 14]);
+    backend.agent = 'admits';
+    await advance(20 * SECOND);
     expect(clients.map(({ readyState }) => readyState)).toEqual([1, 1]);
-    expectCalm(world);
+    expectMintLimit(backend);
   });
 
   test.for(RANDOMS)('a deploy of 8 s drops an open socket (random %d)', async (random) => {
-    const tab = await open();
-    const { world } = tab;
-    world.random = random;
-    world.agent = 'down';
-    const from = world.now();
-    world.sockets[0]?.end(1012, 'restarting');
-    await pass(8 * SECOND);
-    world.agent = 'admits';
-    expect(await untilOpen(tab)).toBeLessThanOrEqual(15 * SECOND);
-    expect(world.mintsIn(from, from + MINUTE)).toBeLessThanOrEqual(3);
+    const fixture = await open();
+    const { backend } = fixture;
+    backend.random = random;
+    backend.agent = 'down';
+    const from = backend.now();
+    backend.sockets[0]?.end(1012, 'restarting');
+    await advance(8 * SECOND);
+    backend.agent = 'admits';
+    expect(await untilOpen(fixture)).toBeLessThanOrEqual(15 * SECOND);
+    expect(backend.mintsIn(from, from + MINUTE)).toBeLessThanOrEqual(3);
   });
 
   test('a deploy that is over at once: one mint, spread over two seconds', async () => {
     const waits: number[] = [];
     for (const random of RANDOMS) {
-      const tab = await open();
-      tab.world.random = random;
-      tab.world.sockets[0]?.end(1006, '');
-      waits.push(await untilOpen(tab));
-      expect(tab.world.mints).toHaveLength(2);
+      const fixture = await open();
+      fixture.backend.random = random;
+      fixture.backend.sockets[0]?.end(1006, '');
+      waits.push(await untilOpen(fixture));
+      expect(fixture.backend.mints).toHaveLength(2);
     }
     expect(waits.map((ms) => Math.round(ms / SECOND))).toEqual([3, 4, 5]);
   });
 
   test.for([3000, 1011, 1006])('admitted and closed by %d again and again', async (code) => {
     for (const life of [0, 1, 6, 9, 11]) {
-      const { world, client } = connect(new World());
+      const { backend, client } = connect(new FakeBackend());
       const seen = new Set<unknown>();
       for (let second = 0; second < 600; second += 1) {
-        await pass(SECOND);
-        for (const socket of world.sockets.filter((each) => each.readyState === 1 && !seen.has(each))) {
+        await advance(SECOND);
+        for (const socket of backend.sockets.filter((each) => each.readyState === 1 && !seen.has(each))) {
           seen.add(socket);
           setTimeout(() => socket.end(code, ''), life * SECOND);
         }
       }
-      expectCalm(world);
+      expectMintLimit(backend);
       client.close();
     }
   });

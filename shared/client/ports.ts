@@ -1,38 +1,26 @@
-/** What the client takes from its surroundings. Tests pass their own; nothing else reads a global. */
+/** What the client takes from its runtime. Tests pass their own; nothing else reads a global. */
 export interface ClientPorts {
   readonly fetch: (url: string, init: RequestInit) => Promise<Response>;
   /** Milliseconds by a clock that may be wrong by any amount: only differences are used. */
   readonly now: () => number;
   /** From 0 up to 1. */
   readonly random: () => number;
-  /** Runs once after `ms`; answers how to call it off. */
+  /** Runs once after `ms`; returns a function that cancels it. */
   readonly after: (ms: number, run: () => void) => () => void;
   /** Aborts after `ms`. */
   readonly timeout: (ms: number) => AbortSignal;
   readonly page: Page;
-  /** Makes the real socket. */
+  /** Creates the real socket. */
   readonly openSocket: (url: string, protocols: string | string[] | undefined) => RawSocket;
 }
 
-/** What a window has. Where there is none, somebody is always there and there always is a network. */
-export interface Page {
+/** The part of `Window` that is used. Where there is none, the page counts as visible and online. */
+interface Page {
   readonly document?: { readonly hidden: boolean };
   readonly navigator?: { readonly onLine?: boolean };
   readonly location?: { readonly href: string };
-  addEventListener?(type: string, heard: (event: Event) => void): void;
-  removeEventListener?(type: string, heard: (event: Event) => void): void;
-}
-
-/** Calls back on the named events; answers how to stop. */
-export function listen(
-  target: Pick<Page, 'addEventListener' | 'removeEventListener'>,
-  types: readonly string[],
-  heard: (event: Event) => void,
-): () => void {
-  for (const type of types) target.addEventListener?.(type, heard);
-  return () => {
-    for (const type of types) target.removeEventListener?.(type, heard);
-  };
+  addEventListener?(type: string, listener: (event: Event) => void): void;
+  removeEventListener?(type: string, listener: (event: Event) => void): void;
 }
 
 /** What PartySocket, `AgentClient`, the result of `useAgent` and a plain WebSocket have in common. */
@@ -44,19 +32,42 @@ export interface SocketLike {
   close(code?: number, reason?: string): void;
 }
 
-export interface RawSocket extends SocketLike {
+interface RawSocket extends SocketLike {
   dispatchEvent(event: Event): boolean;
 }
 
 /** The most that `setTimeout` takes, about 25 days; with more it would fire at once. */
 export const MAX_TIMER_MS = 2_147_483_647;
 
-/** States of a socket. Not taken from `WebSocket`, which Node 20 does not have. */
-export const OPEN = 1;
-export const CLOSED = 3;
+/** Calls `listener` on the named events; returns a function that stops it. */
+export function listen(
+  target: Pick<Page, 'addEventListener' | 'removeEventListener'>,
+  types: readonly string[],
+  listener: (event: Event) => void,
+): () => void {
+  for (const type of types) target.addEventListener?.(type, listener);
+  return () => {
+    for (const type of types) target.removeEventListener?.(type, listener);
+  };
+}
 
-/** A page, or a web worker of one: a place whose code and memory the person at the screen can read. */
-export const inBrowser = (): boolean => typeof document !== 'undefined' || 'importScripts' in globalThis;
+/** Waits for one of the events while the page is visible, at most `ms`; resolves with whether it fired. */
+export const untilVisible = (
+  { page, after }: Pick<ClientPorts, 'page' | 'after'>,
+  types: readonly string[],
+  ms = MAX_TIMER_MS,
+): Promise<boolean> =>
+  new Promise((resolve) => {
+    const end = (fired: boolean): void => {
+      unlisten();
+      cancel();
+      resolve(fired);
+    };
+    const unlisten = listen(page, types, () => {
+      if (!page.document?.hidden) end(true);
+    });
+    const cancel = after(ms, () => end(false));
+  });
 
 export const globalPorts: ClientPorts = {
   fetch: (url, init) => fetch(url, init),

@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { Forbidden, SignInRequired, TicketRefused } from './provider.ts';
-import { connect, open, stopTime, untilOpen } from './test-tab.ts';
-import { BROKER, MINUTE, pass, refusal, SECOND, World } from './test-world.ts';
+import { advance, BROKER, FakeBackend, MINUTE, refusal, SECOND } from './test/fake-backend.ts';
+import { connect, open, untilOpen, useFakeTime } from './test/stock-client.ts';
 
-/** What the stock client does when it may not. */
+/** The stock client after a refusal. */
 
-stopTime();
+useFakeTime();
 
-describe('a refusal ends it, once and for all', () => {
+describe('a refusal is final', () => {
   const REFUSALS = [
     { status: 401, code: 'UNAUTHORIZED', close: 4001, reason: 'unauthorized', kind: SignInRequired },
     { status: 401, code: 'TOKEN_EXPIRED', close: 4001, reason: 'token_expired', kind: SignInRequired },
@@ -20,12 +20,12 @@ describe('a refusal ends it, once and for all', () => {
   test.for(REFUSALS.flatMap((each) => [each, { ...each, delivery: 'query' as const }]))(
     '$status $code (delivery $delivery): one mint, no upgrade, connectionError $close',
     async ({ status, code, close, reason, kind, ...more }) => {
-      const world = new World();
-      world.broker = refusal(status, code);
-      const { client, ticket } = connect(world, more);
-      await pass(30 * MINUTE);
-      expect(world.mints).toHaveLength(1);
-      expect(world.sockets).toHaveLength(0);
+      const backend = new FakeBackend();
+      backend.broker = refusal(status, code);
+      const { client, ticket } = connect(backend, more);
+      await advance(30 * MINUTE);
+      expect(backend.mints).toHaveLength(1);
+      expect(backend.sockets).toHaveLength(0);
       expect(client.connectionError).toMatchObject({ code: close, reason });
       expect(ticket.refusal).toBeInstanceOf(kind);
       expect(ticket.refusal).toMatchObject({ status, code, requestId: 'r-1', signInUrl, message: 'no' });
@@ -34,29 +34,29 @@ describe('a refusal ends it, once and for all', () => {
   );
 
   test('at a reconnect as at the first connect', async () => {
-    const { world, client, ticket } = await open();
-    world.broker = refusal(401, 'UNAUTHORIZED');
-    world.sockets[0]?.end(3000, 'session_expired');
-    await pass(30 * MINUTE);
-    expect(world.mints).toHaveLength(2);
+    const { backend, client, ticket } = await open();
+    backend.broker = refusal(401, 'UNAUTHORIZED');
+    backend.sockets[0]?.end(3000, 'session_expired');
+    await advance(30 * MINUTE);
+    expect(backend.mints).toHaveLength(2);
     expect(client.connectionError?.code).toBe(4001);
     expect(ticket.refusal).toBeInstanceOf(SignInRequired);
   });
 
   test('after the sign-in: reset, reconnect, open, and the refusal is gone', async () => {
-    const world = new World();
-    world.broker = refusal(401, 'UNAUTHORIZED');
-    const tab = connect(world);
+    const backend = new FakeBackend();
+    backend.broker = refusal(401, 'UNAUTHORIZED');
+    const fixture = connect(backend);
     const seen: unknown[] = [];
-    const stop = tab.ticket.subscribe(() => seen.push(tab.ticket.refusal?.name));
-    await pass(SECOND);
-    world.broker = 'mints';
-    tab.ticket.reset();
-    tab.client.reconnect();
-    await untilOpen(tab, SECOND);
+    const stop = fixture.ticket.subscribe(() => seen.push(fixture.ticket.refusal?.name));
+    await advance(SECOND);
+    backend.broker = 'mints';
+    fixture.ticket.reset();
+    fixture.client.reconnect();
+    await untilOpen(fixture, SECOND);
     expect(seen).toEqual(['SignInRequired', undefined, undefined]);
     stop();
-    tab.ticket.reset();
+    fixture.ticket.reset();
     expect(seen).toHaveLength(3);
   });
 
@@ -65,23 +65,23 @@ describe('a refusal ends it, once and for all', () => {
     { close: 4001, kind: SignInRequired, signIn: true },
     { close: 4003, kind: Forbidden, signIn: false },
     { close: 4004, kind: TicketRefused, signIn: false },
-  ])('a close by $close tells the same story', async ({ close, kind }) => {
-    const { world, client, ticket } = await open();
-    world.sockets[0]?.end(close, 'told');
-    await pass(30 * MINUTE);
-    expect(world.mints).toHaveLength(1);
+  ])('a close by $close is the same refusal', async ({ close, kind }) => {
+    const { backend, client, ticket } = await open();
+    backend.sockets[0]?.end(close, 'from_the_agent');
+    await advance(30 * MINUTE);
+    expect(backend.mints).toHaveLength(1);
     expect(client.connectionError?.code).toBe(close);
     expect(ticket.refusal).toBeInstanceOf(kind);
-    expect(ticket.refusal?.code).toBe('told');
+    expect(ticket.refusal?.code).toBe('from_the_agent');
     client.reconnect();
-    await pass(SECOND);
+    await advance(SECOND);
     expect(ticket.refusal).toBeUndefined();
   });
 
-  test("a final close of the agent's own says nothing about tickets", async () => {
-    const { world, client, ticket } = await open();
-    world.sockets[0]?.end(4100, 'kicked');
-    await pass(MINUTE);
+  test("a final close of the agent's own is no refusal of a ticket", async () => {
+    const { backend, client, ticket } = await open();
+    backend.sockets[0]?.end(4100, 'kicked');
+    await advance(MINUTE);
     expect(client.connectionError?.code).toBe(4100);
     expect(ticket.refusal).toBeUndefined();
   });

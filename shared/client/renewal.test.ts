@@ -1,115 +1,115 @@
 import { describe, expect, test } from 'vitest';
 import { createTicketProvider, SignInRequired } from './provider.ts';
-import { clientsOf, expectCalm, open, stopTime, untilOpen } from './test-tab.ts';
-import { MINUTE, pass, refusal, SECOND, World } from './test-world.ts';
+import { advance, FakeBackend, MINUTE, refusal, SECOND } from './test/fake-backend.ts';
+import { clientsOf, expectMintLimit, open, untilOpen, useFakeTime } from './test/stock-client.ts';
 
-/** Sessions are carried on without a new socket. */
+/** Sessions are extended without a new socket. */
 
-stopTime();
+useFakeTime();
 
 describe('renewal in band', () => {
   const expiring = { type: 'ticket.expiring', session_expires_at: '2001-01-01T01:00:00.000Z' };
 
-  test('answers the warning with a ticket of its own, on the same socket', async () => {
-    const { world, client, ticket } = await open();
-    const [socket] = world.sockets;
+  test('answers the warning with a new ticket, on the same socket', async () => {
+    const { backend, client, ticket } = await open();
+    const [socket] = backend.sockets;
     // Attached by the options already: a second time would renew twice.
     ticket.attachRenewal(client);
-    socket?.say(expiring);
-    socket?.say(expiring);
-    await pass(SECOND);
+    socket?.receive(expiring);
+    socket?.receive(expiring);
+    await advance(SECOND);
     expect(socket?.sent).toEqual([JSON.stringify({ type: 'ticket.renew', ticket: 'h.t2.s' })]);
-    expect(world.mints).toHaveLength(2);
-    socket?.say({ type: 'ticket.renewed', scope: 'agent:connect', session_expires_at: 'x' });
-    await pass(60 * MINUTE);
-    socket?.say(expiring);
-    await pass(SECOND);
+    expect(backend.mints).toHaveLength(2);
+    socket?.receive({ type: 'ticket.renewed', scope: 'agent:connect', session_expires_at: 'x' });
+    await advance(60 * MINUTE);
+    socket?.receive(expiring);
+    await advance(SECOND);
     expect(socket?.sent).toHaveLength(2);
     expect(client.readyState).toBe(1);
-    expect(world.sockets).toHaveLength(1);
+    expect(backend.sockets).toHaveLength(1);
   });
 
   test('refused: the session lasts until its end, then a new ticket opens the next', async () => {
-    const tab = await open();
-    const [socket] = tab.world.sockets;
-    socket?.say(expiring);
-    await pass(SECOND);
-    socket?.say({ type: 'ticket.refused', code: 'forbidden' });
-    await pass(50 * SECOND);
+    const fixture = await open();
+    const [socket] = fixture.backend.sockets;
+    socket?.receive(expiring);
+    await advance(SECOND);
+    socket?.receive({ type: 'ticket.refused', code: 'forbidden' });
+    await advance(50 * SECOND);
     expect(socket?.sent).toHaveLength(1);
-    expect(tab.client.readyState).toBe(1);
+    expect(fixture.client.readyState).toBe(1);
     socket?.end(3000, 'session_expired');
-    expect(await untilOpen(tab)).toBeLessThanOrEqual(6 * SECOND);
-    expect(tab.world.mints).toHaveLength(3);
+    expect(await untilOpen(fixture)).toBeLessThanOrEqual(6 * SECOND);
+    expect(fixture.backend.mints).toHaveLength(3);
   });
 
   test('the broker is away for half a minute: renewed as soon as it is back', async () => {
-    const { world } = await open();
-    world.broker = 'unreachable';
-    world.sockets[0]?.say(expiring);
-    await pass(30 * SECOND);
-    world.broker = 'mints';
-    await pass(15 * SECOND);
-    expect(world.sockets[0]?.sent).toHaveLength(1);
-    expectCalm(world);
+    const { backend } = await open();
+    backend.broker = 'unreachable';
+    backend.sockets[0]?.receive(expiring);
+    await advance(30 * SECOND);
+    backend.broker = 'mints';
+    await advance(15 * SECOND);
+    expect(backend.sockets[0]?.sent).toHaveLength(1);
+    expectMintLimit(backend);
   });
 
-  test('nobody is signed in any more: told before the session ends, and then it ends', async () => {
-    const { world, client, ticket } = await open();
-    world.broker = refusal(401, 'UNAUTHORIZED');
-    world.sockets[0]?.say(expiring);
-    await pass(SECOND);
+  test('nobody is signed in any more: the refusal comes before the session ends, and then it ends', async () => {
+    const { backend, client, ticket } = await open();
+    backend.broker = refusal(401, 'UNAUTHORIZED');
+    backend.sockets[0]?.receive(expiring);
+    await advance(SECOND);
     expect(ticket.refusal).toBeInstanceOf(SignInRequired);
     expect(client.readyState).toBe(1);
-    world.sockets[0]?.end(3000, 'session_expired');
-    await pass(10 * MINUTE);
+    backend.sockets[0]?.end(3000, 'session_expired');
+    await advance(10 * MINUTE);
     expect(client.connectionError?.code).toBe(4001);
-    expect(world.mints).toHaveLength(3);
+    expect(backend.mints).toHaveLength(3);
   });
 
-  test('the socket is gone when the ticket comes: it is not sent to another', async () => {
-    const { world } = await open();
-    world.sockets[0]?.say(expiring);
-    world.sockets[0]?.end(1006, '');
-    await pass(10 * SECOND);
-    expect(world.sockets.flatMap(({ sent }) => sent)).toEqual([]);
+  test('the socket has closed when the ticket comes: no other socket gets it', async () => {
+    const { backend } = await open();
+    backend.sockets[0]?.receive(expiring);
+    backend.sockets[0]?.end(1006, '');
+    await advance(10 * SECOND);
+    expect(backend.sockets.flatMap(({ sent }) => sent)).toEqual([]);
   });
 
   test.for([
     'ticket.expiring',
     { type: 'chat', text: '{"type":"ticket.expiring"}' },
     { text: 'x', type: 'ticket.expiring' },
-  ])('%j is none', async (frame) => {
-    const { world } = await open();
-    world.sockets[0]?.say(frame);
-    await pass(SECOND);
-    expect(world.mints).toHaveLength(1);
+  ])('%j is no warning', async (frame) => {
+    const { backend } = await open();
+    backend.sockets[0]?.receive(frame);
+    await advance(SECOND);
+    expect(backend.mints).toHaveLength(1);
   });
 
   test('six sessions that end at the same time are all renewed in time', async () => {
-    const world = new World();
-    const ticket = createTicketProvider(world.options());
+    const backend = new FakeBackend();
+    const ticket = createTicketProvider(backend.options());
     clientsOf(ticket, 6);
-    await pass(MINUTE);
-    for (const socket of world.sockets) socket.say(expiring);
-    await pass(15 * SECOND);
-    expect(world.sockets.map(({ sent }) => sent.length)).toEqual([1, 1, 1, 1, 1, 1]);
+    await advance(MINUTE);
+    for (const socket of backend.sockets) socket.receive(expiring);
+    await advance(15 * SECOND);
+    expect(backend.sockets.map(({ sent }) => sent.length)).toEqual([1, 1, 1, 1, 1, 1]);
   });
 
-  test('a flood of warnings, which an agent may pass on from a stranger, mints one in ten seconds', async () => {
-    const { world } = await open();
+  test('a flood of warnings, which an agent may relay from anybody, mints one in ten seconds', async () => {
+    const { backend } = await open();
     for (let turn = 0; turn < 300; turn += 1) {
-      world.sockets[0]?.say(expiring);
-      world.sockets[0]?.say({ type: 'ticket.renewed' });
-      await pass(SECOND);
+      backend.sockets[0]?.receive(expiring);
+      backend.sockets[0]?.receive({ type: 'ticket.renewed' });
+      await advance(SECOND);
     }
-    expect(world.mints.length).toBeLessThanOrEqual(31);
+    expect(backend.mints.length).toBeLessThanOrEqual(31);
   });
 
-  test('sessions of nobody in particular do not renew', async () => {
-    const { world } = await open({ credential: { kind: 'none' } });
-    world.sockets[0]?.say(expiring);
-    await pass(SECOND);
-    expect(world.mints).toHaveLength(1);
+  test('sessions of anonymous callers do not renew', async () => {
+    const { backend } = await open({ credential: { kind: 'none' } });
+    backend.sockets[0]?.receive(expiring);
+    await advance(SECOND);
+    expect(backend.mints).toHaveLength(1);
   });
 });

@@ -1,128 +1,128 @@
 import { describe, expect, test, vi } from 'vitest';
 import { SUBPROTOCOL } from '../src/handshake.ts';
 import { createTicketProvider } from './provider.ts';
-import { clientsOf, connect, open, stopTime, untilOpen } from './test-tab.ts';
-import { pass, SECOND, World } from './test-world.ts';
+import { advance, FakeBackend, SECOND } from './test/fake-backend.ts';
+import { clientsOf, connect, open, untilOpen, useFakeTime } from './test/stock-client.ts';
 
 /** Tickets and connections of the stock client. */
 
-stopTime();
+useFakeTime();
 
 describe('a ticket for each connection', () => {
   test('in the subprotocol, and nowhere else', async () => {
-    const { world, client } = await open();
-    const [socket] = world.sockets;
+    const { backend, client } = await open();
+    const [socket] = backend.sockets;
     expect(socket?.protocols).toEqual([SUBPROTOCOL, 'h.t1.s']);
     expect(socket?.url).not.toContain('h.t1.s');
     expect(client.identified).toBe(true);
   });
 
-  test('in the query, where asked for', async () => {
-    const { world } = await open({ delivery: 'query' });
-    expect(new URL(world.sockets[0]?.url ?? '').searchParams.get('ticket')).toBe('h.t1.s');
-    expect(world.sockets[0]?.protocols).toEqual([]);
+  test('in the query, with that delivery', async () => {
+    const { backend } = await open({ delivery: 'query' });
+    expect(new URL(backend.sockets[0]?.url ?? '').searchParams.get('ticket')).toBe('h.t1.s');
+    expect(backend.sockets[0]?.protocols).toEqual([]);
   });
 
-  test('tried again with the query of before, it does not leave the page', async () => {
-    const world = new World();
+  test('a retry with the earlier query does not leave the page', async () => {
+    const backend = new FakeBackend();
     const { WebSocket: Socket } = createTicketProvider(
-      world.options({ delivery: 'query' }),
+      backend.options({ delivery: 'query' }),
     ).useAgentOptions();
     const url = 'wss://agents.example.com/agents/counter/main?ticket=h.t1.s';
     new Socket(url);
     const again = Object(new Socket(url));
     const closes: number[] = [];
     again.addEventListener('close', ({ code }: CloseEvent) => closes.push(code));
-    await pass(0);
+    await advance(0);
     expect(closes).toEqual([3000]);
     new Socket(url.replace('t1', 't2'));
-    expect(world.sockets.map((socket) => socket.ticket())).toEqual(['h.t1.s', 'h.t2.s']);
-    await pass(11 * SECOND);
+    expect(backend.sockets.map((socket) => socket.ticket())).toEqual(['h.t1.s', 'h.t2.s']);
+    await advance(11 * SECOND);
   });
 
-  test('a query that is asked again before it has an answer is the same question', async () => {
-    const world = new World();
-    const ticket = createTicketProvider(world.options({ delivery: 'query' }));
+  test('concurrent calls of query get one ticket', async () => {
+    const backend = new FakeBackend();
+    const ticket = createTicketProvider(backend.options({ delivery: 'query' }));
     const asked = Promise.all([ticket.query(), ticket.query(), ticket.query()]);
-    await pass(SECOND);
+    await advance(SECOND);
     expect(await asked).toEqual(Array.from({ length: 3 }, () => ({ ticket: 'h.t1.s' })));
     const next = ticket.query();
-    await pass(15 * SECOND);
+    await advance(15 * SECOND);
     expect(await next).toEqual({ ticket: 'h.t2.s' });
-    expect(world.mints).toHaveLength(2);
+    expect(backend.mints).toHaveLength(2);
   });
 
   test('two clients of one provider do not share one', async () => {
-    const { world, ticket } = await open();
+    const { backend, ticket } = await open();
     const [second] = clientsOf(ticket, 1);
-    await pass(SECOND);
-    expect(world.sockets.map((socket) => socket.ticket())).toEqual(['h.t1.s', 'h.t2.s']);
+    await advance(SECOND);
+    expect(backend.sockets.map((socket) => socket.ticket())).toEqual(['h.t1.s', 'h.t2.s']);
     expect(second?.readyState).toBe(1);
   });
 
   test('six clients at once all open', async () => {
-    const world = new World();
-    const ticket = createTicketProvider(world.options());
+    const backend = new FakeBackend();
+    const ticket = createTicketProvider(backend.options());
     const clients = clientsOf(ticket, 6);
-    await pass(15 * SECOND);
+    await advance(15 * SECOND);
     expect(clients.map(({ readyState }) => readyState)).toEqual([1, 1, 1, 1, 1, 1]);
-    expect(world.mints).toHaveLength(6);
+    expect(backend.mints).toHaveLength(6);
   });
 });
 
 describe('closed by this side', () => {
-  test('nothing listens and nothing runs any more', async () => {
-    const tab = await open();
-    tab.world.sockets[0]?.end(4008, 'idle');
-    tab.world.page.dispatch('keydown');
-    await untilOpen(tab);
-    tab.client.close();
-    // The world's own timers end, too.
-    await pass(11 * SECOND);
-    expect(tab.world.page.listeners).toBe(0);
+  test('no listener and no timer is left', async () => {
+    const fixture = await open();
+    fixture.backend.sockets[0]?.end(4008, 'idle');
+    fixture.backend.page.dispatch('keydown');
+    await untilOpen(fixture);
+    fixture.client.close();
+    // The backend's own timers end, too.
+    await advance(11 * SECOND);
+    expect(fixture.backend.page.listeners).toBe(0);
     expect(vi.getTimerCount()).toBe(0);
   });
 
   test('and opened again, ten times in ten seconds', async () => {
-    const { client, world } = await open();
+    const { client, backend } = await open();
     for (let turn = 0; turn < 10; turn += 1) {
       client.close();
-      await pass(500);
+      await advance(500);
       client.reconnect();
-      await pass(500);
+      await advance(500);
       expect(client.readyState).toBe(1);
     }
-    expect(world.mints).toHaveLength(11);
+    expect(backend.mints).toHaveLength(11);
   });
 
-  test('while it connects: the next one does not wait', async () => {
-    const { client, world } = connect(new World());
-    await pass(60);
+  test('while it connects: the next connection does not wait', async () => {
+    const { client, backend } = connect(new FakeBackend());
+    await advance(60);
     client.close();
-    await pass(10);
+    await advance(10);
     client.reconnect();
-    await pass(SECOND);
+    await advance(SECOND);
     expect(client.readyState).toBe(1);
-    expect(world.mints).toHaveLength(2);
+    expect(backend.mints).toHaveLength(2);
   });
 
-  test('somebody else signed in: open sockets come back with new tickets', async () => {
-    const tab = await open();
-    tab.ticket.reset();
-    await pass(4 * SECOND);
-    expect(tab.client.readyState).toBe(1);
-    expect(tab.world.sockets.map((socket) => [socket.ticket(), socket.readyState])).toEqual([
+  test('somebody else signed in: open sockets reconnect with new tickets', async () => {
+    const fixture = await open();
+    fixture.ticket.reset();
+    await advance(4 * SECOND);
+    expect(fixture.client.readyState).toBe(1);
+    expect(fixture.backend.sockets.map((socket) => [socket.ticket(), socket.readyState])).toEqual([
       ['h.t1.s', 3],
       ['h.t2.s', 1],
     ]);
   });
 
-  test('a ticket on its way when somebody else signs in is nobody’s', async () => {
-    const { world, ticket } = connect(new World());
-    await pass(20);
-    expect(world.mints).toHaveLength(1);
+  test('a ticket that was requested before somebody else signed in is discarded', async () => {
+    const { backend, ticket } = connect(new FakeBackend());
+    await advance(20);
+    expect(backend.mints).toHaveLength(1);
     ticket.reset();
-    await pass(SECOND);
-    expect(world.sockets.map((socket) => socket.ticket())).toEqual(['h.t2.s']);
+    await advance(SECOND);
+    expect(backend.sockets.map((socket) => socket.ticket())).toEqual(['h.t2.s']);
   });
 });

@@ -3,12 +3,12 @@ import type { useAgent } from 'agents/react';
 import { expectTypeOf, test } from 'vitest';
 import type { AgentOptions, Credential, TicketProvider, TicketProviderOptions } from './provider.ts';
 
-/** What the compiler refuses. Checked by `tsc`; running it shows nothing more. */
+/** What the compiler refuses. Checked by `tsc`; running the file asserts nothing more. */
 
 type Options = TicketProviderOptions;
 const place = { broker: 'https://broker.example.com', host: 'agents.example.com', agent: 'chat' };
 
-test('what a provider hands out fits the stock clients as it is', () => {
+test('what a provider returns fits the stock clients unchanged', () => {
   expectTypeOf<AgentOptions>().toExtend<Parameters<typeof useAgent>[0]>();
   expectTypeOf<AgentOptions>().toExtend<AgentClientOptions>();
   expectTypeOf<Awaited<ReturnType<TicketProvider['headers']>>>().toExtend<HeadersInit>();
@@ -18,7 +18,7 @@ test('what a provider hands out fits the stock clients as it is', () => {
 
 test('a credential is one kind, whole', () => {
   expectTypeOf({ kind: 'session' } as const).toExtend<Credential>();
-  // @ts-expect-error whoever asks says as whom
+  // @ts-expect-error a credential is required
   place satisfies Options;
   // @ts-expect-error an access token comes from a function, so that it can be fresh
   ({ ...place, credential: { kind: 'access-token', token: 'x' } }) satisfies Options;
@@ -42,7 +42,7 @@ test('an option that is misspelt or impossible is no option', () => {
   ({ ...place, credential, scope: ['agent:connect'] }) satisfies Options;
 });
 
-test('what a provider knows is read and not written', () => {
+test('members of a provider are read-only', () => {
   expectTypeOf<TicketProvider>().toHaveProperty('refusal');
   const write = (ticket: TicketProvider): void => {
     // @ts-expect-error a refusal comes from broker or gate

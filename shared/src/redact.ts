@@ -4,9 +4,16 @@ const CREDENTIAL = /atk_[0-9A-Za-z_]+|eyJ[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]*)*/g;
 /** The longest text of a caller's that is kept, in characters. */
 const MAX_LENGTH = 256;
 
-/** A text of the caller's that is kept with a record, without what looks like a credential that strayed into it. */
+/**
+ * A text of the caller's that is stored with a record in any case, without what looks like a credential that strayed into
+ * it: it takes out too much rather than too little. For input that can be refused instead the broker has
+ * `containsCredential`, which tells a credential from a text that only looks like one.
+ *
+ * Well-formed, also where a pair of surrogates was cut: an event with a lone one could never be sealed.
+ */
 export const redact = (text: string): string =>
   text
     .slice(0, 4 * MAX_LENGTH)
     .replaceAll(CREDENTIAL, '[redacted]')
-    .slice(0, MAX_LENGTH);
+    .slice(0, MAX_LENGTH)
+    .toWellFormed();

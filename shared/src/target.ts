@@ -61,6 +61,13 @@ export function targetName(target: Target): string {
 
 /** The target that a name was made from. Throws on a name that {@link targetName} never made. */
 export function readTargetName(name: string): Target {
+  const target = parseTargetName(name);
+  // Another spelling would be stored and hit nothing: `instance:` without a slash, or a service token as a principal.
+  z.literal(name).parse(targetName(target));
+  return target;
+}
+
+function parseTargetName(name: string): Target {
   const colon = name.indexOf(':');
   const [kind, rest] = [name.slice(0, colon), name.slice(colon + 1)];
   const slash = rest.indexOf('/');

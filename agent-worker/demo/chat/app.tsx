@@ -1,9 +1,8 @@
-import { Forbidden, SignInRequired } from '@agent-ticket/shared/client/errors.ts';
-import type { TicketProvider } from '@agent-ticket/shared/client/ticket-provider.ts';
+import { Forbidden, SignInRequired, type TicketProvider } from '@agent-ticket/shared/client/provider.ts';
 import { type ReactNode, Suspense, useEffect, useState, useSyncExternalStore } from 'react';
 import { Conversation } from './conversation.tsx';
 
-/** After so long a person wonders. */
+/** Then the page says that the broker is away or busy. */
 const LONG_MS = 4_000;
 
 interface AppProps {
@@ -11,10 +10,10 @@ interface AppProps {
   readonly broker: string;
 }
 
-/** The page: the conversation, or why there is none. */
+/** The page: the conversation, or the reason of a refusal. */
 export function App({ ticket, broker }: AppProps) {
   const refusal = useSyncExternalStore(ticket.subscribe, () => ticket.refusal);
-  // As it is listed for a logout at the tenant: without a query, and so without this person's chat.
+  // The tenant lists this address for logouts: without a query, and so without the name of the chat.
   const after = encodeURIComponent(`${location.origin}/chat`);
   return (
     <>
@@ -42,7 +41,7 @@ export function App({ ticket, broker }: AppProps) {
   );
 }
 
-/** The provider goes on trying while the broker is away, or has had too many requests. */
+/** The provider retries while the broker is unavailable or limits the rate. */
 function Opening() {
   const [isLong, setLong] = useState(false);
   useEffect(() => {
@@ -67,7 +66,7 @@ function Refused({ refusal }: { readonly refusal: NonNullable<TicketProvider['re
         </a>
       </section>
     );
-  // The close of a socket, while the broker's own word is FORBIDDEN.
+  // In lower case it is the close reason of a socket; the broker's error code is FORBIDDEN.
   if (refusal instanceof Forbidden && refusal.code === 'forbidden')
     return (
       <section className="gateway">

@@ -3,14 +3,14 @@ import { chatName } from './chat-name.ts';
 
 const PAGE = 'https://agents.example/chat';
 
-test('the name in the address is taken, and the address left alone', () => {
+test('the name in the address is used, and the address is unchanged', () => {
   const replaceState = vi.fn();
   expect(chatName({ href: `${PAGE}?chat=mine` }, { replaceState }, () => 'new')).toBe('mine');
   expect(replaceState).not.toHaveBeenCalled();
 });
 
 test.for(['', '?chat=', '?chat=a%20b', `?chat=${'x'.repeat(129)}`, '?chat=../counter'])(
-  'without a good one (%s) a new one goes into the address',
+  'without a valid name (%s) a new one is added to the address',
   (query) => {
     const replaceState = vi.fn();
     expect(chatName({ href: `${PAGE}${query}` }, { replaceState }, () => 'new')).toBe('new');

@@ -1,9 +1,9 @@
-/** A name of a chat as the broker takes it. */
+/** Instance names that the broker accepts. */
 const NAME = /^[A-Za-z0-9_-]{1,128}$/;
 
 /**
- * The chat that this page is about: the one in its address, `?chat=<name>`, or a new one, which goes into the address
- * so that a reload comes back to it. A new name is random: whoever guessed it could take it first.
+ * The chat of this page: the one in its address, `?chat=<name>`, or a new one, which is added to the address so that a
+ * reload returns to it. A new name is random: a person who guessed it could claim the chat first.
  */
 export function chatName(
   { href }: Pick<Location, 'href'>,

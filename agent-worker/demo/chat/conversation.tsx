@@ -1,13 +1,15 @@
-import { TicketRefused, TicketUnavailable } from '@agent-ticket/shared/client/errors.ts';
-import type { TicketProvider } from '@agent-ticket/shared/client/ticket-provider.ts';
+import {
+  type TicketProvider,
+  TicketRefused,
+  TicketUnavailable,
+} from '@agent-ticket/shared/client/provider.ts';
 import { getAgentMessages, useAgentChat } from '@cloudflare/ai-chat/react';
 import { useAgent } from 'agents/react';
-import { useRef } from 'react';
-import { Composer } from './composer.tsx';
+import { type FormEvent, type KeyboardEvent, type RefObject, useRef, useState } from 'react';
 import { Message } from './message.tsx';
 
-/** Newer browsers answer a promise, which React would take for a way to clean up. */
-function showEnd(end: HTMLElement | null): void {
+/** Newer browsers return a promise, which React would take for a cleanup function. */
+function scrollToEnd(end: HTMLElement | null): void {
   end?.scrollIntoView({ block: 'end' });
 }
 
@@ -18,7 +20,7 @@ export function Conversation({ ticket }: { readonly ticket: TicketProvider }) {
   const agent = useAgent(options);
   const { messages, status, error, sendMessage, addToolApprovalResponse, clearHistory, stop } = useAgentChat({
     agent,
-    // A refusal shows through the socket; here it would tear the page down.
+    // The socket reports a refusal; a rejection here would unmount the page.
     getInitialMessages: async () => {
       const headers = await ticket.headers().catch((error: unknown) => {
         if (error instanceof TicketRefused || error instanceof TicketUnavailable) return undefined;
@@ -26,14 +28,14 @@ export function Conversation({ ticket }: { readonly ticket: TicketProvider }) {
       });
       return headers === undefined ? [] : getAgentMessages({ host, agent: slug, name, headers });
     },
-    // The agent has the transcript: it takes nothing but the last question.
+    // The agent stores the transcript: it uses only the last question.
     prepareSendMessagesRequest: ({ messages }) => ({ body: { messages: messages.slice(-1) } }),
   });
   const field = useRef<HTMLTextAreaElement>(null);
-  // The button goes with what it was about; whoever uses a keyboard goes on from here.
-  const goOn = (): void => field.current?.focus();
+  // The focused button disappears; keyboard users continue from here.
+  const focusField = (): void => field.current?.focus();
   const busy = status === 'submitted' || status === 'streaming';
-  const reached = `${messages.length} ${JSON.stringify(messages.at(-1) ?? '').length}`;
+  const length = `${messages.length} ${JSON.stringify(messages.at(-1) ?? '').length}`;
 
   return (
     <>
@@ -47,7 +49,7 @@ export function Conversation({ ticket }: { readonly ticket: TicketProvider }) {
             className="plain"
             onClick={() => {
               clearHistory();
-              goOn();
+              focusField();
             }}
           >
             Clear
@@ -64,13 +66,13 @@ export function Conversation({ ticket }: { readonly ticket: TicketProvider }) {
             message={message}
             isLast={index === messages.length - 1}
             onAnswer={(id, approved) => {
-              goOn();
+              focusField();
               return addToolApprovalResponse({ id, approved });
             }}
           />
         ))}
-        {/* A new end whenever the conversation has grown, so that it is shown. */}
-        <div key={reached} className="end" ref={showEnd} />
+        {/* The key changes whenever the conversation has grown, so that the page scrolls. */}
+        <div key={length} className="end" ref={scrollToEnd} />
       </div>
       {error === undefined ? null : (
         <p className="fault" role="alert">
@@ -79,5 +81,58 @@ export function Conversation({ ticket }: { readonly ticket: TicketProvider }) {
       )}
       <Composer field={field} busy={busy} onSend={(text) => sendMessage({ text })} onStop={stop} />
     </>
+  );
+}
+
+/** The limit of the agent. */
+const MAX_CHARACTERS = 4_000;
+
+interface ComposerProps {
+  readonly field: RefObject<HTMLTextAreaElement | null>;
+  readonly busy: boolean;
+  readonly onSend: (text: string) => unknown;
+  readonly onStop: () => unknown;
+}
+
+/** Enter sends, Shift and Enter begins a line. */
+function Composer({ field, busy, onSend, onStop }: ComposerProps) {
+  const [text, setText] = useState('');
+  const isEmpty = text.trim() === '';
+  const send = (event: FormEvent | KeyboardEvent): void => {
+    event.preventDefault();
+    if (isEmpty || busy) return;
+    onSend(text.trim());
+    setText('');
+  };
+  return (
+    <form className="composer" onSubmit={send}>
+      <label htmlFor="question">Your message</label>
+      <textarea
+        id="question"
+        ref={field}
+        rows={2}
+        maxLength={MAX_CHARACTERS}
+        value={text}
+        onChange={({ target }) => setText(target.value)}
+        onKeyDown={(event) => {
+          if (event.key === 'Enter' && !event.shiftKey && !event.nativeEvent.isComposing) send(event);
+        }}
+      />
+      {busy ? (
+        <button type="button" onClick={onStop}>
+          Stop
+        </button>
+      ) : (
+        <button type="submit" disabled={isEmpty}>
+          Send
+        </button>
+      )}
+      {/* The browser truncates a longer paste without a message. */}
+      <p className="full" role="status">
+        {text.length < MAX_CHARACTERS
+          ? ''
+          : `No more fits: ${MAX_CHARACTERS.toLocaleString('en')} characters.`}
+      </p>
+    </form>
   );
 }

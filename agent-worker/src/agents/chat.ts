@@ -8,28 +8,26 @@ import {
   toUIMessageStream,
 } from 'ai';
 import { ticketed } from '../ticketed.ts';
-import { createConfirmations } from './chat/confirmations.ts';
-import { hear } from './chat/intake.ts';
+import { createConfirmations, readFrame } from './chat/confirmations.ts';
 import { chooseModel } from './chat/model.ts';
-import { createNotes } from './chat/notes.ts';
-import { askFirst, chatTools } from './chat/tools.ts';
+import { chatTools, createNotes, toolApproval } from './chat/tools.ts';
 
-/** Where it is bound, the chat is answered by Workers AI. */
+/** With this binding Workers AI answers the chat. */
 type Env = Cloudflare.Env & { readonly AI?: Ai };
 
 const INSTRUCTIONS =
   'You are a brief, friendly assistant with four tools: the time in a city, sample weather (say that it is made up), ' +
   'keeping a note (the person is asked to confirm), and listing notes. Use a tool whenever one fits.';
-/** A question, its tools, what comes of them: enough for every sensible turn, and an end to any other. */
+/** A question, tool calls, and their results: enough for every sensible turn, and a limit for any other. */
 const MAX_STEPS = 5;
 const WORD_PAUSE_MS = 25;
 
 /**
- * A private assistant with tools, one of which asks before it acts. Asked and answered are kept in the object's own
- * record; what a client says about it only ever answers a question there.
+ * A private assistant with tools, one of which asks before it acts. Questions and answers are in the object's own
+ * record; a frame of a client can only answer a question there.
  */
 export class Chat extends ticketed(AIChatAgent<Cloudflare.Env>) {
-  /** Bounds what a client that sends its whole transcript along needs to send. */
+  /** Bounds the transcript, which clients send with each question. */
   override maxPersistedMessages = 100;
 
   readonly #confirmations = createConfirmations(this.ctx.storage.sql);
@@ -37,11 +35,11 @@ export class Chat extends ticketed(AIChatAgent<Cloudflare.Env>) {
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    const listen = this.onMessage.bind(this);
-    // The SDK's chat handles its frames in what it puts here, before any method of a subclass.
+    const handle = this.onMessage.bind(this);
+    // The SDK's chat assigns its frame handler here, which runs before any method of a subclass.
     this.onMessage = async (connection, message) => {
-      const frame = this.#hear(connection, message);
-      if (frame !== undefined) await listen(connection, frame);
+      const frame = this.#decide(connection, message);
+      if (frame !== undefined) await handle(connection, frame);
     };
   }
 
@@ -65,43 +63,44 @@ export class Chat extends ticketed(AIChatAgent<Cloudflare.Env>) {
       instructions: INSTRUCTIONS,
       messages: await convertToModelMessages(this.messages, { ignoreIncompleteToolCalls: true }),
       tools: chatTools(ports),
-      toolApproval: askFirst(ports),
+      toolApproval: toolApproval(ports),
       stopWhen: isStepCount(MAX_STEPS),
       ...(options?.abortSignal === undefined ? {} : { abortSignal: options.abortSignal }),
     });
     return createUIMessageStreamResponse({ stream: toUIMessageStream({ stream: result.stream }) });
   }
 
-  /** What the SDK's chat is to hear of a frame; `undefined`: nothing. */
-  #hear(connection: Connection, message: Parameters<AIChatAgent['onMessage']>[1]) {
+  /** The frame for the SDK's chat; `undefined`: none. */
+  #decide(connection: Connection, message: Parameters<AIChatAgent['onMessage']>[1]) {
     const { messages } = this;
-    const heard = hear(message, { messages, isApproved: this.#confirmations.isApproved });
+    const decision = readFrame(message, { messages, isApproved: this.#confirmations.isApproved });
     const now = Date.now();
-    switch (heard.kind) {
+    switch (decision.kind) {
       case 'other':
         return message;
       case 'clear':
         this.#confirmations.lapse(now);
         return message;
       case 'ask':
-        for (const call of heard.forged) this.noteDenied('transcript_forged', { call });
+        for (const call of decision.forged) this.noteDenied('transcript_forged', { call });
         this.#confirmations.lapse(now);
-        return heard.frame;
+        return decision.frame;
       case 'answer': {
-        const { callId, approved, frame } = heard;
+        const { callId, approved, frame } = decision;
         const refusal = this.#confirmations.answer(callId, approved, this.principal().principal, now);
         if (refusal === undefined) return frame;
         this.noteDenied(refusal, { call: callId });
         return undefined;
       }
       case 'drop':
-        for (const call of heard.calls) this.noteDenied(heard.code ?? 'transcript_forged', { call });
-        if (heard.requestId !== undefined) connection.send(refusalOf(heard.requestId, heard.say ?? ''));
+        for (const call of decision.calls) this.noteDenied(decision.code ?? 'transcript_forged', { call });
+        if (decision.requestId !== undefined)
+          connection.send(refusalOf(decision.requestId, decision.message ?? ''));
         return undefined;
     }
   }
 }
 
-/** The end of a request in the chat's own words, so that its client does not wait. */
+/** Ends a request in the chat protocol, so that its client does not wait. */
 const refusalOf = (id: string, body: string): string =>
   JSON.stringify({ type: 'cf_agent_use_chat_response', id, body, error: true, done: true });

@@ -6,7 +6,7 @@ interface CounterState {
   count: number;
 }
 
-/** A shared number. Anyone who is somebody may watch; only some may change it. */
+/** A shared number. Every signed-in principal may watch; only some roles may change it. */
 export class Counter extends ticketed(Agent<Cloudflare.Env, CounterState>) {
   override initialState: CounterState = { count: 0 };
 

@@ -6,7 +6,7 @@ interface LobbyState {
   notices: string[];
 }
 
-/** A public board. Strangers read it; nobody writes through a socket without a scope for it. */
+/** A public board. Anonymous callers read it; nobody writes through a socket without a scope for it. */
 export class Lobby extends ticketed(Agent<Cloudflare.Env, LobbyState>) {
   override initialState: LobbyState = {
     title: 'Lobby',

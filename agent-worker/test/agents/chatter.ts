@@ -2,16 +2,16 @@ import { AIChatAgent } from '@cloudflare/ai-chat';
 import type { Connection, WSMessage } from 'agents';
 import { ticketed } from '../../src/ticketed.ts';
 
-/** What an answer in progress is made of, in the AI SDK's UI message stream. */
+/** The frame of an answer in progress, in the AI SDK's UI message stream. */
 const CHUNKS = {
   begin: [{ type: 'start' }, { type: 'text-start', id: 'text' }],
   end: [{ type: 'text-end', id: 'text' }, { type: 'finish' }],
 } as const;
 const encode = (chunk: object): Uint8Array => new TextEncoder().encode(`data: ${JSON.stringify(chunk)}\n\n`);
 
-/** A chat whose answers come word by word, when a test says so. */
+/** A chat whose answers come word by word, under the control of a test. */
 export class Chatter extends ticketed(AIChatAgent<Cloudflare.Env>) {
-  /** Whom each turn was for. */
+  /** The principal of each turn. */
   askedBy: string[] = [];
   #answer: ReadableStreamDefaultController<Uint8Array> | undefined;
 
@@ -26,7 +26,7 @@ export class Chatter extends ticketed(AIChatAgent<Cloudflare.Env>) {
     return new Response(body, { headers: { 'content-type': 'text/event-stream' } });
   }
 
-  say(word: string): void {
+  sendWord(word: string): void {
     this.#answer?.enqueue(encode({ type: 'text-delta', id: 'text', delta: word }));
   }
 
@@ -37,7 +37,7 @@ export class Chatter extends ticketed(AIChatAgent<Cloudflare.Env>) {
   }
 }
 
-/** The same by someone who overrides whatever there is, and calls little of it. */
+/** The same with every method overridden, and few of the originals called. */
 export class ChatOverrider extends Chatter {
   heard: string[] = [];
 

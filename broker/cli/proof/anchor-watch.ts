@@ -18,7 +18,7 @@ export class AnchorWatch {
     return this.#found;
   }
 
-  meet({ n, hash }: CheckpointClaims): void {
+  compare({ n, hash }: CheckpointClaims): void {
     if (this.#anchor?.n !== n) return;
     this.#found = true;
     if (this.#anchor.hash !== hash) this.#faults.tail.push(`checkpoint ${n} is another one than the anchor`);

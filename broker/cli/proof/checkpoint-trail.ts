@@ -38,7 +38,7 @@ export class CheckpointTrail {
     return this.#last;
   }
 
-  /** What one of the keys signed, `undefined` where none did. */
+  /** The claims that one of the keys signed, `undefined` where none did. */
   async read({ n, jws, ...clear }: CheckpointLine): Promise<CheckpointClaims | undefined> {
     this.#count += 1;
     const claims = await readCheckpoint(jws, this.#keys);
@@ -47,7 +47,7 @@ export class CheckpointTrail {
       this.#noteUnsigned(n, kid);
       return undefined;
     }
-    // Whoever reads the line and not the signed text must not be misled. Any of it may be left out.
+    // A reader of the line who does not read the signed text must not be misled. Any of it may be left out.
     if (differs(clear, { ...claims, kid }))
       this.#faults.content.push(`checkpoint ${n} says in clear what it did not sign`);
     return claims;
@@ -91,7 +91,7 @@ export class CheckpointTrail {
 
   gaps(): string[] {
     for (const n of this.#unsigned) this.#lost.found(n);
-    return this.#lost.said('checkpoint');
+    return this.#lost.describe('checkpoint');
   }
 
   otherKeys = (): string[] =>
@@ -102,7 +102,7 @@ export class CheckpointTrail {
     );
 }
 
-/** Whether a line says anything beside its signed text that does not stand in there. */
+/** Whether a line has anything in clear that its signed text does not have. */
 const differs = (
   clear: Readonly<Record<string, unknown>>,
   { iat, kid, through, count, hash }: CheckpointClaims & { readonly kid: string | undefined },

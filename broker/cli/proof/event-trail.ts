@@ -3,6 +3,9 @@ import type { CheckpointClaims } from '../../src/audit/checkpoint.ts';
 import { createMissing } from './missing.ts';
 import type { Faults } from './verification.ts';
 
+/** Stands for the head after an event that has no canonical form, which nobody signed. */
+const NO_HEAD = '';
+
 /** The events of an export: their numbers without a hole, and their content against what checkpoints signed. */
 export class EventTrail {
   readonly #faults: Faults;
@@ -13,7 +16,7 @@ export class EventTrail {
   #waiting = new Map<number, unknown>();
   #count = 0;
   #begins = 1;
-  /** The greatest number that came; undefined until something tells where the export begins. */
+  /** The greatest number that came; undefined until it is known where the export begins. */
   #reached: number | undefined;
 
   constructor(faults: Faults) {
@@ -24,7 +27,7 @@ export class EventTrail {
     return this.#count;
   }
 
-  /** The first number that can be in the export; 1 until something says otherwise. */
+  /** The first number that can be in the export; 1 until it is known. */
   get begins(): number {
     return this.#begins;
   }
@@ -37,7 +40,7 @@ export class EventTrail {
     return this.#reached ?? 0;
   }
 
-  gaps = (): string[] => [...this.#beginning, ...this.#lost.said('event')];
+  gaps = (): string[] => [...this.#beginning, ...this.#lost.describe('event')];
 
   begin(after: number): void {
     this.#reached = after;
@@ -65,7 +68,7 @@ export class EventTrail {
     if (!late) this.#twice.add(number);
   }
 
-  /** Holds the events of a checkpoint's run against it, and lets go of them. */
+  /** Compares the events of a checkpoint's run with it, and drops them. */
   async closeRun(claims: CheckpointClaims): Promise<void> {
     const { through } = claims;
     if (through > this.end) {
@@ -77,7 +80,7 @@ export class EventTrail {
     this.#waiting = new Map([...this.#waiting].filter(([number]) => number > through));
   }
 
-  /** Whether the run of a checkpoint is what it signed. A run with a hole is a gap, and says nothing of the rest. */
+  /** The fault of a run that is not the signed one. A run with a hole is a gap, and proves nothing about the rest. */
   async #compare({ through, count, previous, hash, n }: CheckpointClaims): Promise<string | undefined> {
     const head = await this.headAfter(previous, through - count, through);
     if (head === undefined || head === hash) return undefined;
@@ -91,7 +94,7 @@ export class EventTrail {
     let head: string | undefined = start;
     for (let number = after + 1; number <= through && head !== undefined; number += 1) {
       const event = this.#waiting.get(number);
-      head = event === undefined ? undefined : await chainOn(head, event);
+      head = event === undefined ? undefined : ((await chainOn(head, event)) ?? NO_HEAD);
     }
     return head;
   }

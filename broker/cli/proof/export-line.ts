@@ -1,12 +1,11 @@
 import { readStrictJson } from '@agent-ticket/shared/strict-json.ts';
 import * as z from 'zod';
-import { repeatsMember } from './repeated-member.ts';
 
 const CheckpointLine = z.looseObject({
   n: z.int().positive(),
   jws: z.string(),
 });
-/** A checkpoint as an export has it: signed, and some of it in clear for whoever reads the file. */
+/** A checkpoint as an export has it: signed, and some of it in clear for people who read the file. */
 export type CheckpointLine = z.infer<typeof CheckpointLine>;
 
 const Line = z.union([
@@ -18,7 +17,7 @@ const Line = z.union([
 const Whole = z.object({ event: z.unknown() });
 
 export interface ReadLine {
-  /** A member stands in it twice, and readers differ on which of them counts. */
+  /** A member is in it twice, and readers differ on which of them counts. */
   readonly ambiguous: boolean;
   /** `undefined` for a line that is neither. */
   readonly content:
@@ -27,7 +26,7 @@ export interface ReadLine {
     | undefined;
 }
 
-/** Deeper than any event; what goes on without end would end the program that reads it. */
+/** Deeper than any event; a text that nests without end would crash the program that reads it. */
 const MAX_DEPTH = 16;
 
 const isShallow = (value: unknown, depth = MAX_DEPTH): boolean =>
@@ -46,6 +45,29 @@ function contentOf(read: unknown): ReadLine['content'] {
   const line = Line.safeParse(read);
   if (!line.success) return undefined;
   if ('checkpoint' in line.data) return { kind: 'checkpoint', line: line.data.checkpoint };
-  // What was read, not what zod made of it: a member that it leaves out was put in by somebody.
+  // The value as it was read, not the one of the schema: a member that the schema leaves out was added by somebody.
   return { kind: 'event', number: line.data.event.seq, event: Whole.parse(read).event };
+}
+
+/** Strings, braces and colons, in text that is known to be JSON. */
+const TOKENS = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}:]/g;
+
+/**
+ * Whether an object in a JSON text has a member twice, however its name is spelled. Readers differ on which one counts
+ * (RFC 8259 §4), so that such a text has one meaning here and may have another for the next reader.
+ */
+export function repeatsMember(json: string): boolean {
+  const objects: Set<unknown>[] = [];
+  let last = '""';
+  for (const [token] of json.matchAll(TOKENS)) {
+    if (token === '{') objects.push(new Set());
+    else if (token === '}') objects.pop();
+    else if (token !== ':') last = token;
+    else {
+      const [names, name]: [Set<unknown> | undefined, unknown] = [objects.at(-1), JSON.parse(last)];
+      if (names?.has(name)) return true;
+      names?.add(name);
+    }
+  }
+  return false;
 }

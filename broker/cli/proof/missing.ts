@@ -6,7 +6,7 @@ export function createMissing() {
       ranges.push({ from, to });
     },
 
-    /** Takes a number that came after all. Whether it was missing. */
+    /** Removes a number that came late. Whether it was missing. */
     found(number: number): boolean {
       const hole = ranges.find(({ from, to }) => from <= number && number <= to);
       if (hole === undefined) return false;
@@ -21,7 +21,7 @@ export function createMissing() {
       return true;
     },
 
-    said: (noun: string): string[] =>
+    describe: (noun: string): string[] =>
       ranges.map(({ from, to }) =>
         from === to ? `${noun} ${from} is missing` : `${noun}s ${from} to ${to} are missing`,
       ),

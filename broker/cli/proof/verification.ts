@@ -1,4 +1,4 @@
-/** What an export shows, each question for itself. Empty lists: nothing against it. */
+/** The result of a verification, question by question. Empty lists: no fault. */
 export interface Verification {
   readonly events: number;
   readonly checkpoints: number;
@@ -8,7 +8,7 @@ export interface Verification {
   readonly content: readonly string[];
   /** Events and checkpoints out of their place, or twice. */
   readonly order: readonly string[];
-  /** What is not there. */
+  /** Missing events and checkpoints. */
   readonly gaps: readonly string[];
   readonly tail: Tail;
 }
@@ -23,11 +23,11 @@ export interface Tail {
   readonly anchored: boolean;
 }
 
-/** Whether an export withstands every question that was asked. An end without an anchor is no fault, only unproven. */
+/** Whether an export has no fault. An end without an anchor is none, only unproven. */
 export const isSound = ({ content, order, gaps, tail }: Verification): boolean =>
   [content, order, gaps, tail.faults].every((list) => list.length === 0);
 
-/** What is said against an export while it is read, in the order of its lines. Gaps are known only at its end. */
+/** Faults of an export while it is read, in the order of its lines. Gaps are known only at its end. */
 export interface Faults {
   readonly content: string[];
   readonly order: string[];

@@ -53,10 +53,10 @@ class ExportReader {
     const { events } = this;
     const claims = await this.#checkpoints.read(line);
     if (claims === undefined) return;
-    this.#anchor.meet(claims);
+    this.#anchor.compare(claims);
     if (!this.#checkpoints.take(claims, events.begun && events.begins === 1)) return;
     if (events.begun) await events.closeRun(claims);
-    // On the first line it is what the rest stands on.
+    // On the first line it is the base of the rest.
     else events.begin(claims.through);
   }
 
@@ -80,7 +80,7 @@ class ExportReader {
     };
   }
 
-  /** Whoever takes every checkpoint away may write what they like: that must not look like an export of a good log. */
+  /** Without any checkpoint events can be anything: that must not look like an export of a good log. */
   #bareness(provenThrough: number): string[] {
     const { events } = this;
     // As is the file of a download that failed.

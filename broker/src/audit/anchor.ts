@@ -1,6 +1,6 @@
 import { isOutage } from '@agent-ticket/drizzle/outage.ts';
 
-/** Shows a checkpoint to a place that the operator does not rule, so that the end of the log cannot be cut later. */
+/** Sends a checkpoint to a place outside the operator's control, so that the end of the log cannot be cut later. */
 export type Anchor = (checkpoint: { readonly n: number; readonly jws: string }) => Promise<void>;
 
 export interface WebhookPorts {
@@ -14,13 +14,13 @@ export interface WebhookPorts {
 }
 
 const TIMEOUT_MS = 5_000;
-/** What is waited before the second and the third try. After that the next minute's checkpoint covers this one. */
+/** Pauses before the second and the third try. After that the next minute's checkpoint covers this one. */
 const PAUSES_MS: readonly number[] = [1_000, 3_000];
 
 /**
  * By POST of the signed text (`application/jose`). Tried three times while nothing answers, or with a 429 or 5xx; any
  * other answer than 2xx, a redirect too, is final. Rejects when it was not taken. Each checkpoint covers those before
- * it, so one that was missed is not shown later.
+ * it, so one that was missed is not sent later.
  */
 export const webhookAnchor =
   (url: string, ports: WebhookPorts): Anchor =>
@@ -69,8 +69,8 @@ export interface AnchorBucket {
 export const anchorKey = (n: number): string => `checkpoints/${String(n).padStart(12, '0')}.jws`;
 
 /**
- * One object for each checkpoint, never over an earlier one of its number. What keeps the operator from deleting them is
- * a lock rule of the bucket, not this.
+ * One object for each checkpoint, never over an earlier one of its number. A lock rule of the bucket keeps the operator
+ * from deleting them; nothing here does.
  */
 export const bucketAnchor =
   (bucket: AnchorBucket): Anchor =>
@@ -82,11 +82,11 @@ export const bucketAnchor =
     });
   };
 
-/** All of them, each whatever becomes of the others. Rejects when one did not take it. */
+/** Every one of them, each independent of the others. Rejects when one did not take it. */
 export const allAnchors =
   (anchors: readonly Anchor[]): Anchor =>
   async (checkpoint) => {
-    const shown = await Promise.allSettled(anchors.map((anchor) => anchor(checkpoint)));
-    const failed = shown.find((each) => each.status === 'rejected');
+    const sent = await Promise.allSettled(anchors.map((anchor) => anchor(checkpoint)));
+    const failed = sent.find((each) => each.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
   };

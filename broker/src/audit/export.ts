@@ -1,18 +1,17 @@
-import type { CheckpointRow, checkpointQueries } from '@agent-ticket/drizzle/record/audit-checkpoints.ts';
-import type { AuditEventRow } from '@agent-ticket/drizzle/record/audit-events.ts';
-import type { auditLogQueries } from '@agent-ticket/drizzle/record/audit-log.ts';
+import type { CheckpointRow } from '@agent-ticket/drizzle/record/audit-checkpoints.ts';
+import type { AuditEventRow } from '@agent-ticket/drizzle/record/audit-log.ts';
+import type { RecordStore } from '@agent-ticket/drizzle/record/store.ts';
 import { auditEventView, checkpointView } from './view.ts';
 
 export interface ExportPorts {
-  readonly auditLog: ReturnType<typeof auditLogQueries>;
-  readonly checkpoints: ReturnType<typeof checkpointQueries>;
+  readonly record: Pick<RecordStore, 'auditLog' | 'checkpoints'>;
 }
 
 const PAGE = 500;
 
 /**
  * The log from after an event to its end, as NDJSON: `{"event": …}` in the order of arrival, `{"checkpoint": …}`
- * after the last event that it covers, and first of all the checkpoint that the rest stands on. Holds one page of
+ * after the last event that it covers, and first of all the checkpoint that is the base of the rest. Holds one page of
  * each in memory, and reads the next when the reader takes it. Resume with the last `seq` that arrived.
  */
 export function exportAudit(ports: ExportPorts, after: number): ReadableStream<Uint8Array> {
@@ -35,7 +34,7 @@ export function exportAudit(ports: ExportPorts, after: number): ReadableStream<U
 
 /** Text of about a page of lines at a time. */
 async function* exportLines(
-  { auditLog, checkpoints }: ExportPorts,
+  { record: { auditLog, checkpoints } }: ExportPorts,
   after: number,
 ): AsyncGenerator<string, undefined> {
   const bounds = await auditLog.bounds();
@@ -48,14 +47,14 @@ async function* exportLines(
   for (;;) {
     const signed = await checkpoints.following(n, PAGE);
     const rows = await auditLog.arrivals(seq, PAGE);
-    // Only what both pages reach: a checkpoint must not come before an event that it covers, nor after the next.
-    const reach = Math.min(
+    // Only up to where both pages go: a checkpoint must not come before an event that it covers, nor after the next.
+    const end = Math.min(
       signed.length < PAGE ? Number.POSITIVE_INFINITY : (signed.at(-1)?.through ?? 0),
       rows.length < PAGE ? Number.POSITIVE_INFINITY : (rows.at(-1)?.seq ?? 0),
     );
-    const taken = rows.filter((row) => row.seq <= reach);
+    const taken = rows.filter((row) => row.seq <= end);
     // A page that ends on a covered event may be followed by more quiet checkpoints; they come with the next page.
-    const shown = signed.filter(({ through }) => through <= reach);
+    const shown = signed.filter(({ through }) => through <= end);
     if (taken.length + shown.length > 0) yield interleave(taken, shown);
     seq = taken.at(-1)?.seq ?? seq;
     n = shown.at(-1)?.n ?? n;
@@ -64,11 +63,11 @@ async function* exportLines(
 }
 
 /**
- * The checkpoint that what comes after an event stands on. Of several that end with that event, since nothing happened
- * for minutes, the first: whoever appends this to an export that ended there may have none of them.
+ * The checkpoint that is the base of the events after one. Of several that end with that event, since nothing happened
+ * for minutes, the first: an export that ended there, to which this one is appended, may have none of them.
  */
 async function baseOf(
-  checkpoints: ExportPorts['checkpoints'],
+  checkpoints: RecordStore['checkpoints'],
   after: number,
 ): Promise<CheckpointRow | undefined> {
   const first = await checkpoints.reaching(after);

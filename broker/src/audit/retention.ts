@@ -1,12 +1,8 @@
-import type { checkpointQueries } from '@agent-ticket/drizzle/record/audit-checkpoints.ts';
-import type { auditLogQueries } from '@agent-ticket/drizzle/record/audit-log.ts';
-import type { Ledger } from '../mint/ledger.ts';
+import type { RecordStore } from '@agent-ticket/drizzle/record/store.ts';
 
 export interface RetentionPorts {
-  readonly auditLog: ReturnType<typeof auditLogQueries>;
-  readonly checkpoints: ReturnType<typeof checkpointQueries>;
-  readonly ledger: Ledger;
-  readonly retentionMs: number;
+  readonly record: Pick<RecordStore, 'auditLog' | 'checkpoints' | 'deliver'>;
+  readonly config: { readonly auditRetentionMs: number };
 }
 
 /** One purge deletes whole runs up to this many events, more than the longest run has, and leaves the rest. */
@@ -16,14 +12,14 @@ const BATCH = 500;
 
 /**
  * Deletes events that were sealed longer than the retention ago: whole runs between checkpoints, from the beginning,
- * never the newest event. Checkpoints stay, so that what is left is still proven from the checkpoint before it. The
- * log says first that it will be shorter, once however many instances purge at the same time. A purge that stopped
- * half way is completed by the next; exports leave out a run that is not whole any more. `now` in ms; answers how many
+ * never the newest event. Checkpoints stay, so that the rest is still proven from the checkpoint before it. An event of
+ * the purge is written first, once however many instances purge at the same time. A purge that stopped half way is
+ * completed by the next; exports leave out a run that is not whole any more. `now` in ms; answers how many
  * events this call deleted.
  */
 export async function purgeAudit(ports: RetentionPorts, now: number): Promise<number> {
-  const { auditLog, checkpoints } = ports;
-  const old = await checkpoints.writtenBy(now - ports.retentionMs);
+  const { auditLog, checkpoints } = ports.record;
+  const old = await checkpoints.writtenBy(now - ports.config.auditRetentionMs);
   const bounds = await auditLog.bounds();
   if (old === undefined || bounds === undefined || old.through < bounds.first) return 0;
   const limit = Math.min(old.through, bounds.last - 1, bounds.first + MAX_EVENTS);
@@ -36,13 +32,14 @@ export async function purgeAudit(ports: RetentionPorts, now: number): Promise<nu
     outcome: 'success',
     details: { from: bounds.first, through: end.through },
   } as const;
-  await ports.ledger.settle('audit', { event });
+  // Directly, as nothing but this database changes; a second event of the same id is not written.
+  await ports.record.deliver([{ event }], now);
   let total = 0;
   for (let gone = BATCH; gone === BATCH; total += gone) gone = await auditLog.purge(end.through, BATCH);
   return total;
 }
 
-/** The same for whoever purges the same run: a UUID of our own making (RFC 9562 §5.8) out of a digest. */
+/** The same for every purge of the same run: a UUID of our own making (RFC 9562 §5.8) from a digest. */
 async function purgeId(first: number, through: number): Promise<string> {
   const name = new TextEncoder().encode(`audit.purged ${first} ${through}`);
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', name));

@@ -1,15 +1,14 @@
-import type { CheckpointRow, checkpointQueries } from '@agent-ticket/drizzle/record/audit-checkpoints.ts';
-import type { auditLogQueries } from '@agent-ticket/drizzle/record/audit-log.ts';
+import type { CheckpointRow } from '@agent-ticket/drizzle/record/audit-checkpoints.ts';
+import type { RecordStore } from '@agent-ticket/drizzle/record/store.ts';
 import type { Keyring } from '../keys/keyring.ts';
 import { CHAIN_START, chainOn } from './chain.ts';
 import { signCheckpoint } from './checkpoint.ts';
 import { auditEventView } from './view.ts';
 
 export interface SealerPorts {
-  readonly issuer: string;
-  readonly auditKeyring: Keyring;
-  readonly auditLog: ReturnType<typeof auditLogQueries>;
-  readonly checkpoints: ReturnType<typeof checkpointQueries>;
+  readonly config: { readonly issuer: string };
+  readonly auditKeyring: Pick<Keyring, 'signer'>;
+  readonly record: Pick<RecordStore, 'auditLog' | 'checkpoints'>;
   readonly log: (event: Readonly<Record<string, unknown>>) => void;
 }
 
@@ -20,35 +19,45 @@ const PAGE = 500;
 const MAX_EVENTS = 10_000;
 
 /**
- * Writes the checkpoint of this minute, also when nothing is new: whoever holds it knows that there was nothing.
- * Any number of instances may run it at once; the number of the checkpoint is taken once. Answers what this call
- * wrote. `now` in ms.
+ * Writes the checkpoint of this minute, also when nothing is new, which proves that nothing happened. Any number of
+ * instances may run it at once; the number of the checkpoint is taken once. Answers the checkpoint that this call wrote;
+ * a fault that keeps it from one is logged. `now` in ms.
  */
 export async function sealAudit(ports: SealerPorts, now: number): Promise<CheckpointRow | undefined> {
-  const before = await ports.checkpoints.newest();
+  const { checkpoints } = ports.record;
+  const before = await checkpoints.newest();
   if (before !== undefined && now - before.at < LEAST_PAUSE_MS) return undefined;
   const signer = await ports.auditKeyring.signer(now);
-  if (!signer.ok) {
-    ports.log({ event: 'checkpoint_failed', reason: signer.denial.reason, detail: signer.denial.detail });
-    return undefined;
-  }
+  if (!signer.ok) return failed(signer.denial.reason, signer.denial.detail, ports);
   const { kid } = signer.value.material;
   const previous = before?.hash ?? CHAIN_START;
   const run = await readRun(ports, before?.through ?? 0, previous);
+  // No checkpoint at all until an operator acts: one that ends before the event would hide that the log goes on.
+  if ('unsealable' in run) return failed('event_not_canonical', `event ${run.unsealable}`, ports);
   const facts = { n: (before?.n ?? 0) + 1, ...run };
-  const claims = { iss: ports.issuer, iat: Math.floor(now / 1000), ...facts, previous };
+  const claims = { iss: ports.config.issuer, iat: Math.floor(now / 1000), ...facts, previous };
   const jws = await signCheckpoint(claims, signer.value.material);
   const row: CheckpointRow = { ...facts, at: now, kid, jws };
-  return (await ports.checkpoints.insert(row)) ? row : undefined;
+  return (await checkpoints.insert(row)) ? row : undefined;
 }
 
-/** Chains what arrived after an event, page by page. */
-async function readRun({ auditLog }: SealerPorts, after: number, head: string) {
+function failed(reason: string, detail: string | undefined, { log }: SealerPorts): undefined {
+  log({ event: 'checkpoint_failed', reason, detail });
+}
+
+/** Chains the events that arrived after one, page by page; or the number of the first that has no canonical form. */
+async function readRun(
+  { record }: SealerPorts,
+  after: number,
+  head: string,
+): Promise<Pick<CheckpointRow, 'through' | 'count' | 'hash'> | { readonly unsealable: number }> {
   let [through, count, hash] = [after, 0, head];
   for (;;) {
-    const rows = await auditLog.arrivals(through, PAGE);
+    const rows = await record.auditLog.arrivals(through, PAGE);
     for (const row of rows) {
-      hash = await chainOn(hash, auditEventView(row));
+      const next = await chainOn(hash, auditEventView(row));
+      if (next === undefined) return { unsealable: row.seq };
+      hash = next;
       through = row.seq;
       count += 1;
     }

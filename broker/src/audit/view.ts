@@ -1,5 +1,5 @@
 import type { CheckpointRow } from '@agent-ticket/drizzle/record/audit-checkpoints.ts';
-import type { AuditEventRow } from '@agent-ticket/drizzle/record/audit-events.ts';
+import type { AuditEventRow } from '@agent-ticket/drizzle/record/audit-log.ts';
 import { iso } from '../http/iso.ts';
 
 /**

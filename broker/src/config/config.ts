@@ -1,12 +1,22 @@
 import { BaseUrl, isLoopback, List, Mode, Origins, readSettings } from '@agent-ticket/shared/settings.ts';
 import { base64url } from 'jose';
 import * as z from 'zod';
+import type { SignInConfig } from '../credentials/auth0-session.ts';
 import { ClaimRule } from '../credentials/claim-rules.ts';
+import type { ForeignIssuer } from '../credentials/foreign-jwt.ts';
+import type { WorkloadIssuer } from '../credentials/workload-keys.ts';
 import { DEFAULT_SCHEDULE, type KeySchedule, scheduleFaults } from '../keys/schedule.ts';
-import { ACCESS, AUTH0, type ForeignIssuer, foreignIssuers, issuerFault } from './issuers.ts';
-import { jsonList } from './json-list.ts';
-import { OidcIssuer, oidcFault, type WorkloadIssuer, workloadIssuer } from './oidc.ts';
-import { type SignInConfig, signInConfig, signInFault } from './sign-in.ts';
+import {
+  ACCESS,
+  AUTH0,
+  foreignIssuers,
+  issuerFault,
+  OidcIssuer,
+  oidcFault,
+  signInConfig,
+  signInFault,
+  workloadIssuer,
+} from './issuers.ts';
 
 /** 256 bits: `openssl rand -base64 32 | tr '+/' '-_' | tr -d '='`. */
 const Key256 = z
@@ -29,6 +39,30 @@ const Domains = List.pipe(
 const Audiences = List.pipe(z.array(z.string().min(1).max(512)).min(1));
 const KeyUrls = List.pipe(z.array(BaseUrl).min(1));
 
+/** A setting that is a JSON list. A fault names the item by its place, from 1, and the member; never a value. */
+const jsonList = <T>(item: z.ZodType<T>, what: string) =>
+  z.string().transform((text, ctx): T[] => {
+    const items = z.array(item).safeParse(parseJson(text));
+    if (items.success) return items.data;
+    const [issue] = items.error.issues;
+    const [index, ...path] = issue?.path ?? [];
+    const where = typeof index === 'number' ? ` in number ${index + 1} ${path.join('.')}` : '';
+    ctx.addIssue({
+      code: 'custom',
+      message: `must be a JSON list of ${what}:${where} ${issue?.message ?? ''}`,
+    });
+    return z.NEVER;
+  });
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
 const isOrigin = (url: string): boolean => URL.canParse(url) && new URL(url).pathname === '/';
 
 export const Settings = z
@@ -46,7 +80,7 @@ export const Settings = z
     AUDIT_RETENTION_DAYS: Whole(1, 36_600).default(400),
     SESSION_RETENTION_DAYS: Whole(1, 36_600).default(400),
     INVOCATION_RETENTION_DAYS: Whole(1, 36_600).default(90),
-    /** Gets each checkpoint by POST, to keep where the operator cannot reach. */
+    /** Gets each checkpoint by POST, to keep outside the operator's control. */
     AUDIT_ANCHOR_URL: BaseUrl.optional(),
     TOKEN_PEPPER: Key256,
     ALLOWED_ORIGINS: Origins.default([]),
@@ -157,7 +191,7 @@ export interface BrokerConfig {
 /** The configuration in a process's env. Throws an `Error` that names each wrong setting and no value. */
 export const readConfig = (env: object): BrokerConfig => configOf(readSettings('broker', Settings, env));
 
-/** What settings that were read say. */
+/** The configuration that settings make. */
 export function configOf(s: Settings): BrokerConfig {
   return {
     issuer: s.ISSUER,

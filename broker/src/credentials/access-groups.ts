@@ -3,7 +3,7 @@ import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { readBounded } from '@agent-ticket/shared/read-bounded.ts';
 import { readStrictJson } from '@agent-ticket/shared/strict-json.ts';
 import * as z from 'zod';
-import type { ForeignIssuer } from '../config/issuers.ts';
+import type { ForeignIssuer } from './foreign-jwt.ts';
 
 /** Group names of Access users, which its tokens do not carry. */
 export interface AccessGroups {
@@ -23,11 +23,11 @@ export interface AccessGroupsPorts {
   ) => Promise<Response>;
 }
 
-/** Somebody taken out of a group loses what it gave within this time. */
+/** A person who is removed from a group loses its rights within this time. */
 const KEPT_MS = 60_000;
-/** A failure is one question too, not one for each request of somebody who may ask as often as they like. */
+/** A failure is cached too, or one caller's requests would become as many requests to Access. */
 const FAILURE_KEPT_SECONDS = 5;
-/** People held at once by one isolate; the oldest goes first. */
+/** People cached at once by one isolate; the oldest goes first. */
 const MAX_HELD = 1_000;
 const TIMEOUT_MS = 2_000;
 const MAX_BYTES = 64 * 1024;
@@ -48,11 +48,11 @@ const identityUrl = ({ issuer, keysUrl }: ForeignIssuer): string =>
   keysUrl.endsWith(CERTS) ? keysUrl.slice(0, -CERTS.length) + IDENTITY : issuer + IDENTITY;
 
 /**
- * Asks Access who a verified token belongs to and holds the answer for a minute by principal, never by token text.
- * While Access does not answer the groups are unknown, which is "try again in 5 s", not "none"; so long nobody asks.
+ * Asks Access for the groups of a verified token and caches the answer for a minute by principal, never by token text.
+ * While Access does not answer the groups are unknown, which is "try again in 5 s", not "none"; Access is not asked again before.
  */
 export function createAccessGroups(ports: AccessGroupsPorts): AccessGroups {
-  /** Without groups: they could not be had. */
+  /** Without groups: Access did not answer. */
   const held = new Map<string, { readonly groups: readonly string[] | undefined; readonly at: number }>();
   const read = (groups: readonly string[] | undefined) =>
     groups === undefined

@@ -52,6 +52,7 @@ export async function authenticateAccess(
     method: 'access',
     principal: applyClaimRules(identity, claims, ports.rules),
     expiresAt: payload.exp,
+    issuedAt: payload.iat * 1000,
     upstream: { sub: payload.sub ?? '', mayAct: payload.may_act },
   });
 }
@@ -64,7 +65,7 @@ function identityOf({ issuer, payload }: ForeignToken): Identity | undefined {
   const kind = sub === '' ? 'service' : 'user';
   const id = foreignPrincipalId(issuer, `${kind}:${sub === '' ? commonName : sub}`);
   if (id === undefined) return undefined;
-  // By this address Access itself decides who comes in; whether that is enough here, `TRUST_EMAIL` says.
+  // Access itself admits people by this address; `TRUST_EMAIL` decides whether that is enough here.
   const address = kind === 'user' && email !== undefined ? { email, emailVerified: true } : {};
   return { id, kind, issuer: issuer.issuer, ...address };
 }

@@ -2,11 +2,9 @@ import { anonymousId } from '@agent-ticket/shared/anonymous.ts';
 import { PrincipalId } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { isLoopback } from '@agent-ticket/shared/settings.ts';
-import type { SignInPorts } from '../sign-in/ports.ts';
 import { authenticateAccess } from './access.ts';
-import { authenticateSession } from './auth0-session.ts';
+import { authenticateSession, type SignInPorts } from './auth0-session.ts';
 import { authenticateBearer, type JwtPorts } from './bearer.ts';
-import { ambientAllowed } from './origin-rule.ts';
 import { type Presented, presentedCredential } from './presented.ts';
 import { type Authenticated, plainPrincipal } from './principal.ts';
 import { looksLikeSecret } from './secret.ts';
@@ -14,24 +12,25 @@ import { authenticateServiceToken, type ServiceTokenPorts } from './service-toke
 
 export interface CredentialPorts extends JwtPorts {
   readonly serviceTokens: ServiceTokenPorts;
-  /** Origins of pages that may spend a cookie, our own among them. */
+  /** Origins of pages that may use a cookie, our own among them. */
   readonly trustedOrigins: readonly string[];
   /** Our own origin as browsers know it. */
   readonly ownOrigin: string;
-  /** Sign-in at the broker itself; left out: there is none. */
+  /** Sign-in at the broker itself; `undefined`: there is none. */
   readonly signIn: SignInPorts | undefined;
   /** Makes everyone on loopback the development principal. */
   readonly openToAll: boolean;
   readonly randomId: () => string;
 }
 
-/** Who makes a request. Without any credential it is an anonymous principal, new each time. `now` in ms. */
+/** The principal of a request. Without any credential it is an anonymous one, new each time. `now` in ms. */
 export async function authenticate(
   request: Request,
   ports: CredentialPorts,
   now: number,
 ): Promise<Outcome<Authenticated>> {
-  if (ports.openToAll && isLoopback(new URL(request.url).hostname)) return ok(nobody('development', 'dev'));
+  if (ports.openToAll && isLoopback(new URL(request.url).hostname))
+    return ok(withoutCredential('development', 'dev'));
   const presented = presentedCredential(request.headers, ports.signIn?.config.cookieName);
   return presented.ok ? verify(presented.value, request, ports, now) : presented;
 }
@@ -53,26 +52,40 @@ async function verify(
         : authenticateBearer(presented.token, ports, now);
     case 'session': {
       if (ports.signIn === undefined) return ok(anonymous(ports.randomId()));
-      return ambientAllowed(senderOf(request), 'cookie', ports.trustedOrigins)
+      return mayUseAmbient(request, 'cookie', ports.trustedOrigins)
         ? authenticateSession(presented.cookie, ports.signIn, now)
         : err('origin_not_allowed');
     }
     case 'access':
-      return ambientAllowed(senderOf(request), presented.ambient, ports.trustedOrigins)
+      return mayUseAmbient(request, presented.ambient, ports.trustedOrigins)
         ? authenticateAccess(presented.token, ports.access, now)
         : err('origin_not_allowed');
   }
 }
 
-const senderOf = (request: Request) => ({
-  method: request.method,
-  origin: request.headers.get('origin'),
-});
+/** Methods that change nothing (RFC 9110 §9.2.1); a page of another origin cannot read their answer. */
+const SAFE = ['GET', 'HEAD'];
+
+/**
+ * Whether a request may use a credential that the browser adds by itself. A cookie needs a listed origin for every method
+ * that may change something. So does the assertion that Access makes of its cookie, when a browser sent the request,
+ * which `Origin` shows: no page can drive a client that sends none.
+ */
+function mayUseAmbient(
+  { method, headers }: Request,
+  kind: 'cookie' | 'assertion',
+  allowed: readonly string[],
+): boolean {
+  const origin = headers.get('origin');
+  if (SAFE.includes(method)) return true;
+  if (origin === null) return kind === 'assertion';
+  return allowed.includes(origin);
+}
 
 /** The principal of a request that no credential was asked of, or that had none. */
-export const anonymous = (id: string): Authenticated => nobody('anonymous', id);
+export const anonymous = (id: string): Authenticated => withoutCredential('anonymous', id);
 
-const nobody = (method: 'anonymous' | 'development', name: string): Authenticated => ({
+const withoutCredential = (method: 'anonymous' | 'development', name: string): Authenticated => ({
   method,
   principal: plainPrincipal({ id: PrincipalId.parse(anonymousId(name)), kind: 'user', issuer: 'broker' }),
 });

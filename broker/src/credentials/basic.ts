@@ -1,11 +1,17 @@
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
-import type { Presented } from './presented.ts';
+
+/** A client id and a secret as they came. */
+export interface ClientSecret {
+  readonly kind: 'client-secret';
+  readonly clientId: string;
+  readonly secret: string;
+}
 
 /**
  * HTTP Basic as OAuth clients send it: id and secret form-urlencoded, joined by the first colon, then base64
  * (RFC 6749 §2.3.1, RFC 7617 §2).
  */
-export function readBasic(encoded: string): Outcome<Presented> {
+export function readBasic(encoded: string): Outcome<ClientSecret> {
   const malformed = err('credential_malformed', { hint: 'Basic takes base64 of client_id:client_secret' });
   try {
     const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(

@@ -11,13 +11,13 @@ export interface JwtPorts {
   readonly oidc: OidcPorts;
 }
 
-/** Whose tokens there are. */
+/** Kinds of issuers of JWTs. */
 export type JwtSource = 'access' | 'auth0' | 'oidc';
 
 /** Access tokens of Access travel in headers of their own; everything else is a bearer token. */
 const BEARER: readonly JwtSource[] = ['auth0', 'oidc'];
 
-/** Who a JWT in `Authorization` belongs to. `now` in ms. */
+/** The holder of a JWT in `Authorization`. `now` in ms. */
 export const authenticateBearer = (
   token: string,
   ports: JwtPorts,
@@ -25,8 +25,8 @@ export const authenticateBearer = (
 ): Promise<Outcome<Authenticated>> => authenticateJwt(token, BEARER, ports, now);
 
 /**
- * Who a JWT belongs to, out of the sources that are taken where it came. Its unverified `iss` only chooses who
- * verifies it; a token of nobody is refused by the last of them.
+ * The holder of a JWT, out of the sources that are accepted where it came. Its unverified `iss` only chooses who
+ * verifies it; a token without a registered issuer is refused by the last of them.
  */
 export function authenticateJwt(
   token: string,

@@ -5,7 +5,7 @@ import type { JWTPayload } from 'jose';
 import * as z from 'zod';
 import type { Authenticated } from './principal.ts';
 
-/** Actors on behalf of one subject, one for another. A longer chain is nobody's any more. */
+/** Actors on behalf of one subject, one for another. In a longer chain nobody is responsible any more. */
 const MAX_ACTORS = 3;
 /** All actors' names together, so that a ticket with them stays a ticket. */
 const MAX_ACTOR_CHARACTERS = 512;
@@ -25,12 +25,12 @@ const ForeignActor: z.ZodType<ForeignActor> = z.object({
   },
 });
 
-/** RFC 8693 §4.4. Another member might say who else is not meant, so one that is not known matches nobody. */
+/** RFC 8693 §4.4. Another member might restrict it further, so one with an unknown member matches nobody. */
 const MayAct = z.strictObject({ sub: z.string(), iss: z.string().optional() });
 
 /**
- * Everyone by whose rights or in whose name a request is made: the subject, the actors, and the client that
- * authenticated. Who may not act here may not act for somebody else either.
+ * Every party to a request: the subject, the actors, and the client that authenticated. A lock on one of them locks the
+ * request.
  */
 export const partiesOf = ({ principal, act, client }: Authenticated): PrincipalId[] => [
   principal.id,
@@ -74,18 +74,19 @@ const fits = (act: Actor): boolean => {
 /**
  * The subject as the actor may be it: the subject's rights, no longer than both credentials last, with the actor in
  * front of those that the subject's token had. A `may_act` claim of the subject must name the actor; without one
- * whoever holds both tokens may. An actor that acts for somebody itself is refused: whose rights those were is lost.
+ * any holder of both tokens may. An actor that acts for another subject itself is refused: the rights of that subject
+ * would be lost.
  */
 export function delegate(subject: Authenticated, actor: Authenticated): Outcome<Authenticated> {
   const mayAct = subject.upstream?.mayAct;
   if (actor.act !== undefined) return err('actor_not_allowed', { detail: 'the actor is delegated' });
   if (mayAct !== undefined) {
     const named = MayAct.safeParse(mayAct);
-    const meant =
+    const isNamed =
       named.success &&
       named.data.sub === actor.upstream?.sub &&
       (named.data.iss ?? subject.principal.issuer) === actor.principal.issuer;
-    if (!meant) return err('actor_not_allowed', { detail: 'may_act' });
+    if (!isNamed) return err('actor_not_allowed', { detail: 'may_act' });
   }
   const before = subject.act;
   const act: Actor = { sub: actor.principal.id, ...(before === undefined ? {} : { act: before }) };

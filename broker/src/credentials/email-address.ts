@@ -4,7 +4,7 @@ import * as z from 'zod';
 const MAX_CHARACTERS = 320;
 
 /**
- * An address as an issuer says it, of any script (RFC 6531). Nobody is refused for an address: one that has not even
+ * An address as an issuer gives it, of any script (RFC 6531). No credential is refused for an address: one that has not even
  * the shape of one, or is no text, counts as none.
  */
 export const EmailAddress = z

@@ -3,7 +3,22 @@ import { isCanonicalCompact, readJwsHeader } from '@agent-ticket/shared/own-jws.
 import type { KeyLookup } from '@agent-ticket/shared/remote-keys.ts';
 import { decodeJwt, errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from 'jose';
 import * as z from 'zod';
-import type { ForeignIssuer } from '../config/issuers.ts';
+
+/** Algorithms of foreign tokens; each issuer's keys say which of them. */
+export type ForeignAlgorithm = 'RS256' | 'ES256';
+
+/** One issuer whose tokens are taken, as the settings describe it. */
+export interface ForeignIssuer {
+  /** `access:<team domain>` or `auth0:<domain>`: how principal ids begin. */
+  readonly namespace: string;
+  /** Exactly `iss`. */
+  readonly issuer: string;
+  readonly audiences: readonly string[];
+  readonly keysUrl: string;
+}
+
+/** The part that issuers of every kind have. */
+export type TokenIssuer = Pick<ForeignIssuer, 'namespace' | 'issuer' | 'audiences'>;
 
 /** An issuer with its keys, which no other issuer shares. */
 export interface IssuerWithKeys<Issuer extends TokenIssuer = ForeignIssuer> {
@@ -11,17 +26,11 @@ export interface IssuerWithKeys<Issuer extends TokenIssuer = ForeignIssuer> {
   readonly keys: { find(kid: string): Promise<KeyLookup<ForeignAlgorithm>> };
 }
 
-/** Algorithms of foreign tokens; each issuer's keys say which of them. */
-export type ForeignAlgorithm = 'RS256' | 'ES256';
-
-/** What is asked of any issuer. */
-export type TokenIssuer = Pick<ForeignIssuer, 'namespace' | 'issuer' | 'audiences'>;
-
 /** Tokens carry groups and custom claims; cookies that hold them end at 4 KiB, headers at 16. */
 const MAX_BYTES = 8192;
 /** Their clocks, not ours. */
 export const LEEWAY_SECONDS = 30;
-/** Signing out stops the platform, not the signature: an older token is not taken, whatever `exp` says. */
+/** A sign-out at the platform does not end the signature: an older token is refused, whatever its `exp`. */
 const MAX_AGE_SECONDS = 24 * 3600;
 
 /** `at+jwt` is RFC 9068 §2.1. Our own tickets and control tokens, and logout tokens, say otherwise. */
@@ -38,7 +47,7 @@ const Dates = z.object({ exp: z.int(), iat: z.int(), nbf: z.int().optional() });
 
 export interface ForeignToken<Issuer extends TokenIssuer = ForeignIssuer> {
   readonly issuer: Issuer;
-  readonly payload: JWTPayload & { readonly exp: number };
+  readonly payload: JWTPayload & { readonly exp: number; readonly iat: number };
 }
 
 /** What must hold for every JWT of an issuer, whatever it is for: algorithm of the key, issuer, audience, time. */
@@ -85,7 +94,8 @@ export async function verifyForeignJwt<Issuer extends TokenIssuer>(
     });
     const dates = Dates.safeParse(payload);
     if (!dates.success) return err('credential_claims_invalid', { detail: 'dates' });
-    return ok({ issuer: found.issuer, payload: { ...payload, exp: dates.data.exp } });
+    const { exp, iat } = dates.data;
+    return ok({ issuer: found.issuer, payload: { ...payload, exp, iat } });
   } catch (error) {
     if (error instanceof errors.JOSEError) return denialOf(error);
     throw error;

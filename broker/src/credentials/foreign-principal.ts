@@ -13,11 +13,11 @@ const Subject = z.object({
   email_verified: z.boolean().default(false).catch(false),
 });
 
-/** The principal that an issuer's subject is here: by both names, and by nothing that may change. */
+/** The principal of an issuer's subject: named by both, and by nothing that may change. */
 export const foreignPrincipalId = ({ namespace }: TokenIssuer, subject: string): PrincipalId | undefined =>
   PrincipalId.safeParse(`${namespace}:${subject}`).data;
 
-/** Who verified claims are about, of an issuer that names everybody by `sub` alone; `undefined`: nobody. */
+/** The identity in verified claims of an issuer that names everybody by `sub` alone; `undefined`: there is none. */
 export function foreignIdentity(
   issuer: TokenIssuer,
   claims: unknown,
@@ -52,6 +52,7 @@ export function foreignHolder(
     method,
     principal: applyClaimRules(identity, claims, rules),
     expiresAt: payload.exp,
+    issuedAt: payload.iat * 1000,
     upstream: { sub: payload.sub ?? '', mayAct: payload.may_act },
     ...(act.value === undefined ? {} : { act: act.value }),
   });

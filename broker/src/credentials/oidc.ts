@@ -1,16 +1,16 @@
-import type { usedTokenQueries } from '@agent-ticket/drizzle/control/used-tokens.ts';
+import type { ControlStore } from '@agent-ticket/drizzle/control/store.ts';
 import { err, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import * as z from 'zod';
-import type { WorkloadIssuer } from '../config/oidc.ts';
 import { type ClaimRule, matchesClaim } from './claim-rules.ts';
 import { type IssuerWithKeys, verifyForeignJwt } from './foreign-jwt.ts';
 import { foreignHolder } from './foreign-principal.ts';
 import type { Authenticated } from './principal.ts';
+import type { WorkloadIssuer } from './workload-keys.ts';
 
 export interface OidcPorts {
   readonly issuers: readonly IssuerWithKeys<WorkloadIssuer>[];
   readonly rules: readonly ClaimRule[];
-  readonly usedTokens: Pick<ReturnType<typeof usedTokenQueries>, 'use'>;
+  readonly usedTokens: Pick<ControlStore['usedTokens'], 'use'>;
 }
 
 const TokenName = z.string().min(1).max(256);

@@ -1,13 +1,12 @@
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
-import { readBasic } from './basic.ts';
-import { CREDENTIAL_COOKIES, readCookie } from './cookies.ts';
+import { type ClientSecret, readBasic } from './basic.ts';
+import { ACCESS_COOKIE, readCookie, readSessionCookie, type SessionCookie } from './cookies.ts';
 import { looksLikeSecret } from './secret.ts';
-import { readSessionCookie, type SessionCookie } from './session-cookie-header.ts';
 
 /** A credential as it came, nothing verified yet. */
 export type Presented =
   | { readonly kind: 'bearer'; readonly token: string }
-  | { readonly kind: 'client-secret'; readonly clientId: string; readonly secret: string }
+  | ClientSecret
   | { readonly kind: 'access'; readonly token: string; readonly ambient: 'cookie' | 'assertion' }
   | { readonly kind: 'session'; readonly cookie: SessionCookie }
   | { readonly kind: 'none' };
@@ -15,10 +14,9 @@ export type Presented =
 const AMBIGUOUS = err('credential_ambiguous', { hint: 'send one credential' });
 
 /**
- * Which credential counts. Explicit ones (`Authorization`, the client id and secret headers) beat the ambient
- * assertion that Access adds by itself, and that beats cookies; two explicit ones are refused. A
- * header that is there and empty is a credential that fails. What is chosen here is
- * final: when it fails, nothing else is tried.
+ * The credential that counts. Explicit ones (`Authorization`, the client id and secret headers) beat the assertion that
+ * Access adds by itself, and that beats cookies; two explicit ones are refused. A header that is there and empty is a
+ * credential that fails. The choice is final: when the credential fails, nothing else is tried.
  *
  * @param sessionCookie name of the Auth0 session cookie; left out: there is none.
  */
@@ -64,11 +62,9 @@ function fromPair(clientId: string | null, secret: string | null): Outcome<Prese
 }
 
 function fromCookies(header: string | null, sessionCookie: string | undefined): Outcome<Presented> {
-  for (const name of CREDENTIAL_COOKIES) {
-    const cookie = readCookie(header, name);
-    if (!cookie.ok) return cookie;
-    if (cookie.value !== undefined) return ok({ kind: 'access', token: cookie.value, ambient: 'cookie' });
-  }
+  const access = readCookie(header, ACCESS_COOKIE);
+  if (!access.ok) return access;
+  if (access.value !== undefined) return ok({ kind: 'access', token: access.value, ambient: 'cookie' });
   const session = sessionCookie === undefined ? ok(undefined) : readSessionCookie(header, sessionCookie);
   if (!session.ok) return session;
   return ok(session.value === undefined ? { kind: 'none' } : { kind: 'session', cookie: session.value });

@@ -2,7 +2,7 @@ import type { PrincipalId, Tier } from '@agent-ticket/shared/names.ts';
 import type { Actor } from '@agent-ticket/shared/ticket.ts';
 import { foldAddress } from './email-address.ts';
 
-/** Where a tier, permission or group of a principal comes from, for the principal's own eyes. */
+/** Where a tier, permission or group of a principal comes from, for `GET /me`. */
 export interface Source {
   readonly gives: 'tier' | 'permission' | 'group';
   readonly value: string;
@@ -10,7 +10,7 @@ export interface Source {
   readonly from: 'default' | 'service-token' | `claim rule ${number}`;
 }
 
-/** Who a verified credential says it is. Named by issuer and subject; the e-mail is a fact about it, no name. */
+/** The identity of a verified credential. Named by issuer and subject; the e-mail is a fact about it, no name. */
 export interface Principal {
   readonly id: PrincipalId;
   readonly kind: 'user' | 'service';
@@ -50,11 +50,11 @@ export interface Authenticated {
   readonly login?: string;
   /** Slugs that the credential is limited to; left out: all. */
   readonly agents?: readonly string[];
-  /** Who acts for the principal, where somebody does (RFC 8693 §4.1). */
+  /** The actor for the principal, where there is one (RFC 8693 §4.1). */
   readonly act?: Actor;
-  /** What a token of a foreign issuer says that delegation asks about: its `sub` and, as it came, its `may_act`. */
+  /** Claims of a foreign token that delegation needs: its `sub` and, not validated, its `may_act`. */
   readonly upstream?: { readonly sub: string; readonly mayAct: unknown };
-  /** The OAuth client that authenticated beside the subject: its name in OAuth, and who that is here. */
+  /** The OAuth client that authenticated beside the subject: its name in OAuth, and its principal. */
   readonly client?: { readonly id: string; readonly principal: PrincipalId };
 }
 
@@ -83,7 +83,7 @@ export function subjectsOf(principal: Principal, trustEmail: readonly string[]):
   ];
 }
 
-/** Whether an id names somebody, and no address or group that grants may be given to. */
+/** Whether an id is that of a principal, and not an address or group that grants may be given to. */
 export const isPrincipalName = (id: string): boolean => !/^(email|group):/.test(id);
 
 /** Whether a credential is good for an agent: one that is limited to some is good for no unnamed one. */

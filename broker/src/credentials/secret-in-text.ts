@@ -1,4 +1,4 @@
-import { err, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { readStrictJson } from '@agent-ticket/shared/strict-json.ts';
 import { base64url } from 'jose';
 import * as z from 'zod';
@@ -14,11 +14,15 @@ const MAX_STARTS = 4;
 
 /**
  * Whether a text has a credential in it, as happens when somebody pastes from the wrong window: a service token's secret
- * without a typo, by itself or in a header of Basic, or a JWT, a ticket or a session cookie in compact form. Does NOT
- * find client ids, keys or passwords of other systems, and nothing that somebody hides on purpose.
+ * without a typo, by itself or in a header of Basic, or a JWT, a ticket or a session cookie in compact form. For input
+ * that is refused for it, so it must not find one where there is none; `redact` of shared/, for texts that are stored in
+ * any case, takes everything out that looks like one. Does NOT find client ids, keys or passwords of other systems, and
+ * nothing that somebody hides on purpose.
  */
 export const containsCredential = (text: string): boolean =>
-  [...text.matchAll(/(?=(atk_[0-9A-Za-z]{49}))/g)].some(([, secret = '']) => isWellFormed(secret)) ||
+  [...text.matchAll(/(?=(atk_[0-9A-Za-z]{22}_[0-9A-Za-z]{49}))/g)].some(([, secret = '']) =>
+    isWellFormed(secret),
+  ) ||
   [...text.matchAll(/\bbasic\s+([A-Za-z0-9+/]+={0,2})/gi)].some(([, encoded = '']) => isOurs(encoded)) ||
   text.split(/[^A-Za-z0-9_.-]+/).some(holdsCompactJose);
 
@@ -43,22 +47,27 @@ const endsInHeader = (part: string): boolean =>
     );
 
 /**
- * Refuses input that would be kept with a credential in it, and says in which member, never what. `input` has been read
+ * Refuses input that would be kept with a credential in it, and names the member, never the text. `input` has been read
  * by a schema, so that the names of its members are ours.
  */
 export function refuseCredentials<T>(input: T): Outcome<T> {
-  const field = memberWithSecret(input, undefined);
+  const field = memberWhere(input, containsCredential);
   return field === undefined
-    ? { ok: true, value: input }
+    ? ok(input)
     : err('secret_in_text', { field, hint: 'it holds what looks like a credential' });
 }
 
-function memberWithSecret(value: unknown, name: string | undefined): string | undefined {
-  if (typeof value === 'string') return containsCredential(value) ? (name ?? 'body') : undefined;
+/** Path of the first text in a value for which the condition holds; `undefined` where there is none. */
+export function memberWhere(
+  value: unknown,
+  holds: (text: string) => boolean,
+  name?: string,
+): string | undefined {
+  if (typeof value === 'string') return holds(value) ? (name ?? 'body') : undefined;
   if (typeof value !== 'object' || value === null) return undefined;
   for (const [member, inner] of Object.entries(value)) {
     const path = name === undefined ? member : Array.isArray(value) ? name : `${name}.${member}`;
-    const found = memberWithSecret(inner, path);
+    const found = memberWhere(inner, holds, path);
     if (found !== undefined) return found;
   }
   return undefined;

@@ -1,18 +1,22 @@
 import { base64url } from 'jose';
 
 /**
- * Secrets of service tokens: `atk_`, 43 base62 characters (256 bits), 6 of a CRC-32 over all before it. The checksum
- * tells a typo from a wrong secret without a look into the database; it protects nothing.
+ * Secrets of service tokens: `atk_`, the 22 characters of the token's id, `_`, 43 base62 characters (256 bits), 6 of a
+ * CRC-32 over everything before it. The id makes account and row known before any lookup. The checksum tells a typo from a
+ * wrong secret without a database read; it protects nothing.
  */
 
 const PREFIX = 'atk_';
+const ID_PREFIX = 'svc_';
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+const ID_LENGTH = 22;
 const RANDOM_LENGTH = 43;
 const CHECKSUM_LENGTH = 6;
 /** The greatest multiple of 62 in a byte: bytes above it would make the first characters likelier. */
 const UNBIASED_BELOW = 248;
 
-const SHAPE = /^atk_[0-9A-Za-z]{43}[0-9A-Za-z]{6}$/;
+const NAMES_TOKEN = /^atk_([0-9A-Za-z]{22})_/;
+const SHAPE = /^atk_[0-9A-Za-z]{22}_[0-9A-Za-z]{49}$/;
 
 type RandomBytes = (length: number) => Uint8Array;
 
@@ -27,20 +31,31 @@ export function randomBase62(length: number, randomBytes: RandomBytes): string {
   return text;
 }
 
-export function makeSecret(randomBytes: RandomBytes): string {
-  const body = PREFIX + randomBase62(RANDOM_LENGTH, randomBytes);
+/** The id of a new service token, which is its OAuth `client_id`. */
+export const makeTokenId = (randomBytes: RandomBytes): string =>
+  ID_PREFIX + randomBase62(ID_LENGTH, randomBytes);
+
+/** A new secret of the service token with this id. */
+export function makeSecret(tokenId: string, randomBytes: RandomBytes): string {
+  const body = `${PREFIX}${tokenId.slice(ID_PREFIX.length)}_${randomBase62(RANDOM_LENGTH, randomBytes)}`;
   return body + checksum(body);
 }
 
 /** Whether a bearer token claims to be one of ours, well-formed or not. */
 export const looksLikeSecret = (text: string): boolean => text.startsWith(PREFIX);
 
+/** The id of the service token that a secret names, with a typo further on or not; `undefined` where it names none. */
+export function tokenIdIn(secret: string): string | undefined {
+  const [, id] = NAMES_TOKEN.exec(secret) ?? [];
+  return id === undefined ? undefined : ID_PREFIX + id;
+}
+
 /** Whether the text is a secret without a typo. Says nothing about whether it was ever issued. */
 export const isWellFormed = (text: string): boolean =>
   SHAPE.test(text) && text.slice(-CHECKSUM_LENGTH) === checksum(text.slice(0, -CHECKSUM_LENGTH));
 
 /**
- * What is stored and compared: HMAC-SHA-256 with the broker's pepper. A fast hash is enough at 256 bits of entropy.
+ * The digest that is stored and compared: HMAC-SHA-256 with the broker's pepper. A fast hash is enough at 256 bits of entropy.
  * Without the pepper nobody can choose a digest, so comparing digests as text tells an attacker nothing.
  */
 export async function digestSecret(secret: string, pepper: Uint8Array<ArrayBuffer>): Promise<string> {

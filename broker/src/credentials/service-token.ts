@@ -1,37 +1,39 @@
-import type { ServiceTokenRow, serviceTokenQueries } from '@agent-ticket/drizzle/control/service-tokens.ts';
+import type { ServiceTokenRow } from '@agent-ticket/drizzle/control/service-tokens.ts';
+import type { ControlStore } from '@agent-ticket/drizzle/control/store.ts';
 import { PrincipalId, Tier } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import type { Authenticated } from './principal.ts';
-import { digestSecret, isWellFormed } from './secret.ts';
+import { digestSecret, isWellFormed, tokenIdIn } from './secret.ts';
 
 export interface ServiceTokenPorts {
-  readonly tokens: ReturnType<typeof serviceTokenQueries>;
+  readonly tokens: Pick<ControlStore['serviceTokens'], 'findWithSecrets' | 'noteUse'>;
   readonly pepper: Uint8Array<ArrayBuffer>;
-  /** Runs beside the answer; its failure is nobody's refusal. */
+  /** Runs beside the answer; its failure refuses nothing. */
   readonly later: (work: Promise<void>) => void;
 }
 
-/** A use is written down at most this often, so that a busy token costs few writes. */
+/** A use is written at most this often, so that a busy token costs few writes. */
 const USE_NOTED_EVERY_MS = 10 * 60_000;
 
 /**
- * A service token by its secret, alone or with its client id. `now` in ms. The digest is made before anything is
- * looked up, for known and unknown clients alike.
+ * A service token by its secret, which names the token. A client id that comes beside it must be the same. `now` in ms.
+ * The digest is made before the lookup, for known and unknown tokens alike.
  */
 export async function authenticateServiceToken(
   presented: { readonly clientId?: string; readonly secret: string },
   ports: ServiceTokenPorts,
   now: number,
 ): Promise<Outcome<Authenticated>> {
-  if (!isWellFormed(presented.secret)) {
-    return err('credential_malformed', {
-      hint: 'the secret has a typo: it is atk_ and 49 letters or digits',
-    });
+  const { secret: text, clientId } = presented;
+  const id = isWellFormed(text) ? tokenIdIn(text) : undefined;
+  if (id === undefined) {
+    const hint = 'the secret has a typo: it is atk_, 22 letters or digits, _, and 49 letters or digits';
+    return err('credential_malformed', { hint });
   }
-  const digest = await digestSecret(presented.secret, ports.pepper);
-  const found = await (presented.clientId === undefined
-    ? ports.tokens.findByDigest(digest)
-    : ports.tokens.findByClientId(presented.clientId));
+  const digest = await digestSecret(text, ports.pepper);
+  if (clientId !== undefined && clientId !== id)
+    return err('credential_secret_wrong', { detail: 'client id of another token' });
+  const found = await ports.tokens.findWithSecrets(id);
   if (found === undefined) return err('credential_unknown');
 
   const { token, secrets } = found;
@@ -45,7 +47,7 @@ export async function authenticateServiceToken(
   return ok(tokenHolder(token, ends));
 }
 
-/** Who a service token is. `ends` in ms: when it and its secret are over. */
+/** The principal of a service token. `ends` in ms: when it and its secret end. */
 export function tokenHolder(token: ServiceTokenRow, ends: readonly number[]): Authenticated {
   return {
     method: 'service-token',

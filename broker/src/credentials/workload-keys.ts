@@ -5,8 +5,17 @@ import { createRemoteKeys } from '@agent-ticket/shared/remote-keys.ts';
 import { BaseUrl } from '@agent-ticket/shared/settings.ts';
 import { readStrictJson } from '@agent-ticket/shared/strict-json.ts';
 import * as z from 'zod';
-import type { WorkloadIssuer } from '../config/oidc.ts';
-import type { ForeignAlgorithm, IssuerWithKeys } from './foreign-jwt.ts';
+import type { ClaimMatch } from './claim-rules.ts';
+import type { ForeignAlgorithm, IssuerWithKeys, TokenIssuer } from './foreign-jwt.ts';
+
+export interface WorkloadIssuer extends TokenIssuer {
+  readonly name: string;
+  readonly match: readonly ClaimMatch[];
+  readonly singleUse: boolean;
+  readonly algorithms: readonly ForeignAlgorithm[];
+  /** Where its keys come from. */
+  readonly keys: { readonly set: object } | { readonly url: string } | 'discovery';
+}
 
 export interface WorkloadKeyPorts {
   readonly fetch: (url: string, init: { signal: AbortSignal }) => Promise<Response>;

@@ -12,7 +12,7 @@ export interface Page<Place> {
 const Limit = z.coerce.number().int().min(1).max(200);
 const DEFAULT_LIMIT = 50;
 
-/** Reads `limit` and `cursor`. A cursor of another list or of somebody's invention is refused. */
+/** Reads `limit` and `cursor`. A cursor of another list, or one that was made up, is refused. */
 export function readPage<Place>(url: URL, place: z.ZodType<Place>): Outcome<Page<Place>> {
   const limit = Limit.safeParse(url.searchParams.get('limit') ?? DEFAULT_LIMIT);
   if (!limit.success) return err('field_invalid', { field: 'limit' });

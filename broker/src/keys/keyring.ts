@@ -1,24 +1,25 @@
-import type { SigningKeyRow, signingKeyQueries } from '@agent-ticket/drizzle/control/signing-keys.ts';
+import type { SigningKeyRow } from '@agent-ticket/drizzle/control/signing-keys.ts';
+import type { ControlStore } from '@agent-ticket/drizzle/control/store.ts';
 import { isOutage } from '@agent-ticket/drizzle/outage.ts';
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import { KEY_SET } from '@agent-ticket/shared/limits.ts';
-import { err, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import type { TicketAlgorithm } from '@agent-ticket/shared/ticket.ts';
 import { type KeyMaterial, makeKey, openKey } from './material.ts';
 import { isPublished, type KeySchedule, SIGNER_CACHE_MS, stateOf } from './schedule.ts';
 import { importKeyEncryptionKey, type SealingKeys } from './seal.ts';
 
 export interface KeyringPorts {
-  readonly keys: ReturnType<typeof signingKeyQueries>;
+  readonly control: Pick<ControlStore, 'keys' | 'change'>;
   readonly purpose: SigningKeyRow['purpose'];
-  readonly schedule: KeySchedule;
-  /** 256-bit AES keys, raw: the one in use, and the one before it while it is being replaced. */
-  readonly keyEncryptionKey: Uint8Array<ArrayBuffer>;
-  readonly previousKeyEncryptionKey?: Uint8Array<ArrayBuffer> | undefined;
+  readonly config: {
+    readonly keySchedule: KeySchedule;
+    /** 256-bit AES keys, raw: the one in use, and the one before it while it is being replaced. */
+    readonly keyEncryptionKey: Uint8Array<ArrayBuffer>;
+    readonly previousKeyEncryptionKey?: Uint8Array<ArrayBuffer> | undefined;
+  };
   readonly randomBytes: (length: number) => Uint8Array<ArrayBuffer>;
   readonly randomId: () => string;
-  /** Brings events that wait beside the keys to the ledger. Called after a change; may reject, they wait on. */
-  readonly announce: () => Promise<void>;
 }
 
 const FIRST_ALGORITHM: TicketAlgorithm = 'ES256';
@@ -35,7 +36,7 @@ export interface HeldKey {
  * never trusted. `now` in ms throughout.
  */
 export function createKeyring(ports: KeyringPorts) {
-  const { purpose } = ports;
+  const { control, purpose, config } = ports;
   const opened = new Map<string, KeyMaterial>();
   let held: { readonly keys: readonly HeldKey[]; readonly readAt: number } | undefined;
   let keks: SealingKeys | undefined;
@@ -43,7 +44,7 @@ export function createKeyring(ports: KeyringPorts) {
   /** Held as a value, not as a promise: on Workers one request must not wait for another's promise. */
   async function sealingKeys(): Promise<SealingKeys> {
     if (keks !== undefined) return keks;
-    const { keyEncryptionKey, previousKeyEncryptionKey: previous } = ports;
+    const { keyEncryptionKey, previousKeyEncryptionKey: previous } = config;
     const current = await importKeyEncryptionKey(keyEncryptionKey);
     keks =
       previous === undefined ? { current } : { current, previous: await importKeyEncryptionKey(previous) };
@@ -70,15 +71,16 @@ export function createKeyring(ports: KeyringPorts) {
       kid: key.kid,
       details: { alg: key.alg, purpose },
     };
-    if (await ports.keys.insertFirst(key, event)) await ports.announce();
+    // The flusher of the outbox delivers the event: a signer waits for nothing but its key.
+    await control.change({ ...control.keys.makeFirst(key), event, dueAt: now });
   }
 
   /** Every row of the purpose, newest first, whether it opens or not. Never empty. */
   async function rows(now: number): Promise<SigningKeyRow[]> {
-    const found = await ports.keys.list(purpose);
+    const found = await control.keys.list(purpose);
     if (found.length > 0) return found;
     await makeFirst(now);
-    return ports.keys.list(purpose);
+    return control.keys.list(purpose);
   }
 
   /** Tickets die in minutes, so their retired keys are gone; a checkpoint must be verifiable for years. */
@@ -112,25 +114,41 @@ export function createKeyring(ports: KeyringPorts) {
     return shownOf(fresh && held !== undefined ? held.keys : await read(now), now);
   }
 
+  /** Has the next read go to the database, after a change. */
+  function forget(): void {
+    held = undefined;
+  }
+
+  /** The key that signs now. Refuses when there is none, which never makes one silently. */
+  async function signer(now: number): Promise<Outcome<HeldKey>> {
+    const keys = await current(now);
+    const key = keys.find(({ row }) => stateOf(row, now) === 'active');
+    if (key !== undefined) return ok(key);
+    const detail = keys.length === 0 ? 'no key opens with KEK or KEK_PREVIOUS' : 'no key is active';
+    return err('signing_key_missing', { retryAfter: 5, detail });
+  }
+
   return {
     purpose,
-    schedule: ports.schedule,
-    keys: ports.keys,
-    announce: ports.announce,
+    schedule: config.keySchedule,
+    keys: control.keys,
     rows,
     make,
     current,
     sealingKeys,
+    forget,
+    signer,
 
-    /** Has the next question read the rows again, after a change. */
-    forget(): void {
-      held = undefined;
+    /** {@link signer} by rows read anew: after a change, what is signed must not go by the keys from before it. */
+    newestSigner(now: number): Promise<Outcome<HeldKey>> {
+      forget();
+      return signer(now);
     },
 
     /**
      * Keys to publish, newest first, read anew: a key that another instance made a moment ago may have signed
-     * already, and a set without it would have its tickets refused. While the database is away, what was last read,
-     * no longer than a verifier would hold it.
+     * already, and a set without it would have its tickets refused. While the database is away, the keys last read,
+     * no longer than a verifier would hold them.
      */
     async published(now: number): Promise<readonly HeldKey[]> {
       try {
@@ -139,15 +157,6 @@ export function createKeyring(ports: KeyringPorts) {
         if (!isOutage(error) || held === undefined || now - held.readAt > KEY_SET.staleMs) throw error;
         return shownOf(held.keys, now);
       }
-    },
-
-    /** The key that signs now. Refuses when there is none, which never makes one silently. */
-    async signer(now: number): Promise<Outcome<HeldKey>> {
-      const keys = await current(now);
-      const key = keys.find(({ row }) => stateOf(row, now) === 'active');
-      if (key !== undefined) return { ok: true, value: key };
-      const detail = keys.length === 0 ? 'no key opens with KEK or KEK_PREVIOUS' : 'no key is active';
-      return err('signing_key_missing', { retryAfter: 5, detail });
     },
   };
 }

@@ -9,8 +9,10 @@ import { covers, Scope } from '@agent-ticket/shared/scope.ts';
 import { createRandom } from '@agent-ticket/shared/test/random.ts';
 import { describe, expect, it } from 'vitest';
 import {
+  claimOf,
   entryWith,
   grantOf,
+  inputWith,
   LOCK,
   NOW,
   requestWith,
@@ -19,7 +21,7 @@ import {
   whoWith,
 } from '../../test/policy-cases.ts';
 import type { Authenticated } from '../credentials/principal.ts';
-import { type Decision, type DecisionRequest, decide, type PolicyFacts } from './policy.ts';
+import { type Decision, type DecisionRequest, decide, MAX_CLAIMS, type PolicyInput } from './policy.ts';
 
 /** Sentences about every case, tried on seeded ones: a case that fails once fails every time. */
 
@@ -37,12 +39,12 @@ type Random = ReturnType<typeof createRandom>;
 interface Case {
   readonly who: Authenticated;
   readonly request: DecisionRequest;
-  readonly facts: PolicyFacts;
+  readonly input: PolicyInput;
 }
 
 /** Each role may do at least what the one below it may, as the registry's own check demands. */
 function randomEntry(random: Random): AgentEntry {
-  const access = random.pick<Access>(['public', 'viewer', 'grant', 'first-user']);
+  const access = random.pick<Access>(['public', 'viewer', 'grant', 'first-user', 'first-user']);
   const reading = SCOPES.slice(0, 2);
   const viewer = random.subset(access === 'public' ? reading : SCOPES);
   const admin = [...new Set([...viewer, ...random.subset(SCOPES)])];
@@ -65,10 +67,22 @@ const randomGrants = (random: Random, count: number) =>
     grantOf(random.pick(ROLES), random.chance(0.6) ? undefined : 1 + random.below(random.pick([10, 7200]))),
   );
 
+/** Owners that the instance ever had: none, or claims and others in every state. */
+const randomOwners = (random: Random) =>
+  Array.from({ length: random.pick([0, 0, 1, 2]) }, () =>
+    claimOf('somebody', random.below(1_200), {
+      claimed: random.chance(0.8),
+      openedAt: random.pick([null, null, 1]),
+      deletedAt: random.pick([null, null, 1]),
+    }),
+  );
+
 function randomWho(random: Random): Authenticated {
   if (random.chance(0.15)) return stranger;
   const limits = {
     ...(random.chance(0.3) ? { expiresAt: NOW + random.below(random.pick([10, 7200])) } : {}),
+    ...(random.chance(0.3) ? { issuedAt: NOW * 1000 } : {}),
+    ...(random.chance(0.2) ? { login: 'a'.repeat(22) } : {}),
     ...(random.chance(0.2) ? { agents: random.pick([['board'], ['other'], ['other', 'board']]) } : {}),
   };
   const given = { tier: random.pick(TIERS), permissions: random.subset(['agents', 'keys:read']) };
@@ -84,15 +98,19 @@ const randomCase = (random: Random): Case => ({
     transport: random.pick(['websocket', 'http']),
     scope: random.chance(0.5) ? undefined : random.subset(SCOPES).map((name) => Scope.parse(name)),
   }),
-  facts: {
+  input: inputWith({
     registry: [randomEntry(random)],
     grants: randomGrants(random, 4),
-    locks: random.chance(0.1) ? [LOCK] : [],
-    nowSeconds: NOW,
-  },
+    revocations: random.chance(0.1) ? [LOCK] : [],
+    owners: randomOwners(random),
+    claims: random.chance(0.5) ? MAX_CLAIMS : random.below(3),
+    signedOut: random.chance(0.2)
+      ? { tokensBefore: NOW * 1000 - random.below(2), loginsBefore: random.pick([null, NOW * 1000]) }
+      : undefined,
+  }),
 });
 
-const decideCase = ({ who, request, facts }: Case): Decision => decide(who, request, facts);
+const decideCase = ({ who, request, input }: Case): Decision => decide(who, request, input);
 
 /** Whether the second decision gives at least what the first does. */
 const givesAtLeast = (less: Decision, more: Decision): boolean =>
@@ -113,13 +131,15 @@ describe('in every case', () => {
       const decision = decideCase(c);
       const word = decision.allowed ? decision.role : decision.reason;
       words.set(word, (words.get(word) ?? 0) + 1);
-      return validateAgentRegistry(c.facts.registry).length === 0;
+      return validateAgentRegistry(c.input.registry).length === 0;
     });
     expect([...words.keys()].sort()).toEqual([
       'admin',
       'agent_invisible',
       'agent_unknown',
+      'claim_limit_reached',
       'credential_missing',
+      'credential_revoked',
       'grant_missing',
       'instance_missing',
       'instance_unlisted',
@@ -135,14 +155,34 @@ describe('in every case', () => {
   });
 
   it('the registry of the case is a sound one', () => {
-    expect(counterexamples((c) => validateAgentRegistry(c.facts.registry).length === 0)).toEqual([]);
+    expect(counterexamples((c) => validateAgentRegistry(c.input.registry).length === 0)).toEqual([]);
   });
 
   it('more grants never give less', () => {
     expect(
       counterexamples((c, random) => {
-        const facts = { ...c.facts, grants: [...c.facts.grants, ...randomGrants(random, 3)] };
-        return givesAtLeast(decideCase(c), decideCase({ ...c, facts }));
+        const input = { ...c.input, grants: [...c.input.grants, ...randomGrants(random, 3)] };
+        const decision = decideCase(c);
+        // Any role that a grant gives is held without a claim, which would have given the owner's.
+        if (decision.allowed && decision.claim !== undefined) return true;
+        return givesAtLeast(decision, decideCase({ ...c, input }));
+      }),
+    ).toEqual([]);
+  });
+
+  it('a claim makes a user the owner of an instance that no owner holds, and no other role', () => {
+    expect(
+      counterexamples((c) => {
+        const decision = decideCase(c);
+        if (!decision.allowed || decision.claim === undefined) return true;
+        const { owners } = c.input;
+        return (
+          decision.role === 'owner' &&
+          decision.grant === undefined &&
+          c.who.principal.kind === 'user' &&
+          c.input.registry[0]?.access === 'first-user' &&
+          owners.every((owner) => owner === decision.claim?.lapses && owner.deletedAt === null)
+        );
       }),
     ).toEqual([]);
   });
@@ -150,8 +190,8 @@ describe('in every case', () => {
   it('the order of the grants means nothing', () => {
     expect(
       counterexamples((c) => {
-        const facts = { ...c.facts, grants: [...c.facts.grants].reverse() };
-        return JSON.stringify(decideCase(c)) === JSON.stringify(decideCase({ ...c, facts }));
+        const input = { ...c.input, grants: [...c.input.grants].reverse() };
+        return JSON.stringify(decideCase(c)) === JSON.stringify(decideCase({ ...c, input }));
       }),
     ).toEqual([]);
   });
@@ -159,7 +199,10 @@ describe('in every case', () => {
   it('a lock gives nothing, and never more', () => {
     expect(
       counterexamples((c) => {
-        const locked = decideCase({ ...c, facts: { ...c.facts, locks: [...c.facts.locks, LOCK] } });
+        const locked = decideCase({
+          ...c,
+          input: { ...c.input, revocations: [...c.input.revocations, LOCK] },
+        });
         return !locked.allowed && givesAtLeast(locked, decideCase(c));
       }),
     ).toEqual([]);
@@ -211,9 +254,9 @@ describe('in every case', () => {
     expect(
       counterexamples((c) => {
         const unknown = decideCase({ ...c, request: { ...c.request, agent: 'nobody' } });
-        const registry = c.facts.registry.map((entry) => ({ ...entry, enabled: false }));
-        const disabled = decideCase({ ...c, facts: { ...c.facts, registry } });
-        const empty = decideCase({ ...c, facts: { ...c.facts, registry: [] } });
+        const registry = c.input.registry.map((entry) => ({ ...entry, enabled: false }));
+        const disabled = decideCase({ ...c, input: { ...c.input, registry } });
+        const empty = decideCase({ ...c, input: { ...c.input, registry: [] } });
         return (
           !unknown.allowed &&
           JSON.stringify(unknown) === JSON.stringify(disabled) &&
@@ -226,8 +269,8 @@ describe('in every case', () => {
   it('a stranger is a viewer of a public agent, or nothing', () => {
     expect(
       counterexamples((c) => {
-        const decision = decideCase({ ...c, who: stranger, facts: { ...c.facts, grants: [] } });
-        return !decision.allowed || (decision.role === 'viewer' && c.facts.registry[0]?.access === 'public');
+        const decision = decideCase({ ...c, who: stranger, input: { ...c.input, grants: [] } });
+        return !decision.allowed || (decision.role === 'viewer' && c.input.registry[0]?.access === 'public');
       }),
     ).toEqual([]);
   });
@@ -236,7 +279,7 @@ describe('in every case', () => {
     expect(
       counterexamples((c) => {
         const decision = decideCase(c);
-        const [entry] = c.facts.registry;
+        const [entry] = c.input.registry;
         if (!decision.allowed || entry === undefined) return true;
         return (
           decision.scope[0] === 'agent:connect' &&

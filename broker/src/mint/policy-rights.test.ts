@@ -26,35 +26,35 @@ describe('what an allowed request gets', () => {
     ['an hour in every tier', { who: whoWith({}, { tier: TIERS[2] }) }, 3600],
     ['the life of the credential', { who: whoWith({ expiresAt: NOW + 100 }) }, 100],
     ['an hour of a longer credential', { who: whoWith({ expiresAt: NOW + 7200 }) }, 3600],
-    ['the life of the grant', { facts: { grants: [grantOf('admin', 200)] } }, 200],
+    ['the life of the grant', { input: { grants: [grantOf('admin', 200)] } }, 200],
     [
       'the life of the longest grant of the role',
-      { facts: { grants: [grantOf('admin', 200), grantOf('admin', 300)] } },
+      { input: { grants: [grantOf('admin', 200), grantOf('admin', 300)] } },
       300,
     ],
     [
       'an hour, where one grant of the role has no end',
-      { facts: { grants: [grantOf('admin', 200), grantOf('admin')] } },
+      { input: { grants: [grantOf('admin', 200), grantOf('admin')] } },
       3600,
     ],
     [
       'the life of the grant that gives the role',
-      { facts: { grants: [grantOf('owner', 200), grantOf('admin')] } },
+      { input: { grants: [grantOf('owner', 200), grantOf('admin')] } },
       200,
     ],
     [
       'an hour for a viewer of an open agent, whatever the grant',
-      { facts: { grants: [grantOf('viewer', 200)] } },
+      { input: { grants: [grantOf('viewer', 200)] } },
       3600,
     ],
     [
       'the life of the viewer grant where the agent is by grant',
-      { entry: { access: 'grant' }, facts: { grants: [grantOf('viewer', 200)] } },
+      { entry: { access: 'grant' }, input: { grants: [grantOf('viewer', 200)] } },
       200,
     ],
     [
       'the shorter of grant and credential',
-      { who: whoWith({ expiresAt: NOW + 50 }), facts: { grants: [grantOf('admin', 200)] } },
+      { who: whoWith({ expiresAt: NOW + 50 }), input: { grants: [grantOf('admin', 200)] } },
       50,
     ],
   ])('lasts %s', (_what, c, seconds) => {

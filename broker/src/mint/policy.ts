@@ -106,7 +106,14 @@ const RULES: readonly [name: string, refuses: (c: Case) => DenialReason | undefi
     'a service holds the required permissions',
     (c) => (holdsPermissions(c) ? undefined : 'permission_missing'),
   ],
-  ['the principal has a role, or may be the first user', missingRole],
+  [
+    'the principal has a role, or may be the first user',
+    (c) => (c.role === undefined && c.claim === undefined ? 'grant_missing' : undefined),
+  ],
+  [
+    'a first user holds no more instances than it may',
+    (c) => (c.role === undefined ? 'claim_limit_reached' : undefined),
+  ],
   [
     'the transport is offered',
     (c) =>
@@ -185,11 +192,6 @@ function claimOf(
 }
 
 const isOverClaimLimit = ({ claims }: PolicyInput): boolean => claims >= MAX_CLAIMS;
-
-function missingRole({ role, claim, input }: Case): DenialReason | undefined {
-  if (role !== undefined) return undefined;
-  return claim !== undefined && isOverClaimLimit(input) ? 'claim_limit_reached' : 'grant_missing';
-}
 
 /** Public and viewer agents are known to all; others only to those who hold something on them. */
 function isVisible({ who, entry, role }: Case): boolean {

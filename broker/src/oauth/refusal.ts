@@ -1,6 +1,6 @@
 import { DENIALS, type Denial, type DenialReason, type ErrorCode } from '@agent-ticket/shared/denial.ts';
 import { rateHeaders } from '../http/answer.ts';
-import type { ErrorRenderer } from '../http/call.ts';
+import type { ErrorRenderer } from '../http/context.ts';
 
 /** Errors of a token endpoint (RFC 6749 §5.2, RFC 8707 §2), and two of its §4.1.2.1 for what is not the client's fault. */
 const OAUTH_ERRORS = {
@@ -14,7 +14,7 @@ const OAUTH_ERRORS = {
 } as const;
 type OAuthError = keyof typeof OAUTH_ERRORS;
 
-/** What was being looked at: it decides whose fault a refused credential or right is. */
+/** The part of the request that was refused: the same denial of another part is another OAuth error. */
 export type Stage =
   /** The request as such, or the decision about its subject. */
   | 'request'

@@ -1,14 +1,14 @@
 import { AUDIT_TYPES } from '@agent-ticket/shared/audit-event.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import * as z from 'zod';
-import { recordAct } from '../audit/act.ts';
+import { auditEventOf } from '../audit/event.ts';
 import { exportAudit } from '../audit/export.ts';
 import { auditEventView, checkpointView } from '../audit/view.ts';
 import { allowsAgent } from '../credentials/principal.ts';
 import { refuseCredentials } from '../credentials/secret-in-text.ts';
-import type { Call, Handler } from '../http/call.ts';
 import { pageOf, readPage } from '../http/page.ts';
-import type { BrokerPorts } from '../runtime/ports.ts';
+import { changePolicy } from '../revocation/changes.ts';
+import type { Call, Handler } from '../runtime/call.ts';
 
 const Time = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text));
 const Name = z.string().min(1).max(512);
@@ -41,61 +41,53 @@ function readFilter(url: URL): Outcome<Filter> {
   const { instance, agent } = filter.data;
   // An instance has a name only within its agent.
   if (instance !== undefined && agent === undefined) return err('field_invalid', { field: 'agent' });
-  // Who reads the log is in it, with what was asked for.
+  // The filter is kept in the log itself.
   return refuseCredentials(filter.data);
 }
 
 /** `GET /admin/agents/audit`: newest first. A credential that is limited to some agents names one of them. */
-export const listAudit =
-  (ports: BrokerPorts): Handler =>
-  async (call) => {
-    const url = new URL(call.request.url);
-    const filter = readFilter(url);
-    if (!filter.ok) return { outcome: filter };
-    if (!allowsAgent(call.who, filter.value.agent)) return { outcome: err('permission_missing') };
-    const page = readPage(url, Place);
-    if (!page.ok) return { outcome: page };
-    const { limit, after } = page.value;
-    await noteRead(ports, call, 'audit', filter.value);
-    const rows = await ports.auditLog.list(filter.value, after, limit + 1);
-    const body = pageOf(rows, limit, auditEventView, ({ at, seq }) => ({ at, seq }));
-    return { outcome: ok({ status: 200, body }) };
-  };
+export const listAudit: Handler = async (call) => {
+  const url = new URL(call.request.url);
+  const filter = readFilter(url);
+  if (!filter.ok) return filter;
+  if (!allowsAgent(call.who, filter.value.agent)) return err('permission_missing');
+  const page = readPage(url, Place);
+  if (!page.ok) return page;
+  const { limit, after } = page.value;
+  await recordRead(call, 'audit', filter.value);
+  const rows = await call.ports.record.auditLog.list(filter.value, after, limit + 1);
+  return ok({ status: 200, body: pageOf(rows, limit, auditEventView, ({ at, seq }) => ({ at, seq })) });
+};
 
 /** `GET /admin/agents/audit/export`: NDJSON of everything after event `after`, 0 if left out. */
-export const exportAuditLog =
-  (ports: BrokerPorts): Handler =>
-  async (call) => {
-    const after = After.safeParse(new URL(call.request.url).searchParams.get('after') ?? '0');
-    if (!after.success) return { outcome: err('field_invalid', { field: 'after' }) };
-    await noteRead(ports, call, 'audit/export', { after: after.data });
-    const headers = { 'content-type': 'application/x-ndjson' };
-    return { outcome: ok({ status: 200, stream: exportAudit(ports, after.data), headers }) };
-  };
+export const exportAuditLog: Handler = async (call) => {
+  const after = After.safeParse(new URL(call.request.url).searchParams.get('after') ?? '0');
+  if (!after.success) return err('field_invalid', { field: 'after' });
+  await recordRead(call, 'audit/export', { after: after.data });
+  const headers = { 'content-type': 'application/x-ndjson' };
+  return ok({ status: 200, stream: exportAudit(call.ports, after.data), headers });
+};
 
 /** `GET /admin/agents/audit/checkpoints`: newest first. */
-export const listCheckpoints =
-  (ports: BrokerPorts): Handler =>
-  async (call) => {
-    const page = readPage(new URL(call.request.url), CheckpointPlace);
-    if (!page.ok) return { outcome: page };
-    const { limit, after } = page.value;
-    await noteRead(ports, call, 'audit/checkpoints', {});
-    const rows = await ports.checkpoints.list(after?.n, limit + 1);
-    return {
-      outcome: ok({ status: 200, body: pageOf(rows, limit, checkpointView, ({ n }) => ({ n })) }),
-    };
-  };
+export const listCheckpoints: Handler = async (call) => {
+  const page = readPage(new URL(call.request.url), CheckpointPlace);
+  if (!page.ok) return page;
+  const { limit, after } = page.value;
+  await recordRead(call, 'audit/checkpoints', {});
+  const rows = await call.ports.record.checkpoints.list(after?.n, limit + 1);
+  return ok({ status: 200, body: pageOf(rows, limit, checkpointView, ({ n }) => ({ n })) });
+};
 
-/** Whoever reads the log is in it: once per call, before anything is answered. */
-const noteRead = (
-  ports: BrokerPorts,
+/** Reading the log is an event of the log: durable before anything is answered, once per call. */
+function recordRead(
   call: Call,
   what: string,
   filter: Readonly<Record<string, string | number | undefined>>,
-) => {
+): Promise<unknown> {
   const given = Object.entries(filter).flatMap(([name, value]) =>
     value === undefined ? [] : [[name, value] as const],
   );
-  return recordAct(ports, call, 'admin.read', { details: { what, ...Object.fromEntries(given) } });
-};
+  const details = { what, ...Object.fromEntries(given) };
+  const event = auditEventOf(call, 'admin.read', call.ports.randomId(), { details });
+  return changePolicy({ event }, call.ports);
+}

@@ -1,4 +1,3 @@
-import type { GrantRow } from '@agent-ticket/drizzle/control/policy.ts';
 import { isAnonymous } from '@agent-ticket/shared/anonymous.ts';
 import { PrincipalId, Tier } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
@@ -6,14 +5,12 @@ import { formatScope } from '@agent-ticket/shared/scope.ts';
 import * as z from 'zod';
 import { type Authenticated, isPrincipalName, plainPrincipal } from '../credentials/principal.ts';
 import { tokenHolder } from '../credentials/service-token.ts';
-import { readBody } from '../http/body.ts';
-import type { Handler } from '../http/call.ts';
 import { iso } from '../http/iso.ts';
-import { wouldClaim } from '../mint/first-user.ts';
-import { DEFAULT_INSTANCE, type Decision, decide } from '../mint/policy.ts';
-import { readFacts } from '../mint/policy-input.ts';
+import { DEFAULT_INSTANCE, type Decision, decide, type PolicyInput } from '../mint/policy.ts';
+import { readPolicyInput } from '../mint/policy-input.ts';
 import { TicketRequest } from '../mint/ticket-request.ts';
-import type { BrokerPorts } from '../runtime/ports.ts';
+import { readBody } from '../runtime/body.ts';
+import type { Call, Handler } from '../runtime/call.ts';
 
 /** Body of `POST /explain`: a ticket request, and for whom, where that is somebody else. */
 export const ExplainRequest = TicketRequest.omit({ expires_in: true }).extend({
@@ -30,45 +27,39 @@ export const ExplainRequest = TicketRequest.omit({ expires_in: true }).extend({
 });
 type ExplainRequest = z.output<typeof ExplainRequest>;
 
-/**
- * `POST /explain`: the decision that a ticket request would meet now, rule by rule. Issues and changes nothing.
- * Does NOT say whether a ticket has room for the scope: that depends on the ticket.
- */
-export const explain =
-  (ports: BrokerPorts): Handler =>
-  async (call) => {
-    const body = await readBody(call.request, ExplainRequest);
-    if (!body.ok) return { outcome: body };
-    const subject = await subjectOf(call.who, body.value, ports);
-    if (!subject.ok) return { outcome: subject };
-    const who = subject.value;
-    const request = { ...body.value, instance: body.value.instance ?? DEFAULT_INSTANCE };
-    // Whoever asks for somebody else is held to the agents of the own credential all the same.
-    if (call.who.agents?.includes(request.agent) === false) return { outcome: err('agent_invisible') };
-
-    const { at, grants } = await readFacts(who, request, call.now, ports);
-    const facts = at(request);
-    const decision = decide(who, body.value, facts);
-    // What the caller may not see is explained no further than a mint would: the same answer as for nothing at all.
-    if (!decision.allowed && HIDDEN.includes(decision.reason)) return { outcome: err(decision.reason) };
-    const claims = await wouldClaim({ who, request, facts, decision, fits: () => true }, call.now, ports);
-    return { outcome: ok({ status: 200, body: view(who, decision, claims, grants) }) };
-  };
-
+/** Refusals that are explained no further than a mint would: the same answer as for an agent that does not exist. */
 const HIDDEN: readonly string[] = ['agent_unknown', 'agent_invisible', 'instance_unlisted'];
 
+/**
+ * `POST /explain`: the decision that a ticket request would get now, rule by rule. Issues and changes nothing.
+ * Does NOT say whether a ticket has room for the scope: that depends on the ticket.
+ */
+export const explain: Handler = async (call) => {
+  const body = await readBody(call.request, ExplainRequest);
+  if (!body.ok) return body;
+  const request = body.value;
+  const subject = await subjectOf(call, request);
+  if (!subject.ok) return subject;
+  const who = subject.value;
+  // A caller that asks for somebody else is held to the agents of its own credential all the same.
+  if (call.who.agents?.includes(request.agent) === false) return err('agent_invisible');
+
+  const at = { agent: request.agent, instance: request.instance ?? DEFAULT_INSTANCE };
+  const { input } = await readPolicyInput(who, at, call.now, call.ports);
+  // The request as it came: an agent that belongs to its first user has no default instance.
+  const decision = decide(who, request, input);
+  if (!decision.allowed && HIDDEN.includes(decision.reason)) return err(decision.reason);
+  return ok({ status: 200, body: view(who, decision, input) });
+};
+
 /** Whom the decision is about. What the broker knows of a service token is not taken from the caller. */
-async function subjectOf(
-  who: Authenticated,
-  request: ExplainRequest,
-  ports: BrokerPorts,
-): Promise<Outcome<Authenticated>> {
+async function subjectOf({ who, ports }: Call, request: ExplainRequest): Promise<Outcome<Authenticated>> {
   const { principal: id, kind, tier, permissions, issuer = 'hypothetical', email, groups } = request;
   if (id === undefined || id === who.principal.id) return ok(who);
   if (!who.principal.permissions.includes('explain:any'))
     return err('permission_missing', { detail: 'explain:any' });
   if (id.startsWith('token:')) {
-    const token = await ports.credentials.serviceTokens.tokens.find(id.slice('token:'.length));
+    const token = await ports.control.serviceTokens.find(id.slice('token:'.length));
     return token === undefined || token.revokedAt !== null
       ? err('service_token_unknown')
       : ok(tokenHolder(token, token.expiresAt === null ? [] : [token.expiresAt]));
@@ -79,19 +70,14 @@ async function subjectOf(
   return ok({ method, principal });
 }
 
-const view = (
-  who: Authenticated,
-  decision: Decision,
-  claims: boolean,
-  grants: readonly Pick<GrantRow, 'id' | 'subject' | 'instanceId' | 'role' | 'expiresAt'>[],
-) => ({
+const view = (who: Authenticated, decision: Decision, { grants }: PolicyInput) => ({
   principal: who.principal.id,
   allowed: decision.allowed,
   role: decision.allowed ? decision.role : null,
   scope: decision.allowed ? formatScope(decision.scope) : null,
   session_expires_at: decision.allowed ? iso(decision.sessionExpiry * 1000) : null,
   /** The instance has no owner yet: asking for a ticket would make the caller its owner. */
-  would_claim: claims,
+  would_claim: decision.allowed && decision.claim !== undefined,
   rules: decision.rules.map(({ rule, holds }) => ({ rule, holds })),
   grants: grants.map(({ id, subject, instanceId, role, expiresAt }) => ({
     id,

@@ -1,18 +1,26 @@
 import type { GrantRow } from '@agent-ticket/drizzle/control/policy.ts';
 import { isAnonymous } from '@agent-ticket/shared/anonymous.ts';
-import { AgentSlug, InstanceName, PrincipalId, Role } from '@agent-ticket/shared/names.ts';
-import { err, ok } from '@agent-ticket/shared/outcome.ts';
+import {
+  AgentSlug,
+  InstanceName,
+  PrincipalId,
+  Role,
+  roleAtLeast,
+  tierAtLeast,
+} from '@agent-ticket/shared/names.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
+import { findAgent } from '@agent-ticket/shared/registry.ts';
 import * as z from 'zod';
-import { recordAct } from '../audit/act.ts';
+import { auditEventOf } from '../audit/event.ts';
 import { foldAddress } from '../credentials/email-address.ts';
-import { isPrincipalName } from '../credentials/principal.ts';
-import { readBody } from '../http/body.ts';
-import type { Call, Handler } from '../http/call.ts';
+import { type Authenticated, allowsAgent, isPrincipalName } from '../credentials/principal.ts';
 import { iso } from '../http/iso.ts';
 import { pageOf, readPage } from '../http/page.ts';
-import { carryOut, newCommand, outboxRow, statusOf } from '../revocation/termination.ts';
-import type { BrokerPorts } from '../runtime/ports.ts';
-import { coversRole, type GrantRight, mayReadGrants, mayWriteGrants } from './grant-rights.ts';
+import { type PolicyInput, roleOf } from '../mint/policy.ts';
+import { type AgentInstance, readPolicyInput } from '../mint/policy-input.ts';
+import { changePolicy, newRevocation, statusOf } from '../revocation/changes.ts';
+import { readBody } from '../runtime/body.ts';
+import type { Call, Handler } from '../runtime/call.ts';
 
 /** E-mail subjects are kept in the spelling in which addresses are compared. */
 const EmailSubject = z
@@ -43,7 +51,7 @@ export const CreateGrant = z.strictObject({
 
 const Place = z.strictObject({ createdAt: z.int(), id: z.string() });
 
-const view = (row: GrantRow) => ({
+const view = (row: Omit<GrantRow, 'claimed' | 'openedAt' | 'deletedAt'>) => ({
   id: row.id,
   subject: row.subject,
   agent: row.agentSlug,
@@ -56,70 +64,51 @@ const view = (row: GrantRow) => ({
 });
 
 /** `GET /admin/grants`: by `agent`, `instance`, `subject`. An owner sees the grants of an own instance only. */
-export const listGrants =
-  (ports: BrokerPorts): Handler =>
-  async (call) => {
-    const { searchParams } = new URL(call.request.url);
-    const [agent, instance, subject] = ['agent', 'instance', 'subject'].map(
-      (name) => searchParams.get(name) ?? undefined,
-    );
-    const may = await mayReadGrants(ports, call, { agent, instance });
-    if (!may.ok) return { outcome: may };
-    const page = readPage(new URL(call.request.url), Place);
-    if (!page.ok) return { outcome: page };
-    const { limit, after } = page.value;
-    const rows = await ports.grants.list(
-      // As it is stored.
-      {
-        agent,
-        instance,
-        subject: subject?.startsWith('email:') ? foldAddress(subject) : subject,
-        now: call.now,
-      },
-      after,
-      limit + 1,
-    );
-    return {
-      outcome: ok({
-        status: 200,
-        body: pageOf(rows, limit, view, ({ createdAt, id }) => ({ createdAt, id })),
-      }),
-    };
-  };
+export const listGrants: Handler = async (call) => {
+  const url = new URL(call.request.url);
+  const [agent, instance, subject] = ['agent', 'instance', 'subject'].map(
+    (name) => url.searchParams.get(name) ?? undefined,
+  );
+  const right = await readRight(call, { agent, instance });
+  if (!right.ok) return right;
+  const page = readPage(url, Place);
+  if (!page.ok) return page;
+  const { limit, after } = page.value;
+  // As it is stored.
+  const stored = subject?.startsWith('email:') ? foldAddress(subject) : subject;
+  const filter = { agent, instance, subject: stored, now: call.now };
+  const rows = await call.ports.control.grants.list(filter, after, limit + 1);
+  const body = pageOf(rows, limit, view, ({ createdAt, id }) => ({ createdAt, id }));
+  return ok({ status: 200, body });
+};
 
 /** `POST /admin/grants`. */
-export const createGrant =
-  (ports: BrokerPorts): Handler =>
-  async (call) => {
-    const body = await readBody(call.request, CreateGrant);
-    if (!body.ok) return { outcome: body };
-    const { subject, agent, instance, role, reason, expires_in: expiresIn } = body.value;
-    const may = await mayWriteGrants(ports, call, { agent, instance });
-    if (!may.ok) return { outcome: may };
-    if (!coversRole(may.value, role)) return { outcome: err('above_own_rights', { detail: role }) };
-    if (may.value.by === 'ownership' && !isPrincipalName(subject))
-      return { outcome: err('above_own_rights', { detail: 'owners name principals' }) };
+export const createGrant: Handler = async (call) => {
+  const body = await readBody(call.request, CreateGrant);
+  if (!body.ok) return body;
+  const { subject, agent, instance, role, reason, expires_in: expiresIn } = body.value;
+  const right = await writeRight(call, { agent, instance });
+  if (!right.ok) return right;
+  if (!coversRole(right.value, role)) return err('above_own_rights', { detail: role });
+  if (right.value.by === 'ownership' && !isPrincipalName(subject))
+    return err('above_own_rights', { detail: 'owners name principals' });
 
-    const grant = {
-      id: ports.randomId(),
-      subject,
-      agentSlug: agent,
-      instanceId: instance,
-      role,
-      reason,
-      createdBy: call.who.principal.id,
-      createdAt: call.now,
-      expiresAt: endOf(may.value, expiresIn, call.now),
-    };
-    await record(ports, call, 'grant.created', grant);
-    await ports.grants.insert(grant);
-    return {
-      outcome: ok({
-        status: 201,
-        body: view({ ...grant, claimed: false, openedAt: null, deletedAt: null }),
-      }),
-    };
+  const { who, now, ports } = call;
+  const grant = {
+    id: ports.randomId(),
+    subject,
+    agentSlug: agent,
+    instanceId: instance,
+    role,
+    reason,
+    createdBy: who.principal.id,
+    createdAt: now,
+    expiresAt: endOf(right.value, expiresIn, now),
   };
+  const statement = ports.control.grants.insert(grant);
+  await changePolicy({ statement, event: grantEvent(call, 'grant.created', grant) }, ports);
+  return ok({ status: 201, body: view(grant) });
+};
 
 /** When a grant ends: as asked, and no later than the ownership that it was made by. In ms. */
 function endOf(right: GrantRight, expiresIn: number | undefined, now: number): number | null {
@@ -131,51 +120,116 @@ function endOf(right: GrantRight, expiresIn: number | undefined, now: number): n
 }
 
 /**
- * `DELETE /admin/grants/:id`. Tickets that the grant may have carried open nothing any more, and sockets come back for a
- * new one, or do not.
+ * `DELETE /admin/grants/:id`. Tickets that it decided open nothing any more, and the sessions that rest on it end: their
+ * clients come back with a ticket that rests on another grant, or with none.
  */
-export const deleteGrant =
-  (ports: BrokerPorts): Handler =>
-  async (call) => {
-    const grant = await ports.grants.find(call.params.id ?? '');
-    const where = grant === undefined ? {} : { agent: grant.agentSlug, instance: grant.instanceId };
-    const may = await mayWriteGrants(ports, call, where);
-    if (!may.ok) return { outcome: may };
-    if (grant === undefined) return { outcome: err('grant_unknown') };
-    if (!coversRole(may.value, Role.parse(grant.role)))
-      return { outcome: err('above_own_rights', { detail: grant.role }) };
+export const deleteGrant: Handler = async (call) => {
+  const { who, now, ports } = call;
+  const { grants } = ports.control;
+  const grant = await grants.find(call.params.id ?? '');
+  const where = grant === undefined ? {} : { agent: grant.agentSlug, instance: grant.instanceId };
+  const right = await writeRight(call, where);
+  if (!right.ok) return right;
+  if (grant === undefined) return err('grant_unknown');
+  if (!coversRole(right.value, Role.parse(grant.role)))
+    return err('above_own_rights', { detail: grant.role });
 
-    await record(ports, call, 'grant.deleted', grant);
-    const principal = PrincipalId.refine(isPrincipalName).safeParse(grant.subject);
-    const command = {
-      op: 'refresh',
-      agent: AgentSlug.parse(grant.agentSlug),
-      ...(grant.instanceId === '*' ? {} : { instance: InstanceName.parse(grant.instanceId) }),
-      ...(principal.success ? { principal: principal.data } : {}),
-    } as const;
-    const pending = newCommand(command, call.now, ports);
-    await ports.termination.outbox.insert(outboxRow(pending));
-    const deleted = await ports.grants.delete(grant.id, call.now);
-    // What was minted or opened by it until this moment was carried by it too.
-    const before = ports.termination.clock();
-    await ports.termination.outbox.reach(pending.id, before);
-    const receipt = await carryOut({ ...pending, before }, ports.termination);
-    return {
-      outcome:
-        deleted === undefined
-          ? err('grant_unknown')
-          : ok({ status: statusOf(receipt), body: { ...view(deleted), receipt } }),
-    };
-  };
+  const revocation = newRevocation({
+    target: { kind: 'grant', id: grant.id },
+    kind: 'any',
+    code: 'rights_changed',
+    reason: 'the grant was deleted',
+    by: who.principal.id,
+    now,
+  });
+  const receipt = await changePolicy(
+    {
+      statement: grants.delete(grant.id, now),
+      event: grantEvent(call, 'grant.deleted', grant),
+      revocations: [revocation],
+    },
+    ports,
+  );
+  return receipt === undefined
+    ? err('grant_unknown')
+    : ok({ status: statusOf(receipt), body: { ...view(grant), receipt } });
+};
 
-const record = (
-  ports: BrokerPorts,
+const grantEvent = (
   call: Call,
   type: 'grant.created' | 'grant.deleted',
   grant: Pick<GrantRow, 'id' | 'subject' | 'agentSlug' | 'instanceId' | 'role' | 'reason'>,
 ) =>
-  recordAct(ports, call, type, {
+  auditEventOf(call, type, call.ports.randomId(), {
     agent: grant.agentSlug,
     instance: grant.instanceId,
     details: { grant: grant.id, subject: grant.subject, role: grant.role, reason: grant.reason },
   });
+
+/** Where grants are to be read or written; an `instance` may be `*`. What is left out is not known to the caller. */
+type Where = { readonly [Name in keyof AgentInstance]?: string | undefined };
+
+/** What a caller may do with the grants of an instance. */
+type GrantRight =
+  /** By permission, to anybody; no role above `upTo`. */
+  | { readonly by: 'permission'; readonly upTo: Role | undefined }
+  /** As owner of the instance, to named principals only, and no longer than `until`, in ms; null: for ever. */
+  | { readonly by: 'ownership'; readonly upTo: 'owner'; readonly until: number | null };
+
+/** Whether the caller may read grants there: an operator, or the owner of that one instance. */
+const readRight = async (call: Call, where: Where): Promise<Outcome<unknown>> =>
+  hasPermission(call, 'grants:read', where) ? ok(undefined) : ownership(call, 'grants:read', where);
+
+/**
+ * Whether the caller may make and end grants there, and up to which role. An operator of the tier `admin` may give
+ * every role; any other holder of the permission none above its own there, and none on an agent of a higher tier.
+ * Answers the same whether the agent exists or not.
+ */
+async function writeRight(call: Call, where: Where): Promise<Outcome<GrantRight>> {
+  const { who, now, ports } = call;
+  if (!hasPermission(call, 'grants:write', where)) {
+    const owner = await ownership(call, 'grants:write', where);
+    if (!owner.ok) return owner;
+    const { isLocked, until } = owner.value;
+    return isLocked ? err('locked') : ok({ by: 'ownership', upTo: 'owner', until });
+  }
+  if (who.principal.tier === 'admin') return ok({ by: 'permission', upTo: 'owner' });
+  if (!isInstance(where)) return ok({ by: 'permission', upTo: undefined });
+  const { input } = await readPolicyInput(who, where, now, ports);
+  return ok({ by: 'permission', upTo: ownRole(who, where.agent, input) });
+}
+
+const hasPermission = (
+  { who }: Call,
+  permission: 'grants:read' | 'grants:write',
+  { agent }: Where,
+): boolean => allowsAgent(who, agent) && who.principal.permissions.includes(permission);
+
+/** Whether a right covers giving or taking a role. */
+const coversRole = ({ upTo }: GrantRight, role: Role): boolean =>
+  upTo !== undefined && roleAtLeast(upTo, role);
+
+const isInstance = (where: Where): where is AgentInstance =>
+  where.agent !== undefined && where.instance !== undefined;
+
+/** The role that a caller has by access mode or grant, where its tier is high enough for the agent. */
+function ownRole(who: Authenticated, agent: string, { registry, grants }: PolicyInput): Role | undefined {
+  const entry = findAgent(registry, agent);
+  return entry !== undefined && tierAtLeast(who.principal.tier, entry.requiredTier)
+    ? roleOf(who, entry, grants)
+    : undefined;
+}
+
+async function ownership(
+  { who, now, ports }: Call,
+  permission: 'grants:read' | 'grants:write',
+  where: Where,
+): Promise<Outcome<{ readonly until: number | null; readonly isLocked: boolean }>> {
+  const refused = err('permission_missing', { detail: permission });
+  if (!isInstance(where) || where.instance === '*' || !allowsAgent(who, where.agent)) return refused;
+  const { input } = await readPolicyInput(who, where, now, ports);
+  const ends = input.grants.filter(({ role }) => role === 'owner').map(({ expiresAt }) => expiresAt);
+  if (ends.length === 0) return refused;
+  const until = ends.includes(null) ? null : Math.max(...ends.map((end) => end ?? 0));
+  return ok({ until, isLocked: input.revocations.length > 0 });
+}

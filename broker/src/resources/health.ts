@@ -2,8 +2,8 @@ import { STATEMENT_DEADLINE_MS, within } from '@agent-ticket/drizzle/deadline.ts
 import { isOutage } from '@agent-ticket/drizzle/outage.ts';
 import { err, ok } from '@agent-ticket/shared/outcome.ts';
 import { renderErrorWith } from '../http/answer.ts';
+import type { Handler, HandlerResult } from '../runtime/call.ts';
 import type { BrokerPorts } from '../runtime/ports.ts';
-import type { Handler, HandlerResult } from './call.ts';
 
 /** `GET /healthz`: the process answers. Asks nothing of anybody, so that a restart is never the cure for a database. */
 export const liveness: Handler = async () => ok({ status: 200, body: { status: 'ok' } });

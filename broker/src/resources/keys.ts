@@ -1,26 +1,46 @@
 import type { SigningKeyRow } from '@agent-ticket/drizzle/control/signing-keys.ts';
-import { isOutage } from '@agent-ticket/drizzle/outage.ts';
 import { KeyId } from '@agent-ticket/shared/names.ts';
-import { err, ok } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { TicketAlgorithm } from '@agent-ticket/shared/ticket.ts';
 import * as z from 'zod';
-import { auditEventOf, recordAct } from '../audit/act.ts';
-import { readBody } from '../http/body.ts';
-import type { Call, Handler, HandlerResult } from '../http/call.ts';
+import { auditEventOf } from '../audit/event.ts';
+import type { Answer } from '../http/context.ts';
 import { iso } from '../http/iso.ts';
+import { reseal, revoke, rotate, rotationDetails } from '../keys/changes.ts';
 import type { Keyring } from '../keys/keyring.ts';
-import { reseal } from '../keys/reseal.ts';
-import { revoke } from '../keys/revocation.ts';
-import { rotate } from '../keys/rotation.ts';
-import { stateOf } from '../keys/schedule.ts';
-import { carryOut, newCommand, outboxRow, statusOf } from '../revocation/termination.ts';
+import { JWKS_MAX_AGE_SECONDS, stateOf } from '../keys/schedule.ts';
+import { changePolicy, newRevocation, statusOf } from '../revocation/changes.ts';
+import { readBody } from '../runtime/body.ts';
+import type { Call, Handler } from '../runtime/call.ts';
 import type { BrokerPorts } from '../runtime/ports.ts';
-import { newLock } from './new-lock.ts';
+
+/** A JWK Set (RFC 7517 §5), public members only, with the lifetime that the publish lead is computed from. */
+async function keySet(keyring: Keyring, { now, request }: Call): Promise<Outcome<Answer>> {
+  const keys = (await keyring.published(now)).map(({ material }) => material.publicJwk);
+  // An empty set would be believed for as long as a cache keeps it.
+  if (keys.length === 0) return err('signing_key_missing', { retryAfter: 5 });
+  // Thumbprints name the keys completely, so they name the set.
+  const etag = `"${keys.map((key) => key.kid).join('.')}"`;
+  const headers = { 'cache-control': `public, max-age=${JWKS_MAX_AGE_SECONDS}`, etag };
+  const tags = (request.headers.get('if-none-match') ?? '')
+    .split(',')
+    .map((tag) => tag.trim().replace(/^W\//, ''));
+  const isKnown = tags.includes(etag) || tags.includes('*');
+  return ok(isKnown ? { status: 304, headers } : { status: 200, body: { keys }, headers });
+}
+
+/** `GET /.well-known/jwks.json`: pending, active and retiring ticket keys. */
+export const showTicketKeySet: Handler = (call) => keySet(call.ports.keyring, call);
+
+/** `GET /.well-known/audit-jwks.json`: every audit key that was not revoked, since what it signed is read for years. */
+export const showAuditKeySet: Handler = (call) => keySet(call.ports.auditKeyring, call);
+
+/** What a key signs: tickets, or checkpoints of the audit log. */
+const Purpose = z.enum(['ticket', 'audit']).default('ticket');
 
 /** Body of `POST /admin/keys/rotate`; may be `{}`. */
 export const RotateRequest = z.strictObject({
-  /** What the key signs: tickets, or checkpoints of the audit log. */
-  purpose: z.enum(['ticket', 'audit']).default('ticket'),
+  purpose: Purpose,
   activate: z.enum(['scheduled', 'now']).default('scheduled'),
   /** Left out: that of the active key. */
   alg: TicketAlgorithm.optional(),
@@ -36,135 +56,104 @@ const keyView = (row: SigningKeyRow, now: number) => ({
   removed_at: iso(row.removedAt),
 });
 
-const Purpose = z.enum(['ticket', 'audit']);
-type Purpose = z.infer<typeof Purpose>;
-
-const keyringOf = (ports: BrokerPorts, purpose: Purpose) =>
-  purpose === 'ticket' ? ports.keyring : ports.auditKeyring;
+const keyringOf = ({ keyring, auditKeyring }: BrokerPorts, purpose: z.output<typeof Purpose>): Keyring =>
+  purpose === 'ticket' ? keyring : auditKeyring;
 
 /** `GET /admin/keys`: published keys, newest first, of the `purpose` in the query; left out: `ticket`. */
-export const listKeys =
-  (ports: BrokerPorts): Handler =>
-  async ({ now, request }) => {
-    const purpose = Purpose.safeParse(new URL(request.url).searchParams.get('purpose') ?? 'ticket');
-    if (!purpose.success) return { outcome: err('field_invalid', { field: 'purpose' }) };
-    const keys = await keyringOf(ports, purpose.data).current(now);
-    const items = keys.map(({ row }) => keyView(row, now));
-    return { outcome: ok({ status: 200, body: { items, next_cursor: null } }) };
-  };
+export const listKeys: Handler = async ({ now, request, ports }) => {
+  const purpose = Purpose.safeParse(new URL(request.url).searchParams.get('purpose') ?? undefined);
+  if (!purpose.success) return err('field_invalid', { field: 'purpose' });
+  const keys = await keyringOf(ports, purpose.data).current(now);
+  const items = keys.map(({ row }) => keyView(row, now));
+  return ok({ status: 200, body: { items, next_cursor: null } });
+};
 
 /** `POST /admin/keys/rotate`: makes the next key. */
-export const rotateKeys =
-  (ports: BrokerPorts): Handler =>
-  async (call) => {
-    const body = await readBody(call.request, RotateRequest);
-    if (!body.ok) return { outcome: body };
-    const { purpose, ...order } = body.value;
-    const rotated = await rotate(keyringOf(ports, purpose), {
-      now: call.now,
-      ...order,
-      eventOf: ({ row, previous }) =>
-        auditEventOf(call, 'key.rotated', ports.randomId(), {
-          kid: row.kid,
-          details: { purpose, alg: row.alg, previous: previous.kid, activates_at: row.activatesAt },
-        }),
-    });
-    if (!rotated.ok) return { outcome: rotated };
-    await announce(ports);
-    const { row, previous } = rotated.value;
-    const { kid, alg, state, activates_at } = keyView(row, call.now);
-    const { retires_at, removed_at } = keyView(previous, call.now);
-    return {
-      outcome: ok({
-        status: 201,
-        body: { kid, alg, state, activates_at, previous: { kid: previous.kid, retires_at, removed_at } },
-      }),
-    };
-  };
+export const rotateKeys: Handler = async (call) => {
+  const body = await readBody(call.request, RotateRequest);
+  if (!body.ok) return body;
+  const { now, ports } = call;
+  const { purpose, activate, alg: wanted } = body.value;
+  const order = { now, activate, alg: wanted };
+  const rotated = await rotate(keyringOf(ports, purpose), order, (rotation, change) => {
+    const facts = { kid: rotation.row.kid, details: rotationDetails(rotation) };
+    return changePolicy(
+      { ...change, event: auditEventOf(call, 'key.rotated', ports.randomId(), facts) },
+      ports,
+    );
+  });
+  if (!rotated.ok) return rotated;
+  const { row, previous } = rotated.value;
+  const { kid, alg, state, activates_at } = keyView(row, now);
+  const { retires_at, removed_at } = keyView(previous, now);
+  return ok({
+    status: 201,
+    body: { kid, alg, state, activates_at, previous: { kid: previous.kid, retires_at, removed_at } },
+  });
+};
 
 /**
  * `POST /admin/keys/:kid/revoke`: for a key that leaked. Out of its set at once, the next key signs at once. Sockets
  * that came by a ticket key are closed; checkpoints by an audit key prove nothing any more. Takes no body.
  */
-export const revokeKey =
-  (ports: BrokerPorts): Handler =>
-  async (call) => {
-    const kid = KeyId.safeParse(call.params.kid);
-    if (!kid.success) return { outcome: err('field_invalid', { field: 'kid' }) };
-    // As they are: nothing is made, and nobody else is needed, while a key is being taken away.
-    const auditKeys = await ports.auditKeyring.keys.list('audit');
-    return auditKeys.some((row) => row.kid === kid.data)
-      ? revokeAuditKey(ports, call, kid.data)
-      : revokeTicketKey(ports, call, kid.data);
-  };
-
-async function revokeTicketKey(ports: BrokerPorts, call: Call, kid: KeyId): Promise<HandlerResult> {
-  const target = { kind: 'key', kid } as const;
-  const pending = newCommand({ op: 'lock', target, until: null }, call.now, ports);
-  const revoked = await revoke(ports.revocation, kid, call.now, (row, heir) => {
-    const why = { reason: 'the key was revoked', expiresAt: null };
-    const lock = newLock(ports.randomId(), target, call, why);
-    const event = revokedEvent(ports, call, row, { successor: heir.kind, lock: lock.id });
-    return { event, sockets: { lock, command: outboxRow(pending) } };
+export const revokeKey: Handler = async (call) => {
+  const { now, ports } = call;
+  const kid = KeyId.safeParse(call.params.kid);
+  if (!kid.success) return err('field_invalid', { field: 'kid' });
+  // As they are: nothing is made, and nobody else is needed, while a key is being taken away.
+  const auditKeys = await ports.control.keys.list('audit');
+  const isAuditKey = auditKeys.some((row) => row.kid === kid.data);
+  const keyring = isAuditKey ? ports.auditKeyring : ports.keyring;
+  const locks = isAuditKey ? [] : [lockOf(call, kid.data)];
+  const revoked = await revoke(keyring, { kid: kid.data, now }, ({ row, successor }, change) => {
+    const details = {
+      purpose: row.purpose,
+      state: stateOf(row, now),
+      successor: successor.kind,
+      ...(locks[0] === undefined ? {} : { lock: locks[0].id }),
+    };
+    const event = auditEventOf(call, 'key.revoked', ports.randomId(), { kid: kid.data, details });
+    return changePolicy({ ...change, event, revocations: locks }, signingAnew(ports));
   });
-  if (!revoked.ok) return { outcome: revoked };
-  await announce(ports);
-  const receipt = await carryOut(pending, ports.termination);
-  const body = { ...(await afterRevocation(ports.keyring, revoked.value.row, call.now)), receipt };
-  return { outcome: ok({ status: statusOf(receipt), body }) };
-}
-
-async function revokeAuditKey(ports: BrokerPorts, call: Call, kid: KeyId): Promise<HandlerResult> {
-  const keys = { ...ports.revocation, keyring: ports.auditKeyring };
-  const revoked = await revoke(keys, kid, call.now, (row, heir) => ({
-    event: revokedEvent(ports, call, row, { successor: heir.kind }),
-  }));
-  if (!revoked.ok) return { outcome: revoked };
-  await announce(ports);
-  const body = await afterRevocation(ports.auditKeyring, revoked.value.row, call.now);
-  return { outcome: ok({ status: 200, body }) };
-}
-
-const revokedEvent = (
-  ports: BrokerPorts,
-  call: Call,
-  row: SigningKeyRow,
-  about: Readonly<Record<string, string>>,
-) =>
-  auditEventOf(call, 'key.revoked', ports.randomId(), {
-    kid: row.kid,
-    details: { purpose: row.purpose, state: stateOf(row, call.now), ...about },
-  });
-
-async function afterRevocation(keyring: Keyring, row: SigningKeyRow, now: number) {
+  if (!revoked.ok) return revoked;
+  const { row, made: receipt } = revoked.value;
   const signer = await keyring.signer(now);
-  return { ...keyView(row, now), signing: signer.ok ? signer.value.row.kid : null };
-}
+  const body = { ...keyView(row, now), signing: signer.ok ? signer.value.row.kid : null };
+  return isAuditKey
+    ? ok({ status: 200, body })
+    : ok({ status: statusOf(receipt), body: { ...body, receipt } });
+};
+
+/** Shows among the locks: an operator sees there why tickets of the key are refused. */
+const lockOf = ({ who, now, ports }: Call, kid: KeyId) =>
+  newRevocation({
+    id: ports.randomId(),
+    target: { kind: 'key', kid },
+    kind: 'any',
+    code: 'locked',
+    reason: 'the key was revoked',
+    by: who.principal.id,
+    now,
+    until: null,
+  });
+
+/** The command that ends a key's sessions must not be signed by that key, which a signer may still hold. */
+const signingAnew = (ports: BrokerPorts) => ({
+  ...ports,
+  keyring: { signer: (now: number) => ports.keyring.newestSigner(now) },
+});
 
 /** `POST /admin/keys/reseal`: seals every key with `KEK`, after which `KEK_PREVIOUS` is needed no more. */
-export const resealKeys =
-  (ports: BrokerPorts): Handler =>
-  async (call) => {
-    const [ticket, audit] = [
-      await reseal(ports.keyring, call.now, ports.randomBytes),
-      await reseal(ports.auditKeyring, call.now, ports.randomBytes),
-    ];
-    const body = {
-      resealed: ticket.resealed + audit.resealed,
-      current: ticket.current + audit.current,
-      unreadable: [...ticket.unreadable, ...audit.unreadable],
-    };
-    const details = { ...body, unreadable: body.unreadable.length };
-    await recordAct(ports, call, 'key.resealed', { details });
-    return { outcome: ok({ status: 200, body }) };
+export const resealKeys: Handler = async (call) => {
+  const { now, ports } = call;
+  const ticket = await reseal(ports.keyring, now, ports.randomBytes);
+  const audit = await reseal(ports.auditKeyring, now, ports.randomBytes);
+  const body = {
+    resealed: ticket.resealed + audit.resealed,
+    current: ticket.current + audit.current,
+    unreadable: [...ticket.unreadable, ...audit.unreadable],
   };
-
-/** The change is made and its event safe beside it: a ledger that is away must not make it look undone. */
-async function announce(ports: BrokerPorts): Promise<void> {
-  try {
-    await ports.keyring.announce();
-  } catch (error) {
-    if (!isOutage(error)) throw error;
-    ports.log({ event: 'key_event_waits' });
-  }
-}
+  const details = { ...body, unreadable: body.unreadable.length };
+  await changePolicy({ event: auditEventOf(call, 'key.resealed', ports.randomId(), { details }) }, ports);
+  return ok({ status: 200, body });
+};

@@ -1,39 +1,58 @@
-import type { AnonymousLimit } from '../http/anonymous-limit.ts';
-import type { Route } from '../http/route.ts';
+import type { Permission } from '../credentials/permissions.ts';
 import { showServerMetadata } from '../oauth/metadata.ts';
 import { oauthRefusal } from '../oauth/refusal.ts';
+import type { AnonymousLimit, Handler, Route } from '../runtime/call.ts';
 import { receiveLogout } from '../sign-in/backchannel-logout.ts';
 import { finishLogin } from '../sign-in/callback.ts';
 import { beginLogin } from '../sign-in/login.ts';
 import { logOut } from '../sign-in/logout.ts';
 import { refuseSignIn } from '../sign-in/refusal-page.ts';
 import { listAgents } from './agents.ts';
+import { exportAuditLog, listAudit, listCheckpoints } from './audit.ts';
 import { explain } from './explain.ts';
 import { showFrontPage } from './front-page.ts';
+import { createGrant, deleteGrant, listGrants } from './grants.ts';
 import { liveness, readiness } from './health.ts';
 import { deleteInstance } from './instances.ts';
-import { auditJwksRoute, jwksRoute } from './jwks.ts';
+import { listKeys, resealKeys, revokeKey, rotateKeys, showAuditKeySet, showTicketKeySet } from './keys.ts';
+import { createLock, liftLock, listLocks } from './locks.ts';
 import { showPrincipal } from './me.ts';
-import { OPERATOR_ROUTES } from './operator-routes.ts';
-import { endOwnSession, listOwnSessions } from './sessions.ts';
+import {
+  createServiceToken,
+  listServiceTokens,
+  revokeServiceToken,
+  rotateServiceToken,
+  showServiceToken,
+} from './service-tokens.ts';
+import { endOwnSession, listOwnSessions, listSessions, showSession, terminateSession } from './sessions.ts';
 import { mintTicket } from './tickets.ts';
 import { grantToken } from './token.ts';
 
 /**
- * Requests of strangers per address and minute: a page makes one or two, and an office has many people behind one
+ * Requests of anonymous callers per address and minute: a page makes one or two, and an office has many people behind one
  * address. No more, as each makes work here.
  */
 const USUAL: AnonymousLimit = { counts: 'requests', limit: 60 };
+const FAILURES: AnonymousLimit = { counts: 'failures' };
+
+const unlimited = (reason: string): AnonymousLimit => ({ counts: 'nothing', reason });
+
+/** A route that reads no credential of its own accord. */
+const open = (anonymousLimit: AnonymousLimit, handler: Handler) =>
+  ({ auth: 'none', anonymousLimit, handler }) as const;
+
+/** A route for callers with a credential. Those without a permission ask the handler, which knows what an owner may. */
+const known = (handler: Handler) => ({ auth: 'required', handler }) as const;
+
+const permitted = (permission: Permission, handler: Handler) => ({ ...known(handler), permission }) as const;
+
+/** {@link permitted}; the handler holds a credential that is limited to some agents to those. */
+const scoped = (permission: Permission, handler: Handler) =>
+  ({ ...permitted(permission, handler), allowsScopedToken: true }) as const;
 
 /** Every route of the broker. What is not here does not exist. */
 export const ROUTES: readonly Route[] = [
-  {
-    method: 'GET',
-    path: '/',
-    auth: 'none',
-    anonymousLimit: { counts: 'nothing', reason: 'the page is a constant' },
-    handler: showFrontPage,
-  },
+  { method: 'GET', path: '/', ...open(unlimited('the page is a constant'), showFrontPage) },
   {
     method: 'POST',
     path: '/tickets',
@@ -44,96 +63,95 @@ export const ROUTES: readonly Route[] = [
   {
     method: 'POST',
     path: '/token',
-    auth: 'none',
-    anonymousLimit: { counts: 'failures' },
+    ...open(FAILURES, grantToken),
     renderError: oauthRefusal('request'),
-    handler: grantToken,
   },
   {
     method: 'GET',
     path: '/auth/login',
-    auth: 'none',
-    anonymousLimit: {
-      counts: 'nothing',
-      reason: 'it asks nobody, and any page could use up what its visitors have',
-    },
+    ...open(unlimited('it asks nobody, and any page could use up what its visitors have'), beginLogin),
     renderError: refuseSignIn(),
-    handler: beginLogin,
   },
   {
     method: 'GET',
     path: '/auth/callback',
-    auth: 'none',
-    anonymousLimit: { counts: 'sign-ins' },
+    ...open({ counts: 'sign-ins' }, finishLogin),
     renderError: refuseSignIn(),
-    handler: finishLogin,
   },
   {
     method: 'GET',
     path: '/auth/logout',
-    auth: 'none',
-    anonymousLimit: {
-      counts: 'nothing',
-      reason: 'without a sign-in that stands it only drops cookies, and signing out must always work',
-    },
-    handler: logOut,
+    ...open(
+      unlimited('without a sign-in that stands it only drops cookies, and signing out must always work'),
+      logOut,
+    ),
   },
   {
     method: 'POST',
     path: '/auth/backchannel-logout',
-    auth: 'none',
-    anonymousLimit: { counts: 'failures' },
+    ...open(FAILURES, receiveLogout),
     renderError: oauthRefusal('request'),
-    handler: receiveLogout,
   },
-  { method: 'GET', path: '/me', auth: 'required', handler: showPrincipal },
-  { method: 'POST', path: '/explain', auth: 'required', handler: explain },
+  { method: 'GET', path: '/me', ...known(showPrincipal) },
+  { method: 'POST', path: '/explain', ...known(explain) },
   { method: 'GET', path: '/api/agents', auth: 'optional', anonymousLimit: USUAL, handler: listAgents },
-  { method: 'DELETE', path: '/api/agents/:agent/:instance', auth: 'required', handler: deleteInstance },
-  { method: 'GET', path: '/sessions', auth: 'required', handler: listOwnSessions },
-  { method: 'DELETE', path: '/sessions/:id', auth: 'required', handler: endOwnSession },
+  { method: 'DELETE', path: '/api/agents/:agent/:instance', ...known(deleteInstance) },
+  { method: 'GET', path: '/sessions', ...known(listOwnSessions) },
+  { method: 'DELETE', path: '/sessions/:id', ...known(endOwnSession) },
   {
     method: 'GET',
     path: '/.well-known/jwks.json',
-    auth: 'none',
-    anonymousLimit: {
-      counts: 'nothing',
-      reason:
+    ...open(
+      unlimited(
         'verifiers share addresses, and one that gets no keys refuses everybody; each is one short read that caches may keep',
-    },
-    handler: jwksRoute,
+      ),
+      showTicketKeySet,
+    ),
   },
   {
     method: 'GET',
     path: '/.well-known/oauth-authorization-server',
-    auth: 'none',
-    anonymousLimit: { counts: 'nothing', reason: 'the answer is made of settings' },
-    handler: showServerMetadata,
+    ...open(unlimited('the answer is made of settings'), showServerMetadata),
+  },
+  { method: 'GET', path: '/.well-known/audit-jwks.json', ...open(USUAL, showAuditKeySet) },
+  { method: 'GET', path: '/admin/keys', ...permitted('keys:read', listKeys) },
+  { method: 'POST', path: '/admin/keys/rotate', ...permitted('keys:rotate', rotateKeys) },
+  { method: 'POST', path: '/admin/keys/reseal', ...permitted('keys:rotate', resealKeys) },
+  { method: 'POST', path: '/admin/keys/:kid/revoke', ...permitted('keys:revoke', revokeKey) },
+  { method: 'GET', path: '/admin/service-tokens', ...permitted('service-tokens:read', listServiceTokens) },
+  { method: 'POST', path: '/admin/service-tokens', ...scoped('service-tokens:write', createServiceToken) },
+  { method: 'GET', path: '/admin/service-tokens/:id', ...permitted('service-tokens:read', showServiceToken) },
+  {
+    method: 'POST',
+    path: '/admin/service-tokens/:id/rotate',
+    ...scoped('service-tokens:write', rotateServiceToken),
   },
   {
-    method: 'GET',
-    path: '/.well-known/audit-jwks.json',
-    auth: 'none',
-    anonymousLimit: USUAL,
-    handler: auditJwksRoute,
+    method: 'DELETE',
+    path: '/admin/service-tokens/:id',
+    ...scoped('service-tokens:write', revokeServiceToken),
   },
-  ...OPERATOR_ROUTES,
-  {
-    method: 'GET',
-    path: '/healthz',
-    auth: 'none',
-    anonymousLimit: { counts: 'nothing', reason: 'it asks nothing of anything' },
-    handler: liveness,
-  },
+  { method: 'GET', path: '/admin/grants', ...known(listGrants) },
+  { method: 'POST', path: '/admin/grants', ...known(createGrant) },
+  { method: 'DELETE', path: '/admin/grants/:id', ...known(deleteGrant) },
+  { method: 'GET', path: '/admin/locks', ...permitted('locks:read', listLocks) },
+  { method: 'POST', path: '/admin/locks', ...scoped('locks:write', createLock) },
+  { method: 'DELETE', path: '/admin/locks/:id', ...scoped('locks:write', liftLock) },
+  { method: 'GET', path: '/admin/agents/sessions', ...scoped('sessions:read', listSessions) },
+  { method: 'GET', path: '/admin/agents/sessions/:id', ...scoped('sessions:read', showSession) },
+  { method: 'DELETE', path: '/admin/agents/sessions/:id', ...scoped('sessions:terminate', terminateSession) },
+  { method: 'GET', path: '/admin/agents/audit', ...scoped('audit:read', listAudit) },
+  { method: 'GET', path: '/admin/agents/audit/export', ...permitted('audit:read', exportAuditLog) },
+  { method: 'GET', path: '/admin/agents/audit/checkpoints', ...permitted('audit:read', listCheckpoints) },
+  { method: 'GET', path: '/healthz', ...open(unlimited('it asks nothing of anything'), liveness) },
   {
     method: 'GET',
     path: '/readyz',
-    auth: 'none',
-    anonymousLimit: {
-      counts: 'nothing',
-      reason:
+    ...open(
+      unlimited(
         'after its first an isolate looks once a second, and a load balancer that is refused takes the broker out of service',
-    },
-    handler: readiness,
+      ),
+      readiness,
+    ),
   },
 ];

@@ -1,19 +1,18 @@
 import type { ServiceTokenRow } from '@agent-ticket/drizzle/control/service-tokens.ts';
 import type { AuditType } from '@agent-ticket/shared/audit-event.ts';
-import { CLOCK_SKEW_SECONDS } from '@agent-ticket/shared/limits.ts';
-import { AgentSlug, Tier } from '@agent-ticket/shared/names.ts';
+import { AgentSlug, Tier, tierAtLeast } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
+import { ServiceTokenId } from '@agent-ticket/shared/target.ts';
 import * as z from 'zod';
-import { recordAct } from '../audit/act.ts';
+import { auditEventOf } from '../audit/event.ts';
 import { KnownPermission } from '../credentials/permissions.ts';
-import { digestSecret, makeSecret, randomBase62 } from '../credentials/secret.ts';
-import { readBody } from '../http/body.ts';
-import type { Call, Handler } from '../http/call.ts';
+import type { Authenticated } from '../credentials/principal.ts';
+import { digestSecret, makeSecret, makeTokenId } from '../credentials/secret.ts';
 import { iso } from '../http/iso.ts';
 import { pageOf, readPage } from '../http/page.ts';
-import { carryOut, newCommand, outboxRow, statusOf } from '../revocation/termination.ts';
-import type { BrokerPorts } from '../runtime/ports.ts';
-import { endOf, holdsMore, isAbove } from './service-token-rights.ts';
+import { changePolicy, newRevocation, statusOf } from '../revocation/changes.ts';
+import { readBody } from '../runtime/body.ts';
+import type { Call, Handler } from '../runtime/call.ts';
 
 const YEAR_SECONDS = 366 * 24 * 3600;
 
@@ -34,7 +33,7 @@ export const CreateServiceToken = z.strictObject({
 
 /** Body of `POST /admin/service-tokens/:id/rotate`. */
 export const RotateServiceToken = z.strictObject({
-  /** Seconds for which the secret there is stays good. */
+  /** Seconds for which the present secret stays good; 0 also ends what it opened. */
   grace_in: z
     .int()
     .min(0)
@@ -42,11 +41,11 @@ export const RotateServiceToken = z.strictObject({
     .default(3600),
 });
 
-const Place = z.strictObject({ createdAt: z.int(), id: z.uuid() });
+const Place = z.strictObject({ createdAt: z.int(), id: ServiceTokenId });
 
 const view = (row: ServiceTokenRow) => ({
   id: row.id,
-  client_id: row.clientId,
+  client_id: row.id,
   name: row.name,
   agents: row.agents,
   permissions: row.permissions,
@@ -57,136 +56,134 @@ const view = (row: ServiceTokenRow) => ({
 });
 
 /** `GET /admin/service-tokens`. */
-export const listServiceTokens =
-  (ports: BrokerPorts): Handler =>
-  async ({ request }) => {
-    const page = readPage(new URL(request.url), Place);
-    if (!page.ok) return { outcome: page };
-    const { limit, after } = page.value;
-    const rows = await ports.credentials.serviceTokens.tokens.list(after, limit + 1);
-    return {
-      outcome: ok({
-        status: 200,
-        body: pageOf(rows, limit, view, ({ createdAt, id }) => ({ createdAt, id })),
-      }),
-    };
-  };
+export const listServiceTokens: Handler = async ({ request, ports }) => {
+  const page = readPage(new URL(request.url), Place);
+  if (!page.ok) return page;
+  const { limit, after } = page.value;
+  const rows = await ports.control.serviceTokens.list(after, limit + 1);
+  const body = pageOf(rows, limit, view, ({ createdAt, id }) => ({ createdAt, id }));
+  return ok({ status: 200, body });
+};
 
 /** `GET /admin/service-tokens/:id`. */
-export const showServiceToken =
-  (ports: BrokerPorts): Handler =>
-  async (call) => {
-    const found = await findLive(ports, call);
-    return { outcome: found.ok ? ok({ status: 200, body: view(found.value) }) : found };
-  };
+export const showServiceToken: Handler = async (call) => {
+  const found = await findLive(call);
+  return found.ok ? ok({ status: 200, body: view(found.value) }) : found;
+};
 
 /** `POST /admin/service-tokens`. The only answer that ever shows the secret, beside a rotation's. */
-export const createServiceToken =
-  (ports: BrokerPorts): Handler =>
-  async (call) => {
-    const body = await readBody(call.request, CreateServiceToken);
-    if (!body.ok) return { outcome: body };
-    const wanted = body.value;
-    if (isAbove(wanted, call.who)) return { outcome: err('above_own_rights') };
+export const createServiceToken: Handler = async (call) => {
+  const body = await readBody(call.request, CreateServiceToken);
+  if (!body.ok) return body;
+  const wanted = body.value;
+  const { who, now, ports } = call;
+  if (isAbove(wanted, who)) return err('above_own_rights');
 
-    const row: ServiceTokenRow = {
-      id: ports.randomId(),
-      clientId: `svc_${randomBase62(22, ports.randomBytes)}`,
-      name: wanted.name,
-      agents: wanted.agents ?? null,
-      permissions: [...new Set(wanted.permissions)],
-      tier: wanted.tier,
-      createdBy: call.who.principal.id,
-      createdAt: call.now,
-      expiresAt: endOf(wanted, call),
-      revokedAt: null,
-      lastUsedAt: null,
-    };
-    const secret = await newSecret(ports);
-    await record(ports, call, 'service_token.created', row);
-    await ports.credentials.serviceTokens.tokens.insert(row, {
-      ...secret.row,
-      tokenId: row.id,
-      createdAt: call.now,
-    });
-    return { outcome: ok({ status: 201, body: { ...view(row), client_secret: secret.text } }) };
+  const row: ServiceTokenRow = {
+    id: makeTokenId(ports.randomBytes),
+    name: wanted.name,
+    agents: wanted.agents ?? null,
+    permissions: [...new Set(wanted.permissions)],
+    tier: wanted.tier,
+    createdBy: who.principal.id,
+    createdAt: now,
+    expiresAt: endOf(wanted, call),
+    revokedAt: null,
+    lastUsedAt: null,
   };
+  const secret = await newSecret(call, row.id);
+  const created = ports.control.serviceTokens.create(row, secret.row);
+  await changePolicy({ ...created, event: tokenEvent(call, 'service_token.created', row) }, ports);
+  return ok({ status: 201, body: { ...view(row), client_secret: secret.text } });
+};
 
-/** `POST /admin/service-tokens/:id/rotate`. The secret before it stays good for the grace time, older ones end. */
-export const rotateServiceToken =
-  (ports: BrokerPorts): Handler =>
-  async (call) => {
-    const body = await readBody(call.request, RotateServiceToken);
-    if (!body.ok) return { outcome: body };
-    const found = await findLive(ports, call);
-    if (!found.ok) return { outcome: found };
-    // Whoever learns a token's secret holds its rights.
-    if (await holdsMore(ports, call, found.value)) return { outcome: err('above_own_rights') };
+/**
+ * `POST /admin/service-tokens/:id/rotate`. The secret before it stays good for the grace time, older ones end. Without a
+ * grace time the secret may be in wrong hands: tickets and sessions from before the rotation end as well.
+ */
+export const rotateServiceToken: Handler = async (call) => {
+  const body = await readBody(call.request, RotateServiceToken);
+  if (!body.ok) return body;
+  const found = await findLive(call);
+  if (!found.ok) return found;
+  const token = found.value;
+  const { who, now, ports } = call;
+  // A secret has the rights of its token.
+  if (await holdsMore(call, token)) return err('above_own_rights');
+  if (isEndingSecretOf(token, who)) return err('above_own_rights', { detail: 'the secret is ending' });
 
-    const secret = await newSecret(ports);
-    const previousEnd = Math.min(
-      call.now + body.value.grace_in * 1000,
-      found.value.expiresAt ?? Number.POSITIVE_INFINITY,
-    );
-    await record(ports, call, 'service_token.rotated', found.value);
-    const { tokens } = ports.credentials.serviceTokens;
-    const made = await tokens.addSecret(
-      { ...secret.row, tokenId: found.value.id, createdAt: call.now },
-      previousEnd,
-    );
-    if (!made) return { outcome: err('service_token_unknown') };
-    return {
-      outcome: ok({
-        status: 200,
-        body: { ...view(found.value), client_secret: secret.text, previous_expires_at: iso(previousEnd) },
-      }),
-    };
-  };
+  const graceMs = body.value.grace_in * 1000;
+  const secret = await newSecret(call, token.id);
+  const previousEnd = Math.min(now + graceMs, token.expiresAt ?? Number.POSITIVE_INFINITY);
+  const ended = newRevocation({
+    target: { kind: 'service-token', id: token.id },
+    kind: 'before',
+    code: 'rights_changed',
+    reason: 'the secret was replaced without a grace time',
+    by: who.principal.id,
+    now,
+  });
+  const rotated = await changePolicy(
+    {
+      ...ports.control.serviceTokens.addSecret(secret.row, previousEnd),
+      event: tokenEvent(call, 'service_token.rotated', token),
+      revocations: graceMs === 0 ? [ended] : [],
+    },
+    ports,
+  );
+  if (rotated === undefined) return err('service_token_unknown');
+  const previous_expires_at = iso(previousEnd);
+  return ok({ status: 200, body: { ...view(token), client_secret: secret.text, previous_expires_at } });
+};
 
 /**
  * `DELETE /admin/service-tokens/:id`. Both secrets die at once, the sockets that it carried are closed, and its last
- * tickets open nothing. No lock with an end: a worker that is away for longer would find nothing to do.
+ * tickets open nothing.
  */
-export const revokeServiceToken =
-  (ports: BrokerPorts): Handler =>
-  async (call) => {
-    const found = await findLive(ports, call);
-    if (!found.ok) return { outcome: found };
-    if (await holdsMore(ports, call, found.value)) return { outcome: err('above_own_rights') };
-    await record(ports, call, 'service_token.revoked', found.value);
-    const { termination } = ports;
-    const target = { kind: 'service-token', id: found.value.id } as const;
-    // Before the token ends: asked again it would not be found, and nobody would close its sockets.
-    const pending = newCommand({ op: 'terminate', target }, endOfRights(termination), termination);
-    await termination.outbox.insert(outboxRow(pending));
-    const ended = await ports.credentials.serviceTokens.tokens.revoke(found.value.id, call.now);
-    const before = endOfRights(termination);
-    await termination.outbox.reach(pending.id, before);
-    const receipt = await carryOut({ ...pending, before }, termination);
-    return {
-      outcome: ended
-        ? ok({ status: statusOf(receipt), body: { ...view(found.value), receipt } })
-        : err('service_token_unknown'),
-    };
-  };
+export const revokeServiceToken: Handler = async (call) => {
+  const found = await findLive(call);
+  if (!found.ok) return found;
+  const token = found.value;
+  if (await holdsMore(call, token)) return err('above_own_rights');
+  const { who, now, ports } = call;
+  const ended = newRevocation({
+    target: { kind: 'service-token', id: token.id },
+    kind: 'any',
+    code: 'session_terminated',
+    reason: 'the service token was deleted',
+    by: who.principal.id,
+    now,
+  });
+  const receipt = await changePolicy(
+    {
+      statement: ports.control.serviceTokens.revoke(token.id, now),
+      event: tokenEvent(call, 'service_token.revoked', token),
+      revocations: [ended],
+    },
+    ports,
+  );
+  return receipt === undefined
+    ? err('service_token_unknown')
+    : ok({ status: statusOf(receipt), body: { ...view(token), receipt } });
+};
 
-/** A token never comes back, so what a clock ahead of this one issues to it now is of before its end as well. In ms. */
-const endOfRights = ({ clock }: BrokerPorts['termination']): number => clock() + CLOCK_SKEW_SECONDS * 1000;
-
-async function findLive(ports: BrokerPorts, call: Call): Promise<Outcome<ServiceTokenRow>> {
-  const id = z.uuid().safeParse(call.params.id);
+async function findLive({ params, ports }: Call): Promise<Outcome<ServiceTokenRow>> {
+  const id = ServiceTokenId.safeParse(params.id);
   if (!id.success) return err('field_invalid', { field: 'id' });
-  const row = await ports.credentials.serviceTokens.tokens.find(id.data);
+  const row = await ports.control.serviceTokens.find(id.data);
   return row === undefined || row.revokedAt !== null ? err('service_token_unknown') : ok(row);
 }
 
-async function newSecret(ports: BrokerPorts): Promise<{ text: string; row: { digest: string } }> {
-  const text = makeSecret(ports.randomBytes);
-  return { text, row: { digest: await digestSecret(text, ports.credentials.serviceTokens.pepper) } };
+async function newSecret({ now, ports }: Call, tokenId: string) {
+  const text = makeSecret(tokenId, ports.randomBytes);
+  return {
+    text,
+    row: { digest: await digestSecret(text, ports.config.tokenPepper), tokenId, createdAt: now },
+  };
 }
 
-const record = (ports: BrokerPorts, call: Call, type: AuditType, row: ServiceTokenRow) =>
-  recordAct(ports, call, type, {
+const tokenEvent = (call: Call, type: AuditType, row: ServiceTokenRow) =>
+  auditEventOf(call, type, call.ports.randomId(), {
     details: {
       service_token: row.id,
       name: row.name,
@@ -194,3 +191,54 @@ const record = (ports: BrokerPorts, call: Call, type: AuditType, row: ServiceTok
       permissions: row.permissions.join(' '),
     },
   });
+
+/** The rights of a service token. */
+interface TokenRights {
+  readonly permissions: readonly string[];
+  readonly tier: string;
+  /** Slugs; null or left out: every agent. */
+  readonly agents?: readonly string[] | null | undefined;
+}
+
+/** Whether a token would have more than its maker: a higher tier, a permission, or an agent that the maker lacks. */
+function isAbove(wanted: TokenRights, { principal, agents }: Authenticated): boolean {
+  const isWithin =
+    agents === undefined || (wanted.agents ?? undefined)?.every((slug) => agents.includes(slug)) === true;
+  return (
+    !tierAtLeast(principal.tier, Tier.parse(wanted.tier)) ||
+    !wanted.permissions.every((permission) => principal.permissions.includes(permission)) ||
+    !isWithin
+  );
+}
+
+/**
+ * Whether a token has more rights than the caller. Its grants count as well: a caller that may manage grants could give
+ * itself the same, and no other may come by a role through a secret.
+ */
+async function holdsMore({ who, now, ports }: Call, token: ServiceTokenRow): Promise<boolean> {
+  if (isAbove(token, who)) return true;
+  const { id, permissions } = who.principal;
+  if (permissions.includes('grants:write') || token.createdBy === id) return false;
+  return ports.control.grants.anyOf([`token:${token.id}`], now);
+}
+
+/**
+ * Whether the caller is the token by a secret in its grace time: a secret that is ending must not make one that lasts,
+ * or a thief who has it outlives the rotation.
+ */
+const isEndingSecretOf = ({ id, expiresAt }: ServiceTokenRow, who: Authenticated): boolean =>
+  who.principal.id === `token:${id}` &&
+  who.expiresAt !== undefined &&
+  (expiresAt === null || who.expiresAt < Math.floor(expiresAt / 1000));
+
+/** When a new token ends: as asked, and no later than the service token that makes it. In ms. */
+function endOf(
+  { expires_in: wanted }: { readonly expires_in?: number | undefined },
+  { who, now }: Call,
+): number | null {
+  const ends = [
+    ...(wanted === undefined ? [] : [now + wanted * 1000]),
+    ...(who.method === 'service-token' && who.expiresAt !== undefined ? [who.expiresAt * 1000] : []),
+  ];
+  return ends.length === 0 ? null : Math.min(...ends);
+}

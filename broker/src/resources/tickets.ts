@@ -1,9 +1,9 @@
 import { ok } from '@agent-ticket/shared/outcome.ts';
 import { findAgent } from '@agent-ticket/shared/registry.ts';
-import { readBody } from '../http/body.ts';
 import { exchange } from '../mint/mint.ts';
 import { TicketRequest } from '../mint/ticket-request.ts';
-import type { Handler } from './call.ts';
+import { readBody } from '../runtime/body.ts';
+import type { Handler } from '../runtime/call.ts';
 
 /** `POST /tickets`. */
 export const mintTicket: Handler = async (call) => {

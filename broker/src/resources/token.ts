@@ -1,49 +1,51 @@
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
+import { logAuthFailure, logAuthResult } from '../credentials/auth-result.ts';
 import { authenticateJwt } from '../credentials/bearer.ts';
 import { capped, delegate } from '../credentials/delegation.ts';
 import type { Authenticated } from '../credentials/principal.ts';
 import { authenticateServiceToken } from '../credentials/service-token.ts';
-import { logAuthFailure, logAuthResult } from '../credentials/verdict.ts';
-import type { Call, Handler, HandlerResult } from '../http/call.ts';
+import { readForm } from '../http/form.ts';
 import { exchange } from '../mint/mint.ts';
-import { type ClientSecret, presentedClient } from '../oauth/client.ts';
-import { type PresentedToken, readExchangedTokens } from '../oauth/exchanged-tokens.ts';
-import { readForm } from '../oauth/form.ts';
 import { oauthRefusal, type Stage } from '../oauth/refusal.ts';
-import { readGrantType, readTicketRequest, TICKET_TOKEN_TYPE } from '../oauth/request.ts';
-import type { BrokerPorts } from '../runtime/ports.ts';
+import {
+  type ClientSecret,
+  type PresentedToken,
+  presentedClient,
+  readExchangedTokens,
+  readGrantType,
+  readTicketRequest,
+  TICKET_TOKEN_TYPE,
+} from '../oauth/request.ts';
+import type { Call, Handler, HandlerResult } from '../runtime/call.ts';
 
 /**
  * `POST /token`: a ticket by OAuth. A service token is a client and gets one by `client_credentials` (RFC 6749 §4.4);
- * a JWT of somebody else's is exchanged for one (RFC 8693), where client authentication is optional. Then the same
- * exchange as everywhere: audit, limits, locks and policy do not know the difference.
+ * a JWT of another issuer is exchanged for one (RFC 8693), where client authentication is optional. Then the same
+ * exchange as everywhere: audit, limits, locks and policy are the same.
  */
-export const grantToken =
-  (ports: BrokerPorts): Handler =>
-  async (call) => {
-    const form = await readForm(call.request, 'resource');
-    if (!form.ok) return { outcome: form };
-    const grantType = readGrantType(form.value);
-    if (!grantType.ok) return { outcome: grantType };
-    const secret = presentedClient(call.request.headers, form.value);
-    const client = await authenticateClient(secret, call, ports);
-    if (client?.ok === false) return refusedAt('client', client);
+export const grantToken: Handler = async (call) => {
+  const form = await readForm(call.request, 'resource');
+  if (!form.ok) return form;
+  const grantType = readGrantType(form.value);
+  if (!grantType.ok) return grantType;
+  const client = await authenticateClient(presentedClient(call.request.headers, form.value), call);
+  if (client?.ok === false) return refusedAt('client', client);
 
-    if (grantType.value === 'client_credentials') {
-      if (client === undefined) return refusedAt('client', err('credential_missing'));
-      return issue(client.value.holder, form.value, 'client', call, ports);
-    }
-    const tokens = readExchangedTokens(form.value);
-    if (!tokens.ok) return { outcome: tokens };
-    const subject = await holderOf(tokens.value.subject, call, ports);
-    if (!subject.ok) return refusedAt('token', subject);
-    const actor = tokens.value.actor && (await holderOf(tokens.value.actor, call, ports));
-    if (actor?.ok === false) return refusedAt('token', actor);
-    const who = actor === undefined ? subject : delegate(subject.value, actor.value);
-    if (!who.ok) return refusedAt('token', who);
-    const beside = client === undefined ? who.value : besideClient(who.value, client.value);
-    return issue(beside, form.value, 'request', call, ports);
-  };
+  if (grantType.value === 'client_credentials') {
+    if (client === undefined) return refusedAt('client', err('credential_missing'));
+    return issue(client.value.holder, form.value, 'client', call);
+  }
+  const tokens = readExchangedTokens(form.value);
+  if (!tokens.ok) return tokens;
+  const subject = await authenticateToken(tokens.value.subject, call);
+  if (!subject.ok) return refusedAt('token', subject);
+  const actor = tokens.value.actor && (await authenticateToken(tokens.value.actor, call));
+  if (actor?.ok === false) return refusedAt('token', actor);
+  const who = actor === undefined ? subject : delegate(subject.value, actor.value);
+  if (!who.ok) return refusedAt('token', who);
+  const beside = client === undefined ? who.value : besideClient(who.value, client.value);
+  return issue(beside, form.value, 'request', call);
+};
 
 const ROUTE = { method: 'POST', path: '/token' } as const;
 
@@ -66,27 +68,22 @@ const refusedAt = (stage: Stage, outcome: Outcome<never>): HandlerResult => ({
 async function authenticateClient(
   presented: Outcome<ClientSecret | undefined>,
   call: Call,
-  ports: BrokerPorts,
 ): Promise<Outcome<Client> | undefined> {
+  const { ports, now } = call;
   if (!presented.ok) return logAuthFailure(presented, call, ROUTE, ports);
   if (presented.value === undefined) return undefined;
   const { clientId: id } = presented.value;
-  const holder = await authenticateServiceToken(presented.value, ports.credentials.serviceTokens, call.now);
-  const told = await logAuthResult(holder, call, ROUTE, ports, id);
-  return told.ok ? ok({ id, holder: told.value }) : told;
+  const holder = await authenticateServiceToken(presented.value, ports.credentials.serviceTokens, now);
+  const logged = await logAuthResult(holder, call, ROUTE, ports, id);
+  return logged.ok ? ok({ id, holder: logged.value }) : logged;
 }
 
-async function holderOf(
+async function authenticateToken(
   { token, sources }: PresentedToken,
   call: Call,
-  ports: BrokerPorts,
 ): Promise<Outcome<Authenticated>> {
-  return logAuthResult(
-    await authenticateJwt(token, sources, ports.credentials, call.now),
-    call,
-    ROUTE,
-    ports,
-  );
+  const { ports, now } = call;
+  return logAuthResult(await authenticateJwt(token, sources, ports.credentials, now), call, ROUTE, ports);
 }
 
 async function issue(
@@ -94,17 +91,17 @@ async function issue(
   form: ReadonlyMap<string, string>,
   stage: Stage,
   call: Call,
-  ports: BrokerPorts,
 ): Promise<HandlerResult> {
-  const request = readTicketRequest(form, ports);
+  const request = readTicketRequest(form, call.ports);
   if (!request.ok) return { outcome: request, who };
-  const { outcome, rate } = await exchange(who, request.value, call, ports);
+  const { outcome, rate } = await exchange(who, request.value, call, call.ports);
   if (!outcome.ok) return { ...refusedAt(stage, outcome), rate, who };
   const { ticket, expires_in, scope } = outcome.value;
   const body = {
     access_token: ticket,
     issued_token_type: TICKET_TOKEN_TYPE,
-    token_type: 'N_A',
+    // The gate takes a ticket as a bearer token. Stock clients refuse the `N_A` of RFC 8693 §2.2.1.
+    token_type: 'Bearer',
     expires_in,
     scope,
   };

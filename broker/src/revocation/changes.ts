@@ -81,6 +81,11 @@ const NOTHING_DONE: Receipt = { ...NOTHING_TO_DO, pending: 1 };
  * Makes one change of policy, with its event and its revocations in one batch, and delivers it at once. `undefined` where
  * the change did not apply. The change stands once this resolves, whatever the receipt says: the outbox goes on.
  */
+export async function changePolicy(
+  wanted: WantedChange & { readonly statement?: undefined },
+  ports: ChangePorts,
+): Promise<Receipt>;
+export async function changePolicy(wanted: WantedChange, ports: ChangePorts): Promise<Receipt | undefined>;
 export async function changePolicy(wanted: WantedChange, ports: ChangePorts): Promise<Receipt | undefined> {
   const ids = (wanted.revocations ?? []).map(({ id }) => id);
   const command = wanted.command ?? (ids.length === 0 ? undefined : ({ op: 'revoke', ids } as const));
@@ -96,7 +101,7 @@ export async function changePolicy(wanted: WantedChange, ports: ChangePorts): Pr
   }
 }
 
-const OutboxCommand: z.ZodType<OutboxCommand> = z.discriminatedUnion('op', [
+const StoredCommand: z.ZodType<OutboxCommand> = z.discriminatedUnion('op', [
   z.strictObject({ op: z.literal('revoke'), ids: z.array(z.string()) }),
   z.strictObject({
     op: z.literal('destroy'),
@@ -118,7 +123,7 @@ class UnreadableRow extends Error {}
 function readRow(row: OutboxRow): { event: AuditEvent; command: OutboxCommand | undefined } {
   const read = (text: string): unknown => readStrictJson(new TextEncoder().encode(text));
   const event = StoredEvent.safeParse(read(row.event));
-  const command = row.command === null ? undefined : OutboxCommand.safeParse(read(row.command));
+  const command = row.command === null ? undefined : StoredCommand.safeParse(read(row.command));
   if (!event.success || event.data.eventId !== row.id || command?.success === false)
     throw new UnreadableRow();
   return { event: event.data, command: command?.data };
@@ -145,13 +150,16 @@ async function deliver(row: OutboxRow, ports: ChangePorts): Promise<Receipt> {
   return receipt;
 }
 
-/** As they are by now: a row may have changed since the command was given. */
+/**
+ * As they are by now: a row may have changed since the command was given. The lock of a deletion stays here: it keeps new
+ * tickets from being minted, and a copy would refuse them for ever, as nothing tells copies that it was lifted.
+ */
 async function revocationsOf(
   command: OutboxCommand | undefined,
   { revocations }: ControlStore,
 ): Promise<RevocationRow[]> {
   if (command === undefined) return [];
-  return revocations.findAll(command.op === 'revoke' ? command.ids : [command.lock, command.id]);
+  return revocations.findAll(command.op === 'revoke' ? command.ids : [command.id]);
 }
 
 async function recorded(write: () => Promise<void>, { log }: ChangePorts): Promise<boolean> {

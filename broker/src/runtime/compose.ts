@@ -5,10 +5,9 @@ import { validateAgentRegistry } from '@agent-ticket/shared/registry.ts';
 import { createRemoteKeys } from '@agent-ticket/shared/remote-keys.ts';
 import { type AnchorBucket, allAnchors, bucketAnchor, webhookAnchor } from '../audit/anchor.ts';
 import type { BrokerConfig } from '../config/config.ts';
-import type { ForeignIssuer } from '../config/issuers.ts';
 import { createAccessGroups } from '../credentials/access-groups.ts';
 import type { CredentialPorts } from '../credentials/authenticate.ts';
-import type { IssuerWithKeys } from '../credentials/foreign-jwt.ts';
+import type { ForeignIssuer, IssuerWithKeys } from '../credentials/foreign-jwt.ts';
 import { workloadKeys } from '../credentials/workload-keys.ts';
 import { createKeyring } from '../keys/keyring.ts';
 import type { BrokerPorts } from './ports.ts';
@@ -67,7 +66,6 @@ function credentialPorts(config: BrokerConfig, runtime: Runtime): CredentialPort
   // ID and logout tokens are for the client; they share the keys of the tenant's access tokens and nothing else.
   const tenantKeys = auth0.find((each) => each.issuer.issuer === signIn?.tenant.issuer)?.keys;
   return {
-    control,
     serviceTokens: { tokens: control.serviceTokens, pepper: config.tokenPepper, later: runtime.later },
     access: {
       issuers: config.access.map((each) => withKeys(each, runtime)),

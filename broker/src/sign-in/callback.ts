@@ -1,17 +1,20 @@
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import type { JWTPayload } from 'jose';
 import * as z from 'zod';
-import { recordAct } from '../audit/act.ts';
-import { principalOf } from '../credentials/auth0-session.ts';
-import { readCookie } from '../credentials/cookies.ts';
+import { auditEventOf } from '../audit/event.ts';
+import { loginIdOf, principalOf, type SignInPorts } from '../credentials/auth0-session.ts';
+import { dropCookie, readCookie, sessionCookieNames, setCookie } from '../credentials/cookies.ts';
 import { openCookie, sealCookie } from '../credentials/session-cookie.ts';
-import { dropCookie, sessionCookieNames, setCookie } from '../credentials/session-cookie-header.ts';
-import { admitSignIn } from '../http/anonymous-limit.ts';
-import type { Answer, Call, Handler } from '../http/call.ts';
-import type { BrokerPorts } from '../runtime/ports.ts';
-import { isSecure, loginCookieName, SESSION_SECONDS, type SignInPorts } from './ports.ts';
+import type { Answer } from '../http/context.ts';
+import { changePolicy } from '../revocation/changes.ts';
+import { countSignIn } from '../runtime/anonymous.ts';
+import type { Call, Handler } from '../runtime/call.ts';
+import { isSecure, loginCookieName } from './login.ts';
 import { refuseSignIn } from './refusal-page.ts';
 import { redeemLogin } from './tenant.ts';
+
+/** How long a sign-in here lasts. It is not renewed by use: a ticket's session would end with it all the same. */
+const SESSION_SECONDS = 24 * 3600;
 
 const Begun = z.object({
   state: z.string(),
@@ -23,23 +26,22 @@ const Begun = z.object({
 const IdClaims = z.looseObject({ sub: z.string().min(1).max(256), sid: z.string().max(256).optional() });
 
 /** `GET /auth/callback`: back from the tenant. The sign-in is recorded before the browser has a cookie for it. */
-export const finishLogin =
-  (ports: BrokerPorts): Handler =>
-  async (call) => {
-    const { signIn } = ports.credentials;
-    if (signIn === undefined) return { outcome: err('route_unknown') };
-    const begun = await readBegun(call, signIn);
-    if (!begun.ok) return { outcome: begun };
-    const { return_to: returnTo, ...checks } = begun.value;
-    const renderError = refuseSignIn(returnTo);
-    const admitted = await admitSignIn(call, ports.ledger);
-    if (!admitted.outcome.ok) return { outcome: admitted.outcome, rate: admitted.rate, renderError };
-    const redeemed = await redeemLogin(new URL(call.request.url).search, checks, signIn, call.now);
-    const outcome = redeemed.ok ? await open(redeemed.value, returnTo, call, signIn, ports) : redeemed;
-    return { outcome, rate: admitted.rate, renderError };
-  };
+export const finishLogin: Handler = async (call) => {
+  const { signIn } = call.ports.credentials;
+  if (signIn === undefined) return err('route_unknown');
+  const begun = await readBegun(call, signIn);
+  if (!begun.ok) return begun;
+  const { return_to: returnTo, ...checks } = begun.value;
+  const renderError = refuseSignIn(returnTo);
+  const counted = await countSignIn(call, call.ports.shard);
+  if (!counted.outcome.ok) return { outcome: counted.outcome, rate: counted.rate, renderError };
+  const rev = await signIn.control.revocations.newestRev();
+  const redeemed = await redeemLogin(new URL(call.request.url).search, checks, signIn, call.now);
+  const outcome = redeemed.ok ? await open(redeemed.value, rev, returnTo, call, signIn) : redeemed;
+  return { outcome, rate: counted.rate, renderError };
+};
 
-/** What this browser set out with. Without it somebody else's sign-in could be put upon it. */
+/** The values that this browser left with. Without them an attacker's sign-in could be put upon it (login CSRF). */
 async function readBegun(call: Call, { config }: SignInPorts): Promise<Outcome<z.infer<typeof Begun>>> {
   const notBegun = err('login_not_begun', { hint: 'this sign-in was not begun here, or too long ago' });
   const name = loginCookieName(config);
@@ -50,31 +52,44 @@ async function readBegun(call: Call, { config }: SignInPorts): Promise<Outcome<z
   return begun?.success === true ? ok(begun.data) : notBegun;
 }
 
+/** Opens the session of verified ID token claims. `rev` is the newest change from before the tenant was asked. */
 async function open(
   payload: JWTPayload,
+  rev: number,
   returnTo: string,
   call: Call,
   signIn: SignInPorts,
-  ports: BrokerPorts,
 ): Promise<Outcome<Answer>> {
+  const { config } = signIn;
+  const { ports, now } = call;
   const claims = IdClaims.safeParse(payload);
   const principal = claims.success ? principalOf(claims.data.sub, signIn) : undefined;
   if (!claims.success || principal === undefined)
     return err('credential_claims_invalid', { detail: 'ID token' });
-  const { sub, sid = null } = claims.data;
-  const { config } = signIn;
-  const expiresAt = Math.floor(call.now / 1000) + SESSION_SECONDS;
+  const { sub, sid } = claims.data;
+  const expiresAt = Math.floor(now / 1000) + SESSION_SECONDS;
   const id = [...ports.randomBytes(16)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
-  await recordAct(ports, { ...call, who: { principal: { id: principal } } }, 'login.succeeded', {});
-  await signIn.sessions.insert({
-    id,
-    issuer: config.tenant.issuer,
-    subject: sub,
-    sid,
-    claims: claims.data,
-    createdAt: call.now,
-    expiresAt: expiresAt * 1000,
-  });
+  const lifted = sid === undefined ? [] : await revokedBefore(rev, sid, signIn, now);
+  await changePolicy(
+    {
+      before: lifted.map((each) => ports.control.revocations.lift(each, now)),
+      statement: ports.control.authSessions.insert({
+        id,
+        issuer: config.tenant.issuer,
+        subject: sub,
+        sid: sid ?? null,
+        claims: claims.data,
+        createdAt: now,
+        expiresAt: expiresAt * 1000,
+      }),
+      event: {
+        ...auditEventOf(call, 'login.succeeded', ports.randomId(), {}),
+        principal,
+      },
+      command: lifted.length === 0 ? undefined : { op: 'revoke', ids: lifted },
+    },
+    ports,
+  );
   const secure = isSecure(config);
   const name = config.cookieName;
   const value = await sealCookie(
@@ -91,4 +106,14 @@ async function open(
       setCookie(name, value, SESSION_SECONDS, { path: '/', secure }),
     ],
   });
+}
+
+/**
+ * Revocations of the tenant's session from before the code was redeemed. The tenant has vouched for that session since, as
+ * it does when a browser signed out here and did not complete the sign-out there: they are lifted, or nobody could sign in
+ * under it again. One that came meanwhile stands and ends this sign-in.
+ */
+async function revokedBefore(rev: number, sid: string, signIn: SignInPorts, now: number): Promise<string[]> {
+  const rows = await signIn.control.revocations.anyOn([`login:${await loginIdOf(sid, signIn)}`], now);
+  return rows.filter((row) => row.rev <= rev).map((row) => row.id);
 }

@@ -1,56 +1,56 @@
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { base64url } from 'jose';
-import { authenticate, type CredentialPorts } from '../credentials/authenticate.ts';
+import type { SignInConfig } from '../credentials/auth0-session.ts';
+import { authenticate } from '../credentials/authenticate.ts';
+import { setCookie } from '../credentials/cookies.ts';
 import { sealCookie } from '../credentials/session-cookie.ts';
-import { setCookie } from '../credentials/session-cookie-header.ts';
-import type { Answer, Call, Handler } from '../http/call.ts';
-import type { BrokerPorts } from '../runtime/ports.ts';
-import { isSecure, LOGIN_SECONDS, loginCookieName } from './ports.ts';
+import type { Answer } from '../http/context.ts';
+import type { Call, Handler } from '../runtime/call.ts';
 import { readReturnTo } from './return-to.ts';
 import { authorizeUrl } from './tenant.ts';
 
-/**
- * `GET /auth/login?return_to=…&login_hint=…`: off to the tenant, with what must come back in a cookie of ten minutes.
- * Whoever Access let through to here has signed in on the way, and goes straight back.
- */
-export const beginLogin =
-  (ports: BrokerPorts): Handler =>
-  async (call) => {
-    const { request, now } = call;
-    const { signIn, access, trustedOrigins, ownOrigin } = ports.credentials;
-    if (signIn === undefined && access.issuers.length === 0) return { outcome: err('route_unknown') };
-    const query = new URL(request.url).searchParams;
-    const returnTo = readReturnTo(query.get('return_to'), ownOrigin, trustedOrigins);
-    if (!returnTo.ok) return { outcome: returnTo };
-    if (signIn === undefined || request.headers.has('cf-access-jwt-assertion'))
-      return { outcome: await comeFromAccess(call, returnTo.value, ports.credentials) };
-    const { config } = signIn;
-    const random = (): string => base64url.encode(ports.randomBytes(32));
-    const checks = { state: random(), nonce: random(), verifier: random() };
-    const name = loginCookieName(config);
-    const exp = Math.floor(now / 1000) + LOGIN_SECONDS;
-    const value = await sealCookie(
-      { ...checks, return_to: returnTo.value, exp },
-      { name, secret: config.cookieSecret, kid: ports.randomId() },
-    );
-    return {
-      outcome: ok({
-        status: 302,
-        headers: { location: await authorizeUrl(checks, query.get('login_hint'), signIn) },
-        cookies: [setCookie(name, value, LOGIN_SECONDS, { path: '/auth', secure: isSecure(config) })],
-      }),
-    };
-  };
+/** Between leaving for the tenant and coming back. */
+const LOGIN_SECONDS = 600;
 
-/** Back again, once Access has signed the person in. Without its identity the way back would be a circle. */
-async function comeFromAccess(
-  { request, now }: Call,
-  location: string,
-  ports: CredentialPorts,
-): Promise<Outcome<Answer>> {
-  const who = await authenticate(request, ports, now);
+/** Does not begin with the session cookie's name: the stock library would take it for a part of that. */
+export const loginCookieName = ({ cookieName }: SignInConfig): string => `login_${cookieName}`;
+
+export const isSecure = ({ baseUrl }: SignInConfig): boolean => baseUrl.startsWith('https:');
+
+/**
+ * `GET /auth/login?return_to=…&login_hint=…`: redirects to the tenant, with the values that must come back in a cookie of
+ * ten minutes. A person whom Access let through to here has signed in on the way and is redirected back at once.
+ */
+export const beginLogin: Handler = async (call) => {
+  const { request, now, ports } = call;
+  const { signIn, access, trustedOrigins, ownOrigin } = ports.credentials;
+  if (signIn === undefined && access.issuers.length === 0) return err('route_unknown');
+  const query = new URL(request.url).searchParams;
+  const returnTo = readReturnTo(query.get('return_to'), ownOrigin, trustedOrigins);
+  if (!returnTo.ok) return returnTo;
+  if (signIn === undefined || request.headers.has('cf-access-jwt-assertion'))
+    return redirectFromAccess(call, returnTo.value);
+  const { config } = signIn;
+  const random = (): string => base64url.encode(ports.randomBytes(32));
+  const checks = { state: random(), nonce: random(), verifier: random() };
+  const name = loginCookieName(config);
+  const exp = Math.floor(now / 1000) + LOGIN_SECONDS;
+  const value = await sealCookie(
+    { ...checks, return_to: returnTo.value, exp },
+    { name, secret: config.cookieSecret, kid: ports.randomId() },
+  );
+  return ok({
+    status: 302,
+    headers: { location: await authorizeUrl(checks, query.get('login_hint'), signIn) },
+    cookies: [setCookie(name, value, LOGIN_SECONDS, { path: '/auth', secure: isSecure(config) })],
+  });
+};
+
+/** Back to the page, once Access has signed the person in. Without its identity the redirects would be a circle. */
+async function redirectFromAccess({ request, now, ports }: Call, location: string): Promise<Outcome<Answer>> {
+  const who = await authenticate(request, ports.credentials, now);
   if (!who.ok) return who;
   return who.value.method === 'access'
     ? ok({ status: 302, headers: { location } })
-    : err('credential_missing', { detail: 'Access does not stand in front of /auth/login' });
+    : err('credential_missing', { detail: 'Access does not protect /auth/login' });
 }

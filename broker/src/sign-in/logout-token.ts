@@ -2,12 +2,12 @@ import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { isCanonicalCompact, readJwsHeader } from '@agent-ticket/shared/own-jws.ts';
 import { errors, jwtVerify } from 'jose';
 import * as z from 'zod';
+import type { SignInPorts } from '../credentials/auth0-session.ts';
 import { fromIssuer, LEEWAY_SECONDS } from '../credentials/foreign-jwt.ts';
-import type { SignInPorts } from './ports.ts';
 
 const EVENT = 'http://schemas.openid.net/event/backchannel-logout';
 const MAX_BYTES = 4096;
-/** A logout is told when it happens. */
+/** A tenant sends a logout when it happens. */
 const MAX_AGE_SECONDS = 300;
 
 const Header = z.object({
@@ -30,17 +30,17 @@ const Claims = z
 export interface Logout {
   readonly subject: string | undefined;
   readonly sid: string | undefined;
-  /** To be noted as used once all is done: a logout that failed half-way must be heard when it is told again. */
+  /** To be noted with the sign-out: a logout that failed must be taken when it is sent again. */
   readonly use: { readonly name: string; readonly until: number };
 }
 
 /**
- * A logout token of the tenant (§2.6): its type and nothing else's, its keys, our client id, at most five minutes
- * old, and no `jti` that was used. `exp` is checked where it is there. `now` in ms.
+ * A logout token of the tenant (§2.6): its own type, the tenant's keys, our client id, at most five minutes old, and no
+ * `jti` that was used. `exp` is checked where there is one. `now` in ms.
  */
 export async function verifyLogoutToken(
   token: string,
-  { tenant, usedTokens }: SignInPorts,
+  { tenant, control }: SignInPorts,
   now: number,
 ): Promise<Outcome<Logout>> {
   const invalid = (detail: string) => err('logout_token_invalid', { detail });
@@ -60,7 +60,7 @@ export async function verifyLogoutToken(
     const { jti, iat, sub, sid } = claims.data;
     const until = (iat + MAX_AGE_SECONDS + 2 * LEEWAY_SECONDS) * 1000;
     const name = `logout:${tenant.issuer.issuer} ${jti}`;
-    if (await usedTokens.isUsed(name)) return invalid('replayed');
+    if (await control.usedTokens.isUsed(name)) return invalid('replayed');
     return ok({ subject: sub, sid, use: { name, until } });
   } catch (error) {
     if (error instanceof errors.JOSEError) return invalid(error.code);

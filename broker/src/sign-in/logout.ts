@@ -1,64 +1,55 @@
 import { err, ok } from '@agent-ticket/shared/outcome.ts';
-import { principalOf, readSignIn, type SignIn } from '../credentials/auth0-session.ts';
-import { dropCookie, readSessionCookie, sessionCookieNames } from '../credentials/session-cookie-header.ts';
-import type { Call, Handler } from '../http/call.ts';
-import type { BrokerPorts } from '../runtime/ports.ts';
-import { endSockets, orderEnd } from './end-sockets.ts';
-import { FOREIGN_SESSION_MAX_SECONDS, isSecure, type SignInPorts } from './ports.ts';
+import { readSignIn, type SignIn, type SignInPorts } from '../credentials/auth0-session.ts';
+import { dropCookie, readSessionCookie, sessionCookieNames } from '../credentials/cookies.ts';
+import type { Call, Handler } from '../runtime/call.ts';
+import { isSecure } from './login.ts';
 import { readReturnTo } from './return-to.ts';
+import { signOut } from './sign-out.ts';
 import { endSessionUrl } from './tenant.ts';
 
 /**
- * `GET /auth/logout?return_to=…`: ends the sign-in here, its person's sockets, and goes on to the tenant, which ends its
- * own session. Without a sign-in that stands it only tidies up. A page that is not listed may not send browsers here.
+ * `GET /auth/logout?return_to=…`: ends the sign-in here and its person's sockets, and goes on to the tenant, which ends its
+ * own session. Without a sign-in it only drops cookies. A page that is not listed may not send browsers here.
  */
-export const logOut =
-  (ports: BrokerPorts): Handler =>
-  async (call) => {
-    const { signIn, trustedOrigins, ownOrigin } = ports.credentials;
-    if (signIn === undefined) return { outcome: err('route_unknown') };
-    const { headers, url } = call.request;
-    if (!isOwnWish(headers, trustedOrigins)) return { outcome: err('origin_not_allowed') };
-    const { config } = signIn;
-    const returnTo = readReturnTo(new URL(url).searchParams.get('return_to'), ownOrigin, trustedOrigins);
-    if (!returnTo.ok) return { outcome: returnTo };
-    const ended = await end(call, signIn, ports);
-    const names = sessionCookieNames(headers.get('cookie'), config.cookieName);
-    return {
-      outcome: ok({
-        status: 302,
-        headers: { location: endSessionUrl(config, returnTo.value, ended?.sid) },
-        cookies: names.map((name) => dropCookie(name, { path: '/', secure: isSecure(config) })),
-      }),
-    };
-  };
+export const logOut: Handler = async (call) => {
+  const { signIn, trustedOrigins, ownOrigin } = call.ports.credentials;
+  if (signIn === undefined) return err('route_unknown');
+  const { headers, url } = call.request;
+  if (!mayNavigate(headers, trustedOrigins)) return err('origin_not_allowed');
+  const { config } = signIn;
+  const returnTo = readReturnTo(new URL(url).searchParams.get('return_to'), ownOrigin, trustedOrigins);
+  if (!returnTo.ok) return returnTo;
+  const ended = await end(call, signIn);
+  const names = sessionCookieNames(headers.get('cookie'), config.cookieName);
+  return ok({
+    status: 302,
+    headers: { location: endSessionUrl(config, returnTo.value, ended?.sid) },
+    cookies: names.map((name) => dropCookie(name, { path: '/', secure: isSecure(config) })),
+  });
+};
 
-/** Where browsers say that another origin led here (Fetch Metadata §2.4): a sibling host is no friend either. */
-const FOREIGN_SITES: readonly (string | null)[] = ['cross-site', 'same-site'];
+/** Sites of the page that led here (Fetch Metadata §2.4) which are another origin: a sibling host is one too. */
+const OTHER_ORIGINS: readonly (string | null)[] = ['cross-site', 'same-site'];
 
-/** When a page of another origin led here it must be a listed one. */
-function isOwnWish(headers: Headers, origins: readonly string[]): boolean {
-  if (!FOREIGN_SITES.includes(headers.get('sec-fetch-site'))) return true;
+/** A page of another origin that led here must be a listed one. */
+function mayNavigate(headers: Headers, origins: readonly string[]): boolean {
+  if (!OTHER_ORIGINS.includes(headers.get('sec-fetch-site'))) return true;
   const referrer = headers.get('referer');
   return referrer !== null && URL.canParse(referrer) && origins.includes(new URL(referrer).origin);
 }
 
-async function end(call: Call, signIn: SignInPorts, ports: BrokerPorts): Promise<SignIn | undefined> {
-  const { config, sessions } = signIn;
+async function end(call: Call, signIn: SignInPorts): Promise<SignIn | undefined> {
+  const { config, control } = signIn;
   const cookie = readSessionCookie(call.request.headers.get('cookie'), config.cookieName);
   if (!cookie.ok || cookie.value === undefined) return undefined;
   const read = await readSignIn(cookie.value, signIn, call.now);
   if (!read.ok) return undefined;
-  const { id, subject, sid } = read.value;
-  const principal = principalOf(subject, signIn);
-  const command = principal && (await orderEnd(principal, 'logout', call, ports));
-  if (id !== undefined) await sessions.end(id, call.now);
-  else
-    await sessions.logOut(
-      { issuer: config.tenant.issuer, sid, subject },
-      call.now,
-      call.now + FOREIGN_SESSION_MAX_SECONDS * 1000,
-    );
-  if (command !== undefined) await endSockets(command, ports);
+  const { id, principal, subject, sid, login } = read.value;
+  const { issuer } = config.tenant;
+  const ends =
+    sid === undefined && id !== undefined
+      ? control.authSessions.end(id, call.now)
+      : control.authSessions.endAll({ issuer, sid, subject }, call.now);
+  await signOut({ by: 'logout', principals: [principal], login, ends: [ends] }, call);
   return read.value;
 }

@@ -1,12 +1,13 @@
 import { type Denial, httpErrorOf } from '@agent-ticket/shared/denial.ts';
+import { html } from 'hono/html';
 import { renderError } from '../http/answer.ts';
-import type { ErrorRenderer } from '../http/call.ts';
-import { escapeHtml, plainPage } from '../http/plain-page.ts';
+import type { ErrorRenderer } from '../http/context.ts';
+import { plainPage } from '../http/plain-page.ts';
 
 /**
- * How a refused sign-in looks: a page for the person who is on the way, and as everywhere to a program, which does not
- * ask for HTML. Status and headers are the same. `returnTo`, where it is known that this browser set out from there,
- * leads back; it must have been checked.
+ * Renders the refusal of a sign-in: a page for a person, and the usual body for a program, which does not ask for HTML.
+ * Status and headers are the same. `returnTo`, where it is known that this browser came from there, leads back; it must
+ * have been checked.
  */
 export const refuseSignIn =
   (returnTo?: string): ErrorRenderer =>
@@ -21,19 +22,19 @@ export const refuseSignIn =
 function pageOf(denial: Denial, requestId: string, retryAfter: string | null, returnTo?: string): string {
   const { status, code, message } = httpErrorOf(denial);
   const wait = retryAfter === null ? '' : ` Try again in ${retryAfter} seconds.`;
-  const again = returnTo && `/auth/login?return_to=${encodeURIComponent(returnTo)}`;
+  const again = `/auth/login?return_to=${encodeURIComponent(returnTo ?? '')}`;
   const ways =
-    again === undefined
+    returnTo === undefined
       ? 'Go back to the app that you came from.'
-      : `<a href="${escapeHtml(again)}">Sign in</a> or <a href="${escapeHtml(returnTo ?? '')}">go back to the app</a>.`;
+      : html`<a href="${again}">Sign in</a> or <a href="${returnTo}">go back to the app</a>.`;
   return plainPage('This sign-in did not go through', [
-    `${WORDS[status] ?? 'Something went wrong.'}${wait}`,
+    `${CAUSES[status] ?? 'Something went wrong.'}${wait}`,
     ways,
-    `<small>${status} ${code}: ${escapeHtml(message)}. Request ${escapeHtml(requestId)}.</small>`,
+    html`<small>${status} ${code}: ${message}. Request ${requestId}.</small>`,
   ]);
 }
 
-const WORDS: Readonly<Record<number, string>> = {
+const CAUSES: Readonly<Record<number, string>> = {
   // Also for somebody who goes back to this page after a sign-in that went well.
   400: 'It is over already, or was begun too long ago or in another browser, or the link that led here is wrong.',
   401: 'It was not completed.',

@@ -1,9 +1,9 @@
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 
 /**
- * Where a browser goes afterwards: a path of ours or a page of a listed origin; left out, our own first page. What
- * is followed is the parsed address, so that no spelling (`//host`, a backslash, a tab) means one thing here and
- * another to the browser.
+ * The address that a browser is redirected to afterwards: a path of ours or a page of a listed origin; left out, our own
+ * first page. The redirect is to the parsed address, so that no spelling (`//host`, a backslash, a tab) means one thing
+ * here and another to the browser.
  */
 export function readReturnTo(
   asked: string | null,

@@ -12,11 +12,10 @@ import {
   customFetch,
   ResponseBodyError,
 } from 'openid-client';
-import type { SignInConfig } from '../config/sign-in.ts';
+import type { SignInConfig, SignInPorts } from '../credentials/auth0-session.ts';
 import { verifyForeignJwt } from '../credentials/foreign-jwt.ts';
-import type { SignInPorts } from './ports.ts';
 
-/** What must come back unchanged from the tenant. */
+/** Values that must come back unchanged from the tenant. */
 export interface LoginChecks {
   readonly state: string;
   readonly nonce: string;
@@ -24,8 +23,8 @@ export interface LoginChecks {
 }
 
 /**
- * What a log may repeat of what a tenant answers (RFC 6749 §4.1.2.1, §5.2, OpenID Connect Core §3.1.2.6, and Auth0's own
- * words). Anything else may be anything: the browser brings it.
+ * Error codes of a tenant that a log may repeat (RFC 6749 §4.1.2.1, §5.2, OpenID Connect Core §3.1.2.6, and Auth0's own).
+ * The browser brings the code, so that any other may hold anything.
  */
 const TENANT_ERRORS = [
   'access_denied',

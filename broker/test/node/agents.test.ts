@@ -1,24 +1,24 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { flushOutbox } from '../../src/revocation/termination.ts';
-import { idOf, type Office, openOffice, type Person, ROOT } from './admin/office.ts';
+import { flushOutbox } from '../../src/revocation/changes.ts';
+import { idOf, type OperatorBroker, startOperatorBroker, type Person, ROOT } from './admin/operator-broker.ts';
 import { bodyOf } from './answers.ts';
 import { basic, NOW } from './start-broker.ts';
 
-let office: Office;
+let broker: OperatorBroker;
 const ALICE: Person = { sub: 'alice' };
 const BOB: Person = { sub: 'bob' };
 
 beforeEach(async () => {
-  office = await openOffice();
+  broker = await startOperatorBroker();
 });
 
 const grant = (who: Person, agent: string, role: string, instance = 'room') =>
-  office.call(ROOT, 'POST', '/admin/grants', { subject: idOf(who), agent, instance, role, reason: 'test' });
+  broker.call(ROOT, 'POST', '/admin/grants', { subject: idOf(who), agent, instance, role, reason: 'test' });
 const List = z.object({ items: z.array(z.looseObject({ agent: z.string(), role: z.string() })) });
-const roles = async (who: Parameters<Office['call']>[0]) =>
+const roles = async (who: Parameters<OperatorBroker['call']>[0]) =>
   Object.fromEntries(
-    List.parse(await (await office.call(who, 'GET', '/api/agents')).json()).items.map(({ agent, role }) => [
+    List.parse(await (await broker.call(who, 'GET', '/api/agents')).json()).items.map(({ agent, role }) => [
       agent,
       role,
     ]),
@@ -55,14 +55,14 @@ describe('GET /api/agents', () => {
   it('what is locked is not shown, nor to whom is locked', async () => {
     await grant(ALICE, 'hidden', 'viewer');
     const lock = async (target: object) =>
-      String((await bodyOf(await office.call(ROOT, 'POST', '/admin/locks', { target, reason: 'test' }))).id);
+      String((await bodyOf(await broker.call(ROOT, 'POST', '/admin/locks', { target, reason: 'test' }))).id);
     await lock({ kind: 'agent', agent: 'counter' });
     await lock({ kind: 'instance', agent: 'hidden', instance: 'room' });
     await lock({ kind: 'instance', agent: 'diary', instance: 'room' });
     expect(Object.keys(await roles(ALICE)).sort()).toEqual(['chat', 'diary', 'letters', 'lobby']);
     const id = await lock({ kind: 'principal', id: idOf(ALICE) });
     expect(await roles(ALICE)).toEqual({});
-    await office.call(ROOT, 'DELETE', `/admin/locks/${id}`);
+    await broker.call(ROOT, 'DELETE', `/admin/locks/${id}`);
     await lock({ kind: 'everything' });
     expect([await roles(ALICE), await roles(undefined)]).toEqual([{}, {}]);
   });
@@ -73,20 +73,20 @@ describe('GET /api/agents', () => {
     await grant(BOB, 'mcp-agent', 'owner');
     for (const who of people) {
       const shown = await roles(who);
-      for (const { slug, instances, transport } of office.ports.registry) {
+      for (const { slug, instances, transport } of broker.ports.registry) {
         const wish = { agent: slug, instance: instances?.[0] ?? 'room' };
         const how = transport === 'sse' ? { ...wish, transport: 'http' } : wish;
-        const { status } = await office.call(who, 'POST', '/tickets', how);
+        const { status } = await broker.call(who, 'POST', '/tickets', how);
         expect([slug, who?.sub, status === 201]).toEqual([slug, who?.sub, shown[slug] !== undefined]);
         // Whoever was first here is the owner; the next shall find it free.
-        if (status === 201) await office.call(who, 'DELETE', `/api/agents/${slug}/room`);
+        if (status === 201) await broker.call(who, 'DELETE', `/api/agents/${slug}/room`);
       }
     }
   });
 
   it('a service sees nothing that belongs to a first user, nor what its token leaves out', async () => {
     const seen = async (agents?: string[]) => {
-      const token = await office.stand.makeServiceToken(agents === undefined ? {} : { agents });
+      const token = await broker.makeServiceToken(agents === undefined ? {} : { agents });
       return roles({ authorization: basic(token.clientId, token.clientSecret).authorization ?? '' });
     };
     expect(Object.keys(await seen())).not.toContain('diary');
@@ -96,7 +96,7 @@ describe('GET /api/agents', () => {
 
 describe('DELETE /api/agents/:agent/:instance', () => {
   const remove = (who: Person | undefined, path = 'counter/room') =>
-    office.call(who, 'DELETE', `/api/agents/${path}`);
+    broker.call(who, 'DELETE', `/api/agents/${path}`);
 
   it('by its owner destroys it, drops its grants, and leaves others alone', async () => {
     await grant(ALICE, 'counter', 'owner');
@@ -110,52 +110,52 @@ describe('DELETE /api/agents/:agent/:instance', () => {
       receipt: { pending: 0 },
     });
     const target = { kind: 'instance', agent: 'counter', instance: 'room' };
-    expect(await office.lastCommand()).toMatchObject({ cmd: { op: 'destroy', target }, before: NOW * 1000 });
-    const left = await office.ports.grants.list({ agent: 'counter', now: NOW * 1000 }, undefined, 10);
+    expect(await broker.lastCommand()).toMatchObject({ cmd: { op: 'destroy', target }, before: NOW * 1000 });
+    const left = await broker.ports.grants.list({ agent: 'counter', now: NOW * 1000 }, undefined, 10);
     expect(left.map(({ instanceId }) => instanceId)).toEqual(['other']);
-    expect(office.stand.events).toContainEqual(
+    expect(broker.events).toContainEqual(
       expect.objectContaining({ type: 'agent.deleted', principal: idOf(ALICE) }),
     );
     expect((await remove(ALICE)).status).toBe(404);
   });
 
   it('keeps the instance closed until the object is gone: nobody meets what is in it', async () => {
-    await office.mint(ALICE, 'diary', 'secret');
-    const up = office.worker.answer;
-    office.worker.answer = async () => Promise.reject(new TypeError('down'));
+    await broker.mint(ALICE, 'diary', 'secret');
+    const up = broker.worker.answer;
+    broker.worker.answer = async () => Promise.reject(new TypeError('down'));
     expect((await remove(ALICE, 'diary/secret')).status).toBe(202);
-    expect([await office.mint(BOB, 'diary', 'secret'), await office.mint(ALICE, 'diary', 'secret')]).toEqual([
+    expect([await broker.mint(BOB, 'diary', 'secret'), await broker.mint(ALICE, 'diary', 'secret')]).toEqual([
       403, 403,
     ]);
     expect((await remove(ALICE, 'diary/secret')).status).toBe(403);
-    expect(await office.ports.grants.ownersEver('diary', 'secret')).toHaveLength(1);
+    expect(await broker.ports.grants.ownersEver('diary', 'secret')).toHaveLength(1);
 
-    office.worker.answer = up;
-    office.stand.clock.now += 60;
-    expect(await flushOutbox(office.ports.termination)).toBe(1);
-    expect((await office.lastCommand()).before).toBe(NOW * 1000);
-    expect(await office.commandsWaiting()).toBe(0);
-    expect([await office.mint(BOB, 'diary', 'secret'), await office.mint(ALICE, 'diary', 'secret')]).toEqual([
+    broker.worker.answer = up;
+    broker.clock.now += 60;
+    expect(await flushOutbox(broker.ports)).toBe(1);
+    expect((await broker.lastCommand()).before).toBe(NOW * 1000);
+    expect(await broker.changesWaiting()).toBe(0);
+    expect([await broker.mint(BOB, 'diary', 'secret'), await broker.mint(ALICE, 'diary', 'secret')]).toEqual([
       201, 403,
     ]);
   });
 
   it('carried out twice it takes nothing from the owner who came after', async () => {
-    await office.mint(ALICE, 'diary', 'again');
+    await broker.mint(ALICE, 'diary', 'again');
     const deletion = { id: 'x', agent: 'diary', instance: 'again', before: NOW * 1000 };
     await remove(ALICE, 'diary/again');
-    office.stand.clock.now += 1;
-    expect(await office.mint(BOB, 'diary', 'again')).toBe(201);
-    await office.ports.termination.deletions.finish(deletion, office.stand.clock.now * 1000);
-    expect(await office.mint(BOB, 'diary', 'again')).toBe(201);
-    expect(await office.mint(ALICE, 'diary', 'again')).toBe(403);
+    broker.clock.now += 1;
+    expect(await broker.mint(BOB, 'diary', 'again')).toBe(201);
+    await broker.ports.termination.deletions.finish(deletion, broker.clock.now * 1000);
+    expect(await broker.mint(BOB, 'diary', 'again')).toBe(201);
+    expect(await broker.mint(ALICE, 'diary', 'again')).toBe(403);
   });
 
   it('while the worker is down answers 202, and the command waits', async () => {
     await grant(ALICE, 'counter', 'owner');
-    office.worker.answer = async () => Promise.reject(new TypeError('down'));
+    broker.worker.answer = async () => Promise.reject(new TypeError('down'));
     expect((await remove(ALICE)).status).toBe(202);
-    expect(await office.commandsWaiting()).toBe(1);
+    expect(await broker.changesWaiting()).toBe(1);
   });
 
   it.each<[string, Person | undefined, string, number]>([
@@ -172,7 +172,7 @@ describe('DELETE /api/agents/:agent/:instance', () => {
     await grant(ALICE, 'asleep', 'owner');
     await grant(BOB, 'counter', 'admin');
     expect((await remove(who, path)).status).toBe(status);
-    expect(office.worker.tokens).toEqual([]);
-    expect(await office.commandsWaiting()).toBe(0);
+    expect(broker.worker.tokens).toEqual([]);
+    expect(await broker.changesWaiting()).toBe(0);
   });
 });

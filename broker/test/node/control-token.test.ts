@@ -5,23 +5,23 @@ import { verifyTicket } from '@agent-ticket/shared/verify-ticket.ts';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { findKeyOf, type Office, openOffice, ROOT } from './admin/office.ts';
+import { findKeyOf, type OperatorBroker, startOperatorBroker, ROOT } from './admin/operator-broker.ts';
 import { bodyOf } from './answers.ts';
 import { BROKER, NOW } from './start-broker.ts';
 
-let office: Office;
+let broker: OperatorBroker;
 let command: string;
 let ticket: string;
 
 beforeAll(async () => {
-  office = await openOffice();
-  await office.call(ROOT, 'POST', '/admin/locks', {
+  broker = await startOperatorBroker();
+  await broker.call(ROOT, 'POST', '/admin/locks', {
     target: { kind: 'agent', agent: 'lobby' },
     reason: 'test',
     expires_in: 60,
   });
-  command = office.worker.tokens.at(-1) ?? '';
-  const answer = await office.call(ROOT, 'POST', '/tickets', { agent: 'counter', instance: 'main' });
+  command = broker.worker.tokens.at(-1) ?? '';
+  const answer = await broker.call(ROOT, 'POST', '/tickets', { agent: 'counter', instance: 'main' });
   ticket = z.string().parse((await bodyOf(answer)).ticket);
 });
 
@@ -29,7 +29,7 @@ const expected = (other: object = {}) => ({
   issuer: BROKER,
   ticketAudience: 'agents.test',
   nowSeconds: NOW,
-  findKey: findKeyOf(office.ports),
+  findKey: findKeyOf(broker.ports),
   ...other,
 });
 const reason = (outcome: Awaited<ReturnType<typeof verifyControl>>) =>
@@ -85,13 +85,13 @@ describe('the control token', () => {
   });
 
   it('is no credential at the broker', async () => {
-    const answer = await office.call({ authorization: `Bearer ${command}` }, 'GET', '/me');
+    const answer = await broker.call({ authorization: `Bearer ${command}` }, 'GET', '/me');
     expect(answer.status).toBe(401);
   });
 
   it('has a name of its own each time', async () => {
     const lock = { target: { kind: 'agent', agent: 'lobby' }, reason: 'test' };
-    await office.call(ROOT, 'POST', '/admin/locks', lock);
-    expect(decodeJwt(office.worker.tokens.at(-1) ?? '').jti).not.toBe(decodeJwt(command).jti);
+    await broker.call(ROOT, 'POST', '/admin/locks', lock);
+    expect(decodeJwt(broker.worker.tokens.at(-1) ?? '').jti).not.toBe(decodeJwt(command).jti);
   });
 });

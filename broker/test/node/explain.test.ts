@@ -1,21 +1,21 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { CLAIM_LAPSES_MS, MAX_CLAIMS } from '../../src/mint/first-user.ts';
-import { idOf, type Office, openOffice, type Person, ROOT, TENANT } from './admin/office.ts';
+import { idOf, type OperatorBroker, startOperatorBroker, type Person, ROOT, TENANT } from './admin/operator-broker.ts';
 import { bodyOf } from './answers.ts';
 import { basic, NOW } from './start-broker.ts';
 
-let office: Office;
+let broker: OperatorBroker;
 const ALICE: Person = { sub: 'alice' };
-const explain = (who: Person | undefined, body: object) => office.call(who, 'POST', '/explain', body);
-const mint = (who: Person | undefined, body: object) => office.call(who, 'POST', '/tickets', body);
+const explain = (who: Person | undefined, body: object) => broker.call(who, 'POST', '/explain', body);
+const mint = (who: Person | undefined, body: object) => broker.call(who, 'POST', '/tickets', body);
 const grant = (body: object) =>
-  office.call(ROOT, 'POST', '/admin/grants', { instance: 'main', reason: 'test', ...body });
+  broker.call(ROOT, 'POST', '/admin/grants', { instance: 'main', reason: 'test', ...body });
 const Rules = z.array(z.strictObject({ rule: z.string(), holds: z.boolean() }));
 const rulesIn = (body: Record<string, unknown>) => Rules.parse(body.rules);
 
 beforeAll(async () => {
-  office = await openOffice();
+  broker = await startOperatorBroker();
   await grant({ subject: idOf({ sub: 'bob' }), agent: 'counter', role: 'admin', expires_in: 600 });
   await grant({ subject: idOf({ sub: 'bob' }), agent: 'hidden', instance: '*', role: 'viewer' });
 });
@@ -57,7 +57,7 @@ describe('an explanation', () => {
 
   it('says that a lock stands, and neither why nor by whom', async () => {
     const target = { kind: 'instance', agent: 'counter', instance: 'locked' };
-    await office.call(ROOT, 'POST', '/admin/locks', { target, reason: 'incident 7' });
+    await broker.call(ROOT, 'POST', '/admin/locks', { target, reason: 'incident 7' });
     const answer = await explain(ALICE, { agent: 'counter', instance: 'locked' });
     const text = await answer.clone().text();
     expect(rulesIn(await bodyOf(answer)).at(-1)).toEqual({ rule: 'no lock stands', holds: false });
@@ -65,10 +65,10 @@ describe('an explanation', () => {
   });
 
   it('issues, claims and records nothing', async () => {
-    const before = office.stand.events.length;
+    const before = broker.events.length;
     await explain(ALICE, { agent: 'diary', instance: 'untouched' });
-    expect(office.stand.events).toHaveLength(before);
-    expect(await office.ports.grants.ownersEver('diary', 'untouched')).toEqual([]);
+    expect(broker.events).toHaveLength(before);
+    expect(await broker.ports.grants.ownersEver('diary', 'untouched')).toEqual([]);
   });
 });
 
@@ -171,7 +171,7 @@ describe('for somebody else, of what the broker knows or is told', () => {
   );
 
   it('a service token has the tier, the agents and the end that it has, whatever the caller says', async () => {
-    const token = await office.stand.makeServiceToken({ agents: ['counter'], expiresAt: NOW + 300 });
+    const token = await broker.makeServiceToken({ agents: ['counter'], expiresAt: NOW + 300 });
     const ask = { principal: `token:${token.id}`, instance: 'main', tier: 'admin', permissions: ['agents'] };
     const end = new Date((NOW + 300) * 1000).toISOString();
     expect(await explained(ROOT, { ...ask, agent: 'counter' })).toMatchObject({
@@ -184,7 +184,7 @@ describe('for somebody else, of what the broker knows or is told', () => {
   });
 
   it('the own credential’s limit to agents holds', async () => {
-    const made = await office.call(ROOT, 'POST', '/admin/service-tokens', {
+    const made = await broker.call(ROOT, 'POST', '/admin/service-tokens', {
       name: 'limited',
       agents: ['lobby'],
       permissions: ['explain:any'],
@@ -192,7 +192,7 @@ describe('for somebody else, of what the broker knows or is told', () => {
     const { client_id, client_secret } = await bodyOf(made);
     const who = basic(String(client_id), String(client_secret));
     const ask = { agent: 'counter', instance: 'main', principal: idOf(ALICE) };
-    expect((await office.call(who, 'POST', '/explain', ask)).status).toBe(404);
+    expect((await broker.call(who, 'POST', '/explain', ask)).status).toBe(404);
   });
 });
 
@@ -208,10 +208,10 @@ describe('an instance that is not named', () => {
   });
 
   it('is asked for only where the caller may know of the agent', async () => {
-    const token = await office.stand.makeServiceToken({ agents: ['counter'] });
+    const token = await broker.makeServiceToken({ agents: ['counter'] });
     const who = basic(token.clientId, token.clientSecret);
     for (const agent of ['diary', 'nobody'])
-      expect((await office.call(who, 'POST', '/tickets', { agent })).status).toBe(404);
+      expect((await broker.call(who, 'POST', '/tickets', { agent })).status).toBe(404);
   });
 });
 
@@ -234,7 +234,7 @@ describe('would_claim', () => {
   });
 
   it('is true once a claim has lapsed, for others too, and false once that was opened', async () => {
-    const apart = await openOffice();
+    const apart = await startOperatorBroker();
     const would = async (instance: string) =>
       (await bodyOf(await apart.call(ALICE, 'POST', '/explain', { agent: 'diary', instance }))).would_claim;
     await apart.mint({ sub: 'first' }, 'diary', 'lapsing');
@@ -250,7 +250,7 @@ describe('would_claim', () => {
   });
 
   it('is false for who holds as many instances as one may', async () => {
-    const apart = await openOffice();
+    const apart = await startOperatorBroker();
     const would = async () =>
       (await bodyOf(await apart.call(ALICE, 'POST', '/explain', { agent: 'diary', instance: 'next' })))
         .would_claim;

@@ -4,31 +4,31 @@ import { beforeEach, describe, expect, it, vi } from 'vitest';
 import * as z from 'zod';
 import { CLAIM_LAPSES_MS, MAX_CLAIMS } from '../../src/mint/first-user.ts';
 import { runScheduled } from '../../src/runtime/scheduled.ts';
-import { idOf, type Office, openOffice, type Person, ROOT } from './admin/office.ts';
+import { idOf, type OperatorBroker, startOperatorBroker, type Person, ROOT } from './admin/operator-broker.ts';
 import { ticketIn } from './answers.ts';
 import { basic, NOW } from './start-broker.ts';
 
-let office: Office;
+let broker: OperatorBroker;
 const ALICE: Person = { sub: 'alice' };
 const BOB: Person = { sub: 'bob' };
 const LAPSE_SECONDS = CLAIM_LAPSES_MS / 1000;
 
 beforeEach(async () => {
-  office = await openOffice();
+  broker = await startOperatorBroker();
 });
 
-const diary = (who: Person, instance = 'room') => office.mint(who, 'diary', instance);
+const diary = (who: Person, instance = 'room') => broker.mint(who, 'diary', instance);
 const created = (instance = 'room') =>
-  auditLogQueries(office.stand.runtime.record).list(
+  auditLogQueries(broker.runtime.record).list(
     { agent: 'diary', instance, type: 'grant.created' },
     undefined,
     50,
   );
-const owners = (instance = 'room') => office.ports.grants.ownersEver('diary', instance);
+const owners = (instance = 'room') => broker.ports.grants.ownersEver('diary', instance);
 
 describe('the first user to ask', () => {
   it('owns the instance, and nobody else gets in', async () => {
-    const answer = await office.call(ALICE, 'POST', '/tickets', { agent: 'diary', instance: 'room' });
+    const answer = await broker.call(ALICE, 'POST', '/tickets', { agent: 'diary', instance: 'room' });
     expect(await ticketIn(answer)).toMatchObject({ sub: idOf(ALICE), role: 'owner', instance: 'room' });
     expect(await diary(BOB)).toBe(403);
     expect(await diary(ALICE)).toBe(201);
@@ -55,9 +55,9 @@ describe('the first user to ask', () => {
   });
 
   it('must name the instance', async () => {
-    expect(await office.mint(ALICE, 'diary')).toBe(400);
+    expect(await broker.mint(ALICE, 'diary')).toBe(400);
     expect(await owners('default')).toEqual([]);
-    expect(await office.mint(ALICE, 'counter')).toBe(201);
+    expect(await broker.mint(ALICE, 'counter')).toBe(201);
   });
 
   it.each([
@@ -67,7 +67,7 @@ describe('the first user to ask', () => {
     const first = Array.from({ length: 13 }, (_, n) => `agent:rpc:${'m'.repeat(60)}${n}`).join(' ');
     const scope = `${first} agent:rpc:`.padEnd(length, 'm');
     const sub = length === 1010 ? 'alice'.padEnd(200, '-') : 'alice';
-    const ask = () => office.call({ sub }, 'POST', '/tickets', { agent: 'diary', instance: 'room', scope });
+    const ask = () => broker.call({ sub }, 'POST', '/tickets', { agent: 'diary', instance: 'room', scope });
     expect((await ask()).status).toBe(403);
     expect(await owners()).toEqual([]);
     expect(await diary({ sub })).toBe(201);
@@ -75,18 +75,18 @@ describe('the first user to ask', () => {
   });
 
   it('may be a user only', async () => {
-    const token = await office.stand.makeServiceToken();
+    const token = await broker.makeServiceToken();
     const service = { authorization: basic(token.clientId, token.clientSecret).authorization ?? '' };
     const body = { agent: 'diary', instance: 'room' };
-    expect((await office.call(service, 'POST', '/tickets', body)).status).toBe(403);
-    expect((await office.call({ sub: 'app@clients' }, 'POST', '/tickets', body)).status).toBe(403);
-    expect((await office.call(undefined, 'POST', '/tickets', body)).status).toBe(401);
+    expect((await broker.call(service, 'POST', '/tickets', body)).status).toBe(403);
+    expect((await broker.call({ sub: 'app@clients' }, 'POST', '/tickets', body)).status).toBe(403);
+    expect((await broker.call(undefined, 'POST', '/tickets', body)).status).toBe(401);
     expect(await owners()).toEqual([]);
   });
 
   it.each([['counter'], ['hidden']])('is nobody on the agent %s', async (agent) => {
-    await office.mint(ALICE, agent, 'room');
-    expect(await office.ports.grants.ownersEver(agent, 'room')).toEqual([]);
+    await broker.mint(ALICE, agent, 'room');
+    expect(await broker.ports.grants.ownersEver(agent, 'room')).toEqual([]);
   });
 
   it.each([
@@ -94,14 +94,14 @@ describe('the first user to ask', () => {
     ['a transport that is not offered', { agent: 'letters', transport: 'websocket' }, 403],
   ])('owns nothing by asking for %s', async (_what, more, status) => {
     const body = { agent: 'diary', instance: 'room', ...more };
-    expect((await office.call(ALICE, 'POST', '/tickets', body)).status).toBe(status);
-    expect(await office.ports.grants.ownersEver(body.agent, 'room')).toEqual([]);
+    expect((await broker.call(ALICE, 'POST', '/tickets', body)).status).toBe(status);
+    expect(await broker.ports.grants.ownersEver(body.agent, 'room')).toEqual([]);
   });
 
   it('is in the audit log, with the grant that it came by', async () => {
     await diary(ALICE);
     const [owner] = await owners();
-    expect(office.stand.events.filter(({ type }) => type === 'grant.created')).toMatchObject([
+    expect(broker.events.filter(({ type }) => type === 'grant.created')).toMatchObject([
       {
         principal: idOf(ALICE),
         agent: 'diary',
@@ -113,14 +113,14 @@ describe('the first user to ask', () => {
 
   it('owns nothing while a lock stands', async () => {
     const target = { kind: 'agent', agent: 'diary' };
-    await office.call(ROOT, 'POST', '/admin/locks', { target, reason: 'test' });
+    await broker.call(ROOT, 'POST', '/admin/locks', { target, reason: 'test' });
     expect(await diary(ALICE)).toBe(403);
     expect(await owners()).toEqual([]);
   });
 
   it('comes too late where an operator named the owner', async () => {
     const grant = { subject: idOf(BOB), agent: 'diary', instance: 'room', role: 'owner', reason: 'test' };
-    await office.call(ROOT, 'POST', '/admin/grants', grant);
+    await broker.call(ROOT, 'POST', '/admin/grants', grant);
     expect([await diary(ALICE), await diary(BOB)]).toEqual([403, 201]);
   });
 });
@@ -130,13 +130,13 @@ describe('what one user may claim', () => {
     const statuses: number[] = [];
     for (let i = 0; i < MAX_CLAIMS - 1; i += 1) {
       // A free principal mints sixty times a minute.
-      if (i === 50) office.stand.clock.now += 60;
+      if (i === 50) broker.clock.now += 60;
       statuses.push(await diary(ALICE, `room-${i}`));
     }
     expect(new Set(statuses)).toEqual(new Set([201]));
     const last = await Promise.all(['a', 'b', 'c', 'd'].map((name) => diary(ALICE, name)));
     expect(last.sort()).toEqual([201, 403, 403, 403]);
-    expect(await office.ports.grants.countClaims(idOf(ALICE))).toBe(MAX_CLAIMS);
+    expect(await broker.ports.grants.countClaims(idOf(ALICE))).toBe(MAX_CLAIMS);
     expect(await diary(BOB, 'one-more')).toBe(201);
     expect(await diary(ALICE, 'room-0')).toBe(201);
   });
@@ -151,18 +151,18 @@ describe('a claim that nobody opened', () => {
     ['is kept for ten minutes', LAPSE_SECONDS, 403],
     ['is free after them', LAPSE_SECONDS + 1, 201],
   ])('%s', async (_what, seconds, status) => {
-    office.stand.clock.now = NOW + seconds;
+    broker.clock.now = NOW + seconds;
     expect(await diary(BOB)).toBe(status);
   });
 
   it('is lost to who comes first, the earlier owner too', async () => {
-    office.stand.clock.now = NOW + LAPSE_SECONDS + 1;
+    broker.clock.now = NOW + LAPSE_SECONDS + 1;
     expect([await diary(BOB), await diary(ALICE)]).toEqual([201, 403]);
     expect(await owners()).toMatchObject([{ subject: idOf(BOB) }]);
   });
 
   it('goes to one of twenty that come at once', async () => {
-    office.stand.clock.now = NOW + LAPSE_SECONDS + 1;
+    broker.clock.now = NOW + LAPSE_SECONDS + 1;
     const people = Array.from({ length: 20 }, (_, i): Person => ({ sub: `user-${i}` }));
     const statuses = await Promise.all(people.map((person) => diary(person)));
     expect(statuses.filter((status) => status === 201)).toHaveLength(1);
@@ -171,13 +171,13 @@ describe('a claim that nobody opened', () => {
   });
 
   it('stays its owner’s while nobody else asks', async () => {
-    office.stand.clock.now = NOW + LAPSE_SECONDS * 2;
+    broker.clock.now = NOW + LAPSE_SECONDS * 2;
     expect([await diary(ALICE), await diary(BOB)]).toEqual([201, 201]);
   });
 
   it('lapses although somebody else had a session there', async () => {
-    await office.openSession({ principal: idOf({ sub: 'eve' }), agent: 'diary', instance: 'room' });
-    office.stand.clock.now = NOW + LAPSE_SECONDS + 1;
+    await broker.openSession({ principal: idOf({ sub: 'eve' }), agent: 'diary', instance: 'room' });
+    broker.clock.now = NOW + LAPSE_SECONDS + 1;
     expect(await diary(BOB)).toBe(201);
   });
 });
@@ -188,10 +188,10 @@ describe('a claim that was opened', () => {
     ['and was closed again', (NOW + 5) * 1000],
   ])('%s is kept', async (_what, endedAt) => {
     await diary(ALICE);
-    await office.openSession({ agent: 'diary', instance: 'room', endedAt });
-    office.stand.clock.now = NOW + LAPSE_SECONDS + 1;
+    await broker.openSession({ agent: 'diary', instance: 'room', endedAt });
+    broker.clock.now = NOW + LAPSE_SECONDS + 1;
     expect(await diary(BOB)).toBe(403);
-    expect(await owners()).toMatchObject([{ subject: idOf(ALICE), openedAt: office.stand.clock.now * 1000 }]);
+    expect(await owners()).toMatchObject([{ subject: idOf(ALICE), openedAt: broker.clock.now * 1000 }]);
     expect(await diary(ALICE)).toBe(201);
   });
 });
@@ -201,33 +201,33 @@ describe('an instance whose owner', () => {
 
   it('was taken away stays closed, to that user too, however long', async () => {
     await diary(ALICE);
-    await office.call(ROOT, 'DELETE', `/admin/grants/${await claimId()}`);
-    office.stand.clock.now = NOW + LAPSE_SECONDS * 3;
+    await broker.call(ROOT, 'DELETE', `/admin/grants/${await claimId()}`);
+    broker.clock.now = NOW + LAPSE_SECONDS * 3;
     expect([await diary(BOB), await diary(ALICE)]).toEqual([403, 403]);
   });
 
   it('deleted it is open to the next, whose claim may lapse again although it was opened before', async () => {
     await diary(ALICE);
-    await office.openSession({ agent: 'diary', instance: 'room', endedAt: (NOW + 5) * 1000 });
-    await office.call(ALICE, 'DELETE', '/api/agents/diary/room');
-    office.stand.clock.now = NOW + 60;
+    await broker.openSession({ agent: 'diary', instance: 'room', endedAt: (NOW + 5) * 1000 });
+    await broker.call(ALICE, 'DELETE', '/api/agents/diary/room');
+    broker.clock.now = NOW + 60;
     expect(await diary(ALICE)).toBe(201);
-    office.stand.clock.now = NOW + 60 + LAPSE_SECONDS + 1;
+    broker.clock.now = NOW + 60 + LAPSE_SECONDS + 1;
     expect([await diary(BOB), await diary(ALICE)]).toEqual([201, 403]);
   });
 
   it('deleted it is open to the next', async () => {
     await diary(ALICE);
-    expect((await office.call(ALICE, 'DELETE', '/api/agents/diary/room')).status).toBe(200);
+    expect((await broker.call(ALICE, 'DELETE', '/api/agents/diary/room')).status).toBe(200);
     expect([await diary(BOB), await diary(ALICE)]).toEqual([201, 403]);
   });
 });
 
 describe('the event of a claim', () => {
   it('waits beside it while the ledger is away, and arrives once', async () => {
-    const { ledger, changeEvents } = office.ports;
+    const { ledger, changeEvents } = broker.ports;
     // The first key has an event as well.
-    expect(await office.mint(ALICE, 'counter')).toBe(201);
+    expect(await broker.mint(ALICE, 'counter')).toBe(201);
     const settle = vi.spyOn(ledger, 'settle');
     settle.mockImplementation(async (_account, entry) => {
       if (entry.event !== undefined) throw new Error('Network connection lost.');
@@ -240,8 +240,8 @@ describe('the event of a claim', () => {
     expect([await created(), await changeEvents.waiting()]).toMatchObject([[], [{ type: 'grant.created' }]]);
 
     expect(await diary(ALICE)).toBe(201);
-    await runScheduled(office.ports);
-    await runScheduled(office.ports);
+    await runScheduled(broker.ports);
+    await runScheduled(broker.ports);
     expect(await created()).toMatchObject([{ details: { grant: owner?.id } }]);
     expect(await changeEvents.waiting()).toEqual([]);
   });
@@ -258,14 +258,14 @@ describe('a request that is refused claims nothing', () => {
     const refused = rest.flatMap(({ status }, at) => (status === 429 ? [`more-${at}`] : []));
     expect((await Promise.all(refused.map(owners))).flat()).toEqual([]);
     expect((await Promise.all(refused.map(created))).flat()).toEqual([]);
-    const log = auditLogQueries(office.stand.runtime.record);
+    const log = auditLogQueries(broker.runtime.record);
     expect(await log.list({ type: 'rate.limited' }, undefined, 50)).toMatchObject([
       { userId: idOf(ALICE), details: { wanted: 'grant.created' } },
     ]);
   });
 
   it('when there is no key to sign with', async () => {
-    const away = vi.spyOn(office.ports.keyring, 'signer');
+    const away = vi.spyOn(broker.ports.keyring, 'signer');
     away.mockResolvedValue(err('signing_key_missing', { retryAfter: 5 }));
     expect((await ask('room')).status).toBe(503);
     expect(await owners()).toEqual([]);
@@ -274,4 +274,4 @@ describe('a request that is refused claims nothing', () => {
   });
 });
 
-const ask = (instance: string) => office.call(ALICE, 'POST', '/tickets', { agent: 'diary', instance });
+const ask = (instance: string) => broker.call(ALICE, 'POST', '/tickets', { agent: 'diary', instance });

@@ -1,18 +1,18 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { flushOutbox, outboxRow } from '../../src/revocation/termination.ts';
-import { CLEAN, type Office, openOffice } from './admin/office.ts';
+import { flushOutbox, outboxRow } from '../../src/revocation/changes.ts';
+import { CLEAN, type OperatorBroker, startOperatorBroker } from './admin/operator-broker.ts';
 import { NOW } from './start-broker.ts';
 
-let office: Office;
+let broker: OperatorBroker;
 beforeEach(async () => {
-  office = await openOffice();
+  broker = await startOperatorBroker();
 });
 
 const put = (id: string, command: string, before = NOW * 1000 - 60_000) =>
-  office.ports.termination.outbox.insert({ id, command, before, dueAt: before });
+  broker.ports.termination.outbox.insert({ id, command, before, dueAt: before });
 const GOOD = JSON.stringify({ op: 'terminate', target: { kind: 'everything' } });
 const waiting = async () =>
-  (await office.ports.termination.outbox.due(Number.MAX_SAFE_INTEGER, 100)).map(({ id }) => id);
+  (await broker.ports.termination.outbox.due(Number.MAX_SAFE_INTEGER, 100)).map(({ id }) => id);
 
 describe('the outbox', () => {
   it.each([
@@ -22,16 +22,16 @@ describe('the outbox', () => {
   ])('goes on past a row of %s, which stays and is logged', async (_what, command) => {
     await put('bad', command, NOW * 1000 - 90_000);
     await put('good', GOOD);
-    expect(await flushOutbox(office.ports.termination)).toBe(1);
+    expect(await flushOutbox(broker.ports)).toBe(1);
     expect(await waiting()).toEqual(['bad']);
-    expect(office.stand.logged).toContainEqual({ event: 'control_unreadable', id: 'bad' });
-    expect(await flushOutbox(office.ports.termination)).toBe(0);
+    expect(broker.logged).toContainEqual({ event: 'control_unreadable', id: 'bad' });
+    expect(await flushOutbox(broker.ports)).toBe(0);
   });
 
   it('goes on past a row that meets a bug, and says so', async () => {
     await put('first', GOOD, NOW * 1000 - 90_000);
     await put('second', GOOD);
-    const { termination } = office.ports;
+    const { termination } = broker.ports;
     let tries = 0;
     const broken = {
       ...termination,
@@ -46,7 +46,7 @@ describe('the outbox', () => {
     };
     expect(await flushOutbox(broken)).toBe(1);
     expect(await waiting()).toEqual(['first']);
-    expect(office.stand.logged).toContainEqual(expect.objectContaining({ event: 'bug', id: 'first' }));
+    expect(broker.logged).toContainEqual(expect.objectContaining({ event: 'bug', id: 'first' }));
   });
 
   it.each<[string, () => Promise<Response>]>([
@@ -57,13 +57,13 @@ describe('the outbox', () => {
     ['reached some', async () => Response.json({ ...CLEAN, unreachable: 1 })],
     ['has more to ask', async () => Response.json({ ...CLEAN, pending: 1 })],
   ])('keeps a command while the worker %s', async (_what, answer) => {
-    office.worker.answer = answer;
+    broker.worker.answer = answer;
     await put('command', GOOD);
-    await flushOutbox(office.ports.termination);
+    await flushOutbox(broker.ports);
     expect(await waiting()).toEqual(['command']);
-    office.worker.answer = async () => Response.json(CLEAN);
-    office.stand.clock.now += 60;
-    await flushOutbox(office.ports.termination);
+    broker.worker.answer = async () => Response.json(CLEAN);
+    broker.clock.now += 60;
+    await flushOutbox(broker.ports);
     expect(await waiting()).toEqual([]);
   });
 

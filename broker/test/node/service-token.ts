@@ -1,6 +1,6 @@
 import type { ControlStore } from '@agent-ticket/drizzle/control/store.ts';
 import type { Tier } from '@agent-ticket/shared/names.ts';
-import { digestSecret, makeSecret, newServiceTokenId } from '../../src/credentials/secret.ts';
+import { digestSecret, makeSecret, makeTokenId } from '../../src/credentials/secret.ts';
 
 export interface TokenWish {
   readonly agents?: readonly string[];
@@ -23,7 +23,7 @@ export async function insertServiceToken(
   { agents, permissions = [], tier = 'pro', expiresAt }: TokenWish = {},
 ): Promise<ServiceToken> {
   const random = (length: number) => crypto.getRandomValues(new Uint8Array(length));
-  const id = newServiceTokenId(random);
+  const id = makeTokenId(random);
   const clientSecret = makeSecret(id, random);
   const createdAt = 0;
   const eventId = crypto.randomUUID();

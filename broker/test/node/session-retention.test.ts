@@ -1,22 +1,22 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { readConfig } from '../../src/config/config.ts';
 import { purgeSessions } from '../../src/runtime/session-retention.ts';
-import { idOf, type Office, openOffice, type Person, ROOT } from './admin/office.ts';
+import { idOf, type OperatorBroker, startOperatorBroker, type Person, ROOT } from './admin/operator-broker.ts';
 import { bodyOf } from './answers.ts';
 import { NOW, SETTINGS } from './start-broker.ts';
 
-let office: Office;
+let broker: OperatorBroker;
 const ALICE: Person = { sub: 'alice' };
 const BOB: Person = { sub: 'bob' };
 const DAY = 86_400_000;
 const now = NOW * 1000;
 
 beforeEach(async () => {
-  office = await openOffice();
+  broker = await startOperatorBroker();
 });
 
 const listed = async () => {
-  const body = await bodyOf(await office.call(ROOT, 'GET', '/admin/agents/sessions'));
+  const body = await bodyOf(await broker.call(ROOT, 'GET', '/admin/agents/sessions'));
   return Array.isArray(body.items) ? body.items.map(({ id }) => id) : [];
 };
 const ended = (daysAgo: number) => ({
@@ -28,10 +28,10 @@ const ended = (daysAgo: number) => ({
 
 describe('retention', () => {
   it('deletes sessions so long after their end, and never a live one', async () => {
-    await office.openSession(ended(401));
-    const kept = await office.openSession(ended(399));
-    const live = await office.openSession({ principal: idOf(ALICE), startedAt: now - 900 * DAY });
-    const gone = await Promise.all([purgeSessions(office.ports, now), purgeSessions(office.ports, now)]);
+    await broker.openSession(ended(401));
+    const kept = await broker.openSession(ended(399));
+    const live = await broker.openSession({ principal: idOf(ALICE), startedAt: now - 900 * DAY });
+    const gone = await Promise.all([purgeSessions(broker.ports, now), purgeSessions(broker.ports, now)]);
     expect(gone.reduce((a, b) => a + b)).toBe(1);
     expect(await listed()).toEqual([kept, live]);
   });
@@ -43,15 +43,15 @@ describe('retention', () => {
       return limit;
     };
     const none = { purge: async () => 0 };
-    expect(await purgeSessions({ ...office.ports, sessions: { purge }, invocations: none }, now)).toBe(
+    expect(await purgeSessions({ ...broker.ports, sessions: { purge }, invocations: none }, now)).toBe(
       10_000,
     );
     expect(new Set(limits)).toEqual(new Set([500]));
   });
 
   it('does not free an instance whose owner’s sessions it deleted', async () => {
-    expect(await office.mint(ALICE, 'diary', 'room')).toBe(201);
-    await office.openSession({
+    expect(await broker.mint(ALICE, 'diary', 'room')).toBe(201);
+    await broker.openSession({
       principal: idOf(ALICE),
       agent: 'diary',
       instance: 'room',
@@ -60,11 +60,11 @@ describe('retention', () => {
       endReason: 'client_closed',
     });
     const later = NOW + 401 * 86_400;
-    office.stand.clock.now = later;
+    broker.clock.now = later;
     const bob = { ...BOB, iat: later - 60, exp: later + 3_600 };
-    expect(await purgeSessions(office.ports, later * 1000)).toBe(1);
-    expect(await office.mint(bob, 'diary', 'room')).toBe(403);
-    expect(await office.ports.grants.ownersEver('diary', 'room')).toMatchObject([{ subject: idOf(ALICE) }]);
+    expect(await purgeSessions(broker.ports, later * 1000)).toBe(1);
+    expect(await broker.mint(bob, 'diary', 'room')).toBe(403);
+    expect(await broker.ports.grants.ownersEver('diary', 'room')).toMatchObject([{ subject: idOf(ALICE) }]);
   });
 
   it('of invocations is no longer than that of the sessions that they belong to', () => {

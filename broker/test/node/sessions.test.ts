@@ -1,17 +1,17 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { CLEAN, idOf, type Office, openOffice, type Person, ROOT } from './admin/office.ts';
+import { CLEAN, idOf, type OperatorBroker, startOperatorBroker, type Person, ROOT } from './admin/operator-broker.ts';
 import { bodyOf } from './answers.ts';
 import { NOW } from './start-broker.ts';
 
-let office: Office;
+let broker: OperatorBroker;
 const ALICE: Person = { sub: 'alice' };
 const BOB: Person = { sub: 'bob' };
 const OWN = '/sessions';
 const ADMIN = '/admin/agents/sessions';
 
 beforeEach(async () => {
-  office = await openOffice();
+  broker = await startOperatorBroker();
 });
 
 const Page = z.object({
@@ -19,7 +19,7 @@ const Page = z.object({
   next_cursor: z.string().nullable(),
 });
 const list = async (who: Person, path: string) =>
-  Page.parse(await (await office.call(who, 'GET', path)).json());
+  Page.parse(await (await broker.call(who, 'GET', path)).json());
 const idsOf = async (who: Person, path: string) => (await list(who, path)).items.map(({ id }) => id);
 const of = (who: Person) => ({ principal: idOf(who) });
 const ALICE_S = of(ALICE);
@@ -27,10 +27,10 @@ const ended = { endedAt: NOW * 1000, endReason: 'closed' };
 
 describe('GET /sessions', () => {
   it('lists the caller’s own live ones, newest first, page by page', async () => {
-    const old = await office.openSession({ ...of(ALICE), startedAt: 1 });
-    const recent = await office.openSession({ ...of(ALICE), startedAt: 2 });
-    await office.openSession(of(BOB));
-    await office.openSession({ ...of(ALICE), ...ended });
+    const old = await broker.openSession({ ...of(ALICE), startedAt: 1 });
+    const recent = await broker.openSession({ ...of(ALICE), startedAt: 2 });
+    await broker.openSession(of(BOB));
+    await broker.openSession({ ...of(ALICE), ...ended });
     expect(await idsOf(ALICE, OWN)).toEqual([recent, old]);
     const first = await list(ALICE, `${OWN}?limit=1`);
     expect(first.items).toMatchObject([{ id: recent, principal: idOf(ALICE), agent: 'counter' }]);
@@ -38,7 +38,7 @@ describe('GET /sessions', () => {
   });
 
   it('no query shows another’s', async () => {
-    await office.openSession(of(BOB));
+    await broker.openSession(of(BOB));
     const query = `principal=${encodeURIComponent(idOf(BOB))}&active=false`;
     expect(await idsOf(ALICE, `${OWN}?${query}`)).toEqual([]);
   });
@@ -56,24 +56,24 @@ describe('GET /admin/agents/sessions', () => {
     ['no other word for active', 'active=yes', undefined],
     ['no cursor of another list', 'cursor=eyJhIjoxfQ', undefined],
   ])('shows %s', async (_what, query, count) => {
-    await office.openSession({ ...of(ALICE), agent: 'counter', instance: 'main' });
-    await office.openSession({ ...of(BOB), agent: 'counter', instance: 'other' });
-    await office.openSession({ ...of(ALICE), agent: 'lobby', ...ended });
-    const answer = await office.call(ROOT, 'GET', `${ADMIN}?${query}`);
+    await broker.openSession({ ...of(ALICE), agent: 'counter', instance: 'main' });
+    await broker.openSession({ ...of(BOB), agent: 'counter', instance: 'other' });
+    await broker.openSession({ ...of(ALICE), agent: 'lobby', ...ended });
+    const answer = await broker.call(ROOT, 'GET', `${ADMIN}?${query}`);
     expect(answer.status).toBe(count === undefined ? 400 : 200);
     if (count !== undefined) expect(Page.parse(await answer.json()).items).toHaveLength(count);
   });
 
   it('shows one with its invocations', async () => {
-    const id = await office.openSession(of(ALICE));
-    const body = await bodyOf(await office.call(ROOT, 'GET', `${ADMIN}/${id}`));
+    const id = await broker.openSession(of(ALICE));
+    const body = await bodyOf(await broker.call(ROOT, 'GET', `${ADMIN}/${id}`));
     expect(body).toMatchObject({ id, ended_at: null, invocations: { items: [], next_cursor: null } });
   });
 });
 
 describe('the invocations of a session', () => {
   const of = async (id: string, query = '') => {
-    const answer = await office.call(ROOT, 'GET', `${ADMIN}/${id}${query}`);
+    const answer = await broker.call(ROOT, 'GET', `${ADMIN}/${id}${query}`);
     return { status: answer.status, body: await bodyOf(answer) };
   };
   const Detail = z.object({
@@ -93,13 +93,13 @@ describe('the invocations of a session', () => {
   });
 
   it('come newest first, page by page, each once, also those of one moment, and no other session’s', async () => {
-    const [id, other] = [await office.openSession(ALICE_S), await office.openSession(ALICE_S)];
+    const [id, other] = [await broker.openSession(ALICE_S), await broker.openSession(ALICE_S)];
     const calls = Array.from({ length: 7 }, (_, n) => ({
       method: `m${n}`,
       startedAt: NOW * 1000 + Math.floor(n / 3),
     }));
-    for (const call of calls) await office.invoke(id, call);
-    await office.invoke(other, { method: 'elsewhere', startedAt: NOW * 1000 });
+    for (const call of calls) await broker.invoke(id, call);
+    await broker.invoke(other, { method: 'elsewhere', startedAt: NOW * 1000 });
     const methods: string[] = [];
     const sizes: number[] = [];
     for (let query: string | undefined = '?limit=3'; query !== undefined; ) {
@@ -116,7 +116,7 @@ describe('the invocations of a session', () => {
   it.each(['?cursor=x', '?cursor=eyJhIjoxfQ', '?limit=0', '?limit=201'])(
     '%s is a bad request',
     async (query) => {
-      expect((await of(await office.openSession(ALICE_S), query)).status).toBe(400);
+      expect((await of(await broker.openSession(ALICE_S), query)).status).toBe(400);
     },
   );
 
@@ -134,16 +134,16 @@ describe.each<[string, Person, string]>([
   ['any session, by an operator', ROOT, ADMIN],
 ])('ending %s', (_what, who, path) => {
   it('closes it and answers with a receipt', async () => {
-    const id = await office.openSession(of(ALICE));
-    const answer = await office.call(who, 'DELETE', `${path}/${id}`);
+    const id = await broker.openSession(of(ALICE));
+    const answer = await broker.call(who, 'DELETE', `${path}/${id}`);
     expect(answer.status).toBe(200);
     expect(await bodyOf(answer)).toMatchObject({ id, receipt: CLEAN });
-    expect(await office.lastCommand()).toMatchObject({
+    expect(await broker.lastCommand()).toMatchObject({
       cmd: { op: 'terminate', target: { kind: 'session', id } },
       before: NOW * 1000,
     });
-    expect(await office.commandsWaiting()).toBe(0);
-    expect(office.stand.events.find(({ type }) => type === 'session.terminated')).toMatchObject({
+    expect(await broker.changesWaiting()).toBe(0);
+    expect(broker.events.find(({ type }) => type === 'session.terminated')).toMatchObject({
       type: 'session.terminated',
       principal: idOf(who),
       sessionId: id,
@@ -151,19 +151,19 @@ describe.each<[string, Person, string]>([
   });
 
   it('is 202 while the worker is down, and the command waits', async () => {
-    const id = await office.openSession(of(ALICE));
-    office.worker.answer = async () => Promise.reject(new TypeError('down'));
-    const answer = await office.call(who, 'DELETE', `${path}/${id}`);
-    expect([answer.status, await office.commandsWaiting()]).toEqual([202, 1]);
+    const id = await broker.openSession(of(ALICE));
+    broker.worker.answer = async () => Promise.reject(new TypeError('down'));
+    const answer = await broker.call(who, 'DELETE', `${path}/${id}`);
+    expect([answer.status, await broker.changesWaiting()]).toEqual([202, 1]);
   });
 
   it.each<[string, () => Promise<string>, number]>([
-    ['a conflict when it has ended', () => office.openSession({ ...of(ALICE), ...ended }), 409],
+    ['a conflict when it has ended', () => broker.openSession({ ...of(ALICE), ...ended }), 409],
     ['a 404 where there is none', async () => crypto.randomUUID(), 404],
     ['a 400 where the id is none', async () => 'x', 400],
   ])('is %s', async (_how, id, status) => {
-    expect((await office.call(who, 'DELETE', `${path}/${await id()}`)).status).toBe(status);
-    expect(office.worker.tokens).toEqual([]);
+    expect((await broker.call(who, 'DELETE', `${path}/${await id()}`)).status).toBe(status);
+    expect(broker.worker.tokens).toEqual([]);
   });
 });
 
@@ -172,15 +172,15 @@ describe('another’s session', () => {
     ['live', {}],
     ['ended', ended],
   ])('(%s) is as one that there is not, and stays', async (_what, fact) => {
-    const id = await office.openSession({ ...of(BOB), ...fact });
+    const id = await broker.openSession({ ...of(BOB), ...fact });
     const face = async (path: string) => {
-      const answer = await office.call(ALICE, 'DELETE', path);
+      const answer = await broker.call(ALICE, 'DELETE', path);
       const { code, message } = z.looseObject({}).parse((await bodyOf(answer)).error);
       return [answer.status, code, message];
     };
     expect(await face(`${OWN}/${id}`)).toEqual(await face(`${OWN}/${crypto.randomUUID()}`));
     expect((await face(`${OWN}/${id}`))[0]).toBe(404);
-    expect(office.worker.tokens).toEqual([]);
+    expect(broker.worker.tokens).toEqual([]);
   });
 
   it.each<['GET' | 'DELETE', string, string[]]>([
@@ -188,6 +188,6 @@ describe('another’s session', () => {
     ['GET', `${ADMIN}/x`, ['sessions:terminate']],
     ['DELETE', `${ADMIN}/x`, ['sessions:read']],
   ])('needs the permission: %s %s', async (method, path, permissions) => {
-    expect((await office.call({ sub: 'op', permissions }, method, path)).status).toBe(403);
+    expect((await broker.call({ sub: 'op', permissions }, method, path)).status).toBe(403);
   });
 });

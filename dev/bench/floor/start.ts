@@ -11,7 +11,7 @@ export interface Floor {
 
 const CONFIG = fileURLToPath(new URL('wrangler.jsonc', import.meta.url));
 
-/** Builds and starts the bare worker in a workerd of its own, on a port that is free, with all it keeps in `folder`. */
+/** Builds and starts the bare worker in a workerd of its own, on a free port, with all its data in `folder`. */
 export async function startFloor(folder: string): Promise<Floor> {
   const built = `${folder}/dist`;
   await promisify(execFile)('wrangler', ['deploy', '--dry-run', '--config', CONFIG, '--outdir', built]);

@@ -4,7 +4,7 @@ import { generateKeyPair, jwtVerify, SignJWT } from 'jose';
 
 /**
  * The least that makes the same trips: as many to the databases, as many to an object, as many signatures. No ticket,
- * no decision, no record worth the name.
+ * no decision, no useful record.
  */
 
 interface Env {
@@ -16,7 +16,7 @@ interface Env {
 const row = (db: D1Database) =>
   db.prepare('INSERT INTO events (at, text) VALUES (?, ?)').bind(Date.now(), 'x'.repeat(300));
 
-/** Takes a note, and hands it on beside the answer. */
+/** Writes a row, and delivers another one after the answer. */
 export class Notes extends DurableObject<Env> {
   take(): void {
     this.ctx.storage.sql.exec('CREATE TABLE IF NOT EXISTS notes (at INTEGER, text TEXT)');
@@ -25,7 +25,7 @@ export class Notes extends DurableObject<Env> {
   }
 }
 
-/** An agent that anyone may reach. It writes down as much about a socket as ours does, and waits as little for it. */
+/** An agent without authentication. It writes as many rows for a socket as the real one, and awaits none of them either. */
 export class Bare extends Agent<Env, { count: number }> {
   override initialState = { count: 0 };
 
@@ -40,13 +40,13 @@ export class Bare extends Agent<Env, { count: number }> {
   }
 }
 
-/** Held as a value, not as a promise: on Workers one request must not wait for another's. */
+/** A value, not a promise: on Workers one request must not wait for the promise of another. */
 let keys: Awaited<ReturnType<typeof generateKeyPair>> | undefined;
 
 const ROUTES: Readonly<Record<string, (request: Request, env: Env) => Promise<Response>>> = {
   '/still': async () => Response.json({ status: 'ok' }),
 
-  /** Two reads, a note in an object, a signature made and checked. */
+  /** Two reads, a row in an object, a signature made and checked. */
   '/sign': async (request, { DB, Notes }) => {
     await DB.prepare('SELECT at FROM events WHERE at = ?').bind(1).all();
     await DB.batch([1, 2].map((at) => DB.prepare('SELECT at FROM events WHERE at = ?').bind(at)));

@@ -2,27 +2,27 @@ import { createTicketProvider, type TicketProvider } from '@agent-ticket/shared/
 import { AgentClient } from 'agents/client';
 import { createRoot, hydrateRoot, type Root } from 'react-dom/client';
 import { type Hook, type HookAgent, Hooks } from './hooks.tsx';
-import { KINDS, type Kind, type Place, type Started } from './kinds.ts';
+import { KINDS, type Kind, type Started, type Target } from './kinds.ts';
 
 /**
- * An app whose parts lie open, so that a test can be its code. Functions do not travel from a test to a page, so what
- * is made of them is made, named and kept here.
+ * An app with public parts, so that a test can act as its code. Functions cannot be serialised into a page, so the page
+ * makes the objects that need them, and stores them by name.
  */
 class App {
   readonly createTicketProvider = createTicketProvider;
   readonly AgentClient = AgentClient;
   readonly tickets: Record<string, TicketProvider> = {};
-  /** What each hook answered last. */
+  /** The last result of each hook. */
   readonly agents: Record<string, HookAgent> = {};
   #root: Root | undefined;
 
-  /** Renders these hooks and no others. */
+  /** Renders only these hooks. */
   show(hooks: readonly Hook[], strict = false): void {
     this.#root ??= createRoot(rootElement());
     this.#root.render(this.#view(hooks, strict));
   }
 
-  /** Takes over what a server rendered. */
+  /** Hydrates the output of a server. */
   hydrate(html: string, hooks: readonly Hook[]): void {
     rootElement().innerHTML = html;
     this.#root = hydrateRoot(rootElement(), this.#view(hooks, false));
@@ -34,8 +34,8 @@ class App {
   }
 
   /** Starts one client of each kind, and renders those that are hooks. */
-  async start(kinds: readonly (readonly [Kind, Place])[]): Promise<void> {
-    const started: Started[] = await Promise.all(kinds.map(([kind, place]) => KINDS[kind](place)));
+  async start(kinds: readonly (readonly [Kind, Target])[]): Promise<void> {
+    const started: Started[] = await Promise.all(kinds.map(([kind, target]) => KINDS[kind](target)));
     this.show(started.flatMap((one) => ('hook' in one ? one.hook : [])));
   }
 
@@ -47,7 +47,7 @@ class App {
     return there(this.agents[name], name);
   }
 
-  /** What the counter answers about the one who asks. */
+  /** The counter's answer about its caller. */
   async whoami(name: string): Promise<{ readonly principal: string; readonly session: string }> {
     return this.agent(name).call('whoami');
   }

@@ -4,7 +4,7 @@ import { useAgent } from 'agents/react';
 import { Suspense } from 'react';
 import { createRoot } from 'react-dom/client';
 
-/** A chat as an app writes it: the history comes over HTTP, with a ticket in a header. */
+/** A chat as an app would write it. It fetches the history over HTTP, with a ticket in a header. */
 function Chat({ ticket }: { readonly ticket: ReturnType<typeof createTicketProvider> }) {
   const options = ticket.useAgentOptions();
   const { host, agent: slug, name } = options;

@@ -1,8 +1,8 @@
-import type { TicketProvider } from '@agent-ticket/shared/client/ticket-provider.ts';
+import type { TicketProvider } from '@agent-ticket/shared/client/provider.ts';
 import { useAgent } from 'agents/react';
 import { type ComponentProps, Fragment, StrictMode, Suspense, useSyncExternalStore } from 'react';
 
-/** What an app hands to the hook. */
+/** The options that an app passes to the hook. */
 export type HookOptions = Parameters<typeof useAgent>[0];
 export type HookAgent = ReturnType<typeof useAgent<unknown>>;
 
@@ -17,7 +17,7 @@ export interface Hook {
 export interface HooksProps {
   readonly hooks: readonly Hook[];
   readonly strict?: boolean;
-  /** Hands out what the hook answers in each render. */
+  /** Receives the result of the hook in each render. */
   readonly onAgent?: (name: string, agent: HookAgent) => void;
 }
 

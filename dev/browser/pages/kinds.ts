@@ -3,7 +3,7 @@ import { AgentClient } from 'agents/client';
 import type { Hook, HookOptions } from './hooks.tsx';
 
 /** Where a client goes, and as whom. */
-export interface Place {
+export interface Target {
   readonly broker: string;
   readonly host: string;
   readonly instance: string;
@@ -15,41 +15,41 @@ export type Started = { readonly hook: Hook } | { readonly stop: () => void };
 
 /** How apps reach an agent: by hook, by client or by nothing, with a ticket provider or with code of their own. */
 export const KINDS = {
-  'useAgent, static query': async (place) =>
-    stockHook(place, { query: { ticket: (await mint(place)).ticket } }),
-  'useAgent, async query': async (place) =>
-    stockHook(place, { query: async () => ({ ticket: (await mint(place)).ticket }) }),
-  'useAgent, subprotocol': async (place) =>
-    stockHook(place, { protocols: async () => (await mint(place)).protocols }),
-  'useAgent, provider, subprotocol': async (place) => providerHook(place, 'subprotocol'),
-  'useAgent, provider, query': async (place) => providerHook(place, 'query'),
-  'AgentClient, static query': async (place) =>
-    client({ ...address(place), query: { ticket: (await mint(place)).ticket } }),
-  'AgentClient, async query': async (place) =>
-    client({ ...address(place), query: async () => ({ ticket: (await mint(place)).ticket }) }),
-  'AgentClient, subprotocol': async (place) =>
-    client({ ...address(place), protocols: async () => (await mint(place)).protocols }),
-  'AgentClient, provider, subprotocol': async (place) =>
-    client(provider(place, 'subprotocol').useAgentOptions()),
-  'AgentClient, provider, query': async (place) => client(provider(place, 'query').useAgentOptions()),
-  'WebSocket, query': async (place) => {
-    const { ticket } = await mint(place);
-    return plain(`${socketUrl(place)}?ticket=${ticket}`);
+  'useAgent, static query': async (target) =>
+    stockHook(target, { query: { ticket: (await mint(target)).ticket } }),
+  'useAgent, async query': async (target) =>
+    stockHook(target, { query: async () => ({ ticket: (await mint(target)).ticket }) }),
+  'useAgent, subprotocol': async (target) =>
+    stockHook(target, { protocols: async () => (await mint(target)).protocols }),
+  'useAgent, provider, subprotocol': async (target) => providerHook(target, 'subprotocol'),
+  'useAgent, provider, query': async (target) => providerHook(target, 'query'),
+  'AgentClient, static query': async (target) =>
+    client({ ...address(target), query: { ticket: (await mint(target)).ticket } }),
+  'AgentClient, async query': async (target) =>
+    client({ ...address(target), query: async () => ({ ticket: (await mint(target)).ticket }) }),
+  'AgentClient, subprotocol': async (target) =>
+    client({ ...address(target), protocols: async () => (await mint(target)).protocols }),
+  'AgentClient, provider, subprotocol': async (target) =>
+    client(provider(target, 'subprotocol').useAgentOptions()),
+  'AgentClient, provider, query': async (target) => client(provider(target, 'query').useAgentOptions()),
+  'WebSocket, query': async (target) => {
+    const { ticket } = await mint(target);
+    return plain(`${socketUrl(target)}?ticket=${ticket}`);
   },
-  'WebSocket, subprotocol': async (place) => plain(socketUrl(place), (await mint(place)).protocols),
-  'WebSocket, provider': async (place) => {
-    const ticket = provider(place, 'subprotocol');
+  'WebSocket, subprotocol': async (target) => plain(socketUrl(target), (await mint(target)).protocols),
+  'WebSocket, provider': async (target) => {
+    const ticket = provider(target, 'subprotocol');
     const { protocols } = await ticket.mint();
-    const started = plain(socketUrl(place), protocols);
+    const started = plain(socketUrl(target), protocols);
     ticket.attachRenewal(started.socket);
     return started;
   },
-} as const satisfies Record<string, (place: Place) => Promise<Started>>;
+} as const satisfies Record<string, (target: Target) => Promise<Started>>;
 
 export type Kind = keyof typeof KINDS;
 
-/** What an app's own code does that knows the broker's answer and nothing more. */
-async function mint({ broker, instance, token }: Place): Promise<{ ticket: string; protocols: string[] }> {
+/** An app's own code without a ticket provider, by the broker's answer alone. */
+async function mint({ broker, instance, token }: Target): Promise<{ ticket: string; protocols: string[] }> {
   const answer = await fetch(`${broker}/tickets`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
@@ -58,13 +58,13 @@ async function mint({ broker, instance, token }: Place): Promise<{ ticket: strin
   return answer.json();
 }
 
-const address = ({ host, instance }: Place) => ({ agent: 'counter', name: instance, host });
+const address = ({ host, instance }: Target) => ({ agent: 'counter', name: instance, host });
 
-const socketUrl = ({ host, instance }: Place): string =>
+const socketUrl = ({ host, instance }: Target): string =>
   `${host.replace('http', 'ws')}/agents/counter/${instance}`;
 
 const provider = (
-  { broker, host, instance, token }: Place,
+  { broker, host, instance, token }: Target,
   delivery: 'query' | 'subprotocol',
 ): TicketProvider =>
   createTicketProvider({
@@ -72,14 +72,14 @@ const provider = (
     credential: { kind: 'access-token', get: async () => token },
   });
 
-function stockHook(place: Place, delivery: Pick<HookOptions, 'query' | 'protocols'>): Started {
-  const options = { ...address(place), ...delivery };
-  return { hook: { name: place.instance, options: () => options } };
+function stockHook(target: Target, delivery: Pick<HookOptions, 'query' | 'protocols'>): Started {
+  const options = { ...address(target), ...delivery };
+  return { hook: { name: target.instance, options: () => options } };
 }
 
-function providerHook(place: Place, delivery: 'query' | 'subprotocol'): Started {
-  const ticket = provider(place, delivery);
-  return { hook: { name: place.instance, ticket, options: () => ticket.useAgentOptions() } };
+function providerHook(target: Target, delivery: 'query' | 'subprotocol'): Started {
+  const ticket = provider(target, delivery);
+  return { hook: { name: target.instance, ticket, options: () => ticket.useAgentOptions() } };
 }
 
 function client(options: ConstructorParameters<typeof AgentClient>[0]): Started {

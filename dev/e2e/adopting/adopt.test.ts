@@ -45,13 +45,13 @@ async function ticket(): Promise<string> {
   return z.object({ ticket: z.string() }).parse(await answer.json()).ticket;
 }
 
-it('takes at most ten lines', async () => {
+it('changes at most ten lines', async () => {
   const { added, removed } = await changedLines(folder);
   expect(added).toBeLessThanOrEqual(10);
   expect(removed).toBeLessThan(added);
 });
 
-it('lets the stock client in with a ticket, keeps its rights, and records its session', async () => {
+it('admits the stock client with a ticket, enforces its rights, and records its session', async () => {
   const client = new AgentClient<unknown, { count: number }>({
     agent: 'counter',
     name: 'mine',
@@ -72,7 +72,7 @@ it('lets the stock client in with a ticket, keeps its rights, and records its se
   });
 });
 
-it('lets nobody in without one, by whatever way there was', async () => {
+it('refuses requests, sub-agents and sockets without a ticket', async () => {
   const url = new URL('/agents/counter/mine', stack.facts.agentWorker);
   expect((await fetch(url)).status).toBe(401);
   expect((await fetch(new URL('/agents/counter/mine/sub/counter/x', url))).status).toBe(404);

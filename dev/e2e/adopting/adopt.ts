@@ -10,13 +10,13 @@ const run = promisify(execFile);
 const APP = `${ROOT}dev/e2e/adopting/app`;
 const NAME = '@agent-ticket/agent-worker';
 
-/** What the guide tells people to change, as one patch. */
+/** The changes of the guide as one patch. */
 async function guidedPatch(): Promise<string> {
   const guide = await readFile(`${ROOT}docs/adopt.md`, 'utf8');
   return [...guide.matchAll(/^```diff\n(.*?)^```$/gms)].map(([, patch]) => patch).join('');
 }
 
-/** An Agents SDK app that knows nothing of tickets, in a folder with everything it depends on. */
+/** An Agents SDK app without tickets, in a folder with all its dependencies. */
 export async function plainApp(folder: string): Promise<void> {
   await cp(APP, folder, { recursive: true });
   const modules = join(folder, 'node_modules');
@@ -30,7 +30,7 @@ export async function adopt(folder: string): Promise<void> {
   const tarball = await packLibrary(join(folder, 'packed'));
   const home = join(folder, 'node_modules', NAME);
   await mkdir(home, { recursive: true });
-  // What `npm install` does with a tarball; it would fetch the other packages anew.
+  // As `npm install` does with a tarball; npm would also fetch the other packages again.
   await run('tar', ['-xzf', tarball, '-C', home, '--strip-components=1']);
   const manifest = join(folder, 'package.json');
   const text = await readFile(manifest, 'utf8');
@@ -47,11 +47,11 @@ export async function adopt(folder: string): Promise<void> {
   if (code !== 0) throw new Error('the lines of docs/adopt.md do not fit the app');
 }
 
-/** How many lines of the app are new or other than they were, and how many are gone. */
+/** The number of new or changed lines of the app, and of removed ones. */
 export async function changedLines(folder: string): Promise<{ added: number; removed: number }> {
   const sum = { added: 0, removed: 0 };
   for (const file of ['package.json', 'wrangler.jsonc', 'tsconfig.json', 'src/index.ts', 'src/counter.ts']) {
-    // Its status says that there are differences, which is no failure.
+    // Status 1 means that there are differences.
     const { stdout } = await run('diff', [join(APP, file), join(folder, file)]).catch((error) => {
       if (error.code === 1) return error;
       throw error;
@@ -64,7 +64,7 @@ export async function changedLines(folder: string): Promise<{ added: number; rem
   return sum;
 }
 
-/** Types, then the bundle as it would be deployed. Rejects with what the tools have to say. */
+/** Types, then the bundle as it would be deployed. Rejects with the output of the tools. */
 export async function buildApp(folder: string): Promise<void> {
   const options = { cwd: folder, env: quietEnvironment(process.env) };
   for (const [tool, ...args] of [

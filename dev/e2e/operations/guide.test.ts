@@ -7,28 +7,29 @@ import * as z from 'zod';
 import { kidOf } from '../broker.ts';
 import { paste } from '../documents.ts';
 import { nextFrame, openSocket } from '../sockets.ts';
-import { openStand, Page, type Stand } from './stand.ts';
+import { type Deployment, Page, startDeployment } from './deployment.ts';
 
-/** docs/operations.md, tried: every block of it as it stands there, in its order. */
+/** Runs every block of docs/operations.md, unchanged and in its order. */
 
-let stand: Stand;
+let deployment: Deployment;
 beforeAll(async () => {
-  stand = await openStand();
-  await stand.seal();
+  deployment = await startDeployment();
+  await deployment.seal();
 });
-afterAll(() => stand?.close());
+afterAll(() => deployment?.close());
 
-const run = (words: string, env?: Readonly<Record<string, string>>): Promise<string> => stand.run(words, env);
+const run = (words: string, env?: Readonly<Record<string, string>>): Promise<string> =>
+  deployment.run(words, env);
 const json = async (answer: Promise<string>): Promise<unknown> => JSON.parse(await answer);
 
-/** A socket that was let in, and the id of its session once the record has it. */
-async function enter(instance: string, secret?: string) {
-  const { url, ticket } = await stand.mint(instance, secret);
+/** An admitted socket, and the id of its session once the record has it. */
+async function openSession(instance: string, secret?: string) {
+  const { url, ticket } = await deployment.mint(instance, secret);
   const opened = openSocket(url);
   await nextFrame(opened.socket);
   const session = await eventually(async () => {
     const path = `/admin/agents/sessions?agent=counter&instance=${instance}&active=true`;
-    const [found] = (await stand.look(path, Page)).items;
+    const [found] = (await deployment.get(path, Page)).items;
     return z.object({ id: z.string() }).parse(found).id;
   });
   return { ...opened, ticket, session };
@@ -37,14 +38,14 @@ async function enter(instance: string, secret?: string) {
 const Key = z.looseObject({ kid: z.string(), state: z.string() });
 const Keys = z.object({ items: z.array(Key) });
 const published = async (): Promise<string[]> => {
-  const answer = await fetch(`${stand.facts.broker}/.well-known/jwks.json`);
+  const answer = await fetch(`${deployment.facts.broker}/.well-known/jwks.json`);
   return z
     .object({ keys: z.array(Key.pick({ kid: true })) })
     .parse(await answer.json())
     .keys.map(({ kid }) => kid);
 };
 
-const TRIED = [
+const TESTED = [
   '/readyz',
   '/admin/keys/rotate',
   '"$BROKER/admin/keys"',
@@ -61,14 +62,14 @@ const TRIED = [
   'agent-ticket audit verify',
 ];
 
-it('there is no block that is not tried here', () => {
-  expect(stand.blocks.map(({ text }) => TRIED.filter((words) => text.includes(words)))).toEqual(
-    TRIED.map((words) => [words]),
+it('the tests below run every block', () => {
+  expect(deployment.blocks.map(({ text }) => TESTED.filter((words) => text.includes(words)))).toEqual(
+    TESTED.map((words) => [words]),
   );
 });
 
-describe('what docs/operations.md says to do', () => {
-  it('looks how it goes', async () => {
+describe('docs/operations.md', () => {
+  it('shows the state of the broker', async () => {
     await eventually(async () =>
       expect(await json(run('/readyz'))).toEqual({
         status: 'ready',
@@ -85,9 +86,9 @@ describe('what docs/operations.md says to do', () => {
 
   it('rotates, by schedule and at once, with another algorithm, and the key of the audit log', async () => {
     const rotate = async (body: object): Promise<unknown> => {
-      const found = stand.blocks.find(({ text }) => text.includes('/admin/keys/rotate'))?.text ?? '';
+      const found = deployment.blocks.find(({ text }) => text.includes('/admin/keys/rotate'))?.text ?? '';
       const text = found.replace("'{}'", `'${JSON.stringify(body)}'`);
-      return JSON.parse(await paste({ text }, { env: stand.shell }));
+      return JSON.parse(await paste({ text }, { env: deployment.shell }));
     };
     const before = await published();
     const next = Key.parse(await json(run('/admin/keys/rotate')));
@@ -96,15 +97,15 @@ describe('what docs/operations.md says to do', () => {
     expect(await rotate({})).toMatchObject({ error: { code: 'CONFLICT' } });
 
     const document = await readFile(new URL('../../../docs/operations.md', import.meta.url), 'utf8');
-    const said = ['{"alg": "Ed25519"}', '{"activate": "now"}', '{"purpose": "audit"}'];
-    expect(said.filter((body) => !document.includes(`\`${body}\``))).toEqual([]);
-    const [alg = {}, now = {}, audit = {}] = said.map((body) => z.looseObject({}).parse(JSON.parse(body)));
+    const bodies = ['{"alg": "Ed25519"}', '{"activate": "now"}', '{"purpose": "audit"}'];
+    expect(bodies.filter((body) => !document.includes(`\`${body}\``))).toEqual([]);
+    const [alg = {}, now = {}, audit = {}] = bodies.map((body) => z.looseObject({}).parse(JSON.parse(body)));
     expect(await rotate({ ...audit, ...now, ...alg })).toMatchObject({ state: 'active', alg: 'Ed25519' });
     expect(await rotate(audit)).toMatchObject({ state: 'pending', alg: 'Ed25519' });
   });
 
-  it('revokes a key that leaked: its sockets close, and it is gone from the key set at once', async () => {
-    const { closed, ticket } = await enter('leaked-key');
+  it('revokes a leaked key: its sockets close, and the key set lacks it at once', async () => {
+    const { closed, ticket } = await openSession('leaked-key');
     const { items } = Keys.parse(await json(run('"$BROKER/admin/keys"')));
     const KID = kidOf(ticket);
     expect(items.find(({ kid }) => kid === KID)).toMatchObject({ state: 'active' });
@@ -112,31 +113,31 @@ describe('what docs/operations.md says to do', () => {
     expect(revoked).toMatchObject({ kid: KID, state: 'revoked', receipt: { closed: 1 } });
     expect(await closed).toMatchObject({ code: 4003 });
     expect(await published()).not.toContain(KID);
-    expect(kidOf((await stand.mint('leaked-key')).ticket)).toBe(revoked.signing);
+    expect(kidOf((await deployment.mint('leaked-key')).ticket)).toBe(revoked.signing);
   });
 
-  it('changes KEK without a refusal, and a wrong one signs nothing and spoils nothing', async () => {
+  it('changes KEK without a refusal, and a wrong KEK signs nothing and damages nothing', async () => {
     const [KEK, wrong] = [randomBytes(32).toString('base64url'), randomBytes(32).toString('base64url')];
     const before = await published();
-    await stand.deploy({ KEK, KEK_PREVIOUS: stand.keyEncryptionKey });
-    expect((await stand.tryMint('kek')).status).toBe(201);
+    await deployment.deploy({ KEK, KEK_PREVIOUS: deployment.keyEncryptionKey });
+    expect((await deployment.tryMint('kek')).status).toBe(201);
     const Resealed = z.object({ resealed: z.int(), unreadable: z.array(z.string()) });
     const first = Resealed.parse(await json(run('/admin/keys/reseal')));
     expect(first.resealed).toBeGreaterThan(0);
     expect(await json(run('/admin/keys/reseal'))).toMatchObject({ resealed: 0, unreadable: [] });
 
-    await stand.deploy({ KEK: wrong });
+    await deployment.deploy({ KEK: wrong });
     expect(await json(run('/readyz'))).toMatchObject({
       error: { code: 'UNAVAILABLE', message: expect.stringContaining('key') },
     });
-    expect((await stand.tryMint('kek')).status).toBe(503);
-    await stand.deploy({ KEK });
-    expect((await stand.tryMint('kek')).status).toBe(201);
+    expect((await deployment.tryMint('kek')).status).toBe(503);
+    await deployment.deploy({ KEK });
+    expect((await deployment.tryMint('kek')).status).toBe(201);
     expect((await published()).toSorted()).toEqual(before.toSorted());
   });
 
-  it('ends the session of a ticket that leaked', async () => {
-    const { closed, session } = await enter('leaked-ticket');
+  it('ends the session of a leaked ticket', async () => {
+    const { closed, session } = await openSession('leaked-ticket');
     const { items } = Page.parse(await json(run('?agent=$AGENT', { AGENT: 'counter' })));
     expect(items.map(({ id }) => id)).toContain(session);
     const ended = await json(run('$SESSION"', { SESSION: session }));
@@ -144,39 +145,41 @@ describe('what docs/operations.md says to do', () => {
     expect(await closed).toMatchObject({ code: 4003 });
   });
 
-  it('revokes a service token that leaked: its secret dies, and its sockets close', async () => {
-    const { id, client_secret } = await stand.newToken();
-    const { closed } = await enter('leaked-token', client_secret);
+  it('revokes a leaked service token: its secret no longer works, and its sockets close', async () => {
+    const { id, client_secret } = await deployment.newToken();
+    const { closed } = await openSession('leaked-token', client_secret);
     await run('/admin/service-tokens/$TOKEN', { TOKEN: id });
     expect(await closed).toMatchObject({ code: 4003 });
-    expect((await stand.tryMint('leaked-token', client_secret)).status).toBe(401);
+    expect((await deployment.tryMint('leaked-token', client_secret)).status).toBe(401);
   });
 
   it('locks everything, and lifts that again', async () => {
-    const { closed } = await enter('locked');
+    const { closed } = await openSession('locked');
     const lock = z.looseObject({ id: z.string() }).parse(await json(run('"kind": "everything"')));
     expect(await closed).toMatchObject({ code: 4003 });
-    expect((await stand.tryMint('locked')).status).toBe(403);
+    expect((await deployment.tryMint('locked')).status).toBe(403);
     await run('/admin/locks/$LOCK', { LOCK: lock.id });
-    expect((await stand.tryMint('locked')).status).toBe(201);
+    expect((await deployment.tryMint('locked')).status).toBe(201);
   });
 
-  it('looks what somebody did', async () => {
-    const PRINCIPAL = `token:${stand.facts.serviceToken.id}`;
+  it('shows the events of a principal', async () => {
+    const PRINCIPAL = `token:${deployment.facts.serviceToken.id}`;
     const { items } = Page.parse(await json(run('principal=$PRINCIPAL', { PRINCIPAL })));
     expect(new Set(items.map(({ principal }) => principal))).toEqual(new Set([PRINCIPAL]));
     expect(items.map(({ type }) => type)).toContain('ticket.issued');
   });
 
-  it('exports, goes on with the export later, and proves it against the anchor', async () => {
+  it('exports, continues the export later, and verifies it against the anchor', async () => {
     await run('export?after=0');
-    await stand.mint('later');
+    await deployment.mint('later');
     await eventually(async () => {
       await run('export?after=$LAST');
-      expect(await readFile(join(stand.desk, 'audit.ndjson'), 'utf8')).toContain('"instance":"later"');
+      expect(await readFile(join(deployment.workDir, 'audit.ndjson'), 'utf8')).toContain(
+        '"instance":"later"',
+      );
     });
-    const said = await run('agent-ticket audit verify');
-    expect(said).toMatch(/content +ok/);
-    expect(said).toMatch(/gaps +ok/);
+    const output = await run('agent-ticket audit verify');
+    expect(output).toMatch(/content +ok/);
+    expect(output).toMatch(/gaps +ok/);
   });
 });

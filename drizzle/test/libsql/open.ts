@@ -1,23 +1,34 @@
+import { createClient } from '@libsql/client';
+import { drizzle } from 'drizzle-orm/libsql';
 import { afterAll } from 'vitest';
-import { type OpenDatabase, openControl, openRecord } from '../../open-libsql.ts';
+import * as controlSchema from '../../control/schema.ts';
+import { openControl, openRecord } from '../../open-libsql.ts';
+import * as recordSchema from '../../record/schema.ts';
 import { type Databases, emptied, type OpenDatabases } from '../suite/databases.ts';
 import { temporaryFolder } from './folder.ts';
 
 /** Both databases as files of their own, opened once for the tests of one file. */
 export function libsqlFiles(): OpenDatabases {
   const folder = temporaryFolder();
-  let opened: Databases | undefined;
-  const toClose: OpenDatabase<unknown>[] = [];
+  let opened: Promise<Databases> | undefined;
+  const toClose: { close(): void }[] = [];
   afterAll(() => {
     for (const each of toClose) each.close();
   });
+  async function openBoth(): Promise<Databases> {
+    const url = { control: `file:${folder}/control.db`, record: `file:${folder}/record.db` };
+    const [control, record] = [await openControl(url.control), await openRecord(url.record)];
+    const own = { control: createClient({ url: url.control }), record: createClient({ url: url.record }) };
+    toClose.push(control, record, own.control, own.record);
+    return {
+      control: control.store,
+      record: record.store,
+      controlDb: drizzle(own.control, { schema: controlSchema }),
+      recordDb: drizzle(own.record, { schema: recordSchema }),
+    };
+  }
   return async () => {
-    if (opened === undefined) {
-      const control = await openControl(`file:${folder}/control.db`);
-      const record = await openRecord(`file:${folder}/record.db`);
-      toClose.push(control, record);
-      opened = { control: control.db, record: record.db };
-    }
-    return emptied(opened);
+    opened ??= openBoth();
+    return emptied(await opened);
   };
 }

@@ -1,13 +1,18 @@
-import { is, sql } from 'drizzle-orm';
+import { getTableName, is, sql } from 'drizzle-orm';
 import { SQLiteTable } from 'drizzle-orm/sqlite-core';
-import type { ControlDatabase } from '../../control/database.ts';
+import type { ControlDatabase } from '../../control/change.ts';
 import * as controlSchema from '../../control/schema.ts';
-import type { RecordDatabase } from '../../record/database.ts';
+import type { ControlStore } from '../../control/store.ts';
+import type { RecordDatabase } from '../../record/revocations.ts';
 import * as recordSchema from '../../record/schema.ts';
+import type { RecordStore } from '../../record/store.ts';
 
 export interface Databases {
-  readonly control: ControlDatabase;
-  readonly record: RecordDatabase;
+  readonly control: ControlStore;
+  readonly record: RecordStore;
+  /** The same databases by connections of the tests' own: for rows that no store writes or reads. */
+  readonly controlDb: ControlDatabase;
+  readonly recordDb: RecordDatabase;
 }
 
 /** Opens both databases on one driver, with every table there and empty. What the tests below are written against. */
@@ -18,10 +23,10 @@ export const tablesOf = (schema: object): SQLiteTable[] =>
 export const CONTROL_TABLES = tablesOf(controlSchema);
 export const RECORD_TABLES = tablesOf(recordSchema);
 
-export async function emptied({ control, record }: Databases): Promise<Databases> {
-  await empty(control, CONTROL_TABLES);
-  await empty(record, RECORD_TABLES);
-  return { control, record };
+export async function emptied(databases: Databases): Promise<Databases> {
+  await empty(databases.controlDb, CONTROL_TABLES);
+  await empty(databases.recordDb, RECORD_TABLES);
+  return databases;
 }
 
 async function empty(db: ControlDatabase | RecordDatabase, tables: readonly SQLiteTable[]): Promise<void> {
@@ -29,21 +34,31 @@ async function empty(db: ControlDatabase | RecordDatabase, tables: readonly SQLi
   if (first !== undefined) await db.batch([first, ...rest]);
 }
 
+/** Every row of the control database, by table. */
+export async function controlRows({ controlDb }: Databases): Promise<Record<string, unknown[]>> {
+  const rows = CONTROL_TABLES.map(
+    async (table) => [getTableName(table), await controlDb.select().from(table)] as const,
+  );
+  return Object.fromEntries(await Promise.all(rows));
+}
+
+export type Write = 'INSERT' | 'UPDATE' | 'DELETE';
+
 /** Makes every write of one kind to a table fail while `work` runs, as a disk would. */
 export async function whileRefusing<T>(
-  { control }: Databases,
-  write: 'INSERT' | 'UPDATE',
+  { controlDb }: Databases,
+  write: Write,
   table: string,
   work: () => Promise<T>,
 ): Promise<T> {
   const trigger = sql`BEGIN SELECT RAISE(ABORT, 'refused by the test'); END`;
-  await control.run(
+  await controlDb.run(
     sql`CREATE TRIGGER refuse_writes BEFORE ${sql.raw(write)} ON ${sql.identifier(table)} ${trigger}`,
   );
   try {
     return await work();
   } finally {
-    await control.run(sql`DROP TRIGGER refuse_writes`);
+    await controlDb.run(sql`DROP TRIGGER refuse_writes`);
   }
 }
 

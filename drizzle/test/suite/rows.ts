@@ -1,12 +1,12 @@
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import { PrincipalId, TicketId } from '@agent-ticket/shared/names.ts';
-import type { ControlDatabase } from '../../control/database.ts';
+import type { Revocation } from '@agent-ticket/shared/revocation.ts';
+import type { NewRevocation, OutboxRow, RevocationRow } from '../../control/change.ts';
 import type { NewGrant } from '../../control/grants.ts';
-import type { GrantRow, LockRow } from '../../control/policy.ts';
-import { locks } from '../../control/schema.ts';
+import type { GrantRow } from '../../control/policy.ts';
 import type { ServiceTokenRow, ServiceTokenSecretRow } from '../../control/service-tokens.ts';
 import type { NewSigningKey } from '../../control/signing-keys.ts';
-import type { SessionFact } from '../../record/session-facts.ts';
+import type { SessionFact } from '../../record/sessions.ts';
 
 /** Valid rows; a test says only what matters to it. */
 
@@ -14,11 +14,17 @@ export const NOW = 1_700_000_000_000;
 export const MINUTE = 60_000;
 
 export const ALICE = PrincipalId.parse('auth0:people.test:alice');
+export const BOB = PrincipalId.parse('auth0:people.test:bob');
 export const JTI = TicketId.parse('7f0c9c3e-3d0e-4b0a-9a51-0a3b1c5d7e9f');
+/** A kid as a real key has it. */
+export const KID = 'k'.repeat(43);
 
 /** `name` made a UUID: the same name, the same UUID. */
 export const uuidOf = (name: number): string =>
   `00000000-0000-4000-8000-${name.toString(16).padStart(12, '0')}`;
+
+/** The id of a service token. */
+export const tokenId = (name: string): string => `svc_${name.padEnd(22, '0')}`;
 
 export const signingKey = (differs: Partial<NewSigningKey> = {}): NewSigningKey => ({
   kid: 'key-1',
@@ -32,8 +38,7 @@ export const signingKey = (differs: Partial<NewSigningKey> = {}): NewSigningKey 
 });
 
 export const serviceToken = (differs: Partial<ServiceTokenRow> = {}): ServiceTokenRow => ({
-  id: 'token-1',
-  clientId: 'client-1',
+  id: tokenId('1'),
   name: 'nightly report',
   agents: ['counter'],
   permissions: ['keys:read'],
@@ -48,7 +53,7 @@ export const serviceToken = (differs: Partial<ServiceTokenRow> = {}): ServiceTok
 
 export const secret = (differs: Partial<ServiceTokenSecretRow> = {}): ServiceTokenSecretRow => ({
   digest: 'digest-1',
-  tokenId: 'token-1',
+  tokenId: tokenId('1'),
   createdAt: NOW,
   expiresAt: null,
   ...differs,
@@ -75,14 +80,33 @@ export const newGrant = (differs: Partial<NewGrant> = {}): NewGrant => {
   return { ...rest, ...differs };
 };
 
-export const lock = (differs: Partial<LockRow> = {}): LockRow => ({
+/** A lock as a change makes it. */
+export const newRevocation = (differs: Partial<NewRevocation> = {}): NewRevocation => ({
   id: 'lock-1',
   target: 'agent:counter',
+  kind: 'any',
+  until: null,
+  code: 'locked',
   reason: 'incident',
   createdBy: 'auth0:people.test:operator',
   createdAt: NOW,
-  expiresAt: null,
-  liftedAt: null,
+  ...differs,
+});
+
+export const revocationRow = (differs: Partial<RevocationRow> = {}): RevocationRow => ({
+  ...newRevocation(),
+  rev: 1,
+  ...differs,
+});
+
+/** A revocation as agent workers get it. */
+export const revocation = (differs: Partial<Revocation> = {}): Revocation => ({
+  id: 'lock-1',
+  rev: 1,
+  target: 'agent:counter',
+  kind: 'any',
+  until: null,
+  code: 'locked',
   ...differs,
 });
 
@@ -91,6 +115,16 @@ export const auditEvent = (differs: Partial<AuditEvent> = {}): AuditEvent => ({
   at: NOW,
   type: 'ticket.issued',
   outcome: 'success',
+  ...differs,
+});
+
+/** An event without a command that waits. */
+export const outboxRow = (differs: Partial<OutboxRow> = {}): OutboxRow => ({
+  id: uuidOf(1),
+  event: '{"type":"lock.created"}',
+  command: null,
+  attempts: 0,
+  dueAt: NOW,
   ...differs,
 });
 
@@ -107,12 +141,9 @@ export const sessionFact = (differs: Partial<SessionFact> = {}): SessionFact => 
   ipAddress: null,
   userAgent: null,
   jti: JTI,
-  kid: 'key-1',
-  issuedAt: NOW,
+  kid: KID,
+  rev: 7,
+  grantId: null,
+  loginId: null,
   ...differs,
 });
-
-/** A lock without the command that carries it to live sockets. */
-export const insertLock = async (db: ControlDatabase, row: LockRow): Promise<void> => {
-  await db.insert(locks).values(row);
-};

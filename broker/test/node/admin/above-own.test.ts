@@ -1,20 +1,20 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { bodyOf } from '../answers.ts';
-import { idOf, type Office, openOffice, type Person, ROOT } from './office.ts';
+import { idOf, type OperatorBroker, type Person, ROOT, startOperatorBroker } from './operator-broker.ts';
 
 /** Nobody gives a role above the own, nor takes one away that is. */
 
-let office: Office;
+let broker: OperatorBroker;
 beforeEach(async () => {
-  office = await openOffice();
+  broker = await startOperatorBroker();
 });
 
 const CLERK: Person = { sub: 'clerk', permissions: ['grants:read', 'grants:write'] };
 const OWNER: Person = { sub: 'owner' };
 const BOB: Person = { sub: 'bob' };
 const grant = (who: Person, agent: string, role: string, more: object = {}) =>
-  office.call(who, 'POST', '/admin/grants', {
+  broker.call(who, 'POST', '/admin/grants', {
     subject: idOf(BOB),
     agent,
     instance: 'room',
@@ -24,7 +24,7 @@ const grant = (who: Person, agent: string, role: string, more: object = {}) =>
   });
 const idIn = async (answer: Response) => z.string().parse((await bodyOf(answer)).id);
 const remove = async (who: Person, id: string) =>
-  (await office.call(who, 'DELETE', `/admin/grants/${id}`)).status;
+  (await broker.call(who, 'DELETE', `/admin/grants/${id}`)).status;
 
 describe('a holder of grants:write below the tier admin', () => {
   it.each<[string, string, string, string | undefined, number]>([
@@ -80,10 +80,10 @@ describe('an owner', () => {
 
   it('gives nothing that lasts longer than the own grant', async () => {
     await own({ expires_in: 600 });
-    const end = new Date((office.stand.clock.now + 600) * 1000).toISOString();
+    const end = new Date((broker.clock.now + 600) * 1000).toISOString();
     for (const more of [{}, { expires_in: 3600 }])
       expect(await bodyOf(await grant(OWNER, 'counter', 'owner', more))).toMatchObject({ expires_at: end });
-    const sooner = new Date((office.stand.clock.now + 60) * 1000).toISOString();
+    const sooner = new Date((broker.clock.now + 60) * 1000).toISOString();
     const short = await grant(OWNER, 'counter', 'viewer', { expires_in: 60 });
     expect(await bodyOf(short)).toMatchObject({ expires_at: sooner });
   });
@@ -92,10 +92,10 @@ describe('an owner', () => {
     await own();
     const id = await idIn(await grant(OWNER, 'counter', 'viewer'));
     const target = { kind: 'instance', agent: 'counter', instance: 'room' };
-    await office.call(ROOT, 'POST', '/admin/locks', { target, reason: 'incident' });
+    await broker.call(ROOT, 'POST', '/admin/locks', { target, reason: 'incident' });
     expect((await grant(OWNER, 'counter', 'viewer')).status).toBe(403);
     expect(await remove(OWNER, id)).toBe(403);
     const list = '/admin/grants?agent=counter&instance=room';
-    expect((await office.call(OWNER, 'GET', list)).status).toBe(200);
+    expect((await broker.call(OWNER, 'GET', list)).status).toBe(200);
   });
 });

@@ -1,10 +1,10 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { bodyOf } from '../answers.ts';
-import { idOf, type Office, openOffice, type Person, ROOT } from './office.ts';
+import { idOf, type OperatorBroker, type Person, ROOT, startOperatorBroker } from './operator-broker.ts';
 
-let office: Office;
+let broker: OperatorBroker;
 beforeAll(async () => {
-  office = await openOffice();
+  broker = await startOperatorBroker();
 });
 
 const MAIL = 'bob@tenant.test';
@@ -13,7 +13,7 @@ const verified = { email: MAIL, email_verified: true };
 /** Whether a grant to the subject, on an instance of its own, opens it to the person. */
 async function opens(subject: string, person: Person): Promise<boolean> {
   const instance = crypto.randomUUID();
-  const made = await office.call(ROOT, 'POST', '/admin/grants', {
+  const made = await broker.call(ROOT, 'POST', '/admin/grants', {
     subject,
     agent: 'hidden',
     instance,
@@ -21,7 +21,7 @@ async function opens(subject: string, person: Person): Promise<boolean> {
     reason: 'test',
   });
   expect(made.status).toBe(201);
-  return (await office.mint(person, 'hidden', instance)) === 201;
+  return (await broker.mint(person, 'hidden', instance)) === 201;
 }
 
 describe('a grant to a subject opens the agent to', () => {
@@ -83,7 +83,7 @@ describe('a grant to a subject opens the agent to', () => {
 });
 
 it('an address is kept and shown in lower case', async () => {
-  const answer = await office.call(ROOT, 'POST', '/admin/grants', {
+  const answer = await broker.call(ROOT, 'POST', '/admin/grants', {
     subject: 'email:Carol@Tenant.TEST',
     agent: 'counter',
     instance: '*',
@@ -100,10 +100,10 @@ it('a group owns as well as a person does', async () => {
     instance: 'team',
     role: 'owner',
   };
-  await office.call(ROOT, 'POST', '/admin/grants', { ...group, reason: 'test' });
+  await broker.call(ROOT, 'POST', '/admin/grants', { ...group, reason: 'test' });
   const body = { ...group, subject: idOf({ sub: 'new' }), role: 'viewer', reason: 'test' };
   const [member, guest] = await Promise.all(
-    [['staff'], ['guests']].map((teams) => office.call({ sub: 'm', teams }, 'POST', '/admin/grants', body)),
+    [['staff'], ['guests']].map((teams) => broker.call({ sub: 'm', teams }, 'POST', '/admin/grants', body)),
   );
   expect([member?.status, guest?.status]).toEqual([201, 403]);
 });

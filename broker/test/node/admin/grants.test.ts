@@ -2,9 +2,9 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { bodyOf } from '../answers.ts';
 import { basic, NOW } from '../start-broker.ts';
-import { idOf, type Office, openOffice, type Person, ROOT } from './office.ts';
+import { idOf, type OperatorBroker, type Person, ROOT, startOperatorBroker } from './operator-broker.ts';
 
-let office: Office;
+let broker: OperatorBroker;
 const OWNER: Person = { sub: 'owner' };
 const BOB: Person = { sub: 'bob' };
 const NOBODY: Person = { sub: 'nobody' };
@@ -12,9 +12,9 @@ const READER: Person = { sub: 'reader', permissions: ['grants:read'] };
 
 const GRANT = { subject: idOf(BOB), agent: 'counter', instance: 'mine', role: 'viewer', reason: 'test' };
 const create = (who: Person | undefined, body: object = {}) =>
-  office.call(who, 'POST', '/admin/grants', { ...GRANT, ...body });
+  broker.call(who, 'POST', '/admin/grants', { ...GRANT, ...body });
 const idIn = async (answer: Response): Promise<string> => z.string().parse((await bodyOf(answer)).id);
-const list = (who: Person, query: string) => office.call(who, 'GET', `/admin/grants?${query}`);
+const list = (who: Person, query: string) => broker.call(who, 'GET', `/admin/grants?${query}`);
 const Page = z.object({
   items: z.array(z.looseObject({ id: z.string(), subject: z.string(), instance: z.string() })),
   next_cursor: z.string().nullable(),
@@ -22,7 +22,7 @@ const Page = z.object({
 const pageOf = async (answer: Response) => Page.parse(await answer.json());
 
 beforeAll(async () => {
-  office = await openOffice();
+  broker = await startOperatorBroker();
   await create(ROOT, { subject: idOf(OWNER), role: 'owner' });
 });
 
@@ -57,13 +57,13 @@ describe('who may write grants', () => {
     const late: Person = { sub: 'late-owner' };
     await create(ROOT, { subject: idOf(late), role: 'owner', instance: 'lent', expires_in: 60 });
     expect((await create(late, { instance: 'lent' })).status).toBe(201);
-    office.stand.clock.now += 60;
+    broker.clock.now += 60;
     expect((await create(late, { instance: 'lent' })).status).toBe(403);
-    office.stand.clock.now = NOW;
+    broker.clock.now = NOW;
   });
 
   it('a service token that is limited to agents is limited here too', async () => {
-    const { stand, call } = office;
+    const { stand, call } = broker;
     const token = await stand.makeServiceToken({ agents: ['lobby'] });
     await stand.grant(`token:${token.id}`, 'counter', 'owner');
     const who = { authorization: basic(token.clientId, token.clientSecret).authorization ?? '' };
@@ -102,7 +102,7 @@ describe('a grant', () => {
       created_at: new Date(NOW * 1000).toISOString(),
       expires_at: new Date((NOW + 3600) * 1000).toISOString(),
     });
-    expect(office.stand.events.at(-1)).toMatchObject({
+    expect(broker.events.at(-1)).toMatchObject({
       type: 'grant.created',
       principal: idOf(OWNER),
       agent: 'counter',
@@ -128,34 +128,34 @@ describe('DELETE', () => {
     ['of a group asks everyone', { subject: 'group:https://tenant.test/:staff', instance: '*' }, {}],
   ])('%s', async (_what, grant, command) => {
     const id = await idIn(await create(ROOT, grant));
-    const answer = await office.call(ROOT, 'DELETE', `/admin/grants/${id}`);
+    const answer = await broker.call(ROOT, 'DELETE', `/admin/grants/${id}`);
     expect(answer.status).toBe(200);
     expect(await bodyOf(answer)).toMatchObject({ id, receipt: { pending: 0, closed: 2 } });
-    expect(await office.lastCommand()).toMatchObject({
+    expect(await broker.lastCommand()).toMatchObject({
       cmd: { op: 'refresh', agent: 'counter', ...command },
       before: NOW * 1000,
     });
-    expect(Object.keys((await office.lastCommand()).cmd).sort()).toEqual(
+    expect(Object.keys((await broker.lastCommand()).cmd).sort()).toEqual(
       ['op', 'agent', ...Object.keys(command)].sort(),
     );
-    expect(await office.commandsWaiting()).toBe(0);
-    expect((await office.call(ROOT, 'DELETE', `/admin/grants/${id}`)).status).toBe(404);
+    expect(await broker.changesWaiting()).toBe(0);
+    expect((await broker.call(ROOT, 'DELETE', `/admin/grants/${id}`)).status).toBe(404);
   });
 
   it('takes the right at once, and the command waits while the worker is down', async () => {
     const carol: Person = { sub: 'carol' };
     const id = await idIn(await create(ROOT, { subject: idOf(carol), agent: 'hidden' }));
-    expect(await office.mint(carol, 'hidden', 'mine')).toBe(201);
-    const up = office.worker.answer;
-    office.worker.answer = async () => Promise.reject(new TypeError('down'));
-    const answer = await office.call(ROOT, 'DELETE', `/admin/grants/${id}`);
-    office.worker.answer = up;
+    expect(await broker.mint(carol, 'hidden', 'mine')).toBe(201);
+    const up = broker.worker.answer;
+    broker.worker.answer = async () => Promise.reject(new TypeError('down'));
+    const answer = await broker.call(ROOT, 'DELETE', `/admin/grants/${id}`);
+    broker.worker.answer = up;
     expect(answer.status).toBe(202);
     expect(await bodyOf(answer)).toMatchObject({ receipt: { pending: 1 } });
-    expect(await office.mint(carol, 'hidden', 'mine')).toBe(404);
-    const [row] = await office.ports.termination.outbox.due(Number.MAX_SAFE_INTEGER, 10);
+    expect(await broker.mint(carol, 'hidden', 'mine')).toBe(404);
+    const [row] = await broker.ports.termination.outbox.due(Number.MAX_SAFE_INTEGER, 10);
     expect(JSON.parse(row?.command ?? '{}')).toMatchObject({ op: 'refresh', principal: idOf(carol) });
-    await office.ports.termination.outbox.done(row?.id ?? '');
+    await broker.ports.termination.outbox.done(row?.id ?? '');
   });
 
   it.each<[string, Person, number]>([
@@ -164,7 +164,7 @@ describe('DELETE', () => {
     ['a reader learns nothing', READER, 403],
   ])('of a grant that there is not: %s', async (_what, who, status) => {
     for (const id of [crypto.randomUUID(), 'nonsense'])
-      expect((await office.call(who, 'DELETE', `/admin/grants/${id}`)).status).toBe(status);
+      expect((await broker.call(who, 'DELETE', `/admin/grants/${id}`)).status).toBe(status);
   });
 
   it('by an owner reaches the own instance only, and every refusal is the same', async () => {
@@ -173,13 +173,13 @@ describe('DELETE', () => {
     );
     const refusals = await Promise.all(
       [foreign, wide, crypto.randomUUID()].map(async (id) => {
-        const answer = await office.call(OWNER, 'DELETE', `/admin/grants/${id}`);
+        const answer = await broker.call(OWNER, 'DELETE', `/admin/grants/${id}`);
         const error = z.looseObject({}).parse((await bodyOf(answer)).error);
         return JSON.stringify([answer.status, error.code, error.message]);
       }),
     );
     expect([...new Set(refusals)]).toEqual([expect.stringContaining('403')]);
-    expect((await office.call(OWNER, 'DELETE', `/admin/grants/${own}`)).status).toBe(200);
+    expect((await broker.call(OWNER, 'DELETE', `/admin/grants/${own}`)).status).toBe(200);
   });
 });
 
@@ -187,12 +187,12 @@ describe('GET', () => {
   const people = ['one', 'two', 'three'].map((sub): Person => ({ sub }));
   beforeAll(async () => {
     for (const [i, person] of people.entries()) {
-      office.stand.clock.now = NOW + 100 + i;
+      broker.clock.now = NOW + 100 + i;
       await create(ROOT, { subject: idOf(person), instance: 'listed' });
     }
     await create(ROOT, { subject: 'email:list@tenant.test', instance: '*' });
     await create(ROOT, { subject: idOf(BOB), instance: 'listed', expires_in: 60 });
-    office.stand.clock.now = NOW + 1000;
+    broker.clock.now = NOW + 1000;
   });
 
   it('shows standing grants of an instance, newest first', async () => {

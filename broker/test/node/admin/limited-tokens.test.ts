@@ -3,18 +3,18 @@ import { PERMISSIONS } from '../../../src/credentials/permissions.ts';
 import { ROUTES } from '../../../src/resources/routes.ts';
 import { bodyOf } from '../answers.ts';
 import { basic } from '../start-broker.ts';
-import { idOf, type Office, openOffice, ROOT } from './office.ts';
+import { idOf, type OperatorBroker, ROOT, startOperatorBroker } from './operator-broker.ts';
 
 /** A service token with every permission, but for the agent `lobby` alone: it is so everywhere. */
 
-let office: Office;
+let broker: OperatorBroker;
 let limited: { readonly authorization: string };
 const session: Record<string, string> = {};
 const lock: Record<string, string> = {};
 const LOBBY = { kind: 'agent', agent: 'lobby' };
 
 async function makeToken(agents: string[] | undefined) {
-  const made = await office.call(ROOT, 'POST', '/admin/service-tokens', {
+  const made = await broker.call(ROOT, 'POST', '/admin/service-tokens', {
     name: 'machine',
     tier: 'admin',
     permissions: PERMISSIONS,
@@ -25,18 +25,18 @@ async function makeToken(agents: string[] | undefined) {
 }
 
 beforeAll(async () => {
-  office = await openOffice();
+  broker = await startOperatorBroker();
   limited = await makeToken(['lobby']);
   for (const agent of ['lobby', 'counter']) {
-    session[agent] = await office.openSession({ agent, instance: 'main' });
+    session[agent] = await broker.openSession({ agent, instance: 'main' });
     const target = { kind: 'instance', agent, instance: 'locked' };
-    const made = await office.call(ROOT, 'POST', '/admin/locks', { target, reason: 'test' });
+    const made = await broker.call(ROOT, 'POST', '/admin/locks', { target, reason: 'test' });
     lock[agent] = String((await bodyOf(made)).id);
   }
 });
 
 const call = async (method: 'GET' | 'POST' | 'DELETE', path: string, body?: object) =>
-  (await office.call(limited, method, path, body)).status;
+  (await broker.call(limited, method, path, body)).status;
 
 describe('what is about all agents', () => {
   const routes = ROUTES.filter(
@@ -51,7 +51,7 @@ describe('what is about all agents', () => {
   it('is not refused to a token that is limited to nothing', async () => {
     const free = await makeToken(undefined);
     for (const { path } of routes.filter((route) => route.method === 'GET' && !/:/.test(route.path)))
-      expect((await office.call(free, 'GET', path)).status).toBe(200);
+      expect((await broker.call(free, 'GET', path)).status).toBe(200);
   });
 });
 

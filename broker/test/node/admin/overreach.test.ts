@@ -1,14 +1,14 @@
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import * as z from 'zod';
-import { flushOutbox } from '../../../src/revocation/termination.ts';
+import { flushOutbox } from '../../../src/revocation/changes.ts';
 import { bodyOf } from '../answers.ts';
-import { idOf, type Office, openOffice, type Person, ROOT } from './office.ts';
+import { idOf, type OperatorBroker, type Person, ROOT, startOperatorBroker } from './operator-broker.ts';
 
 /** What callers tried to take that is not theirs, and rules that a spelling or a way around would have evaded. */
 
-let office: Office;
+let broker: OperatorBroker;
 beforeAll(async () => {
-  office = await openOffice();
+  broker = await startOperatorBroker();
 });
 
 interface Token {
@@ -18,7 +18,7 @@ interface Token {
 }
 
 async function makeToken(wish: object = {}): Promise<Token> {
-  const made = await office.call(ROOT, 'POST', '/admin/service-tokens', { name: 'machine', ...wish });
+  const made = await broker.call(ROOT, 'POST', '/admin/service-tokens', { name: 'machine', ...wish });
   expect(made.status).toBe(201);
   const { id, client_id, client_secret } = z
     .object({ id: z.string(), client_id: z.string(), client_secret: z.string() })
@@ -31,8 +31,8 @@ async function makeToken(wish: object = {}): Promise<Token> {
 }
 
 const grant = (subject: string, agent: string, instance: string, role: string) =>
-  office.call(ROOT, 'POST', '/admin/grants', { subject, agent, instance, role, reason: 'test' });
-const lock = (target: object) => office.call(ROOT, 'POST', '/admin/locks', { target, reason: 'test' });
+  broker.call(ROOT, 'POST', '/admin/grants', { subject, agent, instance, role, reason: 'test' });
+const lock = (target: object) => broker.call(ROOT, 'POST', '/admin/locks', { target, reason: 'test' });
 
 /** May manage service tokens, has no tier that ROOT's tokens lack, and no grants. */
 const CLERK: Person = { sub: 'clerk', permissions: ['service-tokens:write'] };
@@ -45,8 +45,8 @@ describe('a secret is no way to a role', () => {
       await grant(`token:${token.id}`, 'counter', '*', 'owner');
       const ask = (who: Person) =>
         way === 'rotate'
-          ? office.call(who, 'POST', `/admin/service-tokens/${token.id}/rotate`, {})
-          : office.call(who, 'DELETE', `/admin/service-tokens/${token.id}`);
+          ? broker.call(who, 'POST', `/admin/service-tokens/${token.id}/rotate`, {})
+          : broker.call(who, 'DELETE', `/admin/service-tokens/${token.id}`);
       expect((await ask(CLERK)).status).toBe(403);
       expect((await ask(ROOT)).status).toBe(200);
     },
@@ -54,24 +54,24 @@ describe('a secret is no way to a role', () => {
 
   it('a token above the caller cannot be revoked either', async () => {
     const token = await makeToken({ permissions: ['keys:rotate'] });
-    expect((await office.call(CLERK, 'DELETE', `/admin/service-tokens/${token.id}`)).status).toBe(403);
+    expect((await broker.call(CLERK, 'DELETE', `/admin/service-tokens/${token.id}`)).status).toBe(403);
   });
 
   it('a token makes none that outlives it', async () => {
     const maker = await makeToken({ permissions: ['service-tokens:write'], expires_in: 600 });
-    const made = await office.call(maker.basic, 'POST', '/admin/service-tokens', { name: 'child' });
+    const made = await broker.call(maker.basic, 'POST', '/admin/service-tokens', { name: 'child' });
     const { expires_at } = await bodyOf(made);
-    expect(Date.parse(z.string().parse(expires_at)) / 1000).toBe(office.stand.clock.now + 600);
+    expect(Date.parse(z.string().parse(expires_at)) / 1000).toBe(broker.clock.now + 600);
   });
 });
 
 describe('a revoked service token', () => {
-  const revoke = ({ id }: Token) => office.call(ROOT, 'DELETE', `/admin/service-tokens/${id}`);
+  const revoke = ({ id }: Token) => broker.call(ROOT, 'DELETE', `/admin/service-tokens/${id}`);
   /** Whether what it got until its end opens nothing any more: as itself, and as the client beside a subject. */
-  const areRecalled = ({ id, clientId }: Token, issuedAt = office.stand.clock.now * 1000) =>
+  const areRecalled = ({ id, clientId }: Token, issuedAt = broker.clock.now * 1000) =>
     Promise.all([
-      office.isRecalled({ principal: `token:${id}`, targets: [`service-token:${id}`], issuedAt }),
-      office.isRecalled({ principal: 'auth0:t:a', targets: [`principal:client:${clientId}`], issuedAt }),
+      broker.isRecalled({ principal: `token:${id}`, targets: [`service-token:${id}`], issuedAt }),
+      broker.isRecalled({ principal: 'auth0:t:a', targets: [`principal:client:${clientId}`], issuedAt }),
     ]);
 
   it('has its sockets closed, and those that its last tickets open', async () => {
@@ -80,29 +80,29 @@ describe('a revoked service token', () => {
     expect(revoked.status).toBe(200);
     // As itself, and as the client beside a subject.
     expect(await bodyOf(revoked)).toHaveProperty('receipt.closed', 4);
-    expect((await office.lastCommand()).cmd).toMatchObject({ op: 'terminate' });
+    expect((await broker.lastCommand()).cmd).toMatchObject({ op: 'terminate' });
     expect(await areRecalled(token)).toEqual([true, true]);
     expect(await areRecalled(await makeToken())).toEqual([false, false]);
   });
 
   it('has them closed however long the worker was away', async () => {
     const token = await makeToken();
-    const { answer } = office.worker;
-    office.worker.answer = async () => Promise.reject(new Error('network'));
+    const { answer } = broker.worker;
+    broker.worker.answer = async () => Promise.reject(new Error('network'));
     expect((await revoke(token)).status).toBe(202);
-    office.worker.answer = answer;
-    const { now } = office.stand.clock;
-    office.stand.clock.now += 1800;
-    await flushOutbox(office.ports.termination);
-    const { cmd, before } = await office.lastCommand();
-    office.stand.clock.now = now;
+    broker.worker.answer = answer;
+    const { now } = broker.clock;
+    broker.clock.now += 1800;
+    await flushOutbox(broker.ports);
+    const { cmd, before } = await broker.lastCommand();
+    broker.clock.now = now;
     expect(cmd).toMatchObject({ op: 'terminate' });
     expect(before).toBeLessThan((now + 60) * 1000);
   });
 
   it('leaves the command behind that closes them when the request is cut off', async () => {
     const token = await makeToken();
-    const { tokens } = office.ports.credentials.serviceTokens;
+    const { tokens } = broker.ports.credentials.serviceTokens;
     const { revoke: end } = tokens;
     vi.spyOn(tokens, 'revoke').mockImplementationOnce(async (...args) => {
       await end(...args);
@@ -110,11 +110,11 @@ describe('a revoked service token', () => {
     });
     expect((await revoke(token)).status).toBe(503);
     expect((await revoke(token)).status).toBe(404);
-    expect(await office.commandsWaiting()).toBe(1);
-    office.stand.clock.now += 60;
-    await flushOutbox(office.ports.termination);
-    expect((await office.lastCommand()).cmd).toMatchObject({ op: 'terminate' });
-    office.stand.clock.now -= 60;
+    expect(await broker.changesWaiting()).toBe(1);
+    broker.clock.now += 60;
+    await flushOutbox(broker.ports);
+    expect((await broker.lastCommand()).cmd).toMatchObject({ op: 'terminate' });
+    broker.clock.now -= 60;
     expect(await areRecalled(token)).toEqual([true, true]);
   });
 });
@@ -126,17 +126,17 @@ describe('a locked caller', () => {
       permissions: ['locks:read', 'locks:write', 'service-tokens:write'],
     };
     const { id } = await bodyOf(await lock({ kind: 'principal', id: idOf(person) }));
-    expect((await office.call(person, 'DELETE', `/admin/locks/${id}`)).status).toBe(403);
-    expect((await office.call(person, 'POST', '/admin/service-tokens', { name: 'escape' })).status).toBe(403);
-    expect((await office.call(person, 'GET', '/admin/locks')).status).toBe(200);
-    expect((await office.call(ROOT, 'DELETE', `/admin/locks/${id}`)).status).toBe(200);
-    expect((await office.call(person, 'POST', '/admin/service-tokens', { name: 'free' })).status).toBe(201);
+    expect((await broker.call(person, 'DELETE', `/admin/locks/${id}`)).status).toBe(403);
+    expect((await broker.call(person, 'POST', '/admin/service-tokens', { name: 'escape' })).status).toBe(403);
+    expect((await broker.call(person, 'GET', '/admin/locks')).status).toBe(200);
+    expect((await broker.call(ROOT, 'DELETE', `/admin/locks/${id}`)).status).toBe(200);
+    expect((await broker.call(person, 'POST', '/admin/service-tokens', { name: 'free' })).status).toBe(201);
   });
 
   it.each(['service-token', 'session'] as const)('a %s is locked however its id is spelled', async (kind) => {
     const id = crypto.randomUUID();
     await lock({ kind, id: id.toUpperCase() });
-    expect(await office.lockedAtWorkers([`${kind}:${id}`])).toHaveLength(1);
+    expect(await broker.lockedAtWorkers([`${kind}:${id}`])).toHaveLength(1);
   });
 });
 
@@ -146,13 +146,13 @@ describe('an instance is not destroyed', () => {
   it('while it is locked: it may be evidence', async () => {
     await grant(idOf(owner), 'counter', 'kept', 'owner');
     await lock({ kind: 'instance', agent: 'counter', instance: 'kept' });
-    expect((await office.call(owner, 'DELETE', '/api/agents/counter/kept')).status).toBe(403);
+    expect((await broker.call(owner, 'DELETE', '/api/agents/counter/kept')).status).toBe(403);
   });
 
   it('by a credential that is limited to other agents', async () => {
     const token = await makeToken({ agents: ['lobby'] });
     await grant(`token:${token.id}`, 'counter', 'far', 'owner');
-    expect((await office.call(token.basic, 'DELETE', '/api/agents/counter/far')).status).toBe(404);
+    expect((await broker.call(token.basic, 'DELETE', '/api/agents/counter/far')).status).toBe(404);
   });
 });
 
@@ -168,7 +168,7 @@ describe('a cursor that is none', () => {
         '/admin/agents/sessions',
         '/admin/agents/audit',
       ]) {
-        const answer = await office.call(ROOT, 'GET', `${path}?cursor=${cursor}`);
+        const answer = await broker.call(ROOT, 'GET', `${path}?cursor=${cursor}`);
         expect([path, answer.status]).toEqual([path, 400]);
       }
     },
@@ -177,7 +177,7 @@ describe('a cursor that is none', () => {
 
 describe('a lock', () => {
   it('on the signing key keeps it from signing another ticket, and explain says so', async () => {
-    const apart = await openOffice();
+    const apart = await startOperatorBroker();
     const keys = await bodyOf(await apart.call(ROOT, 'GET', '/admin/keys'));
     const [{ kid }] = z.tuple([z.object({ kid: z.string() })]).parse(keys.items);
     await apart.call(ROOT, 'POST', '/admin/locks', { target: { kind: 'key', kid }, reason: 'leaked' });
@@ -190,7 +190,7 @@ describe('a lock', () => {
 describe('a list of grants', () => {
   it('finds an address however it is spelled', async () => {
     await grant('email:Carol@Example.test', 'hidden', 'spelled', 'viewer');
-    const found = await office.call(ROOT, 'GET', '/admin/grants?subject=email:CAROL@example.test');
+    const found = await broker.call(ROOT, 'GET', '/admin/grants?subject=email:CAROL@example.test');
     expect((await bodyOf(found)).items).toHaveLength(1);
   });
 });

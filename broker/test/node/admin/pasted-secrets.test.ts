@@ -5,7 +5,7 @@ import * as z from 'zod';
 import { makeSecret } from '../../../src/credentials/secret.ts';
 import { bodyOf } from '../answers.ts';
 import { basic } from '../start-broker.ts';
-import { idOf, type Office, openOffice, type Person, ROOT } from './office.ts';
+import { idOf, type OperatorBroker, type Person, ROOT, startOperatorBroker } from './operator-broker.ts';
 
 /** Somebody pastes from the wrong window: a credential in free text is refused, and kept nowhere. */
 
@@ -14,9 +14,9 @@ const SIGNATURE = crypto.randomUUID().replaceAll('-', '');
 const TOKEN = `eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ4In0.${SIGNATURE}`;
 const ALICE: Person = { sub: 'alice' };
 
-let office: Office;
+let broker: OperatorBroker;
 beforeAll(async () => {
-  office = await openOffice();
+  broker = await startOperatorBroker();
 });
 
 const grant = { subject: idOf(ALICE), agent: 'counter', instance: 'main', role: 'viewer', reason: 'test' };
@@ -28,8 +28,8 @@ type Paste = readonly [what: string, field: string, ask: (text: string) => Promi
 const post =
   (path: string, body: (text: string) => object) =>
   (text: string): Promise<Response> =>
-    office.call(ROOT, 'POST', path, body(text));
-const get = (path: (text: string) => string) => (text: string) => office.call(ROOT, 'GET', path(text));
+    broker.call(ROOT, 'POST', path, body(text));
+const get = (path: (text: string) => string) => (text: string) => broker.call(ROOT, 'GET', path(text));
 
 /** Places that take an instance name take no token: there are no dots in a name. */
 const NAMES: readonly Paste[] = [
@@ -75,11 +75,11 @@ const TEXTS: readonly Paste[] = [
 ];
 
 const kept = async (): Promise<string> => {
-  const { folder } = office.stand;
+  const { folder } = broker.stand;
   const files = await Promise.all(
     (await readdir(folder)).map((name) => readFile(join(folder, name), 'latin1')),
   );
-  return files.join('\n') + JSON.stringify(office.stand.logged);
+  return files.join('\n') + JSON.stringify(broker.logged);
 };
 
 describe('a credential that is pasted into', () => {
@@ -101,8 +101,8 @@ describe('a credential that is pasted into', () => {
 
   it('a sentence is refused as well, and the log says which field it was', async () => {
     const body = { ...lock, reason: `leaked: ${SECRET}, see ticket 7` };
-    expect((await office.call(ROOT, 'POST', '/admin/locks', body)).status).toBe(400);
-    expect(office.stand.logged.at(-1)).toMatchObject({ reason: 'secret_in_text', field: 'reason' });
+    expect((await broker.call(ROOT, 'POST', '/admin/locks', body)).status).toBe(400);
+    expect(broker.logged.at(-1)).toMatchObject({ reason: 'secret_in_text', field: 'reason' });
   });
 });
 
@@ -116,20 +116,20 @@ describe('an instance that is called like a secret', () => {
 
   it('is no instance to delete, as any name that is not valid', async () => {
     const remove = async (who: Person, name: string) =>
-      said(await office.call(who, 'DELETE', `/api/agents/counter/${name}`));
+      said(await broker.call(who, 'DELETE', `/api/agents/counter/${name}`));
     for (const who of [ROOT, ALICE])
       expect(await remove(who, SECRET)).toEqual(await remove(who, 'not%20valid'));
     expect(await kept()).not.toContain(SECRET);
   });
 
   it('is no resource at the token endpoint', async () => {
-    const { clientId, clientSecret } = await office.stand.makeServiceToken();
+    const { clientId, clientSecret } = await broker.makeServiceToken();
     const ask = async (name: string) => {
       const form = {
         grant_type: 'client_credentials',
         resource: `https://agents.test/agents/counter/${name}`,
       };
-      const answer = await office.stand.post('/token', form, basic(clientId, clientSecret));
+      const answer = await broker.post('/token', form, basic(clientId, clientSecret));
       return [answer.status, await answer.json()];
     };
     expect(await ask(SECRET)).toEqual(await ask('not.valid'));
@@ -140,7 +140,7 @@ describe('an instance that is called like a secret', () => {
     'is not in the list of %s, as an unknown one',
     async (path) => {
       const look = async (instance: string) =>
-        bodyOf(await office.call(ROOT, 'GET', `${path}?agent=counter&instance=${instance}`));
+        bodyOf(await broker.call(ROOT, 'GET', `${path}?agent=counter&instance=${instance}`));
       expect(await look(SECRET)).toEqual(await look('unknown'));
     },
   );

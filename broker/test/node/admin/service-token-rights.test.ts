@@ -1,13 +1,13 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type Caller, type Desk, openDesk, ROOT } from './token-desk.ts';
+import { type Caller, ROOT, startTokenBroker, type TokenBroker } from './token-broker.ts';
 
 const ALL = '/admin/service-tokens';
 const NOBODYS = '00000000-0000-4000-8000-000000000000';
 const WRITE = 'service-tokens:write';
 const READ = 'service-tokens:read';
-let desk: Desk;
+let broker: TokenBroker;
 beforeAll(async () => {
-  desk = await openDesk();
+  broker = await startTokenBroker();
 });
 
 const CALLS = [
@@ -23,10 +23,10 @@ describe('without the permission', () => {
   it.each(CALLS)(
     '%s %s is refused alike for tokens there are, there are not, and no ids',
     async (method, path) => {
-      const { id } = await desk.make();
+      const { id } = await broker.make();
       for (const who of [{ permissions: [] }, { tier: 'admin', permissions: [other(method)] }]) {
         for (const name of [id, NOBODYS, 'x']) {
-          const answer = await desk.call(
+          const answer = await broker.call(
             who,
             method,
             ALL + path.replace(':id', name),
@@ -40,14 +40,14 @@ describe('without the permission', () => {
 
   it.each(CALLS)('%s %s asks for a credential first', async (method, path) => {
     const body = method === 'POST' ? {} : undefined;
-    expect((await desk.call(undefined, method, ALL + path.replace(':id', NOBODYS), body)).status).toBe(401);
+    expect((await broker.call(undefined, method, ALL + path.replace(':id', NOBODYS), body)).status).toBe(401);
   });
 });
 
 describe('with the permission', () => {
   it.each(CALLS.slice(2))('%s %s says 404 for a token there is not, 400 for no id', async (method, path) => {
     const ask = async (id: string) =>
-      (await desk.call(ROOT, method, ALL + path.replace(':id', id), method === 'POST' ? {} : undefined))
+      (await broker.call(ROOT, method, ALL + path.replace(':id', id), method === 'POST' ? {} : undefined))
         .status;
     expect([await ask(NOBODYS), await ask('x'), await ask(`${NOBODYS}0`)]).toEqual([404, 400, 400]);
   });
@@ -77,31 +77,31 @@ describe.each<[string, (rights: object) => Promise<Caller>, [string, object, obj
   ['a person', async (rights) => ({ permissions: [WRITE], ...rights }), ABOVE],
   [
     'a service token',
-    async (rights) => (await desk.make({ permissions: [WRITE], ...rights })).client_secret,
+    async (rights) => (await broker.make({ permissions: [WRITE], ...rights })).client_secret,
     [...ABOVE.filter(([what]) => !what.includes('agent')), ...LIMITED],
   ],
 ])('%s', (_who, callerOf, cases) => {
   it.each(cases)('makes and rotates a token with %s: %j, %j: %s', async (_what, rights, wish, allowed) => {
     const who = await callerOf(rights);
-    const before = desk.stand.events.length;
-    const made = await desk.call(who, 'POST', ALL, { name: 'wish', ...wish });
+    const before = broker.events.length;
+    const made = await broker.call(who, 'POST', ALL, { name: 'wish', ...wish });
     expect(made.status).toBe(allowed ? 201 : 403);
-    expect(desk.stand.events.length - before).toBe(allowed ? 1 : 0);
+    expect(broker.events.length - before).toBe(allowed ? 1 : 0);
 
-    const there = await desk.make(wish, {
+    const there = await broker.make(wish, {
       tier: 'admin',
       permissions: ['agents', WRITE, READ, 'keys:read', 'keys:rotate'],
     });
-    const rotated = await desk.call(who, 'POST', `${ALL}/${there.id}/rotate`, { grace_in: 0 });
+    const rotated = await broker.call(who, 'POST', `${ALL}/${there.id}/rotate`, { grace_in: 0 });
     expect(rotated.status).toBe(allowed ? 200 : 403);
     // Refused, the secret there was goes on; its owner loses nothing.
-    expect(await desk.uses(there.client_secret)).toBe(allowed ? 401 : 200);
+    expect(await broker.uses(there.client_secret)).toBe(allowed ? 401 : 200);
   });
 });
 
 it('nobody revokes a token above the own rights, and it goes on', async () => {
-  const token = await desk.make({ tier: 'admin' });
+  const token = await broker.make({ tier: 'admin' });
   const who = { permissions: [WRITE] };
-  expect((await desk.call(who, 'DELETE', `${ALL}/${token.id}`)).status).toBe(403);
-  expect(await desk.uses(token.client_secret)).toBe(200);
+  expect((await broker.call(who, 'DELETE', `${ALL}/${token.id}`)).status).toBe(403);
+  expect(await broker.uses(token.client_secret)).toBe(200);
 });

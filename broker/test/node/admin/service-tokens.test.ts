@@ -1,25 +1,25 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { NOW } from '../start-broker.ts';
-import { type Desk, isoAt, Listed, openDesk, ROOT, Rotated, Shown } from './token-desk.ts';
+import { isoAt, Listed, ROOT, Rotated, Shown, startTokenBroker, type TokenBroker } from './token-broker.ts';
 
 const ALL = '/admin/service-tokens';
-let desk: Desk;
+let broker: TokenBroker;
 beforeEach(async () => {
-  desk = await openDesk();
+  broker = await startTokenBroker();
 });
 const at = (seconds: number): void => {
-  desk.stand.clock.now = NOW + seconds;
+  broker.clock.now = NOW + seconds;
 };
 const pathOf = ({ id }: { id: string }) => `${ALL}/${id}`;
 const show = async (token: { id: string }) =>
-  Shown.parse(await (await desk.call(ROOT, 'GET', pathOf(token))).json());
+  Shown.parse(await (await broker.call(ROOT, 'GET', pathOf(token))).json());
 const rotate = async (token: { id: string }, body: object = {}) =>
-  Rotated.parse(await (await desk.call(ROOT, 'POST', `${pathOf(token)}/rotate`, body)).json());
+  Rotated.parse(await (await broker.call(ROOT, 'POST', `${pathOf(token)}/rotate`, body)).json());
 
 describe('a service token that is made', () => {
   it('has the least by default, and is good at once', async () => {
-    const { client_id, client_secret, id, ...rest } = await desk.make({ name: ' bot ' });
+    const { client_id, client_secret, id, ...rest } = await broker.make({ name: ' bot ' });
     expect(rest).toEqual({
       name: 'bot',
       agents: null,
@@ -33,7 +33,7 @@ describe('a service token that is made', () => {
       expect.stringMatching(/^svc_[0-9A-Za-z]{22}$/),
       expect.stringMatching(/^atk_[0-9A-Za-z]{49}$/),
     ]);
-    expect(await (await desk.call(client_secret, 'GET', '/me')).json()).toMatchObject({
+    expect(await (await broker.call(client_secret, 'GET', '/me')).json()).toMatchObject({
       principal: `token:${id}`,
       kind: 'service',
       method: 'service-token',
@@ -45,13 +45,13 @@ describe('a service token that is made', () => {
   });
 
   it('has what was asked for, each permission once', async () => {
-    const token = await desk.make({
+    const token = await broker.make({
       agents: ['counter'],
       permissions: ['keys:read', 'keys:read'],
       tier: 'pro',
     });
     expect(token).toMatchObject({ agents: ['counter'], permissions: ['keys:read'], tier: 'pro' });
-    expect(await (await desk.call(token.client_secret, 'GET', '/me')).json()).toMatchObject({
+    expect(await (await broker.call(token.client_secret, 'GET', '/me')).json()).toMatchObject({
       tier: 'pro',
       permissions: ['keys:read'],
       agents: ['counter'],
@@ -63,31 +63,31 @@ describe('a service token that is made', () => {
   });
 
   it('shows its secret that once', async () => {
-    const token = await desk.make();
+    const token = await broker.make();
     const { client_secret, ...shown } = token;
     const answers = [
-      await desk.call(ROOT, 'GET', pathOf(token)),
-      await desk.call(ROOT, 'GET', ALL),
-      await desk.call(ROOT, 'DELETE', pathOf(token)),
+      await broker.call(ROOT, 'GET', pathOf(token)),
+      await broker.call(ROOT, 'GET', ALL),
+      await broker.call(ROOT, 'DELETE', pathOf(token)),
     ];
     const texts = await Promise.all(answers.map((answer) => answer.text()));
     expect(texts.join()).not.toContain('atk_');
     expect(JSON.parse(texts[0] ?? '')).toEqual(shown);
-    expect(JSON.stringify(desk.stand.events)).not.toContain(client_secret);
+    expect(JSON.stringify(broker.events)).not.toContain(client_secret);
   });
 
   it('is not to be stored by what is between', async () => {
-    const answer = await desk.call(ROOT, 'POST', ALL, { name: 'bot' });
+    const answer = await broker.call(ROOT, 'POST', ALL, { name: 'bot' });
     expect([answer.status, answer.headers.get('cache-control')]).toEqual([201, 'no-store']);
   });
 
   it('ends when it was told to', async () => {
-    const token = await desk.make({ expires_in: 60 });
+    const token = await broker.make({ expires_in: 60 });
     expect(token.expires_at).toBe(isoAt(60));
     at(59);
-    expect(await desk.uses(token.client_secret)).toBe(200);
+    expect(await broker.uses(token.client_secret)).toBe(200);
     at(60);
-    const answer = await desk.call(token.client_secret, 'GET', '/me');
+    const answer = await broker.call(token.client_secret, 'GET', '/me');
     expect([answer.status, await answer.json()]).toMatchObject([401, { error: { code: 'TOKEN_EXPIRED' } }]);
   });
 
@@ -105,20 +105,20 @@ describe('a service token that is made', () => {
     ['a member too many', { name: 'x', client_id: 'svc_x' }],
     ['a list for a body', []],
   ])('with %s is refused and leaves nothing', async (_what, body) => {
-    expect((await desk.call(ROOT, 'POST', ALL, body)).status).toBe(400);
-    expect(Listed.parse(await (await desk.call(ROOT, 'GET', ALL)).json()).items).toEqual([]);
-    expect(desk.stand.events).toEqual([]);
+    expect((await broker.call(ROOT, 'POST', ALL, body)).status).toBe(400);
+    expect(Listed.parse(await (await broker.call(ROOT, 'GET', ALL)).json()).items).toEqual([]);
+    expect(broker.events).toEqual([]);
   });
 });
 
 describe('a rotation', () => {
   it('leaves both secrets good for the grace time, then the new one', async () => {
-    const old = await desk.make();
+    const old = await broker.make();
     const { client_secret: next, previous_expires_at, ...shown } = await rotate(old, { grace_in: 100 });
     expect(previous_expires_at).toBe(isoAt(100));
     expect({ ...shown, client_secret: old.client_secret }).toEqual(old);
     expect(next).not.toBe(old.client_secret);
-    const both = async () => [await desk.uses(old.client_secret), await desk.uses(next)];
+    const both = async () => [await broker.uses(old.client_secret), await broker.uses(next)];
     at(99);
     expect(await both()).toEqual([200, 200]);
     at(100);
@@ -130,21 +130,21 @@ describe('a rotation', () => {
     ['none where none is wanted', { grace_in: 0 }, 0],
     ['thirty days at most', { grace_in: 30 * 86_400 }, 30 * 86_400],
   ])('has a grace time of %s', async (_what, body, seconds) => {
-    const old = await desk.make();
+    const old = await broker.make();
     expect((await rotate(old, body)).previous_expires_at).toBe(isoAt(seconds));
     if (seconds > 0) at(seconds - 1);
-    expect(await desk.uses(old.client_secret)).toBe(seconds > 0 ? 200 : 401);
+    expect(await broker.uses(old.client_secret)).toBe(seconds > 0 ? 200 : 401);
     at(seconds);
-    expect(await desk.uses(old.client_secret)).toBe(401);
+    expect(await broker.uses(old.client_secret)).toBe(401);
   });
 
   it('leaves two secrets good, however often it is repeated within the grace time', async () => {
-    const first = await desk.make();
+    const first = await broker.make();
     const secrets = [first.client_secret];
     for (const seconds of [1, 2, 3, 4]) {
       at(seconds);
       secrets.push((await rotate(first, { grace_in: 1000 })).client_secret);
-      const statuses = await Promise.all(secrets.map(desk.uses));
+      const statuses = await Promise.all(secrets.map(broker.uses));
       expect(statuses.filter((status) => status === 200)).toHaveLength(2);
       expect(statuses.slice(-2)).toEqual([200, 200]);
     }
@@ -154,50 +154,50 @@ describe('a rotation', () => {
     ['before the grace time would', 60, 60],
     ['after it', 7200, 3600],
   ])('of a token that ends %s says when the secret before ends', async (_when, expires_in, end) => {
-    const token = await desk.make({ expires_in });
+    const token = await broker.make({ expires_in });
     expect((await rotate(token)).previous_expires_at).toBe(isoAt(end));
   });
 
   it.each([-1, 30 * 86_400 + 1, 0.5, '60'])('with a grace time of %j is refused', async (grace_in) => {
-    const token = await desk.make();
-    expect((await desk.call(ROOT, 'POST', `${pathOf(token)}/rotate`, { grace_in })).status).toBe(400);
-    expect(await desk.uses(token.client_secret)).toBe(200);
+    const token = await broker.make();
+    expect((await broker.call(ROOT, 'POST', `${pathOf(token)}/rotate`, { grace_in })).status).toBe(400);
+    expect(await broker.uses(token.client_secret)).toBe(200);
   });
 });
 
 describe('a revocation', () => {
   it('kills both secrets at once, and the token is not there any more', async () => {
-    const old = await desk.make();
+    const old = await broker.make();
     const next = await rotate(old);
-    expect((await desk.call(ROOT, 'DELETE', pathOf(old))).status).toBe(200);
-    expect(await Promise.all([old, next].map((t) => desk.uses(t.client_secret)))).toEqual([401, 401]);
+    expect((await broker.call(ROOT, 'DELETE', pathOf(old))).status).toBe(200);
+    expect(await Promise.all([old, next].map((t) => broker.uses(t.client_secret)))).toEqual([401, 401]);
     const after = [
-      await desk.call(ROOT, 'GET', pathOf(old)),
-      await desk.call(ROOT, 'DELETE', pathOf(old)),
-      await desk.call(ROOT, 'POST', `${pathOf(old)}/rotate`, {}),
+      await broker.call(ROOT, 'GET', pathOf(old)),
+      await broker.call(ROOT, 'DELETE', pathOf(old)),
+      await broker.call(ROOT, 'POST', `${pathOf(old)}/rotate`, {}),
     ];
     expect(after.map((answer) => answer.status)).toEqual([404, 404, 404]);
-    expect(Listed.parse(await (await desk.call(ROOT, 'GET', ALL)).json()).items).toEqual([]);
+    expect(Listed.parse(await (await broker.call(ROOT, 'GET', ALL)).json()).items).toEqual([]);
   });
 });
 
 it('a use is noted at most once in ten minutes', async () => {
-  const token = await desk.make();
+  const token = await broker.make();
   const noted: (string | null)[] = [];
   for (const seconds of [0, 599, 601, 1200, 1202]) {
     at(seconds);
-    await desk.uses(token.client_secret);
+    await broker.uses(token.client_secret);
     noted.push((await show(token)).last_used_at);
   }
   expect(noted).toEqual([0, 0, 601, 601, 1202].map(isoAt));
 });
 
 it('what was done is recorded, with who and to what, and a refusal is not', async () => {
-  const token = await desk.make({ permissions: ['keys:read', 'locks:read'], tier: 'pro' });
+  const token = await broker.make({ permissions: ['keys:read', 'locks:read'], tier: 'pro' });
   await rotate(token);
-  await desk.call({ permissions: [] }, 'DELETE', pathOf(token));
-  await desk.call(ROOT, 'DELETE', pathOf(token));
-  await desk.call(ROOT, 'DELETE', pathOf(token));
+  await broker.call({ permissions: [] }, 'DELETE', pathOf(token));
+  await broker.call(ROOT, 'DELETE', pathOf(token));
+  await broker.call(ROOT, 'DELETE', pathOf(token));
   const about = {
     outcome: 'success',
     at: NOW * 1000,
@@ -205,24 +205,24 @@ it('what was done is recorded, with who and to what, and a refusal is not', asyn
     ipAddress: '192.0.2.1',
     details: { service_token: token.id, name: 'bot', tier: 'pro', permissions: 'keys:read locks:read' },
   };
-  expect(desk.stand.events.filter(({ type }) => type.startsWith('service_token'))).toMatchObject(
+  expect(broker.events.filter(({ type }) => type.startsWith('service_token'))).toMatchObject(
     ['created', 'rotated', 'revoked'].map((what) => ({ type: `service_token.${what}`, ...about })),
   );
 });
 
 describe('a list', () => {
   const page = async (query: string) =>
-    Listed.parse(await (await desk.call(ROOT, 'GET', `${ALL}${query}`)).json());
+    Listed.parse(await (await broker.call(ROOT, 'GET', `${ALL}${query}`)).json());
 
   it('goes on where a page ended, newest first, past tokens of one moment and with one made between', async () => {
     const made: string[] = [];
     for (const seconds of [0, 0, 0, 1, 2]) {
       at(seconds);
-      made.push((await desk.make()).id);
+      made.push((await broker.make()).id);
     }
     const first = await page('?limit=2');
     at(3);
-    await desk.make();
+    await broker.make();
     const second = await page(`?limit=2&cursor=${first.next_cursor}`);
     const third = await page(`?limit=2&cursor=${second.next_cursor}`);
     const ids = [first, second, third].flatMap(({ items }) => items.map(({ id }) => id));
@@ -232,7 +232,7 @@ describe('a list', () => {
   });
 
   it('that ends with a page has no other', async () => {
-    await desk.make();
+    await broker.make();
     expect((await page('?limit=1')).next_cursor).toBeNull();
   });
 
@@ -255,7 +255,7 @@ describe('a list', () => {
     ['cursor', cursor({ createdAt: 1, id, more: 1 })],
     ['cursor', cursor([1, id])],
   ])('with a bad %s is refused: %s', async (field, query) => {
-    const answer = await desk.call(ROOT, 'GET', `${ALL}?${query}`);
+    const answer = await broker.call(ROOT, 'GET', `${ALL}?${query}`);
     const { error } = z.object({ error: z.object({ message: z.string() }) }).parse(await answer.json());
     expect(answer.status).toBe(400);
     expect(error.message).toContain(field);

@@ -1,0 +1,158 @@
+import type { Change } from '@agent-ticket/drizzle/control/change.ts';
+import type { NewSigningKey, SigningKeyRow, Successor } from '@agent-ticket/drizzle/control/signing-keys.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
+import { TicketAlgorithm } from '@agent-ticket/shared/ticket.ts';
+import type { Keyring } from './keyring.ts';
+import { stateOf } from './schedule.ts';
+import { seal, unsealWith } from './seal.ts';
+
+/** The control database's part of a change of keys. Its maker adds the event, and the revocation of a key's tickets. */
+export type KeyChange = Pick<Change, 'before' | 'statement' | 'after'>;
+
+/** Makes a change as one batch; `undefined` where it does not apply because the keys have changed meanwhile. */
+type Make<Plan, Made> = (plan: Plan, change: KeyChange) => Promise<Made | undefined>;
+
+export interface Rotation {
+  readonly row: SigningKeyRow;
+  readonly previous: SigningKeyRow & { readonly retiresAt: number; readonly removedAt: number };
+}
+
+export interface RotationOrder {
+  /** In ms. */
+  readonly now: number;
+  /**
+   * `scheduled`: the next key signs once every verifier has had time to learn it; `now`: at once, at the price that
+   * verifiers without a binding may ask clients to retry.
+   */
+  readonly activate: 'scheduled' | 'now';
+  /** Left out: that of the active key. */
+  readonly alg?: TicketAlgorithm | undefined;
+}
+
+/** The audit log's words about a rotation. */
+export const rotationDetails = ({ row, previous }: Rotation) => ({
+  purpose: row.purpose,
+  alg: row.alg,
+  previous: previous.kid,
+  activates_at: row.activatesAt,
+});
+
+const rowOf = (key: NewSigningKey): SigningKeyRow => ({
+  ...key,
+  retiresAt: null,
+  removedAt: null,
+  revokedAt: null,
+});
+
+const nextGeneration = (rows: readonly SigningKeyRow[]): number =>
+  Math.max(...rows.map((row) => row.generation)) + 1;
+
+/**
+ * Makes the next key. Refuses while another rotation is pending, and where the active key does not open: a wrong
+ * key-encryption key must not go unnoticed under a new key. Of two at once one makes a key.
+ */
+export async function rotate(
+  keyring: Keyring,
+  { now, activate, alg }: RotationOrder,
+  make: Make<Rotation, unknown>,
+): Promise<Outcome<Rotation>> {
+  const signer = await keyring.newestSigner(now);
+  if (!signer.ok) return signer;
+  // Only keys that open count: a row that somebody wrote must not hold up rotations.
+  const usable = await keyring.current(now);
+  if (usable.some(({ row }) => stateOf(row, now) === 'pending')) return err('rotation_pending');
+  const generation = nextGeneration(await keyring.rows(now));
+  const { row: active, material } = signer.value;
+
+  const { leadMs, lagMs } = keyring.schedule;
+  const activatesAt = activate === 'now' ? now : now + leadMs;
+  const end = { retiresAt: activatesAt, removedAt: activatesAt + lagMs };
+  const key = await keyring.make(generation, alg ?? material.alg, now, activatesAt);
+  const rotation = { row: rowOf(key), previous: { ...active, ...end } };
+  const made = await make(rotation, keyring.keys.rotate(key, end));
+  keyring.forget();
+  return made === undefined ? err('rotation_pending') : ok(rotation);
+}
+
+export interface KeyRevocation {
+  /** As it was. */
+  readonly row: SigningKeyRow;
+  readonly successor: Successor;
+}
+
+/** Each lost try means that another change went through, and at most two others can be on the way. */
+const TRIES = 5;
+
+/**
+ * Takes a key out of the set and out of signing in one step. Does NOT tell verifiers: they forget it when their copy of
+ * the set grows old, and the revocation of its tickets, which `make` adds, closes its sockets before that. `now` in ms.
+ */
+export async function revoke<Made>(
+  keyring: Keyring,
+  { kid, now }: { readonly kid: string; readonly now: number },
+  make: Make<KeyRevocation, Made>,
+): Promise<Outcome<{ readonly row: SigningKeyRow; readonly made: Made }>> {
+  for (let tries = 0; tries < TRIES; tries += 1) {
+    const rows = await keyring.rows(now);
+    const row = rows.find((each) => each.kid === kid);
+    if (row === undefined) return err('key_unknown');
+    if (row.revokedAt !== null) return err('key_already_revoked');
+    const successor = await successorOf(row, rows, keyring, now);
+    const made = await make({ row, successor }, keyring.keys.revoke(kid, successor, now));
+    keyring.forget();
+    if (made !== undefined) return ok({ row: { ...row, revokedAt: now }, made });
+  }
+  return err('rotation_pending');
+}
+
+/** The key that signs once another is gone. A retiring or retired key never signs again. */
+async function successorOf(
+  row: SigningKeyRow,
+  rows: readonly SigningKeyRow[],
+  keyring: Keyring,
+  now: number,
+): Promise<Successor> {
+  const state = stateOf(row, now);
+  if (state !== 'active' && state !== 'pending') return { kind: 'same' };
+  keyring.forget();
+  // Only a key that opens can follow: a row that somebody wrote signs nothing.
+  const usable = await keyring.current(now);
+  const inState = (wanted: string) =>
+    usable.find((key) => key.row.kid !== row.kid && stateOf(key.row, now) === wanted)?.row;
+  const other = inState(state === 'active' ? 'pending' : 'active');
+  if (other !== undefined) return { kind: state === 'active' ? 'activated' : 'kept', kid: other.kid };
+  const alg = TicketAlgorithm.parse(row.alg);
+  return { kind: 'made', key: await keyring.make(nextGeneration(rows), alg, now, now) };
+}
+
+/** The result of sealing every key with the present key-encryption key. */
+export interface ResealReport {
+  readonly resealed: number;
+  /** Sealed with the present one already. */
+  readonly current: number;
+  /** `kid`s that neither key-encryption key opens. While there are any, the previous one may still be missed. */
+  readonly unreadable: readonly string[];
+}
+
+/** Seals the keys of one purpose anew. May be repeated, and stopped at any row. `now` in ms. */
+export async function reseal(
+  keyring: Keyring,
+  now: number,
+  randomBytes: (length: number) => Uint8Array<ArrayBuffer>,
+): Promise<ResealReport> {
+  const keks = await keyring.sealingKeys();
+  const counts = { resealed: 0, current: 0 };
+  const unreadable: string[] = [];
+  for (const row of await keyring.rows(now)) {
+    if (row.revokedAt !== null) continue;
+    const opened = await unsealWith(keks, row, row.sealed);
+    if (opened === undefined) unreadable.push(row.kid);
+    else if (opened.by === 'current') counts.current += 1;
+    else {
+      const sealed = await seal(keks.current, row, opened.jwk, randomBytes);
+      if (await keyring.keys.reseal(row.kid, row.sealed, sealed)) counts.resealed += 1;
+    }
+  }
+  keyring.forget();
+  return { ...counts, unreadable };
+}

@@ -1,0 +1,45 @@
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
+import type { RequestContext } from '../http/context.ts';
+import { addressKey, type Counter, type RateState, retryAfterOf } from '../http/rate.ts';
+import type { AnonymousLimit } from './call.ts';
+
+/**
+ * Sign-ins per address and window: an office behind one address has as many people who begin at once. Each makes the
+ * tenant work. Only those that were begun here count, as any page can send its visitors' browsers to the callback, but
+ * not with the cookie.
+ */
+export const SIGN_IN_LIMIT = 60;
+
+export interface AnonymousCount {
+  readonly outcome: Outcome<undefined>;
+  readonly rate: RateState | null;
+}
+
+type AnonymousCall = Pick<RequestContext, 'ipAddress' | 'now'>;
+
+/** Counts a request without a credential where the route's limit counts requests. Rejects while the counter is out of reach. */
+export const countAnonymous = async (
+  { path, anonymousLimit }: { readonly path: string; readonly anonymousLimit: AnonymousLimit },
+  call: AnonymousCall,
+  counter: Counter,
+): Promise<AnonymousCount> =>
+  anonymousLimit.counts === 'requests'
+    ? count(path, anonymousLimit.limit, call, counter)
+    : { outcome: ok(undefined), rate: null };
+
+/** Counts a sign-in that comes back from the tenant. Rejects while the counter is out of reach. */
+export const countSignIn = (call: AnonymousCall, counter: Counter): Promise<AnonymousCount> =>
+  count('sign-in', SIGN_IN_LIMIT, call, counter);
+
+async function count(
+  counted: string,
+  limit: number,
+  { ipAddress, now }: AnonymousCall,
+  counter: Counter,
+): Promise<AnonymousCount> {
+  // One account for all counts of an address, so that a flood from there slows no other down.
+  const account = `address:${addressKey(ipAddress)}`;
+  const { admitted, rate } = await counter.count(account, { key: `${account} ${counted}`, limit });
+  if (admitted) return { outcome: ok(undefined), rate };
+  return { outcome: err('rate_limited', { retryAfter: retryAfterOf(rate, now) }), rate };
+}

@@ -1,0 +1,30 @@
+import { BODY_MAX_BYTES } from '@agent-ticket/shared/limits.ts';
+import { err, type Outcome } from '@agent-ticket/shared/outcome.ts';
+import { readBounded } from '@agent-ticket/shared/read-bounded.ts';
+import { readStrictJson } from '@agent-ticket/shared/strict-json.ts';
+import type * as z from 'zod';
+import { memberWhere, refuseCredentials } from '../credentials/secret-in-text.ts';
+
+/**
+ * Reads a JSON body by a schema. Names the first member at fault, never its value; absent members have defaults. Texts are
+ * stored, so that one with a credential in it is refused, whatever the schema takes it for. So is one with a lone
+ * surrogate: it has no bytes in UTF-8, and an audit event with it could never be sealed.
+ */
+export async function readBody<T>(request: Request, schema: z.ZodType<T>): Promise<Outcome<T>> {
+  const type = request.headers.get('content-type') ?? '';
+  if (!/^application\/json\s*(;|$)/i.test(type)) return err('media_type_unsupported');
+  const bytes = await readBounded(request, BODY_MAX_BYTES);
+  if (bytes === undefined) return err('body_too_large');
+  const json = readStrictJson(bytes);
+  if (json === undefined) return err('body_not_json', { hint: 'the body is not JSON' });
+  const parsed = schema.safeParse(json);
+  if (parsed.success) {
+    const field = memberWhere(parsed.data, (text) => !text.isWellFormed());
+    if (field !== undefined) return err('field_invalid', { field, hint: 'it holds half of a character' });
+    return refuseCredentials(parsed.data);
+  }
+  const [issue] = parsed.error.issues;
+  return issue?.code === 'unrecognized_keys'
+    ? err('field_invalid', { hint: 'the body has a member that is not known' })
+    : err('field_invalid', { field: issue?.path.join('.') || 'body' });
+}

@@ -1,0 +1,66 @@
+import type { Statement } from '@agent-ticket/drizzle/database.ts';
+import type { PrincipalId } from '@agent-ticket/shared/names.ts';
+import { auditEventOf } from '../audit/event.ts';
+import { FOREIGN_SESSION_MAX_SECONDS } from '../credentials/auth0-session.ts';
+import { changePolicy, newRevocation } from '../revocation/changes.ts';
+import type { Call } from '../runtime/call.ts';
+
+export interface SignOut {
+  readonly by: 'logout' | 'back-channel';
+  /** The person who signs out; empty where the ended session is of nobody known here. */
+  readonly principals: readonly PrincipalId[];
+  /** The sign-in that ends; `undefined`: every one of the principals. */
+  readonly login: string | undefined;
+  /** Statements that end the sign-in where it is kept. */
+  readonly ends: readonly Statement[];
+}
+
+/**
+ * Signs out in one change of policy. Bearer tokens issued until now are not taken any more, since none names the
+ * sign-in by which it was issued. Every ticket and socket of the principals from before ends, for the same reason: their other
+ * sign-ins stand and get new tickets. The sign-in itself ends by its id, or, where none is known, with all that began until
+ * now.
+ */
+export async function signOut({ by, principals, login, ends }: SignOut, call: Call): Promise<void> {
+  const { now, ports } = call;
+  // The longest that a credential from before is taken.
+  const keptUntil = now + FOREIGN_SESSION_MAX_SECONDS * 1000;
+  const [principal] = principals;
+  const revocation = {
+    code: 'session_terminated',
+    reason: 'signed out',
+    by: principal ?? 'tenant',
+    now,
+  } as const;
+  const loginsBefore = login === undefined ? now : null;
+  await changePolicy(
+    {
+      before: [
+        ...ends,
+        ...principals.map((id) =>
+          ports.control.principals.signOut({ id, tokensBefore: now, loginsBefore, keptUntil }),
+        ),
+      ],
+      event: {
+        ...auditEventOf(call, 'login.ended', ports.randomId(), { details: { by } }),
+        principal,
+      },
+      revocations: [
+        ...principals.map((id) =>
+          newRevocation({ ...revocation, target: { kind: 'principal', id }, kind: 'before' }),
+        ),
+        ...(login === undefined
+          ? []
+          : [
+              newRevocation({
+                ...revocation,
+                target: { kind: 'login', id: login },
+                kind: 'any',
+                until: keptUntil,
+              }),
+            ]),
+      ],
+    },
+    ports,
+  );
+}

@@ -1,0 +1,228 @@
+import type { GrantRow } from '@agent-ticket/drizzle/control/policy.ts';
+import type { InvocationFact } from '@agent-ticket/drizzle/record/invocations.ts';
+import type { SessionFact } from '@agent-ticket/drizzle/record/sessions.ts';
+import { AGENTS } from '@agent-ticket/shared/agents.ts';
+import { type ControlCommand, type Receipt, verifyControl } from '@agent-ticket/shared/control.ts';
+import { err, ok } from '@agent-ticket/shared/outcome.ts';
+import type { AgentEntry } from '@agent-ticket/shared/registry.ts';
+import type { Revocable, RevocationCode } from '@agent-ticket/shared/revocation.ts';
+import { createApp } from '../../../src/app.ts';
+import { PERMISSIONS } from '../../../src/credentials/permissions.ts';
+import { CLAIM_LAPSES_MS } from '../../../src/mint/policy.ts';
+import { mintShardInProcess } from '../../../src/mint/shard-node.ts';
+import type { BrokerPorts } from '../../../src/runtime/ports.ts';
+import { testIssuer } from '../issuer.ts';
+import { BROKER, NOW, type StartedBroker, startNodeBroker } from '../start-broker.ts';
+
+export const TENANT = 'https://tenant.test/';
+const OTHER = 'https://other.test/';
+const AUDIENCE = 'https://broker.test/api';
+
+/** An agent that belongs to its first user, one that only a grant opens, and one that is disabled. */
+export const DIARY: AgentEntry = { ...AGENTS[0], slug: 'diary', bindingKey: 'DIARY', access: 'first-user' };
+/** One of first users without sockets. */
+const LETTERS: AgentEntry = { ...DIARY, slug: 'letters', bindingKey: 'LETTERS', transport: 'sse' };
+export const HIDDEN: AgentEntry = { ...AGENTS[0], slug: 'hidden', bindingKey: 'HIDDEN', access: 'grant' };
+export const ASLEEP: AgentEntry = { ...AGENTS[0], slug: 'asleep', bindingKey: 'ASLEEP', enabled: false };
+
+export const CLEAN: Receipt = { closed: 2, objects: 1, unreachable: 0, pending: 0, ms: 3 };
+
+/** Claims of a person's token. `permissions` and `teams` are worth what they say; only `tenant` is trusted for addresses. */
+export interface Person {
+  readonly sub: string;
+  readonly at?: 'tenant' | 'other';
+  readonly permissions?: readonly string[];
+  readonly teams?: readonly string[];
+  readonly email?: string;
+  readonly email_verified?: boolean;
+  readonly act?: { readonly sub: string };
+}
+
+export const idOf = ({ sub, at = 'tenant' }: Person): string => `auth0:${at}.test:${sub}`;
+export const ROOT: Person = { sub: 'root', permissions: [...PERMISSIONS, 'tier:admin'] };
+
+export interface OperatorBroker extends StartedBroker {
+  /** The agent worker; its answer may be replaced. */
+  readonly worker: {
+    answer: (command: ControlCommand) => Promise<Response>;
+    /** Instances, `<agent>/<instance>`, whose claim was used by somebody. */
+    readonly used: Set<string>;
+    /** What it was sent. */
+    readonly tokens: string[];
+  };
+  /** A call as a person; by headers where it is none. */
+  call(
+    who: Person | Record<'authorization', string> | undefined,
+    method: 'GET' | 'POST' | 'DELETE',
+    path: string,
+    body?: object,
+  ): Promise<Response>;
+  /** The status of a request for a ticket. */
+  mint(who: Person, agent: string, instance?: string): Promise<number>;
+  /** The commands so far, each verified as the worker would. */
+  commandsSent(): Promise<ControlCommand[]>;
+  lastCommand(): Promise<ControlCommand>;
+  changesWaiting(): Promise<number>;
+  /** Every owner grant that an instance ever had, deleted ones too. */
+  ownersOf(agent: string, instance: string): Promise<readonly GrantRow[]>;
+  /** How many instances a principal holds by having been first. */
+  claimsOf(principal: string): Promise<number>;
+  /** Why agent workers would refuse a ticket by their record database. */
+  whyRevoked(ticket: Revocable): Promise<RevocationCode | undefined>;
+  openSession(fact: Partial<SessionFact>): Promise<string>;
+  /** Writes a call within a session. */
+  invoke(sessionId: string, fact: Pick<InvocationFact, 'method' | 'startedAt'>): Promise<void>;
+}
+
+/** A broker with two tenants, and an agent worker that can be taken down. */
+export async function startOperatorBroker(): Promise<OperatorBroker> {
+  const [tenant, other] = [await testIssuer(TENANT), await testIssuer(OTHER)];
+  const rules = [
+    ...PERMISSIONS.map((name) => ({ claim: 'permissions', equals: name, permissions: [name] })),
+    { claim: 'permissions', equals: 'tier:admin', tier: 'admin' },
+    ...['staff', 'guests'].map((name) => ({ claim: 'teams', equals: name, groups: [name] })),
+  ];
+  const started = await startNodeBroker(
+    {
+      AUTH0_DOMAIN: 'tenant.test,other.test',
+      AUTH0_AUDIENCE: `tenant.test|${AUDIENCE},other.test|${AUDIENCE}`,
+      TRUST_EMAIL: TENANT,
+      CLAIM_RULES: JSON.stringify(
+        [TENANT, OTHER].flatMap((issuer) => rules.map((rule) => ({ issuer, ...rule }))),
+      ),
+    },
+    {
+      'https://tenant.test/.well-known/jwks.json': tenant.keySet,
+      'https://other.test/.well-known/jwks.json': other.keySet,
+    },
+  );
+  const { clock, runtime } = started;
+  const { control, record } = started.ports;
+  const registry = [...AGENTS, DIARY, HIDDEN, LETTERS, ASLEEP];
+  const used = new Set<string>();
+  const worker: OperatorBroker['worker'] = {
+    answer: async (command) =>
+      Response.json(
+        command.op === 'lapse'
+          ? { ...CLEAN, closed: 0, opened: used.has(`${command.agent}/${command.instance}`) }
+          : CLEAN,
+      ),
+    used,
+    tokens: [],
+  };
+  const ports: BrokerPorts = {
+    ...started.ports,
+    registry,
+    shard: mintShardInProcess(
+      { registry, control, config: started.ports.config, randomId: runtime.randomId },
+      record,
+      runtime.clock,
+    ),
+    sendControl: async (token) => {
+      worker.tokens.push(token);
+      return worker.answer(await commandIn(token));
+    },
+  };
+  const app = createApp(ports);
+
+  async function commandIn(token: string): Promise<ControlCommand> {
+    const verified = await verifyControl(token, {
+      issuer: BROKER,
+      ticketAudience: 'agents.test',
+      nowSeconds: clock.now,
+      findKey: findKeyOf(ports),
+    });
+    if (!verified.ok) throw new Error(`the command does not verify: ${verified.denial.detail}`);
+    return verified.value.cmd;
+  }
+
+  const credential = async (who: Parameters<OperatorBroker['call']>[0]): Promise<Record<string, string>> => {
+    if (who === undefined) return {};
+    if ('authorization' in who) return who;
+    const { at = 'tenant', ...claims } = who;
+    const signer = at === 'tenant' ? tenant : other;
+    const times = { aud: AUDIENCE, iat: NOW - 60, exp: NOW + 12 * 3600 };
+    return { authorization: `Bearer ${await signer.sign({ ...times, ...claims })}` };
+  };
+  const call: OperatorBroker['call'] = async (who, method, path, body) =>
+    app.request(`${BROKER}${path}`, {
+      method,
+      headers: { ...(await credential(who)), 'content-type': 'application/json' },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+  const deliver = (fact: Parameters<typeof record.deliver>[0][number]) =>
+    record.deliver([fact], clock.now * 1000);
+
+  const rowsOn = (at: { agent: string; instance: string }, principal = '') =>
+    control.readPolicy({
+      principal,
+      subjects: [],
+      at,
+      targets: [],
+      claimsSince: clock.now * 1000 - CLAIM_LAPSES_MS,
+      now: clock.now * 1000,
+    });
+
+  return {
+    ...started,
+    app,
+    ports,
+    worker,
+    call,
+    mint: async (who, agent, instance) =>
+      (await call(who, 'POST', '/tickets', { agent, ...(instance === undefined ? {} : { instance }) }))
+        .status,
+    commandsSent: () => Promise.all(worker.tokens.map(commandIn)),
+    lastCommand: () => commandIn(worker.tokens.at(-1) ?? ''),
+    changesWaiting: () => control.outbox.count(),
+    ownersOf: async (agent, instance) => (await rowsOn({ agent, instance })).owners,
+    claimsOf: async (principal) => (await rowsOn({ agent: 'none', instance: 'none' }, principal)).claims,
+    whyRevoked: (ticket) => record.revocations.whyRevoked(ticket, clock.now * 1000),
+    async invoke(sessionId, fact) {
+      await deliver({
+        invocation: {
+          id: crypto.randomUUID(),
+          sessionId,
+          durationMs: 1,
+          outcome: 'success',
+          code: null,
+          ...fact,
+        },
+      });
+    },
+    async openSession(fact) {
+      const id = crypto.randomUUID();
+      const at = clock.now * 1000;
+      const session = {
+        id,
+        principal: idOf({ sub: 'alice' }),
+        agent: 'counter',
+        instance: 'main',
+        role: 'viewer',
+        scope: 'agent:connect',
+        startedAt: at,
+        endedAt: null,
+        endReason: null,
+        ipAddress: null,
+        userAgent: null,
+        jti: crypto.randomUUID(),
+        kid: 'k'.repeat(43),
+        rev: 0,
+        grantId: null,
+        loginId: null,
+        ...fact,
+      } as const;
+      const event = { eventId: crypto.randomUUID(), at, type: 'session.opened', outcome: 'success' } as const;
+      await deliver({ event, session });
+      return id;
+    },
+  };
+}
+
+/** The keys that this broker publishes for tickets, as a verifier holds them. */
+export const findKeyOf = (ports: Pick<BrokerPorts, 'keyring' | 'clock'>) => async (kid: string) => {
+  const found = (await ports.keyring.current(ports.clock())).find(({ material }) => material.kid === kid);
+  return found === undefined
+    ? err('ticket_key_unknown')
+    : ok({ alg: found.material.alg, key: found.material.publicKey });
+};

@@ -1,0 +1,157 @@
+import { type AnonymousLimit, SIGN_IN_LIMIT } from '@agent-ticket/broker/src/http/anonymous-limit.ts';
+import type { Route } from '@agent-ticket/broker/src/http/route.ts';
+import {
+  FAILED_CREDENTIALS_LIMIT,
+  RATE_LIMITS,
+  RATE_WINDOW_MS,
+} from '@agent-ticket/broker/src/mint/ledger.ts';
+import { ROUTES } from '@agent-ticket/broker/src/resources/routes.ts';
+import { AGENTS } from '@agent-ticket/shared/agents.ts';
+import { CLOSES, DENIALS, ERROR_CODES } from '@agent-ticket/shared/denial.ts';
+import * as sharedLimits from '@agent-ticket/shared/limits.ts';
+import { ROLES } from '@agent-ticket/shared/names.ts';
+import { roleScopes } from '@agent-ticket/shared/registry.ts';
+import { TicketClaims } from '@agent-ticket/shared/ticket.ts';
+import { PEOPLE } from '../identity-provider/people.ts';
+import { auditTypes, claimLimits, exposure, keyStates, policyRules } from './described-tables.ts';
+import { code, table } from './markdown.ts';
+import { agentWorkerSettings, brokerSettings, nodeSettings } from './settings-tables.ts';
+
+const scopesPerAgent = (): string =>
+  table(
+    ['agent', 'access', ...ROLES],
+    AGENTS.map((entry) => [
+      entry.enabled ? code(entry.slug) : `${code(entry.slug)} (not enabled)`,
+      code(entry.access),
+      ...ROLES.map((role) => roleScopes(entry, role).map(code).join(' ')),
+    ]),
+  );
+
+const claims = (): string =>
+  table(
+    ['claim', 'present'],
+    Object.entries(TicketClaims.shape).map(([name, schema]) => [
+      code(name),
+      schema.safeParse(undefined).success ? 'where it applies' : 'always',
+    ]),
+  );
+
+const errors = (): string =>
+  table(
+    ['code', 'status', 'message'],
+    Object.entries(ERROR_CODES).map(([name, { status, message }]) => [code(name), status, message]),
+  );
+
+const closes = (): string =>
+  table(
+    ['close code', 'reason', 'what the stock client does'],
+    Object.entries(CLOSES).map(([reason, { code: close, client }]) => [close, code(reason), client]),
+  );
+
+const denials = (): string =>
+  table(
+    ['reason in log and audit', 'code outside', 'close code', 'close reason'],
+    Object.entries(DENIALS).map(([reason, { code: outside, close }]) => [
+      code(reason),
+      code(outside),
+      CLOSES[close].code,
+      code(close),
+    ]),
+  );
+
+const limits = (): string =>
+  table(
+    ['limit', 'value'],
+    Object.entries(sharedLimits).flatMap(([name, value]) => limitRows(name, value)),
+  );
+
+/** `KEY_SET: { freshMs: 1 }` → `KEY_SET.freshMs`, 1. Functions are not limits. */
+function limitRows(name: string, value: unknown): (readonly [string, number])[] {
+  if (typeof value === 'number') return [[code(name), value]];
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([part, inner]) => limitRows(`${name}.${part}`, inner));
+}
+
+const rateLimits = (): string =>
+  table(
+    ['who', `tickets in ${RATE_WINDOW_MS / 1000} s`],
+    Object.entries(RATE_LIMITS).map(([who, limit]) => [
+      who === 'anonymous' ? 'strangers' : `tier ${who}`,
+      limit ?? 'not counted',
+    ]),
+  );
+
+/** The limits of each route that needs no credential. */
+const strangerLimits = (): string =>
+  table(
+    ['method', 'path', `from one address in ${RATE_WINDOW_MS / 1000} s`],
+    ROUTES.flatMap((route) =>
+      route.auth === 'required' ? [] : [[route.method, code(route.path), limitOf(route.anonymousLimit)]],
+    ),
+  );
+
+function limitOf(rule: AnonymousLimit): string {
+  switch (rule.counts) {
+    case 'requests':
+      return `${rule.limit} requests`;
+    case 'sign-ins':
+      return `${SIGN_IN_LIMIT} sign-ins that were begun in the browser`;
+    case 'tickets':
+      return `${RATE_LIMITS.anonymous} tickets`;
+    case 'failures':
+      return `${FAILED_CREDENTIALS_LIMIT} that fail, together with every failed credential`;
+    case 'nothing':
+      return `not counted: ${rule.reason}`;
+  }
+}
+
+/** The people as whom one can sign in on a developer's machine. */
+const people = (): string =>
+  table(
+    ['person', 'address', 'on every counter'],
+    PEOPLE.map(({ name, email, counterRole }) => [
+      name,
+      code(email),
+      counterRole ?? 'viewer, as everybody who is somebody',
+    ]),
+  );
+
+const WHO: Readonly<Record<Route['auth'], string>> = {
+  none: 'everybody',
+  optional: 'everybody, or any credential',
+  required: 'any credential',
+};
+
+/** Every route of the broker with the credential and permission that it requires. Handlers have finer rules. */
+const routes = (): string =>
+  table(
+    ['method', 'path', 'who', 'permission'],
+    ROUTES.map(({ method, path, auth, permission }) => [
+      method,
+      code(path),
+      WHO[auth],
+      permission === undefined ? '' : code(permission),
+    ]),
+  );
+
+/** Generators of the content between `<!-- generated: NAME -->` and `<!-- end generated -->`. */
+export const GENERATORS: Readonly<Record<string, () => string>> = {
+  errors,
+  closes,
+  denials,
+  limits,
+  'scopes-per-agent': scopesPerAgent,
+  claims,
+  'audit-types': auditTypes,
+  'key-states': keyStates,
+  'rate-limits': rateLimits,
+  'stranger-limits': strangerLimits,
+  'policy-rules': policyRules,
+  'claim-limits': claimLimits,
+  exposure,
+  routes,
+  people,
+  'settings-broker': brokerSettings,
+  'settings-node': nodeSettings,
+  'settings-agent-worker': agentWorkerSettings,
+};

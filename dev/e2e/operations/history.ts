@@ -1,0 +1,93 @@
+import { sealAudit } from '@agent-ticket/broker/src/audit/sealer.ts';
+import { readConfig } from '@agent-ticket/broker/src/config/config.ts';
+import { createKeyring } from '@agent-ticket/broker/src/keys/keyring.ts';
+import { openControl } from '@agent-ticket/drizzle/control/open-d1.ts';
+import { signingKeyQueries } from '@agent-ticket/drizzle/control/signing-keys.ts';
+import { checkpointQueries } from '@agent-ticket/drizzle/record/audit-checkpoints.ts';
+import { auditLogQueries } from '@agent-ticket/drizzle/record/audit-log.ts';
+import { deliver, type RecordFact } from '@agent-ticket/drizzle/record/deliver.ts';
+import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
+import { PrincipalId, TicketId } from '@agent-ticket/shared/names.ts';
+import type { Stack } from '../../start/stack.ts';
+
+/** The principal of the past sessions. */
+export const VISITOR = PrincipalId.parse('token:visitor');
+const VISIT = { principal: VISITOR, agent: 'counter', instance: 'history' } as const;
+
+/**
+ * Writes the records of a past moment (in ms) by the code of broker and object and with the keys of this broker: a session
+ * that began and ended with a call in it, another that did not end, and the checkpoint of that minute.
+ */
+export async function writeHistory(
+  { facts, workers }: Stack,
+  keyEncryptionKey: string,
+  at: number,
+): Promise<void> {
+  const control = openControl(await workers.getD1Database('CONTROL', 'broker'));
+  const record = openRecord(await workers.getD1Database('RECORD', 'broker'));
+  await deliver(record, [...visit(at, true), ...visit(at, false)], at);
+  const config = readConfig({
+    ISSUER: facts.issuer,
+    TICKET_AUDIENCE: facts.audience,
+    AGENT_WORKER_URL: facts.agentWorker,
+    KEK: keyEncryptionKey,
+    TOKEN_PEPPER: keyEncryptionKey,
+    MODE: 'development',
+  });
+  const auditKeyring = createKeyring({
+    keys: signingKeyQueries(control),
+    purpose: 'audit',
+    schedule: config.keySchedule,
+    keyEncryptionKey: config.keyEncryptionKey,
+    randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
+    randomId: () => crypto.randomUUID(),
+    announce: async () => {},
+  });
+  const ports = {
+    issuer: facts.issuer,
+    auditKeyring,
+    auditLog: auditLogQueries(record),
+    checkpoints: checkpointQueries(record),
+    log: () => {},
+  };
+  if ((await sealAudit(ports, at)) === undefined) throw new Error('the history has no checkpoint');
+}
+
+function visit(at: number, ends: boolean): RecordFact[] {
+  const [sessionId, jti] = [crypto.randomUUID(), TicketId.parse(crypto.randomUUID())];
+  const event = { at, outcome: 'success', ...VISIT, jti, sessionId } as const;
+  const opened = {
+    ...VISIT,
+    id: sessionId,
+    jti,
+    kid: 'history',
+    role: 'viewer',
+    scope: 'agent:connect',
+    issuedAt: at,
+    startedAt: at,
+    endedAt: null,
+    endReason: null,
+    ipAddress: null,
+    userAgent: null,
+  } as const;
+  const call = {
+    id: crypto.randomUUID(),
+    sessionId,
+    method: 'whoami',
+    startedAt: at,
+    durationMs: 1,
+    code: null,
+  };
+  return [
+    { event: { ...event, eventId: crypto.randomUUID(), type: 'session.opened' }, session: opened },
+    { invocation: { ...call, outcome: 'success' } },
+    ...(ends
+      ? [
+          {
+            event: { ...event, eventId: crypto.randomUUID(), type: 'session.closed', code: 'client_closed' },
+            session: { ...opened, endedAt: at, endReason: 'client_closed' },
+          } as const,
+        ]
+      : []),
+  ];
+}

@@ -1,0 +1,70 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { D1Database } from '@cloudflare/workers-types';
+import * as z from 'zod';
+import { ROOT } from '../quiet-environment.ts';
+
+const Digests = z.record(z.string(), z.string());
+type Digests = z.infer<typeof Digests>;
+
+/**
+ * Records in `file` the migrations of the databases in `stateDir`. Throws an `Error` with the remedy when one of the
+ * recorded migrations has changed or is gone: applied migrations are not applied again, so the databases would not fit.
+ */
+export async function checkMigrations(file: string, stateDir: string): Promise<void> {
+  const present = await migrationDigests();
+  if (existsSync(stateDir)) {
+    const recorded = existsSync(file) ? readDigests(await readFile(file, 'utf8')) : undefined;
+    const isSame =
+      recorded !== undefined && Object.entries(recorded).every(([name, digest]) => present[name] === digest);
+    if (!isSame)
+      throw new Error(
+        `the data in ${dirname(file)} was made with another database schema: delete that folder to start anew`,
+      );
+  }
+  await writeFile(file, `${JSON.stringify(present, null, 2)}\n`);
+}
+
+async function migrationDigests(): Promise<Digests> {
+  const digests: Digests = {};
+  for (const database of ['control', 'record']) {
+    const folder = `${ROOT}drizzle/${database}/migrations/`;
+    for (const name of (await readdir(folder)).filter((each) => each.endsWith('.sql'))) {
+      const text = await readFile(folder + name);
+      digests[`${database}/${name}`] = createHash('sha256').update(text).digest('hex');
+    }
+  }
+  return digests;
+}
+
+/** `undefined` for a file that this code did not write. */
+function readDigests(text: string): Digests | undefined {
+  try {
+    return Digests.safeParse(JSON.parse(text)).data;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+/** The table in which wrangler records applied migrations, so that its commands see those applied here. */
+const TRACKING = `CREATE TABLE IF NOT EXISTS d1_migrations (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL)`;
+
+/** Brings a local D1 database to the newest schema; each migration is applied whole or not at all. */
+export async function migrate(db: D1Database, database: 'control' | 'record'): Promise<void> {
+  const folder = `${ROOT}drizzle/${database}/migrations/`;
+  await db.prepare(TRACKING).run();
+  const applied = await db.prepare('SELECT name FROM d1_migrations').all<{ name: string }>();
+  const names = new Set(applied.results.map((row) => row.name));
+  const files = (await readdir(folder)).filter((file) => file.endsWith('.sql') && !names.has(file)).sort();
+  for (const file of files) {
+    const statements = (await readFile(folder + file, 'utf8')).split('--> statement-breakpoint');
+    await db.batch([
+      ...statements.map((statement) => db.prepare(statement)),
+      db.prepare('INSERT INTO d1_migrations (name) VALUES (?)').bind(file),
+    ]);
+  }
+}
