@@ -45,6 +45,7 @@ export async function readPolicyInputs(
   who: Authenticated,
   now: number,
   ports: PolicyInputPorts,
+  kid?: string,
 ): Promise<{ readonly at: AgentInstance; readonly input: PolicyInput }[]> {
   const { registry } = ports;
   const listed = registry.flatMap(({ slug: agent, instances = [ANY_OTHER] }) =>
@@ -52,7 +53,7 @@ export async function readPolicyInputs(
   );
   const { rev: _, ...rows } = await ports.control.readPolicy({
     ...questionOf(who, now, ports),
-    targets: [...new Set([...callerTargets(who), ...listed.flatMap(targetNamesOfInstance)])],
+    targets: [...new Set([...callerTargets(who, kid), ...listed.flatMap(targetNamesOfInstance)])],
   });
   const grantsOn = groupBy(rows.grants, ({ agentSlug }) => agentSlug);
   return registry.flatMap(({ slug: agent, instances }) => {
@@ -63,7 +64,7 @@ export async function readPolicyInputs(
     names.delete('*');
     return [...names].map((instance) => {
       const at = { agent, instance };
-      const targets = [...callerTargets(who), ...targetNamesOfInstance(at)];
+      const targets = [...callerTargets(who, kid), ...targetNamesOfInstance(at)];
       return {
         at,
         input: {

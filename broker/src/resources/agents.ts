@@ -7,7 +7,8 @@ import type { Handler } from '../runtime/call.ts';
 
 /** `GET /api/agents`: those for which the caller would get a ticket, with the best role that it has on any instance. */
 export const listAgents: Handler = async ({ who, now, ports }) => {
-  const inputs = await readPolicyInputs(who, now, ports);
+  const signer = await ports.keyring.signer(now);
+  const inputs = await readPolicyInputs(who, now, ports, signer.ok ? signer.value.row.kid : undefined);
   const items = ports.registry.flatMap((entry) => {
     const transport = entry.transport === 'sse' ? 'http' : 'websocket';
     const allowed = inputs

@@ -45,7 +45,9 @@ export const explain: Handler = async (call) => {
   if (call.who.agents?.includes(request.agent) === false) return err('agent_invisible');
 
   const at = { agent: request.agent, instance: request.instance ?? DEFAULT_INSTANCE };
-  const { input } = await readPolicyInput(who, at, call.now, call.ports);
+  const signer = await call.ports.keyring.signer(call.now);
+  const kid = signer.ok ? signer.value.row.kid : undefined;
+  const { input } = await readPolicyInput(who, at, call.now, call.ports, kid);
   // The request as it came: an agent that belongs to its first user has no default instance.
   const decision = decide(who, request, input);
   if (!decision.allowed && HIDDEN.includes(decision.reason)) return err(decision.reason);
@@ -76,7 +78,10 @@ const view = (who: Authenticated, decision: Decision, { grants }: PolicyInput) =
   role: decision.allowed ? decision.role : null,
   scope: decision.allowed ? formatScope(decision.scope) : null,
   session_expires_at: decision.allowed ? iso(decision.sessionExpiry * 1000) : null,
-  /** The instance has no owner yet: asking for a ticket would make the caller its owner. */
+  /**
+   * The instance has no owner yet: asking for a ticket would make the caller its owner. Does NOT ask the object of a claim
+   * that may lapse, which may answer that it was opened.
+   */
   would_claim: decision.allowed && decision.claim !== undefined,
   rules: decision.rules.map(({ rule, holds }) => ({ rule, holds })),
   grants: grants.map(({ id, subject, instanceId, role, expiresAt }) => ({

@@ -1,7 +1,13 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import * as z from 'zod';
 import { flushOutbox } from '../../src/revocation/changes.ts';
-import { idOf, type OperatorBroker, startOperatorBroker, type Person, ROOT } from './admin/operator-broker.ts';
+import {
+  idOf,
+  type OperatorBroker,
+  type Person,
+  ROOT,
+  startOperatorBroker,
+} from './admin/operator-broker.ts';
 import { bodyOf } from './answers.ts';
 import { basic, NOW } from './start-broker.ts';
 
@@ -109,9 +115,13 @@ describe('DELETE /api/agents/:agent/:instance', () => {
       instance: 'room',
       receipt: { pending: 0 },
     });
-    const target = { kind: 'instance', agent: 'counter', instance: 'room' };
-    expect(await broker.lastCommand()).toMatchObject({ cmd: { op: 'destroy', target }, before: NOW * 1000 });
-    const left = await broker.ports.grants.list({ agent: 'counter', now: NOW * 1000 }, undefined, 10);
+    const place = { agent: 'counter', instance: 'room' };
+    expect(await broker.lastCommand()).toMatchObject({
+      op: 'destroy',
+      ...place,
+      revocation: { target: 'instance:counter/room', kind: 'before', code: 'rights_changed' },
+    });
+    const left = await broker.ports.control.grants.list({ agent: 'counter', now: NOW * 1000 }, undefined, 10);
     expect(left.map(({ instanceId }) => instanceId)).toEqual(['other']);
     expect(broker.events).toContainEqual(
       expect.objectContaining({ type: 'agent.deleted', principal: idOf(ALICE) }),
@@ -119,7 +129,7 @@ describe('DELETE /api/agents/:agent/:instance', () => {
     expect((await remove(ALICE)).status).toBe(404);
   });
 
-  it('keeps the instance closed until the object is gone: nobody meets what is in it', async () => {
+  it('keeps the instance closed until the object is gone: nobody gets what is in it', async () => {
     await broker.mint(ALICE, 'diary', 'secret');
     const up = broker.worker.answer;
     broker.worker.answer = async () => Promise.reject(new TypeError('down'));
@@ -128,12 +138,12 @@ describe('DELETE /api/agents/:agent/:instance', () => {
       403, 403,
     ]);
     expect((await remove(ALICE, 'diary/secret')).status).toBe(403);
-    expect(await broker.ports.grants.ownersEver('diary', 'secret')).toHaveLength(1);
+    expect(await broker.ownersOf('diary', 'secret')).toHaveLength(1);
 
     broker.worker.answer = up;
     broker.clock.now += 60;
-    expect(await flushOutbox(broker.ports)).toBe(1);
-    expect((await broker.lastCommand()).before).toBe(NOW * 1000);
+    await flushOutbox(broker.ports);
+    expect(await broker.lastCommand()).toMatchObject({ op: 'destroy', instance: 'secret' });
     expect(await broker.changesWaiting()).toBe(0);
     expect([await broker.mint(BOB, 'diary', 'secret'), await broker.mint(ALICE, 'diary', 'secret')]).toEqual([
       201, 403,
@@ -142,13 +152,26 @@ describe('DELETE /api/agents/:agent/:instance', () => {
 
   it('carried out twice it takes nothing from the owner who came after', async () => {
     await broker.mint(ALICE, 'diary', 'again');
-    const deletion = { id: 'x', agent: 'diary', instance: 'again', before: NOW * 1000 };
+    const [outbox, sent] = [broker.ports.control.outbox, vi.spyOn(broker.ports.control, 'finishDeletion')];
     await remove(ALICE, 'diary/again');
+    const [id, command] = sent.mock.calls[0] ?? [];
+    if (id === undefined || command === undefined) throw new Error('nothing was deleted');
+    expect(await outbox.count()).toBe(0);
     broker.clock.now += 1;
     expect(await broker.mint(BOB, 'diary', 'again')).toBe(201);
-    await broker.ports.termination.deletions.finish(deletion, broker.clock.now * 1000);
+    await broker.ports.control.finishDeletion(id, command, broker.clock.now * 1000);
     expect(await broker.mint(BOB, 'diary', 'again')).toBe(201);
     expect(await broker.mint(ALICE, 'diary', 'again')).toBe(403);
+  });
+
+  it('refuses tickets from before at workers, and none from after: the lock is no copy', async () => {
+    await grant(ALICE, 'counter', 'owner');
+    const rev = await broker.ports.control.revocations.newestRev();
+    expect((await remove(ALICE)).status).toBe(200);
+    const why = (ticketRev: number) =>
+      broker.whyRevoked({ names: ['instance:counter/room'], rev: ticketRev });
+    const newest = await broker.ports.control.revocations.newestRev();
+    expect([await why(rev), await why(newest)]).toEqual(['rights_changed', undefined]);
   });
 
   it('while the worker is down answers 202, and the command waits', async () => {

@@ -1,7 +1,14 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { CLAIM_LAPSES_MS, MAX_CLAIMS } from '../../src/mint/first-user.ts';
-import { idOf, type OperatorBroker, startOperatorBroker, type Person, ROOT, TENANT } from './admin/operator-broker.ts';
+import { CLAIM_LAPSES_MS, MAX_CLAIMS, RULE_NAMES } from '../../src/mint/policy.ts';
+import {
+  idOf,
+  type OperatorBroker,
+  type Person,
+  ROOT,
+  startOperatorBroker,
+  TENANT,
+} from './admin/operator-broker.ts';
 import { bodyOf } from './answers.ts';
 import { basic, NOW } from './start-broker.ts';
 
@@ -32,7 +39,7 @@ describe('an explanation', () => {
       would_claim: false,
       grants: [],
     });
-    expect(rulesIn(body)).toHaveLength(12);
+    expect(rulesIn(body)).toHaveLength(RULE_NAMES.length);
     expect(rulesIn(body).every(({ holds }) => holds)).toBe(true);
   });
 
@@ -68,7 +75,7 @@ describe('an explanation', () => {
     const before = broker.events.length;
     await explain(ALICE, { agent: 'diary', instance: 'untouched' });
     expect(broker.events).toHaveLength(before);
-    expect(await broker.ports.grants.ownersEver('diary', 'untouched')).toEqual([]);
+    expect(await broker.ownersOf('diary', 'untouched')).toEqual([]);
   });
 });
 
@@ -140,7 +147,7 @@ describe('for somebody else, of what the broker knows or is told', () => {
       }),
     );
     expect(new Set(faces).size).toBe(1);
-    expect(faces[0]).toContain('a stranger signs in, except for public agents');
+    expect(faces[0]).toContain('a caller without a credential is let in to public agents alone');
   });
 
   it('an address counts where its issuer is trusted for it, and a group by its issuer', async () => {
@@ -233,35 +240,52 @@ describe('would_claim', () => {
     expect(body.would_claim).toBe(expected);
   });
 
-  it('is true once a claim has lapsed, for others too, and false once that was opened', async () => {
+  it('is true once a claim may lapse, for others too, and asks no object', async () => {
     const apart = await startOperatorBroker();
-    const would = async (instance: string) =>
-      (await bodyOf(await apart.call(ALICE, 'POST', '/explain', { agent: 'diary', instance }))).would_claim;
+    const would = async () =>
+      (await bodyOf(await apart.call(ALICE, 'POST', '/explain', { agent: 'diary', instance: 'lapsing' })))
+        .would_claim;
     await apart.mint({ sub: 'first' }, 'diary', 'lapsing');
-    await apart.mint({ sub: 'first' }, 'diary', 'opened');
-    await apart.openSession({ principal: idOf({ sub: 'first' }), agent: 'diary', instance: 'opened' });
-    expect([await would('lapsing'), await would('opened')]).toEqual([false, false]);
-    apart.stand.clock.now += CLAIM_LAPSES_MS / 1000 + 1;
-    expect([await would('lapsing'), await would('opened')]).toEqual([true, false]);
-    // It was asked, and nothing more.
-    expect(await apart.ports.grants.ownersEver('diary', 'lapsing')).toMatchObject([{ openedAt: null }]);
-    expect(await apart.ports.grants.ownersEver('diary', 'opened')).toMatchObject([{ openedAt: null }]);
+    expect(await would()).toBe(false);
+    apart.clock.now += CLAIM_LAPSES_MS / 1000 + 1;
+    expect(await would()).toBe(true);
+    expect(apart.worker.tokens).toEqual([]);
+    expect(await apart.ownersOf('diary', 'lapsing')).toMatchObject([
+      { subject: idOf({ sub: 'first' }), openedAt: null },
+    ]);
     expect(await apart.mint(ALICE, 'diary', 'lapsing')).toBe(201);
+    expect(await would()).toBe(false);
+  });
+
+  it('is false once it is known that the claim was opened', async () => {
+    const apart = await startOperatorBroker();
+    await apart.mint({ sub: 'first' }, 'diary', 'opened');
+    apart.worker.used.add('diary/opened');
+    apart.clock.now += CLAIM_LAPSES_MS / 1000 + 1;
+    expect(await apart.mint(ALICE, 'diary', 'opened')).toBe(403);
+    const told = await bodyOf(
+      await apart.call(ALICE, 'POST', '/explain', { agent: 'diary', instance: 'opened' }),
+    );
+    expect(told).toMatchObject({ allowed: false, would_claim: false });
   });
 
   it('is false for who holds as many instances as one may', async () => {
     const apart = await startOperatorBroker();
-    const would = async () =>
-      (await bodyOf(await apart.call(ALICE, 'POST', '/explain', { agent: 'diary', instance: 'next' })))
-        .would_claim;
+    const ask = async () =>
+      bodyOf(await apart.call(ALICE, 'POST', '/explain', { agent: 'diary', instance: 'next' }));
     for (let i = 0; i < MAX_CLAIMS - 1; i += 1) {
       // A new window for the limit, and no claim lapses meanwhile.
-      if (i % 50 === 49) apart.stand.clock.now += 61;
+      if (i % 50 === 49) apart.clock.now += 61;
       await apart.mint(ALICE, 'diary', `room-${i}`);
     }
-    expect(await would()).toBe(true);
+    expect(await ask()).toMatchObject({ would_claim: true });
     await apart.mint(ALICE, 'diary', 'last');
-    expect(await would()).toBe(false);
+    const told = await ask();
+    expect(told).toMatchObject({ allowed: false, would_claim: false });
+    expect(rulesIn(told).at(-1)).toEqual({
+      rule: 'a first user holds no more instances than it may',
+      holds: false,
+    });
     expect(await apart.mint(ALICE, 'diary', 'next')).toBe(403);
   });
 });

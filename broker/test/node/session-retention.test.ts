@@ -1,7 +1,13 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { readConfig } from '../../src/config/config.ts';
-import { purgeSessions } from '../../src/runtime/session-retention.ts';
-import { idOf, type OperatorBroker, startOperatorBroker, type Person, ROOT } from './admin/operator-broker.ts';
+import { purgeSessions } from '../../src/runtime/scheduled.ts';
+import {
+  idOf,
+  type OperatorBroker,
+  type Person,
+  ROOT,
+  startOperatorBroker,
+} from './admin/operator-broker.ts';
 import { bodyOf } from './answers.ts';
 import { NOW, SETTINGS } from './start-broker.ts';
 
@@ -42,10 +48,10 @@ describe('retention', () => {
       limits.push(limit);
       return limit;
     };
-    const none = { purge: async () => 0 };
-    expect(await purgeSessions({ ...broker.ports, sessions: { purge }, invocations: none }, now)).toBe(
-      10_000,
-    );
+    const { config, record } = broker.ports;
+    const sessions = { ...record.sessions, purge };
+    const invocations = { ...record.invocations, purge: async () => 0 };
+    expect(await purgeSessions({ config, record: { sessions, invocations } }, now)).toBe(10_000);
     expect(new Set(limits)).toEqual(new Set([500]));
   });
 
@@ -59,12 +65,13 @@ describe('retention', () => {
       endedAt: now + 1,
       endReason: 'client_closed',
     });
+    broker.worker.used.add('diary/room');
     const later = NOW + 401 * 86_400;
     broker.clock.now = later;
     const bob = { ...BOB, iat: later - 60, exp: later + 3_600 };
     expect(await purgeSessions(broker.ports, later * 1000)).toBe(1);
     expect(await broker.mint(bob, 'diary', 'room')).toBe(403);
-    expect(await broker.ports.grants.ownersEver('diary', 'room')).toMatchObject([{ subject: idOf(ALICE) }]);
+    expect(await broker.ownersOf('diary', 'room')).toMatchObject([{ subject: idOf(ALICE) }]);
   });
 
   it('of invocations is no longer than that of the sessions that they belong to', () => {

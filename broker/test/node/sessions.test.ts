@@ -1,6 +1,13 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { CLEAN, idOf, type OperatorBroker, startOperatorBroker, type Person, ROOT } from './admin/operator-broker.ts';
+import {
+  CLEAN,
+  idOf,
+  type OperatorBroker,
+  type Person,
+  ROOT,
+  startOperatorBroker,
+} from './admin/operator-broker.ts';
 import { bodyOf } from './answers.ts';
 import { NOW } from './start-broker.ts';
 
@@ -139,9 +146,10 @@ describe.each<[string, Person, string]>([
     expect(answer.status).toBe(200);
     expect(await bodyOf(answer)).toMatchObject({ id, receipt: CLEAN });
     expect(await broker.lastCommand()).toMatchObject({
-      cmd: { op: 'terminate', target: { kind: 'session', id } },
-      before: NOW * 1000,
+      op: 'revoke',
+      revocation: { target: `session:${id}`, kind: 'any', code: 'session_terminated' },
     });
+    expect(await broker.whyRevoked({ names: [`session:${id}`], rev: 9 })).toBe('session_terminated');
     expect(await broker.changesWaiting()).toBe(0);
     expect(broker.events.find(({ type }) => type === 'session.terminated')).toMatchObject({
       type: 'session.terminated',

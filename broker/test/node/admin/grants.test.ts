@@ -1,3 +1,4 @@
+import { REVOCATION_KEPT_MS } from '@agent-ticket/shared/revocation.ts';
 import { beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { bodyOf } from '../answers.ts';
@@ -63,9 +64,9 @@ describe('who may write grants', () => {
   });
 
   it('a service token that is limited to agents is limited here too', async () => {
-    const { stand, call } = broker;
-    const token = await stand.makeServiceToken({ agents: ['lobby'] });
-    await stand.grant(`token:${token.id}`, 'counter', 'owner');
+    const { call } = broker;
+    const token = await broker.makeServiceToken({ agents: ['lobby'] });
+    await broker.grant(`token:${token.id}`, 'counter', 'owner');
     const who = { authorization: basic(token.clientId, token.clientSecret).authorization ?? '' };
     expect((await call(who, 'POST', '/admin/grants', GRANT)).status).toBe(403);
   });
@@ -113,33 +114,48 @@ describe('a grant', () => {
 });
 
 describe('DELETE', () => {
-  it.each<[string, object, object]>([
-    [
-      'of a principal on one instance asks that one to come back',
-      { instance: 'mine' },
-      { instance: 'mine', principal: idOf(BOB) },
-    ],
-    ['on every instance names none', { instance: '*' }, { principal: idOf(BOB) }],
-    [
-      'of an address asks everyone there',
-      { subject: 'email:bob@tenant.test', instance: 'mine' },
-      { instance: 'mine' },
-    ],
-    ['of a group asks everyone', { subject: 'group:https://tenant.test/:staff', instance: '*' }, {}],
-  ])('%s', async (_what, grant, command) => {
+  it.each<[string, object]>([
+    ['of a principal on one instance', { instance: 'mine' }],
+    ['of a principal on every instance', { instance: '*' }],
+    ['of an address', { subject: 'email:bob@tenant.test', instance: 'mine' }],
+    ['of a group', { subject: 'group:https://tenant.test/:staff', instance: '*' }],
+  ])('%s revokes that grant, and nothing else', async (_what, grant) => {
     const id = await idIn(await create(ROOT, grant));
     const answer = await broker.call(ROOT, 'DELETE', `/admin/grants/${id}`);
     expect(answer.status).toBe(200);
     expect(await bodyOf(answer)).toMatchObject({ id, receipt: { pending: 0, closed: 2 } });
-    expect(await broker.lastCommand()).toMatchObject({
-      cmd: { op: 'refresh', agent: 'counter', ...command },
-      before: NOW * 1000,
+    expect(await broker.lastCommand()).toEqual({
+      op: 'revoke',
+      revocation: {
+        id: `any grant:${id}`,
+        rev: expect.any(Number),
+        target: `grant:${id}`,
+        kind: 'any',
+        until: broker.clock.now * 1000 + REVOCATION_KEPT_MS,
+        code: 'rights_changed',
+      },
     });
-    expect(Object.keys((await broker.lastCommand()).cmd).sort()).toEqual(
-      ['op', 'agent', ...Object.keys(command)].sort(),
-    );
     expect(await broker.changesWaiting()).toBe(0);
     expect((await broker.call(ROOT, 'DELETE', `/admin/grants/${id}`)).status).toBe(404);
+  });
+
+  it.each([
+    ['an address that nobody has', 'email:nobody@tenant.test'],
+    ['a group without a member', 'group:https://tenant.test/:nobody'],
+  ])('of %s on every instance ends no session but those that rest on it', async (_what, subject) => {
+    const [id, other] = [
+      await idIn(await create(ROOT, { subject, instance: '*' })),
+      await idIn(await create(ROOT, { instance: '*' })),
+    ];
+    for (const grantId of [null, other])
+      await broker.openSession({ agent: 'counter', instance: crypto.randomUUID(), grantId });
+    await broker.call(ROOT, 'DELETE', `/admin/grants/${id}`);
+    const command = await broker.lastCommand();
+    if (command.op !== 'revoke') throw new Error(`${command.op} is no revocation`);
+    const live = () => broker.ports.record.revocations.liveObjects(command.revocation, undefined, 10);
+    expect(await live()).toEqual([]);
+    await broker.openSession({ agent: 'counter', instance: 'resting', grantId: id });
+    expect(await live()).toEqual([{ agent: 'counter', instance: 'resting' }]);
   });
 
   it('takes the right at once, and the command waits while the worker is down', async () => {
@@ -153,9 +169,9 @@ describe('DELETE', () => {
     expect(answer.status).toBe(202);
     expect(await bodyOf(answer)).toMatchObject({ receipt: { pending: 1 } });
     expect(await broker.mint(carol, 'hidden', 'mine')).toBe(404);
-    const [row] = await broker.ports.termination.outbox.due(Number.MAX_SAFE_INTEGER, 10);
-    expect(JSON.parse(row?.command ?? '{}')).toMatchObject({ op: 'refresh', principal: idOf(carol) });
-    await broker.ports.termination.outbox.done(row?.id ?? '');
+    const [row] = await broker.ports.control.outbox.due(Number.MAX_SAFE_INTEGER, 10);
+    expect(JSON.parse(row?.command ?? '{}')).toEqual({ op: 'revoke', ids: [`any grant:${id}`] });
+    await broker.ports.control.outbox.done(row?.id ?? '');
   });
 
   it.each<[string, Person, number]>([

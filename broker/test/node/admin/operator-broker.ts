@@ -10,6 +10,7 @@ import { createApp } from '../../../src/app.ts';
 import { PERMISSIONS } from '../../../src/credentials/permissions.ts';
 import { CLAIM_LAPSES_MS } from '../../../src/mint/policy.ts';
 import { mintShardInProcess } from '../../../src/mint/shard-node.ts';
+import { flushOutbox } from '../../../src/revocation/changes.ts';
 import type { BrokerPorts } from '../../../src/runtime/ports.ts';
 import { testIssuer } from '../issuer.ts';
 import { BROKER, NOW, type StartedBroker, startNodeBroker } from '../start-broker.ts';
@@ -162,6 +163,10 @@ export async function startOperatorBroker(): Promise<OperatorBroker> {
       claimsSince: clock.now * 1000 - CLAIM_LAPSES_MS,
       now: clock.now * 1000,
     });
+
+  // The first key is a change as well, which no test is about.
+  await ports.keyring.signer(clock.now * 1000);
+  await flushOutbox(ports);
 
   return {
     ...started,

@@ -1,8 +1,16 @@
+import { SESSION_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import * as z from 'zod';
 import { flushOutbox } from '../../../src/revocation/changes.ts';
 import { bodyOf } from '../answers.ts';
-import { idOf, type OperatorBroker, type Person, ROOT, startOperatorBroker } from './operator-broker.ts';
+import {
+  CLEAN,
+  idOf,
+  type OperatorBroker,
+  type Person,
+  ROOT,
+  startOperatorBroker,
+} from './operator-broker.ts';
 
 /** What callers tried to take that is not theirs, and rules that a spelling or a way around would have evaded. */
 
@@ -12,7 +20,6 @@ beforeAll(async () => {
 });
 
 interface Token {
-  readonly clientId: string;
   readonly id: string;
   readonly basic: { readonly authorization: string };
 }
@@ -25,7 +32,6 @@ async function makeToken(wish: object = {}): Promise<Token> {
     .parse(await made.json());
   return {
     id,
-    clientId: client_id,
     basic: { authorization: `Basic ${btoa(`${client_id}:${client_secret}`)}` },
   };
 }
@@ -67,22 +73,22 @@ describe('a secret is no way to a role', () => {
 
 describe('a revoked service token', () => {
   const revoke = ({ id }: Token) => broker.call(ROOT, 'DELETE', `/admin/service-tokens/${id}`);
-  /** Whether what it got until its end opens nothing any more: as itself, and as the client beside a subject. */
-  const areRecalled = ({ id, clientId }: Token, issuedAt = broker.clock.now * 1000) =>
-    Promise.all([
-      broker.isRecalled({ principal: `token:${id}`, targets: [`service-token:${id}`], issuedAt }),
-      broker.isRecalled({ principal: 'auth0:t:a', targets: [`principal:client:${clientId}`], issuedAt }),
-    ]);
+  /** Why what it got until its end opens nothing any more: by the one name that it has as subject and as client. */
+  const whyRevoked = ({ id }: Token) =>
+    broker.whyRevoked({ names: [`service-token:${id}`], rev: Number.MAX_SAFE_INTEGER });
+  const commandOf = ({ id }: Token) => ({
+    op: 'revoke',
+    revocation: { target: `service-token:${id}`, kind: 'any', code: 'session_terminated' },
+  });
 
   it('has its sockets closed, and those that its last tickets open', async () => {
     const token = await makeToken();
     const revoked = await revoke(token);
     expect(revoked.status).toBe(200);
-    // As itself, and as the client beside a subject.
-    expect(await bodyOf(revoked)).toHaveProperty('receipt.closed', 4);
-    expect((await broker.lastCommand()).cmd).toMatchObject({ op: 'terminate' });
-    expect(await areRecalled(token)).toEqual([true, true]);
-    expect(await areRecalled(await makeToken())).toEqual([false, false]);
+    expect(await bodyOf(revoked)).toHaveProperty('receipt', CLEAN);
+    expect(await broker.lastCommand()).toMatchObject(commandOf(token));
+    expect(await whyRevoked(token)).toBe('session_terminated');
+    expect(await whyRevoked(await makeToken())).toBeUndefined();
   });
 
   it('has them closed however long the worker was away', async () => {
@@ -92,20 +98,21 @@ describe('a revoked service token', () => {
     expect((await revoke(token)).status).toBe(202);
     broker.worker.answer = answer;
     const { now } = broker.clock;
-    broker.clock.now += 1800;
+    broker.clock.now += SESSION_SECONDS;
     await flushOutbox(broker.ports);
-    const { cmd, before } = await broker.lastCommand();
+    const command = await broker.lastCommand();
+    expect(command).toMatchObject(commandOf(token));
+    // A session of before may still be open then.
+    expect(await whyRevoked(token)).toBe('session_terminated');
     broker.clock.now = now;
-    expect(cmd).toMatchObject({ op: 'terminate' });
-    expect(before).toBeLessThan((now + 60) * 1000);
   });
 
   it('leaves the command behind that closes them when the request is cut off', async () => {
     const token = await makeToken();
-    const { tokens } = broker.ports.credentials.serviceTokens;
-    const { revoke: end } = tokens;
-    vi.spyOn(tokens, 'revoke').mockImplementationOnce(async (...args) => {
-      await end(...args);
+    const { control } = broker.ports;
+    const { change } = control;
+    vi.spyOn(control, 'change').mockImplementationOnce(async (wanted) => {
+      await change(wanted);
       throw new Error('Network connection lost.');
     });
     expect((await revoke(token)).status).toBe(503);
@@ -113,9 +120,9 @@ describe('a revoked service token', () => {
     expect(await broker.changesWaiting()).toBe(1);
     broker.clock.now += 60;
     await flushOutbox(broker.ports);
-    expect((await broker.lastCommand()).cmd).toMatchObject({ op: 'terminate' });
+    expect(await broker.lastCommand()).toMatchObject(commandOf(token));
     broker.clock.now -= 60;
-    expect(await areRecalled(token)).toEqual([true, true]);
+    expect(await whyRevoked(token)).toBe('session_terminated');
   });
 });
 
@@ -133,10 +140,10 @@ describe('a locked caller', () => {
     expect((await broker.call(person, 'POST', '/admin/service-tokens', { name: 'free' })).status).toBe(201);
   });
 
-  it.each(['service-token', 'session'] as const)('a %s is locked however its id is spelled', async (kind) => {
+  it('is a session however its id is spelled', async () => {
     const id = crypto.randomUUID();
-    await lock({ kind, id: id.toUpperCase() });
-    expect(await broker.lockedAtWorkers([`${kind}:${id}`])).toHaveLength(1);
+    await lock({ kind: 'session', id: id.toUpperCase() });
+    expect(await broker.whyRevoked({ names: [`session:${id}`], rev: 0 })).toBe('locked');
   });
 });
 

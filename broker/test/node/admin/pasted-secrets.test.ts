@@ -2,14 +2,15 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { makeSecret } from '../../../src/credentials/secret.ts';
+import { makeSecret, makeTokenId } from '../../../src/credentials/secret.ts';
 import { bodyOf } from '../answers.ts';
 import { basic } from '../start-broker.ts';
 import { idOf, type OperatorBroker, type Person, ROOT, startOperatorBroker } from './operator-broker.ts';
 
 /** Somebody pastes from the wrong window: a credential in free text is refused, and kept nowhere. */
 
-const SECRET = makeSecret((length) => crypto.getRandomValues(new Uint8Array(length)));
+const bytes = (length: number) => crypto.getRandomValues(new Uint8Array(length));
+const SECRET = makeSecret(makeTokenId(bytes), bytes);
 const SIGNATURE = crypto.randomUUID().replaceAll('-', '');
 const TOKEN = `eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ4In0.${SIGNATURE}`;
 const ALICE: Person = { sub: 'alice' };
@@ -75,7 +76,7 @@ const TEXTS: readonly Paste[] = [
 ];
 
 const kept = async (): Promise<string> => {
-  const { folder } = broker.stand;
+  const { folder } = broker;
   const files = await Promise.all(
     (await readdir(folder)).map((name) => readFile(join(folder, name), 'latin1')),
   );

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { type Caller, ROOT, startTokenBroker, type TokenBroker } from './token-broker.ts';
 
 const ALL = '/admin/service-tokens';
-const NOBODYS = '00000000-0000-4000-8000-000000000000';
+const NOBODYS = `svc_${'0'.repeat(22)}`;
 const WRITE = 'service-tokens:write';
 const READ = 'service-tokens:read';
 let broker: TokenBroker;

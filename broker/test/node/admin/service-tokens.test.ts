@@ -1,3 +1,4 @@
+import { REVOCATION_KEPT_MS } from '@agent-ticket/shared/revocation.ts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { NOW } from '../start-broker.ts';
@@ -29,10 +30,10 @@ describe('a service token that is made', () => {
       expires_at: null,
       last_used_at: null,
     });
-    expect([client_id, client_secret]).toEqual([
-      expect.stringMatching(/^svc_[0-9A-Za-z]{22}$/),
-      expect.stringMatching(/^atk_[0-9A-Za-z]{49}$/),
-    ]);
+    // One name: the secret has it in it.
+    expect(client_id).toBe(id);
+    expect(id).toMatch(/^svc_[0-9A-Za-z]{22}$/);
+    expect(client_secret).toMatch(new RegExp(`^atk_${id.slice('svc_'.length)}_[0-9A-Za-z]{49}$`));
     expect(await (await broker.call(client_secret, 'GET', '/me')).json()).toMatchObject({
       principal: `token:${id}`,
       kind: 'service',
@@ -165,6 +166,63 @@ describe('a rotation', () => {
   });
 });
 
+describe('a rotation and the sessions of the token', () => {
+  const commands = () => broker.commands.length;
+
+  it('without a grace time ends those decided before it, and a ticket from after it opens one', async () => {
+    const token = await broker.make();
+    await rotate(token, { grace_in: 0 });
+    const [row] = await broker.ports.control.revocations.findAll([`before service-token:${token.id}`]);
+    expect(row).toMatchObject({
+      target: `service-token:${token.id}`,
+      kind: 'before',
+      code: 'rights_changed',
+      until: NOW * 1000 + REVOCATION_KEPT_MS,
+    });
+    const { rev = 0 } = row ?? {};
+    const why = (ticketRev: number) =>
+      broker.ports.record.revocations.whyRevoked(
+        { names: [`service-token:${token.id}`], rev: ticketRev },
+        NOW * 1000,
+      );
+    expect([await why(rev - 1), await why(rev)]).toEqual(['rights_changed', undefined]);
+    expect(commands()).toBe(1);
+  });
+
+  it.each([60, 3600])('with a grace time of %i s ends none', async (grace_in) => {
+    const token = await broker.make();
+    await rotate(token, { grace_in });
+    expect(commands()).toBe(0);
+    expect(await broker.ports.control.revocations.newestRev()).toBe(0);
+  });
+});
+
+describe('a secret in its grace time', () => {
+  const own = (secret: string, token: { id: string }) =>
+    broker.call(secret, 'POST', `${pathOf(token)}/rotate`, {});
+  const maker = () => broker.make({ permissions: ['service-tokens:write'] });
+
+  it('rotates no secret of its own token: what ends must not make what lasts', async () => {
+    const token = await maker();
+    const next = await rotate(token, { grace_in: 100 });
+    expect((await own(token.client_secret, token)).status).toBe(403);
+    expect(await broker.uses(next.client_secret)).toBe(200);
+    expect((await own(next.client_secret, token)).status).toBe(200);
+  });
+
+  it('does so where the token has an end as well', async () => {
+    const token = await broker.make({ permissions: ['service-tokens:write'], expires_in: 7200 });
+    expect((await own(token.client_secret, token)).status).toBe(200);
+    expect((await own(token.client_secret, token)).status).toBe(403);
+  });
+
+  it('goes on to rotate those of other tokens', async () => {
+    const [token, other] = [await maker(), await broker.make()];
+    await rotate(token, { grace_in: 100 });
+    expect((await own(token.client_secret, other)).status).toBe(200);
+  });
+});
+
 describe('a revocation', () => {
   it('kills both secrets at once, and the token is not there any more', async () => {
     const old = await broker.make();
@@ -237,7 +295,7 @@ describe('a list', () => {
   });
 
   const cursor = (place: unknown) => `cursor=${Buffer.from(JSON.stringify(place)).toString('base64url')}`;
-  const id = '00000000-0000-4000-8000-000000000000';
+  const id = `svc_${'0'.repeat(22)}`;
   it.each<[string, string]>([
     ['limit', 'limit=0'],
     ['limit', 'limit=201'],
