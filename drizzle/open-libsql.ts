@@ -50,7 +50,7 @@ function patient(client: Client, { deadlineMs }: Patience): Client {
       } catch (error) {
         const again = isBusy(error) || (isClosed(error) && !client.closed);
         if (!again || performance.now() + pause > end) throw error;
-        // A connection that met a lock keeps the statement open and commits nothing any more.
+        // A connection on which a statement failed at a lock keeps the statement open and commits nothing any more.
         if (client.protocol === 'file' && isBusy(error)) await client.reconnect();
       }
       await new Promise((resolve) => setTimeout(resolve, pause * (0.5 + Math.random() / 2)));
@@ -154,7 +154,7 @@ async function openMigrated<Store>(
 
 /**
  * Of several processes that start at once one makes the tables. The others meet its lock, or fail as a whole on tables
- * that came to be between their look and their try; looking again, they find all done.
+ * that were made between their check and their try; the second check finds all done.
  */
 async function prepareBesideOthers<T>(prepare: () => Promise<T>, { deadlineMs }: Patience): Promise<T> {
   const end = performance.now() + deadlineMs;

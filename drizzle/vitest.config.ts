@@ -3,10 +3,10 @@ import { PATIENT } from '@agent-ticket/shared/test/patience.ts';
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
 
-const migrationsOf = (room: 'control' | 'record') =>
-  readD1Migrations(join(import.meta.dirname, room, 'migrations'));
+const migrationsOf = (database: 'control' | 'record') =>
+  readD1Migrations(join(import.meta.dirname, database, 'migrations'));
 
-/** One suite of query tests, run over both drivers; what only one of them has stands in its own folder. */
+/** One suite of query tests, run over both drivers; tests of one driver alone are in its own folder. */
 export default defineConfig({
   test: {
     projects: [

@@ -1,61 +1,57 @@
-import type {
-  liveObjectQueries,
-  MeantSessions,
-  ObjectPlace,
-} from '@agent-ticket/drizzle/record/live-objects.ts';
+import type { AgentInstance } from '@agent-ticket/drizzle/record/revocations.ts';
+import type { RecordStore } from '@agent-ticket/drizzle/record/store.ts';
 import { type ControlCommand, type Receipt, verifyControl } from '@agent-ticket/shared/control.ts';
+import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { takeFromRequest } from '@agent-ticket/shared/handshake.ts';
-import { err, type Outcome } from '@agent-ticket/shared/outcome.ts';
-import type { Target } from '@agent-ticket/shared/target.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
+import type { Revocation } from '@agent-ticket/shared/revocation.ts';
+import { readTargetName } from '@agent-ticket/shared/target.ts';
 import type { FindKey } from '@agent-ticket/shared/verify-ticket.ts';
 import type { GateConfig } from './config.ts';
-import { inTurns } from './control/in-turns.ts';
-import { type ReconcilePorts, reconcile } from './control/reconcile.ts';
-import { refuseHttp } from './gate/refuse.ts';
-import type { ControlOrder, OrderAnswer } from './order.ts';
+import { inBatches, type ReconcilePorts, reconcile } from './control/reconcile.ts';
+import { faultDenial, faultLine, refuseHttp, secureHeaders } from './gate/answer.ts';
+import type { CommandAnswer, ObjectCommand } from './handover.ts';
 
 export interface ControlPorts extends ReconcilePorts {
   readonly config: GateConfig;
   readonly findKey: FindKey;
-  readonly liveObjects: ReturnType<typeof liveObjectQueries>;
-  /** Gives one object an order; rejects when the object does not answer. */
-  readonly order: (agent: string, instance: string, order: ControlOrder) => Promise<OrderAnswer>;
+  readonly record: ReconcilePorts['record'] & {
+    readonly revocations: Pick<RecordStore['revocations'], 'liveObjects' | 'countLiveObjects'>;
+  };
+  /** Sends one object a command; rejects when the object does not answer. */
+  readonly command: (agent: string, instance: string, command: ObjectCommand) => Promise<CommandAnswer>;
   readonly randomId: () => string;
   readonly log: (event: Readonly<Record<string, unknown>>) => void;
 }
 
 export const isControlPath = (pathname: string): boolean => pathname === '/control';
 
-/** Objects that one command closes sockets of; the broker repeats the command for the rest. */
+/** Objects that answer one command; the broker repeats the command for the rest. */
 const FAN_OUT = 100;
-/** Pages of objects asked by one command, so that a hundred that do not answer keep nobody from being asked. */
+/** Pages of objects that one command tries, so that a hundred that do not answer do not hold up the others. */
 const PAGES = 4;
 
 /**
- * `POST /control`: carries a command of the broker to every object with sessions that it names, and says what came of
- * it. Repeating a command is harmless. The objects come from the record database, so one whose last sessions have not
- * reached it yet is not asked here: those sessions meet the lock's copy when they do.
+ * `POST /control`: dispatches a command of the broker to the objects that it concerns and answers a receipt. Commands
+ * are idempotent, so a captured one that is repeated within its 30 s changes nothing.
  */
 export async function answerControl(request: Request, ports: ControlPorts): Promise<Response> {
   const requestId = ports.randomId();
-  const outcome = await carryOut(request, ports);
+  const outcome = await execute(request, ports).catch((error: unknown) => {
+    ports.log({ ...faultLine(error), path: '/control', request_id: requestId });
+    return faultDenial(error);
+  });
   if (outcome.ok) {
     const { value } = outcome;
-    return Response.json(value, {
-      status: value.pending === 0 ? 200 : 202,
-      headers: { 'cache-control': 'no-store', 'x-request-id': requestId },
-    });
+    const headers = secureHeaders(new Headers(), requestId);
+    return Response.json(value, { status: value.pending === 0 ? 200 : 202, headers });
   }
-  ports.log({
-    event: 'control_refused',
-    reason: outcome.denial.reason,
-    detail: outcome.denial.detail,
-    request_id: requestId,
-  });
+  const { reason, detail } = outcome.denial;
+  ports.log({ event: 'control_refused', reason, detail, request_id: requestId });
   return refuseHttp(outcome.denial, requestId);
 }
 
-async function carryOut(request: Request, ports: ControlPorts): Promise<Outcome<Receipt>> {
+async function execute(request: Request, ports: ControlPorts): Promise<Outcome<Receipt>> {
   if (request.method !== 'POST') return err('method_not_allowed', { allow: ['POST'] });
   const taken = takeFromRequest(request.headers);
   if (!taken.ok) return err('control_invalid', { detail: 'missing' });
@@ -67,66 +63,73 @@ async function carryOut(request: Request, ports: ControlPorts): Promise<Outcome<
     findKey: ports.findKey,
   });
   if (!verified.ok) return verified;
-  const { cmd, before } = verified.value;
-
-  const done =
-    cmd.op === 'reconcile' ? { ...(await reconcile(ports)), pending: 0 } : await tellAll(cmd, before, ports);
-  return { ok: true, value: { ...done, ms: ports.clock() - startedAt } };
+  const done = await dispatch(verified.value.cmd, ports, startedAt);
+  return ok({ ...done, ms: ports.clock() - startedAt });
 }
 
-type Told = Omit<Receipt, 'ms'>;
+type Dispatched = Omit<Receipt, 'ms'>;
 
-/** Tells the objects that a command names, up to a hundred that answer. */
-async function tellAll(cmd: TargetedCommand, before: number, ports: ControlPorts): Promise<Told> {
-  const tell = async (objects: readonly ObjectPlace[]): Promise<Told> => {
-    const answers = await inTurns(objects, ({ agent, instance }) =>
-      ports.order(agent, instance, { cmd, before }),
-    );
-    const closed = answers.map((answer) => (answer.status === 'fulfilled' ? answer.value.closed : undefined));
-    const unreachable = closed.filter((each) => each === undefined).length;
-    return {
-      closed: closed.reduce<number>((sum, each) => sum + (each ?? 0), 0),
-      objects: objects.length - unreachable,
-      unreachable,
-      pending: 0,
-    };
-  };
-  const one = namedObject(cmd);
-  if (one !== undefined) return tell([one]);
+async function dispatch(command: ControlCommand, ports: ControlPorts, now: number): Promise<Dispatched> {
+  switch (command.op) {
+    case 'reconcile':
+      return { ...(await reconcile(ports)), pending: 0 };
+    case 'destroy':
+    case 'lapse':
+      return send([command], command, ports);
+    case 'revoke': {
+      const { revocation } = command;
+      const target = readTargetName(revocation.target);
+      // Whatever the record says: the last sessions of the object may not have been recorded yet.
+      if (target.kind === 'instance') return send([target], command, ports);
+      // Objects keep only revocations that name them, so there is nothing to lift elsewhere.
+      const isLift = revocation.until !== null && revocation.until <= now;
+      return isLift ? NOTHING : fanOut(revocation, ports);
+    }
+  }
+}
 
-  let sum: Told = { closed: 0, objects: 0, unreachable: 0, pending: 0 };
-  // Objects keep only locks that name them.
-  if (cmd.op === 'unlock') return sum;
-  const meant = meantBy(cmd, before);
-  let after: ObjectPlace | undefined;
+const NOTHING: Dispatched = { closed: 0, objects: 0, unreachable: 0, pending: 0 };
+
+/**
+ * Sends a revocation to the objects with live sessions that it hits, up to a hundred that answer. A session that the
+ * record does not have yet meets the record's copy of the revocation when it is delivered.
+ */
+async function fanOut(revocation: Revocation, ports: ControlPorts): Promise<Dispatched> {
+  const { revocations } = ports.record;
+  let sum = NOTHING;
+  let after: AgentInstance | undefined;
   for (let page = 0; page < PAGES && sum.objects < FAN_OUT; page += 1) {
-    const objects = await ports.liveObjects.list(meant, after, FAN_OUT - sum.objects);
-    const told = await tell(objects);
+    const objects = await revocations.liveObjects(revocation, after, FAN_OUT - sum.objects);
+    const sent = await send(objects, { op: 'revoke', revocation }, ports);
     sum = {
-      closed: sum.closed + told.closed,
-      objects: sum.objects + told.objects,
-      unreachable: sum.unreachable + told.unreachable,
+      closed: sum.closed + sent.closed,
+      objects: sum.objects + sent.objects,
+      unreachable: sum.unreachable + sent.unreachable,
       pending: 0,
     };
     after = objects.at(-1);
     if (after === undefined) return sum;
   }
-  return { ...sum, pending: await ports.liveObjects.count(meant, after) };
+  return { ...sum, pending: await revocations.countLiveObjects(revocation, after) };
 }
 
-type TargetedCommand = Exclude<ControlCommand, { op: 'reconcile' }>;
-
-/** The one object that a command names, which is told in any case: its last sessions may not have been recorded yet. */
-function namedObject(cmd: TargetedCommand): ObjectPlace | undefined {
-  if (cmd.op === 'refresh') return undefined;
-  return cmd.target.kind === 'instance' ? cmd.target : undefined;
-}
-
-/** Only sessions that the command ends: an object asked in vain would be asked again and again. */
-function meantBy(cmd: TargetedCommand, before: number): MeantSessions {
-  if (cmd.op !== 'refresh') return { target: cmd.target, before };
-  const { agent, instance, principal } = cmd;
-  const target: Target =
-    instance === undefined ? { kind: 'agent', agent } : { kind: 'instance', agent, instance };
-  return { target, principal, before };
+async function send(
+  objects: readonly AgentInstance[],
+  command: ObjectCommand,
+  ports: ControlPorts,
+): Promise<Dispatched> {
+  const results = await inBatches(objects, ({ agent, instance }) => ports.command(agent, instance, command));
+  const answers = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  const failed = results.find((result) => result.status === 'rejected');
+  const unreachable = objects.length - answers.length;
+  if (failed !== undefined)
+    ports.log({ event: 'objects_unreachable', count: unreachable, error: describeError(failed.reason) });
+  const opened = answers.find((answer) => answer.opened !== undefined)?.opened;
+  return {
+    closed: answers.reduce((sum, { closed }) => sum + closed, 0),
+    objects: answers.length,
+    unreachable,
+    pending: 0,
+    ...(opened === undefined ? {} : { opened }),
+  };
 }

@@ -1,6 +1,6 @@
 import type { AgentRegistry } from '@agent-ticket/shared/registry.ts';
 import type { DemoAgent, DemoFacts } from '../demo/facts.ts';
-import { refuse } from './gate/refuse.ts';
+import { refuse } from './gate/answer.ts';
 
 /** The demo page: requests to this worker that are for no agent. Uses neither tickets nor objects. */
 

@@ -1,3 +1,4 @@
+import { isOutage } from '@agent-ticket/drizzle/outage.ts';
 import type { Denial } from '@agent-ticket/shared/denial.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { takeFromRequest, takeFromUpgrade } from '@agent-ticket/shared/handshake.ts';
@@ -10,11 +11,19 @@ import { CONNECT, MESSAGE, STATE_READ } from '@agent-ticket/shared/scope.ts';
 import { isLoopback } from '@agent-ticket/shared/settings.ts';
 import { type FindKey, verifyTicket } from '@agent-ticket/shared/verify-ticket.ts';
 import type { GateConfig } from './config.ts';
+import {
+  corsHeaders,
+  faultDenial,
+  faultLine,
+  originAllowed,
+  preflight,
+  refuse,
+  secureHeaders,
+  socketAnswer,
+} from './gate/answer.ts';
 import { forward } from './gate/forward.ts';
-import { corsHeaders, originAllowed, preflight } from './gate/origin.ts';
-import { isUpgrade, refuse, socketAnswer } from './gate/refuse.ts';
 import { parseRoute, type Route } from './gate/route.ts';
-import { denialOf } from './ticketed/answer.ts';
+import { denialOf, isUpgrade } from './handover.ts';
 
 export interface GatePorts {
   readonly registry: AgentRegistry;
@@ -31,27 +40,25 @@ export interface GatePorts {
 }
 
 /**
- * Answers one request to `/agents/…`: where to, from where, with which ticket, and only then the object.
+ * Answers one request to `/agents/…`: route, origin, ticket, and only then the object. Nothing that is thrown gets out:
+ * an outage is a refusal that the client may retry, anything else is a bug and looks like one.
  *
- * Refuses everything that it does not know; passes on nothing that it did not check. Does NOT burn the ticket nor
- * look at the frames of an open socket: the object does, before its agent's code.
+ * Does NOT burn the ticket, nor check revocations or the frames of an open socket: the object does, before its agent's
+ * code runs.
  */
 export async function answerAgentRequest(request: Request, ports: GatePorts): Promise<Response> {
   const requestId = ports.randomId();
   ports.tally.turn(ports.clock());
-  const outcome = await passGate(request, ports, requestId);
+  // The name of a known agent and no more of the path: people paste tickets into paths.
+  const agent = findAgent(ports.registry, new URL(request.url).pathname.split('/')[2] ?? '')?.slug;
+  const outcome = await passGate(request, ports, requestId).catch((error: unknown) => {
+    ports.log({ ...faultLine(error), request_id: requestId, agent });
+    return faultDenial(error);
+  });
   if (outcome.ok) return outcome.value;
   const { reason, detail } = outcome.denial;
-  // A known name and no more of the path: people paste tickets into the strangest places.
-  const agent = findAgent(ports.registry, new URL(request.url).pathname.split('/')[2] ?? '')?.slug;
   ports.tally.count(reason, agent, ports.clock());
-  ports.log({
-    event: 'gate_refused',
-    reason,
-    detail,
-    request_id: requestId,
-    agent,
-  });
+  ports.log({ event: 'gate_refused', reason, detail, request_id: requestId, agent });
   return withCors(refuse(request, outcome.denial, requestId), request, ports.config);
 }
 
@@ -66,7 +73,7 @@ async function passGate(request: Request, ports: GatePorts, requestId: string): 
   if (url.protocol === 'http:' && !config.development && !isLoopback(url.hostname))
     return err('plaintext_refused');
   if (!originAllowed(origin, config.allowedOrigins)) return err('origin_not_allowed');
-  if (request.method === 'OPTIONS') return ok(preflight(origin));
+  if (request.method === 'OPTIONS') return ok(preflight(origin, requestId));
 
   const { entry, instance } = route.value;
   const taken = upgrade ? takeFromUpgrade(url, request.headers) : takeFromRequest(request.headers);
@@ -100,32 +107,27 @@ async function passGate(request: Request, ports: GatePorts, requestId: string): 
   if (!answer.ok) return answer;
   const denial: Denial | undefined = denialOf(answer.value);
   if (denial !== undefined) return { ok: false, denial };
-  return ok(
-    upgrade
-      ? socketAnswer(request, answer.value.webSocket, requestId)
-      : passedOn(request, answer.value, requestId, config),
-  );
+  if (upgrade) return ok(socketAnswer(request, answer.value.webSocket, requestId));
+  const passed = new Response(answer.value.body, answer.value);
+  secureHeaders(passed.headers, requestId);
+  return ok(withCors(passed, request, config));
 }
 
 /**
- * The object's answer. One that is overloaded, reset by a deploy or destroyed in the middle throws: its clients come
- * back, so they must be told in a way that they understand.
+ * The object's answer. An object that is overloaded, reset by a deploy or destroyed in the middle throws: its clients
+ * will reconnect, so they get a refusal that says so.
  */
 async function askObject(ports: GatePorts, route: Route, request: Request): Promise<Outcome<Response>> {
   const object = ports.destination(route);
   try {
     return ok(await object.fetch(request));
   } catch (error) {
-    // What the runtime says of the object; its agent's own errors never come this far.
-    return err('agent_failed', { detail: describeError(error) });
+    // The runtime's words about the object; errors of its agent's code do not come this far.
+    const detail = describeError(error);
+    return isOutage(error)
+      ? err('agent_worker_unavailable', { detail, retryAfter: 1 })
+      : err('agent_failed', { detail });
   }
-}
-
-function passedOn(request: Request, answer: Response, requestId: string, config: GateConfig): Response {
-  const passed = new Response(answer.body, answer);
-  passed.headers.set('x-request-id', requestId);
-  passed.headers.set('cache-control', 'no-store');
-  return withCors(passed, request, config);
 }
 
 function withCors(answer: Response, request: Request, config: GateConfig): Response {

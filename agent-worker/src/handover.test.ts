@@ -1,9 +1,10 @@
 import '@agent-ticket/shared/test/without-eval.ts';
+import { DENIALS, type DenialReason } from '@agent-ticket/shared/denial.ts';
 import { KeyId, SessionId } from '@agent-ticket/shared/names.ts';
 import { PAYLOAD } from '@agent-ticket/shared/test/tickets.ts';
 import { TicketClaims } from '@agent-ticket/shared/ticket.ts';
 import { describe, expect, test } from 'vitest';
-import { readHandover, writeHandover } from './handover.ts';
+import { CF_MEMBERS, denialAnswer, denialOf, isUpgrade, readHandover, writeHandover } from './handover.ts';
 
 const ticket = { claims: TicketClaims.parse(PAYLOAD), kid: KeyId.parse('k'.repeat(43)) };
 const facts = {
@@ -26,6 +27,12 @@ describe('what the gate hands over', () => {
   test('replaces whatever pretended to be it', () => {
     const forged = { agentTicket: { claims: 'forged' } };
     expect(readHandover(writeHandover(forged, ticket, facts))).toEqual({ ...ticket, ...facts });
+  });
+
+  test('drops every member of ours that came from outside, and no other', () => {
+    const forged = Object.fromEntries([...CF_MEMBERS, 'agentTicketOfTomorrow'].map((name) => [name, {}]));
+    const cf = writeHandover({ ...forged, colo: 'AMS' }, ticket, facts);
+    expect(Object.keys(cf).sort()).toEqual(['agentTicket', 'colo']);
   });
 
   test('keeps every claim, the actor too', () => {
@@ -59,4 +66,32 @@ describe('what the gate hands over', () => {
   ])('is not %s', ([, cf]) => {
     expect(readHandover(cf)).toBeUndefined();
   });
+});
+
+const isReason = (text: string): text is DenialReason => Object.hasOwn(DENIALS, text);
+
+test('every refusal of an object is read back by the gate, and its answer has no body', async () => {
+  for (const reason of Object.keys(DENIALS).filter(isReason)) {
+    const answer = denialAnswer({ reason });
+    expect(answer.status).toBe(403);
+    expect(await answer.clone().text()).toBe('');
+    expect(denialOf(answer)).toEqual({ reason });
+  }
+});
+
+test.for(['', 'toString', '__proto__', 'nothing', 'agent_failed, agent_failed'])(
+  'an answer that says "%s" is none',
+  (said) => {
+    expect(denialOf(new Response(null, { headers: { 'x-agent-ticket-denial': said } }))).toBeUndefined();
+  },
+);
+
+test('an answer that says nothing is none', () => {
+  expect(denialOf(new Response('fine'))).toBeUndefined();
+});
+
+test('an upgrade is one in any spelling of its header, and only to a WebSocket', () => {
+  const values = ['websocket', 'WebSocket', 'WEBSOCKET', 'h2c', 'websocket, h2c', ''];
+  expect(values.filter((upgrade) => isUpgrade(new Headers({ upgrade })))).toEqual(values.slice(0, 3));
+  expect(isUpgrade(new Headers())).toBe(false);
 });

@@ -1,13 +1,54 @@
+import { ControlCommand } from '@agent-ticket/shared/control.ts';
+import { DENIALS, type Denial, type DenialReason } from '@agent-ticket/shared/denial.ts';
 import { DELIVERIES } from '@agent-ticket/shared/handshake.ts';
 import { KeyId, SessionId } from '@agent-ticket/shared/names.ts';
 import { formatScope } from '@agent-ticket/shared/scope.ts';
 import { TicketClaims } from '@agent-ticket/shared/ticket.ts';
 import type { VerifiedTicket } from '@agent-ticket/shared/verify-ticket.ts';
 import * as z from 'zod';
-import { cfMember } from './cf-member.ts';
-import { HandedLimits } from './ticketed/limits.ts';
 
-/** How the gate hands a verified ticket to the destination object, which refuses a request without one. */
+/**
+ * The contract between the worker (gate and control) and the objects behind it.
+ *
+ * The worker sends what it has verified as members of `request.cf`: metadata that the runtime carries beside a request.
+ * No header, path or body of a client becomes part of it. A client of the local runtime can set `cf` (`MF-CF-Blob`), so
+ * the gate drops members of ours that come from outside.
+ */
+
+const PREFIX = 'agentTicket';
+
+const memberNames: string[] = [];
+/** The name of every member of ours, for tests that forge them. */
+export const CF_MEMBERS: readonly string[] = memberNames;
+
+/** One member. Its name begins with the prefix that {@link withoutOwnMembers} drops. */
+function cfMember<Schema extends z.ZodType>(suffix: '' | Capitalize<string>, schema: Schema) {
+  const name = `${PREFIX}${suffix}`;
+  memberNames.push(name);
+  return {
+    write: (value: z.input<Schema>, cf?: object): Record<string, unknown> => ({ ...cf, [name]: value }),
+    /** Checked again in full; `undefined` where there is none. */
+    read(cf: unknown): z.output<Schema> | undefined {
+      const found = z.object({ [name]: z.unknown() }).safeParse(cf);
+      return found.success ? schema.safeParse(found.data[name]).data : undefined;
+    },
+  };
+}
+
+/** The `cf` of a client's request without members of ours, with which a client could command an object. */
+export const withoutOwnMembers = (cf: object | undefined): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(cf ?? {}).filter(([name]) => !name.startsWith(PREFIX)));
+
+/** The registry's limits as they travel with a verified ticket. */
+export const HandedLimits = z.strictObject({
+  socketsPerPrincipal: z.int().positive(),
+  messagesPerSecond: z.int().positive(),
+  frameBytes: z.int().positive(),
+  idleSeconds: z.int().positive().optional(),
+});
+export type HandedLimits = z.infer<typeof HandedLimits>;
+
+/** A verified ticket and the facts of the request that presented it. An object refuses a request without one. */
 const Handover = z.strictObject({
   claims: TicketClaims,
   kid: KeyId,
@@ -20,15 +61,77 @@ const Handover = z.strictObject({
 });
 export type Handover = z.output<typeof Handover>;
 
-const member = cfMember('agentTicket', Handover);
+const handoverMember = cfMember('', Handover);
 
-/** The `cf` to send along, with what was in it. */
+/** The `cf` to send to the object, in place of whatever came as a handover from outside. */
 export const writeHandover = (
   cf: object | undefined,
   { claims, kid }: VerifiedTicket,
   facts: Omit<Handover, 'claims' | 'kid'>,
 ): Record<string, unknown> =>
-  member.write({ ...facts, kid, claims: { ...claims, scope: formatScope(claims.scope) } }, cf);
+  handoverMember.write(
+    { ...facts, kid, claims: { ...claims, scope: formatScope(claims.scope) } },
+    withoutOwnMembers(cf),
+  );
 
-/** Reads what the gate wrote, checked again in full; `undefined` when it did not come from the gate. */
-export const readHandover = (cf: unknown): Handover | undefined => member.read(cf);
+/** `undefined` where the request did not come from the gate. */
+export const readHandover = (cf: unknown): Handover | undefined => handoverMember.read(cf);
+
+const [revoke, destroy, lapse] = ControlCommand.options;
+/** A command of the broker that the worker has verified, for one object. */
+export const ObjectCommand = z.discriminatedUnion('op', [revoke, destroy, lapse]);
+export type ObjectCommand = z.infer<typeof ObjectCommand>;
+
+export const CommandAnswer = z.strictObject({
+  /** Sockets and streams closed. */
+  closed: z.int().nonnegative(),
+  /** Of `lapse`: whether the grant was ever used in this object. */
+  opened: z.boolean().optional(),
+});
+export type CommandAnswer = z.infer<typeof CommandAnswer>;
+
+/** Sessions that the record database has as open; the object answers which of them are. */
+export const SessionQuestion = z.strictObject({ sessions: z.array(SessionId) });
+export type SessionQuestion = z.infer<typeof SessionQuestion>;
+
+/** The object does not know the sessions that it does not name. */
+export const SessionAnswer = z.strictObject({
+  open: z.array(z.string()),
+  ended: z.array(z.strictObject({ id: z.string(), at: z.int(), reason: z.string() })),
+});
+export type SessionAnswer = z.infer<typeof SessionAnswer>;
+
+const commandMember = cfMember('Command', ObjectCommand);
+const questionMember = cfMember('Sessions', SessionQuestion);
+
+/** Address and method carry no meaning. */
+const requestWith = (cf: Record<string, unknown>): Request =>
+  new Request('https://object.invalid/', { method: 'POST', cf });
+
+export const commandRequest = (command: ObjectCommand): Request => requestWith(commandMember.write(command));
+export const questionRequest = (question: SessionQuestion): Request =>
+  requestWith(questionMember.write(question));
+
+/** `undefined` where the request did not come from the worker's control route. */
+export const readCommand = (cf: unknown): ObjectCommand | undefined => commandMember.read(cf);
+export const readQuestion = (cf: unknown): SessionQuestion | undefined => questionMember.read(cf);
+
+/** Carries the reason of an object's refusal to the gate, which decides what the client sees of it. */
+const DENIAL_HEADER = 'x-agent-ticket-denial';
+
+export const denialAnswer = (denial: Denial): Response =>
+  new Response(null, { status: 403, headers: { [DENIAL_HEADER]: denial.reason } });
+
+/** The refusal in an object's answer, if it is one. */
+export function denialOf(answer: Response): Denial | undefined {
+  const reason = answer.headers.get(DENIAL_HEADER);
+  return reason !== null && isReason(reason) ? { reason } : undefined;
+}
+
+const isReason = (text: string): text is DenialReason => Object.hasOwn(DENIALS, text);
+
+export const isUpgrade = (headers: Headers): boolean => headers.get('upgrade')?.toLowerCase() === 'websocket';
+
+/** Whether a member of a Worker's env is a Durable Object binding. */
+export const isNamespace = (value: unknown): value is DurableObjectNamespace =>
+  typeof value === 'object' && value !== null && 'idFromName' in value;

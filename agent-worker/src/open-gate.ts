@@ -1,16 +1,12 @@
-import { deliver } from '@agent-ticket/drizzle/record/deliver.ts';
-import { liveObjectQueries } from '@agent-ticket/drizzle/record/live-objects.ts';
 import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
-import { sessionQueries } from '@agent-ticket/drizzle/record/sessions.ts';
 import { createRefusalTally } from '@agent-ticket/shared/refusal-tally.ts';
 import { type AgentRegistry, bindingKeyOf, validateAgentRegistry } from '@agent-ticket/shared/registry.ts';
 import { logWithPoints, type PointSink } from '@agent-ticket/shared/security-events.ts';
 import { answerControl, type ControlPorts, isControlPath } from './control.ts';
-import { refuseHttp } from './gate/refuse.ts';
+import { refuseHttp } from './gate/answer.ts';
 import { isAgentPath } from './gate/route.ts';
 import { answerAgentRequest, type GatePorts } from './gate.ts';
-import { OrderAnswer, orderRequest, RollAnswer, rollRequest } from './order.ts';
-import { isNamespace } from './ticketed/destination.ts';
+import { CommandAnswer, commandRequest, isNamespace, questionRequest, SessionAnswer } from './handover.ts';
 import { verifierOf } from './verifier.ts';
 
 /** What the gate needs of a Worker's env, beside its settings and the agents' bindings. */
@@ -32,7 +28,7 @@ type Ports = GatePorts & ControlPorts;
  * An object behind the gate must be reachable by no other path: drop `routeAgentRequest` for it.
  */
 export function createGate<Env extends GateEnv & object>(registry: AgentRegistry) {
-  const held = new WeakMap<Env, Ports>();
+  const portsByEnv = new WeakMap<Env, Ports>();
   return (request: Request, env: Env): Promise<Response> | undefined => {
     // `GET *` has a URL that is none (RFC 9112 §3.2.4). The local runtime's router of assets fails on it before this.
     if (!URL.canParse(request.url))
@@ -44,8 +40,8 @@ export function createGate<Env extends GateEnv & object>(registry: AgentRegistry
         ? answerControl
         : undefined;
     if (answers === undefined) return undefined;
-    const ports = held.get(env) ?? portsOf(registry, env);
-    held.set(env, ports);
+    const ports = portsByEnv.get(env) ?? portsOf(registry, env);
+    portsByEnv.set(env, ports);
     return answers(request, ports);
   };
 }
@@ -70,17 +66,18 @@ function portsOf(registry: AgentRegistry, env: GateEnv & object): Ports {
       if (stub === undefined) throw new Error(`no binding ${entry.bindingKey}`);
       return stub;
     },
-    sessions: sessionQueries(record),
-    liveObjects: liveObjectQueries(record),
-    order: async (agent, instance, order) => {
-      const answer = await object(agent, instance)?.fetch(orderRequest(order));
-      return answer === undefined ? { closed: 0 } : OrderAnswer.parse(await answer.json());
+    record,
+    command: async (agent, instance, command) => {
+      const stub = object(agent, instance);
+      // Of an agent without a binding nothing is open, and only of `lapse` that is no answer.
+      if (stub === undefined && command.op !== 'lapse') return { closed: 0 };
+      if (stub === undefined) throw new Error(`no binding ${bindingKeyOf(agent)}`);
+      return CommandAnswer.parse(await (await stub.fetch(commandRequest(command))).json());
     },
-    callRoll: async (agent, instance, roll) => {
-      const answer = await object(agent, instance)?.fetch(rollRequest(roll));
-      return answer === undefined ? { open: [], ended: [] } : RollAnswer.parse(await answer.json());
+    listSessions: async (agent, instance, question) => {
+      const answer = await object(agent, instance)?.fetch(questionRequest(question));
+      return answer === undefined ? { open: [], ended: [] } : SessionAnswer.parse(await answer.json());
     },
-    deliver: (facts, now) => deliver(record, facts, now),
     random: () => Math.random(),
     randomId: () => crypto.randomUUID(),
     clock: () => Date.now(),

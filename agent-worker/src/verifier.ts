@@ -1,25 +1,27 @@
 import { KEY_SET } from '@agent-ticket/shared/limits.ts';
+import { err } from '@agent-ticket/shared/outcome.ts';
+import { createRemoteKeys, type RemoteKeysPorts } from '@agent-ticket/shared/remote-keys.ts';
+import { TicketAlgorithm } from '@agent-ticket/shared/ticket.ts';
 import type { FindKey } from '@agent-ticket/shared/verify-ticket.ts';
 import { type GateConfig, readConfig } from './config.ts';
-import { brokerKeys } from './gate/keys.ts';
 
-/** What it takes to judge a ticket: who may have signed it, for whom, and with which keys. */
+/** What it takes to verify a ticket: issuer and audience, and the broker's keys. */
 export interface Verifier {
   readonly config: GateConfig;
   readonly findKey: FindKey;
 }
 
-/** Where a Worker's env binds the broker. */
+/** The service binding of the broker in a Worker's env. */
 interface BrokerBinding {
   readonly BROKER?: Fetcher | undefined;
 }
 
 /** One per env and isolate, shared by the gate and the objects beside it: keys are fetched and imported once. */
-const held = new WeakMap<object, Verifier>();
+const verifiers = new WeakMap<object, Verifier>();
 
 /** Throws an `Error` that names each wrong setting when the env is not configured. */
 export function verifierOf(env: object & BrokerBinding): Verifier {
-  const known = held.get(env);
+  const known = verifiers.get(env);
   if (known !== undefined) return known;
   const config = readConfig(env);
   const { BROKER: broker } = env;
@@ -37,6 +39,22 @@ export function verifierOf(env: object & BrokerBinding): Verifier {
       broker === undefined ? KEY_SET.cooldownMs : KEY_SET.bindingCooldownMs,
     ),
   };
-  held.set(env, verifier);
+  verifiers.set(env, verifier);
   return verifier;
+}
+
+/** The broker's ticket keys. Hold one per isolate. */
+export function brokerKeys(ports: RemoteKeysPorts, cooldownMs: number): FindKey {
+  const keys = createRemoteKeys(ports, { algorithms: TicketAlgorithm.options, cooldownMs });
+  return async (kid) => {
+    const found = await keys.find(kid);
+    switch (found) {
+      case 'unknown':
+        return err('ticket_key_unknown');
+      case 'unavailable':
+        return err('keys_unavailable', { retryAfter: 1 });
+      default:
+        return { ok: true, value: found };
+    }
+  };
 }

@@ -1,12 +1,11 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
-import { SessionId } from '@agent-ticket/shared/names.ts';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { describe, expect, test, vi } from 'vitest';
 import { answered, chatRequest, chunksOf } from './chat.ts';
+import { lock, revoke } from './commands.ts';
 import { gate } from './gate.ts';
 import { ownSessions } from './objects.ts';
-import { order } from './orders.ts';
 import { eventsOf } from './record.ts';
 import { ask, connect, type Socket } from './sockets.ts';
 import { makeTicket, NOW, newRoom, SUBJECT } from './tickets.ts';
@@ -95,8 +94,7 @@ describe('an answer in progress', () => {
     const [asker, last] = [await enter(instance), await enter(instance)];
     await converse(instance, asker);
     await answered(first, 'one ');
-    const target = { kind: 'session', id: SessionId.parse(session?.id) } as const;
-    await order(chatter(instance), { op: 'terminate', target });
+    await revoke(chatter(instance), lock(`session:${session?.id}`, { code: 'session_terminated' }));
     await sendWord(instance, 'two');
     await answered(asker, 'one two');
     await answered(last, 'one two');

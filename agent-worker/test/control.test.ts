@@ -3,9 +3,9 @@ import { env } from 'cloudflare:workers';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { answerControl, type ControlPorts } from '../src/control.ts';
+import { command, control, cutoff, lock, makeCommand, NEXT_REV, placeOf, refresh } from './commands.ts';
 import { gateConfig } from './gate.ts';
 import { counter, objectIds, ownSessions } from './objects.ts';
-import { command, makeCommand } from './orders.ts';
 import { expectEvents } from './record.ts';
 import { connect, refusedSocket, type Socket, upgrade } from './sockets.ts';
 import {
@@ -36,7 +36,8 @@ async function enterRecorded(instance: string, claims: object = {}, how = {}): P
   return socket;
 }
 
-const instanceTarget = (instance: string) => ({ kind: 'instance', agent: 'counter', instance });
+const nameOf = (instance: string) => `instance:counter/${instance}`;
+const revoke = (revocation: object) => ({ op: 'revoke', revocation });
 const receipt = (other: object) => ({
   status: 200,
   body: { closed: 0, objects: 0, unreachable: 0, pending: 0, ms: expect.any(Number), ...other },
@@ -46,7 +47,7 @@ const receipt = (other: object) => ({
 beforeEach(() => env.RECORD.exec('UPDATE agent_sessions SET ended_at = 1 WHERE ended_at IS NULL'));
 
 describe('a command', () => {
-  const terminate = { op: 'terminate', target: instanceTarget('untouched') };
+  const terminate = revoke(cutoff(nameOf('untouched')));
   const seconds = (iat: number, exp: number) => ({ iat: NOW + iat, exp: NOW + exp });
 
   test.for<[why: string, token: () => Promise<string | undefined>]>([
@@ -64,12 +65,14 @@ describe('a command', () => {
     ['that expired', () => makeCommand(terminate, seconds(-35, -5))],
     ['from the future', () => makeCommand(terminate, seconds(6, 30))],
     ['that lasts too long', () => makeCommand(terminate, seconds(0, 31))],
-    ['without a time for sessions', () => makeCommand(terminate, { before: undefined })],
+    ['without a number', () => makeCommand(revoke({ ...terminate.revocation, rev: undefined }))],
+    ['with a time for sessions', () => makeCommand(terminate, { before: Date.now() })],
     ['of an unknown kind', () => makeCommand({ ...terminate, op: 'obey' })],
-    ['for nobody', () => makeCommand({ op: 'terminate' })],
+    ['for nobody', () => makeCommand({ op: 'revoke' })],
+    ['for a target of no kind', () => makeCommand(revoke(lock('room:untouched')))],
     [
       'to destroy more than an instance',
-      () => makeCommand({ op: 'destroy', target: { kind: 'everything' } }),
+      () => makeCommand({ op: 'destroy', revocation: cutoff('everything:') }),
     ],
     ['that says more', () => makeCommand({ ...terminate, more: true })],
   ])('%s is refused, and wakes nothing', async ([, token]) => {
@@ -96,12 +99,12 @@ describe('a command', () => {
   });
 });
 
-describe('terminate', () => {
+describe('a cutoff', () => {
   test('closes every socket of an instance, asleep too, with a receipt; again it finds none', async () => {
     const instance = newRoom();
     const sockets = [await enter(instance), await enter(instance), await enter(instance)];
     await evictDurableObject(counter(instance));
-    const token = await makeCommand({ op: 'terminate', target: instanceTarget(instance) });
+    const token = await makeCommand(revoke(cutoff(nameOf(instance))));
     expect(await command(token)).toEqual(receipt({ closed: 3, objects: 1 }));
     for (const socket of sockets) expect(await socket.closed()).toEqual({ code: 4003, reason: 'forbidden' });
     expect(await command(token)).toEqual(receipt({ objects: 1 }));
@@ -114,100 +117,109 @@ describe('terminate', () => {
     const [one, two] = [newRoom(), newRoom()];
     const theirs = [await enterRecorded(one, { sub }), await enterRecorded(two, { sub })];
     const other = await enter(one);
-    const token = await makeCommand({ op: 'terminate', target: { kind: 'principal', id: sub } });
-    expect(await command(token)).toEqual(receipt({ closed: 2, objects: 2 }));
+    expect(await control(revoke(cutoff(`principal:${sub}`)))).toEqual(receipt({ closed: 2, objects: 2 }));
     for (const socket of theirs) expect(await socket.closed()).toMatchObject({ code: 4003 });
     expect(await other.call('whoami')).toMatchObject({ success: true });
   });
 
-  test('closes one session, the sockets of a service token, those of a key, or everything', async () => {
-    const instance = newRoom();
-    const id = crypto.randomUUID();
-    const [plain, service, keyed] = [
-      await enterRecorded(instance),
-      await enter(instance, { sub: `token:${id}` }),
-      await enter(instance, {}, { by: nextSigner }),
-    ];
-    await expectEvents(instance, Array(3).fill(['ticket.used', 'session.opened']).flat());
-    const [session] = await ownSessions(counter(instance));
-    const ends = async (target: object, socket: Socket) => {
-      expect(await command(await makeCommand({ op: 'terminate', target }))).toEqual(
-        receipt({ closed: 1, objects: 1 }),
-      );
-      expect(await socket.closed()).toMatchObject({ code: 4003 });
-    };
-    const whoami = Object((await plain.call('whoami')).result);
-    expect(typeof session?.id).toBe('string');
-    await ends({ kind: 'session', id: whoami.session }, plain);
-    await ends({ kind: 'service-token', id }, service);
-    await ends({ kind: 'key', kid: nextSigner.kid }, keyed);
-    const last = await enter(instance, { sub: 'auth0:t:last' });
-    await expectEvents(instance, [
-      ...Array(3).fill(['ticket.used', 'session.opened']).flat(),
-      ...Array(3).fill('session.closed'),
-      'ticket.used',
-      'session.opened',
-    ]);
-    await ends({ kind: 'everything' }, last);
-  });
-
-  test('touches no session that started after it was first given', async () => {
+  test('closes no session whose ticket was decided at the change or later', async () => {
     const instance = newRoom();
     const early = await enter(instance);
-    vi.setSystemTime((NOW + 1) * 1000);
-    const late = await enter(instance);
-    const token = await makeCommand(
-      { op: 'terminate', target: instanceTarget(instance) },
-      { before: NOW * 1000 },
-    );
-    expect(await command(token)).toEqual(receipt({ closed: 1, objects: 1 }));
+    const equal = await enter(instance, { rev: NEXT_REV });
+    const late = await enter(instance, { rev: NEXT_REV + 1 });
+    expect(await control(revoke(cutoff(nameOf(instance))))).toEqual(receipt({ closed: 1, objects: 1 }));
     expect(await early.closed()).toMatchObject({ code: 4003 });
-    expect(await late.call('whoami')).toMatchObject({ success: true });
+    for (const socket of [equal, late]) expect(await socket.call('whoami')).toMatchObject({ success: true });
   });
 });
 
-describe('lock and unlock', () => {
-  test('close an instance to tickets already minted, until it is opened again or the time is up', async () => {
+test('a revocation closes what its target names: a session, ticket, token, client, key, grant, login or all', async () => {
+  const instance = newRoom();
+  const svc = () => `svc_${crypto.randomUUID().replaceAll('-', '').slice(0, 22)}`;
+  const [token, client, grant, login, jti] = [svc(), svc(), 'grant-1', 'login-1', crypto.randomUUID()];
+  let opened = 0;
+  const next = async (claims: object = {}, how = {}) => {
+    const socket = await enter(instance, { sub: `auth0:t:${crypto.randomUUID()}`, ...claims }, how);
+    opened += 1;
+    return socket;
+  };
+  const plain = await next();
+  const { session } = Object((await plain.call('whoami')).result);
+  const cases: [string, Socket][] = [
+    [`session:${session}`, plain],
+    [`ticket:${jti}`, await next({ jti })],
+    [`service-token:${token}`, await next({ sub: `token:${token}` })],
+    [`service-token:${client}`, await next({ client_id: client })],
+    [`key:${nextSigner.kid}`, await next({}, { by: nextSigner })],
+    [`grant:${grant}`, await next({ grant })],
+    [`login:${login}`, await next({ login })],
+    ['everything:', await next()],
+  ];
+  await expectEvents(instance, Array(opened).fill(['ticket.used', 'session.opened']).flat());
+  for (const [target, socket] of cases) {
+    expect([target, await control(revoke(lock(target)))]).toEqual([
+      target,
+      receipt({ closed: 1, objects: 1 }),
+    ]);
+    expect(await socket.closed()).toMatchObject({ code: 4003 });
+  }
+});
+
+describe('a lock and its lift', () => {
+  test('close an instance to tickets already minted, until it is lifted or the time is up', async () => {
     const instance = newRoom();
     const socket = await enter(instance);
     const minted = await makeTicket({ instance });
-    const lock = (until: number | null) =>
-      makeCommand({ op: 'lock', target: instanceTarget(instance), until });
+    const name = nameOf(instance);
     const knock = async (ticket: string) =>
       refusedSocket(await upgrade(`/agents/counter/${instance}`, { ticket }));
-    expect(await command(await lock(null))).toEqual(receipt({ closed: 1, objects: 1 }));
+    expect(await control(revoke(lock(name)))).toEqual(receipt({ closed: 1, objects: 1 }));
     expect(await socket.closed()).toEqual({ code: 4003, reason: 'forbidden' });
     expect(await knock(minted)).toMatchObject({ code: 4003, reason: 'forbidden', frames: [] });
 
-    await command(await makeCommand({ op: 'unlock', target: instanceTarget(instance) }));
+    const lift = lock(name, { rev: NEXT_REV + 1, until: NOW * 1000 });
+    expect(await control(revoke(lift))).toEqual(receipt({ objects: 1 }));
     await (await connect(`/agents/counter/${instance}`, { ticket: minted })).frame('cf_agent_state');
 
-    await command(await lock((NOW + 10) * 1000));
+    await control(revoke(lock(name, { rev: NEXT_REV + 2, until: (NOW + 10) * 1000 })));
     expect(await knock(await makeTicket({ instance }))).toMatchObject({ code: 4003 });
     vi.setSystemTime((NOW + 10) * 1000);
     await enter(instance);
   });
+
+  test('count by version at the object, in whatever order they arrive and however often', async () => {
+    const instance = newRoom();
+    const [name, rev] = [nameOf(instance), NEXT_REV];
+    const lift = lock(name, { rev: rev + 1, until: NOW * 1000 });
+    expect(await control(revoke(lift))).toEqual(receipt({ objects: 1 }));
+    expect(await control(revoke(lock(name)))).toEqual(receipt({ objects: 1 }));
+    const socket = await enter(instance);
+    // A late retry of the lock closes nothing that was opened after its lift.
+    expect(await control(revoke(lock(name)))).toEqual(receipt({ objects: 1 }));
+    expect(await control(revoke(lift))).toEqual(receipt({ objects: 1 }));
+    expect(await socket.call('whoami')).toMatchObject({ success: true });
+    // A second lock is a newer version of the same row, and a late lift does not open it.
+    expect(await control(revoke(lock(name, { rev: rev + 2 })))).toEqual(receipt({ closed: 1, objects: 1 }));
+    await control(revoke(lift));
+    const refused = await upgrade(`/agents/counter/${instance}`, { ticket: await makeTicket({ instance }) });
+    expect(await refusedSocket(refused)).toMatchObject({ code: 4003, reason: 'forbidden' });
+  });
 });
 
-describe('refresh', () => {
+describe('a change of rights', () => {
   test('has clients of one agent come back with a new ticket: one principal or all', async () => {
     const instance = newRoom();
     const sub = `auth0:t:${crypto.randomUUID()}`;
     const theirs = await enterRecorded(instance, { sub });
     const other = await enter(instance);
-    const refresh = { op: 'refresh', agent: 'counter', instance };
-    expect(await command(await makeCommand({ ...refresh, principal: sub }))).toEqual(
-      receipt({ closed: 1, objects: 1 }),
-    );
+    expect(await control(revoke(refresh(`principal:${sub}`)))).toEqual(receipt({ closed: 1, objects: 1 }));
     expect(await theirs.closed()).toEqual({ code: 3000, reason: 'rights_changed' });
     expect(await other.call('whoami')).toMatchObject({ success: true });
     await expectEvents(instance, [
       ...Array(2).fill(['ticket.used', 'session.opened']).flat(),
       'session.closed',
     ]);
-    expect(await command(await makeCommand({ op: 'refresh', agent: 'counter' }))).toEqual(
-      receipt({ closed: 1, objects: 1 }),
-    );
+    expect(await control(revoke(refresh('agent:counter')))).toEqual(receipt({ closed: 1, objects: 1 }));
     expect(await other.closed()).toEqual({ code: 3000, reason: 'rights_changed' });
   });
 });
@@ -216,16 +228,24 @@ describe('refresh', () => {
 const PORTS: ControlPorts = {
   config: gateConfig,
   findKey: async () => ({ ok: true, value: { alg: signer.alg, key: signer.publicKey } }),
-  sessions: { listOpen: async () => [] },
-  liveObjects: { list: async () => [], count: async () => 0 },
-  order: async () => ({ closed: 0 }),
-  callRoll: async () => ({ open: [], ended: [] }),
-  deliver: async () => {},
+  record: {
+    sessions: { listOpen: async () => [] },
+    revocations: { liveObjects: async () => [], countLiveObjects: async () => 0 },
+    deliver: async () => [],
+  },
+  command: async () => ({ closed: 0 }),
+  listSessions: async () => ({ open: [], ended: [] }),
   random: () => 0,
   randomId: () => crypto.randomUUID(),
   clock: () => Date.now(),
   log: () => {},
 };
+
+const requestOf = async (cmd: object) =>
+  new Request('http://127.0.0.1:8788/control', {
+    method: 'POST',
+    headers: { authorization: `Bearer ${await makeCommand(cmd)}` },
+  });
 
 describe('a fan-out', () => {
   /** Sessions in the record alone, one in each of so many rooms, older than any command. */
@@ -234,7 +254,7 @@ describe('a fan-out', () => {
     await env.RECORD.batch(
       Array.from({ length: rooms }, (_, n) =>
         env.RECORD.prepare(
-          `INSERT INTO agent_sessions (id, user_id, agent_slug, instance_id, role, scope, started_at, jti, kid, issued_at)
+          `INSERT INTO agent_sessions (id, user_id, agent_slug, instance_id, role, scope, started_at, jti, kid, rev)
            VALUES (?, ?, 'counter', ?, 'viewer', 'agent:connect', 1, ?, 'k', 1)`,
         ).bind(crypto.randomUUID(), sub, `${newRoom()}-${n}`, crypto.randomUUID()),
       ),
@@ -244,8 +264,8 @@ describe('a fan-out', () => {
 
   test('over a hundred objects leaves the rest pending, and says how many', async () => {
     const sub = await recorded(123);
-    const token = await makeCommand({ op: 'terminate', target: { kind: 'principal', id: sub } });
-    expect(await command(token)).toEqual({ ...receipt({ objects: 100, pending: 23 }), status: 202 });
+    const answer = await control(revoke(cutoff(`principal:${sub}`)));
+    expect(answer).toEqual({ ...receipt({ objects: 100, pending: 23 }), status: 202 });
   });
 
   test('over a hundred objects is done when it is repeated', async () => {
@@ -258,51 +278,46 @@ describe('a fan-out', () => {
       );
       expect((await live.bind(sub).all()).results).toHaveLength(104);
     });
-    const token = () => makeCommand({ op: 'terminate', target: { kind: 'principal', id: sub } });
-    expect(await command(await token())).toEqual({
+    const terminate = () => control(revoke(cutoff(`principal:${sub}`)));
+    expect(await terminate()).toEqual({
       ...receipt({ closed: 100, objects: 100, pending: 4 }),
       status: 202,
     });
-    await eventually(async () => expect(await command(await token())).toMatchObject({ status: 200 }));
+    await eventually(async () => expect(await terminate()).toMatchObject({ status: 200 }));
     for (const socket of sockets) expect(await socket.closed()).toMatchObject({ code: 4003 });
   });
 
-  test('to unlock somebody asks no object: none keeps such a lock', async () => {
+  test('to lift the lock of a principal asks no object: none keeps such a lock', async () => {
     const sub = await recorded(3);
-    const token = await makeCommand({ op: 'unlock', target: { kind: 'principal', id: sub } });
-    expect(await command(token)).toEqual(receipt({}));
+    const lift = lock(`principal:${sub}`, { until: NOW * 1000 });
+    expect(await control(revoke(lift))).toEqual(receipt({}));
   });
 
-  test('to refresh somebody asks only where they are', async () => {
+  test('for a principal asks only objects with sessions of it that are hit', async () => {
     const sub = await recorded(2);
     await recorded(120);
-    const token = await makeCommand({ op: 'refresh', agent: 'counter', principal: sub });
-    expect(await command(token)).toEqual(receipt({ objects: 2 }));
+    expect(await control(revoke(refresh(`principal:${sub}`)))).toEqual(receipt({ objects: 2 }));
+    expect(await control(revoke(refresh(`principal:${sub}`, { rev: 1 })))).toEqual(receipt({}));
   });
 
   test('asks others in the place of a hundred objects that do not answer', async () => {
     const objects = Array.from({ length: 150 }, (_, n) => ({ agent: 'counter', instance: `i${100 + n}` }));
     const after = (place: { instance: string } | undefined) =>
       objects.filter(({ instance }) => place === undefined || instance > place.instance);
-    const answer = await answerControl(
-      new Request('http://127.0.0.1:8788/control', {
-        method: 'POST',
-        headers: {
-          authorization: `Bearer ${await makeCommand({ op: 'terminate', target: { kind: 'everything' } })}`,
-        },
-      }),
-      {
-        ...PORTS,
-        liveObjects: {
-          list: async (_, place, limit) => after(place).slice(0, limit),
-          count: async (_, place) => after(place).length,
-        },
-        order: async (_, instance) => {
-          if (instance < 'i200') throw new Error('overloaded');
-          return { closed: 1 };
+    const answer = await answerControl(await requestOf(revoke(cutoff('everything:'))), {
+      ...PORTS,
+      record: {
+        ...PORTS.record,
+        revocations: {
+          liveObjects: async (_, place, limit) => after(place).slice(0, limit),
+          countLiveObjects: async (_, place) => after(place).length,
         },
       },
-    );
+      command: async (_, instance) => {
+        if (instance < 'i200') throw new Error('overloaded');
+        return { closed: 1 };
+      },
+    });
     expect({ status: answer.status, body: await answer.json() }).toEqual({
       ...receipt({ closed: 50, objects: 50, unreachable: 100 }),
     });
@@ -310,19 +325,17 @@ describe('a fan-out', () => {
 
   test('counts objects that do not answer, and asks the others all the same', async () => {
     const asked: string[] = [];
-    const token = await makeCommand({ op: 'terminate', target: { kind: 'principal', id: SUBJECT } });
-    const request = new Request('http://127.0.0.1:8788/control', {
-      method: 'POST',
-      headers: { authorization: `Bearer ${token}` },
-    });
-    const answer = await answerControl(request, {
+    const answer = await answerControl(await requestOf(revoke(cutoff(`principal:${SUBJECT}`))), {
       ...PORTS,
-      liveObjects: {
-        ...PORTS.liveObjects,
-        list: async (_, after) =>
-          after === undefined ? ['a', 'b', 'c'].map((instance) => ({ agent: 'counter', instance })) : [],
+      record: {
+        ...PORTS.record,
+        revocations: {
+          ...PORTS.record.revocations,
+          liveObjects: async (_, after) =>
+            after === undefined ? ['a', 'b', 'c'].map((instance) => ({ agent: 'counter', instance })) : [],
+        },
       },
-      order: async (_, instance) => {
+      command: async (_, instance) => {
         asked.push(instance);
         if (instance === 'b') throw new Error('overloaded');
         return { closed: 2 };
@@ -332,5 +345,57 @@ describe('a fan-out', () => {
       receipt({ closed: 4, objects: 2, unreachable: 1 }),
     );
     expect(asked).toEqual(['a', 'b', 'c']);
+  });
+});
+
+describe('a fault', () => {
+  const OUTAGE = new Error('D1_ERROR: Network connection lost.');
+  const BUG = new TypeError('PRIVATE words');
+  const everything = revoke(cutoff('everything:'));
+  const failing = (error: Error) => () => Promise.reject(error);
+
+  test.for<[what: string, status: number, event: string, ports: Partial<ControlPorts>]>([
+    ['a bug in the keys', 500, 'bug', { findKey: failing(BUG) }],
+    ['an outage of the keys', 503, 'outage', { findKey: failing(OUTAGE) }],
+    ...(
+      [
+        ['a bug in the record', 500, 'bug', BUG],
+        ['an outage of the record', 503, 'outage', OUTAGE],
+      ] as const
+    ).map(([what, status, event, error]): [string, number, string, Partial<ControlPorts>] => [
+      what,
+      status,
+      event,
+      {
+        record: {
+          ...PORTS.record,
+          revocations: { ...PORTS.record.revocations, liveObjects: failing(error) },
+        },
+      },
+    ]),
+  ])('%s is a logged %d with secure headers', async ([, status, event, ports]) => {
+    const log = vi.fn();
+    const answer = await answerControl(await requestOf(everything), { ...PORTS, ...ports, log });
+    expect(answer.status).toBe(status);
+    expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
+    expect(answer.headers.get('cache-control')).toBe('no-store');
+    expect(log).toHaveBeenCalledWith(expect.objectContaining({ event, path: '/control' }));
+    expect(JSON.stringify([log.mock.calls, await answer.json()])).not.toContain('PRIVATE');
+  });
+
+  test('of the record database does not keep a command from the instance that it names', async () => {
+    const revocations = { liveObjects: failing(OUTAGE), countLiveObjects: failing(OUTAGE) };
+    const answer = await answerControl(await requestOf(revoke(lock(nameOf('named')))), {
+      ...PORTS,
+      record: { ...PORTS.record, revocations },
+      command: async () => ({ closed: 2 }),
+    });
+    expect({ status: answer.status, body: await answer.json() }).toEqual(receipt({ closed: 2, objects: 1 }));
+  });
+
+  test('of the object of a claim answers neither opened nor free', async () => {
+    const lapse = { op: 'lapse', ...placeOf('named'), revocation: lock('grant:g') };
+    const answer = await answerControl(await requestOf(lapse), { ...PORTS, command: failing(OUTAGE) });
+    expect({ status: answer.status, body: await answer.json() }).toEqual(receipt({ unreachable: 1 }));
   });
 });

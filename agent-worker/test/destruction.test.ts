@@ -6,15 +6,15 @@ import { newRoom } from './tickets.ts';
 
 test('a destruction that failed early can be tried again, and one under way is the same for all', async () => {
   await runInDurableObject(chat(newRoom()), async (_, { storage }) => {
-    const openIds = vi
-      .fn((): string[] => [])
+    const listOpen = vi
+      .fn(() => [])
       .mockImplementationOnce(() => {
         throw new Error('SQLITE_FULL');
       });
     const destroy = vi.fn(async () => {});
-    const keeper = { openIds, end: vi.fn(), releaseReplays: vi.fn() };
     const destruction = createDestruction({
-      keeper,
+      sessions: { listOpen, end: vi.fn() },
+      audit: { releaseReplays: vi.fn() },
       streams: { cut: vi.fn() },
       storage,
       clock: () => 0,

@@ -1,19 +1,24 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
-import { tombstoneQueries } from '@agent-ticket/drizzle/object/tombstone.ts';
-import { Target } from '@agent-ticket/shared/target.ts';
+import { objectRevocationStore } from '@agent-ticket/drizzle/object/revocations.ts';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { describe, expect, test, vi } from 'vitest';
+import { commandRequest } from '../src/handover.ts';
+import { control, cutoff, lock, NEXT_REV, placeOf, recordRevocation, refresh } from './commands.ts';
 import { gate } from './gate.ts';
 import { counter, ownSessions, witness } from './objects.ts';
-import { command, makeCommand } from './orders.ts';
 import { expectEvents, sessionsOf } from './record.ts';
 import { ask, connect, refusedSocket, type Socket, upgrade } from './sockets.ts';
 import { makeTicket, NOW, newRoom, nextSigner, rights, signer } from './tickets.ts';
 
-/** What meets what: sessions that open, locks that come, objects that are destroyed. */
+/** Sessions that open while revocations arrive and objects are destroyed. */
 
-const target = (instance: string) => Target.parse({ kind: 'instance', agent: 'counter', instance });
+const nameOf = (instance: string) => `instance:counter/${instance}`;
+const destroyCommand = (instance: string, other: object = {}) => ({
+  op: 'destroy',
+  ...placeOf(instance),
+  revocation: cutoff(nameOf(instance), other),
+});
 
 /** A ticket's times, by the clock as the test has set it. */
 function lived() {
@@ -21,21 +26,18 @@ function lived() {
   return { iat: now, nbf: now, exp: now + 60, session_expiry: now + 3600 };
 }
 
-async function enter(instance: string): Promise<Socket> {
-  const ticket = await makeTicket({ instance, ...rights('counter', 'owner'), ...lived() });
+async function enter(instance: string, claims: object = {}): Promise<Socket> {
+  const ticket = await makeTicket({ instance, ...rights('counter', 'owner'), ...lived(), ...claims });
   const socket = await connect(`/agents/counter/${instance}`, { ticket });
   await socket.frame('cf_agent_state');
   return socket;
 }
 
-const lockInRecord = (name: string, until: number | null = null) =>
-  env.RECORD.prepare('INSERT OR REPLACE INTO locks (target, until) VALUES (?, ?)').bind(name, until).run();
-
-describe('a lock that stands in the record database', () => {
+describe('a lock in the record database', () => {
   test('closes a socket that opened meanwhile', async () => {
     const instance = newRoom();
     const sub = `auth0:t:${crypto.randomUUID()}`;
-    await lockInRecord(`principal:${sub}`);
+    await recordRevocation(lock(`principal:${sub}`));
     const socket = await connect(`/agents/counter/${instance}`, {
       ticket: await makeTicket({ instance, sub }),
     });
@@ -45,11 +47,11 @@ describe('a lock that stands in the record database', () => {
     );
   });
 
-  test('closes a session that a renewal brought under it', async () => {
+  test('closes a session whose renewal it hits', async () => {
     const instance = newRoom();
     const socket = await enter(instance);
     await expectEvents(instance, ['ticket.used', 'session.opened']);
-    await lockInRecord(`instance:counter/${instance}`);
+    await recordRevocation(lock(nameOf(instance)));
     const ticket = await makeTicket({ instance, ...rights('counter', 'owner') });
     socket.send({ type: 'ticket.renew', ticket });
     expect(await socket.closed()).toEqual({ code: 4003, reason: 'forbidden' });
@@ -57,34 +59,36 @@ describe('a lock that stands in the record database', () => {
 
   test('closes nothing once its time is up', async () => {
     const instance = newRoom();
-    await lockInRecord(`instance:counter/${instance}`, NOW * 1000);
+    await recordRevocation(lock(nameOf(instance), { until: NOW * 1000 }));
     const socket = await enter(instance);
     await expectEvents(instance, ['ticket.used', 'session.opened']);
     expect(await socket.call('whoami')).toMatchObject({ success: true });
   });
 });
 
-describe('an order that comes while sockets open', () => {
-  test.for(['terminate', 'lock', 'refresh', 'destroy'] as const)(
-    '(%s) leaves none of twelve open: each opened after it, was refused or was closed',
-    async (op) => {
-      const instance = newRoom();
-      const tickets = await Promise.all(Array.from({ length: 12 }, () => makeTicket({ instance })));
-      const opening = tickets.map((ticket) => connect(`/agents/counter/${instance}`, { ticket }));
-      const cmd =
-        op === 'refresh'
-          ? { op, agent: 'counter', instance }
-          : { op, target: target(instance), ...(op === 'lock' ? { until: null } : {}) };
-      const ordered = command(await makeCommand(cmd, { before: NOW * 1000 }));
-      const sockets = await Promise.all(opening);
-      await ordered;
-      // Again, as the broker does with what was under way: nothing that is open may be older than the command.
-      await command(await makeCommand(cmd, { before: NOW * 1000 }));
-      for (const socket of sockets) expect([3000, 4003, 1011]).toContain((await socket.closed()).code);
-      const own = await ownSessions(counter(instance));
-      expect(own.filter(({ ended_at }) => ended_at === null)).toEqual([]);
-    },
-  );
+describe('a command that arrives while sockets open', () => {
+  const revoke = (make: typeof lock) => (instance: string) => ({
+    op: 'revoke',
+    revocation: make(nameOf(instance)),
+  });
+  test.for<[op: string, cmd: (instance: string) => object]>([
+    ['terminate', revoke(cutoff)],
+    ['lock', revoke(lock)],
+    ['refresh', revoke(refresh)],
+    ['destroy', destroyCommand],
+  ])('(%s) leaves none of twelve open: each opened after it, was refused or was closed', async ([, cmd]) => {
+    const instance = newRoom();
+    const tickets = await Promise.all(Array.from({ length: 12 }, () => makeTicket({ instance })));
+    const opening = tickets.map((ticket) => connect(`/agents/counter/${instance}`, { ticket }));
+    const first = control(cmd(instance));
+    const sockets = await Promise.all(opening);
+    await first;
+    // Again, as the broker does with a command without an answer.
+    await control(cmd(instance));
+    for (const socket of sockets) expect([3000, 4003, 1011, 1013]).toContain((await socket.closed()).code);
+    const own = await ownSessions(counter(instance));
+    expect(own.filter(({ ended_at }) => ended_at === null)).toEqual([]);
+  });
 
   test('between burn and accept ends closed', async () => {
     const instance = `terminated-${newRoom()}`;
@@ -96,14 +100,38 @@ describe('an order that comes while sockets open', () => {
 });
 
 describe('an object that was destroyed', () => {
-  const tombstone = (instance: string) =>
+  const revocationsOf = (instance: string) =>
     runInDurableObject(counter(instance), (_, state) =>
-      state.storage.sql.exec('SELECT destroyed_at FROM ticket_tombstone').toArray(),
+      state.storage.sql
+        .exec<{ id: string; rev: number }>('SELECT id, rev FROM ticket_revocations ORDER BY id')
+        .toArray(),
+    );
+  const expectDestroyed = (instance: string) =>
+    eventually(async () =>
+      expect(await revocationsOf(instance)).toContainEqual({ id: 'destroyed', rev: Date.now() }),
     );
 
-  async function destroy(instance: string) {
-    await command(await makeCommand({ op: 'destroy', target: target(instance) }));
-    await eventually(async () => expect(await tombstone(instance)).toEqual([{ destroyed_at: Date.now() }]));
+  async function destroy(instance: string, other: object = {}) {
+    await control(destroyCommand(instance, other));
+    await expectDestroyed(instance);
+  }
+
+  /** An object as its next life finds it after a destruction, which here never ends the life in which it was done. */
+  async function destroyedBefore() {
+    const [instance, twin] = [newRoom(), newRoom()];
+    await destroy(twin);
+    const rows = await runInDurableObject(counter(twin), (_, { storage }) =>
+      objectRevocationStore(storage.sql).all(),
+    );
+    await runInDurableObject(counter(instance), (_, { storage }) => {
+      for (const { id, target, ...row } of rows)
+        objectRevocationStore(storage.sql).restore({
+          ...row,
+          id: id.replace(twin, instance),
+          target: target.replace(twin, instance),
+        });
+    });
+    return instance;
   }
 
   test('has closed its sockets, and takes no ticket of before', async () => {
@@ -124,33 +152,64 @@ describe('an object that was destroyed', () => {
   });
 
   test('is not destroyed again by the same command come late, nor by an older one: what is new stays', async () => {
-    const instance = newRoom();
-    const deleted = { op: 'destroy', target: target(instance) } as const;
-    const late = await makeCommand(deleted);
-    const older = await makeCommand(deleted, { before: Date.now() - 60_000 });
-    // What a deletion leaves; the object itself ends with the life in which it was carried out.
-    await runInDurableObject(counter(instance), (_, { storage }) =>
-      tombstoneQueries(storage.sql).set(Date.now()),
-    );
+    const instance = await destroyedBefore();
     vi.setSystemTime(Date.now() + 2_000);
-    const socket = await enter(instance);
+    const socket = await enter(instance, { rev: NEXT_REV });
     expect(await socket.call('increment')).toMatchObject({ result: 1 });
-    for (const token of [late, older]) {
-      expect(await command(token)).toMatchObject({ status: 200, body: { closed: 0, unreachable: 0 } });
+    for (const rev of [NEXT_REV, NEXT_REV - 1]) {
+      const repeated = await control(destroyCommand(instance, { rev }));
+      expect(repeated).toMatchObject({ status: 200, body: { closed: 0, objects: 1, unreachable: 0 } });
     }
     expect(await socket.call('increment')).toMatchObject({ result: 2 });
-    await command(await makeCommand(deleted));
+    await control(destroyCommand(instance, { rev: NEXT_REV + 1 }));
+    expect(await socket.closed()).toMatchObject({ code: 4003 });
+  });
+
+  test('is destroyed by a command whose first try only got as far as its revocation', async () => {
+    const instance = newRoom();
+    const socket = await enter(instance, { rev: NEXT_REV });
+    await control({ op: 'revoke', revocation: cutoff(nameOf(instance)) });
+    expect(await socket.call('increment')).toMatchObject({ result: 1 });
+    await destroy(instance);
     expect(await socket.closed()).toMatchObject({ code: 4003 });
   });
 
   test('takes no ticket from before the command, also where the clock of the broker is ahead', async () => {
-    const instance = newRoom();
-    await enter(instance);
-    const before = Date.now() + 3_000;
-    await command(await makeCommand({ op: 'destroy', target: target(instance) }, { before }));
-    const ticket = await makeTicket({ instance, iat: NOW + 2, nbf: NOW + 2, exp: NOW + 62 });
-    const refused = await refusedSocket(await upgrade(`/agents/counter/${instance}`, { ticket }));
-    expect(refused).toMatchObject({ code: 3000, reason: 'ticket_used' });
+    const instance = await destroyedBefore();
+    const times = { iat: NOW + 2, nbf: NOW + 2, exp: NOW + 62 };
+    const refused = await refusedSocket(
+      await upgrade(`/agents/counter/${instance}`, { ticket: await makeTicket({ instance, ...times }) }),
+    );
+    expect(refused).toMatchObject({ code: 4003, reason: 'forbidden', frames: [] });
+    await enter(instance, { ...times, rev: NEXT_REV });
+  });
+
+  test('has kept the revocations that name it, whether the broker or the agent destroyed it', async () => {
+    const [first, second] = [newRoom(), newRoom()];
+    for (const instance of [first, second]) {
+      await control({ op: 'revoke', revocation: lock(nameOf(instance)) });
+      await control({ op: 'lapse', ...placeOf(instance), revocation: lock('grant:g') });
+    }
+    await destroy(first);
+    await runInDurableObject(counter(second), (agent) => agent.destroy()).catch(() => {});
+    await expectDestroyed(second);
+    for (const instance of [first, second]) {
+      const ids = (await revocationsOf(instance)).map(({ id }) => id);
+      expect(ids).toEqual(expect.arrayContaining([`lock ${nameOf(instance)}`, 'lock grant:g', 'destroyed']));
+      vi.setSystemTime(Date.now() + 2_000);
+      const ticket = await makeTicket({ instance, ...lived(), rev: NEXT_REV });
+      const refused = await refusedSocket(await upgrade(`/agents/counter/${instance}`, { ticket }));
+      expect(refused).toMatchObject({ code: 4003, reason: 'forbidden' });
+    }
+  });
+
+  test('that the command does not name is not destroyed, whatever the worker asks it', async () => {
+    const [instance, other] = [newRoom(), newRoom()];
+    const socket = await enter(instance);
+    const cmd = { op: 'destroy', ...placeOf(other), revocation: cutoff(nameOf(other)) } as const;
+    const answer = await counter(instance).fetch(commandRequest(cmd));
+    expect(answer.headers.get('x-agent-ticket-denial')).toBe('destination_wrong');
+    expect(await socket.call('whoami')).toMatchObject({ success: true });
   });
 
   test('has kept the facts that were waiting for the record database, and its alarm is set to deliver them', async () => {

@@ -4,10 +4,11 @@ import { SessionId } from '@agent-ticket/shared/names.ts';
 import { TicketClaims } from '@agent-ticket/shared/ticket.ts';
 import { routeAgentRequest } from 'agents';
 import { describe, expect, test } from 'vitest';
-import { writeHandover } from '../src/handover.ts';
+import { CF_MEMBERS, commandRequest, questionRequest, writeHandover } from '../src/handover.ts';
+import { cutoff, placeOf } from './commands.ts';
 import { gate } from './gate.ts';
 import { counter, heardBy, ownSessions, witness } from './objects.ts';
-import { ask, connect } from './sockets.ts';
+import { ask, connect, Socket } from './sockets.ts';
 import { AUDIENCE, ISSUER, makeTicket, NOW, newRoom, SUBJECT, signer } from './tickets.ts';
 
 /** What a client or careless code can make up, and how far it gets. */
@@ -30,6 +31,45 @@ const fullTicket = (instance: string) =>
     agent: 'witness',
     scope: 'agent:connect agent:state:read agent:message agent:rpc:*',
   });
+
+const claims = (other: object) =>
+  TicketClaims.parse({
+    iss: ISSUER,
+    aud: AUDIENCE,
+    sub: SUBJECT,
+    jti: crypto.randomUUID(),
+    iat: NOW,
+    nbf: NOW,
+    exp: NOW + 60,
+    agent: 'witness',
+    instance: 'room-1',
+    scope: 'agent:connect agent:state:read agent:message agent:rpc:*',
+    role: 'owner',
+    tier: 'admin',
+    transport: 'websocket',
+    session_expiry: NOW + 3600,
+    rev: 7,
+    ...other,
+  });
+const handover = ({
+  sessionId = crypto.randomUUID(),
+  ...other
+}: {
+  sessionId?: string;
+  [claim: string]: unknown;
+}) =>
+  writeHandover(
+    undefined,
+    { claims: claims(other), kid: signer.kid },
+    {
+      sessionId: SessionId.parse(sessionId),
+      delivery: 'query',
+      requestId: 'r',
+      ipAddress: null,
+      userAgent: null,
+      limits: { socketsPerPrincipal: 16, messagesPerSecond: 20, frameBytes: 65536 },
+    },
+  );
 
 describe('through the gate', () => {
   test("a client's copies of internal headers do not arrive on an upgrade", async () => {
@@ -70,6 +110,49 @@ describe('through the gate', () => {
     expect(new URL(String(seen.url)).search).toBe(`?_pk=${session?.id}&x=1`);
   });
 
+  /** One well-formed value of each member, as the worker itself would write it. */
+  const forged = (instance: string, session: string): Readonly<Record<string, unknown>> => {
+    const revocation = cutoff(`instance:witness/${instance}`, { kind: 'any' });
+    const destroy = { op: 'destroy', ...placeOf(instance, 'witness'), revocation } as const;
+    const ticket = handover({ instance, sub: 'auth0:x:admin', sessionId: session });
+    return {
+      ...ticket,
+      ...commandRequest(destroy).cf,
+      ...questionRequest({ sessions: [SessionId.parse(session)] }).cf,
+    };
+  };
+
+  test('every member of ours in cf is forged below', () => {
+    expect(Object.keys(forged('x', crypto.randomUUID())).toSorted()).toEqual([...CF_MEMBERS].toSorted());
+  });
+
+  test.for([...CF_MEMBERS, 'agentTicketOfTomorrow'])(
+    "a client's cf does not reach the object: %s",
+    async (member) => {
+      const instance = newRoom();
+      const held = await connect(`/agents/witness/${instance}`, {
+        ticket: await fullTicket(instance),
+        front: gate,
+      });
+      const { id } = await held.frame('seen');
+      const cf = { [member]: forged(instance, String(id))[member] ?? true, colo: 'AMS' };
+      const headers = { authorization: `Bearer ${await fullTicket(instance)}` };
+      const url = `http://127.0.0.1:8788/agents/witness/${instance}`;
+      const plain = await gate(new Request(url, { headers, cf }));
+      expect(plain.status).toBe(200);
+      expect(await plain.json()).toMatchObject({ principal: { principal: SUBJECT } });
+      const socket = new Socket(
+        await gate(new Request(url, { headers: { ...headers, upgrade: 'websocket' }, cf })),
+      );
+      const seen = await socket.frame('seen');
+      expect(seen.principal).toMatchObject({ principal: SUBJECT });
+      expect(Object.keys(Object(seen.cf)).toSorted()).toEqual(['agentTicket', 'colo']);
+      // Neither ended, destroyed nor answered in place of the agent.
+      expect(await held.call('whoami')).toMatchObject({ success: true });
+      expect(await ownSessions(witness(instance))).toHaveLength(2);
+    },
+  );
+
   test('a client reaches no answer of the object that looks like a refusal of ours', async () => {
     const instance = newRoom();
     const answer = await ask(`/agents/witness/${instance}`, {
@@ -82,38 +165,6 @@ describe('through the gate', () => {
 
 describe('past the gate', () => {
   const URL_OF = (instance: string) => `http://127.0.0.1:8788/agents/witness/${instance}?_pk=mine`;
-
-  const claims = (other: object) =>
-    TicketClaims.parse({
-      iss: ISSUER,
-      aud: AUDIENCE,
-      sub: SUBJECT,
-      jti: crypto.randomUUID(),
-      iat: NOW,
-      nbf: NOW,
-      exp: NOW + 60,
-      agent: 'witness',
-      instance: 'room-1',
-      scope: 'agent:connect agent:state:read agent:message agent:rpc:*',
-      role: 'owner',
-      tier: 'admin',
-      transport: 'websocket',
-      session_expiry: NOW + 3600,
-      ...other,
-    });
-  const handover = (other: object) =>
-    writeHandover(
-      undefined,
-      { claims: claims(other), kid: signer.kid },
-      {
-        sessionId: SessionId.parse(crypto.randomUUID()),
-        delivery: 'query',
-        requestId: 'r',
-        ipAddress: null,
-        userAgent: null,
-        limits: { socketsPerPrincipal: 16, messagesPerSecond: 20, frameBytes: 65536 },
-      },
-    );
 
   const WITHOUT_CLAIMS: [string, RequestInit<CfProperties>][] = [
     ['nothing', {}],

@@ -4,9 +4,9 @@ import type { RecordFact } from '@agent-ticket/drizzle/record/deliver.ts';
 import type { AgentSessionRow } from '@agent-ticket/drizzle/record/sessions.ts';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { reconcile } from '../src/control/reconcile.ts';
-import { rollRequest } from '../src/order.ts';
+import { questionRequest } from '../src/handover.ts';
+import { command, makeCommand } from './commands.ts';
 import { counter, ownSessions } from './objects.ts';
-import { command, makeCommand } from './orders.ts';
 import { eventsOf, expectEvents, sessionsOf } from './record.ts';
 import { connect, type Socket } from './sockets.ts';
 import { makeTicket, NOW, newRoom, rights, signer } from './tickets.ts';
@@ -72,7 +72,7 @@ describe('a session that the record takes for open', () => {
     expect(closed).toMatchObject({ code: 'locked', details: JSON.stringify({ found: 'reconciled' }) });
   });
 
-  test('is a ghost when its object does not know it, and is closed once', async () => {
+  test('ends when its object does not know it, once', async () => {
     const instance = newRoom();
     await enter(instance);
     await runInDurableObject(counter(instance), (_, state) => {
@@ -101,12 +101,12 @@ describe('a session that the record takes for open', () => {
   });
 });
 
-test('an object answers no roll call that did not come from the worker beside it', async () => {
+test('an object answers no question about its sessions that did not come from its worker', async () => {
   const instance = newRoom();
   await enter(instance);
   const [session] = await ownSessions(counter(instance));
-  const forged = new Request(rollRequest({ sessions: [] }), { cf: {} });
-  forged.headers.set('agentTicketRoll', JSON.stringify({ sessions: [session?.id] }));
+  const forged = new Request(questionRequest({ sessions: [] }), { cf: {} });
+  forged.headers.set('agentTicketSessions', JSON.stringify({ sessions: [session?.id] }));
   expect((await counter(instance).fetch(forged)).status).toBe(403);
   expect((await eventsOf(instance)).length).toBe(2);
 });
@@ -126,26 +126,31 @@ describe('a run', () => {
     userAgent: null,
     jti: crypto.randomUUID(),
     kid: signer.kid,
-    issuedAt: n * 60_000,
+    rev: 7,
+    grantId: null,
+    loginId: null,
   });
   // Two days, one session a minute.
   const rows = Array.from({ length: 2880 }, (_, n) => row(n));
   const now = 2880 * 60_000;
 
-  async function runWith(random: number, callRoll = async () => ({ open: [] as string[], ended: [] })) {
+  async function runWith(random: number, answer = async () => ({ open: [] as string[], ended: [] })) {
     const asked: string[] = [];
     const facts: RecordFact[] = [];
     const outcome = await reconcile({
-      sessions: {
-        listOpen: async (from, until, limit) =>
-          rows.filter(({ startedAt }) => startedAt >= from && startedAt <= until).slice(0, limit),
+      record: {
+        sessions: {
+          listOpen: async (from, until, limit) =>
+            rows.filter(({ startedAt }) => startedAt >= from && startedAt <= until).slice(0, limit),
+        },
+        deliver: async (given) => {
+          facts.push(...given);
+          return [];
+        },
       },
-      callRoll: async (_, instance) => {
+      listSessions: async (_, instance) => {
         asked.push(instance);
-        return callRoll();
-      },
-      deliver: async (given) => {
-        facts.push(...given);
+        return answer();
       },
       clock: () => now,
       random: () => random,
@@ -153,7 +158,7 @@ describe('a run', () => {
     return { asked, facts, outcome };
   }
 
-  test('looks at the oldest, and at others from anywhere in a day', async () => {
+  test('compares the oldest, and others from anywhere in a day', async () => {
     const seen = new Set<string>();
     for (const random of [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.999]) {
       const { asked } = await runWith(random);

@@ -34,7 +34,7 @@ describe('the record', () => {
   test('has one row for a session, and its two events, with who, where and by what', async () => {
     const instance = newRoom();
     const jti = crypto.randomUUID();
-    const { socket } = await visit(instance, { jti, ...rights('counter', 'admin') });
+    const { socket } = await visit(instance, { jti, grant: 'grant-7', ...rights('counter', 'admin') });
     const [used, opened] = await expectEvents(instance, ['ticket.used', 'session.opened']);
     const session = opened?.session_id ?? '';
     expect(used).toEqual({
@@ -60,7 +60,9 @@ describe('the record', () => {
       user_agent: 'u'.repeat(256),
       jti,
       kid: signer.kid,
-      issued_at: NOW * 1000,
+      rev: 7,
+      grant_id: 'grant-7',
+      login_id: null,
     });
     expect((await socket.call('whoami')).result).toMatchObject({ session });
     expect(

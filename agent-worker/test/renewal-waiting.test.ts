@@ -1,11 +1,10 @@
 import { runInDurableObject } from 'cloudflare:test';
-import { ControlCommand } from '@agent-ticket/shared/control.ts';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { makeSigner, type Signer } from '@agent-ticket/shared/test/tickets.ts';
 import { describe, expect, test, vi } from 'vitest';
 import { broker, publishes } from './broker.ts';
+import { cutoff, lock, refresh, revoke } from './commands.ts';
 import { counter } from './objects.ts';
-import { order } from './orders.ts';
 import { eventsOf, sessionsOf } from './record.ts';
 import { enter, LIFE } from './renewals.ts';
 import type { Socket } from './sockets.ts';
@@ -46,11 +45,8 @@ describe('while a renewal waits for keys', () => {
     runInDurableObject(counter(instance), (_, state) =>
       state.storage.sql.exec('SELECT 1 FROM ticket_burns WHERE jti = ?', jti).toArray(),
     );
-  const orderAt = (instance: string, op: object) =>
-    order(
-      counter(instance),
-      ControlCommand.parse({ target: { kind: 'instance', agent: 'counter', instance }, ...op }),
-    );
+  const revokeAt = (instance: string, make: typeof lock) =>
+    revoke(counter(instance), make(`instance:counter/${instance}`));
 
   const ENDS: [
     what: string,
@@ -60,20 +56,14 @@ describe('while a renewal waits for keys', () => {
   ][] = [
     [
       'a termination',
-      ({ instance }) => orderAt(instance, { op: 'terminate' }),
+      ({ instance }) => revokeAt(instance, cutoff),
       'session_terminated',
       { code: 4003, reason: 'forbidden' },
     ],
-    [
-      'a lock',
-      ({ instance }) => orderAt(instance, { op: 'lock', until: null }),
-      'locked',
-      { code: 4003, reason: 'forbidden' },
-    ],
+    ['a lock', ({ instance }) => revokeAt(instance, lock), 'locked', { code: 4003, reason: 'forbidden' }],
     [
       'a change of rights',
-      ({ instance }) =>
-        order(counter(instance), ControlCommand.parse({ op: 'refresh', agent: 'counter', instance })),
+      ({ instance }) => revokeAt(instance, refresh),
       'rights_changed',
       { code: 3000, reason: 'rights_changed' },
     ],

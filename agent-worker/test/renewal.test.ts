@@ -1,8 +1,7 @@
 import { runInDurableObject } from 'cloudflare:test';
-import { ControlCommand } from '@agent-ticket/shared/control.ts';
 import { describe, expect, test, vi } from 'vitest';
+import { cutoff, NEXT_REV, revoke } from './commands.ts';
 import { counter, ownSessions, sweep } from './objects.ts';
-import { order } from './orders.ts';
 import { expectEvents, sessionsOf } from './record.ts';
 import { enter, LIFE, later, renew, ticketOf } from './renewals.ts';
 import { connect, type Socket } from './sockets.ts';
@@ -12,9 +11,6 @@ import { printed } from './watch.ts';
 /** Renewal in band: a newer ticket carries a session on. */
 
 const END_MS = (NOW + LIFE) * 1000;
-
-const orderLock = (instance: string, target: object, before: number) =>
-  order(counter(instance), ControlCommand.parse({ op: 'lock', target, until: null }), before);
 
 describe('a newer ticket', () => {
   test('carries the session on: its rights, jti and kid, under the same id', async () => {
@@ -178,12 +174,10 @@ describe('a renewal is refused, and the session goes on as it was,', () => {
     expect(socket.frames.filter(({ type }) => type === 'ticket.expiring')).toEqual([]);
   });
 
-  test('after the instance was locked, for a session that the command did not mean', async () => {
+  test('from before a revocation of the instance, for a session that the revocation does not hit', async () => {
     const instance = newRoom();
-    const { socket } = await enter(instance);
-    const target = { kind: 'instance', agent: 'counter', instance };
-    const before = NOW * 1000 - 1;
-    expect(await orderLock(instance, target, before)).toBe(0);
+    const { socket } = await enter(instance, 'owner', { rev: NEXT_REV });
+    expect(await revoke(counter(instance), cutoff(`instance:counter/${instance}`))).toBe(0);
     expect(await renew(socket, await ticketOf(instance))).toEqual({
       type: 'ticket.refused',
       code: 'forbidden',

@@ -1,10 +1,9 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
-import { ControlCommand } from '@agent-ticket/shared/control.ts';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { expect, test, vi } from 'vitest';
+import { cutoff, lock, placeOf, refresh, revoke, send } from './commands.ts';
 import { entryOf, gateWith } from './gate.ts';
 import { sweep, witness } from './objects.ts';
-import { order } from './orders.ts';
 import { eventsOf, sessionsOf } from './record.ts';
 import { ask, connect, type Socket } from './sockets.ts';
 import { makeTicket, NOW, newRoom } from './tickets.ts';
@@ -33,11 +32,8 @@ interface Open {
   readonly instance: string;
   readonly socket: Socket;
 }
-const orderAt = (instance: string, cmd: object) =>
-  order(
-    witness(instance),
-    ControlCommand.parse({ target: { kind: 'instance', agent: 'witness', instance }, ...cmd }),
-  );
+const revokeAt = (instance: string, make: typeof lock) =>
+  revoke(witness(instance), make(`instance:witness/${instance}`));
 
 interface Ending {
   readonly how: string;
@@ -97,18 +93,17 @@ const ENDINGS: readonly Ending[] = [
   {
     how: 'it is terminated',
     reason: 'session_terminated',
-    end: ({ instance }) => orderAt(instance, { op: 'terminate' }),
+    end: ({ instance }) => revokeAt(instance, cutoff),
   },
   {
     how: 'its instance is locked',
     reason: 'locked',
-    end: ({ instance }) => orderAt(instance, { op: 'lock', until: null }),
+    end: ({ instance }) => revokeAt(instance, lock),
   },
   {
     how: 'the rights of its principal change',
     reason: 'rights_changed',
-    end: ({ instance }) =>
-      order(witness(instance), ControlCommand.parse({ op: 'refresh', agent: 'witness', instance })),
+    end: ({ instance }) => revokeAt(instance, refresh),
   },
   {
     how: 'a renewal takes the right to read',
@@ -123,7 +118,9 @@ const ENDINGS: readonly Ending[] = [
     reason: 'session_terminated',
     async end({ instance }) {
       // The object ends with the deletion, and its answer may with it.
-      await orderAt(instance, { op: 'destroy' }).catch(() => {});
+      const revocation = cutoff(`instance:witness/${instance}`);
+      const destroy = { op: 'destroy', ...placeOf(instance, 'witness'), revocation } as const;
+      await send(witness(instance), destroy).catch(() => {});
     },
   },
   {

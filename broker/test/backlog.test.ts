@@ -76,11 +76,11 @@ describe('/readyz', () => {
     });
   });
 
-  it('is 503 without figures where the ledger is away as well', async () => {
+  it('is 503 without figures where the mint shards are away as well', async () => {
     const record = failing(env.RECORD, () => new Error('D1_ERROR: Network connection lost.'));
     const lost = () => Promise.reject(new Error('Network connection lost.'));
-    const ledger = { settle: lost, waiting: lost };
-    const seen = await looked({ record, runtime: { ledger } });
+    const shard = { mint: lost, count: lost, waiting: lost };
+    const seen = await looked({ record, runtime: { shard } });
     expect(Object.keys(seen).toSorted()).toEqual(['error', 'status']);
   });
 });

@@ -48,10 +48,11 @@ export function startBroker(options: BrokerOptions = {}): Broker {
     record: openRecord(record),
     sendControl: () => outbound.fetch(`${SETTINGS.AGENT_WORKER_URL}/control`),
     // The real objects have the worker's own settings and databases.
-    shard:
-      options.control === undefined && options.settings === undefined && options.unset === undefined
-        ? mintShards(env.MINT_SHARD)
-        : shardOn(control, options),
+    shard: [options.control, options.settings, options.unset, options.ports?.registry].every(
+      (own) => own === undefined,
+    )
+      ? mintShards(env.MINT_SHARD)
+      : shardOn(control, options),
     pingDatabases: async () => {
       await Promise.all([control, record].map((db) => db.prepare('SELECT 1').first()));
     },
@@ -87,7 +88,7 @@ export function startBroker(options: BrokerOptions = {}): Broker {
   };
 }
 
-/** A mint shard with other settings or another control database; it counts and records in the real objects. */
+/** A mint shard with settings, a registry or a control database of its own; it counts and records in the real objects. */
 function shardOn(control: D1Database, options: BrokerOptions): MintShard {
   const shards = mintShards(env.MINT_SHARD);
   return {
@@ -95,7 +96,7 @@ function shardOn(control: D1Database, options: BrokerOptions): MintShard {
     async mint(account, order) {
       try {
         return await decideTicket(order, {
-          registry: AGENTS,
+          registry: options.ports?.registry ?? AGENTS,
           control: openControl(control),
           config: readConfig(settingsOf(options)),
           randomId: () => crypto.randomUUID(),

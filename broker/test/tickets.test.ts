@@ -1,8 +1,6 @@
 import { AGENTS } from '@agent-ticket/shared/agents.ts';
-import { issuedAt } from '@agent-ticket/shared/issued-at.ts';
-import { TicketId } from '@agent-ticket/shared/names.ts';
 import type { AgentEntry } from '@agent-ticket/shared/registry.ts';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { startBroker } from './broker.ts';
 import { COUNTER, LOBBY, mint, newRoom, refusal, refusalOf, ticketOf } from './call.ts';
 import { NOW } from './clock.ts';
@@ -44,12 +42,6 @@ describe('a ticket', () => {
     expect(claimsOf(answer).jti).toBe(jti);
   });
 
-  it('says to the millisecond when it was issued', async () => {
-    vi.setSystemTime(NOW * 1000 + 123);
-    const { jti, iat } = claimsOf(ticketOf(await mint((await makeToken()).pair)));
-    expect(issuedAt({ jti: TicketId.parse(jti), iat: Number(iat) })).toBe(NOW * 1000 + 123);
-  });
-
   it('has a header of exactly alg, typ and kid', async () => {
     const answer = ticketOf(await mint((await makeToken()).pair));
     expect(headerOf(answer)).toEqual({
@@ -77,6 +69,8 @@ describe('a ticket', () => {
       tier: 'pro',
       transport: 'websocket',
       session_expiry: NOW + 3600,
+      rev: expect.any(Number),
+      grant: expect.any(String),
     });
   });
 

@@ -11,7 +11,7 @@ export type RevocationRow = typeof revocations.$inferSelect;
 /** A revocation that a change makes. The batch numbers it. */
 export type NewRevocation = Omit<RevocationRow, 'rev'>;
 
-/** What an outbox row has to tell live sessions. */
+/** The command of an outbox row for live sessions. */
 export type OutboxCommand =
   /** Send the revocations with these ids, as they are by then. */
   | { readonly op: 'revoke'; readonly ids: readonly string[] }

@@ -131,7 +131,7 @@ export const outbox = sqliteTable(
     /** That of the event. */
     id: text('id').primaryKey(),
     event: text('event').notNull(),
-    /** JSON; null: nothing to tell live sessions. A revocation is named by its id and sent as it is by then. */
+    /** JSON; null: live sessions do not change. A revocation is named by its id and sent as it is by then. */
     command: text('command'),
     attempts: integer('attempts').notNull().default(0),
     dueAt: integer('due_at').notNull(),
@@ -163,7 +163,7 @@ export const authSessions = sqliteTable(
     /** Exactly `iss` of the ID token. */
     issuer: text('issuer').notNull(),
     subject: text('subject').notNull(),
-    /** The identity provider's own session, by which it tells of a logout. */
+    /** The identity provider's own session, which its logout tokens name. */
     sid: text('sid'),
     /** Claims of the ID token, for claim rules. No token is kept. */
     claims: text('claims', { mode: 'json' }).$type<Record<string, unknown>>().notNull(),

@@ -34,7 +34,7 @@ export function burnStore(sql: SqlStorage) {
       return rows[0]?.replays ?? 0;
     },
 
-    /** Keeps what is to be told of a replay until `due`, in ms, while more of it may come. */
+    /** Keeps the event of a replay until `due`, in ms, while more showings may come. */
     holdReplay(jti: string, replay: string, due: number): void {
       sql.exec('UPDATE ticket_burns SET replay = ?, replay_due = ? WHERE jti = ?', replay, due, jti);
     },

@@ -25,7 +25,7 @@ export interface Delivery {
   /** Starts a drain, or has the running one look once more. Nobody needs to wait for it. */
   start(): void;
   /**
-   * Waits until what lies in the backlog now has been delivered, with `onRevoked` told of it; or until the record
+   * Waits until the present backlog has been delivered and `onRevoked` called for it; or until the record
    * database refuses, or `ms` have passed. Does not say which.
    */
   caughtUp(ms: number): Promise<void>;
@@ -62,7 +62,7 @@ export function createDelivery(ports: DeliveryPorts): Delivery {
       } while (asked());
       ports.onDrained?.();
     } catch (error) {
-      // Whoever waits for this database has no use of what is done about it.
+      // Those that wait go on before the failure is handled, which helps none of them.
       release(Number.POSITIVE_INFINITY);
       await ports.onFailure(error);
     } finally {

@@ -35,7 +35,7 @@ export interface DrainPorts {
   readonly clock: () => number;
   /** Sessions just delivered that may not go on. */
   readonly onRevoked: (sessions: readonly RevokedSession[]) => void;
-  /** Everything up to this item is in the record database, and what that says of it has been told. */
+  /** Everything up to this item is in the record database, and `onRevoked` has been called for it. */
   readonly onDelivered?: (throughId: number) => void;
   /** A fact was set aside, so that those behind it arrive. Somebody should look at it. */
   readonly onSetAside: (fact: SetAside) => void;

@@ -4,7 +4,7 @@ const TABLE = `CREATE TABLE IF NOT EXISTS rate_windows (
   count INTEGER NOT NULL
 ) WITHOUT ROWID`;
 
-/** Counters of one ledger object. A window starts with the first event after the last one ended. Times in ms. */
+/** Counters of one mint shard. A window starts with the first event after the last one ended. Times in ms. */
 export function objectRateStore(sql: SqlStorage) {
   sql.exec(TABLE);
   return {

@@ -94,7 +94,7 @@ export function objectRevocationStore(sql: SqlStorage) {
       sql.exec('INSERT INTO ticket_grants (id) VALUES (?) ON CONFLICT DO NOTHING', id);
     },
 
-    /** Whether a grant was ever used here. After a destruction nobody can tell, so every grant counts as used. */
+    /** Whether a grant was ever used here. A destruction deletes the notes, so after it every grant counts as used. */
     isGrantUsed: (id: string): boolean =>
       sql
         .exec(

@@ -13,7 +13,7 @@ export interface ObjectSession {
   readonly startedAt: number;
   /** When the rights end without a renewal. */
   readonly expiresAt: number;
-  /** When its client is to be told that the end comes near; null: told, or not to be told. */
+  /** When its client gets a warning of the end; null: it had one, or gets none. */
   readonly warnAt: number | null;
   /** When it is closed for silence; null: never. */
   readonly idleAt: number | null;

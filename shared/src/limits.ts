@@ -1,6 +1,6 @@
 /**
  * Every number both sides must agree on, once, with its unit in its name and the reason beside it.
- * Numbers that only one room needs stay in that room.
+ * Numbers that one package alone needs are in that package.
  */
 
 /** A ticket is shown once, within about a minute; five minutes is the most a slow client may ask for. */

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { describeError } from './describe-error.ts';
 import { redact } from './redact.ts';
 
-const SECRET = `atk_${'a1B'.repeat(16)}z`;
+const SECRET = `atk_${'a1'.repeat(11)}_${'a1B'.repeat(16)}z`;
 const TOKEN = 'eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln';
 
 test.each([
@@ -11,6 +11,10 @@ test.each([
   [`a ${TOKEN} b`, 'a [redacted] b'],
   [TOKEN.slice(0, 25), '[redacted]'],
   ['x'.repeat(300), 'x'.repeat(256)],
+  ['half \ud83d of a character', 'half \ufffd of a character'],
+  ['\udc00\ud800', '\ufffd\ufffd'],
+  [`${'x'.repeat(255)}😀`, `${'x'.repeat(255)}\ufffd`],
+  ['a whole 😀', 'a whole 😀'],
 ])('%s is kept as %s', (text, kept) => {
   expect(redact(text)).toBe(kept);
 });

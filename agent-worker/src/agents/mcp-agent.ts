@@ -4,7 +4,7 @@ import { type CallToolResult, McpServer } from '@modelcontextprotocol/server';
 import { Agent } from 'agents';
 import { createMcpHandler } from 'agents/mcp/server';
 import * as z from 'zod';
-import type { SessionPrincipal } from '../ticketed/session.ts';
+import type { SessionPrincipal } from '../ticketed/claims.ts';
 import { ticketed } from '../ticketed.ts';
 import { createEventStreams, KEEP_ALIVE_MS, STREAM_PARAMETER, singleAnswer } from './mcp-transports.ts';
 

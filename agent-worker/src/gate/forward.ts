@@ -1,12 +1,11 @@
 import { stripTicket } from '@agent-ticket/shared/handshake.ts';
 import type { VerifiedTicket } from '@agent-ticket/shared/verify-ticket.ts';
-import { type Handover, writeHandover } from '../handover.ts';
-import { isUpgrade } from './refuse.ts';
+import { type Handover, isUpgrade, writeHandover } from '../handover.ts';
 
 /** Headers by which the SDK's own parts talk to each other; a client's copy would be believed. */
 const INTERNAL_HEADER = /^(x-agents-|x-cf-agents-|x-partykit-|cf-mcp-|x-agent-ticket-)/;
 
-/** Credentials for others that a browser or the edge adds by itself: none of an agent's business. */
+/** Credentials for others that a browser or the edge adds by itself: not for the agent. */
 const AMBIENT_CREDENTIAL = /^(cookie|cf-access-.*)$/;
 
 /**
@@ -25,8 +24,8 @@ export function forward(
     if (INTERNAL_HEADER.test(name) || AMBIENT_CREDENTIAL.test(name)) headers.delete(name);
   // On a plain request an odd `Upgrade` is noise that the SDK may take for an upgrade.
   if (!isUpgrade(request.headers)) headers.delete('upgrade');
-  // `_pk` is the SDK's connection id; a client's choice could shadow another's. The other picks a wire that
-  // pins the object in memory and bypasses the frame check.
+  // `_pk` is the SDK's connection id; a client's choice could shadow another's. `__agents_transport` picks a wire
+  // that pins the object in memory and bypasses the frame check.
   url.searchParams.set('_pk', facts.sessionId);
   url.searchParams.delete('__agents_transport');
   return new Request(url, new Request(request, { headers, cf: writeHandover(request.cf, ticket, facts) }));

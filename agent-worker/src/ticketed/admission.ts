@@ -1,72 +1,98 @@
-import { burnQueries } from '@agent-ticket/drizzle/object/burns.ts';
-import { objectLockQueries } from '@agent-ticket/drizzle/object/locks.ts';
-import { type ObjectSession, objectSessionQueries } from '@agent-ticket/drizzle/object/sessions.ts';
-import { tombstoneQueries } from '@agent-ticket/drizzle/object/tombstone.ts';
+import { burnStore } from '@agent-ticket/drizzle/object/burns.ts';
+import { objectRevocationStore } from '@agent-ticket/drizzle/object/revocations.ts';
+import {
+  type ObjectSession,
+  objectSessionStore,
+  type Renewed,
+} from '@agent-ticket/drizzle/object/sessions.ts';
+import { isAnonymous } from '@agent-ticket/shared/anonymous.ts';
+import type { DenialReason } from '@agent-ticket/shared/denial.ts';
 import { CLOCK_SKEW_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { targetNamesOf } from '@agent-ticket/shared/target.ts';
+import type { VerifiedTicket } from '@agent-ticket/shared/verify-ticket.ts';
 import type { Handover } from '../handover.ts';
-import { targetableOf } from './control.ts';
-import type { Journal } from './journal.ts';
-import { payloadText, warnTime } from './session.ts';
+import type { Audit } from './audit.ts';
+import { payloadText } from './claims.ts';
 
-/** Whether this object lets a ticket in at all, used or not. `now` in ms, by the object's own clock. */
-export function mayEnter(sql: SqlStorage, { claims, kid }: Handover, now: number): Outcome<undefined> {
-  if (now / 1000 >= claims.exp + CLOCK_SKEW_SECONDS) return err('ticket_expired');
-  const destroyedAt = tombstoneQueries(sql).destroyedAt();
-  if (destroyedAt !== undefined && claims.iat * 1000 <= destroyedAt) return err('ticket_predates_object');
-  return isLocked(sql, { claims, kid }, now) ? err('locked') : ok(undefined);
+/** Why this object refuses a ticket, by the revocations that it keeps and by its own age. `now` in ms. */
+export function whyRefused(
+  sql: SqlStorage,
+  { claims, kid }: VerifiedTicket,
+  now: number,
+): DenialReason | undefined {
+  const { rev, iat } = claims;
+  const refusal = objectRevocationStore(sql).whyRefused(
+    { names: targetNamesOf({ claims, kid }), rev, iat },
+    now,
+  );
+  return refusal === 'predates_object' ? 'ticket_predates_object' : refusal;
 }
 
-/** Whether a lock in this object would refuse a ticket. `now` in ms. */
-export const isLocked = (sql: SqlStorage, ticket: Pick<Handover, 'claims' | 'kid'>, now: number): boolean =>
-  objectLockQueries(sql).stands(targetNamesOf(targetableOf(ticket)), now);
+/** Whether this object takes a ticket, burned or not. `now` in ms, by the object's own clock. */
+export function checkTicket(sql: SqlStorage, ticket: VerifiedTicket, now: number): Outcome<undefined> {
+  if (now / 1000 >= ticket.claims.exp + CLOCK_SKEW_SECONDS) return err('ticket_expired');
+  const reason = whyRefused(sql, ticket, now);
+  return reason === undefined ? ok(undefined) : err(reason);
+}
+
+/** Notes that the grant of a ticket was used here: it is then no claim that may lapse. */
+export function noteGrantUsed(sql: SqlStorage, { claims: { grant } }: VerifiedTicket): void {
+  if (grant !== undefined) objectRevocationStore(sql).noteGrantUsed(grant);
+}
 
 /**
- * Burns the ticket and opens its session, or refuses. Synchronous from first to last, so that of any number of
- * tries with one ticket exactly one is first; its writes are durable before the object answers.
+ * Burns the ticket and opens its session, or refuses. Synchronous from first to last, so that of any number of tries
+ * with one ticket exactly one is first; its writes are durable before the object answers.
  *
  * @param now milliseconds, by the object's own clock.
  */
 export function admit(
   sql: SqlStorage,
-  journal: Journal,
+  audit: Pick<Audit, 'opened'>,
   handover: Handover,
   now: number,
 ): Outcome<ObjectSession> {
-  const { claims } = handover;
-  const may = mayEnter(sql, handover, now);
-  if (!may.ok) return may;
-  const { sub: principal } = claims;
+  const checked = checkTicket(sql, handover, now);
+  if (!checked.ok) return checked;
+  const { claims, kid, limits, sessionId, ipAddress, userAgent } = handover;
 
-  const burns = burnQueries(sql);
-  const sessions = objectSessionQueries(sql);
-  // Asked before the burn: a ticket refused for a crowd is still good when the crowd has gone.
-  const crowded = sessions.countOpen(principal) >= handover.limits.socketsPerPrincipal;
-  if (crowded && !burns.isBurned(claims.jti)) return err('too_many_sockets');
-  if (!burns.burn(claims.jti, claims.exp, handover.sessionId)) return err('ticket_used');
-  const expiresAt = claims.session_expiry * 1000;
-  // A stream is one way: its client can neither speak nor renew.
-  const idleSeconds = claims.transport === 'http' ? undefined : handover.limits.idleSeconds;
-  const warnAt = claims.transport === 'http' ? null : warnTime(claims, now, expiresAt);
+  const burns = burnStore(sql);
+  const sessions = objectSessionStore(sql);
+  // Counted before the burn: a ticket that is refused for the number of sockets is still good when there are fewer.
+  const isCrowded = sessions.countOpen(claims.sub) >= limits.socketsPerPrincipal;
+  if (isCrowded && !burns.isBurned(claims.jti)) return err('too_many_sockets');
+  if (!burns.burn(claims.jti, claims.exp, sessionId)) return err('ticket_used');
+  noteGrantUsed(sql, handover);
+  const rights = rightsOf({ claims, kid }, claims.session_expiry * 1000, now);
+  // A stream is one way: its client can neither send frames nor renew.
+  const isStream = claims.transport === 'http';
+  const idleAt = isStream || limits.idleSeconds === undefined ? null : now + limits.idleSeconds * 1000;
   const session = {
-    id: handover.sessionId,
-    jti: claims.jti,
-    principal,
-    claims: payloadText(claims),
-    kid: handover.kid,
-    limits: JSON.stringify(handover.limits),
+    id: sessionId,
+    principal: claims.sub,
+    ...rights,
+    warnAt: isStream ? null : rights.warnAt,
+    limits: JSON.stringify(limits),
     startedAt: now,
-    expiresAt,
-    warnAt,
-    idleAt: idleSeconds === undefined ? null : now + idleSeconds * 1000,
+    idleAt,
     endedAt: null,
     endReason: null,
-    ipAddress: handover.ipAddress,
-    userAgent: handover.userAgent,
+    ipAddress,
+    userAgent,
   };
   sessions.open(session);
-  journal.used(handover, now);
-  journal.session('session.opened', session, now);
+  audit.opened(handover, session);
   return ok(session);
+}
+
+/** The client needs a mint and a frame to renew; a minute leaves room for a slow broker and one retry. */
+const WARN_AHEAD_MS = 60_000;
+
+/** The rights and times that a session has from a ticket, in ms. */
+export function rightsOf({ claims, kid }: VerifiedTicket, expiresAt: number, now: number): Renewed {
+  // A minute ahead, or halfway for a shorter life. Anonymous sessions do not renew.
+  const warnAhead = Math.min(WARN_AHEAD_MS, Math.floor((expiresAt - now) / 2));
+  const warnAt = isAnonymous(claims.sub) ? null : expiresAt - warnAhead;
+  return { jti: claims.jti, claims: payloadText(claims), kid, expiresAt, warnAt };
 }

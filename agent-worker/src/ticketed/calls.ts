@@ -1,6 +1,5 @@
-import type { InvocationFact } from '@agent-ticket/drizzle/record/invocation-facts.ts';
-import { frameMembers } from './frame-members.ts';
-import { keptText } from './kept-text.ts';
+import type { InvocationFact } from '@agent-ticket/drizzle/record/invocations.ts';
+import { frameMembers } from './frames.ts';
 
 type Outcome = InvocationFact['outcome'];
 type Pending = Map<string, (outcome: Outcome) => void>;
@@ -12,11 +11,11 @@ export interface Call {
 }
 
 /**
- * Learns what became of calls from the answers that the SDK sends: the one place that the SDK's own code, an agent's
- * `observability` and sub-agents cannot bypass or silence. Socket objects are the runtime's and live as long as
- * something holds them, so the watch is put on each at its first call.
+ * Reads the outcome of calls from the answers that the SDK sends: the one place that the SDK's own code, an agent's
+ * `observability` and sub-agents cannot bypass or silence. Socket objects belong to the runtime and live as long as
+ * something references them, so `send` is wrapped on each at its first call.
  */
-export function createCallWatch(clock: () => number) {
+export function createCalls(clock: () => number) {
   const watched = new WeakMap<WebSocket, Pending>();
 
   function watch(ws: WebSocket): Pending {
@@ -33,7 +32,7 @@ export function createCallWatch(clock: () => number) {
   }
 
   return {
-    /** Runs a call; answers how it went. Neither waits for anything of its own nor changes what `run` throws. */
+    /** Runs a call and answers its outcome. Adds no await of its own, and passes on what `run` throws. */
     async follow(
       ws: WebSocket,
       call: Call,
@@ -52,7 +51,7 @@ export function createCallWatch(clock: () => number) {
       }
       const { outcome } = seen;
       const code = outcome === 'error' ? 'agent_failed' : null;
-      return { method: keptText(call.method), startedAt, durationMs: clock() - startedAt, outcome, code };
+      return { method: call.method, startedAt, durationMs: clock() - startedAt, outcome, code };
     },
   };
 }

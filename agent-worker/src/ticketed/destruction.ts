@@ -1,37 +1,43 @@
-import type { Keeper } from './keeper.ts';
+import { backlogStore } from '@agent-ticket/drizzle/object/backlog.ts';
+import { objectRevocationStore } from '@agent-ticket/drizzle/object/revocations.ts';
+import { createObjectTables } from '@agent-ticket/drizzle/object/tables.ts';
+import type { Revocation } from '@agent-ticket/shared/revocation.ts';
+import type { Audit } from './audit.ts';
+import type { Sessions } from './sessions.ts';
 import type { Streams } from './streams.ts';
-import { keepTombstone } from './tombstone.ts';
 
 export interface DestructionPorts {
-  readonly keeper: Pick<Keeper, 'openIds' | 'end' | 'releaseReplays'>;
+  readonly sessions: Pick<Sessions, 'listOpen' | 'end'>;
+  readonly audit: Pick<Audit, 'releaseReplays'>;
   readonly streams: Pick<Streams, 'cut'>;
   readonly storage: DurableObjectStorage;
   readonly clock: () => number;
-  /** The agent's own way, which ends in the SDK's. */
+  /** The agent's own `destroy`, which ends in the SDK's. */
   readonly destroy: () => Promise<void>;
 }
 
 /** Destroys one object, once at a time, and leaves what is to outlive it. */
-export function createDestruction({ keeper, streams, storage, clock, destroy }: DestructionPorts) {
+export function createDestruction(ports: DestructionPorts) {
+  const { sessions, audit, streams, storage, clock, destroy } = ports;
   let running: Promise<void> | undefined;
-  /** When the broker was asked to delete this object, in ms by its clock; 0: it was not. */
-  let commandedAt = 0;
+  /** The deletion for which the broker commanded the destruction that is under way. */
+  let commandedBy: Revocation | undefined;
 
   async function run(): Promise<void> {
-    for (const id of keeper.openIds()) {
+    for (const { id } of sessions.listOpen()) {
       streams.cut(id);
-      keeper.end(id, 'destroyed');
+      sessions.end(id, 'destroyed');
     }
-    keeper.releaseReplays(Number.POSITIVE_INFINITY);
-    // By whichever clock is ahead, so that no ticket from before the command is younger than the tombstone.
-    keepTombstone(storage, Math.max(clock(), commandedAt));
+    audit.releaseReplays(Number.POSITIVE_INFINITY);
+    keepAfterDeletion(storage, clock(), () => commandedBy);
     await destroy();
   }
 
-  /** Whoever asks while it is under way waits for the same. One that failed can be tried again. */
+  /** A call while it is under way waits for the same. One that failed can be tried again. */
   function start(): Promise<void> {
     running ??= run().finally(() => {
       running = undefined;
+      commandedBy = undefined;
     });
     return running;
   }
@@ -39,10 +45,54 @@ export function createDestruction({ keeper, streams, storage, clock, destroy }: 
   return {
     start,
 
-    /** Starts it at the broker's word, which was given at `at`, in ms. */
-    command(at: number): Promise<void> {
-      commandedAt = at;
+    /** Whether the object was destroyed for this deletion or a newer version of it. */
+    isDoneFor: ({ id, rev }: Revocation): boolean =>
+      objectRevocationStore(storage.sql)
+        .all()
+        .some((row) => row.id === doneId(id) && row.rev >= rev),
+
+    /** Destroys the object for a deletion that the broker commanded. */
+    startFor(deletion: Revocation): Promise<void> {
+      commandedBy = deletion;
       return start();
     },
+  };
+}
+export type Destruction = ReturnType<typeof createDestruction>;
+
+/** Id of the row by which a repeated command finds that its destruction was done. */
+const doneId = (id: string): string => `destroyed:${id}`;
+
+/** How soon after its end an object wakes to deliver the facts that it left. */
+const DELIVERY_MS = 5_000;
+
+/**
+ * Has the next `deleteAll` of this storage leave the object's revocations, its end among them, and the facts that wait
+ * for the record database. The SDK deletes everything in the middle of `destroy()` and aborts the object right after, so
+ * what is to outlive it must be written, and on disk, before its call of `deleteAll` returns.
+ */
+function keepAfterDeletion(
+  storage: DurableObjectStorage,
+  destroyedAt: number,
+  deletion: () => Revocation | undefined,
+): void {
+  const revocations = objectRevocationStore(storage.sql);
+  const backlog = backlogStore(storage.sql);
+  const deleteAll = storage.deleteAll.bind(storage);
+  storage.deleteAll = async (options) => {
+    storage.deleteAll = deleteAll;
+    const kept = revocations.all();
+    const waiting = backlog.all();
+    await deleteAll(options);
+    createObjectTables(storage.sql);
+    for (const row of kept) revocations.restore(row);
+    revocations.noteDestroyed(destroyedAt);
+    const done = deletion();
+    // For good: a retry may come late, and must not destroy what came to be since.
+    if (done !== undefined) revocations.apply({ ...done, id: doneId(done.id), kind: 'before', until: null });
+    for (const item of waiting) backlog.restore(item);
+    // No client may ever come back to this object, and what waits must still be delivered.
+    if (waiting.length > 0) await storage.setAlarm(destroyedAt + DELIVERY_MS);
+    await storage.sync();
   };
 }

@@ -1,7 +1,36 @@
-import { CONNECT, MESSAGE, rpcScope, type Scope, STATE_WRITE } from '@agent-ticket/shared/scope.ts';
-import { frameMembers } from './frame-members.ts';
+import {
+  CONNECT,
+  covers,
+  MESSAGE,
+  rpcScope,
+  type Scope,
+  STATE_READ,
+  STATE_WRITE,
+} from '@agent-ticket/shared/scope.ts';
+import { claimsOf } from './claims.ts';
+import type { Sessions } from './sessions.ts';
 
-/** What an inbound frame is, as far as rights go. */
+/** A frame's JSON object, read loosely: nothing of it has been checked. */
+export interface FrameMembers {
+  readonly type?: unknown;
+  readonly [member: string]: unknown;
+}
+
+/**
+ * The members of a text that is a JSON object, `undefined` for every other text. An array is an object here, with no
+ * `type`, as it is to the SDK.
+ */
+export function frameMembers(text: string): FrameMembers | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? { ...value } : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+/** The kind of an inbound frame and the scope that it needs. */
 export type FrameNeed =
   | {
       readonly kind: 'rpc';
@@ -16,7 +45,7 @@ export type FrameNeed =
 const RESUME_TYPES = new Set(['cf_agent_stream_resume_request', 'cf_agent_stream_resume_ack']);
 
 /**
- * Reads what a frame asks for. The SDK dispatches by the same members of the same JSON, so the frame is parsed as it
+ * Reads the need of a frame. The SDK dispatches by the same members of the same JSON, so the frame is parsed as it
  * parses it, and is one of its own frames only where the SDK takes it for one: everything else reaches the agent as
  * a message, whatever `type` it claims.
  */
@@ -41,7 +70,7 @@ export function frameNeed(frame: string | ArrayBuffer): FrameNeed {
 
 /**
  * The answer to a frame without its scope: the SDK's own error where it has one, so that a stock client rejects the
- * call or reports the state error, else a `ticket.denied` frame; `undefined` where there is nothing to say.
+ * call or reports the state error, else a `ticket.denied` frame; `undefined` where there is none.
  */
 export function refusalFrame(need: FrameNeed): string | undefined {
   switch (need.kind) {
@@ -55,4 +84,24 @@ export function refusalFrame(need: FrameNeed): string | undefined {
     case 'message':
       return JSON.stringify({ type: 'ticket.denied', code: 'forbidden', scope: need.scope });
   }
+}
+
+/** Frames with the transcript of the SDK's chat, which plain HTTP answers to `agent:state:read` alone. */
+const TRANSCRIPT = /"type":"cf_agent_(chat_messages|message_updated)"/;
+
+/**
+ * Sessions that a broadcast must skip: those that are over though their sockets are not closed yet, and for the
+ * transcript of a chat those that may not read the state. The text of an answer in progress goes to every session, as
+ * do the frames that resume it.
+ */
+export function skippedByBroadcast(
+  message: string | ArrayBuffer | ArrayBufferView,
+  sessionIds: readonly string[],
+  sessions: Pick<Sessions, 'current'>,
+): string[] {
+  const isTranscript = typeof message === 'string' && TRANSCRIPT.test(message);
+  return sessionIds.filter((id) => {
+    const session = sessions.current(id);
+    return !session.ok || (isTranscript && !covers(claimsOf(session.value).scope, STATE_READ));
+  });
 }

@@ -1,14 +1,4 @@
-import * as z from 'zod';
-
-/** The registry's limits as they travel with a verified ticket. */
-export const HandedLimits = z.strictObject({
-  socketsPerPrincipal: z.int().positive(),
-  messagesPerSecond: z.int().positive(),
-  frameBytes: z.int().positive(),
-  idleSeconds: z.int().positive().optional(),
-});
-
-export type HandedLimits = z.infer<typeof HandedLimits>;
+import { HandedLimits } from '../handover.ts';
 
 export const readLimits = (text: string): HandedLimits => HandedLimits.parse(JSON.parse(text));
 
@@ -19,7 +9,7 @@ export function isTooLarge(frame: string | ArrayBuffer, maxBytes: number): boole
   return frame.length * 3 > maxBytes && new TextEncoder().encode(frame).byteLength > maxBytes;
 }
 
-/** More buckets than this are looked through for those that have filled up, which say nothing any more. */
+/** Above this number, buckets that have filled up again are dropped: they limit nothing. */
 const BUCKETS_KEPT = 256;
 const FILLS_MS = 1_000;
 
@@ -28,13 +18,11 @@ const FILLS_MS = 1_000;
  * worth and fills steadily. Kept in memory: an object that forgets it was asleep for ten seconds, in which any bucket
  * fills.
  */
-export function createFrameRates(): {
-  admits(id: string, perSecond: number, now: number): boolean;
-  forget(id: string): void;
-} {
+export function createFrameRates() {
   const buckets = new Map<string, { left: number; at: number }>();
   return {
-    admits(id, perSecond, now) {
+    /** Counts one frame or request; whether it is within the rate. `now` in ms. */
+    allow(id: string, perSecond: number, now: number): boolean {
       const bucket = buckets.get(id) ?? { left: perSecond, at: now };
       const left = Math.min(perSecond, bucket.left + (Math.max(0, now - bucket.at) / 1000) * perSecond) - 1;
       buckets.set(id, { left: Math.max(0, left), at: now });
@@ -42,8 +30,9 @@ export function createFrameRates(): {
         for (const [other, { at }] of buckets) if (now - at >= FILLS_MS) buckets.delete(other);
       return left >= 0;
     },
-    forget(id) {
+    forget(id: string): void {
       buckets.delete(id);
     },
   };
 }
+export type FrameRates = ReturnType<typeof createFrameRates>;

@@ -1,69 +1,146 @@
 import { STATEMENT_DEADLINE_MS } from '@agent-ticket/drizzle/deadline.ts';
 import { createDelivery } from '@agent-ticket/drizzle/object/delivery.ts';
+import { waitingSince } from '@agent-ticket/drizzle/object/drain.ts';
+import { isOutage } from '@agent-ticket/drizzle/outage.ts';
 import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
+import type { BacklogReport } from '@agent-ticket/shared/backlog-report.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
-import type { Outcome } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
+import { targetNamesOf } from '@agent-ticket/shared/target.ts';
 import type { VerifiedTicket } from '@agent-ticket/shared/verify-ticket.ts';
-import { type BacklogReportPorts, createBacklogReport } from './backlog-report.ts';
-import type { Keeper } from './keeper.ts';
-import { stands } from './stands.ts';
+import type { Sessions } from './sessions.ts';
 
-export interface RecordPorts extends Omit<BacklogReportPorts, 'backlog'> {
-  readonly env: BacklogReportPorts['env'] & { readonly RECORD: D1Database };
-  readonly keeper: Pick<Keeper, 'backlog' | 'isWaiting' | 'refuse'>;
-  /** Sees to it that `deliver` is called again within so many ms. */
+export interface RecordPorts {
+  /** Without a binding of the broker nothing is reported to it. */
+  readonly env: object & { readonly RECORD: D1Database; readonly BACKLOG?: Fetcher | undefined };
+  /** Id of the object. */
+  readonly object: string;
+  readonly sessions: Pick<Sessions, 'backlog' | 'hasBacklog' | 'terminate'>;
+  readonly clock: () => number;
+  readonly keepAlive: (work: Promise<void>) => void;
+  /** Has `deliver` called again within so many ms. */
   readonly retry: (withinMs: number) => Promise<unknown>;
-}
-
-export interface ObjectRecord {
-  /** Starts to deliver the facts that wait. Nobody needs to wait for it. */
-  deliver(): void;
-  /** Starts to deliver what an earlier life of the object left, which may have no other occasion. */
-  inherit(): void;
-  /**
-   * Has a session that was just opened meet the locks and recalls of the record database before its agent hears of it. A
-   * database that does not answer keeps nobody out: such a session meets them when it does.
-   */
-  met(): Promise<void>;
-  /** Whether nothing stands against a ticket, while the record database answers. */
-  stands(ticket: VerifiedTicket): Promise<Outcome<undefined>>;
+  readonly log: (event: Readonly<Record<string, unknown>>) => void;
 }
 
 /** How soon facts are offered to the record database again after it refused them. */
 const RETRY_MS = 5_000;
 
-/** One object before the record database: what it tells, and what it asks. The broker hears of what cannot be told. */
-export function createObjectRecord({ keeper, retry, ...ports }: RecordPorts): ObjectRecord {
-  const { backlog } = keeper;
-  const { env, clock, keepAlive, log } = ports;
-  const report = createBacklogReport({ ...ports, backlog });
+/** One object and the record database: delivery of its facts, and checks for revocations. */
+export function createObjectRecord(ports: RecordPorts) {
+  const { env, sessions, clock, keepAlive, log } = ports;
+  const { backlog } = sessions;
+  const report = createBacklogReport(ports);
   const delivery = createDelivery({
     backlog,
     openRecord: () => openRecord(env.RECORD),
     clock,
     keepAlive,
-    onStopped: (sessions) => {
-      for (const { id, why } of sessions) keeper.refuse(id, why);
+    onRevoked: (revoked) => {
+      for (const { id, why } of revoked) sessions.terminate(id, why);
     },
     onSetAside: (fact) => log({ event: 'fact_set_aside', ...fact }),
     onFailure: async (error) => {
-      // A database out of reach is not the failure of whoever is being served.
+      // A database out of reach fails no request.
       log({ event: 'record_delivery_failed', waiting: backlog.count(), error: describeError(error) });
       report.failed();
-      await retry(RETRY_MS);
+      await ports.retry(RETRY_MS);
     },
     onDrained: report.delivered,
   });
   return {
+    /** Starts to deliver the facts that wait. No caller needs to wait for it. */
     deliver: delivery.start,
 
-    inherit() {
-      if (!keeper.isWaiting()) return;
-      report.inherited();
+    /** Starts to deliver the facts that an earlier life of the object left, for which no event may come. */
+    resume(): void {
+      if (!sessions.hasBacklog()) return;
+      report.resumed();
       delivery.start();
     },
 
-    met: () => delivery.caughtUp(STATEMENT_DEADLINE_MS),
-    stands: (ticket) => stands(ticket, openRecord(env.RECORD, STATEMENT_DEADLINE_MS), clock()),
+    /**
+     * Waits until the record database has checked a session that was just opened, so that a revoked one ends before its
+     * agent sees it. A database that does not answer keeps no caller out: the session is checked when it does.
+     */
+    awaitRevocationCheck: (): Promise<void> => delivery.caughtUp(STATEMENT_DEADLINE_MS),
+
+    /**
+     * Whether no revocation hits a ticket: for requests that open no session, which the record never checks, and for
+     * renewals, whose rights are used from the next frame on. A record database that is away keeps no caller out: such
+     * a ticket expires within minutes, and a renewed session is checked when the database is back.
+     */
+    async checkRevoked({ claims, kid }: VerifiedTicket): Promise<Outcome<undefined>> {
+      const { revocations } = openRecord(env.RECORD, STATEMENT_DEADLINE_MS);
+      try {
+        const ticket = { names: targetNamesOf({ claims, kid }), rev: claims.rev };
+        const why = await revocations.whyRevoked(ticket, clock());
+        return why === undefined ? ok(undefined) : err(why);
+      } catch (error) {
+        if (!isOutage(error)) throw error;
+        log({ event: 'record_unread', error: describeError(error) });
+        return ok(undefined);
+      }
+    },
+  };
+}
+
+/** A busy object fails often while the database is away; the broker gets no more than one report in this time. */
+const REPORT_PACE_MS = 4_000;
+const REPORT_TIMEOUT_MS = 2_000;
+
+/**
+ * Reports to the broker what this object cannot deliver: repeatedly while it fails, and once more when it is over. No
+ * request waits for it, and a broker out of reach is a line in the log.
+ */
+function createBacklogReport({ env, object, sessions: { backlog }, clock, keepAlive, log }: RecordPorts) {
+  const { BACKLOG: broker } = env;
+  let reportedAt = Number.NEGATIVE_INFINITY;
+  /** Whether the broker may still have a report that facts wait here. */
+  let isReported = false;
+  /** One after the other, so that the last report is the last to arrive. */
+  let sending = Promise.resolve();
+
+  async function send(to: Fetcher, report: BacklogReport): Promise<void> {
+    try {
+      const answer = await to.fetch('https://broker.invalid/', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(report),
+        signal: AbortSignal.timeout(REPORT_TIMEOUT_MS),
+      });
+      if (!answer.ok) throw new Error(`the broker answered ${answer.status}`);
+    } catch (error) {
+      log({ event: 'backlog_report_failed', error: describeError(error) });
+    }
+  }
+
+  function report(waiting: number, since: number): void {
+    if (broker === undefined) return;
+    sending = sending.then(() => send(broker, { object, waiting, since }));
+    keepAlive(sending);
+  }
+
+  return {
+    /** An earlier life left facts, and may have reported them. */
+    resumed(): void {
+      isReported = true;
+    },
+
+    failed(): void {
+      const now = clock();
+      if (now - reportedAt < REPORT_PACE_MS) return;
+      reportedAt = now;
+      isReported = true;
+      report(backlog.count(), waitingSince(backlog) ?? now);
+    },
+
+    /** Nothing waits any more. */
+    delivered(): void {
+      if (!isReported) return;
+      isReported = false;
+      reportedAt = Number.NEGATIVE_INFINITY;
+      report(0, clock());
+    },
   };
 }

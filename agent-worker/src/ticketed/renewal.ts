@@ -1,60 +1,31 @@
 import type { ObjectSession, Renewed } from '@agent-ticket/drizzle/object/sessions.ts';
 import { isAnonymous } from '@agent-ticket/shared/anonymous.ts';
+import { DENIALS, type Denial } from '@agent-ticket/shared/denial.ts';
 import { SESSION_ABSOLUTE_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
-import { CONNECT } from '@agent-ticket/shared/scope.ts';
+import { CONNECT, covers, formatScope, STATE_READ } from '@agent-ticket/shared/scope.ts';
 import { type VerifiedTicket, verifyTicket } from '@agent-ticket/shared/verify-ticket.ts';
 import type { Verifier } from '../verifier.ts';
-import { claimsOf, payloadText, warnTime } from './session.ts';
+import { rightsOf } from './admission.ts';
+import type { Audit } from './audit.ts';
+import { claimsOf } from './claims.ts';
+import { closeSocket } from './ends.ts';
+import { sendFrame } from './sdk.ts';
+import type { Sessions } from './sessions.ts';
 
-/**
- * Whether a ticket may carry on a session: valid now, for the same place and the same person acting through the same
- * actors. Burning it is the caller's, in one step with the change. `now` in ms.
- */
-export async function verifyRenewal(
-  token: string,
-  session: ObjectSession,
-  verifier: Verifier,
-  now: number,
-): Promise<Outcome<VerifiedTicket>> {
-  const held = claimsOf(session);
-  if (isAnonymous(held.sub)) return err('renewal_refused', { detail: 'anonymous sessions do not renew' });
-  const verified = await verifyTicket(token, {
-    issuer: verifier.config.issuer,
-    audience: verifier.config.audience,
-    nowSeconds: Math.floor(now / 1000),
-    route: { agent: held.agent, instance: held.instance },
-    scope: CONNECT,
-    transport: 'websocket',
-    findKey: verifier.findKey,
-  });
-  if (!verified.ok) return verified;
-  const { sub, act } = verified.value.claims;
-  const same = sub === held.sub && JSON.stringify(act) === JSON.stringify(held.act);
-  return same ? verified : err('renewal_refused', { detail: 'another principal or actor' });
+export interface RenewalPorts {
+  readonly sessions: Sessions;
+  readonly audit: Pick<Audit, 'renewalRefused'>;
+  readonly verifier: () => Verifier;
+  /** Whether no revocation in the record database hits a ticket, while that answers. */
+  readonly checkRevoked: (ticket: VerifiedTicket) => Promise<Outcome<undefined>>;
+  readonly clock: () => number;
+  /** Schedules the next sweep: its time may have changed. */
+  readonly arm: () => Promise<unknown>;
+  readonly log: (event: Readonly<Record<string, unknown>>) => void;
 }
 
-/** What the session becomes: the new ticket's rights and key, within the life that no session exceeds. */
-export function renewedBy(
-  { claims, kid }: VerifiedTicket,
-  session: ObjectSession,
-  now: number,
-): Outcome<Renewed> {
-  const expiresAt = Math.min(
-    claims.session_expiry * 1000,
-    session.startedAt + SESSION_ABSOLUTE_SECONDS * 1000,
-  );
-  if (expiresAt <= now) return err('session_expired');
-  return ok({
-    jti: claims.jti,
-    claims: payloadText(claims),
-    kid,
-    expiresAt,
-    warnAt: warnTime(claims, now, expiresAt),
-  });
-}
-
-/** What the client is told. */
+/** The frames that a client gets about the end of its session. */
 export const renewalFrames = {
   expiring: (expiresAt: number): string =>
     JSON.stringify({ type: 'ticket.expiring', session_expires_at: new Date(expiresAt).toISOString() }),
@@ -62,3 +33,88 @@ export const renewalFrames = {
     JSON.stringify({ type: 'ticket.renewed', scope, session_expires_at: new Date(expiresAt).toISOString() }),
   refused: (code: string): string => JSON.stringify({ type: 'ticket.refused', code }),
 } as const;
+
+/**
+ * Renewal in band. The session is read again after the awaits of keys and record: an end that came meanwhile counts. A
+ * ticket that the record has as revoked ends the session, which is of the same person and place; one that this object
+ * refuses does not, since the command that made it refuse ended the sessions that were hit.
+ */
+export async function renew(
+  session: ObjectSession,
+  token: string,
+  ws: WebSocket,
+  ports: RenewalPorts,
+): Promise<void> {
+  const { sessions, clock } = ports;
+  const refuse = ({ reason, detail }: Denial): void => {
+    ports.log({ event: 'renewal_refused', reason, detail, session: session.id });
+    ports.audit.renewalRefused(session.id, reason);
+    sendFrame(ws, renewalFrames.refused(DENIALS[reason].close));
+  };
+  const refuseAndEnd = (denial: Denial): void => {
+    refuse(denial);
+    sessions.end(session.id, denial.reason);
+    closeSocket(ws, denial.reason);
+  };
+  const verified = await verifyRenewal(token, session, ports.verifier(), clock());
+  if (!verified.ok) return refuse(verified.denial);
+  const ticket = verified.value;
+  const recorded = await ports.checkRevoked(ticket);
+
+  const current = sessions.current(session.id);
+  if (!current.ok) return refuseAndEnd(current.denial);
+  if (!recorded.ok) return refuseAndEnd(recorded.denial);
+  const revoked = sessions.whyRefused(ticket);
+  if (revoked !== undefined) return refuse({ reason: revoked });
+  const rights = rightsAfter(ticket, current.value, clock());
+  if (!rights.ok) return refuse(rights.denial);
+  if (!sessions.burnForRenewal(current.value, ticket)) {
+    await ports.arm();
+    return refuse({ reason: 'ticket_used' });
+  }
+  const renewed = sessions.renew(session.id, ticket, rights.value);
+  if (renewed === undefined) return refuse({ reason: 'session_terminated' });
+
+  const { scope } = ticket.claims;
+  sendFrame(ws, renewalFrames.renewed(formatScope(scope), renewed.expiresAt));
+  // The SDK decided at accept that this connection gets the state, and that cannot be changed now.
+  if (covers(claimsOf(session).scope, STATE_READ) && !covers(scope, STATE_READ))
+    sessions.terminate(session.id, 'rights_changed');
+  await ports.arm();
+}
+
+/**
+ * Whether a ticket may carry on a session: valid now, for the same place and the same person acting through the same
+ * actors. Does NOT burn it, nor check revocations. `now` in ms.
+ */
+async function verifyRenewal(
+  token: string,
+  session: ObjectSession,
+  { config, findKey }: Verifier,
+  now: number,
+): Promise<Outcome<VerifiedTicket>> {
+  const held = claimsOf(session);
+  if (isAnonymous(held.sub)) return err('renewal_refused', { detail: 'anonymous sessions do not renew' });
+  const verified = await verifyTicket(token, {
+    issuer: config.issuer,
+    audience: config.audience,
+    nowSeconds: Math.floor(now / 1000),
+    route: { agent: held.agent, instance: held.instance },
+    scope: CONNECT,
+    transport: 'websocket',
+    findKey,
+  });
+  if (!verified.ok) return verified;
+  const { sub, act } = verified.value.claims;
+  const isSame = sub === held.sub && JSON.stringify(act) === JSON.stringify(held.act);
+  return isSame ? verified : err('renewal_refused', { detail: 'another principal or actor' });
+}
+
+/** The session's rights after the renewal: the new ticket's, within the life that no session exceeds. */
+function rightsAfter(ticket: VerifiedTicket, { startedAt }: ObjectSession, now: number): Outcome<Renewed> {
+  const expiresAt = Math.min(
+    ticket.claims.session_expiry * 1000,
+    startedAt + SESSION_ABSOLUTE_SECONDS * 1000,
+  );
+  return expiresAt <= now ? err('session_expired') : ok(rightsOf(ticket, expiresAt, now));
+}

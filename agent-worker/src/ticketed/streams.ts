@@ -1,11 +1,11 @@
-import { logFailure } from './ask-agent.ts';
+import { logFailure } from './sdk.ts';
 
 /**
- * A line that every reader of an event stream skips (WHATWG HTML §9.2.6). Writing it is the only way to learn that a
- * client left without a word: until then the runtime knows of no connection that was merely closed at the other end.
+ * A line that every reader of an event stream skips (WHATWG HTML §9.2.6). Writing it is the only way to find that a
+ * client left without a close: until then the runtime does not see that the other end is gone.
  */
 const COMMENT = new TextEncoder().encode(':\n');
-/** How often a silent stream is tried; the second try after its client left ends it. */
+/** How often a comment is written into a silent stream; the second after its client left ends it. */
 const QUIET_MS = 15_000;
 const LINE_FEED = 10;
 
@@ -18,7 +18,7 @@ export interface Streams {
   cut(sessionId: string): boolean;
   /**
    * What the client gets of a body, until either side ends it or {@link cut} does: its bytes, and a comment between
-   * two lines where it is silent and `takesComments`, neither compressed nor of a length that was told.
+   * two lines where it is silent and `takesComments`: neither compressed nor of a declared length.
    */
   carry(
     sessionId: string,
@@ -28,7 +28,7 @@ export interface Streams {
   ): ReadableStream<Uint8Array>;
 }
 
-/** Does something again and again, in ms, until it is told to stop. */
+/** Repeats `work` every so many ms until the returned function is called. */
 type Repeat = (everyMs: number, work: () => void) => () => void;
 
 /**
@@ -52,20 +52,20 @@ export function createStreams(repeat: Repeat): Streams {
       const source = body.getReader();
       let isQuiet = true;
       let isBetweenLines = true;
-      let stopTrying = (): void => {};
+      let stopComments = (): void => {};
       const over = (how: StreamEnd): void => {
-        stopTrying();
+        stopComments();
         if (live.delete(id)) onEnd(how);
       };
       return new ReadableStream<Uint8Array>({
         start(controller) {
           live.set(id, () => {
-            stopTrying();
+            stopComments();
             controller.error(new Error('the session is over'));
             source.cancel().catch(logFailure);
           });
           if (!takesComments) return;
-          stopTrying = repeat(QUIET_MS, () => {
+          stopComments = repeat(QUIET_MS, () => {
             if (isQuiet && isBetweenLines && (controller.desiredSize ?? 0) > 0) controller.enqueue(COMMENT);
             isQuiet = true;
           });
@@ -82,7 +82,7 @@ export function createStreams(repeat: Repeat): Streams {
             over('finished');
             controller.close();
           } catch (error) {
-            // The agent's stream broke: so does ours. Its words may hold anything.
+            // The agent's stream broke, so ours does. Its message may quote anything.
             if (live.has(id)) logFailure(error);
             over('agent_failed');
             throw new Error('the stream failed');

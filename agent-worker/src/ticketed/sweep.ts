@@ -1,58 +1,75 @@
-import { burnQueries } from '@agent-ticket/drizzle/object/burns.ts';
-import { objectLockQueries } from '@agent-ticket/drizzle/object/locks.ts';
-import { objectSessionQueries } from '@agent-ticket/drizzle/object/sessions.ts';
+import { burnStore } from '@agent-ticket/drizzle/object/burns.ts';
+import { objectRevocationStore } from '@agent-ticket/drizzle/object/revocations.ts';
+import { objectSessionStore } from '@agent-ticket/drizzle/object/sessions.ts';
 import { BURN_KEPT_SECONDS, CLOCK_SKEW_SECONDS } from '@agent-ticket/shared/limits.ts';
-import type { EndingPorts, Endings } from './endings.ts';
+import { REVOCATION_KEPT_MS } from '@agent-ticket/shared/revocation.ts';
+import type { Audit } from './audit.ts';
 import { renewalFrames } from './renewal.ts';
-import type { Replays } from './replays.ts';
-import { say } from './socket.ts';
+import { logFailure, sendFrame } from './sdk.ts';
+import type { Sessions } from './sessions.ts';
 
-export interface SweepPorts extends Pick<EndingPorts, 'sql' | 'sockets' | 'clock' | 'onFacts'> {
-  readonly endings: Pick<Endings, 'refuse' | 'endLost'>;
-  readonly replays: Pick<Replays, 'release' | 'nextDue'>;
-}
+/** The method that the SDK's scheduler calls. */
+export const SWEEP = 'ticketSweep';
 
-export interface Sweep {
-  /** Warns, ends what is over or silent, forgets what is old. */
-  sweep(): void;
-  /** Sends on what was held of replays until now; all of it, where no later moment comes. */
-  releaseReplays(until?: number): void;
-  /** When something is next due for a session or of a replay, in ms; infinite: never. */
-  nextDue(): number;
+export interface SweepPorts {
+  readonly sql: SqlStorage;
+  readonly sessions: Pick<Sessions, 'terminate' | 'endLost'>;
+  readonly audit: Pick<Audit, 'releaseReplays' | 'nextReplay'>;
+  readonly sockets: (sessionId: string) => readonly WebSocket[];
+  readonly clock: () => number;
+  /** The SDK's scheduler. Never `setAlarm`, which is the SDK's own. */
+  readonly schedules: () => readonly { readonly callback: string; readonly time: number }[];
+  readonly schedule: (at: Date) => Promise<unknown>;
 }
 
 /** Ended rows stay this long in the object, for plain requests whose ticket's session is over. */
 const ENDED_KEPT_MS = 3600_000;
+/** The SDK's schedule counts whole seconds; below one it would fire before its time. */
+const SCHEDULE_STEP_MS = 1_000;
 
-/** What comes due in one object by time alone. Synchronous, as all of its keeper is. */
-export function createSweep({ sql, endings, replays, sockets, clock, onFacts }: SweepPorts): Sweep {
-  const sessions = objectSessionQueries(sql);
-
-  const releaseReplays = (until = clock()): void => {
-    if (replays.release(until)) onFacts();
-  };
-
+/** What comes due in one object by time alone. */
+export function createSweep({ sql, sessions, audit, sockets, clock, schedules, schedule }: SweepPorts) {
+  const rows = objectSessionStore(sql);
   return {
-    sweep() {
+    /** Warns of ends, ends expired and idle sessions, purges old rows. Synchronous. */
+    run(): void {
       const now = clock();
-      for (const session of sessions.listOpen()) {
-        if (session.expiresAt <= now) endings.refuse(session.id, 'session_expired');
-        else if (session.idleAt !== null && session.idleAt <= now) endings.refuse(session.id, 'session_idle');
+      for (const session of rows.listOpen()) {
+        if (session.expiresAt <= now) sessions.terminate(session.id, 'session_expired');
+        else if (session.idleAt !== null && session.idleAt <= now)
+          sessions.terminate(session.id, 'session_idle');
         else if (session.warnAt !== null && session.warnAt <= now) {
-          sessions.noteWarned(session.id);
-          for (const ws of sockets(session.id)) say(ws, renewalFrames.expiring(session.expiresAt));
+          rows.noteWarned(session.id);
+          for (const ws of sockets(session.id)) sendFrame(ws, renewalFrames.expiring(session.expiresAt));
         }
       }
-      endings.endLost();
-      releaseReplays();
-      burnQueries(sql).purge(Math.floor(now / 1000) - CLOCK_SKEW_SECONDS - BURN_KEPT_SECONDS);
-      sessions.purge(now - ENDED_KEPT_MS);
-      objectLockQueries(sql).purge(now);
+      sessions.endLost();
+      audit.releaseReplays();
+      burnStore(sql).purge(Math.floor(now / 1000) - CLOCK_SKEW_SECONDS - BURN_KEPT_SECONDS);
+      rows.purge(now - ENDED_KEPT_MS);
+      objectRevocationStore(sql).purge(now - REVOCATION_KEPT_MS);
     },
 
-    releaseReplays,
-
-    nextDue: () =>
-      Math.min(sessions.nextDue() ?? Number.POSITIVE_INFINITY, replays.nextDue() ?? Number.POSITIVE_INFINITY),
+    /**
+     * Schedules the next run for when something is due, or after `withinMs` at the latest. Whether it will come: an
+     * agent's own scheduler may throw, and an object that is being destroyed has none.
+     */
+    async arm(withinMs = Number.POSITIVE_INFINITY): Promise<boolean> {
+      const now = clock();
+      const never = Number.POSITIVE_INFINITY;
+      const due = Math.min(rows.nextDue() ?? never, audit.nextReplay() ?? never, now + withinMs);
+      if (due === never) return true;
+      const at = Math.max(due, now) + SCHEDULE_STEP_MS;
+      try {
+        const isPlanned = schedules().some(
+          ({ callback, time }) => callback === SWEEP && time * 1000 <= at && time * 1000 > now,
+        );
+        if (!isPlanned) await schedule(new Date(at));
+        return true;
+      } catch (error) {
+        logFailure(error);
+        return false;
+      }
+    },
   };
 }

@@ -1,5 +1,5 @@
 import { Agent, type Connection, callable } from 'agents';
-import type { SessionPrincipal } from '../../src/ticketed/session.ts';
+import type { SessionPrincipal } from '../../src/ticketed/claims.ts';
 import { ticketed } from '../../src/ticketed.ts';
 
 interface State {

@@ -1,6 +1,3 @@
-import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
-import { recallQueries } from '@agent-ticket/drizzle/record/recalls.ts';
-import { SessionId } from '@agent-ticket/shared/names.ts';
 import {
   Agent,
   type Connection,
@@ -9,8 +6,9 @@ import {
   type StreamingResponse,
   type WSMessage,
 } from 'agents';
-import { orderRequest } from '../../src/order.ts';
+import { commandRequest } from '../../src/handover.ts';
 import { ticketed } from '../../src/ticketed.ts';
+import { lock, recordRevocation, refresh } from '../commands.ts';
 import { sweepNow } from '../sweep.ts';
 
 /** Tells its clients everything that agent code can see of them. */
@@ -27,9 +25,8 @@ export class Witness extends ticketed(Agent<Cloudflare.Env, { secret: number }>)
 
   override async onConnect(connection: Connection, { request }: ConnectionContext): Promise<void> {
     if (this.name.startsWith('terminated-')) {
-      const session = SessionId.parse(connection.id);
-      const cmd = { op: 'terminate', target: { kind: 'session', id: session } } as const;
-      await this.fetch(orderRequest({ cmd, before: Date.now() }));
+      const revocation = lock(`session:${connection.id}`, { code: 'session_terminated' });
+      await this.fetch(commandRequest({ op: 'revoke', revocation }));
       return;
     }
     if (this.name.startsWith('ended-')) {
@@ -62,11 +59,7 @@ export class Witness extends ticketed(Agent<Cloudflare.Env, { secret: number }>)
   override async onRequest(request: Request): Promise<Response> {
     if (request.url.includes('/throw')) throw new Error('PRIVATE words of the agent');
     if (request.url.includes('/stream')) {
-      if (this.name.startsWith('recalled-'))
-        await recallQueries(openRecord(this.env.RECORD)).set({
-          target: `instance:witness/${this.name}`,
-          issuedBy: Date.now(),
-        });
+      if (this.name.startsWith('revoked-')) await recordRevocation(refresh(`instance:witness/${this.name}`));
       return new Response(this.#stream(request.url), { headers: { 'content-type': 'text/event-stream' } });
     }
     if (request.url.includes('/body')) return Response.json({ length: (await request.text()).length });

@@ -3,7 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { makeSecret } from './secret.ts';
 import { containsCredential, refuseCredentials } from './secret-in-text.ts';
 
-const SECRET = makeSecret((length) => new Uint8Array(length).map((_, at) => (at * 37) % 248));
+const SECRET = makeSecret(`svc_${'a'.repeat(22)}`, (length) =>
+  new Uint8Array(length).map((_, at) => (at * 37) % 248),
+);
 const typo = SECRET.slice(0, -1) + (SECRET.endsWith('0') ? '1' : '0');
 const jwt = (header: string, rest = '.eyJzdWIiOiJ4In0.c2ln') => `${base64url.encode(header)}${rest}`;
 const TICKET = jwt('{"alg":"ES256","typ":"agent-ticket+jwt","kid":"k"}');

@@ -1,28 +1,39 @@
 import { createRandom } from '@agent-ticket/shared/test/random.ts';
 import { describe, expect, it } from 'vitest';
-import { digestSecret, isWellFormed, looksLikeSecret, makeSecret, randomBase62 } from './secret.ts';
+import {
+  digestSecret,
+  isWellFormed,
+  looksLikeSecret,
+  makeSecret,
+  makeTokenId,
+  randomBase62,
+  tokenIdIn,
+} from './secret.ts';
 
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 const seeded = (seed: number) => {
   const random = createRandom(seed);
   return (length: number) => Uint8Array.from({ length }, () => random.below(256));
 };
-const secrets = Array.from({ length: 500 }, (_, seed) => makeSecret(seeded(seed)));
+const TOKEN = makeTokenId(seeded(1));
+const secrets = Array.from({ length: 500 }, (_, seed) => makeSecret(TOKEN, seeded(seed)));
 const [example = ''] = secrets;
 const pepper = (fill: number) => new Uint8Array(32).fill(fill);
 
 describe('a secret', () => {
-  it('is atk_ and 49 letters or digits, and well-formed', () => {
+  it('is atk_, the token that it names, _ and 49 letters or digits, and well-formed', () => {
+    expect(TOKEN).toMatch(/^svc_[0-9A-Za-z]{22}$/);
     for (const secret of secrets) {
-      expect(secret).toMatch(/^atk_[0-9A-Za-z]{49}$/);
+      expect(secret).toMatch(/^atk_[0-9A-Za-z]{22}_[0-9A-Za-z]{49}$/);
       expect(isWellFormed(secret)).toBe(true);
+      expect(tokenIdIn(secret)).toBe(TOKEN);
     }
     expect(new Set(secrets).size).toBe(500);
   });
 
   it('asks for enough randomness: 43 characters, 256 bits', () => {
     let asked = 0;
-    makeSecret((length) => {
+    makeSecret(TOKEN, (length) => {
       asked += length;
       return new Uint8Array(length).fill(7);
     });
@@ -38,13 +49,32 @@ describe('a secret', () => {
     }
   });
 
-  it('with one letter changed anywhere has a typo', () => {
+  it('with any letter changed to any other, left out or doubled has a typo', () => {
     for (let at = 0; at < example.length; at += 1) {
-      for (const letter of 'A0z_') {
+      const [before, after] = [example.slice(0, at), example.slice(at + 1)];
+      for (const letter of `${ALPHABET}_-.é`) {
         if (letter === example[at]) continue;
-        expect(isWellFormed(example.slice(0, at) + letter + example.slice(at + 1))).toBe(false);
+        expect(isWellFormed(before + letter + after)).toBe(false);
       }
+      expect(isWellFormed(before + after)).toBe(false);
+      expect(isWellFormed(before + example.charAt(at) + example.slice(at))).toBe(false);
     }
+  });
+
+  it.each([
+    ['another token', makeSecret(makeTokenId(seeded(2)), seeded(0)), makeTokenId(seeded(2))],
+    ['a typo further on', `${example}x`, TOKEN],
+    ['no second part', `atk_${'a'.repeat(49)}`, undefined],
+    ['a token that is too long', example.replace('_', '_a'), undefined],
+    ['another prefix', example.replace('atk_', 'svc_'), undefined],
+    ['a space before', ` ${example}`, undefined],
+  ])('with %s names that token or none', (_what, secret, id) => {
+    expect(tokenIdIn(secret)).toBe(id);
+  });
+
+  it('of one token is none of another, with the same random part', () => {
+    const other = makeSecret(makeTokenId(seeded(2)), seeded(0));
+    expect(isWellFormed(other.slice(0, 27) + example.slice(27))).toBe(false);
   });
 
   it('with two neighbours changed over has a typo', () => {
@@ -72,9 +102,8 @@ describe('a secret', () => {
 
   it('has the checksum that it always had: what was handed out stays good', () => {
     const ascending = (length: number) => Uint8Array.from({ length }, (_, i) => i);
-    expect(makeSecret(ascending)).toBe(
-      `atk_${ALPHABET.slice(0, 43)}${checksumOf(`atk_${ALPHABET.slice(0, 43)}`)}`,
-    );
+    const body = `${TOKEN.replace('svc_', 'atk_')}_${ALPHABET.slice(0, 43)}`;
+    expect(makeSecret(TOKEN, ascending)).toBe(`${body}${checksumOf(body)}`);
   });
 });
 
@@ -145,6 +174,9 @@ describe('a digest', () => {
       digestSecret('', pepper(1)),
     ]);
     expect(new Set(digests).size).toBe(4);
-    for (const digest of digests) expect(digest).not.toContain(example.slice(4, 12));
+    for (const digest of digests) {
+      expect(digest).not.toContain(example.slice(4, 12));
+      expect(digest).not.toContain(example.slice(27, 35));
+    }
   });
 });

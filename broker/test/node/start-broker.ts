@@ -172,10 +172,22 @@ export const basic = (id: string, secret: string): { authorization: string } => 
   authorization: `Basic ${btoa(`${id}:${secret}`)}`,
 });
 
-/** A lock that nothing carries to live sockets. */
-export const lockAt = async ({ ports }: StartedBroker, target: string): Promise<void> => {
+/** A lock of which no live socket is told. */
+export async function lockAt({ ports: { control } }: StartedBroker, target: string): Promise<void> {
   const id = crypto.randomUUID();
   const at = NOW * 1000;
-  const lock = { id, target, reason: 'test', createdBy: 'test', createdAt: at, expiresAt: null };
-  await ports.locks.insert(lock, { id, command: '{}', before: at, dueAt: Number.MAX_SAFE_INTEGER });
-};
+  const row = {
+    target,
+    kind: 'any',
+    until: null,
+    code: 'locked',
+    reason: 'test',
+    createdBy: 'test',
+  } as const;
+  await control.change({
+    event: { eventId: id, at, type: 'lock.created', outcome: 'success' },
+    revocations: [{ id, ...row, createdAt: at }],
+    dueAt: Number.MAX_SAFE_INTEGER,
+  });
+  await control.outbox.done(id);
+}

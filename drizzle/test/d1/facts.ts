@@ -1,10 +1,11 @@
 import { asc } from 'drizzle-orm';
 import { expect } from 'vitest';
-import type { backlogQueries } from '../../object/backlog.ts';
+import type { Backlog } from '../../object/backlog.ts';
 import { createDelivery, type DeliveryPorts } from '../../object/delivery.ts';
 import { type DrainPorts, enqueue, type SetAside } from '../../object/drain.ts';
-import type { RecordDatabase } from '../../record/database.ts';
+import type { RecordDatabase } from '../../record/revocations.ts';
 import { auditEvents } from '../../record/schema.ts';
+import type { RecordStore } from '../../record/store.ts';
 import { auditEvent, NOW, sessionFact, uuidOf } from '../suite/rows.ts';
 import { type OnBatch, recordWith } from './faulty-record.ts';
 
@@ -12,8 +13,6 @@ import { type OnBatch, recordWith } from './faulty-record.ts';
 
 export const LOST = new Error('D1_ERROR: Network connection lost.');
 export const PASS: OnBatch = (call) => call();
-
-type Backlog = ReturnType<typeof backlogQueries>;
 
 export const upTo = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
 
@@ -26,6 +25,7 @@ export function addOpened(backlog: Backlog, ...names: readonly number[]): void {
     enqueue(backlog, {
       event: auditEvent({ eventId: uuidOf(name), type: 'session.opened' }),
       session: sessionFact({ id: uuidOf(name) }),
+      revocable: { names: ['agent:counter', `session:${uuidOf(name)}`], rev: 7 },
     });
 }
 
@@ -38,12 +38,12 @@ export async function arrivedIn(record: RecordDatabase): Promise<number[]> {
 
 export const portsOf = (
   backlog: Backlog,
-  record: RecordDatabase,
-  onStopped: DrainPorts['onStopped'] = () => {},
+  record: RecordStore,
+  onRevoked: DrainPorts['onRevoked'] = () => {},
   onSetAside: DrainPorts['onSetAside'] = (fact) => {
     throw new Error(`set aside: ${fact.why}`);
   },
-): DrainPorts => ({ backlog, record, clock: () => NOW, onStopped, onSetAside });
+): DrainPorts => ({ backlog, record, clock: () => NOW, onRevoked, onSetAside });
 
 /** A delivery with everything that it did outside of itself. */
 export function watched(backlog: Backlog, onBatch: OnBatch, ports: Partial<DeliveryPorts> = {}) {

@@ -25,8 +25,8 @@ export function recordWith(onBatch: OnBatch): { record: ReturnType<typeof openRe
   return { record: openRecord(binding), batches: () => batches };
 }
 
-/** A door that work can be made to wait at. */
-export function door(): { readonly opened: Promise<void>; open(): void } {
+/** A barrier that work can be made to wait at. */
+export function barrier(): { readonly opened: Promise<void>; open(): void } {
   let open = (): void => undefined;
   const opened = new Promise<void>((resolve) => {
     open = resolve;

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { backlogQueries } from '../../object/backlog.ts';
+import { backlogStore } from '../../object/backlog.ts';
 import { createObjectTables } from '../../object/tables.ts';
 import { inObject } from './object.ts';
 
-type Backlog = ReturnType<typeof backlogQueries>;
+type Backlog = ReturnType<typeof backlogStore>;
 const inBacklog = (work: (backlog: Backlog) => void): Promise<void> =>
-  inObject((sql) => work(backlogQueries(sql)));
+  inObject((sql) => work(backlogStore(sql)));
 const facts = (backlog: Backlog): string[] => backlog.oldest(100).map(({ fact }) => fact);
 
 describe('the backlog of an object', () => {
@@ -58,7 +58,7 @@ describe('the backlog of an object', () => {
 
   it('keeps what is in it when the tables are made again', () =>
     inObject((sql) => {
-      const backlog = backlogQueries(sql);
+      const backlog = backlogStore(sql);
       backlog.add('a');
       createObjectTables(sql);
       expect(facts(backlog)).toEqual(['a']);

@@ -1,6 +1,6 @@
 import { evictDurableObject } from 'cloudflare:test';
 import { describe, expect, it } from 'vitest';
-import { burnQueries } from '../../object/burns.ts';
+import { burnStore } from '../../object/burns.ts';
 import { inObject, inSameObject, newObject } from './object.ts';
 
 /** Seconds. */
@@ -9,7 +9,7 @@ const EXP = 1_700_000_060;
 describe('burned tickets of an object', () => {
   it('lets one of a hundred tries with one ticket through', () =>
     inObject((sql) => {
-      const burns = burnQueries(sql);
+      const burns = burnStore(sql);
       const tries = Array.from({ length: 100 }, () => burns.burn('jti-1', EXP, 'session-1'));
       expect(tries).toEqual([true, ...Array.from({ length: 99 }, () => false)]);
     }));
@@ -20,7 +20,7 @@ describe('burned tickets of an object', () => {
       Array.from({ length: 100 }, () =>
         inSameObject(object, async (sql) => {
           await Promise.resolve();
-          return burnQueries(sql).burn('jti-1', EXP, 'session-1');
+          return burnStore(sql).burn('jti-1', EXP, 'session-1');
         }),
       ),
     );
@@ -29,7 +29,7 @@ describe('burned tickets of an object', () => {
 
   it('takes each ticket once, and none in the other case of its letters', () =>
     inObject((sql) => {
-      const burns = burnQueries(sql);
+      const burns = burnStore(sql);
       expect(['a', 'b', 'A', 'a', 'b'].map((jti) => burns.burn(jti, EXP, 'session-1'))).toEqual([
         ...[true, true, true],
         ...[false, false],
@@ -38,7 +38,7 @@ describe('burned tickets of an object', () => {
 
   it('takes no second try for a first one because it names another expiry', () =>
     inObject((sql) => {
-      const burns = burnQueries(sql);
+      const burns = burnStore(sql);
       burns.burn('jti-1', EXP, 'session-1');
       expect(burns.burn('jti-1', EXP + 60, 'session-1')).toBe(false);
       burns.purge(EXP + 1);
@@ -47,27 +47,27 @@ describe('burned tickets of an object', () => {
 
   it('knows a burned ticket after the object slept and its tables were made again', async () => {
     const object = newObject();
-    await inSameObject(object, (sql) => burnQueries(sql).burn('jti-1', EXP, 'session-1'));
+    await inSameObject(object, (sql) => burnStore(sql).burn('jti-1', EXP, 'session-1'));
     await evictDurableObject(object);
-    expect(await inSameObject(object, (sql) => burnQueries(sql).burn('jti-1', EXP, 'session-1'))).toBe(false);
+    expect(await inSameObject(object, (sql) => burnStore(sql).burn('jti-1', EXP, 'session-1'))).toBe(false);
   });
 
   it('knows a burned ticket without burning it', () =>
     inObject((sql) => {
-      const burns = burnQueries(sql);
+      const burns = burnStore(sql);
       expect(burns.isBurned('jti-1')).toBe(false);
       expect(burns.burn('jti-1', EXP, 'session-1')).toBe(true);
       expect(burns.isBurned('jti-1')).toBe(true);
     }));
 
   it('keeps objects apart', async () => {
-    await inObject((sql) => burnQueries(sql).burn('jti-1', EXP, 'session-1'));
-    expect(await inObject((sql) => burnQueries(sql).burn('jti-1', EXP, 'session-1'))).toBe(true);
+    await inObject((sql) => burnStore(sql).burn('jti-1', EXP, 'session-1'));
+    expect(await inObject((sql) => burnStore(sql).burn('jti-1', EXP, 'session-1'))).toBe(true);
   });
 
   it('counts the showings since the first one, by ticket', () =>
     inObject((sql) => {
-      const burns = burnQueries(sql);
+      const burns = burnStore(sql);
       burns.burn('jti-1', EXP, 'session-1');
       burns.burn('jti-2', EXP, 'session-1');
       expect([burns.countReplay('jti-1'), burns.countReplay('jti-1'), burns.countReplay('jti-2')]).toEqual([
@@ -77,27 +77,27 @@ describe('burned tickets of an object', () => {
 
   it('counts no showing of a ticket that was never burned, and burns none by counting', () =>
     inObject((sql) => {
-      const burns = burnQueries(sql);
+      const burns = burnStore(sql);
       expect(burns.countReplay('jti-1')).toBe(0);
       expect(burns.burn('jti-1', EXP, 'session-1')).toBe(true);
     }));
 
   it('hands out what is held of a replay once, when it is due, with the showings by then', () =>
     inObject((sql) => {
-      const burns = burnQueries(sql);
+      const burns = burnStore(sql);
       burns.burn('jti-1', EXP, 'session-1');
       burns.countReplay('jti-1');
-      burns.holdReplay('jti-1', 'told', 2_000);
+      burns.holdReplay('jti-1', 'event', 2_000);
       burns.countReplay('jti-1');
       expect([burns.sessionOf('jti-1'), burns.nextReplay()]).toEqual(['session-1', 2_000]);
       expect(burns.takeReplays(1_999)).toEqual([]);
-      expect(burns.takeReplays(2_000)).toEqual([{ replay: 'told', replays: 2 }]);
+      expect(burns.takeReplays(2_000)).toEqual([{ replay: 'event', replays: 2 }]);
       expect([burns.takeReplays(9_000), burns.nextReplay()]).toEqual([[], undefined]);
     }));
 
   it('forgets tickets that expired before a moment, and keeps those that expired at it', () =>
     inObject((sql) => {
-      const burns = burnQueries(sql);
+      const burns = burnStore(sql);
       burns.burn('before', EXP - 1, 'session-1');
       burns.burn('at', EXP, 'session-1');
       burns.burn('after', EXP + 1, 'session-1');

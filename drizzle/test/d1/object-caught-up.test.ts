@@ -1,41 +1,40 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { backlogQueries } from '../../object/backlog.ts';
-import type { RecordDatabase } from '../../record/database.ts';
-import { recallQueries } from '../../record/recalls.ts';
-import { NOW, uuidOf } from '../suite/rows.ts';
+import { backlogStore } from '../../object/backlog.ts';
+import type { Databases } from '../suite/databases.ts';
+import { keepCopy, revocation, uuidOf } from '../suite/rows.ts';
 import { add, addOpened, arrivedIn, LOST, PASS, watched } from './facts.ts';
-import { door } from './faulty-record.ts';
+import { barrier } from './faulty-record.ts';
 import { inObject } from './object.ts';
 import { openD1 } from './open.ts';
 
 /** Only a broken test waits so long. */
 const LONG_MS = 60_000;
 
-let record: RecordDatabase;
+let recordDb: Databases['recordDb'];
 beforeEach(async () => {
-  ({ record } = await openD1());
+  ({ recordDb } = await openD1());
 });
-const arrived = () => arrivedIn(record);
+const arrived = () => arrivedIn(recordDb);
 
-describe('whoever waits for a delivery', () => {
-  it('goes on when what was there is in the record database, and the object knows what it met', () =>
+describe('a call that waits for a delivery', () => {
+  it('goes on when what was there is in the record database, and the object knows which revocations hit', () =>
     inObject(async (sql) => {
-      const backlog = backlogQueries(sql);
-      await recallQueries(record).set({ target: 'agent:counter', issuedBy: NOW });
-      const told: unknown[] = [];
+      const backlog = backlogStore(sql);
+      await keepCopy(recordDb, revocation({ kind: 'before', rev: 8, code: 'rights_changed' }));
+      const revoked: unknown[] = [];
       const { start, caughtUp } = watched(backlog, PASS, {
-        onStopped: (sessions) => told.push(...sessions),
+        onRevoked: (sessions) => revoked.push(...sessions),
       });
       addOpened(backlog, 0);
       start();
       await caughtUp(LONG_MS);
       expect(await arrived()).toEqual([0]);
-      expect(told).toEqual([{ id: uuidOf(0), why: 'rights_changed' }]);
+      expect(revoked).toEqual([{ id: uuidOf(0), why: 'rights_changed' }]);
     }));
 
   it('does not wait when nothing is on its way', () =>
     inObject(async (sql) => {
-      const backlog = backlogQueries(sql);
+      const backlog = backlogStore(sql);
       const { start, caughtUp, works } = watched(backlog, PASS);
       await caughtUp(LONG_MS);
       add(backlog, 0);
@@ -49,8 +48,8 @@ describe('whoever waits for a delivery', () => {
 
   it('does not wait for what comes to be meanwhile', () =>
     inObject(async (sql) => {
-      const backlog = backlogQueries(sql);
-      const gate = door();
+      const backlog = backlogStore(sql);
+      const gate = barrier();
       const { start, caughtUp, works } = watched(backlog, async (call, nth) => {
         if (nth > 1) await gate.opened;
         await call();
@@ -69,8 +68,8 @@ describe('whoever waits for a delivery', () => {
 
   it('waits for a fact that came while an earlier one was on its way', () =>
     inObject(async (sql) => {
-      const backlog = backlogQueries(sql);
-      const gate = door();
+      const backlog = backlogStore(sql);
+      const gate = barrier();
       const { start, caughtUp } = watched(backlog, async (call) => {
         await gate.opened;
         await call();
@@ -87,7 +86,7 @@ describe('whoever waits for a delivery', () => {
 
   it('goes on when the record database refuses, and when the fact is one that it never takes', () =>
     inObject(async (sql) => {
-      const backlog = backlogQueries(sql);
+      const backlog = backlogStore(sql);
       const { start, caughtUp, failures, works } = watched(backlog, (call, nth) =>
         nth === 1 ? Promise.reject(LOST) : call(),
       );
@@ -104,8 +103,8 @@ describe('whoever waits for a delivery', () => {
 
   it('goes on after its time when the record database does not answer', () =>
     inObject(async (sql) => {
-      const backlog = backlogQueries(sql);
-      const gate = door();
+      const backlog = backlogStore(sql);
+      const gate = barrier();
       const { start, caughtUp, works } = watched(backlog, async (call) => {
         await gate.opened;
         await call();

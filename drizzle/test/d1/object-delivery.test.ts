@@ -1,24 +1,25 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { backlogQueries } from '../../object/backlog.ts';
-import type { RecordDatabase } from '../../record/database.ts';
-import { recordLockQueries } from '../../record/locks.ts';
-import { NOW, uuidOf } from '../suite/rows.ts';
+import { backlogStore } from '../../object/backlog.ts';
+import type { Databases } from '../suite/databases.ts';
+import { keepCopy, NOW, revocation, uuidOf } from '../suite/rows.ts';
 import { add, addOpened, arrivedIn, LOST, PASS, upTo, watched } from './facts.ts';
-import { door } from './faulty-record.ts';
+import { barrier } from './faulty-record.ts';
 import { inObject } from './object.ts';
 import { openD1 } from './open.ts';
 
-let record: RecordDatabase;
+let record: Databases['record'];
+let recordDb: Databases['recordDb'];
 beforeEach(async () => {
-  ({ record } = await openD1());
+  ({ record, recordDb } = await openD1());
 });
-const arrived = () => arrivedIn(record);
-const locked = (name: number) => recordLockQueries(record).set(`session:${uuidOf(name)}`, null);
+const arrived = () => arrivedIn(recordDb);
+const locked = (name: number) =>
+  keepCopy(recordDb, revocation({ id: `lock-${name}`, target: `session:${uuidOf(name)}` }));
 
 describe('the delivery of an object', () => {
   it('delivers beside the request that started it, and keeps the object awake meanwhile', () =>
     inObject(async (sql) => {
-      const backlog = backlogQueries(sql);
+      const backlog = backlogStore(sql);
       add(backlog, 0);
       const { start, works, failures } = watched(backlog, PASS);
       expect(start()).toBeUndefined();
@@ -30,10 +31,10 @@ describe('the delivery of an object', () => {
 
   it('never drains twice at once, however often it is started', () =>
     inObject(async (sql) => {
-      const backlog = backlogQueries(sql);
+      const backlog = backlogStore(sql);
       let running = 0;
       let most = 0;
-      const gate = door();
+      const gate = barrier();
       const { start, works } = watched(backlog, async (call) => {
         running += 1;
         most = Math.max(most, running);
@@ -54,17 +55,17 @@ describe('the delivery of an object', () => {
 
   it('delivers a fact that is added and started while it drains', () =>
     inObject(async (sql) => {
-      const backlog = backlogQueries(sql);
-      const reached = door();
-      const gate = door();
+      const backlog = backlogStore(sql);
+      const begun = barrier();
+      const gate = barrier();
       add(backlog, 0);
       const { start, works } = watched(backlog, async (call, nth) => {
-        if (nth === 1) reached.open();
+        if (nth === 1) begun.open();
         await gate.opened;
         await call();
       });
       start();
-      await reached.opened;
+      await begun.opened;
       add(backlog, 1);
       start();
       gate.open();
@@ -75,7 +76,7 @@ describe('the delivery of an object', () => {
 
   it('looks once more when it is started just after it found nothing more', () =>
     inObject(async (sql) => {
-      const backlog = backlogQueries(sql);
+      const backlog = backlogStore(sql);
       add(backlog, 0);
       let late = true;
       const { start, works } = watched(
@@ -103,7 +104,7 @@ describe('the delivery of an object', () => {
 
   it('delivers again after it was done', () =>
     inObject(async (sql) => {
-      const backlog = backlogQueries(sql);
+      const backlog = backlogStore(sql);
       const { start, works } = watched(backlog, PASS);
       for (const name of upTo(3)) {
         add(backlog, name);
@@ -114,9 +115,9 @@ describe('the delivery of an object', () => {
       expect(await arrived()).toEqual(upTo(3));
     }));
 
-  it('tells of a failure once, keeps the facts, and delivers them at the next start', () =>
+  it('reports a failure once, keeps the facts, and delivers them at the next start', () =>
     inObject(async (sql) => {
-      const backlog = backlogQueries(sql);
+      const backlog = backlogStore(sql);
       add(backlog, ...upTo(70));
       const { start, works, failures } = watched(backlog, (call, nth) =>
         nth === 2 ? Promise.reject(LOST) : call(),
@@ -133,7 +134,7 @@ describe('the delivery of an object', () => {
 
   it('does not try again by itself when it was started while it failed, and keeps the new facts too', () =>
     inObject(async (sql) => {
-      const backlog = backlogQueries(sql);
+      const backlog = backlogStore(sql);
       add(backlog, 0);
       const again = { start: (): void => undefined };
       const { start, works, batches } = watched(
@@ -157,7 +158,7 @@ describe('the delivery of an object', () => {
 
   it('takes a record database that cannot even be opened for a failure', () =>
     inObject(async (sql) => {
-      const backlog = backlogQueries(sql);
+      const backlog = backlogStore(sql);
       add(backlog, 0);
       const { start, works, failures } = watched(backlog, PASS, {
         openRecord: () => {
@@ -172,7 +173,7 @@ describe('the delivery of an object', () => {
 
   it('opens the record database once, and again only where that failed', () =>
     inObject(async (sql) => {
-      const backlog = backlogQueries(sql);
+      const backlog = backlogStore(sql);
       let opened = 0;
       const { start, works } = watched(backlog, PASS, {
         openRecord: () => {
@@ -190,9 +191,9 @@ describe('the delivery of an object', () => {
       expect(await arrived()).toEqual(upTo(4));
     }));
 
-  it('tells that nothing waits any more when all of it was delivered, and not before', () =>
+  it('reports that nothing waits any more when all of it was delivered, and not before', () =>
     inObject(async (sql) => {
-      const backlog = backlogQueries(sql);
+      const backlog = backlogStore(sql);
       const left: number[] = [];
       const { start, works } = watched(backlog, (call, nth) => (nth === 1 ? Promise.reject(LOST) : call()), {
         onDrained: () => left.push(backlog.count()),
@@ -208,7 +209,7 @@ describe('the delivery of an object', () => {
 
   it('can be started again when even the care for a failure fails', () =>
     inObject(async (sql) => {
-      const backlog = backlogQueries(sql);
+      const backlog = backlogStore(sql);
       add(backlog, 0);
       const { start, works } = watched(backlog, (call, nth) => (nth === 1 ? Promise.reject(LOST) : call()), {
         onFailure: () => Promise.reject(new Error('no alarm')),
@@ -222,13 +223,13 @@ describe('the delivery of an object', () => {
 
   it('names sessions that a lock hits to the object, by the clock of the object', () =>
     inObject(async (sql) => {
-      const backlog = backlogQueries(sql);
-      await recordLockQueries(record).set('agent:counter', NOW + 1);
+      const backlog = backlogStore(sql);
+      await keepCopy(recordDb, revocation({ until: NOW + 1 }));
       const named: string[] = [];
       let now = NOW;
       const { start, works } = watched(backlog, PASS, {
         clock: () => now,
-        onStopped: (sessions) => named.push(...sessions.map(({ id }) => id)),
+        onRevoked: (sessions) => named.push(...sessions.map(({ id }) => id)),
       });
       addOpened(backlog, 0);
       start();
@@ -240,12 +241,12 @@ describe('the delivery of an object', () => {
       expect(named).toEqual([uuidOf(0)]);
     }));
 
-  it('delivers what the object notes when it is told of such a session', () =>
+  it('delivers what the object notes when such a session is reported to it', () =>
     inObject(async (sql) => {
-      const backlog = backlogQueries(sql);
+      const backlog = backlogStore(sql);
       await locked(0);
       addOpened(backlog, 0);
-      const { start, works } = watched(backlog, PASS, { onStopped: () => add(backlog, 1) });
+      const { start, works } = watched(backlog, PASS, { onRevoked: () => add(backlog, 1) });
       start();
       await Promise.all(works);
       expect(await arrived()).toEqual([0, 1]);

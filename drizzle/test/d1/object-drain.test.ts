@@ -1,25 +1,26 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { backlogQueries } from '../../object/backlog.ts';
+import { backlogStore } from '../../object/backlog.ts';
 import { drain, enqueue, waitingSince } from '../../object/drain.ts';
-import type { RecordDatabase } from '../../record/database.ts';
-import { recordLockQueries } from '../../record/locks.ts';
-import { auditEvent, NOW, uuidOf } from '../suite/rows.ts';
+import type { Databases } from '../suite/databases.ts';
+import { auditEvent, keepCopy, NOW, revocation, uuidOf } from '../suite/rows.ts';
 import { add, addOpened, arrivedIn, LOST, PASS, portsOf, upTo } from './facts.ts';
 import { recordWith } from './faulty-record.ts';
 import { inObject } from './object.ts';
 import { openD1 } from './open.ts';
 
-let record: RecordDatabase;
+let record: Databases['record'];
+let recordDb: Databases['recordDb'];
 beforeEach(async () => {
-  ({ record } = await openD1());
+  ({ record, recordDb } = await openD1());
 });
-const arrived = () => arrivedIn(record);
-const locked = (name: number) => recordLockQueries(record).set(`session:${uuidOf(name)}`, null);
+const arrived = () => arrivedIn(recordDb);
+const locked = (name: number) =>
+  keepCopy(recordDb, revocation({ id: `lock-${name}`, target: `session:${uuidOf(name)}` }));
 
 describe('a drain', () => {
   it('moves everything in order, fifty facts at a time', () =>
     inObject(async (sql) => {
-      const backlog = backlogQueries(sql);
+      const backlog = backlogStore(sql);
       const faulty = recordWith(PASS);
       add(backlog, ...upTo(120));
       await drain(portsOf(backlog, faulty.record));
@@ -31,13 +32,13 @@ describe('a drain', () => {
   it('asks nothing of the record database when nothing waits', () =>
     inObject(async (sql) => {
       const faulty = recordWith(PASS);
-      await drain(portsOf(backlogQueries(sql), faulty.record));
+      await drain(portsOf(backlogStore(sql), faulty.record));
       expect(faulty.batches()).toBe(0);
     }));
 
   it('keeps what was not acknowledged when the record database goes away midway', () =>
     inObject(async (sql) => {
-      const backlog = backlogQueries(sql);
+      const backlog = backlogStore(sql);
       add(backlog, ...upTo(120));
       const faulty = recordWith((call, nth) => (nth === 2 ? Promise.reject(LOST) : call()));
       await expect(drain(portsOf(backlog, faulty.record))).rejects.toThrow(LOST.message);
@@ -50,7 +51,7 @@ describe('a drain', () => {
 
   it('loses and doubles nothing when an acknowledgement is lost', () =>
     inObject(async (sql) => {
-      const backlog = backlogQueries(sql);
+      const backlog = backlogStore(sql);
       add(backlog, ...upTo(70));
       const faulty = recordWith(async (call, nth) => {
         await call();
@@ -65,7 +66,7 @@ describe('a drain', () => {
 
   it('delivers a fact that is added while it drains', () =>
     inObject(async (sql) => {
-      const backlog = backlogQueries(sql);
+      const backlog = backlogStore(sql);
       add(backlog, 0);
       const faulty = recordWith((call, nth) => {
         if (nth === 1) add(backlog, 1);
@@ -80,7 +81,7 @@ describe('a drain', () => {
 describe('sessions that a lock hits', () => {
   it('are named when they have been delivered, batch by batch', () =>
     inObject(async (sql) => {
-      const backlog = backlogQueries(sql);
+      const backlog = backlogStore(sql);
       await locked(3);
       await locked(70);
       addOpened(backlog, ...upTo(80));
@@ -91,7 +92,7 @@ describe('sessions that a lock hits', () => {
 
   it('are named by the delivery that comes after a lost acknowledgement', () =>
     inObject(async (sql) => {
-      const backlog = backlogQueries(sql);
+      const backlog = backlogStore(sql);
       await locked(0);
       addOpened(backlog, 0);
       const faulty = recordWith(async (call, nth) => {
@@ -110,9 +111,9 @@ describe('sessions that a lock hits', () => {
 });
 
 describe('how long something waits', () => {
-  it('is told by the oldest fact, an event or a call', () =>
+  it('follows from the oldest fact, an event or a call', () =>
     inObject((sql) => {
-      const backlog = backlogQueries(sql);
+      const backlog = backlogStore(sql);
       expect(waitingSince(backlog)).toBeUndefined();
       const call = { id: uuidOf(1), sessionId: uuidOf(2), method: 'add', durationMs: 1, code: null } as const;
       enqueue(backlog, { invocation: { ...call, startedAt: NOW - 5, outcome: 'success' } });
@@ -123,10 +124,10 @@ describe('how long something waits', () => {
     }));
 
   it.each(['{', '7', '{"event": null, "invocation": {}}', '{"event": {"at": "noon"}}'])(
-    'is not told by what is no fact (%s)',
+    'does not follow from text that is no fact (%s)',
     (text) =>
       inObject((sql) => {
-        const backlog = backlogQueries(sql);
+        const backlog = backlogStore(sql);
         backlog.add(text);
         expect(waitingSince(backlog)).toBeUndefined();
       }),

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { rateQueries } from '../../object/rates.ts';
+import { objectRateStore } from '../../object/rates.ts';
 import { MINUTE, NOW } from '../suite/rows.ts';
 import { inObject, inSameObject, newObject } from './object.ts';
 
-type Rates = ReturnType<typeof rateQueries>;
-const inRates = (work: (rates: Rates) => void): Promise<void> => inObject((sql) => work(rateQueries(sql)));
+type Rates = ReturnType<typeof objectRateStore>;
+const inRates = (work: (rates: Rates) => void): Promise<void> =>
+  inObject((sql) => work(objectRateStore(sql)));
 
 describe('rate windows of an object', () => {
   it('starts a window with the first event', () =>
@@ -56,7 +57,7 @@ describe('rate windows of an object', () => {
     const counts = await Promise.all(
       Array.from({ length: 10 }, () =>
         inSameObject(object, (sql) => {
-          const rates = rateQueries(sql);
+          const rates = objectRateStore(sql);
           return Array.from({ length: 100 }, () => rates.count('alice', NOW, MINUTE).count);
         }),
       ),
@@ -77,7 +78,7 @@ describe('rate windows of an object', () => {
 
   it('keeps what was counted when its table is made again', () =>
     inObject((sql) => {
-      rateQueries(sql).count('alice', NOW, MINUTE);
-      expect(rateQueries(sql).count('alice', NOW, MINUTE).count).toBe(2);
+      objectRateStore(sql).count('alice', NOW, MINUTE);
+      expect(objectRateStore(sql).count('alice', NOW, MINUTE).count).toBe(2);
     }));
 });

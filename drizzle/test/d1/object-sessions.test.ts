@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type ObjectSession, objectSessionQueries } from '../../object/sessions.ts';
+import { type ObjectSession, objectSessionStore } from '../../object/sessions.ts';
 import { MINUTE, NOW } from '../suite/rows.ts';
 import { inObject } from './object.ts';
 
@@ -18,9 +18,9 @@ const SESSION: Omit<ObjectSession, 'endedAt' | 'endReason'> = {
   userAgent: 'curl/8',
 };
 
-type Sessions = ReturnType<typeof objectSessionQueries>;
+type Sessions = ReturnType<typeof objectSessionStore>;
 const inSessions = (work: (sessions: Sessions) => void): Promise<void> =>
-  inObject((sql) => work(objectSessionQueries(sql)));
+  inObject((sql) => work(objectSessionStore(sql)));
 const named = (id: string, differs: Partial<typeof SESSION> = {}) => ({
   ...SESSION,
   id,

@@ -1,16 +1,17 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { backlogQueries } from '../../object/backlog.ts';
+import { backlogStore } from '../../object/backlog.ts';
 import { drain, type SetAside } from '../../object/drain.ts';
-import type { RecordDatabase } from '../../record/database.ts';
+import type { Databases } from '../suite/databases.ts';
 import { auditEvent, uuidOf } from '../suite/rows.ts';
 import { add, arrivedIn, LOST, PASS, portsOf, upTo, watched } from './facts.ts';
 import { recordWith } from './faulty-record.ts';
 import { inObject } from './object.ts';
 import { openD1 } from './open.ts';
 
-let record: RecordDatabase;
+let record: Databases['record'];
+let recordDb: Databases['recordDb'];
 beforeEach(async () => {
-  ({ record } = await openD1());
+  ({ record, recordDb } = await openD1());
 });
 
 const without = (member: string): string =>
@@ -19,7 +20,7 @@ const without = (member: string): string =>
 /** Drains a backlog in which one fact stands between others. */
 const around = (bad: string, work: (sql: SqlStorage, aside: readonly SetAside[]) => void) =>
   inObject(async (sql) => {
-    const backlog = backlogQueries(sql);
+    const backlog = backlogStore(sql);
     const aside: SetAside[] = [];
     add(backlog, ...upTo(3));
     backlog.add(bad);
@@ -48,22 +49,22 @@ describe('a fact that can never be delivered', () => {
     ['whose event has no id', without('eventId'), 'refused'],
     ['whose event has no time', without('at'), 'refused'],
     ['whose call has no session', '{"invocation":{"id":"a","method":"m"}}', 'refused'],
-  ])('(%s) is set aside, kept and told, and those around it arrive in order', async (_what, bad, why) => {
+  ])('(%s) is set aside, kept and reported, and those around it arrive in order', async (_what, bad, why) => {
     await around(bad, (sql, aside) => {
       expect(aside).toEqual([{ id: 1, why, count: 1 }]);
       expect(sql.exec('SELECT fact FROM ticket_set_aside').toArray()).toEqual([{ fact: bad }]);
     });
-    expect(await arrivedIn(record)).toEqual(upTo(5));
+    expect(await arrivedIn(recordDb)).toEqual(upTo(5));
   });
 
-  it('is told by id and reason and nothing of its contents', () =>
+  it('is reported by id and reason and nothing of its contents', () =>
     around('{"event":"secret words"}', (_sql, aside) => {
       expect(JSON.stringify(aside)).not.toContain('secret');
     }));
 
   it('loses no other one, also when the ids of the backlog begin anew', () =>
     inObject(async (sql) => {
-      const backlog = backlogQueries(sql);
+      const backlog = backlogStore(sql);
       const { start, works, aside } = watched(backlog, PASS);
       for (const text of ['one', 'two', 'three']) {
         backlog.add(text);
@@ -78,14 +79,14 @@ describe('a fact that can never be delivered', () => {
 
   it('is nothing that more than a batch of it would stop', () =>
     inObject(async (sql) => {
-      const backlog = backlogQueries(sql);
+      const backlog = backlogStore(sql);
       for (const name of upTo(120)) backlog.add(`broken ${name}`);
       add(backlog, 0);
       const { start, works, aside } = watched(backlog, PASS);
       start();
       await Promise.all(works);
       expect([aside.length, backlog.count()]).toEqual([120, 0]);
-      expect(await arrivedIn(record)).toEqual([0]);
+      expect(await arrivedIn(recordDb)).toEqual([0]);
     }));
 });
 
@@ -94,7 +95,7 @@ describe('a record database that cannot serve now', () => {
     '(%s) has nothing set aside: facts wait',
     (error) =>
       inObject(async (sql) => {
-        const backlog = backlogQueries(sql);
+        const backlog = backlogStore(sql);
         add(backlog, ...upTo(3));
         const faulty = recordWith(() => Promise.reject(error));
         await expect(drain(portsOf(backlog, faulty.record))).rejects.toThrow();

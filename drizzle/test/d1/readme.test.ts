@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { getTableColumns, getTableName } from 'drizzle-orm';
 import { describe, expect, it } from 'vitest';
-import { rateQueries } from '../../object/rates.ts';
+import { objectRateStore } from '../../object/rates.ts';
 import readme from '../../README.md?raw';
 import { CONTROL_TABLES, RECORD_TABLES } from '../suite/databases.ts';
 import { inObject } from './object.ts';
@@ -9,7 +9,7 @@ import { openD1 } from './open.ts';
 
 type Row = Readonly<Record<string, unknown>>;
 
-/** What the README says of one folder: the names in its table, and an example row of each. */
+/** The README's part on one folder: the names in its table, and an example row of each. */
 function said(folder: string): { names: string[]; rows: Readonly<Record<string, Row>> } {
   const section = readme.split(/^## /m).find((part) => part.startsWith(`\`${folder}/\``)) ?? '';
   const names = [...section.matchAll(/^\| `(\w+)` \|/gm)].map(([, name = '']) => name);
@@ -29,38 +29,40 @@ const insertOf = (name: string, row: Row) => ({
   ),
 });
 
-const ROOMS = [
+const FOLDERS = [
   { folder: 'control', tables: CONTROL_TABLES, binding: () => env.CONTROL },
   { folder: 'record', tables: RECORD_TABLES, binding: () => env.RECORD },
 ] as const;
 
 describe('the README', () => {
-  it.each(ROOMS)('names every table and column of $folder/, and shows rows that it takes', async (room) => {
-    const { names, rows } = said(room.folder);
-    expect(names).toEqual(Object.keys(rows));
-    expect(columnsSaid(rows)).toEqual(
-      Object.fromEntries(
-        room.tables.map((table) => [
-          getTableName(table),
-          Object.values(getTableColumns(table)).map(({ name }) => name),
-        ]),
-      ),
-    );
-    await openD1();
-    const statements = Object.entries(rows).map(([name, row]) => {
-      const { text, values } = insertOf(name, row);
-      return room
-        .binding()
-        .prepare(text)
-        .bind(...values);
-    });
-    const results = await room.binding().batch(statements);
-    expect(results).toHaveLength(names.length);
-  });
+  it.each(FOLDERS)(
+    'names every table and column of $folder/, and shows rows that it takes',
+    async ({ folder, tables, binding }) => {
+      const { names, rows } = said(folder);
+      expect(names).toEqual(Object.keys(rows));
+      expect(columnsSaid(rows)).toEqual(
+        Object.fromEntries(
+          tables.map((table) => [
+            getTableName(table),
+            Object.values(getTableColumns(table)).map(({ name }) => name),
+          ]),
+        ),
+      );
+      await openD1();
+      const statements = Object.entries(rows).map(([name, row]) => {
+        const { text, values } = insertOf(name, row);
+        return binding()
+          .prepare(text)
+          .bind(...values);
+      });
+      const results = await binding().batch(statements);
+      expect(results).toHaveLength(names.length);
+    },
+  );
 
   it('names every table and column of object/, and shows rows that it takes', () =>
     inObject((sql) => {
-      rateQueries(sql);
+      objectRateStore(sql);
       const { names, rows } = said('object');
       expect(names).toEqual(Object.keys(rows));
       const tables = sql

@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 import { temporaryFolder } from './folder.ts';
 
-const ROOM = join(import.meta.dirname, '../..');
+const PACKAGE = join(import.meta.dirname, '../..');
 const parent = temporaryFolder();
 const PARTS = [
   'open-libsql.ts',
@@ -24,8 +24,8 @@ it.each(['plain', 'two words 50% ü'])(
   'finds its migrations in a folder called "%s"',
   async (name) => {
     const folder = join(parent, name);
-    for (const part of PARTS) cpSync(join(ROOM, part), join(folder, 'drizzle', part), { recursive: true });
-    symlinkSync(join(ROOM, '../node_modules'), join(folder, 'node_modules'));
+    for (const part of PARTS) cpSync(join(PACKAGE, part), join(folder, 'drizzle', part), { recursive: true });
+    symlinkSync(join(PACKAGE, '../node_modules'), join(folder, 'node_modules'));
     const script = `
     import { openControl, openRecord } from './open-libsql.ts';
     for (const open of [openControl, openRecord]) (await open('file::memory:')).close();

@@ -1,12 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { createClient } from '@libsql/client';
 import { sql } from 'drizzle-orm';
+import { drizzle } from 'drizzle-orm/libsql';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openControl, openRecord } from '../../open-libsql.ts';
 import { isBusy, isOutage } from '../../outage.ts';
-import { rateQueries } from '../../record/rates.ts';
-import { rateWindows } from '../../record/schema.ts';
+import * as recordSchema from '../../record/schema.ts';
 import { MINUTE, NOW } from '../suite/rows.ts';
 import { temporaryFolder } from './folder.ts';
 
@@ -44,27 +45,30 @@ async function openedRecord(deadlineMs: number) {
   const url = newFile();
   const record = await openRecord(url, undefined, { deadlineMs });
   onTestFinished(() => record.close());
-  return { url, ...record };
+  const client = createClient({ url });
+  onTestFinished(() => client.close());
+  const db = drizzle(client, { schema: recordSchema });
+  const count = () => record.store.rates.count({ key: 'alice', limit: 1 }, NOW, MINUTE);
+  return { url, db, count };
 }
 
 describe('while another process holds the lock', () => {
   it('a write is an outage in bounded time, reading goes on, and all is well afterwards', async () => {
-    const { url, db } = await openedRecord(60);
+    const { url, db, count } = await openedRecord(60);
     const lock = await holdLock(url);
-    const failure: unknown = await rateQueries(db)
-      .count({ key: 'alice', limit: 1 }, NOW, MINUTE)
+    const failure: unknown = await count()
       .then(() => undefined)
       .catch((error: unknown) => error);
     expect([isOutage(failure), isBusy(failure)]).toEqual([true, true]);
-    expect(await db.select().from(rateWindows)).toEqual([]);
+    expect(await db.select().from(recordSchema.rateWindows)).toEqual([]);
     await lock.release();
-    expect(await rateQueries(db).count({ key: 'alice', limit: 1 }, NOW, MINUTE)).toMatchObject({ count: 1 });
+    expect(await count()).toMatchObject({ count: 1 });
   });
 
   it('a write waits without stopping the process, and is done once when the lock is free', async () => {
-    const { url, db } = await openedRecord(20_000);
+    const { url, count } = await openedRecord(20_000);
     const lock = await holdLock(url);
-    const waiting = rateQueries(db).count({ key: 'alice', limit: 1 }, NOW, MINUTE);
+    const waiting = count();
     let turns = 0;
     for (; turns < 20; turns += 1) await new Promise((resolve) => setTimeout(resolve, 1));
     await lock.release();
@@ -73,22 +77,20 @@ describe('while another process holds the lock', () => {
   });
 
   it('that dies with it, nothing of its work is left and writing goes on', async () => {
-    const { url, db } = await openedRecord(20_000);
+    const { url, db, count } = await openedRecord(20_000);
     const lock = await holdLock(url);
-    const waiting = rateQueries(db).count({ key: 'alice', limit: 1 }, NOW, MINUTE);
+    const waiting = count();
     await lock.die();
     expect(await waiting).toMatchObject({ count: 1 });
     await expect(db.all(sql`SELECT * FROM left_behind`)).rejects.toThrow();
   });
 
   it('a hundred writes at once all wait their turn', async () => {
-    const { url, db } = await openedRecord(20_000);
+    const { url, count } = await openedRecord(20_000);
     const lock = await holdLock(url);
-    const counts = Array.from({ length: 100 }, () =>
-      rateQueries(db).count({ key: 'alice', limit: 1 }, NOW, MINUTE),
-    );
+    const counted = Array.from({ length: 100 }, () => count());
     await lock.release();
-    const numbers = (await Promise.all(counts)).map(({ count }) => count);
+    const numbers = (await Promise.all(counted)).map((window) => window.count);
     expect(numbers.sort((a, b) => a - b)).toEqual(Array.from({ length: 100 }, (_, index) => index + 1));
   });
 });

@@ -7,22 +7,23 @@ import {
   generateSQLiteMigration,
 } from 'drizzle-kit/api';
 import { sql } from 'drizzle-orm';
+import { drizzle } from 'drizzle-orm/libsql';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import * as control from '../../control/schema.ts';
 import { openControl, openRecord } from '../../open-libsql.ts';
 import * as record from '../../record/schema.ts';
 import { temporaryFolder } from './folder.ts';
 
-const ROOMS = [
-  { room: 'control', schema: control, open: openControl },
-  { room: 'record', schema: record, open: openRecord },
+const DATABASES = [
+  { name: 'control', schema: control, open: openControl },
+  { name: 'record', schema: record, open: openRecord },
 ] as const;
 const folder = temporaryFolder();
 
-const readJson = <T>(room: string, file: string): T =>
-  JSON.parse(readFileSync(join(import.meta.dirname, '../..', room, 'migrations/meta', file), 'utf8'));
-const journal = (room: string) =>
-  readJson<{ entries: { idx: number; tag: string }[] }>(room, '_journal.json').entries;
+const readJson = <T>(database: string, file: string): T =>
+  JSON.parse(readFileSync(join(import.meta.dirname, '../..', database, 'migrations/meta', file), 'utf8'));
+const journal = (name: string) =>
+  readJson<{ entries: { idx: number; tag: string }[] }>(name, '_journal.json').entries;
 const numbered = (idx: number): string => String(idx).padStart(4, '0');
 
 function connect(file: string): Client {
@@ -63,59 +64,61 @@ async function whereOf(client: Client, index: string): Promise<string | undefine
   return /\bWHERE .*/is.exec(String(found.rows[0]?.sql))?.[0];
 }
 
-describe.each(ROOMS)('migrations of the $room database', ({ room, schema, open }) => {
+describe.each(DATABASES)('migrations of the $name database', ({ name, schema, open }) => {
   it('say the same as the schema: there is nothing left to generate', async () => {
-    const last = journal(room).at(-1);
-    const committed = readJson<DrizzleSQLiteSnapshotJSON>(room, `${numbered(last?.idx ?? 0)}_snapshot.json`);
+    const last = journal(name).at(-1);
+    const committed = readJson<DrizzleSQLiteSnapshotJSON>(name, `${numbered(last?.idx ?? 0)}_snapshot.json`);
     const wanted = await generateSQLiteDrizzleJson(schema, committed.id);
     expect(await generateSQLiteMigration(committed, wanted)).toEqual([]);
   });
 
   it('make the very tables and indexes of the schema', async () => {
-    (await open(`file:${folder}/${room}-migrated.db`)).close();
-    const fresh = connect(`${room}-fresh.db`);
+    (await open(`file:${folder}/${name}-migrated.db`)).close();
+    const fresh = connect(`${name}-fresh.db`);
     const statements = await generateSQLiteMigration(
       await generateSQLiteDrizzleJson({}),
       await generateSQLiteDrizzleJson(schema),
     );
     for (const statement of statements) await fresh.execute(statement);
-    const migrated = await structureOf(connect(`${room}-migrated.db`));
+    const migrated = await structureOf(connect(`${name}-migrated.db`));
     expect(migrated).toEqual(await structureOf(fresh));
   });
 
   it('are numbered without a gap, each with its file and its snapshot on top of the one before', () => {
-    const entries = journal(room);
+    const entries = journal(name);
     expect(entries.map(({ idx }) => idx)).toEqual(entries.map((_, index) => index));
     let before = '00000000-0000-0000-0000-000000000000';
     for (const { idx, tag } of entries) {
-      const { id, prevId } = readJson<DrizzleSQLiteSnapshotJSON>(room, `${numbered(idx)}_snapshot.json`);
+      const { id, prevId } = readJson<DrizzleSQLiteSnapshotJSON>(name, `${numbered(idx)}_snapshot.json`);
       expect(prevId).toBe(before);
       before = id;
       expect(tag.startsWith(numbered(idx))).toBe(true);
       expect(
-        readFileSync(join(import.meta.dirname, '../..', room, `migrations/${tag}.sql`), 'utf8'),
+        readFileSync(join(import.meta.dirname, '../..', name, `migrations/${tag}.sql`), 'utf8'),
       ).not.toBe('');
     }
   });
 
   it('do nothing the second time: what is in the database stays', async () => {
-    const url = `file:${folder}/${room}-twice.db`;
+    const url = `file:${folder}/${name}-twice.db`;
     const first = await open(url);
-    await first.db.run(sql`CREATE TABLE keepsake AS SELECT 1 AS kept`);
     first.close();
-    const before = await structureOf(connect(`${room}-twice.db`));
+    const own = drizzle(connect(`${name}-twice.db`));
+    await own.run(sql`CREATE TABLE keepsake AS SELECT 1 AS kept`);
+    const before = await structureOf(connect(`${name}-twice.db`));
     const second = await open(url);
     onTestFinished(() => second.close());
-    expect(await second.db.all(sql`SELECT kept FROM keepsake`)).toEqual([{ kept: 1 }]);
-    expect(await second.db.all(sql`SELECT count(*) AS n FROM __drizzle_migrations`)).toEqual([
-      { n: journal(room).length },
+    expect(await own.all(sql`SELECT kept FROM keepsake`)).toEqual([{ kept: 1 }]);
+    expect(await own.all(sql`SELECT count(*) AS n FROM __drizzle_migrations`)).toEqual([
+      { n: journal(name).length },
     ]);
-    expect(await structureOf(connect(`${room}-twice.db`))).toEqual(before);
+    expect(await structureOf(connect(`${name}-twice.db`))).toEqual(before);
   });
 
   it('leave a file on which reading and writing do not wait for each other', async () => {
-    const { db, close } = await open(`file:${folder}/${room}-wal.db`);
-    onTestFinished(() => close());
-    expect(await db.all(sql`PRAGMA journal_mode`)).toEqual([{ journal_mode: 'wal' }]);
+    (await open(`file:${folder}/${name}-wal.db`)).close();
+    expect(await drizzle(connect(`${name}-wal.db`)).all(sql`PRAGMA journal_mode`)).toEqual([
+      { journal_mode: 'wal' },
+    ]);
   });
 });

@@ -2,10 +2,11 @@ import { writeFileSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
 import { createClient } from '@libsql/client';
 import { sql } from 'drizzle-orm';
+import { drizzle } from 'drizzle-orm/libsql';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openControl } from '../../open-libsql.ts';
 import { isOutage } from '../../outage.ts';
-import { insertLock, lock } from '../suite/rows.ts';
+import { auditEvent, NOW, newGrant } from '../suite/rows.ts';
 import { temporaryFolder } from './folder.ts';
 
 const folder = temporaryFolder();
@@ -18,9 +19,9 @@ const thrownBy = (work: () => Promise<unknown>): Promise<unknown> =>
 
 /** A new database on its own file, closed when the test is over. */
 async function openFile(name: string) {
-  const { db, close } = await openControl(`file:${folder}/${name}`);
+  const { store, close } = await openControl(`file:${folder}/${name}`);
   onTestFinished(() => close());
-  return db;
+  return store;
 }
 
 /** A server on loopback that answers every request the same way, until the test is over. */
@@ -38,21 +39,26 @@ async function serverUrl(answer: RequestListener): Promise<string> {
 
 describe('a libSQL file that cannot serve', () => {
   it('is an outage while somebody else holds it', async () => {
-    const db = await openFile('held.db');
+    const { usedTokens, change, grants } = await openFile('held.db');
     const other = createClient({ url: `file:${folder}/held.db` });
     onTestFinished(() => other.close());
     const holding = await other.transaction('write');
-    const write = await thrownBy(() => insertLock(db, lock()));
-    const batch = await thrownBy(() => db.batch([db.run(sql`DELETE FROM locks`)]));
+    const write = await thrownBy(() => usedTokens.use('a', NOW));
+    const batch = await thrownBy(() =>
+      change({ statement: grants.insert(newGrant()), event: auditEvent(), dueAt: NOW }),
+    );
     await holding.rollback();
     expect([isOutage(write), isOutage(batch)]).toEqual([true, true]);
   });
 
   it('is an outage when there is no room left', async () => {
-    const db = await openFile('full.db');
+    const client = createClient({ url: `file:${folder}/full.db` });
+    onTestFinished(() => client.close());
+    const db = drizzle(client);
+    await db.run(sql`CREATE TABLE texts (text TEXT)`);
     await db.run(sql`PRAGMA max_page_count = 1`);
-    const reason = 'x'.repeat(200_000);
-    expect(isOutage(await thrownBy(() => insertLock(db, lock({ reason }))))).toBe(true);
+    const text = 'x'.repeat(200_000);
+    expect(isOutage(await thrownBy(() => db.run(sql`INSERT INTO texts VALUES (${text})`)))).toBe(true);
   });
 
   it('is an outage when its folder is away', async () => {

@@ -1,11 +1,10 @@
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import { asc, sql } from 'drizzle-orm';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { insertEvent } from '../../record/audit-events.ts';
-import type { RecordDatabase } from '../../record/database.ts';
-import { deliver } from '../../record/deliver.ts';
+import { insertEvent } from '../../record/audit-log.ts';
+import type { RecordFact } from '../../record/deliver.ts';
 import { auditEvents } from '../../record/schema.ts';
-import type { OpenDatabases } from './databases.ts';
+import type { Databases, OpenDatabases } from './databases.ts';
 import { ALICE, auditEvent, JTI, NOW, uuidOf } from './rows.ts';
 
 const facts = (...names: readonly number[]) =>
@@ -13,9 +12,12 @@ const facts = (...names: readonly number[]) =>
 
 export function describeAuditEvents(open: OpenDatabases): void {
   describe('audit events', () => {
-    let record: RecordDatabase;
+    let record: Databases['recordDb'];
+    let deliver: (facts: readonly RecordFact[]) => Promise<unknown>;
     beforeEach(async () => {
-      ({ record } = await open());
+      const databases = await open();
+      record = databases.recordDb;
+      deliver = (facts) => databases.record.deliver(facts, NOW);
     });
     const arrivals = () =>
       record
@@ -87,29 +89,29 @@ export function describeAuditEvents(open: OpenDatabases): void {
     });
 
     it('keeps one row of an event that is delivered alone, again, twice in a batch and in other batches', async () => {
-      await deliver(record, facts(1), NOW);
-      await deliver(record, facts(1), NOW);
-      await deliver(record, facts(2, 2), NOW);
-      await deliver(record, facts(1, 2, 3), NOW);
+      await deliver(facts(1));
+      await deliver(facts(1));
+      await deliver(facts(2, 2));
+      await deliver(facts(1, 2, 3));
       await insertEvent(record, auditEvent({ eventId: uuidOf(3) }));
       expect(await arrivals()).toEqual(arrived(1, 2, 3));
     });
 
     it('leaves no hole in the order of arrival after repeats', async () => {
-      await deliver(record, facts(1, 2), NOW);
-      for (let times = 0; times < 5; times += 1) await deliver(record, facts(2, 1), NOW);
-      await deliver(record, facts(2, 3), NOW);
-      await deliver(record, facts(1, 2, 3, 3, 4), NOW);
-      await deliver(record, facts(5), NOW);
+      await deliver(facts(1, 2));
+      for (let times = 0; times < 5; times += 1) await deliver(facts(2, 1));
+      await deliver(facts(2, 3));
+      await deliver(facts(1, 2, 3, 3, 4));
+      await deliver(facts(5));
       expect(await arrivals()).toEqual(arrived(1, 2, 3, 4, 5));
     });
 
     it('leaves no hole in the order of arrival after a delivery that failed', async () => {
-      await deliver(record, facts(1), NOW);
+      await deliver(facts(1));
       const bad: AuditEvent = JSON.parse(JSON.stringify(auditEvent({ at: Number.NaN })));
-      const broken = deliver(record, [...facts(2, 3), { event: { ...bad, eventId: uuidOf(9) } }], NOW);
+      const broken = deliver([...facts(2, 3), { event: { ...bad, eventId: uuidOf(9) } }]);
       await expect(broken).rejects.toThrow();
-      await deliver(record, facts(4), NOW);
+      await deliver(facts(4));
       expect(await arrivals()).toEqual(arrived(1, 4));
     });
 
@@ -130,9 +132,7 @@ export function describeAuditEvents(open: OpenDatabases): void {
 
     it('loses and doubles nothing when many sources deliver overlapping batches at once', async () => {
       await Promise.all(
-        Array.from({ length: 20 }, (_, source) =>
-          deliver(record, facts(source, source + 1, source + 2), NOW),
-        ),
+        Array.from({ length: 20 }, (_, source) => deliver(facts(source, source + 1, source + 2))),
       );
       const rows = await arrivals();
       expect(rows.map(({ seq }) => seq)).toEqual(Array.from({ length: 22 }, (_, index) => index + 1));

@@ -1,8 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { checkpointQueries } from '../../record/audit-checkpoints.ts';
-import { type AuditFilter, auditLogQueries } from '../../record/audit-log.ts';
-import { deliver } from '../../record/deliver.ts';
-import type { OpenDatabases } from './databases.ts';
+import type { AuditFilter } from '../../record/audit-log.ts';
+import type { Databases, OpenDatabases } from './databases.ts';
 import { ALICE, auditEvent, NOW, uuidOf } from './rows.ts';
 
 const checkpoint = (n: number, through: number, at = NOW) => ({
@@ -17,12 +15,12 @@ const checkpoint = (n: number, through: number, at = NOW) => ({
 
 export function describeAuditLog(open: OpenDatabases): void {
   describe('audit log', () => {
-    let log: ReturnType<typeof auditLogQueries>;
-    let checkpoints: ReturnType<typeof checkpointQueries>;
+    let log: Databases['record']['auditLog'];
+    let checkpoints: Databases['record']['checkpoints'];
     beforeEach(async () => {
       const { record } = await open();
-      log = auditLogQueries(record);
-      checkpoints = checkpointQueries(record);
+      log = record.auditLog;
+      checkpoints = record.checkpoints;
       const about = { principal: ALICE, agent: 'counter', instance: 'main' };
       const facts = [
         auditEvent({ eventId: uuidOf(1), at: NOW + 2, ...about }),
@@ -30,8 +28,7 @@ export function describeAuditLog(open: OpenDatabases): void {
         auditEvent({ eventId: uuidOf(3), at: NOW + 2, ...about, instance: 'other' }),
         auditEvent({ eventId: uuidOf(4), at: NOW + 3, agent: 'lobby', instance: 'main' }),
       ];
-      await deliver(
-        record,
+      await record.deliver(
         facts.map((event) => ({ event })),
         NOW,
       );
@@ -68,7 +65,7 @@ export function describeAuditLog(open: OpenDatabases): void {
       expect(places).toEqual([4, 3, 1, 2]);
     });
 
-    it('gives arrivals by number, whatever their clocks said', async () => {
+    it('gives arrivals by number, whatever their clocks were', async () => {
       expect((await log.arrivals(1, 2)).map(({ seq }) => seq)).toEqual([2, 3]);
     });
 
@@ -78,7 +75,7 @@ export function describeAuditLog(open: OpenDatabases): void {
       expect(await log.purge(99, 9)).toBe(1);
     });
 
-    it('purges no more at once than it is told, from the beginning', async () => {
+    it('purges no more at once than asked for, from the beginning', async () => {
       expect(await log.purge(3, 2)).toBe(2);
       expect(await log.bounds()).toEqual({ first: 3, last: 4 });
       expect(await log.purge(3, 2)).toBe(1);
@@ -92,10 +89,10 @@ export function describeAuditLog(open: OpenDatabases): void {
 
     it('knows no bounds of an empty log', async () => {
       const { record } = await open();
-      expect(await auditLogQueries(record).bounds()).toBeUndefined();
+      expect(await record.auditLog.bounds()).toBeUndefined();
     });
 
-    it('writes one checkpoint of a number, whoever comes first', async () => {
+    it('writes one checkpoint of a number, of any number of sealers at once', async () => {
       const written = await Promise.all(
         [1, 2, 3].map((each) => checkpoints.insert({ ...checkpoint(1, 4), hash: `by-${each}` })),
       );

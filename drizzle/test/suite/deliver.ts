@@ -1,20 +1,39 @@
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
+import type { Revocable, Revocation } from '@agent-ticket/shared/revocation.ts';
 import { asc } from 'drizzle-orm';
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { RecordDatabase } from '../../record/database.ts';
-import { deliver, type RecordFact, type StoppedSession } from '../../record/deliver.ts';
-import { recordLockQueries } from '../../record/locks.ts';
-import { recallQueries } from '../../record/recalls.ts';
-import { agentSessions, auditEvents } from '../../record/schema.ts';
-import { type OpenDatabases, rootMessage } from './databases.ts';
-import { ALICE, auditEvent, MINUTE, NOW, sessionFact, uuidOf } from './rows.ts';
+import type { RecordFact, RevokedSession } from '../../record/deliver.ts';
+import { agentSessions, auditEvents, sessionParties } from '../../record/schema.ts';
+import { type Databases, type OpenDatabases, rootMessage } from './databases.ts';
+import { ALICE, auditEvent, KID, keepCopy, MINUTE, NOW, revocation, sessionFact, uuidOf } from './rows.ts';
 
-const opened = (name: number): RecordFact => ({
-  event: auditEvent({ eventId: uuidOf(name), type: 'session.opened' }),
+const ROBOT = 'auth0:people.test:robot';
+
+/** What a revocation of session 2 can be about. */
+const namesOf = (name: number, kid: string): string[] => [
+  'everything:',
+  'agent:counter',
+  'instance:counter/main',
+  `principal:${ALICE}`,
+  `principal:${ROBOT}`,
+  `key:${kid}`,
+  `session:${uuidOf(name)}`,
+];
+const TARGETS = namesOf(2, KID);
+
+const factOf = (type: AuditEvent['type'], name: number, { rev = 7, kid = KID } = {}): RecordFact => ({
+  event: auditEvent({ eventId: uuidOf(name), type }),
+  session: sessionFact({ id: uuidOf(name), kid, rev, parties: [ROBOT] }),
+  revocable: { names: namesOf(name, kid), rev } satisfies Revocable,
+});
+const opened = (name: number): RecordFact => factOf('session.opened', name);
+/** Of an event after which the session has no rights, or none that are new. */
+const mentioned = (type: AuditEvent['type'], name: number): RecordFact => ({
+  event: auditEvent({ eventId: uuidOf(name), type }),
   session: sessionFact({ id: uuidOf(name) }),
 });
-const locked = (name: number): StoppedSession => ({ id: uuidOf(name), why: 'locked' });
-const recalled = (name: number): StoppedSession => ({ id: uuidOf(name), why: 'rights_changed' });
+const locked = (name: number): RevokedSession => ({ id: uuidOf(name), why: 'locked' });
+const changed = (name: number): RevokedSession => ({ id: uuidOf(name), why: 'rights_changed' });
 const closed = (name: number): RecordFact => ({
   event: auditEvent({ eventId: uuidOf(name + 1000), type: 'session.closed' }),
   session: sessionFact({ id: uuidOf(name), endedAt: NOW + 1, endReason: 'client_closed' }),
@@ -27,33 +46,16 @@ const BAD_SESSION = rested({
   session: sessionFact({ id: uuidOf(98), startedAt: Number.NaN }),
 });
 
-/** Everything that a lock on session 2 can be about. */
-const TARGETS = [
-  'everything:',
-  `principal:${sessionFact().principal}`,
-  'agent:counter',
-  'instance:counter/main',
-  `session:${uuidOf(2)}`,
-  'key:key-1',
-];
-
-const ROBOT = 'auth0:people.test:robot';
-/** Whose tickets of which target are recalled, that session 2 has. */
-const RECALLS: readonly [target: string, principal?: string][] = [
-  ['agent:counter'],
-  ['instance:counter/main'],
-  ['agent:counter', ALICE],
-  ['instance:counter/main', ALICE],
-  [`principal:${ALICE}`],
-  [`principal:${ROBOT}`],
-];
-
 export function describeDeliver(open: OpenDatabases): void {
   describe('delivery into the record database', () => {
-    let record: RecordDatabase;
+    let databases: Databases;
+    let record: Databases['recordDb'];
     beforeEach(async () => {
-      ({ record } = await open());
+      databases = await open();
+      record = databases.recordDb;
     });
+    const deliver = (facts: readonly RecordFact[], now = NOW) => databases.record.deliver(facts, now);
+    const keep = (differs: Partial<Revocation>) => keepCopy(record, revocation(differs));
     const types = async () =>
       (await record.select().from(auditEvents).orderBy(asc(auditEvents.seq))).map(({ type }) => type);
     const ends = async () =>
@@ -62,20 +64,16 @@ export function describeDeliver(open: OpenDatabases): void {
       );
 
     it('writes events in order, and what they made of their sessions', async () => {
-      await deliver(
-        record,
-        [opened(1), opened(2), closed(1), { event: auditEvent({ eventId: uuidOf(5) }) }],
-        NOW,
-      );
+      await deliver([opened(1), opened(2), closed(1), { event: auditEvent({ eventId: uuidOf(5) }) }]);
       expect(await types()).toEqual(['session.opened', 'session.opened', 'session.closed', 'ticket.issued']);
       expect(await ends()).toEqual(['client_closed', null]);
     });
 
     it('changes nothing when a whole delivery is repeated', async () => {
       const facts = [opened(1), closed(1), opened(2)];
-      await deliver(record, facts, NOW);
+      await deliver(facts);
       const before = [await record.select().from(auditEvents), await record.select().from(agentSessions)];
-      await deliver(record, facts, NOW);
+      await deliver(facts);
       expect([await record.select().from(auditEvents), await record.select().from(agentSessions)]).toEqual(
         before,
       );
@@ -87,30 +85,26 @@ export function describeDeliver(open: OpenDatabases): void {
       ['event last', [opened(1), opened(2), BAD_EVENT]],
       ['session', [opened(1), BAD_SESSION]],
     ])('writes nothing of a delivery with one bad %s', async (_where, facts) => {
-      const error = await deliver(record, facts, NOW).catch((thrown: unknown) => thrown);
+      const error = await deliver(facts).catch((thrown: unknown) => thrown);
       expect(rootMessage(error)).toMatch(/NOT NULL constraint failed/);
       expect(await types()).toEqual([]);
       expect(await ends()).toEqual([]);
     });
 
     it('leaves what was there when a later delivery fails', async () => {
-      await deliver(record, [opened(1)], NOW);
-      await expect(deliver(record, [closed(1), BAD_EVENT], NOW)).rejects.toThrow();
+      await deliver([opened(1)]);
+      await expect(deliver([closed(1), BAD_EVENT])).rejects.toThrow();
       expect(await types()).toEqual(['session.opened']);
       expect(await ends()).toEqual([null]);
     });
 
     it('takes an empty delivery for done', async () => {
-      expect(await deliver(record, [], NOW)).toEqual([]);
+      expect(await deliver([])).toEqual([]);
       expect(await types()).toEqual([]);
     });
 
     it('takes as many facts as one batch of an object has', async () => {
-      await deliver(
-        record,
-        Array.from({ length: 50 }, (_, name) => opened(name)),
-        NOW,
-      );
+      await deliver(Array.from({ length: 50 }, (_, name) => opened(name)));
       expect(await types()).toHaveLength(50);
       expect(await ends()).toHaveLength(50);
     });
@@ -121,111 +115,122 @@ export function describeDeliver(open: OpenDatabases): void {
         event: auditEvent({ userAgent: cut, details: { method: cut } }),
         session: sessionFact({ userAgent: cut }),
       };
-      await deliver(record, [fact], NOW);
+      await deliver([fact]);
       expect(await types()).toEqual(['ticket.issued']);
     });
 
     it.each(TARGETS)('answers a session that was opened while %s was locked', async (target) => {
-      await recordLockQueries(record).set(target, NOW + 1);
-      expect(await deliver(record, [opened(2)], NOW)).toEqual([locked(2)]);
+      await keep({ target, until: NOW + 1 });
+      expect(await deliver([opened(2)])).toEqual([locked(2)]);
       expect(await ends()).toEqual([null]);
     });
 
     it('answers a session that was renewed while it was locked, and none that was only mentioned', async () => {
-      await recordLockQueries(record).set('key:key-2', null);
-      const as = (type: AuditEvent['type'], name: number): RecordFact => ({
-        event: auditEvent({ eventId: uuidOf(name), type }),
-        session: sessionFact({ id: uuidOf(name), kid: 'key-2' }),
-      });
-      const facts = [as('session.renewed', 1), as('rpc.denied', 2), as('session.closed', 3)];
-      expect(await deliver(record, facts, NOW)).toEqual([locked(1)]);
+      await keep({ target: 'key:key-2' });
+      const facts = [
+        factOf('session.renewed', 1, { kid: 'key-2' }),
+        mentioned('rpc.denied', 2),
+        mentioned('session.closed', 3),
+      ];
+      expect(await deliver(facts)).toEqual([locked(1)]);
     });
 
     it('answers no session that no standing lock hits', async () => {
-      const locks = recordLockQueries(record);
-      await locks.set('agent:lobby', null);
-      await locks.set(`session:${uuidOf(3)}`, null);
-      await locks.set('everything:', NOW);
-      expect(await deliver(record, [opened(2)], NOW)).toEqual([]);
+      await keep({ id: 'a', target: 'agent:lobby' });
+      await keep({ id: 'b', target: `session:${uuidOf(3)}` });
+      await keep({ id: 'c', target: 'everything:', until: NOW });
+      expect(await deliver([opened(2)])).toEqual([]);
     });
 
     it('answers each of many sessions by the locks on itself', async () => {
-      const locks = recordLockQueries(record);
-      await locks.set(`session:${uuidOf(7)}`, null);
-      await locks.set(`session:${uuidOf(40)}`, null);
+      await keep({ id: 'a', target: `session:${uuidOf(7)}` });
+      await keep({ id: 'b', target: `session:${uuidOf(40)}` });
       const facts = Array.from({ length: 50 }, (_, name) => opened(name));
       const mixed = [{ event: auditEvent({ eventId: uuidOf(99) }) }, ...facts, closed(3)];
-      expect(await deliver(record, mixed, NOW)).toEqual([locked(7), locked(40)]);
+      expect(await deliver(mixed)).toEqual([locked(7), locked(40)]);
     });
 
     it('answers a session again when its delivery is repeated, so that a lost answer closes it late and not never', async () => {
-      await recordLockQueries(record).set('everything:', null);
-      await deliver(record, [opened(2)], NOW);
-      expect(await deliver(record, [opened(2)], NOW)).toEqual([locked(2)]);
+      await keep({ target: 'everything:' });
+      await deliver([opened(2)]);
+      expect(await deliver([opened(2)])).toEqual([locked(2)]);
     });
 
-    describe('of sessions whose tickets were recalled', () => {
-      const byTicketOf = (issuedAt: number, type: AuditEvent['type'] = 'session.opened'): RecordFact => ({
-        event: auditEvent({ eventId: uuidOf(2), type }),
-        session: sessionFact({ id: uuidOf(2), startedAt: NOW + 500, issuedAt, actors: [ROBOT] }),
+    it('writes every party of a session', async () => {
+      await deliver([opened(2)]);
+      expect(await record.select().from(sessionParties)).toEqual([{ sessionId: uuidOf(2), partyId: ROBOT }]);
+    });
+
+    it('misses no revocation that comes at the same time: one of the two sees the other', async () => {
+      const row = revocation({
+        target: `principal:${ALICE}`,
+        kind: 'before',
+        rev: 8,
+        code: 'rights_changed',
       });
-      const recall = (target: string, principal?: string) =>
-        recallQueries(record).set({ target, principal, issuedBy: NOW });
+      for (let name = 1; name <= 10; name += 1) {
+        databases = await open();
+        const event = auditEvent({ eventId: uuidOf(500 + name), type: 'grant.deleted' });
+        const [answered, objects] = await Promise.all([
+          deliver([opened(name)]),
+          databases.record
+            .deliverChange(event, [row])
+            .then(() => databases.record.revocations.liveObjects(row, undefined, 9)),
+        ]);
+        expect(answered.length + objects.length).toBeGreaterThan(0);
+      }
+    });
 
-      it.each(RECALLS)(
-        'answers one that a ticket of %s %s from before has opened',
-        async (target, principal) => {
-          await recall(target, principal);
-          expect(await deliver(record, [byTicketOf(NOW - 1)], NOW)).toEqual([recalled(2)]);
-        },
-      );
+    describe('of sessions whose tickets were decided before a change', () => {
+      const before = (target: string) => keep({ target, kind: 'before', rev: 8, code: 'rights_changed' });
 
-      it.each(RECALLS)('answers none that a later ticket of %s %s has opened', async (target, principal) => {
-        await recall(target, principal);
-        expect(await deliver(record, [byTicketOf(NOW + 1)], NOW)).toEqual([]);
+      it.each(TARGETS)('answers one that an older ticket of %s has opened', async (target) => {
+        await before(target);
+        expect(await deliver([factOf('session.opened', 2, { rev: 7 })])).toEqual([changed(2)]);
       });
 
-      it('takes a ticket of the very moment for one from before', async () => {
-        await recall('agent:counter');
-        expect(await deliver(record, [byTicketOf(NOW)], NOW)).toEqual([recalled(2)]);
+      it.each(TARGETS)('answers none that a later ticket of %s has opened', async (target) => {
+        await before(target);
+        expect(await deliver([factOf('session.opened', 2, { rev: 9 })])).toEqual([]);
+      });
+
+      it('takes a ticket that knew of the change for a later one', async () => {
+        await before('agent:counter');
+        expect(await deliver([factOf('session.opened', 2, { rev: 8 })])).toEqual([]);
       });
 
       it('answers one that such a ticket has renewed, and none that was only mentioned', async () => {
-        await recall('agent:counter');
-        expect(await deliver(record, [byTicketOf(NOW, 'session.renewed')], NOW)).toEqual([recalled(2)]);
-        expect(await deliver(record, [byTicketOf(NOW, 'rpc.denied')], NOW)).toEqual([]);
+        await before('agent:counter');
+        expect(await deliver([factOf('session.renewed', 2)])).toEqual([changed(2)]);
+        expect(await deliver([mentioned('rpc.denied', 2)])).toEqual([]);
       });
 
-      it.each<[string, string?]>([
-        ['agent:lobby'],
-        ['instance:counter/side'],
-        ['agent:counter', 'auth0:people.test:bob'],
-        ['agent:counter', ROBOT],
-        ['principal:auth0:people.test:bob'],
-      ])('answers none for a recall of %s %s', async (target, principal) => {
-        await recall(target, principal);
-        expect(await deliver(record, [byTicketOf(NOW - 1)], NOW)).toEqual([]);
+      it.each([
+        'agent:lobby',
+        'instance:counter/side',
+        'principal:auth0:people.test:bob',
+        'grant:grant-1',
+        `key:${'q'.repeat(43)}`,
+      ])('answers none for a change of %s', async (target) => {
+        await before(target);
+        expect(await deliver([opened(2)])).toEqual([]);
       });
 
-      it('answers by the lock where there is one too: whoever is locked out need not come back', async () => {
-        await recall('agent:counter');
-        await recordLockQueries(record).set('everything:', null);
-        expect(await deliver(record, [byTicketOf(NOW)], NOW)).toEqual([locked(2)]);
+      it('answers by the lock where there is one too: a principal that is locked out need not come back', async () => {
+        await before('agent:counter');
+        await keep({ id: 'lock-2', target: 'everything:' });
+        expect(await deliver([opened(2)])).toEqual([locked(2)]);
       });
 
       it('answers late ones too, since a session may come to the record an hour after its ticket', async () => {
-        await recall('agent:counter');
-        expect(await deliver(record, [byTicketOf(NOW)], NOW + 60 * MINUTE)).toEqual([recalled(2)]);
+        await before('agent:counter');
+        expect(await deliver([opened(2)], NOW + 60 * MINUTE)).toEqual([changed(2)]);
       });
     });
 
-    it('answers a session in which somebody acts who is locked', async () => {
-      const fact: RecordFact = {
-        event: auditEvent({ type: 'session.opened' }),
-        session: sessionFact({ id: uuidOf(2), actors: ['auth0:t:one', ROBOT] }),
-      };
-      await recordLockQueries(record).set(`principal:${ROBOT}`, null);
-      expect(await deliver(record, [fact], NOW)).toEqual([locked(2)]);
+    it('answers a session with a party that is locked', async () => {
+      await keep({ target: `principal:${ROBOT}` });
+      expect(await deliver([opened(2)])).toEqual([locked(2)]);
     });
   });
 }

@@ -1,47 +1,56 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { changeEventQueries } from '../../control/change-events.ts';
-import { deletionQueries } from '../../control/deletions.ts';
-import { type GrantPlace, grantQueries, type NewGrant } from '../../control/grants.ts';
-import { lockQueries } from '../../control/locks.ts';
-import { outboxQueries } from '../../control/outbox.ts';
+import type { Change } from '../../control/change.ts';
+import type { GrantCursor, NewGrant } from '../../control/grants.ts';
 import { grants } from '../../control/schema.ts';
 import type { Databases, OpenDatabases } from './databases.ts';
-import { ALICE, auditEvent, grant, lock, MINUTE, NOW, newGrant } from './rows.ts';
+import { ALICE, auditEvent, BOB, grant, MINUTE, NOW, newGrant, newRevocation, uuidOf } from './rows.ts';
 
 export function describeGrants(open: OpenDatabases): void {
   describe('grants', () => {
     let databases: Databases;
-    let queries: ReturnType<typeof grantQueries>;
+    let control: Databases['control'];
+    let queries: Databases['control']['grants'];
     beforeEach(async () => {
       databases = await open();
-      queries = grantQueries(databases.control);
+      control = databases.control;
+      queries = control.grants;
     });
-    const allRows = () => databases.control.select().from(grants);
+    let changes = 0;
+    /** Whether a change applied. */
+    const change = async (statement: Change['statement']) => {
+      changes += 1;
+      const event = auditEvent({ eventId: uuidOf(changes), type: 'grant.created' });
+      return (await control.change({ statement, event, dueAt: NOW })) !== undefined;
+    };
+    const insert = (differs: Partial<NewGrant> = {}) => change(queries.insert(newGrant(differs)));
+    const remove = (id: string) => change(queries.delete(id, NOW));
+    const allRows = () => databases.controlDb.select().from(grants);
 
     it('finds a grant as it was made', async () => {
-      await queries.insert(newGrant());
+      await insert();
       expect(await queries.find('grant-1')).toEqual(grant());
       expect(await queries.find('grant-2')).toBeUndefined();
     });
 
     it('refuses a second grant under one id aloud', async () => {
-      await queries.insert(newGrant());
-      await expect(queries.insert(newGrant({ role: 'owner' }))).rejects.toThrow();
+      await insert();
+      await expect(insert({ role: 'owner' })).rejects.toThrow();
       expect(await allRows()).toEqual([grant()]);
     });
 
     it('finds a grant that ended, but none that was deleted', async () => {
-      await queries.insert(newGrant({ expiresAt: NOW - 1 }));
+      await insert({ expiresAt: NOW - 1 });
       expect(await queries.find('grant-1')).toBeDefined();
-      await queries.delete('grant-1', NOW);
+      await remove('grant-1');
       expect(await queries.find('grant-1')).toBeUndefined();
     });
 
-    it('deletes a grant once, and answers the row to whom it happened', async () => {
-      await queries.insert(newGrant());
-      const answers = await Promise.all([queries.delete('grant-1', NOW), queries.delete('grant-1', NOW)]);
-      expect(answers.filter((row) => row !== undefined)).toEqual([grant({ deletedAt: NOW })]);
-      expect(await queries.delete('grant-2', NOW)).toBeUndefined();
+    it('deletes a grant once, and keeps its row', async () => {
+      await insert();
+      const answers = await Promise.all([remove('grant-1'), remove('grant-1')]);
+      expect(answers.filter(Boolean)).toHaveLength(1);
+      expect(await allRows()).toEqual([grant({ deletedAt: NOW })]);
+      expect(await remove('grant-2')).toBe(false);
     });
 
     describe('listing', () => {
@@ -49,21 +58,21 @@ export function describeGrants(open: OpenDatabases): void {
         (await queries.list({ ...filter, now: NOW }, undefined, 50)).map(({ id }) => id);
 
       it('lists standing grants, newest first and those of one moment by id', async () => {
-        await queries.insert(newGrant({ id: 'a', createdAt: NOW - 1 }));
-        await queries.insert(newGrant({ id: 'b' }));
-        await queries.insert(newGrant({ id: 'c' }));
-        await queries.insert(newGrant({ id: 'ends-later', createdAt: NOW - 2, expiresAt: NOW + 1 }));
-        await queries.insert(newGrant({ id: 'ends-now', expiresAt: NOW }));
-        await queries.insert(newGrant({ id: 'deleted' }));
-        await queries.delete('deleted', NOW);
+        await insert({ id: 'a', createdAt: NOW - 1 });
+        await insert({ id: 'b' });
+        await insert({ id: 'c' });
+        await insert({ id: 'ends-later', createdAt: NOW - 2, expiresAt: NOW + 1 });
+        await insert({ id: 'ends-now', expiresAt: NOW });
+        await insert({ id: 'deleted' });
+        await remove('deleted');
         expect(await list()).toEqual(['c', 'b', 'a', 'ends-later']);
       });
 
       it('lists by agent, instance, subject and by all of them', async () => {
-        await queries.insert(newGrant({ id: 'a' }));
-        await queries.insert(newGrant({ id: 'b', agentSlug: 'lobby' }));
-        await queries.insert(newGrant({ id: 'c', instanceId: '*' }));
-        await queries.insert(newGrant({ id: 'd', subject: 'email:*@people.test' }));
+        await insert({ id: 'a' });
+        await insert({ id: 'b', agentSlug: 'lobby' });
+        await insert({ id: 'c', instanceId: '*' });
+        await insert({ id: 'd', subject: 'email:*@people.test' });
         expect(await list({ agent: 'counter' })).toEqual(['d', 'c', 'a']);
         expect(await list({ instance: 'main' })).toEqual(['d', 'b', 'a']);
         expect(await list({ instance: '*' })).toEqual(['c']);
@@ -74,57 +83,69 @@ export function describeGrants(open: OpenDatabases): void {
 
       it('gives every grant on exactly one page, also when a newer one comes in between', async () => {
         for (const [index, id] of ['a', 'b', 'c', 'd', 'e'].entries())
-          await queries.insert(newGrant({ id, createdAt: NOW + Math.floor(index / 2) }));
+          await insert({ id, createdAt: NOW + Math.floor(index / 2) });
         const seen: string[] = [];
-        let after: GrantPlace | undefined;
+        let after: GrantCursor | undefined;
         for (;;) {
           const page = await queries.list({ now: NOW }, after, 2);
           const last = page.at(-1);
           if (last === undefined) break;
           seen.push(...page.map(({ id }) => id));
-          if (after === undefined) await queries.insert(newGrant({ id: 'newer', createdAt: NOW + MINUTE }));
+          if (after === undefined) await insert({ id: 'newer', createdAt: NOW + MINUTE });
           after = last;
         }
         expect(seen).toEqual(['e', 'd', 'c', 'b', 'a']);
       });
 
-      it('names what any of the subjects stands on', async () => {
+      it('says whether any of some subjects has a grant that has not ended', async () => {
         const staff = 'group:auth0:people.test:staff';
-        await queries.insert(newGrant({ id: 'a', agentSlug: 'lobby' }));
-        await queries.insert(newGrant({ id: 'b', subject: staff, instanceId: '*' }));
-        await queries.insert(newGrant({ id: 'c', subject: 'auth0:people.test:bob' }));
-        await queries.insert(newGrant({ id: 'ended', expiresAt: NOW }));
-        await queries.insert(newGrant({ id: 'deleted' }));
-        await queries.delete('deleted', NOW);
-        const idsOf = async (...subjects: string[]) =>
-          (await queries.ofSubjects(subjects, NOW)).map(({ id }) => id).sort();
-        expect(await idsOf(ALICE, staff)).toEqual(['a', 'b']);
-        expect(await idsOf('nobody')).toEqual([]);
-        expect(await idsOf()).toEqual([]);
+        await insert({ id: 'a', agentSlug: 'lobby' });
+        await insert({ id: 'b', subject: staff, instanceId: '*' });
+        await insert({ id: 'ended', subject: BOB, expiresAt: NOW });
+        await insert({ id: 'deleted', subject: 'auth0:people.test:carol' });
+        await remove('deleted');
+        const any = (...subjects: string[]) => queries.anyOf(subjects, NOW);
+        expect([await any(ALICE, staff), await any(staff), await any('nobody', ALICE)]).toEqual([
+          ...[true, true, true],
+        ]);
+        expect([
+          await any(BOB),
+          await any('auth0:people.test:carol'),
+          await any('nobody'),
+          await any(),
+        ]).toEqual([...[false, false, false, false]]);
       });
 
-      it('names what somebody in two hundred groups stands on', async () => {
+      it('says so for a principal in two hundred groups', async () => {
         const groups = Array.from({ length: 200 }, (_, index) => `group:auth0:people.test:g${index}`);
-        await queries.insert(newGrant({ subject: 'group:auth0:people.test:g199' }));
-        expect(await queries.ofSubjects([ALICE, ...groups], NOW)).toHaveLength(1);
+        await insert({ subject: 'group:auth0:people.test:g199' });
+        expect(await queries.anyOf([ALICE, ...groups], NOW)).toBe(true);
       });
     });
 
     describe('first users', () => {
       const MAX = 3;
-      const claim = (id: string, differs: Partial<NewGrant> = {}) =>
-        queries.claim(
-          newGrant({ id, role: 'owner', ...differs }),
-          MAX,
-          auditEvent({ eventId: `event-${id}`, type: 'grant.created' }),
-        );
-      const told = async () =>
-        (await changeEventQueries(databases.control).waiting()).map(({ eventId }) => eventId);
-      const claimOf = async (instance: string) =>
-        (await queries.ownersEver('counter', instance)).find(({ claimed }) => claimed);
+      const claim = async (id: string, differs: Partial<NewGrant> = {}, claimsSince = 0) =>
+        (await control.change({
+          statement: queries.claim(newGrant({ id, role: 'owner', ...differs }), MAX, claimsSince),
+          event: auditEvent({ eventId: `event-${id}`, type: 'grant.created' }),
+          dueAt: NOW,
+        })) !== undefined;
+      const events = async () =>
+        (await control.outbox.due(NOW, 50)).map(({ id }) => id).filter((id) => id.startsWith('event-'));
+      const policyOf = (
+        at: { agent: string; instance: string },
+        claimsSince = 0,
+        principal: string = ALICE,
+      ) => control.readPolicy({ principal, subjects: [], at, targets: [], claimsSince, now: NOW });
+      const ownersOf = async (instance: string) => (await policyOf({ agent: 'counter', instance })).owners;
+      const countClaims = async (principal: string = ALICE, claimsSince = 0) =>
+        (await policyOf({ agent: 'counter', instance: 'main' }, claimsSince, principal)).claims;
+      const claimOf = async (instance: string) => (await ownersOf(instance)).find(({ claimed }) => claimed);
       const holder = async () => (await claimOf('main'))?.id;
+      const dropLapsed = (id: string, before: number) => change(queries.dropLapsed(id, before));
 
-      it('gives an instance to whoever claims it, as an ordinary grant', async () => {
+      it('gives an instance to the first that claims it, as an ordinary grant', async () => {
         expect(await claim('a', { expiresAt: NOW + MINUTE })).toBe(true);
         const claimed = grant({ id: 'a', role: 'owner', expiresAt: NOW + MINUTE, claimed: true });
         expect(await queries.find('a')).toEqual(claimed);
@@ -139,7 +160,7 @@ export function describeGrants(open: OpenDatabases): void {
         expect(won.filter(Boolean)).toHaveLength(1);
         expect(await allRows()).toHaveLength(1);
         expect(await holder()).toBe(`claim-${won.indexOf(true)}`);
-        expect(await told()).toEqual([`event-claim-${won.indexOf(true)}`]);
+        expect(await events()).toEqual([`event-claim-${won.indexOf(true)}`]);
       });
 
       it('keeps instances and agents apart', async () => {
@@ -149,26 +170,26 @@ export function describeGrants(open: OpenDatabases): void {
       });
 
       it('is not in the way of lesser grants by owners and operators', async () => {
-        await queries.insert(newGrant({ id: 'by-operator' }));
+        await insert({ id: 'by-operator' });
         expect(await claim('a')).toBe(true);
-        await queries.insert(newGrant({ id: 'by-owner' }));
+        await insert({ id: 'by-owner' });
         expect(await holder()).toBe('a');
       });
 
       it('gives nobody an instance whose owner an operator named, not even after that grant was deleted', async () => {
-        await queries.insert(newGrant({ id: 'named', role: 'owner' }));
+        await insert({ id: 'named', role: 'owner' });
         expect(await claim('a')).toBe(false);
-        await queries.delete('named', NOW);
+        await remove('named');
         expect(await claim('a')).toBe(false);
-        expect((await queries.ownersEver('counter', 'main')).map(({ id }) => id)).toEqual(['named']);
-        expect(await queries.ownersEver('counter', 'side')).toEqual([]);
+        expect((await ownersOf('main')).map(({ id }) => id)).toEqual(['named']);
+        expect(await ownersOf('side')).toEqual([]);
       });
 
       it('gives nothing to a claim under an id that is taken', async () => {
-        await queries.insert(newGrant({ id: 'a', instanceId: 'side' }));
+        await insert({ id: 'a', instanceId: 'side' });
         expect(await claim('a')).toBe(false);
         expect(await holder()).toBeUndefined();
-        expect(await told()).toEqual([]);
+        expect(await events()).toEqual([]);
       });
 
       it('holds one subject to its bound when it claims twenty instances at once', async () => {
@@ -176,70 +197,89 @@ export function describeGrants(open: OpenDatabases): void {
           Array.from({ length: 20 }, (_, index) => claim(`claim-${index}`, { instanceId: `i${index}` })),
         );
         expect(won.filter(Boolean)).toHaveLength(MAX);
-        expect(await queries.countClaims(ALICE)).toBe(MAX);
-        expect(await claim('other', { instanceId: 'other', subject: 'auth0:people.test:bob' })).toBe(true);
-        await queries.delete(`claim-${won.indexOf(true)}`, NOW);
+        expect(await countClaims()).toBe(MAX);
+        expect(await claim('other', { instanceId: 'other', subject: BOB })).toBe(true);
+        await remove(`claim-${won.indexOf(true)}`);
         expect(await claim('again', { instanceId: 'again' })).toBe(true);
         expect(await claim('too-many', { instanceId: 'too-many' })).toBe(false);
       });
 
       it('counts neither deleted claims nor grants that others gave', async () => {
         await claim('a', { instanceId: 'one' });
-        await queries.insert(newGrant({ id: 'given' }));
+        await insert({ id: 'given' });
         await claim('b', { instanceId: 'two' });
-        await queries.delete('b', NOW);
-        expect(await queries.countClaims(ALICE)).toBe(1);
-        expect(await queries.countClaims('auth0:people.test:bob')).toBe(0);
+        await remove('b');
+        expect(await countClaims()).toBe(1);
+        expect(await countClaims(BOB)).toBe(0);
       });
 
       it('keeps an instance closed whose claim was deleted', async () => {
         await claim('a');
-        await queries.delete('a', NOW);
-        expect(await claim('b', { subject: 'auth0:people.test:bob' })).toBe(false);
+        await remove('a');
+        expect(await claim('b', { subject: BOB })).toBe(false);
         expect(await holder()).toBe('a');
       });
 
+      it('counts no lapsed claim that nobody opened, and holds nobody to one', async () => {
+        const since = NOW + 10;
+        for (const [id, createdAt] of [
+          ['lapsed', since - 1],
+          ['opened', since - 1],
+          ['at', since],
+        ] as const)
+          await claim(id, { instanceId: id, createdAt });
+        expect(await countClaims(ALICE, since)).toBe(1);
+        await queries.noteOpened('opened', since);
+        expect(await countClaims(ALICE, since)).toBe(2);
+        expect(await countClaims(ALICE, 0)).toBe(3);
+        expect(await claim('new', { instanceId: 'new', createdAt: since }, 0)).toBe(false);
+        expect(await claim('new', { instanceId: 'new', createdAt: since }, since)).toBe(true);
+        expect(await countClaims(ALICE, since)).toBe(3);
+        expect(await claim('more', { instanceId: 'more', createdAt: since }, since)).toBe(false);
+      });
+
       it('frees an instance whose deletion is over, and deletes every grant of before on it and no other', async () => {
-        const deletion = { id: 'deletion', agent: 'counter', instance: 'main', before: NOW };
-        const { control } = databases;
-        const { liftedAt: _lifted, ...closed } = lock({ id: deletion.id });
-        await lockQueries(control).insert(closed, {
-          id: deletion.id,
-          command: '{}',
+        const deletion = {
+          ...{ agent: 'counter', instance: 'main', id: 'before instance:counter/main', lock: 'lock-1' },
           before: NOW,
+        };
+        const row = await control.change({
+          event: auditEvent({ eventId: uuidOf(7000), type: 'agent.deleted' }),
+          revocations: [newRevocation({ target: 'instance:counter/main' })],
+          command: { op: 'destroy', ...deletion },
           dueAt: NOW,
         });
         await claim('a');
-        await queries.insert(newGrant({ id: 'given' }));
-        await queries.insert(newGrant({ id: 'later', createdAt: NOW + 1 }));
-        await queries.insert(newGrant({ id: 'everywhere', instanceId: '*' }));
-        await queries.insert(newGrant({ id: 'elsewhere', agentSlug: 'lobby' }));
-        await deletionQueries(control).finish(deletion, NOW);
-        const standing = await queries.list({ now: NOW }, undefined, 50);
-        expect(standing.map(({ id }) => id)).toEqual(['later', 'everywhere', 'elsewhere']);
-        expect(await lockQueries(control).find(deletion.id)).toBeUndefined();
-        expect(await outboxQueries(control).count()).toBe(0);
+        await insert({ id: 'given' });
+        await insert({ id: 'later', createdAt: NOW + 1 });
+        await insert({ id: 'everywhere', instanceId: '*' });
+        await insert({ id: 'elsewhere', agentSlug: 'lobby' });
+        await control.finishDeletion(row?.id ?? '', { op: 'destroy', ...deletion }, NOW);
+        const left = await queries.list({ now: NOW }, undefined, 50);
+        expect(left.map(({ id }) => id)).toEqual(['later', 'everywhere', 'elsewhere']);
+        expect(await control.revocations.listLocks(NOW, undefined, 9)).toEqual([]);
+        expect((await control.outbox.due(NOW, 50)).map(({ id }) => id)).not.toContain(uuidOf(7000));
         expect(await holder()).toBeUndefined();
-        expect(await claim('b', { subject: 'auth0:people.test:bob' })).toBe(true);
+        expect(await claim('b', { subject: BOB })).toBe(true);
       });
 
       it('frees an instance whose claim nobody opened in time', async () => {
         await claim('a');
-        expect(await queries.dropLapsed('a', NOW)).toBe(false);
-        expect(await queries.dropLapsed('a', NOW + 1)).toBe(true);
-        expect(await queries.dropLapsed('a', NOW + 1)).toBe(false);
+        expect(await dropLapsed('a', NOW)).toBe(false);
+        expect(await dropLapsed('a', NOW + 1)).toBe(true);
+        expect(await dropLapsed('a', NOW + 1)).toBe(false);
         expect(await queries.find('a')).toBeUndefined();
-        expect(await claim('b', { subject: 'auth0:people.test:bob' })).toBe(true);
+        expect(await claim('b', { subject: BOB })).toBe(true);
       });
 
       it('never takes a claim away that was opened, that was deleted, or that is a plain grant', async () => {
         await claim('opened', { instanceId: 'one' });
         await queries.noteOpened('opened', NOW);
         await claim('deleted', { instanceId: 'two' });
-        await queries.delete('deleted', NOW);
-        await queries.insert(newGrant({ id: 'given' }));
+        await remove('deleted');
+        await insert({ id: 'given' });
         for (const id of ['opened', 'deleted', 'given', 'unknown'])
-          expect(await queries.dropLapsed(id, NOW + MINUTE)).toBe(false);
+          expect(await dropLapsed(id, NOW + MINUTE)).toBe(false);
         expect(await claimOf('two')).toMatchObject({ id: 'deleted', deletedAt: NOW });
       });
 

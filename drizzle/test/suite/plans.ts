@@ -1,11 +1,15 @@
-import { gte, sql } from 'drizzle-orm';
+import { type SQLWrapper, sql } from 'drizzle-orm';
 import { getTableConfig, type SQLiteTable } from 'drizzle-orm/sqlite-core';
 import { drizzle, type SqliteRemoteDatabase } from 'drizzle-orm/sqlite-proxy';
 import { beforeAll, describe, expect, it } from 'vitest';
 import * as controlSchema from '../../control/schema.ts';
+import { controlStore } from '../../control/store.ts';
 import * as recordSchema from '../../record/schema.ts';
+import { recordStore } from '../../record/store.ts';
+import { CONTROL_PLANS } from './control-plans.ts';
 import { CONTROL_TABLES, type Databases, type OpenDatabases, RECORD_TABLES } from './databases.ts';
-import { CONTROL_PLANS, controlPlanStore, type Plan, RECORD_PLANS, recordPlanStore } from './plan-table.ts';
+import type { Plan } from './plan-table.ts';
+import { RECORD_PLANS } from './record-plans.ts';
 import { NOW } from './rows.ts';
 
 interface Statement {
@@ -58,6 +62,41 @@ function scansOf(plan: readonly string[]): string[] {
   return plan.flatMap((step) => SCAN.exec(step)?.[1] ?? []).filter((name) => !subqueries.includes(name));
 }
 
+/** The names of the queries of a store, and of those that the plans call. */
+async function queriesOf<Store extends object, Schema extends Record<string, unknown>>(
+  plans: readonly Plan<Store>[],
+  open: (db: SqliteRemoteDatabase<Schema>) => Store,
+  schema: Schema,
+): Promise<{ all: string[]; named: string[] }> {
+  const seen = new Set<string>();
+  const all: string[] = [];
+  for (const { work } of plans)
+    await statementsOf(schema, (db) => {
+      const store = open(db);
+      all.splice(0, all.length, ...namesIn(store));
+      return work(noting(store, seen, ''));
+    });
+  return { all: all.sort(), named: [...seen].sort() };
+}
+
+const namesIn = (store: object): string[] =>
+  Object.entries(store).flatMap(([name, member]: [string, unknown]) =>
+    typeof member === 'object' && member !== null
+      ? Object.keys(member).map((query) => `${name}.${query}`)
+      : [name],
+  );
+
+/** A store that notes the name of each query that is taken from it. */
+const noting = <Store extends object>(store: Store, seen: Set<string>, prefix: string): Store =>
+  new Proxy(store, {
+    get(target, name) {
+      const member: unknown = Reflect.get(target, name);
+      if (typeof member === 'object' && member !== null) return noting(member, seen, `${String(name)}.`);
+      seen.add(prefix + String(name));
+      return member;
+    },
+  });
+
 export function describePlans(open: OpenDatabases): void {
   describe('query plans', () => {
     let databases: Databases;
@@ -81,25 +120,37 @@ export function describePlans(open: OpenDatabases): void {
     }
 
     it.each(CONTROL_PLANS)('control: $what', async ({ work, ...wanted }) => {
-      const statements = await statementsOf(controlSchema, (db) => work(controlPlanStore(db)));
+      const statements = await statementsOf(controlSchema, (db) => work(controlStore(db)));
       check(await planOfAll(databases.controlDb, statements), wanted);
     });
 
     it.each(RECORD_PLANS)('record: $what', async ({ work, ...wanted }) => {
-      const statements = await statementsOf(recordSchema, (db) => work(recordPlanStore(db)));
+      const statements = await statementsOf(recordSchema, (db) => work(recordStore(db)));
       check(await planOfAll(databases.recordDb, statements), wanted);
     });
 
     it('shows a walk through an index where a seek is defeated', async () => {
       const { auditEvents } = recordSchema;
-      const scansWhere = async (bound: (typeof auditEvents)['at'] | ReturnType<typeof sql>) => {
+      const scansWhere = async (bound: SQLWrapper) => {
         const statements = await statementsOf(recordSchema, (db) =>
-          db.select({ at: auditEvents.at }).from(auditEvents).where(gte(bound, NOW)).orderBy(auditEvents.at),
+          db
+            .select({ at: auditEvents.at })
+            .from(auditEvents)
+            .where(sql`${bound} >= ${NOW}`)
+            .orderBy(auditEvents.at),
         );
         return scansOf(await planOfAll(databases.recordDb, statements));
       };
       expect(await scansWhere(auditEvents.at)).toEqual([]);
       expect(await scansWhere(sql`${auditEvents.at} + 0`)).toEqual(['audit_events']);
+    });
+
+    it.each<[string, () => Promise<{ all: string[]; named: string[] }>]>([
+      ['control', () => queriesOf(CONTROL_PLANS, (db) => controlStore(db), controlSchema)],
+      ['record', () => queriesOf(RECORD_PLANS, (db) => recordStore(db), recordSchema)],
+    ])('are there of every query of the %s database', async (_name, queries) => {
+      const { all, named } = await queries();
+      expect(named).toEqual(all);
     });
 
     it('use every index, or it has not earned its place', () => {

@@ -1,15 +1,23 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { ControlDatabase } from '../../control/database.ts';
-import { type GrantRow, type LockRow, type PolicyQuestion, policyQueries } from '../../control/policy.ts';
-import type { OpenDatabases } from './databases.ts';
-import { ALICE, grant, insertLock, lock, NOW } from './rows.ts';
+import type { RevocationRow } from '../../control/change.ts';
+import type { GrantRow, PolicyQuestion } from '../../control/policy.ts';
+import { grants, principals, revocations } from '../../control/schema.ts';
+import type { Databases, OpenDatabases } from './databases.ts';
+import { ALICE, auditEvent, BOB, grant, MINUTE, NOW, newRevocation, revocationRow, uuidOf } from './rows.ts';
 
 const QUESTION: PolicyQuestion = {
+  principal: ALICE,
   subjects: [ALICE],
-  agent: 'counter',
-  instance: 'main',
-  lockTargets: ['everything:', `principal:${ALICE}`, 'agent:counter', 'instance:counter/main'],
+  at: { agent: 'counter', instance: 'main' },
+  targets: ['everything:', `principal:${ALICE}`, 'agent:counter', 'instance:counter/main'],
+  claimsSince: NOW,
   now: NOW,
+};
+/** The same of wherever the principal has a grant. */
+const EVERYWHERE: PolicyQuestion = {
+  ...QUESTION,
+  at: undefined,
+  targets: ['everything:', `principal:${ALICE}`],
 };
 
 /** The grants that are like `grant()` but for one thing, and whether they bear on {@link QUESTION}. */
@@ -32,46 +40,62 @@ const GRANTS: readonly [what: string, differs: Partial<GrantRow>, read: boolean]
   ['that a first user claimed', { claimed: true }, true],
 ];
 
-const LOCKS: readonly [what: string, differs: Partial<LockRow>, read: boolean][] = [
+const REVOCATIONS: readonly [what: string, differs: Partial<RevocationRow>, read: boolean][] = [
   ['on everything', { target: 'everything:' }, true],
   ['on the principal', { target: `principal:${ALICE}` }, true],
   ['on the agent', {}, true],
   ['on the instance', { target: 'instance:counter/main' }, true],
-  ['that ends later', { expiresAt: NOW + 1 }, true],
+  ['that ends later', { until: NOW + 1 }, true],
+  ['of another code', { code: 'rights_changed' }, true],
   ['on another principal', { target: 'principal:auth0:people.test:mallory' }, false],
   ['on another agent', { target: 'agent:lobby' }, false],
   ['on another instance', { target: 'instance:counter/side' }, false],
   ['on the target in another case', { target: 'agent:COUNTER' }, false],
-  ['that ends now', { expiresAt: NOW }, false],
-  ['that ended', { expiresAt: NOW - 1 }, false],
-  ['that was lifted', { liftedAt: NOW - 1 }, false],
-  ['that was lifted before its end', { liftedAt: NOW - 1, expiresAt: NOW + 1 }, false],
+  ['that ends now', { until: NOW }, false],
+  ['that ended, or was lifted', { until: NOW - 1 }, false],
+  ['of tickets from before', { kind: 'before' }, false],
 ];
 
 export function describePolicy(open: OpenDatabases): void {
   describe('policy', () => {
-    let control: ControlDatabase;
-    let policy: ReturnType<typeof policyQueries>;
+    let databases: Databases;
+    let control: Databases['control'];
     beforeEach(async () => {
-      control = (await open()).control;
-      policy = policyQueries(control);
+      databases = await open();
+      control = databases.control;
     });
+    const insertGrant = async (row: GrantRow) => {
+      await databases.controlDb.insert(grants).values(row);
+    };
+    const revoke = async (row: RevocationRow) => {
+      await databases.controlDb.insert(revocations).values(row);
+    };
     const idsRead = async (question: PolicyQuestion = QUESTION) => {
-      const { grants, locks } = await policy.read(question);
-      return { grants: grants.map(({ id }) => id).sort(), locks: locks.map(({ id }) => id).sort() };
+      const read = await control.readPolicy(question);
+      return {
+        grants: read.grants.map(({ id }) => id).sort(),
+        revocations: read.revocations.map(({ id }) => id).sort(),
+      };
     };
 
     it.each(GRANTS)('knows whether to read a grant %s', async (_what, differs, read) => {
-      await policy.insertGrant(grant(differs));
-      expect(await policy.read(QUESTION)).toEqual({ grants: read ? [grant(differs)] : [], locks: [] });
+      await insertGrant(grant(differs));
+      expect(await control.readPolicy(QUESTION)).toMatchObject({
+        ...{ grants: read ? [grant(differs)] : [], revocations: [], owners: [], rev: 0 },
+      });
     });
 
-    it.each(LOCKS)('knows whether to read a lock %s', async (_what, differs, read) => {
-      await insertLock(control, lock(differs));
-      expect(await policy.read(QUESTION)).toEqual({ grants: [], locks: read ? [lock(differs)] : [] });
+    it.each(REVOCATIONS)('knows whether to read a revocation %s', async (_what, differs, read) => {
+      await revoke(revocationRow(differs));
+      const { grants: named, revocations: found, rev } = await control.readPolicy(QUESTION);
+      expect({ named, found, rev }).toEqual({
+        named: [],
+        found: read ? [revocationRow(differs)] : [],
+        rev: 1,
+      });
     });
 
-    it('reads every grant of every subject and every standing lock together', async () => {
+    it('reads every grant of every subject and every standing revocation together', async () => {
       const group = 'group:auth0:people.test:staff';
       for (const [id, subject, instanceId] of [
         ['a', ALICE, 'main'],
@@ -79,69 +103,130 @@ export function describePolicy(open: OpenDatabases): void {
         ['c', group, 'side'],
         ['d', 'email:alice@people.test', 'main'],
       ] as const)
-        await policy.insertGrant(grant({ id, subject, instanceId }));
-      for (const [id, target] of [
-        ['x', 'everything:'],
-        ['y', 'agent:counter'],
-        ['z', 'agent:lobby'],
-      ] as const)
-        await insertLock(control, lock({ id, target }));
+        await insertGrant(grant({ id, subject, instanceId }));
+      for (const [index, [id, target]] of (
+        [
+          ['x', 'everything:'],
+          ['y', 'agent:counter'],
+          ['z', 'agent:lobby'],
+        ] as const
+      ).entries())
+        await revoke(revocationRow({ id, target, rev: index + 1 }));
       const read = await idsRead({ ...QUESTION, subjects: [ALICE, group] });
-      expect(read).toEqual({ grants: ['a', 'b'], locks: ['x', 'y'] });
+      expect(read).toEqual({ grants: ['a', 'b'], revocations: ['x', 'y'] });
     });
 
     it('reads all grants of one subject, so that the highest role can win', async () => {
-      await policy.insertGrant(grant({ id: 'a', role: 'viewer', expiresAt: NOW + 1 }));
-      await policy.insertGrant(grant({ id: 'b', role: 'owner' }));
+      await insertGrant(grant({ id: 'a', role: 'viewer', expiresAt: NOW + 1 }));
+      await insertGrant(grant({ id: 'b', role: 'owner' }));
       expect((await idsRead()).grants).toEqual(['a', 'b']);
     });
 
     it('reads the same whatever the order and number of subjects and targets in the question', async () => {
-      await policy.insertGrant(grant({ id: 'a' }));
-      await policy.insertGrant(grant({ id: 'b', subject: 'group:auth0:people.test:staff' }));
-      await insertLock(control, lock());
+      await insertGrant(grant({ id: 'a' }));
+      await insertGrant(grant({ id: 'b', subject: 'group:auth0:people.test:staff' }));
+      await revoke(revocationRow());
       const subjects = [ALICE, 'group:auth0:people.test:staff', 'email:alice@people.test'];
       const turned = {
         ...QUESTION,
         subjects: [...subjects, ...subjects].reverse(),
-        lockTargets: [...QUESTION.lockTargets, ...QUESTION.lockTargets].reverse(),
+        targets: [...QUESTION.targets, ...QUESTION.targets].reverse(),
       };
       expect(await idsRead(turned)).toEqual(await idsRead({ ...QUESTION, subjects }));
     });
 
     it('reads nothing for nobody', async () => {
-      await policy.insertGrant(grant());
-      await insertLock(control, lock());
-      expect(await policy.read({ ...QUESTION, subjects: [], lockTargets: [] })).toEqual({
-        grants: [],
-        locks: [],
+      await insertGrant(grant());
+      await revoke(revocationRow());
+      expect(await control.readPolicy({ ...QUESTION, principal: BOB, subjects: [], targets: [] })).toEqual({
+        ...{ grants: [], revocations: [], rev: 1, signedOut: undefined, owners: [], claims: 0 },
       });
     });
 
-    it('reads the grants of somebody in two hundred groups', async () => {
+    it('reads the grants of a principal in two hundred groups', async () => {
       const groups = Array.from({ length: 200 }, (_, index) => `group:auth0:people.test:g${index}`);
-      await policy.insertGrant(grant({ id: 'last', subject: 'group:auth0:people.test:g199' }));
+      await insertGrant(grant({ id: 'last', subject: 'group:auth0:people.test:g199' }));
       expect((await idsRead({ ...QUESTION, subjects: [ALICE, ...groups] })).grants).toEqual(['last']);
     });
 
-    it('leaves a grant as it was when one with its id is added again', async () => {
-      await policy.insertGrant(grant());
-      await policy.insertGrant(grant({ role: 'owner' }));
-      expect((await policy.read(QUESTION)).grants).toEqual([grant()]);
+    it('reads every owner that the instance ever had, and none of another instance', async () => {
+      await insertGrant(grant({ id: 'a', role: 'owner', deletedAt: NOW }));
+      await insertGrant(grant({ id: 'b', role: 'owner', subject: BOB, expiresAt: NOW - 1 }));
+      await insertGrant(grant({ id: 'c', role: 'owner', instanceId: 'side' }));
+      await insertGrant(grant({ id: 'd', role: 'owner', instanceId: '*' }));
+      await insertGrant(grant({ id: 'e', role: 'owner', agentSlug: 'lobby' }));
+      await insertGrant(grant({ id: 'f' }));
+      const { owners } = await control.readPolicy(QUESTION);
+      expect(owners.map(({ id }) => id).sort()).toEqual(['a', 'b']);
+      expect((await control.readPolicy(EVERYWHERE)).owners).toEqual([]);
     });
 
-    it('adds one grant when twenty try with its id at once', async () => {
-      await Promise.all(
-        Array.from({ length: 20 }, (_, index) => policy.insertGrant(grant({ subject: `s${index}` }))),
+    it('counts the claims of the principal, and no lapsed, deleted or given one', async () => {
+      const claimed = { claimed: true, role: 'owner' };
+      await insertGrant(grant({ ...claimed, id: 'a', instanceId: 'a' }));
+      await insertGrant(
+        grant({ ...claimed, id: 'opened', instanceId: 'b', createdAt: NOW - 1, openedAt: NOW - 1 }),
       );
-      const subjects = Array.from({ length: 20 }, (_, index) => `s${index}`);
-      expect((await idsRead({ ...QUESTION, subjects })).grants).toEqual(['grant-1']);
+      await insertGrant(grant({ ...claimed, id: 'lapsed', instanceId: 'c', createdAt: NOW - 1 }));
+      await insertGrant(grant({ ...claimed, id: 'deleted', instanceId: 'd', deletedAt: NOW }));
+      await insertGrant(grant({ ...claimed, id: 'other', instanceId: 'e', subject: BOB }));
+      await insertGrant(grant({ id: 'given', instanceId: 'f' }));
+      expect((await control.readPolicy(QUESTION)).claims).toBe(2);
+      expect((await control.readPolicy(EVERYWHERE)).claims).toBe(2);
+      expect((await control.readPolicy({ ...QUESTION, claimsSince: NOW + 1 })).claims).toBe(1);
+      expect((await control.readPolicy({ ...QUESTION, principal: BOB })).claims).toBe(1);
     });
 
-    it('refuses a second lock under one id aloud, so that no operator takes it for done', async () => {
-      await insertLock(control, lock());
-      await expect(insertLock(control, lock({ target: 'everything:' }))).rejects.toThrow();
-      expect((await policy.read(QUESTION)).locks).toEqual([lock()]);
+    it('reads when the principal signed out, and nobody else', async () => {
+      await databases.controlDb
+        .insert(principals)
+        .values({ id: ALICE, tokensBefore: NOW, loginsBefore: null, keptUntil: NOW + MINUTE });
+      const times = async (principal: string) =>
+        (await control.readPolicy({ ...QUESTION, principal })).signedOut;
+      expect(await times(ALICE)).toEqual({ tokensBefore: NOW, loginsBefore: null });
+      expect(await times(BOB)).toBeUndefined();
+    });
+
+    it('everywhere: reads every grant of the subjects, and the revocations of those instances too', async () => {
+      await insertGrant(grant({ id: 'a' }));
+      await insertGrant(grant({ id: 'b', agentSlug: 'lobby', instanceId: '*' }));
+      await insertGrant(grant({ id: 'ended', instanceId: 'ended', expiresAt: NOW }));
+      for (const [index, target] of [
+        'instance:counter/main',
+        'instance:counter/ended',
+        'instance:lobby/main',
+        'agent:counter',
+        'everything:',
+      ].entries())
+        await revoke(revocationRow({ id: target, target, rev: index + 1 }));
+      await revoke(revocationRow({ id: 'over', target: 'instance:counter/main', until: NOW, rev: 8 }));
+      await revoke(revocationRow({ id: 'older', target: 'instance:counter/main', kind: 'before', rev: 9 }));
+      expect(await idsRead(EVERYWHERE)).toEqual({
+        ...{ grants: ['a', 'b'], revocations: ['everything:', 'instance:counter/main'] },
+      });
+    });
+
+    it('is of one moment: no number without the change that it numbers', async () => {
+      const lockAndDrop = (name: number) =>
+        control.change({
+          before: [control.grants.delete(`grant-${name}`, NOW)],
+          event: auditEvent({ eventId: uuidOf(name) }),
+          revocations: [newRevocation({ id: `row-${name}`, target: 'everything:' })],
+          dueAt: NOW,
+        });
+      const COUNT = 10;
+      for (let name = 1; name <= COUNT; name += 1) await insertGrant(grant({ id: `grant-${name}` }));
+      const reads: Promise<unknown>[] = [];
+      for (let name = 1; name <= COUNT; name += 1)
+        reads.push(
+          lockAndDrop(name),
+          control.readPolicy(QUESTION).then((read) => {
+            expect(read.revocations).toHaveLength(read.rev);
+            expect(read.grants).toHaveLength(COUNT - read.rev);
+          }),
+        );
+      await Promise.all(reads);
+      expect((await control.readPolicy(QUESTION)).rev).toBe(COUNT);
     });
   });
 }

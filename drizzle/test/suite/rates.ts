@@ -1,25 +1,26 @@
 import { asc } from 'drizzle-orm';
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { RecordDatabase } from '../../record/database.ts';
-import { rateQueries } from '../../record/rates.ts';
 import { auditEvents, rateWindows } from '../../record/schema.ts';
-import type { OpenDatabases } from './databases.ts';
+import type { Databases, OpenDatabases } from './databases.ts';
 import { auditEvent, MINUTE, NOW, uuidOf } from './rows.ts';
 
 export function describeRates(open: OpenDatabases): void {
   describe('rate windows of the record database', () => {
-    let record: RecordDatabase;
+    let record: Databases['recordDb'];
+    let rates: Databases['record']['rates'];
     beforeEach(async () => {
-      ({ record } = await open());
+      const databases = await open();
+      record = databases.recordDb;
+      rates = databases.record.rates;
     });
-    const count = (key: string, now: number) => rateQueries(record).count({ key, limit: 100 }, now, MINUTE);
+    const count = (key: string, now: number) => rates.count({ key, limit: 100 }, now, MINUTE);
     const types = async () => {
       const rows = await record.select().from(auditEvents).orderBy(asc(auditEvents.seq));
       return rows.map(({ type }) => type);
     };
     /** One try of somebody with a limit of two. */
     const tryOf = (name: number, now = NOW) =>
-      rateQueries(record).count(
+      rates.count(
         {
           key: 'alice',
           limit: 2,
@@ -60,7 +61,7 @@ export function describeRates(open: OpenDatabases): void {
       );
     });
 
-    it('let as many events into the log as the limit says, then one that tells of the flood', async () => {
+    it('let as many events into the log as the limit says, then one about the flood', async () => {
       for (let name = 1; name <= 9; name += 1) await tryOf(name);
       expect(await types()).toEqual(['ticket.issued', 'ticket.issued', 'rate.limited']);
       await tryOf(10, NOW + MINUTE);
@@ -72,27 +73,25 @@ export function describeRates(open: OpenDatabases): void {
         details: { text: 'a "b" ü', tries: 2, clean: false },
         principal: undefined,
       });
-      await rateQueries(record).write(event);
+      await rates.write(event);
       const [alone] = await record.select().from(auditEvents);
       await record.delete(auditEvents);
-      await rateQueries(record).count({ key: 'alice', limit: 1, event }, NOW, MINUTE);
+      await rates.count({ key: 'alice', limit: 1, event }, NOW, MINUTE);
       expect(await record.select().from(auditEvents)).toEqual([alone]);
     });
 
     it('count nothing when the event cannot be written, and write none that cannot be counted', async () => {
       const broken = auditEvent({ at: Number.NaN });
+      await expect(rates.count({ key: 'alice', limit: 1, event: broken }, NOW, MINUTE)).rejects.toThrow();
       await expect(
-        rateQueries(record).count({ key: 'alice', limit: 1, event: broken }, NOW, MINUTE),
-      ).rejects.toThrow();
-      await expect(
-        rateQueries(record).count({ key: 'alice', limit: 1, event: auditEvent() }, Number.NaN, MINUTE),
+        rates.count({ key: 'alice', limit: 1, event: auditEvent() }, Number.NaN, MINUTE),
       ).rejects.toThrow();
       expect(await record.select().from(rateWindows)).toEqual([]);
       expect(await types()).toEqual([]);
     });
 
-    it('are not touched by who has no limit', async () => {
-      await rateQueries(record).write(auditEvent());
+    it('are not touched by a caller without a limit', async () => {
+      await rates.write(auditEvent());
       expect(await record.select().from(rateWindows)).toEqual([]);
       expect(await types()).toEqual(['ticket.issued']);
     });
@@ -100,7 +99,7 @@ export function describeRates(open: OpenDatabases): void {
     it('are forgotten when they started before a moment, and kept when they started at it', async () => {
       await count('before', NOW - 1);
       await count('at', NOW);
-      await rateQueries(record).purge(NOW);
+      await rates.purge(NOW);
       expect((await record.select().from(rateWindows)).map(({ key }) => key)).toEqual(['at']);
     });
   });

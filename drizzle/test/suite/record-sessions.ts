@@ -1,10 +1,8 @@
 import { sql } from 'drizzle-orm';
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { RecordDatabase } from '../../record/database.ts';
-import { upsertSession } from '../../record/session-facts.ts';
-import { sessionQueries } from '../../record/sessions.ts';
-import type { OpenDatabases } from './databases.ts';
-import { ALICE, JTI, MINUTE, NOW, sessionFact, uuidOf } from './rows.ts';
+import type { SessionFact } from '../../record/sessions.ts';
+import type { Databases, OpenDatabases } from './databases.ts';
+import { ALICE, JTI, KID, MINUTE, NOW, sessionFact, uuidOf, writeSessions } from './rows.ts';
 
 const OPENED = sessionFact();
 const RENEWED = sessionFact({
@@ -12,6 +10,9 @@ const RENEWED = sessionFact({
   scope: 'agent:connect agent:message',
   jti: 'jti-2',
   kid: 'key-2',
+  rev: 9,
+  grantId: 'grant-2',
+  loginId: 'login-2',
 });
 const CLOSED = sessionFact({ endedAt: NOW + MINUTE, endReason: 'client_closed' });
 
@@ -19,20 +20,27 @@ const MAIN = { agent: 'counter', instance: 'main' };
 
 export function describeRecordSessions(open: OpenDatabases): void {
   describe('sessions of the record database', () => {
-    let record: RecordDatabase;
-    let sessions: ReturnType<typeof sessionQueries>;
+    let databases: Databases;
+    let sessions: Databases['record']['sessions'];
     beforeEach(async () => {
-      ({ record } = await open());
-      sessions = sessionQueries(record);
+      databases = await open();
+      sessions = databases.record.sessions;
     });
+    const write = (fact: SessionFact) => writeSessions(databases, fact);
     const find = () => sessions.find(OPENED.id);
 
     it('puts each name of a session into the column of its meaning', async () => {
-      await upsertSession(
-        record,
-        sessionFact({ ...CLOSED, ipAddress: '192.0.2.1', userAgent: 'curl/8', scope: 'a b' }),
+      await write(
+        sessionFact({
+          ...CLOSED,
+          ipAddress: '192.0.2.1',
+          userAgent: 'curl/8',
+          scope: 'a b',
+          grantId: 'grant-1',
+          loginId: 'login-1',
+        }),
       );
-      expect(await record.all(sql`SELECT * FROM agent_sessions`)).toEqual([
+      expect(await databases.recordDb.all(sql`SELECT * FROM agent_sessions`)).toEqual([
         {
           id: OPENED.id,
           user_id: ALICE,
@@ -46,35 +54,38 @@ export function describeRecordSessions(open: OpenDatabases): void {
           ip_address: '192.0.2.1',
           user_agent: 'curl/8',
           jti: JTI,
-          kid: 'key-1',
-          issued_at: NOW,
+          kid: KID,
+          rev: 7,
+          grant_id: 'grant-1',
+          login_id: 'login-1',
         },
       ]);
     });
 
     it('finds a session by its id and nothing by another', async () => {
-      await upsertSession(record, OPENED);
+      await write(OPENED);
       expect(await find()).toMatchObject({ userId: ALICE, agentSlug: 'counter', instanceId: 'main' });
       expect(await sessions.find(uuidOf(2))).toBeUndefined();
     });
 
     it('takes the rights and the ticket of a renewal, and leaves the session itself as it was', async () => {
-      await upsertSession(record, { ...OPENED, ipAddress: '192.0.2.1', userAgent: 'curl/8' });
-      await upsertSession(record, { ...RENEWED, startedAt: NOW + MINUTE, ipAddress: '192.0.2.2' });
-      const { role, scope, jti, kid } = RENEWED;
-      expect(await find()).toMatchObject({ role, scope, jti, kid, startedAt: NOW, endedAt: null });
+      await write({ ...OPENED, ipAddress: '192.0.2.1', userAgent: 'curl/8' });
+      await write({ ...RENEWED, startedAt: NOW + MINUTE, ipAddress: '192.0.2.2' });
+      const { role, scope, jti, kid, rev, grantId, loginId } = RENEWED;
+      const rights = { role, scope, jti, kid, rev, grantId, loginId };
+      expect(await find()).toMatchObject({ ...rights, startedAt: NOW, endedAt: null });
       expect(await find()).toMatchObject({ ipAddress: '192.0.2.1', userAgent: 'curl/8' });
     });
 
     it('never moves a session to another principal or instance', async () => {
-      await upsertSession(record, OPENED);
-      await upsertSession(record, { ...RENEWED, principal: 'mallory', agent: 'lobby', instance: 'side' });
+      await write(OPENED);
+      await write({ ...RENEWED, principal: 'mallory', agent: 'lobby', instance: 'side' });
       expect(await find()).toMatchObject({ userId: ALICE, agentSlug: 'counter', instanceId: 'main' });
     });
 
     it('writes the end of a session', async () => {
-      await upsertSession(record, OPENED);
-      await upsertSession(record, CLOSED);
+      await write(OPENED);
+      await write(CLOSED);
       expect(await find()).toMatchObject({ endedAt: NOW + MINUTE, endReason: 'client_closed' });
     });
 
@@ -82,8 +93,8 @@ export function describeRecordSessions(open: OpenDatabases): void {
       ['opened', OPENED],
       ['renewed', RENEWED],
     ])('keeps a session ended when "%s" comes late', async (_what, late) => {
-      await upsertSession(record, CLOSED);
-      await upsertSession(record, late);
+      await write(CLOSED);
+      await write(late);
       expect(await find()).toMatchObject({
         startedAt: NOW,
         endedAt: NOW + MINUTE,
@@ -92,15 +103,15 @@ export function describeRecordSessions(open: OpenDatabases): void {
     });
 
     it('keeps the first end when a second one comes', async () => {
-      await upsertSession(record, CLOSED);
-      await upsertSession(record, sessionFact({ endedAt: NOW + 2 * MINUTE, endReason: 'session_expired' }));
+      await write(CLOSED);
+      await write(sessionFact({ endedAt: NOW + 2 * MINUTE, endReason: 'session_expired' }));
       expect(await find()).toMatchObject({ endedAt: NOW + MINUTE, endReason: 'client_closed' });
     });
 
     it('changes nothing when a fact arrives twice', async () => {
-      await upsertSession(record, CLOSED);
+      await write(CLOSED);
       const before = await find();
-      await upsertSession(record, CLOSED);
+      await write(CLOSED);
       expect(await find()).toEqual(before);
     });
 
@@ -110,9 +121,9 @@ export function describeRecordSessions(open: OpenDatabases): void {
         [2, NOW + 2, null],
         [3, NOW + 1, null],
       ] as const)
-        await upsertSession(record, sessionFact({ id: uuidOf(name), startedAt, endedAt }));
-      await upsertSession(record, sessionFact({ id: uuidOf(4), instance: 'side' }));
-      await upsertSession(record, sessionFact({ id: uuidOf(5), agent: 'lobby' }));
+        await write(sessionFact({ id: uuidOf(name), startedAt, endedAt }));
+      await write(sessionFact({ id: uuidOf(4), instance: 'side' }));
+      await write(sessionFact({ id: uuidOf(5), agent: 'lobby' }));
       const idsOf = async (limit: number) =>
         (await sessions.list(MAIN, undefined, limit)).map(({ id }) => id);
       expect(await idsOf(50)).toEqual([uuidOf(2), uuidOf(3), uuidOf(1)]);
@@ -121,7 +132,7 @@ export function describeRecordSessions(open: OpenDatabases): void {
     });
 
     it('orders sessions of one moment by their ids', async () => {
-      for (const name of [2, 3, 1]) await upsertSession(record, sessionFact({ id: uuidOf(name) }));
+      for (const name of [2, 3, 1]) await write(sessionFact({ id: uuidOf(name) }));
       const listed = await sessions.list(MAIN, undefined, 50);
       expect(listed.map(({ id }) => id)).toEqual([uuidOf(3), uuidOf(2), uuidOf(1)]);
     });

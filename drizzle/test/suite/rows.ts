@@ -6,7 +6,9 @@ import type { NewGrant } from '../../control/grants.ts';
 import type { GrantRow } from '../../control/policy.ts';
 import type { ServiceTokenRow, ServiceTokenSecretRow } from '../../control/service-tokens.ts';
 import type { NewSigningKey } from '../../control/signing-keys.ts';
-import type { SessionFact } from '../../record/sessions.ts';
+import type { RecordDatabase } from '../../record/revocations.ts';
+import { recordRevocations } from '../../record/schema.ts';
+import { type SessionFact, writeSession } from '../../record/sessions.ts';
 
 /** Valid rows; a test says only what matters to it. */
 
@@ -147,3 +149,16 @@ export const sessionFact = (differs: Partial<SessionFact> = {}): SessionFact => 
   loginId: null,
   ...differs,
 });
+
+/** A copy of a revocation without the change that brings it. */
+export const keepCopy = async (db: RecordDatabase, row: Revocation): Promise<void> => {
+  await db.insert(recordRevocations).values(row);
+};
+
+/** Sessions without the events that bring them. */
+export const writeSessions = async (
+  { recordDb }: { readonly recordDb: RecordDatabase },
+  ...facts: readonly SessionFact[]
+): Promise<void> => {
+  for (const fact of facts) await recordDb.batch(writeSession(recordDb, fact));
+};

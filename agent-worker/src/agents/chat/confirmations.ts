@@ -1,6 +1,6 @@
 import type { UIMessage } from 'ai';
 import * as z from 'zod';
-import { type FrameMembers, frameMembers } from '../../ticketed/frame-members.ts';
+import { type FrameMembers, frameMembers } from '../../ticketed/frames.ts';
 
 /** Everything that keeps a confirmed tool from running without its confirmation: the record, and the reading of frames. */
 

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { FAILED_CREDENTIALS_LIMIT } from '../../../src/mint/ledger.ts';
+import { FAILED_CREDENTIALS_LIMIT } from '../../../src/http/rate.ts';
 import { TENANT } from '../auth0.ts';
 import { NOW } from '../start-broker.ts';
 import { cookiesOf, go, logoutToken, openTenant, standStill, type TenantStand } from './tenant.ts';

@@ -1,0 +1,70 @@
+import { DENIALS, type DenialReason, ERROR_CODES } from '@agent-ticket/shared/denial.ts';
+import { expect, test } from 'vitest';
+import { corsHeaders, originAllowed, preflight, refuse } from './answer.ts';
+
+const REQUEST = new Request('https://agents.test/agents/counter/room-1');
+const reasons = Object.entries(DENIALS).map(([reason, { code }]) => [reason, code] as const);
+const isReason = (text: string): text is DenialReason => Object.hasOwn(DENIALS, text);
+
+test.for(reasons)(
+  '%s is answered as %s, with the request’s id and nothing to cache',
+  async ([reason, code]) => {
+    if (!isReason(reason)) throw new TypeError(reason);
+    const answer = refuse(REQUEST, { reason, detail: 'for the log only' }, 'the-id');
+    expect(answer.status).toBe(ERROR_CODES[code].status);
+    expect(answer.headers.get('x-request-id')).toBe('the-id');
+    expect(answer.headers.get('cache-control')).toBe('no-store');
+    expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
+    expect(answer.headers.get('referrer-policy')).toBe('no-referrer');
+    expect(answer.headers.has('www-authenticate')).toBe(answer.status === 401);
+    expect(answer.headers.has('retry-after')).toBe(answer.status === 429 || answer.status === 503);
+    expect(await answer.json()).toEqual({
+      error: { code, message: ERROR_CODES[code].message, request_id: 'the-id' },
+    });
+  },
+);
+
+test('names the methods there are, and when to come again', () => {
+  const methods = refuse(REQUEST, { reason: 'method_not_allowed', allow: ['GET', 'POST'] }, 'x');
+  expect(methods.headers.get('allow')).toBe('GET, POST');
+  expect(refuse(REQUEST, { reason: 'keys_unavailable', retryAfter: 7 }, 'x').headers.get('retry-after')).toBe(
+    '7',
+  );
+});
+
+const LIST = ['https://app.test', 'http://localhost:5173'];
+
+test.for([
+  [null, true],
+  ['https://app.test', true],
+  ['http://localhost:5173', true],
+  ['null', false],
+  ['', false],
+  ['https://app.test.evil.test', false],
+  ['https://app.test/', false],
+  ['HTTPS://APP.TEST', false],
+  ['http://localhost:51730', false],
+] as const)('origin %j is allowed: %j', ([origin, allowed]) => {
+  expect(originAllowed(origin, LIST)).toBe(allowed);
+});
+
+test('with an empty list only those pass who name no origin', () => {
+  expect(['https://app.test', 'null', null].map((origin) => originAllowed(origin, []))).toEqual([
+    false,
+    false,
+    true,
+  ]);
+});
+
+test('an answer says that it varies, and never that it takes cookies', () => {
+  for (const headers of [
+    corsHeaders(null),
+    corsHeaders('https://app.test'),
+    preflight('https://app.test', 'x').headers,
+  ]) {
+    expect(headers.get('vary')).toBe('Origin');
+    expect(headers.get('access-control-allow-credentials')).toBeNull();
+  }
+  expect(corsHeaders(null).get('access-control-allow-origin')).toBeNull();
+  expect(preflight('https://app.test', 'x').status).toBe(204);
+});

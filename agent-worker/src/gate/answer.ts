@@ -1,0 +1,91 @@
+import { isOutage } from '@agent-ticket/drizzle/outage.ts';
+import { closeFrameOf, type Denial, httpErrorOf } from '@agent-ticket/shared/denial.ts';
+import { describeError } from '@agent-ticket/shared/describe-error.ts';
+import { offersMarker, SUBPROTOCOL } from '@agent-ticket/shared/handshake.ts';
+import { err } from '@agent-ticket/shared/outcome.ts';
+import { isUpgrade } from '../handover.ts';
+
+/** The answers of the gate: refusals, sockets, CORS, and the headers that each answer has. */
+
+/** An answer is for its caller alone. `nosniff` and no frames: an agent may answer with text of other people. */
+const SECURE_HEADERS = {
+  'cache-control': 'no-store',
+  'referrer-policy': 'no-referrer',
+  'strict-transport-security': 'max-age=15552000',
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+} as const;
+
+/** Sets the headers of every answer to `/agents/…` and `/control`, over those of the agent. */
+export function secureHeaders(headers: Headers, requestId: string): Headers {
+  for (const [name, value] of Object.entries(SECURE_HEADERS)) headers.set(name, value);
+  headers.set('x-request-id', requestId);
+  return headers;
+}
+
+/**
+ * A refusal in the form that its caller can read. A browser's script learns nothing from a failed handshake and retries
+ * for ever, so an upgrade is answered 101 and closed with a code; a caller that asks for JSON gets the HTTP status.
+ */
+export function refuse(request: Request, denial: Denial, requestId: string): Response {
+  const wantsJson = (request.headers.get('accept') ?? '').includes('application/json');
+  return isUpgrade(request.headers) && !wantsJson
+    ? refuseSocket(request, denial, requestId)
+    : refuseHttp(denial, requestId);
+}
+
+function refuseSocket(request: Request, denial: Denial, requestId: string): Response {
+  const { code, reason } = closeFrameOf(denial);
+  const { 0: client, 1: server } = new WebSocketPair();
+  server.accept();
+  server.close(code, reason);
+  return socketAnswer(request, client, requestId);
+}
+
+/** An answered upgrade. A browser fails the handshake when its offered marker is not echoed. */
+export function socketAnswer(request: Request, webSocket: WebSocket | null, requestId: string): Response {
+  const headers = secureHeaders(new Headers(), requestId);
+  if (offersMarker(request.headers)) headers.set('sec-websocket-protocol', SUBPROTOCOL);
+  return new Response(null, { status: 101, webSocket, headers });
+}
+
+export function refuseHttp(denial: Denial, requestId: string): Response {
+  const { status, code, message } = httpErrorOf(denial);
+  const headers = secureHeaders(new Headers(), requestId);
+  if (status === 401) headers.set('www-authenticate', 'Bearer realm="agents"');
+  if (status === 429 || status === 503) headers.set('retry-after', String(denial.retryAfter ?? 1));
+  if (denial.allow !== undefined) headers.set('allow', denial.allow.join(', '));
+  return Response.json({ error: { code, message, request_id: requestId } }, { status, headers });
+}
+
+/** The log line of an error that the worker threw. */
+export const faultLine = (error: unknown) => ({
+  event: isOutage(error) ? 'outage' : 'bug',
+  error: describeError(error),
+});
+
+/** The refusal for the same error. */
+export const faultDenial = (error: unknown) =>
+  isOutage(error) ? err('database_unavailable', { retryAfter: 5 }) : err('internal');
+
+/**
+ * Whether a request may come from this origin. Browsers name an origin on every upgrade; a client that names none is no
+ * browser and proves itself by its ticket alone. The origin `null` (sandboxed frames, files) is never allowed.
+ */
+export const originAllowed = (origin: string | null, allowed: readonly string[]): boolean =>
+  origin === null || allowed.includes(origin);
+
+/** Tickets are explicit credentials, so credentials of the browser (cookies) are never allowed. */
+export function corsHeaders(origin: string | null): Headers {
+  const headers = new Headers({ vary: 'Origin' });
+  if (origin !== null) headers.set('access-control-allow-origin', origin);
+  return headers;
+}
+
+export function preflight(origin: string | null, requestId: string): Response {
+  const headers = secureHeaders(corsHeaders(origin), requestId);
+  headers.set('access-control-allow-methods', 'GET, POST');
+  headers.set('access-control-allow-headers', 'authorization, content-type');
+  headers.set('access-control-max-age', '600');
+  return new Response(null, { status: 204, headers });
+}

@@ -1,0 +1,195 @@
+import { backlogStore } from '@agent-ticket/drizzle/object/backlog.ts';
+import { burnStore } from '@agent-ticket/drizzle/object/burns.ts';
+import { enqueue } from '@agent-ticket/drizzle/object/drain.ts';
+import { type ObjectSession, objectSessionStore } from '@agent-ticket/drizzle/object/sessions.ts';
+import type { RecordFact } from '@agent-ticket/drizzle/record/deliver.ts';
+import type { InvocationFact } from '@agent-ticket/drizzle/record/invocations.ts';
+import type { SessionFact } from '@agent-ticket/drizzle/record/sessions.ts';
+import type { AuditEvent, AuditType } from '@agent-ticket/shared/audit-event.ts';
+import type { DenialReason } from '@agent-ticket/shared/denial.ts';
+import { redact } from '@agent-ticket/shared/redact.ts';
+import { targetNamesOf } from '@agent-ticket/shared/target.ts';
+import { partiesBeside } from '@agent-ticket/shared/ticket.ts';
+import type { Handover } from '../handover.ts';
+import { claimsOf } from './claims.ts';
+
+/** A verified ticket as it was presented to this object: at the gate, or in a renewal. */
+export interface Presentation
+  extends Pick<Handover, 'claims' | 'kid' | 'ipAddress' | 'userAgent'>,
+    Partial<Pick<Handover, 'requestId'>> {
+  readonly delivery: Handover['delivery'] | 'renewal';
+}
+
+export interface AuditPorts {
+  readonly sql: SqlStorage;
+  readonly randomId: () => string;
+  readonly clock: () => number;
+  /** Facts wait for the record database. */
+  readonly onFacts: () => void;
+}
+
+/** How long a replay is held back: its one event counts a burst of presentations, not only the first. */
+const HELD_MS = 2_000;
+
+/** Writes the facts of one object into its own storage, from where they go to the record database. */
+export function createAudit({ sql, randomId, clock, onFacts }: AuditPorts) {
+  const sessions = objectSessionStore(sql);
+  const backlog = backlogStore(sql);
+  const burns = burnStore(sql);
+
+  function add(fact: RecordFact): void {
+    enqueue(backlog, fact);
+    onFacts();
+  }
+
+  /** The event, and the session as it is after it. */
+  function sessionFact(
+    type: AuditType,
+    session: ObjectSession,
+    { outcome = 'success', code, details }: Partial<Pick<AuditEvent, 'outcome' | 'code' | 'details'>> = {},
+  ): RecordFact & { readonly event: AuditEvent } {
+    const claims = claimsOf(session);
+    const { id, kid, ipAddress, userAgent } = session;
+    const event = {
+      ...eventOf({ claims, kid, ipAddress, userAgent }, type, randomId(), clock()),
+      outcome,
+      code,
+      sessionId: id,
+      details,
+    };
+    // Only an event after which the session has other rights: the record checks them for revocations.
+    const revocable = { names: targetNamesOf({ claims, kid, session: id }), rev: claims.rev };
+    const isGranted = outcome === 'success' && (type === 'session.opened' || type === 'session.renewed');
+    return { event, session: factOf(session), ...(isGranted ? { revocable } : {}) };
+  }
+
+  return {
+    /** A ticket opened its session. */
+    opened(handover: Handover, session: ObjectSession): void {
+      const { sessionId, delivery } = handover;
+      const used = eventOf(handover, 'ticket.used', randomId(), clock());
+      enqueue(backlog, { event: { ...used, sessionId, details: { delivery } } });
+      add(sessionFact('session.opened', session));
+    },
+
+    renewed(session: ObjectSession): void {
+      add(sessionFact('session.renewed', session));
+    },
+
+    /** A renewal was refused, with the session as it is by now: it may have ended meanwhile. */
+    renewalRefused(id: string, code: DenialReason): void {
+      const session = sessions.find(id);
+      if (session !== undefined) add(sessionFact('session.renewed', session, { outcome: 'denied', code }));
+    },
+
+    ended(session: ObjectSession, code: string, details?: AuditEvent['details']): void {
+      add(sessionFact('session.closed', session, { code, details }));
+    },
+
+    /** A frame was refused: it lacked its scope, or the agent's code says why. */
+    denied(
+      session: ObjectSession,
+      details: Readonly<Record<string, string>>,
+      code = 'frame_scope_missing',
+    ): void {
+      const kept = Object.fromEntries(
+        Object.entries(details).map(([name, text]) => [name, recordedText(text)]),
+      );
+      add(sessionFact('rpc.denied', session, { outcome: 'denied', code, details: kept }));
+    },
+
+    called(sessionId: string, call: Omit<InvocationFact, 'id' | 'sessionId'>): void {
+      add({ invocation: { ...call, id: randomId(), sessionId, method: recordedText(call.method) } });
+    },
+
+    /** A burned ticket was presented again. Answers the session that its first presentation opened or renewed. */
+    replayed(again: Presentation): string | undefined {
+      const { jti } = again.claims;
+      const sessionId = burns.sessionOf(jti);
+      if (burns.countReplay(jti) !== 1) return sessionId;
+      const first = sessionId === undefined ? undefined : sessions.find(sessionId);
+      const event: AuditEvent = {
+        ...eventOf(again, 'ticket.replayed', randomId(), clock()),
+        outcome: 'denied',
+        code: 'ticket_used',
+        sessionId,
+        details: {
+          delivery: again.delivery,
+          ...(first?.ipAddress == null ? {} : { first_ip_address: first.ipAddress }),
+          ...(first?.userAgent == null ? {} : { first_user_agent: first.userAgent }),
+        },
+      };
+      burns.holdReplay(jti, JSON.stringify(event), clock() + HELD_MS);
+      return sessionId;
+    },
+
+    /** Passes on the replays that are due; all of them where no later moment comes. */
+    releaseReplays(until = clock()): void {
+      for (const { replay, replays } of burns.takeReplays(until)) {
+        const event: AuditEvent = JSON.parse(replay);
+        add({ event: { ...event, details: { ...event.details, replays } } });
+      }
+    },
+
+    /** When the next held replay is due, in ms. */
+    nextReplay: burns.nextReplay,
+  };
+}
+export type Audit = ReturnType<typeof createAudit>;
+
+/** The members of every event about a ticket that was presented. */
+const eventOf = (
+  { claims, kid, requestId, ipAddress, userAgent }: Omit<Presentation, 'delivery' | 'kid'> & { kid: string },
+  type: AuditType,
+  eventId: string,
+  now: number,
+): AuditEvent => ({
+  eventId,
+  at: now,
+  type,
+  outcome: 'success',
+  principal: claims.sub,
+  agent: claims.agent,
+  instance: claims.instance,
+  jti: claims.jti,
+  kid,
+  ipAddress: ipAddress ?? undefined,
+  userAgent: userAgent ?? undefined,
+  requestId,
+});
+
+function factOf(session: ObjectSession): SessionFact {
+  const claims = claimsOf(session);
+  const { id, principal, jti, kid, startedAt, endedAt, endReason, ipAddress, userAgent } = session;
+  return {
+    id,
+    principal,
+    jti,
+    kid,
+    startedAt,
+    endedAt,
+    endReason,
+    ipAddress,
+    userAgent,
+    agent: claims.agent,
+    instance: claims.instance,
+    role: claims.role,
+    scope: claims.scope.join(' '),
+    rev: claims.rev,
+    grantId: claims.grant ?? null,
+    loginId: claims.login ?? null,
+    parties: partiesBeside(claims),
+  };
+}
+
+/** Narrower than the pattern of {@link redact}, as a method may be called `keyJoin`. */
+const PASTED = /atk_|^eyJ|eyJ[A-Za-z0-9_-]*\./;
+/** Searched no further: callers choose the length, and the cost of the pattern grows with its square. */
+const SEARCHED_CHARACTERS = 1024;
+const KEPT_CHARACTERS = 128;
+
+/** A short text of a caller as records have it: people paste credentials into any field. */
+export const recordedText = (text: string): string => {
+  const start = text.slice(0, SEARCHED_CHARACTERS);
+  return (PASTED.test(start) ? redact(start) : start).slice(0, KEPT_CHARACTERS);
+};

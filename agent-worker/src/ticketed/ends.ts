@@ -1,0 +1,99 @@
+import { type ObjectSession, objectSessionStore } from '@agent-ticket/drizzle/object/sessions.ts';
+import { closeFrameOf, type DenialReason } from '@agent-ticket/shared/denial.ts';
+import type { Audit } from './audit.ts';
+import type { StreamEnd, Streams } from './streams.ts';
+
+/** Why a session ended without a refusal. */
+export type PlainEnd = StreamEnd | 'connection_lost' | 'destroyed';
+
+export interface EndPorts {
+  readonly sql: SqlStorage;
+  readonly audit: Pick<Audit, 'ended'>;
+  /** Sockets of one session, hibernated ones too. */
+  readonly sockets: (sessionId: string) => readonly WebSocket[];
+  readonly streams: Pick<Streams, 'has' | 'cut'>;
+  /** Whether a session is admitted, but not yet accepted by the SDK: open without a socket for that time. */
+  readonly isOpening: (sessionId: string) => boolean;
+  readonly clock: () => number;
+}
+
+/**
+ * How the sessions of one object end. Synchronous, and an end is written before the socket is closed: code that is
+ * opening or renewing the session, or handling a frame of it, reads the end afterwards.
+ */
+export function createEnds({ sql, audit, sockets, streams, isOpening, clock }: EndPorts) {
+  const sessions = objectSessionStore(sql);
+
+  /** Ends a session; its first end counts. Its socket or stream stays as it is. */
+  function end(
+    id: string,
+    reason: DenialReason | PlainEnd,
+    details?: Readonly<Record<string, number>>,
+  ): void {
+    const ended = sessions.end(id, reason, clock());
+    if (ended !== undefined) audit.ended(ended, reason, details);
+  }
+
+  return {
+    end,
+
+    /** Ends a session and closes its sockets and stream; how many those were. */
+    terminate(id: string, why: DenialReason): number {
+      end(id, why);
+      const open = sockets(id);
+      for (const ws of open) closeSocket(ws, why);
+      return open.length + (streams.cut(id) ? 1 : 0);
+    },
+
+    /** Ends sessions whose socket died with an earlier life of this object: after a crash or a deploy no event comes. */
+    endLost(): void {
+      for (const { id } of sessions.listOpen()) {
+        const isCarried = isOpening(id) || streams.has(id) || sockets(id).length > 0;
+        if (!isCarried) end(id, 'connection_lost');
+      }
+    },
+  };
+}
+
+export function closeSocket(ws: WebSocket, why: DenialReason): void {
+  const { code, reason } = closeFrameOf({ reason: why });
+  ws.close(code, reason);
+}
+
+/** The reason for a client that still sends in a session that has ended. */
+export const endReasonOf = ({ endReason }: ObjectSession): DenialReason =>
+  END_REASONS.find((reason) => reason === endReason) ?? 'session_terminated';
+
+const END_REASONS = [
+  'session_expired',
+  'session_idle',
+  'rights_changed',
+  'locked',
+  'ticket_replayed',
+  'agent_failed',
+] as const;
+
+/** RFC 6455 §7.4.1: no close frame came; and one came without a code. Neither is ever sent. */
+const BROKEN = 1006;
+const NO_CODE = 1005;
+
+/** How a client left, by the code of its close. */
+export const plainEndOf = (code: number): PlainEnd => (code === BROKEN ? 'connection_lost' : 'client_closed');
+
+/**
+ * Passes a close on to the agent and answers it. The SDK leaves one without a code unanswered, which is how a page
+ * closes, and an agent's override may answer none: their clients would wait. To answer twice does nothing.
+ */
+export async function answerClose(
+  ws: WebSocket,
+  code: number,
+  reason: string,
+  notifyAgent: () => void | Promise<void>,
+): Promise<void> {
+  if (code === NO_CODE) ws.close(1000);
+  try {
+    await notifyAgent();
+  } finally {
+    if (code !== NO_CODE && code !== BROKEN) ws.close(code, reason);
+  }
+}

@@ -1,0 +1,95 @@
+import { bindingKeyOf } from '@agent-ticket/shared/registry.ts';
+import { isNamespace } from '../handover.ts';
+
+/** The points at which this layer uses internals of the SDK and of the runtime. */
+
+/** The methods by which the runtime calls an object. */
+export interface Entries {
+  fetch(request: Request): Response | Promise<Response>;
+  webSocketMessage(ws: WebSocket, frame: string | ArrayBuffer): void | Promise<void>;
+  webSocketClose(ws: WebSocket, code: number, reason: string, wasClean: boolean): void | Promise<void>;
+  webSocketError(ws: WebSocket, error: unknown): void | Promise<void>;
+}
+
+/** The entries that the class of an object has: an agent's own overrides, or those that the SDK installed. */
+export function takeEntries(object: Partial<Entries>): Entries {
+  const { fetch, webSocketMessage, webSocketClose, webSocketError } = object;
+  if (!fetch || !webSocketMessage || !webSocketClose || !webSocketError) {
+    throw new TypeError('ticketed() takes a class of the Agents SDK');
+  }
+  return {
+    fetch: (request) => fetch.call(object, request),
+    webSocketMessage: (ws, frame) => webSocketMessage.call(object, ws, frame),
+    webSocketClose: (ws, code, reason, wasClean) => webSocketClose.call(object, ws, code, reason, wasClean),
+    webSocketError: (ws, error) => webSocketError.call(object, ws, error),
+  };
+}
+
+/**
+ * Gives an object members that nothing replaces: they win over every class, and a class field of the same name throws
+ * a `TypeError` instead of taking their place.
+ */
+export function pin(object: object, members: Readonly<Record<string, (...args: never[]) => unknown>>): void {
+  for (const [name, value] of Object.entries(members)) {
+    Object.defineProperty(object, name, { value, writable: false, configurable: false, enumerable: false });
+  }
+}
+
+/** The agent's answer; `undefined` when it failed, which is logged without its message. */
+export async function askAgent(
+  agent: Pick<Entries, 'fetch'>,
+  request: Request,
+): Promise<Response | undefined> {
+  try {
+    const answer = await agent.fetch(request);
+    // The SDK answers an exception with its stack.
+    return answer.status >= 500 ? undefined : answer;
+  } catch (error) {
+    logFailure(error);
+    return undefined;
+  }
+}
+
+/** Logs an error of the agent's code by its kind alone: its message may quote anything. */
+export const logFailure = (error: unknown): void =>
+  console.error(
+    JSON.stringify({ event: 'agent_failed', error: error instanceof Error ? error.name : typeof error }),
+  );
+
+/**
+ * The request as the SDK gets it. When anything throws while a connection opens, the SDK sends the stack to the
+ * client, but only if `Upgrade` is spelled `websocket`; spelled otherwise it answers a status, which can be held back.
+ */
+export function sdkRequest(request: Request): Request {
+  const headers = new Headers(request.headers);
+  if (headers.has('upgrade')) headers.set('upgrade', 'WebSocket');
+  return new Request(request, { headers });
+}
+
+/** The SDK's connection id, its first tag on every socket, is the session id: the gate chose it. */
+export const sessionIdOf = (tags: readonly string[]): string | undefined => tags[0];
+
+/** Finds every socket of a principal. A digest, since a tag holds 256 characters and a principal id may be longer. */
+export async function principalTag(principal: string): Promise<string> {
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(principal)));
+  return `p:${Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
+}
+
+/** Sends unless the socket is closed, which may have happened during an await; then `send` would throw. */
+export function sendFrame(ws: WebSocket, frame: string): void {
+  if (ws.readyState === WebSocket.READY_STATE_OPEN) ws.send(frame);
+}
+
+/**
+ * Whether an agent and instance name this very object: the id that the agent's binding gives the instance is ours. Holds
+ * even if the gate in front used the wrong binding, or other code of the worker called with the claims of a caller.
+ */
+export function isDestination(
+  at: { readonly agent: string; readonly instance: string },
+  env: object,
+  id: DurableObjectId,
+): boolean {
+  const bindings = new Map<string, unknown>(Object.entries(env));
+  const binding = bindings.get(bindingKeyOf(at.agent));
+  return isNamespace(binding) && binding.idFromName(at.instance).equals(id);
+}

@@ -1,0 +1,270 @@
+import type { OutboxCommand } from '../../control/change.ts';
+import type { PolicyQuestion } from '../../control/policy.ts';
+import type { ControlStore } from '../../control/store.ts';
+import { type Plan, pages } from './plan-table.ts';
+import {
+  ALICE,
+  auditEvent,
+  MINUTE,
+  NOW,
+  newGrant,
+  newRevocation,
+  outboxRow,
+  secret,
+  serviceToken,
+  signingKey,
+  tokenId,
+} from './rows.ts';
+
+const CURSOR = { createdAt: NOW, id: 'm' };
+const TARGETS = ['everything:', 'agent:counter', `principal:${ALICE}`];
+const QUESTION: PolicyQuestion = {
+  principal: ALICE,
+  subjects: [ALICE, 'group:auth0:people.test:staff'],
+  at: { agent: 'counter', instance: 'main' },
+  targets: TARGETS,
+  claimsSince: NOW - MINUTE,
+  now: NOW,
+};
+const DELETION: Extract<OutboxCommand, { op: 'destroy' }> = {
+  op: 'destroy',
+  agent: 'counter',
+  instance: 'main',
+  id: 'before instance:counter/main',
+  lock: 'lock-1',
+  before: NOW,
+};
+/** What every change brings with it. */
+const CHANGE = { event: auditEvent(), revocations: [newRevocation()], dueAt: NOW };
+
+export const CONTROL_PLANS: readonly Plan<ControlStore>[] = [
+  {
+    what: 'the keys of a purpose, newest first',
+    work: ({ keys }) => keys.list('ticket'),
+    by: ['signing_keys_generation'],
+  },
+  {
+    what: 'the first key, with the number of the revocation and the outbox row',
+    work: ({ change, keys }) => change({ ...keys.makeFirst(signingKey()), ...CHANGE }),
+    by: ['revocations_rev_unique'],
+  },
+  {
+    what: 'a rotation and the end of the predecessor',
+    work: ({ change, keys }) =>
+      change({ ...keys.rotate(signingKey(), { retiresAt: NOW, removedAt: NOW }), ...CHANGE }),
+    by: ['signing_keys_generation'],
+  },
+  ...(['activated', 'kept'] as const).map((kind) => ({
+    what: `the revocation of a key whose successor is ${kind}`,
+    work: ({ change, keys }: ControlStore) =>
+      change({ ...keys.revoke('key-1', { kind, kid: 'key-2' }, NOW), ...CHANGE }),
+    by: [],
+  })),
+  {
+    what: 'the revocation of a key with a new successor',
+    work: ({ change, keys }) =>
+      change({ ...keys.revoke('key-1', { kind: 'made', key: signingKey() }, NOW), ...CHANGE }),
+    by: [],
+  },
+  { what: 'resealing', work: ({ keys }) => keys.reseal('key-1', 'a', 'b'), by: [] },
+  {
+    what: 'old keys that are forgotten',
+    work: ({ keys }) => keys.purge('ticket', NOW),
+    by: ['signing_keys_generation'],
+  },
+  { what: 'a service token', work: ({ serviceTokens }) => serviceTokens.find(tokenId('1')), by: [] },
+  {
+    what: 'a service token and its secrets',
+    work: ({ serviceTokens }) => serviceTokens.findWithSecrets(tokenId('1')),
+    by: ['service_token_secrets_token'],
+  },
+  ...pages<ControlStore, typeof CURSOR>(
+    'service tokens, newest first',
+    CURSOR,
+    ({ serviceTokens }, after) => serviceTokens.list(after, 50),
+    ['service_tokens_newest'],
+  ),
+  { what: 'a noted use', work: ({ serviceTokens }) => serviceTokens.noteUse('a', NOW, NOW), by: [] },
+  {
+    what: 'a new service token',
+    work: ({ change, serviceTokens }) =>
+      change({ ...serviceTokens.create(serviceToken(), secret()), ...CHANGE }),
+    by: [],
+  },
+  {
+    what: 'a secret beside those of its token',
+    work: ({ change, serviceTokens }) => change({ ...serviceTokens.addSecret(secret(), NOW), ...CHANGE }),
+    by: ['service_token_secrets_token'],
+  },
+  {
+    what: 'the revocation of a service token',
+    work: ({ change, serviceTokens }) =>
+      change({ statement: serviceTokens.revoke(tokenId('1'), NOW), ...CHANGE }),
+    by: [],
+  },
+  {
+    what: 'the policy of one instance',
+    work: ({ readPolicy }) => readPolicy(QUESTION),
+    by: ['grants_lookup', 'revocations_target', 'revocations_rev_unique', 'grants_instance'],
+  },
+  {
+    what: 'the policy of everywhere',
+    work: ({ readPolicy }) => readPolicy({ ...QUESTION, at: undefined }),
+    by: ['grants_lookup', 'revocations_target'],
+  },
+  { what: 'a grant', work: ({ grants }) => grants.find('a'), by: [] },
+  ...(
+    [
+      ['all grants', {}, 'grants_newest'],
+      ['grants of an agent', { agent: 'counter' }, 'grants_agent'],
+      ['grants of an instance', { agent: 'counter', instance: 'main' }, 'grants_instance'],
+      ['grants of a subject', { subject: ALICE }, 'grants_subject'],
+    ] as const
+  ).flatMap(([name, filter, index]) =>
+    pages<ControlStore, typeof CURSOR>(
+      `${name}, newest first`,
+      CURSOR,
+      ({ grants }, after) => grants.list({ ...filter, now: NOW }, after, 50),
+      [index],
+    ),
+  ),
+  {
+    what: 'whether any subject has a grant',
+    work: ({ grants }) => grants.anyOf(QUESTION.subjects, NOW),
+    by: ['grants_lookup'],
+  },
+  { what: 'the note of an opening', work: ({ grants }) => grants.noteOpened('a', NOW), by: [] },
+  {
+    what: 'a new grant',
+    work: ({ change, grants }) => change({ statement: grants.insert(newGrant()), ...CHANGE }),
+    by: [],
+  },
+  {
+    what: 'the deletion of a grant',
+    work: ({ change, grants }) => change({ statement: grants.delete('a', NOW), ...CHANGE }),
+    by: [],
+  },
+  {
+    what: 'a claim, which looks for owners and counts claims',
+    work: ({ change, grants }) => change({ statement: grants.claim(newGrant(), 100, NOW), ...CHANGE }),
+    by: ['grants_instance', 'grants_lookup'],
+  },
+  {
+    what: 'a lapsed claim',
+    work: ({ change, grants }) => change({ statement: grants.dropLapsed('a', NOW), ...CHANGE }),
+    by: [],
+  },
+  {
+    what: 'the end of a deletion',
+    work: ({ finishDeletion }) => finishDeletion('a', DELETION, NOW),
+    by: ['grants_instance'],
+  },
+  { what: 'a revocation', work: ({ revocations }) => revocations.find('a'), by: [] },
+  { what: 'some revocations', work: ({ revocations }) => revocations.findAll(['a', 'b']), by: [] },
+  {
+    what: 'the newest number',
+    work: ({ revocations }) => revocations.newestRev(),
+    by: ['revocations_rev_unique'],
+  },
+  ...pages<ControlStore, typeof CURSOR>(
+    'locks, newest first',
+    CURSOR,
+    ({ revocations }, after) => revocations.listLocks(NOW, after, 50),
+    ['revocations_locks'],
+  ),
+  {
+    what: 'the revocations on some targets',
+    work: ({ revocations }) => revocations.anyOn(TARGETS, NOW),
+    by: ['revocations_target'],
+  },
+  {
+    what: 'a lifted lock',
+    work: ({ change, revocations }) => change({ statement: revocations.lift('lock-1', NOW), ...CHANGE }),
+    by: ['revocations_rev_unique'],
+  },
+  {
+    what: 'a jump of the numbers',
+    work: ({ revocations }) => revocations.jumpTo(7, NOW),
+    by: ['revocations_rev_unique'],
+  },
+  {
+    what: 'old revocations that are forgotten',
+    work: ({ revocations }) => revocations.purge(NOW),
+    by: ['revocations_until', 'revocations_rev_unique'],
+  },
+  { what: 'a sign-in', work: ({ authSessions }) => authSessions.find('a'), by: [] },
+  {
+    what: 'whose session of the identity provider ends',
+    work: ({ authSessions }) => authSessions.subjectsOf({ issuer: 'i', sid: 's' }),
+    by: ['auth_sessions_sid'],
+  },
+  {
+    what: 'old sign-ins that are forgotten',
+    work: ({ authSessions }) => authSessions.purge(NOW),
+    by: ['auth_sessions_expired'],
+  },
+  {
+    what: 'the end of one sign-in',
+    work: ({ change, authSessions }) => change({ statement: authSessions.end('a', NOW), ...CHANGE }),
+    by: [],
+  },
+  {
+    what: 'the end of the sign-ins of a subject',
+    work: ({ change, authSessions }) =>
+      change({ statement: authSessions.endAll({ issuer: 'i', subject: 's' }, NOW), ...CHANGE }),
+    by: ['auth_sessions_subject'],
+  },
+  {
+    what: 'the end of the sign-in of a session of the identity provider',
+    work: ({ change, authSessions }) =>
+      change({ statement: authSessions.endAll({ issuer: 'i', sid: 's' }, NOW), ...CHANGE }),
+    by: ['auth_sessions_sid'],
+  },
+  {
+    what: 'a new sign-in',
+    work: ({ change, authSessions }) =>
+      change({
+        statement: authSessions.insert({
+          ...{ id: 'a', issuer: 'i', subject: 's', sid: null, claims: {}, createdAt: NOW, expiresAt: NOW },
+        }),
+        ...CHANGE,
+      }),
+    by: [],
+  },
+  {
+    what: 'a sign-out',
+    work: ({ change, principals }) =>
+      change({
+        statement: principals.signOut({ id: ALICE, tokensBefore: NOW, loginsBefore: null, keptUntil: NOW }),
+        ...CHANGE,
+      }),
+    by: [],
+  },
+  { what: 'a principal', work: ({ principals }) => principals.find(ALICE), by: [] },
+  {
+    what: 'old sign-outs that are forgotten',
+    work: ({ principals }) => principals.purge(NOW),
+    by: ['principals_kept'],
+  },
+  { what: 'a token that counts once', work: ({ usedTokens }) => usedTokens.use('oidc:ci:1', NOW), by: [] },
+  { what: 'whether a token was used', work: ({ usedTokens }) => usedTokens.isUsed('oidc:ci:1'), by: [] },
+  {
+    what: 'used tokens that are forgotten',
+    work: ({ usedTokens }) => usedTokens.purge(NOW),
+    by: ['used_tokens_expired'],
+  },
+  { what: 'due outbox rows', work: ({ outbox }) => outbox.due(NOW, 50), by: ['outbox_due'] },
+  {
+    what: 'how many outbox rows wait, of a table that is empty most of the time',
+    work: ({ outbox }) => outbox.count(),
+    by: [],
+    scans: 'outbox',
+  },
+  {
+    what: 'the removal of an outbox row beside a change',
+    work: ({ change, outbox }) => change({ statement: outbox.remove('a'), ...CHANGE }),
+    by: [],
+  },
+  { what: 'an outbox row that is taken', work: ({ outbox }) => outbox.take(outboxRow(), NOW), by: [] },
+  { what: 'an outbox row that is done', work: ({ outbox }) => outbox.done('a'), by: [] },
+];
