@@ -1,6 +1,5 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
-import { SessionId } from '@agent-ticket/shared/names.ts';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { describe, expect, test, vi } from 'vitest';
 import { chatRequest, chunksOf, wordsOf } from './chat.ts';
