@@ -1,5 +1,4 @@
 import { controlAudience, verifyControl } from '@agent-ticket/shared/control.ts';
-import { CLOCK_SKEW_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { CONNECT } from '@agent-ticket/shared/scope.ts';
 import { verifyTicket } from '@agent-ticket/shared/verify-ticket.ts';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
@@ -44,8 +43,17 @@ describe('the control token', () => {
       jti: expect.any(String),
       iat: NOW,
       exp: NOW + 30,
-      cmd: { op: 'lock', target: { kind: 'agent', agent: 'lobby' }, until: (NOW + 60) * 1000 },
-      before: (NOW + CLOCK_SKEW_SECONDS) * 1000,
+      cmd: {
+        op: 'revoke',
+        revocation: {
+          id: expect.any(String),
+          rev: 1,
+          target: 'agent:lobby',
+          kind: 'any',
+          until: (NOW + 60) * 1000,
+          code: 'locked',
+        },
+      },
     });
   });
 

@@ -60,7 +60,7 @@ export interface OperatorBroker extends StartedBroker {
   ): Promise<Response>;
   /** The status of a request for a ticket. */
   mint(who: Person, agent: string, instance?: string): Promise<number>;
-  /** The commands so far, each verified as the worker would. */
+  /** The commands so far, each verified on its arrival as the worker would. */
   commandsSent(): Promise<ControlCommand[]>;
   lastCommand(): Promise<ControlCommand>;
   changesWaiting(): Promise<number>;
@@ -112,6 +112,7 @@ export async function startOperatorBroker(): Promise<OperatorBroker> {
     tokens: [],
   };
   const background: Promise<void>[] = [];
+  const received: ControlCommand[] = [];
   const ports: BrokerPorts = {
     ...started.ports,
     registry,
@@ -123,7 +124,9 @@ export async function startOperatorBroker(): Promise<OperatorBroker> {
     ),
     sendControl: async (token) => {
       worker.tokens.push(token);
-      return worker.answer(await commandIn(token));
+      const command = await commandIn(token);
+      received.push(command);
+      return worker.answer(command);
     },
   };
   const app = createApp(ports);
@@ -184,8 +187,12 @@ export async function startOperatorBroker(): Promise<OperatorBroker> {
     mint: async (who, agent, instance) =>
       (await call(who, 'POST', '/tickets', { agent, ...(instance === undefined ? {} : { instance }) }))
         .status,
-    commandsSent: () => Promise.all(worker.tokens.map(commandIn)),
-    lastCommand: () => commandIn(worker.tokens.at(-1) ?? ''),
+    commandsSent: async () => [...received],
+    async lastCommand() {
+      const command = received.at(-1);
+      if (command === undefined) throw new Error('no command was sent');
+      return command;
+    },
     changesWaiting: () => control.outbox.count(),
     ownersOf: async (agent, instance) => (await rowsOn({ agent, instance })).owners,
     claimsOf: async (principal) => (await rowsOn({ agent: 'none', instance: 'none' }, principal)).claims,
