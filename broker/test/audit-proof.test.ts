@@ -6,7 +6,6 @@ import { signCheckpoint } from '../src/audit/checkpoint.ts';
 import { sealAudit } from '../src/audit/sealer.ts';
 import {
   auditKeys,
-  auditRoom,
   beginEmpty,
   exportText,
   isCheckpoint,
@@ -15,7 +14,8 @@ import {
   SOUND,
   START,
   sealedLog,
-} from './audit-room.ts';
+  writeEvents,
+} from './audit-log.ts';
 import { startBroker } from './broker.ts';
 import { makeToken } from './tokens.ts';
 
@@ -186,7 +186,7 @@ describe('an export', () => {
   it('that was truncated after a checkpoint is shown by an anchor, and by nothing else', async () => {
     const { broker, lines } = await sealedLog();
     const keys = await auditKeys({ front: broker.front });
-    const anchor = (await broker.ports.checkpoints.newest())?.jws;
+    const anchor = (await broker.ports.record.checkpoints.newest())?.jws;
     const cut = lines.slice(0, 7);
     expect((await verifyExport(cut, keys)).tail).toMatchObject({ faults: [], anchored: false });
     expect((await verifyExport(cut, keys, anchor)).tail.faults).toEqual([
@@ -204,12 +204,12 @@ describe('an export', () => {
 
   it('resumes after quiet minutes, and is sound with the part before and without it', async () => {
     const broker = startBroker();
-    await auditRoom.write(5);
+    await writeEvents(5);
     await sealAudit(broker.ports, START);
-    await auditRoom.write(1);
+    await writeEvents(1);
     const before = await exportText(broker.ports);
     for (const minute of [1, 2, 3]) await sealAudit(broker.ports, START + minute * MINUTE);
-    await auditRoom.write(1);
+    await writeEvents(1);
     await sealAudit(broker.ports, START + 4 * MINUTE);
     const rest = await exportText(broker.ports, 6);
     const keys = await auditKeys({ front: broker.front });
@@ -221,7 +221,7 @@ describe('an export', () => {
   it('has one line for each event, also for readers that break at other signs than LF', async () => {
     const broker = startBroker();
     const method = 'a\u2028b\u2029c\u0085d';
-    await auditRoom.write(1, { details: { method } });
+    await writeEvents(1, { details: { method } });
     await sealAudit(broker.ports, START);
     const text = await exportText(broker.ports);
     expect(text).not.toMatch(/[\u0085\u2028\u2029]/);
@@ -232,10 +232,10 @@ describe('an export', () => {
 
   it('with two signed checkpoints of one number is no proof of either', async () => {
     const { broker, lines } = await sealedLog();
-    const [old] = await broker.ports.checkpoints.list(2, 1);
+    const [old] = await broker.ports.record.checkpoints.list(2, 1);
     const signer = await broker.ports.auditKeyring.signer(START);
     if (!signer.ok || old === undefined) throw new Error('no key, or nothing sealed');
-    const claims = { iss: broker.ports.issuer, iat: 1, n: 1, through: 4, count: 4 };
+    const claims = { iss: broker.ports.config.issuer, iat: 1, n: 1, through: 4, count: 4 };
     const jws = await signCheckpoint(
       { ...claims, previous: CHAIN_START, hash: old.hash },
       signer.value.material,
@@ -250,16 +250,16 @@ describe('an export', () => {
 
   it('reads a page when the reader takes one, and no sooner', async () => {
     const broker = startBroker();
-    await auditRoom.write(1_200);
+    await writeEvents(1_200);
     let pages = 0;
     const auditLog = {
-      ...broker.ports.auditLog,
+      ...broker.ports.record.auditLog,
       arrivals: (after: number, limit: number) => {
         pages += 1;
-        return broker.ports.auditLog.arrivals(after, limit);
+        return broker.ports.record.auditLog.arrivals(after, limit);
       },
     };
-    const { front } = startBroker({ ports: { auditLog } });
+    const { front } = startBroker({ ports: { record: { ...broker.ports.record, auditLog } } });
     const answer = await front(readAudit('/export', auditor.pair));
     const reader = answer.body?.getReader();
     await reader?.read();

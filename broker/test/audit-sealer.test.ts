@@ -4,7 +4,7 @@ import { verifyExport } from '../cli/proof/verify.ts';
 import { type Anchor, allAnchors, anchorKey, bucketAnchor } from '../src/audit/anchor.ts';
 import { sealAudit } from '../src/audit/sealer.ts';
 import { runScheduled } from '../src/runtime/scheduled.ts';
-import { auditKeys, auditRoom, beginEmpty, exportText, isCheckpoint, MINUTE, START } from './audit-room.ts';
+import { auditKeys, beginEmpty, exportText, isCheckpoint, MINUTE, START, writeEvents } from './audit-log.ts';
 import { startBroker } from './broker.ts';
 import { setClock } from './clock.ts';
 
@@ -16,7 +16,7 @@ describe('the sealer', () => {
     for (let minute = 0; minute < 3; minute += 1)
       await Promise.all(brokers.map(({ ports }) => sealAudit(ports, START + minute * MINUTE)));
     const [newest] = brokers;
-    expect(await newest?.ports.checkpoints.list(undefined, 10)).toMatchObject(
+    expect(await newest?.ports.record.checkpoints.list(undefined, 10)).toMatchObject(
       [3, 2, 1].map((n) => ({ n, through: 0, count: 0 })),
     );
   });
@@ -24,19 +24,19 @@ describe('the sealer', () => {
   it('runs with everything else each minute, and one step that fails keeps none of the others', async () => {
     const { ports, logged } = startBroker();
     const outbox = {
-      ...ports.termination.outbox,
+      ...ports.control.outbox,
       due: () => Promise.reject(new Error('Network connection lost')),
     };
-    await runScheduled({ ...ports, termination: { ...ports.termination, outbox } });
+    await runScheduled({ ...ports, control: { ...ports.control, outbox } });
     expect(logged.join()).toContain('scheduled_failed');
-    expect((await ports.checkpoints.newest())?.n).toBe(1);
+    expect((await ports.record.checkpoints.newest())?.n).toBe(1);
   });
 
   it('shows each checkpoint to the anchor', async () => {
     const shown: string[] = [];
     const { ports } = startBroker();
     await runScheduled({ ...ports, anchor: async ({ jws }) => void shown.push(jws) });
-    expect(shown).toEqual([(await ports.checkpoints.newest())?.jws]);
+    expect(shown).toEqual([(await ports.record.checkpoints.newest())?.jws]);
   });
 });
 
@@ -48,14 +48,14 @@ describe('a bucket as anchor', () => {
 
   it('keeps each checkpoint by its number, and the newest proves where the log ends', async () => {
     const { ports, front } = startBroker({ runtime: { anchorBucket: bucket() } });
-    await auditRoom.write(2);
+    await writeEvents(2);
     await runScheduled(ports);
     setClock(60);
     await runScheduled(ports);
     const { objects } = await bucket().list({ prefix: 'checkpoints/' });
     expect(objects.map(({ key }) => key)).toEqual([1, 2].map(anchorKey));
     const newest = await (await bucket().get(objects.at(-1)?.key ?? ''))?.text();
-    expect(newest).toBe((await ports.checkpoints.newest())?.jws);
+    expect(newest).toBe((await ports.record.checkpoints.newest())?.jws);
     const lines = (await exportText(ports)).trim().split('\n');
     const keys = await auditKeys({ front });
     expect((await verifyExport(lines, keys, newest)).tail).toMatchObject({ anchored: true, faults: [] });
