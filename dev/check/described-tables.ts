@@ -1,6 +1,5 @@
 import { PUBLISHED, SIGNING } from '@agent-ticket/broker/src/keys/schedule.ts';
-import { CLAIM_LAPSES_MS, MAX_CLAIMS } from '@agent-ticket/broker/src/mint/first-user.ts';
-import { RULE_NAMES } from '@agent-ticket/broker/src/mint/policy.ts';
+import { CLAIM_LAPSES_MS, MAX_CLAIMS, RULE_NAMES } from '@agent-ticket/broker/src/mint/policy.ts';
 import { AUDIT_TYPES, type AuditType } from '@agent-ticket/shared/audit-event.ts';
 import * as limits from '@agent-ticket/shared/limits.ts';
 import { code, table } from './markdown.ts';
@@ -12,7 +11,7 @@ export const claimLimits = (): string =>
     ['first users', 'value'],
     [
       ['instances that one user may claim', MAX_CLAIMS],
-      ['a claim that nobody opened is free again after', `${CLAIM_LAPSES_MS / 60_000} minutes`],
+      ['a claim that nobody used may lapse after', `${CLAIM_LAPSES_MS / 60_000} minutes`],
     ],
   );
 

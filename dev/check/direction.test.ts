@@ -59,7 +59,7 @@ describe('an allowed import', () => {
     ['broker/src/index.ts', "import { env } from 'cloudflare:workers';"],
     ['broker/src/node.ts', "import { serve } from '@hono/node-server'; process.env;"],
     ['broker/src/a.ts', "import '@agent-ticket/drizzle/control/policy.ts';"],
-    ['broker/src/mint/ledger/object.ts', "import { DurableObject } from 'cloudflare:workers';"],
+    ['broker/src/mint/shard-object.ts', "import { DurableObject } from 'cloudflare:workers';"],
     ['broker/vitest.config.ts', "import { join } from 'node:path';"],
     ['agent-worker/src/a.ts', "import { Agent } from 'agents'; import '@agent-ticket/drizzle/record/a.ts';"],
     ['agent-worker/src/a.ts', "// import 'node:fs'\nconst s = \"import 'node:fs'\";"],

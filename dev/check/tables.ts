@@ -1,11 +1,8 @@
-import { type AnonymousLimit, SIGN_IN_LIMIT } from '@agent-ticket/broker/src/http/anonymous-limit.ts';
-import type { Route } from '@agent-ticket/broker/src/http/route.ts';
-import {
-  FAILED_CREDENTIALS_LIMIT,
-  RATE_LIMITS,
-  RATE_WINDOW_MS,
-} from '@agent-ticket/broker/src/mint/ledger.ts';
+import { FAILED_CREDENTIALS_LIMIT, RATE_WINDOW_MS } from '@agent-ticket/broker/src/http/rate.ts';
+import { RATE_LIMITS } from '@agent-ticket/broker/src/mint/shard.ts';
 import { ROUTES } from '@agent-ticket/broker/src/resources/routes.ts';
+import { SIGN_IN_LIMIT } from '@agent-ticket/broker/src/runtime/anonymous.ts';
+import type { AnonymousLimit, Route } from '@agent-ticket/broker/src/runtime/call.ts';
 import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import { CLOSES, DENIALS, ERROR_CODES } from '@agent-ticket/shared/denial.ts';
 import * as sharedLimits from '@agent-ticket/shared/limits.ts';
@@ -76,13 +73,13 @@ const rateLimits = (): string =>
   table(
     ['who', `tickets in ${RATE_WINDOW_MS / 1000} s`],
     Object.entries(RATE_LIMITS).map(([who, limit]) => [
-      who === 'anonymous' ? 'strangers' : `tier ${who}`,
+      who === 'anonymous' ? 'callers without a credential, by address' : `tier ${who}`,
       limit ?? 'not counted',
     ]),
   );
 
 /** The limits of each route that needs no credential. */
-const strangerLimits = (): string =>
+const anonymousLimits = (): string =>
   table(
     ['method', 'path', `from one address in ${RATE_WINDOW_MS / 1000} s`],
     ROUTES.flatMap((route) =>
@@ -112,7 +109,7 @@ const people = (): string =>
     PEOPLE.map(({ name, email, counterRole }) => [
       name,
       code(email),
-      counterRole ?? 'viewer, as everybody who is somebody',
+      counterRole ?? 'viewer, as every principal',
     ]),
   );
 
@@ -145,7 +142,7 @@ export const GENERATORS: Readonly<Record<string, () => string>> = {
   'audit-types': auditTypes,
   'key-states': keyStates,
   'rate-limits': rateLimits,
-  'stranger-limits': strangerLimits,
+  'stranger-limits': anonymousLimits,
   'policy-rules': policyRules,
   'claim-limits': claimLimits,
   exposure,

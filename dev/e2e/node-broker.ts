@@ -32,7 +32,7 @@ export async function startNodeStack(): Promise<NodeStack> {
 
   const files = `file:${folder}/control.db`;
   const control = await openControl(files);
-  await seed(control.db, secrets, Date.now());
+  await seed(control.store, secrets, Date.now());
   control.close();
 
   const start = () =>

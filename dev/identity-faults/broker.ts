@@ -62,10 +62,16 @@ export async function openBroker(settings: Readonly<Record<string, string>> = {}
   });
   const app = createApp(
     compose(config, {
-      control: control.db,
-      record: record.db,
+      control: control.store,
+      record: record.store,
       sendControl: () => Promise.reject(new TypeError('there is no agent worker')),
-      ledger: { settle: async () => ({ admitted: true, rate: null }) },
+      shard: {
+        mint: () => Promise.reject(new Error('no test here asks for a ticket')),
+        count: async (_account, { limit }) => ({
+          admitted: true,
+          rate: { limit, remaining: limit, resetAt: clock.now + 60 },
+        }),
+      },
       pingDatabases: async () => {},
       fetch: (url, init) => fetch(url, { ...init, redirect: 'manual' }),
       // Advances the clock instead of waiting; pending network input is processed meanwhile.

@@ -2,11 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { makeSecret, randomBase62 } from '@agent-ticket/broker/src/credentials/secret.ts';
+import { makeSecret, makeTokenId } from '@agent-ticket/broker/src/credentials/secret.ts';
 import * as z from 'zod';
 import { hasCode } from '../error-code.ts';
 
-const Credential = z.strictObject({ id: z.uuid(), clientId: z.string(), clientSecret: z.string() });
+/** `id` and `clientId` are the same: a service token has one name. */
+const Credential = z.strictObject({ id: z.string(), clientId: z.string(), clientSecret: z.string() });
 export type SeededCredential = z.infer<typeof Credential>;
 
 const DevSecrets = z.strictObject({
@@ -21,11 +22,10 @@ export type DevSecrets = z.infer<typeof DevSecrets>;
 
 const bytes = (length: number): Uint8Array => new Uint8Array(randomBytes(length));
 const key = (): string => randomBytes(32).toString('base64url');
-const credential = (): SeededCredential => ({
-  id: crypto.randomUUID(),
-  clientId: `svc_${randomBase62(22, bytes)}`,
-  clientSecret: makeSecret(bytes),
-});
+function credential(): SeededCredential {
+  const id = makeTokenId(bytes);
+  return { id, clientId: id, clientSecret: makeSecret(id, bytes) };
+}
 
 export const makeSecrets = (): DevSecrets => ({
   keyEncryptionKey: key(),

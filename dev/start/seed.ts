@@ -1,8 +1,8 @@
 import { AGENT_PERMISSIONS, PERMISSIONS } from '@agent-ticket/broker/src/credentials/permissions.ts';
 import { digestSecret } from '@agent-ticket/broker/src/credentials/secret.ts';
-import type { ControlDatabase } from '@agent-ticket/drizzle/control/database.ts';
-import { policyQueries } from '@agent-ticket/drizzle/control/policy.ts';
-import { serviceTokenQueries } from '@agent-ticket/drizzle/control/service-tokens.ts';
+import type { Change } from '@agent-ticket/drizzle/control/change.ts';
+import type { ControlStore } from '@agent-ticket/drizzle/control/store.ts';
+import type { AuditType } from '@agent-ticket/shared/audit-event.ts';
 import type { Role, Tier } from '@agent-ticket/shared/names.ts';
 import { stableUuid } from '../identity-provider/access-issuer.ts';
 import { PEOPLE, type Person } from '../identity-provider/people.ts';
@@ -20,7 +20,7 @@ interface Seed {
 const CREATED_BY = 'seed';
 
 /** The two service tokens of a new stack, with their grants. A second run changes nothing. */
-export async function seed(control: ControlDatabase, secrets: DevSecrets, now: number): Promise<void> {
+export async function seed(control: ControlStore, secrets: DevSecrets, now: number): Promise<void> {
   const seeds: readonly Seed[] = [
     {
       credential: secrets.serviceToken,
@@ -45,41 +45,64 @@ export async function seed(control: ControlDatabase, secrets: DevSecrets, now: n
 }
 
 async function insertSeed(
-  control: ControlDatabase,
+  control: ControlStore,
   { credential, name, tier, permissions, grants }: Seed,
   pepper: Uint8Array<ArrayBuffer>,
   now: number,
 ): Promise<void> {
-  const tokens = serviceTokenQueries(control);
-  const { id, clientId, clientSecret } = credential;
-  if ((await tokens.findByClientId(clientId)) === undefined) {
+  const { id, clientSecret } = credential;
+  if ((await control.serviceTokens.find(id)) === undefined) {
     const digest = await digestSecret(clientSecret, pepper);
-    await tokens.insert(
-      {
-        id,
-        clientId,
-        name,
-        tier,
-        agents: null,
-        permissions: [...permissions],
-        createdBy: CREATED_BY,
-        createdAt: now,
-      },
-      { tokenId: id, digest, createdAt: now },
-    );
-  }
-  for (const { agent, role } of grants) {
-    await policyQueries(control).insertGrant({
-      id: `${CREATED_BY}-${clientId}-${agent}`,
-      subject: `token:${id}`,
-      agentSlug: agent,
-      instanceId: '*',
-      role,
-      reason: 'seeded for development',
+    const token = {
+      id,
+      name,
+      tier,
+      agents: null,
+      permissions: [...permissions],
       createdBy: CREATED_BY,
       createdAt: now,
-    });
+    };
+    const secret = { tokenId: id, digest, createdAt: now };
+    await changeSilently(control, 'service_token.created', control.serviceTokens.create(token, secret), now);
   }
+  for (const { agent, role } of grants) await insertGrant(control, `token:${id}`, agent, role, now);
+}
+
+/** Makes a grant unless it is there. */
+async function insertGrant(
+  control: ControlStore,
+  subject: string,
+  agent: string,
+  role: Role,
+  now: number,
+): Promise<void> {
+  const id = `${CREATED_BY}-${subject}-${agent}`;
+  if ((await control.grants.find(id)) !== undefined) return;
+  const statement = control.grants.insert({
+    id,
+    subject,
+    agentSlug: agent,
+    instanceId: '*',
+    role,
+    reason: 'seeded for development',
+    createdBy: CREATED_BY,
+    createdAt: now,
+    expiresAt: null,
+  });
+  await changeSilently(control, 'grant.created', { statement }, now);
+}
+
+/** A change whose event is dropped: seeds are no acts of anybody, and an audit log begins with the first act. */
+async function changeSilently(
+  control: ControlStore,
+  type: AuditType,
+  wanted: Omit<Change, 'event' | 'dueAt'>,
+  now: number,
+): Promise<void> {
+  const eventId = crypto.randomUUID();
+  const event = { eventId, at: now, type, outcome: 'success' } as const;
+  await control.change({ ...wanted, event, dueAt: Number.MAX_SAFE_INTEGER });
+  await control.outbox.done(eventId);
 }
 
 /**
@@ -87,23 +110,14 @@ async function insertSeed(
  * addresses would need an issuer that is trusted for addresses. A second run changes nothing.
  */
 export async function seedPeople(
-  control: ControlDatabase,
+  control: ControlStore,
   { access, auth0 }: IdentityProvider,
   now: number,
 ): Promise<void> {
   for (const person of PEOPLE) {
     if (person.counterRole === undefined) continue;
     for (const subject of subjectsOf(person, new URL(access.issuer).hostname, auth0.domain)) {
-      await policyQueries(control).insertGrant({
-        id: `${CREATED_BY}-${subject}-counter`,
-        subject,
-        agentSlug: 'counter',
-        instanceId: '*',
-        role: person.counterRole,
-        reason: 'seeded for development',
-        createdBy: CREATED_BY,
-        createdAt: now,
-      });
+      await insertGrant(control, subject, 'counter', person.counterRole, now);
     }
   }
 }

@@ -41,6 +41,8 @@ export const grantToken: Handler = async (call) => {
   if (!subject.ok) return refusedAt('token', subject);
   const actor = tokens.value.actor && (await authenticateToken(tokens.value.actor, call));
   if (actor?.ok === false) return refusedAt('token', actor);
+  if (actor !== undefined && (await hasSignedOut(actor.value, call)))
+    return refusedAt('token', err('credential_revoked', { detail: 'actor' }));
   const who = actor === undefined ? subject : delegate(subject.value, actor.value);
   if (!who.ok) return refusedAt('token', who);
   const beside = client === undefined ? who.value : besideClient(who.value, client.value);
@@ -84,6 +86,12 @@ async function authenticateToken(
 ): Promise<Outcome<Authenticated>> {
   const { ports, now } = call;
   return logAuthResult(await authenticateJwt(token, sources, ports.credentials, now), call, ROUTE, ports);
+}
+
+/** Whether an actor signed out after its token was issued. The decision looks at the subject's sign-outs alone. */
+async function hasSignedOut({ principal, issuedAt }: Authenticated, { ports }: Call): Promise<boolean> {
+  const tokensBefore = (await ports.control.principals.find(principal.id))?.tokensBefore;
+  return issuedAt !== undefined && tokensBefore != null && issuedAt <= tokensBefore;
 }
 
 async function issue(

@@ -2,10 +2,7 @@ import { sealAudit } from '@agent-ticket/broker/src/audit/sealer.ts';
 import { readConfig } from '@agent-ticket/broker/src/config/config.ts';
 import { createKeyring } from '@agent-ticket/broker/src/keys/keyring.ts';
 import { openControl } from '@agent-ticket/drizzle/control/open-d1.ts';
-import { signingKeyQueries } from '@agent-ticket/drizzle/control/signing-keys.ts';
-import { checkpointQueries } from '@agent-ticket/drizzle/record/audit-checkpoints.ts';
-import { auditLogQueries } from '@agent-ticket/drizzle/record/audit-log.ts';
-import { deliver, type RecordFact } from '@agent-ticket/drizzle/record/deliver.ts';
+import type { RecordFact } from '@agent-ticket/drizzle/record/deliver.ts';
 import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
 import { PrincipalId, TicketId } from '@agent-ticket/shared/names.ts';
 import type { Stack } from '../../start/stack.ts';
@@ -25,7 +22,7 @@ export async function writeHistory(
 ): Promise<void> {
   const control = openControl(await workers.getD1Database('CONTROL', 'broker'));
   const record = openRecord(await workers.getD1Database('RECORD', 'broker'));
-  await deliver(record, [...visit(at, true), ...visit(at, false)], at);
+  await record.deliver([...visit(at, true), ...visit(at, false)], at);
   const config = readConfig({
     ISSUER: facts.issuer,
     TICKET_AUDIENCE: facts.audience,
@@ -35,21 +32,13 @@ export async function writeHistory(
     MODE: 'development',
   });
   const auditKeyring = createKeyring({
-    keys: signingKeyQueries(control),
+    control,
     purpose: 'audit',
-    schedule: config.keySchedule,
-    keyEncryptionKey: config.keyEncryptionKey,
+    config,
     randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
     randomId: () => crypto.randomUUID(),
-    announce: async () => {},
   });
-  const ports = {
-    issuer: facts.issuer,
-    auditKeyring,
-    auditLog: auditLogQueries(record),
-    checkpoints: checkpointQueries(record),
-    log: () => {},
-  };
+  const ports = { config, auditKeyring, record, log: () => {} };
   if ((await sealAudit(ports, at)) === undefined) throw new Error('the history has no checkpoint');
 }
 
@@ -63,7 +52,9 @@ function visit(at: number, ends: boolean): RecordFact[] {
     kid: 'history',
     role: 'viewer',
     scope: 'agent:connect',
-    issuedAt: at,
+    rev: 0,
+    grantId: null,
+    loginId: null,
     startedAt: at,
     endedAt: null,
     endReason: null,
