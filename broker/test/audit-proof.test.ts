@@ -186,7 +186,7 @@ describe('an export', () => {
   it('that was truncated after a checkpoint is shown by an anchor, and by nothing else', async () => {
     const { broker, lines } = await sealedLog();
     const keys = await auditKeys({ front: broker.front });
-    const anchor = (await broker.ports.checkpoints.newest())?.jws;
+    const anchor = (await broker.ports.record.checkpoints.newest())?.jws;
     const cut = lines.slice(0, 7);
     expect((await verifyExport(cut, keys)).tail).toMatchObject({ faults: [], anchored: false });
     expect((await verifyExport(cut, keys, anchor)).tail.faults).toEqual([
@@ -232,10 +232,10 @@ describe('an export', () => {
 
   it('with two signed checkpoints of one number is no proof of either', async () => {
     const { broker, lines } = await sealedLog();
-    const [old] = await broker.ports.checkpoints.list(2, 1);
+    const [old] = await broker.ports.record.checkpoints.list(2, 1);
     const signer = await broker.ports.auditKeyring.signer(START);
     if (!signer.ok || old === undefined) throw new Error('no key, or nothing sealed');
-    const claims = { iss: broker.ports.issuer, iat: 1, n: 1, through: 4, count: 4 };
+    const claims = { iss: broker.ports.config.issuer, iat: 1, n: 1, through: 4, count: 4 };
     const jws = await signCheckpoint(
       { ...claims, previous: CHAIN_START, hash: old.hash },
       signer.value.material,
@@ -252,14 +252,15 @@ describe('an export', () => {
     const broker = startBroker();
     await auditRoom.write(1_200);
     let pages = 0;
+    const { record } = broker.ports;
     const auditLog = {
-      ...broker.ports.auditLog,
+      ...record.auditLog,
       arrivals: (after: number, limit: number) => {
         pages += 1;
-        return broker.ports.auditLog.arrivals(after, limit);
+        return record.auditLog.arrivals(after, limit);
       },
     };
-    const { front } = startBroker({ ports: { auditLog } });
+    const { front } = startBroker({ ports: { record: { ...record, auditLog } } });
     const answer = await front(readAudit('/export', auditor.pair));
     const reader = answer.body?.getReader();
     await reader?.read();

@@ -1,5 +1,4 @@
 import { env } from 'cloudflare:workers';
-import { deliver } from '@agent-ticket/drizzle/record/deliver.ts';
 import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import { readKeySet } from '@agent-ticket/shared/key-set.ts';
@@ -40,7 +39,7 @@ export const auditRoom = {
         }) as const,
     );
     for (let from = 0; from < count; from += 100)
-      await deliver(openRecord(env.RECORD), facts.slice(from, from + 100), Date.now());
+      await openRecord(env.RECORD).deliver(facts.slice(from, from + 100), Date.now());
   },
 };
 

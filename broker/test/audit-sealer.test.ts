@@ -16,7 +16,7 @@ describe('the sealer', () => {
     for (let minute = 0; minute < 3; minute += 1)
       await Promise.all(brokers.map(({ ports }) => sealAudit(ports, START + minute * MINUTE)));
     const [newest] = brokers;
-    expect(await newest?.ports.checkpoints.list(undefined, 10)).toMatchObject(
+    expect(await newest?.ports.record.checkpoints.list(undefined, 10)).toMatchObject(
       [3, 2, 1].map((n) => ({ n, through: 0, count: 0 })),
     );
   });
@@ -24,19 +24,41 @@ describe('the sealer', () => {
   it('runs with everything else each minute, and one step that fails keeps none of the others', async () => {
     const { ports, logged } = startBroker();
     const outbox = {
-      ...ports.termination.outbox,
+      ...ports.control.outbox,
       due: () => Promise.reject(new Error('Network connection lost')),
     };
-    await runScheduled({ ...ports, termination: { ...ports.termination, outbox } });
+    await runScheduled({ ...ports, control: { ...ports.control, outbox } });
     expect(logged.join()).toContain('scheduled_failed');
-    expect((await ports.checkpoints.newest())?.n).toBe(1);
+    expect((await ports.record.checkpoints.newest())?.n).toBe(1);
   });
 
-  it('shows each checkpoint to the anchor', async () => {
-    const shown: string[] = [];
+  it('sends each checkpoint to the anchor', async () => {
+    const sent: string[] = [];
     const { ports } = startBroker();
-    await runScheduled({ ...ports, anchor: async ({ jws }) => void shown.push(jws) });
-    expect(shown).toEqual([(await ports.checkpoints.newest())?.jws]);
+    await runScheduled({ ...ports, anchor: async ({ jws }) => void sent.push(jws) });
+    expect(sent).toEqual([(await ports.record.checkpoints.newest())?.jws]);
+  });
+});
+
+describe('an event with a lone surrogate, which nothing here writes', () => {
+  it('is a fault that is named, and no checkpoint is written until it is gone', async () => {
+    const { ports, logged } = startBroker();
+    await auditRoom.write(1);
+    await auditRoom.write(1, { details: { reason: 'half \ud83d of a character' } });
+    expect(await sealAudit(ports, START)).toBeUndefined();
+    expect(logged.map((line) => JSON.parse(line))).toContainEqual({
+      event: 'checkpoint_failed',
+      reason: 'event_not_canonical',
+      detail: 'event 2',
+    });
+    const keys = await auditKeys({ front: startBroker().front });
+    await env.RECORD.prepare('DELETE FROM audit_events WHERE seq = 2').run();
+    await auditRoom.write(1);
+    expect(await sealAudit(ports, START)).toMatchObject({ through: 2, count: 2 });
+    // In an export that somebody else made it is a fault of the content, and ends nothing.
+    const lines = (await exportText(ports)).trim().split('\n');
+    const forged = lines.map((line) => line.replace('"agent":null', '"agent":"\\ud83d"'));
+    expect((await verifyExport(forged, keys)).content).not.toEqual([]);
   });
 });
 
@@ -55,7 +77,7 @@ describe('a bucket as anchor', () => {
     const { objects } = await bucket().list({ prefix: 'checkpoints/' });
     expect(objects.map(({ key }) => key)).toEqual([1, 2].map(anchorKey));
     const newest = await (await bucket().get(objects.at(-1)?.key ?? ''))?.text();
-    expect(newest).toBe((await ports.checkpoints.newest())?.jws);
+    expect(newest).toBe((await ports.record.checkpoints.newest())?.jws);
     const lines = (await exportText(ports)).trim().split('\n');
     const keys = await auditKeys({ front });
     expect((await verifyExport(lines, keys, newest)).tail).toMatchObject({ anchored: true, faults: [] });
