@@ -138,7 +138,7 @@ describe('a ticket that was denied', () => {
 
   it('because of a lock is one event', async () => {
     const token = await makeToken();
-    await lock(`principal:${token.principal}`);
+    await lock(`service-token:${token.id}`);
     expect(refusal(await mint(token.pair))).toBe('403 FORBIDDEN');
     const [event] = await expectEvents(token.principal, ['ticket.denied']);
     expect(event?.code).toBe('locked');

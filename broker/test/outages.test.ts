@@ -19,7 +19,7 @@ import { setClock } from './clock.ts';
 import { failing } from './databases.ts';
 import { printed } from './printed.ts';
 import { delivered, eventsWith } from './record.ts';
-import { makeToken } from './tokens.ts';
+import { makeToken, newSecret, pair } from './tokens.ts';
 
 /** What D1 and Durable Objects say when they cannot serve now. */
 const OUTAGES = [
@@ -85,9 +85,9 @@ describe('while the policy database is out of reach', () => {
 
   it('a wrong credential is not called wrong', async () => {
     const { front } = withControl('D1_ERROR: Network connection lost.');
-    const [token, other] = [await makeToken(), await makeToken()];
-    const mixed = { 'cf-access-client-id': token.clientId, 'cf-access-client-secret': other.secret };
-    expectOutage(await mint(mixed, COUNTER, { front }));
+    const token = await makeToken();
+    const wrong = pair(token.clientId, newSecret(token.id));
+    expectOutage(await mint(wrong, COUNTER, { front }));
   });
 
   it('what needs no database is answered as ever', async () => {
