@@ -114,6 +114,9 @@ const OTHER: Readonly<Record<string, string>> = {
   transport: 'A socket, or plain requests. One is no use for the other.',
   client_id: 'The OAuth client that asked for it.',
   act: 'Who acts for the person.',
+  rev: 'The newest change of policy that the decision knew. A later change can revoke it.',
+  grant: 'The stored grant that decided. It ends with that grant.',
+  login: 'The browser’s sign-in. It ends with that sign-in.',
 };
 
 const DATES = ['iat', 'nbf', 'exp', 'session_expiry'];

@@ -6,12 +6,12 @@ export const Settings = z.strictObject({
   TICKET_AUDIENCE: z.string().min(1).max(512),
   BROKER_JWKS_URL: BaseUrl.optional(),
   ALLOWED_ORIGINS: Origins.default([]),
-  /** What becomes of a session whose ticket is shown again by somebody else. */
+  /** Whether a session ends when another client presents its ticket again. */
   TICKET_REPLAY: z.enum(['note', 'end-session']).default('note'),
   MODE: Mode.default('production'),
 });
 
-/** The env is the Worker's, and most of it none of ours; but a name that begins like one of ours is a misspelling. */
+/** The env is the Worker's, and holds more than our settings; a name that begins like one of ours is a misspelling. */
 const OURS = /^(ISSUER|MODE|(TICKET|BROKER|ALLOWED)_.*)$/;
 
 export interface GateConfig {
@@ -23,7 +23,7 @@ export interface GateConfig {
   readonly jwksUrl: string;
   /** Pages that may open sockets and make requests. */
   readonly allowedOrigins: readonly string[];
-  /** Whether a session ends when its ticket is shown again. */
+  /** Whether a session ends when its ticket is presented again. */
   readonly endsReplayed: boolean;
   /** Lets plain http through on any host. */
   readonly development: boolean;

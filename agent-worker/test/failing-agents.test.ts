@@ -93,24 +93,25 @@ describe('a URL too long for what the SDK remembers of a connection', () => {
   });
 });
 
-describe('an object out of reach', () => {
-  const front = gateWith({
-    destination: () => ({
-      fetch: () => Promise.reject(new Error(`Network connection lost: ${PRIVATE}`)),
-    }),
-  });
-
-  test('closes the socket 1011 and answers a request 500, without a word of it', async () => {
+test.for([
+  ['Network connection lost', 1013, 503],
+  ['destroyed', 1011, 500],
+] as const)(
+  'an object out of reach (%s) closes the socket %d and answers a request %d, without a word of it',
+  async ([message, code, status]) => {
+    const front = gateWith({
+      destination: () => ({ fetch: () => Promise.reject(new Error(`${message}: ${PRIVATE}`)) }),
+    });
     const instance = 'away';
     const refused = await refusedSocket(
       await upgrade('/agents/witness/away', { ticket: await ticketOf(instance), front }),
     );
-    expect(refused).toMatchObject({ code: 1011, frames: [] });
+    expect(refused).toMatchObject({ code, frames: [] });
     const answer = await ask('/agents/witness/away', { ticket: await ticketOf(instance), front });
-    expect(answer.status).toBe(500);
+    expect(answer.status).toBe(status);
     expect(await answer.text()).not.toContain(PRIVATE);
-  });
-});
+  },
+);
 
 const ticketOf = (instance: string) => makeTicket({ instance, agent: 'witness', scope: SCOPE });
 

@@ -1,5 +1,4 @@
 import { runInDurableObject } from 'cloudflare:test';
-import { SessionId } from '@agent-ticket/shared/names.ts';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { describe, expect, test, vi } from 'vitest';
 import { lock, revoke } from './commands.ts';

@@ -59,11 +59,6 @@ export function objectRevocationStore(sql: SqlStorage) {
         code: 'predates_object',
       }),
 
-    /** Whether the object was destroyed at `at` or later. */
-    isDestroyedSince: (at: number): boolean =>
-      sql.exec("SELECT 1 FROM ticket_revocations WHERE id = 'destroyed' AND rev >= ?", at).toArray().length >
-      0,
-
     /** Why a ticket is refused; `undefined` where nothing hits it. */
     whyRefused({ names, rev, iat }: ShownTicket, now: number): ObjectRefusal | undefined {
       const codes = sql

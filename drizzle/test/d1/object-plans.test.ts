@@ -28,7 +28,6 @@ const PLANS: readonly Plan[] = [
     'ticket_revocations_target',
   ],
   ['a revocation is kept', (sql) => objectRevocationStore(sql).apply(revocation()), undefined],
-  ['a destruction is looked up', (sql) => objectRevocationStore(sql).isDestroyedSince(NOW), undefined],
   ['the use of a grant is noted', (sql) => objectRevocationStore(sql).noteGrantUsed('a'), undefined],
   ['the use of a grant is looked up', (sql) => objectRevocationStore(sql).isGrantUsed('a'), undefined],
   ['a delivery is acknowledged', (sql) => backlogStore(sql).removeThrough(1), undefined],
