@@ -40,8 +40,10 @@ const KINDS: readonly [string, () => Promise<Reply>][] = [
 
 const JSON_TYPE = { 'content-type': 'application/json' };
 const etag = async (): Promise<string> => (await call('/.well-known/jwks.json')).headers.get('etag') ?? '';
-const failing = (message: string) =>
-  startBroker({ runtime: { ledger: { settle: () => Promise.reject(new Error(message)) } } });
+const failing = (message: string) => {
+  const lost = () => Promise.reject(new Error(message));
+  return startBroker({ runtime: { shard: { mint: lost, count: lost } } });
+};
 const broken = failing('a bug');
 const down = failing('Network connection lost.');
 
