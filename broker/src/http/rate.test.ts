@@ -1,7 +1,6 @@
 import { createRandom } from '@agent-ticket/shared/test/random.ts';
 import { describe, expect, it } from 'vitest';
-import { stranger, whoWith } from '../../test/policy-cases.ts';
-import { addressKey, rateOf } from './ledger.ts';
+import { addressKey } from './rate.ts';
 
 describe('the key of an address', () => {
   it.each([
@@ -75,28 +74,3 @@ function spelling(groups: readonly number[], random: ReturnType<typeof createRan
   const text = written.join(':');
   return random.chance(0.5) ? text.replace(zeros, '::') : text;
 }
-
-describe('the account of a request', () => {
-  it('of a stranger is the address', () => {
-    expect(rateOf(stranger, '2001:DB8::1')).toEqual({
-      account: 'address:2001:db8:0:0::/64',
-      rate: { key: 'address:2001:db8:0:0::/64', limit: 30 },
-    });
-  });
-
-  it.each([
-    ['free', 60],
-    ['pro', 600],
-  ] as const)('of the tier %s is the principal, with %i', (tier, limit) => {
-    const who = whoWith({}, { tier });
-    expect(rateOf(who, '192.0.2.1')).toEqual({ account: 'token:1', rate: { key: 'token:1', limit } });
-  });
-
-  it('of the tier admin has no limit', () => {
-    expect(rateOf(whoWith({}, { tier: 'admin' }), null)).toEqual({ account: 'token:1', rate: undefined });
-  });
-
-  it('of a principal called like an address is not that of the address', () => {
-    expect(rateOf(stranger, 'unknown').account).not.toBe(rateOf(whoWith(), 'unknown').account);
-  });
-});
