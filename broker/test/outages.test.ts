@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
-import { ledgerOf } from '../src/mint/ledger/object.ts';
+import { mintShards } from '../src/mint/shard-object.ts';
 import { startBroker } from './broker.ts';
 import {
   COUNTER,
@@ -19,7 +19,7 @@ import { setClock } from './clock.ts';
 import { failing } from './databases.ts';
 import { printed } from './printed.ts';
 import { delivered, eventsWith } from './record.ts';
-import { makeToken } from './tokens.ts';
+import { makeToken, newSecret, pair } from './tokens.ts';
 
 /** What D1 and Durable Objects say when they cannot serve now. */
 const OUTAGES = [
@@ -85,9 +85,9 @@ describe('while the policy database is out of reach', () => {
 
   it('a wrong credential is not called wrong', async () => {
     const { front } = withControl('D1_ERROR: Network connection lost.');
-    const [token, other] = [await makeToken(), await makeToken()];
-    const mixed = { 'cf-access-client-id': token.clientId, 'cf-access-client-secret': other.secret };
-    expectOutage(await mint(mixed, COUNTER, { front }));
+    const token = await makeToken();
+    const wrong = pair(token.clientId, newSecret(token.id));
+    expectOutage(await mint(wrong, COUNTER, { front }));
   });
 
   it('what needs no database is answered as ever', async () => {
@@ -144,9 +144,11 @@ describe('a fault of ours in a query', () => {
   });
 });
 
-describe('while the ledger cannot keep an event', () => {
-  const broken = (message: string): Front =>
-    startBroker({ runtime: { ledger: { settle: () => Promise.reject(new Error(message)) } } }).front;
+describe('while the mint shard cannot keep an event', () => {
+  const broken = (message: string): Front => {
+    const lost = () => Promise.reject(new Error(message));
+    return startBroker({ runtime: { shard: { mint: lost, count: lost } } }).front;
+  };
 
   it.each([
     'Network connection lost.',
@@ -205,17 +207,17 @@ describe('while something on the way hangs', () => {
       },
     ],
     [
-      'the ledger object',
+      'the mint shard',
       () => {
-        const namespace = new Proxy(env.LEDGER, {
+        const namespace = new Proxy(env.MINT_SHARD, {
           get(from, name) {
             const member: unknown = Reflect.get(from, name, from);
             if (typeof member !== 'function') return member;
             if (name !== 'get') return member.bind(from);
-            return (id: DurableObjectId) => forEver(from.get(id), ['settle']);
+            return (id: DurableObjectId) => forEver(from.get(id), ['mint']);
           },
         });
-        return startBroker({ runtime: { ledger: ledgerOf(namespace) } });
+        return startBroker({ runtime: { shard: mintShards(namespace) } });
       },
     ],
   ])('(%s) the caller has an answer in bounded time, and no ticket', async (_what, start) => {

@@ -88,10 +88,10 @@ describe('what is not counted', () => {
   });
 });
 
-describe('while the ledger is out of reach', () => {
+describe('while nothing can be counted', () => {
   it.each(COUNTED)('$method $path is a 503', async ({ method, path }) => {
-    const ledger = { settle: () => Promise.reject(new Error('Network connection lost.')) };
-    const away = startBroker({ ports: { ledger } });
+    const lost = () => Promise.reject(new Error('Network connection lost.'));
+    const away = startBroker({ ports: { shard: { mint: lost, count: lost } } });
     const reply = await call(path, { method, front: away.front });
     expect([refusalOf(reply).code, reply.headers.get('retry-after')]).toEqual(['UNAVAILABLE', '5']);
   });

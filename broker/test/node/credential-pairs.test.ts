@@ -45,7 +45,11 @@ beforeAll(async () => {
   );
   stand = at.stand;
   // Hundreds of wrong tries from one address: counting them is another test's business.
-  app = createApp({ ...stand.ports, ledger: { settle: async () => ({ admitted: true, rate: null }) } });
+  const rate = { limit: 1, remaining: 1, resetAt: 0 };
+  app = createApp({
+    ...stand.ports,
+    shard: { ...stand.ports.shard, count: async () => ({ admitted: true, rate }) },
+  });
   const token = await stand.makeServiceToken();
   const { clientId, clientSecret } = token;
   const wrong = (await stand.makeServiceToken()).clientSecret;

@@ -1,35 +1,30 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { signingKeyQueries } from '@agent-ticket/drizzle/control/signing-keys.ts';
-import { openControl, openRecord } from '@agent-ticket/drizzle/open-libsql.ts';
-import { checkpointQueries } from '@agent-ticket/drizzle/record/audit-checkpoints.ts';
-import { auditLogQueries } from '@agent-ticket/drizzle/record/audit-log.ts';
-import { auditEvents } from '@agent-ticket/drizzle/record/schema.ts';
+import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import { readKeySet } from '@agent-ticket/shared/key-set.ts';
+import { PrincipalId, TicketId } from '@agent-ticket/shared/names.ts';
 import { expect, it } from 'vitest';
 import { verifyExport } from '../../cli/proof/verify.ts';
 import { exportAudit } from '../../src/audit/export.ts';
 import { sealAudit } from '../../src/audit/sealer.ts';
 import { createKeyring } from '../../src/keys/keyring.ts';
 import { DEFAULT_SCHEDULE } from '../../src/keys/schedule.ts';
+import { openFiles } from './folder.ts';
 import { NOW } from './start-broker.ts';
 
-/** A million takes minutes; `AUDIT_ROWS=1000000` for who wants to see it. */
+/** A million takes minutes; `AUDIT_ROWS=1000000` runs it. */
 const ROWS = Number(process.env.AUDIT_ROWS ?? 20_000);
 const PAGE = 500;
 
-const eventOf = (n: number): typeof auditEvents.$inferInsert => {
+const eventOf = (n: number): AuditEvent => {
   const tail = String(n).padStart(12, '0');
   return {
     eventId: `00000000-0000-4000-8000-${tail}`,
     at: NOW * 1000 + n,
     type: 'ticket.issued',
     outcome: 'success',
-    userId: `token:${n % 97}`,
-    agentSlug: 'counter',
-    instanceId: `room-${n % 31}`,
-    jti: `10000000-0000-4000-8000-${tail}`,
+    principal: PrincipalId.parse(`token:${n % 97}`),
+    agent: 'counter',
+    instance: `main-${n % 31}`,
+    jti: TicketId.parse(`10000000-0000-4000-8000-${tail}`),
     ipAddress: '192.0.2.1',
     userAgent: 'a program',
     details: { role: 'viewer' },
@@ -37,57 +32,49 @@ const eventOf = (n: number): typeof auditEvents.$inferInsert => {
 };
 
 async function largeLog() {
-  const folder = await mkdtemp(join(tmpdir(), 'agent-ticket-export-'));
-  const [control, record] = [
-    await openControl(`file:${folder}/control.db`),
-    await openRecord(`file:${folder}/record.db`),
-  ];
-  const close = async () => {
-    control.close();
-    record.close();
-    await rm(folder, { recursive: true });
-  };
+  const { control, record } = await openFiles();
   for (let from = 0; from < ROWS; from += PAGE) {
-    const rows = Array.from({ length: Math.min(PAGE, ROWS - from) }, (_, index) => eventOf(from + index + 1));
-    await record.db.insert(auditEvents).values(rows);
+    const length = Math.min(PAGE, ROWS - from);
+    const facts = Array.from({ length }, (_, index) => ({ event: eventOf(from + index + 1) }));
+    await record.store.deliver(facts, NOW * 1000);
   }
   const auditKeyring = createKeyring({
-    keys: signingKeyQueries(control.db),
+    control: control.store,
     purpose: 'audit',
-    schedule: DEFAULT_SCHEDULE,
-    keyEncryptionKey: new Uint8Array(32).fill(7),
+    config: { keySchedule: DEFAULT_SCHEDULE, keyEncryptionKey: new Uint8Array(32).fill(7) },
     randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
     randomId: () => crypto.randomUUID(),
-    announce: async () => {},
   });
-  const ports = { auditLog: auditLogQueries(record.db), checkpoints: checkpointQueries(record.db) };
-  const sealer = { ...ports, issuer: 'https://broker.test', auditKeyring, log: () => {} };
+  const sealer = {
+    record: record.store,
+    config: { issuer: 'https://broker.test' },
+    auditKeyring,
+    log: () => {},
+  };
   let minute = 0;
   for (let through = -1; through < ROWS; minute += 1)
     through = (await sealAudit(sealer, (NOW + 60 * minute) * 1000))?.through ?? ROWS;
   const jwks = (await auditKeyring.published(NOW * 1000)).map(({ material }) => material.publicJwk);
   const keys = await readKeySet(new TextEncoder().encode(JSON.stringify({ keys: jwks })), ['ES256']);
-  return { ports, keys: keys ?? new Map(), checkpoints: minute, close };
+  return { record: record.store, keys: keys ?? new Map(), checkpoints: minute };
 }
 
 it('an export of a large log holds two pages at most, breaks off, goes on, and is sound as a whole', {
   timeout: 900_000,
 }, async () => {
-  const { ports, keys, checkpoints, close } = await largeLog();
+  const { record, keys, checkpoints } = await largeLog();
   /** Rows that were read and that the reader has not got yet. */
   let [inFlight, most, largest] = [0, 0, 0];
-  const counted = {
-    ...ports,
-    auditLog: {
-      ...ports.auditLog,
-      arrivals: async (after: number, limit: number) => {
-        const rows = await ports.auditLog.arrivals(after, limit);
-        inFlight += rows.length;
-        most = Math.max(most, inFlight);
-        return rows;
-      },
+  const auditLog = {
+    ...record.auditLog,
+    arrivals: async (after: number, limit: number) => {
+      const rows = await record.auditLog.arrivals(after, limit);
+      inFlight += rows.length;
+      most = Math.max(most, inFlight);
+      return rows;
     },
   };
+  const counted = { record: { ...record, auditLog } };
 
   async function* lines(after: number, limit: number) {
     let rest = '';
@@ -128,5 +115,4 @@ it('an export of a large log holds two pages at most, breaks off, goes on, and i
   expect(last).toBe(ROWS);
   expect(most).toBeLessThanOrEqual(2 * PAGE);
   expect(largest).toBeLessThanOrEqual(PAGE + checkpoints + 1);
-  await close();
 });

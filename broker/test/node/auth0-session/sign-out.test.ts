@@ -34,14 +34,14 @@ const revocationsSince = (count: number) =>
     return revocation;
   });
 
-const OF_ALICE = { target: `principal:${ALICE}`, kind: 'before', code: 'session_terminated' };
+const OF_ALICE = { target: `principal:${ALICE}`, kind: 'before', code: 'rights_changed' };
 /** The revocations of a sign-out, by the tenant's session. */
 const revocationsOf = async (sid: string) => [
   expect.objectContaining(OF_ALICE),
   expect.objectContaining({
     target: `login:${await loginOf(sid)}`,
     kind: 'any',
-    code: 'session_terminated',
+    code: 'rights_changed',
     until: (NOW + 30 * 86_400) * 1000,
   }),
 ];
@@ -101,7 +101,7 @@ describe('signing out', () => {
     const before = await control().revocations.newestRev();
     await go(at, '/auth/logout', { cookie });
     const after = await control().revocations.newestRev();
-    expect([await whyRevoked(before), await whyRevoked(after)]).toEqual(['session_terminated', undefined]);
+    expect([await whyRevoked(before), await whyRevoked(after)]).toEqual(['rights_changed', undefined]);
     at.stand.clock.now += 3611;
     expect(await whyRevoked(before)).toBeUndefined();
   });
@@ -115,7 +115,7 @@ describe('signing out', () => {
     const after = await control().revocations.newestRev();
     at.stand.clock.now = NOW + 60;
     await flushOutbox(at.stand.ports);
-    expect([await whyRevoked(before), await whyRevoked(after)]).toEqual(['session_terminated', undefined]);
+    expect([await whyRevoked(before), await whyRevoked(after)]).toEqual(['rights_changed', undefined]);
   });
 
   it('ends bearer tokens from before it, and none that is issued later', async () => {

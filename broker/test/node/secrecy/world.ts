@@ -1,6 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { signingKeyQueries } from '@agent-ticket/drizzle/control/signing-keys.ts';
 import { importKeyEncryptionKey, unseal } from '../../../src/keys/seal.ts';
 import { secret } from '../../canaries.ts';
 import { CLIENT_ID, openTenant, type TenantStand } from '../auth0-session/tenant.ts';
@@ -66,14 +65,14 @@ export async function openWorld(): Promise<World> {
     secret(token.slice(0, 40));
     return secret(token);
   };
-  const times = { iat: NOW, exp: NOW + 3600 };
+  const times = () => ({ iat: stand.clock.now, exp: NOW + 3600 });
   const accessToken = async (sub = 'auth0|alice') =>
-    foreign(await at.tenant.sign({ ...times, sub, aud: 'https://broker.test/api' }));
-  const workloadToken = async () => foreign(await platform.sign({ ...times, sub: 'job', aud: BROKER }));
+    foreign(await at.tenant.sign({ ...times(), sub, aud: 'https://broker.test/api' }));
+  const workloadToken = async () => foreign(await platform.sign({ ...times(), sub: 'job', aud: BROKER }));
   const assertion = async () =>
     foreign(
       await team.sign({
-        ...times,
+        ...times(),
         aud: [APPLICATION],
         type: 'app',
         sub: crypto.randomUUID(),
@@ -142,7 +141,7 @@ export async function openWorld(): Promise<World> {
     },
     async rememberPrivateKeys() {
       const key = await importKeyEncryptionKey(new Uint8Array(Buffer.from(kek, 'base64url')));
-      const keys = signingKeyQueries(stand.runtime.control);
+      const { keys } = stand.runtime.control;
       const rows = [...(await keys.list('ticket')), ...(await keys.list('audit'))];
       const opened = await Promise.all(rows.map((row) => unseal(key, row, row.sealed)));
       return opened.filter((jwk) => jwk?.d !== undefined && secret(jwk.d) !== '').length;

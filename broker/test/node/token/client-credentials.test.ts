@@ -1,13 +1,21 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { makeSecret, makeTokenId } from '../../../src/credentials/secret.ts';
 import { bodyOf, ticketIn } from '../answers.ts';
+import type { ServiceToken } from '../service-token.ts';
 import { AGENTS_AT, basic, COUNTER, NOW, type StartedBroker, startNodeBroker } from '../start-broker.ts';
 
 let stand: StartedBroker;
-let client: { id: string; clientId: string; clientSecret: string };
+let client: ServiceToken;
+let other: ServiceToken;
+/** A secret without a typo that was never issued. */
+const random = (length: number) => crypto.getRandomValues(new Uint8Array(length));
+const id = makeTokenId(random);
+const UNKNOWN = { id, secret: makeSecret(id, random) };
 
 beforeAll(async () => {
   stand = await startNodeBroker();
   client = await stand.makeServiceToken();
+  other = await stand.makeServiceToken();
   await stand.grant(`token:${client.id}`, 'counter', 'admin');
 });
 
@@ -36,7 +44,7 @@ describe('client_credentials', () => {
     expect(await bodyOf(answer)).toEqual({
       access_token: expect.any(String),
       issued_token_type: 'urn:ietf:params:oauth:token-type:jwt',
-      token_type: 'N_A',
+      token_type: 'Bearer',
       expires_in: 60,
       scope:
         'agent:connect agent:state:read agent:state:write agent:message agent:rpc:whoami agent:rpc:increment',
@@ -296,7 +304,17 @@ describe('those who watch are told, as at POST /tickets,', () => {
 
   it.each<[string, () => [Record<string, string>, Record<string, string>], string]>([
     ['a typo', () => [GRANT, basic(client.clientId, 'atk_x')], 'credential_malformed'],
-    ['an unknown client', () => [GRANT, basic('svc_nobody', client.clientSecret)], 'credential_unknown'],
+    ['an unknown client', () => [GRANT, basic(UNKNOWN.id, UNKNOWN.secret)], 'credential_unknown'],
+    [
+      'a client with the secret of another',
+      () => [GRANT, basic(other.clientId, client.clientSecret)],
+      'credential_secret_wrong',
+    ],
+    [
+      'a client in the body with the secret of another',
+      () => [{ ...GRANT, client_id: other.clientId, client_secret: client.clientSecret }, {}],
+      'credential_secret_wrong',
+    ],
     ['two methods at once', () => [{ ...GRANT, ...inBody() }, authenticated()], 'credential_ambiguous'],
     ['a bearer token', () => [GRANT, { authorization: 'Bearer x' }], 'credential_malformed'],
   ])('of %s', async (_what, request, reason) => {
