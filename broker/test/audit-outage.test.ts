@@ -60,7 +60,7 @@ describe('while the record database is away', () => {
     );
   });
 
-  it('nothing is lost when the ledger is taken out of memory meanwhile', async () => {
+  it('nothing is lost when the mint shards are taken out of memory meanwhile', async () => {
     const tokens = await Promise.all(Array.from({ length: 6 }, () => makeToken()));
     await withoutRecord(async () => {
       await Promise.all(tokens.map(async ({ pair }) => ticketOf(await mint(pair))));
@@ -73,7 +73,7 @@ describe('while the record database is away', () => {
     });
   });
 
-  it('is there to wake the ledger before any answer of the database, and each life of it begins by offering', async () => {
+  it('is set to wake the mint shard before any answer of the database, and each life of it begins by offering', async () => {
     const token = await makeToken();
     await withoutRecord(async () => {
       ticketOf(await mint(token.pair));

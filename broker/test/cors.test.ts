@@ -60,7 +60,7 @@ describe('a page of another origin', () => {
     ]);
   });
 
-  it.each(UNLISTED)('from %s is told nothing, in a preflight or in an answer', async (origin) => {
+  it.each(UNLISTED)('from %s gets no permission, in a preflight or in an answer', async (origin) => {
     const token = await makeToken();
     for (const reply of [
       await preflight(origin),
@@ -74,7 +74,7 @@ describe('a page of another origin', () => {
     }
   });
 
-  it('that names no origin is told nothing, and caches are told why', async () => {
+  it('that names no origin gets no permission, and caches learn that it depends on the origin', async () => {
     const reply = await call('/healthz');
     expect(sharing(reply)).toEqual([]);
     expect(reply.headers.get('vary')).toMatch(/\bOrigin\b/);

@@ -194,7 +194,7 @@ describe('a revoked key', () => {
     expect((await keys.published(later)).map(({ row }) => row.kid)).not.toContain(first);
   });
 
-  it('is not made good by whoever edits its row: the private part is gone', async () => {
+  it('is not made good by an edit of its row: the private part is gone', async () => {
     const keys = keyring();
     const first = await signing(keys, START);
     await take(keys, first, START);

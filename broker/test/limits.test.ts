@@ -36,9 +36,9 @@ const limits = ({ headers }: Reply) =>
 describe('the limit of strangers', () => {
   it('is 30 a minute by address, counted down in every answer, and then a 429 until the minute is over', async () => {
     const from = newAddress();
-    const told: unknown[] = [];
-    for (let i = 0; i < 30; i += 1) told.push(limits(await enter(from)));
-    expect(told).toEqual(Array.from({ length: 30 }, (_, i) => ['30', String(29 - i), String(NOW + 60)]));
+    const states: unknown[] = [];
+    for (let i = 0; i < 30; i += 1) states.push(limits(await enter(from)));
+    expect(states).toEqual(Array.from({ length: 30 }, (_, i) => ['30', String(29 - i), String(NOW + 60)]));
 
     setClock(13);
     const reply = await enter(from);

@@ -243,9 +243,9 @@ describe('rotations at the same time, in the audit log,', () => {
     await delivered();
     const events = await eventsWith('user_id', by.principal);
     const denied = events.filter(({ outcome }) => outcome === 'denied').map(({ kid }) => kid);
-    const told = events.filter(({ outcome, kid }) => outcome === 'success' && !denied.includes(kid));
+    const recorded = events.filter(({ outcome, kid }) => outcome === 'success' && !denied.includes(kid));
     const [newest] = await keyRows();
-    expect(told.map(({ type, kid }) => `${type} ${kid}`)).toEqual([`key.rotated ${newest?.kid}`]);
+    expect(recorded.map(({ type, kid }) => `${type} ${kid}`)).toEqual([`key.rotated ${newest?.kid}`]);
   });
 });
 

@@ -37,7 +37,7 @@ export async function makeKey(
 
 /**
  * Opens a row. Answers `undefined` unless the ciphertext opens under the row's own labels and the public half's
- * RFC 7638 thumbprint is the row's `kid`: whoever can write to the database cannot publish a key.
+ * RFC 7638 thumbprint is the row's `kid`: write access to the database publishes no key.
  */
 export async function openKey(keks: SealingKeys, row: SigningKeyRow): Promise<KeyMaterial | undefined> {
   const alg = TicketAlgorithm.safeParse(row.alg);

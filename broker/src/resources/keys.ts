@@ -104,16 +104,17 @@ export const revokeKey: Handler = async (call) => {
   const auditKeys = await ports.control.keys.list('audit');
   const isAuditKey = auditKeys.some((row) => row.kid === kid.data);
   const keyring = isAuditKey ? ports.auditKeyring : ports.keyring;
-  const locks = isAuditKey ? [] : [lockOf(call, kid.data)];
+  const lock = isAuditKey ? undefined : lockOf(call, kid.data);
   const revoked = await revoke(keyring, { kid: kid.data, now }, ({ row, successor }, change) => {
     const details = {
       purpose: row.purpose,
       state: stateOf(row, now),
       successor: successor.kind,
-      ...(locks[0] === undefined ? {} : { lock: locks[0].id }),
+      ...(lock === undefined ? {} : { lock: lock.id }),
     };
     const event = auditEventOf(call, 'key.revoked', ports.randomId(), { kid: kid.data, details });
-    return changePolicy({ ...change, event, revocations: locks }, signingAnew(ports));
+    const revocations = lock === undefined ? [] : [lock];
+    return changePolicy({ ...change, event, revocations }, signingAnew(ports));
   });
   if (!revoked.ok) return revoked;
   const { row, made: receipt } = revoked.value;

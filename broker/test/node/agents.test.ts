@@ -84,7 +84,7 @@ describe('GET /api/agents', () => {
         const how = transport === 'sse' ? { ...wish, transport: 'http' } : wish;
         const { status } = await broker.call(who, 'POST', '/tickets', how);
         expect([slug, who?.sub, status === 201]).toEqual([slug, who?.sub, shown[slug] !== undefined]);
-        // Whoever was first here is the owner; the next shall find it free.
+        // The first caller here is the owner; the next must find the instance free.
         if (status === 201) await broker.call(who, 'DELETE', `/api/agents/${slug}/room`);
       }
     }

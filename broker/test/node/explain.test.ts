@@ -133,7 +133,7 @@ describe('for somebody else', () => {
   });
 });
 
-describe('for somebody else, of what the broker knows or is told', () => {
+describe('for somebody else, by what the broker knows and what the request says', () => {
   const explained = async (who: Person, request: object) => bodyOf(await explain(who, request));
 
   it('a stranger is one: what is public is open, the rest asks for a sign-in', async () => {
@@ -204,10 +204,10 @@ describe('for somebody else, of what the broker knows or is told', () => {
 });
 
 describe('an instance that is not named', () => {
-  it('is the default one, except where each has an owner: that is told by its rule', async () => {
-    const told = await bodyOf(await explain(ALICE, { agent: 'diary' }));
-    expect(told).toMatchObject({ allowed: false, would_claim: false });
-    expect(rulesIn(told).at(-1)).toEqual({
+  it('is the default one, except where each has an owner: its rule says so', async () => {
+    const explained = await bodyOf(await explain(ALICE, { agent: 'diary' }));
+    expect(explained).toMatchObject({ allowed: false, would_claim: false });
+    expect(rulesIn(explained).at(-1)).toEqual({
       rule: 'an instance that belongs to its first user is named',
       holds: false,
     });
@@ -263,10 +263,10 @@ describe('would_claim', () => {
     apart.worker.used.add('diary/opened');
     apart.clock.now += CLAIM_LAPSES_MS / 1000 + 1;
     expect(await apart.mint(ALICE, 'diary', 'opened')).toBe(403);
-    const told = await bodyOf(
+    const explained = await bodyOf(
       await apart.call(ALICE, 'POST', '/explain', { agent: 'diary', instance: 'opened' }),
     );
-    expect(told).toMatchObject({ allowed: false, would_claim: false });
+    expect(explained).toMatchObject({ allowed: false, would_claim: false });
   });
 
   it('is false for who holds as many instances as one may', async () => {
@@ -280,9 +280,9 @@ describe('would_claim', () => {
     }
     expect(await ask()).toMatchObject({ would_claim: true });
     await apart.mint(ALICE, 'diary', 'last');
-    const told = await ask();
-    expect(told).toMatchObject({ allowed: false, would_claim: false });
-    expect(rulesIn(told).at(-1)).toEqual({
+    const explained = await ask();
+    expect(explained).toMatchObject({ allowed: false, would_claim: false });
+    expect(rulesIn(explained).at(-1)).toEqual({
       rule: 'a first user holds no more instances than it may',
       holds: false,
     });

@@ -77,7 +77,7 @@ describe('the outbox', () => {
     expect([ready.status, await ready.json()]).toMatchObject([200, { changes_waiting: 1 }]);
   });
 
-  it('goes on past a row that meets a bug, and logs it', async () => {
+  it('goes on past a row whose delivery has a bug, and logs it', async () => {
     await change('first', DUE - 30_000);
     await change('second');
     let tries = 0;

@@ -175,7 +175,7 @@ describe('DELETE', () => {
   });
 
   it.each<[string, Person, number]>([
-    ['an operator is told that there is none', ROOT, 404],
+    ['an operator learns that there is none', ROOT, 404],
     ['an owner learns nothing', OWNER, 403],
     ['a reader learns nothing', READER, 403],
   ])('of a grant that there is not: %s', async (_what, who, status) => {

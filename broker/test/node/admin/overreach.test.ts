@@ -189,8 +189,10 @@ describe('a lock', () => {
     const [{ kid }] = z.tuple([z.object({ kid: z.string() })]).parse(keys.items);
     await apart.call(ROOT, 'POST', '/admin/locks', { target: { kind: 'key', kid }, reason: 'leaked' });
     expect(await apart.mint({ sub: 'anyone' }, 'counter', 'main')).toBe(403);
-    const told = await bodyOf(await apart.call({ sub: 'anyone' }, 'POST', '/explain', { agent: 'counter' }));
-    expect(told).toMatchObject({ allowed: false });
+    const explained = await bodyOf(
+      await apart.call({ sub: 'anyone' }, 'POST', '/explain', { agent: 'counter' }),
+    );
+    expect(explained).toMatchObject({ allowed: false });
   });
 });
 

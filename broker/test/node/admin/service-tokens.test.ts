@@ -82,7 +82,7 @@ describe('a service token that is made', () => {
     expect([answer.status, answer.headers.get('cache-control')]).toEqual([201, 'no-store']);
   });
 
-  it('ends when it was told to', async () => {
+  it('ends at the time that was asked for', async () => {
     const token = await broker.make({ expires_in: 60 });
     expect(token.expires_at).toBe(isoAt(60));
     at(59);
