@@ -55,8 +55,7 @@ export default defineConfig({
           name: 'agent-worker',
           include: ['test/**/*.test.ts'],
           setupFiles: ['./test/setup.ts'],
-          // Starting a runtime costs seconds, a file in a started one does not. The setup empties it for each file; the tests of
-          // a file keep apart by instance names.
+          // Starting a runtime costs seconds, a file in a started one does not. Tests keep apart by instance names.
           isolate: false,
           ...PATIENT,
         },

@@ -88,8 +88,7 @@ describe('an agent that there is', () => {
     ['everything', () => 'everything:'],
     ['the agent', () => 'agent:counter'],
     ['the instance', (_: string, room: string) => `instance:counter/${room}`],
-    ['the principal', (id: string) => `principal:token:${id}`],
-    ['the service token', (id: string) => `service-token:${id}`],
+    ['the service token, which is the principal', (id: string) => `service-token:${id}`],
   ])('is refused while a lock stands on %s, and opened when it is lifted', async (_what, target) => {
     const token = await makeToken();
     const request = { agent: 'counter', instance: newRoom() };
@@ -101,9 +100,9 @@ describe('an agent that there is', () => {
 
   it('is refused until the lock ends', async () => {
     const token = await makeToken();
-    const ended = await lock(`principal:token:${token.id}`, NOW * 1000);
+    const ended = await lock(`service-token:${token.id}`, NOW * 1000);
     ticketOf(await mint(token.pair));
-    const standing = await lock(`principal:token:${token.id}`, NOW * 1000 + 1);
+    const standing = await lock(`service-token:${token.id}`, NOW * 1000 + 1);
     expectRefusal(await mint(token.pair), '403 FORBIDDEN');
     await Promise.all([ended, standing].map(liftLock));
   });
@@ -112,7 +111,6 @@ describe('an agent that there is', () => {
     const [token, other] = [await makeToken(), await makeToken()];
     const ids = await Promise.all(
       [
-        `principal:token:${other.id}`,
         'agent:lobby',
         'instance:counter/other',
         `service-token:${other.id}`,

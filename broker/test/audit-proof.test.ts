@@ -6,7 +6,6 @@ import { signCheckpoint } from '../src/audit/checkpoint.ts';
 import { sealAudit } from '../src/audit/sealer.ts';
 import {
   auditKeys,
-  auditRoom,
   beginEmpty,
   exportText,
   isCheckpoint,
@@ -15,7 +14,8 @@ import {
   SOUND,
   START,
   sealedLog,
-} from './audit-room.ts';
+  writeEvents,
+} from './audit-log.ts';
 import { startBroker } from './broker.ts';
 import { makeToken } from './tokens.ts';
 
@@ -204,12 +204,12 @@ describe('an export', () => {
 
   it('resumes after quiet minutes, and is sound with the part before and without it', async () => {
     const broker = startBroker();
-    await auditRoom.write(5);
+    await writeEvents(5);
     await sealAudit(broker.ports, START);
-    await auditRoom.write(1);
+    await writeEvents(1);
     const before = await exportText(broker.ports);
     for (const minute of [1, 2, 3]) await sealAudit(broker.ports, START + minute * MINUTE);
-    await auditRoom.write(1);
+    await writeEvents(1);
     await sealAudit(broker.ports, START + 4 * MINUTE);
     const rest = await exportText(broker.ports, 6);
     const keys = await auditKeys({ front: broker.front });
@@ -221,7 +221,7 @@ describe('an export', () => {
   it('has one line for each event, also for readers that break at other signs than LF', async () => {
     const broker = startBroker();
     const method = 'a\u2028b\u2029c\u0085d';
-    await auditRoom.write(1, { details: { method } });
+    await writeEvents(1, { details: { method } });
     await sealAudit(broker.ports, START);
     const text = await exportText(broker.ports);
     expect(text).not.toMatch(/[\u0085\u2028\u2029]/);
@@ -250,17 +250,16 @@ describe('an export', () => {
 
   it('reads a page when the reader takes one, and no sooner', async () => {
     const broker = startBroker();
-    await auditRoom.write(1_200);
+    await writeEvents(1_200);
     let pages = 0;
-    const { record } = broker.ports;
     const auditLog = {
-      ...record.auditLog,
+      ...broker.ports.record.auditLog,
       arrivals: (after: number, limit: number) => {
         pages += 1;
-        return record.auditLog.arrivals(after, limit);
+        return broker.ports.record.auditLog.arrivals(after, limit);
       },
     };
-    const { front } = startBroker({ ports: { record: { ...record, auditLog } } });
+    const { front } = startBroker({ ports: { record: { ...broker.ports.record, auditLog } } });
     const answer = await front(readAudit('/export', auditor.pair));
     const reader = answer.body?.getReader();
     await reader?.read();

@@ -1,6 +1,6 @@
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { describe, expect, it } from 'vitest';
-import { auditRoom, beginEmpty } from './audit-room.ts';
+import { beginEmpty, writeEvents } from './audit-log.ts';
 import { call, expectRefusal } from './call.ts';
 import { setClock } from './clock.ts';
 import { eventsWith } from './record.ts';
@@ -32,7 +32,7 @@ describe('reading the log', () => {
   });
 
   it('goes page by page, newest first, details as JSON, and every call is in the log', async () => {
-    await auditRoom.write(5, { details: { role: 'viewer' } });
+    await writeEvents(5, { details: { role: 'viewer' } });
     setClock(1);
     const seqs: number[] = [];
     let cursor: string | null = '';

@@ -4,6 +4,7 @@ import secondWorker from '../src/index.ts?second';
 import { ROUTES } from '../src/resources/routes.ts';
 import { startBroker } from './broker.ts';
 import { COUNTER, call, expectRefusal, mint, preflight, type Reply, refusal, requestTo } from './call.ts';
+import { failing } from './databases.ts';
 import { makeToken } from './tokens.ts';
 
 /** One example of every kind of answer. */
@@ -40,12 +41,12 @@ const KINDS: readonly [string, () => Promise<Reply>][] = [
 
 const JSON_TYPE = { 'content-type': 'application/json' };
 const etag = async (): Promise<string> => (await call('/.well-known/jwks.json')).headers.get('etag') ?? '';
-const failing = (message: string) => {
-  const lost = () => Promise.reject(new Error(message));
-  return startBroker({ runtime: { shard: { mint: lost, count: lost } } });
-};
-const broken = failing('a bug');
-const down = failing('Network connection lost.');
+const failingWith = (message: string) =>
+  startBroker({
+    control: failing(env.CONTROL, (sql) => (/revocations/.test(sql) ? new Error(message) : undefined)),
+  });
+const broken = failingWith('a bug');
+const down = failingWith('Network connection lost.');
 
 describe('every answer', () => {
   it.each(KINDS)('(%s) has an id of ours', async (_kind, ask) => {

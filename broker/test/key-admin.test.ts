@@ -1,16 +1,18 @@
 import { env } from 'cloudflare:workers';
 import { readKeySet } from '@agent-ticket/shared/key-set.ts';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
+import { decodeProtectedHeader } from 'jose';
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { verifyExport } from '../cli/proof/verify.ts';
 import { sealAudit } from '../src/audit/sealer.ts';
+import { flushOutbox } from '../src/revocation/changes.ts';
 import type { BrokerPorts } from '../src/runtime/ports.ts';
-import { auditRoom, exportText } from './audit-room.ts';
+import { emptyAuditLog, exportText, writeEvents } from './audit-log.ts';
 import { startBroker } from './broker.ts';
 import { call, expectRefusal, type Front } from './call.ts';
 import { setClock } from './clock.ts';
-import { forgetKeys } from './databases.ts';
+import { failing, forgetKeys } from './databases.ts';
 import { keyRows, listKeys, publishedKids, rotate } from './keys.ts';
 import { outbound } from './outbound.ts';
 import { eventsWith } from './record.ts';
@@ -19,7 +21,7 @@ import { makeToken } from './tokens.ts';
 
 const chief = await makeToken({
   tier: 'admin',
-  permissions: ['keys:read', 'keys:rotate', 'keys:revoke'],
+  permissions: ['keys:read', 'keys:rotate', 'keys:revoke', 'locks:read'],
 });
 const NEW_KEK = `${'b'.repeat(42)}A`;
 
@@ -27,7 +29,12 @@ const revoke = (front: Front, kid: string, headers = chief.pair) =>
   call(`/admin/keys/${kid}/revoke`, { method: 'POST', headers, front });
 const reseal = async (front: Front) =>
   JSON.parse((await call('/admin/keys/reseal', { method: 'POST', headers: chief.pair, front })).text);
-const only = async (front: Front) => (await listKeys(front))[0]?.kid ?? '';
+/** The one key, when the event of its making has been delivered. */
+const only = async (front: Front) => {
+  const [key] = await listKeys(front);
+  await flushOutbox(startBroker().ports);
+  return key?.kid ?? '';
+};
 
 const Receipt = z.looseObject({ closed: z.int(), pending: z.int() });
 const Revoked = z.looseObject({
@@ -40,7 +47,7 @@ const Revoked = z.looseObject({
 beforeEach(async () => {
   await forgetKeys();
   await env.CONTROL.batch(
-    ['locks', 'outbox', 'change_events'].map((name) => env.CONTROL.prepare(`DELETE FROM ${name}`)),
+    ['revocations', 'outbox'].map((name) => env.CONTROL.prepare(`DELETE FROM ${name}`)),
   );
   outbound.serve(`${SETTINGS.AGENT_WORKER_URL}/control`, () =>
     Response.json({ closed: 3, objects: 2, unreachable: 0, pending: 0, ms: 1 }),
@@ -56,8 +63,12 @@ describe('revoking a key', () => {
     const body = Revoked.parse(JSON.parse(reply.text));
     expect(body).toMatchObject({ kid, receipt: { closed: 3 } });
     expect(await publishedKids(front)).toEqual([body.signing]);
-    const { results: locks } = await env.CONTROL.prepare('SELECT target FROM locks').all();
-    expect(locks).toEqual([{ target: `key:${kid}` }]);
+    const { results: locks } = await env.CONTROL.prepare(
+      'SELECT target, kind, until, code, reason FROM revocations',
+    ).all();
+    expect(locks).toEqual([
+      { target: `key:${kid}`, kind: 'any', until: null, code: 'locked', reason: 'the key was revoked' },
+    ]);
     const { results: left } = await env.CONTROL.prepare('SELECT * FROM outbox').all();
     expect(left).toEqual([]);
     await eventually(async () =>
@@ -67,31 +78,41 @@ describe('revoking a key', () => {
     );
   });
 
+  it('shows among the locks, and its command is signed by the key that follows', async () => {
+    const tokens: string[] = [];
+    const sendControl = async (token: string) => {
+      tokens.push(token);
+      return Response.json({ closed: 0, objects: 0, unreachable: 0, pending: 0, ms: 0 });
+    };
+    const { front } = startBroker({ runtime: { sendControl } });
+    const kid = await only(front);
+    const { signing } = Revoked.parse(JSON.parse((await revoke(front, kid)).text));
+    expect(tokens.map((token) => decodeProtectedHeader(token).kid)).toEqual([signing]);
+    const { items } = JSON.parse((await call('/admin/locks', { headers: chief.pair, front })).text);
+    expect(items).toMatchObject([{ target: { kind: 'key', kid }, reason: 'the key was revoked' }]);
+  });
+
   it('is done, and pending for its sockets, while the agent worker is away', async () => {
     const { front } = startBroker();
     const kid = await only(front);
     outbound.serve(`${SETTINGS.AGENT_WORKER_URL}/control`, () => new Response(null, { status: 503 }));
     expect((await revoke(front, kid)).status).toBe(202);
     expect(await publishedKids(front)).not.toContain(kid);
-    expect(JSON.parse((await call('/readyz', { front })).text)).toMatchObject({ commands_waiting: 1 });
+    expect(JSON.parse((await call('/readyz', { front })).text)).toMatchObject({ changes_waiting: 1 });
   });
 
-  it('stands, with its event kept, while the ledger is away', async () => {
-    const away = async () => {
-      throw new Error('Network connection lost');
-    };
+  it('stands, with its event and its command kept, while the record database is away', async () => {
     const { front } = startBroker();
     const kid = await only(front);
-    const broker = startBroker({ runtime: { ledger: { settle: away } } });
-    expect((await revoke(broker.front, kid)).status).toBe(200);
-    expect(await eventsWith('kid', kid)).not.toEqual(
-      expect.arrayContaining([expect.objectContaining({ type: 'key.revoked' })]),
-    );
-    await startBroker().ports.keyring.announce();
-    await eventually(async () =>
-      expect((await eventsWith('kid', kid)).filter(({ type }) => type === 'key.revoked')).toHaveLength(1),
-    );
-    expect(await startBroker().ports.changeEvents.waiting()).toEqual([]);
+    const record = failing(env.RECORD, () => new Error('Network connection lost'));
+    const reply = await revoke(startBroker({ record }).front, kid);
+    expect([reply.status, JSON.parse(reply.text).receipt.pending]).toEqual([202, 1]);
+    const revoked = async () => (await eventsWith('kid', kid)).filter(({ type }) => type === 'key.revoked');
+    expect(await revoked()).toEqual([]);
+    setClock(5);
+    await flushOutbox(startBroker().ports);
+    expect(await revoked()).toHaveLength(1);
+    expect(await startBroker().ports.control.outbox.count()).toBe(0);
   });
 
   it.each([
@@ -157,23 +178,23 @@ describe('an audit key', () => {
     call('/admin/keys/rotate', { headers: chief.pair, json: body, front });
 
   it('is rotated by name of its purpose; checkpoints before and after are sound, and tickets know nothing of it', async () => {
-    await auditRoom.empty();
+    await emptyAuditLog();
     const { front, ports } = startBroker();
     await ports.auditKeyring.signer(Date.now());
-    await auditRoom.write(2);
+    await writeEvents(2);
     await sealAudit(ports, Date.now());
     const ticketKeys = await publishedKids(front);
     expect((await turn(front, { purpose: 'audit', activate: 'now', alg: 'Ed25519' })).status).toBe(201);
     expect(await auditKeys(front)).toMatchObject([{ state: 'active' }, { state: 'retiring' }]);
     expect(await publishedKids(front)).toEqual(ticketKeys);
     setClock(60);
-    await auditRoom.write(1);
+    await writeEvents(1);
     await sealAudit(ports, Date.now());
     expect(await proof(front, ports)).toMatchObject({ content: [], gaps: [], checkpoints: 2 });
   });
 
   it('that is revoked signs no more, leaves its set, and locks nothing; what it signed is named, once for all', async () => {
-    await auditRoom.empty();
+    await emptyAuditLog();
     const { front, ports } = startBroker();
     await ports.auditKeyring.signer(Date.now());
     const [old] = await auditKeys(front);
@@ -187,7 +208,7 @@ describe('an audit key', () => {
     const { signing } = JSON.parse(reply.text);
     expect(signing).not.toBe(old?.kid);
     expect((await auditKeys(front)).map(({ kid }) => kid)).toEqual([signing]);
-    const { results: left } = await env.CONTROL.prepare('SELECT target FROM locks').all();
+    const { results: left } = await env.CONTROL.prepare('SELECT target FROM revocations').all();
     expect(left).toEqual([]);
     setClock(180);
     await sealAudit(ports, Date.now());

@@ -1,13 +1,10 @@
 import { env } from 'cloudflare:workers';
-import { revokeKey as writeRevocation } from '@agent-ticket/drizzle/control/key-revocation.ts';
 import { openControl } from '@agent-ticket/drizzle/control/open-d1.ts';
-import { signingKeyQueries } from '@agent-ticket/drizzle/control/signing-keys.ts';
 import { KEY_SET } from '@agent-ticket/shared/limits.ts';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { type KeyChange, revoke, rotate } from '../src/keys/changes.ts';
 import { createKeyring, type Keyring } from '../src/keys/keyring.ts';
 import { maintainKeys } from '../src/keys/maintenance.ts';
-import { revoke } from '../src/keys/revocation.ts';
-import { rotate } from '../src/keys/rotation.ts';
 import { DEFAULT_SCHEDULE, SIGNER_CACHE_MS } from '../src/keys/schedule.ts';
 import { NOW } from './clock.ts';
 import { forgetKeys } from './databases.ts';
@@ -19,19 +16,37 @@ import { startVerifier, type Verifier } from './verifiers.ts';
 const START = NOW * 1000;
 const SECOND = 1000;
 const STEP = 20 * SECOND;
-const event = (kid: string) =>
-  ({ eventId: crypto.randomUUID(), at: START, type: 'key.rotated', outcome: 'success', kid }) as const;
+const control = openControl(env.CONTROL);
+/** Writes a change of keys with an event that nobody delivers. */
+const write = (kid: string, change: KeyChange) =>
+  control.change({
+    ...change,
+    event: { eventId: crypto.randomUUID(), at: START, type: 'key.rotated', outcome: 'success', kid },
+    dueAt: START,
+  });
+const turn = (keys: Keyring, now: number, activate: 'scheduled' | 'now' = 'scheduled') =>
+  rotate(keys, { now, activate }, ({ row }, change) => write(row.kid, change));
 
 const keyring = (everyMs = DEFAULT_SCHEDULE.everyMs): Keyring =>
   createKeyring({
-    keys: signingKeyQueries(openControl(env.CONTROL)),
+    control,
     purpose: 'ticket',
-    schedule: { ...DEFAULT_SCHEDULE, everyMs },
-    keyEncryptionKey: new Uint8Array(32).fill(7),
+    config: {
+      keySchedule: { ...DEFAULT_SCHEDULE, everyMs },
+      keyEncryptionKey: new Uint8Array(32).fill(7),
+    },
     randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
     randomId: () => crypto.randomUUID(),
-    announce: async () => {},
   });
+
+/** What each minute needs; one keyring stands for both. */
+const maintenanceOf = (keys: Keyring) => ({
+  control,
+  keyring: keys,
+  auditKeyring: keys,
+  randomId: () => crypto.randomUUID(),
+  log: () => {},
+});
 
 const publisher = (keys: Keyring) => async (now: number) =>
   Response.json({ keys: (await keys.published(now)).map(({ material }) => material.publicJwk) });
@@ -49,12 +64,7 @@ describe('rotations on schedule', () => {
   it('refuse no ticket over 20 of them, whatever the age of a verifier’s cache', async () => {
     const every = 1_200 * SECOND;
     const [publishes, signs, maintains] = [keyring(every), keyring(every), keyring(every)];
-    const ports = {
-      keyring: maintains,
-      auditKeyring: maintains,
-      randomId: () => crypto.randomUUID(),
-      log: () => {},
-    };
+    const ports = maintenanceOf(maintains);
     const publish = publisher(publishes);
     // Down until a set taken a minute before is nearly too old, at every phase of a rotation.
     const downFor = (from: number) => (now: number) => {
@@ -97,14 +107,7 @@ describe('rotations on schedule', () => {
     const rings = Array.from({ length: 5 }, () => keyring());
     await signing(rings[0] ?? keyring(), START);
     const due = START + DEFAULT_SCHEDULE.everyMs - DEFAULT_SCHEDULE.leadMs;
-    await Promise.all(
-      rings.map((ring) =>
-        maintainKeys(
-          { keyring: ring, auditKeyring: ring, randomId: () => crypto.randomUUID(), log: () => {} },
-          due,
-        ),
-      ),
-    );
+    await Promise.all(rings.map((ring) => maintainKeys(maintenanceOf(ring), due)));
     expect((await keyRows()).map(({ generation }) => generation)).toEqual([2, 1]);
   });
 });
@@ -117,8 +120,7 @@ describe('rotations at once', () => {
     for (let tick = 0; tick < 600; tick += 1) {
       const now = START + tick * 100;
       // Another one every three seconds, faster than anybody rotates.
-      if (tick % 30 === 15)
-        await rotate(keyring(), { now, activate: 'now', eventOf: ({ row }) => event(row.kid) });
+      if (tick % 30 === 15) await turn(keyring(), now, 'now');
       const answer = await verifier.ask(await signing(signs, now), now);
       seen.set(answer, (seen.get(answer) ?? 0) + 1);
     }
@@ -129,26 +131,8 @@ describe('rotations at once', () => {
 });
 
 describe('a revoked key', () => {
-  const take = async (keys: Keyring, kid: string, now: number) =>
-    revoke(
-      { keyring: keys, write: (each) => writeRevocation(openControl(env.CONTROL), each) },
-      kid,
-      now,
-      (row) => ({
-        event: event(row.kid),
-        sockets: {
-          lock: {
-            id: crypto.randomUUID(),
-            target: `key:${row.kid}`,
-            reason: 'leaked',
-            createdBy: 'test',
-            createdAt: now,
-            expiresAt: null,
-          },
-          command: { id: crypto.randomUUID(), command: '{}', before: now, dueAt: now },
-        },
-      }),
-    );
+  const take = (keys: Keyring, kid: string, now: number) =>
+    revoke(keys, { kid, now }, (_plan, change) => write(kid, change));
 
   it.each([
     ['120 s while the set is reachable, also through a cache on the way', false, 120],
@@ -177,7 +161,7 @@ describe('a revoked key', () => {
   it('is followed at once by the pending key, or by a new one; a retired one never comes back', async () => {
     const keys = keyring();
     const first = await signing(keys, START);
-    await rotate(keys, { now: START, activate: 'scheduled', eventOf: ({ row }) => event(row.kid) });
+    await turn(keys, START);
     const [pending] = await keyRows();
     await take(keys, first, START + SECOND);
     expect(await signing(keys, START + SECOND)).toBe(pending?.kid);
@@ -190,7 +174,7 @@ describe('a revoked key', () => {
   it('that was to sign next leaves the present one in place, without an end', async () => {
     const keys = keyring();
     const first = await signing(keys, START);
-    await rotate(keys, { now: START, activate: 'scheduled', eventOf: ({ row }) => event(row.kid) });
+    await turn(keys, START);
     const [pending] = await keyRows();
     await take(keys, pending?.kid ?? '', START + SECOND);
     expect(await signing(keys, START + 2 * DEFAULT_SCHEDULE.leadMs)).toBe(first);
@@ -202,7 +186,7 @@ describe('a revoked key', () => {
     const outcomes = await Promise.all([
       take(keyring(), first, START),
       take(keyring(), first, START),
-      rotate(keyring(), { now: START, activate: 'scheduled', eventOf: ({ row }) => event(row.kid) }),
+      turn(keyring(), START),
     ]);
     expect(outcomes.slice(0, 2).filter(({ ok }) => ok)).toHaveLength(1);
     const later = START + SIGNER_CACHE_MS + 1;

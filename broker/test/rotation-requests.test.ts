@@ -1,11 +1,13 @@
+import { env } from 'cloudflare:workers';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { flushOutbox } from '../src/revocation/changes.ts';
 import { type Broker, startBroker } from './broker.ts';
 import { call, expectRefusal, LOBBY, mint, refusal, refusalOf, ticketOf } from './call.ts';
-import { NOW } from './clock.ts';
-import { forgetKeys } from './databases.ts';
+import { NOW, setClock } from './clock.ts';
+import { failing, forgetKeys } from './databases.ts';
 import { askToRotate, keyRows, operator, rotate } from './keys.ts';
-import { delivered, eventsWith } from './record.ts';
+import { eventsWith } from './record.ts';
 import { makeToken } from './tokens.ts';
 
 let broker: Broker;
@@ -68,16 +70,16 @@ describe('a request to rotate', () => {
     });
   });
 
-  it('keeps the record beside the key while the ledger is away, and brings it there later, once', async () => {
+  it('keeps its event while the record database is away, and brings it there later, once', async () => {
     await start();
     const { front } = startBroker({
-      runtime: { ledger: { settle: () => Promise.reject(new Error('Network connection lost.')) } },
+      record: failing(env.RECORD, () => new Error('Network connection lost.')),
     });
     const { kid } = await rotate(front, { activate: 'now' });
     expect(await eventsWith('kid', kid)).toEqual([]);
-    await startBroker().ports.keyring.announce();
-    await startBroker().ports.keyring.announce();
-    await delivered();
+    setClock(5);
+    await flushOutbox(startBroker().ports);
+    await flushOutbox(startBroker().ports);
     expect(await eventsWith('kid', kid)).toHaveLength(1);
   });
 

@@ -2,16 +2,28 @@ import { applyD1Migrations, reset } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { afterEach, beforeAll, beforeEach, expect, vi } from 'vitest';
 import { startBroker } from './broker.ts';
-import { requestTo, worker } from './call.ts';
+import { requestTo } from './call.ts';
 import { secretsIn } from './canaries.ts';
 import { NOW } from './clock.ts';
 import { forgetKeys } from './databases.ts';
 import { insertOperator } from './keys.ts';
 import { outbound } from './outbound.ts';
 import { printed } from './printed.ts';
+import { inShards } from './record.ts';
+import { beginLife } from './worker.ts';
 
-/** All files of a run share one runtime. Each begins with no object, no bucket and two empty databases. */
+/*
+ * All files of a run share one runtime; each begins with nothing in it. `reset` forgets the storage only of what is in
+ * memory, and the runtime takes out of memory what nobody asked for ten seconds: so all of it is asked before.
+ */
+await inShards('SELECT 1');
+await Promise.all([
+  env.CONTROL.prepare('SELECT 1').run(),
+  env.RECORD.prepare('SELECT 1').run(),
+  env.AUDIT_ANCHOR?.head('nothing'),
+]);
 await reset();
+beginLife();
 await applyD1Migrations(env.CONTROL, env.TEST_CONTROL_MIGRATIONS);
 await applyD1Migrations(env.RECORD, env.TEST_RECORD_MIGRATIONS);
 await insertOperator();
@@ -21,8 +33,6 @@ beforeAll(async () => {
   vi.useFakeTimers({ toFake: ['Date'], now: NOW * 1000 });
   await forgetKeys();
   await startBroker().front(requestTo('/.well-known/jwks.json'));
-  // The worker lives on from file to file, and holds keys for five seconds of a clock that stands still.
-  await worker(requestTo('/.well-known/jwks.json'));
 });
 
 beforeEach(() => {

@@ -33,7 +33,9 @@ const SessionRow = z.strictObject({
   user_agent: z.string().nullable(),
   jti: z.uuid(),
   kid: z.string(),
-  issued_at: z.int(),
+  rev: z.int(),
+  grant_id: z.string().nullable(),
+  login_id: z.string().nullable(),
 });
 export type SessionRow = z.infer<typeof SessionRow>;
 

@@ -5,7 +5,7 @@ import { verifyTicket } from '@agent-ticket/shared/verify-ticket.ts';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { findKeyOf, type OperatorBroker, startOperatorBroker, ROOT } from './admin/operator-broker.ts';
+import { findKeyOf, type OperatorBroker, ROOT, startOperatorBroker } from './admin/operator-broker.ts';
 import { bodyOf } from './answers.ts';
 import { BROKER, NOW } from './start-broker.ts';
 

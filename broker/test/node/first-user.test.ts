@@ -1,10 +1,16 @@
-import { auditLogQueries } from '@agent-ticket/drizzle/record/audit-log.ts';
 import { err } from '@agent-ticket/shared/outcome.ts';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import * as z from 'zod';
-import { CLAIM_LAPSES_MS, MAX_CLAIMS } from '../../src/mint/first-user.ts';
+import { CLAIM_LAPSES_MS, MAX_CLAIMS } from '../../src/mint/policy.ts';
 import { runScheduled } from '../../src/runtime/scheduled.ts';
-import { idOf, type OperatorBroker, startOperatorBroker, type Person, ROOT } from './admin/operator-broker.ts';
+import {
+  CLEAN,
+  idOf,
+  type OperatorBroker,
+  type Person,
+  ROOT,
+  startOperatorBroker,
+} from './admin/operator-broker.ts';
 import { ticketIn } from './answers.ts';
 import { basic, NOW } from './start-broker.ts';
 
@@ -19,12 +25,8 @@ beforeEach(async () => {
 
 const diary = (who: Person, instance = 'room') => broker.mint(who, 'diary', instance);
 const created = (instance = 'room') =>
-  auditLogQueries(broker.runtime.record).list(
-    { agent: 'diary', instance, type: 'grant.created' },
-    undefined,
-    50,
-  );
-const owners = (instance = 'room') => broker.ports.grants.ownersEver('diary', instance);
+  broker.ports.record.auditLog.list({ agent: 'diary', instance, type: 'grant.created' }, undefined, 50);
+const owners = (instance = 'room') => broker.ownersOf('diary', instance);
 
 describe('the first user to ask', () => {
   it('owns the instance, and nobody else gets in', async () => {
@@ -68,7 +70,7 @@ describe('the first user to ask', () => {
     const scope = `${first} agent:rpc:`.padEnd(length, 'm');
     const sub = length === 1010 ? 'alice'.padEnd(200, '-') : 'alice';
     const ask = () => broker.call({ sub }, 'POST', '/tickets', { agent: 'diary', instance: 'room', scope });
-    expect((await ask()).status).toBe(403);
+    expect((await ask()).status).toBe(400);
     expect(await owners()).toEqual([]);
     expect(await diary({ sub })).toBe(201);
     expect((await ask()).status).toBe(400);
@@ -86,7 +88,7 @@ describe('the first user to ask', () => {
 
   it.each([['counter'], ['hidden']])('is nobody on the agent %s', async (agent) => {
     await broker.mint(ALICE, agent, 'room');
-    expect(await broker.ports.grants.ownersEver(agent, 'room')).toEqual([]);
+    expect(await broker.ownersOf(agent, 'room')).toEqual([]);
   });
 
   it.each([
@@ -95,7 +97,7 @@ describe('the first user to ask', () => {
   ])('owns nothing by asking for %s', async (_what, more, status) => {
     const body = { agent: 'diary', instance: 'room', ...more };
     expect((await broker.call(ALICE, 'POST', '/tickets', body)).status).toBe(status);
-    expect(await broker.ports.grants.ownersEver(body.agent, 'room')).toEqual([]);
+    expect(await broker.ownersOf(body.agent, 'room')).toEqual([]);
   });
 
   it('is in the audit log, with the grant that it came by', async () => {
@@ -136,7 +138,7 @@ describe('what one user may claim', () => {
     expect(new Set(statuses)).toEqual(new Set([201]));
     const last = await Promise.all(['a', 'b', 'c', 'd'].map((name) => diary(ALICE, name)));
     expect(last.sort()).toEqual([201, 403, 403, 403]);
-    expect(await broker.ports.grants.countClaims(idOf(ALICE))).toBe(MAX_CLAIMS);
+    expect(await broker.claimsOf(idOf(ALICE))).toBe(MAX_CLAIMS);
     expect(await diary(BOB, 'one-more')).toBe(201);
     expect(await diary(ALICE, 'room-0')).toBe(201);
   });
@@ -170,9 +172,14 @@ describe('a claim that nobody opened', () => {
     expect(await created()).toHaveLength(2);
   });
 
-  it('stays its owner’s while nobody else asks', async () => {
+  it('is made anew by its owner, who asks again before anybody else', async () => {
+    const [before] = await owners();
     broker.clock.now = NOW + LAPSE_SECONDS * 2;
-    expect([await diary(ALICE), await diary(BOB)]).toEqual([201, 201]);
+    expect([await diary(ALICE), await diary(BOB)]).toEqual([201, 403]);
+    const [after, ...others] = await owners();
+    expect(others).toEqual([]);
+    expect(after).toMatchObject({ subject: idOf(ALICE), createdAt: broker.clock.now * 1000 });
+    expect(after?.id).not.toBe(before?.id);
   });
 
   it('lapses although somebody else had a session there', async () => {
@@ -180,19 +187,83 @@ describe('a claim that nobody opened', () => {
     broker.clock.now = NOW + LAPSE_SECONDS + 1;
     expect(await diary(BOB)).toBe(201);
   });
+
+  it('lapses only when its object was asked: then it is dropped, and a ticket that was kept opens nothing', async () => {
+    const [claim] = await owners();
+    broker.clock.now = NOW + LAPSE_SECONDS + 1;
+    expect(await diary(BOB)).toBe(201);
+    const [asked, told] = await broker.commandsSent();
+    const target = `grant:${claim?.id}`;
+    const revocation = { id: `any ${target}`, target, kind: 'any', code: 'rights_changed' };
+    expect(asked).toMatchObject({ op: 'lapse', agent: 'diary', instance: 'room', revocation });
+    expect(told).toMatchObject({ op: 'revoke', revocation });
+    expect(await broker.whyRevoked({ names: [target], rev: Number.MAX_SAFE_INTEGER })).toBe('rights_changed');
+    const log = await broker.ports.record.auditLog.list({ type: 'grant.deleted' }, undefined, 50);
+    expect(log).toMatchObject([
+      { userId: idOf(BOB), details: { grant: claim?.id, subject: idOf(ALICE), reason: 'the claim lapsed' } },
+    ]);
+    // The next owner's claim is another, and stands.
+    const [next] = await owners();
+    expect(await broker.whyRevoked({ names: [`grant:${next?.id}`], rev: 0 })).toBeUndefined();
+  });
+
+  it.each<[string, () => Promise<Response>]>([
+    ['is out of reach', async () => Promise.reject(new Error('network'))],
+    ['fails', async () => new Response(null, { status: 503 })],
+    ['answers without saying so', async () => Response.json(CLEAN)],
+  ])('stands while the worker %s: 503, and nothing lapses', async (_what, answer) => {
+    const claims = await owners();
+    const up = broker.worker.answer;
+    broker.worker.answer = answer;
+    broker.clock.now = NOW + LAPSE_SECONDS + 1;
+    const refused = await broker.call(BOB, 'POST', '/tickets', { agent: 'diary', instance: 'room' });
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '5']);
+    expect(await owners()).toEqual(claims);
+    expect(await broker.changesWaiting()).toBe(0);
+    expect(await broker.ports.control.revocations.newestRev()).toBe(0);
+    broker.worker.answer = up;
+    expect(await diary(BOB)).toBe(201);
+  });
+
+  it('is counted once, however often the request that asked about it comes again', async () => {
+    broker.clock.now = NOW + LAPSE_SECONDS + 1;
+    const answer = await broker.call(BOB, 'POST', '/tickets', { agent: 'diary', instance: 'room' });
+    expect([answer.status, answer.headers.get('x-ratelimit-remaining')]).toEqual([201, '59']);
+  });
+
+  it('does not count against what one user may claim', async () => {
+    for (let i = 1; i < MAX_CLAIMS; i += 1) {
+      if (i === 50) broker.clock.now += 60;
+      await diary(ALICE, `room-${i}`);
+    }
+    expect([await broker.claimsOf(idOf(ALICE)), await diary(ALICE, 'next')]).toEqual([MAX_CLAIMS, 403]);
+    broker.clock.now += LAPSE_SECONDS + 1;
+    expect([await broker.claimsOf(idOf(ALICE)), await diary(ALICE, 'next')]).toEqual([0, 201]);
+  });
 });
 
 describe('a claim that was opened', () => {
   it.each([
     ['and is open', null],
     ['and was closed again', (NOW + 5) * 1000],
-  ])('%s is kept', async (_what, endedAt) => {
+  ])('%s is kept, and not asked about again', async (_what, endedAt) => {
     await diary(ALICE);
     await broker.openSession({ agent: 'diary', instance: 'room', endedAt });
+    broker.worker.used.add('diary/room');
     broker.clock.now = NOW + LAPSE_SECONDS + 1;
     expect(await diary(BOB)).toBe(403);
     expect(await owners()).toMatchObject([{ subject: idOf(ALICE), openedAt: broker.clock.now * 1000 }]);
+    expect(await broker.ports.control.revocations.newestRev()).toBe(0);
     expect(await diary(ALICE)).toBe(201);
+    expect((await broker.commandsSent()).map(({ op }) => op)).toEqual(['lapse']);
+  });
+
+  it('counts against what one user may claim, however old', async () => {
+    await diary(ALICE);
+    broker.worker.used.add('diary/room');
+    broker.clock.now = NOW + LAPSE_SECONDS + 1;
+    await diary(ALICE);
+    expect(await broker.claimsOf(idOf(ALICE))).toBe(1);
   });
 });
 
@@ -208,8 +279,9 @@ describe('an instance whose owner', () => {
 
   it('deleted it is open to the next, whose claim may lapse again although it was opened before', async () => {
     await diary(ALICE);
-    await broker.openSession({ agent: 'diary', instance: 'room', endedAt: (NOW + 5) * 1000 });
+    broker.worker.used.add('diary/room');
     await broker.call(ALICE, 'DELETE', '/api/agents/diary/room');
+    broker.worker.used.clear();
     broker.clock.now = NOW + 60;
     expect(await diary(ALICE)).toBe(201);
     broker.clock.now = NOW + 60 + LAPSE_SECONDS + 1;
@@ -224,26 +296,24 @@ describe('an instance whose owner', () => {
 });
 
 describe('the event of a claim', () => {
-  it('waits beside it while the ledger is away, and arrives once', async () => {
-    const { ledger, changeEvents } = broker.ports;
-    // The first key has an event as well.
-    expect(await broker.mint(ALICE, 'counter')).toBe(201);
-    const settle = vi.spyOn(ledger, 'settle');
-    settle.mockImplementation(async (_account, entry) => {
-      if (entry.event !== undefined) throw new Error('Network connection lost.');
-      return { admitted: true, rate: null };
-    });
+  it('is written with it, and arrives once, also where the ticket that it was for never was', async () => {
+    vi.spyOn(broker.ports.record.rates, 'write').mockRejectedValueOnce(new Error('Network connection lost.'));
     expect(await diary(ALICE)).toBe(503);
-    settle.mockRestore();
     const [owner] = await owners();
     expect(owner).toMatchObject({ subject: idOf(ALICE) });
-    expect([await created(), await changeEvents.waiting()]).toMatchObject([[], [{ type: 'grant.created' }]]);
+    expect([await created(), await broker.changesWaiting()]).toEqual([[], 1]);
 
     expect(await diary(ALICE)).toBe(201);
     await runScheduled(broker.ports);
     await runScheduled(broker.ports);
     expect(await created()).toMatchObject([{ details: { grant: owner?.id } }]);
-    expect(await changeEvents.waiting()).toEqual([]);
+    expect(await broker.changesWaiting()).toBe(0);
+  });
+
+  it('is not there, nor the claim, where the caller could not be counted', async () => {
+    vi.spyOn(broker.ports.record.rates, 'count').mockRejectedValueOnce(new Error('Network connection lost.'));
+    expect(await diary(ALICE)).toBe(503);
+    expect([await owners(), await broker.changesWaiting()]).toEqual([[], 0]);
   });
 });
 
@@ -258,8 +328,7 @@ describe('a request that is refused claims nothing', () => {
     const refused = rest.flatMap(({ status }, at) => (status === 429 ? [`more-${at}`] : []));
     expect((await Promise.all(refused.map(owners))).flat()).toEqual([]);
     expect((await Promise.all(refused.map(created))).flat()).toEqual([]);
-    const log = auditLogQueries(broker.runtime.record);
-    expect(await log.list({ type: 'rate.limited' }, undefined, 50)).toMatchObject([
+    expect(await broker.ports.record.auditLog.list({ type: 'rate.limited' }, undefined, 50)).toMatchObject([
       { userId: idOf(ALICE), details: { wanted: 'grant.created' } },
     ]);
   });

@@ -14,34 +14,33 @@ import { delivered } from './record.ts';
 export const MINUTE = 60_000;
 export const START = NOW * 1000;
 
-/** The audit log as a test wants to find it. */
-export const auditRoom = {
-  /** Nothing in it, and nothing on the way to it. */
-  async empty(): Promise<void> {
-    await delivered();
-    await env.RECORD.batch(
-      ['audit_events', 'audit_checkpoints'].map((table) => env.RECORD.prepare(`DELETE FROM ${table}`)),
-    );
-  },
+/** Leaves nothing in the audit log, and nothing on the way to it. */
+export async function emptyAuditLog(): Promise<void> {
+  await delivered();
+  await env.CONTROL.prepare('DELETE FROM outbox').run();
+  await env.RECORD.batch(
+    ['audit_events', 'audit_checkpoints'].map((table) => env.RECORD.prepare(`DELETE FROM ${table}`)),
+  );
+}
 
-  async write(count: number, about: Partial<AuditEvent> = {}): Promise<void> {
-    const facts = Array.from(
-      { length: count },
-      () =>
-        ({
-          event: {
-            eventId: crypto.randomUUID(),
-            at: Date.now(),
-            type: 'ticket.issued',
-            outcome: 'success',
-            ...about,
-          },
-        }) as const,
-    );
-    for (let from = 0; from < count; from += 100)
-      await openRecord(env.RECORD).deliver(facts.slice(from, from + 100), Date.now());
-  },
-};
+export async function writeEvents(count: number, other: Partial<AuditEvent> = {}): Promise<void> {
+  const facts = Array.from(
+    { length: count },
+    () =>
+      ({
+        event: {
+          eventId: crypto.randomUUID(),
+          at: Date.now(),
+          type: 'ticket.issued',
+          outcome: 'success',
+          ...other,
+        },
+      }) as const,
+  );
+  const record = openRecord(env.RECORD);
+  for (let from = 0; from < count; from += 100)
+    await record.deliver(facts.slice(from, from + 100), Date.now());
+}
 
 export const exportText = (ports: ExportPorts, after = 0): Promise<string> =>
   new Response(exportAudit(ports, after)).text();
@@ -52,25 +51,25 @@ export const readAudit = (path: string, headers: Readonly<Record<string, string>
 /** Each test of a file begins with an empty log. */
 export function beginEmpty(): void {
   beforeEach(async () => {
-    // What runs each minute has the agent worker compare its sessions; here it has none.
+    // Each minute the agent worker is asked to compare its sessions; here it has none.
     outbound.serve('https://agents.test/control', () =>
       Response.json({ closed: 0, objects: 0, unreachable: 0, pending: 0, ms: 0 }),
     );
     // Its first key, whose making is an event, is there before the log is emptied.
     await startBroker().ports.auditKeyring.signer(START);
-    await auditRoom.empty();
+    await emptyAuditLog();
   });
 }
 
 /** Three runs: events 1 to 5, a quiet minute, events 6 to 8; event 9 is not sealed yet. */
 export async function sealedLog() {
   const broker = startBroker();
-  await auditRoom.write(5);
+  await writeEvents(5);
   await sealAudit(broker.ports, START);
   await sealAudit(broker.ports, START + MINUTE);
-  await auditRoom.write(3);
+  await writeEvents(3);
   await sealAudit(broker.ports, START + 2 * MINUTE);
-  await auditRoom.write(1);
+  await writeEvents(1);
   return { broker, lines: (await exportText(broker.ports)).trim().split('\n') };
 }
 
