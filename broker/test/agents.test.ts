@@ -110,12 +110,9 @@ describe('an agent that there is', () => {
   it('is not refused by a lock on another', async () => {
     const [token, other] = [await makeToken(), await makeToken()];
     const ids = await Promise.all(
-      [
-        'agent:lobby',
-        'instance:counter/other',
-        `service-token:${other.id}`,
-        `instance:lobby/default`,
-      ].map((target) => lock(target)),
+      ['agent:lobby', 'instance:counter/other', `service-token:${other.id}`, `instance:lobby/default`].map(
+        (target) => lock(target),
+      ),
     );
     ticketOf(await mint(token.pair));
     await Promise.all(ids.map(liftLock));

@@ -146,7 +146,7 @@ describe('signing out', () => {
     ]);
   });
 
-  it('that the tenant tells of while a sign-in comes back ends that sign-in', async () => {
+  it('of which the tenant sends a token while a sign-in comes back ends that sign-in', async () => {
     at.idClaims = { sid: 'racing' };
     const { revocations } = control();
     const { newestRev } = revocations;
