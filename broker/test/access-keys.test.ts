@@ -9,13 +9,13 @@ import {
   TEAM,
   USER,
 } from './access.ts';
-import { accessRoom } from './access-room.ts';
+import { accessBroker } from './access-broker.ts';
 import { refusal, ticketOf } from './call.ts';
 import { NOW, setClock } from './clock.ts';
 import { outbound } from './outbound.ts';
 import { makeToken } from './tokens.ts';
 
-const { mint, subjectOf } = accessRoom();
+const { mint, subjectOf } = accessBroker();
 
 describe('the keys of Access', () => {
   it.each<[string, () => Response | Promise<Response>]>([

@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { assertion } from './access.ts';
-import { accessRoom } from './access-room.ts';
+import { accessBroker } from './access-broker.ts';
 import { startBroker } from './broker.ts';
 import { call } from './call.ts';
 import { NOW } from './clock.ts';
 
-const { broker } = accessRoom();
+const { broker } = accessBroker();
 
 describe('a person whom Access let through to the sign-in', () => {
-  const BACK = 'https://app.test/room?tab=1';
+  const BACK = 'https://app.test/access?tab=1';
   const LOGIN = `/auth/login?return_to=${encodeURIComponent(BACK)}`;
   const accessOnly = () =>
     startBroker({

@@ -12,7 +12,7 @@ import {
   USER,
   USER_CLAIMS,
 } from './access.ts';
-import { accessRoom } from './access-room.ts';
+import { accessBroker } from './access-broker.ts';
 import { startBroker } from './broker.ts';
 import { COUNTER, call, LOBBY, mint as mintAt, refusal, refusalOf, ticketOf } from './call.ts';
 import { NOW } from './clock.ts';
@@ -23,7 +23,7 @@ import { grant } from './tokens.ts';
 const stranger = await makeAccessKey();
 const curve = await makeAccessKey('ES256');
 
-const { broker, mint, subjectOf } = accessRoom();
+const { broker, mint, subjectOf } = accessBroker();
 
 describe('a Cloudflare Access assertion', () => {
   it('of a person gives a ticket that the agent worker takes', async () => {
@@ -182,7 +182,7 @@ describe('an assertion is refused', () => {
     expect(refusal(reply)).toBe('401 UNAUTHORIZED');
   });
 
-  it('and its bearer is no stranger at the public agent either', async () => {
+  it('and is refused at the public agent, too', async () => {
     expect(refusal(await mint(asAssertion('hello'), LOBBY))).toBe('401 UNAUTHORIZED');
     expect(refusal(await mint(await assertion({ aud: ['other'] }), LOBBY))).toBe('401 UNAUTHORIZED');
   });

@@ -124,7 +124,7 @@ describe('without a credential', () => {
     expect(refusal(await mint(undefined, { agent: 'lobby', instance: 'other' }))).toBe('404 NOT_FOUND');
   });
 
-  it('the e-mail header that Access adds makes nobody', async () => {
+  it('the e-mail header that Access adds authenticates nobody', async () => {
     const headers = { 'cf-access-authenticated-user-email': 'operator@example.com' };
     expect(refusal(await mint(headers))).toBe('401 UNAUTHORIZED');
     expect(refusal(await call('/admin/keys', { headers }))).toBe('401 UNAUTHORIZED');
@@ -263,18 +263,15 @@ describe('a credential that fails', () => {
     expect(known.headers.get('www-authenticate')).toMatch(/^Bearer .*Basic /);
   });
 
-  it.each([...FAILURES, ...MALFORMED])(
-    'as %s is no stranger at the public agent either',
-    async (_why, present) => {
-      expect(refusal(await mint(await present(await makeToken()), LOBBY))).toBe('401 UNAUTHORIZED');
-    },
-  );
+  it.each([...FAILURES, ...MALFORMED])('as %s is refused at the public agent, too', async (_why, present) => {
+    expect(refusal(await mint(await present(await makeToken()), LOBBY))).toBe('401 UNAUTHORIZED');
+  });
 
   it.each([
     ['a token', 1, undefined],
     ['a token, this very moment', NOW * 1000, undefined],
     ['a secret', undefined, 1],
-  ])('because %s has expired says so to who holds it', async (_what, expiresAt, secretExpiresAt) => {
+  ])('because %s has expired says so to its holder', async (_what, expiresAt, secretExpiresAt) => {
     const token = await makeToken({
       ...(expiresAt && { expiresAt }),
       ...(secretExpiresAt && { secretExpiresAt }),

@@ -120,14 +120,14 @@ describe('while the policy database is out of reach', () => {
     ticketOf(await mint(token.pair, COUNTER, { front }));
   });
 
-  it('the log tells an outage and no bug', async () => {
+  it('the log has an outage and no bug', async () => {
     const { front } = withControl('D1_ERROR: Network connection lost.');
     await mint((await makeToken()).pair, COUNTER, { front });
     expect(printed.some((line) => line.includes('"event":"outage"'))).toBe(true);
     expect(printed.some((line) => line.includes('"event":"bug"'))).toBe(false);
   });
 
-  it('a use that cannot be noted is nobody’s refusal', async () => {
+  it('a use that cannot be noted refuses nothing', async () => {
     const broker = withControl('D1_ERROR: Network connection lost.', /^update .service_tokens/i);
     ticketOf(await mint((await makeToken()).pair, COUNTER, { front: broker.front }));
     await broker.settled();
@@ -156,7 +156,7 @@ describe('while the mint shard cannot keep an event', () => {
     'Durable Object reset because its code was updated.',
     'Durable Object storage operation exceeded timeout which caused object to be reset.',
     'internal error; reference = 0123456789abcdef',
-  ])('(%s) no ticket leaves, to principals and strangers alike', async (message) => {
+  ])('(%s) no ticket is issued, with a credential or without one', async (message) => {
     const front = broken(message);
     const token = await makeToken();
     for (const reply of [

@@ -9,7 +9,7 @@ describe('the log', () => {
       .filter((line) => line.startsWith('{') && line.includes(`"event":"${name}"`))
       .map((line) => JSON.parse(line));
 
-  it('tells of a credential that was good: whose, how and for what', async () => {
+  it('has a line for each good credential: principal, method and route', async () => {
     const token = await makeToken({ tier: 'pro' });
     const reply = await mint(token.bearer);
     expect(eventsNamed('auth_success')).toEqual([
@@ -36,7 +36,7 @@ describe('the log', () => {
     expect(reply.text).not.toContain(reason);
   });
 
-  it('tells who met a limit', async () => {
+  it('names the principal that is over a limit', async () => {
     const token = await makeToken({ tier: 'free' });
     const replies = await Promise.all(
       Array.from({ length: 61 }, () => mint(token.pair, { agent: 'nobody' })),

@@ -70,7 +70,7 @@ describe.each(COUNTED)('a stranger at $method $path', ({ method, path, limit }) 
   });
 });
 
-describe('whoever shows a right credential', () => {
+describe('a caller with a right credential', () => {
   it('lists agents from an address that strangers have used up', async () => {
     const from = newAddress();
     await flood(61, 'GET', '/api/agents', from);
@@ -115,7 +115,7 @@ describe('readiness', () => {
     expect(await ask()).toBe(503);
   });
 
-  it('of before is not told once a database hangs: whoever asks a second later learns of it, in time', async () => {
+  it('of before is not answered once a database hangs: a call a second later is refused, in time', async () => {
     const pingDatabases = vi.fn(async () => {});
     const { front: ready } = startBroker({ ports: { pingDatabases } });
     const ask = async () => (await call('/readyz', { front: ready })).status;
@@ -126,7 +126,7 @@ describe('readiness', () => {
     expect(await ask()).toBe(503);
   });
 
-  it('of before is not told after a bug', async () => {
+  it('of before is not answered after a bug', async () => {
     const pingDatabases = vi.fn(async () => {});
     const { front: ready } = startBroker({ ports: { pingDatabases } });
     const ask = async () => (await call('/readyz', { front: ready })).status;

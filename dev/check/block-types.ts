@@ -54,17 +54,25 @@ const FOLDER = `${ROOT}dev/check/.doc-blocks`;
 
 /** Where blocks run, and the compiler options with the globals of each. */
 const ENVIRONMENTS = {
-  page: { pattern: 'page-*', types: ['@types/node'], lib: ['ES2023', 'DOM', 'DOM.Iterable'] },
+  page: {
+    pattern: 'page-*',
+    types: ['@types/node'],
+    lib: ['ES2023', 'ES2024.String', 'DOM', 'DOM.Iterable'],
+  },
   /** JavaScript has no syntax for the types of parameters. */
   script: {
     pattern: 'script-*',
     types: ['@types/node'],
-    lib: ['ES2023', 'DOM', 'DOM.Iterable'],
+    lib: ['ES2023', 'ES2024.String', 'DOM', 'DOM.Iterable'],
     allowJs: true,
     checkJs: true,
     noImplicitAny: false,
   },
-  worker: { pattern: 'worker-*', types: ['@cloudflare/workers-types', '@types/node'], lib: ['ES2023'] },
+  worker: {
+    pattern: 'worker-*',
+    types: ['@cloudflare/workers-types', '@types/node'],
+    lib: ['ES2023', 'ES2024.String'],
+  },
 } as const;
 type Environment = keyof typeof ENVIRONMENTS;
 

@@ -160,7 +160,7 @@ describe.each(NAMES)('%s', (name) => {
     expect(await bodyOf(await me(good))).toMatchObject({ principal });
   });
 
-  it('that fails is a 401, also where a stranger is welcome', async () => {
+  it('that fails is a 401, also where none is needed', async () => {
     const { bad } = wayOf(name);
     expect((await me(bad)).status).toBe(401);
     expect((await mint({ ...bad, origin: APP })).status).toBe(401);

@@ -53,7 +53,7 @@ it('a sign-in that this browser did not begin leads nowhere but back', async () 
   expect(page).not.toContain('href');
 });
 
-it('a tenant that is away is told of, and when to try again', async () => {
+it('names a tenant that is away, and when to try again', async () => {
   at.tokenAnswer = () => new Response('oops', { status: 502 });
   const answer = await comeBack('code=c', `${BROKER}/`, { accept: ACCEPT });
   expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '5']);

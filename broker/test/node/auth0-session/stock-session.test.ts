@@ -111,7 +111,7 @@ describe('a session of a stock auth0-hono application', () => {
     ]);
   });
 
-  it('ends here when the tenant says so, although its cookie lives on', async () => {
+  it('ends here by back-channel logout, although its cookie goes on', async () => {
     const cookies = await stockCookies();
     expect((await at.me(cookies)).status).toBe(200);
     await at.stand.post('/auth/backchannel-logout', { logout_token: await logoutToken(at) });

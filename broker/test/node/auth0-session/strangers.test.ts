@@ -84,7 +84,7 @@ describe('a junk logout token', () => {
   const tell = async (token: string) =>
     (await at.stand.post('/auth/backchannel-logout', { logout_token: token })).status;
 
-  it('is a 429 after 30 a minute from one address, and a right one from there is heard', async () => {
+  it('is a 429 after 30 a minute from one address, and a right one from there is taken', async () => {
     const statuses: number[] = [];
     for (let n = 0; n < FAILED_CREDENTIALS_LIMIT + 2; n += 1) statuses.push(await tell('W10.e30.AA'));
     expect(statuses.slice(0, FAILED_CREDENTIALS_LIMIT)).toEqual(Array(FAILED_CREDENTIALS_LIMIT).fill(400));

@@ -1,6 +1,9 @@
-import { afterAll, beforeAll, vi } from 'vitest';
+import { decodeJwt } from 'jose';
+import { afterAll, beforeAll, expect, vi } from 'vitest';
+import { loginIdOf } from '../../../src/credentials/auth0-session.ts';
+import { sealCookie } from '../../../src/credentials/session-cookie.ts';
 import { secret } from '../../canaries.ts';
-import { AUDIENCE, TENANT } from '../auth0.ts';
+import { ALICE, AUDIENCE, TENANT } from '../auth0.ts';
 import { type TestIssuer, testIssuer } from '../issuer.ts';
 import { BROKER, NOW, type StartedBroker, startNodeBroker, type Web } from '../start-broker.ts';
 
@@ -138,3 +141,50 @@ export const logoutToken = (at: TenantStand, claims: Record<string, unknown> = {
     },
     { typ: 'logout+jwt', ...header },
   );
+
+/** The id of every sign-in under a session of the tenant. */
+export async function loginOf(at: TenantStand, sid: string): Promise<string> {
+  const { signIn } = at.stand.ports.credentials;
+  if (signIn === undefined) throw new TypeError('no tenant');
+  return loginIdOf(sid, signIn);
+}
+
+/** The revocations that were sent to the agent worker after so many commands. */
+export const revocationsSince = (at: TenantStand, count: number) =>
+  at.stand.commands.slice(count).map((token) => {
+    const { op, revocation } = Object(decodeJwt(token).cmd);
+    expect(op).toBe('revoke');
+    return revocation;
+  });
+
+const OF_ALICE = { target: `principal:${ALICE}`, kind: 'before', code: 'rights_changed' };
+/** The revocations of a sign-out, by the tenant's session. */
+export const revocationsOf = async (at: TenantStand, sid: string) => [
+  expect.objectContaining(OF_ALICE),
+  expect.objectContaining({
+    target: `login:${await loginOf(at, sid)}`,
+    kind: 'any',
+    code: 'rights_changed',
+    until: (NOW + 30 * 86_400) * 1000,
+  }),
+];
+
+/** The status with which a ticket is asked for. */
+export const mint = async (at: TenantStand, headers: Record<string, string>): Promise<number> => {
+  const all = { 'content-type': 'application/json', origin: BROKER, ...headers };
+  const body = JSON.stringify({ agent: 'counter' });
+  return (await at.stand.app.request(`${BROKER}/tickets`, { method: 'POST', headers: all, body })).status;
+};
+export const accessToken = async (at: TenantStand, iat: number, sub = 'auth0|alice') => ({
+  authorization: `Bearer ${await at.tenant.sign({ sub, aud: AUDIENCE, iat, exp: NOW + 3600 })}`,
+});
+
+/** The cookie in which a stock application keeps a session that began at `createdAt`. */
+export async function foreignCookie(sid: string | undefined, createdAt: number): Promise<string> {
+  const payload = {
+    user: { sub: 'auth0|alice', ...(sid === undefined ? {} : { sid }) },
+    internal: { createdAt },
+    exp: NOW + 86_400,
+  };
+  return `appSession.0=${await sealCookie(payload, { name: 'appSession', secret: SECRET, kid: 'k' })}`;
+}

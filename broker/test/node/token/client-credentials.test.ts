@@ -282,7 +282,7 @@ describe('a request is refused in the shape of OAuth', () => {
   });
 });
 
-describe('those who watch are told, as at POST /tickets,', () => {
+describe('the log has the same security events as at POST /tickets,', () => {
   const linesOf = async (body: Record<string, string>, headers: Record<string, string>) => {
     const before = stand.logged.length;
     await stand.post('/token', body, headers);

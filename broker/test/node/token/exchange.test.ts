@@ -78,7 +78,7 @@ describe('token exchange', () => {
     expect(await claimsOf(body)).toMatchObject({ sub: ALICE });
   });
 
-  it('tells those who watch of client, subject and actor, each by name', async () => {
+  it('logs client, subject and actor, each by name', async () => {
     const client = await at.stand.makeServiceToken();
     const before = at.stand.logged.length;
     await claimsOf(
@@ -93,7 +93,7 @@ describe('token exchange', () => {
     ]);
   });
 
-  it('tells them of a subject token that failed, without a byte of it', async () => {
+  it('logs a subject token that failed, without a byte of it', async () => {
     const token = await at.token({ aud: 'https://other.test' });
     const before = at.stand.logged.length;
     await errorOf(exchangeOf(token));
@@ -252,13 +252,13 @@ describe('delegation', () => {
     expect(answer.status).toBe(allowed ? 200 : 400);
   });
 
-  it('a may_act says nothing about a subject that acts for itself', async () => {
+  it('a may_act has no effect on a subject that acts for itself', async () => {
     expect(
       await claimsOf(exchangeOf(await at.token({ may_act: { sub: 'bot@clients' } }))),
     ).not.toHaveProperty('act');
   });
 
-  it('an actor that acts for somebody itself is refused', async () => {
+  it('an actor that acts for another subject is refused', async () => {
     const actor = await bot({ act: { sub: 'x' } });
     expect(await errorOf(exchangeOf(await at.token(), actorOf(actor)))).toMatchObject({
       error: 'invalid_request',

@@ -58,7 +58,7 @@ describe('the stock oauth4webapi', () => {
     expect(decodeJwt(tokens.access_token)).toMatchObject({ sub: `token:${client.id}`, agent: 'counter' });
   });
 
-  it('is told of a wrong secret in a way that it understands', async () => {
+  it('understands the refusal of a wrong secret', async () => {
     const server = await discover();
     const who = { client_id: client.clientId };
     const answer = await oauth.clientCredentialsGrantRequest(

@@ -7,17 +7,17 @@ import { claimsOf } from './tickets.ts';
 type Headers = Readonly<Record<string, string>>;
 
 /** Each test of a file has a broker of its own, before an Access that publishes its keys. */
-export function accessRoom() {
+export function accessBroker() {
   let broker: Broker;
   beforeEach(() => {
     serveCerts();
     broker = startBroker();
   });
-  const mintThere = (headers: Headers, request: object = COUNTER): Promise<Reply> =>
+  const mintHere = (headers: Headers, request: object = COUNTER): Promise<Reply> =>
     mint(headers, request, { front: broker.front });
   return {
     broker: () => broker,
-    mint: mintThere,
-    subjectOf: async (headers: Headers) => claimsOf(ticketOf(await mintThere(headers))).sub,
+    mint: mintHere,
+    subjectOf: async (headers: Headers) => claimsOf(ticketOf(await mintHere(headers))).sub,
   };
 }
