@@ -47,3 +47,29 @@ export async function insertServiceToken(
   await control.outbox.done(eventId);
   return { id, clientId: id, clientSecret };
 }
+
+/** A grant on every instance of an agent, whose event nobody delivers. */
+export async function insertGrant(
+  control: ControlStore,
+  subject: string,
+  agent: string,
+  role: string,
+): Promise<void> {
+  const id = crypto.randomUUID();
+  await control.change({
+    statement: control.grants.insert({
+      id,
+      subject,
+      agentSlug: agent,
+      instanceId: '*',
+      role,
+      reason: 'test',
+      createdBy: 'test',
+      createdAt: 0,
+      expiresAt: null,
+    }),
+    event: { eventId: id, at: 0, type: 'grant.created', outcome: 'success' },
+    dueAt: Number.MAX_SAFE_INTEGER,
+  });
+  await control.outbox.done(id);
+}

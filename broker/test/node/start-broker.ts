@@ -8,7 +8,7 @@ import { mintShardInProcess } from '../../src/mint/shard-node.ts';
 import { compose, type Runtime } from '../../src/runtime/compose.ts';
 import type { BrokerPorts } from '../../src/runtime/ports.ts';
 import { openFiles } from './folder.ts';
-import { insertServiceToken, type ServiceToken, type TokenWish } from './service-token.ts';
+import { insertGrant, insertServiceToken, type ServiceToken, type TokenWish } from './service-token.ts';
 
 /** 2027-01-15T08:00:00Z. */
 export const NOW = 1_800_000_000;
@@ -123,25 +123,7 @@ export async function startNodeBroker(
     post: async (path, body, headers = {}) =>
       app.request(`${BROKER}${path}`, { method: 'POST', headers, body: new URLSearchParams(body) }),
     makeServiceToken: (wish = {}) => insertServiceToken(control.store, config.tokenPepper, wish),
-    grant: async (subject, agent, role) => {
-      const id = crypto.randomUUID();
-      await control.store.change({
-        statement: control.store.grants.insert({
-          id,
-          subject,
-          agentSlug: agent,
-          instanceId: '*',
-          role,
-          reason: 'test',
-          createdBy: 'test',
-          createdAt: NOW * 1000,
-          expiresAt: null,
-        }),
-        event: { eventId: id, at: NOW * 1000, type: 'grant.created', outcome: 'success' },
-        dueAt: Number.MAX_SAFE_INTEGER,
-      });
-      await control.store.outbox.done(id);
-    },
+    grant: (subject, agent, role) => insertGrant(control.store, subject, agent, role),
   };
 }
 

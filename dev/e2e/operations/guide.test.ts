@@ -77,8 +77,7 @@ describe('docs/operations.md', () => {
         agent_events_waiting: 0,
         agent_objects_waiting: 0,
         waiting_age: null,
-        commands_waiting: 0,
-        change_events_waiting: 0,
+        changes_waiting: 0,
         checkpoint_age: expect.any(Number),
       }),
     );

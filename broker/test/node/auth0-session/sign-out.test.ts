@@ -65,7 +65,7 @@ describe('signing out', () => {
     const before = await control().revocations.newestRev();
     await go(at, '/auth/logout', { cookie });
     const after = await control().revocations.newestRev();
-    expect([await whyRevoked(before), await whyRevoked(after)]).toEqual(['session_terminated', undefined]);
+    expect([await whyRevoked(before), await whyRevoked(after)]).toEqual(['rights_changed', undefined]);
     at.stand.clock.now += 3611;
     expect(await whyRevoked(before)).toBeUndefined();
   });
@@ -79,7 +79,7 @@ describe('signing out', () => {
     const after = await control().revocations.newestRev();
     at.stand.clock.now = NOW + 60;
     await flushOutbox(at.stand.ports);
-    expect([await whyRevoked(before), await whyRevoked(after)]).toEqual(['session_terminated', undefined]);
+    expect([await whyRevoked(before), await whyRevoked(after)]).toEqual(['rights_changed', undefined]);
   });
 
   it('ends bearer tokens from before it, and none that is issued later', async () => {

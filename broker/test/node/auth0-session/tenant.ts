@@ -157,14 +157,14 @@ export const revocationsSince = (at: TenantStand, count: number) =>
     return revocation;
   });
 
-const OF_ALICE = { target: `principal:${ALICE}`, kind: 'before', code: 'session_terminated' };
+const OF_ALICE = { target: `principal:${ALICE}`, kind: 'before', code: 'rights_changed' };
 /** The revocations of a sign-out, by the tenant's session. */
 export const revocationsOf = async (at: TenantStand, sid: string) => [
   expect.objectContaining(OF_ALICE),
   expect.objectContaining({
     target: `login:${await loginOf(at, sid)}`,
     kind: 'any',
-    code: 'session_terminated',
+    code: 'rights_changed',
     until: (NOW + 30 * 86_400) * 1000,
   }),
 ];

@@ -2,12 +2,10 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { policyQueries } from '@agent-ticket/drizzle/control/policy.ts';
 import { openControl, openRecord } from '@agent-ticket/drizzle/open-libsql.ts';
-import { auditLogQueries } from '@agent-ticket/drizzle/record/audit-log.ts';
 import { base64url } from 'jose';
 import { atEnd, makeFolder } from '../folder.ts';
-import { insertServiceToken, type ServiceToken, type TokenWish } from '../service-token.ts';
+import { insertGrant, insertServiceToken, type ServiceToken, type TokenWish } from '../service-token.ts';
 import { basic, SETTINGS } from '../start-broker.ts';
 
 const ENTRY = join(import.meta.dirname, '../../../src/node.ts');
@@ -64,17 +62,8 @@ export async function newHome(wish: TokenWish = {}): Promise<{ folder: string; t
   (await openRecord(`file:${folder}/record.db`)).close();
   const control = await openControl(`file:${folder}/control.db`);
   const pepper = new Uint8Array(base64url.decode(SETTINGS.TOKEN_PEPPER));
-  const token = await insertServiceToken(control.db, pepper, wish);
-  await policyQueries(control.db).insertGrant({
-    id: crypto.randomUUID(),
-    subject: `token:${token.id}`,
-    agentSlug: 'counter',
-    instanceId: '*',
-    role: 'admin',
-    reason: 'test',
-    createdBy: 'test',
-    createdAt: 0,
-  });
+  const token = await insertServiceToken(control.store, pepper, wish);
+  await insertGrant(control.store, `token:${token.id}`, 'counter', 'admin');
   control.close();
   return { folder, token };
 }
@@ -99,7 +88,7 @@ export async function mintPatiently(...request: Parameters<typeof mintAt>): Prom
 export async function eventsIn(folder: string) {
   const record = await openRecord(`file:${folder}/record.db`);
   try {
-    return await auditLogQueries(record.db).arrivals(0, 100_000);
+    return await record.store.auditLog.arrivals(0, 100_000);
   } finally {
     record.close();
   }
