@@ -16,10 +16,10 @@ export interface SignOut {
 }
 
 /**
- * Signs out in one change of policy. Bearer tokens issued until now are not taken any more, since none names the
- * sign-in by which it was issued. Every ticket and socket of the principals from before ends, for the same reason: clients
- * come back with a new ticket by another sign-in, or are asked to sign in. The sign-in itself ends by its id, or, where none is known, with all that began until
- * now.
+ * Signs out in one change of policy. Bearer tokens issued until now are not taken any more, since none names the sign-in
+ * by which it was issued. Every ticket and socket of the principals from before ends, for the same reason: their clients
+ * come back with a new ticket by another sign-in, or are asked to sign in. The sign-in itself ends by its id, or, where
+ * none is known, with all that began until now.
  */
 export async function signOut({ by, principals, login, ends }: SignOut, call: Call): Promise<void> {
   const { now, ports } = call;
