@@ -123,7 +123,7 @@ it('a ticket has exactly the agreed header and claims, and any JOSE library veri
 
   expect(Object.keys(decodeHeader(ticket)).sort()).toEqual(['alg', 'kid', 'typ']);
   expect(protectedHeader).toMatchObject({ alg: 'ES256', typ: 'agent-ticket+jwt' });
-  const { iat, nbf, exp, session_expiry, ...named } = decodePayload(ticket);
+  const { iat, nbf, exp, session_expiry, rev, ...named } = decodePayload(ticket);
   expect(named).toEqual({
     iss: issuer,
     aud: audience,
@@ -135,7 +135,9 @@ it('a ticket has exactly the agreed header and claims, and any JOSE library veri
     role: 'admin',
     tier: 'pro',
     transport: 'websocket',
+    grant: expect.stringContaining('counter'),
   });
+  expect(rev).toEqual(expect.any(Number));
   expect(payload).toMatchObject({ iat, nbf: iat, exp: Number(iat) + 60, session_expiry: Number(iat) + 3600 });
   expect([nbf, expires_in]).toEqual([iat, 60]);
   expect(Date.parse(expires_at)).toBe(Number(exp) * 1000);

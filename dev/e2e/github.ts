@@ -50,7 +50,7 @@ export async function workflowStep(): Promise<{ text: string; env: Record<string
 
 /** The variables that GitHub gives a job with `id-token: write`; its tokens have these claims beside the usual. */
 export async function jobWith(claims: Readonly<Record<string, unknown>>): Promise<Record<string, string>> {
-  const key = await importJWK(inject('place').githubKey, ALG);
+  const key = await importJWK(inject('testStack').githubKey, ALG);
   const token = 'request-token-of-the-job';
   const server = await listenOnLoopback(0, async ({ url = '/', headers }, response) => {
     if (headers.authorization !== `Bearer ${token}`) {

@@ -6,8 +6,9 @@ import { openHttpProxy } from './http-proxy.ts';
 import { connected, nextFrame, openSocket } from './sockets.ts';
 import { UPGRADE } from './upgrade.ts';
 
-/** Headers that differ between answers, or that have no meaning for a client. */
-const INCIDENTAL = /^(date|x-request-id|server|content-length|connection|upgrade):/i;
+/** Headers that differ between answers, or that a client of a socket never reads. */
+const INCIDENTAL =
+  /^(date|x-request-id|server|content-length|connection|upgrade|cache-control|referrer-policy|strict-transport-security|x-content-type-options|x-frame-options):/i;
 
 /** The answer to an upgrade, to the last byte of its close frame. */
 async function answerTo(server: string, offered: readonly string[]) {

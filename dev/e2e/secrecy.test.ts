@@ -8,7 +8,7 @@ import { eventsOf } from './stack-queries.ts';
 
 /** Everything that the stack has written so far: log, databases, objects, write-ahead logs included. */
 async function everythingWritten(): Promise<Buffer[]> {
-  const entries = await readdir(inject('place').folder, { recursive: true, withFileTypes: true });
+  const entries = await readdir(inject('testStack').folder, { recursive: true, withFileTypes: true });
   const files = entries.filter((entry) => entry.isFile());
   return Promise.all(files.map(({ parentPath, name }) => readFile(join(parentPath, name))));
 }
@@ -49,7 +49,7 @@ it('no credential and no ticket is written anywhere, used or refused', async () 
     'an assertion of Access': Object.values(assertion).join(''),
     'the secret of the service token': serviceToken.clientSecret,
     'the secret of the admin token': adminToken.clientSecret,
-    'the key encryption key': inject('place').keyEncryptionKey,
+    'the key encryption key': inject('testStack').keyEncryptionKey,
   };
   const found = Object.entries(secrets).filter(([, secret]) => piecesOf(secret).some(contains));
   expect(found.map(([name]) => name)).toEqual([]);

@@ -62,7 +62,7 @@ it('an expired session closes its socket, and mints nothing afterwards', async (
   };
   const value = await sealCookie(session, {
     name: 'appSession',
-    secret: inject('place').keyEncryptionKey,
+    secret: inject('testStack').keyEncryptionKey,
     kid: crypto.randomUUID(),
   });
   const cookie = `appSession.0=${value}`;

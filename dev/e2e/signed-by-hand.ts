@@ -32,6 +32,7 @@ export function ticketClaims(instance: string, age = 0): JWTPayload {
     tier: 'admin',
     transport: 'websocket',
     session_expiry: issuedAt + 3600,
+    rev: 0,
   };
 }
 
@@ -48,7 +49,7 @@ export async function signByUnknownKey(claims: JWTPayload, kid?: string): Promis
 export async function signByBroker(claims: JWTPayload): Promise<string> {
   const [row] = await ticketKeys();
   if (row === undefined) throw new Error('the broker has no signing key yet');
-  const kek = Buffer.from(inject('place').keyEncryptionKey, 'base64url');
+  const kek = Buffer.from(inject('testStack').keyEncryptionKey, 'base64url');
   const jwk = await unseal(await importKeyEncryptionKey(new Uint8Array(kek)), row, row.sealed);
   if (jwk === undefined) throw new Error('the signing key of the broker does not open');
   return sign(claims, row.alg, row.kid, await importJWK(jwk, row.alg));

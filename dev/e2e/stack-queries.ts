@@ -1,9 +1,9 @@
 import { inject } from 'vitest';
 import * as z from 'zod';
-import type { StackQuery } from './desk.ts';
+import type { StackQuery } from './query-server.ts';
 
 async function ask<T>(query: StackQuery, shape: z.ZodType<T>): Promise<T> {
-  const answer = await fetch(inject('place').desk, { method: 'POST', body: JSON.stringify(query) });
+  const answer = await fetch(inject('testStack').queries, { method: 'POST', body: JSON.stringify(query) });
   return shape.parse(await answer.json());
 }
 

@@ -2,19 +2,31 @@ import { createWriteStream } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { JWK } from 'jose';
 import type { TestProject } from 'vitest/node';
 import { quietEnvironment } from '../quiet-environment.ts';
 import { makeSecrets } from '../start/secrets.ts';
 import { type StackFacts, startStack } from '../start/stack.ts';
-import { openDesk } from './desk.ts';
 import { freePorts } from './free-ports.ts';
 import { makeGitHub } from './github.ts';
-import type { Place } from './place.ts';
+import { openQueryServer } from './query-server.ts';
+
+/** Data of the main process for the workers that run the tests. */
+export interface TestStack {
+  /** Contains the databases and objects of the stack, and `workers.log`. */
+  readonly folder: string;
+  /** URL of the server in `query-server.ts`. */
+  readonly queries: string;
+  /** Decrypts the broker's signing keys. */
+  readonly keyEncryptionKey: string;
+  /** The private key, as a JWK, of the GitHub that the stack's broker has registered. */
+  readonly githubKey: JWK;
+}
 
 declare module 'vitest' {
   export interface ProvidedContext {
     readonly stack: StackFacts;
-    readonly place: Place;
+    readonly testStack: TestStack;
   }
 }
 
@@ -40,16 +52,16 @@ export async function provideStack(
     stateDir: join(folder, 'state'),
     onLog: (line) => log.write(`${line}\n`),
   });
-  const desk = await openDesk(stack);
+  const queries = await openQueryServer(stack);
   provide('stack', stack.facts);
-  provide('place', {
+  provide('testStack', {
     folder,
-    desk: desk.url,
+    queries: queries.url,
     keyEncryptionKey: secrets.keyEncryptionKey,
     githubKey: github.privateJwk,
   });
   return async () => {
-    await Promise.all([stack.close(), desk.close()]);
+    await Promise.all([stack.close(), queries.close()]);
     log.end();
     await rm(folder, { recursive: true });
   };

@@ -19,9 +19,10 @@ export async function runScheduled(ports: BrokerPorts): Promise<void> {
   const now = ports.clock();
   let checkpoint: CheckpointRow | undefined;
   await step('numbers', ports, () => keepNumbersAhead(ports));
+  // Before the outbox, which delivers the event of a key that this step makes.
+  await step('keys', ports, () => maintainKeys(ports, now));
   await step('outbox', ports, () => flushOutbox(ports));
   await step('reconcile', ports, () => reconcileSessions(ports));
-  await step('keys', ports, () => maintainKeys(ports, now));
   await step('checkpoint', ports, async () => {
     checkpoint = await sealAudit(ports, now);
   });

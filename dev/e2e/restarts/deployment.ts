@@ -111,6 +111,7 @@ export async function startDeployment() {
         tier: 'pro',
         transport: 'websocket',
         session_expiry: iat + secondsLeft,
+        rev: 0,
       };
       return new SignJWT(claims)
         .setProtectedHeader({ alg: row.alg, typ: 'agent-ticket+jwt', kid: row.kid })

@@ -18,7 +18,7 @@ export const StackQuery = z.discriminatedUnion('about', [
 export type StackQuery = z.infer<typeof StackQuery>;
 
 /** Serves the workers that run the tests. The stack itself runs in vitest's main process. */
-export const openDesk = (stack: Stack): Promise<LoopbackServer> =>
+export const openQueryServer = (stack: Stack): Promise<LoopbackServer> =>
   listenOnLoopback(0, async (request, response) => {
     const answer = await answerTo(StackQuery.parse(await json(request)), stack);
     response.setHeader('content-type', 'application/json').end(JSON.stringify(answer));
