@@ -17,7 +17,7 @@ export interface OpenDatabase<Store> {
 }
 
 /** How long a statement may take in all, waiting for a lock included, in ms. */
-export interface Patience {
+interface Patience {
   readonly deadlineMs: number;
 }
 

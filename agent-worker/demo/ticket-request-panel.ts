@@ -5,7 +5,7 @@ import type { DemoAgent } from './facts.ts';
 import { type DecodedTicket, findTicket, type Parsed } from './ticket-panel.ts';
 
 /** The body of `POST /tickets`. */
-export interface TicketRequest {
+interface TicketRequest {
   readonly agent: string;
   readonly instance: string;
   readonly scope?: string;

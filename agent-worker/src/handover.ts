@@ -36,7 +36,7 @@ function cfMember<Schema extends z.ZodType>(suffix: '' | Capitalize<string>, sch
 }
 
 /** The `cf` of a client's request without members of ours, with which a client could command an object. */
-export const withoutOwnMembers = (cf: object | undefined): Record<string, unknown> =>
+const withoutOwnMembers = (cf: object | undefined): Record<string, unknown> =>
   Object.fromEntries(Object.entries(cf ?? {}).filter(([name]) => !name.startsWith(PREFIX)));
 
 /** The registry's limits as they travel with a verified ticket. */

@@ -26,7 +26,7 @@ const forTests = (slug: string, other: Partial<AgentEntry> = {}): AgentEntry => 
   ...other,
 });
 
-export const REGISTRY = [
+const REGISTRY = [
   ...AGENTS,
   ...['witness', 'faulty', 'overrider', 'inner', 'usurper', 'planless', 'chatter', 'chat-overrider'].map(
     (slug) => forTests(slug),

@@ -21,7 +21,7 @@ export const witness = (instance: string) => env.WITNESS.get(env.WITNESS.idFromN
 export const heardBy = (instance: string) =>
   runInDurableObject(witness(instance), (agent) => [...agent.heard]);
 
-export interface OwnSession {
+interface OwnSession {
   id: string;
   jti: string;
   ended_at: number | null;

@@ -13,7 +13,7 @@ export interface EventRow {
   user_id: string | null;
   details: string | null;
 }
-export interface SessionRow {
+interface SessionRow {
   id: string;
   user_id: string;
   role: string;

@@ -14,7 +14,7 @@ export interface Frame {
   readonly type?: string;
   readonly [member: string]: unknown;
 }
-export interface Close {
+interface Close {
   readonly code: number;
   readonly reason: string;
 }
@@ -122,7 +122,7 @@ export function carry(
   }
 }
 
-export interface Upgrade {
+interface Upgrade {
   readonly ticket?: string;
   readonly delivery?: Delivery;
   readonly headers?: Record<string, string>;

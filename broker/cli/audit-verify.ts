@@ -4,7 +4,7 @@ import { type ExitCode, type Terminal, UsageError } from './command.ts';
 import { isSound, type Verification } from './proof/verification.ts';
 import { verifyExport } from './proof/verify.ts';
 
-export interface VerifyOptions {
+interface VerifyOptions {
   /** File with an unfiltered export. */
   readonly file: string;
   /** File or https URL of the audit keys. */

@@ -11,7 +11,7 @@ export const CERTS_URL = `https://${TEAM}/cdn-cgi/access/certs`;
 export const USER = '7f6f2a3e-5f0c-4f52-9d5d-0d6e7f3f9c11';
 export const ACCESS_CLIENT = `${'c0ffee00'.repeat(4)}.access`;
 
-export interface AccessKey {
+interface AccessKey {
   readonly kid: string;
   readonly privateKey: CryptoKey;
   readonly jwk: JWK;

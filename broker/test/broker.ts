@@ -18,7 +18,7 @@ import { settleIn } from './record.ts';
 import { SETTINGS } from './settings.ts';
 
 /** A broker beside the worker that ships: same code, other settings, databases or registry. */
-export interface BrokerOptions {
+interface BrokerOptions {
   readonly settings?: Readonly<Record<string, string>>;
   /** Settings to do without. */
   readonly unset?: readonly (keyof typeof SETTINGS)[];

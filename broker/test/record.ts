@@ -10,7 +10,7 @@ import { expect } from 'vitest';
 import type { RecordEntry, Settled } from '../src/mint/shard.ts';
 
 /** What the record database holds. */
-export interface EventRow {
+interface EventRow {
   readonly seq: number;
   readonly event_id: string;
   readonly at: number;

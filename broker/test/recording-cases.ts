@@ -8,7 +8,7 @@ import type { RecordEntry, Settled } from '../src/mint/shard.ts';
 /** What counting and recording of a mint shard promises, wherever it runs: one table of cases for each runtime. */
 
 /** 2027-01-15T08:00:00Z or any other time: cases move on from where it begins. In ms. */
-export interface RecordingSetup {
+interface RecordingSetup {
   /** Counts and records in the place of an account. */
   settle(account: string, entry: RecordEntry): Promise<Settled>;
   readonly startsAt: number;

@@ -98,7 +98,7 @@ export async function makeToken(options: TokenOptions = {}): Promise<ServiceToke
   return token;
 }
 
-export interface GrantOptions {
+interface GrantOptions {
   readonly agent?: string;
   readonly instance?: string;
   readonly role: Role;

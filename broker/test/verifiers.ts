@@ -2,7 +2,7 @@ import { createRemoteKeys, type KeyMiss } from '@agent-ticket/shared/remote-keys
 
 /** Agent workers as far as keys go: caches of the published set, on a clock that the test moves. */
 
-export interface VerifierOptions {
+interface VerifierOptions {
   /** Asks for a key only this often, in s; between its questions its cache grows old. */
   readonly every: number;
   /** A cache on the way holds the set this long, in s. */

@@ -3,10 +3,10 @@ import type { Statement } from '../database.ts';
 import type { ControlDatabase } from './change.ts';
 import { authSessions, principals, usedTokens } from './schema.ts';
 
-export type AuthSessionRow = typeof authSessions.$inferSelect;
+type AuthSessionRow = typeof authSessions.$inferSelect;
 
 /** What an identity provider says has ended: one of its sessions, or all of a person. */
-export interface LoggedOut {
+interface LoggedOut {
   readonly issuer: string;
   readonly sid?: string | undefined;
   readonly subject?: string | undefined;
@@ -59,7 +59,7 @@ export function authSessionStore(db: ControlDatabase) {
   };
 }
 
-export interface SignedOut {
+interface SignedOut {
   readonly id: string;
   /** Bearer tokens issued until then, in ms. */
   readonly tokensBefore: number;

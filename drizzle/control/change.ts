@@ -81,7 +81,7 @@ export async function change(db: ControlDatabase, wanted: Change): Promise<Outbo
 }
 
 /** The number of the next change. A row of that number exists when the batch is over, and is never purged before another. */
-export const nextRev = sql`(SELECT coalesce(max(rev), 0) + 1 FROM revocations)`;
+const nextRev = sql`(SELECT coalesce(max(rev), 0) + 1 FROM revocations)`;
 
 /**
  * Writes a revocation or a newer version of one. A `before` row of the same target covers the older one; of two `any`
@@ -111,7 +111,7 @@ export interface LockCursor {
 }
 
 /** Whether a row hits at a moment, in ms. */
-export const isStanding = (now: number): SQL | undefined =>
+const isStanding = (now: number): SQL | undefined =>
   or(isNull(revocations.until), gt(revocations.until, now));
 
 export function revocationStore(db: ControlDatabase) {

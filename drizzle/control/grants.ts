@@ -6,7 +6,7 @@ import { grants } from './schema.ts';
 
 export type NewGrant = Omit<GrantRow, 'claimed' | 'openedAt' | 'deletedAt'>;
 
-export interface GrantFilter {
+interface GrantFilter {
   readonly agent?: string | undefined;
   readonly instance?: string | undefined;
   readonly subject?: string | undefined;

@@ -6,7 +6,7 @@ import { serviceTokenSecrets, serviceTokens } from './schema.ts';
 export type ServiceTokenRow = typeof serviceTokens.$inferSelect;
 export type ServiceTokenSecretRow = typeof serviceTokenSecrets.$inferSelect;
 
-export interface ServiceTokenCursor {
+interface ServiceTokenCursor {
   readonly createdAt: number;
   readonly id: string;
 }

@@ -57,7 +57,7 @@ export interface AuditFilter {
   readonly to?: number | undefined;
 }
 
-export interface AuditCursor {
+interface AuditCursor {
   readonly at: number;
   readonly seq: number;
 }

@@ -4,7 +4,7 @@ import { insertEvent, insertEventWhen } from './audit-log.ts';
 import type { RecordDatabase } from './revocations.ts';
 import { rateWindows } from './schema.ts';
 
-export interface CountedEvents {
+interface CountedEvents {
   readonly key: string;
   /** Events per window. */
   readonly limit: number;

@@ -72,7 +72,7 @@ const CONTROL: OwnJwsKind<ControlClaims> = {
   refusals: { spelling: invalid, header: invalid, signature: invalid, claims: invalid },
 };
 
-export interface ControlExpectations {
+interface ControlExpectations {
   readonly issuer: string;
   readonly ticketAudience: string;
   /** Seconds since 1970. */

@@ -9,7 +9,7 @@ export const QUERY_PARAMETER = 'ticket';
 export const DELIVERIES = ['subprotocol', 'query', 'authorization'] as const;
 export type Delivery = (typeof DELIVERIES)[number];
 
-export interface DeliveredTicket {
+interface DeliveredTicket {
   readonly ticket: string;
   readonly delivery: Delivery;
 }

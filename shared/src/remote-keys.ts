@@ -14,7 +14,7 @@ export interface RemoteKeysPorts {
   readonly sleep: (ms: number) => Promise<void>;
 }
 
-export interface RemoteKeysOptions<Alg extends SetAlgorithm> {
+interface RemoteKeysOptions<Alg extends SetAlgorithm> {
   readonly algorithms: readonly Alg[];
   /** Least time between two fetches for an unknown `kid`, and after a failed refresh. Default {@link KEY_SET.cooldownMs}. */
   readonly cooldownMs?: number;

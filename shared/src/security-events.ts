@@ -1,5 +1,5 @@
 /** What both workers log for those who watch rather than prove something by it (the audit log is for that). */
-export const SECURITY_EVENTS = ['auth_success', 'auth_failure', 'rate_limit', 'refusals'] as const;
+const SECURITY_EVENTS = ['auth_success', 'auth_failure', 'rate_limit', 'refusals'] as const;
 
 /** A point of Analytics Engine: strings to group by, in a fixed order, one to sample by, and how many it stands for. */
 export interface DataPoint {

@@ -103,7 +103,7 @@ export const targetNamesOfInstance = (at: {
 }): string[] => ['everything:', `agent:${at.agent}`, `instance:${at.agent}/${at.instance}`];
 
 /** A verified ticket, and the session that it opened where there is one. */
-export interface RevocableTicket {
+interface RevocableTicket {
   readonly claims: TicketClaims;
   readonly kid: string;
   readonly session?: string | undefined;

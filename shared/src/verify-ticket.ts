@@ -8,7 +8,7 @@ import { covers, type Scope } from './scope.ts';
 import { TICKET_TYPE, type TicketAlgorithm, TicketClaims } from './ticket.ts';
 
 /** A public key and the one algorithm that it may verify. */
-export interface VerificationKey {
+interface VerificationKey {
   readonly alg: TicketAlgorithm;
   readonly key: CryptoKey;
 }

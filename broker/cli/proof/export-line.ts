@@ -16,7 +16,7 @@ const Line = z.union([
 /** Keeps its member as it is. */
 const Whole = z.object({ event: z.unknown() });
 
-export interface ReadLine {
+interface ReadLine {
   /** A member is in it twice, and readers differ on which of them counts. */
   readonly ambiguous: boolean;
   /** `undefined` for a line that is neither. */

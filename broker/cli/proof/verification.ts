@@ -13,7 +13,7 @@ export interface Verification {
   readonly tail: Tail;
 }
 
-export interface Tail {
+interface Tail {
   readonly faults: readonly string[];
   /** Events up to here are what was signed, if there is nothing in the other lists. */
   readonly provenThrough: number;

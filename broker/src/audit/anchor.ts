@@ -3,7 +3,7 @@ import { isOutage } from '@agent-ticket/drizzle/outage.ts';
 /** Sends a checkpoint to a place outside the operator's control, so that the end of the log cannot be cut later. */
 export type Anchor = (checkpoint: { readonly n: number; readonly jws: string }) => Promise<void>;
 
-export interface WebhookPorts {
+interface WebhookPorts {
   readonly fetch: (
     url: string,
     init: { method: 'POST'; headers: Record<string, string>; body: string; signal: AbortSignal },

@@ -1,6 +1,6 @@
 import type { RecordStore } from '@agent-ticket/drizzle/record/store.ts';
 
-export interface RetentionPorts {
+interface RetentionPorts {
   readonly record: Pick<RecordStore, 'auditLog' | 'checkpoints' | 'deliver'>;
   readonly config: { readonly auditRetentionMs: number };
 }

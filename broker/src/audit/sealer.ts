@@ -5,7 +5,7 @@ import { CHAIN_START, chainOn } from './chain.ts';
 import { signCheckpoint } from './checkpoint.ts';
 import { auditEventView } from './view.ts';
 
-export interface SealerPorts {
+interface SealerPorts {
   readonly config: { readonly issuer: string };
   readonly auditKeyring: Pick<Keyring, 'signer'>;
   readonly record: Pick<RecordStore, 'auditLog' | 'checkpoints'>;

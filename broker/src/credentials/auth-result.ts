@@ -30,7 +30,7 @@ export const principalFields = ({ principal, method }: Authenticated) => ({
   auth_method: method,
 });
 
-export interface AuthResultPorts {
+interface AuthResultPorts {
   readonly shard: Counter;
   readonly log: (event: Readonly<Record<string, unknown>>) => void;
 }

@@ -35,7 +35,7 @@ export interface SignInPorts {
   readonly fetch: (url: string, init: TenantRequest) => Promise<Response>;
 }
 
-export interface TenantRequest {
+interface TenantRequest {
   readonly method: string;
   readonly headers: Record<string, string>;
   readonly body?: string;

@@ -62,7 +62,7 @@ export function readSessionCookie(header: string | null, name: string): Outcome<
   return ok({ kept: 'cookie', value: parts.map(({ value }) => value).join('') });
 }
 
-export interface CookieScope {
+interface CookieScope {
   readonly path: string;
   readonly secure: boolean;
 }

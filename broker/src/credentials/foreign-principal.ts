@@ -31,7 +31,7 @@ export function foreignIdentity(
   return { id, kind: kindOf(sub), issuer: issuer.issuer, ...address };
 }
 
-export interface ForeignHolderPorts {
+interface ForeignHolderPorts {
   readonly method: Authenticated['method'];
   readonly kindOf: (subject: string) => Principal['kind'];
   /** The claims as the rules see them; left out: as they came. */

@@ -29,7 +29,7 @@ export interface Principal {
 /** A principal before anything has been given to it: the least that an identity is worth. */
 export type Identity = Pick<Principal, 'id' | 'kind' | 'issuer' | 'email' | 'emailVerified'>;
 
-export type CredentialMethod =
+type CredentialMethod =
   | 'anonymous'
   | 'development'
   | 'service-token'

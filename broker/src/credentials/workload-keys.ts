@@ -17,7 +17,7 @@ export interface WorkloadIssuer extends TokenIssuer {
   readonly keys: { readonly set: object } | { readonly url: string } | 'discovery';
 }
 
-export interface WorkloadKeyPorts {
+interface WorkloadKeyPorts {
   readonly fetch: (url: string, init: { signal: AbortSignal }) => Promise<Response>;
   readonly clock: () => number;
   readonly sleep: (ms: number) => Promise<void>;

@@ -4,7 +4,7 @@ import { base64url } from 'jose';
 import * as z from 'zod';
 
 /** A page of a list: how many, and after which place. The place is the last row's sort key, never an offset. */
-export interface Page<Place> {
+interface Page<Place> {
   readonly limit: number;
   readonly after: Place | undefined;
 }

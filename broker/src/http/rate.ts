@@ -30,13 +30,13 @@ export interface Counter {
   count(account: string, rule: RateRule): Promise<Counted>;
 }
 
-export interface Counted {
+interface Counted {
   readonly admitted: boolean;
   readonly rate: RateState;
 }
 
 /** A window with what was counted in it so far, the event in question too. In ms. */
-export interface RateWindow {
+interface RateWindow {
   readonly startedAt: number;
   readonly count: number;
 }

@@ -12,12 +12,12 @@ export type KeyChange = Pick<Change, 'before' | 'statement' | 'after'>;
 /** Makes a change as one batch; `undefined` where it does not apply because the keys have changed meanwhile. */
 type Make<Plan, Made> = (plan: Plan, change: KeyChange) => Promise<Made | undefined>;
 
-export interface Rotation {
+interface Rotation {
   readonly row: SigningKeyRow;
   readonly previous: SigningKeyRow & { readonly retiresAt: number; readonly removedAt: number };
 }
 
-export interface RotationOrder {
+interface RotationOrder {
   /** In ms. */
   readonly now: number;
   /**
@@ -74,7 +74,7 @@ export async function rotate(
   return made === undefined ? err('rotation_pending') : ok(rotation);
 }
 
-export interface KeyRevocation {
+interface KeyRevocation {
   /** As it was. */
   readonly row: SigningKeyRow;
   readonly successor: Successor;
@@ -126,7 +126,7 @@ async function successorOf(
 }
 
 /** The result of sealing every key with the present key-encryption key. */
-export interface ResealReport {
+interface ResealReport {
   readonly resealed: number;
   /** Sealed with the present one already. */
   readonly current: number;

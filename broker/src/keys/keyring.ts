@@ -9,7 +9,7 @@ import { type KeyMaterial, makeKey, openKey } from './material.ts';
 import { isPublished, type KeySchedule, SIGNER_CACHE_MS, stateOf } from './schedule.ts';
 import { importKeyEncryptionKey, type SealingKeys } from './seal.ts';
 
-export interface KeyringPorts {
+interface KeyringPorts {
   readonly control: Pick<ControlStore, 'keys' | 'change'>;
   readonly purpose: SigningKeyRow['purpose'];
   readonly config: {
@@ -25,7 +25,7 @@ export interface KeyringPorts {
 const FIRST_ALGORITHM: TicketAlgorithm = 'ES256';
 
 /** A key with the row it came from. */
-export interface HeldKey {
+interface HeldKey {
   readonly row: SigningKeyRow;
   readonly material: KeyMaterial;
 }

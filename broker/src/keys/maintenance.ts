@@ -4,7 +4,7 @@ import type { Denial } from '@agent-ticket/shared/denial.ts';
 import { rotate, rotationDetails } from './changes.ts';
 import type { Keyring } from './keyring.ts';
 
-export interface KeyMaintenancePorts {
+interface KeyMaintenancePorts {
   readonly control: Pick<ControlStore, 'keys' | 'change'>;
   readonly keyring: Keyring;
   readonly auditKeyring: Keyring;

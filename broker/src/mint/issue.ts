@@ -8,7 +8,7 @@ import type { Authenticated } from '../credentials/principal.ts';
 import type { KeyMaterial } from '../keys/material.ts';
 import type { Decision } from './policy.ts';
 
-export interface TicketOrder {
+interface TicketOrder {
   readonly issuer: string;
   readonly audience: string;
   readonly jti: TicketId;

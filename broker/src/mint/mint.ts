@@ -38,7 +38,7 @@ export interface ExchangePorts extends ChangePorts {
 }
 
 /** An outcome with what is left of the limit, which a refusal tells as well. */
-export interface Exchanged {
+interface Exchanged {
   readonly outcome: Outcome<TicketAnswer>;
   readonly rate: RateState | null;
 }
@@ -235,7 +235,7 @@ function refusalOf(decision: Decision, rate: RateState | null): MintAnswer {
 }
 
 /** What `POST /tickets` answers. */
-export interface TicketAnswer {
+interface TicketAnswer {
   readonly ticket: string;
   readonly expires_in: number;
   readonly expires_at: string;

@@ -38,7 +38,7 @@ export interface PolicyInput extends Omit<PolicyRows, 'rev'> {
   readonly now: number;
 }
 
-export interface RuleResult {
+interface RuleResult {
   readonly rule: string;
   readonly holds: boolean;
   /** Why not; inside only. */
@@ -61,7 +61,7 @@ export type Decision =
   | { readonly allowed: false; readonly reason: DenialReason; readonly rules: RuleResult[] };
 
 /** How a first user comes to own an instance. */
-export interface Claim {
+interface Claim {
   /** A claim of somebody who never opened the instance, as far as is known: its object must be asked before it lapses. */
   readonly lapses: GrantRow | undefined;
 }
@@ -163,7 +163,7 @@ const lasts = ({ expiresAt }: GrantRow, now: number): boolean =>
   expiresAt === null || seconds(expiresAt) - seconds(now) >= CREDENTIAL_MIN_LEFT_SECONDS;
 
 /** Whether a grant is a claim that nobody opened in time, as far as the grant says. */
-export const mayLapse = ({ claimed, openedAt, deletedAt, createdAt }: GrantRow, now: number): boolean =>
+const mayLapse = ({ claimed, openedAt, deletedAt, createdAt }: GrantRow, now: number): boolean =>
   claimed && openedAt === null && deletedAt === null && createdAt < now - CLAIM_LAPSES_MS;
 
 const isAnonymousCaller = (c: Case): boolean => c.who.method === 'anonymous';

@@ -2,7 +2,6 @@ import { TICKET_TTL_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { AgentSlug, InstanceName, Transport } from '@agent-ticket/shared/names.ts';
 import { ScopeList } from '@agent-ticket/shared/scope.ts';
 import * as z from 'zod';
-import type { DecisionRequest } from './policy.ts';
 
 /** Body of `POST /tickets`. Unknown members are refused: a misspelled limit must not be a missing one. */
 export const TicketRequest = z.strictObject({
@@ -16,6 +15,3 @@ export const TicketRequest = z.strictObject({
   transport: Transport.default('websocket'),
 });
 export type TicketRequest = z.output<typeof TicketRequest>;
-
-/** A request with its instance, the default one where it named none. */
-export type NamedRequest = DecisionRequest & { readonly instance: string };

@@ -13,7 +13,7 @@ type GrantType = (typeof GRANT_TYPES)[number];
 /** The type of a ticket (RFC 8693 §3). It is an access token for one agent instance and nothing else. */
 export const TICKET_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:jwt';
 
-export interface Deployment {
+interface Deployment {
   readonly config: { readonly agentWorkerUrl: string; readonly ticketAudience: string };
   readonly registry: AgentRegistry;
 }
@@ -130,7 +130,7 @@ export interface PresentedToken {
   readonly sources: readonly JwtSource[];
 }
 
-export interface ExchangedTokens {
+interface ExchangedTokens {
   readonly subject: PresentedToken;
   readonly actor: PresentedToken | undefined;
 }

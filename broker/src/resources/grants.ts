@@ -35,7 +35,7 @@ const Subject = z.union([
 ]);
 
 /** Body of `POST /admin/grants`. */
-export const CreateGrant = z.strictObject({
+const CreateGrant = z.strictObject({
   subject: Subject,
   agent: AgentSlug,
   instance: z.union([z.literal('*'), InstanceName]),

@@ -39,7 +39,7 @@ export const showAuditKeySet: Handler = (call) => keySet(call.ports.auditKeyring
 const Purpose = z.enum(['ticket', 'audit']).default('ticket');
 
 /** Body of `POST /admin/keys/rotate`; may be `{}`. */
-export const RotateRequest = z.strictObject({
+const RotateRequest = z.strictObject({
   purpose: Purpose,
   activate: z.enum(['scheduled', 'now']).default('scheduled'),
   /** Left out: that of the active key. */

@@ -11,7 +11,7 @@ import { readBody } from '../runtime/body.ts';
 import type { Call, Handler } from '../runtime/call.ts';
 
 /** Body of `POST /admin/locks`. */
-export const CreateLock = z.strictObject({
+const CreateLock = z.strictObject({
   target: LockTarget,
   reason: z.string().trim().min(1).max(500),
   /** Seconds; left out: until it is lifted. */

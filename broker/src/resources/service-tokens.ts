@@ -17,7 +17,7 @@ import type { Call, Handler } from '../runtime/call.ts';
 const YEAR_SECONDS = 366 * 24 * 3600;
 
 /** Body of `POST /admin/service-tokens`. */
-export const CreateServiceToken = z.strictObject({
+const CreateServiceToken = z.strictObject({
   name: z.string().trim().min(1).max(128),
   /** Slugs it may ask for; left out: all. */
   agents: z.array(AgentSlug).min(1).max(64).optional(),
@@ -32,7 +32,7 @@ export const CreateServiceToken = z.strictObject({
 });
 
 /** Body of `POST /admin/service-tokens/:id/rotate`. */
-export const RotateServiceToken = z.strictObject({
+const RotateServiceToken = z.strictObject({
   /** Seconds for which the present secret stays good; 0 also ends what it opened. */
   grace_in: z
     .int()

@@ -25,13 +25,13 @@ export interface ChangePorts extends SendPorts {
 }
 
 /** A change of policy as its caller states it. */
-export interface WantedChange extends Omit<Change, 'dueAt' | 'command'> {
+interface WantedChange extends Omit<Change, 'dueAt' | 'command'> {
   /** Left out: what the revocations tell live sessions. */
   readonly command?: OutboxCommand | undefined;
 }
 
 /** One revocation, made by a change. Times in ms. */
-export interface RevocationOrder {
+interface RevocationOrder {
   readonly target: Target;
   readonly kind: RevocationRow['kind'];
   readonly code: RevocationCode;

@@ -10,7 +10,7 @@ import type { AnonymousLimit } from './call.ts';
  */
 export const SIGN_IN_LIMIT = 60;
 
-export interface AnonymousCount {
+interface AnonymousCount {
   readonly outcome: Outcome<undefined>;
   readonly rate: RateState | null;
 }

@@ -52,7 +52,7 @@ const BATCH = 500;
 /** One run stops here and the next goes on, so that a shortened retention of years holds up no other work. */
 const MAX_BATCHES = 20;
 
-export interface SessionRetentionPorts {
+interface SessionRetentionPorts {
   readonly record: Pick<BrokerPorts['record'], 'sessions' | 'invocations'>;
   readonly config: Pick<BrokerPorts['config'], 'sessionRetentionMs' | 'invocationRetentionMs'>;
 }

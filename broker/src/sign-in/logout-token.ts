@@ -27,7 +27,7 @@ const Claims = z
   })
   .refine(({ sub, sid }) => sub !== undefined || sid !== undefined);
 
-export interface Logout {
+interface Logout {
   readonly subject: string | undefined;
   readonly sid: string | undefined;
   /** To be noted with the sign-out: a logout that failed must be taken when it is sent again. */

@@ -5,7 +5,7 @@ import { FOREIGN_SESSION_MAX_SECONDS } from '../credentials/auth0-session.ts';
 import { changePolicy, newRevocation } from '../revocation/changes.ts';
 import type { Call } from '../runtime/call.ts';
 
-export interface SignOut {
+interface SignOut {
   readonly by: 'logout' | 'back-channel';
   /** The person who signs out; empty where the ended session is of nobody known here. */
   readonly principals: readonly PrincipalId[];

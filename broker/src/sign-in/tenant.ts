@@ -16,7 +16,7 @@ import type { SignInConfig, SignInPorts } from '../credentials/auth0-session.ts'
 import { verifyForeignJwt } from '../credentials/foreign-jwt.ts';
 
 /** Values that must come back unchanged from the tenant. */
-export interface LoginChecks {
+interface LoginChecks {
   readonly state: string;
   readonly nonce: string;
   readonly verifier: string;

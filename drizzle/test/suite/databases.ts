@@ -18,7 +18,7 @@ export interface Databases {
 /** Opens both databases on one driver, with every table there and empty. What the tests below are written against. */
 export type OpenDatabases = () => Promise<Databases>;
 
-export const tablesOf = (schema: object): SQLiteTable[] =>
+const tablesOf = (schema: object): SQLiteTable[] =>
   Object.values(schema).filter((value) => is(value, SQLiteTable));
 export const CONTROL_TABLES = tablesOf(controlSchema);
 export const RECORD_TABLES = tablesOf(recordSchema);

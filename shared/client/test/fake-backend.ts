@@ -11,9 +11,9 @@ export const MINUTE = 60 * SECOND;
 export const BROKER = 'https://broker.example.com';
 
 /** How the broker handles a request: mints, gives another answer, fails at once, or hangs. */
-export type BrokerBehaviour = 'mints' | 'unreachable' | 'hangs' | (() => Response);
+type BrokerBehaviour = 'mints' | 'unreachable' | 'hangs' | (() => Response);
 /** How the agent worker handles an upgrade: admits by the ticket, fails, hangs, or closes after it accepted. */
-export type AgentBehaviour = 'admits' | 'down' | 'hangs' | { readonly code: number; readonly reason: string };
+type AgentBehaviour = 'admits' | 'down' | 'hangs' | { readonly code: number; readonly reason: string };
 
 export class FakeBackend {
   broker: BrokerBehaviour = 'mints';

@@ -5,7 +5,7 @@ import { createTicketProvider, type TicketProvider } from '../provider.ts';
 import { advance, FakeBackend, MINUTE } from './fake-backend.ts';
 
 /** The stock `AgentClient` of the Agents SDK with a provider. Only broker, sockets, page and time are fake. */
-export interface Fixture {
+interface Fixture {
   readonly backend: FakeBackend;
   readonly ticket: TicketProvider;
   readonly client: AgentClient;

@@ -19,7 +19,7 @@ const MINUTE_MS = 60_000;
 /** How long requests under way may take to end once the broker stops. */
 const STOP_PATIENCE_MS = 10_000;
 
-export interface NodeBroker {
+interface NodeBroker {
   /** Where it listens. */
   readonly url: string;
   /** Takes no new requests, finishes those under way and what runs beside them, and closes both databases. */

@@ -14,20 +14,20 @@ const LIMITS = {
 /** How often connections that have become idle are looked for while the server stops. */
 const LOOK_MS = 50;
 
-export interface Place {
+interface Place {
   readonly host: string;
   /** 0: any that is free. */
   readonly port: number;
 }
 
 /** Who sent a request, as the socket and the header say it. */
-export interface Sender {
+interface Sender {
   readonly peer: string | undefined;
   /** `X-Forwarded-For`, several joined by commas. */
   readonly forwardedFor: string | null;
 }
 
-export interface OpenServer {
+interface OpenServer {
   readonly url: string;
   /** Takes no new requests; those under way may end within so many ms, after which their sockets are cut. */
   stop(patienceMs: number): Promise<void>;

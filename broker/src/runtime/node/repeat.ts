@@ -33,7 +33,7 @@ export function repeat(
 }
 
 /** A pause that can be cut short. */
-export type Wait = (ms: number) => { readonly over: Promise<void>; readonly cancel: () => void };
+type Wait = (ms: number) => { readonly over: Promise<void>; readonly cancel: () => void };
 
 export const wait: Wait = (ms) => {
   let cancel = (): void => {};

@@ -4,7 +4,7 @@ import { PERMISSIONS } from '../../../src/credentials/permissions.ts';
 import { testIssuer } from '../issuer.ts';
 import { BROKER, NOW, type StartedBroker, startNodeBroker } from '../start-broker.ts';
 
-export const TENANT = 'https://tenant.test/';
+const TENANT = 'https://tenant.test/';
 const AUDIENCE = 'https://broker.test/api';
 
 export const Shown = z.strictObject({
@@ -18,7 +18,7 @@ export const Shown = z.strictObject({
   expires_at: z.string().nullable(),
   last_used_at: z.string().nullable(),
 });
-export const Made = Shown.extend({ client_secret: z.string() });
+const Made = Shown.extend({ client_secret: z.string() });
 export const Rotated = Made.extend({ previous_expires_at: z.string() });
 export const Listed = z.strictObject({ items: z.array(Shown), next_cursor: z.string().nullable() });
 

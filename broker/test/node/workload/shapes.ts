@@ -3,7 +3,7 @@ import { NOW } from '../start-broker.ts';
 /** Claims as the platforms put them into workload tokens, names made up. */
 
 const TIMES = { iat: NOW - 10, nbf: NOW - 10, exp: NOW + 300 };
-export const AUDIENCE = 'https://broker.test';
+const AUDIENCE = 'https://broker.test';
 
 export const GITHUB = {
   issuer: 'https://token.actions.githubusercontent.com',
