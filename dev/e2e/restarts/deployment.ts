@@ -154,7 +154,7 @@ export async function startDeployment() {
         .bind(principal);
       const [sessions, commands] = await Promise.all([
         open.first<number>('n'),
-        control.prepare('SELECT count(*) AS n FROM outbox').first<number>('n'),
+        control.prepare('SELECT count(*) AS n FROM outbox WHERE command IS NOT NULL').first<number>('n'),
       ]);
       return { open: sessions ?? 0, commands: commands ?? 0 };
     },
