@@ -14,7 +14,7 @@ import type { BrokerPorts } from '../src/runtime/ports.ts';
 import type { Front } from './call.ts';
 import { outbound } from './outbound.ts';
 import { printed } from './printed.ts';
-import { settleIn } from './record.ts';
+import { recordIn } from './record.ts';
 import { SETTINGS } from './settings.ts';
 
 /** A broker beside the worker that ships: same code, other settings, databases or registry. */
@@ -100,7 +100,7 @@ function shardOn(control: D1Database, options: BrokerOptions): MintShard {
           control: openControl(control),
           config: readConfig(settingsOf(options)),
           randomId: () => crypto.randomUUID(),
-          record: { settle: (entry) => settleIn(account, entry) },
+          record: { write: (entry) => recordIn(account, entry) },
         });
       } catch (error) {
         if (isOutage(error)) return { kind: 'unavailable' };

@@ -7,7 +7,7 @@ import {
 import { env } from 'cloudflare:workers';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { expect } from 'vitest';
-import type { RecordEntry, Settled } from '../src/mint/shard.ts';
+import type { RecordEntry, RecordResult } from '../src/mint/shard.ts';
 
 /** What the record database holds. */
 interface EventRow {
@@ -81,8 +81,8 @@ export async function ringAlarmOf(account: string): Promise<boolean> {
 }
 
 /** Counts and records in the mint shard of an account, without a request for a ticket. */
-export const settleIn = async (account: string, entry: RecordEntry): Promise<Settled> =>
-  (await shardOf(account)).settle(entry);
+export const recordIn = async (account: string, entry: RecordEntry): Promise<RecordResult> =>
+  (await shardOf(account)).write(entry);
 
 async function shardOf(account: string) {
   const digest = new DataView(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(account)));

@@ -3,14 +3,14 @@ import { PrincipalId, TicketId } from '@agent-ticket/shared/names.ts';
 import { describe, expect, it } from 'vitest';
 import { countFailure } from '../src/credentials/auth-result.ts';
 import { FAILED_CREDENTIALS_LIMIT, type RateRule } from '../src/http/rate.ts';
-import type { RecordEntry, Settled } from '../src/mint/shard.ts';
+import type { RecordEntry, RecordResult } from '../src/mint/shard.ts';
 
 /** What counting and recording of a mint shard promises, wherever it runs: one table of cases for each runtime. */
 
 /** 2027-01-15T08:00:00Z or any other time: cases move on from where it begins. In ms. */
 interface RecordingSetup {
   /** Counts and records in the place of an account. */
-  settle(account: string, entry: RecordEntry): Promise<Settled>;
+  write(account: string, entry: RecordEntry): Promise<RecordResult>;
   readonly startsAt: number;
   setClock(ms: number): void;
   /** What arrived in the record database of a principal's events, oldest first. */
@@ -45,36 +45,37 @@ function account(setup: RecordingSetup, limit: number) {
   const principal = newPrincipal();
   return {
     principal,
-    mint: (type?: AuditEvent['type']): Promise<Settled> =>
-      setup.settle(principal, {
+    mint: (type?: AuditEvent['type']): Promise<RecordResult> =>
+      setup.write(principal, {
         rate: { key: principal, limit },
         event: eventOf(principal, setup.startsAt, type),
       }),
-    count: (): Promise<Settled> => setup.settle(principal, { rate: { key: principal, limit } }),
+    count: (): Promise<RecordResult> => setup.write(principal, { rate: { key: principal, limit } }),
   };
 }
 
 /** A wrong secret for a client id that nobody has; whether the limit let the refusal through as it was. */
-async function guess({ settle, startsAt }: RecordingSetup, ipAddress: string): Promise<boolean> {
+async function guess({ write, startsAt }: RecordingSetup, ipAddress: string): Promise<boolean> {
   const headers = { 'cf-access-client-id': crypto.randomUUID(), 'cf-access-client-secret': 'x' };
   const request = new Request('https://broker.test/tickets', { headers });
   const answer = await countFailure(
     { ok: false, denial: { reason: 'credential_unknown' } },
     { request, ipAddress, now: startsAt, requestId: 'request-1' },
-    { shard: { count: counterOf(settle) }, log: () => {} },
+    { shard: { count: counterOf(write) }, log: () => {} },
   );
   return !answer.ok && answer.denial.reason === 'credential_unknown';
 }
 
-const counterOf = (settle: RecordingSetup['settle']) => async (account: string, rule: RateRule) => {
-  const { admitted, rate } = await settle(account, { rate: rule });
+const counterOf = (write: RecordingSetup['write']) => async (account: string, rule: RateRule) => {
+  const { admitted, rate } = await write(account, { rate: rule });
   if (rate === null) throw new Error('a counted event has a window');
   return { admitted, rate };
 };
 
 const times = <T>(count: number, make: () => Promise<T>): Promise<T[]> =>
   Promise.all(Array.from({ length: count }, make));
-const admittedOf = (answers: readonly Settled[]): number => answers.filter(({ admitted }) => admitted).length;
+const admittedOf = (answers: readonly RecordResult[]): number =>
+  answers.filter(({ admitted }) => admitted).length;
 const typesOf = async (setup: RecordingSetup, principal: string): Promise<string[]> =>
   (await setup.eventsOf(principal)).map(({ type }) => type);
 
@@ -171,7 +172,7 @@ const CASES: readonly RecordingCase[] = [
     async run(setup) {
       const principal = newPrincipal();
       const answers = await times(50, () =>
-        setup.settle(principal, { event: eventOf(principal, setup.startsAt) }),
+        setup.write(principal, { event: eventOf(principal, setup.startsAt) }),
       );
       expect(answers).toEqual(Array(50).fill({ admitted: true, rate: null }));
       expect(await setup.eventsOf(principal)).toHaveLength(50);
@@ -191,9 +192,9 @@ const CASES: readonly RecordingCase[] = [
     async run(setup) {
       const principal = newPrincipal();
       const event = eventOf(principal, setup.startsAt);
-      await setup.settle(principal, { event });
-      await setup.settle(principal, { event });
-      await setup.settle(principal, { event, rate: { key: principal, limit: 9 } });
+      await setup.write(principal, { event });
+      await setup.write(principal, { event });
+      await setup.write(principal, { event, rate: { key: principal, limit: 9 } });
       expect(await setup.eventsOf(principal)).toHaveLength(1);
     },
   },

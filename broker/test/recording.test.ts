@@ -1,11 +1,11 @@
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { expect } from 'vitest';
 import { NOW, setClock } from './clock.ts';
-import { delivered, eventsWith, inShards, ringAlarms, settleIn } from './record.ts';
+import { delivered, eventsWith, inShards, recordIn, ringAlarms } from './record.ts';
 import { describeRecording } from './recording-cases.ts';
 
 describeRecording(async () => ({
-  settle: settleIn,
+  write: recordIn,
   startsAt: NOW * 1000,
   setClock: (ms) => setClock(ms / 1000 - NOW),
   eventsOf: async (principal) => {

@@ -83,7 +83,7 @@ export async function exchange(
     case 'refused':
       return { outcome: { ok: false, denial: answer.denial }, rate: answer.rate };
     case 'unavailable':
-    // Twice in one request: another caller claimed and left in between.
+    // Twice in one request: others claimed and left in between.
     case 'lapses':
       return { outcome: err('database_unavailable', { retryAfter: 5 }), rate: null };
     case 'admitted': {
@@ -113,14 +113,17 @@ export async function decideTicket(order: MintOrder, ports: MintPorts): Promise<
     const claim = decision.allowed ? decision.claim : undefined;
     const grant = decision.allowed ? (claim === undefined ? decision.grant : ports.randomId()) : undefined;
     const payload = decision.allowed ? payloadOf(order, decision, { rev, grant }, ports) : undefined;
-    if (payload !== undefined && !fitsTicket(payload))
-      return refused('field_invalid', null, { field: 'scope', hint: 'too much for one ticket' });
+    if (payload !== undefined && !fitsTicket(payload)) {
+      const counted = await record.write({ rate });
+      if (!counted.admitted) return overLimit(counted.rate, context.now);
+      return refused('field_invalid', counted.rate, { field: 'scope', hint: 'too much for one ticket' });
+    }
 
     const event = eventOf(order, decision, ports.randomId());
     if (claim === undefined || grant === undefined) {
-      const settled = await record.settle({ rate, event, wanted: event });
-      state = settled.rate ?? state;
-      if (!settled.admitted) return overLimit(settled.rate, context.now);
+      const recorded = await record.write({ rate, event, wanted: event });
+      state = recorded.rate ?? state;
+      if (!recorded.admitted) return overLimit(recorded.rate, context.now);
       if (payload !== undefined) return { kind: 'admitted', payload, rate: state, isClaimed: false };
       return refusalOf(decision, state);
     }
@@ -132,7 +135,7 @@ export async function decideTicket(order: MintOrder, ports: MintPorts): Promise<
       details: { grant, subject: row.subject, role: row.role, reason: row.reason },
     });
     // Counted first: a caller over the limit claims nothing.
-    const counted = await record.settle({ rate, wanted: claimed });
+    const counted = await record.write({ rate, wanted: claimed });
     rate = undefined;
     state = counted.rate ?? state;
     if (!counted.admitted) return overLimit(counted.rate, context.now);
@@ -140,10 +143,10 @@ export async function decideTicket(order: MintOrder, ports: MintPorts): Promise<
     const statement = ports.control.grants.claim(row, MAX_CLAIMS, context.now - CLAIM_LAPSES_MS);
     const won = await ports.control.change({ statement, event: claimed, dueAt: context.now });
     if (won === undefined) continue;
-    await record.settle({ event });
+    await record.write({ event });
     if (payload !== undefined) return { kind: 'admitted', payload, rate: state, isClaimed: true };
   }
-  return refused('grant_missing', state);
+  return { kind: 'unavailable' };
 }
 
 const secondsLeft = ({ expiresAt = Number.POSITIVE_INFINITY }: Authenticated, now: number): number =>

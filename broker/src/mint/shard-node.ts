@@ -5,7 +5,7 @@ import { type MintPorts, type MintShard, overLimitEvent, type Recording } from '
 
 /** Counts and events in one batch of the record database. Rejects while the database is away or locked. */
 export const recordingIn = ({ rates }: Pick<RecordStore, 'rates'>, clock: () => number): Recording => ({
-  async settle({ rate, event, wanted = event }) {
+  async write({ rate, event, wanted = event }) {
     if (rate === undefined) {
       if (event !== undefined) await rates.write(event);
       return { admitted: true, rate: null };

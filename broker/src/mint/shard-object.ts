@@ -23,7 +23,7 @@ import {
   type MintShard,
   overLimitEvent,
   type RecordEntry,
-  type Settled,
+  type RecordResult,
   type Waiting,
 } from './shard.ts';
 
@@ -53,7 +53,7 @@ export class MintShardObject extends DurableObject<Cloudflare.Env> {
       control: openControl(env.CONTROL),
       config: readConfig(env),
       randomId: () => crypto.randomUUID(),
-      record: { settle: async (entry) => this.settle(entry) },
+      record: { write: async (entry) => this.write(entry) },
     };
     this.#delivery = createDelivery({
       backlog: this.#backlog,
@@ -87,7 +87,7 @@ export class MintShardObject extends DurableObject<Cloudflare.Env> {
   }
 
   /** Counts and records, both durable together. */
-  settle({ rate, event, wanted = event }: RecordEntry): Settled {
+  write({ rate, event, wanted = event }: RecordEntry): RecordResult {
     const now = Date.now();
     if (rate === undefined) {
       this.#keep(event, now);
@@ -172,9 +172,9 @@ export const mintShards = (
     },
 
     async count(account, rule) {
-      const { admitted, rate } = await within<Settled>(
+      const { admitted, rate } = await within<RecordResult>(
         deadlineMs,
-        (await shardOf(account)).settle({ rate: rule }),
+        (await shardOf(account)).write({ rate: rule }),
       );
       return { admitted, rate: rate ?? { limit: rule.limit, remaining: 0, resetAt: 0 } };
     },

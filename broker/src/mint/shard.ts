@@ -35,7 +35,7 @@ export type MintAnswer =
   | { readonly kind: 'refused'; readonly denial: Denial; readonly rate: RateState | null }
   /** Nothing was recorded: the object of this claim must be asked whether it lapses, and the request comes again. */
   | { readonly kind: 'lapses'; readonly claim: GrantRow; readonly rate: RateState | null }
-  /** A database does not answer. */
+  /** A database does not answer, or others claimed and left twice in between. */
   | { readonly kind: 'unavailable' };
 
 /**
@@ -59,11 +59,11 @@ export interface MintPorts extends PolicyInputPorts {
 
 /** Where a shard counts and records; both durable, in one write, when it resolves. */
 export interface Recording {
-  settle(entry: RecordEntry): Promise<Settled>;
+  write(entry: RecordEntry): Promise<RecordResult>;
 }
 
 /** Whether the limit let a request pass, and what is left of it; `rate` is null where nothing was counted. */
-export interface Settled {
+export interface RecordResult {
   readonly admitted: boolean;
   readonly rate: RateState | null;
 }

@@ -65,14 +65,19 @@ describe('the first user to ask', () => {
     ['too long for a ticket', 1010],
     ['too long by what always stays in it', 1024],
   ])('does not own it by a scope that is %s', async (_what, length) => {
-    const first = Array.from({ length: 13 }, (_, n) => `agent:rpc:${'m'.repeat(60)}${n}`).join(' ');
-    const scope = `${first} agent:rpc:`.padEnd(length, 'm');
+    const methods = Array.from({ length: 13 }, (_, n) => `agent:rpc:${'m'.repeat(60)}${n}`).join(' ');
+    const scope = `${methods} agent:rpc:`.padEnd(length, 'm');
     const sub = length === 1010 ? 'alice'.padEnd(200, '-') : 'alice';
     const ask = () => broker.call({ sub }, 'POST', '/tickets', { agent: 'diary', instance: 'room', scope });
-    expect((await ask()).status).toBe(400);
+    const first = await ask();
+    expect(first.status).toBe(400);
     expect(await owners()).toEqual([]);
     expect(await diary({ sub })).toBe(201);
-    expect((await ask()).status).toBe(400);
+    const third = await ask();
+    expect(third.status).toBe(400);
+    const remaining = [first, third].map(({ headers }) => Number(headers.get('x-ratelimit-remaining')));
+    expect(remaining).toEqual([remaining[0], Number(remaining[0]) - 2]);
+    expect(remaining[0]).toBeGreaterThan(2);
   });
 
   it('may be a user only', async () => {

@@ -8,9 +8,9 @@ describeRecording(async () => {
   const { folder, record } = await openFiles();
   const startsAt = NOW * 1000;
   let now = startsAt;
-  const { settle } = recordingIn(record.store, () => now);
+  const { write } = recordingIn(record.store, () => now);
   return {
-    settle: (_account, entry) => settle(entry),
+    write: (_account, entry) => write(entry),
     startsAt,
     setClock: (ms) => {
       now = ms;

@@ -73,9 +73,9 @@ describe('a stop', () => {
       const answers = Array.from({ length: 20 }, () => mintAt(broker.url, token));
       await answers[0];
       broker.signal(signal);
-      const settled = await Promise.allSettled(answers);
+      const recorded = await Promise.allSettled(answers);
       expect(await broker.ended).toEqual([0, null]);
-      const minted = settled.filter((one) => one.status === 'fulfilled' && one.value.status === 201);
+      const minted = recorded.filter((one) => one.status === 'fulfilled' && one.value.status === 201);
       const issued = (await eventsIn(folder)).filter(({ type }) => type === 'ticket.issued');
       expect(issued.length).toBeGreaterThanOrEqual(minted.length);
       expect(broker.lines.at(-1)).toContain('stopped');
