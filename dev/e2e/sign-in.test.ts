@@ -27,7 +27,7 @@ it('a person signs in through the tenant, opens a socket by cookie, signs out, a
 
   const left = await browser.get(`${broker}/auth/logout`);
   expect(left.status).toBe(302);
-  expect(await closed).toMatchObject({ code: 3000, reason: 'rights_changed' });
+  expect(await closed).toMatchObject({ code: 4003, reason: 'forbidden' });
   expect((await browser.get(`${broker}/me`)).status).toBe(401);
   expect((await post(`${broker}/tickets`, headers, { agent: 'counter', instance })).status).toBe(401);
 });

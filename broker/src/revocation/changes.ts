@@ -13,7 +13,7 @@ import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import type { Receipt } from '@agent-ticket/shared/control.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { AgentSlug, InstanceName } from '@agent-ticket/shared/names.ts';
-import { REVOCATION_KEPT_MS, type RevocationCode } from '@agent-ticket/shared/revocation.ts';
+import { REVOCATION_CODES, REVOCATION_KEPT_MS, type RevocationCode } from '@agent-ticket/shared/revocation.ts';
 import { readStrictJson } from '@agent-ticket/shared/strict-json.ts';
 import { readTargetName, type Target, targetName } from '@agent-ticket/shared/target.ts';
 import * as z from 'zod';
@@ -142,7 +142,7 @@ async function deliver(row: OutboxRow, ports: ChangePorts): Promise<Receipt> {
     () => record.deliverChange(event, revocations.map(publicRevocation)),
     ports,
   );
-  const receipt = await tell(command, revocations, isRecorded, ports);
+  const receipt = await send(command, revocations, isRecorded, ports);
   if (!isRecorded || !isDone(receipt))
     return isDone(receipt) && command !== undefined ? NOTHING_DONE : receipt;
   if (command?.op === 'destroy') await control.finishDeletion(row.id, command, ports.clock());
@@ -159,7 +159,9 @@ async function revocationsOf(
   { revocations }: ControlStore,
 ): Promise<RevocationRow[]> {
   if (command === undefined) return [];
-  return revocations.findAll(command.op === 'revoke' ? command.ids : [command.id]);
+  const rows = await revocations.findAll(command.op === 'revoke' ? command.ids : [command.id]);
+  // The first to reach a session decides how it closes, so the strongest code goes first.
+  return rows.sort((a, b) => REVOCATION_CODES.indexOf(a.code) - REVOCATION_CODES.indexOf(b.code));
 }
 
 async function recorded(write: () => Promise<void>, { log }: ChangePorts): Promise<boolean> {
@@ -173,7 +175,7 @@ async function recorded(write: () => Promise<void>, { log }: ChangePorts): Promi
   }
 }
 
-async function tell(
+async function send(
   command: OutboxCommand | undefined,
   revocations: readonly RevocationRow[],
   isRecorded: boolean,

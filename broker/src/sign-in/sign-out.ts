@@ -27,7 +27,6 @@ export async function signOut({ by, principals, login, ends }: SignOut, call: Ca
   const keptUntil = now + FOREIGN_SESSION_MAX_SECONDS * 1000;
   const [principal] = principals;
   const revocation = {
-    code: 'rights_changed',
     reason: 'signed out',
     by: principal ?? 'tenant',
     now,
@@ -47,7 +46,13 @@ export async function signOut({ by, principals, login, ends }: SignOut, call: Ca
       },
       revocations: [
         ...principals.map((id) =>
-          newRevocation({ ...revocation, target: { kind: 'principal', id }, kind: 'before' }),
+          newRevocation({
+            ...revocation,
+            target: { kind: 'principal', id },
+            kind: 'before',
+            // Where one login ends, the person's others go on, and get new tickets.
+            code: login === undefined ? 'session_terminated' : 'rights_changed',
+          }),
         ),
         ...(login === undefined
           ? []
@@ -57,6 +62,8 @@ export async function signOut({ by, principals, login, ends }: SignOut, call: Ca
                 target: { kind: 'login', id: login },
                 kind: 'any',
                 until: keptUntil,
+                // A browser must not get a ticket of the person who signs in next.
+                code: 'session_terminated',
               }),
             ]),
       ],

@@ -164,7 +164,7 @@ export const revocationsOf = async (at: TenantStand, sid: string) => [
   expect.objectContaining({
     target: `login:${await loginOf(at, sid)}`,
     kind: 'any',
-    code: 'rights_changed',
+    code: 'session_terminated',
     until: (NOW + 30 * 86_400) * 1000,
   }),
 ];
