@@ -265,6 +265,32 @@ describe('delegation', () => {
     });
   });
 
+  it('an actor that signed out acts for nobody by a token from before, and does by a newer one', async () => {
+    const own = await openTokenStand();
+    const { control } = own.stand.ports;
+    const [at, before] = [NOW * 1000, (NOW - 30) * 1000];
+    await control.change({
+      before: [
+        control.principals.signOut({
+          id: BOT,
+          tokensBefore: before,
+          loginsBefore: before,
+          keptUntil: at + 1,
+        }),
+      ],
+      event: { eventId: crypto.randomUUID(), at, type: 'login.ended', outcome: 'success' },
+      dueAt: Number.MAX_SAFE_INTEGER,
+    });
+    const answerBy = async (iat: number): Promise<unknown> => {
+      const actor = actorOf(await own.token({ sub: 'bot@clients', iat }));
+      const answer = await own.stand.post('/token', exchangeOf(await own.token(), actor));
+      return answer.json();
+    };
+    expect(await answerBy(NOW - 31)).toMatchObject({ error: 'invalid_request' });
+    expect(await answerBy(NOW - 30)).toMatchObject({ error: 'invalid_request' });
+    expect(await answerBy(NOW - 29)).toMatchObject({ token_type: 'Bearer' });
+  });
+
   it('a locked actor acts for nobody', async () => {
     const locked = await openTokenStand();
     await lockAt(locked.stand, `principal:${BOT}`);
