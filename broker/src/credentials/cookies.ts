@@ -1,8 +1,5 @@
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 
-/** The cookie of Cloudflare Access. It counts before the session cookie. */
-export const ACCESS_COOKIE = 'CF_Authorization';
-
 /**
  * A session cookie: one that names a session kept on a server, or one that is the session itself, put together from its
  * parts.

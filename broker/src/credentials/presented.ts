@@ -1,6 +1,6 @@
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { type ClientSecret, readBasic } from './basic.ts';
-import { ACCESS_COOKIE, readCookie, readSessionCookie, type SessionCookie } from './cookies.ts';
+import { readCookie, readSessionCookie, type SessionCookie } from './cookies.ts';
 import { looksLikeSecret } from './secret.ts';
 
 /** A credential as it came, nothing verified yet. */
@@ -10,6 +10,9 @@ export type Presented =
   | { readonly kind: 'access'; readonly token: string; readonly ambient: 'cookie' | 'assertion' }
   | { readonly kind: 'session'; readonly cookie: SessionCookie }
   | { readonly kind: 'none' };
+
+/** The cookie of Cloudflare Access. It counts before the session cookie. */
+const ACCESS_COOKIE = 'CF_Authorization';
 
 const AMBIGUOUS = err('credential_ambiguous', { hint: 'send one credential' });
 

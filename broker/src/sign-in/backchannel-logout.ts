@@ -1,10 +1,13 @@
-import { err, ok } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
+import { isCanonicalCompact, readJwsHeader } from '@agent-ticket/shared/own-jws.ts';
+import { errors, jwtVerify } from 'jose';
+import * as z from 'zod';
 import { countFailure } from '../credentials/auth-result.ts';
-import { loginIdOf, principalOf } from '../credentials/auth0-session.ts';
+import { loginIdOf, principalOf, type SignInPorts } from '../credentials/auth0-session.ts';
+import { fromIssuer, LEEWAY_SECONDS } from '../credentials/foreign-jwt.ts';
 import { renderError } from '../http/answer.ts';
 import { readForm } from '../http/form.ts';
 import type { Handler } from '../runtime/call.ts';
-import { verifyLogoutToken } from './logout-token.ts';
 import { signOut } from './sign-out.ts';
 
 /**
@@ -34,3 +37,66 @@ export const receiveLogout: Handler = async (call) => {
   await signOut({ by: 'back-channel', principals, login, ends }, call);
   return ok({ status: 204 });
 };
+
+const EVENT = 'http://schemas.openid.net/event/backchannel-logout';
+const MAX_BYTES = 4096;
+/** A tenant sends a logout when it happens. */
+const MAX_AGE_SECONDS = 300;
+
+const Header = z.object({
+  kid: z.string().min(1).max(256),
+  typ: z.string().regex(/^(application\/)?logout\+jwt$/i),
+});
+
+/** OpenID Connect Back-Channel Logout 1.0 §2.4. With a `nonce` it would be an ID token. */
+const Claims = z
+  .object({
+    jti: z.string().min(1).max(256),
+    iat: z.int(),
+    sub: z.string().min(1).max(256).optional(),
+    sid: z.string().min(1).max(256).optional(),
+    nonce: z.undefined().optional(),
+    events: z.object({ [EVENT]: z.object({}) }),
+  })
+  .refine(({ sub, sid }) => sub !== undefined || sid !== undefined);
+
+interface Logout {
+  readonly subject: string | undefined;
+  readonly sid: string | undefined;
+  /** To be noted with the sign-out: a logout that failed must be taken when it is sent again. */
+  readonly use: { readonly name: string; readonly until: number };
+}
+
+/**
+ * A logout token of the tenant (§2.6): its own type, the tenant's keys, our client id, at most five minutes old, and no
+ * `jti` that was used. `exp` is checked where there is one. `now` in ms.
+ */
+async function verifyLogoutToken(
+  token: string,
+  { tenant, control }: SignInPorts,
+  now: number,
+): Promise<Outcome<Logout>> {
+  const invalid = (detail: string) => err('logout_token_invalid', { detail });
+  if (!isCanonicalCompact(token, MAX_BYTES)) return invalid('spelling');
+  try {
+    const header = Header.safeParse(readJwsHeader(token));
+    if (!header.success) return invalid('header');
+    const key = await tenant.keys.find(header.data.kid);
+    if (key === 'unavailable') return err('identity_source_unavailable', { retryAfter: 5 });
+    if (key === 'unknown') return invalid('key');
+    const { payload } = await jwtVerify(token, key.key, {
+      ...fromIssuer(tenant.issuer, key.alg, now),
+      maxTokenAge: MAX_AGE_SECONDS,
+    });
+    const claims = Claims.safeParse(payload);
+    if (!claims.success) return invalid('claims');
+    const { jti, iat, sub, sid } = claims.data;
+    const until = (iat + MAX_AGE_SECONDS + 2 * LEEWAY_SECONDS) * 1000;
+    const name = `logout:${tenant.issuer.issuer} ${jti}`;
+    if (await control.usedTokens.isUsed(name)) return invalid('replayed');
+    return ok({ subject: sub, sid, use: { name, until } });
+  } catch (error) {
+    if (error instanceof errors.JOSEError) return invalid(error.code);
+    throw error;
+  }
+}
