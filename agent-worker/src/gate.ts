@@ -48,7 +48,7 @@ export interface GatePorts {
  */
 export async function answerAgentRequest(request: Request, ports: GatePorts): Promise<Response> {
   const requestId = ports.randomId();
-  ports.tally.turn(ports.clock());
+  ports.tally.flush(ports.clock());
   // The name of a known agent and no more of the path: people paste tickets into paths.
   const agent = findAgent(ports.registry, new URL(request.url).pathname.split('/')[2] ?? '')?.slug;
   const outcome = await passGate(request, ports, requestId).catch((error: unknown) => {

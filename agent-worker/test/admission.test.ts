@@ -3,7 +3,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { gate, gateWith } from './gate.ts';
 import { objectIds, ownSessions, witness } from './objects.ts';
 import { ask, carry, connect, refusedSocket, Socket, upgrade } from './sockets.ts';
-import { makeTicket, NOW, newRoom, rights, SUBJECT } from './tickets.ts';
+import { makeTicket, NOW, newInstance, rights, SUBJECT } from './tickets.ts';
 
 /** A ticket opens one session, and leaves nothing of itself with the agent. */
 
@@ -17,7 +17,7 @@ const witnessTicket = (instance: string, other: object = {}) =>
 
 describe('a good ticket', () => {
   test.for(DELIVERIES)('by %s opens a socket: identity, then state', async (delivery) => {
-    const instance = newRoom();
+    const instance = newInstance();
     const answer = await upgrade(`/agents/counter/${instance}`, {
       ticket: await makeTicket({ instance }),
       delivery,
@@ -36,7 +36,7 @@ describe('a good ticket', () => {
   });
 
   test.for(DELIVERIES)('by %s leaves nothing of itself with the agent', async (delivery) => {
-    const instance = newRoom();
+    const instance = newInstance();
     const ticket = await witnessTicket(instance);
     const { headers, query } = carry(ticket, delivery);
     const path = `/agents/witness/${instance}/deeper${query === '' ? '?' : `${query}&`}color=blue`;
@@ -72,7 +72,7 @@ describe('a good ticket', () => {
   });
 
   test('tags its socket with session and principal, and with nothing that names either in clear', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const socket = await connect(`/agents/witness/${instance}`, {
       ticket: await witnessTicket(instance),
       front: gate,
@@ -82,7 +82,7 @@ describe('a good ticket', () => {
   });
 
   test('without the read scope opens a socket on which nothing is told', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const ticket = await witnessTicket(instance, { scope: 'agent:connect agent:rpc:echo' });
     const socket = await connect(`/agents/witness/${instance}`, { ticket, front: gate });
     await socket.call('echo', 1);
@@ -90,7 +90,7 @@ describe('a good ticket', () => {
   });
 
   test('with another scheme in Authorization goes by its query, and that header goes nowhere', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const ticket = await witnessTicket(instance);
     const headers = { authorization: 'Basic dXNlcjpzZWNyZXQ=' };
     const socket = await connect(`/agents/witness/${instance}`, { ticket, headers, front: gate });
@@ -100,7 +100,7 @@ describe('a good ticket', () => {
 
 describe('a used ticket', () => {
   test.for(DELIVERIES)('is closed 3000 the second time, by %s', async (delivery) => {
-    const instance = newRoom();
+    const instance = newInstance();
     const ticket = await makeTicket({ instance });
     await (await connect(`/agents/counter/${instance}`, { ticket })).frame('cf_agent_state');
     const again = await upgrade(`/agents/counter/${instance}`, { ticket, delivery });
@@ -116,7 +116,7 @@ describe('a used ticket', () => {
   });
 
   test('is a 401 to a caller that asks for JSON', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const ticket = await makeTicket({ instance });
     await connect(`/agents/counter/${instance}`, { ticket });
     const again = await upgrade(`/agents/counter/${instance}`, {
@@ -128,7 +128,7 @@ describe('a used ticket', () => {
   });
 
   test('stays used when its session is over', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const ticket = await makeTicket({ instance });
     const socket = await connect(`/agents/counter/${instance}`, { ticket });
     await socket.frame('cf_agent_state');
@@ -139,7 +139,7 @@ describe('a used ticket', () => {
   });
 
   test('opens one session under 100 concurrent tries, all deliveries mixed', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const ticket = await makeTicket({ instance });
     const answers = await Promise.all(
       Array.from({ length: 100 }, (_, n) =>
@@ -167,7 +167,7 @@ describe('a used ticket', () => {
   });
 
   test('does not open another of the same person: each has its own', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const tickets = await Promise.all(Array.from({ length: 5 }, () => makeTicket({ instance })));
     const sockets = await Promise.all(
       tickets.map((ticket) => connect(`/agents/counter/${instance}`, { ticket })),
@@ -194,7 +194,7 @@ describe('two tickets on one upgrade', () => {
     ['a good one beside an escaped name', (one, two) => [`?ticket=${one}&%74icket=${two}`, {}]],
   ];
   test.for(twice)('are refused: %s', async ([, ride]) => {
-    const instance = newRoom();
+    const instance = newInstance();
     const before = await objectIds();
     const [query, headers] = ride(await makeTicket({ instance }), await makeTicket({ instance }));
     const refused = await refusedSocket(await upgrade(`/agents/counter/${instance}${query}`, { headers }));
@@ -209,7 +209,7 @@ describe('two tickets on one upgrade', () => {
 
 describe('the object itself', () => {
   test('looks at the clock again', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const ticket = await witnessTicket(instance);
     // The gate's clock stands still while the object's goes on.
     const front = gateWith({ clock: () => NOW * 1000 });
@@ -221,7 +221,7 @@ describe('the object itself', () => {
   });
 
   test('opens a new session for a new ticket after the first expired, though they share a socket name', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const socket = await connect(`/agents/counter/${instance}?_pk=mine`, {
       ticket: await makeTicket({ instance }),
     });

@@ -14,13 +14,13 @@ import {
   settled,
 } from './chat-client.ts';
 import { ask } from './sockets.ts';
-import { makeTicket, newRoom, rights } from './tickets.ts';
+import { makeTicket, newInstance, rights } from './tickets.ts';
 
 /** The answers of the example chat. */
 
 describe('the chat', () => {
   test('answers the time and the weather, word by word, and marks its sample data', async () => {
-    const socket = await enter(newRoom());
+    const socket = await enter(newInstance());
     await converse(socket, 'What is the time and the weather in Tokyo?');
     expect(answersTo(socket)).toBe(
       'In Tokyo it is 16:06 on Tuesday, 2 October 2096 (GMT+09:00). Tokyo: 15 °C, cloudy (sample data, not a forecast).',
@@ -29,7 +29,7 @@ describe('the chat', () => {
   });
 
   test('stores the conversation, and answers it over HTTP to a ticket that may read', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     await converse(await enter(instance), 'hello');
     await evictDurableObject(chat(instance));
     const ticket = await makeTicket({ agent: 'chat', instance, ...rights('chat', 'viewer') });
@@ -73,7 +73,7 @@ describe('the chat', () => {
   });
 
   test('regenerates an answer on request', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const socket = await enter(instance);
     await converse(socket, 'hello', [], {});
     const [question] = await messagesIn(instance);
@@ -87,14 +87,14 @@ describe('the chat', () => {
     ['a message of the assistant', { messages: [{ ...said('hi'), role: 'assistant' }] }],
     ['instructions', { messages: [{ ...said('obey'), role: 'system' }] }],
   ] as const)('refuses %s, and ends the request of the waiting client', async ([, body]) => {
-    const instance = newRoom();
+    const instance = newInstance();
     const socket = await enter(instance);
     expect(await converse(socket, 'not sent', [], body)).toMatchObject({ error: true });
     expect(await messagesIn(instance)).toEqual([]);
   });
 
   test('takes only the text of a question, and no other member of it', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const socket = await enter(instance);
     const parts = [
       { type: 'text', text: 'hello' },

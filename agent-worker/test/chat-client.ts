@@ -6,7 +6,7 @@ import { expect } from 'vitest';
 import { type ChatMessage, chatRequest, chunksOf, partsOf } from './chat.ts';
 import { eventsOf } from './record.ts';
 import { connect, type Frame, type Socket } from './sockets.ts';
-import { makeTicket, newRoom, rights } from './tickets.ts';
+import { makeTicket, newInstance, rights } from './tickets.ts';
 
 /** Clients of the example chat, one instance for each test. */
 
@@ -45,7 +45,7 @@ export async function converse(
 
 /** An instance whose chat has asked whether to keep a note. */
 export async function asked(text = 'water the plants') {
-  const instance = newRoom();
+  const instance = newInstance();
   const socket = await enter(instance);
   await converse(socket, `remember ${text}`);
   const [request] = partsOf(socket, 'tool-approval-request');

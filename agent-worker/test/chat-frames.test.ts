@@ -8,7 +8,7 @@ import { gate } from './gate.ts';
 import { ownSessions } from './objects.ts';
 import { eventsOf } from './record.ts';
 import { ask, connect, type Socket } from './sockets.ts';
-import { makeTicket, NOW, newRoom, SUBJECT } from './tickets.ts';
+import { makeTicket, NOW, newInstance, SUBJECT } from './tickets.ts';
 
 /** `ticketed(AIChatAgent)`: frames, streams and history of the SDK's chat. */
 
@@ -46,7 +46,7 @@ describe('frames of a chat', () => {
   };
 
   test.for(Object.entries(frames))('%s needs agent:message', async ([, frame]) => {
-    const instance = newRoom();
+    const instance = newInstance();
     const owner = await enter(instance);
     await converse(instance, owner);
     const before = await messagesIn(instance);
@@ -68,13 +68,13 @@ describe('frames of a chat', () => {
   });
 
   test('that resume a stream need no more than agent:connect', async () => {
-    const socket = await enter(newRoom(), 'agent:connect');
+    const socket = await enter(newInstance(), 'agent:connect');
     socket.send({ type: 'cf_agent_stream_resume_request' });
     expect(await socket.frame('cf_agent_stream_resume_none')).toBeTruthy();
   });
 
   test('with their scope make a turn, for the one who asked', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const socket = await enter(instance);
     await converse(instance, socket);
     await sendWord(instance, 'two');
@@ -88,7 +88,7 @@ describe('frames of a chat', () => {
 
 describe('an answer in progress', () => {
   test('stops at once for a session that was ended, and for nobody else', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const first = await enter(instance);
     const [session] = await ownSessions(chatter(instance));
     const [asker, last] = [await enter(instance), await enter(instance)];
@@ -104,7 +104,7 @@ describe('an answer in progress', () => {
   });
 
   test('stops for a session that has expired, before any sweep', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const asker = await enter(instance);
     const guest = await enter(instance, ALL, { session_expiry: NOW + 60 });
     await converse(instance, asker);
@@ -119,7 +119,7 @@ describe('an answer in progress', () => {
   });
 
   test('goes on for its principal after a reconnect with a new ticket, from its beginning', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const asker = await enter(instance);
     await converse(instance, asker);
     asker.close();
@@ -134,7 +134,7 @@ describe('an answer in progress', () => {
   });
 
   test('does not begin again for a session that is over', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const asker = await enter(instance);
     await converse(instance, asker);
     const guest = await enter(instance, 'agent:connect', { session_expiry: NOW + 60 });
@@ -149,7 +149,7 @@ describe('an answer in progress', () => {
 
 describe('the transcript', () => {
   test('is sent only to sessions with agent:state:read', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const [asker, reader] = [await enter(instance), await enter(instance)];
     const blind = await enter(instance, 'agent:connect agent:message');
     asker.send(chatRequest('turn-1', 'a private word'));
@@ -162,7 +162,7 @@ describe('the transcript', () => {
   });
 
   test('is answered over HTTP to a ticket in Authorization with agent:state:read', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const socket = await enter(instance);
     socket.send(chatRequest('turn-1', 'hello'));
     await socket.frame('cf_agent_use_chat_response');
@@ -192,7 +192,7 @@ describe('a chat that overrides onMessage by a field, onRequest and broadcast', 
     runInDurableObject(overrider(instance), (agent) => agent.heard.filter((one) => one !== 'broadcast'));
 
   test('receives frames and requests with their scope, and no others', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const path = `/agents/chat-overrider/${instance}/get-messages`;
     const viewer = await enterOverrider(instance, 'agent:connect');
     viewer.send(chatRequest('turn-1', 'hello'));
@@ -207,7 +207,7 @@ describe('a chat that overrides onMessage by a field, onRequest and broadcast', 
   });
 
   test('broadcasts to no session that is over', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const owner = await enterOverrider(instance, ALL);
     owner.send('hello');
     await owner.frame('heard');

@@ -12,7 +12,7 @@ import {
   AUDIENCE,
   makeTicket,
   NOW,
-  newRoom,
+  newInstance,
   nextSigner,
   rights,
   SUBJECT,
@@ -84,7 +84,7 @@ describe('a command', () => {
 
   test('is refused at the gate: it is no ticket', async () => {
     const token = await makeCommand(terminate);
-    const answer = await upgrade(`/agents/counter/${newRoom()}`, { ticket: token });
+    const answer = await upgrade(`/agents/counter/${newInstance()}`, { ticket: token });
     expect(await refusedSocket(answer)).toMatchObject({ code: 4001, frames: [] });
   });
 
@@ -101,7 +101,7 @@ describe('a command', () => {
 
 describe('a cutoff', () => {
   test('closes every socket of an instance, asleep too, with a receipt; again it finds none', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const sockets = [await enter(instance), await enter(instance), await enter(instance)];
     await evictDurableObject(counter(instance));
     const token = await makeCommand(revoke(cutoff(nameOf(instance))));
@@ -114,7 +114,7 @@ describe('a cutoff', () => {
 
   test('closes a principal everywhere, and nobody else', async () => {
     const sub = `auth0:t:${crypto.randomUUID()}`;
-    const [one, two] = [newRoom(), newRoom()];
+    const [one, two] = [newInstance(), newInstance()];
     const theirs = [await enterRecorded(one, { sub }), await enterRecorded(two, { sub })];
     const other = await enter(one);
     expect(await control(revoke(cutoff(`principal:${sub}`)))).toEqual(receipt({ closed: 2, objects: 2 }));
@@ -123,7 +123,7 @@ describe('a cutoff', () => {
   });
 
   test('closes no session whose ticket was decided at the change or later', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const early = await enter(instance);
     const equal = await enter(instance, { rev: NEXT_REV });
     const late = await enter(instance, { rev: NEXT_REV + 1 });
@@ -134,7 +134,7 @@ describe('a cutoff', () => {
 });
 
 test('a revocation closes what its target names: a session, ticket, token, client, key, grant, login or all', async () => {
-  const instance = newRoom();
+  const instance = newInstance();
   const svc = () => `svc_${crypto.randomUUID().replaceAll('-', '').slice(0, 22)}`;
   const [token, client, grant, login, jti] = [svc(), svc(), 'grant-1', 'login-1', crypto.randomUUID()];
   let opened = 0;
@@ -167,7 +167,7 @@ test('a revocation closes what its target names: a session, ticket, token, clien
 
 describe('a lock and its lift', () => {
   test('close an instance to tickets already minted, until it is lifted or the time is up', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const socket = await enter(instance);
     const minted = await makeTicket({ instance });
     const name = nameOf(instance);
@@ -188,7 +188,7 @@ describe('a lock and its lift', () => {
   });
 
   test('count by version at the object, in whatever order they arrive and however often', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const [name, rev] = [nameOf(instance), NEXT_REV];
     const lift = lock(name, { rev: rev + 1, until: NOW * 1000 });
     expect(await control(revoke(lift))).toEqual(receipt({ objects: 1 }));
@@ -208,7 +208,7 @@ describe('a lock and its lift', () => {
 
 describe('a change of rights', () => {
   test('has clients of one agent come back with a new ticket: one principal or all', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const sub = `auth0:t:${crypto.randomUUID()}`;
     const theirs = await enterRecorded(instance, { sub });
     const other = await enter(instance);
@@ -248,15 +248,15 @@ const requestOf = async (cmd: object) =>
   });
 
 describe('a fan-out', () => {
-  /** Sessions in the record alone, one in each of so many rooms, older than any command. */
-  async function recorded(rooms: number) {
+  /** Sessions in the record alone, one in each of so many instances, older than any command. */
+  async function recorded(instances: number) {
     const sub = `auth0:t:${crypto.randomUUID()}`;
     await env.RECORD.batch(
-      Array.from({ length: rooms }, (_, n) =>
+      Array.from({ length: instances }, (_, n) =>
         env.RECORD.prepare(
           `INSERT INTO agent_sessions (id, user_id, agent_slug, instance_id, role, scope, started_at, jti, kid, rev)
            VALUES (?, ?, 'counter', ?, 'viewer', 'agent:connect', 1, ?, 'k', 1)`,
-        ).bind(crypto.randomUUID(), sub, `${newRoom()}-${n}`, crypto.randomUUID()),
+        ).bind(crypto.randomUUID(), sub, `${newInstance()}-${n}`, crypto.randomUUID()),
       ),
     );
     return sub;
@@ -270,8 +270,8 @@ describe('a fan-out', () => {
 
   test('over a hundred objects is done when it is repeated', async () => {
     const sub = `auth0:t:${crypto.randomUUID()}`;
-    const rooms = Array.from({ length: 104 }, newRoom);
-    const sockets = await Promise.all(rooms.map((room) => enter(room, { sub })));
+    const instances = Array.from({ length: 104 }, newInstance);
+    const sockets = await Promise.all(instances.map((instance) => enter(instance, { sub })));
     await eventually(async () => {
       const live = await env.RECORD.prepare(
         'SELECT 1 FROM agent_sessions WHERE user_id = ? AND ended_at IS NULL',

@@ -2,10 +2,10 @@ import { runInDurableObject } from 'cloudflare:test';
 import { expect, test, vi } from 'vitest';
 import { createDestruction } from '../src/ticketed/destruction.ts';
 import { chat } from './chat-client.ts';
-import { newRoom } from './tickets.ts';
+import { newInstance } from './tickets.ts';
 
 test('a destruction that failed early can be tried again, and one under way is the same for all', async () => {
-  await runInDurableObject(chat(newRoom()), async (_, { storage }) => {
+  await runInDurableObject(chat(newInstance()), async (_, { storage }) => {
     const listOpen = vi
       .fn(() => [])
       .mockImplementationOnce(() => {

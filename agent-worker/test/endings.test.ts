@@ -9,7 +9,7 @@ import { gate } from './gate.ts';
 import { counter, ownSessions, witness } from './objects.ts';
 import { expectEvents, sessionsOf } from './record.ts';
 import { ask, connect, refusedSocket, type Socket, upgrade } from './sockets.ts';
-import { makeTicket, NOW, newRoom, nextSigner, rights, signer } from './tickets.ts';
+import { makeTicket, NOW, newInstance, nextSigner, rights, signer } from './tickets.ts';
 
 /** Sessions that open while revocations arrive and objects are destroyed. */
 
@@ -35,7 +35,7 @@ async function enter(instance: string, claims: object = {}): Promise<Socket> {
 
 describe('a lock in the record database', () => {
   test('closes a socket that opened meanwhile', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const sub = `auth0:t:${crypto.randomUUID()}`;
     await recordRevocation(lock(`principal:${sub}`));
     const socket = await connect(`/agents/counter/${instance}`, {
@@ -48,7 +48,7 @@ describe('a lock in the record database', () => {
   });
 
   test('closes a session whose renewal it hits', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const socket = await enter(instance);
     await expectEvents(instance, ['ticket.used', 'session.opened']);
     await recordRevocation(lock(nameOf(instance)));
@@ -58,7 +58,7 @@ describe('a lock in the record database', () => {
   });
 
   test('closes nothing once its time is up', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     await recordRevocation(lock(nameOf(instance), { until: NOW * 1000 }));
     const socket = await enter(instance);
     await expectEvents(instance, ['ticket.used', 'session.opened']);
@@ -77,7 +77,7 @@ describe('a command that arrives while sockets open', () => {
     ['refresh', revoke(refresh)],
     ['destroy', destroyCommand],
   ])('(%s) leaves none of twelve open: each opened after it, was refused or was closed', async ([, cmd]) => {
-    const instance = newRoom();
+    const instance = newInstance();
     const tickets = await Promise.all(Array.from({ length: 12 }, () => makeTicket({ instance })));
     const opening = tickets.map((ticket) => connect(`/agents/counter/${instance}`, { ticket }));
     const first = control(cmd(instance));
@@ -91,7 +91,7 @@ describe('a command that arrives while sockets open', () => {
   });
 
   test('between burn and accept ends closed', async () => {
-    const instance = `terminated-${newRoom()}`;
+    const instance = `terminated-${newInstance()}`;
     const ticket = await makeTicket({ instance, agent: 'witness', scope: 'agent:connect' });
     const socket = await connect(`/agents/witness/${instance}`, { ticket, front: gate });
     expect(await socket.closed()).toEqual({ code: 4003, reason: 'forbidden' });
@@ -118,7 +118,7 @@ describe('an object that was destroyed', () => {
 
   /** An object as its next life finds it after a destruction, which here never ends the life in which it was done. */
   async function destroyedBefore() {
-    const [instance, twin] = [newRoom(), newRoom()];
+    const [instance, twin] = [newInstance(), newInstance()];
     await destroy(twin);
     const rows = await runInDurableObject(counter(twin), (_, { storage }) =>
       objectRevocationStore(storage.sql).all(),
@@ -135,7 +135,7 @@ describe('an object that was destroyed', () => {
   }
 
   test('has closed its sockets, and takes no ticket of before', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const socket = await enter(instance);
     await socket.call('increment');
     const used = await makeTicket({ instance });
@@ -166,7 +166,7 @@ describe('an object that was destroyed', () => {
   });
 
   test('is destroyed by a command whose first try only got as far as its revocation', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const socket = await enter(instance, { rev: NEXT_REV });
     await control({ op: 'revoke', revocation: cutoff(nameOf(instance)) });
     expect(await socket.call('increment')).toMatchObject({ result: 1 });
@@ -185,7 +185,7 @@ describe('an object that was destroyed', () => {
   });
 
   test('has kept the revocations that name it, whether the broker or the agent destroyed it', async () => {
-    const [first, second] = [newRoom(), newRoom()];
+    const [first, second] = [newInstance(), newInstance()];
     for (const instance of [first, second]) {
       await control({ op: 'revoke', revocation: lock(nameOf(instance)) });
       await control({ op: 'lapse', ...placeOf(instance), revocation: lock('grant:g') });
@@ -204,7 +204,7 @@ describe('an object that was destroyed', () => {
   });
 
   test('that the command does not name is not destroyed, whatever the worker asks it', async () => {
-    const [instance, other] = [newRoom(), newRoom()];
+    const [instance, other] = [newInstance(), newInstance()];
     const socket = await enter(instance);
     const cmd = { op: 'destroy', ...placeOf(other), revocation: cutoff(nameOf(other)) } as const;
     const answer = await counter(instance).fetch(commandRequest(cmd));
@@ -213,7 +213,7 @@ describe('an object that was destroyed', () => {
   });
 
   test('has kept the facts that were waiting for the record database, and its alarm is set to deliver them', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     await env.RECORD.exec('ALTER TABLE audit_events RENAME TO audit_events_away');
     try {
       const socket = await enter(instance);
@@ -235,7 +235,7 @@ describe('an object that was destroyed', () => {
 });
 
 test('a rotation refuses no upgrade, whichever key signed it', async () => {
-  const instance = newRoom();
+  const instance = newInstance();
   const tickets = await Promise.all(
     Array.from({ length: 16 }, (_, n) => makeTicket({ instance }, { by: n % 2 === 0 ? signer : nextSigner })),
   );

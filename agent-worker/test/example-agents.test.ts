@@ -4,7 +4,7 @@ import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import { validateAgentRegistry } from '@agent-ticket/shared/registry.ts';
 import { describe, expect, test } from 'vitest';
 import { connect, refusedSocket, upgrade } from './sockets.ts';
-import { makeTicket, newRoom, rights } from './tickets.ts';
+import { makeTicket, newInstance, rights } from './tickets.ts';
 
 /** The agents that ship as examples, with the rights that the registry gives their roles. */
 
@@ -21,7 +21,7 @@ describe('the counter', () => {
     ['owner', ['whoami', 'increment', 'reset']],
   ];
   test.for(CALLS)('lets a %s call %j and nothing else', async ([role, allowed]) => {
-    const instance = newRoom();
+    const instance = newInstance();
     const ticket = await makeTicket({ instance, ...rights('counter', role) });
     const socket = await connect(`/agents/counter/${instance}`, { ticket });
     for (const method of ['whoami', 'increment', 'reset']) {
@@ -30,7 +30,7 @@ describe('the counter', () => {
   });
 
   test('counts for everybody in the instance, and for nobody in another', async () => {
-    const [here, there] = [newRoom(), newRoom()];
+    const [here, there] = [newInstance(), newInstance()];
     const enter = async (instance: string) =>
       connect(`/agents/counter/${instance}`, {
         ticket: await makeTicket({ instance, ...rights('counter', 'admin') }),

@@ -3,7 +3,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { counter, ownSessions, sweep } from './objects.ts';
 import { expectEvents, sessionsOf } from './record.ts';
 import { ask, connect } from './sockets.ts';
-import { makeTicket, NOW, newRoom, rights } from './tickets.ts';
+import { makeTicket, NOW, newInstance, rights } from './tickets.ts';
 
 /** A session ends when its rights do, with or without anyone saying a word. */
 
@@ -19,7 +19,7 @@ async function enter(role: 'viewer' | 'admin' | 'owner', instance: string, life 
 
 describe('a session past its end', () => {
   test('closes at the next frame, and the frame does not run', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const { socket } = await enter('owner', instance);
     vi.setSystemTime(END_MS - 1);
     expect(await socket.call('increment')).toMatchObject({ success: true });
@@ -31,7 +31,7 @@ describe('a session past its end', () => {
   });
 
   test('closes once to a client that talks on, and hears nothing of it', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const { socket } = await enter('owner', instance);
     vi.setSystemTime(END_MS);
     for (const id of ['a', 'b', 'c']) socket.send({ type: 'rpc', id, method: 'increment', args: [] });
@@ -41,7 +41,7 @@ describe('a session past its end', () => {
   });
 
   test('closes without traffic, by the sweep', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const { socket } = await enter('viewer', instance);
     vi.setSystemTime(END_MS + 2_000);
     expect(await runDurableObjectAlarm(counter(instance))).toBe(true);
@@ -49,7 +49,7 @@ describe('a session past its end', () => {
   });
 
   test('has its alarm set for within two seconds after it, and was warned a minute ahead', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const { socket } = await enter('viewer', instance);
     const alarm = () => runInDurableObject(counter(instance), (_, state) => state.storage.getAlarm());
     // An earlier alarm looks after facts on their way to the record database.
@@ -71,7 +71,7 @@ describe('a session past its end', () => {
   });
 
   test('is ended once, with its reason, in the object and in the record', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const { socket } = await enter('viewer', instance);
     vi.setSystemTime(END_MS);
     socket.send('anything');
@@ -86,7 +86,7 @@ describe('a session past its end', () => {
   });
 
   test('takes no other session with it: each ends at its own time', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const { socket: first } = await enter('viewer', instance, LIFE);
     const { socket: second } = await enter('viewer', instance, 2 * LIFE);
     const { socket: third } = await enter('viewer', instance, LIFE / 2);
@@ -107,7 +107,7 @@ describe('a session past its end', () => {
   });
 
   test('closes even if it ended before the object woke', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const { socket } = await enter('viewer', instance, 10);
     vi.setSystemTime((NOW + 3600) * 1000);
     await runDurableObjectAlarm(counter(instance));
@@ -115,7 +115,7 @@ describe('a session past its end', () => {
   });
 
   test('of zero length closes at the first frame', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const { socket } = await enter('owner', instance, 0);
     socket.send({ type: 'rpc', id: 'late', method: 'increment', args: [] });
     expect(await socket.closed()).toEqual({ code: 3000, reason: 'session_expired' });
@@ -124,14 +124,14 @@ describe('a session past its end', () => {
 
 describe('a ticket past its end', () => {
   test('does not end the session it opened', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const { socket } = await enter('owner', instance);
     vi.setSystemTime((NOW + 300) * 1000);
     expect(await socket.call('increment')).toMatchObject({ success: true, result: 1 });
   });
 
   test('answers no plain request, nor does one whose session is over', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const { socket, ticket } = await enter('viewer', instance);
     expect((await ask(`/agents/counter/${instance}`, { ticket })).status).toBe(404); // the agent's own answer
     socket.close();
@@ -145,7 +145,7 @@ describe('a ticket past its end', () => {
   });
 
   test('is forgotten by the sweep once no verifier would take it, and not before', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     await enter('viewer', instance, 3600);
     const burns = () =>
       runInDurableObject(

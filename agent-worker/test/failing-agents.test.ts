@@ -3,7 +3,7 @@ import { PRIVATE } from './agents/faulty.ts';
 import { gate, gateWith } from './gate.ts';
 import { expectEvents, sessionsOf } from './record.ts';
 import { ask, refusedSocket, upgrade } from './sockets.ts';
-import { makeTicket, newRoom } from './tickets.ts';
+import { makeTicket, newInstance } from './tickets.ts';
 
 /** Agent code that throws: its client learns that, and nothing else. */
 
@@ -83,7 +83,7 @@ describe('an agent that throws', () => {
 
 describe('a URL too long for what the SDK remembers of a connection', () => {
   test('closes the socket 1011, and the session with it', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const path = `/agents/witness/${instance}?long=${'x'.repeat(20_000)}`;
     const refused = await refusedSocket(
       await upgrade(path, { ticket: await ticketOf(instance), front: gate }),

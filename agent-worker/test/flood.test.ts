@@ -4,7 +4,7 @@ import { expect, test, vi } from 'vitest';
 import { gateWith } from './gate.ts';
 import { objectIds } from './objects.ts';
 import { ask, carry, HOST } from './sockets.ts';
-import { makeTicket, NOW, newRoom, stranger } from './tickets.ts';
+import { makeTicket, NOW, newInstance, stranger } from './tickets.ts';
 
 const rows = async (): Promise<unknown> => {
   const tables = ['audit_events', 'agent_sessions', 'agent_invocations', 'revocations'];
@@ -18,7 +18,7 @@ test('thousands of bad tickets buy no row and no object, and are counted by reas
   const lines: RefusalCount[] = [];
   const front = gateWith({ tally: createRefusalTally((line) => lines.push(line)) });
   const before = [await rows(), await objectIds()];
-  const instance = newRoom();
+  const instance = newInstance();
   const good = await makeTicket({ instance });
   const bad: Readonly<Record<string, string>> = {
     ticket_key_unknown: await makeTicket({ instance }, { by: stranger }),

@@ -9,7 +9,7 @@ import { cutoff, placeOf } from './commands.ts';
 import { gate } from './gate.ts';
 import { counter, heardBy, ownSessions, witness } from './objects.ts';
 import { ask, connect, Socket } from './sockets.ts';
-import { AUDIENCE, ISSUER, makeTicket, NOW, newRoom, SUBJECT, signer } from './tickets.ts';
+import { AUDIENCE, ISSUER, makeTicket, NOW, newInstance, SUBJECT, signer } from './tickets.ts';
 
 /** What a client or careless code can make up, and how far it gets. */
 
@@ -73,7 +73,7 @@ const handover = ({
 
 describe('through the gate', () => {
   test("a client's copies of internal headers do not arrive on an upgrade", async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const ticket = await fullTicket(instance);
     const socket = await connect(`/agents/witness/${instance}`, { ticket, headers: INTERNAL, front: gate });
     const seen = await socket.frame('seen');
@@ -85,7 +85,7 @@ describe('through the gate', () => {
   });
 
   test("a client's copies of internal headers do not arrive on a plain request, whatever their case", async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const ticket = await fullTicket(instance);
     const shouting = Object.fromEntries(
       Object.entries(INTERNAL).map(([name, value]) => [name.toUpperCase(), value]),
@@ -98,7 +98,7 @@ describe('through the gate', () => {
   });
 
   test('a client chooses neither its connection id nor its wire', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const query = '?_pk=victim&_pk=second&__agents_transport=capnweb&x=1';
     const socket = await connect(`/agents/witness/${instance}${query}`, {
       ticket: await fullTicket(instance),
@@ -129,7 +129,7 @@ describe('through the gate', () => {
   test.for([...CF_MEMBERS, 'agentTicketOfTomorrow'])(
     "a client's cf does not reach the object: %s",
     async (member) => {
-      const instance = newRoom();
+      const instance = newInstance();
       const held = await connect(`/agents/witness/${instance}`, {
         ticket: await fullTicket(instance),
         front: gate,
@@ -154,7 +154,7 @@ describe('through the gate', () => {
   );
 
   test('a client reaches no answer of the object that looks like a refusal of ours', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const answer = await ask(`/agents/witness/${instance}`, {
       ticket: await fullTicket(instance),
       front: gate,
@@ -176,7 +176,7 @@ describe('past the gate', () => {
   ];
 
   test.for(WITHOUT_CLAIMS)('a request to the object with %s is refused', async ([, init]) => {
-    const instance = newRoom();
+    const instance = newInstance();
     for (const headers of [{}, { upgrade: 'websocket' }]) {
       const answer = await witness(instance).fetch(URL_OF(instance), {
         ...init,
@@ -196,7 +196,7 @@ describe('past the gate', () => {
     ['an agent that has no binding', { agent: 'unknown-agent' }],
     ['an agent whose binding is no namespace', { agent: 'record' }],
   ])('claims that name %s are refused by the object', async ([, other]) => {
-    const instance = newRoom();
+    const instance = newInstance();
     for (const headers of [{}, { upgrade: 'websocket' }]) {
       const answer = await witness(instance).fetch(URL_OF(instance), {
         headers,
@@ -212,7 +212,7 @@ describe('past the gate', () => {
   test.for(['websocket', undefined])(
     'routeAgentRequest gets nothing out of an object (upgrade: %s)',
     async (upgrade) => {
-      const instance = newRoom();
+      const instance = newInstance();
       const ticket = await fullTicket(instance);
       const headers = {
         ...INTERNAL,

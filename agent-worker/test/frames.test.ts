@@ -5,11 +5,11 @@ import { gate } from './gate.ts';
 import { counter, heardBy } from './objects.ts';
 import { eventsOf, expectEvents } from './record.ts';
 import { connect, type Socket } from './sockets.ts';
-import { makeTicket, newRoom, rights } from './tickets.ts';
+import { makeTicket, newInstance, rights } from './tickets.ts';
 
 /** Every inbound frame needs its scope. */
 
-async function counterAs(role: 'viewer' | 'admin' | 'owner', instance = newRoom()) {
+async function counterAs(role: 'viewer' | 'admin' | 'owner', instance = newInstance()) {
   const ticket = await makeTicket({ instance, ...rights('counter', role) });
   const socket = await connect(`/agents/counter/${instance}`, { ticket });
   await socket.frame('cf_agent_state');
@@ -17,7 +17,7 @@ async function counterAs(role: 'viewer' | 'admin' | 'owner', instance = newRoom(
 }
 
 async function witnessWith(scope: string): Promise<{ instance: string; socket: Socket }> {
-  const instance = newRoom();
+  const instance = newInstance();
   const ticket = await makeTicket({ instance, agent: 'witness', scope });
   const socket = await connect(`/agents/witness/${instance}`, { ticket, front: gate });
   await socket.frame('seen');

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { GatePorts } from '../src/gate.ts';
 import { gate, gateWith } from './gate.ts';
 import { ask, refusedSocket, upgrade } from './sockets.ts';
-import { makeTicket, newRoom, ORIGIN } from './tickets.ts';
+import { makeTicket, newInstance, ORIGIN } from './tickets.ts';
 
 /** Faults of the gate itself and of the objects behind it, and the headers that every answer has. */
 
@@ -90,7 +90,7 @@ test.for(FAULTS)(
   async ({ ports, status, close, event, reason }) => {
     const logged: Readonly<Record<string, unknown>>[] = [];
     const front = gateWith({ ...ports, log: (line) => logged.push(line) });
-    const instance = newRoom();
+    const instance = newInstance();
     const path = `/agents/counter/${instance}`;
     const options = { front, ticket: await makeTicket({ instance }), headers: { origin: ORIGIN } };
 
@@ -129,7 +129,7 @@ describe('secure headers are on', () => {
     ],
     ['a refused command', () => ask('/control', { method: 'POST' })],
   ])('%s', async ([, answerOf]) => {
-    const answer = await answerOf(newRoom());
+    const answer = await answerOf(newInstance());
     expectSecure(answer);
     if (answer.webSocket !== null) answer.webSocket.accept();
   });

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { entryOf, gate, gateConfig, gateWith } from './gate.ts';
 import { objectIds } from './objects.ts';
 import { ask, connect, HOST, refusedSocket, upgrade, worker } from './sockets.ts';
-import { makeTicket, newRoom, ORIGIN } from './tickets.ts';
+import { makeTicket, newInstance, ORIGIN } from './tickets.ts';
 
 /** What the gate asks, in which order, and how each refusal looks to each kind of caller. */
 
@@ -71,7 +71,7 @@ describe('the first thing wrong decides', () => {
   );
 
   test('and after the ticket, its scope and how it came', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const front = gateWith({ registry: [{ ...entryOf('counter'), deliveries: ['authorization'] }] });
     const path = `/agents/counter/${instance}`;
     const poor = await makeTicket({ instance, scope: 'agent:message' });

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { gate } from './gate.ts';
 import { objectIds } from './objects.ts';
 import { ask, connect, refusedSocket, upgrade, worker } from './sockets.ts';
-import { makeTicket, newRoom, ORIGIN, rights } from './tickets.ts';
+import { makeTicket, newInstance, ORIGIN, rights } from './tickets.ts';
 
 /** Names and paths with a second spelling, sub-agents, and where requests come from. */
 
@@ -52,7 +52,7 @@ describe('an instance name', () => {
   });
 
   test('in other letters is another object', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const upper = instance.toUpperCase();
     await (await connect(`/agents/counter/${instance}`, { ticket: await makeTicket({ instance }) })).frame(
       'cf_agent_state',
@@ -82,7 +82,7 @@ describe('a path below an instance', () => {
     '/sub/lobby/main',
     '/%2e/sub/lobby/main',
   ])('%s reaches no sub-agent', async (rest) => {
-    const instance = newRoom();
+    const instance = newInstance();
     const ticket = await makeTicket({ instance, ...rights('counter', 'owner') });
     const path = `/agents/counter/${instance}${rest}`;
     expect(await refusedSocket(await upgrade(path, { ticket }))).toMatchObject({
@@ -97,7 +97,7 @@ describe('a path below an instance', () => {
   });
 
   test('is the agent’s own otherwise', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const socket = await connect(`/agents/counter/${instance}/any/thing`, {
       ticket: await makeTicket({ instance }),
     });
@@ -143,7 +143,7 @@ describe('an origin', () => {
   });
 
   test('on the list may connect, ask and read refusals', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const headers = { origin: ORIGIN };
     const ticket = await makeTicket({ instance });
     await (await connect(`/agents/counter/${instance}`, { ticket, headers })).frame('cf_agent_identity');
@@ -155,14 +155,14 @@ describe('an origin', () => {
   });
 
   test('is not needed: who names none is no browser', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     await (await connect(`/agents/counter/${instance}`, { ticket: await makeTicket({ instance }) })).frame(
       'cf_agent_identity',
     );
   });
 
   test('on the list gets its preflight from the gate, without a ticket and without an object', async () => {
-    const answer = await ask(`/agents/counter/${newRoom()}`, {
+    const answer = await ask(`/agents/counter/${newInstance()}`, {
       method: 'OPTIONS',
       headers: { origin: ORIGIN },
     });

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { objectIds } from './objects.ts';
 import { ask, connect, refusedSocket, upgrade } from './sockets.ts';
-import { makeTicket, NOW, newRoom, nextSigner, rights, signer, stranger } from './tickets.ts';
+import { makeTicket, NOW, newInstance, nextSigner, rights, signer, stranger } from './tickets.ts';
 
 /** A ticket that is not good here: the object is not called, and does not come to be. */
 
@@ -113,7 +113,7 @@ describe('a ticket', () => {
   });
 
   test.for(BAD_TICKETS)('%s opens no socket, wakes no object', async ([, make, { close }]) => {
-    const instance = newRoom();
+    const instance = newInstance();
     const answer = await upgrade(`/agents/counter/${instance}`, { ticket: await make(instance) });
     expect(answer.headers.get('x-request-id')).toMatch(UUID);
     expect(await refusedSocket(answer)).toEqual({
@@ -126,7 +126,7 @@ describe('a ticket', () => {
   });
 
   test.for(BAD_TICKETS)('%s answers no request, wakes no object', async ([, make, { http }]) => {
-    const instance = newRoom();
+    const instance = newInstance();
     const answer = await ask(`/agents/counter/${instance}`, { ticket: await make(instance) });
     expect(answer.status).toBe(http[0]);
     expect(answer.headers.get('cache-control')).toBe('no-store');
@@ -144,14 +144,14 @@ describe('a ticket', () => {
 
   test('that is missing is refused, with the empty one', async () => {
     for (const path of ['', '?ticket=', '?Ticket=x', '?token=x']) {
-      const refused = await refusedSocket(await upgrade(`/agents/counter/${newRoom()}${path}`));
+      const refused = await refusedSocket(await upgrade(`/agents/counter/${newInstance()}${path}`));
       expect(refused).toMatchObject({ code: 4001, reason: 'unauthorized', frames: [] });
     }
     expect(await objectIds()).toEqual(objects);
   });
 
   test('for plain requests opens no socket', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const ticket = await makeTicket({ instance, transport: 'http' });
     const refused = await refusedSocket(await upgrade(`/agents/counter/${instance}`, { ticket }));
     expect(refused).toMatchObject({ code: 4003, reason: 'forbidden', frames: [] });
@@ -159,7 +159,7 @@ describe('a ticket', () => {
   });
 
   test('in the query of a plain request is dropped unread', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const ticket = await makeTicket({ instance });
     for (const method of ['GET', 'POST']) {
       const answer = await ask(`/agents/counter/${instance}?ticket=${ticket}`, { method });
@@ -174,7 +174,7 @@ describe('a ticket', () => {
     ['POST', 'agent:connect agent:state:read', 403],
     ['POST', 'agent:connect agent:state:read agent:rpc:*', 403],
   ] as const)('does not answer a %s with only %s', async ([method, scope, status]) => {
-    const instance = newRoom();
+    const instance = newInstance();
     const answer = await ask(`/agents/counter/${instance}`, {
       method,
       ticket: await makeTicket({ instance, scope }),
@@ -187,21 +187,21 @@ describe('a ticket', () => {
     ['until five seconds past its end', lived(NOW - 4)],
     ['from five seconds before its start', { iat: NOW + 5, nbf: NOW + 5, exp: NOW + 65 }],
   ] as const)('opens a socket %s: clocks differ', async ([, times]) => {
-    const instance = newRoom();
+    const instance = newInstance();
     const ticket = await makeTicket({ instance, ...times });
     await (await connect(`/agents/counter/${instance}`, { ticket })).frame('cf_agent_identity');
   });
 
   test('of every published key opens a socket, whatever its algorithm', async () => {
     for (const by of [signer, nextSigner]) {
-      const instance = newRoom();
+      const instance = newInstance();
       const ticket = await makeTicket({ instance, ...rights('counter', 'viewer') }, { by });
       expect((await ask(`/agents/counter/${instance}`, { ticket })).status).toBe(404); // the agent's own "not implemented"
     }
   });
 
   test('is judged by the clock at the time of the request', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const ticket = await makeTicket({ instance });
     vi.setSystemTime((NOW + 65) * 1000);
     const refused = await refusedSocket(await upgrade(`/agents/counter/${instance}`, { ticket }));

@@ -6,7 +6,7 @@ import { gate } from './gate.ts';
 import { ownSessions, witness } from './objects.ts';
 import { eventsOf } from './record.ts';
 import { connect, type Socket } from './sockets.ts';
-import { makeTicket, NOW, newRoom } from './tickets.ts';
+import { makeTicket, NOW, newInstance } from './tickets.ts';
 
 /** Calls of an agent's methods, as the record database has them. */
 
@@ -39,7 +39,7 @@ const call = (method: string, outcome = 'success', code: string | null = null) =
 
 describe('a call is recorded', () => {
   test('with its outcome, once, in order, and without a word of the agent', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const socket = await enter(instance);
     await socket.call('echo', 1);
     await socket.call('fail');
@@ -56,7 +56,7 @@ describe('a call is recorded', () => {
   });
 
   test('when it streams, by how the stream ended', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const socket = await enter(instance);
     for (const to of [3, -1]) {
       const seen = socket.frames.length;
@@ -67,7 +67,7 @@ describe('a call is recorded', () => {
   });
 
   test('of many at once, each', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const socket = await enter(instance);
     await Promise.all(Array.from({ length: 40 }, (_, n) => socket.call(n % 2 === 0 ? 'echo' : 'fail', n)));
     await eventually(async () => {
@@ -85,7 +85,7 @@ describe('a call is recorded', () => {
   });
 
   test('after the object slept', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const socket = await enter(instance);
     await socket.call('echo', 1);
     await evictDurableObject(witness(instance));
@@ -94,7 +94,7 @@ describe('a call is recorded', () => {
   });
 
   test('without a credential that stands where its name belongs, refused or not', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const secret = `atk_${'a1B'.repeat(16)}z`;
     const ticket = await makeTicket({ instance });
     const socket = await enter(instance);
@@ -110,7 +110,7 @@ describe('a call is recorded', () => {
   });
 
   test('not when it was refused: that is an event of its own', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const socket = await enter(instance, 'agent:connect agent:rpc:echo');
     await socket.call('fail');
     await socket.call('echo', 1);

@@ -6,7 +6,7 @@ import { entryOf, gateWith } from './gate.ts';
 import { heardBy, ownSessions, sweep, witness } from './objects.ts';
 import { expectEvents } from './record.ts';
 import { ask, connect, type Front } from './sockets.ts';
-import { makeTicket, NOW, newRoom } from './tickets.ts';
+import { makeTicket, NOW, newInstance } from './tickets.ts';
 
 /** What the registry's limits allow one principal and one socket. */
 
@@ -28,7 +28,7 @@ describe('sockets per principal and instance', () => {
   const front = limited({ socketsPerPrincipal: 2 });
 
   test('are counted while they are open, and the ticket refused for a crowd is still good', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const { socket: first } = await enter(instance, front);
     await first.frame('seen');
     await (await enter(instance, front)).socket.frame('seen');
@@ -50,7 +50,7 @@ describe('sockets per principal and instance', () => {
   });
 
   test('do not hide that a ticket was used: it is told so, and recorded, in a crowd too', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const { ticket, socket } = await enter(instance, front);
     await socket.frame('seen');
     await (await enter(instance, front)).socket.frame('seen');
@@ -59,16 +59,16 @@ describe('sockets per principal and instance', () => {
   });
 
   test('are counted for each principal and each instance by themselves', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     for (let n = 0; n < 2; n += 1) await (await enter(instance, front)).socket.frame('seen');
     const bob = await enter(instance, front, { sub: 'auth0:t:bob' });
     await bob.socket.frame('seen');
-    const elsewhere = newRoom();
+    const elsewhere = newInstance();
     await (await enter(elsewhere, front)).socket.frame('seen');
   });
 
   test('hold for many at once', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const all = await Promise.all(Array.from({ length: 20 }, () => enter(instance, front)));
     const open = (await ownSessions(witness(instance))).filter(({ ended_at }) => ended_at === null);
     expect(open).toHaveLength(2);
@@ -85,7 +85,7 @@ describe('messages per second', () => {
   const front = limited({ messagesPerSecond: 5 });
 
   test('above the limit close the socket', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const { socket } = await enter(instance, front);
     await socket.frame('seen');
     for (let n = 0; n < 6; n += 1) socket.send(`message ${n}`);
@@ -96,7 +96,7 @@ describe('messages per second', () => {
   });
 
   test('are let through again as time passes', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const { socket } = await enter(instance, front);
     await socket.frame('seen');
     for (let second = 0; second < 3; second += 1) {
@@ -107,7 +107,7 @@ describe('messages per second', () => {
   });
 
   test('count plain requests by principal, whatever the ticket', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const statuses: number[] = [];
     const more = async () => {
       const ticket = await ticketOf(instance, { scope: 'agent:connect agent:state:read agent:message' });
@@ -123,7 +123,7 @@ describe('messages per second', () => {
   });
 
   test('count what is refused, too', async () => {
-    const { socket } = await enter(newRoom(), front);
+    const { socket } = await enter(newInstance(), front);
     await socket.frame('seen');
     for (let n = 0; n < 6; n += 1) socket.send({ type: 'cf_agent_state', state: {} });
     expect(await socket.closed()).toEqual({ code: 1008, reason: 'too_many_messages' });
@@ -144,7 +144,7 @@ describe('the size of a frame', () => {
     ['binary above it', new ArrayBuffer(301), false],
   ];
   test.for(sizes)('%s', async ([, frame, fits]) => {
-    const instance = newRoom();
+    const instance = newInstance();
     const { socket } = await enter(instance, front);
     await socket.frame('seen');
     socket.send(frame);
@@ -161,7 +161,7 @@ describe('silence', () => {
   const front = limited({ idleSeconds: 100 });
 
   test('ends a session by the sweep, which is set for it', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const { socket } = await enter(instance, front);
     await socket.frame('seen');
     vi.setSystemTime((NOW + 100) * 1000 - 1);
@@ -176,7 +176,7 @@ describe('silence', () => {
   });
 
   test('is broken by every frame, a refused one too', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const { socket } = await enter(instance, front);
     await socket.frame('seen');
     for (const seconds of [90, 180, 270]) {
@@ -191,7 +191,7 @@ describe('silence', () => {
   });
 
   test('is nobody’s concern where the registry sets no limit', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const { socket } = await enter(instance, limited({}));
     await socket.frame('seen');
     vi.setSystemTime((NOW + 3599) * 1000);

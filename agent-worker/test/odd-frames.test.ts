@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { gate } from './gate.ts';
 import { counter, heardBy } from './objects.ts';
 import { connect, type Socket } from './sockets.ts';
-import { makeTicket, NOW, newRoom, rights } from './tickets.ts';
+import { makeTicket, NOW, newInstance, rights } from './tickets.ts';
 
 /** Frames that are not quite what they look like: none passes without its scope, none breaks the socket. */
 
@@ -75,7 +75,7 @@ interface Place {
 /** One viewer's socket for all frames: what breaks it breaks the rest. */
 let viewer: Promise<Place> | undefined;
 async function openViewer(): Promise<Place> {
-  const instance = newRoom();
+  const instance = newInstance();
   const ticket = await makeTicket({ instance, ...rights('counter', 'owner') });
   const owner = await connect(`/agents/counter/${instance}`, { ticket });
   await owner.call('increment');
@@ -86,7 +86,7 @@ async function openViewer(): Promise<Place> {
 /** Every right but to send messages. */
 let mute: Promise<Place> | undefined;
 async function openMute(): Promise<Place> {
-  const instance = newRoom();
+  const instance = newInstance();
   const scope = 'agent:connect agent:state:read agent:state:write agent:rpc:*';
   const ticket = await makeTicket({ instance, agent: 'witness', scope });
   return { instance, socket: await connect(`/agents/witness/${instance}`, { ticket, front: gate }) };

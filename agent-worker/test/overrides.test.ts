@@ -3,7 +3,7 @@ import { env } from 'cloudflare:workers';
 import { describe, expect, test, vi } from 'vitest';
 import { gate } from './gate.ts';
 import { connect, refusedSocket, upgrade } from './sockets.ts';
-import { makeTicket, NOW, newRoom, SUBJECT } from './tickets.ts';
+import { makeTicket, NOW, newInstance, SUBJECT } from './tickets.ts';
 
 /** Agent code that overrides what the SDK lets it override: what holds all the same. */
 
@@ -18,7 +18,7 @@ async function enter(agent: 'overrider' | 'inner', instance: string, scope: stri
 
 describe('a class that overrides onMessage by a field, onConnect, getConnectionTags and connection state', () => {
   test('hears no frame without its scope', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const { socket } = await enter('overrider', instance, 'agent:connect');
     await socket.frame('welcome');
     socket.send('hello');
@@ -33,7 +33,7 @@ describe('a class that overrides onMessage by a field, onConnect, getConnectionT
   });
 
   test('hears frames with their scope, and knows from whom', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const { socket } = await enter('overrider', instance, 'agent:connect agent:message');
     socket.send('hello');
     expect(await socket.frame('heard')).toEqual({ type: 'heard', principal: SUBJECT });
@@ -41,7 +41,7 @@ describe('a class that overrides onMessage by a field, onConnect, getConnectionT
   });
 
   test('has its sockets found and closed when their session ends, though its tags are its own', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const { socket } = await enter('overrider', instance, 'agent:connect agent:message');
     await socket.frame('welcome');
     await evictDurableObject(overrider(instance));
@@ -52,7 +52,7 @@ describe('a class that overrides onMessage by a field, onConnect, getConnectionT
   });
 
   test('opens one session a ticket', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const { ticket } = await enter('overrider', instance, 'agent:connect');
     const again = await refusedSocket(
       await upgrade(`/agents/overrider/${instance}`, { ticket, front: gate }),
@@ -63,7 +63,7 @@ describe('a class that overrides onMessage by a field, onConnect, getConnectionT
 
 describe('a class with overrides beneath the mixin', () => {
   test('has its fetch called only for the admitted', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     expect((await inner(instance).fetch('http://127.0.0.1:8788/agents/inner/x')).status).toBe(403);
     const { ticket, socket } = await enter('inner', instance, 'agent:connect');
     await refusedSocket(await upgrade(`/agents/inner/${instance}`, { ticket, front: gate }));
@@ -72,7 +72,7 @@ describe('a class with overrides beneath the mixin', () => {
   });
 
   test('hears and runs what the scopes allow', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const { socket } = await enter('inner', instance, 'agent:connect agent:message agent:rpc:add');
     socket.send('hello');
     await socket.frame('heard');

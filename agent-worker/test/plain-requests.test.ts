@@ -3,7 +3,7 @@ import { gate } from './gate.ts';
 import { ownSessions, witness } from './objects.ts';
 import { expectEvents } from './record.ts';
 import { ask, connect } from './sockets.ts';
-import { makeTicket, newRoom, ORIGIN, SUBJECT } from './tickets.ts';
+import { makeTicket, newInstance, ORIGIN, SUBJECT } from './tickets.ts';
 
 /** Requests that open no socket. */
 
@@ -20,7 +20,7 @@ describe('a plain request', () => {
   ] as const)(
     '%s with a %s ticket reaches the agent, with who asks and no ticket',
     async ([method, transport]) => {
-      const instance = newRoom();
+      const instance = newInstance();
       const ticket = await ticketOf(instance, { transport });
       const answer = await ask(`/agents/witness/${instance}/deeper?a=1&ticket=other&_pk=mine`, {
         method,
@@ -41,7 +41,7 @@ describe('a plain request', () => {
   );
 
   test('carries its body to the agent', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const answer = await ask(`/agents/witness/${instance}/body`, {
       method: 'POST',
       body: 'words '.repeat(1000),
@@ -52,7 +52,7 @@ describe('a plain request', () => {
   });
 
   test('may be made again and again with one ticket, and opens no session', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const ticket = await ticketOf(instance);
     for (let n = 0; n < 3; n += 1) {
       expect((await ask(`/agents/witness/${instance}`, { ticket, front: gate })).status).toBe(200);
@@ -61,7 +61,7 @@ describe('a plain request', () => {
   });
 
   test('with the ticket of an open session is answered until that session is over', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const ticket = await ticketOf(instance);
     const socket = await connect(`/agents/witness/${instance}`, { ticket, front: gate });
     await socket.frame('seen');
@@ -75,7 +75,7 @@ describe('a plain request', () => {
   test.for(['h2c', 'websocket, h2c', 'h2c, websocket', 'websocketx', 'web socket', 'WebSocket/13', ','])(
     'with Upgrade: %s is a plain request, and the agent sees nothing of that',
     async (odd) => {
-      const instance = newRoom();
+      const instance = newInstance();
       const headers = {
         upgrade: odd,
         connection: 'Upgrade',
@@ -93,14 +93,14 @@ describe('a plain request', () => {
   );
 
   test('does not use its ticket up', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const ticket = await ticketOf(instance);
     await ask(`/agents/witness/${instance}`, { ticket, front: gate });
     await (await connect(`/agents/witness/${instance}`, { ticket, front: gate })).frame('seen');
   });
 
   test('that makes the agent throw is a bare 500', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const answer = await ask(`/agents/witness/${instance}/throw`, {
       ticket: await ticketOf(instance),
       front: gate,
@@ -110,7 +110,7 @@ describe('a plain request', () => {
   });
 
   test('with the name in capitals in Authorization is a Bearer all the same', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const ticket = await ticketOf(instance);
     for (const scheme of ['bearer', 'BEARER', 'Bearer ']) {
       const headers = { authorization: `${scheme} ${ticket}` };

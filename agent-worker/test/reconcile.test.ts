@@ -9,7 +9,7 @@ import { command, makeCommand } from './commands.ts';
 import { counter, ownSessions } from './objects.ts';
 import { eventsOf, expectEvents, sessionsOf } from './record.ts';
 import { connect, type Socket } from './sockets.ts';
-import { makeTicket, NOW, newRoom, rights, signer } from './tickets.ts';
+import { makeTicket, NOW, newInstance, rights, signer } from './tickets.ts';
 
 /** The record and the objects agree about which sessions are open, whatever happened to either. */
 
@@ -28,7 +28,7 @@ beforeEach(() => env.RECORD.exec('UPDATE agent_sessions SET ended_at = 1 WHERE e
 
 describe('a session that the record takes for open', () => {
   test('stays so while it is, asleep too, and however often it is asked about', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const socket = await enter(instance);
     await evictDurableObject(counter(instance));
     later(600);
@@ -39,14 +39,14 @@ describe('a session that the record takes for open', () => {
   });
 
   test('is not asked about while it is young', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     await enter(instance);
     later(59);
     expect(await run()).toMatchObject({ objects: 0 });
   });
 
   test('ends when its socket died with the object, by the object itself', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     await enter(instance);
     await evictDurableObject(counter(instance), { webSockets: 'close' });
     later(600);
@@ -58,7 +58,7 @@ describe('a session that the record takes for open', () => {
   });
 
   test('ends with the reason that its object knows, when the news of it was lost', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     await enter(instance);
     await runInDurableObject(counter(instance), (_, state) => {
       state.storage.sql.exec(
@@ -73,7 +73,7 @@ describe('a session that the record takes for open', () => {
   });
 
   test('ends when its object does not know it, once', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     await enter(instance);
     await runInDurableObject(counter(instance), (_, state) => {
       state.storage.sql.exec('DELETE FROM ticket_sessions');
@@ -86,7 +86,7 @@ describe('a session that the record takes for open', () => {
   });
 
   test('is left alone while facts of its object still wait: they say more', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     await enter(instance);
     await runInDurableObject(counter(instance), (_, state) => {
       state.storage.sql.exec('DELETE FROM ticket_sessions');
@@ -102,7 +102,7 @@ describe('a session that the record takes for open', () => {
 });
 
 test('an object answers no question about its sessions that did not come from its worker', async () => {
-  const instance = newRoom();
+  const instance = newInstance();
   await enter(instance);
   const [session] = await ownSessions(counter(instance));
   const forged = new Request(questionRequest({ sessions: [] }), { cf: {} });

@@ -6,7 +6,7 @@ import { broker } from './broker.ts';
 import { counter } from './objects.ts';
 import { eventsOf, expectEvents, sessionsOf } from './record.ts';
 import { connect, refusedSocket, upgrade } from './sockets.ts';
-import { makeTicket, NOW, newRoom, rights, SUBJECT, signedTickets, signer } from './tickets.ts';
+import { makeTicket, NOW, newInstance, rights, SUBJECT, signedTickets, signer } from './tickets.ts';
 import { printed } from './watch.ts';
 
 /** What the record database says happened, and that it says so exactly once. */
@@ -32,7 +32,7 @@ const visit = async (instance: string, claims: object = {}) => {
 
 describe('the record', () => {
   test('has one row for a session, and its two events, with who, where and by what', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const jti = crypto.randomUUID();
     const { socket } = await visit(instance, { jti, grant: 'grant-7', ...rights('counter', 'admin') });
     const [used, opened] = await expectEvents(instance, ['ticket.used', 'session.opened']);
@@ -80,7 +80,7 @@ describe('the record', () => {
   });
 
   test('has nothing of refusals at the gate: those are for the log', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     await refusedSocket(
       await upgrade(`/agents/counter/${instance}`, { ticket: await makeTicket({ instance, aud: 'x' }) }),
     );
@@ -90,7 +90,7 @@ describe('the record', () => {
   });
 
   test('has everything of many sessions that come and go at once, each once', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const visits = await Promise.all(
       Array.from({ length: 20 }, (_, n) => visit(instance, { sub: `auth0:t:person-${n}` })),
     );
@@ -112,7 +112,7 @@ describe('the record', () => {
   });
 
   test('holds no ticket anywhere', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     await visit(instance);
     await expectEvents(instance, ['ticket.used', 'session.opened']);
     const { results: events } = await env.RECORD.prepare('SELECT * FROM audit_events').all();
@@ -138,7 +138,7 @@ describe('a record database that refuses', () => {
   });
 
   test('keeps nobody out, and gets everything later, once, by the sweep', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     await breakIt();
     const { socket } = await visit(instance);
     expect(await socket.call('whoami')).toMatchObject({ success: true });
@@ -160,7 +160,7 @@ describe('a record database that refuses', () => {
   });
 
   test('loses nothing to a sleeping object either', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     await breakIt();
     const { socket } = await visit(instance);
     await expectBacklog(instance, 2);
@@ -173,7 +173,7 @@ describe('a record database that refuses', () => {
   });
 
   test('gets what a killed object had still to say by the sweep that was planned, though nobody comes', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const { socket } = await visit(instance);
     await expectEvents(instance, ['ticket.used', 'session.opened']);
     // An earlier alarm looks after facts on their way.
@@ -198,7 +198,7 @@ describe('a record database that refuses', () => {
   });
 
   test('wakes the object up again soon, also when it refused only later facts', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const { socket } = await visit(instance);
     await expectEvents(instance, ['ticket.used', 'session.opened']);
     vi.setSystemTime((NOW + 30) * 1000);
@@ -214,7 +214,7 @@ describe('a record database that refuses', () => {
   });
 
   test('is asked again by the next event, without waiting for the sweep', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     await breakIt();
     const { socket } = await visit(instance);
     await expectBacklog(instance, 2);
@@ -227,7 +227,7 @@ describe('a record database that refuses', () => {
     broker.told.filter(({ object }) => object === counter(instance).id.toString());
 
   test('is reported to the broker with how much waits since when, again by each sweep, and when it is over', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const object = counter(instance).id.toString();
     await breakIt();
     await visit(instance);
@@ -252,7 +252,7 @@ describe('a record database that refuses', () => {
   });
 
   test('is reported a few times a minute, however busy the object is, and by its next life too', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     await breakIt();
     const { socket } = await visit(instance);
     for (let n = 0; n < 10; n += 1) await socket.call('increment');
@@ -273,7 +273,7 @@ describe('a record database that refuses', () => {
   });
 
   test('keeps nobody out where the broker does not hear of it, and the log says so', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     broker.hears = false;
     await breakIt();
     const { socket } = await visit(instance);
@@ -286,7 +286,7 @@ describe('a record database that refuses', () => {
   });
 
   test('says so in the log, with no fact in it', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     await breakIt();
     await visit(instance);
     const said = await eventually(async () => {

@@ -8,7 +8,7 @@ import { counter } from './objects.ts';
 import { eventsOf, sessionsOf } from './record.ts';
 import { enter, LIFE } from './renewals.ts';
 import type { Socket } from './sockets.ts';
-import { makeTicket, newDay, newRoom, nextSigner, rights, signer } from './tickets.ts';
+import { makeTicket, newDay, newInstance, nextSigner, rights, signer } from './tickets.ts';
 
 describe('while a renewal waits for keys', () => {
   /** The broker holds the keys back until they are let go; it must not await what belongs to another request. */
@@ -29,7 +29,7 @@ describe('while a renewal waits for keys', () => {
 
   async function enterWaiting(role: 'viewer' | 'owner', claims: object = {}) {
     const now = newDay();
-    const instance = newRoom();
+    const instance = newInstance();
     const { socket } = await enter(instance, role, { session_expiry: now + 5 });
     vi.setSystemTime((now + 2) * 1000);
     const fresh = await makeSigner('ES256');

@@ -5,7 +5,7 @@ import { counter, ownSessions, sweep } from './objects.ts';
 import { expectEvents, sessionsOf } from './record.ts';
 import { enter, LIFE, later, renew, ticketOf } from './renewals.ts';
 import { connect, type Socket } from './sockets.ts';
-import { makeTicket, NOW, newRoom, nextSigner, rights, stranger } from './tickets.ts';
+import { makeTicket, NOW, newInstance, nextSigner, rights, stranger } from './tickets.ts';
 import { printed } from './watch.ts';
 
 /** Renewal in band: a newer ticket carries a session on. */
@@ -14,7 +14,7 @@ const END_MS = (NOW + LIFE) * 1000;
 
 describe('a newer ticket', () => {
   test('carries the session on: its rights, jti and kid, under the same id', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const { socket } = await enter(instance, 'viewer');
     const [before] = await ownSessions(counter(instance));
     const jti = crypto.randomUUID();
@@ -43,7 +43,7 @@ describe('a newer ticket', () => {
   });
 
   test('with less rights takes them away at once', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const { socket } = await enter(instance);
     expect(await socket.call('increment')).toMatchObject({ success: true });
     await renew(socket, await ticketOf(instance, 'viewer'));
@@ -51,7 +51,7 @@ describe('a newer ticket', () => {
   });
 
   test('without the right to read the state closes: the SDK cannot be told to stop', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const { socket } = await enter(instance);
     const scope = 'agent:connect agent:rpc:whoami';
     expect(await renew(socket, await ticketOf(instance, 'viewer', { scope }))).toMatchObject({ scope });
@@ -60,7 +60,7 @@ describe('a newer ticket', () => {
   });
 
   test('never carries a session past 24 hours of life', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const { socket } = await enter(instance, 'owner', { session_expiry: NOW + 24 * 3600 });
     later(socket, 24 * 3600 - 60);
     const renewal = await ticketOf(instance, 'owner', { session_expiry: NOW + 25 * 3600 });
@@ -73,7 +73,7 @@ describe('a newer ticket', () => {
   });
 
   test('is burned: it opens no socket, and renews nothing else', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const { socket, ticket } = await enter(instance);
     const renewal = await ticketOf(instance);
     await renew(socket, renewal);
@@ -85,7 +85,7 @@ describe('a newer ticket', () => {
   });
 
   test('that burned before the end was noticed wins; at the end it is too late', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const { socket: quick } = await enter(instance);
     const { socket: late } = await enter(instance);
     const renewal = () => ticketOf(instance, 'owner', { session_expiry: NOW + 2 * LIFE });
@@ -100,7 +100,7 @@ describe('a newer ticket', () => {
   });
 
   test('renews one of a hundred sessions that show it at once', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const sockets: Socket[] = [];
     for (let n = 0; n < 100; n += 1) {
       const sub = `auth0:t:person-${n % 10}`;
@@ -132,7 +132,7 @@ describe('a renewal is refused, and the session goes on as it was,', () => {
     ['whose rights are over', 'session_expired', { session_expiry: NOW }],
   ];
   test.for(refusals)('%s', async ([, code, claims, how]) => {
-    const instance = newRoom();
+    const instance = newInstance();
     const { socket } = await enter(instance, 'viewer');
     const jti = crypto.randomUUID();
     const other = { instance, ...rights('counter', 'owner'), jti, ...claims };
@@ -157,13 +157,13 @@ describe('a renewal is refused, and the session goes on as it was,', () => {
   });
 
   test.for([undefined, null, 42, '', 'nonsense', {}, ['a']])('for %j', async (ticket) => {
-    const { socket } = await enter(newRoom());
+    const { socket } = await enter(newInstance());
     expect(await renew(socket, ticket)).toEqual({ type: 'ticket.refused', code: 'unauthorized' });
     expect(await socket.call('whoami')).toMatchObject({ success: true });
   });
 
   test('of somebody anonymous, who is not warned either', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const sub = `anonymous:${crypto.randomUUID()}`;
     const { socket } = await enter(instance, 'viewer', { sub });
     const renewal = await ticketOf(instance, 'viewer', { sub });
@@ -175,7 +175,7 @@ describe('a renewal is refused, and the session goes on as it was,', () => {
   });
 
   test('from before a revocation of the instance, for a session that the revocation does not hit', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const { socket } = await enter(instance, 'owner', { rev: NEXT_REV });
     expect(await revoke(counter(instance), cutoff(`instance:counter/${instance}`))).toBe(0);
     expect(await renew(socket, await ticketOf(instance))).toEqual({
@@ -187,7 +187,7 @@ describe('a renewal is refused, and the session goes on as it was,', () => {
 });
 
 test('a client is warned once ahead of the end, and once more after it renewed', async () => {
-  const instance = newRoom();
+  const instance = newInstance();
   const { socket } = await enter(instance);
   const warnings = () => socket.frames.filter(({ type }) => type === 'ticket.expiring');
   const sweepAt = async (seconds: number) => {

@@ -6,7 +6,7 @@ import { verifierOf } from '../src/verifier.ts';
 import { counter, ownSessions, sweep } from './objects.ts';
 import { type EventRow, eventsOf } from './record.ts';
 import { connect, refusedSocket, upgrade } from './sockets.ts';
-import { makeTicket, NOW, newRoom } from './tickets.ts';
+import { makeTicket, NOW, newInstance } from './tickets.ts';
 
 /** What becomes of a ticket that is shown again. */
 
@@ -16,7 +16,7 @@ const LATER = { 'cf-connecting-ip': '198.51.100.9', 'user-agent': 'somebody else
 const pathOf = (instance: string) => `/agents/counter/${instance}`;
 
 const open = async (claims: object = {}) => {
-  const instance = newRoom();
+  const instance = newInstance();
   const ticket = await makeTicket({ instance, ...claims });
   const socket = await connect(pathOf(instance), { ticket, headers: FIRST });
   await socket.frame('cf_agent_state');

@@ -8,7 +8,7 @@ import { gate } from './gate.ts';
 import { counter, heardBy, ownSessions, sweep, witness } from './objects.ts';
 import { expectEvents, sessionsOf } from './record.ts';
 import { ask, connect, refusedSocket, type Socket, upgrade } from './sockets.ts';
-import { makeTicket, NOW, newRoom, rights } from './tickets.ts';
+import { makeTicket, NOW, newInstance, rights } from './tickets.ts';
 
 /** Tickets whose rights were taken away after they were minted. */
 
@@ -45,7 +45,7 @@ describe('a ticket from before', () => {
     ['a deleted grant', (instance) => `grant:${instance}`],
     ['a sign-in that ended', (instance) => `login:${instance}`],
   ])('of %s opens nothing, and no frame of the agent arrives', async ([, target]) => {
-    const [instance, sub] = [newRoom(), newPerson()];
+    const [instance, sub] = [newInstance(), newPerson()];
     const claims = { sub, grant: instance, login: instance };
     await recordRevocation(refresh(target(instance, sub)));
     expect(await tryUpgrade(instance, claims)).toMatchObject({ ...REFUSED, frames: [] });
@@ -58,7 +58,7 @@ describe('a ticket from before', () => {
   });
 
   test('reaches no code of the agent', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     await recordRevocation(refresh(`instance:witness/${instance}`));
     const ticket = await makeTicket({ instance, agent: 'witness', scope: 'agent:connect agent:message' });
     const socket = await connect(`/agents/witness/${instance}`, { ticket, front: gate });
@@ -69,18 +69,18 @@ describe('a ticket from before', () => {
   });
 
   test('leaves another person, another instance, another agent and another grant alone', async () => {
-    const [instance, sub] = [newRoom(), newPerson()];
+    const [instance, sub] = [newInstance(), newPerson()];
     const grant = newGrant();
     await recordRevocation(lock(`grant:${grant}`));
     await recordRevocation(refresh(`instance:witness/${instance}`));
     await recordRevocation(refresh(`principal:${newPerson()}`));
     await enter(instance);
-    await enter(newRoom(), { sub });
-    await enter(newRoom(), { sub, grant: newGrant() });
+    await enter(newInstance(), { sub });
+    await enter(newInstance(), { sub, grant: newGrant() });
   });
 
   test('carries no session on', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const socket = await enter(instance, { ...rights('counter', 'owner'), ...AFTER });
     const other = await enter(instance, AFTER);
     await recordRevocation(refresh(nameOf(instance)));
@@ -93,7 +93,7 @@ describe('a ticket from before', () => {
   });
 
   test('gives no rights to frames that come right behind its renewal', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const socket = await enter(instance, { scope: 'agent:connect agent:state:read', ...AFTER });
     await recordRevocation(refresh(nameOf(instance)));
     const old = await makeTicket({ instance, ...rights('counter', 'owner') });
@@ -107,7 +107,7 @@ describe('a ticket from before', () => {
   test.for(['GET', 'POST'])(
     'is refused for a plain request, and its agent is not asked: %s',
     async (method) => {
-      const instance = newRoom();
+      const instance = newInstance();
       await recordRevocation(refresh(`instance:witness/${instance}`));
       const statusOf = async (claims: object = {}, path = '') => {
         const scope = 'agent:connect agent:state:read agent:message';
@@ -123,7 +123,7 @@ describe('a ticket from before', () => {
   );
 
   test('opens no stream where the revocation comes while the agent is asked', async () => {
-    const instance = `revoked-${newRoom()}`;
+    const instance = `revoked-${newInstance()}`;
     const scope = 'agent:connect agent:state:read';
     const ticket = await makeTicket({ instance, agent: 'witness', scope, transport: 'http' });
     const answer = await ask(`/agents/witness/${instance}/stream`, { ticket, front: gate });
@@ -133,7 +133,7 @@ describe('a ticket from before', () => {
   });
 
   test('opens a session between the change and its command, which the command ends', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const early = await enter(instance);
     const later = await enter(instance, AFTER);
     await expectOpened(instance, 2);
@@ -148,7 +148,7 @@ describe('a ticket from before', () => {
     ['an instance', (instance) => nameOf(instance)],
     ['a principal', (_, sub) => `principal:${sub}`],
   ])('and a revocation of %s at any moment of six openings leave none open', async ([, target]) => {
-    const [instance, sub] = [newRoom(), newPerson()];
+    const [instance, sub] = [newInstance(), newPerson()];
     const tickets = await Promise.all(Array.from({ length: 6 }, () => makeTicket({ instance, sub })));
     const opening = tickets.map((ticket) => connect(`/agents/counter/${instance}`, { ticket }));
     // As the broker does it.
@@ -163,7 +163,7 @@ describe('a ticket from before', () => {
 
 describe('a ticket that rests on a grant', () => {
   test('is ended and refused by the revocation of that grant, and others of the same person are not', async () => {
-    const [instance, sub, grant] = [newRoom(), newPerson(), newGrant()];
+    const [instance, sub, grant] = [newInstance(), newPerson(), newGrant()];
     const resting = await enter(instance, { sub, grant });
     const other = await enter(instance, { sub, grant: newGrant() });
     const free = await enter(instance, { sub });
@@ -202,7 +202,7 @@ describe('the lapse of a claim', () => {
   const OPENED = { ...FREE, opened: true };
 
   test('finds a grant that was never used free, twice, and its kept tickets are refused afterwards', async () => {
-    const [instance, grant] = [newRoom(), newGrant()];
+    const [instance, grant] = [newInstance(), newGrant()];
     const other = await open(instance, { grant: newGrant() });
     expect(await lapse(instance, grant)).toMatchObject(FREE);
     expect(await lapse(instance, grant)).toMatchObject(FREE);
@@ -229,7 +229,7 @@ describe('the lapse of a claim', () => {
       },
     ],
   ])('finds a grant that %s has used opened, and takes nothing away', async ([, use]) => {
-    const [instance, grant] = [newRoom(), newGrant()];
+    const [instance, grant] = [newInstance(), newGrant()];
     await use(instance, grant);
     expect(await lapse(instance, grant)).toMatchObject(OPENED);
     expect(await lapse(instance, newGrant())).toMatchObject(FREE);
@@ -237,7 +237,7 @@ describe('the lapse of a claim', () => {
   });
 
   test('finds a grant whose session has ended long ago opened', async () => {
-    const [instance, grant] = [newRoom(), newGrant()];
+    const [instance, grant] = [newInstance(), newGrant()];
     const socket = await open(instance, { grant });
     socket.close();
     await socket.closed();
@@ -248,7 +248,7 @@ describe('the lapse of a claim', () => {
   });
 
   test('finds every grant opened after the object was destroyed: nobody can tell', async () => {
-    const [instance, grant] = [newRoom(), newGrant()];
+    const [instance, grant] = [newInstance(), newGrant()];
     await open(instance, { grant });
     await runInDurableObject(witness(instance), (agent) => agent.destroy()).catch(() => {});
     await eventually(async () => expect(await lapse(instance, grant)).toMatchObject(OPENED));
@@ -256,7 +256,7 @@ describe('the lapse of a claim', () => {
   });
 
   test('of anything but a grant gives nothing free', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const revocation = lock(`principal:${newPerson()}`);
     const { body } = await control({ op: 'lapse', ...placeOf(instance, 'witness'), revocation });
     expect(body).toMatchObject(OPENED);
@@ -264,7 +264,7 @@ describe('the lapse of a claim', () => {
 });
 
 test('an object forgets a revocation an hour and more after it stopped to hit, and keeps it until then', async () => {
-  const instance = newRoom();
+  const instance = newInstance();
   const until = NOW_MS + 10_000;
   await revoke(lock(nameOf(instance), { until }));
   await revoke(lock(nameOf(instance), { id: 'for good' }));
@@ -290,7 +290,7 @@ describe('while the record database refuses', () => {
   afterEach(mend);
 
   test('a ticket is taken, and its session ends when the database is back', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     await recordRevocation(refresh(nameOf(instance)));
     await rename('audit_events', 'audit_events_away');
     const socket = await enter(instance);
@@ -319,14 +319,14 @@ describe('an actor', () => {
     ['the current one', 0],
     ['one before it', 1],
   ] as const)('who is locked opens nothing for anybody: %s', async ([, which]) => {
-    const [instance, actors] = [newRoom(), [robot(), robot()]];
+    const [instance, actors] = [newInstance(), [robot(), robot()]];
     await lockActor(actors[which] ?? '');
     expect(await tryUpgrade(instance, actedBy(...actors))).toMatchObject({ ...FORBIDDEN, frames: [] });
     await enter(instance);
   });
 
   test('who is locked renews nothing', async () => {
-    const [instance, actor] = [newRoom(), robot()];
+    const [instance, actor] = [newInstance(), robot()];
     const socket = await enter(instance, actedBy(actor));
     await lockActor(actor);
     socket.send({ type: 'ticket.renew', ticket: await makeTicket({ instance, ...actedBy(actor) }) });
@@ -337,7 +337,7 @@ describe('an actor', () => {
     ['locked', lock],
     ['signed out', cutoff],
   ])('who is %s loses the sessions opened so, and no other principal does', async ([, make]) => {
-    const [one, two, actor] = [newRoom(), newRoom(), robot()];
+    const [one, two, actor] = [newInstance(), newInstance(), robot()];
     const acting = [await enter(one, actedBy(actor)), await enter(two, actedBy(robot(), actor))];
     const own = await enter(two, { sub: actor });
     const other = await enter(one, actedBy(robot()));
@@ -349,7 +349,7 @@ describe('an actor', () => {
   });
 
   test('may be the client of an exchange, which is the service token of that name', async () => {
-    const [instance, client_id] = [newRoom(), newClient()];
+    const [instance, client_id] = [newInstance(), newClient()];
     const socket = await enter(instance, { client_id });
     const token = await enter(instance, { sub: `token:${client_id}` });
     const other = await enter(instance, { client_id: newClient() });
@@ -363,14 +363,14 @@ describe('an actor', () => {
   });
 
   test('may be a client that is no service token, by its name', async () => {
-    const [instance, client_id] = [newRoom(), `app-${crypto.randomUUID()}`];
+    const [instance, client_id] = [newInstance(), `app-${crypto.randomUUID()}`];
     await recordRevocation(lock(`principal:token:${client_id}`));
     expect(await tryUpgrade(instance, { client_id })).toMatchObject({ ...FORBIDDEN, frames: [] });
     await enter(instance, { client_id: `${client_id}0` });
   });
 
   test('who signed out opens nothing by a ticket from before', async () => {
-    const [instance, actor] = [newRoom(), robot()];
+    const [instance, actor] = [newInstance(), robot()];
     await recordRevocation(refresh(`principal:${actor}`));
     expect(await tryUpgrade(instance, actedBy(actor))).toMatchObject({ ...REFUSED, frames: [] });
     await enter(instance, { ...actedBy(actor), ...AFTER });

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { gate } from './gate.ts';
 import { sweep, witness } from './objects.ts';
 import { ask, carry, connect, HOST, refusedSocket, upgrade } from './sockets.ts';
-import { makeTicket, newRoom, signedTickets, stranger } from './tickets.ts';
+import { makeTicket, newInstance, signedTickets, stranger } from './tickets.ts';
 import { printed } from './watch.ts';
 
 /** Tickets on every path, good and bad, and then a look everywhere. */
@@ -55,7 +55,7 @@ async function recordRows(): Promise<string> {
 }
 
 test('no ticket and no credential is in a log, a row, an object, an answer or a URL that an agent sees', async () => {
-  const instance = newRoom();
+  const instance = newInstance();
   const path = `/agents/witness/${instance}`;
   const ticket = (claims: object = {}, by = {}) =>
     makeTicket({ agent: 'witness', instance, scope: SCOPE, ...claims }, by);

@@ -6,7 +6,7 @@ import { entryOf, gateWith } from './gate.ts';
 import { sweep, witness } from './objects.ts';
 import { eventsOf, sessionsOf } from './record.ts';
 import { ask, connect, type Socket } from './sockets.ts';
-import { makeTicket, NOW, newRoom } from './tickets.ts';
+import { makeTicket, NOW, newInstance } from './tickets.ts';
 
 /** However a session ends, the record has one row of it with its end and its reason, and one event that says the same. */
 
@@ -154,7 +154,7 @@ const expectEnd = (instance: string, reason: string, endMs: number) =>
   });
 
 test.for(ENDINGS)('when $how ($reason)', async ({ reason, claims, endMs = LATER_MS, end }) => {
-  const instance = newRoom();
+  const instance = newInstance();
   const ticket = await ticketOf(instance, claims);
   const socket = await connect(`/agents/witness/${instance}`, { ticket, front });
   await socket.frame('seen');
@@ -168,7 +168,7 @@ test.for(ENDINGS)('when $how ($reason)', async ({ reason, claims, endMs = LATER_
 });
 
 test('when the agent breaks off its stream (agent_failed)', async () => {
-  const instance = newRoom();
+  const instance = newInstance();
   const ticket = await ticketOf(instance, { transport: 'http' });
   const answer = await ask(`/agents/witness/${instance}/stream/broken`, { ticket, front });
   vi.setSystemTime(LATER_MS);

@@ -4,7 +4,7 @@ import { gate } from './gate.ts';
 import { counter, ownSessions, sweep, witness } from './objects.ts';
 import { expectEvents, sessionsOf } from './record.ts';
 import { ask, connect } from './sockets.ts';
-import { makeTicket, NOW, newRoom, rights, SUBJECT } from './tickets.ts';
+import { makeTicket, NOW, newInstance, rights, SUBJECT } from './tickets.ts';
 
 /** Who somebody is, for as long as they are there; and how a session ends. */
 
@@ -29,7 +29,7 @@ const witnessAt = async (instance: string) =>
 
 describe('who somebody is', () => {
   test('is what their ticket said: whoami', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const socket = await enter(instance, 'viewer');
     const [session] = await ownSessions(counter(instance));
     expect((await socket.call('whoami')).result).toEqual({
@@ -41,7 +41,7 @@ describe('who somebody is', () => {
   });
 
   test('is known to a message, a call and a request, and of each its own', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const scope = 'agent:connect agent:state:read agent:message agent:rpc:*';
     const ticketOf = (sub: string) => makeTicket({ instance, agent: 'witness', scope, sub });
     const path = `/agents/witness/${instance}`;
@@ -62,7 +62,7 @@ describe('who somebody is', () => {
   });
 
   test('is not known to code that runs for nobody', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     await enter(instance);
     await runInDurableObject(counter(instance), (agent) => {
       expect(() => agent.principal()).toThrow('principal() is only known while');
@@ -70,7 +70,7 @@ describe('who somebody is', () => {
   });
 
   test('survives hibernation, and so do their rights', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const socket = await enter(instance);
     const viewer = await enter(instance, 'viewer');
     const before = (await socket.call('whoami')).result;
@@ -82,7 +82,7 @@ describe('who somebody is', () => {
   });
 
   test('survives agent code that replaces what the connection remembers', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const socket = await witnessAt(instance);
     const before = (await socket.call('whoami')).result;
     await socket.call('forgetMe');
@@ -94,7 +94,7 @@ describe('who somebody is', () => {
 
 describe('a session ends', () => {
   test('when its client closes: with the code, once', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const socket = await enter(instance);
     vi.setSystemTime((NOW + 7) * 1000);
     socket.close(4321, 'had enough');
@@ -107,7 +107,7 @@ describe('a session ends', () => {
   });
 
   test('when its client closes while the object sleeps', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const socket = await enter(instance);
     await evictDurableObject(counter(instance));
     socket.close();
@@ -117,7 +117,7 @@ describe('a session ends', () => {
   });
 
   test('when its socket died with the object: at the next wake, and the others go on', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     await enter(instance);
     await evictDurableObject(counter(instance), { webSockets: 'close' });
     vi.setSystemTime((NOW + 1) * 1000);
@@ -135,7 +135,7 @@ describe('a session ends', () => {
   });
 
   test('when its socket died with the object and nobody comes: by the sweep', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     await enter(instance);
     await evictDurableObject(counter(instance), { webSockets: 'close' });
     await sweep(counter(instance));
@@ -144,21 +144,21 @@ describe('a session ends', () => {
   });
 
   test('when somebody ends it while the agent is still opening it', async () => {
-    const instance = `ended-${newRoom()}`;
+    const instance = `ended-${newInstance()}`;
     const socket = await witnessAt(instance);
     expect(await socket.closed()).toEqual({ code: 4003, reason: 'forbidden' });
     expect(await ownSessions(witness(instance))).toMatchObject([{ end_reason: 'terminated' }]);
   });
 
   test('not by a sweep while the agent is still opening it', async () => {
-    const instance = `sweeps-${newRoom()}`;
+    const instance = `sweeps-${newInstance()}`;
     const socket = await witnessAt(instance);
     expect(await socket.call('whoami')).toMatchObject({ success: true });
     expect(await ownSessions(witness(instance))).toMatchObject([{ ended_at: null }]);
   });
 
   test('not by the object going to sleep and waking up', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const socket = await enter(instance);
     for (let n = 0; n < 3; n += 1) {
       await evictDurableObject(counter(instance));
@@ -169,7 +169,7 @@ describe('a session ends', () => {
   });
 
   test('and is over: nothing sent afterwards is heard', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const socket = await enter(instance);
     const watcher = await enter(instance, 'viewer');
     const { session } = Object((await socket.call('whoami')).result);

@@ -6,7 +6,7 @@ import { entryOf, gate, gateWith } from './gate.ts';
 import { ownSessions, sweep, witness } from './objects.ts';
 import { expectEvents, sessionsOf } from './record.ts';
 import { ask, type Front, refusedSocket, upgrade } from './sockets.ts';
-import { makeTicket, NOW, newRoom } from './tickets.ts';
+import { makeTicket, NOW, newInstance } from './tickets.ts';
 import { printed } from './watch.ts';
 
 /** Answers that stream (`text/event-stream`) are sessions of their own. */
@@ -48,7 +48,7 @@ const cancelled = (instance: string) => runInDurableObject(witness(instance), (a
 
 describe('a stream', () => {
   test('is a session: burned, recorded, and over when it has come to its end', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const ticket = await ticketOf(instance);
     expect(await drained(await begin(instance, ticket, 'stream/short'))).toBe('ended');
     await ends(instance, 'finished');
@@ -57,14 +57,14 @@ describe('a stream', () => {
   });
 
   test('that its agent breaks off is recorded as that, and its words stay inside', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     expect(await drained(await begin(instance, await ticketOf(instance), 'stream/broken'))).toBe('broken');
     await ends(instance, 'agent_failed');
     expect(printed.join()).not.toContain('PRIVATE');
   });
 
   test('needs a ticket for plain requests, and leaves another unburned', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const ticket = await ticketOf(instance, { transport: 'websocket' });
     const answer = await open(instance, ticket);
     expect(answer.status).toBe(403);
@@ -74,7 +74,7 @@ describe('a stream', () => {
   });
 
   test('uses its ticket up: no second stream and no socket, but plain requests while it lasts', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const ticket = await ticketOf(instance);
     const reader = await begin(instance, ticket);
     expect((await open(instance, ticket)).status).toBe(401);
@@ -88,7 +88,7 @@ describe('a stream', () => {
   });
 
   test.for(['stream', 'stream/silent'])('%s ends when its client leaves', async (kind) => {
-    const instance = newRoom();
+    const instance = newInstance();
     const reader = await begin(instance, await ticketOf(instance), kind);
     await reader.cancel();
     await ends(instance, 'client_closed');
@@ -96,7 +96,7 @@ describe('a stream', () => {
   });
 
   test.for(['stream', 'stream/silent'])('%s is cut when its rights end', async (kind) => {
-    const instance = newRoom();
+    const instance = newInstance();
     const reader = await begin(instance, await ticketOf(instance, { session_expiry: NOW + 600 }), kind);
     vi.setSystemTime((NOW + 600) * 1000 - 1);
     await sweep(witness(instance));
@@ -109,7 +109,7 @@ describe('a stream', () => {
   });
 
   test('has its sweep set, and no warning: it cannot renew', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     await begin(instance, await ticketOf(instance, { session_expiry: NOW + 600 }));
     await expectEvents(instance, ['ticket.used', 'session.opened']);
     const alarm = await runInDurableObject(witness(instance), (_, state) => state.storage.getAlarm());
@@ -118,7 +118,7 @@ describe('a stream', () => {
   });
 
   test('is cut by a termination, and counted in its receipt', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const reader = await begin(instance, await ticketOf(instance));
     const other = await begin(instance, await ticketOf(instance, { sub: 'auth0:t:other' }));
     const [session] = (await ownSessions(witness(instance))).slice(0, 1);
@@ -129,14 +129,14 @@ describe('a stream', () => {
   });
 
   test('survives the sweep that looks for sessions whose socket was lost', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const reader = await begin(instance, await ticketOf(instance));
     await sweep(witness(instance));
     expect(await first(reader)).toBe('goes on');
   });
 
   test('is not ended by silence: its client cannot speak', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const entry = entryOf('witness');
     const front = gateWith({ registry: [{ ...entry, limits: { ...entry.limits, idleSeconds: 100 } }] });
     const answer = await open(instance, await ticketOf(instance), 'stream', front);
@@ -147,7 +147,7 @@ describe('a stream', () => {
   });
 
   test('counts among a principal’s sockets', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const entry = entryOf('witness');
     const front = gateWith({ registry: [{ ...entry, limits: { ...entry.limits, socketsPerPrincipal: 1 } }] });
     await begin(instance, await ticketOf(instance));
@@ -156,7 +156,7 @@ describe('a stream', () => {
   });
 
   test('opens once of a hundred tries with one ticket', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const ticket = await ticketOf(instance);
     const answers = await Promise.all(Array.from({ length: 100 }, () => open(instance, ticket)));
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);

@@ -74,4 +74,4 @@ export function newDay(): number {
 }
 
 /** An instance that no other test touches. */
-export const newRoom = (): string => `room-${crypto.randomUUID()}`;
+export const newInstance = (): string => `room-${crypto.randomUUID()}`;

@@ -8,7 +8,7 @@ import { ownSessions, witness } from './objects.ts';
 import { expectEvents } from './record.ts';
 import { connect, refusedSocket, upgrade } from './sockets.ts';
 import { sweepNow } from './sweep.ts';
-import { makeTicket, NOW, newRoom, SUBJECT } from './tickets.ts';
+import { makeTicket, NOW, newInstance, SUBJECT } from './tickets.ts';
 import { printed } from './watch.ts';
 
 /** Agent code that overrides the very places where the mixin sits: what holds all the same. */
@@ -24,7 +24,7 @@ async function enter(instance: string, scope = 'agent:connect', agent = 'usurper
 
 describe('a class that overrides fetch, webSocketMessage, webSocketClose and the rest above the mixin', () => {
   test('has its fetch called only for the admitted, once a ticket', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     expect((await usurper(instance).fetch('http://127.0.0.1:8788/agents/usurper/x')).status).toBe(403);
     expect(await heard(instance)).toEqual([]);
     const { ticket, socket } = await enter(instance);
@@ -35,7 +35,7 @@ describe('a class that overrides fetch, webSocketMessage, webSocketClose and the
   });
 
   test('is told no frame without its scope, in its own webSocketMessage either', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const { socket } = await enter(instance);
     socket.send('hello');
     socket.send({ type: 'cf_agent_state', state: { secret: 0 } });
@@ -44,14 +44,14 @@ describe('a class that overrides fetch, webSocketMessage, webSocketClose and the
   });
 
   test('is told frames with their scope', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const { socket } = await enter(instance, 'agent:connect agent:rpc:add');
     expect(await socket.call('add')).toMatchObject({ success: true, result: 1 });
     expect(await heard(instance)).toEqual(['fetch', expect.stringContaining('add')]);
   });
 
   test('tells no state to who may not read it, whatever shouldSendProtocolMessages says', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const { socket } = await enter(instance);
     await socket.frame('welcome');
     await runInDurableObject(usurper(instance), (agent) => agent.setState({ secret: 43 }));
@@ -62,7 +62,7 @@ describe('a class that overrides fetch, webSocketMessage, webSocketClose and the
   });
 
   test('knows the principal whom the ticket named, and the tags of the mixin beside its own', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const { socket } = await enter(instance);
     const [session] = await ownSessions(usurper(instance));
     const { principal, tags } = await socket.frame('welcome');
@@ -77,7 +77,7 @@ describe('a class that overrides fetch, webSocketMessage, webSocketClose and the
   });
 
   test('has its sessions ended when their clients leave', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const { socket } = await enter(instance);
     await socket.frame('welcome');
     socket.close(4321, 'bye');
@@ -88,7 +88,7 @@ describe('a class that overrides fetch, webSocketMessage, webSocketClose and the
   });
 
   test('has its sessions ended by the sweep, asleep or awake', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     const { socket } = await enter(instance);
     await socket.frame('welcome');
     await evictDurableObject(usurper(instance));
@@ -99,7 +99,7 @@ describe('a class that overrides fetch, webSocketMessage, webSocketClose and the
   });
 
   test('has its sessions ended by destroy, which it does in its own way', async () => {
-    const instance = newRoom();
+    const instance = newInstance();
     await enter(instance);
     await runInDurableObject(usurper(instance), (agent) => agent.destroy());
     expect(await ownSessions(usurper(instance))).toMatchObject([{ end_reason: 'destroyed' }]);
@@ -108,7 +108,7 @@ describe('a class that overrides fetch, webSocketMessage, webSocketClose and the
 });
 
 test('a class whose scheduler throws gets nobody in: no silent session of it would ever end', async () => {
-  const instance = newRoom();
+  const instance = newInstance();
   const ticket = await makeTicket({ instance, agent: 'planless', scope: 'agent:connect agent:state:read' });
   const answer = await upgrade(`/agents/planless/${instance}`, { ticket, front: gate });
   expect(await refusedSocket(answer)).toMatchObject({ code: 1011, reason: 'internal', frames: [] });
@@ -141,7 +141,7 @@ describe('a class with a field where the mixin sits', () => {
   };
 
   test.for(Object.entries(fielded))('%s is refused when the object is made', async ([name, Fielded]) => {
-    await runInDurableObject(witness(newRoom()), (_, state) => {
+    await runInDurableObject(witness(newInstance()), (_, state) => {
       expect(() => new Fielded(state, env)).toThrow(TypeError);
       expect(() => new Fielded(state, env)).toThrow(name);
     });

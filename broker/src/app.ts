@@ -71,7 +71,7 @@ async function answer(c: Context, route: Route, ports: BrokerPorts, tally: Refus
     userAgent: userAgent === null ? null : redact(userAgent),
   };
   const { requestId, now } = context;
-  tally.turn(now);
+  tally.flush(now);
   const ofRoute = route.renderError ?? renderError;
   const line = { method: route.method, path: route.path, request_id: requestId };
   try {

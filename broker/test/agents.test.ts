@@ -2,7 +2,7 @@ import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import type { AgentEntry } from '@agent-ticket/shared/registry.ts';
 import { describe, expect, it } from 'vitest';
 import { startBroker } from './broker.ts';
-import { COUNTER, expectRefusal, mint, newRoom, type Reply, refusalOf, ticketOf } from './call.ts';
+import { COUNTER, expectRefusal, mint, newInstance, type Reply, refusalOf, ticketOf } from './call.ts';
 import { NOW } from './clock.ts';
 import { grant, liftLock, lock, makeToken } from './tokens.ts';
 
@@ -87,11 +87,11 @@ describe('an agent that there is', () => {
   it.each([
     ['everything', () => 'everything:'],
     ['the agent', () => 'agent:counter'],
-    ['the instance', (_: string, room: string) => `instance:counter/${room}`],
+    ['the instance', (_: string, instance: string) => `instance:counter/${instance}`],
     ['the service token, which is the principal', (id: string) => `service-token:${id}`],
   ])('is refused while a lock stands on %s, and opened when it is lifted', async (_what, target) => {
     const token = await makeToken();
-    const request = { agent: 'counter', instance: newRoom() };
+    const request = { agent: 'counter', instance: newInstance() };
     const id = await lock(target(token.id, request.instance));
     expectRefusal(await mint(token.pair, request), '403 FORBIDDEN');
     await liftLock(id);

@@ -5,7 +5,7 @@ import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { describe, expect, it } from 'vitest';
 import { assertion, serveCerts, TEAM } from './access.ts';
 import { startBroker } from './broker.ts';
-import { COUNTER, LOBBY, mint, newAddress, newRoom, refusal, requestIdOf, ticketOf } from './call.ts';
+import { COUNTER, LOBBY, mint, newAddress, newInstance, refusal, requestIdOf, ticketOf } from './call.ts';
 import { NOW } from './clock.ts';
 import { printed } from './printed.ts';
 import { delivered, eventsWith, expectEvents, ringAlarms } from './record.ts';
@@ -18,7 +18,7 @@ describe('a ticket that was issued', () => {
   it('is one event with everything that the contract names', async () => {
     const token = await makeToken();
     await grant(token.principal, { role: 'admin' });
-    const request = { agent: 'counter', instance: newRoom(), scope: 'agent:message' };
+    const request = { agent: 'counter', instance: newInstance(), scope: 'agent:message' };
     const from = newAddress();
     const reply = await mint({ ...token.pair, 'user-agent': 'tester/1.0' }, request, { from });
     const answer = ticketOf(reply);
@@ -148,12 +148,12 @@ describe('a ticket that was denied', () => {
     ['without a credential', undefined],
     ['with a wrong one', { authorization: 'Bearer nonsense' }],
   ])('%s is a security event, and none of the audit log', async (_what, headers) => {
-    const room = newRoom();
-    const reply = await mint(headers, { agent: 'counter', instance: room });
+    const instance = newInstance();
+    const reply = await mint(headers, { agent: 'counter', instance: instance });
     expect(reply.status).toBe(401);
     expect(printed.some((line) => line.includes(requestIdOf(reply) ?? 'none'))).toBe(true);
     await delivered();
-    expect(await eventsWith('instance_id', room)).toEqual([]);
+    expect(await eventsWith('instance_id', instance)).toEqual([]);
   });
 
   it('because the request is bad leaves no row', async () => {

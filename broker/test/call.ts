@@ -75,7 +75,7 @@ export const COUNTER = { agent: 'counter', instance: 'default' };
 export const LOBBY = { agent: 'lobby', instance: 'main' };
 
 /** An instance that no other test touches. */
-export const newRoom = (): string => `room-${crypto.randomUUID()}`;
+export const newInstance = (): string => `room-${crypto.randomUUID()}`;
 
 /** Asks for a ticket, by default for the counter. */
 export const mint = (

@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 import { startBroker } from './broker.ts';
-import { COUNTER, call, LOBBY, mint, newRoom, refusal, refusalOf, ticketOf } from './call.ts';
+import { COUNTER, call, LOBBY, mint, newInstance, refusal, refusalOf, ticketOf } from './call.ts';
 import { secret } from './canaries.ts';
 import { NOW, setClock } from './clock.ts';
 import { claimsOf } from './tickets.ts';
@@ -286,7 +286,7 @@ describe('a credential that fails', () => {
   it('hides whether there is such an agent', async () => {
     const wrong = bearer(newSecret());
     const replies = await Promise.all(
-      ['counter', 'chat', 'nobody'].map((agent) => mint(wrong, { agent, instance: newRoom() })),
+      ['counter', 'chat', 'nobody'].map((agent) => mint(wrong, { agent, instance: newInstance() })),
     );
     expect(new Set(replies.map((reply) => JSON.stringify(refusalOf(reply)))).size).toBe(1);
   });

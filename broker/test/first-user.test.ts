@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { flushOutbox } from '../src/revocation/changes.ts';
 import { assertion, serveCerts, TEAM } from './access.ts';
 import { startBroker } from './broker.ts';
-import { call, mint, newRoom } from './call.ts';
+import { call, mint, newInstance } from './call.ts';
 import { NOW } from './clock.ts';
 import { delivered, eventsWith } from './record.ts';
 
@@ -10,7 +10,7 @@ import { delivered, eventsWith } from './record.ts';
 it('of twelve first users at once one owns the instance, and one grant is in the audit log: that one', async () => {
   serveCerts();
   const { front, ports } = startBroker();
-  const instance = newRoom();
+  const instance = newInstance();
   const people = Array.from({ length: 12 }, () => crypto.randomUUID());
   const assertions = await Promise.all(people.map((sub) => assertion({ sub, email: `${sub}@people.test` })));
   // Keys of the team, so that none of those who race waits for them.

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { startBroker } from './broker.ts';
-import { COUNTER, call, expectRefusal, newRoom, ticketOf } from './call.ts';
+import { COUNTER, call, expectRefusal, newInstance, ticketOf } from './call.ts';
 import { claimsOf } from './tickets.ts';
 import { makeToken } from './tokens.ts';
 
@@ -117,11 +117,13 @@ describe('a body for a ticket', () => {
   });
 
   it('with one member twice means the last, everywhere', async () => {
-    const room = newRoom();
-    const reply = await post(`{"agent":"lobby","agent":"counter","instance":"main","instance":"${room}"}`);
+    const instance = newInstance();
+    const reply = await post(
+      `{"agent":"lobby","agent":"counter","instance":"main","instance":"${instance}"}`,
+    );
     const answer = ticketOf(reply);
-    expect(answer).toMatchObject({ agent: 'counter', instance: room });
-    expect(claimsOf(answer)).toMatchObject({ agent: 'counter', instance: room });
+    expect(answer).toMatchObject({ agent: 'counter', instance: instance });
+    expect(claimsOf(answer)).toMatchObject({ agent: 'counter', instance: instance });
     expectRefusal(await post('{"agent":"counter","agent":"nobody"}'), '404 NOT_FOUND');
   });
 

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { importKeyEncryptionKey, unseal } from '../src/keys/seal.ts';
 import { assertion, serveCerts } from './access.ts';
 import { startBroker } from './broker.ts';
-import { COUNTER, call, LOBBY, mint, newRoom, type Reply, ticketOf } from './call.ts';
+import { COUNTER, call, LOBBY, mint, newInstance, type Reply, ticketOf } from './call.ts';
 import { secret, secretCount, secretsIn } from './canaries.ts';
 import { everyRow, failing } from './databases.ts';
 import { accessToken, PLATFORM_SETTINGS, serveTenant, workloadToken } from './issuers.ts';
@@ -155,7 +155,7 @@ describe('no credential, ticket or private key', () => {
   it('is printed while events wait for the record database', async () => {
     const token = await makeToken();
     await withoutRecord(async () => {
-      ticketOf(await mint(token.pair, { agent: 'counter', instance: newRoom() }));
+      ticketOf(await mint(token.pair, { agent: 'counter', instance: newInstance() }));
       await eventually(async () => expect(printed.join('\n')).toContain('record_delivery_failed'));
       await nothingKept();
     });

@@ -2,7 +2,7 @@ import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import type { AgentEntry } from '@agent-ticket/shared/registry.ts';
 import { describe, expect, it } from 'vitest';
 import { startBroker } from './broker.ts';
-import { COUNTER, LOBBY, mint, newRoom, refusal, refusalOf, ticketOf } from './call.ts';
+import { COUNTER, LOBBY, mint, newInstance, refusal, refusalOf, ticketOf } from './call.ts';
 import { NOW } from './clock.ts';
 import { SETTINGS } from './settings.ts';
 import { claimsOf, headerOf, publishedKeys, verdict } from './tickets.ts';
@@ -25,7 +25,7 @@ const counterAdmin = async (options: TokenOptions = {}) => {
 describe('a ticket', () => {
   it('comes with exactly the members of the contract, each saying what the claims say', async () => {
     const token = await counterAdmin();
-    const instance = newRoom();
+    const instance = newInstance();
     const answer = ticketOf(await mint(token.pair, { agent: 'counter', instance }));
     const { ticket, jti, ...rest } = answer;
     expect(rest).toEqual({

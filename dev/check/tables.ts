@@ -142,7 +142,7 @@ export const GENERATORS: Readonly<Record<string, () => string>> = {
   'audit-types': auditTypes,
   'key-states': keyStates,
   'rate-limits': rateLimits,
-  'stranger-limits': anonymousLimits,
+  'anonymous-limits': anonymousLimits,
   'policy-rules': policyRules,
   'claim-limits': claimLimits,
   exposure,

@@ -33,12 +33,12 @@ it('reports each minute once it is over, one line for each reason and agent, how
 it('reports a minute with the first request of a later one, refused or not, and once', () => {
   const lines: RefusalCount[] = [];
   const tally = createRefusalTally((line) => lines.push(line));
-  tally.turn(START);
+  tally.flush(START);
   tally.count('ticket_missing', 'counter', START);
-  tally.turn(START + 29_999);
+  tally.flush(START + 29_999);
   expect(lines).toEqual([]);
-  tally.turn(START + 30_000);
-  tally.turn(START + 90_000);
+  tally.flush(START + 30_000);
+  tally.flush(START + 90_000);
   expect(lines).toMatchObject([{ reason: 'ticket_missing', minute: '2027-01-15T08:00:00.000Z', count: 1 }]);
 });
 
@@ -50,7 +50,7 @@ it('of several isolates adds up by minute, reason and agent, whenever each of th
   for (const [n, tally] of isolates.entries()) {
     for (let each = 0; each <= n; each += 1) tally.count('ticket_missing', 'counter', START);
     tally.count('ticket_missing', 'lobby', START);
-    tally.turn(START + 60_000 * (n + 1));
+    tally.flush(START + 60_000 * (n + 1));
   }
   const sums = new Map<string, number>();
   for (const { blobs, doubles } of points) {

@@ -23,7 +23,7 @@ export function createRefusalTally(report: (count: RefusalCount) => void) {
   let counts = new Map<string, Omit<RefusalCount, 'event' | 'minute'>>();
 
   /** Reports what was counted in an earlier minute than this, in ms. */
-  function turn(now: number): void {
+  function flush(now: number): void {
     const minute = now - (now % MINUTE_MS);
     if (minute === began) return;
     const over = [...counts.values()];
@@ -33,11 +33,11 @@ export function createRefusalTally(report: (count: RefusalCount) => void) {
   }
 
   return {
-    turn,
+    flush,
 
     /** `now` in ms. */
     count(reason: string, agent: string | undefined, now: number): void {
-      turn(now);
+      flush(now);
       const key = `${reason} ${agent ?? ''}`;
       const sofar = counts.get(key)?.count ?? 0;
       counts.set(key, { reason, ...(agent === undefined ? {} : { agent }), count: sofar + 1 });

@@ -1,16 +1,16 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   body,
-  createWorld,
+  createKeySetup,
   dead,
   deaf,
   down,
   dripping,
+  type KeySetup,
   late,
   type Reply,
   set,
   silent,
-  type World,
 } from '../test/key-endpoint.ts';
 import { createRandom } from '../test/random.ts';
 import { makeSigner } from '../test/tickets.ts';
@@ -22,25 +22,25 @@ const SECOND = 1000;
 /** What `find` promises: the fetch timeout and the wait. */
 const LONGEST = 3 * SECOND;
 
-let world: World;
+let setup: KeySetup;
 beforeEach(() => {
-  world = createWorld();
+  setup = createKeySetup();
 });
-afterEach(() => world.close());
+afterEach(() => setup.close());
 
-const word = (lookup: KeyLookup<string>) => (typeof lookup === 'string' ? lookup : 'found');
+const kindOf = (lookup: KeyLookup<string>) => (typeof lookup === 'string' ? lookup : 'found');
 
 /** A cache that has fetched `one` at the start of time. */
 async function warm(cooldownMs?: number) {
-  world.reply = set(one.jwk);
-  const keys = createRemoteKeys(world, {
+  setup.reply = set(one.jwk);
+  const keys = createRemoteKeys(setup, {
     algorithms: ['ES256'],
     ...(cooldownMs === undefined ? {} : { cooldownMs }),
   });
-  await world.settle(keys.find(one.kid));
+  await setup.resolve(keys.find(one.kid));
   const find = async (kid: string) => {
-    const { value, ms } = await world.settle(keys.find(kid));
-    return { answer: word(value), ms };
+    const { value, ms } = await setup.resolve(keys.find(kid));
+    return { answer: kindOf(value), ms };
   };
   return { keys, find };
 }
@@ -72,30 +72,30 @@ describe('an answer that is no good set', () => {
 
   it.each(table)('%s does not replace a good set', async (_name, reply) => {
     const { find } = await warm();
-    await world.advance(61 * SECOND);
-    world.reply = reply;
+    await setup.advance(61 * SECOND);
+    setup.reply = reply;
     expect((await find(one.kid)).answer).toBe('found');
     expect((await find(two.kid)).answer).toBe('unavailable');
-    expect(world.fetches).toEqual([0, 61_000]);
+    expect(setup.fetches).toEqual([0, 61_000]);
   });
 
   it.each(table)('%s on a cold cache is unavailable in time, and not unknown', async (_name, reply) => {
-    world.reply = reply;
-    const keys = createRemoteKeys(world, { algorithms: ['ES256'] });
-    const { value, ms } = await world.settle(keys.find(one.kid));
-    expect([value, ms <= LONGEST, world.fetches]).toEqual(['unavailable', true, [0]]);
+    setup.reply = reply;
+    const keys = createRemoteKeys(setup, { algorithms: ['ES256'] });
+    const { value, ms } = await setup.resolve(keys.find(one.kid));
+    expect([value, ms <= LONGEST, setup.fetches]).toEqual(['unavailable', true, [0]]);
   });
 
   it('a set of exactly 64 KiB is read', async () => {
-    world.reply = body(JSON.stringify({ keys: [one.jwk] }).padEnd(64 * 1024));
-    const keys = createRemoteKeys(world, { algorithms: ['ES256'] });
-    expect(word((await world.settle(keys.find(one.kid))).value)).toBe('found');
+    setup.reply = body(JSON.stringify({ keys: [one.jwk] }).padEnd(64 * 1024));
+    const keys = createRemoteKeys(setup, { algorithms: ['ES256'] });
+    expect(kindOf((await setup.resolve(keys.find(one.kid))).value)).toBe('found');
   });
 
   it('one broken key is skipped and the others serve', async () => {
     const { find } = await warm();
-    await world.advance(61 * SECOND);
-    world.reply = set({ ...one.jwk, y: one.jwk.x ?? '' }, { kty: 'oct' }, two.jwk);
+    await setup.advance(61 * SECOND);
+    setup.reply = set({ ...one.jwk, y: one.jwk.x ?? '' }, { kty: 'oct' }, two.jwk);
     expect((await find(two.kid)).answer).toBe('found');
     expect((await find(one.kid)).answer).not.toBe('found');
   });
@@ -104,30 +104,30 @@ describe('an answer that is no good set', () => {
 describe('while the endpoint is down', () => {
   it('a stale set serves for 360 s to the millisecond, and then nothing does', async () => {
     const { find } = await warm();
-    world.reply = down;
-    await world.advance(360 * SECOND);
+    setup.reply = down;
+    await setup.advance(360 * SECOND);
     expect(await find(one.kid)).toEqual({ answer: 'found', ms: 0 });
-    await world.advance(1);
+    await setup.advance(1);
     expect((await find(one.kid)).answer).toBe('unavailable');
   });
 
   it('a known key is served at once between two tries', async () => {
     const { find } = await warm();
-    world.reply = silent;
-    await world.advance(61 * SECOND);
+    setup.reply = silent;
+    await setup.advance(61 * SECOND);
     expect(await find(one.kid)).toEqual({ answer: 'found', ms: 2000 });
     expect(await find(one.kid)).toEqual({ answer: 'found', ms: 0 });
   });
 
   it('refreshing costs one fetch per 30 s, failures counted', async () => {
     const { find } = await warm();
-    world.reply = down;
-    await world.advance(61 * SECOND);
+    setup.reply = down;
+    await setup.advance(61 * SECOND);
     for (let tries = 0; tries < 300; tries += 1) {
       await find(one.kid);
-      await world.advance(SECOND);
+      await setup.advance(SECOND);
     }
-    expect(world.fetches).toEqual([
+    expect(setup.fetches).toEqual([
       0,
       ...Array.from({ length: 10 }, (_, index) => (61 + 30 * index) * SECOND),
     ]);
@@ -135,31 +135,31 @@ describe('while the endpoint is down', () => {
 
   it('made-up kids add no fetch to those of refreshing', async () => {
     const { find } = await warm();
-    world.reply = down;
-    await world.advance(61 * SECOND);
+    setup.reply = down;
+    await setup.advance(61 * SECOND);
     for (let index = 0; index < 90; index += 1) {
       const { answer, ms } = await find(`${index}`);
       expect([answer, ms <= LONGEST]).toEqual(['unavailable', true]);
     }
-    const elapsed = (world.fetches.at(-1) ?? 0) - 61_000;
-    expect(world.fetches.length).toBeLessThanOrEqual(2 + elapsed / (30 * SECOND));
+    const elapsed = (setup.fetches.at(-1) ?? 0) - 61_000;
+    expect(setup.fetches.length).toBeLessThanOrEqual(2 + elapsed / (30 * SECOND));
   });
 
   it('a cold cache costs one fetch per 30 s', async () => {
-    world.reply = down;
-    const keys = createRemoteKeys(world, { algorithms: ['ES256'] });
+    setup.reply = down;
+    const keys = createRemoteKeys(setup, { algorithms: ['ES256'] });
     for (let tries = 0; tries < 59; tries += 1)
-      expect((await world.settle(keys.find(one.kid))).value).toBe('unavailable');
-    expect(world.fetches).toEqual([0, 30_000]);
+      expect((await setup.resolve(keys.find(one.kid))).value).toBe('unavailable');
+    expect(setup.fetches).toEqual([0, 30_000]);
   });
 
   it('its return is noticed by the next try', async () => {
     const { find } = await warm();
-    world.reply = down;
-    await world.advance(400 * SECOND);
+    setup.reply = down;
+    await setup.advance(400 * SECOND);
     expect((await find(one.kid)).answer).toBe('unavailable');
-    world.reply = set(one.jwk);
-    await world.advance(30 * SECOND);
+    setup.reply = set(one.jwk);
+    await setup.advance(30 * SECOND);
     expect(await find(one.kid)).toEqual({ answer: 'found', ms: 0 });
   });
 });
@@ -167,16 +167,16 @@ describe('while the endpoint is down', () => {
 describe('a request that dies during its fetch', () => {
   it('does not keep others from a set that is a little old', async () => {
     const { keys, find } = await warm();
-    await world.advance(61 * SECOND);
-    world.reply = dead;
+    await setup.advance(61 * SECOND);
+    setup.reply = dead;
     void keys.find(one.kid);
     expect(await find(one.kid)).toEqual({ answer: 'found', ms: 0 });
   });
 
   it('holds others up no longer than the fetch timeout where the set is older', async () => {
     const { keys, find } = await warm();
-    await world.advance(200 * SECOND);
-    world.reply = dead;
+    await setup.advance(200 * SECOND);
+    setup.reply = dead;
     void keys.find(one.kid);
     const { answer, ms } = await find(one.kid);
     expect([answer, ms <= LONGEST]).toEqual(['found', true]);
@@ -185,53 +185,53 @@ describe('a request that dies during its fetch', () => {
 
   it('is replaced by another fetch after the cooldown', async () => {
     const { keys, find } = await warm();
-    await world.advance(200 * SECOND);
-    world.reply = dead;
+    await setup.advance(200 * SECOND);
+    setup.reply = dead;
     void keys.find(one.kid);
-    await world.advance(30 * SECOND);
-    world.reply = set(one.jwk, two.jwk);
+    await setup.advance(30 * SECOND);
+    setup.reply = set(one.jwk, two.jwk);
     expect(await find(two.kid)).toEqual({ answer: 'found', ms: 0 });
-    expect(world.fetches).toEqual([0, 200_000, 230_000]);
+    expect(setup.fetches).toEqual([0, 200_000, 230_000]);
   });
 
   it('leaves a cold cache unavailable in time, and usable after the cooldown', async () => {
-    world.reply = dead;
-    const keys = createRemoteKeys(world, { algorithms: ['ES256'] });
+    setup.reply = dead;
+    const keys = createRemoteKeys(setup, { algorithms: ['ES256'] });
     void keys.find(one.kid);
-    const { value, ms } = await world.settle(keys.find(one.kid));
+    const { value, ms } = await setup.resolve(keys.find(one.kid));
     expect([value, ms <= LONGEST]).toEqual(['unavailable', true]);
-    await world.advance(30 * SECOND);
-    world.reply = set(one.jwk);
-    expect(word((await world.settle(keys.find(one.kid))).value)).toBe('found');
+    await setup.advance(30 * SECOND);
+    setup.reply = set(one.jwk);
+    expect(kindOf((await setup.resolve(keys.find(one.kid))).value)).toBe('found');
   });
 });
 
 describe('an answer comes within the fetch timeout and the wait', () => {
   it('where the fetch hangs and does not heed its signal', async () => {
     const { find } = await warm();
-    await world.advance(61 * SECOND);
-    world.reply = deaf;
+    await setup.advance(61 * SECOND);
+    setup.reply = deaf;
     const { answer, ms } = await find(one.kid);
     expect([answer, ms <= LONGEST]).toEqual(['found', true]);
   });
 
   it('where each try takes longer than the cooldown, as over a binding that hangs', async () => {
     const { find } = await warm(SECOND);
-    await world.advance(61 * SECOND);
-    world.reply = silent;
+    await setup.advance(61 * SECOND);
+    setup.reply = silent;
     const { answer, ms } = await find(one.kid);
     expect([answer, ms <= LONGEST]).toEqual(['found', true]);
   });
 
   it('where another’s slow refresh does not settle what is asked for', async () => {
     const { keys, find } = await warm();
-    await world.advance(61 * SECOND);
-    world.reply = late(1900, set(one.jwk));
+    await setup.advance(61 * SECOND);
+    setup.reply = late(1900, set(one.jwk));
     const refreshing = keys.find(one.kid);
-    await world.advance(1);
+    await setup.advance(1);
     const { answer, ms } = await find(two.kid);
     expect([answer, ms <= LONGEST]).toEqual([answer, true]);
-    await world.settle(refreshing);
+    await setup.resolve(refreshing);
   });
 });
 
@@ -245,10 +245,10 @@ describe('over random weather', () => {
       let published = [one];
       let oneGoneAt = Number.POSITIVE_INFINITY;
       // A set and a request of one millisecond count as simultaneous: the set is taken for the newer.
-      await world.advance(1);
+      await setup.advance(1);
       for (let round = 0; round < 150; round += 1) {
         const honest: Reply = (signal, w) => set(...published.map(({ jwk }) => jwk))(signal, w);
-        world.reply = random.pick<Reply>([
+        setup.reply = random.pick<Reply>([
           honest,
           honest,
           honest,
@@ -260,25 +260,25 @@ describe('over random weather', () => {
         ]);
         if (random.chance(0.05)) {
           published = published.includes(one) ? [two] : [one, two];
-          oneGoneAt = published.includes(one) ? Number.POSITIVE_INFINITY : world.clock();
+          oneGoneAt = published.includes(one) ? Number.POSITIVE_INFINITY : setup.clock();
         }
         const asked = Array.from({ length: 1 + random.below(5) }, (_, index) =>
           random.pick([one.kid, two.kid, `made-up-${index}`]),
         );
-        const began = world.clock();
-        const { value, ms } = await world.settle(Promise.all(asked.map((kid) => keys.find(kid))));
+        const began = setup.clock();
+        const { value, ms } = await setup.resolve(Promise.all(asked.map((kid) => keys.find(kid))));
         expect(ms).toBeLessThanOrEqual(LONGEST);
         for (const [index, kid] of asked.entries()) {
-          const answer = word(value[index] ?? 'unavailable');
+          const answer = kindOf(value[index] ?? 'unavailable');
           if (kid.startsWith('made-up')) expect(answer).not.toBe('found');
           if (kid === one.kid && answer === 'found')
             expect(began - oneGoneAt).toBeLessThanOrEqual(360 * SECOND);
           if (answer === 'unknown') expect(published.map((signer): string => signer.kid)).not.toContain(kid);
         }
-        await world.advance(1 + random.below(20 * SECOND));
+        await setup.advance(1 + random.below(20 * SECOND));
       }
-      for (const [index, at] of world.fetches.entries()) {
-        const inWindow = world.fetches.slice(index).filter((other) => other < at + 30 * SECOND);
+      for (const [index, at] of setup.fetches.entries()) {
+        const inWindow = setup.fetches.slice(index).filter((other) => other < at + 30 * SECOND);
         expect(inWindow.length).toBeLessThanOrEqual(2);
       }
     },

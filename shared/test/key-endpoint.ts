@@ -6,9 +6,9 @@ import type { JWK } from 'jose';
  */
 
 /** What the endpoint does with one request. `signal` ends at the fetch timeout. */
-export type Reply = (signal: AbortSignal, world: World) => Promise<Response>;
+export type Reply = (signal: AbortSignal, setup: KeySetup) => Promise<Response>;
 
-export interface World {
+export interface KeySetup {
   readonly clock: () => number;
   readonly sleep: (ms: number) => Promise<void>;
   /** Times at which the endpoint was asked. */
@@ -19,13 +19,13 @@ export interface World {
   /** Moves time, running whatever falls due on the way. */
   readonly advance: (ms: number) => Promise<void>;
   /** Moves time until the promise is settled, at most for a minute, and gives its value and the time it took. */
-  readonly settle: <T>(promise: Promise<T>) => Promise<{ value: T; ms: number }>;
+  readonly resolve: <T>(promise: Promise<T>) => Promise<{ value: T; ms: number }>;
   /** Drops the timeout of a fetch, as the runtime does with everything of a request that has ended. */
   readonly forget: (signal: AbortSignal) => void;
   readonly close: () => void;
 }
 
-export function createWorld(): World {
+export function createKeySetup(): KeySetup {
   const start = 1_700_000_000_000;
   let now = start;
   let timers: { readonly at: number; readonly run: () => void; readonly signal?: AbortSignal }[] = [];
@@ -68,14 +68,14 @@ export function createWorld(): World {
     return true;
   }
 
-  const world: World = {
+  const setup: KeySetup = {
     clock: () => now,
     sleep: (ms) => new Promise((resolve) => timers.push({ at: now + ms, run: resolve })),
     fetches: [],
     reply: down,
     fetchSet: (signal) => {
-      world.fetches.push(now - start);
-      return world.reply(signal, world);
+      setup.fetches.push(now - start);
+      return setup.reply(signal, setup);
     },
     advance: async (ms) => {
       const end = now + ms;
@@ -83,7 +83,7 @@ export function createWorld(): World {
       while (await step(end));
       now = end;
     },
-    settle: async (promise) => {
+    resolve: async (promise) => {
       const began = now;
       let done = false;
       const note = () => {
@@ -104,7 +104,7 @@ export function createWorld(): World {
       crypto.subtle.importKey = realImport;
     },
   };
-  return world;
+  return setup;
 }
 
 /** The endpoint answers with a set of these keys. */
@@ -130,25 +130,25 @@ export const silent: Reply = (signal) =>
 export const deaf: Reply = () => new Promise(() => {});
 
 /** No byte comes and nothing gives up: what is left of a fetch whose request has ended. */
-export const dead: Reply = (signal, world) => {
-  world.forget(signal);
+export const dead: Reply = (signal, setup) => {
+  setup.forget(signal);
   return new Promise(() => {});
 };
 
 /** The answer comes after some time, whether anybody waits or not. */
 export const late =
   (ms: number, reply: Reply): Reply =>
-  async (signal, world) => {
-    await world.sleep(ms);
-    return reply(signal, world);
+  async (signal, setup) => {
+    await setup.sleep(ms);
+    return reply(signal, setup);
   };
 
 /** Headers come at once, then a byte every 100 ms, until the fetch is given up. */
-export const dripping: Reply = async (signal, world) =>
+export const dripping: Reply = async (signal, setup) =>
   new Response(
     new ReadableStream<Uint8Array>({
       async pull(controller) {
-        await world.sleep(100);
+        await setup.sleep(100);
         if (signal.aborted) controller.error(signal.reason);
         else controller.enqueue(Uint8Array.of(0x20));
       },

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { createApp } from '../../src/app.ts';
 import { sealCookie } from '../../src/credentials/session-cookie.ts';
 import { bodyOf } from './answers.ts';
-import { openTenant, SECRET, standStill } from './auth0-session/tenant.ts';
+import { freezeClock, openTenant, SECRET } from './auth0-session/tenant.ts';
 import { testIssuer } from './issuer.ts';
 import { BROKER, basic, NOW, type StartedBroker } from './start-broker.ts';
 
@@ -20,11 +20,11 @@ interface Way {
   readonly principal: string;
 }
 
-let stand: StartedBroker;
+let broker: StartedBroker;
 let app: ReturnType<typeof createApp>;
 let ways: Record<string, Way>;
 
-standStill();
+freezeClock();
 beforeAll(async () => {
   const [team, ci] = [await testIssuer(`https://${TEAM}`), await testIssuer(CI)];
   const at = await openTenant(
@@ -43,16 +43,16 @@ beforeAll(async () => {
     },
     { [`https://${TEAM}/cdn-cgi/access/certs`]: team.keySet },
   );
-  stand = at.stand;
+  broker = at.broker;
   // Hundreds of wrong tries from one address: counting them is another test's business.
   const rate = { limit: 1, remaining: 1, resetAt: 0 };
   app = createApp({
-    ...stand.ports,
-    shard: { ...stand.ports.shard, count: async () => ({ admitted: true, rate }) },
+    ...broker.ports,
+    shard: { ...broker.ports.shard, count: async () => ({ admitted: true, rate }) },
   });
-  const token = await stand.makeServiceToken();
+  const token = await broker.makeServiceToken();
   const { clientId, clientSecret } = token;
-  const wrong = (await stand.makeServiceToken()).clientSecret;
+  const wrong = (await broker.makeServiceToken()).clientSecret;
   const bearer = (text: string) => ({ authorization: `Bearer ${text}` });
   const pair = (secret: string) => ({ 'cf-access-client-id': clientId, 'cf-access-client-secret': secret });
   const access = (sub: string, aud = 'aud') => team.sign({ type: 'app', sub, aud, ...TIMES });

@@ -6,6 +6,7 @@ import {
   accessToken,
   CLIENT_ID,
   foreignCookie,
+  freezeClock,
   go,
   loginOf,
   logoutToken,
@@ -13,22 +14,21 @@ import {
   openTenant,
   revocationsOf,
   revocationsSince,
-  standStill,
-  type TenantStand,
+  type TenantSetup,
 } from './tenant.ts';
 
-standStill();
-let at: TenantStand;
+freezeClock();
+let at: TenantSetup;
 beforeEach(async () => {
   at = await openTenant();
 });
 
 describe('back-channel logout', () => {
-  const post = async (logout_token: string) => at.stand.post('/auth/backchannel-logout', { logout_token });
+  const post = async (logout_token: string) => at.broker.post('/auth/backchannel-logout', { logout_token });
 
   it('ends the session and the sockets', async () => {
     const { cookie } = await at.signIn();
-    const before = at.stand.commands.length;
+    const before = at.broker.commands.length;
     const answer = await post(await logoutToken(at));
     expect(answer.status).toBe(204);
     expect(answer.headers.get('cache-control')).toBe('no-store');
@@ -36,7 +36,7 @@ describe('back-channel logout', () => {
     expect(revocationsSince(at, before)).toEqual(
       expect.arrayContaining(await revocationsOf(at, 'tenant-session-1')),
     );
-    expect(at.stand.events.at(-1)).toMatchObject({
+    expect(at.broker.events.at(-1)).toMatchObject({
       type: 'login.ended',
       principal: ALICE,
       details: { by: 'back-channel' },
@@ -56,21 +56,21 @@ describe('back-channel logout', () => {
     ]);
     await post(await logoutToken(at, { sid: undefined }));
     for (const cookie of [two.cookie, app]) expect(await mint(at, { cookie })).toBe(401);
-    at.stand.clock.now = NOW + 1;
+    at.broker.clock.now = NOW + 1;
     expect(await mint(at, { cookie: (await at.signIn()).cookie })).toBe(201);
   });
 
   it('ends bearer tokens from before it, and none that is issued later', async () => {
     await post(await logoutToken(at));
     expect(await mint(at, await accessToken(at, NOW - 60))).toBe(401);
-    at.stand.clock.now = NOW + 5;
+    at.broker.clock.now = NOW + 5;
     expect(await mint(at, await accessToken(at, NOW + 1))).toBe(201);
   });
 
   it('by a sid alone finds whose it was', async () => {
     at.idClaims = { sid: 'alone' };
     await at.signIn();
-    const before = at.stand.commands.length;
+    const before = at.broker.commands.length;
     await post(await logoutToken(at, { sid: 'alone', sub: undefined }));
     expect(revocationsSince(at, before)).toEqual(expect.arrayContaining(await revocationsOf(at, 'alone')));
   });
@@ -78,13 +78,13 @@ describe('back-channel logout', () => {
   it('by the sid of a session that an application keeps ends that session, and names no person', async () => {
     const cookie = await foreignCookie('elsewhere', NOW - 60);
     expect(await mint(at, { cookie })).toBe(201);
-    const before = at.stand.commands.length;
+    const before = at.broker.commands.length;
     expect((await post(await logoutToken(at, { sid: 'elsewhere', sub: undefined }))).status).toBe(204);
     expect(await mint(at, { cookie })).toBe(401);
     expect(revocationsSince(at, before)).toEqual([
       expect.objectContaining({ target: `login:${await loginOf(at, 'elsewhere')}` }),
     ]);
-    expect(at.stand.events.at(-1)?.principal).toBeUndefined();
+    expect(at.broker.events.at(-1)?.principal).toBeUndefined();
   });
 
   it('takes a token once', async () => {

@@ -2,17 +2,17 @@ import { beforeAll, beforeEach, expect, it } from 'vitest';
 import { PLAIN_PAGE_STYLE } from '../../../src/http/plain-page.ts';
 import { bodyOf } from '../answers.ts';
 import { BROKER, NOW } from '../start-broker.ts';
-import { cookiesOf, go, openTenant, standStill, type TenantStand } from './tenant.ts';
+import { cookiesOf, freezeClock, go, openTenant, type TenantSetup } from './tenant.ts';
 
-standStill();
-let at: TenantStand;
+freezeClock();
+let at: TenantSetup;
 beforeAll(async () => {
   at = await openTenant();
 });
 beforeEach(() => {
   at.tokenAnswer = undefined;
-  at.stand.clock.now = NOW;
-  at.stand.caller.address = crypto.randomUUID();
+  at.broker.clock.now = NOW;
+  at.broker.caller.address = crypto.randomUUID();
 });
 
 /** As browsers open pages. */

@@ -2,10 +2,10 @@ import { beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { bodyOf } from '../answers.ts';
 import { ALICE } from '../auth0.ts';
 import { BROKER, NOW } from '../start-broker.ts';
-import { CLIENT_ID, cookiesOf, go, openTenant, standStill, type TenantStand } from './tenant.ts';
+import { CLIENT_ID, cookiesOf, freezeClock, go, openTenant, type TenantSetup } from './tenant.ts';
 
-standStill();
-let at: TenantStand;
+freezeClock();
+let at: TenantSetup;
 beforeAll(async () => {
   at = await openTenant();
 });
@@ -13,9 +13,9 @@ beforeEach(() => {
   vi.restoreAllMocks();
   at.idClaims = {};
   at.tokenAnswer = undefined;
-  at.stand.clock.now = NOW;
+  at.broker.clock.now = NOW;
   // Nobody meets the limit of another test's address.
-  at.stand.caller.address = crypto.randomUUID();
+  at.broker.caller.address = crypto.randomUUID();
 });
 
 describe('signing in', () => {
@@ -43,7 +43,7 @@ describe('signing in', () => {
     const { cookie, location } = await at.signIn();
     expect(location).toBe(`${BROKER}/`);
     expect(cookie).toMatch(/^appSession=/);
-    expect(at.stand.events.at(-1)).toMatchObject({ type: 'login.succeeded', principal: ALICE });
+    expect(at.broker.events.at(-1)).toMatchObject({ type: 'login.succeeded', principal: ALICE });
     expect(await bodyOf(await at.me(cookie))).toMatchObject({
       principal: ALICE,
       kind: 'user',
@@ -161,9 +161,9 @@ describe('a session', () => {
 
   it('ends after a day', async () => {
     const { cookie } = await at.signIn();
-    at.stand.clock.now = NOW + 86_399;
+    at.broker.clock.now = NOW + 86_399;
     expect((await at.me(cookie)).status).toBe(200);
-    at.stand.clock.now = NOW + 86_400;
+    at.broker.clock.now = NOW + 86_400;
     const answer = await at.me(cookie);
     expect([answer.status, await bodyOf(answer)]).toMatchObject([401, { error: { code: 'TOKEN_EXPIRED' } }]);
   });
@@ -188,13 +188,13 @@ describe('a session', () => {
       ...(origin === undefined ? {} : { origin }),
     };
     const body = JSON.stringify({ agent: 'counter' });
-    const answer = await at.stand.app.request(`${BROKER}/tickets`, { method: 'POST', headers, body });
+    const answer = await at.broker.app.request(`${BROKER}/tickets`, { method: 'POST', headers, body });
     expect(answer.status).toBe(status);
   });
 
   it('mints nothing by a form', async () => {
     const { cookie } = await at.signIn();
-    const answer = await at.stand.post('/tickets', { agent: 'counter' }, { cookie, origin: BROKER });
+    const answer = await at.broker.post('/tickets', { agent: 'counter' }, { cookie, origin: BROKER });
     expect(answer.status).toBe(415);
   });
 });

@@ -7,6 +7,7 @@ import {
   accessToken,
   CLIENT_ID,
   foreignCookie,
+  freezeClock,
   go,
   loginOf,
   logoutToken,
@@ -14,29 +15,28 @@ import {
   openTenant,
   revocationsOf,
   revocationsSince,
-  standStill,
-  type TenantStand,
+  type TenantSetup,
 } from './tenant.ts';
 
-standStill();
-let at: TenantStand;
+freezeClock();
+let at: TenantSetup;
 // A sign-out is for all that a person has: each test has a person of its own.
 beforeEach(async () => {
   at = await openTenant();
 });
 
 const away = new Error('Network connection lost.');
-const control = () => at.stand.ports.control;
-const record = () => at.stand.ports.record;
+const control = () => at.broker.ports.control;
+const record = () => at.broker.ports.record;
 
 /** Why agent workers would refuse a ticket of Alice's that was decided at this number. */
 const whyRevoked = (rev: number) =>
-  record().revocations.whyRevoked({ names: [`principal:${ALICE}`], rev }, at.stand.clock.now * 1000);
+  record().revocations.whyRevoked({ names: [`principal:${ALICE}`], rev }, at.broker.clock.now * 1000);
 
 describe('signing out', () => {
   it('ends the session and the sockets, and goes on to the tenant', async () => {
     const { cookie } = await at.signIn();
-    const before = at.stand.commands.length;
+    const before = at.broker.commands.length;
     const answer = await go(at, '/auth/logout?return_to=https://app.test/bye', { cookie });
     expect(answer.status).toBe(302);
     const url = new URL(answer.headers.get('location') ?? '');
@@ -52,7 +52,7 @@ describe('signing out', () => {
     const revoked = revocationsSince(at, before);
     expect(revoked).toHaveLength(2);
     expect(revoked).toEqual(expect.arrayContaining(await revocationsOf(at, 'tenant-session-1')));
-    expect(at.stand.events.at(-1)).toMatchObject({
+    expect(at.broker.events.at(-1)).toMatchObject({
       type: 'login.ended',
       principal: ALICE,
       details: { by: 'logout' },
@@ -66,7 +66,7 @@ describe('signing out', () => {
     await go(at, '/auth/logout', { cookie });
     const after = await control().revocations.newestRev();
     expect([await whyRevoked(before), await whyRevoked(after)]).toEqual(['rights_changed', undefined]);
-    at.stand.clock.now += 3611;
+    at.broker.clock.now += 3611;
     expect(await whyRevoked(before)).toBeUndefined();
   });
 
@@ -77,8 +77,8 @@ describe('signing out', () => {
     expect((await go(at, '/auth/logout', { cookie })).status).toBe(302);
     expect((await at.me(cookie)).status).toBe(401);
     const after = await control().revocations.newestRev();
-    at.stand.clock.now = NOW + 60;
-    await flushOutbox(at.stand.ports);
+    at.broker.clock.now = NOW + 60;
+    await flushOutbox(at.broker.ports);
     expect([await whyRevoked(before), await whyRevoked(after)]).toEqual(['rights_changed', undefined]);
   });
 
@@ -89,7 +89,7 @@ describe('signing out', () => {
     await go(at, '/auth/logout', { cookie });
     expect([await mint(at, old), await mint(at, same)]).toEqual([401, 401]);
     expect(await mint(at, await accessToken(at, NOW - 60, 'auth0|bea'))).toBe(201);
-    at.stand.clock.now = NOW + 5;
+    at.broker.clock.now = NOW + 5;
     expect(await mint(at, await accessToken(at, NOW + 1))).toBe(201);
     expect(await mint(at, old)).toBe(401);
   });
@@ -126,7 +126,7 @@ describe('signing out', () => {
     expect([await mint(at, { cookie: app }), await mint(at, { cookie: older })]).toEqual([201, 201]);
     await go(at, '/auth/logout', { cookie: app });
     for (const cookie of [app, older, other.cookie]) expect(await mint(at, { cookie })).toBe(401);
-    at.stand.clock.now = NOW + 2;
+    at.broker.clock.now = NOW + 2;
     expect(await mint(at, { cookie: await foreignCookie('newer', NOW + 1) })).toBe(201);
     expect((await at.me((await at.signIn()).cookie)).status).toBe(200);
   });
@@ -134,7 +134,7 @@ describe('signing out', () => {
   it('does not close the tenant’s session to a sign-in after it, which the tenant vouches for', async () => {
     const { cookie } = await at.signIn();
     await go(at, '/auth/logout', { cookie });
-    const before = at.stand.commands.length;
+    const before = at.broker.commands.length;
     const again = await at.signIn();
     expect(await mint(at, { cookie: again.cookie })).toBe(201);
     expect((await at.me(cookie)).status).toBe(401);
@@ -152,7 +152,7 @@ describe('signing out', () => {
     const { newestRev } = revocations;
     vi.spyOn(revocations, 'newestRev').mockImplementationOnce(async () => {
       const rev = await newestRev();
-      await at.stand.post('/auth/backchannel-logout', {
+      await at.broker.post('/auth/backchannel-logout', {
         logout_token: await logoutToken(at, { sid: 'racing' }),
       });
       return rev;
@@ -190,7 +190,7 @@ describe('signing out', () => {
   });
 
   it('without a session only drops cookies', async () => {
-    const before = at.stand.commands.length;
+    const before = at.broker.commands.length;
     const answer = await go(at, '/auth/logout', { cookie: 'appSession=broken; appSession.0=x' });
     expect(answer.status).toBe(302);
     expect(answer.headers.getSetCookie()).toHaveLength(2);
@@ -208,7 +208,7 @@ const WRITES = [
 const TABLES = ['auth_sessions', 'principals', 'outbox', 'revocations', 'used_tokens'];
 
 describe('a sign-out that fails', () => {
-  const file = () => `${at.stand.folder}/control.db`;
+  const file = () => `${at.broker.folder}/control.db`;
   const written = () => Promise.all(TABLES.map((table) => rowsOf(file(), `SELECT * FROM ${table}`)));
 
   it.each([
@@ -222,12 +222,12 @@ describe('a sign-out that fails', () => {
     const out = async () =>
       by === 'logout'
         ? (await go(at, '/auth/logout', { cookie })).status
-        : (await at.stand.post('/auth/backchannel-logout', { logout_token })).status;
+        : (await at.broker.post('/auth/backchannel-logout', { logout_token })).status;
     await rowsOf(file(), `CREATE TRIGGER cut BEFORE ${write} BEGIN SELECT RAISE(ABORT, 'cut off'); END`);
-    const [rows, events] = [await written(), at.stand.events.length];
+    const [rows, events] = [await written(), at.broker.events.length];
     expect(await out()).toBeGreaterThanOrEqual(500);
     expect(await written()).toEqual(rows);
-    expect([at.stand.events.length, at.stand.commands.length]).toEqual([events, 0]);
+    expect([at.broker.events.length, at.broker.commands.length]).toEqual([events, 0]);
     expect((await at.me(cookie)).status).toBe(200);
 
     await rowsOf(file(), 'DROP TRIGGER cut');
@@ -246,7 +246,7 @@ describe('a sign-out that fails', () => {
       const out = () =>
         by === 'logout'
           ? go(at, '/auth/logout', { cookie })
-          : at.stand.post('/auth/backchannel-logout', { logout_token });
+          : at.broker.post('/auth/backchannel-logout', { logout_token });
       vi.spyOn(control(), 'change').mockRejectedValueOnce(away);
       const answer = await out();
       expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '5']);
@@ -264,15 +264,15 @@ describe('a sign-out that fails', () => {
       const logout_token = await logoutToken(at, { ...at.idClaims, sub: undefined });
       vi.spyOn(record(), 'deliverChange').mockRejectedValueOnce(away);
       if (by === 'logout') await go(at, '/auth/logout', { cookie });
-      else await at.stand.post('/auth/backchannel-logout', { logout_token });
+      else await at.broker.post('/auth/backchannel-logout', { logout_token });
       expect(revocationsSince(at, 0)).toEqual([]);
       expect((await at.me(cookie)).status).toBe(401);
-      at.stand.clock.now = NOW + 60;
-      await flushOutbox(at.stand.ports);
+      at.broker.clock.now = NOW + 60;
+      await flushOutbox(at.broker.ports);
       expect(revocationsSince(at, 0)).toEqual(
         expect.arrayContaining(await revocationsOf(at, String(at.idClaims.sid))),
       );
-      expect(at.stand.events.at(-1)).toMatchObject({ type: 'login.ended', details: { by } });
+      expect(at.broker.events.at(-1)).toMatchObject({ type: 'login.ended', details: { by } });
     },
   );
 });

@@ -7,16 +7,16 @@ import { BROKER, NOW } from '../start-broker.ts';
 import {
   CLIENT_ID,
   cookiesOf,
+  freezeClock,
   go,
   logoutToken,
   openTenant,
   SECRET,
-  standStill,
-  type TenantStand,
+  type TenantSetup,
 } from './tenant.ts';
 
-standStill();
-let at: TenantStand;
+freezeClock();
+let at: TenantSetup;
 beforeAll(async () => {
   at = await openTenant();
 });
@@ -62,9 +62,9 @@ describe('a session of a stock auth0-hono application', () => {
       method: 'auth0-session',
       email: 'alice@people.test',
     });
-    at.stand.clock.now = NOW + 4 * 86_400;
+    at.broker.clock.now = NOW + 4 * 86_400;
     expect((await at.me(cookies)).status).toBe(401);
-    at.stand.clock.now = NOW;
+    at.broker.clock.now = NOW;
   });
 
   it('in several parts is put together, in any order, and refused with a part missing', async () => {
@@ -114,7 +114,7 @@ describe('a session of a stock auth0-hono application', () => {
   it('ends here by back-channel logout, although its cookie goes on', async () => {
     const cookies = await stockCookies();
     expect((await at.me(cookies)).status).toBe(200);
-    await at.stand.post('/auth/backchannel-logout', { logout_token: await logoutToken(at) });
+    await at.broker.post('/auth/backchannel-logout', { logout_token: await logoutToken(at) });
     expect((await at.me(cookies)).status).toBe(401);
   });
 

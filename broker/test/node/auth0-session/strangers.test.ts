@@ -2,17 +2,17 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { FAILED_CREDENTIALS_LIMIT } from '../../../src/http/rate.ts';
 import { TENANT } from '../auth0.ts';
 import { NOW } from '../start-broker.ts';
-import { cookiesOf, go, logoutToken, openTenant, standStill, type TenantStand } from './tenant.ts';
+import { cookiesOf, freezeClock, go, logoutToken, openTenant, type TenantSetup } from './tenant.ts';
 
 /** What strangers can make a broker do that has a tenant behind it. */
 
-standStill();
-let at: TenantStand;
+freezeClock();
+let at: TenantSetup;
 beforeEach(async () => {
   at = await openTenant();
 });
 
-const asked = (url: string): number => at.stand.fetched.filter((each) => each === url).length;
+const asked = (url: string): number => at.broker.fetched.filter((each) => each === url).length;
 const redeemed = (): number => asked(`${TENANT}oauth/token`);
 const callback = async (query: string, cookie: string) =>
   (await go(at, `/auth/callback?${query}`, { cookie })).status;
@@ -37,20 +37,20 @@ describe('a callback', () => {
   ])('%s asks the tenant nothing', async (_what, request, status) => {
     const begun = await at.leave();
     expect(await callback(...request(begun))).toBe(status);
-    expect(at.stand.fetched).toEqual([]);
+    expect(at.broker.fetched).toEqual([]);
   });
 
   it('with the cookie of a sign-in that was begun too long ago asks the tenant nothing', async () => {
     const { cookie, state } = await at.leave();
-    at.stand.clock.now = NOW + 616;
+    at.broker.clock.now = NOW + 616;
     expect(await callback(`code=junk&state=${state}`, cookie)).toBe(400);
-    expect(at.stand.fetched).toEqual([]);
+    expect(at.broker.fetched).toEqual([]);
   });
 
   it('with the cookie of somebody else’s sign-in asks the tenant nothing', async () => {
     const [mine, theirs] = [await at.leave(), await at.leave()];
     expect(await callback(`code=junk&state=${mine.state}`, theirs.cookie)).toBe(401);
-    expect(at.stand.fetched).toEqual([]);
+    expect(at.broker.fetched).toEqual([]);
   });
 
   it('has the tenant asked for no more than 60 junk codes a minute from one address', async () => {
@@ -74,7 +74,7 @@ describe('a callback', () => {
     const { cookie, state } = await at.leave();
     for (let n = 0; n < 60; n += 1) await callback('code=junk&state=other', cookie);
     expect(await callback(`code=c&state=${state}`, cookie)).toBe(429);
-    at.stand.clock.now = NOW + 60;
+    at.broker.clock.now = NOW + 60;
     const answer = await go(at, `/auth/callback?code=c&state=${state}`, { cookie });
     expect([answer.status, cookiesOf(answer)]).toEqual([302, expect.stringMatching(/^appSession=/)]);
   });
@@ -82,7 +82,7 @@ describe('a callback', () => {
 
 describe('a junk logout token', () => {
   const tell = async (token: string) =>
-    (await at.stand.post('/auth/backchannel-logout', { logout_token: token })).status;
+    (await at.broker.post('/auth/backchannel-logout', { logout_token: token })).status;
 
   it('is a 429 after 30 a minute from one address, and a right one from there is taken', async () => {
     const statuses: number[] = [];
@@ -90,7 +90,7 @@ describe('a junk logout token', () => {
     expect(statuses.slice(0, FAILED_CREDENTIALS_LIMIT)).toEqual(Array(FAILED_CREDENTIALS_LIMIT).fill(400));
     expect(statuses.slice(FAILED_CREDENTIALS_LIMIT)).toEqual([429, 429]);
     expect(await tell(await logoutToken(at))).toBe(204);
-    at.stand.caller.address = '192.0.2.2';
+    at.broker.caller.address = '192.0.2.2';
     expect(await tell('W10.e30.AA')).toBe(400);
   });
 
@@ -98,11 +98,11 @@ describe('a junk logout token', () => {
     await tell(await logoutToken(at));
     const before = asked(`${TENANT}.well-known/jwks.json`);
     for (let n = 0; n < 40; n += 1) {
-      at.stand.caller.address = `192.0.2.${n}`;
+      at.broker.caller.address = `192.0.2.${n}`;
       await tell(await logoutToken(at, {}, { kid: `invented-${n}` }));
     }
     expect(asked(`${TENANT}.well-known/jwks.json`) - before).toBeLessThanOrEqual(
-      1 + Math.floor((at.stand.clock.now - NOW) / 30),
+      1 + Math.floor((at.broker.clock.now - NOW) / 30),
     );
   });
 });

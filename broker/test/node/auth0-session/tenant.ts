@@ -11,8 +11,8 @@ export const CLIENT_ID = 'broker-client';
 export const SECRET = 'a secret of at least 32 characters';
 
 /** A tenant with one person in it, and the broker as its client. */
-export interface TenantStand {
-  readonly stand: StartedBroker;
+export interface TenantSetup {
+  readonly broker: StartedBroker;
   readonly tenant: TestIssuer;
   /** What the tenant is asked at, for other clients of it. */
   readonly web: Web;
@@ -29,8 +29,8 @@ export interface TenantStand {
   me(cookie: string, headers?: Record<string, string>): Promise<Response>;
 }
 
-/** Libraries read the clock themselves: for them it stands at {@link NOW} too, for all tests of a file. */
-export function standStill(): void {
+/** Libraries read the clock themselves: it stops at {@link NOW} for them too, in all tests of a file. */
+export function freezeClock(): void {
   beforeAll(() => {
     vi.useFakeTimers({ toFake: ['Date'], now: NOW * 1000 });
   });
@@ -47,16 +47,16 @@ export const cookiesOf = (answer: Response): string =>
     .join('; ');
 
 export const go = async (
-  at: Pick<TenantStand, 'stand'>,
+  at: Pick<TenantSetup, 'broker'>,
   path: string,
   headers: Record<string, string> = {},
-) => at.stand.app.request(`${BROKER}${path}`, { headers });
+) => at.broker.app.request(`${BROKER}${path}`, { headers });
 
 /** @param more addresses that answer beside the tenant's. */
 export async function openTenant(
   settings: Readonly<Record<string, string>> = {},
   more: Web = {},
-): Promise<TenantStand> {
+): Promise<TenantSetup> {
   const tenant = await testIssuer(TENANT);
   const begun = { nonce: '' };
   const web = {
@@ -91,7 +91,7 @@ export async function openTenant(
         ),
       }),
   };
-  const stand = await startNodeBroker(
+  const broker = await startNodeBroker(
     {
       AUTH0_DOMAIN: 'tenant.test',
       AUTH0_AUDIENCE: AUDIENCE,
@@ -103,8 +103,8 @@ export async function openTenant(
     },
     web,
   );
-  const at: TenantStand = {
-    stand,
+  const at: TenantSetup = {
+    broker,
     tenant,
     web,
     idClaims: {},
@@ -127,7 +127,7 @@ export async function openTenant(
 }
 
 /** A logout token of the person, right unless the claims or the header say otherwise. */
-export const logoutToken = (at: TenantStand, claims: Record<string, unknown> = {}, header: object = {}) =>
+export const logoutToken = (at: TenantSetup, claims: Record<string, unknown> = {}, header: object = {}) =>
   at.tenant.sign(
     {
       aud: CLIENT_ID,
@@ -143,15 +143,15 @@ export const logoutToken = (at: TenantStand, claims: Record<string, unknown> = {
   );
 
 /** The id of every sign-in under a session of the tenant. */
-export async function loginOf(at: TenantStand, sid: string): Promise<string> {
-  const { signIn } = at.stand.ports.credentials;
+export async function loginOf(at: TenantSetup, sid: string): Promise<string> {
+  const { signIn } = at.broker.ports.credentials;
   if (signIn === undefined) throw new TypeError('no tenant');
   return loginIdOf(sid, signIn);
 }
 
 /** The revocations that were sent to the agent worker after so many commands. */
-export const revocationsSince = (at: TenantStand, count: number) =>
-  at.stand.commands.slice(count).map((token) => {
+export const revocationsSince = (at: TenantSetup, count: number) =>
+  at.broker.commands.slice(count).map((token) => {
     const { op, revocation } = Object(decodeJwt(token).cmd);
     expect(op).toBe('revoke');
     return revocation;
@@ -159,7 +159,7 @@ export const revocationsSince = (at: TenantStand, count: number) =>
 
 const OF_ALICE = { target: `principal:${ALICE}`, kind: 'before', code: 'rights_changed' };
 /** The revocations of a sign-out, by the tenant's session. */
-export const revocationsOf = async (at: TenantStand, sid: string) => [
+export const revocationsOf = async (at: TenantSetup, sid: string) => [
   expect.objectContaining(OF_ALICE),
   expect.objectContaining({
     target: `login:${await loginOf(at, sid)}`,
@@ -170,12 +170,12 @@ export const revocationsOf = async (at: TenantStand, sid: string) => [
 ];
 
 /** The status with which a ticket is asked for. */
-export const mint = async (at: TenantStand, headers: Record<string, string>): Promise<number> => {
+export const mint = async (at: TenantSetup, headers: Record<string, string>): Promise<number> => {
   const all = { 'content-type': 'application/json', origin: BROKER, ...headers };
   const body = JSON.stringify({ agent: 'counter' });
-  return (await at.stand.app.request(`${BROKER}/tickets`, { method: 'POST', headers: all, body })).status;
+  return (await at.broker.app.request(`${BROKER}/tickets`, { method: 'POST', headers: all, body })).status;
 };
-export const accessToken = async (at: TenantStand, iat: number, sub = 'auth0|alice') => ({
+export const accessToken = async (at: TenantSetup, iat: number, sub = 'auth0|alice') => ({
   authorization: `Bearer ${await at.tenant.sign({ sub, aud: AUDIENCE, iat, exp: NOW + 3600 })}`,
 });
 

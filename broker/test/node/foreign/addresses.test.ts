@@ -7,12 +7,12 @@ const TEAM = 'https://team.test';
 const TENANT = 'https://tenant.test/';
 const CI = 'https://ci.test';
 
-let stand: StartedBroker;
+let broker: StartedBroker;
 let issuers: { team: TestIssuer; tenant: TestIssuer; ci: TestIssuer };
 beforeAll(async () => {
   const [team, tenant, ci] = [await testIssuer(TEAM), await testIssuer(TENANT), await testIssuer(CI)];
   issuers = { team, tenant, ci };
-  stand = await startNodeBroker(
+  broker = await startNodeBroker(
     {
       CF_ACCESS_TEAM_DOMAIN: 'team.test',
       CF_ACCESS_AUD: 'aud',
@@ -37,7 +37,7 @@ async function headersOf(source: Source, claims: object): Promise<Record<string,
   const issuer = source === 'Auth0' ? issuers.tenant : issuers.ci;
   return { authorization: `Bearer ${await issuer.sign(all)}` };
 }
-const me = async (headers: Record<string, string>) => stand.app.request(`${BROKER}/me`, { headers });
+const me = async (headers: Record<string, string>) => broker.app.request(`${BROKER}/me`, { headers });
 
 describe.each(SOURCES)('%s refuses nobody for an address', (source) => {
   it.each(['josé@example.com', '用户@例子.广告', 'a..b@example.com', 'root@localhost'])(
@@ -64,7 +64,7 @@ describe.each(SOURCES)('%s refuses nobody for an address', (source) => {
 
 describe('a grant to an address', () => {
   const roleOf = async (headers: Record<string, string>) => {
-    const answer = await stand.app.request(`${BROKER}/tickets`, {
+    const answer = await broker.app.request(`${BROKER}/tickets`, {
       method: 'POST',
       headers: { ...headers, 'content-type': 'application/json' },
       body: JSON.stringify({ agent: 'counter' }),
@@ -72,9 +72,9 @@ describe('a grant to an address', () => {
     return (await bodyOf(answer)).role;
   };
   beforeAll(async () => {
-    await stand.grant('email:kate@example.com', 'counter', 'owner');
-    await stand.grant('email:josé@example.com', 'counter', 'owner');
-    await stand.grant('email:*@staff.example.com', 'counter', 'admin');
+    await broker.grant('email:kate@example.com', 'counter', 'owner');
+    await broker.grant('email:josé@example.com', 'counter', 'owner');
+    await broker.grant('email:*@staff.example.com', 'counter', 'admin');
   });
 
   it.each<[string, Source, object, string]>([

@@ -12,7 +12,7 @@ const ISS = {
   auth0: { one: 'https://one.tenant.test/', two: 'https://two.tenant.test/' },
 };
 
-let stand: StartedBroker;
+let broker: StartedBroker;
 let issuers: Record<Platform, Record<Name, TestIssuer>>;
 beforeAll(async () => {
   const both = async (at: Record<Name, string>) => ({
@@ -20,7 +20,7 @@ beforeAll(async () => {
     two: await testIssuer(at.two),
   });
   issuers = { access: await both(ISS.access), auth0: await both(ISS.auth0) };
-  stand = await startNodeBroker(
+  broker = await startNodeBroker(
     {
       CF_ACCESS_TEAM_DOMAIN: 'one.team.test,two.team.test',
       CF_ACCESS_AUD: 'one.team.test|aud-one,two.team.test|aud-two',
@@ -42,7 +42,7 @@ beforeAll(async () => {
 });
 
 const me = async (platform: Platform, token: string) =>
-  stand.app.request(`${BROKER}/me`, {
+  broker.app.request(`${BROKER}/me`, {
     headers:
       platform === 'access' ? { 'cf-access-jwt-assertion': token } : { authorization: `Bearer ${token}` },
   });
@@ -91,7 +91,7 @@ it.each<Platform>(['access', 'auth0'])(
   'of %s: what is only spelled as a token is refused',
   async (platform) => {
     // What failed so far is of another minute.
-    stand.clock.now += 60;
+    broker.clock.now += 60;
     for (const header of HEADERS) {
       const answer = await me(platform, `${part(header)}.${part('{}')}.AA`);
       expect([header, answer.status]).toEqual([header, 401]);

@@ -6,20 +6,20 @@ import { mintShardInProcess } from '../../../src/mint/shard-node.ts';
 import { ROUTES } from '../../../src/resources/routes.ts';
 import { runScheduled } from '../../../src/runtime/scheduled.ts';
 import { secret, secretCount, secretsIn } from '../../canaries.ts';
-import { cookiesOf, logoutToken, standStill } from '../auth0-session/tenant.ts';
+import { cookiesOf, freezeClock, logoutToken } from '../auth0-session/tenant.ts';
 import { BROKER, basic, COUNTER } from '../start-broker.ts';
-import { openWorld, type Presented, type World } from './world.ts';
+import { openSecrecySetup, type Presented, type SecrecySetup } from './setup.ts';
 
-let world: World;
+let setup: SecrecySetup;
 const printed: string[] = [];
 
-standStill();
+freezeClock();
 beforeAll(async () => {
-  world = await openWorld();
+  setup = await openSecrecySetup();
 });
 beforeEach(() => {
   // A test that signs the person out must not end the credentials of the next one.
-  world.at.stand.clock.now += 1;
+  setup.at.broker.clock.now += 1;
   printed.length = 0;
   for (const method of ['log', 'info', 'warn', 'error', 'debug'] as const)
     vi.spyOn(console, method).mockImplementation((...words) => {
@@ -28,12 +28,12 @@ beforeEach(() => {
 });
 afterEach(async () => {
   vi.restoreAllMocks();
-  await runScheduled(world.at.stand.ports);
-  for (const command of world.at.stand.commands) secret(command);
-  expect(await world.rememberPrivateKeys()).toBeGreaterThan(1);
+  await runScheduled(setup.at.broker.ports);
+  for (const command of setup.at.broker.commands) secret(command);
+  expect(await setup.rememberPrivateKeys()).toBeGreaterThan(1);
   expect(secretsIn(printed.join('\n')), 'printed').toEqual([]);
-  expect(secretsIn(JSON.stringify(world.at.stand.logged)), 'logged').toEqual([]);
-  expect(secretsIn(await world.everythingKept()), 'kept').toEqual([]);
+  expect(secretsIn(JSON.stringify(setup.at.broker.logged)), 'logged').toEqual([]);
+  expect(secretsIn(await setup.everythingKept()), 'kept').toEqual([]);
 });
 
 interface Asked {
@@ -48,10 +48,10 @@ type Place = 'body' | 'set-cookie' | 'location';
 async function ask(
   { method, path, headers = {}, body }: Asked,
   belongs: readonly Place[] = [],
-  app = world.at.stand.app,
+  app = setup.at.broker.app,
 ) {
   // From elsewhere each time: what is refused by address is not read.
-  world.at.stand.caller.address = crypto.randomUUID();
+  setup.at.broker.caller.address = crypto.randomUUID();
   const answer = await app.request(`${BROKER}${path}`, {
     method,
     headers,
@@ -152,7 +152,7 @@ function* misplaced(text: string): Generator<Asked> {
 }
 
 /** What the answers to those were, so that nobody takes a test for one that asks nothing. */
-async function misplaceAll({ text, headers }: Presented, app = world.at.stand.app): Promise<Set<number>> {
+async function misplaceAll({ text, headers }: Presented, app = setup.at.broker.app): Promise<Set<number>> {
   const statuses = new Set<number>();
   for (const asked of misplaced(text)) {
     const { answer } = await ask({ ...asked, headers: { ...headers, ...asked.headers } }, [], app);
@@ -164,7 +164,7 @@ async function misplaceAll({ text, headers }: Presented, app = world.at.stand.ap
 describe('nothing of a credential, ticket or private key is printed, logged, kept or answered', () => {
   it('whichever good credential is put into the wrong place as well', async () => {
     const statuses = new Set<number>();
-    for (const presented of await world.good()) {
+    for (const presented of await setup.good()) {
       expect(
         (await ask({ method: 'GET', path: '/me', headers: presented.headers })).answer.status,
         presented.what,
@@ -175,7 +175,7 @@ describe('nothing of a credential, ticket or private key is printed, logged, kep
   });
 
   it('whichever bad one is shown', async () => {
-    for (const presented of await world.bad()) {
+    for (const presented of await setup.bad()) {
       const { answer } = await ask({ method: 'GET', path: '/me', headers: presented.headers });
       expect([400, 401, 429], presented.what).toContain(answer.status);
       await misplaceAll(presented);
@@ -183,8 +183,8 @@ describe('nothing of a credential, ticket or private key is printed, logged, kep
   });
 
   it('whatever an operator does', async () => {
-    const { stand } = world.at;
-    const root = await stand.makeServiceToken({ tier: 'admin', permissions: PERMISSIONS });
+    const { broker } = setup.at;
+    const root = await broker.makeServiceToken({ tier: 'admin', permissions: PERMISSIONS });
     secret(root.clientSecret);
     const headers = { ...basic(root.clientId, root.clientSecret), ...JSON_TYPE };
     const did = async (method: string, path: string, wish?: object, belongs: readonly Place[] = []) => {
@@ -207,7 +207,7 @@ describe('nothing of a credential, ticket or private key is printed, logged, kep
       reason: 'test',
     });
     const rotated = await did('POST', '/admin/keys/rotate', { activate: 'now' });
-    await world.rememberPrivateKeys();
+    await setup.rememberPrivateKeys();
     await did('POST', '/admin/keys/reseal');
     await did('POST', `/admin/keys/${rotated.kid}/revoke`);
     for (const path of ['service-tokens', 'grants', 'locks', 'keys', 'agents/sessions', 'agents/audit'])
@@ -221,9 +221,9 @@ describe('nothing of a credential, ticket or private key is printed, logged, kep
   });
 
   it('at the token endpoint, as a client’s secret, a subject’s and an actor’s token', async () => {
-    const { clientId, clientSecret } = await world.at.stand.makeServiceToken();
+    const { clientId, clientSecret } = await setup.at.broker.makeServiceToken();
     const client = { client_id: clientId, client_secret: secret(clientSecret) };
-    const [subject, actor] = [await world.accessToken(), await world.accessToken('bot@clients')];
+    const [subject, actor] = [await setup.accessToken(), await setup.accessToken('bot@clients')];
     const exchange = {
       grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
       subject_token: subject,
@@ -260,7 +260,7 @@ describe('nothing of a credential, ticket or private key is printed, logged, kep
   });
 
   it('on the way through a sign-in, with its code, state and cookies, and out again', async () => {
-    const { at } = world;
+    const { at } = setup;
     const code = secret('code-of-the-tenant-0123456789');
     const failures: readonly (readonly [string, (() => Response) | undefined])[] = [
       [`code=${code}&state=other-${code}`, undefined],
@@ -300,8 +300,8 @@ describe('nothing of a credential, ticket or private key is printed, logged, kep
   });
 
   it('with a logout token, right, wrong or twice', async () => {
-    const token = secret(await logoutToken(world.at));
-    const tokens = [token, token, `${token}A`, secret(await logoutToken(world.at, { aud: 'other' }))];
+    const token = secret(await logoutToken(setup.at));
+    const tokens = [token, token, `${token}A`, secret(await logoutToken(setup.at, { aud: 'other' }))];
     const statuses = [];
     for (const logout_token of tokens) {
       const body = formOf({ logout_token });
@@ -322,9 +322,9 @@ describe('nothing of a credential, ticket or private key is printed, logged, kep
     ['the record database answers nothing', 'record', undefined],
     ['the record database takes nothing', 'record', WRITES],
   ])('when %s, and says so in the words of what it was asked', async (_how, which, methods) => {
-    const { runtime, logged, ports } = world.at.stand;
+    const { runtime, logged, ports } = setup.at.broker;
     for (const says of ['SQLITE_BUSY: database is locked', 'SQLITE_ERROR: no such column']) {
-      const presented = await world.good();
+      const presented = await setup.good();
       const quoted = presented.map(({ text }) => text).join(' ');
       const fault = () => new Error(`${says} near ${quoted}\n    at ${quoted}`, { cause: new Error(quoted) });
       const stores = {
@@ -342,7 +342,7 @@ describe('nothing of a credential, ticket or private key is printed, logged, kep
       const before = logged.length;
       const statuses = new Set<number>();
       for (const each of presented) {
-        for (const status of await misplaceAll(each, world.at.stand.beside(parts))) statuses.add(status);
+        for (const status of await misplaceAll(each, setup.at.broker.beside(parts))) statuses.add(status);
       }
       expect(statuses).toContain(says.includes('BUSY') ? 503 : 500);
       expect(logged.slice(before).some(({ event }) => event === 'bug' || event === 'outage')).toBe(true);

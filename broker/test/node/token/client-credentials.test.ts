@@ -4,7 +4,7 @@ import { bodyOf, ticketIn } from '../answers.ts';
 import type { ServiceToken } from '../service-token.ts';
 import { AGENTS_AT, basic, COUNTER, NOW, type StartedBroker, startNodeBroker } from '../start-broker.ts';
 
-let stand: StartedBroker;
+let broker: StartedBroker;
 let client: ServiceToken;
 let other: ServiceToken;
 /** A secret without a typo that was never issued. */
@@ -13,10 +13,10 @@ const id = makeTokenId(random);
 const UNKNOWN = { id, secret: makeSecret(id, random) };
 
 beforeAll(async () => {
-  stand = await startNodeBroker();
-  client = await stand.makeServiceToken();
-  other = await stand.makeServiceToken();
-  await stand.grant(`token:${client.id}`, 'counter', 'admin');
+  broker = await startNodeBroker();
+  client = await broker.makeServiceToken();
+  other = await broker.makeServiceToken();
+  await broker.grant(`token:${client.id}`, 'counter', 'admin');
 });
 
 const GRANT = { grant_type: 'client_credentials', resource: COUNTER };
@@ -36,7 +36,7 @@ describe('client_credentials', () => {
       () => [{ ...GRANT, client_id: client.clientId }, authenticated()],
     ],
   ])('a client that authenticates %s gets a ticket', async (_how, request) => {
-    const answer = await stand.post('/token', ...request());
+    const answer = await broker.post('/token', ...request());
     expect(answer.status).toBe(200);
     expect(answer.headers.get('cache-control')).toBe('no-store');
     expect(answer.headers.get('pragma')).toBe('no-cache');
@@ -60,30 +60,30 @@ describe('client_credentials', () => {
   });
 
   it('is recorded like every mint', () => {
-    expect(stand.events.at(-1)).toMatchObject({ type: 'ticket.issued', principal: `token:${client.id}` });
+    expect(broker.events.at(-1)).toMatchObject({ type: 'ticket.issued', principal: `token:${client.id}` });
   });
 
   it.each([
     ['as https', COUNTER],
     ['as wss', COUNTER.replace('https', 'wss')],
   ])('the instance may be named %s', async (_how, resource) => {
-    expect((await stand.post('/token', { ...GRANT, resource }, authenticated())).status).toBe(200);
+    expect((await broker.post('/token', { ...GRANT, resource }, authenticated())).status).toBe(200);
   });
 
   it('gets less than its role allows when it asks for less', async () => {
-    const answer = await stand.post('/token', { ...GRANT, scope: 'agent:rpc:increment' }, authenticated());
+    const answer = await broker.post('/token', { ...GRANT, scope: 'agent:rpc:increment' }, authenticated());
     expect(await answer.json()).toMatchObject({ scope: 'agent:connect agent:rpc:increment' });
   });
 
   it('can ask for a ticket for plain requests', async () => {
     expect(
-      await ticketIn(await stand.post('/token', { ...GRANT, transport: 'http' }, authenticated())),
+      await ticketIn(await broker.post('/token', { ...GRANT, transport: 'http' }, authenticated())),
     ).toMatchObject({ transport: 'http' });
   });
 
   it('parameters without a value and unknown ones are as if they were not there', async () => {
     const more = { scope: '', audience: '', resource_hint: 'x' };
-    expect((await stand.post('/token', { ...GRANT, ...more }, authenticated())).status).toBe(200);
+    expect((await broker.post('/token', { ...GRANT, ...more }, authenticated())).status).toBe(200);
   });
 });
 
@@ -157,7 +157,7 @@ const REFUSALS: readonly [what: string, body: Record<string, string>, status: nu
 
 describe('a request is refused in the shape of OAuth', () => {
   it.each(REFUSALS)('for %s', async (_what, body, status, error) => {
-    const answer = await stand.post('/token', body, authenticated());
+    const answer = await broker.post('/token', body, authenticated());
     expect(answer.status).toBe(status);
     expect(await answer.json()).toEqual({
       error,
@@ -231,7 +231,7 @@ describe('a request is refused in the shape of OAuth', () => {
     ],
     ['the header pair of Access', () => [GRANT, pairOf(client)], 401, 'invalid_client'],
   ])('for a client that shows %s', async (_what, request, status, error) => {
-    const answer = await stand.post('/token', ...request());
+    const answer = await broker.post('/token', ...request());
     expect(answer.status).toBe(status);
     expect(await answer.json()).toMatchObject({ error });
     expect(answer.headers.get('www-authenticate')).toBe(
@@ -246,7 +246,7 @@ describe('a request is refused in the shape of OAuth', () => {
     ['a parameter that comes twice', 'application/x-www-form-urlencoded', 'grant_type=a&grant_type=b', 400],
   ])('for %s', async (_what, type, body, status) => {
     const headers = { ...authenticated(), 'content-type': type ?? '' };
-    const answer = await stand.app.request('https://broker.test/token', { method: 'POST', headers, body });
+    const answer = await broker.app.request('https://broker.test/token', { method: 'POST', headers, body });
     expect(answer.status).toBe(status);
     expect(await answer.json()).toMatchObject({ error: 'invalid_request' });
   });
@@ -254,7 +254,7 @@ describe('a request is refused in the shape of OAuth', () => {
   it('for two resources', async () => {
     const body = new URLSearchParams({ ...GRANT });
     body.append('resource', `${COUNTER}2`);
-    const answer = await stand.app.request('https://broker.test/token', {
+    const answer = await broker.app.request('https://broker.test/token', {
       method: 'POST',
       headers: authenticated(),
       body,
@@ -263,30 +263,30 @@ describe('a request is refused in the shape of OAuth', () => {
   });
 
   it('for another method', async () => {
-    const answer = await stand.app.request('https://broker.test/token');
+    const answer = await broker.app.request('https://broker.test/token');
     expect(answer.status).toBe(405);
     expect(answer.headers.get('allow')).toBe('POST');
     expect(await answer.json()).toMatchObject({ error: 'invalid_request' });
   });
 
   it('for an agent that the token is not limited to, as for one that does not exist', async () => {
-    const limited = await stand.makeServiceToken({ agents: ['lobby'] });
-    const answer = await stand.post('/token', GRANT, basic(limited.clientId, limited.clientSecret));
+    const limited = await broker.makeServiceToken({ agents: ['lobby'] });
+    const answer = await broker.post('/token', GRANT, basic(limited.clientId, limited.clientSecret));
     expect(await answer.json()).toMatchObject({ error: 'invalid_target' });
   });
 
   it('for a service token that has ended', async () => {
-    const ended = await stand.makeServiceToken({ expiresAt: NOW });
-    const answer = await stand.post('/token', GRANT, basic(ended.clientId, ended.clientSecret));
+    const ended = await broker.makeServiceToken({ expiresAt: NOW });
+    const answer = await broker.post('/token', GRANT, basic(ended.clientId, ended.clientSecret));
     expect([answer.status, await answer.json()]).toMatchObject([401, { error: 'invalid_client' }]);
   });
 });
 
 describe('the log has the same security events as at POST /tickets,', () => {
   const linesOf = async (body: Record<string, string>, headers: Record<string, string>) => {
-    const before = stand.logged.length;
-    await stand.post('/token', body, headers);
-    return stand.logged.slice(before);
+    const before = broker.logged.length;
+    await broker.post('/token', body, headers);
+    return broker.logged.slice(before);
   };
   const AT_TOKEN = { method: 'POST', path: '/token', request_id: expect.any(String) };
 

@@ -3,11 +3,11 @@ import { bodyOf, ticketIn } from '../answers.ts';
 import { ALICE, TENANT } from '../auth0.ts';
 import { testIssuer } from '../issuer.ts';
 import { basic, COUNTER, lockAt, NOW } from '../start-broker.ts';
-import { openTokenStand, type TokenStand } from './stand.ts';
+import { openTokenBroker, type TokenBroker } from './token-broker.ts';
 
-let at: TokenStand;
+let at: TokenBroker;
 beforeAll(async () => {
-  at = await openTokenStand();
+  at = await openTokenBroker();
 });
 
 const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token';
@@ -22,27 +22,27 @@ const exchangeOf = (subject_token: string, more: Record<string, string> = {}) =>
 const actorOf = (actor_token: string) => ({ actor_token, actor_token_type: ACCESS_TOKEN });
 
 async function claimsOf(body: Record<string, string>, headers?: Record<string, string>) {
-  const answer = await at.stand.post('/token', body, headers);
+  const answer = await at.broker.post('/token', body, headers);
   expect(answer.status).toBe(200);
   return ticketIn(answer);
 }
 
 async function errorOf(body: Record<string, string>, headers?: Record<string, string>) {
-  const answer = await at.stand.post('/token', body, headers);
+  const answer = await at.broker.post('/token', body, headers);
   return { status: answer.status, ...(await bodyOf(answer)) };
 }
 
 describe('token exchange', () => {
   it.each([ACCESS_TOKEN, JWT])('turns an Auth0 access token, declared as %s, into a ticket', async (type) => {
     const body = exchangeOf(await at.token(), { subject_token_type: type });
-    const answer = await at.stand.post('/token', body);
+    const answer = await at.broker.post('/token', body);
     expect(await answer.json()).toMatchObject({
       issued_token_type: JWT,
       token_type: 'Bearer',
       expires_in: 60,
       scope: 'agent:connect agent:state:read agent:rpc:whoami',
     });
-    expect(at.stand.events.at(-1)).toMatchObject({ type: 'ticket.issued', principal: ALICE });
+    expect(at.broker.events.at(-1)).toMatchObject({ type: 'ticket.issued', principal: ALICE });
   });
 
   it('takes a public client’s id and records none', async () => {
@@ -52,25 +52,25 @@ describe('token exchange', () => {
   });
 
   it('records a client that authenticated, in the ticket and in the audit log', async () => {
-    const client = await at.stand.makeServiceToken();
+    const client = await at.broker.makeServiceToken();
     const claims = await claimsOf(exchangeOf(await at.token()), basic(client.clientId, client.clientSecret));
     expect(claims).toMatchObject({ sub: ALICE, client_id: client.clientId });
-    expect(at.stand.events.at(-1)?.details).toMatchObject({ client_id: client.clientId });
+    expect(at.broker.events.at(-1)?.details).toMatchObject({ client_id: client.clientId });
   });
 
   it('gives nothing that the client beside the subject is not allowed', async () => {
-    const client = await at.stand.makeServiceToken({ agents: ['lobby'] });
+    const client = await at.broker.makeServiceToken({ agents: ['lobby'] });
     const headers = basic(client.clientId, client.clientSecret);
     expect(await errorOf(exchangeOf(await at.token()), headers)).toMatchObject({ error: 'invalid_target' });
   });
 
   it('refuses a client that is locked, whatever the subject, and only with it', async () => {
-    const client = await at.stand.makeServiceToken();
-    await lockAt(at.stand, `service-token:${client.id}`);
+    const client = await at.broker.makeServiceToken();
+    await lockAt(at.broker, `service-token:${client.id}`);
     const body = exchangeOf(await at.token());
     const headers = basic(client.clientId, client.clientSecret);
     expect(await errorOf(body, headers)).toMatchObject({ status: 400, error: 'invalid_target' });
-    expect(at.stand.events.at(-1)).toMatchObject({
+    expect(at.broker.events.at(-1)).toMatchObject({
       type: 'ticket.denied',
       principal: ALICE,
       code: 'locked',
@@ -79,14 +79,14 @@ describe('token exchange', () => {
   });
 
   it('logs client, subject and actor, each by name', async () => {
-    const client = await at.stand.makeServiceToken();
-    const before = at.stand.logged.length;
+    const client = await at.broker.makeServiceToken();
+    const before = at.broker.logged.length;
     await claimsOf(
       exchangeOf(await at.token(), actorOf(await bot())),
       basic(client.clientId, client.clientSecret),
     );
     const line = { event: 'auth_success', method: 'POST', path: '/token' };
-    expect(at.stand.logged.slice(before)).toMatchObject([
+    expect(at.broker.logged.slice(before)).toMatchObject([
       { ...line, principal: `token:${client.id}`, auth_method: 'service-token' },
       { ...line, principal: ALICE, auth_method: 'auth0' },
       { ...line, principal: BOT, auth_method: 'auth0' },
@@ -95,9 +95,9 @@ describe('token exchange', () => {
 
   it('logs a subject token that failed, without a byte of it', async () => {
     const token = await at.token({ aud: 'https://other.test' });
-    const before = at.stand.logged.length;
+    const before = at.broker.logged.length;
     await errorOf(exchangeOf(token));
-    const lines = at.stand.logged.slice(before);
+    const lines = at.broker.logged.slice(before);
     expect(lines[0]).toMatchObject({ event: 'auth_failure', reason: 'credential_claims_invalid' });
     expect(JSON.stringify(lines)).not.toContain(token.slice(0, 20));
   });
@@ -172,8 +172,8 @@ describe('token exchange', () => {
   });
 
   it('says "try again" while the issuer’s keys are out of reach', async () => {
-    const away = await openTokenStand({ AUTH0_JWKS_URL: 'https://away.test/keys' });
-    const answer = await away.stand.post('/token', exchangeOf(await away.token()));
+    const away = await openTokenBroker({ AUTH0_JWKS_URL: 'https://away.test/keys' });
+    const answer = await away.broker.post('/token', exchangeOf(await away.token()));
     expect(answer.status).toBe(503);
     expect(answer.headers.get('retry-after')).toBe('5');
     expect(await answer.json()).toMatchObject({ error: 'temporarily_unavailable' });
@@ -187,7 +187,7 @@ describe('delegation', () => {
   it('names the actor in act, while the subject stays', async () => {
     const claims = await claimsOf(exchangeOf(await at.token(), actorOf(await bot())));
     expect(claims).toMatchObject({ sub: ALICE, act: { sub: BOT } });
-    expect(at.stand.events.at(-1)?.details).toMatchObject({ actor: BOT });
+    expect(at.broker.events.at(-1)?.details).toMatchObject({ actor: BOT });
   });
 
   it('lasts no longer than the shorter of both tokens', async () => {
@@ -210,7 +210,7 @@ describe('delegation', () => {
     expect(await claimsOf(exchangeOf(delegated))).toMatchObject({ act: { sub: BOT } });
     const headers = { authorization: `Bearer ${delegated}`, 'content-type': 'application/json' };
     const body = JSON.stringify({ agent: 'counter' });
-    const answer = await at.stand.app.request('https://broker.test/tickets', {
+    const answer = await at.broker.app.request('https://broker.test/tickets', {
       method: 'POST',
       headers,
       body,
@@ -245,7 +245,7 @@ describe('delegation', () => {
     ['has a member that is not known', { sub: 'bot@clients', client_id: 'x' }, false],
     ['cannot be read', 'bot@clients', false],
   ])('a may_act that %s', async (_how, may_act, allowed) => {
-    const answer = await at.stand.post(
+    const answer = await at.broker.post(
       '/token',
       exchangeOf(await at.token({ may_act }), actorOf(await bot())),
     );
@@ -292,10 +292,12 @@ describe('delegation', () => {
   });
 
   it('a locked actor acts for nobody', async () => {
-    const locked = await openTokenStand();
-    await lockAt(locked.stand, `principal:${BOT}`);
+    const locked = await openTokenBroker();
+    await lockAt(locked.broker, `principal:${BOT}`);
     const body = exchangeOf(await locked.token(), actorOf(await locked.token({ sub: 'bot@clients' })));
-    expect(await (await locked.stand.post('/token', body)).json()).toMatchObject({ error: 'invalid_target' });
-    expect(locked.stand.events.at(-1)).toMatchObject({ type: 'ticket.denied', code: 'locked' });
+    expect(await (await locked.broker.post('/token', body)).json()).toMatchObject({
+      error: 'invalid_target',
+    });
+    expect(locked.broker.events.at(-1)).toMatchObject({ type: 'ticket.denied', code: 'locked' });
   });
 });

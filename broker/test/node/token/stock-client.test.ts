@@ -4,19 +4,19 @@ import * as openid from 'openid-client';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ALICE } from '../auth0.ts';
 import { BROKER, COUNTER } from '../start-broker.ts';
-import { openTokenStand, type TokenStand } from './stand.ts';
+import { openTokenBroker, type TokenBroker } from './token-broker.ts';
 
-let at: TokenStand;
+let at: TokenBroker;
 let client: { id: string; clientId: string; clientSecret: string };
 const send = async (
   url: string,
   { method, headers, body }: { method: string; headers: Record<string, string>; body?: openid.FetchBody },
-) => at.stand.app.request(url, { method, headers, body: body ?? null });
+) => at.broker.app.request(url, { method, headers, body: body ?? null });
 
 beforeAll(async () => {
-  at = await openTokenStand();
-  client = await at.stand.makeServiceToken();
-  await at.stand.grant(`token:${client.id}`, 'counter', 'admin');
+  at = await openTokenBroker();
+  client = await at.broker.makeServiceToken();
+  await at.broker.grant(`token:${client.id}`, 'counter', 'admin');
 });
 
 const discover = async () => {

@@ -4,7 +4,7 @@ import { type TestIssuer, testIssuer } from '../issuer.ts';
 import { COUNTER, NOW, type StartedBroker, startNodeBroker } from '../start-broker.ts';
 import { GITHUB, GOOGLE, KUBERNETES, REGISTRATIONS } from './shapes.ts';
 
-let stand: StartedBroker;
+let broker: StartedBroker;
 let github: TestIssuer;
 let google: TestIssuer;
 let cluster: TestIssuer;
@@ -18,7 +18,7 @@ beforeAll(async () => {
   google = await testIssuer(GOOGLE.issuer);
   cluster = await testIssuer(KUBERNETES.issuer, { alg: 'ES256' });
   const { github: one, google: two, kubernetes: three } = REGISTRATIONS;
-  stand = await startNodeBroker(
+  broker = await startNodeBroker(
     { OIDC_ISSUERS: JSON.stringify([one, two, { ...three, jwks: cluster.keySet }]) },
     {
       [`${GITHUB.issuer}/.well-known/openid-configuration`]: {
@@ -34,7 +34,7 @@ beforeAll(async () => {
 const sign = (platform: Platform, claims: Record<string, unknown> = {}, header = {}) =>
   platforms()[platform].sign({ ...CLAIMS[platform], jti: crypto.randomUUID(), ...claims }, header);
 const me = (token: string) =>
-  stand.app.request('https://broker.test/me', { headers: { authorization: `Bearer ${token}` } });
+  broker.app.request('https://broker.test/me', { headers: { authorization: `Bearer ${token}` } });
 
 describe('a token of', () => {
   it.each<[string, Platform, string]>([
@@ -58,7 +58,7 @@ describe('a token of', () => {
     ['id_token', 'google'],
     ['id_token', 'cluster'],
   ])('%s is a subject_token (%s)', async (type, platform) => {
-    const answer = await stand.post('/token', {
+    const answer = await broker.post('/token', {
       grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
       resource: COUNTER,
       subject_token: await sign(platform),
@@ -69,7 +69,7 @@ describe('a token of', () => {
   });
 
   it('no platform is an access token', async () => {
-    const answer = await stand.post('/token', {
+    const answer = await broker.post('/token', {
       grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
       resource: COUNTER,
       subject_token: await sign('google'),
@@ -132,12 +132,12 @@ describe('a token is refused', () => {
 
   it('of an issuer that is not registered, and nobody asks that issuer anything', async () => {
     const stranger = await testIssuer('https://evil.test');
-    const before = stand.fetched.length;
+    const before = broker.fetched.length;
     const jku = { jku: 'https://evil.test/keys', x5u: 'https://evil.test/x5u' };
     expect((await me(await stranger.sign(GITHUB.claims, jku))).status).toBe(401);
     expect((await me(await stranger.sign({ ...GITHUB.claims, iss: `${GITHUB.issuer}/` }))).status).toBe(401);
-    expect(stand.fetched.slice(before)).toEqual([]);
-    expect(stand.fetched.some((url) => url.includes('evil'))).toBe(false);
+    expect(broker.fetched.slice(before)).toEqual([]);
+    expect(broker.fetched.some((url) => url.includes('evil'))).toBe(false);
   });
 
   it('the second time, where a registration says once, of any number at once', async () => {
@@ -157,12 +157,12 @@ describe('a token is refused', () => {
 
 describe('keys', () => {
   it('come by discovery once, and are cached', () => {
-    expect(stand.fetched.filter((url) => url.endsWith('/openid-configuration'))).toHaveLength(1);
-    expect(stand.fetched.filter((url) => url === `${GITHUB.issuer}/.well-known/jwks`)).toHaveLength(1);
+    expect(broker.fetched.filter((url) => url.endsWith('/openid-configuration'))).toHaveLength(1);
+    expect(broker.fetched.filter((url) => url === `${GITHUB.issuer}/.well-known/jwks`)).toHaveLength(1);
   });
 
   it('that are pinned are fetched from nowhere', () => {
-    expect(stand.fetched.some((url) => url.startsWith(KUBERNETES.issuer))).toBe(false);
+    expect(broker.fetched.some((url) => url.startsWith(KUBERNETES.issuer))).toBe(false);
   });
 
   it.each([

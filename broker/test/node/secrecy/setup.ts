@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { importKeyEncryptionKey, unseal } from '../../../src/keys/seal.ts';
 import { secret } from '../../canaries.ts';
-import { CLIENT_ID, openTenant, type TenantStand } from '../auth0-session/tenant.ts';
+import { CLIENT_ID, openTenant, type TenantSetup } from '../auth0-session/tenant.ts';
 import { testIssuer } from '../issuer.ts';
 import { BROKER, basic, NOW } from '../start-broker.ts';
 
@@ -23,8 +23,8 @@ export interface Presented {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-export interface World {
-  readonly at: TenantStand;
+export interface SecrecySetup {
+  readonly at: TenantSetup;
   /** One of each kind that is good. */
   good(): Promise<Presented[]>;
   /** The same with something wrong, and what is no credential here at all. */
@@ -36,7 +36,7 @@ export interface World {
   rememberPrivateKeys(): Promise<number>;
 }
 
-export async function openWorld(): Promise<World> {
+export async function openSecrecySetup(): Promise<SecrecySetup> {
   const [team, platform] = [await testIssuer(TEAM), await testIssuer(PLATFORM)];
   const kek = newKey();
   const at = await openTenant(
@@ -59,13 +59,13 @@ export async function openWorld(): Promise<World> {
     },
     { [`${TEAM}/cdn-cgi/access/certs`]: team.keySet },
   );
-  const { stand } = at;
+  const { broker } = at;
   /** From its first byte on: nothing of ours begins like a token that others signed. */
   const foreign = (token: string): string => {
     secret(token.slice(0, 40));
     return secret(token);
   };
-  const times = () => ({ iat: stand.clock.now, exp: NOW + 3600 });
+  const times = () => ({ iat: broker.clock.now, exp: NOW + 3600 });
   const accessToken = async (sub = 'auth0|alice') =>
     foreign(await at.tenant.sign({ ...times(), sub, aud: 'https://broker.test/api' }));
   const workloadToken = async () => foreign(await platform.sign({ ...times(), sub: 'job', aud: BROKER }));
@@ -81,7 +81,7 @@ export async function openWorld(): Promise<World> {
     );
 
   async function good(): Promise<Presented[]> {
-    const { clientId, clientSecret } = await stand.makeServiceToken();
+    const { clientId, clientSecret } = await broker.makeServiceToken();
     const [token, job, asserted, cookie] = [
       await accessToken(),
       await workloadToken(),
@@ -135,13 +135,13 @@ export async function openWorld(): Promise<World> {
     },
     accessToken,
     async everythingKept() {
-      const names = await readdir(stand.folder);
-      const files = await Promise.all(names.map((name) => readFile(join(stand.folder, name), 'latin1')));
+      const names = await readdir(broker.folder);
+      const files = await Promise.all(names.map((name) => readFile(join(broker.folder, name), 'latin1')));
       return files.join('\n');
     },
     async rememberPrivateKeys() {
       const key = await importKeyEncryptionKey(new Uint8Array(Buffer.from(kek, 'base64url')));
-      const { keys } = stand.runtime.control;
+      const { keys } = broker.runtime.control;
       const rows = [...(await keys.list('ticket')), ...(await keys.list('audit'))];
       const opened = await Promise.all(rows.map((row) => unseal(key, row, row.sealed)));
       return opened.filter((jwk) => jwk?.d !== undefined && secret(jwk.d) !== '').length;
