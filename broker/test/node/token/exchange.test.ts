@@ -266,8 +266,8 @@ describe('delegation', () => {
   });
 
   it('an actor that signed out acts for nobody by a token from before, and does by a newer one', async () => {
-    const own = await openTokenStand();
-    const { control } = own.stand.ports;
+    const own = await openTokenBroker();
+    const { control } = own.broker.ports;
     const [at, before] = [NOW * 1000, (NOW - 30) * 1000];
     await control.change({
       before: [
@@ -283,7 +283,7 @@ describe('delegation', () => {
     });
     const answerBy = async (iat: number): Promise<unknown> => {
       const actor = actorOf(await own.token({ sub: 'bot@clients', iat }));
-      const answer = await own.stand.post('/token', exchangeOf(await own.token(), actor));
+      const answer = await own.broker.post('/token', exchangeOf(await own.token(), actor));
       return answer.json();
     };
     expect(await answerBy(NOW - 31)).toMatchObject({ error: 'invalid_request' });
