@@ -107,7 +107,7 @@ async function passGate(request: Request, ports: GatePorts, requestId: string): 
   if (!answer.ok) return answer;
   const denial: Denial | undefined = denialOf(answer.value);
   if (denial !== undefined) return { ok: false, denial };
-  if (upgrade) return ok(socketAnswer(request, answer.value.webSocket, requestId));
+  if (upgrade) return ok(socketAnswer(request, answer.value, requestId));
   const passed = new Response(answer.value.body, answer.value);
   secureHeaders(passed.headers, requestId);
   return ok(withCors(passed, request, config));

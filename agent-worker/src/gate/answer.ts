@@ -1,7 +1,7 @@
 import { isOutage } from '@agent-ticket/drizzle/outage.ts';
 import { closeFrameOf, type Denial, httpErrorOf } from '@agent-ticket/shared/denial.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
-import { offersMarker, SUBPROTOCOL } from '@agent-ticket/shared/handshake.ts';
+import { answeredProtocol } from '@agent-ticket/shared/handshake.ts';
 import { err } from '@agent-ticket/shared/outcome.ts';
 import { isUpgrade } from '../handover.ts';
 
@@ -39,13 +39,19 @@ function refuseSocket(request: Request, denial: Denial, requestId: string): Resp
   const { 0: client, 1: server } = new WebSocketPair();
   server.accept();
   server.close(code, reason);
-  return socketAnswer(request, client, requestId);
+  return socketAnswer(request, { webSocket: client }, requestId);
 }
 
-/** An answered upgrade. A browser fails the handshake when its offered marker is not echoed. */
-export function socketAnswer(request: Request, webSocket: WebSocket | null, requestId: string): Response {
+/** An answered upgrade: the socket of the agent's answer, or of ours, and none of its headers but the subprotocol. */
+export function socketAnswer(
+  request: Request,
+  answer: { readonly webSocket: WebSocket | null; readonly headers?: Headers },
+  requestId: string,
+): Response {
+  const { webSocket, headers: chosen } = answer;
   const headers = secureHeaders(new Headers(), requestId);
-  if (offersMarker(request.headers)) headers.set('sec-websocket-protocol', SUBPROTOCOL);
+  const protocol = answeredProtocol(request.headers, chosen?.get('sec-websocket-protocol') ?? null);
+  if (protocol !== undefined) headers.set('sec-websocket-protocol', protocol);
   return new Response(null, { status: 101, webSocket, headers });
 }
 
