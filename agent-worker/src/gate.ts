@@ -6,7 +6,7 @@ import { SessionId } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { redact } from '@agent-ticket/shared/redact.ts';
 import type { RefusalTally } from '@agent-ticket/shared/refusal-tally.ts';
-import { type AgentRegistry, findAgent } from '@agent-ticket/shared/registry.ts';
+import { type AgentEntry, type AgentRegistry, findAgent } from '@agent-ticket/shared/registry.ts';
 import { CONNECT, MESSAGE, STATE_READ } from '@agent-ticket/shared/scope.ts';
 import { isLoopback } from '@agent-ticket/shared/settings.ts';
 import { type FindKey, verifyTicket } from '@agent-ticket/shared/verify-ticket.ts';
@@ -50,7 +50,8 @@ export async function answerAgentRequest(request: Request, ports: GatePorts): Pr
   const requestId = ports.randomId();
   ports.tally.turn(ports.clock());
   // The name of a known agent and no more of the path: people paste tickets into paths.
-  const agent = findAgent(ports.registry, new URL(request.url).pathname.split('/')[2] ?? '')?.slug;
+  const entry = findAgent(ports.registry, new URL(request.url).pathname.split('/')[2] ?? '');
+  const agent = entry?.slug;
   const outcome = await passGate(request, ports, requestId).catch((error: unknown) => {
     ports.log({ ...faultLine(error), request_id: requestId, agent });
     return faultDenial(error);
@@ -59,7 +60,7 @@ export async function answerAgentRequest(request: Request, ports: GatePorts): Pr
   const { reason, detail } = outcome.denial;
   ports.tally.count(reason, agent, ports.clock());
   ports.log({ event: 'gate_refused', reason, detail, request_id: requestId, agent });
-  return withCors(refuse(request, outcome.denial, requestId), request, ports.config);
+  return withCors(refuse(request, outcome.denial, requestId), request, ports.config, entry);
 }
 
 async function passGate(request: Request, ports: GatePorts, requestId: string): Promise<Outcome<Response>> {
@@ -73,9 +74,9 @@ async function passGate(request: Request, ports: GatePorts, requestId: string): 
   if (url.protocol === 'http:' && !config.development && !isLoopback(url.hostname))
     return err('plaintext_refused');
   if (!originAllowed(origin, config.allowedOrigins)) return err('origin_not_allowed');
-  if (request.method === 'OPTIONS') return ok(preflight(origin, requestId));
-
   const { entry, instance } = route.value;
+  if (request.method === 'OPTIONS') return ok(preflight(origin, requestId, entry));
+
   const taken = upgrade ? takeFromUpgrade(url, request.headers) : takeFromRequest(request.headers);
   if (!taken.ok) return taken;
   const { ticket, delivery } = taken.value;
@@ -110,7 +111,7 @@ async function passGate(request: Request, ports: GatePorts, requestId: string): 
   if (upgrade) return ok(socketAnswer(request, answer.value, requestId));
   const passed = new Response(answer.value.body, answer.value);
   secureHeaders(passed.headers, requestId);
-  return ok(withCors(passed, request, config));
+  return ok(withCors(passed, request, config, entry));
 }
 
 /**
@@ -130,9 +131,18 @@ async function askObject(ports: GatePorts, route: Route, request: Request): Prom
   }
 }
 
-function withCors(answer: Response, request: Request, config: GateConfig): Response {
+function withCors(
+  answer: Response,
+  request: Request,
+  config: GateConfig,
+  entry: AgentEntry | undefined,
+): Response {
   const origin = request.headers.get('origin');
   if (answer.status === 101 || !originAllowed(origin, config.allowedOrigins)) return answer;
-  for (const [name, value] of corsHeaders(origin)) answer.headers.set(name, value);
+  for (const [name, value] of corsHeaders(origin, entry)) {
+    // An agent may expose headers of its own.
+    if (name === 'access-control-expose-headers') answer.headers.append(name, value);
+    else answer.headers.set(name, value);
+  }
   return answer;
 }
