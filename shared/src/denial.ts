@@ -129,7 +129,8 @@ export const DENIALS = {
   ticket_claims_invalid: unauthorized,
   ticket_issuer_wrong: unauthorized,
   ticket_audience_wrong: unauthorized,
-  ticket_not_yet_valid: unauthorized,
+  // A clock is wrong, which time mends: a client that stopped would never learn, one with a new ticket fares no better.
+  ticket_not_yet_valid: unavailable,
   ticket_expired: row('TOKEN_EXPIRED', 'ticket_expired'),
   ticket_long_expired: row('TOKEN_EXPIRED', 'unauthorized'),
   ticket_agent_wrong: forbidden,
