@@ -6,7 +6,12 @@ import { SessionId } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { redact } from '@agent-ticket/shared/redact.ts';
 import type { RefusalTally } from '@agent-ticket/shared/refusal-tally.ts';
-import { type AgentEntry, type AgentRegistry, findAgent } from '@agent-ticket/shared/registry.ts';
+import {
+  type AgentEntry,
+  type AgentRegistry,
+  findAgent,
+  REQUEST_BODY_BYTES,
+} from '@agent-ticket/shared/registry.ts';
 import { CONNECT, MESSAGE, STATE_READ } from '@agent-ticket/shared/scope.ts';
 import { isLoopback } from '@agent-ticket/shared/settings.ts';
 import { type FindKey, verifyTicket } from '@agent-ticket/shared/verify-ticket.ts';
@@ -21,6 +26,7 @@ import {
   secureHeaders,
   socketAnswer,
 } from './gate/answer.ts';
+import { boundedBody } from './gate/bounded-body.ts';
 import { forward } from './gate/forward.ts';
 import { parseRoute, type Route } from './gate/route.ts';
 import { denialOf, isUpgrade } from './handover.ts';
@@ -92,19 +98,25 @@ async function passGate(request: Request, ports: GatePorts, requestId: string): 
   if (!verified.ok) return verified;
   if (!entry.deliveries.includes(delivery)) return err('ticket_delivery_not_allowed');
 
+  const { bodyBytes = REQUEST_BODY_BYTES, ...limits } = entry.limits;
+  if (Number(request.headers.get('content-length')) > bodyBytes) return err('body_too_large');
+  const body = request.body === null ? undefined : boundedBody(request.body, bodyBytes);
   const userAgent = request.headers.get('user-agent');
   const answer = await askObject(
     ports,
     route.value,
-    forward(request, verified.value, {
+    forward(request, body?.stream ?? null, verified.value, {
       sessionId: SessionId.parse(ports.randomId()),
       delivery,
-      limits: entry.limits,
+      limits,
       requestId,
       ipAddress: request.headers.get('cf-connecting-ip'),
       userAgent: userAgent === null ? null : redact(userAgent),
     }),
   );
+  // Whatever the agent made of half a body: its caller is at fault, and neither the agent nor the runtime.
+  const fault = body?.fault();
+  if (fault !== undefined) return err(fault);
   if (!answer.ok) return answer;
   const denial: Denial | undefined = denialOf(answer.value);
   if (denial !== undefined) return { ok: false, denial };

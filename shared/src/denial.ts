@@ -65,6 +65,8 @@ export const DENIALS = {
   target_invalid: badRequest,
   scope_unknown: badRequest,
   body_not_json: badRequest,
+  // The connection or its framing broke: the caller's, or its network's, and no outage of ours.
+  body_incomplete: badRequest,
   body_too_large: row('PAYLOAD_TOO_LARGE', 'bad_request'),
   media_type_unsupported: row('UNSUPPORTED_MEDIA_TYPE', 'bad_request'),
   origin_not_allowed: forbidden,
