@@ -1,5 +1,5 @@
 import { isOutage } from '@agent-ticket/drizzle/outage.ts';
-import type { Denial } from '@agent-ticket/shared/denial.ts';
+import { DENIALS, type Denial, type ErrorCode } from '@agent-ticket/shared/denial.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { takeFromRequest, takeFromUpgrade } from '@agent-ticket/shared/handshake.ts';
 import { SessionId } from '@agent-ticket/shared/names.ts';
@@ -28,7 +28,7 @@ import {
 } from './gate/answer.ts';
 import { boundedBody } from './gate/bounded-body.ts';
 import { forward } from './gate/forward.ts';
-import { parseRoute, type Route } from './gate/route.ts';
+import { parseRoute, pathPattern, type Route } from './gate/route.ts';
 import { denialOf, isUpgrade } from './handover.ts';
 
 export interface GatePorts {
@@ -55,21 +55,46 @@ export interface GatePorts {
 export async function answerAgentRequest(request: Request, ports: GatePorts): Promise<Response> {
   const requestId = ports.randomId();
   ports.tally.turn(ports.clock());
-  // The name of a known agent and no more of the path: people paste tickets into paths.
+  // The name of a known agent and a pattern, and no more of the path: people paste tickets into paths.
   const entry = findAgent(ports.registry, new URL(request.url).pathname.split('/')[2] ?? '');
   const agent = entry?.slug;
-  const outcome = await passGate(request, ports, requestId).catch((error: unknown) => {
+  const attempt: Attempt = {};
+  const outcome = await passGate(request, ports, requestId, attempt).catch((error: unknown) => {
     ports.log({ ...faultLine(error), request_id: requestId, agent });
     return faultDenial(error);
   });
-  if (outcome.ok) return outcome.value;
+  const line = { ...attempt.line, agent, request_id: requestId };
+  if (outcome.ok) {
+    if (attempt.line !== undefined) ports.log({ event: 'auth_success', ...line });
+    return outcome.value;
+  }
   const { reason, detail } = outcome.denial;
   ports.tally.count(reason, agent, ports.clock());
-  ports.log({ event: 'gate_refused', reason, detail, request_id: requestId, agent });
+  const isAuthFailure = attempt.line !== undefined && AUTH_FAILURES.includes(DENIALS[reason].code);
+  ports.log({ event: isAuthFailure ? 'auth_failure' : 'gate_refused', ...line, reason, detail });
   return withCors(refuse(request, outcome.denial, requestId), request, ports.config, entry);
 }
 
-async function passGate(request: Request, ports: GatePorts, requestId: string): Promise<Outcome<Response>> {
+/** Refusals of the ticket or of its rights; the others say nothing about who asked. */
+const AUTH_FAILURES: readonly ErrorCode[] = ['UNAUTHORIZED', 'TOKEN_EXPIRED', 'FORBIDDEN'];
+
+/** What is known of an attempt to authenticate, once there is one: also where it fails or throws later. */
+interface Attempt {
+  line?: {
+    readonly method: string;
+    readonly path: string;
+    readonly auth_method: 'ticket';
+    readonly principal?: string;
+    readonly tier?: string;
+  };
+}
+
+async function passGate(
+  request: Request,
+  ports: GatePorts,
+  requestId: string,
+  attempt: Attempt,
+): Promise<Outcome<Response>> {
   const { registry, config } = ports;
   const url = new URL(request.url);
   const upgrade = isUpgrade(request.headers);
@@ -83,6 +108,7 @@ async function passGate(request: Request, ports: GatePorts, requestId: string): 
   const { entry, instance } = route.value;
   if (request.method === 'OPTIONS') return ok(preflight(origin, requestId, entry));
 
+  attempt.line = { method: request.method, path: pathPattern(url.pathname), auth_method: 'ticket' };
   const taken = upgrade ? takeFromUpgrade(url, request.headers) : takeFromRequest(request.headers);
   if (!taken.ok) return taken;
   const { ticket, delivery } = taken.value;
@@ -96,6 +122,8 @@ async function passGate(request: Request, ports: GatePorts, requestId: string): 
     findKey: ports.findKey,
   });
   if (!verified.ok) return verified;
+  const { sub: principal, tier } = verified.value.claims;
+  attempt.line = { ...attempt.line, principal, tier };
   if (!entry.deliveries.includes(delivery)) return err('ticket_delivery_not_allowed');
 
   const { bodyBytes = REQUEST_BODY_BYTES, ...limits } = entry.limits;
