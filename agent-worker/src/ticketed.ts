@@ -133,8 +133,9 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
         fetch: (request: Request) => this.#handleRequest(request),
         webSocketMessage: (ws: WebSocket, frame: string | ArrayBuffer) => this.#handleFrame(ws, frame),
         webSocketClose: (ws: WebSocket, code: number, reason: string, wasClean: boolean) => {
-          this.#endSession(ws, plainEndOf(code), { code });
-          return answerClose(ws, code, reason, () => this.#agent.webSocketClose(ws, code, reason, wasClean));
+          const close = { code, reason, wasClean };
+          this.#endSession(ws, plainEndOf(close), { code });
+          return answerClose(ws, close, () => this.#agent.webSocketClose(ws, code, reason, wasClean));
         },
         webSocketError: (ws: WebSocket, error: unknown) => {
           this.#endSession(ws, 'connection_lost');
