@@ -19,7 +19,7 @@ import { createDestruction } from './ticketed/destruction.ts';
 import { answerClose, type PlainEnd, plainEndOf } from './ticketed/ends.ts';
 import { skippedByBroadcast } from './ticketed/frames.ts';
 import { checkFrame } from './ticketed/inbound.ts';
-import { createFrameRates } from './ticketed/limits.ts';
+import { createFrameQueue, createRates } from './ticketed/limits.ts';
 import { createObjectRecord } from './ticketed/record.ts';
 import { answerPlain, answerUpgrade } from './ticketed/requests.ts';
 import {
@@ -120,7 +120,8 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       clock: () => Date.now(),
       onFacts: () => this.#record.deliver(),
     });
-    readonly #rates = createFrameRates();
+    readonly #rates = createRates();
+    readonly #queue = createFrameQueue((ms) => scheduler.wait(ms));
     readonly #calls = createCalls(() => Date.now());
     readonly #caller = createCaller({ findSession: this.#sessions.find, auditDenied: this.#audit.denied });
     readonly #agent = takeEntries(this);
@@ -209,11 +210,12 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       };
       if (isUpgrade(request.headers)) return answerUpgrade(handover, ports);
       const { claims, limits } = handover;
+      const rate = { perSecond: limits.messagesPerSecond, burst: limits.messagesPerSecond };
       this.#caller.noteRequest(request, principalOf(claims));
       return answerPlain(handover, {
         ...ports,
         streams: this.#streams,
-        allowRate: () => this.#rates.allow(`plain ${claims.sub}`, limits.messagesPerSecond, Date.now()),
+        allowRate: () => this.#rates.allow(`plain ${claims.sub}`, rate, Date.now()),
         checkRevoked: this.#record.checkRevoked,
       });
     }
@@ -224,6 +226,7 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
         sessions: this.#sessions,
         audit: this.#audit,
         rates: this.#rates,
+        queue: this.#queue,
         verifier: () => verifierOf(this.env),
         checkRevoked: this.#record.checkRevoked,
         clock: () => Date.now(),
