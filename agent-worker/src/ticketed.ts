@@ -18,7 +18,7 @@ import { createCommands } from './ticketed/commands.ts';
 import { createDestruction } from './ticketed/destruction.ts';
 import { answerClose, type PlainEnd, plainEndOf } from './ticketed/ends.ts';
 import { skippedByBroadcast } from './ticketed/frames.ts';
-import { checkFrame } from './ticketed/inbound.ts';
+import { checkFrame, ratesOf } from './ticketed/inbound.ts';
 import { createFrameQueue, createRates } from './ticketed/limits.ts';
 import { createObjectRecord } from './ticketed/record.ts';
 import { answerPlain, answerUpgrade } from './ticketed/requests.ts';
@@ -48,7 +48,8 @@ export interface Ticketed {
   principal(): SessionPrincipal;
   /**
    * Puts into the audit log (`rpc.denied`) that agent code refused the frame being handled. `code` is the reason, in
-   * snake_case; of each detail the first 128 characters are kept. Throws an `Error` outside of a frame.
+   * snake_case; of each detail the first 128 characters are kept. Further refusals of the session with the same code in the
+   * same minute are one event with their number. Throws an `Error` outside of a frame.
    */
   noteDenied(code: string, details?: Readonly<Record<string, string>>): void;
 }
@@ -78,6 +79,7 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       randomId: () => crypto.randomUUID(),
       clock: () => Date.now(),
       onFacts: () => this.#record.deliver(),
+      later: (ms, work) => void setTimeout(work, ms),
     });
     readonly #sessions = createSessions({
       sql: this.ctx.storage.sql,
@@ -123,7 +125,10 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
     readonly #rates = createRates();
     readonly #queue = createFrameQueue((ms) => scheduler.wait(ms));
     readonly #calls = createCalls(() => Date.now());
-    readonly #caller = createCaller({ findSession: this.#sessions.find, auditDenied: this.#audit.denied });
+    readonly #caller = createCaller({
+      findSession: this.#sessions.find,
+      auditDenied: this.#audit.deniedByAgent,
+    });
     readonly #agent = takeEntries(this);
     #isRecovered = false;
 
@@ -258,7 +263,7 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
     #endSession(ws: WebSocket, reason: PlainEnd, details?: { readonly code: number }): void {
       const id = sessionIdOf(this.ctx.getTags(ws));
       if (id !== undefined) {
-        this.#rates.forget(id);
+        this.#rates.forget(...ratesOf(id));
         this.#sessions.end(id, reason, details);
       }
       this.#recover();

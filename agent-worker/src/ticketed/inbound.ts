@@ -6,13 +6,12 @@ import type { Call } from './calls.ts';
 import { claimsOf } from './claims.ts';
 import { closeSocket } from './ends.ts';
 import { frameNeed, refusalFrame } from './frames.ts';
-import { type FrameQueue, frameRate, isTooLarge, type Rates, readLimits } from './limits.ts';
-import { type RenewalPorts, renew } from './renewal.ts';
+import { type FrameQueue, frameRate, isTooLarge, REFUSED_RATE, readLimits } from './limits.ts';
+import { type RenewalPorts, renew, renewalId } from './renewal.ts';
 import { sendFrame } from './sdk.ts';
 
 export interface InboundPorts extends RenewalPorts {
   readonly audit: RenewalPorts['audit'] & Pick<Audit, 'denied'>;
-  readonly rates: Rates;
   readonly queue: FrameQueue;
 }
 
@@ -53,17 +52,25 @@ export async function checkFrame(
   sessions.noteFrame(session, limits.idleSeconds);
 
   const need = frameNeed(frame);
+  const isTolerated = (): boolean => rates.allow(refusedId(id), REFUSED_RATE, clock());
   if (need.kind === 'renew') {
-    await renew(session, need.ticket, ws, ports);
-    return undefined;
+    const isRenewed = await renew(session, need.ticket, ws, ports);
+    return isRenewed || isTolerated() ? undefined : refuse('too_many_messages');
   }
   if (need.scope !== undefined && covers(claimsOf(session).scope, need.scope))
     return need.kind === 'rpc' ? { session, call: need } : { session };
-  audit.denied(
-    session,
-    need.kind === 'rpc' ? { frame: need.kind, method: need.method } : { frame: need.kind },
-  );
+  if (!isTolerated()) return refuse('too_many_messages');
+  audit.denied(session, need.kind, need.kind === 'rpc' ? need.method : undefined);
   const refusal = refusalFrame(need);
   if (refusal !== undefined) sendFrame(ws, refusal);
   return undefined;
 }
+
+const refusedId = (sessionId: string): string => `refused ${sessionId}`;
+
+/** The ids under which the rates of a session are counted. */
+export const ratesOf = (sessionId: string): string[] => [
+  sessionId,
+  refusedId(sessionId),
+  renewalId(sessionId),
+];

@@ -26,6 +26,12 @@ export const frameRate = (perSecond: number): Rate => ({
   waiting: perSecond,
 });
 
+/** Refused frames of one session: each costs an answer and a count. Above them the socket is closed. */
+export const REFUSED_RATE: Rate = { perSecond: 1, burst: 60 };
+
+/** Renewals of one session: each costs a verification, and those that succeed two rows. */
+export const RENEWAL_RATE: Rate = { perSecond: 0.1, burst: 3 };
+
 /** Above this number, buckets that have filled up again are dropped: they limit nothing. */
 const BUCKETS_KEPT = 256;
 
@@ -49,8 +55,9 @@ export function createRates() {
     /** Counts one. In how many ms its time comes; `undefined` where it is one too many. `now` in ms. */
     take,
     allow: (id: string, rate: Rate, now: number): boolean => take(id, rate, now) !== undefined,
-    forget(id: string): void {
-      buckets.delete(id);
+    /** Forgets the buckets of these ids. */
+    forget(...ids: readonly string[]): void {
+      for (const id of ids) buckets.delete(id);
     },
   };
 }

@@ -119,6 +119,11 @@ export class Witness extends ticketed(Agent<Cloudflare.Env, { secret: number }>)
   }
 
   @callable()
+  deny(times: number): void {
+    for (let n = 0; n < times; n += 1) this.noteDenied('not_now', { n: String(n) });
+  }
+
+  @callable()
   whoami() {
     return this.principal();
   }
