@@ -220,6 +220,7 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       return answerPlain(handover, {
         ...ports,
         streams: this.#streams,
+        sleep: (ms, signal) => scheduler.wait(ms, { signal }),
         allowRate: () => this.#rates.allow(`plain ${claims.sub}`, rate, Date.now()),
         checkRevoked: this.#record.checkRevoked,
       });
