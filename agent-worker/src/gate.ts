@@ -1,12 +1,17 @@
 import { isOutage } from '@agent-ticket/drizzle/outage.ts';
-import type { Denial } from '@agent-ticket/shared/denial.ts';
+import { DENIALS, type Denial, type ErrorCode } from '@agent-ticket/shared/denial.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { takeFromRequest, takeFromUpgrade } from '@agent-ticket/shared/handshake.ts';
 import { SessionId } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { redact } from '@agent-ticket/shared/redact.ts';
 import type { RefusalTally } from '@agent-ticket/shared/refusal-tally.ts';
-import { type AgentRegistry, findAgent } from '@agent-ticket/shared/registry.ts';
+import {
+  type AgentEntry,
+  type AgentRegistry,
+  findAgent,
+  REQUEST_BODY_BYTES,
+} from '@agent-ticket/shared/registry.ts';
 import { CONNECT, MESSAGE, STATE_READ } from '@agent-ticket/shared/scope.ts';
 import { isLoopback } from '@agent-ticket/shared/settings.ts';
 import { type FindKey, verifyTicket } from '@agent-ticket/shared/verify-ticket.ts';
@@ -21,8 +26,9 @@ import {
   secureHeaders,
   socketAnswer,
 } from './gate/answer.ts';
+import { boundedBody } from './gate/bounded-body.ts';
 import { forward } from './gate/forward.ts';
-import { parseRoute, type Route } from './gate/route.ts';
+import { parseRoute, pathPattern, type Route } from './gate/route.ts';
 import { denialOf, isUpgrade } from './handover.ts';
 
 export interface GatePorts {
@@ -49,20 +55,46 @@ export interface GatePorts {
 export async function answerAgentRequest(request: Request, ports: GatePorts): Promise<Response> {
   const requestId = ports.randomId();
   ports.tally.flush(ports.clock());
-  // The name of a known agent and no more of the path: people paste tickets into paths.
-  const agent = findAgent(ports.registry, new URL(request.url).pathname.split('/')[2] ?? '')?.slug;
-  const outcome = await passGate(request, ports, requestId).catch((error: unknown) => {
+  // The name of a known agent and a pattern, and no more of the path: people paste tickets into paths.
+  const entry = findAgent(ports.registry, new URL(request.url).pathname.split('/')[2] ?? '');
+  const agent = entry?.slug;
+  const attempt: Attempt = {};
+  const outcome = await passGate(request, ports, requestId, attempt).catch((error: unknown) => {
     ports.log({ ...faultLine(error), request_id: requestId, agent });
     return faultDenial(error);
   });
-  if (outcome.ok) return outcome.value;
+  const line = { ...attempt.line, agent, request_id: requestId };
+  if (outcome.ok) {
+    if (attempt.line !== undefined) ports.log({ event: 'auth_success', ...line });
+    return outcome.value;
+  }
   const { reason, detail } = outcome.denial;
   ports.tally.count(reason, agent, ports.clock());
-  ports.log({ event: 'gate_refused', reason, detail, request_id: requestId, agent });
-  return withCors(refuse(request, outcome.denial, requestId), request, ports.config);
+  const isAuthFailure = attempt.line !== undefined && AUTH_FAILURES.includes(DENIALS[reason].code);
+  ports.log({ event: isAuthFailure ? 'auth_failure' : 'gate_refused', ...line, reason, detail });
+  return withCors(refuse(request, outcome.denial, requestId), request, ports.config, entry);
 }
 
-async function passGate(request: Request, ports: GatePorts, requestId: string): Promise<Outcome<Response>> {
+/** Refusals of the ticket or of its rights; the others say nothing about who asked. */
+const AUTH_FAILURES: readonly ErrorCode[] = ['UNAUTHORIZED', 'TOKEN_EXPIRED', 'FORBIDDEN'];
+
+/** What is known of an attempt to authenticate, once there is one: also where it fails or throws later. */
+interface Attempt {
+  line?: {
+    readonly method: string;
+    readonly path: string;
+    readonly auth_method: 'ticket';
+    readonly principal?: string;
+    readonly tier?: string;
+  };
+}
+
+async function passGate(
+  request: Request,
+  ports: GatePorts,
+  requestId: string,
+  attempt: Attempt,
+): Promise<Outcome<Response>> {
   const { registry, config } = ports;
   const url = new URL(request.url);
   const upgrade = isUpgrade(request.headers);
@@ -73,9 +105,10 @@ async function passGate(request: Request, ports: GatePorts, requestId: string): 
   if (url.protocol === 'http:' && !config.development && !isLoopback(url.hostname))
     return err('plaintext_refused');
   if (!originAllowed(origin, config.allowedOrigins)) return err('origin_not_allowed');
-  if (request.method === 'OPTIONS') return ok(preflight(origin, requestId));
-
   const { entry, instance } = route.value;
+  if (request.method === 'OPTIONS') return ok(preflight(origin, requestId, entry));
+
+  attempt.line = { method: request.method, path: pathPattern(url.pathname), auth_method: 'ticket' };
   const taken = upgrade ? takeFromUpgrade(url, request.headers) : takeFromRequest(request.headers);
   if (!taken.ok) return taken;
   const { ticket, delivery } = taken.value;
@@ -89,28 +122,36 @@ async function passGate(request: Request, ports: GatePorts, requestId: string): 
     findKey: ports.findKey,
   });
   if (!verified.ok) return verified;
+  const { sub: principal, tier } = verified.value.claims;
+  attempt.line = { ...attempt.line, principal, tier };
   if (!entry.deliveries.includes(delivery)) return err('ticket_delivery_not_allowed');
 
+  const { bodyBytes = REQUEST_BODY_BYTES, ...limits } = entry.limits;
+  if (Number(request.headers.get('content-length')) > bodyBytes) return err('body_too_large');
+  const body = request.body === null ? undefined : boundedBody(request.body, bodyBytes);
   const userAgent = request.headers.get('user-agent');
   const answer = await askObject(
     ports,
     route.value,
-    forward(request, verified.value, {
+    forward(request, body?.stream ?? null, verified.value, {
       sessionId: SessionId.parse(ports.randomId()),
       delivery,
-      limits: entry.limits,
+      limits,
       requestId,
       ipAddress: request.headers.get('cf-connecting-ip'),
       userAgent: userAgent === null ? null : redact(userAgent),
     }),
   );
+  // Whatever the agent made of half a body: its caller is at fault, and neither the agent nor the runtime.
+  const fault = body?.fault();
+  if (fault !== undefined) return err(fault);
   if (!answer.ok) return answer;
   const denial: Denial | undefined = denialOf(answer.value);
   if (denial !== undefined) return { ok: false, denial };
-  if (upgrade) return ok(socketAnswer(request, answer.value.webSocket, requestId));
+  if (upgrade) return ok(socketAnswer(request, answer.value, requestId));
   const passed = new Response(answer.value.body, answer.value);
   secureHeaders(passed.headers, requestId);
-  return ok(withCors(passed, request, config));
+  return ok(withCors(passed, request, config, entry));
 }
 
 /**
@@ -130,9 +171,18 @@ async function askObject(ports: GatePorts, route: Route, request: Request): Prom
   }
 }
 
-function withCors(answer: Response, request: Request, config: GateConfig): Response {
+function withCors(
+  answer: Response,
+  request: Request,
+  config: GateConfig,
+  entry: AgentEntry | undefined,
+): Response {
   const origin = request.headers.get('origin');
   if (answer.status === 101 || !originAllowed(origin, config.allowedOrigins)) return answer;
-  for (const [name, value] of corsHeaders(origin)) answer.headers.set(name, value);
+  for (const [name, value] of corsHeaders(origin, entry)) {
+    // An agent may expose headers of its own.
+    if (name === 'access-control-expose-headers') answer.headers.append(name, value);
+    else answer.headers.set(name, value);
+  }
   return answer;
 }

@@ -4,6 +4,7 @@ import { type AgentRegistry, bindingKeyOf, validateAgentRegistry } from '@agent-
 import { logWithPoints, type PointSink } from '@agent-ticket/shared/security-events.ts';
 import { answerControl, type ControlPorts, isControlPath } from './control.ts';
 import { refuseHttp } from './gate/answer.ts';
+import { paceLog } from './gate/paced-log.ts';
 import { isAgentPath } from './gate/route.ts';
 import { answerAgentRequest, type GatePorts } from './gate.ts';
 import { CommandAnswer, commandRequest, isNamespace, questionRequest, SessionAnswer } from './handover.ts';
@@ -57,7 +58,8 @@ function portsOf(registry: AgentRegistry, env: GateEnv & object): Ports {
     return namespace?.get(namespace.idFromName(instance));
   };
   const record = openRecord(env.RECORD);
-  const log = logWithPoints((event) => console.log(JSON.stringify(event)), env.SECURITY_EVENTS);
+  const clock = () => Date.now();
+  const print = logWithPoints((event) => console.log(JSON.stringify(event)), env.SECURITY_EVENTS);
   return {
     ...verifierOf(env),
     registry,
@@ -80,8 +82,8 @@ function portsOf(registry: AgentRegistry, env: GateEnv & object): Ports {
     },
     random: () => Math.random(),
     randomId: () => crypto.randomUUID(),
-    clock: () => Date.now(),
-    tally: createRefusalTally(log),
-    log,
+    clock,
+    tally: createRefusalTally(print),
+    log: paceLog(print, clock),
   };
 }

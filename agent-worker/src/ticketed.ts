@@ -18,8 +18,8 @@ import { createCommands } from './ticketed/commands.ts';
 import { createDestruction } from './ticketed/destruction.ts';
 import { answerClose, type PlainEnd, plainEndOf } from './ticketed/ends.ts';
 import { skippedByBroadcast } from './ticketed/frames.ts';
-import { checkFrame } from './ticketed/inbound.ts';
-import { createFrameRates } from './ticketed/limits.ts';
+import { checkFrame, ratesOf } from './ticketed/inbound.ts';
+import { createFrameQueue, createRates } from './ticketed/limits.ts';
 import { createObjectRecord } from './ticketed/record.ts';
 import { answerPlain, answerUpgrade } from './ticketed/requests.ts';
 import {
@@ -48,7 +48,8 @@ export interface Ticketed {
   principal(): SessionPrincipal;
   /**
    * Puts into the audit log (`rpc.denied`) that agent code refused the frame being handled. `code` is the reason, in
-   * snake_case; of each detail the first 128 characters are kept. Throws an `Error` outside of a frame.
+   * snake_case; of each detail the first 128 characters are kept. Further refusals of the session with the same code in the
+   * same minute are one event with their number. Throws an `Error` outside of a frame.
    */
   noteDenied(code: string, details?: Readonly<Record<string, string>>): void;
 }
@@ -78,6 +79,7 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       randomId: () => crypto.randomUUID(),
       clock: () => Date.now(),
       onFacts: () => this.#record.deliver(),
+      later: (ms, work) => void setTimeout(work, ms),
     });
     readonly #sessions = createSessions({
       sql: this.ctx.storage.sql,
@@ -120,9 +122,13 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       clock: () => Date.now(),
       onFacts: () => this.#record.deliver(),
     });
-    readonly #rates = createFrameRates();
+    readonly #rates = createRates();
+    readonly #queue = createFrameQueue((ms) => scheduler.wait(ms));
     readonly #calls = createCalls(() => Date.now());
-    readonly #caller = createCaller({ findSession: this.#sessions.find, auditDenied: this.#audit.denied });
+    readonly #caller = createCaller({
+      findSession: this.#sessions.find,
+      auditDenied: this.#audit.deniedByAgent,
+    });
     readonly #agent = takeEntries(this);
     #isRecovered = false;
 
@@ -133,8 +139,9 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
         fetch: (request: Request) => this.#handleRequest(request),
         webSocketMessage: (ws: WebSocket, frame: string | ArrayBuffer) => this.#handleFrame(ws, frame),
         webSocketClose: (ws: WebSocket, code: number, reason: string, wasClean: boolean) => {
-          this.#endSession(ws, plainEndOf(code), { code });
-          return answerClose(ws, code, reason, () => this.#agent.webSocketClose(ws, code, reason, wasClean));
+          const close = { code, reason, wasClean };
+          this.#endSession(ws, plainEndOf(close), { code });
+          return answerClose(ws, close, () => this.#agent.webSocketClose(ws, code, reason, wasClean));
         },
         webSocketError: (ws: WebSocket, error: unknown) => {
           this.#endSession(ws, 'connection_lost');
@@ -208,11 +215,13 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       };
       if (isUpgrade(request.headers)) return answerUpgrade(handover, ports);
       const { claims, limits } = handover;
+      const rate = { perSecond: limits.messagesPerSecond, burst: limits.messagesPerSecond };
       this.#caller.noteRequest(request, principalOf(claims));
       return answerPlain(handover, {
         ...ports,
         streams: this.#streams,
-        allowRate: () => this.#rates.allow(`plain ${claims.sub}`, limits.messagesPerSecond, Date.now()),
+        sleep: (ms, signal) => scheduler.wait(ms, { signal }),
+        allowRate: () => this.#rates.allow(`plain ${claims.sub}`, rate, Date.now()),
         checkRevoked: this.#record.checkRevoked,
       });
     }
@@ -223,6 +232,7 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
         sessions: this.#sessions,
         audit: this.#audit,
         rates: this.#rates,
+        queue: this.#queue,
         verifier: () => verifierOf(this.env),
         checkRevoked: this.#record.checkRevoked,
         clock: () => Date.now(),
@@ -254,7 +264,7 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
     #endSession(ws: WebSocket, reason: PlainEnd, details?: { readonly code: number }): void {
       const id = sessionIdOf(this.ctx.getTags(ws));
       if (id !== undefined) {
-        this.#rates.forget(id);
+        this.#rates.forget(...ratesOf(id));
         this.#sessions.end(id, reason, details);
       }
       this.#recover();

@@ -176,6 +176,48 @@ describe('a used ticket', () => {
   });
 });
 
+describe('subprotocols of the app beside marker and ticket', () => {
+  const offer = (ticket: string) => ({ 'sec-websocket-protocol': `v2, agent-ticket.v1, ${ticket}, v1` });
+
+  test('reach the agent without either, and the first is answered', async () => {
+    const instance = newInstance();
+    const headers = offer(await witnessTicket(instance));
+    const answer = await upgrade(`/agents/witness/${instance}`, { headers, front: gate });
+    expect(answer.headers.get('sec-websocket-protocol')).toBe('v2');
+    expect(await new Socket(answer).frame('seen')).toMatchObject({
+      headers: { 'sec-websocket-protocol': 'v2, v1' },
+    });
+  });
+
+  test.for([
+    ['that was offered is answered', 'v1', 'v1'],
+    ['that was not is not', 'v3', 'v2'],
+  ] as const)('are chosen by the agent: one %s', async ([, chosen, answered]) => {
+    const instance = newInstance();
+    const front = gateWith({
+      destination: () => ({
+        fetch: async () => {
+          const { 0: client, 1: server } = new WebSocketPair();
+          server.accept();
+          const headers = { 'sec-websocket-protocol': chosen };
+          return new Response(null, { status: 101, webSocket: client, headers });
+        },
+      }),
+    });
+    const headers = offer(await witnessTicket(instance));
+    const answer = await upgrade(`/agents/witness/${instance}`, { headers, front });
+    expect(answer.headers.get('sec-websocket-protocol')).toBe(answered);
+    new Socket(answer).close();
+  });
+
+  test('are answered in a refusal too, whose close a browser would not see otherwise', async () => {
+    const ticket = await witnessTicket(newInstance());
+    const answer = await upgrade(`/agents/witness/${newInstance()}`, { headers: offer(ticket), front: gate });
+    expect(answer.headers.get('sec-websocket-protocol')).toBe('v2');
+    expect(await refusedSocket(answer)).toMatchObject({ code: 4003 });
+  });
+});
+
 describe('two tickets on one upgrade', () => {
   const twice: [string, (one: string, two: string) => [string, Record<string, string>]][] = [
     ['query and subprotocol', (one, two) => [`?ticket=${one}`, carry(two, 'subprotocol').headers]],

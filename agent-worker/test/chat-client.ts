@@ -2,8 +2,9 @@ import { runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import type { Role } from '@agent-ticket/shared/names.ts';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
-import { expect } from 'vitest';
+import { expect, vi } from 'vitest';
 import { type ChatMessage, chatRequest, chunksOf, partsOf } from './chat.ts';
+import { sweep } from './objects.ts';
 import { eventsOf } from './record.ts';
 import { connect, type Frame, type Socket } from './sockets.ts';
 import { makeTicket, newInstance, rights } from './tickets.ts';
@@ -67,13 +68,27 @@ export async function continued(socket: Socket, seen: number): Promise<void> {
   await socket.next(seen, (frame) => frame.id === id && frame.done === true);
 }
 
-/** Codes of the denials in the audit log. */
-export const deniedIn = (instance: string) =>
+/** Codes of the denials in the audit log, and how often each. */
+const denialsIn = (instance: string) =>
   eventually(async () => {
     const denied = (await eventsOf(instance)).filter(({ type }) => type === 'rpc.denied');
     expect(denied).not.toEqual([]);
-    return denied.map(({ code }) => code);
+    return denied.map(({ code, details }) => ({ code, count: JSON.parse(details ?? '{}').count ?? 1 }));
   });
+
+/** Codes of the denials in the audit log. */
+export const deniedIn = async (instance: string) => (await denialsIn(instance)).map(({ code }) => code);
+
+/** How often there was a denial of one code, once the minute is over in which they came. */
+export async function timesDeniedIn(instance: string, expected: string): Promise<number> {
+  vi.setSystemTime(Date.now() + 60_000);
+  await sweep(chat(instance));
+  return eventually(async () => {
+    const denials = await denialsIn(instance);
+    expect(denials.map(({ code }) => code)).toEqual([expected, expected]);
+    return denials.reduce((sum, { count }) => sum + count, 0);
+  });
+}
 
 /** After this turn, all earlier frames have been handled. */
 export const settled = (socket: Socket) => converse(socket, 'what time is it in Lima?');

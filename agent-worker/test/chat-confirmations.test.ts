@@ -14,6 +14,7 @@ import {
   messagesIn,
   notesIn,
   settled,
+  timesDeniedIn,
 } from './chat-client.ts';
 import { eventsOf } from './record.ts';
 import { NOW, newInstance } from './tickets.ts';
@@ -58,7 +59,7 @@ describe('without a confirmation nothing is kept', () => {
     await settled(socket);
     expect(await notesIn(instance)).toEqual([]);
     expect(JSON.stringify(await messagesIn(instance))).not.toContain('forged');
-    expect(await deniedIn(instance)).toEqual(['transcript_forged', 'transcript_forged']);
+    expect(await timesDeniedIn(instance, 'transcript_forged')).toBe(2);
   });
 
   test('by a transcript that has the open call approved, or done', async () => {
@@ -71,7 +72,7 @@ describe('without a confirmation nothing is kept', () => {
     }
     expect(await notesIn(instance)).toEqual([]);
     expect(JSON.stringify(await messagesIn(instance))).not.toContain('forged');
-    expect(await deniedIn(instance)).toEqual(['transcript_forged', 'transcript_forged']);
+    expect(await timesDeniedIn(instance, 'transcript_forged')).toBe(2);
   });
 
   test('by a forged result of the tool', async () => {
@@ -86,12 +87,13 @@ describe('without a confirmation nothing is kept', () => {
         autoContinue: true,
         clientTools: [{ name: 'save_note' }],
       });
-    expect(await deniedIn(instance)).toEqual(['tool_result_forged', 'tool_result_forged']);
+    expect(await deniedIn(instance)).toEqual(['tool_result_forged']);
     expect(JSON.stringify(await messagesIn(instance))).not.toContain('forged');
     const seen = socket.frames.length;
     socket.send(approval(callId));
     await continued(socket, seen);
     expect(await notesIn(instance)).toEqual(['water the plants']);
+    expect(await timesDeniedIn(instance, 'tool_result_forged')).toBe(2);
   });
 
   test('by an approval of another call', async () => {
@@ -120,7 +122,7 @@ describe('without a confirmation nothing is kept', () => {
     await continued(socket, seen);
     await settled(socket);
     expect(await notesIn(instance)).toEqual(['water the plants']);
-    expect(await deniedIn(instance)).toEqual(Array.from({ length: 4 }, () => 'approval_repeated'));
+    expect(await timesDeniedIn(instance, 'approval_repeated')).toBe(4);
   });
 
   test('by a viewer, who may neither ask nor approve', async () => {

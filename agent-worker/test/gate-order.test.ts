@@ -171,7 +171,10 @@ describe('a refusal', () => {
     const answer = await upgrade('/agents/counter/room-1?x=1', { ticket, front });
     expect(logged).toEqual([
       {
-        event: 'gate_refused',
+        event: 'auth_failure',
+        method: 'GET',
+        path: '/agents/:agent/:instance',
+        auth_method: 'ticket',
         reason: 'ticket_audience_wrong',
         detail: undefined,
         request_id: answer.headers.get('x-request-id'),

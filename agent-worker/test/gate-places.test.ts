@@ -180,6 +180,25 @@ describe('an origin', () => {
     expect(await objectIds()).toEqual(objects);
   });
 
+  test('on the list may send and read what MCP needs, at agents with that transport', async () => {
+    const headers = { origin: ORIGIN };
+    const answer = await ask(`/agents/mcp-agent/${newInstance()}/mcp`, { method: 'OPTIONS', headers });
+    const allowed = answer.headers.get('access-control-allow-headers')?.split(', ');
+    expect(allowed).toEqual(
+      expect.arrayContaining([
+        'authorization',
+        'content-type',
+        'mcp-protocol-version',
+        'mcp-session-id',
+        'last-event-id',
+      ]),
+    );
+    const refused = await ask(`/agents/mcp-agent/${newInstance()}/mcp`, { headers });
+    expect(refused.headers.get('access-control-expose-headers')?.split(', ')).toContain('mcp-session-id');
+    const other = await ask(`/agents/counter/${newInstance()}`, { headers });
+    expect(other.headers.get('access-control-expose-headers')).toBe('retry-after, x-request-id');
+  });
+
   test('does not matter to other paths of the worker', async () => {
     expect(
       (await worker(new Request('http://127.0.0.1:8788/x', { headers: { origin: 'https://evil.test' } })))

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { gateWith } from './gate.ts';
 import { objectIds } from './objects.ts';
 import { ask, connect, refusedSocket, upgrade } from './sockets.ts';
 import { makeTicket, NOW, newInstance, nextSigner, rights, signer, stranger } from './tickets.ts';
@@ -15,6 +16,8 @@ const UNAUTHORIZED: Refusal = { close: [4001, 'unauthorized'], http: [401, 'UNAU
 const FORBIDDEN: Refusal = { close: [4003, 'forbidden'], http: [403, 'FORBIDDEN'] };
 const EXPIRED: Refusal = { close: [3000, 'ticket_expired'], http: [401, 'TOKEN_EXPIRED'] };
 const LONG_EXPIRED: Refusal = { close: [4001, 'unauthorized'], http: [401, 'TOKEN_EXPIRED'] };
+
+const EARLY: Refusal = { close: [1013, 'unavailable'], http: [503, 'UNAVAILABLE'] };
 
 const lived = (exp: number) => ({ iat: exp - 60, nbf: exp - 60, exp });
 
@@ -48,12 +51,8 @@ const BAD_TICKETS: [what: string, make: (instance: string) => Promise<string> | 
     ],
     ['that expired a minute ago', (instance) => makeTicket({ instance, ...lived(NOW - 60) }), LONG_EXPIRED],
     ['that expired yesterday', (instance) => makeTicket({ instance, ...lived(NOW - 86_400) }), LONG_EXPIRED],
-    ['that is not valid yet', (instance) => makeTicket({ instance, nbf: NOW + 6 }), UNAUTHORIZED],
-    [
-      'issued in the future',
-      (instance) => makeTicket({ instance, iat: NOW + 6, exp: NOW + 66 }),
-      UNAUTHORIZED,
-    ],
+    ['that is not valid yet', (instance) => makeTicket({ instance, nbf: NOW + 6 }), EARLY],
+    ['issued in the future', (instance) => makeTicket({ instance, iat: NOW + 6, exp: NOW + 66 }), EARLY],
     ['that would live for hours', (instance) => makeTicket({ instance, exp: NOW + 7200 }), UNAUTHORIZED],
     [
       'signed by a key nobody published',
@@ -198,6 +197,22 @@ describe('a ticket', () => {
       const ticket = await makeTicket({ instance, ...rights('counter', 'viewer') }, { by });
       expect((await ask(`/agents/counter/${instance}`, { ticket })).status).toBe(404); // the agent's own "not implemented"
     }
+  });
+
+  test('that a slow clock takes for one of the future is not refused for good, and the log names the seconds', async () => {
+    const instance = newInstance();
+    const ticket = await makeTicket({ instance });
+    const logged: Readonly<Record<string, unknown>>[] = [];
+    const front = gateWith({ clock: () => (NOW - 9) * 1000, log: (line) => logged.push(line) });
+    const path = `/agents/counter/${instance}`;
+    expect(await refusedSocket(await upgrade(path, { ticket, front }))).toMatchObject({
+      code: 1013,
+      reason: 'unavailable',
+    });
+    const plain = await ask(path, { ticket, front });
+    expect([plain.status, plain.headers.get('retry-after')]).toEqual([503, '4']);
+    const line = { reason: 'ticket_not_yet_valid', detail: expect.stringMatching(/^9 s before/) };
+    expect(logged).toEqual([expect.objectContaining(line), expect.objectContaining(line)]);
   });
 
   test('is judged by the clock at the time of the request', async () => {

@@ -83,14 +83,25 @@ describe('sockets per principal and instance', () => {
 
 describe('messages per second', () => {
   const front = limited({ messagesPerSecond: 5 });
+  /** A burst, and the frames of a second that wait. */
+  const [atOnce, waiting] = [32, 5];
 
-  test('above the limit close the socket', async () => {
+  test('above the limit wait for their time, in their order, and the socket goes on', async () => {
+    const instance = newInstance();
+    const { socket } = await enter(instance, limited({ messagesPerSecond: 50 }));
+    await socket.frame('seen');
+    const messages = Array.from({ length: 70 }, (_, n) => `message ${n}`);
+    for (const message of messages) socket.send(message);
+    await eventually(async () => expect(await heardBy(instance)).toEqual(messages));
+  });
+
+  test('above what may wait close the socket, and nothing that waited is handled', async () => {
     const instance = newInstance();
     const { socket } = await enter(instance, front);
     await socket.frame('seen');
-    for (let n = 0; n < 6; n += 1) socket.send(`message ${n}`);
+    for (let n = 0; n < atOnce + waiting + 1; n += 1) socket.send(`message ${n}`);
     expect(await socket.closed()).toEqual({ code: 1008, reason: 'too_many_messages' });
-    expect(await heardBy(instance)).toHaveLength(5);
+    expect(await heardBy(instance)).toHaveLength(atOnce);
     const events = await expectEvents(instance, ['ticket.used', 'session.opened', 'session.closed']);
     expect(events[2]).toMatchObject({ code: 'too_many_messages' });
   });
@@ -101,8 +112,8 @@ describe('messages per second', () => {
     await socket.frame('seen');
     for (let second = 0; second < 3; second += 1) {
       vi.setSystemTime((NOW + second) * 1000);
-      for (let n = 0; n < 5; n += 1) socket.send('hello');
-      await eventually(async () => expect(await heardBy(instance)).toHaveLength(5 * (second + 1)));
+      for (let n = 0; n < (second === 0 ? atOnce : 5); n += 1) socket.send('hello');
+      await eventually(async () => expect(await heardBy(instance)).toHaveLength(atOnce + 5 * second));
     }
   });
 
@@ -125,7 +136,7 @@ describe('messages per second', () => {
   test('count what is refused, too', async () => {
     const { socket } = await enter(newInstance(), front);
     await socket.frame('seen');
-    for (let n = 0; n < 6; n += 1) socket.send({ type: 'cf_agent_state', state: {} });
+    for (let n = 0; n < atOnce + waiting + 1; n += 1) socket.send({ type: 'cf_agent_state', state: {} });
     expect(await socket.closed()).toEqual({ code: 1008, reason: 'too_many_messages' });
   });
 });

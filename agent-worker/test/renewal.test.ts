@@ -127,7 +127,7 @@ describe('a renewal is refused, and the session goes on as it was,', () => {
     ['for another audience', 'unauthorized', { aud: 'others' }],
     ['of another issuer', 'unauthorized', { iss: 'https://other.example' }],
     ['of a key nobody published', 'unauthorized', {}, { by: stranger }],
-    ['not valid yet', 'unauthorized', { nbf: NOW + 60, iat: NOW + 60, exp: NOW + 120 }],
+    ['not valid yet', 'unavailable', { nbf: NOW + 60, iat: NOW + 60, exp: NOW + 120 }],
     ['that expired', 'ticket_expired', { iat: NOW - 60, nbf: NOW - 60, exp: NOW - 5 }],
     ['whose rights are over', 'session_expired', { session_expiry: NOW }],
   ];

@@ -139,7 +139,7 @@ const ENDINGS: readonly Ending[] = [
     how: 'frames come too fast',
     reason: 'too_many_messages',
     end({ socket }) {
-      for (let n = 0; n < 4; n += 1) socket.send('quick');
+      for (let n = 0; n < 36; n += 1) socket.send('quick');
     },
   },
 ];

@@ -106,6 +106,35 @@ describe('a session ends', () => {
     ]);
   });
 
+  /** No client of this runtime sends such a code, so its report is made here, as the runtime makes it for a raw frame. */
+  test.for([0, 999, 1004, 1006, 1015, 1016, 2999, 4999, 5000, 65_535])(
+    'when its client closes with the code %d: answered, whatever the code',
+    async (code) => {
+      const instance = newInstance();
+      const socket = await enter(instance);
+      await runInDurableObject(counter(instance), async (agent, state) => {
+        const [ws] = state.getWebSockets();
+        if (ws === undefined) throw new TypeError('no socket');
+        await agent.webSocketClose?.(ws, code, '', true);
+      });
+      const isSent = code === 1016 || code === 2999 || code === 4999;
+      expect(await socket.closed()).toMatchObject({ code: isSent ? code : 1002 });
+      expect(await ownSessions(counter(instance))).toMatchObject([{ end_reason: 'client_closed' }]);
+    },
+  );
+
+  test('when its connection breaks, which leaves nobody to answer', async () => {
+    const instance = newInstance();
+    await enter(instance);
+    await runInDurableObject(counter(instance), async (agent, state) => {
+      const [ws] = state.getWebSockets();
+      if (ws === undefined) throw new TypeError('no socket');
+      await agent.webSocketClose?.(ws, 1006, '', false);
+      expect(ws.readyState).toBe(WebSocket.OPEN);
+    });
+    expect(await ownSessions(counter(instance))).toMatchObject([{ end_reason: 'connection_lost' }]);
+  });
+
   test('when its client closes while the object sleeps', async () => {
     const instance = newInstance();
     const socket = await enter(instance);

@@ -164,6 +164,71 @@ describe('a stream', () => {
   });
 });
 
+describe('an answer of another media type', () => {
+  const TYPES = [
+    'application/x-ndjson',
+    'text/plain',
+    'application/octet-stream',
+    'multipart/x-mixed-replace',
+  ];
+  const get = (instance: string, ticket: string, path: string) =>
+    ask(`/agents/witness/${instance}/${path}`, { ticket, front: gate });
+
+  test.for(TYPES)('that goes on is a session, and is cut like every other: %s', async (type) => {
+    const instance = newInstance();
+    const ticket = await ticketOf(instance);
+    const answer = await get(instance, ticket, `stream?type=${type}`);
+    expect(answer.headers.get('content-type')).toBe(type);
+    expect(await ownSessions(witness(instance))).toMatchObject([{ ended_at: null }]);
+    expect((await get(instance, ticket, `stream?type=${type}`)).status).toBe(401);
+    await revoke(witness(instance), lock(`instance:witness/${instance}`));
+    const reader = answer.body?.getReader();
+    if (reader === undefined) throw new TypeError('no body');
+    expect(await drained(reader)).toBe('broken');
+    await ends(instance, 'locked');
+    expect(await cancelled(instance)).toBeGreaterThan(0);
+  });
+
+  test('that is silent after its first part loses nothing of it', async () => {
+    const instance = newInstance();
+    const answer = await get(instance, await ticketOf(instance), 'stream/silent?type=text/plain');
+    const reader = answer.body?.getReader();
+    const part = await reader?.read();
+    expect(new TextDecoder().decode(part?.value)).toBe('data: 1\n\n');
+    await reader?.cancel();
+    await ends(instance, 'client_closed');
+  });
+
+  test.for([
+    ['ends at once', 'stream/short?type=application/x-ndjson', 9],
+    ['is long but whole', 'long', 1_000_000],
+  ] as const)('that %s needs no session, and no ticket for streams', async ([, path, length]) => {
+    const instance = newInstance();
+    const ticket = await ticketOf(instance, { transport: 'websocket' });
+    for (let n = 0; n < 2; n += 1) {
+      const answer = await get(instance, ticket, path);
+      expect([answer.status, (await answer.text()).length]).toEqual([200, length]);
+    }
+    expect(await ownSessions(witness(instance))).toEqual([]);
+  });
+
+  test('that goes on needs a ticket for plain requests', async () => {
+    const instance = newInstance();
+    const ticket = await ticketOf(instance, { transport: 'websocket' });
+    // More than is read ahead, so that nobody waits for the end.
+    const answer = await get(instance, ticket, 'stream/wide?type=text/plain');
+    expect(answer.status).toBe(403);
+    expect(await cancelled(instance)).toBe(1);
+  });
+
+  test('that breaks off at once is a bare 500', async () => {
+    const instance = newInstance();
+    const answer = await get(instance, await ticketOf(instance), 'stream/broken?type=text/plain');
+    expect(answer.status).toBe(500);
+    expect(printed.join()).not.toContain('PRIVATE');
+  });
+});
+
 /** Whether a stream is broken off within its next hundred events. */
 async function first(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<'broken' | 'goes on'> {
   try {

@@ -103,6 +103,18 @@ export function objectSessionStore(sql: SqlStorage) {
         )
         .one().n,
 
+    /** Addresses of open sessions of principals with a prefix, one for each session. `end` is behind all of them. */
+    openAddresses: (prefix: string, end: string): (string | null)[] =>
+      sql
+        .exec<{ ip_address: string | null }>(
+          `SELECT ip_address FROM ticket_sessions
+           WHERE principal >= ? AND principal < ? AND ended_at IS NULL`,
+          prefix,
+          end,
+        )
+        .toArray()
+        .map((row) => row.ip_address),
+
     /** Gives an open session the rights of a newer ticket. `undefined` when it has ended meanwhile. */
     renew: (id: string, to: Renewed): ObjectSession | undefined =>
       one(

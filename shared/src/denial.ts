@@ -65,6 +65,8 @@ export const DENIALS = {
   target_invalid: badRequest,
   scope_unknown: badRequest,
   body_not_json: badRequest,
+  // The connection or its framing broke: the caller's, or its network's, and no outage of ours.
+  body_incomplete: badRequest,
   body_too_large: row('PAYLOAD_TOO_LARGE', 'bad_request'),
   media_type_unsupported: row('UNSUPPORTED_MEDIA_TYPE', 'bad_request'),
   origin_not_allowed: forbidden,
@@ -129,7 +131,8 @@ export const DENIALS = {
   ticket_claims_invalid: unauthorized,
   ticket_issuer_wrong: unauthorized,
   ticket_audience_wrong: unauthorized,
-  ticket_not_yet_valid: unauthorized,
+  // A clock is wrong, which time mends: a client that stopped would never learn, one with a new ticket fares no better.
+  ticket_not_yet_valid: unavailable,
   ticket_expired: row('TOKEN_EXPIRED', 'ticket_expired'),
   ticket_long_expired: row('TOKEN_EXPIRED', 'unauthorized'),
   ticket_agent_wrong: forbidden,

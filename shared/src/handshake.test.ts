@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
+  answeredProtocol,
   DELIVERIES,
-  offersMarker,
   present,
   QUERY_PARAMETER,
   SUBPROTOCOL,
@@ -36,6 +36,14 @@ describe('an upgrade with one ticket', () => {
       'subprotocol',
     ],
     ['with empty list members', { protocol: ', agent-ticket.v1,, a.b.c ,' }, 'a.b.c', 'subprotocol'],
+    ['before a protocol of the app', { protocol: `${SUBPROTOCOL}, a.b.c, chat` }, 'a.b.c', 'subprotocol'],
+    ['behind a protocol of the app', { protocol: `chat, ${SUBPROTOCOL}, a.b.c` }, 'a.b.c', 'subprotocol'],
+    [
+      'anywhere among protocols of the app, where it looks like a ticket',
+      { protocol: `v1, ${SUBPROTOCOL}, v2, eyJ.b.c` },
+      'eyJ.b.c',
+      'subprotocol',
+    ],
     ['in the query', { query: 'ticket=a.b.c' }, 'a.b.c', 'query'],
     ['in the query among others', { query: '_pk=1&ticket=a.b.c&x=2' }, 'a.b.c', 'query'],
     ['in the query under an encoded name', { query: '%74icket=a.b.c' }, 'a.b.c', 'query'],
@@ -92,9 +100,8 @@ describe('an upgrade with two tickets', () => {
     ['two alike in the query', { query: 'ticket=a&ticket=a' }],
     ['one of them empty', { query: 'ticket=a&ticket=' }],
     ['one under an encoded name', { query: 'ticket=a&tic%6Bet=b' }],
-    ['two as subprotocols', { protocol: `${SUBPROTOCOL}, a, b` }],
-    ['two alike as subprotocols', { protocol: `${SUBPROTOCOL}, a, a` }],
-    ['a ticket and a protocol of the app behind the marker', { protocol: `${SUBPROTOCOL}, a, chat` }],
+    ['two as subprotocols', { protocol: `${SUBPROTOCOL}, eyJ.a, eyJ.b` }],
+    ['two alike as subprotocols', { protocol: `${SUBPROTOCOL}, eyJ.a, eyJ.a` }],
   ])('%s is refused, not ranked', (_name, sent) => {
     const denial = { reason: 'ticket_delivered_twice' };
     expect(takeFromUpgrade(...request(sent))).toEqual({ ok: false, denial });
@@ -137,6 +144,8 @@ describe('stripping', () => {
     ['query, many times', { query: 'ticket=s3cret&a=1&ticket=s3cret&%74icket=s3cret2' }],
     ['subprotocol', { protocol: `${SUBPROTOCOL}, s3cret` }],
     ['subprotocol without the marker', { protocol: 's3cret' }],
+    ['subprotocols, of two that look like it', { protocol: `${SUBPROTOCOL}, eyJ.s3cret, eyJ.s3cret2` }],
+    ['subprotocols, as a secret of a service', { protocol: `${SUBPROTOCOL}, eyJ.s3cret, atk_s3cret` }],
     ['Authorization', { authorization: 'Bearer s3cret' }],
     ['Authorization in an unknown form', { authorization: 'bearer\ts3cret s3cret' }],
     ['another scheme', { authorization: 'Basic s3cret' }],
@@ -146,6 +155,19 @@ describe('stripping', () => {
     stripTicket(url, headers);
     expect(JSON.stringify([url.href, [...headers]])).not.toContain('s3cret');
     expect(takeFromUpgrade(url, headers)).toMatchObject({ ok: false, denial: { reason: 'ticket_missing' } });
+  });
+
+  it.each<[string, Sent, string]>([
+    ['beside marker and ticket', { protocol: `chat, ${SUBPROTOCOL}, s3cret, v2` }, 'chat, v2'],
+    [
+      'beside the marker and a ticket in the query',
+      { query: 'ticket=s3cret', protocol: `${SUBPROTOCOL}, eyJ.s3cret, chat` },
+      'chat',
+    ],
+  ])('leaves subprotocols of the app %s', (_name, sent, left) => {
+    const [url, headers] = request(sent);
+    stripTicket(url, headers);
+    expect(headers.get('sec-websocket-protocol')).toBe(left);
   });
 
   it('leaves the rest as it was', () => {
@@ -163,19 +185,30 @@ describe('stripping', () => {
   });
 });
 
-describe('the marker', () => {
-  it.each<[string | undefined, boolean]>([
-    [undefined, false],
-    ['', false],
-    ['chat', false],
-    ['agent-ticket.v10', false],
-    ['xagent-ticket.v1', false],
-    ['agent-ticket.v1', true],
-    ['chat, agent-ticket.v1', true],
-  ])('in %j is offered: %j', (protocol, offered) => {
-    expect(offersMarker(request(protocol === undefined ? {} : { protocol })[1])).toBe(offered);
+describe('the subprotocol that is answered', () => {
+  it.each<[string | undefined, string | null, string | undefined]>([
+    [undefined, null, undefined],
+    ['', null, undefined],
+    ['agent-ticket.v1', null, SUBPROTOCOL],
+    ['agent-ticket.v1, a.b.c', null, SUBPROTOCOL],
+    ['agent-ticket.v1, a.b.c', 'a.b.c', SUBPROTOCOL],
+    ['agent-ticket.v1, eyJ.b.c, eyJ.d.e', 'eyJ.d.e', SUBPROTOCOL],
+    ['agent-ticket.v1, a.b.c, chat', null, 'chat'],
+    ['agent-ticket.v1, a.b.c, v2, v1', null, 'v2'],
+    ['agent-ticket.v1, a.b.c, v2, v1', 'v1', 'v1'],
+    ['agent-ticket.v1, a.b.c, v2, v1', 'v3', 'v2'],
+    ['chat', null, undefined],
+    ['chat', 'chat', undefined],
+    ['eyJ.b.c', null, undefined],
+    ['eyJ.b.c, atk_secret', 'eyJ.b.c', undefined],
+    ['agent-ticket.v10', null, undefined],
+  ])('to %j where the agent names %j is %j', (protocol, chosen, answered) => {
+    const [, headers] = request(protocol === undefined ? {} : { protocol });
+    expect(answeredProtocol(headers, chosen)).toBe(answered);
   });
+});
 
+describe('the marker', () => {
   it('and a ticket are tokens that a browser lets a page send as subprotocols', () => {
     expect(`${SUBPROTOCOL} e30.e30.A-_9`).toMatch(/^[A-Za-z0-9._-]+ [A-Za-z0-9._-]+$/);
   });

@@ -1,8 +1,9 @@
 import { err, type Outcome, ok } from './outcome.ts';
+import { redact } from './redact.ts';
 
 /** How a ticket rides a request. This file is the only one that knows. */
 
-/** The marker offered before the ticket in `Sec-WebSocket-Protocol` (RFC 6455 §1.9), and the only one answered. */
+/** The marker offered before the ticket in `Sec-WebSocket-Protocol` (RFC 6455 §1.9). */
 export const SUBPROTOCOL = 'agent-ticket.v1';
 export const QUERY_PARAMETER = 'ticket';
 
@@ -23,8 +24,41 @@ const offered = (headers: Headers): string[] =>
     .map((name) => name.trim())
     .filter((name) => name !== '');
 
-/** Whether the 101 must name {@link SUBPROTOCOL}: a browser fails a handshake that leaves its offer unanswered. */
-export const offersMarker = (headers: Headers): boolean => offered(headers).includes(SUBPROTOCOL);
+/** Every ticket begins like this: base64url of `{"`. */
+const looksLikeTicket = (name: string): boolean => name.startsWith('eyJ');
+
+/** The subprotocols of an offer that carry a ticket: those that look like one, or else the one beside the marker. */
+function ticketsIn(names: readonly string[]): string[] {
+  if (!names.includes(SUBPROTOCOL)) return [];
+  const others = names.filter((name) => name !== SUBPROTOCOL);
+  const alike = others.filter(looksLikeTicket);
+  if (alike.length > 0) return alike;
+  const behind = names.slice(names.indexOf(SUBPROTOCOL)).find((name) => name !== SUBPROTOCOL);
+  return behind === undefined ? others.slice(0, 1) : [behind];
+}
+
+/**
+ * The app's own subprotocols of an offer, in order: nothing that is or looks like a credential. Without the marker beside
+ * them there are none: such an offer is not for this gate.
+ */
+function ownProtocols(headers: Headers): string[] {
+  const names = offered(headers);
+  if (!names.includes(SUBPROTOCOL)) return [];
+  const tickets = [SUBPROTOCOL, ...ticketsIn(names)];
+  return names.filter((name) => !tickets.includes(name) && !looksLikeTicket(name) && redact(name) === name);
+}
+
+/**
+ * The subprotocol that a 101 names: the agent's choice of what the client offered, else the app's own, else the marker.
+ * Never the ticket. A browser fails a handshake that leaves its offer unanswered.
+ *
+ * @param chosen what the agent's answer names.
+ */
+export function answeredProtocol(headers: Headers, chosen: string | null): string | undefined {
+  const own = ownProtocols(headers);
+  const isMarked = offered(headers).includes(SUBPROTOCOL);
+  return own.find((name) => name === chosen) ?? own[0] ?? (isMarked ? SUBPROTOCOL : undefined);
+}
 
 /** RFC 6750 §2.1. The scheme is case-insensitive (RFC 9110 §11.1); another scheme is no delivery. */
 const bearer = (headers: Headers): string | undefined =>
@@ -35,12 +69,8 @@ const bearer = (headers: Headers): string | undefined =>
  * must not change who connects.
  */
 export function takeFromUpgrade(url: URL, headers: Headers): Outcome<DeliveredTicket> {
-  const protocols = offered(headers);
   const found: DeliveredTicket[] = [];
-  if (protocols.includes(SUBPROTOCOL)) {
-    for (const ticket of protocols.filter((name) => name !== SUBPROTOCOL))
-      found.push({ ticket, delivery: 'subprotocol' });
-  }
+  for (const ticket of ticketsIn(offered(headers))) found.push({ ticket, delivery: 'subprotocol' });
   for (const ticket of url.searchParams.getAll(QUERY_PARAMETER)) found.push({ ticket, delivery: 'query' });
   const token = bearer(headers);
   if (token !== undefined) found.push({ ticket: token, delivery: 'authorization' });
@@ -56,11 +86,13 @@ export function takeFromRequest(headers: Headers): Outcome<DeliveredTicket> {
   return ticket === undefined ? err('ticket_missing') : ok({ ticket, delivery: 'authorization' });
 }
 
-/** Removes every place a ticket may ride in, taken or not, from URL and headers alike. */
+/** Removes a ticket, taken or not, from every place that it may ride in. Of subprotocols the app's own are left. */
 export function stripTicket(url: URL, headers: Headers): void {
+  const own = ownProtocols(headers);
   url.searchParams.delete(QUERY_PARAMETER);
   headers.delete('authorization');
   headers.delete(PROTOCOL_HEADER);
+  if (own.length > 0) headers.set(PROTOCOL_HEADER, own.join(', '));
 }
 
 /** What a client passes to open a socket, in both ways. */

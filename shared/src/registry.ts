@@ -8,7 +8,7 @@ import { CONNECT, covers, MESSAGE, RPC_ANY, Scope, STATE_WRITE } from './scope.t
  */
 export type Access = 'public' | 'viewer' | 'grant' | 'first-user';
 
-/** What the destination object enforces on one agent's sockets. */
+/** What gate and destination object enforce on one agent's callers. */
 export interface AgentLimits {
   /** Open sockets of one principal on one instance. */
   readonly socketsPerPrincipal: number;
@@ -16,9 +16,14 @@ export interface AgentLimits {
   readonly messagesPerSecond: number;
   /** Largest inbound frame, in bytes of UTF-8 or binary. */
   readonly frameBytes: number;
+  /** Longest body of a plain request; left out: {@link REQUEST_BODY_BYTES}. */
+  readonly bodyBytes?: number;
   /** Seconds without an inbound frame after which a socket is closed; left out: never. */
   readonly idleSeconds?: number;
 }
+
+/** Longest body of a plain request to an agent that names no limit: a call of a tool, or a transcript. */
+export const REQUEST_BODY_BYTES = 1024 * 1024;
 
 /** One agent. The registry is the only place that knows agents: routing, policy and listings derive from it. */
 export interface AgentEntry {

@@ -72,6 +72,17 @@ describe('time', () => {
   });
 });
 
+it.each([
+  ['6 s early', NOW - 6, { detail: expect.stringContaining('6 s before'), retryAfter: 1 }],
+  ['20 s early', NOW - 20, { detail: expect.stringContaining('20 s before'), retryAfter: 15 }],
+  ['an hour early', NOW - 3600, { detail: expect.stringContaining('3600 s before'), retryAfter: 60 }],
+  ['7 s late', NOW + 67, { detail: 'expired 7 s ago' }],
+  ['an hour late', NOW + 3660, { detail: 'expired 3600 s ago' }],
+] as const)('the refusal of a ticket %s names the difference', async (_name, nowSeconds, facts) => {
+  const refused = await verifyTicket(await signTicket(es256, {}), expecting(signers, { nowSeconds }));
+  expect(refused).toMatchObject({ ok: false, denial: facts });
+});
+
 describe('a ticket for something else', () => {
   const rows: [name: string, claims: object, expected: Partial<TicketExpectations>, reason: DenialReason][] =
     [

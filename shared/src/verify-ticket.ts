@@ -1,5 +1,5 @@
 import type { CryptoKey } from 'jose';
-import type { DenialReason } from './denial.ts';
+import type { Denial, DenialReason } from './denial.ts';
 import { CLOCK_SKEW_SECONDS, EXPIRED_GRACE_SECONDS, TICKET_MAX_BYTES } from './limits.ts';
 import type { KeyId, Transport } from './names.ts';
 import { err, type Outcome, ok } from './outcome.ts';
@@ -69,7 +69,33 @@ export async function verifyTicket(
   if (!verified.ok) return verified;
   const { claims, kid } = verified.value;
   const wrong = CHECKS.find(([, holds]) => !holds(claims, expected));
-  return wrong === undefined ? ok({ claims, kid }) : err(wrong[0]);
+  return wrong === undefined
+    ? ok({ claims, kid })
+    : err(wrong[0], timeFacts(wrong[0], claims, expected.nowSeconds));
+}
+
+/** Clocks are mended within minutes or by hand: no client needs to wait longer before it looks again. */
+const NOT_YET_VALID_MAX_SECONDS = 60;
+
+/** For the log, how far the time is from the one that the ticket names; for the client, when to come back. */
+function timeFacts(
+  reason: DenialReason,
+  claims: TicketClaims,
+  nowSeconds: number,
+): Pick<Denial, 'detail' | 'retryAfter'> {
+  const early = Math.max(claims.nbf, claims.iat) - nowSeconds;
+  switch (reason) {
+    case 'ticket_not_yet_valid':
+      return {
+        detail: `${early} s before its time: this clock is slow, or the broker's is fast`,
+        retryAfter: Math.min(Math.max(1, early - CLOCK_SKEW_SECONDS), NOT_YET_VALID_MAX_SECONDS),
+      };
+    case 'ticket_expired':
+    case 'ticket_long_expired':
+      return { detail: `expired ${nowSeconds - claims.exp} s ago` };
+    default:
+      return {};
+  }
 }
 
 /** What must hold of well-formed claims, in order, each with the reason to refuse where it does not. */

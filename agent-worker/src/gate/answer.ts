@@ -1,8 +1,9 @@
 import { isOutage } from '@agent-ticket/drizzle/outage.ts';
 import { closeFrameOf, type Denial, httpErrorOf } from '@agent-ticket/shared/denial.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
-import { offersMarker, SUBPROTOCOL } from '@agent-ticket/shared/handshake.ts';
+import { answeredProtocol } from '@agent-ticket/shared/handshake.ts';
 import { err } from '@agent-ticket/shared/outcome.ts';
+import type { AgentEntry } from '@agent-ticket/shared/registry.ts';
 import { isUpgrade } from '../handover.ts';
 
 /** The answers of the gate: refusals, sockets, CORS, and the headers that each answer has. */
@@ -39,13 +40,19 @@ function refuseSocket(request: Request, denial: Denial, requestId: string): Resp
   const { 0: client, 1: server } = new WebSocketPair();
   server.accept();
   server.close(code, reason);
-  return socketAnswer(request, client, requestId);
+  return socketAnswer(request, { webSocket: client }, requestId);
 }
 
-/** An answered upgrade. A browser fails the handshake when its offered marker is not echoed. */
-export function socketAnswer(request: Request, webSocket: WebSocket | null, requestId: string): Response {
+/** An answered upgrade: the socket of the agent's answer, or of ours, and none of its headers but the subprotocol. */
+export function socketAnswer(
+  request: Request,
+  answer: { readonly webSocket: WebSocket | null; readonly headers?: Headers },
+  requestId: string,
+): Response {
+  const { webSocket, headers: chosen } = answer;
   const headers = secureHeaders(new Headers(), requestId);
-  if (offersMarker(request.headers)) headers.set('sec-websocket-protocol', SUBPROTOCOL);
+  const protocol = answeredProtocol(request.headers, chosen?.get('sec-websocket-protocol') ?? null);
+  if (protocol !== undefined) headers.set('sec-websocket-protocol', protocol);
   return new Response(null, { status: 101, webSocket, headers });
 }
 
@@ -75,17 +82,38 @@ export const faultDenial = (error: unknown) =>
 export const originAllowed = (origin: string | null, allowed: readonly string[]): boolean =>
   origin === null || allowed.includes(origin);
 
+/** What a browser's script may send and read of one transport beside the rest (MCP 2025-06-18 and later, Streamable HTTP). */
+const MCP_HEADERS = {
+  sent: ['mcp-protocol-version', 'mcp-session-id', 'mcp-method', 'mcp-name', 'last-event-id'],
+  exposed: ['mcp-session-id'],
+} as const;
+const NO_HEADERS = { sent: [], exposed: [] } as const;
+
+const transportHeaders = (entry: Pick<AgentEntry, 'transport'> | undefined) =>
+  entry?.transport === 'sse' ? MCP_HEADERS : NO_HEADERS;
+
 /** Tickets are explicit credentials, so credentials of the browser (cookies) are never allowed. */
-export function corsHeaders(origin: string | null): Headers {
+export function corsHeaders(
+  origin: string | null,
+  entry: Pick<AgentEntry, 'transport'> | undefined,
+): Headers {
   const headers = new Headers({ vary: 'Origin' });
-  if (origin !== null) headers.set('access-control-allow-origin', origin);
+  if (origin === null) return headers;
+  headers.set('access-control-allow-origin', origin);
+  const exposed = ['retry-after', 'x-request-id', ...transportHeaders(entry).exposed];
+  headers.set('access-control-expose-headers', exposed.join(', '));
   return headers;
 }
 
-export function preflight(origin: string | null, requestId: string): Response {
-  const headers = secureHeaders(corsHeaders(origin), requestId);
+export function preflight(
+  origin: string | null,
+  requestId: string,
+  entry: Pick<AgentEntry, 'transport'>,
+): Response {
+  const headers = secureHeaders(corsHeaders(origin, entry), requestId);
+  const allowed = ['authorization', 'content-type', ...transportHeaders(entry).sent];
   headers.set('access-control-allow-methods', 'GET, POST');
-  headers.set('access-control-allow-headers', 'authorization, content-type');
+  headers.set('access-control-allow-headers', allowed.join(', '));
   headers.set('access-control-max-age', '600');
   return new Response(null, { status: 204, headers });
 }

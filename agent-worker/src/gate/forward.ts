@@ -11,9 +11,12 @@ const AMBIENT_CREDENTIAL = /^(cookie|cf-access-.*)$/;
 /**
  * The request as the destination object gets it: no ticket anywhere, no internal header of a client's making, the
  * connection id ours, and the verified claims beside it.
+ *
+ * @param body what the agent gets of the request's body.
  */
 export function forward(
   request: Request,
+  body: ReadableStream<Uint8Array> | null,
   ticket: VerifiedTicket,
   facts: Omit<Handover, 'claims' | 'kid'>,
 ): Request {
@@ -28,5 +31,6 @@ export function forward(
   // that pins the object in memory and bypasses the frame check.
   url.searchParams.set('_pk', facts.sessionId);
   url.searchParams.delete('__agents_transport');
-  return new Request(url, new Request(request, { headers, cf: writeHandover(request.cf, ticket, facts) }));
+  const cf = writeHandover(request.cf, ticket, facts);
+  return new Request(url, new Request(request, { headers, cf, ...(body === null ? {} : { body }) }));
 }

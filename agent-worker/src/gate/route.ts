@@ -7,6 +7,10 @@ export interface Route {
   readonly instance: InstanceName;
 }
 
+/** A path as logs have it. */
+export const pathPattern = (pathname: string): string =>
+  pathname.split('/').length > 4 ? '/agents/:agent/:instance/*' : '/agents/:agent/:instance';
+
 const METHODS = ['GET', 'POST', 'OPTIONS'] as const;
 
 /** Whether a path is the gate's to answer. Everything else is the worker's own. */

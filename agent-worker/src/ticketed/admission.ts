@@ -5,7 +5,7 @@ import {
   objectSessionStore,
   type Renewed,
 } from '@agent-ticket/drizzle/object/sessions.ts';
-import { isAnonymous } from '@agent-ticket/shared/anonymous.ts';
+import { isAnonymous, networkOf } from '@agent-ticket/shared/anonymous.ts';
 import type { DenialReason } from '@agent-ticket/shared/denial.ts';
 import { CLOCK_SKEW_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
@@ -60,7 +60,10 @@ export function admit(
   const burns = burnStore(sql);
   const sessions = objectSessionStore(sql);
   // Counted before the burn: a ticket that is refused for the number of sockets is still good when there are fewer.
-  const isCrowded = sessions.countOpen(claims.sub) >= limits.socketsPerPrincipal;
+  const isCrowded =
+    sessions.countOpen(claims.sub) >= limits.socketsPerPrincipal ||
+    (isAnonymous(claims.sub) &&
+      countAnonymousAt(sessions, ipAddress) >= limits.socketsPerPrincipal * ANONYMOUS_PER_NETWORK);
   if (isCrowded && !burns.isBurned(claims.jti)) return err('too_many_sockets');
   if (!burns.burn(claims.jti, claims.exp, sessionId)) return err('ticket_used');
   noteGrantUsed(sql, handover);
@@ -84,6 +87,19 @@ export function admit(
   sessions.open(session);
   audit.opened(handover, session);
   return ok(session);
+}
+
+/** Anonymous principals of one network, each with all of its sockets. Households and offices share an address. */
+const ANONYMOUS_PER_NETWORK = 8;
+
+/** Every anonymous ticket has a principal of its own, so only the network says that two are the same caller's. */
+function countAnonymousAt(
+  sessions: Pick<ReturnType<typeof objectSessionStore>, 'openAddresses'>,
+  ipAddress: string | null,
+): number {
+  const network = networkOf(ipAddress);
+  return sessions.openAddresses('anonymous:', 'anonymous;').filter((each) => networkOf(each) === network)
+    .length;
 }
 
 /** The client needs a mint and a frame to renew; a minute leaves room for a slow broker and one retry. */

@@ -26,13 +26,29 @@ export interface AuditPorts {
   readonly clock: () => number;
   /** Facts wait for the record database. */
   readonly onFacts: () => void;
+  /** Does something once, in so many ms. */
+  readonly later: (ms: number, work: () => void) => void;
 }
+
+/** Refusals alike of one session in one minute: the first is an event of its own, the others are one with their number. */
+interface RefusalCount {
+  readonly sessionId: string;
+  readonly type: 'rpc.denied' | 'session.renewed';
+  readonly code: string;
+  /** Kind of the frame; left out where agent code refused. */
+  readonly frame?: string;
+  readonly minute: number;
+  more: number;
+}
+
+const MINUTE_MS = 60_000;
+const minuteOf = (ms: number): number => Math.floor(ms / MINUTE_MS);
 
 /** How long a replay is held back: its one event counts a burst of presentations, not only the first. */
 const HELD_MS = 2_000;
 
 /** Writes the facts of one object into its own storage, from where they go to the record database. */
-export function createAudit({ sql, randomId, clock, onFacts }: AuditPorts) {
+export function createAudit({ sql, randomId, clock, onFacts, later }: AuditPorts) {
   const sessions = objectSessionStore(sql);
   const backlog = backlogStore(sql);
   const burns = burnStore(sql);
@@ -63,6 +79,44 @@ export function createAudit({ sql, randomId, clock, onFacts }: AuditPorts) {
     return { event, session: factOf(session), ...(isGranted ? { revocable } : {}) };
   }
 
+  /**
+   * Kept in memory: an object that is killed loses a number, never the first event. The timer keeps it from hibernation
+   * until the minute is over.
+   */
+  const counts = new Map<string, RefusalCount>();
+
+  /** Writes the numbers of the minutes that are over, or those that `isDue` names. */
+  function releaseCounts(isDue = ({ minute }: RefusalCount): boolean => minute < minuteOf(clock())): void {
+    for (const [key, counted] of counts) {
+      if (!isDue(counted)) continue;
+      counts.delete(key);
+      const { sessionId, type, code, frame, more } = counted;
+      const session = sessions.find(sessionId);
+      if (more === 0 || session === undefined) continue;
+      const details = { ...(frame === undefined ? {} : { frame }), count: more };
+      add(sessionFact(type, session, { outcome: 'denied', code, details }));
+    }
+  }
+
+  function refused(
+    session: ObjectSession,
+    refusal: Pick<RefusalCount, 'type' | 'code' | 'frame'>,
+    details?: AuditEvent['details'],
+  ): void {
+    releaseCounts();
+    const { type, code, frame } = refusal;
+    const key = JSON.stringify([session.id, type, code, frame]);
+    const known = counts.get(key);
+    if (known === undefined) {
+      const minute = minuteOf(clock());
+      counts.set(key, { ...refusal, sessionId: session.id, minute, more: 0 });
+      add(sessionFact(type, session, { outcome: 'denied', code, details }));
+      return;
+    }
+    known.more += 1;
+    if (known.more === 1) later(MINUTE_MS - (clock() % MINUTE_MS), () => releaseCounts());
+  }
+
   return {
     /** A ticket opened its session. */
     opened(handover: Handover, session: ObjectSession): void {
@@ -79,24 +133,30 @@ export function createAudit({ sql, randomId, clock, onFacts }: AuditPorts) {
     /** A renewal was refused, with the session as it is by now: it may have ended meanwhile. */
     renewalRefused(id: string, code: DenialReason): void {
       const session = sessions.find(id);
-      if (session !== undefined) add(sessionFact('session.renewed', session, { outcome: 'denied', code }));
+      if (session !== undefined) refused(session, { type: 'session.renewed', code });
     },
 
     ended(session: ObjectSession, code: string, details?: AuditEvent['details']): void {
+      releaseCounts(({ sessionId }) => sessionId === session.id);
       add(sessionFact('session.closed', session, { code, details }));
     },
 
-    /** A frame was refused: it lacked its scope, or the agent's code says why. */
-    denied(
-      session: ObjectSession,
-      details: Readonly<Record<string, string>>,
-      code = 'frame_scope_missing',
-    ): void {
+    /** A frame was refused for want of its scope. */
+    denied(session: ObjectSession, frame: string, method?: string): void {
+      const details = method === undefined ? { frame } : { frame, method: recordedText(method) };
+      refused(session, { type: 'rpc.denied', code: 'frame_scope_missing', frame }, details);
+    },
+
+    /** Agent code refused a frame, and says why. */
+    deniedByAgent(session: ObjectSession, code: string, details: Readonly<Record<string, string>>): void {
       const kept = Object.fromEntries(
         Object.entries(details).map(([name, text]) => [name, recordedText(text)]),
       );
-      add(sessionFact('rpc.denied', session, { outcome: 'denied', code, details: kept }));
+      refused(session, { type: 'rpc.denied', code }, kept);
     },
+
+    /** Writes the numbers of refusals of minutes that are over. */
+    releaseRefusals: (): void => releaseCounts(),
 
     called(sessionId: string, call: Omit<InvocationFact, 'id' | 'sessionId'>): void {
       add({ invocation: { ...call, id: randomId(), sessionId, method: recordedText(call.method) } });

@@ -6,8 +6,8 @@ export interface CallerPorts {
   readonly findSession: (id: string) => ObjectSession | undefined;
   readonly auditDenied: (
     session: ObjectSession,
-    details: Readonly<Record<string, string>>,
     code: string,
+    details: Readonly<Record<string, string>>,
   ) => void;
 }
 
@@ -37,7 +37,7 @@ export function createCaller({ findSession, auditDenied }: CallerPorts) {
     noteDenied(code: string, details: Readonly<Record<string, string>> = {}): void {
       const session = currentSession();
       if (session === undefined) throw new Error('noteDenied() is only possible while a frame is handled');
-      auditDenied(session, details, code);
+      auditDenied(session, code, details);
     },
   };
 }

@@ -73,27 +73,43 @@ const END_REASONS = [
   'agent_failed',
 ] as const;
 
-/** RFC 6455 §7.4.1: no close frame came; and one came without a code. Neither is ever sent. */
+/** RFC 6455 §7.4.1: no close frame came; and one came without a code. Neither may be in a frame. */
 const BROKEN = 1006;
 const NO_CODE = 1005;
+/** The same section: a client broke the protocol, as one does whose close has a code that is not for frames. */
+const PROTOCOL_ERROR = 1002;
 
-/** How a client left, by the code of its close. */
-export const plainEndOf = (code: number): PlainEnd => (code === BROKEN ? 'connection_lost' : 'client_closed');
+/** Codes that the runtime sends; it throws at the others, and hands them on where a client sends them. */
+const isSendable = (code: number): boolean =>
+  code >= 1000 && code <= 4999 && ![1004, NO_CODE, BROKEN, 1015].includes(code);
+
+/** A close as the runtime reports it. `wasClean`: a frame came, whatever code it had. */
+export interface Close {
+  readonly code: number;
+  readonly reason: string;
+  readonly wasClean: boolean;
+}
+
+const isLost = ({ code, wasClean }: Close): boolean => code === BROKEN && !wasClean;
+
+/** How a client left. */
+export const plainEndOf = (close: Close): PlainEnd => (isLost(close) ? 'connection_lost' : 'client_closed');
 
 /**
- * Passes a close on to the agent and answers it. The SDK leaves one without a code unanswered, which is how a page
- * closes, and an agent's override may answer none: their clients would wait. To answer twice does nothing.
+ * Passes a close on to the agent and answers it, whatever its code, or its client would wait and hold the connection. The
+ * SDK answers only codes that may be sent, and an agent's override may answer none. To answer twice does nothing.
  */
 export async function answerClose(
   ws: WebSocket,
-  code: number,
-  reason: string,
+  close: Close,
   notifyAgent: () => void | Promise<void>,
 ): Promise<void> {
-  if (code === NO_CODE) ws.close(1000);
+  const { code, reason } = close;
+  const isOdd = !isSendable(code);
+  if (isOdd && !isLost(close)) ws.close(code === NO_CODE ? 1000 : PROTOCOL_ERROR);
   try {
     await notifyAgent();
   } finally {
-    if (code !== NO_CODE && code !== BROKEN) ws.close(code, reason);
+    if (!isOdd) ws.close(code, reason);
   }
 }

@@ -6,13 +6,13 @@ import type { Call } from './calls.ts';
 import { claimsOf } from './claims.ts';
 import { closeSocket } from './ends.ts';
 import { frameNeed, refusalFrame } from './frames.ts';
-import { type FrameRates, isTooLarge, readLimits } from './limits.ts';
-import { type RenewalPorts, renew } from './renewal.ts';
+import { type FrameQueue, frameRate, isTooLarge, REFUSED_RATE, readLimits } from './limits.ts';
+import { type RenewalPorts, renew, renewalId } from './renewal.ts';
 import { sendFrame } from './sdk.ts';
 
 export interface InboundPorts extends RenewalPorts {
   readonly audit: RenewalPorts['audit'] & Pick<Audit, 'denied'>;
-  readonly rates: FrameRates;
+  readonly queue: FrameQueue;
 }
 
 /** A frame that the agent may have: its session, and the call that it makes if it makes one. */
@@ -23,7 +23,7 @@ export interface AllowedFrame {
 
 /**
  * Checks one inbound frame before any code of the agent or the SDK sees it. `undefined`: the agent does not get it, and
- * every answer and close has been sent. In order: session, size, rate, renewal, scope.
+ * every answer and close has been sent. In order: session, size, rate, session again where it waited, renewal, scope.
  */
 export async function checkFrame(
   sessionId: string | undefined,
@@ -31,31 +31,46 @@ export async function checkFrame(
   frame: string | ArrayBuffer,
   ports: InboundPorts,
 ): Promise<AllowedFrame | undefined> {
-  const { sessions, audit, rates, clock } = ports;
+  const { sessions, audit, rates, queue, clock } = ports;
   const refuse = (reason: DenialReason): undefined => {
     if (sessionId !== undefined) sessions.end(sessionId, reason);
     closeSocket(ws, reason);
   };
-  const current = sessions.current(sessionId);
+  const found = sessions.current(sessionId);
+  if (!found.ok) return refuse(found.denial.reason);
+  const { id } = found.value;
+  const limits = readLimits(found.value.limits);
+  if (isTooLarge(frame, limits.frameBytes)) return refuse('frame_too_large');
+  const waitMs = rates.take(id, frameRate(limits.messagesPerSecond), clock());
+  if (waitMs === undefined) return refuse('too_many_messages');
+  const size = typeof frame === 'string' ? frame.length : frame.byteLength;
+  // What waits is held in memory: no more than one frame of the largest size.
+  if (!(await queue.pass(id, waitMs, size, limits.frameBytes))) return refuse('too_many_messages');
+  const current = sessions.current(id);
   if (!current.ok) return refuse(current.denial.reason);
   const session = current.value;
-  const limits = readLimits(session.limits);
-  if (isTooLarge(frame, limits.frameBytes)) return refuse('frame_too_large');
-  if (!rates.allow(session.id, limits.messagesPerSecond, clock())) return refuse('too_many_messages');
   sessions.noteFrame(session, limits.idleSeconds);
 
   const need = frameNeed(frame);
+  const isTolerated = (): boolean => rates.allow(refusedId(id), REFUSED_RATE, clock());
   if (need.kind === 'renew') {
-    await renew(session, need.ticket, ws, ports);
-    return undefined;
+    const isRenewed = await renew(session, need.ticket, ws, ports);
+    return isRenewed || isTolerated() ? undefined : refuse('too_many_messages');
   }
   if (need.scope !== undefined && covers(claimsOf(session).scope, need.scope))
     return need.kind === 'rpc' ? { session, call: need } : { session };
-  audit.denied(
-    session,
-    need.kind === 'rpc' ? { frame: need.kind, method: need.method } : { frame: need.kind },
-  );
+  if (!isTolerated()) return refuse('too_many_messages');
+  audit.denied(session, need.kind, need.kind === 'rpc' ? need.method : undefined);
   const refusal = refusalFrame(need);
   if (refusal !== undefined) sendFrame(ws, refusal);
   return undefined;
 }
+
+const refusedId = (sessionId: string): string => `refused ${sessionId}`;
+
+/** The ids under which the rates of a session are counted. */
+export const ratesOf = (sessionId: string): string[] => [
+  sessionId,
+  refusedId(sessionId),
+  renewalId(sessionId),
+];

@@ -9,30 +9,81 @@ export function isTooLarge(frame: string | ArrayBuffer, maxBytes: number): boole
   return frame.length * 3 > maxBytes && new TextEncoder().encode(frame).byteLength > maxBytes;
 }
 
+/** Frames that a socket may send at once: the stock client sends what it queued before the open, 25 at the least. */
+const FRAME_BURST = 32;
+
+export interface Rate {
+  readonly perSecond: number;
+  /** How many may come at once after silence. */
+  readonly burst: number;
+  /** How many more may come and wait for their time; left out: none. */
+  readonly waiting?: number;
+}
+
+export const frameRate = (perSecond: number): Rate => ({
+  perSecond,
+  burst: Math.max(FRAME_BURST, perSecond),
+  waiting: perSecond,
+});
+
+/** Refused frames of one session: each costs an answer and a count. Above them the socket is closed. */
+export const REFUSED_RATE: Rate = { perSecond: 1, burst: 60 };
+
+/** Renewals of one session: each costs a verification, and those that succeed two rows. */
+export const RENEWAL_RATE: Rate = { perSecond: 0.1, burst: 3 };
+
 /** Above this number, buckets that have filled up again are dropped: they limit nothing. */
 const BUCKETS_KEPT = 256;
-const FILLS_MS = 1_000;
 
 /**
- * Frames per second of each socket, and plain requests per second of each principal: a bucket that holds one second's
- * worth and fills steadily. Kept in memory: an object that forgets it was asleep for ten seconds, in which any bucket
- * fills.
+ * Rates of what comes under an id: a bucket that holds a burst and fills steadily. Kept in memory: an object that forgets
+ * it was asleep for ten seconds, in which a bucket of frames fills, and one of anything slower nearly.
  */
-export function createFrameRates() {
-  const buckets = new Map<string, { left: number; at: number }>();
+export function createRates() {
+  const buckets = new Map<string, { left: number; at: number; fullAt: number }>();
+  const take = (id: string, { perSecond, burst, waiting = 0 }: Rate, now: number): number | undefined => {
+    const bucket = buckets.get(id) ?? { left: burst, at: now };
+    const before = Math.min(burst, bucket.left + (Math.max(0, now - bucket.at) / 1000) * perSecond);
+    const isTaken = before - 1 >= -waiting;
+    const left = isTaken ? before - 1 : before;
+    buckets.set(id, { left, at: now, fullAt: now + ((burst - left) / perSecond) * 1000 });
+    if (buckets.size > BUCKETS_KEPT)
+      for (const [other, { fullAt }] of buckets) if (fullAt <= now) buckets.delete(other);
+    return isTaken ? Math.ceil((Math.max(0, -left) / perSecond) * 1000) : undefined;
+  };
   return {
-    /** Counts one frame or request; whether it is within the rate. `now` in ms. */
-    allow(id: string, perSecond: number, now: number): boolean {
-      const bucket = buckets.get(id) ?? { left: perSecond, at: now };
-      const left = Math.min(perSecond, bucket.left + (Math.max(0, now - bucket.at) / 1000) * perSecond) - 1;
-      buckets.set(id, { left: Math.max(0, left), at: now });
-      if (buckets.size > BUCKETS_KEPT)
-        for (const [other, { at }] of buckets) if (now - at >= FILLS_MS) buckets.delete(other);
-      return left >= 0;
-    },
-    forget(id: string): void {
-      buckets.delete(id);
+    /** Counts one. In how many ms its time comes; `undefined` where it is one too many. `now` in ms. */
+    take,
+    allow: (id: string, rate: Rate, now: number): boolean => take(id, rate, now) !== undefined,
+    /** Forgets the buckets of these ids. */
+    forget(...ids: readonly string[]): void {
+      for (const id of ids) buckets.delete(id);
     },
   };
 }
-export type FrameRates = ReturnType<typeof createFrameRates>;
+export type Rates = ReturnType<typeof createRates>;
+
+/** Frames that came too early and wait, each socket's in the order in which they came. */
+export function createFrameQueue(sleep: (ms: number) => Promise<void>) {
+  const queues = new Map<string, { last: Promise<unknown>; bytes: number }>();
+  return {
+    /**
+     * Waits until `ms` have passed and every earlier frame of the socket went on. `false` at once where more than
+     * `maxBytes` would wait. A frame that need not wait goes on in the same turn of the event loop.
+     */
+    async pass(id: string, ms: number, bytes: number, maxBytes: number): Promise<boolean> {
+      const queue = queues.get(id) ?? { last: Promise.resolve(), bytes: 0 };
+      if (ms === 0 && queue.bytes === 0) return true;
+      if (queue.bytes + bytes > maxBytes) return false;
+      const own = Promise.all([queue.last, sleep(ms)]);
+      queue.last = own;
+      queue.bytes += Math.max(1, bytes);
+      queues.set(id, queue);
+      await own;
+      queue.bytes -= Math.max(1, bytes);
+      if (queue.bytes === 0) queues.delete(id);
+      return true;
+    },
+  };
+}
+export type FrameQueue = ReturnType<typeof createFrameQueue>;

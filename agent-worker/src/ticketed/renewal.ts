@@ -10,12 +10,14 @@ import { rightsOf } from './admission.ts';
 import type { Audit } from './audit.ts';
 import { claimsOf } from './claims.ts';
 import { closeSocket } from './ends.ts';
+import { type Rates, RENEWAL_RATE } from './limits.ts';
 import { sendFrame } from './sdk.ts';
 import type { Sessions } from './sessions.ts';
 
 export interface RenewalPorts {
   readonly sessions: Sessions;
   readonly audit: Pick<Audit, 'renewalRefused'>;
+  readonly rates: Rates;
   readonly verifier: () => Verifier;
   /** Whether no revocation in the record database hits a ticket, while that answers. */
   readonly checkRevoked: (ticket: VerifiedTicket) => Promise<Outcome<undefined>>;
@@ -37,25 +39,29 @@ export const renewalFrames = {
 /**
  * Renewal in band. The session is read again after the awaits of keys and record: an end that came meanwhile counts. A
  * ticket that the record has as revoked ends the session, which is of the same person and place; one that this object
- * refuses does not, since the command that made it refuse ended the sessions that were hit.
+ * refuses does not, since the command that made it refuse ended the sessions that were hit. Answers whether it renewed.
  */
 export async function renew(
   session: ObjectSession,
   token: string,
   ws: WebSocket,
   ports: RenewalPorts,
-): Promise<void> {
+): Promise<boolean> {
   const { sessions, clock } = ports;
-  const refuse = ({ reason, detail }: Denial): void => {
+  const refuse = ({ reason, detail }: Denial): false => {
     ports.log({ event: 'renewal_refused', reason, detail, session: session.id });
     ports.audit.renewalRefused(session.id, reason);
     sendFrame(ws, renewalFrames.refused(DENIALS[reason].close));
+    return false;
   };
-  const refuseAndEnd = (denial: Denial): void => {
+  const refuseAndEnd = (denial: Denial): false => {
     refuse(denial);
     sessions.end(session.id, denial.reason);
     closeSocket(ws, denial.reason);
+    return false;
   };
+  if (!ports.rates.allow(renewalId(session.id), RENEWAL_RATE, clock()))
+    return refuse({ reason: 'rate_limited' });
   const verified = await verifyRenewal(token, session, ports.verifier(), clock());
   if (!verified.ok) return refuse(verified.denial);
   const ticket = verified.value;
@@ -81,7 +87,11 @@ export async function renew(
   if (covers(claimsOf(session).scope, STATE_READ) && !covers(scope, STATE_READ))
     sessions.terminate(session.id, 'rights_changed');
   await ports.arm();
+  return true;
 }
+
+/** Under which the rate of a session's renewals is counted. */
+export const renewalId = (sessionId: string): string => `renewal ${sessionId}`;
 
 /**
  * Whether a ticket may carry on a session: valid now, for the same place and the same person acting through the same

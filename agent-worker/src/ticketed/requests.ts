@@ -1,6 +1,7 @@
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import type { VerifiedTicket } from '@agent-ticket/shared/verify-ticket.ts';
 import type { Handover } from '../handover.ts';
+import { logFailure } from './sdk.ts';
 import type { Sessions } from './sessions.ts';
 import type { Streams } from './streams.ts';
 
@@ -35,6 +36,8 @@ export async function answerUpgrade(handover: Handover, ports: UpgradePorts): Pr
 
 export interface PlainPorts extends UpgradePorts {
   readonly streams: Streams;
+  /** Rejects when `signal` aborts: a timer keeps an object awake. */
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
   /** Whether the principal is within its rate; counts this request. */
   readonly allowRate: () => boolean;
   /** Whether no revocation in the record database hits a ticket, while that answers. */
@@ -42,8 +45,8 @@ export interface PlainPorts extends UpgradePorts {
 }
 
 /**
- * Answers a request that opens no socket. Its ticket may be presented again until it expires or its session ends; a
- * streaming answer is a session of its own, so it burns the ticket, which must be one for plain requests.
+ * Answers a request that opens no socket. Its ticket may be presented again until it expires or its session ends; an
+ * answer that streams is a session of its own, so it burns the ticket, which must be one for plain requests.
  */
 export async function answerPlain(handover: Handover, ports: PlainPorts): Promise<Outcome<Response>> {
   const { sessions } = ports;
@@ -57,11 +60,14 @@ export async function answerPlain(handover: Handover, ports: PlainPorts): Promis
   sessions.noteGrantUsed(handover);
   const answer = await ports.askAgent();
   if (answer === undefined) return err('agent_failed');
-  const { body } = answer;
-  if (body === null || !isStream(answer)) return ok(answer);
+  const mayStream = handover.claims.transport === 'http';
+  const { body, whole } = isEventStream(answer)
+    ? { body: answer.body }
+    : await readAhead(answer, (signal) => ports.sleep(mayStream ? MOMENT_MS : WITHOUT_STREAM_MS, signal));
+  if (whole !== undefined) return whole;
+  if (body === null) return ok(answer);
 
-  const admitted =
-    handover.claims.transport === 'http' ? sessions.admit(handover) : err('streaming_not_admitted');
+  const admitted = mayStream ? sessions.admit(handover) : err('streaming_not_admitted');
   if (!admitted.ok) {
     await ports.arm();
     await body.cancel();
@@ -74,8 +80,75 @@ export async function answerPlain(handover: Handover, ports: PlainPorts): Promis
   return denial === undefined ? ok(new Response(carried, answer)) : { ok: false, denial };
 }
 
-const isStream = ({ headers }: Response): boolean =>
+/** How long an answer may take to end before it is a stream, and its ticket is burned. */
+const MOMENT_MS = 250;
+/** The same for a ticket that allows no stream: such an answer is refused, so a slow one gets more time. */
+const WITHOUT_STREAM_MS = 5_000;
+/** The most that is held of an answer that does not end: more than a long transcript, and less than an object may hold. */
+const READ_AHEAD_BYTES = 8 * 1024 * 1024;
+
+const isEventStream = ({ headers }: Response): boolean =>
   /^text\/event-stream\b/i.test(headers.get('content-type') ?? '');
 
-const takesComments = ({ headers }: Response): boolean =>
-  !headers.has('content-encoding') && !headers.has('content-length');
+const takesComments = (answer: Response): boolean =>
+  isEventStream(answer) && !answer.headers.has('content-encoding') && !answer.headers.has('content-length');
+
+type Body = ReadableStream<Uint8Array>;
+type ReadAhead =
+  | { readonly whole: Outcome<Response>; readonly body?: undefined }
+  | { readonly body: Body | null; readonly whole?: undefined };
+
+/**
+ * Decides by its body whether an answer is a stream, whatever its media type: one that ends at once, or whose length is
+ * declared, is none. What was read of a stream comes first in the body that is answered.
+ */
+async function readAhead(
+  answer: Response,
+  sleep: (signal: AbortSignal) => Promise<void>,
+): Promise<ReadAhead> {
+  if (answer.body === null || answer.headers.has('content-length')) return { whole: ok(answer) };
+  const reader: ReadableStreamDefaultReader<Uint8Array> = answer.body.getReader();
+  const parts: Uint8Array[] = [];
+  const decided = new AbortController();
+  const isOver = sleep(decided.signal).then(
+    () => undefined,
+    () => undefined,
+  );
+  try {
+    for (let held = 0; held <= READ_AHEAD_BYTES; held += parts.at(-1)?.byteLength ?? 0) {
+      const next = reader.read();
+      const read = await Promise.race([next, isOver]);
+      if (read === undefined) return { body: resumed(parts, reader, next) };
+      if (read.done) return { whole: ok(new Response(await new Blob(parts).arrayBuffer(), answer)) };
+      parts.push(read.value);
+    }
+  } catch (error) {
+    logFailure(error);
+    return { whole: err('agent_failed') };
+  } finally {
+    decided.abort();
+  }
+  return { body: resumed(parts, reader, reader.read()) };
+}
+
+/** The parts that were read, the one that is being read, and then the rest. */
+function resumed(
+  parts: Uint8Array[],
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  next: Promise<ReadableStreamReadResult<Uint8Array>>,
+): Body {
+  let pending: typeof next | undefined = next;
+  // It may fail before anybody reads it; whoever does gets the failure.
+  next.catch(() => {});
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const early = parts.shift();
+      if (early !== undefined) return controller.enqueue(early);
+      const { done, value } = await (pending ?? reader.read());
+      pending = undefined;
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+    cancel: (reason) => reader.cancel(reason),
+  });
+}

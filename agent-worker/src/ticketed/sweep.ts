@@ -14,7 +14,7 @@ export const SWEEP = 'ticketSweep';
 export interface SweepPorts {
   readonly sql: SqlStorage;
   readonly sessions: Pick<Sessions, 'terminate' | 'endLost'>;
-  readonly audit: Pick<Audit, 'releaseReplays' | 'nextReplay'>;
+  readonly audit: Pick<Audit, 'releaseReplays' | 'releaseRefusals' | 'nextReplay'>;
   readonly sockets: (sessionId: string) => readonly WebSocket[];
   readonly clock: () => number;
   /** The SDK's scheduler. Never `setAlarm`, which is the SDK's own. */
@@ -45,6 +45,7 @@ export function createSweep({ sql, sessions, audit, sockets, clock, schedules, s
       }
       sessions.endLost();
       audit.releaseReplays();
+      audit.releaseRefusals();
       burnStore(sql).purge(Math.floor(now / 1000) - CLOCK_SKEW_SECONDS - BURN_KEPT_SECONDS);
       rows.purge(now - ENDED_KEPT_MS);
       objectRevocationStore(sql).purge(now - REVOCATION_KEPT_MS);

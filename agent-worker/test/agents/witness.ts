@@ -60,8 +60,10 @@ export class Witness extends ticketed(Agent<Cloudflare.Env, { secret: number }>)
     if (request.url.includes('/throw')) throw new Error('PRIVATE words of the agent');
     if (request.url.includes('/stream')) {
       if (this.name.startsWith('revoked-')) await recordRevocation(refresh(`instance:witness/${this.name}`));
-      return new Response(this.#stream(request.url), { headers: { 'content-type': 'text/event-stream' } });
+      const type = new URL(request.url).searchParams.get('type') ?? 'text/event-stream';
+      return new Response(this.#stream(request.url), { headers: { 'content-type': type } });
     }
+    if (request.url.includes('/long')) return new Response('x'.repeat(1_000_000));
     if (request.url.includes('/body')) return Response.json({ length: (await request.text()).length });
     return Response.json({
       url: request.url,
@@ -75,7 +77,7 @@ export class Witness extends ticketed(Agent<Cloudflare.Env, { secret: number }>)
 
   /** One event at once, and unless it is to be short another every few milliseconds. */
   #stream(url: string): ReadableStream<Uint8Array> {
-    const event = new TextEncoder().encode('data: 1\n\n');
+    const event = new TextEncoder().encode(url.includes('/wide') ? 'x'.repeat(1_000_000) : 'data: 1\n\n');
     let ticking: ReturnType<typeof setInterval> | undefined;
     return new ReadableStream({
       start: (controller) => {
@@ -116,6 +118,11 @@ export class Witness extends ticketed(Agent<Cloudflare.Env, { secret: number }>)
   forgetMe(): void {
     for (const connection of this.getConnections())
       connection.setState({ principal: 'auth0:x:somebody-else' });
+  }
+
+  @callable()
+  deny(times: number): void {
+    for (let n = 0; n < times; n += 1) this.noteDenied('not_now', { n: String(n) });
   }
 
   @callable()

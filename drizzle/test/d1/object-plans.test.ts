@@ -20,6 +20,11 @@ const PLANS: readonly Plan[] = [
   ['a session is ended', (sql) => objectSessionStore(sql).end('a', 'client_closed', NOW), undefined],
   ['a ticket finds its session', (sql) => objectSessionStore(sql).isOver('a'), 'ticket_sessions_jti'],
   ['people are counted', (sql) => objectSessionStore(sql).countOpen('a'), 'ticket_sessions_principal'],
+  [
+    'addresses are counted',
+    (sql) => objectSessionStore(sql).openAddresses('a:', 'a;'),
+    'ticket_sessions_principal',
+  ],
   ['open sessions are listed', (sql) => objectSessionStore(sql).listOpen(), 'ticket_sessions_open'],
   ['the next sweep is planned', (sql) => objectSessionStore(sql).nextDue(), 'ticket_sessions_open'],
   [
