@@ -25,7 +25,7 @@ const MIN_AGE_MS = 60_000;
 /** Sessions compared in one run, half of them the oldest there are. */
 const PER_RUN = 500;
 
-export interface Reconciled {
+interface Reconciled {
   readonly closed: number;
   readonly objects: number;
   readonly unreachable: number;

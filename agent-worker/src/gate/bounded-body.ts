@@ -1,5 +1,5 @@
 /** A body on its way to an agent. */
-export interface BoundedBody {
+interface BoundedBody {
   readonly stream: ReadableStream<Uint8Array>;
   /** Why it was broken off, if it was. */
   readonly fault: () => 'body_too_large' | 'body_incomplete' | undefined;

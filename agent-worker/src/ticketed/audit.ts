@@ -20,7 +20,7 @@ export interface Presentation
   readonly delivery: Handover['delivery'] | 'renewal';
 }
 
-export interface AuditPorts {
+interface AuditPorts {
   readonly sql: SqlStorage;
   readonly randomId: () => string;
   readonly clock: () => number;

@@ -2,7 +2,7 @@ import type { ObjectSession } from '@agent-ticket/drizzle/object/sessions.ts';
 import { getCurrentAgent } from 'agents';
 import { claimsOf, principalOf, type SessionPrincipal } from './claims.ts';
 
-export interface CallerPorts {
+interface CallerPorts {
   readonly findSession: (id: string) => ObjectSession | undefined;
   readonly auditDenied: (
     session: ObjectSession,

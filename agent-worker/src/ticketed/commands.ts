@@ -6,7 +6,7 @@ import { claimsOf } from './claims.ts';
 import type { Destruction } from './destruction.ts';
 import type { Sessions } from './sessions.ts';
 
-export interface CommandPorts {
+interface CommandPorts {
   readonly sql: SqlStorage;
   readonly sessions: Pick<Sessions, 'find' | 'listOpen' | 'terminate' | 'endLost' | 'hasBacklog'>;
   readonly destruction: Pick<Destruction, 'isDoneFor' | 'startFor'>;

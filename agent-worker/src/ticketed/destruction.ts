@@ -6,7 +6,7 @@ import type { Audit } from './audit.ts';
 import type { Sessions } from './sessions.ts';
 import type { Streams } from './streams.ts';
 
-export interface DestructionPorts {
+interface DestructionPorts {
   readonly sessions: Pick<Sessions, 'listOpen' | 'end'>;
   readonly audit: Pick<Audit, 'releaseReplays'>;
   readonly streams: Pick<Streams, 'cut'>;

@@ -84,7 +84,7 @@ const isSendable = (code: number): boolean =>
   code >= 1000 && code <= 4999 && ![1004, NO_CODE, BROKEN, 1015].includes(code);
 
 /** A close as the runtime reports it. `wasClean`: a frame came, whatever code it had. */
-export interface Close {
+interface Close {
   readonly code: number;
   readonly reason: string;
   readonly wasClean: boolean;

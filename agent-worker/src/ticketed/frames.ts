@@ -31,7 +31,7 @@ export function frameMembers(text: string): FrameMembers | undefined {
 }
 
 /** The kind of an inbound frame and the scope that it needs. */
-export type FrameNeed =
+type FrameNeed =
   | {
       readonly kind: 'rpc';
       readonly scope: Scope | undefined;

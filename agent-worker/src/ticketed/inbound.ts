@@ -10,13 +10,13 @@ import { type FrameQueue, frameRate, isTooLarge, REFUSED_RATE, readLimits } from
 import { type RenewalPorts, renew, renewalId } from './renewal.ts';
 import { sendFrame } from './sdk.ts';
 
-export interface InboundPorts extends RenewalPorts {
+interface InboundPorts extends RenewalPorts {
   readonly audit: RenewalPorts['audit'] & Pick<Audit, 'denied'>;
   readonly queue: FrameQueue;
 }
 
 /** A frame that the agent may have: its session, and the call that it makes if it makes one. */
-export interface AllowedFrame {
+interface AllowedFrame {
   readonly session: ObjectSession;
   readonly call?: Call;
 }

@@ -12,7 +12,7 @@ export function isTooLarge(frame: string | ArrayBuffer, maxBytes: number): boole
 /** Frames that a socket may send at once: the stock client sends what it queued before the open, 25 at the least. */
 const FRAME_BURST = 32;
 
-export interface Rate {
+interface Rate {
   readonly perSecond: number;
   /** How many may come at once after silence. */
   readonly burst: number;

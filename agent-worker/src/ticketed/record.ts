@@ -10,7 +10,7 @@ import { targetNamesOf } from '@agent-ticket/shared/target.ts';
 import type { VerifiedTicket } from '@agent-ticket/shared/verify-ticket.ts';
 import type { Sessions } from './sessions.ts';
 
-export interface RecordPorts {
+interface RecordPorts {
   /** Without a binding of the broker nothing is reported to it. */
   readonly env: object & { readonly RECORD: D1Database; readonly BACKLOG?: Fetcher | undefined };
   /** Id of the object. */

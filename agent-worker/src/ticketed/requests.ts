@@ -5,7 +5,7 @@ import { logFailure } from './sdk.ts';
 import type { Sessions } from './sessions.ts';
 import type { Streams } from './streams.ts';
 
-export interface UpgradePorts {
+interface UpgradePorts {
   readonly sessions: Sessions;
   /** The agent's answer; `undefined` when it failed. */
   readonly askAgent: () => Promise<Response | undefined>;
@@ -34,7 +34,7 @@ export async function answerUpgrade(handover: Handover, ports: UpgradePorts): Pr
   return isAccepted ? ok(answer) : { ok: false, denial: denial ?? { reason: 'agent_failed' } };
 }
 
-export interface PlainPorts extends UpgradePorts {
+interface PlainPorts extends UpgradePorts {
   readonly streams: Streams;
   /** Rejects when `signal` aborts: a timer keeps an object awake. */
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;

@@ -4,7 +4,7 @@ import { isNamespace } from '../handover.ts';
 /** The points at which this layer uses internals of the SDK and of the runtime. */
 
 /** The methods by which the runtime calls an object. */
-export interface Entries {
+interface Entries {
   fetch(request: Request): Response | Promise<Response>;
   webSocketMessage(ws: WebSocket, frame: string | ArrayBuffer): void | Promise<void>;
   webSocketClose(ws: WebSocket, code: number, reason: string, wasClean: boolean): void | Promise<void>;

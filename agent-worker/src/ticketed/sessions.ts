@@ -14,7 +14,7 @@ import { admit, checkTicket, noteGrantUsed, whyRefused } from './admission.ts';
 import type { Audit, Presentation } from './audit.ts';
 import { createEnds, type EndPorts, endReasonOf } from './ends.ts';
 
-export interface SessionPorts extends Omit<EndPorts, 'audit' | 'isOpening'> {
+interface SessionPorts extends Omit<EndPorts, 'audit' | 'isOpening'> {
   readonly audit: Audit;
   /** Whether a session ends when its ticket is presented again by another client. Asked when that happens. */
   readonly endsReplayed: () => boolean;

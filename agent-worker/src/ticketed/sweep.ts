@@ -11,7 +11,7 @@ import type { Sessions } from './sessions.ts';
 /** The method that the SDK's scheduler calls. */
 export const SWEEP = 'ticketSweep';
 
-export interface SweepPorts {
+interface SweepPorts {
   readonly sql: SqlStorage;
   readonly sessions: Pick<Sessions, 'terminate' | 'endLost'>;
   readonly audit: Pick<Audit, 'releaseReplays' | 'releaseRefusals' | 'nextReplay'>;
