@@ -63,7 +63,8 @@ export function admit(
   const isCrowded =
     sessions.countOpen(claims.sub) >= limits.socketsPerPrincipal ||
     (isAnonymous(claims.sub) &&
-      countAnonymousAt(sessions, ipAddress) >= limits.socketsPerPrincipal * ANONYMOUS_PER_NETWORK);
+      countAt(ipAddress, sessions.openAddresses('anonymous:', 'anonymous;')) >=
+        limits.socketsPerPrincipal * ANONYMOUS_PER_NETWORK);
   if (isCrowded && !burns.isBurned(claims.jti)) return err('too_many_sockets');
   if (!burns.burn(claims.jti, claims.exp, sessionId)) return err('ticket_used');
   noteGrantUsed(sql, handover);
@@ -93,13 +94,9 @@ export function admit(
 const ANONYMOUS_PER_NETWORK = 8;
 
 /** Every anonymous ticket has a principal of its own, so only the network says that two are the same caller's. */
-function countAnonymousAt(
-  sessions: Pick<ReturnType<typeof objectSessionStore>, 'openAddresses'>,
-  ipAddress: string | null,
-): number {
+function countAt(ipAddress: string | null, addresses: readonly (string | null)[]): number {
   const network = networkOf(ipAddress);
-  return sessions.openAddresses('anonymous:', 'anonymous;').filter((each) => networkOf(each) === network)
-    .length;
+  return addresses.filter((each) => networkOf(each) === network).length;
 }
 
 /** The client needs a mint and a frame to renew; a minute leaves room for a slow broker and one retry. */
