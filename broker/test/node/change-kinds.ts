@@ -222,7 +222,7 @@ export const KINDS: readonly (readonly [what: string, kind: Kind])[] = [
           await signOut(order, call);
           return new Response(null, { status: 302 });
         };
-        return { act, revokes: [`principal:${who.principal.id}`, 'rights_changed'] };
+        return { act, revokes: [`principal:${who.principal.id}`, 'session_terminated'] };
       },
     },
   ],
