@@ -152,6 +152,10 @@ export function revocationStore(db: ControlDatabase) {
     anyOn: (targets: readonly string[], now: number): Promise<RevocationRow[]> =>
       db.select().from(revocations).where(isAnyOn(targets, now)),
 
+    /** Statement: the row hits until a moment in ms, in place of for ever. No new version: copies may keep it longer. */
+    endAt: (id: string, until: number): Statement =>
+      db.update(revocations).set({ until }).where(eq(revocations.id, id)),
+
     /** The statement that lifts a standing lock now, for a {@link change}. */
     lift: (id: string, now: number): Statement =>
       db

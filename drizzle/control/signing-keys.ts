@@ -37,14 +37,11 @@ export function signingKeyStore(db: ControlDatabase) {
         .orderBy(desc(signingKeys.generation)),
 
     /** Replaces the sealed text of a key that still has the old one. Whether this call did. */
-    async reseal(kid: string, from: string, to: string): Promise<boolean> {
-      const changed = await db
+    reseal: (kid: string, from: string, to: string): Statement =>
+      db
         .update(signingKeys)
         .set({ sealed: to })
-        .where(and(eq(signingKeys.kid, kid), eq(signingKeys.sealed, from)))
-        .returning({ kid: signingKeys.kid });
-      return changed.length === 1;
-    },
+        .where(and(eq(signingKeys.kid, kid), eq(signingKeys.sealed, from))),
 
     /** Forgets keys that have been of no use since before a moment, in ms. Never the newest: generations only grow. */
     async purge(purpose: SigningKeyRow['purpose'], before: number): Promise<string[]> {

@@ -1,3 +1,4 @@
+import { REVOCATION_KEPT_MS } from '@agent-ticket/shared/revocation.ts';
 import { authSessionStore, principalStore, usedTokenStore } from './auth-sessions.ts';
 import {
   type Change,
@@ -39,12 +40,12 @@ export function controlStore(db: ControlDatabase) {
       command: Extract<OutboxCommand, { op: 'destroy' }>,
       now: number,
     ): Promise<void> {
-      const [drop, lift, done] = [
+      await db.batch([
         dropGrantsOf(db, command),
         revocations.lift(command.lock, now),
+        revocations.endAt(command.id, now + REVOCATION_KEPT_MS),
         outbox.remove(id),
-      ];
-      await db.batch([drop, lift, done]);
+      ]);
     },
   };
 }

@@ -1,6 +1,7 @@
 import { backlogStore } from '@agent-ticket/drizzle/object/backlog.ts';
 import { objectRevocationStore } from '@agent-ticket/drizzle/object/revocations.ts';
 import { createObjectTables } from '@agent-ticket/drizzle/object/tables.ts';
+import { CLOCK_SKEW_SECONDS } from '@agent-ticket/shared/limits.ts';
 import type { Revocation } from '@agent-ticket/shared/revocation.ts';
 import type { Audit } from './audit.ts';
 import type { Sessions } from './sessions.ts';
@@ -86,7 +87,8 @@ function keepAfterDeletion(
     await deleteAll(options);
     createObjectTables(storage.sql);
     for (const row of kept) revocations.restore(row);
-    revocations.noteDestroyed(destroyedAt);
+    // A ticket's `iat` may be that far ahead of this clock, and its burn is gone.
+    revocations.noteDestroyed(destroyedAt + CLOCK_SKEW_SECONDS * 1000);
     const done = deletion();
     // For good: a retry may come late, and must not destroy what came to be since.
     if (done !== undefined) revocations.apply({ ...done, id: doneId(done.id), kind: 'before', until: null });

@@ -1,4 +1,5 @@
 import type { Change } from '@agent-ticket/drizzle/control/change.ts';
+import type { Statement } from '@agent-ticket/drizzle/database.ts';
 import type { NewSigningKey, SigningKeyRow, Successor } from '@agent-ticket/drizzle/control/signing-keys.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { TicketAlgorithm } from '@agent-ticket/shared/ticket.ts';
@@ -134,25 +135,30 @@ interface ResealReport {
   readonly unreadable: readonly string[];
 }
 
-/** Seals the keys of one purpose anew. May be repeated, and stopped at any row. `now` in ms. */
+/** A report, and the statements that make it true. */
+interface ResealPlan extends ResealReport {
+  readonly statements: readonly Statement[];
+}
+
+/** How the keys of one purpose are sealed anew. A row that changes meanwhile keeps what it has. `now` in ms. */
 export async function reseal(
   keyring: Keyring,
   now: number,
   randomBytes: (length: number) => Uint8Array<ArrayBuffer>,
-): Promise<ResealReport> {
+): Promise<ResealPlan> {
   const keks = await keyring.sealingKeys();
-  const counts = { resealed: 0, current: 0 };
+  const statements: Statement[] = [];
+  let current = 0;
   const unreadable: string[] = [];
   for (const row of await keyring.rows(now)) {
     if (row.revokedAt !== null) continue;
     const opened = await unsealWith(keks, row, row.sealed);
     if (opened === undefined) unreadable.push(row.kid);
-    else if (opened.by === 'current') counts.current += 1;
+    else if (opened.by === 'current') current += 1;
     else {
       const sealed = await seal(keks.current, row, opened.jwk, randomBytes);
-      if (await keyring.keys.reseal(row.kid, row.sealed, sealed)) counts.resealed += 1;
+      statements.push(keyring.keys.reseal(row.kid, row.sealed, sealed));
     }
   }
-  keyring.forget();
-  return { ...counts, unreadable };
+  return { statements, resealed: statements.length, current, unreadable };
 }

@@ -29,14 +29,10 @@ export const deleteInstance: Handler = async (call) => {
 
   const target = { kind: 'instance', ...place } as const;
   const facts = { target, reason: 'the instance is being deleted', by: who.principal.id, now };
-  const lock = newRevocation({
-    ...facts,
-    id: ports.randomId(),
-    kind: 'any',
-    code: 'locked',
-    until: null,
-  });
-  const ended = newRevocation({ ...facts, kind: 'before', code: 'rights_changed' });
+  // No `locked`, which operators may lift. Both rows have no end before the deletion is done, however long that takes.
+  const shared = { ...facts, code: 'rights_changed', until: null } as const;
+  const lock = newRevocation({ ...shared, id: ports.randomId(), kind: 'any' });
+  const ended = newRevocation({ ...shared, kind: 'before' });
   const receipt = await changePolicy(
     {
       event: auditEventOf(call, 'agent.deleted', ports.randomId(), place),

@@ -155,6 +155,9 @@ export const resealKeys: Handler = async (call) => {
     unreadable: [...ticket.unreadable, ...audit.unreadable],
   };
   const details = { ...body, unreadable: body.unreadable.length };
-  await changePolicy({ event: auditEventOf(call, 'key.resealed', ports.randomId(), { details }) }, ports);
+  const event = auditEventOf(call, 'key.resealed', ports.randomId(), { details });
+  await changePolicy({ before: [...ticket.statements, ...audit.statements], event }, ports);
+  ports.keyring.forget();
+  ports.auditKeyring.forget();
   return ok({ status: 200, body });
 };

@@ -6,7 +6,7 @@ import { auditEventOf } from '../audit/event.ts';
 import { allowsAgent } from '../credentials/principal.ts';
 import { iso } from '../http/iso.ts';
 import { pageOf, readPage } from '../http/page.ts';
-import { changePolicy, isDone, newRevocation } from '../revocation/changes.ts';
+import { changePolicy, isDone, newRevocation, statusOf } from '../revocation/changes.ts';
 import { readBody } from '../runtime/body.ts';
 import type { Call, Handler } from '../runtime/call.ts';
 
@@ -88,7 +88,9 @@ export const liftLock: Handler = async (call) => {
     },
     ports,
   );
-  return lifted === undefined ? err('lock_unknown') : ok({ status: 200, body: view(lock) });
+  return lifted === undefined
+    ? err('lock_unknown')
+    : ok({ status: statusOf(lifted), body: { ...view(lock), receipt: lifted } });
 };
 
 /** Whether a target lies within the agents that the caller's credential is limited to; people and keys never do. */

@@ -133,7 +133,10 @@ export const rotateServiceToken: Handler = async (call) => {
   );
   if (rotated === undefined) return err('service_token_unknown');
   const previous_expires_at = iso(previousEnd);
-  return ok({ status: 200, body: { ...view(token), client_secret: secret.text, previous_expires_at } });
+  return ok({
+    status: statusOf(rotated),
+    body: { ...view(token), client_secret: secret.text, previous_expires_at, receipt: rotated },
+  });
 };
 
 /**

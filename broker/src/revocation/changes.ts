@@ -96,11 +96,26 @@ export async function changePolicy(wanted: WantedChange, ports: ChangePorts): Pr
   const row = await ports.control.change({ ...wanted, command, dueAt: ports.clock() + SEND_TIMEOUT_MS });
   if (row === undefined) return undefined;
   try {
-    return await deliver(row, ports);
+    return await tryDeliver(row, ports);
   } catch (error) {
     // The change is made and safe: a database that left since then must not make it look undone.
     if (!isOutage(error)) throw error;
     ports.log({ event: 'change_waits', error: describeError(error) });
+    return NOTHING_DONE;
+  }
+}
+
+/** {@link deliver}, where a row that cannot be delivered is logged and waits. Rejects on an outage of the control database. */
+async function tryDeliver(row: OutboxRow, ports: ChangePorts): Promise<Receipt> {
+  try {
+    return await deliver(row, ports);
+  } catch (error) {
+    if (isOutage(error)) throw error;
+    ports.log(
+      error instanceof UnreadableRow
+        ? { event: 'change_unreadable', id: row.id }
+        : { event: 'bug', step: 'outbox', id: row.id, error: describeError(error) },
+    );
     return NOTHING_DONE;
   }
 }
@@ -141,8 +156,9 @@ function readRow(row: OutboxRow): { event: AuditEvent; command: OutboxCommand | 
 async function deliver(row: OutboxRow, ports: ChangePorts): Promise<Receipt> {
   const { control, record } = ports;
   const { event, command } = readRow(row);
-  const revocations = await revocationsOf(command, control);
+  const revocations = await revocationsOf(command, ports);
   const isRecorded = await recorded(
+    row.id,
     () => record.deliverChange(event, revocations.map(publicRevocation)),
     ports,
   );
@@ -160,21 +176,30 @@ async function deliver(row: OutboxRow, ports: ChangePorts): Promise<Receipt> {
  */
 async function revocationsOf(
   command: OutboxCommand | undefined,
-  { revocations }: ControlStore,
+  { control, clock }: ChangePorts,
 ): Promise<RevocationRow[]> {
   if (command === undefined) return [];
-  const rows = await revocations.findAll(command.op === 'revoke' ? command.ids : [command.id]);
+  if (command.op === 'destroy') {
+    const until = clock() + REVOCATION_KEPT_MS;
+    return (await control.revocations.findAll([command.id])).map((row) => ({ ...row, until }));
+  }
+  const rows = await control.revocations.findAll(command.ids);
   // The first to reach a session decides how it closes, so the strongest code goes first.
   return rows.sort((a, b) => REVOCATION_CODES.indexOf(a.code) - REVOCATION_CODES.indexOf(b.code));
 }
 
-async function recorded(write: () => Promise<void>, { log }: ChangePorts): Promise<boolean> {
+async function recorded(
+  id: string,
+  write: () => Promise<void>,
+  { log }: ChangePorts,
+): Promise<boolean> {
   try {
     await write();
     return true;
   } catch (error) {
-    if (!isOutage(error)) throw error;
-    log({ event: 'record_unavailable', error: describeError(error) });
+    if (isBadValue(error)) log({ event: 'change_unreadable', id });
+    else if (isOutage(error)) log({ event: 'record_unavailable', error: describeError(error) });
+    else throw error;
     return false;
   }
 }
@@ -230,17 +255,7 @@ export async function flushOutbox(ports: ChangePorts, limit = 50): Promise<void>
   const now = ports.clock();
   for (const row of await ports.control.outbox.due(now, limit)) {
     if (!(await ports.control.outbox.take(row, now + retryDelayMs(row.attempts)))) continue;
-    try {
-      await deliver(row, ports);
-    } catch (error) {
-      if (isOutage(error)) throw error;
-      const isUnreadable = error instanceof UnreadableRow || isBadValue(error);
-      ports.log(
-        isUnreadable
-          ? { event: 'change_unreadable', id: row.id }
-          : { event: 'bug', step: 'outbox', id: row.id, error: describeError(error) },
-      );
-    }
+    await tryDeliver(row, ports);
   }
 }
 

@@ -34,7 +34,11 @@ const RECEIPT_MAX_BYTES = 4096;
 export async function sendCommand(cmd: ControlCommand, ports: SendPorts): Promise<Receipt | undefined> {
   const now = ports.clock();
   const signer = await ports.keyring.signer(now);
-  if (!signer.ok) return undefined;
+  if (!signer.ok) {
+    const { reason, detail } = signer.denial;
+    ports.log({ event: 'control_unanswered', command: cmd.op, reason, detail });
+    return undefined;
+  }
   const { alg, kid, privateKey } = signer.value.material;
   const iat = Math.floor(now / 1000);
   const claims: ControlClaims = {

@@ -66,7 +66,16 @@ export const CONTROL_PLANS: readonly Plan<ControlStore>[] = [
       change({ ...keys.revoke('key-1', { kind: 'made', key: signingKey() }, NOW), ...CHANGE }),
     by: [],
   },
-  { what: 'resealing', work: ({ keys }) => keys.reseal('key-1', 'a', 'b'), by: [] },
+  {
+    what: 'resealing',
+    work: ({ change, keys }) => change({ before: [keys.reseal('key-1', 'a', 'b')], ...CHANGE }),
+    by: [],
+  },
+  {
+    what: 'the end of a revocation that had none',
+    work: ({ change, revocations }) => change({ before: [revocations.endAt('a', NOW)], ...CHANGE }),
+    by: [],
+  },
   {
     what: 'old keys that are forgotten',
     work: ({ keys }) => keys.purge('ticket', NOW),
