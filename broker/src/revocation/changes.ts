@@ -13,7 +13,11 @@ import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import type { Receipt } from '@agent-ticket/shared/control.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { AgentSlug, InstanceName } from '@agent-ticket/shared/names.ts';
-import { REVOCATION_CODES, REVOCATION_KEPT_MS, type RevocationCode } from '@agent-ticket/shared/revocation.ts';
+import {
+  REVOCATION_CODES,
+  REVOCATION_KEPT_MS,
+  type RevocationCode,
+} from '@agent-ticket/shared/revocation.ts';
 import { readStrictJson } from '@agent-ticket/shared/strict-json.ts';
 import { readTargetName, type Target, targetName } from '@agent-ticket/shared/target.ts';
 import * as z from 'zod';
