@@ -13,7 +13,7 @@ export const USAGE = `agent-ticket audit verify <export> --keys <file or URL> [-
 `;
 
 /** Options and words of a command line, as `parseArgs` of Node reads them. */
-export interface Arguments {
+interface Arguments {
   readonly words: readonly string[];
   readonly options: {
     readonly keys?: string;

@@ -27,7 +27,7 @@ export interface SetAside {
   readonly count: number;
 }
 
-export interface DrainPorts {
+interface DrainPorts {
   readonly backlog: Backlog;
   readonly record: RecordStore;
   /** Milliseconds since 1970. */
