@@ -247,7 +247,11 @@ export const CONTROL_PLANS: readonly Plan<ControlStore>[] = [
     by: ['principals_kept'],
   },
   { what: 'a token that counts once', work: ({ usedTokens }) => usedTokens.use('oidc:ci:1', NOW), by: [] },
-  { what: 'the use of a token, noted', work: ({ usedTokens }) => usedTokens.note('oidc:ci:1', NOW), by: [] },
+  {
+    what: 'the use of a token, noted',
+    work: async ({ usedTokens }) => usedTokens.note('oidc:ci:1', NOW),
+    by: [],
+  },
   { what: 'whether a token was used', work: ({ usedTokens }) => usedTokens.isUsed('oidc:ci:1'), by: [] },
   {
     what: 'used tokens that are forgotten',
