@@ -35,13 +35,3 @@ export const isAfter = (
   cursor === undefined
     ? lte(time, Number.MAX_SAFE_INTEGER)
     : sql`(${time}, ${tie}) < (${cursor[0]}, ${cursor[1]})`;
-
-/** What a stored text says as JSON; `undefined` where it is none, as one bad row must not keep others from being read. */
-export function parseStored(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
-}

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { describeDecision, describeGrants, readExplanation } from './explanation-panel.ts';
+import { describeExplanation } from './explanation-panel.ts';
 
 const REFUSED = {
   principal: 'access:t:user:1',
@@ -22,31 +22,27 @@ const ALLOWED = {
   grants: [{ role: 'admin', instance: '*', subject: 'group:x:y' }],
 };
 const read = (body: unknown) => {
-  const explanation = readExplanation(body);
+  const explanation = describeExplanation(body);
   if (explanation === undefined) throw new Error('not an explanation');
   return explanation;
 };
 
 test('a refusal names the rule that does not hold', () => {
-  expect(describeDecision(read(REFUSED))).toBe(
-    'Refused, because this does not hold: the scope lies within the role.',
-  );
+  expect(read(REFUSED).decision).toBe('Refused, because this does not hold: the scope lies within the role.');
   expect(read(REFUSED).rules.map(({ holds }) => holds)).toEqual([true, false]);
-  expect(describeGrants(read(REFUSED))).toBe('No grant names you here.');
+  expect(read(REFUSED).grants).toBe('No grant names you here.');
 });
 
 test('a permission names role, scope and grants', () => {
-  expect(describeDecision(read(ALLOWED))).toBe(
-    'Allowed, with the role admin. A ticket would carry: agent:connect.',
-  );
-  expect(describeGrants(read(ALLOWED))).toBe('Grants that count: admin on instance *, given to group:x:y.');
-  expect(describeGrants(read({ ...ALLOWED, grants: [] }))).toContain('the agent itself makes you admin');
+  expect(read(ALLOWED).decision).toBe('Allowed, with the role admin. A ticket would carry: agent:connect.');
+  expect(read(ALLOWED).grants).toBe('Grants that count: admin on instance *, given to group:x:y.');
+  expect(read({ ...ALLOWED, grants: [] }).grants).toContain('the agent itself makes you admin');
 });
 
 test('an instance without an owner can be claimed', () => {
-  expect(describeDecision(read({ ...REFUSED, would_claim: true }))).toContain('makes you its owner');
+  expect(read({ ...REFUSED, would_claim: true }).decision).toContain('makes you its owner');
 });
 
 test.for([undefined, null, [], {}, { allowed: 'yes' }])('%j is no explanation', (body) => {
-  expect(readExplanation(body)).toBeUndefined();
+  expect(describeExplanation(body)).toBeUndefined();
 });

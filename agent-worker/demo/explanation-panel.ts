@@ -12,7 +12,29 @@ interface Explanation {
   readonly grants: readonly string[];
 }
 
-export function readExplanation(body: unknown): Explanation | undefined {
+interface DescribedExplanation extends Pick<Explanation, 'rules'> {
+  /** Whether a ticket request would be granted. */
+  readonly allowed: boolean;
+  /** The decision in one or two sentences. */
+  readonly decision: string;
+  /** The grants behind the role. */
+  readonly grants: string;
+}
+
+/** The broker's answer in words; `undefined` where it is not in the known form. */
+export function describeExplanation(body: unknown): DescribedExplanation | undefined {
+  const explanation = readExplanation(body);
+  return (
+    explanation && {
+      allowed: explanation.allowed || explanation.wouldClaim,
+      rules: explanation.rules,
+      decision: describeDecision(explanation),
+      grants: describeGrants(explanation),
+    }
+  );
+}
+
+function readExplanation(body: unknown): Explanation | undefined {
   const { allowed, role, scope, would_claim: wouldClaim, rules, grants } = membersOf(body);
   if (typeof allowed !== 'boolean') return undefined;
   return {
@@ -31,16 +53,14 @@ export function readExplanation(body: unknown): Explanation | undefined {
   };
 }
 
-/** The decision in one or two sentences. */
-export function describeDecision({ allowed, role, scope, wouldClaim, rules }: Explanation): string {
+function describeDecision({ allowed, role, scope, wouldClaim, rules }: Explanation): string {
   if (allowed) return `Allowed, with the role ${role}. A ticket would carry: ${scope}.`;
   if (wouldClaim) return 'Nobody owns this instance yet. Asking for a ticket makes you its owner.';
   const broken = rules.find(({ holds }) => !holds);
   return broken === undefined ? 'Refused.' : `Refused, because this does not hold: ${broken.rule}.`;
 }
 
-/** The grants behind the role. */
-export function describeGrants({ grants, role }: Explanation): string {
+function describeGrants({ grants, role }: Explanation): string {
   if (grants.length > 0) return `Grants that count: ${grants.join('; ')}.`;
   return role === undefined
     ? 'No grant names you here.'
@@ -72,7 +92,7 @@ export function createExplanationPanel(request: RequestBroker): ExplanationPanel
         instance,
         ...(scope === undefined ? {} : { scope }),
       });
-      const explanation = answer.ok ? readExplanation(answer.body) : undefined;
+      const explanation = answer.ok ? describeExplanation(answer.body) : undefined;
       setVisible(box, true);
       if (explanation === undefined) {
         decision.textContent = answer.ok
@@ -82,10 +102,10 @@ export function createExplanationPanel(request: RequestBroker): ExplanationPanel
         grants.textContent = '';
         return;
       }
-      box.dataset.allowed = String(explanation.allowed || explanation.wouldClaim);
-      decision.textContent = describeDecision(explanation);
+      box.dataset.allowed = String(explanation.allowed);
+      decision.textContent = explanation.decision;
       rules.replaceChildren(...explanation.rules.map(({ rule, holds }) => ruleElement(rule, holds)));
-      grants.textContent = describeGrants(explanation);
+      grants.textContent = explanation.grants;
     },
     hide: () => setVisible(box, false),
   };

@@ -1,15 +1,15 @@
 import { describe, expect, test } from 'vitest';
-import { describeIdentity, type Me, readMe, signInLink, signOutLink } from './identity-panel.ts';
+import { describeIdentity, readMe, signInLink, signOutLink } from './identity-panel.ts';
 
 const BROKER = 'https://broker.example';
 const PAGE = 'https://agents.example/';
 const production = { broker: BROKER, page: PAGE, accessUrl: undefined };
 const standIn = { ...production, accessUrl: 'http://127.0.0.1:8790/access' };
-const ALICE: Me = {
+const ALICE = {
   principal: 'access:team:user:1',
   email: 'alice@example.com',
   tier: 'free',
-  method: 'access',
+  method: 'access' as const,
   endsAt: 1_700_000_000_000,
 };
 

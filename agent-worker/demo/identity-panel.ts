@@ -6,7 +6,7 @@ const METHODS = ['access', 'session', 'nobody'] as const;
 type Method = (typeof METHODS)[number];
 
 /** The person as `GET /me` of the broker shows them. */
-export interface Me {
+interface Me {
   readonly principal: string;
   readonly email: string | undefined;
   readonly tier: string;

@@ -1,14 +1,6 @@
 import { TicketClaims } from '@agent-ticket/shared/ticket.ts';
 import { expect, test } from 'vitest';
-import {
-  announcementBetween,
-  decodeTicket,
-  findTicket,
-  headerRows,
-  mainRows,
-  otherRows,
-  ticketTime,
-} from './ticket-panel.ts';
+import { announcementBetween, decodeTicket, findTicket, rowsOf, ticketTime } from './ticket-panel.ts';
 
 /** The claims that every ticket has. */
 const CLAIMS = {
@@ -66,7 +58,10 @@ const ticketWith = (more: object) => ({
   claims: { ...CLAIMS, ...more } as never,
 });
 
-const claimRows = (ticket: Parameters<typeof mainRows>[0]) => [...mainRows(ticket), ...otherRows(ticket)];
+const claimRows = (ticket: ReturnType<typeof ticketWith>) => {
+  const { main, other } = rowsOf(ticket);
+  return [...main, ...other];
+};
 
 test('every claim that a ticket can have is explained', () => {
   const all = Object.fromEntries(Object.keys(TicketClaims.shape).map((name) => [name, 'x']));
@@ -76,7 +71,7 @@ test('every claim that a ticket can have is explained', () => {
 });
 
 test('the header is explained', () => {
-  expect(headerRows(ticketWith({})).map(({ name, value }) => [name, value])).toEqual([
+  expect(rowsOf(ticketWith({})).header.map(({ name, value }) => [name, value])).toEqual([
     ['alg', 'ES256'],
     ['typ', 'agent-ticket+jwt'],
     ['kid', 'k1'],

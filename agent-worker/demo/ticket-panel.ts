@@ -121,23 +121,27 @@ const OTHER: Readonly<Record<string, string>> = {
 
 const DATES = ['iat', 'nbf', 'exp', 'session_expiry'];
 
-/** Every member of a ticket's header. */
-export const headerRows = ({ header }: DecodedTicket): ClaimRow[] =>
-  rowsOf(header, HEADER, Object.keys(header));
+interface TicketRows {
+  /** Every member of the header. */
+  readonly header: readonly ClaimRow[];
+  /** The most important claims: principal, rights and expiry. */
+  readonly main: readonly ClaimRow[];
+  /** All the other claims; unknown ones come last, without an explanation. */
+  readonly other: readonly ClaimRow[];
+}
 
-/** The most important claims: principal, rights and expiry. */
-export const mainRows = ({ claims }: DecodedTicket): ClaimRow[] => rowsOf(claims, MAIN, []);
-
-/** All the other claims; unknown ones come last, without an explanation. */
-export const otherRows = ({ claims }: DecodedTicket): ClaimRow[] =>
-  rowsOf(
+export const rowsOf = ({ header, claims }: DecodedTicket): TicketRows => ({
+  header: explainMembers(header, HEADER, Object.keys(header)),
+  main: explainMembers(claims, MAIN, []),
+  other: explainMembers(
     claims,
     OTHER,
     Object.keys(claims).filter((name) => !Object.hasOwn(MAIN, name)),
-  );
+  ),
+});
 
 /** The members with an explanation, in its order, then those of `more` without one. */
-function rowsOf(
+function explainMembers(
   members: Readonly<Record<string, unknown>>,
   meanings: Readonly<Record<string, string>>,
   more: readonly string[],
@@ -215,9 +219,10 @@ export function createTicketPanel(): TicketPanel {
       usedAt = undefined;
       updatedAt = Date.now() / 1000;
       showContent(section);
-      elementOf(section, '#header', HTMLElement).replaceChildren(...headerRows(ticket).map(rowElement));
-      elementOf(section, '#claims', HTMLElement).replaceChildren(...mainRows(ticket).map(rowElement));
-      elementOf(section, '#claims-more', HTMLElement).replaceChildren(...otherRows(ticket).map(rowElement));
+      const rows = rowsOf(ticket);
+      elementOf(section, '#header', HTMLElement).replaceChildren(...rows.header.map(rowElement));
+      elementOf(section, '#claims', HTMLElement).replaceChildren(...rows.main.map(rowElement));
+      elementOf(section, '#claims-more', HTMLElement).replaceChildren(...rows.other.map(rowElement));
       elementOf(section, '#raw', HTMLElement).replaceChildren(...partsOf(ticket.text));
       update();
       const { agent, instance } = ticket.claims;

@@ -1,11 +1,11 @@
 import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import { describe, expect, test } from 'vitest';
 import type { DemoFacts } from '../demo/facts.ts';
-import { answerDemoRequest, type DemoPorts } from './demo.ts';
+import { answerDemoRequest } from './demo.ts';
 
 const asked: string[] = [];
 
-const PORTS: DemoPorts = {
+const PORTS: Parameters<typeof answerDemoRequest>[1] = {
   registry: AGENTS,
   broker: 'https://broker.example/base',
   accessUrl: undefined,

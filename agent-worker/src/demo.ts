@@ -4,7 +4,7 @@ import { refuse } from './gate/answer.ts';
 
 /** The demo page: requests to this worker that are for no agent. Uses neither tickets nor objects. */
 
-export interface DemoPorts {
+interface DemoPorts {
   readonly registry: AgentRegistry;
   /** Base address of the broker, which the page asks for tickets. */
   readonly broker: string;

@@ -1,5 +1,5 @@
 import { env } from 'cloudflare:workers';
-import { createRefusalTally, type RefusalCount } from '@agent-ticket/shared/refusal-tally.ts';
+import { createRefusalTally } from '@agent-ticket/shared/refusal-tally.ts';
 import { expect, test, vi } from 'vitest';
 import { gateWith } from './gate.ts';
 import { objectIds } from './objects.ts';
@@ -15,7 +15,7 @@ const rows = async (): Promise<unknown> => {
 };
 
 test('thousands of bad tickets buy no row and no object, and are counted by reason, agent and minute', async () => {
-  const lines: RefusalCount[] = [];
+  const lines: { reason: string }[] = [];
   const front = gateWith({ tally: createRefusalTally((line) => lines.push(line)) });
   const before = [await rows(), await objectIds()];
   const instance = newInstance();

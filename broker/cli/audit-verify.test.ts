@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Terminal } from './command.ts';
-import { type Arguments, run } from './run.ts';
+import { run } from './run.ts';
 import { signedExport } from './test-export.ts';
 
 const { lines: GOOD, jws, keySet } = await signedExport();
@@ -14,7 +14,11 @@ const FILES: Readonly<Record<string, readonly string[]>> = {
   'anchor.txt': [jws],
 };
 
-async function tried(line: string, options: Arguments['options'] = {}, colours = false) {
+async function tried(
+  line: string,
+  options: { keys?: string; anchor?: string; json?: boolean; help?: boolean } = {},
+  colours = false,
+) {
   const said = { out: '', err: '' };
   const terminal: Terminal = {
     readLines: async function* (path) {

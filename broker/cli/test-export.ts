@@ -2,7 +2,7 @@ import { KeyId } from '@agent-ticket/shared/names.ts';
 import { exportJWK, generateKeyPair } from 'jose';
 import { CHAIN_START, chainOn } from '../src/audit/chain.ts';
 import { signCheckpoint } from '../src/audit/checkpoint.ts';
-import type { KeyMaterial } from '../src/keys/material.ts';
+import type { KeyMaterial } from '../src/keys/keyring.ts';
 
 const KID = KeyId.parse('k'.repeat(43));
 

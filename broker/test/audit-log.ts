@@ -3,7 +3,7 @@ import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import { readKeySet } from '@agent-ticket/shared/key-set.ts';
 import { beforeEach } from 'vitest';
-import { type ExportPorts, exportAudit } from '../src/audit/export.ts';
+import { exportAudit } from '../src/audit/export.ts';
 import { sealAudit } from '../src/audit/sealer.ts';
 import { startBroker } from './broker.ts';
 import { call, requestTo } from './call.ts';
@@ -42,7 +42,7 @@ export async function writeEvents(count: number, other: Partial<AuditEvent> = {}
     await record.deliver(facts.slice(from, from + 100), Date.now());
 }
 
-export const exportText = (ports: ExportPorts, after = 0): Promise<string> =>
+export const exportText = (ports: Parameters<typeof exportAudit>[0], after = 0): Promise<string> =>
   new Response(exportAudit(ports, after)).text();
 
 export const readAudit = (path: string, headers: Readonly<Record<string, string>>) =>

@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { base64url, calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK } from 'jose';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { importKeyEncryptionKey, type KeyLabel, seal } from '../src/keys/seal.ts';
+import { importKeyEncryptionKey, seal } from '../src/keys/seal.ts';
 import { startBroker } from './broker.ts';
 import { COUNTER, call, LOBBY, mint, refusal, ticketOf } from './call.ts';
 import { forgetKeys } from './databases.ts';
@@ -26,7 +26,7 @@ async function makePair(alg: 'ES256' | 'Ed25519' = 'ES256'): Promise<{ kid: stri
 }
 
 /** A row with a ciphertext made under one label and shown under another. */
-async function sealed(kek: string, label: Partial<KeyLabel> = {}) {
+async function sealed(kek: string, label: { kid?: string; alg?: string; purpose?: string } = {}) {
   const { kid, jwk } = await makePair();
   const text = await seal(await kekOf(kek), { kid, alg: 'ES256', purpose: 'ticket', ...label }, jwk, bytes);
   return { kid, sealed: text };

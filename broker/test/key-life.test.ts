@@ -2,7 +2,7 @@ import { env } from 'cloudflare:workers';
 import { openControl } from '@agent-ticket/drizzle/control/open-d1.ts';
 import { KEY_SET } from '@agent-ticket/shared/limits.ts';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { type KeyChange, revoke, rotate } from '../src/keys/changes.ts';
+import { revoke, rotate } from '../src/keys/changes.ts';
 import { createKeyring, type Keyring } from '../src/keys/keyring.ts';
 import { maintainKeys } from '../src/keys/maintenance.ts';
 import { DEFAULT_SCHEDULE, SIGNER_CACHE_MS } from '../src/keys/schedule.ts';
@@ -18,7 +18,7 @@ const SECOND = 1000;
 const STEP = 20 * SECOND;
 const control = openControl(env.CONTROL);
 /** Writes a change of keys with an event that nobody delivers. */
-const write = (kid: string, change: KeyChange) =>
+const write = (kid: string, change: Parameters<Parameters<typeof rotate>[2]>[1]) =>
   control.change({
     ...change,
     event: { eventId: crypto.randomUUID(), at: START, type: 'key.rotated', outcome: 'success', kid },

@@ -6,7 +6,7 @@ import { PrincipalId, type Role } from '@agent-ticket/shared/names.ts';
 import type { AgentEntry } from '@agent-ticket/shared/registry.ts';
 import { Scope } from '@agent-ticket/shared/scope.ts';
 import { type Authenticated, type Principal, plainPrincipal } from '../src/credentials/principal.ts';
-import { type DecisionRequest, decide, type PolicyInput } from '../src/mint/policy.ts';
+import { decide, type PolicyInput } from '../src/mint/policy.ts';
 
 /** One good case of everything that the policy decides about, with some members replaced. Times in seconds. */
 
@@ -42,6 +42,8 @@ export const stranger: Authenticated = whoWith(
   { method: 'anonymous' },
   { id: PrincipalId.parse('anonymous:1'), kind: 'user' },
 );
+
+type DecisionRequest = Parameters<typeof decide>[1];
 
 export const requestWith = (other: Partial<DecisionRequest> = {}): DecisionRequest => ({
   agent: 'board',

@@ -1,4 +1,4 @@
-import { createRemoteKeys, type KeyMiss } from '@agent-ticket/shared/remote-keys.ts';
+import { createRemoteKeys } from '@agent-ticket/shared/remote-keys.ts';
 
 /** Agent workers as far as keys go: caches of the published set, on a clock that the test moves. */
 
@@ -15,7 +15,7 @@ interface VerifierOptions {
 export interface Verifier {
   readonly every: number;
   /** Whether a ticket of this key would be let in, asked at `now` in ms; else why not. */
-  ask(kid: string, now: number): Promise<'taken' | KeyMiss>;
+  ask(kid: string, now: number): Promise<'taken' | 'unknown' | 'unavailable'>;
 }
 
 export function startVerifier(

@@ -1,8 +1,8 @@
 import { FAILED_CREDENTIALS_LIMIT, RATE_WINDOW_MS } from '@agent-ticket/broker/src/http/rate.ts';
 import { RATE_LIMITS } from '@agent-ticket/broker/src/mint/shard.ts';
 import { ROUTES } from '@agent-ticket/broker/src/resources/routes.ts';
-import { SIGN_IN_LIMIT } from '@agent-ticket/broker/src/runtime/anonymous.ts';
 import type { AnonymousLimit, Route } from '@agent-ticket/broker/src/runtime/call.ts';
+import { SIGN_IN_LIMIT } from '@agent-ticket/broker/src/sign-in/callback.ts';
 import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import { CLOSES, DENIALS, ERROR_CODES } from '@agent-ticket/shared/denial.ts';
 import * as sharedLimits from '@agent-ticket/shared/limits.ts';

@@ -105,7 +105,7 @@ const writeRevocation = (db: ControlDatabase, r: NewRevocation, when: SQL): Stat
       },
     });
 
-export interface LockCursor {
+interface LockCursor {
   readonly createdAt: number;
   readonly id: string;
 }

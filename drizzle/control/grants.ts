@@ -14,7 +14,7 @@ interface GrantFilter {
   readonly now: number;
 }
 
-export interface GrantCursor {
+interface GrantCursor {
   readonly createdAt: number;
   readonly id: string;
 }

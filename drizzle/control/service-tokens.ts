@@ -4,7 +4,7 @@ import type { Change, ControlDatabase } from './change.ts';
 import { serviceTokenSecrets, serviceTokens } from './schema.ts';
 
 export type ServiceTokenRow = typeof serviceTokens.$inferSelect;
-export type ServiceTokenSecretRow = typeof serviceTokenSecrets.$inferSelect;
+type ServiceTokenSecretRow = typeof serviceTokenSecrets.$inferSelect;
 
 interface ServiceTokenCursor {
   readonly createdAt: number;

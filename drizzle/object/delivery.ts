@@ -4,7 +4,7 @@ import type { RecordStore } from '../record/store.ts';
 import type { Backlog } from './backlog.ts';
 import { drain, type SetAside } from './drain.ts';
 
-export interface DeliveryPorts {
+interface DeliveryPorts {
   readonly backlog: Backlog;
   /** Asked when there is something to deliver, until it has answered once. */
   readonly openRecord: () => RecordStore;

@@ -1,4 +1,3 @@
-import { parseStored } from '../database.ts';
 import { isBadValue } from '../outage.ts';
 import type { RecordFact, RevokedSession } from '../record/deliver.ts';
 import type { RecordStore } from '../record/store.ts';
@@ -28,7 +27,7 @@ export interface SetAside {
   readonly count: number;
 }
 
-export interface DrainPorts {
+interface DrainPorts {
   readonly backlog: Backlog;
   readonly record: RecordStore;
   /** Milliseconds since 1970. */
@@ -117,3 +116,13 @@ const isObject = (value: unknown): value is object => typeof value === 'object' 
 const isFact = (value: unknown): value is RecordFact =>
   isObject(value) &&
   (('event' in value && isObject(value.event)) || ('invocation' in value && isObject(value.invocation)));
+
+/** What a stored text says as JSON; `undefined` where it is none, as one bad row must not keep others from being read. */
+function parseStored(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}

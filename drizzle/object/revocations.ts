@@ -1,13 +1,13 @@
 import type { Revocable, Revocation, RevocationCode } from '@agent-ticket/shared/revocation.ts';
 
 /** A ticket as an object asks about it. */
-export interface ShownTicket extends Revocable {
+interface ShownTicket extends Revocable {
   /** When the ticket was issued, in seconds. */
   readonly iat: number;
 }
 
 /** Why an object refuses a ticket: a revocation hits it, or the ticket is older than the object. */
-export type ObjectRefusal = RevocationCode | 'predates_object';
+type ObjectRefusal = RevocationCode | 'predates_object';
 
 /** Most severe first. */
 const REFUSALS: readonly ObjectRefusal[] = [

@@ -44,7 +44,7 @@ export function insertEventWhen(db: RecordDatabase, event: AuditEvent, when: SQL
     .onConflictDoNothing({ target: auditEvents.eventId });
 }
 
-export interface AuditFilter {
+interface AuditFilter {
   readonly principal?: string | undefined;
   readonly agent?: string | undefined;
   /** Of `agent`. */

@@ -2,7 +2,7 @@ import type { Revocable, Revocation } from '@agent-ticket/shared/revocation.ts';
 import { type RevocationCode, strongestCode } from '@agent-ticket/shared/revocation.ts';
 import { readTargetName, type Target } from '@agent-ticket/shared/target.ts';
 import { and, count, eq, gt, inArray, isNull, lt, lte, max, or, type SQL, sql } from 'drizzle-orm';
-import { among, type Database, rowsOf, type Statement } from '../database.ts';
+import { among, type Database, rowsOf } from '../database.ts';
 import type * as schema from './schema.ts';
 import { agentSessions, recordRevocations, sessionParties } from './schema.ts';
 
@@ -30,23 +30,6 @@ export const readHits = (result: unknown): RevocationCode | undefined =>
         : [],
     ),
   );
-
-/** Writes a version of a revocation unless a newer one is there. For use alone or inside a `batch`. */
-export const applyRevocation = (db: RecordDatabase, revocation: Revocation): Statement =>
-  db
-    .insert(recordRevocations)
-    .values(revocation)
-    .onConflictDoUpdate({
-      target: recordRevocations.id,
-      set: {
-        rev: sql`excluded.rev`,
-        target: sql`excluded.target`,
-        kind: sql`excluded.kind`,
-        until: sql`excluded.until`,
-        code: sql`excluded.code`,
-      },
-      setWhere: sql`excluded.rev > ${recordRevocations.rev}`,
-    });
 
 /** One object of an agent, and a cursor in the order of their names. */
 export interface AgentInstance {

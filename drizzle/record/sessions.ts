@@ -14,7 +14,7 @@ export interface SessionFilter {
   readonly active?: boolean | undefined;
 }
 
-export interface SessionCursor {
+interface SessionCursor {
   readonly startedAt: number;
   readonly id: string;
 }

@@ -1,8 +1,5 @@
 import * as z from 'zod';
 
-/** How long the broker takes a report for true. An object that still fails repeats it well before. */
-export const REPORT_STANDS_MS = 60_000;
-
 /** What an agent's object could not deliver to the record database. It names no instance and nobody. */
 export const BacklogReport = z.strictObject({
   /** Id of the Durable Object. */

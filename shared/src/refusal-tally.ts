@@ -1,5 +1,5 @@
 /** So many refusals with one reason at one agent, in the minute that begins at `minute`. */
-export type RefusalCount = {
+type RefusalCount = {
   readonly event: 'refusals';
   /** ISO 8601, the seconds zero. */
   readonly minute: string;

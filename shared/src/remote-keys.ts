@@ -3,7 +3,7 @@ import { KEY_SET } from './limits.ts';
 import { readBounded } from './read-bounded.ts';
 
 /** Why a key could not be given: the current set surely lacks it, or that cannot be known now. */
-export type KeyMiss = 'unknown' | 'unavailable';
+type KeyMiss = 'unknown' | 'unavailable';
 export type KeyLookup<Alg extends string> = SetKey<Alg> | KeyMiss;
 
 export interface RemoteKeysPorts {

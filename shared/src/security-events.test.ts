@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type DataPoint, dataPointOf, logWithPoints } from './security-events.ts';
+import { dataPointOf, logWithPoints } from './security-events.ts';
 
 describe('a point of Analytics Engine', () => {
   it('is made of a security event, its members in their places and nothing else', () => {
@@ -44,7 +44,7 @@ describe('a point of Analytics Engine', () => {
   });
 
   it('is written beside the line, where Analytics Engine is bound', () => {
-    const [lines, points]: [object[], DataPoint[]] = [[], []];
+    const [lines, points]: [object[], { indexes: readonly string[] }[]] = [[], []];
     const line = { event: 'auth_success' };
     logWithPoints((event) => lines.push(event), { writeDataPoint: (point) => points.push(point) })(line);
     logWithPoints((event) => lines.push(event), undefined)(line);

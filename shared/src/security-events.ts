@@ -2,7 +2,7 @@
 const SECURITY_EVENTS = ['auth_success', 'auth_failure', 'rate_limit', 'refusals'] as const;
 
 /** A point of Analytics Engine: strings to group by, in a fixed order, one to sample by, and how many it stands for. */
-export interface DataPoint {
+interface DataPoint {
   readonly indexes: [string];
   readonly blobs: string[];
   readonly doubles: number[];

@@ -6,7 +6,7 @@ import { expecting, makeSigner, NOW, PAYLOAD, type Signer, signTicket, verdict }
 import type { DenialReason } from './denial.ts';
 import { err, ok } from './outcome.ts';
 import { MESSAGE, STATE_READ, STATE_WRITE } from './scope.ts';
-import { type TicketExpectations, verifyTicket } from './verify-ticket.ts';
+import { verifyTicket } from './verify-ticket.ts';
 
 const es256 = await makeSigner('ES256');
 const ed25519 = await makeSigner('Ed25519');
@@ -84,19 +84,23 @@ it.each([
 });
 
 describe('a ticket for something else', () => {
-  const rows: [name: string, claims: object, expected: Partial<TicketExpectations>, reason: DenialReason][] =
-    [
-      ['another agent', { agent: 'lobby' }, {}, 'ticket_agent_wrong'],
-      ['another instance', { instance: 'room-2' }, {}, 'ticket_instance_wrong'],
-      ['the case twin of the instance', { instance: 'Room-1' }, {}, 'ticket_instance_wrong'],
-      ['the snake twin of the instance', { instance: 'room_1' }, {}, 'ticket_instance_wrong'],
-      ['the camel twin of the instance', { instance: 'room1' }, {}, 'ticket_instance_wrong'],
-      ['another transport', { transport: 'http' }, {}, 'ticket_transport_wrong'],
-      ['sockets, shown to HTTP', {}, { transport: 'http' }, 'ticket_transport_wrong'],
-      ['no connecting', { scope: 'agent:state:read' }, {}, 'ticket_scope_missing'],
-      ['reading, shown for writing', {}, { scope: STATE_WRITE }, 'ticket_scope_missing'],
-      ['all calls, shown for messages', { scope: 'agent:rpc:*' }, { scope: MESSAGE }, 'ticket_scope_missing'],
-    ];
+  const rows: [
+    name: string,
+    claims: object,
+    expected: Parameters<typeof expecting>[1],
+    reason: DenialReason,
+  ][] = [
+    ['another agent', { agent: 'lobby' }, {}, 'ticket_agent_wrong'],
+    ['another instance', { instance: 'room-2' }, {}, 'ticket_instance_wrong'],
+    ['the case twin of the instance', { instance: 'Room-1' }, {}, 'ticket_instance_wrong'],
+    ['the snake twin of the instance', { instance: 'room_1' }, {}, 'ticket_instance_wrong'],
+    ['the camel twin of the instance', { instance: 'room1' }, {}, 'ticket_instance_wrong'],
+    ['another transport', { transport: 'http' }, {}, 'ticket_transport_wrong'],
+    ['sockets, shown to HTTP', {}, { transport: 'http' }, 'ticket_transport_wrong'],
+    ['no connecting', { scope: 'agent:state:read' }, {}, 'ticket_scope_missing'],
+    ['reading, shown for writing', {}, { scope: STATE_WRITE }, 'ticket_scope_missing'],
+    ['all calls, shown for messages', { scope: 'agent:rpc:*' }, { scope: MESSAGE }, 'ticket_scope_missing'],
+  ];
   it.each(rows)('%s is refused', async (_name, claims, expected, reason) => {
     expect(await verdict(await signTicket(es256, claims), expecting(signers, expected))).toBe(reason);
   });

@@ -19,7 +19,7 @@ interface VerificationKey {
  */
 export type FindKey = (kid: KeyId) => Promise<Outcome<VerificationKey>>;
 
-export interface TicketExpectations {
+interface TicketExpectations {
   /** The broker, equal to `iss` character by character. */
   readonly issuer: string;
   /** This agent worker, equal to `aud` character by character. */

@@ -11,7 +11,7 @@ import { KeyId } from '../src/names.ts';
 import { err, ok } from '../src/outcome.ts';
 import { CONNECT } from '../src/scope.ts';
 import { TICKET_TYPE, type TicketAlgorithm, type TicketPayload } from '../src/ticket.ts';
-import { type TicketExpectations, verifyTicket } from '../src/verify-ticket.ts';
+import { verifyTicket } from '../src/verify-ticket.ts';
 
 /** Keys and tickets for tests, made anew in each run. */
 
@@ -79,11 +79,10 @@ export const signTicket = (signer: Signer, claims: object = {}, header: object =
 export const signPayload = (signer: Signer, payload: string | Uint8Array): Promise<string> =>
   signBytes(signer, JSON.stringify(headerOf(signer)), payload);
 
+type Expected = Parameters<typeof verifyTicket>[1];
+
 /** What a gate expects that knows these signers' keys. */
-export const expecting = (
-  signers: readonly Signer[],
-  other: Partial<TicketExpectations> = {},
-): TicketExpectations => ({
+export const expecting = (signers: readonly Signer[], other: Partial<Expected> = {}): Expected => ({
   issuer: ISSUER,
   audience: AUDIENCE,
   nowSeconds: NOW,
@@ -98,10 +97,7 @@ export const expecting = (
 });
 
 /** One word for what became of a token. */
-export async function verdict(
-  token: string,
-  expected: TicketExpectations,
-): Promise<DenialReason | 'accepted'> {
+export async function verdict(token: string, expected: Expected): Promise<DenialReason | 'accepted'> {
   const outcome = await verifyTicket(token, expected);
   return outcome.ok ? 'accepted' : outcome.denial.reason;
 }

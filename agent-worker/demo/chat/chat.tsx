@@ -1,9 +1,18 @@
 import './no-eval.ts';
-import { createTicketProvider } from '@agent-ticket/shared/client/provider.ts';
+import {
+  createTicketProvider,
+  Forbidden,
+  SignInRequired,
+  type TicketProvider,
+} from '@agent-ticket/shared/client/provider.ts';
+import { type ReactNode, Suspense, useEffect, useState, useSyncExternalStore } from 'react';
 import { createRoot } from 'react-dom/client';
 import { readFacts } from '../facts.ts';
-import { App } from './app.tsx';
 import { chatName } from './chat-name.ts';
+import { Conversation } from './conversation.tsx';
+
+/** Then the page says that the broker is away or busy. */
+const LONG_MS = 4_000;
 
 const root = document.querySelector('#root');
 if (root === null) throw new Error('the page has no #root');
@@ -17,3 +26,98 @@ const ticket = createTicketProvider({
   credential: { kind: 'session' },
 });
 createRoot(root).render(<App ticket={ticket} broker={broker} />);
+
+interface AppProps {
+  readonly ticket: TicketProvider;
+  readonly broker: string;
+}
+
+/** The page: the conversation, or the reason of a refusal. */
+function App({ ticket, broker }: AppProps) {
+  const refusal = useSyncExternalStore(ticket.subscribe, () => ticket.refusal);
+  // The tenant lists this address for logouts: without a query, and so without the name of the chat.
+  const after = encodeURIComponent(`${location.origin}/chat`);
+  return (
+    <>
+      <header>
+        <h1>Chat</h1>
+        <nav aria-label="Pages">
+          <a href="/">Ticket demo</a>
+          {refusal instanceof SignInRequired ? null : (
+            <a href={`${broker}/auth/logout?return_to=${after}`} referrerPolicy="origin">
+              Sign out
+            </a>
+          )}
+        </nav>
+      </header>
+      <main>
+        {refusal === undefined ? (
+          <Suspense fallback={<Opening />}>
+            <Conversation ticket={ticket} />
+          </Suspense>
+        ) : (
+          <Refused refusal={refusal} />
+        )}
+      </main>
+    </>
+  );
+}
+
+/** The provider retries while the broker is unavailable or limits the rate. */
+function Opening() {
+  const [isLong, setLong] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(() => setLong(true), LONG_MS);
+    return () => clearTimeout(timer);
+  }, []);
+  return (
+    <p className="status" role="status">
+      Opening the chat…{isLong ? ' The broker is away or busy; this page goes on trying.' : ''}
+    </p>
+  );
+}
+
+function Refused({ refusal }: { readonly refusal: NonNullable<TicketProvider['refusal']> }): ReactNode {
+  if (refusal instanceof SignInRequired)
+    return (
+      <section className="gateway">
+        <h2>A chat of your own</h2>
+        <p>It tells the time and the weather, and keeps notes when you say yes. Nobody else can read it.</p>
+        <a className="button" href={refusal.signInUrl}>
+          Sign in
+        </a>
+      </section>
+    );
+  // In lower case it is the close reason of a socket; the broker's error code is FORBIDDEN.
+  if (refusal instanceof Forbidden && refusal.code === 'forbidden')
+    return (
+      <section className="gateway">
+        <h2>Your session was ended</h2>
+        <p>Somebody ended it from outside: you in another window, a sign-out, or an operator.</p>
+        <a className="button" href={location.href}>
+          Open this chat again
+        </a>
+      </section>
+    );
+  if (refusal instanceof Forbidden)
+    return (
+      <section className="gateway">
+        <h2>This chat is not yours</h2>
+        <p>It belongs to whoever opened it first, or an operator has locked it.</p>
+        <a className="button" href="/chat">
+          Start a chat of your own
+        </a>
+      </section>
+    );
+  return (
+    <section className="gateway">
+      <h2>There is no such chat</h2>
+      <p>
+        The answer was {refusal.status} {refusal.code}.
+      </p>
+      <a className="button" href="/chat">
+        Start a chat of your own
+      </a>
+    </section>
+  );
+}

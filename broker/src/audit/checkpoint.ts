@@ -9,7 +9,7 @@ import {
 } from '@agent-ticket/shared/own-jws.ts';
 import { CompactSign } from 'jose';
 import * as z from 'zod';
-import type { KeyMaterial } from '../keys/material.ts';
+import type { KeyMaterial } from '../keys/keyring.ts';
 
 const CHECKPOINT_TYPE = 'agent-audit-checkpoint+jwt';
 const MAX_BYTES = 2048;

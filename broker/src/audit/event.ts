@@ -3,7 +3,7 @@ import type { Principal } from '../credentials/principal.ts';
 import type { RequestContext } from '../http/context.ts';
 
 /** One call, and the principal that makes it. */
-export interface Actor extends RequestContext {
+interface Actor extends RequestContext {
   readonly who: { readonly principal: Pick<Principal, 'id'> };
 }
 

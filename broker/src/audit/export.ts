@@ -3,7 +3,7 @@ import type { AuditEventRow } from '@agent-ticket/drizzle/record/audit-log.ts';
 import type { RecordStore } from '@agent-ticket/drizzle/record/store.ts';
 import { auditEventView, checkpointView } from './view.ts';
 
-export interface ExportPorts {
+interface ExportPorts {
   readonly record: Pick<RecordStore, 'auditLog' | 'checkpoints'>;
 }
 

@@ -1,6 +1,6 @@
 import { PrincipalId } from '@agent-ticket/shared/names.ts';
 import { describe, expect, it } from 'vitest';
-import { type AccessGroupsPorts, createAccessGroups } from './access-groups.ts';
+import { createAccessGroups } from './access-groups.ts';
 
 const NOW = 1_800_000_000_000;
 const TEAM = {
@@ -15,7 +15,7 @@ const ALICE = person('alice');
 /** Groups over an Access that gives the answers in order, the last one for ever. */
 function accessOf(...answers: (() => Response | Promise<Response>)[]) {
   const asked: { url: string; headers: Record<string, string>; signal: AbortSignal }[] = [];
-  const fetch: AccessGroupsPorts['fetch'] = async (url, init) => {
+  const fetch = async (url: string, init: { headers: Record<string, string>; signal: AbortSignal }) => {
     const answer = answers[Math.min(asked.length, answers.length - 1)];
     asked.push({ url, ...init });
     if (answer === undefined) throw new TypeError('nothing answers');

@@ -15,7 +15,7 @@ export interface AccessGroups {
   ): Promise<Outcome<readonly string[]>>;
 }
 
-export interface AccessGroupsPorts {
+interface AccessGroupsPorts {
   /** One GET with the given headers. May reject; that counts as unavailable. */
   readonly fetch: (
     url: string,

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { Counter } from '../http/rate.ts';
-import { type CredentialCall, countFailure } from './auth-result.ts';
+import { countFailure } from './auth-result.ts';
 
 const NOW = 1_800_000_000_000;
-const callWith = (headers: Record<string, string>): CredentialCall => ({
+const callWith = (headers: Record<string, string>) => ({
   requestId: 'request-1',
   now: NOW,
   ipAddress: '192.0.2.1',
@@ -34,7 +34,7 @@ const broken =
     Promise.reject(new Error(message));
 
 /** The accounts under which a failure of this call counts. */
-async function accountsOf(call: CredentialCall, bodyClientId?: string): Promise<string[]> {
+async function accountsOf(call: ReturnType<typeof callWith>, bodyClientId?: string): Promise<string[]> {
   const accounts: string[] = [];
   const { ports } = over((account, rule) => {
     accounts.push(account);

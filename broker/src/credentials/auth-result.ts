@@ -36,7 +36,7 @@ interface AuthResultPorts {
 }
 
 /** A request that presented a credential. */
-export type CredentialCall = Pick<RequestContext, 'requestId' | 'now' | 'ipAddress'> & {
+type CredentialCall = Pick<RequestContext, 'requestId' | 'now' | 'ipAddress'> & {
   readonly request: Request;
 };
 

@@ -1,6 +1,5 @@
 import type { PrincipalId, Tier } from '@agent-ticket/shared/names.ts';
 import type { Actor } from '@agent-ticket/shared/ticket.ts';
-import { foldAddress } from './email-address.ts';
 
 /** Where a tier, permission or group of a principal comes from, for `GET /me`. */
 export interface Source {
@@ -66,22 +65,6 @@ export const plainPrincipal = (identity: Identity): Principal => ({
   permissions: [],
   sources: [{ gives: 'tier', value: 'free', from: 'default' }],
 });
-
-/**
- * Every subject under which grants may name a principal: its id, its groups with their issuer, and its address where
- * the issuer is trusted for addresses and vouches for this one.
- */
-export function subjectsOf(principal: Principal, trustEmail: readonly string[]): string[] {
-  const { id, issuer, groups, email, emailVerified } = principal;
-  const vouched = emailVerified === true && trustEmail.includes(issuer);
-  const address = vouched && email !== undefined ? foldAddress(email) : undefined;
-  const domain = address?.slice(address.lastIndexOf('@') + 1);
-  return [
-    id,
-    ...groups.map((group) => `group:${issuer}:${group}`),
-    ...(address === undefined ? [] : [`email:${address}`, `email:*@${domain}`]),
-  ];
-}
 
 /** Whether an id is that of a principal, and not an address or group that grants may be given to. */
 export const isPrincipalName = (id: string): boolean => !/^(email|group):/.test(id);

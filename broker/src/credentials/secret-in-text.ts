@@ -2,7 +2,7 @@ import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { readStrictJson } from '@agent-ticket/shared/strict-json.ts';
 import { base64url } from 'jose';
 import * as z from 'zod';
-import { readBasic } from './basic.ts';
+import { readBasic } from './presented.ts';
 import { isWellFormed } from './secret.ts';
 
 /** What a compact JWS or JWE begins with (RFC 7515 §4, RFC 7516 §4). */

@@ -8,7 +8,7 @@ import { stateOf } from './schedule.ts';
 import { seal, unsealWith } from './seal.ts';
 
 /** The control database's part of a change of keys. Its maker adds the event, and the revocation of a key's tickets. */
-export type KeyChange = Pick<Change, 'before' | 'statement' | 'after'>;
+type KeyChange = Pick<Change, 'before' | 'statement' | 'after'>;
 
 /** Makes a change as one batch; `undefined` where it does not apply because the keys have changed meanwhile. */
 type Make<Plan, Made> = (plan: Plan, change: KeyChange) => Promise<Made | undefined>;

@@ -1,13 +1,21 @@
-import type { SigningKeyRow } from '@agent-ticket/drizzle/control/signing-keys.ts';
+import type { NewSigningKey, SigningKeyRow } from '@agent-ticket/drizzle/control/signing-keys.ts';
 import type { ControlStore } from '@agent-ticket/drizzle/control/store.ts';
 import { isOutage } from '@agent-ticket/drizzle/outage.ts';
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import { KEY_SET } from '@agent-ticket/shared/limits.ts';
+import { KeyId } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
-import type { TicketAlgorithm } from '@agent-ticket/shared/ticket.ts';
-import { type KeyMaterial, makeKey, openKey } from './material.ts';
+import { TicketAlgorithm } from '@agent-ticket/shared/ticket.ts';
+import {
+  type CryptoKey,
+  calculateJwkThumbprint,
+  exportJWK,
+  generateKeyPair,
+  importJWK,
+  type JWK,
+} from 'jose';
 import { isPublished, type KeySchedule, SIGNER_CACHE_MS, stateOf } from './schedule.ts';
-import { importKeyEncryptionKey, type SealingKeys } from './seal.ts';
+import { importKeyEncryptionKey, type SealingKeys, seal, unsealWith } from './seal.ts';
 
 interface KeyringPorts {
   readonly control: Pick<ControlStore, 'keys' | 'change'>;
@@ -161,3 +169,53 @@ export function createKeyring(ports: KeyringPorts) {
   };
 }
 export type Keyring = ReturnType<typeof createKeyring>;
+
+/** A key pair ready for use. The private half cannot be exported again. */
+export interface KeyMaterial {
+  readonly kid: KeyId;
+  readonly alg: TicketAlgorithm;
+  readonly privateKey: CryptoKey;
+  readonly publicKey: CryptoKey;
+  /** As published: public members, `kid`, `alg`, `use`. */
+  readonly publicJwk: JWK;
+}
+
+/** Makes a key pair and the row that keeps it, encrypted. */
+async function makeKey(
+  { current: kek }: SealingKeys,
+  facts: Pick<NewSigningKey, 'purpose' | 'generation' | 'createdAt' | 'activatesAt'> & {
+    alg: TicketAlgorithm;
+  },
+  randomBytes: (length: number) => Uint8Array<ArrayBuffer>,
+): Promise<NewSigningKey> {
+  const { privateKey } = await generateKeyPair(facts.alg, { extractable: true });
+  const privateJwk = await exportJWK(privateKey);
+  const kid = await calculateJwkThumbprint(privateJwk);
+  return { ...facts, kid, sealed: await seal(kek, { kid, ...facts }, privateJwk, randomBytes) };
+}
+
+/**
+ * Opens a row. Answers `undefined` unless the ciphertext opens under the row's own labels and the public half's
+ * RFC 7638 thumbprint is the row's `kid`: write access to the database publishes no key.
+ */
+async function openKey(keks: SealingKeys, row: SigningKeyRow): Promise<KeyMaterial | undefined> {
+  const alg = TicketAlgorithm.safeParse(row.alg);
+  const privateJwk = (await unsealWith(keks, row, row.sealed))?.jwk;
+  if (!alg.success || privateJwk === undefined) return undefined;
+  const { d: _private, ...publicMembers } = privateJwk;
+  const kid = KeyId.parse(await calculateJwkThumbprint(publicMembers));
+  if (kid !== row.kid) return undefined;
+  return {
+    kid,
+    alg: alg.data,
+    privateKey: await importKey(privateJwk, alg.data),
+    publicKey: await importKey(publicMembers, alg.data),
+    publicJwk: { ...publicMembers, kid, alg: alg.data, use: 'sig' },
+  };
+}
+
+async function importKey(jwk: JWK, alg: string): Promise<CryptoKey> {
+  const key = await importJWK(jwk, alg, { extractable: false });
+  if (key instanceof Uint8Array) throw new TypeError('a signing key is never symmetric');
+  return key;
+}

@@ -3,7 +3,6 @@ import {
   DEFAULT_SCHEDULE,
   isPublished,
   JWKS_MAX_AGE_SECONDS,
-  type KeyState,
   SIGNER_CACHE_MS,
   scheduleFaults,
   stateOf,
@@ -54,7 +53,7 @@ describe('a schedule', () => {
 
 describe('the state of a key', () => {
   const rotated = { ...ROW, activatesAt: T + 100, retiresAt: T + 200, removedAt: T + 300 };
-  it.each<[number, KeyState, boolean]>([
+  it.each([
     [-1, 'pending', true],
     [99, 'pending', true],
     [100, 'active', true],

@@ -1,7 +1,7 @@
 import type { SigningKeyRow } from '@agent-ticket/drizzle/control/signing-keys.ts';
 import { CLOCK_SKEW_SECONDS, KEY_SET, TICKET_TTL_SECONDS } from '@agent-ticket/shared/limits.ts';
 
-export type KeyState = 'pending' | 'active' | 'retiring' | 'retired' | 'revoked';
+type KeyState = 'pending' | 'active' | 'retiring' | 'retired' | 'revoked';
 
 /** How long a signer may go on with the key states it read, in ms. */
 export const SIGNER_CACHE_MS = 5_000;

@@ -1,8 +1,8 @@
 import { exportJWK, generateKeyPair, type JWK } from 'jose';
 import { describe, expect, it } from 'vitest';
-import { importKeyEncryptionKey, type KeyLabel, seal, unseal } from './seal.ts';
+import { importKeyEncryptionKey, seal, unseal } from './seal.ts';
 
-const LABEL: KeyLabel = { kid: 'k'.repeat(43), alg: 'ES256', purpose: 'ticket' };
+const LABEL = { kid: 'k'.repeat(43), alg: 'ES256', purpose: 'ticket' };
 const bytes = (length: number): Uint8Array<ArrayBuffer> => crypto.getRandomValues(new Uint8Array(length));
 const kek = await importKeyEncryptionKey(new Uint8Array(32).fill(1));
 const otherKek = await importKeyEncryptionKey(new Uint8Array(32).fill(2));
@@ -32,7 +32,7 @@ describe('a sealed key', () => {
     expect(await unseal(otherKek, LABEL, sealed)).toBeUndefined();
   });
 
-  it.each<[string, Partial<KeyLabel>]>([
+  it.each<[string, Partial<typeof LABEL>]>([
     ['kid', { kid: 'l'.repeat(43) }],
     ['alg', { alg: 'Ed25519' }],
     ['purpose', { purpose: 'audit' }],

@@ -2,7 +2,7 @@ import { base64url, type JWK } from 'jose';
 import * as z from 'zod';
 
 /** What a sealed key is bound to: moved to another row, or relabelled, it no longer opens. */
-export interface KeyLabel {
+interface KeyLabel {
   readonly kid: string;
   readonly alg: string;
   readonly purpose: string;

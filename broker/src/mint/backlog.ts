@@ -1,4 +1,4 @@
-import { type BacklogReport, REPORT_STANDS_MS } from '@agent-ticket/shared/backlog-report.ts';
+import type { BacklogReport } from '@agent-ticket/shared/backlog-report.ts';
 import type { Waiting } from './shard.ts';
 
 /** The sum of what waits in several places. */
@@ -16,6 +16,9 @@ export function sumWaiting(places: readonly Waiting[]): Waiting {
   };
 }
 
+/** How long a report is valid. An object that still fails repeats it well before. */
+const REPORT_VALID_MS = 60_000;
+
 /** So many objects are held; of more, only those that came first. */
 const MAX_OBJECTS = 1_000;
 
@@ -29,7 +32,7 @@ export function createBacklogReports() {
 
   function lapse(now: number): void {
     for (const [object, { at }] of held) {
-      if (now - at < REPORT_STANDS_MS) return;
+      if (now - at < REPORT_VALID_MS) return;
       held.delete(object);
     }
   }

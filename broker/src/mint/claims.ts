@@ -2,7 +2,9 @@ import type { NewGrant } from '@agent-ticket/drizzle/control/grants.ts';
 import type { GrantRow } from '@agent-ticket/drizzle/control/policy.ts';
 import { AgentSlug, InstanceName } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
-import { type Actor, auditEventOf } from '../audit/event.ts';
+import { auditEventOf } from '../audit/event.ts';
+import type { Authenticated } from '../credentials/principal.ts';
+import type { RequestContext } from '../http/context.ts';
 import { type ChangePorts, changePolicy, newRevocation } from '../revocation/changes.ts';
 import { sendCommand } from '../revocation/send-command.ts';
 import { CLAIM_LAPSES_MS, DEFAULT_INSTANCE } from './policy.ts';
@@ -28,7 +30,7 @@ export const claimRow = ({ who, request, context }: MintOrder, id: string): NewG
  */
 export async function resolveLapse(
   claim: GrantRow,
-  by: Actor,
+  by: RequestContext & { readonly who: Authenticated },
   ports: ChangePorts,
 ): Promise<Outcome<undefined>> {
   const { id, agentSlug, instanceId } = claim;

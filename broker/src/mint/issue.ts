@@ -5,7 +5,7 @@ import { TICKET_TYPE, type TicketPayload } from '@agent-ticket/shared/ticket.ts'
 import { type VerifiedTicket, verifyTicket } from '@agent-ticket/shared/verify-ticket.ts';
 import { SignJWT } from 'jose';
 import type { Authenticated } from '../credentials/principal.ts';
-import type { KeyMaterial } from '../keys/material.ts';
+import type { KeyMaterial } from '../keys/keyring.ts';
 import type { Decision } from './policy.ts';
 
 interface TicketOrder {

@@ -2,7 +2,8 @@ import type { ControlStore } from '@agent-ticket/drizzle/control/store.ts';
 import type { AgentRegistry } from '@agent-ticket/shared/registry.ts';
 import { targetNameOfParty, targetNamesOfInstance } from '@agent-ticket/shared/target.ts';
 import { partiesOf } from '../credentials/delegation.ts';
-import { type Authenticated, subjectsOf } from '../credentials/principal.ts';
+import { foldAddress } from '../credentials/email-address.ts';
+import type { Authenticated, Principal } from '../credentials/principal.ts';
 import { CLAIM_LAPSES_MS, type PolicyInput } from './policy.ts';
 
 /** One instance of one agent. */
@@ -98,6 +99,22 @@ const questionOf = (who: Authenticated, now: number, { config }: PolicyInputPort
   claimsSince: now - CLAIM_LAPSES_MS,
   now,
 });
+
+/**
+ * Every subject under which grants may name a principal: its id, its groups with their issuer, and its address where
+ * the issuer is trusted for addresses and vouches for this one.
+ */
+function subjectsOf(principal: Principal, trustEmail: readonly string[]): string[] {
+  const { id, issuer, groups, email, emailVerified } = principal;
+  const vouched = emailVerified === true && trustEmail.includes(issuer);
+  const address = vouched && email !== undefined ? foldAddress(email) : undefined;
+  const domain = address?.slice(address.lastIndexOf('@') + 1);
+  return [
+    id,
+    ...groups.map((group) => `group:${issuer}:${group}`),
+    ...(address === undefined ? [] : [`email:${address}`, `email:*@${domain}`]),
+  ];
+}
 
 /** Names of the targets that are the caller itself, a party that acts for it or comes with it, or its sign-in. */
 export const callerTargets = (who: Authenticated, kid?: string): string[] => [

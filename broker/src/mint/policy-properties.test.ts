@@ -21,7 +21,7 @@ import {
   whoWith,
 } from '../../test/policy-cases.ts';
 import type { Authenticated } from '../credentials/principal.ts';
-import { type Decision, type DecisionRequest, decide, MAX_CLAIMS, type PolicyInput } from './policy.ts';
+import { type Decision, decide, MAX_CLAIMS, type PolicyInput } from './policy.ts';
 
 /** Sentences about every case, tried on seeded ones: a case that fails once fails every time. */
 
@@ -38,7 +38,7 @@ type Random = ReturnType<typeof createRandom>;
 
 interface Case {
   readonly who: Authenticated;
-  readonly request: DecisionRequest;
+  readonly request: Parameters<typeof decide>[1];
   readonly input: PolicyInput;
 }
 

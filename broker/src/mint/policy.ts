@@ -22,7 +22,7 @@ export const CLAIM_LAPSES_MS = 10 * 60_000;
 
 export const DEFAULT_INSTANCE = InstanceName.parse('default');
 
-export interface DecisionRequest {
+interface DecisionRequest {
   readonly agent: string;
   /** Left out: {@link DEFAULT_INSTANCE}; an agent that belongs to its first user has no default. */
   readonly instance?: string | undefined;

@@ -1,5 +1,4 @@
 import type { Permission } from '../credentials/permissions.ts';
-import { showServerMetadata } from '../oauth/metadata.ts';
 import { oauthRefusal } from '../oauth/refusal.ts';
 import type { AnonymousLimit, Handler, Route } from '../runtime/call.ts';
 import { receiveLogout } from '../sign-in/backchannel-logout.ts';
@@ -26,7 +25,7 @@ import {
 } from './service-tokens.ts';
 import { endOwnSession, listOwnSessions, listSessions, showSession, terminateSession } from './sessions.ts';
 import { mintTicket } from './tickets.ts';
-import { grantToken } from './token.ts';
+import { grantToken, showServerMetadata } from './token.ts';
 
 /**
  * Requests of anonymous callers per address and minute: a page makes one or two, and an office has many people behind one

@@ -3,13 +3,6 @@ import type { RequestContext } from '../http/context.ts';
 import { addressKey, type Counter, type RateState, retryAfterOf } from '../http/rate.ts';
 import type { AnonymousLimit } from './call.ts';
 
-/**
- * Sign-ins per address and window: an office behind one address has as many people who begin at once. Each makes the
- * tenant work. Only those that were begun here count, as any page can send its visitors' browsers to the callback, but
- * not with the cookie.
- */
-export const SIGN_IN_LIMIT = 60;
-
 interface AnonymousCount {
   readonly outcome: Outcome<undefined>;
   readonly rate: RateState | null;
@@ -26,10 +19,6 @@ export const countAnonymous = async (
   anonymousLimit.counts === 'requests'
     ? count(path, anonymousLimit.limit, call, counter)
     : { outcome: ok(undefined), rate: null };
-
-/** Counts a sign-in that comes back from the tenant. Rejects while the counter is out of reach. */
-export const countSignIn = (call: AnonymousCall, counter: Counter): Promise<AnonymousCount> =>
-  count('sign-in', SIGN_IN_LIMIT, call, counter);
 
 async function count(
   counted: string,

@@ -7,7 +7,7 @@ import { dropCookie, readCookie, sessionCookieNames, setCookie } from '../creden
 import { openCookie, sealCookie } from '../credentials/session-cookie.ts';
 import type { Answer } from '../http/context.ts';
 import { changePolicy } from '../revocation/changes.ts';
-import { countSignIn } from '../runtime/anonymous.ts';
+import { countAnonymous } from '../runtime/anonymous.ts';
 import type { Call, Handler } from '../runtime/call.ts';
 import { isSecure, loginCookieName } from './login.ts';
 import { refuseSignIn } from './refusal-page.ts';
@@ -15,6 +15,19 @@ import { redeemLogin } from './tenant.ts';
 
 /** How long a sign-in here lasts. It is not renewed by use: a ticket's session would end with it all the same. */
 const SESSION_SECONDS = 24 * 3600;
+
+/**
+ * Sign-ins per address and window: an office behind one address has as many people who begin at once. Each makes the
+ * tenant work. Only those that were begun here count, as any page can send its visitors' browsers to the callback, but
+ * not with the cookie.
+ */
+export const SIGN_IN_LIMIT = 60;
+
+/** The count of sign-ins that come back from the tenant. */
+const SIGN_IN_COUNT = {
+  path: 'sign-in',
+  anonymousLimit: { counts: 'requests', limit: SIGN_IN_LIMIT },
+} as const;
 
 const Begun = z.object({
   state: z.string(),
@@ -33,7 +46,7 @@ export const finishLogin: Handler = async (call) => {
   if (!begun.ok) return begun;
   const { return_to: returnTo, ...checks } = begun.value;
   const renderError = refuseSignIn(returnTo);
-  const counted = await countSignIn(call, call.ports.shard);
+  const counted = await countAnonymous(SIGN_IN_COUNT, call, call.ports.shard);
   if (!counted.outcome.ok) return { outcome: counted.outcome, rate: counted.rate, renderError };
   const rev = await signIn.control.revocations.newestRev();
   const redeemed = await redeemLogin(new URL(call.request.url).search, checks, signIn, call.now);

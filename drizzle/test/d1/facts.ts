@@ -1,8 +1,9 @@
 import { asc } from 'drizzle-orm';
 import { expect } from 'vitest';
 import type { Backlog } from '../../object/backlog.ts';
-import { createDelivery, type DeliveryPorts } from '../../object/delivery.ts';
-import { type DrainPorts, enqueue, type SetAside } from '../../object/drain.ts';
+import { createDelivery } from '../../object/delivery.ts';
+import { enqueue, type SetAside } from '../../object/drain.ts';
+import type { RevokedSession } from '../../record/deliver.ts';
 import type { RecordDatabase } from '../../record/revocations.ts';
 import { auditEvents } from '../../record/schema.ts';
 import type { RecordStore } from '../../record/store.ts';
@@ -39,14 +40,18 @@ export async function arrivedIn(record: RecordDatabase): Promise<number[]> {
 export const portsOf = (
   backlog: Backlog,
   record: RecordStore,
-  onRevoked: DrainPorts['onRevoked'] = () => {},
-  onSetAside: DrainPorts['onSetAside'] = (fact) => {
+  onRevoked: (sessions: readonly RevokedSession[]) => void = () => {},
+  onSetAside: (fact: SetAside) => void = (fact) => {
     throw new Error(`set aside: ${fact.why}`);
   },
-): DrainPorts => ({ backlog, record, clock: () => NOW, onRevoked, onSetAside });
+) => ({ backlog, record, clock: () => NOW, onRevoked, onSetAside });
 
 /** A delivery with everything that it did outside of itself. */
-export function watched(backlog: Backlog, onBatch: OnBatch, ports: Partial<DeliveryPorts> = {}) {
+export function watched(
+  backlog: Backlog,
+  onBatch: OnBatch,
+  ports: Partial<Parameters<typeof createDelivery>[0]> = {},
+) {
   const works: Promise<void>[] = [];
   const failures: unknown[] = [];
   const aside: SetAside[] = [];

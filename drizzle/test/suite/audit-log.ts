@@ -1,5 +1,4 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { AuditFilter } from '../../record/audit-log.ts';
 import type { Databases, OpenDatabases } from './databases.ts';
 import { ALICE, auditEvent, NOW, uuidOf } from './rows.ts';
 
@@ -33,14 +32,14 @@ export function describeAuditLog(open: OpenDatabases): void {
         NOW,
       );
     });
-    const seqs = async (filter: AuditFilter = {}) =>
-      (await log.list(filter, undefined, 10)).map(({ seq }) => seq);
+    type Filter = Parameters<typeof log.list>[0];
+    const seqs = async (filter: Filter = {}) => (await log.list(filter, undefined, 10)).map(({ seq }) => seq);
 
     it('lists by the time of the source, and by arrival where that is the same', async () => {
       expect(await seqs()).toEqual([4, 3, 1, 2]);
     });
 
-    it.each<readonly [string, AuditFilter, readonly number[]]>([
+    it.each<readonly [string, Filter, readonly number[]]>([
       ['a principal', { principal: ALICE }, [3, 1]],
       ['an agent', { agent: 'counter' }, [3, 1]],
       ['an instance', { agent: 'counter', instance: 'other' }, [3]],

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Change } from '../../control/change.ts';
-import type { GrantCursor, NewGrant } from '../../control/grants.ts';
+import type { NewGrant } from '../../control/grants.ts';
 import { grants } from '../../control/schema.ts';
 import type { Databases, OpenDatabases } from './databases.ts';
 import { ALICE, auditEvent, BOB, grant, MINUTE, NOW, newGrant, newRevocation, uuidOf } from './rows.ts';
@@ -85,7 +85,7 @@ export function describeGrants(open: OpenDatabases): void {
         for (const [index, id] of ['a', 'b', 'c', 'd', 'e'].entries())
           await insert({ id, createdAt: NOW + Math.floor(index / 2) });
         const seen: string[] = [];
-        let after: GrantCursor | undefined;
+        let after: { id: string; createdAt: number } | undefined;
         for (;;) {
           const page = await queries.list({ now: NOW }, after, 2);
           const last = page.at(-1);

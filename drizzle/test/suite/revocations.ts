@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { type LockCursor, type NewRevocation, publicRevocation } from '../../control/change.ts';
+import { type NewRevocation, publicRevocation } from '../../control/change.ts';
 import { revocations } from '../../control/schema.ts';
 import type { Databases, OpenDatabases } from './databases.ts';
 import {
@@ -163,7 +163,7 @@ export function describeRevocations(open: OpenDatabases): void {
       await lock('lifted');
       await lift('lifted');
       const pages: string[][] = [];
-      let after: LockCursor | undefined;
+      let after: { id: string; createdAt: number } | undefined;
       for (;;) {
         const page = await control.revocations.listLocks(NOW, after, 2);
         after = page.at(-1);

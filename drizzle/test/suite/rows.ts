@@ -4,7 +4,8 @@ import type { Revocation } from '@agent-ticket/shared/revocation.ts';
 import type { NewRevocation, OutboxRow, RevocationRow } from '../../control/change.ts';
 import type { NewGrant } from '../../control/grants.ts';
 import type { GrantRow } from '../../control/policy.ts';
-import type { ServiceTokenRow, ServiceTokenSecretRow } from '../../control/service-tokens.ts';
+import type { serviceTokenSecrets } from '../../control/schema.ts';
+import type { ServiceTokenRow } from '../../control/service-tokens.ts';
 import type { NewSigningKey } from '../../control/signing-keys.ts';
 import type { RecordDatabase } from '../../record/revocations.ts';
 import { recordRevocations } from '../../record/schema.ts';
@@ -53,7 +54,9 @@ export const serviceToken = (differs: Partial<ServiceTokenRow> = {}): ServiceTok
   ...differs,
 });
 
-export const secret = (differs: Partial<ServiceTokenSecretRow> = {}): ServiceTokenSecretRow => ({
+type SecretRow = typeof serviceTokenSecrets.$inferSelect;
+
+export const secret = (differs: Partial<SecretRow> = {}): SecretRow => ({
   digest: 'digest-1',
   tokenId: tokenId('1'),
   createdAt: NOW,

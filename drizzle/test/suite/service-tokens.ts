@@ -1,7 +1,7 @@
 import { eq } from 'drizzle-orm';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { serviceTokenSecrets, serviceTokens } from '../../control/schema.ts';
-import type { ServiceTokenRow, ServiceTokenSecretRow } from '../../control/service-tokens.ts';
+import type { ServiceTokenRow } from '../../control/service-tokens.ts';
 import { type Databases, type OpenDatabases, rootMessage, whileRefusing } from './databases.ts';
 import { auditEvent, MINUTE, NOW, secret, serviceToken, tokenId, uuidOf } from './rows.ts';
 
@@ -17,7 +17,7 @@ export function describeServiceTokens(open: OpenDatabases): void {
       tokens = databases.control.serviceTokens;
     });
     let changes = 0;
-    const create = (token: ServiceTokenRow, itsSecret: ServiceTokenSecretRow) => {
+    const create = (token: ServiceTokenRow, itsSecret: ReturnType<typeof secret>) => {
       changes += 1;
       const event = auditEvent({ eventId: uuidOf(changes) });
       return databases.control.change({ ...tokens.create(token, itsSecret), event, dueAt: NOW });

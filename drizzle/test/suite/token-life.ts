@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Change } from '../../control/change.ts';
 import { serviceTokenSecrets } from '../../control/schema.ts';
-import type { ServiceTokenRow, ServiceTokenSecretRow } from '../../control/service-tokens.ts';
+import type { ServiceTokenRow } from '../../control/service-tokens.ts';
 import { type Databases, type OpenDatabases, whileRefusing } from './databases.ts';
 import { auditEvent, MINUTE, NOW, secret, serviceToken, uuidOf } from './rows.ts';
 
@@ -30,7 +30,7 @@ export function describeTokenLife(open: OpenDatabases): void {
           secret({ digest: `secret-of-${id}`, tokenId: id, expiresAt }),
         ),
       );
-    const addSecret = (next: ServiceTokenSecretRow, graceEnd: number) =>
+    const addSecret = (next: ReturnType<typeof secret>, graceEnd: number) =>
       change(tokens.addSecret(next, graceEnd));
     const revoke = (id: string, now: number) => change({ statement: tokens.revoke(id, now) });
     const ends = async () =>

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { CITIES, type City, findCity, sampleWeather, timeIn } from './tools.ts';
+import { CITIES, findCity, sampleWeather, timeIn } from './tools.ts';
 
-const cityOf = (name: string): City => {
+const cityOf = (name: string) => {
   const city = findCity(name);
   if (city === undefined) throw new Error(`no ${name}`);
   return city;

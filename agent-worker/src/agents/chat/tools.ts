@@ -3,7 +3,7 @@ import * as z from 'zod';
 import cities from './cities.json' with { type: 'json' };
 import type { Confirmations, ConfirmedCall, ConfirmedTool } from './confirmations.ts';
 
-export interface City {
+interface City {
   readonly name: string;
   /** IANA time zone; daylight saving comes with it. */
   readonly zone: string;

@@ -1,8 +1,11 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
 import type { ControlStore } from '@agent-ticket/drizzle/control/store.ts';
 import { type OpenDatabase, openControl, openRecord } from '@agent-ticket/drizzle/open-libsql.ts';
 import type { RecordStore } from '@agent-ticket/drizzle/record/store.ts';
 import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
+import { getRequestListener } from '@hono/node-server';
 import { createApp } from '../../app.ts';
 import { mintShardInProcess } from '../../mint/shard-node.ts';
 import { compose } from '../compose.ts';
@@ -10,7 +13,6 @@ import type { BrokerPorts } from '../ports.ts';
 import { runScheduled } from '../scheduled.ts';
 import { clientAddress } from './client-address.ts';
 import type { DatabaseConfig, NodeConfig } from './config.ts';
-import { openServer } from './open-server.ts';
 import { openTrustedProxies } from './open-trusted-proxies.ts';
 import { repeat, wait } from './repeat.ts';
 
@@ -132,4 +134,74 @@ async function expectKeys(ports: BrokerPorts): Promise<void> {
     const signer = await keyring.signer(ports.clock());
     if (!signer.ok) throw new Error(`KEK: there are ${keyring.purpose} keys, but ${signer.denial.detail}`);
   }
+}
+
+/** Against callers that send slowly to hold sockets. All requests are small; an answer may take as long as it needs. */
+const LIMITS = {
+  headersTimeout: 10_000,
+  requestTimeout: 20_000,
+  connectionsCheckingInterval: 1_000,
+  keepAliveTimeout: 5_000,
+  maxHeaderSize: 16 * 1024,
+} as const;
+
+/** How often connections that have become idle are looked for while the server stops. */
+const LOOK_MS = 50;
+
+interface Place {
+  readonly host: string;
+  /** 0: any that is free. */
+  readonly port: number;
+}
+
+/** Who sent a request, as the socket and the header say it. */
+interface Sender {
+  readonly peer: string | undefined;
+  /** `X-Forwarded-For`, several joined by commas. */
+  readonly forwardedFor: string | null;
+}
+
+interface OpenServer {
+  readonly url: string;
+  /** Takes no new requests; those under way may end within so many ms, after which their sockets are cut. */
+  stop(patienceMs: number): Promise<void>;
+}
+
+/** Listens with a fetch handler. Rejects when the port is taken or the host is none of ours. */
+async function openServer(
+  { host, port }: Place,
+  handle: (request: Request, sender: Sender) => Response | Promise<Response>,
+): Promise<OpenServer> {
+  const listener = getRequestListener(
+    (request, { incoming }) => {
+      const hops = incoming.headers['x-forwarded-for'];
+      return handle(request, {
+        peer: incoming.socket.remoteAddress,
+        forwardedFor: Array.isArray(hops) ? hops.join(',') : (hops ?? null),
+      });
+    },
+    { overrideGlobalObjects: false },
+  );
+  const server = createServer(LIMITS, (incoming, outgoing) => void listener(incoming, outgoing));
+  server.listen(port, host);
+  await once(server, 'listening').catch((error: unknown) => {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Error(`HOST, PORT: the broker cannot listen there: ${why}`, { cause: error });
+  });
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('the server has no TCP address');
+  const name = address.family === 'IPv6' ? `[${address.address}]` : address.address;
+  return {
+    url: `http://${name}:${address.port}`,
+    async stop(patienceMs) {
+      const closed = once(server, 'close');
+      server.close();
+      // A connection that was busy when the server closed would be kept for another request.
+      const look = setInterval(() => server.closeIdleConnections(), LOOK_MS);
+      const cut = setTimeout(() => server.closeAllConnections(), patienceMs);
+      await closed;
+      clearInterval(look);
+      clearTimeout(cut);
+    },
+  };
 }
