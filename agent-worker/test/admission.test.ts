@@ -81,7 +81,7 @@ describe('a good ticket', () => {
     expect(tags).toEqual([id, `sid:${id}`, expect.stringMatching(/^p:[0-9a-f]{64}$/)]);
   });
 
-  test('without the read scope opens a socket on which nothing is told', async () => {
+  test('without the read scope opens a socket on which nothing is sent', async () => {
     const instance = newInstance();
     const ticket = await witnessTicket(instance, { scope: 'agent:connect agent:rpc:echo' });
     const socket = await connect(`/agents/witness/${instance}`, { ticket, front: gate });

@@ -110,9 +110,8 @@ export interface LockCursor {
   readonly id: string;
 }
 
-/** Whether a row hits at a moment, in ms. */
-const isStanding = (now: number): SQL | undefined =>
-  or(isNull(revocations.until), gt(revocations.until, now));
+/** Condition of revocations in force at `now`, in ms. */
+const isInForce = (now: number): SQL | undefined => or(isNull(revocations.until), gt(revocations.until, now));
 
 export function revocationStore(db: ControlDatabase) {
   return {
@@ -141,7 +140,7 @@ export function revocationStore(db: ControlDatabase) {
         .where(
           and(
             sql`code = 'locked'`,
-            isStanding(now),
+            isInForce(now),
             isAfter(revocations.createdAt, revocations.id, after && [after.createdAt, after.id]),
           ),
         )
@@ -152,12 +151,12 @@ export function revocationStore(db: ControlDatabase) {
     anyOn: (targets: readonly string[], now: number): Promise<RevocationRow[]> =>
       db.select().from(revocations).where(isAnyOn(targets, now)),
 
-    /** The statement that lifts a standing lock now, for a {@link change}. */
+    /** The statement that lifts a lock in force now, for a {@link change}. */
     lift: (id: string, now: number): Statement =>
       db
         .update(revocations)
         .set({ until: now, rev: nextRev })
-        .where(and(eq(revocations.id, id), isStanding(now))),
+        .where(and(eq(revocations.id, id), isInForce(now))),
 
     /**
      * Has the next change get a number greater than `rev`: after a restore from a backup, copies know of changes that
@@ -181,12 +180,12 @@ export function revocationStore(db: ControlDatabase) {
   };
 }
 
-/** Condition of the revocations of `any` ticket that stand on one of the targets. `now` in ms. */
+/** Condition of the revocations of `any` ticket that are in force on one of the targets. `now` in ms. */
 export const isAnyOn = (targets: readonly string[], now: number): SQL | undefined =>
   and(
     sql`${revocations.target} IN (SELECT value FROM json_each(${JSON.stringify(targets)}))`,
     eq(revocations.kind, 'any'),
-    isStanding(now),
+    isInForce(now),
   );
 
 /** A revocation as agent workers get it: without reason and author. */

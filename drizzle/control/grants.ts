@@ -1,7 +1,7 @@
 import { and, desc, eq, inArray, isNull, lt, lte, sql } from 'drizzle-orm';
 import { among, isAfter, type Statement } from '../database.ts';
 import type { ControlDatabase } from './change.ts';
-import { type GrantRow, isStandingGrant } from './policy.ts';
+import { type GrantRow, isGrantInForce } from './policy.ts';
 import { grants } from './schema.ts';
 
 export type NewGrant = Omit<GrantRow, 'claimed' | 'openedAt' | 'deletedAt'>;
@@ -30,14 +30,14 @@ export function grantStore(db: ControlDatabase) {
       return row;
     },
 
-    /** Standing grants, newest first. */
+    /** Grants in force, newest first. */
     list: (filter: GrantFilter, after: GrantCursor | undefined, limit: number): Promise<GrantRow[]> =>
       db
         .select()
         .from(grants)
         .where(
           and(
-            isStandingGrant(filter.now),
+            isGrantInForce(filter.now),
             filter.agent === undefined ? undefined : eq(grants.agentSlug, filter.agent),
             filter.instance === undefined ? undefined : eq(grants.instanceId, filter.instance),
             filter.subject === undefined ? undefined : eq(grants.subject, filter.subject),
@@ -52,7 +52,7 @@ export function grantStore(db: ControlDatabase) {
       const rows = await db
         .select({ id: grants.id })
         .from(grants)
-        .where(and(inArray(grants.subject, among(subjects)), isStandingGrant(now)))
+        .where(and(inArray(grants.subject, among(subjects)), isGrantInForce(now)))
         .limit(1);
       return rows.length > 0;
     },

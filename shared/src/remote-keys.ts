@@ -78,13 +78,13 @@ export function createRemoteKeys<Alg extends SetAlgorithm>(
         if (isRunning()) {
           // Someone else is refreshing: a set that is only a little old serves meanwhile.
           if (key !== undefined && age() <= 2 * KEY_SET.freshMs) return key;
-          if (waited >= KEY_SET.timeoutMs + KEY_SET.waitMs) return settle(key);
+          if (waited >= KEY_SET.timeoutMs + KEY_SET.waitMs) return lookupOf(key);
         } else if (!tried && inTime && ports.clock() >= readyAt) {
           tried = true;
           await load(why);
           continue;
         } else if (key !== undefined || waited >= KEY_SET.waitMs) {
-          return settle(key);
+          return lookupOf(key);
         }
         await ports.sleep(WAIT_STEP_MS);
       }
@@ -92,7 +92,7 @@ export function createRemoteKeys<Alg extends SetAlgorithm>(
   };
 
   /** The answer while the endpoint cannot be asked: a stale key up to the cap. */
-  function settle(key: SetKey<Alg> | undefined): KeyLookup<Alg> {
+  function lookupOf(key: SetKey<Alg> | undefined): KeyLookup<Alg> {
     return key !== undefined && age() <= KEY_SET.staleMs ? key : 'unavailable';
   }
 }

@@ -96,7 +96,7 @@ const RULES: readonly [name: string, refuses: (c: Case) => DenialReason | undefi
     (c) =>
       c.entry?.access === 'first-user' && c.request.instance === undefined ? 'instance_missing' : undefined,
   ],
-  ['no lock stands', (c) => (c.input.revocations.length > 0 ? 'locked' : undefined)],
+  ['no lock is in force', (c) => (c.input.revocations.length > 0 ? 'locked' : undefined)],
   [
     'the tier is high enough',
     (c) =>

@@ -1,7 +1,7 @@
 import type { Revocation } from '@agent-ticket/shared/revocation.ts';
 import { HIT_CASES, HIT_NOW, HIT_TICKET } from '@agent-ticket/shared/test/hit-cases.ts';
 import { describe, expect, it } from 'vitest';
-import { type ObjectRefusal, objectRevocationStore, type ShownTicket } from '../../object/revocations.ts';
+import { type ObjectRefusal, objectRevocationStore, type PresentedTicket } from '../../object/revocations.ts';
 import { createObjectTables } from '../../object/tables.ts';
 import { NOW, revocation } from '../suite/rows.ts';
 import { EVERY_ORDER, VERSIONS } from '../suite/versions.ts';
@@ -12,7 +12,7 @@ const inStore = (work: (store: Store) => void): Promise<void> =>
   inObject((sql) => work(objectRevocationStore(sql)));
 
 const IAT = NOW / 1000;
-const TICKET: ShownTicket = { names: ['everything:', 'agent:counter'], rev: 7, iat: IAT };
+const TICKET: PresentedTicket = { names: ['everything:', 'agent:counter'], rev: 7, iat: IAT };
 const on = (id: string, differs: Partial<Revocation> = {}) => revocation({ id, ...differs });
 
 describe('revocations that an object keeps', () => {
