@@ -30,13 +30,13 @@ export type OutboxCommand =
 
 export type OutboxRow = typeof outbox.$inferSelect;
 
-/** One change of policy, with everything that must never be without it. */
+/** One change of policy, with the rows that must be written in the same batch. */
 export interface Change {
   /** Statements that the change needs to have run first, as a new key before the one that it replaces. */
   readonly before?: readonly Statement[];
   /**
-   * The change itself, one statement that changes no row where it does not apply (somebody else was first). Left out:
-   * the revocations are the change.
+   * The change itself: one statement that changes no row where it does not apply (another change came first). Left out
+   * where the change consists of the revocations.
    */
   readonly statement?: Statement | undefined;
   readonly event: AuditEvent;
@@ -49,8 +49,8 @@ export interface Change {
 }
 
 /**
- * Makes one change: change, audit event, revocations and command in one batch, all or nothing. Answers the outbox row to
- * deliver, or `undefined` where the change did not apply and nothing was written.
+ * Makes one change: change, audit event, revocations and command in one batch, all or nothing. Answers the outbox row
+ * to deliver, or `undefined` where the change did not apply and nothing was written.
  */
 export async function change(db: ControlDatabase, wanted: Change): Promise<OutboxRow | undefined> {
   const { statement, event, command, dueAt } = wanted;
@@ -80,12 +80,12 @@ export async function change(db: ControlDatabase, wanted: Change): Promise<Outbo
   return rowsOf(results[before.length]).length === 1 ? row : undefined;
 }
 
-/** The number of the next change. A row of that number exists when the batch is over, and is never purged before another. */
+/** The number of the next change. The batch writes a row with it; the row with the greatest number is never purged. */
 const nextRev = sql`(SELECT coalesce(max(rev), 0) + 1 FROM revocations)`;
 
 /**
- * Writes a revocation or a newer version of one. A `before` row of the same target covers the older one; of two `any`
- * rows with one id the later to end counts.
+ * Writes a revocation or a newer version of one. A `before` row replaces the older one of the same target. Of two `any`
+ * rows with one id, the one that ends later counts.
  */
 const writeRevocation = (db: ControlDatabase, r: NewRevocation, when: SQL): Statement =>
   db
@@ -159,8 +159,8 @@ export function revocationStore(db: ControlDatabase) {
         .where(and(eq(revocations.id, id), isInForce(now))),
 
     /**
-     * Has the next change get a number greater than `rev`: after a restore from a backup, copies know of changes that
-     * this database has forgotten, and tickets decided since would look older than those.
+     * Gives the next change a number greater than `rev`. After a restore from a backup, copies hold changes that this
+     * database no longer has, and new tickets would have smaller numbers than those.
      */
     async jumpTo(rev: number, now: number): Promise<void> {
       await db
@@ -207,8 +207,8 @@ export function outboxStore(db: ControlDatabase) {
     count: (): Promise<number> => db.$count(outbox),
 
     /**
-     * Takes a row for one try and moves its next one to `dueAt`, so that two brokers never try it together. Whether this
-     * call took it.
+     * Reserves a row for one attempt and moves its next attempt to `dueAt`, so that two brokers never deliver it at the
+     * same time. Returns whether this call reserved it.
      */
     async take({ id, attempts }: Pick<OutboxRow, 'id' | 'attempts'>, dueAt: number): Promise<boolean> {
       const taken = await db

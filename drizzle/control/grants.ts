@@ -77,9 +77,9 @@ export function grantStore(db: ControlDatabase) {
         .where(and(eq(grants.id, id), isNull(grants.deletedAt))),
 
     /**
-     * Claims an instance that never had an owner: one whose owner was deleted stays closed. One statement decides, so of
-     * any number of first users one wins. `maxClaims` bounds the claims of one subject since `claimsSince`, in ms, and
-     * those that were opened.
+     * Claims an instance that never had an owner: an instance whose owner was deleted stays closed. One statement
+     * decides, so that one of several first users wins. `maxClaims` is the limit of one subject over its used claims
+     * and its claims since `claimsSince`, in ms.
      */
     claim(grant: NewGrant, maxClaims: number, claimsSince: number): Statement {
       const held = sql`(SELECT count(*) FROM ${grants} WHERE ${grants.subject} = ${grant.subject} AND claimed = 1
@@ -114,7 +114,7 @@ export function grantStore(db: ControlDatabase) {
   };
 }
 
-/** Drops the grants of a deleted instance that were made until a moment, in ms, deleted ones too. */
+/** Drops all grants of a deleted instance that were made until a moment, in ms, including deleted grants. */
 export const dropGrantsOf = (
   db: ControlDatabase,
   { agent, instance, before }: { readonly agent: string; readonly instance: string; readonly before: number },

@@ -4,9 +4,9 @@ import { addressKey, type Counter, type RateState, retryAfterOf } from '../http/
 import type { AnonymousLimit } from './call.ts';
 
 /**
- * Sign-ins per address and window: an office behind one address has as many people who begin at once. Each makes the
- * tenant work. Only those that were begun here count, as any page can send its visitors' browsers to the callback, but
- * not with the cookie.
+ * The most sign-ins for each address and window: that many people of an office may share one address. Each sign-in
+ * costs the tenant a request. Only callbacks with the login cookie count: any page can send its visitors' browsers to
+ * the callback, but without the cookie.
  */
 export const SIGN_IN_LIMIT = 60;
 
@@ -17,7 +17,7 @@ interface AnonymousCount {
 
 type AnonymousCall = Pick<RequestContext, 'ipAddress' | 'now'>;
 
-/** Counts a request without a credential where the route's limit counts requests. Rejects while the counter is out of reach. */
+/** Counts an anonymous request where the route's limit counts requests. Rejects while the counter is unreachable. */
 export const countAnonymous = async (
   { path, anonymousLimit }: { readonly path: string; readonly anonymousLimit: AnonymousLimit },
   call: AnonymousCall,
@@ -27,7 +27,7 @@ export const countAnonymous = async (
     ? count(path, anonymousLimit.limit, call, counter)
     : { outcome: ok(undefined), rate: null };
 
-/** Counts a sign-in that comes back from the tenant. Rejects while the counter is out of reach. */
+/** Counts a sign-in that returns from the tenant. Rejects while the counter is unreachable. */
 export const countSignIn = (call: AnonymousCall, counter: Counter): Promise<AnonymousCount> =>
   count('sign-in', SIGN_IN_LIMIT, call, counter);
 
@@ -37,7 +37,7 @@ async function count(
   { ipAddress, now }: AnonymousCall,
   counter: Counter,
 ): Promise<AnonymousCount> {
-  // One account for all counts of an address, so that a flood from there slows no other down.
+  // All counts of an address share one account, so that a flood from there slows no other address down.
   const account = `address:${addressKey(ipAddress)}`;
   const { admitted, rate } = await counter.count(account, { key: `${account} ${counted}`, limit });
   if (admitted) return { outcome: ok(undefined), rate };

@@ -11,7 +11,7 @@ const LIMITS = {
   maxHeaderSize: 16 * 1024,
 } as const;
 
-/** How often connections that have become idle are looked for while the server stops. */
+/** The interval at which a stopping server closes connections that have become idle. */
 const LOOK_MS = 50;
 
 interface Place {
@@ -20,7 +20,7 @@ interface Place {
   readonly port: number;
 }
 
-/** Who sent a request, as the socket and the header say it. */
+/** The address of a request's caller, from the socket and `X-Forwarded-For`. */
 interface Sender {
   readonly peer: string | undefined;
   /** `X-Forwarded-For`, several joined by commas. */
@@ -33,7 +33,7 @@ interface OpenServer {
   stop(patienceMs: number): Promise<void>;
 }
 
-/** Listens with a fetch handler. Rejects when the port is taken or the host is none of ours. */
+/** Listens with a fetch handler. Rejects when the port is in use or the host is no address of this machine. */
 export async function openServer(
   { host, port }: Place,
   handle: (request: Request, sender: Sender) => Response | Promise<Response>,
