@@ -1,9 +1,9 @@
 import * as z from 'zod';
 
-/** How long the broker takes a report for true. An object that still fails repeats it well before. */
+/** The time for which the broker uses a report. An object that still fails repeats its report well before. */
 export const REPORT_STANDS_MS = 60_000;
 
-/** What an agent's object could not deliver to the record database. It names no instance and nobody. */
+/** What an agent's object could not deliver to the record database. It names no instance and no principal. */
 export const BacklogReport = z.strictObject({
   /** Id of the Durable Object. */
   object: z.string().regex(/^[0-9a-f]{64}$/),
