@@ -62,7 +62,7 @@ const isCloseReason = (reason: string): reason is CloseReason => Object.hasOwn(C
 export function explainClose(code: number, reason: string, admitted = false): CloseExplanation {
   if (isCloseReason(reason) && CLOSES[reason].code === code) {
     const explanation = (admitted ? ENDED[reason] : undefined) ?? EXPLANATIONS[reason];
-    return { ...explanation, client: `A client that is told ${code} ${CLOSES[reason].client}.` };
+    return { ...explanation, client: `A client that receives ${code} ${CLOSES[reason].client}.` };
   }
   return {
     why: 'The connection ended without a word from the worker.',

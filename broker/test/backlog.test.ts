@@ -31,7 +31,7 @@ const looked = async (options: Parameters<typeof startBroker>[0] = {}) => {
   return { status: reply.status, ...JSON.parse(reply.text) };
 };
 
-/** Nobody's reports stand any more. */
+/** Moves the clock until all reports have lapsed. */
 beforeEach(async () => {
   setClock(60);
   await looked();

@@ -132,7 +132,7 @@ export function revocationStore(db: ControlDatabase) {
       return row?.rev ?? 0;
     },
 
-    /** Locks that stand, newest first. `now` in ms. */
+    /** Locks in force, newest first. `now` in ms. */
     listLocks: (now: number, after: LockCursor | undefined, limit: number): Promise<RevocationRow[]> =>
       db
         .select()
@@ -147,7 +147,7 @@ export function revocationStore(db: ControlDatabase) {
         .orderBy(sql`${revocations.createdAt} DESC`, sql`${revocations.id} DESC`)
         .limit(limit),
 
-    /** Revocations of `any` ticket that stand on one of the targets. `now` in ms. */
+    /** Revocations of `any` ticket that are in force on one of the targets. `now` in ms. */
     anyOn: (targets: readonly string[], now: number): Promise<RevocationRow[]> =>
       db.select().from(revocations).where(isAnyOn(targets, now)),
 

@@ -23,7 +23,7 @@ export interface PolicyQuestion {
 export interface PolicyRows {
   /** Grants that name the principal there and have not ended. */
   readonly grants: readonly GrantRow[];
-  /** Revocations of any ticket that stand on one of the targets, or, for everywhere, on an instance of a grant. */
+  /** Revocations of any ticket in force on one of the targets or, for all instances, on an instance of a grant. */
   readonly revocations: readonly RevocationRow[];
   /** Number of the newest change: what is decided by these rows takes every change up to it into account. */
   readonly rev: number;

@@ -160,7 +160,7 @@ describe('keys', () => {
     expect(await verifyTicket(await signTicket(es256), expecting(signers, { findKey }))).toEqual(denial);
   });
 
-  it('the kid is looked up once, as it stands in the header', async () => {
+  it('the kid is looked up once, unchanged from the header', async () => {
     const findKey = vi.fn(expecting(signers).findKey);
     await verifyTicket(await signTicket(es256), expecting(signers, { findKey }));
     expect(findKey.mock.calls).toEqual([[es256.kid]]);

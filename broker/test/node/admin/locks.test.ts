@@ -269,7 +269,7 @@ describe('a lock with an end', () => {
 });
 
 describe('the list and the trail', () => {
-  it('shows those that stand, newest first, page by page', async () => {
+  it('shows the locks in force, newest first, page by page', async () => {
     const ids: string[] = [];
     for (const target of [COUNTER, ALICES, { kind: 'everything' } as const]) {
       broker.clock.now += 1;
