@@ -4,13 +4,13 @@ import { defineConfig } from 'vitest/config';
 import { SETTINGS } from './test/settings.ts';
 import { readVectors } from './test/vectors.ts';
 
-const migrationsOf = (room: 'control' | 'record') =>
-  readD1Migrations(new URL(`../drizzle/${room}/migrations`, import.meta.url).pathname);
+const migrationsOf = (database: 'control' | 'record') =>
+  readD1Migrations(new URL(`../drizzle/${database}/migrations`, import.meta.url).pathname);
 
 export default defineConfig({
   test: {
     projects: [
-      // Whole brokers on libSQL files, each with settings and an outside world of its own.
+      // Whole brokers on libSQL files, each with its own settings and fake services.
       {
         test: {
           name: 'broker-node',

@@ -69,7 +69,8 @@ const ADVICE: Readonly<Record<string, string>> = {
   UNAUTHORIZED: 'Sign in in step 1.',
   TOKEN_EXPIRED: 'The sign-in has ended. Sign in again in step 1.',
   FORBIDDEN: 'The broker knows who asks, and they may not. The rules below say which one refused.',
-  NOT_FOUND: 'There is no such agent or instance, or not for whoever asks: the broker does not say which.',
+  NOT_FOUND:
+    'There is no such agent or instance, or this caller may not know of it: the broker does not say which.',
   BAD_REQUEST:
     'Something in the form is not what the broker takes. An instance has 1 to 128 letters, digits, _ and -.',
 };

@@ -7,7 +7,7 @@ test.for(Object.entries(CLOSES))(
   ([reason, { code, client }]) => {
     const explanation = explainClose(code, reason);
     expect(explanation.why).toMatch(/\.$/);
-    expect(explanation.client).toBe(`A client that is told ${code} ${client}.`);
+    expect(explanation.client).toBe(`A client that receives ${code} ${client}.`);
     expect(explanation.next).toMatch(/\.$/);
   },
 );

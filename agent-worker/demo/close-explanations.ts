@@ -28,7 +28,7 @@ const EXPLANATIONS: Readonly<Record<CloseReason, Explanation>> = {
     next: `${AGAIN} If this one was pasted, look whether all of it is there.`,
   },
   forbidden: {
-    why: 'Not allowed: the ticket is for another agent, instance or use, this page’s address is not listed, or a lock stands.',
+    why: 'Not allowed: the ticket is for another agent, instance or use, this page’s address is not listed, or a lock is in force.',
     next: 'Open this page at the address that npm start printed, and use a ticket for this agent.',
   },
   not_found: { why: 'There is no such agent or instance here.', next: 'Choose another agent in step 2.' },
@@ -52,7 +52,7 @@ const EXPLANATIONS: Readonly<Record<CloseReason, Explanation>> = {
 const ENDED: Partial<Readonly<Record<CloseReason, Explanation>>> = {
   forbidden: {
     why: 'The session was ended from outside: by its own person elsewhere, by a sign-out, by an operator or a lock.',
-    next: `${AGAIN} While a lock stands the broker refuses that, too.`,
+    next: `${AGAIN} While a lock is in force, the broker refuses that, too.`,
   },
 };
 
@@ -62,7 +62,7 @@ const isCloseReason = (reason: string): reason is CloseReason => Object.hasOwn(C
 export function explainClose(code: number, reason: string, admitted = false): CloseExplanation {
   if (isCloseReason(reason) && CLOSES[reason].code === code) {
     const explanation = (admitted ? ENDED[reason] : undefined) ?? EXPLANATIONS[reason];
-    return { ...explanation, client: `A client that is told ${code} ${CLOSES[reason].client}.` };
+    return { ...explanation, client: `A client that receives ${code} ${CLOSES[reason].client}.` };
   }
   return {
     why: 'The connection ended without a word from the worker.',

@@ -16,7 +16,7 @@ const LISTED_AFTER_MS = 800;
 
 const openButton = elementOf(document, '#open-button', HTMLButtonElement);
 const openNote = elementOf(document, '#open-note', HTMLElement);
-const announcement = elementOf(document, '#told', HTMLElement);
+const announcement = elementOf(document, '#announcement', HTMLElement);
 const ticketPanel = createTicketPanel();
 let current: IssuedTicket | undefined;
 let connections = 0;

@@ -62,7 +62,7 @@ export function showSessions(
   async function refresh(): Promise<void> {
     if (caller() === 'anonymous') {
       list.replaceChildren();
-      about.textContent = 'Nobody in particular has no list: sessions belong to whoever signed in.';
+      about.textContent = 'Nobody in particular has no list: only a person who signed in has sessions.';
       return;
     }
     if (!isSignedIn()) {

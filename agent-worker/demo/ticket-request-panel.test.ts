@@ -36,7 +36,7 @@ test('the default instance is available', () => {
 
 test('every kind of access is described', () => {
   expect(describeAccess({ ...AGENT, access: 'public', instances: ['main'] })).toBe(
-    'Counter lets everybody in, strangers too. Its only instance is main.',
+    'Counter lets everybody in, also without a sign-in. Its only instance is main.',
   );
   expect(describeAccess(AGENT)).toContain('as a viewer');
   expect(describeAccess({ ...AGENT, access: 'first-user' })).toContain('first person');

@@ -45,7 +45,7 @@ export function defaultInstance({ access, instances }: DemoAgent, random: string
 export function describeAccess({ displayName, access, instances }: DemoAgent): string {
   const only = instances.length === 0 ? '' : ` Its only instance is ${instances.join(', ')}.`;
   const rule = {
-    public: 'lets everybody in, strangers too.',
+    public: 'lets everybody in, also without a sign-in.',
     viewer: 'lets in anybody who is somebody, as a viewer. Grants make some of them admin or owner.',
     'first-user': 'belongs to the first person who gets a ticket for an instance.',
   }[access];

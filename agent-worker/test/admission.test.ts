@@ -81,7 +81,7 @@ describe('a good ticket', () => {
     expect(tags).toEqual([id, `sid:${id}`, expect.stringMatching(/^p:[0-9a-f]{64}$/)]);
   });
 
-  test('without the read scope opens a socket on which nothing is told', async () => {
+  test('without the read scope opens a socket on which nothing is sent', async () => {
     const instance = newInstance();
     const ticket = await witnessTicket(instance, { scope: 'agent:connect agent:rpc:echo' });
     const socket = await connect(`/agents/witness/${instance}`, { ticket, front: gate });
@@ -253,7 +253,7 @@ describe('the object itself', () => {
   test('looks at the clock again', async () => {
     const instance = newInstance();
     const ticket = await witnessTicket(instance);
-    // The gate's clock stands still while the object's goes on.
+    // The gate's clock is fixed while the object's advances.
     const front = gateWith({ clock: () => NOW * 1000 });
     vi.setSystemTime((NOW + 65) * 1000);
     const refused = await refusedSocket(await upgrade(`/agents/witness/${instance}`, { ticket, front }));

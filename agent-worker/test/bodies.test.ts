@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { entryOf, gate, gateWith } from './gate.ts';
-import { heardBy, objectIds } from './objects.ts';
+import { objectIds, receivedBy } from './objects.ts';
 import { HOST } from './sockets.ts';
 import { makeTicket, newInstance } from './tickets.ts';
 import { printed } from './watch.ts';
@@ -93,7 +93,7 @@ describe('a body', () => {
     expect(await answer.json()).toMatchObject({ error: { code: 'BAD_REQUEST' } });
     expect(logged.map(({ event, reason }) => [event, reason])).toEqual([['gate_refused', 'body_incomplete']]);
     expect(printed.join()).not.toContain('outage');
-    expect(await heardBy(instance)).toEqual([]);
+    expect(await receivedBy(instance)).toEqual([]);
   });
 
   test('that the agent does not read is no matter', async () => {

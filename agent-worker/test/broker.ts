@@ -3,7 +3,7 @@ import { BacklogReport } from '@agent-ticket/shared/backlog-report.ts';
 import type { Signer } from '@agent-ticket/shared/test/tickets.ts';
 import { nextSigner, signer } from './tickets.ts';
 
-/** The broker behind its service bindings: says what its keys are as the test at hand wants it, and hears reports. */
+/** The broker behind its service bindings: answers with the keys that the test set, and receives reports. */
 
 type Answer = (request: Request) => Response | Promise<Response>;
 
@@ -26,19 +26,19 @@ export const ANSWERS = {
   },
 } satisfies Record<string, Answer>;
 
-/** What the broker answers now, and what it was asked and told since the test began. */
+/** The present answer of the broker, and the requests and reports that it received since the test began. */
 export const broker: {
   answer: Answer;
-  hears: boolean;
+  receives: boolean;
   readonly asked: string[];
-  readonly told: BacklogReport[];
-} = { answer: ANSWERS.healthy, hears: true, asked: [], told: [] };
+  readonly received: BacklogReport[];
+} = { answer: ANSWERS.healthy, receives: true, asked: [], received: [] };
 
 export function resetBroker(): void {
   broker.answer = ANSWERS.healthy;
-  broker.hears = true;
+  broker.receives = true;
   broker.asked.length = 0;
-  broker.told.length = 0;
+  broker.received.length = 0;
 }
 
 export class Broker extends WorkerEntrypoint {
@@ -50,8 +50,8 @@ export class Broker extends WorkerEntrypoint {
 
 export class Backlog extends WorkerEntrypoint {
   override async fetch(request: Request): Promise<Response> {
-    if (!broker.hears) return new Response(null, { status: 503 });
-    broker.told.push(BacklogReport.parse(await request.json()));
+    if (!broker.receives) return new Response(null, { status: 503 });
+    broker.received.push(BacklogReport.parse(await request.json()));
     return new Response(null, { status: 204 });
   }
 }

@@ -188,8 +188,8 @@ describe('a chat that overrides onMessage by a field, onRequest and broadcast', 
     const ticket = await makeTicket({ instance, agent: 'chat-overrider', scope });
     return connect(`/agents/chat-overrider/${instance}`, { ticket, front: gate });
   };
-  const heard = (instance: string) =>
-    runInDurableObject(overrider(instance), (agent) => agent.heard.filter((one) => one !== 'broadcast'));
+  const received = (instance: string) =>
+    runInDurableObject(overrider(instance), (agent) => agent.received.filter((one) => one !== 'broadcast'));
 
   test('receives frames and requests with their scope, and no others', async () => {
     const instance = newInstance();
@@ -199,18 +199,18 @@ describe('a chat that overrides onMessage by a field, onRequest and broadcast', 
     await viewer.frame('ticket.denied');
     const blind = await makeTicket({ instance, agent: 'chat-overrider', scope: 'agent:connect' });
     expect((await ask(path, { ticket: blind, front: gate })).status).toBe(403);
-    expect(await heard(instance)).toEqual([]);
+    expect(await received(instance)).toEqual([]);
     const owner = await enterOverrider(instance, ALL);
     owner.send('hello');
-    await owner.frame('heard');
-    expect(await heard(instance)).toEqual(['hello']);
+    await owner.frame('received');
+    expect(await received(instance)).toEqual(['hello']);
   });
 
   test('broadcasts to no session that is over', async () => {
     const instance = newInstance();
     const owner = await enterOverrider(instance, ALL);
     owner.send('hello');
-    await owner.frame('heard');
+    await owner.frame('received');
     vi.setSystemTime((NOW + 3600) * 1000);
     await runInDurableObject(overrider(instance), (agent) => agent.broadcast('{"type":"late"}'));
     owner.send('hello');

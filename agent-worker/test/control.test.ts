@@ -17,7 +17,7 @@ import {
   rights,
   SUBJECT,
   signer,
-  stranger,
+  unknownSigner,
 } from './tickets.ts';
 
 /** `POST /control`: how the broker ends sessions. */
@@ -59,8 +59,8 @@ describe('a command', () => {
     ['for another worker', () => makeCommand(terminate, { aud: 'others/control' })],
     ['of another issuer', () => makeCommand(terminate, { iss: 'https://other.example' })],
     ['of the type of tickets', () => makeCommand(terminate, {}, { header: { typ: 'agent-ticket+jwt' } })],
-    ['of a key nobody published', () => makeCommand(terminate, {}, { by: stranger })],
-    ['of another key', () => makeCommand(terminate, {}, { by: stranger, header: { kid: signer.kid } })],
+    ['of a key nobody published', () => makeCommand(terminate, {}, { by: unknownSigner })],
+    ['of another key', () => makeCommand(terminate, {}, { by: unknownSigner, header: { kid: signer.kid } })],
     ['with another algorithm', () => makeCommand(terminate, {}, { header: { alg: 'none' } })],
     ['that expired', () => makeCommand(terminate, seconds(-35, -5))],
     ['from the future', () => makeCommand(terminate, seconds(6, 30))],

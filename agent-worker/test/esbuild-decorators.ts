@@ -1,7 +1,7 @@
 import { transform } from 'esbuild';
 import type { Plugin } from 'vitest/config';
 
-/** A decorator at the start of a line; `@param` in a comment stands behind its asterisk. */
+/** A decorator at the start of a line; `@param` in a comment follows its asterisk. */
 const DECORATOR = /^[ \t]*@[A-Za-z]/m;
 
 /** Lowers `@callable()` as wrangler does it in a build; Vite's own transformer leaves decorators as they are. */

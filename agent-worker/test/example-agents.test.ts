@@ -45,11 +45,11 @@ describe('the counter', () => {
 });
 
 describe('the lobby', () => {
-  const stranger = (instance = 'main') =>
+  const anonymousTicket = (instance = 'main') =>
     makeTicket({ agent: 'lobby', instance, sub: 'anonymous:9b2f', ...rights('lobby', 'viewer') });
 
   test('shows its board to anonymous callers, and accepts no change from them', async () => {
-    const socket = await connect('/agents/lobby/main', { ticket: await stranger() });
+    const socket = await connect('/agents/lobby/main', { ticket: await anonymousTicket() });
     expect(await socket.frame('cf_agent_state')).toMatchObject({ state: { title: 'Lobby' } });
     socket.send({ type: 'cf_agent_state', state: { title: 'Mine', notices: [] } });
     await socket.frame('cf_agent_state_error');
@@ -64,7 +64,7 @@ describe('the lobby', () => {
 
   test('has one instance: another is not found, even with a ticket for it', async () => {
     const refused = await refusedSocket(
-      await upgrade('/agents/lobby/other', { ticket: await stranger('other') }),
+      await upgrade('/agents/lobby/other', { ticket: await anonymousTicket('other') }),
     );
     expect(refused).toMatchObject({ code: 4004, reason: 'not_found' });
   });

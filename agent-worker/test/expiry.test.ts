@@ -30,7 +30,7 @@ describe('a session past its end', () => {
     expect(await runInDurableObject(counter(instance), (agent) => agent.state.count)).toBe(1);
   });
 
-  test('closes once to a client that talks on, and hears nothing of it', async () => {
+  test('closes once for a client that keeps sending, and delivers nothing of it', async () => {
     const instance = newInstance();
     const { socket } = await enter('owner', instance);
     vi.setSystemTime(END_MS);

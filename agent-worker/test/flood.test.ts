@@ -4,7 +4,7 @@ import { expect, test, vi } from 'vitest';
 import { gateWith } from './gate.ts';
 import { objectIds } from './objects.ts';
 import { ask, carry, HOST } from './sockets.ts';
-import { makeTicket, NOW, newInstance, stranger } from './tickets.ts';
+import { makeTicket, NOW, newInstance, unknownSigner } from './tickets.ts';
 
 const rows = async (): Promise<unknown> => {
   const tables = ['audit_events', 'agent_sessions', 'agent_invocations', 'revocations'];
@@ -21,7 +21,7 @@ test('thousands of bad tickets buy no row and no object, and are counted by reas
   const instance = newInstance();
   const good = await makeTicket({ instance });
   const bad: Readonly<Record<string, string>> = {
-    ticket_key_unknown: await makeTicket({ instance }, { by: stranger }),
+    ticket_key_unknown: await makeTicket({ instance }, { by: unknownSigner }),
     ticket_signature_invalid: `${good.slice(0, good.lastIndexOf('.'))}.${'A'.repeat(86)}`,
     ticket_audience_wrong: await makeTicket({ instance, aud: 'elsewhere' }),
     ticket_malformed: 'not.a.ticket',

@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { CF_MEMBERS, commandRequest, questionRequest, writeHandover } from '../src/handover.ts';
 import { cutoff, placeOf } from './commands.ts';
 import { gate } from './gate.ts';
-import { counter, heardBy, ownSessions, witness } from './objects.ts';
+import { counter, ownSessions, receivedBy, witness } from './objects.ts';
 import { ask, connect, Socket } from './sockets.ts';
 import { AUDIENCE, ISSUER, makeTicket, NOW, newInstance, SUBJECT, signer } from './tickets.ts';
 
@@ -234,7 +234,7 @@ describe('past the gate', () => {
       }
       expect(await ownSessions(witness(instance))).toEqual([]);
       expect(await ownSessions(counter(instance))).toEqual([]);
-      expect(await heardBy(instance)).toEqual([]);
+      expect(await receivedBy(instance)).toEqual([]);
     },
   );
 });

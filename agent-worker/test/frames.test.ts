@@ -2,7 +2,7 @@ import { runInDurableObject } from 'cloudflare:test';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { describe, expect, test } from 'vitest';
 import { gate } from './gate.ts';
-import { counter, heardBy } from './objects.ts';
+import { counter, receivedBy } from './objects.ts';
 import { eventsOf, expectEvents } from './record.ts';
 import { connect, type Socket } from './sockets.ts';
 import { makeTicket, newInstance, rights } from './tickets.ts';
@@ -118,7 +118,7 @@ describe('any other frame', () => {
       code: 'forbidden',
       scope: 'agent:message',
     });
-    expect(await heardBy(instance)).toEqual([]);
+    expect(await receivedBy(instance)).toEqual([]);
   });
 
   test('reaches the agent with the message scope, as it came', async () => {
@@ -127,7 +127,7 @@ describe('any other frame', () => {
     socket.send(new ArrayBuffer(3));
     socket.send('{"type":"greeting"}');
     await eventually(async () =>
-      expect(await heardBy(instance)).toEqual(['hello', 3, '{"type":"greeting"}']),
+      expect(await receivedBy(instance)).toEqual(['hello', 3, '{"type":"greeting"}']),
     );
   });
 

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { gateWith } from './gate.ts';
 import { objectIds } from './objects.ts';
 import { ask, connect, refusedSocket, upgrade } from './sockets.ts';
-import { makeTicket, NOW, newInstance, nextSigner, rights, signer, stranger } from './tickets.ts';
+import { makeTicket, NOW, newInstance, nextSigner, rights, signer, unknownSigner } from './tickets.ts';
 
 /** A ticket that is not good here: the object is not called, and does not come to be. */
 
@@ -56,12 +56,12 @@ const BAD_TICKETS: [what: string, make: (instance: string) => Promise<string> | 
     ['that would live for hours', (instance) => makeTicket({ instance, exp: NOW + 7200 }), UNAUTHORIZED],
     [
       'signed by a key nobody published',
-      (instance) => makeTicket({ instance }, { by: stranger }),
+      (instance) => makeTicket({ instance }, { by: unknownSigner }),
       UNAUTHORIZED,
     ],
     [
-      "signed by a stranger under the broker's key id",
-      (instance) => makeTicket({ instance }, { by: stranger, header: { kid: signer.kid } }),
+      "signed by an unknown signer under the broker's key id",
+      (instance) => makeTicket({ instance }, { by: unknownSigner, header: { kid: signer.kid } }),
       UNAUTHORIZED,
     ],
     [
@@ -86,7 +86,7 @@ const BAD_TICKETS: [what: string, make: (instance: string) => Promise<string> | 
     ],
     [
       'with a key of its own in the header',
-      (instance) => makeTicket({ instance }, { header: { jwk: stranger.jwk } }),
+      (instance) => makeTicket({ instance }, { header: { jwk: unknownSigner.jwk } }),
       UNAUTHORIZED,
     ],
     [

@@ -93,7 +93,7 @@ describe('a call is recorded', () => {
     await expectCalls(instance, [call('echo'), call('echo')]);
   });
 
-  test('without a credential that stands where its name belongs, refused or not', async () => {
+  test('without a credential in place of the name, refused or not', async () => {
     const instance = newInstance();
     const secret = `atk_${'a1B'.repeat(16)}z`;
     const ticket = await makeTicket({ instance });

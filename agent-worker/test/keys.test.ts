@@ -7,7 +7,7 @@ import { ANSWERS, broker, publishes } from './broker.ts';
 import { gateConfig, gateWith } from './gate.ts';
 import { objectIds } from './objects.ts';
 import { ask, type Front, refusedSocket, upgrade, worker } from './sockets.ts';
-import { makeTicket, newDay, nextSigner, signer, stranger } from './tickets.ts';
+import { makeTicket, newDay, nextSigner, signer, unknownSigner } from './tickets.ts';
 
 /** The broker's keys, asked for over the service binding. */
 
@@ -73,13 +73,13 @@ describe('the broker’s keys', () => {
     expect(await tryKey(nextSigner, front)).toBe('reached');
   });
 
-  test('are not asked for more than once a second, whatever strangers invent', async () => {
+  test('are not asked for more than once a second, whatever key ids callers invent', async () => {
     const front = freshGate();
     await tryKey(signer, front);
     const start = Date.now();
     for (let n = 0; n < 20; n += 1) {
       pass(7);
-      expect(await tryKey(stranger, front)).toBe(401);
+      expect(await tryKey(unknownSigner, front)).toBe(401);
     }
     const seconds = (Date.now() - start) / 1000;
     expect(broker.asked.length).toBeLessThanOrEqual(2 + seconds);
@@ -88,7 +88,7 @@ describe('the broker’s keys', () => {
   test('are asked for once by a hundred requests at once', async () => {
     const front = freshGate((ms) => new Promise((resolve) => setTimeout(resolve, ms)));
     const answers = await Promise.all(
-      Array.from({ length: 100 }, (_, n) => tryKey(n % 2 === 0 ? signer : stranger, front)),
+      Array.from({ length: 100 }, (_, n) => tryKey(n % 2 === 0 ? signer : unknownSigner, front)),
     );
     expect(answers.filter((answer) => answer === 'reached')).toHaveLength(50);
     expect(answers.filter((answer) => answer === 401)).toHaveLength(50);
@@ -100,7 +100,7 @@ describe('the broker’s keys', () => {
     const third = await makeSigner('ES256');
     expect(await tryKey(signer, worker)).toBe('reached');
     pass(10);
-    expect(await tryKey(stranger, worker)).toBe(401);
+    expect(await tryKey(unknownSigner, worker)).toBe(401);
     pass(2_000);
     broker.answer = publishes(signer, nextSigner, third);
     expect(await tryKey(third, worker)).toBe('reached');
@@ -136,7 +136,7 @@ describe('a broker that cannot answer', () => {
     const learned = Date.now();
     pass(KEY_SET.freshMs + 1);
     expect(await tryKey(signer, front)).toBe('reached');
-    expect(await tryKey(stranger, front)).toBe(503);
+    expect(await tryKey(unknownSigner, front)).toBe(503);
     vi.setSystemTime(learned + KEY_SET.staleMs);
     expect(await tryKey(nextSigner, front)).toBe('reached');
     vi.setSystemTime(learned + KEY_SET.staleMs + 1);

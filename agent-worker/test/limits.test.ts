@@ -3,7 +3,7 @@ import type { AgentLimits } from '@agent-ticket/shared/registry.ts';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { describe, expect, test, vi } from 'vitest';
 import { entryOf, gateWith } from './gate.ts';
-import { heardBy, ownSessions, sweep, witness } from './objects.ts';
+import { ownSessions, receivedBy, sweep, witness } from './objects.ts';
 import { expectEvents } from './record.ts';
 import { ask, connect, type Front } from './sockets.ts';
 import { makeTicket, NOW, newInstance } from './tickets.ts';
@@ -49,7 +49,7 @@ describe('sockets per principal and instance', () => {
     await retried.frame('seen');
   });
 
-  test('do not hide that a ticket was used: it is told so, and recorded, in a crowd too', async () => {
+  test('do not hide that a ticket was used: it is answered so, and recorded, at the limit too', async () => {
     const instance = newInstance();
     const { ticket, socket } = await enter(instance, front);
     await socket.frame('seen');
@@ -92,7 +92,7 @@ describe('messages per second', () => {
     await socket.frame('seen');
     const messages = Array.from({ length: 70 }, (_, n) => `message ${n}`);
     for (const message of messages) socket.send(message);
-    await eventually(async () => expect(await heardBy(instance)).toEqual(messages));
+    await eventually(async () => expect(await receivedBy(instance)).toEqual(messages));
   });
 
   test('above what may wait close the socket, and nothing that waited is handled', async () => {
@@ -101,7 +101,7 @@ describe('messages per second', () => {
     await socket.frame('seen');
     for (let n = 0; n < atOnce + waiting + 1; n += 1) socket.send(`message ${n}`);
     expect(await socket.closed()).toEqual({ code: 1008, reason: 'too_many_messages' });
-    expect(await heardBy(instance)).toHaveLength(atOnce);
+    expect(await receivedBy(instance)).toHaveLength(atOnce);
     const events = await expectEvents(instance, ['ticket.used', 'session.opened', 'session.closed']);
     expect(events[2]).toMatchObject({ code: 'too_many_messages' });
   });
@@ -113,7 +113,7 @@ describe('messages per second', () => {
     for (let second = 0; second < 3; second += 1) {
       vi.setSystemTime((NOW + second) * 1000);
       for (let n = 0; n < (second === 0 ? atOnce : 5); n += 1) socket.send('hello');
-      await eventually(async () => expect(await heardBy(instance)).toHaveLength(atOnce + 5 * second));
+      await eventually(async () => expect(await receivedBy(instance)).toHaveLength(atOnce + 5 * second));
     }
   });
 
@@ -160,10 +160,10 @@ describe('the size of a frame', () => {
     await socket.frame('seen');
     socket.send(frame);
     if (fits) {
-      await socket.frame('heard');
+      await socket.frame('received');
     } else {
       expect(await socket.closed()).toEqual({ code: 1008, reason: 'frame_too_large' });
-      expect(await heardBy(instance)).toEqual([]);
+      expect(await receivedBy(instance)).toEqual([]);
     }
   });
 });

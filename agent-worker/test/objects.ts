@@ -17,9 +17,9 @@ export async function objectIds(): Promise<string[]> {
 export const counter = (instance: string) => env.COUNTER.get(env.COUNTER.idFromName(instance));
 export const witness = (instance: string) => env.WITNESS.get(env.WITNESS.idFromName(instance));
 
-/** What agent code of a witness was given to hear. */
-export const heardBy = (instance: string) =>
-  runInDurableObject(witness(instance), (agent) => [...agent.heard]);
+/** The messages that were delivered to the code of a witness. */
+export const receivedBy = (instance: string) =>
+  runInDurableObject(witness(instance), (agent) => [...agent.received]);
 
 interface OwnSession {
   id: string;

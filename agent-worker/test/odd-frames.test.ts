@@ -1,7 +1,7 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { gate } from './gate.ts';
-import { counter, heardBy } from './objects.ts';
+import { counter, receivedBy } from './objects.ts';
 import { connect, type Socket } from './sockets.ts';
 import { makeTicket, NOW, newInstance, rights } from './tickets.ts';
 
@@ -111,12 +111,12 @@ describe('an odd frame', () => {
     ['a call without arguments', '{"type":"rpc","id":"odd","method":"echo","say":"x"}'],
     ['a call with a number for its id', '{"type":"rpc","id":1,"method":"echo","args":[]}'],
     ['a state frame with something else than a state', '{"type":"cf_agent_state","say":"x"}'],
-  ] as typeof ODD)('is not heard by an agent without the message scope: %s', async ([, frame]) => {
+  ] as typeof ODD)('is not delivered to an agent without the message scope: %s', async ([, frame]) => {
     mute ??= openMute();
     const { instance, socket } = await mute;
-    const before = await heardBy(instance);
+    const before = await receivedBy(instance);
     socket.send(frame);
     expect(await socket.call('echo', 1)).toMatchObject({ result: 1 });
-    expect(await heardBy(instance)).toEqual(before);
+    expect(await receivedBy(instance)).toEqual(before);
   });
 });

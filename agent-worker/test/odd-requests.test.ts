@@ -3,9 +3,9 @@ import type { GatePorts } from '../src/gate.ts';
 import { gateWith } from './gate.ts';
 import { objectIds } from './objects.ts';
 import { HOST } from './sockets.ts';
-import { makeTicket, newInstance, stranger } from './tickets.ts';
+import { makeTicket, newInstance, unknownSigner } from './tickets.ts';
 
-/** What a stranger may send to the gate: refused as what it is, never a bug, an outage or an object. */
+/** Malformed requests of anonymous callers: each is refused for its fault, and causes no bug, no outage and no object. */
 
 /** A request whose parts are given; a text is its path. */
 interface Odd {
@@ -144,7 +144,7 @@ async function answerOf(odd: Odd, upgrade: object, ports: Partial<GatePorts> = {
   return { answer, events: logged.map(({ event }) => event), logged };
 }
 
-describe('of what strangers send', () => {
+describe('malformed requests of anonymous callers', () => {
   test.for(ODD)('nothing is a fault of the gate: %s', async ([, odd]) => {
     const before = await objectIds();
     for (const upgrade of Object.values(UPGRADES)) {
@@ -166,7 +166,7 @@ describe('of what strangers send', () => {
     }));
     for (const [, odd] of ODD) await answerOf(odd, { upgrade: 'websocket' }, { findKey });
     expect(findKey).not.toHaveBeenCalled();
-    const ticket = await makeTicket({ instance: newInstance() }, { by: stranger });
+    const ticket = await makeTicket({ instance: newInstance() }, { by: unknownSigner });
     await answerOf({ headers: { authorization: `Bearer ${ticket}` } }, {}, { findKey });
     expect(findKey).toHaveBeenCalledTimes(1);
   });

@@ -17,7 +17,7 @@ async function enter(agent: 'overrider' | 'inner', instance: string, scope: stri
 }
 
 describe('a class that overrides onMessage by a field, onConnect, getConnectionTags and connection state', () => {
-  test('hears no frame without its scope', async () => {
+  test('receives no frame without its scope', async () => {
     const instance = newInstance();
     const { socket } = await enter('overrider', instance, 'agent:connect');
     await socket.frame('welcome');
@@ -26,17 +26,17 @@ describe('a class that overrides onMessage by a field, onConnect, getConnectionT
     expect(await socket.call('anything')).toMatchObject({ success: false, error: 'forbidden' });
     await socket.frame('cf_agent_state_error');
     await socket.frame('ticket.denied');
-    expect(await runInDurableObject(overrider(instance), (agent) => [agent.heard, agent.state])).toEqual([
+    expect(await runInDurableObject(overrider(instance), (agent) => [agent.received, agent.state])).toEqual([
       [],
       { secret: 42 },
     ]);
   });
 
-  test('hears frames with their scope, and knows from whom', async () => {
+  test('receives frames with their scope and their sender', async () => {
     const instance = newInstance();
     const { socket } = await enter('overrider', instance, 'agent:connect agent:message');
     socket.send('hello');
-    expect(await socket.frame('heard')).toEqual({ type: 'heard', principal: SUBJECT });
+    expect(await socket.frame('received')).toEqual({ type: 'received', principal: SUBJECT });
     expect(await socket.frame('welcome')).toEqual({ type: 'welcome', principal: SUBJECT });
   });
 
@@ -48,7 +48,7 @@ describe('a class that overrides onMessage by a field, onConnect, getConnectionT
     vi.setSystemTime((NOW + 3600) * 1000);
     socket.send('late');
     expect(await socket.closed()).toEqual({ code: 3000, reason: 'session_expired' });
-    expect(await runInDurableObject(overrider(instance), (agent) => agent.heard)).toEqual([]);
+    expect(await runInDurableObject(overrider(instance), (agent) => agent.received)).toEqual([]);
   });
 
   test('opens one session a ticket', async () => {
@@ -68,16 +68,16 @@ describe('a class with overrides beneath the mixin', () => {
     const { ticket, socket } = await enter('inner', instance, 'agent:connect');
     await refusedSocket(await upgrade(`/agents/inner/${instance}`, { ticket, front: gate }));
     expect(await socket.call('add')).toMatchObject({ success: false, error: 'forbidden' });
-    expect(await runInDurableObject(inner(instance), (agent) => agent.heard)).toEqual(['fetch']);
+    expect(await runInDurableObject(inner(instance), (agent) => agent.received)).toEqual(['fetch']);
   });
 
-  test('hears and runs what the scopes allow', async () => {
+  test('receives and runs only what the scopes allow', async () => {
     const instance = newInstance();
     const { socket } = await enter('inner', instance, 'agent:connect agent:message agent:rpc:add');
     socket.send('hello');
-    await socket.frame('heard');
+    await socket.frame('received');
     expect(await socket.call('add')).toMatchObject({ success: true, result: 3 });
-    expect(await runInDurableObject(inner(instance), (agent) => agent.heard)).toEqual([
+    expect(await runInDurableObject(inner(instance), (agent) => agent.received)).toEqual([
       'fetch',
       'hello',
       'add',

@@ -223,16 +223,16 @@ describe('a record database that refuses', () => {
     await expectEvents(instance, ['ticket.used', 'session.opened', 'rpc.denied']);
   });
 
-  const toldOf = (instance: string) =>
-    broker.told.filter(({ object }) => object === counter(instance).id.toString());
+  const reportsOf = (instance: string) =>
+    broker.received.filter(({ object }) => object === counter(instance).id.toString());
 
   test('is reported to the broker with how much waits since when, again by each sweep, and when it is over', async () => {
     const instance = newInstance();
     const object = counter(instance).id.toString();
     await breakIt();
     await visit(instance);
-    await eventually(async () => expect(toldOf(instance)).toHaveLength(1));
-    const [{ waiting } = { waiting: 0 }] = toldOf(instance);
+    await eventually(async () => expect(reportsOf(instance)).toHaveLength(1));
+    const [{ waiting } = { waiting: 0 }] = reportsOf(instance);
     expect(waiting).toBeGreaterThan(0);
     await expectBacklog(instance, 2);
 
@@ -240,8 +240,8 @@ describe('a record database that refuses', () => {
       vi.setSystemTime((NOW + later) * 1000);
       return eventually(async () => {
         await runDurableObjectAlarm(counter(instance));
-        expect(toldOf(instance)).toHaveLength(count);
-        return toldOf(instance).at(-1);
+        expect(reportsOf(instance)).toHaveLength(count);
+        return reportsOf(instance).at(-1);
       });
     };
     expect(await sweptAt(7, 2)).toEqual({ object, waiting: 2, since: NOW * 1000 });
@@ -257,24 +257,24 @@ describe('a record database that refuses', () => {
     const { socket } = await visit(instance);
     for (let n = 0; n < 10; n += 1) await socket.call('whoami');
     await expectBacklog(instance, 12);
-    await eventually(async () => expect(toldOf(instance)).toHaveLength(1));
+    await eventually(async () => expect(reportsOf(instance)).toHaveLength(1));
 
     await evictDurableObject(counter(instance));
     await socket.call('whoami');
-    await eventually(async () => expect(toldOf(instance)).toHaveLength(2));
-    expect(toldOf(instance)[1]?.waiting).toBeGreaterThanOrEqual(12);
+    await eventually(async () => expect(reportsOf(instance)).toHaveLength(2));
+    expect(reportsOf(instance)[1]?.waiting).toBeGreaterThanOrEqual(12);
 
-    // A life that never failed takes back what an earlier one told.
+    // A life that never failed takes back the report of an earlier one.
     await mendIt();
     await evictDurableObject(counter(instance));
     await socket.call('whoami');
-    await eventually(async () => expect(toldOf(instance)[2]?.waiting).toBe(0));
+    await eventually(async () => expect(reportsOf(instance)[2]?.waiting).toBe(0));
     expect(await backlog(instance)).toBe(0);
   });
 
-  test('keeps nobody out where the broker does not hear of it, and the log says so', async () => {
+  test('refuses nobody where the report does not reach the broker, and logs the failure', async () => {
     const instance = newInstance();
-    broker.hears = false;
+    broker.receives = false;
     await breakIt();
     const { socket } = await visit(instance);
     expect(await socket.call('whoami')).toMatchObject({ success: true });
@@ -282,7 +282,7 @@ describe('a record database that refuses', () => {
     await mendIt();
     await socket.call('increment');
     await expectEvents(instance, ['ticket.used', 'session.opened', 'rpc.denied']);
-    expect(broker.told).toEqual([]);
+    expect(broker.received).toEqual([]);
   });
 
   test('says so in the log, with no fact in it', async () => {

@@ -150,7 +150,7 @@ describe('anonymous sockets of one network', () => {
     return connect(`/agents/witness/${instance}`, { ticket, headers, front });
   };
 
-  test('are eight times what one principal may have, whoever they say they are', async () => {
+  test('are eight times the limit of one principal, whatever principals the tickets name', async () => {
     const instance = newInstance();
     const first: Socket[] = [];
     for (let n = 0; n < 8; n += 1) first.push(await come(instance, `2001:db8::${n + 1}`));

@@ -5,7 +5,7 @@ import { counter, ownSessions, sweep } from './objects.ts';
 import { expectEvents, sessionsOf } from './record.ts';
 import { enter, LIFE, later, renew, ticketOf } from './renewals.ts';
 import { connect, type Socket } from './sockets.ts';
-import { makeTicket, NOW, newInstance, nextSigner, rights, stranger } from './tickets.ts';
+import { makeTicket, NOW, newInstance, nextSigner, rights, unknownSigner } from './tickets.ts';
 import { printed } from './watch.ts';
 
 /** Renewal in band: a newer ticket carries a session on. */
@@ -50,7 +50,7 @@ describe('a newer ticket', () => {
     expect(await socket.call('increment')).toMatchObject({ success: false, error: 'forbidden' });
   });
 
-  test('without the right to read the state closes: the SDK cannot be told to stop', async () => {
+  test('without the right to read the state closes: the SDK has no way to stop sending it', async () => {
     const instance = newInstance();
     const { socket } = await enter(instance);
     const scope = 'agent:connect agent:rpc:whoami';
@@ -126,7 +126,7 @@ describe('a renewal is refused, and the session goes on as it was,', () => {
     ['for plain requests', 'forbidden', { transport: 'http' }],
     ['for another audience', 'unauthorized', { aud: 'others' }],
     ['of another issuer', 'unauthorized', { iss: 'https://other.example' }],
-    ['of a key nobody published', 'unauthorized', {}, { by: stranger }],
+    ['of a key nobody published', 'unauthorized', {}, { by: unknownSigner }],
     ['not valid yet', 'unavailable', { nbf: NOW + 60, iat: NOW + 60, exp: NOW + 120 }],
     ['that expired', 'ticket_expired', { iat: NOW - 60, nbf: NOW - 60, exp: NOW - 5 }],
     ['whose rights are over', 'session_expired', { session_expiry: NOW }],

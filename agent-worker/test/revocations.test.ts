@@ -5,7 +5,7 @@ import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { control, cutoff, lock, NEXT_REV, placeOf, recordRevocation, refresh } from './commands.ts';
 import { gate } from './gate.ts';
-import { counter, heardBy, ownSessions, sweep, witness } from './objects.ts';
+import { counter, ownSessions, receivedBy, sweep, witness } from './objects.ts';
 import { expectEvents, sessionsOf } from './record.ts';
 import { ask, connect, refusedSocket, type Socket, upgrade } from './sockets.ts';
 import { makeTicket, NOW, newInstance, rights } from './tickets.ts';
@@ -65,7 +65,7 @@ describe('a ticket from before', () => {
     socket.send('early');
     expect(await socket.closed()).toEqual(REFUSED);
     expect(socket.frames).toEqual([]);
-    expect(await heardBy(instance)).toEqual([]);
+    expect(await receivedBy(instance)).toEqual([]);
   });
 
   test('leaves another person, another instance, another agent and another grant alone', async () => {
@@ -247,7 +247,7 @@ describe('the lapse of a claim', () => {
     expect(await lapse(instance, grant)).toMatchObject(OPENED);
   });
 
-  test('finds every grant opened after the object was destroyed: nobody can tell', async () => {
+  test('finds every grant opened after the object was destroyed: the difference is unknown', async () => {
     const [instance, grant] = [newInstance(), newGrant()];
     await open(instance, { grant });
     await runInDurableObject(witness(instance), (agent) => agent.destroy()).catch(() => {});

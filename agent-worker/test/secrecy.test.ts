@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { gate } from './gate.ts';
 import { sweep, witness } from './objects.ts';
 import { ask, carry, connect, HOST, refusedSocket, upgrade } from './sockets.ts';
-import { makeTicket, newInstance, signedTickets, stranger } from './tickets.ts';
+import { makeTicket, newInstance, signedTickets, unknownSigner } from './tickets.ts';
 import { printed } from './watch.ts';
 
 /** Tickets on every path, good and bad, and then a look everywhere. */
@@ -68,7 +68,7 @@ test('no ticket and no credential is in a log, a row, an object, an answer or a 
     seen.push(JSON.stringify(await socket.frame('seen')));
     socket.send({ type: 'ticket.renew', ticket: await ticket() });
     await socket.frame('ticket.renewed');
-    const bad = [used, await ticket({ aud: 'x' }), await ticket({}, { by: stranger }), 'eyJ.not.one'];
+    const bad = [used, await ticket({ aud: 'x' }), await ticket({}, { by: unknownSigner }), 'eyJ.not.one'];
     for (const text of bad) {
       const before = socket.frames.length;
       socket.send({ type: 'ticket.renew', ticket: text });

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { gateWith } from './gate.ts';
 import { ask, type Front, refusedSocket, upgrade } from './sockets.ts';
-import { makeTicket, newInstance, ORIGIN, SUBJECT, stranger } from './tickets.ts';
+import { makeTicket, newInstance, ORIGIN, SUBJECT, unknownSigner } from './tickets.ts';
 
 /** Every attempt to authenticate at the gate is one line: who, where, how, and why not. */
 
@@ -31,7 +31,8 @@ const ATTEMPTS: [
   ],
   [
     'a ticket that nobody knows',
-    async (path, instance, front) => ask(path, { front, ticket: await make(instance, {}, { by: stranger }) }),
+    async (path, instance, front) =>
+      ask(path, { front, ticket: await make(instance, {}, { by: unknownSigner }) }),
     [{ event: 'auth_failure', auth_method: 'ticket', agent: 'witness', reason: 'ticket_key_unknown' }],
   ],
   [

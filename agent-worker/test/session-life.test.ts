@@ -49,8 +49,8 @@ describe('who somebody is', () => {
     const bob = await connect(path, { ticket: await ticketOf('auth0:t:bob'), front: gate });
     ann.send('hello');
     bob.send('hello');
-    expect(await ann.frame('heard')).toMatchObject({ principal: { principal: 'auth0:t:ann' } });
-    expect(await bob.frame('heard')).toMatchObject({ principal: { principal: 'auth0:t:bob' } });
+    expect(await ann.frame('received')).toMatchObject({ principal: { principal: 'auth0:t:ann' } });
+    expect(await bob.frame('received')).toMatchObject({ principal: { principal: 'auth0:t:bob' } });
     const answer = await ask(path, { ticket: await ticketOf('auth0:t:cyd'), front: gate });
     const { principal }: { principal: object } = await answer.json();
     expect(principal).toEqual({
@@ -197,7 +197,7 @@ describe('a session ends', () => {
     expect(await sessionsOf(instance)).toMatchObject([{ ended_at: null }]);
   });
 
-  test('and is over: nothing sent afterwards is heard', async () => {
+  test('and is over: nothing sent afterwards is delivered', async () => {
     const instance = newInstance();
     const socket = await enter(instance);
     const watcher = await enter(instance, 'viewer');

@@ -131,7 +131,7 @@ interface Upgrade {
   readonly front?: Front;
 }
 
-/** Asks for a socket at a path, as it stands; the raw answer. */
+/** Asks for a socket at a path without normalising it, and returns the raw answer. */
 export function upgrade(path: string, options: Upgrade = {}): Promise<Response> {
   const { ticket, delivery = 'query', headers = {}, method = 'GET', host = HOST, front = worker } = options;
   const carried = ticket === undefined ? { headers: {}, query: '' } : carry(ticket, delivery);

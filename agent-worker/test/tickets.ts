@@ -19,7 +19,7 @@ export const NOW = 4_000_000_000;
 /** The broker's key, its next one, and one that it never published. */
 export const signer = await makeSigner('ES256');
 export const nextSigner = await makeSigner('Ed25519');
-export const stranger = await makeSigner('ES256');
+export const unknownSigner = await makeSigner('ES256');
 
 export const SUBJECT = 'auth0:tenant.example:auth0|42';
 

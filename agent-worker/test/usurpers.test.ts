@@ -14,7 +14,7 @@ import { printed } from './watch.ts';
 /** Agent code that overrides the very places where the mixin sits: what holds all the same. */
 
 const usurper = (instance: string) => env.USURPER.get(env.USURPER.idFromName(instance));
-const heard = (instance: string) => runInDurableObject(usurper(instance), (agent) => agent.heard);
+const received = (instance: string) => runInDurableObject(usurper(instance), (agent) => agent.received);
 
 async function enter(instance: string, scope = 'agent:connect', agent = 'usurper') {
   const ticket = await makeTicket({ instance, agent, scope });
@@ -26,31 +26,31 @@ describe('a class that overrides fetch, webSocketMessage, webSocketClose and the
   test('has its fetch called only for the admitted, once a ticket', async () => {
     const instance = newInstance();
     expect((await usurper(instance).fetch('http://127.0.0.1:8788/agents/usurper/x')).status).toBe(403);
-    expect(await heard(instance)).toEqual([]);
+    expect(await received(instance)).toEqual([]);
     const { ticket, socket } = await enter(instance);
     await socket.frame('welcome');
     const again = await upgrade(`/agents/usurper/${instance}`, { ticket, front: gate });
     expect(await refusedSocket(again)).toMatchObject({ code: 3000, reason: 'ticket_used', frames: [] });
-    expect(await heard(instance)).toEqual(['fetch']);
+    expect(await received(instance)).toEqual(['fetch']);
   });
 
-  test('is told no frame without its scope, in its own webSocketMessage either', async () => {
+  test('receives no frame without its scope, in its own webSocketMessage either', async () => {
     const instance = newInstance();
     const { socket } = await enter(instance);
     socket.send('hello');
     socket.send({ type: 'cf_agent_state', state: { secret: 0 } });
     expect(await socket.call('add')).toMatchObject({ success: false, error: 'forbidden' });
-    expect(await heard(instance)).toEqual(['fetch']);
+    expect(await received(instance)).toEqual(['fetch']);
   });
 
-  test('is told frames with their scope', async () => {
+  test('receives frames with their scope', async () => {
     const instance = newInstance();
     const { socket } = await enter(instance, 'agent:connect agent:rpc:add');
     expect(await socket.call('add')).toMatchObject({ success: true, result: 1 });
-    expect(await heard(instance)).toEqual(['fetch', expect.stringContaining('add')]);
+    expect(await received(instance)).toEqual(['fetch', expect.stringContaining('add')]);
   });
 
-  test('tells no state to who may not read it, whatever shouldSendProtocolMessages says', async () => {
+  test('sends no state to clients that may not read it, whatever shouldSendProtocolMessages says', async () => {
     const instance = newInstance();
     const { socket } = await enter(instance);
     await socket.frame('welcome');
@@ -84,7 +84,7 @@ describe('a class that overrides fetch, webSocketMessage, webSocketClose and the
     // The agent keeps the close to itself; its client gets an answer all the same.
     expect(await socket.closed()).toEqual({ code: 4321, reason: 'bye' });
     await expectEvents(instance, ['ticket.used', 'session.opened', 'session.closed']);
-    expect(await heard(instance)).toEqual(['fetch', 'close']);
+    expect(await received(instance)).toEqual(['fetch', 'close']);
   });
 
   test('has its sessions ended by the sweep, asleep or awake', async () => {
@@ -95,7 +95,7 @@ describe('a class that overrides fetch, webSocketMessage, webSocketClose and the
     vi.setSystemTime((NOW + 3600) * 1000);
     await runInDurableObject(usurper(instance), (agent) => sweepNow(agent));
     expect(await socket.closed()).toEqual({ code: 3000, reason: 'session_expired' });
-    expect(await heard(instance)).not.toContain('sweep');
+    expect(await received(instance)).not.toContain('sweep');
   });
 
   test('has its sessions ended by destroy, which it does in its own way', async () => {
@@ -103,7 +103,7 @@ describe('a class that overrides fetch, webSocketMessage, webSocketClose and the
     await enter(instance);
     await runInDurableObject(usurper(instance), (agent) => agent.destroy());
     expect(await ownSessions(usurper(instance))).toMatchObject([{ end_reason: 'destroyed' }]);
-    expect(await heard(instance)).toEqual(['fetch', 'destroy']);
+    expect(await received(instance)).toEqual(['fetch', 'destroy']);
   });
 });
 

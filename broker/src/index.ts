@@ -17,7 +17,7 @@ import { runScheduled } from './runtime/scheduled.ts';
 export { MintShardObject } from './mint/shard-object.ts';
 
 /**
- * What objects of agents could not deliver: `GET /readyz` tells of it. The network does not lead here, only a service
+ * The backlog of agents' objects: `GET /readyz` contains it. The network does not lead here, only a service
  * binding to this entrypoint does.
  */
 export class Backlog extends WorkerEntrypoint<Cloudflare.Env> {

@@ -10,7 +10,7 @@ const log: Log = (event) => void process.stdout.write(`${JSON.stringify(event)}\
 /** Resolves with the first signal that asks to end. A second one ends at once, as it does by default. */
 const signalled = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
 
-/** What cannot be mended by waiting ends the process: whoever runs it must read why. */
+/** A failure that a retry cannot repair ends the process, and its reason is printed for the operator. */
 async function main(): Promise<void> {
   const broker = await openBroker(readNodeConfig(process.env), log);
   log({ event: 'started', url: broker.url });

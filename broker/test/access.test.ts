@@ -20,7 +20,7 @@ import { outbound } from './outbound.ts';
 import { claimsOf, publishedKeys, verdict } from './tickets.ts';
 import { grant } from './tokens.ts';
 
-const stranger = await makeAccessKey();
+const unknownSigner = await makeAccessKey();
 const curve = await makeAccessKey('ES256');
 
 const { broker, mint, subjectOf } = accessBroker();
@@ -137,8 +137,8 @@ describe('an assertion is refused', () => {
   });
 
   it.each([
-    ['by a key of nobody under a known name', { key: { ...stranger, kid: accessKeys[0].kid } }],
-    ['by a key that is not published', { key: stranger }],
+    ['by a key of nobody under a known name', { key: { ...unknownSigner, kid: accessKeys[0].kid } }],
+    ['by a key that is not published', { key: unknownSigner }],
     ['without the name of a key', { header: { kid: undefined } }],
     ['whose key has an empty name', { header: { kid: '' } }],
     ['by an elliptic curve', { key: { ...curve, kid: accessKeys[0].kid } }],

@@ -37,7 +37,7 @@ describe('an agent that there is not', () => {
     expect(refusalOf(outside)).toEqual(refusalOf(unknown));
   });
 
-  it('stays away from a stranger like one that there is', async () => {
+  it('stays away from an anonymous caller like one that there is', async () => {
     const replies = await Promise.all(
       [COUNTER, KINDS.unknown, KINDS.disabled, KINDS['invisible for want of a grant']].map((request) =>
         mint(undefined, request, { front }),
@@ -89,7 +89,7 @@ describe('an agent that there is', () => {
     ['the agent', () => 'agent:counter'],
     ['the instance', (_: string, instance: string) => `instance:counter/${instance}`],
     ['the service token, which is the principal', (id: string) => `service-token:${id}`],
-  ])('is refused while a lock stands on %s, and opened when it is lifted', async (_what, target) => {
+  ])('is refused while a lock is in force on %s, and opened when it is lifted', async (_what, target) => {
     const token = await makeToken();
     const request = { agent: 'counter', instance: newInstance() };
     const id = await lock(target(token.id, request.instance));
@@ -102,9 +102,9 @@ describe('an agent that there is', () => {
     const token = await makeToken();
     const ended = await lock(`service-token:${token.id}`, NOW * 1000);
     ticketOf(await mint(token.pair));
-    const standing = await lock(`service-token:${token.id}`, NOW * 1000 + 1);
+    const inForce = await lock(`service-token:${token.id}`, NOW * 1000 + 1);
     expectRefusal(await mint(token.pair), '403 FORBIDDEN');
-    await Promise.all([ended, standing].map(liftLock));
+    await Promise.all([ended, inForce].map(liftLock));
   });
 
   it('is not refused by a lock on another', async () => {

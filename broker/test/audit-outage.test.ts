@@ -17,7 +17,7 @@ import {
 } from './record.ts';
 import { makeToken } from './tokens.ts';
 
-/** How often a delivery to the record database failed in this test, as the log tells. */
+/** How often a delivery to the record database failed in this test, counted in the log. */
 const failures = (): number => printed.filter((line) => line.includes('record_delivery_failed')).length;
 
 describe('while the record database is away', () => {

@@ -155,8 +155,8 @@ describe('an export', () => {
     [
       'a member put in twice, the signed one last',
       (lines) =>
-        lines.map((line, place) =>
-          place === at(lines, 5) ? line.replace('"type":', '"type":"x","type":') : line,
+        lines.map((line, index) =>
+          index === at(lines, 5) ? line.replace('"type":', '"type":"x","type":') : line,
         ),
       { content: ['line 5 has a member twice'] },
     ],

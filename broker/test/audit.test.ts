@@ -50,7 +50,7 @@ describe('a ticket that was issued', () => {
     expect(event?.event_id).not.toBe(answer.jti);
   });
 
-  it('to a stranger is one event as well', async () => {
+  it('to an anonymous caller is one event as well', async () => {
     const from = newAddress();
     const answer = ticketOf(await mint(undefined, LOBBY, { from }));
     await eventually(async () => {

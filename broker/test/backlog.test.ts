@@ -6,7 +6,7 @@ import { NOW, setClock } from './clock.ts';
 import { failing } from './databases.ts';
 import { delivered } from './record.ts';
 
-/** What `/readyz` tells of agents' objects that cannot deliver. */
+/** The part of `/readyz` about agents' objects that cannot deliver. */
 
 const objectOf = (n: number): string =>
   (n * 2_654_435_761).toString(16).padStart(16, '0').slice(-8) + n.toString(16).padStart(56, '0');
@@ -20,7 +20,7 @@ const post = (body: unknown): Promise<Response> =>
     body: JSON.stringify(body),
   });
 
-const tell = async (...reports: object[]): Promise<void> => {
+const send = async (...reports: object[]): Promise<void> => {
   const answers = await Promise.all(reports.map(post));
   expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([204]));
 };
@@ -31,7 +31,7 @@ const looked = async (options: Parameters<typeof startBroker>[0] = {}) => {
   return { status: reply.status, ...JSON.parse(reply.text) };
 };
 
-/** Nobody's reports stand any more. */
+/** Moves the clock until all reports have lapsed. */
 beforeEach(async () => {
   setClock(60);
   await looked();
@@ -42,30 +42,30 @@ beforeEach(async () => {
 const NOTHING = { agent_events_waiting: 0, agent_objects_waiting: 0, waiting_age: null };
 
 describe('/readyz', () => {
-  it('tells how much waits in agents’ objects, in how many, and for how long', async () => {
+  it('contains the backlog of agents’ objects: its size, the number of objects and its age', async () => {
     expect(await looked()).toMatchObject(NOTHING);
-    await tell(report(1, 5, (NOW - 30) * 1000), report(2, 2, (NOW - 90) * 1000), report(1, 6));
+    await send(report(1, 5, (NOW - 30) * 1000), report(2, 2, (NOW - 90) * 1000), report(1, 6));
     expect(await looked()).toMatchObject({
       status: 'ready',
       agent_events_waiting: 8,
       agent_objects_waiting: 2,
       waiting_age: 90,
     });
-    await tell(report(1, 0), report(2, 0));
+    await send(report(1, 0), report(2, 0));
     expect(await looked()).toMatchObject(NOTHING);
   });
 
   it('adds up a thousand objects without a row read or written', async () => {
     for (let n = 0; n < 1_000; n += 50)
-      await tell(...Array.from({ length: 50 }, (_, at) => report(n + at, 3)));
+      await send(...Array.from({ length: 50 }, (_, at) => report(n + at, 3)));
     expect(await looked()).toMatchObject({ agent_events_waiting: 3_000, agent_objects_waiting: 1_000 });
     setClock(60);
     expect(await looked()).toMatchObject(NOTHING);
   });
 
-  it('tells it also while the record database is away', async () => {
+  it('contains it also while the record database is away', async () => {
     const record = failing(env.RECORD, () => new Error('D1_ERROR: Network connection lost.'));
-    await tell(report(1, 5, (NOW - 30) * 1000));
+    await send(report(1, 5, (NOW - 30) * 1000));
     expect(await looked({ record })).toMatchObject({
       status: 503,
       error: { code: 'UNAVAILABLE' },

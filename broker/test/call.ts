@@ -129,7 +129,7 @@ const Figures = z.strictObject({
   waiting_age: z.int().nullable(),
 });
 
-/** A refusal of `/readyz` without the figures that must stand beside it while a database is away. */
+/** A refusal of `/readyz` without the figures that it must contain while a database is away. */
 export function withoutFigures(reply: Reply): Reply {
   const { error } = Figures.parse(JSON.parse(reply.text));
   return { ...reply, text: JSON.stringify({ error }) };

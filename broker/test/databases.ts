@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { inShards } from './record.ts';
 
-/** Both databases and the ledger's own, all of them, as text; and databases that fail. */
+/** The full content of both databases and of the mint shards as text, and databases that fail. */
 
 const tablesOf = async (db: D1Database): Promise<string[]> => {
   const { results } = await db

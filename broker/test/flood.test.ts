@@ -13,7 +13,7 @@ const kept = async () => {
 };
 const windows = () => inShards('SELECT key FROM rate_windows');
 
-describe('a flood of strangers', () => {
+describe('a flood of anonymous callers', () => {
   it('buys no row of the record, is counted by reason, agent and minute, and leaves nothing after its minute', async () => {
     const { front, logged } = startBroker();
     const before = await kept();

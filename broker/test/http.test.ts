@@ -32,7 +32,7 @@ const KINDS: readonly [string, () => Promise<Reply>][] = [
   ['an unknown path', () => call('/nowhere')],
   ['a wrong method', () => call('/tickets')],
   ['a preflight', () => preflight('https://app.test')],
-  ['a preflight of a stranger', () => preflight('https://evil.test')],
+  ['a preflight of an anonymous caller', () => preflight('https://evil.test')],
   ['a preflight to nowhere', () => call('/nowhere', { method: 'OPTIONS' })],
   ['a HEAD', () => call('/healthz', { method: 'HEAD' })],
   ['a bug', () => mint(undefined, { agent: 'lobby', instance: 'main' }, { front: broken.front })],

@@ -101,7 +101,7 @@ describe('revoking a key', () => {
     expect(JSON.parse((await call('/readyz', { front })).text)).toMatchObject({ changes_waiting: 1 });
   });
 
-  it('stands, with its event and its command kept, while the record database is away', async () => {
+  it('is in force, with its event and its command kept, while the record database is away', async () => {
     const { front } = startBroker();
     const kid = await only(front);
     const record = failing(env.RECORD, () => new Error('Network connection lost'));

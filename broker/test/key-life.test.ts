@@ -39,7 +39,7 @@ const keyring = (everyMs = DEFAULT_SCHEDULE.everyMs): Keyring =>
     randomId: () => crypto.randomUUID(),
   });
 
-/** What each minute needs; one keyring stands for both. */
+/** The steps of one minute; one keyring represents both. */
 const maintenanceOf = (keys: Keyring) => ({
   control,
   keyring: keys,

@@ -77,7 +77,7 @@ export interface KeyRow {
   readonly retires_at: number | null;
 }
 
-/** What stands in the database, newest first. */
+/** The rows of the database, newest first. */
 export async function keyRows(): Promise<KeyRow[]> {
   const { results } = await env.CONTROL.prepare(
     'SELECT * FROM signing_keys ORDER BY generation DESC',

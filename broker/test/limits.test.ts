@@ -33,7 +33,7 @@ async function flood(times: number, send: () => Promise<Reply>) {
 const limits = ({ headers }: Reply) =>
   ['limit', 'remaining', 'reset'].map((name) => headers.get(`x-ratelimit-${name}`));
 
-describe('the limit of strangers', () => {
+describe('the limit of anonymous callers', () => {
   it('is 30 a minute by address, counted down in every answer, and then a 429 until the minute is over', async () => {
     const from = newAddress();
     const states: unknown[] = [];
@@ -74,7 +74,7 @@ describe('the limit of strangers', () => {
     expect((await enter(from)).status).toBe(429);
   });
 
-  it('tells in a refusal, too, what is left', async () => {
+  it('sends the rest of the limit in a refusal too', async () => {
     const reply = await mint(undefined, COUNTER, newAddress());
     expect([reply.status, ...limits(reply)]).toEqual([401, '30', '29', String(NOW + 60)]);
   });

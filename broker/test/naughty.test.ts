@@ -10,7 +10,7 @@ const texts = env.TEST_VECTORS?.jsonTexts ?? [];
 const { front } = startBroker();
 const token = await makeToken();
 
-/** Everything that a refused request may be told; none of it comes from the request. */
+/** Everything that the answer to a refused request may contain; none of it comes from the request. */
 const SAYINGS = new Set([
   ...['agent', 'instance', 'scope', 'expires_in', 'transport', 'body'].map(
     (field) => `400 the request is not valid: ${field}`,
@@ -53,7 +53,7 @@ async function surprises(
 const sendable = strings.filter((text) => /^[\t\x20-\x7e]+$/.test(text) && text.trim() !== '');
 /** What can be percent-encoded: a half of a surrogate pair cannot. */
 const encodable = strings.filter((text) => !/\p{Cs}/u.test(text)).map(encodeURIComponent);
-/** A stranger asks: the body is read before anyone asks who that is. */
+/** An anonymous request: the body is read before the credential is checked. */
 const ask = (request: object) => mint(undefined, request, { front });
 
 describe.skipIf(env.TEST_VECTORS === null)('515 naughty strings', () => {
@@ -121,7 +121,7 @@ describe.skipIf(env.TEST_VECTORS === null)('515 naughty strings', () => {
     ];
     for (const [index, way] of ways.entries()) {
       // Each failure is counted, which costs more than the refusal: every string meets one of the ways.
-      const some = sendable.filter((_, place) => place % ways.length === index);
+      const some = sendable.filter((_, at) => at % ways.length === index);
       const replies = await Promise.all(some.map((text) => mint(way(text), LOBBY, { front })));
       expect(new Set(replies.map(({ status }) => status))).toEqual(new Set([401]));
     }
@@ -129,7 +129,7 @@ describe.skipIf(env.TEST_VECTORS === null)('515 naughty strings', () => {
 
   it('as a client id are a 401, or a 429 where they all come down to one name', async () => {
     // Each one is looked up and counted: a fifth of them is enough.
-    const some = encodable.filter((_, place) => place % 5 === 0);
+    const some = encodable.filter((_, index) => index % 5 === 0);
     const replies = await Promise.all(some.map((text) => mint(basic(text, token.secret), LOBBY, { front })));
     expect(replies.map(({ status }) => status).filter((status) => status !== 401 && status !== 429)).toEqual(
       [],
@@ -201,7 +201,7 @@ describe.skipIf(env.TEST_VECTORS === null)('the JSON test suite', () => {
         const body = new Uint8Array([...utf8.encode(head), ...bytesOf(base64), ...utf8.encode(tail)]);
         const answer = said(await post(body));
         if (!SAYINGS.has(answer)) odd.push(`${name}: ${answer}`);
-        // Only white space before a good request leaves a good one, which a stranger may not make.
+        // Only white space before a good request leaves a good one, which an anonymous caller may not make.
         if (answer.startsWith('401') && !/space|no_data|lonely_string/.test(name))
           odd.push(`${name}: ${answer}`);
       }

@@ -51,11 +51,11 @@ const expectOutage = (reply: Reply): void => {
 
 /** A broker whose policy database fails wherever the pattern meets the statement. */
 function withControl(message: string, where: RegExp = /./) {
-  const world = { down: true };
+  const outage = { active: true };
   const control = failing(env.CONTROL, (sql) =>
-    world.down && where.test(sql) ? new Error(message) : undefined,
+    outage.active && where.test(sql) ? new Error(message) : undefined,
   );
-  return { world, ...startBroker({ control }) };
+  return { outage, ...startBroker({ control }) };
 }
 
 describe('while the policy database is out of reach', () => {
@@ -101,11 +101,11 @@ describe('while the policy database is out of reach', () => {
   });
 
   it('keys that were read serve for five seconds more, and no key is made', async () => {
-    const { front, world } = withControl('D1_ERROR: Network connection lost.', /signing_keys/);
+    const { front, outage } = withControl('D1_ERROR: Network connection lost.', /signing_keys/);
     const token = await makeToken();
-    world.down = false;
+    outage.active = false;
     ticketOf(await mint(token.pair, COUNTER, { front }));
-    world.down = true;
+    outage.active = true;
     setClock(4.999);
     ticketOf(await mint(token.pair, COUNTER, { front }));
     setClock(5);
@@ -113,10 +113,10 @@ describe('while the policy database is out of reach', () => {
   });
 
   it('it recovers by itself', async () => {
-    const { front, world } = withControl('D1_ERROR: Network connection lost.');
+    const { front, outage } = withControl('D1_ERROR: Network connection lost.');
     const token = await makeToken();
     expectOutage(await mint(token.pair, COUNTER, { front }));
-    world.down = false;
+    outage.active = false;
     ticketOf(await mint(token.pair, COUNTER, { front }));
   });
 

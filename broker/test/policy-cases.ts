@@ -38,7 +38,7 @@ export const whoWith = (
 export const user = (other: Omit<Partial<Authenticated>, 'principal'> = {}): Authenticated =>
   whoWith({ method: 'access', ...other }, { id: PrincipalId.parse('access:team:user:1'), kind: 'user' });
 
-export const stranger: Authenticated = whoWith(
+export const anonymous: Authenticated = whoWith(
   { method: 'anonymous' },
   { id: PrincipalId.parse('anonymous:1'), kind: 'user' },
 );

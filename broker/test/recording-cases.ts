@@ -126,7 +126,7 @@ const CASES: readonly RecordingCase[] = [
     },
   },
   {
-    what: 'tells of a flood once a window, as a refusal without the ticket that never was',
+    what: 'records a flood once a window, as a refusal without a ticket id',
     async run(setup) {
       const { principal, mint } = account(setup, 1);
       await times(20, mint);

@@ -189,7 +189,7 @@ describe('a scheduled rotation', () => {
     expect(refused).toEqual([]);
   });
 
-  it('stands alone: a second one is a conflict until it is done', async () => {
+  it('runs alone: a second one is a conflict until it is done', async () => {
     await kidOf();
     const { activates_at } = await rotate(broker.front);
     for (const activate of ['scheduled', 'now']) {

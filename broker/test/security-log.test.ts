@@ -28,7 +28,7 @@ describe('the log', () => {
     ['credential_secret_wrong', (t: ServiceToken) => pair(t.clientId, newSecret())],
     ['credential_unknown', () => bearer(newSecret())],
     ['credential_malformed', () => ({ authorization: 'nonsense' })],
-  ])('tells exactly why a credential was refused: %s', async (reason, present) => {
+  ])('contains the exact reason why a credential was refused: %s', async (reason, present) => {
     const reply = await mint(present(await makeToken()));
     expect(eventsNamed('auth_failure')).toEqual([
       expect.objectContaining({ method: 'POST', path: '/tickets', reason, request_id: requestIdOf(reply) }),

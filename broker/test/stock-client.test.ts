@@ -88,7 +88,7 @@ describe('oauth4webapi', () => {
       (good) => [good, { resource: COUNTER, requested_token_type: 'x' }],
       { code: 'OAUTH_RESPONSE_BODY_ERROR', error: 'invalid_request' },
     ],
-  ])('is told of %s in its own words', async (_what, wish, error) => {
+  ])('receives %s in its own terms', async (_what, wish, error) => {
     const token = await makeToken();
     const server = await discover();
     const client = { client_id: token.clientId };

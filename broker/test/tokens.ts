@@ -125,7 +125,7 @@ export const grant = async (
   return id;
 };
 
-/** A standing lock. Its target in the one spelling of the table: `agent:counter`, `everything:`. */
+/** A lock in force. Its target in the one spelling of the table: `agent:counter`, `everything:`. */
 export async function lock(target: string, expiresAt?: number): Promise<string> {
   const id = crypto.randomUUID();
   const row = {

@@ -158,7 +158,7 @@ it('everything is done with the keyboard alone', async () => {
   await page.keyboard.press('Enter');
   await page.getByText('Open', { exact: true }).waitFor();
   // Screen readers get the same text.
-  expect(await page.locator('#told[aria-live]').textContent()).toBe('Connection 1 is open.');
+  expect(await page.locator('#announcement[aria-live]').textContent()).toBe('Connection 1 is open.');
 });
 
 it('a phone shows all of it without scrolling sideways', async () => {

@@ -13,7 +13,7 @@ const CLIENT = /^shared\/client\//;
 /** Files that declare a Durable Object class, which exists only in the Workers runtime, each with the reason. */
 const DURABLE_OBJECT_FILES: Readonly<Record<string, string>> = {
   'broker/src/mint/shard-object.ts':
-    'the ledger object, which stores rate counts and the audit events of mints first',
+    'the mint shard, which stores rate counts and the audit events of mints first',
 };
 
 interface Rule {

@@ -17,8 +17,8 @@ const AGENT = 'mcp-agent';
 const principal = (): string => `token:${inject('stack').adminToken.id}`;
 const ticketFor = async (instance: string): Promise<string> =>
   (await mint({ agent: AGENT, instance, transport: 'http' }, asOperator())).ticket;
-const urlOf = (instance: string, door: 'mcp' | 'sse'): URL =>
-  new URL(`/agents/${AGENT}/${instance}/${door}`, inject('stack').agentWorker);
+const urlOf = (instance: string, path: 'mcp' | 'sse'): URL =>
+  new URL(`/agents/${AGENT}/${instance}/${path}`, inject('stack').agentWorker);
 
 type Bearer = { readonly token: () => Promise<string> };
 const TRANSPORTS: Readonly<Record<'mcp' | 'sse', (instance: string, authProvider: Bearer) => Transport>> = {
@@ -29,20 +29,20 @@ const TRANSPORTS: Readonly<Record<'mcp' | 'sse', (instance: string, authProvider
 
 /** The protocol of 2026 and that of 2025 over streamable HTTP, and the transport of 2024. */
 const KINDS = [
-  { name: 'streamable HTTP, present protocol', door: 'mcp', mode: 'auto' },
-  { name: 'streamable HTTP, protocol of 2025', door: 'mcp', mode: 'legacy' },
-  { name: 'HTTP+SSE', door: 'sse', mode: 'legacy' },
+  { name: 'streamable HTTP, present protocol', path: 'mcp', mode: 'auto' },
+  { name: 'streamable HTTP, protocol of 2025', path: 'mcp', mode: 'legacy' },
+  { name: 'HTTP+SSE', path: 'sse', mode: 'legacy' },
 ] as const;
 const [PRESENT, OF_2025] = KINDS;
 
 async function connected(
-  { door, mode }: (typeof KINDS)[number],
+  { path, mode }: (typeof KINDS)[number],
   instance: string,
   token = () => ticketFor(instance),
 ): Promise<Client> {
   const client = new Client({ name: 'tests', version: '1.0.0' }, { versionNegotiation: { mode } });
   onTestFinished(() => client.close());
-  await client.connect(TRANSPORTS[door](instance, { token }));
+  await client.connect(TRANSPORTS[path](instance, { token }));
   return client;
 }
 
@@ -67,7 +67,7 @@ const terminate = (id: string) =>
   fetch(`${inject('stack').broker}/admin/agents/sessions/${id}`, { method: 'DELETE', headers: asOperator() });
 
 describe.each(KINDS)('over $name', (kind) => {
-  const named = (what: string): string => `${what}-${kind.door}-${kind.mode}`;
+  const named = (what: string): string => `${what}-${kind.path}-${kind.mode}`;
 
   it('a client lists tools, calls them, and is known by its ticket', async () => {
     const instance = named('tools');

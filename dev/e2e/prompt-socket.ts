@@ -51,8 +51,8 @@ export class PromptSocket extends NodeWebSocket {
     const look = (): void => {
       if (!this.#closedHere && this.readyState === WebSocket.CLOSING) connection?.destroySoon();
     };
-    // Until it is open nobody but the client may read. What is inflated is read after what came with it: then a message
-    // tells of it.
+    // Before `open` only the client may read. A compressed frame is inflated after the other bytes of its packet, so a
+    // `message` event is needed to notice it.
     const lookSoon = (): void => void setImmediate(look);
     this.addEventListener('message', lookSoon);
     this.addEventListener('open', () => {

@@ -12,7 +12,7 @@ import { sessionsOf } from './stack-queries.ts';
 
 const RIGHTS_CHANGED = { code: 3000, reason: 'rights_changed' };
 const grants = () => `${inject('stack').broker}/admin/grants`;
-const newInstance = () => `recalled-${randomUUID()}`;
+const newInstance = () => `revoked-${randomUUID()}`;
 
 /** Grants a subject the role admin on a counter; without the grant the subject is a viewer. */
 async function grant(service: Service, instance: string): Promise<string> {

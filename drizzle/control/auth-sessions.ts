@@ -5,15 +5,15 @@ import { authSessions, principals, usedTokens } from './schema.ts';
 
 type AuthSessionRow = typeof authSessions.$inferSelect;
 
-/** What an identity provider says has ended: one of its sessions, or all of a person. */
+/** The scope of a logout at the identity provider: one of its sessions, or all sessions of a person. */
 interface LoggedOut {
   readonly issuer: string;
   readonly sid?: string | undefined;
   readonly subject?: string | undefined;
 }
 
-/** The sessions here that stand and that a logout ends: those of the session it names, else all of the subject. */
-function standing({ issuer, sid, subject }: LoggedOut) {
+/** Condition of open sessions that a logout ends: those of the session that it names, otherwise all of the subject. */
+function inForce({ issuer, sid, subject }: LoggedOut) {
   if (sid === undefined && subject === undefined)
     throw new TypeError('a logout names a session or a subject');
   const named = sid === undefined ? eq(authSessions.subject, subject ?? '') : eq(authSessions.sid, sid);
@@ -33,7 +33,7 @@ export function authSessionStore(db: ControlDatabase) {
       const rows = await db
         .select({ subject: authSessions.subject })
         .from(authSessions)
-        .where(standing(logout));
+        .where(inForce(logout));
       return [...new Set(rows.map(({ subject }) => subject))];
     },
 
@@ -55,7 +55,7 @@ export function authSessionStore(db: ControlDatabase) {
 
     /** Ends every session that a logout names. `now` in ms. */
     endAll: (logout: LoggedOut, now: number): Statement =>
-      db.update(authSessions).set({ endedAt: now }).where(standing(logout)),
+      db.update(authSessions).set({ endedAt: now }).where(inForce(logout)),
   };
 }
 

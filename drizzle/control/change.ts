@@ -30,13 +30,13 @@ export type OutboxCommand =
 
 export type OutboxRow = typeof outbox.$inferSelect;
 
-/** One change of policy, with everything that must never be without it. */
+/** One change of policy, with the rows that must be written in the same batch. */
 export interface Change {
   /** Statements that the change needs to have run first, as a new key before the one that it replaces. */
   readonly before?: readonly Statement[];
   /**
-   * The change itself, one statement that changes no row where it does not apply (somebody else was first). Left out:
-   * the revocations are the change.
+   * The change itself: one statement that changes no row where it does not apply (another change came first). Left out
+   * where the change consists of the revocations.
    */
   readonly statement?: Statement | undefined;
   readonly event: AuditEvent;
@@ -49,8 +49,8 @@ export interface Change {
 }
 
 /**
- * Makes one change: change, audit event, revocations and command in one batch, all or nothing. Answers the outbox row to
- * deliver, or `undefined` where the change did not apply and nothing was written.
+ * Makes one change: change, audit event, revocations and command in one batch, all or nothing. Answers the outbox row
+ * to deliver, or `undefined` where the change did not apply and nothing was written.
  */
 export async function change(db: ControlDatabase, wanted: Change): Promise<OutboxRow | undefined> {
   const { statement, event, command, dueAt } = wanted;
@@ -80,12 +80,12 @@ export async function change(db: ControlDatabase, wanted: Change): Promise<Outbo
   return rowsOf(results[before.length]).length === 1 ? row : undefined;
 }
 
-/** The number of the next change. A row of that number exists when the batch is over, and is never purged before another. */
+/** The number of the next change. The batch writes a row with it; the row with the greatest number is never purged. */
 const nextRev = sql`(SELECT coalesce(max(rev), 0) + 1 FROM revocations)`;
 
 /**
- * Writes a revocation or a newer version of one. A `before` row of the same target covers the older one; of two `any`
- * rows with one id the later to end counts.
+ * Writes a revocation or a newer version of one. A `before` row replaces the older one of the same target. Of two `any`
+ * rows with one id, the one that ends later counts.
  */
 const writeRevocation = (db: ControlDatabase, r: NewRevocation, when: SQL): Statement =>
   db
@@ -110,9 +110,8 @@ interface LockCursor {
   readonly id: string;
 }
 
-/** Whether a row hits at a moment, in ms. */
-const isStanding = (now: number): SQL | undefined =>
-  or(isNull(revocations.until), gt(revocations.until, now));
+/** Condition of revocations in force at `now`, in ms. */
+const isInForce = (now: number): SQL | undefined => or(isNull(revocations.until), gt(revocations.until, now));
 
 export function revocationStore(db: ControlDatabase) {
   return {
@@ -133,7 +132,7 @@ export function revocationStore(db: ControlDatabase) {
       return row?.rev ?? 0;
     },
 
-    /** Locks that stand, newest first. `now` in ms. */
+    /** Locks in force, newest first. `now` in ms. */
     listLocks: (now: number, after: LockCursor | undefined, limit: number): Promise<RevocationRow[]> =>
       db
         .select()
@@ -141,14 +140,14 @@ export function revocationStore(db: ControlDatabase) {
         .where(
           and(
             sql`code = 'locked'`,
-            isStanding(now),
+            isInForce(now),
             isAfter(revocations.createdAt, revocations.id, after && [after.createdAt, after.id]),
           ),
         )
         .orderBy(sql`${revocations.createdAt} DESC`, sql`${revocations.id} DESC`)
         .limit(limit),
 
-    /** Revocations of `any` ticket that stand on one of the targets. `now` in ms. */
+    /** Revocations of `any` ticket that are in force on one of the targets. `now` in ms. */
     anyOn: (targets: readonly string[], now: number): Promise<RevocationRow[]> =>
       db.select().from(revocations).where(isAnyOn(targets, now)),
 
@@ -156,16 +155,16 @@ export function revocationStore(db: ControlDatabase) {
     endAt: (id: string, until: number): Statement =>
       db.update(revocations).set({ until }).where(eq(revocations.id, id)),
 
-    /** The statement that lifts a standing lock now, for a {@link change}. */
+    /** The statement that lifts a lock in force now, for a {@link change}. */
     lift: (id: string, now: number): Statement =>
       db
         .update(revocations)
         .set({ until: now, rev: nextRev })
-        .where(and(eq(revocations.id, id), isStanding(now))),
+        .where(and(eq(revocations.id, id), isInForce(now))),
 
     /**
-     * Has the next change get a number greater than `rev`: after a restore from a backup, copies know of changes that
-     * this database has forgotten, and tickets decided since would look older than those.
+     * Gives the next change a number greater than `rev`. After a restore from a backup, copies hold changes that this
+     * database no longer has, and new tickets would have smaller numbers than those.
      */
     async jumpTo(rev: number, now: number): Promise<void> {
       await db
@@ -185,12 +184,12 @@ export function revocationStore(db: ControlDatabase) {
   };
 }
 
-/** Condition of the revocations of `any` ticket that stand on one of the targets. `now` in ms. */
+/** Condition of the revocations of `any` ticket that are in force on one of the targets. `now` in ms. */
 export const isAnyOn = (targets: readonly string[], now: number): SQL | undefined =>
   and(
     sql`${revocations.target} IN (SELECT value FROM json_each(${JSON.stringify(targets)}))`,
     eq(revocations.kind, 'any'),
-    isStanding(now),
+    isInForce(now),
   );
 
 /** A revocation as agent workers get it: without reason and author. */
@@ -212,8 +211,8 @@ export function outboxStore(db: ControlDatabase) {
     count: (): Promise<number> => db.$count(outbox),
 
     /**
-     * Takes a row for one try and moves its next one to `dueAt`, so that two brokers never try it together. Whether this
-     * call took it.
+     * Reserves a row for one attempt and moves its next attempt to `dueAt`, so that two brokers never deliver it at the
+     * same time. Returns whether this call reserved it.
      */
     async take({ id, attempts }: Pick<OutboxRow, 'id' | 'attempts'>, dueAt: number): Promise<boolean> {
       const taken = await db

@@ -1,7 +1,7 @@
 import { and, desc, eq, inArray, isNull, lt, lte, sql } from 'drizzle-orm';
 import { among, isAfter, type Statement } from '../database.ts';
 import type { ControlDatabase } from './change.ts';
-import { type GrantRow, isStandingGrant } from './policy.ts';
+import { type GrantRow, isGrantInForce } from './policy.ts';
 import { grants } from './schema.ts';
 
 export type NewGrant = Omit<GrantRow, 'claimed' | 'openedAt' | 'deletedAt'>;
@@ -30,14 +30,14 @@ export function grantStore(db: ControlDatabase) {
       return row;
     },
 
-    /** Standing grants, newest first. */
+    /** Grants in force, newest first. */
     list: (filter: GrantFilter, after: GrantCursor | undefined, limit: number): Promise<GrantRow[]> =>
       db
         .select()
         .from(grants)
         .where(
           and(
-            isStandingGrant(filter.now),
+            isGrantInForce(filter.now),
             filter.agent === undefined ? undefined : eq(grants.agentSlug, filter.agent),
             filter.instance === undefined ? undefined : eq(grants.instanceId, filter.instance),
             filter.subject === undefined ? undefined : eq(grants.subject, filter.subject),
@@ -52,7 +52,7 @@ export function grantStore(db: ControlDatabase) {
       const rows = await db
         .select({ id: grants.id })
         .from(grants)
-        .where(and(inArray(grants.subject, among(subjects)), isStandingGrant(now)))
+        .where(and(inArray(grants.subject, among(subjects)), isGrantInForce(now)))
         .limit(1);
       return rows.length > 0;
     },
@@ -77,9 +77,9 @@ export function grantStore(db: ControlDatabase) {
         .where(and(eq(grants.id, id), isNull(grants.deletedAt))),
 
     /**
-     * Claims an instance that never had an owner: one whose owner was deleted stays closed. One statement decides, so of
-     * any number of first users one wins. `maxClaims` bounds the claims of one subject since `claimsSince`, in ms, and
-     * those that were opened.
+     * Claims an instance that never had an owner: an instance whose owner was deleted stays closed. One statement
+     * decides, so that one of several first users wins. `maxClaims` is the limit of one subject over its used claims
+     * and its claims since `claimsSince`, in ms.
      */
     claim(grant: NewGrant, maxClaims: number, claimsSince: number): Statement {
       const held = sql`(SELECT count(*) FROM ${grants} WHERE ${grants.subject} = ${grant.subject} AND claimed = 1
@@ -114,7 +114,7 @@ export function grantStore(db: ControlDatabase) {
   };
 }
 
-/** Drops the grants of a deleted instance that were made until a moment, in ms, deleted ones too. */
+/** Drops all grants of a deleted instance that were made until a moment, in ms, including deleted grants. */
 export const dropGrantsOf = (
   db: ControlDatabase,
   { agent, instance, before }: { readonly agent: string; readonly instance: string; readonly before: number },

@@ -19,11 +19,11 @@ export interface PolicyQuestion {
   readonly now: number;
 }
 
-/** What the policy needs to know of the control database, read together. */
+/** The rows of the control database that a policy decision depends on. */
 export interface PolicyRows {
   /** Grants that name the principal there and have not ended. */
   readonly grants: readonly GrantRow[];
-  /** Revocations of any ticket that stand on one of the targets, or, for everywhere, on an instance of a grant. */
+  /** Revocations of any ticket in force on one of the targets or, for all instances, on an instance of a grant. */
   readonly revocations: readonly RevocationRow[];
   /** Number of the newest change: what is decided by these rows takes every change up to it into account. */
   readonly rev: number;
@@ -34,14 +34,14 @@ export interface PolicyRows {
   readonly claims: number;
 }
 
-/** Condition of grants that stand at a moment, in ms. */
-export const isStandingGrant = (now: number): SQL | undefined =>
+/** Condition of grants in force at `now`, in ms. */
+export const isGrantInForce = (now: number): SQL | undefined =>
   and(isNull(grants.deletedAt), or(isNull(grants.expiresAt), gt(grants.expiresAt, now)));
 
-/** One batch, so that the number and the rows are of one moment. */
+/** One batch, so that the number and the rows come from one state of the database. */
 export async function readPolicy(db: ControlDatabase, q: PolicyQuestion): Promise<PolicyRows> {
   const { at, now } = q;
-  const named = and(inArray(grants.subject, among(q.subjects)), isStandingGrant(now));
+  const named = and(inArray(grants.subject, among(q.subjects)), isGrantInForce(now));
   const there =
     at === undefined
       ? undefined

@@ -94,8 +94,8 @@ export const grants = sqliteTable(
 );
 
 /**
- * What tickets may not be used for any more: locks, ended sign-ins, terminations, deleted grants, tokens and instances,
- * lapsed claims, revoked keys. The authoritative table; the record database and objects have copies without reasons.
+ * Revocations of tickets: locks, ended sign-ins, terminations, deleted grants, tokens and instances, lapsed claims,
+ * revoked keys. This table is authoritative; the record database and objects have copies without reasons.
  */
 export const revocations = sqliteTable(
   'revocations',
@@ -122,8 +122,8 @@ export const revocations = sqliteTable(
 );
 
 /**
- * Changes of policy on their way: the audit event to the record database, the command to live sessions. Written in the
- * batch of the change, so that none of the three is ever without the others. A row leaves when both have arrived.
+ * Undelivered changes of policy: the audit event for the record database and the command for live sessions. A row is
+ * written in the batch of the change, so that no change lacks its event or command, and deleted when both have arrived.
  */
 export const outbox = sqliteTable(
   'outbox',
@@ -139,7 +139,7 @@ export const outbox = sqliteTable(
   (t) => [index('outbox_due').on(t.dueAt)],
 );
 
-/** Principals that signed out, for credentials that nothing else ends. */
+/** Principals that signed out. Ends credentials that no other row can end. */
 export const principals = sqliteTable(
   'principals',
   {
@@ -154,7 +154,7 @@ export const principals = sqliteTable(
   (t) => [index('principals_kept').on(t.keptUntil)],
 );
 
-/** People who signed in at the broker. The cookie names the row; the row says who it is, so it can be ended. */
+/** Sign-ins at the broker. The cookie holds only the id of the row, so that the broker can end the sign-in. */
 export const authSessions = sqliteTable(
   'auth_sessions',
   {
@@ -178,7 +178,7 @@ export const authSessions = sqliteTable(
   ],
 );
 
-/** Tokens of others that count once, by `jti`, until they would be refused anyway. */
+/** Used single-use tokens of other issuers, by `jti`, until their expiry. */
 export const usedTokens = sqliteTable(
   'used_tokens',
   {

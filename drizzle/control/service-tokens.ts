@@ -70,8 +70,8 @@ export function serviceTokenStore(db: ControlDatabase) {
     }),
 
     /**
-     * Adds a secret, gives the one before it an end, and ends at once those that a rotation before ended later, so that
-     * two are good at most. Does not apply to a token that is unknown or revoked.
+     * Adds a secret, sets the end of the previous secret, and ends older secrets at once, so that at most two are
+     * valid. Does not apply to an unknown or revoked token.
      */
     addSecret: (
       secret: typeof serviceTokenSecrets.$inferInsert,

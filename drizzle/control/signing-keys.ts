@@ -9,7 +9,7 @@ export type NewSigningKey = Pick<
   'kid' | 'purpose' | 'generation' | 'alg' | 'sealed' | 'createdAt' | 'activatesAt'
 >;
 
-/** The key that signs once another is gone. */
+/** The successor of a key that stops signing. */
 export type Successor =
   /** The key did not sign: nothing changes for the one that does. */
   | { readonly kind: 'same' }
@@ -83,8 +83,8 @@ export function signingKeyStore(db: ControlDatabase) {
     }),
 
     /**
-     * Takes a key away for good: its private part is wiped, so that no later edit of the row brings it back. Does not
-     * apply when the keys are no longer as the successor was chosen for. `at` in ms.
+     * Revokes a key for good: its private part is deleted, so that no later edit of the row restores it. Does not apply
+     * when the keys changed after the successor was chosen. `at` in ms.
      */
     revoke: (kid: string, successor: Successor, at: number): KeyChange => ({
       before: successor.kind === 'made' ? [insert(successor.key)] : [],

@@ -32,8 +32,9 @@ export function controlStore(db: ControlDatabase) {
     change: (wanted: Change): Promise<OutboxRow | undefined> => change(db, wanted),
 
     /**
-     * The object of a deleted instance is gone: drops the grants of before, deleted ones too, lifts the lock and ends the
-     * outbox row. One batch, so that the instance is never open with what it was. `now` in ms.
+     * Completes the deletion of an instance after its object was destroyed: drops its old grants, including deleted
+     * ones, lifts the lock and deletes the outbox row. One batch, so that the instance never opens with old grants.
+     * `now` in ms.
      */
     async finishDeletion(
       id: string,

@@ -1,7 +1,7 @@
 import type { Revocable, Revocation, RevocationCode } from '@agent-ticket/shared/revocation.ts';
 
 /** A ticket as an object asks about it. */
-interface ShownTicket extends Revocable {
+interface PresentedTicket extends Revocable {
   /** When the ticket was issued, in seconds. */
   readonly iat: number;
 }
@@ -60,7 +60,7 @@ export function objectRevocationStore(sql: SqlStorage) {
       }),
 
     /** Why a ticket is refused; `undefined` where nothing hits it. */
-    whyRefused({ names, rev, iat }: ShownTicket, now: number): ObjectRefusal | undefined {
+    whyRefused({ names, rev, iat }: PresentedTicket, now: number): ObjectRefusal | undefined {
       const codes = sql
         .exec<{ code: string }>(
           `SELECT code FROM ticket_revocations

@@ -1,6 +1,6 @@
 import type { PrincipalId, TicketId } from './names.ts';
 
-/** Everything the audit log knows how to say. */
+/** The types of audit events. */
 export const AUDIT_TYPES = [
   'ticket.issued',
   'ticket.denied',
@@ -32,8 +32,8 @@ export const AUDIT_TYPES = [
 export type AuditType = (typeof AUDIT_TYPES)[number];
 
 /**
- * One event, the same shape for success and failure. Holds a ticket's `jti`, never the ticket, and no e-mail except
- * inside `details` where an operator's own words put one.
+ * One event, with the same shape for success and failure. Contains a ticket's `jti`, never the ticket. Contains no
+ * e-mail address, except where an operator wrote one into a text of `details`.
  */
 export interface AuditEvent {
   /** UUID given by the source, so that a delivery may be repeated. */

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 
-/** What an agent's object could not deliver to the record database. It names no instance and nobody. */
+/** What an agent's object could not deliver to the record database. It names no instance and no principal. */
 export const BacklogReport = z.strictObject({
   /** Id of the Durable Object. */
   object: z.string().regex(/^[0-9a-f]{64}$/),

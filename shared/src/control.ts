@@ -6,13 +6,13 @@ import { type OwnJwsKind, verifyOwnJws } from './own-jws.ts';
 import { Revocation } from './revocation.ts';
 import type { FindKey } from './verify-ticket.ts';
 
-/** How the broker tells the agent worker to end sockets. Signed by the ticket keys, told apart by type and audience. */
+/** The broker's commands to the agent worker. The ticket keys sign them; type and audience differ from a ticket's. */
 export const CONTROL_TYPE = 'agent-control+jwt';
 
-/** A command is spoken and done; a captured one is worthless soon after, and repeating it changes nothing. */
+/** A command is executed on arrival. A captured one expires soon, and repeating it changes nothing. */
 export const CONTROL_TTL_SECONDS = 30;
 
-/** Commands name few things; a lock's reason never travels. */
+/** Commands are short: they name few targets and contain no reason of a lock. */
 const MAX_BYTES = 4096;
 
 export const controlAudience = (ticketAudience: string): string => `${ticketAudience}/control`;
@@ -20,10 +20,10 @@ export const controlAudience = (ticketAudience: string): string => `${ticketAudi
 const Place = { agent: AgentSlug, instance: InstanceName };
 
 /**
- * `revoke` ends the sessions that a revocation hits and has the objects that it names keep it; `destroy` deletes an
- * instance with everything in it; `lapse` asks an object whether a grant was ever used there and, if not, has it keep
- * the revocation of that grant; `reconcile` has the record agree with the objects about which sessions are open.
- * Doing any of them twice, in whatever order with others, changes nothing more.
+ * `revoke` ends the sessions that a revocation hits and stores the revocation in the objects that it names. `destroy`
+ * deletes an instance with all its data. `lapse` asks an object whether a grant was ever used there; if not, the object
+ * stores the revocation of that grant. `reconcile` corrects the open sessions of the record by those of the objects.
+ * All commands are idempotent and independent of their order.
  */
 export const ControlCommand = z.discriminatedUnion('op', [
   z.strictObject({ op: z.literal('revoke'), revocation: Revocation }),
@@ -42,8 +42,8 @@ export const Receipt = z.strictObject({
   /** Objects that did not. */
   unreachable: z.int().nonnegative(),
   /**
-   * How many objects were not asked yet, in a fan-out over 100; the command is repeated for them. From the broker also 1
-   * while nothing is known of any object.
+   * The number of objects that were not asked yet, in a fan-out over 100; the command is repeated for them. The broker
+   * returns 1 while it has no receipt of the agent worker.
    */
   pending: z.int().nonnegative(),
   ms: z.int().nonnegative(),

@@ -2,9 +2,9 @@ import { DELIVERIES } from './handshake.ts';
 import { type AgentEntry, bindingKeyOf } from './registry.ts';
 
 /**
- * An entry of the registry of which only the name is given, or the name and what differs: in by a stored grant alone;
- * viewers read state, admins write state and send messages, owners call methods as well; any delivery; limits that suit
- * people at a page. The broker's registry and the gate's must have the same entry.
+ * An entry of the registry, from its name and the members that differ from the defaults. The defaults: access by a
+ * stored grant only; viewers read state, admins also write state and send messages, owners also call methods; any
+ * delivery; limits for users of a web page. The registries of broker and gate must have the same entry.
  *
  * @param slug kebab-case; the Durable Object binding is the same in UPPER_SNAKE_CASE.
  */

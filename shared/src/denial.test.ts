@@ -86,7 +86,7 @@ describe('the rows', () => {
     expect(CLOSES).toHaveProperty(DENIALS[reason].close);
   });
 
-  it.each(reasons)('%s tells HTTP and a socket the same story', (reason) => {
+  it.each(reasons)('%s means the same over HTTP and on a socket', (reason) => {
     const { status, code } = httpErrorOf({ reason });
     const close = closeFrameOf({ reason });
     const lasting = close.code === 1008 || close.code >= 4000;
@@ -125,7 +125,7 @@ describe('the rows', () => {
     expect(new Set(alike.map((reason) => JSON.stringify(closeFrameOf({ reason })))).size).toBe(1);
   });
 
-  it('an outage is never told as a refusal of the credential', () => {
+  it('an outage is never reported as a refusal of the credential', () => {
     const outages = reasons.filter((reason) => reason.endsWith('_unavailable'));
     expect(outages.length).toBeGreaterThan(2);
     expect(outages.filter((reason) => httpErrorOf({ reason }).status !== 503)).toEqual([]);

@@ -1,6 +1,6 @@
 /**
- * The closed list of refusals. Inside (logs, audit) a refusal is exact: its `reason`. Outside it is dull: one of
- * the error codes of the HTTP answer, or one of the close codes of a socket. Every reason has exactly one row.
+ * The closed list of refusals. Logs and audit events contain the exact `reason`. Callers see only a general error code
+ * of an HTTP answer, or a close code of a socket. Every reason has exactly one row.
  */
 
 /** Error codes that an HTTP client sees, with status and text. Texts hold no value from the request. */
@@ -38,7 +38,7 @@ export const CLOSES = {
   frame_too_large: { code: 1008, client: 'stops' },
   too_many_messages: { code: 1008, client: 'stops' },
   internal: { code: 1011, client: 'retries with backoff' },
-  // Said by the platform when it moves or updates an object, never by us.
+  // Sent by the platform when it moves or updates an object, never by this project.
   restarting: { code: 1012, client: 'retries with backoff' },
   rate_limited: { code: 1013, client: 'retries with backoff' },
   too_many_sockets: { code: 1013, client: 'retries with backoff' },
@@ -53,7 +53,7 @@ const forbidden = row('FORBIDDEN', 'forbidden');
 const notFound = row('NOT_FOUND', 'not_found');
 const unavailable = row('UNAVAILABLE', 'unavailable');
 
-/** Exact reason → what the outside sees. The order is the order of the protocol. */
+/** Exact reason → the error code and close code that callers see. In the order of the protocol. */
 export const DENIALS = {
   // the request itself
   route_unknown: notFound,
@@ -65,7 +65,7 @@ export const DENIALS = {
   target_invalid: badRequest,
   scope_unknown: badRequest,
   body_not_json: badRequest,
-  // The connection or its framing broke: the caller's, or its network's, and no outage of ours.
+  // The connection or its framing broke. The cause is the caller or its network, so this is no outage.
   body_incomplete: badRequest,
   body_too_large: row('PAYLOAD_TOO_LARGE', 'bad_request'),
   media_type_unsupported: row('UNSUPPORTED_MEDIA_TYPE', 'bad_request'),
@@ -131,7 +131,7 @@ export const DENIALS = {
   ticket_claims_invalid: unauthorized,
   ticket_issuer_wrong: unauthorized,
   ticket_audience_wrong: unauthorized,
-  // A clock is wrong, which time mends: a client that stopped would never learn, one with a new ticket fares no better.
+  // A clock is wrong, which resolves itself. The client must retry later: a new ticket would be refused as well.
   ticket_not_yet_valid: unavailable,
   ticket_expired: row('TOKEN_EXPIRED', 'ticket_expired'),
   ticket_long_expired: row('TOKEN_EXPIRED', 'unauthorized'),

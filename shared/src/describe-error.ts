@@ -1,6 +1,6 @@
 /**
- * What a log may say of an error: its kind and where it arose. Never its message, nor that of a cause: libraries quote
- * what they were given, and what they were given may be a credential.
+ * The loggable part of an error: its class and stack frames. Never its message or that of a cause: libraries quote
+ * their input in messages, and the input may be a credential.
  */
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return typeof error;

@@ -1,7 +1,7 @@
 import { err, type Outcome, ok } from './outcome.ts';
 import { redact } from './redact.ts';
 
-/** How a ticket rides a request. This file is the only one that knows. */
+/** The delivery of a ticket in a request. No other file reads or writes it. */
 
 /** The marker offered before the ticket in `Sec-WebSocket-Protocol` (RFC 6455 §1.9). */
 export const SUBPROTOCOL = 'agent-ticket.v1';
@@ -27,7 +27,7 @@ const offered = (headers: Headers): string[] =>
 /** Every ticket begins like this: base64url of `{"`. */
 const looksLikeTicket = (name: string): boolean => name.startsWith('eyJ');
 
-/** The subprotocols of an offer that carry a ticket: those that look like one, or else the one beside the marker. */
+/** The subprotocols that carry a ticket: those that look like one, otherwise the one beside the marker. */
 function ticketsIn(names: readonly string[]): string[] {
   if (!names.includes(SUBPROTOCOL)) return [];
   const others = names.filter((name) => name !== SUBPROTOCOL);
@@ -38,8 +38,8 @@ function ticketsIn(names: readonly string[]): string[] {
 }
 
 /**
- * The app's own subprotocols of an offer, in order: nothing that is or looks like a credential. Without the marker beside
- * them there are none: such an offer is not for this gate.
+ * The app's own subprotocols of an offer, in order, without those that are or look like a credential. Empty for an
+ * offer without the marker, which is not meant for this gate.
  */
 function ownProtocols(headers: Headers): string[] {
   const names = offered(headers);
@@ -49,8 +49,8 @@ function ownProtocols(headers: Headers): string[] {
 }
 
 /**
- * The subprotocol that a 101 names: the agent's choice of what the client offered, else the app's own, else the marker.
- * Never the ticket. A browser fails a handshake that leaves its offer unanswered.
+ * The subprotocol of a 101: the agent's choice among the offered ones, otherwise the app's own, otherwise the marker.
+ * Never the ticket. A browser aborts a handshake without an answer to its offer.
  *
  * @param chosen what the agent's answer names.
  */
@@ -65,8 +65,8 @@ const bearer = (headers: Headers): string | undefined =>
   /^bearer +(\S+)$/i.exec(headers.get('authorization') ?? '')?.[1];
 
 /**
- * Takes the ticket from a WebSocket upgrade. Two deliveries are refused rather than ranked: a proxy that adds one
- * must not change who connects.
+ * Reads the ticket of a WebSocket upgrade. An upgrade with two deliveries is refused, without a preference for one of
+ * them: a proxy that adds a delivery must not change the principal.
  */
 export function takeFromUpgrade(url: URL, headers: Headers): Outcome<DeliveredTicket> {
   const found: DeliveredTicket[] = [];
@@ -80,13 +80,13 @@ export function takeFromUpgrade(url: URL, headers: Headers): Outcome<DeliveredTi
   return others.length === 0 ? ok(first) : err('ticket_delivered_twice');
 }
 
-/** Takes the ticket from any other request: `Authorization` only, so that no link or form can carry one. */
+/** Reads the ticket of any other request, from `Authorization` only: no link or form can send that header. */
 export function takeFromRequest(headers: Headers): Outcome<DeliveredTicket> {
   const ticket = bearer(headers);
   return ticket === undefined ? err('ticket_missing') : ok({ ticket, delivery: 'authorization' });
 }
 
-/** Removes a ticket, taken or not, from every place that it may ride in. Of subprotocols the app's own are left. */
+/** Removes tickets from every part of the request that may carry one. Only the app's own subprotocols remain. */
 export function stripTicket(url: URL, headers: Headers): void {
   const own = ownProtocols(headers);
   url.searchParams.delete(QUERY_PARAMETER);
@@ -95,7 +95,7 @@ export function stripTicket(url: URL, headers: Headers): void {
   if (own.length > 0) headers.set(PROTOCOL_HEADER, own.join(', '));
 }
 
-/** What a client passes to open a socket, in both ways. */
+/** The client's options for opening a socket, for both deliveries. */
 export const present = (socketUrl: string, ticket: string): { url: string; protocols: [string, string] } => {
   const url = new URL(socketUrl);
   url.searchParams.set(QUERY_PARAMETER, ticket);

@@ -16,8 +16,8 @@ const kid = z.string().min(1).max(256);
 const use = z.literal('sig').optional();
 
 /**
- * Keys we take from a set, by algorithm: `alg` must be there, since a key without one lets the token's header choose.
- * No symmetric key is ever taken. RSA needs at least 2048 bits and the exponent 65537.
+ * The accepted keys of a set, by algorithm. `alg` is required: for a key without it, the token's header would choose
+ * the algorithm. Symmetric keys are never accepted. RSA needs at least 2048 bits and the exponent 65537.
  */
 const RULES = {
   ES256: z.object({
@@ -55,9 +55,9 @@ export const isKeyOf = (member: unknown, algorithms: readonly SetAlgorithm[]): b
 const KeySetDocument = z.object({ keys: z.array(z.unknown()).max(100) });
 
 /**
- * Reads a JWK Set (RFC 7517 §5) and imports the keys of the named algorithms. Keys that are odd in any way are
- * skipped, the second of two with one `kid` too. Answers `undefined` when no usable key is left, so that a caller
- * never replaces a good set by nothing. Other members (Access adds certificates) are ignored.
+ * Reads a JWK Set (RFC 7517 §5) and imports the keys of the named algorithms. Malformed keys are skipped, and so is the
+ * second of two keys with one `kid`. Returns `undefined` when no usable key is left, so that a caller never replaces a
+ * good set by an empty one. Other members (Access adds certificates) are ignored.
  */
 export async function readKeySet<Alg extends SetAlgorithm>(
   document: Uint8Array,

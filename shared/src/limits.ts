@@ -12,10 +12,10 @@ export const CLOCK_SKEW_SECONDS = 5;
 /** Keeps a ticket inside URL, header and connection attachment limits, and a flood of dots cheap to refuse. */
 export const TICKET_MAX_BYTES = 2048;
 
-/** Past `exp` by this much a client is not merely slow: it gets a final refusal instead of "come back". */
+/** After this time past `exp` the refusal is final. Before, the client may just be slow and is asked to retry. */
 export const EXPIRED_GRACE_SECONDS = 60;
 
-/** A burn outlives every clock that might still accept the ticket. Must be greater than the clock skew. */
+/** A used `jti` is kept this long past `exp`: longer than any clock accepts the ticket, so above the clock skew. */
 export const BURN_KEPT_SECONDS = 60;
 
 /** How long rights granted by one ticket last without a renewal, before tier, credential and grant cap it. */
@@ -24,10 +24,10 @@ export const SESSION_SECONDS = 3600;
 /** No session lives longer, however often it is renewed. */
 export const SESSION_ABSOLUTE_SECONDS = 24 * 3600;
 
-/** A credential about to end buys nothing: the ticket would be dead on arrival. */
+/** A credential with less time left gets no ticket: the ticket could expire before its use. */
 export const CREDENTIAL_MIN_LEFT_SECONDS = 5;
 
-/** Longest request body the broker reads, counted while reading so that a missing length is no way round. */
+/** The longest request body that the broker reads. Counted while reading: the length header may be missing. */
 export const BODY_MAX_BYTES = 16 * 1024;
 
 /** A WebSocket close frame carries at most 125 bytes, two of them the code. */

@@ -1,8 +1,8 @@
 import type { Denial } from './denial.ts';
 
 /**
- * What a step that may refuse returns. A refusal is a value, never an exception; an exception is a bug or an
- * outage and is not caught on the way.
+ * The result of a step that may refuse. A refusal is a value, never an exception. An exception is a bug or an outage,
+ * and intermediate code does not catch it.
  */
 export type Outcome<T> =
   | { readonly ok: true; readonly value: T }

@@ -174,8 +174,8 @@ describe.each(['ticket', 'control'] as const)('a %s token', (name) => {
   });
 
   it('whose key is unknown is refused as the keys say', async () => {
-    const stranger = await makeSigner('ES256');
-    const token = await sign(kind, { kid: stranger.kid }, {}, stranger);
+    const unknownSigner = await makeSigner('ES256');
+    const token = await sign(kind, { kid: unknownSigner.kid }, {}, unknownSigner);
     expect(await reasonOf(kind, token)).toBe('ticket_key_unknown');
   });
 });

@@ -23,7 +23,7 @@ export function isCanonicalCompact(text: string, maxBytes: number = TICKET_MAX_B
   return text.length <= maxBytes && COMPACT.test(text) && text.split('.').every(isCanonicalBase64url);
 }
 
-/** One kind of token that the broker signs. Its `typ` and nothing else tells it from the others (RFC 8725 §3.11). */
+/** One kind of token that the broker signs. Only `typ` distinguishes the kinds (RFC 8725 §3.11). */
 export interface OwnJwsKind<Claims> {
   readonly typ: string;
   readonly maxBytes: number;
@@ -74,8 +74,8 @@ async function signedPayload(
 }
 
 /**
- * The header of a token that {@link isCanonicalCompact}, not verified; `undefined` where it is no JSON. Anybody may
- * send anything in its place, so it is read without an exception to miss.
+ * The unverified header of a token that {@link isCanonicalCompact}; `undefined` where it is no JSON. Callers can send
+ * any text there, so this function never throws.
  */
 export const readJwsHeader = (token: string): unknown =>
   readStrictJson(base64url.decode(token.slice(0, token.indexOf('.'))));

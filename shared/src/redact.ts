@@ -5,11 +5,12 @@ const CREDENTIAL = /atk_[0-9A-Za-z_]+|eyJ[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]*)*/g;
 const MAX_LENGTH = 256;
 
 /**
- * A text of the caller's that is stored with a record in any case, without what looks like a credential that strayed into
- * it: it takes out too much rather than too little. For input that can be refused instead the broker has
- * `containsCredential`, which tells a credential from a text that only looks like one.
+ * Removes everything that looks like a credential from a caller's text that must be stored. It removes too much rather
+ * than too little. For input that can be refused instead, the broker has `containsCredential`, which distinguishes a
+ * credential from a text that only looks like one.
  *
- * Well-formed, also where a pair of surrogates was cut: an event with a lone one could never be sealed.
+ * The result is well-formed even where the cut splits a surrogate pair: an event with a lone surrogate could never be
+ * sealed.
  */
 export const redact = (text: string): string =>
   text

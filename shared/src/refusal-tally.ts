@@ -12,11 +12,12 @@ type RefusalCount = {
 const MINUTE_MS = 60_000;
 
 /**
- * Counts refusals of callers that nobody knows, so that a flood of them is a few lines a minute. Best effort: a minute is
- * reported with the first request of a later one, and what an isolate counted last goes with it. Each isolate reports
- * what it counted itself: the sum is theirs together.
+ * Counts refusals of anonymous callers, so that a flood of them writes a few log lines a minute. Best effort: a minute
+ * is reported with the first request of a later minute, so an isolate that ends loses its last counts. Each isolate
+ * reports its own counts; the total is their sum.
  *
- * Give it reasons and agents of closed lists only, never a caller's words: each pair is held until its minute is over.
+ * Pass only reasons and agents of closed lists, never a caller's text: each pair is held in memory until its minute
+ * ends.
  */
 export function createRefusalTally(report: (count: RefusalCount) => void) {
   let began = 0;

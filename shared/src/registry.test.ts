@@ -116,16 +116,16 @@ describe('a fault is found and named', () => {
       ['mcp-agent: a public agent lists its instances'],
     ],
     [
-      'a public agent that strangers may write to',
+      'a public agent that anonymous callers may write to',
       {
         scopes: { viewer: ['agent:state:write'], admin: ['agent:state:write'], owner: ['agent:state:write'] },
       },
-      ['mcp-agent: a public agent gives strangers no write scope'],
+      ['mcp-agent: a public agent gives anonymous callers no write scope'],
     ],
     [
-      'a public agent that strangers may send messages to',
+      'a public agent that anonymous callers may send messages to',
       { scopes: { viewer: ['agent:message'], admin: ['agent:message'], owner: ['agent:message'] } },
-      ['mcp-agent: a public agent gives strangers no write scope'],
+      ['mcp-agent: a public agent gives anonymous callers no write scope'],
     ],
     [
       'an admin below a viewer',
@@ -146,9 +146,11 @@ describe('a fault is found and named', () => {
     expect(faultsOf({ deliveries })).toEqual(['mcp-agent: no known delivery']);
   });
 
-  it('a public agent on which strangers may call everything', () => {
+  it('a public agent on which anonymous callers may call everything', () => {
     const scopes = { viewer: ['agent:rpc:*'], admin: ['agent:rpc:*'], owner: ['agent:rpc:*'] };
-    expect(faultsOf({ scopes })).toEqual(['mcp-agent: a public agent gives strangers no write scope']);
+    expect(faultsOf({ scopes })).toEqual([
+      'mcp-agent: a public agent gives anonymous callers no write scope',
+    ]);
   });
 
   it('two agents of one slug and one binding', () => {
@@ -158,7 +160,7 @@ describe('a fault is found and named', () => {
     ]);
   });
 
-  it('all faults of all agents are told at once', () => {
+  it('reports all faults of all agents at once', () => {
     const worst: AgentEntry = { ...SOUND, slug: 'X', deliveries: [], instances: [] };
     expect(validateAgentRegistry([worst, { ...SOUND, deliveries: [] }], []).length).toBeGreaterThan(5);
   });

@@ -129,7 +129,7 @@ function rightsRules(entry: AgentEntry): [boolean, string][] {
   const readOnly = entry.access !== 'public' || !writes;
   return [
     [entry.access !== 'public' || (entry.instances?.length ?? 0) > 0, 'a public agent lists its instances'],
-    [readOnly, 'a public agent gives strangers no write scope'],
+    [readOnly, 'a public agent gives anonymous callers no write scope'],
     [held.viewer.every((scope) => covers(held.admin, scope)), 'admin may do less than viewer'],
     [held.admin.every((scope) => covers(held.owner, scope)), 'owner may do less than admin'],
   ];

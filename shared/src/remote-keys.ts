@@ -2,7 +2,7 @@ import { type KeySet, readKeySet, type SetAlgorithm, type SetKey } from './key-s
 import { KEY_SET } from './limits.ts';
 import { readBounded } from './read-bounded.ts';
 
-/** Why a key could not be given: the current set surely lacks it, or that cannot be known now. */
+/** Reason for a missing key: the current set lacks it, or no current set could be fetched. */
 type KeyMiss = 'unknown' | 'unavailable';
 export type KeyLookup<Alg extends string> = SetKey<Alg> | KeyMiss;
 
@@ -20,7 +20,7 @@ interface RemoteKeysOptions<Alg extends SetAlgorithm> {
   readonly cooldownMs?: number;
 }
 
-/** Polling step of a request that waits for another's fetch. Short beside any fetch, long beside a turn of the loop. */
+/** Polling step of a request that waits for another's fetch: shorter than a fetch, longer than an event loop turn. */
 const WAIT_STEP_MS = 20;
 
 /**
@@ -65,8 +65,8 @@ export function createRemoteKeys<Alg extends SetAlgorithm>(
       for (;;) {
         const key = held?.keys.get(kid);
         if (key !== undefined && age() <= KEY_SET.freshMs) return key;
-        // A set fetched since this request came (a coarse clock may say: at the same moment) and still without the
-        // kid is the proof that there is none.
+        // A set that was fetched after this request began (with a coarse clock: at the same moment) and lacks the kid
+        // proves that the key does not exist.
         if (key === undefined && held !== undefined && held.at >= askedAt) return 'unknown';
 
         const why = age() > KEY_SET.freshMs ? 'refresh' : 'unknown';
@@ -76,15 +76,15 @@ export function createRemoteKeys<Alg extends SetAlgorithm>(
         const waitedOut = readyAt > askedAt && readyAt - askedAt <= KEY_SET.waitMs;
         const inTime = waitedOut || waited <= KEY_SET.waitMs;
         if (isRunning()) {
-          // Someone else is refreshing: a set that is only a little old serves meanwhile.
+          // Another request refreshes the set. Until then a slightly old set is good enough.
           if (key !== undefined && age() <= 2 * KEY_SET.freshMs) return key;
-          if (waited >= KEY_SET.timeoutMs + KEY_SET.waitMs) return settle(key);
+          if (waited >= KEY_SET.timeoutMs + KEY_SET.waitMs) return lookupOf(key);
         } else if (!tried && inTime && ports.clock() >= readyAt) {
           tried = true;
           await load(why);
           continue;
         } else if (key !== undefined || waited >= KEY_SET.waitMs) {
-          return settle(key);
+          return lookupOf(key);
         }
         await ports.sleep(WAIT_STEP_MS);
       }
@@ -92,12 +92,12 @@ export function createRemoteKeys<Alg extends SetAlgorithm>(
   };
 
   /** The answer while the endpoint cannot be asked: a stale key up to the cap. */
-  function settle(key: SetKey<Alg> | undefined): KeyLookup<Alg> {
+  function lookupOf(key: SetKey<Alg> | undefined): KeyLookup<Alg> {
     return key !== undefined && age() <= KEY_SET.staleMs ? key : 'unavailable';
   }
 }
 
-/** One bounded GET. Any failure is `undefined`: a failed fetch never tells what keys there are. */
+/** One bounded GET. Any failure is `undefined`: a failed fetch proves nothing about the keys of the issuer. */
 async function fetchKeys<Alg extends SetAlgorithm>(
   fetchSet: RemoteKeysPorts['fetchSet'],
   algorithms: readonly Alg[],
@@ -107,7 +107,7 @@ async function fetchKeys<Alg extends SetAlgorithm>(
   try {
     document = await Promise.race([readDocument(fetchSet, signal), givenUp(signal)]);
   } catch {
-    // The endpoint is someone else's: whatever it or the network throws means "no set this time".
+    // The endpoint is foreign: any exception of it or of the network means that there is no set this time.
     return undefined;
   }
   return document === undefined ? undefined : readKeySet(document, algorithms);

@@ -2,14 +2,14 @@ import * as z from 'zod';
 import { CLOCK_SKEW_SECONDS, SESSION_SECONDS } from './limits.ts';
 import { readTargetName } from './target.ts';
 
-/** How a session that is hit ends, and with which reason a ticket is refused. The first that applies decides. */
+/** The close code of a session that is hit, and the refusal of a ticket. The first that applies decides. */
 export const REVOCATION_CODES = ['locked', 'session_terminated', 'rights_changed'] as const;
 export type RevocationCode = (typeof REVOCATION_CODES)[number];
 
 /**
- * What tickets may not be used for any more. The control database decides; the record database and the objects have
- * copies. Of two versions of one row the one with the greater `rev` counts, in whatever order they arrive; a lift is a
- * newer version whose `until` has come, never a deletion.
+ * A revocation of tickets. The control database is authoritative; the record database and the objects have copies. Of
+ * two versions of one row the one with the greater `rev` counts, in any order of arrival. A lift is a newer version
+ * whose `until` has passed, never a deletion.
  */
 export const Revocation = z.strictObject({
   /** Names the row: versions of one row have one id. */
@@ -37,20 +37,21 @@ function isTargetName(name: string): boolean {
 }
 
 /**
- * How long rights from before a change can be open, in ms: the longest session without a renewal, as a renewal needs a
- * ticket from after it, and the clocks' difference on both sides. A `before` revocation hits for as long, and every copy
- * is kept for as long past its `until`, so that a late retry of an older version cannot bring it back.
+ * The longest time in ms for which a session can keep rights from before a change: the longest session without a
+ * renewal (a renewal needs a ticket from after the change), and the clock skew of both sides. A `before` revocation is
+ * in force for this time. Every copy is kept this long past its `until`, so that a late retry cannot restore an older
+ * version.
  */
 export const REVOCATION_KEPT_MS = (SESSION_SECONDS + 2 * CLOCK_SKEW_SECONDS) * 1000;
 
-/** What of a ticket decides whether a revocation hits it. */
+/** The parts of a ticket that decide whether a revocation hits it. */
 export interface Revocable {
   /** Of every target that the ticket belongs to, see `targetNamesOf`. */
   readonly names: readonly string[];
   readonly rev: number;
 }
 
-/** Whether a revocation hits a ticket. `now` in ms. The databases ask the same in SQL. */
+/** Whether a revocation hits a ticket. `now` in ms. The databases have the same condition in SQL. */
 export const isHit = (
   { names, rev }: Revocable,
   row: Pick<Revocation, 'target' | 'kind' | 'rev' | 'until'>,
@@ -60,6 +61,6 @@ export const isHit = (
   (row.until === null || row.until > now) &&
   (row.kind === 'any' || rev < row.rev);
 
-/** The code that counts of several revocations; `undefined` where there is none. */
+/** The strongest code of several revocations; `undefined` for an empty list. */
 export const strongestCode = (codes: readonly string[]): RevocationCode | undefined =>
   REVOCATION_CODES.find((code) => codes.includes(code));

@@ -9,7 +9,7 @@ const SCOPE = /^agent:(connect|state:read|state:write|message|rpc:(\*|[A-Za-z_$]
 export const Scope = z.string().regex(SCOPE).brand<'Scope'>();
 export type Scope = z.infer<typeof Scope>;
 
-/** A ticket's scope is read by the same rule as one that is asked for. */
+/** For requested scopes and for the scope of a ticket, which are read by the same rule. */
 export const SCOPE_LIST_MAX_CHARACTERS = 1024;
 
 /** Space-separated scopes as in RFC 6749 §3.3: single spaces, none doubled, in any order. */
@@ -49,8 +49,8 @@ export const covers = (held: readonly Scope[], needed: Scope): boolean =>
   held.includes(needed) || (isRpc(needed) && held.includes(RPC_ANY));
 
 /**
- * Narrows what a role allows to what was asked for. Asking can only take away; `agent:connect` always stays in.
- * Answers `undefined` when anything asked for lies outside the role.
+ * Narrows the scopes of a role to the requested scopes. A request can only remove scopes; `agent:connect` always
+ * remains. Returns `undefined` when a requested scope is outside the role.
  */
 export function narrow(allowed: readonly Scope[], asked: readonly Scope[] | undefined): Scope[] | undefined {
   const wanted = asked === undefined ? allowed : asked;

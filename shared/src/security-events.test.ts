@@ -34,7 +34,7 @@ describe('a point of Analytics Engine', () => {
     ]);
   });
 
-  it('of a count stands for as many', () => {
+  it('of a count represents that number of events', () => {
     const minute = '2027-01-15T08:00:00.000Z';
     const line = { event: 'refusals', minute, reason: 'ticket_missing', agent: 'counter', count: 5_000 };
     expect(dataPointOf(line)).toMatchObject({

@@ -1,7 +1,7 @@
-/** What both workers log for those who watch rather than prove something by it (the audit log is for that). */
+/** Security events that both workers log for monitoring. The audit log, not this one, is evidence. */
 const SECURITY_EVENTS = ['auth_success', 'auth_failure', 'rate_limit', 'refusals'] as const;
 
-/** A point of Analytics Engine: strings to group by, in a fixed order, one to sample by, and how many it stands for. */
+/** A point of Analytics Engine: strings to group by, one to sample by, and the number of events in the point. */
 interface DataPoint {
   readonly indexes: [string];
   readonly blobs: string[];
@@ -21,12 +21,12 @@ const BLOBS = [
   'minute',
 ] as const;
 
-/** Where points go; what an Analytics Engine binding is. */
+/** The interface of an Analytics Engine binding. */
 export interface PointSink {
   writeDataPoint(point: DataPoint): void;
 }
 
-/** A log that also goes to Analytics Engine, where it is bound: a security event there is a number, here a line. */
+/** A log that also writes security events to Analytics Engine, where it is bound, so that they can be counted. */
 export const logWithPoints =
   (log: (event: Readonly<Record<string, unknown>>) => void, points: PointSink | undefined) =>
   (event: Readonly<Record<string, unknown>>): void => {
@@ -35,7 +35,7 @@ export const logWithPoints =
     if (point !== undefined) points?.writeDataPoint(point);
   };
 
-/** The point for a log line, or `undefined` for one that is no security event. Holds nothing that the line does not. */
+/** The point for a log line, or `undefined` for one that is no security event. Contains only values of the line. */
 export function dataPointOf(line: Readonly<Record<string, unknown>>): DataPoint | undefined {
   if (!SECURITY_EVENTS.some((name) => name === line.event)) return undefined;
   return {

@@ -99,7 +99,7 @@ describe('reading settings', () => {
     expect(read).not.toThrow('s3');
   });
 
-  it('all faults are told at once', () => {
+  it('reports all faults at once', () => {
     const read = () => readSettings('broker', schema, { MODE: 'x', OTHER: 'y' });
     for (const name of ['ISSUER', 'MODE', 'KEK', 'OTHER']) expect(read).toThrow(name);
   });

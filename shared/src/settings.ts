@@ -10,7 +10,7 @@ export const BaseUrl = z
   .refine((text) => {
     if (!URL.canParse(text)) return false;
     const url = new URL(text);
-    // Looked for in the text, which is what is compared afterwards: a parsed URL drops an empty query or user.
+    // Checked in the text, because the text is compared afterwards: a parsed URL drops an empty query or user.
     const bare = !/[?#]|\/\/[^/]*@/.test(text);
     return bare && (url.protocol === 'https:' || isLoopback(url.hostname));
   }, 'must be https (http on loopback only) without query, fragment or user');
@@ -38,7 +38,7 @@ export const Mode = z.enum(['production', 'development']);
  * Reads the settings of a process: the string members of a Worker's env or of `process.env`. Throws an `Error` that
  * names every missing, malformed or unknown setting and no value, so that nothing starts half configured.
  *
- * @param ours names to look at at all, where the env is shared with others; left out: every one.
+ * @param ours selects the names to check, where the env is shared with other programs; default: all names.
  */
 export function readSettings<T>(who: string, schema: z.ZodType<T>, env: object, ours = /./): T {
   const settings = schema.safeParse(

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { AgentSlug, InstanceName, KeyId, PrincipalId, SessionId, TicketId } from './names.ts';
 import { partiesBeside, type TicketClaims } from './ticket.ts';
 
-/** UUIDs are compared as text, and ours are lower case: another spelling of one must not name nothing. */
+/** Reads UUIDs in lower case: targets are compared as text, and another spelling would match no row. */
 const LowerUuid = z.uuid().toLowerCase();
 
 /** The one name of a service token: its `client_id`. Its principal is `token:` and this. */
@@ -27,7 +27,7 @@ export const LockTarget = z
   });
 export type LockTarget = z.output<typeof LockTarget>;
 
-/** What a revocation can be about: what a lock can, and what one ticket rests on. */
+/** The targets of revocations: those of locks, and the rows and keys on which a ticket depends. */
 export type Target =
   | LockTarget
   /** The stored grant that decided. */
@@ -62,7 +62,7 @@ export function targetName(target: Target): string {
 /** The target that a name was made from. Throws on a name that {@link targetName} never made. */
 export function readTargetName(name: string): Target {
   const target = parseTargetName(name);
-  // Another spelling would be stored and hit nothing: `instance:` without a slash, or a service token as a principal.
+  // Another spelling would be stored and match no ticket: `instance:` without a slash, a service token as a principal.
   z.literal(name).parse(targetName(target));
   return target;
 }
@@ -96,7 +96,7 @@ export function targetNameOfParty(id: PrincipalId): string {
   return token === undefined ? `principal:${id}` : `service-token:${token}`;
 }
 
-/** The names of the targets that are a place, or everything. */
+/** Target names of an agent, of its instance and of everything. */
 export const targetNamesOfInstance = (at: {
   readonly agent: string;
   readonly instance: string;

@@ -14,7 +14,7 @@ export type TicketAlgorithm = z.infer<typeof TicketAlgorithm>;
 /** Seconds since 1970 (RFC 7519 NumericDate), whole: `1e999` and fractions are not dates. */
 const NumericDate = z.int().nonnegative();
 
-/** RFC 8693 §4.1: who acts for the subject. A lock on any of the chain is a lock on the ticket; otherwise they inform. */
+/** RFC 8693 §4.1: the actors for the subject. A lock of any actor applies to the ticket; they have no other effect. */
 export interface Actor {
   sub: PrincipalId;
   act?: Actor | undefined;

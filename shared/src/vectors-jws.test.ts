@@ -173,7 +173,7 @@ describe.skipIf(vectors === undefined)('the JOSE cookbook', () => {
     console.info(`JOSE cookbook as tickets: 32 files, ${texts.length} texts, all refused`);
   });
 
-  it('none of its keys enters a set as it stands, since none says what it is for', async () => {
+  it('none of its keys is accepted unchanged, since none names an accepted algorithm', async () => {
     const keys = files
       .filter((name) => name.startsWith('jwk/'))
       .map((name) => readJson(`ietf-jose-cookbook/${name}`));

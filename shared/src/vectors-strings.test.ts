@@ -17,7 +17,7 @@ const strings = vectors === undefined ? [] : readStrings(vectors);
 const signer = await makeSigner('Ed25519');
 const gate = expecting([signer]);
 
-/** Fields of a ticket, the string as it stands in them, and the only alphabet in which it may be accepted. */
+/** Fields of a ticket, the string that they contain, and the only alphabet in which it may be accepted. */
 const FIELDS: [string, (text: string) => object, RegExp][] = [
   ['agent', (text) => ({ agent: text }), /^[a-z0-9-]+$/],
   ['instance', (text) => ({ instance: text }), /^[A-Za-z0-9_-]+$/],

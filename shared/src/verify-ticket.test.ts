@@ -10,7 +10,7 @@ import { verifyTicket } from './verify-ticket.ts';
 
 const es256 = await makeSigner('ES256');
 const ed25519 = await makeSigner('Ed25519');
-const stranger = await makeSigner('ES256');
+const unknownSigner = await makeSigner('ES256');
 const signers = [es256, ed25519];
 
 describe('a valid ticket', () => {
@@ -123,7 +123,7 @@ describe('a ticket for something else', () => {
 });
 
 describe('the order of the checks', () => {
-  it('tells the first failure of a ticket in which everything is wrong, then the next', async () => {
+  it('reports the first failure of a ticket in which everything is wrong, then the next', async () => {
     const wrong = {
       iss: ['https://evil.example', 'ticket_issuer_wrong'],
       aud: ['https://other.example', 'ticket_audience_wrong'],
@@ -142,20 +142,20 @@ describe('the order of the checks', () => {
     expect(seen).toEqual(Object.values(wrong).map(([, reason]) => reason));
   });
 
-  it('an expired ticket for another agent is told to be expired: nothing about routes leaks past exp', async () => {
+  it('an expired ticket for another agent is reported as expired: no fact about routes leaks past exp', async () => {
     const expected = expecting(signers, { nowSeconds: NOW + 3600 });
     expect(await verdict(await signTicket(es256, { agent: 'lobby' }), expected)).toBe('ticket_long_expired');
   });
 
   it('a signature is checked before any claim is read', async () => {
-    const forged = await signTicket({ ...stranger, kid: es256.kid }, { iss: 'https://evil.example' });
+    const forged = await signTicket({ ...unknownSigner, kid: es256.kid }, { iss: 'https://evil.example' });
     expect(await verdict(forged, expecting(signers))).toBe('ticket_signature_invalid');
   });
 });
 
 describe('keys', () => {
-  it('a stranger’s key is unknown', async () => {
-    expect(await verdict(await signTicket(stranger), expecting(signers))).toBe('ticket_key_unknown');
+  it('the key of an unknown signer is refused', async () => {
+    expect(await verdict(await signTicket(unknownSigner), expecting(signers))).toBe('ticket_key_unknown');
   });
 
   it('the finder’s own refusal is passed on as it is', async () => {
@@ -164,7 +164,7 @@ describe('keys', () => {
     expect(await verifyTicket(await signTicket(es256), expecting(signers, { findKey }))).toEqual(denial);
   });
 
-  it('the kid is looked up once, as it stands in the header', async () => {
+  it('the kid is looked up once, unchanged from the header', async () => {
     const findKey = vi.fn(expecting(signers).findKey);
     await verifyTicket(await signTicket(es256), expecting(signers, { findKey }));
     expect(findKey.mock.calls).toEqual([[es256.kid]]);

@@ -14,8 +14,8 @@ interface VerificationKey {
 }
 
 /**
- * Finds a key by `kid`, refusing with `ticket_key_unknown` when the current set surely lacks it and with
- * `keys_unavailable` when that cannot be known now. Safe to call concurrently.
+ * Finds a key by `kid`, refusing with `ticket_key_unknown` when the current set lacks it, and with
+ * `keys_unavailable` when no current set could be fetched. Safe to call concurrently.
  */
 export type FindKey = (kid: KeyId) => Promise<Outcome<VerificationKey>>;
 
@@ -53,7 +53,7 @@ const TICKET: OwnJwsKind<TicketClaims> = {
 };
 
 /**
- * The one verifier of tickets, used by the gate on what arrives and by the broker on what it is about to send.
+ * The one verifier of tickets. The gate uses it for received tickets, the broker for tickets before it sends them.
  *
  * In order: canonical spelling, exact header, key by `kid` with its own algorithm, signature (RFC 7515 §5.2), strict
  * claims, issuer, audience, time, route, transport, scope. Stops at the first failure.
@@ -74,10 +74,10 @@ export async function verifyTicket(
     : err(wrong[0], timeFacts(wrong[0], claims, expected.nowSeconds));
 }
 
-/** Clocks are mended within minutes or by hand: no client needs to wait longer before it looks again. */
+/** The longest `retry-after` for a wrong clock: clocks are corrected within minutes, or by hand. */
 const NOT_YET_VALID_MAX_SECONDS = 60;
 
-/** For the log, how far the time is from the one that the ticket names; for the client, when to come back. */
+/** The clock difference to the ticket, for the log, and the time after which the client may retry. */
 function timeFacts(
   reason: DenialReason,
   claims: TicketClaims,
@@ -98,7 +98,7 @@ function timeFacts(
   }
 }
 
-/** What must hold of well-formed claims, in order, each with the reason to refuse where it does not. */
+/** The conditions on well-formed claims, in order, each with the reason of its refusal. */
 const CHECKS: readonly [DenialReason, (claims: TicketClaims, expected: TicketExpectations) => boolean][] = [
   ['ticket_issuer_wrong', (c, e) => c.iss === e.issuer],
   ['ticket_audience_wrong', (c, e) => c.aud === e.audience],

@@ -39,21 +39,21 @@ export class Chatter extends ticketed(AIChatAgent<Cloudflare.Env>) {
 
 /** The same with every method overridden, and few of the originals called. */
 export class ChatOverrider extends Chatter {
-  heard: string[] = [];
+  received: string[] = [];
 
   /** A field: replaces the handlers of the SDK and of its chat. */
   override onMessage = async (connection: Connection, message: WSMessage): Promise<void> => {
-    this.heard.push(String(message));
-    connection.send(JSON.stringify({ type: 'heard' }));
+    this.received.push(String(message));
+    connection.send(JSON.stringify({ type: 'received' }));
   };
 
   override async onRequest(): Promise<Response> {
-    this.heard.push('request');
+    this.received.push('request');
     return Response.json(this.messages);
   }
 
   override broadcast(message: string | ArrayBuffer | ArrayBufferView): void {
-    this.heard.push('broadcast');
+    this.received.push('broadcast');
     super.broadcast(message);
   }
 

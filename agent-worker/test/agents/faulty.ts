@@ -1,7 +1,7 @@
 import { Agent } from 'agents';
 import { ticketed } from '../../src/ticketed.ts';
 
-/** What an instance of {@link Faulty} is named by: the place where it throws. */
+/** The names of {@link Faulty} instances: the method in which the instance throws. */
 export const FAULTS = [
   'onStart',
   'onConnect',

@@ -8,12 +8,12 @@ interface State {
 /** Agent code of someone who overrides whatever the SDK lets them, without a thought for tickets. */
 export class Overrider extends ticketed(Agent<Cloudflare.Env, State>) {
   override initialState: State = { secret: 42 };
-  heard: string[] = [];
+  received: string[] = [];
 
   /** A field: replaces what the SDK's constructor put there, calls and state included. */
   override onMessage = async (connection: Connection, message: WSMessage): Promise<void> => {
-    this.heard.push(String(message));
-    connection.send(JSON.stringify({ type: 'heard', principal: this.principal().principal }));
+    this.received.push(String(message));
+    connection.send(JSON.stringify({ type: 'received', principal: this.principal().principal }));
   };
 
   override async onConnect(connection: Connection): Promise<void> {
@@ -33,22 +33,22 @@ export class Overrider extends ticketed(Agent<Cloudflare.Env, State>) {
 /** The same beneath the mixin, where its overrides lie under ours. */
 class Beneath extends Agent<Cloudflare.Env, State> {
   override initialState: State = { secret: 42 };
-  heard: string[] = [];
+  received: string[] = [];
 
   override async fetch(request: Request): Promise<Response> {
-    this.heard.push('fetch');
+    this.received.push('fetch');
     return super.fetch(request);
   }
 
   override onMessage(connection: Connection, message: WSMessage): void {
-    this.heard.push(String(message));
-    connection.send(JSON.stringify({ type: 'heard' }));
+    this.received.push(String(message));
+    connection.send(JSON.stringify({ type: 'received' }));
   }
 
   @callable()
   add(): number {
-    this.heard.push('add');
-    return this.heard.length;
+    this.received.push('add');
+    return this.received.length;
   }
 }
 

@@ -11,22 +11,22 @@ const SOMEBODY_ELSE = Object.freeze({ principal: 'nobody' });
 /** Agent code that overrides, above the mixin, everything that the mixin itself sits at, and calls none of it. */
 export class Usurper extends ticketed(Agent<Cloudflare.Env, State>) {
   override initialState: State = { secret: 42 };
-  heard: string[] = [];
+  received: string[] = [];
 
   override async fetch(request: Request): Promise<Response> {
-    this.heard.push('fetch');
+    this.received.push('fetch');
     return super.fetch(request);
   }
 
   override async webSocketMessage(ws: WebSocket, frame: string | ArrayBuffer): Promise<void> {
-    this.heard.push(String(frame));
+    this.received.push(String(frame));
     ws.send(JSON.stringify({ type: 'usurped' }));
     await this.lifecycle.webSocketMessage(ws, frame);
   }
 
   /** Keeps to itself that somebody left. */
   override async webSocketClose(): Promise<void> {
-    this.heard.push('close');
+    this.received.push('close');
   }
 
   override shouldSendProtocolMessages(): boolean {
@@ -42,11 +42,11 @@ export class Usurper extends ticketed(Agent<Cloudflare.Env, State>) {
   }
 
   async ticketSweep(): Promise<void> {
-    this.heard.push('sweep');
+    this.received.push('sweep');
   }
 
   override async destroy(): Promise<void> {
-    this.heard.push('destroy');
+    this.received.push('destroy');
   }
 
   override onConnect(connection: Connection): void {

@@ -11,12 +11,12 @@ import { ticketed } from '../../src/ticketed.ts';
 import { lock, recordRevocation, refresh } from '../commands.ts';
 import { sweepNow } from '../sweep.ts';
 
-/** Tells its clients everything that agent code can see of them. */
+/** Sends its clients everything that agent code can read about them. */
 export class Witness extends ticketed(Agent<Cloudflare.Env, { secret: number }>) {
   override initialState = { secret: 42 };
   props: unknown = 'never started';
   /** Frames that reached agent code. */
-  heard: (string | number)[] = [];
+  received: (string | number)[] = [];
 
   override async onStart(props?: unknown): Promise<void> {
     this.props = props ?? 'none';
@@ -51,9 +51,9 @@ export class Witness extends ticketed(Agent<Cloudflare.Env, { secret: number }>)
   }
 
   override onMessage(connection: Connection, message: WSMessage): void {
-    this.heard.push(typeof message === 'string' ? message : byteLength(message));
+    this.received.push(typeof message === 'string' ? message : byteLength(message));
     if (message === 'fail') throw new Error('PRIVATE words of the agent');
-    connection.send(JSON.stringify({ type: 'heard', principal: this.principal() }));
+    connection.send(JSON.stringify({ type: 'received', principal: this.principal() }));
   }
 
   override async onRequest(request: Request): Promise<Response> {

@@ -19,7 +19,7 @@ interface Tail {
   readonly provenThrough: number;
   /** Events after that: in no checkpoint yet. */
   readonly unproven: number;
-  /** Whether an anchor shows that nothing before it was cut off the end. Without one nobody can tell. */
+  /** Whether an anchor shows that nothing before it was cut off the end. Unknown without an anchor. */
   readonly anchored: boolean;
 }
 

@@ -21,7 +21,13 @@ const CANARY = 'canary-7f3a9c';
 
 describe('the configuration', () => {
   it('is read from settings, and ignores bindings', () => {
-    const config = readConfig({ ...GOOD, CONTROL: {}, LEDGER: { get: () => {} }, COUNT: 3, NOTHING: null });
+    const config = readConfig({
+      ...GOOD,
+      CONTROL: {},
+      MINT_SHARD: { get: () => {} },
+      COUNT: 3,
+      NOTHING: null,
+    });
     expect(config).toMatchObject({
       issuer: 'https://broker.test',
       ticketAudience: 'agents.test',

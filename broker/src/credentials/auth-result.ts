@@ -48,8 +48,8 @@ interface RouteName {
 type Refusal = { readonly ok: false; readonly denial: Denial };
 
 /**
- * Logs the result of one credential as a security event, and counts it where it failed. Answers the outcome to go on with,
- * which then may be "too many".
+ * Logs the result of one credential as a security event, and counts it where it failed. Answers the outcome to go on
+ * with, which then may be "too many".
  *
  * @param bodyClientId client id that came in a body.
  */
@@ -79,9 +79,9 @@ export function logAuthFailure(
 }
 
 /**
- * Counts a failed credential by address, and by client id if the address is not over its limit: inventing client ids buys
- * no more counters than that. Answers the refusal to give: the one it had, or "too many" once a count is over. A right
- * credential is never counted, so that nobody can lock another out.
+ * Counts a failed credential by address, and by client id if the address is not over its limit: inventing client ids
+ * buys no more counters than that. Answers the refusal to give: the one it had, or "too many" once a count is over. A
+ * right credential is never counted, so that nobody can lock another out.
  *
  * While the counter is unavailable the refusal is not counted, since it refuses already; the outage is logged. Any
  * other error is thrown.
@@ -119,8 +119,8 @@ function clientIdOf(headers: Headers): string | undefined {
 }
 
 /**
- * One key per client id: characters that a header or Basic adds around its letters, digits and `_` start no second count.
- * A digest, since a secret may stand where the id belongs, and keys are stored.
+ * One key per client id: characters that a header or Basic adds around its letters, digits and `_` start no second
+ * count. A digest, since callers may send a secret as the id, and keys are stored.
  */
 async function clientKey(clientId: string): Promise<string> {
   const canonical = new TextEncoder().encode(clientId.replaceAll(/[^A-Za-z0-9_]/g, ''));

@@ -10,7 +10,7 @@ const WAYS = {
   claim: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]),
   equals: Scalar.optional(),
   one_of: z.array(Scalar).min(1).optional(),
-  /** `*` stands for any run of characters; nothing else is special. */
+  /** `*` matches any run of characters; nothing else is special. */
   glob: z.string().min(1).optional(),
 };
 

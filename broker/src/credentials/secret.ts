@@ -2,8 +2,8 @@ import { base64url } from 'jose';
 
 /**
  * Secrets of service tokens: `atk_`, the 22 characters of the token's id, `_`, 43 base62 characters (256 bits), 6 of a
- * CRC-32 over everything before it. The id makes account and row known before any lookup. The checksum tells a typo from a
- * wrong secret without a database read; it protects nothing.
+ * CRC-32 over everything before it. The id makes account and row known before any lookup. The checksum tells a typo
+ * from a wrong secret without a database read; it protects nothing.
  */
 
 const PREFIX = 'atk_';
@@ -55,8 +55,9 @@ export const isWellFormed = (text: string): boolean =>
   SHAPE.test(text) && text.slice(-CHECKSUM_LENGTH) === checksum(text.slice(0, -CHECKSUM_LENGTH));
 
 /**
- * The digest that is stored and compared: HMAC-SHA-256 with the broker's pepper. A fast hash is enough at 256 bits of entropy.
- * Without the pepper nobody can choose a digest, so comparing digests as text tells an attacker nothing.
+ * The digest that is stored and compared: HMAC-SHA-256 with the broker's pepper. A fast hash is enough at 256 bits of
+ * entropy. Without the pepper nobody can choose a digest, so the timing of a text comparison of digests is useless to
+ * an attacker.
  */
 export async function digestSecret(secret: string, pepper: Uint8Array<ArrayBuffer>): Promise<string> {
   const key = await crypto.subtle.importKey('raw', pepper, { name: 'HMAC', hash: 'SHA-256' }, false, [

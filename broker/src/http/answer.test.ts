@@ -9,7 +9,7 @@ it('a refusal has its error and nothing of the request', async () => {
   });
 });
 
-it('what is to stand beside an error does', async () => {
+it('the members beside an error are sent', async () => {
   const answer = renderErrorWith({ events_waiting: 2 }, { reason: 'database_unavailable' }, 'r-1');
   expect(await answer.json()).toMatchObject({ error: { code: 'UNAVAILABLE' }, events_waiting: 2 });
 });

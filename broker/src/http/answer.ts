@@ -28,7 +28,7 @@ export function respond(answer: Answer, requestId: string, rate?: RateState | nu
 export const renderError: ErrorRenderer = (denial, requestId, rate) =>
   renderErrorWith({}, denial, requestId, rate);
 
-/** A refusal, and what is to stand beside its `error`. */
+/** A refusal, and the members to send beside its `error`. */
 export function renderErrorWith(
   beside: object,
   denial: Denial,

@@ -28,7 +28,7 @@ export function readPage<Place>(url: URL, place: z.ZodType<Place>): Outcome<Page
     : err('field_invalid', { field: 'cursor' });
 }
 
-/** `{items, next_cursor}` from one row more than the page holds, which tells whether there is another page. */
+/** `{items, next_cursor}` from one row more than the page holds, which shows whether there is another page. */
 export function pageOf<Row, Item>(
   rows: readonly Row[],
   limit: number,

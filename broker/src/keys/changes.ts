@@ -85,8 +85,9 @@ interface KeyRevocation {
 const TRIES = 5;
 
 /**
- * Takes a key out of the set and out of signing in one step. Does NOT tell verifiers: they forget it when their copy of
- * the set grows old, and the revocation of its tickets, which `make` adds, closes its sockets before that. `now` in ms.
+ * Takes a key out of the set and out of signing in one step. Does NOT notify verifiers: they forget it when their copy
+ * of the set grows old, and the revocation of its tickets, which `make` adds, closes its sockets before that. `now` in
+ * ms.
  */
 export async function revoke<Made>(
   keyring: Keyring,

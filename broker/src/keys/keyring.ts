@@ -92,7 +92,7 @@ export function createKeyring(ports: KeyringPorts) {
   }
 
   /** Tickets die in minutes, so their retired keys are gone; a checkpoint must be verifiable for years. */
-  const isShown = (row: SigningKeyRow, now: number): boolean =>
+  const isPublishable = (row: SigningKeyRow, now: number): boolean =>
     purpose === 'ticket' ? isPublished(row, now) : row.revokedAt === null;
 
   async function open(row: SigningKeyRow): Promise<KeyMaterial | undefined> {
@@ -106,20 +106,20 @@ export function createKeyring(ports: KeyringPorts) {
   async function read(now: number): Promise<readonly HeldKey[]> {
     const keys: HeldKey[] = [];
     for (const row of await rows(now)) {
-      const material = isShown(row, now) ? await open(row) : undefined;
+      const material = isPublishable(row, now) ? await open(row) : undefined;
       if (material !== undefined) keys.push({ row, material });
     }
     held = { keys, readAt: now };
     return keys;
   }
 
-  const shownOf = (keys: readonly HeldKey[], now: number): readonly HeldKey[] =>
-    keys.filter(({ row }) => isShown(row, now));
+  const publishableOf = (keys: readonly HeldKey[], now: number): readonly HeldKey[] =>
+    keys.filter(({ row }) => isPublishable(row, now));
 
   /** Usable keys, newest first, as of at most {@link SIGNER_CACHE_MS} ago. */
   async function current(now: number): Promise<readonly HeldKey[]> {
     const fresh = held !== undefined && now - held.readAt < SIGNER_CACHE_MS && now >= held.readAt;
-    return shownOf(fresh && held !== undefined ? held.keys : await read(now), now);
+    return publishableOf(fresh && held !== undefined ? held.keys : await read(now), now);
   }
 
   /** Has the next read go to the database, after a change. */
@@ -163,7 +163,7 @@ export function createKeyring(ports: KeyringPorts) {
         return await read(now);
       } catch (error) {
         if (!isOutage(error) || held === undefined || now - held.readAt > KEY_SET.staleMs) throw error;
-        return shownOf(held.keys, now);
+        return publishableOf(held.keys, now);
       }
     },
   };

@@ -1,7 +1,7 @@
 import type { BacklogReport } from '@agent-ticket/shared/backlog-report.ts';
 import type { Waiting } from './shard.ts';
 
-/** The sum of what waits in several places. */
+/** The sum of several backlogs. */
 export function sumWaiting(places: readonly Waiting[]): Waiting {
   const sum = (count: (place: Waiting) => number): number =>
     places.reduce((total, place) => total + count(place), 0);
@@ -19,12 +19,12 @@ export function sumWaiting(places: readonly Waiting[]): Waiting {
 /** How long a report is valid. An object that still fails repeats it well before. */
 const REPORT_VALID_MS = 60_000;
 
-/** So many objects are held; of more, only those that came first. */
+/** The most objects whose reports are held. Reports of further objects are dropped. */
 const MAX_OBJECTS = 1_000;
 
 /**
- * Reports of agents' objects that cannot deliver, the newest of each. In memory: an object that still fails repeats its
- * report within seconds, and nothing is written for a figure that lapses by itself. Times in ms.
+ * The newest report of each agent's object that cannot deliver. Reports are held in memory only: an object that still
+ * fails repeats its report within seconds, so a restart loses nothing. Times in ms.
  */
 export function createBacklogReports() {
   /** In the order of their reports. */

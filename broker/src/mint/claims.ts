@@ -24,9 +24,10 @@ export const claimRow = ({ who, request, context }: MintOrder, id: string): NewG
 });
 
 /**
- * Finds out whether a claim that nobody is known to have opened lapses, which only its object knows. If any session or
- * plain request ever used the claim, that is noted and the claim stands; otherwise the object has revoked the claim by
- * now, and the control database drops it. Without an answer nothing lapses. Afterwards the request is decided anew.
+ * Decides whether a claim that was never recorded as opened lapses. Only the instance's object knows whether a session
+ * or plain request ever used the claim. If one did, the control database records that and keeps the claim. If none did,
+ * the object has revoked the claim, and the control database drops it. Without an answer the claim is kept. The caller
+ * then decides the request anew.
  */
 export async function resolveLapse(
   claim: GrantRow,

@@ -62,8 +62,8 @@ export function ticketPayload(order: TicketOrder): TicketPayload {
 const FRAME_BYTES = 256;
 
 /**
- * Whether the signed ticket will be one that verifiers read: long scopes and long subjects add up, and a scope that was
- * asked for gets `agent:connect`.
+ * Whether the signed ticket will be short enough for verifiers: long scopes and long subjects add up, and
+ * `agent:connect` is added to the requested scopes.
  */
 export const fitsTicket = (payload: TicketPayload): boolean =>
   payload.scope.length <= SCOPE_LIST_MAX_CHARACTERS &&
@@ -71,8 +71,8 @@ export const fitsTicket = (payload: TicketPayload): boolean =>
     TICKET_MAX_BYTES;
 
 /**
- * Signs the claims (RFC 7515 §5.1) and has the verifier that the agent worker uses read the result. A ticket that it
- * would refuse is a bug of ours and throws; it never leaves.
+ * Signs the claims (RFC 7515 §5.1) and verifies the result with the agent worker's verifier. A ticket that the verifier
+ * would refuse is a bug of the broker: it throws, and the ticket is never sent.
  */
 export async function issueTicket(payload: TicketPayload, key: KeyMaterial): Promise<IssuedTicket> {
   const ticket = await new SignJWT({ ...payload })

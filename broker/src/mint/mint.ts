@@ -37,16 +37,16 @@ export interface ExchangePorts extends ChangePorts {
   readonly later: (work: Promise<void>) => void;
 }
 
-/** An outcome with what is left of the limit, which a refusal tells as well. */
+/** An outcome and the rest of the limit, which a refusal carries as well. */
 interface Exchanged {
   readonly outcome: Outcome<TicketAnswer>;
   readonly rate: RateState | null;
 }
 
 /**
- * One credential, already verified, for one ticket: one hop to the mint shard (see {@link decideTicket}) → sign → verify
- * own output → answer. The audit event is durable before the ticket exists, so no ticket leaves without its event; a
- * ticket whose answer is lost was issued and never used.
+ * One credential, already verified, for one ticket: one hop to the mint shard (see {@link decideTicket}) → sign →
+ * verify own output → answer. The audit event is durable before the ticket exists, so no ticket leaves without its
+ * event; a ticket whose answer is lost was issued and never used.
  */
 export async function exchange(
   who: Authenticated,
@@ -64,7 +64,7 @@ export async function exchange(
   const order: MintOrder = {
     who,
     request,
-    // Plain data: a call has more, and not all of it may travel.
+    // Plain data only: other members of a call cannot be sent to a Durable Object.
     context: { requestId, now, ipAddress, userAgent },
     jti: TicketId.parse(ports.randomId()),
     kid: material.kid,
@@ -83,7 +83,7 @@ export async function exchange(
     case 'refused':
       return { outcome: { ok: false, denial: answer.denial }, rate: answer.rate };
     case 'unavailable':
-    // Twice in one request: others claimed and left in between.
+    // The lapse came up twice in one request: other callers claimed the instance and lost it in between.
     case 'lapses':
       return { outcome: err('database_unavailable', { retryAfter: 5 }), rate: null };
     case 'admitted': {
@@ -96,7 +96,7 @@ export async function exchange(
 
 /**
  * The part of the exchange that a mint shard runs: policy input → decide → fits → count → claim if needed → record the
- * event. Of several calls of one account it may run several at once; each count and each record is one step.
+ * event. Calls of one account may run concurrently; each count and each record is one atomic step.
  */
 export async function decideTicket(order: MintOrder, ports: MintPorts): Promise<MintAnswer> {
   const { who, context, isCounted } = order;
@@ -105,10 +105,10 @@ export async function decideTicket(order: MintOrder, ports: MintPorts): Promise<
   let rate = isCounted ? undefined : rateRuleOf(who, context.ipAddress);
   let state: RateState | null = null;
 
-  // Twice at most: a claim that another caller won is decided once more, before any event is written.
+  // Two rounds at most: where another caller won the claim, the request is decided once more, before any event.
   for (let lost = 0; lost < 2; lost += 1) {
     const { input, rev } = await readPolicyInput(who, request, context.now, ports, order.kid);
-    // The request as it came: an agent that belongs to its first user has no default instance.
+    // The request without defaults: an agent with `first-user` access has no default instance.
     const decision = decide(who, order.request, input);
     const claim = decision.allowed ? decision.claim : undefined;
     const grant = decision.allowed ? (claim === undefined ? decision.grant : ports.randomId()) : undefined;
@@ -134,7 +134,7 @@ export async function decideTicket(order: MintOrder, ports: MintPorts): Promise<
       instance: row.instanceId,
       details: { grant, subject: row.subject, role: row.role, reason: row.reason },
     });
-    // Counted first: a caller over the limit claims nothing.
+    // The count comes first: a caller over the limit must not claim an instance.
     const counted = await record.write({ rate, wanted: claimed });
     rate = undefined;
     state = counted.rate ?? state;
@@ -182,8 +182,8 @@ function payloadOf(
 }
 
 /**
- * What the audit log keeps of a decision. Nothing of a refusal without a verified principal: that is a security event
- * for the log, no row for a flood to buy.
+ * The audit event of a decision. A refusal without a verified principal has none: it is a security event in the log, so
+ * that a flood of anonymous requests writes no rows.
  */
 function eventOf(
   { who, request, context, jti, kid }: MintOrder,

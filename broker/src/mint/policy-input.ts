@@ -20,8 +20,8 @@ export interface PolicyInputPorts {
 }
 
 /**
- * Everything that `decide` must know about a request for one instance, and the number of the newest change that it takes
- * into account. `kid` is the key that would sign, left out where nothing is to be signed. `now` in ms.
+ * The input of `decide` for a request for one instance, with the number of the newest change that the input contains.
+ * `kid` names the key that would sign the ticket; it is left out where no ticket is made. `now` in ms.
  */
 export async function readPolicyInput(
   who: Authenticated,
@@ -39,8 +39,8 @@ export async function readPolicyInput(
 }
 
 /**
- * The same for every instance on which a decision may differ from that about any other: listed ones, those with a grant,
- * and one that stands for the rest.
+ * The same for every instance whose decision may differ: listed instances, instances with a grant, and one placeholder
+ * for all other instances.
  */
 export async function readPolicyInputs(
   who: Authenticated,
@@ -90,7 +90,7 @@ function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string
   return groups;
 }
 
-/** Stands for an instance that nothing names: no instance is called so. */
+/** Placeholder for an instance that no row names. It is no valid instance name. */
 const ANY_OTHER = '';
 
 const questionOf = (who: Authenticated, now: number, { config }: PolicyInputPorts) => ({
@@ -116,7 +116,7 @@ function subjectsOf(principal: Principal, trustEmail: readonly string[]): string
   ];
 }
 
-/** Names of the targets that are the caller itself, a party that acts for it or comes with it, or its sign-in. */
+/** Target names of the caller, of its actors, of its OAuth client and of its sign-in. */
 export const callerTargets = (who: Authenticated, kid?: string): string[] => [
   ...partiesOf(who).map(targetNameOfParty),
   ...(who.login === undefined ? [] : [`login:${who.login}`]),

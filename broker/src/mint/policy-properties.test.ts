@@ -9,6 +9,7 @@ import { covers, Scope } from '@agent-ticket/shared/scope.ts';
 import { createRandom } from '@agent-ticket/shared/test/random.ts';
 import { describe, expect, it } from 'vitest';
 import {
+  anonymous,
   claimOf,
   entryWith,
   grantOf,
@@ -16,7 +17,6 @@ import {
   LOCK,
   NOW,
   requestWith,
-  stranger,
   user,
   whoWith,
 } from '../../test/policy-cases.ts';
@@ -78,7 +78,7 @@ const randomOwners = (random: Random) =>
   );
 
 function randomWho(random: Random): Authenticated {
-  if (random.chance(0.15)) return stranger;
+  if (random.chance(0.15)) return anonymous;
   const limits = {
     ...(random.chance(0.3) ? { expiresAt: NOW + random.below(random.pick([10, 7200])) } : {}),
     ...(random.chance(0.3) ? { issuedAt: NOW * 1000 } : {}),
@@ -266,10 +266,10 @@ describe('in every case', () => {
     ).toEqual([]);
   });
 
-  it('a stranger is a viewer of a public agent, or nothing', () => {
+  it('an anonymous caller is a viewer of a public agent, or nothing', () => {
     expect(
       counterexamples((c) => {
-        const decision = decideCase({ ...c, who: stranger, input: { ...c.input, grants: [] } });
+        const decision = decideCase({ ...c, who: anonymous, input: { ...c.input, grants: [] } });
         return !decision.allowed || (decision.role === 'viewer' && c.input.registry[0]?.access === 'public');
       }),
     ).toEqual([]);

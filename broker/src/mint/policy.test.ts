@@ -3,13 +3,13 @@ import type { Role } from '@agent-ticket/shared/names.ts';
 import type { AgentEntry } from '@agent-ticket/shared/registry.ts';
 import { describe, expect, it } from 'vitest';
 import {
+  anonymous,
   type Case,
   decideCase,
   grantOf,
   LOCK,
   NOW,
   scopes,
-  stranger,
   user,
   verdict,
   whoWith,
@@ -22,26 +22,30 @@ const SIGNED_OUT = { tokensBefore: NOW * 1000, loginsBefore: null };
 describe('a rule', () => {
   const table: [string, Case, Role | DenialReason][] = [
     ['lets a principal view what is open to principals', {}, 'viewer'],
-    ['lets a stranger view what is public', { who: stranger, entry: { access: 'public' } }, 'viewer'],
-    ['asks a stranger to sign in elsewhere', { who: stranger }, 'credential_missing'],
     [
-      'asks a stranger to sign in for an agent by grant',
-      { who: stranger, entry: { access: 'grant' } },
+      'lets an anonymous caller view what is public',
+      { who: anonymous, entry: { access: 'public' } },
+      'viewer',
+    ],
+    ['asks an anonymous caller to sign in elsewhere', { who: anonymous }, 'credential_missing'],
+    [
+      'asks an anonymous caller to sign in for an agent by grant',
+      { who: anonymous, entry: { access: 'grant' } },
       'credential_missing',
     ],
     [
-      'asks a stranger to sign in for an agent of first users',
-      { who: stranger, entry: { access: 'first-user' } },
+      'asks an anonymous caller to sign in for an agent of first users',
+      { who: anonymous, entry: { access: 'first-user' } },
       'credential_missing',
     ],
     [
-      'asks a stranger to sign in before it says that there is no agent',
-      { who: stranger, request: { agent: 'none' } },
+      'asks an anonymous caller to sign in before it says that there is no agent',
+      { who: anonymous, request: { agent: 'none' } },
       'credential_missing',
     ],
     [
-      'asks a stranger to sign in for a public agent that is disabled',
-      { who: stranger, entry: { access: 'public', enabled: false } },
+      'asks an anonymous caller to sign in for a public agent that is disabled',
+      { who: anonymous, entry: { access: 'public', enabled: false } },
       'credential_missing',
     ],
     ['knows no agent that is not listed', { request: { agent: 'none' } }, 'agent_unknown'],
@@ -128,8 +132,8 @@ describe('a rule', () => {
       'owner',
     ],
     [
-      'gives no stranger a role of a grant where it must sign in',
-      { who: stranger, input: { grants: [grantOf('owner')] } },
+      'gives no anonymous caller a role of a grant where it must sign in',
+      { who: anonymous, input: { grants: [grantOf('owner')] } },
       'credential_missing',
     ],
     [
@@ -221,7 +225,7 @@ describe('a principal that signed out', () => {
 describe('the order of the rules', () => {
   /** A case in which every rule is broken; each step mends the first that is. */
   const broken: Case = {
-    who: stranger,
+    who: anonymous,
     entry: {
       enabled: false,
       access: 'grant',

@@ -7,17 +7,17 @@ import { narrow, type Scope } from '@agent-ticket/shared/scope.ts';
 import type { Authenticated } from '../credentials/principal.ts';
 
 /**
- * Who may do what with which agent. Plain data in, one decision out: no clock, no database, no request. Default
- * deny: every rule must hold, and a rule that cannot tell does not hold.
+ * The authorization policy. A pure function from plain data to one decision: no clock, no database, no request. Default
+ * deny: every rule must hold, and a rule whose facts are missing does not hold.
  */
 
 /** Bump when the meaning of a rule changes; every audit event carries it. */
 export const POLICY_VERSION = '2';
 
-/** Instances that one user may hold by having been first. Each costs a row for ever. */
+/** The most instances that one user may own by a first-user claim. Each costs a row for ever. */
 export const MAX_CLAIMS = 100;
 
-/** A claim that nobody opened this long may lapse, or one caller could reserve names for nothing. In ms. */
+/** Age in ms at which an unused claim may lapse. Without it, one caller could reserve names at no cost. */
 export const CLAIM_LAPSES_MS = 10 * 60_000;
 
 export const DEFAULT_INSTANCE = InstanceName.parse('default');
@@ -31,7 +31,7 @@ interface DecisionRequest {
   readonly scope?: readonly Scope[] | undefined;
 }
 
-/** Everything that a decision depends on beside the caller and the request. */
+/** The facts of a decision besides the caller and the request. */
 export interface PolicyInput extends Omit<PolicyRows, 'rev'> {
   readonly registry: AgentRegistry;
   /** Milliseconds since 1970. */
@@ -78,7 +78,7 @@ interface Case {
   readonly sessionExpiry: number;
 }
 
-/** A rule says with which reason a case is refused, or `undefined` where it holds. In the order of the checks. */
+/** A rule returns the reason of the refusal, or `undefined` where it holds. In the order of the checks. */
 const RULES: readonly [name: string, refuses: (c: Case) => DenialReason | undefined][] = [
   [
     'a caller without a credential is let in to public agents alone',
@@ -96,7 +96,7 @@ const RULES: readonly [name: string, refuses: (c: Case) => DenialReason | undefi
     (c) =>
       c.entry?.access === 'first-user' && c.request.instance === undefined ? 'instance_missing' : undefined,
   ],
-  ['no lock stands', (c) => (c.input.revocations.length > 0 ? 'locked' : undefined)],
+  ['no lock is in force', (c) => (c.input.revocations.length > 0 ? 'locked' : undefined)],
   [
     'the tier is high enough',
     (c) =>
@@ -129,12 +129,12 @@ const RULES: readonly [name: string, refuses: (c: Case) => DenialReason | undefi
   ['the scope lies within the role', (c) => (c.scope === undefined ? 'scope_outside_role' : undefined)],
 ];
 
-/** The rules by name, in the order in which they are asked. */
+/** The names of the rules, in the order of the checks. */
 export const RULE_NAMES: readonly string[] = RULES.map(([name]) => name);
 
 /** Decides one request. `rules` lists every rule up to the one that refused. */
 export function decide(who: Authenticated, request: DecisionRequest, given: PolicyInput): Decision {
-  // A grant about to end gives nothing worth having, and a claim that may lapse gives nothing until its object was asked.
+  // A grant about to end is not used. A claim that may lapse is not used until its object has confirmed it.
   const grants = given.grants.filter((grant) => lasts(grant, given.now) && !mayLapse(grant, given.now));
   const input = { ...given, grants };
   const entry = findAgent(input.registry, request.agent);
@@ -162,7 +162,7 @@ const seconds = (ms: number): number => Math.floor(ms / 1000);
 const lasts = ({ expiresAt }: GrantRow, now: number): boolean =>
   expiresAt === null || seconds(expiresAt) - seconds(now) >= CREDENTIAL_MIN_LEFT_SECONDS;
 
-/** Whether a grant is a claim that nobody opened in time, as far as the grant says. */
+/** Whether a grant is an old claim without a recorded use. Only the object knows whether it was used all the same. */
 const mayLapse = ({ claimed, openedAt, deletedAt, createdAt }: GrantRow, now: number): boolean =>
   claimed && openedAt === null && deletedAt === null && createdAt < now - CLAIM_LAPSES_MS;
 
@@ -176,7 +176,7 @@ function isSignedOut({ who, input: { signedOut, revocations } }: Case): boolean 
   return who.issuedAt !== undefined && before != null && who.issuedAt <= before;
 }
 
-/** How the principal would become the owner by asking; `undefined` where it cannot. */
+/** The claim that would make the principal the owner; `undefined` where it cannot claim the instance. */
 function claimOf(
   { method, principal }: Authenticated,
   entry: AgentEntry,
@@ -193,7 +193,7 @@ function claimOf(
 
 const isOverClaimLimit = ({ claims }: PolicyInput): boolean => claims >= MAX_CLAIMS;
 
-/** Public and viewer agents are known to all; others only to those who hold something on them. */
+/** Agents with `grant` access are visible only to callers with a role on them, other agents to all callers. */
 function isVisible({ who, entry, role }: Case): boolean {
   if (entry === undefined || (who.agents !== undefined && !who.agents.includes(entry.slug))) return false;
   return entry.access === 'grant' ? role !== undefined : true;
@@ -217,7 +217,7 @@ export function roleOf(who: Authenticated, entry: AgentEntry, grants: readonly G
   return ROLES.findLast((role) => held.includes(role));
 }
 
-/** What a role rests on: the grant that decided, and when the session's rights end, in seconds. */
+/** The basis of a role: the grant that decided, and the end of the session's rights, in seconds. */
 function restOn(
   who: Authenticated,
   entry: AgentEntry,
@@ -225,10 +225,10 @@ function restOn(
   { grants, now }: PolicyInput,
 ): { readonly grant: string | undefined; readonly sessionExpiry: number } {
   const most = Math.min(seconds(now) + SESSION_SECONDS, who.expiresAt ?? Number.POSITIVE_INFINITY);
-  // Who may be a viewer anyhow does not need the grant, nor loses anything with it.
+  // A caller that is a viewer by the access mode does not need the grant: its session does not end with the grant.
   const open = granted === undefined || (granted === 'viewer' && isOpenTo(who, entry));
   if (open) return { grant: undefined, sessionExpiry: most };
-  // Every grant of the role in force is as good as the others: the last to end decides.
+  // Any grant of the role is sufficient, so the grant that ends last decides.
   const [grant] = grants
     .filter((each) => each.role === granted)
     .map(({ id, expiresAt }) => ({ id, end: expiresAt ?? Number.POSITIVE_INFINITY }))

@@ -15,7 +15,7 @@ export const recordingIn = ({ rates }: Pick<RecordStore, 'rates'>, clock: () => 
   },
 });
 
-/** The mint shard of a broker on Node: in the process itself, so that nothing ever waits for delivery. */
+/** The mint shard of a broker on Node. It is in the process and writes to the record database, so it has no backlog. */
 export const mintShardInProcess = (
   ports: Omit<MintPorts, 'record'>,
   record: RecordStore,

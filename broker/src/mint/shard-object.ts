@@ -27,12 +27,12 @@ import {
   type Waiting,
 } from './shard.ts';
 
-/** How soon events are offered to the record database again after it refused them. */
+/** Delay before events that the record database refused are sent again. */
 const RETRY_MS = 5_000;
 
 /**
- * One of the mint shards: it decides about tickets, counts them, and is where their audit events first rest. Its SQLite
- * is synchronous, so counting is exact, and durable before the answer leaves the object.
+ * One mint shard: it decides requests for tickets, counts them and stores their audit events until delivery. Its SQLite
+ * is synchronous, so that a count is exact, and durable before the answer leaves the object.
  */
 export class MintShardObject extends DurableObject<Cloudflare.Env> {
   readonly #backlog: Backlog;
@@ -71,7 +71,7 @@ export class MintShardObject extends DurableObject<Cloudflare.Env> {
         this.#wakeBy(Date.now() + RETRY_MS);
       },
     });
-    // What an earlier life left may have no other occasion.
+    // Events that an earlier life of the object left behind may have no other trigger for their delivery.
     this.#offer(Date.now());
   }
 
@@ -96,7 +96,7 @@ export class MintShardObject extends DurableObject<Cloudflare.Env> {
     const window = this.#rates.count(rate.key, now, RATE_WINDOW_MS);
     const counted = readWindow(rate, window);
     if (counted.admitted) this.#keep(event, now);
-    // A flood buys one row a window, not one a request.
+    // A flood writes one row for each window, not one for each request.
     else if (window.count === rate.limit + 1) this.#keep(wanted && overLimitEvent(wanted), now);
     this.#wakeBy(now + 2 * RATE_WINDOW_MS);
     return counted;
@@ -142,13 +142,13 @@ export class MintShardObject extends DurableObject<Cloudflare.Env> {
   }
 }
 
-/** How many objects share the load; an account always meets the same one. */
+/** The number of objects that share the load. All requests of one account go to the same object. */
 const SHARDS = 64;
 
-/** A mint reads and may claim: two statements with a deadline each, and the way there. */
+/** A mint reads and may claim: two statements with a deadline each, and the round trip to the object. */
 const MINT_DEADLINE_MS = 3 * STATEMENT_DEADLINE_MS;
 
-/** The shards, and what agents' objects report to them. */
+/** The shards, and the backlog that agents' objects report to them. */
 interface MintShards extends MintShard {
   /** Resolves when the report is counted. It is nowhere on disk. */
   receiveReport(report: BacklogReport): Promise<void>;
@@ -166,8 +166,8 @@ export const mintShards = (
   };
   return {
     async mint(account, order) {
-      // An object that does not answer must not hold a caller; an event that it writes late is one of a ticket that
-      // was never made, which is no harm.
+      // An object that does not answer must not delay the caller. It may still write the event late: the audit log then
+      // has an event of a ticket that was never made, which is harmless.
       return within<MintAnswer>(Math.max(deadlineMs, MINT_DEADLINE_MS), (await shardOf(account)).mint(order));
     },
 
@@ -187,7 +187,7 @@ export const mintShards = (
     },
 
     async receiveReport(report) {
-      // Ids of objects are spread evenly already.
+      // Object ids are uniformly distributed, so they need no hash.
       const number = Number.parseInt(report.object.slice(0, 8), 16) % SHARDS;
       await within(deadlineMs, shard(number).receiveReport(report));
     },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { stranger, whoWith } from '../../test/policy-cases.ts';
+import { anonymous, whoWith } from '../../test/policy-cases.ts';
 import type { Authenticated } from '../credentials/principal.ts';
 import { accountOf, rateRuleOf } from './shard.ts';
 
@@ -9,8 +9,8 @@ const rateOf = (who: Authenticated, address: string | null) => ({
 });
 
 describe('the account of a request', () => {
-  it('of a stranger is the address', () => {
-    expect(rateOf(stranger, '2001:DB8::1')).toEqual({
+  it('of an anonymous caller is the address', () => {
+    expect(rateOf(anonymous, '2001:DB8::1')).toEqual({
       account: 'address:2001:db8:0:0::/64',
       rate: { key: 'address:2001:db8:0:0::/64', limit: 30 },
     });
@@ -29,6 +29,6 @@ describe('the account of a request', () => {
   });
 
   it('of a principal called like an address is not that of the address', () => {
-    expect(rateOf(stranger, 'unknown').account).not.toBe(rateOf(whoWith(), 'unknown').account);
+    expect(rateOf(anonymous, 'unknown').account).not.toBe(rateOf(whoWith(), 'unknown').account);
   });
 });

@@ -22,7 +22,7 @@ export interface MintOrder {
   readonly isCounted: boolean;
 }
 
-/** What a shard says to a request for a ticket. An answer other than `unavailable` is durable in the audit log. */
+/** A shard's answer to a request for a ticket. Every answer except `unavailable` is durable in the audit log. */
 export type MintAnswer =
   /** The event is durable: sign exactly this. */
   | {
@@ -39,8 +39,8 @@ export type MintAnswer =
   | { readonly kind: 'unavailable' };
 
 /**
- * Decides, counts and records requests for tickets in one hop. Of one account always the same place answers, so counts
- * are exact.
+ * Decides, counts and records requests for tickets in one hop. All requests of one account go to the same shard, so
+ * counts are exact.
  */
 export interface MintShard extends Counter {
   mint(account: string, order: MintOrder): Promise<MintAnswer>;
@@ -49,7 +49,7 @@ export interface MintShard extends Counter {
   waiting?(): Promise<Waiting>;
 }
 
-/** What a shard decides with. */
+/** The ports that a shard needs for its decisions. */
 export interface MintPorts extends PolicyInputPorts {
   readonly control: Pick<ControlStore, 'readPolicy' | 'change' | 'grants'>;
   readonly config: PolicyInputPorts['config'] & { readonly issuer: string; readonly ticketAudience: string };
@@ -57,12 +57,12 @@ export interface MintPorts extends PolicyInputPorts {
   readonly record: Recording;
 }
 
-/** Where a shard counts and records; both durable, in one write, when it resolves. */
+/** Storage of a shard's counts and events: both are durable, in one write, when it resolves. */
 export interface Recording {
   write(entry: RecordEntry): Promise<RecordResult>;
 }
 
-/** Whether the limit let a request pass, and what is left of it; `rate` is null where nothing was counted. */
+/** Whether the request is within the limit, and the rest of the limit; `rate` is null where nothing was counted. */
 export interface RecordResult {
   readonly admitted: boolean;
   readonly rate: RateState | null;
@@ -74,8 +74,8 @@ export interface RecordEntry {
   /** Written if the limit lets it pass. Left out: only counted. */
   readonly event?: AuditEvent | undefined;
   /**
-   * What the caller was after, for the `rate.limited` event of a request that the limit refuses, written once a window: a
-   * flood buys one row, not one a request. Left out: `event`.
+   * The target of the request, for the `rate.limited` event of a request that the limit refuses. That event is written
+   * once for each window, so that a flood writes one row. Default: `event`.
    */
   readonly wanted?: AuditEvent | undefined;
 }
@@ -107,7 +107,7 @@ export function rateRuleOf(who: Authenticated, address: string | null): RateRule
   return limit === null ? undefined : { key: accountOf(who, address), limit };
 }
 
-/** The event that tells of a request over the limit instead of the one that it would have been. */
+/** The event of a request over the limit, which replaces the request's own event. */
 export const overLimitEvent = ({ jti: _never, ...wanted }: AuditEvent): AuditEvent => ({
   ...wanted,
   type: 'rate.limited',

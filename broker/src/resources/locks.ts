@@ -36,7 +36,7 @@ const view = (row: Lock) => ({
   expires_at: iso(row.until),
 });
 
-/** `GET /admin/locks`: those that stand, newest first. */
+/** `GET /admin/locks`: locks in force, newest first. */
 export const listLocks: Handler = async ({ request, now, ports }) => {
   const page = readPage(new URL(request.url), Place);
   if (!page.ok) return page;
@@ -81,7 +81,7 @@ export const liftLock: Handler = async (call) => {
     return err('lock_unknown');
   const lifted = await changePolicy(
     {
-      // Applies to a lock that stands: one that was lifted or has ended is unknown.
+      // Applies to a lock in force: a lock that was lifted or has ended is unknown.
       statement: revocations.lift(lock.id, now),
       event: lockEvent(call, 'lock.lifted', lock),
       command: { op: 'revoke', ids: [lock.id] },

@@ -81,7 +81,7 @@ export const ROUTES: readonly Route[] = [
     method: 'GET',
     path: '/auth/logout',
     ...open(
-      unlimited('without a sign-in that stands it only drops cookies, and signing out must always work'),
+      unlimited('without a valid sign-in the route only deletes cookies, and signing out must always work'),
       logOut,
     ),
   },

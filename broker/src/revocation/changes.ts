@@ -28,9 +28,9 @@ export interface ChangePorts extends SendPorts {
   readonly record: RecordStore;
 }
 
-/** A change of policy as its caller states it. */
+/** A change of policy, as its caller passes it. */
 interface WantedChange extends Omit<Change, 'dueAt' | 'command'> {
-  /** Left out: what the revocations tell live sessions. */
+  /** Default: the command that delivers the revocations to live sessions. */
   readonly command?: OutboxCommand | undefined;
 }
 
@@ -71,19 +71,20 @@ export function newRevocation({
   };
 }
 
-/** Whether every object has answered; otherwise the outbox goes on, and the answer to the caller is 202. */
+/** Whether every object has answered. If not, the outbox keeps delivering, and the caller's answer is 202. */
 export const isDone = ({ unreachable, pending }: Receipt): boolean => unreachable === 0 && pending === 0;
 
-/** The status that the caller of a change is answered with: 200, or 202 while live sessions may not know of it. */
+/** The HTTP status of a change: 200, or 202 while the change may not have arrived at live sessions. */
 export const statusOf = (receipt: Receipt): 200 | 202 => (isDone(receipt) ? 200 : 202);
 
 const NOTHING_TO_DO: Receipt = { closed: 0, objects: 0, unreachable: 0, pending: 0, ms: 0 };
-/** How much is still to do only the agent worker knows, so it is counted as one. */
+/** Counts as one: only the agent worker knows the number of objects that are still to be asked. */
 const NOTHING_DONE: Receipt = { ...NOTHING_TO_DO, pending: 1 };
 
 /**
- * Makes one change of policy, with its event and its revocations in one batch, and delivers it at once. `undefined` where
- * the change did not apply. The change stands once this resolves, whatever the receipt says: the outbox goes on.
+ * Makes one change of policy, with its event and its revocations in one batch, and delivers it at once. `undefined`
+ * where the change did not apply. The change is durable once this resolves, whatever the receipt says: the outbox keeps
+ * delivering it.
  */
 export async function changePolicy(
   wanted: WantedChange & { readonly statement?: undefined },
@@ -98,7 +99,7 @@ export async function changePolicy(wanted: WantedChange, ports: ChangePorts): Pr
   try {
     return await tryDeliver(row, ports);
   } catch (error) {
-    // The change is made and safe: a database that left since then must not make it look undone.
+    // The change is durable: an outage of a database after it must not be reported as a failed change.
     if (!isOutage(error)) throw error;
     ports.log({ event: 'change_waits', error: describeError(error) });
     return NOTHING_DONE;
@@ -136,7 +137,7 @@ const StoredEvent = z.custom<AuditEvent>(
     typeof value === 'object' && value !== null && 'eventId' in value && 'type' in value && 'at' in value,
 );
 
-/** An outbox row that nothing can be made of: it stays, and holds up no other. */
+/** An outbox row that cannot be read or delivered. It stays in the outbox and delays no other row. */
 class UnreadableRow extends Error {}
 
 function readRow(row: OutboxRow): { event: AuditEvent; command: OutboxCommand | undefined } {
@@ -149,9 +150,9 @@ function readRow(row: OutboxRow): { event: AuditEvent; command: OutboxCommand | 
 }
 
 /**
- * Delivers one outbox row: first the event and the copies of the revocations to the record database, which new sessions
- * meet, then the command to the agent worker. The row leaves when both have arrived. A command for a named object is sent
- * even when the record database is away.
+ * Delivers one outbox row. The event and the copies of the revocations go to the record database first, because new
+ * sessions are checked there. The command goes to the agent worker afterwards. The row is deleted when both have
+ * arrived. A command for a named object is sent even when the record database is away.
  */
 async function deliver(row: OutboxRow, ports: ChangePorts): Promise<Receipt> {
   const { control, record } = ports;
@@ -171,8 +172,8 @@ async function deliver(row: OutboxRow, ports: ChangePorts): Promise<Receipt> {
 }
 
 /**
- * As they are by now: a row may have changed since the command was given. The lock of a deletion stays here: it keeps new
- * tickets from being minted, and a copy would refuse them for ever, as nothing tells copies that it was lifted.
+ * The present versions of a command's revocations: a row may have changed since the command was enqueued. The lock of a
+ * deletion is not copied: it only has to prevent new tickets, and no command would lift its copies afterwards.
  */
 async function revocationsOf(
   command: OutboxCommand | undefined,
@@ -184,7 +185,7 @@ async function revocationsOf(
     return (await control.revocations.findAll([command.id])).map((row) => ({ ...row, until }));
   }
   const rows = await control.revocations.findAll(command.ids);
-  // The first to reach a session decides how it closes, so the strongest code goes first.
+  // The first revocation that hits a session decides its close code, so the strongest code is sent first.
   return rows.sort((a, b) => REVOCATION_CODES.indexOf(a.code) - REVOCATION_CODES.indexOf(b.code));
 }
 
@@ -223,7 +224,7 @@ async function send(
   }
   let sum = NOTHING_TO_DO;
   for (const row of revocations) {
-    // The agent worker finds sessions by the record database, and the objects that a target names without it.
+    // The agent worker needs the record database to find sessions, but not to find objects that a target names.
     const isNamed = readTargetName(row.target).kind === 'instance';
     const receipt =
       isRecorded || isNamed
@@ -243,13 +244,13 @@ const addReceipts = (one: Receipt, other: Receipt): Receipt => ({
   ms: one.ms + other.ms,
 });
 
-/** What a row waits between two tries: the first soon, the later ones up to a minute apart. */
+/** The delay between two attempts for a row: short at first, up to a minute later. */
 const retryDelayMs = (attempts: number): number => Math.min(60_000, 1_000 * 2 ** attempts);
 
 /**
- * Delivers every due row once. Run on a schedule; safe to run anywhere, any number of times at once. A row that cannot be
- * read, that the record database refuses, or that meets a bug is logged and holds up no other. Rejects on an outage of
- * the control database.
+ * Delivers every due row once. Runs on a schedule, and may run concurrently on any number of instances. A row that
+ * cannot be read, that the record database refuses, or that causes a bug is logged and delays no other row. Rejects on
+ * an outage of the control database.
  */
 export async function flushOutbox(ports: ChangePorts, limit = 50): Promise<void> {
   const now = ports.clock();
@@ -260,8 +261,9 @@ export async function flushOutbox(ports: ChangePorts, limit = 50): Promise<void>
 }
 
 /**
- * After a restore of the control database its numbers begin again where the backup ended, while copies know of later
- * ones: tickets would look older than revocations that this database has forgotten. Has the numbers go on after those.
+ * Advances the change numbers after a restore of the control database. The restored numbers continue where the backup
+ * ended, while copies hold revocations with greater numbers: new tickets would be hit by revocations that this database
+ * no longer has. So the next number is greater than every number in the copies.
  */
 export async function keepNumbersAhead({ control, record, clock }: ChangePorts): Promise<void> {
   const copied = await record.revocations.newestRev();

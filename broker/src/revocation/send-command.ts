@@ -22,14 +22,14 @@ export interface SendPorts {
   readonly log: (event: Readonly<Record<string, unknown>>) => void;
 }
 
-/** The agent worker fans out to a hundred objects in far less; past this the outbox goes on. */
+/** The agent worker asks a hundred objects in far less time. After this timeout the outbox repeats the command. */
 export const SEND_TIMEOUT_MS = 5_000;
 const RECEIPT_MAX_BYTES = 4096;
 
 /**
- * Signs a command with the key that signs tickets, sends it to the agent worker and answers its receipt; type and
- * audience keep commands and tickets apart (RFC 8725 §3.11, §3.12). `undefined`, and a line in the log, where no receipt
- * comes: an agent worker out of reach is no fault of the caller's.
+ * Signs a command with the ticket key, sends it to the agent worker and returns the receipt. Type and audience separate
+ * commands from tickets (RFC 8725 §3.11, §3.12). Returns `undefined` and logs where no receipt comes: an unreachable
+ * agent worker is no fault of the caller.
  */
 export async function sendCommand(cmd: ControlCommand, ports: SendPorts): Promise<Receipt | undefined> {
   const now = ports.clock();
@@ -59,7 +59,7 @@ export async function sendCommand(cmd: ControlCommand, ports: SendPorts): Promis
   return undefined;
 }
 
-/** The body of a good answer, or why there is none. */
+/** The body of a 200 answer, or the reason why there is none. */
 async function post(
   token: string,
   { sendControl }: SendPorts,
@@ -76,7 +76,7 @@ async function post(
   }
 }
 
-/** Has the agent worker close sessions that the record takes for open and their objects do not. It comes again each minute. */
+/** Has the agent worker correct sessions that are open in the record only. Runs each minute. */
 export async function reconcileSessions(ports: SendPorts): Promise<void> {
   const receipt = await sendCommand({ op: 'reconcile' }, ports);
   if (receipt !== undefined && receipt.closed > 0)

@@ -10,7 +10,7 @@ interface AnonymousCount {
 
 type AnonymousCall = Pick<RequestContext, 'ipAddress' | 'now'>;
 
-/** Counts a request without a credential where the route's limit counts requests. Rejects while the counter is out of reach. */
+/** Counts an anonymous request where the route's limit counts requests. Rejects while the counter is unreachable. */
 export const countAnonymous = async (
   { path, anonymousLimit }: { readonly path: string; readonly anonymousLimit: AnonymousLimit },
   call: AnonymousCall,
@@ -26,7 +26,7 @@ async function count(
   { ipAddress, now }: AnonymousCall,
   counter: Counter,
 ): Promise<AnonymousCount> {
-  // One account for all counts of an address, so that a flood from there slows no other down.
+  // All counts of an address share one account, so that a flood from there slows no other address down.
   const account = `address:${addressKey(ipAddress)}`;
   const { admitted, rate } = await counter.count(account, { key: `${account} ${counted}`, limit });
   if (admitted) return { outcome: ok(undefined), rate };

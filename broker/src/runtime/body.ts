@@ -6,9 +6,9 @@ import type * as z from 'zod';
 import { memberWhere, refuseCredentials } from '../credentials/secret-in-text.ts';
 
 /**
- * Reads a JSON body by a schema. Names the first member at fault, never its value; absent members have defaults. Texts are
- * stored, so that one with a credential in it is refused, whatever the schema takes it for. So is one with a lone
- * surrogate: it has no bytes in UTF-8, and an audit event with it could never be sealed.
+ * Reads a JSON body by a schema. A refusal names the first invalid member, never its value. Texts of the body are
+ * stored, so a text that contains a credential is refused even where the schema accepts it. A text with a lone
+ * surrogate is refused too: it has no encoding in UTF-8, so an audit event with it could never be sealed.
  */
 export async function readBody<T>(request: Request, schema: z.ZodType<T>): Promise<Outcome<T>> {
   const type = request.headers.get('content-type') ?? '';

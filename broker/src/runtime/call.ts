@@ -5,7 +5,7 @@ import type { Answer, ErrorRenderer, RequestContext } from '../http/context.ts';
 import type { RateState } from '../http/rate.ts';
 import type { BrokerPorts } from './ports.ts';
 
-/** One call as a handler sees it: credential verified, permission held. */
+/** One call with a verified credential and the permission of the route. */
 export interface Call extends RequestContext {
   readonly request: Request;
   readonly params: Readonly<Record<string, string>>;
@@ -13,7 +13,7 @@ export interface Call extends RequestContext {
   readonly ports: BrokerPorts;
 }
 
-/** What a handler answers, where the outcome alone does not say it. */
+/** A handler's answer where the route reports more than the outcome. */
 export interface HandlerResult {
   readonly outcome: Outcome<Answer>;
   readonly rate?: RateState | null;
@@ -28,8 +28,8 @@ export interface HandlerResult {
 export type Handler = (call: Call) => Promise<Outcome<Answer> | HandlerResult>;
 
 /**
- * What a caller without a credential may make a route do, by network address. Where the route reads credentials, a caller
- * with a right one is not counted.
+ * The limit of a route for anonymous callers, by network address. Where the route reads credentials, a caller with a
+ * valid credential is not counted.
  */
 export type AnonymousLimit =
   /** So many requests per window, counted before anything is read. Each route by itself: one never uses up another. */
@@ -38,7 +38,7 @@ export type AnonymousLimit =
   | { readonly counts: 'sign-ins' }
   /** Asking for tickets, counted with the audit event. */
   | { readonly counts: 'tickets' }
-  /** Credentials that were shown and are wrong, as failed credentials are: a right one must never be refused. */
+  /** Counts only presented credentials that are invalid: a valid credential must never be refused by the limit. */
   | { readonly counts: 'failures' }
   | { readonly counts: 'nothing'; readonly reason: string };
 
@@ -49,8 +49,8 @@ interface RouteBase {
   /** Checked before anything is looked up. */
   readonly permission?: Permission;
   /**
-   * The handler holds a credential that is limited to some agents to those. A route with a permission that does not say
-   * so is about all agents, and refuses such a credential.
+   * Whether the handler enforces the agents of a credential that is limited to some. Without it, a route with a
+   * permission concerns all agents and refuses such a credential.
    */
   readonly allowsScopedToken?: true;
   /** How its refusals look; left out: as everywhere. */
@@ -58,7 +58,7 @@ interface RouteBase {
   readonly handler: Handler;
 }
 
-/** A route that anybody may call says what callers without a credential may make it do. */
+/** A route that anonymous callers may use declares its limit for them. */
 export type Route = RouteBase &
   (
     | { readonly auth: 'required' }

@@ -12,7 +12,7 @@ import { workloadKeys } from '../credentials/workload-keys.ts';
 import { createKeyring } from '../keys/keyring.ts';
 import type { BrokerPorts } from './ports.ts';
 
-/** What differs between the runtimes. */
+/** The parts that differ between Workers and Node. */
 export interface Runtime
   extends Pick<
     BrokerPorts,
@@ -63,7 +63,7 @@ function credentialPorts(config: BrokerConfig, runtime: Runtime): CredentialPort
   const { claimRules: rules, signIn, issuer } = config;
   const auth0 = config.auth0.map((each) => withKeys(each, runtime));
   const ownOrigin = signIn?.baseUrl ?? new URL(issuer).origin;
-  // ID and logout tokens are for the client; they share the keys of the tenant's access tokens and nothing else.
+  // ID and logout tokens have the OAuth client as audience; only their keys are those of the tenant's access tokens.
   const tenantKeys = auth0.find((each) => each.issuer.issuer === signIn?.tenant.issuer)?.keys;
   return {
     serviceTokens: { tokens: control.serviceTokens, pepper: config.tokenPepper, later: runtime.later },

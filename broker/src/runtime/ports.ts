@@ -5,7 +5,7 @@ import type { Keyring } from '../keys/keyring.ts';
 import type { ExchangePorts } from '../mint/mint.ts';
 import type { MintPorts } from '../mint/shard.ts';
 
-/** Everything that the broker's code needs from where it runs. */
+/** The dependencies of the broker's code on its runtime. */
 export interface BrokerPorts extends ExchangePorts, Pick<MintPorts, 'registry'> {
   readonly config: BrokerConfig;
   readonly credentials: CredentialPorts;

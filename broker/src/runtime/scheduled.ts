@@ -11,9 +11,9 @@ import { reconcileSessions } from '../revocation/send-command.ts';
 import type { BrokerPorts } from './ports.ts';
 
 /**
- * What the broker does each minute, on Workers by a cron trigger, on Node by a timer: changes that could not be delivered
- * at once, sessions whose end nobody reported, keys, the audit log, what has expired. Safe to run on any number of
- * instances at once; a step that fails is tried again with the next run and keeps no other from running.
+ * The tasks of each minute, on Workers by a cron trigger, on Node by a timer: deliver changes of the outbox, correct
+ * sessions whose end was not reported, rotate keys, seal the audit log, delete expired rows. Any number of instances
+ * may run them concurrently. A step that fails runs again the next minute and does not prevent the other steps.
  */
 export async function runScheduled(ports: BrokerPorts): Promise<void> {
   const now = ports.clock();
@@ -47,9 +47,9 @@ async function step(name: string, ports: BrokerPorts, work: () => Promise<unknow
   }
 }
 
-/** One statement deletes so many: each costs a write for its row and one for each of its indexes. */
+/** The most rows of one statement: each row costs a write, and one more for each index. */
 const BATCH = 500;
-/** One run stops here and the next goes on, so that a shortened retention of years holds up no other work. */
+/** The most rows of one run, so that a retention that was shortened by years delays no other task. */
 const MAX_BATCHES = 20;
 
 interface SessionRetentionPorts {
@@ -79,7 +79,7 @@ async function inBatches(purge: (limit: number) => Promise<number>): Promise<num
   return total;
 }
 
-/** Deletes rows that nothing can be about any more. Nothing depends on when it runs. */
+/** Deletes expired rows. They have no effect any more, so correctness does not depend on when this runs. */
 async function purgeExpired({ control, record, clock }: BrokerPorts): Promise<void> {
   const now = clock();
   await control.authSessions.purge(now);

@@ -11,8 +11,8 @@ import type { Handler } from '../runtime/call.ts';
 import { signOut } from './sign-out.ts';
 
 /**
- * `POST /auth/backchannel-logout` (OpenID Connect Back-Channel Logout 1.0 §2.5): the tenant says that somebody signed out.
- * Ends that sign-in, or every one of the subject where no `sid` is named, and the person's sockets.
+ * `POST /auth/backchannel-logout` (OpenID Connect Back-Channel Logout 1.0 §2.5): the tenant reports that a user signed
+ * out. Ends the sign-in that `sid` names, or all sign-ins of the subject without a `sid`, and the sockets of the user.
  */
 export const receiveLogout: Handler = async (call) => {
   const { signIn } = call.ports.credentials;
@@ -32,7 +32,7 @@ export const receiveLogout: Handler = async (call) => {
     .map((each) => principalOf(each, signIn))
     .filter((principal) => principal !== undefined);
   const login = sid === undefined ? undefined : await loginIdOf(sid, signIn);
-  // In the same batch as what it does: a logout that failed must be taken when it is sent again, and only then.
+  // In the same batch as the sign-out: a logout that failed must be accepted when it is sent again, and only then.
   const ends = [authSessions.endAll(named, call.now), usedTokens.note(use.name, use.until)];
   await signOut({ by: 'back-channel', principals, login, ends }, call);
   return ok({ status: 204 });
@@ -40,7 +40,7 @@ export const receiveLogout: Handler = async (call) => {
 
 const EVENT = 'http://schemas.openid.net/event/backchannel-logout';
 const MAX_BYTES = 4096;
-/** A tenant sends a logout when it happens. */
+/** The greatest age of a logout token: a tenant sends it at the moment of the logout. */
 const MAX_AGE_SECONDS = 300;
 
 const Header = z.object({

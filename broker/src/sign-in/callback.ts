@@ -13,7 +13,7 @@ import { isSecure, loginCookieName } from './login.ts';
 import { refuseSignIn } from './refusal-page.ts';
 import { redeemLogin } from './tenant.ts';
 
-/** How long a sign-in here lasts. It is not renewed by use: a ticket's session would end with it all the same. */
+/** The life of a sign-in. Use does not renew it: the sessions of its tickets end with it in any case. */
 const SESSION_SECONDS = 24 * 3600;
 
 /**
@@ -38,7 +38,7 @@ const Begun = z.object({
 
 const IdClaims = z.looseObject({ sub: z.string().min(1).max(256), sid: z.string().max(256).optional() });
 
-/** `GET /auth/callback`: back from the tenant. The sign-in is recorded before the browser has a cookie for it. */
+/** `GET /auth/callback`: the redirect from the tenant. The sign-in is recorded before the browser gets its cookie. */
 export const finishLogin: Handler = async (call) => {
   const { signIn } = call.ports.credentials;
   if (signIn === undefined) return err('route_unknown');
@@ -54,7 +54,7 @@ export const finishLogin: Handler = async (call) => {
   return { outcome, rate: counted.rate, renderError };
 };
 
-/** The values that this browser left with. Without them an attacker's sign-in could be put upon it (login CSRF). */
+/** The values of this browser's login cookie. Without the check, an attacker could sign the browser in (login CSRF). */
 async function readBegun(call: Call, { config }: SignInPorts): Promise<Outcome<z.infer<typeof Begun>>> {
   const notBegun = err('login_not_begun', { hint: 'this sign-in was not begun here, or too long ago' });
   const name = loginCookieName(config);
@@ -122,9 +122,9 @@ async function open(
 }
 
 /**
- * Revocations of the tenant's session from before the code was redeemed. The tenant has vouched for that session since, as
- * it does when a browser signed out here and did not complete the sign-out there: they are lifted, or nobody could sign in
- * under it again. One that came meanwhile stands and ends this sign-in.
+ * Ids of the revocations of the tenant's session from before the code was redeemed. The caller lifts them: the tenant
+ * has confirmed the session since, for example after a browser signed out here but did not complete the sign-out at the
+ * tenant, and could not sign in again otherwise. A revocation from after that remains in force and ends this sign-in.
  */
 async function revokedBefore(rev: number, sid: string, signIn: SignInPorts, now: number): Promise<string[]> {
   const rows = await signIn.control.revocations.anyOn([`login:${await loginIdOf(sid, signIn)}`], now);

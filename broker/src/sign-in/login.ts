@@ -9,17 +9,17 @@ import type { Call, Handler } from '../runtime/call.ts';
 import { readReturnTo } from './return-to.ts';
 import { authorizeUrl } from './tenant.ts';
 
-/** Between leaving for the tenant and coming back. */
+/** The longest time between the redirect to the tenant and the callback. */
 const LOGIN_SECONDS = 600;
 
-/** Does not begin with the session cookie's name: the stock library would take it for a part of that. */
+/** Must not begin with the session cookie's name: the Auth0 library would read it as a chunk of that cookie. */
 export const loginCookieName = ({ cookieName }: SignInConfig): string => `login_${cookieName}`;
 
 export const isSecure = ({ baseUrl }: SignInConfig): boolean => baseUrl.startsWith('https:');
 
 /**
- * `GET /auth/login?return_to=…&login_hint=…`: redirects to the tenant, with the values that must come back in a cookie of
- * ten minutes. A person whom Access let through to here has signed in on the way and is redirected back at once.
+ * `GET /auth/login?return_to=…&login_hint=…`: redirects to the tenant, with the values that must come back in a cookie
+ * of ten minutes. A person whom Access let through to here has signed in on the way and is redirected back at once.
  */
 export const beginLogin: Handler = async (call) => {
   const { request, now, ports } = call;
@@ -46,7 +46,7 @@ export const beginLogin: Handler = async (call) => {
   });
 };
 
-/** Back to the page, once Access has signed the person in. Without its identity the redirects would be a circle. */
+/** Redirects back once Access has signed the user in. Without an identity of Access the redirects would never end. */
 async function redirectFromAccess({ request, now, ports }: Call, location: string): Promise<Outcome<Answer>> {
   const who = await authenticate(request, ports.credentials, now);
   if (!who.ok) return who;

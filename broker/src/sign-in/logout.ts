@@ -8,8 +8,8 @@ import { signOut } from './sign-out.ts';
 import { endSessionUrl } from './tenant.ts';
 
 /**
- * `GET /auth/logout?return_to=…`: ends the sign-in here and its person's sockets, and goes on to the tenant, which ends its
- * own session. Without a sign-in it only drops cookies. A page that is not listed may not send browsers here.
+ * `GET /auth/logout?return_to=…`: ends the sign-in here and its person's sockets, and goes on to the tenant, which ends
+ * its own session. Without a sign-in it only drops cookies. A page that is not listed may not send browsers here.
  */
 export const logOut: Handler = async (call) => {
   const { signIn, trustedOrigins, ownOrigin } = call.ports.credentials;
@@ -28,10 +28,10 @@ export const logOut: Handler = async (call) => {
   });
 };
 
-/** Sites of the page that led here (Fetch Metadata §2.4) which are another origin: a sibling host is one too. */
+/** Values of `Sec-Fetch-Site` (Fetch Metadata §2.4) for a page of another origin. A sibling host is another origin. */
 const OTHER_ORIGINS: readonly (string | null)[] = ['cross-site', 'same-site'];
 
-/** A page of another origin that led here must be a listed one. */
+/** A navigation from another origin must come from a listed origin. */
 function mayNavigate(headers: Headers, origins: readonly string[]): boolean {
   if (!OTHER_ORIGINS.includes(headers.get('sec-fetch-site'))) return true;
   const referrer = headers.get('referer');

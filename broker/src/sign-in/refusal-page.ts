@@ -6,8 +6,8 @@ import { plainPage } from '../http/plain-page.ts';
 
 /**
  * Renders the refusal of a sign-in: a page for a person, and the usual body for a program, which does not ask for HTML.
- * Status and headers are the same. `returnTo`, where it is known that this browser came from there, leads back; it must
- * have been checked.
+ * Status and headers are the same. `returnTo` is the link back, given only where this browser is known to come from
+ * there. Does NOT check `returnTo`.
  */
 export const refuseSignIn =
   (returnTo?: string): ErrorRenderer =>
@@ -35,7 +35,7 @@ function pageOf(denial: Denial, requestId: string, retryAfter: string | null, re
 }
 
 const CAUSES: Readonly<Record<number, string>> = {
-  // Also for somebody who goes back to this page after a sign-in that went well.
+  // Also for a user who goes back to this page after a successful sign-in.
   400: 'It is over already, or was begun too long ago or in another browser, or the link that led here is wrong.',
   401: 'It was not completed.',
   404: 'Nobody signs in here.',

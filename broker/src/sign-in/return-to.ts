@@ -1,9 +1,9 @@
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 
 /**
- * The address that a browser is redirected to afterwards: a path of ours or a page of a listed origin; left out, our own
- * first page. The redirect is to the parsed address, so that no spelling (`//host`, a backslash, a tab) means one thing
- * here and another to the browser.
+ * The target of the redirect after a sign-in or sign-out: a path of the broker or a page of a listed origin; default is
+ * the broker's first page. The redirect uses the parsed address, so that the browser cannot read a spelling (`//host`,
+ * a backslash, a tab) differently.
  */
 export function readReturnTo(
   asked: string | null,

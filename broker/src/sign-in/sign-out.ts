@@ -16,14 +16,14 @@ interface SignOut {
 }
 
 /**
- * Signs out in one change of policy. Bearer tokens issued until now are not taken any more, since none names the sign-in
- * by which it was issued. Every ticket and socket of the principals from before ends, for the same reason: their clients
- * come back with a new ticket by another sign-in, or are asked to sign in. The sign-in itself ends by its id, or, where
- * none is known, with all that began until now.
+ * Signs out in one change of policy. Bearer tokens issued until now are refused, since no token names the sign-in by
+ * which it was issued. All tickets and sockets of the principals from before end for the same reason: clients with
+ * another sign-in reconnect with a new ticket, the others are asked to sign in. The sign-in itself ends by its id;
+ * where no id is known, all sign-ins that began until now end.
  */
 export async function signOut({ by, principals, login, ends }: SignOut, call: Call): Promise<void> {
   const { now, ports } = call;
-  // The longest that a credential from before is taken.
+  // The longest time for which a credential from before is accepted.
   const keptUntil = now + FOREIGN_SESSION_MAX_SECONDS * 1000;
   const [principal] = principals;
   const revocation = {

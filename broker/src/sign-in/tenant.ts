@@ -23,8 +23,8 @@ interface LoginChecks {
 }
 
 /**
- * Error codes of a tenant that a log may repeat (RFC 6749 §4.1.2.1, §5.2, OpenID Connect Core §3.1.2.6, and Auth0's own).
- * The browser brings the code, so that any other may hold anything.
+ * Error codes of a tenant that a log may repeat (RFC 6749 §4.1.2.1, §5.2, OpenID Connect Core §3.1.2.6, and Auth0's
+ * own). The browser delivers the code, so a code that is not listed may contain any text.
  */
 const TENANT_ERRORS = [
   'access_denied',
@@ -50,7 +50,7 @@ const SCOPE = 'openid profile email';
 
 const callbackUrl = ({ baseUrl }: SignInConfig): string => `${baseUrl}/auth/callback`;
 
-/** The tenant as openid-client sees it. Its endpoints are where every Auth0 tenant has them: nothing to discover. */
+/** The openid-client configuration of the tenant. All Auth0 tenants have the same endpoints, so none are discovered. */
 function configurationOf({ config, fetch }: SignInPorts, onUnreachable: () => void): Configuration {
   const { tenant, tenantUrl, clientId, clientSecret } = config;
   const configuration = new Configuration(
@@ -65,7 +65,7 @@ function configurationOf({ config, fetch }: SignInPorts, onUnreachable: () => vo
     {},
     ClientSecretPost(clientSecret),
   );
-  // Settings let plain http through for loopback only, where a stand-in plays the tenant.
+  // The settings accept http only on loopback, where a fake tenant listens.
   if (tenantUrl.startsWith('http:')) allowInsecureRequests(configuration);
   configuration[customFetch] = async (url, { method, headers, body }) => {
     try {
@@ -103,8 +103,8 @@ export async function authorizeUrl(
 }
 
 /**
- * Redeems the code that the tenant sent back and answers the verified claims of the ID token: state, nonce and PKCE
- * by openid-client, the signature by the tenant's keys as for every other token of it. No token is kept.
+ * Redeems the tenant's code and returns the verified claims of the ID token. openid-client checks state, nonce and
+ * PKCE; the signature is verified with the tenant's keys, as for its other tokens. No token is stored.
  */
 export async function redeemLogin(
   query: string,
@@ -116,7 +116,7 @@ export async function redeemLogin(
   const configuration = configurationOf(ports, () => {
     unreachable = true;
   });
-  // From configuration, never from the request: behind a proxy the two differ, and the tenant compares.
+  // From the configuration, not from the request: behind a proxy the two differ, and the tenant compares the address.
   const url = new URL(callbackUrl(ports.config));
   url.search = query;
   try {

@@ -32,7 +32,7 @@ const roles = async (who: Parameters<OperatorBroker['call']>[0]) =>
 
 describe('GET /api/agents', () => {
   it.each<[string, Person | undefined, object]>([
-    ['a stranger sees what is public', undefined, { lobby: 'viewer' }],
+    ['an anonymous caller sees what is public', undefined, { lobby: 'viewer' }],
     [
       'a user sees what is open, too',
       ALICE,
@@ -115,10 +115,10 @@ describe('DELETE /api/agents/:agent/:instance', () => {
       instance: 'room',
       receipt: { pending: 0 },
     });
-    const place = { agent: 'counter', instance: 'room' };
+    const target = { agent: 'counter', instance: 'room' };
     expect(await broker.lastCommand()).toMatchObject({
       op: 'destroy',
-      ...place,
+      ...target,
       revocation: { target: 'instance:counter/room', kind: 'before', code: 'rights_changed' },
     });
     const left = await broker.ports.control.grants.list({ agent: 'counter', now: NOW * 1000 }, undefined, 10);
@@ -189,7 +189,7 @@ describe('DELETE /api/agents/:agent/:instance', () => {
     ['the owner, of a disabled agent', ALICE, 'asleep/room', 404],
     ['anybody, of an agent that is no name', ALICE, 'No%20Body/room', 404],
     ['anybody, of an instance that is no name', ALICE, 'counter/a.b', 400],
-    ['a stranger', undefined, 'counter/room', 401],
+    ['an anonymous caller', undefined, 'counter/room', 401],
   ])('is refused to %s', async (_what, who, path, status) => {
     await grant(ALICE, 'counter', 'owner');
     await grant(ALICE, 'asleep', 'owner');

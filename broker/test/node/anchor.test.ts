@@ -66,7 +66,7 @@ describe('a webhook as anchor', () => {
 
   it.each<[string, Behaviour[]]>([
     ['overloaded', [status(503)]],
-    ['told to wait', [status(429)]],
+    ['asked to wait', [status(429)]],
     ['broken off', [drop, drop]],
   ])('that is %s gets it again, after a pause', async (_what, first) => {
     behaviours = [...first];

@@ -23,7 +23,7 @@ const created = () =>
   broker.ports.record.auditLog.list({ agent: 'diary', type: 'grant.created' }, undefined, 50);
 const owners = () => broker.ownersOf('diary', 'room');
 
-/** What becomes of the claim of a first user: it stands once its grant was used, and may lapse before. */
+/** The claim of a first user: it is final once its grant was used, and may lapse before. */
 
 describe('a claim that nobody opened', () => {
   beforeEach(async () => {
@@ -83,7 +83,7 @@ describe('a claim that nobody opened', () => {
     expect(log).toMatchObject([
       { userId: idOf(BOB), details: { grant: claim?.id, subject: idOf(ALICE), reason: 'the claim lapsed' } },
     ]);
-    // The next owner's claim is another, and stands.
+    // The next owner's claim is another one, and is kept.
     const [next] = await owners();
     expect(await broker.whyRevoked({ names: [`grant:${next?.id}`], rev: 0 })).toBeUndefined();
   });
@@ -92,7 +92,7 @@ describe('a claim that nobody opened', () => {
     ['is out of reach', async () => Promise.reject(new Error('network'))],
     ['fails', async () => new Response(null, { status: 503 })],
     ['answers without saying so', async () => Response.json(CLEAN)],
-  ])('stands while the worker %s: 503, and nothing lapses', async (_what, answer) => {
+  ])('is kept while the worker %s: 503, and nothing lapses', async (_what, answer) => {
     const claims = await owners();
     const up = broker.worker.answer;
     broker.worker.answer = answer;

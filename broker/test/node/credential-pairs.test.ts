@@ -150,7 +150,7 @@ const mint = async (headers: Headers) =>
   app.request(`${BROKER}/tickets`, {
     method: 'POST',
     headers: { ...headers, 'content-type': 'application/json' },
-    // The public agent, at which a stranger would have a ticket.
+    // The public agent, at which an anonymous caller would have a ticket.
     body: JSON.stringify({ agent: 'lobby', instance: 'main' }),
   });
 
@@ -182,7 +182,7 @@ describe.each(NAMES)('%s', (name) => {
   });
 });
 
-const PAIRS = NAMES.flatMap((one, place) => NAMES.slice(place + 1).map((other) => [one, other] as const));
+const PAIRS = NAMES.flatMap((one, index) => NAMES.slice(index + 1).map((other) => [one, other] as const));
 
 describe.each(PAIRS)('%s and %s', (one, other) => {
   const both = (first: 'good' | 'bad', second: 'good' | 'bad') =>

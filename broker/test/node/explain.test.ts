@@ -62,12 +62,12 @@ describe('an explanation', () => {
     expect((await mint(ALICE, request)).status).toBe(403);
   });
 
-  it('says that a lock stands, and neither why nor by whom', async () => {
+  it('says that a lock is in force, and neither its reason nor its author', async () => {
     const target = { kind: 'instance', agent: 'counter', instance: 'locked' };
     await broker.call(ROOT, 'POST', '/admin/locks', { target, reason: 'incident 7' });
     const answer = await explain(ALICE, { agent: 'counter', instance: 'locked' });
     const text = await answer.clone().text();
-    expect(rulesIn(await bodyOf(answer)).at(-1)).toEqual({ rule: 'no lock stands', holds: false });
+    expect(rulesIn(await bodyOf(answer)).at(-1)).toEqual({ rule: 'no lock is in force', holds: false });
     expect(text).not.toMatch(/incident|root/);
   });
 
@@ -95,7 +95,7 @@ describe('what is hidden is explained no further than a mint would', () => {
     expect(explained.status).toBe(404);
   });
 
-  it('nothing is explained to a stranger', async () => {
+  it('nothing is explained to an anonymous caller', async () => {
     expect((await explain(undefined, { agent: 'lobby', instance: 'main' })).status).toBe(401);
   });
 });
@@ -136,13 +136,13 @@ describe('for somebody else', () => {
 describe('for somebody else, by what the broker knows and what the request says', () => {
   const explained = async (who: Person, request: object) => bodyOf(await explain(who, request));
 
-  it('a stranger is one: what is public is open, the rest asks for a sign-in', async () => {
-    const stranger = { principal: 'anonymous:somebody' };
-    const lobby = await explained(ROOT, { agent: 'lobby', instance: 'main', ...stranger });
+  it('an anonymous caller is one: what is public is open, the rest asks for a sign-in', async () => {
+    const anonymous = { principal: 'anonymous:somebody' };
+    const lobby = await explained(ROOT, { agent: 'lobby', instance: 'main', ...anonymous });
     expect(lobby).toMatchObject({ allowed: true, role: 'viewer' });
     const faces = await Promise.all(
       ['counter', 'diary', 'hidden', 'nobody'].map(async (agent) => {
-        const { rules, allowed } = await explained(ROOT, { agent, instance: 'main', ...stranger });
+        const { rules, allowed } = await explained(ROOT, { agent, instance: 'main', ...anonymous });
         return JSON.stringify([allowed, rules]);
       }),
     );
@@ -231,7 +231,7 @@ describe('would_claim', () => {
       { instance: 'free', principal: idOf({ sub: 'app@clients' }), kind: 'service' },
       false,
     ],
-    ['is false for a stranger', { instance: 'free', principal: 'anonymous:somebody' }, false],
+    ['is false for an anonymous caller', { instance: 'free', principal: 'anonymous:somebody' }, false],
     ['is true for another user', { instance: 'free', principal: idOf({ sub: 'bob' }) }, true],
     ['is false on an agent of another kind', { agent: 'counter', instance: 'free' }, false],
   ])('%s', async (_what, request, expected) => {

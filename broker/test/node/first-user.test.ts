@@ -117,7 +117,7 @@ describe('the first user to ask', () => {
     ]);
   });
 
-  it('owns nothing while a lock stands', async () => {
+  it('owns nothing while a lock is in force', async () => {
     const target = { kind: 'agent', agent: 'diary' };
     await broker.call(ROOT, 'POST', '/admin/locks', { target, reason: 'test' });
     expect(await diary(ALICE)).toBe(403);

@@ -154,7 +154,7 @@ export const basic = (id: string, secret: string): { authorization: string } => 
   authorization: `Basic ${btoa(`${id}:${secret}`)}`,
 });
 
-/** A lock of which no live socket is told. */
+/** A lock of which no command is sent to live sockets. */
 export async function lockAt({ ports: { control } }: StartedBroker, target: string): Promise<void> {
   const id = crypto.randomUUID();
   const at = NOW * 1000;

@@ -6,7 +6,7 @@ import { objectSessionStore } from '../../object/sessions.ts';
 import { NOW, revocation } from '../suite/rows.ts';
 import { inObject } from './object.ts';
 
-const SHOWN = { names: ['a', 'b'], rev: 1, iat: 1 };
+const PRESENTED = { names: ['a', 'b'], rev: 1, iat: 1 };
 
 type Plan = readonly [what: string, work: (sql: SqlStorage) => unknown, by: string | undefined];
 
@@ -29,7 +29,7 @@ const PLANS: readonly Plan[] = [
   ['the next sweep is planned', (sql) => objectSessionStore(sql).nextDue(), 'ticket_sessions_open'],
   [
     'revocations are asked',
-    (sql) => objectRevocationStore(sql).whyRefused(SHOWN, NOW),
+    (sql) => objectRevocationStore(sql).whyRefused(PRESENTED, NOW),
     'ticket_revocations_target',
   ],
   ['a revocation is kept', (sql) => objectRevocationStore(sql).apply(revocation()), undefined],

@@ -51,7 +51,7 @@ describe('revocations that an object keeps', () => {
       expect(store.whyRefused({ ...TICKET, names: [] }, NOW)).toBeUndefined();
     }));
 
-  it('stand side by side on one target', () =>
+  it('are stored side by side on one target', () =>
     inStore((store) => {
       store.apply(on('a', { until: NOW + 1 }));
       store.apply(on('b', { code: 'rights_changed' }));

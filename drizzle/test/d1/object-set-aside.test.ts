@@ -17,7 +17,7 @@ beforeEach(async () => {
 const without = (member: string): string =>
   JSON.stringify({ event: { ...auditEvent({ eventId: uuidOf(99) }), [member]: null } });
 
-/** Drains a backlog in which one fact stands between others. */
+/** Drains a backlog in which one fact is between others. */
 const around = (bad: string, work: (sql: SqlStorage, aside: readonly SetAside[]) => void) =>
   inObject(async (sql) => {
     const backlog = backlogStore(sql);

@@ -135,7 +135,7 @@ export function describeDeliver(open: OpenDatabases): void {
       expect(await deliver(facts)).toEqual([locked(1)]);
     });
 
-    it('answers no session that no standing lock hits', async () => {
+    it('returns no session without a matching lock in force', async () => {
       await keep({ id: 'a', target: 'agent:lobby' });
       await keep({ id: 'b', target: `session:${uuidOf(3)}` });
       await keep({ id: 'c', target: 'everything:', until: NOW });

@@ -57,7 +57,7 @@ export function describeGrants(open: OpenDatabases): void {
       const list = async (filter: { agent?: string; instance?: string; subject?: string } = {}) =>
         (await queries.list({ ...filter, now: NOW }, undefined, 50)).map(({ id }) => id);
 
-      it('lists standing grants, newest first and those of one moment by id', async () => {
+      it('lists grants in force, newest first and those of one moment by id', async () => {
         await insert({ id: 'a', createdAt: NOW - 1 });
         await insert({ id: 'b' });
         await insert({ id: 'c' });

@@ -95,7 +95,7 @@ export function describePolicy(open: OpenDatabases): void {
       });
     });
 
-    it('reads every grant of every subject and every standing revocation together', async () => {
+    it('reads every grant of every subject and every revocation in force together', async () => {
       const group = 'group:auth0:people.test:staff';
       for (const [id, subject, instanceId] of [
         ['a', ALICE, 'main'],

@@ -62,7 +62,7 @@ export function describeRecordRevocations(open: OpenDatabases): void {
       }
     });
 
-    it('of everybody and of one place stand side by side', async () => {
+    it('of everything and of one instance are stored side by side', async () => {
       await arrive(revocation({ ...BEFORE, id: 'a' }));
       await arrive(revocation({ ...BEFORE, id: 'b', rev: 12, target: 'principal:auth0:people.test:bob' }));
       const bob = { ...TICKET, names: [...TICKET.names, 'principal:auth0:people.test:bob'] };

@@ -88,8 +88,8 @@ export function describeTokenLife(open: OpenDatabases): void {
 
     it('leaves two secrets good, however often a token is rotated', async () => {
       await insert('token-1');
-      for (const [place, digest] of ['a', 'b', 'c'].entries())
-        await addSecret(secret({ tokenId: 'token-1', digest, createdAt: NOW + place }), GRACE_END);
+      for (const [index, digest] of ['a', 'b', 'c'].entries())
+        await addSecret(secret({ tokenId: 'token-1', digest, createdAt: NOW + index }), GRACE_END);
       expect(await ends()).toEqual({ 'secret-of-token-1': NOW + 1, a: NOW + 2, b: GRACE_END, c: null });
     });
 

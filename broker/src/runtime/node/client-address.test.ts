@@ -43,9 +43,9 @@ describe('the address of a caller', () => {
   const isTrusted = openTrustedProxies(['10.0.0.0/8', '192.0.2.7', '2001:db8:1::/48', '::1']);
   it.each([
     ['the socket’s, without a proxy', '198.51.100.1', null, '198.51.100.1'],
-    ['the socket’s, whatever a stranger claims', '198.51.100.1', '203.0.113.9', '198.51.100.1'],
+    ['the socket’s, whatever an anonymous caller claims', '198.51.100.1', '203.0.113.9', '198.51.100.1'],
     [
-      'the socket’s, whatever many a stranger claims',
+      'the socket’s, whatever many an anonymous caller claims',
       '198.51.100.1',
       '203.0.113.9, 10.0.0.1',
       '198.51.100.1',

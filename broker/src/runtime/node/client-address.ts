@@ -1,6 +1,6 @@
 /**
- * An IP address in one spelling, or `undefined` for what is none: IPv4 as four plain numbers, IPv6 canonical and
- * without zone, IPv4 in IPv6 (RFC 4291 §2.5.5.2) as IPv4. A port behind it, as some proxies write, is left out.
+ * The canonical spelling of an IP address, or `undefined` for any other text: IPv4 as four decimal numbers, IPv6
+ * canonical and without zone, IPv4 in IPv6 (RFC 4291 §2.5.5.2) as IPv4. A port, which some proxies add, is removed.
  */
 export function plainAddress(text: string): string | undefined {
   const bare = text
@@ -21,9 +21,9 @@ export function plainAddress(text: string): string | undefined {
 }
 
 /**
- * The caller's address: the other end of the socket, or, where that is a trusted proxy, the right-most hop of
- * `X-Forwarded-For` that is none. What stands further left is the caller's own word. A hop that is no address ends
- * the search at the proxy that wrote it.
+ * The caller's address: the peer of the socket, or, where the peer is a trusted proxy, the right-most hop of
+ * `X-Forwarded-For` that is not one. Hops to the left of it are untrusted: the caller can write them. A hop that is no
+ * address ends the search at the proxy that wrote it.
  *
  * @param peer address of the socket's other end.
  * @param forwardedFor the header's value, several headers joined by commas in their order.

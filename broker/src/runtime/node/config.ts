@@ -23,7 +23,7 @@ const DatabaseUrl = z
     return /^(http|ws):$/.test(protocol) && isLoopback(hostname);
   }, 'must be file:<path>, libsql:// or https:// (http:// on loopback only), without query, fragment or user');
 
-/** The settings of the broker on Node: those of the Workers one, and what a binding says there. */
+/** The settings of the broker on Node: those of the broker on Workers, and replacements of its bindings. */
 export const NodeSettings = Settings.safeExtend({
   CONTROL_DATABASE_URL: DatabaseUrl.default('file:control.db'),
   CONTROL_DATABASE_TOKEN: z.string().min(1).max(8192).optional(),
@@ -67,13 +67,13 @@ export interface DatabaseConfig {
 }
 
 /**
- * A process shares its environment with others, so only what looks like a setting of ours must be one: a name that
- * begins like one, or differs from one by a slip or two.
+ * The environment of a process also holds variables of other programs. So only names that resemble a setting must be
+ * one: names with the same beginning, and names with one or two wrong letters.
  */
 const FAMILIES =
   /^(AGENT_WORKER|ALLOWED_ORIGIN|AUDIT_|AUTH_MODE|AUTH0_|CF_ACCESS|CLAIM_RULE|CONTROL_D(ATABASE|B)|KEK(_|$)|KEY_(PUBLISH|RETIRE|ROTATION)|OIDC_ISSUER|RECORD_D(ATABASE|B)|TICKET_|TOKEN_PEPPER|TRUST_EMAIL|TRUSTED_)/;
 
-/** Names so short are too close to those of others: `MODE` and `NODE`. */
+/** Shorter names resemble those of other programs too often: `MODE` and `NODE`. */
 const SLIP_LENGTH = 8;
 const MOST_SLIPS = 2;
 
@@ -85,7 +85,7 @@ const isOurs = (name: string): boolean =>
   (name.length >= SLIP_LENGTH &&
     NAMES.some((known) => known.length >= SLIP_LENGTH && slips(name, known) <= MOST_SLIPS));
 
-/** Letters to add, drop or change to make one of the other: the edit distance of Levenshtein. */
+/** The Levenshtein distance: the number of letters to add, drop or change. */
 function slips(one: string, other: string): number {
   let row = Array.from({ length: other.length + 1 }, (_, index) => index);
   for (const [at, letter] of [...one].entries()) {

@@ -31,8 +31,8 @@ interface NodeBroker {
 export type Log = (event: Readonly<Record<string, unknown>>) => void;
 
 /**
- * The whole broker in this process: both databases open and migrated, its first keys made, the port taken. Throws an
- * `Error` that says what is wrong when any of that cannot be: nothing starts half.
+ * Starts the broker in this process: opens and migrates both databases, makes the first keys and listens on the port.
+ * Throws an `Error` that names the failed step, so that no broker runs without one of them.
  */
 export async function openBroker(config: NodeConfig, log: Log): Promise<NodeBroker> {
   const control = await openNamed('control', config.control, openControl);
@@ -111,7 +111,7 @@ async function start(
   };
 }
 
-/** An error of a database says which of the two it is of, and by which setting; never a token. */
+/** Opens a database. An error names the database and its setting, never the token. */
 async function openNamed<Db>(
   name: 'control' | 'record',
   { url, token }: DatabaseConfig,
@@ -128,7 +128,7 @@ async function openNamed<Db>(
   }
 }
 
-/** A wrong `KEK` is known before the first request, and never makes a key. The first start makes the first keys. */
+/** Makes the first keys at the first start. A wrong `KEK` fails here, before the first request, and makes no key. */
 async function expectKeys(ports: BrokerPorts): Promise<void> {
   for (const keyring of [ports.keyring, ports.auditKeyring]) {
     const signer = await keyring.signer(ports.clock());

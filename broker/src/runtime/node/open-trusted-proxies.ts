@@ -1,6 +1,6 @@
 import { BlockList } from 'node:net';
 
-/** Whether an address is in a list of addresses and CIDR ranges. The list must be sound already. */
+/** Whether an address is in a list of addresses and CIDR ranges. Does NOT validate the list. */
 export function openTrustedProxies(ranges: readonly string[]): (address: string) => boolean {
   const list = new BlockList();
   for (const range of ranges) {

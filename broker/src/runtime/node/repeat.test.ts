@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
 import { repeat } from './repeat.ts';
 
-/** A promise and what resolves it. */
-function door() {
+/** A promise and the function that resolves it. */
+function deferred() {
   let resolve = (): void => {};
   const promise = new Promise<void>((open) => {
     resolve = open;
@@ -10,13 +10,13 @@ function door() {
   return { promise, resolve };
 }
 
-/** A clock that moves when somebody waits, and work whose length is chosen. */
-function world(lengths: readonly number[]) {
+/** A clock that each pause advances, and runs of the given lengths in ms. */
+function scenario(lengths: readonly number[]) {
   let now = 0;
   const starts: number[] = [];
   let running = 0;
   let most = 0;
-  const done = door();
+  const done = deferred();
   const repeating = repeat(
     async () => {
       starts.push(now);
@@ -32,7 +32,7 @@ function world(lengths: readonly number[]) {
       clock: () => now,
       wait: (ms) => {
         if (starts.length === lengths.length) {
-          const { promise, resolve } = door();
+          const { promise, resolve } = deferred();
           return { over: promise, cancel: resolve };
         }
         now += ms;
@@ -44,21 +44,21 @@ function world(lengths: readonly number[]) {
 }
 
 it('work begins at once and then in steps, however long it takes', async () => {
-  const { starts, done, stop } = world([0, 10, 59, 0]);
+  const { starts, done, stop } = scenario([0, 10, 59, 0]);
   await done;
   await stop();
   expect(starts).toEqual([0, 60, 120, 180]);
 });
 
-it('work that takes longer than its time is followed at once, and never by itself beside it', async () => {
-  const { starts, most, done, stop } = world([150, 0, 0]);
+it('a run that takes longer than the interval is followed at once, and no two runs overlap', async () => {
+  const { starts, most, done, stop } = scenario([150, 0, 0]);
   await done;
   await stop();
   expect([starts, most()]).toEqual([[0, 150, 210], 1]);
 });
 
 it('a stop waits for the run under way, and for no pause', async () => {
-  const gate = door();
+  const gate = deferred();
   const events: string[] = [];
   const repeating = repeat(
     async () => {

@@ -16,7 +16,7 @@ export function repeat(
       const startedAt = clock();
       await work();
       if (isStopped) return;
-      // One that took longer than its time is followed at once by the next one; those that it missed are not made up for.
+      // A run that took longer than the interval is followed at once by the next; the runs that it missed are skipped.
       const timer = wait(Math.min(everyMs, Math.max(0, startedAt + everyMs - clock())));
       wake = timer.cancel;
       await timer.over;
@@ -32,7 +32,7 @@ export function repeat(
   };
 }
 
-/** A pause that can be cut short. */
+/** A pause that can be cancelled. */
 type Wait = (ms: number) => { readonly over: Promise<void>; readonly cancel: () => void };
 
 export const wait: Wait = (ms) => {

@@ -88,7 +88,7 @@ describe('an owner', () => {
     expect(await bodyOf(short)).toMatchObject({ expires_at: sooner });
   });
 
-  it('changes no grant while a lock stands on the instance, and still reads them', async () => {
+  it('changes no grant while a lock is in force on the instance, and still reads them', async () => {
     await own();
     const id = await idIn(await grant(OWNER, 'counter', 'viewer'));
     const target = { kind: 'instance', agent: 'counter', instance: 'room' };

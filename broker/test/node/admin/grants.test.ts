@@ -43,7 +43,7 @@ describe('who may write grants', () => {
     ['a reader not', READER, {}, 403],
     ['somebody without rights not', NOBODY, { instance: 'other' }, 403],
     ['somebody without rights not, for an agent that there is not', NOBODY, { agent: 'nobody' }, 403],
-    ['a stranger not', undefined, {}, 401],
+    ['an anonymous caller not', undefined, {}, 401],
   ])('%s', async (_what, who, body, status) => {
     expect((await create(who, body)).status).toBe(status);
   });
@@ -75,7 +75,7 @@ describe('who may write grants', () => {
 describe('a body is refused', () => {
   it.each<[string, object]>([
     ['with a subject that is no name', { subject: 'bob' }],
-    ['with a stranger as its subject', { subject: 'anonymous:192.0.2.1' }],
+    ['with an anonymous principal as its subject', { subject: 'anonymous:192.0.2.1' }],
     ['with an address without a domain', { subject: 'email:bob@' }],
     ['with two @ in an address', { subject: 'email:a@b@tenant.test' }],
     ['with a wildcard in the middle of an address', { subject: 'email:b*@tenant.test' }],
@@ -93,7 +93,7 @@ describe('a body is refused', () => {
 });
 
 describe('a grant', () => {
-  it('is answered as it stands, and recorded with who made it', async () => {
+  it('is answered as stored, and recorded with its author', async () => {
     const answer = await create(OWNER, { expires_in: 3600 });
     const body = await bodyOf(answer);
     expect(body).toEqual({
@@ -211,7 +211,7 @@ describe('GET', () => {
     broker.clock.now = NOW + 1000;
   });
 
-  it('shows standing grants of an instance, newest first', async () => {
+  it('shows the grants in force on an instance, newest first', async () => {
     const { items, next_cursor } = await pageOf(await list(ROOT, 'agent=counter&instance=listed'));
     expect(items.map(({ subject }) => subject)).toEqual(people.map(idOf).reverse());
     expect(next_cursor).toBeNull();

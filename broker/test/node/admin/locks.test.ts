@@ -155,7 +155,7 @@ describe('a lock whose worker', () => {
     ['answers no JSON', async () => new Response('<html>')],
     ['answers without an end', async () => new Response('x'.repeat(5000))],
     ['has more to do', async () => Response.json({ ...CLEAN, pending: 3 }, { status: 202 })],
-  ])('%s answers 202, stands at once, and is carried out later', async (_what, answer) => {
+  ])('%s answers 202, is in force at once, and is delivered later', async (_what, answer) => {
     const up = broker.worker.answer;
     broker.worker.answer = answer;
     const made = await lock(ALICES);
@@ -269,7 +269,7 @@ describe('a lock with an end', () => {
 });
 
 describe('the list and the trail', () => {
-  it('shows those that stand, newest first, page by page', async () => {
+  it('shows the locks in force, newest first, page by page', async () => {
     const ids: string[] = [];
     for (const target of [COUNTER, ALICES, { kind: 'everything' } as const]) {
       broker.clock.now += 1;

@@ -294,7 +294,7 @@ describe('a list', () => {
     expect((await page('?limit=1')).next_cursor).toBeNull();
   });
 
-  const cursor = (place: unknown) => `cursor=${Buffer.from(JSON.stringify(place)).toString('base64url')}`;
+  const cursor = (value: unknown) => `cursor=${Buffer.from(JSON.stringify(value)).toString('base64url')}`;
   const id = `svc_${'0'.repeat(22)}`;
   it.each<[string, string]>([
     ['limit', 'limit=0'],

@@ -89,7 +89,7 @@ describe('a grant to an address', () => {
       { email: 'kate@example.com', email_verified: false },
       'viewer',
     ],
-    ['no address of unknown standing', 'Auth0', { email: 'kate@example.com' }, 'viewer'],
+    ['no address whose verification is unknown', 'Auth0', { email: 'kate@example.com' }, 'viewer'],
     [
       'no address whose verification is a word',
       'Auth0',

@@ -79,7 +79,7 @@ async function live(files: Files, now: number, fate?: Fate): Promise<number> {
     config,
     keyring: createKeyring({ ...parts, config, purpose: 'ticket' }),
     auditKeyring: createKeyring({ ...parts, config, purpose: 'audit' }),
-    sendControl: () => Promise.reject(new Error('no change of keys here tells live sessions')),
+    sendControl: () => Promise.reject(new Error('no change of keys here sends a command')),
   };
   try {
     await maintainKeys(ports, now);

@@ -75,7 +75,7 @@ export const mintAt = (url: string, token: ServiceToken, headers: Settings = {})
     body: JSON.stringify({ agent: 'counter' }),
   });
 
-/** Mints like a client that does as `retry-after` says: on a busy machine one may be told to come back later. */
+/** Mints like a client that obeys `retry-after`: a busy machine may refuse a mint for a while. */
 export async function mintPatiently(...request: Parameters<typeof mintAt>): Promise<Response> {
   for (;;) {
     const answer = await mintAt(...request);

@@ -15,7 +15,7 @@ it('a process that is killed at any moment leaves the event of every ticket that
     const caller = async (): Promise<void> => {
       for (;;) {
         const answer = await mintAt(broker.url, token).catch(() => undefined);
-        // Nobody answers any more. A busy machine may be told to come back later, and does.
+        // No process answers any more. A busy machine may refuse a mint for a while; the client retries.
         if (answer === undefined) return;
         const body: unknown = await answer.json().catch(() => undefined);
         if (answer.status !== 201 || body === undefined) continue;

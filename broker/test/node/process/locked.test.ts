@@ -33,7 +33,7 @@ describe('while another process holds the record database', () => {
 
     await lock.release();
     const minted = await mintAt(url, token);
-    // Refusals for want of a ledger count against nobody.
+    // Refusals caused by an unavailable mint shard count against no account.
     expect([minted.status, minted.headers.get('x-ratelimit-remaining')]).toEqual([201, '598']);
     const issued = (await eventsIn(folder)).filter(({ type }) => type === 'ticket.issued');
     expect(issued).toHaveLength(2);

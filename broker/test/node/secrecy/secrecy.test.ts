@@ -58,7 +58,7 @@ async function ask(
     ...(body === undefined ? {} : { body }),
   });
   const text = await answer.text();
-  const seen = [...answer.headers].filter(([name]) => !belongs.some((place) => place === name));
+  const seen = [...answer.headers].filter(([name]) => !belongs.some((header) => header === name));
   const found = secretsIn(JSON.stringify([seen, belongs.includes('body') ? '' : text]));
   expect(found, `in the answer of ${method} ${path.slice(0, 24)}`).toEqual([]);
   return { answer, text, json: (): unknown => JSON.parse(text) };

@@ -131,11 +131,13 @@ describe('a token is refused', () => {
   });
 
   it('of an issuer that is not registered, and nobody asks that issuer anything', async () => {
-    const stranger = await testIssuer('https://evil.test');
+    const unknownSigner = await testIssuer('https://evil.test');
     const before = broker.fetched.length;
     const jku = { jku: 'https://evil.test/keys', x5u: 'https://evil.test/x5u' };
-    expect((await me(await stranger.sign(GITHUB.claims, jku))).status).toBe(401);
-    expect((await me(await stranger.sign({ ...GITHUB.claims, iss: `${GITHUB.issuer}/` }))).status).toBe(401);
+    expect((await me(await unknownSigner.sign(GITHUB.claims, jku))).status).toBe(401);
+    expect((await me(await unknownSigner.sign({ ...GITHUB.claims, iss: `${GITHUB.issuer}/` }))).status).toBe(
+      401,
+    );
     expect(broker.fetched.slice(before)).toEqual([]);
     expect(broker.fetched.some((url) => url.includes('evil'))).toBe(false);
   });

@@ -26,19 +26,19 @@ async function flood(times: number, method: string, path: string, from: string) 
   return { refused, passed: replies.filter(({ status }) => status !== 429) };
 }
 
-const told = (headers: Headers) =>
+const limitOf = (headers: Headers) =>
   ['limit', 'remaining', 'reset'].map((name) => headers.get(`x-ratelimit-${name}`));
 
-describe.each(COUNTED)('a stranger at $method $path', ({ method, path, limit }) => {
+describe.each(COUNTED)('an anonymous caller at $method $path', ({ method, path, limit }) => {
   it(`has ${limit} requests a minute, exactly, and then a 429 until the minute is over`, async () => {
     const from = newAddress();
     const { passed, refused } = await flood(limit + 3, method, path, from);
     expect(passed).toHaveLength(limit);
-    const left = passed.map(({ headers }) => Number(told(headers)[1]));
+    const left = passed.map(({ headers }) => Number(limitOf(headers)[1]));
     expect(left.sort((a, b) => a - b)).toEqual(Array.from({ length: limit }, (_, at) => at));
     for (const reply of refused) {
       expectRefusal(reply, '429 RATE_LIMITED');
-      expect(told(reply.headers)).toEqual([String(limit), '0', String(NOW + 60)]);
+      expect(limitOf(reply.headers)).toEqual([String(limit), '0', String(NOW + 60)]);
       expect(reply.headers.get('retry-after')).toBe('60');
     }
     setClock(59.999);
@@ -71,12 +71,12 @@ describe.each(COUNTED)('a stranger at $method $path', ({ method, path, limit }) 
 });
 
 describe('a caller with a right credential', () => {
-  it('lists agents from an address that strangers have used up', async () => {
+  it('lists agents from an address whose anonymous limit is used up', async () => {
     const from = newAddress();
     await flood(61, 'GET', '/api/agents', from);
     const { pair } = await makeToken();
     const reply = await call('/api/agents', { headers: pair, from, front });
-    expect([reply.status, ...told(reply.headers)]).toEqual([200, null, null, null]);
+    expect([reply.status, ...limitOf(reply.headers)]).toEqual([200, null, null, null]);
   });
 });
 
@@ -84,7 +84,7 @@ describe('what is not counted', () => {
   it.each(FREE)('is $method $path', async ({ method, path }) => {
     const { refused, passed } = await flood(100, method, path, newAddress());
     expect(refused).toEqual([]);
-    expect(new Set(passed.map(({ headers }) => told(headers).join()))).toEqual(new Set([',,']));
+    expect(new Set(passed.map(({ headers }) => limitOf(headers).join()))).toEqual(new Set([',,']));
   });
 });
 

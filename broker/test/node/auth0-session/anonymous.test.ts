@@ -4,7 +4,7 @@ import { TENANT } from '../auth0.ts';
 import { NOW } from '../start-broker.ts';
 import { cookiesOf, freezeClock, go, logoutToken, openTenant, type TenantSetup } from './tenant.ts';
 
-/** What strangers can make a broker do that has a tenant behind it. */
+/** Effects that anonymous callers can have on a broker with an Auth0 tenant. */
 
 freezeClock();
 let at: TenantSetup;
@@ -33,7 +33,7 @@ describe('a callback', () => {
     ['with another state', ({ cookie }) => ['code=junk&state=other', cookie], 401],
     ['with the state twice', ({ state, cookie }) => [`code=junk&state=${state}&state=x`, cookie], 401],
     ['without a code', ({ state, cookie }) => [`state=${state}`, cookie], 401],
-    ['that tells of an error', ({ state, cookie }) => [`error=access_denied&state=${state}`, cookie], 401],
+    ['that reports an error', ({ state, cookie }) => [`error=access_denied&state=${state}`, cookie], 401],
   ])('%s asks the tenant nothing', async (_what, request, status) => {
     const begun = await at.leave();
     expect(await callback(...request(begun))).toBe(status);
@@ -81,25 +81,25 @@ describe('a callback', () => {
 });
 
 describe('a junk logout token', () => {
-  const tell = async (token: string) =>
+  const send = async (token: string) =>
     (await at.broker.post('/auth/backchannel-logout', { logout_token: token })).status;
 
   it('is a 429 after 30 a minute from one address, and a right one from there is taken', async () => {
     const statuses: number[] = [];
-    for (let n = 0; n < FAILED_CREDENTIALS_LIMIT + 2; n += 1) statuses.push(await tell('W10.e30.AA'));
+    for (let n = 0; n < FAILED_CREDENTIALS_LIMIT + 2; n += 1) statuses.push(await send('W10.e30.AA'));
     expect(statuses.slice(0, FAILED_CREDENTIALS_LIMIT)).toEqual(Array(FAILED_CREDENTIALS_LIMIT).fill(400));
     expect(statuses.slice(FAILED_CREDENTIALS_LIMIT)).toEqual([429, 429]);
-    expect(await tell(await logoutToken(at))).toBe(204);
+    expect(await send(await logoutToken(at))).toBe(204);
     at.broker.caller.address = '192.0.2.2';
-    expect(await tell('W10.e30.AA')).toBe(400);
+    expect(await send('W10.e30.AA')).toBe(400);
   });
 
   it('has keys fetched at most once in 30 s, whatever key it names and wherever from', async () => {
-    await tell(await logoutToken(at));
+    await send(await logoutToken(at));
     const before = asked(`${TENANT}.well-known/jwks.json`);
     for (let n = 0; n < 40; n += 1) {
       at.broker.caller.address = `192.0.2.${n}`;
-      await tell(await logoutToken(at, {}, { kid: `invented-${n}` }));
+      await send(await logoutToken(at, {}, { kid: `invented-${n}` }));
     }
     expect(asked(`${TENANT}.well-known/jwks.json`) - before).toBeLessThanOrEqual(
       1 + Math.floor((at.broker.clock.now - NOW) / 30),
