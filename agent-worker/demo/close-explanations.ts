@@ -34,7 +34,10 @@ const EXPLANATIONS: Readonly<Record<CloseReason, Explanation>> = {
   not_found: { why: 'There is no such agent or instance here.', next: 'Choose another agent in step 2.' },
   idle: { why: 'Nobody said anything for a long time.', next: AGAIN },
   frame_too_large: { why: 'A frame was larger than this agent takes.', next: `Send less. ${AGAIN}` },
-  too_many_messages: { why: 'There were more messages in a second than this agent takes.', next: AGAIN },
+  too_many_messages: {
+    why: 'There were more messages in a second than this agent takes, or too many that it refused.',
+    next: AGAIN,
+  },
   internal: { why: 'Something broke in the worker; its log has the details.', next: AGAIN },
   restarting: { why: 'The agent is being restarted.', next: `Wait a moment. ${AGAIN}` },
   rate_limited: { why: 'There were too many tries.', next: `Wait a moment. ${AGAIN}` },

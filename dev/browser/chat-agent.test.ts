@@ -164,9 +164,14 @@ it('the agent ignores approvals and history that a page invents', async () => {
   });
   await sendMessage(tab, 'What are my notes?');
   await conversation(tab).getByText('You have had me keep no notes.').waitFor();
+  // Refusals alike are one event and, at the end of the session at the latest, one with the number of the others.
+  await page.goto('about:blank');
   await eventually(async () => {
     const denied = (await eventsOf('chat', 'forger')).filter(({ type }) => type === 'rpc.denied');
-    expect(denied.map(({ code }) => code).sort()).toEqual([
+    const attempts = denied.flatMap(({ code, details }) =>
+      Array.from({ length: Number(/"count":(\d+)/.exec(details ?? '')?.[1] ?? 1) }, () => code),
+    );
+    expect(attempts.sort()).toEqual([
       'approval_unasked',
       'tool_result_forged',
       'transcript_forged',
