@@ -1,6 +1,6 @@
 import type { Change } from '@agent-ticket/drizzle/control/change.ts';
-import type { Statement } from '@agent-ticket/drizzle/database.ts';
 import type { NewSigningKey, SigningKeyRow, Successor } from '@agent-ticket/drizzle/control/signing-keys.ts';
+import type { Statement } from '@agent-ticket/drizzle/database.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { TicketAlgorithm } from '@agent-ticket/shared/ticket.ts';
 import type { Keyring } from './keyring.ts';

@@ -189,11 +189,7 @@ async function revocationsOf(
   return rows.sort((a, b) => REVOCATION_CODES.indexOf(a.code) - REVOCATION_CODES.indexOf(b.code));
 }
 
-async function recorded(
-  id: string,
-  write: () => Promise<void>,
-  { log }: ChangePorts,
-): Promise<boolean> {
+async function recorded(id: string, write: () => Promise<void>, { log }: ChangePorts): Promise<boolean> {
   try {
     await write();
     return true;
