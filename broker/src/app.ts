@@ -8,7 +8,7 @@ import { type Context, Hono } from 'hono';
 import { secureHeaders } from 'hono/secure-headers';
 import { logAuthResult, principalFields } from './credentials/auth-result.ts';
 import { anonymous, authenticate } from './credentials/authenticate.ts';
-import type { Authenticated } from './credentials/principal.ts';
+import { type Authenticated, isBeforeSignOut } from './credentials/principal.ts';
 import { renderError, respond } from './http/answer.ts';
 import type { ErrorRenderer, RequestContext } from './http/context.ts';
 import { PLAIN_PAGE_STYLE } from './http/plain-page.ts';
@@ -111,6 +111,7 @@ async function run(
   const isRequired = route.auth === 'required';
   const isAnonymous = who.method === 'anonymous';
   if (isRequired && isAnonymous) return { outcome: err('credential_missing') };
+  if (isRequired && (await hasSignedOut(who, ports))) return { outcome: err('credential_revoked'), who };
   if (permission !== undefined && !who.principal.permissions.includes(permission))
     return { outcome: err('permission_missing', { detail: permission }), who };
   if (permission !== undefined && route.allowsScopedToken !== true && who.agents !== undefined)
@@ -127,6 +128,12 @@ async function run(
     ...('outcome' in result ? result : { outcome: result }),
   };
 }
+
+/** Sign-ins by cookie are checked when they are read, and service tokens do not sign out. */
+const hasSignedOut = async (who: Authenticated, { control }: BrokerPorts): Promise<boolean> =>
+  who.issuedAt !== undefined &&
+  who.login === undefined &&
+  isBeforeSignOut(who, await control.principals.find(who.principal.id));
 
 /** Whether a lock names the caller itself: it may look, and change nothing. One on everything stops no operator. */
 const isLocked = async (who: Authenticated, now: number, { control }: BrokerPorts): Promise<boolean> =>

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
+import { createApp } from './app.ts';
 import { readNodeConfig } from './runtime/node/config.ts';
 import { type Log, openBroker } from './runtime/node/open-broker.ts';
 
@@ -12,7 +13,7 @@ const signalled = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT'
 
 /** A failure that a retry cannot repair ends the process, and its reason is printed for the operator. */
 async function main(): Promise<void> {
-  const broker = await openBroker(readNodeConfig(process.env), log);
+  const broker = await openBroker(readNodeConfig(process.env), createApp, log);
   log({ event: 'started', url: broker.url });
   await signalled;
   log({ event: 'stopping' });

@@ -66,6 +66,18 @@ export const plainPrincipal = (identity: Identity): Principal => ({
   sources: [{ gives: 'tier', value: 'free', from: 'default' }],
 });
 
+/**
+ * Whether a credential is from before its principal signed out. Bearer tokens and sign-ins of browsers end apart; `row` is
+ * that of the principal, times in ms.
+ */
+export function isBeforeSignOut(
+  { issuedAt, login }: Pick<Authenticated, 'issuedAt' | 'login'>,
+  row: { readonly tokensBefore: number | null; readonly loginsBefore: number | null } | undefined,
+): boolean {
+  const before = login === undefined ? row?.tokensBefore : row?.loginsBefore;
+  return issuedAt !== undefined && before != null && issuedAt <= before;
+}
+
 /** Whether an id is that of a principal, and not an address or group that grants may be given to. */
 export const isPrincipalName = (id: string): boolean => !/^(email|group):/.test(id);
 

@@ -4,7 +4,7 @@ import { CREDENTIAL_MIN_LEFT_SECONDS, SESSION_SECONDS } from '@agent-ticket/shar
 import { InstanceName, ROLES, Role, type Transport, tierAtLeast } from '@agent-ticket/shared/names.ts';
 import { type AgentEntry, type AgentRegistry, findAgent, roleScopes } from '@agent-ticket/shared/registry.ts';
 import { narrow, type Scope } from '@agent-ticket/shared/scope.ts';
-import type { Authenticated } from '../credentials/principal.ts';
+import { type Authenticated, isBeforeSignOut } from '../credentials/principal.ts';
 
 /**
  * The authorization policy. A pure function from plain data to one decision: no clock, no database, no request. Default
@@ -172,8 +172,7 @@ const isAnonymousCaller = (c: Case): boolean => c.who.method === 'anonymous';
 function isSignedOut({ who, input: { signedOut, revocations } }: Case): boolean {
   if (who.login !== undefined && revocations.some(({ target }) => target === `login:${who.login}`))
     return true;
-  const before = who.login === undefined ? signedOut?.tokensBefore : signedOut?.loginsBefore;
-  return who.issuedAt !== undefined && before != null && who.issuedAt <= before;
+  return isBeforeSignOut(who, signedOut);
 }
 
 /** The claim that would make the principal the owner; `undefined` where it cannot claim the instance. */

@@ -6,7 +6,7 @@ import { logAuthFailure, logAuthResult } from '../credentials/auth-result.ts';
 import { authenticateJwt, type JwtSource } from '../credentials/bearer.ts';
 import { capped, delegate } from '../credentials/delegation.ts';
 import { fromAuthorization } from '../credentials/presented.ts';
-import type { Authenticated } from '../credentials/principal.ts';
+import { type Authenticated, isBeforeSignOut } from '../credentials/principal.ts';
 import { containsCredential } from '../credentials/secret-in-text.ts';
 import { authenticateServiceToken } from '../credentials/service-token.ts';
 import { readForm } from '../http/form.ts';
@@ -86,9 +86,8 @@ async function authenticateToken(
 }
 
 /** Whether an actor signed out after its token was issued. The decision looks at the subject's sign-outs alone. */
-async function hasSignedOut({ principal, issuedAt }: Authenticated, { ports }: Call): Promise<boolean> {
-  const tokensBefore = (await ports.control.principals.find(principal.id))?.tokensBefore;
-  return issuedAt !== undefined && tokensBefore != null && issuedAt <= tokensBefore;
+async function hasSignedOut(actor: Authenticated, { ports }: Call): Promise<boolean> {
+  return isBeforeSignOut(actor, await ports.control.principals.find(actor.principal.id));
 }
 
 async function issue(

@@ -119,10 +119,14 @@ export function describeKeyRevocation(open: OpenDatabases): void {
     });
 
     it('replaces sealed text once, and only the text that it read', async () => {
-      expect(await keys.reseal('key-1', 'other', 'new')).toBe(false);
-      expect(await keys.reseal('key-1', 'sealed', 'new')).toBe(true);
-      expect(await keys.reseal('key-1', 'sealed', 'newer')).toBe(false);
-      expect((await keys.list('ticket'))[0]?.sealed).toBe('new');
+      const sealedAfter = async (from: string, to: string) => {
+        const event = auditEvent({ eventId: crypto.randomUUID() });
+        await control.change({ before: [keys.reseal('key-1', from, to)], event, dueAt: NOW });
+        return (await keys.list('ticket'))[0]?.sealed;
+      };
+      expect(await sealedAfter('other', 'new')).toBe('sealed');
+      expect(await sealedAfter('sealed', 'new')).toBe('new');
+      expect(await sealedAfter('sealed', 'newer')).toBe('new');
     });
   });
 }

@@ -6,7 +6,6 @@ import type { RecordStore } from '@agent-ticket/drizzle/record/store.ts';
 import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { getRequestListener } from '@hono/node-server';
-import { createApp } from '../../app.ts';
 import { mintShardInProcess } from '../../mint/shard-node.ts';
 import { compose } from '../compose.ts';
 import type { BrokerPorts } from '../ports.ts';
@@ -28,18 +27,21 @@ interface NodeBroker {
   stop(): Promise<void>;
 }
 
+/** The broker as a function from request to answer. */
+type CreateApp = (ports: BrokerPorts) => { fetch(request: Request): Response | Promise<Response> };
+
 export type Log = (event: Readonly<Record<string, unknown>>) => void;
 
 /**
  * Starts the broker in this process: opens and migrates both databases, makes the first keys and listens on the port.
  * Throws an `Error` that names the failed step, so that no broker runs without one of them.
  */
-export async function openBroker(config: NodeConfig, log: Log): Promise<NodeBroker> {
+export async function openBroker(config: NodeConfig, createApp: CreateApp, log: Log): Promise<NodeBroker> {
   const control = await openNamed('control', config.control, openControl);
   let record: OpenDatabase<RecordStore> | undefined;
   try {
     record = await openNamed('record', config.record, openRecord);
-    return await start(config, log, control, record);
+    return await start(config, createApp, log, control, record);
   } catch (error) {
     control.close();
     record?.close();
@@ -49,6 +51,7 @@ export async function openBroker(config: NodeConfig, log: Log): Promise<NodeBrok
 
 async function start(
   config: NodeConfig,
+  createApp: CreateApp,
   log: Log,
   control: OpenDatabase<ControlStore>,
   record: OpenDatabase<RecordStore>,
