@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import * as z from 'zod';
 import { flushOutbox } from '../../src/revocation/changes.ts';
+import { runScheduled } from '../../src/runtime/scheduled.ts';
 import {
   idOf,
   type OperatorBroker,
@@ -179,6 +180,29 @@ describe('DELETE /api/agents/:agent/:instance', () => {
     broker.worker.answer = async () => Promise.reject(new TypeError('down'));
     expect((await remove(ALICE)).status).toBe(202);
     expect(await broker.changesWaiting()).toBe(1);
+  });
+
+  it('is carried out however long the worker was down, and no operator lifts its lock', async () => {
+    await broker.mint(ALICE, 'diary', 'long');
+    const up = broker.worker.answer;
+    broker.worker.answer = async () => Promise.reject(new TypeError('down'));
+    await remove(ALICE, 'diary/long');
+    const listed = await bodyOf(await broker.call(ROOT, 'GET', '/admin/locks'));
+    expect(listed).toMatchObject({ items: [] });
+
+    broker.clock.now += 3 * 3600;
+    const other = await broker.call(ROOT, 'POST', '/admin/locks', {
+      target: { kind: 'agent', agent: 'counter' },
+      reason: 'test',
+    });
+    expect(other.status).toBe(202);
+    await runScheduled(broker.ports);
+    broker.worker.answer = up;
+    broker.clock.now += 3 * 3600;
+    await runScheduled(broker.ports);
+    expect((await broker.commandsSent()).map(({ op }) => op)).toContain('destroy');
+    expect(await broker.changesWaiting()).toBe(0);
+    expect(await broker.mint(BOB, 'diary', 'long')).toBe(201);
   });
 
   it.each<[string, Person | undefined, string, number]>([
