@@ -87,9 +87,10 @@ function keepAfterDeletion(
     await deleteAll(options);
     createObjectTables(storage.sql);
     for (const row of kept) revocations.restore(row);
-    // A ticket's `iat` may be that far ahead of this clock, and its burn is gone.
-    revocations.noteDestroyed(destroyedAt + CLOCK_SKEW_SECONDS * 1000);
     const done = deletion();
+    // The burns are gone. A commanded deletion refuses tickets from before it by `rev`; otherwise only their `iat` tells,
+    // which may be that far ahead of this clock.
+    revocations.noteDestroyed(done === undefined ? destroyedAt + CLOCK_SKEW_SECONDS * 1000 : 0);
     // For good: a retry may come late, and must not destroy what came to be since.
     if (done !== undefined) revocations.apply({ ...done, id: doneId(done.id), kind: 'before', until: null });
     for (const item of waiting) backlog.restore(item);
