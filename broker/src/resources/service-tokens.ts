@@ -133,10 +133,10 @@ export const rotateServiceToken: Handler = async (call) => {
   );
   if (rotated === undefined) return err('service_token_unknown');
   const previous_expires_at = iso(previousEnd);
-  return ok({
-    status: statusOf(rotated),
-    body: { ...view(token), client_secret: secret.text, previous_expires_at, receipt: rotated },
-  });
+  const shown = { ...view(token), client_secret: secret.text, previous_expires_at };
+  // With a grace time no session ends.
+  if (graceMs > 0) return ok({ status: 200, body: shown });
+  return ok({ status: statusOf(rotated), body: { ...shown, receipt: rotated } });
 };
 
 /**

@@ -202,7 +202,7 @@ describe('a lock whose worker', () => {
     const up = broker.worker.answer;
     broker.worker.answer = down;
     const id = await idIn(await lock(ALICES));
-    expect((await lift(id)).status).toBe(200);
+    expect((await lift(id)).status).toBe(202);
     broker.worker.answer = up;
     expect(await flushAfter(5)).toBe(2);
     // The command of the lock, too, is sent as the lock is by then.
