@@ -35,7 +35,7 @@ export interface GatePorts {
   readonly registry: AgentRegistry;
   readonly config: GateConfig;
   readonly findKey: FindKey;
-  /** The destination object of a route. Called only with a verified ticket, so that strangers make no objects. */
+  /** The destination object of a route. Called only with a verified ticket, so that anonymous callers create no objects. */
   readonly destination: (route: Route) => { fetch(request: Request): Promise<Response> };
   readonly randomId: () => string;
   /** Milliseconds since 1970. */

@@ -78,7 +78,7 @@ async function answer(c: Context, route: Route, ports: BrokerPorts, tally: Refus
     const { outcome, rate, who, agent, renderError: render = ofRoute } = await run(c, route, context, ports);
     if (outcome.ok) return respond(outcome.value, requestId, rate);
     const { reason, detail, field } = outcome.denial;
-    // A known principal is in the audit log.
+    // Refusals of a known principal are named in the log or the audit log, one by one.
     if (who === undefined || who.method === 'anonymous') tally.count(reason, agent, now);
     const event = reason === 'rate_limited' ? 'rate_limit' : 'refused';
     ports.log({ event, ...line, ...(who && principalFields(who)), reason, detail, field });

@@ -1,4 +1,9 @@
-import type { Revocable, Revocation, RevocationCode } from '@agent-ticket/shared/revocation.ts';
+import {
+  REVOCATION_CODES,
+  type Revocable,
+  type Revocation,
+  type RevocationCode,
+} from '@agent-ticket/shared/revocation.ts';
 
 /** A ticket as an object asks about it. */
 interface PresentedTicket extends Revocable {
@@ -10,12 +15,7 @@ interface PresentedTicket extends Revocable {
 type ObjectRefusal = RevocationCode | 'predates_object';
 
 /** Most severe first. */
-const REFUSALS: readonly ObjectRefusal[] = [
-  'predates_object',
-  'locked',
-  'session_terminated',
-  'rights_changed',
-];
+const REFUSALS: readonly ObjectRefusal[] = ['predates_object', ...REVOCATION_CODES];
 
 type Row = {
   id: string;

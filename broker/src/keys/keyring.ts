@@ -14,7 +14,7 @@ import {
   importJWK,
   type JWK,
 } from 'jose';
-import { isPublished, type KeySchedule, SIGNER_CACHE_MS, stateOf } from './schedule.ts';
+import { isPublished, type KeySchedule, SIGNER_CACHE_MS, SIGNING, stateOf } from './schedule.ts';
 import { importKeyEncryptionKey, type SealingKeys, seal, unsealWith } from './seal.ts';
 
 interface KeyringPorts {
@@ -130,7 +130,7 @@ export function createKeyring(ports: KeyringPorts) {
   /** The key that signs now. Refuses when there is none, which never makes one silently. */
   async function signer(now: number): Promise<Outcome<HeldKey>> {
     const keys = await current(now);
-    const key = keys.find(({ row }) => stateOf(row, now) === 'active');
+    const key = keys.find(({ row }) => stateOf(row, now) === SIGNING);
     if (key !== undefined) return ok(key);
     const detail = keys.length === 0 ? 'no key opens with KEK or KEK_PREVIOUS' : 'no key is active';
     return err('signing_key_missing', { retryAfter: 5, detail });

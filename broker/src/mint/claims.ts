@@ -44,7 +44,8 @@ export async function resolveLapse(
     by: by.who.principal.id,
     now: by.now,
   });
-  // The object keeps this version until the change below sends a newer one.
+  // The object keeps this version until the change below sends a newer one. The number is not reserved: versions are
+  // compared within this id alone.
   const rev = (await ports.control.revocations.newestRev()) + 1;
   const { reason: _, createdBy: _by, createdAt: _at, ...version } = revocation;
   const receipt = await sendCommand({ op: 'lapse', ...place, revocation: { ...version, rev } }, ports);

@@ -1,4 +1,5 @@
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
+import type { Denial, DenialReason } from '@agent-ticket/shared/denial.ts';
 import { present } from '@agent-ticket/shared/handshake.ts';
 import { CREDENTIAL_MIN_LEFT_SECONDS, TICKET_TTL_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { TicketId } from '@agent-ticket/shared/names.ts';
@@ -33,7 +34,7 @@ import type { TicketRequest } from './ticket-request.ts';
 export interface ExchangePorts extends ChangePorts {
   readonly shard: MintShard;
   readonly config: ChangePorts['config'] & { readonly agentWorkerUrl: string };
-  /** Runs beside the answer; its failure is nobody's refusal. */
+  /** Runs beside the answer; its failure is logged and changes no answer. */
   readonly later: (work: Promise<void>) => void;
 }
 
@@ -222,9 +223,9 @@ function eventOf(
 }
 
 const refused = (
-  reason: Parameters<typeof err>[0],
+  reason: DenialReason,
   rate: RateState | null,
-  facts: Parameters<typeof err>[1] = {},
+  facts: Omit<Denial, 'reason'> = {},
 ): MintAnswer => ({ kind: 'refused', denial: { reason, ...facts }, rate });
 
 const overLimit = (rate: RateState | null, now: number): MintAnswer =>

@@ -100,7 +100,7 @@ export const revokeKey: Handler = async (call) => {
   const { now, ports } = call;
   const kid = KeyId.safeParse(call.params.kid);
   if (!kid.success) return err('field_invalid', { field: 'kid' });
-  // As they are: nothing is made, and nobody else is needed, while a key is being taken away.
+  // Read without the keyring, which would make the first audit key.
   const auditKeys = await ports.control.keys.list('audit');
   const isAuditKey = auditKeys.some((row) => row.kid === kid.data);
   const keyring = isAuditKey ? ports.auditKeyring : ports.keyring;

@@ -19,7 +19,10 @@ export const Shown = z.strictObject({
   last_used_at: z.string().nullable(),
 });
 const Made = Shown.extend({ client_secret: z.string() });
-export const Rotated = Made.extend({ previous_expires_at: z.string(), receipt: z.looseObject({}).optional() });
+export const Rotated = Made.extend({
+  previous_expires_at: z.string(),
+  receipt: z.looseObject({}).optional(),
+});
 export const Listed = z.strictObject({ items: z.array(Shown), next_cursor: z.string().nullable() });
 
 /** Who calls: claims of a person's token, or a service token's secret. */
