@@ -51,7 +51,8 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
   },
   'a ticket from the future': {
     ticket: (instance) => signByBroker(ticketClaims(instance, -60)),
-    ...unauthorized,
+    close: [1013, 'unavailable'],
+    http: [503, 'UNAVAILABLE'],
   },
   'a ticket of another broker': {
     ticket: (instance) => signByBroker({ ...ticketClaims(instance), iss: 'https://broker.example' }),

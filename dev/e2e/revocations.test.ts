@@ -134,7 +134,10 @@ it('a ticket from before a sign-out at the tenant opens nothing', async () => {
   const instance = newInstance();
   const old = await mintBy(browser.cookies(broker), instance, { expires_in: 300 });
   await browser.signOutAt(identityProvider);
-  expect(await firstOf(instance, old.ticket)).toEqual({ messages: [], end: RIGHTS_CHANGED });
+  expect(await firstOf(instance, old.ticket)).toEqual({
+    messages: [],
+    end: { code: 4003, reason: 'forbidden' },
+  });
 });
 
 const LOCKED = { code: 4003, reason: 'forbidden' };

@@ -22,7 +22,7 @@ const endOf = (client: AgentClient): Promise<{ code: number; reason: string }> =
     client.addEventListener('close', ({ code, reason }) => resolve({ code, reason }));
   });
 
-const RIGHTS_CHANGED = { code: 3000, reason: 'rights_changed' };
+const FORBIDDEN = { code: 4003, reason: 'forbidden' };
 
 it('a logout at the broker closes every socket of the person, and no other', async () => {
   const [bob, dev] = [await signedIn('bob'), await signedIn('dev')];
@@ -33,7 +33,7 @@ it('a logout at the broker closes every socket of the person, and no other', asy
   ];
   const ends = [endOf(one), endOf(two)];
   await bob.get(`${inject('stack').broker}/auth/logout`);
-  expect(await Promise.all(ends)).toEqual([RIGHTS_CHANGED, RIGHTS_CHANGED]);
+  expect(await Promise.all(ends)).toEqual([FORBIDDEN, FORBIDDEN]);
   expect(await other.call('whoami')).toMatchObject({ principal: 'auth0:dev-tenant.auth.test:auth0|dev' });
   expect((await dev.get(`${inject('stack').broker}/me`)).status).toBe(200);
 });
@@ -46,7 +46,7 @@ it('a sign-out at the tenant ends session and sockets here, by its back-channel'
 
   await alice.signOutAt(identityProvider);
 
-  expect(await end).toEqual(RIGHTS_CHANGED);
+  expect(await end).toEqual(FORBIDDEN);
   expect((await alice.get(`${broker}/me`)).status).toBe(401);
 });
 
