@@ -16,6 +16,8 @@ interface Note {
   readonly at: string;
 }
 
+type McpHandler = ReturnType<typeof createMcpHandler>;
+
 /** The operations of the tools on their instance. */
 interface Notebook {
   list(): readonly Note[];
@@ -45,7 +47,7 @@ export class McpAgent extends ticketed(Agent<Cloudflare.Env, McpState>) {
   override initialState: McpState = { notes: [] };
   readonly #waiting = new Set<(note: Note) => void>();
   readonly #streams = createEventStreams(() => crypto.randomUUID());
-  #handler: ReturnType<typeof createMcpHandler> | undefined;
+  #handler: McpHandler | undefined;
 
   override async onRequest(request: Request): Promise<Response> {
     const { pathname, searchParams } = new URL(request.url);
