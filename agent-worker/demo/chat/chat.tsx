@@ -103,7 +103,7 @@ function Refused({ refusal }: { readonly refusal: NonNullable<TicketProvider['re
     return (
       <section className="gateway">
         <h2>This chat is not yours</h2>
-        <p>It belongs to whoever opened it first, or an operator has locked it.</p>
+        <p>It belongs to the person who opened it first, or an operator has locked it.</p>
         <a className="button" href="/chat">
           Start a chat of your own
         </a>

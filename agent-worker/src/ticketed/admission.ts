@@ -5,7 +5,7 @@ import {
   objectSessionStore,
   type Renewed,
 } from '@agent-ticket/drizzle/object/sessions.ts';
-import { isAnonymous, networkOf } from '@agent-ticket/shared/anonymous.ts';
+import { addressKey, isAnonymous } from '@agent-ticket/shared/anonymous.ts';
 import type { DenialReason } from '@agent-ticket/shared/denial.ts';
 import { CLOCK_SKEW_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
@@ -95,8 +95,8 @@ const ANONYMOUS_PER_NETWORK = 8;
 
 /** Every anonymous ticket has a principal of its own, so only the network says that two are the same caller's. */
 function countAt(ipAddress: string | null, addresses: readonly (string | null)[]): number {
-  const network = networkOf(ipAddress);
-  return addresses.filter((each) => networkOf(each) === network).length;
+  const network = addressKey(ipAddress);
+  return addresses.filter((each) => addressKey(each) === network).length;
 }
 
 /** The client needs a mint and a frame to renew; a minute leaves room for a slow broker and one retry. */

@@ -138,7 +138,7 @@ function resumed(
   next: Promise<ReadableStreamReadResult<Uint8Array>>,
 ): Body {
   let pending: typeof next | undefined = next;
-  // It may fail before anybody reads it; whoever does gets the failure.
+  // The part may fail before a reader asks for it; the reader then gets the failure.
   next.catch(() => {});
   return new ReadableStream<Uint8Array>({
     async pull(controller) {

@@ -1,9 +1,10 @@
 import { isOutage } from '@agent-ticket/drizzle/outage.ts';
+import { addressKey } from '@agent-ticket/shared/anonymous.ts';
 import type { Denial, DenialReason } from '@agent-ticket/shared/denial.ts';
 import { err, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import { base64url } from 'jose';
 import type { RequestContext } from '../http/context.ts';
-import { addressKey, type Counter, FAILED_CREDENTIALS_LIMIT, retryAfterOf } from '../http/rate.ts';
+import { type Counter, FAILED_CREDENTIALS_LIMIT, retryAfterOf } from '../http/rate.ts';
 import { presentedCredential } from './presented.ts';
 import type { Authenticated } from './principal.ts';
 import { tokenIdIn } from './secret.ts';

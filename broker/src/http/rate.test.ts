@@ -1,6 +1,6 @@
+import { addressKey } from '@agent-ticket/shared/anonymous.ts';
 import { createRandom } from '@agent-ticket/shared/test/random.ts';
 import { describe, expect, it } from 'vitest';
-import { addressKey } from './rate.ts';
 
 describe('the key of an address', () => {
   it.each([

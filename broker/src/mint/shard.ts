@@ -1,12 +1,13 @@
 import type { GrantRow } from '@agent-ticket/drizzle/control/policy.ts';
 import type { ControlStore } from '@agent-ticket/drizzle/control/store.ts';
+import { addressKey } from '@agent-ticket/shared/anonymous.ts';
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import type { Denial } from '@agent-ticket/shared/denial.ts';
 import type { TicketId, Tier } from '@agent-ticket/shared/names.ts';
 import type { TicketPayload } from '@agent-ticket/shared/ticket.ts';
 import type { Authenticated } from '../credentials/principal.ts';
 import type { RequestContext } from '../http/context.ts';
-import { addressKey, type Counter, type RateRule, type RateState } from '../http/rate.ts';
+import type { Counter, RateRule, RateState } from '../http/rate.ts';
 import type { PolicyInputPorts } from './policy-input.ts';
 import type { TicketRequest } from './ticket-request.ts';
 

@@ -1,6 +1,7 @@
+import { addressKey } from '@agent-ticket/shared/anonymous.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import type { RequestContext } from '../http/context.ts';
-import { addressKey, type Counter, type RateState, retryAfterOf } from '../http/rate.ts';
+import { type Counter, type RateState, retryAfterOf } from '../http/rate.ts';
 import type { AnonymousLimit } from './call.ts';
 
 interface AnonymousCount {

@@ -17,9 +17,9 @@ import { redeemLogin } from './tenant.ts';
 const SESSION_SECONDS = 24 * 3600;
 
 /**
- * Sign-ins per address and window: an office behind one address has as many people who begin at once. Each makes the
- * tenant work. Only those that were begun here count, as any page can send its visitors' browsers to the callback, but
- * not with the cookie.
+ * The most sign-ins for each address and window: that many people of an office may share one address. Each sign-in costs
+ * the tenant a request. Only callbacks with the login cookie count: any page can send its visitors' browsers to the
+ * callback, but without the cookie.
  */
 export const SIGN_IN_LIMIT = 60;
 
