@@ -31,6 +31,28 @@ const toRow = (event: AuditEvent): typeof auditEvents.$inferInsert => {
 export const insertEvent = (db: RecordDatabase, event: AuditEvent) =>
   db.insert(auditEvents).values(toRow(event)).onConflictDoNothing({ target: auditEvents.eventId });
 
+/** The columns that an event has values for. */
+const EVENT_COLUMNS = Object.keys(getTableColumns(auditEvents)).filter((name) => name !== 'seq');
+
+/** {@link insertEvent} for events that come one by one, with its SQL built once. */
+export function eventWriter(db: RecordDatabase): (event: AuditEvent) => Promise<unknown> {
+  const values = EVENT_COLUMNS.map((name) => sql.placeholder(name));
+  const prepare = () =>
+    db
+      .insert(auditEvents)
+      // `WHERE true`, so that ON CONFLICT is not read as the ON of a join.
+      .select(sql`SELECT NULL, ${sql.join(values, sql`, `)} WHERE true`)
+      .onConflictDoNothing({ target: auditEvents.eventId })
+      .prepare();
+  let prepared: ReturnType<typeof prepare> | undefined;
+  return (event) => {
+    prepared ??= prepare();
+    const row = new Map<string, unknown>(Object.entries(toRow(event)));
+    if (event.details !== undefined) row.set('details', JSON.stringify(event.details));
+    return prepared.run(Object.fromEntries(EVENT_COLUMNS.map((name) => [name, row.get(name) ?? null])));
+  };
+}
+
 /** {@link insertEvent} if `when` holds at that point of the `batch`. */
 export function insertEventWhen(db: RecordDatabase, event: AuditEvent, when: SQL) {
   const said = new Map<string, unknown>(Object.entries(toRow(event)));

@@ -1,6 +1,6 @@
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import { lt, sql } from 'drizzle-orm';
-import { insertEvent, insertEventWhen } from './audit-log.ts';
+import { eventWriter, insertEventWhen } from './audit-log.ts';
 import type { RecordDatabase } from './revocations.ts';
 import { rateWindows } from './schema.ts';
 
@@ -16,6 +16,7 @@ interface CountedEvents {
 
 /** Counters and audit events in one write, for brokers that have no mint shard. Times in ms. */
 export function rateStore(db: RecordDatabase) {
+  const writeEvent = eventWriter(db);
   return {
     /**
      * Counts one event, the refused ones too, and writes what the count lets pass, all or nothing. Answers the window
@@ -49,7 +50,7 @@ export function rateStore(db: RecordDatabase) {
 
     /** Writes an event of somebody without a limit: nothing is counted and no counter is touched. */
     async write(event: AuditEvent): Promise<void> {
-      await insertEvent(db, event);
+      await writeEvent(event);
     },
 
     /** Forgets windows that started before a moment. */
