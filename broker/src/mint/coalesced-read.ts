@@ -33,7 +33,11 @@ interface Limits {
   readonly nextTurn?: () => Promise<void>;
 }
 
-export const READ_LIMITS: Limits = { deadlineMs: READ_DEADLINE_MS, maxWaiting: MAX_WAITING, maxBatch: MAX_BATCH };
+export const READ_LIMITS: Limits = {
+  deadlineMs: READ_DEADLINE_MS,
+  maxWaiting: MAX_WAITING,
+  maxBatch: MAX_BATCH,
+};
 
 /**
  * Answers each question by a read that began after the question came: questions that come during a read wait for the

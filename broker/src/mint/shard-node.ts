@@ -28,10 +28,10 @@ export const mintShardInProcess = (
 ): MintShard => {
   const all = {
     ...ports,
-    readFacts: coalescedRead(
-      (questions: readonly MintQuestion[]) => ports.control.readMintFacts(questions),
-      { ...READ_LIMITS, nextTurn: () => new Promise((resolve) => setImmediate(resolve)) },
-    ),
+    readFacts: coalescedRead((questions: readonly MintQuestion[]) => ports.control.readMintFacts(questions), {
+      ...READ_LIMITS,
+      nextTurn: () => new Promise((resolve) => setImmediate(resolve)),
+    }),
     record: recordingIn(record, clock),
   };
   return {
