@@ -101,7 +101,7 @@ async function run(
   ports: BrokerPorts,
 ): Promise<HandlerResult> {
   const request = c.req.raw;
-  const credential = await (route.auth === 'none'
+  const credential = await (route.auth === 'none' || route.readsCredential === true
     ? ok(anonymous(context.requestId))
     : authenticate(request, ports.credentials, context.now));
   const { method, path, permission } = route;

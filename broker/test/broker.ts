@@ -6,7 +6,8 @@ import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import { vi } from 'vitest';
 import { createApp } from '../src/app.ts';
 import { readConfig } from '../src/config/config.ts';
-import { decideTicket } from '../src/mint/mint.ts';
+import { coalescedRead } from '../src/mint/coalesced-read.ts';
+import { decideTicket } from '../src/mint/decide-ticket.ts';
 import type { MintShard } from '../src/mint/shard.ts';
 import { mintShards } from '../src/mint/shard-object.ts';
 import { compose, type Runtime } from '../src/runtime/compose.ts';
@@ -91,20 +92,24 @@ export function startBroker(options: BrokerOptions = {}): Broker {
 /** A mint shard with settings, a registry or a control database of its own; it counts and records in the real objects. */
 function shardOn(control: D1Database, options: BrokerOptions): MintShard {
   const shards = mintShards(env.MINT_SHARD);
+  const store = openControl(control);
+  const readFacts = coalescedRead(store.readMintFacts);
   return {
     ...shards,
     async mint(account, order) {
       try {
         return await decideTicket(order, {
           registry: options.ports?.registry ?? AGENTS,
-          control: openControl(control),
+          control: store,
+          readFacts,
           config: readConfig(settingsOf(options)),
           randomId: () => crypto.randomUUID(),
           record: { write: (entry) => recordIn(account, entry) },
         });
       } catch (error) {
-        if (isOutage(error)) return { kind: 'unavailable' };
-        throw error;
+        if (!isOutage(error)) throw error;
+        printed.push(JSON.stringify({ event: 'outage', at: 'mint' }));
+        return { kind: 'unavailable' };
       }
     },
   };

@@ -73,7 +73,7 @@ const IMPORT_RULES: readonly ImportRule[] = [
   {
     files: /./,
     except: [ENTRIES, NOT_DEPLOYED],
-    imports: /^node:|^npm:(@hono\/node-server|@libsql\/|drizzle-orm\/(d1|libsql)(\/|$))/,
+    imports: /^node:|^npm:(@hono\/node-server|@libsql\/|libsql(\/|$)|drizzle-orm\/(d1|libsql)(\/|$))/,
     because: 'only index.ts, node.ts and open-*.ts name a runtime',
   },
   {

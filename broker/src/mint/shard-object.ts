@@ -15,7 +15,8 @@ import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { readConfig } from '../config/config.ts';
 import { RATE_WINDOW_MS, readWindow } from '../http/rate.ts';
 import { createBacklogReports, sumWaiting } from './backlog.ts';
-import { decideTicket } from './mint.ts';
+import { coalescedRead } from './coalesced-read.ts';
+import { decideTicket } from './decide-ticket.ts';
 import {
   type MintAnswer,
   type MintOrder,
@@ -48,9 +49,11 @@ export class MintShardObject extends DurableObject<Cloudflare.Env> {
     createObjectTables(ctx.storage.sql);
     this.#backlog = backlogStore(ctx.storage.sql);
     this.#rates = objectRateStore(ctx.storage.sql);
+    const control = openControl(env.CONTROL);
     this.#ports = {
       registry: AGENTS,
-      control: openControl(env.CONTROL),
+      control,
+      readFacts: coalescedRead(control.readMintFacts),
       config: readConfig(env),
       randomId: () => crypto.randomUUID(),
       record: { write: async (entry) => this.write(entry) },

@@ -57,6 +57,7 @@ export const ROUTES: readonly Route[] = [
     path: '/tickets',
     auth: 'optional',
     anonymousLimit: { counts: 'tickets' },
+    readsCredential: true,
     handler: mintTicket,
   },
   {

@@ -17,8 +17,8 @@ export interface Call extends RequestContext {
 export interface HandlerResult {
   readonly outcome: Outcome<Answer>;
   readonly rate?: RateState | null;
-  /** The caller, where the handler itself asked for a credential. */
-  readonly who?: Authenticated;
+  /** The caller, where the handler itself asked for a credential; `undefined`: the credential was refused. */
+  readonly who?: Authenticated | undefined;
   /** Slug of the known agent that a ticket was asked for. */
   readonly agent?: string | undefined;
   /** Left out: as the route says. */
@@ -53,6 +53,8 @@ interface RouteBase {
    * permission concerns all agents and refuses such a credential.
    */
   readonly allowsScopedToken?: true;
+  /** The handler reads the credential itself: the mint shard looks a service token up. `who` of the call is anonymous. */
+  readonly readsCredential?: true;
   /** How its refusals look; left out: as everywhere. */
   readonly renderError?: ErrorRenderer;
   readonly handler: Handler;

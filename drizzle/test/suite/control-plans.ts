@@ -121,6 +121,20 @@ export const CONTROL_PLANS: readonly Plan<ControlStore>[] = [
     work: ({ readPolicy }) => readPolicy({ ...QUESTION, at: undefined }),
     by: ['grants_lookup', 'revocations_target'],
   },
+  {
+    what: 'the facts of requests for tickets',
+    work: ({ readMintFacts }) =>
+      readMintFacts([
+        { ...QUESTION, at: { agent: 'counter', instance: 'main' }, kid: 'key-1', tokenId: 'svc_1' },
+      ]),
+    by: [
+      'grants_lookup',
+      'grants_instance',
+      'revocations_target',
+      'revocations_rev_unique',
+      'service_token_secrets_token',
+    ],
+  },
   { what: 'a grant', work: ({ grants }) => grants.find('a'), by: [] },
   ...(
     [

@@ -163,11 +163,11 @@ describe('signing out', () => {
 
   it('meanwhile another request mints, and its ticket is revoked or was never made', async () => {
     const { cookie } = await at.signIn();
-    const { readPolicy } = control();
+    const { readMintFacts } = control();
     // The cookie was good when it was read; the policy is read after the sign-out.
-    vi.spyOn(control(), 'readPolicy').mockImplementationOnce(async (question) => {
+    vi.spyOn(control(), 'readMintFacts').mockImplementationOnce(async (questions) => {
       await go(at, '/auth/logout', { cookie });
-      return readPolicy(question);
+      return readMintFacts(questions);
     });
     expect(await mint(at, { cookie })).toBe(401);
   });
