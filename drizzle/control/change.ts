@@ -147,7 +147,7 @@ export function revocationStore(db: ControlDatabase) {
         .orderBy(sql`${revocations.createdAt} DESC`, sql`${revocations.id} DESC`)
         .limit(limit),
 
-    /** Revocations of `any` ticket that are in force on one of the targets. `now` in ms. */
+    /** Revocations of `any` ticket that are in force on one of the targets, one of each. `now` in ms. */
     anyOn: (targets: readonly string[], now: number): Promise<RevocationRow[]> =>
       db.select().from(revocations).where(isAnyOn(targets, now)),
 
@@ -184,13 +184,16 @@ export function revocationStore(db: ControlDatabase) {
   };
 }
 
-/** Condition of the revocations of `any` ticket that are in force on one of the targets. `now` in ms. */
-export const isAnyOn = (targets: readonly string[], now: number): SQL | undefined =>
-  and(
-    sql`${revocations.target} IN (SELECT value FROM json_each(${JSON.stringify(targets)}))`,
-    eq(revocations.kind, 'any'),
-    isInForce(now),
-  );
+/**
+ * Condition of the revocations of `any` ticket that are in force on one of the targets: one of each target, however many
+ * locks it has. Each is a seek, also past those that have ended. `now` in ms.
+ */
+export const isAnyOn = (targets: readonly string[], now: number): SQL =>
+  sql`${revocations.id} IN (
+    SELECT coalesce(
+      (SELECT r.id FROM ${revocations} r WHERE r.target = named.value AND r.kind = 'any' AND r.until IS NULL LIMIT 1),
+      (SELECT r.id FROM ${revocations} r WHERE r.target = named.value AND r.kind = 'any' AND r.until > ${now} LIMIT 1))
+    FROM json_each(${JSON.stringify(targets)}) AS named)`;
 
 /** A revocation as agent workers get it: without reason and author. */
 export const publicRevocation = ({ id, rev, target, kind, until, code }: RevocationRow): Revocation => ({

@@ -82,6 +82,8 @@ async function inBatches(purge: (limit: number) => Promise<number>): Promise<num
 /** Deletes expired rows. They have no effect any more, so correctness does not depend on when this runs. */
 async function purgeExpired({ control, record, clock }: BrokerPorts): Promise<void> {
   const now = clock();
+  await inBatches((limit) => control.grants.retire(now, limit));
+  await inBatches((limit) => control.grants.purge(now - REVOCATION_KEPT_MS, limit));
   await control.authSessions.purge(now);
   await control.usedTokens.purge(now);
   await control.principals.purge(now);
