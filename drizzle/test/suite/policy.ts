@@ -183,18 +183,19 @@ export function describePolicy(open: OpenDatabases): void {
         control.change({
           before: [control.grants.delete(`grant-${name}`, NOW)],
           event: auditEvent({ eventId: uuidOf(name) }),
-          revocations: [newRevocation({ id: `row-${name}`, target: 'everything:' })],
+          revocations: [newRevocation({ id: `row-${name}`, target: `principal:subject-${name}` })],
           dueAt: NOW,
         });
       const COUNT = 10;
       const subjects = Array.from({ length: COUNT }, (_, index) => `subject-${index + 1}`);
+      const targets = subjects.map((subject) => `principal:${subject}`);
       for (let name = 1; name <= COUNT; name += 1)
         await insertGrant(grant({ id: `grant-${name}`, subject: `subject-${name}` }));
       const reads: Promise<unknown>[] = [];
       for (let name = 1; name <= COUNT; name += 1)
         reads.push(
           lockAndDrop(name),
-          control.readPolicy({ ...QUESTION, subjects }).then((read) => {
+          control.readPolicy({ ...QUESTION, subjects, targets }).then((read) => {
             expect(read.revocations).toHaveLength(read.rev);
             expect(read.grants).toHaveLength(COUNT - read.rev);
           }),
