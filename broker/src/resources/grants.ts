@@ -82,7 +82,10 @@ export const listGrants: Handler = async (call) => {
   return ok({ status: 200, body });
 };
 
-/** `POST /admin/grants`. */
+/** An owner may bring an instance to so many grants, all counted. Each is a row that others' mints and lists pass by. */
+const MAX_GRANTS_BY_OWNER = 100;
+
+/** `POST /admin/grants`. Refused where the subject has that role there, even for another time: delete that one first. */
 export const createGrant: Handler = async (call) => {
   const body = await readBody(call.request, CreateGrant);
   if (!body.ok) return body;
@@ -105,9 +108,22 @@ export const createGrant: Handler = async (call) => {
     createdAt: now,
     expiresAt: endOf(right.value, expiresIn, now),
   };
-  const statement = ports.control.grants.insert(grant);
-  await changePolicy({ statement, event: grantEvent(call, 'grant.created', grant) }, ports);
-  return ok({ status: 201, body: view(grant) });
+  const { grants } = ports.control;
+  const created = await changePolicy(
+    {
+      before: [grants.replaceEnded(grant)],
+      statement: grants.insert(grant, right.value.by === 'ownership' ? MAX_GRANTS_BY_OWNER : undefined),
+      event: grantEvent(call, 'grant.created', grant),
+    },
+    ports,
+  );
+  if (created !== undefined) return ok({ status: 201, body: view(grant) });
+  const same = await grants.findSame(grant);
+  return same === undefined
+    ? err('grant_limit_reached', {
+        hint: `an owner makes no more than ${MAX_GRANTS_BY_OWNER} of one instance`,
+      })
+    : err('grant_exists', { hint: `grant ${same.id}` });
 };
 
 /** When a grant ends: as asked, and no later than the ownership that it was made by. In ms. */
