@@ -1,4 +1,4 @@
-import { isOutage } from '@agent-ticket/drizzle/outage.ts';
+import { isOutage, outageHint } from '@agent-ticket/drizzle/outage.ts';
 import type { Denial } from '@agent-ticket/shared/denial.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { err, ok } from '@agent-ticket/shared/outcome.ts';
@@ -88,7 +88,8 @@ async function answer(c: Context, route: Route, ports: BrokerPorts, tally: Refus
   } catch (error) {
     // An outage is a refusal that the client may retry; anything else is a bug, and must look like one.
     const outage = isOutage(error);
-    ports.log({ event: outage ? 'outage' : 'bug', ...line, error: describeError(error) });
+    const hint = outageHint(error);
+    ports.log({ event: outage ? 'outage' : 'bug', ...line, error: describeError(error), hint });
     const denial: Denial = outage
       ? { reason: 'database_unavailable', retryAfter: 5 }
       : { reason: 'internal' };

@@ -38,6 +38,10 @@ export interface Broker {
   settled(): Promise<void>;
 }
 
+async function ping(database: D1Database): Promise<void> {
+  await database.prepare('SELECT 1').first();
+}
+
 export function startBroker(options: BrokerOptions = {}): Broker {
   const logged: string[] = [];
   const beside: Promise<void>[] = [];
@@ -53,9 +57,7 @@ export function startBroker(options: BrokerOptions = {}): Broker {
     )
       ? mintShards(env.MINT_SHARD)
       : shardOn(control, options),
-    pingDatabases: async () => {
-      await Promise.all([control, record].map((db) => db.prepare('SELECT 1').first()));
-    },
+    ping: { control: () => ping(control), record: () => ping(record) },
     fetch: (url) => outbound.fetch(url),
     // Waiting turns the clock by hand, so that no test does.
     sleep: async (ms) => {
@@ -91,13 +93,14 @@ export function startBroker(options: BrokerOptions = {}): Broker {
 /** A mint shard with settings, a registry or a control database of its own; it counts and records in the real objects. */
 function shardOn(control: D1Database, options: BrokerOptions): MintShard {
   const shards = mintShards(env.MINT_SHARD);
+  const store = openControl(control);
   return {
     ...shards,
     async mint(account, order) {
       try {
         return await decideTicket(order, {
           registry: options.ports?.registry ?? AGENTS,
-          control: openControl(control),
+          control: store,
           config: readConfig(settingsOf(options)),
           randomId: () => crypto.randomUUID(),
           record: { write: (entry) => recordIn(account, entry) },

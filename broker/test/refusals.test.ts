@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { startBroker } from './broker.ts';
 import { COUNTER, call, expectRefusal, newInstance, ticketOf } from './call.ts';
-import { claimsOf } from './tickets.ts';
 import { makeToken } from './tokens.ts';
 
 const JSON_TYPE = { 'content-type': 'application/json' };

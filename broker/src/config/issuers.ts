@@ -69,7 +69,7 @@ const SECRET_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'k'];
 const PinnedKey = z
   .looseObject({ kid: z.string().min(1).max(256) })
   .refine((key) => !SECRET_MEMBERS.some((name) => name in key), 'must be a public key')
-  .refine((key) => isKeyOf(key, ALGORITHMS), 'must be a key for RS256 or ES256 with its alg');
+  .refine((key) => isKeyOf(key, ALGORITHMS), 'must be a key for RS256 or ES256');
 
 /** One registered issuer of workload tokens, as `OIDC_ISSUERS` lists it. */
 export const OidcIssuer = z

@@ -1,3 +1,4 @@
+import type { SetKey } from '@agent-ticket/shared/key-set.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { isCanonicalCompact, readJwsHeader } from '@agent-ticket/shared/own-jws.ts';
 import type { KeyLookup } from '@agent-ticket/shared/remote-keys.ts';
@@ -23,7 +24,11 @@ export type TokenIssuer = Pick<ForeignIssuer, 'namespace' | 'issuer' | 'audience
 /** An issuer with its keys, which no other issuer shares. */
 export interface IssuerWithKeys<Issuer extends TokenIssuer = ForeignIssuer> {
   readonly issuer: Issuer;
-  readonly keys: { find(kid: string): Promise<KeyLookup<ForeignAlgorithm>> };
+  readonly keys: {
+    find(kid: string): Promise<KeyLookup<ForeignAlgorithm>>;
+    /** Whether the issuer publishes keys and none that can serve here: no outage, and nothing that waiting mends. */
+    isUnusable(): boolean;
+  };
 }
 
 /** Tokens carry groups and custom claims; cookies that hold them end at 4 KiB, headers at 16. */
@@ -84,9 +89,9 @@ export async function verifyForeignJwt<Issuer extends TokenIssuer>(
     const found = issuers.find(({ issuer }) => issuer.issuer === iss);
     if (found === undefined) return err('credential_issuer_unknown');
 
-    const key = await found.keys.find(header.data.kid);
-    if (key === 'unknown') return err('credential_key_unknown');
-    if (key === 'unavailable') return err('identity_source_unavailable', { retryAfter: 5 });
+    const looked = await findKey(found, header.data.kid);
+    if (!looked.ok) return looked;
+    const key = looked.value;
     const { payload } = await jwtVerify(token, key.key, {
       ...fromIssuer(found.issuer, key.alg, now),
       maxTokenAge: MAX_AGE_SECONDS,
@@ -100,6 +105,21 @@ export async function verifyForeignJwt<Issuer extends TokenIssuer>(
     if (error instanceof errors.JOSEError) return denialOf(error);
     throw error;
   }
+}
+
+/** The key of an issuer by its `kid`. */
+export async function findKey(
+  { issuer, keys }: IssuerWithKeys<TokenIssuer>,
+  kid: string,
+): Promise<Outcome<SetKey<ForeignAlgorithm>>> {
+  const key = await keys.find(kid);
+  if (typeof key === 'object') return ok(key);
+  if (key === 'unknown') return err('credential_key_unknown', { detail: issuer.namespace });
+  return keys.isUnusable()
+    ? err('credential_key_unknown', {
+        detail: `the key set of ${issuer.namespace} has no key that can serve`,
+      })
+    : err('identity_source_unavailable', { retryAfter: 5, detail: issuer.namespace });
 }
 
 const NOT_A_JWT =

@@ -16,15 +16,7 @@ import type { BrokerPorts } from './ports.ts';
 export interface Runtime
   extends Pick<
     BrokerPorts,
-    | 'shard'
-    | 'sendControl'
-    | 'pingDatabases'
-    | 'clock'
-    | 'randomId'
-    | 'randomBytes'
-    | 'addressOf'
-    | 'later'
-    | 'log'
+    'shard' | 'sendControl' | 'ping' | 'clock' | 'randomId' | 'randomBytes' | 'addressOf' | 'later' | 'log'
   > {
   readonly control: ControlStore;
   readonly record: RecordStore;
@@ -100,6 +92,6 @@ const withKeys = (issuer: ForeignIssuer, { fetch, clock, sleep }: Runtime): Issu
   issuer,
   keys: createRemoteKeys(
     { fetchSet: (signal) => fetch(issuer.keysUrl, { signal }), clock, sleep },
-    { algorithms: ['RS256'] },
+    { algorithms: ['RS256'], origin: 'foreign' },
   ),
 });
