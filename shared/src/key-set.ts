@@ -55,18 +55,18 @@ const RULES = {
 } as const;
 export type SetAlgorithm = keyof typeof RULES;
 
-/** Whose set: a set of ours says `alg` with each key; in one of other issuers it is optional (RFC 7517 §4.4). */
-type Origin = 'ours' | 'foreign';
+/** Whether each key must have the member `alg`, as those of ours, Access and Auth0 do; it is optional in RFC 7517 §4.4. */
+export type AlgMember = 'required' | 'optional';
 
-/** The member with the algorithm of its type, where a foreign issuer left `alg` out. */
-const named = (member: unknown, alg: SetAlgorithm, origin: Origin): unknown =>
-  origin === 'foreign' && typeof member === 'object' && member !== null && !('alg' in member)
+/** The member with the algorithm of its type, where `alg` may be left out and is. */
+const named = (member: unknown, alg: SetAlgorithm, presence: AlgMember): unknown =>
+  presence === 'optional' && typeof member === 'object' && member !== null && !('alg' in member)
     ? { ...member, alg }
     : member;
 
-/** Whether a member of a foreign set has the shape of a key of these algorithms. Does NOT import it. */
+/** Whether a member of a set has the shape of a key of these algorithms, `alg` optional. Does NOT import it. */
 export const isKeyOf = (member: unknown, algorithms: readonly SetAlgorithm[]): boolean =>
-  algorithms.some((alg) => RULES[alg].safeParse(named(member, alg, 'foreign')).success);
+  algorithms.some((alg) => RULES[alg].safeParse(named(member, alg, 'optional')).success);
 
 const KeySetDocument = z.object({ keys: z.array(z.unknown()).max(100) });
 
@@ -78,14 +78,14 @@ const KeySetDocument = z.object({ keys: z.array(z.unknown()).max(100) });
 export async function readKeySet<Alg extends SetAlgorithm>(
   document: Uint8Array,
   algorithms: readonly Alg[],
-  origin: Origin = 'ours',
+  presence: AlgMember = 'required',
 ): Promise<KeySet<Alg> | undefined> {
   const parsed = KeySetDocument.safeParse(readStrictJson(document));
   if (!parsed.success) return undefined;
   const keys = new Map<string, SetKey<Alg>>();
   for (const member of parsed.data.keys) {
     for (const alg of algorithms) {
-      const jwk = RULES[alg].safeParse(named(member, alg, origin));
+      const jwk = RULES[alg].safeParse(named(member, alg, presence));
       if (!jwk.success || keys.has(jwk.data.kid)) continue;
       const key = await importPublic(jwk.data, alg);
       if (key !== undefined) keys.set(jwk.data.kid, { alg, key });

@@ -1,4 +1,11 @@
-import { isKeySet, type KeySet, readKeySet, type SetAlgorithm, type SetKey } from './key-set.ts';
+import {
+  type AlgMember,
+  isKeySet,
+  type KeySet,
+  readKeySet,
+  type SetAlgorithm,
+  type SetKey,
+} from './key-set.ts';
 import { KEY_SET } from './limits.ts';
 import { readBounded } from './read-bounded.ts';
 
@@ -18,8 +25,8 @@ interface RemoteKeysOptions<Alg extends SetAlgorithm> {
   readonly algorithms: readonly Alg[];
   /** Least time between two fetches for an unknown `kid`, and after a failed refresh. Default {@link KEY_SET.cooldownMs}. */
   readonly cooldownMs?: number;
-  /** Whose set it is; default: our own. */
-  readonly origin?: 'ours' | 'foreign';
+  /** Default: required. */
+  readonly alg?: AlgMember;
 }
 
 /** Polling step of a request that waits for another's fetch: shorter than a fetch, longer than an event loop turn. */
@@ -55,7 +62,7 @@ export function createRemoteKeys<Alg extends SetAlgorithm>(
     lastTry[why] = startedAt;
     try {
       const document = await fetchDocument(ports.fetchSet);
-      const keys = document && (await readKeySet(document, options.algorithms, options.origin));
+      const keys = document && (await readKeySet(document, options.algorithms, options.alg));
       if (document !== undefined) unusable = keys === undefined && isKeySet(document);
       if (keys !== undefined && (held === undefined || held.at <= startedAt)) held = { keys, at: startedAt };
     } finally {

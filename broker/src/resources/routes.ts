@@ -88,6 +88,7 @@ export const ROUTES: readonly Route[] = [
     ...open(unlimited('it asks nobody, and any page could use up what its visitors have'), beginLogin, [
       'return_to',
       'login_hint',
+      'renewed',
     ]),
     renderError: refuseSignIn(),
   },

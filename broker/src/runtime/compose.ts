@@ -92,6 +92,6 @@ const withKeys = (issuer: ForeignIssuer, { fetch, clock, sleep }: Runtime): Issu
   issuer,
   keys: createRemoteKeys(
     { fetchSet: (signal) => fetch(issuer.keysUrl, { signal }), clock, sleep },
-    { algorithms: ['RS256'], origin: 'foreign' },
+    { algorithms: ['RS256'] },
   ),
 });
