@@ -21,14 +21,18 @@ export interface ForeignIssuer {
 }
 
 /** The part that issuers of every kind have. */
-export type TokenIssuer = Pick<ForeignIssuer, 'namespace' | 'issuer' | 'audiences' | 'maxAgeSeconds'>;
+export interface TokenIssuer
+  extends Pick<ForeignIssuer, 'namespace' | 'issuer' | 'audiences' | 'maxAgeSeconds'> {
+  /** Where an operator chose them. A set without a key for them is a fault of the registration then, and no outage. */
+  readonly algorithms?: readonly ForeignAlgorithm[];
+}
 
 /** An issuer with its keys, which no other issuer shares. */
 export interface IssuerWithKeys<Issuer extends TokenIssuer = ForeignIssuer> {
   readonly issuer: Issuer;
   readonly keys: {
     find(kid: string): Promise<KeyLookup<ForeignAlgorithm>>;
-    /** Whether the issuer publishes keys and none that can serve here: no outage, and nothing that waiting mends. */
+    /** Whether the issuer publishes keys and none that can serve here. */
     isUnusable(): boolean;
   };
 }
@@ -121,11 +125,11 @@ export async function findKey(
   const key = await keys.find(kid);
   if (typeof key === 'object') return ok(key);
   if (key === 'unknown') return err('credential_key_unknown', { detail: issuer.namespace });
-  return keys.isUnusable()
-    ? err('credential_key_unknown', {
-        detail: `the key set of ${issuer.namespace} has no key that can serve`,
-      })
-    : err('identity_source_unavailable', { retryAfter: 5, detail: issuer.namespace });
+  const { namespace, algorithms } = issuer;
+  const detail = keys.isUnusable() ? `the key set of ${namespace} has no key that can serve` : namespace;
+  return keys.isUnusable() && algorithms !== undefined
+    ? err('credential_key_unknown', { detail: `${detail} for ${algorithms.join(' or ')}` })
+    : err('identity_source_unavailable', { retryAfter: 5, detail });
 }
 
 /** The `detail` of a token that is not expired and older than the settings allow. */

@@ -194,7 +194,7 @@ describe('keys', () => {
       expect.objectContaining({
         event: 'auth_failure',
         reason: 'credential_key_unknown',
-        detail: 'the key set of oidc:google has no key that can serve',
+        detail: 'the key set of oidc:google has no key that can serve for RS256 or ES256',
       }),
     );
     const ready = await other.app.request('https://broker.test/readyz');
