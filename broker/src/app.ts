@@ -1,4 +1,4 @@
-import { isOutage } from '@agent-ticket/drizzle/outage.ts';
+import { isOutage, outageHint } from '@agent-ticket/drizzle/outage.ts';
 import type { Denial } from '@agent-ticket/shared/denial.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { err, ok } from '@agent-ticket/shared/outcome.ts';
@@ -8,10 +8,12 @@ import { type Context, Hono } from 'hono';
 import { secureHeaders } from 'hono/secure-headers';
 import { logAuthResult, principalFields } from './credentials/auth-result.ts';
 import { anonymous, authenticate } from './credentials/authenticate.ts';
+import { permissionMissing } from './credentials/permissions.ts';
 import { type Authenticated, isBeforeSignOut } from './credentials/principal.ts';
 import { renderError, respond } from './http/answer.ts';
 import type { ErrorRenderer, RequestContext } from './http/context.ts';
 import { PLAIN_PAGE_STYLE } from './http/plain-page.ts';
+import { checkQuery } from './http/query.ts';
 import { callerTargets } from './mint/policy-input.ts';
 import { ROUTES } from './resources/routes.ts';
 import { countAnonymous } from './runtime/anonymous.ts';
@@ -86,13 +88,17 @@ async function answer(c: Context, route: Route, ports: BrokerPorts, tally: Refus
   } catch (error) {
     // An outage is a refusal that the client may retry; anything else is a bug, and must look like one.
     const outage = isOutage(error);
-    ports.log({ event: outage ? 'outage' : 'bug', ...line, error: describeError(error) });
+    const hint = outageHint(error);
+    ports.log({ event: outage ? 'outage' : 'bug', ...line, error: describeError(error), hint });
     const denial: Denial = outage
       ? { reason: 'database_unavailable', retryAfter: 5 }
       : { reason: 'internal' };
     return ofRoute(denial, requestId, null, request);
   }
 }
+
+const LOCKED = 'a lock names the caller: another operator may lift it';
+const SCOPED = 'the credential is limited to some agents, and this concerns all';
 
 async function run(
   c: Context,
@@ -113,14 +119,16 @@ async function run(
   if (isRequired && isAnonymous) return { outcome: err('credential_missing') };
   if (isRequired && (await hasSignedOut(who, ports))) return { outcome: err('credential_revoked'), who };
   if (permission !== undefined && !who.principal.permissions.includes(permission))
-    return { outcome: err('permission_missing', { detail: permission }), who };
+    return { outcome: permissionMissing(permission), who };
   if (permission !== undefined && route.allowsScopedToken !== true && who.agents !== undefined)
-    return { outcome: err('permission_missing', { detail: 'limited to agents' }), who };
+    return { outcome: err('permission_missing', { detail: 'limited to agents', hint: SCOPED }), who };
   if (isRequired && method !== 'GET' && (await isLocked(who, context.now, ports)))
-    return { outcome: err('locked'), who };
+    return { outcome: err('locked', permission === undefined ? {} : { hint: LOCKED }), who };
 
   const counted = isRequired || !isAnonymous ? undefined : await countAnonymous(route, context, ports.shard);
   if (counted?.outcome.ok === false) return { who, rate: counted.rate, outcome: counted.outcome };
+  const query = checkQuery(request.url, route.query);
+  if (!query.ok) return { who, outcome: query, ...(counted === undefined ? {} : { rate: counted.rate }) };
   const result = await route.handler({ ...context, request, params: c.req.param(), who, ports });
   return {
     who,

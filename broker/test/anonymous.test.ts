@@ -99,39 +99,39 @@ describe('while nothing can be counted', () => {
 
 describe('readiness', () => {
   it('is looked at once a second, however many ask', async () => {
-    const pingDatabases = vi.fn(async () => {});
-    const { front: ready } = startBroker({ ports: { pingDatabases } });
+    const control = vi.fn(async () => {});
+    const { front: ready } = startBroker({ ports: { ping: { control, record: async () => {} } } });
     const ask = async () => (await call('/readyz', { front: ready })).status;
     expect(await ask()).toBe(200);
     await Promise.all(Array.from({ length: 50 }, ask));
-    expect(pingDatabases).toHaveBeenCalledTimes(1);
+    expect(control).toHaveBeenCalledTimes(1);
     setClock(0.999);
     await ask();
-    expect(pingDatabases).toHaveBeenCalledTimes(1);
+    expect(control).toHaveBeenCalledTimes(1);
     setClock(1);
-    pingDatabases.mockRejectedValue(new Error('Network connection lost.'));
+    control.mockRejectedValue(new Error('Network connection lost.'));
     expect(await Promise.all([ask(), ask(), ask()])).toEqual([503, 200, 200]);
-    expect(pingDatabases).toHaveBeenCalledTimes(2);
+    expect(control).toHaveBeenCalledTimes(2);
     expect(await ask()).toBe(503);
   });
 
   it('of before is not answered once a database hangs: a call a second later is refused, in time', async () => {
-    const pingDatabases = vi.fn(async () => {});
-    const { front: ready } = startBroker({ ports: { pingDatabases } });
+    const control = vi.fn(async () => {});
+    const { front: ready } = startBroker({ ports: { ping: { control, record: async () => {} } } });
     const ask = async () => (await call('/readyz', { front: ready })).status;
     expect(await ask()).toBe(200);
-    pingDatabases.mockReturnValue(new Promise(() => {}));
+    control.mockReturnValue(new Promise(() => {}));
     setClock(1);
     expect(await ask()).toBe(503);
     expect(await ask()).toBe(503);
   });
 
   it('of before is not answered after a bug', async () => {
-    const pingDatabases = vi.fn(async () => {});
-    const { front: ready } = startBroker({ ports: { pingDatabases } });
+    const control = vi.fn(async () => {});
+    const { front: ready } = startBroker({ ports: { ping: { control, record: async () => {} } } });
     const ask = async () => (await call('/readyz', { front: ready })).status;
     expect(await ask()).toBe(200);
-    pingDatabases.mockRejectedValue(new RangeError('a bug'));
+    control.mockRejectedValue(new RangeError('a bug'));
     setClock(1);
     expect([await ask(), await ask()]).toEqual([500, 500]);
   });

@@ -1,10 +1,15 @@
+import { CLOCK_SKEW_SECONDS } from '@agent-ticket/shared/limits.ts';
+
 const TABLE = `CREATE TABLE IF NOT EXISTS rate_windows (
   key TEXT PRIMARY KEY,
   started_at INTEGER NOT NULL,
   count INTEGER NOT NULL
 ) WITHOUT ROWID`;
 
-/** Counters of one mint shard. A window starts with the first event after the last one ended. Times in ms. */
+/**
+ * Counters of one mint shard. A window starts with the first event after the last one ended. A window that begins in the
+ * future, beyond the clocks' difference, is over too: the clock was put back, and would lock callers out for as long. Times in ms.
+ */
 export function objectRateStore(sql: SqlStorage) {
   sql.exec(TABLE);
   return {
@@ -14,12 +19,13 @@ export function objectRateStore(sql: SqlStorage) {
         .exec<{ started_at: number; count: number }>(
           `INSERT INTO rate_windows (key, started_at, count) VALUES (?1, ?2, 1)
            ON CONFLICT (key) DO UPDATE SET
-             count = CASE WHEN started_at <= ?2 - ?3 THEN 1 ELSE count + 1 END,
-             started_at = CASE WHEN started_at <= ?2 - ?3 THEN ?2 ELSE started_at END
+             count = CASE WHEN started_at BETWEEN ?2 - ?3 + 1 AND ?2 + ?4 THEN count + 1 ELSE 1 END,
+             started_at = CASE WHEN started_at BETWEEN ?2 - ?3 + 1 AND ?2 + ?4 THEN started_at ELSE ?2 END
            RETURNING started_at, count`,
           key,
           now,
           windowMs,
+          CLOCK_SKEW_SECONDS * 1000,
         )
         .one();
       return { startedAt: row.started_at, count: row.count };

@@ -1,4 +1,5 @@
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
+import { CLOCK_SKEW_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { lt, sql } from 'drizzle-orm';
 import { insertEvent, insertEventWhen } from './audit-log.ts';
 import type { RecordDatabase } from './revocations.ts';
@@ -26,7 +27,10 @@ export function rateStore(db: RecordDatabase) {
       now: number,
       windowMs: number,
     ): Promise<{ startedAt: number; count: number }> {
-      const isOver = sql`${rateWindows.startedAt} <= ${now - windowMs}`;
+      // A window that begins in the future, beyond the clocks' difference, is over too: the clock was put back, and would
+      // lock callers out for as long.
+      const newest = now + CLOCK_SKEW_SECONDS * 1000;
+      const isOver = sql`${rateWindows.startedAt} NOT BETWEEN ${now - windowMs + 1} AND ${newest}`;
       const counted = sql`(SELECT ${rateWindows.count} FROM ${rateWindows} WHERE ${rateWindows.key} = ${key})`;
       const [[window]] = await db.batch([
         db

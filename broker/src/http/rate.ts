@@ -51,6 +51,6 @@ export const readWindow = ({ limit }: RateRule, { startedAt, count }: RateWindow
   },
 });
 
-/** Seconds until the window is over, by the clock of a request; at least 1. `now` in ms. */
+/** Seconds until the window is over, by the clock of a request; at least 1 and never more than a window. `now` in ms. */
 export const retryAfterOf = ({ resetAt }: RateState, now: number): number =>
-  Math.max(1, resetAt - Math.floor(now / 1000));
+  Math.min(RATE_WINDOW_MS / 1000, Math.max(1, resetAt - Math.floor(now / 1000)));

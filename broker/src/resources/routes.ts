@@ -1,4 +1,5 @@
 import type { Permission } from '../credentials/permissions.ts';
+import type { QueryRule } from '../http/query.ts';
 import { oauthRefusal } from '../oauth/refusal.ts';
 import type { AnonymousLimit, Handler, Route } from '../runtime/call.ts';
 import { receiveLogout } from '../sign-in/backchannel-logout.ts';
@@ -7,7 +8,7 @@ import { beginLogin } from '../sign-in/login.ts';
 import { logOut } from '../sign-in/logout.ts';
 import { refuseSignIn } from '../sign-in/refusal-page.ts';
 import { listAgents } from './agents.ts';
-import { exportAuditLog, listAudit, listCheckpoints } from './audit.ts';
+import { AUDIT_FILTERS, exportAuditLog, listAudit, listCheckpoints } from './audit.ts';
 import { explain } from './explain.ts';
 import { showFrontPage } from './front-page.ts';
 import { createGrant, deleteGrant, listGrants } from './grants.ts';
@@ -23,7 +24,14 @@ import {
   rotateServiceToken,
   showServiceToken,
 } from './service-tokens.ts';
-import { endOwnSession, listOwnSessions, listSessions, showSession, terminateSession } from './sessions.ts';
+import {
+  endOwnSession,
+  listOwnSessions,
+  listSessions,
+  SESSION_FILTERS,
+  showSession,
+  terminateSession,
+} from './sessions.ts';
 import { mintTicket } from './tickets.ts';
 import { grantToken, showServerMetadata } from './token.ts';
 
@@ -36,22 +44,30 @@ const FAILURES: AnonymousLimit = { counts: 'failures' };
 
 const unlimited = (reason: string): AnonymousLimit => ({ counts: 'nothing', reason });
 
+const ignoring = (reason: string): QueryRule => ({ ignored: reason });
+
+const BY_OAUTH = ignoring('parameters that are not known must be ignored (RFC 6749 §3.2, §4.1.2)');
+const BY_PROBES = ignoring('some probes and clients add one, to get around a cache');
+
+const PAGE = ['limit', 'cursor'];
+
 /** A route that reads no credential of its own accord. */
-const open = (anonymousLimit: AnonymousLimit, handler: Handler) =>
-  ({ auth: 'none', anonymousLimit, handler }) as const;
+const open = (anonymousLimit: AnonymousLimit, handler: Handler, query: QueryRule = []) =>
+  ({ auth: 'none', anonymousLimit, handler, query }) as const;
 
 /** A route for callers with a credential. Those without a permission ask the handler, which knows what an owner may. */
-const known = (handler: Handler) => ({ auth: 'required', handler }) as const;
+const known = (handler: Handler, query: QueryRule = []) => ({ auth: 'required', handler, query }) as const;
 
-const permitted = (permission: Permission, handler: Handler) => ({ ...known(handler), permission }) as const;
+const permitted = (permission: Permission, handler: Handler, query: QueryRule = []) =>
+  ({ ...known(handler, query), permission }) as const;
 
 /** {@link permitted}; the handler holds a credential that is limited to some agents to those. */
-const scoped = (permission: Permission, handler: Handler) =>
-  ({ ...permitted(permission, handler), allowsScopedToken: true }) as const;
+const scoped = (permission: Permission, handler: Handler, query: QueryRule = []) =>
+  ({ ...permitted(permission, handler, query), allowsScopedToken: true }) as const;
 
 /** Every route of the broker. What is not here does not exist. */
 export const ROUTES: readonly Route[] = [
-  { method: 'GET', path: '/', ...open(unlimited('the page is a constant'), showFrontPage) },
+  { method: 'GET', path: '/', ...open(unlimited('the page is a constant'), showFrontPage, BY_PROBES) },
   {
     method: 'POST',
     path: '/tickets',
@@ -59,23 +75,28 @@ export const ROUTES: readonly Route[] = [
     anonymousLimit: { counts: 'tickets' },
     readsCredential: true,
     handler: mintTicket,
+    query: [],
   },
   {
     method: 'POST',
     path: '/token',
-    ...open(FAILURES, grantToken),
+    ...open(FAILURES, grantToken, BY_OAUTH),
     renderError: oauthRefusal('request'),
   },
   {
     method: 'GET',
     path: '/auth/login',
-    ...open(unlimited('it asks nobody, and any page could use up what its visitors have'), beginLogin),
+    ...open(unlimited('it asks nobody, and any page could use up what its visitors have'), beginLogin, [
+      'return_to',
+      'login_hint',
+      'renewed',
+    ]),
     renderError: refuseSignIn(),
   },
   {
     method: 'GET',
     path: '/auth/callback',
-    ...open({ counts: 'sign-ins' }, finishLogin),
+    ...open({ counts: 'sign-ins' }, finishLogin, BY_OAUTH),
     renderError: refuseSignIn(),
   },
   {
@@ -84,19 +105,27 @@ export const ROUTES: readonly Route[] = [
     ...open(
       unlimited('without a valid sign-in the route only deletes cookies, and signing out must always work'),
       logOut,
+      ['return_to'],
     ),
   },
   {
     method: 'POST',
     path: '/auth/backchannel-logout',
-    ...open(FAILURES, receiveLogout),
+    ...open(FAILURES, receiveLogout, BY_OAUTH),
     renderError: oauthRefusal('request'),
   },
   { method: 'GET', path: '/me', ...known(showPrincipal) },
   { method: 'POST', path: '/explain', ...known(explain) },
-  { method: 'GET', path: '/api/agents', auth: 'optional', anonymousLimit: USUAL, handler: listAgents },
+  {
+    method: 'GET',
+    path: '/api/agents',
+    auth: 'optional',
+    anonymousLimit: USUAL,
+    handler: listAgents,
+    query: [],
+  },
   { method: 'DELETE', path: '/api/agents/:agent/:instance', ...known(deleteInstance) },
-  { method: 'GET', path: '/sessions', ...known(listOwnSessions) },
+  { method: 'GET', path: '/sessions', ...known(listOwnSessions, PAGE) },
   { method: 'DELETE', path: '/sessions/:id', ...known(endOwnSession) },
   {
     method: 'GET',
@@ -106,19 +135,24 @@ export const ROUTES: readonly Route[] = [
         'verifiers share addresses, and one that gets no keys refuses everybody; each is one short read that caches may keep',
       ),
       showTicketKeySet,
+      BY_PROBES,
     ),
   },
   {
     method: 'GET',
     path: '/.well-known/oauth-authorization-server',
-    ...open(unlimited('the answer is made of settings'), showServerMetadata),
+    ...open(unlimited('the answer is made of settings'), showServerMetadata, BY_PROBES),
   },
-  { method: 'GET', path: '/.well-known/audit-jwks.json', ...open(USUAL, showAuditKeySet) },
-  { method: 'GET', path: '/admin/keys', ...permitted('keys:read', listKeys) },
+  { method: 'GET', path: '/.well-known/audit-jwks.json', ...open(USUAL, showAuditKeySet, BY_PROBES) },
+  { method: 'GET', path: '/admin/keys', ...permitted('keys:read', listKeys, ['purpose']) },
   { method: 'POST', path: '/admin/keys/rotate', ...permitted('keys:rotate', rotateKeys) },
   { method: 'POST', path: '/admin/keys/reseal', ...permitted('keys:rotate', resealKeys) },
   { method: 'POST', path: '/admin/keys/:kid/revoke', ...permitted('keys:revoke', revokeKey) },
-  { method: 'GET', path: '/admin/service-tokens', ...permitted('service-tokens:read', listServiceTokens) },
+  {
+    method: 'GET',
+    path: '/admin/service-tokens',
+    ...permitted('service-tokens:read', listServiceTokens, PAGE),
+  },
   { method: 'POST', path: '/admin/service-tokens', ...scoped('service-tokens:write', createServiceToken) },
   { method: 'GET', path: '/admin/service-tokens/:id', ...permitted('service-tokens:read', showServiceToken) },
   {
@@ -131,19 +165,35 @@ export const ROUTES: readonly Route[] = [
     path: '/admin/service-tokens/:id',
     ...scoped('service-tokens:write', revokeServiceToken),
   },
-  { method: 'GET', path: '/admin/grants', ...known(listGrants) },
+  { method: 'GET', path: '/admin/grants', ...known(listGrants, [...PAGE, 'agent', 'instance', 'subject']) },
   { method: 'POST', path: '/admin/grants', ...known(createGrant) },
   { method: 'DELETE', path: '/admin/grants/:id', ...known(deleteGrant) },
-  { method: 'GET', path: '/admin/locks', ...permitted('locks:read', listLocks) },
+  { method: 'GET', path: '/admin/locks', ...permitted('locks:read', listLocks, PAGE) },
   { method: 'POST', path: '/admin/locks', ...scoped('locks:write', createLock) },
   { method: 'DELETE', path: '/admin/locks/:id', ...scoped('locks:write', liftLock) },
-  { method: 'GET', path: '/admin/agents/sessions', ...scoped('sessions:read', listSessions) },
-  { method: 'GET', path: '/admin/agents/sessions/:id', ...scoped('sessions:read', showSession) },
+  {
+    method: 'GET',
+    path: '/admin/agents/sessions',
+    ...scoped('sessions:read', listSessions, [...PAGE, ...SESSION_FILTERS]),
+  },
+  { method: 'GET', path: '/admin/agents/sessions/:id', ...scoped('sessions:read', showSession, PAGE) },
   { method: 'DELETE', path: '/admin/agents/sessions/:id', ...scoped('sessions:terminate', terminateSession) },
-  { method: 'GET', path: '/admin/agents/audit', ...scoped('audit:read', listAudit) },
-  { method: 'GET', path: '/admin/agents/audit/export', ...permitted('audit:read', exportAuditLog) },
-  { method: 'GET', path: '/admin/agents/audit/checkpoints', ...permitted('audit:read', listCheckpoints) },
-  { method: 'GET', path: '/healthz', ...open(unlimited('it asks nothing of anything'), liveness) },
+  {
+    method: 'GET',
+    path: '/admin/agents/audit',
+    ...scoped('audit:read', listAudit, [...PAGE, ...AUDIT_FILTERS]),
+  },
+  {
+    method: 'GET',
+    path: '/admin/agents/audit/export',
+    ...permitted('audit:read', exportAuditLog, ['after']),
+  },
+  {
+    method: 'GET',
+    path: '/admin/agents/audit/checkpoints',
+    ...permitted('audit:read', listCheckpoints, PAGE),
+  },
+  { method: 'GET', path: '/healthz', ...open(unlimited('it asks nothing of anything'), liveness, BY_PROBES) },
   {
     method: 'GET',
     path: '/readyz',
@@ -152,6 +202,7 @@ export const ROUTES: readonly Route[] = [
         'after its first an isolate looks once a second, and a load balancer that is refused takes the broker out of service',
       ),
       readiness,
+      BY_PROBES,
     ),
   },
 ];

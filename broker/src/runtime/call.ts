@@ -2,6 +2,7 @@ import type { Outcome } from '@agent-ticket/shared/outcome.ts';
 import type { Permission } from '../credentials/permissions.ts';
 import type { Authenticated } from '../credentials/principal.ts';
 import type { Answer, ErrorRenderer, RequestContext } from '../http/context.ts';
+import type { QueryRule } from '../http/query.ts';
 import type { RateState } from '../http/rate.ts';
 import type { BrokerPorts } from './ports.ts';
 
@@ -46,6 +47,7 @@ interface RouteBase {
   readonly method: 'GET' | 'POST' | 'DELETE';
   /** Hono pattern. */
   readonly path: string;
+  readonly query: QueryRule;
   /** Checked before anything is looked up. */
   readonly permission?: Permission;
   /**
