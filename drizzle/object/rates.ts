@@ -8,18 +8,19 @@ const TABLE = `CREATE TABLE IF NOT EXISTS rate_windows (
 export function objectRateStore(sql: SqlStorage) {
   sql.exec(TABLE);
   return {
-    /** Counts one event, the refused ones too, and answers the window it fell into. */
-    count(key: string, now: number, windowMs: number): { startedAt: number; count: number } {
+    /** Counts one event of so many units, the refused ones too, and answers the window it fell into. */
+    count(key: string, now: number, windowMs: number, cost = 1): { startedAt: number; count: number } {
       const row = sql
         .exec<{ started_at: number; count: number }>(
-          `INSERT INTO rate_windows (key, started_at, count) VALUES (?1, ?2, 1)
+          `INSERT INTO rate_windows (key, started_at, count) VALUES (?1, ?2, ?4)
            ON CONFLICT (key) DO UPDATE SET
-             count = CASE WHEN started_at <= ?2 - ?3 THEN 1 ELSE count + 1 END,
+             count = CASE WHEN started_at <= ?2 - ?3 THEN ?4 ELSE count + ?4 END,
              started_at = CASE WHEN started_at <= ?2 - ?3 THEN ?2 ELSE started_at END
            RETURNING started_at, count`,
           key,
           now,
           windowMs,
+          cost,
         )
         .one();
       return { startedAt: row.started_at, count: row.count };

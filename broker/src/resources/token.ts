@@ -14,6 +14,7 @@ import { exchange } from '../mint/mint.ts';
 import type { TicketRequest } from '../mint/ticket-request.ts';
 import { oauthRefusal, type Stage } from '../oauth/refusal.ts';
 import type { Call, Handler, HandlerResult } from '../runtime/call.ts';
+import { refuseBeforeMint } from '../runtime/limit.ts';
 
 /**
  * `POST /token`: a ticket by OAuth. A service token is a client and gets one by `client_credentials` (RFC 6749 §4.4);
@@ -97,7 +98,7 @@ async function issue(
   call: Call,
 ): Promise<HandlerResult> {
   const request = readTicketRequest(form, call.ports);
-  if (!request.ok) return { outcome: request, who };
+  if (!request.ok) return { ...(await refuseBeforeMint(request, { ...call, who }, call.ports)), who };
   const { outcome, rate } = await exchange(who, request.value, call, call.ports);
   if (!outcome.ok) return { ...refusedAt(stage, outcome), rate, who };
   const { ticket, expires_in, scope } = outcome.value;
