@@ -13,12 +13,12 @@ import { endSessionUrl } from './tenant.ts';
  * its own session. Without a sign-in it only drops cookies. A page that is not listed may not send browsers here.
  */
 export const logOut: Handler = async (call) => {
-  const { signIn, trustedOrigins, ownOrigin } = call.ports.credentials;
+  const { signIn, trustedOrigins } = call.ports.credentials;
   if (signIn === undefined) return err('route_unknown');
   const { headers, url } = call.request;
   if (isFromOtherOrigin(headers, trustedOrigins)) return err('origin_not_allowed');
   const { config } = signIn;
-  const returnTo = readReturnTo(new URL(url).searchParams.get('return_to'), ownOrigin, trustedOrigins);
+  const returnTo = readReturnTo(new URL(url).searchParams.get('return_to'), call.ports);
   if (!returnTo.ok) return returnTo;
   const ended = await end(call, signIn);
   const names = sessionCookieNames(headers.get('cookie'), config.cookieName);
