@@ -16,8 +16,8 @@ import { PLAIN_PAGE_STYLE } from './http/plain-page.ts';
 import { checkQuery } from './http/query.ts';
 import { callerTargets } from './mint/policy-input.ts';
 import { ROUTES } from './resources/routes.ts';
-import { countAnonymous } from './runtime/anonymous.ts';
 import type { HandlerResult, Route } from './runtime/call.ts';
+import { countCall } from './runtime/limit.ts';
 import type { BrokerPorts } from './runtime/ports.ts';
 
 /** The broker as one fetch handler. Everything it touches comes in through the ports. */
@@ -115,26 +115,22 @@ async function run(
   if (!logged.ok) return { outcome: logged };
   const who = logged.value;
   const isRequired = route.auth === 'required';
-  const isAnonymous = who.method === 'anonymous';
-  if (isRequired && isAnonymous) return { outcome: err('credential_missing') };
-  if (isRequired && (await hasSignedOut(who, ports))) return { outcome: err('credential_revoked'), who };
+  if (isRequired && who.method === 'anonymous') return { outcome: err('credential_missing') };
+  const { outcome: isWithin, ...rate } = await countCall(route.limit, { ...context, who, request }, ports);
+  const counted = { who, ...rate };
+  if (!isWithin.ok) return { ...counted, outcome: isWithin };
+  if (isRequired && (await hasSignedOut(who, ports)))
+    return { ...counted, outcome: err('credential_revoked') };
   if (permission !== undefined && !who.principal.permissions.includes(permission))
-    return { outcome: permissionMissing(permission), who };
+    return { ...counted, outcome: permissionMissing(permission) };
   if (permission !== undefined && route.allowsScopedToken !== true && who.agents !== undefined)
-    return { outcome: err('permission_missing', { detail: 'limited to agents', hint: SCOPED }), who };
+    return { ...counted, outcome: err('permission_missing', { detail: 'limited to agents', hint: SCOPED }) };
   if (isRequired && method !== 'GET' && (await isLocked(who, context.now, ports)))
-    return { outcome: err('locked', permission === undefined ? {} : { hint: LOCKED }), who };
-
-  const counted = isRequired || !isAnonymous ? undefined : await countAnonymous(route, context, ports.shard);
-  if (counted?.outcome.ok === false) return { who, rate: counted.rate, outcome: counted.outcome };
+    return { ...counted, outcome: err('locked', permission === undefined ? {} : { hint: LOCKED }) };
   const query = checkQuery(request.url, route.query);
-  if (!query.ok) return { who, outcome: query, ...(counted === undefined ? {} : { rate: counted.rate }) };
+  if (!query.ok) return { ...counted, outcome: query };
   const result = await route.handler({ ...context, request, params: c.req.param(), who, ports });
-  return {
-    who,
-    ...(counted === undefined ? {} : { rate: counted.rate }),
-    ...('outcome' in result ? result : { outcome: result }),
-  };
+  return { ...counted, ...('outcome' in result ? result : { outcome: result }) };
 }
 
 /** Sign-ins by cookie are checked when they are read, and service tokens do not sign out. */

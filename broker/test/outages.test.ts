@@ -15,7 +15,7 @@ import {
   ticketOf,
   withoutFigures,
 } from './call.ts';
-import { NOW, setClock } from './clock.ts';
+import { NOW } from './clock.ts';
 import { failing } from './databases.ts';
 import { keyRows } from './keys.ts';
 import { printed } from './printed.ts';

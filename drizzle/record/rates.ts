@@ -7,8 +7,10 @@ import { rateWindows } from './schema.ts';
 
 interface CountedEvents {
   readonly key: string;
-  /** Events per window. */
+  /** Units per window. */
   readonly limit: number;
+  /** Units of this event; left out: 1. */
+  readonly cost?: number | undefined;
   /** Written if the limit lets it pass. */
   readonly event?: AuditEvent | undefined;
   /** Written instead when it does not, once a window: a flood buys one row, not one a request. */
@@ -23,7 +25,7 @@ export function rateStore(db: RecordDatabase) {
      * it fell into, which starts with the first event after the last one ended.
      */
     async count(
-      { key, limit, event, overLimit }: CountedEvents,
+      { key, limit, cost = 1, event, overLimit }: CountedEvents,
       now: number,
       windowMs: number,
     ): Promise<{ startedAt: number; count: number }> {
@@ -35,11 +37,11 @@ export function rateStore(db: RecordDatabase) {
       const [[window]] = await db.batch([
         db
           .insert(rateWindows)
-          .values({ key, startedAt: now, count: 1 })
+          .values({ key, startedAt: now, count: cost })
           .onConflictDoUpdate({
             target: rateWindows.key,
             set: {
-              count: sql`CASE WHEN ${isOver} THEN 1 ELSE ${rateWindows.count} + 1 END`,
+              count: sql`CASE WHEN ${isOver} THEN ${cost} ELSE ${rateWindows.count} + ${cost} END`,
               startedAt: sql`CASE WHEN ${isOver} THEN ${now} ELSE ${rateWindows.startedAt} END`,
             },
           })

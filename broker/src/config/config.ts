@@ -114,7 +114,8 @@ export const Settings = z
     const fault = (name: string, message: string | undefined) => {
       if (message !== undefined) ctx.addIssue({ code: 'custom', path: [name], message });
     };
-    const local = s.MODE === 'development' && isLoopback(new URL(s.ISSUER).hostname);
+    const local =
+      s.MODE === 'development' && URL.canParse(s.ISSUER) && isLoopback(new URL(s.ISSUER).hostname);
     if (s.AUTH_MODE === 'none' && !local) fault('AUTH_MODE', 'none is for MODE=development on loopback only');
     if (s.KEK_PREVIOUS?.toString() === s.KEK.toString()) fault('KEK_PREVIOUS', 'must not be KEK itself');
     if (s.INVOCATION_RETENTION_DAYS > s.SESSION_RETENTION_DAYS)

@@ -10,8 +10,10 @@ export interface RateState {
 export interface RateRule {
   /** Whose: one principal, or one address. Canonical, so that no second spelling starts a second count. */
   readonly key: string;
-  /** Events per {@link RATE_WINDOW_MS}. */
+  /** Units per {@link RATE_WINDOW_MS}. */
   readonly limit: number;
+  /** Units of this event; left out: 1. */
+  readonly cost?: number;
 }
 
 export const RATE_WINDOW_MS = 60_000;

@@ -97,7 +97,7 @@ export class MintShardObject extends DurableObject<Cloudflare.Env> {
       this.#keep(event, now);
       return { admitted: true, rate: null };
     }
-    const window = this.#rates.count(rate.key, now, RATE_WINDOW_MS);
+    const window = this.#rates.count(rate.key, now, RATE_WINDOW_MS, rate.cost);
     const counted = readWindow(rate, window);
     if (counted.admitted) this.#keep(event, now);
     // A flood writes one row for each window, not one for each request.

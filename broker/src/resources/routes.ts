@@ -1,7 +1,7 @@
 import type { Permission } from '../credentials/permissions.ts';
 import type { QueryRule } from '../http/query.ts';
 import { oauthRefusal } from '../oauth/refusal.ts';
-import type { AnonymousLimit, Handler, Route } from '../runtime/call.ts';
+import type { COSTS, Handler, Limit, Route } from '../runtime/call.ts';
 import { receiveLogout } from '../sign-in/backchannel-logout.ts';
 import { finishLogin } from '../sign-in/callback.ts';
 import { beginLogin } from '../sign-in/login.ts';
@@ -35,14 +35,10 @@ import {
 import { mintTicket } from './tickets.ts';
 import { grantToken, showServerMetadata } from './token.ts';
 
-/**
- * Requests of anonymous callers per address and minute: a page makes one or two, and an office has many people behind one
- * address. No more, as each makes work here.
- */
-const USUAL: AnonymousLimit = { counts: 'requests', limit: 60 };
-const FAILURES: AnonymousLimit = { counts: 'failures' };
+const costs = (cost: keyof typeof COSTS): Limit => ({ counts: 'requests', cost });
+const FAILURES: Limit = { counts: 'failures' };
 
-const unlimited = (reason: string): AnonymousLimit => ({ counts: 'nothing', reason });
+const unlimited = (reason: string): Limit => ({ counts: 'nothing', reason });
 
 const ignoring = (reason: string): QueryRule => ({ ignored: reason });
 
@@ -52,18 +48,23 @@ const BY_PROBES = ignoring('some probes and clients add one, to get around a cac
 const PAGE = ['limit', 'cursor'];
 
 /** A route that reads no credential of its own accord. */
-const open = (anonymousLimit: AnonymousLimit, handler: Handler, query: QueryRule = []) =>
-  ({ auth: 'none', anonymousLimit, handler, query }) as const;
+const open = (limit: Limit, handler: Handler, query: QueryRule = []) =>
+  ({ auth: 'none', limit, handler, query }) as const;
 
 /** A route for callers with a credential. Those without a permission ask the handler, which knows what an owner may. */
-const known = (handler: Handler, query: QueryRule = []) => ({ auth: 'required', handler, query }) as const;
+const known = (cost: keyof typeof COSTS, handler: Handler, query: QueryRule = []) =>
+  ({ auth: 'required', limit: costs(cost), handler, query }) as const;
 
-const permitted = (permission: Permission, handler: Handler, query: QueryRule = []) =>
-  ({ ...known(handler, query), permission }) as const;
+const permitted = (
+  permission: Permission,
+  cost: keyof typeof COSTS,
+  handler: Handler,
+  query: QueryRule = [],
+) => ({ ...known(cost, handler, query), permission }) as const;
 
 /** {@link permitted}; the handler holds a credential that is limited to some agents to those. */
-const scoped = (permission: Permission, handler: Handler, query: QueryRule = []) =>
-  ({ ...permitted(permission, handler, query), allowsScopedToken: true }) as const;
+const scoped = (permission: Permission, cost: keyof typeof COSTS, handler: Handler, query: QueryRule = []) =>
+  ({ ...permitted(permission, cost, handler, query), allowsScopedToken: true }) as const;
 
 /** Every route of the broker. What is not here does not exist. */
 export const ROUTES: readonly Route[] = [
@@ -72,7 +73,7 @@ export const ROUTES: readonly Route[] = [
     method: 'POST',
     path: '/tickets',
     auth: 'optional',
-    anonymousLimit: { counts: 'tickets' },
+    limit: { counts: 'tickets' },
     readsCredential: true,
     handler: mintTicket,
     query: [],
@@ -114,19 +115,19 @@ export const ROUTES: readonly Route[] = [
     ...open(FAILURES, receiveLogout, BY_OAUTH),
     renderError: oauthRefusal('request'),
   },
-  { method: 'GET', path: '/me', ...known(showPrincipal) },
-  { method: 'POST', path: '/explain', ...known(explain) },
+  { method: 'GET', path: '/me', ...known('read', showPrincipal) },
+  { method: 'POST', path: '/explain', ...known('read', explain) },
   {
     method: 'GET',
     path: '/api/agents',
     auth: 'optional',
-    anonymousLimit: USUAL,
+    limit: costs('read'),
     handler: listAgents,
     query: [],
   },
-  { method: 'DELETE', path: '/api/agents/:agent/:instance', ...known(deleteInstance) },
-  { method: 'GET', path: '/sessions', ...known(listOwnSessions, PAGE) },
-  { method: 'DELETE', path: '/sessions/:id', ...known(endOwnSession) },
+  { method: 'DELETE', path: '/api/agents/:agent/:instance', ...known('change', deleteInstance) },
+  { method: 'GET', path: '/sessions', ...known('read', listOwnSessions, PAGE) },
+  { method: 'DELETE', path: '/sessions/:id', ...known('change', endOwnSession) },
   {
     method: 'GET',
     path: '/.well-known/jwks.json',
@@ -143,55 +144,75 @@ export const ROUTES: readonly Route[] = [
     path: '/.well-known/oauth-authorization-server',
     ...open(unlimited('the answer is made of settings'), showServerMetadata, BY_PROBES),
   },
-  { method: 'GET', path: '/.well-known/audit-jwks.json', ...open(USUAL, showAuditKeySet, BY_PROBES) },
-  { method: 'GET', path: '/admin/keys', ...permitted('keys:read', listKeys, ['purpose']) },
-  { method: 'POST', path: '/admin/keys/rotate', ...permitted('keys:rotate', rotateKeys) },
-  { method: 'POST', path: '/admin/keys/reseal', ...permitted('keys:rotate', resealKeys) },
-  { method: 'POST', path: '/admin/keys/:kid/revoke', ...permitted('keys:revoke', revokeKey) },
+  { method: 'GET', path: '/.well-known/audit-jwks.json', ...open(costs('read'), showAuditKeySet, BY_PROBES) },
+  { method: 'GET', path: '/admin/keys', ...permitted('keys:read', 'read', listKeys, ['purpose']) },
+  { method: 'POST', path: '/admin/keys/rotate', ...permitted('keys:rotate', 'change', rotateKeys) },
+  { method: 'POST', path: '/admin/keys/reseal', ...permitted('keys:rotate', 'change', resealKeys) },
+  { method: 'POST', path: '/admin/keys/:kid/revoke', ...permitted('keys:revoke', 'change', revokeKey) },
   {
     method: 'GET',
     path: '/admin/service-tokens',
-    ...permitted('service-tokens:read', listServiceTokens, PAGE),
+    ...permitted('service-tokens:read', 'read', listServiceTokens, PAGE),
   },
-  { method: 'POST', path: '/admin/service-tokens', ...scoped('service-tokens:write', createServiceToken) },
-  { method: 'GET', path: '/admin/service-tokens/:id', ...permitted('service-tokens:read', showServiceToken) },
+  {
+    method: 'POST',
+    path: '/admin/service-tokens',
+    ...scoped('service-tokens:write', 'change', createServiceToken),
+  },
+  {
+    method: 'GET',
+    path: '/admin/service-tokens/:id',
+    ...permitted('service-tokens:read', 'read', showServiceToken),
+  },
   {
     method: 'POST',
     path: '/admin/service-tokens/:id/rotate',
-    ...scoped('service-tokens:write', rotateServiceToken),
+    ...scoped('service-tokens:write', 'change', rotateServiceToken),
   },
   {
     method: 'DELETE',
     path: '/admin/service-tokens/:id',
-    ...scoped('service-tokens:write', revokeServiceToken),
+    ...scoped('service-tokens:write', 'change', revokeServiceToken),
   },
-  { method: 'GET', path: '/admin/grants', ...known(listGrants, [...PAGE, 'agent', 'instance', 'subject']) },
-  { method: 'POST', path: '/admin/grants', ...known(createGrant) },
-  { method: 'DELETE', path: '/admin/grants/:id', ...known(deleteGrant) },
-  { method: 'GET', path: '/admin/locks', ...permitted('locks:read', listLocks, PAGE) },
-  { method: 'POST', path: '/admin/locks', ...scoped('locks:write', createLock) },
-  { method: 'DELETE', path: '/admin/locks/:id', ...scoped('locks:write', liftLock) },
+  {
+    method: 'GET',
+    path: '/admin/grants',
+    ...known('read', listGrants, [...PAGE, 'agent', 'instance', 'subject']),
+  },
+  { method: 'POST', path: '/admin/grants', ...known('change', createGrant) },
+  { method: 'DELETE', path: '/admin/grants/:id', ...known('change', deleteGrant) },
+  { method: 'GET', path: '/admin/locks', ...permitted('locks:read', 'read', listLocks, PAGE) },
+  { method: 'POST', path: '/admin/locks', ...scoped('locks:write', 'change', createLock) },
+  { method: 'DELETE', path: '/admin/locks/:id', ...scoped('locks:write', 'change', liftLock) },
   {
     method: 'GET',
     path: '/admin/agents/sessions',
-    ...scoped('sessions:read', listSessions, [...PAGE, ...SESSION_FILTERS]),
+    ...scoped('sessions:read', 'read', listSessions, [...PAGE, ...SESSION_FILTERS]),
   },
-  { method: 'GET', path: '/admin/agents/sessions/:id', ...scoped('sessions:read', showSession, PAGE) },
-  { method: 'DELETE', path: '/admin/agents/sessions/:id', ...scoped('sessions:terminate', terminateSession) },
+  {
+    method: 'GET',
+    path: '/admin/agents/sessions/:id',
+    ...scoped('sessions:read', 'read', showSession, PAGE),
+  },
+  {
+    method: 'DELETE',
+    path: '/admin/agents/sessions/:id',
+    ...scoped('sessions:terminate', 'change', terminateSession),
+  },
   {
     method: 'GET',
     path: '/admin/agents/audit',
-    ...scoped('audit:read', listAudit, [...PAGE, ...AUDIT_FILTERS]),
+    ...scoped('audit:read', 'read', listAudit, [...PAGE, ...AUDIT_FILTERS]),
   },
   {
     method: 'GET',
     path: '/admin/agents/audit/export',
-    ...permitted('audit:read', exportAuditLog, ['after']),
+    ...permitted('audit:read', 'export', exportAuditLog, ['after']),
   },
   {
     method: 'GET',
     path: '/admin/agents/audit/checkpoints',
-    ...permitted('audit:read', listCheckpoints, PAGE),
+    ...permitted('audit:read', 'read', listCheckpoints, PAGE),
   },
   { method: 'GET', path: '/healthz', ...open(unlimited('it asks nothing of anything'), liveness, BY_PROBES) },
   {

@@ -24,10 +24,10 @@ export const isSecure = ({ baseUrl }: SignInConfig): boolean => baseUrl.startsWi
  */
 export const beginLogin: Handler = async (call) => {
   const { request, now, ports } = call;
-  const { signIn, access, trustedOrigins, ownOrigin } = ports.credentials;
+  const { signIn, access } = ports.credentials;
   if (signIn === undefined && access.issuers.length === 0) return err('route_unknown');
   const query = new URL(request.url).searchParams;
-  const returnTo = readReturnTo(query.get('return_to'), ownOrigin, trustedOrigins);
+  const returnTo = readReturnTo(query.get('return_to'), ports);
   if (!returnTo.ok) return returnTo;
   if (signIn === undefined || request.headers.has('cf-access-jwt-assertion'))
     return redirectFromAccess(call, returnTo.value);

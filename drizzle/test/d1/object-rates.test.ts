@@ -20,6 +20,13 @@ describe('rate windows of an object', () => {
       expect(rates.count('alice', NOW + MINUTE - 1, MINUTE)).toEqual({ startedAt: NOW, count: 3 });
     }));
 
+  it('counts an event by its units, the first of a window too', () =>
+    inRates((rates) => {
+      const countOf = (now: number, cost?: number) => rates.count('alice', now, MINUTE, cost).count;
+      expect([countOf(NOW, 4), countOf(NOW), countOf(NOW, 15)]).toEqual([4, 5, 20]);
+      expect(countOf(NOW + MINUTE, 4)).toBe(4);
+    }));
+
   it('starts the next window at the millisecond in which the last one ends', () =>
     inRates((rates) => {
       rates.count('alice', NOW, MINUTE);

@@ -37,6 +37,13 @@ export function describeRates(open: OpenDatabases): void {
       expect(await count('alice', NOW + MINUTE)).toEqual({ startedAt: NOW + MINUTE, count: 1 });
     });
 
+    it('count an event by its units, the first of a window too', async () => {
+      const countOf = async (now: number, cost?: number) =>
+        (await rates.count({ key: 'alice', limit: 100, cost }, now, MINUTE)).count;
+      expect([await countOf(NOW, 4), await countOf(NOW), await countOf(NOW, 15)]).toEqual([4, 5, 20]);
+      expect(await countOf(NOW + MINUTE, 4)).toBe(4);
+    });
+
     it('start after a pause with the event that ends it, not on a grid', async () => {
       await count('alice', NOW);
       const late = NOW + 7 * MINUTE + 123;
