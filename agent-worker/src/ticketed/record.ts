@@ -6,6 +6,7 @@ import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
 import type { BacklogReport } from '@agent-ticket/shared/backlog-report.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
+import { strongestHit } from '@agent-ticket/shared/revocation.ts';
 import { targetNamesOf } from '@agent-ticket/shared/target.ts';
 import type { VerifiedTicket } from '@agent-ticket/shared/verify-ticket.ts';
 import type { Sessions } from './sessions.ts';
@@ -74,7 +75,8 @@ export function createObjectRecord(ports: RecordPorts) {
       const { revocations } = openRecord(env.RECORD, STATEMENT_DEADLINE_MS);
       try {
         const ticket = { names: targetNamesOf({ claims, kid }), rev: claims.rev };
-        const why = await revocations.whyRevoked(ticket, clock());
+        const now = clock();
+        const why = strongestHit(ticket, await revocations.ofTargets(ticket.names, now), now)?.code;
         return why === undefined ? ok(undefined) : err(why);
       } catch (error) {
         if (!isOutage(error)) throw error;
