@@ -1,11 +1,9 @@
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import type { Revocable, Revocation, RevocationCode } from '@agent-ticket/shared/revocation.ts';
-import { sql } from 'drizzle-orm';
 import type { Statement } from '../database.ts';
 import { insertEvent } from './audit-log.ts';
 import { type InvocationFact, insertInvocation } from './invocations.ts';
-import { type RecordDatabase, readHits, selectHits } from './revocations.ts';
-import { recordRevocations } from './schema.ts';
+import { applyRevocation, type RecordDatabase, readHits, selectHits } from './revocations.ts';
 import { type SessionFact, writeSession } from './sessions.ts';
 
 /** One thing that happened: an audit event, and the session as it made it where it touched one; or a call. */
@@ -68,20 +66,3 @@ export async function deliverChange(
 ): Promise<void> {
   await db.batch([insertEvent(db, event), ...revocations.map((each) => applyRevocation(db, each))]);
 }
-
-/** Writes a version of a revocation unless a newer one is there. */
-const applyRevocation = (db: RecordDatabase, revocation: Revocation): Statement =>
-  db
-    .insert(recordRevocations)
-    .values(revocation)
-    .onConflictDoUpdate({
-      target: recordRevocations.id,
-      set: {
-        rev: sql`excluded.rev`,
-        target: sql`excluded.target`,
-        kind: sql`excluded.kind`,
-        until: sql`excluded.until`,
-        code: sql`excluded.code`,
-      },
-      setWhere: sql`excluded.rev > ${recordRevocations.rev}`,
-    });

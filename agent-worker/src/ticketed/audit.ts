@@ -120,9 +120,10 @@ export function createAudit({ sql, randomId, clock, onFacts, later }: AuditPorts
   return {
     /** A ticket opened its session. */
     opened(handover: Handover, session: ObjectSession): void {
-      const { sessionId, delivery } = handover;
+      const { sessionId, delivery, feed } = handover;
       const used = eventOf(handover, 'ticket.used', randomId(), clock());
-      enqueue(backlog, { event: { ...used, sessionId, details: { delivery } } });
+      const details = feed === 'away' ? { delivery, revocations: 'unread' } : { delivery };
+      enqueue(backlog, { event: { ...used, sessionId, details } });
       add(sessionFact('session.opened', session));
     },
 

@@ -1,13 +1,9 @@
 import { STATEMENT_DEADLINE_MS } from '@agent-ticket/drizzle/deadline.ts';
 import { createDelivery } from '@agent-ticket/drizzle/object/delivery.ts';
 import { waitingSince } from '@agent-ticket/drizzle/object/drain.ts';
-import { isOutage } from '@agent-ticket/drizzle/outage.ts';
 import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
 import type { BacklogReport } from '@agent-ticket/shared/backlog-report.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
-import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
-import { targetNamesOf } from '@agent-ticket/shared/target.ts';
-import type { VerifiedTicket } from '@agent-ticket/shared/verify-ticket.ts';
 import type { Sessions } from './sessions.ts';
 
 interface RecordPorts {
@@ -26,7 +22,7 @@ interface RecordPorts {
 /** How soon facts are offered to the record database again after it refused them. */
 const RETRY_MS = 5_000;
 
-/** One object and the record database: delivery of its facts, and checks for revocations. */
+/** One object and the record database: delivery of its facts. */
 export function createObjectRecord(ports: RecordPorts) {
   const { env, sessions, clock, keepAlive, log } = ports;
   const { backlog } = sessions;
@@ -64,24 +60,6 @@ export function createObjectRecord(ports: RecordPorts) {
      * agent sees it. A database that does not answer keeps no caller out: the session is checked when it does.
      */
     awaitRevocationCheck: (): Promise<void> => delivery.caughtUp(STATEMENT_DEADLINE_MS),
-
-    /**
-     * Whether no revocation hits a ticket: for requests that open no session, which the record never checks, and for
-     * renewals, whose rights are used from the next frame on. A record database that is away keeps no caller out: such
-     * a ticket expires within minutes, and a renewed session is checked when the database is back.
-     */
-    async checkRevoked({ claims, kid }: VerifiedTicket): Promise<Outcome<undefined>> {
-      const { revocations } = openRecord(env.RECORD, STATEMENT_DEADLINE_MS);
-      try {
-        const ticket = { names: targetNamesOf({ claims, kid }), rev: claims.rev };
-        const why = await revocations.whyRevoked(ticket, clock());
-        return why === undefined ? ok(undefined) : err(why);
-      } catch (error) {
-        if (!isOutage(error)) throw error;
-        log({ event: 'record_unread', error: describeError(error) });
-        return ok(undefined);
-      }
-    },
   };
 }
 
