@@ -14,6 +14,8 @@ const CLIENT = /^shared\/client\//;
 const DURABLE_OBJECT_FILES: Readonly<Record<string, string>> = {
   'broker/src/mint/shard-object.ts':
     'the mint shard, which stores rate counts and the audit events of mints first',
+  'agent-worker/src/recorder.ts':
+    "the recorder, which writes the facts of the agents' objects to the record database",
 };
 
 interface Rule {

@@ -46,12 +46,14 @@ export function noteGrantUsed(sql: SqlStorage, { claims: { grant } }: VerifiedTi
  * with one ticket exactly one is first; its writes are durable before the object answers.
  *
  * @param now milliseconds, by the object's own clock.
+ * @param isUrgent whether the session is handed over at once, because nobody checked its ticket for revocations.
  */
 export function admit(
   sql: SqlStorage,
   audit: Pick<Audit, 'opened'>,
   handover: Handover,
   now: number,
+  isUrgent = false,
 ): Outcome<ObjectSession> {
   const checked = checkTicket(sql, handover, now);
   if (!checked.ok) return checked;
@@ -86,7 +88,7 @@ export function admit(
     userAgent,
   };
   sessions.open(session);
-  audit.opened(handover, session);
+  audit.opened(handover, session, isUrgent);
   return ok(session);
 }
 

@@ -1,0 +1,37 @@
+import { DurableObject } from 'cloudflare:workers';
+import type { RecordFact } from '@agent-ticket/drizzle/record/deliver.ts';
+import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
+import { createBatches, type Recorded } from './recorder/batches.ts';
+
+/** What a recorder needs of a Worker's env. */
+interface RecorderEnv {
+  readonly RECORD: D1Database;
+}
+
+/**
+ * Stands between the agents' objects and the record database, which has one thread: however many objects there are, few
+ * recorders write. Keeps nothing on disk: an object keeps each fact until it is acknowledged, which happens after the
+ * batch that wrote it.
+ */
+export class RecorderObject extends DurableObject<RecorderEnv> {
+  readonly #record = openRecord(this.env.RECORD);
+  readonly #batches = createBatches({
+    deliver: (facts, now) => this.#record.deliver(facts, now),
+    clock: () => Date.now(),
+    wait: (ms) => scheduler.wait(ms),
+  });
+
+  deliver(facts: readonly RecordFact[]): Promise<Recorded> {
+    return this.#batches.add(facts);
+  }
+}
+
+/** Recorders of a deployment. More write smaller batches; one holds about a thousand hand-overs a second. */
+const RECORDERS = 4;
+
+/** The recorder of one object, always the same one: its facts arrive in order. */
+export const recorderOf = (
+  recorders: DurableObjectNamespace<RecorderObject>,
+  objectId: string,
+): DurableObjectStub<RecorderObject> =>
+  recorders.getByName(`recorder-${Number.parseInt(objectId.slice(-8), 16) % RECORDERS}`);
