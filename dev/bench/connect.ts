@@ -2,13 +2,13 @@ import { type Measure, msEach, type Once, perSecond } from './rounds.ts';
 import type { Row } from './row.ts';
 import type { Servers } from './servers.ts';
 import { openSocket } from './socket-client.ts';
-import { instanceNames, mintTickets } from './tickets.ts';
+import { instanceNames, mintTickets, orders } from './tickets.ts';
 
 /** What an upgrade costs up to the agent's first frame, and what a refusal costs. */
 
 const CALLERS = 16;
 /** Objects among which connections are distributed; all are awake after the first round. */
-const INSTANCES = instanceNames(64);
+const OBJECTS = 64;
 /** For the first round. The others have twice as many as the round before used. */
 const FIRST_TICKETS_PER_SECOND = 300;
 
@@ -42,15 +42,12 @@ const admitted =
     const { facts } = await servers.stack();
     let expected = (FIRST_TICKETS_PER_SECOND * forMs) / 1000;
     return async () => {
-      const wanted = Array.from(
-        { length: Math.ceil(expected) },
-        (_, n) => INSTANCES[n % INSTANCES.length] ?? '',
-      );
+      const wanted = await orders(facts, Math.ceil(expected), OBJECTS);
       const stock = await mintTickets(facts, wanted);
       const figure = await run(async () => {
         const ticket = stock.pop();
         if (ticket === undefined) return false;
-        await open(new URL(`/agents/counter/${ticket.instance}`, facts.agentWorker), ticket.protocols);
+        await open(ticket.url, ticket.protocols);
         return true;
       }, forMs);
       // A round with too few tickets is only shorter.
@@ -63,7 +60,7 @@ const bare =
   (run: Run, open: Open, agent: 'bare' | 'writing') =>
   async (servers: Servers, forMs: number): Promise<Measure> => {
     const { url } = await servers.floor();
-    const urls = INSTANCES.map((name) => new URL(`/agents/${agent}/${name}`, url));
+    const urls = instanceNames(OBJECTS).map((name) => new URL(`/agents/${agent}/${name}`, url));
     let next = 0;
     return () => run(() => open(urls[next++ % urls.length] ?? new URL(url)), forMs);
   };
@@ -77,7 +74,7 @@ const WRITING = 'the same with one row in the object and six in the database for
 export const connectRows: readonly Row[] = [
   {
     name: 'connect',
-    does: `${CONNECTS}; ${CALLERS} callers, ${INSTANCES.length} objects`,
+    does: `${CONNECTS}; ${CALLERS} callers, ${OBJECTS} objects`,
     unit: '/s',
     better: 'more',
     isQuick: true,

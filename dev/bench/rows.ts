@@ -1,6 +1,9 @@
 import { connectRows } from './connect.ts';
+import { frameRows } from './frames.ts';
 import { mintRows } from './mint.ts';
 import type { Row } from './row.ts';
+import { socketRows } from './sockets.ts';
+import { verifyRows } from './verify.ts';
 
 /** Every row, in the order of the table. */
-export const ROWS: readonly Row[] = [...mintRows, ...connectRows];
+export const ROWS: readonly Row[] = [...mintRows, ...verifyRows, ...connectRows, ...frameRows, ...socketRows];
