@@ -7,7 +7,7 @@ import { connect, type Socket } from 'node:net';
  */
 export interface Lane {
   /** One request at a time. Rejects when the connection ends or the answer has another status. */
-  ask(request: Buffer, status: number): Promise<string>;
+  ask(request: Buffer, ...statuses: readonly number[]): Promise<string>;
   close(): void;
 }
 
@@ -36,13 +36,13 @@ export async function openLane(url: URL): Promise<Lane> {
   });
   socket.on('close', () => waiting?.reject(new Error(`${url.host} closed the connection`)));
   return {
-    async ask(request, status) {
+    async ask(request, ...statuses) {
       const answer = await new Promise<Answer>((resolve, reject) => {
         waiting = { resolve, reject };
         socket.write(request);
       });
       waiting = undefined;
-      if (answer.status !== status) throw new Error(`${url}: ${answer.status} ${answer.body}`);
+      if (!statuses.includes(answer.status)) throw new Error(`${url}: ${answer.status} ${answer.body}`);
       return answer.body;
     },
     close: () => void socket.destroy(),
