@@ -15,7 +15,7 @@ import {
   type SQL,
   sql,
 } from 'drizzle-orm';
-import { isAfter } from '../database.ts';
+import { isAfter, rowsFrom } from '../database.ts';
 import type { RecordDatabase } from './revocations.ts';
 import { auditEvents } from './schema.ts';
 
@@ -52,6 +52,13 @@ export function eventWriter(db: RecordDatabase): (event: AuditEvent) => Promise<
     return prepared.run(Object.fromEntries(EVENT_COLUMNS.map((name) => [name, row.get(name) ?? null])));
   };
 }
+
+/** {@link insertEvent} of many events, in order, by one statement. */
+export const insertEvents = (db: RecordDatabase, events: readonly AuditEvent[]) =>
+  db
+    .insert(auditEvents)
+    .select(rowsFrom(auditEvents, events.map(toRow)))
+    .onConflictDoNothing({ target: auditEvents.eventId });
 
 /** {@link insertEvent} if `when` holds at that point of the `batch`. */
 export function insertEventWhen(db: RecordDatabase, event: AuditEvent, when: SQL) {

@@ -89,7 +89,8 @@ export function coalescedRead<Question, Answer>(
       await nextTurn?.();
       const batch = [...queue].slice(0, maxBatch);
       for (const each of batch) queue.delete(each);
-      await readBatch(batch);
+      // While the turn was waited for, questions may have passed their deadline.
+      if (batch.length > 0) await readBatch(batch);
     }
     isReading = false;
   }

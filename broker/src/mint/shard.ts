@@ -106,7 +106,7 @@ export interface Waiting {
   readonly since: number | undefined;
 }
 
-/** Requests for tickets per window; `null`: not counted at all. */
+/** Requests for tickets, and apart from them units of other calls, per window; `null`: not counted at all. */
 export const RATE_LIMITS: Readonly<Record<Tier | 'anonymous', number | null>> = {
   anonymous: 30,
   free: 60,
