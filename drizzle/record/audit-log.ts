@@ -34,23 +34,23 @@ export const insertEvent = (db: RecordDatabase, event: AuditEvent) =>
 /** The columns that an event has values for. */
 const EVENT_COLUMNS = Object.keys(getTableColumns(auditEvents)).filter((name) => name !== 'seq');
 
-/** {@link insertEvent} for events that come one by one, with its SQL built once. */
-export function eventWriter(db: RecordDatabase): (event: AuditEvent) => Promise<unknown> {
+/**
+ * {@link insertEvent} for events that come one by one, with placeholders for {@link valuesOf} an event, so that its SQL
+ * is built once. Inserts if `when` holds at that point of the `batch`.
+ */
+export function insertEventWhen(db: RecordDatabase, when: SQL) {
   const values = EVENT_COLUMNS.map((name) => sql.placeholder(name));
-  const prepare = () =>
-    db
-      .insert(auditEvents)
-      // `WHERE true`, so that ON CONFLICT is not read as the ON of a join.
-      .select(sql`SELECT NULL, ${sql.join(values, sql`, `)} WHERE true`)
-      .onConflictDoNothing({ target: auditEvents.eventId })
-      .prepare();
-  let prepared: ReturnType<typeof prepare> | undefined;
-  return (event) => {
-    prepared ??= prepare();
-    const row = new Map<string, unknown>(Object.entries(toRow(event)));
-    if (event.details !== undefined) row.set('details', JSON.stringify(event.details));
-    return prepared.run(Object.fromEntries(EVENT_COLUMNS.map((name) => [name, row.get(name) ?? null])));
-  };
+  return db
+    .insert(auditEvents)
+    .select(sql`SELECT NULL, ${sql.join(values, sql`, `)} WHERE ${when}`)
+    .onConflictDoNothing({ target: auditEvents.eventId });
+}
+
+/** The values of an event by the names of its columns. */
+export function valuesOf(event: AuditEvent): Record<string, unknown> {
+  const row = new Map<string, unknown>(Object.entries(toRow(event)));
+  if (event.details !== undefined) row.set('details', JSON.stringify(event.details));
+  return Object.fromEntries(EVENT_COLUMNS.map((name) => [name, row.get(name) ?? null]));
 }
 
 /** {@link insertEvent} of many events, in order, by one statement. */
@@ -59,19 +59,6 @@ export const insertEvents = (db: RecordDatabase, events: readonly AuditEvent[]) 
     .insert(auditEvents)
     .select(rowsFrom(auditEvents, events.map(toRow)))
     .onConflictDoNothing({ target: auditEvents.eventId });
-
-/** {@link insertEvent} if `when` holds at that point of the `batch`. */
-export function insertEventWhen(db: RecordDatabase, event: AuditEvent, when: SQL) {
-  const said = new Map<string, unknown>(Object.entries(toRow(event)));
-  const values = Object.entries(getTableColumns(auditEvents)).map(([name, column]) => {
-    const value = said.get(name);
-    return value === undefined ? sql`NULL` : sql.param(value, column);
-  });
-  return db
-    .insert(auditEvents)
-    .select(sql`SELECT ${sql.join(values, sql`, `)} WHERE ${when}`)
-    .onConflictDoNothing({ target: auditEvents.eventId });
-}
 
 interface AuditFilter {
   readonly principal?: string | undefined;
