@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { coalescedRead } from './coalesced-read.ts';
+import { coalescedRead, READ_LIMITS } from './coalesced-read.ts';
 
 const LIMITS = { deadlineMs: 2_000, maxWaiting: 5, maxBatch: 3 };
 const OUTAGE = new Error('D1_ERROR: Network connection lost.');
@@ -130,5 +130,42 @@ describe('a coalesced read', () => {
     await end(OUTAGE);
     expect(await Promise.all(answers)).toEqual([BUG.message, 'b!', OUTAGE.message, OUTAGE.message]);
     expect(asked()).toEqual(['a', 'bcd', 'b', 'c']);
+  });
+});
+
+describe('where a read waits for the next turn', () => {
+  const turns: (() => void)[] = [];
+  const reads: string[] = [];
+  const ask = (deadlineMs: number) =>
+    coalescedRead(
+      async (questions: readonly string[]) => {
+        reads.push(questions.join(''));
+        return questions;
+      },
+      { ...READ_LIMITS, deadlineMs, nextTurn: () => new Promise((resolve) => turns.push(resolve)) },
+    );
+  beforeEach(() => {
+    turns.length = 0;
+    reads.length = 0;
+  });
+
+  it('all questions of the turn share it', async () => {
+    const question = ask(2_000);
+    const answers = Promise.all(['a', 'b', 'c'].map(question));
+    turns[0]?.();
+    expect(await answers).toEqual(['a', 'b', 'c']);
+    expect(reads).toEqual(['abc']);
+  });
+
+  it('there is none when every question has passed its deadline before', async () => {
+    const question = ask(100);
+    const late = question('a').catch((error: Error) => error.message);
+    await vi.advanceTimersByTimeAsync(100);
+    expect(await late).toContain('timed out');
+    turns[0]?.();
+    await vi.advanceTimersByTimeAsync(0);
+    const answer = question('b');
+    turns[1]?.();
+    expect([await answer, reads]).toEqual(['b', ['b']]);
   });
 });

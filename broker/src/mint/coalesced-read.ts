@@ -86,7 +86,7 @@ export function coalescedRead<Question, Answer>(
   async function readQueue(): Promise<void> {
     isReading = true;
     while (queue.size > 0) {
-      await nextTurn?.();
+      if (nextTurn !== undefined) await nextTurn();
       const batch = [...queue].slice(0, maxBatch);
       for (const each of batch) queue.delete(each);
       // While the turn was waited for, questions may have passed their deadline.

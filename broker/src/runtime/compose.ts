@@ -27,8 +27,8 @@ export interface Runtime
     init: { method?: string; headers?: Record<string, string>; body?: string; signal: AbortSignal },
   ) => Promise<Response>;
   readonly sleep: (ms: number) => Promise<void>;
-  /** As `digestSecret`, where there is one that needs no other thread. */
-  readonly digestSecret?: (secret: string, pepper: Uint8Array) => string;
+  /** `digestSecret` with the configured pepper, where that needs no other thread. */
+  readonly digestSecret?: (secret: string) => string;
   /** Where checkpoints of the audit log are kept as well, where there is such a bucket. */
   readonly anchorBucket?: AnchorBucket | undefined;
 }
@@ -63,7 +63,7 @@ function credentialPorts(config: BrokerConfig, runtime: Runtime): CredentialPort
   return {
     serviceTokens: {
       tokens: control.serviceTokens,
-      digest: (secret) => (runtime.digestSecret ?? digestSecret)(secret, config.tokenPepper),
+      digest: runtime.digestSecret ?? ((secret) => digestSecret(secret, config.tokenPepper)),
       later: runtime.later,
     },
     access: {

@@ -1,4 +1,4 @@
-import { createHmac } from 'node:crypto';
+import { createHmac, createSecretKey } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { ControlStore } from '@agent-ticket/drizzle/control/store.ts';
@@ -60,6 +60,7 @@ async function start(
   const beside = new Set<Promise<void>>();
   const callers = new WeakMap<Request, string | null>();
   const isTrusted = openTrustedProxies(config.trustedProxies);
+  const pepper = createSecretKey(config.broker.tokenPepper);
   const clock = (): number => Date.now();
   const randomId = (): string => crypto.randomUUID();
 
@@ -83,7 +84,7 @@ async function start(
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
     clock,
     randomId,
-    digestSecret: (secret, pepper) => createHmac('sha256', pepper).update(secret).digest('base64url'),
+    digestSecret: (secret) => createHmac('sha256', pepper).update(secret).digest('base64url'),
     randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
     addressOf: (request) => callers.get(request) ?? null,
     later: (work) => {
