@@ -28,6 +28,8 @@ const BROKER: Descriptions<typeof BrokerSettings.shape> = {
   TOKEN_PEPPER: {
     secret: 'Goes into the digests of service-token secrets: 32 random bytes in base64url',
   },
+  SHARDS:
+    'Objects among which accounts are divided for minting, on Workers; 1 to 64. See [operations](operations.md)',
   ALLOWED_ORIGINS: `${LIST} exact origins of pages that may ask the broker`,
   MODE: '`production` or `development`',
   AUTH_MODE: '`required`, or `none`: everyone is one principal, in development on loopback only',

@@ -18,6 +18,7 @@ import { createBacklogReports, sumWaiting } from './backlog.ts';
 import { coalescedRead } from './coalesced-read.ts';
 import { decideTicket } from './decide-ticket.ts';
 import {
+  MAX_SHARDS,
   type MintAnswer,
   type MintOrder,
   type MintPorts,
@@ -145,9 +146,6 @@ export class MintShardObject extends DurableObject<Cloudflare.Env> {
   }
 }
 
-/** The number of objects that share the load. All requests of one account go to the same object. */
-const SHARDS = 64;
-
 /** A mint reads and may claim: two statements with a deadline each, and the round trip to the object. */
 const MINT_DEADLINE_MS = 3 * STATEMENT_DEADLINE_MS;
 
@@ -157,15 +155,20 @@ interface MintShards extends MintShard {
   receiveReport(report: BacklogReport): Promise<void>;
 }
 
-/** The mint shard behind its objects. */
+/**
+ * The mint shard behind its objects. All requests of one account go to the same object, as long as the number of shards
+ * is the same: after a change of it, a limit may count twice in that minute. Shards beyond the number get no requests;
+ * their own alarms deliver the events that they have.
+ */
 export const mintShards = (
   namespace: DurableObjectNamespace<MintShardObject>,
+  shards: number,
   deadlineMs = STATEMENT_DEADLINE_MS,
 ): MintShards => {
   const shard = (number: number) => namespace.get(namespace.idFromName(`mint:${number}`));
   const shardOf = async (account: string) => {
     const digest = new DataView(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(account)));
-    return shard(digest.getUint32(0) % SHARDS);
+    return shard(digest.getUint32(0) % shards);
   };
   return {
     async mint(account, order) {
@@ -183,7 +186,8 @@ export const mintShards = (
     },
 
     async waiting() {
-      const places = Array.from({ length: SHARDS }, (_, number) =>
+      // Shards beyond the present number too: they may still have events of an earlier one.
+      const places = Array.from({ length: MAX_SHARDS }, (_, number) =>
         within<Waiting>(deadlineMs, shard(number).waiting()),
       );
       return sumWaiting(await Promise.all(places));
@@ -191,7 +195,7 @@ export const mintShards = (
 
     async receiveReport(report) {
       // Object ids are uniformly distributed, so they need no hash.
-      const number = Number.parseInt(report.object.slice(0, 8), 16) % SHARDS;
+      const number = Number.parseInt(report.object.slice(0, 8), 16) % shards;
       await within(deadlineMs, shard(number).receiveReport(report));
     },
   };

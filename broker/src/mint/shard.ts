@@ -106,6 +106,12 @@ export interface Waiting {
   readonly since: number | undefined;
 }
 
+/** The mint shards on Workers. Few coalesce more reads and writes; each runs on one thread. */
+export const DEFAULT_SHARDS = 8;
+
+/** The most of them. Shards beyond the present number still count as places where events may wait. */
+export const MAX_SHARDS = 64;
+
 /** Requests for tickets per window; `null`: not counted at all. */
 export const RATE_LIMITS: Readonly<Record<Tier | 'anonymous', number | null>> = {
   anonymous: 30,
