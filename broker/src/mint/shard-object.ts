@@ -33,6 +33,12 @@ import {
 const RETRY_MS = 5_000;
 
 /**
+ * How long an event waits for others that share its write to the record database. It is durable here, and that write
+ * costs more than a mint. A longer wait would be seen in the audit log, and a timer keeps the object awake.
+ */
+const GATHER_MS = 100;
+
+/**
  * One mint shard: it decides requests for tickets, counts them and stores their audit events until delivery. Its SQLite
  * is synchronous, so that a count is exact, and durable before the answer leaves the object.
  */
@@ -44,6 +50,7 @@ export class MintShardObject extends DurableObject<Cloudflare.Env> {
   readonly #ports: MintPorts;
   /** When the alarm rings, as far as this life of the object knows. */
   #alarmAt = Number.POSITIVE_INFINITY;
+  #isGathering = false;
 
   constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
     super(ctx, env);
@@ -76,7 +83,7 @@ export class MintShardObject extends DurableObject<Cloudflare.Env> {
       },
     });
     // Events that an earlier life of the object left behind may have no other trigger for their delivery.
-    this.#offer(Date.now());
+    this.#offerLeft(Date.now());
   }
 
   /** Answers an outage as a value: an error loses its kind on the way to the caller. */
@@ -109,7 +116,14 @@ export class MintShardObject extends DurableObject<Cloudflare.Env> {
   #keep(event: AuditEvent | undefined, now: number): void {
     if (event === undefined) return;
     enqueue(this.#backlog, { event });
-    this.#offer(now);
+    // The alarm is set with the event: this life may end before the timer or an answer comes.
+    this.#wakeBy(now + RETRY_MS);
+    if (this.#isGathering) return;
+    this.#isGathering = true;
+    setTimeout(() => {
+      this.#isGathering = false;
+      this.#delivery.start();
+    }, GATHER_MS);
   }
 
   /** An object of an agent reports what it could not deliver. */
@@ -123,9 +137,9 @@ export class MintShardObject extends DurableObject<Cloudflare.Env> {
     return sumWaiting([{ ...here, agents: { objects: 0, events: 0 } }, this.#reports.waiting(Date.now())]);
   }
 
-  /** Offers what waits to the record database. The alarm is set first: this life may end before an answer comes. */
-  #offer(now: number): void {
-    if (this.#backlog.count() === 0) return;
+  /** Offers what was left to the record database. The alarm is set first: this life may end before an answer comes. */
+  #offerLeft(now: number): void {
+    if (this.#backlog.newest() === undefined) return;
     this.#wakeBy(now + RETRY_MS);
     this.#delivery.start();
   }
@@ -142,7 +156,7 @@ export class MintShardObject extends DurableObject<Cloudflare.Env> {
     this.#alarmAt = Number.POSITIVE_INFINITY;
     this.#rates.purge(now - RATE_WINDOW_MS);
     if (!this.#rates.isEmpty()) this.#wakeBy(now + 2 * RATE_WINDOW_MS);
-    this.#offer(now);
+    this.#offerLeft(now);
   }
 }
 
