@@ -39,6 +39,10 @@ export interface Broker {
   settled(): Promise<void>;
 }
 
+async function ping(database: D1Database): Promise<void> {
+  await database.prepare('SELECT 1').first();
+}
+
 export function startBroker(options: BrokerOptions = {}): Broker {
   const logged: string[] = [];
   const beside: Promise<void>[] = [];
@@ -54,9 +58,7 @@ export function startBroker(options: BrokerOptions = {}): Broker {
     )
       ? mintShards(env.MINT_SHARD, DEFAULT_SHARDS)
       : shardOn(control, options),
-    pingDatabases: async () => {
-      await Promise.all([control, record].map((db) => db.prepare('SELECT 1').first()));
-    },
+    ping: { control: () => ping(control), record: () => ping(record) },
     fetch: (url) => outbound.fetch(url),
     // Waiting turns the clock by hand, so that no test does.
     sleep: async (ms) => {

@@ -1,7 +1,7 @@
-import { and, desc, eq, inArray, isNull, lt, lte, sql } from 'drizzle-orm';
+import { and, asc, desc, eq, inArray, isNull, lt, lte, type SQL, sql } from 'drizzle-orm';
 import { among, isAfter, type Statement } from '../database.ts';
 import type { ControlDatabase } from './change.ts';
-import { type GrantRow, isGrantInForce } from './policy.ts';
+import { claimsOf, type GrantRow, isGrantInForce } from './policy.ts';
 import { grants } from './schema.ts';
 
 export type NewGrant = Omit<GrantRow, 'claimed' | 'openedAt' | 'deletedAt'>;
@@ -67,7 +67,64 @@ export function grantStore(db: ControlDatabase) {
 
     // Statements for a change.
 
-    insert: (grant: NewGrant): Statement => db.insert(grants).values(grant),
+    /**
+     * Inserts a grant, unless the subject has the same role there, or the instance has `most` grants that were not
+     * deleted; left out: no limit. The same grant that has ended goes first, by {@link replaceEnded}.
+     */
+    insert: (grant: NewGrant, most?: number): Statement =>
+      // Every column, in the order of the schema.
+      db.insert(grants).select(
+        sql`
+        SELECT ${grant.id}, ${grant.subject}, ${grant.agentSlug}, ${grant.instanceId}, ${grant.role}, ${grant.reason},
+               ${grant.createdBy}, ${grant.createdAt}, ${grant.expiresAt}, 0, NULL, NULL
+        WHERE NOT EXISTS (SELECT 1 FROM ${grants} WHERE ${isSameAs(grant)}) AND ${
+          most === undefined ? sql`1` : sql`(SELECT count(*) FROM (${grantsOn(grant, most)})) < ${most}`
+        }`,
+      ),
+
+    /** Deletes the same grant as a new one where it has ended. */
+    replaceEnded: (grant: NewGrant): Statement =>
+      db
+        .update(grants)
+        .set({ deletedAt: grant.createdAt })
+        .where(and(isSameAs(grant), lte(grants.expiresAt, grant.createdAt))),
+
+    /** The grant by which a subject has the same role in the same place, ended or not. */
+    async findSame(grant: NewGrant): Promise<GrantRow | undefined> {
+      const [row] = await db.select().from(grants).where(isSameAs(grant));
+      return row;
+    },
+
+    /**
+     * Forgets grants that were deleted before a moment, in ms, the first ones and no more than `limit`. How many went. Owners
+     * stay: they keep their instance closed.
+     */
+    async purge(deletedBefore: number, limit: number): Promise<number> {
+      const deleted = db
+        .select({ id: grants.id })
+        .from(grants)
+        .where(and(lt(grants.deletedAt, deletedBefore), sql`${grants.role} <> 'owner'`))
+        .orderBy(asc(grants.deletedAt))
+        .limit(limit);
+      const gone = await db.delete(grants).where(inArray(grants.id, deleted)).returning({ id: grants.id });
+      return gone.length;
+    },
+
+    /** Deletes grants that ended before a moment, in ms, the first ones and no more than `limit`. How many went. */
+    async retire(endedBefore: number, limit: number): Promise<number> {
+      const ended = db
+        .select({ id: grants.id })
+        .from(grants)
+        .where(and(isNull(grants.deletedAt), lt(grants.expiresAt, endedBefore)))
+        .orderBy(asc(grants.expiresAt))
+        .limit(limit);
+      const gone = await db
+        .update(grants)
+        .set({ deletedAt: sql`expires_at` })
+        .where(and(inArray(grants.id, ended), isNull(grants.deletedAt)))
+        .returning({ id: grants.id });
+      return gone.length;
+    },
 
     /** Deletes a grant that nobody deleted before. `now` in ms. */
     delete: (id: string, now: number): Statement =>
@@ -82,8 +139,6 @@ export function grantStore(db: ControlDatabase) {
      * and its claims since `claimsSince`, in ms.
      */
     claim(grant: NewGrant, maxClaims: number, claimsSince: number): Statement {
-      const held = sql`(SELECT count(*) FROM ${grants} WHERE ${grants.subject} = ${grant.subject} AND claimed = 1
-        AND deleted_at IS NULL AND (opened_at IS NOT NULL OR created_at >= ${claimsSince}))`;
       // Every column, in the order of the schema.
       return db
         .insert(grants)
@@ -91,9 +146,9 @@ export function grantStore(db: ControlDatabase) {
           sql`
         SELECT ${grant.id}, ${grant.subject}, ${grant.agentSlug}, ${grant.instanceId}, ${grant.role}, ${grant.reason},
                ${grant.createdBy}, ${grant.createdAt}, ${grant.expiresAt}, 1, NULL, NULL
-        WHERE ${held} < ${maxClaims} AND NOT EXISTS (
+        WHERE (${claimsOf(grant.subject, claimsSince)}) < ${maxClaims} AND NOT EXISTS (
           SELECT 1 FROM ${grants}
-          WHERE agent_slug = ${grant.agentSlug} AND instance_id = ${grant.instanceId} AND role = ${grant.role})`,
+          WHERE agent_slug = ${grant.agentSlug} AND instance_id = ${grant.instanceId} AND role = 'owner')`,
         )
         .onConflictDoNothing();
     },
@@ -114,11 +169,36 @@ export function grantStore(db: ControlDatabase) {
   };
 }
 
-/** Drops all grants of a deleted instance that were made until a moment, in ms, including deleted grants. */
-export const dropGrantsOf = (
+/** Condition of the one grant of the same subject and role in the same place. */
+const isSameAs = (grant: NewGrant): SQL | undefined =>
+  and(
+    eq(grants.subject, grant.subject),
+    eq(grants.agentSlug, grant.agentSlug),
+    eq(grants.role, grant.role),
+    eq(grants.instanceId, grant.instanceId),
+    isNull(grants.deletedAt),
+  );
+
+/** As many grants of an instance as there are, but no more than a number. */
+const grantsOn = ({ agentSlug, instanceId }: NewGrant, most: number): SQL =>
+  sql`SELECT 1 FROM ${grants}
+    WHERE agent_slug = ${agentSlug} AND instance_id = ${instanceId} AND deleted_at IS NULL LIMIT ${most}`;
+
+/**
+ * Drops the grants of a deleted instance that were made until a moment, in ms, and its deleted owners. Other deleted
+ * grants have no effect and are purged in time.
+ */
+export function dropGrantsOf(
   db: ControlDatabase,
   { agent, instance, before }: { readonly agent: string; readonly instance: string; readonly before: number },
-): Statement =>
-  db
-    .delete(grants)
-    .where(and(eq(grants.agentSlug, agent), eq(grants.instanceId, instance), lte(grants.createdAt, before)));
+): [Statement, Statement] {
+  const there = and(
+    eq(grants.agentSlug, agent),
+    eq(grants.instanceId, instance),
+    lte(grants.createdAt, before),
+  );
+  return [
+    db.delete(grants).where(and(there, isNull(grants.deletedAt))),
+    db.delete(grants).where(and(there, sql`${grants.role} = 'owner'`)),
+  ];
+}

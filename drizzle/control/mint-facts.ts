@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm';
-import type { ControlDatabase, RevocationRow } from './change.ts';
-import type { GrantRow, PolicyQuestion, PolicyRows } from './policy.ts';
+import { type ControlDatabase, firstAnyOn, type RevocationRow } from './change.ts';
+import { claimsOf, type GrantRow, type PolicyQuestion, type PolicyRows, ROLE_NAMES } from './policy.ts';
 import type { TokenWithSecrets } from './service-tokens.ts';
 import type { KeyTimes } from './signing-keys.ts';
 
@@ -25,9 +25,7 @@ export interface MintFacts {
 const CALLER = {
   q: sql<number>`q.key`,
   rev: sql<number>`(SELECT coalesce(max(rev), 0) FROM revocations) AS rev`,
-  claims: sql<number>`(SELECT count(*) FROM grants
-    WHERE subject = q.value ->> 0 AND claimed = 1 AND deleted_at IS NULL
-      AND (opened_at IS NOT NULL OR created_at >= q.value ->> 1)) AS claims`,
+  claims: sql<number>`${claimsOf(sql`q.value ->> 0`, sql`q.value ->> 1`)} AS claims`,
   principal: sql<string | null>`p.id`,
   tokensBefore: sql<number | null>`p.tokens_before`,
   loginsBefore: sql<number | null>`p.logins_before`,
@@ -104,19 +102,21 @@ export async function readMintFacts(
       sql`(WITH questions AS (SELECT key, value FROM json_each(${places}))
           SELECT q.key AS q, 'held' AS kind, g.*
           FROM questions AS q CROSS JOIN json_each(q.value, '$[3]') AS s CROSS JOIN grants AS g
-          WHERE g.subject = s.value AND g.agent_slug = q.value ->> 0 AND g.instance_id IN (q.value ->> 1, '*')
+          WHERE g.subject = s.value AND g.agent_slug = q.value ->> 0 AND g.role IN ${ROLE_NAMES}
+            AND g.instance_id IN (q.value ->> 1, '*')
             AND g.deleted_at IS NULL AND (g.expires_at IS NULL OR g.expires_at > q.value ->> 2)
           UNION ALL
           SELECT q.key, 'owner', g.*
           FROM questions AS q CROSS JOIN grants AS g
-          WHERE g.agent_slug = q.value ->> 0 AND g.instance_id = q.value ->> 1 AND g.role = 'owner')`,
+          WHERE g.id IN (SELECT o.id FROM grants AS o WHERE o.agent_slug = q.value ->> 0
+            AND o.instance_id = q.value ->> 1 AND o.role = 'owner' LIMIT 2))`,
     ),
     db
       .select(REVOCATION)
       .from(
         sql`json_each(${targets}) AS q CROSS JOIN json_each(q.value, '$[1]') AS t CROSS JOIN revocations AS r`,
       )
-      .where(sql`r.target = t.value AND r.kind = 'any' AND (r.until IS NULL OR r.until > q.value ->> 0)`),
+      .where(sql`r.id = ${firstAnyOn(sql`t.value`, sql`q.value ->> 0`)}`),
   ]);
   const rowsOf = questions.map(() => ({
     held: [] as GrantRow[],

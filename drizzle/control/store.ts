@@ -1,4 +1,5 @@
 import { REVOCATION_KEPT_MS } from '@agent-ticket/shared/revocation.ts';
+import { type AgentRightsQuestion, type AgentRightsRows, readAgentRights } from './agent-rights.ts';
 import { authSessionStore, principalStore, usedTokenStore } from './auth-sessions.ts';
 import {
   type Change,
@@ -31,6 +32,8 @@ export function controlStore(db: ControlDatabase) {
 
     readPolicy: (question: PolicyQuestion): Promise<PolicyRows> => readPolicy(db, question),
     readMintFacts: (questions: readonly MintQuestion[]): Promise<MintFacts[]> => readMintFacts(db, questions),
+    readAgentRights: (question: AgentRightsQuestion): Promise<AgentRightsRows> =>
+      readAgentRights(db, question),
     change: (wanted: Change): Promise<OutboxRow | undefined> => change(db, wanted),
 
     /**
@@ -44,7 +47,7 @@ export function controlStore(db: ControlDatabase) {
       now: number,
     ): Promise<void> {
       await db.batch([
-        dropGrantsOf(db, command),
+        ...dropGrantsOf(db, command),
         revocations.lift(command.lock, now),
         revocations.endAt(command.id, now + REVOCATION_KEPT_MS),
         outbox.remove(id),

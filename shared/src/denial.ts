@@ -109,6 +109,8 @@ export const DENIALS = {
   above_own_rights: forbidden,
   service_token_unknown: notFound,
   grant_unknown: notFound,
+  grant_exists: row('CONFLICT', 'bad_request'),
+  grant_limit_reached: forbidden,
   lock_unknown: notFound,
   session_unknown: notFound,
   session_already_ended: row('CONFLICT', 'bad_request'),

@@ -6,7 +6,7 @@ import { createDelivery, type Delivery } from '@agent-ticket/drizzle/object/deli
 import { enqueue, waitingSince } from '@agent-ticket/drizzle/object/drain.ts';
 import { type ObjectRates, objectRateStore } from '@agent-ticket/drizzle/object/rates.ts';
 import { createObjectTables } from '@agent-ticket/drizzle/object/tables.ts';
-import { isOutage } from '@agent-ticket/drizzle/outage.ts';
+import { isOutage, outageHint } from '@agent-ticket/drizzle/outage.ts';
 import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
 import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
@@ -92,7 +92,8 @@ export class MintShardObject extends DurableObject<Cloudflare.Env> {
       return await decideTicket(order, this.#ports);
     } catch (error) {
       if (!isOutage(error)) throw error;
-      console.error(JSON.stringify({ event: 'outage', at: 'mint', error: describeError(error) }));
+      const line = { event: 'outage', at: 'mint', error: describeError(error), hint: outageHint(error) };
+      console.error(JSON.stringify(line));
       return { kind: 'unavailable' };
     }
   }
@@ -104,7 +105,7 @@ export class MintShardObject extends DurableObject<Cloudflare.Env> {
       this.#keep(event, now);
       return { admitted: true, rate: null };
     }
-    const window = this.#rates.count(rate.key, now, RATE_WINDOW_MS);
+    const window = this.#rates.count(rate.key, now, RATE_WINDOW_MS, rate.cost);
     const counted = readWindow(rate, window);
     if (counted.admitted) this.#keep(event, now);
     // A flood writes one row for each window, not one for each request.

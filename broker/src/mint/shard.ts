@@ -112,7 +112,7 @@ export const DEFAULT_SHARDS = 8;
 /** The most of them. Shards beyond the present number still count as places where events may wait. */
 export const MAX_SHARDS = 64;
 
-/** Requests for tickets per window; `null`: not counted at all. */
+/** Requests for tickets, and apart from them units of other calls, per window; `null`: not counted at all. */
 export const RATE_LIMITS: Readonly<Record<Tier | 'anonymous', number | null>> = {
   anonymous: 30,
   free: 60,

@@ -13,6 +13,7 @@ import { findAgent } from '@agent-ticket/shared/registry.ts';
 import * as z from 'zod';
 import { auditEventOf } from '../audit/event.ts';
 import { foldAddress } from '../credentials/email-address.ts';
+import { permissionMissing } from '../credentials/permissions.ts';
 import { type Authenticated, allowsAgent, isPrincipalName } from '../credentials/principal.ts';
 import { iso } from '../http/iso.ts';
 import { pageOf, readPage } from '../http/page.ts';
@@ -49,6 +50,8 @@ const CreateGrant = z.strictObject({
   reason: z.string().trim().min(1).max(500),
 });
 
+const ABOVE_ROLE = 'the role is above that of the caller there';
+
 const Place = z.strictObject({ createdAt: z.int(), id: z.string() });
 
 const view = (row: Omit<GrantRow, 'claimed' | 'openedAt' | 'deletedAt'>) => ({
@@ -82,16 +85,22 @@ export const listGrants: Handler = async (call) => {
   return ok({ status: 200, body });
 };
 
-/** `POST /admin/grants`. */
+/** An owner may bring an instance to so many grants, all counted. Each is a row that others' mints and lists pass by. */
+const MAX_GRANTS_BY_OWNER = 100;
+
+/** `POST /admin/grants`. Refused where the subject has that role there, even for another time: delete that one first. */
 export const createGrant: Handler = async (call) => {
   const body = await readBody(call.request, CreateGrant);
   if (!body.ok) return body;
   const { subject, agent, instance, role, reason, expires_in: expiresIn } = body.value;
   const right = await writeRight(call, { agent, instance });
   if (!right.ok) return right;
-  if (!coversRole(right.value, role)) return err('above_own_rights', { detail: role });
+  if (!coversRole(right.value, role)) return err('above_own_rights', { detail: role, hint: ABOVE_ROLE });
   if (right.value.by === 'ownership' && !isPrincipalName(subject))
-    return err('above_own_rights', { detail: 'owners name principals' });
+    return err('above_own_rights', {
+      detail: 'owners name principals',
+      hint: 'an owner grants to principals by id, not to groups or addresses',
+    });
 
   const { who, now, ports } = call;
   const grant = {
@@ -105,9 +114,22 @@ export const createGrant: Handler = async (call) => {
     createdAt: now,
     expiresAt: endOf(right.value, expiresIn, now),
   };
-  const statement = ports.control.grants.insert(grant);
-  await changePolicy({ statement, event: grantEvent(call, 'grant.created', grant) }, ports);
-  return ok({ status: 201, body: view(grant) });
+  const { grants } = ports.control;
+  const created = await changePolicy(
+    {
+      before: [grants.replaceEnded(grant)],
+      statement: grants.insert(grant, right.value.by === 'ownership' ? MAX_GRANTS_BY_OWNER : undefined),
+      event: grantEvent(call, 'grant.created', grant),
+    },
+    ports,
+  );
+  if (created !== undefined) return ok({ status: 201, body: view(grant) });
+  const same = await grants.findSame(grant);
+  return same === undefined
+    ? err('grant_limit_reached', {
+        hint: `an owner makes no more than ${MAX_GRANTS_BY_OWNER} of one instance`,
+      })
+    : err('grant_exists', { hint: `grant ${same.id}` });
 };
 
 /** When a grant ends: as asked, and no later than the ownership that it was made by. In ms. */
@@ -132,7 +154,7 @@ export const deleteGrant: Handler = async (call) => {
   if (!right.ok) return right;
   if (grant === undefined) return err('grant_unknown');
   if (!coversRole(right.value, Role.parse(grant.role)))
-    return err('above_own_rights', { detail: grant.role });
+    return err('above_own_rights', { detail: grant.role, hint: ABOVE_ROLE });
 
   const revocation = newRevocation({
     target: { kind: 'grant', id: grant.id },
@@ -191,7 +213,9 @@ async function writeRight(call: Call, where: Where): Promise<Outcome<GrantRight>
     const owner = await ownership(call, 'grants:write', where);
     if (!owner.ok) return owner;
     const { isLocked, until } = owner.value;
-    return isLocked ? err('locked') : ok({ by: 'ownership', upTo: 'owner', until });
+    return isLocked
+      ? err('locked', { hint: 'a lock names the instance or its owner' })
+      : ok({ by: 'ownership', upTo: 'owner', until });
   }
   if (who.principal.tier === 'admin') return ok({ by: 'permission', upTo: 'owner' });
   if (!isInstance(where)) return ok({ by: 'permission', upTo: undefined });
@@ -225,7 +249,7 @@ async function ownership(
   permission: 'grants:read' | 'grants:write',
   where: Where,
 ): Promise<Outcome<{ readonly until: number | null; readonly isLocked: boolean }>> {
-  const refused = err('permission_missing', { detail: permission });
+  const refused = permissionMissing(permission, ' or the ownership of the one instance that is named');
   if (!isInstance(where) || where.instance === '*' || !allowsAgent(who, where.agent)) return refused;
   const { input } = await readPolicyInput(who, where, now, ports);
   const ends = input.grants.filter(({ role }) => role === 'owner').map(({ expiresAt }) => expiresAt);

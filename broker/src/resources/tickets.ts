@@ -7,6 +7,7 @@ import { exchange } from '../mint/mint.ts';
 import { TicketRequest } from '../mint/ticket-request.ts';
 import { readBody } from '../runtime/body.ts';
 import type { Handler, HandlerResult } from '../runtime/call.ts';
+import { refuseBeforeMint } from '../runtime/limit.ts';
 
 const ROUTE = { method: 'POST', path: '/tickets' } as const;
 
@@ -21,10 +22,11 @@ export const mintTicket: Handler = async (call): Promise<HandlerResult> => {
 
   const body = await readBody(request, TicketRequest);
   if (!body.ok) {
-    if (!isUnverified(credential)) return { outcome: body, who: known };
+    if (!isUnverified(credential)) return refuseBeforeMint(body, { ...call, who: credential }, ports);
     const found = await lookUpSecret(credential, ports.credentials.serviceTokens, now);
     const holder = await logAuthResult(found, call, ROUTE, ports);
-    return holder.ok ? { outcome: body, who: holder.value } : { outcome: holder, who: undefined };
+    if (!holder.ok) return { outcome: holder, who: undefined };
+    return refuseBeforeMint(body, { ...call, who: holder.value }, ports);
   }
   const { outcome, rate, lookedUp } = await exchange(credential, body.value, call, ports);
   const holder = lookedUp && (await logAuthResult(lookedUp, call, ROUTE, ports));

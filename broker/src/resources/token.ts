@@ -14,6 +14,7 @@ import { exchange } from '../mint/mint.ts';
 import type { TicketRequest } from '../mint/ticket-request.ts';
 import { oauthRefusal, type Stage } from '../oauth/refusal.ts';
 import type { Call, Handler, HandlerResult } from '../runtime/call.ts';
+import { refuseBeforeMint } from '../runtime/limit.ts';
 
 /**
  * `POST /token`: a ticket by OAuth. A service token is a client and gets one by `client_credentials` (RFC 6749 §4.4);
@@ -41,7 +42,7 @@ export const grantToken: Handler = async (call) => {
   if (!who.ok) return refusedAt('token', who);
   const beside = client === undefined ? who.value : besideClient(who.value, client.value);
   const request = readTicketRequest(form.value, call.ports);
-  if (!request.ok) return { outcome: request, who: beside };
+  if (!request.ok) return refuseBeforeMint(request, { ...call, who: beside }, call.ports);
   const { outcome, rate } = await exchange(beside, request.value, call, call.ports);
   return answerOf(outcome, 'request', { rate, who: beside });
 };
@@ -66,7 +67,8 @@ async function issueToClient(
   if (!request.ok) {
     const found = await lookUpSecret(secret.value, serviceTokens, now);
     const holder = await logAuthResult(found, call, ROUTE, ports, clientId);
-    return holder.ok ? { outcome: request, who: holder.value } : refusedAt('client', holder);
+    if (!holder.ok) return refusedAt('client', holder);
+    return refuseBeforeMint(request, { ...call, who: holder.value }, ports);
   }
   const { outcome, rate, lookedUp } = await exchange(secret.value, request.value, call, ports);
   const holder = lookedUp && (await logAuthResult(lookedUp, call, ROUTE, ports, clientId));

@@ -114,12 +114,20 @@ export const CONTROL_PLANS: readonly Plan<ControlStore>[] = [
   {
     what: 'the policy of one instance',
     work: ({ readPolicy }) => readPolicy(QUESTION),
-    by: ['grants_lookup', 'revocations_target', 'revocations_rev_unique', 'grants_instance'],
+    by: [
+      ...['grants_lookup_unique', 'revocations_target', 'revocations_rev_unique'],
+      ...['grants_owner', 'grants_claims'],
+    ],
   },
   {
-    what: 'the policy of everywhere',
-    work: ({ readPolicy }) => readPolicy({ ...QUESTION, at: undefined }),
-    by: ['grants_lookup', 'revocations_target'],
+    what: 'which agents a principal may use',
+    work: ({ readAgentRights }) =>
+      readAgentRights({
+        ...QUESTION,
+        lastsUntil: NOW,
+        agents: [{ slug: 'a' }, { slug: 'b', instances: ['c'] }],
+      }),
+    by: ['grants_lookup_unique', 'revocations_target', 'grants_claims'],
   },
   {
     what: 'the facts of requests for tickets',
@@ -128,8 +136,8 @@ export const CONTROL_PLANS: readonly Plan<ControlStore>[] = [
         { ...QUESTION, at: { agent: 'counter', instance: 'main' }, kid: 'key-1', tokenId: 'svc_1' },
       ]),
     by: [
-      'grants_lookup',
-      'grants_instance',
+      'grants_lookup_unique',
+      'grants_owner',
       'revocations_target',
       'revocations_rev_unique',
       'service_token_secrets_token',
@@ -154,13 +162,39 @@ export const CONTROL_PLANS: readonly Plan<ControlStore>[] = [
   {
     what: 'whether any subject has a grant',
     work: ({ grants }) => grants.anyOf(QUESTION.subjects, NOW),
-    by: ['grants_lookup'],
+    by: ['grants_lookup_unique'],
   },
   { what: 'the note of an opening', work: ({ grants }) => grants.noteOpened('a', NOW), by: [] },
   {
     what: 'a new grant',
     work: ({ change, grants }) => change({ statement: grants.insert(newGrant()), ...CHANGE }),
     by: [],
+  },
+  {
+    what: 'a new grant in place of one that has ended',
+    work: ({ change, grants }) =>
+      change({ before: [grants.replaceEnded(newGrant())], statement: grants.insert(newGrant()), ...CHANGE }),
+    by: ['grants_lookup_unique'],
+  },
+  {
+    what: 'the same grant',
+    work: ({ grants }) => grants.findSame(newGrant()),
+    by: ['grants_lookup_unique'],
+  },
+  {
+    what: 'ended grants that are deleted',
+    work: ({ grants }) => grants.retire(NOW, 500),
+    by: ['grants_ended'],
+  },
+  {
+    what: 'a new grant where the number of grants is limited',
+    work: ({ change, grants }) => change({ statement: grants.insert(newGrant(), 100), ...CHANGE }),
+    by: ['grants_lookup_unique', 'grants_instance'],
+  },
+  {
+    what: 'deleted grants that are forgotten',
+    work: ({ grants }) => grants.purge(NOW, 500),
+    by: ['grants_deleted'],
   },
   {
     what: 'the deletion of a grant',
@@ -170,7 +204,7 @@ export const CONTROL_PLANS: readonly Plan<ControlStore>[] = [
   {
     what: 'a claim, which looks for owners and counts claims',
     work: ({ change, grants }) => change({ statement: grants.claim(newGrant(), 100, NOW), ...CHANGE }),
-    by: ['grants_instance', 'grants_lookup'],
+    by: ['grants_owner', 'grants_claims'],
   },
   {
     what: 'a lapsed claim',
@@ -180,7 +214,7 @@ export const CONTROL_PLANS: readonly Plan<ControlStore>[] = [
   {
     what: 'the end of a deletion',
     work: ({ finishDeletion }) => finishDeletion('a', DELETION, NOW),
-    by: ['grants_instance'],
+    by: ['grants_instance', 'grants_owner'],
   },
   { what: 'a revocation', work: ({ revocations }) => revocations.find('a'), by: [] },
   { what: 'some revocations', work: ({ revocations }) => revocations.findAll(['a', 'b']), by: [] },

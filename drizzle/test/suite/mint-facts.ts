@@ -170,7 +170,7 @@ export function describeMintFacts(open: OpenDatabases): void {
     it.each([1, 2, 3, 4, 5, 6, 7, 8])('of many are those of each alone (seed %i)', async (seed) => {
       const { controlDb, control } = databases;
       const { questions, ...rows } = drawn(seed);
-      for (const row of rows.grants) await controlDb.insert(grants).values(row);
+      for (const row of rows.grants) await controlDb.insert(grants).values(row).onConflictDoNothing();
       for (const row of rows.revocations) await controlDb.insert(revocations).values(row);
       if (rows.signedOut.length > 0) await controlDb.insert(principals).values(rows.signedOut);
       const together = await control.readMintFacts(questions);

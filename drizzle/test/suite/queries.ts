@@ -1,3 +1,4 @@
+import { describeAgentRights } from './agent-rights.ts';
 import { describeAuditEvents } from './audit-events.ts';
 import { describeAuditLog } from './audit-log.ts';
 import { describeAuthSessions } from './auth-sessions.ts';
@@ -26,6 +27,7 @@ export function describeQueries(open: OpenDatabases): void {
   describeTokenLife(open);
   describePolicy(open);
   describeMintFacts(open);
+  describeAgentRights(open);
   describeGrants(open);
   describeRevocations(open);
   describeChange(open);

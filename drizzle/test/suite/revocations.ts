@@ -135,17 +135,20 @@ export function describeRevocations(open: OpenDatabases): void {
       expect(await lift('unknown')).toBe(false);
     });
 
-    it('of any ticket are found by target while they hit', async () => {
+    it('of any ticket are found by target while they hit, one of each target', async () => {
       await lock('a');
-      await lock('b', { until: NOW + 1 });
+      await lock('b', { until: NOW + 1, target: 'agent:chat' });
       await lock('ended', { until: NOW });
+      await lock('ended there', { until: NOW, target: 'agent:chat' });
       await lock('other', { target: 'agent:lobby' });
       await lock('before', { kind: 'before' });
       await lock('lifted');
       await lift('lifted');
       const on = async (...targets: string[]) =>
         (await control.revocations.anyOn(targets, NOW)).map(({ id }) => id).sort();
-      expect(await on('agent:counter', 'agent:none')).toEqual(['a', 'b']);
+      expect(await on('agent:counter', 'agent:chat', 'agent:none')).toEqual(['a', 'b']);
+      await lock('again', { until: NOW + 1 });
+      expect(await on('agent:counter')).toEqual(['a']);
       expect(await on()).toEqual([]);
     });
 
