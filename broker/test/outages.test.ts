@@ -290,7 +290,7 @@ describe('readiness', () => {
       [60, true],
       [61, false],
     ] as const) {
-      const shard = { ...mintShards(env.MINT_SHARD), waiting: waiting(age) };
+      const shard = { ...mintShards(env.MINT_SHARD, DEFAULT_SHARDS), waiting: waiting(age) };
       const { front } = startBroker({ runtime: { shard } });
       expect(await ready(front)).toMatchObject([200, { mint: true, record, waiting_age: age }]);
     }
