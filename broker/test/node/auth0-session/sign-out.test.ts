@@ -165,6 +165,16 @@ describe('signing out', () => {
     expect((await at.me(cookie)).status).toBe(401);
   });
 
+  it('is looked for once on the way to a ticket: where the ticket is decided', async () => {
+    const { cookie } = await at.signIn();
+    const alone = [vi.spyOn(control().principals, 'find'), vi.spyOn(control().revocations, 'anyOn')];
+    const facts = vi.spyOn(control(), 'readMintFacts');
+    expect(await mint(at, { cookie })).toBe(201);
+    expect([...alone, facts].map(({ mock }) => mock.calls.length)).toEqual([0, 0, 1]);
+    await go(at, '/auth/logout', { cookie });
+    expect(await mint(at, { cookie })).toBe(401);
+  });
+
   it('meanwhile another request mints, and its ticket is revoked or was never made', async () => {
     const { cookie } = await at.signIn();
     const { readMintFacts } = control();
