@@ -1,7 +1,7 @@
 import type { OutboxCommand } from '../../control/change.ts';
 import type { PolicyQuestion } from '../../control/policy.ts';
 import type { ControlStore } from '../../control/store.ts';
-import { type Plan, pages } from './plan-table.ts';
+import { combinationsOf, type Plan, pages } from './plan-table.ts';
 import {
   ALICE,
   auditEvent,
@@ -33,6 +33,12 @@ const DELETION: Extract<OutboxCommand, { op: 'destroy' }> = {
   id: 'before instance:counter/main',
   lock: 'lock-1',
   before: NOW,
+};
+const GRANT_FILTERS = combinationsOf({ agent: 'counter', instance: 'main', subject: ALICE });
+const grantIndexOf = ({ agent, instance, subject }: (typeof GRANT_FILTERS)[number]) => {
+  if (agent === undefined) return subject === undefined ? 'grants_newest' : 'grants_subject';
+  if (instance === undefined) return subject === undefined ? 'grants_agent' : 'grants_subject';
+  return subject === undefined ? 'grants_instance' : 'grants_lookup_unique';
 };
 /** What every change brings with it. */
 const CHANGE = { event: auditEvent(), revocations: [newRevocation()], dueAt: NOW };
@@ -130,19 +136,16 @@ export const CONTROL_PLANS: readonly Plan<ControlStore>[] = [
     by: ['grants_lookup_unique', 'revocations_target', 'grants_claims'],
   },
   { what: 'a grant', work: ({ grants }) => grants.find('a'), by: [] },
-  ...(
-    [
-      ['all grants', {}, 'grants_newest'],
-      ['grants of an agent', { agent: 'counter' }, 'grants_agent'],
-      ['grants of an instance', { agent: 'counter', instance: 'main' }, 'grants_instance'],
-      ['grants of a subject', { subject: ALICE }, 'grants_subject'],
-    ] as const
-  ).flatMap(([name, filter, index]) =>
+  ...GRANT_FILTERS.flatMap((filter) =>
     pages<ControlStore, typeof CURSOR>(
-      `${name}, newest first`,
+      `grants by ${JSON.stringify(filter)}, newest first`,
       CURSOR,
       ({ grants }, after) => grants.list({ ...filter, now: NOW }, after, 50),
-      [index],
+      [grantIndexOf(filter)],
+    ).map(
+      (plan): Plan<ControlStore> =>
+        // At most a grant of each role.
+        grantIndexOf(filter) === 'grants_lookup_unique' ? { ...plan, sorts: true } : plan,
     ),
   ),
   {

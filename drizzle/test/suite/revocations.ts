@@ -91,7 +91,7 @@ export function describeRevocations(open: OpenDatabases): void {
         expect(await control.revocations.newestRev()).toBe(6);
         const [row] = await databases.controlDb.select().from(revocations);
         expect(row?.until).toBe(NOW);
-        expect(await control.revocations.listLocks(NOW - 1, undefined, 9)).toEqual([]);
+        expect((await control.revocations.listLocks(NOW - 1, undefined, 9)).rows).toEqual([]);
       });
     });
 
@@ -168,7 +168,7 @@ export function describeRevocations(open: OpenDatabases): void {
       const pages: string[][] = [];
       let after: { id: string; createdAt: number } | undefined;
       for (;;) {
-        const page = await control.revocations.listLocks(NOW, after, 2);
+        const { rows: page } = await control.revocations.listLocks(NOW, after, 2);
         after = page.at(-1);
         if (after === undefined) break;
         pages.push(page.map(({ id }) => id));
