@@ -199,11 +199,22 @@ export function revocationStore(db: ControlDatabase) {
         .onConflictDoUpdate({ target: revocations.id, set: { rev: sql`excluded.rev` } });
     },
 
-    /** Forgets rows that stopped to hit before a moment, in ms; never the newest, whose number must not be given again. */
-    async purge(before: number): Promise<void> {
-      await db
+    /**
+     * Forgets rows that stopped to hit before a moment, in ms, no more than `limit`; never the newest, whose number must not
+     * be given again. How many went.
+     */
+    async purge(before: number, limit: number): Promise<number> {
+      const old = db
+        .select({ id: revocations.id })
+        .from(revocations)
+        .where(and(lte(revocations.until, before), sql`rev < (SELECT max(rev) FROM revocations)`))
+        .orderBy(asc(revocations.until))
+        .limit(limit);
+      const gone = await db
         .delete(revocations)
-        .where(and(lte(revocations.until, before), sql`rev < (SELECT max(rev) FROM revocations)`));
+        .where(inArray(revocations.id, old))
+        .returning({ id: revocations.id });
+      return gone.length;
     },
   };
 }

@@ -235,7 +235,7 @@ export const CONTROL_PLANS: readonly Plan<ControlStore>[] = [
   },
   {
     what: 'old revocations that are forgotten',
-    work: ({ revocations }) => revocations.purge(NOW),
+    work: ({ revocations }) => revocations.purge(NOW, 500),
     by: ['revocations_until', 'revocations_rev_unique'],
   },
   { what: 'a sign-in', work: ({ authSessions }) => authSessions.find('a'), by: [] },
@@ -246,7 +246,7 @@ export const CONTROL_PLANS: readonly Plan<ControlStore>[] = [
   },
   {
     what: 'old sign-ins that are forgotten',
-    work: ({ authSessions }) => authSessions.purge(NOW),
+    work: ({ authSessions }) => authSessions.purge(NOW, 500),
     by: ['auth_sessions_expired'],
   },
   {
@@ -289,7 +289,7 @@ export const CONTROL_PLANS: readonly Plan<ControlStore>[] = [
   { what: 'a principal', work: ({ principals }) => principals.find(ALICE), by: [] },
   {
     what: 'old sign-outs that are forgotten',
-    work: ({ principals }) => principals.purge(NOW),
+    work: ({ principals }) => principals.purge(NOW, 500),
     by: ['principals_kept'],
   },
   { what: 'a token that counts once', work: ({ usedTokens }) => usedTokens.use('oidc:ci:1', NOW), by: [] },
@@ -301,7 +301,7 @@ export const CONTROL_PLANS: readonly Plan<ControlStore>[] = [
   { what: 'whether a token was used', work: ({ usedTokens }) => usedTokens.isUsed('oidc:ci:1'), by: [] },
   {
     what: 'used tokens that are forgotten',
-    work: ({ usedTokens }) => usedTokens.purge(NOW),
+    work: ({ usedTokens }) => usedTokens.purge(NOW, 500),
     by: ['used_tokens_expired'],
   },
   { what: 'due outbox rows', work: ({ outbox }) => outbox.due(NOW, 50), by: ['outbox_due'] },

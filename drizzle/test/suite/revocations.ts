@@ -63,7 +63,7 @@ export function describeRevocations(open: OpenDatabases): void {
 
       it('that are never given twice, also after all that can go was forgotten', async () => {
         for (const id of ['a', 'b', 'c']) await lock(id, { until: NOW });
-        await control.revocations.purge(NOW);
+        await control.revocations.purge(NOW, 9);
         expect(await revs()).toEqual([3]);
         await lock('d');
         expect(await revs()).toEqual([3, 4]);
@@ -181,7 +181,7 @@ export function describeRevocations(open: OpenDatabases): void {
       await lock('at', { until: NOW });
       await lock('after', { until: NOW + 1 });
       await lock('never');
-      await control.revocations.purge(NOW);
+      await control.revocations.purge(NOW, 9);
       const left = (await databases.controlDb.select().from(revocations)).map(({ id }) => id);
       expect(left.sort()).toEqual(['after', 'never']);
     });
