@@ -2,5 +2,6 @@
 declare namespace Cloudflare {
   interface Env {
     RECORD: D1Database;
+    RECORDER: DurableObjectNamespace<import('./src/recorder.ts').RecorderObject>;
   }
 }

@@ -8,6 +8,7 @@ export { Chat } from './agents/chat.ts';
 export { Counter } from './agents/counter.ts';
 export { Lobby } from './agents/lobby.ts';
 export { McpAgent } from './agents/mcp-agent.ts';
+export { RecorderObject } from './recorder.ts';
 
 /** The compiler's proof that every enabled agent has its binding. */
 type Env = Cloudflare.Env & Record<EnabledBinding, DurableObjectNamespace>;

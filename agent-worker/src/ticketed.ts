@@ -10,6 +10,7 @@ import {
   readHandover,
   readQuestion,
 } from './handover.ts';
+import { checkRevokedOf } from './revocations.ts';
 import { createAudit } from './ticketed/audit.ts';
 import { createCaller } from './ticketed/caller.ts';
 import { createCalls } from './ticketed/calls.ts';
@@ -78,7 +79,7 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       sql: this.ctx.storage.sql,
       randomId: () => crypto.randomUUID(),
       clock: () => Date.now(),
-      onFacts: () => this.#record.deliver(),
+      onFacts: (withinMs) => this.#record.deliverWithin(withinMs),
       later: (ms, work) => void setTimeout(work, ms),
     });
     readonly #sessions = createSessions({
@@ -104,7 +105,12 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       sessions: this.#sessions,
       clock: () => Date.now(),
       keepAlive: (work) => this.ctx.waitUntil(work),
-      retry: this.#sweep.arm,
+      random: () => Math.random(),
+      later: (ms, work) => {
+        const timer = setTimeout(work, ms);
+        return () => clearTimeout(timer);
+      },
+      wakeWithin: this.#sweep.arm,
       log: (event) => console.error(JSON.stringify(event)),
     });
     readonly #destruction = createDestruction({
@@ -120,7 +126,7 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       sessions: this.#sessions,
       destruction: this.#destruction,
       clock: () => Date.now(),
-      onFacts: () => this.#record.deliver(),
+      onFacts: () => this.#record.deliverWithin(0),
     });
     readonly #rates = createRates();
     readonly #queue = createFrameQueue((ms) => scheduler.wait(ms));
@@ -211,7 +217,6 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
         sessions: this.#sessions,
         askAgent: () => askAgent(this.#agent, request),
         arm: () => this.#sweep.arm(),
-        awaitRevocationCheck: this.#record.awaitRevocationCheck,
       };
       if (isUpgrade(request.headers)) return answerUpgrade(handover, ports);
       const { claims, limits } = handover;
@@ -222,7 +227,6 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
         streams: this.#streams,
         sleep: (ms, signal) => scheduler.wait(ms, { signal }),
         allowRate: () => this.#rates.allow(`plain ${claims.sub}`, rate, Date.now()),
-        checkRevoked: this.#record.checkRevoked,
       });
     }
 
@@ -234,7 +238,9 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
         rates: this.#rates,
         queue: this.#queue,
         verifier: () => verifierOf(this.env),
-        checkRevoked: this.#record.checkRevoked,
+        // Waits as a plain request does: the rights are used from the next frame on.
+        checkRevoked: (ticket) =>
+          checkRevokedOf(this.env)(ticket, { waits: true, keepAlive: (work) => this.ctx.waitUntil(work) }),
         clock: () => Date.now(),
         arm: () => this.#sweep.arm(),
         log: (event) => console.log(JSON.stringify(event)),
@@ -257,7 +263,7 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
 
     async #runSweep(): Promise<void> {
       this.#sweep.run();
-      this.#record.deliver();
+      this.#record.deliverWithin(0);
       await this.#sweep.arm();
     }
 

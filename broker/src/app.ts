@@ -1,4 +1,4 @@
-import { isOutage } from '@agent-ticket/drizzle/outage.ts';
+import { isOutage, outageHint } from '@agent-ticket/drizzle/outage.ts';
 import type { Denial } from '@agent-ticket/shared/denial.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { err, ok } from '@agent-ticket/shared/outcome.ts';
@@ -8,14 +8,16 @@ import { type Context, Hono } from 'hono';
 import { secureHeaders } from 'hono/secure-headers';
 import { logAuthResult, principalFields } from './credentials/auth-result.ts';
 import { anonymous, authenticate } from './credentials/authenticate.ts';
+import { permissionMissing } from './credentials/permissions.ts';
 import { type Authenticated, isBeforeSignOut } from './credentials/principal.ts';
 import { renderError, respond } from './http/answer.ts';
 import type { ErrorRenderer, RequestContext } from './http/context.ts';
 import { PLAIN_PAGE_STYLE } from './http/plain-page.ts';
+import { checkQuery } from './http/query.ts';
 import { callerTargets } from './mint/policy-input.ts';
 import { ROUTES } from './resources/routes.ts';
-import { countAnonymous } from './runtime/anonymous.ts';
 import type { HandlerResult, Route } from './runtime/call.ts';
+import { countCall } from './runtime/limit.ts';
 import type { BrokerPorts } from './runtime/ports.ts';
 
 /** The broker as one fetch handler. Everything it touches comes in through the ports. */
@@ -86,13 +88,17 @@ async function answer(c: Context, route: Route, ports: BrokerPorts, tally: Refus
   } catch (error) {
     // An outage is a refusal that the client may retry; anything else is a bug, and must look like one.
     const outage = isOutage(error);
-    ports.log({ event: outage ? 'outage' : 'bug', ...line, error: describeError(error) });
+    const hint = outageHint(error);
+    ports.log({ event: outage ? 'outage' : 'bug', ...line, error: describeError(error), hint });
     const denial: Denial = outage
       ? { reason: 'database_unavailable', retryAfter: 5 }
       : { reason: 'internal' };
     return ofRoute(denial, requestId, null, request);
   }
 }
+
+const LOCKED = 'a lock names the caller: another operator may lift it';
+const SCOPED = 'the credential is limited to some agents, and this concerns all';
 
 async function run(
   c: Context,
@@ -101,7 +107,7 @@ async function run(
   ports: BrokerPorts,
 ): Promise<HandlerResult> {
   const request = c.req.raw;
-  const credential = await (route.auth === 'none'
+  const credential = await (route.auth === 'none' || route.readsCredential === true
     ? ok(anonymous(context.requestId))
     : authenticate(request, ports.credentials, context.now));
   const { method, path, permission } = route;
@@ -109,24 +115,22 @@ async function run(
   if (!logged.ok) return { outcome: logged };
   const who = logged.value;
   const isRequired = route.auth === 'required';
-  const isAnonymous = who.method === 'anonymous';
-  if (isRequired && isAnonymous) return { outcome: err('credential_missing') };
-  if (isRequired && (await hasSignedOut(who, ports))) return { outcome: err('credential_revoked'), who };
+  if (isRequired && who.method === 'anonymous') return { outcome: err('credential_missing') };
+  const { outcome: isWithin, ...rate } = await countCall(route.limit, { ...context, who, request }, ports);
+  const counted = { who, ...rate };
+  if (!isWithin.ok) return { ...counted, outcome: isWithin };
+  if (isRequired && (await hasSignedOut(who, ports)))
+    return { ...counted, outcome: err('credential_revoked') };
   if (permission !== undefined && !who.principal.permissions.includes(permission))
-    return { outcome: err('permission_missing', { detail: permission }), who };
+    return { ...counted, outcome: permissionMissing(permission) };
   if (permission !== undefined && route.allowsScopedToken !== true && who.agents !== undefined)
-    return { outcome: err('permission_missing', { detail: 'limited to agents' }), who };
+    return { ...counted, outcome: err('permission_missing', { detail: 'limited to agents', hint: SCOPED }) };
   if (isRequired && method !== 'GET' && (await isLocked(who, context.now, ports)))
-    return { outcome: err('locked'), who };
-
-  const counted = isRequired || !isAnonymous ? undefined : await countAnonymous(route, context, ports.shard);
-  if (counted?.outcome.ok === false) return { who, rate: counted.rate, outcome: counted.outcome };
+    return { ...counted, outcome: err('locked', permission === undefined ? {} : { hint: LOCKED }) };
+  const query = checkQuery(request.url, route.query);
+  if (!query.ok) return { ...counted, outcome: query };
   const result = await route.handler({ ...context, request, params: c.req.param(), who, ports });
-  return {
-    who,
-    ...(counted === undefined ? {} : { rate: counted.rate }),
-    ...('outcome' in result ? result : { outcome: result }),
-  };
+  return { ...counted, ...('outcome' in result ? result : { outcome: result }) };
 }
 
 /** Sign-ins by cookie are checked when they are read, and service tokens do not sign out. */

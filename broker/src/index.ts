@@ -36,6 +36,10 @@ const log = (event: Readonly<Record<string, unknown>>): void => console.log(JSON
 let ports: BrokerPorts | undefined;
 let app: Hono | undefined;
 
+async function ping(database: D1Database): Promise<void> {
+  await database.prepare('SELECT 1').first();
+}
+
 function portsOf(env: Cloudflare.Env): BrokerPorts {
   const config = readConfig(env);
   return compose(config, {
@@ -49,9 +53,7 @@ function portsOf(env: Cloudflare.Env): BrokerPorts {
         signal,
       }),
     shard: mintShards(env.MINT_SHARD),
-    pingDatabases: async () => {
-      await Promise.all([env.CONTROL, env.RECORD].map((db) => db.prepare('SELECT 1').first()));
-    },
+    ping: { control: () => ping(env.CONTROL), record: () => ping(env.RECORD) },
     // A key document that moved is no key document: the address is configuration.
     fetch: (url, init) => fetch(url, { ...init, redirect: 'manual' }),
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),

@@ -14,6 +14,8 @@ const CLIENT = /^shared\/client\//;
 const DURABLE_OBJECT_FILES: Readonly<Record<string, string>> = {
   'broker/src/mint/shard-object.ts':
     'the mint shard, which stores rate counts and the audit events of mints first',
+  'agent-worker/src/recorder.ts':
+    "the recorder, which writes the facts of the agents' objects to the record database",
 };
 
 /** Files that may name a module of Node that Workers have too, each with the reason. */
@@ -79,7 +81,7 @@ const IMPORT_RULES: readonly ImportRule[] = [
   {
     files: /./,
     except: [ENTRIES, NOT_DEPLOYED, ...Object.keys(NODE_FILES)],
-    imports: /^node:|^npm:(@hono\/node-server|@libsql\/|drizzle-orm\/(d1|libsql)(\/|$))/,
+    imports: /^node:|^npm:(@hono\/node-server|@libsql\/|libsql(\/|$)|drizzle-orm\/(d1|libsql)(\/|$))/,
     because: 'only index.ts, node.ts, open-*.ts and the listed files name a runtime',
   },
   {

@@ -37,6 +37,8 @@ const BROKER: Descriptions<typeof BrokerSettings.shape> = {
   TRUST_EMAIL: `${LIST} issuers, each exactly its \`iss\`, whose verified addresses e-mail grants may match`,
   CF_ACCESS_TEAM_DOMAIN: `${LIST} Access team domains, \`<team>.cloudflareaccess.com\``,
   CF_ACCESS_AUD: `${LIST} AUD tags of the Access applications; with several teams \`<team domain>|<AUD>\``,
+  CF_ACCESS_MAX_AGE_HOURS:
+    'The greatest age of an assertion; left out: it is accepted until it expires, as long as the session of the application',
   CF_ACCESS_CERTS_URL: `${LIST} key addresses in the order of the team domains, where they are elsewhere`,
   AUTH0_DOMAIN: `${LIST} Auth0 domains, without scheme`,
   AUTH0_AUDIENCE: `${LIST} API audiences, never a client id; with several domains \`<domain>|<audience>\``,

@@ -1,7 +1,7 @@
 import { FAILED_CREDENTIALS_LIMIT, RATE_WINDOW_MS } from '@agent-ticket/broker/src/http/rate.ts';
 import { RATE_LIMITS } from '@agent-ticket/broker/src/mint/shard.ts';
 import { ROUTES } from '@agent-ticket/broker/src/resources/routes.ts';
-import type { AnonymousLimit, Route } from '@agent-ticket/broker/src/runtime/call.ts';
+import { COSTS, type Limit, type Route } from '@agent-ticket/broker/src/runtime/call.ts';
 import { SIGN_IN_LIMIT } from '@agent-ticket/broker/src/sign-in/callback.ts';
 import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import { CLOSES, DENIALS, ERROR_CODES } from '@agent-ticket/shared/denial.ts';
@@ -71,32 +71,31 @@ function limitRows(name: string, value: unknown): (readonly [string, number])[] 
 
 const rateLimits = (): string =>
   table(
-    ['who', `tickets in ${RATE_WINDOW_MS / 1000} s`],
-    Object.entries(RATE_LIMITS).map(([who, limit]) => [
-      who === 'anonymous' ? 'callers without a credential, by address' : `tier ${who}`,
-      limit ?? 'not counted',
-    ]),
-  );
-
-/** The limits of each route that needs no credential. */
-const anonymousLimits = (): string =>
-  table(
-    ['method', 'path', `from one address in ${RATE_WINDOW_MS / 1000} s`],
-    ROUTES.flatMap((route) =>
-      route.auth === 'required' ? [] : [[route.method, code(route.path), limitOf(route.anonymousLimit)]],
+    ['who', `tickets in ${RATE_WINDOW_MS / 1000} s`, `units of other calls in ${RATE_WINDOW_MS / 1000} s`],
+    Object.entries(RATE_LIMITS).map(([who, limit]) =>
+      who === 'anonymous'
+        ? ['callers without a credential, by address', `${limit} together`, `${limit} together`]
+        : [`tier ${who}`, limit ?? 'not counted', limit ?? 'not counted'],
     ),
   );
 
-function limitOf(rule: AnonymousLimit): string {
+/** What counts, and how much, at each route. */
+const routeLimits = (): string =>
+  table(
+    ['method', 'path', 'counts'],
+    ROUTES.map((route) => [route.method, code(route.path), limitOf(route.limit)]),
+  );
+
+function limitOf(rule: Limit): string {
   switch (rule.counts) {
     case 'requests':
-      return `${rule.limit} requests`;
+      return COSTS[rule.cost] === 1 ? '1 unit' : `${COSTS[rule.cost]} units`;
     case 'sign-ins':
-      return `${SIGN_IN_LIMIT} sign-ins that were begun in the browser`;
+      return `sign-ins that were begun in the browser, ${SIGN_IN_LIMIT} by address`;
     case 'tickets':
-      return `${RATE_LIMITS.anonymous} tickets`;
+      return '1 ticket';
     case 'failures':
-      return `${FAILED_CREDENTIALS_LIMIT} that fail, together with every failed credential`;
+      return `failures, ${FAILED_CREDENTIALS_LIMIT} by address, together with every failed credential`;
     case 'nothing':
       return `not counted: ${rule.reason}`;
   }
@@ -142,7 +141,7 @@ export const GENERATORS: Readonly<Record<string, () => string>> = {
   'audit-types': auditTypes,
   'key-states': keyStates,
   'rate-limits': rateLimits,
-  'anonymous-limits': anonymousLimits,
+  'route-limits': routeLimits,
   'policy-rules': policyRules,
   'claim-limits': claimLimits,
   exposure,

@@ -219,16 +219,19 @@ export function revocationStore(db: ControlDatabase) {
   };
 }
 
-/**
- * Condition of the revocations of `any` ticket that are in force on one of the targets: one of each target, however many
- * locks it has. Each is a seek, also past those that have ended. `now` in ms.
- */
+/** Condition of the revocations of `any` ticket that are in force on one of the targets: one of each. `now` in ms. */
 export const isAnyOn = (targets: readonly string[], now: number): SQL =>
   sql`${revocations.id} IN (
-    SELECT coalesce(
-      (SELECT r.id FROM ${revocations} r WHERE r.target = named.value AND r.kind = 'any' AND r.until IS NULL LIMIT 1),
-      (SELECT r.id FROM ${revocations} r WHERE r.target = named.value AND r.kind = 'any' AND r.until > ${now} LIMIT 1))
-    FROM json_each(${JSON.stringify(targets)}) AS named)`;
+    SELECT ${firstAnyOn(sql`named.value`, now)} FROM json_each(${JSON.stringify(targets)}) AS named)`;
+
+/**
+ * The id of a revocation of `any` ticket in force on a target: one, however many locks the target has. Each is a seek,
+ * also past those that have ended.
+ */
+export const firstAnyOn = (target: SQL, now: SQL | number): SQL =>
+  sql`coalesce(
+    (SELECT one.id FROM ${revocations} one WHERE one.target = ${target} AND one.kind = 'any' AND one.until IS NULL LIMIT 1),
+    (SELECT one.id FROM ${revocations} one WHERE one.target = ${target} AND one.kind = 'any' AND one.until > ${now} LIMIT 1))`;
 
 /** A revocation as agent workers get it: without reason and author. */
 export const publicRevocation = ({ id, rev, target, kind, until, code }: RevocationRow): Revocation => ({

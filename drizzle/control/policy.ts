@@ -43,7 +43,7 @@ export const isGrantInForce = (now: number): SQL | undefined =>
 export const ROLE_NAMES: readonly string[] = ROLES;
 
 /** How many claims of a principal count: those that were opened, and those since a moment, in ms. */
-export const claimsOf = (principal: string, since: number): SQL<number> =>
+export const claimsOf = (principal: string | SQL, since: number | SQL): SQL<number> =>
   sql<number>`(SELECT count(*) FROM ${grants} WHERE subject = ${principal} AND claimed = 1 AND deleted_at IS NULL
       AND opened_at IS NOT NULL)
     + (SELECT count(*) FROM ${grants} WHERE subject = ${principal} AND claimed = 1 AND deleted_at IS NULL

@@ -11,6 +11,7 @@ import {
   revocationStore,
 } from './change.ts';
 import { dropGrantsOf, grantStore } from './grants.ts';
+import { type MintFacts, type MintQuestion, readMintFacts } from './mint-facts.ts';
 import { type PolicyQuestion, type PolicyRows, readPolicy } from './policy.ts';
 import { serviceTokenStore } from './service-tokens.ts';
 import { signingKeyStore } from './signing-keys.ts';
@@ -30,6 +31,7 @@ export function controlStore(db: ControlDatabase) {
     outbox,
 
     readPolicy: (question: PolicyQuestion): Promise<PolicyRows> => readPolicy(db, question),
+    readMintFacts: (questions: readonly MintQuestion[]): Promise<MintFacts[]> => readMintFacts(db, questions),
     readAgentRights: (question: AgentRightsQuestion): Promise<AgentRightsRows> =>
       readAgentRights(db, question),
     change: (wanted: Change): Promise<OutboxRow | undefined> => change(db, wanted),

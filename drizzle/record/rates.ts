@@ -1,4 +1,5 @@
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
+import { CLOCK_SKEW_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { lt, sql } from 'drizzle-orm';
 import { insertEvent, insertEventWhen } from './audit-log.ts';
 import type { RecordDatabase } from './revocations.ts';
@@ -6,8 +7,10 @@ import { rateWindows } from './schema.ts';
 
 interface CountedEvents {
   readonly key: string;
-  /** Events per window. */
+  /** Units per window. */
   readonly limit: number;
+  /** Units of this event; left out: 1. */
+  readonly cost?: number | undefined;
   /** Written if the limit lets it pass. */
   readonly event?: AuditEvent | undefined;
   /** Written instead when it does not, once a window: a flood buys one row, not one a request. */
@@ -22,20 +25,23 @@ export function rateStore(db: RecordDatabase) {
      * it fell into, which starts with the first event after the last one ended.
      */
     async count(
-      { key, limit, event, overLimit }: CountedEvents,
+      { key, limit, cost = 1, event, overLimit }: CountedEvents,
       now: number,
       windowMs: number,
     ): Promise<{ startedAt: number; count: number }> {
-      const isOver = sql`${rateWindows.startedAt} <= ${now - windowMs}`;
+      // A window that begins in the future, beyond the clocks' difference, is over too: the clock was put back, and would
+      // lock callers out for as long.
+      const newest = now + CLOCK_SKEW_SECONDS * 1000;
+      const isOver = sql`${rateWindows.startedAt} NOT BETWEEN ${now - windowMs + 1} AND ${newest}`;
       const counted = sql`(SELECT ${rateWindows.count} FROM ${rateWindows} WHERE ${rateWindows.key} = ${key})`;
       const [[window]] = await db.batch([
         db
           .insert(rateWindows)
-          .values({ key, startedAt: now, count: 1 })
+          .values({ key, startedAt: now, count: cost })
           .onConflictDoUpdate({
             target: rateWindows.key,
             set: {
-              count: sql`CASE WHEN ${isOver} THEN 1 ELSE ${rateWindows.count} + 1 END`,
+              count: sql`CASE WHEN ${isOver} THEN ${cost} ELSE ${rateWindows.count} + ${cost} END`,
               startedAt: sql`CASE WHEN ${isOver} THEN ${now} ELSE ${rateWindows.startedAt} END`,
             },
           })

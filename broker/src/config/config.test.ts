@@ -100,6 +100,12 @@ describe('the configuration', () => {
     },
   );
 
+  it('with an issuer that is no address names it in development too', () => {
+    expect(faultOf({ ...GOOD, MODE: 'development', ISSUER: CANARY })).toMatch(
+      /^broker is not configured.*ISSUER/,
+    );
+  });
+
   it('with a setting of nobody refuses to start and names it, not its value', () => {
     const fault = faultOf({ ...GOOD, ISUER: CANARY, KEK_OLD: CANARY });
     expect(fault).toMatch(/ISUER/);

@@ -8,7 +8,13 @@ import { authenticateBearer, type JwtPorts } from './bearer.ts';
 import { type Presented, presentedCredential } from './presented.ts';
 import { type Authenticated, plainPrincipal } from './principal.ts';
 import { looksLikeSecret } from './secret.ts';
-import { authenticateServiceToken, type ServiceTokenPorts } from './service-token.ts';
+import {
+  type Credential,
+  isUnverified,
+  lookUpSecret,
+  readSecret,
+  type ServiceTokenPorts,
+} from './service-token.ts';
 
 export interface CredentialPorts extends JwtPorts {
   readonly serviceTokens: ServiceTokenPorts;
@@ -29,6 +35,17 @@ export async function authenticate(
   ports: CredentialPorts,
   now: number,
 ): Promise<Outcome<Authenticated>> {
+  const read = await readCredential(request, ports, now);
+  if (!read.ok) return read;
+  return isUnverified(read.value) ? lookUpSecret(read.value, ports.serviceTokens, now) : ok(read.value);
+}
+
+/** {@link authenticate} without the lookup of a service token, which the mint shard reads with its other facts. */
+export async function readCredential(
+  request: Request,
+  ports: CredentialPorts,
+  now: number,
+): Promise<Outcome<Credential>> {
   if (ports.openToAll && isLoopback(new URL(request.url).hostname))
     return ok(withoutCredential('development', 'dev'));
   const presented = presentedCredential(request.headers, ports.signIn?.config.cookieName);
@@ -40,15 +57,15 @@ async function verify(
   request: Request,
   ports: CredentialPorts,
   now: number,
-): Promise<Outcome<Authenticated>> {
+): Promise<Outcome<Credential>> {
   switch (presented.kind) {
     case 'none':
       return ok(anonymous(ports.randomId()));
     case 'client-secret':
-      return authenticateServiceToken(presented, ports.serviceTokens, now);
+      return readSecret(presented, ports.serviceTokens);
     case 'bearer':
       return looksLikeSecret(presented.token)
-        ? authenticateServiceToken({ secret: presented.token }, ports.serviceTokens, now)
+        ? readSecret({ secret: presented.token }, ports.serviceTokens)
         : authenticateBearer(presented.token, ports, now);
     case 'session': {
       if (ports.signIn === undefined) return ok(anonymous(ports.randomId()));

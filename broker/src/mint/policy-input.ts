@@ -20,26 +20,39 @@ export interface PolicyInputPorts {
 }
 
 /**
- * The input of `decide` for a request for one instance, with the number of the newest change that the input contains.
- * `kid` names the key that would sign the ticket; it is left out where no ticket is made. `now` in ms.
+ * The question for the rows of one instance. `kid` names the key that would sign the ticket; it is left out where no
+ * ticket is made. `now` in ms.
  */
+export const questionAbout = (
+  who: Authenticated,
+  at: AgentInstance,
+  now: number,
+  ports: Pick<PolicyInputPorts, 'config'>,
+  kid?: string,
+) => ({
+  ...questionOf(who, now, ports),
+  at,
+  targets: [...callerTargets(who, kid), ...targetNamesOfInstance(at)],
+});
+
+/** The input of `decide` for a request for one instance. Parameters as of {@link questionAbout}. */
 export async function readPolicyInput(
   who: Authenticated,
   at: AgentInstance,
   now: number,
   ports: PolicyInputPorts,
   kid?: string,
-): Promise<{ readonly input: PolicyInput; readonly rev: number }> {
-  const { rev, ...rows } = await ports.control.readPolicy({
-    ...questionOf(who, now, ports),
-    at,
-    targets: [...callerTargets(who, kid), ...targetNamesOfInstance(at)],
-  });
-  return { input: { ...rows, registry: ports.registry, now }, rev };
+): Promise<{ readonly input: PolicyInput }> {
+  const { rev: _, ...rows } = await ports.control.readPolicy(questionAbout(who, at, now, ports, kid));
+  return { input: { ...rows, registry: ports.registry, now } };
 }
 
 /** What is asked of the caller itself, wherever. `now` in ms. */
-export const questionOf = (who: Authenticated, now: number, { config }: PolicyInputPorts) => ({
+export const questionOf = (
+  who: Authenticated,
+  now: number,
+  { config }: Pick<PolicyInputPorts, 'config'>,
+) => ({
   principal: who.principal.id,
   subjects: subjectsOf(who.principal, config.trustEmail),
   claimsSince: now - CLAIM_LAPSES_MS,

@@ -6,7 +6,7 @@ import { createDelivery, type Delivery } from '@agent-ticket/drizzle/object/deli
 import { enqueue, waitingSince } from '@agent-ticket/drizzle/object/drain.ts';
 import { type ObjectRates, objectRateStore } from '@agent-ticket/drizzle/object/rates.ts';
 import { createObjectTables } from '@agent-ticket/drizzle/object/tables.ts';
-import { isOutage } from '@agent-ticket/drizzle/outage.ts';
+import { isOutage, outageHint } from '@agent-ticket/drizzle/outage.ts';
 import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
 import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
@@ -15,7 +15,8 @@ import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { readConfig } from '../config/config.ts';
 import { RATE_WINDOW_MS, readWindow } from '../http/rate.ts';
 import { createBacklogReports, sumWaiting } from './backlog.ts';
-import { decideTicket } from './mint.ts';
+import { coalescedRead } from './coalesced-read.ts';
+import { decideTicket } from './decide-ticket.ts';
 import {
   type MintAnswer,
   type MintOrder,
@@ -48,9 +49,11 @@ export class MintShardObject extends DurableObject<Cloudflare.Env> {
     createObjectTables(ctx.storage.sql);
     this.#backlog = backlogStore(ctx.storage.sql);
     this.#rates = objectRateStore(ctx.storage.sql);
+    const control = openControl(env.CONTROL);
     this.#ports = {
       registry: AGENTS,
-      control: openControl(env.CONTROL),
+      control,
+      readFacts: coalescedRead(control.readMintFacts),
       config: readConfig(env),
       randomId: () => crypto.randomUUID(),
       record: { write: async (entry) => this.write(entry) },
@@ -81,7 +84,8 @@ export class MintShardObject extends DurableObject<Cloudflare.Env> {
       return await decideTicket(order, this.#ports);
     } catch (error) {
       if (!isOutage(error)) throw error;
-      console.error(JSON.stringify({ event: 'outage', at: 'mint', error: describeError(error) }));
+      const line = { event: 'outage', at: 'mint', error: describeError(error), hint: outageHint(error) };
+      console.error(JSON.stringify(line));
       return { kind: 'unavailable' };
     }
   }
@@ -93,7 +97,7 @@ export class MintShardObject extends DurableObject<Cloudflare.Env> {
       this.#keep(event, now);
       return { admitted: true, rate: null };
     }
-    const window = this.#rates.count(rate.key, now, RATE_WINDOW_MS);
+    const window = this.#rates.count(rate.key, now, RATE_WINDOW_MS, rate.cost);
     const counted = readWindow(rate, window);
     if (counted.admitted) this.#keep(event, now);
     // A flood writes one row for each window, not one for each request.

@@ -13,6 +13,7 @@ import { findAgent } from '@agent-ticket/shared/registry.ts';
 import * as z from 'zod';
 import { auditEventOf } from '../audit/event.ts';
 import { foldAddress } from '../credentials/email-address.ts';
+import { permissionMissing } from '../credentials/permissions.ts';
 import { type Authenticated, allowsAgent, isPrincipalName } from '../credentials/principal.ts';
 import { iso } from '../http/iso.ts';
 import { pageOf, readPage } from '../http/page.ts';
@@ -48,6 +49,8 @@ const CreateGrant = z.strictObject({
     .optional(),
   reason: z.string().trim().min(1).max(500),
 });
+
+const ABOVE_ROLE = 'the role is above that of the caller there';
 
 const Place = z.strictObject({ createdAt: z.int(), id: z.string() });
 
@@ -92,9 +95,12 @@ export const createGrant: Handler = async (call) => {
   const { subject, agent, instance, role, reason, expires_in: expiresIn } = body.value;
   const right = await writeRight(call, { agent, instance });
   if (!right.ok) return right;
-  if (!coversRole(right.value, role)) return err('above_own_rights', { detail: role });
+  if (!coversRole(right.value, role)) return err('above_own_rights', { detail: role, hint: ABOVE_ROLE });
   if (right.value.by === 'ownership' && !isPrincipalName(subject))
-    return err('above_own_rights', { detail: 'owners name principals' });
+    return err('above_own_rights', {
+      detail: 'owners name principals',
+      hint: 'an owner grants to principals by id, not to groups or addresses',
+    });
 
   const { who, now, ports } = call;
   const grant = {
@@ -148,7 +154,7 @@ export const deleteGrant: Handler = async (call) => {
   if (!right.ok) return right;
   if (grant === undefined) return err('grant_unknown');
   if (!coversRole(right.value, Role.parse(grant.role)))
-    return err('above_own_rights', { detail: grant.role });
+    return err('above_own_rights', { detail: grant.role, hint: ABOVE_ROLE });
 
   const revocation = newRevocation({
     target: { kind: 'grant', id: grant.id },
@@ -207,7 +213,9 @@ async function writeRight(call: Call, where: Where): Promise<Outcome<GrantRight>
     const owner = await ownership(call, 'grants:write', where);
     if (!owner.ok) return owner;
     const { isLocked, until } = owner.value;
-    return isLocked ? err('locked') : ok({ by: 'ownership', upTo: 'owner', until });
+    return isLocked
+      ? err('locked', { hint: 'a lock names the instance or its owner' })
+      : ok({ by: 'ownership', upTo: 'owner', until });
   }
   if (who.principal.tier === 'admin') return ok({ by: 'permission', upTo: 'owner' });
   if (!isInstance(where)) return ok({ by: 'permission', upTo: undefined });
@@ -241,7 +249,7 @@ async function ownership(
   permission: 'grants:read' | 'grants:write',
   where: Where,
 ): Promise<Outcome<{ readonly until: number | null; readonly isLocked: boolean }>> {
-  const refused = err('permission_missing', { detail: permission });
+  const refused = permissionMissing(permission, ' or the ownership of the one instance that is named');
   if (!isInstance(where) || where.instance === '*' || !allowsAgent(who, where.agent)) return refused;
   const { input } = await readPolicyInput(who, where, now, ports);
   const ends = input.grants.filter(({ role }) => role === 'owner').map(({ expiresAt }) => expiresAt);

@@ -25,7 +25,10 @@ export const deleteInstance: Handler = async (call) => {
   // Anybody but the owner learns nothing: not of the agent, not of the instance.
   if (!owner || findAgent(ports.registry, place.agent) === undefined) return err('agent_invisible');
   // A locked instance may be evidence.
-  if (input.revocations.length > 0) return err('locked');
+  if (input.revocations.length > 0)
+    return err('locked', {
+      hint: 'a lock names the instance, its agent or its owner, and must be lifted first',
+    });
 
   const target = { kind: 'instance', ...place } as const;
   const facts = { target, reason: 'the instance is being deleted', by: who.principal.id, now };

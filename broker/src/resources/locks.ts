@@ -3,7 +3,7 @@ import { err, ok } from '@agent-ticket/shared/outcome.ts';
 import { LockTarget, readTargetName, type Target } from '@agent-ticket/shared/target.ts';
 import * as z from 'zod';
 import { auditEventOf } from '../audit/event.ts';
-import { allowsAgent } from '../credentials/principal.ts';
+import { allowsAgent, OTHER_AGENT } from '../credentials/principal.ts';
 import { iso } from '../http/iso.ts';
 import { pageOf, readPage } from '../http/page.ts';
 import { changePolicy, isDone, newRevocation, statusOf } from '../revocation/changes.ts';
@@ -51,7 +51,7 @@ export const createLock: Handler = async (call) => {
   const body = await readBody(call.request, CreateLock);
   if (!body.ok) return body;
   const { target, reason, expires_in: expiresIn } = body.value;
-  if (!isWithinAgents(call, target)) return err('permission_missing');
+  if (!isWithinAgents(call, target)) return err('permission_missing', { hint: OTHER_AGENT });
   const { who, now, ports } = call;
   const lock = newRevocation({
     id: ports.randomId(),

@@ -41,6 +41,8 @@ const RotateServiceToken = z.strictObject({
     .default(3600),
 });
 
+const ABOVE_TOKEN = 'the token has a tier, permission, agent or grant that the caller does not have';
+
 const Place = z.strictObject({ createdAt: z.int(), id: ServiceTokenId });
 
 const view = (row: ServiceTokenRow) => ({
@@ -77,7 +79,7 @@ export const createServiceToken: Handler = async (call) => {
   if (!body.ok) return body;
   const wanted = body.value;
   const { who, now, ports } = call;
-  if (isAbove(wanted, who)) return err('above_own_rights');
+  if (isAbove(wanted, who)) return err('above_own_rights', { hint: ABOVE_TOKEN });
 
   const row: ServiceTokenRow = {
     id: makeTokenId(ports.randomBytes),
@@ -109,8 +111,9 @@ export const rotateServiceToken: Handler = async (call) => {
   const token = found.value;
   const { who, now, ports } = call;
   // A secret has the rights of its token.
-  if (await holdsMore(call, token)) return err('above_own_rights');
-  if (isEndingSecretOf(token, who)) return err('above_own_rights', { detail: 'the secret is ending' });
+  if (await holdsMore(call, token)) return err('above_own_rights', { hint: ABOVE_TOKEN });
+  if (isEndingSecretOf(token, who))
+    return err('above_own_rights', { hint: 'this secret was replaced and is ending: use its successor' });
 
   const graceMs = body.value.grace_in * 1000;
   const secret = await newSecret(call, token.id);
@@ -147,7 +150,7 @@ export const revokeServiceToken: Handler = async (call) => {
   const found = await findLive(call);
   if (!found.ok) return found;
   const token = found.value;
-  if (await holdsMore(call, token)) return err('above_own_rights');
+  if (await holdsMore(call, token)) return err('above_own_rights', { hint: ABOVE_TOKEN });
   const { who, now, ports } = call;
   const ended = newRevocation({
     target: { kind: 'service-token', id: token.id },

@@ -4,7 +4,7 @@ import { SessionId } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import * as z from 'zod';
 import { auditEventOf } from '../audit/event.ts';
-import { allowsAgent } from '../credentials/principal.ts';
+import { allowsAgent, OTHER_AGENT } from '../credentials/principal.ts';
 import type { Answer } from '../http/context.ts';
 import { iso } from '../http/iso.ts';
 import { pageOf, readPage } from '../http/page.ts';
@@ -54,14 +54,16 @@ export const listOwnSessions: Handler = (call) =>
 
 const Active = z.enum(['true', 'false']).transform((text) => text === 'true');
 
-/** `GET /admin/agents/sessions`: by `agent`, `instance` (with `agent`), `principal`, `active`. */
+export const SESSION_FILTERS = ['agent', 'instance', 'principal', 'active'];
+
+/** `GET /admin/agents/sessions`: by {@link SESSION_FILTERS}; `instance` with `agent`. */
 export const listSessions: Handler = async (call) => {
   const { searchParams } = new URL(call.request.url);
   const [agent, instance, principal] = ['agent', 'instance', 'principal'].map(
     (name) => searchParams.get(name) ?? undefined,
   );
   if (instance !== undefined && agent === undefined) return err('field_invalid', { field: 'agent' });
-  if (!allowsAgent(call.who, agent)) return err('permission_missing');
+  if (!allowsAgent(call.who, agent)) return err('permission_missing', { hint: OTHER_AGENT });
   const active = Active.optional().safeParse(searchParams.get('active') ?? undefined);
   if (!active.success) return err('field_invalid', { field: 'active' });
   return listBy(call, { agent, instance, principal, active: active.data });
@@ -107,7 +109,8 @@ async function findAllowed(call: Call): Promise<Outcome<AgentSessionRow>> {
 
 /** Ends a live session. The event names who ended it; the object writes that and when it ended. */
 async function terminate(call: Call, row: AgentSessionRow): Promise<Outcome<Answer>> {
-  if (row.endedAt !== null) return err('session_already_ended');
+  if (row.endedAt !== null)
+    return err('session_already_ended', { hint: `the session ended at ${iso(row.endedAt)}` });
   const { who, now, ports } = call;
   const { agentSlug: agent, instanceId: instance, id: sessionId } = row;
   const revocation = newRevocation({

@@ -16,15 +16,7 @@ import type { BrokerPorts } from './ports.ts';
 export interface Runtime
   extends Pick<
     BrokerPorts,
-    | 'shard'
-    | 'sendControl'
-    | 'pingDatabases'
-    | 'clock'
-    | 'randomId'
-    | 'randomBytes'
-    | 'addressOf'
-    | 'later'
-    | 'log'
+    'shard' | 'sendControl' | 'ping' | 'clock' | 'randomId' | 'randomBytes' | 'addressOf' | 'later' | 'log'
   > {
   readonly control: ControlStore;
   readonly record: RecordStore;

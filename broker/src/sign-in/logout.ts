@@ -1,6 +1,7 @@
 import { err, ok } from '@agent-ticket/shared/outcome.ts';
 import { readSignIn, type SignIn, type SignInPorts } from '../credentials/auth0-session.ts';
 import { dropCookie, readSessionCookie, sessionCookieNames } from '../credentials/cookies.ts';
+import { isFromOtherOrigin } from '../http/other-origin.ts';
 import type { Call, Handler } from '../runtime/call.ts';
 import { isSecure } from './login.ts';
 import { readReturnTo } from './return-to.ts';
@@ -12,12 +13,12 @@ import { endSessionUrl } from './tenant.ts';
  * its own session. Without a sign-in it only drops cookies. A page that is not listed may not send browsers here.
  */
 export const logOut: Handler = async (call) => {
-  const { signIn, trustedOrigins, ownOrigin } = call.ports.credentials;
+  const { signIn, trustedOrigins } = call.ports.credentials;
   if (signIn === undefined) return err('route_unknown');
   const { headers, url } = call.request;
-  if (!mayNavigate(headers, trustedOrigins)) return err('origin_not_allowed');
+  if (isFromOtherOrigin(headers, trustedOrigins)) return err('origin_not_allowed');
   const { config } = signIn;
-  const returnTo = readReturnTo(new URL(url).searchParams.get('return_to'), ownOrigin, trustedOrigins);
+  const returnTo = readReturnTo(new URL(url).searchParams.get('return_to'), call.ports);
   if (!returnTo.ok) return returnTo;
   const ended = await end(call, signIn);
   const names = sessionCookieNames(headers.get('cookie'), config.cookieName);
@@ -27,16 +28,6 @@ export const logOut: Handler = async (call) => {
     cookies: names.map((name) => dropCookie(name, { path: '/', secure: isSecure(config) })),
   });
 };
-
-/** Values of `Sec-Fetch-Site` (Fetch Metadata §2.4) for a page of another origin. A sibling host is another origin. */
-const OTHER_ORIGINS: readonly (string | null)[] = ['cross-site', 'same-site'];
-
-/** A navigation from another origin must come from a listed origin. */
-function mayNavigate(headers: Headers, origins: readonly string[]): boolean {
-  if (!OTHER_ORIGINS.includes(headers.get('sec-fetch-site'))) return true;
-  const referrer = headers.get('referer');
-  return referrer !== null && URL.canParse(referrer) && origins.includes(new URL(referrer).origin);
-}
 
 async function end(call: Call, signIn: SignInPorts): Promise<SignIn | undefined> {
   const { config, control } = signIn;

@@ -217,7 +217,7 @@ describe('a request that is refused claims nothing', () => {
   });
 
   it('when there is no key to sign with', async () => {
-    const away = vi.spyOn(broker.ports.keyring, 'signer');
+    const away = vi.spyOn(broker.ports.keyring, 'lastSigner');
     away.mockResolvedValue(err('signing_key_missing', { retryAfter: 5 }));
     expect((await ask('room')).status).toBe(503);
     expect(await owners()).toEqual([]);

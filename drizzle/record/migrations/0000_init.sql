@@ -91,9 +91,11 @@ CREATE TABLE `revocations` (
 	`target` text NOT NULL,
 	`kind` text NOT NULL,
 	`until` integer,
-	`code` text NOT NULL
+	`code` text NOT NULL,
+	`arrival` integer NOT NULL
 );
 --> statement-breakpoint
+CREATE INDEX `record_revocations_arrival` ON `revocations` (`arrival`);--> statement-breakpoint
 CREATE INDEX `record_revocations_rev` ON `revocations` (`rev`);--> statement-breakpoint
 CREATE INDEX `record_revocations_target` ON `revocations` (`target`);--> statement-breakpoint
 CREATE INDEX `record_revocations_until` ON `revocations` (`until`) WHERE until IS NOT NULL;--> statement-breakpoint

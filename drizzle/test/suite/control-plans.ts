@@ -135,6 +135,20 @@ export const CONTROL_PLANS: readonly Plan<ControlStore>[] = [
       }),
     by: ['grants_lookup_unique', 'revocations_target', 'grants_claims'],
   },
+  {
+    what: 'the facts of requests for tickets',
+    work: ({ readMintFacts }) =>
+      readMintFacts([
+        { ...QUESTION, at: { agent: 'counter', instance: 'main' }, kid: 'key-1', tokenId: 'svc_1' },
+      ]),
+    by: [
+      'grants_lookup_unique',
+      'grants_owner',
+      'revocations_target',
+      'revocations_rev_unique',
+      'service_token_secrets_token',
+    ],
+  },
   { what: 'a grant', work: ({ grants }) => grants.find('a'), by: [] },
   ...GRANT_FILTERS.flatMap((filter) =>
     pages<ControlStore, typeof CURSOR>(

@@ -8,6 +8,7 @@ import type { OpenDatabases } from './databases.ts';
 import { describeDeliver } from './deliver.ts';
 import { describeGrants } from './grants.ts';
 import { describeKeyRevocation } from './key-revocation.ts';
+import { describeMintFacts } from './mint-facts.ts';
 import { describeMistakes } from './mistakes.ts';
 import { describePolicy } from './policy.ts';
 import { describeRates } from './rates.ts';
@@ -26,6 +27,7 @@ export function describeQueries(open: OpenDatabases): void {
   describeServiceTokens(open);
   describeTokenLife(open);
   describePolicy(open);
+  describeMintFacts(open);
   describeAgentRights(open);
   describeGrants(open);
   describeRevocations(open);

@@ -84,11 +84,16 @@ export const RECORD_PLANS: readonly Plan<RecordStore>[] = [
   {
     what: 'the record of a change',
     work: ({ deliverChange }) => deliverChange(auditEvent(), [revocation()]),
-    by: [],
+    by: ['record_revocations_arrival'],
   },
   {
-    what: 'why a ticket is revoked',
-    work: ({ revocations }) => revocations.whyRevoked({ names: NAMES, rev: 1 }, NOW),
+    what: 'what arrived, in its order',
+    work: ({ revocations }) => revocations.listArrived(7, MINUTE, 100),
+    by: ['record_revocations_arrival'],
+  },
+  {
+    what: 'the revocations of some targets',
+    work: ({ revocations }) => revocations.ofTargets(NAMES, NOW),
     by: ['record_revocations_target'],
   },
   {

@@ -9,7 +9,7 @@ import type { ServiceTokenRow } from '../../control/service-tokens.ts';
 import type { NewSigningKey } from '../../control/signing-keys.ts';
 import type { RecordDatabase } from '../../record/revocations.ts';
 import { recordRevocations } from '../../record/schema.ts';
-import { type SessionFact, writeSession } from '../../record/sessions.ts';
+import { type SessionFact, writeSessions } from '../../record/sessions.ts';
 
 /** Valid rows; a test says only what matters to it. */
 
@@ -154,14 +154,15 @@ export const sessionFact = (differs: Partial<SessionFact> = {}): SessionFact => 
 });
 
 /** A copy of a revocation without the change that brings it. */
-export const keepCopy = async (db: RecordDatabase, row: Revocation): Promise<void> => {
-  await db.insert(recordRevocations).values(row);
+export const keepCopy = async (db: RecordDatabase, row: Revocation, arrival = row.rev): Promise<void> => {
+  await db.insert(recordRevocations).values({ ...row, arrival });
 };
 
 /** Sessions without the events that bring them. */
-export const writeSessions = async (
+export const addSessions = async (
   { recordDb }: { readonly recordDb: RecordDatabase },
   ...facts: readonly SessionFact[]
 ): Promise<void> => {
-  for (const fact of facts) await recordDb.batch(writeSession(recordDb, fact));
+  const [first, ...rest] = writeSessions(recordDb, facts);
+  if (first !== undefined) await recordDb.batch([first, ...rest]);
 };

@@ -77,9 +77,7 @@ async function start(
       record.store,
       clock,
     ),
-    pingDatabases: async () => {
-      await Promise.all([control.ping(), record.ping()]);
-    },
+    ping: { control: () => control.ping(), record: () => record.ping() },
     fetch: (url, init) => fetch(url, { ...init, redirect: 'manual' }),
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
     clock,

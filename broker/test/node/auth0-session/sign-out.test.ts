@@ -1,3 +1,4 @@
+import { strongestHit } from '@agent-ticket/shared/revocation.ts';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { flushOutbox } from '../../../src/revocation/changes.ts';
 import { ALICE } from '../auth0.ts';
@@ -30,8 +31,11 @@ const control = () => at.broker.ports.control;
 const record = () => at.broker.ports.record;
 
 /** Why agent workers would refuse a ticket of Alice's that was decided at this number. */
-const whyRevoked = (rev: number) =>
-  record().revocations.whyRevoked({ names: [`principal:${ALICE}`], rev }, at.broker.clock.now * 1000);
+const whyRevoked = async (rev: number) => {
+  const ticket = { names: [`principal:${ALICE}`], rev };
+  const now = at.broker.clock.now * 1000;
+  return strongestHit(ticket, await record().revocations.ofTargets(ticket.names, now), now)?.code;
+};
 
 describe('signing out', () => {
   it('ends the session and the sockets, and goes on to the tenant', async () => {
@@ -163,11 +167,11 @@ describe('signing out', () => {
 
   it('meanwhile another request mints, and its ticket is revoked or was never made', async () => {
     const { cookie } = await at.signIn();
-    const { readPolicy } = control();
+    const { readMintFacts } = control();
     // The cookie was good when it was read; the policy is read after the sign-out.
-    vi.spyOn(control(), 'readPolicy').mockImplementationOnce(async (question) => {
+    vi.spyOn(control(), 'readMintFacts').mockImplementationOnce(async (questions) => {
       await go(at, '/auth/logout', { cookie });
-      return readPolicy(question);
+      return readMintFacts(questions);
     });
     expect(await mint(at, { cookie })).toBe(401);
   });
