@@ -80,8 +80,8 @@ export const listGrants: Handler = async (call) => {
   // As it is stored.
   const stored = subject?.startsWith('email:') ? foldAddress(subject) : subject;
   const filter = { agent, instance, subject: stored, now: call.now };
-  const rows = await call.ports.control.grants.list(filter, after, limit + 1);
-  const body = pageOf(rows, limit, view, ({ createdAt, id }) => ({ createdAt, id }));
+  const found = await call.ports.control.grants.list(filter, after, limit + 1);
+  const body = pageOf(found, limit, view, ({ createdAt, id }) => ({ createdAt, id }));
   return ok({ status: 200, body });
 };
 

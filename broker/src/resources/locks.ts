@@ -41,8 +41,8 @@ export const listLocks: Handler = async ({ request, now, ports }) => {
   const page = readPage(new URL(request.url), Place);
   if (!page.ok) return page;
   const { limit, after } = page.value;
-  const rows = await ports.control.revocations.listLocks(now, after, limit + 1);
-  const body = pageOf(rows, limit, view, ({ createdAt, id }) => ({ createdAt, id }));
+  const found = await ports.control.revocations.listLocks(now, after, limit + 1);
+  const body = pageOf(found, limit, view, ({ createdAt, id }) => ({ createdAt, id }));
   return ok({ status: 200, body });
 };
 

@@ -63,7 +63,7 @@ export const listServiceTokens: Handler = async ({ request, ports }) => {
   if (!page.ok) return page;
   const { limit, after } = page.value;
   const rows = await ports.control.serviceTokens.list(after, limit + 1);
-  const body = pageOf(rows, limit, view, ({ createdAt, id }) => ({ createdAt, id }));
+  const body = pageOf({ rows }, limit, view, ({ createdAt, id }) => ({ createdAt, id }));
   return ok({ status: 200, body });
 };
 

@@ -43,8 +43,8 @@ async function listBy({ request, ports }: Call, filter: SessionFilter): Promise<
   const page = readPage(new URL(request.url), Place);
   if (!page.ok) return page;
   const { limit, after } = page.value;
-  const rows = await ports.record.sessions.list(filter, after, limit + 1);
-  const body = pageOf(rows, limit, sessionView, ({ startedAt, id }) => ({ startedAt, id }));
+  const found = await ports.record.sessions.list(filter, after, limit + 1);
+  const body = pageOf(found, limit, sessionView, ({ startedAt, id }) => ({ startedAt, id }));
   return ok({ status: 200, body });
 }
 
@@ -77,7 +77,7 @@ export const showSession: Handler = async (call) => {
   if (!page.ok) return page;
   const { limit, after } = page.value;
   const rows = await call.ports.record.invocations.ofSession(found.value.id, after, limit + 1);
-  const invocations = pageOf(rows, limit, invocationView, ({ startedAt, id }) => ({ startedAt, id }));
+  const invocations = pageOf({ rows }, limit, invocationView, ({ startedAt, id }) => ({ startedAt, id }));
   return ok({ status: 200, body: { ...sessionView(found.value), invocations } });
 };
 

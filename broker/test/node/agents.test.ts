@@ -122,8 +122,12 @@ describe('DELETE /api/agents/:agent/:instance', () => {
       ...target,
       revocation: { target: 'instance:counter/room', kind: 'before', code: 'rights_changed' },
     });
-    const left = await broker.ports.control.grants.list({ agent: 'counter', now: NOW * 1000 }, undefined, 10);
-    expect(left.map(({ instanceId }) => instanceId)).toEqual(['other']);
+    const { rows } = await broker.ports.control.grants.list(
+      { agent: 'counter', now: NOW * 1000 },
+      undefined,
+      10,
+    );
+    expect(rows.map(({ instanceId }) => instanceId)).toEqual(['other']);
     expect(broker.events).toContainEqual(
       expect.objectContaining({ type: 'agent.deleted', principal: idOf(ALICE) }),
     );

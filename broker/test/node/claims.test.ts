@@ -19,8 +19,8 @@ beforeEach(async () => {
 });
 
 const diary = (who: Person, instance = 'room') => broker.mint(who, 'diary', instance);
-const created = () =>
-  broker.ports.record.auditLog.list({ agent: 'diary', type: 'grant.created' }, undefined, 50);
+const created = async () =>
+  (await broker.ports.record.auditLog.list({ agent: 'diary', type: 'grant.created' }, undefined, 50)).rows;
 const owners = () => broker.ownersOf('diary', 'room');
 
 /** The claim of a first user: it is final once its grant was used, and may lapse before. */
@@ -79,7 +79,7 @@ describe('a claim that nobody opened', () => {
     expect(asked).toMatchObject({ op: 'lapse', agent: 'diary', instance: 'room', revocation });
     expect(revoked).toMatchObject({ op: 'revoke', revocation });
     expect(await broker.whyRevoked({ names: [target], rev: Number.MAX_SAFE_INTEGER })).toBe('rights_changed');
-    const log = await broker.ports.record.auditLog.list({ type: 'grant.deleted' }, undefined, 50);
+    const { rows: log } = await broker.ports.record.auditLog.list({ type: 'grant.deleted' }, undefined, 50);
     expect(log).toMatchObject([
       { userId: idOf(BOB), details: { grant: claim?.id, subject: idOf(ALICE), reason: 'the claim lapsed' } },
     ]);
