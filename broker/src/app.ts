@@ -6,6 +6,7 @@ import { redact } from '@agent-ticket/shared/redact.ts';
 import { createRefusalTally, type RefusalTally } from '@agent-ticket/shared/refusal-tally.ts';
 import { type Context, Hono } from 'hono';
 import { secureHeaders } from 'hono/secure-headers';
+import { getPath } from 'hono/utils/url';
 import { logAuthResult, principalFields } from './credentials/auth-result.ts';
 import { anonymous, authenticate } from './credentials/authenticate.ts';
 import { permissionMissing } from './credentials/permissions.ts';
@@ -22,7 +23,7 @@ import type { BrokerPorts } from './runtime/ports.ts';
 
 /** The broker as one fetch handler. Everything it touches comes in through the ports. */
 export function createApp(ports: BrokerPorts): Hono {
-  const app = new Hono();
+  const app = new Hono({ getPath: pathOf(ports.config.issuer) });
   const { allowedOrigins } = ports.config;
   const tally = createRefusalTally(ports.log);
   const contentSecurityPolicy = {
@@ -48,6 +49,23 @@ export function createApp(ports: BrokerPorts): Hono {
   }
   app.notFound((c) => refused(c, { reason: 'route_unknown' }, ports));
   return app;
+}
+
+/**
+ * The path of a request as the routes name it. With an issuer like `https://id.test/broker` every address is below that
+ * path, but the metadata is where RFC 8414 §3.1 has it: its well-known part comes before the issuer's path. A proxy or a
+ * framework that takes the path off is fine, too.
+ */
+function pathOf(issuer: string): (request: Request) => string {
+  const base = new URL(issuer).pathname.replace(/\/$/, '');
+  if (base === '') return getPath;
+  const metadata = '/.well-known/oauth-authorization-server';
+  return (request) => {
+    const path = getPath(request);
+    if (path === base) return '/';
+    if (path === metadata + base) return metadata;
+    return path.startsWith(`${base}/`) ? path.slice(base.length) : path;
+  };
 }
 
 /** A request to no route. Its path is not logged: people paste credentials into the strangest places. */

@@ -1,9 +1,9 @@
-import { decodeJwt } from 'jose';
+import { createLocalJWKSet, decodeJwt, jwtVerify } from 'jose';
 import * as oauth from 'oauth4webapi';
 import * as openid from 'openid-client';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ALICE } from '../auth0.ts';
-import { BROKER, COUNTER } from '../start-broker.ts';
+import { BROKER, COUNTER, NOW, startNodeBroker } from '../start-broker.ts';
 import { openTokenBroker, type TokenBroker } from './token-broker.ts';
 
 let at: TokenBroker;
@@ -72,6 +72,51 @@ describe('the stock oauth4webapi', () => {
       code: 'OAUTH_WWW_AUTHENTICATE_CHALLENGE',
       status: 401,
     });
+  });
+});
+
+describe('an issuer with a path', () => {
+  it.each(['https://id.test/broker', 'https://id.test/broker/'])(
+    '%s has all its addresses below it',
+    async (issuer) => {
+      const other = await startNodeBroker({ ISSUER: issuer });
+      const ask = async (url: string, init: Parameters<typeof send>[1]) =>
+        other.app.request(url, { method: init.method, headers: init.headers, body: init.body ?? null });
+      const token = await other.makeServiceToken();
+      await other.grant(`token:${token.id}`, 'counter', 'admin');
+
+      // Asks at the place of RFC 8414 §3.1, and compares the issuer.
+      const server = await oauth.processDiscoveryResponse(
+        new URL(issuer),
+        await oauth.discoveryRequest(new URL(issuer), { algorithm: 'oauth2', [oauth.customFetch]: ask }),
+      );
+      expect(server).toMatchObject({
+        issuer,
+        token_endpoint: 'https://id.test/broker/token',
+        jwks_uri: 'https://id.test/broker/.well-known/jwks.json',
+      });
+      const who = { client_id: token.clientId };
+      const answer = await oauth.clientCredentialsGrantRequest(
+        server,
+        who,
+        oauth.ClientSecretBasic(token.clientSecret),
+        { resource: COUNTER },
+        { [oauth.customFetch]: ask },
+      );
+      const { access_token: ticket } = await oauth.processClientCredentialsResponse(server, who, answer);
+      const keys = createLocalJWKSet(await (await other.app.request(String(server.jwks_uri))).json());
+      expect((await jwtVerify(ticket, keys, { currentDate: new Date(NOW * 1000) })).payload.iss).toBe(issuer);
+    },
+  );
+
+  it('may have its path taken off on the way', async () => {
+    const other = await startNodeBroker({ ISSUER: 'https://id.test/broker' });
+    const statuses = await Promise.all(
+      ['/healthz', '/broker/healthz', '/brokerhealthz', '/broker', '/other/healthz'].map(
+        async (path) => (await other.app.request(`https://id.test${path}`)).status,
+      ),
+    );
+    expect(statuses).toEqual([200, 200, 404, 200, 404]);
   });
 });
 
