@@ -1,5 +1,5 @@
 import { isOutage, outageHint } from '@agent-ticket/drizzle/outage.ts';
-import type { Denial } from '@agent-ticket/shared/denial.ts';
+import type { Denial, DenialReason } from '@agent-ticket/shared/denial.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { err, ok } from '@agent-ticket/shared/outcome.ts';
 import { redact } from '@agent-ticket/shared/redact.ts';
@@ -68,6 +68,8 @@ function pathOf(issuer: string): (request: Request) => string {
   };
 }
 
+const LIMITED: readonly DenialReason[] = ['rate_limited', 'credential_tried_too_often'];
+
 /** A request to no route. Its path is not logged: people paste credentials into the strangest places. */
 const refused = (
   c: Context,
@@ -100,7 +102,7 @@ async function answer(c: Context, route: Route, ports: BrokerPorts, tally: Refus
     const { reason, detail, field } = outcome.denial;
     // Refusals of a known principal are named in the log or the audit log, one by one.
     if (who === undefined || who.method === 'anonymous') tally.count(reason, agent, now);
-    const event = reason === 'rate_limited' ? 'rate_limit' : 'refused';
+    const event = LIMITED.includes(reason) ? 'rate_limit' : 'refused';
     ports.log({ event, ...line, ...(who && principalFields(who)), reason, detail, field });
     return render(outcome.denial, requestId, rate, request);
   } catch (error) {

@@ -86,6 +86,8 @@ export const DENIALS = {
   credential_session_foreign: unauthorized,
   credential_rule_unmet: unauthorized,
   credential_used: unauthorized,
+  // No 429: waiting does not make the credential a right one, and a right one is never limited.
+  credential_tried_too_often: unauthorized,
   identity_source_unavailable: unavailable,
   login_not_begun: badRequest,
   login_refused: unauthorized,

@@ -1,6 +1,9 @@
-import { err, ok } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
+import { html } from 'hono/html';
 import { readSignIn, type SignIn, type SignInPorts } from '../credentials/auth0-session.ts';
 import { dropCookie, readSessionCookie, sessionCookieNames } from '../credentials/cookies.ts';
+import type { Answer } from '../http/context.ts';
+import { plainPage } from '../http/plain-page.ts';
 import type { Call, Handler } from '../runtime/call.ts';
 import { isSecure } from './login.ts';
 import { readReturnTo } from './return-to.ts';
@@ -15,10 +18,13 @@ export const logOut: Handler = async (call) => {
   const { signIn, trustedOrigins, ownOrigin } = call.ports.credentials;
   if (signIn === undefined) return err('route_unknown');
   const { headers, url } = call.request;
-  if (!mayNavigate(headers, trustedOrigins)) return err('origin_not_allowed');
   const { config } = signIn;
   const returnTo = readReturnTo(new URL(url).searchParams.get('return_to'), ownOrigin, trustedOrigins);
   if (!returnTo.ok) return returnTo;
+  if (!mayNavigate(headers, trustedOrigins))
+    return headers.has('referer') || headers.get('sec-fetch-dest') !== 'document'
+      ? err('origin_not_allowed')
+      : ask(returnTo.value);
   const ended = await end(call, signIn);
   const names = sessionCookieNames(headers.get('cookie'), config.cookieName);
   return ok({
@@ -30,6 +36,22 @@ export const logOut: Handler = async (call) => {
 
 /** Values of `Sec-Fetch-Site` (Fetch Metadata §2.4) for a page of another origin. A sibling host is another origin. */
 const OTHER_ORIGINS: readonly (string | null)[] = ['cross-site', 'same-site'];
+
+/**
+ * The page for a person whom a page without a referrer (`no-referrer`) led here: it may be a page of the app or any other,
+ * so the person decides (OpenID Connect RP-Initiated Logout 1.0 §2). No page can frame this one.
+ */
+function ask(returnTo: string): Outcome<Answer> {
+  const again = `/auth/logout?return_to=${encodeURIComponent(returnTo)}`;
+  const page = plainPage('Sign out?', [
+    html`<a href="${again}">Sign out</a> or <a href="${returnTo}">go back to the app</a>.`,
+  ]);
+  return ok({
+    status: 200,
+    headers: { 'content-type': 'text/html; charset=utf-8' },
+    stream: new Blob([page]).stream(),
+  });
+}
 
 /** A navigation from another origin must come from a listed origin. */
 function mayNavigate(headers: Headers, origins: readonly string[]): boolean {

@@ -58,6 +58,29 @@ describe('the stock oauth4webapi', () => {
     expect(decodeJwt(tokens.access_token)).toMatchObject({ sub: `token:${client.id}`, agent: 'counter' });
   });
 
+  it('understands the limit, and has the seconds to wait', async () => {
+    const server = await discover();
+    const one = await at.broker.makeServiceToken({ tier: 'free' });
+    await at.broker.grant(`token:${one.id}`, 'counter', 'viewer');
+    const who = { client_id: one.clientId };
+    const ask = () =>
+      oauth.clientCredentialsGrantRequest(
+        server,
+        who,
+        oauth.ClientSecretBasic(one.clientSecret),
+        { resource: COUNTER },
+        { [oauth.customFetch]: send },
+      );
+    for (let count = 0; count < 60; count += 1) expect((await ask()).status).toBe(200);
+    const answer = await ask();
+    expect([answer.status, answer.headers.get('retry-after')]).toEqual([429, '60']);
+    await expect(oauth.processClientCredentialsResponse(server, who, answer)).rejects.toMatchObject({
+      code: 'OAUTH_RESPONSE_BODY_ERROR',
+      error: 'slow_down',
+      status: 429,
+    });
+  });
+
   it('understands the refusal of a wrong secret', async () => {
     const server = await discover();
     const who = { client_id: client.clientId };
