@@ -105,6 +105,8 @@ export const DENIALS = {
   tier_insufficient: forbidden,
   grant_missing: forbidden,
   claim_limit_reached: forbidden,
+  // Others claimed the instance and left it meanwhile.
+  claim_contended: unavailable,
   scope_outside_role: forbidden,
   transport_not_offered: forbidden,
   // the operator's API, at the broker

@@ -84,9 +84,10 @@ export async function exchange(
     case 'refused':
       return { outcome: { ok: false, denial: answer.denial }, rate: answer.rate };
     case 'unavailable':
+      return { outcome: err('database_unavailable', { retryAfter: 5 }), rate: null };
     // The lapse came up twice in one request: other callers claimed the instance and lost it in between.
     case 'lapses':
-      return { outcome: err('database_unavailable', { retryAfter: 5 }), rate: null };
+      return { outcome: err('claim_contended', { retryAfter: 1 }), rate: answer.rate };
     case 'admitted': {
       if (answer.isClaimed) ports.later(flushOutbox(ports));
       const issued = await issueTicket(answer.payload, material);
@@ -147,7 +148,7 @@ export async function decideTicket(order: MintOrder, ports: MintPorts): Promise<
     await record.write({ event });
     if (payload !== undefined) return { kind: 'admitted', payload, rate: state, isClaimed: true };
   }
-  return { kind: 'unavailable' };
+  return refused('claim_contended', state, { retryAfter: 1 });
 }
 
 const secondsLeft = ({ expiresAt = Number.POSITIVE_INFINITY }: Authenticated, now: number): number =>

@@ -36,7 +36,7 @@ export type MintAnswer =
   | { readonly kind: 'refused'; readonly denial: Denial; readonly rate: RateState | null }
   /** Nothing was recorded: the object of this claim must be asked whether it lapses, and the request comes again. */
   | { readonly kind: 'lapses'; readonly claim: GrantRow; readonly rate: RateState | null }
-  /** A database does not answer, or others claimed and left twice in between. */
+  /** A database does not answer. */
   | { readonly kind: 'unavailable' };
 
 /**
