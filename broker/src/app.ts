@@ -136,7 +136,8 @@ async function run(
   const who = logged.value;
   const isRequired = route.auth === 'required';
   const isAnonymous = who.method === 'anonymous';
-  if (isRequired && isAnonymous) return { outcome: err('credential_missing') };
+  if (isRequired && isAnonymous)
+    return { outcome: mayBeNobody(request, route) ? ok({ status: 204 }) : err('credential_missing') };
   if (isRequired && (await hasSignedOut(who, ports))) return { outcome: err('credential_revoked'), who };
   if (permission !== undefined && !who.principal.permissions.includes(permission))
     return { outcome: permissionMissing(permission), who };
@@ -156,6 +157,10 @@ async function run(
     ...('outcome' in result ? result : { outcome: result }),
   };
 }
+
+/** A page asks who is signed in, and most often nobody is: a 401 would be an error in the browser's console. */
+const mayBeNobody = ({ url }: Request, { allowsNobody }: Route): boolean =>
+  allowsNobody === true && new URL(url).searchParams.get('optional') === 'true';
 
 /** Sign-ins by cookie are checked when they are read, and service tokens do not sign out. */
 const hasSignedOut = async (who: Authenticated, { control }: BrokerPorts): Promise<boolean> =>

@@ -113,7 +113,7 @@ export const ROUTES: readonly Route[] = [
     ...open(FAILURES, receiveLogout, BY_OAUTH),
     renderError: oauthRefusal('request'),
   },
-  { method: 'GET', path: '/me', ...known(showPrincipal) },
+  { method: 'GET', path: '/me', ...known(showPrincipal, ['optional']), allowsNobody: true },
   { method: 'POST', path: '/explain', ...known(explain) },
   {
     method: 'GET',

@@ -55,6 +55,8 @@ interface RouteBase {
    * permission concerns all agents and refuses such a credential.
    */
   readonly allowsScopedToken?: true;
+  /** Whether it answers 204 to a caller without a credential who asks with `optional=true`, in place of 401. */
+  readonly allowsNobody?: true;
   /** How its refusals look; left out: as everywhere. */
   readonly renderError?: ErrorRenderer;
   readonly handler: Handler;
