@@ -13,7 +13,8 @@ type Descriptions<Shape> = Readonly<Record<keyof Shape, Description>>;
 const LIST = 'Comma-separated';
 
 const BROKER: Descriptions<typeof BrokerSettings.shape> = {
-  ISSUER: 'The broker’s own address, as tickets name it',
+  ISSUER:
+    'The broker’s own address, as tickets name it. With a path all addresses are below it, except the metadata (RFC 8414 §3.1) and the sign-in at `BASE_URL`',
   TICKET_AUDIENCE: 'The name of the agent worker in tickets; the same text on both sides',
   AGENT_WORKER_URL: 'Address of the agent worker, for the `url` of an answer',
   KEK: { secret: 'Encrypts signing keys at rest: 32 random bytes in base64url' },

@@ -49,7 +49,7 @@ export type MintResult =
   | { readonly kind: 'unauthenticated'; readonly denial: Denial }
   /** Nothing was counted or recorded: the key of the order does not sign any more, and the request comes again. */
   | { readonly kind: 'key-changed' }
-  /** A database does not answer, or others claimed and left twice in between. */
+  /** A database does not answer. */
   | { readonly kind: 'unavailable' };
 
 /**

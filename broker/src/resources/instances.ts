@@ -4,9 +4,11 @@ import { findAgent } from '@agent-ticket/shared/registry.ts';
 import { auditEventOf } from '../audit/event.ts';
 import { allowsAgent } from '../credentials/principal.ts';
 import { containsCredential } from '../credentials/secret-in-text.ts';
+import { decide } from '../mint/policy.ts';
 import { readPolicyInput } from '../mint/policy-input.ts';
 import { changePolicy, newRevocation, statusOf } from '../revocation/changes.ts';
 import type { Handler } from '../runtime/call.ts';
+import { HIDDEN } from './explain.ts';
 
 /**
  * `DELETE /api/agents/:agent/:instance`, for its owner: closes its sockets, destroys it, drops its grants. A lock keeps
@@ -22,8 +24,14 @@ export const deleteInstance: Handler = async (call) => {
   const place = { agent: agent.data, instance: instance.data };
   const { input } = await readPolicyInput(who, place, now, ports);
   const owner = allowsAgent(who, place.agent) && input.grants.some(({ role }) => role === 'owner');
-  // Anybody but the owner learns nothing: not of the agent, not of the instance.
-  if (!owner || findAgent(ports.registry, place.agent) === undefined) return err('agent_invisible');
+  const entry = findAgent(ports.registry, place.agent);
+  if (!owner || entry === undefined) {
+    // As at a mint: who may not see the agent learns nothing of it, and nobody whether the instance exists.
+    const transport = entry?.transport === 'sse' ? 'http' : 'websocket';
+    const decision = decide(who, { ...place, transport }, input);
+    if (!decision.allowed && HIDDEN.includes(decision.reason)) return err('agent_invisible');
+    return err('permission_missing', { detail: 'owner', hint: 'for the owner of the instance' });
+  }
   // A locked instance may be evidence.
   if (input.revocations.length > 0)
     return err('locked', {

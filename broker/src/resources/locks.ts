@@ -1,5 +1,6 @@
 import type { RevocationRow } from '@agent-ticket/drizzle/control/change.ts';
 import { err, ok } from '@agent-ticket/shared/outcome.ts';
+import { unknownAgentHint } from '@agent-ticket/shared/registry.ts';
 import { LockTarget, readTargetName, type Target } from '@agent-ticket/shared/target.ts';
 import * as z from 'zod';
 import { auditEventOf } from '../audit/event.ts';
@@ -53,6 +54,8 @@ export const createLock: Handler = async (call) => {
   const { target, reason, expires_in: expiresIn } = body.value;
   if (!isWithinAgents(call, target)) return err('permission_missing', { hint: OTHER_AGENT });
   const { who, now, ports } = call;
+  const hint = unknownAgentHint(ports.registry, 'agent' in target ? [target.agent] : []);
+  if (hint !== undefined) return err('field_invalid', { field: 'target.agent', hint });
   const lock = newRevocation({
     id: ports.randomId(),
     target,

@@ -115,7 +115,7 @@ export const ROUTES: readonly Route[] = [
     ...open(FAILURES, receiveLogout, BY_OAUTH),
     renderError: oauthRefusal('request'),
   },
-  { method: 'GET', path: '/me', ...known('read', showPrincipal) },
+  { method: 'GET', path: '/me', ...known('read', showPrincipal, ['optional']), allowsNobody: true },
   { method: 'POST', path: '/explain', ...known('read', explain) },
   {
     method: 'GET',

@@ -2,6 +2,7 @@ import type { ServiceTokenRow } from '@agent-ticket/drizzle/control/service-toke
 import type { AuditType } from '@agent-ticket/shared/audit-event.ts';
 import { AgentSlug, Tier, tierAtLeast } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
+import { unknownAgentHint } from '@agent-ticket/shared/registry.ts';
 import { ServiceTokenId } from '@agent-ticket/shared/target.ts';
 import * as z from 'zod';
 import { auditEventOf } from '../audit/event.ts';
@@ -80,6 +81,8 @@ export const createServiceToken: Handler = async (call) => {
   const wanted = body.value;
   const { who, now, ports } = call;
   if (isAbove(wanted, who)) return err('above_own_rights', { hint: ABOVE_TOKEN });
+  const hint = unknownAgentHint(ports.registry, wanted.agents ?? []);
+  if (hint !== undefined) return err('field_invalid', { field: 'agents', hint });
 
   const row: ServiceTokenRow = {
     id: makeTokenId(ports.randomBytes),

@@ -1,7 +1,10 @@
-import { err, ok } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
+import { html } from 'hono/html';
 import { readSignIn, type SignIn, type SignInPorts } from '../credentials/auth0-session.ts';
 import { dropCookie, readSessionCookie, sessionCookieNames } from '../credentials/cookies.ts';
+import type { Answer } from '../http/context.ts';
 import { isFromOtherOrigin } from '../http/other-origin.ts';
+import { plainPage } from '../http/plain-page.ts';
 import type { Call, Handler } from '../runtime/call.ts';
 import { isSecure } from './login.ts';
 import { readReturnTo } from './return-to.ts';
@@ -16,10 +19,14 @@ export const logOut: Handler = async (call) => {
   const { signIn, trustedOrigins } = call.ports.credentials;
   if (signIn === undefined) return err('route_unknown');
   const { headers, url } = call.request;
-  if (isFromOtherOrigin(headers, trustedOrigins)) return err('origin_not_allowed');
   const { config } = signIn;
-  const returnTo = readReturnTo(new URL(url).searchParams.get('return_to'), call.ports);
+  const { search, searchParams } = new URL(url);
+  const returnTo = readReturnTo(searchParams.get('return_to'), call.ports);
   if (!returnTo.ok) return returnTo;
+  if (isFromOtherOrigin(headers, trustedOrigins))
+    return headers.has('referer') || headers.get('sec-fetch-dest') !== 'document'
+      ? err('origin_not_allowed')
+      : ask(search, returnTo.value);
   const ended = await end(call, signIn);
   const names = sessionCookieNames(headers.get('cookie'), config.cookieName);
   return ok({
@@ -28,6 +35,21 @@ export const logOut: Handler = async (call) => {
     cookies: names.map((name) => dropCookie(name, { path: '/', secure: isSecure(config) })),
   });
 };
+
+/**
+ * The page for a person whom a page without a referrer (`no-referrer`) led here: it may be a page of the app or any other,
+ * so the person decides (OpenID Connect RP-Initiated Logout 1.0 §2). No page can frame this one.
+ */
+function ask(again: string, returnTo: string): Outcome<Answer> {
+  const page = plainPage('Sign out?', [
+    html`<a href="${again}">Sign out</a> or <a href="${returnTo}">go back to the app</a>.`,
+  ]);
+  return ok({
+    status: 200,
+    headers: { 'content-type': 'text/html; charset=utf-8' },
+    stream: new Blob([page]).stream(),
+  });
+}
 
 async function end(call: Call, signIn: SignInPorts): Promise<SignIn | undefined> {
   const { config, control } = signIn;

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { CLAIM_LAPSES_MS, MAX_CLAIMS } from '../../src/mint/policy.ts';
 import {
   CLEAN,
@@ -121,6 +121,15 @@ describe('a claim that nobody opened', () => {
     broker.clock.now += LAPSE_SECONDS + 1;
     expect([await broker.claimsOf(idOf(ALICE)), await diary(ALICE, 'next')]).toEqual([0, 201]);
   });
+});
+
+it('that others win and leave again and again is a refusal with that name, which says when to come back', async () => {
+  vi.spyOn(broker.ports.control, 'change').mockResolvedValue(undefined);
+  const refused = await broker.call(BOB, 'POST', '/tickets', { agent: 'diary', instance: 'contended' });
+  vi.restoreAllMocks();
+  expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '1']);
+  expect(broker.logged.at(-1)).toMatchObject({ event: 'refused', reason: 'claim_contended' });
+  expect(await diary(BOB, 'contended')).toBe(201);
 });
 
 describe('a claim that was opened', () => {

@@ -188,7 +188,12 @@ describe('signing out', () => {
 
   it.each([
     ['a link on another site', { 'sec-fetch-site': 'cross-site', referer: 'https://evil.test/' }, 403],
-    ['a link without a referrer on another site', { 'sec-fetch-site': 'cross-site' }, 403],
+    [
+      'an image without a referrer on another site',
+      { 'sec-fetch-site': 'cross-site', 'sec-fetch-dest': 'image' },
+      403,
+    ],
+    ['a browser that says no more than another site', { 'sec-fetch-site': 'cross-site' }, 403],
     ['a link on a listed page', { 'sec-fetch-site': 'cross-site', referer: 'https://app.test/x' }, 302],
     [
       'an image on a sibling host',
@@ -201,6 +206,31 @@ describe('signing out', () => {
     ['the address bar', { 'sec-fetch-site': 'none' }, 302],
   ])('by %s', async (_how, headers, status) => {
     expect((await go(at, '/auth/logout', headers)).status).toBe(status);
+  });
+
+  it('by a link without a referrer, which may be of any page, asks the person first', async () => {
+    const { cookie } = await at.signIn();
+    const before = at.broker.commands.length;
+    const back = 'https://app.test/bye?x="<b>';
+    const headers = { cookie, 'sec-fetch-site': 'cross-site', 'sec-fetch-dest': 'document' };
+    const answer = await go(at, `/auth/logout?return_to=${encodeURIComponent(back)}`, headers);
+    const page = await answer.text();
+    expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
+    expect([answer.headers.getSetCookie(), revocationsSince(at, before)]).toEqual([[], []]);
+    expect((await at.me(cookie)).status).toBe(200);
+
+    const link = /href="(\/auth\/logout[^"]*)"/.exec(page)?.[1] ?? '';
+    expect(page).not.toContain('<b>');
+    const out = await go(at, link, { cookie, 'sec-fetch-site': 'same-origin' });
+    expect([out.status, (await at.me(cookie)).status]).toEqual([302, 401]);
+  });
+
+  it.each([
+    ['of an origin that is not listed', { referer: 'https://evil.test/' }, '/auth/logout', 403],
+    ['that leads to another origin', {}, '/auth/logout?return_to=https://evil.test/', 400],
+  ])('by a link %s is refused', async (_what, more, path, status) => {
+    const headers = { 'sec-fetch-site': 'cross-site', 'sec-fetch-dest': 'document', ...more };
+    expect((await go(at, path, headers)).status).toBe(status);
   });
 
   it('without a session only drops cookies', async () => {
