@@ -1,9 +1,8 @@
-import { BODY_MAX_BYTES } from '@agent-ticket/shared/limits.ts';
 import { err, type Outcome } from '@agent-ticket/shared/outcome.ts';
-import { readBounded } from '@agent-ticket/shared/read-bounded.ts';
 import { readStrictJson } from '@agent-ticket/shared/strict-json.ts';
 import type * as z from 'zod';
 import { memberWhere, refuseCredentials } from '../credentials/secret-in-text.ts';
+import { readRequestBytes } from '../http/request-bytes.ts';
 
 /**
  * Reads a JSON body by a schema. A refusal names the first invalid member, never its value. Texts of the body are
@@ -13,9 +12,9 @@ import { memberWhere, refuseCredentials } from '../credentials/secret-in-text.ts
 export async function readBody<T>(request: Request, schema: z.ZodType<T>): Promise<Outcome<T>> {
   const type = request.headers.get('content-type') ?? '';
   if (!/^application\/json\s*(;|$)/i.test(type)) return err('media_type_unsupported');
-  const bytes = await readBounded(request, BODY_MAX_BYTES);
-  if (bytes === undefined) return err('body_too_large');
-  const json = readStrictJson(bytes);
+  const bytes = await readRequestBytes(request);
+  if (!bytes.ok) return bytes;
+  const json = readStrictJson(bytes.value);
   if (json === undefined) return err('body_not_json', { hint: 'the body is not JSON' });
   const parsed = schema.safeParse(json);
   if (parsed.success) {
