@@ -1,10 +1,8 @@
 import { AgentSlug, InstanceName } from '@agent-ticket/shared/names.ts';
 import { err, ok } from '@agent-ticket/shared/outcome.ts';
-import { findAgent } from '@agent-ticket/shared/registry.ts';
 import { auditEventOf } from '../audit/event.ts';
-import { allowsAgent } from '../credentials/principal.ts';
 import { containsCredential } from '../credentials/secret-in-text.ts';
-import { readPolicyInput } from '../mint/policy-input.ts';
+import { roleHeld } from '../mint/role-held.ts';
 import { changePolicy, newRevocation, statusOf } from '../revocation/changes.ts';
 import type { Handler } from '../runtime/call.ts';
 
@@ -20,12 +18,12 @@ export const deleteInstance: Handler = async (call) => {
   if (!instance.success || containsCredential(instance.data))
     return err('instance_invalid', { field: 'instance' });
   const place = { agent: agent.data, instance: instance.data };
-  const { input } = await readPolicyInput(who, place, now, ports);
-  const owner = allowsAgent(who, place.agent) && input.grants.some(({ role }) => role === 'owner');
+  const held = await roleHeld(place, call);
+  if (!held.ok) return held;
   // Anybody but the owner learns nothing: not of the agent, not of the instance.
-  if (!owner || findAgent(ports.registry, place.agent) === undefined) return err('agent_invisible');
+  if (held.value.role !== 'owner') return err('agent_invisible');
   // A locked instance may be evidence.
-  if (input.revocations.length > 0) return err('locked');
+  if (held.value.isLocked) return err('locked');
 
   const target = { kind: 'instance', ...place } as const;
   const facts = { target, reason: 'the instance is being deleted', by: who.principal.id, now };
