@@ -10,7 +10,7 @@ import { iso } from '../http/iso.ts';
 import { pageOf, readPage } from '../http/page.ts';
 import type { AgentInstance } from '../mint/policy-input.ts';
 import { roleHeld } from '../mint/role-held.ts';
-import { changePolicy, newRevocation, statusOf } from '../revocation/changes.ts';
+import { changePolicy, endResource, newRevocation } from '../revocation/changes.ts';
 import { readBody } from '../runtime/body.ts';
 import type { Call, Handler } from '../runtime/call.ts';
 
@@ -134,17 +134,16 @@ export const deleteGrant: Handler = async (call) => {
     by: who.principal.id,
     now,
   });
-  const receipt = await changePolicy(
+  return endResource(
     {
       statement: grants.delete(grant.id, now),
       event: grantEvent(call, 'grant.deleted', grant),
       revocations: [revocation],
     },
+    view(grant),
+    'grant_unknown',
     ports,
   );
-  return receipt === undefined
-    ? err('grant_unknown')
-    : ok({ status: statusOf(receipt), body: { ...view(grant), receipt } });
 };
 
 const grantEvent = (

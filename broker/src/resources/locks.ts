@@ -6,7 +6,7 @@ import { auditEventOf } from '../audit/event.ts';
 import { allowsAgent } from '../credentials/principal.ts';
 import { iso } from '../http/iso.ts';
 import { pageOf, readPage } from '../http/page.ts';
-import { changePolicy, isDone, newRevocation, statusOf } from '../revocation/changes.ts';
+import { changePolicy, endResource, isDone, newRevocation } from '../revocation/changes.ts';
 import { readBody } from '../runtime/body.ts';
 import type { Call, Handler } from '../runtime/call.ts';
 
@@ -79,18 +79,17 @@ export const liftLock: Handler = async (call) => {
   const lock = await revocations.find(id.data);
   if (lock?.code !== 'locked' || !isWithinAgents(call, readTargetName(lock.target)))
     return err('lock_unknown');
-  const lifted = await changePolicy(
+  return endResource(
     {
       // Applies to a lock in force: a lock that was lifted or has ended is unknown.
       statement: revocations.lift(lock.id, now),
       event: lockEvent(call, 'lock.lifted', lock),
       command: { op: 'revoke', ids: [lock.id] },
     },
+    view(lock),
+    'lock_unknown',
     ports,
   );
-  return lifted === undefined
-    ? err('lock_unknown')
-    : ok({ status: statusOf(lifted), body: { ...view(lock), receipt: lifted } });
 };
 
 /** Whether a target lies within the agents that the caller's credential is limited to; people and keys never do. */
