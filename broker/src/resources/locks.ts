@@ -1,11 +1,12 @@
 import type { RevocationRow } from '@agent-ticket/drizzle/control/change.ts';
 import { err, ok } from '@agent-ticket/shared/outcome.ts';
-import { LockTarget, readTargetName, type Target } from '@agent-ticket/shared/target.ts';
+import { LockTarget, readTargetName, type Target, targetName } from '@agent-ticket/shared/target.ts';
 import * as z from 'zod';
 import { auditEventOf } from '../audit/event.ts';
 import { allowsAgent } from '../credentials/principal.ts';
 import { iso } from '../http/iso.ts';
 import { pageOf, readPage } from '../http/page.ts';
+import { callerTargets } from '../mint/policy-input.ts';
 import { changePolicy, endResource, isDone, newRevocation } from '../revocation/changes.ts';
 import { readBody } from '../runtime/body.ts';
 import type { Call, Handler } from '../runtime/call.ts';
@@ -53,6 +54,9 @@ export const createLock: Handler = async (call) => {
   const { target, reason, expires_in: expiresIn } = body.value;
   if (!isWithinAgents(call, target)) return err('permission_missing');
   const { who, now, ports } = call;
+  // A locked caller lifts no lock. So the operator who made the last lock can always lift one.
+  if (callerTargets(who).includes(targetName(target)))
+    return err('field_invalid', { field: 'target', hint: 'another operator must lock you' });
   const lock = newRevocation({
     id: ports.randomId(),
     target,

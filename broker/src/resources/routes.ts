@@ -88,7 +88,7 @@ export const ROUTES: readonly Route[] = [
     ...open(FAILURES, receiveLogout),
     renderError: oauthRefusal('request'),
   },
-  { method: 'GET', path: '/me', ...known('read', showPrincipal) },
+  { method: 'GET', path: '/me', ...known('read', showPrincipal), allowsLocked: true },
   { method: 'POST', path: '/explain', ...known('read', explain) },
   { method: 'GET', path: '/api/agents', auth: 'optional', limit: costs('read'), handler: listAgents },
   { method: 'DELETE', path: '/api/agents/:agent/:instance', ...known('change', deleteInstance) },

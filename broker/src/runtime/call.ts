@@ -59,6 +59,8 @@ export interface Route {
    * permission concerns all agents and refuses such a credential.
    */
   readonly allowsScopedToken?: true;
+  /** Whether a caller that a lock names may use it. */
+  readonly allowsLocked?: true;
   /** How its refusals look; left out: as everywhere. */
   readonly renderError?: ErrorRenderer;
   /** Whether a credential is read, and whether the call needs one. */
