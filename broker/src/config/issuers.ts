@@ -90,6 +90,8 @@ export const OidcIssuer = z
       .array(z.enum(ALGORITHMS))
       .min(1)
       .default([...ALGORITHMS]),
+    /** The issuer verifies addresses and does not say so: one without `email_verified` counts as verified. */
+    emails_verified: z.boolean().default(false),
     /** Each token, by its `jti`, is taken once. */
     single_use: z.boolean().default(false),
   })
@@ -109,6 +111,7 @@ export const workloadIssuer = (setting: OidcIssuer): WorkloadIssuer => ({
   issuer: setting.issuer,
   audiences: setting.audiences,
   match: setting.match,
+  emailsVerified: setting.emails_verified,
   singleUse: setting.single_use,
   algorithms: setting.algorithms,
   keys:

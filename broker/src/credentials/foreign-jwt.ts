@@ -18,7 +18,10 @@ export interface ForeignIssuer {
 }
 
 /** The part that issuers of every kind have. */
-export type TokenIssuer = Pick<ForeignIssuer, 'namespace' | 'issuer' | 'audiences'>;
+export type TokenIssuer = Pick<ForeignIssuer, 'namespace' | 'issuer' | 'audiences'> & {
+  /** Whether an address in a token that does not say `email_verified` is verified; left out: it is not. */
+  readonly emailsVerified?: boolean;
+};
 
 /** An issuer with its keys, which no other issuer shares. */
 export interface IssuerWithKeys<Issuer extends TokenIssuer = ForeignIssuer> {
