@@ -146,7 +146,7 @@ async function run(
     return { ...counted, outcome: permissionMissing(permission) };
   if (permission !== undefined && route.allowsScopedToken !== true && who.agents !== undefined)
     return { ...counted, outcome: err('permission_missing', { detail: 'limited to agents', hint: SCOPED }) };
-  if (isRequired && method !== 'GET' && (await isLocked(who, context.now, ports)))
+  if (isRequired && route.allowsLocked !== true && (await isLocked(who, context.now, ports)))
     return { ...counted, outcome: err('locked', permission === undefined ? {} : { hint: LOCKED }) };
   const query = checkQuery(request.url, route.query);
   if (!query.ok) return { ...counted, outcome: query };
@@ -164,7 +164,10 @@ const hasSignedOut = async (who: Authenticated, { control }: BrokerPorts): Promi
   who.login === undefined &&
   isBeforeSignOut(who, await control.principals.find(who.principal.id));
 
-/** Whether a lock names the caller itself: it may look, and change nothing. One on everything stops no operator. */
+/**
+ * Whether a lock names the caller itself. Its credential may be in wrong hands, and an export of the audit log harms as
+ * much as a change. A lock on everything stops no operator.
+ */
 const isLocked = async (who: Authenticated, now: number, { control }: BrokerPorts): Promise<boolean> =>
   (await control.revocations.anyOn(callerTargets(who), now)).length > 0;
 

@@ -7,7 +7,7 @@ import { applyClaimRules, type ClaimRule, type Claims } from './claim-rules.ts';
 import type { SessionCookie } from './cookies.ts';
 import type { ForeignIssuer, IssuerWithKeys } from './foreign-jwt.ts';
 import { foreignIdentity, foreignPrincipalId } from './foreign-principal.ts';
-import type { Authenticated } from './principal.ts';
+import { type Authenticated, isBeforeSignOut } from './principal.ts';
 import { openCookie } from './session-cookie.ts';
 
 /** How people sign in at the broker itself: as a client of one Auth0 tenant. */
@@ -135,7 +135,8 @@ export async function readSignIn(
     principals.find(principal),
     login === undefined ? [] : revocations.anyOn([`login:${login}`], now),
   ]);
-  if (revoked.length > 0 || (signedOut?.loginsBefore ?? Number.NEGATIVE_INFINITY) >= beganAt)
+  const signIn = { issuedAt: beganAt, ...(login === undefined ? {} : { login }) };
+  if (revoked.length > 0 || isBeforeSignOut(signIn, signedOut))
     return err('credential_revoked', { detail: 'sign-in' });
   return opened;
 }

@@ -115,7 +115,13 @@ export const ROUTES: readonly Route[] = [
     ...open(FAILURES, receiveLogout, BY_OAUTH),
     renderError: oauthRefusal('request'),
   },
-  { method: 'GET', path: '/me', ...known('read', showPrincipal, ['optional']), allowsNobody: true },
+  {
+    method: 'GET',
+    path: '/me',
+    ...known('read', showPrincipal, ['optional']),
+    allowsNobody: true,
+    allowsLocked: true,
+  },
   { method: 'POST', path: '/explain', ...known('read', explain) },
   {
     method: 'GET',

@@ -11,7 +11,7 @@ import type { Authenticated } from '../credentials/principal.ts';
 import { digestSecret, makeSecret, makeTokenId } from '../credentials/secret.ts';
 import { iso } from '../http/iso.ts';
 import { pageOf, readPage } from '../http/page.ts';
-import { changePolicy, newRevocation, statusOf } from '../revocation/changes.ts';
+import { changePolicy, endResource, newRevocation, statusOf } from '../revocation/changes.ts';
 import { readBody } from '../runtime/body.ts';
 import type { Call, Handler } from '../runtime/call.ts';
 
@@ -163,17 +163,16 @@ export const revokeServiceToken: Handler = async (call) => {
     by: who.principal.id,
     now,
   });
-  const receipt = await changePolicy(
+  return endResource(
     {
       statement: ports.control.serviceTokens.revoke(token.id, now),
       event: tokenEvent(call, 'service_token.revoked', token),
       revocations: [ended],
     },
+    view(token),
+    'service_token_unknown',
     ports,
   );
-  return receipt === undefined
-    ? err('service_token_unknown')
-    : ok({ status: statusOf(receipt), body: { ...view(token), receipt } });
 };
 
 async function findLive({ params, ports }: Call): Promise<Outcome<ServiceTokenRow>> {

@@ -116,6 +116,56 @@ describe('signing out', () => {
     ]);
   });
 
+  /** Two sign-ins and a bearer token; the statuses of their mints after one of the sign-ins ended so. */
+  async function afterLogout(query: string): Promise<{ ended: number; left: number; token: number }> {
+    at.idClaims = { sid: 'left' };
+    const left = await at.signIn();
+    at.idClaims = { sid: 'ended' };
+    const ended = await at.signIn();
+    const token = await accessToken(at, NOW - 60);
+    expect((await go(at, `/auth/logout?${query}`, { cookie: ended.cookie })).status).toBe(302);
+    return {
+      ended: await mint(at, { cookie: ended.cookie }),
+      left: await mint(at, { cookie: left.cookie }),
+      token: await mint(at, token),
+    };
+  }
+
+  it.each([
+    ['', { ended: 401, left: 201, token: 401 }],
+    ['everywhere=true', { ended: 401, left: 401, token: 401 }],
+    ['everywhere=false', { ended: 401, left: 201, token: 201 }],
+  ])('with the query %j ends %j', async (query, statuses) => {
+    expect(await afterLogout(query)).toEqual(statuses);
+  });
+
+  it('on this device alone revokes the tickets of its sign-in for good, and no other of the person', async () => {
+    const { cookie } = await at.signIn();
+    const [before, sent] = [await control().revocations.newestRev(), at.broker.commands.length];
+    await go(at, '/auth/logout?everywhere=false', { cookie });
+    expect(await whyRevoked(before)).toBeUndefined();
+    expect(revocationsSince(at, sent)).toEqual([
+      expect.objectContaining({
+        target: `login:${await loginOf(at, 'tenant-session-1')}`,
+        code: 'session_terminated',
+      }),
+    ]);
+    expect(at.broker.events.at(-1)).toMatchObject({ type: 'login.ended', principal: ALICE });
+  });
+
+  it('on this device alone is not possible for a session without a name, which ends with all others', async () => {
+    const app = await foreignCookie(undefined, NOW - 1);
+    const token = await accessToken(at, NOW - 60);
+    await go(at, '/auth/logout?everywhere=false', { cookie: app });
+    expect([await mint(at, { cookie: app }), await mint(at, token)]).toEqual([401, 401]);
+  });
+
+  it.each(['', 'yes', 'TRUE'])('everywhere=%s is refused, and ends nothing', async (everywhere) => {
+    const { cookie } = await at.signIn();
+    expect((await go(at, `/auth/logout?everywhere=${everywhere}`, { cookie })).status).toBe(400);
+    expect((await at.me(cookie)).status).toBe(200);
+  });
+
   it('of a session without a sid ends that one alone', async () => {
     at.idClaims = { sid: undefined };
     const [ended, left] = [await at.signIn(), await at.signIn()];
