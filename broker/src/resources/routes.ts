@@ -106,7 +106,7 @@ export const ROUTES: readonly Route[] = [
     ...open(
       unlimited('without a valid sign-in the route only deletes cookies, and signing out must always work'),
       logOut,
-      ['return_to'],
+      ['return_to', 'everywhere'],
     ),
   },
   {
