@@ -105,6 +105,6 @@ async function purgeExpired({ control, record, clock }: BrokerPorts): Promise<vo
   await inBatches((limit) => control.usedTokens.purge(now, limit));
   await inBatches((limit) => control.principals.purge(now, limit));
   await inBatches((limit) => control.revocations.purge(now - REVOCATION_KEPT_MS, limit));
-  await record.revocations.purge(now - REVOCATION_KEPT_MS);
+  await inBatches((limit) => record.revocations.purge(now - REVOCATION_KEPT_MS, limit));
   await record.rates.purge(now - RATE_WINDOW_MS);
 }

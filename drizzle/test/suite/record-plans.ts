@@ -103,7 +103,7 @@ export const RECORD_PLANS: readonly Plan<RecordStore>[] = [
   },
   {
     what: 'old copies that are forgotten',
-    work: ({ revocations }) => revocations.purge(NOW),
+    work: ({ revocations }) => revocations.purge(NOW, 500),
     by: ['record_revocations_until', 'record_revocations_rev'],
   },
   ...OBJECT_TARGETS.flatMap(([target, by, sorts]) =>
