@@ -1,5 +1,6 @@
 import '../require-node.ts';
 import { writeFileSync } from 'node:fs';
+import { inspect } from 'node:util';
 import { quietEnvironment } from '../quiet-environment.ts';
 import { build } from '../start/build.ts';
 import { type BenchOptions, readOptions, UsageError } from './options.ts';
@@ -58,7 +59,7 @@ async function measured(
     const count = Math.min(rounds, row.rounds ?? rounds);
     return await measure(row, { ours, floors }, { count, warmUp: row.rounds === undefined });
   } catch (error) {
-    logProgress(`${row.name} failed: ${error instanceof Error ? error.message : String(error)}`);
+    logProgress(`${row.name} failed: ${inspect(error)}`);
     return undefined;
   }
 }
