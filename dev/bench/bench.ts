@@ -24,6 +24,9 @@ async function run(options: BenchOptions): Promise<void> {
   // The tools of Cloudflare read the environment when they are imported.
   const { openServers } = await import('./servers.ts');
   const servers = await openServers();
+  // Servers would go on without this process.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => void servers.close().finally(() => process.exit(1)));
   const results: Result[] = [];
   try {
     for (const row of options.rows) {

@@ -93,7 +93,7 @@ const TRIPS = 'two reads, one row in an object, a signature made and checked';
 export const mintRows: readonly Row[] = [
   {
     name: 'mint-node',
-    does: `${MINTS}; Node and libSQL on disk, 32 callers by a raw client`,
+    does: `${MINTS}; Node and libSQL files, 32 callers by a raw client`,
     unit: '/s',
     better: 'more',
     isQuick: true,

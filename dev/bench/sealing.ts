@@ -133,7 +133,7 @@ const SEALS = `events sealed in a second for ever, from a backlog of ${EVENTS}`;
 export const sealingRows: readonly Row[] = [
   {
     name: 'seal-node',
-    does: `${SEALS}; Node and libSQL on disk`,
+    does: `${SEALS}; Node and libSQL files`,
     unit: '/s',
     better: 'more',
     isQuick: false,
