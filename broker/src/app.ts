@@ -36,7 +36,7 @@ export function createApp(ports: BrokerPorts): Hono {
     const origin = c.req.header('origin') ?? null;
     if (c.req.method === 'OPTIONS') return preflight(origin, allowedOrigins, ports.randomId());
     await next();
-    c.res = withCors(new Response(c.res.body, c.res), origin, allowedOrigins);
+    withCors(c.res, origin, allowedOrigins);
   });
 
   for (const route of ROUTES) {

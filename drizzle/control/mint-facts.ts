@@ -1,4 +1,5 @@
 import { sql } from 'drizzle-orm';
+import { built } from '../database.ts';
 import { type ControlDatabase, firstAnyOn, type RevocationRow } from './change.ts';
 import { claimsOf, type GrantRow, type PolicyQuestion, type PolicyRows, ROLE_NAMES } from './policy.ts';
 import type { TokenWithSecrets } from './service-tokens.ts';
@@ -82,24 +83,20 @@ const REVOCATION = {
  * statement takes every question as one JSON text, so a batch has the same statements for one question and for many.
  * Policy rows are those of `readPolicy`.
  */
-export async function readMintFacts(
+export function mintFactsReader(
   db: ControlDatabase,
-  questions: readonly MintQuestion[],
-): Promise<MintFacts[]> {
-  const json = (of: (question: MintQuestion) => readonly unknown[]): string =>
-    JSON.stringify(questions.map(of));
-  const callers = json((q) => [q.principal, q.claimsSince, q.kid, q.tokenId ?? null]);
-  const places = json((q) => [q.at.agent, q.at.instance, q.now, [...new Set(q.subjects)]]);
-  const targets = json((q) => [q.now, [...new Set(q.targets)]]);
+): (questions: readonly MintQuestion[]) => Promise<MintFacts[]> {
   // CROSS JOIN keeps the order of the tables: each question seeks in an index, and no table is walked through.
-  const [callerRows, grantRows, revocationRows] = await db.batch([
+  const selectCallers = built(() =>
     db.select(CALLER).from(
-      sql`json_each(${callers}) AS q
+      sql`json_each(${sql.placeholder('callers')}) AS q
           LEFT JOIN principals AS p ON p.id = q.value ->> 0
           LEFT JOIN signing_keys AS k ON k.kid = q.value ->> 2 AND k.purpose = 'ticket'`,
     ),
+  );
+  const selectGrants = built(() =>
     db.select(GRANT).from(
-      sql`(WITH questions AS (SELECT key, value FROM json_each(${places}))
+      sql`(WITH questions AS (SELECT key, value FROM json_each(${sql.placeholder('places')}))
           SELECT q.key AS q, 'held' AS kind, g.*
           FROM questions AS q CROSS JOIN json_each(q.value, '$[3]') AS s CROSS JOIN grants AS g
           WHERE g.subject = s.value AND g.agent_slug = q.value ->> 0 AND g.role IN ${ROLE_NAMES}
@@ -111,38 +108,51 @@ export async function readMintFacts(
           WHERE g.id IN (SELECT o.id FROM grants AS o WHERE o.agent_slug = q.value ->> 0
             AND o.instance_id = q.value ->> 1 AND o.role = 'owner' LIMIT 2))`,
     ),
+  );
+  const selectRevocations = built(() =>
     db
       .select(REVOCATION)
       .from(
-        sql`json_each(${targets}) AS q CROSS JOIN json_each(q.value, '$[1]') AS t CROSS JOIN revocations AS r`,
+        sql`json_each(${sql.placeholder('targets')}) AS q CROSS JOIN json_each(q.value, '$[1]') AS t CROSS JOIN revocations AS r`,
       )
       .where(sql`r.id = ${firstAnyOn(sql`t.value`, sql`q.value ->> 0`)}`),
-  ]);
-  const rowsOf = questions.map(() => ({
-    held: [] as GrantRow[],
-    owners: [] as GrantRow[],
-    revocations: [] as RevocationRow[],
-  }));
-  for (const { q, kind, ...grant } of grantRows)
-    rowsOf[q]?.[kind === 'owner' ? 'owners' : 'held'].push(grant);
-  for (const { q, ...revocation } of revocationRows) rowsOf[q]?.revocations.push(revocation);
-  const callerOf = new Map(callerRows.map((row) => [row.q, row]));
-  return rowsOf.map(({ held, owners, revocations }, index) => {
-    const caller = callerOf.get(index);
-    if (caller === undefined) throw new TypeError('a question has one row of its caller');
-    const { rev, claims, principal, tokensBefore, loginsBefore, kid, token } = caller;
-    const { generation, activatesAt, retiresAt, removedAt, revokedAt } = caller;
-    return {
-      policy: {
-        grants: held,
-        revocations,
-        rev,
-        signedOut: principal === null ? undefined : { tokensBefore, loginsBefore },
-        owners,
-        claims,
-      },
-      key: kid === null ? undefined : { kid, generation, activatesAt, retiresAt, removedAt, revokedAt },
-      token: token === null || token.secrets.length === 0 ? undefined : token,
-    };
-  });
+  );
+  return async (questions) => {
+    const json = (of: (question: MintQuestion) => readonly unknown[]): string =>
+      JSON.stringify(questions.map(of));
+    const [callerRows, grantRows, revocationRows] = await db.batch([
+      selectCallers({ callers: json((q) => [q.principal, q.claimsSince, q.kid, q.tokenId ?? null]) }),
+      selectGrants({
+        places: json((q) => [q.at.agent, q.at.instance, q.now, [...new Set(q.subjects)]]),
+      }),
+      selectRevocations({ targets: json((q) => [q.now, [...new Set(q.targets)]]) }),
+    ]);
+    const rowsOf = questions.map(() => ({
+      held: [] as GrantRow[],
+      owners: [] as GrantRow[],
+      revocations: [] as RevocationRow[],
+    }));
+    for (const { q, kind, ...grant } of grantRows)
+      rowsOf[q]?.[kind === 'owner' ? 'owners' : 'held'].push(grant);
+    for (const { q, ...revocation } of revocationRows) rowsOf[q]?.revocations.push(revocation);
+    const callerOf = new Map(callerRows.map((row) => [row.q, row]));
+    return rowsOf.map(({ held, owners, revocations }, index) => {
+      const caller = callerOf.get(index);
+      if (caller === undefined) throw new TypeError('a question has one row of its caller');
+      const { rev, claims, principal, tokensBefore, loginsBefore, kid, token } = caller;
+      const { generation, activatesAt, retiresAt, removedAt, revokedAt } = caller;
+      return {
+        policy: {
+          grants: held,
+          revocations,
+          rev,
+          signedOut: principal === null ? undefined : { tokensBefore, loginsBefore },
+          owners,
+          claims,
+        },
+        key: kid === null ? undefined : { kid, generation, activatesAt, retiresAt, removedAt, revokedAt },
+        token: token === null || token.secrets.length === 0 ? undefined : token,
+      };
+    });
+  };
 }

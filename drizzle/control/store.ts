@@ -11,7 +11,7 @@ import {
   revocationStore,
 } from './change.ts';
 import { dropGrantsOf, grantStore } from './grants.ts';
-import { type MintFacts, type MintQuestion, readMintFacts } from './mint-facts.ts';
+import { mintFactsReader } from './mint-facts.ts';
 import { type PolicyQuestion, type PolicyRows, readPolicy } from './policy.ts';
 import { serviceTokenStore } from './service-tokens.ts';
 import { signingKeyStore } from './signing-keys.ts';
@@ -31,7 +31,7 @@ export function controlStore(db: ControlDatabase) {
     outbox,
 
     readPolicy: (question: PolicyQuestion): Promise<PolicyRows> => readPolicy(db, question),
-    readMintFacts: (questions: readonly MintQuestion[]): Promise<MintFacts[]> => readMintFacts(db, questions),
+    readMintFacts: mintFactsReader(db),
     readAgentRights: (question: AgentRightsQuestion): Promise<AgentRightsRows> =>
       readAgentRights(db, question),
     change: (wanted: Change): Promise<OutboxRow | undefined> => change(db, wanted),

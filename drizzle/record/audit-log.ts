@@ -32,25 +32,34 @@ const toRow = (event: AuditEvent): typeof auditEvents.$inferInsert => {
 export const insertEvent = (db: RecordDatabase, event: AuditEvent) =>
   db.insert(auditEvents).values(toRow(event)).onConflictDoNothing({ target: auditEvents.eventId });
 
-/** The same of many events, in order, by one statement. */
+/** The columns that an event has values for. */
+const EVENT_COLUMNS = Object.keys(getTableColumns(auditEvents)).filter((name) => name !== 'seq');
+
+/**
+ * {@link insertEvent} for events that come one by one, with placeholders for {@link valuesOf} an event, so that its SQL
+ * is built once. Inserts if `when` holds at that point of the `batch`.
+ */
+export function insertEventWhen(db: RecordDatabase, when: SQL) {
+  const values = EVENT_COLUMNS.map((name) => sql.placeholder(name));
+  return db
+    .insert(auditEvents)
+    .select(sql`SELECT NULL, ${sql.join(values, sql`, `)} WHERE ${when}`)
+    .onConflictDoNothing({ target: auditEvents.eventId });
+}
+
+/** The values of an event by the names of its columns. */
+export function valuesOf(event: AuditEvent): Record<string, unknown> {
+  const row = new Map<string, unknown>(Object.entries(toRow(event)));
+  if (event.details !== undefined) row.set('details', JSON.stringify(event.details));
+  return Object.fromEntries(EVENT_COLUMNS.map((name) => [name, row.get(name) ?? null]));
+}
+
+/** {@link insertEvent} of many events, in order, by one statement. */
 export const insertEvents = (db: RecordDatabase, events: readonly AuditEvent[]) =>
   db
     .insert(auditEvents)
     .select(rowsFrom(auditEvents, events.map(toRow)))
     .onConflictDoNothing({ target: auditEvents.eventId });
-
-/** {@link insertEvent} if `when` holds at that point of the `batch`. */
-export function insertEventWhen(db: RecordDatabase, event: AuditEvent, when: SQL) {
-  const said = new Map<string, unknown>(Object.entries(toRow(event)));
-  const values = Object.entries(getTableColumns(auditEvents)).map(([name, column]) => {
-    const value = said.get(name);
-    return value === undefined ? sql`NULL` : sql.param(value, column);
-  });
-  return db
-    .insert(auditEvents)
-    .select(sql`SELECT ${sql.join(values, sql`, `)} WHERE ${when}`)
-    .onConflictDoNothing({ target: auditEvents.eventId });
-}
 
 interface AuditFilter {
   readonly principal?: string | undefined;

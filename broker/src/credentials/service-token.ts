@@ -3,11 +3,12 @@ import type { ControlStore } from '@agent-ticket/drizzle/control/store.ts';
 import { PrincipalId, Tier } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import type { Authenticated } from './principal.ts';
-import { digestSecret, isWellFormed, tokenIdIn } from './secret.ts';
+import { isWellFormed, tokenIdIn } from './secret.ts';
 
 export interface ServiceTokenPorts {
   readonly tokens: Pick<ControlStore['serviceTokens'], 'findWithSecrets' | 'noteUse'>;
-  readonly pepper: Uint8Array<ArrayBuffer>;
+  /** The digest of a secret under the broker's pepper, see `digestSecret`. */
+  readonly digest: (secret: string) => string | Promise<string>;
   /** Runs beside the answer; its failure refuses nothing. */
   readonly later: (work: Promise<void>) => void;
 }
@@ -39,7 +40,7 @@ export const principalOfToken = (tokenId: string): PrincipalId => PrincipalId.pa
  */
 export async function readSecret(
   presented: { readonly clientId?: string; readonly secret: string },
-  { pepper }: Pick<ServiceTokenPorts, 'pepper'>,
+  { digest: digestOf }: Pick<ServiceTokenPorts, 'digest'>,
 ): Promise<Outcome<UnverifiedSecret>> {
   const { secret: text, clientId } = presented;
   const tokenId = isWellFormed(text) ? tokenIdIn(text) : undefined;
@@ -47,7 +48,7 @@ export async function readSecret(
     const hint = 'the secret has a typo: it is atk_, 22 letters or digits, _, and 49 letters or digits';
     return err('credential_malformed', { hint });
   }
-  const digest = await digestSecret(text, pepper);
+  const digest = await digestOf(text);
   return clientId === undefined || clientId === tokenId
     ? ok({ tokenId, digest })
     : err('credential_secret_wrong', { detail: 'client id of another token' });

@@ -29,9 +29,15 @@ interface Limits {
   readonly deadlineMs: number;
   readonly maxWaiting: number;
   readonly maxBatch: number;
+  /** Waited for before each read, so that questions of one turn of the event loop share it. Left out: a read begins at once. */
+  readonly nextTurn?: () => Promise<void>;
 }
 
-const LIMITS: Limits = { deadlineMs: READ_DEADLINE_MS, maxWaiting: MAX_WAITING, maxBatch: MAX_BATCH };
+export const READ_LIMITS: Limits = {
+  deadlineMs: READ_DEADLINE_MS,
+  maxWaiting: MAX_WAITING,
+  maxBatch: MAX_BATCH,
+};
 
 /**
  * Answers each question by a read that began after the question came: questions that come during a read wait for the
@@ -45,7 +51,7 @@ const LIMITS: Limits = { deadlineMs: READ_DEADLINE_MS, maxWaiting: MAX_WAITING, 
  */
 export function coalescedRead<Question, Answer>(
   readAll: (questions: readonly Question[]) => Promise<readonly Answer[]>,
-  { deadlineMs, maxWaiting, maxBatch }: Limits = LIMITS,
+  { deadlineMs, maxWaiting, maxBatch, nextTurn }: Limits = READ_LIMITS,
 ): (question: Question) => Promise<Answer> {
   /** Not sent yet, oldest first. */
   const queue = new Set<Waiting<Question, Answer>>();
@@ -80,9 +86,11 @@ export function coalescedRead<Question, Answer>(
   async function readQueue(): Promise<void> {
     isReading = true;
     while (queue.size > 0) {
+      await nextTurn?.();
       const batch = [...queue].slice(0, maxBatch);
       for (const each of batch) queue.delete(each);
-      await readBatch(batch);
+      // While the turn was waited for, questions may have passed their deadline.
+      if (batch.length > 0) await readBatch(batch);
     }
     isReading = false;
   }

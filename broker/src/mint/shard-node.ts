@@ -2,7 +2,7 @@ import type { MintQuestion } from '@agent-ticket/drizzle/control/mint-facts.ts';
 import type { ControlStore } from '@agent-ticket/drizzle/control/store.ts';
 import type { RecordStore } from '@agent-ticket/drizzle/record/store.ts';
 import { RATE_WINDOW_MS, readWindow } from '../http/rate.ts';
-import { coalescedRead } from './coalesced-read.ts';
+import { coalescedRead, READ_LIMITS } from './coalesced-read.ts';
 import { decideTicket } from './decide-ticket.ts';
 import { type MintPorts, type MintShard, overLimitEvent, type Recording } from './shard.ts';
 
@@ -28,7 +28,10 @@ export const mintShardInProcess = (
 ): MintShard => {
   const all = {
     ...ports,
-    readFacts: coalescedRead((questions: readonly MintQuestion[]) => ports.control.readMintFacts(questions)),
+    readFacts: coalescedRead((questions: readonly MintQuestion[]) => ports.control.readMintFacts(questions), {
+      ...READ_LIMITS,
+      nextTurn: () => new Promise((resolve) => setImmediate(resolve)),
+    }),
     record: recordingIn(record, clock),
   };
   return {

@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { ControlStore } from '@agent-ticket/drizzle/control/store.ts';
@@ -83,6 +84,7 @@ async function start(
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
     clock,
     randomId,
+    digestSecret: (secret, pepper) => createHmac('sha256', pepper).update(secret).digest('base64url'),
     randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
     addressOf: (request) => callers.get(request) ?? null,
     later: (work) => {
