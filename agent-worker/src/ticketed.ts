@@ -79,7 +79,7 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       sql: this.ctx.storage.sql,
       randomId: () => crypto.randomUUID(),
       clock: () => Date.now(),
-      onFacts: () => this.#record.deliver(),
+      onFacts: (withinMs) => this.#record.deliverWithin(withinMs),
       later: (ms, work) => void setTimeout(work, ms),
     });
     readonly #sessions = createSessions({
@@ -105,7 +105,12 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       sessions: this.#sessions,
       clock: () => Date.now(),
       keepAlive: (work) => this.ctx.waitUntil(work),
-      retry: this.#sweep.arm,
+      random: () => Math.random(),
+      later: (ms, work) => {
+        const timer = setTimeout(work, ms);
+        return () => clearTimeout(timer);
+      },
+      wakeWithin: this.#sweep.arm,
       log: (event) => console.error(JSON.stringify(event)),
     });
     readonly #destruction = createDestruction({
@@ -121,7 +126,7 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       sessions: this.#sessions,
       destruction: this.#destruction,
       clock: () => Date.now(),
-      onFacts: () => this.#record.deliver(),
+      onFacts: () => this.#record.deliverWithin(0),
     });
     readonly #rates = createRates();
     readonly #queue = createFrameQueue((ms) => scheduler.wait(ms));
@@ -212,7 +217,6 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
         sessions: this.#sessions,
         askAgent: () => askAgent(this.#agent, request),
         arm: () => this.#sweep.arm(),
-        awaitRevocationCheck: this.#record.awaitRevocationCheck,
       };
       if (isUpgrade(request.headers)) return answerUpgrade(handover, ports);
       const { claims, limits } = handover;
@@ -259,7 +263,7 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
 
     async #runSweep(): Promise<void> {
       this.#sweep.run();
-      this.#record.deliver();
+      this.#record.deliverWithin(0);
       await this.#sweep.arm();
     }
 

@@ -48,7 +48,7 @@ interface DrainPorts {
 export async function drain(ports: DrainPorts): Promise<void> {
   const { backlog, record, clock } = ports;
   for (;;) {
-    const items = readable(ports, backlog.oldest(BATCH_FACTS));
+    const items = readFacts(ports, backlog.oldest(BATCH_FACTS));
     const last = items.at(-1);
     if (last === undefined) {
       if (backlog.count() === 0) return;
@@ -97,7 +97,11 @@ async function deliverEach(ports: DrainPorts, items: readonly ReadItem[]): Promi
   }
 }
 
-function readable(ports: DrainPorts, items: readonly BacklogItem[]): ReadItem[] {
+/** The facts of some items. What is none is set aside. */
+export function readFacts(
+  ports: Pick<DrainPorts, 'backlog' | 'onSetAside'>,
+  items: readonly BacklogItem[],
+): ReadItem[] {
   return items.flatMap(({ id, fact: text }) => {
     const fact = parseStored(text);
     if (isFact(fact)) return [{ id, fact }];
@@ -106,7 +110,12 @@ function readable(ports: DrainPorts, items: readonly BacklogItem[]): ReadItem[] 
   });
 }
 
-function setAside({ backlog, onSetAside }: DrainPorts, id: number, why: SetAside['why']): void {
+/** Moves a fact that can never be delivered out of the way of those behind it. */
+export function setAside(
+  { backlog, onSetAside }: Pick<DrainPorts, 'backlog' | 'onSetAside'>,
+  id: number,
+  why: SetAside['why'],
+): void {
   onSetAside({ ...backlog.setAside(id), why });
 }
 

@@ -15,7 +15,7 @@ import {
   type SQL,
   sql,
 } from 'drizzle-orm';
-import { isAfter } from '../database.ts';
+import { isAfter, rowsFrom } from '../database.ts';
 import type { RecordDatabase } from './revocations.ts';
 import { auditEvents } from './schema.ts';
 
@@ -30,6 +30,13 @@ const toRow = (event: AuditEvent): typeof auditEvents.$inferInsert => {
 /** One insert per event id, however often it is delivered. For use alone or inside a `batch`. */
 export const insertEvent = (db: RecordDatabase, event: AuditEvent) =>
   db.insert(auditEvents).values(toRow(event)).onConflictDoNothing({ target: auditEvents.eventId });
+
+/** The same of many events, in order, by one statement. */
+export const insertEvents = (db: RecordDatabase, events: readonly AuditEvent[]) =>
+  db
+    .insert(auditEvents)
+    .select(rowsFrom(auditEvents, events.map(toRow)))
+    .onConflictDoNothing({ target: auditEvents.eventId });
 
 /** {@link insertEvent} if `when` holds at that point of the `batch`. */
 export function insertEventWhen(db: RecordDatabase, event: AuditEvent, when: SQL) {

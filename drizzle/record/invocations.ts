@@ -1,5 +1,5 @@
 import { and, asc, desc, eq, inArray, lt } from 'drizzle-orm';
-import { isAfter } from '../database.ts';
+import { isAfter, rowsFrom } from '../database.ts';
 import type { RecordDatabase } from './revocations.ts';
 import { agentInvocations } from './schema.ts';
 
@@ -25,8 +25,11 @@ export interface InvocationFact {
 }
 
 /** One row per id, however often it is delivered. For use alone or inside a `batch`. */
-export const insertInvocation = (db: RecordDatabase, fact: InvocationFact) =>
-  db.insert(agentInvocations).values(fact).onConflictDoNothing({ target: agentInvocations.id });
+export const insertInvocations = (db: RecordDatabase, facts: readonly InvocationFact[]) =>
+  db
+    .insert(agentInvocations)
+    .select(rowsFrom(agentInvocations, facts))
+    .onConflictDoNothing({ target: agentInvocations.id });
 
 export function invocationStore(db: RecordDatabase) {
   return {

@@ -1,9 +1,4 @@
-import {
-  type Revocable,
-  type Revocation,
-  type RevocationCode,
-  strongestCode,
-} from '@agent-ticket/shared/revocation.ts';
+import type { Revocation } from '@agent-ticket/shared/revocation.ts';
 import { readTargetName, type Target } from '@agent-ticket/shared/target.ts';
 import {
   and,
@@ -21,34 +16,11 @@ import {
   type SQL,
   sql,
 } from 'drizzle-orm';
-import { among, type Database, rowsOf, type Statement } from '../database.ts';
+import { among, type Database, type Statement } from '../database.ts';
 import type * as schema from './schema.ts';
 import { agentSessions, recordRevocations, sessionParties } from './schema.ts';
 
 export type RecordDatabase = Database<typeof schema>;
-
-/** The codes of the revocations that hit a ticket. For use alone or inside a `batch`. `now` in ms. */
-export const selectHits = (db: RecordDatabase, { names, rev }: Revocable, now: number) =>
-  db
-    .select({ code: recordRevocations.code })
-    .from(recordRevocations)
-    .where(
-      and(
-        inArray(recordRevocations.target, among(names)),
-        or(isNull(recordRevocations.until), gt(recordRevocations.until, now)),
-        or(eq(recordRevocations.kind, 'any'), gt(recordRevocations.rev, rev)),
-      ),
-    );
-
-/** The code that counts in a `batch`'s answer to {@link selectHits}; `undefined` where nothing hits. */
-export const readHits = (result: unknown): RevocationCode | undefined =>
-  strongestCode(
-    rowsOf(result).flatMap((row) =>
-      typeof row === 'object' && row !== null && 'code' in row && typeof row.code === 'string'
-        ? [row.code]
-        : [],
-    ),
-  );
 
 /** By the database's own clock: the workers that write and read it have clocks of their own. In ms. */
 const DATABASE_NOW = sql`CAST(unixepoch('subsec') * 1000 AS INTEGER)`;

@@ -1,6 +1,6 @@
 import type { Role } from '@agent-ticket/shared/names.ts';
 import { and, asc, desc, eq, gte, inArray, isNotNull, isNull, lt, lte, sql } from 'drizzle-orm';
-import { isAfter, type Statement } from '../database.ts';
+import { isAfter, rowsFrom, type Statement } from '../database.ts';
 import type { RecordDatabase } from './revocations.ts';
 import { agentSessions, sessionParties } from './schema.ts';
 
@@ -44,14 +44,20 @@ export interface SessionFact {
 }
 
 /**
- * Writes what the object knows of a session and its parties. Facts may arrive twice and out of order: an end, once
+ * Writes what objects know of sessions and their parties. Facts may arrive twice and out of order: an end, once
  * written, stays, so that a late "opened" never brings a session back to life. For use inside a `batch`.
  */
-export function writeSession(db: RecordDatabase, fact: SessionFact): [Statement, ...Statement[]] {
-  const { principal, agent, instance, parties = [], ...same } = fact;
-  const session = db
+export function writeSessions(db: RecordDatabase, facts: readonly SessionFact[]): Statement[] {
+  if (facts.length === 0) return [];
+  const rows = facts.map(({ principal, agent, instance, parties: _, ...same }) => ({
+    ...same,
+    userId: principal,
+    agentSlug: agent,
+    instanceId: instance,
+  }));
+  const sessions = db
     .insert(agentSessions)
-    .values({ ...same, userId: principal, agentSlug: agent, instanceId: instance })
+    .select(rowsFrom(agentSessions, rows))
     .onConflictDoUpdate({
       target: agentSessions.id,
       set: {
@@ -66,14 +72,12 @@ export function writeSession(db: RecordDatabase, fact: SessionFact): [Statement,
         endReason: sql`coalesce(${agentSessions.endReason}, excluded.end_reason)`,
       },
     });
-  if (parties.length === 0) return [session];
-  return [
-    session,
-    db
-      .insert(sessionParties)
-      .values(parties.map((partyId) => ({ sessionId: fact.id, partyId })))
-      .onConflictDoNothing(),
-  ];
+  const parties = facts.flatMap(({ id, parties: ids = [] }) =>
+    ids.map((partyId) => ({ sessionId: id, partyId })),
+  );
+  return parties.length === 0
+    ? [sessions]
+    : [sessions, db.insert(sessionParties).select(rowsFrom(sessionParties, parties)).onConflictDoNothing()];
 }
 
 export function sessionStore(db: RecordDatabase) {

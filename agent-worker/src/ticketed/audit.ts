@@ -24,8 +24,8 @@ interface AuditPorts {
   readonly sql: SqlStorage;
   readonly randomId: () => string;
   readonly clock: () => number;
-  /** Facts wait for the record database. */
-  readonly onFacts: () => void;
+  /** Facts wait for the record database, to be handed over within so many ms. */
+  readonly onFacts: (withinMs: number) => void;
   /** Does something once, in so many ms. */
   readonly later: (ms: number, work: () => void) => void;
 }
@@ -41,6 +41,11 @@ interface RefusalCount {
   more: number;
 }
 
+/** New rights are handed over within this time: the recorder looks for revocations of them. */
+const SOON_MS = 50;
+/** Anything else can wait for more to come. */
+const LATER_MS = 1_000;
+
 const MINUTE_MS = 60_000;
 const minuteOf = (ms: number): number => Math.floor(ms / MINUTE_MS);
 
@@ -53,9 +58,9 @@ export function createAudit({ sql, randomId, clock, onFacts, later }: AuditPorts
   const backlog = backlogStore(sql);
   const burns = burnStore(sql);
 
-  function add(fact: RecordFact): void {
+  function add(fact: RecordFact, withinMs = LATER_MS): void {
     enqueue(backlog, fact);
-    onFacts();
+    onFacts(withinMs);
   }
 
   /** The event, and the session as it is after it. */
@@ -124,11 +129,11 @@ export function createAudit({ sql, randomId, clock, onFacts, later }: AuditPorts
       const used = eventOf(handover, 'ticket.used', randomId(), clock());
       const details = feed === 'away' ? { delivery, revocations: 'unread' } : { delivery };
       enqueue(backlog, { event: { ...used, sessionId, details } });
-      add(sessionFact('session.opened', session));
+      add(sessionFact('session.opened', session), feed === 'fresh' ? SOON_MS : 0);
     },
 
     renewed(session: ObjectSession): void {
-      add(sessionFact('session.renewed', session));
+      add(sessionFact('session.renewed', session), SOON_MS);
     },
 
     /** A renewal was refused, with the session as it is by now: it may have ended meanwhile. */

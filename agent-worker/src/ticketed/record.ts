@@ -1,66 +1,117 @@
-import { STATEMENT_DEADLINE_MS } from '@agent-ticket/drizzle/deadline.ts';
-import { createDelivery } from '@agent-ticket/drizzle/object/delivery.ts';
-import { waitingSince } from '@agent-ticket/drizzle/object/drain.ts';
-import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
+import { BATCH_DEADLINE_MS, within } from '@agent-ticket/drizzle/deadline.ts';
+import { readFacts, type SetAside, setAside, waitingSince } from '@agent-ticket/drizzle/object/drain.ts';
 import type { BacklogReport } from '@agent-ticket/shared/backlog-report.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
+import type { Recorded } from '../recorder/batches.ts';
+import { type RecorderObject, recorderOf } from '../recorder.ts';
 import type { Sessions } from './sessions.ts';
 
 interface RecordPorts {
   /** Without a binding of the broker nothing is reported to it. */
-  readonly env: object & { readonly RECORD: D1Database; readonly BACKLOG?: Fetcher | undefined };
+  readonly env: object & {
+    readonly RECORD: D1Database;
+    readonly RECORDER: DurableObjectNamespace<RecorderObject>;
+    readonly BACKLOG?: Fetcher | undefined;
+  };
   /** Id of the object. */
   readonly object: string;
   readonly sessions: Pick<Sessions, 'backlog' | 'hasBacklog' | 'terminate'>;
   readonly clock: () => number;
+  /** At least 0 and less than 1. */
+  readonly random: () => number;
+  /** Does something once, in so many ms; the answer cancels it. */
+  readonly later: (ms: number, work: () => void) => () => void;
   readonly keepAlive: (work: Promise<void>) => void;
-  /** Has `deliver` called again within so many ms. */
-  readonly retry: (withinMs: number) => Promise<unknown>;
+  /** Has the sweep run within so many ms, although this life of the object may have ended by then. */
+  readonly wakeWithin: (ms: number) => Promise<unknown>;
   readonly log: (event: Readonly<Record<string, unknown>>) => void;
 }
 
-/** How soon facts are offered to the record database again after it refused them. */
-const RETRY_MS = 5_000;
+/** Facts of one hand-over. */
+const HANDED_FACTS = 100;
+/** How long a recorder may take: its own wait, and the deadline of its batch. Longer than that it is lost. */
+const HANDOVER_DEADLINE_MS = BATCH_DEADLINE_MS + 2_000;
+/** Between two tries while the recorder or its database fails: doubled each time, and up to half of it less. */
+const RETRY_MS = { first: 1_000, most: 60_000 } as const;
 
-/** One object and the record database: delivery of its facts. */
+/** One object and the record database: the hand-over of its facts to a recorder. */
 export function createObjectRecord(ports: RecordPorts) {
   const { env, sessions, clock, keepAlive, log } = ports;
   const { backlog } = sessions;
   const report = createBacklogReport(ports);
-  const delivery = createDelivery({
-    backlog,
-    openRecord: () => openRecord(env.RECORD),
-    clock,
-    keepAlive,
-    onRevoked: (revoked) => {
-      for (const { id, why } of revoked) sessions.terminate(id, why);
-    },
-    onSetAside: (fact) => log({ event: 'fact_set_aside', ...fact }),
-    onFailure: async (error) => {
+  const aside = { backlog, onSetAside: (fact: SetAside) => log({ event: 'fact_set_aside', ...fact }) };
+  let planned: { readonly due: number; readonly cancel: () => void } | undefined;
+  let isRunning = false;
+  let failures = 0;
+  /** No try before this moment, in ms; the sweep comes after it. */
+  let retryAt = 0;
+
+  function deliverWithin(ms: number): void {
+    const now = clock();
+    const due = now + ms;
+    // While it fails the alarm brings the next try: a timer would keep the object awake, and be billed, for a minute.
+    if (now < retryAt || (planned !== undefined && planned.due <= due)) return;
+    planned?.cancel();
+    const cancel = ports.later(ms, () => {
+      planned = undefined;
+      if (!isRunning) keepAlive(run());
+    });
+    planned = { due, cancel };
+  }
+
+  async function run(): Promise<void> {
+    isRunning = true;
+    try {
+      while (sessions.hasBacklog()) await handOver();
+      failures = 0;
+      report.delivered();
+    } catch (error) {
       // A database out of reach fails no request.
       log({ event: 'record_delivery_failed', waiting: backlog.count(), error: describeError(error) });
       report.failed();
-      await ports.retry(RETRY_MS);
-    },
-    onDrained: report.delivered,
-  });
+      const most = Math.min(RETRY_MS.first * 2 ** failures, RETRY_MS.most);
+      const wait = Math.ceil(most * (1 - ports.random() / 2));
+      failures += 1;
+      retryAt = clock() + wait;
+      await ports.wakeWithin(wait);
+    } finally {
+      isRunning = false;
+    }
+  }
+
+  async function handOver(): Promise<void> {
+    const items = readFacts(aside, backlog.oldest(HANDED_FACTS));
+    const last = items.at(-1);
+    if (last === undefined) return;
+    const recorded = await within<Recorded>(
+      HANDOVER_DEADLINE_MS,
+      recorderOf(env.RECORDER, ports.object).deliver(items.map(({ fact }) => fact)),
+    );
+    if (recorded.failed !== undefined) throw new NotRecorded(recorded.failed);
+    for (const position of recorded.refused) {
+      const item = items[position];
+      if (item !== undefined) setAside(aside, item.id, 'refused');
+    }
+    backlog.removeThrough(last.id);
+    for (const { id, why } of recorded.revoked) sessions.terminate(id, why);
+  }
+
   return {
-    /** Starts to deliver the facts that wait. No caller needs to wait for it. */
-    deliver: delivery.start,
+    /** Hands over the facts that wait, within so many ms. No caller needs to wait for it. */
+    deliverWithin,
 
     /** Starts to deliver the facts that an earlier life of the object left, for which no event may come. */
     resume(): void {
       if (!sessions.hasBacklog()) return;
       report.resumed();
-      delivery.start();
+      deliverWithin(0);
     },
-
-    /**
-     * Waits until the record database has checked a session that was just opened, so that a revoked one ends before its
-     * agent sees it. A database that does not answer keeps no caller out: the session is checked when it does.
-     */
-    awaitRevocationCheck: (): Promise<void> => delivery.caughtUp(STATEMENT_DEADLINE_MS),
   };
+}
+
+/** The recorder could not write, for the reason that it describes. */
+class NotRecorded extends Error {
+  override readonly name = 'NotRecorded';
 }
 
 /** A busy object fails often while the database is away; the broker gets no more than one report in this time. */

@@ -10,11 +10,12 @@ interface UpgradePorts {
   readonly askAgent: () => Promise<Response | undefined>;
   /** Schedules the next sweep; `false` when that is not possible. */
   readonly arm: () => Promise<boolean>;
-  /** Waits until the record database has checked a session that was just opened, while that answers. */
-  readonly awaitRevocationCheck: () => Promise<void>;
 }
 
-/** Answers a request for a socket: burns its ticket, opens its session, and only then asks the agent. */
+/**
+ * Answers a request for a socket: burns its ticket, opens its session, and only then asks the agent. Waits for no
+ * database: a revocation that this object does not have ends the session once a recorder has written it.
+ */
 export async function answerUpgrade(handover: Handover, ports: UpgradePorts): Promise<Outcome<Response>> {
   const { sessions } = ports;
   const admitted = sessions.admit(handover);
@@ -23,11 +24,10 @@ export async function answerUpgrade(handover: Handover, ports: UpgradePorts): Pr
     await ports.arm();
     return admitted;
   }
-  await ports.awaitRevocationCheck();
   const { id } = admitted.value;
-  const answer = sessions.isOpen(id) ? await ports.askAgent() : undefined;
+  const [answer, isArmed] = await Promise.all([ports.askAgent(), ports.arm()]);
   // Any other answer of the agent stays inside. Without a sweep no silent session would ever end.
-  const isAccepted = answer?.status === 101 && (await ports.arm());
+  const isAccepted = answer?.status === 101 && isArmed;
   const denial = sessions.finishOpening(id, isAccepted);
   // An accepted socket is closed by now with its reason, which only its client can read.
   return isAccepted ? ok(answer) : { ok: false, denial: denial ?? { reason: 'agent_failed' } };
@@ -68,7 +68,7 @@ export async function answerPlain(handover: Handover, ports: PlainPorts): Promis
   }
   const { id } = admitted.value;
   const carried = ports.streams.carry(id, body, takesComments(answer), (how) => sessions.end(id, how));
-  const [isArmed] = await Promise.all([ports.arm(), ports.awaitRevocationCheck()]);
+  const isArmed = await ports.arm();
   const denial = sessions.finishOpening(id, isArmed);
   return denial === undefined ? ok(new Response(carried, answer)) : { ok: false, denial };
 }

@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { SessionFact } from '../../record/sessions.ts';
 import type { Databases, OpenDatabases } from './databases.ts';
-import { ALICE, JTI, KID, MINUTE, NOW, sessionFact, uuidOf, writeSessions } from './rows.ts';
+import { ALICE, addSessions, JTI, KID, MINUTE, NOW, sessionFact, uuidOf } from './rows.ts';
 
 const OPENED = sessionFact();
 const RENEWED = sessionFact({
@@ -26,7 +26,7 @@ export function describeRecordSessions(open: OpenDatabases): void {
       databases = await open();
       sessions = databases.record.sessions;
     });
-    const write = (fact: SessionFact) => writeSessions(databases, fact);
+    const write = (fact: SessionFact) => addSessions(databases, fact);
     const find = () => sessions.find(OPENED.id);
 
     it('puts each name of a session into the column of its meaning', async () => {

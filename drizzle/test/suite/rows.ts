@@ -9,7 +9,7 @@ import type { ServiceTokenRow } from '../../control/service-tokens.ts';
 import type { NewSigningKey } from '../../control/signing-keys.ts';
 import type { RecordDatabase } from '../../record/revocations.ts';
 import { recordRevocations } from '../../record/schema.ts';
-import { type SessionFact, writeSession } from '../../record/sessions.ts';
+import { type SessionFact, writeSessions } from '../../record/sessions.ts';
 
 /** Valid rows; a test says only what matters to it. */
 
@@ -159,9 +159,10 @@ export const keepCopy = async (db: RecordDatabase, row: Revocation, arrival = ro
 };
 
 /** Sessions without the events that bring them. */
-export const writeSessions = async (
+export const addSessions = async (
   { recordDb }: { readonly recordDb: RecordDatabase },
   ...facts: readonly SessionFact[]
 ): Promise<void> => {
-  for (const fact of facts) await recordDb.batch(writeSession(recordDb, fact));
+  const [first, ...rest] = writeSessions(recordDb, facts);
+  if (first !== undefined) await recordDb.batch([first, ...rest]);
 };

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { AgentInstance } from '../../record/revocations.ts';
 import type { SessionFact, SessionFilter } from '../../record/sessions.ts';
 import type { Databases, OpenDatabases } from './databases.ts';
-import { ALICE, NOW, revocation, sessionFact, tokenId, uuidOf, writeSessions } from './rows.ts';
+import { ALICE, addSessions, NOW, revocation, sessionFact, tokenId, uuidOf } from './rows.ts';
 
 const TOKEN = `token:${tokenId('7')}`;
 const KEY = 'q'.repeat(43);
@@ -40,7 +40,7 @@ export function describeSessionLists(open: OpenDatabases): void {
       ({ sessions, revocations } = databases.record);
     });
     const put = (name: number, differs: Partial<SessionFact> = {}) =>
-      writeSessions(databases, sessionFact({ id: uuidOf(name), ...differs }));
+      addSessions(databases, sessionFact({ id: uuidOf(name), ...differs }));
     const list = async (filter: SessionFilter, limit = 50) =>
       (await sessions.list(filter, undefined, limit)).map(({ id }) => Number.parseInt(id.slice(-12), 16));
 

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { sessionParties } from '../../record/schema.ts';
 import type { SessionFact } from '../../record/sessions.ts';
 import type { Databases, OpenDatabases } from './databases.ts';
-import { NOW, revocation, sessionFact, tokenId, uuidOf, writeSessions } from './rows.ts';
+import { addSessions, NOW, revocation, sessionFact, tokenId, uuidOf } from './rows.ts';
 
 const ROBOT = 'auth0:people.test:robot';
 const TOKEN = `token:${tokenId('7')}`;
@@ -14,7 +14,7 @@ export function describeSessionParties(open: OpenDatabases): void {
       databases = await open();
     });
     const write = (name: number, differs: Partial<SessionFact>) =>
-      writeSessions(databases, sessionFact({ id: uuidOf(name), ...differs }));
+      addSessions(databases, sessionFact({ id: uuidOf(name), ...differs }));
     const instancesOf = async (target: string) =>
       (await databases.record.revocations.liveObjects(revocation({ target }), undefined, 9)).map(
         ({ instance }) => instance,
