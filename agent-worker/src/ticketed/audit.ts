@@ -129,7 +129,6 @@ export function createAudit({ sql, randomId, clock, onFacts, later }: AuditPorts
       const used = eventOf(handover, 'ticket.used', randomId(), clock());
       const details = feed === 'away' ? { delivery, revocations: 'unread' } : { delivery };
       enqueue(backlog, { event: { ...used, sessionId, details } });
-      // At once where nobody checked its ticket for revocations: the recorder does.
       add(sessionFact('session.opened', session), feed === 'fresh' ? SOON_MS : 0);
     },
 
