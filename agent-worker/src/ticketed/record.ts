@@ -47,8 +47,11 @@ interface Handed {
 }
 /** How long a recorder may take: its own wait, and the deadline of its batch. Longer than that it is lost. */
 const HANDOVER_DEADLINE_MS = BATCH_DEADLINE_MS + 2_000;
-/** Between two tries while the recorder or its database fails: doubled each time, and up to half of it less. */
-const RETRY_MS = { first: 1_000, most: 60_000 } as const;
+/**
+ * Between two tries while the recorder or its database fails: doubled each time, and up to half of it less. The broker
+ * forgets within a minute that facts wait here, and is told at each try.
+ */
+const RETRY_MS = { first: 1_000, most: 50_000 } as const;
 
 /** One object and the record database: the hand-over of its facts to a recorder, and checks for revocations. */
 export function createObjectRecord(ports: RecordPorts) {
