@@ -2,6 +2,8 @@ import { Counter as Example } from '@agent-ticket/agent-worker/src/agents/counte
 import { createGate, defineAgent } from '@agent-ticket/agent-worker/src/library.ts';
 import { Agent, callable } from 'agents';
 
+export { RecorderObject } from '@agent-ticket/agent-worker/src/library.ts';
+
 interface CounterState {
   count: number;
 }
