@@ -242,9 +242,9 @@ function openingOf(session: ObjectSession): RecordFact[] {
   const { kid, delivery, requestId, feed }: Opening = JSON.parse(session.opening);
   const claims = { ...claimsOf(session), jti: TicketId.parse(ticket) };
   const presented = { claims, kid, ipAddress, userAgent };
+  const details = feed === 'away' ? { delivery, revocations: 'unread' } : { delivery };
   const used = eventOf({ ...presented, requestId }, 'ticket.used', derivedId(ticket), startedAt);
   const opened = eventOf(presented, 'session.opened', derivedId(id), startedAt);
-  const details = feed === 'away' ? { delivery, revocations: 'unread' } : { delivery };
   return [
     { event: { ...used, sessionId: id, details } },
     {

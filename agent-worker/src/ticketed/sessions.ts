@@ -52,7 +52,10 @@ export function createSessions(ports: SessionPorts) {
     acknowledge: sessions.acknowledge,
     hasBacklog: (): boolean => sessions.isPending() || backlog.newest() !== undefined,
 
-    /** Burns the ticket and opens a session, which counts as opening until {@link finishOpening}. */
+    /**
+     * Burns the ticket and opens a session, which counts as opening until {@link finishOpening}. Where the gate had not
+     * read revocations, the recorder does at once.
+     */
     admit(handover: Handover): Outcome<ObjectSession> {
       const admitted = admit(sql, handover, clock());
       if (admitted.ok) {
