@@ -1,4 +1,4 @@
-import { type Column, fillPlaceholders, getTableColumns, lte, type SQL, sql } from 'drizzle-orm';
+import { type Column, fillPlaceholders, getTableColumns, type SQL, sql } from 'drizzle-orm';
 import type { BatchItem, BatchResponse } from 'drizzle-orm/batch';
 import type { RunnableQuery } from 'drizzle-orm/runnable-query';
 import type {
@@ -94,10 +94,28 @@ export const among = (values: readonly string[]): SQL =>
  * that every row meets: the first page is a seek in the index like the others.
  */
 export const isAfter = (
-  time: Column,
+  time: Column | SQL,
   tie: Column,
   cursor: readonly [time: number, tie: number | string] | undefined,
 ): SQL =>
   cursor === undefined
-    ? lte(time, Number.MAX_SAFE_INTEGER)
+    ? sql`${time} <= ${Number.MAX_SAFE_INTEGER}`
     : sql`(${time}, ${tie}) < (${cursor[0]}, ${cursor[1]})`;
+
+/**
+ * A page of a list whose filters have no index together: those that one index serves bound the search, and so many rows
+ * of it are examined for the other filters. A page may have fewer rows than asked for, or none, and more may follow.
+ */
+export const MAX_EXAMINED = 1_000;
+
+export interface FoundPage<Row, Cursor> {
+  readonly rows: Row[];
+  /** The last row that was examined, where the search stopped before the page was full; undefined: there is no more. */
+  readonly stoppedAt?: Cursor | undefined;
+}
+
+/** The page, and where the search goes on. `last` is the row at {@link MAX_EXAMINED}, read in one batch with `rows`. */
+export const foundPage = <Row, Cursor>(
+  [rows, [last]]: readonly [Row[], readonly Cursor[]],
+  limit: number,
+): FoundPage<Row, Cursor> => ({ rows, stoppedAt: rows.length < limit ? last : undefined });

@@ -31,8 +31,9 @@ function cfMember<Schema extends z.ZodType>(suffix: '' | Capitalize<string>, sch
     write: (value: z.input<Schema>, cf?: object): Record<string, unknown> => ({ ...cf, [name]: value }),
     /** Checked again in full; `undefined` where there is none. */
     read(cf: unknown): z.output<Schema> | undefined {
-      const found = z.object({ [name]: z.unknown() }).safeParse(cf);
-      return found.success ? schema.safeParse(found.data[name]).data : undefined;
+      const value: unknown =
+        typeof cf === 'object' && cf !== null && Object.hasOwn(cf, name) ? Reflect.get(cf, name) : undefined;
+      return value === undefined ? undefined : schema.safeParse(value).data;
     },
   };
 }

@@ -11,8 +11,8 @@ interface RecorderEnv {
 }
 
 /**
- * Stands between the agents' objects and the record database, which has one thread: however many objects and isolates
- * there are, few recorders write and read. Keeps nothing on disk: an object keeps each fact until it is acknowledged,
+ * Stands between the agents' objects and the record database, which has one thread: however many objects there are, few
+ * recorders write, and read for all isolates. Keeps nothing on disk: an object keeps each fact until it is acknowledged,
  * which happens after the batch that wrote it.
  */
 export class RecorderObject extends DurableObject<RecorderEnv> {
@@ -41,15 +41,19 @@ export class RecorderObject extends DurableObject<RecorderEnv> {
 /** Recorders of a deployment. More write smaller batches; one holds about a thousand hand-overs a second. */
 const RECORDERS = 4;
 
-/** The recorder of one isolate, whatever its number: all of them read the same. */
-export const recorderAt = (
+const recorderNumber = (
   recorders: DurableObjectNamespace<RecorderObject>,
-  random: number,
-): DurableObjectStub<RecorderObject> => recorders.getByName(`recorder-${Math.floor(random * RECORDERS)}`);
+  number: number,
+): DurableObjectStub<RecorderObject> => recorders.getByName(`recorder-${number % RECORDERS}`);
 
 /** The recorder of one object, always the same one: its facts arrive in order. */
 export const recorderOf = (
   recorders: DurableObjectNamespace<RecorderObject>,
   objectId: string,
-): DurableObjectStub<RecorderObject> =>
-  recorders.getByName(`recorder-${Number.parseInt(objectId.slice(-8), 16) % RECORDERS}`);
+): DurableObjectStub<RecorderObject> => recorderNumber(recorders, Number.parseInt(objectId.slice(-8), 16));
+
+/** The recorder of one isolate, any of them: all read the same. `random` is at least 0 and less than 1. */
+export const recorderAt = (
+  recorders: DurableObjectNamespace<RecorderObject>,
+  random: number,
+): DurableObjectStub<RecorderObject> => recorderNumber(recorders, Math.floor(random * RECORDERS));

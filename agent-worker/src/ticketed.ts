@@ -34,7 +34,7 @@ import {
 } from './ticketed/sdk.ts';
 import { createSessions } from './ticketed/sessions.ts';
 import { createStreams } from './ticketed/streams.ts';
-import { createSweep, SWEEP } from './ticketed/sweep.ts';
+import { createSweep, HANDOVER_DUE_MS, SWEEP } from './ticketed/sweep.ts';
 import { verifierOf } from './verifier.ts';
 
 /** An Agents SDK class: `Agent` itself, or anything that extends it. */
@@ -79,7 +79,7 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       sql: this.ctx.storage.sql,
       randomId: () => crypto.randomUUID(),
       clock: () => Date.now(),
-      onFacts: (withinMs) => this.#record.deliverWithin(withinMs),
+      onFacts: (withinMs) => this.#noteFacts(withinMs),
       later: (ms, work) => void setTimeout(work, ms),
     });
     readonly #sessions = createSessions({
@@ -96,6 +96,7 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       audit: this.#audit,
       sockets: (id) => this.ctx.getWebSockets(id),
       clock: () => Date.now(),
+      nextHandover: () => this.#record.nextHandover(),
       schedules: () => this.getSchedules(),
       schedule: (at) => this.schedule(at, SWEEP),
     });
@@ -103,6 +104,7 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       env: this.env,
       object: this.ctx.id.toString(),
       sessions: this.#sessions,
+      audit: this.#audit,
       clock: () => Date.now(),
       keepAlive: (work) => this.ctx.waitUntil(work),
       random: () => Math.random(),
@@ -110,7 +112,7 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
         const timer = setTimeout(work, ms);
         return () => clearTimeout(timer);
       },
-      wakeWithin: this.#sweep.arm,
+      wakeBy: this.#sweep.wakeBy,
       log: (event) => console.error(JSON.stringify(event)),
     });
     readonly #destruction = createDestruction({
@@ -126,7 +128,7 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       sessions: this.#sessions,
       destruction: this.#destruction,
       clock: () => Date.now(),
-      onFacts: () => this.#record.deliverWithin(0),
+      onFacts: () => this.#noteFacts(0),
     });
     readonly #rates = createRates();
     readonly #queue = createFrameQueue((ms) => scheduler.wait(ms));
@@ -216,7 +218,8 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       const ports = {
         sessions: this.#sessions,
         askAgent: () => askAgent(this.#agent, request),
-        arm: () => this.#sweep.arm(),
+        arm: this.#sweep.arm,
+        armFor: this.#sweep.armFor,
       };
       if (isUpgrade(request.headers)) return answerUpgrade(handover, ports);
       const { claims, limits } = handover;
@@ -249,6 +252,12 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       const run = () => this.#agent.webSocketMessage(ws, frame);
       if (allowed.call === undefined) return run();
       this.#audit.called(allowed.session.id, await this.#calls.follow(ws, allowed.call, run));
+    }
+
+    /** Facts wait: they are handed over soon by this life of the object, and otherwise by an alarm. */
+    #noteFacts(withinMs: number): void {
+      this.#record.deliverWithin(withinMs);
+      this.ctx.waitUntil(this.#sweep.wakeBy(Date.now() + HANDOVER_DUE_MS));
     }
 
     #mayReadState(connection: Connection): boolean {

@@ -238,12 +238,34 @@ describe('an object that was destroyed', () => {
       await env.RECORD.exec('ALTER TABLE audit_events_away RENAME TO audit_events');
     }
     const [left, alarm] = await runInDurableObject(counter(instance), async (_, state) => [
-      state.storage.sql.exec<{ fact: string }>('SELECT fact FROM ticket_backlog ORDER BY id').toArray(),
+      state.storage.sql.exec('SELECT end_reason FROM ticket_sessions WHERE recorded < version').toArray(),
       await state.storage.getAlarm(),
     ]);
-    const opened = ['ticket.used', 'session.opened', 'session.closed'];
-    expect(left.map(({ fact }) => JSON.parse(fact).event.type)).toEqual([...opened, ...opened]);
+    expect(left.map((row) => Object.values(row).join()).sort()).toEqual([
+      'client_closed',
+      'session_terminated',
+    ]);
     expect(alarm).toBe((NOW + 5) * 1000);
+    await eventually(async () =>
+      expect((await sessionsOf(instance)).map(({ end_reason }) => end_reason).sort()).toEqual([
+        'client_closed',
+        'session_terminated',
+      ]),
+    );
+  });
+
+  test('has kept the burns of tickets that have not expired', async () => {
+    const instance = newInstance();
+    const socket = await enter(instance);
+    const used = await makeTicket({ instance });
+    socket.send({ type: 'ticket.renew', ticket: used });
+    await socket.frame('ticket.renewed');
+    await destroy(instance);
+    const burned = await runInDurableObject(counter(instance), (_, state) => [
+      state.storage.sql.exec('SELECT ticket FROM ticket_sessions').toArray().length,
+      state.storage.sql.exec('SELECT jti FROM ticket_burns').toArray().length,
+    ]);
+    expect(burned).toEqual([1, 1]);
   });
 });
 

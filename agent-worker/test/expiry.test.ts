@@ -146,12 +146,11 @@ describe('a ticket past its end', () => {
 
   test('is forgotten by the sweep once no verifier would take it, and not before', async () => {
     const instance = newInstance();
-    await enter('viewer', instance, 3600);
-    const burns = () =>
-      runInDurableObject(
-        counter(instance),
-        (_, state) => state.storage.sql.exec('SELECT jti FROM ticket_burns').toArray().length,
-      );
+    const { socket } = await enter('viewer', instance, 3600);
+    socket.close();
+    await socket.closed();
+    await expectEvents(instance, ['ticket.used', 'session.opened', 'session.closed']);
+    const burns = async () => (await ownSessions(counter(instance))).length;
     const sweepAt = async (seconds: number) => {
       vi.setSystemTime((NOW + seconds) * 1000);
       await sweep(counter(instance));

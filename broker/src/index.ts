@@ -25,7 +25,8 @@ export class Backlog extends WorkerEntrypoint<Cloudflare.Env> {
   override async fetch(request: Request): Promise<Response> {
     const report = await readBody(request, BacklogReport);
     if (!report.ok) return new Response(null, { status: 400 });
-    await mintShards(this.env.MINT_SHARD).receiveReport(report.value);
+    ports ??= portsOf(this.env);
+    await mintShards(this.env.MINT_SHARD, ports.config.shards).receiveReport(report.value);
     return new Response(null, { status: 204 });
   }
 }
@@ -52,7 +53,7 @@ function portsOf(env: Cloudflare.Env): BrokerPorts {
         redirect: 'manual',
         signal,
       }),
-    shard: mintShards(env.MINT_SHARD),
+    shard: mintShards(env.MINT_SHARD, config.shards),
     ping: { control: () => ping(env.CONTROL), record: () => ping(env.RECORD) },
     // A key document that moved is no key document: the address is configuration.
     fetch: (url, init) => fetch(url, { ...init, redirect: 'manual' }),

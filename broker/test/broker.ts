@@ -8,7 +8,7 @@ import { createApp } from '../src/app.ts';
 import { readConfig } from '../src/config/config.ts';
 import { coalescedRead } from '../src/mint/coalesced-read.ts';
 import { decideTicket } from '../src/mint/decide-ticket.ts';
-import type { MintShard } from '../src/mint/shard.ts';
+import { DEFAULT_SHARDS, type MintShard } from '../src/mint/shard.ts';
 import { mintShards } from '../src/mint/shard-object.ts';
 import { compose, type Runtime } from '../src/runtime/compose.ts';
 import type { BrokerPorts } from '../src/runtime/ports.ts';
@@ -56,7 +56,7 @@ export function startBroker(options: BrokerOptions = {}): Broker {
     shard: [options.control, options.settings, options.unset, options.ports?.registry].every(
       (own) => own === undefined,
     )
-      ? mintShards(env.MINT_SHARD)
+      ? mintShards(env.MINT_SHARD, DEFAULT_SHARDS)
       : shardOn(control, options),
     ping: { control: () => ping(control), record: () => ping(record) },
     fetch: (url) => outbound.fetch(url),
@@ -93,7 +93,7 @@ export function startBroker(options: BrokerOptions = {}): Broker {
 
 /** A mint shard with settings, a registry or a control database of its own; it counts and records in the real objects. */
 function shardOn(control: D1Database, options: BrokerOptions): MintShard {
-  const shards = mintShards(env.MINT_SHARD);
+  const shards = mintShards(env.MINT_SHARD, DEFAULT_SHARDS);
   const store = openControl(control);
   const readFacts = coalescedRead(store.readMintFacts);
   return {

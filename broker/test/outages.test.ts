@@ -1,5 +1,6 @@
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
+import { DEFAULT_SHARDS } from '../src/mint/shard.ts';
 import { mintShards } from '../src/mint/shard-object.ts';
 import { startBroker } from './broker.ts';
 import {
@@ -246,7 +247,7 @@ describe('while something on the way hangs', () => {
             return (id: DurableObjectId) => forEver(from.get(id), ['mint']);
           },
         });
-        return startBroker({ runtime: { shard: mintShards(namespace) } });
+        return startBroker({ runtime: { shard: mintShards(namespace, DEFAULT_SHARDS) } });
       },
     ],
   ])('(%s) the caller has an answer in bounded time, and no ticket', async (_what, start) => {
@@ -289,7 +290,7 @@ describe('readiness', () => {
       [60, true],
       [61, false],
     ] as const) {
-      const shard = { ...mintShards(env.MINT_SHARD), waiting: waiting(age) };
+      const shard = { ...mintShards(env.MINT_SHARD, DEFAULT_SHARDS), waiting: waiting(age) };
       const { front } = startBroker({ runtime: { shard } });
       expect(await ready(front)).toMatchObject([200, { mint: true, record, waiting_age: age }]);
     }

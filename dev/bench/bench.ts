@@ -1,5 +1,6 @@
 import '../require-node.ts';
 import { writeFileSync } from 'node:fs';
+import { inspect } from 'node:util';
 import { quietEnvironment } from '../quiet-environment.ts';
 import { build } from '../start/build.ts';
 import { type BenchOptions, readOptions, UsageError } from './options.ts';
@@ -23,6 +24,9 @@ async function run(options: BenchOptions): Promise<void> {
   // The tools of Cloudflare read the environment when they are imported.
   const { openServers } = await import('./servers.ts');
   const servers = await openServers();
+  // Servers would go on without this process.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => void servers.close().finally(() => process.exit(1)));
   const results: Result[] = [];
   try {
     for (const row of options.rows) {
@@ -58,7 +62,7 @@ async function measured(
     const count = Math.min(rounds, row.rounds ?? rounds);
     return await measure(row, { ours, floors }, { count, warmUp: row.rounds === undefined });
   } catch (error) {
-    logProgress(`${row.name} failed: ${error instanceof Error ? error.message : String(error)}`);
+    logProgress(`${row.name} failed: ${inspect(error)}`);
     return undefined;
   }
 }

@@ -1,7 +1,8 @@
 import { jsonRequest, openLane } from './http-lane.ts';
-import { type Measure, msEach, perSecond } from './rounds.ts';
+import { type Measure, msEach, type Once, perSecond } from './rounds.ts';
 import type { Row } from './row.ts';
 import type { Servers } from './servers.ts';
+import { principalSecrets } from './tickets.ts';
 
 /** What one mint costs over HTTP, on each runtime, beside the signatures alone. */
 
@@ -23,6 +24,12 @@ const onWorkers = async (servers: Servers): Promise<Target> => {
   const { facts } = await servers.stack();
   return tickets(facts.broker, facts.adminToken.clientSecret);
 };
+/** Each caller has a service token of its own, so that their requests are of different accounts. */
+const ofAccounts = async (servers: Servers, caller: number): Promise<Target> => {
+  const { facts } = await servers.stack();
+  const secrets = await principalSecrets(facts);
+  return tickets(facts.broker, secrets[caller % secrets.length] ?? '');
+};
 const onNode = async (servers: Servers): Promise<Target> => {
   const { broker, secrets } = await servers.nodeStack();
   return tickets(broker, secrets.adminToken.clientSecret);
@@ -43,7 +50,7 @@ const sameTrips = async (servers: Servers): Promise<Target> => ({
 type Client = 'fetch' | 'raw';
 
 /** One caller, on a connection that stays open. */
-async function openCaller({ url, authorization }: Target, client: Client): Promise<() => Promise<unknown>> {
+async function openCaller({ url, authorization }: Target, client: Client): Promise<Once> {
   const headers = authorization === undefined ? {} : { authorization };
   if (client === 'fetch') return () => post(url, headers);
   const lane = await openLane(url);
@@ -61,20 +68,22 @@ async function post(url: URL, headers: Readonly<Record<string, string>>): Promis
   if (answer.status !== 201) throw new Error(`${url}: ${answer.status} ${text}`);
 }
 
-type FindTarget = (servers: Servers) => Promise<Target>;
+/** The target of one caller; they are numbered from 0. */
+type FindTarget = (servers: Servers, caller: number) => Promise<Target>;
 
 const rate =
   (find: FindTarget, client: Client, callers: number) =>
   async (servers: Servers, forMs: number): Promise<Measure> => {
-    const target = await find(servers);
-    const all = await Promise.all(Array.from({ length: callers }, () => openCaller(target, client)));
+    const all: Once[] = [];
+    for (let caller = 0; caller < callers; caller++)
+      all.push(await openCaller(await find(servers, caller), client));
     return () => perSecond(all, forMs);
   };
 
 const time =
   (find: FindTarget, client: Client) =>
   async (servers: Servers, forMs: number): Promise<Measure> => {
-    const caller = await openCaller(await find(servers), client);
+    const caller = await openCaller(await find(servers, 0), client);
     return () => msEach(caller, forMs);
   };
 
@@ -84,7 +93,7 @@ const TRIPS = 'two reads, one row in an object, a signature made and checked';
 export const mintRows: readonly Row[] = [
   {
     name: 'mint-node',
-    does: `${MINTS}; Node and libSQL on disk, 32 callers by a raw client`,
+    does: `${MINTS}; Node and libSQL files, 32 callers by a raw client`,
     unit: '/s',
     better: 'more',
     isQuick: true,
@@ -113,6 +122,21 @@ export const mintRows: readonly Row[] = [
         prepare: rate(exchangeOnWorkers, 'fetch', 16),
       },
       { trips: 'same', does: TRIPS, prepare: rate(sameTrips, 'fetch', 16) },
+    ],
+  },
+  {
+    name: 'mint-workerd-accounts',
+    does: `${MINTS}; workerd, 16 callers by fetch, each with a service token of its own`,
+    unit: '/s',
+    better: 'more',
+    isQuick: false,
+    ours: rate(ofAccounts, 'fetch', 16),
+    floors: [
+      {
+        trips: 'none',
+        does: `${EXCHANGE}: jose on workerd`,
+        prepare: rate(exchangeOnWorkers, 'fetch', 16),
+      },
     ],
   },
   {

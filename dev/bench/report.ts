@@ -18,7 +18,7 @@ const lineOf = ({ name, does, unit, passed, figure, bounds }: Result): string[] 
   name,
   spreadText(figure, unit),
   '',
-  ...boundsText(bounds, unit),
+  ...boundTexts(bounds, unit),
   does,
 ];
 
@@ -27,16 +27,16 @@ const floorLine = ({ trips, does, figure, ratio, bounds }: FloorResult, { unit }
   trips === 'none' ? '  floor without trips' : '  floor with trips',
   spreadText(figure, unit),
   spreadText(ratio, ''),
-  ...boundsText(bounds, ''),
+  ...boundTexts(bounds, ''),
   does,
 ];
 
-const boundsText = (bounds: Bounds | undefined, unit: string): string[] =>
+export const boundTexts = (bounds: Bounds | undefined, unit: string): string[] =>
   bounds === undefined
     ? ['', '']
     : [number(bounds.goal) + unitText(unit), number(bounds.limit) + unitText(unit)];
 
-const spreadText = ({ median, min, max }: Spread, unit: string): string =>
+export const spreadText = ({ median, min, max }: Spread, unit: string): string =>
   `${number(median)}${unitText(unit)} (${number(min)} to ${number(max)})`;
 
 const unitText = (unit: string): string => (unit === '' || unit.startsWith('/') ? unit : ` ${unit}`);

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { availableParallelism, cpus, totalmem } from 'node:os';
+import { availableParallelism, cpus, tmpdir, totalmem } from 'node:os';
 import * as z from 'zod';
 import { ROOT } from '../quiet-environment.ts';
 
@@ -23,6 +23,8 @@ const Stored = z.object({
     cpu: z.string(),
     cores: z.int(),
     memoryGigabytes: z.int(),
+    /** Where the databases are. */
+    folder: z.string(),
   }),
   results: z.array(
     z.object({
@@ -57,5 +59,6 @@ export const circumstances = (): Pick<Stored, 'measuredAt' | 'on'> => ({
     cpu: cpus()[0]?.model ?? 'unknown',
     cores: availableParallelism(),
     memoryGigabytes: Math.round(totalmem() / 2 ** 30),
+    folder: tmpdir(),
   },
 });

@@ -16,18 +16,18 @@ export interface Order {
   readonly secret: string;
 }
 
-/** A principal may have 16 sockets in one counter, so this many share the sockets of an object. */
-const PRINCIPALS = 4;
+/** A principal may have 16 sockets in one counter, so several share the sockets of an object. */
+const PRINCIPALS = 16;
 const LANES = 16;
 const LIFE_SECONDS = 300;
 
 export const instanceNames = (count: number): string[] =>
   Array.from({ length: count }, (_, number) => `bench-${number}`);
 
-/** Service tokens of the tier without a rate limit, made once for a stack. */
 const secretsOf = new WeakMap<StackFacts, readonly string[]>();
 
-async function makeSecrets(facts: StackFacts): Promise<readonly string[]> {
+/** Secrets of service tokens of the tier without a rate limit, made once for a stack. */
+export async function principalSecrets(facts: StackFacts): Promise<readonly string[]> {
   const known = secretsOf.get(facts);
   if (known !== undefined) return known;
   const url = new URL('/admin/service-tokens', facts.broker);
@@ -45,7 +45,7 @@ async function makeSecrets(facts: StackFacts): Promise<readonly string[]> {
 
 /** Orders for so many sockets, distributed evenly among objects and in each among principals. */
 export async function orders(facts: StackFacts, count: number, objects: number): Promise<Order[]> {
-  const secrets = await makeSecrets(facts);
+  const secrets = await principalSecrets(facts);
   return Array.from({ length: count }, (_, number) => ({
     instance: `bench-${number % objects}`,
     secret: secrets[Math.floor(number / objects) % secrets.length] ?? '',

@@ -6,7 +6,7 @@ import { openTab } from './tab.ts';
 it('a plain WebSocket takes address and protocols unchanged, and renews its session in band', async () => {
   const tab = await openApp();
   // A session lasts as long as its credential; the agent warns at half of such a short lifetime.
-  const [short, long] = await Promise.all([auth0Token('auth0|alice', 16), auth0Token('auth0|alice')]);
+  const [short, long] = await Promise.all([auth0Token('auth0|clients', 16), auth0Token('auth0|clients')]);
   const frames = await tab.page.evaluate(
     async ([broker, host, short, long]) => {
       let token = short;
@@ -39,7 +39,7 @@ it('a plain WebSocket takes address and protocols unchanged, and renews its sess
 
 it('the hook renews its session in band, and stays the same session', async () => {
   const tab = await openApp();
-  const [short, long] = await Promise.all([auth0Token('auth0|alice', 16), auth0Token('auth0|alice')]);
+  const [short, long] = await Promise.all([auth0Token('auth0|clients', 16), auth0Token('auth0|clients')]);
   await tab.page.evaluate(
     ([broker, host, short, long]) => {
       let token = short;
@@ -99,7 +99,7 @@ it('useAgentChat mounts, and asks for its history with a ticket in a header', as
       );
   });
   const { broker, agentWorker: host } = inject('stack');
-  const token = await auth0Token('auth0|alice');
+  const token = await auth0Token('auth0|clients');
   await tab.page.evaluate(
     ([broker, host, token]) =>
       window.showChat({

@@ -67,9 +67,9 @@ const ticketsFor = async (instance: string): Promise<number> =>
 
 /** The two cookies that are credentials, each with the attributes that a browser stores. */
 const WAYS: Readonly<Record<string, (tab: Tab) => Promise<void>>> = {
-  'a session at the broker': (tab) => tab.signIn('Alice'),
+  'a session at the broker': (tab) => tab.signIn('auth0|cookie-rule'),
   'a session at Cloudflare Access': async (tab) => {
-    const answer = await post(inject('stack').access.tokenUrl, {}, { email: 'alice@example.com' });
+    const answer = await post(inject('stack').access.tokenUrl, {}, { email: 'cookie-rule@example.com' });
     const { token } = z.object({ token: z.string() }).parse(await answer.json());
     await tab.context.addCookies([{ name: 'CF_Authorization', value: token, url: inject('stack').broker }]);
   },
@@ -117,14 +117,14 @@ it.each(Object.entries(WAYS))('with %s a page that is not listed gets nothing', 
 
 it('a page of another site has no use of the session, listed or not', async () => {
   const tab = await openTab(`${inject('pages')}/app`, EXPECTED);
-  await tab.signIn('Alice');
+  await tab.signIn('auth0|cookie-rule');
   await tab.page.goto(`${inject('pages')}/app`.replace('127.0.0.1', 'localhost'));
   expect(await fetchTicket(tab, 'JSON, as the client asks', crypto.randomUUID())).toBe('401');
 });
 
 it('a page of an unlisted origin cannot sign a person out', async () => {
   const tab = await openTab(`${inject('pages')}/app`, EXPECTED);
-  await tab.signIn('Alice');
+  await tab.signIn('auth0|cookie-rule');
   const { broker } = inject('stack');
   const sibling = await openSibling();
   for (const referrerPolicy of ['', 'no-referrer', 'origin', 'unsafe-url']) {

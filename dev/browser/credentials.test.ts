@@ -6,7 +6,10 @@ import { openApp } from './app-tab.ts';
 
 it('a function for access tokens is called again when the broker refuses its token', async () => {
   const tab = await openApp({ expects: [/401/] });
-  const [old, good] = await Promise.all([auth0Token('auth0|alice', -1), auth0Token('auth0|alice')]);
+  const [old, good] = await Promise.all([
+    auth0Token('auth0|credentials', -1),
+    auth0Token('auth0|credentials'),
+  ]);
   const flags = await tab.page.evaluate(
     async ([broker, host, old, good]) => {
       const calls: boolean[] = [];

@@ -26,16 +26,16 @@ it('a person signs in at the broker through the tenant’s page, and out again',
   const me = `${inject('stack').broker}/me`;
   const tab = await openTab(me, { expects: [/401/] });
   expect(await tab.page.textContent('body')).toContain('UNAUTHORIZED');
-  await tab.signIn('Alice');
+  await tab.signIn('Mallory');
   expect(tab.page.url()).toBe(me);
-  expect(await tab.page.textContent('body')).toContain('alice@example.com');
+  expect(await tab.page.textContent('body')).toContain('mallory@example.com');
   await tab.signOut();
   expect(await tab.page.textContent('body')).toContain('UNAUTHORIZED');
 });
 
 it('a page of another origin reaches agents with the session at the broker', async () => {
   const tab = await openTab(`${inject('pages')}/app`);
-  await tab.signIn('Alice');
+  await tab.signIn('auth0|harness');
   const { broker, agentWorker: host } = inject('stack');
   const principal = await tab.page.evaluate(
     async (options) => {
@@ -53,7 +53,7 @@ it('a page of another origin reaches agents with the session at the broker', asy
     },
     { broker, host },
   );
-  expect(principal).toContain('alice');
+  expect(principal).toContain('harness');
 });
 
 it('a request of a page to another machine is reported and fails', async () => {

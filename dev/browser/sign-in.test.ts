@@ -38,34 +38,34 @@ describe.each(['subprotocol', 'query'] as const)('by %s', (delivery) => {
 
   it('after a sign-out the next person is never the one before', async () => {
     const tab = await openApp({ expects: [NOT_SIGNED_IN] });
-    await tab.signIn('Alice');
+    await tab.signIn('auth0|leaver');
     const instance = `next-person-${delivery}`;
     await tab.provide({ name: 'mine', instance, delivery, credential: session });
     await tab.show(['mine']);
     await tab.until('mine', 'open');
-    expect(await whoami(tab, 'mine')).toContain('alice');
+    expect(await whoami(tab, 'mine')).toContain('leaver');
 
     // In another window of the same browser, so that this page remains.
     const other = await openTab(inject('stack').agentWorker, { beside: tab });
     await other.signOut();
     await tab.until('mine', 'ended 4003 forbidden');
-    await other.signIn('Bob');
+    await other.signIn('auth0|next');
     await tab.page.evaluate(() => window.app.ticket('mine').reset());
     await tab.until('mine', 'open');
-    expect(await whoami(tab, 'mine')).toContain('bob');
+    expect(await whoami(tab, 'mine')).toContain('next');
 
     // A component that mounts again, before any cache expires.
     await tab.provide({ name: 'again', instance, delivery, credential: session });
     await tab.show(['again']);
     await tab.until('again', 'open');
-    expect(await whoami(tab, 'again')).toContain('bob');
+    expect(await whoami(tab, 'again')).toContain('next');
     expect(tab.broker.mints).toHaveLength(3);
   });
 });
 
 it('a sign-out without another sign-in closes every connection', async () => {
   const tab = await openApp({ expects: [NOT_SIGNED_IN] });
-  await tab.signIn('Alice');
+  await tab.signIn('auth0|leaver');
   await tab.provide({ name: 'mine', instance: 'left', credential: session });
   await tab.show(['mine']);
   await tab.until('mine', 'open');
@@ -79,7 +79,7 @@ it('a sign-out without another sign-in closes every connection', async () => {
 
 it('a page on another site than the broker has no session there, and must sign in', async () => {
   const tab = await openApp({ expects: [NOT_SIGNED_IN] });
-  await tab.signIn('Alice');
+  await tab.signIn('auth0|leaver');
   await tab.page.goto(tab.page.url().replace('127.0.0.1', 'localhost'));
   await tab.provide({ name: 'foreign', instance: 'foreign-site', credential: session });
   await tab.show(['foreign']);

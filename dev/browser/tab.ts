@@ -23,7 +23,11 @@ export interface TabOptions {
 export interface Tab {
   readonly page: Page;
   readonly context: BrowserContext;
-  /** Signs a person of the stand-in in at the broker, through the real pages, and returns to the present page. */
+  /**
+   * Signs a person of the stand-in in at the broker, and returns to the present page: a name of its sign-in page, or
+   * `auth0|<anybody>`, of whom the stand-in does not ask. A file has people of its own: a sign-out ends a person's
+   * tokens everywhere, and a person's limit is one for all tests.
+   */
   signIn(name: string): Promise<void>;
   /** Signs out at the broker, and returns to the present page. */
   signOut(): Promise<void>;
@@ -59,8 +63,12 @@ export async function openTab(url: string, { expects = [], beside, now }: TabOpt
     screenshot: (name) => screenshots(page, name),
     async signIn(name) {
       const back = page.url();
-      await page.goto(`${broker}/auth/login?return_to=${encodeURIComponent(back)}`);
-      await page.getByRole('button', { name: new RegExp(`^${name}\\b`) }).click();
+      const login = `${broker}/auth/login?return_to=${encodeURIComponent(back)}`;
+      if (name.includes('|')) await page.goto(`${login}&login_hint=${encodeURIComponent(name)}`);
+      else {
+        await page.goto(login);
+        await page.getByRole('button', { name: new RegExp(`^${name}\\b`) }).click();
+      }
       await page.waitForURL(back);
     },
     async signOut() {

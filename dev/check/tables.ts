@@ -9,7 +9,10 @@ import * as sharedLimits from '@agent-ticket/shared/limits.ts';
 import { ROLES } from '@agent-ticket/shared/names.ts';
 import { roleScopes } from '@agent-ticket/shared/registry.ts';
 import { TicketClaims } from '@agent-ticket/shared/ticket.ts';
+import { boundTexts, spreadText } from '../bench/report.ts';
+import { readStored } from '../bench/stored.ts';
 import { PEOPLE } from '../identity-provider/people.ts';
+import { ROOT } from '../quiet-environment.ts';
 import { auditTypes, claimLimits, exposure, keyStates, policyRules } from './described-tables.ts';
 import { code, table } from './markdown.ts';
 import { agentWorkerSettings, brokerSettings, nodeSettings } from './settings-tables.ts';
@@ -130,6 +133,23 @@ const routes = (): string =>
     ]),
   );
 
+/** The stored result of the bench: a line for each row and floor. */
+function benchResults(): string {
+  const { measuredAt, on, results } = readStored(`${ROOT}dev/bench/baseline.json`);
+  const where = `Measured on ${measuredAt.slice(0, 10)} at commit ${on.commit}: Node ${on.node}, ${on.cores} shared cores (${on.cpu}), ${on.memoryGigabytes} GB.`;
+  const rows = results.flatMap(({ name, unit, figure, bounds, floors, rounds }) => {
+    const ours = [code(name), rounds, spreadText(figure, unit)];
+    if (floors.length === 0) return [[...ours, '', '', ...boundTexts(bounds, unit)]];
+    return floors.map((floor) => [
+      ...ours,
+      `${spreadText(floor.figure, unit)}, ${floor.trips === 'none' ? 'no trips' : 'with trips'}`,
+      spreadText(floor.ratio, ''),
+      ...boundTexts(floor.bounds, ''),
+    ]);
+  });
+  return `${where}\n\n${table(['row', 'rounds', 'ours', 'floor', 'ratio', 'goal', 'limit'], rows)}`;
+}
+
 /** Generators of the content between `<!-- generated: NAME -->` and `<!-- end generated -->`. */
 export const GENERATORS: Readonly<Record<string, () => string>> = {
   errors,
@@ -150,4 +170,5 @@ export const GENERATORS: Readonly<Record<string, () => string>> = {
   'settings-broker': brokerSettings,
   'settings-node': nodeSettings,
   'settings-agent-worker': agentWorkerSettings,
+  'bench-results': benchResults,
 };

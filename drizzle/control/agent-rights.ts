@@ -1,4 +1,5 @@
 import { eq, inArray, type SQL, sql } from 'drizzle-orm';
+import { MAX_EXAMINED } from '../database.ts';
 import { type ControlDatabase, isAnyOn } from './change.ts';
 import { claimsOf, type PolicyQuestion, type PolicyRows, ROLE_NAMES } from './policy.ts';
 import { grants, principals, revocations } from './schema.ts';
@@ -13,13 +14,10 @@ export interface AgentRightsQuestion extends Omit<PolicyQuestion, 'at'> {
 /** The rows that decide which agents a principal may use. */
 export type AgentRightsRows = Pick<PolicyRows, 'grants' | 'revocations' | 'signedOut' | 'claims'>;
 
-/** Of one subject in one role on one agent so many instances are looked at for one without a lock. */
-const MAX_LOCKED = 100;
-
 /**
  * For each subject, agent and role a grant that counts: of an agent with listed instances one on each of them, of
  * another agent the first on an instance without a lock. What is read grows with subjects and agents, not with grants:
- * where the first {@link MAX_LOCKED} instances are all locked, the role does not count.
+ * of one subject in one role on one agent the first {@link MAX_EXAMINED} instances are examined and no others.
  */
 export async function readAgentRights(db: ControlDatabase, q: AgentRightsQuestion): Promise<AgentRightsRows> {
   const { now } = q;
@@ -27,17 +25,17 @@ export async function readAgentRights(db: ControlDatabase, q: AgentRightsQuestio
   const listed = q.agents.flatMap(({ slug, instances }) =>
     instances === undefined ? [] : [...instances, '*'].map((instance) => [slug, instance]),
   );
-  const counts = sql`deleted_at IS NULL AND (expires_at IS NULL OR expires_at >= ${q.lastsUntil})
+  const counts = sql`(expires_at IS NULL OR expires_at >= ${q.lastsUntil})
     AND NOT (claimed = 1 AND opened_at IS NULL AND created_at < ${q.claimsSince})`;
   const isUnlocked = (until: SQL): SQL => sql`NOT EXISTS (SELECT 1 FROM ${revocations}
     WHERE target = 'instance:' || place.agent_slug || '/' || place.instance_id AND kind = 'any' AND ${until})`;
   const firstOnOpen = sql`(
     SELECT (
       SELECT place.id FROM (
-        SELECT id, agent_slug, instance_id FROM ${grants}
-        WHERE subject = subjects.value AND agent_slug = agents.value AND role = roles.value AND ${counts}
-        ORDER BY instance_id LIMIT ${MAX_LOCKED}) AS place
-      WHERE ${isUnlocked(sql`until IS NULL`)} AND ${isUnlocked(sql`until > ${now}`)}
+        SELECT * FROM ${grants}
+        WHERE subject = subjects.value AND agent_slug = agents.value AND role = roles.value AND deleted_at IS NULL
+        ORDER BY instance_id LIMIT ${MAX_EXAMINED}) AS place
+      WHERE ${counts} AND ${isUnlocked(sql`until IS NULL`)} AND ${isUnlocked(sql`until > ${now}`)}
       LIMIT 1)
     FROM ${each(q.subjects)} AS subjects CROSS JOIN ${each(open)} AS agents CROSS JOIN ${each(ROLE_NAMES)} AS roles)`;
   const onListed = sql`(
@@ -45,7 +43,7 @@ export async function readAgentRights(db: ControlDatabase, q: AgentRightsQuestio
     FROM ${each(q.subjects)} AS subjects CROSS JOIN ${each(listed)} AS places CROSS JOIN ${each(ROLE_NAMES)} AS roles
     CROSS JOIN ${grants}
     WHERE subject = subjects.value AND agent_slug = places.value ->> 0 AND role = roles.value
-      AND instance_id = places.value ->> 1 AND ${counts})`;
+      AND instance_id = places.value ->> 1 AND deleted_at IS NULL AND ${counts})`;
   const [grantRows, revocationRows, [signedOut], [claims]] = await db.batch([
     db
       .select()

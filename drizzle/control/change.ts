@@ -1,7 +1,16 @@
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import type { Revocation } from '@agent-ticket/shared/revocation.ts';
-import { and, asc, eq, exists, gt, inArray, isNull, lte, or, type SQL, sql } from 'drizzle-orm';
-import { among, type Database, isAfter, rowsOf, type Statement } from '../database.ts';
+import { and, asc, desc, eq, exists, gt, inArray, isNull, lte, or, type SQL, sql } from 'drizzle-orm';
+import {
+  among,
+  type Database,
+  type FoundPage,
+  foundPage,
+  isAfter,
+  MAX_EXAMINED,
+  rowsOf,
+  type Statement,
+} from '../database.ts';
 import type * as schema from './schema.ts';
 import { outbox, revocations } from './schema.ts';
 
@@ -132,20 +141,35 @@ export function revocationStore(db: ControlDatabase) {
       return row?.rev ?? 0;
     },
 
-    /** Locks in force, newest first. `now` in ms. */
-    listLocks: (now: number, after: LockCursor | undefined, limit: number): Promise<RevocationRow[]> =>
-      db
+    /** Locks in force, newest first, past those that were lifted or have ended. `now` in ms. */
+    async listLocks(
+      now: number,
+      after: LockCursor | undefined,
+      limit: number,
+    ): Promise<FoundPage<RevocationRow, LockCursor>> {
+      const { createdAt, id } = revocations;
+      const examined = db
         .select()
         .from(revocations)
-        .where(
-          and(
-            sql`code = 'locked'`,
-            isInForce(now),
-            isAfter(revocations.createdAt, revocations.id, after && [after.createdAt, after.id]),
-          ),
-        )
-        .orderBy(sql`${revocations.createdAt} DESC`, sql`${revocations.id} DESC`)
-        .limit(limit),
+        .where(and(sql`code = 'locked'`, isAfter(createdAt, id, after && [after.createdAt, after.id])))
+        .orderBy(desc(createdAt), desc(id))
+        .limit(MAX_EXAMINED)
+        .as('examined');
+      const page = await db.batch([
+        // In the order of the subquery: to sort again, all of it would be read first.
+        db
+          .select()
+          .from(examined)
+          .where(or(isNull(examined.until), gt(examined.until, now)))
+          .limit(limit),
+        db
+          .select({ createdAt: examined.createdAt, id: examined.id })
+          .from(examined)
+          .limit(1)
+          .offset(MAX_EXAMINED - 1),
+      ]);
+      return foundPage(page, limit);
+    },
 
     /** Revocations of `any` ticket that are in force on one of the targets, one of each. `now` in ms. */
     anyOn: (targets: readonly string[], now: number): Promise<RevocationRow[]> =>
@@ -175,11 +199,22 @@ export function revocationStore(db: ControlDatabase) {
         .onConflictDoUpdate({ target: revocations.id, set: { rev: sql`excluded.rev` } });
     },
 
-    /** Forgets rows that stopped to hit before a moment, in ms; never the newest, whose number must not be given again. */
-    async purge(before: number): Promise<void> {
-      await db
+    /**
+     * Forgets rows that stopped to hit before a moment, in ms, no more than `limit`; never the newest, whose number must not
+     * be given again. How many went.
+     */
+    async purge(before: number, limit: number): Promise<number> {
+      const old = db
+        .select({ id: revocations.id })
+        .from(revocations)
+        .where(and(lte(revocations.until, before), sql`rev < (SELECT max(rev) FROM revocations)`))
+        .orderBy(asc(revocations.until))
+        .limit(limit);
+      const gone = await db
         .delete(revocations)
-        .where(and(lte(revocations.until, before), sql`rev < (SELECT max(rev) FROM revocations)`));
+        .where(inArray(revocations.id, old))
+        .returning({ id: revocations.id });
+      return gone.length;
     },
   };
 }

@@ -1,7 +1,7 @@
-import { and, asc, desc, eq, inArray, isNull, lt, lte, type SQL, sql } from 'drizzle-orm';
-import { among, isAfter, type Statement } from '../database.ts';
+import { and, asc, type Column, desc, eq, inArray, isNull, lt, lte, type SQL, sql } from 'drizzle-orm';
+import { among, type FoundPage, foundPage, isAfter, MAX_EXAMINED, type Statement } from '../database.ts';
 import type { ControlDatabase } from './change.ts';
-import { claimsOf, type GrantRow, isGrantInForce } from './policy.ts';
+import { claimsOf, type GrantRow, isGrantInForce, ROLE_NAMES } from './policy.ts';
 import { grants } from './schema.ts';
 
 export type NewGrant = Omit<GrantRow, 'claimed' | 'openedAt' | 'deletedAt'>;
@@ -19,6 +19,9 @@ interface GrantCursor {
   readonly id: string;
 }
 
+/** Of the table, or of a subquery on it. */
+type GrantColumns = Readonly<Record<'agentSlug' | 'instanceId' | 'subject', Column>>;
+
 export function grantStore(db: ControlDatabase) {
   return {
     /** A grant that was not deleted, ended or not. */
@@ -30,22 +33,47 @@ export function grantStore(db: ControlDatabase) {
       return row;
     },
 
-    /** Grants in force, newest first. */
-    list: (filter: GrantFilter, after: GrantCursor | undefined, limit: number): Promise<GrantRow[]> =>
-      db
-        .select()
-        .from(grants)
-        .where(
-          and(
-            isGrantInForce(filter.now),
-            filter.agent === undefined ? undefined : eq(grants.agentSlug, filter.agent),
-            filter.instance === undefined ? undefined : eq(grants.instanceId, filter.instance),
-            filter.subject === undefined ? undefined : eq(grants.subject, filter.subject),
-            isAfter(grants.createdAt, grants.id, after && [after.createdAt, after.id]),
-          ),
-        )
-        .orderBy(desc(grants.createdAt), desc(grants.id))
-        .limit(limit),
+    /** Grants in force by filter, newest first. */
+    async list(
+      { now, agent, instance, subject }: GrantFilter,
+      after: GrantCursor | undefined,
+      limit: number,
+    ): Promise<FoundPage<GrantRow, GrantCursor>> {
+      const { createdAt, id } = grants;
+      const isOn = (columns: GrantColumns, on: Omit<GrantFilter, 'now'>) =>
+        and(
+          on.agent === undefined ? undefined : eq(columns.agentSlug, on.agent),
+          on.instance === undefined ? undefined : eq(columns.instanceId, on.instance),
+          on.subject === undefined ? undefined : eq(columns.subject, on.subject),
+        );
+      const all = (where: SQL | undefined, time: Column | SQL = createdAt) =>
+        db
+          .select()
+          .from(grants)
+          .where(and(isGrantInForce(now), where, isAfter(time, id, after && [after.createdAt, after.id])))
+          .orderBy(desc(time), desc(id));
+      if (subject !== undefined && agent !== undefined && instance !== undefined) {
+        // A grant of each role at most. The plus keeps the planner from an index of all that the place or the subject has.
+        const here = and(isOn(grants, { subject, agent, instance }), inArray(grants.role, ROLE_NAMES));
+        return { rows: await all(here, sql`+${createdAt}`).limit(limit) };
+      }
+      const served = subject === undefined ? (agent === undefined ? {} : { agent, instance }) : { subject };
+      const rest = subject === undefined ? (agent === undefined ? { instance } : {}) : { agent, instance };
+      const found = all(isOn(grants, served));
+      if (Object.values(rest).every((value) => value === undefined))
+        return { rows: await found.limit(limit) };
+      const examined = found.limit(MAX_EXAMINED).as('examined');
+      const page = await db.batch([
+        // In the order of the subquery: to sort again, all of it would be read first.
+        db.select().from(examined).where(isOn(examined, rest)).limit(limit),
+        db
+          .select({ createdAt: examined.createdAt, id: examined.id })
+          .from(examined)
+          .limit(1)
+          .offset(MAX_EXAMINED - 1),
+      ]);
+      return foundPage(page, limit);
+    },
 
     /** Whether any grant names one of the subjects. `now` in ms. */
     async anyOf(subjects: readonly string[], now: number): Promise<boolean> {

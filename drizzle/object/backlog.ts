@@ -5,6 +5,10 @@ export interface BacklogItem {
 }
 
 export function backlogStore(sql: SqlStorage) {
+  const lastAside = () =>
+    sql
+      .exec<{ id: number; count: number }>('SELECT max(id) AS id, count(*) AS count FROM ticket_set_aside')
+      .one();
   return {
     add(fact: string): void {
       sql.exec('INSERT INTO ticket_backlog (fact) VALUES (?)', fact);
@@ -23,6 +27,12 @@ export function backlogStore(sql: SqlStorage) {
     all: (): BacklogItem[] =>
       sql.exec<{ id: number; fact: string }>('SELECT id, fact FROM ticket_backlog ORDER BY id').toArray(),
 
+    /** Keeps a fact that the record database will never take, where somebody can look at it. */
+    keepAside(fact: string): { readonly id: number; readonly count: number } {
+      sql.exec('INSERT INTO ticket_set_aside (fact) VALUES (?)', fact);
+      return lastAside();
+    },
+
     /** The item that came last of those that wait, if any does. */
     newest(): number | undefined {
       const [row] = sql.exec<{ id: number | null }>('SELECT max(id) AS id FROM ticket_backlog').toArray();
@@ -39,9 +49,7 @@ export function backlogStore(sql: SqlStorage) {
       // Under an id of its own: those of a backlog begin anew once it is empty.
       sql.exec('INSERT INTO ticket_set_aside (fact) SELECT fact FROM ticket_backlog WHERE id = ?', id);
       sql.exec('DELETE FROM ticket_backlog WHERE id = ?', id);
-      return sql
-        .exec<{ id: number; count: number }>('SELECT max(id) AS id, count(*) AS count FROM ticket_set_aside')
-        .one();
+      return lastAside();
     },
 
     count(): number {

@@ -1,38 +1,61 @@
-/** Tickets that this object has seen. All calls are synchronous, so check and burn cannot interleave. */
+type Row = {
+  jti: string;
+  exp: number;
+  session_id: string;
+  replays: number;
+  replay: string | null;
+  replay_due: number | null;
+};
+
+/**
+ * Tickets that this object has seen: the row of a session is the burn of the ticket that opened it, and one that renewed
+ * a session has a row of its own here. All calls are synchronous, so check and burn cannot interleave.
+ */
 export function burnStore(sql: SqlStorage) {
+  /** The session that a ticket has opened or renewed, whether or not that still has a row. */
+  function sessionOf(jti: string): string | undefined {
+    const [row] = sql
+      .exec<{ id: string }>(
+        `SELECT id FROM ticket_sessions WHERE ticket = ?1
+         UNION ALL SELECT session_id FROM ticket_burns WHERE jti = ?1 LIMIT 1`,
+        jti,
+      )
+      .toArray();
+    return row?.id;
+  }
+  const write = (row: Row): void => {
+    sql.exec(
+      `INSERT INTO ticket_burns (jti, exp, session_id, replays, replay, replay_due) VALUES (?, ?, ?, ?, ?, ?)
+       ON CONFLICT DO NOTHING`,
+      row.jti,
+      row.exp,
+      row.session_id,
+      row.replays,
+      row.replay,
+      row.replay_due,
+    );
+  };
   return {
-    /** Burns a ticket for the session that it opens or renews; `exp` in seconds. Whether this call was the first to. */
-    burn: (jti: string, exp: number, sessionId: string): boolean =>
+    sessionOf,
+
+    /** Burns a ticket for the session that it renews; `exp` in seconds. Whether it was never used before. */
+    burn(jti: string, exp: number, sessionId: string): boolean {
+      if (sessionOf(jti) !== undefined) return false;
+      write({ jti, exp, session_id: sessionId, replays: 0, replay: null, replay_due: null });
+      return true;
+    },
+
+    /** Counts one more showing of the ticket that opened or renewed a session; how many there were since the first. */
+    countReplay: (jti: string, exp: number, sessionId: string): number =>
       sql
-        .exec(
-          'INSERT INTO ticket_burns (jti, exp, session_id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING RETURNING jti',
+        .exec<{ replays: number }>(
+          `INSERT INTO ticket_burns (jti, exp, session_id, replays) VALUES (?, ?, ?, 1)
+           ON CONFLICT (jti) DO UPDATE SET replays = replays + 1 RETURNING replays`,
           jti,
           exp,
           sessionId,
         )
-        .toArray().length === 1,
-
-    isBurned: (jti: string): boolean =>
-      sql.exec('SELECT 1 FROM ticket_burns WHERE jti = ?', jti).toArray().length > 0,
-
-    /** The session that a ticket was burned for. */
-    sessionOf(jti: string): string | undefined {
-      const [row] = sql
-        .exec<{ session_id: string }>('SELECT session_id FROM ticket_burns WHERE jti = ?', jti)
-        .toArray();
-      return row?.session_id;
-    },
-
-    /** Counts one more showing of a burned ticket; how many there were since the first. */
-    countReplay(jti: string): number {
-      const rows = sql
-        .exec<{ replays: number }>(
-          'UPDATE ticket_burns SET replays = replays + 1 WHERE jti = ? RETURNING replays',
-          jti,
-        )
-        .toArray();
-      return rows[0]?.replays ?? 0;
-    },
+        .one().replays,
 
     /** Keeps the event of a replay until `due`, in ms, while more showings may come. */
     holdReplay(jti: string, replay: string, due: number): void {
@@ -60,6 +83,11 @@ export function burnStore(sql: SqlStorage) {
         .toArray();
       return row?.at ?? undefined;
     },
+
+    /** The rows of tickets that expired at `exp` or later, in seconds. */
+    unexpired: (exp: number): Row[] =>
+      sql.exec<Row>('SELECT * FROM ticket_burns WHERE exp >= ?', exp).toArray(),
+    restore: write,
 
     /** Forgets tickets that expired before `exp`, in seconds. No verifier takes them any more. */
     purge(exp: number): void {

@@ -1,6 +1,11 @@
 /** Sessions of one destination object. Times in ms. */
 export interface ObjectSession {
   readonly id: string;
+  /** The ticket that opened it, which this row burns, and when that expires, in seconds. */
+  readonly ticket: string;
+  readonly exp: number;
+  /** How it was opened, as JSON: what its events say and the row does not. */
+  readonly opening: string;
   /** Who holds it; part of the claims, and here for counting. */
   readonly principal: string;
   /** The ticket that the rights in force come from. */
@@ -19,8 +24,14 @@ export interface ObjectSession {
   readonly idleAt: number | null;
   readonly endedAt: number | null;
   readonly endReason: string | null;
+  /** More about the end, as JSON. */
+  readonly endDetails: string | null;
   readonly ipAddress: string | null;
   readonly userAgent: string | null;
+  /** Of what the record database is to know: 1 when it opened, greater when it ended. */
+  readonly version: number;
+  /** The version that the record database has; 0: none. */
+  readonly recorded: number;
 }
 
 /** The rights and times that a renewal replaces. */
@@ -28,6 +39,9 @@ export type Renewed = Pick<ObjectSession, 'jti' | 'claims' | 'kid' | 'expiresAt'
 
 type Row = {
   id: string;
+  ticket: string;
+  exp: number;
+  opening: string;
   principal: string;
   jti: string;
   claims: string;
@@ -39,12 +53,18 @@ type Row = {
   idle_at: number | null;
   ended_at: number | null;
   end_reason: string | null;
+  end_details: string | null;
   ip_address: string | null;
   user_agent: string | null;
+  version: number;
+  recorded: number;
 };
 
 const fromRow = (row: Row): ObjectSession => ({
   id: row.id,
+  ticket: row.ticket,
+  exp: row.exp,
+  opening: row.opening,
   principal: row.principal,
   jti: row.jti,
   claims: row.claims,
@@ -56,9 +76,18 @@ const fromRow = (row: Row): ObjectSession => ({
   idleAt: row.idle_at,
   endedAt: row.ended_at,
   endReason: row.end_reason,
+  endDetails: row.end_details,
   ipAddress: row.ip_address,
   userAgent: row.user_agent,
+  version: row.version,
+  recorded: row.recorded,
 });
+
+/** A session as it is opened. */
+export type OpenedSession = Omit<
+  ObjectSession,
+  'endedAt' | 'endReason' | 'endDetails' | 'version' | 'recorded'
+>;
 
 export function objectSessionStore(sql: SqlStorage) {
   const one = (rows: SqlStorageCursor<Row>): ObjectSession | undefined => {
@@ -66,33 +95,46 @@ export function objectSessionStore(sql: SqlStorage) {
     return row === undefined ? undefined : fromRow(row);
   };
   return {
-    open(s: Omit<ObjectSession, 'endedAt' | 'endReason'>): void {
-      sql.exec(
-        `INSERT INTO ticket_sessions (id, principal, jti, claims, kid, limits, started_at, expires_at, warn_at, idle_at,
-           ip_address, user_agent)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-        s.id,
-        s.principal,
-        s.jti,
-        s.claims,
-        s.kid,
-        s.limits,
-        s.startedAt,
-        s.expiresAt,
-        s.warnAt,
-        s.idleAt,
-        s.ipAddress,
-        s.userAgent,
-      );
-    },
+    /** Burns the ticket and opens the session, both by one row. Throws where the ticket has a session already. */
+    open: (s: OpenedSession): ObjectSession =>
+      fromRow(
+        sql
+          .exec<Row>(
+            `INSERT INTO ticket_sessions (id, ticket, exp, opening, principal, jti, claims, kid, limits, started_at,
+               expires_at, warn_at, idle_at, ip_address, user_agent)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING *`,
+            s.id,
+            s.ticket,
+            s.exp,
+            s.opening,
+            s.principal,
+            s.jti,
+            s.claims,
+            s.kid,
+            s.limits,
+            s.startedAt,
+            s.expiresAt,
+            s.warnAt,
+            s.idleAt,
+            s.ipAddress,
+            s.userAgent,
+          )
+          .one(),
+      ),
 
     find: (id: string): ObjectSession | undefined =>
       one(sql.exec<Row>('SELECT * FROM ticket_sessions WHERE id = ?', id)),
 
-    /** Whether a ticket's session was opened here and is over. */
+    /** Whether a ticket opened or renewed a session here which is over. */
     isOver: (jti: string): boolean =>
-      sql.exec('SELECT 1 FROM ticket_sessions WHERE jti = ? AND ended_at IS NOT NULL', jti).toArray().length >
-      0,
+      sql
+        .exec(
+          `SELECT 1 FROM ticket_sessions WHERE ticket = ?1 AND ended_at IS NOT NULL
+           UNION ALL SELECT 1 FROM ticket_burns WHERE jti = ?1 AND NOT EXISTS
+             (SELECT 1 FROM ticket_sessions WHERE id = session_id AND ended_at IS NULL)`,
+          jti,
+        )
+        .toArray().length > 0,
 
     /** Open sessions of one principal. */
     countOpen: (principal: string): number =>
@@ -131,12 +173,19 @@ export function objectSessionStore(sql: SqlStorage) {
       ),
 
     /** Ends an open session. Answers it as it ended, or `undefined` when it was not open: ends are written once. */
-    end: (id: string, reason: string, now: number): ObjectSession | undefined =>
+    end: (
+      id: string,
+      reason: string,
+      now: number,
+      details: string | null = null,
+    ): ObjectSession | undefined =>
       one(
         sql.exec<Row>(
-          'UPDATE ticket_sessions SET ended_at = ?, end_reason = ? WHERE id = ? AND ended_at IS NULL RETURNING *',
+          `UPDATE ticket_sessions SET ended_at = ?, end_reason = ?, end_details = ?, version = version + 1
+           WHERE id = ? AND ended_at IS NULL RETURNING *`,
           now,
           reason,
+          details,
           id,
         ),
       ),
@@ -150,10 +199,7 @@ export function objectSessionStore(sql: SqlStorage) {
     },
 
     listOpen: (): ObjectSession[] =>
-      sql
-        .exec<Row>('SELECT * FROM ticket_sessions WHERE ended_at IS NULL ORDER BY expires_at')
-        .toArray()
-        .map(fromRow),
+      sql.exec<Row>('SELECT * FROM ticket_sessions WHERE ended_at IS NULL').toArray().map(fromRow),
 
     /** When something is next due for an open session: a warning, silence or the end. */
     nextDue(): number | undefined {
@@ -166,9 +212,57 @@ export function objectSessionStore(sql: SqlStorage) {
       return row?.at ?? undefined;
     },
 
-    /** Forgets sessions that ended before `endedBefore`; the record database keeps them. */
-    purge(endedBefore: number): void {
-      sql.exec('DELETE FROM ticket_sessions WHERE ended_at < ?', endedBefore);
+    /** Sessions of which the record database does not know all, the oldest first. */
+    pending: (limit: number): ObjectSession[] =>
+      sql
+        .exec<Row>(
+          'SELECT * FROM ticket_sessions WHERE recorded < version ORDER BY started_at LIMIT ?',
+          limit,
+        )
+        .toArray()
+        .map(fromRow),
+
+    /** How many there are of those, and since when, in ms. */
+    countPending(): { readonly count: number; readonly since: number | null } {
+      return sql
+        .exec<{ count: number; since: number | null }>(
+          `SELECT count(*) AS count, min(iif(recorded = 0, started_at, ended_at)) AS since
+           FROM ticket_sessions WHERE recorded < version`,
+        )
+        .one();
+    },
+
+    isPending: (): boolean =>
+      sql.exec('SELECT 1 FROM ticket_sessions WHERE recorded < version LIMIT 1').toArray().length > 0,
+
+    /** Notes what the record database has: of each session the version that was handed over, not one written since. */
+    acknowledge(handed: readonly Pick<ObjectSession, 'id' | 'version'>[]): void {
+      if (handed.length === 0) return;
+      sql.exec(
+        `UPDATE ticket_sessions SET recorded = max(recorded, handed.value)
+         FROM json_each(?) AS handed WHERE ticket_sessions.id = handed.key`,
+        JSON.stringify(Object.fromEntries(handed.map(({ id, version }) => [id, version]))),
+      );
+    },
+
+    /** The rows that must outlive everything else: the record database lacks them, or their ticket has not expired. */
+    kept: (exp: number): Row[] =>
+      sql.exec<Row>('SELECT * FROM ticket_sessions WHERE recorded < version OR exp >= ?', exp).toArray(),
+
+    restore(row: Row): void {
+      const names = Object.keys(row);
+      sql.exec(
+        `INSERT INTO ticket_sessions (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')})`,
+        ...Object.values(row),
+      );
+    },
+
+    /** Forgets sessions that are over, that the record database has, and whose ticket expired before `exp`, in seconds. */
+    purge(exp: number): void {
+      sql.exec(
+        'DELETE FROM ticket_sessions WHERE ended_at IS NOT NULL AND recorded >= version AND exp < ?',
+        exp,
+      );
     },
   };
 }

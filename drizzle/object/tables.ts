@@ -4,19 +4,13 @@
  * are durable together before any answer leaves the object.
  */
 const TABLES = [
-  // One row per ticket seen: its presence is what makes a ticket good for one session.
-  `CREATE TABLE IF NOT EXISTS ticket_burns (
-    jti TEXT PRIMARY KEY,
-    exp INTEGER NOT NULL,
-    session_id TEXT NOT NULL,
-    replays INTEGER NOT NULL DEFAULT 0,
-    replay TEXT,
-    replay_due INTEGER
-  ) WITHOUT ROWID`,
-  'CREATE INDEX IF NOT EXISTS ticket_burns_replay ON ticket_burns (replay_due) WHERE replay_due IS NOT NULL',
-  // Identity and rights of each socket. The row is the truth; connection state belongs to the agent's code.
+  // One row is the burn of the ticket that opened the session, its identity and rights, and the fact for the record
+  // database. It is the truth: connection state belongs to the agent's code.
   `CREATE TABLE IF NOT EXISTS ticket_sessions (
     id TEXT PRIMARY KEY,
+    ticket TEXT NOT NULL UNIQUE,
+    exp INTEGER NOT NULL,
+    opening TEXT NOT NULL,
     principal TEXT NOT NULL,
     jti TEXT NOT NULL,
     claims TEXT NOT NULL,
@@ -28,12 +22,24 @@ const TABLES = [
     idle_at INTEGER,
     ended_at INTEGER,
     end_reason TEXT,
+    end_details TEXT,
     ip_address TEXT,
-    user_agent TEXT
+    user_agent TEXT,
+    version INTEGER NOT NULL DEFAULT 1,
+    recorded INTEGER NOT NULL DEFAULT 0
   ) WITHOUT ROWID`,
-  'CREATE INDEX IF NOT EXISTS ticket_sessions_open ON ticket_sessions (expires_at) WHERE ended_at IS NULL',
   'CREATE INDEX IF NOT EXISTS ticket_sessions_principal ON ticket_sessions (principal) WHERE ended_at IS NULL',
-  'CREATE INDEX IF NOT EXISTS ticket_sessions_jti ON ticket_sessions (jti)',
+  'CREATE INDEX IF NOT EXISTS ticket_sessions_pending ON ticket_sessions (started_at) WHERE recorded < version',
+  // Tickets that renewed a session, and those that were presented again.
+  `CREATE TABLE IF NOT EXISTS ticket_burns (
+    jti TEXT PRIMARY KEY,
+    exp INTEGER NOT NULL,
+    session_id TEXT NOT NULL,
+    replays INTEGER NOT NULL DEFAULT 0,
+    replay TEXT,
+    replay_due INTEGER
+  ) WITHOUT ROWID`,
+  'CREATE INDEX IF NOT EXISTS ticket_burns_replay ON ticket_burns (replay_due) WHERE replay_due IS NOT NULL',
   // Revocations that name this object, and its own end, which outlives a deletion of everything else.
   `CREATE TABLE IF NOT EXISTS ticket_revocations (
     id TEXT PRIMARY KEY,
@@ -46,7 +52,7 @@ const TABLES = [
   'CREATE INDEX IF NOT EXISTS ticket_revocations_target ON ticket_revocations (target)',
   // Grants that were ever used here: a claim of one of them has been opened.
   'CREATE TABLE IF NOT EXISTS ticket_grants (id TEXT PRIMARY KEY) WITHOUT ROWID',
-  // Facts on their way to the record database, in order.
+  // Other facts on their way to the record database, in order.
   `CREATE TABLE IF NOT EXISTS ticket_backlog (
     id INTEGER PRIMARY KEY,
     fact TEXT NOT NULL

@@ -116,13 +116,21 @@ export function recordRevocationStore(db: RecordDatabase) {
     },
 
     /**
-     * Forgets copies that stopped to hit before a moment, in ms; never the newest, after whose number those of a restored
-     * control database go on.
+     * Forgets copies that stopped to hit before a moment, in ms, no more than `limit`; never the newest, after whose number
+     * those of a restored control database go on. How many went.
      */
-    async purge(before: number): Promise<void> {
-      await db
+    async purge(before: number, limit: number): Promise<number> {
+      const old = db
+        .select({ id: recordRevocations.id })
+        .from(recordRevocations)
+        .where(and(lte(recordRevocations.until, before), sql`rev < (SELECT max(rev) FROM revocations)`))
+        .orderBy(asc(recordRevocations.until))
+        .limit(limit);
+      const gone = await db
         .delete(recordRevocations)
-        .where(and(lte(recordRevocations.until, before), sql`rev < (SELECT max(rev) FROM revocations)`));
+        .where(inArray(recordRevocations.id, old))
+        .returning({ id: recordRevocations.id });
+      return gone.length;
     },
   };
 }

@@ -37,7 +37,10 @@ export const agentSessions = sqliteTable(
     index('agent_sessions_agent').on(t.agentSlug, t.startedAt, t.id),
     index('agent_sessions_ended').on(t.endedAt).where(sql`ended_at IS NOT NULL`),
     // For revocations: whom among those that are live do they hit.
-    index('agent_sessions_live').on(t.agentSlug, t.instanceId).where(sql`ended_at IS NULL`),
+    index('agent_sessions_live')
+      .on(t.agentSlug, t.instanceId, t.startedAt, t.id)
+      .where(sql`ended_at IS NULL`),
+    index('agent_sessions_user_live').on(t.userId, t.startedAt, t.id).where(sql`ended_at IS NULL`),
     index('agent_sessions_grant').on(t.grantId).where(sql`ended_at IS NULL AND grant_id IS NOT NULL`),
     index('agent_sessions_login').on(t.loginId).where(sql`ended_at IS NULL AND login_id IS NOT NULL`),
     index('agent_sessions_ticket').on(t.jti).where(sql`ended_at IS NULL`),

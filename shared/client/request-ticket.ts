@@ -108,12 +108,8 @@ export function refusalOf(
 export const signInUrlOf = (
   { broker, ambient }: Settings,
   { page }: Pick<ClientPorts, 'page'>,
-): string | undefined => {
-  if (!ambient) return undefined;
-  const { location } = page;
-  const query = location === undefined ? '' : `?return_to=${encodeURIComponent(location.href)}`;
-  return `${broker}/auth/login${query}`;
-};
+): string | undefined =>
+  ambient ? `${broker}/auth/login?return_to=${encodeURIComponent(page.location?.href ?? '/')}` : undefined;
 
 // Imported as values they would bring the arithmetic of their module along; the types keep the numbers equal.
 const MAX_CHARS: typeof TICKET_MAX_BYTES = 2048;

@@ -12,7 +12,6 @@ import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { targetNamesOf } from '@agent-ticket/shared/target.ts';
 import type { VerifiedTicket } from '@agent-ticket/shared/verify-ticket.ts';
 import type { Handover } from '../handover.ts';
-import type { Audit } from './audit.ts';
 import { payloadText } from './claims.ts';
 
 /** Why this object refuses a ticket, by the revocations that it keeps and by its own age. `now` in ms. */
@@ -47,48 +46,47 @@ export function noteGrantUsed(sql: SqlStorage, { claims: { grant } }: VerifiedTi
  *
  * @param now milliseconds, by the object's own clock.
  */
-export function admit(
-  sql: SqlStorage,
-  audit: Pick<Audit, 'opened'>,
-  handover: Handover,
-  now: number,
-): Outcome<ObjectSession> {
+export function admit(sql: SqlStorage, handover: Handover, now: number): Outcome<ObjectSession> {
   const checked = checkTicket(sql, handover, now);
   if (!checked.ok) return checked;
   const { claims, kid, limits, sessionId, ipAddress, userAgent } = handover;
 
-  const burns = burnStore(sql);
   const sessions = objectSessionStore(sql);
-  // Counted before the burn: a ticket that is refused for the number of sockets is still good when there are fewer.
+  // Before the number of sockets: a ticket that is refused for that is still good when there are fewer.
+  if (burnStore(sql).sessionOf(claims.jti) !== undefined) return err('ticket_used');
   const isCrowded =
     sessions.countOpen(claims.sub) >= limits.socketsPerPrincipal ||
     (isAnonymous(claims.sub) &&
       countAt(ipAddress, sessions.openAddresses('anonymous:', 'anonymous;')) >=
         limits.socketsPerPrincipal * ANONYMOUS_PER_NETWORK);
-  if (isCrowded && !burns.isBurned(claims.jti)) return err('too_many_sockets');
-  if (!burns.burn(claims.jti, claims.exp, sessionId)) return err('ticket_used');
+  if (isCrowded) return err('too_many_sockets');
   noteGrantUsed(sql, handover);
   const rights = rightsOf({ claims, kid }, claims.session_expiry * 1000, now);
   // A stream is one way: its client can neither send frames nor renew.
   const isStream = claims.transport === 'http';
   const idleAt = isStream || limits.idleSeconds === undefined ? null : now + limits.idleSeconds * 1000;
-  const session = {
-    id: sessionId,
-    principal: claims.sub,
-    ...rights,
-    warnAt: isStream ? null : rights.warnAt,
-    limits: JSON.stringify(limits),
-    startedAt: now,
-    idleAt,
-    endedAt: null,
-    endReason: null,
-    ipAddress,
-    userAgent,
-  };
-  sessions.open(session);
-  audit.opened(handover, session);
-  return ok(session);
+  const { delivery, requestId, feed } = handover;
+  const opening: Opening = { kid, delivery, requestId, feed };
+  return ok(
+    sessions.open({
+      id: sessionId,
+      ticket: claims.jti,
+      exp: claims.exp,
+      opening: JSON.stringify(opening),
+      principal: claims.sub,
+      ...rights,
+      warnAt: isStream ? null : rights.warnAt,
+      limits: JSON.stringify(limits),
+      startedAt: now,
+      idleAt,
+      ipAddress,
+      userAgent,
+    }),
+  );
 }
+
+/** How a session was opened, as its row has it. */
+export interface Opening extends Pick<Handover, 'kid' | 'delivery' | 'requestId' | 'feed'> {}
 
 /** Anonymous principals of one network, each with all of its sockets. Households and offices share an address. */
 const ANONYMOUS_PER_NETWORK = 8;

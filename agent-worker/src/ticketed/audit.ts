@@ -7,10 +7,13 @@ import type { InvocationFact } from '@agent-ticket/drizzle/record/invocations.ts
 import type { SessionFact } from '@agent-ticket/drizzle/record/sessions.ts';
 import type { AuditEvent, AuditType } from '@agent-ticket/shared/audit-event.ts';
 import type { DenialReason } from '@agent-ticket/shared/denial.ts';
+import { TicketId } from '@agent-ticket/shared/names.ts';
 import { redact } from '@agent-ticket/shared/redact.ts';
+import type { Revocable } from '@agent-ticket/shared/revocation.ts';
 import { targetNamesOf } from '@agent-ticket/shared/target.ts';
 import { partiesBeside } from '@agent-ticket/shared/ticket.ts';
 import type { Handover } from '../handover.ts';
+import type { Opening } from './admission.ts';
 import { claimsOf } from './claims.ts';
 
 /** A verified ticket as it was presented to this object: at the gate, or in a renewal. */
@@ -63,26 +66,22 @@ export function createAudit({ sql, randomId, clock, onFacts, later }: AuditPorts
     onFacts(withinMs);
   }
 
-  /** The event, and the session as it is after it. */
-  function sessionFact(
+  /** An event of a session, at this moment, with the rights that it has. */
+  const sessionEvent = (
     type: AuditType,
     session: ObjectSession,
     { outcome = 'success', code, details }: Partial<Pick<AuditEvent, 'outcome' | 'code' | 'details'>> = {},
-  ): RecordFact & { readonly event: AuditEvent } {
-    const claims = claimsOf(session);
+  ): AuditEvent => {
     const { id, kid, ipAddress, userAgent } = session;
-    const event = {
+    const claims = claimsOf(session);
+    return {
       ...eventOf({ claims, kid, ipAddress, userAgent }, type, randomId(), clock()),
       outcome,
       code,
       sessionId: id,
       details,
     };
-    // Only an event after which the session has other rights: the record checks them for revocations.
-    const revocable = { names: targetNamesOf({ claims, kid, session: id }), rev: claims.rev };
-    const isGranted = outcome === 'success' && (type === 'session.opened' || type === 'session.renewed');
-    return { event, session: factOf(session), ...(isGranted ? { revocable } : {}) };
-  }
+  };
 
   /**
    * Kept in memory: an object that is killed loses a number, never the first event. The timer keeps it from hibernation
@@ -99,7 +98,7 @@ export function createAudit({ sql, randomId, clock, onFacts, later }: AuditPorts
       const session = sessions.find(sessionId);
       if (more === 0 || session === undefined) continue;
       const details = { ...(frame === undefined ? {} : { frame }), count: more };
-      add(sessionFact(type, session, { outcome: 'denied', code, details }));
+      add({ event: sessionEvent(type, session, { outcome: 'denied', code, details }) });
     }
   }
 
@@ -115,7 +114,7 @@ export function createAudit({ sql, randomId, clock, onFacts, later }: AuditPorts
     if (known === undefined) {
       const minute = minuteOf(clock());
       counts.set(key, { ...refusal, sessionId: session.id, minute, more: 0 });
-      add(sessionFact(type, session, { outcome: 'denied', code, details }));
+      add({ event: sessionEvent(type, session, { outcome: 'denied', code, details }) });
       return;
     }
     known.more += 1;
@@ -123,18 +122,20 @@ export function createAudit({ sql, randomId, clock, onFacts, later }: AuditPorts
   }
 
   return {
-    /** A ticket opened its session. */
-    opened(handover: Handover, session: ObjectSession): void {
-      const { sessionId, delivery, feed } = handover;
-      const used = eventOf(handover, 'ticket.used', randomId(), clock());
-      const details = feed === 'away' ? { delivery, revocations: 'unread' } : { delivery };
-      enqueue(backlog, { event: { ...used, sessionId, details } });
-      // At once where nobody checked its ticket for revocations: the recorder does.
-      add(sessionFact('session.opened', session), feed === 'fresh' ? SOON_MS : 0);
+    /** A ticket opened a session, whose row is the fact: at once where nobody looked for revocations of the ticket. */
+    opened: ({ feed }: Pick<Handover, 'feed'>): void => onFacts(feed === 'fresh' ? SOON_MS : 0),
+
+    /** Sessions of which the record database does not know all, the oldest first, and what it does not know. */
+    pendingSessions(limit: number) {
+      const rows = sessions.pending(limit);
+      const openings = rows.flatMap((row) => (row.recorded === 0 ? openingOf(row) : []));
+      const ends = rows.flatMap((row) => (row.endedAt === null ? [] : [endOf(row, row.endedAt)]));
+      return { rows, openings, ends };
     },
 
     renewed(session: ObjectSession): void {
-      add(sessionFact('session.renewed', session), SOON_MS);
+      const event = sessionEvent('session.renewed', session);
+      add({ event, session: factOf(session), revocable: revocableOf(session) }, SOON_MS);
     },
 
     /** A renewal was refused, with the session as it is by now: it may have ended meanwhile. */
@@ -143,9 +144,10 @@ export function createAudit({ sql, randomId, clock, onFacts, later }: AuditPorts
       if (session !== undefined) refused(session, { type: 'session.renewed', code });
     },
 
-    ended(session: ObjectSession, code: string, details?: AuditEvent['details']): void {
+    /** A session has ended, and its row is the fact. */
+    ended(session: ObjectSession): void {
       releaseCounts(({ sessionId }) => sessionId === session.id);
-      add(sessionFact('session.closed', session, { code, details }));
+      onFacts(LATER_MS);
     },
 
     /** A frame was refused for want of its scope. */
@@ -171,10 +173,10 @@ export function createAudit({ sql, randomId, clock, onFacts, later }: AuditPorts
 
     /** A burned ticket was presented again. Answers the session that its first presentation opened or renewed. */
     replayed(again: Presentation): string | undefined {
-      const { jti } = again.claims;
+      const { jti, exp } = again.claims;
       const sessionId = burns.sessionOf(jti);
-      if (burns.countReplay(jti) !== 1) return sessionId;
-      const first = sessionId === undefined ? undefined : sessions.find(sessionId);
+      if (sessionId === undefined || burns.countReplay(jti, exp, sessionId) !== 1) return sessionId;
+      const first = sessions.find(sessionId);
       const event: AuditEvent = {
         ...eventOf(again, 'ticket.replayed', randomId(), clock()),
         outcome: 'denied',
@@ -224,6 +226,53 @@ const eventOf = (
   userAgent: userAgent ?? undefined,
   requestId,
 });
+
+/** What a revocation of the session's rights would name. The record looks for one whenever there are new rights. */
+function revocableOf(session: ObjectSession): Revocable {
+  const claims = claimsOf(session);
+  return { names: targetNamesOf({ claims, kid: session.kid, session: session.id }), rev: claims.rev };
+}
+
+/**
+ * The use of a session's ticket and its opening, as they were before any renewal. Here and at the end the ids of the events
+ * follow from the row, so that a repeated hand-over changes nothing.
+ */
+function openingOf(session: ObjectSession): RecordFact[] {
+  const { id, ticket, startedAt, endedAt, ipAddress, userAgent } = session;
+  const { kid, delivery, requestId, feed }: Opening = JSON.parse(session.opening);
+  const claims = { ...claimsOf(session), jti: TicketId.parse(ticket) };
+  const presented = { claims, kid, ipAddress, userAgent };
+  const details = feed === 'away' ? { delivery, revocations: 'unread' } : { delivery };
+  const used = eventOf({ ...presented, requestId }, 'ticket.used', derivedId(ticket), startedAt);
+  const opened = eventOf(presented, 'session.opened', derivedId(id), startedAt);
+  return [
+    { event: { ...used, sessionId: id, details } },
+    {
+      event: { ...opened, sessionId: id },
+      // The end of one that is over has it, and what it might do no more needs no check.
+      ...(endedAt === null ? { session: factOf(session), revocable: revocableOf(session) } : {}),
+    },
+  ];
+}
+
+/** The end of a session. Its event has the session's id, as has that of an end which reconciliation finds. */
+function endOf(session: ObjectSession, endedAt: number): RecordFact {
+  const { id, kid, endReason, endDetails, ipAddress, userAgent } = session;
+  const closed = eventOf(
+    { claims: claimsOf(session), kid, ipAddress, userAgent },
+    'session.closed',
+    id,
+    endedAt,
+  );
+  const details: AuditEvent['details'] = endDetails === null ? undefined : JSON.parse(endDetails);
+  return {
+    event: { ...closed, code: endReason ?? undefined, sessionId: id, details },
+    session: factOf(session),
+  };
+}
+
+/** Another UUID for each UUID, always the same: of version 8, which no source of random ones has (RFC 9562 §5.8). */
+const derivedId = (id: string): string => `${id.slice(0, 14)}8${id.slice(15)}`;
 
 function factOf(session: ObjectSession): SessionFact {
   const claims = claimsOf(session);

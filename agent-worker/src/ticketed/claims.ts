@@ -3,9 +3,26 @@ import type { PrincipalId, Role, Tier } from '@agent-ticket/shared/names.ts';
 import { formatScope, type Scope } from '@agent-ticket/shared/scope.ts';
 import { TicketClaims } from '@agent-ticket/shared/ticket.ts';
 
+/** Texts that were read, by themselves: a session's are read for each of its frames. Dropped together when many. */
+const READ_TEXTS = 256;
+
+/** A reader of a JSON text that keeps what it has read. Throws at any other text: rows have only what was checked. */
+export function readerOf<Value>(parse: (json: unknown) => Value): (text: string) => Value {
+  const known = new Map<string, Value>();
+  return (text) => {
+    const found = known.get(text);
+    if (found !== undefined) return found;
+    const value = parse(JSON.parse(text));
+    if (known.size >= READ_TEXTS) known.clear();
+    known.set(text, value);
+    return value;
+  };
+}
+
+const readClaims = readerOf((json) => TicketClaims.parse(json));
+
 /** The claims in a session row: the verified ticket's payload, so anything else is a bug and throws. */
-export const claimsOf = (session: ObjectSession): TicketClaims =>
-  TicketClaims.parse(JSON.parse(session.claims));
+export const claimsOf = (session: ObjectSession): TicketClaims => readClaims(session.claims);
 
 /** Claims as a session row has them. */
 export const payloadText = (claims: TicketClaims): string =>
@@ -25,6 +42,7 @@ export const principalOf = (claims: TicketClaims, session?: string): SessionPrin
   principal: claims.sub,
   role: claims.role,
   tier: claims.tier,
-  scope: claims.scope,
+  // A copy: claims are kept, and agent code may do with these what it likes.
+  scope: [...claims.scope],
   ...(session === undefined ? {} : { session }),
 });

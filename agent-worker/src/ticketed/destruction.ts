@@ -1,11 +1,14 @@
 import { backlogStore } from '@agent-ticket/drizzle/object/backlog.ts';
+import { burnStore } from '@agent-ticket/drizzle/object/burns.ts';
 import { objectRevocationStore } from '@agent-ticket/drizzle/object/revocations.ts';
+import { objectSessionStore } from '@agent-ticket/drizzle/object/sessions.ts';
 import { createObjectTables } from '@agent-ticket/drizzle/object/tables.ts';
 import { CLOCK_SKEW_SECONDS } from '@agent-ticket/shared/limits.ts';
 import type { Revocation } from '@agent-ticket/shared/revocation.ts';
 import type { Audit } from './audit.ts';
 import type { Sessions } from './sessions.ts';
 import type { Streams } from './streams.ts';
+import { unexpiredFrom } from './sweep.ts';
 
 interface DestructionPorts {
   readonly sessions: Pick<Sessions, 'listOpen' | 'end'>;
@@ -68,8 +71,8 @@ const doneId = (id: string): string => `destroyed:${id}`;
 const DELIVERY_MS = 5_000;
 
 /**
- * Has the next `deleteAll` of this storage leave the object's revocations, its end among them, and the facts that wait
- * for the record database. The SDK deletes everything in the middle of `destroy()` and aborts the object right after, so
+ * Has the next `deleteAll` of this storage leave the object's revocations, its end among them, the burns of tickets that
+ * have not expired, and the facts that wait for the record database. The SDK deletes everything in the middle of `destroy()` and aborts the object right after, so
  * what is to outlive it must be written, and on disk, before its call of `deleteAll` returns.
  */
 function keepAfterDeletion(
@@ -79,23 +82,29 @@ function keepAfterDeletion(
 ): void {
   const revocations = objectRevocationStore(storage.sql);
   const backlog = backlogStore(storage.sql);
+  const sessions = objectSessionStore(storage.sql);
+  const burns = burnStore(storage.sql);
   const deleteAll = storage.deleteAll.bind(storage);
   storage.deleteAll = async (options) => {
     storage.deleteAll = deleteAll;
     const kept = revocations.all();
     const waiting = backlog.all();
+    const exp = unexpiredFrom(destroyedAt);
+    const [ended, burned] = [sessions.kept(exp), burns.unexpired(exp)];
     await deleteAll(options);
     createObjectTables(storage.sql);
     for (const row of kept) revocations.restore(row);
     const done = deletion();
-    // The burns are gone. A commanded deletion refuses tickets from before it by `rev`; otherwise only their `iat` tells,
-    // which may be that far ahead of this clock.
+    // Of tickets that were never used: a commanded deletion refuses those from before it by `rev`; otherwise only their
+    // `iat` tells, which may be that far ahead of this clock.
     revocations.noteDestroyed(done === undefined ? destroyedAt + CLOCK_SKEW_SECONDS * 1000 : 0);
     // For good: a retry may come late, and must not destroy what came to be since.
     if (done !== undefined) revocations.apply({ ...done, id: doneId(done.id), kind: 'before', until: null });
     for (const item of waiting) backlog.restore(item);
+    for (const row of ended) sessions.restore(row);
+    for (const row of burned) burns.restore(row);
     // No client may ever come back to this object, and what waits must still be delivered.
-    if (waiting.length > 0) await storage.setAlarm(destroyedAt + DELIVERY_MS);
+    if (waiting.length > 0 || sessions.isPending()) await storage.setAlarm(destroyedAt + DELIVERY_MS);
     await storage.sync();
   };
 }

@@ -30,8 +30,8 @@ export function createEnds({ sql, audit, sockets, streams, isOpening, clock }: E
     reason: DenialReason | PlainEnd,
     details?: Readonly<Record<string, number>>,
   ): void {
-    const ended = sessions.end(id, reason, clock());
-    if (ended !== undefined) audit.ended(ended, reason, details);
+    const ended = sessions.end(id, reason, clock(), details === undefined ? null : JSON.stringify(details));
+    if (ended !== undefined) audit.ended(ended);
   }
 
   return {

@@ -1,10 +1,13 @@
 import { BATCH_DEADLINE_MS, within } from '@agent-ticket/drizzle/deadline.ts';
 import { readFacts, type SetAside, setAside, waitingSince } from '@agent-ticket/drizzle/object/drain.ts';
+import type { RecordFact } from '@agent-ticket/drizzle/record/deliver.ts';
 import type { BacklogReport } from '@agent-ticket/shared/backlog-report.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import type { Recorded } from '../recorder/batches.ts';
 import { type RecorderObject, recorderOf } from '../recorder.ts';
+import type { Audit } from './audit.ts';
 import type { Sessions } from './sessions.ts';
+import { HANDOVER_DUE_MS } from './sweep.ts';
 
 interface RecordPorts {
   /** Without a binding of the broker nothing is reported to it. */
@@ -15,24 +18,35 @@ interface RecordPorts {
   };
   /** Id of the object. */
   readonly object: string;
-  readonly sessions: Pick<Sessions, 'backlog' | 'hasBacklog' | 'terminate'>;
+  readonly sessions: Pick<Sessions, 'backlog' | 'hasBacklog' | 'countPending' | 'acknowledge' | 'terminate'>;
+  readonly audit: Pick<Audit, 'pendingSessions'>;
   readonly clock: () => number;
   /** At least 0 and less than 1. */
   readonly random: () => number;
   /** Does something once, in so many ms; the answer cancels it. */
   readonly later: (ms: number, work: () => void) => () => void;
   readonly keepAlive: (work: Promise<void>) => void;
-  /** Has the sweep run within so many ms, although this life of the object may have ended by then. */
-  readonly wakeWithin: (ms: number) => Promise<unknown>;
+  /** Has the sweep run at a moment, in ms, although this life of the object may have ended by then. */
+  readonly wakeBy: (due: number) => Promise<unknown>;
   readonly log: (event: Readonly<Record<string, unknown>>) => void;
 }
 
-/** Facts of one hand-over. */
-const HANDED_FACTS = 100;
+/** Sessions and other facts of one hand-over. */
+const HANDED_SESSIONS = 100;
+const HANDED_ITEMS = 100;
+
+interface Handed {
+  readonly fact: RecordFact;
+  /** Of an item of the backlog; otherwise the row of a session is the fact. */
+  readonly id?: number;
+}
 /** How long a recorder may take: its own wait, and the deadline of its batch. Longer than that it is lost. */
 const HANDOVER_DEADLINE_MS = BATCH_DEADLINE_MS + 2_000;
-/** Between two tries while the recorder or its database fails: doubled each time, and up to half of it less. */
-const RETRY_MS = { first: 1_000, most: 60_000 } as const;
+/**
+ * Between two tries while the recorder or its database fails: doubled each time, and up to half of it less. The broker
+ * forgets within a minute that facts wait here, and is told at each try.
+ */
+const RETRY_MS = { first: 1_000, most: 50_000 } as const;
 
 /** One object and the record database: the hand-over of its facts to a recorder. */
 export function createObjectRecord(ports: RecordPorts) {
@@ -67,38 +81,51 @@ export function createObjectRecord(ports: RecordPorts) {
       report.delivered();
     } catch (error) {
       // A database out of reach fails no request.
-      log({ event: 'record_delivery_failed', waiting: backlog.count(), error: describeError(error) });
+      log({ event: 'record_delivery_failed', waiting: report.waiting().count, error: describeError(error) });
       report.failed();
       const most = Math.min(RETRY_MS.first * 2 ** failures, RETRY_MS.most);
       const wait = Math.ceil(most * (1 - ports.random() / 2));
       failures += 1;
       retryAt = clock() + wait;
-      await ports.wakeWithin(wait);
+      await ports.wakeBy(retryAt);
     } finally {
       isRunning = false;
     }
   }
 
   async function handOver(): Promise<void> {
-    const items = readFacts(aside, backlog.oldest(HANDED_FACTS));
-    const last = items.at(-1);
-    if (last === undefined) return;
+    const { openings, ends, rows } = ports.audit.pendingSessions(HANDED_SESSIONS);
+    const items = readFacts(aside, backlog.oldest(HANDED_ITEMS));
+    const handed: Handed[] = [
+      ...openings.map((fact) => ({ fact })),
+      ...items.map(({ id, fact }) => ({ id, fact })),
+      ...ends.map((fact) => ({ fact })),
+    ];
+    if (handed.length === 0) return;
     const recorded = await within<Recorded>(
       HANDOVER_DEADLINE_MS,
-      recorderOf(env.RECORDER, ports.object).deliver(items.map(({ fact }) => fact)),
+      recorderOf(env.RECORDER, ports.object).deliver(handed.map(({ fact }) => fact)),
     );
     if (recorded.failed !== undefined) throw new NotRecorded(recorded.failed);
     for (const position of recorded.refused) {
-      const item = items[position];
-      if (item !== undefined) setAside(aside, item.id, 'refused');
+      const refused = handed[position];
+      if (refused?.id !== undefined) setAside(aside, refused.id, 'refused');
+      else if (refused !== undefined)
+        aside.onSetAside({ ...backlog.keepAside(JSON.stringify(refused.fact)), why: 'refused' });
     }
-    backlog.removeThrough(last.id);
+    sessions.acknowledge(rows);
+    const last = items.at(-1);
+    if (last !== undefined) backlog.removeThrough(last.id);
     for (const { id, why } of recorded.revoked) sessions.terminate(id, why);
   }
 
   return {
     /** Hands over the facts that wait, within so many ms. No caller needs to wait for it. */
     deliverWithin,
+
+    /** When the facts that wait are to be offered again at the latest, in ms; `undefined` where none does. */
+    nextHandover: (): number | undefined =>
+      sessions.hasBacklog() ? Math.max(retryAt, clock() + HANDOVER_DUE_MS) : undefined,
 
     /** Starts to deliver the facts that an earlier life of the object left, for which no event may come. */
     resume(): void {
@@ -122,7 +149,8 @@ const REPORT_TIMEOUT_MS = 2_000;
  * Reports to the broker what this object cannot deliver: repeatedly while it fails, and once more when it is over. No
  * request waits for it, and a broker out of reach is a line in the log.
  */
-function createBacklogReport({ env, object, sessions: { backlog }, clock, keepAlive, log }: RecordPorts) {
+function createBacklogReport({ env, object, sessions, clock, keepAlive, log }: RecordPorts) {
+  const { backlog, countPending } = sessions;
   const { BACKLOG: broker } = env;
   let reportedAt = Number.NEGATIVE_INFINITY;
   /** Whether the broker may still have a report that facts wait here. */
@@ -150,7 +178,15 @@ function createBacklogReport({ env, object, sessions: { backlog }, clock, keepAl
     keepAlive(sending);
   }
 
+  function waiting(): { readonly count: number; readonly since: number } {
+    const pending = countPending();
+    const since = Math.min(pending.since ?? clock(), waitingSince(backlog) ?? clock());
+    return { count: pending.count + backlog.count(), since };
+  }
+
   return {
+    waiting,
+
     /** An earlier life left facts, and may have reported them. */
     resumed(): void {
       isReported = true;
@@ -161,7 +197,8 @@ function createBacklogReport({ env, object, sessions: { backlog }, clock, keepAl
       if (now - reportedAt < REPORT_PACE_MS) return;
       reportedAt = now;
       isReported = true;
-      report(backlog.count(), waitingSince(backlog) ?? now);
+      const { count, since } = waiting();
+      report(count, since);
     },
 
     /** Nothing waits any more. */

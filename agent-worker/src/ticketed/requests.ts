@@ -1,3 +1,4 @@
+import type { ObjectSession } from '@agent-ticket/drizzle/object/sessions.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import type { Handover } from '../handover.ts';
 import { logFailure } from './sdk.ts';
@@ -10,6 +11,8 @@ interface UpgradePorts {
   readonly askAgent: () => Promise<Response | undefined>;
   /** Schedules the next sweep; `false` when that is not possible. */
   readonly arm: () => Promise<boolean>;
+  /** The same for a session that was just opened: also its hand-over to the record database rests on the sweep. */
+  readonly armFor: (session: ObjectSession) => Promise<boolean>;
 }
 
 /**
@@ -25,7 +28,7 @@ export async function answerUpgrade(handover: Handover, ports: UpgradePorts): Pr
     return admitted;
   }
   const { id } = admitted.value;
-  const [answer, isArmed] = await Promise.all([ports.askAgent(), ports.arm()]);
+  const [answer, isArmed] = await Promise.all([ports.askAgent(), ports.armFor(admitted.value)]);
   // Any other answer of the agent stays inside. Without a sweep no silent session would ever end.
   const isAccepted = answer?.status === 101 && isArmed;
   const denial = sessions.finishOpening(id, isAccepted);
@@ -68,7 +71,7 @@ export async function answerPlain(handover: Handover, ports: PlainPorts): Promis
   }
   const { id } = admitted.value;
   const carried = ports.streams.carry(id, body, takesComments(answer), (how) => sessions.end(id, how));
-  const isArmed = await ports.arm();
+  const isArmed = await ports.armFor(admitted.value);
   const denial = sessions.finishOpening(id, isArmed);
   return denial === undefined ? ok(new Response(carried, answer)) : { ok: false, denial };
 }

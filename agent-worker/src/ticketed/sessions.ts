@@ -46,15 +46,22 @@ export function createSessions(ports: SessionPorts) {
     find: sessions.find,
     listOpen: sessions.listOpen,
 
-    /** Facts of this object that the record database does not have yet. */
+    /** Facts that the record database does not have yet: sessions in their rows, and others in the backlog. */
     backlog,
-    hasBacklog: (): boolean => backlog.count() > 0,
+    countPending: sessions.countPending,
+    acknowledge: sessions.acknowledge,
+    hasBacklog: (): boolean => sessions.isPending() || backlog.newest() !== undefined,
 
-    /** Burns the ticket and opens a session, which counts as opening until {@link finishOpening}. */
+    /**
+     * Burns the ticket and opens a session, which counts as opening until {@link finishOpening}. Where the gate had not
+     * read revocations, the recorder does at once.
+     */
     admit(handover: Handover): Outcome<ObjectSession> {
-      const admitted = admit(sql, audit, handover, clock());
-      if (admitted.ok) opening.add(admitted.value.id);
-      else if (admitted.denial.reason === 'ticket_used') noteReplay(handover);
+      const admitted = admit(sql, handover, clock());
+      if (admitted.ok) {
+        opening.add(admitted.value.id);
+        audit.opened(handover);
+      } else if (admitted.denial.reason === 'ticket_used') noteReplay(handover);
       return admitted;
     },
 

@@ -1,6 +1,6 @@
 import { burnStore } from '@agent-ticket/drizzle/object/burns.ts';
 import { objectRevocationStore } from '@agent-ticket/drizzle/object/revocations.ts';
-import { objectSessionStore } from '@agent-ticket/drizzle/object/sessions.ts';
+import { type ObjectSession, objectSessionStore } from '@agent-ticket/drizzle/object/sessions.ts';
 import { BURN_KEPT_SECONDS, CLOCK_SKEW_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { REVOCATION_KEPT_MS } from '@agent-ticket/shared/revocation.ts';
 import type { Audit } from './audit.ts';
@@ -17,22 +17,64 @@ interface SweepPorts {
   readonly audit: Pick<Audit, 'releaseReplays' | 'releaseRefusals' | 'nextReplay'>;
   readonly sockets: (sessionId: string) => readonly WebSocket[];
   readonly clock: () => number;
+  /** When facts that wait are to be offered to the record database, in ms. */
+  readonly nextHandover: () => number | undefined;
   /** The SDK's scheduler. Never `setAlarm`, which is the SDK's own. */
   readonly schedules: () => readonly { readonly callback: string; readonly time: number }[];
   readonly schedule: (at: Date) => Promise<unknown>;
 }
 
-/** Ended rows stay this long in the object, for plain requests whose ticket's session is over. */
-const ENDED_KEPT_MS = 3600_000;
+/** The `exp`, in seconds, of the oldest tickets whose burn is kept. `now` in ms. */
+export const unexpiredFrom = (now: number): number =>
+  Math.floor(now / 1000) - CLOCK_SKEW_SECONDS - BURN_KEPT_SECONDS;
+
+/** What waits for the record database is handed over within this time, whatever becomes of this life of the object. */
+export const HANDOVER_DUE_MS = 5_000;
+
 /** The SDK's schedule counts whole seconds; below one it would fire before its time. */
 const SCHEDULE_STEP_MS = 1_000;
 
 /** What comes due in one object by time alone. */
-export function createSweep({ sql, sessions, audit, sockets, clock, schedules, schedule }: SweepPorts) {
+export function createSweep(ports: SweepPorts) {
+  const { sql, sessions, audit, sockets, clock, nextHandover, schedules, schedule } = ports;
   const rows = objectSessionStore(sql);
+  /** The run that this life of the object has scheduled, so that a busy one does not read its schedules each time. */
+  let planned: { readonly at: number; readonly isDone: Promise<boolean> } | undefined;
+
+  /**
+   * Has the next run come at a moment in ms or sooner, by an alarm that outlives this life of the object. Whether it will
+   * come: an agent's own scheduler may throw, and an object that is being destroyed has none.
+   */
+  function wakeBy(due: number): Promise<boolean> {
+    const now = clock();
+    // Whole seconds, rounded down by the SDK.
+    const at = Math.floor((Math.max(due, now) + SCHEDULE_STEP_MS) / 1000) * 1000;
+    if (planned !== undefined && planned.at > now && planned.at <= at) return planned.isDone;
+    const plan = { at, isDone: scheduleBy(at, now) };
+    planned = plan;
+    return plan.isDone.then((isDone) => {
+      if (!isDone && planned === plan) planned = undefined;
+      return isDone;
+    });
+  }
+
+  async function scheduleBy(at: number, now: number): Promise<boolean> {
+    try {
+      const isPlanned = schedules().some(
+        ({ callback, time }) => callback === SWEEP && time * 1000 <= at && time * 1000 > now,
+      );
+      if (!isPlanned) await schedule(new Date(at));
+      return true;
+    } catch (error) {
+      logFailure(error);
+      return false;
+    }
+  }
+
   return {
     /** Warns of ends, ends expired and idle sessions, purges old rows. Synchronous. */
     run(): void {
+      planned = undefined;
       const now = clock();
       for (const session of rows.listOpen()) {
         if (session.expiresAt <= now) sessions.terminate(session.id, 'session_expired');
@@ -46,31 +88,23 @@ export function createSweep({ sql, sessions, audit, sockets, clock, schedules, s
       sessions.endLost();
       audit.releaseReplays();
       audit.releaseRefusals();
-      burnStore(sql).purge(Math.floor(now / 1000) - CLOCK_SKEW_SECONDS - BURN_KEPT_SECONDS);
-      rows.purge(now - ENDED_KEPT_MS);
+      const exp = unexpiredFrom(now);
+      burnStore(sql).purge(exp);
+      rows.purge(exp);
       objectRevocationStore(sql).purge(now - REVOCATION_KEPT_MS);
     },
 
-    /**
-     * Schedules the next run for when something is due, or after `withinMs` at the latest. Whether it will come: an
-     * agent's own scheduler may throw, and an object that is being destroyed has none.
-     */
-    async arm(withinMs = Number.POSITIVE_INFINITY): Promise<boolean> {
-      const now = clock();
-      const never = Number.POSITIVE_INFINITY;
-      const due = Math.min(rows.nextDue() ?? never, audit.nextReplay() ?? never, now + withinMs);
-      if (due === never) return true;
-      const at = Math.max(due, now) + SCHEDULE_STEP_MS;
-      try {
-        const isPlanned = schedules().some(
-          ({ callback, time }) => callback === SWEEP && time * 1000 <= at && time * 1000 > now,
-        );
-        if (!isPlanned) await schedule(new Date(at));
-        return true;
-      } catch (error) {
-        logFailure(error);
-        return false;
-      }
+    /** Schedules the next run for when something is due. Whether it will come, see {@link wakeBy}. */
+    arm(): Promise<boolean> {
+      const dues = [rows.nextDue(), audit.nextReplay(), nextHandover()];
+      const due = Math.min(...dues.map((each) => each ?? Number.POSITIVE_INFINITY));
+      return due === Number.POSITIVE_INFINITY ? Promise.resolve(true) : wakeBy(due);
     },
+
+    wakeBy,
+
+    /** Schedules the next run for the first time of a session that was just opened, and for its hand-over. */
+    armFor: ({ expiresAt, warnAt, idleAt }: ObjectSession): Promise<boolean> =>
+      wakeBy(Math.min(clock() + HANDOVER_DUE_MS, expiresAt, warnAt ?? expiresAt, idleAt ?? expiresAt)),
   };
 }

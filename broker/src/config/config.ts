@@ -6,6 +6,7 @@ import { ClaimRule } from '../credentials/claim-rules.ts';
 import { type ForeignIssuer, MAX_AGE_SECONDS } from '../credentials/foreign-jwt.ts';
 import type { WorkloadIssuer } from '../credentials/workload-keys.ts';
 import { DEFAULT_SCHEDULE, type KeySchedule, scheduleFaults } from '../keys/schedule.ts';
+import { DEFAULT_SHARDS, MAX_SHARDS } from '../mint/shard.ts';
 import {
   ACCESS,
   AUTH0,
@@ -83,6 +84,7 @@ export const Settings = z
     /** Gets each checkpoint by POST, to keep outside the operator's control. */
     AUDIT_ANCHOR_URL: BaseUrl.optional(),
     TOKEN_PEPPER: Key256,
+    SHARDS: Whole(1, MAX_SHARDS).default(DEFAULT_SHARDS),
     ALLOWED_ORIGINS: Origins.default([]),
     MODE: Mode.default('production'),
     AUTH_MODE: z.enum(['required', 'none']).default('required'),
@@ -185,6 +187,8 @@ export interface BrokerConfig {
   readonly invocationRetentionMs: number;
   readonly auditAnchorUrl: string | undefined;
   readonly tokenPepper: Uint8Array<ArrayBuffer>;
+  /** How many mint shards share the load on Workers. */
+  readonly shards: number;
   readonly allowedOrigins: readonly string[];
   /** Everyone on loopback is one development principal. Never true in production. */
   readonly openToAll: boolean;
@@ -214,6 +218,7 @@ export function configOf(s: Settings): BrokerConfig {
     invocationRetentionMs: s.INVOCATION_RETENTION_DAYS * DAY_MS,
     auditAnchorUrl: s.AUDIT_ANCHOR_URL,
     tokenPepper: s.TOKEN_PEPPER,
+    shards: s.SHARDS,
     allowedOrigins: s.ALLOWED_ORIGINS,
     openToAll: s.AUTH_MODE === 'none',
     claimRules: s.CLAIM_RULES,

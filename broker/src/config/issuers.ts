@@ -92,6 +92,8 @@ export const OidcIssuer = z
       .array(z.enum(ALGORITHMS))
       .min(1)
       .default([...ALGORITHMS]),
+    /** The issuer verifies addresses and does not say so: one without `email_verified` counts as verified. */
+    emails_verified: z.boolean().default(false),
     /** Each token, by its `jti`, is taken once. */
     single_use: z.boolean().default(false),
   })
@@ -112,6 +114,7 @@ export const workloadIssuer = (setting: OidcIssuer): WorkloadIssuer => ({
   audiences: setting.audiences,
   maxAgeSeconds: MAX_AGE_SECONDS,
   match: setting.match,
+  emailsVerified: setting.emails_verified,
   singleUse: setting.single_use,
   algorithms: setting.algorithms,
   keys:

@@ -3,7 +3,7 @@ import { PrincipalId } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { isLoopback } from '@agent-ticket/shared/settings.ts';
 import { authenticateAccess } from './access.ts';
-import { authenticateSession, type SignInPorts } from './auth0-session.ts';
+import { authenticateSession, openSignIn, readSignIn, type SignInPorts } from './auth0-session.ts';
 import { authenticateBearer, type JwtPorts } from './bearer.ts';
 import { type Presented, presentedCredential } from './presented.ts';
 import { type Authenticated, plainPrincipal } from './principal.ts';
@@ -35,21 +35,31 @@ export async function authenticate(
   ports: CredentialPorts,
   now: number,
 ): Promise<Outcome<Authenticated>> {
-  const read = await readCredential(request, ports, now);
+  const read = await verifyPresented(request, ports, now, readSignIn);
   if (!read.ok) return read;
   return isUnverified(read.value) ? lookUpSecret(read.value, ports.serviceTokens, now) : ok(read.value);
 }
 
-/** {@link authenticate} without the lookup of a service token, which the mint shard reads with its other facts. */
-export async function readCredential(
+/**
+ * {@link authenticate} without what the mint shard reads with its other facts: the lookup of a service token, and whether
+ * a sign-in by cookie has ended. Only for requests that the shard decides.
+ */
+export const readCredential = (
   request: Request,
   ports: CredentialPorts,
   now: number,
+): Promise<Outcome<Credential>> => verifyPresented(request, ports, now, openSignIn);
+
+async function verifyPresented(
+  request: Request,
+  ports: CredentialPorts,
+  now: number,
+  readSession: typeof openSignIn,
 ): Promise<Outcome<Credential>> {
   if (ports.openToAll && isLoopback(new URL(request.url).hostname))
     return ok(withoutCredential('development', 'dev'));
   const presented = presentedCredential(request.headers, ports.signIn?.config.cookieName);
-  return presented.ok ? verify(presented.value, request, ports, now) : presented;
+  return presented.ok ? verify(presented.value, request, ports, now, readSession) : presented;
 }
 
 async function verify(
@@ -57,6 +67,7 @@ async function verify(
   request: Request,
   ports: CredentialPorts,
   now: number,
+  readSession: typeof openSignIn,
 ): Promise<Outcome<Credential>> {
   switch (presented.kind) {
     case 'none':
@@ -70,7 +81,7 @@ async function verify(
     case 'session': {
       if (ports.signIn === undefined) return ok(anonymous(ports.randomId()));
       return mayUseAmbient(request, 'cookie', ports.trustedOrigins)
-        ? authenticateSession(presented.cookie, ports.signIn, now)
+        ? authenticateSession(presented.cookie, ports.signIn, now, readSession)
         : err('origin_not_allowed');
     }
     case 'access':

@@ -25,6 +25,8 @@ export interface TokenIssuer
   extends Pick<ForeignIssuer, 'namespace' | 'issuer' | 'audiences' | 'maxAgeSeconds'> {
   /** Where an operator chose them. A set without a key for them is a fault of the registration then, and no outage. */
   readonly algorithms?: readonly ForeignAlgorithm[];
+  /** Whether an address in a token that does not say `email_verified` is verified; left out: it is not. */
+  readonly emailsVerified?: boolean;
 }
 
 /** An issuer with its keys, which no other issuer shares. */

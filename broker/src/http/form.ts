@@ -1,5 +1,5 @@
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
-import { readBytes } from '../runtime/body.ts';
+import { readBytes } from './request-bytes.ts';
 
 const FORM = /^application\/x-www-form-urlencoded\s*(;|$)/i;
 

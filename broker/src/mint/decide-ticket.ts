@@ -106,7 +106,7 @@ async function decideFor(order: VerifiedOrder, first: MintFacts, ports: MintPort
     await record.write({ event });
     if (payload !== undefined) return { kind: 'admitted', payload, rate: state, isClaimed: true };
   }
-  return { kind: 'unavailable' };
+  return refused('claim_contended', state, { retryAfter: 1 });
 }
 
 const secondsLeft = ({ expiresAt = Number.POSITIVE_INFINITY }: Authenticated, now: number): number =>

@@ -87,9 +87,10 @@ export async function exchange(
     case 'unavailable':
     // Another rotation or revocation came in between.
     case 'key-changed':
+      return { outcome: err('database_unavailable', { retryAfter: 5 }), rate: null, ...lookedUp };
     // The lapse came up twice in one request: other callers claimed the instance and lost it in between.
     case 'lapses':
-      return { outcome: err('database_unavailable', { retryAfter: 5 }), rate: null, ...lookedUp };
+      return { outcome: err('claim_contended', { retryAfter: 1 }), rate: answer.rate, ...lookedUp };
     case 'admitted': {
       if (answer.isClaimed) ports.later(flushOutbox(ports));
       const issued = await issueTicket(answer.payload, material);

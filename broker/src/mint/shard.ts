@@ -49,7 +49,7 @@ export type MintResult =
   | { readonly kind: 'unauthenticated'; readonly denial: Denial }
   /** Nothing was counted or recorded: the key of the order does not sign any more, and the request comes again. */
   | { readonly kind: 'key-changed' }
-  /** A database does not answer, or others claimed and left twice in between. */
+  /** A database does not answer. */
   | { readonly kind: 'unavailable' };
 
 /**
@@ -105,6 +105,12 @@ export interface Waiting {
   /** When the oldest of all these came to be, in ms; `undefined`: nothing waits. */
   readonly since: number | undefined;
 }
+
+/** The mint shards on Workers. Few coalesce more reads and writes; each runs on one thread. */
+export const DEFAULT_SHARDS = 8;
+
+/** The most of them. Shards beyond the present number still count as places where events may wait. */
+export const MAX_SHARDS = 64;
 
 /** Requests for tickets, and apart from them units of other calls, per window; `null`: not counted at all. */
 export const RATE_LIMITS: Readonly<Record<Tier | 'anonymous', number | null>> = {

@@ -56,8 +56,8 @@ export const listAudit: Handler = async (call) => {
   if (!page.ok) return page;
   const { limit, after } = page.value;
   await recordRead(call, 'audit', filter.value);
-  const rows = await call.ports.record.auditLog.list(filter.value, after, limit + 1);
-  return ok({ status: 200, body: pageOf(rows, limit, auditEventView, ({ at, seq }) => ({ at, seq })) });
+  const found = await call.ports.record.auditLog.list(filter.value, after, limit + 1);
+  return ok({ status: 200, body: pageOf(found, limit, auditEventView, ({ at, seq }) => ({ at, seq })) });
 };
 
 /** `GET /admin/agents/audit/export`: NDJSON of everything after event `after`, 0 if left out. */
@@ -76,7 +76,7 @@ export const listCheckpoints: Handler = async (call) => {
   const { limit, after } = page.value;
   await recordRead(call, 'audit/checkpoints', {});
   const rows = await call.ports.record.checkpoints.list(after?.n, limit + 1);
-  return ok({ status: 200, body: pageOf(rows, limit, checkpointView, ({ n }) => ({ n })) });
+  return ok({ status: 200, body: pageOf({ rows }, limit, checkpointView, ({ n }) => ({ n })) });
 };
 
 /** Reading the log is an event of the log: durable before anything is answered, once per call. */

@@ -29,7 +29,7 @@ const ExplainRequest = TicketRequest.omit({ expires_in: true }).extend({
 type ExplainRequest = z.output<typeof ExplainRequest>;
 
 /** Refusals that are explained no further than a mint would: the same answer as for an agent that does not exist. */
-const HIDDEN: readonly string[] = ['agent_unknown', 'agent_invisible', 'instance_unlisted'];
+export const HIDDEN: readonly string[] = ['agent_unknown', 'agent_invisible', 'instance_unlisted'];
 
 /**
  * `POST /explain`: the decision that a ticket request would get now, rule by rule. Issues and changes nothing.

@@ -106,7 +106,7 @@ export const ROUTES: readonly Route[] = [
     ...open(
       unlimited('without a valid sign-in the route only deletes cookies, and signing out must always work'),
       logOut,
-      ['return_to'],
+      ['return_to', 'everywhere'],
     ),
   },
   {
@@ -115,7 +115,13 @@ export const ROUTES: readonly Route[] = [
     ...open(FAILURES, receiveLogout, BY_OAUTH),
     renderError: oauthRefusal('request'),
   },
-  { method: 'GET', path: '/me', ...known('read', showPrincipal) },
+  {
+    method: 'GET',
+    path: '/me',
+    ...known('read', showPrincipal, ['optional']),
+    allowsNobody: true,
+    allowsLocked: true,
+  },
   { method: 'POST', path: '/explain', ...known('read', explain) },
   {
     method: 'GET',

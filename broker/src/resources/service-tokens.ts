@@ -2,6 +2,7 @@ import type { ServiceTokenRow } from '@agent-ticket/drizzle/control/service-toke
 import type { AuditType } from '@agent-ticket/shared/audit-event.ts';
 import { AgentSlug, Tier, tierAtLeast } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
+import { unknownAgentHint } from '@agent-ticket/shared/registry.ts';
 import { ServiceTokenId } from '@agent-ticket/shared/target.ts';
 import * as z from 'zod';
 import { auditEventOf } from '../audit/event.ts';
@@ -10,7 +11,7 @@ import type { Authenticated } from '../credentials/principal.ts';
 import { digestSecret, makeSecret, makeTokenId } from '../credentials/secret.ts';
 import { iso } from '../http/iso.ts';
 import { pageOf, readPage } from '../http/page.ts';
-import { changePolicy, newRevocation, statusOf } from '../revocation/changes.ts';
+import { changePolicy, endResource, newRevocation, statusOf } from '../revocation/changes.ts';
 import { readBody } from '../runtime/body.ts';
 import type { Call, Handler } from '../runtime/call.ts';
 
@@ -63,7 +64,7 @@ export const listServiceTokens: Handler = async ({ request, ports }) => {
   if (!page.ok) return page;
   const { limit, after } = page.value;
   const rows = await ports.control.serviceTokens.list(after, limit + 1);
-  const body = pageOf(rows, limit, view, ({ createdAt, id }) => ({ createdAt, id }));
+  const body = pageOf({ rows }, limit, view, ({ createdAt, id }) => ({ createdAt, id }));
   return ok({ status: 200, body });
 };
 
@@ -80,6 +81,8 @@ export const createServiceToken: Handler = async (call) => {
   const wanted = body.value;
   const { who, now, ports } = call;
   if (isAbove(wanted, who)) return err('above_own_rights', { hint: ABOVE_TOKEN });
+  const hint = unknownAgentHint(ports.registry, wanted.agents ?? []);
+  if (hint !== undefined) return err('field_invalid', { field: 'agents', hint });
 
   const row: ServiceTokenRow = {
     id: makeTokenId(ports.randomBytes),
@@ -160,17 +163,16 @@ export const revokeServiceToken: Handler = async (call) => {
     by: who.principal.id,
     now,
   });
-  const receipt = await changePolicy(
+  return endResource(
     {
       statement: ports.control.serviceTokens.revoke(token.id, now),
       event: tokenEvent(call, 'service_token.revoked', token),
       revocations: [ended],
     },
+    view(token),
+    'service_token_unknown',
     ports,
   );
-  return receipt === undefined
-    ? err('service_token_unknown')
-    : ok({ status: statusOf(receipt), body: { ...view(token), receipt } });
 };
 
 async function findLive({ params, ports }: Call): Promise<Outcome<ServiceTokenRow>> {

@@ -8,7 +8,7 @@ import { allowsAgent, OTHER_AGENT } from '../credentials/principal.ts';
 import type { Answer } from '../http/context.ts';
 import { iso } from '../http/iso.ts';
 import { pageOf, readPage } from '../http/page.ts';
-import { changePolicy, newRevocation, statusOf } from '../revocation/changes.ts';
+import { changePolicy, isDone, newRevocation, statusOf } from '../revocation/changes.ts';
 import type { Call, Handler } from '../runtime/call.ts';
 
 const Place = z.strictObject({ startedAt: z.int(), id: z.uuid() });
@@ -43,8 +43,8 @@ async function listBy({ request, ports }: Call, filter: SessionFilter): Promise<
   const page = readPage(new URL(request.url), Place);
   if (!page.ok) return page;
   const { limit, after } = page.value;
-  const rows = await ports.record.sessions.list(filter, after, limit + 1);
-  const body = pageOf(rows, limit, sessionView, ({ startedAt, id }) => ({ startedAt, id }));
+  const found = await ports.record.sessions.list(filter, after, limit + 1);
+  const body = pageOf(found, limit, sessionView, ({ startedAt, id }) => ({ startedAt, id }));
   return ok({ status: 200, body });
 }
 
@@ -77,7 +77,7 @@ export const showSession: Handler = async (call) => {
   if (!page.ok) return page;
   const { limit, after } = page.value;
   const rows = await call.ports.record.invocations.ofSession(found.value.id, after, limit + 1);
-  const invocations = pageOf(rows, limit, invocationView, ({ startedAt, id }) => ({ startedAt, id }));
+  const invocations = pageOf({ rows }, limit, invocationView, ({ startedAt, id }) => ({ startedAt, id }));
   return ok({ status: 200, body: { ...sessionView(found.value), invocations } });
 };
 
@@ -123,5 +123,7 @@ async function terminate(call: Call, row: AgentSessionRow): Promise<Outcome<Answ
   });
   const event = auditEventOf(call, 'session.terminated', ports.randomId(), { agent, instance, sessionId });
   const receipt = await changePolicy({ event, revocations: [revocation] }, ports);
-  return ok({ status: statusOf(receipt), body: { ...sessionView(row), receipt } });
+  // The object has ended it; its own row of that may still be on the way to the record.
+  const ended = isDone(receipt) ? { ended_at: iso(now), end_reason: revocation.code } : {};
+  return ok({ status: statusOf(receipt), body: { ...sessionView(row), ...ended, receipt } });
 }

@@ -167,7 +167,7 @@ function readTicketRequest(form: Form, { config, registry }: Deployment): Outcom
   if (resource === undefined) return err('target_invalid', { hint: 'resource is missing' });
   if (audience !== undefined && audience !== config.ticketAudience)
     return err('target_invalid', { hint: 'audience is not served here' });
-  const target = readTarget(resource, config.agentWorkerUrl);
+  const target = readTarget(resource, config.agentWorkerUrl, registry);
   if (!target.ok) return target;
   const scopes = scope === undefined ? undefined : ScopeList.safeParse(scope);
   if (scopes?.success === false || (scope !== undefined && containsCredential(scope)))
@@ -196,16 +196,19 @@ const resourceOf = (agentWorkerUrl: string, { agent, instance }: Target): string
   new URL(`/agents/${agent}/${instance}`, agentWorkerUrl).href;
 
 /**
- * Reads `resource`: the URL of one agent instance of this deployment, as `https` or as `wss`. Compared as text, so
- * that no second spelling (a port, a user, dots, an escape, a query) names the same instance.
+ * Reads `resource`: the URL of one agent instance of this deployment, as `https` or as `wss`. Of an agent for machines
+ * also the URL of its endpoint, which is what an MCP client knows and names as the resource. Compared as text, so that no
+ * second spelling (a port, a user, dots, an escape, a query) names the same instance.
  */
-function readTarget(resource: string, agentWorkerUrl: string): Outcome<Target> {
-  const [, agent, instance] = /\/agents\/([^/]+)\/([^/]+)$/.exec(resource) ?? [];
+function readTarget(resource: string, agentWorkerUrl: string, registry: AgentRegistry): Outcome<Target> {
+  const [, agent, instance, endpoint = ''] = /\/agents\/([^/]+)\/([^/]+)(\/mcp|\/sse)?$/.exec(resource) ?? [];
   const slug = AgentSlug.safeParse(agent);
   const name = InstanceName.safeParse(instance);
   if (slug.success && name.success && !containsCredential(name.data)) {
     const target = { agent: slug.data, instance: name.data };
-    if (resource.replace(/^ws/, 'http') === resourceOf(agentWorkerUrl, target)) return ok(target);
+    const hasEndpoint = findAgent(registry, target.agent)?.transport === 'sse';
+    const known = resourceOf(agentWorkerUrl, target) + endpoint;
+    if ((endpoint === '' || hasEndpoint) && resource.replace(/^ws/, 'http') === known) return ok(target);
   }
   return err('target_invalid', { hint: 'resource is the URL of an agent instance' });
 }
@@ -288,19 +291,21 @@ function readToken(
 }
 
 /**
- * `GET /.well-known/oauth-authorization-server` (RFC 8414 §2), from configuration and never from `Host`. There is no
+ * `GET /.well-known/oauth-authorization-server` (RFC 8414 §2), from configuration and never from `Host`. The gate looks
+ * for the keys at the same address below the issuer. There is no
  * authorization endpoint; `none` is the registered response type of an endpoint that returns nothing, and is here
  * because the member is required and must not be empty.
  */
 export const showServerMetadata: Handler = async ({ ports }) => {
   const { issuer } = ports.config;
+  const base = issuer.replace(/\/$/, '');
   return ok({
     status: 200,
     headers: { 'cache-control': 'public, max-age=3600' },
     body: {
       issuer,
-      token_endpoint: new URL('/token', issuer).href,
-      jwks_uri: new URL('/.well-known/jwks.json', issuer).href,
+      token_endpoint: `${base}/token`,
+      jwks_uri: `${base}/.well-known/jwks.json`,
       response_types_supported: ['none'],
       grant_types_supported: GRANT_TYPES,
       token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post', 'none'],

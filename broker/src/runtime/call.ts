@@ -63,6 +63,10 @@ export interface Route {
   readonly allowsScopedToken?: true;
   /** The handler reads the credential itself: the mint shard looks a service token up. `who` of the call is anonymous. */
   readonly readsCredential?: true;
+  /** Whether it answers 204 to a caller without a credential who asks with `optional=true`, in place of 401. */
+  readonly allowsNobody?: true;
+  /** Whether a caller that a lock names may use it. */
+  readonly allowsLocked?: true;
   /** How its refusals look; left out: as everywhere. */
   readonly renderError?: ErrorRenderer;
   /** Whether a credential is read, and whether the call needs one. */

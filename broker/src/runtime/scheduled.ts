@@ -101,10 +101,10 @@ async function purgeExpired({ control, record, clock }: BrokerPorts): Promise<vo
   const now = clock();
   await inBatches((limit) => control.grants.retire(now, limit));
   await inBatches((limit) => control.grants.purge(now - REVOCATION_KEPT_MS, limit));
-  await control.authSessions.purge(now);
-  await control.usedTokens.purge(now);
-  await control.principals.purge(now);
-  await control.revocations.purge(now - REVOCATION_KEPT_MS);
-  await record.revocations.purge(now - REVOCATION_KEPT_MS);
+  await inBatches((limit) => control.authSessions.purge(now, limit));
+  await inBatches((limit) => control.usedTokens.purge(now, limit));
+  await inBatches((limit) => control.principals.purge(now, limit));
+  await inBatches((limit) => control.revocations.purge(now - REVOCATION_KEPT_MS, limit));
+  await inBatches((limit) => record.revocations.purge(now - REVOCATION_KEPT_MS, limit));
   await record.rates.purge(now - RATE_WINDOW_MS);
 }

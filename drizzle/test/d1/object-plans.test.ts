@@ -13,20 +13,27 @@ type Plan = readonly [what: string, work: (sql: SqlStorage) => unknown, by: stri
 /** What each frame, admission and end asks for. What only a sweep does may look at every row. */
 const PLANS: readonly Plan[] = [
   ['a ticket is burned', (sql) => burnStore(sql).burn('a', NOW, 'session-1'), undefined],
-  ['a showing is counted', (sql) => burnStore(sql).countReplay('a'), undefined],
+  ['a showing is counted', (sql) => burnStore(sql).countReplay('a', NOW, 'session-1'), undefined],
   ['a ticket finds whom it let in', (sql) => burnStore(sql).sessionOf('a'), undefined],
   ['held replays are due', (sql) => burnStore(sql).nextReplay(), 'ticket_burns_replay'],
   ['a session is found', (sql) => objectSessionStore(sql).find('a'), undefined],
   ['a session is ended', (sql) => objectSessionStore(sql).end('a', 'client_closed', NOW), undefined],
-  ['a ticket finds its session', (sql) => objectSessionStore(sql).isOver('a'), 'ticket_sessions_jti'],
+  ['a ticket finds its session', (sql) => objectSessionStore(sql).isOver('a'), undefined],
   ['people are counted', (sql) => objectSessionStore(sql).countOpen('a'), 'ticket_sessions_principal'],
   [
     'addresses are counted',
     (sql) => objectSessionStore(sql).openAddresses('a:', 'a;'),
     'ticket_sessions_principal',
   ],
-  ['open sessions are listed', (sql) => objectSessionStore(sql).listOpen(), 'ticket_sessions_open'],
-  ['the next sweep is planned', (sql) => objectSessionStore(sql).nextDue(), 'ticket_sessions_open'],
+  ['open sessions are listed', (sql) => objectSessionStore(sql).listOpen(), 'ticket_sessions_principal'],
+  ['the next sweep is planned', (sql) => objectSessionStore(sql).nextDue(), 'ticket_sessions_principal'],
+  ['sessions are handed over', (sql) => objectSessionStore(sql).pending(9), 'ticket_sessions_pending'],
+  ['it is asked whether any waits', (sql) => objectSessionStore(sql).isPending(), 'ticket_sessions_pending'],
+  [
+    'sessions are acknowledged',
+    (sql) => objectSessionStore(sql).acknowledge([{ id: 'a', version: 1 }]),
+    undefined,
+  ],
   [
     'revocations are asked',
     (sql) => objectRevocationStore(sql).whyRefused(PRESENTED, NOW),
@@ -52,11 +59,13 @@ const explaining = (sql: SqlStorage, plan: string[]): SqlStorage =>
   });
 
 /** A walk through a whole table or index, or a sort. The values of a JSON list and a constant row are neither. */
-const UNBOUNDED = /^SCAN (?!CONSTANT ROW$|json_each VIRTUAL TABLE)|^USE TEMP B-TREE/;
+const UNBOUNDED = /^SCAN (?!CONSTANT ROW$|\w+ VIRTUAL TABLE)|^USE TEMP B-TREE/;
 
 /** Where a whole index is the answer. */
 const WHOLE_INDEXES: Readonly<Record<string, string>> = {
-  'open sessions are listed': 'SCAN ticket_sessions USING INDEX ticket_sessions_open',
+  'open sessions are listed': 'SCAN ticket_sessions USING INDEX ticket_sessions_principal',
+  'sessions are handed over': 'SCAN ticket_sessions USING INDEX ticket_sessions_pending',
+  'it is asked whether any waits': 'SCAN ticket_sessions USING INDEX ticket_sessions_pending',
 };
 
 const planOf = (work: (sql: SqlStorage) => unknown): Promise<string[]> =>

@@ -1,10 +1,17 @@
 import { describe, expect, it } from 'vitest';
-import { type ObjectSession, objectSessionStore } from '../../object/sessions.ts';
+import { burnStore } from '../../object/burns.ts';
+import { type OpenedSession, objectSessionStore } from '../../object/sessions.ts';
 import { MINUTE, NOW } from '../suite/rows.ts';
 import { inObject } from './object.ts';
 
-const SESSION: Omit<ObjectSession, 'endedAt' | 'endReason'> = {
+/** Seconds. */
+const EXP = NOW / 1000 + 60;
+
+const SESSION: OpenedSession = {
   id: 'session-1',
+  ticket: 'jti-1',
+  exp: EXP,
+  opening: '{"kid":"key-1"}',
   principal: 'auth0:people.test:alice',
   jti: 'jti-1',
   claims: '{"sub":"alice"}',
@@ -18,12 +25,16 @@ const SESSION: Omit<ObjectSession, 'endedAt' | 'endReason'> = {
   userAgent: 'curl/8',
 };
 
+/** What a row has from the start beside that. */
+const OPEN = { endedAt: null, endReason: null, endDetails: null, version: 1, recorded: 0 };
+
 type Sessions = ReturnType<typeof objectSessionStore>;
 const inSessions = (work: (sessions: Sessions) => void): Promise<void> =>
   inObject((sql) => work(objectSessionStore(sql)));
 const named = (id: string, differs: Partial<typeof SESSION> = {}) => ({
   ...SESSION,
   id,
+  ticket: id,
   jti: id,
   ...differs,
 });
@@ -32,7 +43,7 @@ describe('sessions of an object', () => {
   it('finds a session as it was opened, without an end', () =>
     inSessions((sessions) => {
       sessions.open(SESSION);
-      expect(sessions.find('session-1')).toEqual({ ...SESSION, endedAt: null, endReason: null });
+      expect(sessions.find('session-1')).toEqual({ ...SESSION, ...OPEN });
       expect(sessions.find('session-2')).toBeUndefined();
     }));
 
@@ -42,18 +53,26 @@ describe('sessions of an object', () => {
       expect(sessions.find('session-1')).toMatchObject({ ipAddress: null, userAgent: null });
     }));
 
-  it('refuses a second session under one id, and keeps the first', () =>
+  it('refuses a second session under one id or by one ticket, and keeps the first', () =>
     inSessions((sessions) => {
       sessions.open(SESSION);
-      expect(() => sessions.open({ ...SESSION, jti: 'jti-2' })).toThrow(/UNIQUE constraint failed/);
+      expect(() => sessions.open({ ...SESSION, ticket: 'jti-2' })).toThrow(/UNIQUE constraint failed/);
+      expect(() => sessions.open({ ...SESSION, id: 'session-2' })).toThrow(/UNIQUE constraint failed/);
       expect(sessions.find('session-1')?.jti).toBe('jti-1');
     }));
 
   it('ends a session once, and answers it as it ended', () =>
     inSessions((sessions) => {
       sessions.open(SESSION);
-      const ended = { ...SESSION, endedAt: NOW + 1, endReason: 'client_closed' };
-      expect(sessions.end('session-1', 'client_closed', NOW + 1)).toEqual(ended);
+      const ended = {
+        ...SESSION,
+        ...OPEN,
+        endedAt: NOW + 1,
+        endReason: 'client_closed',
+        endDetails: '{"code":1000}',
+        version: 2,
+      };
+      expect(sessions.end('session-1', 'client_closed', NOW + 1, '{"code":1000}')).toEqual(ended);
       expect(sessions.end('session-1', 'session_expired', NOW + 2)).toBeUndefined();
       expect(sessions.find('session-1')).toEqual(ended);
     }));
@@ -65,7 +84,7 @@ describe('sessions of an object', () => {
       expect(sessions.find('session-1')?.endedAt).toBeNull();
     }));
 
-  it('lists open sessions only, the one that expires first at the head', () =>
+  it('lists open sessions only', () =>
     inSessions((sessions) => {
       for (const [id, after] of [
         ['late', 3],
@@ -75,7 +94,12 @@ describe('sessions of an object', () => {
       ] as const)
         sessions.open(named(id, { expiresAt: NOW + after }));
       sessions.end('gone', 'client_closed', NOW);
-      expect(sessions.listOpen().map(({ id }) => id)).toEqual(['soon', 'next', 'late']);
+      expect(
+        sessions
+          .listOpen()
+          .map(({ id }) => id)
+          .sort(),
+      ).toEqual(['late', 'next', 'soon']);
     }));
 
   it('names what is next due among open sessions: a warning, silence or the end', () =>
@@ -114,7 +138,7 @@ describe('sessions of an object', () => {
         expiresAt: NOW + 20 * MINUTE,
         warnAt: null,
       };
-      const renewed = { ...SESSION, ...to, endedAt: null, endReason: null };
+      const renewed = { ...SESSION, ...OPEN, ...to };
       expect(sessions.renew('session-1', to)).toEqual(renewed);
       expect(sessions.find('session-1')).toEqual(renewed);
     }));
@@ -138,28 +162,76 @@ describe('sessions of an object', () => {
       expect(people.map((principal) => sessions.countOpen(principal))).toEqual([2, 1, 0]);
     }));
 
-  it('knows by its ticket whether a session is over', () =>
-    inSessions((sessions) => {
-      sessions.open(named('open'));
-      sessions.open(named('over'));
-      sessions.end('over', 'client_closed', NOW);
-      expect(['open', 'over', 'unknown'].map((jti) => sessions.isOver(jti))).toEqual([false, true, false]);
+  it('knows by each of its tickets whether a session is over, also when its row is gone', () =>
+    inObject((sql) => {
+      const [sessions, burns] = [objectSessionStore(sql), burnStore(sql)];
+      for (const id of ['open', 'over', 'gone']) {
+        sessions.open(named(id));
+        burns.burn(`${id} renewed`, EXP + 600, id);
+      }
+      for (const id of ['over', 'gone']) sessions.end(id, 'client_closed', NOW);
+      sessions.acknowledge([{ id: 'gone', version: 2 }]);
+      sessions.purge(EXP + 1);
+      expect(['over', 'gone'].map((id) => sessions.find(id)?.id)).toEqual(['over', undefined]);
+      const tickets = ['open', 'open renewed', 'over', 'over renewed', 'gone renewed', 'unknown'];
+      expect(tickets.filter((jti) => sessions.isOver(jti))).toEqual([
+        ...['over', 'over renewed', 'gone renewed'],
+      ]);
     }));
 
-  it('forgets sessions that ended before a moment, and keeps the open ones and those that ended at it', () =>
+  it('forgets a session that is over, recorded and whose ticket expired before a moment, and no other', () =>
     inSessions((sessions) => {
-      for (const [id, endedAt] of [
-        ['before', NOW - 1],
-        ['at', NOW],
-        ['after', NOW + 1],
-      ] as const) {
-        sessions.open(named(id));
-        sessions.end(id, 'client_closed', endedAt);
-      }
-      sessions.open(named('open', { startedAt: 0, expiresAt: 1 }));
-      sessions.purge(NOW);
-      expect(['before', 'at', 'after', 'open'].filter((id) => sessions.find(id) !== undefined)).toEqual([
-        ...['at', 'after', 'open'],
-      ]);
+      for (const [id, exp] of [
+        ['before', EXP - 1],
+        ['at', EXP],
+        ['unrecorded', EXP - 1],
+        ['ended since', EXP - 1],
+        ['open', EXP - 1],
+      ] as const)
+        sessions.open(named(id, { exp }));
+      sessions.acknowledge([{ id: 'ended since', version: 1 }]);
+      for (const id of ['before', 'at', 'unrecorded', 'ended since']) sessions.end(id, 'client_closed', NOW);
+      sessions.acknowledge(['before', 'at'].map((id) => ({ id, version: 2 })));
+      sessions.acknowledge([{ id: 'open', version: 1 }]);
+      sessions.purge(EXP);
+      const names = ['before', 'at', 'unrecorded', 'ended since', 'open'];
+      expect(names.filter((id) => sessions.find(id) !== undefined)).toEqual(names.slice(1));
+    }));
+
+  it('is pending until the version that it has is acknowledged: an end written meanwhile stays', () =>
+    inSessions((sessions) => {
+      sessions.open(named('a', { startedAt: NOW }));
+      sessions.open(named('b', { startedAt: NOW - 1 }));
+      const pending = () => sessions.pending(9).map(({ id, version }) => `${id} ${version}`);
+      expect(pending()).toEqual(['b 1', 'a 1']);
+      const handed = sessions.pending(9);
+      sessions.end('a', 'client_closed', NOW + 5);
+      sessions.acknowledge(handed);
+      expect(pending()).toEqual(['a 2']);
+      expect(sessions.countPending()).toEqual({ count: 1, since: NOW + 5 });
+      // An acknowledgement that comes late takes nothing back.
+      sessions.acknowledge([{ id: 'a', version: 2 }]);
+      sessions.acknowledge(handed);
+      expect([pending(), sessions.isPending()]).toEqual([[], false]);
+      expect(sessions.countPending()).toEqual({ count: 0, since: null });
+    }));
+
+  it('keeps over a deletion what is not recorded or burns a ticket that has not expired', () =>
+    inSessions((sessions) => {
+      for (const [id, exp] of [
+        ['unrecorded', EXP - 1],
+        ['unexpired', EXP],
+        ['neither', EXP - 1],
+      ] as const)
+        sessions.open(named(id, { exp }));
+      sessions.acknowledge(['unexpired', 'neither'].map((id) => ({ id, version: 1 })));
+      const rows = sessions.kept(EXP);
+      const before = sessions.find('unrecorded');
+      expect(rows.map(({ id }) => id).sort()).toEqual(['unexpired', 'unrecorded']);
+      sessions.end('unrecorded', 'destroyed', NOW);
+      sessions.acknowledge([{ id: 'unrecorded', version: 2 }]);
+      sessions.purge(EXP);
+      for (const row of rows) if (row.id === 'unrecorded') sessions.restore(row);
+      expect(sessions.find('unrecorded')).toEqual(before);
     }));
 });

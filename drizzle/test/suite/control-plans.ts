@@ -1,7 +1,7 @@
 import type { OutboxCommand } from '../../control/change.ts';
 import type { PolicyQuestion } from '../../control/policy.ts';
 import type { ControlStore } from '../../control/store.ts';
-import { type Plan, pages } from './plan-table.ts';
+import { combinationsOf, type Plan, pages } from './plan-table.ts';
 import {
   ALICE,
   auditEvent,
@@ -33,6 +33,12 @@ const DELETION: Extract<OutboxCommand, { op: 'destroy' }> = {
   id: 'before instance:counter/main',
   lock: 'lock-1',
   before: NOW,
+};
+const GRANT_FILTERS = combinationsOf({ agent: 'counter', instance: 'main', subject: ALICE });
+const grantIndexOf = ({ agent, instance, subject }: (typeof GRANT_FILTERS)[number]) => {
+  if (agent === undefined) return subject === undefined ? 'grants_newest' : 'grants_subject';
+  if (instance === undefined) return subject === undefined ? 'grants_agent' : 'grants_subject';
+  return subject === undefined ? 'grants_instance' : 'grants_lookup_unique';
 };
 /** What every change brings with it. */
 const CHANGE = { event: auditEvent(), revocations: [newRevocation()], dueAt: NOW };
@@ -144,19 +150,16 @@ export const CONTROL_PLANS: readonly Plan<ControlStore>[] = [
     ],
   },
   { what: 'a grant', work: ({ grants }) => grants.find('a'), by: [] },
-  ...(
-    [
-      ['all grants', {}, 'grants_newest'],
-      ['grants of an agent', { agent: 'counter' }, 'grants_agent'],
-      ['grants of an instance', { agent: 'counter', instance: 'main' }, 'grants_instance'],
-      ['grants of a subject', { subject: ALICE }, 'grants_subject'],
-    ] as const
-  ).flatMap(([name, filter, index]) =>
+  ...GRANT_FILTERS.flatMap((filter) =>
     pages<ControlStore, typeof CURSOR>(
-      `${name}, newest first`,
+      `grants by ${JSON.stringify(filter)}, newest first`,
       CURSOR,
       ({ grants }, after) => grants.list({ ...filter, now: NOW }, after, 50),
-      [index],
+      [grantIndexOf(filter)],
+    ).map(
+      (plan): Plan<ControlStore> =>
+        // At most a grant of each role.
+        grantIndexOf(filter) === 'grants_lookup_unique' ? { ...plan, sorts: true } : plan,
     ),
   ),
   {
@@ -246,7 +249,7 @@ export const CONTROL_PLANS: readonly Plan<ControlStore>[] = [
   },
   {
     what: 'old revocations that are forgotten',
-    work: ({ revocations }) => revocations.purge(NOW),
+    work: ({ revocations }) => revocations.purge(NOW, 500),
     by: ['revocations_until', 'revocations_rev_unique'],
   },
   { what: 'a sign-in', work: ({ authSessions }) => authSessions.find('a'), by: [] },
@@ -257,7 +260,7 @@ export const CONTROL_PLANS: readonly Plan<ControlStore>[] = [
   },
   {
     what: 'old sign-ins that are forgotten',
-    work: ({ authSessions }) => authSessions.purge(NOW),
+    work: ({ authSessions }) => authSessions.purge(NOW, 500),
     by: ['auth_sessions_expired'],
   },
   {
@@ -300,7 +303,7 @@ export const CONTROL_PLANS: readonly Plan<ControlStore>[] = [
   { what: 'a principal', work: ({ principals }) => principals.find(ALICE), by: [] },
   {
     what: 'old sign-outs that are forgotten',
-    work: ({ principals }) => principals.purge(NOW),
+    work: ({ principals }) => principals.purge(NOW, 500),
     by: ['principals_kept'],
   },
   { what: 'a token that counts once', work: ({ usedTokens }) => usedTokens.use('oidc:ci:1', NOW), by: [] },
@@ -312,7 +315,7 @@ export const CONTROL_PLANS: readonly Plan<ControlStore>[] = [
   { what: 'whether a token was used', work: ({ usedTokens }) => usedTokens.isUsed('oidc:ci:1'), by: [] },
   {
     what: 'used tokens that are forgotten',
-    work: ({ usedTokens }) => usedTokens.purge(NOW),
+    work: ({ usedTokens }) => usedTokens.purge(NOW, 500),
     by: ['used_tokens_expired'],
   },
   { what: 'due outbox rows', work: ({ outbox }) => outbox.due(NOW, 50), by: ['outbox_due'] },

@@ -146,7 +146,7 @@ export function describeGrants(open: OpenDatabases): void {
 
     describe('listing', () => {
       const list = async (filter: { agent?: string; instance?: string; subject?: string } = {}) =>
-        (await queries.list({ ...filter, now: NOW }, undefined, 50)).map(({ id }) => id);
+        (await queries.list({ ...filter, now: NOW }, undefined, 50)).rows.map(({ id }) => id);
 
       /** Each for a subject of its own. */
       const insertFor = (differs: Partial<NewGrant> & { readonly id: string }) =>
@@ -182,7 +182,7 @@ export function describeGrants(open: OpenDatabases): void {
         const seen: string[] = [];
         let after: { id: string; createdAt: number } | undefined;
         for (;;) {
-          const page = await queries.list({ now: NOW }, after, 2);
+          const { rows: page } = await queries.list({ now: NOW }, after, 2);
           const last = page.at(-1);
           if (last === undefined) break;
           seen.push(...page.map(({ id }) => id));
@@ -350,9 +350,9 @@ export function describeGrants(open: OpenDatabases): void {
         await insert({ id: 'everywhere', instanceId: '*' });
         await insert({ id: 'elsewhere', agentSlug: 'lobby' });
         await control.finishDeletion(row?.id ?? '', { op: 'destroy', ...deletion }, NOW);
-        const left = await queries.list({ now: NOW }, undefined, 50);
+        const { rows: left } = await queries.list({ now: NOW }, undefined, 50);
         expect(left.map(({ id }) => id)).toEqual(['later', 'everywhere', 'elsewhere']);
-        expect(await control.revocations.listLocks(NOW, undefined, 9)).toEqual([]);
+        expect((await control.revocations.listLocks(NOW, undefined, 9)).rows).toEqual([]);
         expect((await control.outbox.due(NOW, 50)).map(({ id }) => id)).not.toContain(uuidOf(7000));
         expect(await holder()).toBeUndefined();
         expect(await claim('b', { subject: BOB })).toBe(true);

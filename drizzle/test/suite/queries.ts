@@ -2,6 +2,7 @@ import { describeAgentRights } from './agent-rights.ts';
 import { describeAuditEvents } from './audit-events.ts';
 import { describeAuditLog } from './audit-log.ts';
 import { describeAuthSessions } from './auth-sessions.ts';
+import { describeBoundedLists } from './bounded-lists.ts';
 import { describeChange } from './change.ts';
 import type { OpenDatabases } from './databases.ts';
 import { describeDeliver } from './deliver.ts';
@@ -30,6 +31,7 @@ export function describeQueries(open: OpenDatabases): void {
   describeAgentRights(open);
   describeGrants(open);
   describeRevocations(open);
+  describeBoundedLists(open);
   describeChange(open);
   describeKeyRevocation(open);
   describeAuditEvents(open);

@@ -103,10 +103,10 @@ export function describeRecordRevocations(open: OpenDatabases): void {
 
     it('are kept for as long as a session of such a ticket may last, and no longer', async () => {
       await arrive(revocation({ ...BEFORE, until: NOW + KEPT }), revocation({ id: 'newer', rev: 9 }));
-      await record.revocations.purge(NOW + KEPT - 1);
+      await record.revocations.purge(NOW + KEPT - 1, 9);
       expect(await why(TICKET, NOW + KEPT - 1)).toBe('locked');
       expect(await copies()).toHaveLength(2);
-      await record.revocations.purge(NOW + KEPT);
+      await record.revocations.purge(NOW + KEPT, 9);
       expect((await copies()).map(({ id }) => id)).toEqual(['newer']);
     });
 
@@ -116,7 +116,7 @@ export function describeRecordRevocations(open: OpenDatabases): void {
         revocation({ id: 'ended', rev: 2, until: NOW }),
         revocation({ id: 'newest', rev: 3, until: NOW }),
       );
-      await record.revocations.purge(NOW);
+      await record.revocations.purge(NOW, 9);
       expect((await copies()).map(({ id }) => id).sort()).toEqual(['never', 'newest']);
       expect(await record.revocations.newestRev()).toBe(3);
     });

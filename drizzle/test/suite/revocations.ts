@@ -63,7 +63,7 @@ export function describeRevocations(open: OpenDatabases): void {
 
       it('that are never given twice, also after all that can go was forgotten', async () => {
         for (const id of ['a', 'b', 'c']) await lock(id, { until: NOW });
-        await control.revocations.purge(NOW);
+        await control.revocations.purge(NOW, 9);
         expect(await revs()).toEqual([3]);
         await lock('d');
         expect(await revs()).toEqual([3, 4]);
@@ -91,7 +91,7 @@ export function describeRevocations(open: OpenDatabases): void {
         expect(await control.revocations.newestRev()).toBe(6);
         const [row] = await databases.controlDb.select().from(revocations);
         expect(row?.until).toBe(NOW);
-        expect(await control.revocations.listLocks(NOW - 1, undefined, 9)).toEqual([]);
+        expect((await control.revocations.listLocks(NOW - 1, undefined, 9)).rows).toEqual([]);
       });
     });
 
@@ -168,7 +168,7 @@ export function describeRevocations(open: OpenDatabases): void {
       const pages: string[][] = [];
       let after: { id: string; createdAt: number } | undefined;
       for (;;) {
-        const page = await control.revocations.listLocks(NOW, after, 2);
+        const { rows: page } = await control.revocations.listLocks(NOW, after, 2);
         after = page.at(-1);
         if (after === undefined) break;
         pages.push(page.map(({ id }) => id));
@@ -181,7 +181,7 @@ export function describeRevocations(open: OpenDatabases): void {
       await lock('at', { until: NOW });
       await lock('after', { until: NOW + 1 });
       await lock('never');
-      await control.revocations.purge(NOW);
+      await control.revocations.purge(NOW, 9);
       const left = (await databases.controlDb.select().from(revocations)).map(({ id }) => id);
       expect(left.sort()).toEqual(['after', 'never']);
     });

@@ -58,6 +58,7 @@ async function start(
   record: OpenDatabase<RecordStore>,
 ): Promise<NodeBroker> {
   const beside = new Set<Promise<void>>();
+  const answers = new Set<Promise<Response>>();
   const callers = new WeakMap<Request, string | null>();
   const isTrusted = openTrustedProxies(config.trustedProxies);
   const pepper = createSecretKey(config.broker.tokenPepper);
@@ -100,7 +101,11 @@ async function start(
   const app = createApp(ports);
   const server = await openServer(config, (request, { peer, forwardedFor }) => {
     callers.set(request, clientAddress(peer, forwardedFor, isTrusted));
-    return app.fetch(request);
+    const answer = Promise.resolve(app.fetch(request));
+    const done = () => void answers.delete(answer);
+    answers.add(answer);
+    answer.then(done, done);
+    return answer;
   });
   const eachMinute = repeat(() => runScheduled(ports), MINUTE_MS, { clock: () => performance.now(), wait });
 
@@ -108,6 +113,8 @@ async function start(
     url: server.url,
     async stop() {
       await Promise.all([server.stop(STOP_PATIENCE_MS), eachMinute.stop()]);
+      // A request whose connection was cut is still being answered.
+      await Promise.allSettled(answers);
       await Promise.all(beside);
       control.close();
       record.close();

@@ -99,6 +99,22 @@ describe('a query', () => {
   });
 });
 
+describe('GET /me?optional=true', () => {
+  const me = async (query: string, who?: Parameters<OperatorBroker['call']>[0]) =>
+    (await broker.call(who, 'GET', `/me${query}`)).status;
+
+  it('is a 204 for nobody, and the same as ever with a credential', async () => {
+    expect([await me('?optional=true'), await me(''), await me('?optional=false')]).toEqual([204, 401, 401]);
+    expect(await me('?optional=true', ROOT)).toBe(200);
+    expect(await me('?optional=true', { authorization: 'Bearer wrong' })).toBe(401);
+  });
+
+  it('is no way around a credential elsewhere', async () => {
+    for (const path of ['/sessions', '/admin/locks', '/admin/keys'])
+      expect((await broker.call(undefined, 'GET', `${path}?optional=true`)).status).toBe(401);
+  });
+});
+
 describe('a refusal to an operator says which rule and what to do:', () => {
   const reader: Person = { sub: 'reader', permissions: ['locks:read', 'keys:read', 'service-tokens:write'] };
 

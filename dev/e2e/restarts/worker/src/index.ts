@@ -2,6 +2,8 @@ import { Counter as Example } from '@agent-ticket/agent-worker/src/agents/counte
 import { createGate, defineAgent } from '@agent-ticket/agent-worker/src/library.ts';
 import { Agent, callable } from 'agents';
 
+export { RecorderObject } from '@agent-ticket/agent-worker/src/library.ts';
+
 interface CounterState {
   count: number;
 }
@@ -34,6 +36,8 @@ export class Counter extends Example {
     return new Response(readable, { headers: { 'content-type': 'text/event-stream' } });
   }
 }
+
+export { RecorderObject } from '@agent-ticket/agent-worker/src/library.ts';
 
 const gate = createGate([defineAgent('counter', { subAgents: ['child'] })]);
 
