@@ -43,6 +43,13 @@ export async function openServers(): Promise<Servers> {
   const freshStack = async (): Promise<Stack> =>
     startStack({ ports: await freePorts(), secrets: makeSecrets(), stateDir: newFolder() });
   const freshFloor = (): Promise<Floor> => startFloor(newFolder());
+  /** Also when a signal ends the run in the middle of a row: then the row fails, and closes again. */
+  let closing: Promise<void> | undefined;
+  async function closeAll(): Promise<void> {
+    const started = await Promise.allSettled(running);
+    await Promise.all(started.map((each) => (each.status === 'fulfilled' ? each.value.close() : undefined)));
+    await rm(folder, { recursive: true });
+  }
   return {
     stack: once(freshStack),
     floor: once(freshFloor),
@@ -50,12 +57,9 @@ export async function openServers(): Promise<Servers> {
     nodeFloor: once(startNodeFloor),
     freshStack,
     freshFloor,
-    async close() {
-      const started = await Promise.allSettled(running);
-      await Promise.all(
-        started.map((each) => (each.status === 'fulfilled' ? each.value.close() : undefined)),
-      );
-      await rm(folder, { recursive: true });
+    close: () => {
+      closing ??= closeAll();
+      return closing;
     },
   };
 }

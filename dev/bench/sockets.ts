@@ -69,19 +69,22 @@ async function memoryOf<Server extends { close(): Promise<void> }>(
 ): Promise<number> {
   const before = new Set(runtimes());
   const server = await start();
-  const pid = runtimes().find((each) => !before.has(each));
-  if (pid === undefined) throw new Error('no new process of the runtime: this row needs /proc');
-  const tickets = await ticketsOf(server);
-  const sockets = await openAll(tickets.slice(0, IDLE.objects));
-  await pause(PAUSE_MS);
-  const empty = residentKilobytes(pid);
-  sockets.push(...(await openAll(tickets.slice(IDLE.objects))));
-  await pause(PAUSE_MS);
-  const full = residentKilobytes(pid);
-  for (const socket of sockets) socket.close();
-  await Promise.all(sockets.map(({ ended }) => ended));
-  await server.close();
-  return (full - empty) / (tickets.length - IDLE.objects);
+  try {
+    const pid = runtimes().find((each) => !before.has(each));
+    if (pid === undefined) throw new Error('no new process of the runtime: this row needs /proc');
+    const tickets = await ticketsOf(server);
+    const sockets = await openAll(tickets.slice(0, IDLE.objects));
+    await pause(PAUSE_MS);
+    const empty = residentKilobytes(pid);
+    sockets.push(...(await openAll(tickets.slice(IDLE.objects))));
+    await pause(PAUSE_MS);
+    const full = residentKilobytes(pid);
+    for (const socket of sockets) socket.close();
+    await Promise.all(sockets.map(({ ended }) => ended));
+    return (full - empty) / (tickets.length - IDLE.objects);
+  } finally {
+    await server.close();
+  }
 }
 
 const ourMemory = async (servers: Servers): Promise<Measure> => {

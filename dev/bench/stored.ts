@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { availableParallelism, cpus, tmpdir, totalmem } from 'node:os';
+import { availableParallelism, cpus, loadavg, tmpdir, totalmem } from 'node:os';
 import * as z from 'zod';
 import { ROOT } from '../quiet-environment.ts';
 
@@ -23,6 +23,8 @@ const Stored = z.object({
     cpu: z.string(),
     cores: z.int(),
     memoryGigabytes: z.int(),
+    /** Of the last minute when the result was stored: above the number of cores, others took part of the machine. */
+    load: z.number(),
     /** Where the databases are. */
     folder: z.string(),
   }),
@@ -59,6 +61,7 @@ export const circumstances = (): Pick<Stored, 'measuredAt' | 'on'> => ({
     cpu: cpus()[0]?.model ?? 'unknown',
     cores: availableParallelism(),
     memoryGigabytes: Math.round(totalmem() / 2 ** 30),
+    load: Math.round((loadavg()[0] ?? 0) * 10) / 10,
     folder: tmpdir(),
   },
 });

@@ -136,7 +136,7 @@ const routes = (): string =>
 /** The stored result of the bench: a line for each row and floor. */
 function benchResults(): string {
   const { measuredAt, on, results } = readStored(`${ROOT}dev/bench/baseline.json`);
-  const where = `Measured on ${measuredAt.slice(0, 10)} at commit ${on.commit}: Node ${on.node}, ${on.cores} shared cores (${on.cpu}), ${on.memoryGigabytes} GB.`;
+  const where = `Measured on ${measuredAt.slice(0, 10)} at commit ${on.commit}: Node ${on.node}, ${on.cores} shared cores (${on.cpu}) at a load of ${on.load}, ${on.memoryGigabytes} GB.`;
   const rows = results.flatMap(({ name, unit, figure, bounds, floors, rounds }) => {
     const ours = [code(name), rounds, spreadText(figure, unit)];
     if (floors.length === 0) return [[...ours, '', '', ...boundTexts(bounds, unit)]];
