@@ -1,6 +1,7 @@
 import { PATIENT } from '@agent-ticket/shared/test/patience.ts';
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
+import { readCorpus } from './test/corpus.ts';
 import { esbuildDecorators } from './test/esbuild-decorators.ts';
 
 const RECORD_MIGRATIONS = new URL('../drizzle/record/migrations', import.meta.url).pathname;
@@ -29,6 +30,7 @@ export default defineConfig({
                 TICKET_AUDIENCE: 'agents.test',
                 ALLOWED_ORIGINS: 'https://app.test',
                 TEST_MIGRATIONS: await readD1Migrations(RECORD_MIGRATIONS),
+                TEST_CORPUS: readCorpus(process.env),
               },
               // The broker of these tests lives beside them, so that each can say what it answers.
               serviceBindings: {

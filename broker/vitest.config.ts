@@ -32,7 +32,7 @@ export default defineConfig({
                 ...SETTINGS,
                 TEST_CONTROL_MIGRATIONS: await migrationsOf('control'),
                 TEST_RECORD_MIGRATIONS: await migrationsOf('record'),
-                TEST_VECTORS: readVectors(process.env.TEST_VECTORS),
+                TEST_VECTORS: readVectors(process.env),
               },
               outboundService: (request: { url: string }) => {
                 throw new Error(`a test reached out to ${new URL(request.url).origin}`);

@@ -1,6 +1,12 @@
-import { type Column, getTableColumns, lte, type SQL, sql } from 'drizzle-orm';
+import { type Column, fillPlaceholders, getTableColumns, type SQL, sql } from 'drizzle-orm';
 import type { BatchItem, BatchResponse } from 'drizzle-orm/batch';
-import type { BaseSQLiteDatabase, SQLiteTable } from 'drizzle-orm/sqlite-core';
+import type { RunnableQuery } from 'drizzle-orm/runnable-query';
+import type {
+  BaseSQLiteDatabase,
+  PreparedQueryConfig,
+  SQLitePreparedQuery,
+  SQLiteTable,
+} from 'drizzle-orm/sqlite-core';
 
 /**
  * What the D1 and the libSQL driver have in common. `batch` is the transaction on both, all or nothing;
@@ -15,6 +21,42 @@ export type Database<Schema extends Record<string, unknown>> = Omit<
 
 /** A statement for a `batch`. */
 export type Statement = BatchItem<'sqlite'>;
+
+type Prepared = SQLitePreparedQuery<PreparedQueryConfig>;
+
+/**
+ * A statement for a `batch` whose SQL is built once, at the first call: building costs drizzle more than running costs
+ * SQLite. The values of its placeholders come with each call.
+ *
+ * @param build the query, with `sql.placeholder` for each value that differs.
+ */
+export function built<Query extends Statement & { prepare(): Prepared }>(
+  build: () => Query,
+): (values: Readonly<Record<string, unknown>>) => RunnableQuery<Query['_']['result'], 'sqlite'> {
+  let prepared: Prepared | undefined;
+  return (values) => {
+    prepared ??= build().prepare();
+    return new BuiltStatement<Query['_']['result']>(prepared, values);
+  };
+}
+
+class BuiltStatement<Result> implements RunnableQuery<Result, 'sqlite'> {
+  declare readonly _: { readonly dialect: 'sqlite'; readonly result: Result };
+  readonly #prepared: Prepared;
+  readonly #values: Readonly<Record<string, unknown>>;
+
+  constructor(prepared: Prepared, values: Readonly<Record<string, unknown>>) {
+    this.#prepared = prepared;
+    this.#values = values;
+  }
+
+  /** Every driver's `batch` asks its statements for this. Drizzle's own prepared queries take no part in a batch. */
+  _prepare(): Prepared {
+    const query = this.#prepared.getQuery();
+    const filled = { ...query, params: fillPlaceholders(query.params, this.#values) };
+    return Object.create(this.#prepared, { getQuery: { value: () => filled } });
+  }
+}
 
 /** Rows of a `batch`'s answer to one statement with RETURNING; empty for anything else. */
 export const rowsOf = (result: unknown): readonly unknown[] => (Array.isArray(result) ? result : []);
@@ -52,10 +94,28 @@ export const among = (values: readonly string[]): SQL =>
  * that every row meets: the first page is a seek in the index like the others.
  */
 export const isAfter = (
-  time: Column,
+  time: Column | SQL,
   tie: Column,
   cursor: readonly [time: number, tie: number | string] | undefined,
 ): SQL =>
   cursor === undefined
-    ? lte(time, Number.MAX_SAFE_INTEGER)
+    ? sql`${time} <= ${Number.MAX_SAFE_INTEGER}`
     : sql`(${time}, ${tie}) < (${cursor[0]}, ${cursor[1]})`;
+
+/**
+ * A page of a list whose filters have no index together: those that one index serves bound the search, and so many rows
+ * of it are examined for the other filters. A page may have fewer rows than asked for, or none, and more may follow.
+ */
+export const MAX_EXAMINED = 1_000;
+
+export interface FoundPage<Row, Cursor> {
+  readonly rows: Row[];
+  /** The last row that was examined, where the search stopped before the page was full; undefined: there is no more. */
+  readonly stoppedAt?: Cursor | undefined;
+}
+
+/** The page, and where the search goes on. `last` is the row at {@link MAX_EXAMINED}, read in one batch with `rows`. */
+export const foundPage = <Row, Cursor>(
+  [rows, [last]]: readonly [Row[], readonly Cursor[]],
+  limit: number,
+): FoundPage<Row, Cursor> => ({ rows, stoppedAt: rows.length < limit ? last : undefined });

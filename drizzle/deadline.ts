@@ -1,4 +1,5 @@
 import type { D1Database, D1PreparedStatement } from '@cloudflare/workers-types';
+import { isSchemaFault, MigrationsMissing } from './outage.ts';
 
 /** A database that does not answer: an outage, by its message. The statement may still be carried out. */
 export class DatabaseTimeout extends Error {
@@ -33,8 +34,21 @@ export async function within<T>(ms: number, work: Promise<T>): Promise<T> {
 /** What of a statement goes to the database. */
 const QUESTIONS: readonly unknown[] = ['first', 'run', 'all', 'raw'];
 
-/** A binding on which each statement and each batch rejects when it takes longer than `ms`. D1 has no such limit itself. */
+/**
+ * A binding on which each statement and each batch rejects when it takes longer than `ms`. D1 has no such limit itself. A
+ * table that is missing before anything has succeeded is {@link MigrationsMissing}; later it is a mistake.
+ */
 export function d1Within(binding: D1Database, ms: number): D1Database {
+  let hasServed = false;
+  async function answered<T>(work: Promise<T>): Promise<T> {
+    try {
+      const value = await within(ms, work);
+      hasServed = true;
+      return value;
+    } catch (error) {
+      throw !hasServed && isSchemaFault(error) ? new MigrationsMissing(error) : error;
+    }
+  }
   /** A batch takes real statements only. */
   const real = new WeakMap<D1PreparedStatement, D1PreparedStatement>();
   const wrap = (statement: D1PreparedStatement): D1PreparedStatement => {
@@ -44,7 +58,7 @@ export function d1Within(binding: D1Database, ms: number): D1Database {
         const member: unknown = Reflect.get(target, name, target);
         if (typeof member !== 'function') return member;
         if (!QUESTIONS.includes(name)) return member.bind(target);
-        return (...args: unknown[]) => within(ms, Promise.resolve(Reflect.apply(member, target, args)));
+        return (...args: unknown[]) => answered(Promise.resolve(Reflect.apply(member, target, args)));
       },
     });
     real.set(proxy, statement);
@@ -55,7 +69,7 @@ export function d1Within(binding: D1Database, ms: number): D1Database {
       if (name === 'prepare') return (query: string) => wrap(target.prepare(query));
       if (name === 'batch') {
         return (statements: D1PreparedStatement[]) =>
-          within(ms, target.batch(statements.map((statement) => real.get(statement) ?? statement)));
+          answered(target.batch(statements.map((statement) => real.get(statement) ?? statement)));
       }
       const member: unknown = Reflect.get(target, name, target);
       return typeof member === 'function' ? member.bind(target) : member;

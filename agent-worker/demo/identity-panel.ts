@@ -134,7 +134,8 @@ export function showIdentity(
 
   async function refresh(): Promise<void> {
     const before = callerKey();
-    const answer = chosen() === 'nobody' ? undefined : await request('signed-in', 'GET', '/me');
+    // Without `optional` a page of somebody who is not signed in begins with an error in the console.
+    const answer = chosen() === 'nobody' ? undefined : await request('signed-in', 'GET', '/me?optional=true');
     me = answer?.ok ? readMe(answer.body) : undefined;
     render();
     if (answer?.ok === false && answer.refusal.status !== 401)

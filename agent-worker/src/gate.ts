@@ -28,6 +28,7 @@ import {
 } from './gate/answer.ts';
 import { boundedBody } from './gate/bounded-body.ts';
 import { forward } from './gate/forward.ts';
+import type { CheckRevoked } from './gate/revocation-feed.ts';
 import { parseRoute, pathPattern, type Route } from './gate/route.ts';
 import { denialOf, isUpgrade } from './handover.ts';
 
@@ -37,6 +38,9 @@ export interface GatePorts {
   readonly findKey: FindKey;
   /** The destination object of a route. Called only with a verified ticket, so that anonymous callers create no objects. */
   readonly destination: (route: Route) => { fetch(request: Request): Promise<Response> };
+  readonly checkRevoked: CheckRevoked;
+  /** Keeps the request's context alive for work that nobody waits for. */
+  readonly keepAlive: (work: Promise<unknown>) => void;
   readonly randomId: () => string;
   /** Milliseconds since 1970. */
   readonly clock: () => number;
@@ -46,11 +50,10 @@ export interface GatePorts {
 }
 
 /**
- * Answers one request to `/agents/…`: route, origin, ticket, and only then the object. Nothing that is thrown gets out:
- * an outage is a refusal that the client may retry, anything else is a bug and looks like one.
+ * Answers one request to `/agents/…`: route, origin, ticket, revocations, and only then the object. Nothing that is
+ * thrown gets out: an outage is a refusal that the client may retry, anything else is a bug and looks like one.
  *
- * Does NOT burn the ticket, nor check revocations or the frames of an open socket: the object does, before its agent's
- * code runs.
+ * Does NOT burn the ticket, nor check the frames of an open socket: the object does, before its agent's code runs.
  */
 export async function answerAgentRequest(request: Request, ports: GatePorts): Promise<Response> {
   const requestId = ports.randomId();
@@ -86,6 +89,8 @@ interface Attempt {
     readonly auth_method: 'ticket';
     readonly principal?: string;
     readonly tier?: string;
+    /** Let through although revocations could not be read. */
+    readonly revocations?: 'unread';
   };
 }
 
@@ -128,6 +133,11 @@ async function passGate(
 
   const { bodyBytes = REQUEST_BODY_BYTES, ...limits } = entry.limits;
   if (Number(request.headers.get('content-length')) > bodyBytes) return err('body_too_large');
+  // A plain request waits for a fresh feed: what it does cannot be ended later. Only a valid ticket causes a read.
+  const revoked = await ports.checkRevoked(verified.value, { waits: !upgrade, keepAlive: ports.keepAlive });
+  if (!revoked.ok) return revoked;
+  const { feed, noteInside } = revoked.value;
+  if (feed === 'away') attempt.line = { ...attempt.line, revocations: 'unread' };
   const body = request.body === null ? undefined : boundedBody(request.body, bodyBytes);
   const userAgent = request.headers.get('user-agent');
   const answer = await askObject(
@@ -140,12 +150,19 @@ async function passGate(
       requestId,
       ipAddress: request.headers.get('cf-connecting-ip'),
       userAgent: userAgent === null ? null : redact(userAgent),
+      feed,
     }),
   );
+  const stillValid = await noteInside();
   // Whatever the agent made of half a body: its caller is at fault, and neither the agent nor the runtime.
   const fault = body?.fault();
   if (fault !== undefined) return err(fault);
   if (!answer.ok) return answer;
+  if (!stillValid.ok) {
+    // A stream that the object has cut fails to be cancelled.
+    await answer.value.body?.cancel().catch(() => {});
+    return stillValid;
+  }
   const denial: Denial | undefined = denialOf(answer.value);
   if (denial !== undefined) return { ok: false, denial };
   if (upgrade) return ok(socketAnswer(request, answer.value, requestId));

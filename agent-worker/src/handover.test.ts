@@ -14,6 +14,7 @@ const facts = {
   ipAddress: null,
   userAgent: 'tests',
   limits: { socketsPerPrincipal: 16, messagesPerSecond: 20, frameBytes: 65536 },
+  feed: 'fresh',
 } as const;
 const written = writeHandover({ colo: 'AMS' }, ticket, facts);
 const member = Object(written.agentTicket);

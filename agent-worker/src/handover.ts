@@ -2,10 +2,12 @@ import { ControlCommand } from '@agent-ticket/shared/control.ts';
 import { DENIALS, type Denial, type DenialReason } from '@agent-ticket/shared/denial.ts';
 import { DELIVERIES } from '@agent-ticket/shared/handshake.ts';
 import { KeyId, SessionId } from '@agent-ticket/shared/names.ts';
+import { bindingKeyOf } from '@agent-ticket/shared/registry.ts';
 import { formatScope } from '@agent-ticket/shared/scope.ts';
 import { TicketClaims } from '@agent-ticket/shared/ticket.ts';
 import type { VerifiedTicket } from '@agent-ticket/shared/verify-ticket.ts';
 import * as z from 'zod';
+import { FEEDS } from './gate/revocation-feed.ts';
 
 /**
  * The contract between the worker (gate and control) and the objects behind it.
@@ -59,6 +61,8 @@ const Handover = z.strictObject({
   requestId: z.string(),
   ipAddress: z.string().nullable(),
   userAgent: z.string().nullable(),
+  /** Whether the gate knew the revocations of the last second. If not, they are checked once the session is recorded. */
+  feed: z.enum(FEEDS),
 });
 export type Handover = z.output<typeof Handover>;
 
@@ -136,3 +140,24 @@ export const isUpgrade = (headers: Headers): boolean => headers.get('upgrade')?.
 /** Whether a member of a Worker's env is a Durable Object binding. */
 export const isNamespace = (value: unknown): value is DurableObjectNamespace =>
   typeof value === 'object' && value !== null && 'idFromName' in value;
+
+/** The object of an agent's instance; `undefined` where the agent has no binding. Creates nothing by itself. */
+export function findObject(env: object, slug: string, instance: string): DurableObjectStub | undefined {
+  const key = bindingKeyOf(slug);
+  const binding: unknown = Object.hasOwn(env, key) ? Reflect.get(env, key) : undefined;
+  return isNamespace(binding) ? binding.getByName(instance) : undefined;
+}
+
+/** Sends one object a command; rejects when the object does not answer. */
+export async function sendCommand(
+  env: object,
+  agent: string,
+  instance: string,
+  command: ObjectCommand,
+): Promise<CommandAnswer> {
+  const object = findObject(env, agent, instance);
+  // Of an agent without a binding nothing is open, and only of `lapse` that is no answer.
+  if (object === undefined && command.op !== 'lapse') return { closed: 0 };
+  if (object === undefined) throw new Error(`no binding ${bindingKeyOf(agent)}`);
+  return CommandAnswer.parse(await (await object.fetch(commandRequest(command))).json());
+}

@@ -1,19 +1,19 @@
+import { waitUntil } from 'cloudflare:workers';
 import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
 import { createRefusalTally } from '@agent-ticket/shared/refusal-tally.ts';
-import { type AgentRegistry, bindingKeyOf, validateAgentRegistry } from '@agent-ticket/shared/registry.ts';
+import { type AgentRegistry, validateAgentRegistry } from '@agent-ticket/shared/registry.ts';
 import { logWithPoints, type PointSink } from '@agent-ticket/shared/security-events.ts';
 import { answerControl, type ControlPorts, isControlPath } from './control.ts';
 import { refuseHttp } from './gate/answer.ts';
 import { paceLog } from './gate/paced-log.ts';
 import { isAgentPath } from './gate/route.ts';
 import { answerAgentRequest, type GatePorts } from './gate.ts';
-import { CommandAnswer, commandRequest, isNamespace, questionRequest, SessionAnswer } from './handover.ts';
+import { findObject, questionRequest, SessionAnswer, sendCommand } from './handover.ts';
+import { checkRevokedOf, type RevocationEnv } from './revocations.ts';
 import { verifierOf } from './verifier.ts';
 
 /** What the gate needs of a Worker's env, beside its settings and the agents' bindings. */
-export interface GateEnv {
-  /** The record database. */
-  readonly RECORD: D1Database;
+export interface GateEnv extends RevocationEnv {
   /** The broker, where it is bound; otherwise its keys come over HTTPS. */
   readonly BROKER?: Fetcher | undefined;
   /** Analytics Engine, where it is bound. */
@@ -50,13 +50,6 @@ export function createGate<Env extends GateEnv & object>(registry: AgentRegistry
 function portsOf(registry: AgentRegistry, env: GateEnv & object): Ports {
   const faults = validateAgentRegistry(registry, Object.keys(env));
   if (faults.length > 0) throw new Error(`agent registry is not sound. ${faults.join('; ')}`);
-  const namespaces = new Map(
-    Object.entries(env).filter((entry): entry is [string, DurableObjectNamespace] => isNamespace(entry[1])),
-  );
-  const object = (slug: string, instance: string): DurableObjectStub | undefined => {
-    const namespace = namespaces.get(bindingKeyOf(slug));
-    return namespace?.get(namespace.idFromName(instance));
-  };
   const record = openRecord(env.RECORD);
   const clock = () => Date.now();
   const print = logWithPoints((event) => console.log(JSON.stringify(event)), env.SECURITY_EVENTS);
@@ -64,20 +57,16 @@ function portsOf(registry: AgentRegistry, env: GateEnv & object): Ports {
     ...verifierOf(env),
     registry,
     destination: ({ entry, instance }) => {
-      const stub = object(entry.slug, instance);
+      const stub = findObject(env, entry.slug, instance);
       if (stub === undefined) throw new Error(`no binding ${entry.bindingKey}`);
       return stub;
     },
     record,
-    command: async (agent, instance, command) => {
-      const stub = object(agent, instance);
-      // Of an agent without a binding nothing is open, and only of `lapse` that is no answer.
-      if (stub === undefined && command.op !== 'lapse') return { closed: 0 };
-      if (stub === undefined) throw new Error(`no binding ${bindingKeyOf(agent)}`);
-      return CommandAnswer.parse(await (await stub.fetch(commandRequest(command))).json());
-    },
+    command: (agent, instance, command) => sendCommand(env, agent, instance, command),
+    checkRevoked: checkRevokedOf(env),
+    keepAlive: waitUntil,
     listSessions: async (agent, instance, question) => {
-      const answer = await object(agent, instance)?.fetch(questionRequest(question));
+      const answer = await findObject(env, agent, instance)?.fetch(questionRequest(question));
       return answer === undefined ? { open: [], ended: [] } : SessionAnswer.parse(await answer.json());
     },
     random: () => Math.random(),

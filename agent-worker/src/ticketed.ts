@@ -10,6 +10,7 @@ import {
   readHandover,
   readQuestion,
 } from './handover.ts';
+import { checkRevokedOf } from './revocations.ts';
 import { createAudit } from './ticketed/audit.ts';
 import { createCaller } from './ticketed/caller.ts';
 import { createCalls } from './ticketed/calls.ts';
@@ -229,7 +230,6 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
         streams: this.#streams,
         sleep: (ms, signal) => scheduler.wait(ms, { signal }),
         allowRate: () => this.#rates.allow(`plain ${claims.sub}`, rate, Date.now()),
-        checkRevoked: this.#record.checkRevoked,
       });
     }
 
@@ -241,7 +241,9 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
         rates: this.#rates,
         queue: this.#queue,
         verifier: () => verifierOf(this.env),
-        checkRevoked: this.#record.checkRevoked,
+        // Waits as a plain request does: the rights are used from the next frame on.
+        checkRevoked: (ticket) =>
+          checkRevokedOf(this.env)(ticket, { waits: true, keepAlive: (work) => this.ctx.waitUntil(work) }),
         clock: () => Date.now(),
         arm: () => this.#sweep.arm(),
         log: (event) => console.log(JSON.stringify(event)),

@@ -4,9 +4,11 @@ import { CONTROL_TYPE, controlAudience } from '@agent-ticket/shared/control.ts';
 import { AgentSlug, InstanceName } from '@agent-ticket/shared/names.ts';
 import type { Revocation } from '@agent-ticket/shared/revocation.ts';
 import { PAYLOAD, type Signer, signBytes } from '@agent-ticket/shared/test/tickets.ts';
+import { vi } from 'vitest';
 import { CommandAnswer, commandRequest, type ObjectCommand } from '../src/handover.ts';
-import { HOST, worker } from './sockets.ts';
-import { AUDIENCE, ISSUER, signer } from './tickets.ts';
+import { gate } from './gate.ts';
+import { ask, HOST, worker } from './sockets.ts';
+import { AUDIENCE, ISSUER, makeTicket, newInstance, signer } from './tickets.ts';
 
 /** The broker's commands: as the worker gets them, and as an object gets them from the worker. */
 
@@ -77,6 +79,19 @@ export const recordRevocation = (revocation: Revocation): Promise<void> =>
     { eventId: crypto.randomUUID(), at: Date.now(), type: 'lock.created', outcome: 'success' },
     [revocation],
   );
+
+/** Later with each use: every test begins at the same moment, and a feed that was read then counts as fresh. */
+let laterMs = 0;
+
+/** Writes the record's copy a second ago: both gates know it by now, since a plain request waits until its gate does. */
+export async function revokedBefore(revocation: Revocation): Promise<void> {
+  await recordRevocation(revocation);
+  laterMs += 1_001;
+  vi.setSystemTime(Date.now() + laterMs);
+  const instance = newInstance();
+  const ticket = await makeTicket({ instance });
+  for (const front of [worker, gate]) await ask(`/agents/counter/${instance}`, { ticket, front });
+}
 
 /** A command straight to an object. */
 export async function send(

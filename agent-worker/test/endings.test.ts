@@ -4,7 +4,16 @@ import { objectRevocationStore } from '@agent-ticket/drizzle/object/revocations.
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { describe, expect, test, vi } from 'vitest';
 import { commandRequest } from '../src/handover.ts';
-import { control, cutoff, lock, NEXT_REV, placeOf, recordRevocation, refresh } from './commands.ts';
+import {
+  control,
+  cutoff,
+  lock,
+  NEXT_REV,
+  placeOf,
+  recordRevocation,
+  refresh,
+  revokedBefore,
+} from './commands.ts';
 import { gate } from './gate.ts';
 import { counter, ownSessions, witness } from './objects.ts';
 import { expectEvents, sessionsOf } from './record.ts';
@@ -51,7 +60,7 @@ describe('a lock in the record database', () => {
     const instance = newInstance();
     const socket = await enter(instance);
     await expectEvents(instance, ['ticket.used', 'session.opened']);
-    await recordRevocation(lock(nameOf(instance)));
+    await revokedBefore(lock(nameOf(instance)));
     const ticket = await makeTicket({ instance, ...rights('counter', 'owner') });
     socket.send({ type: 'ticket.renew', ticket });
     expect(await socket.closed()).toEqual({ code: 4003, reason: 'forbidden' });

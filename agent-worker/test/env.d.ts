@@ -1,6 +1,7 @@
 /** Bindings that only tests have. */
 declare namespace Cloudflare {
   interface Env {
+    TEST_CORPUS: readonly string[] | null;
     TEST_MIGRATIONS: import('cloudflare:test').D1Migration[];
     WITNESS: DurableObjectNamespace<import('./agents/witness.ts').Witness>;
     FAULTY: DurableObjectNamespace<import('./agents/faulty.ts').Faulty>;

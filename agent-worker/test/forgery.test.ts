@@ -68,6 +68,7 @@ const handover = ({
       ipAddress: null,
       userAgent: null,
       limits: { socketsPerPrincipal: 16, messagesPerSecond: 20, frameBytes: 65536 },
+      feed: 'fresh',
     },
   );
 

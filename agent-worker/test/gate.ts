@@ -5,6 +5,7 @@ import { err, ok } from '@agent-ticket/shared/outcome.ts';
 import { createRefusalTally } from '@agent-ticket/shared/refusal-tally.ts';
 import { type AgentEntry, bindingKeyOf, findAgent } from '@agent-ticket/shared/registry.ts';
 import { answerAgentRequest, type GatePorts } from '../src/gate.ts';
+import { checkRevokedOf } from '../src/revocations.ts';
 import type { Front } from './sockets.ts';
 import { AUDIENCE, ISSUER, nextSigner, ORIGIN, signer } from './tickets.ts';
 
@@ -67,6 +68,8 @@ const PORTS: GatePorts = {
     if (namespace === undefined) throw new TypeError(`no binding ${entry.bindingKey}`);
     return namespace.get(namespace.idFromName(instance));
   },
+  checkRevoked: checkRevokedOf(env),
+  keepAlive: () => {},
   randomId: () => crypto.randomUUID(),
   clock: () => Date.now(),
   tally: createRefusalTally(() => {}),

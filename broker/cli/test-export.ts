@@ -13,7 +13,7 @@ export async function signedExport(userAgent?: string) {
   const material: KeyMaterial = { kid: KID, alg: 'ES256', ...pair, publicJwk };
   const events = [1, 2].map((seq) => ({ seq, type: 'ticket.issued', user_agent: userAgent }));
   let head = CHAIN_START;
-  for (const event of events) head = (await chainOn(head, event)) ?? '';
+  for (const event of events) head = chainOn(head, event) ?? '';
   const jws = await signCheckpoint(
     { iss: 'https://broker.test', iat: 1, n: 1, through: 2, count: 2, previous: CHAIN_START, hash: head },
     material,

@@ -1,26 +1,29 @@
-import { isOutage } from '@agent-ticket/drizzle/outage.ts';
-import type { Denial } from '@agent-ticket/shared/denial.ts';
+import { isOutage, outageHint } from '@agent-ticket/drizzle/outage.ts';
+import type { Denial, DenialReason } from '@agent-ticket/shared/denial.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { err, ok } from '@agent-ticket/shared/outcome.ts';
 import { redact } from '@agent-ticket/shared/redact.ts';
 import { createRefusalTally, type RefusalTally } from '@agent-ticket/shared/refusal-tally.ts';
 import { type Context, Hono } from 'hono';
 import { secureHeaders } from 'hono/secure-headers';
+import { getPath } from 'hono/utils/url';
 import { logAuthResult, principalFields } from './credentials/auth-result.ts';
 import { anonymous, authenticate } from './credentials/authenticate.ts';
+import { permissionMissing } from './credentials/permissions.ts';
 import { type Authenticated, isBeforeSignOut } from './credentials/principal.ts';
 import { renderError, respond } from './http/answer.ts';
 import type { ErrorRenderer, RequestContext } from './http/context.ts';
 import { PLAIN_PAGE_STYLE } from './http/plain-page.ts';
+import { checkQuery } from './http/query.ts';
 import { callerTargets } from './mint/policy-input.ts';
 import { ROUTES } from './resources/routes.ts';
-import { countAnonymous } from './runtime/anonymous.ts';
 import type { HandlerResult, Route } from './runtime/call.ts';
+import { countCall } from './runtime/limit.ts';
 import type { BrokerPorts } from './runtime/ports.ts';
 
 /** The broker as one fetch handler. Everything it touches comes in through the ports. */
 export function createApp(ports: BrokerPorts): Hono {
-  const app = new Hono();
+  const app = new Hono({ getPath: pathOf(ports.config.issuer) });
   const { allowedOrigins } = ports.config;
   const tally = createRefusalTally(ports.log);
   const contentSecurityPolicy = {
@@ -33,7 +36,7 @@ export function createApp(ports: BrokerPorts): Hono {
     const origin = c.req.header('origin') ?? null;
     if (c.req.method === 'OPTIONS') return preflight(origin, allowedOrigins, ports.randomId());
     await next();
-    c.res = withCors(new Response(c.res.body, c.res), origin, allowedOrigins);
+    withCors(c.res, origin, allowedOrigins);
   });
 
   for (const route of ROUTES) {
@@ -47,6 +50,25 @@ export function createApp(ports: BrokerPorts): Hono {
   app.notFound((c) => refused(c, { reason: 'route_unknown' }, ports));
   return app;
 }
+
+/**
+ * The path of a request as the routes name it. With an issuer like `https://id.test/broker` every address is below that
+ * path, but the metadata is where RFC 8414 §3.1 has it: its well-known part comes before the issuer's path. A proxy or a
+ * framework that takes the path off is fine, too.
+ */
+function pathOf(issuer: string): (request: Request) => string {
+  const base = new URL(issuer).pathname.replace(/\/$/, '');
+  if (base === '') return getPath;
+  const metadata = '/.well-known/oauth-authorization-server';
+  return (request) => {
+    const path = getPath(request);
+    if (path === base) return '/';
+    if (path === metadata + base) return metadata;
+    return path.startsWith(`${base}/`) ? path.slice(base.length) : path;
+  };
+}
+
+const LIMITED: readonly DenialReason[] = ['rate_limited', 'credential_tried_too_often'];
 
 /** A request to no route. Its path is not logged: people paste credentials into the strangest places. */
 const refused = (
@@ -80,19 +102,23 @@ async function answer(c: Context, route: Route, ports: BrokerPorts, tally: Refus
     const { reason, detail, field } = outcome.denial;
     // Refusals of a known principal are named in the log or the audit log, one by one.
     if (who === undefined || who.method === 'anonymous') tally.count(reason, agent, now);
-    const event = reason === 'rate_limited' ? 'rate_limit' : 'refused';
+    const event = LIMITED.includes(reason) ? 'rate_limit' : 'refused';
     ports.log({ event, ...line, ...(who && principalFields(who)), reason, detail, field });
     return render(outcome.denial, requestId, rate, request);
   } catch (error) {
     // An outage is a refusal that the client may retry; anything else is a bug, and must look like one.
     const outage = isOutage(error);
-    ports.log({ event: outage ? 'outage' : 'bug', ...line, error: describeError(error) });
+    const hint = outageHint(error);
+    ports.log({ event: outage ? 'outage' : 'bug', ...line, error: describeError(error), hint });
     const denial: Denial = outage
       ? { reason: 'database_unavailable', retryAfter: 5 }
       : { reason: 'internal' };
     return ofRoute(denial, requestId, null, request);
   }
 }
+
+const LOCKED = 'a lock names the caller: another operator may lift it';
+const SCOPED = 'the credential is limited to some agents, and this concerns all';
 
 async function run(
   c: Context,
@@ -101,7 +127,7 @@ async function run(
   ports: BrokerPorts,
 ): Promise<HandlerResult> {
   const request = c.req.raw;
-  const credential = await (route.auth === 'none'
+  const credential = await (route.auth === 'none' || route.readsCredential === true
     ? ok(anonymous(context.requestId))
     : authenticate(request, ports.credentials, context.now));
   const { method, path, permission } = route;
@@ -109,25 +135,28 @@ async function run(
   if (!logged.ok) return { outcome: logged };
   const who = logged.value;
   const isRequired = route.auth === 'required';
-  const isAnonymous = who.method === 'anonymous';
-  if (isRequired && isAnonymous) return { outcome: err('credential_missing') };
-  if (isRequired && (await hasSignedOut(who, ports))) return { outcome: err('credential_revoked'), who };
+  if (isRequired && who.method === 'anonymous')
+    return { outcome: mayBeNobody(request, route) ? ok({ status: 204 }) : err('credential_missing') };
+  const { outcome: isWithin, ...rate } = await countCall(route.limit, { ...context, who, request }, ports);
+  const counted = { who, ...rate };
+  if (!isWithin.ok) return { ...counted, outcome: isWithin };
+  if (isRequired && (await hasSignedOut(who, ports)))
+    return { ...counted, outcome: err('credential_revoked') };
   if (permission !== undefined && !who.principal.permissions.includes(permission))
-    return { outcome: err('permission_missing', { detail: permission }), who };
+    return { ...counted, outcome: permissionMissing(permission) };
   if (permission !== undefined && route.allowsScopedToken !== true && who.agents !== undefined)
-    return { outcome: err('permission_missing', { detail: 'limited to agents' }), who };
-  if (isRequired && method !== 'GET' && (await isLocked(who, context.now, ports)))
-    return { outcome: err('locked'), who };
-
-  const counted = isRequired || !isAnonymous ? undefined : await countAnonymous(route, context, ports.shard);
-  if (counted?.outcome.ok === false) return { who, rate: counted.rate, outcome: counted.outcome };
+    return { ...counted, outcome: err('permission_missing', { detail: 'limited to agents', hint: SCOPED }) };
+  if (isRequired && route.allowsLocked !== true && (await isLocked(who, context.now, ports)))
+    return { ...counted, outcome: err('locked', permission === undefined ? {} : { hint: LOCKED }) };
+  const query = checkQuery(request.url, route.query);
+  if (!query.ok) return { ...counted, outcome: query };
   const result = await route.handler({ ...context, request, params: c.req.param(), who, ports });
-  return {
-    who,
-    ...(counted === undefined ? {} : { rate: counted.rate }),
-    ...('outcome' in result ? result : { outcome: result }),
-  };
+  return { ...counted, ...('outcome' in result ? result : { outcome: result }) };
 }
+
+/** A page asks who is signed in, and most often nobody is: a 401 would be an error in the browser's console. */
+const mayBeNobody = ({ url }: Request, { allowsNobody }: Route): boolean =>
+  allowsNobody === true && new URL(url).searchParams.get('optional') === 'true';
 
 /** Sign-ins by cookie are checked when they are read, and service tokens do not sign out. */
 const hasSignedOut = async (who: Authenticated, { control }: BrokerPorts): Promise<boolean> =>
@@ -135,7 +164,10 @@ const hasSignedOut = async (who: Authenticated, { control }: BrokerPorts): Promi
   who.login === undefined &&
   isBeforeSignOut(who, await control.principals.find(who.principal.id));
 
-/** Whether a lock names the caller itself: it may look, and change nothing. One on everything stops no operator. */
+/**
+ * Whether a lock names the caller itself. Its credential may be in wrong hands, and an export of the audit log harms as
+ * much as a change. A lock on everything stops no operator.
+ */
 const isLocked = async (who: Authenticated, now: number, { control }: BrokerPorts): Promise<boolean> =>
   (await control.revocations.anyOn(callerTargets(who), now)).length > 0;
 

@@ -25,7 +25,8 @@ export class Backlog extends WorkerEntrypoint<Cloudflare.Env> {
   override async fetch(request: Request): Promise<Response> {
     const report = await readBody(request, BacklogReport);
     if (!report.ok) return new Response(null, { status: 400 });
-    await mintShards(this.env.MINT_SHARD).receiveReport(report.value);
+    ports ??= portsOf(this.env);
+    await mintShards(this.env.MINT_SHARD, ports.config.shards).receiveReport(report.value);
     return new Response(null, { status: 204 });
   }
 }
@@ -35,6 +36,10 @@ const log = (event: Readonly<Record<string, unknown>>): void => console.log(JSON
 /** One per isolate: keys are opened and imported once. */
 let ports: BrokerPorts | undefined;
 let app: Hono | undefined;
+
+async function ping(database: D1Database): Promise<void> {
+  await database.prepare('SELECT 1').first();
+}
 
 function portsOf(env: Cloudflare.Env): BrokerPorts {
   const config = readConfig(env);
@@ -48,10 +53,8 @@ function portsOf(env: Cloudflare.Env): BrokerPorts {
         redirect: 'manual',
         signal,
       }),
-    shard: mintShards(env.MINT_SHARD),
-    pingDatabases: async () => {
-      await Promise.all([env.CONTROL, env.RECORD].map((db) => db.prepare('SELECT 1').first()));
-    },
+    shard: mintShards(env.MINT_SHARD, config.shards),
+    ping: { control: () => ping(env.CONTROL), record: () => ping(env.RECORD) },
     // A key document that moved is no key document: the address is configuration.
     fetch: (url, init) => fetch(url, { ...init, redirect: 'manual' }),
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),

@@ -6,7 +6,19 @@ import { type Log, openBroker } from './runtime/node/open-broker.ts';
 
 /** `npm run start:node -w broker`: the broker as one process, until a signal. */
 
-const log: Log = (event) => void process.stdout.write(`${JSON.stringify(event)}\n`);
+let lines = '';
+
+const writeLines = (): void => {
+  process.stdout.write(lines);
+  lines = '';
+};
+
+/** The lines of one turn of the event loop in one write: each write stops the process until it is done. */
+const log: Log = (event) => {
+  if (lines === '') setImmediate(writeLines);
+  lines += `${JSON.stringify(event)}\n`;
+};
+process.on('exit', writeLines);
 
 /** Resolves with the first signal that asks to end. A second one ends at once, as it does by default. */
 const signalled = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { assertion } from './access.ts';
 import { accessBroker } from './access-broker.ts';
 import { startBroker } from './broker.ts';
-import { call } from './call.ts';
+import { call, refusal } from './call.ts';
 import { NOW } from './clock.ts';
 
 const { broker } = accessBroker();
@@ -34,6 +34,33 @@ describe('a person whom Access let through to the sign-in', () => {
   it('goes nowhere that is not listed', async () => {
     const path = `/auth/login?return_to=${encodeURIComponent('https://evil.test/')}`;
     expect(await follow(path, await assertion())).toEqual([400, null]);
+  });
+
+  describe('longer ago than the settings allow', () => {
+    const capped = () => startBroker({ settings: { CF_ACCESS_MAX_AGE_HOURS: '24' } });
+    const old = () => assertion({ iat: NOW - 86_400 - 31, nbf: undefined, exp: NOW + 600 });
+    const renewed = `https://broker.test/auth/login?return_to=${encodeURIComponent(BACK)}&renewed=true`;
+
+    it('is refused, and signs in anew through the sign-out of Access', async () => {
+      const headers = await old();
+      expect(refusal(await call('/me', { headers, front: capped().front }))).toBe('401 TOKEN_EXPIRED');
+      expect(await follow(LOGIN, headers, capped())).toEqual([
+        302,
+        `https://broker.test/cdn-cgi/access/logout?returnTo=${encodeURIComponent(renewed)}`,
+      ]);
+      const { pathname, search } = new URL(renewed);
+      expect(await follow(pathname + search, await assertion(), capped())).toEqual([302, BACK]);
+    });
+
+    it('is not sent in a circle where Access signs nobody in anew', async () => {
+      const { pathname, search } = new URL(renewed);
+      expect(await follow(pathname + search, await old(), capped())).toEqual([401, null]);
+    });
+
+    it('is accepted up to that age', async () => {
+      const headers = await assertion({ iat: NOW - 86_400, exp: NOW + 600 });
+      expect((await call('/me', { headers, front: capped().front })).status).toBe(200);
+    });
   });
 
   it.each([

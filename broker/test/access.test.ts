@@ -90,7 +90,10 @@ describe('a Cloudflare Access assertion', () => {
   it.each([
     ['nbf', { nbf: NOW + 29 }],
     ['iat', { iat: NOW + 29, nbf: undefined }],
-    ['an age of a day', { iat: NOW - 86_400, exp: NOW + 600 }],
+    [
+      'an age of a week, which the session of the application may have',
+      { iat: NOW - 7 * 86_400, exp: NOW + 600 },
+    ],
   ])('is good within the difference of the clocks: %s', async (_what, claims) => {
     expect(await subjectOf(await assertion(claims))).toBe(`access:${TEAM}:user:${USER}`);
   });
@@ -131,7 +134,6 @@ describe('an assertion is refused', () => {
     ['expired', { exp: NOW - 31 }],
     ['expired just now', { exp: NOW }],
     ['about to expire', { exp: NOW + 4 }],
-    ['issued more than a day ago', { iat: NOW - 86_400 - 31, nbf: undefined }],
   ])('%s, and says so', async (_why, claims) => {
     expect(refusal(await mint(await assertion({ iat: NOW - 600, ...claims })))).toBe('401 TOKEN_EXPIRED');
   });

@@ -1,26 +1,28 @@
 import { describe, expect, it, vi } from 'vitest';
 import { ROUTES } from '../src/resources/routes.ts';
 import { startBroker } from './broker.ts';
-import { call, expectRefusal, newAddress, refusalOf } from './call.ts';
+import { call, expectRefusal, LOBBY, mint, newAddress, refusalOf } from './call.ts';
 import { NOW, setClock } from './clock.ts';
 import { makeToken } from './tokens.ts';
 
-const COUNTED = ROUTES.flatMap((route) =>
-  route.auth !== 'required' && route.anonymousLimit.counts === 'requests'
-    ? [{ method: route.method, path: route.path, limit: route.anonymousLimit.limit }]
-    : [],
+const COUNTED = ROUTES.flatMap(({ auth, limit, method, path }) =>
+  auth !== 'required' && limit.counts === 'requests' ? [{ method, path, limit: 30 }] : [],
 );
-const FREE = ROUTES.flatMap((route) =>
-  route.auth !== 'required' && route.anonymousLimit.counts === 'nothing'
-    ? [{ method: route.method, path: route.path }]
-    : [],
+const FREE = ROUTES.flatMap(({ limit, method, path }) =>
+  limit.counts === 'nothing' ? [{ method, path }] : [],
 );
 
 const { front, ports } = startBroker();
 
 /** So many requests at once; those that were too many, and the others. */
-async function flood(times: number, method: string, path: string, from: string) {
-  const ask = () => call(path, { method, from, front });
+async function flood(
+  times: number,
+  method: string,
+  path: string,
+  from: string,
+  headers: Readonly<Record<string, string>> = {},
+) {
+  const ask = () => call(path, { method, from, front, headers });
   const replies = await Promise.all(Array.from({ length: times }, ask));
   const refused = replies.filter(({ status }) => status === 429);
   return { refused, passed: replies.filter(({ status }) => status !== 429) };
@@ -47,15 +49,31 @@ describe.each(COUNTED)('an anonymous caller at $method $path', ({ method, path, 
     expect((await call(path, { method, from, front })).status).not.toBe(429);
   });
 
-  it('uses up no other address, and no other route', async () => {
+  it('has used up the limit of its address for every route and for tickets, and that of no other', async () => {
     const from = newAddress();
-    await flood(limit + 1, method, path, from);
+    await flood(limit, method, path, from);
     expect((await call(path, { method, from: newAddress(), front })).status).not.toBe(429);
-    const others = COUNTED.filter((other) => other.path !== path);
-    for (const other of others)
-      expect((await call(other.path, { method: other.method, from, front })).status).not.toBe(429);
-    const ticket = await call('/tickets', { json: { agent: 'lobby', instance: 'main' }, from, front });
-    expect(ticket.status).toBe(201);
+    for (const other of COUNTED)
+      expect((await call(other.path, { method: other.method, from, front })).status).toBe(429);
+    expect((await mint(undefined, LOBBY, { from, front })).status).toBe(429);
+  });
+
+  it.each([
+    ['cross-site', {}],
+    ['same-site', { origin: 'https://other.test' }],
+    ['cross-site', { referer: 'https://other.test/' }],
+  ])('that a page of another origin sent (%s, %j) uses up nothing of its network', async (site, page) => {
+    const from = newAddress();
+    const { passed } = await flood(limit + 3, method, path, from, { 'sec-fetch-site': site, ...page });
+    expect(passed).toHaveLength(limit);
+    expect((await call(path, { method, from, front })).status).not.toBe(429);
+    expect((await mint(undefined, LOBBY, { from, front })).status).toBe(201);
+  });
+
+  it('that a listed page sent is counted as any other', async () => {
+    const from = newAddress();
+    await flood(limit, method, path, from, { 'sec-fetch-site': 'cross-site', origin: 'https://app.test' });
+    expect((await call(path, { method, from, front })).status).toBe(429);
   });
 
   it('over the limit makes no more work', async () => {
@@ -73,10 +91,10 @@ describe.each(COUNTED)('an anonymous caller at $method $path', ({ method, path, 
 describe('a caller with a right credential', () => {
   it('lists agents from an address whose anonymous limit is used up', async () => {
     const from = newAddress();
-    await flood(61, 'GET', '/api/agents', from);
+    await flood(31, 'GET', '/api/agents', from);
     const { pair } = await makeToken();
     const reply = await call('/api/agents', { headers: pair, from, front });
-    expect([reply.status, ...limitOf(reply.headers)]).toEqual([200, null, null, null]);
+    expect([reply.status, ...limitOf(reply.headers)]).toEqual([200, '600', '599', String(NOW + 60)]);
   });
 });
 
@@ -99,39 +117,39 @@ describe('while nothing can be counted', () => {
 
 describe('readiness', () => {
   it('is looked at once a second, however many ask', async () => {
-    const pingDatabases = vi.fn(async () => {});
-    const { front: ready } = startBroker({ ports: { pingDatabases } });
+    const control = vi.fn(async () => {});
+    const { front: ready } = startBroker({ ports: { ping: { control, record: async () => {} } } });
     const ask = async () => (await call('/readyz', { front: ready })).status;
     expect(await ask()).toBe(200);
     await Promise.all(Array.from({ length: 50 }, ask));
-    expect(pingDatabases).toHaveBeenCalledTimes(1);
+    expect(control).toHaveBeenCalledTimes(1);
     setClock(0.999);
     await ask();
-    expect(pingDatabases).toHaveBeenCalledTimes(1);
+    expect(control).toHaveBeenCalledTimes(1);
     setClock(1);
-    pingDatabases.mockRejectedValue(new Error('Network connection lost.'));
+    control.mockRejectedValue(new Error('Network connection lost.'));
     expect(await Promise.all([ask(), ask(), ask()])).toEqual([503, 200, 200]);
-    expect(pingDatabases).toHaveBeenCalledTimes(2);
+    expect(control).toHaveBeenCalledTimes(2);
     expect(await ask()).toBe(503);
   });
 
   it('of before is not answered once a database hangs: a call a second later is refused, in time', async () => {
-    const pingDatabases = vi.fn(async () => {});
-    const { front: ready } = startBroker({ ports: { pingDatabases } });
+    const control = vi.fn(async () => {});
+    const { front: ready } = startBroker({ ports: { ping: { control, record: async () => {} } } });
     const ask = async () => (await call('/readyz', { front: ready })).status;
     expect(await ask()).toBe(200);
-    pingDatabases.mockReturnValue(new Promise(() => {}));
+    control.mockReturnValue(new Promise(() => {}));
     setClock(1);
     expect(await ask()).toBe(503);
     expect(await ask()).toBe(503);
   });
 
   it('of before is not answered after a bug', async () => {
-    const pingDatabases = vi.fn(async () => {});
-    const { front: ready } = startBroker({ ports: { pingDatabases } });
+    const control = vi.fn(async () => {});
+    const { front: ready } = startBroker({ ports: { ping: { control, record: async () => {} } } });
     const ask = async () => (await call('/readyz', { front: ready })).status;
     expect(await ask()).toBe(200);
-    pingDatabases.mockRejectedValue(new RangeError('a bug'));
+    control.mockRejectedValue(new RangeError('a bug'));
     setClock(1);
     expect([await ask(), await ask()]).toEqual([500, 500]);
   });

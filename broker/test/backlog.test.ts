@@ -67,8 +67,8 @@ describe('/readyz', () => {
     const record = failing(env.RECORD, () => new Error('D1_ERROR: Network connection lost.'));
     await send(report(1, 5, (NOW - 30) * 1000));
     expect(await looked({ record })).toMatchObject({
-      status: 503,
-      error: { code: 'UNAVAILABLE' },
+      status: 'ready',
+      record: false,
       events_waiting: 0,
       agent_events_waiting: 5,
       agent_objects_waiting: 1,
@@ -81,7 +81,15 @@ describe('/readyz', () => {
     const lost = () => Promise.reject(new Error('Network connection lost.'));
     const shard = { mint: lost, count: lost, waiting: lost };
     const seen = await looked({ record, runtime: { shard } });
-    expect(Object.keys(seen).toSorted()).toEqual(['error', 'status']);
+    expect(Object.keys(seen).toSorted()).toEqual([
+      'error',
+      'key_sets_unusable',
+      'mint',
+      'record',
+      'status',
+      'verify',
+    ]);
+    expect(seen).toMatchObject({ status: 503, mint: false, verify: true, record: false });
   });
 });
 

@@ -6,8 +6,9 @@ import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import { vi } from 'vitest';
 import { createApp } from '../src/app.ts';
 import { readConfig } from '../src/config/config.ts';
-import { decideTicket } from '../src/mint/mint.ts';
-import type { MintShard } from '../src/mint/shard.ts';
+import { coalescedRead } from '../src/mint/coalesced-read.ts';
+import { decideTicket } from '../src/mint/decide-ticket.ts';
+import { DEFAULT_SHARDS, type MintShard } from '../src/mint/shard.ts';
 import { mintShards } from '../src/mint/shard-object.ts';
 import { compose, type Runtime } from '../src/runtime/compose.ts';
 import type { BrokerPorts } from '../src/runtime/ports.ts';
@@ -38,6 +39,10 @@ export interface Broker {
   settled(): Promise<void>;
 }
 
+async function ping(database: D1Database): Promise<void> {
+  await database.prepare('SELECT 1').first();
+}
+
 export function startBroker(options: BrokerOptions = {}): Broker {
   const logged: string[] = [];
   const beside: Promise<void>[] = [];
@@ -51,11 +56,9 @@ export function startBroker(options: BrokerOptions = {}): Broker {
     shard: [options.control, options.settings, options.unset, options.ports?.registry].every(
       (own) => own === undefined,
     )
-      ? mintShards(env.MINT_SHARD)
+      ? mintShards(env.MINT_SHARD, DEFAULT_SHARDS)
       : shardOn(control, options),
-    pingDatabases: async () => {
-      await Promise.all([control, record].map((db) => db.prepare('SELECT 1').first()));
-    },
+    ping: { control: () => ping(control), record: () => ping(record) },
     fetch: (url) => outbound.fetch(url),
     // Waiting turns the clock by hand, so that no test does.
     sleep: async (ms) => {
@@ -90,21 +93,25 @@ export function startBroker(options: BrokerOptions = {}): Broker {
 
 /** A mint shard with settings, a registry or a control database of its own; it counts and records in the real objects. */
 function shardOn(control: D1Database, options: BrokerOptions): MintShard {
-  const shards = mintShards(env.MINT_SHARD);
+  const shards = mintShards(env.MINT_SHARD, DEFAULT_SHARDS);
+  const store = openControl(control);
+  const readFacts = coalescedRead(store.readMintFacts);
   return {
     ...shards,
     async mint(account, order) {
       try {
         return await decideTicket(order, {
           registry: options.ports?.registry ?? AGENTS,
-          control: openControl(control),
+          control: store,
+          readFacts,
           config: readConfig(settingsOf(options)),
           randomId: () => crypto.randomUUID(),
           record: { write: (entry) => recordIn(account, entry) },
         });
       } catch (error) {
-        if (isOutage(error)) return { kind: 'unavailable' };
-        throw error;
+        if (!isOutage(error)) throw error;
+        printed.push(JSON.stringify({ event: 'outage', at: 'mint' }));
+        return { kind: 'unavailable' };
       }
     },
   };

@@ -123,13 +123,19 @@ export function refusalOf(reply: Reply): { status: number; code: string; message
 
 const Figures = z.strictObject({
   error: z.unknown(),
+  mint: z.boolean(),
+  verify: z.boolean(),
+  record: z.boolean(),
   events_waiting: z.int(),
   agent_events_waiting: z.int(),
   agent_objects_waiting: z.int(),
   waiting_age: z.int().nullable(),
+  changes_waiting: z.int().optional(),
+  checkpoint_age: z.int().nullable().optional(),
+  key_sets_unusable: z.array(z.string()),
 });
 
-/** A refusal of `/readyz` without the figures that it must contain while a database is away. */
+/** A refusal of `/readyz` without the figures that it must contain. */
 export function withoutFigures(reply: Reply): Reply {
   const { error } = Figures.parse(JSON.parse(reply.text));
   return { ...reply, text: JSON.stringify({ error }) };

@@ -32,7 +32,20 @@ export async function everyRow(): Promise<string[]> {
 export const forgetKeys = () => env.CONTROL.prepare('DELETE FROM signing_keys').run();
 
 /** A database in which each statement fails for which `fault` has an error. A batch fails with any of its statements. */
-export function failing(db: D1Database, fault: (sql: string) => Error | undefined): D1Database {
+export const failing = (db: D1Database, fault: (sql: string) => Error | undefined): D1Database =>
+  watched(db, (trip) => {
+    const error = trip.statements.map(fault).find((one) => one !== undefined);
+    return error === undefined ? Promise.resolve() : Promise.reject(error);
+  });
+
+/** One question to a database. */
+export interface Trip {
+  readonly how: 'batch' | 'alone';
+  readonly statements: readonly string[];
+}
+
+/** A database that is asked after `before` has resolved, and not where it rejects. */
+export function watched(db: D1Database, before: (trip: Trip) => Promise<void>): D1Database {
   const known = new WeakMap<D1PreparedStatement, { statement: D1PreparedStatement; sql: string }>();
   const wrap = (statement: D1PreparedStatement, sql: string): D1PreparedStatement => {
     const proxy = new Proxy(statement, {
@@ -40,9 +53,9 @@ export function failing(db: D1Database, fault: (sql: string) => Error | undefine
         if (name === 'bind') return (...values: unknown[]) => wrap(from.bind(...values), sql);
         const member: unknown = Reflect.get(from, name, from);
         if (typeof member !== 'function') return member;
-        return (...args: unknown[]): unknown => {
-          const error = fault(sql);
-          return error === undefined ? Reflect.apply(member, from, args) : Promise.reject(error);
+        return async (...args: unknown[]): Promise<unknown> => {
+          await before({ how: 'alone', statements: [sql] });
+          return Reflect.apply(member, from, args);
         };
       },
     });
@@ -53,12 +66,10 @@ export function failing(db: D1Database, fault: (sql: string) => Error | undefine
     get(from, name) {
       if (name === 'prepare') return (sql: string) => wrap(from.prepare(sql), sql);
       if (name === 'batch') {
-        return (batch: D1PreparedStatement[]) => {
+        return async (batch: D1PreparedStatement[]) => {
           const real = batch.map((one) => known.get(one) ?? { statement: one, sql: '' });
-          const error = real.map(({ sql }) => fault(sql)).find((one) => one !== undefined);
-          return error === undefined
-            ? from.batch(real.map(({ statement }) => statement))
-            : Promise.reject(error);
+          await before({ how: 'batch', statements: real.map(({ sql }) => sql) });
+          return from.batch(real.map(({ statement }) => statement));
         };
       }
       const member: unknown = Reflect.get(from, name, from);

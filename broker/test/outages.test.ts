@@ -1,5 +1,6 @@
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
+import { DEFAULT_SHARDS } from '../src/mint/shard.ts';
 import { mintShards } from '../src/mint/shard-object.ts';
 import { startBroker } from './broker.ts';
 import {
@@ -15,8 +16,9 @@ import {
   ticketOf,
   withoutFigures,
 } from './call.ts';
-import { setClock } from './clock.ts';
+import { NOW } from './clock.ts';
 import { failing } from './databases.ts';
+import { keyRows } from './keys.ts';
 import { printed } from './printed.ts';
 import { delivered, eventsWith } from './record.ts';
 import { makeToken, newSecret, pair } from './tokens.ts';
@@ -33,6 +35,8 @@ const OUTAGES = [
   'D1_ERROR: database or disk is full: SQLITE_FULL',
   'D1_ERROR: database is locked: SQLITE_BUSY',
   'D1_ERROR: disk I/O error: SQLITE_IOERR',
+  'D1_ERROR: Currently processing a long-running export.',
+  'D1_ERROR: a sentence that no version has said yet',
 ];
 
 /** What they say when we are at fault. */
@@ -100,16 +104,16 @@ describe('while the policy database is out of reach', () => {
     expect(refusal(await call('/admin/keys', { front }))).toBe('401 UNAUTHORIZED');
   });
 
-  it('keys that were read serve for five seconds more, and no key is made', async () => {
+  it('keys that were read are not used unseen, and no key is made', async () => {
     const { front, outage } = withControl('D1_ERROR: Network connection lost.', /signing_keys/);
     const token = await makeToken();
     outage.active = false;
     ticketOf(await mint(token.pair, COUNTER, { front }));
     outage.active = true;
-    setClock(4.999);
-    ticketOf(await mint(token.pair, COUNTER, { front }));
-    setClock(5);
     expectOutage(await mint(token.pair, COUNTER, { front }));
+    outage.active = false;
+    ticketOf(await mint(token.pair, COUNTER, { front }));
+    expect(await keyRows()).toHaveLength(1);
   });
 
   it('it recovers by itself', async () => {
@@ -136,11 +140,37 @@ describe('while the policy database is out of reach', () => {
 
 describe('a fault of ours in a query', () => {
   it.each(BUGS)('(%s) is an opaque 500, logged as a bug', async (message) => {
-    const { front } = withControl(message, /grants|locks/);
-    const reply = await mint((await makeToken()).pair, COUNTER, { front });
+    const { front, outage } = withControl(message, /grants|locks/);
+    const token = await makeToken();
+    outage.active = false;
+    ticketOf(await mint(token.pair, COUNTER, { front }));
+    outage.active = true;
+    const reply = await mint(token.pair, COUNTER, { front });
     expectRefusal(reply, '500 INTERNAL');
     expect(refusalOf(reply).message).toBe('internal error');
     expect(printed.some((line) => line.includes('"event":"bug"'))).toBe(true);
+  });
+});
+
+describe('a table that is missing', () => {
+  const MISSING = 'D1_ERROR: no such table: grants: SQLITE_ERROR';
+  const outages = () => printed.filter((line) => line.includes('"event":"outage"'));
+
+  it('before anything was answered is an outage, and the log says that migrations are missing', async () => {
+    const { front, outage } = withControl(MISSING, /from|into|update/i);
+    const token = await makeToken();
+    const key = await call('/.well-known/jwks.json', { front });
+    for (const reply of [
+      key,
+      await mint(token.pair, COUNTER, { front }),
+      await mint(undefined, LOBBY, { front }),
+    ])
+      expectOutage(reply);
+    expectOutage(withoutFigures(await call('/readyz', { front })));
+    expect(outages().length).toBeGreaterThan(0);
+    for (const line of outages()) expect(line).toContain('apply its migrations');
+    outage.active = false;
+    ticketOf(await mint(token.pair, COUNTER, { front }));
   });
 });
 
@@ -217,7 +247,7 @@ describe('while something on the way hangs', () => {
             return (id: DurableObjectId) => forEver(from.get(id), ['mint']);
           },
         });
-        return startBroker({ runtime: { shard: mintShards(namespace) } });
+        return startBroker({ runtime: { shard: mintShards(namespace, DEFAULT_SHARDS) } });
       },
     ],
   ])('(%s) the caller has an answer in bounded time, and no ticket', async (_what, start) => {
@@ -237,10 +267,54 @@ describe('readiness', () => {
     ]);
   });
 
-  it('fails with the record database, liveness does not', async () => {
-    const record = failing(env.RECORD, () => new Error('D1_ERROR: Network connection lost.'));
+  const away = 'D1_ERROR: Network connection lost.';
+  const ready = async (front: Front) => {
+    const { status, text } = await call('/readyz', { front });
+    return [status, JSON.parse(text)];
+  };
+
+  it('stays without the record database, for which events wait, and says so', async () => {
+    const record = failing(env.RECORD, () => new Error(away));
     const { front } = startBroker({ record });
-    expectOutage(withoutFigures(await call('/readyz', { front })));
+    expect(await ready(front)).toMatchObject([200, { mint: true, verify: true, record: false }]);
+    ticketOf(await mint((await makeToken()).pair, COUNTER, { front }));
+  });
+
+  it('names a backlog that no delivery has taken for a minute', async () => {
+    const waiting = (age: number) => async () => ({
+      events: 1,
+      agents: { objects: 0, events: 0 },
+      since: (NOW - age) * 1000,
+    });
+    for (const [age, record] of [
+      [60, true],
+      [61, false],
+    ] as const) {
+      const shard = { ...mintShards(env.MINT_SHARD, DEFAULT_SHARDS), waiting: waiting(age) };
+      const { front } = startBroker({ runtime: { shard } });
+      expect(await ready(front)).toMatchObject([200, { mint: true, record, waiting_age: age }]);
+    }
+  });
+
+  it.each([
+    ['the policy database', { mint: false, verify: false, record: true }, () => withControl(away).front],
+    [
+      'the mint shards',
+      { mint: false, verify: true, record: true },
+      () => {
+        const lost = () => Promise.reject(new Error('Network connection lost.'));
+        return startBroker({ runtime: { shard: { mint: lost, count: lost } } }).front;
+      },
+    ],
+  ])('ends without %s, and says what is left; liveness does not end', async (_what, left, start) => {
+    const front = start();
+    const [status, body] = await ready(front);
+    // Without shards to ask, events and their backlog are those of one database.
+    expect([status, body]).toMatchObject([
+      503,
+      { error: { code: 'UNAVAILABLE' }, mint: left.mint, verify: left.verify },
+    ]);
+    expectOutage(await mint(undefined, LOBBY, { front }));
     const alive = await call('/healthz', { front });
     expect([alive.status, JSON.parse(alive.text)]).toEqual([200, { status: 'ok' }]);
   });

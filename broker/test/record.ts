@@ -7,7 +7,7 @@ import {
 import { env } from 'cloudflare:workers';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { expect } from 'vitest';
-import type { RecordEntry, RecordResult } from '../src/mint/shard.ts';
+import { DEFAULT_SHARDS, type RecordEntry, type RecordResult } from '../src/mint/shard.ts';
 
 /** What the record database holds. */
 interface EventRow {
@@ -76,18 +76,22 @@ export async function ringAlarms(): Promise<number> {
 }
 
 /** Rings the alarm of the mint shard of an account; whether it had set one. */
-export async function ringAlarmOf(account: string): Promise<boolean> {
-  return runDurableObjectAlarm(await shardOf(account));
+export async function ringAlarmOf(account: string, shards = DEFAULT_SHARDS): Promise<boolean> {
+  return runDurableObjectAlarm(await shardOf(account, shards));
 }
 
 /** Counts and records in the mint shard of an account, without a request for a ticket. */
 export const recordIn = async (account: string, entry: RecordEntry): Promise<RecordResult> =>
   (await shardOf(account)).write(entry);
 
-async function shardOf(account: string) {
+/** The number of the mint shard of an account. */
+export async function shardNumberOf(account: string, shards = DEFAULT_SHARDS): Promise<number> {
   const digest = new DataView(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(account)));
-  return env.MINT_SHARD.get(env.MINT_SHARD.idFromName(`mint:${digest.getUint32(0) % 64}`));
+  return digest.getUint32(0) % shards;
 }
+
+const shardOf = async (account: string, shards?: number) =>
+  env.MINT_SHARD.get(env.MINT_SHARD.idFromName(`mint:${await shardNumberOf(account, shards)}`));
 
 /** When each mint shard wakes that has something to deliver. */
 export async function alarmsOfWaiting(): Promise<(number | null)[]> {

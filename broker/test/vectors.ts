@@ -9,8 +9,8 @@ export interface Vectors {
 }
 
 /** Reads the vectors where they are; `null` where they are not. Runs on Node, before the runtime starts. */
-export function readVectors(named: string | undefined): Vectors | null {
-  const found = findVectors(named, import.meta.url, (file) => existsSync(fileURLToPath(file.href)));
+export function readVectors(env: Readonly<Record<string, string | undefined>>): Vectors | null {
+  const found = findVectors(env, import.meta.url, (file) => existsSync(fileURLToPath(file.href)));
   if (found === undefined) return null;
   const folder = fileURLToPath(found.href);
   const texts = `${folder}json-test-suite/test_parsing/`;

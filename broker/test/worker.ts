@@ -1,7 +1,5 @@
 import type production from '../src/index.ts';
-import { MintShardObject as Production } from '../src/index.ts';
-
-export { Backlog } from '../src/index.ts';
+import { MintShardObject as Production, Backlog as ProductionBacklog } from '../src/index.ts';
 
 type Worker = typeof production;
 type Env = Parameters<Worker['fetch']>[1];
@@ -28,6 +26,13 @@ export default {
 /** The object as it ships, without the same setting. */
 export class MintShardObject extends Production {
   constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, withoutRunner(env));
+  }
+}
+
+/** The entrypoint as it ships, without it as well. */
+export class Backlog extends ProductionBacklog {
+  constructor(ctx: ExecutionContext, env: Env) {
     super(ctx, withoutRunner(env));
   }
 }

@@ -1,48 +1,78 @@
 import '../require-node.ts';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { parseArgs } from 'node:util';
-import { freePorts } from '../e2e/free-ports.ts';
+import { writeFileSync } from 'node:fs';
+import { inspect } from 'node:util';
 import { quietEnvironment } from '../quiet-environment.ts';
 import { build } from '../start/build.ts';
-import { makeSecrets } from '../start/secrets.ts';
-import { compare, type Result, table } from './rounds.ts';
+import { type BenchOptions, readOptions, UsageError } from './options.ts';
+import { changes, table } from './report.ts';
+import { type Measure, measure, type Result } from './rounds.ts';
+import type { Row } from './row.ts';
+import { ROWS } from './rows.ts';
+import type { Servers } from './servers.ts';
+import { circumstances, readStored } from './stored.ts';
 
-/** `npm run bench [-- --json] [-- --rounds 7]`: exits with 1 when a ratio is below its minimum. */
-const { values } = parseArgs({
-  options: { json: { type: 'boolean', default: false }, rounds: { type: 'string', default: '7' } },
-});
-const ROUNDS = { count: Number(values.rounds), forMs: 1500 };
-if (!Number.isInteger(ROUNDS.count) || ROUNDS.count < 1)
-  throw new RangeError('--rounds takes a whole number');
+/** `npm run bench`: exits with 1 when a row is beyond its limit or fails, and with 2 for unknown options. */
 
 /** To standard error, so that standard output has only the results. */
 const logProgress = (line: string) => process.stderr.write(`${line}\n`);
 
-Object.assign(process.env, quietEnvironment(process.env));
-logProgress('building …');
-await build(process.env, new AbortController().signal);
-const { startStack } = await import('../start/stack.ts');
-const { startFloor } = await import('./floor/start.ts');
-const { comparisons } = await import('./comparisons.ts');
-
-const folder = await mkdtemp(join(tmpdir(), 'agent-ticket-bench-'));
-const stack = await startStack({
-  ports: await freePorts(),
-  secrets: makeSecrets(),
-  stateDir: join(folder, 'stack'),
-});
-const floor = await startFloor(join(folder, 'floor'));
-try {
+async function run(options: BenchOptions): Promise<void> {
+  const before = options.against === undefined ? undefined : readStored(options.against);
+  Object.assign(process.env, quietEnvironment(process.env));
+  logProgress('building …');
+  await build(process.env, new AbortController().signal);
+  // The tools of Cloudflare read the environment when they are imported.
+  const { openServers } = await import('./servers.ts');
+  const servers = await openServers();
+  // Servers would go on without this process.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => void servers.close().finally(() => process.exit(1)));
   const results: Result[] = [];
-  for (const comparison of await comparisons(stack.facts, floor.url)) {
-    logProgress(`${comparison.name} …`);
-    results.push(await compare(comparison, ROUNDS));
+  try {
+    for (const row of options.rows) {
+      const result = await measured(row, servers, options);
+      if (result !== undefined) results.push(result);
+    }
+  } finally {
+    await servers.close();
   }
-  process.stdout.write(values.json ? `${JSON.stringify(results, null, 2)}\n` : table(results));
-  process.exitCode = results.every(({ passed }) => passed) ? 0 : 1;
-} finally {
-  await Promise.all([stack.close(), floor.close()]);
-  await rm(folder, { recursive: true });
+  const stored = { ...circumstances(), results };
+  const text = `${JSON.stringify(stored, null, 2)}\n`;
+  if (options.save !== undefined) writeFileSync(options.save, text);
+  process.stdout.write(options.json ? text : table(results));
+  if (before !== undefined) {
+    const since = `since ${before.measuredAt} (${before.on.commit}, ${before.on.cores} cores, ${before.on.cpu}):`;
+    (options.json ? process.stderr : process.stdout).write(`\n${since}\n${changes(results, before.results)}`);
+  }
+  const isComplete = results.length === options.rows.length;
+  process.exitCode = isComplete && results.every(({ passed }) => passed) ? 0 : 1;
 }
+
+/** `undefined` for a row that fails: the others are measured all the same. */
+async function measured(
+  row: Row,
+  servers: Servers,
+  { rounds, forMs }: BenchOptions,
+): Promise<Result | undefined> {
+  logProgress(`${row.name} …`);
+  try {
+    const floors: Measure[] = [];
+    const ours = await row.ours(servers, forMs);
+    for (const { prepare } of row.floors) floors.push(await prepare(servers, forMs));
+    const count = Math.min(rounds, row.rounds ?? rounds);
+    return await measure(row, { ours, floors }, { count, warmUp: row.rounds === undefined });
+  } catch (error) {
+    logProgress(`${row.name} failed: ${inspect(error)}`);
+    return undefined;
+  }
+}
+
+try {
+  await run(readOptions(process.argv.slice(2), ROWS));
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error;
+  logProgress(error.message);
+  process.exitCode = 2;
+}
+// Connections to servers that are gone are kept for a while otherwise.
+process.exit();

@@ -16,7 +16,7 @@ it('a session is renewed in band, with a later end once there is a longer sign-i
   // In another window the same person signs in for a day; the cookie is the browser's.
   const { page: other } = await openTab(demoUrl('access'), {
     beside: tab,
-    expects: [answers(401, '/me')],
+    expects: [answers(401, '/me.optional=true')],
   });
   await press(other, 'Sign out', 'link');
   await other.getByLabel('Cloudflare Access').check();

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { BUNDLE_RULES, bundleFaults, inputsOf, readBundle } from './bundle.ts';
@@ -20,6 +21,12 @@ describe.each(BUNDLE_RULES)('the bundle of $workspace', (rules) => {
 
   it.each(rules.texts)('must not contain the text "$found"', ({ found }) => {
     expect(bundleFaults(rules, { inputs: clean, text: `x ${found} y` })).toHaveLength(1);
+  });
+
+  it('must not weigh more than its limit', () => {
+    // Random bytes do not compress.
+    const text = randomBytes(rules.gzipBytesMax).toString('latin1');
+    expect(bundleFaults(rules, { inputs: clean, text })[0]?.message).toMatch(/^weighs \d+ bytes compressed/);
   });
 
   it('must have a report of its own sources', () => {

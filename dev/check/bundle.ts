@@ -1,4 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises';
+import { gzipSync } from 'node:zlib';
 import * as z from 'zod';
 import { hasCode } from '../error-code.ts';
 import type { Fault } from './report.ts';
@@ -10,6 +11,8 @@ interface Forbidden<Pattern> {
 
 interface BundleRules {
   readonly workspace: string;
+  /** What the worker may weigh, compressed: a change that adds a tenth is a decision and not an accident. */
+  readonly gzipBytesMax: number;
   /** Input files that gave at least one byte to the bundle. */
   readonly inputs: readonly Forbidden<RegExp>[];
   readonly texts: readonly Forbidden<string>[];
@@ -36,6 +39,7 @@ const NATIVE_LIBSQL: readonly Forbidden<RegExp>[] = [
 export const BUNDLE_RULES: readonly BundleRules[] = [
   {
     workspace: 'agent-worker',
+    gzipBytesMax: 950_000,
     inputs: [
       { found: /^\.\.\/broker\//, because: 'the code that makes tickets stays with the broker' },
       { found: /^\.\.\/drizzle\/control\//, because: "policy tables are the broker's alone" },
@@ -62,6 +66,7 @@ export const BUNDLE_RULES: readonly BundleRules[] = [
   },
   {
     workspace: 'broker',
+    gzipBytesMax: 140_000,
     inputs: [
       { found: /^\.\.\/agent-worker\//, because: 'the broker reaches the agent worker by its HTTP contract' },
       { found: /node_modules\/agents\//, because: 'agents run in the agent worker' },
@@ -97,7 +102,11 @@ export function bundleFaults(rules: BundleRules, bundle: Bundle): Fault[] {
   // A report in another form, or of another build, would pass every rule below.
   if (!bundle.inputs.some((input) => input.startsWith('src/')))
     return [{ file, message: 'the report of inputs does not name the sources of this workspace' }];
+  const gzipBytes = gzipSync(bundle.text, { level: 9 }).length;
   return [
+    ...(gzipBytes <= rules.gzipBytesMax
+      ? []
+      : [{ file, message: `weighs ${gzipBytes} bytes compressed, more than ${rules.gzipBytesMax}` }]),
     ...rules.inputs.flatMap(({ found, because }) =>
       bundle.inputs
         .filter((input) => found.test(input))

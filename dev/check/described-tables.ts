@@ -38,7 +38,7 @@ export const exposure = (): string =>
       [
         'a grant was deleted, or somebody signed out',
         'nothing: tickets from before open and renew nothing, sockets are closed by the receipt',
-        `from the answer on; while the record database is away ${seconds(TICKET_TTL_SECONDS.max + CLOCK_SKEW_SECONDS)} to be shown, then until it is back, ${seconds(SESSION_SECONDS)} at most`,
+        `from a second after the answer on; while the record database is away ${seconds(TICKET_TTL_SECONDS.max + CLOCK_SKEW_SECONDS)} to be shown, then until it is back, ${seconds(SESSION_SECONDS)} at most`,
         'a lock on the instance, which its object keeps',
       ],
       [

@@ -19,6 +19,7 @@ describe('a refused import', () => {
     ['broker/test/a.test.ts', "import { x } from '@agent-ticket/dev/x.ts';", 'HTTP contract'],
     ['broker/src/a.ts', "import { createHash } from 'node:crypto';", 'name a runtime'],
     ['broker/src/a.ts', "import { createClient } from '@libsql/client';", 'name a runtime'],
+    ['drizzle/a.ts', "import Connection from 'libsql';", 'name a runtime'],
     ['broker/src/a.ts', "import { drizzle } from 'drizzle-orm/d1';", 'name a runtime'],
     ['broker/src/a.ts', "import { env } from 'cloudflare:workers';", 'Workers runtime'],
     ['agent-worker/src/a.ts', "export * from '@agent-ticket/broker/src/x.ts';", 'takes tickets'],

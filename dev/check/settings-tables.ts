@@ -13,7 +13,8 @@ type Descriptions<Shape> = Readonly<Record<keyof Shape, Description>>;
 const LIST = 'Comma-separated';
 
 const BROKER: Descriptions<typeof BrokerSettings.shape> = {
-  ISSUER: 'The broker’s own address, as tickets name it',
+  ISSUER:
+    'The broker’s own address, as tickets name it. With a path all addresses are below it, except the metadata (RFC 8414 §3.1) and the sign-in at `BASE_URL`',
   TICKET_AUDIENCE: 'The name of the agent worker in tickets; the same text on both sides',
   AGENT_WORKER_URL: 'Address of the agent worker, for the `url` of an answer',
   KEK: { secret: 'Encrypts signing keys at rest: 32 random bytes in base64url' },
@@ -28,6 +29,8 @@ const BROKER: Descriptions<typeof BrokerSettings.shape> = {
   TOKEN_PEPPER: {
     secret: 'Goes into the digests of service-token secrets: 32 random bytes in base64url',
   },
+  SHARDS:
+    'Objects among which accounts are divided for minting, on Workers; 1 to 64. See [operations](operations.md)',
   ALLOWED_ORIGINS: `${LIST} exact origins of pages that may ask the broker`,
   MODE: '`production` or `development`',
   AUTH_MODE: '`required`, or `none`: everyone is one principal, in development on loopback only',
@@ -37,6 +40,8 @@ const BROKER: Descriptions<typeof BrokerSettings.shape> = {
   TRUST_EMAIL: `${LIST} issuers, each exactly its \`iss\`, whose verified addresses e-mail grants may match`,
   CF_ACCESS_TEAM_DOMAIN: `${LIST} Access team domains, \`<team>.cloudflareaccess.com\``,
   CF_ACCESS_AUD: `${LIST} AUD tags of the Access applications; with several teams \`<team domain>|<AUD>\``,
+  CF_ACCESS_MAX_AGE_HOURS:
+    'The greatest age of an assertion; left out: it is accepted until it expires, as long as the session of the application',
   CF_ACCESS_CERTS_URL: `${LIST} key addresses in the order of the team domains, where they are elsewhere`,
   AUTH0_DOMAIN: `${LIST} Auth0 domains, without scheme`,
   AUTH0_AUDIENCE: `${LIST} API audiences, never a client id; with several domains \`<domain>|<audience>\``,

@@ -1,7 +1,7 @@
 import { FAILED_CREDENTIALS_LIMIT, RATE_WINDOW_MS } from '@agent-ticket/broker/src/http/rate.ts';
 import { RATE_LIMITS } from '@agent-ticket/broker/src/mint/shard.ts';
 import { ROUTES } from '@agent-ticket/broker/src/resources/routes.ts';
-import type { AnonymousLimit, Route } from '@agent-ticket/broker/src/runtime/call.ts';
+import { COSTS, type Limit, type Route } from '@agent-ticket/broker/src/runtime/call.ts';
 import { SIGN_IN_LIMIT } from '@agent-ticket/broker/src/sign-in/callback.ts';
 import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import { CLOSES, DENIALS, ERROR_CODES } from '@agent-ticket/shared/denial.ts';
@@ -9,7 +9,10 @@ import * as sharedLimits from '@agent-ticket/shared/limits.ts';
 import { ROLES } from '@agent-ticket/shared/names.ts';
 import { roleScopes } from '@agent-ticket/shared/registry.ts';
 import { TicketClaims } from '@agent-ticket/shared/ticket.ts';
+import { boundTexts, spreadText } from '../bench/report.ts';
+import { readStored } from '../bench/stored.ts';
 import { PEOPLE } from '../identity-provider/people.ts';
+import { ROOT } from '../quiet-environment.ts';
 import { auditTypes, claimLimits, exposure, keyStates, policyRules } from './described-tables.ts';
 import { code, table } from './markdown.ts';
 import { agentWorkerSettings, brokerSettings, nodeSettings } from './settings-tables.ts';
@@ -71,32 +74,31 @@ function limitRows(name: string, value: unknown): (readonly [string, number])[] 
 
 const rateLimits = (): string =>
   table(
-    ['who', `tickets in ${RATE_WINDOW_MS / 1000} s`],
-    Object.entries(RATE_LIMITS).map(([who, limit]) => [
-      who === 'anonymous' ? 'callers without a credential, by address' : `tier ${who}`,
-      limit ?? 'not counted',
-    ]),
-  );
-
-/** The limits of each route that needs no credential. */
-const anonymousLimits = (): string =>
-  table(
-    ['method', 'path', `from one address in ${RATE_WINDOW_MS / 1000} s`],
-    ROUTES.flatMap((route) =>
-      route.auth === 'required' ? [] : [[route.method, code(route.path), limitOf(route.anonymousLimit)]],
+    ['who', `tickets in ${RATE_WINDOW_MS / 1000} s`, `units of other calls in ${RATE_WINDOW_MS / 1000} s`],
+    Object.entries(RATE_LIMITS).map(([who, limit]) =>
+      who === 'anonymous'
+        ? ['callers without a credential, by address', `${limit} together`, `${limit} together`]
+        : [`tier ${who}`, limit ?? 'not counted', limit ?? 'not counted'],
     ),
   );
 
-function limitOf(rule: AnonymousLimit): string {
+/** What counts, and how much, at each route. */
+const routeLimits = (): string =>
+  table(
+    ['method', 'path', 'counts'],
+    ROUTES.map((route) => [route.method, code(route.path), limitOf(route.limit)]),
+  );
+
+function limitOf(rule: Limit): string {
   switch (rule.counts) {
     case 'requests':
-      return `${rule.limit} requests`;
+      return COSTS[rule.cost] === 1 ? '1 unit' : `${COSTS[rule.cost]} units`;
     case 'sign-ins':
-      return `${SIGN_IN_LIMIT} sign-ins that were begun in the browser`;
+      return `sign-ins that were begun in the browser, ${SIGN_IN_LIMIT} by address`;
     case 'tickets':
-      return `${RATE_LIMITS.anonymous} tickets`;
+      return '1 ticket';
     case 'failures':
-      return `${FAILED_CREDENTIALS_LIMIT} that fail, together with every failed credential`;
+      return `failures, ${FAILED_CREDENTIALS_LIMIT} by address, together with every failed credential`;
     case 'nothing':
       return `not counted: ${rule.reason}`;
   }
@@ -131,6 +133,23 @@ const routes = (): string =>
     ]),
   );
 
+/** The stored result of the bench: a line for each row and floor. */
+function benchResults(): string {
+  const { measuredAt, on, results } = readStored(`${ROOT}dev/bench/baseline.json`);
+  const where = `Measured on ${measuredAt.slice(0, 10)} at commit ${on.commit}: Node ${on.node}, ${on.cores} shared cores (${on.cpu}), ${on.memoryGigabytes} GB.`;
+  const rows = results.flatMap(({ name, unit, figure, bounds, floors, rounds }) => {
+    const ours = [code(name), rounds, spreadText(figure, unit)];
+    if (floors.length === 0) return [[...ours, '', '', ...boundTexts(bounds, unit)]];
+    return floors.map((floor) => [
+      ...ours,
+      `${spreadText(floor.figure, unit)}, ${floor.trips === 'none' ? 'no trips' : 'with trips'}`,
+      spreadText(floor.ratio, ''),
+      ...boundTexts(floor.bounds, ''),
+    ]);
+  });
+  return `${where}\n\n${table(['row', 'rounds', 'ours', 'floor', 'ratio', 'goal', 'limit'], rows)}`;
+}
+
 /** Generators of the content between `<!-- generated: NAME -->` and `<!-- end generated -->`. */
 export const GENERATORS: Readonly<Record<string, () => string>> = {
   errors,
@@ -142,7 +161,7 @@ export const GENERATORS: Readonly<Record<string, () => string>> = {
   'audit-types': auditTypes,
   'key-states': keyStates,
   'rate-limits': rateLimits,
-  'anonymous-limits': anonymousLimits,
+  'route-limits': routeLimits,
   'policy-rules': policyRules,
   'claim-limits': claimLimits,
   exposure,
@@ -151,4 +170,5 @@ export const GENERATORS: Readonly<Record<string, () => string>> = {
   'settings-broker': brokerSettings,
   'settings-node': nodeSettings,
   'settings-agent-worker': agentWorkerSettings,
+  'bench-results': benchResults,
 };

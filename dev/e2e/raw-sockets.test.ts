@@ -1,8 +1,10 @@
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { expect, inject, it, onTestFinished } from 'vitest';
-import { mint } from './broker.ts';
+import { asService, mint } from './broker.ts';
 import { nextFrame, openSocket } from './sockets.ts';
 import { objectsOf, sessionsOf } from './stack-queries.ts';
 import { UPGRADE } from './upgrade.ts';
@@ -12,8 +14,8 @@ import { UPGRADE } from './upgrade.ts';
 const CRLF = '\r\n';
 const handshake: readonly string[] = Object.entries(UPGRADE).map(([name, value]) => `${name}: ${value}`);
 
-async function dial(): Promise<Socket> {
-  const { hostname, port } = new URL(inject('stack').agentWorker);
+async function dial(server = inject('stack').agentWorker): Promise<Socket> {
+  const { hostname, port } = new URL(server);
   const socket = connect(Number(port), hostname);
   onTestFinished(() => void socket.destroy());
   // Whatever the other side does to a broken connection is fine.
@@ -77,6 +79,41 @@ it('the ticket rides once, however its header is spelled', async () => {
     `${inject('stack').agentWorker.replace('http', 'ws')}${path}?ticket=${ticket}`,
   );
   await nextFrame(socket);
+});
+
+/** What the broker has logged of the refusals and outages of a route. */
+async function loggedOf(path: string): Promise<string[]> {
+  const text = await readFile(join(inject('testStack').folder, 'workers.log'), 'utf8');
+  return text.split('\n').filter((line) => line.includes(`"path":"${path}"`) && !line.includes('auth_'));
+}
+
+it.each([
+  ['half a body, and then the end', 'content-length: 100', '{"agent":', true],
+  ['half a chunk, and then the end', 'transfer-encoding: chunked', `20${CRLF}{"agent":`, true],
+  ['a chunk of no size', 'transfer-encoding: chunked', `2${CRLF}{}${CRLF}zz${CRLF}`, false],
+])('the broker takes %s for the caller’s mistake, and for no outage', async (_what, framing, bytes, ends) => {
+  const { broker } = inject('stack');
+  for (const [path, type] of [
+    ['/tickets', 'application/json'],
+    ['/token', 'application/x-www-form-urlencoded'],
+  ] as const) {
+    const before = (await loggedOf(path)).length;
+    const socket = await dial(broker);
+    const { authorization = '' } = asService();
+    const head = [`POST ${path} HTTP/1.1`, `host: ${new URL(broker).host}`, `authorization: ${authorization}`];
+    socket.write([...head, `content-type: ${type}`, framing, '', bytes].join(CRLF));
+    let text = '';
+    socket.on('data', (data) => {
+      text += data.toString('latin1');
+    });
+    if (ends) socket.end();
+    await once(socket, 'close');
+    expect(text).not.toMatch(/^HTTP\/1\.1 5/);
+    // The broker is there for the next caller, and what it logged of this one is no outage.
+    await mint({ instance: INSTANCE });
+    const logged = (await loggedOf(path)).slice(before);
+    expect(logged.join()).not.toMatch(/outage|"bug"/);
+  }
 });
 
 /** A masked frame, by RFC 6455 §5.2, with its first two bytes changed in some cases. */

@@ -72,7 +72,7 @@ export async function openBroker(settings: Readonly<Record<string, string>> = {}
           rate: { limit, remaining: limit, resetAt: clock.now + 60 },
         }),
       },
-      pingDatabases: async () => {},
+      ping: { control: async () => {}, record: async () => {} },
       fetch: (url, init) => fetch(url, { ...init, redirect: 'manual' }),
       // Advances the clock instead of waiting; pending network input is processed meanwhile.
       sleep: async (ms) => {

@@ -1,4 +1,4 @@
-import { and, eq, isNull, lte, sql } from 'drizzle-orm';
+import { and, asc, eq, inArray, isNull, lte, sql } from 'drizzle-orm';
 import type { Statement } from '../database.ts';
 import type { ControlDatabase } from './change.ts';
 import { authSessions, principals, usedTokens } from './schema.ts';
@@ -37,9 +37,19 @@ export function authSessionStore(db: ControlDatabase) {
       return [...new Set(rows.map(({ subject }) => subject))];
     },
 
-    /** Forgets sessions that have expired. `now` in ms. */
-    async purge(now: number): Promise<void> {
-      await db.delete(authSessions).where(lte(authSessions.expiresAt, now));
+    /** Forgets sessions that have expired, no more than `limit`. `now` in ms. How many went. */
+    async purge(now: number, limit: number): Promise<number> {
+      const old = db
+        .select({ id: authSessions.id })
+        .from(authSessions)
+        .where(lte(authSessions.expiresAt, now))
+        .orderBy(asc(authSessions.expiresAt))
+        .limit(limit);
+      const gone = await db
+        .delete(authSessions)
+        .where(inArray(authSessions.id, old))
+        .returning({ id: authSessions.id });
+      return gone.length;
     },
 
     // Statements for a change.
@@ -90,9 +100,19 @@ export function principalStore(db: ControlDatabase) {
           },
         }),
 
-    /** Forgets principals of which no credential that old is taken any more. `now` in ms. */
-    async purge(now: number): Promise<void> {
-      await db.delete(principals).where(lte(principals.keptUntil, now));
+    /** Forgets principals of which no credential that old is taken any more, no more than `limit`. `now` in ms. */
+    async purge(now: number, limit: number): Promise<number> {
+      const old = db
+        .select({ id: principals.id })
+        .from(principals)
+        .where(lte(principals.keptUntil, now))
+        .orderBy(asc(principals.keptUntil))
+        .limit(limit);
+      const gone = await db
+        .delete(principals)
+        .where(inArray(principals.id, old))
+        .returning({ id: principals.id });
+      return gone.length;
     },
   };
 }
@@ -122,9 +142,19 @@ export function usedTokenStore(db: ControlDatabase) {
     note: (name: string, expiresAt: number): Statement =>
       db.insert(usedTokens).values({ name, expiresAt }).onConflictDoNothing(),
 
-    /** Forgets tokens that have expired. `now` in ms. */
-    async purge(now: number): Promise<void> {
-      await db.delete(usedTokens).where(lte(usedTokens.expiresAt, now));
+    /** Forgets tokens that have expired, no more than `limit`. `now` in ms. How many went. */
+    async purge(now: number, limit: number): Promise<number> {
+      const old = db
+        .select({ name: usedTokens.name })
+        .from(usedTokens)
+        .where(lte(usedTokens.expiresAt, now))
+        .orderBy(asc(usedTokens.expiresAt))
+        .limit(limit);
+      const gone = await db
+        .delete(usedTokens)
+        .where(inArray(usedTokens.name, old))
+        .returning({ name: usedTokens.name });
+      return gone.length;
     },
   };
 }

@@ -1,7 +1,16 @@
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import type { Revocation } from '@agent-ticket/shared/revocation.ts';
-import { and, asc, eq, exists, gt, inArray, isNull, lte, or, type SQL, sql } from 'drizzle-orm';
-import { among, type Database, isAfter, rowsOf, type Statement } from '../database.ts';
+import { and, asc, desc, eq, exists, gt, inArray, isNull, lte, or, type SQL, sql } from 'drizzle-orm';
+import {
+  among,
+  type Database,
+  type FoundPage,
+  foundPage,
+  isAfter,
+  MAX_EXAMINED,
+  rowsOf,
+  type Statement,
+} from '../database.ts';
 import type * as schema from './schema.ts';
 import { outbox, revocations } from './schema.ts';
 
@@ -132,22 +141,37 @@ export function revocationStore(db: ControlDatabase) {
       return row?.rev ?? 0;
     },
 
-    /** Locks in force, newest first. `now` in ms. */
-    listLocks: (now: number, after: LockCursor | undefined, limit: number): Promise<RevocationRow[]> =>
-      db
+    /** Locks in force, newest first, past those that were lifted or have ended. `now` in ms. */
+    async listLocks(
+      now: number,
+      after: LockCursor | undefined,
+      limit: number,
+    ): Promise<FoundPage<RevocationRow, LockCursor>> {
+      const { createdAt, id } = revocations;
+      const examined = db
         .select()
         .from(revocations)
-        .where(
-          and(
-            sql`code = 'locked'`,
-            isInForce(now),
-            isAfter(revocations.createdAt, revocations.id, after && [after.createdAt, after.id]),
-          ),
-        )
-        .orderBy(sql`${revocations.createdAt} DESC`, sql`${revocations.id} DESC`)
-        .limit(limit),
+        .where(and(sql`code = 'locked'`, isAfter(createdAt, id, after && [after.createdAt, after.id])))
+        .orderBy(desc(createdAt), desc(id))
+        .limit(MAX_EXAMINED)
+        .as('examined');
+      const page = await db.batch([
+        // In the order of the subquery: to sort again, all of it would be read first.
+        db
+          .select()
+          .from(examined)
+          .where(or(isNull(examined.until), gt(examined.until, now)))
+          .limit(limit),
+        db
+          .select({ createdAt: examined.createdAt, id: examined.id })
+          .from(examined)
+          .limit(1)
+          .offset(MAX_EXAMINED - 1),
+      ]);
+      return foundPage(page, limit);
+    },
 
-    /** Revocations of `any` ticket that are in force on one of the targets. `now` in ms. */
+    /** Revocations of `any` ticket that are in force on one of the targets, one of each. `now` in ms. */
     anyOn: (targets: readonly string[], now: number): Promise<RevocationRow[]> =>
       db.select().from(revocations).where(isAnyOn(targets, now)),
 
@@ -175,22 +199,39 @@ export function revocationStore(db: ControlDatabase) {
         .onConflictDoUpdate({ target: revocations.id, set: { rev: sql`excluded.rev` } });
     },
 
-    /** Forgets rows that stopped to hit before a moment, in ms; never the newest, whose number must not be given again. */
-    async purge(before: number): Promise<void> {
-      await db
+    /**
+     * Forgets rows that stopped to hit before a moment, in ms, no more than `limit`; never the newest, whose number must not
+     * be given again. How many went.
+     */
+    async purge(before: number, limit: number): Promise<number> {
+      const old = db
+        .select({ id: revocations.id })
+        .from(revocations)
+        .where(and(lte(revocations.until, before), sql`rev < (SELECT max(rev) FROM revocations)`))
+        .orderBy(asc(revocations.until))
+        .limit(limit);
+      const gone = await db
         .delete(revocations)
-        .where(and(lte(revocations.until, before), sql`rev < (SELECT max(rev) FROM revocations)`));
+        .where(inArray(revocations.id, old))
+        .returning({ id: revocations.id });
+      return gone.length;
     },
   };
 }
 
-/** Condition of the revocations of `any` ticket that are in force on one of the targets. `now` in ms. */
-export const isAnyOn = (targets: readonly string[], now: number): SQL | undefined =>
-  and(
-    sql`${revocations.target} IN (SELECT value FROM json_each(${JSON.stringify(targets)}))`,
-    eq(revocations.kind, 'any'),
-    isInForce(now),
-  );
+/** Condition of the revocations of `any` ticket that are in force on one of the targets: one of each. `now` in ms. */
+export const isAnyOn = (targets: readonly string[], now: number): SQL =>
+  sql`${revocations.id} IN (
+    SELECT ${firstAnyOn(sql`named.value`, now)} FROM json_each(${JSON.stringify(targets)}) AS named)`;
+
+/**
+ * The id of a revocation of `any` ticket in force on a target: one, however many locks the target has. Each is a seek,
+ * also past those that have ended.
+ */
+export const firstAnyOn = (target: SQL, now: SQL | number): SQL =>
+  sql`coalesce(
+    (SELECT one.id FROM ${revocations} one WHERE one.target = ${target} AND one.kind = 'any' AND one.until IS NULL LIMIT 1),
+    (SELECT one.id FROM ${revocations} one WHERE one.target = ${target} AND one.kind = 'any' AND one.until > ${now} LIMIT 1))`;
 
 /** A revocation as agent workers get it: without reason and author. */
 export const publicRevocation = ({ id, rev, target, kind, until, code }: RevocationRow): Revocation => ({

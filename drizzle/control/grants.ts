@@ -1,7 +1,7 @@
-import { and, desc, eq, inArray, isNull, lt, lte, sql } from 'drizzle-orm';
-import { among, isAfter, type Statement } from '../database.ts';
+import { and, asc, type Column, desc, eq, inArray, isNull, lt, lte, type SQL, sql } from 'drizzle-orm';
+import { among, type FoundPage, foundPage, isAfter, MAX_EXAMINED, type Statement } from '../database.ts';
 import type { ControlDatabase } from './change.ts';
-import { type GrantRow, isGrantInForce } from './policy.ts';
+import { claimsOf, type GrantRow, isGrantInForce, ROLE_NAMES } from './policy.ts';
 import { grants } from './schema.ts';
 
 export type NewGrant = Omit<GrantRow, 'claimed' | 'openedAt' | 'deletedAt'>;
@@ -19,6 +19,9 @@ interface GrantCursor {
   readonly id: string;
 }
 
+/** Of the table, or of a subquery on it. */
+type GrantColumns = Readonly<Record<'agentSlug' | 'instanceId' | 'subject', Column>>;
+
 export function grantStore(db: ControlDatabase) {
   return {
     /** A grant that was not deleted, ended or not. */
@@ -30,22 +33,47 @@ export function grantStore(db: ControlDatabase) {
       return row;
     },
 
-    /** Grants in force, newest first. */
-    list: (filter: GrantFilter, after: GrantCursor | undefined, limit: number): Promise<GrantRow[]> =>
-      db
-        .select()
-        .from(grants)
-        .where(
-          and(
-            isGrantInForce(filter.now),
-            filter.agent === undefined ? undefined : eq(grants.agentSlug, filter.agent),
-            filter.instance === undefined ? undefined : eq(grants.instanceId, filter.instance),
-            filter.subject === undefined ? undefined : eq(grants.subject, filter.subject),
-            isAfter(grants.createdAt, grants.id, after && [after.createdAt, after.id]),
-          ),
-        )
-        .orderBy(desc(grants.createdAt), desc(grants.id))
-        .limit(limit),
+    /** Grants in force by filter, newest first. */
+    async list(
+      { now, agent, instance, subject }: GrantFilter,
+      after: GrantCursor | undefined,
+      limit: number,
+    ): Promise<FoundPage<GrantRow, GrantCursor>> {
+      const { createdAt, id } = grants;
+      const isOn = (columns: GrantColumns, on: Omit<GrantFilter, 'now'>) =>
+        and(
+          on.agent === undefined ? undefined : eq(columns.agentSlug, on.agent),
+          on.instance === undefined ? undefined : eq(columns.instanceId, on.instance),
+          on.subject === undefined ? undefined : eq(columns.subject, on.subject),
+        );
+      const all = (where: SQL | undefined, time: Column | SQL = createdAt) =>
+        db
+          .select()
+          .from(grants)
+          .where(and(isGrantInForce(now), where, isAfter(time, id, after && [after.createdAt, after.id])))
+          .orderBy(desc(time), desc(id));
+      if (subject !== undefined && agent !== undefined && instance !== undefined) {
+        // A grant of each role at most. The plus keeps the planner from an index of all that the place or the subject has.
+        const here = and(isOn(grants, { subject, agent, instance }), inArray(grants.role, ROLE_NAMES));
+        return { rows: await all(here, sql`+${createdAt}`).limit(limit) };
+      }
+      const served = subject === undefined ? (agent === undefined ? {} : { agent, instance }) : { subject };
+      const rest = subject === undefined ? (agent === undefined ? { instance } : {}) : { agent, instance };
+      const found = all(isOn(grants, served));
+      if (Object.values(rest).every((value) => value === undefined))
+        return { rows: await found.limit(limit) };
+      const examined = found.limit(MAX_EXAMINED).as('examined');
+      const page = await db.batch([
+        // In the order of the subquery: to sort again, all of it would be read first.
+        db.select().from(examined).where(isOn(examined, rest)).limit(limit),
+        db
+          .select({ createdAt: examined.createdAt, id: examined.id })
+          .from(examined)
+          .limit(1)
+          .offset(MAX_EXAMINED - 1),
+      ]);
+      return foundPage(page, limit);
+    },
 
     /** Whether any grant names one of the subjects. `now` in ms. */
     async anyOf(subjects: readonly string[], now: number): Promise<boolean> {
@@ -67,7 +95,64 @@ export function grantStore(db: ControlDatabase) {
 
     // Statements for a change.
 
-    insert: (grant: NewGrant): Statement => db.insert(grants).values(grant),
+    /**
+     * Inserts a grant, unless the subject has the same role there, or the instance has `most` grants that were not
+     * deleted; left out: no limit. The same grant that has ended goes first, by {@link replaceEnded}.
+     */
+    insert: (grant: NewGrant, most?: number): Statement =>
+      // Every column, in the order of the schema.
+      db.insert(grants).select(
+        sql`
+        SELECT ${grant.id}, ${grant.subject}, ${grant.agentSlug}, ${grant.instanceId}, ${grant.role}, ${grant.reason},
+               ${grant.createdBy}, ${grant.createdAt}, ${grant.expiresAt}, 0, NULL, NULL
+        WHERE NOT EXISTS (SELECT 1 FROM ${grants} WHERE ${isSameAs(grant)}) AND ${
+          most === undefined ? sql`1` : sql`(SELECT count(*) FROM (${grantsOn(grant, most)})) < ${most}`
+        }`,
+      ),
+
+    /** Deletes the same grant as a new one where it has ended. */
+    replaceEnded: (grant: NewGrant): Statement =>
+      db
+        .update(grants)
+        .set({ deletedAt: grant.createdAt })
+        .where(and(isSameAs(grant), lte(grants.expiresAt, grant.createdAt))),
+
+    /** The grant by which a subject has the same role in the same place, ended or not. */
+    async findSame(grant: NewGrant): Promise<GrantRow | undefined> {
+      const [row] = await db.select().from(grants).where(isSameAs(grant));
+      return row;
+    },
+
+    /**
+     * Forgets grants that were deleted before a moment, in ms, the first ones and no more than `limit`. How many went. Owners
+     * stay: they keep their instance closed.
+     */
+    async purge(deletedBefore: number, limit: number): Promise<number> {
+      const deleted = db
+        .select({ id: grants.id })
+        .from(grants)
+        .where(and(lt(grants.deletedAt, deletedBefore), sql`${grants.role} <> 'owner'`))
+        .orderBy(asc(grants.deletedAt))
+        .limit(limit);
+      const gone = await db.delete(grants).where(inArray(grants.id, deleted)).returning({ id: grants.id });
+      return gone.length;
+    },
+
+    /** Deletes grants that ended before a moment, in ms, the first ones and no more than `limit`. How many went. */
+    async retire(endedBefore: number, limit: number): Promise<number> {
+      const ended = db
+        .select({ id: grants.id })
+        .from(grants)
+        .where(and(isNull(grants.deletedAt), lt(grants.expiresAt, endedBefore)))
+        .orderBy(asc(grants.expiresAt))
+        .limit(limit);
+      const gone = await db
+        .update(grants)
+        .set({ deletedAt: sql`expires_at` })
+        .where(and(inArray(grants.id, ended), isNull(grants.deletedAt)))
+        .returning({ id: grants.id });
+      return gone.length;
+    },
 
     /** Deletes a grant that nobody deleted before. `now` in ms. */
     delete: (id: string, now: number): Statement =>
@@ -82,8 +167,6 @@ export function grantStore(db: ControlDatabase) {
      * and its claims since `claimsSince`, in ms.
      */
     claim(grant: NewGrant, maxClaims: number, claimsSince: number): Statement {
-      const held = sql`(SELECT count(*) FROM ${grants} WHERE ${grants.subject} = ${grant.subject} AND claimed = 1
-        AND deleted_at IS NULL AND (opened_at IS NOT NULL OR created_at >= ${claimsSince}))`;
       // Every column, in the order of the schema.
       return db
         .insert(grants)
@@ -91,9 +174,9 @@ export function grantStore(db: ControlDatabase) {
           sql`
         SELECT ${grant.id}, ${grant.subject}, ${grant.agentSlug}, ${grant.instanceId}, ${grant.role}, ${grant.reason},
                ${grant.createdBy}, ${grant.createdAt}, ${grant.expiresAt}, 1, NULL, NULL
-        WHERE ${held} < ${maxClaims} AND NOT EXISTS (
+        WHERE (${claimsOf(grant.subject, claimsSince)}) < ${maxClaims} AND NOT EXISTS (
           SELECT 1 FROM ${grants}
-          WHERE agent_slug = ${grant.agentSlug} AND instance_id = ${grant.instanceId} AND role = ${grant.role})`,
+          WHERE agent_slug = ${grant.agentSlug} AND instance_id = ${grant.instanceId} AND role = 'owner')`,
         )
         .onConflictDoNothing();
     },
@@ -114,11 +197,36 @@ export function grantStore(db: ControlDatabase) {
   };
 }
 
-/** Drops all grants of a deleted instance that were made until a moment, in ms, including deleted grants. */
-export const dropGrantsOf = (
+/** Condition of the one grant of the same subject and role in the same place. */
+const isSameAs = (grant: NewGrant): SQL | undefined =>
+  and(
+    eq(grants.subject, grant.subject),
+    eq(grants.agentSlug, grant.agentSlug),
+    eq(grants.role, grant.role),
+    eq(grants.instanceId, grant.instanceId),
+    isNull(grants.deletedAt),
+  );
+
+/** As many grants of an instance as there are, but no more than a number. */
+const grantsOn = ({ agentSlug, instanceId }: NewGrant, most: number): SQL =>
+  sql`SELECT 1 FROM ${grants}
+    WHERE agent_slug = ${agentSlug} AND instance_id = ${instanceId} AND deleted_at IS NULL LIMIT ${most}`;
+
+/**
+ * Drops the grants of a deleted instance that were made until a moment, in ms, and its deleted owners. Other deleted
+ * grants have no effect and are purged in time.
+ */
+export function dropGrantsOf(
   db: ControlDatabase,
   { agent, instance, before }: { readonly agent: string; readonly instance: string; readonly before: number },
-): Statement =>
-  db
-    .delete(grants)
-    .where(and(eq(grants.agentSlug, agent), eq(grants.instanceId, instance), lte(grants.createdAt, before)));
+): [Statement, Statement] {
+  const there = and(
+    eq(grants.agentSlug, agent),
+    eq(grants.instanceId, instance),
+    lte(grants.createdAt, before),
+  );
+  return [
+    db.delete(grants).where(and(there, isNull(grants.deletedAt))),
+    db.delete(grants).where(and(there, sql`${grants.role} = 'owner'`)),
+  ];
+}

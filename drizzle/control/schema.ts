@@ -86,9 +86,18 @@ export const grants = sqliteTable(
     index('grants_newest').on(t.createdAt, t.id).where(sql`deleted_at IS NULL`),
     index('grants_agent').on(t.agentSlug, t.createdAt, t.id).where(sql`deleted_at IS NULL`),
     index('grants_subject').on(t.subject, t.createdAt, t.id).where(sql`deleted_at IS NULL`),
-    index('grants_lookup').on(t.subject, t.agentSlug, t.instanceId).where(sql`deleted_at IS NULL`),
+    // Nobody has the same grant twice. The role comes before the instance, so that "the best role anywhere" is a seek too.
+    uniqueIndex('grants_lookup_unique')
+      .on(t.subject, t.agentSlug, t.role, t.instanceId)
+      .where(sql`deleted_at IS NULL`),
+    index('grants_instance').on(t.agentSlug, t.instanceId, t.createdAt, t.id).where(sql`deleted_at IS NULL`),
     // Deleted ones too: a deleted owner keeps the instance from being claimed.
-    index('grants_instance').on(t.agentSlug, t.instanceId, t.createdAt, t.id),
+    index('grants_owner').on(t.agentSlug, t.instanceId).where(sql`role = 'owner'`),
+    index('grants_claims')
+      .on(t.subject, t.openedAt, t.createdAt)
+      .where(sql`claimed = 1 AND deleted_at IS NULL`),
+    index('grants_ended').on(t.expiresAt).where(sql`deleted_at IS NULL AND expires_at IS NOT NULL`),
+    index('grants_deleted').on(t.deletedAt).where(sql`deleted_at IS NOT NULL AND role <> 'owner'`),
     uniqueIndex('grants_claim_unique').on(t.agentSlug, t.instanceId).where(sql`claimed = 1`),
   ],
 );
@@ -115,7 +124,7 @@ export const revocations = sqliteTable(
     createdAt: integer('created_at').notNull(),
   },
   (t) => [
-    index('revocations_target').on(t.target),
+    index('revocations_target').on(t.target, t.kind, t.until),
     index('revocations_locks').on(t.createdAt, t.id).where(sql`code = 'locked'`),
     index('revocations_until').on(t.until).where(sql`until IS NOT NULL`),
   ],

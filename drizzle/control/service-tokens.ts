@@ -6,6 +6,12 @@ import { serviceTokenSecrets, serviceTokens } from './schema.ts';
 export type ServiceTokenRow = typeof serviceTokens.$inferSelect;
 type ServiceTokenSecretRow = typeof serviceTokenSecrets.$inferSelect;
 
+/** A token and its secrets, those past their grace time included: the caller has the clock. */
+export interface TokenWithSecrets {
+  readonly token: ServiceTokenRow;
+  readonly secrets: readonly ServiceTokenSecretRow[];
+}
+
 interface ServiceTokenCursor {
   readonly createdAt: number;
   readonly id: string;
@@ -18,10 +24,7 @@ export function serviceTokenStore(db: ControlDatabase) {
       return token;
     },
 
-    /** A token and its secrets, those past their grace time included: the caller has the clock. */
-    async findWithSecrets(
-      id: string,
-    ): Promise<{ token: ServiceTokenRow; secrets: ServiceTokenSecretRow[] } | undefined> {
+    async findWithSecrets(id: string): Promise<TokenWithSecrets | undefined> {
       const rows = await db
         .select({ token: serviceTokens, secret: serviceTokenSecrets })
         .from(serviceTokens)

@@ -9,6 +9,12 @@ export type NewSigningKey = Pick<
   'kid' | 'purpose' | 'generation' | 'alg' | 'sealed' | 'createdAt' | 'activatesAt'
 >;
 
+/** The columns that the state of a key follows from. */
+export type KeyTimes = Pick<
+  SigningKeyRow,
+  'kid' | 'generation' | 'activatesAt' | 'retiresAt' | 'removedAt' | 'revokedAt'
+>;
+
 /** The successor of a key that stops signing. */
 export type Successor =
   /** The key did not sign: nothing changes for the one that does. */

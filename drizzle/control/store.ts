@@ -1,4 +1,5 @@
 import { REVOCATION_KEPT_MS } from '@agent-ticket/shared/revocation.ts';
+import { type AgentRightsQuestion, type AgentRightsRows, readAgentRights } from './agent-rights.ts';
 import { authSessionStore, principalStore, usedTokenStore } from './auth-sessions.ts';
 import {
   type Change,
@@ -10,6 +11,7 @@ import {
   revocationStore,
 } from './change.ts';
 import { dropGrantsOf, grantStore } from './grants.ts';
+import { mintFactsReader } from './mint-facts.ts';
 import { type PolicyQuestion, type PolicyRows, readPolicy } from './policy.ts';
 import { serviceTokenStore } from './service-tokens.ts';
 import { signingKeyStore } from './signing-keys.ts';
@@ -29,6 +31,9 @@ export function controlStore(db: ControlDatabase) {
     outbox,
 
     readPolicy: (question: PolicyQuestion): Promise<PolicyRows> => readPolicy(db, question),
+    readMintFacts: mintFactsReader(db),
+    readAgentRights: (question: AgentRightsQuestion): Promise<AgentRightsRows> =>
+      readAgentRights(db, question),
     change: (wanted: Change): Promise<OutboxRow | undefined> => change(db, wanted),
 
     /**
@@ -42,7 +47,7 @@ export function controlStore(db: ControlDatabase) {
       now: number,
     ): Promise<void> {
       await db.batch([
-        dropGrantsOf(db, command),
+        ...dropGrantsOf(db, command),
         revocations.lift(command.lock, now),
         revocations.endAt(command.id, now + REVOCATION_KEPT_MS),
         outbox.remove(id),

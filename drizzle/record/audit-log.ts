@@ -2,6 +2,7 @@ import type { AuditEvent, AuditType } from '@agent-ticket/shared/audit-event.ts'
 import {
   and,
   asc,
+  type Column,
   desc,
   eq,
   getTableColumns,
@@ -15,7 +16,7 @@ import {
   type SQL,
   sql,
 } from 'drizzle-orm';
-import { isAfter, rowsFrom } from '../database.ts';
+import { type FoundPage, foundPage, isAfter, MAX_EXAMINED, rowsFrom } from '../database.ts';
 import type { RecordDatabase } from './revocations.ts';
 import { auditEvents } from './schema.ts';
 
@@ -31,25 +32,34 @@ const toRow = (event: AuditEvent): typeof auditEvents.$inferInsert => {
 export const insertEvent = (db: RecordDatabase, event: AuditEvent) =>
   db.insert(auditEvents).values(toRow(event)).onConflictDoNothing({ target: auditEvents.eventId });
 
-/** The same of many events, in order, by one statement. */
+/** The columns that an event has values for. */
+const EVENT_COLUMNS = Object.keys(getTableColumns(auditEvents)).filter((name) => name !== 'seq');
+
+/**
+ * {@link insertEvent} for events that come one by one, with placeholders for {@link valuesOf} an event, so that its SQL
+ * is built once. Inserts if `when` holds at that point of the `batch`.
+ */
+export function insertEventWhen(db: RecordDatabase, when: SQL) {
+  const values = EVENT_COLUMNS.map((name) => sql.placeholder(name));
+  return db
+    .insert(auditEvents)
+    .select(sql`SELECT NULL, ${sql.join(values, sql`, `)} WHERE ${when}`)
+    .onConflictDoNothing({ target: auditEvents.eventId });
+}
+
+/** The values of an event by the names of its columns. */
+export function valuesOf(event: AuditEvent): Record<string, unknown> {
+  const row = new Map<string, unknown>(Object.entries(toRow(event)));
+  if (event.details !== undefined) row.set('details', JSON.stringify(event.details));
+  return Object.fromEntries(EVENT_COLUMNS.map((name) => [name, row.get(name) ?? null]));
+}
+
+/** {@link insertEvent} of many events, in order, by one statement. */
 export const insertEvents = (db: RecordDatabase, events: readonly AuditEvent[]) =>
   db
     .insert(auditEvents)
     .select(rowsFrom(auditEvents, events.map(toRow)))
     .onConflictDoNothing({ target: auditEvents.eventId });
-
-/** {@link insertEvent} if `when` holds at that point of the `batch`. */
-export function insertEventWhen(db: RecordDatabase, event: AuditEvent, when: SQL) {
-  const said = new Map<string, unknown>(Object.entries(toRow(event)));
-  const values = Object.entries(getTableColumns(auditEvents)).map(([name, column]) => {
-    const value = said.get(name);
-    return value === undefined ? sql`NULL` : sql.param(value, column);
-  });
-  return db
-    .insert(auditEvents)
-    .select(sql`SELECT ${sql.join(values, sql`, `)} WHERE ${when}`)
-    .onConflictDoNothing({ target: auditEvents.eventId });
-}
 
 interface AuditFilter {
   readonly principal?: string | undefined;
@@ -72,31 +82,78 @@ interface AuditCursor {
 /** Literal, so that the planner sees that the index of denials fits; most events succeed, and need none. */
 const DENIED = sql`${auditEvents.outcome} = 'denied'`;
 
+/** The filters that one index serves, by the one that leaves the fewest events as a rule. The time is in every index. */
+function indexed({ principal, agent, instance, type, outcome }: AuditFilter): AuditFilter {
+  if (principal !== undefined) return { principal };
+  if (instance !== undefined) return { agent, instance };
+  if (type !== undefined) return { type };
+  if (outcome === 'denied') return { outcome };
+  return agent === undefined ? {} : { agent };
+}
+
+/** Of the table, or of a subquery on it. */
+type AuditColumns = Readonly<Record<'userId' | 'agentSlug' | 'instanceId' | 'type' | 'outcome', Column>>;
+
 const given = <T>(value: T | undefined, clause: (value: T) => SQL): SQL | undefined =>
   value === undefined ? undefined : clause(value);
 
-const matching = (filter: AuditFilter): (SQL | undefined)[] => [
-  given(filter.principal, (id) => eq(auditEvents.userId, id)),
-  given(filter.agent, (slug) => eq(auditEvents.agentSlug, slug)),
-  given(filter.instance, (name) => eq(auditEvents.instanceId, name)),
-  given(filter.type, (type) => eq(auditEvents.type, type)),
-  given(filter.outcome, (outcome) => (outcome === 'denied' ? DENIED : eq(auditEvents.outcome, outcome))),
-  given(filter.from, (ms) => gte(auditEvents.at, ms)),
-  given(filter.to, (ms) => lt(auditEvents.at, ms)),
-];
+const matching = (columns: AuditColumns, filter: AuditFilter): SQL | undefined =>
+  and(
+    given(filter.principal, (id) => eq(columns.userId, id)),
+    given(filter.agent, (slug) => eq(columns.agentSlug, slug)),
+    // Or the planner may find the index of the agent just as good, at some time.
+    given(filter.instance, (name) => sql`unlikely(${columns.instanceId} = ${name})`),
+    given(filter.type, (type) => eq(columns.type, type)),
+    given(filter.outcome, (outcome) => eq(columns.outcome, outcome)),
+  );
+
+/** The filters that the index leaves; `undefined`: none. */
+function notServed(
+  { from: _, to: _to, ...filter }: AuditFilter,
+  served: AuditFilter,
+): AuditFilter | undefined {
+  const rest = Object.entries(filter).filter(([name, value]) => value !== undefined && !(name in served));
+  return rest.length === 0 ? undefined : Object.fromEntries(rest);
+}
 
 export function auditLogStore(db: RecordDatabase) {
+  const { at, seq } = auditEvents;
   return {
     /** Events by filter, newest first by the clock of their source. */
-    list: (filter: AuditFilter, after: AuditCursor | undefined, limit: number): Promise<AuditEventRow[]> =>
-      db
+    async list(
+      filter: AuditFilter,
+      after: AuditCursor | undefined,
+      limit: number,
+    ): Promise<FoundPage<AuditEventRow, AuditCursor>> {
+      const served = indexed(filter);
+      const { outcome, ...equal } = served;
+      const all = db
         .select()
         .from(auditEvents)
         .where(
-          and(...matching(filter), isAfter(auditEvents.at, auditEvents.seq, after && [after.at, after.seq])),
+          and(
+            matching(auditEvents, equal),
+            outcome === undefined ? undefined : DENIED,
+            given(filter.from, (ms) => gte(at, ms)),
+            given(filter.to, (ms) => lt(at, ms)),
+            isAfter(at, seq, after && [after.at, after.seq]),
+          ),
         )
-        .orderBy(desc(auditEvents.at), desc(auditEvents.seq))
-        .limit(limit),
+        .orderBy(desc(at), desc(seq));
+      const rest = notServed(filter, served);
+      if (rest === undefined) return { rows: await all.limit(limit) };
+      const examined = all.limit(MAX_EXAMINED).as('examined');
+      const page = await db.batch([
+        // In the order of the subquery: to sort again, all of it would be read first.
+        db.select().from(examined).where(matching(examined, rest)).limit(limit),
+        db
+          .select({ at: examined.at, seq: examined.seq })
+          .from(examined)
+          .limit(1)
+          .offset(MAX_EXAMINED - 1),
+      ]);
+      return foundPage(page, limit);
+    },
 
     /** Events in the order of arrival, after a number in it. */
     arrivals: (after: number, limit: number): Promise<AuditEventRow[]> =>

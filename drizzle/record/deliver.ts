@@ -9,7 +9,7 @@ import { sql } from 'drizzle-orm';
 import { jsonOf, rowsOf, type Statement } from '../database.ts';
 import { insertEvent, insertEvents } from './audit-log.ts';
 import { type InvocationFact, insertInvocations } from './invocations.ts';
-import type { RecordDatabase } from './revocations.ts';
+import { applyRevocation, type RecordDatabase } from './revocations.ts';
 import { recordRevocations } from './schema.ts';
 import { type SessionFact, writeSessions } from './sessions.ts';
 
@@ -103,20 +103,3 @@ export async function deliverChange(
 ): Promise<void> {
   await db.batch([insertEvent(db, event), ...revocations.map((each) => applyRevocation(db, each))]);
 }
-
-/** Writes a version of a revocation unless a newer one is there. */
-const applyRevocation = (db: RecordDatabase, revocation: Revocation): Statement =>
-  db
-    .insert(recordRevocations)
-    .values(revocation)
-    .onConflictDoUpdate({
-      target: recordRevocations.id,
-      set: {
-        rev: sql`excluded.rev`,
-        target: sql`excluded.target`,
-        kind: sql`excluded.kind`,
-        until: sql`excluded.until`,
-        code: sql`excluded.code`,
-      },
-      setWhere: sql`excluded.rev > ${recordRevocations.rev}`,
-    });

@@ -1,35 +1,55 @@
-import type { Revocable, Revocation } from '@agent-ticket/shared/revocation.ts';
-import { type RevocationCode, strongestCode } from '@agent-ticket/shared/revocation.ts';
+import type { Revocation } from '@agent-ticket/shared/revocation.ts';
 import { readTargetName, type Target } from '@agent-ticket/shared/target.ts';
-import { and, count, eq, gt, inArray, isNull, lt, lte, max, or, type SQL, sql } from 'drizzle-orm';
-import { among, type Database, rowsOf } from '../database.ts';
+import {
+  and,
+  asc,
+  count,
+  eq,
+  getTableColumns,
+  gt,
+  inArray,
+  isNull,
+  lt,
+  lte,
+  max,
+  or,
+  type SQL,
+  sql,
+} from 'drizzle-orm';
+import { among, type Database, type Statement } from '../database.ts';
 import type * as schema from './schema.ts';
 import { agentSessions, recordRevocations, sessionParties } from './schema.ts';
 
 export type RecordDatabase = Database<typeof schema>;
 
-/** The codes of the revocations that hit a ticket. For use alone or inside a `batch`. `now` in ms. */
-export const selectHits = (db: RecordDatabase, { names, rev }: Revocable, now: number) =>
-  db
-    .select({ code: recordRevocations.code })
-    .from(recordRevocations)
-    .where(
-      and(
-        inArray(recordRevocations.target, among(names)),
-        or(isNull(recordRevocations.until), gt(recordRevocations.until, now)),
-        or(eq(recordRevocations.kind, 'any'), gt(recordRevocations.rev, rev)),
-      ),
-    );
+/** By the database's own clock: the workers that write and read it have clocks of their own. In ms. */
+const DATABASE_NOW = sql`CAST(unixepoch('subsec') * 1000 AS INTEGER)`;
 
-/** The code that counts in a `batch`'s answer to {@link selectHits}; `undefined` where nothing hits. */
-export const readHits = (result: unknown): RevocationCode | undefined =>
-  strongestCode(
-    rowsOf(result).flatMap((row) =>
-      typeof row === 'object' && row !== null && 'code' in row && typeof row.code === 'string'
-        ? [row.code]
-        : [],
-    ),
-  );
+/** The subquery by itself, since only so the maximum is a seek. */
+const NEXT_ARRIVAL = sql`max(coalesce((SELECT max(arrival) FROM revocations), 0) + 1, ${DATABASE_NOW})`;
+
+/** Writes a version of a revocation, which so arrives, unless a newer one is there. For use inside a `batch`. */
+export const applyRevocation = (db: RecordDatabase, revocation: Revocation): Statement =>
+  db
+    .insert(recordRevocations)
+    .values({ ...revocation, arrival: NEXT_ARRIVAL })
+    .onConflictDoUpdate({
+      target: recordRevocations.id,
+      set: {
+        rev: sql`excluded.rev`,
+        target: sql`excluded.target`,
+        kind: sql`excluded.kind`,
+        until: sql`excluded.until`,
+        code: sql`excluded.code`,
+        arrival: sql`excluded.arrival`,
+      },
+      setWhere: sql`excluded.rev > ${recordRevocations.rev}`,
+    });
+
+/** A version of a revocation, and its number in the order of arrival. */
+export interface ArrivedRevocation extends Revocation {
+  readonly arrival: number;
+}
 
 /** One object of an agent, and a cursor in the order of their names. */
 export interface AgentInstance {
@@ -39,9 +59,30 @@ export interface AgentInstance {
 
 export function recordRevocationStore(db: RecordDatabase) {
   return {
-    /** Why a ticket may not be used, by itself: for plain requests and renewals. `now` in ms. */
-    async whyRevoked(ticket: Revocable, now: number): Promise<RevocationCode | undefined> {
-      return readHits(await selectHits(db, ticket, now));
+    /**
+     * Those that arrived after a number and in the last so many ms, in the order of arrival. A number that was answered
+     * once is safe to continue from: whatever arrives later has a greater one.
+     */
+    listArrived: (after: number, withinMs: number, limit: number): Promise<ArrivedRevocation[]> =>
+      db
+        .select()
+        .from(recordRevocations)
+        .where(sql`${recordRevocations.arrival} > max(${after}, ${DATABASE_NOW} - ${withinMs})`)
+        .orderBy(asc(recordRevocations.arrival))
+        .limit(limit),
+
+    /** Those of any of these targets that are in force. Does not look at the `rev` of a ticket. `now` in ms. */
+    ofTargets(names: readonly string[], now: number): Promise<Revocation[]> {
+      const { arrival: _, ...columns } = getTableColumns(recordRevocations);
+      return db
+        .select(columns)
+        .from(recordRevocations)
+        .where(
+          and(
+            inArray(recordRevocations.target, among(names)),
+            or(isNull(recordRevocations.until), gt(recordRevocations.until, now)),
+          ),
+        );
     },
 
     /** The greatest number of a copy; 0 where there is none. */
@@ -75,13 +116,21 @@ export function recordRevocationStore(db: RecordDatabase) {
     },
 
     /**
-     * Forgets copies that stopped to hit before a moment, in ms; never the newest, after whose number those of a restored
-     * control database go on.
+     * Forgets copies that stopped to hit before a moment, in ms, no more than `limit`; never the newest, after whose number
+     * those of a restored control database go on. How many went.
      */
-    async purge(before: number): Promise<void> {
-      await db
+    async purge(before: number, limit: number): Promise<number> {
+      const old = db
+        .select({ id: recordRevocations.id })
+        .from(recordRevocations)
+        .where(and(lte(recordRevocations.until, before), sql`rev < (SELECT max(rev) FROM revocations)`))
+        .orderBy(asc(recordRevocations.until))
+        .limit(limit);
+      const gone = await db
         .delete(recordRevocations)
-        .where(and(lte(recordRevocations.until, before), sql`rev < (SELECT max(rev) FROM revocations)`));
+        .where(inArray(recordRevocations.id, old))
+        .returning({ id: recordRevocations.id });
+      return gone.length;
     },
   };
 }

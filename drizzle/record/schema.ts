@@ -37,7 +37,10 @@ export const agentSessions = sqliteTable(
     index('agent_sessions_agent').on(t.agentSlug, t.startedAt, t.id),
     index('agent_sessions_ended').on(t.endedAt).where(sql`ended_at IS NOT NULL`),
     // For revocations: whom among those that are live do they hit.
-    index('agent_sessions_live').on(t.agentSlug, t.instanceId).where(sql`ended_at IS NULL`),
+    index('agent_sessions_live')
+      .on(t.agentSlug, t.instanceId, t.startedAt, t.id)
+      .where(sql`ended_at IS NULL`),
+    index('agent_sessions_user_live').on(t.userId, t.startedAt, t.id).where(sql`ended_at IS NULL`),
     index('agent_sessions_grant').on(t.grantId).where(sql`ended_at IS NULL AND grant_id IS NOT NULL`),
     index('agent_sessions_login').on(t.loginId).where(sql`ended_at IS NULL AND login_id IS NOT NULL`),
     index('agent_sessions_ticket').on(t.jti).where(sql`ended_at IS NULL`),
@@ -135,7 +138,7 @@ export const agentInvocations = sqliteTable(
 
 /**
  * Copy of the revocations, for agent workers: read in the batch that writes a session, so that of a revocation and a
- * session which come to be together one always sees the other.
+ * session which come to be together one always sees the other; and read by the order of arrival, for gates.
  */
 export const recordRevocations = sqliteTable(
   'revocations',
@@ -146,8 +149,11 @@ export const recordRevocations = sqliteTable(
     kind: text('kind', { enum: ['any', 'before'] }).notNull(),
     until: integer('until'),
     code: text('code', { enum: REVOCATION_CODES }).notNull(),
+    /** Order in which versions arrived here. Not below the database's own time in ms when this one did. */
+    arrival: integer('arrival').notNull(),
   },
   (t) => [
+    index('record_revocations_arrival').on(t.arrival),
     index('record_revocations_rev').on(t.rev),
     index('record_revocations_target').on(t.target),
     index('record_revocations_until').on(t.until).where(sql`until IS NOT NULL`),

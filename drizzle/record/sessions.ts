@@ -1,6 +1,6 @@
 import type { Role } from '@agent-ticket/shared/names.ts';
-import { and, asc, desc, eq, gte, inArray, isNotNull, isNull, lt, lte, sql } from 'drizzle-orm';
-import { isAfter, rowsFrom, type Statement } from '../database.ts';
+import { and, asc, type Column, desc, eq, gte, inArray, isNotNull, isNull, lt, lte, sql } from 'drizzle-orm';
+import { type FoundPage, foundPage, isAfter, MAX_EXAMINED, rowsFrom, type Statement } from '../database.ts';
 import type { RecordDatabase } from './revocations.ts';
 import { agentSessions, sessionParties } from './schema.ts';
 
@@ -80,6 +80,26 @@ export function writeSessions(db: RecordDatabase, facts: readonly SessionFact[])
     : [sessions, db.insert(sessionParties).select(rowsFrom(sessionParties, parties)).onConflictDoNothing()];
 }
 
+/** The filters that one index serves: live sessions by principal or instance, all sessions by every one. */
+function indexed({ principal, agent, instance, active }: SessionFilter): SessionFilter {
+  const live = active === true ? { active } : {};
+  if (principal !== undefined) return { principal, ...live };
+  if (instance !== undefined) return { agent, instance, ...live };
+  if (active === true) return { active };
+  return agent === undefined ? {} : { agent };
+}
+
+/** Of the table, or of a subquery on it. */
+type SessionColumns = Readonly<Record<'userId' | 'agentSlug' | 'instanceId' | 'endedAt', Column>>;
+
+const matching = (columns: SessionColumns, { principal, agent, instance, active }: SessionFilter) =>
+  and(
+    principal === undefined ? undefined : eq(columns.userId, principal),
+    agent === undefined ? undefined : eq(columns.agentSlug, agent),
+    instance === undefined ? undefined : eq(columns.instanceId, instance),
+    active === undefined ? undefined : active ? isNull(columns.endedAt) : isNotNull(columns.endedAt),
+  );
+
 export function sessionStore(db: RecordDatabase) {
   return {
     async find(id: string): Promise<AgentSessionRow | undefined> {
@@ -103,29 +123,34 @@ export function sessionStore(db: RecordDatabase) {
         .limit(limit),
 
     /** Sessions by filter, newest first. */
-    list: (
+    async list(
       filter: SessionFilter,
       after: SessionCursor | undefined,
       limit: number,
-    ): Promise<AgentSessionRow[]> =>
-      db
+    ): Promise<FoundPage<AgentSessionRow, SessionCursor>> {
+      const { startedAt, id } = agentSessions;
+      const served = indexed(filter);
+      const rest = Object.fromEntries(Object.entries(filter).filter(([name]) => !(name in served)));
+      const all = db
         .select()
         .from(agentSessions)
         .where(
-          and(
-            filter.principal === undefined ? undefined : eq(agentSessions.userId, filter.principal),
-            filter.agent === undefined ? undefined : eq(agentSessions.agentSlug, filter.agent),
-            filter.instance === undefined ? undefined : eq(agentSessions.instanceId, filter.instance),
-            filter.active === undefined
-              ? undefined
-              : filter.active
-                ? isNull(agentSessions.endedAt)
-                : isNotNull(agentSessions.endedAt),
-            isAfter(agentSessions.startedAt, agentSessions.id, after && [after.startedAt, after.id]),
-          ),
+          and(matching(agentSessions, served), isAfter(startedAt, id, after && [after.startedAt, after.id])),
         )
-        .orderBy(desc(agentSessions.startedAt), desc(agentSessions.id))
-        .limit(limit),
+        .orderBy(desc(startedAt), desc(id));
+      if (Object.values(rest).every((value) => value === undefined)) return { rows: await all.limit(limit) };
+      const examined = all.limit(MAX_EXAMINED).as('examined');
+      const page = await db.batch([
+        // In the order of the subquery: to sort again, all of it would be read first.
+        db.select().from(examined).where(matching(examined, rest)).limit(limit),
+        db
+          .select({ startedAt: examined.startedAt, id: examined.id })
+          .from(examined)
+          .limit(1)
+          .offset(MAX_EXAMINED - 1),
+      ]);
+      return foundPage(page, limit);
+    },
 
     /** Deletes sessions that ended before a moment, in ms, the oldest first and no more than `limit`. How many went. */
     async purge(endedBefore: number, limit: number): Promise<number> {

@@ -1,5 +1,5 @@
 import type { UseAgentOptions } from 'agents/react';
-import { describe, expect, expectTypeOf, test, vi } from 'vitest';
+import { afterEach, describe, expect, expectTypeOf, test, vi } from 'vitest';
 import { SUBPROTOCOL } from '../src/handshake.ts';
 import type { AgentOptions } from './provider.ts';
 import { createTicketProvider, TicketRefused, TicketUnavailable } from './provider.ts';
@@ -20,6 +20,33 @@ async function settled<T>(
   await advance(within);
   return race;
 }
+
+describe('without a WebSocket', () => {
+  afterEach(() => {
+    vi.unstubAllGlobals();
+  });
+  const inNode20 = (options: Parameters<FakeBackend['options']>[0] = {}) => {
+    vi.stubGlobal('WebSocket', undefined);
+    const backend = new FakeBackend();
+    const { ports, ...rest } = backend.options({ runsIn: 'process', ...options });
+    const { openSocket: _none, ...others } = ports ?? {};
+    return { backend, ticket: createTicketProvider({ ...rest, ports: others }) };
+  };
+
+  test('options for a client are one clear error, and no ticket is minted', () => {
+    const { backend, ticket } = inNode20();
+    expect(() => ticket.useAgentOptions()).toThrow('no WebSocket');
+    expect(backend.mints).toHaveLength(0);
+  });
+
+  test('who opens sockets by another class has tickets, and a page is rendered on a server', async () => {
+    expect(await settled(inNode20().ticket.headers())).toMatchObject({ status: 'fulfilled' });
+    expect(await settled(inNode20().ticket.mint())).toMatchObject({ status: 'fulfilled' });
+    expect(inNode20({ runsIn: 'server-render' }).ticket.useAgentOptions()).toMatchObject({
+      agent: 'counter',
+    });
+  });
+});
 
 describe('useAgentOptions', () => {
   test('is what the hook takes', () => {

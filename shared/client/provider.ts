@@ -33,7 +33,7 @@ export interface AgentOptions {
 }
 
 export interface TicketProvider {
-  /** All that `useAgent` or `AgentClient` needs, renewal included. */
+  /** All that `useAgent` or `AgentClient` needs, renewal included. Throws a `TypeError` where there is no `WebSocket`. */
   useAgentOptions(): AgentOptions;
   /** `protocols` of PartySocket: a new ticket each time. Resolves without one after a refusal. */
   protocols(): Promise<string[]>;
@@ -149,11 +149,16 @@ export function createTicketProvider(options: TicketProviderOptions): TicketProv
     get queryDeps() {
       return byQuery().queryDeps;
     },
-    useAgentOptions: () => ({
-      ...{ agent, name: instance, host, id, WebSocket: sockets.SocketClass },
-      // Messages that one person typed are not sent as another.
-      ...(delivery === 'query' ? byQuery() : { protocols, transferEnqueuedMessages: false }),
-    }),
+    useAgentOptions() {
+      // A stock client would ask for a ticket, fail to open its socket, and ask again, for ever.
+      if (!(serverRender || options.ports?.openSocket || globalThis.WebSocket))
+        throw new TypeError('no WebSocket');
+      return {
+        ...{ agent, name: instance, host, id, WebSocket: sockets.SocketClass },
+        // Messages that one person typed are not sent as another.
+        ...(delivery === 'query' ? byQuery() : { protocols, transferEnqueuedMessages: false }),
+      };
+    },
     headers: async () => (serverRender ? {} : http.headers()),
     async mint() {
       const { url, ticket } = await mint('websocket');

@@ -109,7 +109,7 @@ export const signInUrlOf = (
   { broker, ambient }: Settings,
   { page }: Pick<ClientPorts, 'page'>,
 ): string | undefined =>
-  ambient ? `${broker}/auth/login?return_to=${encodeURIComponent(page.location?.href ?? '')}` : undefined;
+  ambient ? `${broker}/auth/login?return_to=${encodeURIComponent(page.location?.href ?? '/')}` : undefined;
 
 // Imported as values they would bring the arithmetic of their module along; the types keep the numbers equal.
 const MAX_CHARS: typeof TICKET_MAX_BYTES = 2048;

@@ -86,6 +86,8 @@ export const DENIALS = {
   credential_session_foreign: unauthorized,
   credential_rule_unmet: unauthorized,
   credential_used: unauthorized,
+  // No 429: waiting does not make the credential a right one, and a right one is never limited.
+  credential_tried_too_often: unauthorized,
   identity_source_unavailable: unavailable,
   login_not_begun: badRequest,
   login_refused: unauthorized,
@@ -103,12 +105,16 @@ export const DENIALS = {
   tier_insufficient: forbidden,
   grant_missing: forbidden,
   claim_limit_reached: forbidden,
+  // Others claimed the instance and left it meanwhile.
+  claim_contended: unavailable,
   scope_outside_role: forbidden,
   transport_not_offered: forbidden,
   // the operator's API, at the broker
   above_own_rights: forbidden,
   service_token_unknown: notFound,
   grant_unknown: notFound,
+  grant_exists: row('CONFLICT', 'bad_request'),
+  grant_limit_reached: forbidden,
   lock_unknown: notFound,
   session_unknown: notFound,
   session_already_ended: row('CONFLICT', 'bad_request'),

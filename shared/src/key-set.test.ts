@@ -127,10 +127,51 @@ describe('a key that is odd', () => {
     expect(await survivors(good, odd)).toEqual(['good']);
   });
 
+  it('with operations without verify is skipped', async () => {
+    expect(
+      await survivors({ ...ec, kid: 'odd', key_ops: ['sign'] }, { ...good, key_ops: ['verify'] }),
+    ).toEqual(['good']);
+  });
+
   it('private parts are not imported: what comes out can only verify', async () => {
     const { privateKey } = await generateKeyPair('ES256', { extractable: true });
     const keys = await read([{ ...(await exportJWK(privateKey)), alg: 'ES256', kid: 'leaked' }]);
     expect(keys?.get('leaked')?.key).toMatchObject({ type: 'public', usages: ['verify'] });
+  });
+});
+
+describe('a set whose keys may leave alg out', () => {
+  const without = ({ alg: _alg, ...key }: JWK) => key;
+  const readForeign = async (keys: unknown[], algorithms: readonly SetAlgorithm[]): Promise<string[][]> =>
+    [...((await readKeySet(bytes({ keys }), algorithms, 'optional')) ?? [])].map(([kid, { alg }]) => [
+      kid,
+      alg,
+    ]);
+  const plain = [rsa, ec, okp].map(without);
+
+  it.each<[readonly SetAlgorithm[], string[][]]>([
+    [
+      ['RS256', 'ES256'],
+      [
+        ['rsa', 'RS256'],
+        [ec.kid ?? '', 'ES256'],
+      ],
+    ],
+    [['RS256'], [['rsa', 'RS256']]],
+    [['ES256'], [[ec.kid ?? '', 'ES256']]],
+  ])('has each key for the one algorithm of its type, out of %s', async (algorithms, expected) => {
+    expect(await readForeign(plain, algorithms)).toEqual(expected);
+  });
+
+  it.each<[string, unknown]>([
+    ['another alg', { ...rsa, alg: 'PS256' }],
+    ['an alg that is null', { ...rsa, alg: null }],
+    ['another curve', without(p384)],
+    ['a short modulus', { ...without(rsa), n: modulus(1024) }],
+    ['a symmetric key', { kty: 'oct', k: 'c2VjcmV0', kid: 'odd' }],
+    ['a key for encryption', { ...without(rsa), use: 'enc' }],
+  ])('skips %s', async (_what, odd) => {
+    expect(await readForeign([odd], ['RS256', 'ES256'])).toEqual([]);
   });
 });
 

@@ -56,6 +56,18 @@ describe('a body is read up to a number of bytes', () => {
     expect(state).toEqual({ pulled: 3, cancelled: true });
   });
 
+  it.each([
+    ['5', '12345', '12345'],
+    ['2', '123456', undefined],
+    ['6', '123456', undefined],
+    ['999999', 'ok', 'ok'],
+    ['five', '12345', '12345'],
+  ])('a request that declares the length %s and has %j gives %j within 5', async (length, body, expected) => {
+    const headers = { 'content-length': length };
+    const request = new Request('https://broker.example/', { method: 'POST', body, headers });
+    expect(await text(request, 5)).toBe(expected);
+  });
+
   it('a length header that claims too much does not refuse a short body', async () => {
     expect(await text(new Response('ok', { headers: { 'content-length': '999999' } }), 10)).toBe('ok');
   });

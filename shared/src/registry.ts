@@ -62,6 +62,15 @@ export const bindingKeyOf = (slug: string): string => slug.replaceAll('-', '_').
 export const findAgent = (registry: AgentRegistry, slug: string): AgentEntry | undefined =>
   registry.find((entry) => entry.slug === slug && entry.enabled);
 
+/**
+ * A hint for an operator who named an agent that the registry does not have, enabled or not: a misspelt name would be stored
+ * without any effect. `undefined`: it has all of them.
+ */
+export const unknownAgentHint = (registry: AgentRegistry, slugs: readonly string[]): string | undefined =>
+  slugs.every((slug) => registry.some((entry) => entry.slug === slug))
+    ? undefined
+    : `agents are: ${registry.map(({ slug }) => slug).join(', ')}`;
+
 /** What a role may do with an agent, always with `agent:connect`. */
 export function roleScopes(entry: AgentEntry, role: Role): Scope[] {
   const scopes = entry.scopes[role].map((scope) => Scope.parse(scope));

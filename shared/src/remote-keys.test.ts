@@ -1,4 +1,4 @@
-import { exportJWK } from 'jose';
+import { exportJWK, generateKeyPair, type JWK } from 'jose';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createKeySetup, type KeySetup, late, set } from '../test/key-endpoint.ts';
 import { makeSigner } from '../test/tickets.ts';
@@ -257,6 +257,78 @@ describe('over a service binding', () => {
     expect([kindOf(value), ms >= 900, ms <= SECOND]).toEqual(['found', true, true]);
   });
 });
+
+describe('a clock that is put back by an hour', () => {
+  /** The setup on a clock that a test may put back. */
+  const stepped = () => {
+    const step = { back: 0 };
+    const keys = createRemoteKeys(
+      { ...setup, clock: () => setup.clock() - step.back },
+      { algorithms: ['ES256'] },
+    );
+    return { step, keys };
+  };
+
+  it('makes no set fresh for that hour: a new key is found after the cooldown', async () => {
+    setup.reply = set(one.jwk);
+    const { step, keys } = stepped();
+    await setup.resolve(keys.find(one.kid));
+    setup.reply = set(one.jwk, two.jwk);
+    step.back = 3600 * SECOND;
+    await setup.advance(61 * SECOND);
+    expect(kindOf((await setup.resolve(keys.find(two.kid))).value)).toBe('found');
+  });
+
+  it('makes no request wait for that hour', async () => {
+    setup.reply = late(300, set(one.jwk));
+    const { step, keys } = stepped();
+    const found = setup.resolve(keys.find(one.kid));
+    step.back = 3600 * SECOND;
+    expect((await found).ms).toBeLessThanOrEqual(320);
+  });
+});
+
+describe('a set without a key that can serve', () => {
+  const foreign = () => createRemoteKeys(setup, { algorithms: ['RS256'], alg: 'optional' });
+
+  it('is named as such until a set can serve', async () => {
+    setup.reply = set(one.jwk);
+    const keys = foreign();
+    expect(keys.isUnusable()).toBe(false);
+    expect((await setup.resolve(keys.find(one.kid))).value).toBe('unavailable');
+    expect(keys.isUnusable()).toBe(true);
+    setup.reply = set(await exportedRsa('one'));
+    await setup.advance(60 * SECOND);
+    expect(kindOf((await setup.resolve(keys.find('one'))).value)).toBe('found');
+    expect(keys.isUnusable()).toBe(false);
+  });
+
+  it.each([
+    ['an empty set', { keys: [] }],
+    ['no set', { error: 'unavailable' }],
+  ])('is not %s, which is an outage', async (_what, document) => {
+    setup.reply = async () => Response.json(document);
+    const keys = foreign();
+    expect((await setup.resolve(keys.find('one'))).value).toBe('unavailable');
+    expect(keys.isUnusable()).toBe(false);
+  });
+
+  it('leaves the keys from before in their place', async () => {
+    setup.reply = set(await exportedRsa('one'));
+    const keys = foreign();
+    await setup.resolve(keys.find('one'));
+    setup.reply = set(two.jwk);
+    await setup.advance(61 * SECOND);
+    expect(kindOf((await setup.resolve(keys.find('one'))).value)).toBe('found');
+    expect(keys.isUnusable()).toBe(true);
+  });
+});
+
+/** A public key as Entra ID publishes it: without `alg`. */
+async function exportedRsa(kid: string): Promise<JWK> {
+  const { publicKey } = await generateKeyPair('RS256', { extractable: true });
+  return { ...(await exportJWK(publicKey)), kid, use: 'sig' };
+}
 
 describe('two issuers with one kid', () => {
   it('keep their own keys', async () => {

@@ -1,4 +1,11 @@
-import { type KeySet, readKeySet, type SetAlgorithm, type SetKey } from './key-set.ts';
+import {
+  type AlgMember,
+  isKeySet,
+  type KeySet,
+  readKeySet,
+  type SetAlgorithm,
+  type SetKey,
+} from './key-set.ts';
 import { KEY_SET } from './limits.ts';
 import { readBounded } from './read-bounded.ts';
 
@@ -18,6 +25,8 @@ interface RemoteKeysOptions<Alg extends SetAlgorithm> {
   readonly algorithms: readonly Alg[];
   /** Least time between two fetches for an unknown `kid`, and after a failed refresh. Default {@link KEY_SET.cooldownMs}. */
   readonly cooldownMs?: number;
+  /** Default: required. */
+  readonly alg?: AlgMember;
 }
 
 /** Polling step of a request that waits for another's fetch: shorter than a fetch, longer than an event loop turn. */
@@ -37,20 +46,24 @@ export function createRemoteKeys<Alg extends SetAlgorithm>(
   options: RemoteKeysOptions<Alg>,
 ) {
   const cooldownMs = options.cooldownMs ?? KEY_SET.cooldownMs;
+  const clock = neverBack(ports.clock);
   let held: { readonly keys: KeySet<Alg>; readonly at: number } | undefined;
   /** Start of the running fetch. A request that died with its fetch must not block the others for ever. */
   let running: number | undefined;
+  let unusable = false;
   const lastTry = { refresh: Number.NEGATIVE_INFINITY, unknown: Number.NEGATIVE_INFINITY };
 
-  const age = (): number => (held === undefined ? Number.POSITIVE_INFINITY : ports.clock() - held.at);
-  const isRunning = (): boolean => running !== undefined && ports.clock() - running <= KEY_SET.timeoutMs;
+  const age = (): number => (held === undefined ? Number.POSITIVE_INFINITY : clock() - held.at);
+  const isRunning = (): boolean => running !== undefined && clock() - running <= KEY_SET.timeoutMs;
 
   async function load(why: keyof typeof lastTry): Promise<void> {
-    const startedAt = ports.clock();
+    const startedAt = clock();
     running = startedAt;
     lastTry[why] = startedAt;
     try {
-      const keys = await fetchKeys(ports.fetchSet, options.algorithms);
+      const document = await fetchDocument(ports.fetchSet);
+      const keys = document && (await readKeySet(document, options.algorithms, options.alg));
+      if (document !== undefined) unusable = keys === undefined && isKeySet(document);
       if (keys !== undefined && (held === undefined || held.at <= startedAt)) held = { keys, at: startedAt };
     } finally {
       if (running === startedAt) running = undefined;
@@ -58,9 +71,15 @@ export function createRemoteKeys<Alg extends SetAlgorithm>(
   }
 
   return {
+    /**
+     * Whether the set that was fetched last has keys, but none of the algorithms: waiting does not mend that. Until then the
+     * keys from before serve as during an outage.
+     */
+    isUnusable: (): boolean => unusable,
+
     /** Finds a key. Resolves within the fetch timeout plus `KEY_SET.waitMs`; never rejects for an outage. */
     async find(kid: string): Promise<KeyLookup<Alg>> {
-      const askedAt = ports.clock();
+      const askedAt = clock();
       let tried = false;
       for (;;) {
         const key = held?.keys.get(kid);
@@ -71,7 +90,7 @@ export function createRemoteKeys<Alg extends SetAlgorithm>(
 
         const why = age() > KEY_SET.freshMs ? 'refresh' : 'unknown';
         const readyAt = lastTry[why] + cooldownMs;
-        const waited = ports.clock() - askedAt;
+        const waited = clock() - askedAt;
         // A cooldown that ends within the wait is waited out, however late a busy isolate notices its end.
         const waitedOut = readyAt > askedAt && readyAt - askedAt <= KEY_SET.waitMs;
         const inTime = waitedOut || waited <= KEY_SET.waitMs;
@@ -79,7 +98,7 @@ export function createRemoteKeys<Alg extends SetAlgorithm>(
           // Another request refreshes the set. Until then a slightly old set is good enough.
           if (key !== undefined && age() <= 2 * KEY_SET.freshMs) return key;
           if (waited >= KEY_SET.timeoutMs + KEY_SET.waitMs) return lookupOf(key);
-        } else if (!tried && inTime && ports.clock() >= readyAt) {
+        } else if (!tried && inTime && clock() >= readyAt) {
           tried = true;
           await load(why);
           continue;
@@ -97,20 +116,31 @@ export function createRemoteKeys<Alg extends SetAlgorithm>(
   }
 }
 
+/**
+ * A clock that goes on by a millisecond where the other one is put back: otherwise a set would be fresh and a cooldown would last for as
+ * long as the step was.
+ */
+function neverBack(clock: () => number): () => number {
+  let latest = Number.NEGATIVE_INFINITY;
+  let lost = 0;
+  return () => {
+    const at = clock();
+    // One more: equal moments would prove that a set was fetched after a request began.
+    if (at + lost < latest) lost = latest + 1 - at;
+    latest = at + lost;
+    return latest;
+  };
+}
+
 /** One bounded GET. Any failure is `undefined`: a failed fetch proves nothing about the keys of the issuer. */
-async function fetchKeys<Alg extends SetAlgorithm>(
-  fetchSet: RemoteKeysPorts['fetchSet'],
-  algorithms: readonly Alg[],
-): Promise<KeySet<Alg> | undefined> {
+async function fetchDocument(fetchSet: RemoteKeysPorts['fetchSet']): Promise<Uint8Array | undefined> {
   const signal = AbortSignal.timeout(KEY_SET.timeoutMs);
-  let document: Uint8Array | undefined;
   try {
-    document = await Promise.race([readDocument(fetchSet, signal), givenUp(signal)]);
+    return await Promise.race([readDocument(fetchSet, signal), givenUp(signal)]);
   } catch {
     // The endpoint is foreign: any exception of it or of the network means that there is no set this time.
     return undefined;
   }
-  return document === undefined ? undefined : readKeySet(document, algorithms);
 }
 
 async function readDocument(

@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { HIT_CASES, HIT_NOW, HIT_TICKET } from '../test/hit-cases.ts';
-import { isHit, REVOCATION_KEPT_MS, Revocation, strongestCode } from './revocation.ts';
+import {
+  isHit,
+  REVOCATION_FRESH_MS,
+  REVOCATION_KEPT_MS,
+  Revocation,
+  strongestCode,
+  strongestHit,
+} from './revocation.ts';
 
 const ROW: Revocation = {
   id: 'lock-1',
@@ -22,6 +29,19 @@ describe('a revocation', () => {
 
   it('is kept for the longest session and both clocks', () => {
     expect(REVOCATION_KEPT_MS).toBe((3600 + 10) * 1000);
+  });
+
+  it('can hit a valid ticket for the longest life of one, both clocks and 30 s after it arrived', () => {
+    expect(REVOCATION_FRESH_MS).toBe((300 + 10 + 30) * 1000);
+  });
+
+  it('is the strongest of those that hit a ticket, and of no others', () => {
+    const changed: Revocation = { ...ROW, id: 'a', code: 'rights_changed' };
+    const elsewhere: Revocation = { ...ROW, id: 'b', target: 'agent:lobby' };
+    const ended: Revocation = { ...ROW, id: 'c', until: HIT_NOW };
+    expect(strongestHit(HIT_TICKET, [changed, elsewhere, ended], HIT_NOW)).toBe(changed);
+    expect(strongestHit(HIT_TICKET, [changed, ROW], HIT_NOW)).toBe(ROW);
+    expect(strongestHit(HIT_TICKET, [elsewhere, ended], HIT_NOW)).toBeUndefined();
   });
 
   it.each<[object, boolean]>([

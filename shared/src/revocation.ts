@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { CLOCK_SKEW_SECONDS, SESSION_SECONDS } from './limits.ts';
+import { CLOCK_SKEW_SECONDS, SESSION_SECONDS, TICKET_TTL_SECONDS } from './limits.ts';
 import { readTargetName } from './target.ts';
 
 /** The close code of a session that is hit, and the refusal of a ticket. The first that applies decides. */
@@ -44,6 +44,12 @@ function isTargetName(name: string): boolean {
  */
 export const REVOCATION_KEPT_MS = (SESSION_SECONDS + 2 * CLOCK_SKEW_SECONDS) * 1000;
 
+/**
+ * How long after its arrival in the record database a revocation can hit a ticket that is valid, in ms: a ticket that was
+ * minted after the change carries its `rev`, so those that it hits were minted before. With 30 s for a slow delivery.
+ */
+export const REVOCATION_FRESH_MS = (TICKET_TTL_SECONDS.max + 2 * CLOCK_SKEW_SECONDS + 30) * 1000;
+
 /** The parts of a ticket that decide whether a revocation hits it. */
 export interface Revocable {
   /** Of every target that the ticket belongs to, see `targetNamesOf`. */
@@ -60,6 +66,17 @@ export const isHit = (
   names.includes(row.target) &&
   (row.until === null || row.until > now) &&
   (row.kind === 'any' || rev < row.rev);
+
+/** Of the revocations that hit a ticket one with the strongest code. `now` in ms. */
+export function strongestHit(
+  ticket: Revocable,
+  rows: readonly Revocation[],
+  now: number,
+): Revocation | undefined {
+  const hits = rows.filter((row) => isHit(ticket, row, now));
+  const code = strongestCode(hits.map((hit) => hit.code));
+  return hits.find((hit) => hit.code === code);
+}
 
 /** The strongest code of several revocations; `undefined` for an empty list. */
 export const strongestCode = (codes: readonly string[]): RevocationCode | undefined =>

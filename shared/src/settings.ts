@@ -34,6 +34,43 @@ export const Origins = List.refine(
 
 export const Mode = z.enum(['production', 'development']);
 
+/** Shorter names resemble those of other programs too often: `MODE` and `NODE`. */
+const MIN_LENGTH = 6;
+/** From this length on two slips are forgiven. */
+const LONG_LENGTH = 8;
+
+/** The name that was likely meant by one with a letter or two wrong, or two letters in each other's place. */
+export function likelyName(name: string, names: readonly string[]): string | undefined {
+  const found = names
+    .filter((known) => known.length >= MIN_LENGTH)
+    .map((known) => ({ known, wrong: slips(name, known) }))
+    .filter(({ known, wrong }) => wrong <= (Math.min(name.length, known.length) < LONG_LENGTH ? 1 : 2))
+    .toSorted((one, other) => one.wrong - other.wrong);
+  return found[0]?.known;
+}
+
+/** The restricted Damerau-Levenshtein distance: letters to add, drop, change, or swap with the next. */
+function slips(one: string, other: string): number {
+  const rows = [Array.from({ length: other.length + 1 }, (_, index) => index)];
+  for (const [at, letter] of [...one].entries()) {
+    const [above = [], before = []] = [rows.at(-1), rows.at(-2)];
+    const row = [at + 1];
+    for (const [index, wanted] of [...other].entries()) {
+      const isSwapped = letter === other[index - 1] && wanted === one[at - 1];
+      row.push(
+        Math.min(
+          (row[index] ?? 0) + 1,
+          (above[index + 1] ?? 0) + 1,
+          (above[index] ?? 0) + (letter === wanted ? 0 : 1),
+          isSwapped ? (before[index - 1] ?? 0) + 1 : Number.POSITIVE_INFINITY,
+        ),
+      );
+    }
+    rows.push(row);
+  }
+  return rows.at(-1)?.at(-1) ?? 0;
+}
+
 /**
  * Reads the settings of a process: the string members of a Worker's env or of `process.env`. Throws an `Error` that
  * names every missing, malformed or unknown setting and no value, so that nothing starts half configured.
@@ -47,9 +84,16 @@ export function readSettings<T>(who: string, schema: z.ZodType<T>, env: object, 
     ),
   );
   if (settings.success) return settings.data;
+  const names = schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
   const faults = settings.error.issues.map((issue) => {
-    if (issue.code === 'unrecognized_keys') return `${issue.keys.join(', ')}: not a setting of ours`;
+    if (issue.code === 'unrecognized_keys')
+      return issue.keys.map((key) => unknownSetting(key, names)).join('; ');
     return `${issue.path.join('.')}: ${issue.input === undefined && issue.code === 'invalid_type' ? 'missing' : issue.message}`;
   });
   throw new Error(`${who} is not configured. ${faults.join('; ')}`);
+}
+
+function unknownSetting(name: string, names: readonly string[]): string {
+  const likely = likelyName(name, names);
+  return `${name}: not a setting of ours${likely === undefined ? '' : `, is it ${likely}?`}`;
 }

@@ -14,7 +14,7 @@ import { findVectors } from '../test/vectors.ts';
 import { readKeySet } from './key-set.ts';
 import { readStrictJson } from './strict-json.ts';
 
-const vectors = findVectors(process.env.TEST_VECTORS, import.meta.url, existsSync);
+const vectors = findVectors(process.env, import.meta.url, existsSync);
 const folder = new URL('json-test-suite/test_parsing/', vectors ?? import.meta.url);
 const files = (vectors === undefined ? [] : readdirSync(folder))
   .filter((name) => /^[yni]_.*\.json$/.test(name))

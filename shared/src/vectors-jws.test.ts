@@ -8,7 +8,7 @@ import { findVectors } from '../test/vectors.ts';
 import { readKeySet } from './key-set.ts';
 import { isCanonicalCompact } from './own-jws.ts';
 
-const vectors = findVectors(process.env.TEST_VECTORS, import.meta.url, existsSync);
+const vectors = findVectors(process.env, import.meta.url, existsSync);
 const readJson = (path: string): unknown => JSON.parse(readFileSync(new URL(path, vectors), 'utf8'));
 
 const Jwk = z.custom<JWK>((value) => typeof value === 'object' && value !== null);

@@ -5,7 +5,7 @@ import { findVectors } from '../test/vectors.ts';
 
 /** The signature checks of the runtime under us, for the three algorithms that we let keys have. */
 
-const vectors = findVectors(process.env.TEST_VECTORS, import.meta.url, existsSync);
+const vectors = findVectors(process.env, import.meta.url, existsSync);
 const bytes = (hex: string) => Uint8Array.from(hex.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
 
 const Suite = z.object({

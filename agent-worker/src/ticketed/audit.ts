@@ -134,8 +134,8 @@ export function createAudit({ sql, randomId, clock, onFacts, later }: AuditPorts
   }
 
   return {
-    /** A ticket opened a session, whose row is the fact. `isUnchecked`: nobody looked for revocations of the ticket. */
-    opened: (isUnchecked: boolean): void => onFacts(isUnchecked ? 0 : SOON_MS),
+    /** A ticket opened a session, whose row is the fact: at once where nobody looked for revocations of the ticket. */
+    opened: ({ feed }: Pick<Handover, 'feed'>): void => onFacts(feed === 'fresh' ? SOON_MS : 0),
 
     /** Sessions of which the record database does not know all, the oldest first, and what it does not know. */
     pendingSessions(limit: number) {
@@ -256,13 +256,14 @@ function revocableOf(session: ObjectSession): Revocable {
  */
 function openingOf(session: ObjectSession): RecordFact[] {
   const { id, ticket, startedAt, endedAt, ipAddress, userAgent } = session;
-  const { kid, delivery, requestId }: Opening = JSON.parse(session.opening);
+  const { kid, delivery, requestId, feed }: Opening = JSON.parse(session.opening);
   const claims = { ...claimsOf(session), jti: TicketId.parse(ticket) };
   const presented = { claims, kid, ipAddress, userAgent };
   const used = eventOf({ ...presented, requestId }, 'ticket.used', derivedId(ticket), startedAt);
   const opened = eventOf(presented, 'session.opened', derivedId(id), startedAt);
+  const details = feed === 'away' ? { delivery, revocations: 'unread' } : { delivery };
   return [
-    { event: { ...used, sessionId: id, details: { delivery } } },
+    { event: { ...used, sessionId: id, details } },
     {
       event: { ...opened, sessionId: id },
       // The end of one that is over has it, and what it might do no more needs no check.

@@ -1,13 +1,8 @@
-import { BATCH_DEADLINE_MS, STATEMENT_DEADLINE_MS, within } from '@agent-ticket/drizzle/deadline.ts';
+import { BATCH_DEADLINE_MS, within } from '@agent-ticket/drizzle/deadline.ts';
 import { readFacts, type SetAside, setAside, waitingSince } from '@agent-ticket/drizzle/object/drain.ts';
-import { isOutage } from '@agent-ticket/drizzle/outage.ts';
 import type { RecordFact } from '@agent-ticket/drizzle/record/deliver.ts';
-import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
 import type { BacklogReport } from '@agent-ticket/shared/backlog-report.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
-import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
-import { targetNamesOf } from '@agent-ticket/shared/target.ts';
-import type { VerifiedTicket } from '@agent-ticket/shared/verify-ticket.ts';
 import type { Recorded } from '../recorder/batches.ts';
 import { type RecorderObject, recorderOf } from '../recorder.ts';
 import type { Audit } from './audit.ts';
@@ -53,7 +48,7 @@ const HANDOVER_DEADLINE_MS = BATCH_DEADLINE_MS + 2_000;
  */
 const RETRY_MS = { first: 1_000, most: 50_000 } as const;
 
-/** One object and the record database: the hand-over of its facts to a recorder, and checks for revocations. */
+/** One object and the record database: the hand-over of its facts to a recorder. */
 export function createObjectRecord(ports: RecordPorts) {
   const { env, sessions, clock, keepAlive, log } = ports;
   const { backlog } = sessions;
@@ -137,24 +132,6 @@ export function createObjectRecord(ports: RecordPorts) {
       if (!sessions.hasBacklog()) return;
       report.resumed();
       deliverWithin(0);
-    },
-
-    /**
-     * Whether no revocation hits a ticket: for requests that open no session, which the record never checks, and for
-     * renewals, whose rights are used from the next frame on. A record database that is away keeps no caller out: such
-     * a ticket expires within minutes, and a renewed session is checked when the database is back.
-     */
-    async checkRevoked({ claims, kid }: VerifiedTicket): Promise<Outcome<undefined>> {
-      const { revocations } = openRecord(env.RECORD, STATEMENT_DEADLINE_MS);
-      try {
-        const ticket = { names: targetNamesOf({ claims, kid }), rev: claims.rev };
-        const why = await revocations.whyRevoked(ticket, clock());
-        return why === undefined ? ok(undefined) : err(why);
-      } catch (error) {
-        if (!isOutage(error)) throw error;
-        log({ event: 'record_unread', error: describeError(error) });
-        return ok(undefined);
-      }
     },
   };
 }

@@ -5,6 +5,7 @@ import { SESSION_ABSOLUTE_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { CONNECT, covers, formatScope, STATE_READ } from '@agent-ticket/shared/scope.ts';
 import { type VerifiedTicket, verifyTicket } from '@agent-ticket/shared/verify-ticket.ts';
+import type { Unrevoked } from '../gate/revocation-feed.ts';
 import type { Verifier } from '../verifier.ts';
 import { rightsOf } from './admission.ts';
 import type { Audit } from './audit.ts';
@@ -19,8 +20,8 @@ export interface RenewalPorts {
   readonly audit: Pick<Audit, 'renewalRefused'>;
   readonly rates: Rates;
   readonly verifier: () => Verifier;
-  /** Whether no revocation in the record database hits a ticket, while that answers. */
-  readonly checkRevoked: (ticket: VerifiedTicket) => Promise<Outcome<undefined>>;
+  /** Whether no revocation hits a ticket, as far as this isolate knows or can read in time. */
+  readonly checkRevoked: (ticket: VerifiedTicket) => Promise<Outcome<Unrevoked>>;
   readonly clock: () => number;
   /** Schedules the next sweep: its time may have changed. */
   readonly arm: () => Promise<unknown>;
@@ -37,8 +38,8 @@ export const renewalFrames = {
 } as const;
 
 /**
- * Renewal in band. The session is read again after the awaits of keys and record: an end that came meanwhile counts. A
- * ticket that the record has as revoked ends the session, which is of the same person and place; one that this object
+ * Renewal in band. The session is read again after the awaits of keys and revocations: an end that came meanwhile counts.
+ * A ticket that is known to be revoked ends the session, which is of the same person and place; one that this object
  * refuses does not, since the command that made it refuse ended the sessions that were hit. Answers whether it renewed.
  */
 export async function renew(
@@ -65,11 +66,11 @@ export async function renew(
   const verified = await verifyRenewal(token, session, ports.verifier(), clock());
   if (!verified.ok) return refuse(verified.denial);
   const ticket = verified.value;
-  const recorded = await ports.checkRevoked(ticket);
+  const checked = await ports.checkRevoked(ticket);
 
   const current = sessions.current(session.id);
   if (!current.ok) return refuseAndEnd(current.denial);
-  if (!recorded.ok) return refuseAndEnd(recorded.denial);
+  if (!checked.ok) return refuseAndEnd(checked.denial);
   const revoked = sessions.whyRefused(ticket);
   if (revoked !== undefined) return refuse({ reason: revoked });
   const rights = rightsAfter(ticket, current.value, clock());
@@ -87,6 +88,7 @@ export async function renew(
   if (covers(claimsOf(session).scope, STATE_READ) && !covers(scope, STATE_READ))
     sessions.terminate(session.id, 'rights_changed');
   await ports.arm();
+  await checked.value.noteInside();
   return true;
 }
 

@@ -1,6 +1,5 @@
 import type { ObjectSession } from '@agent-ticket/drizzle/object/sessions.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
-import type { VerifiedTicket } from '@agent-ticket/shared/verify-ticket.ts';
 import type { Handover } from '../handover.ts';
 import { logFailure } from './sdk.ts';
 import type { Sessions } from './sessions.ts';
@@ -43,8 +42,6 @@ interface PlainPorts extends UpgradePorts {
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
   /** Whether the principal is within its rate; counts this request. */
   readonly allowRate: () => boolean;
-  /** Whether no revocation in the record database hits a ticket, while that answers. */
-  readonly checkRevoked: (ticket: VerifiedTicket) => Promise<Outcome<undefined>>;
 }
 
 /**
@@ -56,10 +53,6 @@ export async function answerPlain(handover: Handover, ports: PlainPorts): Promis
   const checked = sessions.checkRequest(handover);
   if (!checked.ok) return checked;
   if (!ports.allowRate()) return err('too_many_messages');
-  const recorded = await ports.checkRevoked(handover);
-  if (!recorded.ok) return recorded;
-  const still = sessions.checkRequest(handover);
-  if (!still.ok) return still;
   sessions.noteGrantUsed(handover);
   const answer = await ports.askAgent();
   if (answer === undefined) return err('agent_failed');

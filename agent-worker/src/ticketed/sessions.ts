@@ -52,15 +52,12 @@ export function createSessions(ports: SessionPorts) {
     acknowledge: sessions.acknowledge,
     hasBacklog: (): boolean => sessions.isPending() || backlog.newest() !== undefined,
 
-    /**
-     * Burns the ticket and opens a session, which counts as opening until {@link finishOpening}. `isUnchecked`: nobody
-     * looked for revocations of the ticket, so that the recorder does at once.
-     */
-    admit(handover: Handover, isUnchecked = false): Outcome<ObjectSession> {
+    /** Burns the ticket and opens a session, which counts as opening until {@link finishOpening}. */
+    admit(handover: Handover): Outcome<ObjectSession> {
       const admitted = admit(sql, handover, clock());
       if (admitted.ok) {
         opening.add(admitted.value.id);
-        audit.opened(isUnchecked);
+        audit.opened(handover);
       } else if (admitted.denial.reason === 'ticket_used') noteReplay(handover);
       return admitted;
     },

@@ -94,7 +94,7 @@ export class EventTrail {
     let head: string | undefined = start;
     for (let number = after + 1; number <= through && head !== undefined; number += 1) {
       const event = this.#waiting.get(number);
-      head = event === undefined ? undefined : ((await chainOn(head, event)) ?? NO_HEAD);
+      head = event === undefined ? undefined : (chainOn(head, event) ?? NO_HEAD);
     }
     return head;
   }

@@ -1,13 +1,15 @@
 import type { CheckpointRow } from '@agent-ticket/drizzle/record/audit-checkpoints.ts';
 import type { AuditEventRow } from '@agent-ticket/drizzle/record/audit-log.ts';
 import type { RecordStore } from '@agent-ticket/drizzle/record/store.ts';
+import { yieldTurn } from '../runtime/yield-turn.ts';
 import { auditEventView, checkpointView } from './view.ts';
 
 interface ExportPorts {
   readonly record: Pick<RecordStore, 'auditLog' | 'checkpoints'>;
 }
 
-const PAGE = 500;
+/** Rows that are read and written down in one turn of the loop: some milliseconds. */
+const PAGE = 250;
 
 /**
  * The log from after an event to its end, as NDJSON: `{"event": …}` in the order of arrival, `{"checkpoint": …}`
@@ -59,6 +61,7 @@ async function* exportLines(
     seq = taken.at(-1)?.seq ?? seq;
     n = shown.at(-1)?.n ?? n;
     if (rows.length < PAGE && signed.length < PAGE) return;
+    await yieldTurn();
   }
 }
 

@@ -1,4 +1,5 @@
 import type { RecordStore } from '@agent-ticket/drizzle/record/store.ts';
+import { yieldTurn } from '../runtime/yield-turn.ts';
 
 interface RetentionPorts {
   readonly record: Pick<RecordStore, 'auditLog' | 'checkpoints' | 'deliver'>;
@@ -35,7 +36,10 @@ export async function purgeAudit(ports: RetentionPorts, now: number): Promise<nu
   // Directly, as nothing but this database changes; a second event of the same id is not written.
   await ports.record.deliver([{ event }], now);
   let total = 0;
-  for (let gone = BATCH; gone === BATCH; total += gone) gone = await auditLog.purge(end.through, BATCH);
+  for (let gone = BATCH; gone === BATCH; total += gone) {
+    await yieldTurn();
+    gone = await auditLog.purge(end.through, BATCH);
+  }
   return total;
 }
 

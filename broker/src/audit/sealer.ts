@@ -1,6 +1,7 @@
 import type { CheckpointRow } from '@agent-ticket/drizzle/record/audit-checkpoints.ts';
 import type { RecordStore } from '@agent-ticket/drizzle/record/store.ts';
 import type { Keyring } from '../keys/keyring.ts';
+import { yieldTurn } from '../runtime/yield-turn.ts';
 import { CHAIN_START, chainOn } from './chain.ts';
 import { signCheckpoint } from './checkpoint.ts';
 import { auditEventView } from './view.ts';
@@ -14,19 +15,26 @@ interface SealerPorts {
 
 /** A trigger may come a little early or twice; this much after a checkpoint the next one is due. In ms. */
 const LEAST_PAUSE_MS = 30_000;
-const PAGE = 500;
-/** A backlog of an outage is sealed over several checkpoints, so that one run fits into one invocation. */
+/** Events that are read and chained in one turn of the loop: some milliseconds. */
+const PAGE = 250;
+/** A backlog is sealed over several checkpoints, so that one that another instance takes away costs little work. */
 const MAX_EVENTS = 10_000;
 
+/** Whether events may wait behind a checkpoint: it covers as many as one may. */
+export const isFull = ({ count }: Pick<CheckpointRow, 'count'>): boolean => count >= MAX_EVENTS;
+
 /**
- * Writes the checkpoint of this minute, also when nothing is new, which proves that nothing happened. Any number of
- * instances may run it at once; the number of the checkpoint is taken once. Answers the checkpoint that this call wrote;
- * a fault that keeps it from one is logged. `now` in ms.
+ * Writes the next checkpoint when it is due: half a minute after the one before, also when nothing is new, which proves
+ * that nothing happened; at once while events wait behind a full one. A clock that was put back delays nothing: the next
+ * checkpoint is due, and has the time of the one before, so that times grow with numbers. Any number of instances may run
+ * it at once; the number of the checkpoint is taken once. Answers the checkpoint that this call wrote; a fault that keeps
+ * it from one is logged. `now` in ms.
  */
 export async function sealAudit(ports: SealerPorts, now: number): Promise<CheckpointRow | undefined> {
   const { checkpoints } = ports.record;
   const before = await checkpoints.newest();
-  if (before !== undefined && now - before.at < LEAST_PAUSE_MS) return undefined;
+  const isDue = before === undefined || Math.abs(now - before.at) >= LEAST_PAUSE_MS;
+  if (!isDue && !isFull(before)) return undefined;
   const signer = await ports.auditKeyring.signer(now);
   if (!signer.ok) return failed(signer.denial.reason, signer.denial.detail, ports);
   const { kid } = signer.value.material;
@@ -34,10 +42,12 @@ export async function sealAudit(ports: SealerPorts, now: number): Promise<Checkp
   const run = await readRun(ports, before?.through ?? 0, previous);
   // No checkpoint at all until an operator acts: one that ends before the event would hide that the log goes on.
   if ('unsealable' in run) return failed('event_not_canonical', `event ${run.unsealable}`, ports);
+  if (!isDue && run.count === 0) return undefined;
+  const at = Math.max(now, before?.at ?? now);
   const facts = { n: (before?.n ?? 0) + 1, ...run };
-  const claims = { iss: ports.config.issuer, iat: Math.floor(now / 1000), ...facts, previous };
+  const claims = { iss: ports.config.issuer, iat: Math.floor(at / 1000), ...facts, previous };
   const jws = await signCheckpoint(claims, signer.value.material);
-  const row: CheckpointRow = { ...facts, at: now, kid, jws };
+  const row: CheckpointRow = { ...facts, at, kid, jws };
   return (await checkpoints.insert(row)) ? row : undefined;
 }
 
@@ -55,12 +65,13 @@ async function readRun(
   for (;;) {
     const rows = await record.auditLog.arrivals(through, PAGE);
     for (const row of rows) {
-      const next = await chainOn(hash, auditEventView(row));
+      const next = chainOn(hash, auditEventView(row));
       if (next === undefined) return { unsealable: row.seq };
       hash = next;
       through = row.seq;
       count += 1;
     }
     if (rows.length < PAGE || count >= MAX_EVENTS) return { through, count, hash };
+    await yieldTurn();
   }
 }

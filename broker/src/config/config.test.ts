@@ -70,6 +70,10 @@ describe('the configuration', () => {
     ['KEK', `${'A'.repeat(42)}+`],
     ['TOKEN_PEPPER', CANARY],
     ['TOKEN_PEPPER', `${'A'.repeat(43)}\n`],
+    ['SHARDS', CANARY],
+    ['SHARDS', '0'],
+    ['SHARDS', '65'],
+    ['SHARDS', '2.5'],
     ['ALLOWED_ORIGINS', '*'],
     ['ALLOWED_ORIGINS', 'null'],
     ['ALLOWED_ORIGINS', `https://${CANARY}.test/`],
@@ -99,6 +103,12 @@ describe('the configuration', () => {
       expect(faultOf(without(name))).toContain('CF_ACCESS_AUD');
     },
   );
+
+  it('with an issuer that is no address names it in development too', () => {
+    expect(faultOf({ ...GOOD, MODE: 'development', ISSUER: CANARY })).toMatch(
+      /^broker is not configured.*ISSUER/,
+    );
+  });
 
   it('with a setting of nobody refuses to start and names it, not its value', () => {
     const fault = faultOf({ ...GOOD, ISUER: CANARY, KEK_OLD: CANARY });

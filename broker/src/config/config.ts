@@ -3,9 +3,10 @@ import { base64url } from 'jose';
 import * as z from 'zod';
 import type { SignInConfig } from '../credentials/auth0-session.ts';
 import { ClaimRule } from '../credentials/claim-rules.ts';
-import type { ForeignIssuer } from '../credentials/foreign-jwt.ts';
+import { type ForeignIssuer, MAX_AGE_SECONDS } from '../credentials/foreign-jwt.ts';
 import type { WorkloadIssuer } from '../credentials/workload-keys.ts';
 import { DEFAULT_SCHEDULE, type KeySchedule, scheduleFaults } from '../keys/schedule.ts';
+import { DEFAULT_SHARDS, MAX_SHARDS } from '../mint/shard.ts';
 import {
   ACCESS,
   AUTH0,
@@ -83,6 +84,7 @@ export const Settings = z
     /** Gets each checkpoint by POST, to keep outside the operator's control. */
     AUDIT_ANCHOR_URL: BaseUrl.optional(),
     TOKEN_PEPPER: Key256,
+    SHARDS: Whole(1, MAX_SHARDS).default(DEFAULT_SHARDS),
     ALLOWED_ORIGINS: Origins.default([]),
     MODE: Mode.default('production'),
     AUTH_MODE: z.enum(['required', 'none']).default('required'),
@@ -93,6 +95,8 @@ export const Settings = z
     CF_ACCESS_TEAM_DOMAIN: Domains.optional(),
     CF_ACCESS_AUD: Audiences.optional(),
     CF_ACCESS_CERTS_URL: KeyUrls.optional(),
+    /** Left out: an assertion is accepted until its `exp`, which is the session duration of the application. */
+    CF_ACCESS_MAX_AGE_HOURS: Whole(1, 744).optional(),
     AUTH0_DOMAIN: Domains.optional(),
     AUTH0_AUDIENCE: Audiences.optional(),
     AUTH0_JWKS_URL: KeyUrls.optional(),
@@ -112,7 +116,8 @@ export const Settings = z
     const fault = (name: string, message: string | undefined) => {
       if (message !== undefined) ctx.addIssue({ code: 'custom', path: [name], message });
     };
-    const local = s.MODE === 'development' && isLoopback(new URL(s.ISSUER).hostname);
+    const local =
+      s.MODE === 'development' && URL.canParse(s.ISSUER) && isLoopback(new URL(s.ISSUER).hostname);
     if (s.AUTH_MODE === 'none' && !local) fault('AUTH_MODE', 'none is for MODE=development on loopback only');
     if (s.KEK_PREVIOUS?.toString() === s.KEK.toString()) fault('KEK_PREVIOUS', 'must not be KEK itself');
     if (s.INVOCATION_RETENTION_DAYS > s.SESSION_RETENTION_DAYS)
@@ -124,7 +129,8 @@ export const Settings = z
     if (
       s.CF_ACCESS_TEAM_DOMAIN !== undefined ||
       s.CF_ACCESS_AUD !== undefined ||
-      s.CF_ACCESS_CERTS_URL !== undefined
+      s.CF_ACCESS_CERTS_URL !== undefined ||
+      s.CF_ACCESS_MAX_AGE_HOURS !== undefined
     )
       fault('CF_ACCESS_AUD', issuerFault(accessSettings(s)));
     if (s.AUTH0_DOMAIN !== undefined || s.AUTH0_AUDIENCE !== undefined || s.AUTH0_JWKS_URL !== undefined)
@@ -151,17 +157,22 @@ const scheduleOf = (
 });
 
 const accessSettings = (
-  s: Pick<Settings, 'CF_ACCESS_TEAM_DOMAIN' | 'CF_ACCESS_AUD' | 'CF_ACCESS_CERTS_URL'>,
+  s: Pick<
+    Settings,
+    'CF_ACCESS_TEAM_DOMAIN' | 'CF_ACCESS_AUD' | 'CF_ACCESS_CERTS_URL' | 'CF_ACCESS_MAX_AGE_HOURS'
+  >,
 ) => ({
   domains: s.CF_ACCESS_TEAM_DOMAIN ?? [],
   audiences: s.CF_ACCESS_AUD ?? [],
   keyUrls: s.CF_ACCESS_CERTS_URL,
+  maxAgeSeconds: s.CF_ACCESS_MAX_AGE_HOURS === undefined ? null : s.CF_ACCESS_MAX_AGE_HOURS * 3600,
 });
 
 const auth0Settings = (s: Pick<Settings, 'AUTH0_DOMAIN' | 'AUTH0_AUDIENCE' | 'AUTH0_JWKS_URL'>) => ({
   domains: s.AUTH0_DOMAIN ?? [],
   audiences: s.AUTH0_AUDIENCE ?? [],
   keyUrls: s.AUTH0_JWKS_URL,
+  maxAgeSeconds: MAX_AGE_SECONDS,
 });
 
 export interface BrokerConfig {
@@ -176,6 +187,8 @@ export interface BrokerConfig {
   readonly invocationRetentionMs: number;
   readonly auditAnchorUrl: string | undefined;
   readonly tokenPepper: Uint8Array<ArrayBuffer>;
+  /** How many mint shards share the load on Workers. */
+  readonly shards: number;
   readonly allowedOrigins: readonly string[];
   /** Everyone on loopback is one development principal. Never true in production. */
   readonly openToAll: boolean;
@@ -205,6 +218,7 @@ export function configOf(s: Settings): BrokerConfig {
     invocationRetentionMs: s.INVOCATION_RETENTION_DAYS * DAY_MS,
     auditAnchorUrl: s.AUDIT_ANCHOR_URL,
     tokenPepper: s.TOKEN_PEPPER,
+    shards: s.SHARDS,
     allowedOrigins: s.ALLOWED_ORIGINS,
     openToAll: s.AUTH_MODE === 'none',
     claimRules: s.CLAIM_RULES,

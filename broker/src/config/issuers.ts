@@ -3,7 +3,7 @@ import { BaseUrl } from '@agent-ticket/shared/settings.ts';
 import * as z from 'zod';
 import type { SignInConfig } from '../credentials/auth0-session.ts';
 import { ClaimMatch } from '../credentials/claim-rules.ts';
-import type { ForeignAlgorithm, ForeignIssuer } from '../credentials/foreign-jwt.ts';
+import { type ForeignAlgorithm, type ForeignIssuer, MAX_AGE_SECONDS } from '../credentials/foreign-jwt.ts';
 import type { WorkloadIssuer } from '../credentials/workload-keys.ts';
 
 interface IssuerSettings {
@@ -12,6 +12,7 @@ interface IssuerSettings {
   readonly audiences: readonly string[];
   /** In the order of the domains; left out: where the platform has them. */
   readonly keyUrls: readonly string[] | undefined;
+  readonly maxAgeSeconds: number | null;
 }
 
 interface Platform {
@@ -58,6 +59,7 @@ export const foreignIssuers = (platform: Platform, settings: IssuerSettings): Fo
     audiences: settings.audiences
       .filter((entry) => !entry.includes('|') || entry.startsWith(`${domain}|`))
       .map((entry) => entry.slice(entry.indexOf('|') + 1)),
+    maxAgeSeconds: settings.maxAgeSeconds,
     keysUrl: settings.keyUrls?.[index] ?? platform.keysOf(domain),
   }));
 
@@ -69,7 +71,7 @@ const SECRET_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'k'];
 const PinnedKey = z
   .looseObject({ kid: z.string().min(1).max(256) })
   .refine((key) => !SECRET_MEMBERS.some((name) => name in key), 'must be a public key')
-  .refine((key) => isKeyOf(key, ALGORITHMS), 'must be a key for RS256 or ES256 with its alg');
+  .refine((key) => isKeyOf(key, ALGORITHMS), 'must be a key for RS256 or ES256');
 
 /** One registered issuer of workload tokens, as `OIDC_ISSUERS` lists it. */
 export const OidcIssuer = z
@@ -90,6 +92,8 @@ export const OidcIssuer = z
       .array(z.enum(ALGORITHMS))
       .min(1)
       .default([...ALGORITHMS]),
+    /** The issuer verifies addresses and does not say so: one without `email_verified` counts as verified. */
+    emails_verified: z.boolean().default(false),
     /** Each token, by its `jti`, is taken once. */
     single_use: z.boolean().default(false),
   })
@@ -108,7 +112,9 @@ export const workloadIssuer = (setting: OidcIssuer): WorkloadIssuer => ({
   namespace: `oidc:${setting.name}`,
   issuer: setting.issuer,
   audiences: setting.audiences,
+  maxAgeSeconds: MAX_AGE_SECONDS,
   match: setting.match,
+  emailsVerified: setting.emails_verified,
   singleUse: setting.single_use,
   algorithms: setting.algorithms,
   keys:

@@ -7,6 +7,7 @@ const TEAM = {
   namespace: 'access:team.test',
   issuer: 'https://team.test',
   audiences: ['aud'],
+  maxAgeSeconds: null,
   keysUrl: 'https://team.test/cdn-cgi/access/certs',
 };
 const person = (name: string) => PrincipalId.parse(`access:team.test:user:${name}`);

@@ -81,8 +81,10 @@ describe('a failed credential', () => {
     const { ports } = over(full);
     expect(await countFailure(REFUSAL, CALL, ports)).toEqual({
       ok: false,
-      denial: { reason: 'rate_limited', retryAfter: 7 },
+      denial: { reason: 'credential_tried_too_often', retryAfter: 7 },
     });
+    const logout = { ok: false, denial: { reason: 'logout_token_invalid' } } as const;
+    expect(await countFailure(logout, CALL, ports)).toMatchObject({ denial: { reason: 'rate_limited' } });
   });
 
   it('stays refused while the counter is unavailable, and the outage is logged', async () => {
@@ -97,7 +99,9 @@ describe('a failed credential', () => {
       keys.push(key);
       return full(key, rule);
     });
-    expect(await countFailure(REFUSAL, CALL, ports)).toMatchObject({ denial: { reason: 'rate_limited' } });
+    expect(await countFailure(REFUSAL, CALL, ports)).toMatchObject({
+      denial: { reason: 'credential_tried_too_often' },
+    });
     expect(keys).toEqual(['failed:address:192.0.2.1']);
   });
 

@@ -1,6 +1,6 @@
 import { isOutage } from '@agent-ticket/drizzle/outage.ts';
 import { addressKey } from '@agent-ticket/shared/anonymous.ts';
-import type { Denial, DenialReason } from '@agent-ticket/shared/denial.ts';
+import { DENIALS, type Denial, type DenialReason } from '@agent-ticket/shared/denial.ts';
 import { err, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import { base64url } from 'jose';
 import type { RequestContext } from '../http/context.ts';
@@ -81,8 +81,8 @@ export function logAuthFailure(
 
 /**
  * Counts a failed credential by address, and by client id if the address is not over its limit: inventing client ids
- * buys no more counters than that. Answers the refusal to give: the one it had, or "too many" once a count is over. A
- * right credential is never counted, so that nobody can lock another out.
+ * buys no more counters than that. Answers the refusal to give: the one it had, or "too many" once a count is over, which
+ * for a credential is as dull as a wrong one: a person must sign in, and not wait. A right credential is never counted, so that nobody can lock another out.
  *
  * While the counter is unavailable the refusal is not counted, since it refuses already; the outage is logged. Any
  * other error is thrown.
@@ -102,7 +102,10 @@ export async function countFailure(
   try {
     for (const key of keys) {
       const { admitted, rate } = await shard.count(key, { key, limit: FAILED_CREDENTIALS_LIMIT });
-      if (!admitted) return err('rate_limited', { retryAfter: retryAfterOf(rate, now) });
+      if (admitted) continue;
+      const { code } = DENIALS[refusal.denial.reason];
+      const reason = code === 'UNAUTHORIZED' ? 'credential_tried_too_often' : 'rate_limited';
+      return err(reason, { retryAfter: retryAfterOf(rate, now) });
     }
   } catch (error) {
     if (!isOutage(error)) throw error;

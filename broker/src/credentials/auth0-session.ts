@@ -7,7 +7,7 @@ import { applyClaimRules, type ClaimRule, type Claims } from './claim-rules.ts';
 import type { SessionCookie } from './cookies.ts';
 import type { ForeignIssuer, IssuerWithKeys } from './foreign-jwt.ts';
 import { foreignIdentity, foreignPrincipalId } from './foreign-principal.ts';
-import type { Authenticated } from './principal.ts';
+import { type Authenticated, isBeforeSignOut } from './principal.ts';
 import { openCookie } from './session-cookie.ts';
 
 /** How people sign in at the broker itself: as a client of one Auth0 tenant. */
@@ -77,13 +77,18 @@ const ForeignPayload = z.object({
   internal: z.object({ sid: z.string().max(256).optional(), createdAt: z.number() }),
 });
 
-/** The person that a session cookie belongs to. `now` in ms. Does NOT check where the request came from. */
+/**
+ * The person that a session cookie belongs to. `now` in ms. Does NOT check where the request came from.
+ *
+ * @param read {@link readSignIn}, or {@link openSignIn} where the decision checks sign-outs by rows of its own.
+ */
 export async function authenticateSession(
   cookie: SessionCookie,
   ports: SignInPorts,
   now: number,
+  read: typeof openSignIn,
 ): Promise<Outcome<Authenticated>> {
-  const signIn = await readSignIn(cookie, ports, now);
+  const signIn = await read(cookie, ports, now);
   if (!signIn.ok) return signIn;
   const { subject, claims, expiresAt, beganAt, login } = signIn.value;
   const identity = foreignIdentity(ports.config.tenant, { ...claims, sub: subject }, () => 'user');
@@ -122,6 +127,26 @@ export async function readSignIn(
   ports: SignInPorts,
   now: number,
 ): Promise<Outcome<SignIn>> {
+  const opened = await openSignIn(cookie, ports, now);
+  if (!opened.ok) return opened;
+  const { principal, login, beganAt } = opened.value;
+  const { principals, revocations } = ports.control;
+  const [signedOut, revoked] = await Promise.all([
+    principals.find(principal),
+    login === undefined ? [] : revocations.anyOn([`login:${login}`], now),
+  ]);
+  const signIn = { issuedAt: beganAt, ...(login === undefined ? {} : { login }) };
+  if (revoked.length > 0 || isBeforeSignOut(signIn, signedOut))
+    return err('credential_revoked', { detail: 'sign-in' });
+  return opened;
+}
+
+/** {@link readSignIn}, but Does NOT check whether the tenant session or all sign-ins of the person have ended. */
+export async function openSignIn(
+  cookie: SessionCookie,
+  ports: SignInPorts,
+  now: number,
+): Promise<Outcome<SignIn>> {
   const { cookieName: name, cookieSecret: secret } = ports.config;
   const opened = await openCookie(cookie.value, { name, secret }, now);
   if (!opened.ok) return opened;
@@ -130,17 +155,10 @@ export async function readSignIn(
       ? await readOwn(opened.value, ports, now)
       : readForeign(opened.value, ports, now);
   if (!read.ok) return read;
-  const { id, subject, sid, beganAt } = read.value;
+  const { id, subject, sid } = read.value;
   const principal = principalOf(subject, ports);
   if (principal === undefined) return CLAIMS_INVALID;
   const login = sid === undefined ? id?.slice(0, LOGIN_CHARACTERS) : await loginIdOf(sid, ports);
-  const { principals, revocations } = ports.control;
-  const [signedOut, revoked] = await Promise.all([
-    principals.find(principal),
-    login === undefined ? [] : revocations.anyOn([`login:${login}`], now),
-  ]);
-  if (revoked.length > 0 || (signedOut?.loginsBefore ?? Number.NEGATIVE_INFINITY) >= beganAt)
-    return err('credential_revoked', { detail: 'sign-in' });
   return ok({ ...read.value, principal, login });
 }
 

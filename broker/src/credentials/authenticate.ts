@@ -3,12 +3,18 @@ import { PrincipalId } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { isLoopback } from '@agent-ticket/shared/settings.ts';
 import { authenticateAccess } from './access.ts';
-import { authenticateSession, type SignInPorts } from './auth0-session.ts';
+import { authenticateSession, openSignIn, readSignIn, type SignInPorts } from './auth0-session.ts';
 import { authenticateBearer, type JwtPorts } from './bearer.ts';
 import { type Presented, presentedCredential } from './presented.ts';
 import { type Authenticated, plainPrincipal } from './principal.ts';
 import { looksLikeSecret } from './secret.ts';
-import { authenticateServiceToken, type ServiceTokenPorts } from './service-token.ts';
+import {
+  type Credential,
+  isUnverified,
+  lookUpSecret,
+  readSecret,
+  type ServiceTokenPorts,
+} from './service-token.ts';
 
 export interface CredentialPorts extends JwtPorts {
   readonly serviceTokens: ServiceTokenPorts;
@@ -29,10 +35,31 @@ export async function authenticate(
   ports: CredentialPorts,
   now: number,
 ): Promise<Outcome<Authenticated>> {
+  const read = await verifyPresented(request, ports, now, readSignIn);
+  if (!read.ok) return read;
+  return isUnverified(read.value) ? lookUpSecret(read.value, ports.serviceTokens, now) : ok(read.value);
+}
+
+/**
+ * {@link authenticate} without what the mint shard reads with its other facts: the lookup of a service token, and whether
+ * a sign-in by cookie has ended. Only for requests that the shard decides.
+ */
+export const readCredential = (
+  request: Request,
+  ports: CredentialPorts,
+  now: number,
+): Promise<Outcome<Credential>> => verifyPresented(request, ports, now, openSignIn);
+
+async function verifyPresented(
+  request: Request,
+  ports: CredentialPorts,
+  now: number,
+  readSession: typeof openSignIn,
+): Promise<Outcome<Credential>> {
   if (ports.openToAll && isLoopback(new URL(request.url).hostname))
     return ok(withoutCredential('development', 'dev'));
   const presented = presentedCredential(request.headers, ports.signIn?.config.cookieName);
-  return presented.ok ? verify(presented.value, request, ports, now) : presented;
+  return presented.ok ? verify(presented.value, request, ports, now, readSession) : presented;
 }
 
 async function verify(
@@ -40,20 +67,21 @@ async function verify(
   request: Request,
   ports: CredentialPorts,
   now: number,
-): Promise<Outcome<Authenticated>> {
+  readSession: typeof openSignIn,
+): Promise<Outcome<Credential>> {
   switch (presented.kind) {
     case 'none':
       return ok(anonymous(ports.randomId()));
     case 'client-secret':
-      return authenticateServiceToken(presented, ports.serviceTokens, now);
+      return readSecret(presented, ports.serviceTokens);
     case 'bearer':
       return looksLikeSecret(presented.token)
-        ? authenticateServiceToken({ secret: presented.token }, ports.serviceTokens, now)
+        ? readSecret({ secret: presented.token }, ports.serviceTokens)
         : authenticateBearer(presented.token, ports, now);
     case 'session': {
       if (ports.signIn === undefined) return ok(anonymous(ports.randomId()));
       return mayUseAmbient(request, 'cookie', ports.trustedOrigins)
-        ? authenticateSession(presented.cookie, ports.signIn, now)
+        ? authenticateSession(presented.cookie, ports.signIn, now, readSession)
         : err('origin_not_allowed');
     }
     case 'access':

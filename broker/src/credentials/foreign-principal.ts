@@ -10,7 +10,7 @@ import type { Authenticated, Identity, Principal } from './principal.ts';
 const Subject = z.object({
   sub: z.string().min(1).max(400),
   email: EmailAddress,
-  email_verified: z.boolean().default(false).catch(false),
+  email_verified: z.boolean().optional().catch(false),
 });
 
 /** The principal of an issuer's subject: named by both, and by nothing that may change. */
@@ -26,7 +26,7 @@ export function foreignIdentity(
   const subject = Subject.safeParse(claims);
   const id = subject.data && foreignPrincipalId(issuer, subject.data.sub);
   if (!subject.success || id === undefined) return undefined;
-  const { sub, email, email_verified: emailVerified } = subject.data;
+  const { sub, email, email_verified: emailVerified = issuer.emailsVerified === true } = subject.data;
   const address = email === undefined ? {} : { email, emailVerified };
   return { id, kind: kindOf(sub), issuer: issuer.issuer, ...address };
 }

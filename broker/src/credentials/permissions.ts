@@ -1,4 +1,5 @@
 import { AGENTS } from '@agent-ticket/shared/agents.ts';
+import { err, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import * as z from 'zod';
 
 /** What one broker API call needs. Held by principals through service tokens and claim rules, never in a ticket. */
@@ -18,6 +19,10 @@ export const PERMISSIONS = [
   'explain:any',
 ] as const;
 export type Permission = (typeof PERMISSIONS)[number];
+
+/** Refuses a caller without a permission, by its name: whoever calls the operator's API may know what it needs. */
+export const permissionMissing = (permission: Permission, alternative = ''): Outcome<never> =>
+  err('permission_missing', { detail: permission, hint: `needs the permission ${permission}${alternative}` });
 
 /** Permissions that agents of the registry ask of services, beside those of the API. */
 export const AGENT_PERMISSIONS: readonly string[] = AGENTS.flatMap((entry) => [...entry.requiredScopes]);

@@ -84,3 +84,5 @@ export const isPrincipalName = (id: string): boolean => !/^(email|group):/.test(
 /** Whether a credential is good for an agent: one that is limited to some is good for no unnamed one. */
 export const allowsAgent = ({ agents }: Pick<Authenticated, 'agents'>, agent: string | undefined): boolean =>
   agents === undefined || (agent !== undefined && agents.includes(agent));
+
+export const OTHER_AGENT = 'the credential is limited to some agents: name one of them';

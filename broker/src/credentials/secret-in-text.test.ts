@@ -13,6 +13,10 @@ const TICKET = jwt('{"alg":"ES256","typ":"agent-ticket+jwt","kid":"k"}');
 describe('a text', () => {
   it.each([
     ['that is a secret', SECRET],
+    ['that is a secret with a typo', typo],
+    ['with a secret of which the end is missing', `${SECRET.slice(0, 59)} …`],
+    ['with a secret of which a character is missing', SECRET.slice(0, 30) + SECRET.slice(31)],
+    ['with a header of a secret with a typo', `Authorization: Basic ${btoa(`svc_x:${typo}`)}`],
     ['with a secret in it', `the old one was ${SECRET}, please rotate`],
     ['with a secret after other letters', `x${SECRET}`],
     ['with more behind the secret', `${SECRET}abc`],
@@ -32,7 +36,6 @@ describe('a text', () => {
 
   it.each([
     ['without one', 'the laptop was stolen on 2026-01-15'],
-    ['with a typo in the secret', typo],
     ['with a header of another system', `Authorization: Basic ${btoa('me:password')}`],
     ['with a header that is none', 'Basic rules, basic A and Basic /'],
     ['with half a secret', SECRET.slice(0, 40)],

@@ -3,7 +3,6 @@ import { readStrictJson } from '@agent-ticket/shared/strict-json.ts';
 import { base64url } from 'jose';
 import * as z from 'zod';
 import { readBasic } from './presented.ts';
-import { isWellFormed } from './secret.ts';
 
 /** What a compact JWS or JWE begins with (RFC 7515 §4, RFC 7516 §4). */
 const JoseHeader = z.looseObject({ alg: z.string() });
@@ -13,22 +12,32 @@ const HEADER_START = /(?<![A-Za-z0-9])e[wy]/g;
 const MAX_STARTS = 4;
 
 /**
- * Whether a text has a credential in it, as happens when somebody pastes from the wrong window: a service token's secret
- * without a typo, by itself or in a header of Basic, or a JWT, a ticket or a session cookie in compact form. For input
- * that is refused for it, so it must not find one where there is none; `redact` of shared/, for texts that are stored in
- * any case, takes everything out that looks like one. Does NOT find client ids, keys or passwords of other systems, and
+ * A service token's secret, or enough of one to guess the rest: with a wrong, missing or additional character, or cut
+ * short. The checksum is not compared, since a typo is no reason to store the other characters.
+ */
+const SECRET = /atk_[0-9A-Za-z]{20,24}_?[0-9A-Za-z]{32}/;
+
+/**
+ * Characters that a log line, a table or a terminal does not show as they are: controls, line separators and the
+ * overrides of the direction of writing.
+ */
+export const CONTROL_CHARACTER = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/u;
+
+/**
+ * Whether a text has a credential in it, as happens when somebody pastes from the wrong window: a service token's
+ * secret, by itself or in a header of Basic, or a JWT, a ticket or a session cookie in compact form. For input that is
+ * refused for it, so it must not find one where there is none; `redact` of shared/, for texts that are stored in any
+ * case, takes everything out that looks like one. Does NOT find client ids, keys or passwords of other systems, and
  * nothing that somebody hides on purpose.
  */
 export const containsCredential = (text: string): boolean =>
-  [...text.matchAll(/(?=(atk_[0-9A-Za-z]{22}_[0-9A-Za-z]{49}))/g)].some(([, secret = '']) =>
-    isWellFormed(secret),
-  ) ||
+  SECRET.test(text) ||
   [...text.matchAll(/\bbasic\s+([A-Za-z0-9+/]+={0,2})/gi)].some(([, encoded = '']) => isOurs(encoded)) ||
   text.split(/[^A-Za-z0-9_.-]+/).some(holdsCompactJose);
 
 function isOurs(encoded: string): boolean {
   const basic = readBasic(encoded);
-  return basic.ok && basic.value.kind === 'client-secret' && isWellFormed(basic.value.secret);
+  return basic.ok && basic.value.kind === 'client-secret' && SECRET.test(basic.value.secret);
 }
 
 /** Three parts of which the first is a header; an encrypted one has five, and may have its second empty. */

@@ -60,13 +60,18 @@ export const isWellFormed = (text: string): boolean =>
  * an attacker.
  */
 export async function digestSecret(secret: string, pepper: Uint8Array<ArrayBuffer>): Promise<string> {
-  const key = await crypto.subtle.importKey('raw', pepper, { name: 'HMAC', hash: 'SHA-256' }, false, [
-    'sign',
-  ]);
+  let key = peppers.get(pepper);
+  if (key === undefined) {
+    key = await crypto.subtle.importKey('raw', pepper, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign']);
+    peppers.set(pepper, key);
+  }
   return base64url.encode(
     new Uint8Array(await crypto.subtle.sign('HMAC', key, new TextEncoder().encode(secret))),
   );
 }
+
+/** Peppers as keys, by their bytes in the configuration: each is imported once. */
+const peppers = new WeakMap<Uint8Array, CryptoKey>();
 
 function checksum(text: string): string {
   let crc = 0xffffffff;

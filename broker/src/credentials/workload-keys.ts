@@ -36,7 +36,7 @@ export function workloadKeys(
     return ports.fetch(address, { signal });
   };
   const { clock, sleep } = ports;
-  return { issuer, keys: createRemoteKeys({ fetchSet, clock, sleep }, { algorithms }) };
+  return { issuer, keys: createRemoteKeys({ fetchSet, clock, sleep }, { algorithms, alg: 'optional' }) };
 }
 
 function pinnedKeys(set: object, algorithms: readonly ForeignAlgorithm[]) {
@@ -44,9 +44,10 @@ function pinnedKeys(set: object, algorithms: readonly ForeignAlgorithm[]) {
   let held: KeySet<ForeignAlgorithm> | undefined;
   return {
     async find(kid: string) {
-      held ??= await readKeySet(document, algorithms);
+      held ??= await readKeySet(document, algorithms, 'optional');
       return held?.get(kid) ?? ('unknown' as const);
     },
+    isUnusable: () => false,
   };
 }
 

@@ -1,6 +1,5 @@
-import { BODY_MAX_BYTES } from '@agent-ticket/shared/limits.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
-import { readBounded } from '@agent-ticket/shared/read-bounded.ts';
+import { readBytes } from './request-bytes.ts';
 
 const FORM = /^application\/x-www-form-urlencoded\s*(;|$)/i;
 
@@ -14,12 +13,13 @@ export async function readForm(
   request: Request,
   repeatable?: string,
 ): Promise<Outcome<ReadonlyMap<string, string>>> {
-  if (!FORM.test(request.headers.get('content-type') ?? ''))
-    return err('media_type_unsupported', { hint: 'send a form' });
-  const bytes = await readBounded(request, BODY_MAX_BYTES);
-  if (bytes === undefined) return err('body_too_large');
+  const bytes = await readBytes(request, FORM);
+  if (!bytes.ok)
+    return bytes.denial.reason === 'media_type_unsupported'
+      ? err('media_type_unsupported', { hint: 'send a form in UTF-8, not compressed' })
+      : bytes;
   const form = new Map<string, string>();
-  for (const [name, value] of new URLSearchParams(new TextDecoder().decode(bytes))) {
+  for (const [name, value] of new URLSearchParams(new TextDecoder().decode(bytes.value))) {
     if (value === '') continue;
     if (form.has(name))
       return name === repeatable

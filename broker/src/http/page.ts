@@ -1,3 +1,4 @@
+import type { FoundPage } from '@agent-ticket/drizzle/database.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { readStrictJson } from '@agent-ticket/shared/strict-json.ts';
 import { base64url } from 'jose';
@@ -28,17 +29,21 @@ export function readPage<Place>(url: URL, place: z.ZodType<Place>): Outcome<Page
     : err('field_invalid', { field: 'cursor' });
 }
 
-/** `{items, next_cursor}` from one row more than the page holds, which shows whether there is another page. */
-export function pageOf<Row, Item>(
-  rows: readonly Row[],
+/**
+ * `{items, next_cursor}` from one row more than the page holds, which shows whether there is another page, or from the
+ * place where a search stopped that examines no more rows for one page.
+ */
+export function pageOf<Row, Item, Place>(
+  { rows, stoppedAt }: FoundPage<Row, Place>,
   limit: number,
   item: (row: Row) => Item,
-  placeOf: (row: Row) => unknown,
+  placeOf: (row: Row) => Place,
 ): { items: Item[]; next_cursor: string | null } {
   const shown = rows.slice(0, limit);
   const last = rows.length > limit ? shown.at(-1) : undefined;
+  const next = last === undefined ? stoppedAt : placeOf(last);
   return {
     items: shown.map(item),
-    next_cursor: last === undefined ? null : base64url.encode(JSON.stringify(placeOf(last))),
+    next_cursor: next === undefined ? null : base64url.encode(JSON.stringify(next)),
   };
 }

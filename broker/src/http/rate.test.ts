@@ -1,6 +1,21 @@
 import { addressKey } from '@agent-ticket/shared/anonymous.ts';
 import { createRandom } from '@agent-ticket/shared/test/random.ts';
 import { describe, expect, it } from 'vitest';
+import { readWindow, retryAfterOf } from './rate.ts';
+
+describe('the seconds after which to try again', () => {
+  const rule = { key: 'alice', limit: 1 };
+  it.each([
+    ['at the start of a window that begins within a second', 999, 999, 60],
+    ['at its start', 0, 0, 60],
+    ['in its middle', 0, 30_500, 30],
+    ['at its end', 0, 59_999, 1],
+    ['after its end', 0, 90_000, 1],
+    ['by a clock that was put back an hour', 3_600_000, 0, 60],
+  ])('are at least one and at most a window: %s', (_when, startedAt, now, expected) => {
+    expect(retryAfterOf(readWindow(rule, { startedAt, count: 2 }).rate, now)).toBe(expected);
+  });
+});
 
 describe('the key of an address', () => {
   it.each([

@@ -10,8 +10,10 @@ export interface RateState {
 export interface RateRule {
   /** Whose: one principal, or one address. Canonical, so that no second spelling starts a second count. */
   readonly key: string;
-  /** Events per {@link RATE_WINDOW_MS}. */
+  /** Units per {@link RATE_WINDOW_MS}. */
   readonly limit: number;
+  /** Units of this event; left out: 1. */
+  readonly cost?: number;
 }
 
 export const RATE_WINDOW_MS = 60_000;
@@ -51,6 +53,6 @@ export const readWindow = ({ limit }: RateRule, { startedAt, count }: RateWindow
   },
 });
 
-/** Seconds until the window is over, by the clock of a request; at least 1. `now` in ms. */
+/** Seconds until the window is over, by the clock of a request; at least 1 and never more than a window. `now` in ms. */
 export const retryAfterOf = ({ resetAt }: RateState, now: number): number =>
-  Math.max(1, resetAt - Math.floor(now / 1000));
+  Math.min(RATE_WINDOW_MS / 1000, Math.max(1, resetAt - Math.floor(now / 1000)));

@@ -3,6 +3,7 @@ import type { NewSigningKey, SigningKeyRow, Successor } from '@agent-ticket/driz
 import type { Statement } from '@agent-ticket/drizzle/database.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { TicketAlgorithm } from '@agent-ticket/shared/ticket.ts';
+import { iso } from '../http/iso.ts';
 import type { Keyring } from './keyring.ts';
 import { stateOf } from './schedule.ts';
 import { seal, unsealWith } from './seal.ts';
@@ -48,6 +49,12 @@ const rowOf = (key: NewSigningKey): SigningKeyRow => ({
 const nextGeneration = (rows: readonly SigningKeyRow[]): number =>
   Math.max(...rows.map((row) => row.generation)) + 1;
 
+/** What an operator may do who wants another key sooner. */
+const pendingHint = ({ kid, activatesAt }: SigningKeyRow): string =>
+  `key ${kid} is pending and signs from ${iso(activatesAt)}; it signs at once when the active key is revoked`;
+
+const CHANGED = 'the keys were changed meanwhile: list them, and try again if that is still wanted';
+
 /**
  * Makes the next key. Refuses while another rotation is pending, and where the active key does not open: a wrong
  * key-encryption key must not go unnoticed under a new key. Of two at once one makes a key.
@@ -61,7 +68,8 @@ export async function rotate(
   if (!signer.ok) return signer;
   // Only keys that open count: a row that somebody wrote must not hold up rotations.
   const usable = await keyring.current(now);
-  if (usable.some(({ row }) => stateOf(row, now) === 'pending')) return err('rotation_pending');
+  const pending = usable.find(({ row }) => stateOf(row, now) === 'pending');
+  if (pending !== undefined) return err('rotation_pending', { hint: pendingHint(pending.row) });
   const generation = nextGeneration(await keyring.rows(now));
   const { row: active, material } = signer.value;
 
@@ -72,7 +80,7 @@ export async function rotate(
   const rotation = { row: rowOf(key), previous: { ...active, ...end } };
   const made = await make(rotation, keyring.keys.rotate(key, end));
   keyring.forget();
-  return made === undefined ? err('rotation_pending') : ok(rotation);
+  return made === undefined ? err('rotation_pending', { hint: CHANGED }) : ok(rotation);
 }
 
 interface KeyRevocation {
@@ -98,13 +106,14 @@ export async function revoke<Made>(
     const rows = await keyring.rows(now);
     const row = rows.find((each) => each.kid === kid);
     if (row === undefined) return err('key_unknown');
-    if (row.revokedAt !== null) return err('key_already_revoked');
+    if (row.revokedAt !== null)
+      return err('key_already_revoked', { hint: `the key was revoked at ${iso(row.revokedAt)}` });
     const successor = await successorOf(row, rows, keyring, now);
     const made = await make({ row, successor }, keyring.keys.revoke(kid, successor, now));
     keyring.forget();
     if (made !== undefined) return ok({ row: { ...row, revokedAt: now }, made });
   }
-  return err('rotation_pending');
+  return err('rotation_pending', { hint: CHANGED });
 }
 
 /** The key that signs once another is gone. A retiring or retired key never signs again. */

@@ -127,10 +127,13 @@ export function createKeyring(ports: KeyringPorts) {
     held = undefined;
   }
 
+  const signing = (keys: readonly HeldKey[], now: number): HeldKey | undefined =>
+    keys.find(({ row }) => stateOf(row, now) === SIGNING);
+
   /** The key that signs now. Refuses when there is none, which never makes one silently. */
   async function signer(now: number): Promise<Outcome<HeldKey>> {
     const keys = await current(now);
-    const key = keys.find(({ row }) => stateOf(row, now) === SIGNING);
+    const key = signing(keys, now);
     if (key !== undefined) return ok(key);
     const detail = keys.length === 0 ? 'no key opens with KEK or KEK_PREVIOUS' : 'no key is active';
     return err('signing_key_missing', { retryAfter: 5, detail });
@@ -146,6 +149,15 @@ export function createKeyring(ports: KeyringPorts) {
     sealingKeys,
     forget,
     signer,
+
+    /**
+     * {@link signer} by the rows last read, however old. For a caller that has the state of the key checked by rows read
+     * after this call, as the mint shard does.
+     */
+    async lastSigner(now: number): Promise<Outcome<HeldKey>> {
+      const key = held && signing(publishableOf(held.keys, now), now);
+      return key === undefined ? signer(now) : ok(key);
+    },
 
     /** {@link signer} by rows read anew: after a change, what is signed must not go by the keys from before it. */
     newestSigner(now: number): Promise<Outcome<HeldKey>> {

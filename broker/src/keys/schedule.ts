@@ -1,4 +1,4 @@
-import type { SigningKeyRow } from '@agent-ticket/drizzle/control/signing-keys.ts';
+import type { KeyTimes } from '@agent-ticket/drizzle/control/signing-keys.ts';
 import { CLOCK_SKEW_SECONDS, KEY_SET, TICKET_TTL_SECONDS } from '@agent-ticket/shared/limits.ts';
 
 type KeyState = 'pending' | 'active' | 'retiring' | 'retired' | 'revoked';
@@ -55,7 +55,7 @@ const FIRST_GENERATION = 1;
  * The state of a key at a moment: nothing else is stored, so no transition can be missed. `now` in ms. A first key is
  * never pending: of several instances that start together, those that read their clock before its maker did sign too.
  */
-export function stateOf(row: SigningKeyRow, now: number): KeyState {
+export function stateOf(row: KeyTimes, now: number): KeyState {
   if (row.revokedAt !== null) return 'revoked';
   if (row.removedAt !== null && now >= row.removedAt) return 'retired';
   if (row.retiresAt !== null && now >= row.retiresAt) return 'retiring';
@@ -68,5 +68,4 @@ export const SIGNING: KeyState = 'active';
 /** States in which a ticket key is in the set. */
 export const PUBLISHED: readonly KeyState[] = ['pending', 'active', 'retiring'];
 
-export const isPublished = (row: SigningKeyRow, now: number): boolean =>
-  PUBLISHED.includes(stateOf(row, now));
+export const isPublished = (row: KeyTimes, now: number): boolean => PUBLISHED.includes(stateOf(row, now));

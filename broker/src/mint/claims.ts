@@ -11,7 +11,10 @@ import { CLAIM_LAPSES_MS, DEFAULT_INSTANCE } from './policy.ts';
 import type { MintOrder } from './shard.ts';
 
 /** The grant by which a first user owns an instance. */
-export const claimRow = ({ who, request, context }: MintOrder, id: string): NewGrant => ({
+export const claimRow = (
+  { who, request, context }: Pick<MintOrder, 'request' | 'context'> & { readonly who: Authenticated },
+  id: string,
+): NewGrant => ({
   id,
   subject: who.principal.id,
   agentSlug: request.agent,

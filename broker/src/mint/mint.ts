@@ -1,38 +1,22 @@
-import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
-import type { Denial, DenialReason } from '@agent-ticket/shared/denial.ts';
 import { present } from '@agent-ticket/shared/handshake.ts';
-import { CREDENTIAL_MIN_LEFT_SECONDS, TICKET_TTL_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { TicketId } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { formatScope } from '@agent-ticket/shared/scope.ts';
-import { auditEventOf } from '../audit/event.ts';
 import type { Authenticated } from '../credentials/principal.ts';
+import { type Credential, isUnverified, noteUse } from '../credentials/service-token.ts';
 import type { RequestContext } from '../http/context.ts';
-import { type RateState, retryAfterOf } from '../http/rate.ts';
+import type { RateState } from '../http/rate.ts';
+import type { Keyring } from '../keys/keyring.ts';
 import { type ChangePorts, flushOutbox } from '../revocation/changes.ts';
-import { claimRow, resolveLapse } from './claims.ts';
-import { fitsTicket, type IssuedTicket, issueTicket, ticketPayload } from './issue.ts';
-import {
-  CLAIM_LAPSES_MS,
-  DEFAULT_INSTANCE,
-  type Decision,
-  decide,
-  MAX_CLAIMS,
-  POLICY_VERSION,
-} from './policy.ts';
-import { readPolicyInput } from './policy-input.ts';
-import {
-  accountOf,
-  type MintAnswer,
-  type MintOrder,
-  type MintPorts,
-  type MintShard,
-  rateRuleOf,
-} from './shard.ts';
+import { resolveLapse } from './claims.ts';
+import { isSpent } from './decide-ticket.ts';
+import { type IssuedTicket, issueTicket } from './issue.ts';
+import { accountOf, type MintShard } from './shard.ts';
 import type { TicketRequest } from './ticket-request.ts';
 
 export interface ExchangePorts extends ChangePorts {
   readonly shard: MintShard;
+  readonly keyring: Pick<Keyring, 'signer' | 'lastSigner' | 'newestSigner'>;
   readonly config: ChangePorts['config'] & { readonly agentWorkerUrl: string };
   /** Runs beside the answer; its failure is logged and changes no answer. */
   readonly later: (work: Promise<void>) => void;
@@ -42,200 +26,81 @@ export interface ExchangePorts extends ChangePorts {
 interface Exchanged {
   readonly outcome: Outcome<TicketAnswer>;
   readonly rate: RateState | null;
+  /** What became of a secret that was looked up on the way. The caller logs it, and answers its refusal. */
+  readonly lookedUp?: Outcome<Authenticated>;
 }
 
 /**
- * One credential, already verified, for one ticket: one hop to the mint shard (see {@link decideTicket}) → sign →
- * verify own output → answer. The audit event is durable before the ticket exists, so no ticket leaves without its
- * event; a ticket whose answer is lost was issued and never used.
+ * One credential for one ticket: one hop to the mint shard, which runs `decideTicket` → sign → verify own output →
+ * answer. The audit event is durable before the ticket exists, so no ticket leaves without its event; a ticket whose
+ * answer is lost was issued and never used.
  */
 export async function exchange(
-  who: Authenticated,
+  credential: Credential,
   request: TicketRequest,
   context: RequestContext,
   ports: ExchangePorts,
 ): Promise<Exchanged> {
-  if (secondsLeft(who, context.now) < CREDENTIAL_MIN_LEFT_SECONDS)
-    return { outcome: err('credential_expired'), rate: null };
-  const signer = await ports.keyring.signer(context.now);
-  if (!signer.ok) return { outcome: signer, rate: null };
-  const { material } = signer.value;
-
   const { requestId, now, ipAddress, userAgent } = context;
-  const order: MintOrder = {
-    who,
+  if (!isUnverified(credential) && isSpent(credential, now))
+    return { outcome: err('credential_expired'), rate: null };
+  // Nothing is asked of the database here: the shard compares the key with the rows that it reads.
+  let signer = await ports.keyring.lastSigner(now);
+  if (!signer.ok) return { outcome: signer, rate: null };
+
+  const order = {
+    credential,
     request,
     // Plain data only: other members of a call cannot be sent to a Durable Object.
     context: { requestId, now, ipAddress, userAgent },
     jti: TicketId.parse(ports.randomId()),
-    kid: material.kid,
     isCounted: false,
   };
-  const account = accountOf(who, context.ipAddress);
-  let answer = await ports.shard.mint(account, order);
+  const account = accountOf(credential, ipAddress);
+  let answer = await ports.shard.mint(account, { ...order, kid: signer.value.material.kid });
+  if (answer.kind === 'key-changed') {
+    signer = await ports.keyring.newestSigner(now);
+    if (!signer.ok) return { outcome: signer, rate: null };
+    answer = await ports.shard.mint(account, { ...order, kid: signer.value.material.kid });
+  }
+  const { material } = signer.value;
   if (answer.kind === 'lapses') {
-    const { claim, rate } = answer;
+    const { claim, rate, holder } = answer;
+    const who = isUnverified(credential) ? holder?.who : credential;
+    if (who === undefined) throw new TypeError('a claim lapses for a caller who was verified');
     const resolved = await resolveLapse(claim, { ...context, who }, ports);
     if (!resolved.ok) return { outcome: resolved, rate };
-    const again = await ports.shard.mint(account, { ...order, isCounted: true });
-    answer = again.kind === 'unavailable' ? again : { ...again, rate };
+    const again = await ports.shard.mint(account, { ...order, kid: material.kid, isCounted: true });
+    answer = 'rate' in again ? { ...again, rate } : again;
   }
+  if (answer.kind === 'unauthenticated') {
+    const lookedUp = { ok: false, denial: answer.denial } as const;
+    return { outcome: lookedUp, rate: null, lookedUp };
+  }
+  const { holder } = answer;
+  if (holder?.isUseDue && isUnverified(credential))
+    noteUse(credential.tokenId, { tokens: ports.control.serviceTokens, later: ports.later }, now);
+  const lookedUp = holder === undefined ? {} : { lookedUp: ok(holder.who) };
   switch (answer.kind) {
     case 'refused':
-      return { outcome: { ok: false, denial: answer.denial }, rate: answer.rate };
+      return { outcome: { ok: false, denial: answer.denial }, rate: answer.rate, ...lookedUp };
     case 'unavailable':
+    // Another rotation or revocation came in between.
+    case 'key-changed':
+      return { outcome: err('database_unavailable', { retryAfter: 5 }), rate: null, ...lookedUp };
     // The lapse came up twice in one request: other callers claimed the instance and lost it in between.
     case 'lapses':
-      return { outcome: err('database_unavailable', { retryAfter: 5 }), rate: null };
+      return { outcome: err('claim_contended', { retryAfter: 1 }), rate: answer.rate, ...lookedUp };
     case 'admitted': {
       if (answer.isClaimed) ports.later(flushOutbox(ports));
       const issued = await issueTicket(answer.payload, material);
-      return { outcome: ok(answerOf(issued, context.now, ports.config.agentWorkerUrl)), rate: answer.rate };
+      return {
+        outcome: ok(answerOf(issued, now, ports.config.agentWorkerUrl)),
+        rate: answer.rate,
+        ...lookedUp,
+      };
     }
   }
-}
-
-/**
- * The part of the exchange that a mint shard runs: policy input → decide → fits → count → claim if needed → record the
- * event. Calls of one account may run concurrently; each count and each record is one atomic step.
- */
-export async function decideTicket(order: MintOrder, ports: MintPorts): Promise<MintAnswer> {
-  const { who, context, isCounted } = order;
-  const { record } = ports;
-  const request = { ...order.request, instance: order.request.instance ?? DEFAULT_INSTANCE };
-  let rate = isCounted ? undefined : rateRuleOf(who, context.ipAddress);
-  let state: RateState | null = null;
-
-  // Two rounds at most: where another caller won the claim, the request is decided once more, before any event.
-  for (let lost = 0; lost < 2; lost += 1) {
-    const { input, rev } = await readPolicyInput(who, request, context.now, ports, order.kid);
-    // The request without defaults: an agent with `first-user` access has no default instance.
-    const decision = decide(who, order.request, input);
-    const claim = decision.allowed ? decision.claim : undefined;
-    const grant = decision.allowed ? (claim === undefined ? decision.grant : ports.randomId()) : undefined;
-    const payload = decision.allowed ? payloadOf(order, decision, { rev, grant }, ports) : undefined;
-    if (payload !== undefined && !fitsTicket(payload)) {
-      const counted = await record.write({ rate });
-      if (!counted.admitted) return overLimit(counted.rate, context.now);
-      return refused('field_invalid', counted.rate, { field: 'scope', hint: 'too much for one ticket' });
-    }
-
-    const event = eventOf(order, decision, ports.randomId());
-    if (claim === undefined || grant === undefined) {
-      const recorded = await record.write({ rate, event, wanted: event });
-      state = recorded.rate ?? state;
-      if (!recorded.admitted) return overLimit(recorded.rate, context.now);
-      if (payload !== undefined) return { kind: 'admitted', payload, rate: state, isClaimed: false };
-      return refusalOf(decision, state);
-    }
-
-    const row = claimRow(order, grant);
-    const claimed = auditEventOf({ ...context, who }, 'grant.created', ports.randomId(), {
-      agent: row.agentSlug,
-      instance: row.instanceId,
-      details: { grant, subject: row.subject, role: row.role, reason: row.reason },
-    });
-    // The count comes first: a caller over the limit must not claim an instance.
-    const counted = await record.write({ rate, wanted: claimed });
-    rate = undefined;
-    state = counted.rate ?? state;
-    if (!counted.admitted) return overLimit(counted.rate, context.now);
-    if (claim.lapses !== undefined) return { kind: 'lapses', claim: claim.lapses, rate: state };
-    const statement = ports.control.grants.claim(row, MAX_CLAIMS, context.now - CLAIM_LAPSES_MS);
-    const won = await ports.control.change({ statement, event: claimed, dueAt: context.now });
-    if (won === undefined) continue;
-    await record.write({ event });
-    if (payload !== undefined) return { kind: 'admitted', payload, rate: state, isClaimed: true };
-  }
-  return { kind: 'unavailable' };
-}
-
-const secondsLeft = ({ expiresAt = Number.POSITIVE_INFINITY }: Authenticated, now: number): number =>
-  expiresAt - Math.floor(now / 1000);
-
-type Allowed = Extract<Decision, { allowed: true }>;
-
-function payloadOf(
-  { who, request, context, jti }: MintOrder,
-  decision: Allowed,
-  basis: { readonly rev: number; readonly grant: string | undefined },
-  { config }: MintPorts,
-) {
-  const { agent, instance = DEFAULT_INSTANCE, transport } = request;
-  const nowSeconds = Math.floor(context.now / 1000);
-  return ticketPayload({
-    issuer: config.issuer,
-    audience: config.ticketAudience,
-    jti,
-    who,
-    decision,
-    ...basis,
-    agent,
-    instance,
-    transport,
-    nowSeconds,
-    expiresIn: Math.min(
-      request.expires_in ?? TICKET_TTL_SECONDS.default,
-      Math.floor(secondsLeft(who, context.now)),
-      decision.sessionExpiry - nowSeconds,
-    ),
-  });
-}
-
-/**
- * The audit event of a decision. A refusal without a verified principal has none: it is a security event in the log, so
- * that a flood of anonymous requests writes no rows.
- */
-function eventOf(
-  { who, request, context, jti, kid }: MintOrder,
-  decision: Decision,
-  eventId: string,
-): AuditEvent | undefined {
-  if (who.method === 'anonymous' && !decision.allowed) return undefined;
-  const { agent, instance = DEFAULT_INSTANCE, transport } = request;
-  const actor = { ...context, who };
-  const onBehalf = {
-    ...(who.act === undefined ? {} : { actor: who.act.sub }),
-    ...(who.client === undefined ? {} : { client_id: who.client.id }),
-  };
-  if (!decision.allowed) {
-    return {
-      ...auditEventOf(actor, 'ticket.denied', eventId, { agent, instance }),
-      policyVersion: POLICY_VERSION,
-      outcome: 'denied',
-      code: decision.reason,
-      details: { method: who.method, ...onBehalf },
-    };
-  }
-  return {
-    ...auditEventOf(actor, 'ticket.issued', eventId, { agent, instance }),
-    policyVersion: POLICY_VERSION,
-    jti,
-    kid,
-    details: {
-      method: who.method,
-      role: decision.role,
-      scope: formatScope(decision.scope),
-      transport,
-      ...onBehalf,
-    },
-  };
-}
-
-const refused = (
-  reason: DenialReason,
-  rate: RateState | null,
-  facts: Omit<Denial, 'reason'> = {},
-): MintAnswer => ({ kind: 'refused', denial: { reason, ...facts }, rate });
-
-const overLimit = (rate: RateState | null, now: number): MintAnswer =>
-  refused('rate_limited', rate, { retryAfter: rate === null ? 1 : retryAfterOf(rate, now) });
-
-function refusalOf(decision: Decision, rate: RateState | null): MintAnswer {
-  if (decision.allowed) throw new TypeError('an allowed request is no refusal');
-  return decision.reason === 'instance_missing'
-    ? refused(decision.reason, rate, { field: 'instance' })
-    : refused(decision.reason, rate);
 }
 
 /** What `POST /tickets` answers. */

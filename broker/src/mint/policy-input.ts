@@ -20,80 +20,39 @@ export interface PolicyInputPorts {
 }
 
 /**
- * The input of `decide` for a request for one instance, with the number of the newest change that the input contains.
- * `kid` names the key that would sign the ticket; it is left out where no ticket is made. `now` in ms.
+ * The question for the rows of one instance. `kid` names the key that would sign the ticket; it is left out where no
+ * ticket is made. `now` in ms.
  */
+export const questionAbout = (
+  who: Authenticated,
+  at: AgentInstance,
+  now: number,
+  ports: Pick<PolicyInputPorts, 'config'>,
+  kid?: string,
+) => ({
+  ...questionOf(who, now, ports),
+  at,
+  targets: [...callerTargets(who, kid), ...targetNamesOfInstance(at)],
+});
+
+/** The input of `decide` for a request for one instance. Parameters as of {@link questionAbout}. */
 export async function readPolicyInput(
   who: Authenticated,
   at: AgentInstance,
   now: number,
   ports: PolicyInputPorts,
   kid?: string,
-): Promise<{ readonly input: PolicyInput; readonly rev: number }> {
-  const { rev, ...rows } = await ports.control.readPolicy({
-    ...questionOf(who, now, ports),
-    at,
-    targets: [...callerTargets(who, kid), ...targetNamesOfInstance(at)],
-  });
-  return { input: { ...rows, registry: ports.registry, now }, rev };
+): Promise<{ readonly input: PolicyInput }> {
+  const { rev: _, ...rows } = await ports.control.readPolicy(questionAbout(who, at, now, ports, kid));
+  return { input: { ...rows, registry: ports.registry, now } };
 }
 
-/**
- * The same for every instance whose decision may differ: listed instances, instances with a grant, and one placeholder
- * for all other instances.
- */
-export async function readPolicyInputs(
+/** What is asked of the caller itself, wherever. `now` in ms. */
+export const questionOf = (
   who: Authenticated,
   now: number,
-  ports: PolicyInputPorts,
-  kid?: string,
-): Promise<{ readonly at: AgentInstance; readonly input: PolicyInput }[]> {
-  const { registry } = ports;
-  const listed = registry.flatMap(({ slug: agent, instances = [ANY_OTHER] }) =>
-    instances.map((instance) => ({ agent, instance })),
-  );
-  const { rev: _, ...rows } = await ports.control.readPolicy({
-    ...questionOf(who, now, ports),
-    targets: [...new Set([...callerTargets(who, kid), ...listed.flatMap(targetNamesOfInstance)])],
-  });
-  const grantsOn = groupBy(rows.grants, ({ agentSlug }) => agentSlug);
-  return registry.flatMap(({ slug: agent, instances }) => {
-    const grants = grantsOn.get(agent) ?? [];
-    const everywhere = grants.filter(({ instanceId }) => instanceId === '*');
-    const byInstance = groupBy(grants, ({ instanceId }) => instanceId);
-    const names = new Set(instances ?? [ANY_OTHER, ...byInstance.keys()]);
-    names.delete('*');
-    return [...names].map((instance) => {
-      const at = { agent, instance };
-      const targets = [...callerTargets(who, kid), ...targetNamesOfInstance(at)];
-      return {
-        at,
-        input: {
-          ...rows,
-          registry,
-          now,
-          grants: [...everywhere, ...(byInstance.get(instance) ?? [])],
-          revocations: rows.revocations.filter(({ target }) => targets.includes(target)),
-        },
-      };
-    });
-  });
-}
-
-function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
-  for (const item of items) {
-    const group = groups.get(keyOf(item));
-    if (group === undefined) groups.set(keyOf(item), [item]);
-    else group.push(item);
-  }
-  return groups;
-}
-
-/** Placeholder for an instance that no row names. It is no valid instance name. */
-const ANY_OTHER = '';
-
-const questionOf = (who: Authenticated, now: number, { config }: PolicyInputPorts) => ({
+  { config }: Pick<PolicyInputPorts, 'config'>,
+) => ({
   principal: who.principal.id,
   subjects: subjectsOf(who.principal, config.trustEmail),
   claimsSince: now - CLAIM_LAPSES_MS,

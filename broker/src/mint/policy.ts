@@ -210,7 +210,7 @@ const isOpenTo = (who: Authenticated, entry: AgentEntry): boolean =>
   entry.access === 'public' || (entry.access === 'viewer' && who.method !== 'anonymous');
 
 /** The highest role that access mode or grants give. */
-export function roleOf(who: Authenticated, entry: AgentEntry, grants: readonly GrantRow[]): Role | undefined {
+function roleOf(who: Authenticated, entry: AgentEntry, grants: readonly GrantRow[]): Role | undefined {
   const granted = grants.map((grant) => Role.parse(grant.role));
   const held: readonly Role[] = isOpenTo(who, entry) ? [...granted, 'viewer'] : granted;
   return ROLES.findLast((role) => held.includes(role));

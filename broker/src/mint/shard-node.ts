@@ -1,6 +1,9 @@
+import type { MintQuestion } from '@agent-ticket/drizzle/control/mint-facts.ts';
+import type { ControlStore } from '@agent-ticket/drizzle/control/store.ts';
 import type { RecordStore } from '@agent-ticket/drizzle/record/store.ts';
 import { RATE_WINDOW_MS, readWindow } from '../http/rate.ts';
-import { decideTicket } from './mint.ts';
+import { coalescedRead, READ_LIMITS } from './coalesced-read.ts';
+import { decideTicket } from './decide-ticket.ts';
 import { type MintPorts, type MintShard, overLimitEvent, type Recording } from './shard.ts';
 
 /** Counts and events in one batch of the record database. Rejects while the database is away or locked. */
@@ -17,10 +20,23 @@ export const recordingIn = ({ rates }: Pick<RecordStore, 'rates'>, clock: () => 
 
 /** The mint shard of a broker on Node. It is in the process and writes to the record database, so it has no backlog. */
 export const mintShardInProcess = (
-  ports: Omit<MintPorts, 'record'>,
+  ports: Omit<MintPorts, 'record' | 'readFacts'> & {
+    readonly control: Pick<ControlStore, 'readMintFacts'>;
+  },
   record: RecordStore,
   clock: () => number,
-): MintShard => ({
-  mint: (_account, order) => decideTicket(order, { ...ports, record: recordingIn(record, clock) }),
-  count: async (_account, rule) => readWindow(rule, await record.rates.count(rule, clock(), RATE_WINDOW_MS)),
-});
+): MintShard => {
+  const all = {
+    ...ports,
+    readFacts: coalescedRead((questions: readonly MintQuestion[]) => ports.control.readMintFacts(questions), {
+      ...READ_LIMITS,
+      nextTurn: () => new Promise((resolve) => setImmediate(resolve)),
+    }),
+    record: recordingIn(record, clock),
+  };
+  return {
+    mint: (_account, order) => decideTicket(order, all),
+    count: async (_account, rule) =>
+      readWindow(rule, await record.rates.count(rule, clock(), RATE_WINDOW_MS)),
+  };
+};

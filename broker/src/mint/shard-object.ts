@@ -6,7 +6,7 @@ import { createDelivery, type Delivery } from '@agent-ticket/drizzle/object/deli
 import { enqueue, waitingSince } from '@agent-ticket/drizzle/object/drain.ts';
 import { type ObjectRates, objectRateStore } from '@agent-ticket/drizzle/object/rates.ts';
 import { createObjectTables } from '@agent-ticket/drizzle/object/tables.ts';
-import { isOutage } from '@agent-ticket/drizzle/outage.ts';
+import { isOutage, outageHint } from '@agent-ticket/drizzle/outage.ts';
 import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
 import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
@@ -15,8 +15,10 @@ import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { readConfig } from '../config/config.ts';
 import { RATE_WINDOW_MS, readWindow } from '../http/rate.ts';
 import { createBacklogReports, sumWaiting } from './backlog.ts';
-import { decideTicket } from './mint.ts';
+import { coalescedRead } from './coalesced-read.ts';
+import { decideTicket } from './decide-ticket.ts';
 import {
+  MAX_SHARDS,
   type MintAnswer,
   type MintOrder,
   type MintPorts,
@@ -31,6 +33,12 @@ import {
 const RETRY_MS = 5_000;
 
 /**
+ * How long an event waits for others that share its write to the record database. It is durable here, and that write
+ * costs more than a mint. A longer wait would be seen in the audit log, and a timer keeps the object awake.
+ */
+const GATHER_MS = 100;
+
+/**
  * One mint shard: it decides requests for tickets, counts them and stores their audit events until delivery. Its SQLite
  * is synchronous, so that a count is exact, and durable before the answer leaves the object.
  */
@@ -42,15 +50,18 @@ export class MintShardObject extends DurableObject<Cloudflare.Env> {
   readonly #ports: MintPorts;
   /** When the alarm rings, as far as this life of the object knows. */
   #alarmAt = Number.POSITIVE_INFINITY;
+  #isGathering = false;
 
   constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
     super(ctx, env);
     createObjectTables(ctx.storage.sql);
     this.#backlog = backlogStore(ctx.storage.sql);
     this.#rates = objectRateStore(ctx.storage.sql);
+    const control = openControl(env.CONTROL);
     this.#ports = {
       registry: AGENTS,
-      control: openControl(env.CONTROL),
+      control,
+      readFacts: coalescedRead(control.readMintFacts),
       config: readConfig(env),
       randomId: () => crypto.randomUUID(),
       record: { write: async (entry) => this.write(entry) },
@@ -72,7 +83,7 @@ export class MintShardObject extends DurableObject<Cloudflare.Env> {
       },
     });
     // Events that an earlier life of the object left behind may have no other trigger for their delivery.
-    this.#offer(Date.now());
+    this.#offerLeft(Date.now());
   }
 
   /** Answers an outage as a value: an error loses its kind on the way to the caller. */
@@ -81,7 +92,8 @@ export class MintShardObject extends DurableObject<Cloudflare.Env> {
       return await decideTicket(order, this.#ports);
     } catch (error) {
       if (!isOutage(error)) throw error;
-      console.error(JSON.stringify({ event: 'outage', at: 'mint', error: describeError(error) }));
+      const line = { event: 'outage', at: 'mint', error: describeError(error), hint: outageHint(error) };
+      console.error(JSON.stringify(line));
       return { kind: 'unavailable' };
     }
   }
@@ -93,7 +105,7 @@ export class MintShardObject extends DurableObject<Cloudflare.Env> {
       this.#keep(event, now);
       return { admitted: true, rate: null };
     }
-    const window = this.#rates.count(rate.key, now, RATE_WINDOW_MS);
+    const window = this.#rates.count(rate.key, now, RATE_WINDOW_MS, rate.cost);
     const counted = readWindow(rate, window);
     if (counted.admitted) this.#keep(event, now);
     // A flood writes one row for each window, not one for each request.
@@ -105,7 +117,14 @@ export class MintShardObject extends DurableObject<Cloudflare.Env> {
   #keep(event: AuditEvent | undefined, now: number): void {
     if (event === undefined) return;
     enqueue(this.#backlog, { event });
-    this.#offer(now);
+    // The alarm is set with the event: this life may end before the timer or an answer comes.
+    this.#wakeBy(now + RETRY_MS);
+    if (this.#isGathering) return;
+    this.#isGathering = true;
+    setTimeout(() => {
+      this.#isGathering = false;
+      this.#delivery.start();
+    }, GATHER_MS);
   }
 
   /** An object of an agent reports what it could not deliver. */
@@ -119,9 +138,9 @@ export class MintShardObject extends DurableObject<Cloudflare.Env> {
     return sumWaiting([{ ...here, agents: { objects: 0, events: 0 } }, this.#reports.waiting(Date.now())]);
   }
 
-  /** Offers what waits to the record database. The alarm is set first: this life may end before an answer comes. */
-  #offer(now: number): void {
-    if (this.#backlog.count() === 0) return;
+  /** Offers what was left to the record database. The alarm is set first: this life may end before an answer comes. */
+  #offerLeft(now: number): void {
+    if (this.#backlog.newest() === undefined) return;
     this.#wakeBy(now + RETRY_MS);
     this.#delivery.start();
   }
@@ -138,12 +157,9 @@ export class MintShardObject extends DurableObject<Cloudflare.Env> {
     this.#alarmAt = Number.POSITIVE_INFINITY;
     this.#rates.purge(now - RATE_WINDOW_MS);
     if (!this.#rates.isEmpty()) this.#wakeBy(now + 2 * RATE_WINDOW_MS);
-    this.#offer(now);
+    this.#offerLeft(now);
   }
 }
-
-/** The number of objects that share the load. All requests of one account go to the same object. */
-const SHARDS = 64;
 
 /** A mint reads and may claim: two statements with a deadline each, and the round trip to the object. */
 const MINT_DEADLINE_MS = 3 * STATEMENT_DEADLINE_MS;
@@ -154,15 +170,20 @@ interface MintShards extends MintShard {
   receiveReport(report: BacklogReport): Promise<void>;
 }
 
-/** The mint shard behind its objects. */
+/**
+ * The mint shard behind its objects. All requests of one account go to the same object, as long as the number of shards
+ * is the same: after a change of it, a limit may count twice in that minute. Shards beyond the number get no requests;
+ * their own alarms deliver the events that they have.
+ */
 export const mintShards = (
   namespace: DurableObjectNamespace<MintShardObject>,
+  shards: number,
   deadlineMs = STATEMENT_DEADLINE_MS,
 ): MintShards => {
   const shard = (number: number) => namespace.get(namespace.idFromName(`mint:${number}`));
   const shardOf = async (account: string) => {
     const digest = new DataView(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(account)));
-    return shard(digest.getUint32(0) % SHARDS);
+    return shard(digest.getUint32(0) % shards);
   };
   return {
     async mint(account, order) {
@@ -180,7 +201,8 @@ export const mintShards = (
     },
 
     async waiting() {
-      const places = Array.from({ length: SHARDS }, (_, number) =>
+      // Shards beyond the present number too: they may still have events of an earlier one.
+      const places = Array.from({ length: MAX_SHARDS }, (_, number) =>
         within<Waiting>(deadlineMs, shard(number).waiting()),
       );
       return sumWaiting(await Promise.all(places));
@@ -188,7 +210,7 @@ export const mintShards = (
 
     async receiveReport(report) {
       // Object ids are uniformly distributed, so they need no hash.
-      const number = Number.parseInt(report.object.slice(0, 8), 16) % SHARDS;
+      const number = Number.parseInt(report.object.slice(0, 8), 16) % shards;
       await within(deadlineMs, shard(number).receiveReport(report));
     },
   };

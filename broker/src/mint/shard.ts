@@ -1,3 +1,4 @@
+import type { MintFacts, MintQuestion } from '@agent-ticket/drizzle/control/mint-facts.ts';
 import type { GrantRow } from '@agent-ticket/drizzle/control/policy.ts';
 import type { ControlStore } from '@agent-ticket/drizzle/control/store.ts';
 import { addressKey } from '@agent-ticket/shared/anonymous.ts';
@@ -6,14 +7,16 @@ import type { Denial } from '@agent-ticket/shared/denial.ts';
 import type { TicketId, Tier } from '@agent-ticket/shared/names.ts';
 import type { TicketPayload } from '@agent-ticket/shared/ticket.ts';
 import type { Authenticated } from '../credentials/principal.ts';
+import { type Credential, isUnverified, principalOfToken } from '../credentials/service-token.ts';
 import type { RequestContext } from '../http/context.ts';
 import type { Counter, RateRule, RateState } from '../http/rate.ts';
 import type { PolicyInputPorts } from './policy-input.ts';
 import type { TicketRequest } from './ticket-request.ts';
 
-/** One request for a ticket whose credential was verified. Plain data: it travels to the shard. */
+/** One request for a ticket. Plain data: it travels to the shard. */
 export interface MintOrder {
-  readonly who: Authenticated;
+  /** Verified, or the secret of a service token, which the shard looks up with its other facts. */
+  readonly credential: Credential;
   readonly request: TicketRequest;
   readonly context: RequestContext;
   readonly jti: TicketId;
@@ -23,8 +26,14 @@ export interface MintOrder {
   readonly isCounted: boolean;
 }
 
-/** A shard's answer to a request for a ticket. Every answer except `unavailable` is durable in the audit log. */
-export type MintAnswer =
+/** A shard's answer to a request for a ticket. */
+export type MintAnswer = MintResult & {
+  /** The holder of the secret that the shard looked up. */
+  readonly holder?: { readonly who: Authenticated; readonly isUseDue: boolean };
+};
+
+/** `admitted` and `refused` are durable in the audit log. */
+export type MintResult =
   /** The event is durable: sign exactly this. */
   | {
       readonly kind: 'admitted';
@@ -36,7 +45,11 @@ export type MintAnswer =
   | { readonly kind: 'refused'; readonly denial: Denial; readonly rate: RateState | null }
   /** Nothing was recorded: the object of this claim must be asked whether it lapses, and the request comes again. */
   | { readonly kind: 'lapses'; readonly claim: GrantRow; readonly rate: RateState | null }
-  /** A database does not answer, or others claimed and left twice in between. */
+  /** The secret is refused. Nothing was counted or recorded: failed credentials have counters of their own. */
+  | { readonly kind: 'unauthenticated'; readonly denial: Denial }
+  /** Nothing was counted or recorded: the key of the order does not sign any more, and the request comes again. */
+  | { readonly kind: 'key-changed' }
+  /** A database does not answer. */
   | { readonly kind: 'unavailable' };
 
 /**
@@ -51,8 +64,10 @@ export interface MintShard extends Counter {
 }
 
 /** The ports that a shard needs for its decisions. */
-export interface MintPorts extends PolicyInputPorts {
-  readonly control: Pick<ControlStore, 'readPolicy' | 'change' | 'grants'>;
+export interface MintPorts extends Pick<PolicyInputPorts, 'registry'> {
+  readonly control: Pick<ControlStore, 'change' | 'grants'>;
+  /** Facts that were read after this call. */
+  readonly readFacts: (question: MintQuestion) => Promise<MintFacts>;
   readonly config: PolicyInputPorts['config'] & { readonly issuer: string; readonly ticketAudience: string };
   readonly randomId: () => string;
   readonly record: Recording;
@@ -91,7 +106,13 @@ export interface Waiting {
   readonly since: number | undefined;
 }
 
-/** Requests for tickets per window; `null`: not counted at all. */
+/** The mint shards on Workers. Few coalesce more reads and writes; each runs on one thread. */
+export const DEFAULT_SHARDS = 8;
+
+/** The most of them. Shards beyond the present number still count as places where events may wait. */
+export const MAX_SHARDS = 64;
+
+/** Requests for tickets, and apart from them units of other calls, per window; `null`: not counted at all. */
 export const RATE_LIMITS: Readonly<Record<Tier | 'anonymous', number | null>> = {
   anonymous: 30,
   free: 60,
@@ -100,8 +121,10 @@ export const RATE_LIMITS: Readonly<Record<Tier | 'anonymous', number | null>> = 
 };
 
 /** The account that a request is counted under. Callers without a credential share one account per network address. */
-export const accountOf = (who: Authenticated, address: string | null): string =>
-  who.method === 'anonymous' ? `address:${addressKey(address)}` : who.principal.id;
+export function accountOf(credential: Credential, address: string | null): string {
+  if (isUnverified(credential)) return principalOfToken(credential.tokenId);
+  return credential.method === 'anonymous' ? `address:${addressKey(address)}` : credential.principal.id;
+}
 
 export function rateRuleOf(who: Authenticated, address: string | null): RateRule | undefined {
   const limit = RATE_LIMITS[who.method === 'anonymous' ? 'anonymous' : who.principal.tier];

@@ -2,13 +2,17 @@ import { DENIALS, type Denial, type DenialReason, type ErrorCode } from '@agent-
 import { rateHeaders } from '../http/answer.ts';
 import type { ErrorRenderer } from '../http/context.ts';
 
-/** Errors of a token endpoint (RFC 6749 §5.2, RFC 8707 §2), and two of its §4.1.2.1 for what is not the client's fault. */
+/**
+ * Errors of a token endpoint (RFC 6749 §5.2, RFC 8707 §2, RFC 8628 §3.5), and two of RFC 6749 §4.1.2.1 beside a status of
+ * 500 or more, which stock clients go by alone.
+ */
 const OAUTH_ERRORS = {
   invalid_request: { status: 400, text: 'the request is not valid' },
   invalid_client: { status: 401, text: 'client authentication failed' },
   invalid_scope: { status: 400, text: 'the scope is unknown or more than is granted' },
   invalid_target: { status: 400, text: 'no ticket for this resource' },
   unsupported_grant_type: { status: 400, text: 'the grant type is not supported' },
+  slow_down: { status: 429, text: 'too many requests' },
   temporarily_unavailable: { status: 503, text: 'try again shortly' },
   server_error: { status: 500, text: 'internal error' },
 } as const;
@@ -41,7 +45,7 @@ const BY_CODE: Readonly<Record<ErrorCode, (stage: Stage) => OAuthError>> = {
   TOKEN_EXPIRED: (stage) => (stage === 'client' ? 'invalid_client' : 'invalid_request'),
   FORBIDDEN: (stage) => (stage === 'token' ? 'invalid_request' : 'invalid_target'),
   NOT_FOUND: () => 'invalid_target',
-  RATE_LIMITED: () => 'temporarily_unavailable',
+  RATE_LIMITED: () => 'slow_down',
   INTERNAL: () => 'server_error',
   UNAVAILABLE: () => 'temporarily_unavailable',
 };
@@ -52,7 +56,6 @@ const oauthErrorOf = ({ reason }: Denial, stage: Stage): OAuthError =>
 const STATUS_BY_CODE: Partial<Record<ErrorCode, number>> = {
   METHOD_NOT_ALLOWED: 405,
   PAYLOAD_TOO_LARGE: 413,
-  RATE_LIMITED: 429,
 };
 
 /**
@@ -72,7 +75,8 @@ export const oauthRefusal =
       ...rateHeaders(rate),
     });
     if (error === 'invalid_client') headers.set('www-authenticate', 'Basic realm="broker", charset="UTF-8"');
-    if (error === 'temporarily_unavailable') headers.set('retry-after', String(denial.retryAfter ?? 1));
+    if (error === 'temporarily_unavailable' || denial.retryAfter !== undefined)
+      headers.set('retry-after', String(denial.retryAfter ?? 1));
     if (denial.allow !== undefined) headers.set('allow', denial.allow.join(', '));
     return Response.json(
       { error, error_description: about },

@@ -1,19 +1,25 @@
+import { CREDENTIAL_MIN_LEFT_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { ROLES, type Role } from '@agent-ticket/shared/names.ts';
 import { ok } from '@agent-ticket/shared/outcome.ts';
 import type { AgentEntry } from '@agent-ticket/shared/registry.ts';
-import { decide } from '../mint/policy.ts';
-import { readPolicyInputs } from '../mint/policy-input.ts';
-import type { Handler } from '../runtime/call.ts';
+import { targetNamesOfInstance } from '@agent-ticket/shared/target.ts';
+import { decide, type PolicyInput } from '../mint/policy.ts';
+import { callerTargets, questionOf } from '../mint/policy-input.ts';
+import type { Call, Handler } from '../runtime/call.ts';
 
-/** `GET /api/agents`: those for which the caller would get a ticket, with the best role that it has on any instance. */
-export const listAgents: Handler = async ({ who, now, ports }) => {
-  const signer = await ports.keyring.signer(now);
-  const inputs = await readPolicyInputs(who, now, ports, signer.ok ? signer.value.row.kid : undefined);
-  const items = ports.registry.flatMap((entry) => {
+/** An instance that no row names; no valid instance name. */
+const ANY_OTHER = '';
+
+/**
+ * `GET /api/agents`: those for which the caller would get a ticket, with the best role that it has on any instance. The
+ * work grows with the agents of the registry, not with the caller's grants.
+ */
+export const listAgents: Handler = async (call) => {
+  const inputs = await readInputs(call);
+  const items = call.ports.registry.flatMap((entry) => {
     const transport = entry.transport === 'sse' ? 'http' : 'websocket';
-    const allowed = inputs
-      .filter(({ at }) => at.agent === entry.slug)
-      .map(({ at, input }) => decide(who, { ...at, transport }, input))
+    const allowed = (inputs.get(entry.slug) ?? [])
+      .map(({ instance, input }) => decide(call.who, { agent: entry.slug, instance, transport }, input))
       .filter((decision) => decision.allowed);
     const held = allowed.filter(({ claim }) => claim === undefined).map(({ role }) => role);
     // The owner that the caller could become by asking counts where it has no role yet.
@@ -22,6 +28,57 @@ export const listAgents: Handler = async ({ who, now, ports }) => {
   });
   return ok({ status: 200, body: { items, next_cursor: null } });
 };
+
+interface InstanceInput {
+  readonly instance: string;
+  readonly input: PolicyInput;
+}
+
+/**
+ * By agent, the input of a decision for each instance where it may differ: listed instances, instances with a grant that
+ * counts, and one that stands for all others.
+ */
+async function readInputs({ who, now, ports }: Call): Promise<Map<string, InstanceInput[]>> {
+  const { registry, keyring, control } = ports;
+  const signer = await keyring.signer(now);
+  const ofCaller = callerTargets(who, signer.ok ? signer.value.row.kid : undefined);
+  const listed = registry.flatMap(({ slug: agent, instances = [ANY_OTHER] }) =>
+    instances.flatMap((instance) => targetNamesOfInstance({ agent, instance })),
+  );
+  const rows = await control.readAgentRights({
+    ...questionOf(who, now, ports),
+    agents: registry.map(({ slug, instances }) => ({ slug, instances })),
+    targets: [...new Set([...ofCaller, ...listed])],
+    lastsUntil: (Math.floor(now / 1000) + CREDENTIAL_MIN_LEFT_SECONDS) * 1000,
+  });
+  const grantsOn = groupBy(rows.grants, ({ agentSlug }) => agentSlug);
+  const revocationsOn = groupBy(rows.revocations, ({ target }) => target);
+  return new Map(
+    registry.map(({ slug: agent, instances }) => {
+      const byInstance = groupBy(grantsOn.get(agent) ?? [], ({ instanceId }) => instanceId);
+      const everywhere = byInstance.get('*') ?? [];
+      const names = new Set(instances ?? [ANY_OTHER, ...byInstance.keys()]);
+      names.delete('*');
+      const inputs = [...names].map((instance) => {
+        const targets = [...ofCaller, ...targetNamesOfInstance({ agent, instance })];
+        const revocations = targets.flatMap((target) => revocationsOn.get(target) ?? []);
+        const grants = [...everywhere, ...(byInstance.get(instance) ?? [])];
+        return { instance, input: { ...rows, registry, now, owners: [], grants, revocations } };
+      });
+      return [agent, inputs];
+    }),
+  );
+}
+
+function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const group = groups.get(keyOf(item));
+    if (group === undefined) groups.set(keyOf(item), [item]);
+    else group.push(item);
+  }
+  return groups;
+}
 
 const view = (entry: AgentEntry, role: Role) => ({
   agent: entry.slug,

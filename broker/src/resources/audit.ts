@@ -4,7 +4,7 @@ import * as z from 'zod';
 import { auditEventOf } from '../audit/event.ts';
 import { exportAudit } from '../audit/export.ts';
 import { auditEventView, checkpointView } from '../audit/view.ts';
-import { allowsAgent } from '../credentials/principal.ts';
+import { allowsAgent, OTHER_AGENT } from '../credentials/principal.ts';
 import { refuseCredentials } from '../credentials/secret-in-text.ts';
 import { pageOf, readPage } from '../http/page.ts';
 import { changePolicy } from '../revocation/changes.ts';
@@ -24,6 +24,7 @@ const Filter = z.object({
   to: Time.optional(),
 });
 type Filter = z.output<typeof Filter>;
+export const AUDIT_FILTERS = Object.keys(Filter.shape);
 
 const Place = z.strictObject({ at: z.int(), seq: z.int().positive() });
 const CheckpointPlace = z.strictObject({ n: z.int().positive() });
@@ -34,7 +35,7 @@ const After = z
 
 function readFilter(url: URL): Outcome<Filter> {
   const given = Object.fromEntries(
-    Object.keys(Filter.shape).map((name) => [name, url.searchParams.get(name) ?? undefined]),
+    AUDIT_FILTERS.map((name) => [name, url.searchParams.get(name) ?? undefined]),
   );
   const filter = Filter.safeParse(given);
   if (!filter.success) return err('field_invalid', { field: String(filter.error.issues[0]?.path[0]) });
@@ -50,13 +51,13 @@ export const listAudit: Handler = async (call) => {
   const url = new URL(call.request.url);
   const filter = readFilter(url);
   if (!filter.ok) return filter;
-  if (!allowsAgent(call.who, filter.value.agent)) return err('permission_missing');
+  if (!allowsAgent(call.who, filter.value.agent)) return err('permission_missing', { hint: OTHER_AGENT });
   const page = readPage(url, Place);
   if (!page.ok) return page;
   const { limit, after } = page.value;
   await recordRead(call, 'audit', filter.value);
-  const rows = await call.ports.record.auditLog.list(filter.value, after, limit + 1);
-  return ok({ status: 200, body: pageOf(rows, limit, auditEventView, ({ at, seq }) => ({ at, seq })) });
+  const found = await call.ports.record.auditLog.list(filter.value, after, limit + 1);
+  return ok({ status: 200, body: pageOf(found, limit, auditEventView, ({ at, seq }) => ({ at, seq })) });
 };
 
 /** `GET /admin/agents/audit/export`: NDJSON of everything after event `after`, 0 if left out. */
@@ -75,7 +76,7 @@ export const listCheckpoints: Handler = async (call) => {
   const { limit, after } = page.value;
   await recordRead(call, 'audit/checkpoints', {});
   const rows = await call.ports.record.checkpoints.list(after?.n, limit + 1);
-  return ok({ status: 200, body: pageOf(rows, limit, checkpointView, ({ n }) => ({ n })) });
+  return ok({ status: 200, body: pageOf({ rows }, limit, checkpointView, ({ n }) => ({ n })) });
 };
 
 /** Reading the log is an event of the log: durable before anything is answered, once per call. */

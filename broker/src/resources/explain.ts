@@ -3,6 +3,7 @@ import { PrincipalId, Tier } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { formatScope } from '@agent-ticket/shared/scope.ts';
 import * as z from 'zod';
+import { permissionMissing } from '../credentials/permissions.ts';
 import { type Authenticated, isPrincipalName, plainPrincipal } from '../credentials/principal.ts';
 import { tokenHolder } from '../credentials/service-token.ts';
 import { iso } from '../http/iso.ts';
@@ -28,7 +29,7 @@ const ExplainRequest = TicketRequest.omit({ expires_in: true }).extend({
 type ExplainRequest = z.output<typeof ExplainRequest>;
 
 /** Refusals that are explained no further than a mint would: the same answer as for an agent that does not exist. */
-const HIDDEN: readonly string[] = ['agent_unknown', 'agent_invisible', 'instance_unlisted'];
+export const HIDDEN: readonly string[] = ['agent_unknown', 'agent_invisible', 'instance_unlisted'];
 
 /**
  * `POST /explain`: the decision that a ticket request would get now, rule by rule. Issues and changes nothing.
@@ -58,8 +59,7 @@ export const explain: Handler = async (call) => {
 async function subjectOf({ who, ports }: Call, request: ExplainRequest): Promise<Outcome<Authenticated>> {
   const { principal: id, kind, tier, permissions, issuer = 'hypothetical', email, groups } = request;
   if (id === undefined || id === who.principal.id) return ok(who);
-  if (!who.principal.permissions.includes('explain:any'))
-    return err('permission_missing', { detail: 'explain:any' });
+  if (!who.principal.permissions.includes('explain:any')) return permissionMissing('explain:any');
   if (id.startsWith('token:')) {
     const token = await ports.control.serviceTokens.find(id.slice('token:'.length));
     return token === undefined || token.revokedAt !== null

@@ -1,24 +1,17 @@
 import type { GrantRow } from '@agent-ticket/drizzle/control/policy.ts';
 import { isAnonymous } from '@agent-ticket/shared/anonymous.ts';
-import {
-  AgentSlug,
-  InstanceName,
-  PrincipalId,
-  Role,
-  roleAtLeast,
-  tierAtLeast,
-} from '@agent-ticket/shared/names.ts';
+import { AgentSlug, InstanceName, PrincipalId, Role, roleAtLeast } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
-import { findAgent } from '@agent-ticket/shared/registry.ts';
 import * as z from 'zod';
 import { auditEventOf } from '../audit/event.ts';
 import { foldAddress } from '../credentials/email-address.ts';
-import { type Authenticated, allowsAgent, isPrincipalName } from '../credentials/principal.ts';
+import { permissionMissing } from '../credentials/permissions.ts';
+import { allowsAgent, isPrincipalName } from '../credentials/principal.ts';
 import { iso } from '../http/iso.ts';
 import { pageOf, readPage } from '../http/page.ts';
-import { type PolicyInput, roleOf } from '../mint/policy.ts';
-import { type AgentInstance, readPolicyInput } from '../mint/policy-input.ts';
-import { changePolicy, newRevocation, statusOf } from '../revocation/changes.ts';
+import type { AgentInstance } from '../mint/policy-input.ts';
+import { roleHeld } from '../mint/role-held.ts';
+import { changePolicy, endResource, newRevocation } from '../revocation/changes.ts';
 import { readBody } from '../runtime/body.ts';
 import type { Call, Handler } from '../runtime/call.ts';
 
@@ -49,6 +42,8 @@ const CreateGrant = z.strictObject({
   reason: z.string().trim().min(1).max(500),
 });
 
+const ABOVE_ROLE = 'the role is above that of the caller there';
+
 const Place = z.strictObject({ createdAt: z.int(), id: z.string() });
 
 const view = (row: Omit<GrantRow, 'claimed' | 'openedAt' | 'deletedAt'>) => ({
@@ -77,21 +72,27 @@ export const listGrants: Handler = async (call) => {
   // As it is stored.
   const stored = subject?.startsWith('email:') ? foldAddress(subject) : subject;
   const filter = { agent, instance, subject: stored, now: call.now };
-  const rows = await call.ports.control.grants.list(filter, after, limit + 1);
-  const body = pageOf(rows, limit, view, ({ createdAt, id }) => ({ createdAt, id }));
+  const found = await call.ports.control.grants.list(filter, after, limit + 1);
+  const body = pageOf(found, limit, view, ({ createdAt, id }) => ({ createdAt, id }));
   return ok({ status: 200, body });
 };
 
-/** `POST /admin/grants`. */
+/** An owner may bring an instance to so many grants, all counted. Each is a row that others' mints and lists pass by. */
+const MAX_GRANTS_BY_OWNER = 100;
+
+/** `POST /admin/grants`. Refused where the subject has that role there, even for another time: delete that one first. */
 export const createGrant: Handler = async (call) => {
   const body = await readBody(call.request, CreateGrant);
   if (!body.ok) return body;
   const { subject, agent, instance, role, reason, expires_in: expiresIn } = body.value;
   const right = await writeRight(call, { agent, instance });
   if (!right.ok) return right;
-  if (!coversRole(right.value, role)) return err('above_own_rights', { detail: role });
+  if (!coversRole(right.value, role)) return err('above_own_rights', { detail: role, hint: ABOVE_ROLE });
   if (right.value.by === 'ownership' && !isPrincipalName(subject))
-    return err('above_own_rights', { detail: 'owners name principals' });
+    return err('above_own_rights', {
+      detail: 'owners name principals',
+      hint: 'an owner grants to principals by id, not to groups or addresses',
+    });
 
   const { who, now, ports } = call;
   const grant = {
@@ -105,9 +106,22 @@ export const createGrant: Handler = async (call) => {
     createdAt: now,
     expiresAt: endOf(right.value, expiresIn, now),
   };
-  const statement = ports.control.grants.insert(grant);
-  await changePolicy({ statement, event: grantEvent(call, 'grant.created', grant) }, ports);
-  return ok({ status: 201, body: view(grant) });
+  const { grants } = ports.control;
+  const created = await changePolicy(
+    {
+      before: [grants.replaceEnded(grant)],
+      statement: grants.insert(grant, right.value.by === 'ownership' ? MAX_GRANTS_BY_OWNER : undefined),
+      event: grantEvent(call, 'grant.created', grant),
+    },
+    ports,
+  );
+  if (created !== undefined) return ok({ status: 201, body: view(grant) });
+  const same = await grants.findSame(grant);
+  return same === undefined
+    ? err('grant_limit_reached', {
+        hint: `an owner makes no more than ${MAX_GRANTS_BY_OWNER} of one instance`,
+      })
+    : err('grant_exists', { hint: `grant ${same.id}` });
 };
 
 /** When a grant ends: as asked, and no later than the ownership that it was made by. In ms. */
@@ -132,7 +146,7 @@ export const deleteGrant: Handler = async (call) => {
   if (!right.ok) return right;
   if (grant === undefined) return err('grant_unknown');
   if (!coversRole(right.value, Role.parse(grant.role)))
-    return err('above_own_rights', { detail: grant.role });
+    return err('above_own_rights', { detail: grant.role, hint: ABOVE_ROLE });
 
   const revocation = newRevocation({
     target: { kind: 'grant', id: grant.id },
@@ -142,17 +156,16 @@ export const deleteGrant: Handler = async (call) => {
     by: who.principal.id,
     now,
   });
-  const receipt = await changePolicy(
+  return endResource(
     {
       statement: grants.delete(grant.id, now),
       event: grantEvent(call, 'grant.deleted', grant),
       revocations: [revocation],
     },
+    view(grant),
+    'grant_unknown',
     ports,
   );
-  return receipt === undefined
-    ? err('grant_unknown')
-    : ok({ status: statusOf(receipt), body: { ...view(grant), receipt } });
 };
 
 const grantEvent = (
@@ -186,17 +199,19 @@ const readRight = async (call: Call, where: Where): Promise<Outcome<unknown>> =>
  * Answers the same whether the agent exists or not.
  */
 async function writeRight(call: Call, where: Where): Promise<Outcome<GrantRight>> {
-  const { who, now, ports } = call;
+  const { who } = call;
   if (!hasPermission(call, 'grants:write', where)) {
     const owner = await ownership(call, 'grants:write', where);
     if (!owner.ok) return owner;
     const { isLocked, until } = owner.value;
-    return isLocked ? err('locked') : ok({ by: 'ownership', upTo: 'owner', until });
+    return isLocked
+      ? err('locked', { hint: 'a lock names the instance or its owner' })
+      : ok({ by: 'ownership', upTo: 'owner', until });
   }
   if (who.principal.tier === 'admin') return ok({ by: 'permission', upTo: 'owner' });
   if (!isInstance(where)) return ok({ by: 'permission', upTo: undefined });
-  const { input } = await readPolicyInput(who, where, now, ports);
-  return ok({ by: 'permission', upTo: ownRole(who, where.agent, input) });
+  const held = await roleHeld(where, call);
+  return held.ok ? ok({ by: 'permission', upTo: held.value.role }) : held;
 }
 
 const hasPermission = (
@@ -212,24 +227,14 @@ const coversRole = ({ upTo }: GrantRight, role: Role): boolean =>
 const isInstance = (where: Where): where is AgentInstance =>
   where.agent !== undefined && where.instance !== undefined;
 
-/** The role that a caller has by access mode or grant, where its tier is high enough for the agent. */
-function ownRole(who: Authenticated, agent: string, { registry, grants }: PolicyInput): Role | undefined {
-  const entry = findAgent(registry, agent);
-  return entry !== undefined && tierAtLeast(who.principal.tier, entry.requiredTier)
-    ? roleOf(who, entry, grants)
-    : undefined;
-}
-
 async function ownership(
-  { who, now, ports }: Call,
+  call: Call,
   permission: 'grants:read' | 'grants:write',
   where: Where,
 ): Promise<Outcome<{ readonly until: number | null; readonly isLocked: boolean }>> {
-  const refused = err('permission_missing', { detail: permission });
-  if (!isInstance(where) || where.instance === '*' || !allowsAgent(who, where.agent)) return refused;
-  const { input } = await readPolicyInput(who, where, now, ports);
-  const ends = input.grants.filter(({ role }) => role === 'owner').map(({ expiresAt }) => expiresAt);
-  if (ends.length === 0) return refused;
-  const until = ends.includes(null) ? null : Math.max(...ends.map((end) => end ?? 0));
-  return ok({ until, isLocked: input.revocations.length > 0 });
+  const refused = permissionMissing(permission, ' or the ownership of the one instance that is named');
+  if (!isInstance(where) || where.instance === '*') return refused;
+  const held = await roleHeld(where, call);
+  if (!held.ok) return held;
+  return held.value.role === 'owner' ? ok(held.value) : refused;
 }

@@ -1,6 +1,6 @@
 import { STATEMENT_DEADLINE_MS, within } from '@agent-ticket/drizzle/deadline.ts';
 import { isOutage } from '@agent-ticket/drizzle/outage.ts';
-import { err, ok } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { renderErrorWith } from '../http/answer.ts';
 import type { Handler, HandlerResult } from '../runtime/call.ts';
 import type { BrokerPorts } from '../runtime/ports.ts';
@@ -9,8 +9,8 @@ import type { BrokerPorts } from '../runtime/ports.ts';
 export const liveness: Handler = async () => ok({ status: 200, body: { status: 'ok' } });
 
 /**
- * `GET /readyz`: a ticket could be minted now. Also a refusal says what waits for the record database: that is when it
- * grows.
+ * `GET /readyz`: whether the broker can mint a ticket, hand out its keys and write its record. 200 as long as it can mint.
+ * A refusal has the same members: what waits for the record database grows then.
  */
 export const readiness: Handler = ({ ports, now }) => answerNow(ports, now);
 
@@ -47,23 +47,62 @@ const BACKLOG_MS = 5_000;
  * one that is not ready.
  */
 const answerNow = cached(ANSWER_MS, async (ports, now): Promise<HandlerResult> => {
-  try {
-    await within(STATEMENT_DEADLINE_MS, ports.pingDatabases());
-    const signer = await ports.keyring.signer(now);
-    // A text of ours without data: an operator must see here what to mend.
-    if (!signer.ok)
-      return { outcome: err('signing_key_missing', { hint: signer.denial.detail ?? 'no key' }) };
-    const [events, work] = await Promise.all([waitingEvents(ports, now), waitingWork(ports, now)]);
-    return { outcome: ok({ status: 200, body: { status: 'ready', ...events, ...work } }) };
-  } catch (error) {
-    if (!isOutage(error)) throw error;
-    const events = await eventsIfKnown(ports, now);
-    return {
-      outcome: err('database_unavailable', { retryAfter: 5 }),
-      renderError: (denial, requestId, rate) => renderErrorWith(events, denial, requestId, rate),
-    };
-  }
+  const [signer, policy, counted, keys, record, waiting, work] = await Promise.all([
+    attempt(ports.keyring.signer(now)),
+    attempt(ports.ping.control()),
+    attempt(ports.shard.count(PROBE.key, PROBE)),
+    attempt(ports.keyring.published(now)),
+    attempt(ports.ping.record()),
+    attempt(waitingEvents(ports, now)),
+    attempt(waitingWork(ports, now)),
+  ]);
+  const events = known(waiting);
+  const isLate = (events?.waiting_age ?? 0) > LATE_SECONDS;
+  const hasSigner = known(signer)?.ok === true;
+  const mint = hasSigner && policy.ok && counted.ok;
+  const state = {
+    mint,
+    verify: (known(keys)?.length ?? 0) > 0,
+    record: record.ok && (ports.shard.waiting === undefined ? counted.ok : !isLate),
+    ...events,
+    ...known(work),
+    key_sets_unusable: unusableKeySets(ports),
+  };
+  if (mint) return { outcome: ok({ status: 200, body: { status: 'ready', ...state } }) };
+  // A text of ours without data: an operator must see here what to mend.
+  const refused =
+    signer.ok && !signer.value.ok
+      ? err('signing_key_missing', { hint: signer.value.denial.detail ?? 'no key' })
+      : err('database_unavailable', { retryAfter: 5 });
+  return {
+    outcome: refused,
+    renderError: (denial, requestId, rate) => renderErrorWith(state, denial, requestId, rate),
+  };
 });
+
+/** A count that limits nobody: it is written where, and as, a request for a ticket is counted. */
+const PROBE = { key: 'readyz', limit: Number.MAX_SAFE_INTEGER };
+
+/** From then on an operator should act; deliveries that failed are tried again each few seconds. */
+const LATE_SECONDS = 60;
+
+/** The value, or the refusal while a database is away. Anything else that is thrown is a bug, here too. */
+async function attempt<T>(work: Promise<T>): Promise<Outcome<T>> {
+  try {
+    return ok(await within(STATEMENT_DEADLINE_MS, work));
+  } catch (error) {
+    if (isOutage(error)) return err('database_unavailable');
+    throw error;
+  }
+}
+
+/** Registered issuers that publish no key which can serve here. Known from the last fetch: nothing is fetched for it. */
+const unusableKeySets = ({ credentials: { access, auth0, oidc } }: BrokerPorts): string[] =>
+  [...access.issuers, ...auth0.issuers, ...oidc.issuers]
+    .filter(({ keys }) => keys.isUnusable())
+    .map(({ issuer }) => issuer.namespace);
+
+const known = <T>(outcome: Outcome<T>): T | undefined => (outcome.ok ? outcome.value : undefined);
 
 /** Events on their way to the record database. Asks no database. */
 const waitingEvents = cached(BACKLOG_MS, async ({ shard }, now) => {
@@ -76,15 +115,6 @@ const waitingEvents = cached(BACKLOG_MS, async ({ shard }, now) => {
     waiting_age: ageOf(waiting?.since, now),
   };
 });
-
-async function eventsIfKnown(ports: BrokerPorts, now: number): Promise<object> {
-  try {
-    return await waitingEvents(ports, now);
-  } catch (error) {
-    if (isOutage(error)) return {};
-    throw error;
-  }
-}
 
 /** Changes that wait for delivery, and the age of the last checkpoint; growing numbers name the part that does not run. */
 const waitingWork = cached(BACKLOG_MS, async ({ control, record }, now) => {

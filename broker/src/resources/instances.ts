@@ -2,11 +2,13 @@ import { AgentSlug, InstanceName } from '@agent-ticket/shared/names.ts';
 import { err, ok } from '@agent-ticket/shared/outcome.ts';
 import { findAgent } from '@agent-ticket/shared/registry.ts';
 import { auditEventOf } from '../audit/event.ts';
-import { allowsAgent } from '../credentials/principal.ts';
 import { containsCredential } from '../credentials/secret-in-text.ts';
+import { decide } from '../mint/policy.ts';
 import { readPolicyInput } from '../mint/policy-input.ts';
+import { roleHeld } from '../mint/role-held.ts';
 import { changePolicy, newRevocation, statusOf } from '../revocation/changes.ts';
 import type { Handler } from '../runtime/call.ts';
+import { HIDDEN } from './explain.ts';
 
 /**
  * `DELETE /api/agents/:agent/:instance`, for its owner: closes its sockets, destroys it, drops its grants. A lock keeps
@@ -20,12 +22,21 @@ export const deleteInstance: Handler = async (call) => {
   if (!instance.success || containsCredential(instance.data))
     return err('instance_invalid', { field: 'instance' });
   const place = { agent: agent.data, instance: instance.data };
-  const { input } = await readPolicyInput(who, place, now, ports);
-  const owner = allowsAgent(who, place.agent) && input.grants.some(({ role }) => role === 'owner');
-  // Anybody but the owner learns nothing: not of the agent, not of the instance.
-  if (!owner || findAgent(ports.registry, place.agent) === undefined) return err('agent_invisible');
+  const held = await roleHeld(place, call);
+  if (!held.ok) return held;
+  if (held.value.role !== 'owner') {
+    // As at a mint: who may not see the agent learns nothing of it, and nobody whether the instance exists.
+    const transport = findAgent(ports.registry, place.agent)?.transport === 'sse' ? 'http' : 'websocket';
+    const { input } = await readPolicyInput(who, place, now, ports);
+    const decision = decide(who, { ...place, transport }, input);
+    if (!decision.allowed && HIDDEN.includes(decision.reason)) return err('agent_invisible');
+    return err('permission_missing', { detail: 'owner', hint: 'for the owner of the instance' });
+  }
   // A locked instance may be evidence.
-  if (input.revocations.length > 0) return err('locked');
+  if (held.value.isLocked)
+    return err('locked', {
+      hint: 'a lock names the instance, its agent or its owner, and must be lifted first',
+    });
 
   const target = { kind: 'instance', ...place } as const;
   const facts = { target, reason: 'the instance is being deleted', by: who.principal.id, now };

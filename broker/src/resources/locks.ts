@@ -1,12 +1,14 @@
 import type { RevocationRow } from '@agent-ticket/drizzle/control/change.ts';
 import { err, ok } from '@agent-ticket/shared/outcome.ts';
-import { LockTarget, readTargetName, type Target } from '@agent-ticket/shared/target.ts';
+import { unknownAgentHint } from '@agent-ticket/shared/registry.ts';
+import { LockTarget, readTargetName, type Target, targetName } from '@agent-ticket/shared/target.ts';
 import * as z from 'zod';
 import { auditEventOf } from '../audit/event.ts';
-import { allowsAgent } from '../credentials/principal.ts';
+import { allowsAgent, OTHER_AGENT } from '../credentials/principal.ts';
 import { iso } from '../http/iso.ts';
 import { pageOf, readPage } from '../http/page.ts';
-import { changePolicy, isDone, newRevocation, statusOf } from '../revocation/changes.ts';
+import { callerTargets } from '../mint/policy-input.ts';
+import { changePolicy, endResource, isDone, newRevocation } from '../revocation/changes.ts';
 import { readBody } from '../runtime/body.ts';
 import type { Call, Handler } from '../runtime/call.ts';
 
@@ -41,8 +43,8 @@ export const listLocks: Handler = async ({ request, now, ports }) => {
   const page = readPage(new URL(request.url), Place);
   if (!page.ok) return page;
   const { limit, after } = page.value;
-  const rows = await ports.control.revocations.listLocks(now, after, limit + 1);
-  const body = pageOf(rows, limit, view, ({ createdAt, id }) => ({ createdAt, id }));
+  const found = await ports.control.revocations.listLocks(now, after, limit + 1);
+  const body = pageOf(found, limit, view, ({ createdAt, id }) => ({ createdAt, id }));
   return ok({ status: 200, body });
 };
 
@@ -51,8 +53,13 @@ export const createLock: Handler = async (call) => {
   const body = await readBody(call.request, CreateLock);
   if (!body.ok) return body;
   const { target, reason, expires_in: expiresIn } = body.value;
-  if (!isWithinAgents(call, target)) return err('permission_missing');
+  if (!isWithinAgents(call, target)) return err('permission_missing', { hint: OTHER_AGENT });
   const { who, now, ports } = call;
+  const hint = unknownAgentHint(ports.registry, 'agent' in target ? [target.agent] : []);
+  if (hint !== undefined) return err('field_invalid', { field: 'target.agent', hint });
+  // A locked caller lifts no lock. So the operator who made the last lock can always lift one.
+  if (callerTargets(who).includes(targetName(target)))
+    return err('field_invalid', { field: 'target', hint: 'another operator must lock you' });
   const lock = newRevocation({
     id: ports.randomId(),
     target,
@@ -79,18 +86,17 @@ export const liftLock: Handler = async (call) => {
   const lock = await revocations.find(id.data);
   if (lock?.code !== 'locked' || !isWithinAgents(call, readTargetName(lock.target)))
     return err('lock_unknown');
-  const lifted = await changePolicy(
+  return endResource(
     {
       // Applies to a lock in force: a lock that was lifted or has ended is unknown.
       statement: revocations.lift(lock.id, now),
       event: lockEvent(call, 'lock.lifted', lock),
       command: { op: 'revoke', ids: [lock.id] },
     },
+    view(lock),
+    'lock_unknown',
     ports,
   );
-  return lifted === undefined
-    ? err('lock_unknown')
-    : ok({ status: statusOf(lifted), body: { ...view(lock), receipt: lifted } });
 };
 
 /** Whether a target lies within the agents that the caller's credential is limited to; people and keys never do. */

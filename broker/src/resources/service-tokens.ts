@@ -2,6 +2,7 @@ import type { ServiceTokenRow } from '@agent-ticket/drizzle/control/service-toke
 import type { AuditType } from '@agent-ticket/shared/audit-event.ts';
 import { AgentSlug, Tier, tierAtLeast } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
+import { unknownAgentHint } from '@agent-ticket/shared/registry.ts';
 import { ServiceTokenId } from '@agent-ticket/shared/target.ts';
 import * as z from 'zod';
 import { auditEventOf } from '../audit/event.ts';
@@ -10,7 +11,7 @@ import type { Authenticated } from '../credentials/principal.ts';
 import { digestSecret, makeSecret, makeTokenId } from '../credentials/secret.ts';
 import { iso } from '../http/iso.ts';
 import { pageOf, readPage } from '../http/page.ts';
-import { changePolicy, newRevocation, statusOf } from '../revocation/changes.ts';
+import { changePolicy, endResource, newRevocation, statusOf } from '../revocation/changes.ts';
 import { readBody } from '../runtime/body.ts';
 import type { Call, Handler } from '../runtime/call.ts';
 
@@ -41,6 +42,8 @@ const RotateServiceToken = z.strictObject({
     .default(3600),
 });
 
+const ABOVE_TOKEN = 'the token has a tier, permission, agent or grant that the caller does not have';
+
 const Place = z.strictObject({ createdAt: z.int(), id: ServiceTokenId });
 
 const view = (row: ServiceTokenRow) => ({
@@ -61,7 +64,7 @@ export const listServiceTokens: Handler = async ({ request, ports }) => {
   if (!page.ok) return page;
   const { limit, after } = page.value;
   const rows = await ports.control.serviceTokens.list(after, limit + 1);
-  const body = pageOf(rows, limit, view, ({ createdAt, id }) => ({ createdAt, id }));
+  const body = pageOf({ rows }, limit, view, ({ createdAt, id }) => ({ createdAt, id }));
   return ok({ status: 200, body });
 };
 
@@ -77,7 +80,9 @@ export const createServiceToken: Handler = async (call) => {
   if (!body.ok) return body;
   const wanted = body.value;
   const { who, now, ports } = call;
-  if (isAbove(wanted, who)) return err('above_own_rights');
+  if (isAbove(wanted, who)) return err('above_own_rights', { hint: ABOVE_TOKEN });
+  const hint = unknownAgentHint(ports.registry, wanted.agents ?? []);
+  if (hint !== undefined) return err('field_invalid', { field: 'agents', hint });
 
   const row: ServiceTokenRow = {
     id: makeTokenId(ports.randomBytes),
@@ -109,8 +114,9 @@ export const rotateServiceToken: Handler = async (call) => {
   const token = found.value;
   const { who, now, ports } = call;
   // A secret has the rights of its token.
-  if (await holdsMore(call, token)) return err('above_own_rights');
-  if (isEndingSecretOf(token, who)) return err('above_own_rights', { detail: 'the secret is ending' });
+  if (await holdsMore(call, token)) return err('above_own_rights', { hint: ABOVE_TOKEN });
+  if (isEndingSecretOf(token, who))
+    return err('above_own_rights', { hint: 'this secret was replaced and is ending: use its successor' });
 
   const graceMs = body.value.grace_in * 1000;
   const secret = await newSecret(call, token.id);
@@ -147,7 +153,7 @@ export const revokeServiceToken: Handler = async (call) => {
   const found = await findLive(call);
   if (!found.ok) return found;
   const token = found.value;
-  if (await holdsMore(call, token)) return err('above_own_rights');
+  if (await holdsMore(call, token)) return err('above_own_rights', { hint: ABOVE_TOKEN });
   const { who, now, ports } = call;
   const ended = newRevocation({
     target: { kind: 'service-token', id: token.id },
@@ -157,17 +163,16 @@ export const revokeServiceToken: Handler = async (call) => {
     by: who.principal.id,
     now,
   });
-  const receipt = await changePolicy(
+  return endResource(
     {
       statement: ports.control.serviceTokens.revoke(token.id, now),
       event: tokenEvent(call, 'service_token.revoked', token),
       revocations: [ended],
     },
+    view(token),
+    'service_token_unknown',
     ports,
   );
-  return receipt === undefined
-    ? err('service_token_unknown')
-    : ok({ status: statusOf(receipt), body: { ...view(token), receipt } });
 };
 
 async function findLive({ params, ports }: Call): Promise<Outcome<ServiceTokenRow>> {

@@ -4,11 +4,11 @@ import { SessionId } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import * as z from 'zod';
 import { auditEventOf } from '../audit/event.ts';
-import { allowsAgent } from '../credentials/principal.ts';
+import { allowsAgent, OTHER_AGENT } from '../credentials/principal.ts';
 import type { Answer } from '../http/context.ts';
 import { iso } from '../http/iso.ts';
 import { pageOf, readPage } from '../http/page.ts';
-import { changePolicy, newRevocation, statusOf } from '../revocation/changes.ts';
+import { changePolicy, isDone, newRevocation, statusOf } from '../revocation/changes.ts';
 import type { Call, Handler } from '../runtime/call.ts';
 
 const Place = z.strictObject({ startedAt: z.int(), id: z.uuid() });
@@ -43,8 +43,8 @@ async function listBy({ request, ports }: Call, filter: SessionFilter): Promise<
   const page = readPage(new URL(request.url), Place);
   if (!page.ok) return page;
   const { limit, after } = page.value;
-  const rows = await ports.record.sessions.list(filter, after, limit + 1);
-  const body = pageOf(rows, limit, sessionView, ({ startedAt, id }) => ({ startedAt, id }));
+  const found = await ports.record.sessions.list(filter, after, limit + 1);
+  const body = pageOf(found, limit, sessionView, ({ startedAt, id }) => ({ startedAt, id }));
   return ok({ status: 200, body });
 }
 
@@ -54,14 +54,16 @@ export const listOwnSessions: Handler = (call) =>
 
 const Active = z.enum(['true', 'false']).transform((text) => text === 'true');
 
-/** `GET /admin/agents/sessions`: by `agent`, `instance` (with `agent`), `principal`, `active`. */
+export const SESSION_FILTERS = ['agent', 'instance', 'principal', 'active'];
+
+/** `GET /admin/agents/sessions`: by {@link SESSION_FILTERS}; `instance` with `agent`. */
 export const listSessions: Handler = async (call) => {
   const { searchParams } = new URL(call.request.url);
   const [agent, instance, principal] = ['agent', 'instance', 'principal'].map(
     (name) => searchParams.get(name) ?? undefined,
   );
   if (instance !== undefined && agent === undefined) return err('field_invalid', { field: 'agent' });
-  if (!allowsAgent(call.who, agent)) return err('permission_missing');
+  if (!allowsAgent(call.who, agent)) return err('permission_missing', { hint: OTHER_AGENT });
   const active = Active.optional().safeParse(searchParams.get('active') ?? undefined);
   if (!active.success) return err('field_invalid', { field: 'active' });
   return listBy(call, { agent, instance, principal, active: active.data });
@@ -75,7 +77,7 @@ export const showSession: Handler = async (call) => {
   if (!page.ok) return page;
   const { limit, after } = page.value;
   const rows = await call.ports.record.invocations.ofSession(found.value.id, after, limit + 1);
-  const invocations = pageOf(rows, limit, invocationView, ({ startedAt, id }) => ({ startedAt, id }));
+  const invocations = pageOf({ rows }, limit, invocationView, ({ startedAt, id }) => ({ startedAt, id }));
   return ok({ status: 200, body: { ...sessionView(found.value), invocations } });
 };
 
@@ -107,7 +109,8 @@ async function findAllowed(call: Call): Promise<Outcome<AgentSessionRow>> {
 
 /** Ends a live session. The event names who ended it; the object writes that and when it ended. */
 async function terminate(call: Call, row: AgentSessionRow): Promise<Outcome<Answer>> {
-  if (row.endedAt !== null) return err('session_already_ended');
+  if (row.endedAt !== null)
+    return err('session_already_ended', { hint: `the session ended at ${iso(row.endedAt)}` });
   const { who, now, ports } = call;
   const { agentSlug: agent, instanceId: instance, id: sessionId } = row;
   const revocation = newRevocation({
@@ -120,5 +123,7 @@ async function terminate(call: Call, row: AgentSessionRow): Promise<Outcome<Answ
   });
   const event = auditEventOf(call, 'session.terminated', ports.randomId(), { agent, instance, sessionId });
   const receipt = await changePolicy({ event, revocations: [revocation] }, ports);
-  return ok({ status: statusOf(receipt), body: { ...sessionView(row), receipt } });
+  // The object has ended it; its own row of that may still be on the way to the record.
+  const ended = isDone(receipt) ? { ended_at: iso(now), end_reason: revocation.code } : {};
+  return ok({ status: statusOf(receipt), body: { ...sessionView(row), ...ended, receipt } });
 }

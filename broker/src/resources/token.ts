@@ -8,12 +8,13 @@ import { capped, delegate } from '../credentials/delegation.ts';
 import { fromAuthorization } from '../credentials/presented.ts';
 import { type Authenticated, isBeforeSignOut } from '../credentials/principal.ts';
 import { containsCredential } from '../credentials/secret-in-text.ts';
-import { authenticateServiceToken } from '../credentials/service-token.ts';
+import { authenticateServiceToken, lookUpSecret, readSecret } from '../credentials/service-token.ts';
 import { readForm } from '../http/form.ts';
 import { exchange } from '../mint/mint.ts';
 import type { TicketRequest } from '../mint/ticket-request.ts';
 import { oauthRefusal, type Stage } from '../oauth/refusal.ts';
 import type { Call, Handler, HandlerResult } from '../runtime/call.ts';
+import { refuseBeforeMint } from '../runtime/limit.ts';
 
 /**
  * `POST /token`: a ticket by OAuth. A service token is a client and gets one by `client_credentials` (RFC 6749 §4.4);
@@ -25,13 +26,10 @@ export const grantToken: Handler = async (call) => {
   if (!form.ok) return form;
   const grantType = readGrantType(form.value);
   if (!grantType.ok) return grantType;
-  const client = await authenticateClient(presentedClient(call.request.headers, form.value), call);
+  const presented = presentedClient(call.request.headers, form.value);
+  if (grantType.value === 'client_credentials') return issueToClient(presented, form.value, call);
+  const client = await authenticateClient(presented, call);
   if (client?.ok === false) return refusedAt('client', client);
-
-  if (grantType.value === 'client_credentials') {
-    if (client === undefined) return refusedAt('client', err('credential_missing'));
-    return issue(client.value.holder, form.value, 'client', call);
-  }
   const tokens = readExchangedTokens(form.value);
   if (!tokens.ok) return tokens;
   const subject = await authenticateToken(tokens.value.subject, call);
@@ -43,8 +41,40 @@ export const grantToken: Handler = async (call) => {
   const who = actor === undefined ? subject : delegate(subject.value, actor.value);
   if (!who.ok) return refusedAt('token', who);
   const beside = client === undefined ? who.value : besideClient(who.value, client.value);
-  return issue(beside, form.value, 'request', call);
+  const request = readTicketRequest(form.value, call.ports);
+  if (!request.ok) return refuseBeforeMint(request, { ...call, who: beside }, call.ports);
+  const { outcome, rate } = await exchange(beside, request.value, call, call.ports);
+  return answerOf(outcome, 'request', { rate, who: beside });
 };
+
+/**
+ * `client_credentials`. The mint shard looks the secret up; a secret that is wrong is answered before anything else in
+ * the request that is.
+ */
+async function issueToClient(
+  presented: Outcome<ClientSecret | undefined>,
+  form: ReadonlyMap<string, string>,
+  call: Call,
+): Promise<HandlerResult> {
+  const { ports, now } = call;
+  const { serviceTokens } = ports.credentials;
+  if (!presented.ok) return refusedAt('client', await logAuthFailure(presented, call, ROUTE, ports));
+  if (presented.value === undefined) return refusedAt('client', err('credential_missing'));
+  const { clientId } = presented.value;
+  const secret = await readSecret(presented.value, serviceTokens);
+  if (!secret.ok) return refusedAt('client', await logAuthFailure(secret, call, ROUTE, ports, clientId));
+  const request = readTicketRequest(form, ports);
+  if (!request.ok) {
+    const found = await lookUpSecret(secret.value, serviceTokens, now);
+    const holder = await logAuthResult(found, call, ROUTE, ports, clientId);
+    if (!holder.ok) return refusedAt('client', holder);
+    return refuseBeforeMint(request, { ...call, who: holder.value }, ports);
+  }
+  const { outcome, rate, lookedUp } = await exchange(secret.value, request.value, call, ports);
+  const holder = lookedUp && (await logAuthResult(lookedUp, call, ROUTE, ports, clientId));
+  if (holder?.ok === false) return refusedAt('client', holder);
+  return answerOf(outcome, 'client', { rate, who: holder?.value });
+}
 
 const ROUTE = { method: 'POST', path: '/token' } as const;
 
@@ -90,16 +120,12 @@ async function hasSignedOut(actor: Authenticated, { ports }: Call): Promise<bool
   return isBeforeSignOut(actor, await ports.control.principals.find(actor.principal.id));
 }
 
-async function issue(
-  who: Authenticated,
-  form: ReadonlyMap<string, string>,
+function answerOf(
+  outcome: Awaited<ReturnType<typeof exchange>>['outcome'],
   stage: Stage,
-  call: Call,
-): Promise<HandlerResult> {
-  const request = readTicketRequest(form, call.ports);
-  if (!request.ok) return { outcome: request, who };
-  const { outcome, rate } = await exchange(who, request.value, call, call.ports);
-  if (!outcome.ok) return { ...refusedAt(stage, outcome), rate, who };
+  facts: Pick<HandlerResult, 'rate' | 'who'>,
+): HandlerResult {
+  if (!outcome.ok) return { ...refusedAt(stage, outcome), ...facts };
   const { ticket, expires_in, scope } = outcome.value;
   const body = {
     access_token: ticket,
@@ -109,7 +135,7 @@ async function issue(
     expires_in,
     scope,
   };
-  return { outcome: ok({ status: 200, body, headers: { pragma: 'no-cache' } }), rate, who };
+  return { outcome: ok({ status: 200, body, headers: { pragma: 'no-cache' } }), ...facts };
 }
 
 const GRANT_TYPES = ['client_credentials', 'urn:ietf:params:oauth:grant-type:token-exchange'] as const;
@@ -141,7 +167,7 @@ function readTicketRequest(form: Form, { config, registry }: Deployment): Outcom
   if (resource === undefined) return err('target_invalid', { hint: 'resource is missing' });
   if (audience !== undefined && audience !== config.ticketAudience)
     return err('target_invalid', { hint: 'audience is not served here' });
-  const target = readTarget(resource, config.agentWorkerUrl);
+  const target = readTarget(resource, config.agentWorkerUrl, registry);
   if (!target.ok) return target;
   const scopes = scope === undefined ? undefined : ScopeList.safeParse(scope);
   if (scopes?.success === false || (scope !== undefined && containsCredential(scope)))
@@ -170,16 +196,19 @@ const resourceOf = (agentWorkerUrl: string, { agent, instance }: Target): string
   new URL(`/agents/${agent}/${instance}`, agentWorkerUrl).href;
 
 /**
- * Reads `resource`: the URL of one agent instance of this deployment, as `https` or as `wss`. Compared as text, so
- * that no second spelling (a port, a user, dots, an escape, a query) names the same instance.
+ * Reads `resource`: the URL of one agent instance of this deployment, as `https` or as `wss`. Of an agent for machines
+ * also the URL of its endpoint, which is what an MCP client knows and names as the resource. Compared as text, so that no
+ * second spelling (a port, a user, dots, an escape, a query) names the same instance.
  */
-function readTarget(resource: string, agentWorkerUrl: string): Outcome<Target> {
-  const [, agent, instance] = /\/agents\/([^/]+)\/([^/]+)$/.exec(resource) ?? [];
+function readTarget(resource: string, agentWorkerUrl: string, registry: AgentRegistry): Outcome<Target> {
+  const [, agent, instance, endpoint = ''] = /\/agents\/([^/]+)\/([^/]+)(\/mcp|\/sse)?$/.exec(resource) ?? [];
   const slug = AgentSlug.safeParse(agent);
   const name = InstanceName.safeParse(instance);
   if (slug.success && name.success && !containsCredential(name.data)) {
     const target = { agent: slug.data, instance: name.data };
-    if (resource.replace(/^ws/, 'http') === resourceOf(agentWorkerUrl, target)) return ok(target);
+    const hasEndpoint = findAgent(registry, target.agent)?.transport === 'sse';
+    const known = resourceOf(agentWorkerUrl, target) + endpoint;
+    if ((endpoint === '' || hasEndpoint) && resource.replace(/^ws/, 'http') === known) return ok(target);
   }
   return err('target_invalid', { hint: 'resource is the URL of an agent instance' });
 }
@@ -262,19 +291,21 @@ function readToken(
 }
 
 /**
- * `GET /.well-known/oauth-authorization-server` (RFC 8414 §2), from configuration and never from `Host`. There is no
+ * `GET /.well-known/oauth-authorization-server` (RFC 8414 §2), from configuration and never from `Host`. The gate looks
+ * for the keys at the same address below the issuer. There is no
  * authorization endpoint; `none` is the registered response type of an endpoint that returns nothing, and is here
  * because the member is required and must not be empty.
  */
 export const showServerMetadata: Handler = async ({ ports }) => {
   const { issuer } = ports.config;
+  const base = issuer.replace(/\/$/, '');
   return ok({
     status: 200,
     headers: { 'cache-control': 'public, max-age=3600' },
     body: {
       issuer,
-      token_endpoint: new URL('/token', issuer).href,
-      jwks_uri: new URL('/.well-known/jwks.json', issuer).href,
+      token_endpoint: `${base}/token`,
+      jwks_uri: `${base}/.well-known/jwks.json`,
       response_types_supported: ['none'],
       grant_types_supported: GRANT_TYPES,
       token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post', 'none'],

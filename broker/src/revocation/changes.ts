@@ -11,8 +11,10 @@ import { isBadValue, isOutage } from '@agent-ticket/drizzle/outage.ts';
 import type { RecordStore } from '@agent-ticket/drizzle/record/store.ts';
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import type { Receipt } from '@agent-ticket/shared/control.ts';
+import type { DenialReason } from '@agent-ticket/shared/denial.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { AgentSlug, InstanceName } from '@agent-ticket/shared/names.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import {
   REVOCATION_CODES,
   REVOCATION_KEPT_MS,
@@ -104,6 +106,17 @@ export async function changePolicy(wanted: WantedChange, ports: ChangePorts): Pr
     ports.log({ event: 'change_waits', error: describeError(error) });
     return NOTHING_DONE;
   }
+}
+
+/** Ends a grant, token or lock. Answers it as it was, with the receipt, or `gone` where another caller was first. */
+export async function endResource(
+  wanted: WantedChange,
+  shown: object,
+  gone: DenialReason,
+  ports: ChangePorts,
+): Promise<Outcome<{ readonly status: 200 | 202; readonly body: object }>> {
+  const receipt = await changePolicy(wanted, ports);
+  return receipt === undefined ? err(gone) : ok({ status: statusOf(receipt), body: { ...shown, receipt } });
 }
 
 /** {@link deliver}, where a row that cannot be delivered is logged and waits. Rejects on an outage of the control database. */

@@ -1,26 +1,33 @@
-import { BODY_MAX_BYTES } from '@agent-ticket/shared/limits.ts';
 import { err, type Outcome } from '@agent-ticket/shared/outcome.ts';
-import { readBounded } from '@agent-ticket/shared/read-bounded.ts';
-import { readStrictJson } from '@agent-ticket/shared/strict-json.ts';
+import { duplicateMember, readStrictJson } from '@agent-ticket/shared/strict-json.ts';
 import type * as z from 'zod';
-import { memberWhere, refuseCredentials } from '../credentials/secret-in-text.ts';
+import { CONTROL_CHARACTER, memberWhere, refuseCredentials } from '../credentials/secret-in-text.ts';
+import { readBytes } from '../http/request-bytes.ts';
+
+/** What makes a text unfit to be stored, with the text of the refusal. */
+const UNFIT: readonly (readonly [isUnfit: (text: string) => boolean, hint: string])[] = [
+  // It has no encoding in UTF-8, so an audit event with it could never be sealed.
+  [(text) => !text.isWellFormed(), 'it holds half of a character'],
+  [(text) => CONTROL_CHARACTER.test(text), 'it holds a control character'],
+];
 
 /**
  * Reads a JSON body by a schema. A refusal names the first invalid member, never its value. Texts of the body are
- * stored, so a text that contains a credential is refused even where the schema accepts it. A text with a lone
- * surrogate is refused too: it has no encoding in UTF-8, so an audit event with it could never be sealed.
+ * stored, so a text that contains a credential or is unfit otherwise is refused even where the schema accepts it.
  */
 export async function readBody<T>(request: Request, schema: z.ZodType<T>): Promise<Outcome<T>> {
-  const type = request.headers.get('content-type') ?? '';
-  if (!/^application\/json\s*(;|$)/i.test(type)) return err('media_type_unsupported');
-  const bytes = await readBounded(request, BODY_MAX_BYTES);
-  if (bytes === undefined) return err('body_too_large');
-  const json = readStrictJson(bytes);
+  const bytes = await readBytes(request, /^application\/json\s*(;|$)/i);
+  if (!bytes.ok) return bytes;
+  const json = readStrictJson(bytes.value);
   if (json === undefined) return err('body_not_json', { hint: 'the body is not JSON' });
   const parsed = schema.safeParse(json);
   if (parsed.success) {
-    const field = memberWhere(parsed.data, (text) => !text.isWellFormed());
-    if (field !== undefined) return err('field_invalid', { field, hint: 'it holds half of a character' });
+    if (duplicateMember(bytes.value) !== undefined)
+      return err('field_invalid', { hint: 'a member of the body came twice' });
+    for (const [isUnfit, hint] of UNFIT) {
+      const field = memberWhere(parsed.data, isUnfit);
+      if (field !== undefined) return err('field_invalid', { field, hint });
+    }
     return refuseCredentials(parsed.data);
   }
   const [issue] = parsed.error.issues;

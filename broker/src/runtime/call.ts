@@ -2,6 +2,7 @@ import type { Outcome } from '@agent-ticket/shared/outcome.ts';
 import type { Permission } from '../credentials/permissions.ts';
 import type { Authenticated } from '../credentials/principal.ts';
 import type { Answer, ErrorRenderer, RequestContext } from '../http/context.ts';
+import type { QueryRule } from '../http/query.ts';
 import type { RateState } from '../http/rate.ts';
 import type { BrokerPorts } from './ports.ts';
 
@@ -17,8 +18,8 @@ export interface Call extends RequestContext {
 export interface HandlerResult {
   readonly outcome: Outcome<Answer>;
   readonly rate?: RateState | null;
-  /** The caller, where the handler itself asked for a credential. */
-  readonly who?: Authenticated;
+  /** The caller, where the handler itself asked for a credential; `undefined`: the credential was refused. */
+  readonly who?: Authenticated | undefined;
   /** Slug of the known agent that a ticket was asked for. */
   readonly agent?: string | undefined;
   /** Left out: as the route says. */
@@ -28,24 +29,31 @@ export interface HandlerResult {
 export type Handler = (call: Call) => Promise<Outcome<Answer> | HandlerResult>;
 
 /**
- * The limit of a route for anonymous callers, by network address. Where the route reads credentials, a caller with a
- * valid credential is not counted.
+ * Units of one call, out of the limit of its caller (see RATE_LIMITS). A change writes the change, its event and its
+ * command, and may call on every object of an agent; an export reads the whole audit log.
  */
-export type AnonymousLimit =
-  /** So many requests per window, counted before anything is read. Each route by itself: one never uses up another. */
-  | { readonly counts: 'requests'; readonly limit: number }
+export const COSTS = { read: 1, change: 4, export: 15 } as const;
+
+/** What bounds the calls of a route. */
+export type Limit =
+  /**
+   * Each request, before anything is looked up: by principal and tier, or by network address without a credential. All
+   * routes share the limit of the caller.
+   */
+  | { readonly counts: 'requests'; readonly cost: keyof typeof COSTS }
   /** Sign-ins that were begun in this browser and come back, counted before the tenant is asked. */
   | { readonly counts: 'sign-ins' }
-  /** Asking for tickets, counted with the audit event. */
+  /** Requests for tickets, counted with the audit event. */
   | { readonly counts: 'tickets' }
   /** Counts only presented credentials that are invalid: a valid credential must never be refused by the limit. */
   | { readonly counts: 'failures' }
   | { readonly counts: 'nothing'; readonly reason: string };
 
-interface RouteBase {
+export interface Route {
   readonly method: 'GET' | 'POST' | 'DELETE';
   /** Hono pattern. */
   readonly path: string;
+  readonly query: QueryRule;
   /** Checked before anything is looked up. */
   readonly permission?: Permission;
   /**
@@ -53,14 +61,16 @@ interface RouteBase {
    * permission concerns all agents and refuses such a credential.
    */
   readonly allowsScopedToken?: true;
+  /** The handler reads the credential itself: the mint shard looks a service token up. `who` of the call is anonymous. */
+  readonly readsCredential?: true;
+  /** Whether it answers 204 to a caller without a credential who asks with `optional=true`, in place of 401. */
+  readonly allowsNobody?: true;
+  /** Whether a caller that a lock names may use it. */
+  readonly allowsLocked?: true;
   /** How its refusals look; left out: as everywhere. */
   readonly renderError?: ErrorRenderer;
+  /** Whether a credential is read, and whether the call needs one. */
+  readonly auth: 'none' | 'optional' | 'required';
+  readonly limit: Limit;
   readonly handler: Handler;
 }
-
-/** A route that anonymous callers may use declares its limit for them. */
-export type Route = RouteBase &
-  (
-    | { readonly auth: 'required' }
-    | { readonly auth: 'none' | 'optional'; readonly anonymousLimit: AnonymousLimit }
-  );

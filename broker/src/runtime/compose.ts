@@ -8,6 +8,7 @@ import type { BrokerConfig } from '../config/config.ts';
 import { createAccessGroups } from '../credentials/access-groups.ts';
 import type { CredentialPorts } from '../credentials/authenticate.ts';
 import type { ForeignIssuer, IssuerWithKeys } from '../credentials/foreign-jwt.ts';
+import { digestSecret } from '../credentials/secret.ts';
 import { workloadKeys } from '../credentials/workload-keys.ts';
 import { createKeyring } from '../keys/keyring.ts';
 import type { BrokerPorts } from './ports.ts';
@@ -16,15 +17,7 @@ import type { BrokerPorts } from './ports.ts';
 export interface Runtime
   extends Pick<
     BrokerPorts,
-    | 'shard'
-    | 'sendControl'
-    | 'pingDatabases'
-    | 'clock'
-    | 'randomId'
-    | 'randomBytes'
-    | 'addressOf'
-    | 'later'
-    | 'log'
+    'shard' | 'sendControl' | 'ping' | 'clock' | 'randomId' | 'randomBytes' | 'addressOf' | 'later' | 'log'
   > {
   readonly control: ControlStore;
   readonly record: RecordStore;
@@ -34,6 +27,8 @@ export interface Runtime
     init: { method?: string; headers?: Record<string, string>; body?: string; signal: AbortSignal },
   ) => Promise<Response>;
   readonly sleep: (ms: number) => Promise<void>;
+  /** As `digestSecret`, where there is one that needs no other thread. */
+  readonly digestSecret?: (secret: string, pepper: Uint8Array) => string;
   /** Where checkpoints of the audit log are kept as well, where there is such a bucket. */
   readonly anchorBucket?: AnchorBucket | undefined;
 }
@@ -66,7 +61,11 @@ function credentialPorts(config: BrokerConfig, runtime: Runtime): CredentialPort
   // ID and logout tokens have the OAuth client as audience; only their keys are those of the tenant's access tokens.
   const tenantKeys = auth0.find((each) => each.issuer.issuer === signIn?.tenant.issuer)?.keys;
   return {
-    serviceTokens: { tokens: control.serviceTokens, pepper: config.tokenPepper, later: runtime.later },
+    serviceTokens: {
+      tokens: control.serviceTokens,
+      digest: (secret) => (runtime.digestSecret ?? digestSecret)(secret, config.tokenPepper),
+      later: runtime.later,
+    },
     access: {
       issuers: config.access.map((each) => withKeys(each, runtime)),
       groups: createAccessGroups(runtime),

@@ -13,8 +13,8 @@ export interface BrokerPorts extends ExchangePorts, Pick<MintPorts, 'registry'> 
   /** Keys that sign checkpoints of the audit log, and nothing else. */
   readonly auditKeyring: Keyring;
   readonly anchor: Anchor;
-  /** One question to each database; rejects when one does not answer. */
-  readonly pingDatabases: () => Promise<void>;
+  /** One question to each database; rejects when it does not answer. */
+  readonly ping: { readonly control: () => Promise<void>; readonly record: () => Promise<void> };
   readonly randomBytes: (length: number) => Uint8Array<ArrayBuffer>;
   /** The caller's address as the platform knows it, never as the caller says. */
   readonly addressOf: (request: Request) => string | null;

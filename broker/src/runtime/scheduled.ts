@@ -3,12 +3,13 @@ import type { CheckpointRow } from '@agent-ticket/drizzle/record/audit-checkpoin
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { REVOCATION_KEPT_MS } from '@agent-ticket/shared/revocation.ts';
 import { purgeAudit } from '../audit/retention.ts';
-import { sealAudit } from '../audit/sealer.ts';
+import { isFull, sealAudit } from '../audit/sealer.ts';
 import { RATE_WINDOW_MS } from '../http/rate.ts';
 import { maintainKeys } from '../keys/maintenance.ts';
 import { flushOutbox, keepNumbersAhead } from '../revocation/changes.ts';
 import { reconcileSessions } from '../revocation/send-command.ts';
 import type { BrokerPorts } from './ports.ts';
+import { yieldTurn } from './yield-turn.ts';
 
 /**
  * The tasks of each minute, on Workers by a cron trigger, on Node by a timer: deliver changes of the outbox, correct
@@ -23,15 +24,30 @@ export async function runScheduled(ports: BrokerPorts): Promise<void> {
   await step('keys', ports, () => maintainKeys(ports, now));
   await step('outbox', ports, () => flushOutbox(ports));
   await step('reconcile', ports, () => reconcileSessions(ports));
-  await step('checkpoint', ports, async () => {
-    checkpoint = await sealAudit(ports, now);
-  });
+  await step('checkpoint', ports, () =>
+    whileMore(ports, async () => {
+      const sealed = await sealAudit(ports, ports.clock());
+      checkpoint = sealed ?? checkpoint;
+      return sealed !== undefined && isFull(sealed);
+    }),
+  );
   await step('anchor', ports, async () => {
     if (checkpoint !== undefined) await ports.anchor(checkpoint);
   });
-  await step('retention', ports, () => purgeAudit(ports, now));
-  await step('sessions', ports, () => purgeSessions(ports, now));
+  await step('retention', ports, () => whileMore(ports, async () => (await purgeAudit(ports, now)) > 0));
+  await step('sessions', ports, () => whileMore(ports, async () => (await purgeSessions(ports, now)) > 0));
   await step('expired', ports, () => purgeExpired(ports));
+}
+
+/**
+ * A task of one minute may go on for so long while there is more to do, in ms: what arrives in a minute must be done in
+ * less than one. On Workers a run by cron has 30 s of CPU.
+ */
+const TASK_MS = 25_000;
+
+async function whileMore({ clock }: Pick<BrokerPorts, 'clock'>, work: () => Promise<boolean>): Promise<void> {
+  const end = clock() + TASK_MS;
+  while ((await work()) && clock() < end) await yieldTurn();
 }
 
 async function step(name: string, ports: BrokerPorts, work: () => Promise<unknown>): Promise<void> {
@@ -72,6 +88,7 @@ export async function purgeSessions({ record, config }: SessionRetentionPorts, n
 async function inBatches(purge: (limit: number) => Promise<number>): Promise<number> {
   let total = 0;
   for (let batch = 0; batch < MAX_BATCHES; batch += 1) {
+    await yieldTurn();
     const gone = await purge(BATCH);
     total += gone;
     if (gone < BATCH) break;
@@ -82,10 +99,12 @@ async function inBatches(purge: (limit: number) => Promise<number>): Promise<num
 /** Deletes expired rows. They have no effect any more, so correctness does not depend on when this runs. */
 async function purgeExpired({ control, record, clock }: BrokerPorts): Promise<void> {
   const now = clock();
-  await control.authSessions.purge(now);
-  await control.usedTokens.purge(now);
-  await control.principals.purge(now);
-  await control.revocations.purge(now - REVOCATION_KEPT_MS);
-  await record.revocations.purge(now - REVOCATION_KEPT_MS);
+  await inBatches((limit) => control.grants.retire(now, limit));
+  await inBatches((limit) => control.grants.purge(now - REVOCATION_KEPT_MS, limit));
+  await inBatches((limit) => control.authSessions.purge(now, limit));
+  await inBatches((limit) => control.usedTokens.purge(now, limit));
+  await inBatches((limit) => control.principals.purge(now, limit));
+  await inBatches((limit) => control.revocations.purge(now - REVOCATION_KEPT_MS, limit));
+  await inBatches((limit) => record.revocations.purge(now - REVOCATION_KEPT_MS, limit));
   await record.rates.purge(now - RATE_WINDOW_MS);
 }

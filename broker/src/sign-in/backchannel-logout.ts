@@ -4,7 +4,7 @@ import { errors, jwtVerify } from 'jose';
 import * as z from 'zod';
 import { countFailure } from '../credentials/auth-result.ts';
 import { loginIdOf, principalOf, type SignInPorts } from '../credentials/auth0-session.ts';
-import { fromIssuer, LEEWAY_SECONDS } from '../credentials/foreign-jwt.ts';
+import { findKey, fromIssuer, LEEWAY_SECONDS } from '../credentials/foreign-jwt.ts';
 import { renderError } from '../http/answer.ts';
 import { readForm } from '../http/form.ts';
 import type { Handler } from '../runtime/call.ts';
@@ -81,9 +81,9 @@ async function verifyLogoutToken(
   try {
     const header = Header.safeParse(readJwsHeader(token));
     if (!header.success) return invalid('header');
-    const key = await tenant.keys.find(header.data.kid);
-    if (key === 'unavailable') return err('identity_source_unavailable', { retryAfter: 5 });
-    if (key === 'unknown') return invalid('key');
+    const found = await findKey(tenant, header.data.kid);
+    if (!found.ok) return found.denial.reason === 'identity_source_unavailable' ? found : invalid('key');
+    const key = found.value;
     const { payload } = await jwtVerify(token, key.key, {
       ...fromIssuer(tenant.issuer, key.alg, now),
       maxTokenAge: MAX_AGE_SECONDS,

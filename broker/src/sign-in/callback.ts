@@ -7,8 +7,8 @@ import { dropCookie, readCookie, sessionCookieNames, setCookie } from '../creden
 import { openCookie, sealCookie } from '../credentials/session-cookie.ts';
 import type { Answer } from '../http/context.ts';
 import { changePolicy } from '../revocation/changes.ts';
-import { countAnonymous } from '../runtime/anonymous.ts';
 import type { Call, Handler } from '../runtime/call.ts';
+import { countSignIn } from '../runtime/limit.ts';
 import { isSecure, loginCookieName } from './login.ts';
 import { refuseSignIn } from './refusal-page.ts';
 import { redeemLogin } from './tenant.ts';
@@ -22,12 +22,6 @@ const SESSION_SECONDS = 24 * 3600;
  * callback, but without the cookie.
  */
 export const SIGN_IN_LIMIT = 60;
-
-/** The count of sign-ins that come back from the tenant. */
-const SIGN_IN_COUNT = {
-  path: 'sign-in',
-  anonymousLimit: { counts: 'requests', limit: SIGN_IN_LIMIT },
-} as const;
 
 const Begun = z.object({
   state: z.string(),
@@ -46,12 +40,12 @@ export const finishLogin: Handler = async (call) => {
   if (!begun.ok) return begun;
   const { return_to: returnTo, ...checks } = begun.value;
   const renderError = refuseSignIn(returnTo);
-  const counted = await countAnonymous(SIGN_IN_COUNT, call, call.ports.shard);
-  if (!counted.outcome.ok) return { outcome: counted.outcome, rate: counted.rate, renderError };
+  const counted = await countSignIn(SIGN_IN_LIMIT, call, call.ports);
+  if (!counted.outcome.ok) return { ...counted, outcome: counted.outcome, renderError };
   const rev = await signIn.control.revocations.newestRev();
   const redeemed = await redeemLogin(new URL(call.request.url).search, checks, signIn, call.now);
   const outcome = redeemed.ok ? await open(redeemed.value, rev, returnTo, call, signIn) : redeemed;
-  return { outcome, rate: counted.rate, renderError };
+  return { ...counted, outcome, renderError };
 };
 
 /** The values of this browser's login cookie. Without the check, an attacker could sign the browser in (login CSRF). */

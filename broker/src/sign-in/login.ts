@@ -3,6 +3,7 @@ import { base64url } from 'jose';
 import type { SignInConfig } from '../credentials/auth0-session.ts';
 import { authenticate } from '../credentials/authenticate.ts';
 import { setCookie } from '../credentials/cookies.ts';
+import { TOO_OLD } from '../credentials/foreign-jwt.ts';
 import { sealCookie } from '../credentials/session-cookie.ts';
 import type { Answer } from '../http/context.ts';
 import type { Call, Handler } from '../runtime/call.ts';
@@ -23,10 +24,10 @@ export const isSecure = ({ baseUrl }: SignInConfig): boolean => baseUrl.startsWi
  */
 export const beginLogin: Handler = async (call) => {
   const { request, now, ports } = call;
-  const { signIn, access, trustedOrigins, ownOrigin } = ports.credentials;
+  const { signIn, access } = ports.credentials;
   if (signIn === undefined && access.issuers.length === 0) return err('route_unknown');
   const query = new URL(request.url).searchParams;
-  const returnTo = readReturnTo(query.get('return_to'), ownOrigin, trustedOrigins);
+  const returnTo = readReturnTo(query.get('return_to'), ports);
   if (!returnTo.ok) return returnTo;
   if (signIn === undefined || request.headers.has('cf-access-jwt-assertion'))
     return redirectFromAccess(call, returnTo.value);
@@ -46,10 +47,22 @@ export const beginLogin: Handler = async (call) => {
   });
 };
 
-/** Redirects back once Access has signed the user in. Without an identity of Access the redirects would never end. */
+/**
+ * Redirects back once Access has signed the user in. Without an identity of Access the redirects would never end. An
+ * assertion that is too old by the settings has a session at Access that goes on: Access ends it, and signs the user in
+ * anew on the way back to here, which is tried once.
+ */
 async function redirectFromAccess({ request, now, ports }: Call, location: string): Promise<Outcome<Answer>> {
+  const { ownOrigin } = ports.credentials;
   const who = await authenticate(request, ports.credentials, now);
-  if (!who.ok) return who;
+  if (!who.ok) {
+    if (who.denial.detail !== TOO_OLD || new URL(request.url).searchParams.has('renewed')) return who;
+    const again = new URL('/auth/login', ownOrigin);
+    again.search = String(new URLSearchParams({ return_to: location, renewed: 'true' }));
+    const end = new URL('/cdn-cgi/access/logout', ownOrigin);
+    end.searchParams.set('returnTo', again.href);
+    return ok({ status: 302, headers: { location: end.href } });
+  }
   return who.value.method === 'access'
     ? ok({ status: 302, headers: { location } })
     : err('credential_missing', { detail: 'Access does not protect /auth/login' });

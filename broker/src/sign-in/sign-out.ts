@@ -11,6 +11,8 @@ interface SignOut {
   readonly principals: readonly PrincipalId[];
   /** The sign-in that ends; `undefined`: every one of the principals. */
   readonly login: string | undefined;
+  /** Whether tickets and tokens that do not rest on the sign-in go on. Without a `login` they cannot. */
+  readonly isLoginOnly?: boolean;
   /** Statements that end the sign-in where it is kept. */
   readonly ends: readonly Statement[];
 }
@@ -19,10 +21,15 @@ interface SignOut {
  * Signs out in one change of policy. Bearer tokens issued until now are refused, since no token names the sign-in by
  * which it was issued. All tickets and sockets of the principals from before end for the same reason: clients with
  * another sign-in reconnect with a new ticket, the others are asked to sign in. The sign-in itself ends by its id;
- * where no id is known, all sign-ins that began until now end.
+ * where no id is known, all sign-ins that began until now end. With `isLoginOnly` the sign-in ends with the tickets that
+ * name it, and nothing else.
  */
-export async function signOut({ by, principals, login, ends }: SignOut, call: Call): Promise<void> {
+export async function signOut(
+  { by, principals, login, ends, isLoginOnly = false }: SignOut,
+  call: Call,
+): Promise<void> {
   const { now, ports } = call;
+  const affected = isLoginOnly && login !== undefined ? [] : principals;
   // The longest time for which a credential from before is accepted.
   const keptUntil = now + FOREIGN_SESSION_MAX_SECONDS * 1000;
   const [principal] = principals;
@@ -36,7 +43,7 @@ export async function signOut({ by, principals, login, ends }: SignOut, call: Ca
     {
       before: [
         ...ends,
-        ...principals.map((id) =>
+        ...affected.map((id) =>
           ports.control.principals.signOut({ id, tokensBefore: now, loginsBefore, keptUntil }),
         ),
       ],
@@ -45,7 +52,7 @@ export async function signOut({ by, principals, login, ends }: SignOut, call: Ca
         principal,
       },
       revocations: [
-        ...principals.map((id) =>
+        ...affected.map((id) =>
           newRevocation({
             ...revocation,
             target: { kind: 'principal', id },

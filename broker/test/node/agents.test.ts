@@ -122,12 +122,16 @@ describe('DELETE /api/agents/:agent/:instance', () => {
       ...target,
       revocation: { target: 'instance:counter/room', kind: 'before', code: 'rights_changed' },
     });
-    const left = await broker.ports.control.grants.list({ agent: 'counter', now: NOW * 1000 }, undefined, 10);
-    expect(left.map(({ instanceId }) => instanceId)).toEqual(['other']);
+    const { rows } = await broker.ports.control.grants.list(
+      { agent: 'counter', now: NOW * 1000 },
+      undefined,
+      10,
+    );
+    expect(rows.map(({ instanceId }) => instanceId)).toEqual(['other']);
     expect(broker.events).toContainEqual(
       expect.objectContaining({ type: 'agent.deleted', principal: idOf(ALICE) }),
     );
-    expect((await remove(ALICE)).status).toBe(404);
+    expect((await remove(ALICE)).status).toBe(403);
   });
 
   it('keeps the instance closed until the object is gone: nobody gets what is in it', async () => {
@@ -206,9 +210,10 @@ describe('DELETE /api/agents/:agent/:instance', () => {
   });
 
   it.each<[string, Person | undefined, string, number]>([
-    ['an admin', BOB, 'counter/room', 404],
-    ['an operator who owns nothing', ROOT, 'counter/room', 404],
-    ['the owner of another instance', ALICE, 'counter/other', 404],
+    ['an admin', BOB, 'counter/room', 403],
+    ['an operator who owns nothing', ROOT, 'counter/room', 403],
+    ['the owner of another instance', ALICE, 'counter/other', 403],
+    ['anybody, of an agent that they cannot see', ALICE, 'hidden/room', 404],
     ['anybody, of an agent that there is not', ALICE, 'nobody/room', 404],
     ['the owner, of a disabled agent', ALICE, 'asleep/room', 404],
     ['anybody, of an agent that is no name', ALICE, 'No%20Body/room', 404],

@@ -53,7 +53,7 @@ const SERVED = [200, 201, 302];
 
 /** What has come of changes so far. */
 async function traceOf(broker: OperatorBroker, { event, command }: Kind, { revokes }: Ready) {
-  const events = await broker.ports.record.auditLog.list({ type: event }, undefined, 100);
+  const { rows: events } = await broker.ports.record.auditLog.list({ type: event }, undefined, 100);
   const commands = (await broker.commandsSent()).filter(({ op }) => op === command);
   return {
     events: events.length,

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { CLAIM_LAPSES_MS, MAX_CLAIMS } from '../../src/mint/policy.ts';
 import {
   CLEAN,
@@ -19,8 +19,8 @@ beforeEach(async () => {
 });
 
 const diary = (who: Person, instance = 'room') => broker.mint(who, 'diary', instance);
-const created = () =>
-  broker.ports.record.auditLog.list({ agent: 'diary', type: 'grant.created' }, undefined, 50);
+const created = async () =>
+  (await broker.ports.record.auditLog.list({ agent: 'diary', type: 'grant.created' }, undefined, 50)).rows;
 const owners = () => broker.ownersOf('diary', 'room');
 
 /** The claim of a first user: it is final once its grant was used, and may lapse before. */
@@ -79,7 +79,7 @@ describe('a claim that nobody opened', () => {
     expect(asked).toMatchObject({ op: 'lapse', agent: 'diary', instance: 'room', revocation });
     expect(revoked).toMatchObject({ op: 'revoke', revocation });
     expect(await broker.whyRevoked({ names: [target], rev: Number.MAX_SAFE_INTEGER })).toBe('rights_changed');
-    const log = await broker.ports.record.auditLog.list({ type: 'grant.deleted' }, undefined, 50);
+    const { rows: log } = await broker.ports.record.auditLog.list({ type: 'grant.deleted' }, undefined, 50);
     expect(log).toMatchObject([
       { userId: idOf(BOB), details: { grant: claim?.id, subject: idOf(ALICE), reason: 'the claim lapsed' } },
     ]);
@@ -121,6 +121,15 @@ describe('a claim that nobody opened', () => {
     broker.clock.now += LAPSE_SECONDS + 1;
     expect([await broker.claimsOf(idOf(ALICE)), await diary(ALICE, 'next')]).toEqual([0, 201]);
   });
+});
+
+it('that others win and leave again and again is a refusal with that name, which says when to come back', async () => {
+  vi.spyOn(broker.ports.control, 'change').mockResolvedValue(undefined);
+  const refused = await broker.call(BOB, 'POST', '/tickets', { agent: 'diary', instance: 'contended' });
+  vi.restoreAllMocks();
+  expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '1']);
+  expect(broker.logged.at(-1)).toMatchObject({ event: 'refused', reason: 'claim_contended' });
+  expect(await diary(BOB, 'contended')).toBe(201);
 });
 
 describe('a claim that was opened', () => {

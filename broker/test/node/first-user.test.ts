@@ -1,3 +1,4 @@
+import type { AuditType } from '@agent-ticket/shared/audit-event.ts';
 import { err } from '@agent-ticket/shared/outcome.ts';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import * as z from 'zod';
@@ -23,8 +24,9 @@ beforeEach(async () => {
 });
 
 const diary = (who: Person, instance = 'room') => broker.mint(who, 'diary', instance);
-const created = (instance = 'room') =>
-  broker.ports.record.auditLog.list({ agent: 'diary', instance, type: 'grant.created' }, undefined, 50);
+const events = async (filter: { type: AuditType; agent?: string; instance?: string }) =>
+  (await broker.ports.record.auditLog.list(filter, undefined, 50)).rows;
+const created = (instance = 'room') => events({ agent: 'diary', instance, type: 'grant.created' });
 const owners = (instance = 'room') => broker.ownersOf('diary', instance);
 
 describe('the first user to ask', () => {
@@ -209,13 +211,13 @@ describe('a request that is refused claims nothing', () => {
     const refused = rest.flatMap(({ status }, at) => (status === 429 ? [`more-${at}`] : []));
     expect((await Promise.all(refused.map(owners))).flat()).toEqual([]);
     expect((await Promise.all(refused.map(created))).flat()).toEqual([]);
-    expect(await broker.ports.record.auditLog.list({ type: 'rate.limited' }, undefined, 50)).toMatchObject([
+    expect(await events({ type: 'rate.limited' })).toMatchObject([
       { userId: idOf(ALICE), details: { wanted: 'grant.created' } },
     ]);
   });
 
   it('when there is no key to sign with', async () => {
-    const away = vi.spyOn(broker.ports.keyring, 'signer');
+    const away = vi.spyOn(broker.ports.keyring, 'lastSigner');
     away.mockResolvedValue(err('signing_key_missing', { retryAfter: 5 }));
     expect((await ask('room')).status).toBe(503);
     expect(await owners()).toEqual([]);

@@ -15,7 +15,7 @@ describeRecording(async () => {
     setClock: (ms) => {
       now = ms;
     },
-    eventsOf: (principal) => record.store.auditLog.list({ principal }, undefined, 200),
+    eventsOf: async (principal) => (await record.store.auditLog.list({ principal }, undefined, 200)).rows,
     counted: async () =>
       (await rowsOf(`${folder}/record.db`, 'SELECT key FROM rate_windows')).map(({ key }) => String(key)),
     minute: () => record.store.rates.purge(now - RATE_WINDOW_MS),

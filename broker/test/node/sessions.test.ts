@@ -46,8 +46,9 @@ describe('GET /sessions', () => {
 
   it('no query shows another’s', async () => {
     await broker.openSession(of(BOB));
-    const query = `principal=${encodeURIComponent(idOf(BOB))}&active=false`;
-    expect(await idsOf(ALICE, `${OWN}?${query}`)).toEqual([]);
+    expect(await idsOf(ALICE, OWN)).toEqual([]);
+    for (const query of [`principal=${encodeURIComponent(idOf(BOB))}`, 'active=false'])
+      expect((await broker.call(ALICE, 'GET', `${OWN}?${query}`)).status).toBe(400);
   });
 });
 
@@ -144,7 +145,12 @@ describe.each<[string, Person, string]>([
     const id = await broker.openSession(of(ALICE));
     const answer = await broker.call(who, 'DELETE', `${path}/${id}`);
     expect(answer.status).toBe(200);
-    expect(await bodyOf(answer)).toMatchObject({ id, receipt: CLEAN });
+    expect(await bodyOf(answer)).toMatchObject({
+      id,
+      ended_at: new Date(NOW * 1000).toISOString(),
+      end_reason: 'session_terminated',
+      receipt: CLEAN,
+    });
     expect(await broker.lastCommand()).toMatchObject({
       op: 'revoke',
       revocation: { target: `session:${id}`, kind: 'any', code: 'session_terminated' },
@@ -163,6 +169,7 @@ describe.each<[string, Person, string]>([
     broker.worker.answer = async () => Promise.reject(new TypeError('down'));
     const answer = await broker.call(who, 'DELETE', `${path}/${id}`);
     expect([answer.status, await broker.changesWaiting()]).toEqual([202, 1]);
+    expect(await bodyOf(answer)).toMatchObject({ ended_at: null, end_reason: null });
   });
 
   it.each<[string, () => Promise<string>, number]>([

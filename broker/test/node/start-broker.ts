@@ -82,9 +82,7 @@ export async function startNodeBroker(
       watched(record.store, events),
       () => clock.now * 1000,
     ),
-    pingDatabases: async () => {
-      await Promise.all([control.ping(), record.ping()]);
-    },
+    ping: { control: () => control.ping(), record: () => record.ping() },
     fetch: async (url, init) => {
       fetched.push(url);
       const there = web[url];

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare';
 import { unstable_getMiniflareWorkerOptions as readWorker } from 'wrangler';
+import { reservePort } from '../../start/reservations.ts';
 
 export interface Floor {
   readonly url: string;
@@ -16,6 +17,8 @@ export async function startFloor(folder: string): Promise<Floor> {
   const built = `${folder}/dist`;
   await promisify(execFile)('wrangler', ['deploy', '--dry-run', '--config', CONFIG, '--outdir', built]);
   const { modulesRules: _rules, ...options } = readWorker(CONFIG).workerOptions;
+  const { port, release } = await reservePort(0, 'floor');
+  await release();
   const workers = new Miniflare(
     convertV4MiniflareOptions({
       ...options,
@@ -28,10 +31,13 @@ export async function startFloor(folder: string): Promise<Floor> {
       rootPath: built,
       modules: true,
       scriptPath: 'worker.js',
+      // As our workers have: without it each request passes through another worker first.
+      unsafeDirectSockets: [{ host: '127.0.0.1', port }],
     }),
   );
+  await workers.ready;
   const db = await workers.getD1Database('DB');
   await db.exec('CREATE TABLE events (id INTEGER PRIMARY KEY, at INTEGER, text TEXT)');
   await db.exec('CREATE INDEX events_at ON events (at)');
-  return { url: (await workers.ready).origin, close: () => workers.dispose() };
+  return { url: `http://127.0.0.1:${port}`, close: () => workers.dispose() };
 }

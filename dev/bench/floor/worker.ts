@@ -1,14 +1,15 @@
 import { DurableObject } from 'cloudflare:workers';
-import { Agent, routeAgentRequest } from 'agents';
-import { generateKeyPair, jwtVerify, SignJWT } from 'jose';
+import { Agent, callable, routeAgentRequest } from 'agents';
+import { exchange, sign, verify } from './exchange.ts';
 
 /**
- * The least that makes the same trips: as many to the databases, as many to an object, as many signatures. No ticket,
- * no decision, no useful record.
+ * Floors in the Workers runtime. Some make no trip at all; others make as many trips as ours once did, to databases and
+ * objects, and decide nothing.
  */
 
 interface Env {
   readonly Bare: DurableObjectNamespace<Bare>;
+  readonly Writing: DurableObjectNamespace<Writing>;
   readonly Notes: DurableObjectNamespace<Notes>;
   readonly DB: D1Database;
 }
@@ -25,10 +26,24 @@ export class Notes extends DurableObject<Env> {
   }
 }
 
-/** An agent without authentication. It writes as many rows for a socket as the real one, and awaits none of them either. */
+/** An agent of the SDK without authentication and without a record. */
 export class Bare extends Agent<Env, { count: number }> {
   override initialState = { count: 0 };
 
+  /** Answers about as many bytes as the method of this name that ours has. */
+  @callable()
+  whoami(): Readonly<Record<string, string>> {
+    return {
+      principal: 'token:0123456789abcdef',
+      role: 'admin',
+      scope: 'agent:connect agent:state:read agent:message',
+      session: '00000000-0000-4000-8000-000000000000',
+    };
+  }
+}
+
+/** The same with rows: one in the object and six in the database for each socket, none of them awaited. */
+export class Writing extends Bare {
   override onConnect(): void {
     this.sql`CREATE TABLE IF NOT EXISTS notes (at INTEGER, text TEXT)`;
     this.sql`INSERT INTO notes VALUES (${Date.now()}, ${'x'.repeat(300)})`;
@@ -40,27 +55,19 @@ export class Bare extends Agent<Env, { count: number }> {
   }
 }
 
-/** A value, not a promise: on Workers one request must not wait for the promise of another. */
-let keys: Awaited<ReturnType<typeof generateKeyPair>> | undefined;
-
 const ROUTES: Readonly<Record<string, (request: Request, env: Env) => Promise<Response>>> = {
   '/still': async () => Response.json({ status: 'ok' }),
+  '/token': async () => new Response(await sign({ agent: 'counter', instance: 'bench' })),
+  '/exchange': async (request) => Response.json(await exchange(request), { status: 201 }),
 
   /** Two reads, a row in an object, a signature made and checked. */
   '/sign': async (request, { DB, Notes }) => {
     await DB.prepare('SELECT at FROM events WHERE at = ?').bind(1).all();
     await DB.batch([1, 2].map((at) => DB.prepare('SELECT at FROM events WHERE at = ?').bind(at)));
     await Notes.get(Notes.idFromName('all')).take();
-    keys ??= await generateKeyPair('ES256');
-    const body: { agent: string } = await request.json();
-    const token = await new SignJWT({ ...body, scope: 'agent:connect agent:state:read agent:message' })
-      .setProtectedHeader({ alg: 'ES256', typ: 'JWT' })
-      .setIssuer('https://broker.example')
-      .setSubject('token:0123456789')
-      .setIssuedAt()
-      .setExpirationTime('60s')
-      .sign(keys.privateKey);
-    await jwtVerify(token, keys.publicKey);
+    const { agent }: { agent: string } = await request.json();
+    const token = await sign({ agent });
+    await verify(token);
     return Response.json({ token }, { status: 201 });
   },
 };

@@ -73,12 +73,16 @@ describe('docs/operations.md', () => {
     await eventually(async () =>
       expect(await json(run('/readyz'))).toEqual({
         status: 'ready',
+        mint: true,
+        verify: true,
+        record: true,
         events_waiting: 0,
         agent_events_waiting: 0,
         agent_objects_waiting: 0,
         waiting_age: null,
         changes_waiting: 0,
         checkpoint_age: expect.any(Number),
+        key_sets_unusable: [],
       }),
     );
   });

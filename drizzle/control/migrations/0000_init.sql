@@ -30,8 +30,12 @@ CREATE TABLE `grants` (
 CREATE INDEX `grants_newest` ON `grants` (`created_at`,`id`) WHERE deleted_at IS NULL;--> statement-breakpoint
 CREATE INDEX `grants_agent` ON `grants` (`agent_slug`,`created_at`,`id`) WHERE deleted_at IS NULL;--> statement-breakpoint
 CREATE INDEX `grants_subject` ON `grants` (`subject`,`created_at`,`id`) WHERE deleted_at IS NULL;--> statement-breakpoint
-CREATE INDEX `grants_lookup` ON `grants` (`subject`,`agent_slug`,`instance_id`) WHERE deleted_at IS NULL;--> statement-breakpoint
-CREATE INDEX `grants_instance` ON `grants` (`agent_slug`,`instance_id`,`created_at`,`id`);--> statement-breakpoint
+CREATE UNIQUE INDEX `grants_lookup_unique` ON `grants` (`subject`,`agent_slug`,`role`,`instance_id`) WHERE deleted_at IS NULL;--> statement-breakpoint
+CREATE INDEX `grants_instance` ON `grants` (`agent_slug`,`instance_id`,`created_at`,`id`) WHERE deleted_at IS NULL;--> statement-breakpoint
+CREATE INDEX `grants_owner` ON `grants` (`agent_slug`,`instance_id`) WHERE role = 'owner';--> statement-breakpoint
+CREATE INDEX `grants_claims` ON `grants` (`subject`,`opened_at`,`created_at`) WHERE claimed = 1 AND deleted_at IS NULL;--> statement-breakpoint
+CREATE INDEX `grants_ended` ON `grants` (`expires_at`) WHERE deleted_at IS NULL AND expires_at IS NOT NULL;--> statement-breakpoint
+CREATE INDEX `grants_deleted` ON `grants` (`deleted_at`) WHERE deleted_at IS NOT NULL AND role <> 'owner';--> statement-breakpoint
 CREATE UNIQUE INDEX `grants_claim_unique` ON `grants` (`agent_slug`,`instance_id`) WHERE claimed = 1;--> statement-breakpoint
 CREATE TABLE `outbox` (
 	`id` text PRIMARY KEY NOT NULL,
@@ -63,7 +67,7 @@ CREATE TABLE `revocations` (
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `revocations_rev_unique` ON `revocations` (`rev`);--> statement-breakpoint
-CREATE INDEX `revocations_target` ON `revocations` (`target`);--> statement-breakpoint
+CREATE INDEX `revocations_target` ON `revocations` (`target`,`kind`,`until`);--> statement-breakpoint
 CREATE INDEX `revocations_locks` ON `revocations` (`created_at`,`id`) WHERE code = 'locked';--> statement-breakpoint
 CREATE INDEX `revocations_until` ON `revocations` (`until`) WHERE until IS NOT NULL;--> statement-breakpoint
 CREATE TABLE `service_token_secrets` (

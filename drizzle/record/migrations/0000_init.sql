@@ -35,7 +35,8 @@ CREATE INDEX `agent_sessions_newest` ON `agent_sessions` (`started_at`,`id`);-->
 CREATE INDEX `agent_sessions_active` ON `agent_sessions` (`started_at`,`id`) WHERE ended_at IS NULL;--> statement-breakpoint
 CREATE INDEX `agent_sessions_agent` ON `agent_sessions` (`agent_slug`,`started_at`,`id`);--> statement-breakpoint
 CREATE INDEX `agent_sessions_ended` ON `agent_sessions` (`ended_at`) WHERE ended_at IS NOT NULL;--> statement-breakpoint
-CREATE INDEX `agent_sessions_live` ON `agent_sessions` (`agent_slug`,`instance_id`) WHERE ended_at IS NULL;--> statement-breakpoint
+CREATE INDEX `agent_sessions_live` ON `agent_sessions` (`agent_slug`,`instance_id`,`started_at`,`id`) WHERE ended_at IS NULL;--> statement-breakpoint
+CREATE INDEX `agent_sessions_user_live` ON `agent_sessions` (`user_id`,`started_at`,`id`) WHERE ended_at IS NULL;--> statement-breakpoint
 CREATE INDEX `agent_sessions_grant` ON `agent_sessions` (`grant_id`) WHERE ended_at IS NULL AND grant_id IS NOT NULL;--> statement-breakpoint
 CREATE INDEX `agent_sessions_login` ON `agent_sessions` (`login_id`) WHERE ended_at IS NULL AND login_id IS NOT NULL;--> statement-breakpoint
 CREATE INDEX `agent_sessions_ticket` ON `agent_sessions` (`jti`) WHERE ended_at IS NULL;--> statement-breakpoint
@@ -90,9 +91,11 @@ CREATE TABLE `revocations` (
 	`target` text NOT NULL,
 	`kind` text NOT NULL,
 	`until` integer,
-	`code` text NOT NULL
+	`code` text NOT NULL,
+	`arrival` integer NOT NULL
 );
 --> statement-breakpoint
+CREATE INDEX `record_revocations_arrival` ON `revocations` (`arrival`);--> statement-breakpoint
 CREATE INDEX `record_revocations_rev` ON `revocations` (`rev`);--> statement-breakpoint
 CREATE INDEX `record_revocations_target` ON `revocations` (`target`);--> statement-breakpoint
 CREATE INDEX `record_revocations_until` ON `revocations` (`until`) WHERE until IS NOT NULL;--> statement-breakpoint

@@ -59,7 +59,10 @@ it.each(STATEMENTS)('a statement that hangs is an outage in bounded time: %s', a
   letGo();
 });
 
-const QUESTION = { principal: ALICE, subjects: [], targets: [], claimsSince: NOW, now: NOW };
+const QUESTION = {
+  ...{ principal: ALICE, subjects: [], targets: [], claimsSince: NOW, now: NOW },
+  at: { agent: 'counter', instance: 'main' },
+};
 
 it.each<[string, (proxy: D1Database) => Promise<unknown>, D1Database]>([
   ['control', (proxy) => openControl(proxy, DEADLINE_MS).grants.find('a'), env.CONTROL],

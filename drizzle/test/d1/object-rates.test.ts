@@ -20,6 +20,13 @@ describe('rate windows of an object', () => {
       expect(rates.count('alice', NOW + MINUTE - 1, MINUTE)).toEqual({ startedAt: NOW, count: 3 });
     }));
 
+  it('counts an event by its units, the first of a window too', () =>
+    inRates((rates) => {
+      const countOf = (now: number, cost?: number) => rates.count('alice', now, MINUTE, cost).count;
+      expect([countOf(NOW, 4), countOf(NOW), countOf(NOW, 15)]).toEqual([4, 5, 20]);
+      expect(countOf(NOW + MINUTE, 4)).toBe(4);
+    }));
+
   it('starts the next window at the millisecond in which the last one ends', () =>
     inRates((rates) => {
       rates.count('alice', NOW, MINUTE);
@@ -38,10 +45,12 @@ describe('rate windows of an object', () => {
       expect(rates.count('alice', late, MINUTE)).toEqual({ startedAt: late, count: 1 });
     }));
 
-  it('counts on in the same window when the clock goes back', () =>
+  it('counts on by a clock that is slow, and begins a window anew once the clock was put back', () =>
     inRates((rates) => {
       rates.count('alice', NOW, MINUTE);
-      expect(rates.count('alice', NOW - 5 * MINUTE, MINUTE)).toEqual({ startedAt: NOW, count: 2 });
+      expect(rates.count('alice', NOW - 5_000, MINUTE)).toEqual({ startedAt: NOW, count: 2 });
+      for (const back of [5_001, 60 * MINUTE])
+        expect(rates.count('alice', NOW - back, MINUTE)).toEqual({ startedAt: NOW - back, count: 1 });
     }));
 
   it('counts each key by itself', () =>

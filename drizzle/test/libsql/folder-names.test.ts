@@ -9,6 +9,7 @@ const PACKAGE = join(import.meta.dirname, '../..');
 const parent = temporaryFolder();
 const PARTS = [
   'open-libsql.ts',
+  'open-libsql-file.ts',
   'deadline.ts',
   'outage.ts',
   'database.ts',

@@ -1,6 +1,6 @@
 import { DrizzleQueryError } from 'drizzle-orm/errors';
 import { describe, expect, it } from 'vitest';
-import { isOutage } from '../../outage.ts';
+import { isOutage, isSchemaFault, MigrationsMissing, outageHint } from '../../outage.ts';
 
 /** What D1 says of itself, from its list of errors. */
 const D1_OUTAGES = [
@@ -16,6 +16,11 @@ const D1_OUTAGES = [
   "D1_ERROR: D1 DB's isolate exceeded its memory limit and was reset.",
   'D1_ERROR: D1 DB exceeded its CPU time limit and was reset.',
   'D1_ERROR: internal error; reference = 0123456789abcdef',
+  'D1_ERROR: Currently processing a long-running export.',
+  'D1_ERROR: Currently processing a long-running import.: SQLITE_ERROR',
+  'D1_ERROR: a sentence that no version has said yet',
+  'D1_ERROR: out of memory: SQLITE_NOMEM',
+  'D1_ERROR: interrupted: SQLITE_INTERRUPT',
 ];
 
 /** `[code, message]` as the libSQL client throws them. */
@@ -36,6 +41,13 @@ const LIBSQL_OUTAGES: readonly [code: string, message: string][] = [
   ['SERVER_ERROR', 'SERVER_ERROR: Server returned HTTP status 502: <html>Bad Gateway</html>'],
   ['SERVER_ERROR', 'SERVER_ERROR: Server returned HTTP status 503'],
   ['SERVER_ERROR', 'SERVER_ERROR: Server returned HTTP status 429: slow down'],
+  // The server restarted, its token has expired, or a proxy answers in its place: the statement is right.
+  ['SERVER_ERROR', 'SERVER_ERROR: Server returned HTTP status 400: Received an invalid baton'],
+  ['SERVER_ERROR', 'SERVER_ERROR: Server returned HTTP status 401: Unauthorized'],
+  ['SERVER_ERROR', 'SERVER_ERROR: Server returned HTTP status 404'],
+  ['SQLITE_NOMEM', 'SQLITE_NOMEM: out of memory'],
+  ['SQLITE_PROTOCOL', 'SQLITE_PROTOCOL: locking protocol'],
+  ['TRANSACTION_TIMEOUT', 'TRANSACTION_TIMEOUT: gone'],
 ];
 
 const MISTAKES: readonly [code: string | undefined, message: string][] = [
@@ -52,11 +64,9 @@ const MISTAKES: readonly [code: string | undefined, message: string][] = [
   ['SQLITE_CONSTRAINT_UNIQUE', 'SQLITE_CONSTRAINT_UNIQUE: UNIQUE constraint failed: locks.id'],
   ['SQLITE_CONSTRAINT_NOTNULL', 'SQLITE_CONSTRAINT: NOT NULL constraint failed: locks.target'],
   ['SQLITE_MISMATCH', 'SQLITE_MISMATCH: datatype mismatch'],
-  ['SERVER_ERROR', 'SERVER_ERROR: Server returned HTTP status 400: Received an invalid baton'],
-  ['SERVER_ERROR', 'SERVER_ERROR: Server returned HTTP status 401: Unauthorized'],
-  ['SERVER_ERROR', 'SERVER_ERROR: Server returned HTTP status 404'],
-  ['URL_INVALID', 'URL_INVALID: The URL is not in a valid format'],
-  [undefined, "Cannot read properties of undefined (reading 'kid')"],
+  ['SQL_PARSE_ERROR', 'SQL_PARSE_ERROR: near "SELEKT"'],
+  ['ARGS_INVALID', 'ARGS_INVALID: timeout'],
+  [undefined, 'D1_ERROR: not authorized: SQLITE_AUTH'],
 ];
 
 const withCode = (code: string | undefined, message: string): Error =>
@@ -74,6 +84,23 @@ describe('an outage', () => {
   it.each(LIBSQL_OUTAGES)('is what libSQL means by %s in "%s"', (code, message) => {
     expect(isOutage(withCode(code, message))).toBe(true);
     expect(isOutage(failedQuery(withCode(code, message)))).toBe(true);
+  });
+
+  it('is whatever else goes wrong with a statement', () => {
+    expect(isOutage(failedQuery(new Error('who knows')))).toBe(true);
+    expect(isOutage(new Error('who knows'))).toBe(false);
+  });
+
+  it('is a table that is missing before anything was answered, and the operator learns why', () => {
+    const fault = new Error('D1_ERROR: no such table: grants: SQLITE_ERROR');
+    const missing = failedQuery(new MigrationsMissing(fault));
+    expect([isSchemaFault(fault), isOutage(missing), outageHint(missing)]).toEqual([
+      true,
+      true,
+      'the database has no such table or column: apply its migrations',
+    ]);
+    expect([isOutage(fault), outageHint(fault)]).toEqual([false, undefined]);
+    expect(isSchemaFault(new Error('no such table: grants'))).toBe(false);
   });
 
   it('is known by the code alone', () => {
@@ -102,6 +129,21 @@ describe('a mistake', () => {
     expect(isOutage(withCode(code, message))).toBe(false);
     expect(isOutage(failedQuery(withCode(code, message)))).toBe(false);
   });
+
+  it.each([
+    new TypeError("Cannot read properties of undefined (reading 'kid')"),
+    new RangeError('a value that the driver cannot send'),
+    new Error('URL_INVALID: The URL is not in a valid format'),
+  ])('is no outage: %s', (error) => {
+    expect(isOutage(error)).toBe(false);
+  });
+
+  it.each([new TypeError('Unsupported type of value'), new RangeError('too big')])(
+    'is no outage when the driver cannot send a value: %s',
+    (error) => {
+      expect(isOutage(failedQuery(error))).toBe(false);
+    },
+  );
 
   it('is no outage because of the words of its statement or its values', () => {
     const cause = withCode('SQLITE_ERROR', 'SQLITE_ERROR: no such table: nowhere');

@@ -33,7 +33,8 @@ export function describeAuditLog(open: OpenDatabases): void {
       );
     });
     type Filter = Parameters<typeof log.list>[0];
-    const seqs = async (filter: Filter = {}) => (await log.list(filter, undefined, 10)).map(({ seq }) => seq);
+    const seqs = async (filter: Filter = {}) =>
+      (await log.list(filter, undefined, 10)).rows.map(({ seq }) => seq);
 
     it('lists by the time of the source, and by arrival where that is the same', async () => {
       expect(await seqs()).toEqual([4, 3, 1, 2]);
@@ -56,7 +57,7 @@ export function describeAuditLog(open: OpenDatabases): void {
       const places = [];
       let after: { at: number; seq: number } | undefined;
       for (;;) {
-        const [row] = await log.list({}, after, 1);
+        const [row] = (await log.list({}, after, 1)).rows;
         if (row === undefined) break;
         places.push(row.seq);
         after = { at: row.at, seq: row.seq };

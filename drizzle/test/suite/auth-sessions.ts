@@ -71,7 +71,7 @@ export function describeAuthSessions(open: OpenDatabases): void {
     it('are forgotten when they have expired', async () => {
       await insert();
       await insert({ id: 'b', expiresAt: NOW + 1 });
-      await sessions.purge(NOW + 1);
+      await sessions.purge(NOW + 1, 9);
       expect(await sessions.find('b')).toBeUndefined();
       expect(await sessions.find('a')).toBeDefined();
     });
@@ -130,9 +130,9 @@ export function describeAuthSessions(open: OpenDatabases): void {
 
     it('are forgotten when no credential that old is taken any more', async () => {
       await signOut({ keptUntil: NOW + 1 });
-      await control.principals.purge(NOW);
+      await control.principals.purge(NOW, 9);
       expect(await found()).toBeDefined();
-      await control.principals.purge(NOW + 1);
+      await control.principals.purge(NOW + 1, 9);
       expect(await found()).toBeUndefined();
     });
   });
@@ -142,10 +142,10 @@ export function describeAuthSessions(open: OpenDatabases): void {
       const used = (await open()).control.usedTokens;
       const uses = await Promise.all(Array.from({ length: 20 }, () => used.use('oidc:ci:1', NOW)));
       expect(uses.filter((first) => first)).toHaveLength(1);
-      await used.purge(NOW - 1);
+      await used.purge(NOW - 1, 9);
       expect(await used.use('oidc:ci:1', NOW)).toBe(false);
       expect([await used.isUsed('oidc:ci:1'), await used.isUsed('oidc:ci:2')]).toEqual([true, false]);
-      await used.purge(NOW);
+      await used.purge(NOW, 9);
       expect(await used.use('oidc:ci:1', NOW)).toBe(true);
     });
   });

@@ -4,7 +4,7 @@ import { dropGrantsOf } from '../../control/grants.ts';
 import { grants, revocations } from '../../control/schema.ts';
 import { KINDS, type Kind, put } from './change-kinds.ts';
 import { controlRows, type Databases, type OpenDatabases, type Write, whileRefusing } from './databases.ts';
-import { auditEvent, grant, MINUTE, NOW, newGrant, newRevocation, uuidOf } from './rows.ts';
+import { auditEvent, BOB, grant, MINUTE, NOW, newGrant, newRevocation, uuidOf } from './rows.ts';
 
 const REVOCATIONS: readonly NewRevocation[] = [
   newRevocation(),
@@ -112,7 +112,7 @@ export function describeChange(open: OpenDatabases): void {
       await control.change({ statement: control.grants.insert(newGrant()), event: EVENT, dueAt: NOW });
       const before = await controlRows(databases);
       const again = control.change({
-        statement: control.grants.insert(newGrant({ id: 'grant-2' })),
+        statement: control.grants.insert(newGrant({ id: 'grant-2', agentSlug: 'lobby' })),
         event: EVENT,
         dueAt: NOW,
       });
@@ -171,13 +171,13 @@ export function describeChange(open: OpenDatabases): void {
       const { controlDb } = await open();
       const rows = [
         grant({ id: 'at' }),
-        grant({ id: 'deleted', deletedAt: NOW }),
-        grant({ id: 'later', createdAt: NOW + 1 }),
+        grant({ id: 'deleted', role: 'owner', deletedAt: NOW }),
+        grant({ id: 'later', subject: BOB, createdAt: NOW + 1 }),
         grant({ id: 'everywhere', instanceId: '*' }),
         grant({ id: 'elsewhere', agentSlug: 'lobby' }),
       ];
       await controlDb.insert(grants).values(rows);
-      await controlDb.batch([dropGrantsOf(controlDb, DELETION)]);
+      await controlDb.batch(dropGrantsOf(controlDb, DELETION));
       const left = (await controlDb.select().from(grants)).map(({ id }) => id);
       expect(left.sort()).toEqual(['elsewhere', 'everywhere', 'later']);
     });

@@ -1,7 +1,7 @@
 import type { OutboxCommand } from '../../control/change.ts';
 import type { PolicyQuestion } from '../../control/policy.ts';
 import type { ControlStore } from '../../control/store.ts';
-import { type Plan, pages } from './plan-table.ts';
+import { combinationsOf, type Plan, pages } from './plan-table.ts';
 import {
   ALICE,
   auditEvent,
@@ -33,6 +33,12 @@ const DELETION: Extract<OutboxCommand, { op: 'destroy' }> = {
   id: 'before instance:counter/main',
   lock: 'lock-1',
   before: NOW,
+};
+const GRANT_FILTERS = combinationsOf({ agent: 'counter', instance: 'main', subject: ALICE });
+const grantIndexOf = ({ agent, instance, subject }: (typeof GRANT_FILTERS)[number]) => {
+  if (agent === undefined) return subject === undefined ? 'grants_newest' : 'grants_subject';
+  if (instance === undefined) return subject === undefined ? 'grants_agent' : 'grants_subject';
+  return subject === undefined ? 'grants_instance' : 'grants_lookup_unique';
 };
 /** What every change brings with it. */
 const CHANGE = { event: auditEvent(), revocations: [newRevocation()], dueAt: NOW };
@@ -114,39 +120,84 @@ export const CONTROL_PLANS: readonly Plan<ControlStore>[] = [
   {
     what: 'the policy of one instance',
     work: ({ readPolicy }) => readPolicy(QUESTION),
-    by: ['grants_lookup', 'revocations_target', 'revocations_rev_unique', 'grants_instance'],
+    by: [
+      ...['grants_lookup_unique', 'revocations_target', 'revocations_rev_unique'],
+      ...['grants_owner', 'grants_claims'],
+    ],
   },
   {
-    what: 'the policy of everywhere',
-    work: ({ readPolicy }) => readPolicy({ ...QUESTION, at: undefined }),
-    by: ['grants_lookup', 'revocations_target'],
+    what: 'which agents a principal may use',
+    work: ({ readAgentRights }) =>
+      readAgentRights({
+        ...QUESTION,
+        lastsUntil: NOW,
+        agents: [{ slug: 'a' }, { slug: 'b', instances: ['c'] }],
+      }),
+    by: ['grants_lookup_unique', 'revocations_target', 'grants_claims'],
+  },
+  {
+    what: 'the facts of requests for tickets',
+    work: ({ readMintFacts }) =>
+      readMintFacts([
+        { ...QUESTION, at: { agent: 'counter', instance: 'main' }, kid: 'key-1', tokenId: 'svc_1' },
+      ]),
+    by: [
+      'grants_lookup_unique',
+      'grants_owner',
+      'revocations_target',
+      'revocations_rev_unique',
+      'service_token_secrets_token',
+    ],
   },
   { what: 'a grant', work: ({ grants }) => grants.find('a'), by: [] },
-  ...(
-    [
-      ['all grants', {}, 'grants_newest'],
-      ['grants of an agent', { agent: 'counter' }, 'grants_agent'],
-      ['grants of an instance', { agent: 'counter', instance: 'main' }, 'grants_instance'],
-      ['grants of a subject', { subject: ALICE }, 'grants_subject'],
-    ] as const
-  ).flatMap(([name, filter, index]) =>
+  ...GRANT_FILTERS.flatMap((filter) =>
     pages<ControlStore, typeof CURSOR>(
-      `${name}, newest first`,
+      `grants by ${JSON.stringify(filter)}, newest first`,
       CURSOR,
       ({ grants }, after) => grants.list({ ...filter, now: NOW }, after, 50),
-      [index],
+      [grantIndexOf(filter)],
+    ).map(
+      (plan): Plan<ControlStore> =>
+        // At most a grant of each role.
+        grantIndexOf(filter) === 'grants_lookup_unique' ? { ...plan, sorts: true } : plan,
     ),
   ),
   {
     what: 'whether any subject has a grant',
     work: ({ grants }) => grants.anyOf(QUESTION.subjects, NOW),
-    by: ['grants_lookup'],
+    by: ['grants_lookup_unique'],
   },
   { what: 'the note of an opening', work: ({ grants }) => grants.noteOpened('a', NOW), by: [] },
   {
     what: 'a new grant',
     work: ({ change, grants }) => change({ statement: grants.insert(newGrant()), ...CHANGE }),
     by: [],
+  },
+  {
+    what: 'a new grant in place of one that has ended',
+    work: ({ change, grants }) =>
+      change({ before: [grants.replaceEnded(newGrant())], statement: grants.insert(newGrant()), ...CHANGE }),
+    by: ['grants_lookup_unique'],
+  },
+  {
+    what: 'the same grant',
+    work: ({ grants }) => grants.findSame(newGrant()),
+    by: ['grants_lookup_unique'],
+  },
+  {
+    what: 'ended grants that are deleted',
+    work: ({ grants }) => grants.retire(NOW, 500),
+    by: ['grants_ended'],
+  },
+  {
+    what: 'a new grant where the number of grants is limited',
+    work: ({ change, grants }) => change({ statement: grants.insert(newGrant(), 100), ...CHANGE }),
+    by: ['grants_lookup_unique', 'grants_instance'],
+  },
+  {
+    what: 'deleted grants that are forgotten',
+    work: ({ grants }) => grants.purge(NOW, 500),
+    by: ['grants_deleted'],
   },
   {
     what: 'the deletion of a grant',
@@ -156,7 +207,7 @@ export const CONTROL_PLANS: readonly Plan<ControlStore>[] = [
   {
     what: 'a claim, which looks for owners and counts claims',
     work: ({ change, grants }) => change({ statement: grants.claim(newGrant(), 100, NOW), ...CHANGE }),
-    by: ['grants_instance', 'grants_lookup'],
+    by: ['grants_owner', 'grants_claims'],
   },
   {
     what: 'a lapsed claim',
@@ -166,7 +217,7 @@ export const CONTROL_PLANS: readonly Plan<ControlStore>[] = [
   {
     what: 'the end of a deletion',
     work: ({ finishDeletion }) => finishDeletion('a', DELETION, NOW),
-    by: ['grants_instance'],
+    by: ['grants_instance', 'grants_owner'],
   },
   { what: 'a revocation', work: ({ revocations }) => revocations.find('a'), by: [] },
   { what: 'some revocations', work: ({ revocations }) => revocations.findAll(['a', 'b']), by: [] },
@@ -198,7 +249,7 @@ export const CONTROL_PLANS: readonly Plan<ControlStore>[] = [
   },
   {
     what: 'old revocations that are forgotten',
-    work: ({ revocations }) => revocations.purge(NOW),
+    work: ({ revocations }) => revocations.purge(NOW, 500),
     by: ['revocations_until', 'revocations_rev_unique'],
   },
   { what: 'a sign-in', work: ({ authSessions }) => authSessions.find('a'), by: [] },
@@ -209,7 +260,7 @@ export const CONTROL_PLANS: readonly Plan<ControlStore>[] = [
   },
   {
     what: 'old sign-ins that are forgotten',
-    work: ({ authSessions }) => authSessions.purge(NOW),
+    work: ({ authSessions }) => authSessions.purge(NOW, 500),
     by: ['auth_sessions_expired'],
   },
   {
@@ -252,7 +303,7 @@ export const CONTROL_PLANS: readonly Plan<ControlStore>[] = [
   { what: 'a principal', work: ({ principals }) => principals.find(ALICE), by: [] },
   {
     what: 'old sign-outs that are forgotten',
-    work: ({ principals }) => principals.purge(NOW),
+    work: ({ principals }) => principals.purge(NOW, 500),
     by: ['principals_kept'],
   },
   { what: 'a token that counts once', work: ({ usedTokens }) => usedTokens.use('oidc:ci:1', NOW), by: [] },
@@ -264,7 +315,7 @@ export const CONTROL_PLANS: readonly Plan<ControlStore>[] = [
   { what: 'whether a token was used', work: ({ usedTokens }) => usedTokens.isUsed('oidc:ci:1'), by: [] },
   {
     what: 'used tokens that are forgotten',
-    work: ({ usedTokens }) => usedTokens.purge(NOW),
+    work: ({ usedTokens }) => usedTokens.purge(NOW, 500),
     by: ['used_tokens_expired'],
   },
   { what: 'due outbox rows', work: ({ outbox }) => outbox.due(NOW, 50), by: ['outbox_due'] },

@@ -17,10 +17,10 @@ export function describeGrants(open: OpenDatabases): void {
     });
     let changes = 0;
     /** Whether a change applied. */
-    const change = async (statement: Change['statement']) => {
+    const change = async (statement: Change['statement'], before: Change['before'] = []) => {
       changes += 1;
       const event = auditEvent({ eventId: uuidOf(changes), type: 'grant.created' });
-      return (await control.change({ statement, event, dueAt: NOW })) !== undefined;
+      return (await control.change({ before, statement, event, dueAt: NOW })) !== undefined;
     };
     const insert = (differs: Partial<NewGrant> = {}) => change(queries.insert(newGrant(differs)));
     const remove = (id: string) => change(queries.delete(id, NOW));
@@ -36,6 +36,97 @@ export function describeGrants(open: OpenDatabases): void {
       await insert();
       await expect(insert({ role: 'owner' })).rejects.toThrow();
       expect(await allRows()).toEqual([grant()]);
+    });
+
+    it('makes no grant twice, however many try at once, and names the one that there is', async () => {
+      const ids = Array.from({ length: 20 }, (_, index) => `grant-${index}`);
+      const made = await Promise.all(ids.map((id) => insert({ id })));
+      expect(made.filter(Boolean)).toHaveLength(1);
+      const [first, ...more] = await allRows();
+      expect(more).toEqual([]);
+      expect((await queries.findSame(newGrant({ id: 'again', reason: 'again' })))?.id).toBe(first?.id);
+    });
+
+    it.each([
+      ['subject', { subject: BOB }],
+      ['agent', { agentSlug: 'lobby' }],
+      ['instance', { instanceId: '*' }],
+      ['role', { role: 'owner' }],
+    ])('of another %s is another grant', async (_what, differs) => {
+      await insert();
+      expect(await queries.findSame(newGrant(differs))).toBeUndefined();
+      expect(await insert({ id: 'grant-2', ...differs })).toBe(true);
+    });
+
+    it('makes a grant again that was deleted, or that has ended', async () => {
+      await insert();
+      await remove('grant-1');
+      expect(await insert({ id: 'grant-2', expiresAt: NOW })).toBe(true);
+      const again = newGrant({ id: 'grant-3' });
+      expect(
+        await change(queries.insert(again), [queries.replaceEnded({ ...again, createdAt: NOW - 1 })]),
+      ).toBe(false);
+      expect(await change(queries.insert(again), [queries.replaceEnded(again)])).toBe(true);
+      expect((await allRows()).map(({ id, deletedAt }) => [id, deletedAt])).toEqual([
+        ...[
+          ['grant-1', NOW],
+          ['grant-2', NOW],
+          ['grant-3', null],
+        ],
+      ]);
+    });
+
+    it('deletes grants that ended before a moment, the first ones first, as of their end', async () => {
+      for (const [id, ends] of [
+        ['a', NOW - 2],
+        ['b', NOW - 3],
+        ['c', NOW - 1],
+        ['d', NOW],
+      ] as const)
+        await insert({ id, subject: id, expiresAt: ends });
+      await insert();
+      expect([
+        await queries.retire(NOW, 2),
+        await queries.retire(NOW, 2),
+        await queries.retire(NOW, 2),
+      ]).toEqual([...[2, 1, 0]]);
+      const gone = (await allRows()).filter(({ deletedAt }) => deletedAt !== null);
+      expect(gone.map(({ id, expiresAt, deletedAt }) => [id, deletedAt === expiresAt])).toEqual([
+        ...['a', 'b', 'c'].map((id) => [id, true]),
+      ]);
+    });
+
+    it('holds an instance to a number of grants, however many are made at once', async () => {
+      const most = 3;
+      const made = await Promise.all(
+        Array.from({ length: 10 }, (_, index) =>
+          change(queries.insert(newGrant({ id: `grant-${index}`, subject: `user-${index}` }), most)),
+        ),
+      );
+      expect(made.filter(Boolean)).toHaveLength(most);
+      const other = (differs: Partial<NewGrant>) => change(queries.insert(newGrant(differs), most));
+      expect(await other({ id: 'elsewhere', instanceId: 'side' })).toBe(true);
+      await remove(`grant-${made.indexOf(true)}`);
+      expect([await other({ id: 'again' }), await other({ id: 'more', subject: BOB })]).toEqual([
+        true,
+        false,
+      ]);
+      expect(await insert({ id: 'by-operator', subject: BOB })).toBe(true);
+    });
+
+    it('forgets grants that were deleted before a moment, but no owner', async () => {
+      for (const [id, role] of [
+        ['a', 'viewer'],
+        ['b', 'admin'],
+        ['c', 'owner'],
+      ] as const) {
+        await insert({ id, role });
+        await remove(id);
+      }
+      await insert({ id: 'kept' });
+      expect(await queries.purge(NOW, 9)).toBe(0);
+      expect([await queries.purge(NOW + 1, 1), await queries.purge(NOW + 1, 9)]).toEqual([1, 1]);
+      expect((await allRows()).map(({ id }) => id).sort()).toEqual(['c', 'kept']);
     });
 
     it('finds a grant that ended, but none that was deleted', async () => {
@@ -55,15 +146,19 @@ export function describeGrants(open: OpenDatabases): void {
 
     describe('listing', () => {
       const list = async (filter: { agent?: string; instance?: string; subject?: string } = {}) =>
-        (await queries.list({ ...filter, now: NOW }, undefined, 50)).map(({ id }) => id);
+        (await queries.list({ ...filter, now: NOW }, undefined, 50)).rows.map(({ id }) => id);
+
+      /** Each for a subject of its own. */
+      const insertFor = (differs: Partial<NewGrant> & { readonly id: string }) =>
+        insert({ subject: `user-${differs.id}`, ...differs });
 
       it('lists grants in force, newest first and those of one moment by id', async () => {
-        await insert({ id: 'a', createdAt: NOW - 1 });
-        await insert({ id: 'b' });
-        await insert({ id: 'c' });
-        await insert({ id: 'ends-later', createdAt: NOW - 2, expiresAt: NOW + 1 });
-        await insert({ id: 'ends-now', expiresAt: NOW });
-        await insert({ id: 'deleted' });
+        await insertFor({ id: 'a', createdAt: NOW - 1 });
+        await insertFor({ id: 'b' });
+        await insertFor({ id: 'c' });
+        await insertFor({ id: 'ends-later', createdAt: NOW - 2, expiresAt: NOW + 1 });
+        await insertFor({ id: 'ends-now', expiresAt: NOW });
+        await insertFor({ id: 'deleted' });
         await remove('deleted');
         expect(await list()).toEqual(['c', 'b', 'a', 'ends-later']);
       });
@@ -83,15 +178,15 @@ export function describeGrants(open: OpenDatabases): void {
 
       it('gives every grant on exactly one page, also when a newer one comes in between', async () => {
         for (const [index, id] of ['a', 'b', 'c', 'd', 'e'].entries())
-          await insert({ id, createdAt: NOW + Math.floor(index / 2) });
+          await insertFor({ id, createdAt: NOW + Math.floor(index / 2) });
         const seen: string[] = [];
         let after: { id: string; createdAt: number } | undefined;
         for (;;) {
-          const page = await queries.list({ now: NOW }, after, 2);
+          const { rows: page } = await queries.list({ now: NOW }, after, 2);
           const last = page.at(-1);
           if (last === undefined) break;
           seen.push(...page.map(({ id }) => id));
-          if (after === undefined) await insert({ id: 'newer', createdAt: NOW + MINUTE });
+          if (after === undefined) await insertFor({ id: 'newer', createdAt: NOW + MINUTE });
           after = last;
         }
         expect(seen).toEqual(['e', 'd', 'c', 'b', 'a']);
@@ -251,13 +346,13 @@ export function describeGrants(open: OpenDatabases): void {
         });
         await claim('a');
         await insert({ id: 'given' });
-        await insert({ id: 'later', createdAt: NOW + 1 });
+        await insert({ id: 'later', subject: BOB, createdAt: NOW + 1 });
         await insert({ id: 'everywhere', instanceId: '*' });
         await insert({ id: 'elsewhere', agentSlug: 'lobby' });
         await control.finishDeletion(row?.id ?? '', { op: 'destroy', ...deletion }, NOW);
-        const left = await queries.list({ now: NOW }, undefined, 50);
+        const { rows: left } = await queries.list({ now: NOW }, undefined, 50);
         expect(left.map(({ id }) => id)).toEqual(['later', 'everywhere', 'elsewhere']);
-        expect(await control.revocations.listLocks(NOW, undefined, 9)).toEqual([]);
+        expect((await control.revocations.listLocks(NOW, undefined, 9)).rows).toEqual([]);
         expect((await control.outbox.due(NOW, 50)).map(({ id }) => id)).not.toContain(uuidOf(7000));
         expect(await holder()).toBeUndefined();
         expect(await claim('b', { subject: BOB })).toBe(true);

@@ -20,3 +20,10 @@ export const pages = <Store, Cursor>(
   { what: `${what}, the first page`, work: (store) => work(store, undefined), by },
   { what: `${what}, a further page`, work: (store) => work(store, cursor), by },
 ];
+
+/** Every choice of some of the filters, none and all of them included. */
+export const combinationsOf = <Filters extends object>(filters: Filters): Partial<Filters>[] =>
+  Object.entries(filters).reduce<Partial<Filters>[]>(
+    (chosen, [name, value]) => chosen.flatMap((each) => [each, { ...each, [name]: value }]),
+    [{}],
+  );

@@ -53,7 +53,7 @@ const indexesOf = (tables: readonly SQLiteTable[]): string[] =>
   tables.flatMap((table) => getTableConfig(table).indexes.map((index) => index.config.name));
 
 /** A walk through a whole table or a whole index. A constant row and the values of a JSON list are neither. */
-const SCAN = /^SCAN (?!CONSTANT ROW$|json_each VIRTUAL TABLE)(\w+)/;
+const SCAN = /^SCAN (?!CONSTANT ROW$|\w+ VIRTUAL TABLE)(\w+)/;
 const SORT = /^USE TEMP B-TREE/;
 
 /** The tables that a plan walks through, by themselves or by an index. The rows of a subquery are no table. */

@@ -1,11 +1,14 @@
+import { describeAgentRights } from './agent-rights.ts';
 import { describeAuditEvents } from './audit-events.ts';
 import { describeAuditLog } from './audit-log.ts';
 import { describeAuthSessions } from './auth-sessions.ts';
+import { describeBoundedLists } from './bounded-lists.ts';
 import { describeChange } from './change.ts';
 import type { OpenDatabases } from './databases.ts';
 import { describeDeliver } from './deliver.ts';
 import { describeGrants } from './grants.ts';
 import { describeKeyRevocation } from './key-revocation.ts';
+import { describeMintFacts } from './mint-facts.ts';
 import { describeMistakes } from './mistakes.ts';
 import { describePolicy } from './policy.ts';
 import { describeRates } from './rates.ts';
@@ -24,8 +27,11 @@ export function describeQueries(open: OpenDatabases): void {
   describeServiceTokens(open);
   describeTokenLife(open);
   describePolicy(open);
+  describeMintFacts(open);
+  describeAgentRights(open);
   describeGrants(open);
   describeRevocations(open);
+  describeBoundedLists(open);
   describeChange(open);
   describeKeyRevocation(open);
   describeAuditEvents(open);

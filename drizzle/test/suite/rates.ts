@@ -37,15 +37,24 @@ export function describeRates(open: OpenDatabases): void {
       expect(await count('alice', NOW + MINUTE)).toEqual({ startedAt: NOW + MINUTE, count: 1 });
     });
 
+    it('count an event by its units, the first of a window too', async () => {
+      const countOf = async (now: number, cost?: number) =>
+        (await rates.count({ key: 'alice', limit: 100, cost }, now, MINUTE)).count;
+      expect([await countOf(NOW, 4), await countOf(NOW), await countOf(NOW, 15)]).toEqual([4, 5, 20]);
+      expect(await countOf(NOW + MINUTE, 4)).toBe(4);
+    });
+
     it('start after a pause with the event that ends it, not on a grid', async () => {
       await count('alice', NOW);
       const late = NOW + 7 * MINUTE + 123;
       expect(await count('alice', late)).toEqual({ startedAt: late, count: 1 });
     });
 
-    it('count on when the clock goes back', async () => {
+    it('count on by a clock that is slow, and begin anew once the clock was put back', async () => {
       await count('alice', NOW);
-      expect(await count('alice', NOW - 5 * MINUTE)).toEqual({ startedAt: NOW, count: 2 });
+      expect(await count('alice', NOW - 5_000)).toEqual({ startedAt: NOW, count: 2 });
+      for (const back of [5_001, 60 * MINUTE])
+        expect(await count('alice', NOW - back)).toEqual({ startedAt: NOW - back, count: 1 });
     });
 
     it('count each key by itself', async () => {

@@ -1,6 +1,6 @@
 import type { AgentInstance } from '../../record/revocations.ts';
 import type { RecordStore } from '../../record/store.ts';
-import { type Plan, pages } from './plan-table.ts';
+import { combinationsOf, type Plan, pages } from './plan-table.ts';
 import {
   ALICE,
   auditEvent,
@@ -17,46 +17,32 @@ import {
 const NAMES = ['everything:', 'agent:counter', `principal:${ALICE}`];
 const SESSION_CURSOR = { startedAt: NOW, id: 'm' };
 
-const EVENT_FILTERS = [
-  ['all events', {}, ['audit_events_at']],
-  ['events of some time', { from: NOW, to: NOW + 1 }, ['audit_events_at']],
-  ['events of a principal', { principal: ALICE }, ['audit_events_user']],
-  ['events of an agent', { agent: 'counter' }, ['audit_events_agent']],
-  ['events of an instance', { agent: 'counter', instance: 'main' }, ['audit_events_instance']],
-  ['events of a type', { type: 'key.revoked' }, ['audit_events_type']],
-  ['denials', { outcome: 'denied' }, ['audit_events_denied']],
-  ['successes', { outcome: 'success' }, ['audit_events_at']],
-  ['denials of a principal', { principal: ALICE, outcome: 'denied' }, []],
-  ['a type of event of an agent', { agent: 'counter', type: 'rpc.denied' }, []],
-  [
-    'a type of event of a principal on an instance',
-    {
-      principal: ALICE,
-      agent: 'counter',
-      instance: 'main',
-      type: 'rpc.denied',
-      outcome: 'denied',
-      from: NOW,
-      to: NOW + 1,
-    },
-    [],
-  ],
-  ['events of a principal at some time', { principal: ALICE, from: NOW }, ['audit_events_user']],
-] as const;
+/** Every combination of filters. Of those whose values have no index together one index bounds the search. */
+const EVENT_FILTERS = combinationsOf({
+  principal: ALICE,
+  agent: 'counter',
+  instance: 'main',
+  type: 'rpc.denied',
+  outcome: 'denied',
+  from: NOW,
+} as const).filter(({ agent, instance }) => instance === undefined || agent !== undefined);
+const eventIndexOf = ({ principal, agent, instance, type, outcome }: (typeof EVENT_FILTERS)[number]) => {
+  if (principal !== undefined) return 'audit_events_user';
+  if (instance !== undefined) return 'audit_events_instance';
+  if (type !== undefined) return 'audit_events_type';
+  if (outcome !== undefined) return 'audit_events_denied';
+  return agent === undefined ? 'audit_events_at' : 'audit_events_agent';
+};
 
-const SESSION_FILTERS = [
-  ['all sessions', {}, ['agent_sessions_newest']],
-  ['live sessions', { active: true }, ['agent_sessions_active']],
-  ['sessions of a principal', { principal: ALICE }, ['agent_sessions_user']],
-  ['live sessions of a principal', { principal: ALICE, active: true }, ['agent_sessions_user']],
-  ['ended sessions', { active: false }, ['agent_sessions_newest']],
-  ['ended sessions of a principal', { principal: ALICE, active: false }, ['agent_sessions_user']],
-  ['live sessions of an agent', { agent: 'counter', active: true }, []],
-  ['live sessions of an instance', { agent: 'counter', instance: 'main', active: true }, []],
-  ['sessions of a principal on an agent', { principal: ALICE, agent: 'counter' }, []],
-  ['sessions of an agent', { agent: 'counter' }, ['agent_sessions_agent']],
-  ['sessions of an instance', { agent: 'counter', instance: 'main' }, ['agent_sessions_instance']],
-] as const;
+const SESSION_FILTERS = ([true, false] as const)
+  .flatMap((active) => combinationsOf({ principal: ALICE, agent: 'counter', instance: 'main', active }))
+  .filter(({ agent, instance }) => instance === undefined || agent !== undefined);
+const sessionIndexOf = ({ principal, agent, instance, active }: (typeof SESSION_FILTERS)[number]) => {
+  if (principal !== undefined) return active === true ? 'agent_sessions_user_live' : 'agent_sessions_user';
+  if (instance !== undefined) return active === true ? 'agent_sessions_live' : 'agent_sessions_instance';
+  if (active === true) return 'agent_sessions_active';
+  return agent === undefined ? 'agent_sessions_newest' : 'agent_sessions_agent';
+};
 
 /** What a revocation can name, the indexes by which its sessions are found, and whether their objects are sorted. */
 const OBJECT_TARGETS = [
@@ -65,8 +51,8 @@ const OBJECT_TARGETS = [
   ['instance:counter/main', ['agent_sessions_live'], 'never'],
   // Rare, and most live sessions have the same key: an index of keys would cost each session a row.
   [`key:${KID}`, ['agent_sessions_live'], 'never'],
-  [`principal:${ALICE}`, ['agent_sessions_user', 'session_parties_party'], 'always'],
-  [`service-token:${tokenId('1')}`, ['agent_sessions_user', 'session_parties_party'], 'always'],
+  [`principal:${ALICE}`, ['agent_sessions_user_live', 'session_parties_party'], 'always'],
+  [`service-token:${tokenId('1')}`, ['agent_sessions_user_live', 'session_parties_party'], 'always'],
   [`session:${uuidOf(1)}`, [], 'list'],
   ['grant:grant-1', ['agent_sessions_grant'], 'always'],
   ['login:login-1', ['agent_sessions_login'], 'always'],
@@ -98,11 +84,16 @@ export const RECORD_PLANS: readonly Plan<RecordStore>[] = [
   {
     what: 'the record of a change',
     work: ({ deliverChange }) => deliverChange(auditEvent(), [revocation()]),
-    by: [],
+    by: ['record_revocations_arrival'],
   },
   {
-    what: 'why a ticket is revoked',
-    work: ({ revocations }) => revocations.whyRevoked({ names: NAMES, rev: 1 }, NOW),
+    what: 'what arrived, in its order',
+    work: ({ revocations }) => revocations.listArrived(7, MINUTE, 100),
+    by: ['record_revocations_arrival'],
+  },
+  {
+    what: 'the revocations of some targets',
+    work: ({ revocations }) => revocations.ofTargets(NAMES, NOW),
     by: ['record_revocations_target'],
   },
   {
@@ -112,7 +103,7 @@ export const RECORD_PLANS: readonly Plan<RecordStore>[] = [
   },
   {
     what: 'old copies that are forgotten',
-    work: ({ revocations }) => revocations.purge(NOW),
+    work: ({ revocations }) => revocations.purge(NOW, 500),
     by: ['record_revocations_until', 'record_revocations_rev'],
   },
   ...OBJECT_TARGETS.flatMap(([target, by, sorts]) =>
@@ -137,12 +128,12 @@ export const RECORD_PLANS: readonly Plan<RecordStore>[] = [
     work: ({ sessions }) => sessions.listOpen(0, NOW, 50),
     by: ['agent_sessions_active'],
   },
-  ...SESSION_FILTERS.flatMap(([name, filter, by]) =>
+  ...SESSION_FILTERS.flatMap((filter) =>
     pages<RecordStore, typeof SESSION_CURSOR>(
-      `${name}, newest first`,
+      `sessions by ${JSON.stringify(filter)}, newest first`,
       SESSION_CURSOR,
       ({ sessions }, after) => sessions.list(filter, after, 50),
-      by,
+      [sessionIndexOf(filter)],
     ),
   ),
   {
@@ -150,14 +141,19 @@ export const RECORD_PLANS: readonly Plan<RecordStore>[] = [
     work: ({ sessions }) => sessions.purge(NOW, 500),
     by: ['agent_sessions_ended'],
   },
-  ...EVENT_FILTERS.flatMap(([name, filter, by]) =>
+  ...EVENT_FILTERS.flatMap((filter) =>
     pages<RecordStore, { at: number; seq: number }>(
-      `${name}, newest first`,
+      `events by ${JSON.stringify(filter)}, newest first`,
       { at: NOW, seq: 7 },
       ({ auditLog }, after) => auditLog.list(filter, after, 50),
-      by,
+      [eventIndexOf(filter)],
     ),
   ),
+  {
+    what: 'successes, which are most events',
+    work: ({ auditLog }) => auditLog.list({ outcome: 'success' }, undefined, 50),
+    by: ['audit_events_at'],
+  },
   { what: 'arrivals in their order', work: ({ auditLog }) => auditLog.arrivals(7, 500), by: [] },
   { what: 'the bounds of the log', work: ({ auditLog }) => auditLog.bounds(), by: [] },
   { what: 'old events that are forgotten', work: ({ auditLog }) => auditLog.purge(7, 500), by: [] },

@@ -125,15 +125,15 @@ export function describeRecordSessions(open: OpenDatabases): void {
       await write(sessionFact({ id: uuidOf(4), instance: 'side' }));
       await write(sessionFact({ id: uuidOf(5), agent: 'lobby' }));
       const idsOf = async (limit: number) =>
-        (await sessions.list(MAIN, undefined, limit)).map(({ id }) => id);
+        (await sessions.list(MAIN, undefined, limit)).rows.map(({ id }) => id);
       expect(await idsOf(50)).toEqual([uuidOf(2), uuidOf(3), uuidOf(1)]);
       expect(await idsOf(2)).toEqual([uuidOf(2), uuidOf(3)]);
-      expect(await sessions.list({ ...MAIN, instance: 'none' }, undefined, 50)).toEqual([]);
+      expect((await sessions.list({ ...MAIN, instance: 'none' }, undefined, 50)).rows).toEqual([]);
     });
 
     it('orders sessions of one moment by their ids', async () => {
       for (const name of [2, 3, 1]) await write(sessionFact({ id: uuidOf(name) }));
-      const listed = await sessions.list(MAIN, undefined, 50);
+      const { rows: listed } = await sessions.list(MAIN, undefined, 50);
       expect(listed.map(({ id }) => id)).toEqual([uuidOf(3), uuidOf(2), uuidOf(1)]);
     });
   });

@@ -63,7 +63,7 @@ export function describeRevocations(open: OpenDatabases): void {
 
       it('that are never given twice, also after all that can go was forgotten', async () => {
         for (const id of ['a', 'b', 'c']) await lock(id, { until: NOW });
-        await control.revocations.purge(NOW);
+        await control.revocations.purge(NOW, 9);
         expect(await revs()).toEqual([3]);
         await lock('d');
         expect(await revs()).toEqual([3, 4]);
@@ -91,7 +91,7 @@ export function describeRevocations(open: OpenDatabases): void {
         expect(await control.revocations.newestRev()).toBe(6);
         const [row] = await databases.controlDb.select().from(revocations);
         expect(row?.until).toBe(NOW);
-        expect(await control.revocations.listLocks(NOW - 1, undefined, 9)).toEqual([]);
+        expect((await control.revocations.listLocks(NOW - 1, undefined, 9)).rows).toEqual([]);
       });
     });
 
@@ -135,17 +135,20 @@ export function describeRevocations(open: OpenDatabases): void {
       expect(await lift('unknown')).toBe(false);
     });
 
-    it('of any ticket are found by target while they hit', async () => {
+    it('of any ticket are found by target while they hit, one of each target', async () => {
       await lock('a');
-      await lock('b', { until: NOW + 1 });
+      await lock('b', { until: NOW + 1, target: 'agent:chat' });
       await lock('ended', { until: NOW });
+      await lock('ended there', { until: NOW, target: 'agent:chat' });
       await lock('other', { target: 'agent:lobby' });
       await lock('before', { kind: 'before' });
       await lock('lifted');
       await lift('lifted');
       const on = async (...targets: string[]) =>
         (await control.revocations.anyOn(targets, NOW)).map(({ id }) => id).sort();
-      expect(await on('agent:counter', 'agent:none')).toEqual(['a', 'b']);
+      expect(await on('agent:counter', 'agent:chat', 'agent:none')).toEqual(['a', 'b']);
+      await lock('again', { until: NOW + 1 });
+      expect(await on('agent:counter')).toEqual(['a']);
       expect(await on()).toEqual([]);
     });
 
@@ -165,7 +168,7 @@ export function describeRevocations(open: OpenDatabases): void {
       const pages: string[][] = [];
       let after: { id: string; createdAt: number } | undefined;
       for (;;) {
-        const page = await control.revocations.listLocks(NOW, after, 2);
+        const { rows: page } = await control.revocations.listLocks(NOW, after, 2);
         after = page.at(-1);
         if (after === undefined) break;
         pages.push(page.map(({ id }) => id));
@@ -178,7 +181,7 @@ export function describeRevocations(open: OpenDatabases): void {
       await lock('at', { until: NOW });
       await lock('after', { until: NOW + 1 });
       await lock('never');
-      await control.revocations.purge(NOW);
+      await control.revocations.purge(NOW, 9);
       const left = (await databases.controlDb.select().from(revocations)).map(({ id }) => id);
       expect(left.sort()).toEqual(['after', 'never']);
     });

@@ -154,8 +154,8 @@ export const sessionFact = (differs: Partial<SessionFact> = {}): SessionFact => 
 });
 
 /** A copy of a revocation without the change that brings it. */
-export const keepCopy = async (db: RecordDatabase, row: Revocation): Promise<void> => {
-  await db.insert(recordRevocations).values(row);
+export const keepCopy = async (db: RecordDatabase, row: Revocation, arrival = row.rev): Promise<void> => {
+  await db.insert(recordRevocations).values({ ...row, arrival });
 };
 
 /** Sessions without the events that bring them. */

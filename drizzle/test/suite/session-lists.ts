@@ -42,7 +42,9 @@ export function describeSessionLists(open: OpenDatabases): void {
     const put = (name: number, differs: Partial<SessionFact> = {}) =>
       addSessions(databases, sessionFact({ id: uuidOf(name), ...differs }));
     const list = async (filter: SessionFilter, limit = 50) =>
-      (await sessions.list(filter, undefined, limit)).map(({ id }) => Number.parseInt(id.slice(-12), 16));
+      (await sessions.list(filter, undefined, limit)).rows.map(({ id }) =>
+        Number.parseInt(id.slice(-12), 16),
+      );
 
     it('come newest first, those of one moment by id', async () => {
       await put(1, { startedAt: NOW + 1 });
@@ -71,7 +73,7 @@ export function describeSessionLists(open: OpenDatabases): void {
       const seen: number[] = [];
       let after: { id: string; startedAt: number } | undefined;
       for (;;) {
-        const page = await sessions.list({ agent: 'counter' }, after, 2);
+        const { rows: page } = await sessions.list({ agent: 'counter' }, after, 2);
         const last = page.at(-1);
         if (last === undefined) break;
         seen.push(...page.map(({ id }) => Number.parseInt(id.slice(-12), 16)));

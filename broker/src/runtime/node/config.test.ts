@@ -21,6 +21,8 @@ const OF_A_MACHINE = {
   TOKEN: 'x',
   AUTH_TOKEN: 'x',
   AGENT_NAME: 'x',
+  USER: 'x',
+  LESS: 'x',
 };
 
 const faultOf = (env: Readonly<Record<string, string>>): string => {
@@ -95,7 +97,24 @@ describe('the configuration on Node', () => {
     'OIDC_ISSUER',
     'TICKET_AUD',
   ])('refuses %s, which looks like a setting and is none', (name) => {
-    expect(faultOf({ [name]: CANARY })).toBe(`broker is not configured. ${name}: not a setting of ours`);
+    expect(faultOf({ [name]: CANARY })).toMatch(
+      new RegExp(`^broker is not configured\\. ${name}: not a setting of ours(, is it [A-Z_0-9]+\\?)?$`),
+    );
+  });
+
+  it.each([
+    ['ISSURE', 'ISSUER'],
+    ['ISUER', 'ISSUER'],
+    ['ISSUERS', 'ISSUER'],
+    ['BASEURL', 'BASE_URL'],
+    ['ALOWED_ORIGINS', 'ALLOWED_ORIGINS'],
+    ['TOKEN_PEPER', 'TOKEN_PEPPER'],
+    ['AUTH_MDOE', 'AUTH_MODE'],
+    ['CF_ACCESS_AUDS', 'CF_ACCESS_AUD'],
+  ])('for %s names the likely setting %s', (name, likely) => {
+    expect(faultOf({ [name]: CANARY })).toBe(
+      `broker is not configured. ${name}: not a setting of ours, is it ${likely}?`,
+    );
   });
 
   it('listens on loopback only while everybody is let in', () => {

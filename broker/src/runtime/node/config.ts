@@ -1,4 +1,4 @@
-import { isLoopback, List, readSettings } from '@agent-ticket/shared/settings.ts';
+import { isLoopback, List, likelyName, readSettings } from '@agent-ticket/shared/settings.ts';
 import * as z from 'zod';
 import { type BrokerConfig, configOf, Settings } from '../../config/config.ts';
 import { plainAddress } from './client-address.ts';
@@ -68,36 +68,15 @@ export interface DatabaseConfig {
 
 /**
  * The environment of a process also holds variables of other programs. So only names that resemble a setting must be
- * one: names with the same beginning, and names with one or two wrong letters.
+ * one: names with the same beginning, and names that a slip may have made.
  */
 const FAMILIES =
   /^(AGENT_WORKER|ALLOWED_ORIGIN|AUDIT_|AUTH_MODE|AUTH0_|CF_ACCESS|CLAIM_RULE|CONTROL_D(ATABASE|B)|KEK(_|$)|KEY_(PUBLISH|RETIRE|ROTATION)|OIDC_ISSUER|RECORD_D(ATABASE|B)|TICKET_|TOKEN_PEPPER|TRUST_EMAIL|TRUSTED_)/;
 
-/** Shorter names resemble those of other programs too often: `MODE` and `NODE`. */
-const SLIP_LENGTH = 8;
-const MOST_SLIPS = 2;
-
 const NAMES = Object.keys(NodeSettings.shape);
 
 const isOurs = (name: string): boolean =>
-  NAMES.includes(name) ||
-  FAMILIES.test(name) ||
-  (name.length >= SLIP_LENGTH &&
-    NAMES.some((known) => known.length >= SLIP_LENGTH && slips(name, known) <= MOST_SLIPS));
-
-/** The Levenshtein distance: the number of letters to add, drop or change. */
-function slips(one: string, other: string): number {
-  let row = Array.from({ length: other.length + 1 }, (_, index) => index);
-  for (const [at, letter] of [...one].entries()) {
-    const next = [at + 1];
-    for (const [index, wanted] of [...other].entries()) {
-      const [left = 0, above = 0, before = 0] = [next[index], row[index + 1], row[index]];
-      next.push(Math.min(left + 1, above + 1, before + (letter === wanted ? 0 : 1)));
-    }
-    row = next;
-  }
-  return row.at(-1) ?? 0;
-}
+  NAMES.includes(name) || FAMILIES.test(name) || likelyName(name, NAMES) !== undefined;
 
 /** The configuration in a process's environment. Throws an `Error` that names each wrong setting and no value. */
 export function readNodeConfig(env: Readonly<Record<string, string | undefined>>): NodeConfig {

@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { ControlStore } from '@agent-ticket/drizzle/control/store.ts';
@@ -57,6 +58,7 @@ async function start(
   record: OpenDatabase<RecordStore>,
 ): Promise<NodeBroker> {
   const beside = new Set<Promise<void>>();
+  const answers = new Set<Promise<Response>>();
   const callers = new WeakMap<Request, string | null>();
   const isTrusted = openTrustedProxies(config.trustedProxies);
   const clock = (): number => Date.now();
@@ -77,13 +79,12 @@ async function start(
       record.store,
       clock,
     ),
-    pingDatabases: async () => {
-      await Promise.all([control.ping(), record.ping()]);
-    },
+    ping: { control: () => control.ping(), record: () => record.ping() },
     fetch: (url, init) => fetch(url, { ...init, redirect: 'manual' }),
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
     clock,
     randomId,
+    digestSecret: (secret, pepper) => createHmac('sha256', pepper).update(secret).digest('base64url'),
     randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
     addressOf: (request) => callers.get(request) ?? null,
     later: (work) => {
@@ -99,7 +100,11 @@ async function start(
   const app = createApp(ports);
   const server = await openServer(config, (request, { peer, forwardedFor }) => {
     callers.set(request, clientAddress(peer, forwardedFor, isTrusted));
-    return app.fetch(request);
+    const answer = Promise.resolve(app.fetch(request));
+    const done = () => void answers.delete(answer);
+    answers.add(answer);
+    answer.then(done, done);
+    return answer;
   });
   const eachMinute = repeat(() => runScheduled(ports), MINUTE_MS, { clock: () => performance.now(), wait });
 
@@ -107,6 +112,8 @@ async function start(
     url: server.url,
     async stop() {
       await Promise.all([server.stop(STOP_PATIENCE_MS), eachMinute.stop()]);
+      // A request whose connection was cut is still being answered.
+      await Promise.allSettled(answers);
       await Promise.all(beside);
       control.close();
       record.close();

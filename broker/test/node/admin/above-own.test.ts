@@ -81,8 +81,13 @@ describe('an owner', () => {
   it('gives nothing that lasts longer than the own grant', async () => {
     await own({ expires_in: 600 });
     const end = new Date((broker.clock.now + 600) * 1000).toISOString();
-    for (const more of [{}, { expires_in: 3600 }])
-      expect(await bodyOf(await grant(OWNER, 'counter', 'owner', more))).toMatchObject({ expires_at: end });
+    for (const [sub, more] of [
+      ['one', {}],
+      ['two', { expires_in: 3600 }],
+    ] as const) {
+      const given = await grant(OWNER, 'counter', 'owner', { subject: idOf({ sub }), ...more });
+      expect(await bodyOf(given)).toMatchObject({ expires_at: end });
+    }
     const sooner = new Date((broker.clock.now + 60) * 1000).toISOString();
     const short = await grant(OWNER, 'counter', 'viewer', { expires_in: 60 });
     expect(await bodyOf(short)).toMatchObject({ expires_at: sooner });

@@ -83,9 +83,9 @@ it('revokes one that is issued while it is being deleted', async () => {
   const instance = crypto.randomUUID();
   const id = await grant(instance, idOf(BOB));
   const { control } = broker.ports;
-  const { readPolicy } = control;
-  vi.spyOn(control, 'readPolicy').mockImplementationOnce(async (question) => {
-    const rows = await readPolicy(question);
+  const { readMintFacts } = control;
+  vi.spyOn(control, 'readMintFacts').mockImplementationOnce(async (questions) => {
+    const rows = await readMintFacts(questions);
     expect((await remove(id)).status).toBe(200);
     return rows;
   });

@@ -8,6 +8,7 @@ import { idOf, type OperatorBroker, type Person, ROOT, startOperatorBroker } fro
 let broker: OperatorBroker;
 const OWNER: Person = { sub: 'owner' };
 const BOB: Person = { sub: 'bob' };
+const GUEST: Person = { sub: 'guest' };
 const NOBODY: Person = { sub: 'nobody' };
 const READER: Person = { sub: 'reader', permissions: ['grants:read'] };
 
@@ -94,10 +95,12 @@ describe('a body is refused', () => {
 
 describe('a grant', () => {
   it('is answered as stored, and recorded with its author', async () => {
-    const answer = await create(OWNER, { expires_in: 3600 });
+    const subject = idOf({ sub: 'recorded' });
+    const answer = await create(OWNER, { subject, expires_in: 3600 });
     const body = await bodyOf(answer);
     expect(body).toEqual({
       ...GRANT,
+      subject,
       id: expect.any(String),
       created_by: idOf(OWNER),
       created_at: new Date(NOW * 1000).toISOString(),
@@ -108,15 +111,51 @@ describe('a grant', () => {
       principal: idOf(OWNER),
       agent: 'counter',
       instance: 'mine',
-      details: { grant: body.id, subject: idOf(BOB), role: 'viewer', reason: 'test' },
+      details: { grant: body.id, subject, role: 'viewer', reason: 'test' },
     });
+  });
+
+  it('is made once: the same again is refused, names it, and changes nothing', async () => {
+    const same = { subject: idOf({ sub: 'once' }) };
+    const id = await idIn(await create(ROOT, { ...same, expires_in: 60 }));
+    for (const [who, again] of [
+      [ROOT, same],
+      [OWNER, { ...same, reason: 'another' }],
+    ] as const) {
+      const answer = await create(who, again);
+      expect([answer.status, await bodyOf(answer)]).toMatchObject([
+        409,
+        { error: { code: 'CONFLICT', message: expect.stringContaining(id) } },
+      ]);
+    }
+    const { items } = await pageOf(await list(ROOT, `subject=${encodeURIComponent(same.subject)}`));
+    expect(items).toMatchObject([{ id, reason: 'test' }]);
+    expect((await create(ROOT, { ...same, role: 'admin' })).status).toBe(201);
+    broker.clock.now += 60;
+    expect((await create(ROOT, same)).status).toBe(201);
+    broker.clock.now = NOW;
+  });
+
+  it('cannot be made by an owner beyond a hundred on the instance, while operators go on', async () => {
+    const full = { agent: 'counter', instance: 'full' };
+    await create(ROOT, { ...full, subject: idOf(OWNER), role: 'owner' });
+    for (let n = 1; n <= 98; n += 1) await create(ROOT, { ...full, subject: idOf({ sub: `guest-${n}` }) });
+    const tries = await Promise.all(
+      ['last', 'more'].map((sub) => create(OWNER, { ...full, subject: idOf({ sub }) })),
+    );
+    expect(tries.map(({ status }) => status).sort()).toEqual([201, 403]);
+    const refused = await create(OWNER, { ...full, subject: idOf({ sub: 'again' }) });
+    expect(await bodyOf(refused)).toMatchObject({
+      error: { code: 'FORBIDDEN', message: expect.stringContaining('100') },
+    });
+    expect((await create(ROOT, { ...full, subject: idOf({ sub: 'by-operator' }) })).status).toBe(201);
   });
 });
 
 describe('DELETE', () => {
   it.each<[string, object]>([
-    ['of a principal on one instance', { instance: 'mine' }],
-    ['of a principal on every instance', { instance: '*' }],
+    ['of a principal on one instance', { subject: idOf(GUEST), instance: 'mine' }],
+    ['of a principal on every instance', { subject: idOf(GUEST), instance: '*' }],
     ['of an address', { subject: 'email:bob@tenant.test', instance: 'mine' }],
     ['of a group', { subject: 'group:https://tenant.test/:staff', instance: '*' }],
   ])('%s revokes that grant, and nothing else', async (_what, grant) => {
@@ -145,7 +184,7 @@ describe('DELETE', () => {
   ])('of %s on every instance ends no session but those that rest on it', async (_what, subject) => {
     const [id, other] = [
       await idIn(await create(ROOT, { subject, instance: '*' })),
-      await idIn(await create(ROOT, { instance: '*' })),
+      await idIn(await create(ROOT, { subject: subject.replace('nobody', 'somebody'), instance: '*' })),
     ];
     for (const grantId of [null, other])
       await broker.openSession({ agent: 'counter', instance: crypto.randomUUID(), grantId });
@@ -185,7 +224,9 @@ describe('DELETE', () => {
 
   it('by an owner reaches the own instance only, and every refusal is the same', async () => {
     const [own, foreign, wide] = await Promise.all(
-      ['mine', 'other', '*'].map(async (instance) => idIn(await create(ROOT, { instance }))),
+      ['mine', 'other', '*'].map(async (instance) =>
+        idIn(await create(ROOT, { subject: idOf(GUEST), instance })),
+      ),
     );
     const refusals = await Promise.all(
       [foreign, wide, crypto.randomUUID()].map(async (id) => {

@@ -287,6 +287,23 @@ describe('the list and the trail', () => {
     expect(rest.next_cursor).toBeNull();
   });
 
+  it.each([
+    ['an agent', { kind: 'agent', agent: 'conuter' }],
+    ['an instance of an agent', { kind: 'instance', agent: 'conuter', instance: 'main' }],
+  ])('on %s that there is not is refused with the names of those that there are', async (_what, target) => {
+    const answer = await broker.call(ROOT, 'POST', '/admin/locks', { target, reason: 'incident 7' });
+    expect([answer.status, JSON.stringify(await answer.json())]).toEqual([
+      400,
+      expect.stringMatching(/: target\.agent \(agents are: counter, .*asleep/),
+    ]);
+    expect(await bodyOf(await broker.call(ROOT, 'GET', '/admin/locks'))).toMatchObject({ items: [] });
+  });
+
+  it('on an agent that is disabled is kept', async () => {
+    const target = { kind: 'agent', agent: 'asleep' };
+    expect((await broker.call(ROOT, 'POST', '/admin/locks', { target, reason: 'x' })).status).toBe(201);
+  });
+
   it('both acts are recorded, and a lock is lifted once', async () => {
     const id = await idIn(await lock(ALICES));
     await lift(id);

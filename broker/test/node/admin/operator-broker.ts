@@ -5,7 +5,7 @@ import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import { type ControlCommand, type Receipt, verifyControl } from '@agent-ticket/shared/control.ts';
 import { err, ok } from '@agent-ticket/shared/outcome.ts';
 import type { AgentEntry } from '@agent-ticket/shared/registry.ts';
-import type { Revocable, RevocationCode } from '@agent-ticket/shared/revocation.ts';
+import { type Revocable, type RevocationCode, strongestHit } from '@agent-ticket/shared/revocation.ts';
 import { createApp } from '../../../src/app.ts';
 import { PERMISSIONS } from '../../../src/credentials/permissions.ts';
 import { CLAIM_LAPSES_MS } from '../../../src/mint/policy.ts';
@@ -196,7 +196,10 @@ export async function startOperatorBroker(): Promise<OperatorBroker> {
     changesWaiting: () => control.outbox.count(),
     ownersOf: async (agent, instance) => (await rowsOn({ agent, instance })).owners,
     claimsOf: async (principal) => (await rowsOn({ agent: 'none', instance: 'none' }, principal)).claims,
-    whyRevoked: (ticket) => record.revocations.whyRevoked(ticket, clock.now * 1000),
+    async whyRevoked(ticket) {
+      const now = clock.now * 1000;
+      return strongestHit(ticket, await record.revocations.ofTargets(ticket.names, now), now)?.code;
+    },
     async invoke(sessionId, fact) {
       await deliver({
         invocation: {

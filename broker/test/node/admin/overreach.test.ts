@@ -1,6 +1,8 @@
 import { SESSION_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import * as z from 'zod';
+import { PERMISSIONS } from '../../../src/credentials/permissions.ts';
+import { ROUTES } from '../../../src/resources/routes.ts';
 import { flushOutbox } from '../../../src/revocation/changes.ts';
 import { bodyOf } from '../answers.ts';
 import {
@@ -127,7 +129,41 @@ describe('a revoked service token', () => {
 });
 
 describe('a locked caller', () => {
-  it('may look and change nothing, its own lock least of all', async () => {
+  it('gets its own view of itself and nothing else, whatever its permissions', async () => {
+    const person: Person = { sub: 'locked-reader', permissions: PERMISSIONS };
+    const { id } = await bodyOf(await lock({ kind: 'principal', id: idOf(person) }));
+    const required = ROUTES.filter(({ auth }) => auth === 'required');
+    const statuses = new Map<string, number>();
+    for (const { method, path } of required) {
+      await broker.ports.record.rates.purge(Number.MAX_SAFE_INTEGER);
+      const body = method === 'POST' ? {} : undefined;
+      const answer = await broker.call(person, method, path.replaceAll(/:\w+/g, 'x'), body);
+      statuses.set(`${method} ${path}`, answer.status);
+    }
+    expect(statuses.get('GET /me')).toBe(200);
+    statuses.delete('GET /me');
+    expect(new Set(statuses.values())).toEqual(new Set([403]));
+    expect((await broker.call(ROOT, 'DELETE', `/admin/locks/${id}`)).status).toBe(200);
+    expect((await broker.call(person, 'GET', '/admin/agents/audit/export')).status).toBe(200);
+  });
+
+  it('is never the caller itself, so that the last operator is not locked out', async () => {
+    const person: Person = { sub: 'only-operator', permissions: ['locks:write'] };
+    const own = { target: { kind: 'principal', id: idOf(person) }, reason: 'test' };
+    expect((await broker.call(person, 'POST', '/admin/locks', own)).status).toBe(400);
+    const token = await makeToken({ permissions: ['locks:write'] });
+    for (const target of [
+      { kind: 'service-token', id: token.id },
+      { kind: 'principal', id: `token:${token.id}` },
+    ]) {
+      const answer = await broker.call(token.basic, 'POST', '/admin/locks', { target, reason: 'test' });
+      expect(answer.status).toBe(400);
+    }
+    const other = { target: { kind: 'principal', id: idOf({ sub: 'other' }) }, reason: 'test' };
+    expect((await broker.call(person, 'POST', '/admin/locks', other)).status).toBe(201);
+  });
+
+  it('changes nothing, its own lock least of all', async () => {
     const person: Person = {
       sub: 'suspect',
       permissions: ['locks:read', 'locks:write', 'service-tokens:write'],
@@ -135,7 +171,6 @@ describe('a locked caller', () => {
     const { id } = await bodyOf(await lock({ kind: 'principal', id: idOf(person) }));
     expect((await broker.call(person, 'DELETE', `/admin/locks/${id}`)).status).toBe(403);
     expect((await broker.call(person, 'POST', '/admin/service-tokens', { name: 'escape' })).status).toBe(403);
-    expect((await broker.call(person, 'GET', '/admin/locks')).status).toBe(200);
     expect((await broker.call(ROOT, 'DELETE', `/admin/locks/${id}`)).status).toBe(200);
     expect((await broker.call(person, 'POST', '/admin/service-tokens', { name: 'free' })).status).toBe(201);
   });

@@ -74,7 +74,7 @@ const LIMITED: [string, object, object, boolean][] = [
 ];
 
 describe.each<[string, (rights: object) => Promise<Caller>, [string, object, object, boolean][]]>([
-  ['a person', async (rights) => ({ permissions: [WRITE], ...rights }), ABOVE],
+  ['a person', async (rights) => ({ sub: crypto.randomUUID(), permissions: [WRITE], ...rights }), ABOVE],
   [
     'a service token',
     async (rights) => (await broker.make({ permissions: [WRITE], ...rights })).client_secret,
@@ -101,7 +101,7 @@ describe.each<[string, (rights: object) => Promise<Caller>, [string, object, obj
 
 it('nobody revokes a token above the own rights, and it goes on', async () => {
   const token = await broker.make({ tier: 'admin' });
-  const who = { permissions: [WRITE] };
+  const who = { sub: 'clerk', permissions: [WRITE] };
   expect((await broker.call(who, 'DELETE', `${ALL}/${token.id}`)).status).toBe(403);
   expect(await broker.uses(token.client_secret)).toBe(200);
 });

@@ -1,4 +1,4 @@
-import { REVOCATION_KEPT_MS } from '@agent-ticket/shared/revocation.ts';
+import { REVOCATION_KEPT_MS, strongestHit } from '@agent-ticket/shared/revocation.ts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { NOW } from '../start-broker.ts';
@@ -180,12 +180,10 @@ describe('a rotation and the sessions of the token', () => {
       until: NOW * 1000 + REVOCATION_KEPT_MS,
     });
     const { rev = 0 } = row ?? {};
-    const why = (ticketRev: number) =>
-      broker.ports.record.revocations.whyRevoked(
-        { names: [`service-token:${token.id}`], rev: ticketRev },
-        NOW * 1000,
-      );
-    expect([await why(rev - 1), await why(rev)]).toEqual(['rights_changed', undefined]);
+    const names = [`service-token:${token.id}`];
+    const rows = await broker.ports.record.revocations.ofTargets(names, NOW * 1000);
+    const why = (ticketRev: number) => strongestHit({ names, rev: ticketRev }, rows, NOW * 1000)?.code;
+    expect([why(rev - 1), why(rev)]).toEqual(['rights_changed', undefined]);
     expect(commands()).toBe(1);
   });
 

@@ -27,7 +27,7 @@ export const Listed = z.strictObject({ items: z.array(Shown), next_cursor: z.str
 
 /** Who calls: claims of a person's token, or a service token's secret. */
 export type Caller =
-  | { readonly tier?: string; readonly permissions?: readonly string[] }
+  | { readonly sub?: string; readonly tier?: string; readonly permissions?: readonly string[] }
   | string
   | undefined;
 export const ROOT: Caller = { tier: 'admin', permissions: PERMISSIONS };

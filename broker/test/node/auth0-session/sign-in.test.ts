@@ -57,6 +57,8 @@ describe('signing in', () => {
     ['/console?x=1', `${BROKER}/console?x=1`],
     ['https://app.test/deep#x', 'https://app.test/deep#x'],
     ['console', `${BROKER}/console`],
+    ['/authors', `${BROKER}/authors`],
+    ['https://app.test/auth/logout', 'https://app.test/auth/logout'],
   ])('returns to %s', async (returnTo, location) => {
     expect((await at.signIn(returnTo)).location).toBe(location);
   });
@@ -72,12 +74,35 @@ describe('signing in', () => {
     'https://user@app.test/',
     'https://app.test.evil.test/',
     'http://app.test/',
+    'blob:https://app.test/x',
+    `blob:${BROKER}/x`,
+    'data:text/html,x',
+    'ftp://app.test/',
+    '/auth/logout',
+    '/auth/login',
+    '/auth/callback?code=c',
+    '/x/../auth/logout',
+    '/%61uth/logout',
+    '/auth%2Flogout',
+    '//broker.test//auth/logout',
+    'auth/logout?x',
+    '/auth',
+    `${BROKER}/auth/logout#x`,
   ])('refuses to return to %j', async (returnTo) => {
     for (const path of ['login', 'logout']) {
       const answer = await go(at, `/auth/${path}?return_to=${encodeURIComponent(returnTo)}`);
       expect(answer.status).toBe(400);
       expect(answer.headers.has('location')).toBe(false);
     }
+  });
+
+  it('refuses to return to a sign-out of the broker by its other name', async () => {
+    const named = await openTenant({ BASE_URL: 'https://sign-in.test' });
+    for (const [page, status] of [
+      ['/auth/logout', 400],
+      ['/me', 302],
+    ] as const)
+      expect((await go(named, `/auth/login?return_to=${BROKER}${page}`)).status).toBe(status);
   });
 
   it.each<[string, (state: string, cookie: string) => [string, string], number]>([

@@ -1,3 +1,4 @@
+import { strongestHit } from '@agent-ticket/shared/revocation.ts';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { flushOutbox } from '../../../src/revocation/changes.ts';
 import { ALICE } from '../auth0.ts';
@@ -30,8 +31,11 @@ const control = () => at.broker.ports.control;
 const record = () => at.broker.ports.record;
 
 /** Why agent workers would refuse a ticket of Alice's that was decided at this number. */
-const whyRevoked = (rev: number) =>
-  record().revocations.whyRevoked({ names: [`principal:${ALICE}`], rev }, at.broker.clock.now * 1000);
+const whyRevoked = async (rev: number) => {
+  const ticket = { names: [`principal:${ALICE}`], rev };
+  const now = at.broker.clock.now * 1000;
+  return strongestHit(ticket, await record().revocations.ofTargets(ticket.names, now), now)?.code;
+};
 
 describe('signing out', () => {
   it('ends the session and the sockets, and goes on to the tenant', async () => {
@@ -112,6 +116,56 @@ describe('signing out', () => {
     ]);
   });
 
+  /** Two sign-ins and a bearer token; the statuses of their mints after one of the sign-ins ended so. */
+  async function afterLogout(query: string): Promise<{ ended: number; left: number; token: number }> {
+    at.idClaims = { sid: 'left' };
+    const left = await at.signIn();
+    at.idClaims = { sid: 'ended' };
+    const ended = await at.signIn();
+    const token = await accessToken(at, NOW - 60);
+    expect((await go(at, `/auth/logout?${query}`, { cookie: ended.cookie })).status).toBe(302);
+    return {
+      ended: await mint(at, { cookie: ended.cookie }),
+      left: await mint(at, { cookie: left.cookie }),
+      token: await mint(at, token),
+    };
+  }
+
+  it.each([
+    ['', { ended: 401, left: 201, token: 401 }],
+    ['everywhere=true', { ended: 401, left: 401, token: 401 }],
+    ['everywhere=false', { ended: 401, left: 201, token: 201 }],
+  ])('with the query %j ends %j', async (query, statuses) => {
+    expect(await afterLogout(query)).toEqual(statuses);
+  });
+
+  it('on this device alone revokes the tickets of its sign-in for good, and no other of the person', async () => {
+    const { cookie } = await at.signIn();
+    const [before, sent] = [await control().revocations.newestRev(), at.broker.commands.length];
+    await go(at, '/auth/logout?everywhere=false', { cookie });
+    expect(await whyRevoked(before)).toBeUndefined();
+    expect(revocationsSince(at, sent)).toEqual([
+      expect.objectContaining({
+        target: `login:${await loginOf(at, 'tenant-session-1')}`,
+        code: 'session_terminated',
+      }),
+    ]);
+    expect(at.broker.events.at(-1)).toMatchObject({ type: 'login.ended', principal: ALICE });
+  });
+
+  it('on this device alone is not possible for a session without a name, which ends with all others', async () => {
+    const app = await foreignCookie(undefined, NOW - 1);
+    const token = await accessToken(at, NOW - 60);
+    await go(at, '/auth/logout?everywhere=false', { cookie: app });
+    expect([await mint(at, { cookie: app }), await mint(at, token)]).toEqual([401, 401]);
+  });
+
+  it.each(['', 'yes', 'TRUE'])('everywhere=%s is refused, and ends nothing', async (everywhere) => {
+    const { cookie } = await at.signIn();
+    expect((await go(at, `/auth/logout?everywhere=${everywhere}`, { cookie })).status).toBe(400);
+    expect((await at.me(cookie)).status).toBe(200);
+  });
+
   it('of a session without a sid ends that one alone', async () => {
     at.idClaims = { sid: undefined };
     const [ended, left] = [await at.signIn(), await at.signIn()];
@@ -161,20 +215,35 @@ describe('signing out', () => {
     expect((await at.me(cookie)).status).toBe(401);
   });
 
+  it('is looked for once on the way to a ticket: where the ticket is decided', async () => {
+    const { cookie } = await at.signIn();
+    const alone = [vi.spyOn(control().principals, 'find'), vi.spyOn(control().revocations, 'anyOn')];
+    const facts = vi.spyOn(control(), 'readMintFacts');
+    expect(await mint(at, { cookie })).toBe(201);
+    expect([...alone, facts].map(({ mock }) => mock.calls.length)).toEqual([0, 0, 1]);
+    await go(at, '/auth/logout', { cookie });
+    expect(await mint(at, { cookie })).toBe(401);
+  });
+
   it('meanwhile another request mints, and its ticket is revoked or was never made', async () => {
     const { cookie } = await at.signIn();
-    const { readPolicy } = control();
+    const { readMintFacts } = control();
     // The cookie was good when it was read; the policy is read after the sign-out.
-    vi.spyOn(control(), 'readPolicy').mockImplementationOnce(async (question) => {
+    vi.spyOn(control(), 'readMintFacts').mockImplementationOnce(async (questions) => {
       await go(at, '/auth/logout', { cookie });
-      return readPolicy(question);
+      return readMintFacts(questions);
     });
     expect(await mint(at, { cookie })).toBe(401);
   });
 
   it.each([
     ['a link on another site', { 'sec-fetch-site': 'cross-site', referer: 'https://evil.test/' }, 403],
-    ['a link without a referrer on another site', { 'sec-fetch-site': 'cross-site' }, 403],
+    [
+      'an image without a referrer on another site',
+      { 'sec-fetch-site': 'cross-site', 'sec-fetch-dest': 'image' },
+      403,
+    ],
+    ['a browser that says no more than another site', { 'sec-fetch-site': 'cross-site' }, 403],
     ['a link on a listed page', { 'sec-fetch-site': 'cross-site', referer: 'https://app.test/x' }, 302],
     [
       'an image on a sibling host',
@@ -187,6 +256,31 @@ describe('signing out', () => {
     ['the address bar', { 'sec-fetch-site': 'none' }, 302],
   ])('by %s', async (_how, headers, status) => {
     expect((await go(at, '/auth/logout', headers)).status).toBe(status);
+  });
+
+  it('by a link without a referrer, which may be of any page, asks the person first', async () => {
+    const { cookie } = await at.signIn();
+    const before = at.broker.commands.length;
+    const back = 'https://app.test/bye?x="<b>';
+    const headers = { cookie, 'sec-fetch-site': 'cross-site', 'sec-fetch-dest': 'document' };
+    const answer = await go(at, `/auth/logout?return_to=${encodeURIComponent(back)}`, headers);
+    const page = await answer.text();
+    expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
+    expect([answer.headers.getSetCookie(), revocationsSince(at, before)]).toEqual([[], []]);
+    expect((await at.me(cookie)).status).toBe(200);
+
+    const link = /href="(\/auth\/logout[^"]*)"/.exec(page)?.[1] ?? '';
+    expect(page).not.toContain('<b>');
+    const out = await go(at, link, { cookie, 'sec-fetch-site': 'same-origin' });
+    expect([out.status, (await at.me(cookie)).status]).toEqual([302, 401]);
+  });
+
+  it.each([
+    ['of an origin that is not listed', { referer: 'https://evil.test/' }, '/auth/logout', 403],
+    ['that leads to another origin', {}, '/auth/logout?return_to=https://evil.test/', 400],
+  ])('by a link %s is refused', async (_what, more, path, status) => {
+    const headers = { 'sec-fetch-site': 'cross-site', 'sec-fetch-dest': 'document', ...more };
+    expect((await go(at, path, headers)).status).toBe(status);
   });
 
   it('without a session only drops cookies', async () => {

@@ -6,36 +6,51 @@ import { BROKER, NOW, type StartedBroker, startNodeBroker } from '../start-broke
 const TEAM = 'https://team.test';
 const TENANT = 'https://tenant.test/';
 const CI = 'https://ci.test';
+/** One whose registration says that it verifies addresses. */
+const MAIL = 'https://mail.test';
 
 let broker: StartedBroker;
-let issuers: { team: TestIssuer; tenant: TestIssuer; ci: TestIssuer };
+let issuers: { team: TestIssuer; tenant: TestIssuer; ci: TestIssuer; mail: TestIssuer };
 beforeAll(async () => {
-  const [team, tenant, ci] = [await testIssuer(TEAM), await testIssuer(TENANT), await testIssuer(CI)];
-  issuers = { team, tenant, ci };
+  const [team, tenant] = [await testIssuer(TEAM), await testIssuer(TENANT)];
+  const [ci, mail] = [await testIssuer(CI), await testIssuer(MAIL)];
+  issuers = { team, tenant, ci, mail };
   broker = await startNodeBroker(
     {
       CF_ACCESS_TEAM_DOMAIN: 'team.test',
       CF_ACCESS_AUD: 'aud',
       AUTH0_DOMAIN: 'tenant.test',
       AUTH0_AUDIENCE: 'aud',
-      TRUST_EMAIL: `${TEAM},${TENANT}`,
+      TRUST_EMAIL: `${TEAM},${TENANT},${MAIL}`,
       OIDC_ISSUERS: JSON.stringify([
         { name: 'ci', issuer: CI, audiences: ['aud'], match: [{ claim: 'sub', glob: '*' }], jwks: ci.keySet },
+        {
+          name: 'mail',
+          issuer: MAIL,
+          audiences: ['aud'],
+          match: [{ claim: 'sub', glob: '*' }],
+          jwks: mail.keySet,
+          emails_verified: true,
+        },
       ]),
     },
     { [`${TEAM}/cdn-cgi/access/certs`]: team.keySet, [`${TENANT}.well-known/jwks.json`]: tenant.keySet },
   );
 });
 
-type Source = 'Access' | 'Auth0' | 'a workload issuer';
-const SOURCES: readonly Source[] = ['Access', 'Auth0', 'a workload issuer'];
+const SOURCES = ['Access', 'Auth0', 'a workload issuer', 'an issuer that verifies addresses'] as const;
+type Source = (typeof SOURCES)[number];
 
 async function headersOf(source: Source, claims: object): Promise<Record<string, string>> {
   const all = { aud: 'aud', iat: NOW - 60, exp: NOW + 3600, sub: 'someone', ...claims };
   if (source === 'Access')
     return { 'cf-access-jwt-assertion': await issuers.team.sign({ type: 'app', ...all }) };
-  const issuer = source === 'Auth0' ? issuers.tenant : issuers.ci;
-  return { authorization: `Bearer ${await issuer.sign(all)}` };
+  const bearers = {
+    Auth0: issuers.tenant,
+    'a workload issuer': issuers.ci,
+    'an issuer that verifies addresses': issuers.mail,
+  };
+  return { authorization: `Bearer ${await bearers[source].sign(all)}` };
 }
 const me = async (headers: Record<string, string>) => broker.app.request(`${BROKER}/me`, { headers });
 
@@ -96,6 +111,18 @@ describe('a grant to an address', () => {
       { email: 'kate@example.com', email_verified: 'true' },
       'viewer',
     ],
+    [
+      'an address, where the registration says that the issuer verifies them',
+      'an issuer that verifies addresses',
+      { email: 'kate@example.com' },
+      'owner',
+    ],
+    ...[false, 'true', null, 0].map((email_verified): [string, Source, object, string] => [
+      'no address of that issuer whose token says otherwise',
+      'an issuer that verifies addresses',
+      { email: 'kate@example.com', email_verified },
+      'viewer',
+    ]),
     [
       'no address of an issuer that is not trusted',
       'a workload issuer',

@@ -30,6 +30,11 @@ describe('while another process holds the record database', () => {
     expect((await mintAt(url, token, wrong)).status).toBe(401);
     expect((await fetch(`${url}/.well-known/jwks.json`)).status).toBe(200);
     expect((await fetch(`${url}/healthz`)).status).toBe(200);
+    const ready = await fetch(`${url}/readyz`);
+    expect([ready.status, await ready.json()]).toMatchObject([
+      503,
+      { error: { code: 'UNAVAILABLE' }, mint: false, verify: true, record: false },
+    ]);
 
     await lock.release();
     const minted = await mintAt(url, token);
@@ -46,6 +51,7 @@ describe('while another process holds the control database', () => {
     const { url } = await startBroker(settingsIn(folder));
     const lock = await lockOn(`${folder}/control.db`);
     expect((await mintAt(url, token)).status).toBe(201);
+    expect(await (await fetch(`${url}/readyz`)).json()).toMatchObject({ mint: true, record: true });
     await lock.release();
   });
 });

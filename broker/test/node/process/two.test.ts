@@ -52,7 +52,8 @@ describe('two processes on the same files', () => {
         mintPatiently(urlOf(index), home.token, { ...wrong, 'x-forwarded-for': `198.51.100.${index}` }),
       ),
     );
-    expect([statusesOf(answers, 401), statusesOf(answers, 429)]).toEqual([30, 10]);
+    const tooOften = answers.filter(({ headers }) => headers.has('retry-after'));
+    expect([statusesOf(answers, 401), tooOften.length]).toEqual([40, 10]);
   });
 
   it('make one key of two rotations at once', async () => {

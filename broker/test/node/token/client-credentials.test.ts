@@ -87,6 +87,28 @@ describe('client_credentials', () => {
   });
 });
 
+const MCP_INSTANCE = `${AGENTS_AT}/agents/mcp-agent/default`;
+const MCP = `${MCP_INSTANCE}/mcp`;
+
+it.each(['', '/mcp', '/sse'])(
+  'the URL of an MCP agent with %j behind it is its instance',
+  async (endpoint) => {
+    const machine = await broker.makeServiceToken({ tier: 'admin', permissions: ['agents'] });
+    await broker.grant(`token:${machine.id}`, 'mcp-agent', 'viewer');
+    const answer = await broker.post(
+      '/token',
+      { ...GRANT, resource: MCP_INSTANCE + endpoint },
+      basic(machine.clientId, machine.clientSecret),
+    );
+    expect(answer.status).toBe(200);
+    expect(await ticketIn(answer)).toMatchObject({
+      agent: 'mcp-agent',
+      instance: 'default',
+      transport: 'http',
+    });
+  },
+);
+
 const REFUSALS: readonly [what: string, body: Record<string, string>, status: number, error: string][] = [
   ['no grant type', { resource: COUNTER }, 400, 'invalid_request'],
   ['another grant type', { ...GRANT, grant_type: 'password' }, 400, 'unsupported_grant_type'],
@@ -123,6 +145,9 @@ const REFUSALS: readonly [what: string, body: Record<string, string>, status: nu
   ],
   ['a resource with a query', { ...GRANT, resource: `${COUNTER}?x=1` }, 400, 'invalid_target'],
   ['a resource with a fragment', { ...GRANT, resource: `${COUNTER}#x` }, 400, 'invalid_target'],
+  ['the endpoint of an agent without one', { ...GRANT, resource: `${COUNTER}/mcp` }, 400, 'invalid_target'],
+  ['a path behind an endpoint', { ...GRANT, resource: `${MCP}/x` }, 400, 'invalid_target'],
+  ['another endpoint', { ...GRANT, resource: MCP.replace(/mcp$/, 'rpc') }, 400, 'invalid_target'],
   ['a resource with more path', { ...GRANT, resource: `${COUNTER}/sub` }, 400, 'invalid_target'],
   [
     'a resource with dots',

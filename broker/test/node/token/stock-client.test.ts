@@ -1,9 +1,9 @@
-import { decodeJwt } from 'jose';
+import { createLocalJWKSet, decodeJwt, jwtVerify } from 'jose';
 import * as oauth from 'oauth4webapi';
 import * as openid from 'openid-client';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ALICE } from '../auth0.ts';
-import { BROKER, COUNTER } from '../start-broker.ts';
+import { BROKER, COUNTER, NOW, startNodeBroker } from '../start-broker.ts';
 import { openTokenBroker, type TokenBroker } from './token-broker.ts';
 
 let at: TokenBroker;
@@ -58,6 +58,29 @@ describe('the stock oauth4webapi', () => {
     expect(decodeJwt(tokens.access_token)).toMatchObject({ sub: `token:${client.id}`, agent: 'counter' });
   });
 
+  it('understands the limit, and has the seconds to wait', async () => {
+    const server = await discover();
+    const one = await at.broker.makeServiceToken({ tier: 'free' });
+    await at.broker.grant(`token:${one.id}`, 'counter', 'viewer');
+    const who = { client_id: one.clientId };
+    const ask = () =>
+      oauth.clientCredentialsGrantRequest(
+        server,
+        who,
+        oauth.ClientSecretBasic(one.clientSecret),
+        { resource: COUNTER },
+        { [oauth.customFetch]: send },
+      );
+    for (let count = 0; count < 60; count += 1) expect((await ask()).status).toBe(200);
+    const answer = await ask();
+    expect([answer.status, answer.headers.get('retry-after')]).toEqual([429, '60']);
+    await expect(oauth.processClientCredentialsResponse(server, who, answer)).rejects.toMatchObject({
+      code: 'OAUTH_RESPONSE_BODY_ERROR',
+      error: 'slow_down',
+      status: 429,
+    });
+  });
+
   it('understands the refusal of a wrong secret', async () => {
     const server = await discover();
     const who = { client_id: client.clientId };
@@ -72,6 +95,51 @@ describe('the stock oauth4webapi', () => {
       code: 'OAUTH_WWW_AUTHENTICATE_CHALLENGE',
       status: 401,
     });
+  });
+});
+
+describe('an issuer with a path', () => {
+  it.each(['https://id.test/broker', 'https://id.test/broker/'])(
+    '%s has all its addresses below it',
+    async (issuer) => {
+      const other = await startNodeBroker({ ISSUER: issuer });
+      const ask = async (url: string, init: Parameters<typeof send>[1]) =>
+        other.app.request(url, { method: init.method, headers: init.headers, body: init.body ?? null });
+      const token = await other.makeServiceToken();
+      await other.grant(`token:${token.id}`, 'counter', 'admin');
+
+      // Asks at the place of RFC 8414 §3.1, and compares the issuer.
+      const server = await oauth.processDiscoveryResponse(
+        new URL(issuer),
+        await oauth.discoveryRequest(new URL(issuer), { algorithm: 'oauth2', [oauth.customFetch]: ask }),
+      );
+      expect(server).toMatchObject({
+        issuer,
+        token_endpoint: 'https://id.test/broker/token',
+        jwks_uri: 'https://id.test/broker/.well-known/jwks.json',
+      });
+      const who = { client_id: token.clientId };
+      const answer = await oauth.clientCredentialsGrantRequest(
+        server,
+        who,
+        oauth.ClientSecretBasic(token.clientSecret),
+        { resource: COUNTER },
+        { [oauth.customFetch]: ask },
+      );
+      const { access_token: ticket } = await oauth.processClientCredentialsResponse(server, who, answer);
+      const keys = createLocalJWKSet(await (await other.app.request(String(server.jwks_uri))).json());
+      expect((await jwtVerify(ticket, keys, { currentDate: new Date(NOW * 1000) })).payload.iss).toBe(issuer);
+    },
+  );
+
+  it('may have its path taken off on the way', async () => {
+    const other = await startNodeBroker({ ISSUER: 'https://id.test/broker' });
+    const statuses = await Promise.all(
+      ['/healthz', '/broker/healthz', '/brokerhealthz', '/broker', '/other/healthz'].map(
+        async (path) => (await other.app.request(`https://id.test${path}`)).status,
+      ),
+    );
+    expect(statuses).toEqual([200, 200, 404, 200, 404]);
   });
 });
 

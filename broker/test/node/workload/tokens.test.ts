@@ -157,6 +157,18 @@ describe('a token is refused', () => {
   });
 });
 
+/** A call at a broker whose issuer publishes its keys in another way. */
+async function withKeys(alg: 'RS256' | 'ES256', change: (key: Readonly<Record<string, unknown>>) => object) {
+  const issuer = await testIssuer(GOOGLE.issuer, { alg });
+  const keys = issuer.keySet.keys.map((key) => change({ ...key }));
+  const other = await startNodeBroker(
+    { OIDC_ISSUERS: JSON.stringify([REGISTRATIONS.google]) },
+    { 'https://www.googleapis.com/oauth2/v3/certs': { keys } },
+  );
+  const headers = { authorization: `Bearer ${await issuer.sign(GOOGLE.claims)}` };
+  return { other, answer: await other.app.request('https://broker.test/me', { headers }) };
+}
+
 describe('keys', () => {
   it('come by discovery once, and are cached', () => {
     expect(broker.fetched.filter((url) => url.endsWith('/openid-configuration'))).toHaveLength(1);
@@ -165,6 +177,28 @@ describe('keys', () => {
 
   it('that are pinned are fetched from nowhere', () => {
     expect(broker.fetched.some((url) => url.startsWith(KUBERNETES.issuer))).toBe(false);
+  });
+
+  it.each(['RS256', 'ES256'] as const)('of type %s need no alg: the type of the key decides', async (alg) => {
+    const { answer } = await withKeys(alg, ({ alg: _alg, ...key }) => key);
+    expect(answer.status).toBe(200);
+  });
+
+  it.each<[string, (key: Readonly<Record<string, unknown>>) => object]>([
+    ['another algorithm', (key) => ({ ...key, alg: 'PS256' })],
+    ['another use', (key) => ({ ...key, use: 'enc' })],
+  ])('that are all for %s are no outage, and named in log and readiness', async (_what, spoil) => {
+    const { answer, other } = await withKeys('RS256', spoil);
+    expect(answer.status).toBe(401);
+    expect(other.logged).toContainEqual(
+      expect.objectContaining({
+        event: 'auth_failure',
+        reason: 'credential_key_unknown',
+        detail: 'the key set of oidc:google has no key that can serve for RS256 or ES256',
+      }),
+    );
+    const ready = await other.app.request('https://broker.test/readyz');
+    expect([ready.status, await bodyOf(ready)]).toMatchObject([200, { key_sets_unusable: ['oidc:google'] }]);
   });
 
   it.each([

@@ -37,6 +37,8 @@ export class Counter extends Example {
   }
 }
 
+export { RecorderObject } from '@agent-ticket/agent-worker/src/library.ts';
+
 const gate = createGate([defineAgent('counter', { subAgents: ['child'] })]);
 
 export default {

@@ -1,0 +1,202 @@
+import type { MintFacts } from '@agent-ticket/drizzle/control/mint-facts.ts';
+import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
+import type { Denial, DenialReason } from '@agent-ticket/shared/denial.ts';
+import { CREDENTIAL_MIN_LEFT_SECONDS, TICKET_TTL_SECONDS } from '@agent-ticket/shared/limits.ts';
+import { ok } from '@agent-ticket/shared/outcome.ts';
+import { formatScope } from '@agent-ticket/shared/scope.ts';
+import { auditEventOf } from '../audit/event.ts';
+import { type Authenticated, plainPrincipal } from '../credentials/principal.ts';
+import { isUnverified, isUseDue, principalOfToken, verifySecret } from '../credentials/service-token.ts';
+import { type RateState, retryAfterOf } from '../http/rate.ts';
+import { SIGNING, stateOf } from '../keys/schedule.ts';
+import { claimRow } from './claims.ts';
+import { fitsTicket, ticketPayload } from './issue.ts';
+import {
+  CLAIM_LAPSES_MS,
+  DEFAULT_INSTANCE,
+  type Decision,
+  decide,
+  MAX_CLAIMS,
+  POLICY_VERSION,
+} from './policy.ts';
+import { questionAbout } from './policy-input.ts';
+import { type MintAnswer, type MintOrder, type MintPorts, type MintResult, rateRuleOf } from './shard.ts';
+
+/**
+ * The part of the exchange that a mint shard runs: facts → verify a secret → decide → fits → count → claim if needed →
+ * record the event. Calls of one account may run concurrently; each count and each record is one atomic step.
+ */
+export async function decideTicket(order: MintOrder, ports: MintPorts): Promise<MintAnswer> {
+  const { credential, context } = order;
+  const facts = await readFacts(order, ports);
+  const verified = isUnverified(credential)
+    ? verifySecret(credential, facts.token, context.now)
+    : ok(credential);
+  if (!verified.ok) return { kind: 'unauthenticated', denial: verified.denial };
+  const who = verified.value;
+  const result = await decideFor({ ...order, who }, facts, ports);
+  if (!isUnverified(credential) || facts.token === undefined) return result;
+  return { ...result, holder: { who, isUseDue: isUseDue(facts.token.token, context.now) } };
+}
+
+interface VerifiedOrder extends Omit<MintOrder, 'credential'> {
+  readonly who: Authenticated;
+}
+
+function readFacts(order: MintOrder, ports: MintPorts): Promise<MintFacts> {
+  const { credential, context, kid } = order;
+  const { agent, instance = DEFAULT_INSTANCE } = order.request;
+  const question = (who: Authenticated) => questionAbout(who, { agent, instance }, context.now, ports, kid);
+  if (!isUnverified(credential)) return ports.readFacts({ ...question(credential), kid });
+  const { tokenId } = credential;
+  // Only names of the holder are part of the question, and its id says those.
+  const id = principalOfToken(tokenId);
+  const principal = plainPrincipal({ id, kind: 'service', issuer: 'broker' });
+  return ports.readFacts({ ...question({ method: 'service-token', principal }), kid, tokenId });
+}
+
+async function decideFor(order: VerifiedOrder, first: MintFacts, ports: MintPorts): Promise<MintResult> {
+  const { who, context, isCounted } = order;
+  const { record, registry } = ports;
+  const { now } = context;
+  if (isSpent(who, now)) return refused('credential_expired', null);
+  let rate = isCounted ? undefined : rateRuleOf(who, context.ipAddress);
+  let state: RateState | null = null;
+
+  // Two rounds at most: where another caller won the claim, the request is decided once more, before any event.
+  for (let lost = 0; lost < 2; lost += 1) {
+    const { policy, key } = lost === 0 ? first : await readFacts({ ...order, credential: who }, ports);
+    if (key === undefined || stateOf(key, now) !== SIGNING) return { kind: 'key-changed' };
+    const { rev, ...rows } = policy;
+    // The request without defaults: an agent with `first-user` access has no default instance.
+    const decision = decide(who, order.request, { ...rows, registry, now });
+    const claim = decision.allowed ? decision.claim : undefined;
+    const grant = decision.allowed ? (claim === undefined ? decision.grant : ports.randomId()) : undefined;
+    const payload = decision.allowed ? payloadOf(order, decision, { rev, grant }, ports) : undefined;
+    if (payload !== undefined && !fitsTicket(payload)) {
+      const counted = await record.write({ rate });
+      if (!counted.admitted) return overLimit(counted.rate, now);
+      return refused('field_invalid', counted.rate, { field: 'scope', hint: 'too much for one ticket' });
+    }
+
+    const event = eventOf(order, decision, ports.randomId());
+    if (claim === undefined || grant === undefined) {
+      const recorded = await record.write({ rate, event, wanted: event });
+      state = recorded.rate ?? state;
+      if (!recorded.admitted) return overLimit(recorded.rate, now);
+      if (payload !== undefined) return { kind: 'admitted', payload, rate: state, isClaimed: false };
+      return refusalOf(decision, state);
+    }
+
+    const row = claimRow(order, grant);
+    const claimed = auditEventOf({ ...context, who }, 'grant.created', ports.randomId(), {
+      agent: row.agentSlug,
+      instance: row.instanceId,
+      details: { grant, subject: row.subject, role: row.role, reason: row.reason },
+    });
+    // The count comes first: a caller over the limit must not claim an instance.
+    const counted = await record.write({ rate, wanted: claimed });
+    rate = undefined;
+    state = counted.rate ?? state;
+    if (!counted.admitted) return overLimit(counted.rate, now);
+    if (claim.lapses !== undefined) return { kind: 'lapses', claim: claim.lapses, rate: state };
+    const statement = ports.control.grants.claim(row, MAX_CLAIMS, now - CLAIM_LAPSES_MS);
+    const won = await ports.control.change({ statement, event: claimed, dueAt: now });
+    if (won === undefined) continue;
+    await record.write({ event });
+    if (payload !== undefined) return { kind: 'admitted', payload, rate: state, isClaimed: true };
+  }
+  return refused('claim_contended', state, { retryAfter: 1 });
+}
+
+const secondsLeft = ({ expiresAt = Number.POSITIVE_INFINITY }: Authenticated, now: number): number =>
+  expiresAt - Math.floor(now / 1000);
+
+/** A ticket of such a credential could expire before its use. `now` in ms. */
+export const isSpent = (who: Authenticated, now: number): boolean =>
+  secondsLeft(who, now) < CREDENTIAL_MIN_LEFT_SECONDS;
+
+type Allowed = Extract<Decision, { allowed: true }>;
+
+function payloadOf(
+  { who, request, context, jti }: VerifiedOrder,
+  decision: Allowed,
+  basis: { readonly rev: number; readonly grant: string | undefined },
+  { config }: MintPorts,
+) {
+  const { agent, instance = DEFAULT_INSTANCE, transport } = request;
+  const nowSeconds = Math.floor(context.now / 1000);
+  return ticketPayload({
+    issuer: config.issuer,
+    audience: config.ticketAudience,
+    jti,
+    who,
+    decision,
+    ...basis,
+    agent,
+    instance,
+    transport,
+    nowSeconds,
+    expiresIn: Math.min(
+      request.expires_in ?? TICKET_TTL_SECONDS.default,
+      Math.floor(secondsLeft(who, context.now)),
+      decision.sessionExpiry - nowSeconds,
+    ),
+  });
+}
+
+/**
+ * The audit event of a decision. A refusal without a verified principal has none: it is a security event in the log, so
+ * that a flood of anonymous requests writes no rows.
+ */
+function eventOf(
+  { who, request, context, jti, kid }: VerifiedOrder,
+  decision: Decision,
+  eventId: string,
+): AuditEvent | undefined {
+  if (who.method === 'anonymous' && !decision.allowed) return undefined;
+  const { agent, instance = DEFAULT_INSTANCE, transport } = request;
+  const actor = { ...context, who };
+  const onBehalf = {
+    ...(who.act === undefined ? {} : { actor: who.act.sub }),
+    ...(who.client === undefined ? {} : { client_id: who.client.id }),
+  };
+  if (!decision.allowed) {
+    return {
+      ...auditEventOf(actor, 'ticket.denied', eventId, { agent, instance }),
+      policyVersion: POLICY_VERSION,
+      outcome: 'denied',
+      code: decision.reason,
+      details: { method: who.method, ...onBehalf },
+    };
+  }
+  return {
+    ...auditEventOf(actor, 'ticket.issued', eventId, { agent, instance }),
+    policyVersion: POLICY_VERSION,
+    jti,
+    kid,
+    details: {
+      method: who.method,
+      role: decision.role,
+      scope: formatScope(decision.scope),
+      transport,
+      ...onBehalf,
+    },
+  };
+}
+
+const refused = (
+  reason: DenialReason,
+  rate: RateState | null,
+  facts: Omit<Denial, 'reason'> = {},
+): MintResult => ({ kind: 'refused', denial: { reason, ...facts }, rate });
+
+const overLimit = (rate: RateState | null, now: number): MintResult =>
+  refused('rate_limited', rate, { retryAfter: rate === null ? 1 : retryAfterOf(rate, now) });
+
+function refusalOf(decision: Decision, rate: RateState | null): MintResult {
+  if (decision.allowed) throw new TypeError('an allowed request is no refusal');
+  return decision.reason === 'instance_missing'
+    ? refused(decision.reason, rate, { field: 'instance' })
+    : refused(decision.reason, rate);
+}

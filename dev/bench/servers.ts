@@ -1,0 +1,61 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { freePorts } from '../e2e/free-ports.ts';
+import { type NodeStack, startNodeStack } from '../e2e/node-broker.ts';
+import { makeSecrets } from '../start/secrets.ts';
+import { type Stack, startStack } from '../start/stack.ts';
+import { type Floor, startFloor } from './floor/start.ts';
+import { type NodeFloor, startNodeFloor } from './floor/start-node.ts';
+
+/** The servers that rows share, each started when the first row asks for it. */
+export interface Servers {
+  /** Both workers in one workerd. */
+  stack(): Promise<Stack>;
+  /** The bare worker in a workerd of its own. */
+  floor(): Promise<Floor>;
+  /** The broker as a Node process with libSQL files. */
+  nodeStack(): Promise<NodeStack>;
+  /** The bare server as a Node process. */
+  nodeFloor(): Promise<NodeFloor>;
+  /** Servers of a row's own, with new data. */
+  freshStack(): Promise<Stack>;
+  freshFloor(): Promise<Floor>;
+  close(): Promise<void>;
+}
+
+export async function openServers(): Promise<Servers> {
+  const folder = await mkdtemp(join(tmpdir(), 'agent-ticket-bench-'));
+  let folders = 0;
+  const running: Promise<{ close(): Promise<void> }>[] = [];
+
+  const once = <T extends { close(): Promise<void> }>(start: () => Promise<T>): (() => Promise<T>) => {
+    let started: Promise<T> | undefined;
+    return () => {
+      if (started === undefined) {
+        started = start();
+        running.push(started);
+      }
+      return started;
+    };
+  };
+  const newFolder = (): string => join(folder, String(folders++));
+  const freshStack = async (): Promise<Stack> =>
+    startStack({ ports: await freePorts(), secrets: makeSecrets(), stateDir: newFolder() });
+  const freshFloor = (): Promise<Floor> => startFloor(newFolder());
+  return {
+    stack: once(freshStack),
+    floor: once(freshFloor),
+    nodeStack: once(startNodeStack),
+    nodeFloor: once(startNodeFloor),
+    freshStack,
+    freshFloor,
+    async close() {
+      const started = await Promise.allSettled(running);
+      await Promise.all(
+        started.map((each) => (each.status === 'fulfilled' ? each.value.close() : undefined)),
+      );
+      await rm(folder, { recursive: true });
+    },
+  };
+}

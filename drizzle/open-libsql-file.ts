@@ -1,0 +1,252 @@
+import { setImmediate, setTimeout } from 'node:timers/promises';
+import Connection from 'libsql';
+import { isBusy } from './outage.ts';
+
+/** A statement as drizzle builds it. */
+export interface Query {
+  readonly sql: string;
+  readonly params: readonly unknown[];
+}
+
+/** The rows of one statement, each the values of its columns in order. */
+export type Rows = unknown[][];
+
+/**
+ * A libSQL file on one connection whose calls are synchronous. Statements stay prepared. Reading needs no lock and
+ * happens at once. Writing waits for the end of the event loop's next turn: the batches of two turns share one commit,
+ * which costs as much as the commit of a single one.
+ */
+export interface LibsqlFile {
+  /** One batch, all or nothing. Resolves after its commit, which `synchronous = FULL` makes durable. */
+  batch(queries: readonly Query[]): Promise<Rows[]>;
+  /** One batch of migrations: without foreign keys, since tables may be made anew (https://sqlite.org/lang_altertable.html). */
+  migrate(statements: readonly string[]): Promise<void>;
+  /** Commits what was asked for, or rejects it where another process has the lock; the file takes nothing afterwards. */
+  close(): void;
+}
+
+/** A batch that waits for its commit. */
+interface Waiting {
+  readonly queries: readonly Query[];
+  readonly resolve: (rows: Rows[]) => void;
+  readonly reject: (error: unknown) => void;
+  /** When a lock of another process is not waited for any longer, by `performance.now()`. */
+  readonly until: number;
+}
+
+interface Prepared {
+  readonly statement: Connection.Statement;
+  readonly hasRows: boolean;
+}
+
+/** Distinct texts are few: queries are built by the code, and their lists are one parameter. */
+const MAX_PREPARED = 500;
+
+/** A commit of more batches than these would keep requests waiting that could be answered already. */
+const MAX_GROUP = 200;
+
+const LONGEST_PAUSE_MS = 50;
+
+const READS = /^\s*select\b/i;
+
+/**
+ * @param url `file:` and a path.
+ * @param deadlineMs how long to wait for a lock of another process, per batch.
+ */
+export async function openLibsqlFile(url: string, deadlineMs: number): Promise<LibsqlFile> {
+  const connection = new Connection(pathOf(url));
+  const prepared = new Map<string, Prepared>();
+  let queue: Waiting[] = [];
+  let isFlushing = false;
+  let isClosed = false;
+
+  function prepare(sql: string): Prepared {
+    const known = prepared.get(sql);
+    if (known !== undefined) return known;
+    const statement = connection.prepare(sql);
+    const entry = { statement, hasRows: statement.reader };
+    if (entry.hasRows) statement.raw(true);
+    const [oldest] = prepared.size < MAX_PREPARED ? [] : prepared.keys();
+    if (oldest !== undefined) prepared.delete(oldest);
+    prepared.set(sql, entry);
+    return entry;
+  }
+
+  function run({ sql, params }: Query): Rows {
+    const { statement, hasRows } = prepare(sql);
+    const values = params.map(bindable);
+    if (hasRows) return statement.all(values).map(toRow);
+    statement.run(values);
+    return [];
+  }
+
+  const execute = (sql: string): void => {
+    run({ sql, params: [] });
+  };
+
+  /** All of `work` or nothing. */
+  function transact<T>(begin: 'BEGIN' | 'BEGIN IMMEDIATE', work: () => T): T {
+    // Not prepared: a statement that failed at a lock stays open until it is finalized, and nothing commits beside it.
+    connection.exec(begin);
+    try {
+      const result = work();
+      execute('COMMIT');
+      return result;
+    } catch (error) {
+      // A full disk or a failed read ends the transaction by itself.
+      if (connection.inTransaction) execute('ROLLBACK');
+      throw error;
+    }
+  }
+
+  /** Other processes may write between two statements: several read in one transaction, from one state. */
+  const read = (queries: readonly Query[]): Rows[] =>
+    queries.length === 1 ? queries.map(run) : transact('BEGIN', () => queries.map(run));
+
+  /** One batch inside the transaction of its group. Answers what to tell its caller once that is committed. */
+  function runWaiting({ queries, resolve, reject }: Waiting): () => void {
+    // SQLite itself undoes a single statement that fails.
+    const isOne = queries.length === 1;
+    if (!isOne) execute('SAVEPOINT batch');
+    try {
+      const rows = queries.map(run);
+      if (!isOne) execute('RELEASE batch');
+      return () => resolve(rows);
+    } catch (error) {
+      if (!connection.inTransaction || isBusy(error)) throw error;
+      if (!isOne) {
+        execute('ROLLBACK TO batch');
+        execute('RELEASE batch');
+      }
+      return () => reject(error);
+    }
+  }
+
+  /** Writes a group and answers its callers. Answers the error where another process has the lock: nothing was done. */
+  function commit(group: readonly Waiting[]): unknown {
+    try {
+      const answers = transact('BEGIN IMMEDIATE', () => group.map(runWaiting));
+      for (const answer of answers) answer();
+    } catch (error) {
+      if (isBusy(error)) return error;
+      for (const { reject } of group) reject(error);
+    }
+    return undefined;
+  }
+
+  /** Rejects batches that waited for the lock as long as they may. */
+  function expire(error: unknown, at: number): void {
+    const late = queue.filter(({ until }) => until < at);
+    queue = queue.filter(({ until }) => until >= at);
+    for (const { reject } of late) reject(error);
+  }
+
+  /** Waits for a lock here, since the waiting of SQLite itself would stop the process. */
+  async function flush(): Promise<void> {
+    isFlushing = true;
+    for (let pauseMs = 0; queue.length > 0; ) {
+      await (pauseMs === 0 ? turns(2) : pause(pauseMs));
+      const group = queue.splice(0, MAX_GROUP);
+      const busy = group.length === 0 ? undefined : commit(group);
+      if (busy === undefined) {
+        pauseMs = 0;
+      } else {
+        pauseMs = longer(pauseMs);
+        queue = [...group, ...queue];
+        expire(busy, performance.now() + pauseMs);
+      }
+    }
+    isFlushing = false;
+  }
+
+  function write(queries: readonly Query[]): Promise<Rows[]> {
+    const written = new Promise<Rows[]>((resolve, reject) => {
+      queue.push({ queries, resolve, reject, until: performance.now() + deadlineMs });
+    });
+    if (!isFlushing) void flush();
+    return written;
+  }
+
+  /** For what needs no turn of its own. */
+  async function whileBusy<T>(work: () => T): Promise<T> {
+    const until = performance.now() + deadlineMs;
+    for (let pauseMs = 0; ; ) {
+      if (isClosed) throw new Error('the database was closed');
+      try {
+        return work();
+      } catch (error) {
+        pauseMs = longer(pauseMs);
+        if (!isBusy(error) || performance.now() + pauseMs > until) throw error;
+      }
+      await pause(pauseMs);
+    }
+  }
+
+  const file: LibsqlFile = {
+    async batch(queries) {
+      if (isClosed) throw new Error('the database was closed');
+      const isReading = queries.length > 0 && queries.every(({ sql }) => READS.test(sql));
+      return isReading ? whileBusy(() => read(queries)) : write(queries);
+    },
+    async migrate(statements) {
+      await whileBusy(() => {
+        connection.exec('PRAGMA foreign_keys = OFF');
+        try {
+          transact('BEGIN IMMEDIATE', () => connection.exec(statements.join(';\n')));
+        } finally {
+          connection.exec('PRAGMA foreign_keys = ON');
+        }
+      });
+    },
+    close() {
+      if (isClosed) return;
+      isClosed = true;
+      const group = queue.splice(0);
+      const busy = group.length === 0 ? undefined : commit(group);
+      if (busy !== undefined) for (const { reject } of group) reject(busy);
+      prepared.clear();
+      connection.close();
+    },
+  };
+
+  try {
+    await whileBusy(() => connection.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL'));
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+  return file;
+}
+
+/** The next pause of one who waits, in ms. */
+const longer = (pauseMs: number): number => Math.min(Math.max(1, 2 * pauseMs), LONGEST_PAUSE_MS);
+
+/** Of an idle process they take no time; a busy one gathers more in two than in one. */
+async function turns(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn += 1) await setImmediate();
+}
+
+/** Up to `ms`, so that processes that wait for each other do not keep step. */
+const pause = (ms: number): Promise<void> => setTimeout(ms * (0.5 + Math.random() / 2));
+
+/** Spaces and the like may be percent-encoded. A host would be another machine's file, which SQLite cannot open. */
+function pathOf(url: string): string {
+  const [, host = '', path = ''] = /^file:(?:\/\/([^/?#]*))?([^?#]*)$/.exec(url) ?? [];
+  if (path === '' || !['', 'localhost'].includes(host))
+    throw new Error(`not a file URL of this machine: ${url}`);
+  return path === ':memory:' ? path : decodeURIComponent(path);
+}
+
+function toRow(row: unknown): unknown[] {
+  if (!Array.isArray(row)) throw new TypeError('a row is a list of values');
+  return row;
+}
+
+/** A value as the driver takes it: anything else would end the process. */
+function bindable(value: unknown): string | number | bigint | null | Uint8Array {
+  if (typeof value === 'string' || typeof value === 'bigint' || value === null) return value;
+  if (typeof value === 'number' && Number.isFinite(value)) return value;
+  if (typeof value === 'boolean') return value ? 1 : 0;
+  if (value instanceof Uint8Array) return Buffer.from(value);
+  throw new TypeError(`a value of type ${typeof value} cannot be stored`);
+}
