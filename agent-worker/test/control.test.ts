@@ -206,6 +206,36 @@ describe('a lock and its lift', () => {
   });
 });
 
+describe('retries of a lock, its lift and a second lock', () => {
+  test.for([
+    ...[
+      [0, 1, 2],
+      [0, 2, 1],
+      [1, 0, 2],
+    ],
+    ...[
+      [1, 2, 0],
+      [2, 0, 1],
+      [2, 1, 0],
+    ],
+  ])('end in the newest of them in every order: %j', async (order) => {
+    const [locked, lifted] = [newInstance(), newInstance()];
+    const versionsOf = (instance: string) => {
+      const [name, until] = [nameOf(instance), NOW * 1000];
+      return [0, 1, 2].map((n) => lock(name, { rev: NEXT_REV + n, ...(n % 2 === 1 ? { until } : {}) }));
+    };
+    for (const n of [...order, ...order]) {
+      await control(revoke(versionsOf(locked)[n] ?? {}));
+      if (n < 2) await control(revoke(versionsOf(lifted)[n] ?? {}));
+    }
+    const refused = await upgrade(`/agents/counter/${locked}`, {
+      ticket: await makeTicket({ instance: locked }),
+    });
+    expect(await refusedSocket(refused)).toMatchObject({ code: 4003, frames: [] });
+    await enter(lifted);
+  });
+});
+
 describe('a change of rights', () => {
   test('has clients of one agent come back with a new ticket: one principal or all', async () => {
     const instance = newInstance();

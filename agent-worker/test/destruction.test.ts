@@ -14,7 +14,7 @@ test('a destruction that failed early can be tried again, and one under way is t
     const destroy = vi.fn(async () => {});
     const destruction = createDestruction({
       sessions: { listOpen, end: vi.fn() },
-      audit: { releaseReplays: vi.fn() },
+      audit: { releaseReplays: vi.fn(), releaseCalls: vi.fn() },
       streams: { cut: vi.fn() },
       storage,
       clock: () => 0,

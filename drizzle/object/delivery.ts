@@ -1,4 +1,3 @@
-import { DatabaseTimeout, within } from '../deadline.ts';
 import type { RevokedSession } from '../record/deliver.ts';
 import type { RecordStore } from '../record/store.ts';
 import type { Backlog } from './backlog.ts';
@@ -24,24 +23,11 @@ interface DeliveryPorts {
 export interface Delivery {
   /** Starts a drain, or has the running one look once more. Nobody needs to wait for it. */
   start(): void;
-  /**
-   * Waits until the present backlog has been delivered and `onRevoked` called for it; or until the record
-   * database refuses, or `ms` have passed. Does not say which.
-   */
-  caughtUp(ms: number): Promise<void>;
 }
 
 /** Moves facts out of one object beside its requests, one drain at a time. */
 export function createDelivery(ports: DeliveryPorts): Delivery {
   let state: 'idle' | 'running' | 'again' = 'idle';
-  const waiting = new Set<{ readonly throughId: number; readonly release: () => void }>();
-  const release = (throughId: number): void => {
-    for (const each of waiting) {
-      if (each.throughId > throughId) continue;
-      waiting.delete(each);
-      each.release();
-    }
-  };
   let record: RecordStore | undefined;
   /** Read through a function: another event may have changed it across the await. */
   const asked = (): boolean => state === 'again';
@@ -56,18 +42,14 @@ export function createDelivery(ports: DeliveryPorts): Delivery {
           record,
           clock: ports.clock,
           onRevoked: ports.onRevoked ?? (() => {}),
-          onDelivered: release,
           onSetAside: ports.onSetAside,
         });
       } while (asked());
       ports.onDrained?.();
     } catch (error) {
-      // Those that wait go on before the failure is handled, which helps none of them.
-      release(Number.POSITIVE_INFINITY);
       await ports.onFailure(error);
     } finally {
       state = 'idle';
-      release(Number.POSITIVE_INFINITY);
     }
   }
 
@@ -76,16 +58,6 @@ export function createDelivery(ports: DeliveryPorts): Delivery {
       const idle = state === 'idle';
       state = idle ? 'running' : 'again';
       if (idle) ports.keepAlive(run());
-    },
-
-    async caughtUp(ms) {
-      const throughId = ports.backlog.newest();
-      if (throughId === undefined || state === 'idle') return;
-      try {
-        await within(ms, new Promise<void>((resolve) => waiting.add({ throughId, release: resolve })));
-      } catch (error) {
-        if (!(error instanceof DatabaseTimeout)) throw error;
-      }
     },
   };
 }

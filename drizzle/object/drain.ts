@@ -34,8 +34,6 @@ interface DrainPorts {
   readonly clock: () => number;
   /** Sessions just delivered that may not go on. */
   readonly onRevoked: (sessions: readonly RevokedSession[]) => void;
-  /** Everything up to this item is in the record database, and `onRevoked` has been called for it. */
-  readonly onDelivered?: (throughId: number) => void;
   /** A fact was set aside, so that those behind it arrive. Somebody should look at it. */
   readonly onSetAside: (fact: SetAside) => void;
 }
@@ -70,13 +68,12 @@ export async function drain(ports: DrainPorts): Promise<void> {
 }
 
 function delivered(
-  { backlog, onRevoked, onDelivered }: DrainPorts,
+  { backlog, onRevoked }: DrainPorts,
   throughId: number,
   revoked: readonly RevokedSession[],
 ): void {
   backlog.removeThrough(throughId);
   if (revoked.length > 0) onRevoked(revoked);
-  onDelivered?.(throughId);
 }
 
 interface ReadItem {

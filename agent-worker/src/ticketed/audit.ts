@@ -49,6 +49,9 @@ const SOON_MS = 50;
 /** Anything else can wait for more to come. */
 const LATER_MS = 1_000;
 
+/** Calls that are held in memory. */
+const CALLS_HELD = 100;
+
 const MINUTE_MS = 60_000;
 const minuteOf = (ms: number): number => Math.floor(ms / MINUTE_MS);
 
@@ -100,6 +103,15 @@ export function createAudit({ sql, randomId, clock, onFacts, later }: AuditPorts
       const details = { ...(frame === undefined ? {} : { frame }), count: more };
       add({ event: sessionEvent(type, session, { outcome: 'denied', code, details }) });
     }
+  }
+
+  /** Kept in memory until they are written: an object that is killed loses the calls of a second, and no event. */
+  const calls: InvocationFact[] = [];
+
+  function releaseCalls(): void {
+    if (calls.length === 0) return;
+    for (const invocation of calls.splice(0)) enqueue(backlog, { invocation });
+    onFacts(0);
   }
 
   function refused(
@@ -167,9 +179,14 @@ export function createAudit({ sql, randomId, clock, onFacts, later }: AuditPorts
     /** Writes the numbers of refusals of minutes that are over. */
     releaseRefusals: (): void => releaseCounts(),
 
+    /** A call was answered. Calls of a second are written together: a write for each would slow every answer. */
     called(sessionId: string, call: Omit<InvocationFact, 'id' | 'sessionId'>): void {
-      add({ invocation: { ...call, id: randomId(), sessionId, method: recordedText(call.method) } });
+      calls.push({ ...call, id: randomId(), sessionId, method: recordedText(call.method) });
+      if (calls.length >= CALLS_HELD) releaseCalls();
+      else if (calls.length === 1) later(LATER_MS, releaseCalls);
     },
+
+    releaseCalls,
 
     /** A burned ticket was presented again. Answers the session that its first presentation opened or renewed. */
     replayed(again: Presentation): string | undefined {

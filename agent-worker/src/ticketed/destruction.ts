@@ -12,7 +12,7 @@ import { unexpiredFrom } from './sweep.ts';
 
 interface DestructionPorts {
   readonly sessions: Pick<Sessions, 'listOpen' | 'end'>;
-  readonly audit: Pick<Audit, 'releaseReplays'>;
+  readonly audit: Pick<Audit, 'releaseReplays' | 'releaseCalls'>;
   readonly streams: Pick<Streams, 'cut'>;
   readonly storage: DurableObjectStorage;
   readonly clock: () => number;
@@ -33,6 +33,7 @@ export function createDestruction(ports: DestructionPorts) {
       sessions.end(id, 'destroyed');
     }
     audit.releaseReplays(Number.POSITIVE_INFINITY);
+    audit.releaseCalls();
     keepAfterDeletion(storage, clock(), () => commandedBy);
     await destroy();
   }

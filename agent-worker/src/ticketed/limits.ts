@@ -42,14 +42,18 @@ const BUCKETS_KEPT = 256;
  */
 export function createRates() {
   const buckets = new Map<string, { left: number; at: number; fullAt: number }>();
+  /** Doubled where most are in use, or each frame of a busy object would look at all of them. */
+  let kept = BUCKETS_KEPT;
   const take = (id: string, { perSecond, burst, waiting = 0 }: Rate, now: number): number | undefined => {
     const bucket = buckets.get(id) ?? { left: burst, at: now };
     const before = Math.min(burst, bucket.left + (Math.max(0, now - bucket.at) / 1000) * perSecond);
     const isTaken = before - 1 >= -waiting;
     const left = isTaken ? before - 1 : before;
     buckets.set(id, { left, at: now, fullAt: now + ((burst - left) / perSecond) * 1000 });
-    if (buckets.size > BUCKETS_KEPT)
+    if (buckets.size > kept) {
       for (const [other, { fullAt }] of buckets) if (fullAt <= now) buckets.delete(other);
+      kept = Math.max(BUCKETS_KEPT, buckets.size * 2);
+    }
     return isTaken ? Math.ceil((Math.max(0, -left) / perSecond) * 1000) : undefined;
   };
   return {
