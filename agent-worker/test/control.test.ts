@@ -1,12 +1,12 @@
 import { evictDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
-import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { answerControl, type ControlPorts } from '../src/control.ts';
 import { command, control, cutoff, lock, makeCommand, NEXT_REV, placeOf, refresh } from './commands.ts';
 import { gateConfig } from './gate.ts';
 import { counter, objectIds, ownSessions } from './objects.ts';
-import { expectEvents } from './record.ts';
+import { expectEvents, sessionsOf } from './record.ts';
 import { connect, refusedSocket, type Socket, upgrade } from './sockets.ts';
 import {
   AUDIENCE,
@@ -26,8 +26,12 @@ async function enter(instance: string, claims: object = {}, how = {}): Promise<S
   const ticket = await makeTicket({ instance, ...rights('counter', 'owner'), ...claims }, how);
   const socket = await connect(`/agents/counter/${instance}`, { ticket });
   await socket.frame('cf_agent_state');
+  entered.set(instance, (entered.get(instance) ?? 0) + 1);
   return socket;
 }
+
+/** How many sessions the present test has opened, by instance. */
+const entered = new Map<string, number>();
 
 /** A socket whose session has reached the record database, where commands look for it. */
 async function enterRecorded(instance: string, claims: object = {}, how = {}): Promise<Socket> {
@@ -43,7 +47,13 @@ const receipt = (other: object) => ({
   body: { closed: 0, objects: 0, unreachable: 0, pending: 0, ms: expect.any(Number), ...other },
 });
 
-// What other tests left open must not be counted here.
+// What other tests left open must not be counted here, and no session may reach the record later than this.
+afterEach(async () => {
+  const opened = [...entered];
+  entered.clear();
+  for (const [instance, count] of opened)
+    await eventually(async () => expect((await sessionsOf(instance)).length).toBeGreaterThanOrEqual(count));
+});
 beforeEach(() => env.RECORD.exec('UPDATE agent_sessions SET ended_at = 1 WHERE ended_at IS NULL'));
 
 describe('a command', () => {
