@@ -100,7 +100,11 @@ it.each([
     const before = (await loggedOf(path)).length;
     const socket = await dial(broker);
     const { authorization = '' } = asService();
-    const head = [`POST ${path} HTTP/1.1`, `host: ${new URL(broker).host}`, `authorization: ${authorization}`];
+    const head = [
+      `POST ${path} HTTP/1.1`,
+      `host: ${new URL(broker).host}`,
+      `authorization: ${authorization}`,
+    ];
     socket.write([...head, `content-type: ${type}`, framing, '', bytes].join(CRLF));
     let text = '';
     socket.on('data', (data) => {
