@@ -1,4 +1,4 @@
-import { runInDurableObject } from 'cloudflare:test';
+import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { objectRevocationStore } from '@agent-ticket/drizzle/object/revocations.ts';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
@@ -246,12 +246,14 @@ describe('an object that was destroyed', () => {
       'session_terminated',
     ]);
     expect(alarm).toBe((NOW + 5) * 1000);
-    await eventually(async () =>
+    vi.setSystemTime((NOW + 20) * 1000);
+    await eventually(async () => {
+      await runDurableObjectAlarm(counter(instance));
       expect((await sessionsOf(instance)).map(({ end_reason }) => end_reason).sort()).toEqual([
         'client_closed',
         'session_terminated',
-      ]),
-    );
+      ]);
+    });
   });
 
   test('has kept the burns of tickets that have not expired', async () => {

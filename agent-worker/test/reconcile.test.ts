@@ -79,7 +79,9 @@ describe('a session that the record takes for open', () => {
       state.storage.sql.exec('DELETE FROM ticket_sessions');
     });
     later(600);
-    expect(await Promise.all([run(), run()])).toMatchObject([{ objects: 1 }, { objects: 1 }]);
+    // The second may begin when the first has written the end.
+    const [first, second] = await Promise.all([run(), run()]);
+    expect([first, second]).toContainEqual(expect.objectContaining({ closed: 1, objects: 1 }));
     expect(await run()).toMatchObject({ closed: 0, objects: 0 });
     expect(await sessionsOf(instance)).toMatchObject([{ end_reason: 'connection_lost' }]);
     await expectEvents(instance, ['ticket.used', 'session.opened', 'session.closed']);
