@@ -46,7 +46,7 @@ export function createRemoteKeys<Alg extends SetAlgorithm>(
   options: RemoteKeysOptions<Alg>,
 ) {
   const cooldownMs = options.cooldownMs ?? KEY_SET.cooldownMs;
-  const clock = neverBack(ports.clock);
+  const clock = neverBack(ports.clock, cooldownMs);
   let held: { readonly keys: KeySet<Alg>; readonly at: number } | undefined;
   /** Start of the running fetch. A request that died with its fetch must not block the others for ever. */
   let running: number | undefined;
@@ -117,16 +117,15 @@ export function createRemoteKeys<Alg extends SetAlgorithm>(
 }
 
 /**
- * A clock that goes on by a millisecond where the other one is put back: otherwise a set would be fresh and a cooldown would last for as
- * long as the step was.
+ * A clock that goes on by `jumpMs` where the other one is put back: otherwise a set would be fresh and a cooldown would
+ * last for as long as the step was. As much as a cooldown, since one may have passed meanwhile.
  */
-function neverBack(clock: () => number): () => number {
+function neverBack(clock: () => number, jumpMs: number): () => number {
   let latest = Number.NEGATIVE_INFINITY;
   let lost = 0;
   return () => {
     const at = clock();
-    // One more: equal moments would prove that a set was fetched after a request began.
-    if (at + lost < latest) lost = latest + 1 - at;
+    if (at + lost < latest) lost = latest + jumpMs - at;
     latest = at + lost;
     return latest;
   };

@@ -44,7 +44,7 @@ describe('a first user whose claim is old', () => {
   });
 
   it.each([
-    ['delete the instance', destroy, 404, 200],
+    ['delete the instance', destroy, 403, 200],
     ['give grants on it', give, 403, 201],
     ['list its grants', list, 403, 200],
   ] as const)('may %s only if the claim was ever used', async (_what, act, unused, used) => {
@@ -62,7 +62,7 @@ describe('a first user whose claim is old', () => {
   });
 
   it('is not asked about by anybody else', async () => {
-    expect([await destroy(BOB, 'diary'), await give(BOB, 'diary')]).toEqual([404, 403]);
+    expect([await destroy(BOB, 'diary'), await give(BOB, 'diary')]).toEqual([403, 403]);
     expect(await lapseCommands()).toBe(0);
   });
 });
@@ -79,7 +79,7 @@ describe('an owner by a grant', () => {
     );
     Object.assign(broker.ports, { registry });
     await grant(idOf(ALICE), 'hidden');
-    expect([await destroy(ALICE, 'hidden'), await give(ALICE, 'hidden')]).toEqual([404, 403]);
+    expect([await destroy(ALICE, 'hidden'), await give(ALICE, 'hidden')]).toEqual([403, 403]);
   });
 
   it('is none as a service without the permissions that the agent requires', async () => {
@@ -90,7 +90,7 @@ describe('an owner by a grant', () => {
     const token = await broker.makeServiceToken({});
     await grant(`token:${token.id}`, 'hidden');
     const who = { authorization: basic(token.clientId, token.clientSecret).authorization ?? '' };
-    expect([await destroy(who, 'hidden'), await give(who, 'hidden')]).toEqual([404, 403]);
+    expect([await destroy(who, 'hidden'), await give(who, 'hidden')]).toEqual([403, 403]);
   });
 
   it('is one as long as the grant lasts, and no longer', async () => {

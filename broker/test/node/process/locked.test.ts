@@ -8,6 +8,8 @@ import { eventsIn, mintAt, newHome, settingsIn, startBroker } from './broker-pro
 async function lockOn(file: string) {
   const client = createClient({ url: `file:${file}` });
   atEnd(() => client.close());
+  // The broker may be writing at this moment.
+  await client.execute('PRAGMA busy_timeout = 5000');
   const transaction = await client.transaction('write');
   return { release: () => transaction.rollback() };
 }
