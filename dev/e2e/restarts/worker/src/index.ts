@@ -2,8 +2,6 @@ import { Counter as Example } from '@agent-ticket/agent-worker/src/agents/counte
 import { createGate, defineAgent } from '@agent-ticket/agent-worker/src/library.ts';
 import { Agent, callable } from 'agents';
 
-export { RecorderObject } from '@agent-ticket/agent-worker/src/library.ts';
-
 interface CounterState {
   count: number;
 }
