@@ -3,14 +3,14 @@ import { findVectors } from '../test/vectors.ts';
 
 /** Tests that need the vectors must not vanish unnoticed. */
 
-const SOURCE = 'file:///work/project/shared/src/x.test.ts';
+const SOURCE = 'file:///src/project/shared/src/x.test.ts';
 const nowhere = () => false;
 
 describe('the test vectors', () => {
   it('are found beside the project, above it, and where the environment says', () => {
     const only = (place: string) => (file: URL) => file.href === `file://${place}SOURCES.md`;
     const find = (env: object, place: string) => findVectors(env, SOURCE, only(place))?.pathname;
-    expect(find({}, '/work/shared/vectors/')).toBe('/work/shared/vectors/');
+    expect(find({}, '/src/shared/vectors/')).toBe('/src/shared/vectors/');
     expect(find({}, '/shared/vectors/')).toBe('/shared/vectors/');
     expect(find({ TEST_VECTORS: '/elsewhere' }, '/elsewhere/')).toBe('/elsewhere/');
   });
