@@ -62,7 +62,18 @@ export function objectRateStore(sql: SqlStorage) {
       return { isWithin: true };
     },
 
-    isEmpty: (): boolean => sql.exec('SELECT 1 FROM rate_windows LIMIT 1').toArray().length === 0,
+    /** Whether windows are there, and whether marks are. */
+    left(): { windows: boolean; marks: boolean } {
+      const { windows, marks } = sql
+        .exec<{ windows: number; marks: number }>(
+          `SELECT EXISTS (SELECT 1 FROM rate_windows WHERE key < ?1 OR key >= ?2) AS windows,
+             EXISTS (SELECT 1 FROM rate_windows WHERE key >= ?1 AND key < ?2) AS marks`,
+          MARKS.from,
+          MARKS.to,
+        )
+        .one();
+      return { windows: windows === 1, marks: marks === 1 };
+    },
 
     /** Forgets windows and marks that are over. */
     purge(startedBefore: number, markedBefore: number): void {

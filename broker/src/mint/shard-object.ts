@@ -159,7 +159,10 @@ export class MintShardObject extends DurableObject<Cloudflare.Env> {
     const now = Date.now();
     this.#alarmAt = Number.POSITIVE_INFINITY;
     this.#rates.purge(now - RATE_WINDOW_MS, now - INSTANCE_WINDOW_MS);
-    if (!this.#rates.isEmpty()) this.#wakeBy(now + 2 * RATE_WINDOW_MS);
+    const { windows, marks } = this.#rates.left();
+    if (windows) this.#wakeBy(now + 2 * RATE_WINDOW_MS);
+    // An object that only has marks sleeps until all of them are over.
+    if (marks) this.#wakeBy(now + INSTANCE_WINDOW_MS + 1);
     this.#offerLeft(now);
   }
 }
