@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { lock, refresh, revokedBefore } from './commands.ts';
 import { gate } from './gate.ts';
 import { objectIds } from './objects.ts';
+import { expectEvents } from './record.ts';
 import { ask, connect, refusedSocket, type Socket, upgrade } from './sockets.ts';
 import { makeTicket, NOW, newInstance } from './tickets.ts';
 
@@ -108,10 +109,12 @@ const USES: readonly (readonly [use: string, prepare: (caller: Caller) => Promis
   [
     'a renewal',
     async (caller) => {
-      // The gate has read by then, so that no read of its own ends the session: the renewal has to be refused itself.
+      // The gate has read, and the record has the session: neither ends it for the change, so that the renewal has to be
+      // refused for itself.
       const other = newCaller(newPerson());
       await ask(pathOf(other), { ticket: await ticketOf(other, 'http'), front: gate });
       const socket = await open(caller);
+      await expectEvents(caller.instance, ['ticket.used', 'session.opened']);
       const ticket = await ticketOf(caller);
       const send = () => socket.send({ type: 'ticket.renew', ticket });
       return {

@@ -68,6 +68,25 @@ describe('every route that reads a credential', () => {
   });
 });
 
+it('every route counts something, but for these, which need no credential and give their reason', () => {
+  const uncounted = ROUTES.flatMap(({ auth, method, path, limit }) =>
+    limit.counts === 'nothing' ? [{ auth, route: `${method} ${path}`, reason: limit.reason }] : [],
+  );
+  expect(uncounted.map(({ route }) => route)).toEqual([
+    'GET /',
+    'GET /auth/login',
+    'GET /auth/logout',
+    'GET /.well-known/jwks.json',
+    'GET /.well-known/oauth-authorization-server',
+    'GET /healthz',
+    'GET /readyz',
+  ]);
+  for (const { auth, reason } of uncounted) {
+    expect(auth).toBe('none');
+    expect(reason).not.toBe('');
+  }
+});
+
 describe('the calls of a principal', () => {
   it('of the tier free are 60 reads a minute, exactly, wherever from', async () => {
     const token = await makeToken({ tier: 'free' });
