@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { coalescedRead, READ_LIMITS } from './coalesced-read.ts';
+import { coalescedRead, D1_READ_LIMITS, GATHER_QUESTIONS_MS, READ_LIMITS } from './coalesced-read.ts';
 
 const LIMITS = { deadlineMs: 2_000, maxWaiting: 5, maxBatch: 3 };
 const OUTAGE = new Error('D1_ERROR: Network connection lost.');
 const BUG = new Error('D1_ERROR: no such column: colour: SQLITE_ERROR');
 
 /** A database whose reads the test ends one by one. */
-function database() {
+function database(limits: typeof READ_LIMITS = LIMITS) {
   const reads: { questions: readonly string[]; answer(): void; fail(error: Error): void }[] = [];
   const ask = coalescedRead(
     (questions: readonly string[]) =>
@@ -17,7 +17,7 @@ function database() {
           fail: reject,
         });
       }),
-    LIMITS,
+    limits,
   );
   return {
     asked: () => reads.map(({ questions }) => questions.join('')),
@@ -130,6 +130,29 @@ describe('a coalesced read', () => {
     await end(OUTAGE);
     expect(await Promise.all(answers)).toEqual([BUG.message, 'b!', OUTAGE.message, OUTAGE.message]);
     expect(asked()).toEqual(['a', 'bcd', 'b', 'c']);
+  });
+});
+
+describe('a read of D1', () => {
+  it('waits for more questions only after one that several questions shared', async () => {
+    const { ask, asked, end } = database(D1_READ_LIMITS);
+    const answers = ['a', 'b', 'c'].map(ask);
+    await end('answer');
+    expect(asked()).toEqual(['a', 'bc']);
+    await end('answer');
+    answers.push(ask('d'));
+    expect(asked()).toEqual(['a', 'bc']);
+    answers.push(ask('e'));
+    await vi.advanceTimersByTimeAsync(GATHER_QUESTIONS_MS);
+    expect(asked()).toEqual(['a', 'bc', 'de']);
+    await end('answer');
+    answers.push(ask('f'));
+    await vi.advanceTimersByTimeAsync(GATHER_QUESTIONS_MS);
+    await end('answer');
+    answers.push(ask('g'));
+    expect(asked()).toEqual(['a', 'bc', 'de', 'f', 'g']);
+    await end('answer');
+    expect(await Promise.all(answers)).toEqual(['a!', 'b!', 'c!', 'd!', 'e!', 'f!', 'g!']);
   });
 });
 

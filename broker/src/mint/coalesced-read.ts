@@ -29,14 +29,27 @@ interface Limits {
   readonly deadlineMs: number;
   readonly maxWaiting: number;
   readonly maxBatch: number;
-  /** Waited for before each read, so that questions of one turn of the event loop share it. Left out: a read begins at once. */
-  readonly nextTurn?: () => Promise<void>;
+  /**
+   * Waited for before each read, so that more questions share it. `last` is the number of questions of the read before, 0
+   * for the first. Left out, or without a promise: the read begins at once.
+   */
+  readonly nextTurn?: (last: number) => Promise<void> | undefined;
 }
 
 export const READ_LIMITS: Limits = {
   deadlineMs: READ_DEADLINE_MS,
   maxWaiting: MAX_WAITING,
   maxBatch: MAX_BATCH,
+};
+
+/** How long a read waits for more questions, in ms. A read costs D1 as much as this. */
+export const GATHER_QUESTIONS_MS = 2;
+
+/** For D1: a caller alone never waits, and callers who came together once share the next read, too. */
+export const D1_READ_LIMITS: Limits = {
+  ...READ_LIMITS,
+  nextTurn: (last) =>
+    last > 1 ? new Promise((resolve) => setTimeout(resolve, GATHER_QUESTIONS_MS)) : undefined,
 };
 
 /**
@@ -56,6 +69,7 @@ export function coalescedRead<Question, Answer>(
   /** Not sent yet, oldest first. */
   const queue = new Set<Waiting<Question, Answer>>();
   let isReading = false;
+  let last = 0;
 
   const read = async (batch: readonly Waiting<Question, Answer>[]): Promise<void> => {
     const answers = await within(deadlineMs, readAll(batch.map(({ question }) => question)));
@@ -86,11 +100,13 @@ export function coalescedRead<Question, Answer>(
   async function readQueue(): Promise<void> {
     isReading = true;
     while (queue.size > 0) {
-      if (nextTurn !== undefined) await nextTurn();
+      const turn = nextTurn?.(last);
+      if (turn !== undefined) await turn;
       const batch = [...queue].slice(0, maxBatch);
       for (const each of batch) queue.delete(each);
       // While the turn was waited for, questions may have passed their deadline.
       if (batch.length > 0) await readBatch(batch);
+      last = batch.length;
     }
     isReading = false;
   }

@@ -15,7 +15,7 @@ import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { readConfig } from '../config/config.ts';
 import { INSTANCE_WINDOW_MS, RATE_WINDOW_MS, readWindow } from '../http/rate.ts';
 import { createBacklogReports, sumWaiting } from './backlog.ts';
-import { coalescedRead } from './coalesced-read.ts';
+import { coalescedRead, D1_READ_LIMITS } from './coalesced-read.ts';
 import { decideTicket } from './decide-ticket.ts';
 import {
   MAX_SHARDS,
@@ -61,7 +61,7 @@ export class MintShardObject extends DurableObject<Cloudflare.Env> {
     this.#ports = {
       registry: AGENTS,
       control,
-      readFacts: coalescedRead(control.readMintFacts),
+      readFacts: coalescedRead(control.readMintFacts, D1_READ_LIMITS),
       config: readConfig(env),
       randomId: () => crypto.randomUUID(),
       record: { write: async (entry) => this.write(entry) },
