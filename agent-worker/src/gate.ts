@@ -2,6 +2,7 @@ import { isOutage } from '@agent-ticket/drizzle/outage.ts';
 import { DENIALS, type Denial, type ErrorCode } from '@agent-ticket/shared/denial.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { takeFromRequest, takeFromUpgrade } from '@agent-ticket/shared/handshake.ts';
+import { CLOCK_SKEW_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { SessionId } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { redact } from '@agent-ticket/shared/redact.ts';
@@ -26,8 +27,8 @@ import {
   secureHeaders,
   socketAnswer,
 } from './gate/answer.ts';
-import { boundedBody } from './gate/bounded-body.ts';
 import { forward } from './gate/forward.ts';
+import { readRequestBody } from './gate/request-body.ts';
 import type { CheckRevoked } from './gate/revocation-feed.ts';
 import { parseRoute, pathPattern, type Route } from './gate/route.ts';
 import { denialOf, isUpgrade } from './handover.ts';
@@ -41,6 +42,8 @@ export interface GatePorts {
   readonly checkRevoked: CheckRevoked;
   /** Keeps the request's context alive for work that nobody waits for. */
   readonly keepAlive: (work: Promise<unknown>) => void;
+  /** Resolves after so many ms, or when the signal aborts. */
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
   readonly randomId: () => string;
   /** Milliseconds since 1970. */
   readonly clock: () => number;
@@ -94,6 +97,9 @@ interface Attempt {
   };
 }
 
+/** From then on an answer is checked for revocations again: what was read for its request does not count any more. */
+const SLOW_ANSWER_MS = 1_000;
+
 async function passGate(
   request: Request,
   ports: GatePorts,
@@ -132,18 +138,22 @@ async function passGate(
   if (!entry.deliveries.includes(delivery)) return err('ticket_delivery_not_allowed');
 
   const { bodyBytes = REQUEST_BODY_BYTES, ...limits } = entry.limits;
-  if (Number(request.headers.get('content-length')) > bodyBytes) return err('body_too_large');
+  // Read before anything is decided by it: with a slow body a request would be let through long after its rights ended.
+  const body = request.method === 'POST' ? await readRequestBody(request, bodyBytes, ports.sleep) : ok(null);
+  if (!body.ok) return body;
   // A plain request waits for a fresh feed: what it does cannot be ended later. Only a valid ticket causes a read.
-  const revoked = await ports.checkRevoked(verified.value, { waits: !upgrade, keepAlive: ports.keepAlive });
+  const check = () => ports.checkRevoked(verified.value, { waits: !upgrade, keepAlive: ports.keepAlive });
+  const checkedAt = ports.clock();
+  if (checkedAt / 1000 >= verified.value.claims.exp + CLOCK_SKEW_SECONDS) return err('ticket_expired');
+  const revoked = await check();
   if (!revoked.ok) return revoked;
   const { feed, noteInside } = revoked.value;
   if (feed === 'away') attempt.line = { ...attempt.line, revocations: 'unread' };
-  const body = request.body === null ? undefined : boundedBody(request.body, bodyBytes);
   const userAgent = request.headers.get('user-agent');
   const answer = await askObject(
     ports,
     route.value,
-    forward(request, body?.stream ?? null, verified.value, {
+    forward(request, body.value, verified.value, {
       sessionId: SessionId.parse(ports.randomId()),
       delivery,
       limits,
@@ -153,11 +163,11 @@ async function passGate(
       feed,
     }),
   );
-  const stillValid = await noteInside();
-  // Whatever the agent made of half a body: its caller is at fault, and neither the agent nor the runtime.
-  const fault = body?.fault();
-  if (fault !== undefined) return err(fault);
+  const inside = await noteInside();
   if (!answer.ok) return answer;
+  // The agent took its time: what it answers is for nobody whose rights ended meanwhile. A session has an end of its own.
+  const isSlow = !upgrade && ports.clock() - checkedAt > SLOW_ANSWER_MS;
+  const stillValid = inside.ok && isSlow ? await check() : inside;
   if (!stillValid.ok) {
     // A stream that the object has cut fails to be cancelled.
     await answer.value.body?.cancel().catch(() => {});

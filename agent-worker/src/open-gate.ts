@@ -65,6 +65,7 @@ function portsOf(registry: AgentRegistry, env: GateEnv & object): Ports {
     command: (agent, instance, command) => sendCommand(env, agent, instance, command),
     checkRevoked: checkRevokedOf(env),
     keepAlive: waitUntil,
+    sleep: (ms, signal) => scheduler.wait(ms, { signal }).catch(() => {}),
     listSessions: async (agent, instance, question) => {
       const answer = await findObject(env, agent, instance)?.fetch(questionRequest(question));
       return answer === undefined ? { open: [], ended: [] } : SessionAnswer.parse(await answer.json());

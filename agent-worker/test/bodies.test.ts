@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import { lock, revokedBefore } from './commands.ts';
 import { entryOf, gate, gateWith } from './gate.ts';
-import { objectIds, receivedBy } from './objects.ts';
+import { objectIds, receivedBy, witness } from './objects.ts';
 import { HOST } from './sockets.ts';
-import { makeTicket, newInstance } from './tickets.ts';
+import { makeTicket, NOW, newInstance } from './tickets.ts';
 import { printed } from './watch.ts';
 
 /** Bodies of plain requests: how much of one is read, and what becomes of one that does not arrive. */
@@ -96,10 +97,74 @@ describe('a body', () => {
     expect(await receivedBy(instance)).toEqual([]);
   });
 
+  test('that comes too slowly is refused, and reaches no agent', async () => {
+    const instance = newInstance();
+    const front = gateWith({ sleep: async () => {} });
+    const stream = new ReadableStream<Uint8Array>({ pull: () => new Promise(() => {}) });
+    const answer = await post(`/agents/witness/${instance}/body`, stream, await authorized(instance), front);
+    expect(answer.status).toBe(400);
+    expect(await receivedBy(instance)).toEqual([]);
+  });
+
+  test('that ends after the rights of its request is refused, and reaches no agent', async () => {
+    const instance = newInstance();
+    const headers = await authorized(instance);
+    const stream = new ReadableStream<Uint8Array>({
+      async pull(controller) {
+        await revokedBefore(lock(`instance:witness/${instance}`));
+        controller.close();
+      },
+    });
+    expect((await post(`/agents/witness/${instance}/body`, stream, headers)).status).toBe(403);
+    expect(await receivedBy(instance)).toEqual([]);
+  });
+
+  test('that ends after its ticket is refused, and reaches no agent', async () => {
+    const instance = newInstance();
+    const headers = await authorized(instance);
+    let now = NOW * 1000;
+    const stream = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        now += 120_000;
+        controller.close();
+      },
+    });
+    const front = gateWith({ clock: () => now });
+    expect((await post(`/agents/witness/${instance}/body`, stream, headers, front)).status).toBe(401);
+    expect(await receivedBy(instance)).toEqual([]);
+  });
+
+  test.for(['0', '5'])('of a GET, of length %s, has no meaning and does no harm', async (length) => {
+    const instance = newInstance();
+    const logged: unknown[] = [];
+    const front = gateWith({ log: ({ event }) => logged.push(event) });
+    const headers = { ...(await authorized(instance)), 'content-length': length };
+    const request = new Request(`${HOST}/agents/witness/${instance}`, { headers });
+    // As the server hands it over: the constructor would not make such a request.
+    Object.defineProperty(request, 'body', { value: new Blob(['x'.repeat(Number(length))]).stream() });
+    expect((await front(request)).status).toBe(200);
+    expect(logged).toEqual(['auth_success']);
+  });
+
   test('that the agent does not read is no matter', async () => {
     const instance = newInstance();
     const { stream } = bodyOf(65_536);
     const answer = await post(`/agents/witness/${instance}`, stream, await authorized(instance));
     expect(answer.status).toBe(200);
   });
+});
+
+test('an answer that takes so long that its rights end meanwhile is for nobody', async () => {
+  const instance = newInstance();
+  const headers = await authorized(instance);
+  const front = gateWith({
+    destination: () => ({
+      async fetch(request) {
+        const answer = await witness(instance).fetch(request);
+        await revokedBefore(lock(`instance:witness/${instance}`));
+        return answer;
+      },
+    }),
+  });
+  expect((await post(`/agents/witness/${instance}/body`, 'x', headers, front)).status).toBe(403);
 });

@@ -70,6 +70,7 @@ const PORTS: GatePorts = {
   },
   checkRevoked: checkRevokedOf(env),
   keepAlive: () => {},
+  sleep: (ms, signal) => scheduler.wait(ms, { signal }).catch(() => {}),
   randomId: () => crypto.randomUUID(),
   clock: () => Date.now(),
   tally: createRefusalTally(() => {}),

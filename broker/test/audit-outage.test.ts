@@ -55,6 +55,8 @@ describe('while the record database is away', () => {
     await expectEvents(token.principal, ['ticket.issued']);
     setClock(130);
     expect(await ringAlarmOf(token.principal)).toBe(true);
+    setClock(130 + 3600);
+    expect(await ringAlarmOf(token.principal), 'the mark of the instance is left').toBe(true);
     expect(await ringAlarmOf(token.principal), 'nothing waits, and the limits of then are forgotten').toBe(
       false,
     );

@@ -1,3 +1,4 @@
+import type { Role, Tier } from '@agent-ticket/shared/names.ts';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { describe, expect, it } from 'vitest';
 import { startBroker } from './broker.ts';
@@ -13,7 +14,7 @@ import {
 } from './call.ts';
 import { NOW, setClock } from './clock.ts';
 import { eventsWith, inShards, ringAlarms } from './record.ts';
-import { basic, makeToken, newSecret, pair } from './tokens.ts';
+import { basic, grant, makeToken, newSecret, pair } from './tokens.ts';
 
 const { front } = startBroker();
 const mint = (
@@ -30,6 +31,18 @@ async function flood(times: number, send: () => Promise<Reply>) {
   const refused = replies.filter(({ status, headers }) => status === 429 || headers.has('retry-after'));
   return { replies, refused, admitted: times - refused.length };
 }
+
+/** Sends one request for each item at once. */
+function eachAtOnce<T>(items: readonly T[], send: (item: T) => Promise<Reply>) {
+  const left = [...items];
+  return flood(items.length, () => {
+    const item = left.shift();
+    if (item === undefined) throw new TypeError('there is an item for each request');
+    return send(item);
+  });
+}
+
+const newRoom = (): string => `room-${crypto.randomUUID()}`;
 
 const limits = ({ headers }: Reply) =>
   ['limit', 'remaining', 'reset'].map((name) => headers.get(`x-ratelimit-${name}`));
@@ -137,6 +150,60 @@ describe('the limit of principals', () => {
     await flood(3, () => mint(one.pair));
     expect(limits(await mint(other.pair))).toEqual(['60', '59', String(NOW + 60)]);
     expect(limits(await mint(one.pair))).toEqual(['60', '56', String(NOW + 60)]);
+  });
+});
+
+describe('the limit of new instances', () => {
+  const roomsOf = (count: number) =>
+    Array.from({ length: count }, () => ({ ...COUNTER, instance: newRoom() }));
+
+  it('of the tier free is 20 names an hour on agents that are open, exactly, with a 429 until the first is an hour old', async () => {
+    const token = await makeToken({ tier: 'free' });
+    const rooms = roomsOf(40);
+    const { replies, admitted } = await eachAtOnce(rooms, (room) => mint(token.pair, room));
+    expect(admitted).toBe(20);
+    const refused = replies.find(({ status }) => status === 429);
+    if (refused === undefined) throw new Error('nothing was refused');
+    expectRefusal(refused, '429 RATE_LIMITED');
+    expect(refused.headers.get('retry-after')).toBe('3600');
+    expect(refused.text).not.toContain('eyJ');
+    await eventually(async () => {
+      const types = (await eventsWith('user_id', token.principal)).map(({ type }) => type);
+      expect(types.filter((type) => type === 'ticket.issued')).toHaveLength(20);
+      expect(types.filter((type) => type === 'rate.limited')).toHaveLength(1);
+      expect(types).toHaveLength(21);
+    });
+
+    // Names that have a mark go on, in the next minute as well.
+    setClock(61);
+    const known = rooms.filter((_, index) => replies[index]?.status === 201);
+    expect((await eachAtOnce(known, (room) => mint(token.pair, room))).admitted).toBe(20);
+    const [fresh] = roomsOf(1);
+    const late = await mint(token.pair, fresh);
+    expect([late.status, late.headers.get('retry-after')]).toEqual([429, '3539']);
+    setClock(3600);
+    expect((await mint(token.pair, fresh)).status).toBe(201);
+  });
+
+  it.each<[what: string, tier: Tier, role: Role | undefined, limit: number]>([
+    ['of the tier pro is 200', 'pro', undefined, 200],
+    ['of the tier admin there is none', 'admin', undefined, 210],
+    ['does not count what a grant decides', 'pro', 'admin', 210],
+    ['counts where a grant gives no more than the agent gives all', 'pro', 'viewer', 200],
+  ])('%s', async (_what, tier, role, limit) => {
+    const token = await makeToken({ tier });
+    if (role !== undefined) await grant(token.principal, { role });
+    const { admitted } = await eachAtOnce(roomsOf(210), (room) => mint(token.pair, room));
+    expect(admitted).toBe(limit);
+  });
+
+  it('counts no names that an agent lists, and none of a request that is refused', async () => {
+    const token = await makeToken({ tier: 'free' });
+    await mint(token.pair, LOBBY);
+    await mint(token.pair, { ...COUNTER, instance: newRoom(), scope: 'agent:state:write' });
+    expect(
+      await inShards('SELECT key FROM rate_windows WHERE key LIKE ?', `instance:${token.principal}%`),
+    ).toEqual([]);
   });
 });
 

@@ -2,7 +2,7 @@ import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import { PrincipalId, TicketId } from '@agent-ticket/shared/names.ts';
 import { describe, expect, it } from 'vitest';
 import { countFailure } from '../src/credentials/auth-result.ts';
-import { FAILED_CREDENTIALS_LIMIT, type RateRule } from '../src/http/rate.ts';
+import { FAILED_CREDENTIALS_LIMIT, INSTANCE_WINDOW_MS, type RateRule } from '../src/http/rate.ts';
 import type { RecordEntry, RecordResult } from '../src/mint/shard.ts';
 
 /** What counting and recording of a mint shard promises, wherever it runs: one table of cases for each runtime. */
@@ -51,6 +51,19 @@ function account(setup: RecordingSetup, limit: number) {
         event: eventOf(principal, setup.startsAt, type),
       }),
     count: (): Promise<RecordResult> => setup.write(principal, { rate: { key: principal, limit } }),
+  };
+}
+
+/** An account that may have three instance names; its own limit is far. */
+function namer(setup: RecordingSetup, principal: string = newPrincipal()) {
+  return {
+    principal,
+    mint: (name: string, limit = 1000): Promise<RecordResult> =>
+      setup.write(principal, {
+        rate: { key: principal, limit },
+        mark: { account: principal, name: `counter/${name}`, limit: 3, windowMs: INSTANCE_WINDOW_MS },
+        event: eventOf(PrincipalId.parse(principal), setup.startsAt),
+      }),
   };
 }
 
@@ -209,6 +222,87 @@ const CASES: readonly RecordingCase[] = [
       const bought = (await clients()).filter((key) => !before.includes(key));
       expect(bought).toHaveLength(FAILED_CREDENTIALS_LIMIT);
       expect(await setup.counted()).toContain(`failed:address:${address}`);
+    },
+  },
+  {
+    what: 'admits as many instance names as their limit says, when 40 come at once, and each of them again',
+    async run(setup) {
+      const { principal, mint } = namer(setup);
+      const names = Array.from({ length: 40 }, (_, index) => `room-${index}`);
+      const answers = await Promise.all(names.map((name) => mint(name)));
+      expect(admittedOf(answers)).toBe(3);
+      const again = await Promise.all(names.map((name) => mint(name)));
+      expect(again.map(({ admitted }) => admitted)).toEqual(answers.map(({ admitted }) => admitted));
+      const refused = again.find(({ admitted }) => !admitted);
+      expect(refused?.nextInstanceAt).toBe(setup.startsAt + INSTANCE_WINDOW_MS);
+      const types = await typesOf(setup, principal);
+      expect(types.filter((type) => type === 'ticket.issued')).toHaveLength(6);
+      expect(types.filter((type) => type === 'rate.limited')).toHaveLength(1);
+      expect(types).toHaveLength(7);
+    },
+  },
+  {
+    what: 'admits a further name to the millisecond when the first mark ends, and records that flood again',
+    async run(setup) {
+      const { principal, mint } = namer(setup);
+      const admitted = async (name: string, ms: number) => {
+        setup.setClock(setup.startsAt + ms);
+        return (await mint(name)).admitted;
+      };
+      for (const [name, ms] of [
+        ['a', 0],
+        ['b', 1000],
+        ['c', 2000],
+      ] as const)
+        expect(await admitted(name, ms)).toBe(true);
+      // A further ticket does not prolong a mark.
+      expect(await admitted('a', INSTANCE_WINDOW_MS - 2)).toBe(true);
+      expect(await admitted('d', INSTANCE_WINDOW_MS - 1)).toBe(false);
+      expect(await admitted('d', INSTANCE_WINDOW_MS)).toBe(true);
+      expect(await admitted('a', INSTANCE_WINDOW_MS + 1)).toBe(false);
+      expect(await admitted('a', INSTANCE_WINDOW_MS + 1000)).toBe(true);
+      expect(await admitted('b', 2 * INSTANCE_WINDOW_MS - 1)).toBe(true);
+      expect(await admitted('e', 2 * INSTANCE_WINDOW_MS - 1)).toBe(false);
+      expect(await admitted('e', 2 * INSTANCE_WINDOW_MS)).toBe(true);
+      const types = await typesOf(setup, principal);
+      expect(types.filter((type) => type === 'rate.limited')).toHaveLength(2);
+    },
+  },
+  {
+    what: 'marks no instance of a request that its rate limit refuses, and says that flood once',
+    async run(setup) {
+      const { principal, mint } = namer(setup);
+      expect(admittedOf([await mint('a', 1), await mint('b', 1), await mint('c', 1)])).toBe(1);
+      expect((await setup.counted()).filter((key) => key.includes(`${principal}\n`))).toEqual([
+        `instance:${principal}\ncounter/a`,
+      ]);
+      expect((await typesOf(setup, principal)).sort()).toEqual(['rate.limited', 'ticket.issued']);
+      for (const name of ['d', 'e', 'f', 'g']) await mint(name);
+      // The rate limit again, in the same minute and beyond the limit of names.
+      expect((await mint('g', 1)).nextInstanceAt).toBeUndefined();
+      expect((await typesOf(setup, principal)).filter((type) => type === 'rate.limited')).toHaveLength(2);
+    },
+  },
+  {
+    what: 'counts the instance names of each account by itself, also where one name begins with the other',
+    async run(setup) {
+      const one = newPrincipal();
+      const accounts = [one, `${one} `, `${one}/counter`, `${one}~`].map((name) => namer(setup, name));
+      for (const { mint } of accounts)
+        expect(admittedOf(await Promise.all(['a', 'b', 'c', 'd'].map((name) => mint(name))))).toBe(3);
+    },
+  },
+  {
+    what: 'keeps marks of instance names for their hour, and no longer',
+    async run(setup) {
+      const { principal, mint } = namer(setup);
+      for (const name of ['a', 'b', 'c', 'd']) await mint(name);
+      setup.setClock(setup.startsAt + INSTANCE_WINDOW_MS - 60_000);
+      await setup.minute();
+      expect((await mint('d')).admitted).toBe(false);
+      setup.setClock(setup.startsAt + 7_200_000);
+      await setup.minute();
+      expect((await setup.counted()).filter((key) => key.includes(principal))).toEqual([]);
     },
   },
   {

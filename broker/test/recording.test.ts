@@ -1,5 +1,6 @@
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { expect } from 'vitest';
+import { RATE_WINDOW_MS } from '../src/http/rate.ts';
 import { NOW, setClock } from './clock.ts';
 import { delivered, eventsWith, inShards, recordIn, ringAlarms } from './record.ts';
 import { describeRecording } from './recording-cases.ts';
@@ -16,6 +17,8 @@ describeRecording(async () => ({
   minute: () =>
     eventually(async () => {
       await ringAlarms();
-      expect(await inShards('SELECT key FROM rate_windows')).toEqual([]);
+      // Marks of instance names stay for an hour.
+      const over = "SELECT key FROM rate_windows WHERE started_at < ? AND key NOT LIKE 'instance:%'";
+      expect(await inShards(over, Date.now() - RATE_WINDOW_MS)).toEqual([]);
     }),
 }));

@@ -1,12 +1,16 @@
-import { FAILED_CREDENTIALS_LIMIT, RATE_WINDOW_MS } from '@agent-ticket/broker/src/http/rate.ts';
-import { RATE_LIMITS } from '@agent-ticket/broker/src/mint/shard.ts';
+import {
+  FAILED_CREDENTIALS_LIMIT,
+  INSTANCE_WINDOW_MS,
+  RATE_WINDOW_MS,
+} from '@agent-ticket/broker/src/http/rate.ts';
+import { INSTANCE_LIMITS, RATE_LIMITS } from '@agent-ticket/broker/src/mint/shard.ts';
 import { ROUTES } from '@agent-ticket/broker/src/resources/routes.ts';
 import { COSTS, type Limit, type Route } from '@agent-ticket/broker/src/runtime/call.ts';
 import { SIGN_IN_LIMIT } from '@agent-ticket/broker/src/sign-in/callback.ts';
 import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import { CLOSES, DENIALS, ERROR_CODES } from '@agent-ticket/shared/denial.ts';
 import * as sharedLimits from '@agent-ticket/shared/limits.ts';
-import { ROLES } from '@agent-ticket/shared/names.ts';
+import { ROLES, TIERS } from '@agent-ticket/shared/names.ts';
 import { roleScopes } from '@agent-ticket/shared/registry.ts';
 import { TicketClaims } from '@agent-ticket/shared/ticket.ts';
 import { boundTexts, spreadText } from '../bench/report.ts';
@@ -74,12 +78,18 @@ function limitRows(name: string, value: unknown): (readonly [string, number])[] 
 
 const rateLimits = (): string =>
   table(
-    ['who', `tickets in ${RATE_WINDOW_MS / 1000} s`, `units of other calls in ${RATE_WINDOW_MS / 1000} s`],
-    Object.entries(RATE_LIMITS).map(([who, limit]) =>
-      who === 'anonymous'
-        ? ['callers without a credential, by address', `${limit} together`, `${limit} together`]
-        : [`tier ${who}`, limit ?? 'not counted', limit ?? 'not counted'],
-    ),
+    [
+      'who',
+      `tickets in ${RATE_WINDOW_MS / 1000} s`,
+      `instance names in ${INSTANCE_WINDOW_MS / 1000} s`,
+      `units of other calls in ${RATE_WINDOW_MS / 1000} s`,
+    ],
+    (['anonymous', ...TIERS] as const).map((who) => {
+      const counts = [RATE_LIMITS[who], INSTANCE_LIMITS[who], RATE_LIMITS[who]];
+      return who === 'anonymous'
+        ? ['callers without a credential, by address', ...counts.map((limit) => `${limit} together`)]
+        : [`tier ${who}`, ...counts.map((limit) => limit ?? 'not counted')];
+    }),
   );
 
 /** What counts, and how much, at each route. */

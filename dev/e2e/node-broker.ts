@@ -17,6 +17,8 @@ export interface NodeStack {
   readonly broker: string;
   readonly agentWorker: string;
   readonly secrets: DevSecrets;
+  /** The number of sessions that the agent worker's record has of an instance: a command finds those. */
+  countRecorded(instance: string): Promise<number>;
   /** Stops the broker as an operator does, runs `work`, and starts it again on the same files. */
   whileDown<T>(work: () => Promise<T>): Promise<T>;
   close(): Promise<void>;
@@ -57,11 +59,16 @@ export async function startNodeStack(): Promise<NodeStack> {
       },
     ],
   });
-  await migrate(await workers.getD1Database('RECORD', 'agent-worker'), 'record');
+  const record = await workers.getD1Database('RECORD', 'agent-worker');
+  await migrate(record, 'record');
   return {
     broker,
     agentWorker,
     secrets,
+    async countRecorded(instance) {
+      const sessions = record.prepare('SELECT id FROM agent_sessions WHERE instance_id = ?').bind(instance);
+      return (await sessions.all()).results.length;
+    },
     async whileDown(work) {
       await running.stop();
       try {

@@ -85,6 +85,7 @@ describe('with a broker on Node', () => {
   it('a lock closes the sockets of a principal, with a receipt, and no ticket is minted while it exists', async () => {
     const { socket, closed } = openSocket((await mint('locked')).url);
     await nextFrame(socket);
+    await eventually(async () => expect(await stack.countRecorded('locked')).toBe(1));
     const target = { kind: 'principal', id: `token:${stack.secrets.serviceToken.id}` };
     const locked = await post(`${stack.broker}/admin/locks`, as('adminToken'), { target, reason: 'test' });
     expect(locked.status).toBe(201);

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { deflateRawSync } from 'node:zlib';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { expect, inject, it, onTestFinished } from 'vitest';
 import { asService, mint } from './broker.ts';
@@ -176,4 +177,42 @@ it.each([
   const answered = nextFrame(witness.socket);
   witness.socket.send(JSON.stringify({ type: 'rpc', id: '1', method: 'whoami', args: [] }));
   expect(JSON.parse(await answered)).toMatchObject({ id: '1', success: true });
+});
+
+/** Upgrades with an offer of extensions and sends a compressed frame; what the upgrade was answered. */
+async function sendCompressed(offer: string, number: number): Promise<string> {
+  const instance = `deflate-${number}`;
+  const { ticket } = await mint({ instance });
+  const socket = await dial();
+  const received: Buffer[] = [];
+  socket.on('data', (data) => received.push(data));
+  const { host } = new URL(inject('stack').agentWorker);
+  const head = [`GET /agents/counter/${instance}?ticket=${ticket} HTTP/1.1`, `host: ${host}`, ...handshake];
+  const offered = offer === '' ? [] : [`sec-websocket-extensions: ${offer}`];
+  socket.write([...head, ...offered, '', ''].join(CRLF));
+  const text = () => Buffer.concat(received).toString('latin1');
+  await eventually(() => expect(text()).toContain(CRLF + CRLF));
+  // 8 MiB in 8 kB: within the agent's `frameBytes`, and far beyond once inflated. RSV1 says that it is compressed.
+  const ended = once(socket, 'close');
+  socket.write(frame(0xc1, deflateRawSync(Buffer.alloc(8 * 1024 * 1024, 0x61))));
+  await ended;
+  await eventually(async () => {
+    const [session] = await sessionsOf('counter', instance);
+    expect(session?.end_reason).toBe('connection_lost');
+  });
+  return text().slice(0, text().indexOf(CRLF + CRLF));
+}
+
+it('no frame is inflated: no extension is accepted, and a compressed frame ends the connection', async () => {
+  const offers = [
+    '',
+    'permessage-deflate',
+    'permessage-deflate; client_max_window_bits',
+    'permessage-deflate; client_no_context_takeover, permessage-deflate',
+    'x-webkit-deflate-frame',
+  ];
+  for (const answer of await Promise.all(offers.map(sendCompressed))) {
+    expect(answer).toMatch(/^HTTP\/1\.1 101 /);
+    expect(answer.toLowerCase()).not.toContain('sec-websocket-extensions');
+  }
 });

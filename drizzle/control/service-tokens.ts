@@ -17,6 +17,9 @@ interface ServiceTokenCursor {
   readonly id: string;
 }
 
+/** The end of a secret that no clock takes for valid. In ms. */
+export const ENDED = 0;
+
 export function serviceTokenStore(db: ControlDatabase) {
   return {
     async find(id: string): Promise<ServiceTokenRow | undefined> {
@@ -74,7 +77,9 @@ export function serviceTokenStore(db: ControlDatabase) {
 
     /**
      * Adds a secret, sets the end of the previous secret, and ends older secrets at once, so that at most two are
-     * valid. Does not apply to an unknown or revoked token.
+     * valid. Without a grace time, {@link ENDED}, all others end for every clock: a request that has read its clock
+     * before, or a slow one, would get a ticket by them with the number of this change, which its revocation misses.
+     * Does not apply to an unknown or revoked token.
      */
     addSecret: (
       secret: typeof serviceTokenSecrets.$inferInsert,
@@ -96,13 +101,21 @@ export function serviceTokenStore(db: ControlDatabase) {
           .update(serviceTokenSecrets)
           .set({
             // Only the newest secret before this one has no end yet.
-            expiresAt: sql`CASE WHEN ${serviceTokenSecrets.expiresAt} IS NULL THEN ${previousEndsAt} ELSE ${secret.createdAt} END`,
+            expiresAt:
+              previousEndsAt === ENDED
+                ? ENDED
+                : sql`CASE WHEN ${serviceTokenSecrets.expiresAt} IS NULL THEN ${previousEndsAt} ELSE ${secret.createdAt} END`,
           })
           .where(
             and(
               eq(serviceTokenSecrets.tokenId, secret.tokenId),
               sql`${serviceTokenSecrets.digest} <> ${secret.digest}`,
-              or(isNull(serviceTokenSecrets.expiresAt), gt(serviceTokenSecrets.expiresAt, secret.createdAt)),
+              previousEndsAt === ENDED
+                ? undefined
+                : or(
+                    isNull(serviceTokenSecrets.expiresAt),
+                    gt(serviceTokenSecrets.expiresAt, secret.createdAt),
+                  ),
               applied,
             ),
           ),

@@ -17,6 +17,13 @@ const SECURE_HEADERS = {
   'x-frame-options': 'DENY',
 } as const;
 
+/**
+ * Compressed frames would be inflated before anybody looks at their size: 32 kB of them are 31 MiB. Without a value of
+ * ours the runtime accepts the compression that a client offers, whatever headers the object saw. With this one, which
+ * names no extension that the runtime knows, it accepts none (RFC 7692 §5.1), and sends the client no such header.
+ */
+const NO_EXTENSION = 'none';
+
 /** Sets the headers of every answer to `/agents/…` and `/control`, over those of the agent. */
 export function secureHeaders(headers: Headers, requestId: string): Headers {
   for (const [name, value] of Object.entries(SECURE_HEADERS)) headers.set(name, value);
@@ -53,6 +60,7 @@ export function socketAnswer(
   const headers = secureHeaders(new Headers(), requestId);
   const protocol = answeredProtocol(request.headers, chosen?.get('sec-websocket-protocol') ?? null);
   if (protocol !== undefined) headers.set('sec-websocket-protocol', protocol);
+  headers.set('sec-websocket-extensions', NO_EXTENSION);
   return new Response(null, { status: 101, webSocket, headers });
 }
 

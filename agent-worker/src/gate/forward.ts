@@ -16,7 +16,7 @@ const AMBIENT_CREDENTIAL = /^(cookie|cf-access-.*)$/;
  */
 export function forward(
   request: Request,
-  body: ReadableStream<Uint8Array> | null,
+  body: Uint8Array | null,
   ticket: VerifiedTicket,
   facts: Omit<Handover, 'claims' | 'kid'>,
 ): Request {
@@ -31,6 +31,10 @@ export function forward(
   // that pins the object in memory and bypasses the frame check.
   url.searchParams.set('_pk', facts.sessionId);
   url.searchParams.delete('__agents_transport');
+  // The body is whole by now, and that of a GET has no meaning (RFC 9110 §9.3.1) and is dropped.
+  headers.delete('content-length');
+  headers.delete('transfer-encoding');
+  const { method, redirect, signal } = request;
   const cf = writeHandover(request.cf, ticket, facts);
-  return new Request(url, new Request(request, { headers, cf, ...(body === null ? {} : { body }) }));
+  return new Request(url, { method, redirect, signal, headers, cf, body });
 }

@@ -178,16 +178,31 @@ export function createRevocationFeed(ports: FeedPorts) {
     }
   }
 
-  /** Until a read has checked the ticket, none is on its way any more, or the time is over. */
-  async function wait(each: Unchecked, reading: Promise<void> | undefined): Promise<void> {
-    let isOver = reading === undefined && !isRunning();
-    const own = reading?.then(() => {
-      isOver = true;
-    });
-    for (let waited = 0; !each.isChecked && !isOver && waited < WAIT_MS; waited += WAIT_STEP_MS) {
+  /** {@link start}, kept alive beside its request. */
+  function startBeside(keepAlive: CheckOptions['keepAlive']): Promise<void> | undefined {
+    const reading = start();
+    if (reading !== undefined)
+      keepAlive(reading.catch((error: unknown) => log({ event: 'bug', error: describeError(error) })));
+    return reading;
+  }
+
+  /** Until a read has checked the ticket, a read has failed, or the time is over. A read may end before it got so far. */
+  async function wait(
+    each: Unchecked,
+    first: Promise<void> | undefined,
+    keepAlive: CheckOptions['keepAlive'],
+  ): Promise<void> {
+    let own = first;
+    for (let waited = 0; !each.isChecked && waited < WAIT_MS; waited += WAIT_STEP_MS) {
+      if (own === undefined && !isRunning()) {
+        own = startBeside(keepAlive);
+        if (own === undefined) return;
+      }
       const step = sleep(WAIT_STEP_MS);
-      await (own === undefined ? step : Promise.race([own, step]));
-      if (own === undefined) isOver = !isRunning();
+      const ended = own?.then(() => {
+        own = undefined;
+      });
+      await (ended === undefined ? step : Promise.race([ended, step]));
     }
   }
 
@@ -216,10 +231,8 @@ export function createRevocationFeed(ports: FeedPorts) {
       if (unchecked.size <= MOST_HELD) break;
       unchecked.delete(oldest);
     }
-    const reading = start();
-    if (reading !== undefined)
-      keepAlive(reading.catch((error: unknown) => log({ event: 'bug', error: describeError(error) })));
-    if (waits || known !== undefined) await wait(each, reading);
+    const reading = startBeside(keepAlive);
+    if (waits || known !== undefined) await wait(each, reading, keepAlive);
 
     const hit = each.isChecked ? each.hit : known;
     if (hit !== undefined) {

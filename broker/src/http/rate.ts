@@ -18,6 +18,9 @@ export interface RateRule {
 
 export const RATE_WINDOW_MS = 60_000;
 
+/** The window of the limit on instance names. An object that a name has made stays; an hour makes a flood slow. */
+export const INSTANCE_WINDOW_MS = 60 * 60_000;
+
 /**
  * Failed credentials per {@link RATE_WINDOW_MS} from one address, and with one client id. Each is verified first, so that
  * a right one passes whatever the counts say; beyond the limit a wrong one is answered "too many", not with its fault.

@@ -3,11 +3,12 @@ import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import type { Denial, DenialReason } from '@agent-ticket/shared/denial.ts';
 import { CREDENTIAL_MIN_LEFT_SECONDS, TICKET_TTL_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { ok } from '@agent-ticket/shared/outcome.ts';
+import { type AgentRegistry, findAgent } from '@agent-ticket/shared/registry.ts';
 import { formatScope } from '@agent-ticket/shared/scope.ts';
 import { auditEventOf } from '../audit/event.ts';
 import { type Authenticated, plainPrincipal } from '../credentials/principal.ts';
 import { isUnverified, isUseDue, principalOfToken, verifySecret } from '../credentials/service-token.ts';
-import { type RateState, retryAfterOf } from '../http/rate.ts';
+import { INSTANCE_WINDOW_MS, type RateState, retryAfterOf } from '../http/rate.ts';
 import { SIGNING, stateOf } from '../keys/schedule.ts';
 import { claimRow } from './claims.ts';
 import { fitsTicket, ticketPayload } from './issue.ts';
@@ -20,7 +21,14 @@ import {
   POLICY_VERSION,
 } from './policy.ts';
 import { questionAbout } from './policy-input.ts';
-import { type MintAnswer, type MintOrder, type MintPorts, type MintResult, rateRuleOf } from './shard.ts';
+import {
+  instanceMarkOf,
+  type MintAnswer,
+  type MintOrder,
+  type MintPorts,
+  type MintResult,
+  rateRuleOf,
+} from './shard.ts';
 
 /**
  * The part of the exchange that a mint shard runs: facts → verify a secret → decide → fits → count → claim if needed →
@@ -81,9 +89,10 @@ async function decideFor(order: VerifiedOrder, first: MintFacts, ports: MintPort
 
     const event = eventOf(order, decision, ports.randomId());
     if (claim === undefined || grant === undefined) {
-      const recorded = await record.write({ rate, event, wanted: event });
+      const mark = markOf(order, decision, registry);
+      const recorded = await record.write({ rate, mark, event, wanted: event });
       state = recorded.rate ?? state;
-      if (!recorded.admitted) return overLimit(recorded.rate, now);
+      if (!recorded.admitted) return overLimit(recorded.rate, now, recorded.nextInstanceAt);
       if (payload !== undefined) return { kind: 'admitted', payload, rate: state, isClaimed: false };
       return refusalOf(decision, state);
     }
@@ -191,8 +200,24 @@ const refused = (
   facts: Omit<Denial, 'reason'> = {},
 ): MintResult => ({ kind: 'refused', denial: { reason, ...facts }, rate });
 
-const overLimit = (rate: RateState | null, now: number): MintResult =>
-  refused('rate_limited', rate, { retryAfter: rate === null ? 1 : retryAfterOf(rate, now) });
+/** `nextInstanceAt`: where not the rate but the number of instance names is the reason. In ms, as `now`. */
+function overLimit(rate: RateState | null, now: number, nextInstanceAt?: number): MintResult {
+  if (nextInstanceAt !== undefined) {
+    const seconds = Math.ceil((nextInstanceAt - now) / 1000);
+    return refused('rate_limited', rate, {
+      retryAfter: Math.min(INSTANCE_WINDOW_MS / 1000, Math.max(1, seconds)),
+    });
+  }
+  return refused('rate_limited', rate, { retryAfter: rate === null ? 1 : retryAfterOf(rate, now) });
+}
+
+/** The name of the instance is counted where nothing but the openness of the agent lets the caller choose it. */
+function markOf({ who, request, context }: VerifiedOrder, decision: Decision, registry: AgentRegistry) {
+  if (!decision.allowed || decision.grant !== undefined) return undefined;
+  const { agent, instance = DEFAULT_INSTANCE } = request;
+  if (findAgent(registry, agent)?.instances !== undefined) return undefined;
+  return instanceMarkOf(who, context.ipAddress, { agent, instance });
+}
 
 function refusalOf(decision: Decision, rate: RateState | null): MintResult {
   if (decision.allowed) throw new TypeError('an allowed request is no refusal');

@@ -8,13 +8,16 @@ import { type MintPorts, type MintShard, overLimitEvent, type Recording } from '
 
 /** Counts and events in one batch of the record database. Rejects while the database is away or locked. */
 export const recordingIn = ({ rates }: Pick<RecordStore, 'rates'>, clock: () => number): Recording => ({
-  async write({ rate, event, wanted = event }) {
+  async write({ rate, mark, event, wanted = event }) {
     if (rate === undefined) {
       if (event !== undefined) await rates.write(event);
       return { admitted: true, rate: null };
     }
     const overLimit = wanted === undefined ? {} : { overLimit: overLimitEvent(wanted) };
-    return readWindow(rate, await rates.count({ ...rate, event, ...overLimit }, clock(), RATE_WINDOW_MS));
+    const counted = await rates.count({ ...rate, mark, event, ...overLimit }, clock(), RATE_WINDOW_MS);
+    const read = readWindow(rate, counted);
+    if (counted.mark === undefined || counted.mark.isWithin) return read;
+    return { ...read, admitted: false, nextInstanceAt: counted.mark.freeAt };
   },
 });
 

@@ -13,7 +13,7 @@ import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import type { BacklogReport } from '@agent-ticket/shared/backlog-report.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { readConfig } from '../config/config.ts';
-import { RATE_WINDOW_MS, readWindow } from '../http/rate.ts';
+import { INSTANCE_WINDOW_MS, RATE_WINDOW_MS, readWindow } from '../http/rate.ts';
 import { createBacklogReports, sumWaiting } from './backlog.ts';
 import { coalescedRead } from './coalesced-read.ts';
 import { decideTicket } from './decide-ticket.ts';
@@ -99,7 +99,7 @@ export class MintShardObject extends DurableObject<Cloudflare.Env> {
   }
 
   /** Counts and records, both durable together. */
-  write({ rate, event, wanted = event }: RecordEntry): RecordResult {
+  write({ rate, mark, event, wanted = event }: RecordEntry): RecordResult {
     const now = Date.now();
     if (rate === undefined) {
       this.#keep(event, now);
@@ -107,11 +107,14 @@ export class MintShardObject extends DurableObject<Cloudflare.Env> {
     }
     const window = this.#rates.count(rate.key, now, RATE_WINDOW_MS, rate.cost);
     const counted = readWindow(rate, window);
-    if (counted.admitted) this.#keep(event, now);
+    const marked = mark === undefined || !counted.admitted ? undefined : this.#rates.markInstance(mark, now);
+    const isTooMany = marked?.isWithin === false;
+    if (counted.admitted && !isTooMany) this.#keep(event, now);
     // A flood writes one row for each window, not one for each request.
-    else if (window.count === rate.limit + 1) this.#keep(wanted && overLimitEvent(wanted), now);
+    else if (isTooMany ? marked.refusals === 1 : window.count === rate.limit + 1)
+      this.#keep(wanted && overLimitEvent(wanted), now);
     this.#wakeBy(now + 2 * RATE_WINDOW_MS);
-    return counted;
+    return isTooMany ? { ...counted, admitted: false, nextInstanceAt: marked.freeAt } : counted;
   }
 
   #keep(event: AuditEvent | undefined, now: number): void {
@@ -155,8 +158,11 @@ export class MintShardObject extends DurableObject<Cloudflare.Env> {
   override async alarm(): Promise<void> {
     const now = Date.now();
     this.#alarmAt = Number.POSITIVE_INFINITY;
-    this.#rates.purge(now - RATE_WINDOW_MS);
-    if (!this.#rates.isEmpty()) this.#wakeBy(now + 2 * RATE_WINDOW_MS);
+    this.#rates.purge(now - RATE_WINDOW_MS, now - INSTANCE_WINDOW_MS);
+    const { windows, marks } = this.#rates.left();
+    if (windows) this.#wakeBy(now + 2 * RATE_WINDOW_MS);
+    // An object that only has marks sleeps until all of them are over.
+    if (marks) this.#wakeBy(now + INSTANCE_WINDOW_MS + 1);
     this.#offerLeft(now);
   }
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { anonymous, whoWith } from '../../test/policy-cases.ts';
 import type { Authenticated } from '../credentials/principal.ts';
-import { accountOf, rateRuleOf } from './shard.ts';
+import { accountOf, instanceMarkOf, rateRuleOf } from './shard.ts';
 
 const rateOf = (who: Authenticated, address: string | null) => ({
   account: accountOf(who, address),
@@ -30,5 +30,26 @@ describe('the account of a request', () => {
 
   it('of a principal called like an address is not that of the address', () => {
     expect(rateOf(anonymous, 'unknown').account).not.toBe(rateOf(whoWith(), 'unknown').account);
+  });
+});
+
+describe('the mark of an instance', () => {
+  const at = { agent: 'counter', instance: 'main' };
+
+  it.each([
+    ['an anonymous caller', anonymous, 'address:2001:db8:0:0::/64', 10],
+    ['the tier free', whoWith({}, { tier: 'free' }), 'token:1', 20],
+    ['the tier pro', whoWith({}, { tier: 'pro' }), 'token:1', 200],
+  ] as const)('of %s is of the account', (_who, who, account, limit) => {
+    expect(instanceMarkOf(who, '2001:db8::1', at)).toEqual({
+      account,
+      name: 'counter/main',
+      limit,
+      windowMs: 3_600_000,
+    });
+  });
+
+  it('of the tier admin there is none', () => {
+    expect(instanceMarkOf(whoWith({}, { tier: 'admin' }), null, at)).toBeUndefined();
   });
 });

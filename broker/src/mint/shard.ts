@@ -1,6 +1,7 @@
 import type { MintFacts, MintQuestion } from '@agent-ticket/drizzle/control/mint-facts.ts';
 import type { GrantRow } from '@agent-ticket/drizzle/control/policy.ts';
 import type { ControlStore } from '@agent-ticket/drizzle/control/store.ts';
+import type { InstanceMark } from '@agent-ticket/drizzle/instance-marks.ts';
 import { addressKey } from '@agent-ticket/shared/anonymous.ts';
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import type { Denial } from '@agent-ticket/shared/denial.ts';
@@ -9,7 +10,7 @@ import type { TicketPayload } from '@agent-ticket/shared/ticket.ts';
 import type { Authenticated } from '../credentials/principal.ts';
 import { type Credential, isUnverified, principalOfToken } from '../credentials/service-token.ts';
 import type { RequestContext } from '../http/context.ts';
-import type { Counter, RateRule, RateState } from '../http/rate.ts';
+import { type Counter, INSTANCE_WINDOW_MS, type RateRule, type RateState } from '../http/rate.ts';
 import type { PolicyInputPorts } from './policy-input.ts';
 import type { TicketRequest } from './ticket-request.ts';
 
@@ -82,11 +83,15 @@ export interface Recording {
 export interface RecordResult {
   readonly admitted: boolean;
   readonly rate: RateState | null;
+  /** Where a name too many is the reason of the refusal: when another one is possible, in ms. */
+  readonly nextInstanceAt?: number;
 }
 
 export interface RecordEntry {
   /** Left out: neither counted nor limited. */
   readonly rate?: RateRule | undefined;
+  /** An instance whose name is counted, too, with `rate`. */
+  readonly mark?: InstanceMark | undefined;
   /** Written if the limit lets it pass. Left out: only counted. */
   readonly event?: AuditEvent | undefined;
   /**
@@ -120,6 +125,18 @@ export const RATE_LIMITS: Readonly<Record<Tier | 'anonymous', number | null>> = 
   admin: null,
 };
 
+/**
+ * Distinct instance names per {@link INSTANCE_WINDOW_MS}, of agents without a list of instances, that a caller gets
+ * tickets for without a grant there; `null`: not counted. Each new name makes an object that nobody but an owner or
+ * operator can delete.
+ */
+export const INSTANCE_LIMITS: Readonly<Record<Tier | 'anonymous', number | null>> = {
+  anonymous: 10,
+  free: 20,
+  pro: 200,
+  admin: null,
+};
+
 /** The account that a request is counted under. Callers without a credential share one account per network address. */
 export function accountOf(credential: Credential, address: string | null): string {
   if (isUnverified(credential)) return principalOfToken(credential.tokenId);
@@ -127,9 +144,24 @@ export function accountOf(credential: Credential, address: string | null): strin
 }
 
 export function rateRuleOf(who: Authenticated, address: string | null): RateRule | undefined {
-  const limit = RATE_LIMITS[who.method === 'anonymous' ? 'anonymous' : who.principal.tier];
+  const limit = RATE_LIMITS[rankOf(who)];
   return limit === null ? undefined : { key: accountOf(who, address), limit };
 }
+
+/** The mark of an instance that the caller has no grant on; `undefined`: the caller's names are not counted. */
+export function instanceMarkOf(
+  who: Authenticated,
+  address: string | null,
+  at: { readonly agent: string; readonly instance: string },
+): InstanceMark | undefined {
+  const limit = INSTANCE_LIMITS[rankOf(who)];
+  if (limit === null) return undefined;
+  const name = `${at.agent}/${at.instance}`;
+  return { account: accountOf(who, address), name, limit, windowMs: INSTANCE_WINDOW_MS };
+}
+
+const rankOf = (who: Authenticated): Tier | 'anonymous' =>
+  who.method === 'anonymous' ? 'anonymous' : who.principal.tier;
 
 /** The event of a request over the limit, which replaces the request's own event. */
 export const overLimitEvent = ({ jti: _never, ...wanted }: AuditEvent): AuditEvent => ({

@@ -1,4 +1,4 @@
-import type { ServiceTokenRow } from '@agent-ticket/drizzle/control/service-tokens.ts';
+import { ENDED, type ServiceTokenRow } from '@agent-ticket/drizzle/control/service-tokens.ts';
 import type { AuditType } from '@agent-ticket/shared/audit-event.ts';
 import { AgentSlug, Tier, tierAtLeast } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
@@ -131,7 +131,7 @@ export const rotateServiceToken: Handler = async (call) => {
   });
   const rotated = await changePolicy(
     {
-      ...ports.control.serviceTokens.addSecret(secret.row, previousEnd),
+      ...ports.control.serviceTokens.addSecret(secret.row, graceMs === 0 ? ENDED : previousEnd),
       event: tokenEvent(call, 'service_token.rotated', token),
       revocations: graceMs === 0 ? [ended] : [],
     },

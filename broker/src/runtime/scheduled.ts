@@ -4,7 +4,7 @@ import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { REVOCATION_KEPT_MS } from '@agent-ticket/shared/revocation.ts';
 import { purgeAudit } from '../audit/retention.ts';
 import { isFull, sealAudit } from '../audit/sealer.ts';
-import { RATE_WINDOW_MS } from '../http/rate.ts';
+import { INSTANCE_WINDOW_MS, RATE_WINDOW_MS } from '../http/rate.ts';
 import { maintainKeys } from '../keys/maintenance.ts';
 import { flushOutbox, keepNumbersAhead } from '../revocation/changes.ts';
 import { reconcileSessions } from '../revocation/send-command.ts';
@@ -106,5 +106,5 @@ async function purgeExpired({ control, record, clock }: BrokerPorts): Promise<vo
   await inBatches((limit) => control.principals.purge(now, limit));
   await inBatches((limit) => control.revocations.purge(now - REVOCATION_KEPT_MS, limit));
   await inBatches((limit) => record.revocations.purge(now - REVOCATION_KEPT_MS, limit));
-  await record.rates.purge(now - RATE_WINDOW_MS);
+  await record.rates.purge(now - RATE_WINDOW_MS, now - INSTANCE_WINDOW_MS);
 }

@@ -1,4 +1,4 @@
-import { RATE_WINDOW_MS } from '../../src/http/rate.ts';
+import { INSTANCE_WINDOW_MS, RATE_WINDOW_MS } from '../../src/http/rate.ts';
 import { recordingIn } from '../../src/mint/shard-node.ts';
 import { describeRecording } from '../recording-cases.ts';
 import { openFiles, rowsOf } from './folder.ts';
@@ -18,6 +18,6 @@ describeRecording(async () => {
     eventsOf: async (principal) => (await record.store.auditLog.list({ principal }, undefined, 200)).rows,
     counted: async () =>
       (await rowsOf(`${folder}/record.db`, 'SELECT key FROM rate_windows')).map(({ key }) => String(key)),
-    minute: () => record.store.rates.purge(now - RATE_WINDOW_MS),
+    minute: () => record.store.rates.purge(now - RATE_WINDOW_MS, now - INSTANCE_WINDOW_MS),
   };
 });

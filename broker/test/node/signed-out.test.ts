@@ -31,7 +31,7 @@ describe('a bearer token from before its person signed out', () => {
   );
 
   it.each(required)('is refused at %s %s, where a newer one is not', async (method, path) => {
-    await own.broker.ports.record.rates.purge(Number.MAX_SAFE_INTEGER);
+    await own.broker.ports.record.rates.purge(Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
     expect(await statusBy(NOW - 30, method, path)).toBe(401);
     expect(await statusBy(NOW - 29, method, path)).not.toBe(401);
   });

@@ -80,7 +80,7 @@ describe('rate windows of an object', () => {
     inRates((rates) => {
       rates.count('before', NOW - 1, MINUTE);
       rates.count('at', NOW, MINUTE);
-      rates.purge(NOW);
+      rates.purge(NOW, NOW);
       expect(rates.count('before', NOW, MINUTE).count).toBe(1);
       expect(rates.count('at', NOW, MINUTE).count).toBe(2);
     }));

@@ -108,7 +108,7 @@ export function describeRates(open: OpenDatabases): void {
     it('are forgotten when they started before a moment, and kept when they started at it', async () => {
       await count('before', NOW - 1);
       await count('at', NOW);
-      await rates.purge(NOW);
+      await rates.purge(NOW, NOW);
       expect((await record.select().from(rateWindows)).map(({ key }) => key)).toEqual(['at']);
     });
   });

@@ -203,10 +203,26 @@ export const RECORD_PLANS: readonly Plan<RecordStore>[] = [
       rates.count({ key: 'a', limit: 1, event: auditEvent(), overLimit: auditEvent() }, NOW, MINUTE),
     by: [],
   },
+  {
+    what: 'a counted event about an instance whose name is counted',
+    work: ({ rates }) =>
+      rates.count(
+        {
+          key: 'a',
+          limit: 1,
+          event: auditEvent(),
+          overLimit: auditEvent(),
+          mark: { account: 'a', name: 'counter/main', limit: 1, windowMs: MINUTE },
+        },
+        NOW,
+        MINUTE,
+      ),
+    by: [],
+  },
   { what: 'an event without a limit', work: ({ rates }) => rates.write(auditEvent()), by: [] },
   {
     what: 'old windows that are forgotten, of a table that only Node has rows in',
-    work: ({ rates }) => rates.purge(NOW),
+    work: ({ rates }) => rates.purge(NOW, NOW),
     by: [],
     scans: 'rate_windows',
   },

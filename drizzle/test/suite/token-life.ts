@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Change } from '../../control/change.ts';
 import { serviceTokenSecrets } from '../../control/schema.ts';
-import type { ServiceTokenRow } from '../../control/service-tokens.ts';
+import { ENDED, type ServiceTokenRow } from '../../control/service-tokens.ts';
 import { type Databases, type OpenDatabases, whileRefusing } from './databases.ts';
 import { auditEvent, MINUTE, NOW, secret, serviceToken, uuidOf } from './rows.ts';
 
@@ -83,6 +83,19 @@ export function describeTokenLife(open: OpenDatabases): void {
         'secret-of-token-1': NEXT.createdAt - 1,
         'secret-of-token-2': null,
         'digest-2': null,
+      });
+    });
+
+    it('without a grace time ends every other secret of the token for any clock', async () => {
+      await insert('token-1', {}, NEXT.createdAt - 1);
+      await insert('token-2');
+      await addSecret(NEXT, GRACE_END);
+      await addSecret(secret({ tokenId: 'token-1', digest: 'digest-3', createdAt: NOW + 2 * MINUTE }), ENDED);
+      expect(await ends()).toEqual({
+        'secret-of-token-1': 0,
+        'secret-of-token-2': null,
+        'digest-2': 0,
+        'digest-3': null,
       });
     });
 

@@ -135,7 +135,7 @@ describe('a locked caller', () => {
     const required = ROUTES.filter(({ auth }) => auth === 'required');
     const statuses = new Map<string, number>();
     for (const { method, path } of required) {
-      await broker.ports.record.rates.purge(Number.MAX_SAFE_INTEGER);
+      await broker.ports.record.rates.purge(Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
       const body = method === 'POST' ? {} : undefined;
       const answer = await broker.call(person, method, path.replaceAll(/:\w+/g, 'x'), body);
       statuses.set(`${method} ${path}`, answer.status);

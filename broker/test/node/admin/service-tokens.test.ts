@@ -1,7 +1,10 @@
+import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import { REVOCATION_KEPT_MS, strongestHit } from '@agent-ticket/shared/revocation.ts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { NOW } from '../start-broker.ts';
+import { mintShardInProcess } from '../../../src/mint/shard-node.ts';
+import { ticketIn } from '../answers.ts';
+import { BROKER, NOW } from '../start-broker.ts';
 import { isoAt, Listed, ROOT, Rotated, Shown, startTokenBroker, type TokenBroker } from './token-broker.ts';
 
 const ALL = '/admin/service-tokens';
@@ -193,6 +196,55 @@ describe('a rotation and the sessions of the token', () => {
     expect(commands()).toBe(0);
     expect(await broker.ports.control.revocations.newestRev()).toBe(0);
   });
+});
+
+describe('a secret that is replaced without a grace time while it gets a ticket', () => {
+  /** The clock that the request has read, in seconds from that of the rotation, and when its facts are read. */
+  const CASES = [-3600, -60, -6, -5, -1, 0, 1].flatMap((clock) =>
+    (['before', 'after'] as const).flatMap((facts) =>
+      (['newest', 'ending'] as const).map((which) => ({ clock, facts, which })),
+    ),
+  );
+
+  it.each(CASES)(
+    'is refused or has its ticket revoked: the $which one, clock $clock s, facts $facts it',
+    async ({ clock, facts, which }) => {
+      const ending = await broker.make();
+      const newest = await rotate(ending, { grace_in: 7200 });
+      at(7000);
+      const { runtime, ports } = broker;
+      const rotateNow = () => rotate(newest, { grace_in: 0 });
+      const { readMintFacts } = runtime.control;
+      const control: typeof runtime.control = {
+        ...runtime.control,
+        readMintFacts: async (questions) => {
+          if (facts === 'after') await rotateNow();
+          const read = await readMintFacts(questions);
+          if (facts === 'before') await rotateNow();
+          return read;
+        },
+      };
+      const early = () => (NOW + 7000 + clock) * 1000;
+      const randomId = () => crypto.randomUUID();
+      const shard = mintShardInProcess(
+        { registry: AGENTS, control, config: ports.config, randomId },
+        runtime.record,
+        early,
+      );
+      const { client_secret: secret } = which === 'newest' ? newest : ending;
+      const answer = await broker.beside({ shard, clock: early }).request(`${BROKER}/tickets`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${secret}`, 'content-type': 'application/json' },
+        body: JSON.stringify({ agent: 'counter', instance: 'main' }),
+      });
+      expect(answer.status).toBe(facts === 'before' ? 201 : 401);
+      if (facts === 'after') return;
+      const [revocation] = await ports.control.revocations.findAll([`before service-token:${newest.id}`]);
+      const { rev } = await ticketIn(answer);
+      expect(rev).toBeTypeOf('number');
+      expect(rev).toBeLessThan(revocation?.rev ?? 0);
+    },
+  );
 });
 
 describe('a secret in its grace time', () => {

@@ -152,7 +152,8 @@ function* misplaced(text: string): Generator<Asked> {
 }
 
 /** A limit would refuse most of the requests before their handlers have seen them. */
-const forgetCounts = () => setup.at.broker.ports.record.rates.purge(Number.MAX_SAFE_INTEGER);
+const forgetCounts = () =>
+  setup.at.broker.ports.record.rates.purge(Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
 
 /** What the answers to those were, so that nobody takes a test for one that asks nothing. */
 async function misplaceAll({ text, headers }: Presented, app = setup.at.broker.app): Promise<Set<number>> {
