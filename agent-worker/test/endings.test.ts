@@ -1,5 +1,6 @@
 import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
+import { backlogStore } from '@agent-ticket/drizzle/object/backlog.ts';
 import { objectRevocationStore } from '@agent-ticket/drizzle/object/revocations.ts';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { describe, expect, test, vi } from 'vitest';
@@ -254,6 +255,19 @@ describe('an object that was destroyed', () => {
         'session_terminated',
       ]);
     });
+  });
+
+  test('has kept the facts that the record database will never take', async () => {
+    const instance = newInstance();
+    await enter(instance);
+    const asides = (work: (sql: SqlStorage) => void = () => {}) =>
+      runInDurableObject(counter(instance), (_, { storage: { sql } }) => {
+        work(sql);
+        return backlogStore(sql).listAside();
+      });
+    await asides((sql) => ['one', 'two'].map((fact) => backlogStore(sql).keepAside(fact)));
+    await destroy(instance);
+    expect(await asides()).toEqual(['one', 'two']);
   });
 
   test('has kept the burns of tickets that have not expired', async () => {

@@ -208,6 +208,14 @@ describe('an answer of another media type', () => {
     await ends(instance, 'client_closed');
   });
 
+  test('that takes its time is a session, also where its length is declared', async () => {
+    const instance = newInstance();
+    const answer = await get(instance, await ticketOf(instance), 'stream/silent?type=text/plain&length=60');
+    expect(await ownSessions(witness(instance))).toHaveLength(1);
+    await answer.body?.cancel();
+    await ends(instance, 'client_closed');
+  });
+
   test.for([
     ['ends at once', 'stream/short?type=application/x-ndjson', 9],
     ['is long but whole', 'long', 1_000_000],

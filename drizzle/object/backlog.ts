@@ -33,6 +33,13 @@ export function backlogStore(sql: SqlStorage) {
       return lastAside();
     },
 
+    /** The facts that were set aside, in their order. */
+    listAside: (): string[] =>
+      sql
+        .exec<{ fact: string }>('SELECT fact FROM ticket_set_aside ORDER BY id')
+        .toArray()
+        .map(({ fact }) => fact),
+
     /** The item that came last of those that wait, if any does. */
     newest(): number | undefined {
       const [row] = sql.exec<{ id: number | null }>('SELECT max(id) AS id FROM ticket_backlog').toArray();

@@ -73,8 +73,9 @@ const DELIVERY_MS = 5_000;
 
 /**
  * Has the next `deleteAll` of this storage leave the object's revocations, its end among them, the burns of tickets that
- * have not expired, and the facts that wait for the record database. The SDK deletes everything in the middle of `destroy()` and aborts the object right after, so
- * what is to outlive it must be written, and on disk, before its call of `deleteAll` returns.
+ * have not expired, the facts that wait for the record database, and those that it refused. The SDK deletes everything in
+ * the middle of `destroy()` and aborts the object right after, so what is to outlive it must be written, and on disk, before
+ * its call of `deleteAll` returns.
  */
 function keepAfterDeletion(
   storage: DurableObjectStorage,
@@ -89,7 +90,7 @@ function keepAfterDeletion(
   storage.deleteAll = async (options) => {
     storage.deleteAll = deleteAll;
     const kept = revocations.all();
-    const waiting = backlog.all();
+    const [waiting, aside] = [backlog.all(), backlog.listAside()];
     const exp = unexpiredFrom(destroyedAt);
     const [ended, burned] = [sessions.kept(exp), burns.unexpired(exp)];
     await deleteAll(options);
@@ -102,6 +103,7 @@ function keepAfterDeletion(
     // For good: a retry may come late, and must not destroy what came to be since.
     if (done !== undefined) revocations.apply({ ...done, id: doneId(done.id), kind: 'before', until: null });
     for (const item of waiting) backlog.restore(item);
+    for (const fact of aside) backlog.keepAside(fact);
     for (const row of ended) sessions.restore(row);
     for (const row of burned) burns.restore(row);
     // No client may ever come back to this object, and what waits must still be delivered.

@@ -95,14 +95,14 @@ type ReadAhead =
   | { readonly body: Body | null; readonly whole?: undefined };
 
 /**
- * Decides by its body whether an answer is a stream, whatever its media type: one that ends at once, or whose length is
- * declared, is none. What was read of a stream comes first in the body that is answered.
+ * Decides by its body whether an answer is a stream, whatever its media type and declared length: one that ends at once
+ * is none. What was read of a stream comes first in the body that is answered.
  */
 async function readAhead(
   answer: Response,
   sleep: (signal: AbortSignal) => Promise<void>,
 ): Promise<ReadAhead> {
-  if (answer.body === null || answer.headers.has('content-length')) return { whole: ok(answer) };
+  if (answer.body === null) return { whole: ok(answer) };
   const reader: ReadableStreamDefaultReader<Uint8Array> = answer.body.getReader();
   const parts: Uint8Array[] = [];
   const decided = new AbortController();

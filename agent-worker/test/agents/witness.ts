@@ -60,8 +60,10 @@ export class Witness extends ticketed(Agent<Cloudflare.Env, { secret: number }>)
     if (request.url.includes('/throw')) throw new Error('PRIVATE words of the agent');
     if (request.url.includes('/stream')) {
       if (this.name.startsWith('revoked-')) await recordRevocation(refresh(`instance:witness/${this.name}`));
-      const type = new URL(request.url).searchParams.get('type') ?? 'text/event-stream';
-      return new Response(this.#stream(request.url), { headers: { 'content-type': type } });
+      const { searchParams } = new URL(request.url);
+      const [type, length] = [searchParams.get('type') ?? 'text/event-stream', searchParams.get('length')];
+      const headers = { 'content-type': type, ...(length === null ? {} : { 'content-length': length }) };
+      return new Response(this.#stream(request.url), { headers });
     }
     if (request.url.includes('/long')) return new Response('x'.repeat(1_000_000));
     if (request.url.includes('/body')) return Response.json({ length: (await request.text()).length });
