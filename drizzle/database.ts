@@ -76,13 +76,13 @@ export function jsonOf(values: readonly unknown[]): string {
 }
 
 /**
- * Rows for an INSERT from one bound parameter, whatever their number: each is an object whose members are the names of
- * the table's columns in the schema. `WHERE true`, so that an ON CONFLICT that follows is not read as a join's ON.
+ * Rows for an INSERT from the placeholder `rows`, whatever their number: {@link jsonOf} objects whose members are the
+ * names of the table's columns in the schema. `WHERE true`, so that an ON CONFLICT that follows is not read as a join's ON.
  */
-export function rowsFrom(table: SQLiteTable, rows: readonly object[]): SQL {
+export function rowsFrom(table: SQLiteTable): SQL {
   const names = Object.keys(getTableColumns(table));
   const values = names.map((name) => sql`value ->> ${sql.raw(`'$.${name}'`)}`);
-  return sql`SELECT ${sql.join(values, sql`, `)} FROM json_each(${jsonOf(rows)}) WHERE true`;
+  return sql`SELECT ${sql.join(values, sql`, `)} FROM json_each(${sql.placeholder('rows')}) WHERE true`;
 }
 
 /** The values of a JSON list as a subquery: one bound parameter for any number of them. */

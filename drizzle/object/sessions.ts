@@ -96,31 +96,29 @@ export function objectSessionStore(sql: SqlStorage) {
   };
   return {
     /** Burns the ticket and opens the session, both by one row. Throws where the ticket has a session already. */
-    open: (s: OpenedSession): ObjectSession =>
-      fromRow(
-        sql
-          .exec<Row>(
-            `INSERT INTO ticket_sessions (id, ticket, exp, opening, principal, jti, claims, kid, limits, started_at,
-               expires_at, warn_at, idle_at, ip_address, user_agent)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING *`,
-            s.id,
-            s.ticket,
-            s.exp,
-            s.opening,
-            s.principal,
-            s.jti,
-            s.claims,
-            s.kid,
-            s.limits,
-            s.startedAt,
-            s.expiresAt,
-            s.warnAt,
-            s.idleAt,
-            s.ipAddress,
-            s.userAgent,
-          )
-          .one(),
-      ),
+    open(s: OpenedSession): ObjectSession {
+      sql.exec(
+        `INSERT INTO ticket_sessions (id, ticket, exp, opening, principal, jti, claims, kid, limits, started_at,
+           expires_at, warn_at, idle_at, ip_address, user_agent)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        s.id,
+        s.ticket,
+        s.exp,
+        s.opening,
+        s.principal,
+        s.jti,
+        s.claims,
+        s.kid,
+        s.limits,
+        s.startedAt,
+        s.expiresAt,
+        s.warnAt,
+        s.idleAt,
+        s.ipAddress,
+        s.userAgent,
+      );
+      return { ...s, endedAt: null, endReason: null, endDetails: null, version: 1, recorded: 0 };
+    },
 
     find: (id: string): ObjectSession | undefined =>
       one(sql.exec<Row>('SELECT * FROM ticket_sessions WHERE id = ?', id)),

@@ -16,7 +16,16 @@ import {
   type SQL,
   sql,
 } from 'drizzle-orm';
-import { type FoundPage, foundPage, isAfter, MAX_EXAMINED, rowsFrom } from '../database.ts';
+import {
+  built,
+  type FoundPage,
+  foundPage,
+  isAfter,
+  jsonOf,
+  MAX_EXAMINED,
+  rowsFrom,
+  type Statement,
+} from '../database.ts';
 import type { RecordDatabase } from './revocations.ts';
 import { auditEvents } from './schema.ts';
 
@@ -55,11 +64,12 @@ export function valuesOf(event: AuditEvent): Record<string, unknown> {
 }
 
 /** {@link insertEvent} of many events, in order, by one statement. */
-export const insertEvents = (db: RecordDatabase, events: readonly AuditEvent[]) =>
-  db
-    .insert(auditEvents)
-    .select(rowsFrom(auditEvents, events.map(toRow)))
-    .onConflictDoNothing({ target: auditEvents.eventId });
+export function insertEvents(db: RecordDatabase) {
+  const insert = built(() =>
+    db.insert(auditEvents).select(rowsFrom(auditEvents)).onConflictDoNothing({ target: auditEvents.eventId }),
+  );
+  return (events: readonly AuditEvent[]): Statement => insert({ rows: jsonOf(events.map(toRow)) });
+}
 
 interface AuditFilter {
   readonly principal?: string | undefined;

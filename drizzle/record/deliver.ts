@@ -6,7 +6,7 @@ import {
   strongestCode,
 } from '@agent-ticket/shared/revocation.ts';
 import { sql } from 'drizzle-orm';
-import { jsonOf, rowsOf, type Statement } from '../database.ts';
+import { built, jsonOf, rowsOf, type Statement } from '../database.ts';
 import { insertEvent, insertEvents } from './audit-log.ts';
 import { type InvocationFact, insertInvocations } from './invocations.ts';
 import { applyRevocation, type RecordDatabase } from './revocations.ts';
@@ -41,44 +41,44 @@ export interface RevokedSession {
  * that come to be together one always sees the other. Delivering twice changes nothing. One statement for each table,
  * however many facts there are: on D1 a statement costs more than its rows. `now` in ms.
  */
-export async function deliver(
-  db: RecordDatabase,
-  facts: readonly RecordFact[],
-  now: number,
-): Promise<RevokedSession[]> {
-  const events = facts.flatMap(({ event }) => (event === undefined ? [] : [event]));
-  const sessions = facts.flatMap(({ session }) => (session === undefined ? [] : [session]));
-  const invocations = facts.flatMap(({ invocation }) => (invocation === undefined ? [] : [invocation]));
-  const opened = facts.flatMap(({ session, revocable }) =>
-    session === undefined || revocable === undefined ? [] : [{ id: session.id, ...revocable }],
-  );
-  const [first, ...rest]: Statement[] = [
-    ...(events.length === 0 ? [] : [insertEvents(db, events)]),
-    ...writeSessions(db, sessions),
-    ...(invocations.length === 0 ? [] : [insertInvocations(db, invocations)]),
-    ...(opened.length === 0 ? [] : [selectRevoked(db, opened, now)]),
-  ];
-  if (first === undefined) return [];
-  const results: readonly unknown[] = await db.batch([first, ...rest]);
-  return opened.length === 0 ? [] : readRevoked(results.at(-1));
+export function createDeliver(db: RecordDatabase) {
+  const insertAll = {
+    events: insertEvents(db),
+    sessions: writeSessions(db),
+    invocations: insertInvocations(db),
+  };
+  const selectRevoked = built(() => revokedAmong(db));
+  return async (facts: readonly RecordFact[], now: number): Promise<RevokedSession[]> => {
+    const events = facts.flatMap(({ event }) => (event === undefined ? [] : [event]));
+    const sessions = facts.flatMap(({ session }) => (session === undefined ? [] : [session]));
+    const invocations = facts.flatMap(({ invocation }) => (invocation === undefined ? [] : [invocation]));
+    const opened = facts.flatMap(({ session, revocable }) =>
+      session === undefined || revocable === undefined ? [] : [{ id: session.id, ...revocable }],
+    );
+    const [first, ...rest]: Statement[] = [
+      ...(events.length === 0 ? [] : [insertAll.events(events)]),
+      ...insertAll.sessions(sessions),
+      ...(invocations.length === 0 ? [] : [insertAll.invocations(invocations)]),
+      ...(opened.length === 0 ? [] : [selectRevoked({ opened: jsonOf(opened), now })]),
+    ];
+    if (first === undefined) return [];
+    const results: readonly unknown[] = await db.batch([first, ...rest]);
+    return opened.length === 0 ? [] : readRevoked(results.at(-1));
+  };
 }
 
-/** The codes of the revocations that hit each of some sessions. */
-const selectRevoked = (
-  db: RecordDatabase,
-  opened: readonly (Revocable & { readonly id: string })[],
-  now: number,
-) =>
+/** The codes of the revocations that hit each of some sessions, from the placeholders `opened` and `now`. */
+const revokedAmong = (db: RecordDatabase) =>
   db
     .select({ id: sql<string>`opened.value ->> '$.id'`, code: sql<string>`code` })
     // CROSS JOIN fixes the order of the loops: each name is a seek in the index of the targets.
     .from(
-      sql`json_each(${jsonOf(opened)}) AS opened
+      sql`json_each(${sql.placeholder('opened')}) AS opened
           CROSS JOIN json_each(opened.value, '$.names') AS named
           CROSS JOIN ${recordRevocations}`,
     )
     .where(
-      sql`target = named.value AND (until IS NULL OR until > ${now})
+      sql`target = named.value AND (until IS NULL OR until > ${sql.placeholder('now')})
           AND (kind = 'any' OR rev > opened.value ->> '$.rev')`,
     );
 

@@ -1,5 +1,5 @@
 import { and, asc, desc, eq, inArray, lt } from 'drizzle-orm';
-import { isAfter, rowsFrom } from '../database.ts';
+import { built, isAfter, jsonOf, rowsFrom, type Statement } from '../database.ts';
 import type { RecordDatabase } from './revocations.ts';
 import { agentInvocations } from './schema.ts';
 
@@ -25,11 +25,15 @@ export interface InvocationFact {
 }
 
 /** One row per id, however often it is delivered. For use alone or inside a `batch`. */
-export const insertInvocations = (db: RecordDatabase, facts: readonly InvocationFact[]) =>
-  db
-    .insert(agentInvocations)
-    .select(rowsFrom(agentInvocations, facts))
-    .onConflictDoNothing({ target: agentInvocations.id });
+export function insertInvocations(db: RecordDatabase) {
+  const insert = built(() =>
+    db
+      .insert(agentInvocations)
+      .select(rowsFrom(agentInvocations))
+      .onConflictDoNothing({ target: agentInvocations.id }),
+  );
+  return (facts: readonly InvocationFact[]): Statement => insert({ rows: jsonOf(facts) });
+}
 
 export function invocationStore(db: RecordDatabase) {
   return {

@@ -1,6 +1,15 @@
 import type { Role } from '@agent-ticket/shared/names.ts';
 import { and, asc, type Column, desc, eq, gte, inArray, isNotNull, isNull, lt, lte, sql } from 'drizzle-orm';
-import { type FoundPage, foundPage, isAfter, MAX_EXAMINED, rowsFrom, type Statement } from '../database.ts';
+import {
+  built,
+  type FoundPage,
+  foundPage,
+  isAfter,
+  jsonOf,
+  MAX_EXAMINED,
+  rowsFrom,
+  type Statement,
+} from '../database.ts';
 import type { RecordDatabase } from './revocations.ts';
 import { agentSessions, sessionParties } from './schema.ts';
 
@@ -47,37 +56,43 @@ export interface SessionFact {
  * Writes what objects know of sessions and their parties. Facts may arrive twice and out of order: an end, once
  * written, stays, so that a late "opened" never brings a session back to life. For use inside a `batch`.
  */
-export function writeSessions(db: RecordDatabase, facts: readonly SessionFact[]): Statement[] {
-  if (facts.length === 0) return [];
-  const rows = facts.map(({ principal, agent, instance, parties: _, ...same }) => ({
-    ...same,
-    userId: principal,
-    agentSlug: agent,
-    instanceId: instance,
-  }));
-  const sessions = db
-    .insert(agentSessions)
-    .select(rowsFrom(agentSessions, rows))
-    .onConflictDoUpdate({
-      target: agentSessions.id,
-      set: {
-        role: sql`excluded.role`,
-        scope: sql`excluded.scope`,
-        jti: sql`excluded.jti`,
-        kid: sql`excluded.kid`,
-        rev: sql`excluded.rev`,
-        grantId: sql`excluded.grant_id`,
-        loginId: sql`excluded.login_id`,
-        endedAt: sql`coalesce(${agentSessions.endedAt}, excluded.ended_at)`,
-        endReason: sql`coalesce(${agentSessions.endReason}, excluded.end_reason)`,
-      },
-    });
-  const parties = facts.flatMap(({ id, parties: ids = [] }) =>
-    ids.map((partyId) => ({ sessionId: id, partyId })),
+export function writeSessions(db: RecordDatabase) {
+  const insertSessions = built(() =>
+    db
+      .insert(agentSessions)
+      .select(rowsFrom(agentSessions))
+      .onConflictDoUpdate({
+        target: agentSessions.id,
+        set: {
+          role: sql`excluded.role`,
+          scope: sql`excluded.scope`,
+          jti: sql`excluded.jti`,
+          kid: sql`excluded.kid`,
+          rev: sql`excluded.rev`,
+          grantId: sql`excluded.grant_id`,
+          loginId: sql`excluded.login_id`,
+          endedAt: sql`coalesce(${agentSessions.endedAt}, excluded.ended_at)`,
+          endReason: sql`coalesce(${agentSessions.endReason}, excluded.end_reason)`,
+        },
+      }),
   );
-  return parties.length === 0
-    ? [sessions]
-    : [sessions, db.insert(sessionParties).select(rowsFrom(sessionParties, parties)).onConflictDoNothing()];
+  const insertParties = built(() =>
+    db.insert(sessionParties).select(rowsFrom(sessionParties)).onConflictDoNothing(),
+  );
+  return (facts: readonly SessionFact[]): Statement[] => {
+    if (facts.length === 0) return [];
+    const rows = facts.map(({ principal, agent, instance, parties: _, ...same }) => ({
+      ...same,
+      userId: principal,
+      agentSlug: agent,
+      instanceId: instance,
+    }));
+    const parties = facts.flatMap(({ id, parties: ids = [] }) =>
+      ids.map((partyId) => ({ sessionId: id, partyId })),
+    );
+    const sessions = insertSessions({ rows: jsonOf(rows) });
+    return parties.length === 0 ? [sessions] : [sessions, insertParties({ rows: jsonOf(parties) })];
+  };
 }
 
 /** The filters that one index serves: live sessions by principal or instance, all sessions by every one. */

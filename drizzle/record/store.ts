@@ -2,7 +2,7 @@ import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import type { Revocation } from '@agent-ticket/shared/revocation.ts';
 import { checkpointStore } from './audit-checkpoints.ts';
 import { auditLogStore } from './audit-log.ts';
-import { deliver, deliverChange, type RecordFact, type RevokedSession } from './deliver.ts';
+import { createDeliver, deliverChange } from './deliver.ts';
 import { invocationStore } from './invocations.ts';
 import { rateStore } from './rates.ts';
 import { type RecordDatabase, recordRevocationStore } from './revocations.ts';
@@ -17,7 +17,7 @@ export const recordStore = (db: RecordDatabase) => ({
   revocations: recordRevocationStore(db),
   rates: rateStore(db),
 
-  deliver: (facts: readonly RecordFact[], now: number): Promise<RevokedSession[]> => deliver(db, facts, now),
+  deliver: createDeliver(db),
   deliverChange: (event: AuditEvent, revocations: readonly Revocation[]): Promise<void> =>
     deliverChange(db, event, revocations),
 });

@@ -6,27 +6,38 @@ import { TicketClaims } from '@agent-ticket/shared/ticket.ts';
 /** Texts that were read, by themselves: a session's are read for each of its frames. Dropped together when many. */
 const READ_TEXTS = 256;
 
-/** A reader of a JSON text that keeps what it has read. Throws at any other text: rows have only what was checked. */
-export function readerOf<Value>(parse: (json: unknown) => Value): (text: string) => Value {
+/** A reader of JSON texts that keeps what it has read. Throws at any other text: rows have only what was checked. */
+export function readerOf<Value>(parse: (json: unknown) => Value) {
   const known = new Map<string, Value>();
-  return (text) => {
-    const found = known.get(text);
-    if (found !== undefined) return found;
-    const value = parse(JSON.parse(text));
+  function keep(text: string, value: Value): void {
     if (known.size >= READ_TEXTS) known.clear();
     known.set(text, value);
-    return value;
+  }
+  return {
+    /** Keeps what a text says that was just written. */
+    keep,
+    read(text: string): Value {
+      const found = known.get(text);
+      if (found !== undefined) return found;
+      const value = parse(JSON.parse(text));
+      keep(text, value);
+      return value;
+    },
   };
 }
 
-const readClaims = readerOf((json) => TicketClaims.parse(json));
+const claimsTexts = readerOf((json) => TicketClaims.parse(json));
 
 /** The claims in a session row: the verified ticket's payload, so anything else is a bug and throws. */
-export const claimsOf = (session: ObjectSession): TicketClaims => readClaims(session.claims);
+export const claimsOf = (session: ObjectSession): TicketClaims => claimsTexts.read(session.claims);
 
 /** Claims as a session row has them. */
-export const payloadText = (claims: TicketClaims): string =>
-  JSON.stringify({ ...claims, scope: formatScope(claims.scope) });
+export function payloadText(claims: TicketClaims): string {
+  const text = JSON.stringify({ ...claims, scope: formatScope(claims.scope) });
+  // The next frame or hand-over reads them.
+  claimsTexts.keep(text, claims);
+  return text;
+}
 
 /** The caller as agent code sees it. Never a ticket, never an e-mail. */
 export interface SessionPrincipal {

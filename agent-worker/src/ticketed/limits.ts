@@ -1,7 +1,7 @@
 import { HandedLimits } from '../handover.ts';
 import { readerOf } from './claims.ts';
 
-export const readLimits = readerOf((json) => HandedLimits.parse(json));
+export const readLimits = readerOf((json) => HandedLimits.parse(json)).read;
 
 /** Whether a frame is longer than allowed, in bytes of UTF-8 or binary; counted only where the length leaves a doubt. */
 export function isTooLarge(frame: string | ArrayBuffer, maxBytes: number): boolean {

@@ -56,11 +56,14 @@ export function createObjectRecord(ports: RecordPorts) {
   const aside = { backlog, onSetAside: (fact: SetAside) => log({ event: 'fact_set_aside', ...fact }) };
   let planned: { readonly due: number; readonly cancel: () => void } | undefined;
   let isRunning = false;
+  /** Whether facts may have come to be since those of the hand-over on its way were read. */
+  let mayBeMore = false;
   let failures = 0;
   /** No try before this moment, in ms; the sweep comes after it. */
   let retryAt = 0;
 
   function deliverWithin(ms: number): void {
+    mayBeMore = true;
     const now = clock();
     const due = now + ms;
     // While it fails the alarm brings the next try: a timer would keep the object awake, and be billed, for a minute.
@@ -76,7 +79,10 @@ export function createObjectRecord(ports: RecordPorts) {
   async function run(): Promise<void> {
     isRunning = true;
     try {
-      while (sessions.hasBacklog()) await handOver();
+      do {
+        mayBeMore = false;
+        await handOver();
+      } while (mayBeMore);
       failures = 0;
       report.delivered();
     } catch (error) {
@@ -95,7 +101,9 @@ export function createObjectRecord(ports: RecordPorts) {
 
   async function handOver(): Promise<void> {
     const { openings, ends, rows } = ports.audit.pendingSessions(HANDED_SESSIONS);
-    const items = readFacts(aside, backlog.oldest(HANDED_ITEMS));
+    const waiting = backlog.oldest(HANDED_ITEMS);
+    if (rows.length === HANDED_SESSIONS || waiting.length === HANDED_ITEMS) mayBeMore = true;
+    const items = readFacts(aside, waiting);
     const handed: Handed[] = [
       ...openings.map((fact) => ({ fact })),
       ...items.map(({ id, fact }) => ({ id, fact })),

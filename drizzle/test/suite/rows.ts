@@ -163,6 +163,6 @@ export const addSessions = async (
   { recordDb }: { readonly recordDb: RecordDatabase },
   ...facts: readonly SessionFact[]
 ): Promise<void> => {
-  const [first, ...rest] = writeSessions(recordDb, facts);
+  const [first, ...rest] = writeSessions(recordDb)(facts);
   if (first !== undefined) await recordDb.batch([first, ...rest]);
 };
