@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { cpSync, symlinkSync } from 'node:fs';
+import { cpSync, readdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
@@ -7,16 +7,7 @@ import { temporaryFolder } from './folder.ts';
 
 const PACKAGE = join(import.meta.dirname, '../..');
 const parent = temporaryFolder();
-const PARTS = [
-  'open-libsql.ts',
-  'open-libsql-file.ts',
-  'deadline.ts',
-  'outage.ts',
-  'database.ts',
-  'control',
-  'record',
-  'package.json',
-];
+const PARTS = readdirSync(PACKAGE).filter((name) => !['node_modules', 'test', 'dist'].includes(name));
 
 /** A process of its own, which a busy machine starts slowly. */
 const PATIENCE_MS = 60_000;
