@@ -20,8 +20,9 @@ const DELIVERIES = ['subprotocol', 'query'] as const;
 
 /** A tab with a stopped clock, and a hook that has been open for a minute. */
 async function settledTab(instance: string, delivery: 'subprotocol' | 'query', now = Date.now()) {
-  // A person of its own: a sign-out of another test ends bearer tokens of its second, and limits are by person.
-  const tab = await openApp({ person: 'auth0|rita', now, expects: AWAY });
+  // People of their own: a sign-out of another test ends bearer tokens of its second, and limits are by person, those of
+  // new instances in an hour among them.
+  const tab = await openApp({ person: `auth0|rita-${delivery}`, now, expects: AWAY });
   await tab.provide({ name: 'one', instance: `${instance}-${delivery}`, delivery });
   await tab.show(['one']);
   await tab.pass(MINUTE, STRIDE);
