@@ -1,4 +1,5 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
+import { backlogStore } from '@agent-ticket/drizzle/object/backlog.ts';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { describe, expect, test, vi } from 'vitest';
 import type { Recorded } from '../src/recorder/batches.ts';
@@ -181,4 +182,18 @@ test('a busy object schedules one sweep for all that it hands over', async () =>
     agent.getSchedules().filter(({ time }) => time <= NOW + 6),
   );
   expect(planned).toHaveLength(1);
+});
+
+test('facts that are more than one hand-over takes go in several, without a wait between them', async () => {
+  const instance = newInstance();
+  await enter(instance);
+  await expectEvents(instance, LIFE.slice(0, 2));
+  await runInDurableObject(counter(instance), (_, { storage: { sql } }) => {
+    for (let n = 0; n < 250; n += 1) backlogStore(sql).add(JSON.stringify({ invocation: { id: String(n) } }));
+  });
+  const deliver = whereRecorders(async () => ({ revoked: [], refused: [] }));
+  await sweep(counter(instance));
+  await eventually(() => {
+    expect(deliver.mock.calls.map(([facts]) => facts.length)).toEqual([100, 100, 50]);
+  });
 });
