@@ -1,5 +1,5 @@
 import { DELIVERIES, type Delivery } from './handshake.ts';
-import { AgentSlug, InstanceName, ROLES, type Role, type Tier } from './names.ts';
+import { AgentSlug, InstanceName, ROLES, type Role, type Tier, type Transport } from './names.ts';
 import { CONNECT, covers, MESSAGE, RPC_ANY, Scope, STATE_WRITE } from './scope.ts';
 
 /**
@@ -61,6 +61,10 @@ export const bindingKeyOf = (slug: string): string => slug.replaceAll('-', '_').
 /** The entry of an enabled agent. Unknown and disabled answer alike. */
 export const findAgent = (registry: AgentRegistry, slug: string): AgentEntry | undefined =>
   registry.find((entry) => entry.slug === slug && entry.enabled);
+
+/** The transport of a ticket where nobody names one: that which the agent is made for. */
+export const usualTransport = (entry: Pick<AgentEntry, 'transport'> | undefined): Transport =>
+  entry?.transport === 'sse' ? 'http' : 'websocket';
 
 /**
  * A hint for an operator who named an agent that the registry does not have, enabled or not: a misspelt name would be stored

@@ -38,6 +38,9 @@ export interface PolicyInput extends Omit<PolicyRows, 'rev'> {
   readonly now: number;
 }
 
+/** Refusals that say nothing of the agent: the same answer as for one that does not exist. */
+export const HIDDEN: readonly DenialReason[] = ['agent_unknown', 'agent_invisible', 'instance_unlisted'];
+
 interface RuleResult {
   readonly rule: string;
   readonly holds: boolean;

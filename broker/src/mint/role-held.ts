@@ -1,11 +1,11 @@
 import type { Role } from '@agent-ticket/shared/names.ts';
 import { type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
-import { findAgent } from '@agent-ticket/shared/registry.ts';
-import { type Authenticated, allowsAgent } from '../credentials/principal.ts';
+import { findAgent, usualTransport } from '@agent-ticket/shared/registry.ts';
+import type { Authenticated } from '../credentials/principal.ts';
 import type { RequestContext } from '../http/context.ts';
 import type { ChangePorts } from '../revocation/changes.ts';
 import { resolveLapse } from './claims.ts';
-import { decide, type PolicyInput } from './policy.ts';
+import { decide, HIDDEN, type PolicyInput } from './policy.ts';
 import { type AgentInstance, type PolicyInputPorts, readPolicyInput } from './policy-input.ts';
 
 interface Asking extends RequestContext {
@@ -21,6 +21,8 @@ interface HeldRole {
   readonly until: number | null;
   /** Whether a lock on the caller or the instance is in force. It takes no role away, so callers refuse it themselves. */
   readonly isLocked: boolean;
+  /** Whether the caller may not see the agent, or the instance is none of it: a mint answers as if there was none. */
+  readonly isHidden: boolean;
 }
 
 /**
@@ -39,14 +41,14 @@ export async function roleHeld(at: AgentInstance, asking: Asking): Promise<Outco
 
 function roleIn(who: Authenticated, { agent, instance }: AgentInstance, input: PolicyInput) {
   const isLocked = input.revocations.length > 0;
-  const none = { held: { role: undefined, until: null, isLocked }, lapses: undefined };
   const entry = findAgent(input.registry, agent);
-  if (entry === undefined || !allowsAgent(who, agent)) return none;
-  const named = instance === '*' ? (entry.instances?.[0] ?? instance) : instance;
-  const transport = entry.transport === 'sse' ? 'http' : 'websocket';
-  const decision = decide(who, { agent, instance: named, transport }, { ...input, revocations: [] });
-  if (!decision.allowed) return none;
-  if (decision.claim !== undefined) return { ...none, lapses: decision.claim.lapses };
+  const named = instance === '*' ? (entry?.instances?.[0] ?? instance) : instance;
+  const asked = { agent, instance: named, transport: usualTransport(entry) };
+  const decision = decide(who, asked, { ...input, revocations: [] });
+  const isHidden = !decision.allowed && HIDDEN.includes(decision.reason);
+  const held = { role: undefined, until: null, isLocked, isHidden };
+  if (!decision.allowed) return { held, lapses: undefined };
+  if (decision.claim !== undefined) return { held, lapses: decision.claim.lapses };
   const grant = input.grants.find(({ id }) => id === decision.grant);
-  return { held: { role: decision.role, until: grant?.expiresAt ?? null, isLocked }, lapses: undefined };
+  return { held: { ...held, role: decision.role, until: grant?.expiresAt ?? null }, lapses: undefined };
 }

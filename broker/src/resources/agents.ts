@@ -1,7 +1,7 @@
 import { CREDENTIAL_MIN_LEFT_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { ROLES, type Role } from '@agent-ticket/shared/names.ts';
 import { ok } from '@agent-ticket/shared/outcome.ts';
-import type { AgentEntry } from '@agent-ticket/shared/registry.ts';
+import { type AgentEntry, usualTransport } from '@agent-ticket/shared/registry.ts';
 import { targetNamesOfInstance } from '@agent-ticket/shared/target.ts';
 import { decide, type PolicyInput } from '../mint/policy.ts';
 import { callerTargets, questionOf } from '../mint/policy-input.ts';
@@ -17,7 +17,7 @@ const ANY_OTHER = '';
 export const listAgents: Handler = async (call) => {
   const inputs = await readInputs(call);
   const items = call.ports.registry.flatMap((entry) => {
-    const transport = entry.transport === 'sse' ? 'http' : 'websocket';
+    const transport = usualTransport(entry);
     const allowed = (inputs.get(entry.slug) ?? [])
       .map(({ instance, input }) => decide(call.who, { agent: entry.slug, instance, transport }, input))
       .filter((decision) => decision.allowed);

@@ -7,7 +7,7 @@ import { permissionMissing } from '../credentials/permissions.ts';
 import { type Authenticated, isPrincipalName, plainPrincipal } from '../credentials/principal.ts';
 import { tokenHolder } from '../credentials/service-token.ts';
 import { iso } from '../http/iso.ts';
-import { DEFAULT_INSTANCE, type Decision, decide, type PolicyInput } from '../mint/policy.ts';
+import { DEFAULT_INSTANCE, type Decision, decide, HIDDEN, type PolicyInput } from '../mint/policy.ts';
 import { readPolicyInput } from '../mint/policy-input.ts';
 import { TicketRequest } from '../mint/ticket-request.ts';
 import { readBody } from '../runtime/body.ts';
@@ -27,9 +27,6 @@ const ExplainRequest = TicketRequest.omit({ expires_in: true }).extend({
   groups: z.array(z.string().min(1).max(128)).max(200).default([]),
 });
 type ExplainRequest = z.output<typeof ExplainRequest>;
-
-/** Refusals that are explained no further than a mint would: the same answer as for an agent that does not exist. */
-export const HIDDEN: readonly string[] = ['agent_unknown', 'agent_invisible', 'instance_unlisted'];
 
 /**
  * `POST /explain`: the decision that a ticket request would get now, rule by rule. Issues and changes nothing.
@@ -51,6 +48,7 @@ export const explain: Handler = async (call) => {
   const { input } = await readPolicyInput(who, at, call.now, call.ports, kid);
   // The request as it came: an agent that belongs to its first user has no default instance.
   const decision = decide(who, request, input);
+  // Explained no further than a mint would.
   if (!decision.allowed && HIDDEN.includes(decision.reason)) return err(decision.reason);
   return ok({ status: 200, body: view(who, decision, input) });
 };

@@ -1,14 +1,10 @@
 import { AgentSlug, InstanceName } from '@agent-ticket/shared/names.ts';
 import { err, ok } from '@agent-ticket/shared/outcome.ts';
-import { findAgent } from '@agent-ticket/shared/registry.ts';
 import { auditEventOf } from '../audit/event.ts';
 import { containsCredential } from '../credentials/secret-in-text.ts';
-import { decide } from '../mint/policy.ts';
-import { readPolicyInput } from '../mint/policy-input.ts';
 import { roleHeld } from '../mint/role-held.ts';
 import { changePolicy, newRevocation, statusOf } from '../revocation/changes.ts';
 import type { Handler } from '../runtime/call.ts';
-import { HIDDEN } from './explain.ts';
 
 /**
  * `DELETE /api/agents/:agent/:instance`, for its owner: closes its sockets, destroys it, drops its grants. A lock keeps
@@ -24,14 +20,10 @@ export const deleteInstance: Handler = async (call) => {
   const place = { agent: agent.data, instance: instance.data };
   const held = await roleHeld(place, call);
   if (!held.ok) return held;
-  if (held.value.role !== 'owner') {
-    // As at a mint: who may not see the agent learns nothing of it, and nobody whether the instance exists.
-    const transport = findAgent(ports.registry, place.agent)?.transport === 'sse' ? 'http' : 'websocket';
-    const { input } = await readPolicyInput(who, place, now, ports);
-    const decision = decide(who, { ...place, transport }, input);
-    if (!decision.allowed && HIDDEN.includes(decision.reason)) return err('agent_invisible');
+  // As at a mint: a caller who may not see the agent learns nothing of it, and nobody whether the instance exists.
+  if (held.value.isHidden) return err('agent_invisible');
+  if (held.value.role !== 'owner')
     return err('permission_missing', { detail: 'owner', hint: 'for the owner of the instance' });
-  }
   // A locked instance may be evidence.
   if (held.value.isLocked)
     return err('locked', {

@@ -1,6 +1,6 @@
 import { AgentSlug, InstanceName, Transport } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
-import { type AgentRegistry, findAgent } from '@agent-ticket/shared/registry.ts';
+import { type AgentRegistry, findAgent, usualTransport } from '@agent-ticket/shared/registry.ts';
 import { ScopeList } from '@agent-ticket/shared/scope.ts';
 import { logAuthFailure, logAuthResult } from '../credentials/auth-result.ts';
 import { authenticateJwt, type JwtSource } from '../credentials/bearer.ts';
@@ -173,7 +173,7 @@ function readTicketRequest(form: Form, { config, registry }: Deployment): Outcom
   if (scopes?.success === false || (scope !== undefined && containsCredential(scope)))
     return err('scope_unknown');
 
-  const usual = findAgent(registry, target.value.agent)?.transport === 'sse' ? 'http' : 'websocket';
+  const usual = usualTransport(findAgent(registry, target.value.agent));
   const transport = Transport.safeParse(form.get('transport') ?? usual);
   if (!transport.success) return err('field_invalid', { field: 'transport' });
   const requested = form.get('requested_token_type');
