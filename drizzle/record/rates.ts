@@ -1,6 +1,6 @@
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import { CLOCK_SKEW_SECONDS } from '@agent-ticket/shared/limits.ts';
-import { sql } from 'drizzle-orm';
+import { type SQL, sql } from 'drizzle-orm';
 import { built } from '../database.ts';
 import { type InstanceMark, keysOf, MARKS, type MarkResult } from '../instance-marks.ts';
 import { insertEventWhen, valuesOf } from './audit-log.ts';
@@ -31,7 +31,13 @@ interface CountedWindow {
 /** Counters and audit events in one write, for brokers that have no mint shard. Times in ms. */
 export function rateStore(db: RecordDatabase) {
   const [key, now, cost] = [sql.placeholder('key'), sql.placeholder('now'), sql.placeholder('cost')];
-  const isOver = sql`${rateWindows.startedAt} NOT BETWEEN ${sql.placeholder('oldest')} AND ${sql.placeholder('newest')}`;
+  /** The new values of a window: one more of these, or the first of them where the window is over. */
+  const counting = (isLive: SQL, units: SQL) => ({
+    count: sql`CASE WHEN ${isLive} THEN ${rateWindows.count} + ${units} ELSE ${units} END`,
+    startedAt: sql`CASE WHEN ${isLive} THEN ${rateWindows.startedAt} ELSE ${now} END`,
+  });
+  const isLiveSince = (oldest: string): SQL =>
+    sql`${rateWindows.startedAt} BETWEEN ${sql.placeholder(oldest)} AND ${sql.placeholder('newest')}`;
   const counted = sql`(SELECT ${rateWindows.count} FROM ${rateWindows} WHERE ${rateWindows.key} = ${key})`;
   const countOne = built(() =>
     db
@@ -39,22 +45,19 @@ export function rateStore(db: RecordDatabase) {
       .values({ key, startedAt: now, count: cost })
       .onConflictDoUpdate({
         target: rateWindows.key,
-        set: {
-          count: sql`CASE WHEN ${isOver} THEN ${cost} ELSE ${rateWindows.count} + ${cost} END`,
-          startedAt: sql`CASE WHEN ${isOver} THEN ${now} ELSE ${rateWindows.startedAt} END`,
-        },
+        set: counting(isLiveSince('oldest'), sql`${cost}`),
       })
       .returning({ startedAt: rateWindows.startedAt, count: rateWindows.count }),
   );
-  const insertIfUpTo = built(() => insertEventWhen(db, sql`${counted} <= ${sql.placeholder('limit')}`));
+  const isUpTo = sql`${counted} <= ${sql.placeholder('limit')}`;
+  const insertIfUpTo = built(() => insertEventWhen(db, isUpTo));
   const insertIfFirstOver = built(() =>
     insertEventWhen(db, sql`${counted} = ${sql.placeholder('limit')} + 1`),
   );
 
   // Marks are written after the count and before the events, each by what the ones before have left.
   const mark = sql.placeholder('mark');
-  const isLive = sql`${rateWindows.startedAt} BETWEEN ${sql.placeholder('markOldest')} AND ${sql.placeholder('newest')}`;
-  const isUpTo = sql`${counted} <= ${sql.placeholder('limit')}`;
+  const isLive = isLiveSince('markOldest');
   const isMarked = sql`EXISTS (SELECT 1 FROM ${rateWindows} WHERE ${rateWindows.key} = ${mark} AND ${isLive})`;
   const isOfAccount = sql`${rateWindows.key} >= ${sql.placeholder('from')} AND ${rateWindows.key} < ${sql.placeholder('to')} AND ${isLive}`;
   const names = sql`(SELECT count(*) FROM ${rateWindows} WHERE ${isOfAccount})`;
@@ -73,10 +76,7 @@ export function rateStore(db: RecordDatabase) {
       .select(sql`SELECT ${refusals}, ${now}, 1 WHERE ${isUpTo} AND NOT ${isMarked}`)
       .onConflictDoUpdate({
         target: rateWindows.key,
-        set: {
-          count: sql`CASE WHEN ${isLive} THEN ${rateWindows.count} + 1 ELSE 1 END`,
-          startedAt: sql`CASE WHEN ${isLive} THEN ${rateWindows.startedAt} ELSE ${now} END`,
-        },
+        set: counting(isLive, sql`1`),
       }),
   );
   const refused = sql`(SELECT ${rateWindows.count} FROM ${rateWindows} WHERE ${rateWindows.key} = ${refusals})`;
@@ -113,10 +113,10 @@ export function rateStore(db: RecordDatabase) {
       // lock callers out for as long.
       const newest = now + CLOCK_SKEW_SECONDS * 1000;
       const oldest = now - windowMs + 1;
-      const counting = countOne({ key, now, cost, oldest, newest });
+      const countIt = countOne({ key, now, cost, oldest, newest });
       if (mark === undefined) {
         const [[window]] = await db.batch([
-          counting,
+          countIt,
           ...(event === undefined ? [] : [insertIfUpTo({ ...valuesOf(event), key, limit })]),
           ...(overLimit === undefined ? [] : [insertIfFirstOver({ ...valuesOf(overLimit), key, limit })]),
         ]);
@@ -128,7 +128,7 @@ export function rateStore(db: RecordDatabase) {
         ...{ key, limit, now, newest, most: mark.limit, markOldest: now - mark.windowMs + 1 },
       };
       const [[window], , , [marked]] = await db.batch([
-        counting,
+        countIt,
         insertMark(asked),
         countRefusal(asked),
         selectMark(asked),

@@ -56,6 +56,10 @@ export const readWindow = ({ limit }: RateRule, { startedAt, count }: RateWindow
   },
 });
 
-/** Seconds until the window is over, by the clock of a request; at least 1 and never more than a window. `now` in ms. */
+/** {@link secondsUntil} the limit starts anew. `now` in ms. */
 export const retryAfterOf = ({ resetAt }: RateState, now: number): number =>
-  Math.min(RATE_WINDOW_MS / 1000, Math.max(1, resetAt - Math.floor(now / 1000)));
+  secondsUntil(resetAt * 1000, now, RATE_WINDOW_MS);
+
+/** Seconds until the end of a window, by the clock of a request; at least 1 and never more than the window. In ms. */
+export const secondsUntil = (endsAt: number, now: number, windowMs: number): number =>
+  Math.min(windowMs / 1000, Math.max(1, Math.ceil((endsAt - now) / 1000)));

@@ -8,7 +8,7 @@ import { formatScope } from '@agent-ticket/shared/scope.ts';
 import { auditEventOf } from '../audit/event.ts';
 import { type Authenticated, plainPrincipal } from '../credentials/principal.ts';
 import { isUnverified, isUseDue, principalOfToken, verifySecret } from '../credentials/service-token.ts';
-import { INSTANCE_WINDOW_MS, type RateState, retryAfterOf } from '../http/rate.ts';
+import { INSTANCE_WINDOW_MS, type RateState, retryAfterOf, secondsUntil } from '../http/rate.ts';
 import { SIGNING, stateOf } from '../keys/schedule.ts';
 import { claimRow } from './claims.ts';
 import { fitsTicket, ticketPayload } from './issue.ts';
@@ -202,13 +202,10 @@ const refused = (
 
 /** `nextInstanceAt`: where not the rate but the number of instance names is the reason. In ms, as `now`. */
 function overLimit(rate: RateState | null, now: number, nextInstanceAt?: number): MintResult {
-  if (nextInstanceAt !== undefined) {
-    const seconds = Math.ceil((nextInstanceAt - now) / 1000);
-    return refused('rate_limited', rate, {
-      retryAfter: Math.min(INSTANCE_WINDOW_MS / 1000, Math.max(1, seconds)),
-    });
-  }
-  return refused('rate_limited', rate, { retryAfter: rate === null ? 1 : retryAfterOf(rate, now) });
+  const ofRate = rate === null ? 1 : retryAfterOf(rate, now);
+  const retryAfter =
+    nextInstanceAt === undefined ? ofRate : secondsUntil(nextInstanceAt, now, INSTANCE_WINDOW_MS);
+  return refused('rate_limited', rate, { retryAfter });
 }
 
 /** The name of the instance is counted where nothing but the openness of the agent lets the caller choose it. */
