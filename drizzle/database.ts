@@ -85,9 +85,11 @@ export function rowsFrom(table: SQLiteTable): SQL {
   return sql`SELECT ${sql.join(values, sql`, `)} FROM json_each(${sql.placeholder('rows')}) WHERE true`;
 }
 
-/** The values of a JSON list as a subquery: one bound parameter for any number of them. */
-export const among = (values: readonly string[]): SQL =>
-  sql`(SELECT value FROM json_each(${JSON.stringify(values)}))`;
+/** The elements of a JSON list as rows: one bound parameter for any number of them. */
+export const each = (values: readonly unknown[]): SQL => sql`json_each(${JSON.stringify(values)})`;
+
+/** {@link each} as a subquery of values. */
+export const among = (values: readonly string[]): SQL => sql`(SELECT value FROM ${each(values)})`;
 
 /**
  * Condition of the rows that follow a cursor in a list by time and a second column, newest first. Without a cursor a bound

@@ -1,5 +1,5 @@
 import { eq, inArray, type SQL, sql } from 'drizzle-orm';
-import { MAX_EXAMINED } from '../database.ts';
+import { each, MAX_EXAMINED } from '../database.ts';
 import { type ControlDatabase, isAnyOn } from './change.ts';
 import { claimsOf, type PolicyQuestion, type PolicyRows, ROLE_NAMES } from './policy.ts';
 import { grants, principals, revocations } from './schema.ts';
@@ -58,6 +58,3 @@ export async function readAgentRights(db: ControlDatabase, q: AgentRightsQuestio
   ]);
   return { grants: grantRows, revocations: revocationRows, signedOut, claims: claims?.n ?? 0 };
 }
-
-/** The elements of a JSON list as rows: one bound parameter for any number of them. */
-const each = (values: readonly unknown[]): SQL => sql`json_each(${JSON.stringify(values)})`;

@@ -4,6 +4,7 @@ import { and, asc, desc, eq, exists, gt, inArray, isNull, lte, or, type SQL, sql
 import {
   among,
   type Database,
+  each,
   type FoundPage,
   foundPage,
   isAfter,
@@ -222,7 +223,7 @@ export function revocationStore(db: ControlDatabase) {
 /** Condition of the revocations of `any` ticket that are in force on one of the targets: one of each. `now` in ms. */
 export const isAnyOn = (targets: readonly string[], now: number): SQL =>
   sql`${revocations.id} IN (
-    SELECT ${firstAnyOn(sql`named.value`, now)} FROM json_each(${JSON.stringify(targets)}) AS named)`;
+    SELECT ${firstAnyOn(sql`named.value`, now)} FROM ${each(targets)} AS named)`;
 
 /**
  * The id of a revocation of `any` ticket in force on a target: one, however many locks the target has. Each is a seek,

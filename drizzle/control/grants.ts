@@ -100,11 +100,8 @@ export function grantStore(db: ControlDatabase) {
      * deleted; left out: no limit. The same grant that has ended goes first, by {@link replaceEnded}.
      */
     insert: (grant: NewGrant, most?: number): Statement =>
-      // Every column, in the order of the schema.
       db.insert(grants).select(
-        sql`
-        SELECT ${grant.id}, ${grant.subject}, ${grant.agentSlug}, ${grant.instanceId}, ${grant.role}, ${grant.reason},
-               ${grant.createdBy}, ${grant.createdAt}, ${grant.expiresAt}, 0, NULL, NULL
+        sql`${selectNew(grant, 0)}
         WHERE NOT EXISTS (SELECT 1 FROM ${grants} WHERE ${isSameAs(grant)}) AND ${
           most === undefined ? sql`1` : sql`(SELECT count(*) FROM (${grantsOn(grant, most)})) < ${most}`
         }`,
@@ -167,13 +164,10 @@ export function grantStore(db: ControlDatabase) {
      * and its claims since `claimsSince`, in ms.
      */
     claim(grant: NewGrant, maxClaims: number, claimsSince: number): Statement {
-      // Every column, in the order of the schema.
       return db
         .insert(grants)
         .select(
-          sql`
-        SELECT ${grant.id}, ${grant.subject}, ${grant.agentSlug}, ${grant.instanceId}, ${grant.role}, ${grant.reason},
-               ${grant.createdBy}, ${grant.createdAt}, ${grant.expiresAt}, 1, NULL, NULL
+          sql`${selectNew(grant, 1)}
         WHERE (${claimsOf(grant.subject, claimsSince)}) < ${maxClaims} AND NOT EXISTS (
           SELECT 1 FROM ${grants}
           WHERE agent_slug = ${grant.agentSlug} AND instance_id = ${grant.instanceId} AND role = 'owner')`,
@@ -196,6 +190,11 @@ export function grantStore(db: ControlDatabase) {
         ),
   };
 }
+
+/** The row of a new grant: every column, in the order of the schema. */
+const selectNew = (grant: NewGrant, claimed: 0 | 1): SQL =>
+  sql`SELECT ${grant.id}, ${grant.subject}, ${grant.agentSlug}, ${grant.instanceId}, ${grant.role}, ${grant.reason},
+    ${grant.createdBy}, ${grant.createdAt}, ${grant.expiresAt}, ${claimed}, NULL, NULL`;
 
 /** Condition of the one grant of the same subject and role in the same place. */
 const isSameAs = (grant: NewGrant): SQL | undefined =>
