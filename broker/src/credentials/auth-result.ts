@@ -41,7 +41,7 @@ type CredentialCall = Pick<RequestContext, 'requestId' | 'now' | 'ipAddress'> & 
   readonly request: Request;
 };
 
-interface RouteName {
+export interface RouteName {
   readonly method: string;
   readonly path: string;
 }

@@ -8,13 +8,12 @@ import { capped, delegate } from '../credentials/delegation.ts';
 import { fromAuthorization } from '../credentials/presented.ts';
 import { type Authenticated, isBeforeSignOut } from '../credentials/principal.ts';
 import { containsCredential } from '../credentials/secret-in-text.ts';
-import { authenticateServiceToken, lookUpSecret, readSecret } from '../credentials/service-token.ts';
+import { authenticateServiceToken, readSecret } from '../credentials/service-token.ts';
 import { readForm } from '../http/form.ts';
-import { exchange } from '../mint/mint.ts';
 import type { TicketRequest } from '../mint/ticket-request.ts';
 import { oauthRefusal, type Stage } from '../oauth/refusal.ts';
 import type { Call, Handler, HandlerResult } from '../runtime/call.ts';
-import { refuseBeforeMint } from '../runtime/limit.ts';
+import { requestTicket } from './tickets.ts';
 
 /**
  * `POST /token`: a ticket by OAuth. A service token is a client and gets one by `client_credentials` (RFC 6749 §4.4);
@@ -42,38 +41,23 @@ export const grantToken: Handler = async (call) => {
   if (!who.ok) return refusedAt('token', who);
   const beside = client === undefined ? who.value : besideClient(who.value, client.value);
   const request = readTicketRequest(form.value, call.ports);
-  if (!request.ok) return refuseBeforeMint(request, { ...call, who: beside }, call.ports);
-  const { outcome, rate } = await exchange(beside, request.value, call, call.ports);
-  return answerOf(outcome, 'request', { rate, who: beside });
+  return answerOf(await requestTicket(beside, request, call, ROUTE), 'request');
 };
 
-/**
- * `client_credentials`. The mint shard looks the secret up; a secret that is wrong is answered before anything else in
- * the request that is.
- */
+/** `client_credentials`. The mint shard looks the secret up. */
 async function issueToClient(
   presented: Outcome<ClientSecret | undefined>,
   form: ReadonlyMap<string, string>,
   call: Call,
 ): Promise<HandlerResult> {
-  const { ports, now } = call;
-  const { serviceTokens } = ports.credentials;
+  const { ports } = call;
   if (!presented.ok) return refusedAt('client', await logAuthFailure(presented, call, ROUTE, ports));
   if (presented.value === undefined) return refusedAt('client', err('credential_missing'));
   const { clientId } = presented.value;
-  const secret = await readSecret(presented.value, serviceTokens);
+  const secret = await readSecret(presented.value, ports.credentials.serviceTokens);
   if (!secret.ok) return refusedAt('client', await logAuthFailure(secret, call, ROUTE, ports, clientId));
   const request = readTicketRequest(form, ports);
-  if (!request.ok) {
-    const found = await lookUpSecret(secret.value, serviceTokens, now);
-    const holder = await logAuthResult(found, call, ROUTE, ports, clientId);
-    if (!holder.ok) return refusedAt('client', holder);
-    return refuseBeforeMint(request, { ...call, who: holder.value }, ports);
-  }
-  const { outcome, rate, lookedUp } = await exchange(secret.value, request.value, call, ports);
-  const holder = lookedUp && (await logAuthResult(lookedUp, call, ROUTE, ports, clientId));
-  if (holder?.ok === false) return refusedAt('client', holder);
-  return answerOf(outcome, 'client', { rate, who: holder?.value });
+  return answerOf(await requestTicket(secret.value, request, call, ROUTE, clientId), 'client');
 }
 
 const ROUTE = { method: 'POST', path: '/token' } as const;
@@ -121,10 +105,12 @@ async function hasSignedOut(actor: Authenticated, { ports }: Call): Promise<bool
 }
 
 function answerOf(
-  outcome: Awaited<ReturnType<typeof exchange>>['outcome'],
-  stage: Stage,
-  facts: Pick<HandlerResult, 'rate' | 'who'>,
+  requested: Awaited<ReturnType<typeof requestTicket>>,
+  stage: 'client' | 'request',
 ): HandlerResult {
+  if ('answer' in requested) return requested.answer;
+  if ('refused' in requested) return refusedAt('client', requested.refused);
+  const { outcome, ...facts } = requested;
   if (!outcome.ok) return { ...refusedAt(stage, outcome), ...facts };
   const { ticket, expires_in, scope } = outcome.value;
   const body = {
