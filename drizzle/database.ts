@@ -1,9 +1,10 @@
-import { type Column, fillPlaceholders, getTableColumns, type SQL, sql } from 'drizzle-orm';
+import { asc, type Column, fillPlaceholders, getTableColumns, inArray, type SQL, sql } from 'drizzle-orm';
 import type { BatchItem, BatchResponse } from 'drizzle-orm/batch';
 import type { RunnableQuery } from 'drizzle-orm/runnable-query';
 import type {
   BaseSQLiteDatabase,
   PreparedQueryConfig,
+  SQLiteColumn,
   SQLitePreparedQuery,
   SQLiteTable,
 } from 'drizzle-orm/sqlite-core';
@@ -103,6 +104,25 @@ export const isAfter = (
   cursor === undefined
     ? sql`${time} <= ${Number.MAX_SAFE_INTEGER}`
     : sql`(${time}, ${tie}) < (${cursor[0]}, ${cursor[1]})`;
+
+/**
+ * Deletes the rows that meet a condition, the first ones by a column and no more than `limit`: a statement of a bounded
+ * size. How many went.
+ */
+export async function deleteFirst(
+  db: Pick<Database<Record<string, never>>, 'select' | 'delete'>,
+  first: {
+    readonly key: SQLiteColumn;
+    readonly by: SQLiteColumn;
+    readonly where: SQL | undefined;
+    readonly limit: number;
+  },
+): Promise<number> {
+  const { key, by, where, limit } = first;
+  const rows = db.select({ key }).from(key.table).where(where).orderBy(asc(by)).limit(limit);
+  const gone = await db.delete(key.table).where(inArray(key, rows)).returning({ key });
+  return gone.length;
+}
 
 /**
  * A page of a list whose filters have no index together: those that one index serves bound the search, and so many rows

@@ -1,5 +1,5 @@
-import { and, asc, eq, inArray, isNull, lte, sql } from 'drizzle-orm';
-import type { Statement } from '../database.ts';
+import { and, eq, isNull, lte, sql } from 'drizzle-orm';
+import { deleteFirst, type Statement } from '../database.ts';
 import type { ControlDatabase } from './change.ts';
 import { authSessions, principals, usedTokens } from './schema.ts';
 
@@ -38,18 +38,13 @@ export function authSessionStore(db: ControlDatabase) {
     },
 
     /** Forgets sessions that have expired, no more than `limit`. `now` in ms. How many went. */
-    async purge(now: number, limit: number): Promise<number> {
-      const old = db
-        .select({ id: authSessions.id })
-        .from(authSessions)
-        .where(lte(authSessions.expiresAt, now))
-        .orderBy(asc(authSessions.expiresAt))
-        .limit(limit);
-      const gone = await db
-        .delete(authSessions)
-        .where(inArray(authSessions.id, old))
-        .returning({ id: authSessions.id });
-      return gone.length;
+    purge(now: number, limit: number): Promise<number> {
+      return deleteFirst(db, {
+        key: authSessions.id,
+        by: authSessions.expiresAt,
+        where: lte(authSessions.expiresAt, now),
+        limit,
+      });
     },
 
     // Statements for a change.
@@ -101,18 +96,13 @@ export function principalStore(db: ControlDatabase) {
         }),
 
     /** Forgets principals of which no credential that old is taken any more, no more than `limit`. `now` in ms. */
-    async purge(now: number, limit: number): Promise<number> {
-      const old = db
-        .select({ id: principals.id })
-        .from(principals)
-        .where(lte(principals.keptUntil, now))
-        .orderBy(asc(principals.keptUntil))
-        .limit(limit);
-      const gone = await db
-        .delete(principals)
-        .where(inArray(principals.id, old))
-        .returning({ id: principals.id });
-      return gone.length;
+    purge(now: number, limit: number): Promise<number> {
+      return deleteFirst(db, {
+        key: principals.id,
+        by: principals.keptUntil,
+        where: lte(principals.keptUntil, now),
+        limit,
+      });
     },
   };
 }
@@ -143,18 +133,13 @@ export function usedTokenStore(db: ControlDatabase) {
       db.insert(usedTokens).values({ name, expiresAt }).onConflictDoNothing(),
 
     /** Forgets tokens that have expired, no more than `limit`. `now` in ms. How many went. */
-    async purge(now: number, limit: number): Promise<number> {
-      const old = db
-        .select({ name: usedTokens.name })
-        .from(usedTokens)
-        .where(lte(usedTokens.expiresAt, now))
-        .orderBy(asc(usedTokens.expiresAt))
-        .limit(limit);
-      const gone = await db
-        .delete(usedTokens)
-        .where(inArray(usedTokens.name, old))
-        .returning({ name: usedTokens.name });
-      return gone.length;
+    purge(now: number, limit: number): Promise<number> {
+      return deleteFirst(db, {
+        key: usedTokens.name,
+        by: usedTokens.expiresAt,
+        where: lte(usedTokens.expiresAt, now),
+        limit,
+      });
     },
   };
 }

@@ -4,6 +4,7 @@ import { and, asc, desc, eq, exists, gt, inArray, isNull, lte, or, type SQL, sql
 import {
   among,
   type Database,
+  deleteFirst,
   each,
   type FoundPage,
   foundPage,
@@ -204,18 +205,13 @@ export function revocationStore(db: ControlDatabase) {
      * Forgets rows that stopped to hit before a moment, in ms, no more than `limit`; never the newest, whose number must not
      * be given again. How many went.
      */
-    async purge(before: number, limit: number): Promise<number> {
-      const old = db
-        .select({ id: revocations.id })
-        .from(revocations)
-        .where(and(lte(revocations.until, before), sql`rev < (SELECT max(rev) FROM revocations)`))
-        .orderBy(asc(revocations.until))
-        .limit(limit);
-      const gone = await db
-        .delete(revocations)
-        .where(inArray(revocations.id, old))
-        .returning({ id: revocations.id });
-      return gone.length;
+    purge(before: number, limit: number): Promise<number> {
+      return deleteFirst(db, {
+        key: revocations.id,
+        by: revocations.until,
+        where: and(lte(revocations.until, before), sql`rev < (SELECT max(rev) FROM revocations)`),
+        limit,
+      });
     },
   };
 }

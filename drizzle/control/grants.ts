@@ -1,5 +1,13 @@
 import { and, asc, type Column, desc, eq, inArray, isNull, lt, lte, type SQL, sql } from 'drizzle-orm';
-import { among, type FoundPage, foundPage, isAfter, MAX_EXAMINED, type Statement } from '../database.ts';
+import {
+  among,
+  deleteFirst,
+  type FoundPage,
+  foundPage,
+  isAfter,
+  MAX_EXAMINED,
+  type Statement,
+} from '../database.ts';
 import type { ControlDatabase } from './change.ts';
 import { claimsOf, type GrantRow, isGrantInForce, ROLE_NAMES } from './policy.ts';
 import { grants } from './schema.ts';
@@ -124,15 +132,13 @@ export function grantStore(db: ControlDatabase) {
      * Forgets grants that were deleted before a moment, in ms, the first ones and no more than `limit`. How many went. Owners
      * stay: they keep their instance closed.
      */
-    async purge(deletedBefore: number, limit: number): Promise<number> {
-      const deleted = db
-        .select({ id: grants.id })
-        .from(grants)
-        .where(and(lt(grants.deletedAt, deletedBefore), sql`${grants.role} <> 'owner'`))
-        .orderBy(asc(grants.deletedAt))
-        .limit(limit);
-      const gone = await db.delete(grants).where(inArray(grants.id, deleted)).returning({ id: grants.id });
-      return gone.length;
+    purge(deletedBefore: number, limit: number): Promise<number> {
+      return deleteFirst(db, {
+        key: grants.id,
+        by: grants.deletedAt,
+        where: and(lt(grants.deletedAt, deletedBefore), sql`${grants.role} <> 'owner'`),
+        limit,
+      });
     },
 
     /** Deletes grants that ended before a moment, in ms, the first ones and no more than `limit`. How many went. */

@@ -8,7 +8,6 @@ import {
   getTableColumns,
   gt,
   gte,
-  inArray,
   lt,
   lte,
   max,
@@ -18,6 +17,7 @@ import {
 } from 'drizzle-orm';
 import {
   built,
+  deleteFirst,
   type FoundPage,
   foundPage,
   isAfter,
@@ -190,19 +190,14 @@ export function auditLogStore(db: RecordDatabase) {
      * Deletes events up to and with a number, the first ones and no more than `limit`, but never the newest: the
      * database would give its number again. How many went.
      */
-    async purge(through: number, limit: number): Promise<number> {
+    purge(through: number, limit: number): Promise<number> {
       const newest = sql`(SELECT max(seq) FROM audit_events)`;
-      const first = db
-        .select({ seq: auditEvents.seq })
-        .from(auditEvents)
-        .where(and(lte(auditEvents.seq, through), lt(auditEvents.seq, newest)))
-        .orderBy(asc(auditEvents.seq))
-        .limit(limit);
-      const gone = await db
-        .delete(auditEvents)
-        .where(inArray(auditEvents.seq, first))
-        .returning({ seq: auditEvents.seq });
-      return gone.length;
+      return deleteFirst(db, {
+        key: auditEvents.seq,
+        by: auditEvents.seq,
+        where: and(lte(auditEvents.seq, through), lt(auditEvents.seq, newest)),
+        limit,
+      });
     },
   };
 }

@@ -1,5 +1,5 @@
-import { and, asc, desc, eq, inArray, lt } from 'drizzle-orm';
-import { built, isAfter, jsonOf, rowsFrom, type Statement } from '../database.ts';
+import { and, desc, eq, lt } from 'drizzle-orm';
+import { built, deleteFirst, isAfter, jsonOf, rowsFrom, type Statement } from '../database.ts';
 import type { RecordDatabase } from './revocations.ts';
 import { agentInvocations } from './schema.ts';
 
@@ -56,18 +56,13 @@ export function invocationStore(db: RecordDatabase) {
         .limit(limit),
 
     /** Deletes calls that began before a moment, in ms, the oldest first and no more than `limit`. How many went. */
-    async purge(startedBefore: number, limit: number): Promise<number> {
-      const old = db
-        .select({ id: agentInvocations.id })
-        .from(agentInvocations)
-        .where(lt(agentInvocations.startedAt, startedBefore))
-        .orderBy(asc(agentInvocations.startedAt))
-        .limit(limit);
-      const gone = await db
-        .delete(agentInvocations)
-        .where(inArray(agentInvocations.id, old))
-        .returning({ id: agentInvocations.id });
-      return gone.length;
+    purge(startedBefore: number, limit: number): Promise<number> {
+      return deleteFirst(db, {
+        key: agentInvocations.id,
+        by: agentInvocations.startedAt,
+        where: lt(agentInvocations.startedAt, startedBefore),
+        limit,
+      });
     },
   };
 }

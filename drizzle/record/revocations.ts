@@ -16,7 +16,7 @@ import {
   type SQL,
   sql,
 } from 'drizzle-orm';
-import { among, type Database, type Statement } from '../database.ts';
+import { among, type Database, deleteFirst, type Statement } from '../database.ts';
 import type * as schema from './schema.ts';
 import { agentSessions, recordRevocations, sessionParties } from './schema.ts';
 
@@ -119,18 +119,13 @@ export function recordRevocationStore(db: RecordDatabase) {
      * Forgets copies that stopped to hit before a moment, in ms, no more than `limit`; never the newest, after whose number
      * those of a restored control database go on. How many went.
      */
-    async purge(before: number, limit: number): Promise<number> {
-      const old = db
-        .select({ id: recordRevocations.id })
-        .from(recordRevocations)
-        .where(and(lte(recordRevocations.until, before), sql`rev < (SELECT max(rev) FROM revocations)`))
-        .orderBy(asc(recordRevocations.until))
-        .limit(limit);
-      const gone = await db
-        .delete(recordRevocations)
-        .where(inArray(recordRevocations.id, old))
-        .returning({ id: recordRevocations.id });
-      return gone.length;
+    purge(before: number, limit: number): Promise<number> {
+      return deleteFirst(db, {
+        key: recordRevocations.id,
+        by: recordRevocations.until,
+        where: and(lte(recordRevocations.until, before), sql`rev < (SELECT max(rev) FROM revocations)`),
+        limit,
+      });
     },
   };
 }
