@@ -40,6 +40,7 @@ export async function startNodeStack(): Promise<NodeStack> {
   const start = () =>
     startBroker({
       ...common,
+      AGENTS: `${ROOT}agents.ts`,
       AGENT_WORKER_URL: agentWorker,
       KEK: secrets.keyEncryptionKey,
       TOKEN_PEPPER: secrets.tokenPepper,
