@@ -1,12 +1,12 @@
+import { SUBPROTOCOL } from '@agent-ticket/shared/handshake.ts';
 import { describe, expect, test, vi } from 'vitest';
-import { SUBPROTOCOL } from '../src/handshake.ts';
+import { advance, FakeBackend, SECOND } from '../test/fake-backend.ts';
+import { clientsOf, connect, fakeTime, open, untilOpen } from '../test/stock-client.ts';
 import { createTicketProvider } from './provider.ts';
-import { advance, FakeBackend, SECOND } from './test/fake-backend.ts';
-import { clientsOf, connect, open, untilOpen, useFakeTime } from './test/stock-client.ts';
 
 /** Tickets and connections of the stock client. */
 
-useFakeTime();
+fakeTime();
 
 describe('a ticket for each connection', () => {
   test('in the subprotocol, and nowhere else', async () => {
@@ -25,9 +25,7 @@ describe('a ticket for each connection', () => {
 
   test('a retry with the earlier query does not leave the page', async () => {
     const backend = new FakeBackend();
-    const { WebSocket: Socket } = createTicketProvider(
-      backend.options({ delivery: 'query' }),
-    ).useAgentOptions();
+    const { WebSocket: Socket } = createTicketProvider(backend.options({ delivery: 'query' })).agentOptions();
     const url = 'wss://agents.example.com/agents/counter/main?ticket=h.t1.s';
     new Socket(url);
     const again = Object(new Socket(url));

@@ -1,12 +1,12 @@
+import { SUBPROTOCOL } from '@agent-ticket/shared/handshake.ts';
 import type { UseAgentOptions } from 'agents/react';
 import { afterEach, describe, expect, expectTypeOf, test, vi } from 'vitest';
-import { SUBPROTOCOL } from '../src/handshake.ts';
+import { advance, FakeBackend, MINUTE, refusal, SECOND } from '../test/fake-backend.ts';
+import { fakeTime } from '../test/stock-client.ts';
 import type { AgentOptions } from './provider.ts';
 import { createTicketProvider, TicketRefused, TicketUnavailable } from './provider.ts';
-import { advance, FakeBackend, MINUTE, refusal, SECOND } from './test/fake-backend.ts';
-import { useFakeTime } from './test/stock-client.ts';
 
-useFakeTime();
+fakeTime();
 
 /** The outcome of a promise within the given time. */
 async function settled<T>(
@@ -35,56 +35,56 @@ describe('without a WebSocket', () => {
 
   test('options for a client are one clear error, and no ticket is minted', () => {
     const { backend, ticket } = inNode20();
-    expect(() => ticket.useAgentOptions()).toThrow('no WebSocket');
+    expect(() => ticket.agentOptions()).toThrow('no WebSocket');
     expect(backend.mints).toHaveLength(0);
   });
 
   test('who opens sockets by another class has tickets, and a page is rendered on a server', async () => {
     expect(await settled(inNode20().ticket.headers())).toMatchObject({ status: 'fulfilled' });
     expect(await settled(inNode20().ticket.mint())).toMatchObject({ status: 'fulfilled' });
-    expect(inNode20({ runsIn: 'server-render' }).ticket.useAgentOptions()).toMatchObject({
+    expect(inNode20({ runsIn: 'server-render' }).ticket.agentOptions()).toMatchObject({
       agent: 'counter',
     });
   });
 });
 
-describe('useAgentOptions', () => {
+describe('agentOptions', () => {
   test('is what the hook takes', () => {
     expectTypeOf<AgentOptions>().toExtend<UseAgentOptions>();
   });
 
   test('by subprotocol nothing of it changes between renders', () => {
     const ticket = createTicketProvider(new FakeBackend().options());
-    const { protocols, WebSocket, id, ...rest } = ticket.useAgentOptions();
+    const { protocols, WebSocket, id, ...rest } = ticket.agentOptions();
     expect(rest).toMatchObject({
       agent: 'counter',
       host: 'agents.example.com',
       transferEnqueuedMessages: false,
     });
     expect(rest).not.toHaveProperty('query');
-    const again = ticket.useAgentOptions();
+    const again = ticket.agentOptions();
     expect([again.protocols, again.WebSocket, again.id]).toEqual([protocols, WebSocket, id]);
   });
 
   test('by query the three that belong together', () => {
     const ticket = createTicketProvider(new FakeBackend().options({ delivery: 'query' }));
-    const options = ticket.useAgentOptions();
+    const options = ticket.agentOptions();
     expect(options).toMatchObject({ cacheTtl: 2_147_483_647, queryDeps: ticket.queryDeps });
     expect(options.query).toBe(ticket.query);
     expect(options).not.toHaveProperty('protocols');
-    expect(ticket.useAgentOptions().queryDeps).toEqual(options.queryDeps);
+    expect(ticket.agentOptions().queryDeps).toEqual(options.queryDeps);
   });
 
   test('differs between providers, and before and after a reset', () => {
     const backend = new FakeBackend();
     const one = createTicketProvider(backend.options());
     const two = createTicketProvider(backend.options());
-    const before = one.useAgentOptions();
+    const before = one.agentOptions();
     const keys = [one.queryDeps, two.queryDeps].map((deps) => JSON.stringify(deps));
     one.reset();
     keys.push(JSON.stringify(one.queryDeps));
     expect(new Set(keys).size).toBe(3);
-    expect(new Set([before.id, two.useAgentOptions().id, one.useAgentOptions().id]).size).toBe(3);
+    expect(new Set([before.id, two.agentOptions().id, one.agentOptions().id]).size).toBe(3);
   });
 });
 
@@ -244,7 +244,7 @@ describe('while a page is rendered on a server', () => {
     async (delivery) => {
       const backend = new FakeBackend();
       const ticket = createTicketProvider(backend.options({ runsIn: 'server-render', delivery }));
-      expect(ticket.useAgentOptions()).toMatchObject({ agent: 'counter' });
+      expect(ticket.agentOptions()).toMatchObject({ agent: 'counter' });
       expect(await ticket.protocols()).toEqual([SUBPROTOCOL]);
       expect(await ticket.query()).toEqual({});
       expect(await ticket.headers()).toEqual({});
@@ -293,6 +293,6 @@ test('neither ticket nor credential can be read off a provider', async () => {
     backend.options({ credential: { kind: 'access-token', get: async () => 's3cr3t' } }),
   );
   await settled(ticket.protocols());
-  const shown = JSON.stringify(ticket) + JSON.stringify(ticket.useAgentOptions());
+  const shown = JSON.stringify(ticket) + JSON.stringify(ticket.agentOptions());
   expect(shown).not.toMatch(/s3cr3t|h\.t1\.s/);
 });

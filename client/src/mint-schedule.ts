@@ -60,8 +60,7 @@ export function scheduleFor(
   instances[key] ??= { schedule: createSchedule(monotonicClock(now), random), providers: 0 };
   const instance = instances[key];
   if (browser) {
-    if (++instance.providers > RENDERED_PROVIDERS)
-      throw new TypeError('createTicketProvider: once, not in each render');
+    if (++instance.providers > RENDERED_PROVIDERS) throw new TypeError('once, not in each render');
     after(RENDERED_WITHIN_MS, () => {
       instance.providers--;
     });

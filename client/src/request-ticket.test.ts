@@ -1,8 +1,5 @@
+import { TICKET_MAX_BYTES } from '@agent-ticket/shared/limits.ts';
 import { describe, expect, test, vi } from 'vitest';
-import { TICKET_MAX_BYTES } from '../src/limits.ts';
-import { Forbidden, SignInRequired, TicketRefused, TicketUnavailable } from './errors.ts';
-import { type Credential, resolveOptions } from './options.ts';
-import { readTicketAnswer, requestTicket } from './request-ticket.ts';
 import {
   advance,
   BROKER,
@@ -11,10 +8,13 @@ import {
   refusal,
   SECOND,
   ticketBody,
-} from './test/fake-backend.ts';
-import { useFakeTime } from './test/stock-client.ts';
+} from '../test/fake-backend.ts';
+import { fakeTime } from '../test/stock-client.ts';
+import { Forbidden, SignInRequired, TicketRefused, TicketUnavailable } from './errors.ts';
+import { type Credential, resolveOptions } from './options.ts';
+import { readTicketAnswer, requestTicket } from './request-ticket.ts';
 
-useFakeTime();
+fakeTime();
 
 const SERVICE: Credential = { kind: 'service-token', clientId: 'st:1', clientSecret: 'sécret/+' };
 const token = (...texts: (string | undefined)[]): Extract<Credential, { kind: 'access-token' }> => ({

@@ -1,4 +1,4 @@
-import type { Transport } from '../src/names.ts';
+import type { Transport } from '@agent-ticket/shared/names.ts';
 import { TicketRefused, TicketUnavailable } from './errors.ts';
 import type { MintSchedule } from './mint-schedule.ts';
 import { type ClientPorts, untilVisible } from './ports.ts';

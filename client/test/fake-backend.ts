@@ -1,7 +1,7 @@
+import { SUBPROTOCOL } from '@agent-ticket/shared/handshake.ts';
 import { vi } from 'vitest';
-import { SUBPROTOCOL } from '../../src/handshake.ts';
-import type { TicketProviderOptions } from '../options.ts';
-import type { ClientPorts } from '../ports.ts';
+import type { TicketProviderOptions } from '../src/options.ts';
+import type { ClientPorts } from '../src/ports.ts';
 import { FakeSocket } from './fake-socket.ts';
 
 /** A fake broker, agent worker and page, on vitest's clock. Every mint and every socket is recorded. */

@@ -1,20 +1,20 @@
+import { CLOSES } from '@agent-ticket/shared/denial.ts';
 import { describe, expect, test } from 'vitest';
-import { CLOSES } from '../src/denial.ts';
-import { createTicketProvider } from './provider.ts';
-import { advance, FakeBackend, jsonAnswer, MINUTE, SECOND } from './test/fake-backend.ts';
+import { advance, FakeBackend, jsonAnswer, MINUTE, SECOND } from '../test/fake-backend.ts';
 import {
   clientsOf,
   connect,
   expectMintLimit,
+  fakeTime,
   open,
   RANDOMS,
   untilOpen,
-  useFakeTime,
-} from './test/stock-client.ts';
+} from '../test/stock-client.ts';
+import { createTicketProvider } from './provider.ts';
 
 /** Outages of broker or agent: how many requests are sent, and how soon the client recovers. */
 
-useFakeTime();
+fakeTime();
 
 interface Outage {
   start(backend: FakeBackend): void;

@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from 'vitest';
+import { BROKER } from '../test/fake-backend.ts';
 import { type Credential, resolveOptions, type TicketProviderOptions } from './options.ts';
 import { createTicketProvider } from './provider.ts';
-import { BROKER } from './test/fake-backend.ts';
 
 const OPTIONS: TicketProviderOptions = {
   broker: BROKER,
@@ -48,7 +48,9 @@ describe('where it runs', () => {
       expect(resolveOptions(OPTIONS).runsIn).toBe('browser');
       for (const runsIn of ['browser', 'process', 'server-render', undefined] as const) {
         const options = { ...OPTIONS, credential: SERVICE, ...(runsIn && { runsIn }) };
-        expect(() => createTicketProvider(options)).toThrow(/service-token: not in a browser/);
+        expect(() => createTicketProvider(options)).toThrow(
+          /service-token: in a browser everybody can read it/,
+        );
       }
     } finally {
       vi.unstubAllGlobals();

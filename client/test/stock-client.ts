@@ -1,7 +1,7 @@
 import { AgentClient } from 'agents/client';
 import { afterEach, beforeEach, expect, onTestFinished, vi } from 'vitest';
-import type { TicketProviderOptions } from '../options.ts';
-import { createTicketProvider, type TicketProvider } from '../provider.ts';
+import type { TicketProviderOptions } from '../src/options.ts';
+import { createTicketProvider, type TicketProvider } from '../src/provider.ts';
 import { advance, FakeBackend, MINUTE } from './fake-backend.ts';
 
 /** The stock `AgentClient` of the Agents SDK with a provider. Only broker, sockets, page and time are fake. */
@@ -12,7 +12,7 @@ interface Fixture {
 }
 
 /** Fake timers: time passes only where a test advances it. */
-export function useFakeTime(): void {
+export function fakeTime(): void {
   beforeEach(() => {
     vi.useFakeTimers();
   });
@@ -26,7 +26,7 @@ export const RANDOMS = [0, 0.5, 0.999];
 
 /** Any number of stock clients of one provider, closed when the test ends. */
 export function clientsOf(ticket: TicketProvider, count: number): AgentClient[] {
-  const clients = Array.from({ length: count }, () => new AgentClient(ticket.useAgentOptions()));
+  const clients = Array.from({ length: count }, () => new AgentClient(ticket.agentOptions()));
   onTestFinished(() => {
     for (const client of clients) client.close();
   });
@@ -35,7 +35,7 @@ export function clientsOf(ticket: TicketProvider, count: number): AgentClient[] 
 
 export function connect(backend: FakeBackend, more: Partial<TicketProviderOptions> = {}): Fixture {
   const ticket = createTicketProvider(backend.options(more));
-  const client = new AgentClient(ticket.useAgentOptions());
+  const client = new AgentClient(ticket.agentOptions());
   onTestFinished(() => client.close());
   return { backend, ticket, client };
 }

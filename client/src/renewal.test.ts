@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
+import { advance, FakeBackend, MINUTE, refusal, SECOND } from '../test/fake-backend.ts';
+import { clientsOf, expectMintLimit, fakeTime, open, untilOpen } from '../test/stock-client.ts';
 import { createTicketProvider, SignInRequired } from './provider.ts';
-import { advance, FakeBackend, MINUTE, refusal, SECOND } from './test/fake-backend.ts';
-import { clientsOf, expectMintLimit, open, untilOpen, useFakeTime } from './test/stock-client.ts';
 
 /** Sessions are extended without a new socket. */
 
-useFakeTime();
+fakeTime();
 
 describe('renewal in band', () => {
   const expiring = { type: 'ticket.expiring', session_expires_at: '2001-01-01T01:00:00.000Z' };

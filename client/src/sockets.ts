@@ -1,4 +1,4 @@
-import { QUERY_PARAMETER } from '../src/handshake.ts';
+import { QUERY_PARAMETER } from '@agent-ticket/shared/handshake.ts';
 import type { TicketRefused } from './errors.ts';
 import type { MintSchedule } from './mint-schedule.ts';
 import { type ClientPorts, listen, type SocketLike } from './ports.ts';
@@ -34,6 +34,8 @@ const OPEN = 1;
 const CLOSED = 3;
 
 const IDLE = 4008;
+/** Beyond a limit, which the reason names: stock clients stop. */
+const LIMIT = 1008;
 /** A code on which stock clients reconnect. */
 const RECONNECT = 3000;
 /** The agent worker's final closes are 4000 and the last two digits of the status that they correspond to. */
@@ -135,6 +137,7 @@ export function createSockets(ports: SocketsPorts): Sockets {
         else if (received) schedule.used();
         lasted = received = renewing = false;
         if (code >= 4000 && code < 4005) ports.onRefused(code - CLOSE_OF_STATUS, reason);
+        if (code === LIMIT) ports.onRefused(429, reason);
         onClose?.(event, code);
       } else {
         received = true;

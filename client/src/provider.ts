@@ -1,5 +1,5 @@
-import { QUERY_PARAMETER, SUBPROTOCOL } from '../src/handshake.ts';
-import type { Transport } from '../src/names.ts';
+import { QUERY_PARAMETER, SUBPROTOCOL } from '@agent-ticket/shared/handshake.ts';
+import type { Transport } from '@agent-ticket/shared/names.ts';
 import { TicketRefused, TicketUnavailable } from './errors.ts';
 import { createMintQueue } from './mint-queue.ts';
 import { scheduleFor } from './mint-schedule.ts';
@@ -34,7 +34,7 @@ export interface AgentOptions {
 
 export interface TicketProvider {
   /** All that `useAgent` or `AgentClient` needs, renewal included. Throws a `TypeError` where there is no `WebSocket`. */
-  useAgentOptions(): AgentOptions;
+  agentOptions(): AgentOptions;
   /** `protocols` of PartySocket: a new ticket each time. Resolves without one after a refusal. */
   protocols(): Promise<string[]>;
   /** `query` of `useAgent`, only together with {@link queryDeps} and {@link cacheTtl}. */
@@ -45,7 +45,7 @@ export interface TicketProvider {
   headers(): Promise<Record<string, string>>;
   /** One ticket, for `new WebSocket(url, protocols)`. Rejects with {@link TicketRefused} or {@link TicketUnavailable}. */
   mint(): Promise<{ url: string; protocols: string[] }>;
-  /** Renews the session of a socket created without {@link useAgentOptions}; returns a function that stops it. */
+  /** Renews the session of a socket created without {@link agentOptions}; returns a function that stops it. */
   attachRenewal(socket: SocketLike): () => void;
   /** Why there is no connection, if it was refused. Cleared by the next ticket. */
   readonly refusal: TicketRefused | undefined;
@@ -149,7 +149,7 @@ export function createTicketProvider(options: TicketProviderOptions): TicketProv
     get queryDeps() {
       return byQuery().queryDeps;
     },
-    useAgentOptions() {
+    agentOptions() {
       // A stock client would ask for a ticket, fail to open its socket, and ask again, for ever.
       if (!(serverRender || options.ports?.openSocket || globalThis.WebSocket))
         throw new TypeError('no WebSocket');
@@ -190,7 +190,7 @@ function createHttpHeaders(
   mint: () => Promise<TicketAnswer>,
   clock: () => number,
 ): { headers(): Promise<Record<string, string>>; forget(): void } {
-  let kept: Promise<TicketAnswer> | undefined;
+  let kept: Promise<TicketAnswer>;
   let until = 0;
   const forget = (): void => {
     until = 0;
@@ -210,7 +210,7 @@ function createHttpHeaders(
 
   return {
     async headers() {
-      if (kept === undefined || clock() >= until) kept = renew();
+      if (clock() >= until) kept = renew();
       return { authorization: `Bearer ${(await kept).ticket}` };
     },
     forget,

@@ -1,12 +1,12 @@
+import { SUBPROTOCOL } from '@agent-ticket/shared/handshake.ts';
 import { describe, expect, test } from 'vitest';
-import { SUBPROTOCOL } from '../src/handshake.ts';
+import { advance, FakeBackend, MINUTE, SECOND } from '../test/fake-backend.ts';
+import { connect, expectMintLimit, fakeTime, open, RANDOMS, untilOpen } from '../test/stock-client.ts';
 import { createTicketProvider } from './provider.ts';
-import { advance, FakeBackend, MINUTE, SECOND } from './test/fake-backend.ts';
-import { connect, expectMintLimit, open, RANDOMS, untilOpen, useFakeTime } from './test/stock-client.ts';
 
 /** Changes of network, clock, visibility and activity. */
 
-useFakeTime();
+fakeTime();
 
 describe('the page', () => {
   test.for(RANDOMS)('offline for ten minutes, then online (random %d)', async (random) => {
@@ -103,7 +103,7 @@ describe('idle', () => {
 
   test('a listener of the socket gets one close event, with a code on which clients reconnect', async () => {
     const backend = new FakeBackend();
-    const { WebSocket: Socket } = createTicketProvider(backend.options()).useAgentOptions();
+    const { WebSocket: Socket } = createTicketProvider(backend.options()).agentOptions();
     const socket = new Socket('wss://agents.example.com/agents/counter/x', [SUBPROTOCOL, 'h.t.s']);
     const codes: unknown[] = [];
     if (socket instanceof EventTarget)

@@ -1,11 +1,21 @@
 import { describe, expect, test } from 'vitest';
+import { advance, BROKER, FakeBackend, MINUTE, refusal, SECOND } from '../test/fake-backend.ts';
+import { connect, fakeTime, open, untilOpen } from '../test/stock-client.ts';
 import { Forbidden, SignInRequired, TicketRefused } from './provider.ts';
-import { advance, BROKER, FakeBackend, MINUTE, refusal, SECOND } from './test/fake-backend.ts';
-import { connect, open, untilOpen, useFakeTime } from './test/stock-client.ts';
 
 /** The stock client after a refusal. */
 
-useFakeTime();
+fakeTime();
+
+test('a close beyond a limit is a refusal that names the limit', async () => {
+  const { backend, client, ticket } = await open();
+  backend.sockets[0]?.end(1008, 'frame_too_large');
+  await advance(30 * MINUTE);
+  expect(backend.mints).toHaveLength(1);
+  expect(client.connectionError?.code).toBe(1008);
+  expect(ticket.refusal).toBeInstanceOf(TicketRefused);
+  expect(ticket.refusal).toMatchObject({ status: 429, code: 'frame_too_large' });
+});
 
 describe('a refusal is final', () => {
   const REFUSALS = [

@@ -1,5 +1,5 @@
-import type { TICKET_MAX_BYTES, TICKET_TTL_SECONDS } from '../src/limits.ts';
-import type { Transport } from '../src/names.ts';
+import type { TICKET_MAX_BYTES, TICKET_TTL_SECONDS } from '@agent-ticket/shared/limits.ts';
+import type { Transport } from '@agent-ticket/shared/names.ts';
 import { Forbidden, SignInRequired, TicketRefused, TicketUnavailable } from './errors.ts';
 import type { Settings } from './options.ts';
 import type { ClientPorts } from './ports.ts';

@@ -1,4 +1,4 @@
-import type { ClientPorts } from '../ports.ts';
+import type { ClientPorts } from '../src/ports.ts';
 
 type RawSocket = ReturnType<ClientPorts['openSocket']>;
 
