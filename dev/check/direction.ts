@@ -42,7 +42,7 @@ interface GlobalRule extends Rule {
 const IMPORT_RULES: readonly ImportRule[] = [
   {
     files: /^shared\//,
-    imports: /^(drizzle|broker|agent-worker|client|dev)\//,
+    imports: /^(drizzle|broker|agent-worker|client|cli|dev)\//,
     because: 'shared imports no other workspace',
   },
   {
@@ -53,13 +53,18 @@ const IMPORT_RULES: readonly ImportRule[] = [
   },
   {
     files: /^drizzle\//,
-    imports: /^(broker|agent-worker|client|dev)\//,
+    imports: /^(broker|agent-worker|client|cli|dev)\//,
     because: 'drizzle imports only shared',
   },
   {
     files: /^client\//,
-    imports: /^(drizzle|broker|agent-worker|dev)\//,
+    imports: /^(drizzle|broker|agent-worker|cli|dev)\//,
     because: 'the client imports only shared: it calls both workers over the network',
+  },
+  {
+    files: /^cli\//,
+    imports: /^(drizzle|agent-worker|client|dev)\//,
+    because: 'the command line is a client of the API; of the broker it takes the proof of the audit log',
   },
   {
     files: /^client\//,
@@ -75,12 +80,12 @@ const IMPORT_RULES: readonly ImportRule[] = [
   },
   {
     files: /^broker\//,
-    imports: /^(agent-worker|client|dev)\//,
+    imports: /^(agent-worker|client|cli|dev)\//,
     because: 'the broker imports shared and drizzle; it calls the agent worker by its HTTP contract',
   },
   {
     files: /^agent-worker\//,
-    imports: /^(broker|dev)\//,
+    imports: /^(broker|cli|dev)\//,
     because: 'the agent worker imports shared and drizzle; it takes tickets and has no code that makes them',
   },
   {
@@ -172,7 +177,7 @@ function refusalsOf(path: string, specifier: Specifier): string[] {
 const skipsExports = (path: string, { text }: Specifier, target: string): boolean =>
   text?.startsWith('.') === true && WORKSPACE.test(target) && workspaceOf(target) !== workspaceOf(path);
 
-const WORKSPACE = /^(shared|drizzle|broker|agent-worker|client|dev)\//;
+const WORKSPACE = /^(shared|drizzle|broker|agent-worker|client|cli|dev)\//;
 const workspaceOf = (path: string): string | undefined => path.split('/')[0];
 
 /**

@@ -1,6 +1,6 @@
 import type { KeySet, SetAlgorithm } from '@agent-ticket/shared/key-set.ts';
-import { CHAIN_START } from '../../src/audit/chain.ts';
-import { type CheckpointClaims, namedKey, readCheckpoint } from '../../src/audit/checkpoint.ts';
+import { CHAIN_START } from '../chain.ts';
+import { type CheckpointClaims, namedKey, readCheckpoint } from '../checkpoint.ts';
 import type { CheckpointLine } from './export-line.ts';
 import { createMissing } from './missing.ts';
 import type { Faults } from './verification.ts';

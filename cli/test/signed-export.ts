@@ -1,8 +1,8 @@
+import { CHAIN_START, chainOn } from '@agent-ticket/broker/src/audit/chain.ts';
+import { signCheckpoint } from '@agent-ticket/broker/src/audit/checkpoint.ts';
+import type { KeyMaterial } from '@agent-ticket/broker/src/keys/keyring.ts';
 import { KeyId } from '@agent-ticket/shared/names.ts';
 import { exportJWK, generateKeyPair } from 'jose';
-import { CHAIN_START, chainOn } from '../src/audit/chain.ts';
-import { signCheckpoint } from '../src/audit/checkpoint.ts';
-import type { KeyMaterial } from '../src/keys/keyring.ts';
 
 const KID = KeyId.parse('k'.repeat(43));
 

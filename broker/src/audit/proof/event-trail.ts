@@ -1,5 +1,5 @@
-import { chainOn } from '../../src/audit/chain.ts';
-import type { CheckpointClaims } from '../../src/audit/checkpoint.ts';
+import { chainOn } from '../chain.ts';
+import type { CheckpointClaims } from '../checkpoint.ts';
 import { createMissing } from './missing.ts';
 import type { Faults } from './verification.ts';
 

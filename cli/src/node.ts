@@ -1,8 +1,7 @@
 #!/usr/bin/env node
 import { createReadStream } from 'node:fs';
-import { parseArgs } from 'node:util';
 import { type Terminal, UsageError } from './command.ts';
-import { run, USAGE } from './run.ts';
+import { run } from './run.ts';
 
 /** `npx agent-ticket`: the one file of the command line that names a process. */
 
@@ -40,24 +39,4 @@ const terminal: Terminal = {
   colours: process.stdout.isTTY === true && process.env.NO_COLOR === undefined,
 };
 
-function readArguments() {
-  try {
-    return parseArgs({
-      allowPositionals: true,
-      options: {
-        keys: { type: 'string' },
-        anchor: { type: 'string' },
-        json: { type: 'boolean' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    });
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    process.stderr.write(`${error.message}\n${USAGE}`);
-    return undefined;
-  }
-}
-
-const given = readArguments();
-process.exitCode =
-  given === undefined ? 2 : await run({ words: given.positionals, options: given.values }, terminal);
+process.exitCode = await run(process.argv.slice(2), terminal);

@@ -1,6 +1,6 @@
 import type { KeySet, SetAlgorithm } from '@agent-ticket/shared/key-set.ts';
-import { CHAIN_START } from '../../src/audit/chain.ts';
-import { type CheckpointClaims, readCheckpoint } from '../../src/audit/checkpoint.ts';
+import { CHAIN_START } from '../chain.ts';
+import { type CheckpointClaims, readCheckpoint } from '../checkpoint.ts';
 import { CheckpointTrail } from './checkpoint-trail.ts';
 import { EventTrail } from './event-trail.ts';
 import { type CheckpointLine, readLine } from './export-line.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { signedExport } from '../test/signed-export.ts';
 import type { Terminal } from './command.ts';
 import { run } from './run.ts';
-import { signedExport } from './test-export.ts';
 
 const { lines: GOOD, jws, keySet } = await signedExport();
 
@@ -16,7 +16,7 @@ const FILES: Readonly<Record<string, readonly string[]>> = {
 
 async function tried(
   line: string,
-  options: { keys?: string; anchor?: string; json?: boolean; help?: boolean } = {},
+  options: { keys?: string; anchor?: string; json?: true; help?: true } = {},
   colours = false,
 ) {
   const said = { out: '', err: '' };
@@ -35,7 +35,10 @@ async function tried(
     },
     colours,
   };
-  const code = await run({ words: line.split(' '), options }, terminal);
+  const words = Object.entries(options).flatMap(([name, value]) =>
+    value === true ? [`--${name}`] : [`--${name}`, value],
+  );
+  const code = await run([...line.split(' ').filter((word) => word !== ''), ...words], terminal);
   return { code, ...said };
 }
 
@@ -73,21 +76,24 @@ describe('agent-ticket audit verify', () => {
     expect((await tried('audit verify good.ndjson', { keys })).out).not.toContain('\u001b');
   });
 
-  it.each(['', 'audit', 'audit verify', 'audit verify good.ndjson'])(
-    'asked for help with "%s" says how it is used, and ends with 0',
-    async (line) => {
-      const { code, out, err } = await tried(line, { help: true });
-      expect([code, err]).toEqual([0, '']);
-      expect(out).toContain('agent-ticket audit verify <export> --keys');
-      expect(out).toContain('exit code');
-    },
-  );
+  it.each([
+    ['', 'agent-ticket [options]'],
+    ['audit', 'agent-ticket audit [options]'],
+    ['audit verify', 'agent-ticket audit verify [options] <export>'],
+    ['audit verify', 'Example:'],
+    ['audit verify good.ndjson', 'agent-ticket audit verify [options] <export>'],
+  ])('asked for help with "%s" says %s and the exit codes, and ends with 0', async (line, said) => {
+    const { code, out, err } = await tried(line, { help: true });
+    expect([code, err]).toEqual([0, '']);
+    expect(out).toContain(said);
+    expect(out).toContain('Exit codes');
+  });
 
   it.each([
-    ['nothing', '', {}, 'Commands are'],
-    ['a command that is none', 'ticket counter', {}, 'There is no command "ticket counter"'],
-    ['no export', 'audit verify', { keys }, 'Name one export'],
-    ['no keys', 'audit verify good.ndjson', {}, 'Give --keys'],
+    ['nothing', '', {}, 'Commands:'],
+    ['a command that is none', 'ticket counter', {}, "unknown command 'ticket'"],
+    ['no export', 'audit verify', { keys }, "missing required argument 'export'"],
+    ['no keys', 'audit verify good.ndjson', {}, '--keys <file or URL>'],
     ['keys that are none', 'audit verify good.ndjson', { keys: 'empty.json' }, 'audit-jwks.json'],
     ['an anchor that is none', 'audit verify good.ndjson', { keys, anchor: 'empty.json' }, 'Give --anchor'],
   ])('given %s says what to do next and ends with 2', async (_what, line, options, said) => {
