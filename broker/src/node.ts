@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 import { once } from 'node:events';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { createApp } from './app.ts';

@@ -31,6 +31,17 @@ export interface BrokerOptions {
   readonly agents: AgentRegistry;
 }
 
+/** The exports of a broker's entry file. */
+export interface Broker {
+  readonly handler: {
+    fetch(request: Request, env: BrokerEnv): Response | Promise<Response>;
+    /** Each minute, by the trigger in wrangler.jsonc. */
+    scheduled(controller: ScheduledController, env: BrokerEnv): Promise<void>;
+  };
+  readonly MintShardObject: new (ctx: DurableObjectState, env: ShardEnv) => MintShardObject;
+  readonly Backlog: new (ctx: ExecutionContext, env: BrokerEnv) => WorkerEntrypoint<BrokerEnv>;
+}
+
 const log = (event: Readonly<Record<string, unknown>>): void => console.log(JSON.stringify(event));
 
 /**
@@ -38,7 +49,7 @@ const log = (event: Readonly<Record<string, unknown>>): void => console.log(JSON
  * `wrangler.jsonc` names them. A setting that is wrong or a registry that is not sound answers each request with 500, and
  * the log has a line `not_started` that names it.
  */
-export function createBroker({ agents }: BrokerOptions) {
+export function createBroker({ agents }: BrokerOptions): Broker {
   // One per isolate: keys are opened and imported once.
   let ports: BrokerPorts | undefined;
   let app: Hono | undefined;
@@ -57,12 +68,11 @@ export function createBroker({ agents }: BrokerOptions) {
         return app.fetch(request, env);
       },
 
-      /** Each minute, by the trigger in wrangler.jsonc. */
       async scheduled(_controller, env): Promise<void> {
         ports ??= portsOf(env, agents);
         await runScheduled(ports);
       },
-    } satisfies ExportedHandler<BrokerEnv>,
+    },
 
     MintShardObject: class extends MintShardObject {
       constructor(ctx: DurableObjectState, env: ShardEnv) {

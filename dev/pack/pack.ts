@@ -1,5 +1,9 @@
 import { ROOT } from '../quiet-environment.ts';
-import { packLibrary } from './pack-library.ts';
+import { makePackage } from './make-package.ts';
+import { PACKAGES } from './packages.ts';
 
-/** `npm run pack`: the package that other projects install, as a tarball below `.dev/`. */
-process.stdout.write(`${await packLibrary(`${ROOT}.dev/pack`)}\n`);
+/** `npm run pack`: the packages that other projects install, as tarballs below `.dev/pack`. */
+for (const spec of PACKAGES) {
+  const tarball = await makePackage(spec, `${ROOT}.dev/pack/${spec.workspace}`);
+  process.stdout.write(`${tarball}\n`);
+}

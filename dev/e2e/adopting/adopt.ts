@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { cp, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { packLibrary } from '../../pack/pack-library.ts';
+import { makePackage } from '../../pack/make-package.ts';
+import { PACKAGES } from '../../pack/packages.ts';
 import { quietEnvironment, ROOT } from '../../quiet-environment.ts';
 
 const run = promisify(execFile);
@@ -27,7 +28,9 @@ export async function plainApp(folder: string): Promise<void> {
 
 /** Installs the built package into it and changes the lines of the guide. */
 export async function adopt(folder: string): Promise<void> {
-  const tarball = await packLibrary(join(folder, 'packed'));
+  const spec = PACKAGES.find(({ name }) => name === NAME);
+  if (spec === undefined) throw new Error(`no package ${NAME}`);
+  const tarball = await makePackage(spec, `${ROOT}.dev/packed-for-adopting`);
   const home = join(folder, 'node_modules', NAME);
   await mkdir(home, { recursive: true });
   // As `npm install` does with a tarball; npm would also fetch the other packages again.
