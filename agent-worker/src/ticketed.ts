@@ -33,12 +33,17 @@ import {
   takeEntries,
 } from './ticketed/sdk.ts';
 import { createSessions } from './ticketed/sessions.ts';
-import { createStreams } from './ticketed/streams.ts';
+import { createStreams, type Repeat } from './ticketed/streams.ts';
 import { createSweep, HANDOVER_DUE_MS, SWEEP } from './ticketed/sweep.ts';
 import { verifierOf } from './verifier.ts';
 
 /** An Agents SDK class: `Agent` itself, or anything that extends it. */
 type AgentClass<A> = new (ctx: DurableObjectState, env: Cloudflare.Env) => A;
+
+const repeat: Repeat = (everyMs, work) => {
+  const timer = setInterval(work, everyMs);
+  return () => clearInterval(timer);
+};
 
 /** What {@link ticketed} adds for agent code. */
 export interface Ticketed {
@@ -71,10 +76,7 @@ export function ticketed<A extends Agent<Cloudflare.Env, unknown>>(
 ): AgentClass<A & Ticketed>;
 export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): typeof Base {
   return class extends Base implements Ticketed {
-    readonly #streams = createStreams((everyMs, work) => {
-      const timer = setInterval(work, everyMs);
-      return () => clearInterval(timer);
-    });
+    readonly #streams = createStreams(repeat);
     readonly #audit = createAudit({
       sql: this.ctx.storage.sql,
       randomId: () => crypto.randomUUID(),
@@ -99,6 +101,7 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       nextHandover: () => this.#record.nextHandover(),
       schedules: () => this.getSchedules(),
       schedule: (at) => this.schedule(at, SWEEP),
+      repeat,
     });
     readonly #record = createObjectRecord({
       env: this.env,
@@ -161,6 +164,11 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
           ...(await this.#tags(connection)),
           ...(await getConnectionTags.call(this, connection, context)),
         ],
+        alarm: (info?: AlarmInvocationInfo) =>
+          this.#sweep.besides(
+            () => this.#agent.alarm(info),
+            () => this.#runSweep(),
+          ),
         destroy: () => this.#destruction.start(),
         principal: () => this.#caller.principal(),
         noteDenied: (code: string, details?: Readonly<Record<string, string>>) =>

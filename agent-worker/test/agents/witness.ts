@@ -99,6 +99,20 @@ export class Witness extends ticketed(Agent<Cloudflare.Env, { secret: number }>)
     });
   }
 
+  #finishTask = (): void => {};
+  readonly #taskFinished = new Promise<void>((resolve) => {
+    this.#finishTask = resolve;
+  });
+
+  /** A task for the scheduler, which goes on until {@link finishTask}. */
+  longTask(): Promise<void> {
+    return this.#taskFinished;
+  }
+
+  finishTask(): void {
+    this.#finishTask();
+  }
+
   @callable()
   fail(): void {
     throw new Error('PRIVATE words of the agent');
