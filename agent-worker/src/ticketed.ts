@@ -11,6 +11,7 @@ import {
   readQuestion,
 } from './handover.ts';
 import { checkRevokedOf } from './revocations.ts';
+import { requestsInFlight } from './ticketed/admission.ts';
 import { createAudit } from './ticketed/audit.ts';
 import { createCaller } from './ticketed/caller.ts';
 import { createCalls } from './ticketed/calls.ts';
@@ -20,7 +21,7 @@ import { createDestruction } from './ticketed/destruction.ts';
 import { answerClose, type PlainEnd, plainEndOf } from './ticketed/ends.ts';
 import { skippedByBroadcast } from './ticketed/frames.ts';
 import { checkFrame, ratesOf } from './ticketed/inbound.ts';
-import { createFrameQueue, createRates } from './ticketed/limits.ts';
+import { createFrameQueue, createInFlight, createRates } from './ticketed/limits.ts';
 import { createObjectRecord } from './ticketed/record.ts';
 import { answerPlain, answerUpgrade } from './ticketed/requests.ts';
 import {
@@ -134,6 +135,7 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       onFacts: () => this.#noteFacts(0),
     });
     readonly #rates = createRates();
+    readonly #inFlight = createInFlight();
     readonly #queue = createFrameQueue((ms) => scheduler.wait(ms));
     readonly #calls = createCalls(() => Date.now());
     readonly #caller = createCaller({
@@ -237,6 +239,7 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
         ...ports,
         streams: this.#streams,
         sleep: (ms, signal) => scheduler.wait(ms, { signal }),
+        enter: () => this.#inFlight.enter(requestsInFlight(handover)),
         allowRate: () => this.#rates.allow(`plain ${claims.sub}`, rate, Date.now()),
       });
     }

@@ -57,6 +57,10 @@ export class Witness extends ticketed(Agent<Cloudflare.Env, { secret: number }>)
   }
 
   override async onRequest(request: Request): Promise<Response> {
+    if (request.url.includes('/task')) {
+      this.received.push('task');
+      await this.longTask();
+    }
     if (request.url.includes('/throw')) throw new Error('PRIVATE words of the agent');
     if (request.url.includes('/stream')) {
       if (this.name.startsWith('revoked-')) await recordRevocation(refresh(`instance:witness/${this.name}`));
