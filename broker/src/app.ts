@@ -148,7 +148,7 @@ async function run(
     return { ...counted, outcome: err('permission_missing', { detail: 'limited to agents', hint: SCOPED }) };
   if (isRequired && route.allowsLocked !== true && (await isLocked(who, context.now, ports)))
     return { ...counted, outcome: err('locked', permission === undefined ? {} : { hint: LOCKED }) };
-  const query = checkQuery(request.url, route.query);
+  const query = route.readsCredential === true ? ok(undefined) : checkQuery(request.url, route.query);
   if (!query.ok) return { ...counted, outcome: query };
   const result = await route.handler({ ...context, request, params: c.req.param(), who, ports });
   return { ...counted, ...('outcome' in result ? result : { outcome: result }) };
