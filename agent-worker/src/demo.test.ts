@@ -1,5 +1,5 @@
-import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import { describe, expect, test } from 'vitest';
+import { AGENTS } from '../../agents.ts';
 import type { DemoFacts } from '../demo/facts.ts';
 import { answerDemoRequest } from './demo.ts';
 

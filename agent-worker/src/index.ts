@@ -1,4 +1,4 @@
-import { AGENTS, type EnabledBinding } from '@agent-ticket/shared/agents.ts';
+import { AGENTS } from '../../agents.ts';
 import { answerDemoRequest } from './demo.ts';
 import { readAccessUrl } from './demo-settings.ts';
 import { createGate } from './open-gate.ts';
@@ -10,10 +10,7 @@ export { Lobby } from './agents/lobby.ts';
 export { McpAgent } from './agents/mcp-agent.ts';
 export { RecorderObject } from './recorder.ts';
 
-/** The compiler's proof that every enabled agent has its binding. */
-type Env = Cloudflare.Env & Record<EnabledBinding, DurableObjectNamespace>;
-
-const gate = createGate<Env>(AGENTS);
+const gate = createGate(AGENTS);
 
 export default {
   async fetch(request, env): Promise<Response> {
@@ -28,4 +25,4 @@ export default {
       })
     );
   },
-} satisfies ExportedHandler<Env>;
+} satisfies ExportedHandler<Cloudflare.Env>;

@@ -1,7 +1,11 @@
 import { waitUntil } from 'cloudflare:workers';
 import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
 import { createRefusalTally } from '@agent-ticket/shared/refusal-tally.ts';
-import { type AgentRegistry, validateAgentRegistry } from '@agent-ticket/shared/registry.ts';
+import {
+  type AgentRegistry,
+  type EnabledBinding,
+  validateAgentRegistry,
+} from '@agent-ticket/shared/registry.ts';
 import { logWithPoints, type PointSink } from '@agent-ticket/shared/security-events.ts';
 import { answerControl, type ControlPorts, isControlPath } from './control.ts';
 import { refuseHttp } from './gate/answer.ts';
@@ -22,15 +26,20 @@ export interface GateEnv extends RevocationEnv {
 
 type Ports = GatePorts & ControlPorts;
 
+/** The env of a worker with these agents: the compiler asks for the binding of each enabled one. */
+export type EnvOf<Registry extends AgentRegistry> = GateEnv &
+  Readonly<Record<EnabledBinding<Registry>, DurableObjectNamespace>>;
+
 /**
  * The gate for a Worker's `fetch`: answers `/agents/…` and `/control`, and `undefined` for everything else, which is
- * the Worker's own. Throws an `Error` when the settings or the registry are not sound, at the first request.
+ * the Worker's own. Throws an `Error` when the settings or the registry are not sound, at the first request. An enabled
+ * agent without a binding is named in the log as `agent_without_binding` then, and answers 500; the others work.
  *
  * An object behind the gate must be reachable by no other path: drop `routeAgentRequest` for it.
  */
-export function createGate<Env extends GateEnv & object>(registry: AgentRegistry) {
-  const portsByEnv = new WeakMap<Env, Ports>();
-  return (request: Request, env: Env): Promise<Response> | undefined => {
+export function createGate<const Registry extends AgentRegistry>(registry: Registry) {
+  const portsByEnv = new WeakMap<object, Ports>();
+  return (request: Request, env: EnvOf<Registry>): Promise<Response> | undefined => {
     // `GET *` has a URL that is none (RFC 9112 §3.2.4). The local runtime's router of assets fails on it before this.
     if (!URL.canParse(request.url))
       return Promise.resolve(refuseHttp({ reason: 'route_unknown' }, crypto.randomUUID()));
@@ -48,11 +57,14 @@ export function createGate<Env extends GateEnv & object>(registry: AgentRegistry
 }
 
 function portsOf(registry: AgentRegistry, env: GateEnv & object): Ports {
-  const faults = validateAgentRegistry(registry, Object.keys(env));
+  const faults = validateAgentRegistry(registry);
   if (faults.length > 0) throw new Error(`agent registry is not sound. ${faults.join('; ')}`);
   const record = openRecord(env.RECORD);
   const clock = () => Date.now();
   const print = logWithPoints((event) => console.log(JSON.stringify(event)), env.SECURITY_EVENTS);
+  for (const { slug, bindingKey, enabled } of registry)
+    if (enabled && !Object.hasOwn(env, bindingKey))
+      print({ event: 'agent_without_binding', agent: slug, binding: bindingKey });
   return {
     ...verifierOf(env),
     registry,

@@ -1,8 +1,8 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
-import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import { validateAgentRegistry } from '@agent-ticket/shared/registry.ts';
 import { describe, expect, test } from 'vitest';
+import { AGENTS } from '../../agents.ts';
 import { connect, refusedSocket, upgrade } from './sockets.ts';
 import { makeTicket, newInstance, rights } from './tickets.ts';
 

@@ -1,9 +1,8 @@
 import { env } from 'cloudflare:workers';
-import { AGENTS } from '@agent-ticket/shared/agents.ts';
-import { DELIVERIES } from '@agent-ticket/shared/handshake.ts';
 import { err, ok } from '@agent-ticket/shared/outcome.ts';
 import { createRefusalTally } from '@agent-ticket/shared/refusal-tally.ts';
-import { type AgentEntry, bindingKeyOf, findAgent } from '@agent-ticket/shared/registry.ts';
+import { type AgentEntry, findAgent, withDefaults } from '@agent-ticket/shared/registry.ts';
+import { AGENTS } from '../../agents.ts';
 import { answerAgentRequest, type GatePorts } from '../src/gate.ts';
 import { checkRevokedOf } from '../src/revocations.ts';
 import type { Front } from './sockets.ts';
@@ -11,21 +10,14 @@ import { AUDIENCE, ISSUER, nextSigner, ORIGIN, signer } from './tickets.ts';
 
 /** The gate over a registry of its own, for agents that only tests have. */
 
-const forTests = (slug: string, other: Partial<AgentEntry> = {}): AgentEntry => ({
-  bindingKey: bindingKeyOf(slug),
-  slug,
-  displayName: slug,
-  description: 'Only for tests.',
-  requiredTier: 'free',
-  requiredScopes: [],
-  enabled: true,
-  transport: 'websocket',
-  access: 'grant',
-  scopes: { viewer: ['agent:connect'], admin: ['agent:connect'], owner: ['agent:connect'] },
-  deliveries: DELIVERIES,
-  limits: { socketsPerPrincipal: 200, messagesPerSecond: 100, frameBytes: 65_536 },
-  ...other,
-});
+const forTests = (slug: string, other: Partial<AgentEntry> = {}): AgentEntry =>
+  withDefaults({
+    slug,
+    description: 'Only for tests.',
+    scopes: { viewer: ['agent:connect'], admin: ['agent:connect'], owner: ['agent:connect'] },
+    limits: { socketsPerPrincipal: 200, messagesPerSecond: 100, frameBytes: 65_536 },
+    ...other,
+  });
 
 const REGISTRY = [
   ...AGENTS,

@@ -1,9 +1,9 @@
-import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import type { Role } from '@agent-ticket/shared/names.ts';
 import { findAgent, roleScopes } from '@agent-ticket/shared/registry.ts';
 import { formatScope } from '@agent-ticket/shared/scope.ts';
 import { makeSigner, type Signer, signTicket } from '@agent-ticket/shared/test/tickets.ts';
 import { vi } from 'vitest';
+import { AGENTS } from '../../agents.ts';
 
 /** Settings of the worker under test, as the vitest configuration gives them. */
 export const ISSUER = 'http://127.0.0.1:8787';

@@ -1,92 +1,10 @@
-import { WorkerEntrypoint, waitUntil } from 'cloudflare:workers';
-import { openControl } from '@agent-ticket/drizzle/control/open-d1.ts';
-import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
-import { BacklogReport } from '@agent-ticket/shared/backlog-report.ts';
-import { describeError } from '@agent-ticket/shared/describe-error.ts';
-import { logWithPoints } from '@agent-ticket/shared/security-events.ts';
-import type { Hono } from 'hono';
-import { createApp } from './app.ts';
-import { readConfig } from './config/config.ts';
-import { renderError } from './http/answer.ts';
-import { mintShards } from './mint/shard-object.ts';
-import { readBody } from './runtime/body.ts';
-import { compose } from './runtime/compose.ts';
-import type { BrokerPorts } from './runtime/ports.ts';
-import { runScheduled } from './runtime/scheduled.ts';
+import { AGENTS } from '../../agents.ts';
+import { createBroker } from './open-broker.ts';
 
-export { MintShardObject } from './mint/shard-object.ts';
+/** The broker of this repository's example agents. An adopter's own entry file has the same lines. */
+const broker = createBroker({ agents: AGENTS });
 
-/**
- * The backlog of agents' objects: `GET /readyz` contains it. The network does not lead here, only a service
- * binding to this entrypoint does.
- */
-export class Backlog extends WorkerEntrypoint<Cloudflare.Env> {
-  /** Takes the report of an object in a JSON body, 204. */
-  override async fetch(request: Request): Promise<Response> {
-    const report = await readBody(request, BacklogReport);
-    if (!report.ok) return new Response(null, { status: 400 });
-    ports ??= portsOf(this.env);
-    await mintShards(this.env.MINT_SHARD, ports.config.shards).receiveReport(report.value);
-    return new Response(null, { status: 204 });
-  }
-}
+export class MintShardObject extends broker.MintShardObject {}
+export class Backlog extends broker.Backlog {}
 
-const log = (event: Readonly<Record<string, unknown>>): void => console.log(JSON.stringify(event));
-
-/** One per isolate: keys are opened and imported once. */
-let ports: BrokerPorts | undefined;
-let app: Hono | undefined;
-
-async function ping(database: D1Database): Promise<void> {
-  await database.prepare('SELECT 1').first();
-}
-
-function portsOf(env: Cloudflare.Env): BrokerPorts {
-  const config = readConfig(env);
-  return compose(config, {
-    control: openControl(env.CONTROL),
-    record: openRecord(env.RECORD),
-    sendControl: (token, signal) =>
-      fetch(new URL('/control', config.agentWorkerUrl), {
-        method: 'POST',
-        headers: { authorization: `Bearer ${token}` },
-        redirect: 'manual',
-        signal,
-      }),
-    shard: mintShards(env.MINT_SHARD, config.shards),
-    ping: { control: () => ping(env.CONTROL), record: () => ping(env.RECORD) },
-    // A key document that moved is no key document: the address is configuration.
-    fetch: (url, init) => fetch(url, { ...init, redirect: 'manual' }),
-    sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
-    clock: () => Date.now(),
-    anchorBucket: env.AUDIT_ANCHOR,
-    randomId: () => crypto.randomUUID(),
-    randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
-    addressOf: (request) => request.headers.get('cf-connecting-ip'),
-    later: (work) =>
-      waitUntil(
-        work.catch((error: unknown) => log({ event: 'background_failed', error: describeError(error) })),
-      ),
-    log: logWithPoints(log, env.SECURITY_EVENTS),
-  });
-}
-
-export default {
-  fetch(request, env): Response | Promise<Response> {
-    try {
-      ports ??= portsOf(env);
-      app ??= createApp(ports);
-    } catch (error) {
-      // Configuration: the text names settings and no values. The client learns only that it is our fault.
-      log({ event: 'not_started', error: error instanceof Error ? error.message : String(error) });
-      return renderError({ reason: 'internal' }, crypto.randomUUID());
-    }
-    return app.fetch(request, env);
-  },
-
-  /** Each minute, by the trigger in wrangler.jsonc. */
-  async scheduled(_controller, env): Promise<void> {
-    ports ??= portsOf(env);
-    await runScheduled(ports);
-  },
-} satisfies ExportedHandler<Cloudflare.Env>;
+export default broker.handler;

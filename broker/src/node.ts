@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { createApp } from './app.ts';
 import { readNodeConfig } from './runtime/node/config.ts';
+import { openAgents } from './runtime/node/open-agents.ts';
 import { type Log, openBroker } from './runtime/node/open-broker.ts';
 
 /** `npm run start:node -w broker`: the broker as one process, until a signal. */
@@ -25,7 +26,8 @@ const signalled = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT'
 
 /** A failure that a retry cannot repair ends the process, and its reason is printed for the operator. */
 async function main(): Promise<void> {
-  const broker = await openBroker(readNodeConfig(process.env), createApp, log);
+  const config = readNodeConfig(process.env);
+  const broker = await openBroker(config, await openAgents(config.agents), createApp, log);
   log({ event: 'started', url: broker.url });
   await signalled;
   log({ event: 'stopping' });

@@ -1,8 +1,8 @@
 import { env } from 'cloudflare:workers';
-import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import type { AgentEntry } from '@agent-ticket/shared/registry.ts';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { describe, expect, it } from 'vitest';
+import { AGENTS } from '../../agents.ts';
 import { assertion, serveCerts, TEAM } from './access.ts';
 import { startBroker } from './broker.ts';
 import { COUNTER, LOBBY, mint, newAddress, newInstance, refusal, requestIdOf, ticketOf } from './call.ts';

@@ -2,8 +2,8 @@ import { env } from 'cloudflare:workers';
 import { openControl } from '@agent-ticket/drizzle/control/open-d1.ts';
 import { isOutage } from '@agent-ticket/drizzle/outage.ts';
 import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
-import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import { vi } from 'vitest';
+import { AGENTS } from '../../agents.ts';
 import { createApp } from '../src/app.ts';
 import { readConfig } from '../src/config/config.ts';
 import { coalescedRead } from '../src/mint/coalesced-read.ts';
@@ -48,7 +48,7 @@ export function startBroker(options: BrokerOptions = {}): Broker {
   const beside: Promise<void>[] = [];
   const control = options.control ?? env.CONTROL;
   const record = options.record ?? env.RECORD;
-  const ports = compose(readConfig(settingsOf(options)), {
+  const ports = compose(readConfig(settingsOf(options)), AGENTS, {
     control: openControl(control),
     record: openRecord(record),
     sendControl: () => outbound.fetch(`${SETTINGS.AGENT_WORKER_URL}/control`),

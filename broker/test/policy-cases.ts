@@ -1,9 +1,8 @@
 import type { RevocationRow } from '@agent-ticket/drizzle/control/change.ts';
 import type { GrantRow } from '@agent-ticket/drizzle/control/policy.ts';
-import { defineAgent } from '@agent-ticket/shared/define-agent.ts';
 import type { DenialReason } from '@agent-ticket/shared/denial.ts';
 import { PrincipalId, type Role } from '@agent-ticket/shared/names.ts';
-import type { AgentEntry } from '@agent-ticket/shared/registry.ts';
+import { type AgentEntry, withDefaults } from '@agent-ticket/shared/registry.ts';
 import { Scope } from '@agent-ticket/shared/scope.ts';
 import { type Authenticated, type Principal, plainPrincipal } from '../src/credentials/principal.ts';
 import { decide, type PolicyInput } from '../src/mint/policy.ts';
@@ -13,7 +12,8 @@ import { decide, type PolicyInput } from '../src/mint/policy.ts';
 export const NOW = 1_700_000_000;
 
 export const entryWith = ({ slug = 'board', ...other }: Partial<AgentEntry> = {}): AgentEntry =>
-  defineAgent(slug, {
+  withDefaults({
+    slug,
     access: 'viewer',
     scopes: {
       viewer: ['agent:connect', 'agent:state:read'],

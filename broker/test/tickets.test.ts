@@ -1,6 +1,6 @@
-import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import type { AgentEntry } from '@agent-ticket/shared/registry.ts';
 import { describe, expect, it } from 'vitest';
+import { AGENTS } from '../../agents.ts';
 import { startBroker } from './broker.ts';
 import { COUNTER, LOBBY, mint, newInstance, refusal, refusalOf, ticketOf } from './call.ts';
 import { NOW } from './clock.ts';

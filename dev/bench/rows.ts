@@ -5,6 +5,7 @@ import { revocationRows } from './revocations.ts';
 import type { Row } from './row.ts';
 import { sealingRows } from './sealing.ts';
 import { socketRows } from './sockets.ts';
+import { startRows } from './starts.ts';
 import { verifyRows } from './verify.ts';
 
 /** Every row, in the order of the table. */
@@ -16,4 +17,5 @@ export const ROWS: readonly Row[] = [
   ...socketRows,
   ...revocationRows,
   ...sealingRows,
+  ...startRows,
 ];

@@ -21,6 +21,8 @@ export interface Servers {
   /** Servers of a row's own, with new data. */
   freshStack(): Promise<Stack>;
   freshFloor(): Promise<Floor>;
+  /** A folder of a row's own. It does not exist yet. */
+  newFolder(): string;
   close(): Promise<void>;
 }
 
@@ -57,6 +59,7 @@ export async function openServers(): Promise<Servers> {
     nodeFloor: once(startNodeFloor),
     freshStack,
     freshFloor,
+    newFolder,
     close: () => {
       closing ??= closeAll();
       return closing;

@@ -60,6 +60,8 @@ type OnNodeOnly = Omit<typeof NodeSettings.shape, keyof typeof BrokerSettings.sh
 const DATABASE = '`file:<path>`, or `libsql://` and `https://` for a libSQL server';
 
 const NODE: Descriptions<OnNodeOnly> = {
+  AGENTS:
+    'The registry: a module that exports `AGENTS`, or a list in a JSON file; from the working directory',
   CONTROL_DATABASE_URL: `The policy database: ${DATABASE}`,
   CONTROL_DATABASE_TOKEN: { secret: 'What that server asks for' },
   RECORD_DATABASE_URL: `The record database, never the same one: ${DATABASE}`,

@@ -7,12 +7,12 @@ import { INSTANCE_LIMITS, RATE_LIMITS } from '@agent-ticket/broker/src/mint/shar
 import { ROUTES } from '@agent-ticket/broker/src/resources/routes.ts';
 import { COSTS, type Limit, type Route } from '@agent-ticket/broker/src/runtime/call.ts';
 import { SIGN_IN_LIMIT } from '@agent-ticket/broker/src/sign-in/callback.ts';
-import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import { CLOSES, DENIALS, ERROR_CODES } from '@agent-ticket/shared/denial.ts';
 import * as sharedLimits from '@agent-ticket/shared/limits.ts';
 import { ROLES, TIERS } from '@agent-ticket/shared/names.ts';
 import { roleScopes } from '@agent-ticket/shared/registry.ts';
 import { TicketClaims } from '@agent-ticket/shared/ticket.ts';
+import { AGENTS } from '../../agents.ts';
 import { boundTexts, spreadText } from '../bench/report.ts';
 import { readStored } from '../bench/stored.ts';
 import { PEOPLE } from '../identity-provider/people.ts';

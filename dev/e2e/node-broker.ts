@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openControl } from '@agent-ticket/drizzle/open-libsql.ts';
@@ -32,21 +32,21 @@ export async function startNodeStack(): Promise<NodeStack> {
   const secrets = makeSecrets();
   const common = { ISSUER: broker, TICKET_AUDIENCE, ALLOWED_ORIGINS: agentWorker, MODE: 'development' };
 
-  const files = `file:${folder}/control.db`;
-  const control = await openControl(files);
+  const control = await openControl(`file:${folder}/control.db`);
   await seed(control.store, secrets, Date.now());
   control.close();
 
   const start = () =>
-    startBroker({
-      ...common,
-      AGENT_WORKER_URL: agentWorker,
-      KEK: secrets.keyEncryptionKey,
-      TOKEN_PEPPER: secrets.tokenPepper,
-      CONTROL_DATABASE_URL: files,
-      RECORD_DATABASE_URL: `file:${folder}/record.db`,
-      PORT: String(ports.broker),
-    });
+    startBroker(
+      {
+        ...common,
+        AGENT_WORKER_URL: agentWorker,
+        KEK: secrets.keyEncryptionKey,
+        TOKEN_PEPPER: secrets.tokenPepper,
+        PORT: String(ports.broker),
+      },
+      folder,
+    );
   let running = await start();
   const workers = await startWorkers({
     onLog: () => {},
@@ -84,10 +84,15 @@ export async function startNodeStack(): Promise<NodeStack> {
   };
 }
 
-/** As `npm run start:node -w broker` does. Resolves when it listens; rejects with its output when it exits before. */
-async function startBroker(settings: Readonly<Record<string, string>>): Promise<{ stop(): Promise<void> }> {
+/** As `npm run start:node -w broker` does, with its database files in `folder`. Resolves when it listens; rejects with its output when it exits before. */
+export async function startBroker(
+  settings: Readonly<Record<string, string>>,
+  folder: string,
+): Promise<{ stop(): Promise<void> }> {
+  await mkdir(folder, { recursive: true });
   const child = spawn(process.execPath, [`${ROOT}broker/src/node.ts`], {
-    env: { PATH: process.env.PATH, ...settings },
+    cwd: folder,
+    env: { PATH: process.env.PATH, AGENTS: `${ROOT}agents.ts`, ...settings },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const ended = once(child, 'close');

@@ -36,7 +36,7 @@ async function copySources(): Promise<void> {
     const own = join(ROOT, name, 'node_modules');
     if (existsSync(own)) await symlink(own, join(copy, name, 'node_modules'));
   }
-  await cp(join(ROOT, 'tsconfig.json'), join(copy, 'tsconfig.json'));
+  for (const file of ['tsconfig.json', 'agents.ts']) await cp(join(ROOT, file), join(copy, file));
   await mkdir(join(copy, 'node_modules', '@agent-ticket'), { recursive: true });
   for (const name of await readdir(join(ROOT, 'node_modules'))) {
     if (name !== '@agent-ticket')
@@ -56,9 +56,7 @@ async function shownInGuide(): Promise<{ entry: string; source: string }> {
 
 async function addAgent(): Promise<void> {
   const { entry, source } = await shownInGuide();
-  await edit('shared/src/agents.ts', (text) =>
-    text.replace('] as const satisfies', `${entry}] as const satisfies`),
-  );
+  await edit('agents.ts', (text) => text.replace(']);', `${entry}]);`));
   await edit('agent-worker/wrangler.jsonc', (text) =>
     text
       .replace('"bindings": [\n', '"bindings": [\n{ "name": "NOTES", "class_name": "Notes" },\n')

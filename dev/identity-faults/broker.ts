@@ -8,6 +8,7 @@ import { compose } from '@agent-ticket/broker/src/runtime/compose.ts';
 import { openControl, openRecord } from '@agent-ticket/drizzle/open-libsql.ts';
 import { afterAll, onTestFinished } from 'vitest';
 import * as z from 'zod';
+import { AGENTS } from '../../agents.ts';
 import { brokerSettings, type IdentityProvider, startIdentityProvider } from '../identity-provider/start.ts';
 
 /** 2027-01-15T08:00:00Z. */
@@ -61,7 +62,7 @@ export async function openBroker(settings: Readonly<Record<string, string>> = {}
     ...settings,
   });
   const app = createApp(
-    compose(config, {
+    compose(config, AGENTS, {
       control: control.store,
       record: record.store,
       sendControl: () => Promise.reject(new TypeError('there is no agent worker')),

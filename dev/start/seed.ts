@@ -1,9 +1,10 @@
-import { AGENT_PERMISSIONS, PERMISSIONS } from '@agent-ticket/broker/src/credentials/permissions.ts';
+import { knownPermissions } from '@agent-ticket/broker/src/credentials/permissions.ts';
 import { digestSecret } from '@agent-ticket/broker/src/credentials/secret.ts';
 import type { Change } from '@agent-ticket/drizzle/control/change.ts';
 import type { ControlStore } from '@agent-ticket/drizzle/control/store.ts';
 import type { AuditType } from '@agent-ticket/shared/audit-event.ts';
 import type { Role, Tier } from '@agent-ticket/shared/names.ts';
+import { AGENTS } from '../../agents.ts';
 import { stableUuid } from '../identity-provider/access-issuer.ts';
 import { PEOPLE, type Person } from '../identity-provider/people.ts';
 import type { IdentityProvider } from '../identity-provider/start.ts';
@@ -36,7 +37,7 @@ export async function seed(control: ControlStore, secrets: DevSecrets, now: numb
       credential: secrets.adminToken,
       name: 'seeded admin token',
       tier: 'admin',
-      permissions: [...PERMISSIONS, ...AGENT_PERMISSIONS],
+      permissions: knownPermissions(AGENTS),
       grants: [],
     },
   ];

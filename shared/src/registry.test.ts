@@ -1,9 +1,11 @@
 import { describe, expect, expectTypeOf, it } from 'vitest';
-import { AGENTS, type EnabledBinding } from './agents.ts';
+import { AGENTS } from '../../agents.ts';
 import {
   type AgentEntry,
   type AgentRegistry,
   bindingKeyOf,
+  defineAgents,
+  type EnabledBinding,
   findAgent,
   roleScopes,
   validateAgentRegistry,
@@ -42,8 +44,7 @@ describe('the registry of this deployment', () => {
   });
 
   it('names at compile time the bindings that it needs', () => {
-    expectTypeOf<'COUNTER' | 'LOBBY'>().toExtend<EnabledBinding>();
-    expectTypeOf<string>().not.toExtend<EnabledBinding>();
+    expectTypeOf<EnabledBinding<typeof AGENTS>>().toEqualTypeOf<'COUNTER' | 'CHAT' | 'LOBBY' | 'MCP_AGENT'>();
   });
 
   it.each(AGENTS)('$slug lets no role write that only looks, and no higher role do less', (entry) => {
@@ -53,6 +54,37 @@ describe('the registry of this deployment', () => {
     expect(viewer?.some((scope) => scope === 'agent:state:write' || scope === 'agent:rpc:*')).toBe(false);
     expect(viewer?.every((scope) => covers(admin ?? [], scope))).toBe(true);
     expect(admin?.every((scope) => covers(owner ?? [], scope))).toBe(true);
+  });
+});
+
+describe('a registry that is defined', () => {
+  it('fills in what an entry leaves out', () => {
+    const [entry] = defineAgents([{ slug: 'note-book', access: 'viewer' }]);
+    expect(entry).toMatchObject({
+      bindingKey: 'NOTE_BOOK',
+      displayName: 'note-book',
+      enabled: true,
+      access: 'viewer',
+      requiredTier: 'free',
+    });
+  });
+
+  it('asks the compiler for the bindings of enabled agents alone', () => {
+    const agents = defineAgents([
+      { slug: 'a-b-c' },
+      { slug: 'on', enabled: true },
+      { slug: 'off', enabled: false },
+      { slug: 'late', enabled: AGENTS.length > 100 },
+    ]);
+    expectTypeOf<EnabledBinding<typeof agents>>().toEqualTypeOf<'A_B_C' | 'ON' | 'LATE'>();
+    expect(agents.map(({ enabled }) => enabled)).toEqual([true, true, false, false]);
+  });
+
+  it('that is not sound says every fault at once', () => {
+    expect(() => defineAgents([{ slug: 'Bad' }, { slug: 'twice' }, { slug: 'twice' }])).toThrow(
+      /not sound\. .*Bad: slug is not kebab-case.*/,
+    );
+    expect(() => defineAgents([{ slug: 'twice' }, { slug: 'twice' }])).toThrow(/used by more than one agent/);
   });
 });
 

@@ -55,8 +55,69 @@ export interface AgentEntry {
 
 export type AgentRegistry = readonly AgentEntry[];
 
+/** What a registry says of one agent. Members that are left out have the defaults of {@link defineAgents}. */
+export type AgentOptions = Pick<AgentEntry, 'slug'> & Partial<Omit<AgentEntry, 'slug' | 'bindingKey'>>;
+
 /** `mcp-agent` → `MCP_AGENT`: the binding that a slug must have, so that neither can drift from the other. */
+export type BindingKey<Slug extends string> = Slug extends `${infer Head}-${infer Rest}`
+  ? `${Uppercase<Head>}_${BindingKey<Rest>}`
+  : Uppercase<Slug>;
+
 export const bindingKeyOf = (slug: string): string => slug.replaceAll('-', '_').toUpperCase();
+
+/** A registry of which the compiler knows the slugs, and so the bindings that its worker must have. */
+export type DefinedAgents<Options extends readonly AgentOptions[]> = {
+  readonly [Index in keyof Options]: Omit<AgentEntry, 'slug' | 'bindingKey' | 'enabled'> & {
+    readonly slug: Options[Index]['slug'];
+    readonly bindingKey: BindingKey<Options[Index]['slug']>;
+    readonly enabled: Options[Index] extends { readonly enabled: false } ? false : true;
+  };
+};
+
+/** The bindings that a worker must have for the enabled agents of a registry. */
+export type EnabledBinding<Registry extends AgentRegistry> = Extract<
+  Registry[number],
+  { readonly enabled: true }
+>['bindingKey'];
+
+/**
+ * The registry that broker and agent workers share: import one module into both, since the broker decides by it and the
+ * gate enforces it. The Durable Object binding of an agent is its slug in UPPER_SNAKE_CASE.
+ *
+ * Defaults: enabled, over sockets, for any tier; access by a stored grant only; viewers read state, admins also write
+ * state and send messages, owners also call methods; a ticket may come in any way; limits for users of a web page.
+ *
+ * Throws an `Error` that names every fault of {@link validateAgentRegistry}. It does not check that bindings exist.
+ */
+export function defineAgents<const Options extends readonly AgentOptions[]>(
+  agents: Options,
+): DefinedAgents<Options>;
+export function defineAgents(agents: readonly AgentOptions[]): AgentRegistry {
+  const registry = agents.map(withDefaults);
+  const faults = validateAgentRegistry(registry);
+  if (faults.length > 0) throw new Error(`agent registry is not sound. ${faults.join('; ')}`);
+  return registry;
+}
+
+/** One entry with the defaults of {@link defineAgents}. Not checked. */
+export const withDefaults = (options: AgentOptions): AgentEntry => ({
+  bindingKey: bindingKeyOf(options.slug),
+  displayName: options.slug,
+  description: options.slug,
+  requiredTier: 'free',
+  requiredScopes: [],
+  enabled: true,
+  transport: 'websocket',
+  access: 'grant',
+  scopes: {
+    viewer: ['agent:connect', 'agent:state:read'],
+    admin: ['agent:connect', 'agent:state:read', 'agent:state:write', 'agent:message'],
+    owner: ['agent:connect', 'agent:state:read', 'agent:state:write', 'agent:message', 'agent:rpc:*'],
+  },
+  deliveries: DELIVERIES,
+  limits: { socketsPerPrincipal: 16, messagesPerSecond: 20, frameBytes: 64 * 1024 },
+  ...options,
+});
 
 /** The entry of an enabled agent. Unknown and disabled answer alike. */
 export const findAgent = (registry: AgentRegistry, slug: string): AgentEntry | undefined =>

@@ -1,6 +1,6 @@
-import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import type { AgentEntry } from '@agent-ticket/shared/registry.ts';
 import { describe, expect, test } from 'vitest';
+import { AGENTS } from '../../../agents.ts';
 import { isAgentPath, parseRoute } from './route.ts';
 
 const [counter] = AGENTS;

@@ -1,15 +1,18 @@
 import { PrincipalId } from '@agent-ticket/shared/names.ts';
 import { describe, expect, it } from 'vitest';
+import { AGENTS } from '../../../agents.ts';
 import { readConfig } from '../config/config.ts';
 import {
   applyClaimRules,
   ClaimMatch,
   ClaimRule,
   type Claims,
+  claimRuleFaults,
   matchesClaim,
   matchesGlob,
   rulesAsk,
 } from './claim-rules.ts';
+import { knownPermissions } from './permissions.ts';
 
 const ISSUER = 'https://tenant.test/';
 const identity = { id: PrincipalId.parse('auth0:tenant.test:alice'), kind: 'user', issuer: ISSUER } as const;
@@ -240,7 +243,6 @@ describe('a rule that is not good', () => {
     ['has an empty glob', { ...fine, equals: undefined, glob: '' }],
     ['has nothing to choose from', { ...fine, equals: undefined, one_of: [] }],
     ['gives an unknown tier', { ...fine, tier: 'canary' }],
-    ['gives an unknown permission', { ...fine, permissions: ['canary'] }],
     ['gives no permission in a list', { ...fine, permissions: [] }],
     ['gives a group without a name', { ...fine, groups: [''] }],
     ['has an unknown member', { ...fine, role: 'canary' }],
@@ -249,6 +251,16 @@ describe('a rule that is not good', () => {
     const read = () => readConfig({ ...GOOD, CLAIM_RULES: JSON.stringify([fine, bad]) });
     expect(read).toThrow(/CLAIM_RULES: .*in number 2/);
     expect(read).not.toThrow(/canary/);
+  });
+
+  it('that gives a permission which nothing asks for is named by its place and no value', () => {
+    const known = knownPermissions(AGENTS);
+    const rules = [['keys:read', 'agents'], ['canary'], undefined].map((permissions) =>
+      ClaimRule.parse({ ...fine, tier: 'pro', permissions }),
+    );
+    expect(claimRuleFaults(rules, known)).toEqual([
+      'CLAIM_RULES: in number 2 permissions: is not a permission',
+    ]);
   });
 
   it.each(['', 'canary', '{}', 'null', '[{]'])('as %j is no list, and that is said', (text) => {

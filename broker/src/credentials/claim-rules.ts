@@ -1,6 +1,5 @@
 import { TIERS, Tier } from '@agent-ticket/shared/names.ts';
 import * as z from 'zod';
-import { KnownPermission } from './permissions.ts';
 import { type Identity, type Principal, plainPrincipal, type Source } from './principal.ts';
 
 const Scalar = z.union([z.string(), z.number(), z.boolean()]);
@@ -32,7 +31,7 @@ export const ClaimRule = z
     issuer: z.string().min(1),
     ...WAYS,
     tier: Tier.optional(),
-    permissions: z.array(KnownPermission).min(1).optional(),
+    permissions: z.array(z.string().min(1).max(128)).min(1).optional(),
     groups: z.array(z.string().min(1).max(128)).min(1).optional(),
   })
   .refine(hasOneWay, ONE_WAY)
@@ -40,6 +39,14 @@ export const ClaimRule = z
     message: 'gives nothing: needs tier, permissions or groups',
   });
 export type ClaimRule = z.infer<typeof ClaimRule>;
+
+/** The rules that give a permission which nothing asks for: it is misspelt. By their place, from 1, and without a value. */
+export const claimRuleFaults = (rules: readonly ClaimRule[], known: readonly string[]): string[] =>
+  rules.flatMap(({ permissions = [] }, index) =>
+    permissions.every((name) => known.includes(name))
+      ? []
+      : [`CLAIM_RULES: in number ${index + 1} permissions: is not a permission`],
+  );
 
 /** Verified claims by name. */
 export type Claims = Readonly<Record<string, unknown>>;

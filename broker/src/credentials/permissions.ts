@@ -1,6 +1,5 @@
-import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import { err, type Outcome } from '@agent-ticket/shared/outcome.ts';
-import * as z from 'zod';
+import type { AgentRegistry } from '@agent-ticket/shared/registry.ts';
 
 /** What one broker API call needs. Held by principals through service tokens and claim rules, never in a ticket. */
 export const PERMISSIONS = [
@@ -24,10 +23,7 @@ export type Permission = (typeof PERMISSIONS)[number];
 export const permissionMissing = (permission: Permission, alternative = ''): Outcome<never> =>
   err('permission_missing', { detail: permission, hint: `needs the permission ${permission}${alternative}` });
 
-/** Permissions that agents of the registry ask of services, beside those of the API. */
-export const AGENT_PERMISSIONS: readonly string[] = AGENTS.flatMap((entry) => [...entry.requiredScopes]);
-
-/** A permission that means something here. A misspelled one would give nothing, silently. */
-export const KnownPermission = z
-  .string()
-  .refine((name) => [...PERMISSIONS, ...AGENT_PERMISSIONS].includes(name), 'is not a permission');
+/** Every permission that means something: those of the API, and those that agents of the registry ask of services. */
+export const knownPermissions = (registry: AgentRegistry): readonly string[] => [
+  ...new Set([...PERMISSIONS, ...registry.flatMap((entry) => entry.requiredScopes)]),
+];

@@ -8,10 +8,10 @@ import { type ObjectRates, objectRateStore } from '@agent-ticket/drizzle/object/
 import { createObjectTables } from '@agent-ticket/drizzle/object/tables.ts';
 import { isOutage, outageHint } from '@agent-ticket/drizzle/outage.ts';
 import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
-import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import type { BacklogReport } from '@agent-ticket/shared/backlog-report.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
+import type { AgentRegistry } from '@agent-ticket/shared/registry.ts';
 import { readConfig } from '../config/config.ts';
 import { INSTANCE_WINDOW_MS, RATE_WINDOW_MS, readWindow } from '../http/rate.ts';
 import { createBacklogReports, sumWaiting } from './backlog.ts';
@@ -29,6 +29,12 @@ import {
   type Waiting,
 } from './shard.ts';
 
+/** The databases that a mint shard reads and writes. Its env also has the settings. */
+export interface ShardEnv {
+  readonly CONTROL: D1Database;
+  readonly RECORD: D1Database;
+}
+
 /** Delay before events that the record database refused are sent again. */
 const RETRY_MS = 5_000;
 
@@ -42,7 +48,7 @@ const GATHER_MS = 100;
  * One mint shard: it decides requests for tickets, counts them and stores their audit events until delivery. Its SQLite
  * is synchronous, so that a count is exact, and durable before the answer leaves the object.
  */
-export class MintShardObject extends DurableObject<Cloudflare.Env> {
+export class MintShardObject extends DurableObject<ShardEnv> {
   readonly #backlog: Backlog;
   readonly #rates: ObjectRates;
   readonly #delivery: Delivery;
@@ -52,14 +58,14 @@ export class MintShardObject extends DurableObject<Cloudflare.Env> {
   #alarmAt = Number.POSITIVE_INFINITY;
   #isGathering = false;
 
-  constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
+  constructor(ctx: DurableObjectState, env: ShardEnv, registry: AgentRegistry) {
     super(ctx, env);
     createObjectTables(ctx.storage.sql);
     this.#backlog = backlogStore(ctx.storage.sql);
     this.#rates = objectRateStore(ctx.storage.sql);
     const control = openControl(env.CONTROL);
     this.#ports = {
-      registry: AGENTS,
+      registry,
       control,
       readFacts: coalescedRead(control.readMintFacts, D1_READ_LIMITS),
       config: readConfig(env),

@@ -6,7 +6,7 @@ import { unknownAgentHint } from '@agent-ticket/shared/registry.ts';
 import { ServiceTokenId } from '@agent-ticket/shared/target.ts';
 import * as z from 'zod';
 import { auditEventOf } from '../audit/event.ts';
-import { KnownPermission } from '../credentials/permissions.ts';
+import { knownPermissions } from '../credentials/permissions.ts';
 import type { Authenticated } from '../credentials/principal.ts';
 import { digestSecret, makeSecret, makeTokenId } from '../credentials/secret.ts';
 import { principalOfToken } from '../credentials/service-token.ts';
@@ -23,7 +23,7 @@ const CreateServiceToken = z.strictObject({
   name: z.string().trim().min(1).max(128),
   /** Slugs it may ask for; left out: all. */
   agents: z.array(AgentSlug).min(1).max(64).optional(),
-  permissions: z.array(KnownPermission).max(64).default([]),
+  permissions: z.array(z.string().min(1).max(128)).max(64).default([]),
   tier: Tier.default('free'),
   /** Seconds; left out: until it is revoked. */
   expires_in: z
@@ -81,6 +81,9 @@ export const createServiceToken: Handler = async (call) => {
   if (!body.ok) return body;
   const wanted = body.value;
   const { who, now, ports } = call;
+  const known = knownPermissions(ports.registry);
+  if (!wanted.permissions.every((name) => known.includes(name)))
+    return err('field_invalid', { field: 'permissions', hint: `permissions are: ${known.join(', ')}` });
   if (isAbove(wanted, who)) return err('above_own_rights', { hint: ABOVE_TOKEN });
   const hint = unknownAgentHint(ports.registry, wanted.agents ?? []);
   if (hint !== undefined) return err('field_invalid', { field: 'agents', hint });

@@ -1,13 +1,14 @@
 import type { ControlStore } from '@agent-ticket/drizzle/control/store.ts';
 import type { RecordStore } from '@agent-ticket/drizzle/record/store.ts';
-import { AGENTS } from '@agent-ticket/shared/agents.ts';
-import { validateAgentRegistry } from '@agent-ticket/shared/registry.ts';
+import { type AgentRegistry, validateAgentRegistry } from '@agent-ticket/shared/registry.ts';
 import { createRemoteKeys } from '@agent-ticket/shared/remote-keys.ts';
 import { type AnchorBucket, allAnchors, bucketAnchor, webhookAnchor } from '../audit/anchor.ts';
 import type { BrokerConfig } from '../config/config.ts';
 import { createAccessGroups } from '../credentials/access-groups.ts';
 import type { CredentialPorts } from '../credentials/authenticate.ts';
+import { claimRuleFaults } from '../credentials/claim-rules.ts';
 import type { ForeignIssuer, IssuerWithKeys } from '../credentials/foreign-jwt.ts';
+import { knownPermissions } from '../credentials/permissions.ts';
 import { digestSecret } from '../credentials/secret.ts';
 import { workloadKeys } from '../credentials/workload-keys.ts';
 import { createKeyring } from '../keys/keyring.ts';
@@ -33,10 +34,15 @@ export interface Runtime
   readonly anchorBucket?: AnchorBucket | undefined;
 }
 
-/** Makes the broker from its configuration and the runtime's parts. Throws when the registry is not sound. */
-export function compose(config: BrokerConfig, runtime: Runtime): BrokerPorts {
-  const faults = validateAgentRegistry(AGENTS);
+/**
+ * Makes the broker from its configuration, its agents and the runtime's parts. Throws when the registry is not sound, or
+ * when the configuration does not fit it.
+ */
+export function compose(config: BrokerConfig, registry: AgentRegistry, runtime: Runtime): BrokerPorts {
+  const faults = validateAgentRegistry(registry);
   if (faults.length > 0) throw new Error(`agent registry is not sound. ${faults.join('; ')}`);
+  const misfits = claimRuleFaults(config.claimRules, knownPermissions(registry));
+  if (misfits.length > 0) throw new Error(`broker is not configured. ${misfits.join('; ')}`);
   const keyringOf = (purpose: 'ticket' | 'audit') => createKeyring({ ...runtime, config, purpose });
   const anchors = [
     ...(config.auditAnchorUrl === undefined ? [] : [webhookAnchor(config.auditAnchorUrl, runtime)]),
@@ -45,7 +51,7 @@ export function compose(config: BrokerConfig, runtime: Runtime): BrokerPorts {
   return {
     ...runtime,
     config,
-    registry: AGENTS,
+    registry,
     keyring: keyringOf('ticket'),
     auditKeyring: keyringOf('audit'),
     anchor: allAnchors(anchors),

@@ -1,7 +1,7 @@
 import type { RecordStore } from '@agent-ticket/drizzle/record/store.ts';
-import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import type { Hono } from 'hono';
+import { AGENTS } from '../../../agents.ts';
 import { createApp } from '../../src/app.ts';
 import { readConfig } from '../../src/config/config.ts';
 import { mintShardInProcess } from '../../src/mint/shard-node.ts';
@@ -104,7 +104,7 @@ export async function startNodeBroker(
       logged.push(line);
     },
   };
-  const ports = compose(config, runtime);
+  const ports = compose(config, AGENTS, runtime);
   const app = createApp(ports);
   return {
     app,
@@ -115,7 +115,7 @@ export async function startNodeBroker(
     commands,
     folder,
     runtime,
-    beside: (parts) => createApp(compose(config, { ...runtime, ...parts })),
+    beside: (parts) => createApp(compose(config, AGENTS, { ...runtime, ...parts })),
     clock,
     caller,
     post: async (path, body, headers = {}) =>

@@ -39,6 +39,7 @@ describe('the configuration on Node', () => {
     const { broker, ...rest } = readNodeConfig({ ...OF_A_MACHINE, ...GOOD });
     expect(broker.issuer).toBe(GOOD.ISSUER);
     expect(rest).toEqual({
+      agents: 'agents.ts',
       control: { url: 'file:control.db', token: undefined },
       record: { url: 'file:record.db', token: undefined },
       host: '127.0.0.1',

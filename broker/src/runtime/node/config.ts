@@ -25,6 +25,11 @@ const DatabaseUrl = z
 
 /** The settings of the broker on Node: those of the broker on Workers, and replacements of its bindings. */
 export const NodeSettings = Settings.safeExtend({
+  /** A path from the working directory. */
+  AGENTS: z
+    .string()
+    .regex(/\.(json|[cm]?[jt]s)$/, 'must be the path of a module or a JSON file')
+    .default('agents.ts'),
   CONTROL_DATABASE_URL: DatabaseUrl.default('file:control.db'),
   CONTROL_DATABASE_TOKEN: z.string().min(1).max(8192).optional(),
   RECORD_DATABASE_URL: DatabaseUrl.default('file:record.db'),
@@ -53,6 +58,8 @@ export const NodeSettings = Settings.safeExtend({
 
 export interface NodeConfig {
   readonly broker: BrokerConfig;
+  /** Path of the registry, from the working directory. */
+  readonly agents: string;
   readonly control: DatabaseConfig;
   readonly record: DatabaseConfig;
   readonly host: string;
@@ -84,6 +91,7 @@ export function readNodeConfig(env: Readonly<Record<string, string | undefined>>
   const s = readSettings('broker', NodeSettings, ours);
   return {
     broker: configOf(s),
+    agents: s.AGENTS,
     control: { url: s.CONTROL_DATABASE_URL, token: s.CONTROL_DATABASE_TOKEN },
     record: { url: s.RECORD_DATABASE_URL, token: s.RECORD_DATABASE_TOKEN },
     host: s.HOST,

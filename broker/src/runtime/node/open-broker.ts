@@ -4,8 +4,8 @@ import { createServer } from 'node:http';
 import type { ControlStore } from '@agent-ticket/drizzle/control/store.ts';
 import { type OpenDatabase, openControl, openRecord } from '@agent-ticket/drizzle/open-libsql.ts';
 import type { RecordStore } from '@agent-ticket/drizzle/record/store.ts';
-import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
+import type { AgentRegistry } from '@agent-ticket/shared/registry.ts';
 import { getRequestListener } from '@hono/node-server';
 import { mintShardInProcess } from '../../mint/shard-node.ts';
 import { compose } from '../compose.ts';
@@ -37,12 +37,17 @@ export type Log = (event: Readonly<Record<string, unknown>>) => void;
  * Starts the broker in this process: opens and migrates both databases, makes the first keys and listens on the port.
  * Throws an `Error` that names the failed step, so that no broker runs without one of them.
  */
-export async function openBroker(config: NodeConfig, createApp: CreateApp, log: Log): Promise<NodeBroker> {
+export async function openBroker(
+  config: NodeConfig,
+  registry: AgentRegistry,
+  createApp: CreateApp,
+  log: Log,
+): Promise<NodeBroker> {
   const control = await openNamed('control', config.control, openControl);
   let record: OpenDatabase<RecordStore> | undefined;
   try {
     record = await openNamed('record', config.record, openRecord);
-    return await start(config, createApp, log, control, record);
+    return await start(config, registry, createApp, log, control, record);
   } catch (error) {
     control.close();
     record?.close();
@@ -52,6 +57,7 @@ export async function openBroker(config: NodeConfig, createApp: CreateApp, log: 
 
 async function start(
   config: NodeConfig,
+  registry: AgentRegistry,
   createApp: CreateApp,
   log: Log,
   control: OpenDatabase<ControlStore>,
@@ -65,7 +71,7 @@ async function start(
   const clock = (): number => Date.now();
   const randomId = (): string => crypto.randomUUID();
 
-  const ports = compose(config.broker, {
+  const ports = compose(config.broker, registry, {
     control: control.store,
     record: record.store,
     sendControl: (token, signal) =>
@@ -76,7 +82,7 @@ async function start(
         signal,
       }),
     shard: mintShardInProcess(
-      { registry: AGENTS, control: control.store, config: config.broker, randomId },
+      { registry, control: control.store, config: config.broker, randomId },
       record.store,
       clock,
     ),

@@ -1,11 +1,11 @@
 import type { GrantRow } from '@agent-ticket/drizzle/control/policy.ts';
 import type { InvocationFact } from '@agent-ticket/drizzle/record/invocations.ts';
 import type { SessionFact } from '@agent-ticket/drizzle/record/sessions.ts';
-import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import { type ControlCommand, type Receipt, verifyControl } from '@agent-ticket/shared/control.ts';
 import { err, ok } from '@agent-ticket/shared/outcome.ts';
 import type { AgentEntry } from '@agent-ticket/shared/registry.ts';
 import { type Revocable, type RevocationCode, strongestHit } from '@agent-ticket/shared/revocation.ts';
+import { AGENTS } from '../../../../agents.ts';
 import { createApp } from '../../../src/app.ts';
 import { PERMISSIONS } from '../../../src/credentials/permissions.ts';
 import { CLAIM_LAPSES_MS } from '../../../src/mint/policy.ts';

@@ -1,7 +1,7 @@
-import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import { REVOCATION_KEPT_MS, strongestHit } from '@agent-ticket/shared/revocation.ts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
+import { AGENTS } from '../../../../agents.ts';
 import { mintShardInProcess } from '../../../src/mint/shard-node.ts';
 import { ticketIn } from '../answers.ts';
 import { BROKER, NOW } from '../start-broker.ts';

@@ -24,6 +24,7 @@ export interface BrokerProcess {
 /** The settings of a broker on two files of one folder, on a port of its own. */
 export const settingsIn = (folder: string, more: Settings = {}): Settings => ({
   ...SETTINGS,
+  AGENTS: join(import.meta.dirname, '../../../../agents.ts'),
   CONTROL_DATABASE_URL: `file:${folder}/control.db`,
   RECORD_DATABASE_URL: `file:${folder}/record.db`,
   PORT: '0',

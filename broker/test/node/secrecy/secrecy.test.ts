@@ -1,6 +1,6 @@
-import { AGENTS } from '@agent-ticket/shared/agents.ts';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import * as z from 'zod';
+import { AGENTS } from '../../../../agents.ts';
 import { PERMISSIONS } from '../../../src/credentials/permissions.ts';
 import { mintShardInProcess } from '../../../src/mint/shard-node.ts';
 import { ROUTES } from '../../../src/resources/routes.ts';

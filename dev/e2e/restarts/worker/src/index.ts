@@ -1,5 +1,5 @@
 import { Counter as Example } from '@agent-ticket/agent-worker/src/agents/counter.ts';
-import { createGate, defineAgent } from '@agent-ticket/agent-worker/src/library.ts';
+import { createGate, defineAgents } from '@agent-ticket/agent-worker/src/library.ts';
 import { Agent, callable } from 'agents';
 
 interface CounterState {
@@ -37,7 +37,7 @@ export class Counter extends Example {
 
 export { RecorderObject } from '@agent-ticket/agent-worker/src/library.ts';
 
-const gate = createGate([defineAgent('counter', { subAgents: ['child'] })]);
+const gate = createGate(defineAgents([{ slug: 'counter', subAgents: ['child'] }]));
 
 export default {
   fetch: (request, env) => gate(request, env) ?? new Response(null, { status: 404 }),

@@ -1,19 +1,15 @@
-import type { AgentRegistry } from './registry.ts';
+import { defineAgents } from '@agent-ticket/shared/registry.ts';
 
 /**
- * The agents of this deployment. To add one: an entry here, a binding in the agent worker's wrangler.jsonc, a class
- * exported by its `index.ts`. The compiler asks for the binding, the tests for everything else.
+ * The example agents: the registry that this repository's own broker and agent worker import. To add an agent: an entry
+ * here, a binding in the agent worker's wrangler.jsonc, a class exported by its `index.ts`. The compiler asks for the
+ * binding, the tests for everything else.
  */
-export const AGENTS = [
+export const AGENTS = defineAgents([
   {
-    bindingKey: 'COUNTER',
     slug: 'counter',
     displayName: 'Counter',
     description: 'A shared number: the smallest agent with state and callable methods.',
-    requiredTier: 'free',
-    requiredScopes: [],
-    enabled: true,
-    transport: 'websocket',
     access: 'viewer',
     scopes: {
       viewer: ['agent:connect', 'agent:state:read', 'agent:rpc:whoami'],
@@ -27,37 +23,24 @@ export const AGENTS = [
       ],
       owner: ['agent:connect', 'agent:state:read', 'agent:state:write', 'agent:message', 'agent:rpc:*'],
     },
-    deliveries: ['subprotocol', 'query', 'authorization'],
-    limits: { socketsPerPrincipal: 16, messagesPerSecond: 20, frameBytes: 64 * 1024 },
   },
   {
-    bindingKey: 'CHAT',
     slug: 'chat',
     displayName: 'Chat',
     description: 'A private assistant with tools, one of which asks before it acts.',
-    requiredTier: 'free',
-    requiredScopes: [],
-    enabled: true,
-    transport: 'websocket',
     access: 'first-user',
     scopes: {
       viewer: ['agent:connect', 'agent:state:read'],
       admin: ['agent:connect', 'agent:state:read', 'agent:message'],
       owner: ['agent:connect', 'agent:state:read', 'agent:state:write', 'agent:message', 'agent:rpc:*'],
     },
-    deliveries: ['subprotocol', 'query', 'authorization'],
     // The stock chat hook sends its whole transcript with each question.
     limits: { socketsPerPrincipal: 8, messagesPerSecond: 10, frameBytes: 1024 * 1024, idleSeconds: 1800 },
   },
   {
-    bindingKey: 'LOBBY',
     slug: 'lobby',
     displayName: 'Lobby',
     description: 'A public, read-only board.',
-    requiredTier: 'free',
-    requiredScopes: [],
-    enabled: true,
-    transport: 'websocket',
     access: 'public',
     instances: ['main'],
     scopes: {
@@ -65,17 +48,14 @@ export const AGENTS = [
       admin: ['agent:connect', 'agent:state:read', 'agent:state:write'],
       owner: ['agent:connect', 'agent:state:read', 'agent:state:write', 'agent:rpc:*'],
     },
-    deliveries: ['subprotocol', 'query', 'authorization'],
     limits: { socketsPerPrincipal: 4, messagesPerSecond: 5, frameBytes: 4 * 1024 },
   },
   {
-    bindingKey: 'MCP_AGENT',
     slug: 'mcp-agent',
     displayName: 'MCP agent',
     description: 'Tools for machines over the Model Context Protocol.',
     requiredTier: 'admin',
     requiredScopes: ['agents'],
-    enabled: true,
     transport: 'sse',
     access: 'viewer',
     scopes: {
@@ -86,7 +66,4 @@ export const AGENTS = [
     deliveries: ['authorization'],
     limits: { socketsPerPrincipal: 8, messagesPerSecond: 20, frameBytes: 64 * 1024 },
   },
-] as const satisfies AgentRegistry;
-
-/** Bindings that an agent worker must have for this registry. */
-export type EnabledBinding = Extract<(typeof AGENTS)[number], { enabled: true }>['bindingKey'];
+]);
