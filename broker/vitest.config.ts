@@ -19,7 +19,7 @@ export default defineConfig({
           ...PATIENT,
         },
       },
-      { test: { ...PATIENT, name: 'broker-pure', environment: 'node', include: ['{src,cli}/**/*.test.ts'] } },
+      { test: { ...PATIENT, name: 'broker-pure', environment: 'node', include: ['src/**/*.test.ts'] } },
       {
         plugins: [
           cloudflareTest(async () => ({

@@ -2,5 +2,5 @@ import { defineConfig } from 'vitest/config';
 import { PATIENT } from './test/patience.ts';
 
 export default defineConfig({
-  test: { ...PATIENT, name: 'shared', environment: 'node', include: ['{src,client}/**/*.test.ts'] },
+  test: { ...PATIENT, name: 'shared', environment: 'node', include: ['src/**/*.test.ts'] },
 });

@@ -1,4 +1,4 @@
-import type { TicketProvider } from '@agent-ticket/shared/client/provider.ts';
+import type { TicketProvider } from '@agent-ticket/client';
 import { type Delivery, present } from '@agent-ticket/shared/handshake.ts';
 import { explainClose } from './close-explanations.ts';
 import { clockTime, elementOf, make, remainingTime, setVisible } from './dom.ts';

@@ -1,5 +1,5 @@
+import { createTicketProvider, type TicketProvider } from '@agent-ticket/client';
 import { isAnonymous } from '@agent-ticket/shared/anonymous.ts';
-import { createTicketProvider, type TicketProvider } from '@agent-ticket/shared/client/provider.ts';
 import { createRequestBroker } from './broker.ts';
 import { showConnection } from './connection-panel.ts';
 import { elementOf, make, setVisible, showContent } from './dom.ts';

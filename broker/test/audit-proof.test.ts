@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { isSound, type Verification } from '../cli/proof/verification.ts';
-import { verifyExport } from '../cli/proof/verify.ts';
 import { CHAIN_START } from '../src/audit/chain.ts';
 import { signCheckpoint } from '../src/audit/checkpoint.ts';
+import { isSound, type Verification } from '../src/audit/proof/verification.ts';
+import { verifyExport } from '../src/audit/proof/verify.ts';
 import { sealAudit } from '../src/audit/sealer.ts';
 import {
   auditKeys,

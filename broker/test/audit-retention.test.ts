@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { describe, expect, it } from 'vitest';
-import { verifyExport } from '../cli/proof/verify.ts';
+import { verifyExport } from '../src/audit/proof/verify.ts';
 import { purgeAudit } from '../src/audit/retention.ts';
 import { sealAudit } from '../src/audit/sealer.ts';
 import {

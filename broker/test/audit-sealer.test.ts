@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { verifyExport } from '../cli/proof/verify.ts';
 import { type Anchor, allAnchors, anchorKey, bucketAnchor } from '../src/audit/anchor.ts';
+import { verifyExport } from '../src/audit/proof/verify.ts';
 import { sealAudit } from '../src/audit/sealer.ts';
 import { runScheduled } from '../src/runtime/scheduled.ts';
 import { auditKeys, beginEmpty, exportText, isCheckpoint, MINUTE, START, writeEvents } from './audit-log.ts';

@@ -4,7 +4,7 @@ import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { decodeProtectedHeader } from 'jose';
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { verifyExport } from '../cli/proof/verify.ts';
+import { verifyExport } from '../src/audit/proof/verify.ts';
 import { sealAudit } from '../src/audit/sealer.ts';
 import { flushOutbox } from '../src/revocation/changes.ts';
 import type { BrokerPorts } from '../src/runtime/ports.ts';

@@ -23,7 +23,7 @@ it('a function for access tokens is called again when the broker refuses its tok
           },
         },
       });
-      const agent = new window.app.AgentClient(ticket.useAgentOptions());
+      const agent = new window.app.AgentClient(ticket.agentOptions());
       await agent.ready;
       agent.close();
       return calls;
@@ -91,7 +91,7 @@ it('a service token is refused in a page before any request', async () => {
       },
       [tab.broker.url, tab.agents.url, clientId, clientSecret, runsIn] as const,
     );
-    expect(refused).toBe('TypeError: service-token: not in a browser, where everybody can read it');
+    expect(refused).toBe('TypeError: service-token: in a browser everybody can read it');
   }
   expect(tab.broker.mints).toEqual([]);
 });

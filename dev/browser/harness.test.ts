@@ -45,7 +45,7 @@ it('a page of another origin reaches agents with the session at the broker', asy
         instance: 'harness',
         credential: { kind: 'session' },
       });
-      const agent = new window.app.AgentClient(ticket.useAgentOptions());
+      const agent = new window.app.AgentClient(ticket.agentOptions());
       await agent.ready;
       const { principal } = await agent.call<{ principal: string }>('whoami');
       agent.close();

@@ -1,5 +1,5 @@
 import { text } from 'node:stream/consumers';
-import { createTicketProvider } from '@agent-ticket/shared/client/provider.ts';
+import { createTicketProvider } from '@agent-ticket/client';
 import type { ReactElement } from 'react';
 import { renderToString } from 'react-dom/server';
 import { prerenderToNodeStream } from 'react-dom/static';
@@ -36,7 +36,7 @@ it.each([
       delivery,
       credential: { kind: 'session' },
     });
-    const hook = { name: 'one', ticket, options: () => ticket.useAgentOptions() };
+    const hook = { name: 'one', ticket, options: () => ticket.agentOptions() };
     const html = await render(<Hooks hooks={[hook]} />);
     expect(html).toContain(line);
     expect(await ticket.headers()).toEqual({});

@@ -7,8 +7,6 @@ import { isCode, parseCode, type Specifier, specifiersOf, targetOf } from './syn
 const ENTRIES = /(^|\/)(index|node|open-[\w-]+)\.ts$/;
 /** Never part of a deployed worker. */
 const NOT_DEPLOYED = /(^|\/)test\/|\.test\.ts$|(^|\/)test-[\w-]+\.ts$|(^|\/)[\w.-]+\.config\.ts$|^dev\//;
-/** The one folder of `shared` that runs in browsers. */
-const CLIENT = /^shared\/client\//;
 
 /** Files that declare a Durable Object class, which exists only in the Workers runtime, each with the reason. */
 const DURABLE_OBJECT_FILES: Readonly<Record<string, string>> = {
@@ -44,7 +42,7 @@ interface GlobalRule extends Rule {
 const IMPORT_RULES: readonly ImportRule[] = [
   {
     files: /^shared\//,
-    imports: /^(drizzle|broker|agent-worker|dev)\//,
+    imports: /^(drizzle|broker|agent-worker|client|cli|dev)\//,
     because: 'shared imports no other workspace',
   },
   {
@@ -55,8 +53,25 @@ const IMPORT_RULES: readonly ImportRule[] = [
   },
   {
     files: /^drizzle\//,
-    imports: /^(broker|agent-worker|dev)\//,
+    imports: /^(broker|agent-worker|client|cli|dev)\//,
     because: 'drizzle imports only shared',
+  },
+  {
+    files: /^client\//,
+    imports: /^(drizzle|broker|agent-worker|cli|dev)\//,
+    because: 'the client imports only shared: it calls both workers over the network',
+  },
+  {
+    files: /^cli\//,
+    imports: /^(drizzle|agent-worker|client|dev)\//,
+    because: 'the command line is a client of the API; of the broker it takes the proof of the audit log',
+  },
+  {
+    files: /^client\//,
+    except: [NOT_DEPLOYED],
+    imports: /^(node|cloudflare):|^npm:(?!(react|vue)(\/|$))/,
+    because:
+      'the client runs in browsers, Node, Deno and Bun, and takes no package but the framework of its entry',
   },
   {
     files: /^drizzle\//,
@@ -65,12 +80,12 @@ const IMPORT_RULES: readonly ImportRule[] = [
   },
   {
     files: /^broker\//,
-    imports: /^(agent-worker|dev)\//,
+    imports: /^(agent-worker|client|cli|dev)\//,
     because: 'the broker imports shared and drizzle; it calls the agent worker by its HTTP contract',
   },
   {
     files: /^agent-worker\//,
-    imports: /^(broker|dev)\//,
+    imports: /^(broker|cli|dev)\//,
     because: 'the agent worker imports shared and drizzle; it takes tickets and has no code that makes them',
   },
   {
@@ -103,7 +118,7 @@ const IMPORT_RULES: readonly ImportRule[] = [
 const GLOBAL_RULES: readonly GlobalRule[] = [
   {
     files: /^shared\//,
-    except: [CLIENT, NOT_DEPLOYED],
+    except: [NOT_DEPLOYED],
     globals: [
       ...['fetch', 'setTimeout', 'setInterval', 'console'],
       ...['Date.now', 'new Date()', 'Date()', 'performance.now'],
@@ -162,7 +177,7 @@ function refusalsOf(path: string, specifier: Specifier): string[] {
 const skipsExports = (path: string, { text }: Specifier, target: string): boolean =>
   text?.startsWith('.') === true && WORKSPACE.test(target) && workspaceOf(target) !== workspaceOf(path);
 
-const WORKSPACE = /^(shared|drizzle|broker|agent-worker|dev)\//;
+const WORKSPACE = /^(shared|drizzle|broker|agent-worker|client|cli|dev)\//;
 const workspaceOf = (path: string): string | undefined => path.split('/')[0];
 
 /**

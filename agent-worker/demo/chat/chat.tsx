@@ -1,10 +1,5 @@
 import './no-eval.ts';
-import {
-  createTicketProvider,
-  Forbidden,
-  SignInRequired,
-  type TicketProvider,
-} from '@agent-ticket/shared/client/provider.ts';
+import { createTicketProvider, Forbidden, SignInRequired, type TicketProvider } from '@agent-ticket/client';
 import { type ReactNode, Suspense, useEffect, useState, useSyncExternalStore } from 'react';
 import { createRoot } from 'react-dom/client';
 import { readFacts } from '../facts.ts';

@@ -1,8 +1,4 @@
-import {
-  type TicketProvider,
-  TicketRefused,
-  TicketUnavailable,
-} from '@agent-ticket/shared/client/provider.ts';
+import { type TicketProvider, TicketRefused, TicketUnavailable } from '@agent-ticket/client';
 import { getAgentMessages, useAgentChat } from '@cloudflare/ai-chat/react';
 import { useAgent } from 'agents/react';
 import { getToolName, isToolUIPart, type UIMessage } from 'ai';
@@ -16,7 +12,7 @@ function scrollToEnd(end: HTMLElement | null): void {
 
 /** The stock hooks, with a ticket: for the socket in the options, for the history in a header. */
 export function Conversation({ ticket }: { readonly ticket: TicketProvider }) {
-  const options = ticket.useAgentOptions();
+  const options = ticket.agentOptions();
   const { host, agent: slug, name } = options;
   const agent = useAgent(options);
   const { messages, status, error, sendMessage, addToolApprovalResponse, clearHistory, stop } = useAgentChat({

@@ -1,4 +1,4 @@
-import { createTicketProvider, type TicketProvider } from '@agent-ticket/shared/client/provider.ts';
+import { createTicketProvider, type TicketProvider } from '@agent-ticket/client';
 import { AgentClient } from 'agents/client';
 import { createRoot, hydrateRoot, type Root } from 'react-dom/client';
 import { type Hook, type HookAgent, Hooks } from './hooks.tsx';
@@ -30,7 +30,7 @@ class App {
 
   /** A hook as apps write it with a ticket provider. */
   hook(name: string, ticket: TicketProvider = this.ticket(name)): Hook {
-    return { name, ticket, options: () => ticket.useAgentOptions() };
+    return { name, ticket, options: () => ticket.agentOptions() };
   }
 
   /** Starts one client of each kind, and renders those that are hooks. */

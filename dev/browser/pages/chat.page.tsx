@@ -1,30 +1,35 @@
-import { createTicketProvider, type TicketProviderOptions } from '@agent-ticket/shared/client/provider.ts';
+import { type TicketProviderOptions, useTicketProvider } from '@agent-ticket/client/react';
 import { getAgentMessages, useAgentChat } from '@cloudflare/ai-chat/react';
 import { useAgent } from 'agents/react';
-import { Suspense } from 'react';
+import { StrictMode, Suspense } from 'react';
 import { createRoot } from 'react-dom/client';
 
-/** A chat as an app would write it. It fetches the history over HTTP, with a ticket in a header. */
-function Chat({ ticket }: { readonly ticket: ReturnType<typeof createTicketProvider> }) {
-  const options = ticket.useAgentOptions();
-  const { host, agent: slug, name } = options;
-  const agent = useAgent(options);
+/**
+ * A chat as an app would write it. It fetches the history over HTTP, with a ticket in a header. It suspends before its
+ * first effect, and renders twice: the hook must still have one provider.
+ */
+function Chat({ options }: { readonly options: TicketProviderOptions }) {
+  const ticket = useTicketProvider({ ...options });
+  const { host, agent: slug, name, ...rest } = ticket.agentOptions();
+  const agent = useAgent({ host, agent: slug, name, ...rest });
   const { messages, status } = useAgentChat({
     agent,
     getInitialMessages: async () =>
       getAgentMessages({ host, agent: slug, name, headers: await ticket.headers() }),
   });
-  return <p id="chat">{`${agent.identified ? 'open' : 'connecting'} ${status} ${messages.length}`}</p>;
+  const state = ticket.refusal?.code ?? (agent.identified ? 'open' : 'connecting');
+  return <p id="chat">{`${state} ${status} ${messages.length}`}</p>;
 }
 
 function showChat(options: TicketProviderOptions): void {
   const root = document.querySelector('#root');
   if (root === null) throw new Error('no #root');
-  const ticket = createTicketProvider(options);
   createRoot(root).render(
-    <Suspense fallback={<p id="chat">waiting</p>}>
-      <Chat ticket={ticket} />
-    </Suspense>,
+    <StrictMode>
+      <Suspense fallback={<p id="chat">waiting</p>}>
+        <Chat options={options} />
+      </Suspense>
+    </StrictMode>,
   );
 }
 

@@ -1,4 +1,4 @@
-import type { TicketProvider } from '@agent-ticket/shared/client/provider.ts';
+import type { TicketProvider } from '@agent-ticket/client';
 import { useAgent } from 'agents/react';
 import { type ComponentProps, Fragment, StrictMode, Suspense, useSyncExternalStore } from 'react';
 

@@ -1,4 +1,4 @@
-import { createTicketProvider, type TicketProvider } from '@agent-ticket/shared/client/provider.ts';
+import { createTicketProvider, type TicketProvider } from '@agent-ticket/client';
 import { AgentClient } from 'agents/client';
 import type { Hook, HookOptions } from './hooks.tsx';
 
@@ -30,8 +30,8 @@ export const KINDS = {
   'AgentClient, subprotocol': async (target) =>
     client({ ...address(target), protocols: async () => (await mint(target)).protocols }),
   'AgentClient, provider, subprotocol': async (target) =>
-    client(provider(target, 'subprotocol').useAgentOptions()),
-  'AgentClient, provider, query': async (target) => client(provider(target, 'query').useAgentOptions()),
+    client(provider(target, 'subprotocol').agentOptions()),
+  'AgentClient, provider, query': async (target) => client(provider(target, 'query').agentOptions()),
   'WebSocket, query': async (target) => {
     const { ticket } = await mint(target);
     return plain(`${socketUrl(target)}?ticket=${ticket}`);
@@ -79,7 +79,7 @@ function stockHook(target: Target, delivery: Pick<HookOptions, 'query' | 'protoc
 
 function providerHook(target: Target, delivery: 'query' | 'subprotocol'): Started {
   const ticket = provider(target, delivery);
-  return { hook: { name: target.instance, ticket, options: () => ticket.useAgentOptions() } };
+  return { hook: { name: target.instance, ticket, options: () => ticket.agentOptions() } };
 }
 
 function client(options: ConstructorParameters<typeof AgentClient>[0]): Started {

@@ -18,7 +18,7 @@ import {
 /** Steps of docs/operations.md on a real process: a new `KEK`, and the proof of an exported log. */
 
 const NEW_KEK = `${'N'.repeat(42)}A`;
-const CLI = join(import.meta.dirname, '../../../cli/node.ts');
+const CLI = join(import.meta.dirname, '../../../../cli/src/node.ts');
 
 type Home = Awaited<ReturnType<typeof newHome>>;
 let home: Home;

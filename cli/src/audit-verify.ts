@@ -1,0 +1,80 @@
+import { isSound, type Verification } from '@agent-ticket/broker/src/audit/proof/verification.ts';
+import { verifyExport } from '@agent-ticket/broker/src/audit/proof/verify.ts';
+import { type KeySet, readKeySet, type SetAlgorithm } from '@agent-ticket/shared/key-set.ts';
+import { TICKET_ALGORITHMS } from '@agent-ticket/shared/ticket.ts';
+import { type ExitCode, type Terminal, UsageError } from './command.ts';
+
+interface VerifyOptions {
+  /** File with an unfiltered export. */
+  readonly file: string;
+  /** File or https URL of the audit keys. */
+  readonly keys: string;
+  /** File with a checkpoint that was kept elsewhere: its JWS, or a line of an export. */
+  readonly anchor?: string | undefined;
+  readonly json: boolean;
+}
+
+/** `agent-ticket audit verify`: whether an export is what was signed. Uses no network where the keys are a file. */
+export async function auditVerify(options: VerifyOptions, terminal: Terminal): Promise<ExitCode> {
+  const keys = await readKeys(options.keys, terminal);
+  const anchor = options.anchor === undefined ? undefined : await readAnchor(options.anchor, terminal);
+  const result = await verifyExport(terminal.readLines(options.file), keys, anchor);
+  const sound = isSound(result);
+  if (options.json) terminal.out(`${JSON.stringify({ sound, ...result })}\n`);
+  else terminal.out(report(result, terminal.colours));
+  return sound ? 0 : 1;
+}
+
+async function readKeys(place: string, terminal: Terminal): Promise<KeySet<SetAlgorithm>> {
+  const text = /^https?:/.test(place)
+    ? await (await terminal.fetch(place)).text()
+    : await wholeFile(place, terminal);
+  const keys = await readKeySet(new TextEncoder().encode(text), TICKET_ALGORITHMS);
+  if (keys !== undefined) return keys;
+  throw new UsageError(
+    `${place} holds no audit keys. Save <broker>/.well-known/audit-jwks.json and give that file to --keys.`,
+  );
+}
+
+/** The compact JWS in a file: alone, or in the line of an export that holds it. */
+async function readAnchor(path: string, terminal: Terminal): Promise<string> {
+  const jws = /[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+/.exec(await wholeFile(path, terminal))?.[0];
+  if (jws !== undefined) return jws;
+  throw new UsageError(`${path} holds no checkpoint. Give --anchor a file with the "jws" of one.`);
+}
+
+async function wholeFile(path: string, terminal: Terminal): Promise<string> {
+  const lines: string[] = [];
+  for await (const line of terminal.readLines(path)) lines.push(line);
+  return lines.join('\n');
+}
+
+/** ANSI colours, or plain text where no person reads. */
+const painter = (colours: boolean) => {
+  const paint = (code: number) => (text: string) => (colours ? `\u001b[${code}m${text}\u001b[0m` : text);
+  return { red: paint(31), green: paint(32), yellow: paint(33) };
+};
+
+function report(result: Verification, colours: boolean): string {
+  const { red, green, yellow } = painter(colours);
+  const answer = (name: string, faults: readonly string[], good: string): string =>
+    faults.length === 0
+      ? `${name.padEnd(8)} ${green('ok')}: ${good}\n`
+      : faults.map((fault) => `${name.padEnd(8)} ${red('FAULT')}: ${fault}\n`).join('');
+  const { content, order, gaps, tail, begins } = result;
+  const end = tail.anchored
+    ? 'the anchor shows that nothing before it was cut off'
+    : yellow('whether the end was cut off is not proven: give --anchor a checkpoint that was kept elsewhere');
+  return [
+    `${result.events} events from number ${begins} on, ${result.checkpoints} checkpoints\n`,
+    begins > 1 ? `${yellow('note')}: events before ${begins} are not in this export\n` : '',
+    answer('content', content, `every event up to ${tail.provenThrough} is what was signed`),
+    answer('order', order, 'every event is in its place'),
+    answer('gaps', gaps, 'no event is missing in between'),
+    answer(
+      'tail',
+      tail.faults,
+      `proven up to event ${tail.provenThrough}, ${tail.unproven} after it; ${end}`,
+    ),
+  ].join('');
+}

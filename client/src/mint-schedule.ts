@@ -1,0 +1,131 @@
+import type { ClientPorts } from './ports.ts';
+
+/** When the next mint may start. */
+export interface MintSchedule {
+  /** Milliseconds that have passed, see {@link monotonicClock}. */
+  clock(): number;
+  /** Milliseconds to wait; 0: now. `away`: the page is hidden, or the browser reports that it is offline. */
+  wait(away: boolean): number;
+  /** A mint starts. `forSocket`: the ticket is for a socket, whose life decides whether the mint counts. */
+  started(forSocket: boolean): void;
+  /** No ticket came, or its socket did not last. `retryAfterMs`: the broker's `Retry-After`. */
+  failed(retryAfterMs?: number): void;
+  /** A socket lasted. */
+  lasted(): void;
+  /** A socket opened, received a frame, and was closed by this side: it was of use, and is no part of a loop. */
+  used(): void;
+  /** A socket that had lasted was lost. */
+  lost(): void;
+  /** A socket opened, or network or person are back: no reason to wait, except for the broker's `Retry-After`. */
+  retryNow(): void;
+}
+
+type Range = readonly [least: number, most: number];
+
+/** However it fails, five mints in a minute are the most… */
+const WINDOW_MS = 60_000;
+const WINDOW_MINTS = 5;
+/**
+ * …and no gap between them is longer than a person tolerates who waits for the broker's recovery: 0, 5–8, then every
+ * 14 s makes five in the first minute, and the first after a recovery comes within 15 s. The first range is wide so
+ * that the tabs of a deployment do not retry in step.
+ */
+const FIRST_RETRY: Range = [5_000, 8_000];
+const LATER_RETRY: Range = [13_500, 14_500];
+/** An agent that restarts loses all its sockets at once. The stock client would reconnect after exactly 3 s. */
+const AFTER_LOSS: Range = [3_000, 5_000];
+/**
+ * After a failure, while the page is hidden or offline. Not before one: a page may be offline and its broker on the
+ * same machine, and some browsers report it wrongly.
+ */
+const AWAY_MS = 60_000;
+/** A longer `Retry-After` counts as a mistake. */
+const RETRY_AFTER_MAX_MS = 300_000;
+/** So many providers of one instance, so fast, are created by a render and not by a page. */
+const RENDERED_PROVIDERS = 20;
+const RENDERED_WITHIN_MS = 10_000;
+
+const instances: Record<string, { readonly schedule: MintSchedule; providers: number }> = {};
+
+/**
+ * The schedule that all providers of one agent instance share: a component that creates one in each render must not
+ * get around the limits. Throws a `TypeError` where a browser creates provider after provider: each would replace the
+ * socket of the one before it, without an end.
+ */
+export function scheduleFor(
+  key: string,
+  { now, random, after }: Pick<ClientPorts, 'now' | 'random' | 'after'>,
+  browser: boolean,
+): MintSchedule {
+  instances[key] ??= { schedule: createSchedule(monotonicClock(now), random), providers: 0 };
+  const instance = instances[key];
+  if (browser) {
+    if (++instance.providers > RENDERED_PROVIDERS) throw new TypeError('once, not in each render');
+    after(RENDERED_WITHIN_MS, () => {
+      instance.providers--;
+    });
+  }
+  return instance.schedule;
+}
+
+function createSchedule(clock: () => number, random: () => number): MintSchedule {
+  /** Starts of mints whose socket has not lasted. */
+  let starts: number[] = [];
+  let lastStart = 0;
+  let failures = 0;
+  let notBefore = 0;
+  let retryAfter = 0;
+
+  const within = ([least, most]: Range): number => least + random() * (most - least);
+  const backoff = (): number => (failures === 0 ? 0 : within(failures === 1 ? FIRST_RETRY : LATER_RETRY));
+
+  return {
+    clock,
+    wait(away) {
+      const at = clock();
+      starts = starts.filter((start) => at - start < WINDOW_MS);
+      const window = (starts.at(-WINDOW_MINTS) ?? -WINDOW_MS) + WINDOW_MS;
+      const back = away && failures > 0 ? lastStart + AWAY_MS : 0;
+      return Math.max(at, notBefore, retryAfter, window, back) - at;
+    },
+    started(forSocket) {
+      lastStart = clock();
+      if (forSocket) starts.push(lastStart);
+      // During an outage one client retries for all until its socket opens.
+      notBefore = lastStart + backoff();
+    },
+    failed(retryAfterMs = 0) {
+      failures += 1;
+      notBefore = Math.max(notBefore, lastStart + backoff());
+      retryAfter = clock() + Math.min(retryAfterMs, RETRY_AFTER_MAX_MS) + random() * 1_000;
+    },
+    lasted() {
+      failures = 0;
+      starts = [];
+    },
+    used() {
+      starts.shift();
+    },
+    lost() {
+      notBefore = clock() + within(AFTER_LOSS);
+    },
+    retryNow() {
+      notBefore = 0;
+    },
+  };
+}
+
+/**
+ * Milliseconds since its creation, by a clock that anybody may set. Sleep counts; a clock set back counts as no time,
+ * so that nothing waits until a wrong clock has caught up.
+ */
+function monotonicClock(now: () => number): () => number {
+  let last = now();
+  let elapsed = 0;
+  return () => {
+    const at = now();
+    elapsed += Math.max(0, at - last);
+    last = at;
+    return elapsed;
+  };
+}

@@ -1,0 +1,81 @@
+import type { ClientPorts } from './ports.ts';
+
+/** How the caller authenticates to the broker. */
+export type Credential =
+  /** Signed in at the broker: the broker's session cookie is sent. */
+  | { readonly kind: 'session' }
+  /** Signed in with Cloudflare Access in front of the broker: the cookie of Access is sent. */
+  | { readonly kind: 'access' }
+  /**
+   * An access token for the broker's API. `get` is called before each mint, and once more with `fresh` when the broker
+   * refuses its token, since a wrong clock makes an expired token look valid. An OAuth error (`login_required`) and an
+   * empty result mean that nobody is signed in; any other rejection is retried.
+   */
+  | {
+      readonly kind: 'access-token';
+      readonly get: (how: { readonly fresh: boolean }) => Promise<string | undefined>;
+    }
+  /** A service token of the broker. Outside of browsers only: in a page every visitor could read it. */
+  | { readonly kind: 'service-token'; readonly clientId: string; readonly clientSecret: string }
+  /** Anonymous: public agents. */
+  | { readonly kind: 'none' };
+
+type ClientRuntime = 'browser' | 'server-render' | 'process';
+
+export interface TicketProviderOptions {
+  /** Base address of the broker: https, or http on loopback. */
+  readonly broker: string;
+  /** Host of the agent worker as `useAgent` takes it: `agents.example.com`, with or without a scheme. */
+  readonly host: string;
+  /** Slug of the agent in the registry (kebab-case); `useAgent` derives the same from a binding's name. */
+  readonly agent: string;
+  /** Default: `default`. Agents that belong to their first user have no default. */
+  readonly instance?: string;
+  readonly credential: Credential;
+  /** How the upgrade carries the ticket. Default `subprotocol`; `query` only where a proxy drops subprotocols. */
+  readonly delivery?: 'subprotocol' | 'query';
+  /** Scopes, separated by spaces; narrows what the role allows. Default: all of it. */
+  readonly scope?: string;
+  /** Seconds of a ticket's life, 5 to 300. Default: the broker's 60. */
+  readonly expiresIn?: number;
+  /**
+   * Default: detected. In `server-render` no request is sent. Set `process` in a Node or Deno client that uses an
+   * access token or a public agent; with a service token it is the default there.
+   */
+  readonly runsIn?: ClientRuntime;
+  readonly ports?: Partial<ClientPorts>;
+}
+
+export interface Settings extends TicketProviderOptions {
+  readonly instance: string;
+  readonly runsIn: ClientRuntime;
+  /** The credential is a cookie. */
+  readonly ambient: boolean;
+}
+
+/** Any other address would expose the credential to the network. */
+const SAFE = /^(https:|http:\/\/(localhost|127(\.\d+){3}|\[::1\])(:|$))/;
+
+/** A page, or a web worker of one: the person at the screen can read its code and memory. */
+const inBrowser = (): boolean => typeof document !== 'undefined' || 'importScripts' in globalThis;
+
+/**
+ * Options with their defaults. Throws a `TypeError` for unsafe options. Does NOT check that agent, instance and scope
+ * exist: only the broker knows.
+ */
+export function resolveOptions(options: TicketProviderOptions): Settings {
+  const { kind } = options.credential;
+  const service = kind === 'service-token';
+  const browser = inBrowser();
+  const runsIn = options.runsIn ?? (browser ? 'browser' : service ? 'process' : 'server-render');
+  if (!SAFE.test(new URL(options.broker).origin)) throw new TypeError('broker: https, or http on loopback');
+  if (service && (browser || runsIn === 'browser'))
+    throw new TypeError('service-token: in a browser everybody can read it');
+  return {
+    instance: 'default',
+    ...options,
+    broker: options.broker.replace(/\/$/, ''),
+    runsIn,
+    ambient: kind === 'session' || kind === 'access',
+  };
+}

@@ -1,0 +1,36 @@
+import type { TicketProvider, TicketProviderOptions, TicketRefused } from './provider.ts';
+import { shareProvider } from './shared-provider.ts';
+
+export * from './provider.ts';
+
+/** A readable store by the contract of Svelte: calls back at once and with each change. */
+interface Readable<T> {
+  subscribe(run: (value: T) => void): () => void;
+}
+
+/** A provider with its refusal as a store. */
+export interface Ticket {
+  /** `new AgentClient(ticket.agentOptions())`. */
+  readonly ticket: TicketProvider;
+  /** `$refusal`: why there is no connection, if it was refused. */
+  readonly refusal: Readable<TicketRefused | undefined>;
+}
+
+/** The ticket provider of one agent instance. Components with the same options share a provider. */
+export function ticketProvider(options: TicketProviderOptions): Ticket {
+  const { provider: ticket, use } = shareProvider(options);
+  return {
+    ticket,
+    refusal: {
+      subscribe(run) {
+        const release = use();
+        const stop = ticket.subscribe(() => run(ticket.refusal));
+        run(ticket.refusal);
+        return () => {
+          stop();
+          release();
+        };
+      },
+    },
+  };
+}

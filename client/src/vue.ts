@@ -1,0 +1,31 @@
+import { onScopeDispose, readonly, type ShallowRef, shallowRef } from 'vue';
+import type { TicketProvider, TicketProviderOptions, TicketRefused } from './provider.ts';
+import { shareProvider } from './shared-provider.ts';
+
+export * from './provider.ts';
+
+/** A provider with its refusal as a ref. */
+export interface Ticket {
+  /** `new AgentClient(ticket.agentOptions())`. */
+  readonly ticket: TicketProvider;
+  /** Why there is no connection, if it was refused. */
+  readonly refusal: Readonly<ShallowRef<TicketRefused | undefined>>;
+}
+
+/**
+ * The ticket provider of one agent instance, for `setup`. Components with the same options share a provider. The refusal
+ * is followed until the component, or the effect scope, ends.
+ */
+export function useTicketProvider(options: TicketProviderOptions): Ticket {
+  const { provider: ticket, use } = shareProvider(options);
+  const refusal = shallowRef(ticket.refusal);
+  const release = use();
+  const stop = ticket.subscribe(() => {
+    refusal.value = ticket.refusal;
+  });
+  onScopeDispose(() => {
+    stop();
+    release();
+  });
+  return { ticket, refusal: readonly(refusal) };
+}
