@@ -72,7 +72,7 @@ describe('the batches of one turn', () => {
     ['the last of several statements', [insert('c'), insert('x'.repeat(200_000))]],
   ])('are written without the one for which the disk has no room: %s', async (_what, big) => {
     const { file, ids } = await opened();
-    const [[[pages]] = [[]]] = await file.batch([plain('PRAGMA page_count')]);
+    const pages = (await file.batch([plain('PRAGMA page_count')])).flat(2)[0];
     await file.batch([plain(`PRAGMA max_page_count = ${Number(pages) + 2}`)]);
     const asked = [[insert('a')], big, [insert('b')], [insert('d'), insert('e')]].map(file.batch);
     const results = await Promise.allSettled(asked);
