@@ -34,6 +34,12 @@ interface Waiting {
   readonly until: number;
 }
 
+/** Batches of which nothing was written, and the error that says who has the lock. */
+interface Locked {
+  readonly error: unknown;
+  readonly group: readonly Waiting[];
+}
+
 interface Prepared {
   readonly statement: Connection.Statement;
   readonly hasRows: boolean;
@@ -122,14 +128,27 @@ export async function openLibsqlFile(url: string, deadlineMs: number): Promise<L
     }
   }
 
-  /** Writes a group and answers its callers. Answers the error where another process has the lock: nothing was done. */
-  function commit(group: readonly Waiting[]): unknown {
+  /**
+   * Writes a group and answers its callers. Where it fails as a whole, by one batch that is too large for the disk or that
+   * only the commit refuses, its halves are written by themselves. Answers what waits for the lock of another process.
+   */
+  function commit(group: readonly Waiting[]): Locked | undefined {
+    if (group.length === 0) return undefined;
     try {
       const answers = transact('BEGIN IMMEDIATE', () => group.map(runWaiting));
       for (const answer of answers) answer();
     } catch (error) {
-      if (isBusy(error)) return error;
-      for (const { reject } of group) reject(error);
+      if (isBusy(error)) return { error, group };
+      if (group.length <= 1) {
+        for (const { reject } of group) reject(error);
+        return undefined;
+      }
+      const middle = Math.ceil(group.length / 2);
+      const [first, second] = [group.slice(0, middle), group.slice(middle)];
+      const locked = commit(first);
+      return locked === undefined
+        ? commit(second)
+        : { error: locked.error, group: [...locked.group, ...second] };
     }
     return undefined;
   }
@@ -147,13 +166,13 @@ export async function openLibsqlFile(url: string, deadlineMs: number): Promise<L
     for (let pauseMs = 0; queue.length > 0; ) {
       await (pauseMs === 0 ? turns(2) : pause(pauseMs));
       const group = queue.splice(0, MAX_GROUP);
-      const busy = group.length === 0 ? undefined : commit(group);
-      if (busy === undefined) {
+      const locked = commit(group);
+      if (locked === undefined) {
         pauseMs = 0;
       } else {
         pauseMs = longer(pauseMs);
-        queue = [...group, ...queue];
-        expire(busy, performance.now() + pauseMs);
+        queue = [...locked.group, ...queue];
+        expire(locked.error, performance.now() + pauseMs);
       }
     }
     isFlushing = false;
@@ -201,9 +220,8 @@ export async function openLibsqlFile(url: string, deadlineMs: number): Promise<L
     close() {
       if (isClosed) return;
       isClosed = true;
-      const group = queue.splice(0);
-      const busy = group.length === 0 ? undefined : commit(group);
-      if (busy !== undefined) for (const { reject } of group) reject(busy);
+      const locked = commit(queue.splice(0));
+      for (const { reject } of locked?.group ?? []) reject(locked?.error);
       prepared.clear();
       connection.close();
     },

@@ -31,8 +31,10 @@ describe('the configuration', () => {
     });
   });
 
-  test('looks past bindings, which are no settings', () => {
-    expect(readConfig({ ...GOOD, COUNTER: {}, BROKER: { fetch: () => {} } })).toMatchObject({
+  test('looks past bindings, and past settings of the app', () => {
+    expect(
+      readConfig({ ...GOOD, COUNTER: {}, BROKER: { fetch: () => {} }, OPENAI_API_KEY: 'x', NODE: 'y' }),
+    ).toMatchObject({
       issuer: GOOD.ISSUER,
     });
   });
@@ -57,8 +59,12 @@ describe('the configuration', () => {
     ['TICKET_REPLAY', { ...GOOD, TICKET_REPLAY: 'yes' }],
     ['MODE', { ...GOOD, MODE: 'dev' }],
     ['ALLOWED_ORIGIN', { ...GOOD, ALLOWED_ORIGIN: 'https://app.test' }],
+    ['ISSUE: not a setting of ours, is it ISSUER?', { ...GOOD, ISSUE: 'https://broker.test' }],
+    ['TIKCET_REPLAY', { ...GOOD, TIKCET_REPLAY: 'end-session' }],
   ] as const)('refuses a wrong %s by its name, and never says a value', ([name, settings]) => {
-    expect(() => readConfig(settings)).toThrow(new RegExp(`agent worker is not configured\\. .*${name}\\b`));
+    expect(() => readConfig(settings)).toThrow(
+      new RegExp(`agent worker is not configured\\. .*${name.replace('?', '\\\\?')}(?!\\w)`),
+    );
     expect(() => readConfig(settings)).not.toThrow(/secret/);
   });
 });

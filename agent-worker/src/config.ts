@@ -11,8 +11,7 @@ export const Settings = z.strictObject({
   MODE: Mode.default('production'),
 });
 
-/** The env is the Worker's, and holds more than our settings; a name that begins like one of ours is a misspelling. */
-const OURS = /^(ISSUER|MODE|(TICKET|BROKER|ALLOWED)_.*)$/;
+const BEGINNINGS = /^(TICKET|BROKER|ALLOWED)_/;
 
 export interface GateConfig {
   /** The broker, as tickets name it. */
@@ -35,7 +34,7 @@ export function readConfig(env: object): GateConfig {
     'agent worker',
     Settings,
     env,
-    OURS,
+    BEGINNINGS,
   );
   return {
     issuer: ISSUER,

@@ -18,6 +18,7 @@ test.for([
   { MODE: 'development', DEMO_ACCESS_URL: 'https://login.example' },
   { MODE: 'development', DEMO_ACCESS_URL: 'x' },
   { DEMO_ACCES_URL: URL_OF_STAND_IN },
+  { DMEO_ACCESS_URL: URL_OF_STAND_IN },
 ])('%j is refused by name', (env) => {
-  expect(() => readAccessUrl(env)).toThrow(/^demo page is not configured\. DEMO_ACCES/);
+  expect(() => readAccessUrl(env)).toThrow(/^demo page is not configured\. D\w+_ACCES/);
 });

@@ -18,4 +18,4 @@ export const DemoSettings = z
  * broker. Throws an `Error` that names a wrong setting.
  */
 export const readAccessUrl = (env: object): string | undefined =>
-  readSettings('demo page', DemoSettings, env, /^(MODE|DEMO_.*)$/).DEMO_ACCESS_URL;
+  readSettings('demo page', DemoSettings, env, /^DEMO_/).DEMO_ACCESS_URL;

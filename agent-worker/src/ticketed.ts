@@ -11,6 +11,7 @@ import {
   readQuestion,
 } from './handover.ts';
 import { checkRevokedOf } from './revocations.ts';
+import { requestsInFlight } from './ticketed/admission.ts';
 import { createAudit } from './ticketed/audit.ts';
 import { createCaller } from './ticketed/caller.ts';
 import { createCalls } from './ticketed/calls.ts';
@@ -20,7 +21,7 @@ import { createDestruction } from './ticketed/destruction.ts';
 import { answerClose, type PlainEnd, plainEndOf } from './ticketed/ends.ts';
 import { skippedByBroadcast } from './ticketed/frames.ts';
 import { checkFrame, ratesOf } from './ticketed/inbound.ts';
-import { createFrameQueue, createRates } from './ticketed/limits.ts';
+import { createFrameQueue, createInFlight, createRates } from './ticketed/limits.ts';
 import { createObjectRecord } from './ticketed/record.ts';
 import { answerPlain, answerUpgrade } from './ticketed/requests.ts';
 import {
@@ -33,12 +34,17 @@ import {
   takeEntries,
 } from './ticketed/sdk.ts';
 import { createSessions } from './ticketed/sessions.ts';
-import { createStreams } from './ticketed/streams.ts';
+import { createStreams, type Repeat } from './ticketed/streams.ts';
 import { createSweep, HANDOVER_DUE_MS, SWEEP } from './ticketed/sweep.ts';
 import { verifierOf } from './verifier.ts';
 
 /** An Agents SDK class: `Agent` itself, or anything that extends it. */
 type AgentClass<A> = new (ctx: DurableObjectState, env: Cloudflare.Env) => A;
+
+const repeat: Repeat = (everyMs, work) => {
+  const timer = setInterval(work, everyMs);
+  return () => clearInterval(timer);
+};
 
 /** What {@link ticketed} adds for agent code. */
 export interface Ticketed {
@@ -71,10 +77,7 @@ export function ticketed<A extends Agent<Cloudflare.Env, unknown>>(
 ): AgentClass<A & Ticketed>;
 export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): typeof Base {
   return class extends Base implements Ticketed {
-    readonly #streams = createStreams((everyMs, work) => {
-      const timer = setInterval(work, everyMs);
-      return () => clearInterval(timer);
-    });
+    readonly #streams = createStreams(repeat);
     readonly #audit = createAudit({
       sql: this.ctx.storage.sql,
       randomId: () => crypto.randomUUID(),
@@ -99,6 +102,7 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       nextHandover: () => this.#record.nextHandover(),
       schedules: () => this.getSchedules(),
       schedule: (at) => this.schedule(at, SWEEP),
+      repeat,
     });
     readonly #record = createObjectRecord({
       env: this.env,
@@ -131,6 +135,7 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       onFacts: () => this.#noteFacts(0),
     });
     readonly #rates = createRates();
+    readonly #inFlight = createInFlight();
     readonly #queue = createFrameQueue((ms) => scheduler.wait(ms));
     readonly #calls = createCalls(() => Date.now());
     readonly #caller = createCaller({
@@ -161,6 +166,11 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
           ...(await this.#tags(connection)),
           ...(await getConnectionTags.call(this, connection, context)),
         ],
+        alarm: (info?: AlarmInvocationInfo) =>
+          this.#sweep.besides(
+            () => this.#agent.alarm(info),
+            () => this.#runSweep(),
+          ),
         destroy: () => this.#destruction.start(),
         principal: () => this.#caller.principal(),
         noteDenied: (code: string, details?: Readonly<Record<string, string>>) =>
@@ -229,6 +239,7 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
         ...ports,
         streams: this.#streams,
         sleep: (ms, signal) => scheduler.wait(ms, { signal }),
+        enter: () => this.#inFlight.enter(requestsInFlight(handover)),
         allowRate: () => this.#rates.allow(`plain ${claims.sub}`, rate, Date.now()),
       });
     }

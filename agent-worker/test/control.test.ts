@@ -216,6 +216,43 @@ describe('a lock and its lift', () => {
   });
 });
 
+describe('a late retry of a lock', () => {
+  const svc = 'svc_0123456789abcdefghijkl';
+  const person = 'auth0:t:locked-and-lifted';
+
+  test.for([
+    ['principal', `principal:${person}`, { sub: person }],
+    ['actor', `principal:${person}`, { act: { sub: person } }],
+    ['service token', `service-token:${svc}`, { sub: `token:${svc}` }],
+    ['agent', 'agent:counter', {}],
+    ['everything', 'everything:', {}],
+  ] as const)(
+    'by its %s closes no session whose ticket was decided after its lift',
+    async ([, target, claims]) => {
+      const instance = newInstance();
+      const before = await enterRecorded(instance, claims);
+      const after = await enter(instance, { ...claims, rev: NEXT_REV + 1 });
+      expect(await control(revoke(lock(target)))).toMatchObject({ body: { closed: 1 } });
+      expect(await before.closed()).toMatchObject({ code: 4003 });
+      expect(await after.call('whoami')).toMatchObject({ success: true });
+    },
+  );
+
+  test.for([
+    ['session', (id: string) => `session:${id}`],
+    ['key', () => `key:${signer.kid}`],
+  ] as const)(
+    'by its %s closes a session whatever its ticket says: no mint knows it, or the key is stolen',
+    async ([, target]) => {
+      const instance = newInstance();
+      const socket = await enterRecorded(instance, { rev: NEXT_REV + 1 });
+      const { session } = Object((await socket.call('whoami')).result);
+      expect(await control(revoke(lock(target(session))))).toMatchObject({ body: { closed: 1 } });
+      expect(await socket.closed()).toMatchObject({ code: 4003 });
+    },
+  );
+});
+
 describe('retries of a lock, its lift and a second lock', () => {
   test.for([
     ...[

@@ -1,6 +1,7 @@
 import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { describe, expect, test, vi } from 'vitest';
-import { counter, ownSessions, sweep } from './objects.ts';
+import { gate } from './gate.ts';
+import { counter, ownSessions, sweep, witness } from './objects.ts';
 import { expectEvents, sessionsOf } from './record.ts';
 import { ask, connect } from './sockets.ts';
 import { makeTicket, NOW, newInstance, rights } from './tickets.ts';
@@ -112,6 +113,25 @@ describe('a session past its end', () => {
     vi.setSystemTime((NOW + 3600) * 1000);
     await runDurableObjectAlarm(counter(instance));
     expect(await socket.closed()).toEqual({ code: 3000, reason: 'session_expired' });
+  });
+
+  test('closes while a long task of the agent holds up the scheduler', async () => {
+    const instance = newInstance();
+    const ticket = await makeTicket({
+      instance,
+      agent: 'witness',
+      scope: 'agent:connect',
+      session_expiry: NOW + LIFE,
+    });
+    const socket = await connect(`/agents/witness/${instance}`, { ticket, front: gate });
+    await runInDurableObject(witness(instance), (agent) =>
+      agent.schedule(new Date((NOW + 1) * 1000), 'longTask'),
+    );
+    vi.setSystemTime(END_MS);
+    const alarm = runDurableObjectAlarm(witness(instance));
+    expect(await socket.closed()).toEqual({ code: 3000, reason: 'session_expired' });
+    await runInDurableObject(witness(instance), (agent) => agent.finishTask());
+    expect(await alarm).toBe(true);
   });
 
   test('of zero length closes at the first frame', async () => {

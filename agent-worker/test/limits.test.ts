@@ -210,3 +210,36 @@ describe('silence', () => {
     expect(await ownSessions(witness(instance))).toMatchObject([{ ended_at: null }]);
   });
 });
+
+describe('plain requests in flight', () => {
+  const front = limited({ messagesPerSecond: 2 });
+  const SCOPE = 'agent:connect agent:state:read';
+
+  /** One request a second, so that the rate allows them. Those that are allowed wait in the agent. */
+  async function send(instance: string, second: number, other: object, headers: Record<string, string>) {
+    vi.setSystemTime((NOW + second) * 1000);
+    const ticket = await ticketOf(instance, { scope: SCOPE, ...other });
+    return ask(`/agents/witness/${instance}/task`, { ticket, front, headers });
+  }
+
+  test.for([
+    ['a principal', 2, () => ({}), {}],
+    [
+      'a network of anonymous callers',
+      16,
+      (n: number) => ({ sub: `anonymous:${n}` }),
+      { 'cf-connecting-ip': '192.0.2.7' },
+    ],
+  ] as const)('of %s are as many as it may send in a second', async ([, most, other, headers]) => {
+    const instance = newInstance();
+    const allowed = [];
+    for (let n = 0; n < most; n += 1) {
+      allowed.push(send(instance, n, other(n), headers));
+      await eventually(async () => expect(await receivedBy(instance)).toHaveLength(n + 1));
+    }
+    expect((await send(instance, most, other(most), headers)).status).toBe(429);
+    await runInDurableObject(witness(instance), (agent) => agent.finishTask());
+    for (const answer of await Promise.all(allowed)) expect(answer.status).toBe(200);
+    expect((await send(instance, most, other(most), headers)).status).toBe(200);
+  });
+});

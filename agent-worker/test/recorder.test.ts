@@ -151,6 +151,31 @@ describe('a session', () => {
   });
 });
 
+test('a session that the database refuses for its values is set aside, logged, and handed over no more', async () => {
+  const instance = newInstance();
+  const recorder = whereRecorders(async () => ({ failed: 'in a test' }));
+  const socket = await enter(instance);
+  // A number that JSON cannot have is null in the record database, which takes none there.
+  await runInDurableObject(counter(instance), (_, { storage }) => {
+    storage.sql.exec('UPDATE ticket_sessions SET started_at = 9e999');
+  });
+  recorder.mockRestore();
+  vi.setSystemTime((NOW + 60) * 1000);
+  await sweep(counter(instance));
+  const aside = () =>
+    runInDurableObject(counter(instance), (_, { storage }) =>
+      storage.sql
+        .exec<{ fact: string }>('SELECT fact FROM ticket_set_aside ORDER BY id')
+        .toArray()
+        .map(({ fact }) => Object.keys(JSON.parse(fact))),
+    );
+  await eventually(async () => expect(await aside()).toEqual([['event'], ['event', 'session', 'revocable']]));
+  expect(await versions(instance)).toEqual([{ version: 1, recorded: 1 }]);
+  expect(printed.filter((line) => line.includes('fact_set_aside'))).toHaveLength(2);
+  await leave(socket);
+  await eventually(async () => expect(await aside()).toHaveLength(3));
+});
+
 describe('a record database that hangs', () => {
   test('keeps nobody out, and lets nobody stay beyond the end of the session', async () => {
     const instance = newInstance();

@@ -135,6 +135,9 @@ describe('a class with a field where the mixin sits', () => {
     getConnectionTags: class extends ticketed(Agent<Cloudflare.Env, object>) {
       override getConnectionTags = async () => ['mine'];
     },
+    alarm: class extends ticketed(Agent<Cloudflare.Env, object>) {
+      override alarm = nothing;
+    },
     destroy: class extends ticketed(Agent<Cloudflare.Env, object>) {
       override destroy = nothing;
     },

@@ -62,12 +62,22 @@ describe.each(COUNTED)('an anonymous caller at $method $path', ({ method, path, 
     ['cross-site', {}],
     ['same-site', { origin: 'https://other.test' }],
     ['cross-site', { referer: 'https://other.test/' }],
-  ])('that a page of another origin sent (%s, %j) uses up nothing of its network', async (site, page) => {
+  ])('that a page of another origin sent (%s, %j) is refused, and uses up nothing', async (site, page) => {
     const from = newAddress();
-    const { passed } = await flood(limit + 3, method, path, from, { 'sec-fetch-site': site, ...page });
-    expect(passed).toHaveLength(limit);
-    expect((await call(path, { method, from, front })).status).not.toBe(429);
+    const headers = { 'sec-fetch-site': site, 'sec-fetch-dest': 'image', ...page };
+    const { passed } = await flood(limit + 3, method, path, from, headers);
+    expect(passed).toHaveLength(limit + 3);
+    for (const reply of passed) expectRefusal(reply, '403 FORBIDDEN');
     expect((await mint(undefined, LOBBY, { from, front })).status).toBe(201);
+  });
+
+  it('has one count for its own requests and for the links that it follows from other pages', async () => {
+    const from = newAddress();
+    const link = { 'sec-fetch-site': 'cross-site', 'sec-fetch-dest': 'document' };
+    const { passed } = await flood(limit + 3, method, path, from, link);
+    expect(passed).toHaveLength(limit);
+    expect((await call(path, { method, from, front })).status).toBe(429);
+    expect((await mint(undefined, LOBBY, { from, front })).status).toBe(429);
   });
 
   it('that a listed page sent is counted as any other', async () => {

@@ -99,6 +99,14 @@ describe('a request for a ticket asks the policy database', () => {
     expect(onTheWay(trips).map(shape)).toEqual(ONE_READ);
   });
 
+  it('and a call of a person asks once for sign-outs and locks', async () => {
+    serveCerts();
+    const headers = await assertion();
+    const { front, trips } = await startWatched();
+    expect((await call('/sessions', { headers, front })).status).toBe(200);
+    expect(trips.map(shape)).toEqual(['batch: select,select']);
+  });
+
   it('and writes nothing before the answer but the claim of a first user', async () => {
     serveCerts();
     const headers = await assertion();

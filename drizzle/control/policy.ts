@@ -49,6 +49,34 @@ export const claimsOf = (principal: string | SQL, since: number | SQL): SQL<numb
     + (SELECT count(*) FROM ${grants} WHERE subject = ${principal} AND claimed = 1 AND deleted_at IS NULL
       AND opened_at IS NULL AND created_at >= ${since})`;
 
+/** What ends the credentials of a caller. */
+export interface CallerRows {
+  /** Up to when its credentials ended, where they ever did. */
+  readonly signedOut: PolicyRows['signedOut'];
+  /** Revocations of any ticket in force on one of its targets, one of each target. */
+  readonly revocations: readonly RevocationRow[];
+}
+
+/** The rows of one caller, in one batch. `targets`: the names of what is the caller. `now` in ms. */
+export async function readCaller(
+  db: ControlDatabase,
+  principal: string,
+  targets: readonly string[],
+  now: number,
+): Promise<CallerRows> {
+  const [revocationRows, [signedOut]] = await db.batch([
+    db.select().from(revocations).where(isAnyOn(targets, now)),
+    selectSignedOut(db, principal),
+  ]);
+  return { signedOut, revocations: revocationRows };
+}
+
+const selectSignedOut = (db: ControlDatabase, principal: string) =>
+  db
+    .select({ tokensBefore: principals.tokensBefore, loginsBefore: principals.loginsBefore })
+    .from(principals)
+    .where(eq(principals.id, principal));
+
 /**
  * One batch, so that the number and the rows come from one state of the database. What it reads does not grow with the
  * grants that the principal has elsewhere, nor with those that others have here.
@@ -70,10 +98,7 @@ export async function readPolicy(db: ControlDatabase, q: PolicyQuestion): Promis
       ),
     db.select().from(revocations).where(isAnyOn(q.targets, now)),
     db.select({ rev: sql<number>`coalesce(max(rev), 0)` }).from(revocations),
-    db
-      .select({ tokensBefore: principals.tokensBefore, loginsBefore: principals.loginsBefore })
-      .from(principals)
-      .where(eq(principals.id, q.principal)),
+    selectSignedOut(db, q.principal),
     db
       .select()
       .from(grants)

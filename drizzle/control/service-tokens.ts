@@ -1,4 +1,4 @@
-import { and, desc, eq, gt, isNull, lt, or, sql } from 'drizzle-orm';
+import { and, desc, eq, exists, gt, isNull, lt, or, sql } from 'drizzle-orm';
 import { isAfter, type Statement } from '../database.ts';
 import type { Change, ControlDatabase } from './change.ts';
 import { serviceTokenSecrets, serviceTokens } from './schema.ts';
@@ -21,6 +21,11 @@ interface ServiceTokenCursor {
 export const ENDED = 0;
 
 export function serviceTokenStore(db: ControlDatabase) {
+  const lastingSecret = (digest: string) =>
+    db
+      .select({ one: sql`1` })
+      .from(serviceTokenSecrets)
+      .where(and(eq(serviceTokenSecrets.digest, digest), isNull(serviceTokenSecrets.expiresAt)));
   return {
     async find(id: string): Promise<ServiceTokenRow | undefined> {
       const [token] = await db.select().from(serviceTokens).where(eq(serviceTokens.id, id));
@@ -79,11 +84,13 @@ export function serviceTokenStore(db: ControlDatabase) {
      * Adds a secret, sets the end of the previous secret, and ends older secrets at once, so that at most two are
      * valid. Without a grace time, {@link ENDED}, all others end for every clock: a request that has read its clock
      * before, or a slow one, would get a ticket by them with the number of this change, which its revocation misses.
-     * Does not apply to an unknown or revoked token.
+     * Does not apply to an unknown or revoked token, nor where the secret with the digest `by`, which asks for it, has an
+     * end by now.
      */
     addSecret: (
       secret: typeof serviceTokenSecrets.$inferInsert,
       previousEndsAt: number,
+      by?: string,
     ): Pick<Change, 'statement' | 'after'> => ({
       statement: db.insert(serviceTokenSecrets).select(
         db
@@ -94,7 +101,13 @@ export function serviceTokenStore(db: ControlDatabase) {
             expiresAt: sql<number | null>`null`.as('expires_at'),
           })
           .from(serviceTokens)
-          .where(and(eq(serviceTokens.id, secret.tokenId), isNull(serviceTokens.revokedAt))),
+          .where(
+            and(
+              eq(serviceTokens.id, secret.tokenId),
+              isNull(serviceTokens.revokedAt),
+              by === undefined ? undefined : exists(lastingSecret(by)),
+            ),
+          ),
       ),
       after: (applied) => [
         db

@@ -12,7 +12,7 @@ import {
 } from './change.ts';
 import { dropGrantsOf, grantStore } from './grants.ts';
 import { mintFactsReader } from './mint-facts.ts';
-import { type PolicyQuestion, type PolicyRows, readPolicy } from './policy.ts';
+import { type CallerRows, type PolicyQuestion, type PolicyRows, readCaller, readPolicy } from './policy.ts';
 import { serviceTokenStore } from './service-tokens.ts';
 import { signingKeyStore } from './signing-keys.ts';
 
@@ -31,6 +31,8 @@ export function controlStore(db: ControlDatabase) {
     outbox,
 
     readPolicy: (question: PolicyQuestion): Promise<PolicyRows> => readPolicy(db, question),
+    readCaller: (principal: string, targets: readonly string[], now: number): Promise<CallerRows> =>
+      readCaller(db, principal, targets, now),
     readMintFacts: mintFactsReader(db),
     readAgentRights: (question: AgentRightsQuestion): Promise<AgentRightsRows> =>
       readAgentRights(db, question),

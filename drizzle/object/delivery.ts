@@ -1,4 +1,3 @@
-import type { RevokedSession } from '../record/deliver.ts';
 import type { RecordStore } from '../record/store.ts';
 import type { Backlog } from './backlog.ts';
 import { drain, type SetAside } from './drain.ts';
@@ -8,16 +7,12 @@ interface DeliveryPorts {
   /** Asked when there is something to deliver, until it has answered once. */
   readonly openRecord: () => RecordStore;
   readonly clock: () => number;
-  /** Sessions just delivered that may not go on: to be closed. Left out where there are no sessions. */
-  readonly onRevoked?: (sessions: readonly RevokedSession[]) => void;
   /** A fact was set aside: to be reported. */
   readonly onSetAside: (fact: SetAside) => void;
   /** Keeps the object awake until the promise settles. */
   readonly keepAlive: (work: Promise<void>) => void;
   /** The record database refused. The facts stay; the object should call `start` again before long. */
   readonly onFailure: (error: unknown) => Promise<void>;
-  /** Nothing waits any more. */
-  readonly onDrained?: () => void;
 }
 
 export interface Delivery {
@@ -41,11 +36,9 @@ export function createDelivery(ports: DeliveryPorts): Delivery {
           backlog: ports.backlog,
           record,
           clock: ports.clock,
-          onRevoked: ports.onRevoked ?? (() => {}),
           onSetAside: ports.onSetAside,
         });
       } while (asked());
-      ports.onDrained?.();
     } catch (error) {
       await ports.onFailure(error);
     } finally {

@@ -1,5 +1,5 @@
 import { isBadValue } from '../outage.ts';
-import type { RecordFact, RevokedSession } from '../record/deliver.ts';
+import type { RecordFact } from '../record/deliver.ts';
 import type { RecordStore } from '../record/store.ts';
 import type { Backlog, BacklogItem } from './backlog.ts';
 
@@ -32,8 +32,6 @@ interface DrainPorts {
   readonly record: RecordStore;
   /** Milliseconds since 1970. */
   readonly clock: () => number;
-  /** Sessions just delivered that may not go on. */
-  readonly onRevoked: (sessions: readonly RevokedSession[]) => void;
   /** A fact was set aside, so that those behind it arrive. Somebody should look at it. */
   readonly onSetAside: (fact: SetAside) => void;
 }
@@ -52,9 +50,8 @@ export async function drain(ports: DrainPorts): Promise<void> {
       if (backlog.count() === 0) return;
       continue;
     }
-    let revoked: readonly RevokedSession[];
     try {
-      revoked = await record.deliver(
+      await record.deliver(
         items.map(({ fact }) => fact),
         clock(),
       );
@@ -63,17 +60,8 @@ export async function drain(ports: DrainPorts): Promise<void> {
       await deliverEach(ports, items);
       continue;
     }
-    delivered(ports, last.id, revoked);
+    backlog.removeThrough(last.id);
   }
-}
-
-function delivered(
-  { backlog, onRevoked }: DrainPorts,
-  throughId: number,
-  revoked: readonly RevokedSession[],
-): void {
-  backlog.removeThrough(throughId);
-  if (revoked.length > 0) onRevoked(revoked);
 }
 
 interface ReadItem {
@@ -83,10 +71,11 @@ interface ReadItem {
 
 /** One fact of a batch is refused for what it says, and the whole batch with it: so one by one. */
 async function deliverEach(ports: DrainPorts, items: readonly ReadItem[]): Promise<void> {
-  const { record, clock } = ports;
+  const { backlog, record, clock } = ports;
   for (const { id, fact } of items) {
     try {
-      delivered(ports, id, await record.deliver([fact], clock()));
+      await record.deliver([fact], clock());
+      backlog.removeThrough(id);
     } catch (error) {
       if (!isBadValue(error)) throw error;
       setAside(ports, id, 'refused');

@@ -162,6 +162,7 @@ export const DENIALS = {
   renewal_refused: forbidden,
   too_many_sockets: row('RATE_LIMITED', 'too_many_sockets'),
   too_many_messages: row('RATE_LIMITED', 'too_many_messages'),
+  too_many_requests: row('RATE_LIMITED', 'rate_limited'),
   rights_changed: row('UNAUTHORIZED', 'rights_changed'),
   agent_failed: row('INTERNAL', 'internal'),
   frame_scope_missing: forbidden,

@@ -12,7 +12,7 @@ export type Access = 'public' | 'viewer' | 'grant' | 'first-user';
 export interface AgentLimits {
   /** Open sockets of one principal on one instance. */
   readonly socketsPerPrincipal: number;
-  /** Inbound frames per second of one socket. */
+  /** Inbound frames per second of one socket; plain requests per second of one principal, and in flight at a time. */
   readonly messagesPerSecond: number;
   /** Largest inbound frame, in bytes of UTF-8 or binary. */
   readonly frameBytes: number;

@@ -82,25 +82,32 @@ describe('reading settings', () => {
   });
   const good = { ISSUER: 'https://broker.example', MODE: 'production', KEK: 's3cret' };
 
+  const read = (env: object) => readSettings('broker', schema, env, /^KEK(_|$)/);
+
   it('gives them, and leaves out what is no text, as bindings are', () => {
-    expect(readSettings('broker', schema, { ...good, DB: {}, COUNT: 7 })).toEqual(good);
+    expect(read({ ...good, DB: {}, COUNT: 7 })).toEqual(good);
   });
 
   it.each<[string, object, string]>([
     ['missing', { ...good, KEK: undefined }, 'KEK: missing'],
-    ['unknown', { ...good, ISSUERS: 's3cret' }, 'ISSUERS: not a setting of ours'],
+    ['a slip', { ...good, ISSUE: 's3cret' }, 'ISSUE: not a setting of ours, is it ISSUER?'],
+    ['unknown, and begins like one', { ...good, KEK_OLD: 's3cret' }, 'KEK_OLD: not a setting of ours'],
     ['malformed', { ...good, ISSUER: 's3cret' }, 'ISSUER: '],
     ['unsafe', { ...good, ISSUER: 'http://s3cret.example' }, 'ISSUER: must be https'],
     ['of no known mode', { ...good, MODE: 's3cret' }, 'MODE: '],
     ['too short', { ...good, KEK: 's3' }, 'KEK: '],
   ])('one that is %s is named without its value', (_name, env, fault) => {
-    const read = () => readSettings('broker', schema, env);
-    expect(read).toThrow(`broker is not configured. ${fault}`);
-    expect(read).not.toThrow('s3');
+    const reading = () => read(env);
+    expect(reading).toThrow(`broker is not configured. ${fault}`);
+    expect(reading).not.toThrow('s3');
+  });
+
+  it('leaves alone what other programs have in the same environment', () => {
+    expect(read({ ...good, NODE: 'x', PATH: 'x', OPENAI_API_KEY: 'x' })).toEqual(good);
   });
 
   it('reports all faults at once', () => {
-    const read = () => readSettings('broker', schema, { MODE: 'x', OTHER: 'y' });
-    for (const name of ['ISSUER', 'MODE', 'KEK', 'OTHER']) expect(read).toThrow(name);
+    const reading = () => read({ MODE: 'x', KEK_OLD: 'y' });
+    for (const name of ['ISSUER', 'MODE', 'KEK:', 'KEK_OLD']) expect(reading).toThrow(name);
   });
 });

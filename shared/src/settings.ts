@@ -40,7 +40,7 @@ const MIN_LENGTH = 6;
 const LONG_LENGTH = 8;
 
 /** The name that was likely meant by one with a letter or two wrong, or two letters in each other's place. */
-export function likelyName(name: string, names: readonly string[]): string | undefined {
+function likelyName(name: string, names: readonly string[]): string | undefined {
   const found = names
     .filter((known) => known.length >= MIN_LENGTH)
     .map((known) => ({ known, wrong: slips(name, known) }))
@@ -73,18 +73,22 @@ function slips(one: string, other: string): number {
 
 /**
  * Reads the settings of a process: the string members of a Worker's env or of `process.env`. Throws an `Error` that
- * names every missing, malformed or unknown setting and no value, so that nothing starts half configured.
+ * names every missing, malformed or misspelt setting and no value, so that nothing starts half configured. The env is
+ * shared with other programs, so only a name that resembles a setting must be one: it begins like one, or a slip may
+ * have made it of one.
  *
- * @param ours selects the names to check, where the env is shared with other programs; default: all names.
+ * @param beginnings of the names that nothing but these settings has.
  */
-export function readSettings<T>(who: string, schema: z.ZodType<T>, env: object, ours = /./): T {
+export function readSettings<T>(who: string, schema: z.ZodType<T>, env: object, beginnings: RegExp): T {
+  const names = schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
+  const isOurs = (name: string): boolean =>
+    names.includes(name) || beginnings.test(name) || likelyName(name, names) !== undefined;
   const settings = schema.safeParse(
     Object.fromEntries(
-      Object.entries(env).filter(([name, value]) => typeof value === 'string' && ours.test(name)),
+      Object.entries(env).filter(([name, value]) => typeof value === 'string' && isOurs(name)),
     ),
   );
   if (settings.success) return settings.data;
-  const names = schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
   const faults = settings.error.issues.map((issue) => {
     if (issue.code === 'unrecognized_keys')
       return issue.keys.map((key) => unknownSetting(key, names)).join('; ');

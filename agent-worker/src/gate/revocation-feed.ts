@@ -21,10 +21,12 @@ const WAIT_STEP_MS = 10;
 const LAPSE_MS = 2_000;
 /** Between a read that failed and the next. */
 const PAUSE_MS = 250;
-/** Tickets asked about in one read by target. */
-const ASKED_AT_ONCE = 200;
-/** Reads in one go of one request, which the runtime keeps alive for 30 s at most, and what is between two. */
-const READS_IN_A_ROW = 10;
+/** Tickets asked about in one read by target: their names are one bound value of some hundred kB, and D1 takes 2 MB. */
+const ASKED_AT_ONCE = 1_000;
+/** How long one request reads on for the others: the runtime keeps it alive for 30 s at most. */
+const READ_ON_MS = 20_000;
+/** Reads in a row that check nobody, since the recorder answers from its memory, and what is between two. */
+const VAIN_READS = 10;
 const BETWEEN_READS_MS = 50;
 
 interface FeedPorts {
@@ -85,6 +87,8 @@ export function createRevocationFeed(ports: FeedPorts) {
   const { clock, sleep, log } = ports;
   const held = createHeldRevocations();
   const unchecked = new Set<Unchecked>();
+  /** How many tickets reads have checked. */
+  let checked = 0;
   let through = 0;
   /** When the record database was read for what is held. */
   let readAt = Number.NEGATIVE_INFINITY;
@@ -110,13 +114,17 @@ export function createRevocationFeed(ports: FeedPorts) {
 
   async function read(mine: { since: number }): Promise<void> {
     const ends: Promise<void>[] = [];
+    const { since: startedAt } = mine;
     let isRead = false;
     try {
-      for (let count = 1; count <= READS_IN_A_ROW; count += 1) {
+      for (let vain = 0; vain < VAIN_READS && isSince(startedAt, READ_ON_MS); ) {
         mine.since = clock();
         dropOld(mine.since);
+        const checkedBefore = checked;
         isRead = await readOnce(mine.since, ends);
         if (!isRead || unchecked.size === 0 || running !== mine) break;
+        if (checked > checkedBefore) continue;
+        vain += 1;
         await sleep(BETWEEN_READS_MS);
       }
     } finally {
@@ -164,6 +172,7 @@ export function createRevocationFeed(ports: FeedPorts) {
   function conclude(each: Unchecked, hit: Revocation | undefined, ends: Promise<void>[]): void {
     unchecked.delete(each);
     each.isChecked = true;
+    checked += 1;
     each.hit = hit;
     if (each.isInside) ends.push(endIfHit(each));
   }
@@ -186,19 +195,21 @@ export function createRevocationFeed(ports: FeedPorts) {
     return reading;
   }
 
-  /** Until a read has checked the ticket, a read has failed, or the time is over. A read may end before it got so far. */
+  /** Until a read has checked the ticket or the time is over. One that fails, or ends before, is followed by another. */
   async function wait(
     each: Unchecked,
     first: Promise<void> | undefined,
     keepAlive: CheckOptions['keepAlive'],
   ): Promise<void> {
     let own = first;
-    for (let waited = 0; !each.isChecked && waited < WAIT_MS; waited += WAIT_STEP_MS) {
-      if (own === undefined && !isRunning()) {
-        own = startBeside(keepAlive);
-        if (own === undefined) return;
-      }
-      const step = sleep(WAIT_STEP_MS);
+    let step: Promise<void> | undefined;
+    let waited = 0;
+    while (!each.isChecked && waited < WAIT_MS) {
+      if (own === undefined && !isRunning()) own = startBeside(keepAlive);
+      step ??= sleep(WAIT_STEP_MS).then(() => {
+        step = undefined;
+        waited += WAIT_STEP_MS;
+      });
       const ended = own?.then(() => {
         own = undefined;
       });

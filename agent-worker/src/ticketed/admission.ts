@@ -88,8 +88,19 @@ export function admit(sql: SqlStorage, handover: Handover, now: number): Outcome
 /** How a session was opened, as its row has it. */
 export interface Opening extends Pick<Handover, 'kid' | 'delivery' | 'requestId' | 'feed'> {}
 
-/** Anonymous principals of one network, each with all of its sockets. Households and offices share an address. */
+/** Anonymous principals of one network, each with all of its sockets and requests. Households and offices share an address. */
 const ANONYMOUS_PER_NETWORK = 8;
+
+/**
+ * How many plain requests may be in flight, by what is counted: for a principal as many as it may send in a second, so
+ * that the agent answers in less than that or the next one is refused.
+ */
+export function requestsInFlight({ claims, limits, ipAddress }: Handover): ReadonlyMap<string, number> {
+  const most = new Map([[`principal ${claims.sub}`, limits.messagesPerSecond]]);
+  if (isAnonymous(claims.sub))
+    most.set(`network ${addressKey(ipAddress)}`, limits.messagesPerSecond * ANONYMOUS_PER_NETWORK);
+  return most;
+}
 
 /** Every anonymous ticket has a principal of its own, so only the network says that two are the same caller's. */
 function countAt(ipAddress: string | null, addresses: readonly (string | null)[]): number {

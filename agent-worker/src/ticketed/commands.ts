@@ -1,6 +1,6 @@
 import { objectRevocationStore } from '@agent-ticket/drizzle/object/revocations.ts';
 import { isHit, type Revocation } from '@agent-ticket/shared/revocation.ts';
-import { readTargetName, targetNamesOf } from '@agent-ticket/shared/target.ts';
+import { readTargetName, type Target, targetNamesOf } from '@agent-ticket/shared/target.ts';
 import type { CommandAnswer, ObjectCommand, SessionAnswer, SessionQuestion } from '../handover.ts';
 import { claimsOf } from './claims.ts';
 import type { Destruction } from './destruction.ts';
@@ -16,6 +16,12 @@ interface CommandPorts {
 }
 
 /**
+ * Targets of which no ticket is minted while a lock on them is in force. So a ticket with the number of such a lock, or a
+ * greater one, was decided after its lift. Of a session no mint knows, and who has a stolen key writes any number.
+ */
+const LIFTED_BY_NUMBER: readonly Target['kind'][] = ['principal', 'service-token', 'agent', 'everything'];
+
+/**
  * The commands of the broker to one object, which the worker has verified. Doing any of them twice, in whatever order
  * with others, changes nothing more. All but the end of a destruction is synchronous.
  */
@@ -24,24 +30,26 @@ export function createCommands({ sql, sessions, destruction, clock, onFacts }: C
 
   function endHit(revocation: Revocation): number {
     const now = clock();
+    const byNumber = LIFTED_BY_NUMBER.includes(readTargetName(revocation.target).kind);
     return sessions
       .listOpen()
       .filter((session) => {
         const claims = claimsOf(session);
         const names = targetNamesOf({ claims, kid: session.kid, session: session.id });
-        return isHit({ names, rev: claims.rev }, revocation, now);
+        const isDecidedLater = byNumber && claims.rev >= revocation.rev;
+        return !isDecidedLater && isHit({ names, rev: claims.rev }, revocation, now);
       })
       .reduce((sum, { id }) => sum + sessions.terminate(id, revocation.code), 0);
   }
 
   /**
    * An object keeps a revocation that names it. One of a principal or an agent concerns many objects: nothing is minted
-   * for it, and tickets minted before are checked against the record's copy.
+   * for it, and tickets minted before are checked against the record's copy. A late retry of a lock must not end sessions
+   * that were opened after its lift.
    */
   function revoke(revocation: Revocation): CommandAnswer {
     if (readTargetName(revocation.target).kind !== 'instance') return { closed: endHit(revocation) };
     revocations.apply(revocation);
-    // A late retry of a lock must not end sessions that were opened after its lift.
     const isNewest = revocations.all().some(({ id, rev }) => id === revocation.id && rev === revocation.rev);
     return { closed: isNewest ? endHit(revocation) : 0 };
   }

@@ -68,6 +68,25 @@ export function createRates() {
 }
 export type Rates = ReturnType<typeof createRates>;
 
+/** What is under way by id, as many as may be. */
+export function createInFlight() {
+  const counts = new Map<string, number>();
+  return {
+    /** Counts one under each id until the answer is called; `undefined` where one has as many as it may. */
+    enter(most: ReadonlyMap<string, number>): (() => void) | undefined {
+      for (const [id, limit] of most) if ((counts.get(id) ?? 0) >= limit) return undefined;
+      for (const id of most.keys()) counts.set(id, (counts.get(id) ?? 0) + 1);
+      return () => {
+        for (const id of most.keys()) {
+          const left = (counts.get(id) ?? 1) - 1;
+          if (left === 0) counts.delete(id);
+          else counts.set(id, left);
+        }
+      };
+    },
+  };
+}
+
 /** Frames that came too early and wait, each socket's in the order in which they came. */
 export function createFrameQueue(sleep: (ms: number) => Promise<void>) {
   const queues = new Map<string, { last: Promise<unknown>; bytes: number }>();

@@ -42,6 +42,8 @@ interface PlainPorts extends UpgradePorts {
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
   /** Whether the principal is within its rate; counts this request. */
   readonly allowRate: () => boolean;
+  /** Counts this request as in flight until the answer is called; `undefined` where there are too many. */
+  readonly enter: () => (() => void) | undefined;
 }
 
 /**
@@ -53,6 +55,17 @@ export async function answerPlain(handover: Handover, ports: PlainPorts): Promis
   const checked = sessions.checkRequest(handover);
   if (!checked.ok) return checked;
   if (!ports.allowRate()) return err('too_many_messages');
+  const leave = ports.enter();
+  if (leave === undefined) return err('too_many_requests');
+  try {
+    return await answerAllowed(handover, ports);
+  } finally {
+    leave();
+  }
+}
+
+async function answerAllowed(handover: Handover, ports: PlainPorts): Promise<Outcome<Response>> {
+  const { sessions } = ports;
   sessions.noteGrantUsed(handover);
   const answer = await ports.askAgent();
   if (answer === undefined) return err('agent_failed');

@@ -9,12 +9,13 @@ interface Entries {
   webSocketMessage(ws: WebSocket, frame: string | ArrayBuffer): void | Promise<void>;
   webSocketClose(ws: WebSocket, code: number, reason: string, wasClean: boolean): void | Promise<void>;
   webSocketError(ws: WebSocket, error: unknown): void | Promise<void>;
+  alarm(info?: AlarmInvocationInfo): void | Promise<void>;
 }
 
 /** The entries that the class of an object has: an agent's own overrides, or those that the SDK installed. */
 export function takeEntries(object: Partial<Entries>): Entries {
-  const { fetch, webSocketMessage, webSocketClose, webSocketError } = object;
-  if (!fetch || !webSocketMessage || !webSocketClose || !webSocketError) {
+  const { fetch, webSocketMessage, webSocketClose, webSocketError, alarm } = object;
+  if (!fetch || !webSocketMessage || !webSocketClose || !webSocketError || !alarm) {
     throw new TypeError('ticketed() takes a class of the Agents SDK');
   }
   return {
@@ -22,6 +23,7 @@ export function takeEntries(object: Partial<Entries>): Entries {
     webSocketMessage: (ws, frame) => webSocketMessage.call(object, ws, frame),
     webSocketClose: (ws, code, reason, wasClean) => webSocketClose.call(object, ws, code, reason, wasClean),
     webSocketError: (ws, error) => webSocketError.call(object, ws, error),
+    alarm: (info) => alarm.call(object, info),
   };
 }
 

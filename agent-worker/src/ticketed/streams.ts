@@ -29,7 +29,7 @@ export interface Streams {
 }
 
 /** Repeats `work` every so many ms until the returned function is called. */
-type Repeat = (everyMs: number, work: () => void) => () => void;
+export type Repeat = (everyMs: number, work: () => void) => () => void;
 
 /**
  * The streaming answers of one object that are under way. Kept in memory: they live in this life of the object and

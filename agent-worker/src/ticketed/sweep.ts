@@ -7,6 +7,7 @@ import type { Audit } from './audit.ts';
 import { renewalFrames } from './renewal.ts';
 import { logFailure, sendFrame } from './sdk.ts';
 import type { Sessions } from './sessions.ts';
+import type { Repeat } from './streams.ts';
 
 /** The method that the SDK's scheduler calls. */
 export const SWEEP = 'ticketSweep';
@@ -22,6 +23,7 @@ interface SweepPorts {
   /** The SDK's scheduler. Never `setAlarm`, which is the SDK's own. */
   readonly schedules: () => readonly { readonly callback: string; readonly time: number }[];
   readonly schedule: (at: Date) => Promise<unknown>;
+  readonly repeat: Repeat;
 }
 
 /** The `exp`, in seconds, of the oldest tickets whose burn is kept. `now` in ms. */
@@ -34,9 +36,12 @@ export const HANDOVER_DUE_MS = 5_000;
 /** The SDK's schedule counts whole seconds; below one it would fire before its time. */
 const SCHEDULE_STEP_MS = 1_000;
 
+/** How often the sweep looks for what is due while the SDK's alarm runs. */
+const BESIDE_ALARM_MS = 1_000;
+
 /** What comes due in one object by time alone. */
 export function createSweep(ports: SweepPorts) {
-  const { sql, sessions, audit, sockets, clock, nextHandover, schedules, schedule } = ports;
+  const { sql, sessions, audit, sockets, clock, nextHandover, schedules, schedule, repeat } = ports;
   const rows = objectSessionStore(sql);
   /** The run that this life of the object has scheduled, so that a busy one does not read its schedules each time. */
   let planned: { readonly at: number; readonly isDone: Promise<boolean> } | undefined;
@@ -102,6 +107,21 @@ export function createSweep(ports: SweepPorts) {
     },
 
     wakeBy,
+
+    /**
+     * Runs the SDK's alarm. A long task of the agent in it holds up every other one, the sweep too: meanwhile a timer
+     * runs what comes due for sessions. It costs nothing more, since the task keeps the object awake.
+     */
+    async besides(alarm: () => void | Promise<void>, sweep: () => Promise<void>): Promise<void> {
+      const stop = repeat(BESIDE_ALARM_MS, () => {
+        if ((rows.nextDue() ?? Number.POSITIVE_INFINITY) <= clock()) sweep().catch(logFailure);
+      });
+      try {
+        await alarm();
+      } finally {
+        stop();
+      }
+    },
 
     /** Schedules the next run for the first time of a session that was just opened, and for its hand-over. */
     armFor: ({ expiresAt, warnAt, idleAt }: ObjectSession): Promise<boolean> =>

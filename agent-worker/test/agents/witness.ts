@@ -57,6 +57,10 @@ export class Witness extends ticketed(Agent<Cloudflare.Env, { secret: number }>)
   }
 
   override async onRequest(request: Request): Promise<Response> {
+    if (request.url.includes('/task')) {
+      this.received.push('task');
+      await this.longTask();
+    }
     if (request.url.includes('/throw')) throw new Error('PRIVATE words of the agent');
     if (request.url.includes('/stream')) {
       if (this.name.startsWith('revoked-')) await recordRevocation(refresh(`instance:witness/${this.name}`));
@@ -97,6 +101,20 @@ export class Witness extends ticketed(Agent<Cloudflare.Env, { secret: number }>)
         this.cancelled += 1;
       },
     });
+  }
+
+  #finishTask = (): void => {};
+  readonly #taskFinished = new Promise<void>((resolve) => {
+    this.#finishTask = resolve;
+  });
+
+  /** A task for the scheduler, which goes on until {@link finishTask}. */
+  longTask(): Promise<void> {
+    return this.#taskFinished;
+  }
+
+  finishTask(): void {
+    this.#finishTask();
   }
 
   @callable()

@@ -201,8 +201,12 @@ export interface BrokerConfig {
   readonly signIn: SignInConfig | undefined;
 }
 
-/** The configuration in a process's env. Throws an `Error` that names each wrong setting and no value. */
-export const readConfig = (env: object): BrokerConfig => configOf(readSettings('broker', Settings, env));
+export const BEGINNINGS =
+  /^(AGENT_WORKER|ALLOWED_ORIGIN|AUDIT_|AUTH_MODE|AUTH0_|CF_ACCESS|CLAIM_RULE|CONTROL_D(ATABASE|B)|KEK(_|$)|KEY_(PUBLISH|RETIRE|ROTATION)|OIDC_ISSUER|RECORD_D(ATABASE|B)|TICKET_|TOKEN_PEPPER|TRUST_EMAIL|TRUSTED_)/;
+
+/** The configuration in a Worker's env. Throws an `Error` that names each wrong setting and no value. */
+export const readConfig = (env: object): BrokerConfig =>
+  configOf(readSettings('broker', Settings, env, BEGINNINGS));
 
 /** The configuration that settings make. */
 export function configOf(s: Settings): BrokerConfig {

@@ -27,7 +27,7 @@ export interface SignInConfig {
 
 export interface SignInPorts {
   readonly config: SignInConfig;
-  readonly control: Pick<ControlStore, 'authSessions' | 'principals' | 'revocations' | 'usedTokens'>;
+  readonly control: Pick<ControlStore, 'authSessions' | 'readCaller' | 'revocations' | 'usedTokens'>;
   readonly rules: readonly ClaimRule[];
   /** The tenant as the issuer of ID and logout tokens for this client. */
   readonly tenant: IssuerWithKeys;
@@ -130,13 +130,10 @@ export async function readSignIn(
   const opened = await openSignIn(cookie, ports, now);
   if (!opened.ok) return opened;
   const { principal, login, beganAt } = opened.value;
-  const { principals, revocations } = ports.control;
-  const [signedOut, revoked] = await Promise.all([
-    principals.find(principal),
-    login === undefined ? [] : revocations.anyOn([`login:${login}`], now),
-  ]);
+  const targets = login === undefined ? [] : [`login:${login}`];
+  const { signedOut, revocations } = await ports.control.readCaller(principal, targets, now);
   const signIn = { issuedAt: beganAt, ...(login === undefined ? {} : { login }) };
-  if (revoked.length > 0 || isBeforeSignOut(signIn, signedOut))
+  if (revocations.length > 0 || isBeforeSignOut(signIn, signedOut))
     return err('credential_revoked', { detail: 'sign-in' });
   return opened;
 }

@@ -47,6 +47,8 @@ export interface Authenticated {
   readonly issuedAt?: number;
   /** Opaque id of the browser's sign-in that the credential is, where it is one. */
   readonly login?: string;
+  /** The secret of a service token: the digest by which it is stored, and whether another one has replaced it. */
+  readonly secret?: { readonly digest: string; readonly isEnding: boolean };
   /** Slugs that the credential is limited to; left out: all. */
   readonly agents?: readonly string[];
   /** The actor for the principal, where there is one (RFC 8693 §4.1). */

@@ -67,7 +67,7 @@ export function verifySecret(
   if (token.revokedAt !== null) return err('credential_revoked', { detail: token.id });
   const ends = [token.expiresAt, secret.expiresAt].filter((at) => at !== null);
   if (ends.some((at) => at <= now)) return err('credential_expired', { detail: token.id });
-  return ok(tokenHolder(token, ends));
+  return ok({ ...tokenHolder(token, ends), secret: { digest, isEnding: secret.expiresAt !== null } });
 }
 
 /** Whether a use of the token at `now`, in ms, is to be noted. */

@@ -9,6 +9,7 @@ import { auditEventOf } from '../audit/event.ts';
 import { knownPermissions } from '../credentials/permissions.ts';
 import type { Authenticated } from '../credentials/principal.ts';
 import { digestSecret, makeSecret, makeTokenId } from '../credentials/secret.ts';
+import { principalOfToken } from '../credentials/service-token.ts';
 import { iso } from '../http/iso.ts';
 import { pageOf, readPage } from '../http/page.ts';
 import { changePolicy, endResource, newRevocation, statusOf } from '../revocation/changes.ts';
@@ -118,7 +119,9 @@ export const rotateServiceToken: Handler = async (call) => {
   const { who, now, ports } = call;
   // A secret has the rights of its token.
   if (await holdsMore(call, token)) return err('above_own_rights', { hint: ABOVE_TOKEN });
-  if (isEndingSecretOf(token, who))
+  const own = who.principal.id === principalOfToken(token.id) ? who.secret : undefined;
+  // Or a thief who has it outlives the rotation: a secret that is ending must not make one that lasts.
+  if (own?.isEnding === true)
     return err('above_own_rights', { hint: 'this secret was replaced and is ending: use its successor' });
 
   const graceMs = body.value.grace_in * 1000;
@@ -134,12 +137,14 @@ export const rotateServiceToken: Handler = async (call) => {
   });
   const rotated = await changePolicy(
     {
-      ...ports.control.serviceTokens.addSecret(secret.row, graceMs === 0 ? ENDED : previousEnd),
+      ...ports.control.serviceTokens.addSecret(secret.row, graceMs === 0 ? ENDED : previousEnd, own?.digest),
       event: tokenEvent(call, 'service_token.rotated', token),
       revocations: graceMs === 0 ? [ended] : [],
     },
     ports,
   );
+  // Its own secret was replaced since the request was authenticated.
+  if (rotated === undefined && own !== undefined) return err('credential_expired');
   if (rotated === undefined) return err('service_token_unknown');
   const previous_expires_at = iso(previousEnd);
   const shown = { ...view(token), client_secret: secret.text, previous_expires_at };
@@ -232,15 +237,6 @@ async function holdsMore({ who, now, ports }: Call, token: ServiceTokenRow): Pro
   if (permissions.includes('grants:write') || token.createdBy === id) return false;
   return ports.control.grants.anyOf([`token:${token.id}`], now);
 }
-
-/**
- * Whether the caller is the token by a secret in its grace time: a secret that is ending must not make one that lasts,
- * or a thief who has it outlives the rotation.
- */
-const isEndingSecretOf = ({ id, expiresAt }: ServiceTokenRow, who: Authenticated): boolean =>
-  who.principal.id === `token:${id}` &&
-  who.expiresAt !== undefined &&
-  (expiresAt === null || who.expiresAt < Math.floor(expiresAt / 1000));
 
 /** When a new token ends: as asked, and no later than the service token that makes it. In ms. */
 function endOf(

@@ -61,7 +61,10 @@ export interface Route {
    * permission concerns all agents and refuses such a credential.
    */
   readonly allowsScopedToken?: true;
-  /** The handler reads the credential itself: the mint shard looks a service token up. `who` of the call is anonymous. */
+  /**
+   * The handler reads the credential itself, and after it the query: the mint shard looks a service token up. `who` of the
+   * call is anonymous.
+   */
   readonly readsCredential?: true;
   /** Whether it answers 204 to a caller without a credential who asks with `optional=true`, in place of 401. */
   readonly allowsNobody?: true;

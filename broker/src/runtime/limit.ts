@@ -29,27 +29,31 @@ interface CountedCall extends Pick<RequestContext, 'ipAddress' | 'now'> {
  * `admin` is not counted, so that operators can act then.
  */
 export async function countCall(limit: Limit, call: CountedCall, ports: LimitPorts): Promise<Counted> {
-  const rule = limit.counts === 'requests' ? callRuleOf(call, COSTS[limit.cost], ports) : undefined;
+  if (limit.counts !== 'requests') return { outcome: ok(undefined) };
+  if (isSentByPage(call, ports)) return { outcome: err('origin_not_allowed') };
+  const rule = callRuleOf(call, COSTS[limit.cost]);
   return rule === undefined
     ? { outcome: ok(undefined) }
     : countBy(accountOf(call.who, call.ipAddress), rule, call.now, ports);
 }
 
 /**
- * The rule of one call. A principal has a count of its calls beside that of its tickets: an operator who reads must
- * still get tickets. An address has one count for both. A page of another origin can send its visitors' browsers here
- * without their knowledge, so such requests are counted apart and use up nothing of the visitors' network.
+ * Whether a page of another origin made a visitor's browser send a stranger's request, without the visitor's knowledge. It
+ * cannot read the answer, and would use up what the visitor's network has. A link that a person follows is none.
  */
-function callRuleOf(
-  { who, ipAddress, request }: CountedCall,
-  cost: number,
-  { credentials }: LimitPorts,
-): RateRule | undefined {
+const isSentByPage = ({ who, request: { headers } }: CountedCall, { credentials }: LimitPorts): boolean =>
+  who.method === 'anonymous' &&
+  headers.get('sec-fetch-dest') !== 'document' &&
+  isFromOtherOrigin(headers, credentials.trustedOrigins);
+
+/**
+ * The rule of one call. A principal has a count of its calls beside that of its tickets: an operator who reads must
+ * still get tickets. An address has one count for both.
+ */
+function callRuleOf({ who, ipAddress }: CountedCall, cost: number): RateRule | undefined {
   const rule = rateRuleOf(who, ipAddress);
   if (rule === undefined) return undefined;
-  if (who.method !== 'anonymous') return { ...rule, key: `calls:${rule.key}`, cost };
-  const isOther = isFromOtherOrigin(request.headers, credentials.trustedOrigins);
-  return { ...rule, ...(isOther ? { key: `pages:${rule.key}` } : {}), cost };
+  return { ...rule, ...(who.method === 'anonymous' ? {} : { key: `calls:${rule.key}` }), cost };
 }
 
 /** Counts a sign-in that comes back from the tenant: for each address apart from all other requests. */

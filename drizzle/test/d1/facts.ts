@@ -3,11 +3,10 @@ import { expect } from 'vitest';
 import type { Backlog } from '../../object/backlog.ts';
 import { createDelivery } from '../../object/delivery.ts';
 import { enqueue, type SetAside } from '../../object/drain.ts';
-import type { RevokedSession } from '../../record/deliver.ts';
 import type { RecordDatabase } from '../../record/revocations.ts';
 import { auditEvents } from '../../record/schema.ts';
 import type { RecordStore } from '../../record/store.ts';
-import { auditEvent, NOW, sessionFact, uuidOf } from '../suite/rows.ts';
+import { auditEvent, NOW, uuidOf } from '../suite/rows.ts';
 import { type OnBatch, recordWith } from './faulty-record.ts';
 
 /** Facts by small numbers, on their way from a backlog into the record database. */
@@ -21,15 +20,6 @@ export function add(backlog: Backlog, ...names: readonly number[]): void {
   for (const name of names) enqueue(backlog, { event: auditEvent({ eventId: uuidOf(name) }) });
 }
 
-export function addOpened(backlog: Backlog, ...names: readonly number[]): void {
-  for (const name of names)
-    enqueue(backlog, {
-      event: auditEvent({ eventId: uuidOf(name), type: 'session.opened' }),
-      session: sessionFact({ id: uuidOf(name) }),
-      revocable: { names: ['agent:counter', `session:${uuidOf(name)}`], rev: 7 },
-    });
-}
-
 /** What arrived, in the order of arrival, which must have no hole and no repeat. */
 export async function arrivedIn(record: RecordDatabase): Promise<number[]> {
   const rows = await record.select().from(auditEvents).orderBy(asc(auditEvents.seq));
@@ -40,11 +30,10 @@ export async function arrivedIn(record: RecordDatabase): Promise<number[]> {
 export const portsOf = (
   backlog: Backlog,
   record: RecordStore,
-  onRevoked: (sessions: readonly RevokedSession[]) => void = () => {},
   onSetAside: (fact: SetAside) => void = (fact) => {
     throw new Error(`set aside: ${fact.why}`);
   },
-) => ({ backlog, record, clock: () => NOW, onRevoked, onSetAside });
+) => ({ backlog, record, clock: () => NOW, onSetAside });
 
 /** A delivery with everything that it did outside of itself. */
 export function watched(

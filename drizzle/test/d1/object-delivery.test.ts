@@ -1,8 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { backlogStore } from '../../object/backlog.ts';
 import type { Databases } from '../suite/databases.ts';
-import { keepCopy, NOW, revocation, uuidOf } from '../suite/rows.ts';
-import { add, addOpened, arrivedIn, LOST, PASS, upTo, watched } from './facts.ts';
+import { add, arrivedIn, LOST, PASS, upTo, watched } from './facts.ts';
 import { barrier } from './faulty-record.ts';
 import { inObject } from './object.ts';
 import { openD1 } from './open.ts';
@@ -13,8 +12,6 @@ beforeEach(async () => {
   ({ record, recordDb } = await openD1());
 });
 const arrived = () => arrivedIn(recordDb);
-const locked = (name: number) =>
-  keepCopy(recordDb, revocation({ id: `lock-${name}`, target: `session:${uuidOf(name)}` }));
 
 describe('the delivery of an object', () => {
   it('delivers beside the request that started it, and keeps the object awake meanwhile', () =>
@@ -191,22 +188,6 @@ describe('the delivery of an object', () => {
       expect(await arrived()).toEqual(upTo(4));
     }));
 
-  it('reports that nothing waits any more when all of it was delivered, and not before', () =>
-    inObject(async (sql) => {
-      const backlog = backlogStore(sql);
-      const left: number[] = [];
-      const { start, works } = watched(backlog, (call, nth) => (nth === 1 ? Promise.reject(LOST) : call()), {
-        onDrained: () => left.push(backlog.count()),
-      });
-      add(backlog, ...upTo(70));
-      start();
-      await Promise.all(works);
-      expect(left).toEqual([]);
-      start();
-      await Promise.all(works);
-      expect(left).toEqual([0]);
-    }));
-
   it('can be started again when even the care for a failure fails', () =>
     inObject(async (sql) => {
       const backlog = backlogStore(sql);
@@ -219,36 +200,5 @@ describe('the delivery of an object', () => {
       start();
       await works[1];
       expect(await arrived()).toEqual([0]);
-    }));
-
-  it('names sessions that a lock hits to the object, by the clock of the object', () =>
-    inObject(async (sql) => {
-      const backlog = backlogStore(sql);
-      await keepCopy(recordDb, revocation({ until: NOW + 1 }));
-      const named: string[] = [];
-      let now = NOW;
-      const { start, works } = watched(backlog, PASS, {
-        clock: () => now,
-        onRevoked: (sessions) => named.push(...sessions.map(({ id }) => id)),
-      });
-      addOpened(backlog, 0);
-      start();
-      await works[0];
-      now = NOW + 1;
-      addOpened(backlog, 1);
-      start();
-      await works[1];
-      expect(named).toEqual([uuidOf(0)]);
-    }));
-
-  it('delivers what the object notes when such a session is reported to it', () =>
-    inObject(async (sql) => {
-      const backlog = backlogStore(sql);
-      await locked(0);
-      addOpened(backlog, 0);
-      const { start, works } = watched(backlog, PASS, { onRevoked: () => add(backlog, 1) });
-      start();
-      await Promise.all(works);
-      expect(await arrived()).toEqual([0, 1]);
     }));
 });

@@ -2,20 +2,17 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { backlogStore } from '../../object/backlog.ts';
 import { drain, enqueue, waitingSince } from '../../object/drain.ts';
 import type { Databases } from '../suite/databases.ts';
-import { auditEvent, keepCopy, NOW, revocation, uuidOf } from '../suite/rows.ts';
-import { add, addOpened, arrivedIn, LOST, PASS, portsOf, upTo } from './facts.ts';
+import { auditEvent, NOW, uuidOf } from '../suite/rows.ts';
+import { add, arrivedIn, LOST, PASS, portsOf, upTo } from './facts.ts';
 import { recordWith } from './faulty-record.ts';
 import { inObject } from './object.ts';
 import { openD1 } from './open.ts';
 
-let record: Databases['record'];
 let recordDb: Databases['recordDb'];
 beforeEach(async () => {
-  ({ record, recordDb } = await openD1());
+  ({ recordDb } = await openD1());
 });
 const arrived = () => arrivedIn(recordDb);
-const locked = (name: number) =>
-  keepCopy(recordDb, revocation({ id: `lock-${name}`, target: `session:${uuidOf(name)}` }));
 
 describe('a drain', () => {
   it('moves everything in order, fifty facts at a time', () =>
@@ -75,38 +72,6 @@ describe('a drain', () => {
       await drain(portsOf(backlog, faulty.record));
       expect(await arrived()).toEqual([0, 1]);
       expect(backlog.count()).toBe(0);
-    }));
-});
-
-describe('sessions that a lock hits', () => {
-  it('are named when they have been delivered, batch by batch', () =>
-    inObject(async (sql) => {
-      const backlog = backlogStore(sql);
-      await locked(3);
-      await locked(70);
-      addOpened(backlog, ...upTo(80));
-      const named: string[][] = [];
-      await drain(portsOf(backlog, record, (sessions) => named.push(sessions.map(({ id }) => id))));
-      expect(named).toEqual([[uuidOf(3)], [uuidOf(70)]]);
-    }));
-
-  it('are named by the delivery that comes after a lost acknowledgement', () =>
-    inObject(async (sql) => {
-      const backlog = backlogStore(sql);
-      await locked(0);
-      addOpened(backlog, 0);
-      const faulty = recordWith(async (call, nth) => {
-        await call();
-        if (nth === 1) throw LOST;
-      });
-      const named: string[] = [];
-      const ports = portsOf(backlog, faulty.record, (sessions) =>
-        named.push(...sessions.map(({ id }) => id)),
-      );
-      await expect(drain(ports)).rejects.toThrow(LOST.message);
-      expect(named).toEqual([]);
-      await drain(ports);
-      expect(named).toEqual([uuidOf(0)]);
     }));
 });
 

@@ -25,14 +25,7 @@ const around = (bad: string, work: (sql: SqlStorage, aside: readonly SetAside[])
     add(backlog, ...upTo(3));
     backlog.add(bad);
     add(backlog, 3, 4);
-    await drain(
-      portsOf(
-        backlog,
-        record,
-        () => {},
-        (fact) => aside.push(fact),
-      ),
-    );
+    await drain(portsOf(backlog, record, (fact) => aside.push(fact)));
     expect(backlog.count()).toBe(0);
     work(sql, aside);
   });

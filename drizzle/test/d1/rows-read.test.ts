@@ -107,7 +107,7 @@ const QUESTIONS: readonly [what: string, counted: typeof control, ask: () => Pro
     () => stores.control.readPolicy({ ...POLICY, at: { ...AT, instance: 'i7' } }),
   ],
   ['the agents of a caller', control, () => stores.control.readAgentRights(FEW_LOCKED)],
-  ['whether a caller is locked', control, () => stores.control.revocations.anyOn(POLICY.targets, NOW)],
+  ['whether a caller is locked', control, () => stores.control.readCaller(ALICE, POLICY.targets, NOW)],
   ['whether a subject has a grant', control, () => stores.control.grants.anyOf([MALLORY, ALICE], NOW)],
   ['locks', control, () => stores.control.revocations.listLocks(NOW, undefined, 51)],
   ['service tokens', control, () => stores.control.serviceTokens.list(undefined, 51)],

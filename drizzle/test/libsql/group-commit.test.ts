@@ -1,7 +1,7 @@
 import { createClient } from '@libsql/client';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openLibsqlFile } from '../../open-libsql-file.ts';
-import { isBusy } from '../../outage.ts';
+import { isBusy, isOutage } from '../../outage.ts';
 import { temporaryFolder } from './folder.ts';
 
 const folder = temporaryFolder();
@@ -54,13 +54,49 @@ describe('the batches of one turn', () => {
     expect(await ids()).toEqual(['a', 'b', 'd', 'e']);
   });
 
-  it('all fail with a commit that fails, and the next ones are written', async () => {
+  it('are written without the one that the commit fails for', async () => {
     const { file, ids } = await opened();
     const asked = [insert('a'), plain('INSERT INTO replies VALUES (?)', 'missing'), insert('b')];
-    expect(await outcomes(asked.map((query) => file.batch([query])))).toEqual(Array(3).fill('rejected'));
-    expect(await ids()).toEqual([]);
+    expect(await outcomes(asked.map((query) => file.batch([query])))).toEqual([
+      'fulfilled',
+      'rejected',
+      'fulfilled',
+    ]);
+    expect(await ids()).toEqual(['a', 'b']);
     await file.batch([insert('c')]);
-    expect(await ids()).toEqual(['c']);
+    expect(await ids()).toEqual(['a', 'b', 'c']);
+  });
+
+  it.each([
+    ['a single statement', [insert('x'.repeat(200_000))]],
+    ['the last of several statements', [insert('c'), insert('x'.repeat(200_000))]],
+  ])('are written without the one for which the disk has no room: %s', async (_what, big) => {
+    const { file, ids } = await opened();
+    const pages = (await file.batch([plain('PRAGMA page_count')])).flat(2)[0];
+    await file.batch([plain(`PRAGMA max_page_count = ${Number(pages) + 2}`)]);
+    const asked = [[insert('a')], big, [insert('b')], [insert('d'), insert('e')]].map(file.batch);
+    const results = await Promise.allSettled(asked);
+    expect(results.map((result) => result.status === 'rejected' && isOutage(result.reason))).toEqual([
+      false,
+      true,
+      false,
+      false,
+    ]);
+    expect(await ids()).toEqual(['a', 'b', 'd', 'e']);
+  });
+
+  it('are all refused as an outage where the disk has no room for any', async () => {
+    const { file, ids } = await opened();
+    await file.batch([plain('PRAGMA max_page_count = 1')]);
+    const asked = ['a', 'b', 'c'].map((id) => file.batch([insert(id + 'x'.repeat(200_000))]));
+    const results = await Promise.allSettled(asked);
+    expect(results.map((result) => result.status === 'rejected' && isOutage(result.reason))).toEqual(
+      Array(3).fill(true),
+    );
+    expect(await ids()).toEqual([]);
+    await file.batch([plain('PRAGMA max_page_count = 1000')]);
+    await file.batch([insert('d')]);
+    expect(await ids()).toEqual(['d']);
   });
 
   it('are all written, however many they are', async () => {

@@ -233,6 +233,11 @@ export const CONTROL_PLANS: readonly Plan<ControlStore>[] = [
     ['revocations_locks'],
   ),
   {
+    what: 'what ends the credentials of a caller',
+    work: ({ readCaller }) => readCaller(ALICE, TARGETS, NOW),
+    by: ['revocations_target'],
+  },
+  {
     what: 'the revocations on some targets',
     work: ({ revocations }) => revocations.anyOn(TARGETS, NOW),
     by: ['revocations_target'],

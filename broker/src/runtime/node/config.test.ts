@@ -107,6 +107,7 @@ describe('the configuration on Node', () => {
     ['ISSURE', 'ISSUER'],
     ['ISUER', 'ISSUER'],
     ['ISSUERS', 'ISSUER'],
+    ['ISSUE', 'ISSUER'],
     ['BASEURL', 'BASE_URL'],
     ['ALOWED_ORIGINS', 'ALLOWED_ORIGINS'],
     ['TOKEN_PEPER', 'TOKEN_PEPPER'],

@@ -1,6 +1,6 @@
-import { isLoopback, List, likelyName, readSettings } from '@agent-ticket/shared/settings.ts';
+import { isLoopback, List, readSettings } from '@agent-ticket/shared/settings.ts';
 import * as z from 'zod';
-import { type BrokerConfig, configOf, Settings } from '../../config/config.ts';
+import { BEGINNINGS, type BrokerConfig, configOf, Settings } from '../../config/config.ts';
 import { plainAddress } from './client-address.ts';
 
 const isRange = (text: string): boolean => {
@@ -73,22 +73,9 @@ export interface DatabaseConfig {
   readonly token: string | undefined;
 }
 
-/**
- * The environment of a process also holds variables of other programs. So only names that resemble a setting must be
- * one: names with the same beginning, and names that a slip may have made.
- */
-const FAMILIES =
-  /^(AGENT_WORKER|ALLOWED_ORIGIN|AUDIT_|AUTH_MODE|AUTH0_|CF_ACCESS|CLAIM_RULE|CONTROL_D(ATABASE|B)|KEK(_|$)|KEY_(PUBLISH|RETIRE|ROTATION)|OIDC_ISSUER|RECORD_D(ATABASE|B)|TICKET_|TOKEN_PEPPER|TRUST_EMAIL|TRUSTED_)/;
-
-const NAMES = Object.keys(NodeSettings.shape);
-
-const isOurs = (name: string): boolean =>
-  NAMES.includes(name) || FAMILIES.test(name) || likelyName(name, NAMES) !== undefined;
-
 /** The configuration in a process's environment. Throws an `Error` that names each wrong setting and no value. */
 export function readNodeConfig(env: Readonly<Record<string, string | undefined>>): NodeConfig {
-  const ours = Object.fromEntries(Object.entries(env).filter(([name]) => isOurs(name)));
-  const s = readSettings('broker', NodeSettings, ours);
+  const s = readSettings('broker', NodeSettings, env, BEGINNINGS);
   return {
     broker: configOf(s),
     agents: s.AGENTS,

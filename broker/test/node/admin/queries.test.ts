@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
+import { makeSecret, makeTokenId } from '../../../src/credentials/secret.ts';
 import { ROUTES } from '../../../src/resources/routes.ts';
 import { type OperatorBroker, type Person, ROOT, startOperatorBroker } from './operator-broker.ts';
 
@@ -17,6 +18,8 @@ async function said(answer: Response): Promise<string> {
 }
 
 const get = async (path: string) => said(await broker.call(ROOT, 'GET', path));
+const bytes = (length: number) => new Uint8Array(length).fill(7);
+const UNKNOWN_SECRET = makeSecret(makeTokenId(bytes), bytes);
 const INVALID = '400 the request is not valid';
 
 describe('a parameter that a route does not know', () => {
@@ -29,6 +32,19 @@ describe('a parameter that a route does not know', () => {
       const answer = await broker.call(ROOT, method, `${at}?pincipal=x`);
       // Sign-in has an error page, and the route is unknown where nobody signs in.
       expect([answer.status, await answer.text()]).toEqual([400, expect.stringContaining('pincipal')]);
+    },
+  );
+
+  const withCredential = ROUTES.filter(({ auth }) => auth !== 'none');
+
+  it.each(withCredential.map(({ method, path }) => [method, path] as const))(
+    'is refused after a credential that is wrong, at %s %s too',
+    async (method, path) => {
+      const at = path.replaceAll(/:\w+/g, 'main');
+      for (const wrong of ['e.y.J', UNKNOWN_SECRET]) {
+        const answer = await broker.call({ authorization: `Bearer ${wrong}` }, method, `${at}?pincipal=x`);
+        expect(answer.status).toBe(401);
+      }
     },
   );
 

@@ -266,11 +266,47 @@ describe('a secret in its grace time', () => {
     expect((await own(token.client_secret, token)).status).toBe(403);
   });
 
+  it('does so where the token ends within the grace time', async () => {
+    const token = await broker.make({ permissions: ['service-tokens:write'], expires_in: 600 });
+    const next = await rotate(token, { grace_in: 3600 });
+    expect((await own(token.client_secret, token)).status).toBe(403);
+    expect(await broker.uses(next.client_secret)).toBe(200);
+  });
+
   it('goes on to rotate those of other tokens', async () => {
     const [token, other] = [await maker(), await broker.make()];
     await rotate(token, { grace_in: 100 });
     expect((await own(token.client_secret, other)).status).toBe(200);
   });
+});
+
+describe('a secret that rotates its own token while an operator replaces it without a grace time', () => {
+  it.each([0, 3600])(
+    'gets no other one, with a grace time of %i s, and that of the operator is good',
+    async (grace_in) => {
+      const token = await broker.make({ permissions: ['service-tokens:write'] });
+      let replaced: typeof token | undefined;
+      const { control } = broker.ports;
+      const { find } = control.serviceTokens;
+      const serviceTokens: typeof control.serviceTokens = {
+        ...control.serviceTokens,
+        // The thief's request has been authenticated by now, and has not rotated yet.
+        find: async (id) => {
+          replaced ??= await rotate(token, { grace_in: 0 });
+          return find(id);
+        },
+      };
+      const thief = broker.beside({ control: { ...control, serviceTokens } });
+      const answer = await thief.request(`${BROKER}${pathOf(token)}/rotate`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${token.client_secret}`, 'content-type': 'application/json' },
+        body: JSON.stringify({ grace_in }),
+      });
+      expect(answer.status).toBe(401);
+      expect(await broker.uses(replaced?.client_secret ?? '')).toBe(200);
+      expect(await broker.uses(token.client_secret)).toBe(401);
+    },
+  );
 });
 
 describe('a revocation', () => {
