@@ -43,6 +43,20 @@ test('the access token comes from the function of the last caller', async () => 
   expect(backend.mints.at(-1)?.init.headers).toMatchObject({ authorization: 'Bearer second' });
 });
 
+test('onSignIn of the last caller is called, when a sign-in is what is missing', async () => {
+  const backend = new FakeBackend();
+  backend.broker = refusal(401, 'UNAUTHORIZED');
+  const [first, last] = [vi.fn(), vi.fn()];
+  const { provider } = shareProvider({ ...backend.options(), onSignIn: first });
+  shareProvider({ ...backend.options(), onSignIn: last });
+  await Promise.all([provider.protocols(), advance(SECOND)]);
+  expect(first).not.toHaveBeenCalled();
+  expect(last.mock.calls).toEqual([[provider.refusal]]);
+  backend.broker = refusal(403, 'FORBIDDEN');
+  await Promise.all([provider.protocols(), advance(20 * SECOND)]);
+  expect(last).toHaveBeenCalledTimes(1);
+});
+
 test('Vue: a ref follows the refusal until its scope ends', async () => {
   const backend = new FakeBackend();
   backend.broker = refusal(403, 'FORBIDDEN');

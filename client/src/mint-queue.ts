@@ -43,7 +43,7 @@ export function createMintQueue(ports: MintQueuePorts): (transport: Transport) =
   }
 
   async function serve(): Promise<void> {
-    for (let next = waiting.at(-1); next !== undefined; next = waiting.at(-1)) {
+    for (let next = waiting.at(-1); next; next = waiting.at(-1)) {
       const wait = schedule.wait(page.navigator?.onLine === false || page.document?.hidden === true);
       if (wait > 0) {
         if (await untilVisible(ports, RECOVERY, Math.min(wait, RECHECK_MS))) schedule.retryNow();

@@ -77,7 +77,7 @@ function createSchedule(clock: () => number, random: () => number): MintSchedule
   let retryAfter = 0;
 
   const within = ([least, most]: Range): number => least + random() * (most - least);
-  const backoff = (): number => (failures === 0 ? 0 : within(failures === 1 ? FIRST_RETRY : LATER_RETRY));
+  const backoff = (): number => failures && within(failures > 1 ? LATER_RETRY : FIRST_RETRY);
 
   return {
     clock,
@@ -85,7 +85,7 @@ function createSchedule(clock: () => number, random: () => number): MintSchedule
       const at = clock();
       starts = starts.filter((start) => at - start < WINDOW_MS);
       const window = (starts.at(-WINDOW_MINTS) ?? -WINDOW_MS) + WINDOW_MS;
-      const back = away && failures > 0 ? lastStart + AWAY_MS : 0;
+      const back = away && failures ? lastStart + AWAY_MS : 0;
       return Math.max(at, notBefore, retryAfter, window, back) - at;
     },
     started(forSocket) {
@@ -95,7 +95,7 @@ function createSchedule(clock: () => number, random: () => number): MintSchedule
       notBefore = lastStart + backoff();
     },
     failed(retryAfterMs = 0) {
-      failures += 1;
+      failures++;
       notBefore = Math.max(notBefore, lastStart + backoff());
       retryAfter = clock() + Math.min(retryAfterMs, RETRY_AFTER_MAX_MS) + random() * 1_000;
     },

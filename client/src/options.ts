@@ -57,7 +57,7 @@ export interface Settings extends TicketProviderOptions {
 const SAFE = /^(https:|http:\/\/(localhost|127(\.\d+){3}|\[::1\])(:|$))/;
 
 /** A page, or a web worker of one: the person at the screen can read its code and memory. */
-const inBrowser = (): boolean => typeof document !== 'undefined' || 'importScripts' in globalThis;
+const inBrowser = (): boolean => 'document' in globalThis || 'importScripts' in globalThis;
 
 /**
  * Options with their defaults. Throws a `TypeError` for unsafe options. Does NOT check that agent, instance and scope

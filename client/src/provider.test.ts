@@ -1,12 +1,18 @@
 import { SUBPROTOCOL } from '@agent-ticket/shared/handshake.ts';
 import type { UseAgentOptions } from 'agents/react';
 import { afterEach, describe, expect, expectTypeOf, test, vi } from 'vitest';
-import { advance, FakeBackend, MINUTE, refusal, SECOND } from '../test/fake-backend.ts';
+import { advance, BROKER, FakeBackend, MINUTE, refusal, SECOND } from '../test/fake-backend.ts';
 import { fakeTime } from '../test/stock-client.ts';
-import type { AgentOptions } from './provider.ts';
+import type { AgentOptions, TicketProvider } from './provider.ts';
 import { createTicketProvider, TicketRefused, TicketUnavailable } from './provider.ts';
 
 fakeTime();
+
+function queryOf(ticket: TicketProvider): Promise<Record<string, string>> {
+  const { query } = ticket.agentOptions();
+  if (query === undefined) throw new Error('the delivery is not by query');
+  return query();
+}
 
 /** The outcome of a promise within the given time. */
 async function settled<T>(
@@ -69,20 +75,21 @@ describe('agentOptions', () => {
   test('by query the three that belong together', () => {
     const ticket = createTicketProvider(new FakeBackend().options({ delivery: 'query' }));
     const options = ticket.agentOptions();
-    expect(options).toMatchObject({ cacheTtl: 2_147_483_647, queryDeps: ticket.queryDeps });
-    expect(options.query).toBe(ticket.query);
+    expect(options).toMatchObject({ cacheTtl: 2_147_483_647, queryDeps: [BROKER, options.host, options.id] });
+    expect(options.query).toBe(ticket.agentOptions().query);
     expect(options).not.toHaveProperty('protocols');
     expect(ticket.agentOptions().queryDeps).toEqual(options.queryDeps);
   });
 
   test('differs between providers, and before and after a reset', () => {
     const backend = new FakeBackend();
-    const one = createTicketProvider(backend.options());
-    const two = createTicketProvider(backend.options());
+    const one = createTicketProvider(backend.options({ delivery: 'query' }));
+    const two = createTicketProvider(backend.options({ delivery: 'query' }));
+    const depsOf = (ticket: TicketProvider) => JSON.stringify(ticket.agentOptions().queryDeps);
     const before = one.agentOptions();
-    const keys = [one.queryDeps, two.queryDeps].map((deps) => JSON.stringify(deps));
+    const keys = [one, two].map(depsOf);
     one.reset();
-    keys.push(JSON.stringify(one.queryDeps));
+    keys.push(depsOf(one));
     expect(new Set(keys).size).toBe(3);
     expect(new Set([before.id, two.agentOptions().id, one.agentOptions().id]).size).toBe(3);
   });
@@ -91,8 +98,8 @@ describe('agentOptions', () => {
 describe('protocols and query', () => {
   test('a ticket each, one mint at a time', async () => {
     const backend = new FakeBackend();
-    const ticket = createTicketProvider(backend.options());
-    const both = Promise.all([ticket.protocols(), ticket.query()]);
+    const ticket = createTicketProvider(backend.options({ delivery: 'query' }));
+    const both = Promise.all([ticket.protocols(), queryOf(ticket)]);
     await advance(40);
     expect(backend.mints).toHaveLength(1);
     await advance(SECOND);
@@ -106,8 +113,8 @@ describe('protocols and query', () => {
   test('refused: all waiting callers resolve without a ticket, after one mint', async () => {
     const backend = new FakeBackend();
     backend.broker = refusal(403, 'FORBIDDEN');
-    const ticket = createTicketProvider(backend.options());
-    const all = Promise.all([ticket.protocols(), ticket.query(), ticket.protocols()]);
+    const ticket = createTicketProvider(backend.options({ delivery: 'query' }));
+    const all = Promise.all([ticket.protocols(), queryOf(ticket), ticket.protocols()]);
     expect(await settled(all)).toMatchObject({ value: [[SUBPROTOCOL], {}, [SUBPROTOCOL]] });
     expect(backend.mints).toHaveLength(1);
   });
@@ -127,9 +134,9 @@ describe('protocols and query', () => {
   test('unavailable: protocols rejects after a minute of tries, query never does', async () => {
     const backend = new FakeBackend();
     backend.broker = 'unreachable';
-    const ticket = createTicketProvider(backend.options());
+    const ticket = createTicketProvider(backend.options({ delivery: 'query' }));
     expect(await settled(ticket.protocols(), 50 * SECOND)).toBe('pending');
-    const waiting = ticket.query();
+    const waiting = queryOf(ticket);
     expect(await settled(waiting, 10 * MINUTE)).toBe('pending');
     backend.broker = 'mints';
     expect(await settled(waiting, 15 * SECOND)).toMatchObject({ status: 'fulfilled' });
@@ -246,7 +253,7 @@ describe('while a page is rendered on a server', () => {
       const ticket = createTicketProvider(backend.options({ runsIn: 'server-render', delivery }));
       expect(ticket.agentOptions()).toMatchObject({ agent: 'counter' });
       expect(await ticket.protocols()).toEqual([SUBPROTOCOL]);
-      expect(await ticket.query()).toEqual({});
+      if (delivery === 'query') expect(await queryOf(ticket)).toEqual({});
       expect(await ticket.headers()).toEqual({});
       await expect(ticket.mint()).rejects.toThrow(TicketRefused);
       ticket.reset();

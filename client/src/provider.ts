@@ -37,16 +37,18 @@ export interface TicketProvider {
   agentOptions(): AgentOptions;
   /** `protocols` of PartySocket: a new ticket each time. Resolves without one after a refusal. */
   protocols(): Promise<string[]>;
-  /** `query` of `useAgent`, only together with {@link queryDeps} and {@link cacheTtl}. */
-  query(): Promise<Record<string, string>>;
-  readonly queryDeps: unknown[];
-  readonly cacheTtl: number;
   /** `Authorization` for plain HTTP to the agent, such as the history of a chat. Rejects as {@link mint} does. */
   headers(): Promise<Record<string, string>>;
   /** One ticket, for `new WebSocket(url, protocols)`. Rejects with {@link TicketRefused} or {@link TicketUnavailable}. */
   mint(): Promise<{ url: string; protocols: string[] }>;
   /** Renews the session of a socket created without {@link agentOptions}; returns a function that stops it. */
   attachRenewal(socket: SocketLike): () => void;
+  /**
+   * Renews the session of each open socket in band, such as after a grant has changed; at most once in ten seconds for
+   * each socket. Does nothing for anonymous sessions. Does NOT report whether the agent accepted: a refused renewal
+   * leaves the session as it is until its end.
+   */
+  renewNow(): void;
   /** Why there is no connection, if it was refused. Cleared by the next ticket. */
   readonly refusal: TicketRefused | undefined;
   /** Calls back when {@link refusal} changes; returns a function that stops it. */
@@ -140,15 +142,9 @@ export function createTicketProvider(options: TicketProviderOptions): TicketProv
       .finally(() => {
         pendingQuery = undefined;
       }));
-  const byQuery = () => ({ query, queryDeps: [broker, host, id], cacheTtl: MAX_TIMER_MS });
 
   return {
     protocols,
-    query,
-    cacheTtl: MAX_TIMER_MS,
-    get queryDeps() {
-      return byQuery().queryDeps;
-    },
     agentOptions() {
       // A stock client would ask for a ticket, fail to open its socket, and ask again, for ever.
       if (!(serverRender || options.ports?.openSocket || globalThis.WebSocket))
@@ -156,7 +152,9 @@ export function createTicketProvider(options: TicketProviderOptions): TicketProv
       return {
         ...{ agent, name: instance, host, id, WebSocket: sockets.SocketClass },
         // Messages that one person typed are not sent as another.
-        ...(delivery === 'query' ? byQuery() : { protocols, transferEnqueuedMessages: false }),
+        ...(delivery === 'query'
+          ? { query, queryDeps: [broker, host, id], cacheTtl: MAX_TIMER_MS }
+          : { protocols, transferEnqueuedMessages: false }),
       };
     },
     headers: async () => (serverRender ? {} : http.headers()),
@@ -165,6 +163,7 @@ export function createTicketProvider(options: TicketProviderOptions): TicketProv
       return { url: url.replace(/\?.*/, ''), protocols: [SUBPROTOCOL, ticket] };
     },
     attachRenewal: sockets.attach,
+    renewNow: sockets.renewNow,
     get refusal() {
       return refusal;
     },

@@ -1,8 +1,10 @@
 import { useEffect, useState, useSyncExternalStore } from 'react';
-import { createTicketProvider, type TicketProvider, type TicketProviderOptions } from './provider.ts';
-import { nameOf, shareProvider } from './shared-provider.ts';
+import { createTicketProvider, type TicketProvider } from './provider.ts';
+import { nameOf, type SharedTicketOptions, shareProvider } from './shared-provider.ts';
 
+export * from './closes.ts';
 export * from './provider.ts';
+export type { SharedTicketOptions } from './shared-provider.ts';
 
 /**
  * The ticket provider of one agent instance, and a render whenever `refusal` changes:
@@ -12,7 +14,7 @@ export * from './provider.ts';
  * written in place. Other options give another provider. Of `credential.get` the one of the last render is called. While
  * a page is rendered on a server it asks nothing.
  */
-export function useTicketProvider(options: TicketProviderOptions): TicketProvider {
+export function useTicketProvider(options: SharedTicketOptions): TicketProvider {
   const isServer = typeof document === 'undefined';
   const [ofServer] = useState(() => (isServer ? createTicketProvider(options) : undefined));
   const shared = isServer ? undefined : shareProvider(options);

@@ -29,6 +29,35 @@ describe('renewal in band', () => {
     expect(backend.sockets).toHaveLength(1);
   });
 
+  test('when the app asks: each open socket, once in ten seconds', async () => {
+    const backend = new FakeBackend();
+    const ticket = createTicketProvider(backend.options());
+    clientsOf(ticket, 2);
+    await advance(MINUTE);
+    ticket.renewNow();
+    ticket.renewNow();
+    await advance(9 * SECOND);
+    ticket.renewNow();
+    await advance(SECOND);
+    expect(backend.sockets.map(({ sent }) => sent.length)).toEqual([1, 1]);
+    await advance(15 * SECOND);
+    ticket.renewNow();
+    await advance(SECOND);
+    expect(backend.sockets.map(({ sent }) => sent.length)).toEqual([2, 2]);
+    expectMintLimit(backend);
+  });
+
+  test('when the app asks, with a socket that is closed or anonymous: nothing', async () => {
+    const closed = await open();
+    closed.client.close();
+    await advance(SECOND);
+    closed.ticket.renewNow();
+    const anonymous = await open({ credential: { kind: 'none' } });
+    anonymous.ticket.renewNow();
+    await advance(SECOND);
+    expect([closed, anonymous].map(({ backend }) => backend.mints.length)).toEqual([1, 1]);
+  });
+
   test('refused: the session lasts until its end, then a new ticket opens the next', async () => {
     const fixture = await open();
     const [socket] = fixture.backend.sockets;

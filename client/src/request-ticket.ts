@@ -54,9 +54,9 @@ export async function requestTicket(
   const answer = status === 201 && readTicketAnswer(text, settings.agent, settings.instance);
   if (answer) return answer;
   // A redirect, of which a browser exposes no more than that: Access redirects a client that is not signed in.
-  if (status < 400 && !ok) return refusalOf(signedOut);
+  if (!ok && status < 400) return refusalOf(signedOut);
   if (status < 400 || status >= 500 || TEMPORARY_STATUS.includes(status)) {
-    const retryAfterMs = 1000 * (Number(headers.get('retry-after')) || 0);
+    const retryAfterMs = 1000 * Number(headers.get('retry-after')) || 0;
     return Object.assign(new TicketUnavailable(`answer ${status}`), { retryAfterMs });
   }
   if (status === 401 && settings.credential.kind === 'access-token' && !fresh)

@@ -1,4 +1,18 @@
-import { createTicketProvider, type TicketProvider, type TicketProviderOptions } from './provider.ts';
+import {
+  createTicketProvider,
+  SignInRequired,
+  type TicketProvider,
+  type TicketProviderOptions,
+} from './provider.ts';
+
+/** Options of a framework's entry. */
+export interface SharedTicketOptions extends TicketProviderOptions {
+  /**
+   * Called with each refusal that a sign-in resolves, after `refusal` has changed; of the last caller with these options
+   * only. An example: `({ signInUrl }) => signInUrl && location.assign(signInUrl)`.
+   */
+  readonly onSignIn?: (refusal: SignInRequired) => void;
+}
 
 /** A provider without a user is kept so long: a component that suspends, or is loaded anew, comes back to it. */
 const UNUSED_MS = 60_000;
@@ -11,20 +25,20 @@ interface SharedProvider {
 
 interface Entry extends SharedProvider {
   /** Of the last caller: a framework makes new functions with each render. */
-  credential: TicketProviderOptions['credential'];
+  latest: SharedTicketOptions;
 }
 
 const entries = new Map<string, Entry>();
 
 /** What decides whether two options mean one provider: everything but functions. */
-export const nameOf = (options: TicketProviderOptions): string => JSON.stringify(options);
+export const nameOf = (options: SharedTicketOptions): string => JSON.stringify(options);
 
 /** The one provider of a page for these options. */
-export function shareProvider(options: TicketProviderOptions): SharedProvider {
+export function shareProvider(options: SharedTicketOptions): SharedProvider {
   const name = nameOf(options);
   const known = entries.get(name);
   if (known !== undefined) {
-    known.credential = options.credential;
+    known.latest = options;
     return known;
   }
   const entry = createEntry(name, options);
@@ -32,21 +46,23 @@ export function shareProvider(options: TicketProviderOptions): SharedProvider {
   return entry;
 }
 
-function createEntry(name: string, options: TicketProviderOptions): Entry {
+function createEntry(name: string, options: SharedTicketOptions): Entry {
   let users = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
   const expire = (): void => {
     timer = setTimeout(() => entries.delete(name), UNUSED_MS);
   };
   const entry: Entry = {
-    credential: options.credential,
+    latest: options,
     provider: createTicketProvider({
       ...options,
       ...(options.credential.kind === 'access-token' && {
         credential: {
           kind: 'access-token',
-          get: async (how) =>
-            entry.credential.kind === 'access-token' ? entry.credential.get(how) : undefined,
+          get: async (how) => {
+            const { credential } = entry.latest;
+            return credential.kind === 'access-token' ? credential.get(how) : undefined;
+          },
         },
       }),
     }),
@@ -59,6 +75,13 @@ function createEntry(name: string, options: TicketProviderOptions): Entry {
       };
     },
   };
+  const { provider } = entry;
+  provider.subscribe(() => {
+    const { refusal } = provider;
+    if (!(refusal instanceof SignInRequired)) return;
+    // Later, so that an exception of the app's cannot stop the queue of mints.
+    queueMicrotask(() => entry.latest.onSignIn?.(refusal));
+  });
   expire();
   return entry;
 }

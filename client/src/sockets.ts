@@ -25,6 +25,8 @@ interface Sockets {
   readonly SocketClass: SocketClass;
   /** Watches and renews a socket that another class created; returns a function that stops it. */
   attach(socket: SocketLike): () => void;
+  /** Renews the session of each open socket. */
+  renewNow(): void;
   /** Makes all open sockets reconnect with new tickets. */
   reconnectAll(): void;
 }
@@ -55,6 +57,7 @@ const ABANDONED = 'timeout';
 export function createSockets(ports: SocketsPorts): Sockets {
   const { page, after, schedule } = ports;
   const opened = new Set<RawSocket>();
+  const renewals = new Set<() => Promise<void>>();
   /** Sockets that this side has closed or is about to close: their end says nothing about the other side. */
   const closedHere = new WeakSet<SocketLike>();
   /** The last address; with a query it contains a ticket. */
@@ -78,7 +81,7 @@ export function createSockets(ports: SocketsPorts): Sockets {
       unlisten();
       opened.delete(socket);
       // A stock client would give up; in a page this socket reconnects when the person returns.
-      if (code !== IDLE || page.document === undefined) return;
+      if (code !== IDLE || !page.document) return;
       ports.onIdle();
       event.stopImmediatePropagation();
       socket.dispatchEvent(closeEvent(RECONNECT));
@@ -116,6 +119,7 @@ export function createSockets(ports: SocketsPorts): Sockets {
     };
 
     async function renew(): Promise<void> {
+      if (!ports.renews || renewing || socket.readyState !== OPEN) return;
       renewing = true;
       // Without a ticket the session ends with 3000, the socket reconnects, and the broker's answer counts.
       const minted = await ports.mint().catch(() => undefined);
@@ -125,6 +129,7 @@ export function createSockets(ports: SocketsPorts): Sockets {
         startTimer();
       } else renewing = false;
     }
+    renewals.add(renew);
 
     const unlisten = listen(socket, ['open', 'message', 'close'], (event: SocketEvent) => {
       const { type, data, code = 0, reason = '' } = event;
@@ -141,7 +146,7 @@ export function createSockets(ports: SocketsPorts): Sockets {
         onClose?.(event, code);
       } else {
         received = true;
-        if (ports.renews && !renewing && EXPIRING.test(String(data))) void renew();
+        if (EXPIRING.test(String(data))) void renew();
       }
     });
     const close = socket.close.bind(socket);
@@ -152,12 +157,16 @@ export function createSockets(ports: SocketsPorts): Sockets {
     return () => {
       cancel();
       unlisten();
+      renewals.delete(renew);
     };
   }
 
   const SocketClass = open as unknown as SocketClass;
   return {
     SocketClass,
+    renewNow() {
+      for (const renew of renewals) void renew();
+    },
     reconnectAll() {
       for (const socket of opened) reconnect(socket);
     },

@@ -40,11 +40,11 @@ describe('a ticket for each connection', () => {
 
   test('concurrent calls of query get one ticket', async () => {
     const backend = new FakeBackend();
-    const ticket = createTicketProvider(backend.options({ delivery: 'query' }));
-    const asked = Promise.all([ticket.query(), ticket.query(), ticket.query()]);
+    const { query } = createTicketProvider(backend.options({ delivery: 'query' })).agentOptions();
+    const asked = Promise.all([query?.(), query?.(), query?.()]);
     await advance(SECOND);
     expect(await asked).toEqual(Array.from({ length: 3 }, () => ({ ticket: 'h.t1.s' })));
-    const next = ticket.query();
+    const next = query?.();
     await advance(15 * SECOND);
     expect(await next).toEqual({ ticket: 'h.t2.s' });
     expect(backend.mints).toHaveLength(2);

@@ -1,7 +1,9 @@
-import type { TicketProvider, TicketProviderOptions, TicketRefused } from './provider.ts';
-import { shareProvider } from './shared-provider.ts';
+import type { TicketProvider, TicketRefused } from './provider.ts';
+import { type SharedTicketOptions, shareProvider } from './shared-provider.ts';
 
+export * from './closes.ts';
 export * from './provider.ts';
+export type { SharedTicketOptions } from './shared-provider.ts';
 
 /** A readable store by the contract of Svelte: calls back at once and with each change. */
 interface Readable<T> {
@@ -17,7 +19,7 @@ export interface Ticket {
 }
 
 /** The ticket provider of one agent instance. Components with the same options share a provider. */
-export function ticketProvider(options: TicketProviderOptions): Ticket {
+export function ticketProvider(options: SharedTicketOptions): Ticket {
   const { provider: ticket, use } = shareProvider(options);
   return {
     ticket,

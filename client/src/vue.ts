@@ -1,8 +1,10 @@
 import { onScopeDispose, readonly, type ShallowRef, shallowRef } from 'vue';
-import type { TicketProvider, TicketProviderOptions, TicketRefused } from './provider.ts';
-import { shareProvider } from './shared-provider.ts';
+import type { TicketProvider, TicketRefused } from './provider.ts';
+import { type SharedTicketOptions, shareProvider } from './shared-provider.ts';
 
+export * from './closes.ts';
 export * from './provider.ts';
+export type { SharedTicketOptions } from './shared-provider.ts';
 
 /** A provider with its refusal as a ref. */
 export interface Ticket {
@@ -16,7 +18,7 @@ export interface Ticket {
  * The ticket provider of one agent instance, for `setup`. Components with the same options share a provider. The refusal
  * is followed until the component, or the effect scope, ends.
  */
-export function useTicketProvider(options: TicketProviderOptions): Ticket {
+export function useTicketProvider(options: SharedTicketOptions): Ticket {
   const { provider: ticket, use } = shareProvider(options);
   const refusal = shallowRef(ticket.refusal);
   const release = use();

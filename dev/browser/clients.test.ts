@@ -73,6 +73,27 @@ it('the hook renews its session in band, and stays the same session', async () =
   expect([tab.broker.mints.length, tab.agents.upgrades.length]).toEqual([2, 1]);
 });
 
+it('the app renews the session of an open hook when it wants to, and it stays the same session', async () => {
+  const tab = await openApp();
+  await tab.provide({ name: 'asked', instance: 'asked' });
+  await tab.show(['asked']);
+  await tab.until('asked', 'open');
+  const renewal = await tab.page.evaluate(async () => {
+    const before = await window.app.whoami('asked');
+    const answer = new Promise<string>((resolve) => {
+      window.app.agent('asked').addEventListener('message', ({ data }) => {
+        if (String(data).includes('"ticket.re')) resolve(JSON.parse(data).type);
+      });
+    });
+    window.app.ticket('asked').renewNow();
+    const renewed = await answer;
+    const after = await window.app.whoami('asked');
+    return [renewed, before.session === after.session];
+  });
+  expect(renewal).toEqual(['ticket.renewed', true]);
+  expect([tab.broker.mints.length, tab.agents.upgrades.length]).toEqual([2, 1]);
+});
+
 it('plain HTTP accepts one ticket in a header for many requests, on another origin', async () => {
   const tab = await openApp({ expects: [/404/] });
   await tab.provide({ name: 'http', instance: 'over-http' });
