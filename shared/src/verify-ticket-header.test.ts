@@ -1,6 +1,6 @@
 import '../test/without-eval.ts';
 import '../test/without-fetch.ts';
-import { base64url, exportJWK, exportSPKI, generateKeyPair, SignJWT } from 'jose';
+import { base64url, type CryptoKey, exportJWK, exportSPKI, generateKeyPair, SignJWT } from 'jose';
 import { describe, expect, it, vi } from 'vitest';
 import {
   AUDIENCE,
