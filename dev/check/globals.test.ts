@@ -63,7 +63,7 @@ describe('who may use which global', () => {
     ]);
   });
   it.each([
-    ['shared/client/a.ts', 'fetch(url); Date.now(); setTimeout(go, 1);'],
+    ['client/src/a.ts', 'fetch(url); Date.now(); setTimeout(go, 1);'],
     ['shared/src/a.test.ts', 'Date.now();'],
     ['broker/src/node.ts', 'process.env.A;'],
     ['broker/src/a.ts', 'fetch(url);'],
