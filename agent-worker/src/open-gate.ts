@@ -4,7 +4,8 @@ import { createRefusalTally } from '@agent-ticket/shared/refusal-tally.ts';
 import {
   type AgentRegistry,
   type EnabledBinding,
-  validateAgentRegistry,
+  lacksBinding,
+  requireSound,
 } from '@agent-ticket/shared/registry.ts';
 import { logWithPoints, type PointSink } from '@agent-ticket/shared/security-events.ts';
 import { answerControl, type ControlPorts, isControlPath } from './control.ts';
@@ -57,14 +58,14 @@ export function createGate<const Registry extends AgentRegistry>(registry: Regis
 }
 
 function portsOf(registry: AgentRegistry, env: GateEnv & object): Ports {
-  const faults = validateAgentRegistry(registry);
-  if (faults.length > 0) throw new Error(`agent registry is not sound. ${faults.join('; ')}`);
+  requireSound(registry);
   const record = openRecord(env.RECORD);
   const clock = () => Date.now();
   const print = logWithPoints((event) => console.log(JSON.stringify(event)), env.SECURITY_EVENTS);
-  for (const { slug, bindingKey, enabled } of registry)
-    if (enabled && !Object.hasOwn(env, bindingKey))
-      print({ event: 'agent_without_binding', agent: slug, binding: bindingKey });
+  const bindings = Object.keys(env);
+  for (const entry of registry)
+    if (lacksBinding(entry, bindings))
+      print({ event: 'agent_without_binding', agent: entry.slug, binding: entry.bindingKey });
   return {
     ...verifierOf(env),
     registry,

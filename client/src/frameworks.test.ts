@@ -18,6 +18,12 @@ test('the same options are one provider, others are another', () => {
   expect(shareProvider({ ...options, instance: 'elsewhere' }).provider).not.toBe(provider);
 });
 
+test('on a server each caller has a provider of its own, and nothing is kept', () => {
+  const options = new FakeBackend().options({ runsIn: 'server-render' });
+  expect(shareProvider(options).provider).not.toBe(shareProvider(options).provider);
+  expect(vi.getTimerCount()).toBe(0);
+});
+
 test('a provider is kept while somebody uses it, and a minute longer', async () => {
   const options = new FakeBackend().options();
   const first = shareProvider(options);

@@ -1,6 +1,6 @@
-import { useEffect, useState, useSyncExternalStore } from 'react';
-import { createTicketProvider, type TicketProvider } from './provider.ts';
-import { nameOf, type SharedTicketOptions, shareProvider } from './shared-provider.ts';
+import { useEffect, useSyncExternalStore } from 'react';
+import type { TicketProvider } from './provider.ts';
+import { type SharedTicketOptions, shareProvider } from './shared-provider.ts';
 
 export * from './closes.ts';
 export * from './provider.ts';
@@ -15,13 +15,8 @@ export type { SharedTicketOptions } from './shared-provider.ts';
  * a page is rendered on a server it asks nothing.
  */
 export function useTicketProvider(options: SharedTicketOptions): TicketProvider {
-  const isServer = typeof document === 'undefined';
-  const [ofServer] = useState(() => (isServer ? createTicketProvider(options) : undefined));
-  const shared = isServer ? undefined : shareProvider(options);
-  const ticket = shared?.provider ?? ofServer ?? createTicketProvider(options);
-  const name = nameOf(options);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a provider is used for as long as its name is.
-  useEffect(() => shared?.use(), [name]);
+  const { provider: ticket, use } = shareProvider(options);
+  useEffect(use, [use]);
   useSyncExternalStore(
     ticket.subscribe,
     () => ticket.refusal,

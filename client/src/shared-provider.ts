@@ -1,3 +1,4 @@
+import { resolveOptions } from './options.ts';
 import {
   createTicketProvider,
   SignInRequired,
@@ -30,12 +31,14 @@ interface Entry extends SharedProvider {
 
 const entries = new Map<string, Entry>();
 
-/** What decides whether two options mean one provider: everything but functions. */
-export const nameOf = (options: SharedTicketOptions): string => JSON.stringify(options);
-
-/** The one provider of a page for these options. */
+/**
+ * The one provider of a page for these options; functions make no difference. A server renders for many people, so there
+ * each call gets a provider of its own, which asks nothing.
+ */
 export function shareProvider(options: SharedTicketOptions): SharedProvider {
-  const name = nameOf(options);
+  if (resolveOptions(options).runsIn === 'server-render')
+    return { provider: createTicketProvider(options), use: () => () => {} };
+  const name = JSON.stringify(options);
   const known = entries.get(name);
   if (known !== undefined) {
     known.latest = options;

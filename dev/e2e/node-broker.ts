@@ -84,7 +84,10 @@ export async function startNodeStack(): Promise<NodeStack> {
   };
 }
 
-/** As `npm run start:node -w broker` does, with its database files in `folder`. Resolves when it listens; rejects with its output when it exits before. */
+/**
+ * As `npm run start:node -w broker` does, with its database files in `folder`. Resolves when it listens; rejects with its
+ * output when it exits before.
+ */
 export async function startBroker(
   settings: Readonly<Record<string, string>>,
   folder: string,

@@ -6,7 +6,8 @@ import { CONNECT, covers, MESSAGE, RPC_ANY, Scope, STATE_WRITE } from './scope.t
  * How an agent lets people in: `public` anyone, signed in or not; `viewer` any principal, read-only, more by grant;
  * `grant` only by a stored grant; `first-user` the first user to ask owns the instance.
  */
-export type Access = 'public' | 'viewer' | 'grant' | 'first-user';
+export const ACCESS_MODES = ['public', 'viewer', 'grant', 'first-user'] as const;
+export type Access = (typeof ACCESS_MODES)[number];
 
 /** What gate and destination object enforce on one agent's callers. */
 export interface AgentLimits {
@@ -94,8 +95,7 @@ export function defineAgents<const Options extends readonly AgentOptions[]>(
 ): DefinedAgents<Options>;
 export function defineAgents(agents: readonly AgentOptions[]): AgentRegistry {
   const registry = agents.map(withDefaults);
-  const faults = validateAgentRegistry(registry);
-  if (faults.length > 0) throw new Error(`agent registry is not sound. ${faults.join('; ')}`);
+  requireSound(registry);
   return registry;
 }
 
@@ -160,6 +160,18 @@ export function validateAgentRegistry(registry: AgentRegistry, bindings?: readon
   ];
 }
 
+/** Throws an `Error` that names every fault of {@link validateAgentRegistry}. Bindings are not checked. */
+export function requireSound(registry: AgentRegistry): void {
+  const faults = validateAgentRegistry(registry);
+  if (faults.length > 0) throw new Error(`agent registry is not sound. ${faults.join('; ')}`);
+}
+
+/** Whether a worker with bindings of these names cannot reach an agent that it should. */
+export const lacksBinding = (
+  { enabled, bindingKey }: Pick<AgentEntry, 'enabled' | 'bindingKey'>,
+  bindings: readonly string[],
+): boolean => enabled && !bindings.includes(bindingKey);
+
 function faults(entry: AgentEntry, bindings: readonly string[] | undefined): string[] {
   const unknown = ROLES.flatMap((role) => entry.scopes[role]).filter(
     (scope) => !Scope.safeParse(scope).success,
@@ -172,10 +184,7 @@ function faults(entry: AgentEntry, bindings: readonly string[] | undefined): str
   const rules: [boolean, string][] = [
     [AgentSlug.safeParse(entry.slug).success, 'slug is not kebab-case'],
     [entry.bindingKey === bindingKeyOf(entry.slug), `binding should be ${bindingKeyOf(entry.slug)}`],
-    [
-      !entry.enabled || bindings === undefined || bindings.includes(entry.bindingKey),
-      `no binding ${entry.bindingKey}`,
-    ],
+    [bindings === undefined || !lacksBinding(entry, bindings), `no binding ${entry.bindingKey}`],
     [unknown.length === 0, `unknown scopes ${unknown.join(' ')}`],
     [badInstances.length === 0, `invalid instances ${badInstances.join(' ')}`],
     [badSubAgents.length === 0, `invalid sub-agents ${badSubAgents.join(' ')}`],

@@ -235,7 +235,7 @@ async function holdsMore({ who, now, ports }: Call, token: ServiceTokenRow): Pro
   if (isAbove(token, who)) return true;
   const { id, permissions } = who.principal;
   if (permissions.includes('grants:write') || token.createdBy === id) return false;
-  return ports.control.grants.anyOf([`token:${token.id}`], now);
+  return ports.control.grants.anyOf([principalOfToken(token.id)], now);
 }
 
 /** When a new token ends: as asked, and no later than the service token that makes it. In ms. */

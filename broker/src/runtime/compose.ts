@@ -1,6 +1,6 @@
 import type { ControlStore } from '@agent-ticket/drizzle/control/store.ts';
 import type { RecordStore } from '@agent-ticket/drizzle/record/store.ts';
-import { type AgentRegistry, validateAgentRegistry } from '@agent-ticket/shared/registry.ts';
+import { type AgentRegistry, requireSound } from '@agent-ticket/shared/registry.ts';
 import { createRemoteKeys } from '@agent-ticket/shared/remote-keys.ts';
 import { type AnchorBucket, allAnchors, bucketAnchor, webhookAnchor } from '../audit/anchor.ts';
 import type { BrokerConfig } from '../config/config.ts';
@@ -39,8 +39,7 @@ export interface Runtime
  * when the configuration does not fit it.
  */
 export function compose(config: BrokerConfig, registry: AgentRegistry, runtime: Runtime): BrokerPorts {
-  const faults = validateAgentRegistry(registry);
-  if (faults.length > 0) throw new Error(`agent registry is not sound. ${faults.join('; ')}`);
+  requireSound(registry);
   const misfits = claimRuleFaults(config.claimRules, knownPermissions(registry));
   if (misfits.length > 0) throw new Error(`broker is not configured. ${misfits.join('; ')}`);
   const keyringOf = (purpose: 'ticket' | 'audit') => createKeyring({ ...runtime, config, purpose });

@@ -3,7 +3,12 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { DELIVERIES } from '@agent-ticket/shared/handshake.ts';
 import { ROLES, Tier } from '@agent-ticket/shared/names.ts';
-import { type AgentOptions, type AgentRegistry, defineAgents } from '@agent-ticket/shared/registry.ts';
+import {
+  ACCESS_MODES,
+  type AgentOptions,
+  type AgentRegistry,
+  defineAgents,
+} from '@agent-ticket/shared/registry.ts';
 import * as z from 'zod';
 
 const Names = z.array(z.string());
@@ -19,7 +24,7 @@ const Entry = z.strictObject({
   requiredScopes: Names.exactOptional(),
   enabled: z.boolean().exactOptional(),
   transport: z.enum(['websocket', 'sse']).exactOptional(),
-  access: z.enum(['public', 'viewer', 'grant', 'first-user']).exactOptional(),
+  access: z.enum(ACCESS_MODES).exactOptional(),
   instances: Names.exactOptional(),
   scopes: z.record(z.enum(ROLES), Names).exactOptional(),
   deliveries: z.array(z.enum(DELIVERIES)).exactOptional(),
