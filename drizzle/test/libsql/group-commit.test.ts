@@ -70,7 +70,7 @@ describe('the batches of one turn', () => {
   it.each([
     ['a single statement', [insert('x'.repeat(200_000))]],
     ['the last of several statements', [insert('c'), insert('x'.repeat(200_000))]],
-  ])('are written without the one for which the disk has no room: %s', async (_what, big) => {
+  ])('are written without the one for which the disk has no space: %s', async (_what, big) => {
     const { file, ids } = await opened();
     const pages = (await file.batch([plain('PRAGMA page_count')])).flat(2)[0];
     await file.batch([plain(`PRAGMA max_page_count = ${Number(pages) + 2}`)]);
@@ -85,7 +85,7 @@ describe('the batches of one turn', () => {
     expect(await ids()).toEqual(['a', 'b', 'd', 'e']);
   });
 
-  it('are all refused as an outage where the disk has no room for any', async () => {
+  it('are all refused as an outage where the disk has no space for any', async () => {
     const { file, ids } = await opened();
     await file.batch([plain('PRAGMA max_page_count = 1')]);
     const asked = ['a', 'b', 'c'].map((id) => file.batch([insert(id + 'x'.repeat(200_000))]));
