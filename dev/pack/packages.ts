@@ -33,6 +33,7 @@ export const PACKAGES: readonly PackageSpec[] = [
     workspace: 'client',
     entries: {
       '.': 'client/src/provider.ts',
+      './closes': 'client/src/closes.ts',
       './react': 'client/src/react.ts',
       './vue': 'client/src/vue.ts',
       './svelte': 'client/src/svelte.ts',
