@@ -5,7 +5,6 @@ import { openTab, type Tab } from './tab.ts';
 
 /** The chat page, on the agent worker's origin: people sign in at the broker, on another. */
 
-const NOT_SIGNED_IN = /401 \(Unauthorized\)/;
 const NOT_ALLOWED = /403 \(Forbidden\)/;
 
 const chatPage = (name: string): string => `${inject('stack').agentWorker}/chat?chat=${name}`;
@@ -24,7 +23,7 @@ async function sendMessage({ page }: Tab, text: string): Promise<void> {
 
 /** Opens a chat without a session, and signs in by the page's own link. */
 async function enter(name: string, person: string): Promise<Tab> {
-  const tab = await openTab(chatPage(name), { expects: [NOT_SIGNED_IN, NOT_ALLOWED] });
+  const tab = await openTab(chatPage(name), { expects: [NOT_ALLOWED] });
   await tab.page.getByRole('link', { name: 'Sign in' }).click();
   await tab.page.getByRole('button', { name: new RegExp(`^${person}\\b`) }).click();
   await tab.page.waitForURL(chatPage(name));
@@ -32,7 +31,7 @@ async function enter(name: string, person: string): Promise<Tab> {
 }
 
 it('a person signs in, asks, approves before anything is stored, and finds it all again', async () => {
-  const tab = await openTab(chatPage('first'), { expects: [NOT_SIGNED_IN] });
+  const tab = await openTab(chatPage('first'));
   await tab.page.getByRole('link', { name: 'Sign in' }).waitFor();
   await tab.screenshot('chat-sign-in');
   await tab.page.getByRole('link', { name: 'Sign in' }).click();
@@ -183,7 +182,7 @@ it('the agent ignores approvals and history that a page invents', async () => {
 it('signing out ends the conversation, in every window', async () => {
   const tab = await enter('leaving', 'Alice');
   await tab.page.getByRole('status').getByText('Connected').waitFor();
-  const other = await openTab(chatPage('leaving'), { beside: tab, expects: [NOT_SIGNED_IN, NOT_ALLOWED] });
+  const other = await openTab(chatPage('leaving'), { beside: tab, expects: [NOT_ALLOWED] });
   await other.page.getByRole('status').getByText('Connected').waitFor();
   await tab.page.getByRole('link', { name: 'Sign out' }).click();
   await tab.page.getByRole('link', { name: 'Sign in' }).waitFor();

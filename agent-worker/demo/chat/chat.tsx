@@ -1,7 +1,8 @@
 import './no-eval.ts';
 import { createTicketProvider, Forbidden, SignInRequired, type TicketProvider } from '@agent-ticket/client';
-import { type ReactNode, Suspense, useEffect, useState, useSyncExternalStore } from 'react';
+import { type ReactNode, Suspense, use, useEffect, useState, useSyncExternalStore } from 'react';
 import { createRoot } from 'react-dom/client';
+import { createRequestBroker } from '../broker.ts';
 import { readFacts } from '../facts.ts';
 import { chatName } from './chat-name.ts';
 import { Conversation } from './conversation.tsx';
@@ -20,15 +21,28 @@ const ticket = createTicketProvider({
   instance: name,
   credential: { kind: 'session' },
 });
-createRoot(root).render(<App ticket={ticket} broker={broker} />);
+// Asked first: a ticket that is refused would be an error in the console of each visitor who has not signed in yet.
+const signIn = createRequestBroker(broker)('signed-in', 'GET', '/me?optional=true').then((me) =>
+  me.ok && me.body === undefined
+    ? `${broker}/auth/login?return_to=${encodeURIComponent(location.href)}`
+    : undefined,
+);
+createRoot(root).render(
+  <Suspense fallback={<Opening />}>
+    <App ticket={ticket} broker={broker} signIn={signIn} />
+  </Suspense>,
+);
 
 interface AppProps {
   readonly ticket: TicketProvider;
   readonly broker: string;
+  /** The link to sign in, where nobody was signed in when the page opened. */
+  readonly signIn: Promise<string | undefined>;
 }
 
 /** The page: the conversation, or the reason of a refusal. */
-function App({ ticket, broker }: AppProps) {
+function App({ ticket, broker, signIn }: AppProps) {
+  const signInUrl = use(signIn);
   const refusal = useSyncExternalStore(ticket.subscribe, () => ticket.refusal);
   // The tenant lists this address for logouts: without a query, and so without the name of the chat.
   const after = encodeURIComponent(`${location.origin}/chat`);
@@ -38,7 +52,7 @@ function App({ ticket, broker }: AppProps) {
         <h1>Chat</h1>
         <nav aria-label="Pages">
           <a href="/">Ticket demo</a>
-          {refusal instanceof SignInRequired ? null : (
+          {signInUrl !== undefined || refusal instanceof SignInRequired ? null : (
             <a href={`${broker}/auth/logout?return_to=${after}`} referrerPolicy="origin">
               Sign out
             </a>
@@ -46,7 +60,9 @@ function App({ ticket, broker }: AppProps) {
         </nav>
       </header>
       <main>
-        {refusal === undefined ? (
+        {signInUrl !== undefined ? (
+          <SignIn href={signInUrl} />
+        ) : refusal === undefined ? (
           <Suspense fallback={<Opening />}>
             <Conversation ticket={ticket} />
           </Suspense>
@@ -72,17 +88,20 @@ function Opening() {
   );
 }
 
+function SignIn({ href }: { readonly href: string | undefined }) {
+  return (
+    <section className="gateway">
+      <h2>A chat of your own</h2>
+      <p>It tells the time and the weather, and keeps notes when you say yes. Nobody else can read it.</p>
+      <a className="button" href={href}>
+        Sign in
+      </a>
+    </section>
+  );
+}
+
 function Refused({ refusal }: { readonly refusal: NonNullable<TicketProvider['refusal']> }): ReactNode {
-  if (refusal instanceof SignInRequired)
-    return (
-      <section className="gateway">
-        <h2>A chat of your own</h2>
-        <p>It tells the time and the weather, and keeps notes when you say yes. Nobody else can read it.</p>
-        <a className="button" href={refusal.signInUrl}>
-          Sign in
-        </a>
-      </section>
-    );
+  if (refusal instanceof SignInRequired) return <SignIn href={refusal.signInUrl} />;
   // In lower case it is the close reason of a socket; the broker's error code is FORBIDDEN.
   if (refusal instanceof Forbidden && refusal.code === 'forbidden')
     return (

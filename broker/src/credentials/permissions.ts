@@ -10,6 +10,7 @@ export const PERMISSIONS = [
   'service-tokens:write',
   'grants:read',
   'grants:write',
+  'instances:delete',
   'locks:read',
   'locks:write',
   'sessions:read',

@@ -1,14 +1,17 @@
 import { AgentSlug, InstanceName } from '@agent-ticket/shared/names.ts';
 import { err, ok } from '@agent-ticket/shared/outcome.ts';
+import { findAgent } from '@agent-ticket/shared/registry.ts';
 import { auditEventOf } from '../audit/event.ts';
+import { permissionMissing } from '../credentials/permissions.ts';
+import { allowsAgent } from '../credentials/principal.ts';
 import { containsCredential } from '../credentials/secret-in-text.ts';
 import { roleHeld } from '../mint/role-held.ts';
 import { changePolicy, newRevocation, statusOf } from '../revocation/changes.ts';
 import type { Handler } from '../runtime/call.ts';
 
 /**
- * `DELETE /api/agents/:agent/:instance`, for its owner: closes its sockets, destroys it, drops its grants. A lock keeps
- * it closed until the object is gone, so that nobody gets what is in it by being the next first user.
+ * `DELETE /api/agents/:agent/:instance`, for its owner and for operators: closes its sockets, destroys it, drops its
+ * grants. A lock keeps it closed until the object is gone, so that nobody gets what is in it by being the next first user.
  */
 export const deleteInstance: Handler = async (call) => {
   const { who, now, ports } = call;
@@ -18,12 +21,14 @@ export const deleteInstance: Handler = async (call) => {
   if (!instance.success || containsCredential(instance.data))
     return err('instance_invalid', { field: 'instance' });
   const place = { agent: agent.data, instance: instance.data };
+  const isOperator = allowsAgent(who, agent.data) && who.principal.permissions.includes('instances:delete');
+  if (isOperator && findAgent(ports.registry, agent.data) === undefined) return err('agent_unknown');
   const held = await roleHeld(place, call);
   if (!held.ok) return held;
   // As at a mint: a caller who may not see the agent learns nothing of it, and nobody whether the instance exists.
-  if (held.value.isHidden) return err('agent_invisible');
-  if (held.value.role !== 'owner')
-    return err('permission_missing', { detail: 'owner', hint: 'for the owner of the instance' });
+  if (held.value.isHidden && !isOperator) return err('agent_invisible');
+  if (held.value.role !== 'owner' && !isOperator)
+    return permissionMissing('instances:delete', ' or the ownership of the instance');
   // A locked instance may be evidence.
   if (held.value.isLocked)
     return err('locked', {

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import * as z from 'zod';
+import { PERMISSIONS } from '../../src/credentials/permissions.ts';
 import { flushOutbox } from '../../src/revocation/changes.ts';
 import { runScheduled } from '../../src/runtime/scheduled.ts';
 import {
@@ -15,6 +16,11 @@ import { basic, NOW } from './start-broker.ts';
 let broker: OperatorBroker;
 const ALICE: Person = { sub: 'alice' };
 const BOB: Person = { sub: 'bob' };
+/** Holds every permission but the one to delete instances. */
+const GRANTER: Person = {
+  sub: 'granter',
+  permissions: PERMISSIONS.filter((permission) => permission !== 'instances:delete'),
+};
 
 beforeEach(async () => {
   broker = await startOperatorBroker();
@@ -134,6 +140,19 @@ describe('DELETE /api/agents/:agent/:instance', () => {
     expect((await remove(ALICE)).status).toBe(403);
   });
 
+  it.each(['counter/room', 'hidden/room'])(
+    'an operator deletes %s, which has no owner or which nobody else may see',
+    async (path) => {
+      const answer = await remove(ROOT, path);
+      expect(answer.status).toBe(200);
+      const [agent, instance] = path.split('/');
+      expect(await broker.lastCommand()).toMatchObject({ op: 'destroy', agent, instance });
+      expect(broker.events).toContainEqual(
+        expect.objectContaining({ type: 'agent.deleted', principal: idOf(ROOT) }),
+      );
+    },
+  );
+
   it('keeps the instance closed until the object is gone: nobody gets what is in it', async () => {
     await broker.mint(ALICE, 'diary', 'secret');
     const up = broker.worker.answer;
@@ -211,7 +230,10 @@ describe('DELETE /api/agents/:agent/:instance', () => {
 
   it.each<[string, Person | undefined, string, number]>([
     ['an admin', BOB, 'counter/room', 403],
-    ['an operator who owns nothing', ROOT, 'counter/room', 403],
+    ['an operator without the permission', GRANTER, 'counter/room', 403],
+    ['an operator without the permission, of an agent that it cannot see', GRANTER, 'hidden/room', 404],
+    ['an operator, of an agent that there is not', ROOT, 'nobody/room', 404],
+    ['an operator, of a disabled agent', ROOT, 'asleep/room', 404],
     ['the owner of another instance', ALICE, 'counter/other', 403],
     ['anybody, of an agent that they cannot see', ALICE, 'hidden/room', 404],
     ['anybody, of an agent that there is not', ALICE, 'nobody/room', 404],

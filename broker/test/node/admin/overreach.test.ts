@@ -191,11 +191,19 @@ describe('an instance is not destroyed', () => {
     expect((await broker.call(owner, 'DELETE', '/api/agents/counter/kept')).status).toBe(403);
   });
 
-  it('by a credential that is limited to other agents', async () => {
-    const token = await makeToken({ agents: ['lobby'] });
-    await grant(`token:${token.id}`, 'counter', 'far', 'owner');
-    expect((await broker.call(token.basic, 'DELETE', '/api/agents/counter/far')).status).toBe(404);
+  it('by an operator while it is locked', async () => {
+    await lock({ kind: 'instance', agent: 'counter', instance: 'kept' });
+    expect((await broker.call(ROOT, 'DELETE', '/api/agents/counter/kept')).status).toBe(403);
   });
+
+  it.each([[[]], [['instances:delete']]])(
+    'by a credential that is limited to other agents, with the permissions %j',
+    async (permissions) => {
+      const token = await makeToken({ agents: ['lobby'], permissions });
+      await grant(`token:${token.id}`, 'counter', 'far', 'owner');
+      expect((await broker.call(token.basic, 'DELETE', '/api/agents/counter/far')).status).toBe(404);
+    },
+  );
 });
 
 describe('a cursor that is none', () => {
