@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { signedExport } from '../test/signed-export.ts';
-import type { Terminal } from './command.ts';
+import { terminalWith } from '../test/terminal.ts';
 import { run } from './run.ts';
 
 const { lines: GOOD, jws, keySet } = await signedExport();
@@ -19,22 +19,12 @@ async function tried(
   options: { keys?: string; anchor?: string; json?: true; help?: true } = {},
   colours = false,
 ) {
-  const said = { out: '', err: '' };
-  const terminal: Terminal = {
+  const { terminal, said } = terminalWith({
     readLines: async function* (path) {
       yield* FILES[path] ?? [];
     },
-    fetch: async (url) => {
-      throw new Error(`asked ${url}`);
-    },
-    out: (text) => {
-      said.out += text;
-    },
-    err: (text) => {
-      said.err += text;
-    },
     colours,
-  };
+  });
   const words = Object.entries(options).flatMap(([name, value]) =>
     value === true ? [`--${name}`] : [`--${name}`, value],
   );

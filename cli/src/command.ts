@@ -3,10 +3,19 @@ export interface Terminal {
   /** Lines of a file, one at a time, whatever its size. Rejects when there is no such file. */
   readonly readLines: (path: string) => AsyncIterable<string>;
   readonly fetch: (url: string) => Promise<Response>;
+  /** What the wrangler of this folder reads of its configuration. Rejects where wrangler is not installed. */
+  readonly readWorker: () => Promise<unknown>;
+  /** Creates files, with their folders, below this folder. Where some are there already: answers those, creates none. */
+  readonly createFiles: (files: readonly NewFile[]) => Promise<readonly string[]>;
   readonly out: (text: string) => void;
   readonly err: (text: string) => void;
   /** Whether a person reads the output: only then it has colours. */
   readonly colours: boolean;
+}
+
+export interface NewFile {
+  readonly path: string;
+  readonly text: string;
 }
 
 /** 0: done and well. 1: done, and the answer is bad. 2: not done. */

@@ -1,6 +1,10 @@
 #!/usr/bin/env node
-import { createReadStream } from 'node:fs';
-import { type Terminal, UsageError } from './command.ts';
+import { createReadStream, existsSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { type NewFile, type Terminal, UsageError } from './command.ts';
 import { run } from './run.ts';
 
 /** `npx agent-ticket`: the one file of the command line that names a process. */
@@ -24,7 +28,32 @@ async function* readLines(path: string): AsyncGenerator<string> {
   }
 }
 
+/** By the wrangler of the app: it knows every form of its configuration, and where to look for it. */
+async function readWorker(): Promise<unknown> {
+  let path: string;
+  try {
+    path = createRequire(resolve('package.json')).resolve('wrangler');
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error)) throw error;
+    throw new UsageError('wrangler is not installed here: npm install --save-dev wrangler');
+  }
+  const { unstable_readConfig: readConfig } = await import(pathToFileURL(path).href);
+  return readConfig({}, { hideWarnings: true });
+}
+
+async function createFiles(files: readonly NewFile[]): Promise<readonly string[]> {
+  const present = files.map(({ path }) => path).filter((path) => existsSync(path));
+  if (present.length > 0) return present;
+  for (const { path, text } of files) {
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, text, { flag: 'wx' });
+  }
+  return [];
+}
+
 const terminal: Terminal = {
+  readWorker,
+  createFiles,
   readLines,
   fetch: async (url) => {
     try {

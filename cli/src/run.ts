@@ -1,6 +1,7 @@
 import { Command, CommanderError } from '@commander-js/extra-typings';
 import { auditVerify } from './audit-verify.ts';
 import { type ExitCode, type Terminal, UsageError } from './command.ts';
+import { init } from './init.ts';
 
 /** Beside the help of commander: what its exit codes mean. */
 const EXIT_CODES = `
@@ -36,6 +37,16 @@ function program(terminal: Terminal, done: (code: ExitCode) => void) {
     .configureOutput({ writeOut: terminal.out, writeErr: terminal.err })
     .showHelpAfterError()
     .addHelpText('afterAll', EXIT_CODES);
+
+  top
+    .command('init')
+    .description('Writes the registry of this app’s agents and the three files of a broker. Changes no file.')
+    .option('--folder <name>', 'the folder of the broker, which is made', 'broker')
+    .option('--json', 'what was written, as one line of JSON')
+    .addHelpText('after', example('init --folder broker'))
+    .action(async ({ folder, json = false }) => {
+      done(await init({ folder, json }, terminal));
+    });
 
   const audit = top.command('audit').description('The audit log.');
   audit

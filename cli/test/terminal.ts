@@ -1,0 +1,29 @@
+import type { Terminal } from '../src/command.ts';
+
+/** A terminal of which a command may use only what is given. */
+export function terminalWith(given: Partial<Terminal>): { terminal: Terminal; said: Said } {
+  const said = { out: '', err: '' };
+  const unused = (name: string) => (): never => {
+    throw new Error(`the command used ${name}`);
+  };
+  const terminal: Terminal = {
+    readLines: unused('readLines'),
+    fetch: unused('fetch'),
+    readWorker: unused('readWorker'),
+    createFiles: unused('createFiles'),
+    out: (text) => {
+      said.out += text;
+    },
+    err: (text) => {
+      said.err += text;
+    },
+    colours: false,
+    ...given,
+  };
+  return { terminal, said };
+}
+
+interface Said {
+  readonly out: string;
+  readonly err: string;
+}
