@@ -189,16 +189,14 @@ async function openServer(
   { host, port }: Place,
   handle: (request: Request, sender: Sender) => Response | Promise<Response>,
 ): Promise<OpenServer> {
-  const listener = getRequestListener(
-    (request, { incoming }) => {
-      const hops = incoming.headers['x-forwarded-for'];
-      return handle(request, {
-        peer: incoming.socket.remoteAddress,
-        forwardedFor: Array.isArray(hops) ? hops.join(',') : (hops ?? null),
-      });
-    },
-    { overrideGlobalObjects: false },
-  );
+  // It replaces the global Request and Response by ones that are a plain record until somebody reads them as a stream.
+  const listener = getRequestListener((request, { incoming }) => {
+    const hops = incoming.headers['x-forwarded-for'];
+    return handle(request, {
+      peer: incoming.socket.remoteAddress,
+      forwardedFor: Array.isArray(hops) ? hops.join(',') : (hops ?? null),
+    });
+  });
   const server = createServer(LIMITS, (incoming, outgoing) => void listener(incoming, outgoing));
   server.listen(port, host);
   await once(server, 'listening').catch((error: unknown) => {
