@@ -18,7 +18,7 @@ export interface OpenDatabase<Store> {
   /** One question; rejects when there is no answer. */
   ping(): Promise<void>;
   /** Of a file: commits what was asked for before. */
-  close(): void;
+  close(): Promise<void>;
 }
 
 /** How long a statement may take in all, waiting for a lock included, in ms. */
@@ -65,7 +65,7 @@ interface Driver<Schema extends Record<string, unknown>> {
   /** Takes the write lock and writes nothing. */
   lock(): Promise<unknown>;
   ping(): Promise<unknown>;
-  close(): void;
+  close(): Promise<void>;
 }
 
 /** A database that cannot be brought up to date is closed again: its file would stay locked. */
@@ -85,7 +85,7 @@ async function openMigrated<Schema extends Record<string, unknown>, Store>(
       close: driver.close,
     };
   } catch (error) {
-    driver.close();
+    await driver.close();
     throw error;
   }
 }
@@ -129,7 +129,7 @@ function openServer<Schema extends Record<string, unknown>>(opening: Opening<Sch
     migrate: () => migrate(db, migrationsOf(opening)),
     lock: () => client.batch([], 'write'),
     ping: () => client.execute('SELECT 1'),
-    close: () => client.close(),
+    close: async () => client.close(),
   };
 }
 

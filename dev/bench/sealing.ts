@@ -102,8 +102,8 @@ async function sealOnNode(): Promise<{ sealed: number; ms: number }> {
     }
     return { sealed, ms: performance.now() - begin };
   } finally {
-    control.close();
-    record.close();
+    await control.close();
+    await record.close();
     await rm(folder, { recursive: true });
   }
 }

@@ -34,7 +34,7 @@ export async function startNodeStack(): Promise<NodeStack> {
 
   const control = await openControl(`file:${folder}/control.db`);
   await seed(control.store, secrets, Date.now());
-  control.close();
+  await control.close();
 
   const start = () =>
     startBroker(

@@ -47,8 +47,8 @@ export async function openBroker(settings: Readonly<Record<string, string>> = {}
   const control = await openControl(`file:${folder}/control.db`);
   const record = await openRecord(`file:${folder}/record.db`);
   onTestFinished(async () => {
-    control.close();
-    record.close();
+    await control.close();
+    await record.close();
     await rm(folder, { recursive: true });
   });
   const config = readConfig({

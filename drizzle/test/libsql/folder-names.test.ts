@@ -20,7 +20,7 @@ it.each(['plain', 'two words 50% ü'])(
     symlinkSync(join(PACKAGE, '../node_modules'), join(folder, 'node_modules'));
     const script = `
     import { openControl, openRecord } from './open-libsql.ts';
-    for (const open of [openControl, openRecord]) (await open('file::memory:')).close();
+    for (const open of [openControl, openRecord]) await (await open('file::memory:')).close();
     console.log('opened');`;
     const run = promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script], {
       cwd: join(folder, 'drizzle'),

@@ -107,6 +107,21 @@ describe('the batches of one turn', () => {
   });
 });
 
+it('who reads while a commit is on its way never sees what that commit refuses', async () => {
+  const { file } = await opened();
+  const replies = async () => (await file.batch([plain('SELECT count(*) FROM replies')])).flat(2);
+  const asked = outcomes([file.batch([plain('INSERT INTO replies VALUES (?)', 'missing')])]);
+  let isAnswered = false;
+  void asked.then(() => {
+    isAnswered = true;
+  });
+  while (!isAnswered) {
+    expect(await replies()).toEqual([0]);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect([await asked, await replies()]).toEqual([['rejected'], [0]]);
+});
+
 describe('while another connection has the lock', () => {
   it('nobody is answered, and those who cannot wait any longer get the error of the lock', async () => {
     const { file, other, ids } = await opened(60);
@@ -140,8 +155,9 @@ describe('while another connection has the lock', () => {
     const { file, other, ids } = await opened();
     const lock = await other.transaction('write');
     const asked = outcomes([file.batch([insert('a')])]);
-    file.close();
+    const closed = file.close();
     expect(await asked).toEqual(['rejected']);
+    await closed;
     await lock.rollback();
     expect(await ids()).toEqual([]);
   });
@@ -150,8 +166,9 @@ describe('while another connection has the lock', () => {
 it('closing commits what was asked for, and refuses what comes afterwards', async () => {
   const { file, ids } = await opened();
   const asked = outcomes([file.batch([insert('a')]), file.batch([insert('b')])]);
-  file.close();
+  const closed = file.close();
   expect(await asked).toEqual(['fulfilled', 'fulfilled']);
+  await closed;
   expect(await ids()).toEqual(['a', 'b']);
   await expect(file.batch([insert('c')])).rejects.toThrow('closed');
   await expect(file.batch([plain('SELECT 1')])).rejects.toThrow('closed');

@@ -101,7 +101,7 @@ describe('opening a database', () => {
     const opened = await Promise.all(Array.from({ length: 10 }, () => open(url)));
     for (const each of opened) {
       await each.ping();
-      each.close();
+      await each.close();
     }
   });
 });

@@ -73,7 +73,7 @@ describe.each(DATABASES)('migrations of the $name database', ({ name, schema, op
   });
 
   it('make the very tables and indexes of the schema', async () => {
-    (await open(`file:${folder}/${name}-migrated.db`)).close();
+    await (await open(`file:${folder}/${name}-migrated.db`)).close();
     const fresh = connect(`${name}-fresh.db`);
     const statements = await generateSQLiteMigration(
       await generateSQLiteDrizzleJson({}),
@@ -102,7 +102,7 @@ describe.each(DATABASES)('migrations of the $name database', ({ name, schema, op
   it('do nothing the second time: what is in the database stays', async () => {
     const url = `file:${folder}/${name}-twice.db`;
     const first = await open(url);
-    first.close();
+    await first.close();
     const own = drizzle(connect(`${name}-twice.db`));
     await own.run(sql`CREATE TABLE keepsake AS SELECT 1 AS kept`);
     const before = await structureOf(connect(`${name}-twice.db`));
@@ -116,7 +116,7 @@ describe.each(DATABASES)('migrations of the $name database', ({ name, schema, op
   });
 
   it('leave a file on which reading and writing do not wait for each other', async () => {
-    (await open(`file:${folder}/${name}-wal.db`)).close();
+    await (await open(`file:${folder}/${name}-wal.db`)).close();
     expect(await drizzle(connect(`${name}-wal.db`)).all(sql`PRAGMA journal_mode`)).toEqual([
       { journal_mode: 'wal' },
     ]);

@@ -11,9 +11,9 @@ import { temporaryFolder } from './folder.ts';
 export function libsqlFiles(): OpenDatabases {
   const folder = temporaryFolder();
   let opened: Promise<Databases> | undefined;
-  const toClose: { close(): void }[] = [];
-  afterAll(() => {
-    for (const each of toClose) each.close();
+  const toClose: { close(): void | Promise<void> }[] = [];
+  afterAll(async () => {
+    for (const each of toClose) await each.close();
   });
   async function openBoth(): Promise<Databases> {
     const url = { control: `file:${folder}/control.db`, record: `file:${folder}/record.db` };

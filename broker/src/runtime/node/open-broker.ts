@@ -49,8 +49,8 @@ export async function openBroker(
     record = await openNamed('record', config.record, openRecord);
     return await start(config, registry, createApp, log, control, record);
   } catch (error) {
-    control.close();
-    record?.close();
+    await control.close();
+    await record?.close();
     throw error;
   }
 }
@@ -122,8 +122,8 @@ async function start(
       // A request whose connection was cut is still being answered.
       await Promise.allSettled(answers);
       await Promise.all(beside);
-      control.close();
-      record.close();
+      await control.close();
+      await record.close();
     },
   };
 }

@@ -60,12 +60,12 @@ export async function startBroker(settings: Settings): Promise<BrokerProcess> {
 /** A folder with both databases made, and a service token in them. */
 export async function newHome(wish: TokenWish = {}): Promise<{ folder: string; token: ServiceToken }> {
   const folder = await makeFolder();
-  (await openRecord(`file:${folder}/record.db`)).close();
+  await (await openRecord(`file:${folder}/record.db`)).close();
   const control = await openControl(`file:${folder}/control.db`);
   const pepper = new Uint8Array(base64url.decode(SETTINGS.TOKEN_PEPPER));
   const token = await insertServiceToken(control.store, pepper, wish);
   await insertGrant(control.store, `token:${token.id}`, 'counter', 'admin');
-  control.close();
+  await control.close();
   return { folder, token };
 }
 
@@ -91,6 +91,6 @@ export async function eventsIn(folder: string) {
   try {
     return await record.store.auditLog.arrivals(0, 100_000);
   } finally {
-    record.close();
+    await record.close();
   }
 }
