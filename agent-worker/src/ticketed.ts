@@ -249,7 +249,8 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
     }
 
     async #answerMcp(request: Request, step: McpStep): Promise<Response> {
-      if (!isDestination({ agent: step.agent, instance: step.name }, this.env, this.ctx.id))
+      const isSession = mcpClass !== undefined && isMcpSession(this.ctx.id);
+      if (!isSession || !isDestination({ agent: step.agent, instance: step.name }, this.env, this.ctx.id))
         return denialAnswer({ reason: 'destination_wrong' });
       return answerMcpStep(request, step, {
         object: this,
