@@ -12,13 +12,18 @@ export interface App {
   /** Its address. */
   readonly url: string;
   /** A ticket, where it takes one. */
-  ticket(instance: string, transport?: 'websocket' | 'http'): Promise<string | undefined>;
+  ticket(agent: string, instance: string, transport?: 'websocket' | 'http'): Promise<string | undefined>;
   readonly stack?: Stack;
   close(): Promise<void>;
 }
 
+export interface Apps {
+  readonly plain: App;
+  readonly guarded: App;
+}
+
 /** One app twice, as its authors have it and protected, so that each feature is tried with both. */
-export async function startBoth(app: string, agent: string): Promise<{ plain: App; guarded: App }> {
+export async function startBoth(app: string, agents: readonly string[]): Promise<Apps> {
   await installPackages();
   const ports = await freePorts();
   const plain = await startPlain(app, (await freePorts()).agentWorker);
@@ -33,18 +38,19 @@ export async function startBoth(app: string, agent: string): Promise<{ plain: Ap
       body: JSON.stringify(body),
     });
   const subject = `token:${secrets.serviceToken.id}`;
-  const grant = { subject, agent, instance: '*', role: 'owner', reason: 'tests' };
-  const granted = await post('/admin/grants', secrets.adminToken.clientSecret, grant);
-  if (granted.status !== 201) throw new Error(`no grant: ${granted.status} ${await granted.text()}`);
+  for (const agent of agents) {
+    const grant = { subject, agent, instance: '*', role: 'owner', reason: 'tests' };
+    const granted = await post('/admin/grants', secrets.adminToken.clientSecret, grant);
+    if (granted.status !== 201) throw new Error(`no grant: ${granted.status} ${await granted.text()}`);
+  }
   return {
     plain,
     guarded: {
       url: stack.facts.agentWorker,
       stack,
-      async ticket(instance, transport = 'websocket') {
-        const minted = await post('/tickets', secrets.serviceToken.clientSecret, {
-          ...{ agent, instance, transport },
-        });
+      async ticket(agent, instance, transport = 'websocket') {
+        const request = { agent, instance, transport };
+        const minted = await post('/tickets', secrets.serviceToken.clientSecret, request);
         return z.object({ ticket: z.string() }).parse(await minted.json()).ticket;
       },
       close: () => stack.close(),
@@ -72,7 +78,7 @@ export async function connect<State>(app: App, agent: string, name: string) {
     name,
     host: app.url,
     protocols: async () => {
-      const ticket = await app.ticket(name);
+      const ticket = await app.ticket(agent, name);
       return ticket === undefined ? [] : ['agent-ticket.v1', ticket];
     },
   });
@@ -86,8 +92,9 @@ export async function connect<State>(app: App, agent: string, name: string) {
 }
 
 /** A plain request to an agent, with a ticket where the app takes one. */
-export async function ask(app: App, path: string, instance: string, init: RequestInit = {}) {
-  const ticket = await app.ticket(instance);
+export async function ask(app: App, path: string, init: RequestInit = {}): Promise<Response> {
+  const [, , agent = '', instance = ''] = path.split('/');
+  const ticket = await app.ticket(agent, instance);
   const headers = new Headers(init.headers);
   if (ticket !== undefined) headers.set('authorization', `Bearer ${ticket}`);
   return fetch(`${app.url}${path}`, { ...init, headers });

@@ -2,7 +2,7 @@ import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { watchToClose } from '../sockets.ts';
-import { type App, ask, connect, startBoth } from './apps.ts';
+import { type App, type Apps, ask, connect, startBoth } from './apps.ts';
 import { changedLines } from './install.ts';
 
 /**
@@ -11,9 +11,9 @@ import { changedLines } from './install.ts';
  */
 
 const AGENT = 'assistant';
-let apps: { plain: App; guarded: App };
+let apps: Apps;
 beforeAll(async () => {
-  apps = await startBoth('chat', AGENT);
+  apps = await startBoth('chat', [AGENT]);
 }, 600_000);
 afterAll(async () => {
   await Promise.all([apps?.plain.close(), apps?.guarded.close()]);
@@ -100,7 +100,7 @@ describe.each(['plain', 'guarded'] as const)('the %s app', (kind) => {
     const approval = { toolCallId: asked()?.toolCallId, approved: true, autoContinue: true };
     chat.client.send(JSON.stringify({ type: 'cf_agent_tool_approval', ...approval }));
     await eventually(async () => {
-      const history = await ask(app(), `/agents/${AGENT}/tools/get-messages`, 'tools');
+      const history = await ask(app(), `/agents/${AGENT}/tools/get-messages`);
       expect(await history.text()).toContain('booked blue');
     });
   });
@@ -148,7 +148,7 @@ describe.each(['plain', 'guarded'] as const)('the %s app', (kind) => {
 
   it('takes an upload', async () => {
     const body = new Uint8Array(1024 * 1024 + 1);
-    const answer = await ask(app(), `/agents/${AGENT}/uploads/upload`, 'uploads', { method: 'POST', body });
+    const answer = await ask(app(), `/agents/${AGENT}/uploads/upload`, { method: 'POST', body });
     expect(await answer.json()).toEqual({ bytes: body.length });
   });
 
