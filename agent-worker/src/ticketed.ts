@@ -5,9 +5,11 @@ import {
   denialAnswer,
   type Handover,
   isUpgrade,
+  type McpStep,
   type ObjectCommand,
   readCommand,
   readHandover,
+  readMcpStep,
   readQuestion,
 } from './handover.ts';
 import { checkRevokedOf } from './revocations.ts';
@@ -22,6 +24,7 @@ import { answerClose, type PlainEnd, plainEndOf } from './ticketed/ends.ts';
 import { skippedByBroadcast } from './ticketed/frames.ts';
 import { checkFrame, ratesOf } from './ticketed/inbound.ts';
 import { createFrameQueue, createInFlight, createRates } from './ticketed/limits.ts';
+import { answerMcpStep, createMcp, isMcpClass, isMcpSession } from './ticketed/mcp.ts';
 import { createObjectRecord } from './ticketed/record.ts';
 import { answerPlain, answerUpgrade } from './ticketed/requests.ts';
 import {
@@ -40,6 +43,8 @@ import { verifierOf } from './verifier.ts';
 
 /** An Agents SDK class: `Agent` itself, or anything that extends it. */
 type AgentClass<A> = new (ctx: DurableObjectState, env: Cloudflare.Env) => A;
+/** The same before its abstract members are there, as the SDK's `McpAgent`. */
+type AbstractAgentClass<A> = abstract new (ctx: DurableObjectState, env: Cloudflare.Env) => A;
 
 const repeat: Repeat = (everyMs, work) => {
   const timer = setInterval(work, everyMs);
@@ -70,12 +75,19 @@ export interface Ticketed {
  * methods of its class: an agent may override `fetch`, `webSocketMessage` and the rest, and its code runs inside. A class
  * field of such a name throws a `TypeError` when the object is made.
  *
+ * An instance of an `McpAgent` serves MCP at `/mcp` (streamable HTTP) and `/sse`: it admits the requests, and each session
+ * of MCP is an object of the same class behind it.
+ *
  * The Worker's env needs `RECORD`, the D1 record database, and the settings of the gate.
  */
 export function ticketed<A extends Agent<Cloudflare.Env, unknown>>(
   Base: AgentClass<A>,
 ): AgentClass<A & Ticketed>;
-export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): typeof Base {
+export function ticketed<A extends Agent<Cloudflare.Env, unknown>>(
+  Base: AbstractAgentClass<A>,
+): AbstractAgentClass<A & Ticketed>;
+export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>>): typeof Base {
+  const mcpClass = isMcpClass(Base) ? Base : undefined;
   return class extends Base implements Ticketed {
     readonly #streams = createStreams(repeat);
     readonly #audit = createAudit({
@@ -119,13 +131,21 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       wakeBy: this.#sweep.wakeBy,
       log: (event) => console.error(JSON.stringify(event)),
     });
+    readonly #mcp = createMcp({
+      sql: this.ctx.storage.sql,
+      env: this.env,
+      clock: () => Date.now(),
+      keepAlive: (work) => this.ctx.waitUntil(work),
+    });
+    readonly #destroyAgent = this.destroy.bind(this);
     readonly #destruction = createDestruction({
       sessions: this.#sessions,
       audit: this.#audit,
       streams: this.#streams,
       storage: this.ctx.storage,
       clock: () => Date.now(),
-      destroy: this.destroy.bind(this),
+      endMcpSessions: this.#mcp.endAll,
+      destroy: this.#destroyAgent,
     });
     readonly #commands = createCommands({
       sql: this.ctx.storage.sql,
@@ -189,6 +209,15 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       this.#caller.noteDenied(code, details);
     }
 
+    /**
+     * Of an `McpAgent` only the sessions have a server and a transport. What it sets up for all messages of a session has
+     * no caller, whoever woke it.
+     */
+    override onStart(props?: Record<string, unknown>): void | Promise<void> {
+      if (mcpClass !== undefined && !isMcpSession(this.ctx.id)) return;
+      return this.#caller.run(undefined, () => super.onStart(props));
+    }
+
     /** An answer in progress goes on while sessions end: it must not reach them, nor stop for the others. */
     override broadcast(
       message: string | ArrayBuffer | ArrayBufferView,
@@ -208,6 +237,8 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       if (command !== undefined) return this.#handleCommand(command);
       const question = readQuestion(request.cf);
       if (question !== undefined) return Response.json(this.#commands.listSessions(question));
+      const step = readMcpStep(request.cf);
+      if (step !== undefined) return this.#answerMcp(request, step);
       const handover = readHandover(request.cf);
       if (handover === undefined) return denialAnswer({ reason: 'claims_missing' });
       if (!isDestination(handover.claims, this.env, this.ctx.id))
@@ -215,6 +246,18 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       this.#recover();
       const answer = await this.#answer(sdkRequest(request), handover);
       return answer.ok ? answer.value : denialAnswer(answer.denial);
+    }
+
+    async #answerMcp(request: Request, step: McpStep): Promise<Response> {
+      const isSession = mcpClass !== undefined && isMcpSession(this.ctx.id);
+      if (!isSession || !isDestination({ agent: step.agent, instance: step.name }, this.env, this.ctx.id))
+        return denialAnswer({ reason: 'destination_wrong' });
+      return answerMcpStep(request, step, {
+        object: this,
+        runAs: this.#caller.run,
+        askAgent: () => askAgent(this.#agent, sdkRequest(request)),
+        destroy: this.#destroyAgent,
+      });
     }
 
     /** A command that names an instance names this one, or another object would be deleted in its place. */
@@ -227,7 +270,10 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
     #answer(request: Request, handover: Handover): Promise<Outcome<Response>> {
       const ports = {
         sessions: this.#sessions,
-        askAgent: () => askAgent(this.#agent, request),
+        askAgent: () =>
+          mcpClass === undefined
+            ? askAgent(this.#agent, request)
+            : askAgent({ fetch: () => this.#mcp.answer(mcpClass, request, handover) }, request),
         arm: this.#sweep.arm,
         armFor: this.#sweep.armFor,
       };

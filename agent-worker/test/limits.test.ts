@@ -106,6 +106,16 @@ describe('messages per second', () => {
     expect(events[2]).toMatchObject({ code: 'too_many_messages' });
   });
 
+  test('that wait are a mebibyte at most, however large a frame may be', async () => {
+    const instance = newInstance();
+    const large = limited({ messagesPerSecond: 5, frameBytes: 4 * 1024 * 1024 });
+    const { socket } = await enter(instance, large);
+    await socket.frame('seen');
+    for (let n = 0; n < atOnce; n += 1) socket.send(`message ${n}`);
+    for (let n = 0; n < 2; n += 1) socket.send('x'.repeat(600 * 1024));
+    expect(await socket.closed()).toEqual({ code: 1008, reason: 'too_many_messages' });
+  });
+
   test('are let through again as time passes', async () => {
     const instance = newInstance();
     const { socket } = await enter(instance, front);

@@ -69,6 +69,14 @@ describe('a registry that is defined', () => {
     });
   });
 
+  it('lets a picture in a chat through, and little to a public agent', () => {
+    const [open, own] = defineAgents([
+      { slug: 'board', access: 'public', instances: ['main'] },
+      { slug: 'chat' },
+    ]);
+    expect([open.limits.frameBytes, own.limits.frameBytes]).toEqual([64 * 1024, 4 * 1024 * 1024]);
+  });
+
   it('asks the compiler for the bindings of enabled agents alone', () => {
     const agents = defineAgents([
       { slug: 'a-b-c' },

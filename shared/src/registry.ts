@@ -17,14 +17,17 @@ export interface AgentLimits {
   readonly messagesPerSecond: number;
   /** Largest inbound frame, in bytes of UTF-8 or binary. */
   readonly frameBytes: number;
-  /** Longest body of a plain request; left out: {@link REQUEST_BODY_BYTES}. */
+  /** Longest body of a plain request; left out: {@link messageBytes}. */
   readonly bodyBytes?: number;
   /** Seconds without an inbound frame after which a socket is closed; left out: never. */
   readonly idleSeconds?: number;
 }
 
-/** Longest body of a plain request to an agent that names no limit: a call of a tool, or a transcript. */
-export const REQUEST_BODY_BYTES = 1024 * 1024;
+/**
+ * Longest frame and body of an agent that names no limit. A chat sends its transcript with each question, and a picture in
+ * it grows by a third; anybody may send to a public agent, and has nothing to send but calls.
+ */
+export const messageBytes = (access: Access): number => (access === 'public' ? 64 : 4096) * 1024;
 
 /** One agent. The registry is the only place that knows agents: routing, policy and listings derive from it. */
 export interface AgentEntry {
@@ -99,6 +102,8 @@ export function defineAgents(agents: readonly AgentOptions[]): AgentRegistry {
   return registry;
 }
 
+const DEFAULT_ACCESS: Access = 'grant';
+
 /** One entry with the defaults of {@link defineAgents}. Not checked. */
 export const withDefaults = (options: AgentOptions): AgentEntry => ({
   bindingKey: bindingKeyOf(options.slug),
@@ -108,14 +113,18 @@ export const withDefaults = (options: AgentOptions): AgentEntry => ({
   requiredScopes: [],
   enabled: true,
   transport: 'websocket',
-  access: 'grant',
+  access: DEFAULT_ACCESS,
   scopes: {
     viewer: ['agent:connect', 'agent:state:read'],
     admin: ['agent:connect', 'agent:state:read', 'agent:state:write', 'agent:message'],
     owner: ['agent:connect', 'agent:state:read', 'agent:state:write', 'agent:message', 'agent:rpc:*'],
   },
   deliveries: DELIVERIES,
-  limits: { socketsPerPrincipal: 16, messagesPerSecond: 20, frameBytes: 64 * 1024 },
+  limits: {
+    socketsPerPrincipal: 16,
+    messagesPerSecond: 20,
+    frameBytes: messageBytes(options.access ?? DEFAULT_ACCESS),
+  },
   ...options,
 });
 

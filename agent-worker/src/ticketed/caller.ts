@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { ObjectSession } from '@agent-ticket/drizzle/object/sessions.ts';
 import { getCurrentAgent } from 'agents';
 import { claimsOf, principalOf, type SessionPrincipal } from './claims.ts';
@@ -14,6 +15,8 @@ interface CallerPorts {
 /** The caller whose frame or plain request agent code is handling, by the SDK's own context. */
 export function createCaller({ findSession, auditDenied }: CallerPorts) {
   const requests = new WeakMap<Request, SessionPrincipal>();
+  /** The caller of a message of MCP: of some the SDK's context has neither request nor connection. */
+  const messages = new AsyncLocalStorage<SessionPrincipal | undefined>();
   const currentSession = () => {
     const { connection } = getCurrentAgent();
     return connection === undefined ? undefined : findSession(connection.id);
@@ -24,7 +27,12 @@ export function createCaller({ findSession, auditDenied }: CallerPorts) {
       requests.set(request, principal);
     },
 
+    /** Runs what handles a message of MCP, or without a caller what must not have the rights of one. */
+    run: <T>(principal: SessionPrincipal | undefined, work: () => T): T => messages.run(principal, work),
+
     principal(): SessionPrincipal {
+      const ofMessage = messages.getStore();
+      if (ofMessage !== undefined) return ofMessage;
       const { request } = getCurrentAgent();
       const ofRequest = request === undefined ? undefined : requests.get(request);
       if (ofRequest !== undefined) return ofRequest;

@@ -44,8 +44,8 @@ export async function checkFrame(
   const waitMs = rates.take(id, frameRate(limits.messagesPerSecond), clock());
   if (waitMs === undefined) return refuse('too_many_messages');
   const size = typeof frame === 'string' ? frame.length : frame.byteLength;
-  // What waits is held in memory: no more than one frame of the largest size.
-  if (!(await queue.pass(id, waitMs, size, limits.frameBytes))) return refuse('too_many_messages');
+  if (!(await queue.pass(id, waitMs, size, Math.min(limits.frameBytes, WAITING_BYTES))))
+    return refuse('too_many_messages');
   const current = sessions.current(id);
   if (!current.ok) return refuse(current.denial.reason);
   const session = current.value;
@@ -65,6 +65,9 @@ export async function checkFrame(
   if (refusal !== undefined) sendFrame(ws, refusal);
   return undefined;
 }
+
+/** Frames of one socket that wait, together, and no more than one of the largest size: they are held in memory, with those of all other sockets of the object. */
+const WAITING_BYTES = 1024 * 1024;
 
 const refusedId = (sessionId: string): string => `refused ${sessionId}`;
 
