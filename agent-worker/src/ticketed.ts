@@ -1,5 +1,6 @@
 import type { Outcome } from '@agent-ticket/shared/outcome.ts';
 import { covers, STATE_READ } from '@agent-ticket/shared/scope.ts';
+import type { VerifiedTicket } from '@agent-ticket/shared/verify-ticket.ts';
 import type { Agent, Connection, ConnectionContext } from 'agents';
 import {
   denialAnswer,
@@ -17,12 +18,12 @@ import { requestsInFlight } from './ticketed/admission.ts';
 import { createAudit } from './ticketed/audit.ts';
 import { createCaller } from './ticketed/caller.ts';
 import { createCalls } from './ticketed/calls.ts';
-import { claimsOf, principalOf, type SessionPrincipal } from './ticketed/claims.ts';
+import { principalOf, type SessionPrincipal } from './ticketed/claims.ts';
 import { createCommands } from './ticketed/commands.ts';
 import { createDestruction } from './ticketed/destruction.ts';
 import { answerClose, type PlainEnd, plainEndOf } from './ticketed/ends.ts';
 import { skippedByBroadcast } from './ticketed/frames.ts';
-import { checkFrame, ratesOf } from './ticketed/inbound.ts';
+import { type AllowedFrame, checkFrame, ratesOf } from './ticketed/inbound.ts';
 import { createFrameQueue, createInFlight, createRates } from './ticketed/limits.ts';
 import { answerMcpStep, createMcp, isMcpClass, isMcpSession } from './ticketed/mcp.ts';
 import { createObjectRecord } from './ticketed/record.ts';
@@ -95,6 +96,7 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
       randomId: () => crypto.randomUUID(),
       clock: () => Date.now(),
       onFacts: (withinMs) => this.#noteFacts(withinMs),
+      onCalls: (withinMs) => this.#record.deliverWithin(withinMs),
       later: (ms, work) => void setTimeout(work, ms),
     });
     readonly #sessions = createSessions({
@@ -159,10 +161,23 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
     readonly #queue = createFrameQueue((ms) => scheduler.wait(ms));
     readonly #calls = createCalls(() => Date.now());
     readonly #caller = createCaller({
-      findSession: this.#sessions.find,
+      findClaims: this.#sessions.findClaims,
       auditDenied: this.#audit.deniedByAgent,
     });
     readonly #agent = takeEntries(this);
+    readonly #inbound = {
+      sessions: this.#sessions,
+      audit: this.#audit,
+      rates: this.#rates,
+      queue: this.#queue,
+      verifier: () => verifierOf(this.env),
+      // Waits as a plain request does: the rights are used from the next frame on.
+      checkRevoked: (ticket: VerifiedTicket) =>
+        checkRevokedOf(this.env)(ticket, { waits: true, keepAlive: (work) => this.ctx.waitUntil(work) }),
+      clock: () => Date.now(),
+      arm: () => this.#sweep.arm(),
+      log: (event: Readonly<Record<string, unknown>>) => console.log(JSON.stringify(event)),
+    };
     #isRecovered = false;
 
     constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
@@ -290,25 +305,23 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
       });
     }
 
-    async #handleFrame(ws: WebSocket, frame: string | ArrayBuffer): Promise<void> {
+    #handleFrame(ws: WebSocket, frame: string | ArrayBuffer): void | Promise<void> {
       this.#recover();
-      const allowed = await checkFrame(sessionIdOf(this.ctx.getTags(ws)), ws, frame, {
-        sessions: this.#sessions,
-        audit: this.#audit,
-        rates: this.#rates,
-        queue: this.#queue,
-        verifier: () => verifierOf(this.env),
-        // Waits as a plain request does: the rights are used from the next frame on.
-        checkRevoked: (ticket) =>
-          checkRevokedOf(this.env)(ticket, { waits: true, keepAlive: (work) => this.ctx.waitUntil(work) }),
-        clock: () => Date.now(),
-        arm: () => this.#sweep.arm(),
-        log: (event) => console.log(JSON.stringify(event)),
-      });
+      const checked = checkFrame(sessionIdOf(this.ctx.getTags(ws)), ws, frame, this.#inbound);
+      if (checked instanceof Promise) return checked.then((allowed) => this.#passFrame(ws, frame, allowed));
+      return this.#passFrame(ws, frame, checked);
+    }
+
+    #passFrame(
+      ws: WebSocket,
+      frame: string | ArrayBuffer,
+      allowed: AllowedFrame | undefined,
+    ): void | Promise<void> {
       if (allowed === undefined) return;
       const run = () => this.#agent.webSocketMessage(ws, frame);
-      if (allowed.call === undefined) return run();
-      this.#audit.called(allowed.session.id, await this.#calls.follow(ws, allowed.call, run));
+      const { sessionId, call } = allowed;
+      if (call === undefined) return run();
+      return this.#calls.follow(ws, call, run).then((outcome) => this.#audit.called(sessionId, outcome));
     }
 
     /** Facts wait: they are handed over soon by this life of the object, and otherwise by an alarm. */
@@ -318,13 +331,13 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
     }
 
     #mayReadState(connection: Connection): boolean {
-      const session = this.#sessions.find(connection.id);
-      return session !== undefined && covers(claimsOf(session).scope, STATE_READ);
+      const claims = this.#sessions.findClaims(connection.id);
+      return claims !== undefined && covers(claims.scope, STATE_READ);
     }
 
     async #tags(connection: Connection): Promise<string[]> {
-      const session = this.#sessions.find(connection.id);
-      return session === undefined ? [] : [`sid:${session.id}`, await principalTag(session.principal)];
+      const claims = this.#sessions.findClaims(connection.id);
+      return claims === undefined ? [] : [`sid:${connection.id}`, await principalTag(claims.sub)];
     }
 
     async #runSweep(): Promise<void> {
