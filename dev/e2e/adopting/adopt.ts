@@ -28,7 +28,7 @@ export async function plainApp(folder: string): Promise<void> {
 
 /** Installs the built package into it and changes the lines of the guide. */
 export async function adopt(folder: string): Promise<void> {
-  const spec = PACKAGES.find(({ name }) => name === NAME);
+  const spec = PACKAGES.find(({ workspace }) => NAME.endsWith(`/${workspace}`));
   if (spec === undefined) throw new Error(`no package ${NAME}`);
   const tarball = await makePackage(spec, `${ROOT}.dev/packed-for-adopting`);
   const home = join(folder, 'node_modules', NAME);
