@@ -45,9 +45,9 @@ async function ticket(): Promise<string> {
   return z.object({ ticket: z.string() }).parse(await answer.json()).ticket;
 }
 
-it('changes at most twelve lines', async () => {
+it('changes at most ten lines, beside the one that `npm install` writes', async () => {
   const { added, removed } = await changedLines(folder);
-  expect(added).toBeLessThanOrEqual(12);
+  expect(added).toBeLessThanOrEqual(10);
   expect(removed).toBeLessThan(added);
 });
 

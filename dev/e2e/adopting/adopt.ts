@@ -1,8 +1,9 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { installTarball, linkModules } from '../../pack/install.ts';
 import { makePackage } from '../../pack/make-package.ts';
 import { PACKAGES } from '../../pack/packages.ts';
 import { quietEnvironment, ROOT } from '../../quiet-environment.ts';
@@ -20,10 +21,7 @@ async function guidedPatch(): Promise<string> {
 /** An Agents SDK app without tickets, in a folder with all its dependencies. */
 export async function plainApp(folder: string): Promise<void> {
   await cp(APP, folder, { recursive: true });
-  const modules = join(folder, 'node_modules');
-  await mkdir(modules);
-  for (const name of await readdir(`${ROOT}node_modules`))
-    if (name !== '@agent-ticket') await symlink(`${ROOT}node_modules/${name}`, join(modules, name));
+  await linkModules(folder);
 }
 
 /** Installs the built package into it and changes the lines of the guide. */
@@ -31,10 +29,7 @@ export async function adopt(folder: string): Promise<void> {
   const spec = PACKAGES.find(({ workspace }) => NAME.endsWith(`/${workspace}`));
   if (spec === undefined) throw new Error(`no package ${NAME}`);
   const tarball = await makePackage(spec, `${ROOT}.dev/packed-for-adopting`);
-  const home = join(folder, 'node_modules', NAME);
-  await mkdir(home, { recursive: true });
-  // As `npm install` does with a tarball; npm would also fetch the other packages again.
-  await run('tar', ['-xzf', tarball, '-C', home, '--strip-components=1']);
+  await installTarball(folder, NAME, tarball);
   const manifest = join(folder, 'package.json');
   const text = await readFile(manifest, 'utf8');
   await writeFile(
@@ -50,10 +45,10 @@ export async function adopt(folder: string): Promise<void> {
   if (code !== 0) throw new Error('the lines of docs/adopt.md do not fit the app');
 }
 
-/** The number of new or changed lines of the app, and of removed ones. */
+/** The number of lines of the app that were added or changed by hand, and of removed ones. */
 export async function changedLines(folder: string): Promise<{ added: number; removed: number }> {
   const sum = { added: 0, removed: 0 };
-  for (const file of ['package.json', 'wrangler.jsonc', 'tsconfig.json', 'src/index.ts', 'src/counter.ts']) {
+  for (const file of ['wrangler.jsonc', 'tsconfig.json', 'src/index.ts', 'src/counter.ts']) {
     // Status 1 means that there are differences.
     const { stdout } = await run('diff', [join(APP, file), join(folder, file)]).catch((error) => {
       if (error.code === 1) return error;
