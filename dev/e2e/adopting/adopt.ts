@@ -1,8 +1,9 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import * as z from 'zod';
 import { installTarball, linkModules } from '../../pack/install.ts';
 import { makePackage } from '../../pack/make-package.ts';
 import { PACKAGES } from '../../pack/packages.ts';
@@ -74,4 +75,35 @@ export async function buildApp(folder: string): Promise<void> {
       throw new Error(`${tool} ${args.join(' ')}: ${stdout}${stderr}`);
     });
   }
+}
+
+const Report = z.object({
+  testResults: z.array(
+    z.object({
+      name: z.string(),
+      assertionResults: z.array(z.object({ title: z.string(), status: z.string() })),
+    }),
+  ),
+});
+
+/** Runs the tests that the guide on testing shows. Answers the files, each with its tests that did not pass. */
+export async function runGuidedTests(folder: string): Promise<Map<string, string[]>> {
+  const guide = await readFile(`${ROOT}docs/testing.md`, 'utf8');
+  for (const [, path = '', text = ''] of guide.matchAll(/^```ts\n\/\/ (\S+)\n(.*?)^```$/gms)) {
+    await mkdir(dirname(join(folder, path)), { recursive: true });
+    await writeFile(join(folder, path), text);
+  }
+  const report = join(folder, 'report.json');
+  // A test that fails is in the report.
+  await run('vitest', ['run', '--reporter=json', `--outputFile=${report}`], {
+    cwd: folder,
+    env: quietEnvironment(process.env),
+  }).catch(() => {});
+  const { testResults } = Report.parse(JSON.parse(await readFile(report, 'utf8')));
+  return new Map(
+    testResults.map(({ name, assertionResults }) => [
+      name.slice(folder.length + 1),
+      assertionResults.filter(({ status }) => status !== 'passed').map(({ title }) => title),
+    ]),
+  );
 }
