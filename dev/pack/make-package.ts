@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { promisify } from 'node:util';
@@ -28,6 +29,9 @@ export async function makePackage(spec: PackageSpec, folder: string): Promise<st
   }
   await cp(`${ROOT}${spec.workspace}/PACKAGE.md`, join(content, 'README.md'));
   await cp(`${ROOT}LICENSE`, join(content, 'LICENSE'));
+  // Written by the first release.
+  const changelog = `${ROOT}${spec.workspace}/CHANGELOG.md`;
+  if (existsSync(changelog)) await cp(changelog, join(content, 'CHANGELOG.md'));
   const manifest = await publishedManifest(spec.workspace, imported);
   await writeFile(join(content, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
   const { stdout } = await run('npm', ['pack', '--silent', '--pack-destination', folder], {

@@ -9,7 +9,11 @@ import { PACKAGES } from './packages.ts';
 
 const run = promisify(execFile);
 
-const Manifest = z.object({ name: z.string(), version: z.string(), dependencies: z.unknown() });
+const Manifest = z.object({
+  name: z.string(),
+  version: z.string(),
+  dependencies: z.record(z.string(), z.string()).default({}),
+});
 const Lockfile = z.object({
   packages: z.record(z.string(), z.looseObject({ link: z.boolean().optional() })),
 });
