@@ -14,7 +14,8 @@ import { PACKAGES } from './packages.ts';
 /** The steps of .github/workflows/release.yml, as far as they reach no network. */
 
 const run = promisify(execFile);
-const PATIENCE_MS = 240_000;
+/** Seconds on a quiet machine. */
+const PATIENCE_MS = 600_000;
 const npm = (args: readonly string[], env = process.env) =>
   run('npm', args, { cwd: ROOT, env: quietEnvironment(env), maxBuffer: 16 * 1024 * 1024 });
 
