@@ -116,7 +116,7 @@ const writeRevocation = (db: ControlDatabase, r: NewRevocation, when: SQL): Stat
       },
     });
 
-interface LockCursor {
+export interface LockCursor {
   readonly createdAt: number;
   readonly id: string;
 }

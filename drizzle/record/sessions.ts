@@ -23,7 +23,7 @@ export interface SessionFilter {
   readonly active?: boolean | undefined;
 }
 
-interface SessionCursor {
+export interface SessionCursor {
   readonly startedAt: number;
   readonly id: string;
 }
