@@ -6,12 +6,15 @@ import { ROOT } from '../quiet-environment.ts';
 
 const run = promisify(execFile);
 
+/** Links to workspaces, into which a tarball must not be unpacked. */
+const OURS: ReadonlySet<string> = new Set(['@agent-ticket', 'agent-ticket']);
+
 /** Gives a project every package that this repository has installed, except the repository's own. */
 export async function linkModules(project: string): Promise<void> {
   const modules = join(project, 'node_modules');
   await mkdir(modules);
   for (const name of await readdir(`${ROOT}node_modules`))
-    if (name !== '@agent-ticket') await symlink(`${ROOT}node_modules/${name}`, join(modules, name));
+    if (!OURS.has(name)) await symlink(`${ROOT}node_modules/${name}`, join(modules, name));
 }
 
 /** Installs a tarball into a project as `npm install` does; npm would also fetch every other package again. */
