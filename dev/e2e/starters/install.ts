@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import * as z from 'zod';
@@ -10,8 +11,14 @@ import { quietEnvironment, ROOT } from '../../quiet-environment.ts';
 
 const run = promisify(execFile);
 const APPS = `${ROOT}dev/starters`;
-/** All apps share one `node_modules`, which npm fills. */
-const HOME = `${ROOT}.dev/starters`;
+/**
+ * All apps share one `node_modules`, which npm fills. Outside of this repository, whose packages would stand in for those
+ * that an app forgot, and kept: an unchanged install is not made anew.
+ */
+const HOME = join(
+  tmpdir(),
+  `agent-ticket-starters-${createHash('sha256').update(ROOT).digest('hex').slice(0, 12)}`,
+);
 
 const Versions = z.record(z.string(), z.string());
 const Manifest = z.object({ dependencies: Versions.default({}), devDependencies: Versions.default({}) });
@@ -20,7 +27,7 @@ const Manifest = z.object({ dependencies: Versions.default({}), devDependencies:
 async function tarballs(): Promise<ReadonlyMap<string, string>> {
   const made = new Map<string, string>();
   for (const spec of PACKAGES.filter(({ workspace }) => workspace !== 'cli'))
-    made.set(spec.name, await makePackage(spec, `${HOME}/packed/${spec.workspace}`));
+    made.set(spec.name, await makePackage(spec, `${ROOT}.dev/packed-for-starters/${spec.workspace}`));
   return made;
 }
 
@@ -46,6 +53,7 @@ export async function installPackages(): Promise<void> {
   if ((await readFile(`${HOME}/installed`, 'utf8').catch(() => '')) === stamp) return;
   for (const name of ['node_modules', 'package-lock.json', 'installed'])
     await rm(`${HOME}/${name}`, { recursive: true, force: true });
+  await mkdir(HOME, { recursive: true });
   await writeFile(`${HOME}/package.json`, manifest);
   await tool(HOME, 'npm', 'install', '--no-audit', '--no-fund', '--prefer-offline', '--ignore-scripts');
   await writeFile(`${HOME}/installed`, stamp);
@@ -53,9 +61,7 @@ export async function installPackages(): Promise<void> {
 
 /** Rejects with the output of the tool. */
 async function tool(cwd: string, name: string, ...args: string[]): Promise<void> {
-  // The copies are no part of this repository for git.
-  const env = { ...quietEnvironment(process.env), GIT_CEILING_DIRECTORIES: HOME };
-  await run(name, args, { cwd, env }).catch(({ stdout, stderr, message }) => {
+  await run(name, args, { cwd, env: quietEnvironment(process.env) }).catch(({ stdout, stderr, message }) => {
     throw new Error(`${name} ${args.join(' ')}: ${stdout}${stderr}${message}`);
   });
 }
