@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import * as z from 'zod';
 import { makePackage } from '../../pack/make-package.ts';
+import { readManifest } from '../../pack/manifest.ts';
 import { PACKAGES } from '../../pack/packages.ts';
 import { quietEnvironment, ROOT } from '../../quiet-environment.ts';
 
@@ -26,8 +27,10 @@ const Manifest = z.object({ dependencies: Versions.default({}), devDependencies:
 /** The packages as they are published, each with its name. */
 async function tarballs(): Promise<ReadonlyMap<string, string>> {
   const made = new Map<string, string>();
-  for (const spec of PACKAGES.filter(({ workspace }) => workspace !== 'cli'))
-    made.set(spec.name, await makePackage(spec, `${ROOT}.dev/packed-for-starters/${spec.workspace}`));
+  for (const spec of PACKAGES.filter(({ workspace }) => workspace !== 'cli')) {
+    const { name } = await readManifest(spec.workspace);
+    made.set(name, await makePackage(spec, `${ROOT}.dev/packed-for-starters/${spec.workspace}`));
+  }
   return made;
 }
 
