@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import * as z from 'zod';
-import { flushOutbox } from '../../src/revocation/changes.ts';
+import { flushOutbox } from '../../src/revocation/outbox.ts';
 import { runScheduled } from '../../src/runtime/scheduled.ts';
 import {
   idOf,
