@@ -271,7 +271,8 @@ export function outboxStore(db: ControlDatabase) {
 
     /** Adds audiences of agent workers that have executed the command. */
     async noteDelivered(id: string, audiences: readonly string[]): Promise<void> {
-      const both = sql`SELECT value FROM json_each(${outbox.delivered}) UNION SELECT value FROM ${each(audiences)}`;
+      const known = sql`SELECT value FROM json_each(${outbox.delivered})`;
+      const both = sql`${known} UNION ALL SELECT value FROM ${each(audiences)} WHERE value NOT IN (${known})`;
       await db
         .update(outbox)
         .set({ delivered: sql`(SELECT json_group_array(value) FROM (${both}))` })
