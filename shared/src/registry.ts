@@ -1,5 +1,6 @@
+import { base64url } from 'jose';
 import { DELIVERIES, type Delivery } from './handshake.ts';
-import { AgentSlug, InstanceName, ROLES, type Role, type Tier, type Transport } from './names.ts';
+import { AgentSlug, InstanceName, ROLES, type Role, type Tier, type Transport, WorkerName } from './names.ts';
 import { CONNECT, covers, MESSAGE, RPC_ANY, Scope, STATE_WRITE } from './scope.ts';
 
 /**
@@ -43,6 +44,8 @@ export interface AgentEntry {
   readonly requiredScopes: readonly string[];
   /** `false`: answered like an unknown agent, and no binding is needed. */
   readonly enabled: boolean;
+  /** The agent worker that has it, by the broker's name for that one; left out: {@link DEFAULT_WORKER}. */
+  readonly worker: string;
   /** Main transport: sockets, or plain HTTP with streaming answers. */
   readonly transport: 'websocket' | 'sse';
   readonly access: Access;
@@ -59,6 +62,9 @@ export interface AgentEntry {
 
 export type AgentRegistry = readonly AgentEntry[];
 
+/** The agent worker of agents that name none: in many deployments the only one. */
+export const DEFAULT_WORKER = 'default';
+
 /** What a registry says of one agent. Members that are left out have the defaults of {@link defineAgents}. */
 export type AgentOptions = Pick<AgentEntry, 'slug'> & Partial<Omit<AgentEntry, 'slug' | 'bindingKey'>>;
 
@@ -69,26 +75,29 @@ export type BindingKey<Slug extends string> = Slug extends `${infer Head}-${infe
 
 export const bindingKeyOf = (slug: string): string => slug.replaceAll('-', '_').toUpperCase();
 
-/** A registry of which the compiler knows the slugs, and so the bindings that its worker must have. */
+/** A registry of which the compiler knows slugs and workers, and so the bindings that each worker must have. */
 export type DefinedAgents<Options extends readonly AgentOptions[]> = {
-  readonly [Index in keyof Options]: Omit<AgentEntry, 'slug' | 'bindingKey' | 'enabled'> & {
+  readonly [Index in keyof Options]: Omit<AgentEntry, 'slug' | 'bindingKey' | 'enabled' | 'worker'> & {
     readonly slug: Options[Index]['slug'];
     readonly bindingKey: BindingKey<Options[Index]['slug']>;
     readonly enabled: Options[Index] extends { readonly enabled: false } ? false : true;
+    readonly worker: Options[Index] extends { readonly worker: infer Name extends string }
+      ? Name
+      : typeof DEFAULT_WORKER;
   };
 };
 
-/** The bindings that a worker must have for the enabled agents of a registry. */
-export type EnabledBinding<Registry extends AgentRegistry> = Extract<
-  Registry[number],
-  { readonly enabled: true }
->['bindingKey'];
+/** The bindings that a worker must have for its enabled agents of a registry. */
+export type EnabledBinding<
+  Registry extends AgentRegistry,
+  Worker extends string = typeof DEFAULT_WORKER,
+> = Extract<Registry[number], { readonly enabled: true; readonly worker: Worker }>['bindingKey'];
 
 /**
  * The registry that broker and agent workers share: import one module into both, since the broker decides by it and the
  * gate enforces it. The Durable Object binding of an agent is its slug in UPPER_SNAKE_CASE.
  *
- * Defaults: enabled, over sockets, for any tier; access by a stored grant only; viewers read state, admins also write
+ * Defaults: enabled, in the one worker there is, over sockets, for any tier; access by a stored grant only; viewers read state, admins also write
  * state and send messages, owners also call methods; a ticket may come in any way; limits for users of a web page.
  *
  * Throws an `Error` that names every fault of {@link validateAgentRegistry}. It does not check that bindings exist.
@@ -112,6 +121,7 @@ export const withDefaults = (options: AgentOptions): AgentEntry => ({
   requiredTier: 'free',
   requiredScopes: [],
   enabled: true,
+  worker: DEFAULT_WORKER,
   transport: 'websocket',
   access: DEFAULT_ACCESS,
   scopes: {
@@ -131,6 +141,26 @@ export const withDefaults = (options: AgentOptions): AgentEntry => ({
 /** The entry of an enabled agent. Unknown and disabled answer alike. */
 export const findAgent = (registry: AgentRegistry, slug: string): AgentEntry | undefined =>
   registry.find((entry) => entry.slug === slug && entry.enabled);
+
+/** The agents of one worker. */
+export const agentsOf = (registry: AgentRegistry, worker: string): AgentRegistry =>
+  registry.filter((entry) => entry.worker === worker);
+
+/**
+ * A digest of agents, the same on both sides where their entries are. The order of entries and of their members is not
+ * part of it, as one registry is a module and another one may be a file.
+ */
+export async function registryDigest(agents: AgentRegistry): Promise<string> {
+  const bySlug = agents.toSorted((one, other) => (one.slug < other.slug ? -1 : 1));
+  const text = JSON.stringify(bySlug, (_name, value: unknown) =>
+    typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).toSorted(([one], [other]) => (one < other ? -1 : 1)))
+      : value,
+  );
+  return base64url.encode(
+    new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))),
+  );
+}
 
 /** The transport of a ticket where nobody names one: that which the agent is made for. */
 export const usualTransport = (entry: Pick<AgentEntry, 'transport'> | undefined): Transport =>
@@ -192,6 +222,7 @@ function faults(entry: AgentEntry, bindings: readonly string[] | undefined): str
   );
   const rules: [boolean, string][] = [
     [AgentSlug.safeParse(entry.slug).success, 'slug is not kebab-case'],
+    [WorkerName.safeParse(entry.worker).success, 'worker is not kebab-case'],
     [entry.bindingKey === bindingKeyOf(entry.slug), `binding should be ${bindingKeyOf(entry.slug)}`],
     [bindings === undefined || !lacksBinding(entry, bindings), `no binding ${entry.bindingKey}`],
     [unknown.length === 0, `unknown scopes ${unknown.join(' ')}`],

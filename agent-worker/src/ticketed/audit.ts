@@ -325,6 +325,7 @@ function factOf(session: ObjectSession): SessionFact {
     userAgent,
     agent: claims.agent,
     instance: claims.instance,
+    audience: claims.aud,
     role: claims.role,
     scope: claims.scope.join(' '),
     rev: claims.rev,
