@@ -69,6 +69,7 @@ describe('the record', () => {
       rev: 7,
       grant_id: 'grant-7',
       login_id: null,
+      audience: 'agents.test',
     });
     expect((await socket.call('whoami')).result).toMatchObject({ session });
     expect(
