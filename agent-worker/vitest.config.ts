@@ -45,6 +45,7 @@ export default defineConfig({
                 USURPER: { className: 'Usurper', useSQLite: true },
                 CHATTER: { className: 'Chatter', useSQLite: true },
                 CHAT_OVERRIDER: { className: 'ChatOverrider', useSQLite: true },
+                TOOLBOX: { className: 'Toolbox', useSQLite: true },
                 PLANLESS: { className: 'Planless', useSQLite: true },
               },
               outboundService: (request: { url: string }) => {

@@ -4,6 +4,7 @@ import { type ControlCommand, type Receipt, verifyControl } from '@agent-ticket/
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { takeFromRequest } from '@agent-ticket/shared/handshake.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
+import { type AgentRegistry, registryDigest } from '@agent-ticket/shared/registry.ts';
 import type { Revocation } from '@agent-ticket/shared/revocation.ts';
 import { readTargetName } from '@agent-ticket/shared/target.ts';
 import type { FindKey } from '@agent-ticket/shared/verify-ticket.ts';
@@ -14,6 +15,8 @@ import type { CommandAnswer, ObjectCommand } from './handover.ts';
 
 export interface ControlPorts extends ReconcilePorts {
   readonly config: GateConfig;
+  /** The agents of this worker. */
+  readonly registry: AgentRegistry;
   readonly findKey: FindKey;
   readonly record: ReconcilePorts['record'] & {
     readonly revocations: Pick<RecordStore['revocations'], 'liveObjects' | 'countLiveObjects'>;
@@ -73,6 +76,8 @@ async function dispatch(command: ControlCommand, ports: ControlPorts, now: numbe
   switch (command.op) {
     case 'reconcile':
       return { ...(await reconcile(ports)), pending: 0 };
+    case 'digest':
+      return { ...NOTHING, registry: await registryDigest(ports.registry) };
     case 'destroy':
     case 'lapse':
       return send([command], command, ports);
@@ -96,10 +101,11 @@ const NOTHING: Dispatched = { closed: 0, objects: 0, unreachable: 0, pending: 0 
  */
 async function fanOut(revocation: Revocation, ports: ControlPorts): Promise<Dispatched> {
   const { revocations } = ports.record;
+  const { audience } = ports.config;
   let sum = NOTHING;
   let after: AgentInstance | undefined;
   for (let page = 0; page < PAGES && sum.objects < FAN_OUT; page += 1) {
-    const objects = await revocations.liveObjects(revocation, after, FAN_OUT - sum.objects);
+    const objects = await revocations.liveObjects(audience, revocation, after, FAN_OUT - sum.objects);
     const sent = await send(objects, { op: 'revoke', revocation }, ports);
     sum = {
       closed: sum.closed + sent.closed,
@@ -110,7 +116,7 @@ async function fanOut(revocation: Revocation, ports: ControlPorts): Promise<Disp
     after = objects.at(-1);
     if (after === undefined) return sum;
   }
-  return { ...sum, pending: await revocations.countLiveObjects(revocation, after) };
+  return { ...sum, pending: await revocations.countLiveObjects(audience, revocation, after) };
 }
 
 async function send(

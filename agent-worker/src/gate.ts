@@ -10,7 +10,7 @@ import {
   type AgentEntry,
   type AgentRegistry,
   findAgent,
-  REQUEST_BODY_BYTES,
+  messageBytes,
 } from '@agent-ticket/shared/registry.ts';
 import { CONNECT, MESSAGE, STATE_READ } from '@agent-ticket/shared/scope.ts';
 import { isLoopback } from '@agent-ticket/shared/settings.ts';
@@ -136,7 +136,7 @@ async function passGate(
   attempt.line = { ...attempt.line, principal, tier };
   if (!entry.deliveries.includes(delivery)) return err('ticket_delivery_not_allowed');
 
-  const { bodyBytes = REQUEST_BODY_BYTES, ...limits } = entry.limits;
+  const { bodyBytes = messageBytes(entry.access), ...limits } = entry.limits;
   // Read before anything is decided by it: with a slow body a request would be let through long after its rights ended.
   const body = request.method === 'POST' ? await readRequestBody(request, bodyBytes, ports.sleep) : ok(null);
   if (!body.ok) return body;

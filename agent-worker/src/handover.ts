@@ -1,7 +1,7 @@
 import { ControlCommand } from '@agent-ticket/shared/control.ts';
 import { DENIALS, type Denial, type DenialReason } from '@agent-ticket/shared/denial.ts';
 import { DELIVERIES } from '@agent-ticket/shared/handshake.ts';
-import { KeyId, SessionId } from '@agent-ticket/shared/names.ts';
+import { AgentSlug, KeyId, SessionId } from '@agent-ticket/shared/names.ts';
 import { bindingKeyOf } from '@agent-ticket/shared/registry.ts';
 import { formatScope } from '@agent-ticket/shared/scope.ts';
 import { TicketClaims } from '@agent-ticket/shared/ticket.ts';
@@ -121,6 +121,36 @@ export const questionRequest = (question: SessionQuestion): Request =>
 export const readCommand = (cf: unknown): ObjectCommand | undefined => commandMember.read(cf);
 export const readQuestion = (cf: unknown): SessionQuestion | undefined => questionMember.read(cf);
 
+/**
+ * One step of a session of MCP, sent by the object that has admitted its caller to the object of that session: a request
+ * of the SDK's transport, a message of the older one, or the end.
+ */
+const McpStep = z.discriminatedUnion('op', [
+  z.strictObject({
+    op: z.enum(['connect', 'message']),
+    agent: AgentSlug,
+    name: z.string(),
+    claims: TicketClaims,
+  }),
+  z.strictObject({ op: z.literal('end'), agent: AgentSlug, name: z.string() }),
+]);
+export type McpStep = z.output<typeof McpStep>;
+
+const mcpMember = cfMember('Mcp', McpStep);
+
+/** The request with a step beside it. */
+export const mcpRequest = (request: Request, step: McpStep): Request =>
+  new Request(request, {
+    cf: mcpMember.write(
+      step.op === 'end'
+        ? step
+        : { ...step, claims: { ...step.claims, scope: formatScope(step.claims.scope) } },
+    ),
+  });
+
+/** `undefined` where the request did not come from an object of the same class. */
+export const readMcpStep = (cf: unknown): McpStep | undefined => mcpMember.read(cf);
+
 /** Carries the reason of an object's refusal to the gate, which decides what the client sees of it. */
 const DENIAL_HEADER = 'x-agent-ticket-denial';
 
@@ -141,12 +171,16 @@ export const isUpgrade = (headers: Headers): boolean => headers.get('upgrade')?.
 export const isNamespace = (value: unknown): value is DurableObjectNamespace =>
   typeof value === 'object' && value !== null && 'idFromName' in value;
 
-/** The object of an agent's instance; `undefined` where the agent has no binding. Creates nothing by itself. */
-export function findObject(env: object, slug: string, instance: string): DurableObjectStub | undefined {
+/** The binding of an agent; `undefined` where it has none. */
+export function findNamespace(env: object, slug: string): DurableObjectNamespace | undefined {
   const key = bindingKeyOf(slug);
   const binding: unknown = Object.hasOwn(env, key) ? Reflect.get(env, key) : undefined;
-  return isNamespace(binding) ? binding.getByName(instance) : undefined;
+  return isNamespace(binding) ? binding : undefined;
 }
+
+/** The object of an agent's instance; `undefined` where the agent has no binding. Creates nothing by itself. */
+export const findObject = (env: object, slug: string, instance: string): DurableObjectStub | undefined =>
+  findNamespace(env, slug)?.getByName(instance);
 
 /** Sends one object a command; rejects when the object does not answer. */
 export async function sendCommand(

@@ -3,6 +3,8 @@ import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
 import { createRefusalTally } from '@agent-ticket/shared/refusal-tally.ts';
 import {
   type AgentRegistry,
+  agentsOf,
+  DEFAULT_WORKER,
   type EnabledBinding,
   lacksBinding,
   requireSound,
@@ -27,20 +29,30 @@ export interface GateEnv extends RevocationEnv {
 
 type Ports = GatePorts & ControlPorts;
 
-/** The env of a worker with these agents: the compiler asks for the binding of each enabled one. */
-export type EnvOf<Registry extends AgentRegistry> = GateEnv &
-  Readonly<Record<EnabledBinding<Registry>, DurableObjectNamespace>>;
+/** The env of a worker with its agents of these: the compiler asks for the binding of each enabled one. */
+export type EnvOf<Registry extends AgentRegistry, Worker extends string> = GateEnv &
+  Readonly<Record<EnabledBinding<Registry, Worker>, DurableObjectNamespace>>;
+
+/** Which of several agent workers a gate is. */
+export interface GateOptions<Worker extends string> {
+  /** Its name in the registry. Left out: that of the agents that name no worker. */
+  readonly worker?: Worker;
+}
 
 /**
  * The gate for a Worker's `fetch`: answers `/agents/…` and `/control`, and `undefined` for everything else, which is
  * the Worker's own. Throws an `Error` when the settings or the registry are not sound, at the first request. An enabled
- * agent without a binding is named in the log as `agent_without_binding` then, and answers 500; the others work.
+ * agent without a binding is named in the log as `agent_without_binding` then, and answers 500; the others work. Agents of
+ * other workers are unknown here.
  *
  * An object behind the gate must be reachable by no other path: drop `routeAgentRequest` for it.
  */
-export function createGate<const Registry extends AgentRegistry>(registry: Registry) {
+export function createGate<
+  const Registry extends AgentRegistry,
+  const Worker extends Registry[number]['worker'] = typeof DEFAULT_WORKER,
+>(registry: Registry, { worker = DEFAULT_WORKER }: GateOptions<Worker | typeof DEFAULT_WORKER> = {}) {
   const portsByEnv = new WeakMap<object, Ports>();
-  return (request: Request, env: EnvOf<Registry>): Promise<Response> | undefined => {
+  return (request: Request, env: EnvOf<Registry, Worker>): Promise<Response> | undefined => {
     // `GET *` has a URL that is none (RFC 9112 §3.2.4). The local runtime's router of assets fails on it before this.
     if (!URL.canParse(request.url))
       return Promise.resolve(refuseHttp({ reason: 'route_unknown' }, crypto.randomUUID()));
@@ -51,14 +63,17 @@ export function createGate<const Registry extends AgentRegistry>(registry: Regis
         ? answerControl
         : undefined;
     if (answers === undefined) return undefined;
-    const ports = portsByEnv.get(env) ?? portsOf(registry, env);
+    const ports = portsByEnv.get(env) ?? portsOf(registry, worker, env);
     portsByEnv.set(env, ports);
     return answers(request, ports);
   };
 }
 
-function portsOf(registry: AgentRegistry, env: GateEnv & object): Ports {
-  requireSound(registry);
+function portsOf(agents: AgentRegistry, worker: string, env: GateEnv & object): Ports {
+  requireSound(agents);
+  const registry = agentsOf(agents, worker);
+  // A name that is misspelt would be a worker in which every agent is unknown.
+  if (registry.length === 0) throw new Error(`no agent of the registry is of the worker ${worker}`);
   const record = openRecord(env.RECORD);
   const clock = () => Date.now();
   const print = logWithPoints((event) => console.log(JSON.stringify(event)), env.SECURITY_EVENTS);

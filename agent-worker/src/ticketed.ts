@@ -1,13 +1,16 @@
 import type { Outcome } from '@agent-ticket/shared/outcome.ts';
 import { covers, STATE_READ } from '@agent-ticket/shared/scope.ts';
+import type { VerifiedTicket } from '@agent-ticket/shared/verify-ticket.ts';
 import type { Agent, Connection, ConnectionContext } from 'agents';
 import {
   denialAnswer,
   type Handover,
   isUpgrade,
+  type McpStep,
   type ObjectCommand,
   readCommand,
   readHandover,
+  readMcpStep,
   readQuestion,
 } from './handover.ts';
 import { checkRevokedOf } from './revocations.ts';
@@ -15,13 +18,14 @@ import { requestsInFlight } from './ticketed/admission.ts';
 import { createAudit } from './ticketed/audit.ts';
 import { createCaller } from './ticketed/caller.ts';
 import { createCalls } from './ticketed/calls.ts';
-import { claimsOf, principalOf, type SessionPrincipal } from './ticketed/claims.ts';
+import { principalOf, type SessionPrincipal } from './ticketed/claims.ts';
 import { createCommands } from './ticketed/commands.ts';
 import { createDestruction } from './ticketed/destruction.ts';
 import { answerClose, type PlainEnd, plainEndOf } from './ticketed/ends.ts';
 import { skippedByBroadcast } from './ticketed/frames.ts';
-import { checkFrame, ratesOf } from './ticketed/inbound.ts';
+import { type AllowedFrame, checkFrame, ratesOf } from './ticketed/inbound.ts';
 import { createFrameQueue, createInFlight, createRates } from './ticketed/limits.ts';
+import { answerMcpStep, createMcp, isMcpClass, isMcpSession } from './ticketed/mcp.ts';
 import { createObjectRecord } from './ticketed/record.ts';
 import { answerPlain, answerUpgrade } from './ticketed/requests.ts';
 import {
@@ -40,6 +44,8 @@ import { verifierOf } from './verifier.ts';
 
 /** An Agents SDK class: `Agent` itself, or anything that extends it. */
 type AgentClass<A> = new (ctx: DurableObjectState, env: Cloudflare.Env) => A;
+/** The same before its abstract members are there, as the SDK's `McpAgent`. */
+type AbstractAgentClass<A> = abstract new (ctx: DurableObjectState, env: Cloudflare.Env) => A;
 
 const repeat: Repeat = (everyMs, work) => {
   const timer = setInterval(work, everyMs);
@@ -70,12 +76,19 @@ export interface Ticketed {
  * methods of its class: an agent may override `fetch`, `webSocketMessage` and the rest, and its code runs inside. A class
  * field of such a name throws a `TypeError` when the object is made.
  *
+ * An instance of an `McpAgent` serves MCP at `/mcp` (streamable HTTP) and `/sse`: it admits the requests, and each session
+ * of MCP is an object of the same class behind it.
+ *
  * The Worker's env needs `RECORD`, the D1 record database, and the settings of the gate.
  */
 export function ticketed<A extends Agent<Cloudflare.Env, unknown>>(
   Base: AgentClass<A>,
 ): AgentClass<A & Ticketed>;
-export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): typeof Base {
+export function ticketed<A extends Agent<Cloudflare.Env, unknown>>(
+  Base: AbstractAgentClass<A>,
+): AbstractAgentClass<A & Ticketed>;
+export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>>): typeof Base {
+  const mcpClass = isMcpClass(Base) ? Base : undefined;
   return class extends Base implements Ticketed {
     readonly #streams = createStreams(repeat);
     readonly #audit = createAudit({
@@ -83,6 +96,7 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       randomId: () => crypto.randomUUID(),
       clock: () => Date.now(),
       onFacts: (withinMs) => this.#noteFacts(withinMs),
+      onCalls: (withinMs) => this.#record.deliverWithin(withinMs),
       later: (ms, work) => void setTimeout(work, ms),
     });
     readonly #sessions = createSessions({
@@ -119,13 +133,21 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       wakeBy: this.#sweep.wakeBy,
       log: (event) => console.error(JSON.stringify(event)),
     });
+    readonly #mcp = createMcp({
+      sql: this.ctx.storage.sql,
+      env: this.env,
+      clock: () => Date.now(),
+      keepAlive: (work) => this.ctx.waitUntil(work),
+    });
+    readonly #destroyAgent = this.destroy.bind(this);
     readonly #destruction = createDestruction({
       sessions: this.#sessions,
       audit: this.#audit,
       streams: this.#streams,
       storage: this.ctx.storage,
       clock: () => Date.now(),
-      destroy: this.destroy.bind(this),
+      endMcpSessions: this.#mcp.endAll,
+      destroy: this.#destroyAgent,
     });
     readonly #commands = createCommands({
       sql: this.ctx.storage.sql,
@@ -139,10 +161,23 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
     readonly #queue = createFrameQueue((ms) => scheduler.wait(ms));
     readonly #calls = createCalls(() => Date.now());
     readonly #caller = createCaller({
-      findSession: this.#sessions.find,
+      findClaims: this.#sessions.findClaims,
       auditDenied: this.#audit.deniedByAgent,
     });
     readonly #agent = takeEntries(this);
+    readonly #inbound = {
+      sessions: this.#sessions,
+      audit: this.#audit,
+      rates: this.#rates,
+      queue: this.#queue,
+      verifier: () => verifierOf(this.env),
+      // Waits as a plain request does: the rights are used from the next frame on.
+      checkRevoked: (ticket: VerifiedTicket) =>
+        checkRevokedOf(this.env)(ticket, { waits: true, keepAlive: (work) => this.ctx.waitUntil(work) }),
+      clock: () => Date.now(),
+      arm: () => this.#sweep.arm(),
+      log: (event: Readonly<Record<string, unknown>>) => console.log(JSON.stringify(event)),
+    };
     #isRecovered = false;
 
     constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
@@ -189,6 +224,15 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       this.#caller.noteDenied(code, details);
     }
 
+    /**
+     * Of an `McpAgent` only the sessions have a server and a transport. What it sets up for all messages of a session has
+     * no caller, whoever woke it.
+     */
+    override onStart(props?: Record<string, unknown>): void | Promise<void> {
+      if (mcpClass !== undefined && !isMcpSession(this.ctx.id)) return;
+      return this.#caller.run(undefined, () => super.onStart(props));
+    }
+
     /** An answer in progress goes on while sessions end: it must not reach them, nor stop for the others. */
     override broadcast(
       message: string | ArrayBuffer | ArrayBufferView,
@@ -208,6 +252,8 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       if (command !== undefined) return this.#handleCommand(command);
       const question = readQuestion(request.cf);
       if (question !== undefined) return Response.json(this.#commands.listSessions(question));
+      const step = readMcpStep(request.cf);
+      if (step !== undefined) return this.#answerMcp(request, step);
       const handover = readHandover(request.cf);
       if (handover === undefined) return denialAnswer({ reason: 'claims_missing' });
       if (!isDestination(handover.claims, this.env, this.ctx.id))
@@ -215,6 +261,18 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       this.#recover();
       const answer = await this.#answer(sdkRequest(request), handover);
       return answer.ok ? answer.value : denialAnswer(answer.denial);
+    }
+
+    async #answerMcp(request: Request, step: McpStep): Promise<Response> {
+      const isSession = mcpClass !== undefined && isMcpSession(this.ctx.id);
+      if (!isSession || !isDestination({ agent: step.agent, instance: step.name }, this.env, this.ctx.id))
+        return denialAnswer({ reason: 'destination_wrong' });
+      return answerMcpStep(request, step, {
+        object: this,
+        runAs: this.#caller.run,
+        askAgent: () => askAgent(this.#agent, sdkRequest(request)),
+        destroy: this.#destroyAgent,
+      });
     }
 
     /** A command that names an instance names this one, or another object would be deleted in its place. */
@@ -227,7 +285,10 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
     #answer(request: Request, handover: Handover): Promise<Outcome<Response>> {
       const ports = {
         sessions: this.#sessions,
-        askAgent: () => askAgent(this.#agent, request),
+        askAgent: () =>
+          mcpClass === undefined
+            ? askAgent(this.#agent, request)
+            : askAgent({ fetch: () => this.#mcp.answer(mcpClass, request, handover) }, request),
         arm: this.#sweep.arm,
         armFor: this.#sweep.armFor,
       };
@@ -244,25 +305,23 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
       });
     }
 
-    async #handleFrame(ws: WebSocket, frame: string | ArrayBuffer): Promise<void> {
+    #handleFrame(ws: WebSocket, frame: string | ArrayBuffer): void | Promise<void> {
       this.#recover();
-      const allowed = await checkFrame(sessionIdOf(this.ctx.getTags(ws)), ws, frame, {
-        sessions: this.#sessions,
-        audit: this.#audit,
-        rates: this.#rates,
-        queue: this.#queue,
-        verifier: () => verifierOf(this.env),
-        // Waits as a plain request does: the rights are used from the next frame on.
-        checkRevoked: (ticket) =>
-          checkRevokedOf(this.env)(ticket, { waits: true, keepAlive: (work) => this.ctx.waitUntil(work) }),
-        clock: () => Date.now(),
-        arm: () => this.#sweep.arm(),
-        log: (event) => console.log(JSON.stringify(event)),
-      });
+      const checked = checkFrame(sessionIdOf(this.ctx.getTags(ws)), ws, frame, this.#inbound);
+      if (checked instanceof Promise) return checked.then((allowed) => this.#passFrame(ws, frame, allowed));
+      return this.#passFrame(ws, frame, checked);
+    }
+
+    #passFrame(
+      ws: WebSocket,
+      frame: string | ArrayBuffer,
+      allowed: AllowedFrame | undefined,
+    ): void | Promise<void> {
       if (allowed === undefined) return;
       const run = () => this.#agent.webSocketMessage(ws, frame);
-      if (allowed.call === undefined) return run();
-      this.#audit.called(allowed.session.id, await this.#calls.follow(ws, allowed.call, run));
+      const { sessionId, call } = allowed;
+      if (call === undefined) return run();
+      return this.#calls.follow(ws, call, run).then((outcome) => this.#audit.called(sessionId, outcome));
     }
 
     /** Facts wait: they are handed over soon by this life of the object, and otherwise by an alarm. */
@@ -272,13 +331,13 @@ export function ticketed(Base: AgentClass<Agent<Cloudflare.Env, unknown>>): type
     }
 
     #mayReadState(connection: Connection): boolean {
-      const session = this.#sessions.find(connection.id);
-      return session !== undefined && covers(claimsOf(session).scope, STATE_READ);
+      const claims = this.#sessions.findClaims(connection.id);
+      return claims !== undefined && covers(claims.scope, STATE_READ);
     }
 
     async #tags(connection: Connection): Promise<string[]> {
-      const session = this.#sessions.find(connection.id);
-      return session === undefined ? [] : [`sid:${session.id}`, await principalTag(session.principal)];
+      const claims = this.#sessions.findClaims(connection.id);
+      return claims === undefined ? [] : [`sid:${connection.id}`, await principalTag(claims.sub)];
     }
 
     async #runSweep(): Promise<void> {

@@ -2,6 +2,7 @@ import { evictDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { AGENTS } from '../../agents.ts';
 import { answerControl, type ControlPorts } from '../src/control.ts';
 import { command, control, cutoff, lock, makeCommand, NEXT_REV, placeOf, refresh } from './commands.ts';
 import { gateConfig } from './gate.ts';
@@ -303,6 +304,7 @@ describe('a change of rights', () => {
 
 /** Ports under which nothing is there and nobody is asked. */
 const PORTS: ControlPorts = {
+  registry: AGENTS,
   config: gateConfig,
   findKey: async () => ({ ok: true, value: { alg: signer.alg, key: signer.publicKey } }),
   record: {
@@ -331,8 +333,8 @@ describe('a fan-out', () => {
     await env.RECORD.batch(
       Array.from({ length: instances }, (_, n) =>
         env.RECORD.prepare(
-          `INSERT INTO agent_sessions (id, user_id, agent_slug, instance_id, role, scope, started_at, jti, kid, rev)
-           VALUES (?, ?, 'counter', ?, 'viewer', 'agent:connect', 1, ?, 'k', 1)`,
+          `INSERT INTO agent_sessions (id, user_id, agent_slug, instance_id, audience, role, scope, started_at, jti, kid, rev)
+           VALUES (?, ?, 'counter', ?, 'agents.test', 'viewer', 'agent:connect', 1, ?, 'k', 1)`,
         ).bind(crypto.randomUUID(), sub, `${newInstance()}-${n}`, crypto.randomUUID()),
       ),
     );
@@ -386,8 +388,8 @@ describe('a fan-out', () => {
       record: {
         ...PORTS.record,
         revocations: {
-          liveObjects: async (_, place, limit) => after(place).slice(0, limit),
-          countLiveObjects: async (_, place) => after(place).length,
+          liveObjects: async (_audience, _revocation, place, limit) => after(place).slice(0, limit),
+          countLiveObjects: async (_audience, _revocation, place) => after(place).length,
         },
       },
       command: async (_, instance) => {
@@ -408,7 +410,7 @@ describe('a fan-out', () => {
         ...PORTS.record,
         revocations: {
           ...PORTS.record.revocations,
-          liveObjects: async (_, after) =>
+          liveObjects: async (_audience, _revocation, after) =>
             after === undefined ? ['a', 'b', 'c'].map((instance) => ({ agent: 'counter', instance })) : [],
         },
       },

@@ -18,6 +18,7 @@ test('a destruction that failed early can be tried again, and one under way is t
       streams: { cut: vi.fn() },
       storage,
       clock: () => 0,
+      endMcpSessions: async () => {},
       destroy,
     });
     await expect(destruction.start()).rejects.toThrow('SQLITE_FULL');

@@ -10,6 +10,7 @@ declare namespace Cloudflare {
     USURPER: DurableObjectNamespace<import('./agents/usurper.ts').Usurper>;
     CHATTER: DurableObjectNamespace<import('./agents/chatter.ts').Chatter>;
     CHAT_OVERRIDER: DurableObjectNamespace<import('./agents/chatter.ts').ChatOverrider>;
+    TOOLBOX: DurableObjectNamespace<import('./agents/toolbox.ts').Toolbox>;
     PLANLESS: DurableObjectNamespace<import('./agents/usurper.ts').Planless>;
   }
 }

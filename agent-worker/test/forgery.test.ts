@@ -1,10 +1,10 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
-import { SessionId } from '@agent-ticket/shared/names.ts';
+import { AgentSlug, SessionId } from '@agent-ticket/shared/names.ts';
 import { TicketClaims } from '@agent-ticket/shared/ticket.ts';
 import { routeAgentRequest } from 'agents';
 import { describe, expect, test } from 'vitest';
-import { CF_MEMBERS, commandRequest, questionRequest, writeHandover } from '../src/handover.ts';
+import { CF_MEMBERS, commandRequest, mcpRequest, questionRequest, writeHandover } from '../src/handover.ts';
 import { cutoff, placeOf } from './commands.ts';
 import { gate } from './gate.ts';
 import { counter, ownSessions, receivedBy, witness } from './objects.ts';
@@ -120,6 +120,11 @@ describe('through the gate', () => {
       ...ticket,
       ...commandRequest(destroy).cf,
       ...questionRequest({ sessions: [SessionId.parse(session)] }).cf,
+      ...mcpRequest(commandRequest(destroy), {
+        op: 'end',
+        agent: AgentSlug.parse('witness'),
+        name: instance,
+      }).cf,
     };
   };
 

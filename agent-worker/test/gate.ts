@@ -24,6 +24,7 @@ const REGISTRY = [
   ...['witness', 'faulty', 'overrider', 'inner', 'usurper', 'planless', 'chatter', 'chat-overrider'].map(
     (slug) => forTests(slug),
   ),
+  forTests('toolbox', { transport: 'sse' }),
 ];
 
 const SIGNERS = [signer, nextSigner];
@@ -53,6 +54,7 @@ const PORTS: GatePorts = {
         USURPER: env.USURPER,
         PLANLESS: env.PLANLESS,
         CHATTER: env.CHATTER,
+        TOOLBOX: env.TOOLBOX,
         CHAT_OVERRIDER: env.CHAT_OVERRIDER,
       }),
     );

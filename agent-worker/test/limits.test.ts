@@ -106,6 +106,30 @@ describe('messages per second', () => {
     expect(events[2]).toMatchObject({ code: 'too_many_messages' });
   });
 
+  test('that wait are a mebibyte at most, however large a frame may be', async () => {
+    const instance = newInstance();
+    const large = limited({ messagesPerSecond: 5, frameBytes: 4 * 1024 * 1024 });
+    const { socket } = await enter(instance, large);
+    await socket.frame('seen');
+    for (let n = 0; n < atOnce; n += 1) socket.send(`message ${n}`);
+    for (let n = 0; n < 2; n += 1) socket.send('x'.repeat(600 * 1024));
+    expect(await socket.closed()).toEqual({ code: 1008, reason: 'too_many_messages' });
+  });
+
+  test('that wait are not handled once their session was ended', async () => {
+    const instance = newInstance();
+    const [ended, other] = [(await enter(instance, front)).socket, (await enter(instance, front)).socket];
+    await Promise.all([ended.frame('seen'), other.frame('seen')]);
+    for (let n = 0; n < atOnce - 1; n += 1) ended.send('in time');
+    for (const message of ['terminate', 'waits']) ended.send(message);
+    // The last of these waits as long, and came later.
+    for (let n = 0; n < atOnce; n += 1) other.send('of another');
+    other.send('last');
+    await eventually(async () => expect(await receivedBy(instance)).toContain('last'));
+    expect(await receivedBy(instance)).not.toContain('waits');
+    expect(await ended.closed()).toEqual({ code: 4003, reason: 'forbidden' });
+  });
+
   test('are let through again as time passes', async () => {
     const instance = newInstance();
     const { socket } = await enter(instance, front);

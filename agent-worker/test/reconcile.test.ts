@@ -119,6 +119,7 @@ describe('a run', () => {
     userId: 'auth0:t:a',
     agentSlug: 'counter',
     instanceId: `i${n}`,
+    audience: 'agents.test',
     role: 'viewer',
     scope: 'agent:connect',
     startedAt: n * 60_000,
@@ -140,9 +141,10 @@ describe('a run', () => {
     const asked: string[] = [];
     const facts: RecordFact[] = [];
     const outcome = await reconcile({
+      config: { audience: 'agents.test' },
       record: {
         sessions: {
-          listOpen: async (from, until, limit) =>
+          listOpen: async (_, from, until, limit) =>
             rows.filter(({ startedAt }) => startedAt >= from && startedAt <= until).slice(0, limit),
         },
         deliver: async (given) => {

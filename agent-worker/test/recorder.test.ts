@@ -1,4 +1,5 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
+import { env } from 'cloudflare:workers';
 import { backlogStore } from '@agent-ticket/drizzle/object/backlog.ts';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { describe, expect, test, vi } from 'vitest';
@@ -54,6 +55,61 @@ const versions = (instance: string) =>
   runInDurableObject(counter(instance), (_, state) =>
     state.storage.sql.exec('SELECT version, recorded FROM ticket_sessions').toArray(),
   );
+
+describe('a call', () => {
+  const recorded = async (session: string) => {
+    const { results } = await env.RECORD.prepare(
+      'SELECT method, outcome FROM agent_invocations WHERE session_id = ?',
+    )
+      .bind(session)
+      .all();
+    return results;
+  };
+  const waiting = (instance: string) =>
+    runInDurableObject(counter(instance), (_, state) =>
+      backlogStore(state.storage.sql)
+        .all()
+        .filter(({ fact }) => fact.includes('"invocation"')),
+    );
+
+  test('is no row of its object while recorders work', async () => {
+    const instance = newInstance();
+    const socket = await enter(instance);
+    const { session } = Object((await socket.call('whoami')).result);
+    expect(await waiting(instance)).toEqual([]);
+    await eventually(async () => expect(await recorded(session)).toHaveLength(1));
+    expect(await waiting(instance)).toEqual([]);
+  });
+
+  // In flight when the recorder fails; and made while its object waits for the next try.
+  test.for([1, 2])(
+    'that a recorder did not write is kept by its object, and recorded later: %i',
+    async (n) => {
+      const instance = newInstance();
+      const socket = await enter(instance);
+      const original: Deliver = RecorderObject.prototype.deliver;
+      const recorder = vi.spyOn(RecorderObject.prototype, 'deliver').mockImplementation(function (
+        this: RecorderObject,
+        facts,
+      ) {
+        const hasCall = facts.some(({ invocation }) => invocation !== undefined);
+        return hasCall ? Promise.resolve({ failed: 'in a test' }) : original.call(this, facts);
+      });
+      const { session } = Object((await socket.call('whoami')).result);
+      await eventually(async () => expect(await waiting(instance)).toHaveLength(1));
+      if (n === 2) {
+        await socket.call('whoami');
+        expect(await waiting(instance)).toHaveLength(2);
+      }
+      await evictDurableObject(counter(instance));
+      recorder.mockRestore();
+      vi.setSystemTime((NOW + 7) * 1000);
+      await sweep(counter(instance));
+      const call = { method: 'whoami', outcome: 'success' };
+      await eventually(async () => expect(await recorded(session)).toEqual(Array(n).fill(call)));
+    },
+  );
+});
 
 describe('a session', () => {
   test('that is opened and closed at once is one hand-over, with a row and three events', async () => {

@@ -2,7 +2,7 @@ import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { describe, expect, test, vi } from 'vitest';
 import { gate } from './gate.ts';
-import { counter, ownSessions, sweep, witness } from './objects.ts';
+import { counter, ownSessions, receivedBy, sweep, witness } from './objects.ts';
 import { expectEvents, sessionsOf } from './record.ts';
 import { ask, connect } from './sockets.ts';
 import { makeTicket, NOW, newInstance, rights, SUBJECT } from './tickets.ts';
@@ -172,11 +172,11 @@ describe('a session ends', () => {
     expect(await sessionsOf(instance)).toMatchObject([{ end_reason: 'connection_lost' }]);
   });
 
-  test('when somebody ends it while the agent is still opening it', async () => {
+  test('when somebody ends it before it has a socket', async () => {
     const instance = `ended-${newInstance()}`;
     const socket = await witnessAt(instance);
     expect(await socket.closed()).toEqual({ code: 4003, reason: 'forbidden' });
-    expect(await ownSessions(witness(instance))).toMatchObject([{ end_reason: 'terminated' }]);
+    expect(await ownSessions(witness(instance))).toMatchObject([{ end_reason: 'session_terminated' }]);
   });
 
   test('not by a sweep while the agent is still opening it', async () => {
@@ -197,7 +197,22 @@ describe('a session ends', () => {
     expect(await sessionsOf(instance)).toMatchObject([{ ended_at: null }]);
   });
 
-  test('and is over: nothing sent afterwards is delivered', async () => {
+  test('and is over: the frame behind the one that ended it is not delivered', async () => {
+    const instance = newInstance();
+    const socket = await witnessAt(instance);
+    socket.send('before');
+    await socket.frame('received');
+    socket.send('terminate');
+    socket.send('after');
+    expect(await socket.closed()).toEqual({ code: 4003, reason: 'forbidden' });
+    // The frames of another session come behind those.
+    const other = await witnessAt(instance);
+    other.send('last');
+    await other.frame('received');
+    expect(await receivedBy(instance)).toEqual(['before', 'terminate', 'last']);
+  });
+
+  test('and is over by its row: after the object slept, nothing is delivered', async () => {
     const instance = newInstance();
     const socket = await enter(instance);
     const watcher = await enter(instance, 'viewer');
@@ -209,6 +224,7 @@ describe('a session ends', () => {
         session,
       );
     });
+    await evictDurableObject(counter(instance));
     socket.send({ type: 'rpc', id: 'late', method: 'increment', args: [] });
     expect(await socket.closed()).toEqual({ code: 4003, reason: 'forbidden' });
     expect(await watcher.call('whoami')).toMatchObject({ success: true });

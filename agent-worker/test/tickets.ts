@@ -1,9 +1,9 @@
 import type { Role } from '@agent-ticket/shared/names.ts';
 import { findAgent, roleScopes } from '@agent-ticket/shared/registry.ts';
 import { formatScope } from '@agent-ticket/shared/scope.ts';
-import { makeSigner, type Signer, signTicket } from '@agent-ticket/shared/test/tickets.ts';
 import { vi } from 'vitest';
 import { AGENTS } from '../../agents.ts';
+import { createTestIssuer, makeSigner, type Signing, type TicketShape } from '../src/testing.ts';
 
 /** Settings of the worker under test, as the vitest configuration gives them. */
 export const ISSUER = 'http://127.0.0.1:8787';
@@ -34,28 +34,16 @@ const signed: string[] = [];
 /** Every ticket of the running file, to look for where none may be. */
 export const signedTickets = (): readonly string[] => signed;
 
+const issuer = await createTestIssuer({
+  issuer: ISSUER,
+  audience: AUDIENCE,
+  agents: AGENTS,
+  signers: [signer, nextSigner],
+});
+
 /** A ticket issued now for the counter's `room-1` with a viewer's rights, some claims and header members replaced. */
-export async function makeTicket(
-  claims: object = {},
-  { by = signer, header = {} }: { by?: Signer; header?: object } = {},
-): Promise<string> {
-  const now = Math.floor(Date.now() / 1000);
-  const text = await signTicket(
-    by,
-    {
-      iss: ISSUER,
-      aud: AUDIENCE,
-      sub: SUBJECT,
-      jti: crypto.randomUUID(),
-      iat: now,
-      nbf: now,
-      exp: now + 60,
-      session_expiry: now + 3600,
-      ...rights('counter', 'viewer'),
-      ...claims,
-    },
-    header,
-  );
+export async function makeTicket(claims: TicketShape = {}, signing: Signing = {}): Promise<string> {
+  const text = await issuer.ticket(claims, signing);
   signed.push(text);
   return text;
 }

@@ -3,6 +3,7 @@ export { Chat, Counter, default, Lobby, McpAgent, RecorderObject } from '../src/
 export { ChatOverrider, Chatter } from './agents/chatter.ts';
 export { Faulty } from './agents/faulty.ts';
 export { Inner, Overrider } from './agents/overrider.ts';
+export { Toolbox } from './agents/toolbox.ts';
 export { Planless, Usurper } from './agents/usurper.ts';
 export { Witness } from './agents/witness.ts';
 export { Backlog, Broker } from './broker.ts';

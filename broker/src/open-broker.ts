@@ -9,10 +9,12 @@ import type { Hono } from 'hono';
 import { createApp } from './app.ts';
 import type { AnchorBucket } from './audit/anchor.ts';
 import { readConfig } from './config/config.ts';
+import type { WorkersByName } from './config/workers.ts';
 import { renderError } from './http/answer.ts';
 import { MintShardObject, mintShards, type ShardEnv } from './mint/shard-object.ts';
 import { readBody } from './runtime/body.ts';
 import { compose } from './runtime/compose.ts';
+import { openWeb } from './runtime/open-web.ts';
 import type { BrokerPorts } from './runtime/ports.ts';
 import { runScheduled } from './runtime/scheduled.ts';
 
@@ -29,6 +31,11 @@ export interface BrokerEnv extends ShardEnv {
 export interface BrokerOptions {
   /** The agents of all workers that this broker makes tickets for, from `defineAgents`. */
   readonly agents: AgentRegistry;
+  /**
+   * The agent workers that agents name, each with its origin and its audience: in place of the setting `WORKERS`. Left
+   * out where there is one, which `AGENT_WORKER_URL` and `TICKET_AUDIENCE` describe.
+   */
+  readonly workers?: WorkersByName;
 }
 
 /** The exports of a broker's entry file. */
@@ -49,7 +56,7 @@ const log = (event: Readonly<Record<string, unknown>>): void => console.log(JSON
  * `wrangler.jsonc` names them. A setting that is wrong or a registry that is not sound answers each request with 500, and
  * the log has a line `not_started` that names it.
  */
-export function createBroker({ agents }: BrokerOptions): Broker {
+export function createBroker(options: BrokerOptions): Broker {
   // One per isolate: keys are opened and imported once.
   let ports: BrokerPorts | undefined;
   let app: Hono | undefined;
@@ -58,7 +65,7 @@ export function createBroker({ agents }: BrokerOptions): Broker {
     handler: {
       fetch(request, env): Response | Promise<Response> {
         try {
-          ports ??= portsOf(env, agents);
+          ports ??= portsOf(env, options);
           app ??= createApp(ports);
         } catch (error) {
           // Configuration: the text names settings and no values. The client learns only that it is our fault.
@@ -69,14 +76,14 @@ export function createBroker({ agents }: BrokerOptions): Broker {
       },
 
       async scheduled(_controller, env): Promise<void> {
-        ports ??= portsOf(env, agents);
+        ports ??= portsOf(env, options);
         await runScheduled(ports);
       },
     },
 
     MintShardObject: class extends MintShardObject {
       constructor(ctx: DurableObjectState, env: ShardEnv) {
-        super(ctx, env, agents);
+        super(ctx, env, options.agents, options.workers);
       }
     },
 
@@ -89,7 +96,7 @@ export function createBroker({ agents }: BrokerOptions): Broker {
       override async fetch(request: Request): Promise<Response> {
         const report = await readBody(request, BacklogReport);
         if (!report.ok) return new Response(null, { status: 400 });
-        ports ??= portsOf(this.env, agents);
+        ports ??= portsOf(this.env, options);
         await mintShards(this.env.MINT_SHARD, ports.config.shards).receiveReport(report.value);
         return new Response(null, { status: 204 });
       }
@@ -101,27 +108,15 @@ async function ping(database: D1Database): Promise<void> {
   await database.prepare('SELECT 1').first();
 }
 
-function portsOf(env: BrokerEnv, agents: AgentRegistry): BrokerPorts {
-  const config = readConfig(env);
+function portsOf(env: BrokerEnv, { agents, workers }: BrokerOptions): BrokerPorts {
+  const config = readConfig(env, workers);
   return compose(config, agents, {
+    ...openWeb(),
     control: openControl(env.CONTROL),
     record: openRecord(env.RECORD),
-    sendControl: (token, signal) =>
-      fetch(new URL('/control', config.agentWorkerUrl), {
-        method: 'POST',
-        headers: { authorization: `Bearer ${token}` },
-        redirect: 'manual',
-        signal,
-      }),
     shard: mintShards(env.MINT_SHARD, config.shards),
     ping: { control: () => ping(env.CONTROL), record: () => ping(env.RECORD) },
-    // A key document that moved is no key document: the address is configuration.
-    fetch: (url, init) => fetch(url, { ...init, redirect: 'manual' }),
-    sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
-    clock: () => Date.now(),
     anchorBucket: env.AUDIT_ANCHOR,
-    randomId: () => crypto.randomUUID(),
-    randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
     addressOf: (request) => request.headers.get('cf-connecting-ip'),
     later: (work) =>
       waitUntil(

@@ -88,6 +88,8 @@ describe('/readyz', () => {
       'record',
       'status',
       'verify',
+      'workers_differing',
+      'workers_unanswered',
     ]);
     expect(seen).toMatchObject({ status: 503, mint: false, verify: true, record: false });
   });

@@ -132,6 +132,8 @@ const Figures = z.strictObject({
   waiting_age: z.int().nullable(),
   changes_waiting: z.int().optional(),
   checkpoint_age: z.int().nullable().optional(),
+  workers_differing: z.int().optional(),
+  workers_unanswered: z.int().optional(),
   key_sets_unusable: z.array(z.string()),
 });
 

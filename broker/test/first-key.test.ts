@@ -1,6 +1,6 @@
 import { calculateJwkThumbprint } from 'jose';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { flushOutbox } from '../src/revocation/changes.ts';
+import { flushOutbox } from '../src/revocation/outbox.ts';
 import { startBroker } from './broker.ts';
 import { COUNTER, call, LOBBY, mint, refusal, ticketOf, withoutFigures } from './call.ts';
 import { NOW, setClock } from './clock.ts';

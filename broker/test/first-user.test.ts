@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { flushOutbox } from '../src/revocation/changes.ts';
+import { flushOutbox } from '../src/revocation/outbox.ts';
 import { assertion, serveCerts, TEAM } from './access.ts';
 import { startBroker } from './broker.ts';
 import { call, mint, newInstance } from './call.ts';

@@ -6,7 +6,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { verifyExport } from '../src/audit/proof/verify.ts';
 import { sealAudit } from '../src/audit/sealer.ts';
-import { flushOutbox } from '../src/revocation/changes.ts';
+import { flushOutbox } from '../src/revocation/outbox.ts';
 import type { BrokerPorts } from '../src/runtime/ports.ts';
 import { emptyAuditLog, exportText, writeEvents } from './audit-log.ts';
 import { startBroker } from './broker.ts';
@@ -80,7 +80,7 @@ describe('revoking a key', () => {
 
   it('shows among the locks, and its command is signed by the key that follows', async () => {
     const tokens: string[] = [];
-    const sendControl = async (token: string) => {
+    const sendControl = async (_worker: unknown, token: string) => {
       tokens.push(token);
       return Response.json({ closed: 0, objects: 0, unreachable: 0, pending: 0, ms: 0 });
     };

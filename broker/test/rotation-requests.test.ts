@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { flushOutbox } from '../src/revocation/changes.ts';
+import { flushOutbox } from '../src/revocation/outbox.ts';
 import { type Broker, startBroker } from './broker.ts';
 import { call, expectRefusal, LOBBY, mint, refusal, refusalOf, ticketOf } from './call.ts';
 import { NOW, setClock } from './clock.ts';

@@ -1,6 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { copyFile, mkdtemp, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { freePorts } from '../e2e/free-ports.ts';
 import { type NodeStack, startNodeStack } from '../e2e/node-broker.ts';
 import { makeSecrets } from '../start/secrets.ts';
@@ -26,6 +29,17 @@ export interface Servers {
   close(): Promise<void>;
 }
 
+const TICKETED = fileURLToPath(new URL('ticketed/wrangler.jsonc', import.meta.url));
+
+/** Builds the worker of the counter alone into a folder, with its configuration. */
+async function buildTicketed(folder: string): Promise<string> {
+  const options = ['deploy', '--dry-run', '--config', TICKETED, '--outdir', join(folder, 'dist')];
+  await promisify(execFile)('wrangler', options);
+  await rename(join(folder, 'dist', 'worker.js'), join(folder, 'dist', 'index.js'));
+  await copyFile(TICKETED, join(folder, 'wrangler.jsonc'));
+  return folder;
+}
+
 export async function openServers(): Promise<Servers> {
   const folder = await mkdtemp(join(tmpdir(), 'agent-ticket-bench-'));
   let folders = 0;
@@ -42,8 +56,17 @@ export async function openServers(): Promise<Servers> {
     };
   };
   const newFolder = (): string => join(folder, String(folders++));
-  const freshStack = async (): Promise<Stack> =>
-    startStack({ ports: await freePorts(), secrets: makeSecrets(), stateDir: newFolder() });
+  /** Built once for all stacks. */
+  let ticketedFolder: Promise<string> | undefined;
+  const freshStack = async (): Promise<Stack> => {
+    ticketedFolder ??= buildTicketed(newFolder());
+    return startStack({
+      ports: await freePorts(),
+      secrets: makeSecrets(),
+      stateDir: newFolder(),
+      folders: { agentWorker: await ticketedFolder },
+    });
+  };
   const freshFloor = (): Promise<Floor> => startFloor(newFolder());
   /** Also when a signal ends the run in the middle of a row: then the row fails, and closes again. */
   let closing: Promise<void> | undefined;

@@ -18,6 +18,8 @@ const DURABLE_OBJECT_FILES: Readonly<Record<string, string>> = {
 
 /** Files that may name a module of Node that Workers have too, each with the reason. */
 const NODE_FILES: Readonly<Record<string, string>> = {
+  'agent-worker/src/ticketed/caller.ts':
+    'whose message code handles, across its awaits, as the Agents SDK knows its own context',
   'broker/src/audit/chain.ts':
     'a chain of hashes, for which the asynchronous hash of WebCrypto is ten times as slow',
 };

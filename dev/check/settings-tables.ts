@@ -15,8 +15,11 @@ const LIST = 'Comma-separated';
 const BROKER: Descriptions<typeof BrokerSettings.shape> = {
   ISSUER:
     'The broker’s own address, as tickets name it. With a path all addresses are below it, except the metadata (RFC 8414 §3.1) and the sign-in at `BASE_URL`',
-  TICKET_AUDIENCE: 'The name of the agent worker in tickets; the same text on both sides',
-  AGENT_WORKER_URL: 'Address of the agent worker, for the `url` of an answer',
+  TICKET_AUDIENCE:
+    'The name of the agent worker in tickets; the same text on both sides. Must be set, unless `WORKERS` names all',
+  AGENT_WORKER_URL: 'Address of the agent worker, for the `url` of an answer; set together with the audience',
+  WORKERS:
+    'JSON object: more agent workers by the names that the registry has for them, each `{"url", "audience"}`; see [several workers](several-workers.md)',
   KEK: { secret: 'Encrypts signing keys at rest: 32 random bytes in base64url' },
   KEK_PREVIOUS: { secret: 'The `KEK` before it, while keys are still sealed with that' },
   KEY_ROTATION_DAYS: 'How long a signing key signs before the next one does',

@@ -5,7 +5,7 @@ import { ROOT } from '../quiet-environment.ts';
 
 /** One worker as its wrangler.jsonc describes it, from its built bundle, with its own settings and port. */
 export interface WorkerPlan {
-  readonly name: 'broker' | 'agent-worker';
+  readonly name: string;
   /** Folder of wrangler.jsonc, with the bundle in `dist`; default: the workspace of that name. */
   readonly folder?: string | undefined;
   readonly port: number;

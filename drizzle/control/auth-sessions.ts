@@ -6,7 +6,7 @@ import { authSessions, principals, usedTokens } from './schema.ts';
 type AuthSessionRow = typeof authSessions.$inferSelect;
 
 /** The scope of a logout at the identity provider: one of its sessions, or all sessions of a person. */
-interface LoggedOut {
+export interface LoggedOut {
   readonly issuer: string;
   readonly sid?: string | undefined;
   readonly subject?: string | undefined;
@@ -64,7 +64,7 @@ export function authSessionStore(db: ControlDatabase) {
   };
 }
 
-interface SignedOut {
+export interface SignedOut {
   readonly id: string;
   /** Bearer tokens issued until then, in ms. */
   readonly tokensBefore: number;

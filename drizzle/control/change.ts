@@ -25,7 +25,12 @@ export type NewRevocation = Omit<RevocationRow, 'rev'>;
 /** The command of an outbox row for live sessions. */
 export type OutboxCommand =
   /** Send the revocations with these ids, as they are by then. */
-  | { readonly op: 'revoke'; readonly ids: readonly string[] }
+  | {
+      readonly op: 'revoke';
+      readonly ids: readonly string[];
+      /** Of the one agent worker that has what they hit, where the change knows it. */
+      readonly audience?: string;
+    }
   /** Delete an instance; both revocations are by id, the lock is lifted when the object is gone. */
   | {
       readonly op: 'destroy';
@@ -69,6 +74,7 @@ export async function change(db: ControlDatabase, wanted: Change): Promise<Outbo
     id: event.eventId,
     event: JSON.stringify(event),
     command: command === undefined ? null : JSON.stringify(command),
+    delivered: '[]',
     attempts: 0,
     dueAt,
   };
@@ -78,7 +84,9 @@ export async function change(db: ControlDatabase, wanted: Change): Promise<Outbo
   const before = [...(wanted.before ?? []), ...(statement === undefined ? [] : [statement])];
   const enqueue = db
     .insert(outbox)
-    .select(sql`SELECT ${row.id}, ${row.event}, ${row.command}, 0, ${dueAt} WHERE ${condition}`)
+    .select(
+      sql`SELECT ${row.id}, ${row.event}, ${row.command}, ${row.delivered}, 0, ${dueAt} WHERE ${condition}`,
+    )
     .returning({ id: outbox.id });
   const [head, ...rest] = [
     ...before,
@@ -116,7 +124,7 @@ const writeRevocation = (db: ControlDatabase, r: NewRevocation, when: SQL): Stat
       },
     });
 
-interface LockCursor {
+export interface LockCursor {
   readonly createdAt: number;
   readonly id: string;
 }
@@ -259,6 +267,16 @@ export function outboxStore(db: ControlDatabase) {
         .where(and(eq(outbox.id, id), eq(outbox.attempts, attempts)))
         .returning({ id: outbox.id });
       return taken.length === 1;
+    },
+
+    /** Adds audiences of agent workers that have executed the command. */
+    async noteDelivered(id: string, audiences: readonly string[]): Promise<void> {
+      const known = sql`SELECT value FROM json_each(${outbox.delivered})`;
+      const both = sql`${known} UNION ALL SELECT value FROM ${each(audiences)} WHERE value NOT IN (${known})`;
+      await db
+        .update(outbox)
+        .set({ delivered: sql`(SELECT json_group_array(value) FROM (${both}))` })
+        .where(eq(outbox.id, id));
     },
 
     /** The event is in the record database, and every object that the command names has answered. */

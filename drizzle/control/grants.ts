@@ -14,7 +14,7 @@ import { grants } from './schema.ts';
 
 export type NewGrant = Omit<GrantRow, 'claimed' | 'openedAt' | 'deletedAt'>;
 
-interface GrantFilter {
+export interface GrantFilter {
   readonly agent?: string | undefined;
   readonly instance?: string | undefined;
   readonly subject?: string | undefined;
@@ -22,7 +22,7 @@ interface GrantFilter {
   readonly now: number;
 }
 
-interface GrantCursor {
+export interface GrantCursor {
   readonly createdAt: number;
   readonly id: string;
 }

@@ -142,11 +142,22 @@ export const outbox = sqliteTable(
     event: text('event').notNull(),
     /** JSON; null: live sessions do not change. A revocation is named by its id and sent as it is by then. */
     command: text('command'),
+    /** JSON: audiences of the agent workers that have executed the command, while others have not. */
+    delivered: text('delivered').notNull().default('[]'),
     attempts: integer('attempts').notNull().default(0),
     dueAt: integer('due_at').notNull(),
   },
   (t) => [index('outbox_due').on(t.dueAt)],
 );
+
+/** Agent workers as they were last heard of. Nothing is decided by it. */
+export const agentWorkers = sqliteTable('agent_workers', {
+  /** As tickets name it. */
+  audience: text('audience').primaryKey(),
+  /** Of the agents that it serves, see `registryDigest`. */
+  digest: text('digest').notNull(),
+  answeredAt: integer('answered_at').notNull(),
+});
 
 /** Principals that signed out. Ends credentials that no other row can end. */
 export const principals = sqliteTable(

@@ -12,7 +12,7 @@ export interface TokenWithSecrets {
   readonly secrets: readonly ServiceTokenSecretRow[];
 }
 
-interface ServiceTokenCursor {
+export interface ServiceTokenCursor {
   readonly createdAt: number;
   readonly id: string;
 }

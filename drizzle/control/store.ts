@@ -13,6 +13,7 @@ import {
 import { dropGrantsOf, grantStore } from './grants.ts';
 import { mintFactsReader } from './mint-facts.ts';
 import { type CallerRows, type PolicyQuestion, type PolicyRows, readCaller, readPolicy } from './policy.ts';
+import { agentWorkers } from './schema.ts';
 import { serviceTokenStore } from './service-tokens.ts';
 import { signingKeyStore } from './signing-keys.ts';
 
@@ -29,6 +30,20 @@ export function controlStore(db: ControlDatabase) {
     principals: principalStore(db),
     usedTokens: usedTokenStore(db),
     outbox,
+
+    agentWorkers: {
+      /** Notes the digest of the agents that a worker says it serves. `now` in ms. */
+      async note(audience: string, digest: string, now: number): Promise<void> {
+        const row = { digest, answeredAt: now };
+        await db
+          .insert(agentWorkers)
+          .values({ audience, ...row })
+          .onConflictDoUpdate({ target: agentWorkers.audience, set: row });
+      },
+
+      /** Every worker that ever answered: few, and some of earlier configurations. */
+      list: (): Promise<(typeof agentWorkers.$inferSelect)[]> => db.select().from(agentWorkers),
+    },
 
     readPolicy: (question: PolicyQuestion): Promise<PolicyRows> => readPolicy(db, question),
     readCaller: (principal: string, targets: readonly string[], now: number): Promise<CallerRows> =>

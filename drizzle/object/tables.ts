@@ -52,6 +52,14 @@ const TABLES = [
   'CREATE INDEX IF NOT EXISTS ticket_revocations_target ON ticket_revocations (target)',
   // Grants that were ever used here: a claim of one of them has been opened.
   'CREATE TABLE IF NOT EXISTS ticket_grants (id TEXT PRIMARY KEY) WITHOUT ROWID',
+  // Sessions of MCP that this object has admitted, each an object of its own.
+  `CREATE TABLE IF NOT EXISTS ticket_mcp_sessions (
+    name TEXT PRIMARY KEY,
+    agent TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    used_at INTEGER NOT NULL
+  ) WITHOUT ROWID`,
+  'CREATE INDEX IF NOT EXISTS ticket_mcp_sessions_owner ON ticket_mcp_sessions (owner, used_at)',
   // Other facts on their way to the record database, in order.
   `CREATE TABLE IF NOT EXISTS ticket_backlog (
     id INTEGER PRIMARY KEY,

@@ -71,7 +71,7 @@ export function insertEvents(db: RecordDatabase) {
   return (events: readonly AuditEvent[]): Statement => insert({ rows: jsonOf(events.map(toRow)) });
 }
 
-interface AuditFilter {
+export interface AuditFilter {
   readonly principal?: string | undefined;
   readonly agent?: string | undefined;
   /** Of `agent`. */
@@ -84,7 +84,7 @@ interface AuditFilter {
   readonly to?: number | undefined;
 }
 
-interface AuditCursor {
+export interface AuditCursor {
   readonly at: number;
   readonly seq: number;
 }

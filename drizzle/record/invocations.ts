@@ -5,7 +5,7 @@ import { agentInvocations } from './schema.ts';
 
 export type InvocationRow = typeof agentInvocations.$inferSelect;
 
-interface InvocationCursor {
+export interface InvocationCursor {
   readonly startedAt: number;
   readonly id: string;
 }

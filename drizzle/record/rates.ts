@@ -7,7 +7,7 @@ import { insertEventWhen, valuesOf } from './audit-log.ts';
 import type { RecordDatabase } from './revocations.ts';
 import { rateWindows } from './schema.ts';
 
-interface CountedEvents {
+export interface CountedEvents {
   readonly key: string;
   /** Units per window. */
   readonly limit: number;
@@ -21,7 +21,7 @@ interface CountedEvents {
   readonly mark?: InstanceMark | undefined;
 }
 
-interface CountedWindow {
+export interface CountedWindow {
   readonly startedAt: number;
   readonly count: number;
   /** Left out: no mark was asked for, or the limit did not let the event pass. */

@@ -91,8 +91,9 @@ export function recordRevocationStore(db: RecordDatabase) {
       return row?.rev ?? 0;
     },
 
-    /** Objects with live sessions that a revocation hits, in the order of their names, after a cursor. */
+    /** Objects of an agent worker with live sessions that a revocation hits, in the order of their names, after a cursor. */
     liveObjects: (
+      audience: string,
       revocation: Revocation,
       after: AgentInstance | undefined,
       limit: number,
@@ -100,16 +101,20 @@ export function recordRevocationStore(db: RecordDatabase) {
       db
         .selectDistinct({ agent: agentSessions.agentSlug, instance: agentSessions.instanceId })
         .from(agentSessions)
-        .where(isHitAfter(db, revocation, after))
+        .where(isHitAfter(db, audience, revocation, after))
         .orderBy(agentSessions.agentSlug, agentSessions.instanceId)
         .limit(limit),
 
     /** How many objects `liveObjects` has after a cursor. */
-    async countLiveObjects(revocation: Revocation, after: AgentInstance | undefined): Promise<number> {
+    async countLiveObjects(
+      audience: string,
+      revocation: Revocation,
+      after: AgentInstance | undefined,
+    ): Promise<number> {
       const objects = db
         .selectDistinct({ agent: agentSessions.agentSlug, instance: agentSessions.instanceId })
         .from(agentSessions)
-        .where(isHitAfter(db, revocation, after))
+        .where(isHitAfter(db, audience, revocation, after))
         .as('objects');
       const [row] = await db.select({ n: count() }).from(objects);
       return row?.n ?? 0;
@@ -133,11 +138,13 @@ export function recordRevocationStore(db: RecordDatabase) {
 /** Live sessions that a revocation hits, in objects after a cursor. Does not look at `until`: the sender has. */
 const isHitAfter = (
   db: RecordDatabase,
+  audience: string,
   { target, kind, rev }: Revocation,
   after: AgentInstance = { agent: '', instance: '' },
 ): SQL | undefined =>
   and(
     isNull(agentSessions.endedAt),
+    eq(agentSessions.audience, audience),
     belongsTo(db, readTargetName(target)),
     kind === 'any' ? undefined : lt(agentSessions.rev, rev),
     sql`(${agentSessions.agentSlug}, ${agentSessions.instanceId}) > (${after.agent}, ${after.instance})`,

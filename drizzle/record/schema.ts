@@ -14,6 +14,8 @@ export const agentSessions = sqliteTable(
     userId: text('user_id').notNull(),
     agentSlug: text('agent_slug').notNull(),
     instanceId: text('instance_id').notNull(),
+    /** Of the agent worker that has the session, as tickets name it. */
+    audience: text('audience').notNull(),
     role: text('role', { enum: ROLES }).notNull(),
     scope: text('scope').notNull(),
     startedAt: integer('started_at').notNull(),
@@ -33,7 +35,8 @@ export const agentSessions = sqliteTable(
     index('agent_sessions_user').on(t.userId, t.startedAt, t.id),
     index('agent_sessions_instance').on(t.agentSlug, t.instanceId, t.startedAt, t.id),
     index('agent_sessions_newest').on(t.startedAt, t.id),
-    index('agent_sessions_active').on(t.startedAt, t.id).where(sql`ended_at IS NULL`),
+    // Each agent worker compares its own, past those of others.
+    index('agent_sessions_active').on(t.startedAt, t.id, t.audience).where(sql`ended_at IS NULL`),
     index('agent_sessions_agent').on(t.agentSlug, t.startedAt, t.id),
     index('agent_sessions_ended').on(t.endedAt).where(sql`ended_at IS NOT NULL`),
     // For revocations: whom among those that are live do they hit.

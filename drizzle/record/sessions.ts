@@ -23,7 +23,7 @@ export interface SessionFilter {
   readonly active?: boolean | undefined;
 }
 
-interface SessionCursor {
+export interface SessionCursor {
   readonly startedAt: number;
   readonly id: string;
 }
@@ -34,6 +34,8 @@ export interface SessionFact {
   readonly principal: string;
   readonly agent: string;
   readonly instance: string;
+  /** Of its agent worker. */
+  readonly audience: string;
   readonly role: Role;
   /** Space-separated. */
   readonly scope: string;
@@ -122,14 +124,15 @@ export function sessionStore(db: RecordDatabase) {
       return row;
     },
 
-    /** Sessions without an end that started between two times, both included, in ms; oldest first. */
-    listOpen: (from: number, until: number, limit: number): Promise<AgentSessionRow[]> =>
+    /** Sessions of an agent worker without an end that started between two times, both included, in ms; oldest first. */
+    listOpen: (audience: string, from: number, until: number, limit: number): Promise<AgentSessionRow[]> =>
       db
         .select()
         .from(agentSessions)
         .where(
           and(
             isNull(agentSessions.endedAt),
+            eq(agentSessions.audience, audience),
             gte(agentSessions.startedAt, from),
             lte(agentSessions.startedAt, until),
           ),

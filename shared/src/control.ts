@@ -23,6 +23,7 @@ const Place = { agent: AgentSlug, instance: InstanceName };
  * `revoke` ends the sessions that a revocation hits and stores the revocation in the objects that it names. `destroy`
  * deletes an instance with all its data. `lapse` asks an object whether a grant was ever used there; if not, the object
  * stores the revocation of that grant. `reconcile` corrects the open sessions of the record by those of the objects.
+ * `digest` asks for the digest of the agents that the worker serves.
  * All commands are idempotent and independent of their order.
  */
 export const ControlCommand = z.discriminatedUnion('op', [
@@ -30,6 +31,7 @@ export const ControlCommand = z.discriminatedUnion('op', [
   z.strictObject({ op: z.literal('destroy'), ...Place, revocation: Revocation }),
   z.strictObject({ op: z.literal('lapse'), ...Place, revocation: Revocation }),
   z.strictObject({ op: z.literal('reconcile') }),
+  z.strictObject({ op: z.literal('digest') }),
 ]);
 export type ControlCommand = z.infer<typeof ControlCommand>;
 
@@ -49,6 +51,8 @@ export const Receipt = z.strictObject({
   ms: z.int().nonnegative(),
   /** Of `lapse`: whether the grant was used, in which case nothing was revoked. */
   opened: z.boolean().optional(),
+  /** Of `digest`: see `registryDigest`. */
+  registry: z.string().max(64).optional(),
 });
 export type Receipt = z.infer<typeof Receipt>;
 

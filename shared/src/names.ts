@@ -7,13 +7,17 @@ export const PrincipalId = z
   .brand<'PrincipalId'>();
 export type PrincipalId = z.infer<typeof PrincipalId>;
 
-/** kebab-case name of an agent in the registry. */
-export const AgentSlug = z
+const KebabCase = z
   .string()
   .regex(/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/)
-  .max(64)
-  .brand<'AgentSlug'>();
+  .max(64);
+
+/** kebab-case name of an agent in the registry. */
+export const AgentSlug = KebabCase.brand<'AgentSlug'>();
 export type AgentSlug = z.infer<typeof AgentSlug>;
+
+/** kebab-case name of an agent worker: that of the broker's configuration and of the registry, never of a ticket. */
+export const WorkerName = KebabCase;
 
 /**
  * Name of one Durable Object of an agent, compared raw. The alphabet leaves no second spelling: nothing in it is

@@ -7,8 +7,10 @@ import {
   defineAgents,
   type EnabledBinding,
   findAgent,
+  registryDigest,
   roleScopes,
   validateAgentRegistry,
+  withDefaults,
 } from './registry.ts';
 import { covers } from './scope.ts';
 
@@ -20,6 +22,7 @@ const SOUND: AgentEntry = {
   requiredTier: 'free',
   requiredScopes: [],
   enabled: true,
+  worker: 'default',
   transport: 'websocket',
   access: 'public',
   instances: ['main'],
@@ -69,6 +72,14 @@ describe('a registry that is defined', () => {
     });
   });
 
+  it('lets a picture in a chat through, and little to a public agent', () => {
+    const [open, own] = defineAgents([
+      { slug: 'board', access: 'public', instances: ['main'] },
+      { slug: 'chat' },
+    ]);
+    expect([open.limits.frameBytes, own.limits.frameBytes]).toEqual([64 * 1024, 4 * 1024 * 1024]);
+  });
+
   it('asks the compiler for the bindings of enabled agents alone', () => {
     const agents = defineAgents([
       { slug: 'a-b-c' },
@@ -78,6 +89,35 @@ describe('a registry that is defined', () => {
     ]);
     expectTypeOf<EnabledBinding<typeof agents>>().toEqualTypeOf<'A_B_C' | 'ON' | 'LATE'>();
     expect(agents.map(({ enabled }) => enabled)).toEqual([true, true, false, false]);
+  });
+
+  it('asks the compiler for the bindings of one worker alone', () => {
+    const agents = defineAgents([{ slug: 'here' }, { slug: 'there', worker: 'other' }]);
+    expectTypeOf<EnabledBinding<typeof agents>>().toEqualTypeOf<'HERE'>();
+    expectTypeOf<EnabledBinding<typeof agents, 'other'>>().toEqualTypeOf<'THERE'>();
+    expect(agents.map(({ worker }) => worker)).toEqual(['default', 'other']);
+    expect(() => defineAgents([{ slug: 'there', worker: 'Other' }])).toThrow(
+      'there: worker is not kebab-case',
+    );
+  });
+
+  it('has one digest in any order of its entries and members, and another one for any other content', async () => {
+    const [one, two] = [withDefaults({ slug: 'one' }), withDefaults({ slug: 'two' })];
+    const turned = Object.fromEntries(Object.entries(one).toReversed());
+    const digest = await registryDigest([one, two]);
+    expect(digest).toMatch(/^[A-Za-z0-9_-]{43}$/);
+    expect(await registryDigest([two, { ...one, ...turned }])).toBe(digest);
+    expect(await registryDigest([two, Object.assign(turned, one)])).toBe(digest);
+    const others = [
+      [one],
+      [],
+      [one, { ...two, worker: 'other' }],
+      [one, { ...two, enabled: false }],
+      [one, { ...two, limits: { ...two.limits, idleSeconds: 1 } }],
+      [one, { ...two, scopes: { ...two.scopes, viewer: ['agent:connect'] } }],
+    ];
+    const digests = await Promise.all(others.map(registryDigest));
+    expect(new Set([digest, ...digests]).size).toBe(others.length + 1);
   });
 
   it('that is not sound says every fault at once', () => {

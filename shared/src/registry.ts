@@ -1,5 +1,6 @@
+import { base64url } from 'jose';
 import { DELIVERIES, type Delivery } from './handshake.ts';
-import { AgentSlug, InstanceName, ROLES, type Role, type Tier, type Transport } from './names.ts';
+import { AgentSlug, InstanceName, ROLES, type Role, type Tier, type Transport, WorkerName } from './names.ts';
 import { CONNECT, covers, MESSAGE, RPC_ANY, Scope, STATE_WRITE } from './scope.ts';
 
 /**
@@ -17,14 +18,17 @@ export interface AgentLimits {
   readonly messagesPerSecond: number;
   /** Largest inbound frame, in bytes of UTF-8 or binary. */
   readonly frameBytes: number;
-  /** Longest body of a plain request; left out: {@link REQUEST_BODY_BYTES}. */
+  /** Longest body of a plain request; left out: {@link messageBytes}. */
   readonly bodyBytes?: number;
   /** Seconds without an inbound frame after which a socket is closed; left out: never. */
   readonly idleSeconds?: number;
 }
 
-/** Longest body of a plain request to an agent that names no limit: a call of a tool, or a transcript. */
-export const REQUEST_BODY_BYTES = 1024 * 1024;
+/**
+ * Longest frame and body of an agent that names no limit. A chat sends its transcript with each question, and a picture in
+ * it grows by a third; anybody may send to a public agent, and has nothing to send but calls.
+ */
+export const messageBytes = (access: Access): number => (access === 'public' ? 64 : 4096) * 1024;
 
 /** One agent. The registry is the only place that knows agents: routing, policy and listings derive from it. */
 export interface AgentEntry {
@@ -40,6 +44,8 @@ export interface AgentEntry {
   readonly requiredScopes: readonly string[];
   /** `false`: answered like an unknown agent, and no binding is needed. */
   readonly enabled: boolean;
+  /** The agent worker that has it, by the broker's name for that one; left out: {@link DEFAULT_WORKER}. */
+  readonly worker: string;
   /** Main transport: sockets, or plain HTTP with streaming answers. */
   readonly transport: 'websocket' | 'sse';
   readonly access: Access;
@@ -56,6 +62,9 @@ export interface AgentEntry {
 
 export type AgentRegistry = readonly AgentEntry[];
 
+/** The agent worker of agents that name none: in many deployments the only one. */
+export const DEFAULT_WORKER = 'default';
+
 /** What a registry says of one agent. Members that are left out have the defaults of {@link defineAgents}. */
 export type AgentOptions = Pick<AgentEntry, 'slug'> & Partial<Omit<AgentEntry, 'slug' | 'bindingKey'>>;
 
@@ -66,26 +75,29 @@ export type BindingKey<Slug extends string> = Slug extends `${infer Head}-${infe
 
 export const bindingKeyOf = (slug: string): string => slug.replaceAll('-', '_').toUpperCase();
 
-/** A registry of which the compiler knows the slugs, and so the bindings that its worker must have. */
+/** A registry of which the compiler knows slugs and workers, and so the bindings that each worker must have. */
 export type DefinedAgents<Options extends readonly AgentOptions[]> = {
-  readonly [Index in keyof Options]: Omit<AgentEntry, 'slug' | 'bindingKey' | 'enabled'> & {
+  readonly [Index in keyof Options]: Omit<AgentEntry, 'slug' | 'bindingKey' | 'enabled' | 'worker'> & {
     readonly slug: Options[Index]['slug'];
     readonly bindingKey: BindingKey<Options[Index]['slug']>;
     readonly enabled: Options[Index] extends { readonly enabled: false } ? false : true;
+    readonly worker: Options[Index] extends { readonly worker: infer Name extends string }
+      ? Name
+      : typeof DEFAULT_WORKER;
   };
 };
 
-/** The bindings that a worker must have for the enabled agents of a registry. */
-export type EnabledBinding<Registry extends AgentRegistry> = Extract<
-  Registry[number],
-  { readonly enabled: true }
->['bindingKey'];
+/** The bindings that a worker must have for its enabled agents of a registry. */
+export type EnabledBinding<
+  Registry extends AgentRegistry,
+  Worker extends string = typeof DEFAULT_WORKER,
+> = Extract<Registry[number], { readonly enabled: true; readonly worker: Worker }>['bindingKey'];
 
 /**
  * The registry that broker and agent workers share: import one module into both, since the broker decides by it and the
  * gate enforces it. The Durable Object binding of an agent is its slug in UPPER_SNAKE_CASE.
  *
- * Defaults: enabled, over sockets, for any tier; access by a stored grant only; viewers read state, admins also write
+ * Defaults: enabled, in the one worker there is, over sockets, for any tier; access by a stored grant only; viewers read state, admins also write
  * state and send messages, owners also call methods; a ticket may come in any way; limits for users of a web page.
  *
  * Throws an `Error` that names every fault of {@link validateAgentRegistry}. It does not check that bindings exist.
@@ -99,6 +111,8 @@ export function defineAgents(agents: readonly AgentOptions[]): AgentRegistry {
   return registry;
 }
 
+const DEFAULT_ACCESS: Access = 'grant';
+
 /** One entry with the defaults of {@link defineAgents}. Not checked. */
 export const withDefaults = (options: AgentOptions): AgentEntry => ({
   bindingKey: bindingKeyOf(options.slug),
@@ -107,21 +121,46 @@ export const withDefaults = (options: AgentOptions): AgentEntry => ({
   requiredTier: 'free',
   requiredScopes: [],
   enabled: true,
+  worker: DEFAULT_WORKER,
   transport: 'websocket',
-  access: 'grant',
+  access: DEFAULT_ACCESS,
   scopes: {
     viewer: ['agent:connect', 'agent:state:read'],
     admin: ['agent:connect', 'agent:state:read', 'agent:state:write', 'agent:message'],
     owner: ['agent:connect', 'agent:state:read', 'agent:state:write', 'agent:message', 'agent:rpc:*'],
   },
   deliveries: DELIVERIES,
-  limits: { socketsPerPrincipal: 16, messagesPerSecond: 20, frameBytes: 64 * 1024 },
+  limits: {
+    socketsPerPrincipal: 16,
+    messagesPerSecond: 20,
+    frameBytes: messageBytes(options.access ?? DEFAULT_ACCESS),
+  },
   ...options,
 });
 
 /** The entry of an enabled agent. Unknown and disabled answer alike. */
 export const findAgent = (registry: AgentRegistry, slug: string): AgentEntry | undefined =>
   registry.find((entry) => entry.slug === slug && entry.enabled);
+
+/** The agents of one worker. */
+export const agentsOf = (registry: AgentRegistry, worker: string): AgentRegistry =>
+  registry.filter((entry) => entry.worker === worker);
+
+/**
+ * A digest of agents, the same on both sides where their entries are. The order of entries and of their members is not
+ * part of it, as one registry is a module and another one may be a file.
+ */
+export async function registryDigest(agents: AgentRegistry): Promise<string> {
+  const bySlug = agents.toSorted((one, other) => (one.slug < other.slug ? -1 : 1));
+  const text = JSON.stringify(bySlug, (_name, value: unknown) =>
+    typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).toSorted(([one], [other]) => (one < other ? -1 : 1)))
+      : value,
+  );
+  return base64url.encode(
+    new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))),
+  );
+}
 
 /** The transport of a ticket where nobody names one: that which the agent is made for. */
 export const usualTransport = (entry: Pick<AgentEntry, 'transport'> | undefined): Transport =>
@@ -183,6 +222,7 @@ function faults(entry: AgentEntry, bindings: readonly string[] | undefined): str
   );
   const rules: [boolean, string][] = [
     [AgentSlug.safeParse(entry.slug).success, 'slug is not kebab-case'],
+    [WorkerName.safeParse(entry.worker).success, 'worker is not kebab-case'],
     [entry.bindingKey === bindingKeyOf(entry.slug), `binding should be ${bindingKeyOf(entry.slug)}`],
     [bindings === undefined || !lacksBinding(entry, bindings), `no binding ${entry.bindingKey}`],
     [unknown.length === 0, `unknown scopes ${unknown.join(' ')}`],

@@ -4,9 +4,10 @@ import { type CallToolResult, McpServer } from '@modelcontextprotocol/server';
 import { Agent } from 'agents';
 import { createMcpHandler } from 'agents/mcp/server';
 import * as z from 'zod';
+import { singleAnswer } from '../single-answer.ts';
 import type { SessionPrincipal } from '../ticketed/claims.ts';
 import { ticketed } from '../ticketed.ts';
-import { createEventStreams, KEEP_ALIVE_MS, STREAM_PARAMETER, singleAnswer } from './mcp-transports.ts';
+import { createEventStreams, KEEP_ALIVE_MS, STREAM_PARAMETER } from './mcp-transports.ts';
 
 interface Note {
   readonly text: string;

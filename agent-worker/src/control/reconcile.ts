@@ -3,9 +3,11 @@ import type { AgentSessionRow } from '@agent-ticket/drizzle/record/sessions.ts';
 import type { RecordStore } from '@agent-ticket/drizzle/record/store.ts';
 import { SESSION_ABSOLUTE_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { PrincipalId, SessionId, TicketId } from '@agent-ticket/shared/names.ts';
+import type { GateConfig } from '../config.ts';
 import type { SessionAnswer, SessionQuestion } from '../handover.ts';
 
 export interface ReconcilePorts {
+  readonly config: Pick<GateConfig, 'audience'>;
   readonly record: Pick<RecordStore, 'deliver'> & {
     readonly sessions: Pick<RecordStore['sessions'], 'listOpen'>;
   };
@@ -50,13 +52,22 @@ export async function reconcile(ports: ReconcilePorts): Promise<Reconciled> {
   return { closed: ends.length, objects: objects.size - unreachable, unreachable };
 }
 
-async function candidates({ record, random }: ReconcilePorts, now: number): Promise<AgentSessionRow[]> {
+async function candidates(
+  { config, record, random }: ReconcilePorts,
+  now: number,
+): Promise<AgentSessionRow[]> {
   const until = now - MIN_AGE_MS;
-  const oldest = await record.sessions.listOpen(0, until, PER_RUN);
+  const { audience } = config;
+  const oldest = await record.sessions.listOpen(audience, 0, until, PER_RUN);
   if (oldest.length < PER_RUN) return oldest;
   const first = oldest.slice(0, PER_RUN / 2);
   const span = SESSION_ABSOLUTE_SECONDS * 1000;
-  const others = await record.sessions.listOpen(Math.floor(until - random() * span), until, PER_RUN / 2);
+  const others = await record.sessions.listOpen(
+    audience,
+    Math.floor(until - random() * span),
+    until,
+    PER_RUN / 2,
+  );
   return [...new Map([...first, ...others].map((row) => [row.id, row])).values()];
 }
 

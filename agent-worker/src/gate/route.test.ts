@@ -77,6 +77,11 @@ describe('a method', () => {
     expect(routed('/agents/counter/room-1', method)).toBe('counter/room-1');
   });
 
+  test('DELETE is answered by agents of MCP alone, whose clients end their sessions by it', () => {
+    expect(routed('/agents/mcp-agent/room-1', 'DELETE')).toBe('mcp-agent/room-1');
+    expect(routed('/agents/counter/room-1', 'DELETE')).toBe('method_not_allowed');
+  });
+
   test.for(['PUT', 'DELETE', 'PATCH', 'HEAD', 'CONNECT', 'get', ''])(
     '%s is refused after the slug, before the name',
     (method) => {

@@ -11,7 +11,9 @@ export interface Route {
 export const pathPattern = (pathname: string): string =>
   pathname.split('/').length > 4 ? '/agents/:agent/:instance/*' : '/agents/:agent/:instance';
 
-const METHODS = ['GET', 'POST', 'OPTIONS'] as const;
+/** The methods of plain requests to an agent. A client of MCP ends its session by DELETE. */
+export const methodsOf = ({ transport }: Pick<AgentEntry, 'transport'>): readonly string[] =>
+  transport === 'sse' ? ['GET', 'POST', 'DELETE'] : ['GET', 'POST'];
 
 /** Whether a path is the gate's to answer. Everything else is the worker's own. */
 export const isAgentPath = (pathname: string): boolean =>
@@ -28,7 +30,8 @@ export function parseRoute(pathname: string, method: string, registry: AgentRegi
   if (entry === undefined) return err('agent_unknown');
   if (instance === 'sub') return err('agent_unknown');
   if (rest.some(isSubMarker) && !reachesListedSubAgent(rest, entry)) return err('agent_unknown');
-  if (!METHODS.some((known) => known === method)) return err('method_not_allowed', { allow: METHODS });
+  const methods = [...methodsOf(entry), 'OPTIONS'];
+  if (!methods.includes(method)) return err('method_not_allowed', { allow: methods });
   const name = InstanceName.safeParse(instance);
   if (!name.success) return err('instance_invalid', { field: 'instance' });
   if (entry.instances !== undefined && !entry.instances.includes(name.data)) return err('instance_unlisted');

@@ -48,6 +48,19 @@ describe('a recorder', () => {
     expect(written.map(({ length }) => length)).toEqual([300, 301]);
   });
 
+  test('lets what comes while it writes wait for more again', async () => {
+    const { add, written, collected } = recorder();
+    const first = add(facts(1));
+    collected();
+    const later = [first.then(() => add(facts(2))), first.then(() => add(facts(3)))];
+    await first;
+    await Promise.resolve();
+    expect(written).toEqual([[1]]);
+    collected();
+    expect(await Promise.all(later)).toEqual([DONE, DONE]);
+    expect(written).toEqual([[1], [2, 3]]);
+  });
+
   test('takes more than a batch has from one object', async () => {
     const { add, written, collected } = recorder();
     const answer = add(Array.from({ length: 600 }, (_, name) => fact(name)));

@@ -21,7 +21,7 @@ interface BatchPorts {
   readonly wait: (ms: number) => Promise<void>;
 }
 
-/** How long the first hand-over of a batch waits for others: half of what a batch may wait. */
+/** How long hand-overs wait for others: half of what a batch may wait. */
 const COLLECT_MS = 100;
 /** Facts in a batch: their JSON is one bound value, of which D1 takes 2 MB. */
 const BATCH_FACTS = 500;
@@ -53,8 +53,15 @@ export function createBatches({ deliver, clock, wait }: BatchPorts) {
   }
 
   async function run(): Promise<void> {
-    await wait(COLLECT_MS);
-    while (waiting.length > 0) await record(take());
+    while (waiting.length > 0) {
+      await wait(COLLECT_MS);
+      // What comes meanwhile waits for more again: otherwise a busy recorder writes many small batches.
+      for (let left = waiting.length; left > 0; ) {
+        const batch = take();
+        left -= batch.length;
+        await record(batch);
+      }
+    }
     isRunning = false;
   }
 

@@ -29,6 +29,8 @@ interface AuditPorts {
   readonly clock: () => number;
   /** Facts wait for the record database, to be handed over within so many ms. */
   readonly onFacts: (withinMs: number) => void;
+  /** The same of calls, which are in memory. Whether this life of the object will hand them over. */
+  readonly onCalls: (withinMs: number) => boolean;
   /** Does something once, in so many ms. */
   readonly later: (ms: number, work: () => void) => void;
 }
@@ -49,8 +51,10 @@ const SOON_MS = 50;
 /** Anything else can wait for more to come. */
 const LATER_MS = 1_000;
 
-/** Calls that are held in memory. */
-const CALLS_HELD = 100;
+/** So many calls in memory are handed over at once, and together. */
+const CALLS_HANDED = 100;
+/** More calls than these are not held in memory. */
+const CALLS_HELD = 1_000;
 
 const MINUTE_MS = 60_000;
 const minuteOf = (ms: number): number => Math.floor(ms / MINUTE_MS);
@@ -59,7 +63,7 @@ const minuteOf = (ms: number): number => Math.floor(ms / MINUTE_MS);
 const HELD_MS = 2_000;
 
 /** Writes the facts of one object into its own storage, from where they go to the record database. */
-export function createAudit({ sql, randomId, clock, onFacts, later }: AuditPorts) {
+export function createAudit({ sql, randomId, clock, onFacts, onCalls, later }: AuditPorts) {
   const sessions = objectSessionStore(sql);
   const backlog = backlogStore(sql);
   const burns = burnStore(sql);
@@ -105,27 +109,37 @@ export function createAudit({ sql, randomId, clock, onFacts, later }: AuditPorts
     }
   }
 
-  /** Kept in memory until they are written: an object that is killed loses the calls of a second, and no event. */
+  /**
+   * Calls on their way to the record database in memory: they are no events, and a row for each would cost more than the
+   * call. An object that is killed loses those of a second. A hand-over that fails writes them, as the database may be away
+   * for longer. The timer of the hand-over keeps the object from hibernation until then.
+   */
   const calls: InvocationFact[] = [];
+
+  const keepCalls = (kept: readonly InvocationFact[]): void => {
+    for (const invocation of kept) enqueue(backlog, { invocation });
+  };
 
   function releaseCalls(): void {
     if (calls.length === 0) return;
-    for (const invocation of calls.splice(0)) enqueue(backlog, { invocation });
-    onFacts(0);
+    keepCalls(calls.splice(0));
+    onFacts(LATER_MS);
   }
 
   function refused(
-    session: ObjectSession,
+    sessionId: string,
     refusal: Pick<RefusalCount, 'type' | 'code' | 'frame'>,
     details?: AuditEvent['details'],
   ): void {
     releaseCounts();
     const { type, code, frame } = refusal;
-    const key = JSON.stringify([session.id, type, code, frame]);
+    const key = JSON.stringify([sessionId, type, code, frame]);
     const known = counts.get(key);
     if (known === undefined) {
+      const session = sessions.find(sessionId);
+      if (session === undefined) return;
       const minute = minuteOf(clock());
-      counts.set(key, { ...refusal, sessionId: session.id, minute, more: 0 });
+      counts.set(key, { ...refusal, sessionId, minute, more: 0 });
       add({ event: sessionEvent(type, session, { outcome: 'denied', code, details }) });
       return;
     }
@@ -151,10 +165,8 @@ export function createAudit({ sql, randomId, clock, onFacts, later }: AuditPorts
     },
 
     /** A renewal was refused, with the session as it is by now: it may have ended meanwhile. */
-    renewalRefused(id: string, code: DenialReason): void {
-      const session = sessions.find(id);
-      if (session !== undefined) refused(session, { type: 'session.renewed', code });
-    },
+    renewalRefused: (sessionId: string, code: DenialReason): void =>
+      refused(sessionId, { type: 'session.renewed', code }),
 
     /** A session has ended, and its row is the fact. */
     ended(session: ObjectSession): void {
@@ -163,29 +175,36 @@ export function createAudit({ sql, randomId, clock, onFacts, later }: AuditPorts
     },
 
     /** A frame was refused for want of its scope. */
-    denied(session: ObjectSession, frame: string, method?: string): void {
+    denied(sessionId: string, frame: string, method?: string): void {
       const details = method === undefined ? { frame } : { frame, method: recordedText(method) };
-      refused(session, { type: 'rpc.denied', code: 'frame_scope_missing', frame }, details);
+      refused(sessionId, { type: 'rpc.denied', code: 'frame_scope_missing', frame }, details);
     },
 
     /** Agent code refused a frame, and says why. */
-    deniedByAgent(session: ObjectSession, code: string, details: Readonly<Record<string, string>>): void {
+    deniedByAgent(sessionId: string, code: string, details: Readonly<Record<string, string>>): void {
       const kept = Object.fromEntries(
         Object.entries(details).map(([name, text]) => [name, recordedText(text)]),
       );
-      refused(session, { type: 'rpc.denied', code }, kept);
+      refused(sessionId, { type: 'rpc.denied', code }, kept);
     },
 
     /** Writes the numbers of refusals of minutes that are over. */
     releaseRefusals: (): void => releaseCounts(),
 
-    /** A call was answered. Calls of a second are written together: a write for each would slow every answer. */
+    /** A call was answered. */
     called(sessionId: string, call: Omit<InvocationFact, 'id' | 'sessionId'>): void {
       calls.push({ ...call, id: randomId(), sessionId, method: recordedText(call.method) });
-      if (calls.length >= CALLS_HELD) releaseCalls();
-      else if (calls.length === 1) later(LATER_MS, releaseCalls);
+      const isDue = calls.length === CALLS_HANDED;
+      const isHeld =
+        calls.length < CALLS_HELD && ((!isDue && calls.length > 1) || onCalls(isDue ? 0 : LATER_MS));
+      if (!isHeld) releaseCalls();
     },
 
+    /** Takes the calls out of memory. Whoever could not hand them over keeps them. */
+    takeCalls: (): InvocationFact[] => calls.splice(0),
+    /** Writes calls of which nobody knows that they were recorded. */
+    keepCalls,
+    /** Writes the calls in memory, where no later moment comes. */
     releaseCalls,
 
     /** A burned ticket was presented again. Answers the session that its first presentation opened or renewed. */
@@ -306,6 +325,7 @@ function factOf(session: ObjectSession): SessionFact {
     userAgent,
     agent: claims.agent,
     instance: claims.instance,
+    audience: claims.aud,
     role: claims.role,
     scope: claims.scope.join(' '),
     rev: claims.rev,

@@ -1,22 +1,23 @@
-import type { ObjectSession } from '@agent-ticket/drizzle/object/sessions.ts';
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { TicketClaims } from '@agent-ticket/shared/ticket.ts';
 import { getCurrentAgent } from 'agents';
-import { claimsOf, principalOf, type SessionPrincipal } from './claims.ts';
+import { principalOf, type SessionPrincipal } from './claims.ts';
 
 interface CallerPorts {
-  readonly findSession: (id: string) => ObjectSession | undefined;
-  readonly auditDenied: (
-    session: ObjectSession,
-    code: string,
-    details: Readonly<Record<string, string>>,
-  ) => void;
+  /** The rights of a session. */
+  readonly findClaims: (sessionId: string) => TicketClaims | undefined;
+  readonly auditDenied: (sessionId: string, code: string, details: Readonly<Record<string, string>>) => void;
 }
 
 /** The caller whose frame or plain request agent code is handling, by the SDK's own context. */
-export function createCaller({ findSession, auditDenied }: CallerPorts) {
+export function createCaller({ findClaims, auditDenied }: CallerPorts) {
   const requests = new WeakMap<Request, SessionPrincipal>();
-  const currentSession = () => {
+  /** The caller of a message of MCP: of some the SDK's context has neither request nor connection. */
+  const messages = new AsyncLocalStorage<SessionPrincipal | undefined>();
+  const currentSession = (): SessionPrincipal | undefined => {
     const { connection } = getCurrentAgent();
-    return connection === undefined ? undefined : findSession(connection.id);
+    const claims = connection === undefined ? undefined : findClaims(connection.id);
+    return claims === undefined ? undefined : principalOf(claims, connection?.id);
   };
   return {
     /** Notes the caller of a plain request, for as long as the agent holds that request. */
@@ -24,18 +25,23 @@ export function createCaller({ findSession, auditDenied }: CallerPorts) {
       requests.set(request, principal);
     },
 
+    /** Runs what handles a message of MCP, or without a caller what must not have the rights of one. */
+    run: <T>(principal: SessionPrincipal | undefined, work: () => T): T => messages.run(principal, work),
+
     principal(): SessionPrincipal {
+      const ofMessage = messages.getStore();
+      if (ofMessage !== undefined) return ofMessage;
       const { request } = getCurrentAgent();
       const ofRequest = request === undefined ? undefined : requests.get(request);
       if (ofRequest !== undefined) return ofRequest;
-      const session = currentSession();
-      if (session === undefined)
+      const ofSession = currentSession();
+      if (ofSession === undefined)
         throw new Error('principal() is only known while a frame or request is handled');
-      return principalOf(claimsOf(session), session.id);
+      return ofSession;
     },
 
     noteDenied(code: string, details: Readonly<Record<string, string>> = {}): void {
-      const session = currentSession();
+      const session = currentSession()?.session;
       if (session === undefined) throw new Error('noteDenied() is only possible while a frame is handled');
       auditDenied(session, code, details);
     },

@@ -16,13 +16,15 @@ interface DestructionPorts {
   readonly streams: Pick<Streams, 'cut'>;
   readonly storage: DurableObjectStorage;
   readonly clock: () => number;
+  /** Ends the sessions of MCP, which are objects of their own. */
+  readonly endMcpSessions: () => Promise<void>;
   /** The agent's own `destroy`, which ends in the SDK's. */
   readonly destroy: () => Promise<void>;
 }
 
 /** Destroys one object, once at a time, and leaves what is to outlive it. */
 export function createDestruction(ports: DestructionPorts) {
-  const { sessions, audit, streams, storage, clock, destroy } = ports;
+  const { sessions, audit, streams, storage, clock, endMcpSessions, destroy } = ports;
   let running: Promise<void> | undefined;
   /** The deletion for which the broker commanded the destruction that is under way. */
   let commandedBy: Revocation | undefined;
@@ -32,6 +34,7 @@ export function createDestruction(ports: DestructionPorts) {
       streams.cut(id);
       sessions.end(id, 'destroyed');
     }
+    await endMcpSessions();
     audit.releaseReplays(Number.POSITIVE_INFINITY);
     audit.releaseCalls();
     keepAfterDeletion(storage, clock(), () => commandedBy);

@@ -14,6 +14,8 @@ export interface EndPorts {
   readonly streams: Pick<Streams, 'has' | 'cut'>;
   /** Whether a session is admitted, but not yet accepted by the SDK: open without a socket for that time. */
   readonly isOpening: (sessionId: string) => boolean;
+  /** Called in the turn in which the end of a session is written. */
+  readonly forget: (sessionId: string) => void;
   readonly clock: () => number;
 }
 
@@ -21,7 +23,7 @@ export interface EndPorts {
  * How the sessions of one object end. Synchronous, and an end is written before the socket is closed: code that is
  * opening or renewing the session, or handling a frame of it, reads the end afterwards.
  */
-export function createEnds({ sql, audit, sockets, streams, isOpening, clock }: EndPorts) {
+export function createEnds({ sql, audit, sockets, streams, isOpening, forget, clock }: EndPorts) {
   const sessions = objectSessionStore(sql);
 
   /** Ends a session; its first end counts. Its socket or stream stays as it is. */
@@ -31,6 +33,7 @@ export function createEnds({ sql, audit, sockets, streams, isOpening, clock }: E
     details?: Readonly<Record<string, number>>,
   ): void {
     const ended = sessions.end(id, reason, clock(), details === undefined ? null : JSON.stringify(details));
+    forget(id);
     if (ended !== undefined) audit.ended(ended);
   }
 

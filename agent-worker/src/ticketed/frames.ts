@@ -7,7 +7,6 @@ import {
   STATE_READ,
   STATE_WRITE,
 } from '@agent-ticket/shared/scope.ts';
-import { claimsOf } from './claims.ts';
 import type { Sessions } from './sessions.ts';
 
 /** A frame's JSON object, read loosely: nothing of it has been checked. */
@@ -16,6 +15,8 @@ export interface FrameMembers {
   readonly [member: string]: unknown;
 }
 
+const isMembers = (value: unknown): value is FrameMembers => typeof value === 'object' && value !== null;
+
 /**
  * The members of a text that is a JSON object, `undefined` for every other text. An array is an object here, with no
  * `type`, as it is to the SDK.
@@ -23,7 +24,7 @@ export interface FrameMembers {
 export function frameMembers(text: string): FrameMembers | undefined {
   try {
     const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null ? { ...value } : undefined;
+    return isMembers(value) ? value : undefined;
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
     throw error;
@@ -102,6 +103,6 @@ export function skippedByBroadcast(
   const isTranscript = typeof message === 'string' && TRANSCRIPT.test(message);
   return sessionIds.filter((id) => {
     const session = sessions.current(id);
-    return !session.ok || (isTranscript && !covers(claimsOf(session.value).scope, STATE_READ));
+    return !session.ok || (isTranscript && !covers(session.value.claims.scope, STATE_READ));
   });
 }

@@ -91,6 +91,9 @@ export function createInFlight() {
 export function createFrameQueue(sleep: (ms: number) => Promise<void>) {
   const queues = new Map<string, { last: Promise<unknown>; bytes: number }>();
   return {
+    /** Whether earlier frames of a socket wait. */
+    isWaiting: (id: string): boolean => queues.has(id),
+
     /**
      * Waits until `ms` have passed and every earlier frame of the socket went on. `false` at once where more than
      * `maxBytes` would wait. A frame that need not wait goes on in the same turn of the event loop.

@@ -19,7 +19,7 @@ interface RecordPorts {
   /** Id of the object. */
   readonly object: string;
   readonly sessions: Pick<Sessions, 'backlog' | 'hasBacklog' | 'countPending' | 'acknowledge' | 'terminate'>;
-  readonly audit: Pick<Audit, 'pendingSessions'>;
+  readonly audit: Pick<Audit, 'pendingSessions' | 'takeCalls' | 'keepCalls'>;
   readonly clock: () => number;
   /** At least 0 and less than 1. */
   readonly random: () => number;
@@ -56,24 +56,27 @@ export function createObjectRecord(ports: RecordPorts) {
   const aside = { backlog, onSetAside: (fact: SetAside) => log({ event: 'fact_set_aside', ...fact }) };
   let planned: { readonly due: number; readonly cancel: () => void } | undefined;
   let isRunning = false;
-  /** Whether facts may have come to be since those of the hand-over on its way were read. */
+  /** Whether more is to be handed over once the hand-over on its way is done. */
   let mayBeMore = false;
   let failures = 0;
   /** No try before this moment, in ms; the sweep comes after it. */
   let retryAt = 0;
 
-  function deliverWithin(ms: number): void {
-    mayBeMore = true;
+  /** Whether this life of the object will hand over; otherwise the alarm does. */
+  function deliverWithin(ms: number): boolean {
     const now = clock();
     const due = now + ms;
     // While it fails the alarm brings the next try: a timer would keep the object awake, and be billed, for a minute.
-    if (now < retryAt || (planned !== undefined && planned.due <= due)) return;
+    if (now < retryAt) return false;
+    if (planned !== undefined && planned.due <= due) return true;
     planned?.cancel();
     const cancel = ports.later(ms, () => {
       planned = undefined;
-      if (!isRunning) keepAlive(run());
+      if (isRunning) mayBeMore = true;
+      else keepAlive(run());
     });
     planned = { due, cancel };
+    return true;
   }
 
   async function run(): Promise<void> {
@@ -93,6 +96,7 @@ export function createObjectRecord(ports: RecordPorts) {
       const wait = Math.ceil(most * (1 - ports.random() / 2));
       failures += 1;
       retryAt = clock() + wait;
+      ports.audit.keepCalls(ports.audit.takeCalls());
       await ports.wakeBy(retryAt);
     } finally {
       isRunning = false;
@@ -104,17 +108,18 @@ export function createObjectRecord(ports: RecordPorts) {
     const waiting = backlog.oldest(HANDED_ITEMS);
     if (rows.length === HANDED_SESSIONS || waiting.length === HANDED_ITEMS) mayBeMore = true;
     const items = readFacts(aside, waiting);
+    const calls = ports.audit.takeCalls();
     const handed: Handed[] = [
       ...openings.map((fact) => ({ fact })),
       ...items.map(({ id, fact }) => ({ id, fact })),
       ...ends.map((fact) => ({ fact })),
+      ...calls.map((invocation) => ({ fact: { invocation } })),
     ];
     if (handed.length === 0) return;
-    const recorded = await within<Recorded>(
-      HANDOVER_DEADLINE_MS,
-      recorderOf(env.RECORDER, ports.object).deliver(handed.map(({ fact }) => fact)),
-    );
-    if (recorded.failed !== undefined) throw new NotRecorded(recorded.failed);
+    const recorded = await deliver(handed.map(({ fact }) => fact)).catch((error: unknown) => {
+      ports.audit.keepCalls(calls);
+      throw error;
+    });
     for (const position of recorded.refused) {
       const refused = handed[position];
       if (refused?.id !== undefined) setAside(aside, refused.id, 'refused');
@@ -125,6 +130,13 @@ export function createObjectRecord(ports: RecordPorts) {
     const last = items.at(-1);
     if (last !== undefined) backlog.removeThrough(last.id);
     for (const { id, why } of recorded.revoked) sessions.terminate(id, why);
+  }
+
+  async function deliver(facts: readonly RecordFact[]): Promise<Recorded & { readonly failed?: undefined }> {
+    const recorder = recorderOf(env.RECORDER, ports.object);
+    const recorded = await within<Recorded>(HANDOVER_DEADLINE_MS, recorder.deliver(facts));
+    if (recorded.failed !== undefined) throw new NotRecorded(recorded.failed);
+    return recorded;
   }
 
   return {

@@ -42,51 +42,47 @@ export const renewalFrames = {
  * A ticket that is known to be revoked ends the session, which is of the same person and place; one that this object
  * refuses does not, since the command that made it refuse ended the sessions that were hit. Answers whether it renewed.
  */
-export async function renew(
-  session: ObjectSession,
-  token: string,
-  ws: WebSocket,
-  ports: RenewalPorts,
-): Promise<boolean> {
+export async function renew(id: string, token: string, ws: WebSocket, ports: RenewalPorts): Promise<boolean> {
   const { sessions, clock } = ports;
   const refuse = ({ reason, detail }: Denial): false => {
-    ports.log({ event: 'renewal_refused', reason, detail, session: session.id });
-    ports.audit.renewalRefused(session.id, reason);
+    ports.log({ event: 'renewal_refused', reason, detail, session: id });
+    ports.audit.renewalRefused(id, reason);
     sendFrame(ws, renewalFrames.refused(DENIALS[reason].close));
     return false;
   };
   const refuseAndEnd = (denial: Denial): false => {
     refuse(denial);
-    sessions.end(session.id, denial.reason);
+    sessions.end(id, denial.reason);
     closeSocket(ws, denial.reason);
     return false;
   };
-  if (!ports.rates.allow(renewalId(session.id), RENEWAL_RATE, clock()))
-    return refuse({ reason: 'rate_limited' });
+  if (!ports.rates.allow(renewalId(id), RENEWAL_RATE, clock())) return refuse({ reason: 'rate_limited' });
+  const session = sessions.find(id);
+  if (session === undefined) return refuse({ reason: 'claims_missing' });
   const verified = await verifyRenewal(token, session, ports.verifier(), clock());
   if (!verified.ok) return refuse(verified.denial);
   const ticket = verified.value;
   const checked = await ports.checkRevoked(ticket);
 
-  const current = sessions.current(session.id);
+  const current = sessions.current(id);
   if (!current.ok) return refuseAndEnd(current.denial);
   if (!checked.ok) return refuseAndEnd(checked.denial);
   const revoked = sessions.whyRefused(ticket);
   if (revoked !== undefined) return refuse({ reason: revoked });
-  const rights = rightsAfter(ticket, current.value, clock());
+  const rights = rightsAfter(ticket, session, clock());
   if (!rights.ok) return refuse(rights.denial);
-  if (!sessions.burnForRenewal(current.value, ticket)) {
+  if (!sessions.burnForRenewal(session, ticket)) {
     await ports.arm();
     return refuse({ reason: 'ticket_used' });
   }
-  const renewed = sessions.renew(session.id, ticket, rights.value);
+  const renewed = sessions.renew(id, ticket, rights.value);
   if (renewed === undefined) return refuse({ reason: 'session_terminated' });
 
   const { scope } = ticket.claims;
   sendFrame(ws, renewalFrames.renewed(formatScope(scope), renewed.expiresAt));
   // The SDK decided at accept that this connection gets the state, and that cannot be changed now.
-  if (covers(claimsOf(session).scope, STATE_READ) && !covers(scope, STATE_READ))
-    sessions.terminate(session.id, 'rights_changed');
+  if (covers(current.value.claims.scope, STATE_READ) && !covers(scope, STATE_READ))
+    sessions.terminate(id, 'rights_changed');
   await ports.arm();
   await checked.value.noteInside();
   return true;

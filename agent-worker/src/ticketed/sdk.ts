@@ -71,10 +71,19 @@ export function sdkRequest(request: Request): Request {
 /** The SDK's connection id, its first tag on every socket, is the session id: the gate chose it. */
 export const sessionIdOf = (tags: readonly string[]): string | undefined => tags[0];
 
+/** Tags that were made, by principal: those of one come back. Dropped together when many. */
+const principalTags = new Map<string, string>();
+const TAGS_KEPT = 1024;
+
 /** Finds every socket of a principal. A digest, since a tag holds 256 characters and a principal id may be longer. */
 export async function principalTag(principal: string): Promise<string> {
+  const known = principalTags.get(principal);
+  if (known !== undefined) return known;
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(principal)));
-  return `p:${Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
+  const tag = `p:${Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
+  if (principalTags.size >= TAGS_KEPT) principalTags.clear();
+  principalTags.set(principal, tag);
+  return tag;
 }
 
 /** Sends unless the socket is closed, which may have happened during an await; then `send` would throw. */

@@ -8,13 +8,25 @@ import {
 import { createObjectTables } from '@agent-ticket/drizzle/object/tables.ts';
 import type { Denial, DenialReason } from '@agent-ticket/shared/denial.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
+import type { TicketClaims } from '@agent-ticket/shared/ticket.ts';
 import type { VerifiedTicket } from '@agent-ticket/shared/verify-ticket.ts';
-import type { Handover } from '../handover.ts';
+import type { HandedLimits, Handover } from '../handover.ts';
 import { admit, checkTicket, noteGrantUsed, whyRefused } from './admission.ts';
 import type { Audit, Presentation } from './audit.ts';
+import { claimsOf } from './claims.ts';
 import { createEnds, type EndPorts, endReasonOf } from './ends.ts';
+import { readLimits } from './limits.ts';
 
-interface SessionPorts extends Omit<EndPorts, 'audit' | 'isOpening'> {
+/** What the frames of an open session are checked by. Times in ms. */
+export interface LiveSession {
+  readonly id: string;
+  readonly claims: TicketClaims;
+  readonly limits: HandedLimits;
+  readonly expiresAt: number;
+  readonly idleAt: number | null;
+}
+
+interface SessionPorts extends Omit<EndPorts, 'audit' | 'isOpening' | 'forget'> {
   readonly audit: Audit;
   /** Whether a session ends when its ticket is presented again by another client. Asked when that happens. */
   readonly endsReplayed: () => boolean;
@@ -30,7 +42,20 @@ export function createSessions(ports: SessionPorts) {
   const sessions = objectSessionStore(sql);
   const backlog = backlogStore(sql);
   const opening = new Set<string>();
-  const ends = createEnds({ ...ports, isOpening: (id) => opening.has(id) });
+  /**
+   * Open sessions that were asked about in this life of the object, so that a frame reads no row. The row is the truth:
+   * what ends or renews a session takes it out of here in the turn in which it writes the row, and who asks next reads that.
+   */
+  const live = new Map<string, LiveSession>();
+  const forget = (id: string): void => void live.delete(id);
+  const ends = createEnds({ ...ports, forget, isOpening: (id) => opening.has(id) });
+
+  function keep(session: ObjectSession): LiveSession {
+    const { id, expiresAt, idleAt } = session;
+    const kept = { id, claims: claimsOf(session), limits: readLimits(session.limits), expiresAt, idleAt };
+    live.set(id, kept);
+    return kept;
+  }
 
   /** Notes that a burned ticket was presented again, and ends the session that it opened where that is configured. */
   function noteReplay(again: Presentation, bySession?: string): void {
@@ -60,6 +85,7 @@ export function createSessions(ports: SessionPorts) {
       const admitted = admit(sql, handover, clock());
       if (admitted.ok) {
         opening.add(admitted.value.id);
+        keep(admitted.value);
         audit.opened(handover);
       } else if (admitted.denial.reason === 'ticket_used') noteReplay(handover);
       return admitted;
@@ -78,7 +104,15 @@ export function createSessions(ports: SessionPorts) {
     whyRefused: (ticket: VerifiedTicket): DenialReason | undefined => whyRefused(sql, ticket, clock()),
 
     /** Whether a session that was opened has not ended. */
-    isOpen: (id: string): boolean => sessions.find(id)?.endedAt === null,
+    isOpen: (id: string): boolean => live.has(id) || sessions.find(id)?.endedAt === null,
+
+    /** The rights of a session, also of one that has ended. */
+    findClaims(id: string): TicketClaims | undefined {
+      const known = live.get(id);
+      if (known !== undefined) return known.claims;
+      const session = sessions.find(id);
+      return session === undefined ? undefined : claimsOf(session);
+    },
 
     /**
      * The agent accepted the session, or failed. A command that ended it meanwhile found no socket to close; then, or
@@ -86,6 +120,7 @@ export function createSessions(ports: SessionPorts) {
      */
     finishOpening(id: string, isAccepted: boolean): Denial | undefined {
       opening.delete(id);
+      if (isAccepted && live.has(id)) return undefined;
       const session = sessions.find(id);
       const isOver = session !== undefined && session.endedAt !== null;
       if (isAccepted && !isOver) return undefined;
@@ -95,19 +130,26 @@ export function createSessions(ports: SessionPorts) {
     },
 
     /** The open session of a frame, or why there is none any more. */
-    current(id: string | undefined): Outcome<ObjectSession> {
-      const session = id === undefined ? undefined : sessions.find(id);
-      if (session === undefined) return err('claims_missing');
-      if (session.endedAt !== null) return err(endReasonOf(session));
-      return session.expiresAt <= clock() ? err('session_expired') : ok(session);
+    current(id: string | undefined): Outcome<LiveSession> {
+      if (id === undefined) return err('claims_missing');
+      let known = live.get(id);
+      if (known === undefined) {
+        const session = sessions.find(id);
+        if (session === undefined) return err('claims_missing');
+        if (session.endedAt !== null) return err(endReasonOf(session));
+        known = keep(session);
+      }
+      return known.expiresAt <= clock() ? err('session_expired') : ok(known);
     },
 
     /** Notes a frame, from which idle time is counted anew; written only when it makes a difference of a tenth. */
-    noteFrame(session: ObjectSession, idleSeconds: number | undefined): void {
+    noteFrame(session: LiveSession): void {
+      const { idleSeconds } = session.limits;
       if (idleSeconds === undefined) return;
       const idleAt = clock() + idleSeconds * 1000;
-      if (session.idleAt === null || idleAt - session.idleAt > idleSeconds * 100)
-        sessions.postponeIdle(session.id, idleAt);
+      if (session.idleAt !== null && idleAt - session.idleAt <= idleSeconds * 100) return;
+      sessions.postponeIdle(session.id, idleAt);
+      live.set(session.id, { ...session, idleAt });
     },
 
     /** Burns the ticket of a renewal. Whether it was not used before; if it was, the replay is noted. */
@@ -121,6 +163,7 @@ export function createSessions(ports: SessionPorts) {
     renew(id: string, ticket: VerifiedTicket, to: Renewed): ObjectSession | undefined {
       const renewed = sessions.renew(id, to);
       if (renewed === undefined) return undefined;
+      forget(id);
       noteGrantUsed(sql, ticket);
       audit.renewed(renewed);
       return renewed;

@@ -24,15 +24,7 @@ export class Witness extends ticketed(Agent<Cloudflare.Env, { secret: number }>)
   }
 
   override async onConnect(connection: Connection, { request }: ConnectionContext): Promise<void> {
-    if (this.name.startsWith('terminated-')) {
-      const revocation = lock(`session:${connection.id}`, { code: 'session_terminated' });
-      await this.fetch(commandRequest({ op: 'revoke', revocation }));
-      return;
-    }
-    if (this.name.startsWith('ended-')) {
-      this
-        .sql`UPDATE ticket_sessions SET ended_at = 1, end_reason = 'terminated' WHERE id = ${connection.id}`;
-    }
+    if (this.name.startsWith('terminated-')) return this.#terminate(connection);
     const [socket] = this.ctx.getWebSockets(connection.id);
     const seen = {
       type: 'seen',
@@ -50,8 +42,21 @@ export class Witness extends ticketed(Agent<Cloudflare.Env, { secret: number }>)
     connection.send(JSON.stringify(seen));
   }
 
-  override onMessage(connection: Connection, message: WSMessage): void {
+  /** Called before the connection has a socket. */
+  override async getConnectionTags(connection: Connection): Promise<string[]> {
+    if (this.name.startsWith('ended-')) await this.#terminate(connection);
+    return [];
+  }
+
+  /** As the broker does. */
+  async #terminate({ id }: Connection): Promise<void> {
+    const revocation = lock(`session:${id}`, { code: 'session_terminated' });
+    await this.fetch(commandRequest({ op: 'revoke', revocation }));
+  }
+
+  override async onMessage(connection: Connection, message: WSMessage): Promise<void> {
     this.received.push(typeof message === 'string' ? message : byteLength(message));
+    if (message === 'terminate') return this.#terminate(connection);
     if (message === 'fail') throw new Error('PRIVATE words of the agent');
     connection.send(JSON.stringify({ type: 'received', principal: this.principal() }));
   }

@@ -30,8 +30,7 @@ describe('the configuration', () => {
     });
     expect(config).toMatchObject({
       issuer: 'https://broker.test',
-      ticketAudience: 'agents.test',
-      agentWorkerUrl: 'https://agents.test',
+      workers: [{ name: 'default', url: 'https://agents.test', audience: 'agents.test' }],
       allowedOrigins: ['https://app.test', 'https://console.test'],
     });
     expect([config.keyEncryptionKey.length, config.tokenPepper.length]).toEqual([32, 32]);
@@ -115,6 +114,63 @@ describe('the configuration', () => {
     expect(fault).toMatch(/ISUER/);
     expect(fault).toMatch(/KEK_OLD/);
     expect(fault).not.toContain(CANARY);
+  });
+
+  const BILLING = { url: 'https://billing.test', audience: 'billing.test' };
+  const withWorkers = (workers: unknown) => ({ ...GOOD, WORKERS: JSON.stringify(workers) });
+
+  it('takes more agent workers beside the one of the single settings, or all of them in one setting', () => {
+    expect(readConfig(withWorkers({ billing: BILLING })).workers.map(({ name }) => name)).toEqual([
+      'default',
+      'billing',
+    ]);
+    const single = without('TICKET_AUDIENCE', 'AGENT_WORKER_URL');
+    const alone = { ...single, WORKERS: JSON.stringify({ billing: BILLING }) };
+    expect(readConfig(alone).workers).toEqual([{ name: 'billing', ...BILLING }]);
+    expect(readConfig(GOOD, { billing: BILLING })).toEqual(readConfig(withWorkers({ billing: BILLING })));
+  });
+
+  it.each<[string, unknown, RegExp]>([
+    ['that is no object', [BILLING], /must be a JSON object/],
+    ['that is empty', {}, /must name a worker/],
+    ['with a name that is none', { Billing: BILLING }, /Billing/],
+    ['with an unknown member', { billing: { ...BILLING, canary: CANARY } }, /billing.*canary/],
+    ['without an audience', { billing: { url: BILLING.url } }, /billing\.audience/],
+    ['with an audience of commands', { billing: { ...BILLING, audience: 'x/control' } }, /billing\.audience/],
+    [
+      'with an address that has a path',
+      { billing: { ...BILLING, url: `https://a.test/${CANARY}` } },
+      /billing\.url/,
+    ],
+    ['with http', { billing: { ...BILLING, url: `http://${CANARY}.example` } }, /billing\.url/],
+    [
+      'with two faults',
+      { a: { ...BILLING, url: '' }, b: { ...BILLING, audience: '' } },
+      /a\.url.*b\.audience/,
+    ],
+    ['with the audience of another', { billing: { ...BILLING, audience: 'agents.test' } }, /one audience/],
+    ['with the address of another', { billing: { ...BILLING, url: 'https://agents.test/' } }, /one url/],
+    ['that names the worker of the single settings', { default: BILLING }, /default already/],
+  ])('with WORKERS %s refuses to start, and names what is wrong', (_what, workers, fault) => {
+    expect(faultOf(withWorkers(workers))).toMatch(/^broker is not configured\. WORKERS: /);
+    expect(faultOf(withWorkers(workers))).toMatch(fault);
+    expect(faultOf(withWorkers(workers))).not.toContain(CANARY);
+  });
+
+  it('with a worker twice, or workers in code and setting, refuses to start', () => {
+    const text = JSON.stringify({ billing: BILLING });
+    const twice = `{"billing":${JSON.stringify(BILLING)},${text.slice(1)}`;
+    expect(faultOf({ ...GOOD, WORKERS: twice })).toMatch(/WORKERS: .*twice/);
+    expect(() => readConfig(withWorkers({ billing: BILLING }), { billing: BILLING })).toThrow(
+      'WORKERS: the code names workers',
+    );
+  });
+
+  it.each(['TICKET_AUDIENCE', 'AGENT_WORKER_URL'])('with WORKERS but %s alone refuses to start', (name) => {
+    const other = name === 'TICKET_AUDIENCE' ? 'AGENT_WORKER_URL' : 'TICKET_AUDIENCE';
+    expect(faultOf({ ...without(other), WORKERS: JSON.stringify({ billing: BILLING }) })).toContain(
+      `${other}: missing`,
+    );
   });
 
   it('names every fault at once', () => {

@@ -18,6 +18,16 @@ import {
   signInFault,
   workloadIssuer,
 } from './issuers.ts';
+import {
+  type AgentWorker,
+  Audience,
+  isOrigin,
+  Workers,
+  type WorkersByName,
+  WorkerUrl,
+  workersFaults,
+  workersOf,
+} from './workers.ts';
 
 /** 256 bits: `openssl rand -base64 32 | tr '+/' '-_' | tr -d '='`. */
 const Key256 = z
@@ -64,14 +74,13 @@ function parseJson(text: string): unknown {
   }
 }
 
-const isOrigin = (url: string): boolean => URL.canParse(url) && new URL(url).pathname === '/';
-
 export const Settings = z
   .strictObject({
     ISSUER: BaseUrl,
-    TICKET_AUDIENCE: z.string().min(1).max(512),
-    /** Paths below it are ours: a path of its own would be dropped, so it has none. */
-    AGENT_WORKER_URL: BaseUrl.refine(isOrigin, 'must be an origin, without a path'),
+    TICKET_AUDIENCE: Audience.optional(),
+    AGENT_WORKER_URL: WorkerUrl.optional(),
+    /** Where there are several. */
+    WORKERS: Workers.optional(),
     KEK: Key256,
     /** The one before it, while keys are still sealed with it. */
     KEK_PREVIOUS: Key256.optional(),
@@ -118,6 +127,7 @@ export const Settings = z
     };
     const local =
       s.MODE === 'development' && URL.canParse(s.ISSUER) && isLoopback(new URL(s.ISSUER).hostname);
+    for (const [name, message] of workersFaults(s)) fault(name, message);
     if (s.AUTH_MODE === 'none' && !local) fault('AUTH_MODE', 'none is for MODE=development on loopback only');
     if (s.KEK_PREVIOUS?.toString() === s.KEK.toString()) fault('KEK_PREVIOUS', 'must not be KEK itself');
     if (s.INVOCATION_RETENTION_DAYS > s.SESSION_RETENTION_DAYS)
@@ -177,8 +187,7 @@ const auth0Settings = (s: Pick<Settings, 'AUTH0_DOMAIN' | 'AUTH0_AUDIENCE' | 'AU
 
 export interface BrokerConfig {
   readonly issuer: string;
-  readonly ticketAudience: string;
-  readonly agentWorkerUrl: string;
+  readonly workers: readonly AgentWorker[];
   readonly keyEncryptionKey: Uint8Array<ArrayBuffer>;
   readonly previousKeyEncryptionKey: Uint8Array<ArrayBuffer> | undefined;
   readonly keySchedule: KeySchedule;
@@ -204,16 +213,22 @@ export interface BrokerConfig {
 export const BEGINNINGS =
   /^(AGENT_WORKER|ALLOWED_ORIGIN|AUDIT_|AUTH_MODE|AUTH0_|CF_ACCESS|CLAIM_RULE|CONTROL_D(ATABASE|B)|KEK(_|$)|KEY_(PUBLISH|RETIRE|ROTATION)|OIDC_ISSUER|RECORD_D(ATABASE|B)|TICKET_|TOKEN_PEPPER|TRUST_EMAIL|TRUSTED_)/;
 
-/** The configuration in a Worker's env. Throws an `Error` that names each wrong setting and no value. */
-export const readConfig = (env: object): BrokerConfig =>
-  configOf(readSettings('broker', Settings, env, BEGINNINGS));
+/**
+ * The configuration in a Worker's env. Throws an `Error` that names each wrong setting and no value.
+ *
+ * @param workers agent workers that the code names, in place of the setting.
+ */
+export function readConfig(env: object, workers?: WorkersByName): BrokerConfig {
+  if (workers === undefined) return configOf(readSettings('broker', Settings, env, BEGINNINGS));
+  if ('WORKERS' in env) throw new Error('broker is not configured. WORKERS: the code names workers');
+  return configOf(readSettings('broker', Settings, { ...env, WORKERS: JSON.stringify(workers) }, BEGINNINGS));
+}
 
 /** The configuration that settings make. */
 export function configOf(s: Settings): BrokerConfig {
   return {
     issuer: s.ISSUER,
-    ticketAudience: s.TICKET_AUDIENCE,
-    agentWorkerUrl: s.AGENT_WORKER_URL,
+    workers: workersOf(s),
     keyEncryptionKey: s.KEK,
     previousKeyEncryptionKey: s.KEK_PREVIOUS,
     keySchedule: scheduleOf(s),

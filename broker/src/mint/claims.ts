@@ -3,9 +3,11 @@ import type { GrantRow } from '@agent-ticket/drizzle/control/policy.ts';
 import { AgentSlug, InstanceName } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { auditEventOf } from '../audit/event.ts';
+import { workerOf } from '../config/workers.ts';
 import type { Authenticated } from '../credentials/principal.ts';
 import type { RequestContext } from '../http/context.ts';
-import { type ChangePorts, changePolicy, newRevocation } from '../revocation/changes.ts';
+import { changePolicy, newRevocation } from '../revocation/changes.ts';
+import type { ChangePorts } from '../revocation/outbox.ts';
 import { sendCommand } from '../revocation/send-command.ts';
 import { CLAIM_LAPSES_MS, DEFAULT_INSTANCE } from './policy.ts';
 import type { MintOrder } from './shard.ts';
@@ -51,7 +53,11 @@ export async function resolveLapse(
   // compared within this id alone.
   const rev = (await ports.control.revocations.newestRev()) + 1;
   const { reason: _, createdBy: _by, createdAt: _at, ...version } = revocation;
-  const receipt = await sendCommand({ op: 'lapse', ...place, revocation: { ...version, rev } }, ports);
+  const receipt = await sendCommand(
+    { op: 'lapse', ...place, revocation: { ...version, rev } },
+    workerOf(agentSlug, ports),
+    ports,
+  );
   if (receipt?.opened === undefined) return err('agent_worker_unavailable', { retryAfter: 5 });
   if (receipt.opened) {
     await ports.control.grants.noteOpened(id, by.now);

@@ -6,6 +6,7 @@ import { ok } from '@agent-ticket/shared/outcome.ts';
 import { type AgentRegistry, findAgent } from '@agent-ticket/shared/registry.ts';
 import { formatScope } from '@agent-ticket/shared/scope.ts';
 import { auditEventOf } from '../audit/event.ts';
+import { workerOf } from '../config/workers.ts';
 import { type Authenticated, plainPrincipal } from '../credentials/principal.ts';
 import { isUnverified, isUseDue, principalOfToken, verifySecret } from '../credentials/service-token.ts';
 import { INSTANCE_WINDOW_MS, type RateState, retryAfterOf, secondsUntil } from '../http/rate.ts';
@@ -131,13 +132,13 @@ function payloadOf(
   { who, request, context, jti }: VerifiedOrder,
   decision: Allowed,
   basis: { readonly rev: number; readonly grant: string | undefined },
-  { config }: MintPorts,
+  ports: MintPorts,
 ) {
   const { agent, instance = DEFAULT_INSTANCE, transport } = request;
   const nowSeconds = Math.floor(context.now / 1000);
   return ticketPayload({
-    issuer: config.issuer,
-    audience: config.ticketAudience,
+    issuer: ports.config.issuer,
+    audience: workerOf(agent, ports).audience,
     jti,
     who,
     decision,

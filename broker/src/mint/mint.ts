@@ -2,12 +2,13 @@ import { present } from '@agent-ticket/shared/handshake.ts';
 import { TicketId } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { formatScope } from '@agent-ticket/shared/scope.ts';
+import { type AgentWorker, workerOf } from '../config/workers.ts';
 import type { Authenticated } from '../credentials/principal.ts';
 import { type Credential, isUnverified, noteUse } from '../credentials/service-token.ts';
 import type { RequestContext } from '../http/context.ts';
 import type { RateState } from '../http/rate.ts';
 import type { Keyring } from '../keys/keyring.ts';
-import { type ChangePorts, flushOutbox } from '../revocation/changes.ts';
+import { type ChangePorts, flushOutbox } from '../revocation/outbox.ts';
 import { resolveLapse } from './claims.ts';
 import { isSpent } from './decide-ticket.ts';
 import { type IssuedTicket, issueTicket } from './issue.ts';
@@ -17,7 +18,6 @@ import type { TicketRequest } from './ticket-request.ts';
 export interface ExchangePorts extends ChangePorts {
   readonly shard: MintShard;
   readonly keyring: Pick<Keyring, 'signer' | 'lastSigner' | 'newestSigner'>;
-  readonly config: ChangePorts['config'] & { readonly agentWorkerUrl: string };
   /** Runs beside the answer; its failure is logged and changes no answer. */
   readonly later: (work: Promise<void>) => void;
 }
@@ -95,7 +95,7 @@ export async function exchange(
       if (answer.isClaimed) ports.later(flushOutbox(ports));
       const issued = await issueTicket(answer.payload, material);
       return {
-        outcome: ok(answerOf(issued, now, ports.config.agentWorkerUrl)),
+        outcome: ok(answerOf(issued, now, workerOf(issued.claims.agent, ports))),
         rate: answer.rate,
         ...lookedUp,
       };
@@ -118,8 +118,8 @@ interface TicketAnswer {
   readonly protocols: readonly [string, string];
 }
 
-function answerOf({ ticket, claims }: IssuedTicket, now: number, agentWorkerUrl: string): TicketAnswer {
-  const socketUrl = new URL(`/agents/${claims.agent}/${claims.instance}`, agentWorkerUrl);
+function answerOf({ ticket, claims }: IssuedTicket, now: number, worker: AgentWorker): TicketAnswer {
+  const socketUrl = new URL(`/agents/${claims.agent}/${claims.instance}`, worker.url);
   socketUrl.protocol = socketUrl.protocol === 'https:' ? 'wss:' : 'ws:';
   return {
     ticket,

@@ -3,7 +3,7 @@ import { type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { findAgent, usualTransport } from '@agent-ticket/shared/registry.ts';
 import type { Authenticated } from '../credentials/principal.ts';
 import type { RequestContext } from '../http/context.ts';
-import type { ChangePorts } from '../revocation/changes.ts';
+import type { ChangePorts } from '../revocation/outbox.ts';
 import { resolveLapse } from './claims.ts';
 import { decide, HIDDEN, type PolicyInput } from './policy.ts';
 import { type AgentInstance, type PolicyInputPorts, readPolicyInput } from './policy-input.ts';

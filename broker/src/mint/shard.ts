@@ -7,6 +7,7 @@ import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import type { Denial } from '@agent-ticket/shared/denial.ts';
 import type { TicketId, Tier } from '@agent-ticket/shared/names.ts';
 import type { TicketPayload } from '@agent-ticket/shared/ticket.ts';
+import type { WorkersConfig } from '../config/workers.ts';
 import type { Authenticated } from '../credentials/principal.ts';
 import { type Credential, isUnverified, principalOfToken } from '../credentials/service-token.ts';
 import type { RequestContext } from '../http/context.ts';
@@ -69,7 +70,7 @@ export interface MintPorts extends Pick<PolicyInputPorts, 'registry'> {
   readonly control: Pick<ControlStore, 'change' | 'grants'>;
   /** Facts that were read after this call. */
   readonly readFacts: (question: MintQuestion) => Promise<MintFacts>;
-  readonly config: PolicyInputPorts['config'] & { readonly issuer: string; readonly ticketAudience: string };
+  readonly config: PolicyInputPorts['config'] & WorkersConfig & { readonly issuer: string };
   readonly randomId: () => string;
   readonly record: Recording;
 }

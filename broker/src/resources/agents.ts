@@ -3,9 +3,11 @@ import { ROLES, type Role } from '@agent-ticket/shared/names.ts';
 import { ok } from '@agent-ticket/shared/outcome.ts';
 import { type AgentEntry, usualTransport } from '@agent-ticket/shared/registry.ts';
 import { targetNamesOfInstance } from '@agent-ticket/shared/target.ts';
+import { workerOf } from '../config/workers.ts';
 import { decide, type PolicyInput } from '../mint/policy.ts';
 import { callerTargets, questionOf } from '../mint/policy-input.ts';
 import type { Call, Handler } from '../runtime/call.ts';
+import type { BrokerPorts } from '../runtime/ports.ts';
 
 /** An instance that no row names; no valid instance name. */
 const ANY_OTHER = '';
@@ -24,7 +26,7 @@ export const listAgents: Handler = async (call) => {
     const held = allowed.filter(({ claim }) => claim === undefined).map(({ role }) => role);
     // The owner that the caller could become by asking counts where it has no role yet.
     const role = ROLES.findLast((each) => held.includes(each)) ?? allowed[0]?.role;
-    return role === undefined ? [] : [view(entry, role)];
+    return role === undefined ? [] : [view(entry, role, call.ports)];
   });
   return ok({ status: 200, body: { items, next_cursor: null } });
 };
@@ -80,12 +82,13 @@ function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string
   return groups;
 }
 
-const view = (entry: AgentEntry, role: Role) => ({
+const view = (entry: AgentEntry, role: Role, ports: BrokerPorts) => ({
   agent: entry.slug,
   display_name: entry.displayName,
   description: entry.description,
   access: entry.access,
   transport: entry.transport,
   instances: entry.instances ?? null,
+  url: new URL(`/agents/${entry.slug}`, workerOf(entry.slug, ports).url).href,
   role,
 });

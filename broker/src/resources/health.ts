@@ -1,6 +1,7 @@
 import { STATEMENT_DEADLINE_MS, within } from '@agent-ticket/drizzle/deadline.ts';
 import { isOutage } from '@agent-ticket/drizzle/outage.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
+import { agentsOf, registryDigest } from '@agent-ticket/shared/registry.ts';
 import { renderErrorWith } from '../http/answer.ts';
 import type { Handler, HandlerResult } from '../runtime/call.ts';
 import type { BrokerPorts } from '../runtime/ports.ts';
@@ -47,7 +48,7 @@ const BACKLOG_MS = 5_000;
  * one that is not ready.
  */
 const answerNow = cached(ANSWER_MS, async (ports, now): Promise<HandlerResult> => {
-  const [signer, policy, counted, keys, record, waiting, work] = await Promise.all([
+  const [signer, policy, counted, keys, record, waiting, work, workers] = await Promise.all([
     attempt(ports.keyring.signer(now)),
     attempt(ports.ping.control()),
     attempt(ports.shard.count(PROBE.key, PROBE)),
@@ -55,6 +56,7 @@ const answerNow = cached(ANSWER_MS, async (ports, now): Promise<HandlerResult> =
     attempt(ports.ping.record()),
     attempt(waitingEvents(ports, now)),
     attempt(waitingWork(ports, now)),
+    attempt(agreement(ports, now)),
   ]);
   const events = known(waiting);
   const isLate = (events?.waiting_age ?? 0) > LATE_SECONDS;
@@ -66,6 +68,7 @@ const answerNow = cached(ANSWER_MS, async (ports, now): Promise<HandlerResult> =
     record: record.ok && (ports.shard.waiting === undefined ? counted.ok : !isLate),
     ...events,
     ...known(work),
+    ...known(workers),
     key_sets_unusable: unusableKeySets(ports),
   };
   if (mint) return { outcome: ok({ status: 200, body: { status: 'ready', ...state } }) };
@@ -120,6 +123,26 @@ const waitingEvents = cached(BACKLOG_MS, async ({ shard }, now) => {
 const waitingWork = cached(BACKLOG_MS, async ({ control, record }, now) => {
   const [changes, checkpoint] = await Promise.all([control.outbox.count(), record.checkpoints.newest()]);
   return { changes_waiting: changes, checkpoint_age: ageOf(checkpoint?.at, now) };
+});
+
+/** The schedule asks each minute: an agent worker that missed two of them does not answer. */
+const ANSWER_KEPT_MS = 150_000;
+
+/**
+ * How many agent workers serve other agents than the registry here says, and how many have not answered of late. Their
+ * names are for operators, in the log: everybody may ask this. Reads what the schedule noted, and asks no worker.
+ */
+const agreement = cached(BACKLOG_MS, async ({ control, registry, config }, now) => {
+  const rows = await control.agentWorkers.list();
+  const states = await Promise.all(
+    config.workers.map(async ({ name, audience }) => {
+      const row = rows.find((each) => each.audience === audience);
+      if (row === undefined || now - row.answeredAt > ANSWER_KEPT_MS) return 'unanswered';
+      return row.digest === (await registryDigest(agentsOf(registry, name))) ? 'same' : 'differing';
+    }),
+  );
+  const count = (wanted: string) => states.filter((state) => state === wanted).length;
+  return { workers_differing: count('differing'), workers_unanswered: count('unanswered') };
 });
 
 /** In seconds; clocks may differ. */

@@ -8,7 +8,8 @@ import { allowsAgent, OTHER_AGENT } from '../credentials/principal.ts';
 import { iso } from '../http/iso.ts';
 import { pageOf, readPage } from '../http/page.ts';
 import { callerTargets } from '../mint/policy-input.ts';
-import { changePolicy, endResource, isDone, newRevocation } from '../revocation/changes.ts';
+import { changePolicy, endResource, newRevocation } from '../revocation/changes.ts';
+import { isDone } from '../revocation/outbox.ts';
 import { readBody } from '../runtime/body.ts';
 import type { Call, Handler } from '../runtime/call.ts';
 

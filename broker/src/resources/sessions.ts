@@ -8,7 +8,8 @@ import { allowsAgent, OTHER_AGENT } from '../credentials/principal.ts';
 import type { Answer } from '../http/context.ts';
 import { iso } from '../http/iso.ts';
 import { pageOf, readPage } from '../http/page.ts';
-import { changePolicy, isDone, newRevocation, statusOf } from '../revocation/changes.ts';
+import { changePolicy, newRevocation, statusOf } from '../revocation/changes.ts';
+import { isDone } from '../revocation/outbox.ts';
 import type { Call, Handler } from '../runtime/call.ts';
 
 const Place = z.strictObject({ startedAt: z.int(), id: z.uuid() });
@@ -112,7 +113,7 @@ async function terminate(call: Call, row: AgentSessionRow): Promise<Outcome<Answ
   if (row.endedAt !== null)
     return err('session_already_ended', { hint: `the session ended at ${iso(row.endedAt)}` });
   const { who, now, ports } = call;
-  const { agentSlug: agent, instanceId: instance, id: sessionId } = row;
+  const { agentSlug: agent, instanceId: instance, id: sessionId, audience } = row;
   const revocation = newRevocation({
     target: { kind: 'session', id: SessionId.parse(sessionId) },
     kind: 'any',
@@ -122,7 +123,8 @@ async function terminate(call: Call, row: AgentSessionRow): Promise<Outcome<Answ
     now,
   });
   const event = auditEventOf(call, 'session.terminated', ports.randomId(), { agent, instance, sessionId });
-  const receipt = await changePolicy({ event, revocations: [revocation] }, ports);
+  const command = { op: 'revoke', ids: [revocation.id], audience } as const;
+  const receipt = await changePolicy({ event, revocations: [revocation], command }, ports);
   // The object has ended it; its own row of that may still be on the way to the record.
   const ended = isDone(receipt) ? { ended_at: iso(now), end_reason: revocation.code } : {};
   return ok({ status: statusOf(receipt), body: { ...sessionView(row), ...ended, receipt } });

@@ -2,6 +2,7 @@ import { AgentSlug, InstanceName, Transport } from '@agent-ticket/shared/names.t
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { type AgentRegistry, findAgent, usualTransport } from '@agent-ticket/shared/registry.ts';
 import { ScopeList } from '@agent-ticket/shared/scope.ts';
+import type { AgentWorker, WorkersConfig } from '../config/workers.ts';
 import { logAuthFailure, logAuthResult } from '../credentials/auth-result.ts';
 import { authenticateJwt, type JwtSource } from '../credentials/bearer.ts';
 import { capped, delegate } from '../credentials/delegation.ts';
@@ -131,7 +132,7 @@ type GrantType = (typeof GRANT_TYPES)[number];
 const TICKET_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:jwt';
 
 interface Deployment {
-  readonly config: { readonly agentWorkerUrl: string; readonly ticketAudience: string };
+  readonly config: WorkersConfig;
   readonly registry: AgentRegistry;
 }
 
@@ -145,15 +146,18 @@ const readGrantType = (form: Form): Outcome<GrantType> => {
 };
 
 /**
- * The request for a token as a ticket request. `resource` names the instance; `audience` may name the agent
+ * The request for a token as a ticket request. `resource` names the instance; `audience` may name its agent
  * worker beside it and nothing else. `transport` is ours: left out, it is the one that the agent is made for.
  */
 function readTicketRequest(form: Form, { config, registry }: Deployment): Outcome<TicketRequest> {
   const [resource, audience, scope] = ['resource', 'audience', 'scope'].map((name) => form.get(name));
   if (resource === undefined) return err('target_invalid', { hint: 'resource is missing' });
-  if (audience !== undefined && audience !== config.ticketAudience)
-    return err('target_invalid', { hint: 'audience is not served here' });
-  const target = readTarget(resource, config.agentWorkerUrl, registry);
+  const url = resource.replace(/^ws/, 'http');
+  // Known by its address and not by the agent: a caller is not told where there is an agent of that name.
+  const worker = config.workers.find((each) => url.startsWith(`${new URL(each.url).origin}/`));
+  if (audience !== undefined && audience !== worker?.audience)
+    return err('target_invalid', { hint: 'audience is not that of the resource' });
+  const target = worker === undefined ? NO_INSTANCE : readTarget(url, worker, registry);
   if (!target.ok) return target;
   const scopes = scope === undefined ? undefined : ScopeList.safeParse(scope);
   if (scopes?.success === false || (scope !== undefined && containsCredential(scope)))
@@ -177,26 +181,24 @@ interface Target {
   readonly instance: InstanceName;
 }
 
-/** The address of an agent instance, the way in which clients name it as an OAuth resource (RFC 8707 §2). */
-const resourceOf = (agentWorkerUrl: string, { agent, instance }: Target): string =>
-  new URL(`/agents/${agent}/${instance}`, agentWorkerUrl).href;
+const NO_INSTANCE = err('target_invalid', { hint: 'resource is the URL of an agent instance' });
 
 /**
- * Reads `resource`: the URL of one agent instance of this deployment, as `https` or as `wss`. Of an agent for machines
- * also the URL of its endpoint, which is what an MCP client knows and names as the resource. Compared as text, so that no
+ * Reads `resource` (RFC 8707 §2): the URL of one agent instance, which was `https` or `wss`. Of an agent for machines also
+ * the URL of its endpoint, which is what an MCP client knows and names as the resource. Compared as text, so that no
  * second spelling (a port, a user, dots, an escape, a query) names the same instance.
  */
-function readTarget(resource: string, agentWorkerUrl: string, registry: AgentRegistry): Outcome<Target> {
+function readTarget(resource: string, worker: AgentWorker, registry: AgentRegistry): Outcome<Target> {
   const [, agent, instance, endpoint = ''] = /\/agents\/([^/]+)\/([^/]+)(\/mcp|\/sse)?$/.exec(resource) ?? [];
   const slug = AgentSlug.safeParse(agent);
   const name = InstanceName.safeParse(instance);
-  if (slug.success && name.success && !containsCredential(name.data)) {
-    const target = { agent: slug.data, instance: name.data };
-    const hasEndpoint = findAgent(registry, target.agent)?.transport === 'sse';
-    const known = resourceOf(agentWorkerUrl, target) + endpoint;
-    if ((endpoint === '' || hasEndpoint) && resource.replace(/^ws/, 'http') === known) return ok(target);
-  }
-  return err('target_invalid', { hint: 'resource is the URL of an agent instance' });
+  if (!slug.success || !name.success || containsCredential(name.data)) return NO_INSTANCE;
+  const hasEndpoint = findAgent(registry, slug.data)?.transport === 'sse';
+  const known = new URL(`/agents/${slug.data}/${name.data}`, worker.url).href + endpoint;
+  if ((endpoint !== '' && !hasEndpoint) || resource !== known) return NO_INSTANCE;
+  // At another worker an agent is answered as if there were none of its name.
+  const isElsewhere = registry.some((entry) => entry.slug === slug.data && entry.worker !== worker.name);
+  return isElsewhere ? err('agent_unknown') : ok({ agent: slug.data, instance: name.data });
 }
 
 interface ClientSecret {

@@ -4,6 +4,7 @@ import { type AgentRegistry, requireSound } from '@agent-ticket/shared/registry.
 import { createRemoteKeys } from '@agent-ticket/shared/remote-keys.ts';
 import { type AnchorBucket, allAnchors, bucketAnchor, webhookAnchor } from '../audit/anchor.ts';
 import type { BrokerConfig } from '../config/config.ts';
+import { workerMisfits } from '../config/workers.ts';
 import { createAccessGroups } from '../credentials/access-groups.ts';
 import type { CredentialPorts } from '../credentials/authenticate.ts';
 import { claimRuleFaults } from '../credentials/claim-rules.ts';
@@ -40,7 +41,10 @@ export interface Runtime
  */
 export function compose(config: BrokerConfig, registry: AgentRegistry, runtime: Runtime): BrokerPorts {
   requireSound(registry);
-  const misfits = claimRuleFaults(config.claimRules, knownPermissions(registry));
+  const misfits = [
+    ...workerMisfits(registry, config.workers),
+    ...claimRuleFaults(config.claimRules, knownPermissions(registry)),
+  ];
   if (misfits.length > 0) throw new Error(`broker is not configured. ${misfits.join('; ')}`);
   const keyringOf = (purpose: 'ticket' | 'audit') => createKeyring({ ...runtime, config, purpose });
   const anchors = [

@@ -6,14 +6,14 @@ import { purgeAudit } from '../audit/retention.ts';
 import { isFull, sealAudit } from '../audit/sealer.ts';
 import { INSTANCE_WINDOW_MS, RATE_WINDOW_MS } from '../http/rate.ts';
 import { maintainKeys } from '../keys/maintenance.ts';
-import { flushOutbox, keepNumbersAhead } from '../revocation/changes.ts';
-import { reconcileSessions } from '../revocation/send-command.ts';
+import { flushOutbox, keepNumbersAhead } from '../revocation/outbox.ts';
+import { compareRegistries, reconcileSessions } from '../revocation/send-command.ts';
 import type { BrokerPorts } from './ports.ts';
 import { yieldTurn } from './yield-turn.ts';
 
 /**
  * The tasks of each minute, on Workers by a cron trigger, on Node by a timer: deliver changes of the outbox, correct
- * sessions whose end was not reported, rotate keys, seal the audit log, delete expired rows. Any number of instances
+ * sessions whose end was not reported, compare registries, rotate keys, seal the audit log, delete expired rows. Any number of instances
  * may run them concurrently. A step that fails runs again the next minute and does not prevent the other steps.
  */
 export async function runScheduled(ports: BrokerPorts): Promise<void> {
@@ -24,6 +24,7 @@ export async function runScheduled(ports: BrokerPorts): Promise<void> {
   await step('keys', ports, () => maintainKeys(ports, now));
   await step('outbox', ports, () => flushOutbox(ports));
   await step('reconcile', ports, () => reconcileSessions(ports));
+  await step('registries', ports, () => compareRegistries(ports));
   await step('checkpoint', ports, () =>
     whileMore(ports, async () => {
       const sealed = await sealAudit(ports, ports.clock());

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import * as z from 'zod';
 import { PERMISSIONS } from '../../src/credentials/permissions.ts';
-import { flushOutbox } from '../../src/revocation/changes.ts';
+import { flushOutbox } from '../../src/revocation/outbox.ts';
 import { runScheduled } from '../../src/runtime/scheduled.ts';
 import {
   idOf,

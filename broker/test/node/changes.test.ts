@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { flushOutbox } from '../../src/revocation/changes.ts';
+import { flushOutbox } from '../../src/revocation/outbox.ts';
 import { type OperatorBroker, startOperatorBroker } from './admin/operator-broker.ts';
 import { KINDS, type Kind, type Ready } from './change-kinds.ts';
 import { rowsOf } from './folder.ts';

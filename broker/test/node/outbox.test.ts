@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { flushOutbox, newRevocation } from '../../src/revocation/changes.ts';
+import { newRevocation } from '../../src/revocation/changes.ts';
+import { flushOutbox } from '../../src/revocation/outbox.ts';
 import { runScheduled } from '../../src/runtime/scheduled.ts';
 import { CLEAN, type OperatorBroker, startOperatorBroker } from './admin/operator-broker.ts';
 import { rowsOf } from './folder.ts';

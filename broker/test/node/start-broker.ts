@@ -73,7 +73,7 @@ export async function startNodeBroker(
   const runtime: Runtime = {
     control: control.store,
     record: watched(record.store, events),
-    sendControl: async (token) => {
+    sendControl: async (_worker, token) => {
       commands.push(token);
       return Response.json({ closed: 0, objects: 0, unreachable: 0, pending: 0, ms: 0 });
     },

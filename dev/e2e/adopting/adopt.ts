@@ -1,8 +1,10 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import * as z from 'zod';
+import { installTarball, linkModules } from '../../pack/install.ts';
 import { makePackage } from '../../pack/make-package.ts';
 import { PACKAGES } from '../../pack/packages.ts';
 import { quietEnvironment, ROOT } from '../../quiet-environment.ts';
@@ -20,21 +22,15 @@ async function guidedPatch(): Promise<string> {
 /** An Agents SDK app without tickets, in a folder with all its dependencies. */
 export async function plainApp(folder: string): Promise<void> {
   await cp(APP, folder, { recursive: true });
-  const modules = join(folder, 'node_modules');
-  await mkdir(modules);
-  for (const name of await readdir(`${ROOT}node_modules`))
-    if (name !== '@agent-ticket') await symlink(`${ROOT}node_modules/${name}`, join(modules, name));
+  await linkModules(folder);
 }
 
 /** Installs the built package into it and changes the lines of the guide. */
 export async function adopt(folder: string): Promise<void> {
-  const spec = PACKAGES.find(({ name }) => name === NAME);
+  const spec = PACKAGES.find(({ workspace }) => NAME.endsWith(`/${workspace}`));
   if (spec === undefined) throw new Error(`no package ${NAME}`);
   const tarball = await makePackage(spec, `${ROOT}.dev/packed-for-adopting`);
-  const home = join(folder, 'node_modules', NAME);
-  await mkdir(home, { recursive: true });
-  // As `npm install` does with a tarball; npm would also fetch the other packages again.
-  await run('tar', ['-xzf', tarball, '-C', home, '--strip-components=1']);
+  await installTarball(folder, NAME, tarball);
   const manifest = join(folder, 'package.json');
   const text = await readFile(manifest, 'utf8');
   await writeFile(
@@ -50,10 +46,10 @@ export async function adopt(folder: string): Promise<void> {
   if (code !== 0) throw new Error('the lines of docs/adopt.md do not fit the app');
 }
 
-/** The number of new or changed lines of the app, and of removed ones. */
+/** The number of lines of the app that were added or changed by hand, and of removed ones. */
 export async function changedLines(folder: string): Promise<{ added: number; removed: number }> {
   const sum = { added: 0, removed: 0 };
-  for (const file of ['package.json', 'wrangler.jsonc', 'tsconfig.json', 'src/index.ts', 'src/counter.ts']) {
+  for (const file of ['wrangler.jsonc', 'tsconfig.json', 'src/index.ts', 'src/counter.ts']) {
     // Status 1 means that there are differences.
     const { stdout } = await run('diff', [join(APP, file), join(folder, file)]).catch((error) => {
       if (error.code === 1) return error;
@@ -79,4 +75,35 @@ export async function buildApp(folder: string): Promise<void> {
       throw new Error(`${tool} ${args.join(' ')}: ${stdout}${stderr}`);
     });
   }
+}
+
+const Report = z.object({
+  testResults: z.array(
+    z.object({
+      name: z.string(),
+      assertionResults: z.array(z.object({ title: z.string(), status: z.string() })),
+    }),
+  ),
+});
+
+/** Runs the tests that the guide on testing shows. Answers the files, each with its tests that did not pass. */
+export async function runGuidedTests(folder: string): Promise<Map<string, string[]>> {
+  const guide = await readFile(`${ROOT}docs/testing.md`, 'utf8');
+  for (const [, path = '', text = ''] of guide.matchAll(/^```ts\n\/\/ (\S+)\n(.*?)^```$/gms)) {
+    await mkdir(dirname(join(folder, path)), { recursive: true });
+    await writeFile(join(folder, path), text);
+  }
+  const report = join(folder, 'report.json');
+  // A test that fails is in the report.
+  await run('vitest', ['run', '--reporter=json', `--outputFile=${report}`], {
+    cwd: folder,
+    env: quietEnvironment(process.env),
+  }).catch(() => {});
+  const { testResults } = Report.parse(JSON.parse(await readFile(report, 'utf8')));
+  return new Map(
+    testResults.map(({ name, assertionResults }) => [
+      name.slice(folder.length + 1),
+      assertionResults.filter(({ status }) => status !== 'passed').map(({ title }) => title),
+    ]),
+  );
 }

@@ -83,6 +83,8 @@ describe('docs/operations.md', () => {
         changes_waiting: 0,
         checkpoint_age: expect.any(Number),
         key_sets_unusable: [],
+        workers_differing: 0,
+        workers_unanswered: 0,
       }),
     );
   });

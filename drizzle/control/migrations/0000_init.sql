@@ -1,3 +1,9 @@
+CREATE TABLE `agent_workers` (
+	`audience` text PRIMARY KEY NOT NULL,
+	`digest` text NOT NULL,
+	`answered_at` integer NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE `auth_sessions` (
 	`id` text PRIMARY KEY NOT NULL,
 	`issuer` text NOT NULL,
@@ -41,6 +47,7 @@ CREATE TABLE `outbox` (
 	`id` text PRIMARY KEY NOT NULL,
 	`event` text NOT NULL,
 	`command` text,
+	`delivered` text DEFAULT '[]' NOT NULL,
 	`attempts` integer DEFAULT 0 NOT NULL,
 	`due_at` integer NOT NULL
 );

@@ -15,6 +15,7 @@ CREATE TABLE `agent_sessions` (
 	`user_id` text NOT NULL,
 	`agent_slug` text NOT NULL,
 	`instance_id` text NOT NULL,
+	`audience` text NOT NULL,
 	`role` text NOT NULL,
 	`scope` text NOT NULL,
 	`started_at` integer NOT NULL,
@@ -32,7 +33,7 @@ CREATE TABLE `agent_sessions` (
 CREATE INDEX `agent_sessions_user` ON `agent_sessions` (`user_id`,`started_at`,`id`);--> statement-breakpoint
 CREATE INDEX `agent_sessions_instance` ON `agent_sessions` (`agent_slug`,`instance_id`,`started_at`,`id`);--> statement-breakpoint
 CREATE INDEX `agent_sessions_newest` ON `agent_sessions` (`started_at`,`id`);--> statement-breakpoint
-CREATE INDEX `agent_sessions_active` ON `agent_sessions` (`started_at`,`id`) WHERE ended_at IS NULL;--> statement-breakpoint
+CREATE INDEX `agent_sessions_active` ON `agent_sessions` (`started_at`,`id`,`audience`) WHERE ended_at IS NULL;--> statement-breakpoint
 CREATE INDEX `agent_sessions_agent` ON `agent_sessions` (`agent_slug`,`started_at`,`id`);--> statement-breakpoint
 CREATE INDEX `agent_sessions_ended` ON `agent_sessions` (`ended_at`) WHERE ended_at IS NOT NULL;--> statement-breakpoint
 CREATE INDEX `agent_sessions_live` ON `agent_sessions` (`agent_slug`,`instance_id`,`started_at`,`id`) WHERE ended_at IS NULL;--> statement-breakpoint

@@ -31,8 +31,8 @@ export function describeBoundedLists(open: OpenDatabases): void {
           ${numbers} SELECT 'e' || i, ${time}, CASE WHEN i % ${EACH} = 0 THEN 'ticket.denied' ELSE 'ticket.issued' END, 'success', ${ALICE}, 'counter' FROM n`,
       );
       await databases.recordDb.run(
-        sql`INSERT INTO agent_sessions (id, user_id, agent_slug, instance_id, role, scope, started_at, ended_at, jti, kid, rev)
-          ${numbers} SELECT 's' || i, ${who}, 'counter', 'main', 'viewer', 's', ${time}, NULL, 'j' || i, 'k', 1 FROM n`,
+        sql`INSERT INTO agent_sessions (id, user_id, agent_slug, instance_id, audience, role, scope, started_at, ended_at, jti, kid, rev)
+          ${numbers} SELECT 's' || i, ${who}, 'counter', 'main', 'agents.test', 'viewer', 's', ${time}, NULL, 'j' || i, 'k', 1 FROM n`,
       );
     });
 

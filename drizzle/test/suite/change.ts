@@ -22,7 +22,7 @@ const full = (kind: Kind, databases: Databases): Change => ({
 });
 const WAITING: OutboxRow = {
   ...{ id: EVENT.eventId, event: JSON.stringify(EVENT), command: JSON.stringify(COMMAND) },
-  ...{ attempts: 0, dueAt: NOW + 5 },
+  ...{ delivered: '[]', attempts: 0, dueAt: NOW + 5 },
 };
 
 /** Every table whose rows differ. */

@@ -323,6 +323,17 @@ export const CONTROL_PLANS: readonly Plan<ControlStore>[] = [
     work: ({ usedTokens }) => usedTokens.purge(NOW, 500),
     by: ['used_tokens_expired'],
   },
+  {
+    what: 'the agent workers, of which there are few',
+    work: ({ agentWorkers }) => agentWorkers.list(),
+    by: [],
+    scans: 'agent_workers',
+  },
+  {
+    what: 'the answer of an agent worker',
+    work: ({ agentWorkers }) => agentWorkers.note('agents.test', 'digest', NOW),
+    by: [],
+  },
   { what: 'due outbox rows', work: ({ outbox }) => outbox.due(NOW, 50), by: ['outbox_due'] },
   {
     what: 'how many outbox rows wait, of a table that is empty most of the time',
@@ -336,5 +347,10 @@ export const CONTROL_PLANS: readonly Plan<ControlStore>[] = [
     by: [],
   },
   { what: 'an outbox row that is taken', work: ({ outbox }) => outbox.take(outboxRow(), NOW), by: [] },
+  {
+    what: 'an outbox row that has arrived at some agent workers',
+    work: ({ outbox }) => outbox.noteDelivered('a', ['agents.test']),
+    by: [],
+  },
   { what: 'an outbox row that is done', work: ({ outbox }) => outbox.done('a'), by: [] },
 ];

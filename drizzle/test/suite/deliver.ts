@@ -5,7 +5,18 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { RecordFact, RevokedSession } from '../../record/deliver.ts';
 import { agentSessions, auditEvents, sessionParties } from '../../record/schema.ts';
 import { type Databases, type OpenDatabases, rootMessage } from './databases.ts';
-import { ALICE, auditEvent, KID, keepCopy, MINUTE, NOW, revocation, sessionFact, uuidOf } from './rows.ts';
+import {
+  ALICE,
+  AUDIENCE,
+  auditEvent,
+  KID,
+  keepCopy,
+  MINUTE,
+  NOW,
+  revocation,
+  sessionFact,
+  uuidOf,
+} from './rows.ts';
 
 const ROBOT = 'auth0:people.test:robot';
 
@@ -175,7 +186,7 @@ export function describeDeliver(open: OpenDatabases): void {
           deliver([opened(name)]),
           databases.record
             .deliverChange(event, [row])
-            .then(() => databases.record.revocations.liveObjects(row, undefined, 9)),
+            .then(() => databases.record.revocations.liveObjects(AUDIENCE, row, undefined, 9)),
         ]);
         expect(answered.length + objects.length).toBeGreaterThan(0);
       }

@@ -3,6 +3,7 @@ import type { RecordStore } from '../../record/store.ts';
 import { combinationsOf, type Plan, pages } from './plan-table.ts';
 import {
   ALICE,
+  AUDIENCE,
   auditEvent,
   JTI,
   KID,
@@ -111,12 +112,14 @@ export const RECORD_PLANS: readonly Plan<RecordStore>[] = [
       ...pages<RecordStore, AgentInstance>(
         `objects with live sessions that ${kind} ${target} hits`,
         { agent: 'counter', instance: 'm' },
-        ({ revocations }, after) => revocations.liveObjects(revocation({ target, kind }), after, 100),
+        ({ revocations }, after) =>
+          revocations.liveObjects(AUDIENCE, revocation({ target, kind }), after, 100),
         by,
       ).map((plan) => (sorts === 'never' ? plan : { ...plan, sorts: true as const })),
       {
         what: `how many objects have live sessions that ${kind} ${target} hits`,
-        work: ({ revocations }) => revocations.countLiveObjects(revocation({ target, kind }), undefined),
+        work: ({ revocations }) =>
+          revocations.countLiveObjects(AUDIENCE, revocation({ target, kind }), undefined),
         by,
         ...(sorts === 'always' ? { sorts: true } : {}),
       },
@@ -124,8 +127,8 @@ export const RECORD_PLANS: readonly Plan<RecordStore>[] = [
   ),
   { what: 'a session', work: ({ sessions }) => sessions.find('a'), by: [] },
   {
-    what: 'open sessions, oldest first',
-    work: ({ sessions }) => sessions.listOpen(0, NOW, 50),
+    what: 'open sessions of an agent worker, oldest first',
+    work: ({ sessions }) => sessions.listOpen(AUDIENCE, 0, NOW, 50),
     by: ['agent_sessions_active'],
   },
   ...SESSION_FILTERS.flatMap((filter) =>

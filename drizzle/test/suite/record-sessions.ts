@@ -46,6 +46,7 @@ export function describeRecordSessions(open: OpenDatabases): void {
           user_id: ALICE,
           agent_slug: 'counter',
           instance_id: 'main',
+          audience: 'agents.test',
           role: 'viewer',
           scope: 'a b',
           started_at: NOW,

@@ -218,6 +218,16 @@ export function describeRevocations(open: OpenDatabases): void {
       expect(await control.outbox.due(NOW + 5, 1)).toEqual([{ ...row, attempts: 1, dueAt: NOW + 5 }]);
     });
 
+    it('knows which agent workers have executed a command, whoever notes it and in whatever order', async () => {
+      const row = (await enqueue(1)) ?? outboxRow();
+      await Promise.all([['a', 'b'], ['b'], ['c']].map((some) => control.outbox.noteDelivered(row.id, some)));
+      const [noted] = await control.outbox.due(NOW, 1);
+      expect(JSON.parse(noted?.delivered ?? '').sort()).toEqual(['a', 'b', 'c']);
+      await control.outbox.done(row.id);
+      await control.outbox.noteDelivered(row.id, ['d']);
+      expect(await control.outbox.count()).toBe(0);
+    });
+
     it('gives a row again and again until all of it has arrived', async () => {
       const row = (await enqueue(1)) ?? outboxRow();
       const take = (attempts: number) => control.outbox.take({ ...row, attempts }, NOW + MINUTE);
@@ -226,5 +236,16 @@ export function describeRevocations(open: OpenDatabases): void {
       expect([await control.outbox.count(), await take(2)]).toEqual([0, false]);
       await control.outbox.done(row.id);
     });
+  });
+
+  it('keeps of each agent worker what it answered last', async () => {
+    const { control } = await open();
+    await control.agentWorkers.note('a.test', 'one', NOW);
+    await control.agentWorkers.note('b.test', 'two', NOW);
+    await control.agentWorkers.note('a.test', 'three', NOW + 1);
+    expect(await control.agentWorkers.list()).toEqual([
+      { audience: 'a.test', digest: 'three', answeredAt: NOW + 1 },
+      { audience: 'b.test', digest: 'two', answeredAt: NOW },
+    ]);
   });
 }

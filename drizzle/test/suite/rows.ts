@@ -19,6 +19,8 @@ export const MINUTE = 60_000;
 export const ALICE = PrincipalId.parse('auth0:people.test:alice');
 export const BOB = PrincipalId.parse('auth0:people.test:bob');
 export const JTI = TicketId.parse('7f0c9c3e-3d0e-4b0a-9a51-0a3b1c5d7e9f');
+/** Of the agent worker that has the sessions. */
+export const AUDIENCE = 'agents.test';
 /** A kid as a real key has it. */
 export const KID = 'k'.repeat(43);
 
@@ -128,6 +130,7 @@ export const outboxRow = (differs: Partial<OutboxRow> = {}): OutboxRow => ({
   id: uuidOf(1),
   event: '{"type":"lock.created"}',
   command: null,
+  delivered: '[]',
   attempts: 0,
   dueAt: NOW,
   ...differs,
@@ -138,6 +141,7 @@ export const sessionFact = (differs: Partial<SessionFact> = {}): SessionFact => 
   principal: ALICE,
   agent: 'counter',
   instance: 'main',
+  audience: AUDIENCE,
   role: 'viewer',
   scope: 'agent:connect',
   startedAt: NOW,

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { AgentInstance } from '../../record/revocations.ts';
 import type { SessionFact, SessionFilter } from '../../record/sessions.ts';
 import type { Databases, OpenDatabases } from './databases.ts';
-import { ALICE, addSessions, NOW, revocation, sessionFact, tokenId, uuidOf } from './rows.ts';
+import { ALICE, AUDIENCE, addSessions, NOW, revocation, sessionFact, tokenId, uuidOf } from './rows.ts';
 
 const TOKEN = `token:${tokenId('7')}`;
 const KEY = 'q'.repeat(43);
@@ -89,15 +89,17 @@ export function describeSessionLists(open: OpenDatabases): void {
       await put(3, { startedAt: NOW - 2, endedAt: NOW, endReason: 'client_closed' });
       await put(4, { startedAt: NOW - 1 });
       await put(5, { startedAt: NOW });
+      // An agent worker has no object of another one to ask.
+      await put(6, { startedAt: NOW - 2, audience: 'other.test' });
       const ids = async (from: number, until: number, limit: number) =>
-        (await sessions.listOpen(from, until, limit)).map(({ startedAt }) => startedAt - NOW);
+        (await sessions.listOpen(AUDIENCE, from, until, limit)).map(({ startedAt }) => startedAt - NOW);
       expect(await ids(NOW - 2, NOW - 1, 9)).toEqual([-2, -1]);
       expect(await ids(0, NOW, 2)).toEqual([-3, -2]);
     });
 
     describe('by a revocation', () => {
       const objects = async (differs: Partial<Revocation>, limit = 50) =>
-        (await revocations.liveObjects(revocation(differs), undefined, limit)).map(
+        (await revocations.liveObjects(AUDIENCE, revocation(differs), undefined, limit)).map(
           (object) => `${object.agent}/${object.instance}`,
         );
       const EVERYTHING = { target: 'everything:' };
@@ -105,7 +107,9 @@ export function describeSessionLists(open: OpenDatabases): void {
       it.each(TARGETS)('name the objects that %s hits, and count them', async (target, expected) => {
         for (const [index, differs] of LIVE.entries()) await put(index + 1, differs);
         expect(await objects({ target })).toEqual(expected);
-        expect(await revocations.countLiveObjects(revocation({ target }), undefined)).toBe(expected.length);
+        expect(await revocations.countLiveObjects(AUDIENCE, revocation({ target }), undefined)).toBe(
+          expected.length,
+        );
       });
 
       it.each(TARGETS)(
@@ -117,6 +121,13 @@ export function describeSessionLists(open: OpenDatabases): void {
           expect(await objects({ target, kind: 'before', rev: 6 })).toEqual([]);
         },
       );
+
+      it('leave out those of other agent workers', async () => {
+        await put(1, { instance: 'here' });
+        await put(2, { instance: 'elsewhere', audience: 'other.test' });
+        expect(await objects(EVERYTHING)).toEqual(['counter/here']);
+        expect(await revocations.countLiveObjects(AUDIENCE, revocation(EVERYTHING), undefined)).toBe(1);
+      });
 
       it('name an object once, however many sessions it has, and no more objects than asked for', async () => {
         for (const name of [1, 2, 3]) await put(name);
@@ -137,8 +148,8 @@ export function describeSessionLists(open: OpenDatabases): void {
           const seen: string[] = [];
           const left: number[] = [];
           for (let after: AgentInstance | undefined; ; ) {
-            left.push(await revocations.countLiveObjects(row, after));
-            const page = await revocations.liveObjects(row, after, 3);
+            left.push(await revocations.countLiveObjects(AUDIENCE, row, after));
+            const page = await revocations.liveObjects(AUDIENCE, row, after, 3);
             if (page.length === 0) break;
             seen.push(...page.map((object) => `${object.agent}/${object.instance}`));
             after = page.at(-1);

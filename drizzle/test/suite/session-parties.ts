@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { sessionParties } from '../../record/schema.ts';
 import type { SessionFact } from '../../record/sessions.ts';
 import type { Databases, OpenDatabases } from './databases.ts';
-import { addSessions, NOW, revocation, sessionFact, tokenId, uuidOf } from './rows.ts';
+import { AUDIENCE, addSessions, NOW, revocation, sessionFact, tokenId, uuidOf } from './rows.ts';
 
 const ROBOT = 'auth0:people.test:robot';
 const TOKEN = `token:${tokenId('7')}`;
@@ -16,7 +16,7 @@ export function describeSessionParties(open: OpenDatabases): void {
     const write = (name: number, differs: Partial<SessionFact>) =>
       addSessions(databases, sessionFact({ id: uuidOf(name), ...differs }));
     const instancesOf = async (target: string) =>
-      (await databases.record.revocations.liveObjects(revocation({ target }), undefined, 9)).map(
+      (await databases.record.revocations.liveObjects(AUDIENCE, revocation({ target }), undefined, 9)).map(
         ({ instance }) => instance,
       );
     const parties = async () =>
@@ -31,15 +31,15 @@ export function describeSessionParties(open: OpenDatabases): void {
       expect(await instancesOf(`service-token:${tokenId('7')}`)).toEqual(['acted', 'other']);
       const { countLiveObjects } = databases.record.revocations;
       const row = revocation({ target: `principal:${ROBOT}` });
-      expect(await countLiveObjects(row, undefined)).toBe(2);
-      expect(await countLiveObjects(row, { agent: 'counter', instance: 'acted' })).toBe(1);
+      expect(await countLiveObjects(AUDIENCE, row, undefined)).toBe(2);
+      expect(await countLiveObjects(AUDIENCE, row, { agent: 'counter', instance: 'acted' })).toBe(1);
     });
 
     it('is found by tickets from before only where the ticket of the session is from before', async () => {
       await write(1, { parties: [ROBOT], rev: 7 });
       const found = async (rev: number) => {
         const row = revocation({ target: `principal:${ROBOT}`, kind: 'before', rev });
-        return (await databases.record.revocations.liveObjects(row, undefined, 9)).length;
+        return (await databases.record.revocations.liveObjects(AUDIENCE, row, undefined, 9)).length;
       };
       expect([await found(7), await found(8)]).toEqual([0, 1]);
     });

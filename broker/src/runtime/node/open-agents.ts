@@ -23,6 +23,7 @@ const Entry = z.strictObject({
   requiredTier: Tier.exactOptional(),
   requiredScopes: Names.exactOptional(),
   enabled: z.boolean().exactOptional(),
+  worker: z.string().exactOptional(),
   transport: z.enum(['websocket', 'sse']).exactOptional(),
   access: z.enum(ACCESS_MODES).exactOptional(),
   instances: Names.exactOptional(),

@@ -9,6 +9,7 @@ import type { AgentRegistry } from '@agent-ticket/shared/registry.ts';
 import { getRequestListener } from '@hono/node-server';
 import { mintShardInProcess } from '../../mint/shard-node.ts';
 import { compose } from '../compose.ts';
+import { openWeb } from '../open-web.ts';
 import type { BrokerPorts } from '../ports.ts';
 import { runScheduled } from '../scheduled.ts';
 import { clientAddress } from './client-address.ts';
@@ -68,31 +69,19 @@ async function start(
   const callers = new WeakMap<Request, string | null>();
   const isTrusted = openTrustedProxies(config.trustedProxies);
   const pepper = createSecretKey(config.broker.tokenPepper);
-  const clock = (): number => Date.now();
-  const randomId = (): string => crypto.randomUUID();
+  const web = openWeb();
 
   const ports = compose(config.broker, registry, {
+    ...web,
     control: control.store,
     record: record.store,
-    sendControl: (token, signal) =>
-      fetch(new URL('/control', config.broker.agentWorkerUrl), {
-        method: 'POST',
-        headers: { authorization: `Bearer ${token}` },
-        redirect: 'manual',
-        signal,
-      }),
     shard: mintShardInProcess(
-      { registry, control: control.store, config: config.broker, randomId },
+      { registry, control: control.store, config: config.broker, randomId: web.randomId },
       record.store,
-      clock,
+      web.clock,
     ),
     ping: { control: () => control.ping(), record: () => record.ping() },
-    fetch: (url, init) => fetch(url, { ...init, redirect: 'manual' }),
-    sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
-    clock,
-    randomId,
     digestSecret: (secret) => createHmac('sha256', pepper).update(secret).digest('base64url'),
-    randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
     addressOf: (request) => callers.get(request) ?? null,
     later: (work) => {
       const running = work

@@ -3,7 +3,7 @@ import { TicketClaims } from '@agent-ticket/shared/ticket.ts';
 import { decodeJwt } from 'jose';
 import { afterEach, beforeAll, expect, it, vi } from 'vitest';
 import * as z from 'zod';
-import { flushOutbox } from '../../../src/revocation/changes.ts';
+import { flushOutbox } from '../../../src/revocation/outbox.ts';
 import { bodyOf } from '../answers.ts';
 import { NOW } from '../start-broker.ts';
 import { idOf, type OperatorBroker, type Person, ROOT, startOperatorBroker } from './operator-broker.ts';

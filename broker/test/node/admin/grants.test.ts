@@ -191,7 +191,8 @@ describe('DELETE', () => {
     await broker.call(ROOT, 'DELETE', `/admin/grants/${id}`);
     const command = await broker.lastCommand();
     if (command.op !== 'revoke') throw new Error(`${command.op} is no revocation`);
-    const live = () => broker.ports.record.revocations.liveObjects(command.revocation, undefined, 10);
+    const live = () =>
+      broker.ports.record.revocations.liveObjects('agents.test', command.revocation, undefined, 10);
     expect(await live()).toEqual([]);
     await broker.openSession({ agent: 'counter', instance: 'resting', grantId: id });
     expect(await live()).toEqual([{ agent: 'counter', instance: 'resting' }]);

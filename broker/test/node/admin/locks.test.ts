@@ -3,7 +3,7 @@ import { type LockTarget, targetName, targetNameOfParty } from '@agent-ticket/sh
 import { decodeJwt } from 'jose';
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { flushOutbox } from '../../../src/revocation/changes.ts';
+import { flushOutbox } from '../../../src/revocation/outbox.ts';
 import { bodyOf } from '../answers.ts';
 import { basic, NOW } from '../start-broker.ts';
 import {

@@ -10,7 +10,7 @@ import { createApp } from '../../../src/app.ts';
 import { PERMISSIONS } from '../../../src/credentials/permissions.ts';
 import { CLAIM_LAPSES_MS } from '../../../src/mint/policy.ts';
 import { mintShardInProcess } from '../../../src/mint/shard-node.ts';
-import { flushOutbox } from '../../../src/revocation/changes.ts';
+import { flushOutbox } from '../../../src/revocation/outbox.ts';
 import type { BrokerPorts } from '../../../src/runtime/ports.ts';
 import { testIssuer } from '../issuer.ts';
 import { BROKER, NOW, type StartedBroker, startNodeBroker } from '../start-broker.ts';
@@ -122,7 +122,7 @@ export async function startOperatorBroker(): Promise<OperatorBroker> {
       record,
       runtime.clock,
     ),
-    sendControl: async (token) => {
+    sendControl: async (_worker, token) => {
       worker.tokens.push(token);
       const command = await commandIn(token);
       received.push(command);
@@ -220,6 +220,7 @@ export async function startOperatorBroker(): Promise<OperatorBroker> {
         principal: idOf({ sub: 'alice' }),
         agent: 'counter',
         instance: 'main',
+        audience: 'agents.test',
         role: 'viewer',
         scope: 'agent:connect',
         startedAt: at,

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it, vi } from 'vitest';
 import * as z from 'zod';
 import { PERMISSIONS } from '../../../src/credentials/permissions.ts';
 import { ROUTES } from '../../../src/resources/routes.ts';
-import { flushOutbox } from '../../../src/revocation/changes.ts';
+import { flushOutbox } from '../../../src/revocation/outbox.ts';
 import { bodyOf } from '../answers.ts';
 import {
   CLEAN,

@@ -1,6 +1,6 @@
 import { strongestHit } from '@agent-ticket/shared/revocation.ts';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { flushOutbox } from '../../../src/revocation/changes.ts';
+import { flushOutbox } from '../../../src/revocation/outbox.ts';
 import { ALICE } from '../auth0.ts';
 import { rowsOf } from '../folder.ts';
 import { NOW } from '../start-broker.ts';

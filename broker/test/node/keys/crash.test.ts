@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { createKeyring } from '../../../src/keys/keyring.ts';
 import { maintainKeys } from '../../../src/keys/maintenance.ts';
 import { DEFAULT_SCHEDULE, stateOf } from '../../../src/keys/schedule.ts';
-import { flushOutbox } from '../../../src/revocation/changes.ts';
+import { flushOutbox } from '../../../src/revocation/outbox.ts';
 import { openFiles } from '../folder.ts';
 import { NOW } from '../start-broker.ts';
 
@@ -70,13 +70,14 @@ async function live(files: Files, now: number, fate?: Fate): Promise<number> {
   };
   const config = {
     issuer: 'https://broker.test',
-    ticketAudience: 'agents.test',
+    workers: [{ name: 'default', url: 'https://agents.test', audience: 'agents.test' }],
     keySchedule: DEFAULT_SCHEDULE,
     keyEncryptionKey: new Uint8Array(32),
   };
   const ports = {
     ...parts,
     config,
+    registry: [],
     keyring: createKeyring({ ...parts, config, purpose: 'ticket' }),
     auditKeyring: createKeyring({ ...parts, config, purpose: 'audit' }),
     sendControl: () => Promise.reject(new Error('no change of keys here sends a command')),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { singleAnswer } from './mcp-transports.ts';
+import { singleAnswer } from './single-answer.ts';
 
 const RESULT = '{"jsonrpc":"2.0","id":1,"result":{"tools":[]}}';
 const ERROR = '{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"no"}}';

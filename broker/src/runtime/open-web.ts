@@ -1,0 +1,21 @@
+import type { Runtime } from './compose.ts';
+
+/** The parts of the runtime that Workers and Node have in common: those of the web platform. */
+export const openWeb = (): Pick<
+  Runtime,
+  'sendControl' | 'fetch' | 'sleep' | 'clock' | 'randomId' | 'randomBytes'
+> => ({
+  sendControl: (worker, token, signal) =>
+    fetch(new URL('/control', worker.url), {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}` },
+      redirect: 'manual',
+      signal,
+    }),
+  // A key document that moved is no key document: the address is configuration.
+  fetch: (url, init) => fetch(url, { ...init, redirect: 'manual' }),
+  sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+  clock: () => Date.now(),
+  randomId: () => crypto.randomUUID(),
+  randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
+});

@@ -1,0 +1,3 @@
+import { defineAgents } from '@agent-ticket/shared/registry.ts';
+
+export const AGENTS = defineAgents([{ slug: 'counter', access: 'viewer' }]);

@@ -1,0 +1,8 @@
+import { defineAgents } from '@agent-ticket/agent-worker/registry';
+
+/** The agents of all starters, as each of them defines its own. */
+export const AGENTS = defineAgents([
+  { slug: 'assistant', access: 'first-user' },
+  { slug: 'tally', transport: 'sse' },
+  { slug: 'desk' },
+]);
