@@ -65,40 +65,49 @@ export const frontFiles = (broker: string): readonly { readonly name: string; re
   },
 ];
 
-const quoted = (text: string): string => `'${text.replaceAll("'", "''")}'`;
-
 const CREATED_BY = 'agent-ticket dev';
 
+interface Insert {
+  readonly sql: string;
+  readonly values: readonly (string | number)[];
+}
+
+const insert = (table: string, row: Readonly<Record<string, string | number>>): Insert => ({
+  sql: `INSERT OR IGNORE INTO ${table} (${Object.keys(row).join(', ')}) VALUES (${Object.keys(row).map(() => '?')})`,
+  values: Object.values(row),
+});
+
 /**
- * SQL that makes the service token of a development stack: an operator that owns every instance of every agent. It changes
- * nothing where the token is there.
+ * The rows of a development stack's service token: an operator that owns every instance of every agent. Where they are
+ * there nothing changes.
  */
-export function seedSql(
+export function seedRows(
   { clientId }: Pick<DevSecrets, 'clientId'>,
   digest: string,
   agents: AgentRegistry,
   now: number,
-): string {
-  const subject = `token:${clientId}`;
-  const permissions = [
-    ...new Set([...PERMISSIONS, ...agents.flatMap(({ requiredScopes }) => requiredScopes)]),
-  ];
-  const token = [clientId, 'development', JSON.stringify(permissions), 'admin', CREATED_BY].map(quoted);
+): readonly Insert[] {
+  const made = { created_by: CREATED_BY, created_at: now };
+  const permissions = new Set([...PERMISSIONS, ...agents.flatMap(({ requiredScopes }) => requiredScopes)]);
   return [
-    `INSERT OR IGNORE INTO service_tokens (id, name, permissions, tier, created_by, created_at) VALUES (${token.join(', ')}, ${now});`,
-    `INSERT OR IGNORE INTO service_token_secrets (digest, token_id, created_at) VALUES (${quoted(digest)}, ${quoted(clientId)}, ${now});`,
-    ...agents.map(({ slug }) => {
-      const grant = [
-        `dev-${clientId}-${slug}`,
-        subject,
-        slug,
-        '*',
-        'owner',
-        'for development',
-        CREATED_BY,
-      ].map(quoted);
-      return `INSERT OR IGNORE INTO grants (id, subject, agent_slug, instance_id, role, reason, created_by, created_at) VALUES (${grant.join(', ')}, ${now});`;
+    insert('service_tokens', {
+      id: clientId,
+      name: 'development',
+      permissions: JSON.stringify([...permissions]),
+      tier: 'admin',
+      ...made,
     }),
-    '',
-  ].join('\n');
+    insert('service_token_secrets', { digest, token_id: clientId, created_at: now }),
+    ...agents.map(({ slug }) =>
+      insert('grants', {
+        id: `dev-${clientId}-${slug}`,
+        subject: `token:${clientId}`,
+        agent_slug: slug,
+        instance_id: '*',
+        role: 'owner',
+        reason: 'for development',
+        ...made,
+      }),
+    ),
+  ];
 }

@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 import { createReadStream, existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { dirname, resolve } from 'node:path';
+import { dirname } from 'node:path';
 import { type NewFile, type Terminal, UsageError } from './command.ts';
+import { openWrangler } from './open-wrangler.ts';
 import { run } from './run.ts';
 
 /** `npx agent-ticket`: the one file of the command line that names a process. */
@@ -27,17 +27,6 @@ async function* readLines(path: string): AsyncGenerator<string> {
   }
 }
 
-/** By the wrangler of the app: it knows every form of its configuration, and where to look for it. */
-async function readWorker(config?: string): Promise<unknown> {
-  const requireHere = createRequire(resolve('package.json'));
-  try {
-    return requireHere('wrangler').unstable_readConfig({ config }, { hideWarnings: true });
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'MODULE_NOT_FOUND')) throw error;
-    throw new UsageError('wrangler is not installed here: npm install --save-dev wrangler');
-  }
-}
-
 async function createFiles(files: readonly NewFile[]): Promise<readonly string[]> {
   const present = files.map(({ path }) => path).filter((path) => existsSync(path));
   if (present.length > 0) return present;
@@ -56,7 +45,7 @@ function stopped(): AbortSignal {
 }
 
 const terminal: Terminal = {
-  readWorker,
+  readWorker: async (config) => openWrangler().unstable_readConfig({ config }, { hideWarnings: true }),
   createFiles,
   // Imported here: no other command needs the sign-in stand-in.
   runDev: async (options) => (await import('./open-dev.ts')).openDev(options, terminal, stopped()),

@@ -2,14 +2,13 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { createWriteStream, existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { digestSecret, makeSecret, makeTokenId } from '@agent-ticket/broker/src/credentials/secret.ts';
 import { openAgents } from '@agent-ticket/broker/src/runtime/node/open-agents.ts';
 import type { AgentRegistry } from '@agent-ticket/shared/registry.ts';
+import type { D1Database } from '@cloudflare/workers-types';
 import * as z from 'zod';
-import { brokerSettings, startIdentityProvider } from '../../dev/identity-provider/start.ts';
 import { type DevOptions, type DevPorts, type ExitCode, type Terminal, UsageError } from './command.ts';
 import {
   addressOf,
@@ -17,10 +16,13 @@ import {
   brokerVars,
   DevSecrets,
   frontFiles,
-  seedSql,
+  seedRows,
   varsFile,
   WRITTEN,
 } from './dev-files.ts';
+import { brokerSettings, startIdentityProvider } from './identity-provider/start.ts';
+import { migrateD1 } from './open-migrations.ts';
+import { isInstalled, openWrangler, programOf } from './open-wrangler.ts';
 
 /** Data of the development stack, beside the app's own in `.wrangler`. */
 const DATA = '.agent-ticket';
@@ -126,16 +128,28 @@ async function writeVars(path: string, text: string): Promise<void> {
   await writeFile(path, text, { mode: 0o600 });
 }
 
-/** By wrangler, before anything runs: it applies what is new, and remembers what it applied. */
+/** Before anything runs, since two processes on one folder of data damage it. */
 async function prepare(folder: string, secrets: DevSecrets, agents: AgentRegistry): Promise<void> {
   const pepper = new Uint8Array(Buffer.from(secrets.tokenPepper, 'base64url'));
   const digest = await digestSecret(secrets.clientSecret, pepper);
-  const seed = join(DATA, 'seed.sql');
-  await writeFile(seed, seedSql(secrets, digest, agents, Date.now()), { mode: 0o600 });
-  const local = ['--local', '--config', join(folder, 'wrangler.jsonc'), '--persist-to', '.wrangler/state'];
-  await finished(wrangler(['d1', 'migrations', 'apply', 'CONTROL', ...local], 'pipe'));
-  await finished(wrangler(['d1', 'migrations', 'apply', 'RECORD', ...local], 'pipe'));
-  await finished(wrangler(['d1', 'execute', 'CONTROL', ...local, '--file', seed, '--yes'], 'pipe'));
+  const { env, dispose } = await openWrangler().getPlatformProxy<Databases>({
+    configPath: join(folder, 'wrangler.jsonc'),
+    persist: { path: '.wrangler/state/v3' },
+  });
+  try {
+    const migrations = join(folder, 'node_modules/@agent-ticket/broker');
+    await migrateD1(env.CONTROL, join(migrations, 'control/migrations'));
+    await migrateD1(env.RECORD, join(migrations, 'record/migrations'));
+    const rows = seedRows(secrets, digest, agents, Date.now());
+    await env.CONTROL.batch(rows.map(({ sql, values }) => env.CONTROL.prepare(sql).bind(...values)));
+  } finally {
+    await dispose();
+  }
+}
+
+interface Databases {
+  readonly CONTROL: D1Database;
+  readonly RECORD: D1Database;
 }
 
 async function startProcesses(broker: string, folder: string, ports: DevPorts): Promise<ChildProcess[]> {
@@ -173,21 +187,11 @@ async function startProcesses(broker: string, folder: string, ports: DevPorts): 
 }
 
 /** The program of Vite, where the app runs in Cloudflare's plugin of it. */
-function findVite(): string | undefined {
-  const require = createRequire(resolve('package.json'));
-  try {
-    require.resolve('@cloudflare/vite-plugin');
-    return join(dirname(require.resolve('vite/package.json')), 'bin/vite.js');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error) return undefined;
-    throw error;
-  }
-}
+const findVite = (): string | undefined =>
+  isInstalled('@cloudflare/vite-plugin') ? programOf('vite', 'bin/vite.js') : undefined;
 
-function wrangler(words: readonly string[], output: 'inherit' | 'pipe'): ChildProcess {
-  const manifest = createRequire(resolve('package.json')).resolve('wrangler/package.json');
-  return start([join(dirname(manifest), 'bin/wrangler.js'), ...words], output);
-}
+const wrangler = (words: readonly string[], output: 'inherit' | 'pipe'): ChildProcess =>
+  start([programOf('wrangler', 'bin/wrangler.js'), ...words], output);
 
 const start = (words: readonly string[], output: 'inherit' | 'pipe'): ChildProcess =>
   spawn(process.execPath, words, {
@@ -199,17 +203,6 @@ const ended = (child: ChildProcess): Promise<number | null> =>
   child.exitCode !== null || child.signalCode !== null
     ? Promise.resolve(child.exitCode)
     : new Promise((found) => child.once('close', (code) => found(code)));
-
-/** Rejects with what the program printed where it fails. */
-async function finished(child: ChildProcess): Promise<void> {
-  let text = '';
-  for (const stream of [child.stdout, child.stderr])
-    stream?.on('data', (chunk: Buffer) => {
-      text += chunk.toString();
-    });
-  const code = await ended(child);
-  if (code !== 0) throw new UsageError(`${child.spawnargs.slice(2).join(' ')} failed:\n${text.trim()}`);
-}
 
 async function untilReady(url: string, children: readonly ChildProcess[], stop: AbortSignal): Promise<void> {
   const until = Date.now() + DEADLINE_MS;
