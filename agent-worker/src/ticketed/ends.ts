@@ -32,8 +32,8 @@ export function createEnds({ sql, audit, sockets, streams, isOpening, forget, cl
     reason: DenialReason | PlainEnd,
     details?: Readonly<Record<string, number>>,
   ): void {
-    const ended = sessions.end(id, reason, clock(), details === undefined ? null : JSON.stringify(details));
     forget(id);
+    const ended = sessions.end(id, reason, clock(), details === undefined ? null : JSON.stringify(details));
     if (ended !== undefined) audit.ended(ended);
   }
 

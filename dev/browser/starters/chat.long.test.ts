@@ -1,0 +1,75 @@
+import { afterAll, beforeAll, describe, it } from 'vitest';
+import { type Apps, startBoth } from '../../e2e/starters/apps.ts';
+import { openTab, type Tab } from '../tab.ts';
+
+/** The page of the chat starter, with the stock hooks, without tickets and with them. */
+
+let apps: Apps;
+beforeAll(async () => {
+  apps = await startBoth('chat', ['assistant']);
+}, 600_000);
+afterAll(async () => {
+  await Promise.all([apps?.plain.close(), apps?.guarded.close()]);
+});
+
+const NOT_SIGNED_IN = /401 \(Unauthorized\)/;
+const BEFORE_SIGN_IN = { expects: [NOT_SIGNED_IN] };
+
+/** The page of one chat; at the broker of the guarded app a person signs in first. */
+async function enter(kind: keyof Apps, name: string, beside?: Tab): Promise<Tab> {
+  const { url, stack } = apps[kind];
+  const page = `${url}/?name=${name}`;
+  if (stack === undefined || beside !== undefined)
+    return openTab(page, beside === undefined ? {} : { beside });
+  const { broker } = stack.facts;
+  const tab = await openTab('about:blank', BEFORE_SIGN_IN);
+  await tab.page.goto(`${broker}/auth/login?return_to=${encodeURIComponent(`${url}/`)}`);
+  await tab.page.getByRole('button', { name: /^Alice\b/ }).click();
+  await tab.page.waitForURL(`${url}/`);
+  await tab.page.goto(page);
+  return tab;
+}
+
+async function say({ page }: Tab, text: string): Promise<void> {
+  await page.getByLabel('Message').fill(text);
+  await page.keyboard.press('Enter');
+}
+
+const answer = ({ page }: Tab, text: string | RegExp) => page.locator('#messages').getByText(text).waitFor();
+
+describe.each(['plain', 'guarded'] as const)('the page of the %s app', (kind) => {
+  it('asks, approves, shows a picture of a mebibyte, and has it all after a reload', async () => {
+    const tab = await enter(kind, 'talk');
+    await say(tab, 'hello there');
+    await answer(tab, 'You said: hello there');
+    await say(tab, 'book');
+    await tab.page.getByRole('button', { name: 'Approve' }).click();
+    await answer(tab, /booked blue/);
+    await tab.page.getByLabel('Picture').setInputFiles({
+      name: 'seven.png',
+      mimeType: 'image/png',
+      buffer: Buffer.alloc(1024 * 1024, 7),
+    });
+    await answer(tab, 'I see 1 picture.');
+    await say(tab, 'and now');
+    await answer(tab, 'You said: and now');
+    await tab.page.reload();
+    await answer(tab, 'You said: and now');
+    await answer(tab, /booked blue/);
+  });
+
+  it('goes on with an answer after a reload in the middle of it', async () => {
+    const tab = await enter(kind, 'count');
+    await say(tab, 'count');
+    await answer(tab, /n3/);
+    await tab.page.reload();
+    await answer(tab, /n0 n1 .*n29/);
+  });
+
+  it('shows in a second tab what the first one changed', async () => {
+    const tab = await enter(kind, 'board');
+    const other = await enter(kind, 'board', tab);
+    await tab.page.getByRole('button', { name: 'Add' }).click();
+    await other.page.locator('#done').getByText('by hand').waitFor();
+  });
+});
