@@ -32,7 +32,13 @@ const DEADLINE_MS = 120_000;
 const Worker = z.object({
   configPath: z.string().optional(),
   name: z.string().optional(),
-  d1_databases: z.array(z.object({ binding: z.string(), database_id: z.string().optional() })),
+  d1_databases: z.array(
+    z.object({
+      binding: z.string(),
+      database_id: z.string().optional(),
+      database_name: z.string().optional(),
+    }),
+  ),
 });
 type Worker = z.infer<typeof Worker>;
 
@@ -69,7 +75,7 @@ export async function openDev(options: DevOptions, terminal: Terminal, stop: Abo
       varsFile(brokerVars(ports, secrets, options.origins, identity)),
     );
     terminal.err('preparing the databases …\n');
-    await prepare(folder, secrets, agents);
+    await prepare(broker, folder, secrets, agents);
     terminal.err('starting …\n');
     children.push(...(await startProcesses(broker.name ?? 'broker', folder, ports)));
     await untilReady(`${addressOf(ports.broker)}/readyz`, children, stop);
@@ -129,11 +135,19 @@ async function writeVars(path: string, text: string): Promise<void> {
 }
 
 /** Before anything runs, since two processes on one folder of data damage it. */
-async function prepare(folder: string, secrets: DevSecrets, agents: AgentRegistry): Promise<void> {
+async function prepare(
+  broker: Worker,
+  folder: string,
+  secrets: DevSecrets,
+  agents: AgentRegistry,
+): Promise<void> {
   const pepper = new Uint8Array(Buffer.from(secrets.tokenPepper, 'base64url'));
   const digest = await digestSecret(secrets.clientSecret, pepper);
+  // The databases alone: of the broker's objects wrangler says at each start that their class is elsewhere.
+  const databases = join(DATA, 'databases.json');
+  await writeFile(databases, JSON.stringify({ name: 'databases', d1_databases: broker.d1_databases }));
   const { env, dispose } = await openWrangler().getPlatformProxy<Databases>({
-    configPath: join(folder, 'wrangler.jsonc'),
+    configPath: databases,
     persist: { path: '.wrangler/state/v3' },
   });
   try {
