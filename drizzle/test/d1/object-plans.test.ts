@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { backlogStore } from '../../object/backlog.ts';
 import { burnStore } from '../../object/burns.ts';
+import { mcpSessionStore } from '../../object/mcp-sessions.ts';
 import { objectRevocationStore } from '../../object/revocations.ts';
 import { objectSessionStore } from '../../object/sessions.ts';
 import { NOW, revocation } from '../suite/rows.ts';
@@ -42,6 +43,12 @@ const PLANS: readonly Plan[] = [
   ['a revocation is kept', (sql) => objectRevocationStore(sql).apply(revocation()), undefined],
   ['the use of a grant is noted', (sql) => objectRevocationStore(sql).noteGrantUsed('a'), undefined],
   ['the use of a grant is looked up', (sql) => objectRevocationStore(sql).isGrantUsed('a'), undefined],
+  [
+    'a session of MCP is noted',
+    (sql) => mcpSessionStore(sql).open('a', 'tools', 'owner', NOW, 64),
+    'ticket_mcp_sessions_owner',
+  ],
+  ['a session of MCP is used', (sql) => mcpSessionStore(sql).use('a', 'owner', NOW), undefined],
   ['a delivery is acknowledged', (sql) => backlogStore(sql).removeThrough(1), undefined],
 ];
 
