@@ -64,12 +64,12 @@ describe('agent-ticket init', () => {
     },
   );
 
-  it('names what is left to do, and the binding that needs another name', async () => {
+  it('names what is left to do, and the class that needs another binding', async () => {
     const { terminal, said } = terminalOf(APP);
     expect(await run(['init', '--folder', 'tickets'], terminal)).toBe(0);
     expect(said.out).toContain('class ChatAgent extends ticketed(Agent<Env>)');
-    expect(said.out).toContain('rename the binding ChatAgent to CHAT_AGENT');
-    expect(said.out).not.toContain('rename the binding COUNTER');
+    expect(said.out).toContain('bind the class ChatAgent as CHAT_AGENT, too');
+    expect(said.out).not.toContain('as COUNTER');
     expect(said.out).toContain('npm install --prefix tickets @agent-ticket/broker wrangler');
   });
 

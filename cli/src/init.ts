@@ -166,10 +166,11 @@ const manifestOf = (folder: string): string =>
 
 function report(written: readonly string[], agents: readonly FoundAgent[], folder: string): string {
   const [first] = agents;
-  const rename = agents
+  const unbound = agents
     .filter(({ slug, binding }) => binding !== bindingKeyOf(slug))
     .map(
-      ({ slug, binding }) => `     rename the binding ${binding} to ${bindingKeyOf(slug)}, also in your code`,
+      ({ slug, className }) =>
+        `     and bind the class ${className} as ${bindingKeyOf(slug)}, too: both bindings have the same objects`,
     );
   return [
     ...written.map((path) => `  ${path}`),
@@ -182,8 +183,9 @@ function report(written: readonly string[], agents: readonly FoundAgent[], folde
     "     export { RecorderObject } from '@agent-ticket/agent-worker'",
     '  5. The wrangler configuration of the agents: RECORDER, RECORD, ISSUER and TICKET_AUDIENCE, as in',
     '     https://github.com/agent-ticket/agent-ticket-broker/blob/main/docs/adopt.md',
-    ...rename,
-    `  6. Set the addresses in ${folder}/wrangler.jsonc, then deploy the broker, and the agents after it:`,
+    ...unbound,
+    '  6. To try all of it on this machine: npx agent-ticket dev',
+    `  7. Set the addresses in ${folder}/wrangler.jsonc, then deploy the broker, and the agents after it:`,
     '     https://github.com/agent-ticket/agent-ticket-broker/blob/main/docs/deploy.md',
     '',
   ].join('\n');

@@ -1,10 +1,9 @@
 #!/usr/bin/env node
 import { createReadStream, existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { dirname, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { dirname } from 'node:path';
 import { type NewFile, type Terminal, UsageError } from './command.ts';
+import { openWrangler } from './open-wrangler.ts';
 import { run } from './run.ts';
 
 /** `npx agent-ticket`: the one file of the command line that names a process. */
@@ -28,19 +27,6 @@ async function* readLines(path: string): AsyncGenerator<string> {
   }
 }
 
-/** By the wrangler of the app: it knows every form of its configuration, and where to look for it. */
-async function readWorker(): Promise<unknown> {
-  let path: string;
-  try {
-    path = createRequire(resolve('package.json')).resolve('wrangler');
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error)) throw error;
-    throw new UsageError('wrangler is not installed here: npm install --save-dev wrangler');
-  }
-  const { unstable_readConfig: readConfig } = await import(pathToFileURL(path).href);
-  return readConfig({}, { hideWarnings: true });
-}
-
 async function createFiles(files: readonly NewFile[]): Promise<readonly string[]> {
   const present = files.map(({ path }) => path).filter((path) => existsSync(path));
   if (present.length > 0) return present;
@@ -51,9 +37,18 @@ async function createFiles(files: readonly NewFile[]): Promise<readonly string[]
   return [];
 }
 
+/** Aborted by the first signal. A terminal sends Ctrl-C to the whole group, so the children get it, too. */
+function stopped(): AbortSignal {
+  const controller = new AbortController();
+  for (const signal of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) process.on(signal, () => controller.abort());
+  return controller.signal;
+}
+
 const terminal: Terminal = {
-  readWorker,
+  readWorker: async (config) => openWrangler().unstable_readConfig({ config }, { hideWarnings: true }),
   createFiles,
+  // Imported here: no other command needs the sign-in stand-in.
+  runDev: async (options) => (await import('./open-dev.ts')).openDev(options, terminal, stopped()),
   readLines,
   fetch: async (url) => {
     try {

@@ -1,4 +1,4 @@
-import { Command, CommanderError } from '@commander-js/extra-typings';
+import { Command, CommanderError, InvalidArgumentError } from '@commander-js/extra-typings';
 import { auditVerify } from './audit-verify.ts';
 import { type ExitCode, type Terminal, UsageError } from './command.ts';
 import { init } from './init.ts';
@@ -48,6 +48,23 @@ function program(terminal: Terminal, done: (code: ExitCode) => void) {
       done(await init({ folder, json }, terminal));
     });
 
+  top
+    .command('dev')
+    .description(
+      'Runs broker, sign-in stand-in and record database beside the app in this folder, until Ctrl-C.',
+    )
+    .option('--folder <name>', 'the folder of the broker, as init made it', 'broker')
+    .option('--port <port>', 'of the app', port, 8788)
+    .option('--broker-port <port>', 'of the broker', port, 8787)
+    .option('--identity-provider-port <port>', 'of the stand-in', port, 8790)
+    .option('--origin <origin...>', 'of pages that are served elsewhere', [])
+    .addHelpText('after', example('dev --origin http://127.0.0.1:5173'))
+    .action(
+      async ({ folder, port: app, brokerPort: broker, identityProviderPort: identityProvider, origin }) => {
+        done(await terminal.runDev({ folder, ports: { app, broker, identityProvider }, origins: origin }));
+      },
+    );
+
   const audit = top.command('audit').description('The audit log.');
   audit
     .command('verify')
@@ -67,6 +84,12 @@ function program(terminal: Terminal, done: (code: ExitCode) => void) {
       done(await auditVerify({ file, keys, anchor, json }, terminal));
     });
   return top;
+}
+
+function port(text: string): number {
+  const value = Number(text);
+  if (/^[1-9]\d*$/.test(text) && value < 65_536) return value;
+  throw new InvalidArgumentError('It must be a TCP port, 1 to 65535.');
 }
 
 const example = (words: string): string => `\nExample:\n  agent-ticket ${words}\n`;

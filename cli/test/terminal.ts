@@ -11,6 +11,7 @@ export function terminalWith(given: Partial<Terminal>): { terminal: Terminal; sa
     fetch: unused('fetch'),
     readWorker: unused('readWorker'),
     createFiles: unused('createFiles'),
+    runDev: unused('runDev'),
     out: (text) => {
       said.out += text;
     },

@@ -1,9 +1,9 @@
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
+import { listenOnLoopback } from 'agent-ticket/src/identity-provider/http.ts';
 import { expect, inject, it, onTestFinished } from 'vitest';
 import * as z from 'zod';
 import { post } from '../e2e/broker.ts';
 import { eventsOf } from '../e2e/stack-queries.ts';
-import { listenOnLoopback } from '../identity-provider/http.ts';
 import { openTab, type Tab } from './tab.ts';
 
 /** A page that no list names, on the broker's own site: ports make origins and no sites, so Lax cookies go along. */

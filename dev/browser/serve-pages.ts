@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { type LoopbackServer, listenOnLoopback } from 'agent-ticket/src/identity-provider/http.ts';
 import { build } from 'esbuild';
-import { type LoopbackServer, listenOnLoopback } from '../identity-provider/http.ts';
 
 const FOLDER = fileURLToPath(new URL('pages/', import.meta.url));
 const ENTRY = /^[\w-]+\.page\.tsx$/;

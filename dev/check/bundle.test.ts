@@ -51,7 +51,7 @@ it.each([
   ['broker', '../node_modules/oidc-provider/lib/provider.js'],
   ['broker', '../node_modules/@libsql/linux-x64-gnu/index.node'],
   ['broker', '../node_modules/@libsql/client/lib-esm/sqlite3.js'],
-  ['broker', '../dev/identity-provider/start.ts'],
+  ['broker', '../cli/src/identity-provider/start.ts'],
 ])('%s must not contain %s', (workspace, input) => {
   expect(bundleFaults(rulesOf(workspace), { inputs: [...clean, input], text: '' })).not.toEqual([]);
 });

@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
+import { hasCode } from 'agent-ticket/src/error-code.ts';
 import * as z from 'zod';
-import { hasCode } from '../error-code.ts';
 import type { Fault } from './report.ts';
 
 interface Forbidden<Pattern> {
@@ -19,7 +19,7 @@ interface BundleRules {
 }
 
 const DEVELOPMENT_ONLY: readonly Forbidden<RegExp>[] = [
-  { found: /^\.\.\/dev\//, because: 'development code is never deployed' },
+  { found: /^\.\.\/(dev|cli)\//, because: 'development code is never deployed' },
   {
     found: /node_modules\/(oidc-provider|koa)\//,
     because: 'the identity provider stand-in is never deployed',

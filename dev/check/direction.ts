@@ -6,7 +6,8 @@ import { isCode, parseCode, type Specifier, specifiersOf, targetOf } from './syn
 /** The files that name a runtime: where a worker, a process or a database connection begins. */
 const ENTRIES = /(^|\/)(index|node|open-[\w-]+)\.ts$/;
 /** Never part of a deployed worker. */
-const NOT_DEPLOYED = /(^|\/)test\/|\.test\.ts$|(^|\/)test-[\w-]+\.ts$|(^|\/)[\w.-]+\.config\.ts$|^dev\//;
+const NOT_DEPLOYED =
+  /(^|\/)test\/|\.test\.ts$|(^|\/)test-[\w-]+\.ts$|(^|\/)[\w.-]+\.config\.ts$|^(dev|cli\/src\/identity-provider)\//;
 
 /** Files that declare a Durable Object class, which exists only in the Workers runtime, each with the reason. */
 const DURABLE_OBJECT_FILES: Readonly<Record<string, string>> = {
@@ -66,7 +67,8 @@ const IMPORT_RULES: readonly ImportRule[] = [
   {
     files: /^cli\//,
     imports: /^(drizzle|agent-worker|client|dev)\//,
-    because: 'the command line is a client of the API; of the broker it takes the proof of the audit log',
+    because:
+      'the command line is a client of the API; of the broker it takes the proof of the audit log and what makes a service token',
   },
   {
     files: /^client\//,

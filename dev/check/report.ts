@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { stripVTControlCharacters, styleText } from 'node:util';
-import { hasCode } from '../error-code.ts';
+import { hasCode } from 'agent-ticket/src/error-code.ts';
 import { quietEnvironment, ROOT } from '../quiet-environment.ts';
 
 /** One thing that a check found wrong, where, and why it matters. */

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { readFile, stat } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { hasCode } from '../error-code.ts';
+import { hasCode } from 'agent-ticket/src/error-code.ts';
 import { ROOT } from '../quiet-environment.ts';
 
 const run = promisify(execFile);

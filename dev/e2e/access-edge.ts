@@ -1,7 +1,7 @@
 import { text } from 'node:stream/consumers';
+import { listenOnLoopback } from 'agent-ticket/src/identity-provider/http.ts';
 import { inject, onTestFinished } from 'vitest';
 import * as z from 'zod';
-import { listenOnLoopback } from '../identity-provider/http.ts';
 import { post } from './broker.ts';
 
 /**

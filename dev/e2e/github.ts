@@ -1,7 +1,7 @@
+import { listenOnLoopback } from 'agent-ticket/src/identity-provider/http.ts';
 import { exportJWK, generateKeyPair, importJWK, type JWK, SignJWT } from 'jose';
 import { inject, onTestFinished } from 'vitest';
 import * as z from 'zod';
-import { listenOnLoopback } from '../identity-provider/http.ts';
 import { blocksOf } from './documents.ts';
 
 const ALG = 'RS256';

@@ -1,6 +1,6 @@
 import { json } from 'node:stream/consumers';
+import { type LoopbackServer, listenOnLoopback } from 'agent-ticket/src/identity-provider/http.ts';
 import * as z from 'zod';
-import { type LoopbackServer, listenOnLoopback } from '../identity-provider/http.ts';
 import type { Stack } from '../start/stack.ts';
 
 /** Queries of test workers: rows of the databases, the objects of the agent worker, a restart. */

@@ -23,15 +23,16 @@ export interface StartProcess {
 export const startProcess = (ports: Ports, folder: string, more: NodeJS.ProcessEnv = {}): StartProcess =>
   startCommand([process.execPath, `${ROOT}dev/start/start.ts`], ports, folder, more);
 
-/** The same with another command. */
+/** The same with another command, in another folder. */
 export function startCommand(
   [command, ...args]: readonly [string, ...string[]],
   ports: Ports,
   folder: string,
   more: NodeJS.ProcessEnv = {},
+  cwd = ROOT,
 ): StartProcess {
   const child = spawn(command, args, {
-    cwd: ROOT,
+    cwd,
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...variables(ports, folder), ...more },

@@ -6,10 +6,14 @@ import { createApp } from '@agent-ticket/broker/src/app.ts';
 import { readConfig } from '@agent-ticket/broker/src/config/config.ts';
 import { compose } from '@agent-ticket/broker/src/runtime/compose.ts';
 import { openControl, openRecord } from '@agent-ticket/drizzle/open-libsql.ts';
+import {
+  brokerSettings,
+  type IdentityProvider,
+  startIdentityProvider,
+} from 'agent-ticket/src/identity-provider/start.ts';
 import { afterAll, onTestFinished } from 'vitest';
 import * as z from 'zod';
 import { AGENTS } from '../../agents.ts';
-import { brokerSettings, type IdentityProvider, startIdentityProvider } from '../identity-provider/start.ts';
 
 /** 2027-01-15T08:00:00Z. */
 export const NOW = 1_800_000_000;

@@ -1,6 +1,6 @@
+import type { Fault } from 'agent-ticket/src/identity-provider/start.ts';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import type { Fault } from '../identity-provider/start.ts';
 import { openBroker } from './broker.ts';
 
 const ISSUER = 'https://dev-team.cloudflareaccess.com';

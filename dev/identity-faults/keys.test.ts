@@ -1,6 +1,6 @@
+import type { Fault } from 'agent-ticket/src/identity-provider/start.ts';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { describe, expect, it, vi } from 'vitest';
-import type { Fault } from '../identity-provider/start.ts';
 import { type FaultyBroker, NOW, openBroker, PLATFORMS, type Platform } from './broker.ts';
 
 /** The broker waits for slow answers on the real clock, several times. */

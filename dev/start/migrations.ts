@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { D1Database } from '@cloudflare/workers-types';
+import { migrateD1 } from 'agent-ticket/src/open-migrations.ts';
 import * as z from 'zod';
 import { ROOT } from '../quiet-environment.ts';
 
@@ -49,22 +50,6 @@ function readDigests(text: string): Digests | undefined {
   }
 }
 
-/** The table in which wrangler records applied migrations, so that its commands see those applied here. */
-const TRACKING = `CREATE TABLE IF NOT EXISTS d1_migrations (
-  id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL)`;
-
-/** Brings a local D1 database to the newest schema; each migration is applied whole or not at all. */
-export async function migrate(db: D1Database, database: 'control' | 'record'): Promise<void> {
-  const folder = `${ROOT}drizzle/${database}/migrations/`;
-  await db.prepare(TRACKING).run();
-  const applied = await db.prepare('SELECT name FROM d1_migrations').all<{ name: string }>();
-  const names = new Set(applied.results.map((row) => row.name));
-  const files = (await readdir(folder)).filter((file) => file.endsWith('.sql') && !names.has(file)).sort();
-  for (const file of files) {
-    const statements = (await readFile(folder + file, 'utf8')).split('--> statement-breakpoint');
-    await db.batch([
-      ...statements.map((statement) => db.prepare(statement)),
-      db.prepare('INSERT INTO d1_migrations (name) VALUES (?)').bind(file),
-    ]);
-  }
-}
+/** Brings a local D1 database to the newest schema. */
+export const migrate = (db: D1Database, database: 'control' | 'record'): Promise<void> =>
+  migrateD1(db, `${ROOT}drizzle/${database}/migrations`);

@@ -5,7 +5,7 @@ import { realpath, rm } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { hasCode } from '../error-code.ts';
+import { hasCode } from 'agent-ticket/src/error-code.ts';
 
 /**
  * Reserves the data in a folder until this process ends, in any way: two runtimes on the same databases lock each other

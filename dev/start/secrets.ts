@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs';
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { makeSecret, makeTokenId } from '@agent-ticket/broker/src/credentials/secret.ts';
+import { hasCode } from 'agent-ticket/src/error-code.ts';
 import * as z from 'zod';
-import { hasCode } from '../error-code.ts';
 
 /** `id` and `clientId` are the same: a service token has one name. */
 const Credential = z.strictObject({ id: z.string(), clientId: z.string(), clientSecret: z.string() });

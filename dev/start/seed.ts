@@ -4,10 +4,10 @@ import type { Change } from '@agent-ticket/drizzle/control/change.ts';
 import type { ControlStore } from '@agent-ticket/drizzle/control/store.ts';
 import type { AuditType } from '@agent-ticket/shared/audit-event.ts';
 import type { Role, Tier } from '@agent-ticket/shared/names.ts';
+import { stableUuid } from 'agent-ticket/src/identity-provider/access-issuer.ts';
+import { PEOPLE, type Person } from 'agent-ticket/src/identity-provider/people.ts';
+import type { IdentityProvider } from 'agent-ticket/src/identity-provider/start.ts';
 import { AGENTS } from '../../agents.ts';
-import { stableUuid } from '../identity-provider/access-issuer.ts';
-import { PEOPLE, type Person } from '../identity-provider/people.ts';
-import type { IdentityProvider } from '../identity-provider/start.ts';
 import type { DevSecrets, SeededCredential } from './secrets.ts';
 
 interface Seed {

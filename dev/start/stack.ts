@@ -1,6 +1,10 @@
 import { openControl } from '@agent-ticket/drizzle/control/open-d1.ts';
+import {
+  brokerSettings,
+  type IdentityProvider,
+  startIdentityProvider,
+} from 'agent-ticket/src/identity-provider/start.ts';
 import type { Miniflare } from 'miniflare';
-import { brokerSettings, type IdentityProvider, startIdentityProvider } from '../identity-provider/start.ts';
 import { migrate } from './migrations.ts';
 import type { DevSecrets, SeededCredential } from './secrets.ts';
 import { seed, seedPeople } from './seed.ts';

@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import * as z from 'zod';
 import { installTarball, linkModules } from '../../pack/install.ts';
 import { makePackage } from '../../pack/make-package.ts';
+import { readManifest } from '../../pack/manifest.ts';
 import { PACKAGES } from '../../pack/packages.ts';
 import { quietEnvironment, ROOT } from '../../quiet-environment.ts';
 
@@ -25,12 +26,17 @@ export async function plainApp(folder: string): Promise<void> {
   await linkModules(folder);
 }
 
+/** Installs the package of a workspace, as it is published, into a project. */
+export async function installPackage(project: string, workspace: string): Promise<void> {
+  const spec = PACKAGES.find((each) => each.workspace === workspace);
+  if (spec === undefined) throw new Error(`no package of ${workspace}`);
+  const tarball = await makePackage(spec, `${ROOT}.dev/packed-for-adopting/${workspace}`);
+  await installTarball(project, (await readManifest(workspace)).name, tarball);
+}
+
 /** Installs the built package into it and changes the lines of the guide. */
 export async function adopt(folder: string): Promise<void> {
-  const spec = PACKAGES.find(({ workspace }) => NAME.endsWith(`/${workspace}`));
-  if (spec === undefined) throw new Error(`no package ${NAME}`);
-  const tarball = await makePackage(spec, `${ROOT}.dev/packed-for-adopting`);
-  await installTarball(folder, NAME, tarball);
+  await installPackage(folder, 'agent-worker');
   const manifest = join(folder, 'package.json');
   const text = await readFile(manifest, 'utf8');
   await writeFile(

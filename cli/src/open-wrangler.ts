@@ -1,0 +1,52 @@
+import { createRequire } from 'node:module';
+import { dirname, join, resolve } from 'node:path';
+import { UsageError } from './command.ts';
+
+/** What the command line uses of the wrangler that an app has installed. */
+interface Wrangler {
+  unstable_readConfig(
+    args: { readonly config?: string | undefined },
+    options: { readonly hideWarnings: boolean },
+  ): unknown;
+  getPlatformProxy<Env>(options: {
+    readonly configPath: string;
+    readonly persist: { readonly path: string };
+  }): Promise<{ readonly env: Env; dispose(): Promise<void> }>;
+}
+
+/** Modules as the app in this folder resolves them. */
+const requireHere = (): NodeJS.Require => createRequire(resolve('package.json'));
+
+/** The wrangler of the app: it knows every form of its configuration, and where its local data is. */
+export const openWrangler = (): Wrangler =>
+  installed(() => requireHere()('wrangler'), 'npm install --save-dev wrangler');
+
+/** The program of a package of the app, by its path in the package. */
+export const programOf = (name: string, path: string): string =>
+  installed(
+    () => join(dirname(requireHere().resolve(`${name}/package.json`)), path),
+    `npm install --save-dev ${name}`,
+  );
+
+/** Whether the app has installed a package. */
+export function isInstalled(name: string): boolean {
+  try {
+    requireHere().resolve(name);
+    return true;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
+  }
+}
+
+function installed<T>(find: () => T, remedy: string): T {
+  try {
+    return find();
+  } catch (error) {
+    if (isMissing(error)) throw new UsageError(`A package is missing in this folder: ${remedy}`);
+    throw error;
+  }
+}
+
+const isMissing = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && error.code === 'MODULE_NOT_FOUND';
