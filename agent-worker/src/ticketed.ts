@@ -1,5 +1,4 @@
 import type { Outcome } from '@agent-ticket/shared/outcome.ts';
-import { covers, STATE_READ } from '@agent-ticket/shared/scope.ts';
 import type { VerifiedTicket } from '@agent-ticket/shared/verify-ticket.ts';
 import type { Agent, Connection, ConnectionContext } from 'agents';
 import {
@@ -28,15 +27,7 @@ import { createFrameQueue, createInFlight, createRates } from './ticketed/limits
 import { answerMcpStep, createMcp, isMcpClass, isMcpSession } from './ticketed/mcp.ts';
 import { createObjectRecord } from './ticketed/record.ts';
 import { answerPlain, answerUpgrade } from './ticketed/requests.ts';
-import {
-  askAgent,
-  isDestination,
-  pin,
-  principalTag,
-  sdkRequest,
-  sessionIdOf,
-  takeEntries,
-} from './ticketed/sdk.ts';
+import { askAgent, isDestination, pin, sdkRequest, sessionIdOf, takeEntries } from './ticketed/sdk.ts';
 import { createSessions } from './ticketed/sessions.ts';
 import { createStreams, type Repeat } from './ticketed/streams.ts';
 import { createSweep, HANDOVER_DUE_MS, SWEEP } from './ticketed/sweep.ts';
@@ -196,9 +187,10 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
           return this.#agent.webSocketError(ws, error);
         },
         shouldSendProtocolMessages: (connection: Connection, context: ConnectionContext) =>
-          this.#mayReadState(connection) && shouldSendProtocolMessages.call(this, connection, context),
+          this.#sessions.mayReadState(connection.id) &&
+          shouldSendProtocolMessages.call(this, connection, context),
         getConnectionTags: async (connection: Connection, context: ConnectionContext) => [
-          ...(await this.#tags(connection)),
+          ...(await this.#sessions.tagsOf(connection.id)),
           ...(await getConnectionTags.call(this, connection, context)),
         ],
         alarm: (info?: AlarmInvocationInfo) =>
@@ -328,16 +320,6 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
     #noteFacts(withinMs: number): void {
       this.#record.deliverWithin(withinMs);
       this.ctx.waitUntil(this.#sweep.wakeBy(Date.now() + HANDOVER_DUE_MS));
-    }
-
-    #mayReadState(connection: Connection): boolean {
-      const claims = this.#sessions.findClaims(connection.id);
-      return claims !== undefined && covers(claims.scope, STATE_READ);
-    }
-
-    async #tags(connection: Connection): Promise<string[]> {
-      const claims = this.#sessions.findClaims(connection.id);
-      return claims === undefined ? [] : [`sid:${connection.id}`, await principalTag(claims.sub)];
     }
 
     async #runSweep(): Promise<void> {

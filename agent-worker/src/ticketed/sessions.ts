@@ -8,6 +8,7 @@ import {
 import { createObjectTables } from '@agent-ticket/drizzle/object/tables.ts';
 import type { Denial, DenialReason } from '@agent-ticket/shared/denial.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
+import { covers, STATE_READ } from '@agent-ticket/shared/scope.ts';
 import type { TicketClaims } from '@agent-ticket/shared/ticket.ts';
 import type { VerifiedTicket } from '@agent-ticket/shared/verify-ticket.ts';
 import type { HandedLimits, Handover } from '../handover.ts';
@@ -16,6 +17,7 @@ import type { Audit, Presentation } from './audit.ts';
 import { claimsOf } from './claims.ts';
 import { createEnds, type EndPorts, endReasonOf } from './ends.ts';
 import { readLimits } from './limits.ts';
+import { principalTag } from './sdk.ts';
 
 /** What the frames of an open session are checked by. Times in ms. */
 export interface LiveSession {
@@ -55,6 +57,14 @@ export function createSessions(ports: SessionPorts) {
     const kept = { id, claims: claimsOf(session), limits: readLimits(session.limits), expiresAt, idleAt };
     live.set(id, kept);
     return kept;
+  }
+
+  /** The rights of a session, also of one that has ended. */
+  function findClaims(id: string): TicketClaims | undefined {
+    const known = live.get(id);
+    if (known !== undefined) return known.claims;
+    const session = sessions.find(id);
+    return session === undefined ? undefined : claimsOf(session);
   }
 
   /** Notes that a burned ticket was presented again, and ends the session that it opened where that is configured. */
@@ -106,12 +116,18 @@ export function createSessions(ports: SessionPorts) {
     /** Whether a session that was opened has not ended. */
     isOpen: (id: string): boolean => live.has(id) || sessions.find(id)?.endedAt === null,
 
-    /** The rights of a session, also of one that has ended. */
-    findClaims(id: string): TicketClaims | undefined {
-      const known = live.get(id);
-      if (known !== undefined) return known.claims;
-      const session = sessions.find(id);
-      return session === undefined ? undefined : claimsOf(session);
+    findClaims,
+
+    /** Whether the agent's state is sent to the connection of a session. */
+    mayReadState(id: string): boolean {
+      const claims = findClaims(id);
+      return claims !== undefined && covers(claims.scope, STATE_READ);
+    },
+
+    /** The tags of a session's connection, by which it is found. */
+    async tagsOf(id: string): Promise<string[]> {
+      const claims = findClaims(id);
+      return claims === undefined ? [] : [`sid:${id}`, await principalTag(claims.sub)];
     },
 
     /**

@@ -1,8 +1,8 @@
-import { createGate } from '../../../agent-worker/src/open-gate.ts';
+import { createGate } from '@agent-ticket/agent-worker/src/open-gate.ts';
 import { AGENTS } from '../../../agents.ts';
 
-export { Counter } from '../../../agent-worker/src/agents/counter.ts';
-export { RecorderObject } from '../../../agent-worker/src/recorder.ts';
+export { Counter } from '@agent-ticket/agent-worker/src/agents/counter.ts';
+export { RecorderObject } from '@agent-ticket/agent-worker/src/recorder.ts';
 
 /**
  * The counter behind its gate, and nothing that the bare worker has no like of: the modules of the other example agents and
