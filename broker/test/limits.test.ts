@@ -193,7 +193,10 @@ describe('the limit of new instances', () => {
   ])('%s', async (_what, tier, role, limit) => {
     const token = await makeToken({ tier });
     if (role !== undefined) await grant(token.principal, { role });
-    const { admitted } = await eachAtOnce(roomsOf(210), (room) => mint(token.pair, room));
+    // In flights: a shard that has more to do than it can in two seconds refuses some for that.
+    let admitted = 0;
+    for (let flight = 0; flight < 7; flight += 1)
+      admitted += (await eachAtOnce(roomsOf(30), (room) => mint(token.pair, room))).admitted;
     expect(admitted).toBe(limit);
   });
 
