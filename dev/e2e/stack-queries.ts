@@ -36,6 +36,7 @@ const SessionRow = z.strictObject({
   rev: z.int(),
   grant_id: z.string().nullable(),
   login_id: z.string().nullable(),
+  audience: z.string(),
 });
 export type SessionRow = z.infer<typeof SessionRow>;
 
