@@ -127,7 +127,9 @@ describe('the configuration', () => {
     const single = without('TICKET_AUDIENCE', 'AGENT_WORKER_URL');
     const alone = { ...single, WORKERS: JSON.stringify({ billing: BILLING }) };
     expect(readConfig(alone).workers).toEqual([{ name: 'billing', ...BILLING }]);
-    expect(readConfig(GOOD, { billing: BILLING })).toEqual(readConfig(withWorkers({ billing: BILLING })));
+    expect(readConfig(GOOD, { workers: { billing: BILLING } })).toEqual(
+      readConfig(withWorkers({ billing: BILLING })),
+    );
   });
 
   it.each<[string, unknown, RegExp]>([
@@ -161,7 +163,7 @@ describe('the configuration', () => {
     const text = JSON.stringify({ billing: BILLING });
     const twice = `{"billing":${JSON.stringify(BILLING)},${text.slice(1)}`;
     expect(faultOf({ ...GOOD, WORKERS: twice })).toMatch(/WORKERS: .*twice/);
-    expect(() => readConfig(withWorkers({ billing: BILLING }), { billing: BILLING })).toThrow(
+    expect(() => readConfig(withWorkers({ billing: BILLING }), { workers: { billing: BILLING } })).toThrow(
       'WORKERS: the code names workers',
     );
   });
