@@ -100,7 +100,9 @@ export function createBroker(options: BrokerOptions | MountOptions): Broker | Mo
     ports ??= portsOf(env, options);
     return ports;
   };
-  const scheduled = (_controller: ScheduledController, env: BrokerEnv) => runScheduled(open(env));
+  const scheduled = async (_controller: ScheduledController, env: BrokerEnv) => {
+    await runScheduled(open(env));
+  };
 
   const classes = {
     MintShardObject: class extends MintShardObject {
