@@ -18,7 +18,7 @@ export default defineConfig({
             miniflare: {
               compatibilityDate: '2026-08-01',
               compatibilityFlags: ['nodejs_compat'],
-              d1Databases: ['CONTROL', 'RECORD'],
+              d1Databases: ['CONTROL', 'RECORD', 'TOGETHER'],
               durableObjects: { DESTINATION: { className: 'Destination', useSQLite: true } },
               bindings: {
                 CONTROL_MIGRATIONS: await migrationsOf('control'),

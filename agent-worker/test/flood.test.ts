@@ -7,7 +7,7 @@ import { ask, carry, HOST } from './sockets.ts';
 import { makeTicket, NOW, newInstance, unknownSigner } from './tickets.ts';
 
 const rows = async (): Promise<unknown> => {
-  const tables = ['audit_events', 'agent_sessions', 'agent_invocations', 'revocations'];
+  const tables = ['audit_events', 'agent_sessions', 'agent_invocations', 'revocation_copies'];
   const counts = await env.RECORD.batch(
     tables.map((name) => env.RECORD.prepare(`SELECT count(*) AS n FROM ${name}`)),
   );

@@ -49,7 +49,7 @@ async function objectRows(): Promise<string> {
 }
 
 async function recordRows(): Promise<string> {
-  const tables = ['audit_events', 'agent_sessions', 'agent_invocations', 'revocations'];
+  const tables = ['audit_events', 'agent_sessions', 'agent_invocations', 'revocation_copies'];
   const answers = await env.RECORD.batch(tables.map((name) => env.RECORD.prepare(`SELECT * FROM ${name}`)));
   return JSON.stringify(answers.map(({ results }) => results));
 }

@@ -21,8 +21,8 @@ import type { HandlerResult, Route } from './runtime/call.ts';
 import { countCall } from './runtime/limit.ts';
 import type { BrokerPorts } from './runtime/ports.ts';
 
-/** The broker as one fetch handler. Everything it touches comes in through the ports. */
-export function createApp(ports: BrokerPorts): Hono {
+/** The broker as one fetch handler, of all routes or of some. Everything it touches comes in through the ports. */
+export function createApp(ports: BrokerPorts, routes: readonly Route[] = ROUTES): Hono {
   const app = new Hono({ getPath: pathOf(ports.config.issuer) });
   const { allowedOrigins } = ports.config;
   const tally = createRefusalTally(ports.log);
@@ -39,13 +39,13 @@ export function createApp(ports: BrokerPorts): Hono {
     withCors(c.res, origin, allowedOrigins);
   });
 
-  for (const route of ROUTES) {
+  for (const route of routes) {
     app.on(route.method, route.path, (c) => answer(c, route, ports, tally));
   }
-  for (const path of new Set(ROUTES.map((route) => route.path))) {
-    const routes = ROUTES.filter((route) => route.path === path);
-    const allow = routes.map((route) => route.method);
-    app.all(path, (c) => refused(c, { reason: 'method_not_allowed', allow }, ports, routes[0]?.renderError));
+  for (const path of new Set(routes.map((route) => route.path))) {
+    const ofPath = routes.filter((route) => route.path === path);
+    const allow = ofPath.map((route) => route.method);
+    app.all(path, (c) => refused(c, { reason: 'method_not_allowed', allow }, ports, ofPath[0]?.renderError));
   }
   app.notFound((c) => refused(c, { reason: 'route_unknown' }, ports));
   return app;

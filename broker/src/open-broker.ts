@@ -12,6 +12,7 @@ import { readConfig } from './config/config.ts';
 import type { WorkersByName } from './config/workers.ts';
 import { renderError } from './http/answer.ts';
 import { MintShardObject, mintShards, type ShardEnv } from './mint/shard-object.ts';
+import { mountApps, placeOf } from './mount.ts';
 import { readBody } from './runtime/body.ts';
 import { compose } from './runtime/compose.ts';
 import { openWeb } from './runtime/open-web.ts';
@@ -25,6 +26,8 @@ export interface BrokerEnv extends ShardEnv {
   readonly SECURITY_EVENTS?: PointSink | undefined;
   /** A bucket that keeps checkpoints of the audit log as well, where it is bound. */
   readonly AUDIT_ANCHOR?: AnchorBucket | undefined;
+  /** The worker itself, where the broker is mounted in it. */
+  readonly BROKER?: Fetcher | undefined;
 }
 
 /** What a deployment says of its broker in code. Everything else is a setting. */
@@ -36,54 +39,75 @@ export interface BrokerOptions {
    * out where there is one, which `AGENT_WORKER_URL` and `TICKET_AUDIENCE` describe.
    */
   readonly workers?: WorkersByName;
+  readonly basePath?: undefined;
 }
 
-/** The exports of a broker's entry file. */
-export interface Broker {
-  readonly handler: {
-    fetch(request: Request, env: BrokerEnv): Response | Promise<Response>;
-    /** Each minute, by the trigger in wrangler.jsonc. */
-    scheduled(controller: ScheduledController, env: BrokerEnv): Promise<void>;
-  };
+/** What the worker of the agents says of the broker that is mounted in it. */
+export interface MountOptions {
+  readonly agents: AgentRegistry;
+  /** Path of the issuer, such as `/broker`: the broker answers what is below it. */
+  readonly basePath: string;
+  readonly workers?: undefined;
+}
+
+/** Bindings of a worker with a mounted broker. */
+export interface MountedEnv extends BrokerEnv {
+  /** This worker itself: keys and commands go between gate and broker without the network. */
+  readonly BROKER: Fetcher;
+}
+
+/** Classes that the entry file exports by their names, since `wrangler.jsonc` names them. */
+interface BrokerClasses {
   readonly MintShardObject: new (ctx: DurableObjectState, env: ShardEnv) => MintShardObject;
   readonly Backlog: new (ctx: ExecutionContext, env: BrokerEnv) => WorkerEntrypoint<BrokerEnv>;
+}
+
+/** Each minute, by the trigger in wrangler.jsonc. */
+type Scheduled = (controller: ScheduledController, env: BrokerEnv) => Promise<void>;
+
+/** The exports of a broker's entry file. */
+export interface Broker extends BrokerClasses {
+  /** The module's default export. */
+  readonly handler: {
+    readonly fetch: (request: Request, env: BrokerEnv) => Response | Promise<Response>;
+    readonly scheduled: Scheduled;
+  };
+}
+
+/** A broker beside the gate, in the entry file of the agents. */
+export interface MountedBroker extends BrokerClasses {
+  /**
+   * Answers what is the broker's, and `undefined` for everything else. Comes before the gate: on the hostname of
+   * `BASE_URL` nothing but the broker may answer.
+   */
+  readonly answer: (request: Request, env: MountedEnv) => Response | Promise<Response> | undefined;
+  readonly scheduled: Scheduled;
 }
 
 const log = (event: Readonly<Record<string, unknown>>): void => console.log(JSON.stringify(event));
 
 /**
- * The broker on Workers: `handler` is the module's default export, and the classes are exports by their names, since
- * `wrangler.jsonc` names them. A setting that is wrong or a registry that is not sound answers each request with 500, and
- * the log has a line `not_started` that names it.
+ * The broker on Workers, alone or, with a `basePath`, in the worker of its agents. A setting that is wrong or a registry
+ * that is not sound answers each request with 500, and the log has a line `not_started` that names it.
  */
-export function createBroker(options: BrokerOptions): Broker {
+export function createBroker(options: BrokerOptions): Broker;
+export function createBroker(options: MountOptions): MountedBroker;
+export function createBroker(options: BrokerOptions | MountOptions): Broker | MountedBroker {
+  const { agents, basePath } = options;
   // One per isolate: keys are opened and imported once.
   let ports: BrokerPorts | undefined;
-  let app: Hono | undefined;
+  const open = (env: BrokerEnv): BrokerPorts => {
+    ports ??= portsOf(env, options);
+    return ports;
+  };
+  const scheduled = async (_controller: ScheduledController, env: BrokerEnv) => {
+    await runScheduled(open(env));
+  };
 
-  return {
-    handler: {
-      fetch(request, env): Response | Promise<Response> {
-        try {
-          ports ??= portsOf(env, options);
-          app ??= createApp(ports);
-        } catch (error) {
-          // Configuration: the text names settings and no values. The client learns only that it is our fault.
-          log({ event: 'not_started', error: error instanceof Error ? error.message : String(error) });
-          return renderError({ reason: 'internal' }, crypto.randomUUID());
-        }
-        return app.fetch(request, env);
-      },
-
-      async scheduled(_controller, env): Promise<void> {
-        ports ??= portsOf(env, options);
-        await runScheduled(ports);
-      },
-    },
-
+  const classes = {
     MintShardObject: class extends MintShardObject {
       constructor(ctx: DurableObjectState, env: ShardEnv) {
-        super(ctx, env, options.agents, options.workers);
+        super(ctx, env, agents, options);
       }
     },
 
@@ -96,22 +120,66 @@ export function createBroker(options: BrokerOptions): Broker {
       override async fetch(request: Request): Promise<Response> {
         const report = await readBody(request, BacklogReport);
         if (!report.ok) return new Response(null, { status: 400 });
-        ports ??= portsOf(this.env, options);
-        await mintShards(this.env.MINT_SHARD, ports.config.shards).receiveReport(report.value);
+        const { config } = open(this.env);
+        await mintShards(this.env.MINT_SHARD, config.shards).receiveReport(report.value);
         return new Response(null, { status: 204 });
       }
     },
   };
+
+  if (basePath === undefined) {
+    let app: Hono | undefined;
+    const fetch = (request: Request, env: BrokerEnv) =>
+      orNotStarted(() => {
+        app ??= createApp(open(env));
+        return app.fetch(request);
+      });
+    return { ...classes, handler: { fetch, scheduled } };
+  }
+  let apps: ReturnType<typeof mountApps> | undefined;
+  return {
+    ...classes,
+    scheduled,
+    answer(request, env) {
+      const place = placeOf(request.url, basePath, env);
+      if (place === undefined) return undefined;
+      return orNotStarted(() => {
+        apps ??= mountApps(open(env));
+        return apps(request, place);
+      });
+    },
+  };
+}
+
+/** Configuration: the text names settings and no values. The client learns only that it is our fault. */
+function orNotStarted(answer: () => Response | Promise<Response>): Response | Promise<Response> {
+  try {
+    return answer();
+  } catch (error) {
+    log({ event: 'not_started', error: error instanceof Error ? error.message : String(error) });
+    return renderError({ reason: 'internal' }, crypto.randomUUID());
+  }
 }
 
 async function ping(database: D1Database): Promise<void> {
   await database.prepare('SELECT 1').first();
 }
 
-function portsOf(env: BrokerEnv, { agents, workers }: BrokerOptions): BrokerPorts {
-  const config = readConfig(env, workers);
+const UNSAFE =
+  'agent code runs in the isolate that opens the signing keys, and can make tickets for anybody: see docs/one-worker.md';
+
+/** What a mounted broker has of its own: commands go to the gate by the binding of the worker to itself. */
+function openMount(basePath: string, { BROKER }: BrokerEnv) {
+  if (BROKER === undefined) throw new Error('no binding BROKER: with a basePath it is this worker itself');
+  log({ event: 'mounted', base_path: basePath, warning: UNSAFE });
+  return openWeb((url, init) => BROKER.fetch(url, init));
+}
+
+function portsOf(env: BrokerEnv, options: BrokerOptions | MountOptions): BrokerPorts {
+  const { agents, basePath } = options;
+  const config = readConfig(env, options);
   return compose(config, agents, {
-    ...openWeb(),
+    ...(basePath === undefined ? openWeb() : openMount(basePath, env)),
     control: openControl(env.CONTROL),
     record: openRecord(env.RECORD),
     shard: mintShards(env.MINT_SHARD, config.shards),

@@ -5,7 +5,7 @@ import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
 import { vi } from 'vitest';
 import { AGENTS } from '../../agents.ts';
 import { createApp } from '../src/app.ts';
-import { readConfig } from '../src/config/config.ts';
+import { readConfig, type SettingsInCode } from '../src/config/config.ts';
 import { coalescedRead } from '../src/mint/coalesced-read.ts';
 import { decideTicket } from '../src/mint/decide-ticket.ts';
 import { DEFAULT_SHARDS, type MintShard } from '../src/mint/shard.ts';
@@ -21,6 +21,7 @@ import { SETTINGS } from './settings.ts';
 /** A broker beside the worker that ships: same code, other settings, databases or registry. */
 interface BrokerOptions {
   readonly settings?: Readonly<Record<string, string>>;
+  readonly inCode?: SettingsInCode;
   /** Settings to do without. */
   readonly unset?: readonly (keyof typeof SETTINGS)[];
   readonly control?: D1Database;
@@ -48,7 +49,7 @@ export function startBroker(options: BrokerOptions = {}): Broker {
   const beside: Promise<void>[] = [];
   const control = options.control ?? env.CONTROL;
   const record = options.record ?? env.RECORD;
-  const ports = compose(readConfig(settingsOf(options)), AGENTS, {
+  const ports = compose(readConfig(settingsOf(options), options.inCode), AGENTS, {
     control: openControl(control),
     record: openRecord(record),
     sendControl: () => outbound.fetch(`${SETTINGS.AGENT_WORKER_URL}/control`),
@@ -104,7 +105,7 @@ function shardOn(control: D1Database, options: BrokerOptions): MintShard {
           registry: options.ports?.registry ?? AGENTS,
           control: store,
           readFacts,
-          config: readConfig(settingsOf(options)),
+          config: readConfig(settingsOf(options), options.inCode),
           randomId: () => crypto.randomUUID(),
           record: { write: (entry) => recordIn(account, entry) },
         });

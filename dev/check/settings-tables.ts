@@ -53,7 +53,8 @@ const BROKER: Descriptions<typeof BrokerSettings.shape> = {
     'The broker as an application of the first Auth0 domain; with it people [sign in](auth0-session.md) here',
   AUTH0_CLIENT_SECRET: { secret: 'Secret of that application' },
   AUTH0_SESSION_ENCRYPTION_KEY: { secret: 'Encrypts the session cookie: 32 characters or more' },
-  BASE_URL: 'The broker’s origin as browsers know it, for cookies and the callback',
+  BASE_URL:
+    'The broker’s origin as browsers know it, for cookies and the callback, and for Access where nobody signs in with Auth0',
   AUTH0_COOKIE_NAME: 'Name of the session cookie',
   AUTH0_TENANT_URL: 'Where the tenant is reached, where that is not its domain',
 };

@@ -10,7 +10,7 @@ import { built, jsonOf, rowsOf, type Statement } from '../database.ts';
 import { insertEvent, insertEvents } from './audit-log.ts';
 import { type InvocationFact, insertInvocations } from './invocations.ts';
 import { applyRevocation, type RecordDatabase } from './revocations.ts';
-import { recordRevocations } from './schema.ts';
+import { revocationCopies } from './schema.ts';
 import { type SessionFact, writeSessions } from './sessions.ts';
 
 /** One thing that happened: an audit event, and the session as it made it where it touched one; or a call. */
@@ -75,7 +75,7 @@ const revokedAmong = (db: RecordDatabase) =>
     .from(
       sql`json_each(${sql.placeholder('opened')}) AS opened
           CROSS JOIN json_each(opened.value, '$.names') AS named
-          CROSS JOIN ${recordRevocations}`,
+          CROSS JOIN ${revocationCopies}`,
     )
     .where(
       sql`target = named.value AND (until IS NULL OR until > ${sql.placeholder('now')})

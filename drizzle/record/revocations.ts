@@ -18,7 +18,7 @@ import {
 } from 'drizzle-orm';
 import { among, type Database, deleteFirst, type Statement } from '../database.ts';
 import type * as schema from './schema.ts';
-import { agentSessions, recordRevocations, sessionParties } from './schema.ts';
+import { agentSessions, revocationCopies, sessionParties } from './schema.ts';
 
 export type RecordDatabase = Database<typeof schema>;
 
@@ -26,15 +26,15 @@ export type RecordDatabase = Database<typeof schema>;
 const DATABASE_NOW = sql`CAST(unixepoch('subsec') * 1000 AS INTEGER)`;
 
 /** The subquery by itself, since only so the maximum is a seek. */
-const NEXT_ARRIVAL = sql`max(coalesce((SELECT max(arrival) FROM revocations), 0) + 1, ${DATABASE_NOW})`;
+const NEXT_ARRIVAL = sql`max(coalesce((SELECT max(arrival) FROM revocation_copies), 0) + 1, ${DATABASE_NOW})`;
 
 /** Writes a version of a revocation, which so arrives, unless a newer one is there. For use inside a `batch`. */
 export const applyRevocation = (db: RecordDatabase, revocation: Revocation): Statement =>
   db
-    .insert(recordRevocations)
+    .insert(revocationCopies)
     .values({ ...revocation, arrival: NEXT_ARRIVAL })
     .onConflictDoUpdate({
-      target: recordRevocations.id,
+      target: revocationCopies.id,
       set: {
         rev: sql`excluded.rev`,
         target: sql`excluded.target`,
@@ -43,7 +43,7 @@ export const applyRevocation = (db: RecordDatabase, revocation: Revocation): Sta
         code: sql`excluded.code`,
         arrival: sql`excluded.arrival`,
       },
-      setWhere: sql`excluded.rev > ${recordRevocations.rev}`,
+      setWhere: sql`excluded.rev > ${revocationCopies.rev}`,
     });
 
 /** A version of a revocation, and its number in the order of arrival. */
@@ -66,28 +66,28 @@ export function recordRevocationStore(db: RecordDatabase) {
     listArrived: (after: number, withinMs: number, limit: number): Promise<ArrivedRevocation[]> =>
       db
         .select()
-        .from(recordRevocations)
-        .where(sql`${recordRevocations.arrival} > max(${after}, ${DATABASE_NOW} - ${withinMs})`)
-        .orderBy(asc(recordRevocations.arrival))
+        .from(revocationCopies)
+        .where(sql`${revocationCopies.arrival} > max(${after}, ${DATABASE_NOW} - ${withinMs})`)
+        .orderBy(asc(revocationCopies.arrival))
         .limit(limit),
 
     /** Those of any of these targets that are in force. Does not look at the `rev` of a ticket. `now` in ms. */
     ofTargets(names: readonly string[], now: number): Promise<Revocation[]> {
-      const { arrival: _, ...columns } = getTableColumns(recordRevocations);
+      const { arrival: _, ...columns } = getTableColumns(revocationCopies);
       return db
         .select(columns)
-        .from(recordRevocations)
+        .from(revocationCopies)
         .where(
           and(
-            inArray(recordRevocations.target, among(names)),
-            or(isNull(recordRevocations.until), gt(recordRevocations.until, now)),
+            inArray(revocationCopies.target, among(names)),
+            or(isNull(revocationCopies.until), gt(revocationCopies.until, now)),
           ),
         );
     },
 
     /** The greatest number of a copy; 0 where there is none. */
     async newestRev(): Promise<number> {
-      const [row] = await db.select({ rev: max(recordRevocations.rev) }).from(recordRevocations);
+      const [row] = await db.select({ rev: max(revocationCopies.rev) }).from(revocationCopies);
       return row?.rev ?? 0;
     },
 
@@ -126,9 +126,9 @@ export function recordRevocationStore(db: RecordDatabase) {
      */
     purge(before: number, limit: number): Promise<number> {
       return deleteFirst(db, {
-        key: recordRevocations.id,
-        by: recordRevocations.until,
-        where: and(lte(recordRevocations.until, before), sql`rev < (SELECT max(rev) FROM revocations)`),
+        key: revocationCopies.id,
+        by: revocationCopies.until,
+        where: and(lte(revocationCopies.until, before), sql`rev < (SELECT max(rev) FROM revocation_copies)`),
         limit,
       });
     },

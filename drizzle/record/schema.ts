@@ -143,8 +143,8 @@ export const agentInvocations = sqliteTable(
  * Copy of the revocations, for agent workers: read in the batch that writes a session, so that of a revocation and a
  * session which come to be together one always sees the other; and read by the order of arrival, for gates.
  */
-export const recordRevocations = sqliteTable(
-  'revocations',
+export const revocationCopies = sqliteTable(
+  'revocation_copies',
   {
     id: text('id').primaryKey(),
     rev: integer('rev').notNull(),
@@ -156,10 +156,10 @@ export const recordRevocations = sqliteTable(
     arrival: integer('arrival').notNull(),
   },
   (t) => [
-    index('record_revocations_arrival').on(t.arrival),
-    index('record_revocations_rev').on(t.rev),
-    index('record_revocations_target').on(t.target),
-    index('record_revocations_until').on(t.until).where(sql`until IS NOT NULL`),
+    index('revocation_copies_arrival').on(t.arrival),
+    index('revocation_copies_rev').on(t.rev),
+    index('revocation_copies_target').on(t.target),
+    index('revocation_copies_until').on(t.until).where(sql`until IS NOT NULL`),
   ],
 );
 

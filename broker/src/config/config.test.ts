@@ -103,6 +103,15 @@ describe('the configuration', () => {
     },
   );
 
+  it('has a hostname for Access without a tenant, and for a tenant only with all of its settings', () => {
+    const ofTenant = ['AUTH0_CLIENT_ID', 'AUTH0_CLIENT_SECRET', 'AUTH0_SESSION_ENCRYPTION_KEY'];
+    const { trustedOrigins, signIn } = readConfig({ ...without(...ofTenant), BASE_URL: 'https://sso.test' });
+    expect(signIn).toBeUndefined();
+    expect(trustedOrigins).toContain('https://sso.test');
+    expect(faultOf(without('AUTH0_CLIENT_ID'))).toContain('AUTH0_CLIENT_ID: missing');
+    expect(faultOf(without(...ofTenant, 'CF_ACCESS_TEAM_DOMAIN', 'CF_ACCESS_AUD'))).toContain('missing');
+  });
+
   it('with an issuer that is no address names it in development too', () => {
     expect(faultOf({ ...GOOD, MODE: 'development', ISSUER: CANARY })).toMatch(
       /^broker is not configured.*ISSUER/,
@@ -127,7 +136,9 @@ describe('the configuration', () => {
     const single = without('TICKET_AUDIENCE', 'AGENT_WORKER_URL');
     const alone = { ...single, WORKERS: JSON.stringify({ billing: BILLING }) };
     expect(readConfig(alone).workers).toEqual([{ name: 'billing', ...BILLING }]);
-    expect(readConfig(GOOD, { billing: BILLING })).toEqual(readConfig(withWorkers({ billing: BILLING })));
+    expect(readConfig(GOOD, { workers: { billing: BILLING } })).toEqual(
+      readConfig(withWorkers({ billing: BILLING })),
+    );
   });
 
   it.each<[string, unknown, RegExp]>([
@@ -161,7 +172,7 @@ describe('the configuration', () => {
     const text = JSON.stringify({ billing: BILLING });
     const twice = `{"billing":${JSON.stringify(BILLING)},${text.slice(1)}`;
     expect(faultOf({ ...GOOD, WORKERS: twice })).toMatch(/WORKERS: .*twice/);
-    expect(() => readConfig(withWorkers({ billing: BILLING }), { billing: BILLING })).toThrow(
+    expect(() => readConfig(withWorkers({ billing: BILLING }), { workers: { billing: BILLING } })).toThrow(
       'WORKERS: the code names workers',
     );
   });

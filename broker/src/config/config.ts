@@ -18,6 +18,7 @@ import {
   signInFault,
   workloadIssuer,
 } from './issuers.ts';
+import { GATE_SETTINGS, mountFaults, withoutAgentPages } from './mount.ts';
 import {
   type AgentWorker,
   Audience,
@@ -198,7 +199,12 @@ export interface BrokerConfig {
   readonly tokenPepper: Uint8Array<ArrayBuffer>;
   /** How many mint shards share the load on Workers. */
   readonly shards: number;
+  /** Pages that may read our answers. */
   readonly allowedOrigins: readonly string[];
+  /** Pages that may use a credential that the browser adds by itself, and to which a sign-in may return: ours as well. */
+  readonly trustedOrigins: readonly string[];
+  /** The broker's origin as browsers know it, where that is another than the issuer's. */
+  readonly baseUrl: string | undefined;
   /** Everyone on loopback is one development principal. Never true in production. */
   readonly openToAll: boolean;
   readonly claimRules: readonly ClaimRule[];
@@ -213,19 +219,37 @@ export interface BrokerConfig {
 export const BEGINNINGS =
   /^(AGENT_WORKER|ALLOWED_ORIGIN|AUDIT_|AUTH_MODE|AUTH0_|CF_ACCESS|CLAIM_RULE|CONTROL_D(ATABASE|B)|KEK(_|$)|KEY_(PUBLISH|RETIRE|ROTATION)|OIDC_ISSUER|RECORD_D(ATABASE|B)|TICKET_|TOKEN_PEPPER|TRUST_EMAIL|TRUSTED_)/;
 
-/**
- * The configuration in a Worker's env. Throws an `Error` that names each wrong setting and no value.
- *
- * @param workers agent workers that the code names, in place of the setting.
- */
-export function readConfig(env: object, workers?: WorkersByName): BrokerConfig {
-  if (workers === undefined) return configOf(readSettings('broker', Settings, env, BEGINNINGS));
-  if ('WORKERS' in env) throw new Error('broker is not configured. WORKERS: the code names workers');
-  return configOf(readSettings('broker', Settings, { ...env, WORKERS: JSON.stringify(workers) }, BEGINNINGS));
+/** What the entry file says beside the settings. */
+export interface SettingsInCode {
+  /** Agent workers, in place of the setting `WORKERS`. */
+  readonly workers?: WorkersByName | undefined;
+  /** Where the broker is mounted in the worker of its agents. */
+  readonly basePath?: string | undefined;
 }
+
+/** The configuration in a Worker's env. Throws an `Error` that names each wrong setting and no value. */
+export function readConfig(env: object, { workers, basePath }: SettingsInCode = {}): BrokerConfig {
+  const named = { ...env, ...(workers === undefined ? {} : { WORKERS: JSON.stringify(workers) }) };
+  const read = (settings: object) => configOf(readSettings('broker', Settings, settings, BEGINNINGS));
+  if (workers !== undefined && 'WORKERS' in env) throw notConfigured(['WORKERS: the code names workers']);
+  if (basePath === undefined) return read(named);
+  if ('WORKERS' in named)
+    throw notConfigured([
+      'WORKERS: with a basePath there is one worker, the one that the broker is mounted in',
+    ]);
+  const ofGate = (name: string) => GATE_SETTINGS.includes(name);
+  const config = read(Object.fromEntries(Object.entries(env).filter(([name]) => !ofGate(name))));
+  const faults = mountFaults(config, basePath);
+  if (faults.length > 0) throw notConfigured(faults);
+  return withoutAgentPages(config);
+}
+
+const notConfigured = (faults: readonly string[]): Error =>
+  new Error(`broker is not configured. ${faults.join('; ')}`);
 
 /** The configuration that settings make. */
 export function configOf(s: Settings): BrokerConfig {
+  const baseUrl = s.BASE_URL === undefined ? undefined : new URL(s.BASE_URL).origin;
   return {
     issuer: s.ISSUER,
     workers: workersOf(s),
@@ -239,6 +263,12 @@ export function configOf(s: Settings): BrokerConfig {
     tokenPepper: s.TOKEN_PEPPER,
     shards: s.SHARDS,
     allowedOrigins: s.ALLOWED_ORIGINS,
+    trustedOrigins: [
+      ...s.ALLOWED_ORIGINS,
+      new URL(s.ISSUER).origin,
+      ...(baseUrl === undefined ? [] : [baseUrl]),
+    ],
+    baseUrl,
     openToAll: s.AUTH_MODE === 'none',
     claimRules: s.CLAIM_RULES,
     trustEmail: s.TRUST_EMAIL,

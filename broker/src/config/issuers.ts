@@ -140,6 +140,7 @@ interface SignInSettings {
   readonly BASE_URL?: string | undefined;
   readonly AUTH0_COOKIE_NAME: string;
   readonly AUTH0_TENANT_URL?: string | undefined;
+  readonly CF_ACCESS_TEAM_DOMAIN?: readonly string[] | undefined;
 }
 
 const NEEDED = [
@@ -154,7 +155,11 @@ export function signInFault(
   settings: SignInSettings,
   tenants: readonly ForeignIssuer[],
 ): [name: string, message: string] | undefined {
-  if (NEEDED.every((name) => settings[name] === undefined)) return undefined;
+  const given = NEEDED.filter((name) => settings[name] !== undefined);
+  // Without a tenant it is the hostname that Access protects.
+  const isForAccess =
+    settings.CF_ACCESS_TEAM_DOMAIN !== undefined && given.every((name) => name === 'BASE_URL');
+  if (given.length === 0 || isForAccess) return undefined;
   const missing = NEEDED.find((name) => settings[name] === undefined);
   if (missing !== undefined) return [missing, 'missing: sign-in needs all of its settings or none'];
   if (tenants.length === 0) return ['AUTH0_DOMAIN', 'missing: sign-in needs a tenant'];

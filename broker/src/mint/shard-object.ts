@@ -12,8 +12,7 @@ import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import type { BacklogReport } from '@agent-ticket/shared/backlog-report.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import type { AgentRegistry } from '@agent-ticket/shared/registry.ts';
-import { readConfig } from '../config/config.ts';
-import type { WorkersByName } from '../config/workers.ts';
+import { readConfig, type SettingsInCode } from '../config/config.ts';
 import { INSTANCE_WINDOW_MS, RATE_WINDOW_MS, readWindow } from '../http/rate.ts';
 import { createBacklogReports, sumWaiting } from './backlog.ts';
 import { coalescedRead, D1_READ_LIMITS } from './coalesced-read.ts';
@@ -59,7 +58,7 @@ export class MintShardObject extends DurableObject<ShardEnv> {
   #alarmAt = Number.POSITIVE_INFINITY;
   #isGathering = false;
 
-  constructor(ctx: DurableObjectState, env: ShardEnv, registry: AgentRegistry, workers?: WorkersByName) {
+  constructor(ctx: DurableObjectState, env: ShardEnv, registry: AgentRegistry, inCode?: SettingsInCode) {
     super(ctx, env);
     createObjectTables(ctx.storage.sql);
     this.#backlog = backlogStore(ctx.storage.sql);
@@ -69,7 +68,7 @@ export class MintShardObject extends DurableObject<ShardEnv> {
       registry,
       control,
       readFacts: coalescedRead(control.readMintFacts, D1_READ_LIMITS),
-      config: readConfig(env, workers),
+      config: readConfig(env, inCode),
       randomId: () => crypto.randomUUID(),
       record: { write: async (entry) => this.write(entry) },
     };

@@ -66,7 +66,7 @@ function credentialPorts(config: BrokerConfig, runtime: Runtime): CredentialPort
   const { control, fetch, randomId } = runtime;
   const { claimRules: rules, signIn, issuer } = config;
   const auth0 = config.auth0.map((each) => withKeys(each, runtime));
-  const ownOrigin = signIn?.baseUrl ?? new URL(issuer).origin;
+  const ownOrigin = config.baseUrl ?? new URL(issuer).origin;
   // ID and logout tokens have the OAuth client as audience; only their keys are those of the tenant's access tokens.
   const tenantKeys = auth0.find((each) => each.issuer.issuer === signIn?.tenant.issuer)?.keys;
   return {
@@ -96,7 +96,7 @@ function credentialPorts(config: BrokerConfig, runtime: Runtime): CredentialPort
             rules,
             fetch,
           },
-    trustedOrigins: [...config.allowedOrigins, new URL(issuer).origin, ownOrigin],
+    trustedOrigins: config.trustedOrigins,
     ownOrigin,
     openToAll: config.openToAll,
     randomId,

@@ -1,12 +1,15 @@
 import type { Runtime } from './compose.ts';
 
-/** The parts of the runtime that Workers and Node have in common: those of the web platform. */
-export const openWeb = (): Pick<
-  Runtime,
-  'sendControl' | 'fetch' | 'sleep' | 'clock' | 'randomId' | 'randomBytes'
-> => ({
+/**
+ * The parts of the runtime that Workers and Node have in common: those of the web platform.
+ *
+ * @param ask how a request gets to an agent worker; left out: over the network.
+ */
+export const openWeb = (
+  ask: (url: URL, init: RequestInit) => Promise<Response> = (url, init) => fetch(url, init),
+): Pick<Runtime, 'sendControl' | 'fetch' | 'sleep' | 'clock' | 'randomId' | 'randomBytes'> => ({
   sendControl: (worker, token, signal) =>
-    fetch(new URL('/control', worker.url), {
+    ask(new URL('/control', worker.url), {
       method: 'POST',
       headers: { authorization: `Bearer ${token}` },
       redirect: 'manual',

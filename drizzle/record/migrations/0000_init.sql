@@ -86,7 +86,7 @@ CREATE TABLE `rate_windows` (
 	`count` integer NOT NULL
 );
 --> statement-breakpoint
-CREATE TABLE `revocations` (
+CREATE TABLE `revocation_copies` (
 	`id` text PRIMARY KEY NOT NULL,
 	`rev` integer NOT NULL,
 	`target` text NOT NULL,
@@ -96,10 +96,10 @@ CREATE TABLE `revocations` (
 	`arrival` integer NOT NULL
 );
 --> statement-breakpoint
-CREATE INDEX `record_revocations_arrival` ON `revocations` (`arrival`);--> statement-breakpoint
-CREATE INDEX `record_revocations_rev` ON `revocations` (`rev`);--> statement-breakpoint
-CREATE INDEX `record_revocations_target` ON `revocations` (`target`);--> statement-breakpoint
-CREATE INDEX `record_revocations_until` ON `revocations` (`until`) WHERE until IS NOT NULL;--> statement-breakpoint
+CREATE INDEX `revocation_copies_arrival` ON `revocation_copies` (`arrival`);--> statement-breakpoint
+CREATE INDEX `revocation_copies_rev` ON `revocation_copies` (`rev`);--> statement-breakpoint
+CREATE INDEX `revocation_copies_target` ON `revocation_copies` (`target`);--> statement-breakpoint
+CREATE INDEX `revocation_copies_until` ON `revocation_copies` (`until`) WHERE until IS NOT NULL;--> statement-breakpoint
 CREATE TABLE `session_parties` (
 	`session_id` text NOT NULL,
 	`party_id` text NOT NULL,

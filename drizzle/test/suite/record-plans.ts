@@ -80,32 +80,32 @@ export const RECORD_PLANS: readonly Plan<RecordStore>[] = [
         ],
         NOW,
       ),
-    by: ['record_revocations_target'],
+    by: ['revocation_copies_target'],
   },
   {
     what: 'the record of a change',
     work: ({ deliverChange }) => deliverChange(auditEvent(), [revocation()]),
-    by: ['record_revocations_arrival'],
+    by: ['revocation_copies_arrival'],
   },
   {
     what: 'what arrived, in its order',
     work: ({ revocations }) => revocations.listArrived(7, MINUTE, 100),
-    by: ['record_revocations_arrival'],
+    by: ['revocation_copies_arrival'],
   },
   {
     what: 'the revocations of some targets',
     work: ({ revocations }) => revocations.ofTargets(NAMES, NOW),
-    by: ['record_revocations_target'],
+    by: ['revocation_copies_target'],
   },
   {
     what: 'the newest number of a copy',
     work: ({ revocations }) => revocations.newestRev(),
-    by: ['record_revocations_rev'],
+    by: ['revocation_copies_rev'],
   },
   {
     what: 'old copies that are forgotten',
     work: ({ revocations }) => revocations.purge(NOW, 500),
-    by: ['record_revocations_until', 'record_revocations_rev'],
+    by: ['revocation_copies_until', 'revocation_copies_rev'],
   },
   ...OBJECT_TARGETS.flatMap(([target, by, sorts]) =>
     (['any', 'before'] as const).flatMap((kind): Plan<RecordStore>[] => [

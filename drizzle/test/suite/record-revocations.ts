@@ -1,7 +1,7 @@
 import { REVOCATION_CODES, type Revocable, type Revocation } from '@agent-ticket/shared/revocation.ts';
 import { HIT_CASES, HIT_NOW, HIT_TICKET } from '@agent-ticket/shared/test/hit-cases.ts';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { recordRevocations } from '../../record/schema.ts';
+import { revocationCopies } from '../../record/schema.ts';
 import type { Databases, OpenDatabases } from './databases.ts';
 import { auditEvent, keepCopy, MINUTE, NOW, revocation, sessionFact, uuidOf } from './rows.ts';
 import { EVERY_ORDER, VERSIONS } from './versions.ts';
@@ -26,7 +26,7 @@ export function describeRecordRevocations(open: OpenDatabases): void {
       return record.deliverChange(auditEvent({ eventId: uuidOf(10_000 + changes) }), rows);
     };
     const copies = async () =>
-      (await databases.recordDb.select().from(recordRevocations)).map(({ arrival: _, ...copy }) => copy);
+      (await databases.recordDb.select().from(revocationCopies)).map(({ arrival: _, ...copy }) => copy);
     /** Why the delivery of a session that such a ticket has just opened answers it. */
     const why = async (ticket: Revocable = TICKET, now = NOW) => {
       const [session] = await record.deliver(
@@ -49,7 +49,7 @@ export function describeRecordRevocations(open: OpenDatabases): void {
     it('say the same when versions arrive in one batch, or at once', async () => {
       await arrive(VERSIONS.lockAgain, VERSIONS.lock, VERSIONS.lift);
       expect(await copies()).toEqual([VERSIONS.lockAgain]);
-      await databases.recordDb.delete(recordRevocations);
+      await databases.recordDb.delete(revocationCopies);
       await Promise.all([VERSIONS.lift, VERSIONS.lockAgain, VERSIONS.lock].map((row) => arrive(row)));
       expect(await copies()).toEqual([VERSIONS.lockAgain]);
     });

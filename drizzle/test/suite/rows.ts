@@ -8,7 +8,7 @@ import type { serviceTokenSecrets } from '../../control/schema.ts';
 import type { ServiceTokenRow } from '../../control/service-tokens.ts';
 import type { NewSigningKey } from '../../control/signing-keys.ts';
 import type { RecordDatabase } from '../../record/revocations.ts';
-import { recordRevocations } from '../../record/schema.ts';
+import { revocationCopies } from '../../record/schema.ts';
 import { type SessionFact, writeSessions } from '../../record/sessions.ts';
 
 /** Valid rows; a test says only what matters to it. */
@@ -159,7 +159,7 @@ export const sessionFact = (differs: Partial<SessionFact> = {}): SessionFact => 
 
 /** A copy of a revocation without the change that brings it. */
 export const keepCopy = async (db: RecordDatabase, row: Revocation, arrival = row.rev): Promise<void> => {
-  await db.insert(recordRevocations).values({ ...row, arrival });
+  await db.insert(revocationCopies).values({ ...row, arrival });
 };
 
 /** Sessions without the events that bring them. */
