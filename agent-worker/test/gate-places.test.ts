@@ -126,7 +126,7 @@ describe('an origin', () => {
       reason: 'forbidden',
       frames: [],
     });
-    for (const method of ['GET', 'POST', 'OPTIONS']) {
+    for (const method of ['GET', 'POST', 'PUT', 'DELETE', 'OPTIONS']) {
       const answer = await ask('/agents/counter/room-1', { method, ticket, headers: { origin } });
       expect(answer.status).toBe(403);
       expect(answer.headers.get('access-control-allow-origin')).toBeNull();
@@ -169,7 +169,7 @@ describe('an origin', () => {
     expect(answer.status).toBe(204);
     expect(Object.fromEntries(answer.headers)).toMatchObject({
       'access-control-allow-origin': ORIGIN,
-      'access-control-allow-methods': 'GET, POST',
+      'access-control-allow-methods': 'GET, HEAD, POST, PUT, PATCH, DELETE',
       'access-control-allow-headers': 'authorization, content-type',
       'access-control-max-age': '600',
       vary: 'Origin',

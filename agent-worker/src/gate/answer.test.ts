@@ -32,6 +32,16 @@ test('names the methods there are, and when to come again', () => {
   );
 });
 
+test('a preflight allows every method that is answered, and the headers of MCP for agents of MCP alone', () => {
+  const allowed = (transport: 'sse' | 'websocket') => {
+    const { headers } = preflight('https://app.test', 'x', { transport });
+    return ['access-control-allow-methods', 'access-control-allow-headers'].map((name) => headers.get(name));
+  };
+  const methods = 'GET, HEAD, POST, PUT, PATCH, DELETE';
+  expect(allowed('websocket')).toEqual([methods, 'authorization, content-type']);
+  expect(allowed('sse')).toEqual([methods, expect.stringContaining('content-type, mcp-protocol-version')]);
+});
+
 const LIST = ['https://app.test', 'http://localhost:5173'];
 
 test.for([

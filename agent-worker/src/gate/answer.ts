@@ -5,7 +5,7 @@ import { answeredProtocol } from '@agent-ticket/shared/handshake.ts';
 import { err } from '@agent-ticket/shared/outcome.ts';
 import type { AgentEntry } from '@agent-ticket/shared/registry.ts';
 import { isUpgrade } from '../handover.ts';
-import { methodsOf } from './route.ts';
+import { METHODS } from './route.ts';
 
 /** The answers of the gate: refusals, sockets, CORS, and the headers that each answer has. */
 
@@ -121,7 +121,7 @@ export function preflight(
 ): Response {
   const headers = secureHeaders(corsHeaders(origin, entry), requestId);
   const allowed = ['authorization', 'content-type', ...transportHeaders(entry).sent];
-  headers.set('access-control-allow-methods', methodsOf(entry).join(', '));
+  headers.set('access-control-allow-methods', METHODS.join(', '));
   headers.set('access-control-allow-headers', allowed.join(', '));
   headers.set('access-control-max-age', '600');
   return new Response(null, { status: 204, headers });

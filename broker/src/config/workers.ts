@@ -86,7 +86,11 @@ export function workersFaults(s: WorkerSettings): [name: string, fault: string][
       `TICKET_AUDIENCE and AGENT_WORKER_URL are ${DEFAULT_WORKER} already`,
     ],
     [!twice(({ audience }) => audience), 'WORKERS', 'two workers have one audience'],
-    [!twice(({ url }) => (URL.canParse(url) ? new URL(url).origin : url)), 'WORKERS', 'two workers have one url'],
+    [
+      !twice(({ url }) => (URL.canParse(url) ? new URL(url).origin : url)),
+      'WORKERS',
+      'two workers have one url',
+    ],
   ];
   return rules.filter(([holds]) => !holds).map(([, name, fault]) => [name, fault]);
 }
