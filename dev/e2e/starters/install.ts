@@ -82,7 +82,7 @@ export async function changedLines(app: string): Promise<number> {
 }
 
 /** A copy of an app, type-checked and built: as it is, or protected and with the address of its broker. */
-export async function buildApp(app: string, broker?: string): Promise<string> {
+export async function buildApp(app: string, agents: string, broker?: string): Promise<string> {
   const folder = join(HOME, broker === undefined ? `${app}-plain` : `${app}-protected`);
   await rm(folder, { recursive: true, force: true });
   await cp(join(APPS, app), folder, { recursive: true });
@@ -92,7 +92,10 @@ export async function buildApp(app: string, broker?: string): Promise<string> {
   const page = join(folder, 'src/client.tsx');
   const source = await readFile(page, 'utf8').catch(() => undefined);
   if (source !== undefined) {
-    await writeFile(page, source.replaceAll('https://broker.example.com', broker ?? ''));
+    const addressed = source
+      .replaceAll('https://broker.example.com', broker ?? '')
+      .replaceAll('https://agents.example.com', agents);
+    await writeFile(page, addressed);
     await tool(folder, 'esbuild', page, '--bundle', '--format=esm', '--outfile=public/client.js');
   }
   await bundle(folder);
