@@ -7,4 +7,5 @@ export const AGENTS = defineAgents([
   { slug: 'desk' },
   { slug: 'wall', access: 'first-user' },
   { slug: 'meter', access: 'first-user' },
+  { slug: 'depot', subAgents: ['shelf'] },
 ]);
