@@ -89,14 +89,15 @@ export async function buildApp(app: string, agents: string, broker?: string): Pr
   if (broker !== undefined) await tool(folder, 'git', 'apply', patchOf(app));
   await tool(folder, 'wrangler', 'types', '--include-runtime=false');
   await tool(folder, 'tsc');
-  const page = join(folder, 'src/client.tsx');
-  const source = await readFile(page, 'utf8').catch(() => undefined);
-  if (source !== undefined) {
+  const page = (await readdir(join(folder, 'src'))).find((name) => /^client\.tsx?$/.test(name));
+  if (page !== undefined) {
+    const path = join(folder, 'src', page);
+    const source = await readFile(path, 'utf8');
     const addressed = source
       .replaceAll('https://broker.example.com', broker ?? '')
       .replaceAll('https://agents.example.com', agents);
-    await writeFile(page, addressed);
-    await tool(folder, 'esbuild', page, '--bundle', '--format=esm', '--outfile=public/client.js');
+    await writeFile(path, addressed);
+    await tool(folder, 'esbuild', path, '--bundle', '--format=esm', '--outfile=public/client.js');
   }
   await bundle(folder);
   return folder;

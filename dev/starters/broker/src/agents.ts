@@ -8,4 +8,5 @@ export const AGENTS = defineAgents([
   { slug: 'wall', access: 'first-user' },
   { slug: 'meter', access: 'first-user' },
   { slug: 'depot', subAgents: ['shelf'] },
+  { slug: 'parrot', access: 'first-user' },
 ]);
