@@ -298,7 +298,6 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
       this.#caller.noteRequest(request, principalOf(claims));
       return answerPlain(handover, {
         ...ports,
-        isHead: request.method === 'HEAD',
         streams: this.#streams,
         sleep: (ms, signal) => scheduler.wait(ms, { signal }),
         enter: () => this.#inFlight.enter(requestsInFlight(handover)),

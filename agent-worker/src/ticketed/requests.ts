@@ -37,8 +37,6 @@ export async function answerUpgrade(handover: Handover, ports: UpgradePorts): Pr
 }
 
 interface PlainPorts extends UpgradePorts {
-  /** HEAD: the answer is its headers alone. */
-  readonly isHead: boolean;
   readonly streams: Streams;
   /** Rejects when `signal` aborts: a timer keeps an object awake. */
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
@@ -71,10 +69,6 @@ async function answerAllowed(handover: Handover, ports: PlainPorts): Promise<Out
   sessions.noteGrantUsed(handover);
   const answer = await ports.askAgent();
   if (answer === undefined) return err('agent_failed');
-  if (ports.isHead) {
-    await answer.body?.cancel();
-    return ok(new Response(null, answer));
-  }
   const mayStream = handover.claims.transport === 'http';
   const { body, whole } = isEventStream(answer)
     ? { body: answer.body }
