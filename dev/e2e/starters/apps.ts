@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { type LoopbackServer, listenOnLoopback } from 'agent-ticket/src/identity-provider/http.ts';
 import { AgentClient } from 'agents/client';
 import { onTestFinished } from 'vitest';
 import * as z from 'zod';
-import { type LoopbackServer, listenOnLoopback } from '../../identity-provider/http.ts';
 import { makeSecrets } from '../../start/secrets.ts';
 import { type Stack, startStack } from '../../start/stack.ts';
 import { startWorkers } from '../../start/workers.ts';
