@@ -201,8 +201,12 @@ async function startProcesses(broker: string, folder: string, ports: DevPorts): 
 }
 
 /** The program of Vite, where the app runs in Cloudflare's plugin of it. */
-const findVite = (): string | undefined =>
-  isInstalled('@cloudflare/vite-plugin') ? programOf('vite', 'bin/vite.js') : undefined;
+function findVite(): string | undefined {
+  const isConfigured = ['ts', 'mts', 'js', 'mjs'].some((ending) => existsSync(`vite.config.${ending}`));
+  return isConfigured && isInstalled('@cloudflare/vite-plugin')
+    ? programOf('vite', 'bin/vite.js')
+    : undefined;
+}
 
 const wrangler = (words: readonly string[], output: 'inherit' | 'pipe'): ChildProcess =>
   start([programOf('wrangler', 'bin/wrangler.js'), ...words], output);
