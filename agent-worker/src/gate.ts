@@ -29,7 +29,7 @@ import {
 import { forward } from './gate/forward.ts';
 import { readRequestBody } from './gate/request-body.ts';
 import type { CheckRevoked } from './gate/revocation-feed.ts';
-import { parseRoute, pathPattern, type Route } from './gate/route.ts';
+import { isWrite, parseRoute, pathPattern, type Route } from './gate/route.ts';
 import { denialOf, isUpgrade } from './handover.ts';
 
 export interface GatePorts {
@@ -110,7 +110,7 @@ async function passGate(
   const upgrade = isUpgrade(request.headers);
   const origin = request.headers.get('origin');
 
-  const route = parseRoute(url.pathname, request.method, registry);
+  const route = parseRoute(url.pathname, { method: request.method, isUpgrade: upgrade }, registry);
   if (!route.ok) return route;
   if (url.protocol === 'http:' && !config.development && !isLoopback(url.hostname))
     return err('plaintext_refused');
@@ -127,7 +127,7 @@ async function passGate(
     audience: config.audience,
     nowSeconds: Math.floor(ports.clock() / 1000),
     route: { agent: entry.slug, instance },
-    scope: upgrade ? CONNECT : request.method === 'GET' ? STATE_READ : MESSAGE,
+    scope: upgrade ? CONNECT : isWrite(request.method) ? MESSAGE : STATE_READ,
     transport: upgrade ? 'websocket' : undefined,
     findKey: ports.findKey,
   });
@@ -138,7 +138,7 @@ async function passGate(
 
   const { bodyBytes = messageBytes(entry.access), ...limits } = entry.limits;
   // Read before anything is decided by it: with a slow body a request would be let through long after its rights ended.
-  const body = request.method === 'POST' ? await readRequestBody(request, bodyBytes, ports.sleep) : ok(null);
+  const body = isWrite(request.method) ? await readRequestBody(request, bodyBytes, ports.sleep) : ok(null);
   if (!body.ok) return body;
   // A plain request waits for a fresh feed: what it does cannot be ended later. Only a valid ticket causes a read.
   const check = () => ports.checkRevoked(verified.value, { waits: !upgrade, keepAlive: ports.keepAlive });

@@ -35,8 +35,15 @@ function bodyOf(bytes: number, breaksAt = Number.POSITIVE_INFINITY) {
   return { state, stream };
 }
 
+const send = (
+  method: string,
+  path: string,
+  body: ReadableStream | string,
+  headers: Record<string, string>,
+  front = gate,
+) => front(new Request(`${HOST}${path}`, { method, body, headers }));
 const post = (path: string, body: ReadableStream | string, headers: Record<string, string>, front = gate) =>
-  front(new Request(`${HOST}${path}`, { method: 'POST', body, headers }));
+  send('POST', path, body, headers, front);
 
 async function authorized(instance: string): Promise<Record<string, string>> {
   const ticket = await makeTicket({ instance, agent: 'witness', scope: SCOPE });
@@ -59,6 +66,20 @@ describe('a body', () => {
     if (status === 200) expect(await answer.json()).toEqual({ length: bytes });
     else expect(await answer.json()).toMatchObject({ error: { code: 'PAYLOAD_TOO_LARGE' } });
     expect(state.read).toBeLessThanOrEqual(4 * MIB + 65_536);
+  });
+
+  test.for(['POST', 'PUT', 'PATCH', 'DELETE'])('of a %s is held to the limit', async (method) => {
+    const instance = newInstance();
+    const headers = await authorized(instance);
+    const path = `/agents/witness/${instance}/body`;
+    const statuses = [1000, 1001].map(
+      async (bytes) => (await send(method, path, bodyOf(bytes).stream, headers, small)).status,
+    );
+    expect(await Promise.all(statuses)).toEqual([200, 413]);
+    const declared = { ...headers, 'content-length': '1001' };
+    const { state, stream } = bodyOf(1001);
+    expect((await send(method, path, stream, declared, small)).status).toBe(413);
+    expect(state.read).toBe(0);
   });
 
   test('whose declared length is above the limit is not read, and makes no object', async () => {

@@ -15,7 +15,7 @@ const STEPS = [
     close: [4004, 'not_found'],
     http: [404, 'NOT_FOUND'],
   },
-  { wrong: 'the method', is: 'DELETE', close: [4000, 'bad_request'], http: [405, 'METHOD_NOT_ALLOWED'] },
+  { wrong: 'the method', is: 'PROPFIND', close: [4000, 'bad_request'], http: [405, 'METHOD_NOT_ALLOWED'] },
   {
     wrong: 'the instance',
     is: '/agents/counter/%41',
@@ -97,13 +97,24 @@ describe('a refusal', () => {
     expect(answer.headers.get('content-type')).toMatch(/^application\/json/);
   });
 
-  test.for(['PUT', 'DELETE', 'PATCH', 'HEAD'])('of %s names the methods there are', async (method) => {
+  test.for(['PROPFIND', 'TRACE', 'MKCOL'])('of %s names the methods there are', async (method) => {
     const answer = await ask('/agents/counter/room-1', { method });
     expect(answer.status).toBe(405);
-    expect(answer.headers.get('allow')).toBe('GET, POST, OPTIONS');
-    const refused = await refusedSocket(await upgrade('/agents/counter/room-1', { method, front: gate }));
-    expect(refused).toMatchObject({ code: 4000, reason: 'bad_request' });
+    expect(answer.headers.get('allow')).toBe('GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS');
   });
+
+  test.for(['HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])(
+    'of an upgrade by %s comes before its ticket is looked at',
+    async (method) => {
+      const ticket = await makeTicket({ instance: 'room-1' });
+      const options = { method, ticket, front: gate, delivery: 'authorization' } as const;
+      const refused = await refusedSocket(await upgrade('/agents/counter/room-1', options));
+      expect(refused).toMatchObject({ code: 4000, reason: 'bad_request', frames: [] });
+      const headers = { accept: 'application/json' };
+      const answer = await upgrade('/agents/counter/room-1', { ...options, headers });
+      expect([answer.status, answer.headers.get('allow')]).toEqual([405, 'GET']);
+    },
+  );
 
   test.for([
     ['agent-ticket.v1', 'agent-ticket.v1'],

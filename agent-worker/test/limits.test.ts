@@ -146,7 +146,7 @@ describe('messages per second', () => {
     const statuses: number[] = [];
     const more = async () => {
       const ticket = await ticketOf(instance, { scope: 'agent:connect agent:state:read agent:message' });
-      for (const method of ['GET', 'POST', 'POST'])
+      for (const method of ['GET', 'PUT', 'DELETE'])
         statuses.push((await ask(`/agents/witness/${instance}`, { method, ticket, front })).status);
     };
     await more();

@@ -106,6 +106,7 @@ const USES: readonly (readonly [use: string, prepare: (caller: Caller) => Promis
   ['a stream', plain('GET', '/stream/short')],
   ['a plain GET', plain('GET')],
   ['a plain POST', plain('POST')],
+  ['a plain DELETE', plain('DELETE')],
   [
     'a renewal',
     async (caller) => {

@@ -12,38 +12,44 @@ const ticketOf = (instance: string, other: object = {}) =>
   makeTicket({ instance, agent: 'witness', scope: SCOPE, ...other });
 
 describe('a plain request', () => {
-  test.for([
-    ['GET', 'websocket'],
-    ['POST', 'websocket'],
-    ['GET', 'http'],
-    ['POST', 'http'],
-  ] as const)(
-    '%s with a %s ticket reaches the agent, with who asks and no ticket',
-    async ([method, transport]) => {
-      const instance = newInstance();
-      const ticket = await ticketOf(instance, { transport });
-      const answer = await ask(`/agents/witness/${instance}/deeper?a=1&ticket=other&_pk=mine`, {
-        method,
-        ticket,
-        headers: { origin: ORIGIN },
-        front: gate,
-      });
-      expect(answer.status).toBe(200);
-      expect(answer.headers.get('x-request-id')).toBeTruthy();
-      expect(answer.headers.get('cache-control')).toBe('no-store');
-      expect(answer.headers.get('access-control-allow-origin')).toBe(ORIGIN);
-      const seen: { url: string; headers: object; principal: object } = await answer.json();
-      expect(JSON.stringify(seen)).not.toContain(ticket);
-      expect(seen.url).not.toContain('ticket');
-      expect(seen.url).not.toContain('mine');
-      expect(seen.principal).toMatchObject({ principal: SUBJECT, scope: SCOPE.split(' ') });
-    },
-  );
+  test.for(
+    (['websocket', 'http'] as const).flatMap((transport) =>
+      ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'].map((method) => [method, transport] as const),
+    ),
+  )('%s with a %s ticket reaches the agent, with who asks and no ticket', async ([method, transport]) => {
+    const instance = newInstance();
+    const ticket = await ticketOf(instance, { transport });
+    const answer = await ask(`/agents/witness/${instance}/deeper?a=1&ticket=other&_pk=mine`, {
+      method,
+      ticket,
+      headers: { origin: ORIGIN },
+      front: gate,
+    });
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get('x-request-id')).toBeTruthy();
+    expect(answer.headers.get('cache-control')).toBe('no-store');
+    expect(answer.headers.get('access-control-allow-origin')).toBe(ORIGIN);
+    const seen: { method: string; url: string; headers: object; principal: object } = await answer.json();
+    expect(seen.method).toBe(method);
+    expect(JSON.stringify(seen)).not.toContain(ticket);
+    expect(seen.url).not.toContain('ticket');
+    expect(seen.url).not.toContain('mine');
+    expect(seen.principal).toMatchObject({ principal: SUBJECT, scope: SCOPE.split(' ') });
+  });
 
-  test('carries its body to the agent', async () => {
+  test('of HEAD reaches the agent, and is answered by the headers of what it answers', async () => {
+    const instance = newInstance();
+    const ticket = await ticketOf(instance, { scope: 'agent:connect agent:state:read' });
+    const answer = await ask(`/agents/witness/${instance}`, { method: 'HEAD', ticket, front: gate });
+    expect([answer.status, answer.headers.get('x-witness')]).toEqual([200, 'HEAD']);
+    expect(answer.headers.get('content-type')).toBe('application/json');
+    expect(await answer.text()).toBe('');
+  });
+
+  test.for(['POST', 'PUT', 'PATCH', 'DELETE'])('of %s carries its body to the agent', async (method) => {
     const instance = newInstance();
     const answer = await ask(`/agents/witness/${instance}/body`, {
-      method: 'POST',
+      method,
       body: 'words '.repeat(1000),
       ticket: await ticketOf(instance),
       front: gate,

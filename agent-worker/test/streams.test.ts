@@ -73,6 +73,19 @@ describe('a stream', () => {
     expect((await upgrade(`/agents/witness/${instance}`, { ticket, front: gate })).status).toBe(101);
   });
 
+  test('asked for by HEAD is none: nothing is sent, no session opens, and its source is given up', async () => {
+    const instance = newInstance();
+    const ticket = await ticketOf(instance);
+    const head = { method: 'HEAD', ticket, front: gate };
+    for (const kind of ['stream', 'stream/silent', 'long']) {
+      const answer = await ask(`/agents/witness/${instance}/${kind}`, head);
+      expect([answer.status, await answer.text()]).toEqual([200, '']);
+    }
+    expect(await cancelled(instance)).toBe(2);
+    expect(await ownSessions(witness(instance))).toEqual([]);
+    await (await begin(instance, ticket)).cancel();
+  });
+
   test('uses its ticket up: no second stream and no socket, but plain requests while it lasts', async () => {
     const instance = newInstance();
     const ticket = await ticketOf(instance);

@@ -35,6 +35,9 @@ export function isInstalled(name: string): boolean {
     return true;
   } catch (error) {
     if (isMissing(error)) return false;
+    // It is there, for `import` alone.
+    if (error instanceof Error && 'code' in error && error.code === 'ERR_PACKAGE_PATH_NOT_EXPORTED')
+      return true;
     throw error;
   }
 }

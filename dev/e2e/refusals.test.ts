@@ -175,9 +175,9 @@ it('the answer to a refused request has the remedy and must not be cached', asyn
       request_id: answer.headers.get('x-request-id'),
     },
   });
-  const wrongMethod = await pageRequest(socketUrl('counter', 'main'), { method: 'DELETE' });
+  const wrongMethod = await pageRequest(socketUrl('counter', 'main'), { method: 'PROPFIND' });
   expect(wrongMethod).toMatchObject({ status: 405, code: 'METHOD_NOT_ALLOWED' });
-  expect(wrongMethod.headers.get('allow')).toBe('GET, POST, OPTIONS');
+  expect(wrongMethod.headers.get('allow')).toBe('GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS');
 });
 
 it.each([

@@ -32,6 +32,12 @@ test('names the methods there are, and when to come again', () => {
   );
 });
 
+test('a preflight allows every method that is answered, and every header: an app has some of its own', () => {
+  const { headers } = preflight('https://app.test', 'x', { transport: 'websocket' });
+  expect(headers.get('access-control-allow-methods')).toBe('GET, HEAD, POST, PUT, PATCH, DELETE');
+  expect(headers.get('access-control-allow-headers')).toBe('authorization, *');
+});
+
 const LIST = ['https://app.test', 'http://localhost:5173'];
 
 test.for([

@@ -5,7 +5,7 @@ import { answeredProtocol } from '@agent-ticket/shared/handshake.ts';
 import { err } from '@agent-ticket/shared/outcome.ts';
 import type { AgentEntry } from '@agent-ticket/shared/registry.ts';
 import { isUpgrade } from '../handover.ts';
-import { methodsOf } from './route.ts';
+import { METHODS } from './route.ts';
 
 /** The answers of the gate: refusals, sockets, CORS, and the headers that each answer has. */
 
@@ -91,16 +91,6 @@ export const faultDenial = (error: unknown) =>
 export const originAllowed = (origin: string | null, allowed: readonly string[]): boolean =>
   origin === null || allowed.includes(origin);
 
-/** What a browser's script may send and read of one transport beside the rest (MCP 2025-06-18 and later, Streamable HTTP). */
-const MCP_HEADERS = {
-  sent: ['mcp-protocol-version', 'mcp-session-id', 'mcp-method', 'mcp-name', 'last-event-id'],
-  exposed: ['mcp-session-id'],
-} as const;
-const NO_HEADERS = { sent: [], exposed: [] } as const;
-
-const transportHeaders = (entry: Pick<AgentEntry, 'transport'> | undefined) =>
-  entry?.transport === 'sse' ? MCP_HEADERS : NO_HEADERS;
-
 /** Tickets are explicit credentials, so credentials of the browser (cookies) are never allowed. */
 export function corsHeaders(
   origin: string | null,
@@ -109,7 +99,9 @@ export function corsHeaders(
   const headers = new Headers({ vary: 'Origin' });
   if (origin === null) return headers;
   headers.set('access-control-allow-origin', origin);
-  const exposed = ['retry-after', 'x-request-id', ...transportHeaders(entry).exposed];
+  const exposed = ['retry-after', 'x-request-id'];
+  // What a client of Streamable HTTP reads (MCP 2025-03-26 and later).
+  if (entry?.transport === 'sse') exposed.push('mcp-session-id');
   headers.set('access-control-expose-headers', exposed.join(', '));
   return headers;
 }
@@ -120,9 +112,9 @@ export function preflight(
   entry: Pick<AgentEntry, 'transport'>,
 ): Response {
   const headers = secureHeaders(corsHeaders(origin, entry), requestId);
-  const allowed = ['authorization', 'content-type', ...transportHeaders(entry).sent];
-  headers.set('access-control-allow-methods', methodsOf(entry).join(', '));
-  headers.set('access-control-allow-headers', allowed.join(', '));
+  headers.set('access-control-allow-methods', METHODS.join(', '));
+  // Headers of the app and its libraries; `*` does not stand for Authorization (Fetch §3.3.4).
+  headers.set('access-control-allow-headers', 'authorization, *');
   headers.set('access-control-max-age', '600');
   return new Response(null, { status: 204, headers });
 }

@@ -31,7 +31,7 @@ export function forward(
   // that pins the object in memory and bypasses the frame check.
   url.searchParams.set('_pk', facts.sessionId);
   url.searchParams.delete('__agents_transport');
-  // The body is whole by now, and that of a GET has no meaning (RFC 9110 §9.3.1) and is dropped.
+  // The body is whole by now, and that of a read has no meaning (RFC 9110 §9.3.1) and is dropped.
   headers.delete('content-length');
   headers.delete('transfer-encoding');
   const { method, redirect, signal } = request;

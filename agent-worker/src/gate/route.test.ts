@@ -9,8 +9,9 @@ const asleep: AgentEntry = { ...counter, slug: 'asleep', bindingKey: 'ASLEEP', e
 const REGISTRY = [...AGENTS, inbox, asleep];
 
 /** A route as `slug/instance`, or the reason there is none. */
-function routed(path: string, method = 'GET'): string {
-  const route = parseRoute(new URL(path, 'https://agents.test').pathname, method, REGISTRY);
+function routed(path: string, method = 'GET', isUpgrade = false): string {
+  const { pathname } = new URL(path, 'https://agents.test');
+  const route = parseRoute(pathname, { method, isUpgrade }, REGISTRY);
   return route.ok ? `${route.value.entry.slug}/${route.value.instance}` : route.denial.reason;
 }
 
@@ -73,16 +74,23 @@ describe('a path', () => {
 });
 
 describe('a method', () => {
-  test.for(['GET', 'POST', 'OPTIONS'])('%s is answered', (method) => {
+  test.for(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])('%s is answered', (method) => {
     expect(routed('/agents/counter/room-1', method)).toBe('counter/room-1');
   });
 
-  test('DELETE is answered by agents of MCP alone, whose clients end their sessions by it', () => {
-    expect(routed('/agents/mcp-agent/room-1', 'DELETE')).toBe('mcp-agent/room-1');
-    expect(routed('/agents/counter/room-1', 'DELETE')).toBe('method_not_allowed');
+  test.for([
+    ['GET', 'counter/room-1'],
+    ['HEAD', 'method_not_allowed'],
+    ['POST', 'method_not_allowed'],
+    ['PUT', 'method_not_allowed'],
+    ['PATCH', 'method_not_allowed'],
+    ['DELETE', 'method_not_allowed'],
+    ['OPTIONS', 'method_not_allowed'],
+  ])('%s of an upgrade is %s', ([method, expected]) => {
+    expect(routed('/agents/counter/room-1', method, true)).toBe(expected);
   });
 
-  test.for(['PUT', 'DELETE', 'PATCH', 'HEAD', 'CONNECT', 'get', ''])(
+  test.for(['CONNECT', 'TRACE', 'PROPFIND', 'get', 'patch', ''])(
     '%s is refused after the slug, before the name',
     (method) => {
       expect(routed('/agents/counter/%41', method)).toBe('method_not_allowed');

@@ -11,9 +11,13 @@ export interface Route {
 export const pathPattern = (pathname: string): string =>
   pathname.split('/').length > 4 ? '/agents/:agent/:instance/*' : '/agents/:agent/:instance';
 
-/** The methods of plain requests to an agent. A client of MCP ends its session by DELETE. */
-export const methodsOf = ({ transport }: Pick<AgentEntry, 'transport'>): readonly string[] =>
-  transport === 'sse' ? ['GET', 'POST', 'DELETE'] : ['GET', 'POST'];
+/** Plain requests that only read (RFC 9110 §9.2.1). */
+const READS: readonly string[] = ['GET', 'HEAD'];
+/** The methods of plain requests to an agent. OPTIONS is the gate's own, and an upgrade is a GET (RFC 6455 §4.1). */
+export const METHODS: readonly string[] = [...READS, 'POST', 'PUT', 'PATCH', 'DELETE'];
+
+/** Whether a plain request may change something: it needs the scope for that, and may have a body. */
+export const isWrite = (method: string): boolean => !READS.includes(method);
 
 /** Whether a path is the gate's to answer. Everything else is the worker's own. */
 export const isAgentPath = (pathname: string): boolean =>
@@ -24,14 +28,18 @@ export const isAgentPath = (pathname: string): boolean =>
  * an empty segment is part of a name like any other character, so that no second spelling reaches an object.
  * In order: slug 404, sub-agent path 404, method 405, instance 400.
  */
-export function parseRoute(pathname: string, method: string, registry: AgentRegistry): Outcome<Route> {
+export function parseRoute(
+  pathname: string,
+  { method, isUpgrade }: { readonly method: string; readonly isUpgrade: boolean },
+  registry: AgentRegistry,
+): Outcome<Route> {
   const [, , slug = '', instance = '', ...rest] = pathname.split('/');
   const entry = findAgent(registry, slug);
   if (entry === undefined) return err('agent_unknown');
   if (instance === 'sub') return err('agent_unknown');
   if (rest.some(isSubMarker) && !reachesListedSubAgent(rest, entry)) return err('agent_unknown');
-  const methods = [...methodsOf(entry), 'OPTIONS'];
-  if (!methods.includes(method)) return err('method_not_allowed', { allow: methods });
+  const allow = isUpgrade ? ['GET'] : [...METHODS, 'OPTIONS'];
+  if (!allow.includes(method)) return err('method_not_allowed', { allow });
   const name = InstanceName.safeParse(instance);
   if (!name.success) return err('instance_invalid', { field: 'instance' });
   if (entry.instances !== undefined && !entry.instances.includes(name.data)) return err('instance_unlisted');

@@ -45,7 +45,11 @@ export async function askAgent(
   try {
     const answer = await agent.fetch(request);
     // The SDK answers an exception with its stack.
-    return answer.status >= 500 ? undefined : answer;
+    if (answer.status >= 500) return undefined;
+    if (request.method !== 'HEAD') return answer;
+    // Its headers are the whole answer: a body that streams would open a session for nobody.
+    await answer.body?.cancel();
+    return new Response(null, answer);
   } catch (error) {
     logFailure(error);
     return undefined;

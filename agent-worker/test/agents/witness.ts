@@ -76,11 +76,13 @@ export class Witness extends ticketed(Agent<Cloudflare.Env, { secret: number }>)
     }
     if (request.url.includes('/long')) return new Response('x'.repeat(1_000_000));
     if (request.url.includes('/body')) return Response.json({ length: (await request.text()).length });
-    return Response.json({
+    const seen = {
+      method: request.method,
       url: request.url,
       headers: Object.fromEntries(request.headers),
       principal: this.principal(),
-    });
+    };
+    return Response.json(seen, { headers: { 'x-witness': request.method } });
   }
 
   /** What became of the streams of this instance, as their source saw it. */

@@ -1,4 +1,12 @@
-import type { BrokerConfig } from './config.ts';
+import type { WorkersConfig } from './workers.ts';
+
+/** The part of the configuration that depends on the place of the broker. */
+interface Placed extends WorkersConfig {
+  readonly issuer: string;
+  readonly baseUrl: string | undefined;
+  readonly allowedOrigins: readonly string[];
+  readonly trustedOrigins: readonly string[];
+}
 
 /**
  * Paths of the gate, which a base path must not cover: an agent's request would never arrive, and neither would a command.
@@ -9,10 +17,7 @@ const OF_THE_GATE = /^\/(agents|control)(\/|$)/;
 export const GATE_SETTINGS: readonly string[] = ['TICKET_REPLAY'];
 
 /** What is wrong with the configuration of a broker that is mounted at a path of its agents' worker, as one sentence each. */
-export function mountFaults(
-  config: Pick<BrokerConfig, 'issuer' | 'workers' | 'baseUrl'>,
-  basePath: string,
-): string[] {
+export function mountFaults(config: Placed, basePath: string): string[] {
   const { issuer, baseUrl } = config;
   const rules: [boolean, string][] = [
     [/^(\/[a-z0-9][a-z0-9-]*)+$/.test(basePath), 'basePath: must be a path like /broker'],
@@ -33,7 +38,7 @@ export function mountFaults(
  * The configuration without trust in pages of the agents' hostnames: what an agent serves is such a page, and would act
  * with the sign-in of whoever opens it. The setting may name them, since the gate reads it too.
  */
-export function withoutAgentPages(config: BrokerConfig): BrokerConfig {
+export function withoutAgentPages<Config extends Placed>(config: Config): Config {
   const hostnames = agentHostnames(config);
   const isApart = (origin: string) => !hostnames.includes(new URL(origin).hostname);
   return {
@@ -43,5 +48,5 @@ export function withoutAgentPages(config: BrokerConfig): BrokerConfig {
   };
 }
 
-const agentHostnames = ({ issuer, workers }: Pick<BrokerConfig, 'issuer' | 'workers'>): string[] =>
+const agentHostnames = ({ issuer, workers }: Placed): string[] =>
   [issuer, ...workers.map(({ url }) => url)].map((url) => new URL(url).hostname);

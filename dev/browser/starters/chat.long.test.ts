@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, it } from 'vitest';
 import { type Apps, startBoth } from '../../e2e/starters/apps.ts';
-import { openTab, type Tab } from '../tab.ts';
+import type { Tab } from '../tab.ts';
+import { enter } from './enter.ts';
 
 /** The page of the chat starter, with the stock hooks, without tickets and with them. */
 
@@ -12,23 +13,9 @@ afterAll(async () => {
   await Promise.all([apps?.plain.close(), apps?.guarded.close()]);
 });
 
-const NOT_SIGNED_IN = /401 \(Unauthorized\)/;
-const BEFORE_SIGN_IN = { expects: [NOT_SIGNED_IN] };
-
-/** The page of one chat; at the broker of the guarded app a person signs in first. */
-async function enter(kind: keyof Apps, name: string, beside?: Tab): Promise<Tab> {
-  const { url, stack } = apps[kind];
-  const page = `${url}/?name=${name}`;
-  if (stack === undefined || beside !== undefined)
-    return openTab(page, beside === undefined ? {} : { beside });
-  const { broker } = stack.facts;
-  const tab = await openTab('about:blank', BEFORE_SIGN_IN);
-  await tab.page.goto(`${broker}/auth/login?return_to=${encodeURIComponent(`${url}/`)}`);
-  await tab.page.getByRole('button', { name: /^Alice\b/ }).click();
-  await tab.page.waitForURL(`${url}/`);
-  await tab.page.goto(page);
-  return tab;
-}
+/** The page of one chat. */
+const enterChat = (kind: keyof Apps, name: string, beside?: Tab) =>
+  enter(apps[kind], `${apps[kind].url}/?name=${name}`, beside);
 
 async function say({ page }: Tab, text: string): Promise<void> {
   await page.getByLabel('Message').fill(text);
@@ -39,7 +26,7 @@ const answer = ({ page }: Tab, text: string | RegExp) => page.locator('#messages
 
 describe.each(['plain', 'guarded'] as const)('the page of the %s app', (kind) => {
   it('asks, approves, shows a picture of a mebibyte, and has it all after a reload', async () => {
-    const tab = await enter(kind, 'talk');
+    const tab = await enterChat(kind, 'talk');
     await say(tab, 'hello there');
     await answer(tab, 'You said: hello there');
     await say(tab, 'book');
@@ -59,7 +46,7 @@ describe.each(['plain', 'guarded'] as const)('the page of the %s app', (kind) =>
   });
 
   it('goes on with an answer after a reload in the middle of it', async () => {
-    const tab = await enter(kind, 'count');
+    const tab = await enterChat(kind, 'count');
     await say(tab, 'count');
     await answer(tab, /n3/);
     await tab.page.reload();
@@ -67,8 +54,8 @@ describe.each(['plain', 'guarded'] as const)('the page of the %s app', (kind) =>
   });
 
   it('shows in a second tab what the first one changed', async () => {
-    const tab = await enter(kind, 'board');
-    const other = await enter(kind, 'board', tab);
+    const tab = await enterChat(kind, 'board');
+    const other = await enterChat(kind, 'board', tab);
     await tab.page.getByRole('button', { name: 'Add' }).click();
     await other.page.locator('#done').getByText('by hand').waitFor();
   });

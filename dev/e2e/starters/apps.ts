@@ -1,6 +1,9 @@
+import { readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { AgentClient } from 'agents/client';
 import { onTestFinished } from 'vitest';
 import * as z from 'zod';
+import { type LoopbackServer, listenOnLoopback } from '../../identity-provider/http.ts';
 import { makeSecrets } from '../../start/secrets.ts';
 import { type Stack, startStack } from '../../start/stack.ts';
 import { startWorkers } from '../../start/workers.ts';
@@ -11,6 +14,8 @@ import { buildApp, buildBroker, installPackages } from './install.ts';
 export interface App {
   /** Its address. */
   readonly url: string;
+  /** Where its page is on another origin than its agents. */
+  readonly page: string;
   /** A ticket, where it takes one. */
   ticket(agent: string, instance: string, transport?: 'websocket' | 'http'): Promise<string | undefined>;
   readonly stack?: Stack;
@@ -26,11 +31,13 @@ export interface Apps {
 export async function startBoth(app: string, agents: readonly string[]): Promise<Apps> {
   await installPackages();
   const ports = await freePorts();
-  const plain = await startPlain(app, (await freePorts()).agentWorker);
+  const plain = await startPlain(app);
   const broker = `http://127.0.0.1:${ports.broker}`;
   const secrets = makeSecrets();
-  const folders = { broker: await buildBroker(), agentWorker: await buildApp(app, broker) };
-  const stack = await startStack({ ports, secrets, folders });
+  const agentWorker = await buildApp(app, `http://127.0.0.1:${ports.agentWorker}`, broker);
+  const page = await servePage(agentWorker);
+  const folders = { broker: await buildBroker(), agentWorker };
+  const stack = await startStack({ ports, secrets, folders, pageOrigins: [page.url] });
   const post = (path: string, secret: string, body: object) =>
     fetch(`${broker}${path}`, {
       method: 'POST',
@@ -47,29 +54,48 @@ export async function startBoth(app: string, agents: readonly string[]): Promise
     plain,
     guarded: {
       url: stack.facts.agentWorker,
+      page: page.url,
       stack,
       async ticket(agent, instance, transport = 'websocket') {
         const request = { agent, instance, transport };
         const minted = await post('/tickets', secrets.serviceToken.clientSecret, request);
         return z.object({ ticket: z.string() }).parse(await minted.json()).ticket;
       },
-      close: () => stack.close(),
+      close: async () => {
+        await Promise.all([stack.close(), page.close()]);
+      },
     },
   };
 }
 
-async function startPlain(app: string, port: number): Promise<App> {
-  const folder = await buildApp(app);
+async function startPlain(app: string): Promise<App> {
+  const { agentWorker: port } = await freePorts();
+  const url = `http://127.0.0.1:${port}`;
+  const folder = await buildApp(app, url);
+  const page = await servePage(folder);
   const workers = await startWorkers({
     workers: [{ name: 'agent-worker', folder, port, settings: {}, isAlone: true }],
     onLog: () => {},
   });
   return {
-    url: `http://127.0.0.1:${port}`,
+    url,
+    page: page.url,
     ticket: async () => undefined,
-    close: () => workers.dispose(),
+    close: async () => {
+      await Promise.all([workers.dispose(), page.close()]);
+    },
   };
 }
+
+/** The files of an app's page, on an origin of their own. */
+const servePage = (folder: string): Promise<LoopbackServer> =>
+  listenOnLoopback(0, async (request, response) => {
+    const name = basename(new URL(request.url ?? '/', 'http://localhost').pathname) || 'index.html';
+    const content = await readFile(join(folder, 'public', name)).catch(() => undefined);
+    response.statusCode = content === undefined ? 404 : 200;
+    response.setHeader('content-type', name.endsWith('.js') ? 'text/javascript' : 'text/html');
+    response.end(content);
+  });
 
 /** The stock client of one agent, with a ticket of its own for each socket where the app takes one. */
 export async function connect<State>(app: App, agent: string, name: string) {

@@ -82,18 +82,22 @@ export async function changedLines(app: string): Promise<number> {
 }
 
 /** A copy of an app, type-checked and built: as it is, or protected and with the address of its broker. */
-export async function buildApp(app: string, broker?: string): Promise<string> {
+export async function buildApp(app: string, agents: string, broker?: string): Promise<string> {
   const folder = join(HOME, broker === undefined ? `${app}-plain` : `${app}-protected`);
   await rm(folder, { recursive: true, force: true });
   await cp(join(APPS, app), folder, { recursive: true });
   if (broker !== undefined) await tool(folder, 'git', 'apply', patchOf(app));
   await tool(folder, 'wrangler', 'types', '--include-runtime=false');
   await tool(folder, 'tsc');
-  const page = join(folder, 'src/client.tsx');
-  const source = await readFile(page, 'utf8').catch(() => undefined);
-  if (source !== undefined) {
-    await writeFile(page, source.replaceAll('https://broker.example.com', broker ?? ''));
-    await tool(folder, 'esbuild', page, '--bundle', '--format=esm', '--outfile=public/client.js');
+  const page = (await readdir(join(folder, 'src'))).find((name) => /^client\.tsx?$/.test(name));
+  if (page !== undefined) {
+    const path = join(folder, 'src', page);
+    const source = await readFile(path, 'utf8');
+    const addressed = source
+      .replaceAll('https://broker.example.com', broker ?? '')
+      .replaceAll('https://agents.example.com', agents);
+    await writeFile(path, addressed);
+    await tool(folder, 'esbuild', path, '--bundle', '--format=esm', '--outfile=public/client.js');
   }
   await bundle(folder);
   return folder;

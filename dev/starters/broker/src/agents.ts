@@ -5,4 +5,8 @@ export const AGENTS = defineAgents([
   { slug: 'assistant', access: 'first-user' },
   { slug: 'tally', transport: 'sse' },
   { slug: 'desk' },
+  { slug: 'wall', access: 'first-user' },
+  { slug: 'meter', access: 'first-user' },
+  { slug: 'depot', subAgents: ['shelf'] },
+  { slug: 'parrot', access: 'first-user' },
 ]);
