@@ -227,7 +227,7 @@ test('the deletion of an instance with an open stream of the older transport is 
   const revocation = { ...lock(target), kind: 'before', rev: NEXT_REV } as const;
   const place = { agent: AgentSlug.parse('toolbox'), instance: InstanceName.parse(instance) };
   expect(await send(front(instance), { op: 'destroy', ...place, revocation })).toEqual({ closed: 1 });
-  const left = env.TOOLBOX.getByName(String(session?.['name']));
+  const left = env.TOOLBOX.getByName(String(session?.name));
   await eventually(async () => expect(await left.getInitializeRequest()).toBeUndefined());
 });
 
