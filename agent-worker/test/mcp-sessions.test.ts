@@ -242,3 +242,17 @@ test('an upgrade opens no session of MCP', async () => {
   await refusedSocket(answer);
   expect([await sessionNames(instance), (await objects()) - before]).toEqual([[], 1]);
 });
+
+test('agent code destroys an instance with an open stream of the older transport', async () => {
+  const instance = newInstance();
+  const { client } = await connected(SSE, instance);
+  await client.listTools();
+  const [session] = await sessionNames(instance);
+  const done = await runInDurableObject(front(instance), (object) => object.destroy()).then(
+    () => 'done',
+    String,
+  );
+  const left = env.TOOLBOX.getByName(String(session?.name));
+  await eventually(async () => expect(await left.getInitializeRequest()).toBeUndefined());
+  expect(done).toBe('done');
+});
