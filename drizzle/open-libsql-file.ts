@@ -225,7 +225,8 @@ export async function openLibsqlFile(url: string, deadlineMs: number): Promise<L
   async function whileBusy<T>(work: () => T): Promise<T> {
     const until = performance.now() + deadlineMs;
     for (let pauseMs = 0; ; ) {
-      await committing?.catch(() => {});
+      // Where it fails, its halves are committed by themselves, which may have begun before this goes on.
+      while (committing !== undefined) await committing.catch(() => {});
       if (isClosed) throw new Error('the database was closed');
       try {
         return work();

@@ -139,6 +139,7 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
       clock: () => Date.now(),
       endMcpSessions: this.#mcp.endAll,
       destroy: this.#destroyAgent,
+      keepsTables: !isMcpSession(this.ctx.id),
     });
     readonly #commands = createCommands({
       sql: this.ctx.storage.sql,

@@ -19,6 +19,7 @@ test('a destruction that failed early can be tried again, and one under way is t
       storage,
       clock: () => 0,
       endMcpSessions: async () => {},
+      keepsTables: false,
       destroy,
     });
     await expect(destruction.start()).rejects.toThrow('SQLITE_FULL');

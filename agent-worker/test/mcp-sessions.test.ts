@@ -9,7 +9,7 @@ import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { lock, NEXT_REV, revoke, send } from './commands.ts';
 import { gate } from './gate.ts';
-import { ask, HOST } from './sockets.ts';
+import { ask, HOST, refusedSocket } from './sockets.ts';
 import { makeTicket, newInstance, SUBJECT } from './tickets.ts';
 
 /** The SDK's `McpAgent` behind the gate, with the stock client of MCP. */
@@ -216,4 +216,43 @@ test('a session of the older transport ends with its stream, and its object with
   expect([before, (await sessionNames(instance)).length]).toEqual([[], 1]);
   await client.close();
   await eventually(async () => expect(await sessionNames(instance)).toEqual([]));
+});
+
+test('the deletion of an instance with an open stream of the older transport is done at once', async () => {
+  const instance = newInstance();
+  const { client } = await connected(SSE, instance);
+  await client.listTools();
+  const [session] = await sessionNames(instance);
+  const target = `instance:toolbox/${instance}`;
+  const revocation = { ...lock(target), kind: 'before', rev: NEXT_REV } as const;
+  const place = { agent: AgentSlug.parse('toolbox'), instance: InstanceName.parse(instance) };
+  expect(await send(front(instance), { op: 'destroy', ...place, revocation })).toEqual({ closed: 1 });
+  const left = env.TOOLBOX.getByName(String(session?.name));
+  await eventually(async () => expect(await left.getInitializeRequest()).toBeUndefined());
+});
+
+test('an upgrade opens no session of MCP', async () => {
+  const instance = newInstance();
+  const before = await objects();
+  const answer = await ask(`/agents/toolbox/${instance}/sse`, {
+    ticket: await ticketOf(instance, { transport: 'websocket' }),
+    front: gate,
+    headers: { upgrade: 'websocket', accept: 'text/event-stream' },
+  });
+  await refusedSocket(answer);
+  expect([await sessionNames(instance), (await objects()) - before]).toEqual([[], 1]);
+});
+
+test('agent code destroys an instance with an open stream of the older transport', async () => {
+  const instance = newInstance();
+  const { client } = await connected(SSE, instance);
+  await client.listTools();
+  const [session] = await sessionNames(instance);
+  const done = await runInDurableObject(front(instance), (object) => object.destroy()).then(
+    () => 'done',
+    String,
+  );
+  const left = env.TOOLBOX.getByName(String(session?.name));
+  await eventually(async () => expect(await left.getInitializeRequest()).toBeUndefined());
+  expect(done).toBe('done');
 });

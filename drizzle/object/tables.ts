@@ -76,3 +76,25 @@ const TABLES = [
 export function createObjectTables(sql: SqlStorage): void {
   for (const statement of TABLES) sql.exec(statement);
 }
+
+/** Copies every row of the tables, for after a deletion of the whole storage. Answers what makes tables and rows again. */
+export function copyObjectTables(sql: SqlStorage): () => void {
+  const names = sql
+    .exec<{ name: string }>(
+      "SELECT name FROM sqlite_master WHERE type = 'table' AND substr(name, 1, 7) = 'ticket_'",
+    )
+    .toArray()
+    .map(({ name }) => name);
+  const copies = names.map((name) => ({ name, rows: sql.exec(`SELECT * FROM ${name}`).toArray() }));
+  return () => {
+    createObjectTables(sql);
+    for (const { name, rows } of copies)
+      for (const row of rows) {
+        const columns = Object.keys(row);
+        sql.exec(
+          `INSERT INTO ${name} (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})`,
+          ...Object.values(row),
+        );
+      }
+  };
+}

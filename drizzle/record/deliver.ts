@@ -1,4 +1,5 @@
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
+import { PrincipalId, TicketId } from '@agent-ticket/shared/names.ts';
 import {
   type Revocable,
   type Revocation,
@@ -11,7 +12,7 @@ import { insertEvent, insertEvents } from './audit-log.ts';
 import { type InvocationFact, insertInvocations } from './invocations.ts';
 import { applyRevocation, type RecordDatabase } from './revocations.ts';
 import { revocationCopies } from './schema.ts';
-import { type SessionFact, writeSessions } from './sessions.ts';
+import { type AgentSessionRow, type SessionFact, writeSessions } from './sessions.ts';
 
 /** One thing that happened: an audit event, and the session as it made it where it touched one; or a call. */
 export type RecordFact =
@@ -102,4 +103,32 @@ export async function deliverChange(
   revocations: readonly Revocation[],
 ): Promise<void> {
   await db.batch([insertEvent(db, event), ...revocations.map((each) => applyRevocation(db, each))]);
+}
+
+/**
+ * The end of a session that the record has as open though it is over. Its event has the session's id, so that it is written
+ * once, whoever finds it.
+ */
+export function reconciledEnd(row: AgentSessionRow, at: number, reason: string): RecordFact {
+  const { userId, agentSlug: agent, instanceId: instance, ...same } = row;
+  const { id, jti, kid, ipAddress, userAgent } = row;
+  return {
+    session: { ...same, principal: userId, agent, instance, endedAt: at, endReason: reason },
+    event: {
+      eventId: id,
+      at,
+      type: 'session.closed',
+      outcome: 'success',
+      code: reason,
+      principal: PrincipalId.parse(userId),
+      agent,
+      instance,
+      jti: TicketId.parse(jti),
+      sessionId: id,
+      kid,
+      ipAddress: ipAddress ?? undefined,
+      userAgent: userAgent ?? undefined,
+      details: { found: 'reconciled' },
+    },
+  };
 }

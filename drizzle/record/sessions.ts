@@ -1,6 +1,21 @@
 import type { Role } from '@agent-ticket/shared/names.ts';
-import { and, asc, type Column, desc, eq, gte, inArray, isNotNull, isNull, lt, lte, sql } from 'drizzle-orm';
 import {
+  and,
+  asc,
+  type Column,
+  desc,
+  eq,
+  gte,
+  inArray,
+  isNotNull,
+  isNull,
+  lt,
+  lte,
+  notInArray,
+  sql,
+} from 'drizzle-orm';
+import {
+  among,
   built,
   type FoundPage,
   foundPage,
@@ -135,6 +150,25 @@ export function sessionStore(db: RecordDatabase) {
             eq(agentSessions.audience, audience),
             gte(agentSessions.startedAt, from),
             lte(agentSessions.startedAt, until),
+          ),
+        )
+        .orderBy(agentSessions.startedAt, agentSessions.id)
+        .limit(limit),
+
+    /** Sessions of none of these agent workers without an end that started until a moment, in ms; oldest first. */
+    listOpenElsewhere: (
+      audiences: readonly string[],
+      until: number,
+      limit: number,
+    ): Promise<AgentSessionRow[]> =>
+      db
+        .select()
+        .from(agentSessions)
+        .where(
+          and(
+            isNull(agentSessions.endedAt),
+            lte(agentSessions.startedAt, until),
+            notInArray(agentSessions.audience, among(audiences)),
           ),
         )
         .orderBy(agentSessions.startedAt, agentSessions.id)

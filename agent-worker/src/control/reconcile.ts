@@ -1,8 +1,8 @@
-import type { RecordFact } from '@agent-ticket/drizzle/record/deliver.ts';
+import { type RecordFact, reconciledEnd } from '@agent-ticket/drizzle/record/deliver.ts';
 import type { AgentSessionRow } from '@agent-ticket/drizzle/record/sessions.ts';
 import type { RecordStore } from '@agent-ticket/drizzle/record/store.ts';
 import { SESSION_ABSOLUTE_SECONDS } from '@agent-ticket/shared/limits.ts';
-import { PrincipalId, SessionId, TicketId } from '@agent-ticket/shared/names.ts';
+import { SessionId } from '@agent-ticket/shared/names.ts';
 import type { GateConfig } from '../config.ts';
 import type { SessionAnswer, SessionQuestion } from '../handover.ts';
 
@@ -87,32 +87,8 @@ async function endsOf(
     .filter(({ id }) => !answer.open.includes(id))
     .map((row) => {
       const { at, reason } = ended.get(row.id) ?? { at: now, reason: 'connection_lost' };
-      return endOf(row, at, reason);
+      return reconciledEnd(row, at, reason);
     });
-}
-
-function endOf(row: AgentSessionRow, at: number, reason: string): RecordFact {
-  const { userId, agentSlug: agent, instanceId: instance, ...same } = row;
-  const { id, jti, kid, ipAddress, userAgent } = row;
-  return {
-    session: { ...same, principal: userId, agent, instance, endedAt: at, endReason: reason },
-    event: {
-      eventId: id,
-      at,
-      type: 'session.closed',
-      outcome: 'success',
-      code: reason,
-      principal: PrincipalId.parse(userId),
-      agent,
-      instance,
-      jti: TicketId.parse(jti),
-      sessionId: id,
-      kid,
-      ipAddress: ipAddress ?? undefined,
-      userAgent: userAgent ?? undefined,
-      details: { found: 'reconciled' },
-    },
-  };
 }
 
 /** Objects asked at the same time. */

@@ -2,7 +2,7 @@ import { backlogStore } from '@agent-ticket/drizzle/object/backlog.ts';
 import { burnStore } from '@agent-ticket/drizzle/object/burns.ts';
 import { objectRevocationStore } from '@agent-ticket/drizzle/object/revocations.ts';
 import { objectSessionStore } from '@agent-ticket/drizzle/object/sessions.ts';
-import { createObjectTables } from '@agent-ticket/drizzle/object/tables.ts';
+import { copyObjectTables, createObjectTables } from '@agent-ticket/drizzle/object/tables.ts';
 import { CLOCK_SKEW_SECONDS } from '@agent-ticket/shared/limits.ts';
 import type { Revocation } from '@agent-ticket/shared/revocation.ts';
 import type { Audit } from './audit.ts';
@@ -20,11 +20,15 @@ interface DestructionPorts {
   readonly endMcpSessions: () => Promise<void>;
   /** The agent's own `destroy`, which ends in the SDK's. */
   readonly destroy: () => Promise<void>;
+  /** Whether the tables outlive a deletion of all data by agent code; otherwise nothing is to stay. */
+  readonly keepsTables: boolean;
 }
 
 /** Destroys one object, once at a time, and leaves what is to outlive it. */
 export function createDestruction(ports: DestructionPorts) {
-  const { sessions, audit, streams, storage, clock, endMcpSessions, destroy } = ports;
+  const { sessions, audit, streams, storage, clock, endMcpSessions, destroy, keepsTables } = ports;
+  const deleteAll = storage.deleteAll.bind(storage);
+  if (keepsTables) keepThroughDeletions(storage, deleteAll);
   let running: Promise<void> | undefined;
   /** The deletion for which the broker commanded the destruction that is under way. */
   let commandedBy: Revocation | undefined;
@@ -37,7 +41,7 @@ export function createDestruction(ports: DestructionPorts) {
     await endMcpSessions();
     audit.releaseReplays(Number.POSITIVE_INFINITY);
     audit.releaseCalls();
-    keepAfterDeletion(storage, clock(), () => commandedBy);
+    keepAfterDeletion(storage, deleteAll, clock(), () => commandedBy);
     await destroy();
   }
 
@@ -71,6 +75,21 @@ export type Destruction = ReturnType<typeof createDestruction>;
 /** Id of the row by which a repeated command finds that its destruction was done. */
 const doneId = (id: string): string => `destroyed:${id}`;
 
+/**
+ * Agent code may delete all data without an end of the object. Its sessions are open as before, so what ends them stays, and
+ * so does what is burned.
+ */
+function keepThroughDeletions(
+  storage: DurableObjectStorage,
+  deleteAll: DurableObjectStorage['deleteAll'],
+): void {
+  storage.deleteAll = async (options) => {
+    const restore = copyObjectTables(storage.sql);
+    await deleteAll(options);
+    restore();
+  };
+}
+
 /** How soon after its end an object wakes to deliver the facts that it left. */
 const DELIVERY_MS = 5_000;
 
@@ -82,6 +101,7 @@ const DELIVERY_MS = 5_000;
  */
 function keepAfterDeletion(
   storage: DurableObjectStorage,
+  deleteAll: DurableObjectStorage['deleteAll'],
   destroyedAt: number,
   deletion: () => Revocation | undefined,
 ): void {
@@ -89,9 +109,9 @@ function keepAfterDeletion(
   const backlog = backlogStore(storage.sql);
   const sessions = objectSessionStore(storage.sql);
   const burns = burnStore(storage.sql);
-  const deleteAll = storage.deleteAll.bind(storage);
+  const { deleteAll: byAgent } = storage;
   storage.deleteAll = async (options) => {
-    storage.deleteAll = deleteAll;
+    storage.deleteAll = byAgent;
     const kept = revocations.all();
     const [waiting, aside] = [backlog.all(), backlog.listAside()];
     const exp = unexpiredFrom(destroyedAt);

@@ -2,7 +2,7 @@ import { mcpSessionStore } from '@agent-ticket/drizzle/object/mcp-sessions.ts';
 import { isAnonymous } from '@agent-ticket/shared/anonymous.ts';
 import { AgentSlug } from '@agent-ticket/shared/names.ts';
 import type { TicketClaims } from '@agent-ticket/shared/ticket.ts';
-import { findNamespace, type Handover, type McpStep, mcpRequest } from '../handover.ts';
+import { findNamespace, type Handover, isUpgrade, type McpStep, mcpRequest } from '../handover.ts';
 import { singleAnswer } from '../single-answer.ts';
 import { principalOf, type SessionPrincipal } from './claims.ts';
 
@@ -70,7 +70,8 @@ export function createMcp({ sql, env, clock, keepAlive }: McpPorts) {
       const { agent } = claims;
       const url = new URL(request.url);
       const transport = transportOf(url.pathname);
-      if (transport === undefined) return new Response(null, { status: 404 });
+      // The SDK takes an upgrade for a GET: the stream in its answer would be nobody's, and its session stay.
+      if (transport === undefined || isUpgrade(request.headers)) return new Response(null, { status: 404 });
       const opensStream = transport === 'sse' && request.method === 'GET';
       // A stream of the older transport is a new session, whose id is not the client's to choose.
       if (opensStream) url.searchParams.delete(SSE_SESSION);

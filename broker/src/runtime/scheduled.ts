@@ -1,6 +1,8 @@
 import { isOutage } from '@agent-ticket/drizzle/outage.ts';
 import type { CheckpointRow } from '@agent-ticket/drizzle/record/audit-checkpoints.ts';
+import { reconciledEnd } from '@agent-ticket/drizzle/record/deliver.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
+import { SESSION_ABSOLUTE_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { REVOCATION_KEPT_MS } from '@agent-ticket/shared/revocation.ts';
 import { purgeAudit } from '../audit/retention.ts';
 import { isFull, sealAudit } from '../audit/sealer.ts';
@@ -24,6 +26,7 @@ export async function runScheduled(ports: BrokerPorts): Promise<void> {
   await step('keys', ports, () => maintainKeys(ports, now));
   await step('outbox', ports, () => flushOutbox(ports));
   await step('reconcile', ports, () => reconcileSessions(ports));
+  await step('former workers', ports, () => endSessionsOfFormerWorkers(ports, now));
   await step('registries', ports, () => compareRegistries(ports));
   await step('checkpoint', ports, () =>
     whileMore(ports, async () => {
@@ -68,6 +71,18 @@ async function step(name: string, ports: BrokerPorts, work: () => Promise<unknow
 const BATCH = 500;
 /** The most rows of one run, so that a retention that was shortened by years delays no other task. */
 const MAX_BATCHES = 20;
+
+/**
+ * Ends sessions of agent workers that are not configured any more, by that audience: nobody else compares them with their
+ * objects, and a session without an end is never deleted. Only those that are over by their age. `now` in ms.
+ */
+async function endSessionsOfFormerWorkers({ config, record }: BrokerPorts, now: number): Promise<void> {
+  const audiences = config.workers.map(({ audience }) => audience);
+  const until = now - SESSION_ABSOLUTE_SECONDS * 1000;
+  const rows = await record.sessions.listOpenElsewhere(audiences, until, BATCH);
+  const ends = rows.map((row) => reconciledEnd(row, now, 'connection_lost'));
+  if (ends.length > 0) await record.deliver(ends, now);
+}
 
 interface SessionRetentionPorts {
   readonly record: Pick<BrokerPorts['record'], 'sessions' | 'invocations'>;

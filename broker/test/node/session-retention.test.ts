@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { readConfig } from '../../src/config/config.ts';
-import { purgeSessions } from '../../src/runtime/scheduled.ts';
+import { purgeSessions, runScheduled } from '../../src/runtime/scheduled.ts';
 import {
   idOf,
   type OperatorBroker,
@@ -30,6 +30,18 @@ const ended = (daysAgo: number) => ({
   startedAt: now - (daysAgo + 1) * DAY,
   endedAt: now - daysAgo * DAY,
   endReason: 'client_closed',
+});
+
+it('sessions of an agent worker that is not configured any more end once they must be over', async () => {
+  const open = (audience: string, daysAgo: number) =>
+    broker.openSession({ audience, startedAt: now - daysAgo * DAY });
+  const over = await open('former.test', 2);
+  const kept = [await open('former.test', 0.5), await open('agents.test', 2)];
+  await runScheduled(broker.ports);
+  await runScheduled(broker.ports);
+  const found = await Promise.all([over, ...kept].map((id) => broker.ports.record.sessions.find(id)));
+  expect(found.map((row) => row?.endReason)).toEqual(['connection_lost', null, null]);
+  expect(found[0]?.endedAt).toBe(now);
 });
 
 describe('retention', () => {

@@ -122,6 +122,31 @@ it('who reads while a commit is on its way never sees what that commit refuses',
   expect([await asked, await replies()]).toEqual([['rejected'], [0]]);
 });
 
+it('who reads while a commit fails reads beside no batch that is written by itself then', async () => {
+  const { file } = await opened();
+  const counts = (what: string) => plain(`SELECT count(*) FROM ${what}`);
+  const asked = outcomes(
+    [
+      [plain('INSERT INTO replies VALUES (?)', 'missing')],
+      [plain('INSERT INTO replies VALUES (?)', 'missing')],
+      [insert('a')],
+    ].map(file.batch),
+  );
+  let isAnswered = false;
+  void asked.then(() => {
+    isAnswered = true;
+  });
+  const read: unknown[] = [];
+  while (!isAnswered) {
+    read.push(file.batch([counts('replies'), plain('SELECT 1')]), file.batch([counts('replies')]));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect(await asked).toEqual(['rejected', 'rejected', 'fulfilled']);
+  expect(new Set((await Promise.all(read)).map((rows) => JSON.stringify(rows)))).toEqual(
+    new Set(['[[[0]],[[1]]]', '[[[0]]]']),
+  );
+});
+
 describe('while another connection has the lock', () => {
   it('nobody is answered, and those who cannot wait any longer get the error of the lock', async () => {
     const { file, other, ids } = await opened(60);

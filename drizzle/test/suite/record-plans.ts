@@ -131,6 +131,11 @@ export const RECORD_PLANS: readonly Plan<RecordStore>[] = [
     work: ({ sessions }) => sessions.listOpen(AUDIENCE, 0, NOW, 50),
     by: ['agent_sessions_active'],
   },
+  {
+    what: 'open sessions of no agent worker, oldest first',
+    work: ({ sessions }) => sessions.listOpenElsewhere([AUDIENCE], NOW, 50),
+    by: ['agent_sessions_active'],
+  },
   ...SESSION_FILTERS.flatMap((filter) =>
     pages<RecordStore, typeof SESSION_CURSOR>(
       `sessions by ${JSON.stringify(filter)}, newest first`,
