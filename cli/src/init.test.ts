@@ -31,11 +31,17 @@ function terminalOf(answer: unknown, present: readonly string[] = []) {
 }
 
 describe('agent-ticket init', () => {
-  it('writes the registry of the agents that the worker has itself, and three files of a broker', async () => {
+  it('writes the registry of the agents that the worker has itself, and the files of a broker', async () => {
     const { terminal, files, said } = terminalOf(APP);
     expect(await run(['init', '--json'], terminal)).toBe(0);
     expect(JSON.parse(said.out)).toEqual({
-      written: ['agents.ts', 'broker/index.ts', 'broker/wrangler.jsonc', 'broker/package.json'],
+      written: [
+        'agents.ts',
+        'broker/index.ts',
+        'broker/wrangler.jsonc',
+        'broker/package.json',
+        'broker/.gitignore',
+      ],
       agents: [
         { slug: 'chat-agent', className: 'ChatAgent', binding: 'ChatAgent' },
         { slug: 'counter', className: 'Counter', binding: 'COUNTER' },

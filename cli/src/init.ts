@@ -34,7 +34,7 @@ const OWN_CLASSES = ['RecorderObject', 'MintShardObject'];
 const NAME = /^[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?$/;
 
 /**
- * `agent-ticket init`, in the folder of an app's wrangler configuration: writes the registry of its agents and the three
+ * `agent-ticket init`, in the folder of an app's wrangler configuration: writes the registry of its agents and the
  * files of a broker. Changes no file that is there, and writes none where one of them is. Looks at Durable Object bindings
  * only: whether their classes are agents it does not know.
  */
@@ -56,6 +56,8 @@ export async function init({ folder, json }: InitOptions, terminal: Terminal): P
     { path: `${folder}/index.ts`, text: ENTRY },
     { path: `${folder}/wrangler.jsonc`, text: configurationOf(worker, folder) },
     { path: `${folder}/package.json`, text: manifestOf(folder) },
+    // `dev` writes secrets there.
+    { path: `${folder}/.gitignore`, text: '.dev.vars*\n.wrangler\nnode_modules\n' },
   ];
   const present = await terminal.createFiles(files);
   if (present.length > 0)

@@ -40,7 +40,7 @@ function program(terminal: Terminal, done: (code: ExitCode) => void) {
 
   top
     .command('init')
-    .description('Writes the registry of this app’s agents and the three files of a broker. Changes no file.')
+    .description('Writes the registry of this app’s agents and the files of a broker. Changes no file.')
     .option('--folder <name>', 'the folder of the broker, which is made', 'broker')
     .option('--json', 'what was written, as one line of JSON')
     .addHelpText('after', example('init --folder broker'))
