@@ -60,6 +60,8 @@ export async function openDev(options: DevOptions, terminal: Terminal, stop: Abo
     port: ports.identityProvider,
     auth0: { baseUrl: addressOf(ports.broker), logoutUrls: [`${addressOf(ports.app)}/`] },
     stateDir: resolve(DATA, 'identity-provider'),
+  }).catch((error: unknown) => {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
   });
   const children: ChildProcess[] = [];
   try {
@@ -77,7 +79,7 @@ export async function openDev(options: DevOptions, terminal: Terminal, stop: Abo
     terminal.err('preparing the databases …\n');
     await prepare(broker, folder, secrets, agents);
     terminal.err('starting …\n');
-    children.push(...(await startProcesses(broker.name ?? 'broker', folder, ports)));
+    children.push(...(await startProcesses(app, broker, folder, ports)));
     await untilReady(`${addressOf(ports.broker)}/readyz`, children, stop);
     terminal.out(summary(ports, secrets, agents));
     await Promise.race([aborted(stop), firstEnd(children)]);
@@ -166,16 +168,28 @@ interface Databases {
   readonly RECORD: D1Database;
 }
 
-async function startProcesses(broker: string, folder: string, ports: DevPorts): Promise<ChildProcess[]> {
+async function startProcesses(
+  app: Worker,
+  broker: Worker,
+  folder: string,
+  ports: DevPorts,
+): Promise<ChildProcess[]> {
   const front = join(DATA, 'front');
   await mkdir(front, { recursive: true });
-  for (const { name, text } of frontFiles(broker)) await writeFile(join(front, name), text);
+  for (const { name, text } of frontFiles(broker.name ?? 'broker')) await writeFile(join(front, name), text);
   const vite = findVite();
   const own = ['--port', String(ports.app), '--ip', '127.0.0.1'];
-  const app =
+  const ofApp =
     vite === undefined
       ? wrangler(
-          ['dev', '--config', 'wrangler.jsonc', '--config', join(folder, 'wrangler.jsonc'), ...own],
+          [
+            'dev',
+            '--config',
+            app.configPath ?? 'wrangler.jsonc',
+            '--config',
+            join(folder, 'wrangler.jsonc'),
+            ...own,
+          ],
           'inherit',
         )
       : start([vite, 'dev', '--port', String(ports.app), '--strictPort', '--host', '127.0.0.1'], 'inherit');
@@ -197,7 +211,7 @@ async function startProcesses(broker: string, folder: string, ports: DevPorts): 
   const log = createWriteStream(join(DATA, 'front.log'));
   port.stdout?.pipe(log, { end: false });
   port.stderr?.pipe(log, { end: false });
-  return [app, port];
+  return [ofApp, port];
 }
 
 /** The program of Vite, where the app runs in Cloudflare's plugin of it. */
