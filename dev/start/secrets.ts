@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -66,7 +66,7 @@ async function readSecrets(file: string): Promise<DevSecrets | undefined> {
 /** Creates a file with its whole content, unless the file exists. */
 async function createOnce(file: string, text: string): Promise<void> {
   await mkdir(dirname(file), { recursive: true });
-  const unfinished = `${file}.${process.pid}.new`;
+  const unfinished = `${file}.${randomUUID()}.new`;
   await writeFile(unfinished, text, { mode: 0o600 });
   try {
     await link(unfinished, file);

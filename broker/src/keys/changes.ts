@@ -64,13 +64,14 @@ export async function rotate(
   { now, activate, alg }: RotationOrder,
   make: Make<Rotation, unknown>,
 ): Promise<Outcome<Rotation>> {
+  // Before the look for a pending key: one that is made after this has the generation, and one made before it is seen.
+  const generation = nextGeneration(await keyring.rows(now));
   const signer = await keyring.newestSigner(now);
   if (!signer.ok) return signer;
   // Only keys that open count: a row that somebody wrote must not hold up rotations.
   const usable = await keyring.current(now);
   const pending = usable.find(({ row }) => stateOf(row, now) === 'pending');
   if (pending !== undefined) return err('rotation_pending', { hint: pendingHint(pending.row) });
-  const generation = nextGeneration(await keyring.rows(now));
   const { row: active, material } = signer.value;
 
   const { leadMs, lagMs } = keyring.schedule;
