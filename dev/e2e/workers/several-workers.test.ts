@@ -38,6 +38,8 @@ async function enter(agent: string, instance: string) {
 }
 
 async function enterBoth() {
+  // Ends of an earlier test may be on their way, and those sessions would be taken for these.
+  await eventually(async () => expect(await deployment.openSessions()).toEqual([]));
   const instance = randomUUID();
   const [counter, notes] = [await enter('counter', instance), await enter('notes', instance)];
   await eventually(async () =>
