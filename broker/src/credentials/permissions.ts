@@ -1,5 +1,6 @@
 import { err, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import type { AgentRegistry } from '@agent-ticket/shared/registry.ts';
+import { type Authenticated, allowsAgent } from './principal.ts';
 
 /** What one broker API call needs. Held by principals through service tokens and claim rules, never in a ticket. */
 export const PERMISSIONS = [
@@ -19,6 +20,13 @@ export const PERMISSIONS = [
   'explain:any',
 ] as const;
 export type Permission = (typeof PERMISSIONS)[number];
+
+/** Whether a caller holds a permission, by a credential that is good for the agent. */
+export const isPermittedOn = (
+  agent: string | undefined,
+  permission: Permission,
+  who: Pick<Authenticated, 'agents' | 'principal'>,
+): boolean => allowsAgent(who, agent) && who.principal.permissions.includes(permission);
 
 /** Refuses a caller without a permission, by its name: whoever calls the operator's API may know what it needs. */
 export const permissionMissing = (permission: Permission, alternative = ''): Outcome<never> =>

@@ -5,8 +5,8 @@ import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import * as z from 'zod';
 import { auditEventOf } from '../audit/event.ts';
 import { foldAddress } from '../credentials/email-address.ts';
-import { permissionMissing } from '../credentials/permissions.ts';
-import { allowsAgent, isPrincipalName } from '../credentials/principal.ts';
+import { isPermittedOn, permissionMissing } from '../credentials/permissions.ts';
+import { isPrincipalName } from '../credentials/principal.ts';
 import { iso } from '../http/iso.ts';
 import { pageOf, readPage } from '../http/page.ts';
 import type { AgentInstance } from '../mint/policy-input.ts';
@@ -191,7 +191,7 @@ type GrantRight =
 
 /** Whether the caller may read grants there: an operator, or the owner of that one instance. */
 const readRight = async (call: Call, where: Where): Promise<Outcome<unknown>> =>
-  hasPermission(call, 'grants:read', where) ? ok(undefined) : ownership(call, 'grants:read', where);
+  isPermittedOn(where.agent, 'grants:read', call.who) ? ok(undefined) : ownership(call, 'grants:read', where);
 
 /**
  * Whether the caller may make and end grants there, and up to which role. An operator of the tier `admin` may give
@@ -200,7 +200,7 @@ const readRight = async (call: Call, where: Where): Promise<Outcome<unknown>> =>
  */
 async function writeRight(call: Call, where: Where): Promise<Outcome<GrantRight>> {
   const { who } = call;
-  if (!hasPermission(call, 'grants:write', where)) {
+  if (!isPermittedOn(where.agent, 'grants:write', who)) {
     const owner = await ownership(call, 'grants:write', where);
     if (!owner.ok) return owner;
     const { isLocked, until } = owner.value;
@@ -213,12 +213,6 @@ async function writeRight(call: Call, where: Where): Promise<Outcome<GrantRight>
   const held = await roleHeld(where, call);
   return held.ok ? ok({ by: 'permission', upTo: held.value.role }) : held;
 }
-
-const hasPermission = (
-  { who }: Call,
-  permission: 'grants:read' | 'grants:write',
-  { agent }: Where,
-): boolean => allowsAgent(who, agent) && who.principal.permissions.includes(permission);
 
 /** Whether a right covers giving or taking a role. */
 const coversRole = ({ upTo }: GrantRight, role: Role): boolean =>

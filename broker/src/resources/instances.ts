@@ -2,8 +2,7 @@ import { AgentSlug, InstanceName } from '@agent-ticket/shared/names.ts';
 import { err, ok } from '@agent-ticket/shared/outcome.ts';
 import { findAgent } from '@agent-ticket/shared/registry.ts';
 import { auditEventOf } from '../audit/event.ts';
-import { permissionMissing } from '../credentials/permissions.ts';
-import { allowsAgent } from '../credentials/principal.ts';
+import { isPermittedOn, permissionMissing } from '../credentials/permissions.ts';
 import { containsCredential } from '../credentials/secret-in-text.ts';
 import { roleHeld } from '../mint/role-held.ts';
 import { changePolicy, newRevocation, statusOf } from '../revocation/changes.ts';
@@ -21,7 +20,7 @@ export const deleteInstance: Handler = async (call) => {
   if (!instance.success || containsCredential(instance.data))
     return err('instance_invalid', { field: 'instance' });
   const place = { agent: agent.data, instance: instance.data };
-  const isOperator = allowsAgent(who, agent.data) && who.principal.permissions.includes('instances:delete');
+  const isOperator = isPermittedOn(agent.data, 'instances:delete', who);
   if (isOperator && findAgent(ports.registry, agent.data) === undefined) return err('agent_unknown');
   const held = await roleHeld(place, call);
   if (!held.ok) return held;
