@@ -97,8 +97,9 @@ export type EnabledBinding<
  * The registry that broker and agent workers share: import one module into both, since the broker decides by it and the
  * gate enforces it. The Durable Object binding of an agent is its slug in UPPER_SNAKE_CASE.
  *
- * Defaults: enabled, in the one worker there is, over sockets, for any tier; access by a stored grant only; viewers read state, admins also write
- * state and send messages, owners also call methods; a ticket may come in any way; limits for users of a web page.
+ * Defaults: enabled, in the one worker there is, over sockets, for any tier; access by a stored grant only; viewers read
+ * state, admins also write state and send messages, owners also call methods; a ticket may come in any way; limits for
+ * users of a web page.
  *
  * Throws an `Error` that names every fault of {@link validateAgentRegistry}. It does not check that bindings exist.
  */

@@ -70,7 +70,10 @@ export function checkFrame(
   }
 }
 
-/** Frames of one socket that wait, together, and no more than one of the largest size: they are held in memory, with those of all other sockets of the object. */
+/**
+ * Frames of one socket that wait, together, and no more than one of the largest size: they are held in memory, with those
+ * of all other sockets of the object.
+ */
 const WAITING_BYTES = 1024 * 1024;
 
 const refusedId = (sessionId: string): string => `refused ${sessionId}`;

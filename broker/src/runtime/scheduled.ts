@@ -15,8 +15,9 @@ import { yieldTurn } from './yield-turn.ts';
 
 /**
  * The tasks of each minute, on Workers by a cron trigger, on Node by a timer: deliver changes of the outbox, correct
- * sessions whose end was not reported, compare registries, rotate keys, seal the audit log, delete expired rows. Any number of instances
- * may run them concurrently. A step that fails runs again the next minute and does not prevent the other steps.
+ * sessions whose end was not reported, compare registries, rotate keys, seal the audit log, delete expired rows. Any
+ * number of instances may run them concurrently. A step that fails runs again the next minute and does not prevent the
+ * other steps.
  */
 export async function runScheduled(ports: BrokerPorts): Promise<void> {
   const now = ports.clock();
