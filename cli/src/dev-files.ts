@@ -1,20 +1,11 @@
 import { PERMISSIONS } from '@agent-ticket/broker/src/credentials/permissions.ts';
 import type { AgentRegistry } from '@agent-ticket/shared/registry.ts';
-import * as z from 'zod';
 import type { DevPorts } from './command.ts';
+import type { DevSecrets, SeededCredential } from './open-secrets.ts';
 
 export const DEV_AUDIENCE = 'agents.local';
 
 export const addressOf = (port: number): string => `http://127.0.0.1:${port}`;
-
-/** Secrets of a development stack. Without those of an earlier start its data would be of no use. */
-export const DevSecrets = z.strictObject({
-  keyEncryptionKey: z.string(),
-  tokenPepper: z.string(),
-  clientId: z.string(),
-  clientSecret: z.string(),
-});
-export type DevSecrets = z.infer<typeof DevSecrets>;
 
 /** Settings of the broker that the stand-in for Access and Auth0 has, by name. */
 type IdentitySettings = Readonly<Record<string, string>>;
@@ -22,10 +13,10 @@ type IdentitySettings = Readonly<Record<string, string>>;
 /** The broker's settings for development, by name. */
 export const brokerVars = (
   ports: DevPorts,
-  secrets: DevSecrets,
+  secrets: Pick<DevSecrets, 'keyEncryptionKey' | 'tokenPepper'>,
   origins: readonly string[],
   identity: IdentitySettings,
-): Readonly<Record<string, string>> => ({
+) => ({
   ISSUER: addressOf(ports.broker),
   BASE_URL: addressOf(ports.broker),
   TICKET_AUDIENCE: DEV_AUDIENCE,
@@ -82,7 +73,7 @@ const insert = (table: string, row: Readonly<Record<string, string | number>>): 
  * there nothing changes.
  */
 export function seedRows(
-  { clientId }: Pick<DevSecrets, 'clientId'>,
+  { clientId }: SeededCredential,
   digest: string,
   agents: AgentRegistry,
   now: number,

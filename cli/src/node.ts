@@ -3,6 +3,7 @@ import { createReadStream, existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type NewFile, type Terminal, UsageError } from './command.ts';
+import { shutdownOnSignal } from './open-shutdown.ts';
 import { openWrangler } from './open-wrangler.ts';
 import { run } from './run.ts';
 
@@ -37,18 +38,12 @@ async function createFiles(files: readonly NewFile[]): Promise<readonly string[]
   return [];
 }
 
-/** Aborted by the first signal. A terminal sends Ctrl-C to the whole group, so the children get it, too. */
-function stopped(): AbortSignal {
-  const controller = new AbortController();
-  for (const signal of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) process.on(signal, () => controller.abort());
-  return controller.signal;
-}
-
 const terminal: Terminal = {
   readWorker: async (config) => openWrangler().unstable_readConfig({ config }, { hideWarnings: true }),
   createFiles,
   // Imported here: no other command needs the sign-in stand-in.
-  runDev: async (options) => (await import('./open-dev.ts')).openDev(options, terminal, stopped()),
+  runDev: async (options) =>
+    (await import('./open-dev.ts')).openDev(options, terminal, shutdownOnSignal().requested),
   readLines,
   fetch: async (url) => {
     try {

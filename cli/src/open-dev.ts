@@ -1,27 +1,18 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { createWriteStream, existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { digestSecret, makeSecret, makeTokenId } from '@agent-ticket/broker/src/credentials/secret.ts';
+import { digestSecret } from '@agent-ticket/broker/src/credentials/secret.ts';
 import { openAgents } from '@agent-ticket/broker/src/runtime/node/open-agents.ts';
 import type { AgentRegistry } from '@agent-ticket/shared/registry.ts';
 import type { D1Database } from '@cloudflare/workers-types';
 import * as z from 'zod';
 import { type DevOptions, type DevPorts, type ExitCode, type Terminal, UsageError } from './command.ts';
-import {
-  addressOf,
-  appVars,
-  brokerVars,
-  DevSecrets,
-  frontFiles,
-  seedRows,
-  varsFile,
-  WRITTEN,
-} from './dev-files.ts';
-import { brokerSettings, startIdentityProvider } from './identity-provider/start.ts';
+import { addressOf, appVars, brokerVars, frontFiles, seedRows, varsFile, WRITTEN } from './dev-files.ts';
+import { signInSettings, startIdentityProvider } from './identity-provider/start.ts';
 import { migrateD1 } from './open-migrations.ts';
+import { type DevSecrets, loadSecrets } from './open-secrets.ts';
 import { isInstalled, openWrangler, programOf } from './open-wrangler.ts';
 
 /** Data of the development stack, beside the app's own in `.wrangler`. */
@@ -52,29 +43,22 @@ export async function openDev(options: DevOptions, terminal: Terminal, stop: Abo
   const app = Worker.parse(await terminal.readWorker());
   const broker = await readBroker(folder, terminal);
   requireSameRecord(app, broker, folder);
-  const agents = await openAgents('agents.ts').catch((error: unknown) => {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  });
-  const secrets = await loadSecrets();
-  const identityProvider = await startIdentityProvider({
-    port: ports.identityProvider,
-    auth0: { baseUrl: addressOf(ports.broker), logoutUrls: [`${addressOf(ports.app)}/`] },
-    stateDir: resolve(DATA, 'identity-provider'),
-  }).catch((error: unknown) => {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  });
+  const agents = await orUsage(openAgents('agents.ts'));
+  await mkdir(DATA, { recursive: true });
+  await writeFile(join(DATA, '.gitignore'), '*\n');
+  const secrets = await orUsage(loadSecrets(join(DATA, 'secrets.json')));
+  const identityProvider = await orUsage(
+    startIdentityProvider({
+      port: ports.identityProvider,
+      auth0: { baseUrl: addressOf(ports.broker), logoutUrls: [`${addressOf(ports.app)}/`] },
+      stateDir: resolve(DATA, 'identity-provider'),
+    }),
+  );
   const children: ChildProcess[] = [];
   try {
-    const { auth0 } = identityProvider;
-    const identity = {
-      ...brokerSettings(identityProvider),
-      AUTH0_CLIENT_ID: auth0.clientId,
-      AUTH0_CLIENT_SECRET: auth0.clientSecret,
-      AUTH0_TENANT_URL: identityProvider.url,
-    };
     await writeVars(
       join(folder, '.dev.vars'),
-      varsFile(brokerVars(ports, secrets, options.origins, identity)),
+      varsFile(brokerVars(ports, secrets, options.origins, signInSettings(identityProvider))),
     );
     terminal.err('preparing the databases …\n');
     await prepare(broker, folder, secrets, agents);
@@ -89,6 +73,12 @@ export async function openDev(options: DevOptions, terminal: Terminal, stop: Abo
     await identityProvider.close();
   }
 }
+
+/** What these say is wrong, the caller can mend. */
+const orUsage = <T>(work: Promise<T>): Promise<T> =>
+  work.catch((error: unknown) => {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  });
 
 async function readBroker(folder: string, terminal: Terminal): Promise<Worker> {
   const path = join(folder, 'wrangler.jsonc');
@@ -107,28 +97,6 @@ function requireSameRecord(app: Worker, broker: Worker, folder: string): void {
   );
 }
 
-async function loadSecrets(): Promise<DevSecrets> {
-  const file = join(DATA, 'secrets.json');
-  if (existsSync(file)) {
-    const stored = DevSecrets.safeParse(JSON.parse(await readFile(file, 'utf8')));
-    if (stored.success) return stored.data;
-    throw new UsageError(`${file} is damaged. Delete ${DATA} and .wrangler/state to start anew.`);
-  }
-  const bytes = (length: number): Uint8Array => new Uint8Array(randomBytes(length));
-  const key = (): string => randomBytes(32).toString('base64url');
-  const clientId = makeTokenId(bytes);
-  const secrets: DevSecrets = {
-    keyEncryptionKey: key(),
-    tokenPepper: key(),
-    clientId,
-    clientSecret: makeSecret(clientId, bytes),
-  };
-  await mkdir(DATA, { recursive: true });
-  await writeFile(join(DATA, '.gitignore'), '*\n');
-  await writeFile(file, `${JSON.stringify(secrets, null, 2)}\n`, { mode: 0o600, flag: 'wx' });
-  return secrets;
-}
-
 /** Settings that somebody wrote stay as they are. */
 async function writeVars(path: string, text: string): Promise<void> {
   if (existsSync(path) && !(await readFile(path, 'utf8')).startsWith(WRITTEN))
@@ -144,7 +112,7 @@ async function prepare(
   agents: AgentRegistry,
 ): Promise<void> {
   const pepper = new Uint8Array(Buffer.from(secrets.tokenPepper, 'base64url'));
-  const digest = await digestSecret(secrets.clientSecret, pepper);
+  const digest = await digestSecret(secrets.adminToken.clientSecret, pepper);
   // The databases alone: of the broker's objects wrangler says at each start that their class is elsewhere.
   const databases = join(DATA, 'databases.json');
   await writeFile(databases, JSON.stringify({ name: 'databases', d1_databases: broker.d1_databases }));
@@ -156,7 +124,7 @@ async function prepare(
     const migrations = join(folder, 'node_modules/@agent-ticket/broker');
     await migrateD1(env.CONTROL, join(migrations, 'control/migrations'));
     await migrateD1(env.RECORD, join(migrations, 'record/migrations'));
-    const rows = seedRows(secrets, digest, agents, Date.now());
+    const rows = seedRows(secrets.adminToken, digest, agents, Date.now());
     await env.CONTROL.batch(rows.map(({ sql, values }) => env.CONTROL.prepare(sql).bind(...values)));
   } finally {
     await dispose();
@@ -271,7 +239,11 @@ async function end(child: ChildProcess): Promise<void> {
   await ended(child);
 }
 
-function summary(ports: DevPorts, { clientId, clientSecret }: DevSecrets, agents: AgentRegistry): string {
+function summary(
+  ports: DevPorts,
+  { adminToken: { clientId, clientSecret } }: DevSecrets,
+  agents: AgentRegistry,
+): string {
   const first = agents.find(({ enabled }) => enabled);
   const body = JSON.stringify({ agent: first?.slug, instance: first?.instances?.[0] ?? 'demo' });
   return [

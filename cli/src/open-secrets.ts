@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs';
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { makeSecret, makeTokenId } from '@agent-ticket/broker/src/credentials/secret.ts';
-import { hasCode } from 'agent-ticket/src/error-code.ts';
 import * as z from 'zod';
+import { hasCode } from './error-code.ts';
 
 /** `id` and `clientId` are the same: a service token has one name. */
 const Credential = z.strictObject({ id: z.string(), clientId: z.string(), clientSecret: z.string() });
@@ -36,12 +36,12 @@ export const makeSecrets = (): DevSecrets => ({
 
 /**
  * Reads the secrets of an earlier start, or makes and stores them, readable by the owner only. Concurrent starts get the
- * same secrets. Refuses to make new ones for a `stateDir` that was sealed with others.
+ * same secrets. Refuses to make new ones for a `stateDir` that was sealed with others; left out: that is not looked for.
  */
-export async function loadSecrets(file: string, stateDir: string): Promise<DevSecrets> {
+export async function loadSecrets(file: string, stateDir?: string): Promise<DevSecrets> {
   const stored = await readSecrets(file);
   if (stored !== undefined) return stored;
-  if (existsSync(stateDir))
+  if (stateDir !== undefined && existsSync(stateDir))
     throw new Error(`${file} is gone, and nothing else opens ${stateDir}: delete that too to start anew`);
   await createOnce(file, `${JSON.stringify(makeSecrets(), null, 2)}\n`);
   const made = await readSecrets(file);

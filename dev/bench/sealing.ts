@@ -10,7 +10,7 @@ import type { RecordStore } from '@agent-ticket/drizzle/record/store.ts';
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import { PrincipalId, TicketId } from '@agent-ticket/shared/names.ts';
 import type { D1Database } from '@cloudflare/workers-types';
-import { makeSecrets } from '../start/secrets.ts';
+import { makeSecrets } from 'agent-ticket/src/open-secrets.ts';
 import type { Measure } from './rounds.ts';
 import type { Row } from './row.ts';
 import type { Servers } from './servers.ts';

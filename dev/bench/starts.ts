@@ -1,8 +1,8 @@
+import { makeSecrets } from 'agent-ticket/src/open-secrets.ts';
 import { build } from 'esbuild';
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare';
 import { freePorts } from '../e2e/free-ports.ts';
 import { startBroker } from '../e2e/node-broker.ts';
-import { makeSecrets } from '../start/secrets.ts';
 import { startWorkers } from '../start/workers.ts';
 import { startNodeFloor } from './floor/start-node.ts';
 import type { Measure } from './rounds.ts';

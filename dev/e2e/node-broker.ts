@@ -4,11 +4,11 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openControl } from '@agent-ticket/drizzle/open-libsql.ts';
+import { DEV_AUDIENCE } from 'agent-ticket/src/dev-files.ts';
+import { type DevSecrets, makeSecrets } from 'agent-ticket/src/open-secrets.ts';
 import { ROOT } from '../quiet-environment.ts';
 import { migrate } from '../start/migrations.ts';
-import { type DevSecrets, makeSecrets } from '../start/secrets.ts';
 import { seed } from '../start/seed.ts';
-import { TICKET_AUDIENCE } from '../start/stack.ts';
 import { startWorkers } from '../start/workers.ts';
 import { freePorts } from './free-ports.ts';
 
@@ -30,7 +30,12 @@ export async function startNodeStack(): Promise<NodeStack> {
   const broker = `http://127.0.0.1:${ports.broker}`;
   const agentWorker = `http://127.0.0.1:${ports.agentWorker}`;
   const secrets = makeSecrets();
-  const common = { ISSUER: broker, TICKET_AUDIENCE, ALLOWED_ORIGINS: agentWorker, MODE: 'development' };
+  const common = {
+    ISSUER: broker,
+    TICKET_AUDIENCE: DEV_AUDIENCE,
+    ALLOWED_ORIGINS: agentWorker,
+    MODE: 'development',
+  };
 
   const control = await openControl(`file:${folder}/control.db`);
   await seed(control.store, secrets, Date.now());

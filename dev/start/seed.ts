@@ -7,8 +7,8 @@ import type { Role, Tier } from '@agent-ticket/shared/names.ts';
 import { stableUuid } from 'agent-ticket/src/identity-provider/access-issuer.ts';
 import { PEOPLE, type Person } from 'agent-ticket/src/identity-provider/people.ts';
 import type { IdentityProvider } from 'agent-ticket/src/identity-provider/start.ts';
+import type { DevSecrets, SeededCredential } from 'agent-ticket/src/open-secrets.ts';
 import { AGENTS } from '../../agents.ts';
-import type { DevSecrets, SeededCredential } from './secrets.ts';
 
 interface Seed {
   readonly credential: SeededCredential;

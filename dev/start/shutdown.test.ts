@@ -5,7 +5,7 @@ import { ROOT } from '../quiet-environment.ts';
 
 /** A process that prints `up`, then `requested` at the first signal, and does not exit by itself. */
 async function stubborn(sameSignalMs: number) {
-  const script = `import { shutdownOnSignal } from ${JSON.stringify(`${ROOT}dev/start/shutdown.ts`)};
+  const script = `import { shutdownOnSignal } from ${JSON.stringify(`${ROOT}cli/src/open-shutdown.ts`)};
     const shutdown = shutdownOnSignal(${sameSignalMs});
     process.on('SIGINT', () => process.exit(99));
     shutdown.listenAlone();

@@ -1,12 +1,13 @@
 import { openControl } from '@agent-ticket/drizzle/control/open-d1.ts';
+import { addressOf, brokerVars } from 'agent-ticket/src/dev-files.ts';
 import {
-  brokerSettings,
   type IdentityProvider,
+  signInSettings,
   startIdentityProvider,
 } from 'agent-ticket/src/identity-provider/start.ts';
+import type { DevSecrets, SeededCredential } from 'agent-ticket/src/open-secrets.ts';
 import type { Miniflare } from 'miniflare';
 import { migrate } from './migrations.ts';
-import type { DevSecrets, SeededCredential } from './secrets.ts';
 import { seed, seedPeople } from './seed.ts';
 import { restartWorkers, startWorkers, type WorkersOptions } from './workers.ts';
 
@@ -54,13 +55,10 @@ export interface Stack {
   close(): Promise<void>;
 }
 
-export const TICKET_AUDIENCE = 'agents.local';
-
 /** Starts the identity provider stand-in and both workers, migrated and seeded. The bundles must be built. */
 export async function startStack(options: StackOptions): Promise<Stack> {
   const { ports, secrets } = options;
-  const broker = `http://127.0.0.1:${ports.broker}`;
-  const agentWorker = `http://127.0.0.1:${ports.agentWorker}`;
+  const [broker, agentWorker] = [addressOf(ports.broker), addressOf(ports.agentWorker)];
   const { pageOrigins = [] } = options;
   const identityProvider = await startIdentityProvider({
     port: ports.identityProvider,
@@ -70,8 +68,13 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     },
     ...(options.identityStateDir === undefined ? {} : { stateDir: options.identityStateDir }),
   });
-  const allowedOrigins = [agentWorker, ...pageOrigins].join(',');
-  const common = { ISSUER: broker, TICKET_AUDIENCE, ALLOWED_ORIGINS: allowedOrigins, MODE: 'development' };
+  const ofBroker = brokerVars(
+    { ...ports, app: ports.agentWorker },
+    secrets,
+    pageOrigins,
+    signInSettings(identityProvider),
+  );
+  const { ISSUER, TICKET_AUDIENCE, ALLOWED_ORIGINS, MODE } = ofBroker;
   const { access, auth0 } = identityProvider;
   try {
     const workersOptions: WorkersOptions = {
@@ -82,25 +85,16 @@ export async function startStack(options: StackOptions): Promise<Stack> {
           name: 'broker',
           folder: options.folders?.broker,
           port: ports.broker,
-          settings: {
-            ...common,
-            AGENT_WORKER_URL: agentWorker,
-            KEK: secrets.keyEncryptionKey,
-            TOKEN_PEPPER: secrets.tokenPepper,
-            ...brokerSettings(identityProvider),
-            AUTH0_CLIENT_ID: auth0.clientId,
-            AUTH0_CLIENT_SECRET: auth0.clientSecret,
-            AUTH0_SESSION_ENCRYPTION_KEY: secrets.keyEncryptionKey,
-            AUTH0_TENANT_URL: identityProvider.url,
-            BASE_URL: broker,
-            ...options.brokerSettings,
-          },
+          settings: { ...ofBroker, ...options.brokerSettings },
         },
         {
           name: 'agent-worker',
           folder: options.folders?.agentWorker,
           port: ports.agentWorker,
-          settings: { ...common, DEMO_ACCESS_URL: access.url, ...options.agentWorkerSettings },
+          settings: {
+            ...{ ISSUER, TICKET_AUDIENCE, ALLOWED_ORIGINS, MODE, DEMO_ACCESS_URL: access.url },
+            ...options.agentWorkerSettings,
+          },
         },
       ],
     };

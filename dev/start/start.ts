@@ -3,13 +3,13 @@ import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { relative } from 'node:path';
+import { loadSecrets } from 'agent-ticket/src/open-secrets.ts';
+import { exitCode, type Shutdown, shutdownOnSignal } from 'agent-ticket/src/open-shutdown.ts';
 import { quietEnvironment } from '../quiet-environment.ts';
 import { build } from './build.ts';
 import { checkMigrations } from './migrations.ts';
 import { reserveFolder, reservePort } from './reservations.ts';
-import { loadSecrets } from './secrets.ts';
 import { startSettings } from './settings.ts';
-import { exitCode, type Shutdown, shutdownOnSignal } from './shutdown.ts';
 import type { StackFacts } from './stack.ts';
 
 /** `npm start`: the whole system on loopback, with the data of the last start, until a signal. */

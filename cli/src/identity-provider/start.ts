@@ -95,3 +95,11 @@ export const brokerSettings = ({ access, auth0 }: IdentityProvider) => ({
   AUTH0_AUDIENCE: auth0.audience,
   AUTH0_JWKS_URL: auth0.jwksUrl,
 });
+
+/** {@link brokerSettings}, and those by which people sign in at the tenant. */
+export const signInSettings = (identityProvider: IdentityProvider) => ({
+  ...brokerSettings(identityProvider),
+  AUTH0_CLIENT_ID: identityProvider.auth0.clientId,
+  AUTH0_CLIENT_SECRET: identityProvider.auth0.clientSecret,
+  AUTH0_TENANT_URL: identityProvider.url,
+});

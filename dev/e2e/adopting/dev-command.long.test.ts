@@ -34,7 +34,9 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true }));
 
-const Secrets = z.object({ clientId: z.string(), clientSecret: z.string() });
+const Secrets = z.object({
+  adminToken: z.object({ clientId: z.string(), clientSecret: z.string() }),
+});
 const Sessions = z.object({ items: z.array(z.object({ id: z.string(), agent: z.string() })) });
 
 it('an app has a broker after two commands, sees its sessions in it, and is left as it was', {
@@ -56,9 +58,10 @@ it('an app has a broker after two commands, sees its sessions in it, and is left
   for (const line of [`ISSUER=${broker}`, 'TICKET_AUDIENCE=agents.local'])
     expect(running.output.out).toContain(`    ${line}\n`);
 
-  const { clientId, clientSecret } = Secrets.parse(
+  const { adminToken } = Secrets.parse(
     JSON.parse(await readFile(join(folder, '.agent-ticket/secrets.json'), 'utf8')),
   );
+  const { clientId, clientSecret } = adminToken;
   expect(running.output.out).toContain(`-u ${clientId}:${clientSecret} `);
   const headers = {
     authorization: `Basic ${btoa(`${clientId}:${clientSecret}`)}`,

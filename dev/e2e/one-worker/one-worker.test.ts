@@ -1,8 +1,8 @@
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
+import { makeSecrets } from 'agent-ticket/src/open-secrets.ts';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import * as z from 'zod';
-import { makeSecrets } from '../../start/secrets.ts';
 import { nextFrame, openSocket, watchToClose } from '../sockets.ts';
 import { type OneWorker, startOneWorker } from './deployment.ts';
 

@@ -5,7 +5,8 @@ import { openControl } from '@agent-ticket/drizzle/control/open-d1.ts';
 import type { RecordFact } from '@agent-ticket/drizzle/record/deliver.ts';
 import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
 import { PrincipalId, TicketId } from '@agent-ticket/shared/names.ts';
-import { type Stack, TICKET_AUDIENCE } from '../../start/stack.ts';
+import { DEV_AUDIENCE } from 'agent-ticket/src/dev-files.ts';
+import type { Stack } from '../../start/stack.ts';
 
 /** The principal of the past sessions. */
 export const VISITOR = PrincipalId.parse('token:visitor');
@@ -50,7 +51,7 @@ function visit(at: number, ends: boolean): RecordFact[] {
     id: sessionId,
     jti,
     kid: 'history',
-    audience: TICKET_AUDIENCE,
+    audience: DEV_AUDIENCE,
     role: 'viewer',
     scope: 'agent:connect',
     rev: 0,

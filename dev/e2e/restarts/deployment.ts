@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { importKeyEncryptionKey, unseal } from '@agent-ticket/broker/src/keys/seal.ts';
+import { makeSecrets } from 'agent-ticket/src/open-secrets.ts';
 import { importJWK, SignJWT } from 'jose';
 import * as z from 'zod';
 import { quietEnvironment, ROOT } from '../../quiet-environment.ts';
-import { makeSecrets } from '../../start/secrets.ts';
 import { type Stack, startStack } from '../../start/stack.ts';
 import { freePorts } from '../free-ports.ts';
 

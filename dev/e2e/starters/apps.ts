@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { type LoopbackServer, listenOnLoopback } from 'agent-ticket/src/identity-provider/http.ts';
+import { makeSecrets } from 'agent-ticket/src/open-secrets.ts';
 import { AgentClient } from 'agents/client';
 import { onTestFinished } from 'vitest';
 import * as z from 'zod';
-import { makeSecrets } from '../../start/secrets.ts';
 import { type Stack, startStack } from '../../start/stack.ts';
 import { startWorkers } from '../../start/workers.ts';
 import { freePorts } from '../free-ports.ts';
