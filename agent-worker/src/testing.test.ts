@@ -10,7 +10,7 @@ import { createTestIssuer, makeSigner, TICKET_FAULTS } from './testing.ts';
 
 const NOW = 1_700_000_000_000;
 const PLACE = { issuer: 'https://broker.example', audience: 'agents.example' };
-const ROOM = { agent: 'counter', instance: 'room-1' };
+const INSTANCE = { agent: 'counter', instance: 'one' };
 
 const issuer = await createTestIssuer({
   ...PLACE,
@@ -25,7 +25,7 @@ async function verify(ticket: string, from = issuer): ReturnType<typeof verifyTi
   return verifyTicket(ticket, {
     ...PLACE,
     nowSeconds: NOW / 1000,
-    route: ROOM,
+    route: INSTANCE,
     scope: CONNECT,
     transport: 'websocket',
     findKey: async (kid) => {
@@ -38,17 +38,20 @@ async function verify(ticket: string, from = issuer): ReturnType<typeof verifyTi
 const refusal = (reason: string) => ({ ok: false, denial: { reason } });
 
 it('a ticket without a fault is accepted', async () => {
-  expect(await verify(await issuer.ticket(ROOM))).toMatchObject({ ok: true, value: { claims: ROOM } });
+  expect(await verify(await issuer.ticket(INSTANCE))).toMatchObject({
+    ok: true,
+    value: { claims: INSTANCE },
+  });
 });
 
 it.each(TICKET_FAULTS)(
   'a ticket with the fault $fault is refused with $reason',
   async ({ fault, reason }) => {
-    expect(await verify(await issuer.faulty(fault, ROOM))).toMatchObject(refusal(reason));
+    expect(await verify(await issuer.faulty(fault, INSTANCE))).toMatchObject(refusal(reason));
     // Also of an issuer whose keys have the other algorithm.
     const signers = [await makeSigner('Ed25519')] as const;
     const other = await createTestIssuer({ ...PLACE, agents: AGENTS, clock: () => NOW, signers });
-    expect(await verify(await other.faulty(fault, ROOM), other)).toMatchObject(refusal(reason));
+    expect(await verify(await other.faulty(fault, INSTANCE), other)).toMatchObject(refusal(reason));
   },
 );
 
@@ -62,11 +65,11 @@ it('each refusal of a ticket that needs nothing but the ticket has a fault', () 
 });
 
 it('a role has the scopes that the registry gives it, and claims of a test come before', async () => {
-  expect(await verify(await issuer.ticket({ ...ROOM, role: 'owner' }))).toMatchObject({
+  expect(await verify(await issuer.ticket({ ...INSTANCE, role: 'owner' }))).toMatchObject({
     value: { claims: { role: 'owner', scope: expect.arrayContaining(['agent:connect', 'agent:rpc:*']) } },
   });
   expect(
-    await verify(await issuer.ticket({ ...ROOM, scope: 'agent:connect', client_id: 'svc' })),
+    await verify(await issuer.ticket({ ...INSTANCE, scope: 'agent:connect', client_id: 'svc' })),
   ).toMatchObject({
     value: { claims: { role: 'viewer', scope: ['agent:connect'], client_id: 'svc' } },
   });

@@ -46,10 +46,7 @@ it('an app has a broker after two commands, sees its sessions in it, and is left
   await promisify(execFile)(process.execPath, [program, 'init'], { cwd: folder, env });
   const ports = await freePorts();
   const [broker, app] = [ports.broker, ports.agentWorker].map((port) => `http://127.0.0.1:${port}`);
-  await writeFile(
-    join(folder, '.dev.vars'),
-    `ISSUER=${broker}\nTICKET_AUDIENCE=agents.local\nMODE=development\n`,
-  );
+  await writeFile(join(folder, '.dev.vars'), `ISSUER=${broker}\nTICKET_AUDIENCE=agents.local\n`);
 
   const flags = ['--port', ports.agentWorker, '--broker-port', ports.broker];
   const words = ['dev', ...flags, '--identity-provider-port', ports.identityProvider].map(String);
