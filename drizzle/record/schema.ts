@@ -38,6 +38,7 @@ export const agentSessions = sqliteTable(
     // Each agent worker compares its own, past those of others.
     index('agent_sessions_active').on(t.startedAt, t.id, t.audience).where(sql`ended_at IS NULL`),
     index('agent_sessions_agent').on(t.agentSlug, t.startedAt, t.id),
+    index('agent_sessions_address').on(t.ipAddress, t.startedAt, t.id).where(sql`ip_address IS NOT NULL`),
     index('agent_sessions_ended').on(t.endedAt).where(sql`ended_at IS NOT NULL`),
     // For revocations: whom among those that are live do they hit.
     index('agent_sessions_live')

@@ -1,3 +1,4 @@
+import { CLOCK_SKEW_SECONDS, SESSION_ABSOLUTE_SECONDS } from '@agent-ticket/shared/limits.ts';
 import type { Role } from '@agent-ticket/shared/names.ts';
 import {
   and,
@@ -5,6 +6,7 @@ import {
   type Column,
   desc,
   eq,
+  gt,
   gte,
   inArray,
   isNotNull,
@@ -12,6 +14,7 @@ import {
   lt,
   lte,
   notInArray,
+  or,
   sql,
 } from 'drizzle-orm';
 import {
@@ -36,6 +39,12 @@ export interface SessionFilter {
   readonly instance?: string | undefined;
   /** `true`: not ended; `false`: ended. */
   readonly active?: boolean | undefined;
+  /** As the platform wrote it, see `plainAddress`. */
+  readonly ipAddress?: string | undefined;
+  /** Sessions that were live at some moment from here on, in ms. */
+  readonly from?: number | undefined;
+  /** Sessions that had started before this moment, in ms. */
+  readonly to?: number | undefined;
 }
 
 export interface SessionCursor {
@@ -112,25 +121,35 @@ export function writeSessions(db: RecordDatabase) {
   };
 }
 
+/** Longer than any session lives: one that was live at a moment started no earlier than this before it. */
+const LIVED_AT_MOST_MS = (SESSION_ABSOLUTE_SECONDS + 2 * CLOCK_SKEW_SECONDS) * 1000;
+
 /** The filters that one index serves: live sessions by principal or instance, all sessions by every one. */
-function indexed({ principal, agent, instance, active }: SessionFilter): SessionFilter {
+function indexed({ principal, agent, instance, active, ipAddress }: SessionFilter): SessionFilter {
   const live = active === true ? { active } : {};
   if (principal !== undefined) return { principal, ...live };
+  if (ipAddress !== undefined) return { ipAddress };
   if (instance !== undefined) return { agent, instance, ...live };
   if (active === true) return { active };
   return agent === undefined ? {} : { agent };
 }
 
 /** Of the table, or of a subquery on it. */
-type SessionColumns = Readonly<Record<'userId' | 'agentSlug' | 'instanceId' | 'endedAt', Column>>;
+type SessionColumns = Readonly<
+  Record<'userId' | 'agentSlug' | 'instanceId' | 'endedAt' | 'ipAddress', Column>
+>;
 
-const matching = (columns: SessionColumns, { principal, agent, instance, active }: SessionFilter) =>
-  and(
+const matching = (columns: SessionColumns, filter: SessionFilter) => {
+  const { principal, agent, instance, active, ipAddress, from } = filter;
+  return and(
     principal === undefined ? undefined : eq(columns.userId, principal),
     agent === undefined ? undefined : eq(columns.agentSlug, agent),
     instance === undefined ? undefined : eq(columns.instanceId, instance),
     active === undefined ? undefined : active ? isNull(columns.endedAt) : isNotNull(columns.endedAt),
+    ipAddress === undefined ? undefined : eq(columns.ipAddress, ipAddress),
+    from === undefined ? undefined : or(isNull(columns.endedAt), gt(columns.endedAt, from)),
   );
+};
 
 export function sessionStore(db: RecordDatabase) {
   return {
@@ -174,20 +193,30 @@ export function sessionStore(db: RecordDatabase) {
         .orderBy(agentSessions.startedAt, agentSessions.id)
         .limit(limit),
 
-    /** Sessions by filter, newest first. */
+    /** Sessions by filter, newest first. The start is in every index, so a span of time bounds what is examined. */
     async list(
       filter: SessionFilter,
       after: SessionCursor | undefined,
       limit: number,
     ): Promise<FoundPage<AgentSessionRow, SessionCursor>> {
       const { startedAt, id } = agentSessions;
+      const { to, ...others } = filter;
+      const { from, active } = others;
+      // Of live ones none is older than that, and the planner finds their index with no second bound only.
+      const earliest = from === undefined || active === true ? undefined : from - LIVED_AT_MOST_MS;
+      const starts =
+        to === undefined || (after !== undefined && after.startedAt < to) ? after : { startedAt: to, id: '' };
       const served = indexed(filter);
-      const rest = Object.fromEntries(Object.entries(filter).filter(([name]) => !(name in served)));
+      const rest = Object.fromEntries(Object.entries(others).filter(([name]) => !(name in served)));
       const all = db
         .select()
         .from(agentSessions)
         .where(
-          and(matching(agentSessions, served), isAfter(startedAt, id, after && [after.startedAt, after.id])),
+          and(
+            matching(agentSessions, served),
+            earliest === undefined ? undefined : gt(startedAt, earliest),
+            isAfter(startedAt, id, starts && [starts.startedAt, starts.id]),
+          ),
         )
         .orderBy(desc(startedAt), desc(id));
       if (Object.values(rest).every((value) => value === undefined)) return { rows: await all.limit(limit) };

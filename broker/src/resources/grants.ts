@@ -8,7 +8,8 @@ import { foldAddress } from '../credentials/email-address.ts';
 import { isPermittedOn, permissionMissing } from '../credentials/permissions.ts';
 import { isPrincipalName } from '../credentials/principal.ts';
 import { iso } from '../http/iso.ts';
-import { pageOf, readPage } from '../http/page.ts';
+import { PAGE, pageOf, readPage } from '../http/page.ts';
+import { readQuery } from '../http/query.ts';
 import type { AgentInstance } from '../mint/policy-input.ts';
 import { roleHeld } from '../mint/role-held.ts';
 import { changePolicy, endResource, newRevocation } from '../revocation/changes.ts';
@@ -58,12 +59,19 @@ const view = (row: Omit<GrantRow, 'claimed' | 'openedAt' | 'deletedAt'>) => ({
   expires_at: iso(row.expiresAt),
 });
 
+const Filter = z.object({
+  agent: z.string().optional(),
+  instance: z.string().optional(),
+  subject: z.string().optional(),
+});
+export const GrantQuery = PAGE.extend(Filter.shape);
+
 /** `GET /admin/grants`: by `agent`, `instance`, `subject`. An owner sees the grants of an own instance only. */
 export const listGrants: Handler = async (call) => {
-  const url = new URL(call.request.url);
-  const [agent, instance, subject] = ['agent', 'instance', 'subject'].map(
-    (name) => url.searchParams.get(name) ?? undefined,
-  );
+  const { url } = call.request;
+  const query = readQuery(url, Filter);
+  if (!query.ok) return query;
+  const { agent, instance, subject } = query.value;
   const right = await readRight(call, { agent, instance });
   if (!right.ok) return right;
   const page = readPage(url, Place);

@@ -6,6 +6,7 @@ import * as z from 'zod';
 import { auditEventOf } from '../audit/event.ts';
 import type { Answer } from '../http/context.ts';
 import { iso } from '../http/iso.ts';
+import { readQuery } from '../http/query.ts';
 import { reseal, revoke, rotate, rotationDetails } from '../keys/changes.ts';
 import type { Keyring } from '../keys/keyring.ts';
 import { JWKS_MAX_AGE_SECONDS, stateOf } from '../keys/schedule.ts';
@@ -38,6 +39,8 @@ export const showAuditKeySet: Handler = (call) => keySet(call.ports.auditKeyring
 /** What a key signs: tickets, or checkpoints of the audit log. */
 const Purpose = z.enum(['ticket', 'audit']).default('ticket');
 
+export const KeyQuery = z.object({ purpose: Purpose });
+
 /** Body of `POST /admin/keys/rotate`; may be `{}`. */
 const RotateRequest = z.strictObject({
   purpose: Purpose,
@@ -61,9 +64,9 @@ const keyringOf = ({ keyring, auditKeyring }: BrokerPorts, purpose: z.output<typ
 
 /** `GET /admin/keys`: published keys, newest first, of the `purpose` in the query; left out: `ticket`. */
 export const listKeys: Handler = async ({ now, request, ports }) => {
-  const purpose = Purpose.safeParse(new URL(request.url).searchParams.get('purpose') ?? undefined);
-  if (!purpose.success) return err('field_invalid', { field: 'purpose' });
-  const keys = await keyringOf(ports, purpose.data).current(now);
+  const query = readQuery(request.url, KeyQuery);
+  if (!query.ok) return query;
+  const keys = await keyringOf(ports, query.value.purpose).current(now);
   const items = keys.map(({ row }) => keyView(row, now));
   return ok({ status: 200, body: { items, next_cursor: null } });
 };

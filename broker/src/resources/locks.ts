@@ -41,7 +41,7 @@ const view = (row: Lock) => ({
 
 /** `GET /admin/locks`: locks in force, newest first. */
 export const listLocks: Handler = async ({ request, now, ports }) => {
-  const page = readPage(new URL(request.url), Place);
+  const page = readPage(request.url, Place);
   if (!page.ok) return page;
   const { limit, after } = page.value;
   const found = await ports.control.revocations.listLocks(now, after, limit + 1);

@@ -61,7 +61,7 @@ const view = (row: ServiceTokenRow) => ({
 
 /** `GET /admin/service-tokens`. */
 export const listServiceTokens: Handler = async ({ request, ports }) => {
-  const page = readPage(new URL(request.url), Place);
+  const page = readPage(request.url, Place);
   if (!page.ok) return page;
   const { limit, after } = page.value;
   const rows = await ports.control.serviceTokens.list(after, limit + 1);

@@ -2,12 +2,16 @@ import type { InvocationRow } from '@agent-ticket/drizzle/record/invocations.ts'
 import type { AgentSessionRow, SessionFilter } from '@agent-ticket/drizzle/record/sessions.ts';
 import { SessionId } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
+import { ServiceTokenId } from '@agent-ticket/shared/target.ts';
 import * as z from 'zod';
 import { auditEventOf } from '../audit/event.ts';
 import { allowsAgent, OTHER_AGENT } from '../credentials/principal.ts';
+import { principalOfToken } from '../credentials/service-token.ts';
+import { plainAddress } from '../http/client-address.ts';
 import type { Answer } from '../http/context.ts';
 import { iso } from '../http/iso.ts';
-import { pageOf, readPage } from '../http/page.ts';
+import { PAGE, pageOf, readPage } from '../http/page.ts';
+import { readQuery, Time } from '../http/query.ts';
 import { changePolicy, newRevocation, statusOf } from '../revocation/changes.ts';
 import { isDone } from '../revocation/outbox.ts';
 import type { Call, Handler } from '../runtime/call.ts';
@@ -41,7 +45,7 @@ const invocationView = (row: InvocationRow) => ({
 });
 
 async function listBy({ request, ports }: Call, filter: SessionFilter): Promise<Outcome<Answer>> {
-  const page = readPage(new URL(request.url), Place);
+  const page = readPage(request.url, Place);
   if (!page.ok) return page;
   const { limit, after } = page.value;
   const found = await ports.record.sessions.list(filter, after, limit + 1);
@@ -54,27 +58,51 @@ export const listOwnSessions: Handler = (call) =>
   listBy(call, { principal: call.who.principal.id, active: true });
 
 const Active = z.enum(['true', 'false']).transform((text) => text === 'true');
+const Address = z.string().transform((text, ctx) => plainAddress(text) ?? fault(ctx, 'no address'));
 
-export const SESSION_FILTERS = ['agent', 'instance', 'principal', 'active'];
+function fault(ctx: z.RefinementCtx, message: string): never {
+  ctx.addIssue({ code: 'custom', message });
+  return z.NEVER;
+}
 
-/** `GET /admin/agents/sessions`: by {@link SESSION_FILTERS}; `instance` with `agent`. */
+/** Filters of `GET /admin/agents/sessions`. `from` and `to` name sessions that were live at some moment between. */
+const Filter = z.object({
+  agent: z.string().optional(),
+  instance: z.string().optional(),
+  principal: z.string().optional(),
+  service_token: ServiceTokenId.optional(),
+  active: Active.optional(),
+  ip_address: Address.optional(),
+  at: Time.optional(),
+  from: Time.optional(),
+  to: Time.optional(),
+});
+export const SessionQuery = PAGE.extend(Filter.shape);
+
+const wrong = (field: string, hint: string) => err('field_invalid', { field, hint });
+
+/** `GET /admin/agents/sessions`: newest first. A credential that is limited to some agents names one of them. */
 export const listSessions: Handler = async (call) => {
-  const { searchParams } = new URL(call.request.url);
-  const [agent, instance, principal] = ['agent', 'instance', 'principal'].map(
-    (name) => searchParams.get(name) ?? undefined,
-  );
+  const query = readQuery(call.request.url, Filter);
+  if (!query.ok) return query;
+  const { agent, instance, active, ip_address: ipAddress, service_token: token, at } = query.value;
   if (instance !== undefined && agent === undefined) return err('field_invalid', { field: 'agent' });
   if (!allowsAgent(call.who, agent)) return err('permission_missing', { hint: OTHER_AGENT });
-  const active = Active.optional().safeParse(searchParams.get('active') ?? undefined);
-  if (!active.success) return err('field_invalid', { field: 'active' });
-  return listBy(call, { agent, instance, principal, active: active.data });
+  if (token !== undefined && query.value.principal !== undefined)
+    return wrong('service_token', 'it is a principal: name one of both');
+  const principal = token === undefined ? query.value.principal : principalOfToken(token);
+  const { from = at, to = at === undefined ? undefined : at + 1 } = query.value;
+  if (at !== undefined && (query.value.from ?? query.value.to) !== undefined)
+    return wrong('at', 'it is a moment: leave out from and to');
+  if (from !== undefined && to !== undefined && from >= to) return wrong('to', 'it is not after from');
+  return listBy(call, { agent, instance, principal, active, ipAddress, from, to });
 };
 
 /** `GET /admin/agents/sessions/:id`, with a page of its invocations. */
 export const showSession: Handler = async (call) => {
   const found = await findAllowed(call);
   if (!found.ok) return found;
-  const page = readPage(new URL(call.request.url), Place);
+  const page = readPage(call.request.url, Place);
   if (!page.ok) return page;
   const { limit, after } = page.value;
   const rows = await call.ports.record.invocations.ofSession(found.value.id, after, limit + 1);

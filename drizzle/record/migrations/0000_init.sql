@@ -35,6 +35,7 @@ CREATE INDEX `agent_sessions_instance` ON `agent_sessions` (`agent_slug`,`instan
 CREATE INDEX `agent_sessions_newest` ON `agent_sessions` (`started_at`,`id`);--> statement-breakpoint
 CREATE INDEX `agent_sessions_active` ON `agent_sessions` (`started_at`,`id`,`audience`) WHERE ended_at IS NULL;--> statement-breakpoint
 CREATE INDEX `agent_sessions_agent` ON `agent_sessions` (`agent_slug`,`started_at`,`id`);--> statement-breakpoint
+CREATE INDEX `agent_sessions_address` ON `agent_sessions` (`ip_address`,`started_at`,`id`) WHERE ip_address IS NOT NULL;--> statement-breakpoint
 CREATE INDEX `agent_sessions_ended` ON `agent_sessions` (`ended_at`) WHERE ended_at IS NOT NULL;--> statement-breakpoint
 CREATE INDEX `agent_sessions_live` ON `agent_sessions` (`agent_slug`,`instance_id`,`started_at`,`id`) WHERE ended_at IS NULL;--> statement-breakpoint
 CREATE INDEX `agent_sessions_user_live` ON `agent_sessions` (`user_id`,`started_at`,`id`) WHERE ended_at IS NULL;--> statement-breakpoint

@@ -36,10 +36,17 @@ const eventIndexOf = ({ principal, agent, instance, type, outcome }: (typeof EVE
 };
 
 const SESSION_FILTERS = ([true, false] as const)
-  .flatMap((active) => combinationsOf({ principal: ALICE, agent: 'counter', instance: 'main', active }))
+  .flatMap((active) =>
+    combinationsOf({
+      ...{ principal: ALICE, agent: 'counter', instance: 'main', active, ipAddress: '192.0.2.7' },
+      ...{ from: NOW - MINUTE, to: NOW },
+    }),
+  )
   .filter(({ agent, instance }) => instance === undefined || agent !== undefined);
-const sessionIndexOf = ({ principal, agent, instance, active }: (typeof SESSION_FILTERS)[number]) => {
+const sessionIndexOf = (filter: (typeof SESSION_FILTERS)[number]) => {
+  const { principal, agent, instance, active, ipAddress } = filter;
   if (principal !== undefined) return active === true ? 'agent_sessions_user_live' : 'agent_sessions_user';
+  if (ipAddress !== undefined) return 'agent_sessions_address';
   if (instance !== undefined) return active === true ? 'agent_sessions_live' : 'agent_sessions_instance';
   if (active === true) return 'agent_sessions_active';
   return agent === undefined ? 'agent_sessions_newest' : 'agent_sessions_agent';
