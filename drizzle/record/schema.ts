@@ -99,6 +99,10 @@ export const auditEvents = sqliteTable(
     index('audit_events_instance').on(t.agentSlug, t.instanceId, t.at),
     index('audit_events_type').on(t.type, t.at),
     index('audit_events_denied').on(t.at).where(sql`outcome = 'denied'`),
+    index('audit_events_code').on(t.code, t.at).where(sql`code IS NOT NULL`),
+    index('audit_events_jti').on(t.jti, t.at).where(sql`jti IS NOT NULL`),
+    index('audit_events_session').on(t.sessionId, t.at).where(sql`session_id IS NOT NULL`),
+    index('audit_events_request').on(t.requestId, t.at).where(sql`request_id IS NOT NULL`),
   ],
 );
 

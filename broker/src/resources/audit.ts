@@ -20,6 +20,13 @@ const Filter = z.object({
   instance: Name.optional(),
   type: z.enum(AUDIT_TYPES).optional(),
   outcome: z.enum(['success', 'denied']).optional(),
+  code: z
+    .string()
+    .regex(/^[a-z_]{1,64}$/)
+    .optional(),
+  jti: z.uuid().toLowerCase().optional(),
+  session_id: z.uuid().toLowerCase().optional(),
+  request_id: z.uuid().toLowerCase().optional(),
   from: Time.optional(),
   to: Time.optional(),
 });
@@ -56,7 +63,8 @@ export const listAudit: Handler = async (call) => {
   if (!page.ok) return page;
   const { limit, after } = page.value;
   await recordRead(call, 'audit', filter.value);
-  const found = await call.ports.record.auditLog.list(filter.value, after, limit + 1);
+  const { session_id: sessionId, request_id: requestId, ...same } = filter.value;
+  const found = await call.ports.record.auditLog.list({ ...same, sessionId, requestId }, after, limit + 1);
   return ok({ status: 200, body: pageOf(found, limit, auditEventView, ({ at, seq }) => ({ at, seq })) });
 };
 

@@ -81,6 +81,10 @@ CREATE INDEX `audit_events_agent` ON `audit_events` (`agent_slug`,`at`);--> stat
 CREATE INDEX `audit_events_instance` ON `audit_events` (`agent_slug`,`instance_id`,`at`);--> statement-breakpoint
 CREATE INDEX `audit_events_type` ON `audit_events` (`type`,`at`);--> statement-breakpoint
 CREATE INDEX `audit_events_denied` ON `audit_events` (`at`) WHERE outcome = 'denied';--> statement-breakpoint
+CREATE INDEX `audit_events_code` ON `audit_events` (`code`,`at`) WHERE code IS NOT NULL;--> statement-breakpoint
+CREATE INDEX `audit_events_jti` ON `audit_events` (`jti`,`at`) WHERE jti IS NOT NULL;--> statement-breakpoint
+CREATE INDEX `audit_events_session` ON `audit_events` (`session_id`,`at`) WHERE session_id IS NOT NULL;--> statement-breakpoint
+CREATE INDEX `audit_events_request` ON `audit_events` (`request_id`,`at`) WHERE request_id IS NOT NULL;--> statement-breakpoint
 CREATE TABLE `rate_windows` (
 	`key` text PRIMARY KEY NOT NULL,
 	`started_at` integer NOT NULL,

@@ -1,3 +1,4 @@
+import type { AuditFilter } from '../../record/audit-log.ts';
 import type { AgentInstance } from '../../record/revocations.ts';
 import type { RecordStore } from '../../record/store.ts';
 import { combinationsOf, type Plan, pages } from './plan-table.ts';
@@ -19,17 +20,25 @@ const NAMES = ['everything:', 'agent:counter', `principal:${ALICE}`];
 const SESSION_CURSOR = { startedAt: NOW, id: 'm' };
 
 /** Every combination of filters. Of those whose values have no index together one index bounds the search. */
-const EVENT_FILTERS = combinationsOf({
-  principal: ALICE,
-  agent: 'counter',
-  instance: 'main',
-  type: 'rpc.denied',
-  outcome: 'denied',
-  from: NOW,
+const BROAD_FILTERS = combinationsOf({
+  ...({ principal: ALICE, agent: 'counter', instance: 'main', type: 'rpc.denied' } as const),
+  ...({ outcome: 'denied', from: NOW } as const),
 } as const).filter(({ agent, instance }) => instance === undefined || agent !== undefined);
-const eventIndexOf = ({ principal, agent, instance, type, outcome }: (typeof EVENT_FILTERS)[number]) => {
+/** Filters that leave few events, alone and beside all others. */
+const NARROW_FILTERS = combinationsOf({
+  ...{ code: 'frame_scope_missing', jti: JTI, sessionId: uuidOf(1), requestId: uuidOf(2) },
+});
+const EVENT_FILTERS: AuditFilter[] = [BROAD_FILTERS[0], BROAD_FILTERS.at(-1)]
+  .flatMap((broad) => NARROW_FILTERS.map((narrow) => ({ ...broad, ...narrow })))
+  .concat(BROAD_FILTERS);
+const eventIndexOf = (filter: AuditFilter) => {
+  const { principal, agent, instance, type, outcome, code, jti, sessionId, requestId } = filter;
+  if (requestId !== undefined) return 'audit_events_request';
+  if (jti !== undefined) return 'audit_events_jti';
+  if (sessionId !== undefined) return 'audit_events_session';
   if (principal !== undefined) return 'audit_events_user';
   if (instance !== undefined) return 'audit_events_instance';
+  if (code !== undefined) return 'audit_events_code';
   if (type !== undefined) return 'audit_events_type';
   if (outcome !== undefined) return 'audit_events_denied';
   return agent === undefined ? 'audit_events_at' : 'audit_events_agent';
