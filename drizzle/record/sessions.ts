@@ -20,6 +20,7 @@ import {
 import {
   among,
   built,
+  each,
   type FoundPage,
   foundPage,
   isAfter,
@@ -231,6 +232,18 @@ export function sessionStore(db: RecordDatabase) {
           .offset(MAX_EXAMINED - 1),
       ]);
       return foundPage(page, limit);
+    },
+
+    /** How many sessions of some principals are live, no more than `most` counted of each. */
+    async countLive(principals: readonly string[], most: number): Promise<ReadonlyMap<string, number>> {
+      const rows = await db
+        .select({
+          id: sql<string>`q.value`,
+          live: sql<number>`(SELECT count(*) FROM (SELECT 1 FROM ${agentSessions}
+            WHERE user_id = q.value AND ended_at IS NULL LIMIT ${most}))`,
+        })
+        .from(sql`${each(principals)} AS q`);
+      return new Map(rows.map(({ id, live }) => [id, live]));
     },
 
     /** Deletes sessions that ended before a moment, in ms, the oldest first and no more than `limit`. How many went. */

@@ -26,6 +26,7 @@ import {
 } from './keys.ts';
 import { createLock, liftLock, listLocks } from './locks.ts';
 import { MeQuery, showPrincipal } from './me.ts';
+import { listPrincipals, PrincipalQuery } from './principals.ts';
 import {
   createServiceToken,
   listServiceTokens,
@@ -201,6 +202,11 @@ export const ROUTES: readonly Route[] = [
   { method: 'GET', path: '/admin/locks', ...permitted('locks:read', 'read', listLocks, PAGE) },
   { method: 'POST', path: '/admin/locks', ...scoped('locks:write', 'change', createLock) },
   { method: 'DELETE', path: '/admin/locks/:id', ...scoped('locks:write', 'change', liftLock) },
+  {
+    method: 'GET',
+    path: '/admin/principals',
+    ...permitted('sessions:read', 'read', listPrincipals, PrincipalQuery),
+  },
   {
     method: 'GET',
     path: '/admin/agents/sessions',

@@ -1,5 +1,6 @@
+import type { FoundPage } from '@agent-ticket/drizzle/database.ts';
 import type { InvocationRow } from '@agent-ticket/drizzle/record/invocations.ts';
-import type { AgentSessionRow, SessionFilter } from '@agent-ticket/drizzle/record/sessions.ts';
+import type { AgentSessionRow, SessionCursor, SessionFilter } from '@agent-ticket/drizzle/record/sessions.ts';
 import { SessionId } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { ServiceTokenId } from '@agent-ticket/shared/target.ts';
@@ -15,6 +16,7 @@ import { readQuery, Time } from '../http/query.ts';
 import { changePolicy, newRevocation, statusOf } from '../revocation/changes.ts';
 import { isDone } from '../revocation/outbox.ts';
 import type { Call, Handler } from '../runtime/call.ts';
+import { idsOfLabel, Label } from './principals.ts';
 
 const Place = z.strictObject({ startedAt: z.int(), id: z.uuid() });
 
@@ -44,18 +46,17 @@ const invocationView = (row: InvocationRow) => ({
   code: row.code,
 });
 
-async function listBy({ request, ports }: Call, filter: SessionFilter): Promise<Outcome<Answer>> {
+const placeOf = ({ startedAt, id }: AgentSessionRow) => ({ startedAt, id });
+
+/** `GET /sessions`: the caller's own live sessions. */
+export const listOwnSessions: Handler = async ({ request, who, ports }) => {
   const page = readPage(request.url, Place);
   if (!page.ok) return page;
   const { limit, after } = page.value;
-  const found = await ports.record.sessions.list(filter, after, limit + 1);
-  const body = pageOf(found, limit, sessionView, ({ startedAt, id }) => ({ startedAt, id }));
-  return ok({ status: 200, body });
-}
-
-/** `GET /sessions`: the caller's own live sessions. */
-export const listOwnSessions: Handler = (call) =>
-  listBy(call, { principal: call.who.principal.id, active: true });
+  const own = { principal: who.principal.id, active: true };
+  const found = await ports.record.sessions.list(own, after, limit + 1);
+  return ok({ status: 200, body: pageOf(found, limit, sessionView, placeOf) });
+};
 
 const Active = z.enum(['true', 'false']).transform((text) => text === 'true');
 const Address = z.string().transform((text, ctx) => plainAddress(text) ?? fault(ctx, 'no address'));
@@ -70,6 +71,7 @@ const Filter = z.object({
   agent: z.string().optional(),
   instance: z.string().optional(),
   principal: z.string().optional(),
+  label: Label.optional(),
   service_token: ServiceTokenId.optional(),
   active: Active.optional(),
   ip_address: Address.optional(),
@@ -85,18 +87,66 @@ const wrong = (field: string, hint: string) => err('field_invalid', { field, hin
 export const listSessions: Handler = async (call) => {
   const query = readQuery(call.request.url, Filter);
   if (!query.ok) return query;
-  const { agent, instance, active, ip_address: ipAddress, service_token: token, at } = query.value;
+  const { agent, instance, active, ip_address: ipAddress, at } = query.value;
   if (instance !== undefined && agent === undefined) return err('field_invalid', { field: 'agent' });
   if (!allowsAgent(call.who, agent)) return err('permission_missing', { hint: OTHER_AGENT });
-  if (token !== undefined && query.value.principal !== undefined)
-    return wrong('service_token', 'it is a principal: name one of both');
-  const principal = token === undefined ? query.value.principal : principalOfToken(token);
   const { from = at, to = at === undefined ? undefined : at + 1 } = query.value;
   if (at !== undefined && (query.value.from ?? query.value.to) !== undefined)
     return wrong('at', 'it is a moment: leave out from and to');
   if (from !== undefined && to !== undefined && from >= to) return wrong('to', 'it is not after from');
-  return listBy(call, { agent, instance, principal, active, ipAddress, from, to });
+  const principals = await principalsOf(query.value, call);
+  if (!principals.ok) return principals;
+  const page = readPage(call.request.url, Place);
+  if (!page.ok) return page;
+  const { limit, after } = page.value;
+  const filter = { agent, instance, active, ipAddress, from, to };
+  const found = await listAll(principals.value, filter, after, limit + 1, call);
+  const shown = await withLabels(found.rows, call);
+  return ok({ status: 200, body: pageOf({ ...found, rows: shown }, limit, labelledView, placeOf) });
 };
+
+/** The principals that a query names in one of three ways; `undefined` where it asks about all. */
+async function principalsOf(
+  { principal, label, service_token: token }: z.output<typeof Filter>,
+  call: Call,
+): Promise<Outcome<readonly (string | undefined)[]>> {
+  if ([principal, label, token].filter((named) => named !== undefined).length > 1)
+    return wrong('principal', 'name one of principal, label and service_token');
+  if (label !== undefined) return idsOfLabel(label, call);
+  return ok([token === undefined ? principal : principalOfToken(token)]);
+}
+
+/** A page of the sessions of some principals: a page of each, merged. */
+async function listAll(
+  principals: readonly (string | undefined)[],
+  filter: SessionFilter,
+  after: SessionCursor | undefined,
+  limit: number,
+  { ports }: Call,
+): Promise<FoundPage<AgentSessionRow, SessionCursor>> {
+  const pages = await Promise.all(
+    principals.map((principal) => ports.record.sessions.list({ ...filter, principal }, after, limit)),
+  );
+  const [stoppedAt] = pages.flatMap((page) => page.stoppedAt ?? []).sort(newestFirst);
+  const rows = pages
+    .flatMap((page) => page.rows)
+    .filter((row) => stoppedAt === undefined || newestFirst(row, stoppedAt) <= 0)
+    .sort(newestFirst)
+    .slice(0, limit);
+  return { rows, stoppedAt };
+}
+
+const newestFirst = (one: SessionCursor, other: SessionCursor): number =>
+  other.startedAt - one.startedAt || (one.id < other.id ? 1 : one.id > other.id ? -1 : 0);
+
+type LabelledRow = AgentSessionRow & { readonly label: string | null };
+
+const labelledView = ({ label, ...row }: LabelledRow) => ({ ...sessionView(row), principal_label: label });
+
+async function withLabels(rows: readonly AgentSessionRow[], { ports }: Call): Promise<LabelledRow[]> {
+  const labels = await ports.control.principals.labelsOf([...new Set(rows.map(({ userId }) => userId))]);
+  return rows.map((row) => ({ ...row, label: labels.get(row.userId) ?? null }));
+}
 
 /** `GET /admin/agents/sessions/:id`, with a page of its invocations. */
 export const showSession: Handler = async (call) => {
@@ -107,7 +157,8 @@ export const showSession: Handler = async (call) => {
   const { limit, after } = page.value;
   const rows = await call.ports.record.invocations.ofSession(found.value.id, after, limit + 1);
   const invocations = pageOf({ rows }, limit, invocationView, ({ startedAt, id }) => ({ startedAt, id }));
-  return ok({ status: 200, body: { ...sessionView(found.value), invocations } });
+  const [session] = (await withLabels([found.value], call)).map(labelledView);
+  return ok({ status: 200, body: { ...session, invocations } });
 };
 
 /** `DELETE /admin/agents/sessions/:id`. */

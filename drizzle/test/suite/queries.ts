@@ -11,6 +11,7 @@ import { describeKeyRevocation } from './key-revocation.ts';
 import { describeMintFacts } from './mint-facts.ts';
 import { describeMistakes } from './mistakes.ts';
 import { describePolicy } from './policy.ts';
+import { describePrincipals } from './principals.ts';
 import { describeRates } from './rates.ts';
 import { describeRecordRevocations } from './record-revocations.ts';
 import { describeRecordSessions } from './record-sessions.ts';
@@ -36,6 +37,7 @@ export function describeQueries(open: OpenDatabases): void {
   describeKeyRevocation(open);
   describeAuditEvents(open);
   describeAuthSessions(open);
+  describePrincipals(open);
   describeAuditLog(open);
   describeRecordSessions(open);
   describeSessionLists(open);

@@ -161,6 +161,11 @@ export const RECORD_PLANS: readonly Plan<RecordStore>[] = [
     ),
   ),
   {
+    what: 'how many sessions of some principals are live',
+    work: ({ sessions }) => sessions.countLive([ALICE], 100),
+    by: ['agent_sessions_user_live'],
+  },
+  {
     what: 'old sessions that are forgotten',
     work: ({ sessions }) => sessions.purge(NOW, 500),
     by: ['agent_sessions_ended'],

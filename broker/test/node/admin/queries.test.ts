@@ -87,7 +87,7 @@ describe('a query', () => {
   it.each([
     [
       '/admin/agents/sessions?since=2027-01-15T08:00:00Z',
-      'since (parameters are: limit, cursor, agent, instance, principal, service_token, active, ip_address, at, from, to)',
+      'since (parameters are: limit, cursor, agent, instance, principal, label, service_token, active, ip_address, at, from, to)',
     ],
     ['/admin/agents/sessions?principal=a&principal=b', 'principal (the parameter came twice)'],
     ['/admin/agents/sessions?principal=', 'principal (the parameter is empty: leave it out)'],
