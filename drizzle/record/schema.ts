@@ -47,6 +47,9 @@ export const agentSessions = sqliteTable(
     index('agent_sessions_user_live').on(t.userId, t.startedAt, t.id).where(sql`ended_at IS NULL`),
     index('agent_sessions_grant').on(t.grantId).where(sql`ended_at IS NULL AND grant_id IS NOT NULL`),
     index('agent_sessions_login').on(t.loginId).where(sql`ended_at IS NULL AND login_id IS NOT NULL`),
+    index('agent_sessions_address_live')
+      .on(t.ipAddress)
+      .where(sql`ended_at IS NULL AND ip_address IS NOT NULL`),
     index('agent_sessions_ticket').on(t.jti).where(sql`ended_at IS NULL`),
   ],
 );

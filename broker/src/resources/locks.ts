@@ -101,7 +101,7 @@ export const liftLock: Handler = async (call) => {
 };
 
 /** Whether a target lies within the agents that the caller's credential is limited to; people and keys never do. */
-const isWithinAgents = ({ who }: Call, target: Target): boolean =>
+export const isWithinAgents = ({ who }: Call, target: Target): boolean =>
   allowsAgent(who, target.kind === 'agent' || target.kind === 'instance' ? target.agent : undefined);
 
 const lockEvent = (call: Call, type: 'lock.created' | 'lock.lifted', { id, target, reason }: Lock) =>

@@ -42,6 +42,7 @@ import {
   showSession,
   terminateSession,
 } from './sessions.ts';
+import { terminateSessions } from './terminate.ts';
 import { mintTicket } from './tickets.ts';
 import { grantToken, showServerMetadata } from './token.ts';
 
@@ -211,6 +212,11 @@ export const ROUTES: readonly Route[] = [
     method: 'GET',
     path: '/admin/agents/sessions',
     ...scoped('sessions:read', 'read', listSessions, SessionQuery),
+  },
+  {
+    method: 'POST',
+    path: '/admin/agents/sessions/terminate',
+    ...scoped('sessions:terminate', 'change', terminateSessions),
   },
   {
     method: 'GET',

@@ -8,7 +8,7 @@ import * as z from 'zod';
 import { auditEventOf } from '../audit/event.ts';
 import { allowsAgent, OTHER_AGENT } from '../credentials/principal.ts';
 import { principalOfToken } from '../credentials/service-token.ts';
-import { plainAddress } from '../http/client-address.ts';
+import { IpAddress } from '../http/client-address.ts';
 import type { Answer } from '../http/context.ts';
 import { iso } from '../http/iso.ts';
 import { PAGE, pageOf, readPage } from '../http/page.ts';
@@ -59,12 +59,6 @@ export const listOwnSessions: Handler = async ({ request, who, ports }) => {
 };
 
 const Active = z.enum(['true', 'false']).transform((text) => text === 'true');
-const Address = z.string().transform((text, ctx) => plainAddress(text) ?? fault(ctx, 'no address'));
-
-function fault(ctx: z.RefinementCtx, message: string): never {
-  ctx.addIssue({ code: 'custom', message });
-  return z.NEVER;
-}
 
 /** Filters of `GET /admin/agents/sessions`. `from` and `to` name sessions that were live at some moment between. */
 const Filter = z.object({
@@ -74,7 +68,7 @@ const Filter = z.object({
   label: Label.optional(),
   service_token: ServiceTokenId.optional(),
   active: Active.optional(),
-  ip_address: Address.optional(),
+  ip_address: IpAddress.optional(),
   at: Time.optional(),
   from: Time.optional(),
   to: Time.optional(),

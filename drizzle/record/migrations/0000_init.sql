@@ -41,6 +41,7 @@ CREATE INDEX `agent_sessions_live` ON `agent_sessions` (`agent_slug`,`instance_i
 CREATE INDEX `agent_sessions_user_live` ON `agent_sessions` (`user_id`,`started_at`,`id`) WHERE ended_at IS NULL;--> statement-breakpoint
 CREATE INDEX `agent_sessions_grant` ON `agent_sessions` (`grant_id`) WHERE ended_at IS NULL AND grant_id IS NOT NULL;--> statement-breakpoint
 CREATE INDEX `agent_sessions_login` ON `agent_sessions` (`login_id`) WHERE ended_at IS NULL AND login_id IS NOT NULL;--> statement-breakpoint
+CREATE INDEX `agent_sessions_address_live` ON `agent_sessions` (`ip_address`) WHERE ended_at IS NULL AND ip_address IS NOT NULL;--> statement-breakpoint
 CREATE INDEX `agent_sessions_ticket` ON `agent_sessions` (`jti`) WHERE ended_at IS NULL;--> statement-breakpoint
 CREATE TABLE `audit_checkpoints` (
 	`n` integer PRIMARY KEY NOT NULL,

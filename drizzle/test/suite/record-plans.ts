@@ -74,6 +74,7 @@ const OBJECT_TARGETS = [
   ['grant:grant-1', ['agent_sessions_grant'], 'always'],
   ['login:login-1', ['agent_sessions_login'], 'always'],
   [`ticket:${JTI}`, ['agent_sessions_ticket'], 'always'],
+  ['address:192.0.2.7', ['agent_sessions_address_live'], 'always'],
 ] as const;
 
 export const RECORD_PLANS: readonly Plan<RecordStore>[] = [

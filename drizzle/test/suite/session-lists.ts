@@ -13,7 +13,7 @@ const TICKET = uuidOf(99);
 const LIVE: readonly Partial<SessionFact>[] = [
   { principal: ALICE },
   { principal: TOKEN, instance: 'side', grantId: 'grant-1' },
-  { principal: ALICE, agent: 'chat', kid: KEY, loginId: 'login-1', jti: TICKET },
+  { principal: ALICE, agent: 'chat', kid: KEY, loginId: 'login-1', jti: TICKET, ipAddress: '192.0.2.7' },
 ];
 const TARGETS: readonly [target: string, objects: string[]][] = [
   ['everything:', ['chat/main', 'counter/main', 'counter/side']],
@@ -26,6 +26,8 @@ const TARGETS: readonly [target: string, objects: string[]][] = [
   ['grant:grant-1', ['counter/side']],
   ['login:login-1', ['chat/main']],
   [`ticket:${TICKET}`, ['chat/main']],
+  ['address:192.0.2.7', ['chat/main']],
+  ['address:192.0.2.70', []],
   ['principal:auth0:people.test:nobody', []],
   ['grant:grant-2', []],
 ];
