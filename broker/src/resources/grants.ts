@@ -15,6 +15,7 @@ import { roleHeld } from '../mint/role-held.ts';
 import { changePolicy, endResource, newRevocation } from '../revocation/changes.ts';
 import { readBody } from '../runtime/body.ts';
 import type { Call, Handler } from '../runtime/call.ts';
+import { Reason } from './reason.ts';
 
 /** E-mail subjects are kept in the spelling in which addresses are compared. */
 const EmailSubject = z
@@ -40,7 +41,7 @@ const CreateGrant = z.strictObject({
     .min(60)
     .max(10 * 366 * 24 * 3600)
     .optional(),
-  reason: z.string().trim().min(1).max(500),
+  reason: Reason,
 });
 
 const ABOVE_ROLE = 'the role is above that of the caller there';

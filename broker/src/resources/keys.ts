@@ -14,6 +14,7 @@ import { changePolicy, newRevocation, statusOf } from '../revocation/changes.ts'
 import { readBody } from '../runtime/body.ts';
 import type { Call, Handler } from '../runtime/call.ts';
 import type { BrokerPorts } from '../runtime/ports.ts';
+import { Reason, readReason, reasonOf } from './reason.ts';
 
 /** A JWK Set (RFC 7517 §5), public members only, with the lifetime that the publish lead is computed from. */
 async function keySet(keyring: Keyring, { now, request }: Call): Promise<Outcome<Answer>> {
@@ -47,6 +48,7 @@ const RotateRequest = z.strictObject({
   activate: z.enum(['scheduled', 'now']).default('scheduled'),
   /** Left out: that of the active key. */
   alg: TicketAlgorithm.optional(),
+  reason: Reason.optional(),
 });
 
 const keyView = (row: SigningKeyRow, now: number) => ({
@@ -79,7 +81,10 @@ export const rotateKeys: Handler = async (call) => {
   const { purpose, activate, alg: wanted } = body.value;
   const order = { now, activate, alg: wanted };
   const rotated = await rotate(keyringOf(ports, purpose), order, (rotation, change) => {
-    const facts = { kid: rotation.row.kid, details: rotationDetails(rotation) };
+    const facts = {
+      kid: rotation.row.kid,
+      details: { ...rotationDetails(rotation), ...reasonOf(body.value) },
+    };
     return changePolicy(
       { ...change, event: auditEventOf(call, 'key.rotated', ports.randomId(), facts) },
       ports,
@@ -97,23 +102,27 @@ export const rotateKeys: Handler = async (call) => {
 
 /**
  * `POST /admin/keys/:kid/revoke`: for a key that leaked. Out of its set at once, the next key signs at once. Sockets
- * that came by a ticket key are closed; checkpoints by an audit key prove nothing any more. Takes no body.
+ * that came by a ticket key are closed; checkpoints by an audit key prove nothing any more. Takes no body, but a `reason` in the
+ * query.
  */
 export const revokeKey: Handler = async (call) => {
   const { now, ports } = call;
   const kid = KeyId.safeParse(call.params.kid);
   if (!kid.success) return err('field_invalid', { field: 'kid' });
+  const why = readReason(call.request);
+  if (!why.ok) return why;
   // Read without the keyring, which would make the first audit key.
   const auditKeys = await ports.control.keys.list('audit');
   const isAuditKey = auditKeys.some((row) => row.kid === kid.data);
   const keyring = isAuditKey ? ports.auditKeyring : ports.keyring;
-  const lock = isAuditKey ? undefined : lockOf(call, kid.data);
+  const lock = isAuditKey ? undefined : lockOf(call, kid.data, why.value.reason);
   const revoked = await revoke(keyring, { kid: kid.data, now }, ({ row, successor }, change) => {
     const details = {
       purpose: row.purpose,
       state: stateOf(row, now),
       successor: successor.kind,
       ...(lock === undefined ? {} : { lock: lock.id }),
+      ...reasonOf(why.value),
     };
     const event = auditEventOf(call, 'key.revoked', ports.randomId(), { kid: kid.data, details });
     const revocations = lock === undefined ? [] : [lock];
@@ -129,13 +138,13 @@ export const revokeKey: Handler = async (call) => {
 };
 
 /** Shows among the locks: an operator sees there why tickets of the key are refused. */
-const lockOf = ({ who, now, ports }: Call, kid: KeyId) =>
+const lockOf = ({ who, now, ports }: Call, kid: KeyId, reason = 'the key was revoked') =>
   newRevocation({
     id: ports.randomId(),
     target: { kind: 'key', kid },
     kind: 'any',
     code: 'locked',
-    reason: 'the key was revoked',
+    reason,
     by: who.principal.id,
     now,
     until: null,

@@ -12,11 +12,12 @@ import { changePolicy, endResource, newRevocation } from '../revocation/changes.
 import { isDone } from '../revocation/outbox.ts';
 import { readBody } from '../runtime/body.ts';
 import type { Call, Handler } from '../runtime/call.ts';
+import { Reason } from './reason.ts';
 
 /** Body of `POST /admin/locks`. */
 const CreateLock = z.strictObject({
   target: LockTarget,
-  reason: z.string().trim().min(1).max(500),
+  reason: Reason,
   /** Seconds; left out: until it is lifted. */
   expires_in: z
     .int()

@@ -27,6 +27,7 @@ import {
 import { createLock, liftLock, listLocks } from './locks.ts';
 import { MeQuery, showPrincipal } from './me.ts';
 import { listPrincipals, PrincipalQuery } from './principals.ts';
+import { ReasonQuery } from './reason.ts';
 import {
   createServiceToken,
   listServiceTokens,
@@ -167,7 +168,11 @@ export const ROUTES: readonly Route[] = [
   { method: 'GET', path: '/admin/keys', ...permitted('keys:read', 'read', listKeys, KeyQuery) },
   { method: 'POST', path: '/admin/keys/rotate', ...permitted('keys:rotate', 'change', rotateKeys) },
   { method: 'POST', path: '/admin/keys/reseal', ...permitted('keys:rotate', 'change', resealKeys) },
-  { method: 'POST', path: '/admin/keys/:kid/revoke', ...permitted('keys:revoke', 'change', revokeKey) },
+  {
+    method: 'POST',
+    path: '/admin/keys/:kid/revoke',
+    ...permitted('keys:revoke', 'change', revokeKey, ReasonQuery),
+  },
   {
     method: 'GET',
     path: '/admin/service-tokens',
@@ -191,7 +196,7 @@ export const ROUTES: readonly Route[] = [
   {
     method: 'DELETE',
     path: '/admin/service-tokens/:id',
-    ...scoped('service-tokens:write', 'change', revokeServiceToken),
+    ...scoped('service-tokens:write', 'change', revokeServiceToken, ReasonQuery),
   },
   {
     method: 'GET',
@@ -226,7 +231,7 @@ export const ROUTES: readonly Route[] = [
   {
     method: 'DELETE',
     path: '/admin/agents/sessions/:id',
-    ...scoped('sessions:terminate', 'change', terminateSession),
+    ...scoped('sessions:terminate', 'change', terminateSession, ReasonQuery),
   },
   {
     method: 'GET',

@@ -17,6 +17,7 @@ import { changePolicy, newRevocation, statusOf } from '../revocation/changes.ts'
 import { isDone } from '../revocation/outbox.ts';
 import type { Call, Handler } from '../runtime/call.ts';
 import { idsOfLabel, Label } from './principals.ts';
+import { type ReasonQuery, readReason, reasonOf } from './reason.ts';
 
 const Place = z.strictObject({ startedAt: z.int(), id: z.uuid() });
 
@@ -155,10 +156,12 @@ export const showSession: Handler = async (call) => {
   return ok({ status: 200, body: { ...session, invocations } });
 };
 
-/** `DELETE /admin/agents/sessions/:id`. */
+/** `DELETE /admin/agents/sessions/:id`, with a `reason` in the query. */
 export const terminateSession: Handler = async (call) => {
   const found = await findAllowed(call);
-  return found.ok ? terminate(call, found.value) : found;
+  if (!found.ok) return found;
+  const why = readReason(call.request);
+  return why.ok ? terminate(call, found.value, why.value) : why;
 };
 
 /** `DELETE /sessions/:id`: one of the caller's own; another's does not exist for it. */
@@ -182,7 +185,11 @@ async function findAllowed(call: Call): Promise<Outcome<AgentSessionRow>> {
 }
 
 /** Ends a live session. The event names who ended it; the object writes that and when it ended. */
-async function terminate(call: Call, row: AgentSessionRow): Promise<Outcome<Answer>> {
+async function terminate(
+  call: Call,
+  row: AgentSessionRow,
+  why: z.output<typeof ReasonQuery> = {},
+): Promise<Outcome<Answer>> {
   if (row.endedAt !== null)
     return err('session_already_ended', { hint: `the session ended at ${iso(row.endedAt)}` });
   const { who, now, ports } = call;
@@ -191,11 +198,14 @@ async function terminate(call: Call, row: AgentSessionRow): Promise<Outcome<Answ
     target: { kind: 'session', id: SessionId.parse(sessionId) },
     kind: 'any',
     code: 'session_terminated',
-    reason: 'the session was terminated',
+    reason: why.reason ?? 'the session was terminated',
     by: who.principal.id,
     now,
   });
-  const event = auditEventOf(call, 'session.terminated', ports.randomId(), { agent, instance, sessionId });
+  const event = auditEventOf(call, 'session.terminated', ports.randomId(), {
+    ...{ agent, instance, sessionId },
+    ...(why.reason === undefined ? {} : { details: reasonOf(why) }),
+  });
   const command = { op: 'revoke', ids: [revocation.id], audience } as const;
   const receipt = await changePolicy({ event, revocations: [revocation], command }, ports);
   // The object has ended it; its own row of that may still be on the way to the record.

@@ -11,6 +11,7 @@ import { readBody } from '../runtime/body.ts';
 import type { Call, Handler } from '../runtime/call.ts';
 import { isWithinAgents } from './locks.ts';
 import { idsOfLabel, Label } from './principals.ts';
+import { Reason, reasonOf } from './reason.ts';
 
 /** Body of `POST /admin/agents/sessions/terminate`: one selector, `instance` beside `agent`. */
 export const TerminateRequest = z.strictObject({
@@ -20,7 +21,7 @@ export const TerminateRequest = z.strictObject({
   agent: AgentSlug.optional(),
   instance: InstanceName.optional(),
   ip_address: IpAddress.optional(),
-  reason: z.string().trim().min(1).max(500).optional(),
+  reason: Reason.optional(),
 });
 
 /**
@@ -42,7 +43,7 @@ export const terminateSessions: Handler = async (call) => {
   const event = auditEventOf(call, 'session.terminated', ports.randomId(), {
     ...('agent' in target ? { agent: target.agent } : {}),
     ...('instance' in target ? { instance: target.instance } : {}),
-    details: { target: targetName(target), ...(body.value.reason === undefined ? {} : { reason }) },
+    details: { target: targetName(target), ...reasonOf(body.value) },
   });
   const receipt = await changePolicy({ event, revocations: [revocation] }, ports);
   return ok({ status: statusOf(receipt), body: { target, receipt } });
