@@ -80,7 +80,7 @@ describe('the name of a target', () => {
 });
 
 describe('what an operator may lock', () => {
-  it.each<Target['kind']>(['grant', 'login', 'ticket'])('does not include one %s', (kind) => {
+  it.each<Target['kind']>(['grant', 'login', 'address'])('does not include one %s', (kind) => {
     expect(LockTarget.safeParse({ kind, id: 'x', jti: UUID }).success).toBe(false);
   });
 

@@ -19,6 +19,7 @@ export const LockTarget = z
     z.strictObject({ kind: z.literal('session'), id: LowerUuid.pipe(SessionId) }),
     z.strictObject({ kind: z.literal('service-token'), id: ServiceTokenId }),
     z.strictObject({ kind: z.literal('key'), kid: KeyId }),
+    z.strictObject({ kind: z.literal('ticket'), jti: LowerUuid.pipe(TicketId) }),
     z.strictObject({ kind: z.literal('everything') }),
   ])
   .transform((target) => {
@@ -32,8 +33,6 @@ export type Target =
   | LockTarget
   /** The stored grant that decided. */
   | { readonly kind: 'grant'; readonly id: string }
-  /** One ticket. */
-  | { readonly kind: 'ticket'; readonly jti: TicketId }
   /** The sign-in of a browser. */
   | { readonly kind: 'login'; readonly id: string }
   /** The network address that a session was opened from. No ticket names one, so that it hits sessions only. */
@@ -88,7 +87,7 @@ function parseTargetName(name: string): Target {
     case 'login':
       return { kind, id: z.string().min(1).max(128).parse(rest) };
     case 'ticket':
-      return { kind, jti: TicketId.parse(rest) };
+      return LockTarget.parse({ kind, jti: rest });
     case 'address':
       return { kind, address: z.union([z.ipv4(), z.ipv6()]).parse(rest) };
     default:

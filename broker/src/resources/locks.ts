@@ -70,7 +70,7 @@ export const createLock: Handler = async (call) => {
     reason,
     by: who.principal.id,
     now,
-    until: expiresIn === undefined ? null : now + expiresIn * 1000,
+    ...(expiresIn === undefined ? lastsFor(target) : { until: now + expiresIn * 1000 }),
   });
   const receipt = await changePolicy(
     { event: lockEvent(call, 'lock.created', lock), revocations: [lock] },
@@ -78,6 +78,9 @@ export const createLock: Handler = async (call) => {
   );
   return ok({ status: isDone(receipt) ? 201 : 202, body: { ...view(lock), receipt } });
 };
+
+/** A lock without an end, but of a ticket, which is over by itself. */
+const lastsFor = ({ kind }: Target) => (kind === 'ticket' ? {} : { until: null });
 
 /** `DELETE /admin/locks/:id`. Another lock on the same target goes on. */
 export const liftLock: Handler = async (call) => {

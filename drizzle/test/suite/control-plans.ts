@@ -82,6 +82,12 @@ export const CONTROL_PLANS: readonly Plan<ControlStore>[] = [
     work: ({ change, revocations }) => change({ before: [revocations.endAt('a', NOW)], ...CHANGE }),
     by: [],
   },
+  ...pages<ControlStore, number>(
+    'keys of a purpose, newest first',
+    7,
+    ({ keys }, before) => keys.page('ticket', before, 50),
+    ['signing_keys_generation'],
+  ),
   {
     what: 'old keys that are forgotten',
     work: ({ keys }) => keys.purge('ticket', NOW),
