@@ -1,4 +1,3 @@
-import { CLOCK_SKEW_SECONDS, SESSION_ABSOLUTE_SECONDS } from '@agent-ticket/shared/limits.ts';
 import type { Role } from '@agent-ticket/shared/names.ts';
 import {
   and,
@@ -31,6 +30,7 @@ import {
 } from '../database.ts';
 import type { RecordDatabase } from './revocations.ts';
 import { agentSessions, sessionParties } from './schema.ts';
+import { LIVED_AT_MOST_MS } from './stats.ts';
 
 export type AgentSessionRow = typeof agentSessions.$inferSelect;
 
@@ -121,9 +121,6 @@ export function writeSessions(db: RecordDatabase) {
     return parties.length === 0 ? [sessions] : [sessions, insertParties({ rows: jsonOf(parties) })];
   };
 }
-
-/** Longer than any session lives: one that was live at a moment started no earlier than this before it. */
-const LIVED_AT_MOST_MS = (SESSION_ABSOLUTE_SECONDS + 2 * CLOCK_SKEW_SECONDS) * 1000;
 
 /** The filters that one index serves: live sessions by principal or instance, all sessions by every one. */
 function indexed({ principal, agent, instance, active, ipAddress }: SessionFilter): SessionFilter {

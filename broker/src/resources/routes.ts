@@ -43,6 +43,7 @@ import {
   showSession,
   terminateSession,
 } from './sessions.ts';
+import { StatsQuery, showStats } from './stats.ts';
 import { terminateSessions } from './terminate.ts';
 import { mintTicket } from './tickets.ts';
 import { grantToken, showServerMetadata } from './token.ts';
@@ -233,6 +234,7 @@ export const ROUTES: readonly Route[] = [
     path: '/admin/agents/sessions/:id',
     ...scoped('sessions:terminate', 'change', terminateSession, ReasonQuery),
   },
+  { method: 'GET', path: '/admin/stats', ...permitted('audit:read', 'export', showStats, StatsQuery) },
   {
     method: 'GET',
     path: '/admin/agents/audit',

@@ -20,6 +20,7 @@ import { describeServiceTokens } from './service-tokens.ts';
 import { describeSessionLists } from './session-lists.ts';
 import { describeSessionParties } from './session-parties.ts';
 import { describeSigningKeys } from './signing-keys.ts';
+import { describeStats } from './stats.ts';
 import { describeTokenLife } from './token-life.ts';
 
 /** Every query of both databases, on one driver. */
@@ -46,4 +47,5 @@ export function describeQueries(open: OpenDatabases): void {
   describeDeliver(open);
   describeMistakes(open);
   describeRates(open);
+  describeStats(open);
 }

@@ -249,6 +249,22 @@ export const RECORD_PLANS: readonly Plan<RecordStore>[] = [
       ),
     by: [],
   },
+  {
+    what: 'tickets and sessions of spans of time',
+    work: ({ stats }) => stats.counts([NOW, NOW + MINUTE], MINUTE),
+    by: ['audit_events_type', 'agent_sessions_newest', 'agent_sessions_ended'],
+  },
+  {
+    what: 'refusals of spans of time, by code and agent',
+    work: ({ stats }) => stats.refusals([NOW, NOW + MINUTE], MINUTE, ['counter']),
+    by: ['audit_events_denied'],
+    sorts: true,
+  },
+  {
+    what: 'sessions that were live at a moment',
+    work: ({ stats }) => stats.liveAt([NOW - MINUTE], MINUTE, NOW),
+    by: ['agent_sessions_newest'],
+  },
   { what: 'an event without a limit', work: ({ rates }) => rates.write(auditEvent()), by: [] },
   {
     what: 'old windows that are forgotten, of a table that only Node has rows in',
