@@ -7,6 +7,7 @@ import {
   defineAgents,
   type EnabledBinding,
   findAgent,
+  limitsFor,
   registryDigest,
   roleScopes,
   validateAgentRegistry,
@@ -135,6 +136,16 @@ describe('a sound entry', () => {
     ['with any instance, if not public', { access: 'grant', instances: [] }],
     ['with sub-agents', { subAgents: ['search', 'plan-2'] }],
     ['with an idle limit', { limits: { ...SOUND.limits, idleSeconds: 1 } }],
+    [
+      'with limits of tiers',
+      {
+        limits: {
+          ...SOUND.limits,
+          sessionSeconds: 3600,
+          tiers: { free: { sessionSeconds: 60, socketsPerPrincipal: 1 }, admin: {} },
+        },
+      },
+    ],
   ])('%s has no fault', (_name, change) => {
     expect(faultsOf(change)).toEqual([]);
   });
@@ -180,6 +191,21 @@ describe('a fault is found and named', () => {
       [
         'mcp-agent: limits that are not whole and positive: socketsPerPrincipal messagesPerSecond frameBytes idleSeconds',
       ],
+    ],
+    [
+      'sessions that are too short or too long',
+      { limits: { ...SOUND.limits, sessionSeconds: 59, tiers: { free: { sessionSeconds: 3601 } } } },
+      ['mcp-agent: sessions shorter than 60 or longer than 3600 s: sessionSeconds free.sessionSeconds'],
+    ],
+    [
+      'a limit of a tier that is not positive',
+      { limits: { ...SOUND.limits, tiers: { pro: { messagesPerSecond: 0 } } } },
+      ['mcp-agent: limits that are not whole and positive: pro.messagesPerSecond'],
+    ],
+    [
+      'tiers and limits of tiers that there are not',
+      { limits: { ...SOUND.limits, tiers: JSON.parse('{"gold": {}, "pro": {"frameBytes": 1}}') } },
+      ['mcp-agent: unknown tiers or limits of tiers: gold pro.frameBytes'],
     ],
     ['no delivery', { deliveries: [] }, ['mcp-agent: no known delivery']],
     [
@@ -263,4 +289,14 @@ describe('looking up', () => {
   it('derives a binding of its own from each slug', () => {
     expect(['counter', 'mcp-agent', 'a-b-c'].map(bindingKeyOf)).toEqual(['COUNTER', 'MCP_AGENT', 'A_B_C']);
   });
+});
+
+it('the limits of a tier stand in for those of the agent, one by one', () => {
+  const limits = {
+    ...SOUND.limits,
+    tiers: { free: { messagesPerSecond: 2 }, admin: { sessionSeconds: 60 } },
+  };
+  expect(limitsFor({ limits }, 'free')).toEqual({ ...SOUND.limits, messagesPerSecond: 2 });
+  expect(limitsFor({ limits }, 'pro')).toEqual(SOUND.limits);
+  expect(limitsFor({ limits }, 'admin')).toEqual({ ...SOUND.limits, sessionSeconds: 60 });
 });

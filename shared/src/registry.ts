@@ -1,6 +1,7 @@
 import { base64url } from 'jose';
 import { DELIVERIES, type Delivery } from './handshake.ts';
-import { AgentSlug, InstanceName, ROLES, type Role, type Tier, type Transport, WorkerName } from './names.ts';
+import { SESSION_SECONDS } from './limits.ts';
+import { AgentSlug, InstanceName, ROLES, type Role, Tier, type Transport, WorkerName } from './names.ts';
 import { CONNECT, covers, MESSAGE, RPC_ANY, Scope, STATE_WRITE } from './scope.ts';
 
 /**
@@ -22,6 +23,26 @@ export interface AgentLimits {
   readonly bodyBytes?: number;
   /** Seconds without an inbound frame after which a socket is closed; left out: never. */
   readonly idleSeconds?: number;
+  /** Longest time that the rights of one ticket last without a renewal, in seconds; left out: {@link SESSION_SECONDS}. */
+  readonly sessionSeconds?: number;
+  /** Other limits for callers of a tier. Callers without a credential are of the tier `free`. */
+  readonly tiers?: Readonly<Partial<Record<Tier, TierLimits>>>;
+}
+
+/** The limits that a tier may have for itself; those that it leaves out are those of the agent. */
+export type TierLimits = Partial<
+  Pick<AgentLimits, 'socketsPerPrincipal' | 'messagesPerSecond' | 'sessionSeconds'>
+>;
+const TIER_LIMITS: readonly string[] = [
+  'socketsPerPrincipal',
+  'messagesPerSecond',
+  'sessionSeconds',
+] satisfies (keyof TierLimits)[];
+
+/** The limits of an agent for callers of a tier. A session has those of the ticket that opened it. */
+export function limitsFor({ limits }: Pick<AgentEntry, 'limits'>, tier: Tier): Omit<AgentLimits, 'tiers'> {
+  const { tiers, ...ofAll } = limits;
+  return { ...ofAll, ...tiers?.[tier] };
 }
 
 /**
@@ -61,6 +82,9 @@ export interface AgentEntry {
 }
 
 export type AgentRegistry = readonly AgentEntry[];
+
+/** Shorter sessions would renew all the time: a renewal is asked for half a minute before the end. */
+const LEAST_SESSION_SECONDS = 60;
 
 /** The agent worker of agents that name none: in many deployments the only one. */
 export const DEFAULT_WORKER = 'default';
@@ -218,9 +242,23 @@ function faults(entry: AgentEntry, bindings: readonly string[] | undefined): str
   );
   const badInstances = (entry.instances ?? []).filter((name) => !InstanceName.safeParse(name).success);
   const badSubAgents = (entry.subAgents ?? []).filter((slug) => !AgentSlug.safeParse(slug).success);
-  const limits = Object.entries(entry.limits).filter(
-    ([, value]) => !Number.isSafeInteger(value) || value < 1,
+  const { tiers = {}, ...ofAll } = entry.limits;
+  const ofTiers = Object.entries(tiers).flatMap(([tier, own]) =>
+    Object.entries(own).map(([name, value]) => ({ tier, name, value })),
   );
+  const numbers = [
+    ...Object.entries(ofAll),
+    ...ofTiers.map(({ tier, name, value }): [string, number] => [`${tier}.${name}`, value]),
+  ];
+  const limits = numbers.filter(([, value]) => !Number.isSafeInteger(value) || value < 1);
+  const lives = numbers.filter(
+    ([name, value]) =>
+      name.endsWith('sessionSeconds') && !(value >= LEAST_SESSION_SECONDS && value <= SESSION_SECONDS),
+  );
+  const odd = [
+    ...Object.keys(tiers).filter((tier) => !Tier.safeParse(tier).success),
+    ...ofTiers.filter(({ name }) => !TIER_LIMITS.includes(name)).map(({ tier, name }) => `${tier}.${name}`),
+  ];
   const rules: [boolean, string][] = [
     [AgentSlug.safeParse(entry.slug).success, 'slug is not kebab-case'],
     [WorkerName.safeParse(entry.worker).success, 'worker is not kebab-case'],
@@ -233,6 +271,11 @@ function faults(entry: AgentEntry, bindings: readonly string[] | undefined): str
       limits.length === 0,
       `limits that are not whole and positive: ${limits.map(([name]) => name).join(' ')}`,
     ],
+    [
+      lives.length === 0,
+      `sessions shorter than ${LEAST_SESSION_SECONDS} or longer than ${SESSION_SECONDS} s: ${lives.map(([name]) => name).join(' ')}`,
+    ],
+    [odd.length === 0, `unknown tiers or limits of tiers: ${odd.join(' ')}`],
     [
       entry.deliveries.length > 0 && entry.deliveries.every((d) => DELIVERIES.includes(d)),
       'no known delivery',

@@ -2,7 +2,13 @@ import type { GrantRow, PolicyRows } from '@agent-ticket/drizzle/control/policy.
 import type { DenialReason } from '@agent-ticket/shared/denial.ts';
 import { CREDENTIAL_MIN_LEFT_SECONDS, SESSION_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { InstanceName, ROLES, Role, type Transport, tierAtLeast } from '@agent-ticket/shared/names.ts';
-import { type AgentEntry, type AgentRegistry, findAgent, roleScopes } from '@agent-ticket/shared/registry.ts';
+import {
+  type AgentEntry,
+  type AgentRegistry,
+  findAgent,
+  limitsFor,
+  roleScopes,
+} from '@agent-ticket/shared/registry.ts';
 import { narrow, type Scope } from '@agent-ticket/shared/scope.ts';
 import { type Authenticated, isBeforeSignOut } from '../credentials/principal.ts';
 
@@ -226,7 +232,8 @@ function restOn(
   granted: Role | undefined,
   { grants, now }: PolicyInput,
 ): { readonly grant: string | undefined; readonly sessionExpiry: number } {
-  const most = Math.min(seconds(now) + SESSION_SECONDS, who.expiresAt ?? Number.POSITIVE_INFINITY);
+  const { sessionSeconds = SESSION_SECONDS } = limitsFor(entry, who.principal.tier);
+  const most = Math.min(seconds(now) + sessionSeconds, who.expiresAt ?? Number.POSITIVE_INFINITY);
   // A caller that is a viewer by the access mode does not need the grant: its session does not end with the grant.
   const open = granted === undefined || (granted === 'viewer' && isOpenTo(who, entry));
   if (open) return { grant: undefined, sessionExpiry: most };

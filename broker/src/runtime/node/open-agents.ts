@@ -14,6 +14,12 @@ import * as z from 'zod';
 const Names = z.array(z.string());
 const Count = z.int().min(1);
 
+const TierLimits = z.strictObject({
+  socketsPerPrincipal: Count.exactOptional(),
+  messagesPerSecond: Count.exactOptional(),
+  sessionSeconds: Count.exactOptional(),
+});
+
 /** An entry as a file has it. What names and scopes may be is checked by `defineAgents`. */
 const Entry = z.strictObject({
   slug: z.string(),
@@ -37,6 +43,8 @@ const Entry = z.strictObject({
       frameBytes: Count,
       bodyBytes: Count.exactOptional(),
       idleSeconds: Count.exactOptional(),
+      sessionSeconds: Count.exactOptional(),
+      tiers: z.partialRecord(Tier, TierLimits).exactOptional(),
     })
     .exactOptional(),
 }) satisfies z.ZodType<AgentOptions>;
