@@ -132,6 +132,7 @@ const Figures = z.strictObject({
   waiting_age: z.int().nullable(),
   changes_waiting: z.int().optional(),
   checkpoint_age: z.int().nullable().optional(),
+  agents_in_rollout: z.int(),
   workers_differing: z.int().optional(),
   workers_unanswered: z.int().optional(),
   key_sets_unusable: z.array(z.string()),

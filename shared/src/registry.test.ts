@@ -10,6 +10,8 @@ import {
   limitsFor,
   registryDigest,
   roleScopes,
+  rolloutFaults,
+  rolloutOf,
   validateAgentRegistry,
   withDefaults,
 } from './registry.ts';
@@ -207,6 +209,16 @@ describe('a fault is found and named', () => {
       { limits: { ...SOUND.limits, tiers: JSON.parse('{"gold": {}, "pro": {"frameBytes": 1}}') } },
       ['mcp-agent: unknown tiers or limits of tiers: gold pro.frameBytes'],
     ],
+    [
+      'a rollout of an agent of first users',
+      { access: 'first-user', enforce: { role: 'viewer', until: '2027-01-01T00:00:00Z' } },
+      ['mcp-agent: enforce has no meaning for an agent of first users'],
+    ],
+    [
+      'a rollout that makes owners, until a day of no zone',
+      { enforce: JSON.parse('{"role": "owner", "until": "2027-01-01"}') },
+      ['mcp-agent: enforce.role is none of viewer, admin', 'mcp-agent: enforce.until is no time with a zone'],
+    ],
     ['no delivery', { deliveries: [] }, ['mcp-agent: no known delivery']],
     [
       'a public agent with any instance',
@@ -299,4 +311,30 @@ it('the limits of a tier stand in for those of the agent, one by one', () => {
   expect(limitsFor({ limits }, 'free')).toEqual({ ...SOUND.limits, messagesPerSecond: 2 });
   expect(limitsFor({ limits }, 'pro')).toEqual(SOUND.limits);
   expect(limitsFor({ limits }, 'admin')).toEqual({ ...SOUND.limits, sessionSeconds: 60 });
+});
+
+describe('a rollout', () => {
+  const NOW = Date.UTC(2027, 0, 1);
+  const DAY_MS = 86_400_000;
+  const entry = (inDays: number, more: Partial<AgentEntry> = {}): AgentEntry => ({
+    ...SOUND,
+    enforce: { role: 'viewer', until: new Date(NOW + inDays * DAY_MS).toISOString() },
+    ...more,
+  });
+
+  it.each([
+    ['until its end', entry(1), true],
+    ['not at its end', entry(0), false],
+    ['for thirty days', entry(30), true],
+    ['not for more', entry(30.001), false],
+    ['not without one', SOUND, false],
+    ['not for first users', entry(1, { access: 'first-user' }), false],
+  ])('is in force %s', (_when, given, isInForce) => {
+    expect(rolloutOf(given, NOW) !== undefined).toBe(isInForce);
+  });
+
+  it('that ends too late is a fault of the registry', () => {
+    expect(rolloutFaults([entry(30), SOUND], NOW)).toEqual([]);
+    expect(rolloutFaults([entry(31)], NOW)).toEqual(['mcp-agent: enforce.until is more than 30 days ahead']);
+  });
 });

@@ -1,4 +1,5 @@
 import { base64url } from 'jose';
+import * as z from 'zod';
 import { DELIVERIES, type Delivery } from './handshake.ts';
 import { SESSION_SECONDS } from './limits.ts';
 import { AgentSlug, InstanceName, ROLES, type Role, Tier, type Transport, WorkerName } from './names.ts';
@@ -79,9 +80,47 @@ export interface AgentEntry {
   /** Slugs of sub-agents that may be reached below `/sub/`; left out: none. */
   readonly subAgents?: readonly string[];
   readonly limits: AgentLimits;
+  /** The broker lets verified principals in that it would refuse, for a time; left out: it enforces. */
+  readonly enforce?: Rollout;
 }
 
+/**
+ * The rollout of an agent's rules: a verified principal without the grant, the tier or the permission gets this role, and
+ * the audit event says why it would have been refused. Everything else is enforced. Never an owner.
+ */
+export interface Rollout {
+  readonly role: Exclude<Role, 'owner'>;
+  /** RFC 3339, with a zone; no more than {@link ROLLOUT_DAYS} ahead. From then on all is enforced. */
+  readonly until: string;
+}
+
+export const ROLLOUT_DAYS = 30;
+
+/** The rollout of an agent that is in force, with its end in ms. `now` in ms. */
+export function rolloutOf(
+  { enforce, access }: Pick<AgentEntry, 'enforce' | 'access'>,
+  now: number,
+): { readonly role: Rollout['role']; readonly until: number } | undefined {
+  if (enforce === undefined || access === 'first-user') return undefined;
+  const until = Date.parse(enforce.until);
+  return until > now && until - now <= ROLLOUT_DAYS * 86_400_000 ? { role: enforce.role, until } : undefined;
+}
+
+/** Rollouts that end too late to begin, one sentence each: what {@link validateAgentRegistry} cannot know. `now` in ms. */
+export const rolloutFaults = (registry: AgentRegistry, now: number): string[] =>
+  registry
+    .filter(
+      ({ enforce }) => enforce !== undefined && Date.parse(enforce.until) - now > ROLLOUT_DAYS * 86_400_000,
+    )
+    .map(({ slug }) => `${slug}: enforce.until is more than ${ROLLOUT_DAYS} days ahead`);
+
+/** The name, in place of that of a grant, of what tickets of a rollout rest on. */
+export const rolloutGrant = (slug: string): string => `rollout:${slug}`;
+
 export type AgentRegistry = readonly AgentEntry[];
+
+const ENFORCED_ROLES: readonly string[] = ['viewer', 'admin'] satisfies Rollout['role'][];
+const RolloutEnd = z.iso.datetime({ offset: true });
 
 /** Shorter sessions would renew all the time: a renewal is asked for half a minute before the end. */
 const LEAST_SESSION_SECONDS = 60;
@@ -274,6 +313,18 @@ function faults(entry: AgentEntry, bindings: readonly string[] | undefined): str
     [
       lives.length === 0,
       `sessions shorter than ${LEAST_SESSION_SECONDS} or longer than ${SESSION_SECONDS} s: ${lives.map(([name]) => name).join(' ')}`,
+    ],
+    [
+      entry.enforce === undefined || entry.access !== 'first-user',
+      'enforce has no meaning for an agent of first users',
+    ],
+    [
+      entry.enforce === undefined || ENFORCED_ROLES.includes(entry.enforce.role),
+      `enforce.role is none of ${ENFORCED_ROLES.join(', ')}`,
+    ],
+    [
+      entry.enforce === undefined || RolloutEnd.safeParse(entry.enforce.until).success,
+      'enforce.until is no time with a zone',
     ],
     [odd.length === 0, `unknown tiers or limits of tiers: ${odd.join(' ')}`],
     [

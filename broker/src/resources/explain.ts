@@ -81,6 +81,8 @@ const view = (who: Authenticated, decision: Decision, { grants }: PolicyInput) =
    * that may lapse, which may answer that it was opened.
    */
   would_claim: decision.allowed && decision.claim !== undefined,
+  /** Why it would be refused without the rollout of the agent. */
+  would_deny: (decision.allowed && decision.wouldDeny) || null,
   rules: decision.rules.map(({ rule, holds }) => ({ rule, holds })),
   grants: grants.map(({ id, subject, instanceId, role, expiresAt }) => ({
     id,

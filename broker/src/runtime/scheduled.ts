@@ -1,13 +1,16 @@
 import { isOutage } from '@agent-ticket/drizzle/outage.ts';
 import type { CheckpointRow } from '@agent-ticket/drizzle/record/audit-checkpoints.ts';
 import { reconciledEnd } from '@agent-ticket/drizzle/record/deliver.ts';
+import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { SESSION_ABSOLUTE_SECONDS } from '@agent-ticket/shared/limits.ts';
+import { rolloutGrant, rolloutOf } from '@agent-ticket/shared/registry.ts';
 import { REVOCATION_KEPT_MS } from '@agent-ticket/shared/revocation.ts';
 import { purgeAudit } from '../audit/retention.ts';
 import { isFull, sealAudit } from '../audit/sealer.ts';
 import { INSTANCE_WINDOW_MS, RATE_WINDOW_MS } from '../http/rate.ts';
 import { maintainKeys } from '../keys/maintenance.ts';
+import { changePolicy, newRevocation } from '../revocation/changes.ts';
 import { flushOutbox, keepNumbersAhead } from '../revocation/outbox.ts';
 import { compareRegistries, reconcileSessions } from '../revocation/send-command.ts';
 import type { BrokerPorts } from './ports.ts';
@@ -28,6 +31,7 @@ export async function runScheduled(ports: BrokerPorts): Promise<void> {
   await step('outbox', ports, () => flushOutbox(ports));
   await step('reconcile', ports, () => reconcileSessions(ports));
   await step('former workers', ports, () => endSessionsOfFormerWorkers(ports, now));
+  await step('rollouts', ports, () => endRollouts(ports, now));
   await step('registries', ports, () => compareRegistries(ports));
   await step('checkpoint', ports, () =>
     whileMore(ports, async () => {
@@ -83,6 +87,33 @@ async function endSessionsOfFormerWorkers({ config, record }: BrokerPorts, now: 
   const rows = await record.sessions.listOpenElsewhere(audiences, until, BATCH);
   const ends = rows.map((row) => reconciledEnd(row, now, 'connection_lost'));
   if (ends.length > 0) await record.deliver(ends, now);
+}
+
+/** A command that objects did not answer is repeated by the outbox, not by another change. */
+const ROLLOUT_RETRY_MS = 10 * 60_000;
+
+/**
+ * Ends the sessions of rollouts that were ended before their time, and revokes their tickets. Those of a rollout whose
+ * time is over have ended with it. `now` in ms.
+ */
+async function endRollouts(ports: BrokerPorts, now: number): Promise<void> {
+  const { control, record, registry } = ports;
+  const over = registry.filter((entry) => rolloutOf(entry, now) === undefined).map(({ slug }) => slug);
+  const live = await record.sessions.liveGrants(over.map(rolloutGrant));
+  for (const agent of over.filter((slug) => live.includes(rolloutGrant(slug)))) {
+    const grant = rolloutGrant(agent);
+    const revocation = newRevocation({
+      ...{ target: { kind: 'grant', id: grant }, kind: 'before', code: 'rights_changed', by: 'broker', now },
+      reason: 'the rollout ended',
+    });
+    const last = await control.revocations.find(revocation.id);
+    if (last !== undefined && last.createdAt > now - ROLLOUT_RETRY_MS) continue;
+    const event: AuditEvent = {
+      ...{ eventId: ports.randomId(), at: now, type: 'grant.deleted', outcome: 'success', agent },
+      details: { grant, reason: revocation.reason },
+    };
+    await changePolicy({ event, revocations: [revocation] }, ports);
+  }
 }
 
 interface SessionRetentionPorts {

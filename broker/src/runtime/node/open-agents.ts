@@ -36,6 +36,7 @@ const Entry = z.strictObject({
   scopes: z.record(z.enum(ROLES), Names).exactOptional(),
   deliveries: z.array(z.enum(DELIVERIES)).exactOptional(),
   subAgents: Names.exactOptional(),
+  enforce: z.strictObject({ role: z.enum(['viewer', 'admin']), until: z.string() }).exactOptional(),
   limits: z
     .strictObject({
       socketsPerPrincipal: Count,

@@ -75,8 +75,8 @@ export interface OperatorBroker extends StartedBroker {
   invoke(sessionId: string, fact: Pick<InvocationFact, 'method' | 'startedAt'>): Promise<void>;
 }
 
-/** A broker with two tenants, and an agent worker that can be taken down. */
-export async function startOperatorBroker(): Promise<OperatorBroker> {
+/** A broker with two tenants, and an agent worker that can be taken down. `more`: agents beside the usual ones. */
+export async function startOperatorBroker(more: readonly AgentEntry[] = []): Promise<OperatorBroker> {
   const [tenant, other] = [await testIssuer(TENANT), await testIssuer(OTHER)];
   const rules = [
     ...PERMISSIONS.map((name) => ({ claim: 'permissions', equals: name, permissions: [name] })),
@@ -99,7 +99,7 @@ export async function startOperatorBroker(): Promise<OperatorBroker> {
   );
   const { clock, runtime } = started;
   const { control, record } = started.ports;
-  const registry = [...AGENTS, DIARY, HIDDEN, LETTERS, ASLEEP];
+  const registry = [...AGENTS, DIARY, HIDDEN, LETTERS, ASLEEP, ...more];
   const used = new Set<string>();
   const worker: OperatorBroker['worker'] = {
     answer: async (command) =>
