@@ -2,6 +2,7 @@ import { exports } from 'cloudflare:workers';
 import { expect } from 'vitest';
 import * as z from 'zod';
 import { secret } from './canaries.ts';
+import { checkAnswer } from './openapi.ts';
 
 /** A client of the broker, seen from outside: requests and answers. */
 
@@ -55,8 +56,13 @@ export function requestTo(path: string, init: CallInit = {}): Request<unknown, I
 }
 
 export async function call(path: string, init: CallInit = {}): Promise<Reply> {
-  const answer = await (init.front ?? worker)(requestTo(path, init));
-  return { status: answer.status, headers: answer.headers, text: await answer.text() };
+  const request = requestTo(path, init);
+  const answer = await (init.front ?? worker)(request);
+  const reply = { status: answer.status, headers: answer.headers, text: await answer.text() };
+  const said = { ...reply, contentType: answer.headers.get('content-type') };
+  if (request.method !== 'HEAD')
+    checkAnswer({ method: request.method, path: new URL(request.url).pathname }, said);
+  return reply;
 }
 
 /** What a browser asks before it lets a page of this origin send JSON. */

@@ -6,12 +6,12 @@ import { err, ok } from '@agent-ticket/shared/outcome.ts';
 import type { AgentEntry } from '@agent-ticket/shared/registry.ts';
 import { type Revocable, type RevocationCode, strongestHit } from '@agent-ticket/shared/revocation.ts';
 import { AGENTS } from '../../../../agents.ts';
-import { createApp } from '../../../src/app.ts';
 import { PERMISSIONS } from '../../../src/credentials/permissions.ts';
 import { CLAIM_LAPSES_MS } from '../../../src/mint/policy.ts';
 import { mintShardInProcess } from '../../../src/mint/shard-node.ts';
 import { flushOutbox } from '../../../src/revocation/outbox.ts';
 import type { BrokerPorts } from '../../../src/runtime/ports.ts';
+import { checkedApp } from '../../openapi.ts';
 import { testIssuer } from '../issuer.ts';
 import { BROKER, NOW, type StartedBroker, startNodeBroker } from '../start-broker.ts';
 
@@ -129,7 +129,7 @@ export async function startOperatorBroker(more: readonly AgentEntry[] = []): Pro
       return worker.answer(command);
     },
   };
-  const app = createApp(ports);
+  const app = checkedApp(ports);
 
   async function commandIn(token: string): Promise<ControlCommand> {
     const verified = await verifyControl(token, {
