@@ -231,17 +231,6 @@ export function sessionStore(db: RecordDatabase) {
       return foundPage(page, limit);
     },
 
-    /** Those of some grants on which a live session rests. */
-    async liveGrants(ids: readonly string[]): Promise<string[]> {
-      const rows = await db
-        .select({ id: sql<string>`q.value` })
-        .from(sql`${each(ids)} AS q`)
-        .where(
-          sql`EXISTS (SELECT 1 FROM ${agentSessions} WHERE grant_id = q.value AND ended_at IS NULL AND grant_id IS NOT NULL)`,
-        );
-      return rows.map(({ id }) => id);
-    },
-
     /** How many sessions of some principals are live, no more than `most` counted of each. */
     async countLive(principals: readonly string[], most: number): Promise<ReadonlyMap<string, number>> {
       const rows = await db

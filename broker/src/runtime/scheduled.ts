@@ -89,30 +89,40 @@ async function endSessionsOfFormerWorkers({ config, record }: BrokerPorts, now: 
   if (ends.length > 0) await record.deliver(ends, now);
 }
 
-/** A command that objects did not answer is repeated by the outbox, not by another change. */
-const ROLLOUT_RETRY_MS = 10 * 60_000;
+/** Well below the time for which a mark is kept. */
+const ROLLOUT_MARKED_EVERY_MS = 30 * 60_000;
 
 /**
- * Ends the sessions of rollouts that were ended before their time, and revokes their tickets. Those of a rollout whose
- * time is over have ended with it. `now` in ms.
+ * Revokes the tickets and sessions of rollouts that are not in force any more. A registry says nothing of the one before
+ * it, so that rollouts in force are marked in the control database. `now` in ms.
  */
 async function endRollouts(ports: BrokerPorts, now: number): Promise<void> {
-  const { control, record, registry } = ports;
-  const over = registry.filter((entry) => rolloutOf(entry, now) === undefined).map(({ slug }) => slug);
-  const live = await record.sessions.liveGrants(over.map(rolloutGrant));
-  for (const agent of over.filter((slug) => live.includes(rolloutGrant(slug)))) {
-    const grant = rolloutGrant(agent);
-    const revocation = newRevocation({
-      ...{ target: { kind: 'grant', id: grant }, kind: 'before', code: 'rights_changed', by: 'broker', now },
-      reason: 'the rollout ended',
-    });
-    const last = await control.revocations.find(revocation.id);
-    if (last !== undefined && last.createdAt > now - ROLLOUT_RETRY_MS) continue;
-    const event: AuditEvent = {
-      ...{ eventId: ports.randomId(), at: now, type: 'grant.deleted', outcome: 'success', agent },
-      details: { grant, reason: revocation.reason },
+  const { revocations } = ports.control;
+  const rollouts = ports.registry.map((entry) => {
+    const target = { kind: 'grant', id: rolloutGrant(entry.slug) } as const;
+    const reason = 'the rollout ended';
+    const end = newRevocation({ target, kind: 'before', code: 'rights_changed', reason, by: 'broker', now });
+    return {
+      agent: entry.slug,
+      isInForce: rolloutOf(entry, now) !== undefined,
+      mark: `rollout ${entry.slug}`,
+      end,
     };
-    await changePolicy({ event, revocations: [revocation] }, ports);
+  });
+  const rows = await revocations.findAll(rollouts.flatMap(({ mark, end }) => [mark, end.id]));
+  const timeOf = (id: string): number => rows.find((row) => row.id === id)?.createdAt ?? 0;
+  for (const { agent, isInForce, mark, end } of rollouts) {
+    const [marked, ended] = [timeOf(mark), timeOf(end.id)];
+    if (isInForce) {
+      const isMarked = marked > ended && marked > now - ROLLOUT_MARKED_EVERY_MS;
+      if (!isMarked) await revocations.mark(mark, end.target, now);
+    } else if (marked > ended) {
+      const event: AuditEvent = {
+        ...{ eventId: ports.randomId(), at: now, type: 'grant.deleted', outcome: 'success', agent },
+        details: { grant: rolloutGrant(agent), reason: end.reason },
+      };
+      await changePolicy({ event, revocations: [end] }, ports);
+    }
   }
 }
 

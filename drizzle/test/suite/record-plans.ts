@@ -162,11 +162,6 @@ export const RECORD_PLANS: readonly Plan<RecordStore>[] = [
     ),
   ),
   {
-    what: 'grants on which live sessions rest',
-    work: ({ sessions }) => sessions.liveGrants(['rollout:counter']),
-    by: ['agent_sessions_grant'],
-  },
-  {
     what: 'how many sessions of some principals are live',
     work: ({ sessions }) => sessions.countLive([ALICE], 100),
     by: ['agent_sessions_user_live'],
