@@ -64,7 +64,9 @@ export async function openDev(options: DevOptions, terminal: Terminal, stop: Abo
     await prepare(broker, folder, secrets, agents);
     terminal.err('starting …\n');
     children.push(...(await startProcesses(app, broker, folder, ports)));
-    await untilReady(`${addressOf(ports.broker)}/readyz`, children, stop);
+    // Vite starts its workers anew while it finds their dependencies, and listens afterwards: so the app comes first.
+    await untilAnswers(addressOf(ports.app), () => true, children, stop);
+    await untilAnswers(`${addressOf(ports.broker)}/readyz`, ({ ok }) => ok, children, stop);
     terminal.out(summary(ports, secrets, agents));
     await Promise.race([aborted(stop), firstEnd(children)]);
     return 0;
@@ -204,18 +206,23 @@ const ended = (child: ChildProcess): Promise<number | null> =>
     ? Promise.resolve(child.exitCode)
     : new Promise((found) => child.once('close', (code) => found(code)));
 
-async function untilReady(url: string, children: readonly ChildProcess[], stop: AbortSignal): Promise<void> {
+async function untilAnswers(
+  url: string,
+  isReady: (answer: Response) => boolean,
+  children: readonly ChildProcess[],
+  stop: AbortSignal,
+): Promise<void> {
   const until = Date.now() + DEADLINE_MS;
   while (!stop.aborted) {
     if (children.some(({ exitCode }) => exitCode !== null))
       throw new UsageError(
         `A process ended before the broker was ready; ${DATA}/front.log has the output of one.`,
       );
-    const answer = await fetch(url).catch((error: unknown) => {
+    const answer = await fetch(url, { redirect: 'manual' }).catch((error: unknown) => {
       if (error instanceof TypeError) return undefined;
       throw error;
     });
-    if (answer?.ok === true) return;
+    if (answer !== undefined && isReady(answer)) return;
     if (Date.now() > until)
       throw new UsageError(
         `${url} is not ready: ${answer === undefined ? 'no answer' : await answer.text()}`,
