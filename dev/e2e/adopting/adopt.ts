@@ -1,6 +1,7 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import * as z from 'zod';
@@ -56,6 +57,32 @@ async function pack(workspace: string): Promise<string> {
 /** Installs the package of a workspace, as it is published, into a project that has all other packages. */
 export const installPackage = async (project: string, workspace: string): Promise<void> =>
   installTarball(project, (await readManifest(workspace)).name, await pack(workspace));
+
+/**
+ * Installs the next version of a package into a project that has it: with another number, and with a migration more for
+ * each of the folders.
+ */
+export async function upgradePackage(
+  project: string,
+  workspace: string,
+  migrations: Readonly<Record<string, string>>,
+): Promise<void> {
+  const { name } = await readManifest(workspace);
+  const content = join(project, 'node_modules', name);
+  const next = await mkdtemp(join(tmpdir(), 'agent-ticket-next-'));
+  await cp(content, next, { recursive: true, dereference: true });
+  const manifest: object = JSON.parse(await readFile(join(next, 'package.json'), 'utf8'));
+  await writeFile(join(next, 'package.json'), JSON.stringify({ ...manifest, version: '0.0.1' }));
+  for (const [folder, sql] of Object.entries(migrations))
+    await writeFile(join(next, folder, '9999_next.sql'), sql);
+  const { stdout } = await run('npm', ['pack', '--silent'], {
+    cwd: next,
+    env: quietEnvironment(process.env),
+  });
+  await rm(content, { recursive: true });
+  await installTarball(project, name, join(next, stdout.trim()));
+  await rm(next, { recursive: true });
+}
 
 /** The same by npm, with all that project and packages depend on. */
 export async function installByNpm(project: string, ...workspaces: string[]): Promise<void> {
