@@ -32,6 +32,7 @@ import {
   showSession,
   terminateSession,
 } from './sessions.ts';
+import { introspectTicket, revokeTicket } from './ticket-status.ts';
 import { mintTicket } from './tickets.ts';
 import { grantToken, showServerMetadata } from './token.ts';
 
@@ -66,6 +67,14 @@ const permitted = (
 const scoped = (permission: Permission, cost: keyof typeof COSTS, handler: Handler, query: QueryRule = []) =>
   ({ ...permitted(permission, cost, handler, query), allowsScopedToken: true }) as const;
 
+/** A route of OAuth about a ticket that the caller presents. */
+const ofTickets = (cost: keyof typeof COSTS, handler: Handler) =>
+  ({
+    ...known(cost, handler, BY_OAUTH),
+    readsCredential: true,
+    renderError: oauthRefusal('request'),
+  }) as const;
+
 /** Every route of the broker. What is not here does not exist. */
 export const ROUTES: readonly Route[] = [
   { method: 'GET', path: '/', ...open(unlimited('the page is a constant'), showFrontPage, BY_PROBES) },
@@ -84,6 +93,8 @@ export const ROUTES: readonly Route[] = [
     ...open(FAILURES, grantToken, BY_OAUTH),
     renderError: oauthRefusal('request'),
   },
+  { method: 'POST', path: '/revoke', ...ofTickets('change', revokeTicket) },
+  { method: 'POST', path: '/introspect', ...ofTickets('read', introspectTicket) },
   {
     method: 'GET',
     path: '/auth/login',

@@ -62,8 +62,8 @@ export interface Route {
    */
   readonly allowsScopedToken?: true;
   /**
-   * The handler reads the credential itself, and after it the query: the mint shard looks a service token up. `who` of the
-   * call is anonymous.
+   * The handler reads the credential itself, and after it the query, and counts by it: the mint shard looks a service token
+   * up, and OAuth clients may send theirs in the body. `who` of the call is anonymous.
    */
   readonly readsCredential?: true;
   /** Whether it answers 204 to a caller without a credential who asks with `optional=true`, in place of 401. */
