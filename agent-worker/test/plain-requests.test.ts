@@ -75,7 +75,7 @@ describe('a plain request', () => {
     socket.close();
     await socket.closed();
     await expectEvents(instance, ['ticket.used', 'session.opened', 'session.closed']);
-    expect((await ask(`/agents/witness/${instance}`, { ticket, front: gate })).status).toBe(403);
+    expect((await ask(`/agents/witness/${instance}`, { ticket, front: gate })).status).toBe(401);
   });
 
   test.for(['h2c', 'websocket, h2c', 'h2c, websocket', 'websocketx', 'web socket', 'WebSocket/13', ','])(

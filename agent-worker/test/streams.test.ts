@@ -97,7 +97,7 @@ describe('a stream', () => {
     expect((await plain()).status).toBe(200);
     await reader.cancel();
     await ends(instance, 'client_closed');
-    expect((await plain()).status).toBe(403);
+    expect((await plain()).status).toBe(401);
   });
 
   test.for(['stream', 'stream/silent'])('%s ends when its client leaves', async (kind) => {
