@@ -118,7 +118,7 @@ describe('the calls of a principal', () => {
 
   it('of the tier admin are not counted, and need no counter', async () => {
     const lost = () => Promise.reject(new Error('Network connection lost.'));
-    const away = startBroker({ ports: { shard: { mint: lost, count: lost } } });
+    const away = startBroker({ ports: { shard: { mint: lost, mintBatch: lost, count: lost } } });
     const token = await makeToken({ tier: 'admin', permissions: PERMISSIONS });
     const reply = await call('/admin/locks', { headers: token.bearer, front: away.front });
     expect([reply.status, ...limits(reply)]).toEqual([200, null, null, null]);
@@ -126,7 +126,7 @@ describe('the calls of a principal', () => {
 
   it('are a 503 while nothing can be counted', async () => {
     const lost = () => Promise.reject(new Error('Network connection lost.'));
-    const away = startBroker({ ports: { shard: { mint: lost, count: lost } } });
+    const away = startBroker({ ports: { shard: { mint: lost, mintBatch: lost, count: lost } } });
     const token = await makeToken({ tier: 'free' });
     expectRefusal(await call('/me', { headers: token.bearer, front: away.front }), '503 UNAVAILABLE');
   });

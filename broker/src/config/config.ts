@@ -1,4 +1,12 @@
-import { BaseUrl, isLoopback, List, Mode, Origins, OriginUrl, readSettings } from '@agent-ticket/shared/settings.ts';
+import {
+  BaseUrl,
+  isLoopback,
+  List,
+  Mode,
+  Origins,
+  OriginUrl,
+  readSettings,
+} from '@agent-ticket/shared/settings.ts';
 import { base64url } from 'jose';
 import * as z from 'zod';
 import type { SignInConfig } from '../credentials/auth0-session.ts';

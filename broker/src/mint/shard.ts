@@ -28,11 +28,28 @@ export interface MintOrder {
   readonly isCounted: boolean;
 }
 
-/** A shard's answer to a request for a ticket. */
-export type MintAnswer = MintResult & {
-  /** The holder of the secret that the shard looked up. */
+/** Requests of one caller that came together. Plain data, as an order. */
+export interface MintBatch extends Omit<MintOrder, 'request' | 'jti'> {
+  /** At least one. */
+  readonly requests: readonly Pick<MintOrder, 'request' | 'jti'>[];
+  /** Whether one of them may claim an instance. */
+  readonly mayClaim: boolean;
+}
+
+/** The holder of the secret that the shard looked up. */
+export interface SecretHolder {
   readonly holder?: { readonly who: Authenticated; readonly isUseDue: boolean };
-};
+}
+
+/** A shard's answer to a request for a ticket. */
+export type MintAnswer = MintResult & SecretHolder;
+
+/** A shard's answer to a batch: one result for each request, in their order, or one refusal of all. */
+export type BatchAnswer = SecretHolder &
+  (
+    | { readonly kind: 'decided'; readonly results: readonly MintResult[]; readonly rate: RateState | null }
+    | Exclude<MintResult, { kind: 'admitted' | 'lapses' | 'key-changed' }>
+  );
 
 /** `admitted` and `refused` are durable in the audit log. */
 export type MintResult =
@@ -60,6 +77,9 @@ export type MintResult =
  */
 export interface MintShard extends Counter {
   mint(account: string, order: MintOrder): Promise<MintAnswer>;
+
+  /** The same for several requests of one caller, which are counted before anything is read for them. */
+  mintBatch(account: string, batch: MintBatch): Promise<BatchAnswer>;
 
   /** What is durable and not yet in the record database. Left out where nothing ever waits. */
   waiting?(): Promise<Waiting>;

@@ -33,7 +33,7 @@ import {
   terminateSession,
 } from './sessions.ts';
 import { introspectTicket, revokeTicket } from './ticket-status.ts';
-import { mintTicket } from './tickets.ts';
+import { mintTicket, mintTickets } from './tickets.ts';
 import { grantToken, showServerMetadata } from './token.ts';
 
 const costs = (cost: keyof typeof COSTS): Limit => ({ counts: 'requests', cost });
@@ -85,6 +85,15 @@ export const ROUTES: readonly Route[] = [
     limit: { counts: 'tickets' },
     readsCredential: true,
     handler: mintTicket,
+    query: [],
+  },
+  {
+    method: 'POST',
+    path: '/tickets/batch',
+    auth: 'required',
+    limit: { counts: 'tickets', isBatch: true },
+    readsCredential: true,
+    handler: mintTickets,
     query: [],
   },
   {

@@ -44,7 +44,7 @@ export type Limit =
   /** Sign-ins that were begun in this browser and come back, counted before the tenant is asked. */
   | { readonly counts: 'sign-ins' }
   /** Requests for tickets, counted with the audit event. */
-  | { readonly counts: 'tickets' }
+  | { readonly counts: 'tickets'; readonly isBatch?: true }
   /** Counts only presented credentials that are invalid: a valid credential must never be refused by the limit. */
   | { readonly counts: 'failures' }
   | { readonly counts: 'nothing'; readonly reason: string };
