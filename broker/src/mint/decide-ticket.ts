@@ -1,4 +1,4 @@
-import type { MintFacts } from '@agent-ticket/drizzle/control/mint-facts.ts';
+import type { MintFacts, MintQuestion } from '@agent-ticket/drizzle/control/mint-facts.ts';
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import type { Denial, DenialReason } from '@agent-ticket/shared/denial.ts';
 import { CREDENTIAL_MIN_LEFT_SECONDS, TICKET_TTL_SECONDS } from '@agent-ticket/shared/limits.ts';
@@ -74,7 +74,7 @@ export async function decideBatch({ requests, ...batch }: MintBatch, ports: Mint
   const counted = await ports.record.write({ rate: rule && { ...rule, cost: orders.length }, wanted });
   if (!counted.admitted) return { ...overLimit(counted.rate, context.now), ...holder };
 
-  const read = await Promise.all(orders.map((order) => readFacts(order, ports)));
+  const read = await ports.readFacts.all(orders.map((order) => questionOf(order, ports)));
   let { mayClaim } = batch;
   const results: MintResult[] = [];
   for (const [index, order] of orders.entries()) {
@@ -107,16 +107,19 @@ interface VerifiedOrder extends Omit<MintOrder, 'credential'> {
   readonly who: Authenticated;
 }
 
-function readFacts(order: MintOrder, ports: MintPorts): Promise<MintFacts> {
+const readFacts = (order: MintOrder, ports: MintPorts): Promise<MintFacts> =>
+  ports.readFacts(questionOf(order, ports));
+
+function questionOf(order: MintOrder, ports: MintPorts): MintQuestion {
   const { credential, context, kid } = order;
   const { agent, instance = DEFAULT_INSTANCE } = order.request;
   const question = (who: Authenticated) => questionAbout(who, { agent, instance }, context.now, ports, kid);
-  if (!isUnverified(credential)) return ports.readFacts({ ...question(credential), kid });
+  if (!isUnverified(credential)) return { ...question(credential), kid };
   const { tokenId } = credential;
   // Only names of the holder are part of the question, and its id says those.
   const id = principalOfToken(tokenId);
   const principal = plainPrincipal({ id, kind: 'service', issuer: 'broker' });
-  return ports.readFacts({ ...question({ method: 'service-token', principal }), kid, tokenId });
+  return { ...question({ method: 'service-token', principal }), kid, tokenId };
 }
 
 /** The rule of a request that was counted before: it adds nothing and refuses nothing, and goes with a mark. */

@@ -12,6 +12,7 @@ import type { Authenticated } from '../credentials/principal.ts';
 import { type Credential, isUnverified, principalOfToken } from '../credentials/service-token.ts';
 import type { RequestContext } from '../http/context.ts';
 import { type Counter, INSTANCE_WINDOW_MS, type RateRule, type RateState } from '../http/rate.ts';
+import type { CoalescedRead } from './coalesced-read.ts';
 import type { PolicyInputPorts } from './policy-input.ts';
 import type { TicketRequest } from './ticket-request.ts';
 
@@ -89,7 +90,7 @@ export interface MintShard extends Counter {
 export interface MintPorts extends Pick<PolicyInputPorts, 'registry'> {
   readonly control: Pick<ControlStore, 'change' | 'grants'>;
   /** Facts that were read after this call. */
-  readonly readFacts: (question: MintQuestion) => Promise<MintFacts>;
+  readonly readFacts: CoalescedRead<MintQuestion, MintFacts>;
   readonly config: PolicyInputPorts['config'] & WorkersConfig & { readonly issuer: string };
   readonly randomId: () => string;
   readonly record: Recording;
