@@ -102,11 +102,17 @@ export function createSessions(ports: SessionPorts) {
       return admitted;
     },
 
-    /** Whether a ticket allows a request without a session: not once its own session is over. */
+    /**
+     * Whether a ticket allows a request without a session: not once its own session is over. Where nobody took that away,
+     * the client only needs a new ticket.
+     */
     checkRequest(handover: Handover): Outcome<undefined> {
       const checked = checkTicket(sql, handover, clock());
       if (!checked.ok) return checked;
-      return sessions.isOver(handover.claims.jti) ? err('session_terminated') : checked;
+      const end = sessions.findEnd(handover.claims.jti);
+      if (end === undefined) return checked;
+      const isTakenAway = end.reason === 'session_terminated' || end.reason === 'locked';
+      return err(isTakenAway ? 'session_terminated' : 'ticket_used');
     },
 
     noteGrantUsed: (ticket: VerifiedTicket): void => noteGrantUsed(sql, ticket),
