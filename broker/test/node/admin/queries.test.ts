@@ -52,6 +52,8 @@ describe('a parameter that a route does not know', () => {
     expect(ROUTES.filter(({ query }) => 'ignored' in query).map(({ path }) => path)).toEqual([
       '/',
       '/token',
+      '/revoke',
+      '/introspect',
       '/auth/callback',
       '/auth/backchannel-logout',
       '/.well-known/jwks.json',
