@@ -93,6 +93,9 @@ interface Attempt {
   };
 }
 
+/** Of an origin that is refused, for the log. */
+const ORIGIN_LOGGED_CHARACTERS = 128;
+
 /** From then on an answer is checked for revocations again: what was read for its request does not count any more. */
 const SLOW_ANSWER_MS = 1_000;
 
@@ -111,7 +114,8 @@ async function passGate(
   if (!route.ok) return route;
   if (url.protocol === 'http:' && !config.development && !isLoopback(url.hostname))
     return err('plaintext_refused');
-  if (!originAllowed(origin, config.allowedOrigins)) return err('origin_not_allowed');
+  if (!originAllowed(request, config.allowedOrigins))
+    return err('origin_not_allowed', { detail: origin?.slice(0, ORIGIN_LOGGED_CHARACTERS) ?? '' });
   const { entry, instance } = route.value;
   if (request.method === 'OPTIONS') return ok(preflight(origin, requestId, entry));
 

@@ -4,9 +4,13 @@ import { createRefusalTally } from '@agent-ticket/shared/refusal-tally.ts';
 import {
   type AgentRegistry,
   agentsOf,
+  type BindingKey,
+  bindingNamesOf,
+  type ClassBinding,
   DEFAULT_WORKER,
-  type EnabledBinding,
+  type EnabledSlug,
   lacksBinding,
+  noBinding,
   requireSound,
 } from '@agent-ticket/shared/registry.ts';
 import { logWithPoints, type PointSink } from '@agent-ticket/shared/security-events.ts';
@@ -30,6 +34,16 @@ export interface GateEnv extends RevocationEnv {
 
 type Ports = GatePorts & ControlPorts;
 
+/**
+ * Of the members of an env those that bind agents: the compiler asks for one of the two names of each slug, and for
+ * `CHAT_AGENT` where there is neither.
+ */
+export type AgentBindings<Env, Slug extends string> = {
+  readonly [Each in Slug as ClassBinding<Each> extends keyof Env
+    ? ClassBinding<Each>
+    : BindingKey<Each>]: DurableObjectNamespace;
+};
+
 /** What the gate answers, by path. */
 const ANSWERS: readonly [
   isOurs: (pathname: string) => boolean,
@@ -39,10 +53,6 @@ const ANSWERS: readonly [
   [isControlPath, answerControl],
   [isMetadataPath, answerMetadataRequest],
 ];
-
-/** The env of a worker with its agents of these: the compiler asks for the binding of each enabled one. */
-export type EnvOf<Registry extends AgentRegistry, Worker extends string> = GateEnv &
-  Readonly<Record<EnabledBinding<Registry, Worker>, DurableObjectNamespace>>;
 
 /** Which of several agent workers a gate is. */
 export interface GateOptions<Worker extends string> {
@@ -63,7 +73,10 @@ export function createGate<
   const Worker extends Registry[number]['worker'] = typeof DEFAULT_WORKER,
 >(registry: Registry, { worker = DEFAULT_WORKER }: GateOptions<Worker | typeof DEFAULT_WORKER> = {}) {
   const portsByEnv = new WeakMap<object, Ports>();
-  return (request: Request, env: EnvOf<Registry, Worker>): Promise<Response> | undefined => {
+  return <Env extends GateEnv>(
+    request: Request,
+    env: Env & AgentBindings<Env, EnabledSlug<Registry, Worker>>,
+  ): Promise<Response> | undefined => {
     // `GET *` has a URL that is none (RFC 9112 §3.2.4). The local runtime's router of assets fails on it before this.
     if (!URL.canParse(request.url))
       return Promise.resolve(refuseHttp({ reason: 'route_unknown' }, crypto.randomUUID()));
@@ -87,13 +100,13 @@ function portsOf(agents: AgentRegistry, worker: string, env: GateEnv & object): 
   const bindings = Object.keys(env);
   for (const entry of registry)
     if (lacksBinding(entry, bindings))
-      print({ event: 'agent_without_binding', agent: entry.slug, binding: entry.bindingKey });
+      print({ event: 'agent_without_binding', agent: entry.slug, bindings: bindingNamesOf(entry.slug) });
   return {
     ...verifierOf(env),
     registry,
     destination: ({ entry, instance }) => {
       const stub = findObject(env, entry.slug, instance);
-      if (stub === undefined) throw new Error(`no binding ${entry.bindingKey}`);
+      if (stub === undefined) throw new Error(noBinding(entry.slug));
       return stub;
     },
     record,

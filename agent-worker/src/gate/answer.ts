@@ -85,11 +85,14 @@ export const faultDenial = (error: unknown) =>
   isOutage(error) ? err('database_unavailable', { retryAfter: 5 }) : err('internal');
 
 /**
- * Whether a request may come from this origin. Browsers name an origin on every upgrade; a client that names none is no
- * browser and proves itself by its ticket alone. The origin `null` (sandboxed frames, files) is never allowed.
+ * Whether a request may come from its origin: one of the list, or the worker's own, which serves pages beside its agents.
+ * Browsers name an origin on every upgrade; a client that names none is no browser and proves itself by its ticket alone.
+ * The origin `null` (sandboxed frames, files) is never allowed.
  */
-export const originAllowed = (origin: string | null, allowed: readonly string[]): boolean =>
-  origin === null || allowed.includes(origin);
+export const originAllowed = (request: Request, allowed: readonly string[]): boolean => {
+  const origin = request.headers.get('origin');
+  return origin === null || origin === new URL(request.url).origin || allowed.includes(origin);
+};
 
 /** Tickets are explicit credentials, so credentials of the browser (cookies) are never allowed. */
 export function corsHeaders(
@@ -127,7 +130,7 @@ export function withCors(
   entry: AgentEntry | undefined,
 ): Response {
   const origin = request.headers.get('origin');
-  if (answer.status === 101 || !originAllowed(origin, allowedOrigins)) return answer;
+  if (answer.status === 101 || !originAllowed(request, allowedOrigins)) return answer;
   for (const [name, value] of corsHeaders(origin, entry)) {
     // An agent may expose headers of its own.
     if (name === 'access-control-expose-headers') answer.headers.append(name, value);

@@ -48,9 +48,10 @@ export async function answerMetadataRequest(request: Request, ports: MetadataPor
 }
 
 function findResource(
-  { url, method, headers }: Request,
+  request: Request,
   { registry, config }: MetadataPorts,
 ): Outcome<{ readonly entry: AgentEntry; readonly resource: string }> {
+  const { url, method } = request;
   const { pathname, protocol, hostname } = new URL(url);
   const path = pathname.slice(WELL_KNOWN.length);
   const route = parseRoute(path, { method: 'GET', isUpgrade: false }, registry);
@@ -60,7 +61,7 @@ function findResource(
   if (entry.transport !== 'sse' || !isResource) return err('route_unknown');
   if (!METHODS.includes(method)) return err('method_not_allowed', { allow: METHODS });
   if (protocol === 'http:' && !config.development && !isLoopback(hostname)) return err('plaintext_refused');
-  if (!originAllowed(headers.get('origin'), config.allowedOrigins)) return err('origin_not_allowed');
+  if (!originAllowed(request, config.allowedOrigins)) return err('origin_not_allowed');
   return ok({ entry, resource: originOf(url, config) + path });
 }
 

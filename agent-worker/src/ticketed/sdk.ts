@@ -1,5 +1,4 @@
-import { bindingKeyOf } from '@agent-ticket/shared/registry.ts';
-import { isNamespace } from '../handover.ts';
+import { findNamespace } from '../handover.ts';
 
 /** The points at which this layer uses internals of the SDK and of the runtime. */
 
@@ -104,7 +103,5 @@ export function isDestination(
   env: object,
   id: DurableObjectId,
 ): boolean {
-  const bindings = new Map<string, unknown>(Object.entries(env));
-  const binding = bindings.get(bindingKeyOf(at.agent));
-  return isNamespace(binding) && binding.idFromName(at.instance).equals(id);
+  return findNamespace(env, at.agent)?.idFromName(at.instance).equals(id) ?? false;
 }
