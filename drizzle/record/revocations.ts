@@ -184,6 +184,8 @@ function belongsTo(db: RecordDatabase, target: Target): SQL | undefined {
       return eq(agentSessions.loginId, target.id);
     case 'ticket':
       return eq(agentSessions.jti, target.jti);
+    case 'address':
+      return eq(agentSessions.ipAddress, target.address);
     case 'everything':
       return undefined;
   }

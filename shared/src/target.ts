@@ -19,6 +19,7 @@ export const LockTarget = z
     z.strictObject({ kind: z.literal('session'), id: LowerUuid.pipe(SessionId) }),
     z.strictObject({ kind: z.literal('service-token'), id: ServiceTokenId }),
     z.strictObject({ kind: z.literal('key'), kid: KeyId }),
+    z.strictObject({ kind: z.literal('ticket'), jti: LowerUuid.pipe(TicketId) }),
     z.strictObject({ kind: z.literal('everything') }),
   ])
   .transform((target) => {
@@ -32,10 +33,10 @@ export type Target =
   | LockTarget
   /** The stored grant that decided. */
   | { readonly kind: 'grant'; readonly id: string }
-  /** One ticket. */
-  | { readonly kind: 'ticket'; readonly jti: TicketId }
   /** The sign-in of a browser. */
-  | { readonly kind: 'login'; readonly id: string };
+  | { readonly kind: 'login'; readonly id: string }
+  /** The network address that a session was opened from. No ticket names one, so that it hits sessions only. */
+  | { readonly kind: 'address'; readonly address: string };
 
 /** A target in its one canonical spelling, `<kind>:<name>`, by which revocations are stored and found. */
 export function targetName(target: Target): string {
@@ -54,6 +55,8 @@ export function targetName(target: Target): string {
       return `key:${target.kid}`;
     case 'ticket':
       return `ticket:${target.jti}`;
+    case 'address':
+      return `address:${target.address}`;
     case 'everything':
       return 'everything:';
   }
@@ -84,7 +87,9 @@ function parseTargetName(name: string): Target {
     case 'login':
       return { kind, id: z.string().min(1).max(128).parse(rest) };
     case 'ticket':
-      return { kind, jti: TicketId.parse(rest) };
+      return LockTarget.parse({ kind, jti: rest });
+    case 'address':
+      return { kind, address: z.union([z.ipv4(), z.ipv6()]).parse(rest) };
     default:
       return LockTarget.parse({ kind, id: rest });
   }
@@ -107,10 +112,12 @@ interface RevocableTicket {
   readonly claims: TicketClaims;
   readonly kid: string;
   readonly session?: string | undefined;
+  /** From where the session was opened. */
+  readonly ipAddress?: string | null | undefined;
 }
 
 /** The names of every target that would hit this ticket or session, each party to it included. */
-export const targetNamesOf = ({ claims, kid, session }: RevocableTicket): string[] => [
+export const targetNamesOf = ({ claims, kid, session, ipAddress }: RevocableTicket): string[] => [
   ...targetNamesOfInstance(claims),
   ...[claims.sub, ...partiesBeside(claims)].map(targetNameOfParty),
   `key:${kid}`,
@@ -118,4 +125,5 @@ export const targetNamesOf = ({ claims, kid, session }: RevocableTicket): string
   ...(claims.grant === undefined ? [] : [`grant:${claims.grant}`]),
   ...(claims.login === undefined ? [] : [`login:${claims.login}`]),
   ...(session === undefined ? [] : [`session:${session}`]),
+  ...(ipAddress == null ? [] : [`address:${ipAddress}`]),
 ];

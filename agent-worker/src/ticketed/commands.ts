@@ -35,7 +35,8 @@ export function createCommands({ sql, sessions, destruction, clock, onFacts }: C
       .listOpen()
       .filter((session) => {
         const claims = claimsOf(session);
-        const names = targetNamesOf({ claims, kid: session.kid, session: session.id });
+        const { id, kid, ipAddress } = session;
+        const names = targetNamesOf({ claims, kid, session: id, ipAddress });
         const isDecidedLater = byNumber && claims.rev >= revocation.rev;
         return !isDecidedLater && isHit({ names, rev: claims.rev }, revocation, now);
       })

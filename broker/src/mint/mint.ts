@@ -1,10 +1,12 @@
 import { present } from '@agent-ticket/shared/handshake.ts';
+import { SESSION_ABSOLUTE_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { TicketId } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { formatScope } from '@agent-ticket/shared/scope.ts';
+import type { BrokerConfig } from '../config/config.ts';
 import { type AgentWorker, workerOf } from '../config/workers.ts';
 import type { Authenticated } from '../credentials/principal.ts';
-import { type Credential, isUnverified, noteUse } from '../credentials/service-token.ts';
+import { type Credential, isUnverified, noteUse, USE_NOTED_EVERY_MS } from '../credentials/service-token.ts';
 import type { RequestContext } from '../http/context.ts';
 import type { RateState } from '../http/rate.ts';
 import type { Keyring } from '../keys/keyring.ts';
@@ -16,6 +18,7 @@ import { accountOf, type MintShard } from './shard.ts';
 import type { TicketRequest } from './ticket-request.ts';
 
 export interface ExchangePorts extends ChangePorts {
+  readonly config: ChangePorts['config'] & Pick<BrokerConfig, 'sessionRetentionMs'>;
   readonly shard: MintShard;
   readonly keyring: Pick<Keyring, 'signer' | 'lastSigner' | 'newestSigner'>;
   /** Runs beside the answer; its failure is logged and changes no answer. */
@@ -93,6 +96,7 @@ export async function exchange(
       return { outcome: err('claim_contended', { retryAfter: 1 }), rate: answer.rate, ...lookedUp };
     case 'admitted': {
       if (answer.isClaimed) ports.later(flushOutbox(ports));
+      if (answer.label !== undefined) ports.later(noteSight(answer.payload.sub, answer.label, now, ports));
       const issued = await issueTicket(answer.payload, material);
       return {
         outcome: ok(answerOf(issued, now, workerOf(issued.claims.agent, ports))),
@@ -102,6 +106,18 @@ export async function exchange(
     }
   }
 }
+
+/** Notes beside the answer by what operators know the principal, as long as its sessions are kept. `now` in ms. */
+const noteSight = (
+  id: string,
+  label: string,
+  now: number,
+  { control, config }: ExchangePorts,
+): Promise<void> =>
+  control.principals.see({
+    ...{ id, label, now, since: now - USE_NOTED_EVERY_MS },
+    keptUntil: now + SESSION_ABSOLUTE_SECONDS * 1000 + config.sessionRetentionMs,
+  });
 
 /** What `POST /tickets` answers. */
 interface TicketAnswer {

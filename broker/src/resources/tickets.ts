@@ -4,7 +4,7 @@ import { logAuthFailure, logAuthResult, type RouteName } from '../credentials/au
 import { readCredential } from '../credentials/authenticate.ts';
 import type { Authenticated } from '../credentials/principal.ts';
 import { type Credential, isUnverified, lookUpSecret } from '../credentials/service-token.ts';
-import { checkQuery } from '../http/query.ts';
+import { checkQuery, NO_PARAMETERS } from '../http/query.ts';
 import { exchange } from '../mint/mint.ts';
 import { TicketRequest } from '../mint/ticket-request.ts';
 import { readBody } from '../runtime/body.ts';
@@ -20,7 +20,7 @@ export const mintTicket: Handler = async (call): Promise<HandlerResult> => {
   if (!presented.ok) return { outcome: await logAuthFailure(presented, call, ROUTE, ports), who: undefined };
   const credential = presented.value;
   if (!isUnverified(credential)) await logAuthResult(ok(credential), call, ROUTE, ports);
-  const query = checkQuery(request.url, []);
+  const query = checkQuery(request.url, NO_PARAMETERS);
   const body = query.ok ? await readBody(request, TicketRequest) : query;
   const requested = await requestTicket(credential, body, call, ROUTE);
   if ('answer' in requested) return requested.answer;

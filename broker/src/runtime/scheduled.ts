@@ -114,13 +114,14 @@ async function inBatches(purge: (limit: number) => Promise<number>): Promise<num
 }
 
 /** Deletes expired rows. They have no effect any more, so correctness does not depend on when this runs. */
-async function purgeExpired({ control, record, clock }: BrokerPorts): Promise<void> {
+async function purgeExpired({ config, control, record, clock }: BrokerPorts): Promise<void> {
   const now = clock();
   await inBatches((limit) => control.grants.retire(now, limit));
   await inBatches((limit) => control.grants.purge(now - REVOCATION_KEPT_MS, limit));
   await inBatches((limit) => control.authSessions.purge(now, limit));
   await inBatches((limit) => control.usedTokens.purge(now, limit));
   await inBatches((limit) => control.principals.purge(now, limit));
+  if (config.principalLabel === 'none') await inBatches((limit) => control.principals.forgetLabels(limit));
   await inBatches((limit) => control.revocations.purge(now - REVOCATION_KEPT_MS, limit));
   await inBatches((limit) => record.revocations.purge(now - REVOCATION_KEPT_MS, limit));
   await record.rates.purge(now - RATE_WINDOW_MS, now - INSTANCE_WINDOW_MS);

@@ -86,8 +86,8 @@ describe('a parameter that a route does not know', () => {
 describe('a query', () => {
   it.each([
     [
-      '/admin/agents/sessions?at=2027-01-15T08:00:00Z',
-      'at (parameters are: limit, cursor, agent, instance, principal, active)',
+      '/admin/agents/sessions?since=2027-01-15T08:00:00Z',
+      'since (parameters are: limit, cursor, agent, instance, principal, label, service_token, active, ip_address, at, from, to)',
     ],
     ['/admin/agents/sessions?principal=a&principal=b', 'principal (the parameter came twice)'],
     ['/admin/agents/sessions?principal=', 'principal (the parameter is empty: leave it out)'],
