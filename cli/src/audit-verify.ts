@@ -26,14 +26,21 @@ export async function auditVerify(options: VerifyOptions, terminal: Terminal): P
 }
 
 async function readKeys(place: string, terminal: Terminal): Promise<KeySet<SetAlgorithm>> {
-  const text = /^https?:/.test(place)
-    ? await (await terminal.fetch(place)).text()
-    : await wholeFile(place, terminal);
+  const text = /^https?:/.test(place) ? await download(place, terminal) : await wholeFile(place, terminal);
   const keys = await readKeySet(new TextEncoder().encode(text), TICKET_ALGORITHMS);
   if (keys !== undefined) return keys;
   throw new UsageError(
     `${place} holds no audit keys. Save <broker>/.well-known/audit-jwks.json and give that file to --keys.`,
   );
+}
+
+async function download(url: string, terminal: Terminal): Promise<string> {
+  try {
+    return await (await terminal.fetch(url)).text();
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw new UsageError(`${url} does not answer. Save the keys to a file and give that to --keys.`);
+  }
 }
 
 /** The compact JWS in a file: alone, or in the line of an export that holds it. */

@@ -1,0 +1,127 @@
+import { type Command, InvalidArgumentError } from '@commander-js/extra-typings';
+import type { ExitCode, Terminal } from '../command.ts';
+import { explain } from './explain.ts';
+import { API_ROWS, type ApiRow } from './rows.ts';
+import { type Common, runRow } from './run-row.ts';
+import { sessionsEnd } from './sessions-end.ts';
+import { why } from './why.ts';
+import { several } from './words.ts';
+
+type Done = (code: ExitCode) => void;
+
+export const PROFILE_OPTION = [
+  '--profile <name>',
+  'the kept address and credential; left out: the environment',
+] as const;
+export const JSON_OPTION = ['--json', 'the answer as JSON, a line for each row'] as const;
+const YES_OPTION = ['--yes', 'ask nobody'] as const;
+export const example = (words: string): string => `\nExample:\n  agent-ticket ${words}\n`;
+
+const GROUPS: Readonly<Record<string, string>> = {
+  agents: 'Agents, and the deletion of an instance.',
+  keys: 'Signing keys.',
+  'service-tokens': 'Credentials of machines.',
+  grants: 'Who has which role where.',
+  locks: 'What is closed, to whom.',
+  principals: 'People and services by their labels.',
+  sessions: 'Who is connected, and the end of it.',
+  audit: 'The audit log.',
+  profiles: 'Kept addresses and credentials of brokers.',
+};
+
+export type CommandAt = (words: string) => Command;
+
+/** Makes commands below their groups, and each group with its first command. */
+export function commandTree(top: Command): CommandAt {
+  const groups = new Map<string, Command>();
+  return (words) => {
+    const [first = '', second] = words.split(' ');
+    if (second === undefined) return top.command(first);
+    const group = groups.get(first) ?? top.command(first).description(GROUPS[first] ?? first);
+    groups.set(first, group);
+    return group.command(second);
+  };
+}
+
+/** Adds the commands that ask a broker. */
+export function addApiCommands(at: CommandAt, terminal: Terminal, done: Done): void {
+  for (const row of API_ROWS) addRow(row, at, terminal, done);
+
+  at('explain')
+    .description('Whether a ticket request would be admitted now, rule by rule. Nothing is issued.')
+    .argument('<agent>', 'slug of the agent')
+    .argument('[instance]', 'name of the instance; left out: default')
+    .option('--scope <scopes>', 'as the request would ask for, separated by spaces')
+    .option('--principal <id>', 'for somebody else; needs the permission explain:any')
+    .option('--tier <tier>', 'that the other one is supposed to have')
+    .option('--permissions <names>', 'that the other one is supposed to have, comma-separated', several)
+    .option('--email <address>', 'that the issuer has verified')
+    .option('--groups <names>', 'of the issuer, comma-separated', several)
+    .option('--issuer <iss>', 'of address and groups')
+    .option(...PROFILE_OPTION)
+    .option(...JSON_OPTION)
+    .addHelpText('after', example('explain chat room-7 --principal token:svc_…'))
+    .action(async (agent, instance, options) => {
+      done(await explain({ ...options, agent, instance, json: options.json ?? false }, terminal));
+    });
+
+  at('why')
+    .description('Why a request was refused, by the request id that a person quotes.')
+    .argument('<request id>', 'X-Request-Id of the answer, or request_id in its body')
+    .option(...PROFILE_OPTION)
+    .option(...JSON_OPTION)
+    .addHelpText('after', example('why 6f9619ff-8b86-4d01-b42d-00c04fc964ff'))
+    .action(async (id, options) => {
+      done(await why(id, { ...options, json: options.json ?? false }, terminal));
+    });
+
+  at('sessions end')
+    .description('Ends one session, or all of a person, token, agent, instance or address. It is no ban.')
+    .argument('[id]', 'one session, as "sessions list" shows it')
+    .requiredOption('--reason <text>', 'for the audit log')
+    .option('--person <label or id>', 'all sessions of an e-mail address, or of a principal')
+    .option('--service-token <client id>', 'all sessions that a service token opened')
+    .option('--agent <slug>', 'all sessions of an agent')
+    .option('--instance <name>', 'of this instance alone, with --agent')
+    .option('--address <ip>', 'all sessions from a network address')
+    .option(...YES_OPTION)
+    .option(...PROFILE_OPTION)
+    .option(...JSON_OPTION)
+    .addHelpText('after', example('sessions end --person ann@example.com --reason "lost laptop"'))
+    .action(async (id, options) => {
+      done(await sessionsEnd({ ...options, id, json: options.json ?? false }, terminal));
+    });
+}
+
+function addRow(row: ApiRow, at: CommandAt, terminal: Terminal, done: Done): void {
+  const command = at(row.words).description(row.about);
+  for (const { flag, about } of row.places ?? []) command.argument(flag, about);
+  for (const { flag, about, required } of row.options ?? [])
+    if (required === true) command.requiredOption(flag, about);
+    else command.option(flag, about);
+  if (row.columns !== undefined && row.whole !== true)
+    command.option('--limit <rows>', 'the most rows; left out: all', rows);
+  if (row.ends !== undefined) command.option(...YES_OPTION);
+  command
+    .option(...PROFILE_OPTION)
+    .option(...JSON_OPTION)
+    .addHelpText('after', example(row.example))
+    .action(async () => {
+      const options: Readonly<Record<string, unknown>> = command.opts();
+      done(await runRow(row, command.args, options, commonOf(options), terminal));
+    });
+}
+
+function commonOf({ profile, json, limit, yes }: Readonly<Record<string, unknown>>): Common {
+  return {
+    ...(typeof profile === 'string' && { profile }),
+    ...(typeof limit === 'number' && { limit }),
+    json: json === true,
+    yes: yes === true,
+  };
+}
+
+export function rows(text: string): number {
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('It must be a whole number from 1 on.');
+}
