@@ -2,6 +2,7 @@ import { isSound, type Verification } from '@agent-ticket/broker/src/audit/proof
 import { verifyExport } from '@agent-ticket/broker/src/audit/proof/verify.ts';
 import { type KeySet, readKeySet, type SetAlgorithm } from '@agent-ticket/shared/key-set.ts';
 import { TICKET_ALGORITHMS } from '@agent-ticket/shared/ticket.ts';
+import { painter } from './api/paint.ts';
 import { type ExitCode, type Terminal, UsageError } from './command.ts';
 
 interface VerifyOptions {
@@ -55,12 +56,6 @@ async function wholeFile(path: string, terminal: Terminal): Promise<string> {
   for await (const line of terminal.readLines(path)) lines.push(line);
   return lines.join('\n');
 }
-
-/** ANSI colours, or plain text where no person reads. */
-const painter = (colours: boolean) => {
-  const paint = (code: number) => (text: string) => (colours ? `\u001b[${code}m${text}\u001b[0m` : text);
-  return { red: paint(31), green: paint(32), yellow: paint(33) };
-};
 
 function report(result: Verification, colours: boolean): string {
   const { red, green, yellow } = painter(colours);

@@ -22,16 +22,15 @@ export interface Terminal {
     database: { readonly url: string; readonly token?: string | undefined },
     statements: readonly string[],
   ) => Promise<readonly Row[]>;
-  /** One line that a person types; undefined at the end of the input. */
-  readonly ask: (question: string) => Promise<string | undefined>;
+  readonly openInput: (prompt: string) => Input;
   /** Whether a person can be asked. */
   readonly isInteractive: boolean;
   /** The width of the terminal that shows the output; undefined where none does. */
   readonly columns: number | undefined;
   readonly now: () => number;
   readonly randomBytes: (length: number) => Uint8Array;
-  /** Resolves sooner when the process is interrupted, where the command watches that. */
-  readonly wait: (ms: number) => Promise<void>;
+  /** Resolves sooner when `until` is aborted, or when the process is interrupted and the command watches that. */
+  readonly wait: (ms: number, until?: AbortSignal) => Promise<void>;
   /** Aborted by the first Ctrl-C, where the command watches that; a command that does not is ended by it. */
   readonly interrupted: AbortSignal;
   /** Resolves when the output can take more. */
@@ -55,6 +54,15 @@ export interface Lines {
   /** Appends whole lines. Rejects where somebody else has written to the file. */
   append(text: string): Promise<void>;
   close(): Promise<void>;
+}
+
+/** What a person types, or a pipe. */
+export interface Input {
+  /** The next line; undefined at the end of the input, which Ctrl-C is, too. */
+  next(): Promise<string | undefined>;
+  /** Shows the prompt and what was typed after it again, below what was written meanwhile. */
+  redraw(): void;
+  close(): void;
 }
 
 /** A row of a database, by column. */

@@ -4,11 +4,11 @@ import { once } from 'node:events';
 import { createReadStream, existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { createInterface } from 'node:readline';
 import { setTimeout as setTimeoutAsync } from 'node:timers/promises';
 import { type NewFile, type Terminal, UsageError } from './command.ts';
 import { hasCode } from './error-code.ts';
 import { openLines, readPrivate, writePrivate } from './open-files.ts';
+import { openInput } from './open-input.ts';
 import { runLibsql } from './open-libsql-client.ts';
 import { exitCode, type Shutdown, shutdownOnSignal } from './open-shutdown.ts';
 import { openWrangler, runWrangler } from './open-wrangler.ts';
@@ -62,19 +62,6 @@ async function fetchPatiently(url: string, request: RequestInit = {}): Promise<R
   }
 }
 
-async function ask(question: string): Promise<string | undefined> {
-  // On the error output: the output may be a file.
-  const lines = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    return await new Promise((answered) => {
-      lines.once('close', () => answered(undefined));
-      lines.question(question, answered);
-    });
-  } finally {
-    lines.close();
-  }
-}
-
 /** Only where a command asks for it: any other one ends at Ctrl-C as processes do. */
 let shutdown: Shutdown | undefined;
 const interrupted = (): AbortSignal => {
@@ -96,17 +83,16 @@ const terminal: Terminal = {
   openLines,
   runWrangler,
   runLibsql,
-  ask,
+  openInput,
   isInteractive: process.stdin.isTTY === true && process.stderr.isTTY === true,
   columns: process.stdout.isTTY === true ? process.stdout.columns : undefined,
   now: () => Date.now(),
   randomBytes: (length) => new Uint8Array(randomBytes(length)),
-  async wait(ms) {
-    await setTimeoutAsync(ms, undefined, shutdown && { signal: shutdown.requested }).catch(
-      (error: unknown) => {
-        if (shutdown?.requested.aborted !== true) throw error;
-      },
-    );
+  async wait(ms, until) {
+    const signal = AbortSignal.any([until, shutdown?.requested].filter((each) => each !== undefined));
+    await setTimeoutAsync(ms, undefined, { signal }).catch((error: unknown) => {
+      if (!signal.aborted) throw error;
+    });
   },
   get interrupted() {
     return interrupted();

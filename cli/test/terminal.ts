@@ -19,7 +19,7 @@ export function terminalWith(given: Partial<Terminal>): { terminal: Terminal; sa
     openLines: unused('openLines'),
     runWrangler: unused('runWrangler'),
     runLibsql: unused('runLibsql'),
-    ask: unused('ask'),
+    openInput: unused('openInput'),
     isInteractive: false,
     columns: undefined,
     now: () => 1_700_000_000_000,

@@ -1,6 +1,8 @@
 import { type Command, InvalidArgumentError } from '@commander-js/extra-typings';
 import type { ExitCode, Terminal } from '../command.ts';
+import { connect } from './connect.ts';
 import { explain } from './explain.ts';
+import { probe } from './probe.ts';
 import { API_ROWS, type ApiRow } from './rows.ts';
 import { type Common, runRow } from './run-row.ts';
 import { sessionsEnd } from './sessions-end.ts';
@@ -63,6 +65,29 @@ export function addApiCommands(at: CommandAt, terminal: Terminal, done: Done): v
     .addHelpText('after', example('explain chat room-7 --principal token:svc_…'))
     .action(async (agent, instance, options) => {
       done(await explain({ ...options, agent, instance, json: options.json ?? false }, terminal));
+    });
+
+  at('connect')
+    .description('A client of one instance: shows frames, calls methods, renews, until the end of the input.')
+    .argument('<agent>', 'slug of the agent')
+    .argument('[instance]', 'name of the instance; left out: default')
+    .option('--scope <scopes>', 'less than the role allows, separated by spaces')
+    .option(...PROFILE_OPTION)
+    .option(...JSON_OPTION)
+    .addHelpText('after', example('connect counter demo'))
+    .action(async (agent, instance, options) => {
+      done(await connect({ ...options, agent, instance, json: options.json ?? false }, terminal));
+    });
+
+  at('probe')
+    .description('Whether a deployment admits a good ticket, once, and refuses bad ones. Opens one session.')
+    .argument('<agent>', 'slug of an agent that this credential may connect to')
+    .argument('[instance]', 'name of the instance; left out: default')
+    .option(...PROFILE_OPTION)
+    .option(...JSON_OPTION)
+    .addHelpText('after', example('probe counter demo'))
+    .action(async (agent, instance, options) => {
+      done(await probe({ ...options, agent, instance, json: options.json ?? false }, terminal));
     });
 
   at('why')

@@ -40,7 +40,9 @@ export async function runRow(
 export async function confirm(what: string, { yes }: Pick<Common, 'yes'>, terminal: Terminal): Promise<void> {
   if (yes === true) return;
   if (!terminal.isInteractive) throw new UsageError(`${what} Nobody can be asked here: add --yes to do it.`);
-  const answer = await terminal.ask(`${plain(what)} Go on? [y/N] `);
+  const input = terminal.openInput(`${plain(what)} Go on? [y/N] `);
+  const answer = await input.next();
+  input.close();
   if (/^y(es)?$/i.test(answer?.trim() ?? '')) return;
   throw new UsageError('Nothing was done.');
 }
