@@ -11,6 +11,7 @@ import { auditExport, auditTail } from './api/audit-log.ts';
 import { auditVerify } from './audit-verify.ts';
 import { bootstrap } from './bootstrap.ts';
 import { type ExitCode, type Terminal, UsageError } from './command.ts';
+import { doctor } from './doctor/doctor.ts';
 import { init } from './init.ts';
 import { saveProfile } from './profiles.ts';
 
@@ -107,6 +108,20 @@ function addOperation(at: CommandAt, terminal: Terminal, done: Done): void {
     )
     .action(async (options) => {
       done(await bootstrap({ ...options, json: options.json ?? false }, terminal));
+    });
+
+  at('doctor')
+    .description('What is wrong with a deployment, or with the files of one, and what to do.')
+    .option('--agent <slug>', 'the agent to connect to; left out: the first that the credential may')
+    .option('--instance <name>', 'its instance; left out: default')
+    .option('--origin <origin>', 'of pages that should be let in')
+    .option('--config <file>', 'the wrangler configuration of the broker: looks at files alone')
+    .option('--agent-config <file>', 'with --config: that of the agent worker')
+    .option(...PROFILE_OPTION)
+    .option(...JSON_OPTION)
+    .addHelpText('after', example('doctor --origin https://app.example.com'))
+    .action(async (options) => {
+      done(await doctor({ ...options, json: options.json ?? false }, terminal));
     });
 
   at('profiles save')

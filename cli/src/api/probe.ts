@@ -136,7 +136,7 @@ const FAULTS: readonly Fault[] = [
 ];
 
 /** What became of a socket. */
-interface Seen {
+export interface Seen {
   readonly admitted: boolean;
   /** Of a refusal: the close code. Undefined where there was no WebSocket at all. */
   readonly code?: number;
