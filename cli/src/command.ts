@@ -88,8 +88,13 @@ export interface NewFile {
   readonly text: string;
 }
 
-/** 0: done and well. 1: done, and the answer is bad. 2: not done. */
-export type ExitCode = 0 | 1 | 2;
+/** What the exit codes mean. */
+export const EXIT_CODES = {
+  0: 'done and well',
+  1: 'done and the answer is bad',
+  2: 'not done; then the last line says what to do',
+} as const;
+export type ExitCode = keyof typeof EXIT_CODES;
 
 /** A fault that the caller can mend. Its text says how; `facts` are what a program reads of it. */
 export class UsageError extends Error {

@@ -1,23 +1,27 @@
-import { Command, CommanderError, InvalidArgumentError } from '@commander-js/extra-typings';
+import { Argument, Command, CommanderError, InvalidArgumentError } from '@commander-js/extra-typings';
 import {
+  type Act,
   addApiCommands,
   type CommandAt,
   commandTree,
-  example,
   JSON_OPTION,
   PROFILE_OPTION,
 } from './api/add-commands.ts';
 import { auditExport, auditTail } from './api/audit-log.ts';
 import { auditVerify } from './audit-verify.ts';
 import { bootstrap } from './bootstrap.ts';
-import { type ExitCode, type Terminal, UsageError } from './command.ts';
+import { EXIT_CODES, type ExitCode, type Terminal, UsageError } from './command.ts';
+import { type CommandNode, describeCommand } from './command-tree.ts';
+import { completionScript, SHELLS } from './completion.ts';
 import { doctor } from './doctor/doctor.ts';
 import { init } from './init.ts';
 import { saveProfile } from './profiles.ts';
 
 /** Beside the help of commander: what its exit codes mean. */
-const EXIT_CODES = `
-Exit codes: 0 done and well, 1 done and the answer is bad, 2 not done; then the last line says what to do.
+const CODES = `
+Exit codes: ${Object.entries(EXIT_CODES)
+  .map(([code, meaning]) => `${code} ${meaning}`)
+  .join(', ')}.
 `;
 
 /**
@@ -26,11 +30,11 @@ Exit codes: 0 done and well, 1 done and the answer is bad, 2 not done; then the 
  */
 export async function run(words: readonly string[], terminal: Terminal): Promise<ExitCode> {
   let code: ExitCode = 0;
-  const done = (result: ExitCode): void => {
-    code = result;
+  const act: Act = async (work) => {
+    code = await work(terminal);
   };
   try {
-    await program(terminal, done).parseAsync(words, { from: 'user' });
+    await program(act, terminal).parseAsync(words, { from: 'user' });
     return code;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
@@ -42,56 +46,69 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
   }
 }
 
-/** The whole tree of commands: what help, completion and the reference are made of. */
-export function program(terminal: Terminal, done: (code: ExitCode) => void): Command {
+/** The whole tree of commands, which the reference in the documentation is made of. */
+export const describeProgram = (): CommandNode =>
+  describeCommand(program(async () => {}, { out: () => {}, err: () => {} }));
+
+function program(act: Act, { out, err }: Pick<Terminal, 'out' | 'err'>): Command {
   const top = new Command('agent-ticket')
     .description('Tickets for agents: the operator’s and the developer’s command line.')
     .helpCommand(false)
     .exitOverride()
-    .configureOutput({ writeOut: terminal.out, writeErr: terminal.err })
-    .showHelpAfterError()
-    .addHelpText('afterAll', EXIT_CODES);
+    .configureOutput({ writeOut: out, writeErr: err })
+    .showHelpAfterError('Add --help to see how it is used.')
+    .addHelpText('afterAll', CODES);
 
-  top
-    .command('init')
-    .description('Writes the registry of this app’s agents and the files of a broker. Changes no file.')
+  const at = commandTree(top);
+  at(
+    'init',
+    'Writes the registry of this app’s agents and the files of a broker. Changes no file.',
+    'init --folder broker',
+  )
     .option('--folder <name>', 'the folder of the broker, which is made', 'broker')
     .option('--json', 'what was written, as one line of JSON')
-    .addHelpText('after', example('init --folder broker'))
     .action(async ({ folder, json = false }) => {
-      done(await init({ folder, json }, terminal));
+      await act((terminal) => init({ folder, json }, terminal));
     });
 
-  top
-    .command('dev')
-    .description(
-      'Runs broker, sign-in stand-in and record database beside the app in this folder, until Ctrl-C.',
-    )
+  at(
+    'dev',
+    'Runs broker, sign-in stand-in and record database beside the app in this folder, until Ctrl-C.',
+    'dev --origin http://127.0.0.1:5173',
+  )
     .option('--folder <name>', 'the folder of the broker, as init made it', 'broker')
     .option('--port <port>', 'of the app', port, 8788)
     .option('--broker-port <port>', 'of the broker', port, 8787)
     .option('--identity-provider-port <port>', 'of the stand-in', port, 8790)
     .option('--origin <origin...>', 'of pages that are served elsewhere', [])
-    .addHelpText('after', example('dev --origin http://127.0.0.1:5173'))
     .action(
       async ({ folder, port: app, brokerPort: broker, identityProviderPort: identityProvider, origin }) => {
-        done(await terminal.runDev({ folder, ports: { app, broker, identityProvider }, origins: origin }));
+        await act((terminal) =>
+          terminal.runDev({ folder, ports: { app, broker, identityProvider }, origins: origin }),
+        );
       },
     );
 
-  const at = commandTree(top);
-  addOperation(at, terminal, done);
-  addApiCommands(at, terminal, done);
-  addAuditLog(at, terminal, done);
+  at(
+    'completion',
+    'A script by which a shell completes commands and options.',
+    'completion bash >> ~/.bashrc',
+  )
+    .addArgument(new Argument('<shell>', 'which shell').choices(SHELLS))
+    .action((shell) => out(completionScript(shell, describeCommand(top))));
+  addOperation(at, act);
+  addApiCommands(at, act);
+  addAuditLog(at, act);
   return top;
 }
 
-type Done = (code: ExitCode) => void;
-
 /** Commands of an operator beside those that are one call. */
-function addOperation(at: CommandAt, terminal: Terminal, done: Done): void {
-  at('bootstrap')
-    .description('Makes the first operator’s service token, for who may write to the control database.')
+function addOperation(at: CommandAt, act: Act): void {
+  at(
+    'bootstrap',
+    'Makes the first operator’s service token, for who may write to the control database.',
+    'bootstrap --d1 broker/wrangler.jsonc --secrets-file .dev/broker-secrets.json',
+  )
     .option('--d1 <config>', 'the wrangler configuration of the broker, for a database on Cloudflare')
     .option('--local', 'with --d1: the database of development')
     .option('--database <url>', 'libSQL: file:<path> or libsql://…; left out: CONTROL_DATABASE_URL')
@@ -102,16 +119,15 @@ function addOperation(at: CommandAt, terminal: Terminal, done: Done): void {
     .option('--save <profile>', 'keeps the credential in a profile, and does not print it')
     .option('--broker <address>', 'with --save: the broker that it is for')
     .option('--json', 'the answer as JSON')
-    .addHelpText(
-      'after',
-      example('bootstrap --d1 broker/wrangler.jsonc --secrets-file .dev/broker-secrets.json'),
-    )
     .action(async (options) => {
-      done(await bootstrap({ ...options, json: options.json ?? false }, terminal));
+      await act((terminal) => bootstrap({ ...options, json: options.json ?? false }, terminal));
     });
 
-  at('doctor')
-    .description('What is wrong with a deployment, or with the files of one, and what to do.')
+  at(
+    'doctor',
+    'What is wrong with a deployment, or with the files of one, and what to do.',
+    'doctor --origin https://app.example.com',
+  )
     .option('--agent <slug>', 'the agent to connect to; left out: the first that the credential may')
     .option('--instance <name>', 'its instance; left out: default')
     .option('--origin <origin>', 'of pages that should be let in')
@@ -119,32 +135,34 @@ function addOperation(at: CommandAt, terminal: Terminal, done: Done): void {
     .option('--agent-config <file>', 'with --config: that of the agent worker')
     .option(...PROFILE_OPTION)
     .option(...JSON_OPTION)
-    .addHelpText('after', example('doctor --origin https://app.example.com'))
     .action(async (options) => {
-      done(await doctor({ ...options, json: options.json ?? false }, terminal));
+      await act((terminal) => doctor({ ...options, json: options.json ?? false }, terminal));
     });
 
-  at('profiles save')
-    .description('Keeps the address and the credential of the AGENT_TICKET_ variables in a file of yours.')
+  at(
+    'profiles save',
+    'Keeps the address and the credential of the AGENT_TICKET_ variables in a file of yours.',
+    'profiles save production',
+  )
     .argument('<name>', 'of the profile; "default" is used where nothing is named')
-    .addHelpText('after', example('profiles save production'))
     .action(async (name) => {
-      done(await saveProfile(name, terminal));
+      await act((terminal) => saveProfile(name, terminal));
     });
 }
 
-function addAuditLog(at: CommandAt, terminal: Terminal, done: Done): void {
-  at('audit export')
-    .description('The log as it was signed, for "audit verify".')
+function addAuditLog(at: CommandAt, act: Act): void {
+  at('audit export', 'The log as it was signed, for "audit verify".', 'audit export --file log.ndjson')
     .option('--file <file>', 'continues this file, or makes it; left out: the output')
     .option('--after <number>', 'after this event; left out: all', eventNumber)
     .option(...PROFILE_OPTION)
-    .addHelpText('after', example('audit export --file log.ndjson'))
     .action(async (options) => {
-      done(await auditExport({ ...options, json: true }, terminal));
+      await act((terminal) => auditExport({ ...options, json: true }, terminal));
     });
-  at('audit tail')
-    .description('Each new event, until Ctrl-C. With a file none is lost or repeated by a restart.')
+  at(
+    'audit tail',
+    'Each new event, until Ctrl-C. With a file none is lost or repeated by a restart.',
+    'audit tail --file events.ndjson',
+  )
     .option('--file <file>', 'appends the events to it, and goes on after the last one in it')
     .option('--after <number>', 'after this event; left out: the newest', eventNumber)
     .option(
@@ -156,13 +174,15 @@ function addAuditLog(at: CommandAt, terminal: Terminal, done: Done): void {
     .option('--reads', 'shows the events of reading the log, too')
     .option(...PROFILE_OPTION)
     .option(...JSON_OPTION)
-    .addHelpText('after', example('audit tail --file events.ndjson'))
     .action(async (options) => {
       const { json = false, reads = false } = options;
-      done(await auditTail({ ...options, json, reads }, terminal));
+      await act((terminal) => auditTail({ ...options, json, reads }, terminal));
     });
-  at('audit verify')
-    .description('Checks whether an export of the audit log is what was signed: content, order, gaps, tail.')
+  at(
+    'audit verify',
+    'Checks whether an export of the audit log is what was signed: content, order, gaps, tail.',
+    'audit verify log.ndjson --keys https://broker.example.com/.well-known/audit-jwks.json',
+  )
     .argument('<export>', 'a file, made by "audit export"')
     .requiredOption(
       '--keys <file or URL>',
@@ -170,12 +190,8 @@ function addAuditLog(at: CommandAt, terminal: Terminal, done: Done): void {
     )
     .option('--anchor <file>', 'a checkpoint that was kept elsewhere; without it nothing proves the end')
     .option('--json', 'the answer as one line of JSON')
-    .addHelpText(
-      'after',
-      example('audit verify log.ndjson --keys https://broker.example.com/.well-known/audit-jwks.json'),
-    )
     .action(async (file, { keys, anchor, json = false }) => {
-      done(await auditVerify({ file, keys, anchor, json }, terminal));
+      await act((terminal) => auditVerify({ file, keys, anchor, json }, terminal));
     });
 }
 

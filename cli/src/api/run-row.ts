@@ -2,7 +2,7 @@ import { type ExitCode, type Terminal, UsageError } from '../command.ts';
 import { findAccess } from './access.ts';
 import { type BrokerRequest, callBroker } from './ask-broker.ts';
 import { plain } from './plain-text.ts';
-import type { ApiRow, Field, Members } from './rows.ts';
+import type { ApiRow, Field, Members } from './row.ts';
 import { pagesOf, showList, showObject, showReceipt } from './show.ts';
 
 /** What every command that asks the broker takes. */

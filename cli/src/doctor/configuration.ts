@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { type Check, SKIPPED } from './deployment.ts';
+import { type Check, SKIPPED } from './check.ts';
 
 /** What wrangler reads of the configuration of a worker. */
 export const WorkerConfiguration = z.object({

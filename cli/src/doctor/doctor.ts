@@ -4,8 +4,10 @@ import { json, plain } from '../api/plain-text.ts';
 import type { Common } from '../api/run-row.ts';
 import { count } from '../api/show.ts';
 import type { ExitCode, Terminal } from '../command.ts';
+import { AGENT_CHECKS } from './agent-checks.ts';
+import { BROKER_CHECKS } from './broker-checks.ts';
+import { type Check, SKIPPED } from './check.ts';
 import { CONFIGURATION_CHECKS, type Configurations, WorkerConfiguration } from './configuration.ts';
-import { type Check, DEPLOYMENT_CHECKS, SKIPPED } from './deployment.ts';
 import { gatherFacts } from './facts.ts';
 
 export interface DoctorOptions extends Common {
@@ -17,6 +19,8 @@ export interface DoctorOptions extends Common {
   /** That of the agent worker, beside it. */
   readonly agentConfig?: string | undefined;
 }
+
+export const DEPLOYMENT_CHECKS = [...BROKER_CHECKS, ...AGENT_CHECKS];
 
 /** `agent-ticket doctor`: what is wrong with a deployment, or with the files of one, and what to do. 1 where something is. */
 export async function doctor(options: DoctorOptions, terminal: Terminal): Promise<ExitCode> {
