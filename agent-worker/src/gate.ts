@@ -10,6 +10,7 @@ import {
   type AgentEntry,
   type AgentRegistry,
   findAgent,
+  limitsFor,
   messageBytes,
 } from '@agent-ticket/shared/registry.ts';
 import { CONNECT, MESSAGE, STATE_READ } from '@agent-ticket/shared/scope.ts';
@@ -136,7 +137,8 @@ async function passGate(
   attempt.line = { ...attempt.line, principal, tier };
   if (!entry.deliveries.includes(delivery)) return err('ticket_delivery_not_allowed');
 
-  const { bodyBytes = messageBytes(entry.access), ...limits } = entry.limits;
+  // How long a session lasts is in its ticket.
+  const { bodyBytes = messageBytes(entry.access), sessionSeconds: _, ...limits } = limitsFor(entry, tier);
   // Read before anything is decided by it: with a slow body a request would be let through long after its rights ended.
   const body = isWrite(request.method) ? await readRequestBody(request, bodyBytes, ports.sleep) : ok(null);
   if (!body.ok) return body;

@@ -205,6 +205,7 @@ function eventOf(
       role: decision.role,
       scope: formatScope(decision.scope),
       transport,
+      ...(decision.wouldDeny === undefined ? {} : { would_deny: decision.wouldDeny }),
       ...onBehalf,
     },
   };
@@ -226,7 +227,8 @@ function overLimit(rate: RateState | null, now: number, nextInstanceAt?: number)
 
 /** The name of the instance is counted where nothing but the openness of the agent lets the caller choose it. */
 function markOf({ who, request, context }: VerifiedOrder, decision: Decision, registry: AgentRegistry) {
-  if (!decision.allowed || decision.grant !== undefined) return undefined;
+  if (!decision.allowed) return undefined;
+  if (decision.grant !== undefined && decision.wouldDeny === undefined) return undefined;
   const { agent, instance = DEFAULT_INSTANCE } = request;
   if (findAgent(registry, agent)?.instances !== undefined) return undefined;
   return instanceMarkOf(who, context.ipAddress, { agent, instance });

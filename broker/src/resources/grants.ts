@@ -30,7 +30,7 @@ const Subject = z.union([
 ]);
 
 /** Body of `POST /admin/grants`. */
-const CreateGrant = z.strictObject({
+export const CreateGrant = z.strictObject({
   subject: Subject,
   agent: AgentSlug,
   instance: z.union([z.literal('*'), InstanceName]),

@@ -49,7 +49,7 @@ export const KeyQuery = PAGE.extend(Filter.shape);
 const Place = z.strictObject({ generation: z.int().positive() });
 
 /** Body of `POST /admin/keys/rotate`; may be `{}`. */
-const RotateRequest = z.strictObject({
+export const RotateRequest = z.strictObject({
   purpose: Purpose,
   activate: z.enum(['scheduled', 'now']).default('scheduled'),
   /** Left out: that of the active key. */

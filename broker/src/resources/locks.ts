@@ -15,7 +15,7 @@ import type { Call, Handler } from '../runtime/call.ts';
 import { Reason } from './reason.ts';
 
 /** Body of `POST /admin/locks`. */
-const CreateLock = z.strictObject({
+export const CreateLock = z.strictObject({
   target: LockTarget,
   reason: Reason,
   /** Seconds; left out: until it is lifted. */

@@ -1,6 +1,7 @@
 import type { Permission } from '../credentials/permissions.ts';
 import { PAGE } from '../http/page.ts';
 import { NO_PARAMETERS, type QueryRule } from '../http/query.ts';
+import { TicketRequest } from '../mint/ticket-request.ts';
 import { oauthRefusal } from '../oauth/refusal.ts';
 import type { COSTS, Handler, Limit, Route } from '../runtime/call.ts';
 import { receiveLogout } from '../sign-in/backchannel-logout.ts';
@@ -10,27 +11,31 @@ import { LogoutQuery, logOut } from '../sign-in/logout.ts';
 import { refuseSignIn } from '../sign-in/refusal-page.ts';
 import { listAgents } from './agents.ts';
 import { AuditQuery, ExportQuery, exportAuditLog, listAudit, listCheckpoints } from './audit.ts';
-import { explain } from './explain.ts';
+import { ExplainRequest, explain } from './explain.ts';
 import { showFrontPage } from './front-page.ts';
-import { createGrant, deleteGrant, GrantQuery, listGrants } from './grants.ts';
+import { CreateGrant, createGrant, deleteGrant, GrantQuery, listGrants } from './grants.ts';
 import { liveness, readiness } from './health.ts';
 import { deleteInstance } from './instances.ts';
 import {
   KeyQuery,
   listKeys,
+  RotateRequest,
   resealKeys,
   revokeKey,
   rotateKeys,
   showAuditKeySet,
   showTicketKeySet,
 } from './keys.ts';
-import { createLock, liftLock, listLocks } from './locks.ts';
+import { CreateLock, createLock, liftLock, listLocks } from './locks.ts';
 import { MeQuery, showPrincipal } from './me.ts';
+import { showOpenApi } from './openapi.ts';
 import { listPrincipals, PrincipalQuery } from './principals.ts';
 import { ReasonQuery } from './reason.ts';
 import {
+  CreateServiceToken,
   createServiceToken,
   listServiceTokens,
+  RotateServiceToken,
   revokeServiceToken,
   rotateServiceToken,
   showServiceToken,
@@ -44,7 +49,7 @@ import {
   terminateSession,
 } from './sessions.ts';
 import { StatsQuery, showStats } from './stats.ts';
-import { terminateSessions } from './terminate.ts';
+import { TerminateRequest, terminateSessions } from './terminate.ts';
 import { mintTicket } from './tickets.ts';
 import { grantToken, showServerMetadata } from './token.ts';
 
@@ -87,6 +92,7 @@ export const ROUTES: readonly Route[] = [
   {
     method: 'POST',
     path: '/tickets',
+    body: TicketRequest,
     auth: 'optional',
     limit: { counts: 'tickets' },
     readsCredential: true,
@@ -137,7 +143,7 @@ export const ROUTES: readonly Route[] = [
     allowsNobody: true,
     allowsLocked: true,
   },
-  { method: 'POST', path: '/explain', ...known('read', explain) },
+  { method: 'POST', path: '/explain', body: ExplainRequest, ...known('read', explain) },
   {
     method: 'GET',
     path: '/api/agents',
@@ -167,7 +173,12 @@ export const ROUTES: readonly Route[] = [
   },
   { method: 'GET', path: '/.well-known/audit-jwks.json', ...open(costs('read'), showAuditKeySet, BY_PROBES) },
   { method: 'GET', path: '/admin/keys', ...permitted('keys:read', 'read', listKeys, KeyQuery) },
-  { method: 'POST', path: '/admin/keys/rotate', ...permitted('keys:rotate', 'change', rotateKeys) },
+  {
+    method: 'POST',
+    path: '/admin/keys/rotate',
+    body: RotateRequest,
+    ...permitted('keys:rotate', 'change', rotateKeys),
+  },
   { method: 'POST', path: '/admin/keys/reseal', ...permitted('keys:rotate', 'change', resealKeys) },
   {
     method: 'POST',
@@ -182,6 +193,7 @@ export const ROUTES: readonly Route[] = [
   {
     method: 'POST',
     path: '/admin/service-tokens',
+    body: CreateServiceToken,
     ...scoped('service-tokens:write', 'change', createServiceToken),
   },
   {
@@ -192,6 +204,7 @@ export const ROUTES: readonly Route[] = [
   {
     method: 'POST',
     path: '/admin/service-tokens/:id/rotate',
+    body: RotateServiceToken,
     ...scoped('service-tokens:write', 'change', rotateServiceToken),
   },
   {
@@ -204,10 +217,10 @@ export const ROUTES: readonly Route[] = [
     path: '/admin/grants',
     ...known('read', listGrants, GrantQuery),
   },
-  { method: 'POST', path: '/admin/grants', ...known('change', createGrant) },
+  { method: 'POST', path: '/admin/grants', body: CreateGrant, ...known('change', createGrant) },
   { method: 'DELETE', path: '/admin/grants/:id', ...known('change', deleteGrant) },
   { method: 'GET', path: '/admin/locks', ...permitted('locks:read', 'read', listLocks, PAGE) },
-  { method: 'POST', path: '/admin/locks', ...scoped('locks:write', 'change', createLock) },
+  { method: 'POST', path: '/admin/locks', body: CreateLock, ...scoped('locks:write', 'change', createLock) },
   { method: 'DELETE', path: '/admin/locks/:id', ...scoped('locks:write', 'change', liftLock) },
   {
     method: 'GET',
@@ -222,6 +235,7 @@ export const ROUTES: readonly Route[] = [
   {
     method: 'POST',
     path: '/admin/agents/sessions/terminate',
+    body: TerminateRequest,
     ...scoped('sessions:terminate', 'change', terminateSessions),
   },
   {
@@ -249,6 +263,11 @@ export const ROUTES: readonly Route[] = [
     method: 'GET',
     path: '/admin/agents/audit/checkpoints',
     ...permitted('audit:read', 'read', listCheckpoints, PAGE),
+  },
+  {
+    method: 'GET',
+    path: '/openapi.json',
+    ...open(unlimited('the document is a constant'), showOpenApi, BY_PROBES),
   },
   { method: 'GET', path: '/healthz', ...open(unlimited('it asks nothing of anything'), liveness, BY_PROBES) },
   {

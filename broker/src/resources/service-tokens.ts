@@ -20,7 +20,7 @@ import { readReason, reasonOf } from './reason.ts';
 const YEAR_SECONDS = 366 * 24 * 3600;
 
 /** Body of `POST /admin/service-tokens`. */
-const CreateServiceToken = z.strictObject({
+export const CreateServiceToken = z.strictObject({
   name: z.string().trim().min(1).max(128),
   /** Slugs it may ask for; left out: all. */
   agents: z.array(AgentSlug).min(1).max(64).optional(),
@@ -35,7 +35,7 @@ const CreateServiceToken = z.strictObject({
 });
 
 /** Body of `POST /admin/service-tokens/:id/rotate`. */
-const RotateServiceToken = z.strictObject({
+export const RotateServiceToken = z.strictObject({
   /** Seconds for which the present secret stays good; 0 also ends what it opened. */
   grace_in: z
     .int()

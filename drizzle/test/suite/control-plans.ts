@@ -259,6 +259,11 @@ export const CONTROL_PLANS: readonly Plan<ControlStore>[] = [
     by: ['revocations_rev_unique'],
   },
   {
+    what: 'a mark',
+    work: ({ revocations }) => revocations.mark('rollout counter', 'grant:rollout:counter', NOW),
+    by: ['revocations_rev_unique'],
+  },
+  {
     what: 'old revocations that are forgotten',
     work: ({ revocations }) => revocations.purge(NOW, 500),
     by: ['revocations_until', 'revocations_rev_unique'],

@@ -14,6 +14,12 @@ import * as z from 'zod';
 const Names = z.array(z.string());
 const Count = z.int().min(1);
 
+const TierLimits = z.strictObject({
+  socketsPerPrincipal: Count.exactOptional(),
+  messagesPerSecond: Count.exactOptional(),
+  sessionSeconds: Count.exactOptional(),
+});
+
 /** An entry as a file has it. What names and scopes may be is checked by `defineAgents`. */
 const Entry = z.strictObject({
   slug: z.string(),
@@ -30,6 +36,7 @@ const Entry = z.strictObject({
   scopes: z.record(z.enum(ROLES), Names).exactOptional(),
   deliveries: z.array(z.enum(DELIVERIES)).exactOptional(),
   subAgents: Names.exactOptional(),
+  enforce: z.strictObject({ role: z.enum(['viewer', 'admin']), until: z.string() }).exactOptional(),
   limits: z
     .strictObject({
       socketsPerPrincipal: Count,
@@ -37,6 +44,8 @@ const Entry = z.strictObject({
       frameBytes: Count,
       bodyBytes: Count.exactOptional(),
       idleSeconds: Count.exactOptional(),
+      sessionSeconds: Count.exactOptional(),
+      tiers: z.partialRecord(Tier, TierLimits).exactOptional(),
     })
     .exactOptional(),
 }) satisfies z.ZodType<AgentOptions>;

@@ -57,6 +57,7 @@ describe('a parameter that a route does not know', () => {
       '/.well-known/jwks.json',
       '/.well-known/oauth-authorization-server',
       '/.well-known/audit-jwks.json',
+      '/openapi.json',
       '/healthz',
       '/readyz',
     ]);
