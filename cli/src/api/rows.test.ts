@@ -54,7 +54,11 @@ it('every route of the API that a machine asks is reached by a command', () => {
     // Commands that are more than one call: explain, sessions end, audit export, doctor.
     ...['POST /explain', 'POST /admin/agents/sessions/terminate', 'DELETE /admin/agents/sessions/:id'],
     ...['GET /admin/agents/audit/export', 'GET /healthz', 'GET /readyz', 'GET /.well-known/jwks.json'],
-    ...['GET /.well-known/audit-jwks.json', 'GET /.well-known/oauth-authorization-server'],
+    ...[
+      'GET /.well-known/audit-jwks.json',
+      'GET /.well-known/oauth-authorization-server',
+      'GET /openapi.json',
+    ],
     // An operator ends any session by "sessions end".
     'DELETE /sessions/:id',
     // For browsers, and for OAuth clients.
