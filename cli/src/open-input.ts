@@ -14,6 +14,7 @@ export function openInput(prompt: string): Input {
   const waiting: string[] = [];
   let take: ((line: string | undefined) => void) | undefined;
   let ended = false;
+  let closing = false;
   lines.on('line', (line) => {
     if (take === undefined) waiting.push(line);
     else take(line);
@@ -21,6 +22,8 @@ export function openInput(prompt: string): Input {
   });
   lines.once('close', () => {
     ended = true;
+    // Ctrl-C and Ctrl-D leave the cursor behind what was typed.
+    if (isTerminal && !closing) process.stderr.write('\n');
     take?.(undefined);
   });
   const redraw = (): void => {
@@ -35,6 +38,9 @@ export function openInput(prompt: string): Input {
       });
     },
     redraw,
-    close: () => lines.close(),
+    close() {
+      closing = true;
+      lines.close();
+    },
   };
 }
