@@ -5,6 +5,7 @@ import { base64url } from 'jose';
 import * as z from 'zod';
 import { type Profile, profileFile } from './api/access.ts';
 import { type ExitCode, type Row, type Terminal, UsageError } from './command.ts';
+import { parseJson } from './parse-json.ts';
 
 export interface BootstrapOptions {
   /** Wrangler configuration of the broker, for D1; left out: libSQL. */
@@ -87,17 +88,8 @@ async function readPepper(file: string | undefined, terminal: Terminal): Promise
 async function pepperIn(file: string, terminal: Terminal): Promise<string | undefined> {
   const lines: string[] = [];
   for await (const line of terminal.readLines(file)) lines.push(line);
-  const read = z.object({ TOKEN_PEPPER: z.string() }).safeParse(parse(lines.join('\n')));
+  const read = z.object({ TOKEN_PEPPER: z.string() }).safeParse(parseJson(lines.join('\n')));
   return read.success ? read.data.TOKEN_PEPPER : undefined;
-}
-
-/** Without the text of an error: it would quote the file, which holds secrets. */
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 const Results = z.array(z.object({ results: z.array(z.looseObject({})) }));
@@ -119,7 +111,7 @@ async function execute(
       '--command',
       statements.join('; '),
     ];
-    const read = Results.safeParse(parse(await terminal.runWrangler(words)));
+    const read = Results.safeParse(parseJson(await terminal.runWrangler(words)));
     if (read.success) return read.data.at(-1)?.results ?? [];
     throw new UsageError(
       'wrangler did not answer with rows. Try the same with --print, and give the SQL to wrangler.',

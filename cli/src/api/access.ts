@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { type Terminal, UsageError } from '../command.ts';
+import { parseJson } from '../parse-json.ts';
 
 /** The broker that a command asks, and as whom. */
 export interface Access {
@@ -91,16 +92,7 @@ async function readProfile(name: string, terminal: Terminal): Promise<Access | u
   const file = profileFile(name);
   const text = await terminal.readPrivate(file);
   if (text === undefined) return undefined;
-  return accessOf(parse(text), `the profile ${name}`);
-}
-
-/** Without the text of an error: it would quote the file, which holds a secret. */
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+  return accessOf(parseJson(text), `the profile ${name}`);
 }
 
 function accessOf(text: unknown, source: string): Access {

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { type ExitCode, type Lines, type Terminal, UsageError } from '../command.ts';
+import { parseJson } from '../parse-json.ts';
 import { type Access, findAccess } from './access.ts';
 import { askBroker } from './ask-broker.ts';
 import { json } from './plain-text.ts';
@@ -153,14 +154,7 @@ async function* exported(
   }
 }
 
-function read(line: string): Line | undefined {
-  try {
-    return Line.safeParse(JSON.parse(line)).data;
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
-}
+const read = (line: string): Line | undefined => Line.safeParse(parseJson(line)).data;
 
 function checkpointOf(line: string) {
   const found = read(line);

@@ -5,6 +5,7 @@ import {
   TicketUnavailable,
 } from '@agent-ticket/client';
 import { type ExitCode, type Input, type Terminal, UsageError } from '../command.ts';
+import { parseJson } from '../parse-json.ts';
 import { type Access, findAccess } from './access.ts';
 import { painter } from './paint.ts';
 import { json, plain } from './plain-text.ts';
@@ -159,12 +160,10 @@ function frameOf(words: string): Frame | undefined {
   return { id, text: JSON.stringify({ type: 'rpc', id, method, args: args.map(parsed) }) };
 }
 
+/** JSON, or the text itself. */
 function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
+  const value = parseJson(text);
+  return value === undefined ? text : value;
 }
 
 function frameWriter(isJson: boolean, input: Input, terminal: Terminal) {

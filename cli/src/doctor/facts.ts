@@ -4,6 +4,7 @@ import * as z from 'zod';
 import { type Access, authorization } from '../api/access.ts';
 import { type Seen, show } from '../api/probe.ts';
 import type { Terminal } from '../command.ts';
+import { parseJson } from '../parse-json.ts';
 
 /** An answer over HTTP, whatever it is. */
 export interface Reply {
@@ -130,14 +131,7 @@ async function reply(url: string, request: RequestInit, terminal: Terminal): Pro
   }
 }
 
-function object(text: string): Json | undefined {
-  try {
-    return Json.safeParse(JSON.parse(text)).data;
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
-}
+const object = (text: string): Json | undefined => Json.safeParse(parseJson(text)).data;
 
 const decoded = (part: string): Json | undefined => object(new TextDecoder().decode(base64url.decode(part)));
 
