@@ -49,6 +49,13 @@ describe('the broker and the credential come', () => {
       { broker: 'https://kept.example.com', credential: { kind: 'bearer', token: 'kept' } },
     ],
     [
+      'from the environment with a broker that is mounted below a path',
+      { ...ENVIRONMENT, AGENT_TICKET_BROKER: 'https://app.example.com/broker/' },
+      undefined,
+      {},
+      { broker: 'https://app.example.com/broker', credential: SERVICE_TOKEN },
+    ],
+    [
       'from the environment on loopback without TLS',
       { ...ENVIRONMENT, AGENT_TICKET_BROKER: 'http://127.0.0.1:8787/' },
       undefined,
@@ -95,11 +102,18 @@ describe('a command is not done', () => {
       'must be https',
     ],
     [
-      'with an address that has a path',
-      { ...ENVIRONMENT, AGENT_TICKET_BROKER: `${BROKER}/a` },
+      'with an address that has a query',
+      { ...ENVIRONMENT, AGENT_TICKET_BROKER: `${BROKER}/?a=b` },
       undefined,
       {},
-      'without a path',
+      'without a query',
+    ],
+    [
+      'with a credential that has a line break',
+      { ...ENVIRONMENT, AGENT_TICKET_CLIENT_SECRET: 's3cret\n' },
+      undefined,
+      {},
+      'a line break',
     ],
     [
       'with an address that has a name in it',

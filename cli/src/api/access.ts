@@ -4,7 +4,7 @@ import { parseJson } from '../parse-json.ts';
 
 /** The broker that a command asks, and as whom. */
 export interface Access {
-  /** Origin, without a slash at its end. */
+  /** Its `ISSUER`, without a slash at its end. */
   readonly broker: string;
   readonly credential: Credential | undefined;
 }
@@ -32,6 +32,7 @@ const { BROKER, CLIENT_ID, CLIENT_SECRET, TOKEN, PROFILE } = {
 
 /** Any other address would expose the credential to the network. */
 const SAFE = /^(https:|http:\/\/(localhost|127(\.\d+){3}|\[::1\])(:|$))/;
+const PRINTABLE = /^[\u0021-\u007e]+$/;
 const PROFILE_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
 
 /**
@@ -103,12 +104,15 @@ function accessOf(text: unknown, source: string): Access {
   if (
     url === null ||
     !SAFE.test(url.origin) ||
-    url.pathname !== '/' ||
-    url.search !== '' ||
-    url.username !== ''
+    `${url.search}${url.hash}${url.username}${url.password}` !== ''
   )
-    throw new UsageError(`The address in ${source} must be https, or http on loopback, without a path.`);
-  const broker = url.origin;
+    throw new UsageError(
+      `The address in ${source} must be https, or http on loopback: the ISSUER of the broker, without a query.`,
+    );
+  if (Object.values(read.data).some((value) => !PRINTABLE.test(value)))
+    throw new UsageError(`${source} holds a space or a line break, as no address and no credential does.`);
+  // A broker that is mounted in another worker is below a path.
+  const broker = url.origin + url.pathname.replace(/\/$/, '');
   if ('token' in read.data) return { broker, credential: { kind: 'bearer', token: read.data.token } };
   if (!('client_id' in read.data)) return { broker, credential: undefined };
   const { client_id: clientId, client_secret: clientSecret } = read.data;

@@ -6,7 +6,7 @@ import { plain } from './plain-text.ts';
 
 export interface BrokerRequest {
   readonly method: 'GET' | 'POST' | 'DELETE';
-  /** From the origin on, each name in it encoded. */
+  /** Below the address of the broker, each name in it encoded. */
   readonly path: string;
   readonly query?: Readonly<Record<string, unknown>>;
   readonly body?: unknown;
@@ -41,7 +41,7 @@ export async function askBroker(
   access: Access,
   terminal: Terminal,
 ): Promise<Response> {
-  const url = new URL(path, access.broker);
+  const url = new URL(`${access.broker}${path}`);
   for (const [name, value] of Object.entries(query))
     if (value !== undefined) url.searchParams.set(name, String(value));
   const headers = {

@@ -61,6 +61,14 @@ describe('an answer that is not of a broker is named:', () => {
   });
 });
 
+it('a broker that is mounted below a path is asked there', async () => {
+  const at = terminalAt(() => Response.json({}), {
+    environment: { AGENT_TICKET_BROKER: 'https://app.example.com/broker/' },
+  });
+  expect(await run(['me'], at.terminal)).toBe(0);
+  expect(at.asked.map(({ url }) => url.href)).toEqual(['https://app.example.com/broker/me']);
+});
+
 describe('a lock', () => {
   const answering = (receipt: object) => () => Response.json({ id: 'l', receipt }, { status: 201 });
 

@@ -24,6 +24,7 @@ const Explained = z.object({
   role: z.string().nullable(),
   scope: z.string().nullable(),
   would_claim: z.boolean(),
+  would_deny: z.string().nullish(),
   rules: z.array(z.object({ rule: z.string(), holds: z.boolean() })),
   grants: z.array(z.object({ id: z.string(), subject: z.string(), instance: z.string(), role: z.string() })),
 });
@@ -43,6 +44,8 @@ export async function explain(options: ExplainOptions, terminal: Terminal): Prom
       : 'refused';
     terminal.out(`${cell(explained.principal)}: ${verdict}\n`);
     if (allowed) terminal.out(`  scope  ${cell(explained.scope)}\n`);
+    if (typeof explained.would_deny === 'string')
+      terminal.out(`  until the end of the rollout; without it refused: ${cell(explained.would_deny)}\n`);
     for (const { rule, holds } of rules) terminal.out(`  ${holds ? 'holds ' : 'FAILS '} ${cell(rule)}\n`);
     for (const grant of grants)
       terminal.out(

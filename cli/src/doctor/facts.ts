@@ -56,7 +56,7 @@ export interface Asked {
 export async function gatherFacts(asked: Asked, access: Access, terminal: Terminal): Promise<Facts> {
   const { broker } = access;
   const ask = (path: string, headers: Record<string, string> = {}) =>
-    reply(new URL(path, broker).href, { headers }, terminal);
+    reply(`${broker}${path}`, { headers }, terminal);
   const own = authorization(access);
   const hasCredential = access.credential !== undefined;
   const health = await ask('/healthz');
@@ -65,14 +65,12 @@ export async function gatherFacts(asked: Asked, access: Access, terminal: Termin
   const asking = <T>(question: () => Promise<T>): Promise<T | undefined> =>
     isBroker ? question() : Promise.resolve(undefined);
 
-  const [ready, metadata, keySet, auditKeySet] = await Promise.all(
-    [
-      '/readyz',
-      '/.well-known/oauth-authorization-server',
-      '/.well-known/jwks.json',
-      '/.well-known/audit-jwks.json',
-    ].map((path) => asking(() => ask(path))),
-  );
+  const [ready, metadata, keySet, auditKeySet] = await Promise.all([
+    asking(() => ask('/readyz')),
+    asking(() => reply(metadataUrl(broker), {}, terminal)),
+    asking(() => ask('/.well-known/jwks.json')),
+    asking(() => ask('/.well-known/audit-jwks.json')),
+  ]);
   const me = hasCredential ? await asking(() => ask('/me', own)) : undefined;
   const keys = me?.status === 200 ? await asking(() => ask('/admin/keys', own)) : undefined;
   const agent = asked.agent ?? firstAgent(await asking(() => ask('/api/agents', own)));
@@ -118,6 +116,12 @@ export async function gatherFacts(asked: Asked, access: Access, terminal: Termin
         ? undefined
         : await reply(http, { headers: { origin } }, terminal),
   };
+}
+
+/** RFC 8414 §3: the path of the issuer comes last. */
+function metadataUrl(broker: string): string {
+  const { origin, pathname } = new URL(broker);
+  return `${origin}/.well-known/oauth-authorization-server${pathname.replace(/\/$/, '')}`;
 }
 
 async function reply(url: string, request: RequestInit, terminal: Terminal): Promise<Reply | undefined> {
