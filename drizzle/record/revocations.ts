@@ -184,6 +184,9 @@ function belongsTo(db: RecordDatabase, target: Target): SQL | undefined {
       return eq(agentSessions.loginId, target.id);
     case 'ticket':
       return eq(agentSessions.jti, target.jti);
+    // A request by callback opens no session.
+    case 'callback':
+      return sql`false`;
     case 'everything':
       return undefined;
   }

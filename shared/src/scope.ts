@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { CallName } from './names.ts';
 
 /**
  * What one inbound frame or request to an agent needs. `agent:rpc:<method>` names one callable, `agent:rpc:*` all.
@@ -28,6 +29,22 @@ export const ScopeList = z
     }
     return scopes;
   });
+
+const OF_CALLBACK = 'agent:callback:';
+
+/**
+ * What a request has that came by a callback, and nothing else: the callback's name. No {@link Scope}, so that neither a
+ * role nor a ticket can hold it.
+ */
+export const CallbackScope = z
+  .string()
+  .refine(
+    (text) => text.startsWith(OF_CALLBACK) && CallName.safeParse(text.slice(OF_CALLBACK.length)).success,
+  )
+  .brand<'CallbackScope'>();
+export type CallbackScope = z.infer<typeof CallbackScope>;
+
+export const callbackScope = (name: string): CallbackScope => CallbackScope.parse(`${OF_CALLBACK}${name}`);
 
 export const CONNECT = Scope.parse('agent:connect');
 export const STATE_READ = Scope.parse('agent:state:read');

@@ -1,3 +1,4 @@
+import { base64url } from 'jose';
 import * as z from 'zod';
 
 export const isLoopback = (hostname: string): boolean =>
@@ -14,6 +15,17 @@ export const BaseUrl = z
     const bare = !/[?#]|\/\/[^/]*@/.test(text);
     return bare && (url.protocol === 'https:' || isLoopback(url.hostname));
   }, 'must be https (http on loopback only) without query, fragment or user');
+
+export const isOrigin = (url: string): boolean => URL.canParse(url) && new URL(url).pathname === '/';
+
+/** The address of an agent worker. Paths below it are ours: a path of its own would be dropped, so it has none. */
+export const WorkerUrl = BaseUrl.refine(isOrigin, 'must be an origin, without a path');
+
+/** 256 bits: `openssl rand -base64 32 | tr '+/' '-_' | tr -d '='`. */
+export const Key256 = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{43}$/, 'must be 32 bytes in base64url')
+  .transform((text) => new Uint8Array(base64url.decode(text)));
 
 /** Comma-separated list; empty text is the empty list. */
 export const List = z.string().transform((text) =>

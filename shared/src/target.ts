@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { AgentSlug, InstanceName, KeyId, PrincipalId, SessionId, TicketId } from './names.ts';
+import { AgentSlug, CallbackId, InstanceName, KeyId, PrincipalId, SessionId, TicketId } from './names.ts';
 import { partiesBeside, type TicketClaims } from './ticket.ts';
 
 /** Reads UUIDs in lower case: targets are compared as text, and another spelling would match no row. */
@@ -19,6 +19,7 @@ export const LockTarget = z
     z.strictObject({ kind: z.literal('session'), id: LowerUuid.pipe(SessionId) }),
     z.strictObject({ kind: z.literal('service-token'), id: ServiceTokenId }),
     z.strictObject({ kind: z.literal('key'), kid: KeyId }),
+    z.strictObject({ kind: z.literal('callback'), id: LowerUuid.pipe(CallbackId) }),
     z.strictObject({ kind: z.literal('everything') }),
   ])
   .transform((target) => {
@@ -43,6 +44,7 @@ export function targetName(target: Target): string {
     case 'principal':
     case 'session':
     case 'service-token':
+    case 'callback':
     case 'grant':
     case 'login':
       return `${target.kind}:${target.id}`;

@@ -1,5 +1,14 @@
-import { BaseUrl, isLoopback, List, Mode, Origins, readSettings } from '@agent-ticket/shared/settings.ts';
-import { base64url } from 'jose';
+import {
+  BaseUrl,
+  isLoopback,
+  isOrigin,
+  Key256,
+  List,
+  Mode,
+  Origins,
+  readSettings,
+  WorkerUrl,
+} from '@agent-ticket/shared/settings.ts';
 import * as z from 'zod';
 import type { SignInConfig } from '../credentials/auth0-session.ts';
 import { ClaimRule } from '../credentials/claim-rules.ts';
@@ -22,19 +31,11 @@ import { GATE_SETTINGS, mountFaults, withoutAgentPages } from './mount.ts';
 import {
   type AgentWorker,
   Audience,
-  isOrigin,
   Workers,
   type WorkersByName,
-  WorkerUrl,
   workersFaults,
   workersOf,
 } from './workers.ts';
-
-/** 256 bits: `openssl rand -base64 32 | tr '+/' '-_' | tr -d '='`. */
-const Key256 = z
-  .string()
-  .regex(/^[A-Za-z0-9_-]{43}$/, 'must be 32 bytes in base64url')
-  .transform((text) => new Uint8Array(base64url.decode(text)));
 
 const DAY_MS = 86_400_000;
 

@@ -30,6 +30,10 @@ const Entry = z.strictObject({
   scopes: z.record(z.enum(ROLES), Names).exactOptional(),
   deliveries: z.array(z.enum(DELIVERIES)).exactOptional(),
   subAgents: Names.exactOptional(),
+  callbacks: z
+    .array(z.strictObject({ name: z.string(), methods: Names, path: z.string(), limit: Count }))
+    .exactOptional(),
+  workerCalls: z.array(z.strictObject({ name: z.string(), scopes: Names })).exactOptional(),
   limits: z
     .strictObject({
       socketsPerPrincipal: Count,
