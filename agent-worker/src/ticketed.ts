@@ -4,6 +4,7 @@ import type { Agent, Connection, ConnectionContext } from 'agents';
 import {
   denialAnswer,
   type Handover,
+  isDestination,
   isUpgrade,
   type McpStep,
   type ObjectCommand,
@@ -11,15 +12,18 @@ import {
   readHandover,
   readMcpStep,
   readQuestion,
+  readTicketless,
+  type TicketlessCall,
 } from './handover.ts';
 import { checkRevokedOf } from './revocations.ts';
 import { requestsInFlight } from './ticketed/admission.ts';
 import { createAudit } from './ticketed/audit.ts';
+import { type CallbackUrlOptions, makeCallbackUrl } from './ticketed/callback-url.ts';
 import { createCaller } from './ticketed/caller.ts';
 import { createCalls } from './ticketed/calls.ts';
 import { principalOf, type SessionPrincipal } from './ticketed/claims.ts';
 import { createCommands } from './ticketed/commands.ts';
-import { createDestruction } from './ticketed/destruction.ts';
+import { countRows, createDestruction, isBlank, noteBlank } from './ticketed/destruction.ts';
 import { answerClose, type PlainEnd, plainEndOf } from './ticketed/ends.ts';
 import { skippedByBroadcast } from './ticketed/frames.ts';
 import { type AllowedFrame, checkFrame, ratesOf } from './ticketed/inbound.ts';
@@ -27,10 +31,11 @@ import { createFrameQueue, createInFlight, createRates } from './ticketed/limits
 import { answerMcpStep, createMcp, isMcpClass, isMcpSession } from './ticketed/mcp.ts';
 import { createObjectRecord } from './ticketed/record.ts';
 import { answerPlain, answerUpgrade } from './ticketed/requests.ts';
-import { askAgent, isDestination, pin, sdkRequest, sessionIdOf, takeEntries } from './ticketed/sdk.ts';
+import { askAgent, pin, sdkRequest, sessionIdOf, takeEntries } from './ticketed/sdk.ts';
 import { createSessions } from './ticketed/sessions.ts';
 import { createStreams, type Repeat } from './ticketed/streams.ts';
 import { createSweep, HANDOVER_DUE_MS, SWEEP } from './ticketed/sweep.ts';
+import { createTicketless } from './ticketed/ticketless.ts';
 import { verifierOf } from './verifier.ts';
 
 /** An Agents SDK class: `Agent` itself, or anything that extends it. */
@@ -56,6 +61,15 @@ export interface Ticketed {
    * same minute are one event with their number. Throws an `Error` outside of a frame.
    */
   noteDenied(code: string, details?: Readonly<Record<string, string>>): void;
+  /**
+   * A URL by which others reach this instance without a ticket: the callback of this name in the registry. Each call makes
+   * another one, which can be locked by itself; that of a callback which the app verifies is always the same and has no
+   * token. Who has the URL can use it: it is a secret.
+   *
+   * Throws a `TypeError` for a name that the registry does not have, and an `Error` where `CALLBACK_KEY` or
+   * `AGENT_WORKER_URL` is not set or the instance has 1,000 URLs.
+   */
+  callbackUrl(name: string, options?: CallbackUrlOptions): Promise<string>;
 }
 
 /**
@@ -139,6 +153,8 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
       clock: () => Date.now(),
       endMcpSessions: this.#mcp.endAll,
       destroy: this.#destroyAgent,
+      abort: () => this.ctx.abort('nobody opened this object'),
+      blank: isBlank(this.ctx) ? countRows(this.ctx.storage.sql) : undefined,
       keepsTables: !isMcpSession(this.ctx.id),
     });
     readonly #commands = createCommands({
@@ -147,6 +163,13 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
       destruction: this.#destruction,
       clock: () => Date.now(),
       onFacts: () => this.#noteFacts(0),
+    });
+    readonly #ticketless = createTicketless({
+      sql: this.ctx.storage.sql,
+      audit: this.#audit,
+      sleep: (ms, signal) => scheduler.wait(ms, { signal }).catch(() => {}),
+      clock: () => Date.now(),
+      eraseBlank: this.#destruction.eraseBlank,
     });
     readonly #rates = createRates();
     readonly #inFlight = createInFlight();
@@ -173,6 +196,7 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
     #isRecovered = false;
 
     constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
+      noteBlank(ctx);
       super(ctx, env);
       const { shouldSendProtocolMessages, getConnectionTags } = this;
       pin(this, {
@@ -203,6 +227,7 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
         principal: () => this.#caller.principal(),
         noteDenied: (code: string, details?: Readonly<Record<string, string>>) =>
           this.#caller.noteDenied(code, details),
+        callbackUrl: (name: string, options?: CallbackUrlOptions) => this.#makeCallbackUrl(name, options),
         [SWEEP]: () => this.#runSweep(),
       });
       this.#record.resume();
@@ -215,6 +240,10 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
 
     noteDenied(code: string, details?: Readonly<Record<string, string>>): void {
       this.#caller.noteDenied(code, details);
+    }
+
+    callbackUrl(name: string, options?: CallbackUrlOptions): Promise<string> {
+      return this.#makeCallbackUrl(name, options);
     }
 
     /**
@@ -247,6 +276,8 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
       if (question !== undefined) return Response.json(this.#commands.listSessions(question));
       const step = readMcpStep(request.cf);
       if (step !== undefined) return this.#answerMcp(request, step);
+      const call = readTicketless(request.cf);
+      if (call !== undefined) return this.#answerTicketless(request, call);
       const handover = readHandover(request.cf);
       if (handover === undefined) return denialAnswer({ reason: 'claims_missing' });
       if (!isDestination(handover.claims, this.env, this.ctx.id))
@@ -265,6 +296,28 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
         runAs: this.#caller.run,
         askAgent: () => askAgent(this.#agent, sdkRequest(request)),
         destroy: this.#destroyAgent,
+      });
+    }
+
+    async #answerTicketless(request: Request, call: TicketlessCall): Promise<Response> {
+      // An MCP server has nothing but MCP, which takes tickets.
+      if (mcpClass !== undefined || !isDestination(call, this.env, this.ctx.id))
+        return denialAnswer({ reason: 'destination_wrong' });
+      const { principal, role, scope } = call;
+      const asked = sdkRequest(request);
+      this.#caller.noteRequest(asked, { principal, role, tier: 'free', scope });
+      const answer = await this.#ticketless.answer(call, () => askAgent(this.#agent, asked));
+      return answer.ok ? answer.value : denialAnswer(answer.denial);
+    }
+
+    #makeCallbackUrl(name: string, options: CallbackUrlOptions = {}): Promise<string> {
+      return makeCallbackUrl(name, options, {
+        sql: this.ctx.storage.sql,
+        env: this.env,
+        id: this.ctx.id,
+        verifier: verifierOf(this.env),
+        randomId: () => crypto.randomUUID(),
+        clock: () => Date.now(),
       });
     }
 

@@ -19,6 +19,8 @@ test('a destruction that failed early can be tried again, and one under way is t
       storage,
       clock: () => 0,
       endMcpSessions: async () => {},
+      abort: () => {},
+      blank: undefined,
       keepsTables: false,
       destroy,
     });

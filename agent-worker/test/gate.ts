@@ -1,10 +1,13 @@
 import { env } from 'cloudflare:workers';
+import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
 import { err, ok } from '@agent-ticket/shared/outcome.ts';
 import { createRefusalTally } from '@agent-ticket/shared/refusal-tally.ts';
 import { type AgentEntry, findAgent, withDefaults } from '@agent-ticket/shared/registry.ts';
 import { AGENTS } from '../../agents.ts';
+import { createCallbackTokens } from '../src/callback-token.ts';
 import { answerAgentRequest, type GatePorts } from '../src/gate.ts';
 import { checkRevokedOf } from '../src/revocations.ts';
+import { createRates } from '../src/ticketed/limits.ts';
 import type { Front } from './sockets.ts';
 import { AUDIENCE, ISSUER, nextSigner, ORIGIN, signer } from './tickets.ts';
 
@@ -37,6 +40,8 @@ const PORTS: GatePorts = {
     jwksUrl: `${ISSUER}/.well-known/jwks.json`,
     allowedOrigins: [ORIGIN],
     endsReplayed: false,
+    workerUrl: undefined,
+    callbackKeys: [],
     development: false,
   },
   findKey: async (kid) => {
@@ -63,6 +68,8 @@ const PORTS: GatePorts = {
     return namespace.get(namespace.idFromName(instance));
   },
   checkRevoked: checkRevokedOf(env),
+  listRevoked: (names) => openRecord(env.RECORD).revocations.ofTargets(names, Date.now()),
+  callbacks: { tokens: createCallbackTokens([]), verifiers: new Map(), rates: createRates() },
   keepAlive: () => {},
   sleep: (ms, signal) => scheduler.wait(ms, { signal }).catch(() => {}),
   randomId: () => crypto.randomUUID(),

@@ -12,7 +12,7 @@ export interface AgentCallback {
   readonly methods: readonly string[];
   /** The path below `/agents/<slug>/<instance>/`, compared as it comes. */
   readonly path: string;
-  /** Requests per minute: as many for one instance as are refused for one address. */
+  /** Requests per minute that reach one instance, and as many that are refused of one address. */
   readonly limit: number;
 }
 

@@ -75,4 +75,4 @@ export function narrow(allowed: readonly Scope[], asked: readonly Scope[] | unde
   return [CONNECT, ...wanted.filter((scope) => scope !== CONNECT)];
 }
 
-export const formatScope = (scopes: readonly Scope[]): string => scopes.join(' ');
+export const formatScope = (scopes: readonly (Scope | CallbackScope)[]): string => scopes.join(' ');

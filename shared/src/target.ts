@@ -104,6 +104,17 @@ export const targetNamesOfInstance = (at: {
   readonly instance: string;
 }): string[] => ['everything:', `agent:${at.agent}`, `instance:${at.agent}/${at.instance}`];
 
+/** The names of every target that would hit a request without a ticket: of its place, its parties and its callback's URL. */
+export const targetNamesOfCall = (
+  at: { readonly agent: string; readonly instance: string },
+  parties: readonly PrincipalId[],
+  callback: CallbackId | undefined,
+): string[] => [
+  ...targetNamesOfInstance(at),
+  ...parties.map(targetNameOfParty),
+  ...(callback === undefined ? [] : [targetName({ kind: 'callback', id: callback })]),
+];
+
 /** A verified ticket, and the session that it opened where there is one. */
 interface RevocableTicket {
   readonly claims: TicketClaims;

@@ -20,13 +20,17 @@ interface DestructionPorts {
   readonly endMcpSessions: () => Promise<void>;
   /** The agent's own `destroy`, which ends in the SDK's. */
   readonly destroy: () => Promise<void>;
+  /** Ends this life of the object. */
+  readonly abort: () => void;
+  /** Every row that its construction left, where there was nothing before; see {@link countRows}. */
+  readonly blank: string | undefined;
   /** Whether the tables outlive a deletion of all data by agent code; otherwise nothing is to stay. */
   readonly keepsTables: boolean;
 }
 
 /** Destroys one object, once at a time, and leaves what is to outlive it. */
 export function createDestruction(ports: DestructionPorts) {
-  const { sessions, audit, streams, storage, clock, endMcpSessions, destroy, keepsTables } = ports;
+  const { sessions, audit, streams, storage, clock, endMcpSessions, destroy, abort, keepsTables } = ports;
   const deleteAll = storage.deleteAll.bind(storage);
   if (keepsTables) keepThroughDeletions(storage, deleteAll);
   let running: Promise<void> | undefined;
@@ -57,6 +61,19 @@ export function createDestruction(ports: DestructionPorts) {
   return {
     start,
 
+    /**
+     * Deletes what the construction of the object wrote, if there was nothing before and nothing was written since: nobody
+     * opened this object, and there is nothing to lose.
+     */
+    async eraseBlank(): Promise<void> {
+      if (ports.blank === undefined || (await storage.list({ limit: 1 })).size > 0) return;
+      if (countRows(storage.sql) !== ports.blank) return;
+      await deleteAll();
+      await storage.sync();
+      // After the answer. A request that comes in between comes again, and makes the object anew.
+      setTimeout(abort, 0);
+    },
+
     /** Whether the object was destroyed for this deletion or a newer version of it. */
     isDoneFor: ({ id, rev }: Revocation): boolean =>
       objectRevocationStore(storage.sql)
@@ -71,6 +88,23 @@ export function createDestruction(ports: DestructionPorts) {
   };
 }
 export type Destruction = ReturnType<typeof createDestruction>;
+
+const blank = new WeakSet<DurableObjectState>();
+/** Notes an object without any table, before its constructor makes them. */
+export function noteBlank(ctx: DurableObjectState): void {
+  if (countRows(ctx.storage.sql) === '') blank.add(ctx);
+}
+export const isBlank = (ctx: DurableObjectState): boolean => blank.has(ctx);
+
+/** The tables of a storage with the number of their rows; the runtime's own are not among them. */
+export const countRows = (sql: SqlStorage): string =>
+  sql
+    .exec<{ name: string }>(
+      "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT GLOB '_cf_*' AND name NOT GLOB 'sqlite_*'",
+    )
+    .toArray()
+    .map(({ name }) => `${name} ${sql.exec(`SELECT count(*) AS n FROM "${name}"`).one().n}`)
+    .join();
 
 /** Id of the row by which a repeated command finds that its destruction was done. */
 const doneId = (id: string): string => `destroyed:${id}`;

@@ -12,7 +12,7 @@ import { covers, STATE_READ } from '@agent-ticket/shared/scope.ts';
 import type { TicketClaims } from '@agent-ticket/shared/ticket.ts';
 import type { VerifiedTicket } from '@agent-ticket/shared/verify-ticket.ts';
 import type { HandedLimits, Handover } from '../handover.ts';
-import { admit, checkTicket, noteGrantUsed, whyRefused } from './admission.ts';
+import { admit, checkTicket, noteOpened, whyRefused } from './admission.ts';
 import type { Audit, Presentation } from './audit.ts';
 import { claimsOf } from './claims.ts';
 import { createEnds, type EndPorts, endReasonOf } from './ends.ts';
@@ -108,7 +108,7 @@ export function createSessions(ports: SessionPorts) {
       return sessions.isOver(handover.claims.jti) ? err('session_terminated') : checked;
     },
 
-    noteGrantUsed: (ticket: VerifiedTicket): void => noteGrantUsed(sql, ticket),
+    noteOpened: (ticket: VerifiedTicket): void => noteOpened(sql, ticket),
 
     /** Why this object refuses a ticket, by the revocations that it keeps. */
     whyRefused: (ticket: VerifiedTicket): DenialReason | undefined => whyRefused(sql, ticket, clock()),
@@ -180,7 +180,7 @@ export function createSessions(ports: SessionPorts) {
       const renewed = sessions.renew(id, to);
       if (renewed === undefined) return undefined;
       forget(id);
-      noteGrantUsed(sql, ticket);
+      noteOpened(sql, ticket);
       audit.renewed(renewed);
       return renewed;
     },

@@ -41,7 +41,7 @@ const PLANS: readonly Plan[] = [
     'ticket_revocations_target',
   ],
   ['a revocation is kept', (sql) => objectRevocationStore(sql).apply(revocation()), undefined],
-  ['the use of a grant is noted', (sql) => objectRevocationStore(sql).noteGrantUsed('a'), undefined],
+  ['the use of a grant is noted', (sql) => objectRevocationStore(sql).noteOpened('a'), undefined],
   ['the use of a grant is looked up', (sql) => objectRevocationStore(sql).isGrantUsed('a'), undefined],
   [
     'a session of MCP is noted',

@@ -130,8 +130,8 @@ describe('the use of a grant', () => {
   it('is known once it was noted, however often, and of that grant only', () =>
     inStore((store) => {
       expect(store.isGrantUsed('grant-1')).toBe(false);
-      store.noteGrantUsed('grant-1');
-      store.noteGrantUsed('grant-1');
+      store.noteOpened('grant-1');
+      store.noteOpened('grant-1');
       expect(['grant-1', 'grant-2', 'GRANT-1'].map((id) => store.isGrantUsed(id))).toEqual([
         true,
         false,

@@ -1,0 +1,100 @@
+import { CallbackId } from '@agent-ticket/shared/names.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
+import { base64url } from 'jose';
+
+/**
+ * The token in the URL of a callback: `acb_v1.<key id>.<id>.<expiry>.<MAC>`. What it is good for is not in it, but under
+ * its MAC: an HMAC-SHA-256 over `v1`, audience, agent, instance, name, id and expiry.
+ */
+
+/** The parameter of the URL that has it. */
+export const TOKEN_PARAMETER = 'callback_token';
+
+/** Where a token is good, and for which callback. */
+export interface CallbackPlace {
+  readonly audience: string;
+  readonly agent: string;
+  readonly instance: string;
+  /** Of the callback. */
+  readonly name: string;
+}
+
+/** The bytes of the MAC, in its one spelling, are 43 characters of which the last has two unused bits (RFC 4648 §3.5). */
+const TOKEN =
+  /^acb_v1\.([A-Za-z0-9_-]{8})\.([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.([1-9]\d{9})\.([A-Za-z0-9_-]{42}[AEIMQUYcgkosw048])$/;
+
+const utf8 = new TextEncoder();
+
+/** Texts and bytes as one run of bytes that no other ones give: each after its length, in four bytes. */
+export function lengthPrefixed(...parts: readonly (string | Uint8Array)[]): Uint8Array<ArrayBuffer> {
+  const all = parts.map((part) => (typeof part === 'string' ? utf8.encode(part) : part));
+  const bytes = new Uint8Array(all.reduce((sum, { length }) => sum + 4 + length, 0));
+  const view = new DataView(bytes.buffer);
+  let at = 0;
+  for (const part of all) {
+    view.setUint32(at, part.length);
+    bytes.set(part, at + 4);
+    at += 4 + part.length;
+  }
+  return bytes;
+}
+
+const VERSION = 'v1';
+const macInput = ({ audience, agent, instance, name }: CallbackPlace, id: string, exp: string) =>
+  lengthPrefixed(VERSION, audience, agent, instance, name, id, exp);
+
+interface MacKey {
+  readonly keyId: string;
+  readonly key: CryptoKey;
+}
+
+/** Six bytes of a MAC name a key and say nothing about it; no token is over this input. */
+async function macKeyOf(secret: Uint8Array<ArrayBuffer>): Promise<MacKey> {
+  const key = await crypto.subtle.importKey('raw', secret, { name: 'HMAC', hash: 'SHA-256' }, false, [
+    'sign',
+    'verify',
+  ]);
+  const name = await crypto.subtle.sign('HMAC', key, lengthPrefixed('key id'));
+  return { keyId: base64url.encode(new Uint8Array(name, 0, 6)), key };
+}
+
+/** @param secrets the key that makes tokens, and after it the one from before its rotation. */
+export function createCallbackTokens(secrets: readonly Uint8Array<ArrayBuffer>[]) {
+  let imported: readonly MacKey[] | undefined;
+  /** Requests share the keys, never a promise of another request, which the Workers runtime forbids. */
+  async function keys(): Promise<readonly MacKey[]> {
+    const known = imported ?? (await Promise.all(secrets.map(macKeyOf)));
+    imported = known;
+    return known;
+  }
+  return {
+    /** A token that is good until `exp`, in seconds. `undefined` without a key. */
+    async make(place: CallbackPlace, id: CallbackId, exp: number): Promise<string | undefined> {
+      const [current] = await keys();
+      if (current === undefined) return undefined;
+      const mac = await crypto.subtle.sign('HMAC', current.key, macInput(place, id, String(exp)));
+      return `acb_${VERSION}.${current.keyId}.${id}.${exp}.${base64url.encode(new Uint8Array(mac))}`;
+    },
+
+    /**
+     * The id of a token that is good at a place: one spelling, the key that it names and no other, its MAC, its expiry. Does
+     * NOT check revocations, nor that its instance made it: the object does.
+     */
+    async verify(token: string, place: CallbackPlace, nowSeconds: number): Promise<Outcome<CallbackId>> {
+      const [, keyId, id = '', exp = '', mac = ''] = TOKEN.exec(token) ?? [];
+      if (keyId === undefined) return err('callback_token_invalid', { detail: 'spelling' });
+      const key = (await keys()).find((each) => each.keyId === keyId)?.key;
+      if (key === undefined) return err('callback_token_invalid', { detail: 'unknown key' });
+      const isOurs = await crypto.subtle.verify(
+        'HMAC',
+        key,
+        new Uint8Array(base64url.decode(mac)),
+        macInput(place, id, exp),
+      );
+      if (!isOurs) return err('callback_token_invalid', { detail: 'MAC' });
+      // By our own clocks only, and after months: no leeway.
+      return Number(exp) <= nowSeconds ? err('callback_token_expired') : ok(CallbackId.parse(id));
+    },
+  };
+}
+export type CallbackTokens = ReturnType<typeof createCallbackTokens>;
