@@ -23,7 +23,7 @@ import { createCaller } from './ticketed/caller.ts';
 import { createCalls } from './ticketed/calls.ts';
 import { principalOf, type SessionPrincipal } from './ticketed/claims.ts';
 import { createCommands } from './ticketed/commands.ts';
-import { countRows, createDestruction, isBlank, noteBlank } from './ticketed/destruction.ts';
+import { contentsOf, createDestruction, isBlank, noteBlank } from './ticketed/destruction.ts';
 import { answerClose, type PlainEnd, plainEndOf } from './ticketed/ends.ts';
 import { skippedByBroadcast } from './ticketed/frames.ts';
 import { type AllowedFrame, checkFrame, ratesOf } from './ticketed/inbound.ts';
@@ -154,7 +154,7 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
       endMcpSessions: this.#mcp.endAll,
       destroy: this.#destroyAgent,
       abort: () => this.ctx.abort('nobody opened this object'),
-      blank: isBlank(this.ctx) ? countRows(this.ctx.storage.sql) : undefined,
+      blank: isBlank(this.ctx) ? contentsOf(this.ctx.storage) : undefined,
       keepsTables: !isMcpSession(this.ctx.id),
     });
     readonly #commands = createCommands({
@@ -270,6 +270,7 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
     }
 
     async #handleRequest(request: Request): Promise<Response> {
+      if (this.#destruction.isErased()) return denialAnswer({ reason: 'agent_worker_unavailable' });
       const command = readCommand(request.cf);
       if (command !== undefined) return this.#handleCommand(command);
       const question = readQuestion(request.cf);

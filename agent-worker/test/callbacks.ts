@@ -1,9 +1,12 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { defineAgents } from '@agent-ticket/shared/registry.ts';
+import { vi } from 'vitest';
 import type { CallbackRequest, VerifiedCallback } from '../src/gate/callback.ts';
 import { createGate } from '../src/open-gate.ts';
 import type { Front } from './sockets.ts';
+import { NOW } from './tickets.ts';
+import { printed } from './watch.ts';
 
 /** An app with callbacks: its registry, its own verifications, and those who send. */
 
@@ -136,3 +139,18 @@ export const post = (
   headers: Record<string, string> = {},
   init: RequestInit<CfProperties> = {},
 ): Promise<Response> => front(new Request(url, { method: 'POST', body, headers, ...init }));
+
+/** The reasons of refusals in the gate's log since the test began. */
+export const reasons = (): string[] =>
+  printed.flatMap((line) => {
+    const { event, reason } = line.startsWith('{') ? JSON.parse(line) : {};
+    return event === 'auth_failure' || event === 'gate_refused' ? [reason] : [];
+  });
+
+let second = 0;
+/** A second of its own for a test, in which the log is not bounded; in seconds. */
+export function newSecond(): number {
+  second += 1;
+  vi.setSystemTime((NOW + second) * 1000);
+  return NOW + second;
+}

@@ -22,7 +22,7 @@ interface DestructionPorts {
   readonly destroy: () => Promise<void>;
   /** Ends this life of the object. */
   readonly abort: () => void;
-  /** Every row that its construction left, where there was nothing before; see {@link countRows}. */
+  /** What its construction left, where there was nothing before; see {@link contentsOf}. */
   readonly blank: string | undefined;
   /** Whether the tables outlive a deletion of all data by agent code; otherwise nothing is to stay. */
   readonly keepsTables: boolean;
@@ -33,6 +33,7 @@ export function createDestruction(ports: DestructionPorts) {
   const { sessions, audit, streams, storage, clock, endMcpSessions, destroy, abort, keepsTables } = ports;
   const deleteAll = storage.deleteAll.bind(storage);
   if (keepsTables) keepThroughDeletions(storage, deleteAll);
+  let isErased = false;
   let running: Promise<void> | undefined;
   /** The deletion for which the broker commanded the destruction that is under way. */
   let commandedBy: Revocation | undefined;
@@ -66,13 +67,16 @@ export function createDestruction(ports: DestructionPorts) {
      * opened this object, and there is nothing to lose.
      */
     async eraseBlank(): Promise<void> {
-      if (ports.blank === undefined || (await storage.list({ limit: 1 })).size > 0) return;
-      if (countRows(storage.sql) !== ports.blank) return;
+      if (ports.blank === undefined || contentsOf(storage) !== ports.blank) return;
+      isErased = true;
       await deleteAll();
       await storage.sync();
-      // After the answer. A request that comes in between comes again, and makes the object anew.
+      // After the answer.
       setTimeout(abort, 0);
     },
+
+    /** Whether this life of the object ends at once and has no tables: who asks comes again, and makes the object anew. */
+    isErased: () => isErased,
 
     /** Whether the object was destroyed for this deletion or a newer version of it. */
     isDoneFor: ({ id, rev }: Revocation): boolean =>
@@ -90,21 +94,25 @@ export function createDestruction(ports: DestructionPorts) {
 export type Destruction = ReturnType<typeof createDestruction>;
 
 const blank = new WeakSet<DurableObjectState>();
-/** Notes an object without any table, before its constructor makes them. */
+/** Notes an object that has nothing, before its constructor makes tables. */
 export function noteBlank(ctx: DurableObjectState): void {
-  if (countRows(ctx.storage.sql) === '') blank.add(ctx);
+  if (contentsOf(ctx.storage) === '') blank.add(ctx);
 }
 export const isBlank = (ctx: DurableObjectState): boolean => blank.has(ctx);
 
-/** The tables of a storage with the number of their rows; the runtime's own are not among them. */
-export const countRows = (sql: SqlStorage): string =>
-  sql
+/** Keys kept: with more of them a storage is not that of a new object. */
+const KEYS = 16;
+
+/** The tables of a storage with the number of their rows, and its keys; the runtime's own tables are not among them. */
+export function contentsOf({ sql, kv }: DurableObjectStorage): string {
+  const tables = sql
     .exec<{ name: string }>(
       "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT GLOB '_cf_*' AND name NOT GLOB 'sqlite_*'",
     )
     .toArray()
-    .map(({ name }) => `${name} ${sql.exec(`SELECT count(*) AS n FROM "${name}"`).one().n}`)
-    .join();
+    .map(({ name }) => `${name} ${sql.exec(`SELECT count(*) AS n FROM "${name}"`).one().n}`);
+  return [...tables, ...[...kv.list({ limit: KEYS })].map(([key]) => key)].join();
+}
 
 /** Id of the row by which a repeated command finds that its destruction was done. */
 const doneId = (id: string): string => `destroyed:${id}`;

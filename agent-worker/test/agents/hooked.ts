@@ -15,6 +15,8 @@ export class Hooked extends ticketed(Agent<Cloudflare.Env, { secret: number }>) 
   /** Statuses to answer with, one after the other. */
   answers: number[] = [];
   waits = false;
+  /** Whether a stream never ends, and is as fast as it is read. */
+  floods = false;
   urls: string[] = [];
   mails: string[] = [];
   cancelled = 0;
@@ -51,7 +53,10 @@ export class Hooked extends ticketed(Agent<Cloudflare.Env, { secret: number }>) 
       case 'stream':
         return new Response(
           new ReadableStream({
-            start: (controller) => controller.enqueue(new TextEncoder().encode('data: 1\n\n')),
+            pull: (controller) => {
+              controller.enqueue(new Uint8Array(100_000));
+              if (!this.floods) controller.close();
+            },
             cancel: () => {
               this.cancelled += 1;
             },
