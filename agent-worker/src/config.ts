@@ -1,20 +1,29 @@
 import { BaseUrl, Key256, Mode, Origins, readSettings, WorkerUrl } from '@agent-ticket/shared/settings.ts';
 import * as z from 'zod';
 
-export const Settings = z.strictObject({
-  ISSUER: BaseUrl,
-  TICKET_AUDIENCE: z.string().min(1).max(512),
-  BROKER_JWKS_URL: BaseUrl.optional(),
-  ALLOWED_ORIGINS: Origins.default([]),
-  /** Whether a session ends when another client presents its ticket again. */
-  TICKET_REPLAY: z.enum(['note', 'end-session']).default('note'),
-  /** Where this worker is reached, for the URLs of callbacks. */
-  AGENT_WORKER_URL: WorkerUrl.optional(),
-  CALLBACK_KEY: Key256.optional(),
-  /** The one before it, while URLs that were made with it are in use. */
-  CALLBACK_KEY_PREVIOUS: Key256.optional(),
-  MODE: Mode.default('production'),
-});
+export const Settings = z
+  .strictObject({
+    ISSUER: BaseUrl,
+    TICKET_AUDIENCE: z.string().min(1).max(512),
+    BROKER_JWKS_URL: BaseUrl.optional(),
+    ALLOWED_ORIGINS: Origins.default([]),
+    /** Whether a session ends when another client presents its ticket again. */
+    TICKET_REPLAY: z.enum(['note', 'end-session']).default('note'),
+    /** Where this worker is reached, for the URLs of callbacks. */
+    AGENT_WORKER_URL: WorkerUrl.optional(),
+    CALLBACK_KEY: Key256.optional(),
+    /** The one before it, while URLs that were made with it are in use. */
+    CALLBACK_KEY_PREVIOUS: Key256.optional(),
+    MODE: Mode.default('production'),
+  })
+  .refine((s) => s.CALLBACK_KEY_PREVIOUS === undefined || s.CALLBACK_KEY !== undefined, {
+    path: ['CALLBACK_KEY'],
+    message: 'missing',
+  })
+  .refine(
+    (s) => s.CALLBACK_KEY === undefined || s.CALLBACK_KEY_PREVIOUS?.toString() !== s.CALLBACK_KEY.toString(),
+    { path: ['CALLBACK_KEY_PREVIOUS'], message: 'must not be CALLBACK_KEY itself' },
+  );
 
 const BEGINNINGS = /^(TICKET|BROKER|ALLOWED)_/;
 

@@ -47,8 +47,10 @@ function strip(
   if (!isUpgrade(request.headers)) headers.delete('upgrade');
   // `_pk` is the SDK's connection id; a client's choice could shadow another's. `__agents_transport` picks a wire
   // that pins the object in memory and bypasses the frame check.
-  for (const name of ['_pk', '__agents_transport', TOKEN_PARAMETER]) url.searchParams.delete(name);
-  if (sessionId !== undefined) url.searchParams.set('_pk', sessionId);
+  if (sessionId === undefined) url.searchParams.delete('_pk');
+  else url.searchParams.set('_pk', sessionId);
+  url.searchParams.delete('__agents_transport');
+  url.searchParams.delete(TOKEN_PARAMETER);
   // The body is whole by now, and that of a read has no meaning (RFC 9110 §9.3.1) and is dropped.
   headers.delete('content-length');
   headers.delete('transfer-encoding');
