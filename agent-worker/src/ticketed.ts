@@ -198,7 +198,11 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
     constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
       noteBlank(ctx);
       super(ctx, env);
-      const { shouldSendProtocolMessages, getConnectionTags } = this;
+      const { shouldSendProtocolMessages, getConnectionTags, onStart } = this;
+      this.onStart = (props) => {
+        this.#destruction.noteStarted();
+        return onStart.call(this, props);
+      };
       pin(this, {
         fetch: (request: Request) => this.#handleRequest(request),
         webSocketMessage: (ws: WebSocket, frame: string | ArrayBuffer) => this.#handleFrame(ws, frame),

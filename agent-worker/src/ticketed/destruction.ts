@@ -34,6 +34,7 @@ export function createDestruction(ports: DestructionPorts) {
   const deleteAll = storage.deleteAll.bind(storage);
   if (keepsTables) keepThroughDeletions(storage, deleteAll);
   let isErased = false;
+  let isStarted = false;
   let running: Promise<void> | undefined;
   /** The deletion for which the broker commanded the destruction that is under way. */
   let commandedBy: Revocation | undefined;
@@ -67,12 +68,19 @@ export function createDestruction(ports: DestructionPorts) {
      * opened this object, and there is nothing to lose.
      */
     async eraseBlank(): Promise<void> {
-      if (ports.blank === undefined || contentsOf(storage) !== ports.blank) return;
+      // An alarm leaves no row. Neither does work of a call that has begun, but the SDK has started by then.
+      if (isStarted || (await storage.getAlarm()) !== null) return;
+      if (ports.blank === undefined || isStarted || contentsOf(storage) !== ports.blank) return;
       isErased = true;
       await deleteAll();
       await storage.sync();
       // After the answer.
       setTimeout(abort, 0);
+    },
+
+    /** The SDK starts the agent: its code may run from now on. */
+    noteStarted(): void {
+      isStarted = true;
     },
 
     /** Whether this life of the object ends at once and has no tables: who asks comes again, and makes the object anew. */

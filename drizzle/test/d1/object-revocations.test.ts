@@ -139,6 +139,14 @@ describe('the use of a grant', () => {
       ]);
     }));
 
+  it('opens the object, as a ticket without one does', () =>
+    inStore((store) => {
+      expect(store.isOpened()).toBe(false);
+      store.noteOpened();
+      store.noteOpened();
+      expect([store.isOpened(), store.isGrantUsed('grant-1')]).toEqual([true, false]);
+    }));
+
   it('is taken for granted after the object was destroyed, which deletes the notes', () =>
     inStore((store) => {
       store.apply(on('a'));
