@@ -82,6 +82,12 @@ const AGENT_WORKER: Descriptions<typeof AgentWorkerSettings.shape & typeof DemoS
   ALLOWED_ORIGINS: `${LIST} exact origins of pages that may open sockets, its own demo page among them`,
   TICKET_REPLAY:
     '`note`, or `end-session`: a session ends when its ticket is shown again by somebody else; either way it is in the audit log',
+  AGENT_WORKER_URL:
+    'Origin of this worker, as in the broker’s setting; for the URLs of [callbacks](callbacks.md)',
+  CALLBACK_KEY: {
+    secret: 'Makes and verifies the tokens in URLs of callbacks: 32 random bytes in base64url',
+  },
+  CALLBACK_KEY_PREVIOUS: { secret: 'The `CALLBACK_KEY` before it, while URLs of it are in use' },
   MODE: '`production` or `development`, which lets plain http through',
   DEMO_ACCESS_URL: 'The demo page, in development on loopback only: what plays Cloudflare Access',
 };

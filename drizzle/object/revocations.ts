@@ -92,7 +92,8 @@ export function objectRevocationStore(sql: SqlStorage) {
     },
 
     /** Whether the object was ever opened, since its destruction if there was one. */
-    isOpened: (): boolean => sql.exec('SELECT 1 FROM ticket_grants LIMIT 1').toArray().length > 0,
+    isOpened: (): boolean =>
+      sql.exec("SELECT 1 FROM ticket_grants WHERE id >= '' LIMIT 1").toArray().length > 0,
 
     /** Whether a grant was ever used here. A destruction deletes the notes, so after it every grant counts as used. */
     isGrantUsed: (id: string): boolean =>
