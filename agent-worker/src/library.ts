@@ -4,6 +4,7 @@ export { asWorker } from './gate/worker-call.ts';
 export { createGate, type GateEnv, getTicketedAgent, type TicketedAgent } from './open-gate.ts';
 export { RecorderObject } from './recorder.ts';
 export * from './registry.ts';
+export type { Ticketed } from './ticketed/api.ts';
 export type { CallbackUrlOptions } from './ticketed/callback-url.ts';
 export type { SessionPrincipal } from './ticketed/claims.ts';
-export { type Ticketed, ticketed } from './ticketed.ts';
+export { ticketed } from './ticketed.ts';

@@ -58,16 +58,14 @@ export interface GateOptions<Worker extends string, Env = unknown> {
 export function createGate<
   const Registry extends AgentRegistry,
   const Worker extends Registry[number]['worker'] = typeof DEFAULT_WORKER,
+  Env extends EnvOf<Registry, Worker> = EnvOf<Registry, Worker>,
 >(
   registry: Registry,
-  {
-    worker = DEFAULT_WORKER,
-    verifyCallback = {},
-  }: GateOptions<Worker | typeof DEFAULT_WORKER, EnvOf<Registry, Worker>> = {},
-): (request: Request, env: EnvOf<Registry, Worker>) => Promise<Response> | undefined {
+  { worker = DEFAULT_WORKER, verifyCallback = {} }: GateOptions<Worker | typeof DEFAULT_WORKER, Env> = {},
+): (request: Request, env: Env) => Promise<Response> | undefined {
   const portsByEnv = new WeakMap<object, Ports>();
   const verifiers = Object.entries(verifyCallback);
-  function openPorts(env: EnvOf<Registry, Worker>): Ports {
+  function openPorts(env: Env): Ports {
     const verify: CallbackPorts['verifiers'] = new Map(
       verifiers.map(([name, by]) => [name, (callback) => by({ ...callback, env })]),
     );

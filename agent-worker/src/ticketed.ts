@@ -13,17 +13,16 @@ import {
   readMcpStep,
   readQuestion,
   readTicketless,
-  type TicketlessCall,
 } from './handover.ts';
 import { checkRevokedOf } from './revocations.ts';
 import { requestsInFlight } from './ticketed/admission.ts';
+import type { AbstractAgentClass, AgentClass, Ticketed } from './ticketed/api.ts';
 import { createAudit } from './ticketed/audit.ts';
-import { type CallbackUrlOptions, makeCallbackUrl } from './ticketed/callback-url.ts';
 import { createCaller } from './ticketed/caller.ts';
 import { createCalls } from './ticketed/calls.ts';
-import { principalOf, type SessionPrincipal } from './ticketed/claims.ts';
+import { principalOf } from './ticketed/claims.ts';
 import { createCommands } from './ticketed/commands.ts';
-import { contentsOf, createDestruction, isBlank, noteBlank } from './ticketed/destruction.ts';
+import { createDestruction, noteBlank } from './ticketed/destruction.ts';
 import { answerClose, type PlainEnd, plainEndOf } from './ticketed/ends.ts';
 import { skippedByBroadcast } from './ticketed/frames.ts';
 import { type AllowedFrame, checkFrame, ratesOf } from './ticketed/inbound.ts';
@@ -33,44 +32,10 @@ import { createObjectRecord } from './ticketed/record.ts';
 import { answerPlain, answerUpgrade } from './ticketed/requests.ts';
 import { askAgent, pin, sdkRequest, sessionIdOf, takeEntries } from './ticketed/sdk.ts';
 import { createSessions } from './ticketed/sessions.ts';
-import { createStreams, type Repeat } from './ticketed/streams.ts';
+import { createStreams, repeat } from './ticketed/streams.ts';
 import { createSweep, HANDOVER_DUE_MS, SWEEP } from './ticketed/sweep.ts';
 import { createTicketless } from './ticketed/ticketless.ts';
 import { verifierOf } from './verifier.ts';
-
-/** An Agents SDK class: `Agent` itself, or anything that extends it. */
-type AgentClass<A> = new (ctx: DurableObjectState, env: Cloudflare.Env) => A;
-/** The same before its abstract members are there, as the SDK's `McpAgent`. */
-type AbstractAgentClass<A> = abstract new (ctx: DurableObjectState, env: Cloudflare.Env) => A;
-
-const repeat: Repeat = (everyMs, work) => {
-  const timer = setInterval(work, everyMs);
-  return () => clearInterval(timer);
-};
-
-/** What {@link ticketed} adds for agent code. */
-export interface Ticketed {
-  /**
-   * The caller of the frame or request being handled. Throws an `Error` outside of one, so that code which runs on a
-   * schedule never has the rights of a caller.
-   */
-  principal(): SessionPrincipal;
-  /**
-   * Puts into the audit log (`rpc.denied`) that agent code refused the frame being handled. `code` is the reason, in
-   * snake_case; of each detail the first 128 characters are kept. Further refusals of the session with the same code in the
-   * same minute are one event with their number. Throws an `Error` outside of a frame.
-   */
-  noteDenied(code: string, details?: Readonly<Record<string, string>>): void;
-  /**
-   * A URL by which others reach this instance without a ticket: the callback of this name in the registry. Each call makes
-   * another one, which can be locked by itself; that of a callback which the app verifies is always the same and has no
-   * token. Who has the URL can use it: it is a secret.
-   *
-   * Throws a `TypeError` for a name that the registry does not have, and an `Error` where `CALLBACK_KEY` or
-   * `AGENT_WORKER_URL` is not set or the instance has 1,000 URLs.
-   */
-  callbackUrl(name: string, options?: CallbackUrlOptions): Promise<string>;
-}
 
 /**
  * Puts the ticket between the network and an agent: admission before any of its code runs, scopes on every inbound
@@ -149,12 +114,10 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
       sessions: this.#sessions,
       audit: this.#audit,
       streams: this.#streams,
-      storage: this.ctx.storage,
+      ctx: this.ctx,
       clock: () => Date.now(),
       endMcpSessions: this.#mcp.endAll,
       destroy: this.#destroyAgent,
-      abort: () => this.ctx.abort('nobody opened this object'),
-      blank: isBlank(this.ctx) ? contentsOf(this.ctx.storage) : undefined,
       keepsTables: !isMcpSession(this.ctx.id),
     });
     readonly #commands = createCommands({
@@ -163,13 +126,6 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
       destruction: this.#destruction,
       clock: () => Date.now(),
       onFacts: () => this.#noteFacts(0),
-    });
-    readonly #ticketless = createTicketless({
-      sql: this.ctx.storage.sql,
-      audit: this.#audit,
-      sleep: (ms, signal) => scheduler.wait(ms, { signal }).catch(() => {}),
-      clock: () => Date.now(),
-      eraseBlank: this.#destruction.eraseBlank,
     });
     readonly #rates = createRates();
     readonly #inFlight = createInFlight();
@@ -180,6 +136,17 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
       auditDenied: this.#audit.deniedByAgent,
     });
     readonly #agent = takeEntries(this);
+    readonly #ticketless = createTicketless({
+      ctx: this.ctx,
+      env: this.env,
+      audit: this.#audit,
+      caller: this.#caller,
+      // An MCP server has nothing but MCP, which takes tickets.
+      agent: mcpClass === undefined ? this.#agent : undefined,
+      eraseBlank: this.#destruction.eraseBlank,
+      clock: () => Date.now(),
+      sleep: (ms, signal) => scheduler.wait(ms, { signal }).catch(() => {}),
+    });
     readonly #inbound = {
       sessions: this.#sessions,
       audit: this.#audit,
@@ -194,6 +161,10 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
       log: (event: Readonly<Record<string, unknown>>) => console.log(JSON.stringify(event)),
     };
     #isRecovered = false;
+    /** For the types: each object has its own, pinned by the constructor. */
+    declare principal: Ticketed['principal'];
+    declare noteDenied: Ticketed['noteDenied'];
+    declare callbackUrl: Ticketed['callbackUrl'];
 
     constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
       noteBlank(ctx);
@@ -228,26 +199,12 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
             () => this.#runSweep(),
           ),
         destroy: () => this.#destruction.start(),
-        principal: () => this.#caller.principal(),
-        noteDenied: (code: string, details?: Readonly<Record<string, string>>) =>
-          this.#caller.noteDenied(code, details),
-        callbackUrl: (name: string, options?: CallbackUrlOptions) => this.#makeCallbackUrl(name, options),
+        principal: this.#caller.principal,
+        noteDenied: this.#caller.noteDenied,
+        callbackUrl: this.#ticketless.callbackUrl,
         [SWEEP]: () => this.#runSweep(),
       });
       this.#record.resume();
-    }
-
-    /** For the types: each object has its own, pinned by the constructor. */
-    principal(): SessionPrincipal {
-      return this.#caller.principal();
-    }
-
-    noteDenied(code: string, details?: Readonly<Record<string, string>>): void {
-      this.#caller.noteDenied(code, details);
-    }
-
-    callbackUrl(name: string, options?: CallbackUrlOptions): Promise<string> {
-      return this.#makeCallbackUrl(name, options);
     }
 
     /**
@@ -282,7 +239,7 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
       const step = readMcpStep(request.cf);
       if (step !== undefined) return this.#answerMcp(request, step);
       const call = readTicketless(request.cf);
-      if (call !== undefined) return this.#answerTicketless(request, call);
+      if (call !== undefined) return this.#ticketless.answer(request, call);
       const handover = readHandover(request.cf);
       if (handover === undefined) return denialAnswer({ reason: 'claims_missing' });
       if (!isDestination(handover.claims, this.env, this.ctx.id))
@@ -301,28 +258,6 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
         runAs: this.#caller.run,
         askAgent: () => askAgent(this.#agent, sdkRequest(request)),
         destroy: this.#destroyAgent,
-      });
-    }
-
-    async #answerTicketless(request: Request, call: TicketlessCall): Promise<Response> {
-      // An MCP server has nothing but MCP, which takes tickets.
-      if (mcpClass !== undefined || !isDestination(call, this.env, this.ctx.id))
-        return denialAnswer({ reason: 'destination_wrong' });
-      const { principal, role, scope } = call;
-      const asked = sdkRequest(request);
-      this.#caller.noteRequest(asked, { principal, role, tier: 'free', scope });
-      const answer = await this.#ticketless.answer(call, () => askAgent(this.#agent, asked));
-      return answer.ok ? answer.value : denialAnswer(answer.denial);
-    }
-
-    #makeCallbackUrl(name: string, options: CallbackUrlOptions = {}): Promise<string> {
-      return makeCallbackUrl(name, options, {
-        sql: this.ctx.storage.sql,
-        env: this.env,
-        id: this.ctx.id,
-        verifier: verifierOf(this.env),
-        randomId: () => crypto.randomUUID(),
-        clock: () => Date.now(),
       });
     }
 

@@ -11,7 +11,6 @@ interface UrlPorts {
   readonly env: object;
   readonly id: DurableObjectId;
   readonly verifier: Pick<Verifier, 'config' | 'callbackTokens'>;
-  readonly randomId: () => string;
   readonly clock: () => number;
 }
 
@@ -29,7 +28,7 @@ const MOST_URLS = 1_000;
 export async function makeCallbackUrl(
   name: string,
   { expiresIn = LIFE_SECONDS.default }: CallbackUrlOptions,
-  { sql, env, id, verifier, randomId, clock }: UrlPorts,
+  { sql, env, id, verifier, clock }: UrlPorts,
 ): Promise<string> {
   const instance = InstanceName.parse(id.name);
   const agent = knownAgentOf(env, id, instance);
@@ -48,7 +47,7 @@ export async function makeCallbackUrl(
     return url.href;
   }
   const now = Math.floor(clock() / 1000);
-  const callbackId = CallbackId.parse(randomId());
+  const callbackId = CallbackId.parse(crypto.randomUUID());
   const place = { audience: config.audience, agent: slug, instance, name };
   const token = await callbackTokens.make(place, callbackId, now + expiresIn);
   if (token === undefined) throw new Error('CALLBACK_KEY: missing');

@@ -47,3 +47,4 @@ export function createCaller({ findClaims, auditDenied }: CallerPorts) {
     },
   };
 }
+export type Caller = ReturnType<typeof createCaller>;

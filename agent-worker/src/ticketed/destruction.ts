@@ -14,23 +14,22 @@ interface DestructionPorts {
   readonly sessions: Pick<Sessions, 'listOpen' | 'end'>;
   readonly audit: Pick<Audit, 'releaseReplays' | 'releaseCalls'>;
   readonly streams: Pick<Streams, 'cut'>;
-  readonly storage: DurableObjectStorage;
+  readonly ctx: Pick<DurableObjectState, 'storage' | 'abort'>;
   readonly clock: () => number;
   /** Ends the sessions of MCP, which are objects of their own. */
   readonly endMcpSessions: () => Promise<void>;
   /** The agent's own `destroy`, which ends in the SDK's. */
   readonly destroy: () => Promise<void>;
-  /** Ends this life of the object. */
-  readonly abort: () => void;
-  /** What its construction left, where there was nothing before; see {@link contentsOf}. */
-  readonly blank: string | undefined;
   /** Whether the tables outlive a deletion of all data by agent code; otherwise nothing is to stay. */
   readonly keepsTables: boolean;
 }
 
 /** Destroys one object, once at a time, and leaves what is to outlive it. */
 export function createDestruction(ports: DestructionPorts) {
-  const { sessions, audit, streams, storage, clock, endMcpSessions, destroy, abort, keepsTables } = ports;
+  const { sessions, audit, streams, ctx, clock, endMcpSessions, destroy, keepsTables } = ports;
+  const { storage } = ctx;
+  /** What the construction of the object left, where there was nothing before. */
+  const made = blank.has(ctx) ? contentsOf(storage) : undefined;
   const deleteAll = storage.deleteAll.bind(storage);
   if (keepsTables) keepThroughDeletions(storage, deleteAll);
   let isErased = false;
@@ -70,12 +69,12 @@ export function createDestruction(ports: DestructionPorts) {
     async eraseBlank(): Promise<void> {
       // An alarm leaves no row. Neither does work of a call that has begun, but the SDK has started by then.
       if (isStarted || (await storage.getAlarm()) !== null) return;
-      if (ports.blank === undefined || isStarted || contentsOf(storage) !== ports.blank) return;
+      if (made === undefined || isStarted || contentsOf(storage) !== made) return;
       isErased = true;
       await deleteAll();
       await storage.sync();
       // After the answer.
-      setTimeout(abort, 0);
+      setTimeout(() => ctx.abort('nobody opened this object'), 0);
     },
 
     /** The SDK starts the agent: its code may run from now on. */
@@ -101,7 +100,7 @@ export function createDestruction(ports: DestructionPorts) {
 }
 export type Destruction = ReturnType<typeof createDestruction>;
 
-const blank = new WeakSet<DurableObjectState>();
+const blank = new WeakSet<object>();
 /** Notes an object that has nothing, before its constructor makes tables. */
 export function noteBlank(ctx: DurableObjectState): void {
   if (contentsOf(ctx.storage) === '') blank.add(ctx);

@@ -2,18 +2,25 @@ import { burnStore } from '@agent-ticket/drizzle/object/burns.ts';
 import { callbackStore } from '@agent-ticket/drizzle/object/callbacks.ts';
 import { objectRevocationStore } from '@agent-ticket/drizzle/object/revocations.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
-import { type TicketlessCall, targetNamesOfTicketless } from '../handover.ts';
+import { denialAnswer, isDestination, type TicketlessCall, targetNamesOfTicketless } from '../handover.ts';
+import { verifierOf } from '../verifier.ts';
 import type { Audit } from './audit.ts';
-import { logFailure } from './sdk.ts';
+import { type CallbackUrlOptions, makeCallbackUrl } from './callback-url.ts';
+import type { Caller } from './caller.ts';
+import { askAgent, logFailure, sdkRequest } from './sdk.ts';
 
 interface TicketlessPorts {
-  readonly sql: SqlStorage;
+  readonly ctx: DurableObjectState;
+  readonly env: Cloudflare.Env;
   readonly audit: Pick<Audit, 'letIn'>;
-  /** Resolves after so many ms, or when the signal aborts. */
-  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
-  readonly clock: () => number;
+  readonly caller: Pick<Caller, 'noteRequest'>;
+  /** `undefined` where the agent takes tickets only. */
+  readonly agent: Parameters<typeof askAgent>[0] | undefined;
   /** Leaves no trace of an object that was made by the request alone. */
   readonly eraseBlank: () => Promise<void>;
+  readonly clock: () => number;
+  /** Resolves after so many ms, or when the signal aborts. */
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 
 /** A stream would be a session without rights: an answer is whole within this time and size, or nobody gets it. */
@@ -24,7 +31,17 @@ const ANSWER_BYTES = 1024 * 1024;
 const ONCE_SECONDS = 24 * 3600;
 
 /** Requests without a ticket, by a callback or of the worker's own code, which the gate has let in. They open no session. */
-export function createTicketless({ sql, audit, sleep, clock, eraseBlank }: TicketlessPorts) {
+export function createTicketless({
+  ctx,
+  env,
+  audit,
+  caller,
+  agent,
+  eraseBlank,
+  clock,
+  sleep,
+}: TicketlessPorts) {
+  const { sql } = ctx.storage;
   const revocations = objectRevocationStore(sql);
   const burns = burnStore(sql);
   const urls = callbackStore(sql);
@@ -67,33 +84,46 @@ export function createTicketless({ sql, audit, sleep, clock, eraseBlank }: Ticke
     }
   }
 
+  async function answerOnce(
+    call: TicketlessCall,
+    ask: () => Promise<Response | undefined>,
+  ): Promise<Outcome<Response>> {
+    const { callback } = call;
+    if (callback === undefined) {
+      // The worker's own code may open an instance.
+      revocations.noteOpened();
+      return pass(call, undefined, ask);
+    }
+    if (!isKnown(callback)) {
+      await eraseBlank();
+      return err('callback_instance_unknown');
+    }
+    const once = callback.once === undefined ? undefined : `callback:${callback.once}`;
+    if (once === undefined) return pass(call, once, ask);
+    // Its sender may not have got the answer to the first, and would come again for days.
+    if (burns.sessionOf(once) !== undefined) return ok(new Response(null, { status: 200 }));
+    if (running.has(once)) return err('callback_in_progress');
+    running.add(once);
+    try {
+      return await pass(call, once, ask);
+    } finally {
+      running.delete(once);
+    }
+  }
+
   return {
-    async answer(
-      call: TicketlessCall,
-      askAgent: () => Promise<Response | undefined>,
-    ): Promise<Outcome<Response>> {
-      const { callback } = call;
-      if (callback === undefined) {
-        // The worker's own code may open an instance.
-        revocations.noteOpened();
-        return pass(call, undefined, askAgent);
-      }
-      if (!isKnown(callback)) {
-        await eraseBlank();
-        return err('callback_instance_unknown');
-      }
-      const once = callback.once === undefined ? undefined : `callback:${callback.once}`;
-      if (once === undefined) return pass(call, once, askAgent);
-      // Its sender may not have got the answer to the first, and would come again for days.
-      if (burns.sessionOf(once) !== undefined) return ok(new Response(null, { status: 200 }));
-      if (running.has(once)) return err('callback_in_progress');
-      running.add(once);
-      try {
-        return await pass(call, once, askAgent);
-      } finally {
-        running.delete(once);
-      }
+    async answer(request: Request, call: TicketlessCall): Promise<Response> {
+      if (agent === undefined || !isDestination(call, env, ctx.id))
+        return denialAnswer({ reason: 'destination_wrong' });
+      const { principal, role, scope } = call;
+      const asked = sdkRequest(request);
+      caller.noteRequest(asked, { principal, role, tier: 'free', scope });
+      const answer = await answerOnce(call, () => askAgent(agent, asked));
+      return answer.ok ? answer.value : denialAnswer(answer.denial);
     },
+
+    callbackUrl: (name: string, options: CallbackUrlOptions = {}): Promise<string> =>
+      makeCallbackUrl(name, options, { sql, env, id: ctx.id, verifier: verifierOf(env), clock }),
   };
 }
 
