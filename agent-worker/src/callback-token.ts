@@ -43,6 +43,23 @@ const VERSION = 'v1';
 const macInput = ({ audience, agent, instance, name }: CallbackPlace, id: string, exp: string) =>
   lengthPrefixed(VERSION, audience, agent, instance, name, id, exp);
 
+/** What the `state` of an OAuth flow is good for: the redirect of one MCP server, in the browser that began. */
+export interface StatePlace extends CallbackPlace {
+  readonly serverId: string;
+  /** Digest of the browser's cookie. */
+  readonly browser: string;
+}
+
+const KEY_ID_CHARACTERS = 8;
+/** `<key id and random>~<expiry>~<MAC>`, and behind a dot the SDK's id of the server. */
+const STATE = /^([A-Za-z0-9_-]{30})~([1-9]\d{9})~([A-Za-z0-9_-]{42}[AEIMQUYcgkosw048])\.([^.]{1,128})$/;
+
+const stateInput = (
+  { audience, agent, instance, name, serverId, browser }: StatePlace,
+  random: string,
+  exp: string,
+) => lengthPrefixed(`${VERSION} state`, audience, agent, instance, name, random, exp, serverId, browser);
+
 interface MacKey {
   readonly keyId: string;
   readonly key: CryptoKey;
@@ -67,13 +84,31 @@ export function createCallbackTokens(secrets: readonly Uint8Array<ArrayBuffer>[]
     imported = known;
     return known;
   }
+  async function sign(input: (keyId: string) => Uint8Array<ArrayBuffer>) {
+    const [current] = await keys();
+    if (current === undefined) return undefined;
+    const { keyId, key } = current;
+    const mac = await crypto.subtle.sign('HMAC', key, input(keyId));
+    return { keyId, mac: base64url.encode(new Uint8Array(mac)) };
+  }
+
+  /** By the key that is named, and no other. */
+  async function check(
+    keyId: string,
+    mac: string,
+    input: Uint8Array<ArrayBuffer>,
+  ): Promise<Outcome<undefined>> {
+    const key = (await keys()).find((each) => each.keyId === keyId)?.key;
+    if (key === undefined) return err('callback_token_invalid', { detail: 'unknown key' });
+    const isOurs = await crypto.subtle.verify('HMAC', key, new Uint8Array(base64url.decode(mac)), input);
+    return isOurs ? ok(undefined) : err('callback_token_invalid', { detail: 'MAC' });
+  }
+
   return {
     /** A token that is good until `exp`, in seconds. `undefined` without a key. */
     async make(place: CallbackPlace, id: CallbackId, exp: number): Promise<string | undefined> {
-      const [current] = await keys();
-      if (current === undefined) return undefined;
-      const mac = await crypto.subtle.sign('HMAC', current.key, macInput(place, id, String(exp)));
-      return `acb_${VERSION}.${current.keyId}.${id}.${exp}.${base64url.encode(new Uint8Array(mac))}`;
+      const signed = await sign(() => macInput(place, id, String(exp)));
+      return signed && `acb_${VERSION}.${signed.keyId}.${id}.${exp}.${signed.mac}`;
     },
 
     /**
@@ -83,17 +118,31 @@ export function createCallbackTokens(secrets: readonly Uint8Array<ArrayBuffer>[]
     async verify(token: string, place: CallbackPlace, nowSeconds: number): Promise<Outcome<CallbackId>> {
       const [, keyId, id = '', exp = '', mac = ''] = TOKEN.exec(token) ?? [];
       if (keyId === undefined) return err('callback_token_invalid', { detail: 'spelling' });
-      const key = (await keys()).find((each) => each.keyId === keyId)?.key;
-      if (key === undefined) return err('callback_token_invalid', { detail: 'unknown key' });
-      const isOurs = await crypto.subtle.verify(
-        'HMAC',
-        key,
-        new Uint8Array(base64url.decode(mac)),
-        macInput(place, id, exp),
-      );
-      if (!isOurs) return err('callback_token_invalid', { detail: 'MAC' });
+      const checked = await check(keyId, mac, macInput(place, id, exp));
+      if (!checked.ok) return checked;
       // By our own clocks only, and after months: no leeway.
       return Number(exp) <= nowSeconds ? err('callback_token_expired') : ok(CallbackId.parse(id));
+    },
+
+    /** The nonce of a `state` that one browser brings back until `exp`, in seconds. `undefined` without a key. */
+    async makeNonce(place: StatePlace, exp: number): Promise<string | undefined> {
+      const random = base64url.encode(crypto.getRandomValues(new Uint8Array(16)));
+      const signed = await sign((keyId) => stateInput(place, keyId + random, String(exp)));
+      return signed && `${signed.keyId}${random}~${exp}~${signed.mac}`;
+    },
+
+    /** Whether a `state` is of our making for this browser, as {@link verify} checks a token. */
+    async verifyState(
+      state: string,
+      place: Omit<StatePlace, 'serverId'>,
+      nowSeconds: number,
+    ): Promise<Outcome<undefined>> {
+      const [, random, exp = '', mac = '', serverId = ''] = STATE.exec(state) ?? [];
+      if (random === undefined) return err('callback_token_invalid', { detail: 'spelling' });
+      const input = stateInput({ ...place, serverId }, random, exp);
+      const checked = await check(random.slice(0, KEY_ID_CHARACTERS), mac, input);
+      if (!checked.ok) return checked;
+      return Number(exp) <= nowSeconds ? err('callback_token_expired') : ok(undefined);
     },
   };
 }

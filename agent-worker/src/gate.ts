@@ -27,6 +27,7 @@ import {
   secureHeaders,
   socketAnswer,
 } from './gate/answer.ts';
+import { knowBrowser } from './gate/browser.ts';
 import { type Admitted, admitCallback, type CallbackPorts, callbackOf } from './gate/callback.ts';
 import { forward, forwardTicketless } from './gate/forward.ts';
 import { readRequestBody } from './gate/request-body.ts';
@@ -177,6 +178,7 @@ async function passGate(
   if (!revoked.ok) return revoked;
   const { feed, noteInside } = revoked.value;
   if (feed === 'away') attempt.line = { ...attempt.line, revocations: 'unread' };
+  const browser = await knowBrowser(url, request.headers, entry, upgrade);
   const answer = await askObject(
     ports,
     route.value,
@@ -186,6 +188,7 @@ async function passGate(
       limits,
       requestId,
       ...clientOf(request),
+      ...(browser.digest === undefined ? {} : { browser: browser.digest }),
       feed,
     }),
   );
@@ -201,7 +204,7 @@ async function passGate(
   }
   const denial: Denial | undefined = denialOf(answer.value);
   if (denial !== undefined) return { ok: false, denial };
-  if (upgrade) return ok(socketAnswer(request, answer.value, requestId));
+  if (upgrade) return ok(socketAnswer(request, answer.value, requestId, browser.cookie));
   const passed = new Response(answer.value.body, answer.value);
   secureHeaders(passed.headers, requestId);
   return ok(withCors(passed, request, config, entry));

@@ -70,6 +70,8 @@ const Handover = z.strictObject({
   requestId: z.string(),
   ipAddress: z.string().nullable(),
   userAgent: z.string().nullable(),
+  /** Digest of the browser's cookie, where the agent adds MCP servers with OAuth. */
+  browser: z.string().optional(),
   /** Whether the gate knew the revocations of the last second. If not, they are checked once the session is recorded. */
   feed: z.enum(FEEDS),
 });
@@ -109,6 +111,8 @@ const TicketlessCall = z.strictObject({
       id: CallbackId.optional(),
       /** Whom the app's own verification found. */
       sender: PrincipalId.optional(),
+      /** Digest of the browser's cookie, which its `state` names. */
+      browser: z.string().optional(),
       /** What is handled once, as a digest. */
       once: z.string().optional(),
     })

@@ -1,3 +1,4 @@
+import { MCP_OAUTH } from '@agent-ticket/shared/callbacks.ts';
 import type { AgentEntry, AgentRegistry } from '@agent-ticket/shared/registry.ts';
 import type { GateConfig } from './config.ts';
 import { isDestination } from './handover.ts';
@@ -49,7 +50,7 @@ export function requireCallbacks(
   const names = agents
     .flatMap(({ enabled, callbacks = [] }) => (enabled ? callbacks : []))
     .map(({ name }) => name);
-  const unknown = verified.filter((name) => !names.includes(name));
+  const unknown = verified.filter((name) => name === MCP_OAUTH || !names.includes(name));
   if (unknown.length > 0) throw new Error(`verifyCallback: no callback ${unknown.join(', ')}`);
   const byToken = names.filter((name) => !verified.includes(name));
   if (byToken.length > 0 && callbackKeys.length === 0)

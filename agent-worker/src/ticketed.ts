@@ -133,6 +133,7 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
     readonly #calls = createCalls(() => Date.now());
     readonly #caller = createCaller({
       findClaims: this.#sessions.findClaims,
+      findBrowser: this.#sessions.findBrowser,
       auditDenied: this.#audit.deniedByAgent,
     });
     readonly #agent = takeEntries(this);
@@ -201,7 +202,7 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
         destroy: () => this.#destruction.start(),
         principal: this.#caller.principal,
         noteDenied: this.#caller.noteDenied,
-        callbackUrl: this.#ticketless.callbackUrl,
+        ...this.#ticketless.members(this),
         [SWEEP]: () => this.#runSweep(),
       });
       this.#record.resume();
@@ -281,7 +282,7 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
       if (isUpgrade(request.headers)) return answerUpgrade(handover, ports);
       const { claims, limits } = handover;
       const rate = { perSecond: limits.messagesPerSecond, burst: limits.messagesPerSecond };
-      this.#caller.noteRequest(request, principalOf(claims));
+      this.#caller.noteRequest(request, principalOf(claims), handover.browser);
       return answerPlain(handover, {
         ...ports,
         streams: this.#streams,

@@ -24,6 +24,12 @@ export interface WorkerCall {
   readonly scopes: readonly string[];
 }
 
+/**
+ * The callback to which MCP servers with OAuth send the browser back, for agents that add such servers. Its proof is the
+ * `state` of the flow.
+ */
+export const MCP_OAUTH = 'mcp-oauth';
+
 /** OPTIONS is the gate's own, and HEAD has no meaning for who sends a message. */
 const CALLBACK_METHODS: readonly string[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
 
@@ -56,6 +62,7 @@ export function callbackFaults(callbacks: readonly AgentCallback[]): string[] {
       const rules: [boolean, string][] = [
         [CallName.safeParse(name).success, 'name is not kebab-case'],
         [methods.length > 0, 'no methods'],
+        [name !== MCP_OAUTH || methods.join() === 'GET', 'a redirect is a GET'],
         [other.length === 0, `methods that a callback cannot have: ${other.join(' ')}`],
         [isPath(path), `path ${path} is not plain segments`],
         [Number.isSafeInteger(limit) && limit >= 1, 'limit is not whole and positive'],

@@ -1,5 +1,5 @@
 import { addressKey } from '@agent-ticket/shared/anonymous.ts';
-import { type AgentCallback, findCallback } from '@agent-ticket/shared/callbacks.ts';
+import { type AgentCallback, findCallback, MCP_OAUTH } from '@agent-ticket/shared/callbacks.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { ticketTexts } from '@agent-ticket/shared/handshake.ts';
 import { AgentSlug, PrincipalId } from '@agent-ticket/shared/names.ts';
@@ -13,6 +13,7 @@ import { type CallbackTokens, lengthPrefixed, TOKEN_PARAMETER } from '../callbac
 import type { GateConfig } from '../config.ts';
 import type { TicketlessCall } from '../handover.ts';
 import type { Rates } from '../ticketed/limits.ts';
+import { browserOf } from './browser.ts';
 import { readRequestBody } from './request-body.ts';
 import { isWrite, type Route } from './route.ts';
 
@@ -95,7 +96,7 @@ export function callbackOf(
     if (allow.includes(request.method)) return hasTicket ? err('callback_ambiguous') : ok(callback);
     return hasTicket ? ok(undefined) : err('method_not_allowed', { allow });
   }
-  if (!url.searchParams.has(TOKEN_PARAMETER)) return ok(undefined);
+  if (!url.searchParams.has(callback.name === MCP_OAUTH ? 'state' : TOKEN_PARAMETER)) return ok(undefined);
   if (tickets.length > 0) return err('callback_ambiguous');
   if (isUpgrade) return ok(undefined);
   return allow.includes(request.method) ? ok(callback) : err('method_not_allowed', { allow });
@@ -171,12 +172,21 @@ async function prove(
   ports: AdmitPorts,
 ): Promise<Outcome<Proven>> {
   const { tokens, verifiers } = ports.callbacks;
+  const { audience } = ports.config;
+  const nowSeconds = Math.floor(ports.clock() / 1000);
+  if (name === MCP_OAUTH) {
+    const [state = '', ...others] = url.searchParams.getAll('state');
+    const browser = await browserOf(request.headers);
+    if (others.length > 0 || browser === undefined)
+      return err('callback_token_invalid', { detail: 'another browser, or more than one state' });
+    const checked = await tokens.verifyState(state, { audience, ...place, name, browser }, nowSeconds);
+    return checked.ok ? ok({ body: null, callback: { browser } }) : checked;
+  }
   const verify = verifiers.get(name);
   if (verify === undefined) {
     const [token = '', ...others] = url.searchParams.getAll(TOKEN_PARAMETER);
     if (others.length > 0) return err('callback_token_invalid', { detail: 'more than one' });
-    const { audience } = ports.config;
-    const id = await tokens.verify(token, { audience, ...place, name }, Math.floor(ports.clock() / 1000));
+    const id = await tokens.verify(token, { audience, ...place, name }, nowSeconds);
     if (!id.ok) return id;
     const body = await readBody();
     return body.ok ? ok({ body: body.value, callback: { id: id.value } }) : body;

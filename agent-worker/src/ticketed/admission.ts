@@ -65,8 +65,8 @@ export function admit(sql: SqlStorage, handover: Handover, now: number): Outcome
   // A stream is one way: its client can neither send frames nor renew.
   const isStream = claims.transport === 'http';
   const idleAt = isStream || limits.idleSeconds === undefined ? null : now + limits.idleSeconds * 1000;
-  const { delivery, requestId, feed } = handover;
-  const opening: Opening = { kid, delivery, requestId, feed };
+  const { delivery, requestId, feed, browser } = handover;
+  const opening: Opening = { kid, delivery, requestId, feed, ...(browser === undefined ? {} : { browser }) };
   return ok(
     sessions.open({
       id: sessionId,
@@ -86,7 +86,7 @@ export function admit(sql: SqlStorage, handover: Handover, now: number): Outcome
 }
 
 /** How a session was opened, as its row has it. */
-export interface Opening extends Pick<Handover, 'kid' | 'delivery' | 'requestId' | 'feed'> {}
+export interface Opening extends Pick<Handover, 'kid' | 'delivery' | 'requestId' | 'feed' | 'browser'> {}
 
 /** Anonymous principals of one network, each with all of its sockets and requests. Households and offices share an address. */
 const ANONYMOUS_PER_NETWORK = 8;

@@ -6,12 +6,19 @@ import { principalOf, type SessionPrincipal } from './claims.ts';
 interface CallerPorts {
   /** The rights of a session. */
   readonly findClaims: (sessionId: string) => TicketClaims | undefined;
+  /** The browser that opened a session. */
+  readonly findBrowser: (sessionId: string) => string | undefined;
   readonly auditDenied: (sessionId: string, code: string, details: Readonly<Record<string, string>>) => void;
 }
 
+interface NotedRequest {
+  readonly principal: SessionPrincipal;
+  readonly browser: string | undefined;
+}
+
 /** The caller whose frame or plain request agent code is handling, by the SDK's own context. */
-export function createCaller({ findClaims, auditDenied }: CallerPorts) {
-  const requests = new WeakMap<Request, SessionPrincipal>();
+export function createCaller({ findClaims, findBrowser, auditDenied }: CallerPorts) {
+  const requests = new WeakMap<Request, NotedRequest>();
   /** The caller of a message of MCP: of some the SDK's context has neither request nor connection. */
   const messages = new AsyncLocalStorage<SessionPrincipal | undefined>();
   const currentSession = (): SessionPrincipal | undefined => {
@@ -21,8 +28,15 @@ export function createCaller({ findClaims, auditDenied }: CallerPorts) {
   };
   return {
     /** Notes the caller of a plain request, for as long as the agent holds that request. */
-    noteRequest(request: Request, principal: SessionPrincipal): void {
-      requests.set(request, principal);
+    noteRequest(request: Request, principal: SessionPrincipal, browser: string | undefined): void {
+      requests.set(request, { principal, browser });
+    },
+
+    /** Digest of the cookie of the browser whose frame or request is handled; `undefined` where there is none. */
+    browser(): string | undefined {
+      const { request, connection } = getCurrentAgent();
+      if (request !== undefined && requests.has(request)) return requests.get(request)?.browser;
+      return connection === undefined ? undefined : findBrowser(connection.id);
     },
 
     /** Runs what handles a message of MCP, or without a caller what must not have the rights of one. */
@@ -32,7 +46,7 @@ export function createCaller({ findClaims, auditDenied }: CallerPorts) {
       const ofMessage = messages.getStore();
       if (ofMessage !== undefined) return ofMessage;
       const { request } = getCurrentAgent();
-      const ofRequest = request === undefined ? undefined : requests.get(request);
+      const ofRequest = request === undefined ? undefined : requests.get(request)?.principal;
       if (ofRequest !== undefined) return ofRequest;
       const ofSession = currentSession();
       if (ofSession === undefined)

@@ -12,7 +12,7 @@ import { covers, STATE_READ } from '@agent-ticket/shared/scope.ts';
 import type { TicketClaims } from '@agent-ticket/shared/ticket.ts';
 import type { VerifiedTicket } from '@agent-ticket/shared/verify-ticket.ts';
 import type { HandedLimits, Handover } from '../handover.ts';
-import { admit, checkTicket, noteOpened, whyRefused } from './admission.ts';
+import { admit, checkTicket, noteOpened, type Opening, whyRefused } from './admission.ts';
 import type { Audit, Presentation } from './audit.ts';
 import { claimsOf } from './claims.ts';
 import { createEnds, type EndPorts, endReasonOf } from './ends.ts';
@@ -117,6 +117,14 @@ export function createSessions(ports: SessionPorts) {
     isOpen: (id: string): boolean => live.has(id) || sessions.find(id)?.endedAt === null,
 
     findClaims,
+
+    /** The browser that opened a session, by the digest of its cookie. */
+    findBrowser(id: string): string | undefined {
+      const session = sessions.find(id);
+      if (session === undefined) return undefined;
+      const { browser }: Opening = JSON.parse(session.opening);
+      return browser;
+    },
 
     /** Whether the agent's state is sent to the connection of a session. */
     mayReadState(id: string): boolean {

@@ -2,18 +2,22 @@ import { burnStore } from '@agent-ticket/drizzle/object/burns.ts';
 import { callbackStore } from '@agent-ticket/drizzle/object/callbacks.ts';
 import { objectRevocationStore } from '@agent-ticket/drizzle/object/revocations.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
+import type { Agent } from 'agents';
 import { denialAnswer, isDestination, type TicketlessCall, targetNamesOfTicketless } from '../handover.ts';
 import { verifierOf } from '../verifier.ts';
 import type { Audit } from './audit.ts';
 import { type CallbackUrlOptions, makeCallbackUrl } from './callback-url.ts';
 import type { Caller } from './caller.ts';
+import { createMcpOAuth } from './mcp-oauth.ts';
 import { askAgent, logFailure, sdkRequest } from './sdk.ts';
+
+type McpMembers = Pick<Agent<Cloudflare.Env, unknown>, 'addMcpServer' | 'createMcpOAuthProvider'>;
 
 interface TicketlessPorts {
   readonly ctx: DurableObjectState;
   readonly env: Cloudflare.Env;
   readonly audit: Pick<Audit, 'letIn'>;
-  readonly caller: Pick<Caller, 'noteRequest'>;
+  readonly caller: Pick<Caller, 'noteRequest' | 'browser'>;
   /** `undefined` where the agent takes tickets only. */
   readonly agent: Parameters<typeof askAgent>[0] | undefined;
   /** Leaves no trace of an object that was made by the request alone. */
@@ -45,6 +49,7 @@ export function createTicketless({
   const revocations = objectRevocationStore(sql);
   const burns = burnStore(sql);
   const urls = callbackStore(sql);
+  const mcpOAuth = createMcpOAuth({ env, id: ctx.id, verifier: () => verifierOf(env), caller, clock });
   /** What is being handled once. */
   const running = new Set<string>();
 
@@ -117,13 +122,22 @@ export function createTicketless({
         return denialAnswer({ reason: 'destination_wrong' });
       const { principal, role, scope } = call;
       const asked = sdkRequest(request);
-      caller.noteRequest(asked, { principal, role, tier: 'free', scope });
+      caller.noteRequest(asked, { principal, role, tier: 'free', scope }, call.callback?.browser);
       const answer = await answerOnce(call, () => askAgent(agent, asked));
       return answer.ok ? answer.value : denialAnswer(answer.denial);
     },
 
-    callbackUrl: (name: string, options: CallbackUrlOptions = {}): Promise<string> =>
-      makeCallbackUrl(name, options, { sql, env, id: ctx.id, verifier: verifierOf(env), clock }),
+    /** The members by which an agent has others reach it, made of its own. */
+    members(object: McpMembers) {
+      const { addMcpServer, createMcpOAuthProvider } = object;
+      return {
+        callbackUrl: (name: string, options: CallbackUrlOptions = {}): Promise<string> =>
+          makeCallbackUrl(name, options, { sql, env, id: ctx.id, verifier: verifierOf(env), clock }),
+        createMcpOAuthProvider: (url: string) => mcpOAuth.guard(createMcpOAuthProvider.call(object, url)),
+        addMcpServer: (...args: unknown[]): unknown =>
+          Reflect.apply(addMcpServer, object, mcpOAuth.withCallback(args)),
+      };
+    },
   };
 }
 
