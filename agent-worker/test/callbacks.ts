@@ -18,6 +18,7 @@ const callbacks = [
   { name: 'rare', methods: ['POST'], path: 'hooks/rare', limit: 3 },
   { name: 'github', methods: ['POST'], path: 'hooks/github', limit: 1000 },
   { name: 'stripe', methods: ['POST'], path: 'hooks/stripe', limit: 1000 },
+  { name: 'mcp-oauth', methods: ['GET'], path: 'oauth', limit: 1000 },
   { name: 'odd', methods: ['POST', 'GET'], path: 'hooks/odd', limit: 1000 },
 ];
 

@@ -21,6 +21,7 @@ export function createCaller({ findClaims, findBrowser, auditDenied }: CallerPor
   const requests = new WeakMap<Request, NotedRequest>();
   /** The caller of a message of MCP: of some the SDK's context has neither request nor connection. */
   const messages = new AsyncLocalStorage<SessionPrincipal | undefined>();
+  const browsers = new AsyncLocalStorage<string | undefined>();
   const currentSession = (): SessionPrincipal | undefined => {
     const { connection } = getCurrentAgent();
     const claims = connection === undefined ? undefined : findClaims(connection.id);
@@ -35,9 +36,13 @@ export function createCaller({ findClaims, findBrowser, auditDenied }: CallerPor
     /** Digest of the cookie of the browser whose frame or request is handled; `undefined` where there is none. */
     browser(): string | undefined {
       const { request, connection } = getCurrentAgent();
-      if (request !== undefined && requests.has(request)) return requests.get(request)?.browser;
-      return connection === undefined ? undefined : findBrowser(connection.id);
+      const ofRequest = request === undefined ? undefined : requests.get(request);
+      if (ofRequest !== undefined) return ofRequest.browser;
+      return connection === undefined ? browsers.getStore() : findBrowser(connection.id);
     },
+
+    /** Runs what handles a redirect to a browser's flow: the SDK does so outside of its own context. */
+    runInBrowser: <T>(browser: string | undefined, work: () => T): T => browsers.run(browser, work),
 
     /** Runs what handles a message of MCP, or without a caller what must not have the rights of one. */
     run: <T>(principal: SessionPrincipal | undefined, work: () => T): T => messages.run(principal, work),

@@ -103,23 +103,32 @@ export type Destruction = ReturnType<typeof createDestruction>;
 const blank = new WeakSet<object>();
 /** Notes an object that has nothing, before its constructor makes tables. */
 export function noteBlank(ctx: DurableObjectState): void {
-  if (contentsOf(ctx.storage) === '') blank.add(ctx);
+  const { sql, kv } = ctx.storage;
+  // No row is counted here: each wake of each object comes by.
+  if (tablesOf(sql, 1).length === 0 && [...kv.list({ limit: 1 })].length === 0) blank.add(ctx);
 }
 export const isBlank = (ctx: DurableObjectState): boolean => blank.has(ctx);
 
 /** Keys kept: with more of them a storage is not that of a new object. */
 const KEYS = 16;
 
-/** The tables of a storage with the number of their rows, and its keys; the runtime's own tables are not among them. */
-export function contentsOf({ sql, kv }: DurableObjectStorage): string {
-  const tables = sql
+/** The runtime's own tables are not among them. */
+const tablesOf = (sql: SqlStorage, limit = -1): string[] =>
+  sql
     .exec<{ name: string }>(
-      "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT GLOB '_cf_*' AND name NOT GLOB 'sqlite_*'",
+      `SELECT name FROM sqlite_master
+       WHERE type = 'table' AND name NOT GLOB '_cf_*' AND name NOT GLOB 'sqlite_*' LIMIT ?`,
+      limit,
     )
     .toArray()
-    .map(({ name }) => `${name} ${sql.exec(`SELECT count(*) AS n FROM "${name}"`).one().n}`);
-  return [...tables, ...[...kv.list({ limit: KEYS })].map(([key]) => key)].join();
-}
+    .map(({ name }) => name);
+
+/** The tables of a storage with the number of their rows, and its keys. */
+const contentsOf = ({ sql, kv }: DurableObjectStorage): string =>
+  [
+    ...tablesOf(sql).map((name) => `${name} ${sql.exec(`SELECT count(*) AS n FROM "${name}"`).one().n}`),
+    ...[...kv.list({ limit: KEYS })].map(([key]) => key),
+  ].join();
 
 /** Id of the row by which a repeated command finds that its destruction was done. */
 const doneId = (id: string): string => `destroyed:${id}`;

@@ -17,7 +17,7 @@ interface TicketlessPorts {
   readonly ctx: DurableObjectState;
   readonly env: Cloudflare.Env;
   readonly audit: Pick<Audit, 'letIn'>;
-  readonly caller: Pick<Caller, 'noteRequest' | 'browser'>;
+  readonly caller: Pick<Caller, 'noteRequest' | 'browser' | 'runInBrowser'>;
   /** `undefined` where the agent takes tickets only. */
   readonly agent: Parameters<typeof askAgent>[0] | undefined;
   /** Leaves no trace of an object that was made by the request alone. */
@@ -123,7 +123,9 @@ export function createTicketless({
       const { principal, role, scope } = call;
       const asked = sdkRequest(request);
       caller.noteRequest(asked, { principal, role, tier: 'free', scope }, call.callback?.browser);
-      const answer = await answerOnce(call, () => askAgent(agent, asked));
+      const answer = await answerOnce(call, () =>
+        caller.runInBrowser(call.callback?.browser, () => askAgent(agent, asked)),
+      );
       return answer.ok ? answer.value : denialAnswer(answer.denial);
     },
 

@@ -1,4 +1,4 @@
-import { Agent } from 'agents';
+import { Agent, callable } from 'agents';
 import { ticketed } from '../../src/ticketed.ts';
 
 /** Keeps what reaches it, and answers as the path asks. */
@@ -73,6 +73,24 @@ export class Hooked extends ticketed(Agent<Cloudflare.Env, { secret: number }>) 
 
   release(): void {
     this.#open();
+  }
+
+  customProvider = false;
+
+  override createMcpOAuthProvider(url: string): ReturnType<Agent['createMcpOAuthProvider']> {
+    const provider = super.createMcpOAuthProvider(url);
+    if (this.customProvider) Object.defineProperty(provider, 'stateKey', { value: undefined });
+    return provider;
+  }
+
+  @callable()
+  async addServer(url: string): Promise<unknown> {
+    return this.addMcpServer('tools', url);
+  }
+
+  @callable()
+  serverStates(): string[] {
+    return Object.values(this.getMcpServers().servers).map(({ state }) => state);
   }
 
   /** Called by the scheduler. */
