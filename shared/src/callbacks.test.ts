@@ -52,6 +52,7 @@ describe('the callbacks of an agent', () => {
       { methods: ['POST', 'OPTIONS', 'post'] },
       'callback github: methods that a callback cannot have: OPTIONS post',
     ],
+    ['method of a redirect', { name: 'mcp-oauth' }, 'callback mcp-oauth: a redirect is a GET'],
     ['no limit', { limit: 0 }, 'callback github: limit is not whole and positive'],
     ['a fraction', { limit: 1.5 }, 'callback github: limit is not whole and positive'],
   ])('are refused for their %s', (_what, change, fault) => {
