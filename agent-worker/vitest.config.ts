@@ -31,7 +31,7 @@ export default defineConfig({
                 AGENT_WORKER_URL: 'https://agents.test',
                 CALLBACK_KEY: 'Y2FsbGJhY2tzY2FsbGJhY2tzY2FsbGJhY2tzY2FsbGI',
                 CALLBACK_KEY_PREVIOUS: 'cHJldmlvdXNwcmV2aW91c3ByZXZpb3VzcHJldmlvdXM',
-                ALLOWED_ORIGINS: 'https://app.test',
+                ALLOWED_ORIGINS: 'https://app.test, https://app.agents.test, http://app.agents.test',
                 TEST_MIGRATIONS: await readD1Migrations(RECORD_MIGRATIONS),
                 TEST_CORPUS: readCorpus(process.env),
               },

@@ -13,7 +13,8 @@ beforeEach(() => {
   now = newSecond();
 });
 
-const PAGE = { origin: ORIGIN, 'sec-fetch-site': 'same-site' };
+/** As Chromium sends it: an upgrade has no `Sec-Fetch-Site`. */
+const PAGE = { origin: 'https://app.agents.test' };
 const COOKIE = '__Host-agent-ticket-browser';
 
 /** A browser with a socket to an instance, and its cookie. */
@@ -61,9 +62,16 @@ describe('the cookie of a browser', () => {
     );
   });
 
+  test('is set where the browser says that it is of the same site', async () => {
+    expect((await open(newInstance(), { origin: ORIGIN, 'sec-fetch-site': 'same-site' })).set).toContain(
+      COOKIE,
+    );
+  });
+
   test.for<readonly [string, Record<string, string>, string]>([
-    ['across sites', { origin: ORIGIN, 'sec-fetch-site': 'cross-site' }, 'hooked'],
-    ['of a browser that names no site and another host', { origin: ORIGIN }, 'hooked'],
+    ['of a browser that says it is across sites', { ...PAGE, 'sec-fetch-site': 'cross-site' }, 'hooked'],
+    ['of a page of another site', { origin: ORIGIN }, 'hooked'],
+    ['of a page without TLS', { origin: 'http://app.agents.test' }, 'hooked'],
     ['of no browser', {}, 'hooked'],
     ['of a browser that has it', { ...PAGE, cookie: `a=b; ${COOKIE}=${'A'.repeat(43)}` }, 'hooked'],
     ['of an agent that adds no such servers', PAGE, 'witness'],

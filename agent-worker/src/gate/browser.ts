@@ -30,13 +30,22 @@ export async function browserOf(headers: Headers): Promise<string | undefined> {
   return value === undefined ? undefined : digestOf(value);
 }
 
-/** Whether a page of this site asks. A browser takes no cookie of `SameSite=Lax` from an answer across sites. */
-function isSameSite(url: URL, headers: Headers): boolean {
+/**
+ * Whether a page of this site may be asking. Chromium names the site of no upgrade, so its origin has to tell; where both
+ * hosts end alike and are of two sites (`co.uk`), the browser does not take the cookie (`SameSite=Lax`), and no flow ends.
+ */
+function maybeSameSite(url: URL, headers: Headers): boolean {
   const site = headers.get('sec-fetch-site');
   if (site !== null) return site === 'same-origin' || site === 'same-site';
   const origin = headers.get('origin');
-  return origin !== null && URL.canParse(origin) && new URL(origin).hostname === url.hostname;
+  if (origin === null || !URL.canParse(origin)) return false;
+  const page = new URL(origin);
+  return page.protocol === url.protocol && siteOf(page.hostname) === siteOf(url.hostname);
 }
+
+/** No site has less than the last two names of its hosts; an address is a site of its own. */
+const siteOf = (hostname: string): string =>
+  /^[\d.]+$|:/.test(hostname) ? hostname : hostname.split('.').slice(-2).join('.');
 
 interface KnownBrowser {
   readonly digest?: string;
@@ -54,7 +63,7 @@ export async function knowBrowser(
   if (!callbacks.some(({ name }) => name === MCP_OAUTH)) return {};
   const digest = await browserOf(headers);
   if (digest !== undefined) return { digest };
-  if (!isUpgrade || !isSameSite(url, headers)) return {};
+  if (!isUpgrade || !maybeSameSite(url, headers)) return {};
   const value = base64url.encode(crypto.getRandomValues(new Uint8Array(32)));
   return {
     digest: await digestOf(value),
