@@ -12,13 +12,15 @@ import {
 } from './callbacks.ts';
 import { eventsOf, expectEvents } from './record.ts';
 import { newInstance } from './tickets.ts';
+import { printed } from './watch.ts';
 
 /** Requests that reach an agent without a ticket, through the real gate and mixin. */
 
 describe('a webhook', () => {
   test('with a token in its URL reaches the agent once, as its callback and no more', async () => {
     const instance = newInstance();
-    const answer = await post(await urlOf(instance));
+    const url = await urlOf(instance);
+    const answer = await post(url);
     expect([answer.status, await answer.text()]).toEqual([200, 'thanks']);
     expect(await receivedBy(instance)).toMatchObject([
       {
@@ -35,8 +37,19 @@ describe('a webhook', () => {
     ]);
     const [event] = await expectEvents(instance, ['callback.used']);
     expect(event).toMatchObject({ user_id: 'callback:token', outcome: 'success', session_id: null });
-    const [, , , , id] = decodeURIComponent(await urlOf(instance)).split(/[.=]/);
-    expect(id).toMatch(/^[0-9a-f-]{36}$/);
+    const [, , id, , mac = 'none'] = new URL(url).searchParams.get('callback_token')?.split('.') ?? [];
+    expect(JSON.parse(event?.details ?? '')).toEqual({ callback: id });
+    // Of the token only its id is anywhere.
+    const rows = await runInDurableObject(hooked(instance), (_, { storage }) =>
+      JSON.stringify([
+        storage.sql.exec('SELECT * FROM ticket_callbacks').toArray(),
+        storage.sql.exec('SELECT * FROM ticket_backlog').toArray(),
+        [...storage.kv.list()],
+      ]),
+    );
+    expect(rows).toContain(id);
+    for (const text of [rows, JSON.stringify(await receivedBy(instance)), printed.join('\n')])
+      expect(text).not.toContain(mac);
   });
 
   test.for([

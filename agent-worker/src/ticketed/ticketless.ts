@@ -80,10 +80,12 @@ export function createTicketless({
     const isOver = new AbortController();
     const late = sleep(ANSWER_DEADLINE_MS, isOver.signal).then(() => undefined);
     try {
-      const answer = await Promise.race([askAgent(), late]);
-      if (answer === undefined || answer.webSocket)
-        return err('agent_failed', { detail: 'no answer in time' });
-      return await readWhole(answer, late);
+      const asked = askAgent();
+      const answer = await Promise.race([asked, late]);
+      if (answer !== undefined && answer.webSocket === null) return await readWhole(answer, late);
+      // An answer that comes later has a source, which is told to stop.
+      asked.then((unread) => unread?.body?.cancel()).catch(logFailure);
+      return err('agent_failed');
     } finally {
       isOver.abort();
     }
@@ -159,5 +161,5 @@ async function readWhole(answer: Response, late: Promise<undefined>): Promise<Ou
   } catch (error) {
     logFailure(error);
   }
-  return err('agent_failed', { detail: 'no whole answer' });
+  return err('agent_failed');
 }
