@@ -27,6 +27,14 @@ export default defineConfig({
       { test: { ...stack, name: 'e2e', include: ['e2e/**/*.test.ts'], exclude: ['**/*.long.test.ts'] } },
       // Of `npm run test:long`.
       { test: { ...stack, name: 'e2e-long', include: ['e2e/**/*.long.test.ts'] } },
+      {
+        test: {
+          ...stack,
+          name: 'oldest-sdk',
+          include: ['e2e/starters/*.test.ts'],
+          env: { AGENTS_SDK: 'oldest' },
+        },
+      },
     ],
   },
 });

@@ -10,8 +10,8 @@ describe('the configuration', () => {
       audience: 'agents.test',
       jwksUrl: 'https://broker.test/.well-known/jwks.json',
       allowedOrigins: [],
+      origin: undefined,
       endsReplayed: false,
-      workerUrl: undefined,
       callbackKeys: [],
       development: false,
     });
@@ -22,12 +22,14 @@ describe('the configuration', () => {
       ...GOOD,
       ALLOWED_ORIGINS: 'https://app.test, http://localhost:5173',
       BROKER_JWKS_URL: 'https://keys.test/set.json',
+      AGENT_WORKER_URL: 'https://agents.test/',
       TICKET_REPLAY: 'end-session',
       MODE: 'development',
     };
     expect(readConfig(settings)).toMatchObject({
       allowedOrigins: ['https://app.test', 'http://localhost:5173'],
       jwksUrl: 'https://keys.test/set.json',
+      origin: 'https://agents.test',
       endsReplayed: true,
       development: true,
     });
@@ -38,7 +40,7 @@ describe('the configuration', () => {
     const settings = { ...GOOD, CALLBACK_KEY: current, AGENT_WORKER_URL: 'https://agents.test/' };
     expect(readConfig({ ...settings, CALLBACK_KEY_PREVIOUS: previous })).toMatchObject({
       callbackKeys: [new Uint8Array(32), new Uint8Array(32).fill(1, 31)],
-      workerUrl: 'https://agents.test',
+      origin: 'https://agents.test',
     });
     expect(readConfig(settings).callbackKeys).toHaveLength(1);
   });
@@ -68,6 +70,7 @@ describe('the configuration', () => {
     ['ALLOWED_ORIGINS', { ...GOOD, ALLOWED_ORIGINS: '*' }],
     ['ALLOWED_ORIGINS', { ...GOOD, ALLOWED_ORIGINS: 'null' }],
     ['ALLOWED_ORIGINS', { ...GOOD, ALLOWED_ORIGINS: 'https://app.test/' }],
+    ['AGENT_WORKER_URL', { ...GOOD, AGENT_WORKER_URL: 'https://agents.test/path' }],
     ['TICKET_REPLAY', { ...GOOD, TICKET_REPLAY: 'yes' }],
     ['CALLBACK_KEY', { ...GOOD, CALLBACK_KEY: 'secret' }],
     ['CALLBACK_KEY_PREVIOUS', { ...GOOD, CALLBACK_KEY_PREVIOUS: 'A'.repeat(44) }],

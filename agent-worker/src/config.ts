@@ -1,4 +1,4 @@
-import { BaseUrl, Key256, Mode, Origins, readSettings, WorkerUrl } from '@agent-ticket/shared/settings.ts';
+import { BaseUrl, Key256, Mode, Origins, OriginUrl, readSettings } from '@agent-ticket/shared/settings.ts';
 import * as z from 'zod';
 
 export const Settings = z
@@ -9,8 +9,7 @@ export const Settings = z
     ALLOWED_ORIGINS: Origins.default([]),
     /** Whether a session ends when another client presents its ticket again. */
     TICKET_REPLAY: z.enum(['note', 'end-session']).default('note'),
-    /** Where this worker is reached, for the URLs of callbacks. */
-    AGENT_WORKER_URL: WorkerUrl.optional(),
+    AGENT_WORKER_URL: OriginUrl.optional(),
     CALLBACK_KEY: Key256.optional(),
     /** The one before it, while URLs that were made with it are in use. */
     CALLBACK_KEY_PREVIOUS: Key256.optional(),
@@ -34,12 +33,12 @@ export interface GateConfig {
   readonly audience: string;
   /** Where the broker's keys are. Over a binding only the path counts. */
   readonly jwksUrl: string;
+  /** This agent worker's own origin; `undefined`: as requests name it. */
+  readonly origin: string | undefined;
   /** Pages that may open sockets and make requests. */
   readonly allowedOrigins: readonly string[];
   /** Whether a session ends when its ticket is presented again. */
   readonly endsReplayed: boolean;
-  /** Origin of this worker; `undefined` where no URLs of callbacks can be made. */
-  readonly workerUrl: string | undefined;
   /** Keys of the tokens of callbacks: the one that makes them, and the one before it. */
   readonly callbackKeys: readonly Uint8Array<ArrayBuffer>[];
   /** Lets plain http through on any host. */
@@ -49,16 +48,16 @@ export interface GateConfig {
 /** The configuration in a Worker's env. Throws an `Error` that names each wrong setting. */
 export function readConfig(env: object): GateConfig {
   const settings = readSettings('agent worker', Settings, env, BEGINNINGS);
-  const { ISSUER, TICKET_AUDIENCE, BROKER_JWKS_URL, ALLOWED_ORIGINS, TICKET_REPLAY, MODE } = settings;
-  const { AGENT_WORKER_URL, CALLBACK_KEY, CALLBACK_KEY_PREVIOUS } = settings;
+  const { ISSUER, TICKET_AUDIENCE, BROKER_JWKS_URL, AGENT_WORKER_URL, ALLOWED_ORIGINS } = settings;
+  const { CALLBACK_KEY, CALLBACK_KEY_PREVIOUS } = settings;
   return {
     issuer: ISSUER,
     audience: TICKET_AUDIENCE,
     jwksUrl: BROKER_JWKS_URL ?? `${ISSUER.replace(/\/$/, '')}/.well-known/jwks.json`,
     allowedOrigins: ALLOWED_ORIGINS,
-    endsReplayed: TICKET_REPLAY === 'end-session',
-    workerUrl: AGENT_WORKER_URL?.replace(/\/$/, ''),
+    origin: AGENT_WORKER_URL === undefined ? undefined : new URL(AGENT_WORKER_URL).origin,
+    endsReplayed: settings.TICKET_REPLAY === 'end-session',
     callbackKeys: [CALLBACK_KEY, CALLBACK_KEY_PREVIOUS].filter((key) => key !== undefined),
-    development: MODE === 'development',
+    development: settings.MODE === 'development',
   };
 }

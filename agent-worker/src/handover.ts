@@ -10,7 +10,7 @@ import {
   Role,
   SessionId,
 } from '@agent-ticket/shared/names.ts';
-import { bindingKeyOf } from '@agent-ticket/shared/registry.ts';
+import { bindingNamesOf, noBinding } from '@agent-ticket/shared/registry.ts';
 import { CallbackScope, formatScope, Scope } from '@agent-ticket/shared/scope.ts';
 import { targetNamesOfCall } from '@agent-ticket/shared/target.ts';
 import { TicketClaims } from '@agent-ticket/shared/ticket.ts';
@@ -236,9 +236,9 @@ export const isNamespace = (value: unknown): value is DurableObjectNamespace =>
 
 /** The binding of an agent; `undefined` where it has none. */
 export function findNamespace(env: object, slug: string): DurableObjectNamespace | undefined {
-  const key = bindingKeyOf(slug);
-  const binding: unknown = Object.hasOwn(env, key) ? Reflect.get(env, key) : undefined;
-  return isNamespace(binding) ? binding : undefined;
+  return bindingNamesOf(slug)
+    .map((name): unknown => (Object.hasOwn(env, name) ? Reflect.get(env, name) : undefined))
+    .find(isNamespace);
 }
 
 /** The object of an agent's instance; `undefined` where the agent has no binding. Creates nothing by itself. */
@@ -265,6 +265,6 @@ export async function sendCommand(
   const object = findObject(env, agent, instance);
   // Of an agent without a binding nothing is open, and only of `lapse` that is no answer.
   if (object === undefined && command.op !== 'lapse') return { closed: 0 };
-  if (object === undefined) throw new Error(`no binding ${bindingKeyOf(agent)}`);
+  if (object === undefined) throw new Error(noBinding(agent));
   return CommandAnswer.parse(await (await object.fetch(commandRequest(command))).json());
 }

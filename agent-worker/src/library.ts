@@ -7,4 +7,5 @@ export * from './registry.ts';
 export type { Ticketed } from './ticketed/api.ts';
 export type { CallbackUrlOptions } from './ticketed/callback-url.ts';
 export type { SessionPrincipal } from './ticketed/claims.ts';
+export type { Guarded, GuardOptions } from './ticketed/tools.ts';
 export { ticketed } from './ticketed.ts';

@@ -6,9 +6,13 @@ import { createRefusalTally } from '@agent-ticket/shared/refusal-tally.ts';
 import {
   type AgentRegistry,
   agentsOf,
+  type BindingKey,
+  bindingNamesOf,
+  type ClassBinding,
   DEFAULT_WORKER,
-  type EnabledBinding,
+  type EnabledSlug,
   lacksBinding,
+  noBinding,
   requireSound,
 } from '@agent-ticket/shared/registry.ts';
 import { logWithPoints, type PointSink } from '@agent-ticket/shared/security-events.ts';
@@ -16,6 +20,7 @@ import { answerControl, type ControlPorts, isControlPath } from './control.ts';
 import { refuseHttp } from './gate/answer.ts';
 import type { CallbackPorts, VerifyCallback } from './gate/callback.ts';
 import { paceLog } from './gate/paced-log.ts';
+import { answerMetadataRequest, isMetadataPath } from './gate/resource-metadata.ts';
 import { isAgentPath } from './gate/route.ts';
 import { asWorker } from './gate/worker-call.ts';
 import { answerAgentRequest, type GatePorts } from './gate.ts';
@@ -35,9 +40,25 @@ export interface GateEnv extends RevocationEnv {
 
 type Ports = GatePorts & ControlPorts;
 
-/** The env of a worker with its agents of these: the compiler asks for the binding of each enabled one. */
-export type EnvOf<Registry extends AgentRegistry, Worker extends string> = GateEnv &
-  Readonly<Record<EnabledBinding<Registry, Worker>, DurableObjectNamespace>>;
+/**
+ * Of the members of an env those that bind agents: the compiler asks for one of the two names of each slug, and for
+ * `CHAT_AGENT` where there is neither.
+ */
+export type AgentBindings<Env, Slug extends string> = {
+  readonly [Each in Slug as ClassBinding<Each> extends keyof Env
+    ? ClassBinding<Each>
+    : BindingKey<Each>]: DurableObjectNamespace;
+};
+
+/** What the gate answers, by path. */
+const ANSWERS: readonly [
+  isOurs: (pathname: string) => boolean,
+  answer: (request: Request, ports: Ports) => Promise<Response>,
+][] = [
+  [isAgentPath, answerAgentRequest],
+  [isControlPath, answerControl],
+  [isMetadataPath, answerMetadataRequest],
+];
 
 /** Which of several agent workers a gate is. */
 export interface GateOptions<Worker extends string, Env = unknown> {
@@ -48,8 +69,8 @@ export interface GateOptions<Worker extends string, Env = unknown> {
 }
 
 /**
- * The gate for a Worker's `fetch`: answers `/agents/…` and `/control`, and `undefined` for everything else, which is
- * the Worker's own. Throws an `Error` when the settings or the registry are not sound, at the first request. An enabled
+ * The gate for a Worker's `fetch`: answers `/agents/…`, `/control` and the metadata of agents for machines, and `undefined`
+ * for everything else, which is the Worker's own. Throws an `Error` when the settings or the registry are not sound, at the first request. An enabled
  * agent without a binding is named in the log as `agent_without_binding` then, and answers 500; the others work. Agents of
  * other workers are unknown here.
  *
@@ -58,14 +79,17 @@ export interface GateOptions<Worker extends string, Env = unknown> {
 export function createGate<
   const Registry extends AgentRegistry,
   const Worker extends Registry[number]['worker'] = typeof DEFAULT_WORKER,
-  Env extends EnvOf<Registry, Worker> = EnvOf<Registry, Worker>,
+  VerifyEnv = unknown,
 >(
   registry: Registry,
-  { worker = DEFAULT_WORKER, verifyCallback = {} }: GateOptions<Worker | typeof DEFAULT_WORKER, Env> = {},
-): (request: Request, env: Env) => Promise<Response> | undefined {
+  {
+    worker = DEFAULT_WORKER,
+    verifyCallback = {},
+  }: GateOptions<Worker | typeof DEFAULT_WORKER, VerifyEnv> = {},
+) {
   const portsByEnv = new WeakMap<object, Ports>();
   const verifiers = Object.entries(verifyCallback);
-  function openPorts(env: Env): Ports {
+  function openPorts(env: GateEnv & VerifyEnv & object): Ports {
     const verify: CallbackPorts['verifiers'] = new Map(
       verifiers.map(([name, by]) => [name, (callback) => by({ ...callback, env })]),
     );
@@ -74,28 +98,32 @@ export function createGate<
     portsByEnv.set(env, ports);
     return ports;
   }
-  let own: Ports | undefined;
   noteGate({
     agents: agentsOf(registry, worker),
     verified: verifiers.map(([name]) => name),
-    ask(request) {
-      own ??= portsOf(registry, worker, workerEnv, new Map());
-      return answerAgentRequest(request, own);
-    },
+    ask: askInOwnEnv(registry, worker),
   });
-  return (request, env) => {
+  return <Env extends GateEnv>(
+    request: Request,
+    env: Env & VerifyEnv & AgentBindings<Env, EnabledSlug<Registry, Worker>>,
+  ): Promise<Response> | undefined => {
     // `GET *` has a URL that is none (RFC 9112 §3.2.4). The local runtime's router of assets fails on it before this.
     if (!URL.canParse(request.url))
       return Promise.resolve(refuseHttp({ reason: 'route_unknown' }, crypto.randomUUID()));
     const { pathname } = new URL(request.url);
-    const answers = isAgentPath(pathname)
-      ? answerAgentRequest
-      : isControlPath(pathname)
-        ? answerControl
-        : undefined;
+    const [, answers] = ANSWERS.find(([isOurs]) => isOurs(pathname)) ?? [];
     if (answers === undefined) return undefined;
     const ports = portsByEnv.get(env) ?? openPorts(env);
     return answers(request, ports);
+  };
+}
+
+/** Answers requests of the worker's own code, which has no env at hand. */
+function askInOwnEnv(registry: AgentRegistry, worker: string): (request: Request) => Promise<Response> {
+  let ports: Ports | undefined;
+  return (request) => {
+    ports ??= portsOf(registry, worker, workerEnv, new Map());
+    return answerAgentRequest(request, ports);
   };
 }
 
@@ -118,13 +146,13 @@ function portsOf(
   const bindings = Object.keys(env);
   for (const entry of registry)
     if (lacksBinding(entry, bindings))
-      print({ event: 'agent_without_binding', agent: entry.slug, binding: entry.bindingKey });
+      print({ event: 'agent_without_binding', agent: entry.slug, bindings: bindingNamesOf(entry.slug) });
   return {
     ...verifier,
     registry,
     destination: ({ entry, instance }) => {
       const stub = findObject(env, entry.slug, instance);
-      if (stub === undefined) throw new Error(`no binding ${entry.bindingKey}`);
+      if (stub === undefined) throw new Error(noBinding(entry.slug));
       return stub;
     },
     record,

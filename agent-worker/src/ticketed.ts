@@ -6,7 +6,6 @@ import {
   type Handover,
   isDestination,
   isUpgrade,
-  type McpStep,
   type ObjectCommand,
   readCommand,
   readHandover,
@@ -27,14 +26,15 @@ import { answerClose, type PlainEnd, plainEndOf } from './ticketed/ends.ts';
 import { skippedByBroadcast } from './ticketed/frames.ts';
 import { type AllowedFrame, checkFrame, ratesOf } from './ticketed/inbound.ts';
 import { createFrameQueue, createInFlight, createRates } from './ticketed/limits.ts';
-import { answerMcpStep, createMcp, isMcpClass, isMcpSession } from './ticketed/mcp.ts';
+import { answerMcpStep, createMcp, isMcpClass, isMcpSession, isMcpStepOf } from './ticketed/mcp.ts';
 import { createObjectRecord } from './ticketed/record.ts';
 import { answerPlain, answerUpgrade } from './ticketed/requests.ts';
 import { askAgent, pin, sdkRequest, sessionIdOf, takeEntries } from './ticketed/sdk.ts';
 import { createSessions } from './ticketed/sessions.ts';
-import { createStreams, repeat } from './ticketed/streams.ts';
+import { createStreams, later, repeat } from './ticketed/streams.ts';
 import { createSweep, HANDOVER_DUE_MS, SWEEP } from './ticketed/sweep.ts';
 import { createTicketless } from './ticketed/ticketless.ts';
+import { createToolGuard, rightsNow } from './ticketed/tools.ts';
 import { verifierOf } from './verifier.ts';
 
 /**
@@ -59,7 +59,7 @@ export function ticketed<A extends Agent<Cloudflare.Env, unknown>>(
 ): AbstractAgentClass<A & Ticketed>;
 export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>>): typeof Base {
   const mcpClass = isMcpClass(Base) ? Base : undefined;
-  return class extends Base implements Ticketed {
+  return class extends Base {
     readonly #streams = createStreams(repeat);
     readonly #audit = createAudit({
       sql: this.ctx.storage.sql,
@@ -96,10 +96,7 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
       clock: () => Date.now(),
       keepAlive: (work) => this.ctx.waitUntil(work),
       random: () => Math.random(),
-      later: (ms, work) => {
-        const timer = setTimeout(work, ms);
-        return () => clearTimeout(timer);
-      },
+      later,
       wakeBy: this.#sweep.wakeBy,
       log: (event) => console.error(JSON.stringify(event)),
     });
@@ -136,6 +133,12 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
       findBrowser: this.#sessions.findBrowser,
       auditDenied: this.#audit.deniedByAgent,
     });
+    readonly #tools = createToolGuard({
+      caller: this.#caller.find,
+      rightsOf: (session) => rightsNow(this.#sessions.rightsOf(session), this.#inbound.checkRevoked),
+      auditDenied: this.#audit.deniedByAgent,
+      log: (event) => console.log(JSON.stringify(event)),
+    });
     readonly #agent = takeEntries(this);
     readonly #ticketless = createTicketless({
       ctx: this.ctx,
@@ -162,10 +165,6 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
       log: (event: Readonly<Record<string, unknown>>) => console.log(JSON.stringify(event)),
     };
     #isRecovered = false;
-    /** For the types: each object has its own, pinned by the constructor. */
-    declare principal: Ticketed['principal'];
-    declare noteDenied: Ticketed['noteDenied'];
-    declare callbackUrl: Ticketed['callbackUrl'];
 
     constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
       noteBlank(ctx);
@@ -203,6 +202,7 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
         principal: this.#caller.principal,
         noteDenied: this.#caller.noteDenied,
         ...this.#ticketless.members(this),
+        ...this.#tools,
         [SWEEP]: () => this.#runSweep(),
       });
       this.#record.resume();
@@ -238,7 +238,14 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
       const question = readQuestion(request.cf);
       if (question !== undefined) return Response.json(this.#commands.listSessions(question));
       const step = readMcpStep(request.cf);
-      if (step !== undefined) return this.#answerMcp(request, step);
+      if (step !== undefined)
+        return answerMcpStep(request, step, {
+          isHere: mcpClass !== undefined && isMcpStepOf(step, this.env, this.ctx.id),
+          object: this,
+          runAs: this.#caller.run,
+          askAgent: () => askAgent(this.#agent, sdkRequest(request)),
+          destroy: this.#destroyAgent,
+        });
       const call = readTicketless(request.cf);
       if (call !== undefined) return this.#ticketless.answer(request, call);
       const handover = readHandover(request.cf);
@@ -248,18 +255,6 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
       this.#recover();
       const answer = await this.#answer(sdkRequest(request), handover);
       return answer.ok ? answer.value : denialAnswer(answer.denial);
-    }
-
-    async #answerMcp(request: Request, step: McpStep): Promise<Response> {
-      const isSession = mcpClass !== undefined && isMcpSession(this.ctx.id);
-      if (!isSession || !isDestination({ agent: step.agent, instance: step.name }, this.env, this.ctx.id))
-        return denialAnswer({ reason: 'destination_wrong' });
-      return answerMcpStep(request, step, {
-        object: this,
-        runAs: this.#caller.run,
-        askAgent: () => askAgent(this.#agent, sdkRequest(request)),
-        destroy: this.#destroyAgent,
-      });
     }
 
     /** A command that names an instance names this one, or another object would be deleted in its place. */

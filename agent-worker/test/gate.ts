@@ -5,6 +5,7 @@ import { createRefusalTally } from '@agent-ticket/shared/refusal-tally.ts';
 import { type AgentEntry, findAgent, withDefaults } from '@agent-ticket/shared/registry.ts';
 import { AGENTS } from '../../agents.ts';
 import { createCallbackTokens } from '../src/callback-token.ts';
+import { answerMetadataRequest, isMetadataPath } from '../src/gate/resource-metadata.ts';
 import { answerAgentRequest, type GatePorts } from '../src/gate.ts';
 import { checkRevokedOf } from '../src/revocations.ts';
 import { createRates } from '../src/ticketed/limits.ts';
@@ -39,8 +40,8 @@ const PORTS: GatePorts = {
     audience: AUDIENCE,
     jwksUrl: `${ISSUER}/.well-known/jwks.json`,
     allowedOrigins: [ORIGIN],
+    origin: undefined,
     endsReplayed: false,
-    workerUrl: undefined,
     callbackKeys: [],
     development: false,
   },
@@ -81,8 +82,12 @@ const PORTS: GatePorts = {
 /** A gate with some ports replaced. */
 export const gateWith =
   (other: Partial<GatePorts> = {}): Front =>
-  (request) =>
-    answerAgentRequest(request, { ...PORTS, ...other });
+  (request) => {
+    const answers = isMetadataPath(new URL(request.url).pathname)
+      ? answerMetadataRequest
+      : answerAgentRequest;
+    return answers(request, { ...PORTS, ...other });
+  };
 
 export const gate: Front = gateWith();
 export const gateConfig = PORTS.config;

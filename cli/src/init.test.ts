@@ -12,6 +12,7 @@ const worker = (bindings: readonly object[], more: object = {}) => ({
 const APP = worker([
   { name: 'ChatAgent', class_name: 'ChatAgent' },
   { name: 'COUNTER', class_name: 'Counter' },
+  { name: 'myNotes', class_name: 'Notes' },
   { name: 'RECORDER', class_name: 'RecorderObject' },
   { name: 'ELSEWHERE', class_name: 'Other', script_name: 'other' },
 ]);
@@ -45,9 +46,12 @@ describe('agent-ticket init', () => {
       agents: [
         { slug: 'chat-agent', className: 'ChatAgent', binding: 'ChatAgent' },
         { slug: 'counter', className: 'Counter', binding: 'COUNTER' },
+        { slug: 'my-notes', className: 'Notes', binding: 'myNotes' },
       ],
     });
-    expect(files.get('agents.ts')).toContain("  { slug: 'chat-agent' },\n  { slug: 'counter' },\n]);");
+    expect(files.get('agents.ts')).toContain(
+      "  { slug: 'chat-agent' },\n  { slug: 'counter' },\n  { slug: 'my-notes' },\n]);",
+    );
     expect(files.get('broker/index.ts')).toContain("import { AGENTS } from '../agents';");
     expect(files.get('broker/wrangler.jsonc')).toContain('"name": "shop-broker"');
     expect(JSON.parse(files.get('broker/package.json') ?? '')).toMatchObject({ private: true });
@@ -74,8 +78,8 @@ describe('agent-ticket init', () => {
     const { terminal, said } = terminalOf(APP);
     expect(await run(['init', '--folder', 'tickets'], terminal)).toBe(0);
     expect(said.out).toContain('class ChatAgent extends ticketed(Agent<Env>)');
-    expect(said.out).toContain('bind the class ChatAgent as CHAT_AGENT, too');
-    expect(said.out).not.toContain('as COUNTER');
+    expect(said.out).toContain('bind the class Notes as MY_NOTES, too');
+    expect(said.out.match(/, too/g)).toHaveLength(1);
     expect(said.out).toContain('npm install --prefix tickets @agent-ticket/broker wrangler');
   });
 

@@ -1,4 +1,4 @@
-import { bindingKeyOf } from '@agent-ticket/shared/registry.ts';
+import { bindingNamesOf } from '@agent-ticket/shared/registry.ts';
 import * as z from 'zod';
 import { type ExitCode, type Terminal, UsageError } from './command.ts';
 
@@ -169,10 +169,10 @@ const manifestOf = (folder: string): string =>
 function report(written: readonly string[], agents: readonly FoundAgent[], folder: string): string {
   const [first] = agents;
   const unbound = agents
-    .filter(({ slug, binding }) => binding !== bindingKeyOf(slug))
+    .filter(({ slug, binding }) => !bindingNamesOf(slug).includes(binding))
     .map(
       ({ slug, className }) =>
-        `     and bind the class ${className} as ${bindingKeyOf(slug)}, too: both bindings have the same objects`,
+        `     and bind the class ${className} as ${bindingNamesOf(slug)[0]}, too: both bindings have the same objects`,
     );
   return [
     ...written.map((path) => `  ${path}`),

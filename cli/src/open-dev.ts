@@ -44,6 +44,7 @@ export async function openDev(options: DevOptions, terminal: Terminal, stop: Abo
   const broker = await readBroker(folder, terminal);
   requireSameRecord(app, broker, folder);
   const agents = await orUsage(openAgents('agents.ts'));
+  await requireAppVars(ports);
   await mkdir(DATA, { recursive: true });
   await writeFile(join(DATA, '.gitignore'), '*\n');
   const secrets = await orUsage(loadSecrets(join(DATA, 'secrets.json')));
@@ -64,7 +65,9 @@ export async function openDev(options: DevOptions, terminal: Terminal, stop: Abo
     await prepare(broker, folder, secrets, agents);
     terminal.err('starting …\n');
     children.push(...(await startProcesses(app, broker, folder, ports)));
-    await untilReady(`${addressOf(ports.broker)}/readyz`, children, stop);
+    // Vite starts its workers anew while it finds their dependencies, and listens afterwards: so the app comes first.
+    await untilAnswers(addressOf(ports.app), () => true, children, stop);
+    await untilAnswers(`${addressOf(ports.broker)}/readyz`, ({ ok }) => ok, children, stop);
     terminal.out(summary(ports, secrets, agents));
     await Promise.race([aborted(stop), firstEnd(children)]);
     return 0;
@@ -95,6 +98,21 @@ function requireSameRecord(app: Worker, broker: Worker, folder: string): void {
   throw new UsageError(
     `RECORD in ${app.configPath ?? 'the configuration'} is not the database that ${folder}/wrangler.jsonc binds. Give both the same database_id.`,
   );
+}
+
+/** The app's own settings: written where there are none, and left to its author where there are. */
+async function requireAppVars(ports: DevPorts): Promise<void> {
+  const path = '.dev.vars';
+  const wanted = appVars(ports);
+  const text = existsSync(path) ? await readFile(path, 'utf8') : undefined;
+  if (text === undefined || text.startsWith(WRITTEN)) {
+    await writeFile(path, [WRITTEN, ...wanted, ''].join('\n'));
+    return;
+  }
+  const lines = text.split(/\r?\n/).map((line) => line.replaceAll('"', '').trim());
+  const missing = wanted.filter((line) => !lines.includes(line));
+  if (missing.length > 0)
+    throw new UsageError(`${path} needs the settings of this broker. Add: ${missing.join(' and ')}`);
 }
 
 /** Settings that somebody wrote stay as they are. */
@@ -204,18 +222,23 @@ const ended = (child: ChildProcess): Promise<number | null> =>
     ? Promise.resolve(child.exitCode)
     : new Promise((found) => child.once('close', (code) => found(code)));
 
-async function untilReady(url: string, children: readonly ChildProcess[], stop: AbortSignal): Promise<void> {
+async function untilAnswers(
+  url: string,
+  isReady: (answer: Response) => boolean,
+  children: readonly ChildProcess[],
+  stop: AbortSignal,
+): Promise<void> {
   const until = Date.now() + DEADLINE_MS;
   while (!stop.aborted) {
     if (children.some(({ exitCode }) => exitCode !== null))
       throw new UsageError(
         `A process ended before the broker was ready; ${DATA}/front.log has the output of one.`,
       );
-    const answer = await fetch(url).catch((error: unknown) => {
+    const answer = await fetch(url, { redirect: 'manual' }).catch((error: unknown) => {
       if (error instanceof TypeError) return undefined;
       throw error;
     });
-    if (answer?.ok === true) return;
+    if (answer !== undefined && isReady(answer)) return;
     if (Date.now() > until)
       throw new UsageError(
         `${url} is not ready: ${answer === undefined ? 'no answer' : await answer.text()}`,
@@ -252,7 +275,7 @@ function summary(
     `  app                ${addressOf(ports.app)}`,
     `  identity provider  ${addressOf(ports.identityProvider)}  (stand-in for Access and Auth0)`,
     '',
-    '  Two lines for .dev.vars of the app, if they are not there:',
+    '  The settings of the app, in its .dev.vars:',
     '',
     ...appVars(ports).map((line) => `    ${line}`),
     '',

@@ -3,9 +3,10 @@ import { AGENTS } from '../../agents.ts';
 import {
   type AgentEntry,
   type AgentRegistry,
-  bindingKeyOf,
+  bindingNamesOf,
+  type ClassBinding,
   defineAgents,
-  type EnabledBinding,
+  type EnabledSlug,
   findAgent,
   registryDigest,
   roleScopes,
@@ -35,7 +36,7 @@ const SOUND: AgentEntry = {
   limits: { socketsPerPrincipal: 1, messagesPerSecond: 1, frameBytes: 1 },
 };
 const faultsOf = (change: Partial<AgentEntry>) =>
-  validateAgentRegistry([{ ...SOUND, ...change }], ['MCP_AGENT']);
+  validateAgentRegistry([{ ...SOUND, ...change }], ['MCP_AGENT', 'NameTag']);
 
 describe('the registry of this deployment', () => {
   it('is sound with the bindings of its enabled agents', () => {
@@ -46,8 +47,8 @@ describe('the registry of this deployment', () => {
     expect(bindings).toEqual(expect.arrayContaining(['COUNTER', 'LOBBY']));
   });
 
-  it('names at compile time the bindings that it needs', () => {
-    expectTypeOf<EnabledBinding<typeof AGENTS>>().toEqualTypeOf<'COUNTER' | 'CHAT' | 'LOBBY' | 'MCP_AGENT'>();
+  it('names at compile time the agents that need a binding', () => {
+    expectTypeOf<EnabledSlug<typeof AGENTS>>().toEqualTypeOf<'counter' | 'chat' | 'lobby' | 'mcp-agent'>();
   });
 
   it.each(AGENTS)('$slug lets no role write that only looks, and no higher role do less', (entry) => {
@@ -87,14 +88,14 @@ describe('a registry that is defined', () => {
       { slug: 'off', enabled: false },
       { slug: 'late', enabled: AGENTS.length > 100 },
     ]);
-    expectTypeOf<EnabledBinding<typeof agents>>().toEqualTypeOf<'A_B_C' | 'ON' | 'LATE'>();
+    expectTypeOf<EnabledSlug<typeof agents>>().toEqualTypeOf<'a-b-c' | 'on' | 'late'>();
     expect(agents.map(({ enabled }) => enabled)).toEqual([true, true, false, false]);
   });
 
   it('asks the compiler for the bindings of one worker alone', () => {
     const agents = defineAgents([{ slug: 'here' }, { slug: 'there', worker: 'other' }]);
-    expectTypeOf<EnabledBinding<typeof agents>>().toEqualTypeOf<'HERE'>();
-    expectTypeOf<EnabledBinding<typeof agents, 'other'>>().toEqualTypeOf<'THERE'>();
+    expectTypeOf<EnabledSlug<typeof agents>>().toEqualTypeOf<'here'>();
+    expectTypeOf<EnabledSlug<typeof agents, 'other'>>().toEqualTypeOf<'there'>();
     expect(agents.map(({ worker }) => worker)).toEqual(['default', 'other']);
     expect(() => defineAgents([{ slug: 'there', worker: 'Other' }])).toThrow(
       'there: worker is not kebab-case',
@@ -131,6 +132,7 @@ describe('a registry that is defined', () => {
 describe('a sound entry', () => {
   it.each<[string, Partial<AgentEntry>]>([
     ['as it is', {}],
+    ['bound by the name of its class', { slug: 'name-tag', bindingKey: 'NAME_TAG' }],
     ['disabled without a binding', { enabled: false, slug: 'other', bindingKey: 'OTHER' }],
     ['with any instance, if not public', { access: 'grant', instances: [] }],
     ['with sub-agents', { subAgents: ['search', 'plan-2'] }],
@@ -152,9 +154,13 @@ describe('a fault is found and named', () => {
     [
       'a binding that is not the one of the slug',
       { bindingKey: 'MCP' },
-      ['mcp-agent: binding should be MCP_AGENT', 'mcp-agent: no binding MCP'],
+      ['mcp-agent: binding should be MCP_AGENT'],
     ],
-    ['a binding that is not there', { slug: 'other', bindingKey: 'OTHER' }, ['other: no binding OTHER']],
+    [
+      'a binding that is not there',
+      { slug: 'other', bindingKey: 'OTHER' },
+      ['other: no binding OTHER or Other'],
+    ],
     [
       'unknown scopes',
       { scopes: { viewer, admin: [...admin, 'agent:fly'], owner: [...owner, 'keys:revoke'] } },
@@ -229,6 +235,7 @@ describe('a fault is found and named', () => {
     expect(validateAgentRegistry([SOUND, SOUND])).toEqual([
       'slug mcp-agent is used by more than one agent',
       'binding MCP_AGENT is used by more than one agent',
+      'binding McpAgent is used by more than one agent',
     ]);
   });
 
@@ -260,7 +267,24 @@ describe('looking up', () => {
     expect(roleScopes(entry, 'owner')).toEqual(['agent:connect']);
   });
 
-  it('derives a binding of its own from each slug', () => {
-    expect(['counter', 'mcp-agent', 'a-b-c'].map(bindingKeyOf)).toEqual(['COUNTER', 'MCP_AGENT', 'A_B_C']);
+  it('derives both bindings of each slug', () => {
+    expect(['counter', 'mcp-agent', 'a-b-c'].map(bindingNamesOf)).toEqual([
+      ['COUNTER', 'Counter'],
+      ['MCP_AGENT', 'McpAgent'],
+      ['A_B_C', 'ABC'],
+    ]);
+    expectTypeOf<ClassBinding<'a-b-c'>>().toEqualTypeOf<'ABC'>();
   });
+
+  it.each([
+    ['note-2', 'note2', 'Note2'],
+    ['ab', 'a-b', 'AB'],
+  ])(
+    '%s and %s are no agents of one registry, since %s would be the binding of both',
+    (one, other, binding) => {
+      expect(() => defineAgents([{ slug: one }, { slug: other }])).toThrow(
+        `binding ${binding} is used by more than one agent`,
+      );
+    },
+  );
 });

@@ -33,7 +33,7 @@ export const messageBytes = (access: Access): number => (access === 'public' ? 6
 
 /** One agent. The registry is the only place that knows agents: routing, policy and listings derive from it. */
 export interface AgentEntry {
-  /** UPPER_SNAKE_CASE Durable Object binding of the agent worker. */
+  /** Durable Object binding of the agent worker: the slug in UPPER_SNAKE_CASE. {@link bindingNamesOf} has the other one. */
   readonly bindingKey: string;
   /** kebab-case name in `/agents/<slug>/<instance>`. */
   readonly slug: string;
@@ -73,12 +73,23 @@ export const DEFAULT_WORKER = 'default';
 /** What a registry says of one agent. Members that are left out have the defaults of {@link defineAgents}. */
 export type AgentOptions = Pick<AgentEntry, 'slug'> & Partial<Omit<AgentEntry, 'slug' | 'bindingKey'>>;
 
-/** `mcp-agent` → `MCP_AGENT`: the binding that a slug must have, so that neither can drift from the other. */
+/** `mcp-agent` → `MCP_AGENT`: the binding of a slug, so that neither can drift from the other. */
 export type BindingKey<Slug extends string> = Slug extends `${infer Head}-${infer Rest}`
   ? `${Uppercase<Head>}_${BindingKey<Rest>}`
   : Uppercase<Slug>;
 
 export const bindingKeyOf = (slug: string): string => slug.replaceAll('-', '_').toUpperCase();
+
+/** `mcp-agent` → `McpAgent`: a binding that is called as its class, as in the templates of the Agents SDK. */
+export type ClassBinding<Slug extends string> = Slug extends `${infer Head}-${infer Rest}`
+  ? `${Capitalize<Head>}${ClassBinding<Rest>}`
+  : Capitalize<Slug>;
+
+/** Both names by which the Agents SDK routes to an agent, in the order in which they are looked up. */
+export const bindingNamesOf = (slug: string): readonly [string, string] => [
+  bindingKeyOf(slug),
+  slug.replace(/(?:^|-)(.)/g, (_match, letter: string) => letter.toUpperCase()),
+];
 
 /** A registry of which the compiler knows slugs and workers, and so the bindings that each worker must have. */
 export type DefinedAgents<Options extends readonly AgentOptions[]> = {
@@ -92,18 +103,18 @@ export type DefinedAgents<Options extends readonly AgentOptions[]> = {
   };
 };
 
-/** The bindings that a worker must have for its enabled agents of a registry. */
-export type EnabledBinding<
+/** The slugs of a worker's enabled agents: it must have a binding for each. */
+export type EnabledSlug<
   Registry extends AgentRegistry,
   Worker extends string = typeof DEFAULT_WORKER,
-> = Extract<Registry[number], { readonly enabled: true; readonly worker: Worker }>['bindingKey'];
+> = Extract<Registry[number], { readonly enabled: true; readonly worker: Worker }>['slug'];
 
 /**
  * The registry that broker and agent workers share: import one module into both, since the broker decides by it and the
- * gate enforces it. The Durable Object binding of an agent is its slug in UPPER_SNAKE_CASE.
+ * gate enforces it. The Durable Object binding of the agent `chat-agent` is `CHAT_AGENT` or `ChatAgent`.
  *
  * Defaults: enabled, in the one worker there is, over sockets, for any tier; access by a stored grant only; viewers read
- * state, admins also write state and send messages, owners also call methods; a ticket may come in any way; limits for
+ * state, admins also write state and send messages, owners also call methods and have tools run; a ticket may come in any way; limits for
  * users of a web page.
  *
  * Throws an `Error` that names every fault of {@link validateAgentRegistry}. It does not check that bindings exist.
@@ -133,7 +144,14 @@ export const withDefaults = (options: AgentOptions): AgentEntry => ({
   scopes: {
     viewer: ['agent:connect', 'agent:state:read'],
     admin: ['agent:connect', 'agent:state:read', 'agent:state:write', 'agent:message'],
-    owner: ['agent:connect', 'agent:state:read', 'agent:state:write', 'agent:message', 'agent:rpc:*'],
+    owner: [
+      'agent:connect',
+      'agent:state:read',
+      'agent:state:write',
+      'agent:message',
+      'agent:rpc:*',
+      'agent:tool:*',
+    ],
   },
   deliveries: DELIVERIES,
   limits: {
@@ -193,14 +211,15 @@ export function roleScopes(entry: AgentEntry, role: Role): Scope[] {
  * @param bindings names of the Durable Object bindings there are; left out: bindings are not checked.
  */
 export function validateAgentRegistry(registry: AgentRegistry, bindings?: readonly string[]): string[] {
-  const twice = (pick: (entry: AgentEntry) => string, what: string) =>
+  const twice = (pick: (entry: AgentEntry) => string | readonly string[], what: string) =>
     registry
-      .map(pick)
+      .flatMap(pick)
       .filter((value, index, all) => all.indexOf(value) !== index)
       .map((value) => `${what} ${value} is used by more than one agent`);
   return [
     ...twice((entry) => entry.slug, 'slug'),
-    ...twice((entry) => entry.bindingKey, 'binding'),
+    // An object that two slugs lead to would be under the rights of both.
+    ...twice((entry) => [...new Set(bindingNamesOf(entry.slug))], 'binding'),
     ...registry.flatMap((entry) => faults(entry, bindings).map((fault) => `${entry.slug}: ${fault}`)),
   ];
 }
@@ -213,9 +232,12 @@ export function requireSound(registry: AgentRegistry): void {
 
 /** Whether a worker with bindings of these names cannot reach an agent that it should. */
 export const lacksBinding = (
-  { enabled, bindingKey }: Pick<AgentEntry, 'enabled' | 'bindingKey'>,
+  { enabled, slug }: Pick<AgentEntry, 'enabled' | 'slug'>,
   bindings: readonly string[],
-): boolean => enabled && !bindings.includes(bindingKey);
+): boolean => enabled && !bindingNamesOf(slug).some((name) => bindings.includes(name));
+
+/** `no binding CHAT_AGENT or ChatAgent` */
+export const noBinding = (slug: string): string => `no binding ${bindingNamesOf(slug).join(' or ')}`;
 
 function faults(entry: AgentEntry, bindings: readonly string[] | undefined): string[] {
   const unknown = ROLES.flatMap((role) => entry.scopes[role]).filter(
@@ -230,7 +252,7 @@ function faults(entry: AgentEntry, bindings: readonly string[] | undefined): str
     [AgentSlug.safeParse(entry.slug).success, 'slug is not kebab-case'],
     [WorkerName.safeParse(entry.worker).success, 'worker is not kebab-case'],
     [entry.bindingKey === bindingKeyOf(entry.slug), `binding should be ${bindingKeyOf(entry.slug)}`],
-    [bindings === undefined || !lacksBinding(entry, bindings), `no binding ${entry.bindingKey}`],
+    [bindings === undefined || !lacksBinding(entry, bindings), noBinding(entry.slug)],
     [unknown.length === 0, `unknown scopes ${unknown.join(' ')}`],
     [badInstances.length === 0, `invalid instances ${badInstances.join(' ')}`],
     [badSubAgents.length === 0, `invalid sub-agents ${badSubAgents.join(' ')}`],

@@ -16,10 +16,10 @@ export const BaseUrl = z
     return bare && (url.protocol === 'https:' || isLoopback(url.hostname));
   }, 'must be https (http on loopback only) without query, fragment or user');
 
-export const isOrigin = (url: string): boolean => URL.canParse(url) && new URL(url).pathname === '/';
+const isOrigin = (url: string): boolean => URL.canParse(url) && new URL(url).pathname === '/';
 
-/** The address of an agent worker. Paths below it are ours: a path of its own would be dropped, so it has none. */
-export const WorkerUrl = BaseUrl.refine(isOrigin, 'must be an origin, without a path');
+/** The address of a whole hostname. A path would be dropped where ours are put below it. */
+export const OriginUrl = BaseUrl.refine(isOrigin, 'must be an origin, without a path');
 
 /** 256 bits: `openssl rand -base64 32 | tr '+/' '-_' | tr -d '='`. */
 export const Key256 = z

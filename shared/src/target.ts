@@ -115,11 +115,15 @@ export const targetNamesOfCall = (
   ...(callback === undefined ? [] : [targetName({ kind: 'callback', id: callback })]),
 ];
 
-/** A verified ticket, and the session that it opened where there is one. */
+/** A verified ticket, and the session that has its rights where there is one. */
 interface RevocableTicket {
   readonly claims: TicketClaims;
   readonly kid: string;
-  readonly session?: string | undefined;
+  readonly session?: {
+    readonly id: string;
+    /** The `jti` of the ticket that opened it; its rights may be those of a renewal. */
+    readonly ticket: string;
+  };
 }
 
 /** The names of every target that would hit this ticket or session, each party to it included. */
@@ -130,5 +134,6 @@ export const targetNamesOf = ({ claims, kid, session }: RevocableTicket): string
   `ticket:${claims.jti}`,
   ...(claims.grant === undefined ? [] : [`grant:${claims.grant}`]),
   ...(claims.login === undefined ? [] : [`login:${claims.login}`]),
-  ...(session === undefined ? [] : [`session:${session}`]),
+  ...(session === undefined ? [] : [`session:${session.id}`]),
+  ...(session === undefined || session.ticket === claims.jti ? [] : [`ticket:${session.ticket}`]),
 ];

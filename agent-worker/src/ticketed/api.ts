@@ -1,5 +1,6 @@
 import type { CallbackUrlOptions } from './callback-url.ts';
 import type { SessionPrincipal } from './claims.ts';
+import type { Guarded, GuardOptions } from './tools.ts';
 
 /** An Agents SDK class: `Agent` itself, or anything that extends it. */
 export type AgentClass<A> = new (ctx: DurableObjectState, env: Cloudflare.Env) => A;
@@ -28,4 +29,26 @@ export interface Ticketed {
    * `AGENT_WORKER_URL` is not set or the instance has 1,000 URLs.
    */
   callbackUrl(name: string, options?: CallbackUrlOptions): Promise<string>;
+  /**
+   * The same tools for a model, each of which runs only for a caller with the scope `agent:tool:<name>`: tools of the AI
+   * SDK, those of MCP servers, and functions that act for the model, by the names that they have here. Call this where the
+   * model gets them, while the frame or request of the caller is handled.
+   *
+   * The scope is asked when a tool would run, of the caller whose frame is being handled by then, as after an approval,
+   * otherwise of the one who was there when the tools were given. A session whose client has left keeps its rights until
+   * they expire; one that was ended, or whose ticket was revoked, has none. A refusal is thrown, which the AI SDK tells the
+   * model, and is `rpc.denied` in the audit log, with the person; of a plain request it is a line `tool_refused` of the log.
+   *
+   * Does NOT guard tools without `execute`, which run elsewhere, nor what a model says about the result of a tool. A tool
+   * that streams its result must be an async generator function.
+   */
+  guardTools<Given extends Readonly<Record<string, object>>>(
+    tools: Given,
+    options?: GuardOptions,
+  ): Guarded<Given>;
+  /**
+   * Whether the caller of the frame or request being handled has the scope `agent:tool:<name>`; `false` outside of one. To
+   * ask before a person is asked for an approval, and when the person answers.
+   */
+  mayRunTool(tool: string): boolean;
 }

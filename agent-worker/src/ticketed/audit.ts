@@ -289,7 +289,7 @@ const eventOf = (
 /** What a revocation of the session's rights would name. The record looks for one whenever there are new rights. */
 function revocableOf(session: ObjectSession): Revocable {
   const claims = claimsOf(session);
-  return { names: targetNamesOf({ claims, kid: session.kid, session: session.id }), rev: claims.rev };
+  return { names: targetNamesOf({ claims, kid: session.kid, session }), rev: claims.rev };
 }
 
 /**

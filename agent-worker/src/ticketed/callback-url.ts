@@ -38,10 +38,10 @@ export async function makeCallbackUrl(
   if (!Number.isSafeInteger(expiresIn) || expiresIn < 1 || expiresIn > LIFE_SECONDS.max)
     throw new TypeError('expiresIn: must be whole seconds, at most a year');
   const { config, callbackTokens } = verifier;
-  if (config.workerUrl === undefined) throw new Error('AGENT_WORKER_URL: missing');
+  if (config.origin === undefined) throw new Error('AGENT_WORKER_URL: missing');
 
   const { slug } = agent.entry;
-  const url = new URL(callbackPath(slug, instance, callback), config.workerUrl);
+  const url = new URL(callbackPath(slug, instance, callback), config.origin);
   if (agent.isVerified(name)) {
     objectRevocationStore(sql).noteOpened();
     return url.href;

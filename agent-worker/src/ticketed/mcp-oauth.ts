@@ -70,7 +70,7 @@ export function createMcpOAuth({ env, id, verifier, caller, clock }: OAuthPorts)
         url,
         {
           ...given,
-          callbackHost: callbackHost ?? verifier().config.workerUrl,
+          callbackHost: callbackHost ?? verifier().config.origin,
           callbackPath: callbackPath ?? path,
         },
       ];

@@ -1,13 +1,12 @@
 import {
   BaseUrl,
   isLoopback,
-  isOrigin,
   Key256,
   List,
   Mode,
   Origins,
+  OriginUrl,
   readSettings,
-  WorkerUrl,
 } from '@agent-ticket/shared/settings.ts';
 import * as z from 'zod';
 import type { SignInConfig } from '../credentials/auth0-session.ts';
@@ -80,7 +79,7 @@ export const Settings = z
   .strictObject({
     ISSUER: BaseUrl,
     TICKET_AUDIENCE: Audience.optional(),
-    AGENT_WORKER_URL: WorkerUrl.optional(),
+    AGENT_WORKER_URL: OriginUrl.optional(),
     /** Where there are several. */
     WORKERS: Workers.optional(),
     KEK: Key256,
@@ -115,7 +114,7 @@ export const Settings = z
     AUTH0_CLIENT_SECRET: z.string().min(1).max(512).optional(),
     AUTH0_SESSION_ENCRYPTION_KEY: z.string().min(32, 'must be 32 characters or more').max(512).optional(),
     /** The broker's origin as browsers know it; cookies and the callback belong to it. */
-    BASE_URL: BaseUrl.refine(isOrigin, 'must be an origin, without a path').optional(),
+    BASE_URL: OriginUrl.optional(),
     /** No dots: they number the parts of a cookie. */
     AUTH0_COOKIE_NAME: z
       .string()

@@ -1,6 +1,6 @@
 import { WorkerName } from '@agent-ticket/shared/names.ts';
 import { type AgentRegistry, DEFAULT_WORKER } from '@agent-ticket/shared/registry.ts';
-import { WorkerUrl } from '@agent-ticket/shared/settings.ts';
+import { OriginUrl } from '@agent-ticket/shared/settings.ts';
 import { duplicateMember, readStrictJson } from '@agent-ticket/shared/strict-json.ts';
 import * as z from 'zod';
 
@@ -30,7 +30,7 @@ export const Audience = z
   .refine((text) => !text.endsWith('/control'), 'must not end in /control');
 
 const ByName = z
-  .record(WorkerName, z.strictObject({ url: WorkerUrl, audience: Audience }))
+  .record(WorkerName, z.strictObject({ url: OriginUrl, audience: Audience }))
   .refine((workers) => Object.keys(workers).length > 0, 'must name a worker');
 
 /** A setting that is a JSON object of agent workers. Each fault is named by worker and member; never a value. */

@@ -1,6 +1,7 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import * as z from 'zod';
@@ -26,12 +27,68 @@ export async function plainApp(folder: string): Promise<void> {
   await linkModules(folder);
 }
 
-/** Installs the package of a workspace, as it is published, into a project. */
-export async function installPackage(project: string, workspace: string): Promise<void> {
+/** An Agents SDK app that Vite builds and runs, with its dependencies by npm: the plugin has a wrangler of its own. */
+export async function viteApp(folder: string): Promise<void> {
+  await cp(APP, folder, { recursive: true });
+  const manifest = join(folder, 'package.json');
+  const devDependencies = { '@cloudflare/vite-plugin': '1.64.0', vite: '8.3.8', wrangler: '4.151.0' };
+  const own: object = JSON.parse(await readFile(manifest, 'utf8'));
+  await writeFile(manifest, JSON.stringify({ ...own, devDependencies }));
+  await writeFile(
+    join(folder, 'vite.config.ts'),
+    `import { cloudflare } from '@cloudflare/vite-plugin';
+import agents from 'agents/vite';
+import { defineConfig } from 'vite';
+
+export default defineConfig({
+  plugins: [agents(), cloudflare({ auxiliaryWorkers: [{ configPath: 'broker/wrangler.jsonc' }] })],
+});
+`,
+  );
+}
+
+/** Packs the package of a workspace as it is published. Answers the path of the tarball. */
+async function pack(workspace: string): Promise<string> {
   const spec = PACKAGES.find((each) => each.workspace === workspace);
   if (spec === undefined) throw new Error(`no package of ${workspace}`);
-  const tarball = await makePackage(spec, `${ROOT}.dev/packed-for-adopting/${workspace}`);
-  await installTarball(project, (await readManifest(workspace)).name, tarball);
+  return makePackage(spec, `${ROOT}.dev/packed-for-adopting/${workspace}`);
+}
+
+/** Installs the package of a workspace, as it is published, into a project that has all other packages. */
+export const installPackage = async (project: string, workspace: string): Promise<void> =>
+  installTarball(project, (await readManifest(workspace)).name, await pack(workspace));
+
+/**
+ * Installs the next version of a package into a project that has it: with another number, and with a migration more for
+ * each of the folders.
+ */
+export async function upgradePackage(
+  project: string,
+  workspace: string,
+  migrations: Readonly<Record<string, string>>,
+): Promise<void> {
+  const { name } = await readManifest(workspace);
+  const content = join(project, 'node_modules', name);
+  const next = await mkdtemp(join(tmpdir(), 'agent-ticket-next-'));
+  await cp(content, next, { recursive: true, dereference: true });
+  const manifest: object = JSON.parse(await readFile(join(next, 'package.json'), 'utf8'));
+  await writeFile(join(next, 'package.json'), JSON.stringify({ ...manifest, version: '0.0.1' }));
+  for (const [folder, sql] of Object.entries(migrations))
+    await writeFile(join(next, folder, '9999_next.sql'), sql);
+  const { stdout } = await run('npm', ['pack', '--silent'], {
+    cwd: next,
+    env: quietEnvironment(process.env),
+  });
+  await rm(content, { recursive: true });
+  await installTarball(project, name, join(next, stdout.trim()));
+  await rm(next, { recursive: true });
+}
+
+/** The same by npm, with all that project and packages depend on. */
+export async function installByNpm(project: string, ...workspaces: string[]): Promise<void> {
+  const tarballs = await Promise.all(workspaces.map(pack));
+  const flags = ['--no-audit', '--no-fund', '--prefer-offline', '--ignore-scripts'];
+  await run('npm', ['install', ...flags, ...tarballs], { cwd: project, env: quietEnvironment(process.env) });
 }
 
 /** Installs the built package into it and changes the lines of the guide. */
@@ -46,6 +103,11 @@ export async function adopt(folder: string): Promise<void> {
       `"dependencies": {\n    "${NAME}": "file:agent-ticket-agent-worker.tgz",\n`,
     ),
   );
+  await followGuide(folder);
+}
+
+/** Changes the lines of the guide. */
+export async function followGuide(folder: string): Promise<void> {
   const patching = spawn('git', ['apply', '-'], { cwd: folder, stdio: ['pipe', 'inherit', 'inherit'] });
   patching.stdin.end(await guidedPatch());
   const [code] = await once(patching, 'close');

@@ -1,53 +1,79 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { promisify } from 'node:util';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { AgentClient } from 'agents/client';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import * as z from 'zod';
 import { quietEnvironment } from '../../quiet-environment.ts';
 import { freePorts } from '../free-ports.ts';
 import { portsAreFree, startCommand } from '../start-process.ts';
-import { adopt, installPackage, plainApp } from './adopt.ts';
+import {
+  adopt,
+  followGuide,
+  installByNpm,
+  installPackage,
+  plainApp,
+  upgradePackage,
+  viteApp,
+} from './adopt.ts';
 
-/** `agent-ticket init` and `dev` in an app of the Agents SDK, from the packages, by the app's own wrangler. */
+/** `agent-ticket init` and `dev` in an app of the Agents SDK, from the packages, by the app's own tools. */
 
-const PATIENCE_MS = 240_000;
-let folder: string;
-let program: string;
+const PATIENCE_MS = 300_000;
 
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'agent-ticket-dev-'));
+/** Installs the package of a workspace into a folder. */
+type Install = (folder: string, workspace: string) => Promise<void>;
+
+async function withWrangler(folder: string): Promise<Install> {
   await plainApp(folder);
   await adopt(folder);
   await installPackage(folder, 'cli');
-  await mkdir(join(folder, 'broker'));
-  await installPackage(join(folder, 'broker'), 'broker');
+  return installPackage;
+}
+
+async function withVite(folder: string): Promise<Install> {
+  await viteApp(folder);
+  await followGuide(folder);
+  await installByNpm(folder, 'agent-worker', 'cli');
+  return installByNpm;
+}
+
+/** The path of the command line as an app has it. */
+async function programIn(folder: string): Promise<string> {
   const home = join(folder, 'node_modules/agent-ticket');
   const { bin } = z
     .object({ bin: z.object({ 'agent-ticket': z.string() }) })
     .parse(JSON.parse(await readFile(join(home, 'package.json'), 'utf8')));
-  program = join(home, bin['agent-ticket']);
-}, PATIENCE_MS);
-
-afterAll(() => rm(folder, { recursive: true }));
+  return join(home, bin['agent-ticket']);
+}
 
 const Secrets = z.object({
   adminToken: z.object({ clientId: z.string(), clientSecret: z.string() }),
 });
-const Sessions = z.object({ items: z.array(z.object({ id: z.string(), agent: z.string() })) });
+const Sessions = z.object({
+  items: z.array(z.object({ id: z.string(), agent: z.string(), end_reason: z.string().nullable() })),
+});
 
-it('an app has a broker after two commands, sees its sessions in it, and is left as it was', {
-  timeout: PATIENCE_MS,
-}, async () => {
+/** An app with its broker, which `agent-ticket init` made. */
+async function makeProject(makeApp: (folder: string) => Promise<Install>) {
+  const folder = await mkdtemp(join(tmpdir(), 'agent-ticket-dev-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const install = await makeApp(folder);
+  const program = await programIn(folder);
   const env = quietEnvironment(process.env);
   await promisify(execFile)(process.execPath, [program, 'init'], { cwd: folder, env });
+  await install(join(folder, 'broker'), 'broker');
+  return { folder, program, env };
+}
+
+/** Runs `agent-ticket dev` in a project. */
+async function startDev({ folder, program, env }: Awaited<ReturnType<typeof makeProject>>) {
   const ports = await freePorts();
   const [broker, app] = [ports.broker, ports.agentWorker].map((port) => `http://127.0.0.1:${port}`);
-  await writeFile(join(folder, '.dev.vars'), `ISSUER=${broker}\nTICKET_AUDIENCE=agents.local\n`);
-
   const flags = ['--port', ports.agentWorker, '--broker-port', ports.broker];
   const words = ['dev', ...flags, '--identity-provider-port', ports.identityProvider].map(String);
   const running = startCommand([process.execPath, program, ...words], ports, folder, env, folder);
@@ -66,33 +92,106 @@ it('an app has a broker after two commands, sees its sessions in it, and is left
   };
   const ask = (method: string, path: string, body?: object) =>
     fetch(`${broker}${path}`, { method, headers, ...(body && { body: JSON.stringify(body) }) });
-  const minted = await ask('POST', '/tickets', { agent: 'counter', instance: 'demo' });
-  const { ticket } = z.object({ ticket: z.string() }).parse(await minted.json());
+  return {
+    ask,
 
-  const client = new AgentClient<unknown, { count: number }>({
-    agent: 'counter',
-    name: 'demo',
-    host: app ?? '',
-    protocols: ['agent-ticket.v1', ticket],
-  });
-  const closed = new Promise((resolve) => {
-    client.addEventListener('close', ({ code, reason }) => resolve({ code, reason }));
-  });
-  await client.ready;
-  expect(await client.call('increment')).toBe(1);
+    async listSessions(query: string) {
+      const listed = await ask('GET', `/admin/agents/sessions${query}`);
+      return Sessions.parse(await listed.json()).items;
+    },
 
-  const [session] = await eventually(async () => {
-    const listed = await ask('GET', '/admin/agents/sessions?active=true');
-    const { items } = Sessions.parse(await listed.json());
-    expect(items.map(({ agent }) => agent)).toEqual(['counter']);
-    return items;
+    /** Opens the counter by a ticket. */
+    async connect() {
+      const minted = await ask('POST', '/tickets', { agent: 'counter', instance: 'demo' });
+      const { ticket } = z.object({ ticket: z.string() }).parse(await minted.json());
+      const client = new AgentClient<unknown, { count: number }>({
+        agent: 'counter',
+        name: 'demo',
+        host: app ?? '',
+        protocols: ['agent-ticket.v1', ticket],
+      });
+      const closed = new Promise((resolve) => {
+        client.addEventListener('close', ({ code, reason }) => resolve({ code, reason }));
+      });
+      await client.ready;
+      return { client, closed };
+    },
+
+    /** Stops it as a terminal does, and leaves nothing behind. */
+    async stop() {
+      running.signal('SIGINT', 'group');
+      expect(await running.ended).toEqual({ code: 0, signal: null });
+      await eventually(() => expect(running.hasLeftovers()).toBe(false));
+      await portsAreFree(ports);
+    },
+  };
+}
+
+it.each([
+  ['wrangler', withWrangler],
+  ['Vite', withVite],
+])(
+  'an app that runs in %s has a broker after two commands, sees its sessions in it, and is left as it was',
+  {
+    timeout: PATIENCE_MS,
+  },
+  async (_tool, makeApp) => {
+    const dev = await startDev(await makeProject(makeApp));
+    const { client, closed } = await dev.connect();
+    expect(await client.call('increment')).toBe(1);
+    const [session] = await eventually(async () => {
+      const open = await dev.listSessions('?active=true');
+      expect(open.map(({ agent }) => agent)).toEqual(['counter']);
+      return open;
+    });
+    expect((await dev.ask('DELETE', `/admin/agents/sessions/${session?.id}`)).status).toBe(200);
+    expect(await closed).toEqual({ code: 4003, reason: 'forbidden' });
+    client.close();
+    await dev.stop();
+  },
+);
+
+it('an upgrade of the packages alone keeps credentials, sessions and state', {
+  timeout: PATIENCE_MS,
+}, async () => {
+  const project = await makeProject(withWrangler);
+  const before = await startDev(project);
+  const first = await before.connect();
+  expect(await first.client.call('increment')).toBe(1);
+  first.client.close();
+  await eventually(async () => expect(await before.listSessions('?active=true')).toEqual([]));
+  await before.stop();
+
+  await upgradePackage(join(project.folder, 'broker'), 'broker', {
+    'control/migrations': 'ALTER TABLE grants ADD COLUMN next text;',
+    'record/migrations': 'ALTER TABLE agent_sessions ADD COLUMN next text;',
   });
-  expect((await ask('DELETE', `/admin/agents/sessions/${session?.id}`)).status).toBe(200);
-  expect(await closed).toEqual({ code: 4003, reason: 'forbidden' });
+  await upgradePackage(project.folder, 'agent-worker', {});
+  const after = await startDev(project);
+  const { client } = await after.connect();
+  expect(await client.call('increment')).toBe(2);
+  await eventually(async () => {
+    const ends = (await after.listSessions('')).map(({ end_reason }) => end_reason);
+    expect(ends).toEqual([null, 'client_closed']);
+  });
   client.close();
-
-  running.signal('SIGINT', 'group');
-  expect(await running.ended).toEqual({ code: 0, signal: null });
-  await eventually(() => expect(running.hasLeftovers()).toBe(false));
-  await portsAreFree(ports);
+  await after.stop();
+  expect(await tablesWith(project.folder, 'next')).toEqual(['agent_sessions', 'grants']);
 });
+
+/** The tables in the databases of a project that have a column. */
+async function tablesWith(folder: string, column: string): Promise<string[]> {
+  const home = join(folder, '.wrangler/state/v3/d1/miniflare-D1DatabaseObject');
+  const found: string[] = [];
+  for (const file of (await readdir(home)).filter((name) => /^[0-9a-f]+\.sqlite$/.test(name))) {
+    const database = new DatabaseSync(join(home, file));
+    const rows = database
+      .prepare(
+        "SELECT m.name FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table' AND c.name = ?",
+      )
+      .all(column);
+    found.push(...rows.map(({ name }) => String(name)));
+    database.close();
+  }
+  return found.toSorted();
+}

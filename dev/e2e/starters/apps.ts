@@ -27,11 +27,20 @@ export interface Apps {
   readonly guarded: App;
 }
 
-/** One app twice, as its authors have it and protected, so that each feature is tried with both. */
-export async function startBoth(app: string, agents: readonly string[]): Promise<Apps> {
+type Settings = Readonly<Record<string, string>>;
+
+/**
+ * One app twice, as its authors have it and protected, so that each feature is tried with both. The caller of
+ * {@link App.ticket} owns all instances of the `agents`; `settings` are those of the app that is not protected.
+ */
+export async function startBoth(
+  app: string,
+  agents: readonly string[],
+  settings: Settings = {},
+): Promise<Apps> {
   await installPackages();
   const ports = await freePorts();
-  const plain = await startPlain(app);
+  const plain = await startPlain(app, settings);
   const broker = `http://127.0.0.1:${ports.broker}`;
   const secrets = makeSecrets();
   const agentWorker = await buildApp(app, `http://127.0.0.1:${ports.agentWorker}`, broker);
@@ -68,13 +77,13 @@ export async function startBoth(app: string, agents: readonly string[]): Promise
   };
 }
 
-async function startPlain(app: string): Promise<App> {
+async function startPlain(app: string, settings: Settings): Promise<App> {
   const { agentWorker: port } = await freePorts();
   const url = `http://127.0.0.1:${port}`;
   const folder = await buildApp(app, url);
   const page = await servePage(folder);
   const workers = await startWorkers({
-    workers: [{ name: 'agent-worker', folder, port, settings: {}, isAlone: true }],
+    workers: [{ name: 'agent-worker', folder, port, settings, isAlone: true }],
     onLog: () => {},
   });
   return {

@@ -12,13 +12,21 @@ import { quietEnvironment, ROOT } from '../../quiet-environment.ts';
 
 const run = promisify(execFile);
 const APPS = `${ROOT}dev/starters`;
+/** Whether the apps get the oldest Agents SDK that the packages take, in place of the newest. */
+const IS_OLDEST = process.env.AGENTS_SDK === 'oldest';
+/** Packages that go with it, in place of those that the apps name. */
+const BESIDE_OLDEST = {
+  '@cloudflare/ai-chat': '0.10.2',
+  '@modelcontextprotocol/sdk': '1.30.0',
+  '@modelcontextprotocol/server': '2.0.0',
+};
 /**
  * All apps share one `node_modules`, which npm fills. Outside of this repository, whose packages would stand in for those
  * that an app forgot, and kept: an unchanged install is not made anew.
  */
 const HOME = join(
   tmpdir(),
-  `agent-ticket-starters-${createHash('sha256').update(ROOT).digest('hex').slice(0, 12)}`,
+  `agent-ticket-starters-${createHash('sha256').update(`${ROOT} ${IS_OLDEST}`).digest('hex').slice(0, 12)}`,
 );
 
 const Versions = z.record(z.string(), z.string());
@@ -42,7 +50,15 @@ async function dependencies(): Promise<Record<string, string>> {
     const { dependencies, devDependencies } = Manifest.parse(JSON.parse(text));
     Object.assign(all, dependencies, devDependencies);
   }
-  return all;
+  return IS_OLDEST ? { ...all, ...BESIDE_OLDEST, agents: await oldestAgents() } : all;
+}
+
+/** The first version of the range that the package of the agent worker takes. */
+async function oldestAgents(): Promise<string> {
+  const { peerDependencies = {} } = await readManifest('agent-worker');
+  const [, first] = /^>=(\S+)/.exec(peerDependencies.agents ?? '') ?? [];
+  if (first === undefined) throw new Error('the agent worker names no range of agents');
+  return first;
 }
 
 /** Installs the packages and all that the apps depend on, by npm; nothing where neither has changed. */

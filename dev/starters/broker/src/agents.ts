@@ -8,5 +8,6 @@ export const AGENTS = defineAgents([
   { slug: 'wall', access: 'first-user' },
   { slug: 'meter', access: 'first-user' },
   { slug: 'depot', subAgents: ['shelf'] },
+  { slug: 'diary', access: 'first-user' },
   { slug: 'parrot', access: 'first-user' },
 ]);
