@@ -28,7 +28,10 @@ export default defineConfig({
               bindings: {
                 ISSUER: 'http://127.0.0.1:8787',
                 TICKET_AUDIENCE: 'agents.test',
-                ALLOWED_ORIGINS: 'https://app.test',
+                AGENT_WORKER_URL: 'https://agents.test',
+                CALLBACK_KEY: 'Y2FsbGJhY2tzY2FsbGJhY2tzY2FsbGJhY2tzY2FsbGI',
+                CALLBACK_KEY_PREVIOUS: 'cHJldmlvdXNwcmV2aW91c3ByZXZpb3VzcHJldmlvdXM',
+                ALLOWED_ORIGINS: 'https://app.test, https://app.agents.test, http://app.agents.test',
                 TEST_MIGRATIONS: await readD1Migrations(RECORD_MIGRATIONS),
                 TEST_CORPUS: readCorpus(process.env),
               },
@@ -39,6 +42,7 @@ export default defineConfig({
               },
               durableObjects: {
                 WITNESS: { className: 'Witness', useSQLite: true },
+                HOOKED: { className: 'Hooked', useSQLite: true },
                 FAULTY: { className: 'Faulty', useSQLite: true },
                 OVERRIDER: { className: 'Overrider', useSQLite: true },
                 INNER: { className: 'Inner', useSQLite: true },

@@ -12,6 +12,7 @@ describe('the configuration', () => {
       allowedOrigins: [],
       origin: undefined,
       endsReplayed: false,
+      callbackKeys: [],
       development: false,
     });
   });
@@ -32,6 +33,16 @@ describe('the configuration', () => {
       endsReplayed: true,
       development: true,
     });
+  });
+
+  test('takes the keys of callbacks, the one that makes tokens first, and where this worker is', () => {
+    const [current, previous] = ['A'.repeat(43), `${'A'.repeat(42)}E`];
+    const settings = { ...GOOD, CALLBACK_KEY: current, AGENT_WORKER_URL: 'https://agents.test/' };
+    expect(readConfig({ ...settings, CALLBACK_KEY_PREVIOUS: previous })).toMatchObject({
+      callbackKeys: [new Uint8Array(32), new Uint8Array(32).fill(1, 31)],
+      origin: 'https://agents.test',
+    });
+    expect(readConfig(settings).callbackKeys).toHaveLength(1);
   });
 
   test('looks past bindings, and past settings of the app', () => {
@@ -61,6 +72,14 @@ describe('the configuration', () => {
     ['ALLOWED_ORIGINS', { ...GOOD, ALLOWED_ORIGINS: 'https://app.test/' }],
     ['AGENT_WORKER_URL', { ...GOOD, AGENT_WORKER_URL: 'https://agents.test/path' }],
     ['TICKET_REPLAY', { ...GOOD, TICKET_REPLAY: 'yes' }],
+    ['CALLBACK_KEY', { ...GOOD, CALLBACK_KEY: 'secret' }],
+    ['CALLBACK_KEY_PREVIOUS', { ...GOOD, CALLBACK_KEY_PREVIOUS: 'A'.repeat(44) }],
+    ['CALLBACK_KEY', { ...GOOD, CALLBACK_KEY_PREVIOUS: 'A'.repeat(43) }],
+    [
+      'CALLBACK_KEY_PREVIOUS',
+      { ...GOOD, CALLBACK_KEY: 'A'.repeat(43), CALLBACK_KEY_PREVIOUS: 'A'.repeat(43) },
+    ],
+    ['AGENT_WORKER_URL', { ...GOOD, AGENT_WORKER_URL: 'https://agents.test/path' }],
     ['MODE', { ...GOOD, MODE: 'dev' }],
     ['ALLOWED_ORIGIN', { ...GOOD, ALLOWED_ORIGIN: 'https://app.test' }],
     ['ISSUE: not a setting of ours, is it ISSUER?', { ...GOOD, ISSUE: 'https://broker.test' }],

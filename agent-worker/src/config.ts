@@ -1,16 +1,28 @@
-import { BaseUrl, Mode, Origins, OriginUrl, readSettings } from '@agent-ticket/shared/settings.ts';
+import { BaseUrl, Key256, Mode, Origins, OriginUrl, readSettings } from '@agent-ticket/shared/settings.ts';
 import * as z from 'zod';
 
-export const Settings = z.strictObject({
-  ISSUER: BaseUrl,
-  TICKET_AUDIENCE: z.string().min(1).max(512),
-  BROKER_JWKS_URL: BaseUrl.optional(),
-  AGENT_WORKER_URL: OriginUrl.optional(),
-  ALLOWED_ORIGINS: Origins.default([]),
-  /** Whether a session ends when another client presents its ticket again. */
-  TICKET_REPLAY: z.enum(['note', 'end-session']).default('note'),
-  MODE: Mode.default('production'),
-});
+export const Settings = z
+  .strictObject({
+    ISSUER: BaseUrl,
+    TICKET_AUDIENCE: z.string().min(1).max(512),
+    BROKER_JWKS_URL: BaseUrl.optional(),
+    ALLOWED_ORIGINS: Origins.default([]),
+    /** Whether a session ends when another client presents its ticket again. */
+    TICKET_REPLAY: z.enum(['note', 'end-session']).default('note'),
+    AGENT_WORKER_URL: OriginUrl.optional(),
+    CALLBACK_KEY: Key256.optional(),
+    /** The one before it, while URLs that were made with it are in use. */
+    CALLBACK_KEY_PREVIOUS: Key256.optional(),
+    MODE: Mode.default('production'),
+  })
+  .refine((s) => s.CALLBACK_KEY_PREVIOUS === undefined || s.CALLBACK_KEY !== undefined, {
+    path: ['CALLBACK_KEY'],
+    message: 'missing',
+  })
+  .refine(
+    (s) => s.CALLBACK_KEY === undefined || s.CALLBACK_KEY_PREVIOUS?.toString() !== s.CALLBACK_KEY.toString(),
+    { path: ['CALLBACK_KEY_PREVIOUS'], message: 'must not be CALLBACK_KEY itself' },
+  );
 
 const BEGINNINGS = /^(TICKET|BROKER|ALLOWED)_/;
 
@@ -27,6 +39,8 @@ export interface GateConfig {
   readonly allowedOrigins: readonly string[];
   /** Whether a session ends when its ticket is presented again. */
   readonly endsReplayed: boolean;
+  /** Keys of the tokens of callbacks: the one that makes them, and the one before it. */
+  readonly callbackKeys: readonly Uint8Array<ArrayBuffer>[];
   /** Lets plain http through on any host. */
   readonly development: boolean;
 }
@@ -35,6 +49,7 @@ export interface GateConfig {
 export function readConfig(env: object): GateConfig {
   const settings = readSettings('agent worker', Settings, env, BEGINNINGS);
   const { ISSUER, TICKET_AUDIENCE, BROKER_JWKS_URL, AGENT_WORKER_URL, ALLOWED_ORIGINS } = settings;
+  const { CALLBACK_KEY, CALLBACK_KEY_PREVIOUS } = settings;
   return {
     issuer: ISSUER,
     audience: TICKET_AUDIENCE,
@@ -42,6 +57,7 @@ export function readConfig(env: object): GateConfig {
     allowedOrigins: ALLOWED_ORIGINS,
     origin: AGENT_WORKER_URL === undefined ? undefined : new URL(AGENT_WORKER_URL).origin,
     endsReplayed: settings.TICKET_REPLAY === 'end-session',
+    callbackKeys: [CALLBACK_KEY, CALLBACK_KEY_PREVIOUS].filter((key) => key !== undefined),
     development: settings.MODE === 'development',
   };
 }

@@ -7,6 +7,7 @@ import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { redact } from '@agent-ticket/shared/redact.ts';
 import type { RefusalTally } from '@agent-ticket/shared/refusal-tally.ts';
 import { type AgentRegistry, findAgent, limitsFor, messageBytes } from '@agent-ticket/shared/registry.ts';
+import { type Revocation, strongestHit } from '@agent-ticket/shared/revocation.ts';
 import { CONNECT, MESSAGE, STATE_READ } from '@agent-ticket/shared/scope.ts';
 import { isLoopback } from '@agent-ticket/shared/settings.ts';
 import { type FindKey, verifyTicket } from '@agent-ticket/shared/verify-ticket.ts';
@@ -21,12 +22,15 @@ import {
   socketAnswer,
   withCors,
 } from './gate/answer.ts';
-import { forward } from './gate/forward.ts';
+import { knowBrowser } from './gate/browser.ts';
+import { type Admitted, admitCallback, type CallbackPorts, callbackOf } from './gate/callback.ts';
+import { forward, forwardTicketless } from './gate/forward.ts';
 import { readRequestBody } from './gate/request-body.ts';
 import { withMetadata } from './gate/resource-metadata.ts';
 import type { CheckRevoked } from './gate/revocation-feed.ts';
 import { isWrite, parseRoute, pathPattern, type Route } from './gate/route.ts';
-import { denialOf, isUpgrade } from './handover.ts';
+import { admitWorkerCall, workerNameOf } from './gate/worker-call.ts';
+import { denialOf, type Handover, isUpgrade, targetNamesOfTicketless } from './handover.ts';
 
 export interface GatePorts {
   readonly registry: AgentRegistry;
@@ -35,6 +39,11 @@ export interface GatePorts {
   /** The destination object of a route. Called only with a verified ticket, so that anonymous callers create no objects. */
   readonly destination: (route: Route) => { fetch(request: Request): Promise<Response> };
   readonly checkRevoked: CheckRevoked;
+  /**
+   * The revocations in force of some targets, from the record database. Rejects when that is away.
+   */
+  readonly listRevoked: (names: readonly string[]) => Promise<readonly Revocation[]>;
+  readonly callbacks: CallbackPorts;
   /** Keeps the request's context alive for work that nobody waits for. */
   readonly keepAlive: (work: Promise<unknown>) => void;
   /** Resolves after so many ms, or when the signal aborts. */
@@ -85,13 +94,19 @@ interface Attempt {
   line?: {
     readonly method: string;
     readonly path: string;
-    readonly auth_method: 'ticket';
+    readonly auth_method: 'ticket' | 'callback' | 'worker';
     readonly principal?: string;
     readonly tier?: string;
     /** Let through although revocations could not be read. */
     readonly revocations?: 'unread';
   };
 }
+
+const lineOf = (
+  { method }: Request,
+  url: URL,
+  auth_method: NonNullable<Attempt['line']>['auth_method'],
+): NonNullable<Attempt['line']> => ({ method, path: pathPattern(url.pathname), auth_method });
 
 /** Of an origin that is refused, for the log. */
 const ORIGIN_LOGGED_CHARACTERS = 128;
@@ -114,12 +129,28 @@ async function passGate(
   if (!route.ok) return route;
   if (url.protocol === 'http:' && !config.development && !isLoopback(url.hostname))
     return err('plaintext_refused');
+  const name = workerNameOf(request);
+  const callback =
+    request.method === 'OPTIONS' || name !== undefined
+      ? ok(undefined)
+      : callbackOf(request, url, route.value, ports.callbacks, upgrade);
+  if (!callback.ok) return callback;
+  if (name !== undefined || callback.value !== undefined) {
+    attempt.line = lineOf(request, url, name === undefined ? 'callback' : 'worker');
+    const admitted =
+      callback.value === undefined
+        ? await admitWorkerCall(request, route.value, name ?? '', ports.sleep)
+        : await admitCallback(request, url, route.value, callback.value, ports);
+    return admitted.ok
+      ? passTicketless(request, admitted.value, route.value, ports, requestId, attempt)
+      : admitted;
+  }
   if (!originAllowed(request, config.allowedOrigins))
     return err('origin_not_allowed', { detail: origin?.slice(0, ORIGIN_LOGGED_CHARACTERS) ?? '' });
   const { entry, instance } = route.value;
   if (request.method === 'OPTIONS') return ok(preflight(origin, requestId, entry));
 
-  attempt.line = { method: request.method, path: pathPattern(url.pathname), auth_method: 'ticket' };
+  attempt.line = lineOf(request, url, 'ticket');
   const taken = upgrade ? takeFromUpgrade(url, request.headers) : takeFromRequest(request.headers);
   if (!taken.ok) return taken;
   const { ticket, delivery } = taken.value;
@@ -149,7 +180,7 @@ async function passGate(
   if (!revoked.ok) return revoked;
   const { feed, noteInside } = revoked.value;
   if (feed === 'away') attempt.line = { ...attempt.line, revocations: 'unread' };
-  const userAgent = request.headers.get('user-agent');
+  const browser = await knowBrowser(url, request.headers, entry, upgrade);
   const answer = await askObject(
     ports,
     route.value,
@@ -158,8 +189,8 @@ async function passGate(
       delivery,
       limits,
       requestId,
-      ipAddress: request.headers.get('cf-connecting-ip'),
-      userAgent: userAgent === null ? null : redact(userAgent),
+      ...clientOf(request),
+      ...(browser.digest === undefined ? {} : { browser: browser.digest }),
       feed,
     }),
   );
@@ -175,10 +206,40 @@ async function passGate(
   }
   const denial: Denial | undefined = denialOf(answer.value);
   if (denial !== undefined) return { ok: false, denial };
-  if (upgrade) return ok(socketAnswer(request, answer.value, requestId));
+  if (upgrade) return ok(socketAnswer(request, answer.value, requestId, browser.cookie));
   const passed = new Response(answer.value.body, answer.value);
   secureHeaders(passed.headers, requestId);
   return ok(withCors(passed, request, config, entry));
+}
+
+/**
+ * Passes a request without a ticket to its object, unless it is locked. Its token may be months old and opens no session
+ * that could be ended, so that it is checked in the database itself: if that is away, nothing passes.
+ */
+async function passTicketless(
+  request: Request,
+  { call, body, enter }: Admitted,
+  route: Route,
+  ports: GatePorts,
+  requestId: string,
+  attempt: Attempt,
+): Promise<Outcome<Response>> {
+  if (attempt.line !== undefined) attempt.line = { ...attempt.line, principal: call.principal };
+  const names = targetNamesOfTicketless(call);
+  // Decided after every change there is: only what hits whatever ticket hits it.
+  const rights = { names, rev: Number.MAX_SAFE_INTEGER };
+  const revoked = strongestHit(rights, await ports.listRevoked(names), ports.clock());
+  if (revoked !== undefined) return err(revoked.code);
+  const entered = enter();
+  if (!entered.ok) return entered;
+  const facts = { requestId, ...clientOf(request) };
+  const answer = await askObject(ports, route, forwardTicketless(request, body, { ...call, ...facts }));
+  if (!answer.ok) return answer;
+  const denial = denialOf(answer.value);
+  if (denial !== undefined) return { ok: false, denial };
+  const passed = new Response(answer.value.body, answer.value);
+  secureHeaders(passed.headers, requestId);
+  return ok(passed);
 }
 
 /**
@@ -196,4 +257,12 @@ async function askObject(ports: GatePorts, route: Route, request: Request): Prom
       ? err('agent_worker_unavailable', { detail, retryAfter: 1 })
       : err('agent_failed', { detail });
   }
+}
+
+function clientOf({ headers }: Request): Pick<Handover, 'ipAddress' | 'userAgent'> {
+  const userAgent = headers.get('user-agent');
+  return {
+    ipAddress: headers.get('cf-connecting-ip'),
+    userAgent: userAgent === null ? null : redact(userAgent),
+  };
 }

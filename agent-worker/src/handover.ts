@@ -1,9 +1,18 @@
 import { ControlCommand } from '@agent-ticket/shared/control.ts';
 import { DENIALS, type Denial, type DenialReason } from '@agent-ticket/shared/denial.ts';
 import { DELIVERIES } from '@agent-ticket/shared/handshake.ts';
-import { AgentSlug, KeyId, SessionId } from '@agent-ticket/shared/names.ts';
+import {
+  AgentSlug,
+  CallbackId,
+  InstanceName,
+  KeyId,
+  PrincipalId,
+  Role,
+  SessionId,
+} from '@agent-ticket/shared/names.ts';
 import { bindingNamesOf, noBinding } from '@agent-ticket/shared/registry.ts';
-import { formatScope } from '@agent-ticket/shared/scope.ts';
+import { CallbackScope, formatScope, Scope } from '@agent-ticket/shared/scope.ts';
+import { targetNamesOfCall } from '@agent-ticket/shared/target.ts';
 import { TicketClaims } from '@agent-ticket/shared/ticket.ts';
 import type { VerifiedTicket } from '@agent-ticket/shared/verify-ticket.ts';
 import * as z from 'zod';
@@ -61,6 +70,8 @@ const Handover = z.strictObject({
   requestId: z.string(),
   ipAddress: z.string().nullable(),
   userAgent: z.string().nullable(),
+  /** Digest of the browser's cookie, where the agent adds MCP servers with OAuth. */
+  browser: z.string().optional(),
   /** Whether the gate knew the revocations of the last second. If not, they are checked once the session is recorded. */
   feed: z.enum(FEEDS),
 });
@@ -81,6 +92,58 @@ export const writeHandover = (
 
 /** `undefined` where the request did not come from the gate. */
 export const readHandover = (cf: unknown): Handover | undefined => handoverMember.read(cf);
+
+/**
+ * A request without a ticket that the gate has let in: by a callback, or of the worker's own code. It opens no session, and
+ * its answer is held until it is whole.
+ */
+const TicketlessCall = z.strictObject({
+  agent: AgentSlug,
+  instance: InstanceName,
+  /** `callback:<name>` or `worker:<name>`. */
+  principal: PrincipalId,
+  role: Role,
+  scope: z.array(z.union([Scope, CallbackScope])),
+  /** Of a callback. */
+  callback: z
+    .strictObject({
+      /** Of the token in its URL. */
+      id: CallbackId.optional(),
+      /** Whom the app's own verification found. */
+      sender: PrincipalId.optional(),
+      /** Digest of the browser's cookie, which its `state` names. */
+      browser: z.string().optional(),
+      /** What is handled once, as a digest. */
+      once: z.string().optional(),
+    })
+    .optional(),
+  requestId: z.string(),
+  ipAddress: z.string().nullable(),
+  userAgent: z.string().nullable(),
+});
+export type TicketlessCall = z.output<typeof TicketlessCall>;
+
+const ticketlessMember = cfMember('Call', TicketlessCall);
+
+/** The `cf` to send to the object, in place of whatever came as a call from outside. */
+export const writeTicketless = (cf: object | undefined, call: TicketlessCall): Record<string, unknown> =>
+  ticketlessMember.write(call, withoutOwnMembers(cf));
+
+/** `undefined` where the request is none, or did not come from the gate. */
+export const readTicketless = (cf: unknown): TicketlessCall | undefined => ticketlessMember.read(cf);
+
+/** The names of every target that would hit a call. */
+export const targetNamesOfTicketless = ({
+  agent,
+  instance,
+  principal,
+  callback,
+}: Pick<TicketlessCall, 'agent' | 'instance' | 'principal' | 'callback'>): string[] =>
+  targetNamesOfCall(
+    { agent, instance },
+    [principal, callback?.sender].filter((party) => party !== undefined),
+    callback?.id,
+  );
 
 const [revoke, destroy, lapse] = ControlCommand.options;
 /** A command of the broker that the worker has verified, for one object. */
@@ -181,6 +244,16 @@ export function findNamespace(env: object, slug: string): DurableObjectNamespace
 /** The object of an agent's instance; `undefined` where the agent has no binding. Creates nothing by itself. */
 export const findObject = (env: object, slug: string, instance: string): DurableObjectStub | undefined =>
   findNamespace(env, slug)?.getByName(instance);
+
+/**
+ * Whether an agent and instance name this very object: the id that the agent's binding gives the instance is ours. Holds
+ * even if the gate in front used the wrong binding, or other code of the worker called with the claims of a caller.
+ */
+export const isDestination = (
+  at: { readonly agent: string; readonly instance: string },
+  env: object,
+  id: DurableObjectId,
+): boolean => findNamespace(env, at.agent)?.idFromName(at.instance).equals(id) === true;
 
 /** Sends one object a command; rejects when the object does not answer. */
 export async function sendCommand(

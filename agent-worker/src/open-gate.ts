@@ -1,5 +1,7 @@
-import { waitUntil } from 'cloudflare:workers';
+import { waitUntil, env as workerEnv } from 'cloudflare:workers';
+import { STATEMENT_DEADLINE_MS } from '@agent-ticket/drizzle/deadline.ts';
 import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
+import { InstanceName } from '@agent-ticket/shared/names.ts';
 import { createRefusalTally } from '@agent-ticket/shared/refusal-tally.ts';
 import {
   type AgentRegistry,
@@ -16,12 +18,16 @@ import {
 import { logWithPoints, type PointSink } from '@agent-ticket/shared/security-events.ts';
 import { answerControl, type ControlPorts, isControlPath } from './control.ts';
 import { refuseHttp } from './gate/answer.ts';
+import type { CallbackPorts, VerifyCallback } from './gate/callback.ts';
 import { paceLog } from './gate/paced-log.ts';
 import { answerMetadataRequest, isMetadataPath } from './gate/resource-metadata.ts';
 import { isAgentPath } from './gate/route.ts';
+import { asWorker } from './gate/worker-call.ts';
 import { answerAgentRequest, type GatePorts } from './gate.ts';
 import { findObject, questionRequest, SessionAnswer, sendCommand } from './handover.ts';
+import { knownAgentOf, noteGate, requireCallbacks } from './known-agents.ts';
 import { checkRevokedOf, type RevocationEnv } from './revocations.ts';
+import { createRates } from './ticketed/limits.ts';
 import { verifierOf } from './verifier.ts';
 
 /** What the gate needs of a Worker's env, beside its settings and the agents' bindings. */
@@ -55,9 +61,11 @@ const ANSWERS: readonly [
 ];
 
 /** Which of several agent workers a gate is. */
-export interface GateOptions<Worker extends string> {
+export interface GateOptions<Worker extends string, Env = unknown> {
   /** Its name in the registry. Left out: that of the agents that name no worker. */
   readonly worker?: Worker;
+  /** By name of a callback: how the app verifies its requests. A callback without takes the tokens of `callbackUrl`. */
+  readonly verifyCallback?: Readonly<Record<string, VerifyCallback<Env>>>;
 }
 
 /**
@@ -71,11 +79,33 @@ export interface GateOptions<Worker extends string> {
 export function createGate<
   const Registry extends AgentRegistry,
   const Worker extends Registry[number]['worker'] = typeof DEFAULT_WORKER,
->(registry: Registry, { worker = DEFAULT_WORKER }: GateOptions<Worker | typeof DEFAULT_WORKER> = {}) {
+  VerifyEnv = unknown,
+>(
+  registry: Registry,
+  {
+    worker = DEFAULT_WORKER,
+    verifyCallback = {},
+  }: GateOptions<Worker | typeof DEFAULT_WORKER, VerifyEnv> = {},
+) {
   const portsByEnv = new WeakMap<object, Ports>();
+  const verifiers = Object.entries(verifyCallback);
+  function openPorts(env: GateEnv & VerifyEnv & object): Ports {
+    const verify: CallbackPorts['verifiers'] = new Map(
+      verifiers.map(([name, by]) => [name, (callback) => by({ ...callback, env })]),
+    );
+    const ports = portsOf(registry, worker, env, verify);
+    requireCallbacks(ports.registry, [...verify.keys()], ports.config);
+    portsByEnv.set(env, ports);
+    return ports;
+  }
+  noteGate({
+    agents: agentsOf(registry, worker),
+    verified: verifiers.map(([name]) => name),
+    ask: askInOwnEnv(registry, worker),
+  });
   return <Env extends GateEnv>(
     request: Request,
-    env: Env & AgentBindings<Env, EnabledSlug<Registry, Worker>>,
+    env: Env & VerifyEnv & AgentBindings<Env, EnabledSlug<Registry, Worker>>,
   ): Promise<Response> | undefined => {
     // `GET *` has a URL that is none (RFC 9112 §3.2.4). The local runtime's router of assets fails on it before this.
     if (!URL.canParse(request.url))
@@ -83,18 +113,34 @@ export function createGate<
     const { pathname } = new URL(request.url);
     const [, answers] = ANSWERS.find(([isOurs]) => isOurs(pathname)) ?? [];
     if (answers === undefined) return undefined;
-    const ports = portsByEnv.get(env) ?? portsOf(registry, worker, env);
-    portsByEnv.set(env, ports);
+    const ports = portsByEnv.get(env) ?? openPorts(env);
     return answers(request, ports);
   };
 }
 
-function portsOf(agents: AgentRegistry, worker: string, env: GateEnv & object): Ports {
+/** Answers requests of the worker's own code, which has no env at hand. */
+function askInOwnEnv(registry: AgentRegistry, worker: string): (request: Request) => Promise<Response> {
+  let ports: Ports | undefined;
+  return (request) => {
+    ports ??= portsOf(registry, worker, workerEnv, new Map());
+    return answerAgentRequest(request, ports);
+  };
+}
+
+function portsOf(
+  agents: AgentRegistry,
+  worker: string,
+  env: GateEnv & object,
+  verifiers: CallbackPorts['verifiers'],
+): Ports {
   requireSound(agents);
   const registry = agentsOf(agents, worker);
   // A name that is misspelt would be a worker in which every agent is unknown.
   if (registry.length === 0) throw new Error(`no agent of the registry is of the worker ${worker}`);
+  const verifier = verifierOf(env);
   const record = openRecord(env.RECORD);
+  // A request waits for it.
+  const timed = openRecord(env.RECORD, STATEMENT_DEADLINE_MS);
   const clock = () => Date.now();
   const print = logWithPoints((event) => console.log(JSON.stringify(event)), env.SECURITY_EVENTS);
   const bindings = Object.keys(env);
@@ -102,7 +148,7 @@ function portsOf(agents: AgentRegistry, worker: string, env: GateEnv & object): 
     if (lacksBinding(entry, bindings))
       print({ event: 'agent_without_binding', agent: entry.slug, bindings: bindingNamesOf(entry.slug) });
   return {
-    ...verifierOf(env),
+    ...verifier,
     registry,
     destination: ({ entry, instance }) => {
       const stub = findObject(env, entry.slug, instance);
@@ -112,6 +158,8 @@ function portsOf(agents: AgentRegistry, worker: string, env: GateEnv & object): 
     record,
     command: (agent, instance, command) => sendCommand(env, agent, instance, command),
     checkRevoked: checkRevokedOf(env),
+    listRevoked: (names) => timed.revocations.ofTargets(names, clock()),
+    callbacks: { tokens: verifier.callbackTokens, verifiers, rates: createRates() },
     keepAlive: waitUntil,
     sleep: (ms, signal) => scheduler.wait(ms, { signal }).catch(() => {}),
     listSessions: async (agent, instance, question) => {
@@ -125,3 +173,39 @@ function portsOf(agents: AgentRegistry, worker: string, env: GateEnv & object): 
     log: paceLog(print, clock),
   };
 }
+
+/** An agent's instance for the worker's own code. */
+export interface TicketedAgent {
+  /** Asks the agent. The path is that below the instance: `/notes` is `/agents/<slug>/<instance>/notes`. */
+  fetch(input: string | Request, init?: RequestInit): Promise<Response>;
+}
+
+/**
+ * An instance of an agent for the worker's own code, which needs no ticket: as the SDK's `getAgentByName`, but the calls have
+ * the scopes that the registry gives the name `as` in `workerCalls`, locks hold, and each is in the audit log. Only requests
+ * go this way; the native RPC of a stub is what the platform makes of it.
+ *
+ * Throws a `TypeError` for a namespace of no agent of {@link createGate}, and for a name that no instance can have.
+ */
+export function getTicketedAgent(
+  namespace: Pick<DurableObjectNamespace, 'idFromName'>,
+  name: string,
+  { as }: { readonly as: string },
+): TicketedAgent {
+  const instance = InstanceName.safeParse(name);
+  if (!instance.success) throw new TypeError('no name of an instance');
+  const agent = knownAgentOf(workerEnv, namespace.idFromName(name), name);
+  if (agent === undefined) throw new TypeError('no agent of a gate has this binding');
+  const at = `/agents/${agent.entry.slug}/${instance.data}`;
+  return {
+    fetch(input, init) {
+      const given = new Request(typeof input === 'string' ? new URL(input, OWN_ORIGIN) : input, init);
+      const { pathname, search } = new URL(given.url);
+      const url = `${OWN_ORIGIN}${at}${pathname === '/' ? '' : pathname}${search}`;
+      return agent.ask(asWorker(new Request(url, given), as));
+    },
+  };
+}
+
+/** Of requests that leave the worker for no network. */
+const OWN_ORIGIN = 'https://agent.invalid';

@@ -4,82 +4,38 @@ import type { Agent, Connection, ConnectionContext } from 'agents';
 import {
   denialAnswer,
   type Handover,
+  isDestination,
   isUpgrade,
-  type McpStep,
   type ObjectCommand,
   readCommand,
   readHandover,
   readMcpStep,
   readQuestion,
+  readTicketless,
 } from './handover.ts';
 import { checkRevokedOf } from './revocations.ts';
 import { requestsInFlight } from './ticketed/admission.ts';
+import type { AbstractAgentClass, AgentClass, Ticketed } from './ticketed/api.ts';
 import { createAudit } from './ticketed/audit.ts';
 import { createCaller } from './ticketed/caller.ts';
 import { createCalls } from './ticketed/calls.ts';
-import { principalOf, type SessionPrincipal } from './ticketed/claims.ts';
+import { principalOf } from './ticketed/claims.ts';
 import { createCommands } from './ticketed/commands.ts';
-import { createDestruction } from './ticketed/destruction.ts';
+import { createDestruction, noteBlank } from './ticketed/destruction.ts';
 import { answerClose, type PlainEnd, plainEndOf } from './ticketed/ends.ts';
 import { skippedByBroadcast } from './ticketed/frames.ts';
 import { type AllowedFrame, checkFrame, ratesOf } from './ticketed/inbound.ts';
 import { createFrameQueue, createInFlight, createRates } from './ticketed/limits.ts';
-import { answerMcpStep, createMcp, isMcpClass, isMcpSession } from './ticketed/mcp.ts';
+import { answerMcpStep, createMcp, isMcpClass, isMcpSession, isMcpStepOf } from './ticketed/mcp.ts';
 import { createObjectRecord } from './ticketed/record.ts';
 import { answerPlain, answerUpgrade } from './ticketed/requests.ts';
-import { askAgent, isDestination, pin, sdkRequest, sessionIdOf, takeEntries } from './ticketed/sdk.ts';
+import { askAgent, pin, sdkRequest, sessionIdOf, takeEntries } from './ticketed/sdk.ts';
 import { createSessions } from './ticketed/sessions.ts';
-import { createStreams, type Repeat } from './ticketed/streams.ts';
+import { createStreams, later, repeat } from './ticketed/streams.ts';
 import { createSweep, HANDOVER_DUE_MS, SWEEP } from './ticketed/sweep.ts';
-import { createToolGuard, type Guarded, type GuardOptions } from './ticketed/tools.ts';
+import { createTicketless } from './ticketed/ticketless.ts';
+import { createToolGuard, rightsNow } from './ticketed/tools.ts';
 import { verifierOf } from './verifier.ts';
-
-/** An Agents SDK class: `Agent` itself, or anything that extends it. */
-type AgentClass<A> = new (ctx: DurableObjectState, env: Cloudflare.Env) => A;
-/** The same before its abstract members are there, as the SDK's `McpAgent`. */
-type AbstractAgentClass<A> = abstract new (ctx: DurableObjectState, env: Cloudflare.Env) => A;
-
-const repeat: Repeat = (everyMs, work) => {
-  const timer = setInterval(work, everyMs);
-  return () => clearInterval(timer);
-};
-
-/** What {@link ticketed} adds for agent code. */
-export interface Ticketed {
-  /**
-   * The caller of the frame or request being handled. Throws an `Error` outside of one, so that code which runs on a
-   * schedule never has the rights of a caller.
-   */
-  principal(): SessionPrincipal;
-  /**
-   * Puts into the audit log (`rpc.denied`) that agent code refused the frame being handled. `code` is the reason, in
-   * snake_case; of each detail the first 128 characters are kept. Further refusals of the session with the same code in the
-   * same minute are one event with their number. Throws an `Error` outside of a frame.
-   */
-  noteDenied(code: string, details?: Readonly<Record<string, string>>): void;
-  /**
-   * The same tools for a model, each of which runs only for a caller with the scope `agent:tool:<name>`: tools of the AI
-   * SDK, those of MCP servers, and functions that act for the model, by the names that they have here. Call this where the
-   * model gets them, while the frame or request of the caller is handled.
-   *
-   * The scope is asked when a tool would run, of the caller whose frame is being handled by then, as after an approval,
-   * otherwise of the one who was there when the tools were given. A session whose client has left keeps its rights until
-   * they expire; one that was ended, or whose ticket was revoked, has none. A refusal is thrown, which the AI SDK tells the
-   * model, and is `rpc.denied` in the audit log, with the person; of a plain request it is a line `tool_refused` of the log.
-   *
-   * Does NOT guard tools without `execute`, which run elsewhere, nor what a model says about the result of a tool. A tool
-   * that streams its result must be an async generator function.
-   */
-  guardTools<Given extends Readonly<Record<string, object>>>(
-    tools: Given,
-    options?: GuardOptions,
-  ): Guarded<Given>;
-  /**
-   * Whether the caller of the frame or request being handled has the scope `agent:tool:<name>`; `false` outside of one. To
-   * ask before a person is asked for an approval, and when the person answers.
-   */
-  mayRunTool(tool: string): boolean;
-}
 
 /**
  * Puts the ticket between the network and an agent: admission before any of its code runs, scopes on every inbound
@@ -103,7 +59,7 @@ export function ticketed<A extends Agent<Cloudflare.Env, unknown>>(
 ): AbstractAgentClass<A & Ticketed>;
 export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>>): typeof Base {
   const mcpClass = isMcpClass(Base) ? Base : undefined;
-  return class extends Base implements Ticketed {
+  return class extends Base {
     readonly #streams = createStreams(repeat);
     readonly #audit = createAudit({
       sql: this.ctx.storage.sql,
@@ -140,10 +96,7 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
       clock: () => Date.now(),
       keepAlive: (work) => this.ctx.waitUntil(work),
       random: () => Math.random(),
-      later: (ms, work) => {
-        const timer = setTimeout(work, ms);
-        return () => clearTimeout(timer);
-      },
+      later,
       wakeBy: this.#sweep.wakeBy,
       log: (event) => console.error(JSON.stringify(event)),
     });
@@ -158,7 +111,7 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
       sessions: this.#sessions,
       audit: this.#audit,
       streams: this.#streams,
-      storage: this.ctx.storage,
+      ctx: this.ctx,
       clock: () => Date.now(),
       endMcpSessions: this.#mcp.endAll,
       destroy: this.#destroyAgent,
@@ -177,20 +130,27 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
     readonly #calls = createCalls(() => Date.now());
     readonly #caller = createCaller({
       findClaims: this.#sessions.findClaims,
+      findBrowser: this.#sessions.findBrowser,
       auditDenied: this.#audit.deniedByAgent,
     });
     readonly #tools = createToolGuard({
       caller: this.#caller.find,
-      rightsOf: async (session) => {
-        const ticket = this.#sessions.rightsOf(session);
-        return ticket !== undefined && (await this.#inbound.checkRevoked(ticket)).ok
-          ? ticket.claims.scope
-          : undefined;
-      },
+      rightsOf: (session) => rightsNow(this.#sessions.rightsOf(session), this.#inbound.checkRevoked),
       auditDenied: this.#audit.deniedByAgent,
       log: (event) => console.log(JSON.stringify(event)),
     });
     readonly #agent = takeEntries(this);
+    readonly #ticketless = createTicketless({
+      ctx: this.ctx,
+      env: this.env,
+      audit: this.#audit,
+      caller: this.#caller,
+      // An MCP server has nothing but MCP, which takes tickets.
+      agent: mcpClass === undefined ? this.#agent : undefined,
+      eraseBlank: this.#destruction.eraseBlank,
+      clock: () => Date.now(),
+      sleep: (ms, signal) => scheduler.wait(ms, { signal }).catch(() => {}),
+    });
     readonly #inbound = {
       sessions: this.#sessions,
       audit: this.#audit,
@@ -207,8 +167,13 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
     #isRecovered = false;
 
     constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
+      noteBlank(ctx);
       super(ctx, env);
-      const { shouldSendProtocolMessages, getConnectionTags } = this;
+      const { shouldSendProtocolMessages, getConnectionTags, onStart } = this;
+      this.onStart = (props) => {
+        this.#destruction.noteStarted();
+        return onStart.call(this, props);
+      };
       pin(this, {
         fetch: (request: Request) => this.#handleRequest(request),
         webSocketMessage: (ws: WebSocket, frame: string | ArrayBuffer) => this.#handleFrame(ws, frame),
@@ -234,34 +199,13 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
             () => this.#runSweep(),
           ),
         destroy: () => this.#destruction.start(),
-        principal: () => this.#caller.principal(),
-        noteDenied: (code: string, details?: Readonly<Record<string, string>>) =>
-          this.#caller.noteDenied(code, details),
+        principal: this.#caller.principal,
+        noteDenied: this.#caller.noteDenied,
+        ...this.#ticketless.members(this),
         ...this.#tools,
         [SWEEP]: () => this.#runSweep(),
       });
       this.#record.resume();
-    }
-
-    /** For the types: each object has its own, pinned by the constructor. */
-    principal(): SessionPrincipal {
-      return this.#caller.principal();
-    }
-
-    noteDenied(code: string, details?: Readonly<Record<string, string>>): void {
-      this.#caller.noteDenied(code, details);
-    }
-
-    guardTools<Given extends Readonly<Record<string, object>>>(
-      tools: Given,
-      options?: GuardOptions,
-    ): Guarded<Given>;
-    guardTools<Given extends Readonly<Record<string, object>>>(tools: Given, options?: GuardOptions): Given {
-      return this.#tools.guardTools(tools, options);
-    }
-
-    mayRunTool(tool: string): boolean {
-      return this.#tools.mayRunTool(tool);
     }
 
     /**
@@ -288,12 +232,22 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
     }
 
     async #handleRequest(request: Request): Promise<Response> {
+      if (this.#destruction.isErased()) return denialAnswer({ reason: 'agent_worker_unavailable' });
       const command = readCommand(request.cf);
       if (command !== undefined) return this.#handleCommand(command);
       const question = readQuestion(request.cf);
       if (question !== undefined) return Response.json(this.#commands.listSessions(question));
       const step = readMcpStep(request.cf);
-      if (step !== undefined) return this.#answerMcp(request, step);
+      if (step !== undefined)
+        return answerMcpStep(request, step, {
+          isHere: mcpClass !== undefined && isMcpStepOf(step, this.env, this.ctx.id),
+          object: this,
+          runAs: this.#caller.run,
+          askAgent: () => askAgent(this.#agent, sdkRequest(request)),
+          destroy: this.#destroyAgent,
+        });
+      const call = readTicketless(request.cf);
+      if (call !== undefined) return this.#ticketless.answer(request, call);
       const handover = readHandover(request.cf);
       if (handover === undefined) return denialAnswer({ reason: 'claims_missing' });
       if (!isDestination(handover.claims, this.env, this.ctx.id))
@@ -301,18 +255,6 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
       this.#recover();
       const answer = await this.#answer(sdkRequest(request), handover);
       return answer.ok ? answer.value : denialAnswer(answer.denial);
-    }
-
-    async #answerMcp(request: Request, step: McpStep): Promise<Response> {
-      const isSession = mcpClass !== undefined && isMcpSession(this.ctx.id);
-      if (!isSession || !isDestination({ agent: step.agent, instance: step.name }, this.env, this.ctx.id))
-        return denialAnswer({ reason: 'destination_wrong' });
-      return answerMcpStep(request, step, {
-        object: this,
-        runAs: this.#caller.run,
-        askAgent: () => askAgent(this.#agent, sdkRequest(request)),
-        destroy: this.#destroyAgent,
-      });
     }
 
     /** A command that names an instance names this one, or another object would be deleted in its place. */
@@ -335,7 +277,7 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
       if (isUpgrade(request.headers)) return answerUpgrade(handover, ports);
       const { claims, limits } = handover;
       const rate = { perSecond: limits.messagesPerSecond, burst: limits.messagesPerSecond };
-      this.#caller.noteRequest(request, principalOf(claims));
+      this.#caller.noteRequest(request, principalOf(claims), handover.browser);
       return answerPlain(handover, {
         ...ports,
         streams: this.#streams,

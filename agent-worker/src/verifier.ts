@@ -3,12 +3,14 @@ import { err } from '@agent-ticket/shared/outcome.ts';
 import { createRemoteKeys, type RemoteKeysPorts } from '@agent-ticket/shared/remote-keys.ts';
 import { TicketAlgorithm } from '@agent-ticket/shared/ticket.ts';
 import type { FindKey } from '@agent-ticket/shared/verify-ticket.ts';
+import { type CallbackTokens, createCallbackTokens } from './callback-token.ts';
 import { type GateConfig, readConfig } from './config.ts';
 
-/** What it takes to verify a ticket: issuer and audience, and the broker's keys. */
+/** What it takes to verify a ticket or the token of a callback. */
 export interface Verifier {
   readonly config: GateConfig;
   readonly findKey: FindKey;
+  readonly callbackTokens: CallbackTokens;
 }
 
 /** The service binding of the broker in a Worker's env. */
@@ -27,6 +29,7 @@ export function verifierOf(env: object & BrokerBinding): Verifier {
   const { BROKER: broker } = env;
   const verifier = {
     config,
+    callbackTokens: createCallbackTokens(config.callbackKeys),
     findKey: brokerKeys(
       {
         fetchSet: (signal) =>

@@ -5,7 +5,7 @@ import { chat } from './chat-client.ts';
 import { newInstance } from './tickets.ts';
 
 test('a destruction that failed early can be tried again, and one under way is the same for all', async () => {
-  await runInDurableObject(chat(newInstance()), async (_, { storage }) => {
+  await runInDurableObject(chat(newInstance()), async (_, ctx) => {
     const listOpen = vi
       .fn(() => [])
       .mockImplementationOnce(() => {
@@ -16,7 +16,7 @@ test('a destruction that failed early can be tried again, and one under way is t
       sessions: { listOpen, end: vi.fn() },
       audit: { releaseReplays: vi.fn(), releaseCalls: vi.fn() },
       streams: { cut: vi.fn() },
-      storage,
+      ctx,
       clock: () => 0,
       endMcpSessions: async () => {},
       keepsTables: false,

@@ -4,6 +4,7 @@ declare namespace Cloudflare {
     TEST_CORPUS: readonly string[] | null;
     TEST_MIGRATIONS: import('cloudflare:test').D1Migration[];
     WITNESS: DurableObjectNamespace<import('./agents/witness.ts').Witness>;
+    HOOKED: DurableObjectNamespace<import('./agents/hooked.ts').Hooked>;
     FAULTY: DurableObjectNamespace<import('./agents/faulty.ts').Faulty>;
     OVERRIDER: DurableObjectNamespace<import('./agents/overrider.ts').Overrider>;
     INNER: DurableObjectNamespace<import('./agents/overrider.ts').Inner>;

@@ -1,10 +1,17 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
-import { AgentSlug, SessionId } from '@agent-ticket/shared/names.ts';
+import { AgentSlug, PrincipalId, SessionId } from '@agent-ticket/shared/names.ts';
 import { TicketClaims } from '@agent-ticket/shared/ticket.ts';
 import { routeAgentRequest } from 'agents';
 import { describe, expect, test } from 'vitest';
-import { CF_MEMBERS, commandRequest, mcpRequest, questionRequest, writeHandover } from '../src/handover.ts';
+import {
+  CF_MEMBERS,
+  commandRequest,
+  mcpRequest,
+  questionRequest,
+  writeHandover,
+  writeTicketless,
+} from '../src/handover.ts';
 import { cutoff, placeOf } from './commands.ts';
 import { gate } from './gate.ts';
 import { counter, ownSessions, receivedBy, witness } from './objects.ts';
@@ -118,6 +125,15 @@ describe('through the gate', () => {
     const ticket = handover({ instance, sub: 'auth0:x:admin', sessionId: session });
     return {
       ...ticket,
+      ...writeTicketless(undefined, {
+        ...placeOf(instance, 'witness'),
+        principal: PrincipalId.parse('worker:nightly'),
+        role: 'owner',
+        scope: [],
+        requestId: 'r',
+        ipAddress: null,
+        userAgent: null,
+      }),
       ...commandRequest(destroy).cf,
       ...questionRequest({ sessions: [SessionId.parse(session)] }).cf,
       ...mcpRequest(commandRequest(destroy), {

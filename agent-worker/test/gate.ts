@@ -1,11 +1,14 @@
 import { env } from 'cloudflare:workers';
+import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
 import { err, ok } from '@agent-ticket/shared/outcome.ts';
 import { createRefusalTally } from '@agent-ticket/shared/refusal-tally.ts';
 import { type AgentEntry, findAgent, withDefaults } from '@agent-ticket/shared/registry.ts';
 import { AGENTS } from '../../agents.ts';
+import { createCallbackTokens } from '../src/callback-token.ts';
 import { answerMetadataRequest, isMetadataPath } from '../src/gate/resource-metadata.ts';
 import { answerAgentRequest, type GatePorts } from '../src/gate.ts';
 import { checkRevokedOf } from '../src/revocations.ts';
+import { createRates } from '../src/ticketed/limits.ts';
 import type { Front } from './sockets.ts';
 import { AUDIENCE, ISSUER, nextSigner, ORIGIN, signer } from './tickets.ts';
 
@@ -39,6 +42,7 @@ const PORTS: GatePorts = {
     allowedOrigins: [ORIGIN],
     origin: undefined,
     endsReplayed: false,
+    callbackKeys: [],
     development: false,
   },
   findKey: async (kid) => {
@@ -65,6 +69,8 @@ const PORTS: GatePorts = {
     return namespace.get(namespace.idFromName(instance));
   },
   checkRevoked: checkRevokedOf(env),
+  listRevoked: (names) => openRecord(env.RECORD).revocations.ofTargets(names, Date.now()),
+  callbacks: { tokens: createCallbackTokens([]), verifiers: new Map(), rates: createRates() },
   keepAlive: () => {},
   sleep: (ms, signal) => scheduler.wait(ms, { signal }).catch(() => {}),
   randomId: () => crypto.randomUUID(),

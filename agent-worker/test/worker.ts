@@ -2,6 +2,7 @@
 export { Chat, Counter, default, Lobby, McpAgent, RecorderObject } from '../src/index.ts';
 export { ChatOverrider, Chatter } from './agents/chatter.ts';
 export { Faulty } from './agents/faulty.ts';
+export { Hooked } from './agents/hooked.ts';
 export { Inner, Overrider } from './agents/overrider.ts';
 export { Toolbox } from './agents/toolbox.ts';
 export { Planless, Usurper } from './agents/usurper.ts';

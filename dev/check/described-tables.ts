@@ -86,6 +86,8 @@ const AUDIT_DESCRIPTIONS: Readonly<Record<AuditType, string>> = {
   'session.renewed': 'a session went on with a new ticket',
   'session.closed': 'a session ended',
   'session.terminated': 'an operator or the principal ended a session',
+  'callback.used': 'a request without a ticket was let in by a callback',
+  'worker.called': 'the worker’s own code called an agent under a name of the registry',
   'rpc.denied': 'a frame lacked its scope',
   'rate.limited': 'a limit was met; once for each window',
   'key.created': 'the first key of a purpose was made',

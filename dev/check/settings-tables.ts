@@ -82,10 +82,14 @@ const AGENT_WORKER: Descriptions<typeof AgentWorkerSettings.shape & typeof DemoS
   TICKET_AUDIENCE: 'The name of this worker in tickets, as in the broker’s setting',
   BROKER_JWKS_URL: 'Where the broker’s keys are; left out: below `ISSUER`',
   AGENT_WORKER_URL:
-    'The agent worker’s origin, as in the broker’s setting, for what it tells MCP clients; left out: that of the request',
+    'The agent worker’s origin, as in the broker’s setting, for what it tells MCP clients (left out: that of the request) and for URLs of [callbacks](callbacks.md), which need it',
   ALLOWED_ORIGINS: `${LIST} exact origins of pages that may open sockets, beside its own`,
   TICKET_REPLAY:
     '`note`, or `end-session`: a session ends when its ticket is shown again by somebody else; either way it is in the audit log',
+  CALLBACK_KEY: {
+    secret: 'Makes and verifies the tokens in URLs of callbacks: 32 random bytes in base64url',
+  },
+  CALLBACK_KEY_PREVIOUS: { secret: 'The `CALLBACK_KEY` before it, while URLs of it are in use' },
   MODE: '`production` or `development`, which lets plain http through',
   DEMO_ACCESS_URL: 'The demo page, in development on loopback only: what plays Cloudflare Access',
 };

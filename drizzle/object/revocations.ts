@@ -84,10 +84,16 @@ export function objectRevocationStore(sql: SqlStorage) {
       sql.exec('DELETE FROM ticket_revocations WHERE until <= ?', before);
     },
 
-    /** Notes that a grant was used here, by a session or a plain request. */
-    noteGrantUsed(id: string): void {
-      sql.exec('INSERT INTO ticket_grants (id) VALUES (?) ON CONFLICT DO NOTHING', id);
+    /**
+     * Notes that the object was opened: by a ticket that rests on a grant, in a session or a plain request, or without one.
+     */
+    noteOpened(grant = ''): void {
+      sql.exec('INSERT INTO ticket_grants (id) VALUES (?) ON CONFLICT DO NOTHING', grant);
     },
+
+    /** Whether the object was ever opened, since its destruction if there was one. */
+    isOpened: (): boolean =>
+      sql.exec("SELECT 1 FROM ticket_grants WHERE id >= '' LIMIT 1").toArray().length > 0,
 
     /** Whether a grant was ever used here. A destruction deletes the notes, so after it every grant counts as used. */
     isGrantUsed: (id: string): boolean =>

@@ -50,8 +50,13 @@ const TABLES = [
     code TEXT NOT NULL
   ) WITHOUT ROWID`,
   'CREATE INDEX IF NOT EXISTS ticket_revocations_target ON ticket_revocations (target)',
-  // Grants that were ever used here: a claim of one of them has been opened.
+  // Grants that were ever used here: a claim of one of them has been opened. The empty one stands for tickets without.
   'CREATE TABLE IF NOT EXISTS ticket_grants (id TEXT PRIMARY KEY) WITHOUT ROWID',
+  // URLs of callbacks that this object has made and that have not expired, in seconds: they end with the object.
+  `CREATE TABLE IF NOT EXISTS ticket_callbacks (
+    id TEXT PRIMARY KEY,
+    exp INTEGER NOT NULL
+  ) WITHOUT ROWID`,
   // Sessions of MCP that this object has admitted, each an object of its own.
   `CREATE TABLE IF NOT EXISTS ticket_mcp_sessions (
     name TEXT PRIMARY KEY,

@@ -186,6 +186,9 @@ function belongsTo(db: RecordDatabase, target: Target): SQL | undefined {
       return eq(agentSessions.jti, target.jti);
     case 'address':
       return eq(agentSessions.ipAddress, target.address);
+    // A request by callback opens no session.
+    case 'callback':
+      return sql`false`;
     case 'everything':
       return undefined;
   }

@@ -11,6 +11,8 @@ export const AUDIT_TYPES = [
   'session.renewed',
   'session.closed',
   'session.terminated',
+  'callback.used',
+  'worker.called',
   'rpc.denied',
   'rate.limited',
   'key.created',

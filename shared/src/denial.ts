@@ -149,6 +149,18 @@ export const DENIALS = {
   ticket_transport_wrong: forbidden,
   keys_unavailable: unavailable,
   control_invalid: unauthorized,
+  // the callback, at the gate and in the destination object
+  callback_ambiguous: badRequest,
+  callback_token_invalid: unauthorized,
+  callback_token_expired: row('TOKEN_EXPIRED', 'unauthorized'),
+  // The app's own verification refused, or could not decide.
+  callback_refused: unauthorized,
+  callback_instance_wrong: forbidden,
+  callback_unverified: unavailable,
+  callback_instance_unknown: notFound,
+  // The same request is being handled: its sender comes again, and finds that it was.
+  callback_in_progress: unavailable,
+  worker_call_undeclared: forbidden,
   // a bug, anywhere
   internal: row('INTERNAL', 'internal'),
   // the session, inside the destination object

@@ -86,6 +86,13 @@ export function takeFromRequest(headers: Headers): Outcome<DeliveredTicket> {
   return ticket === undefined ? err('ticket_missing') : ok({ ticket, delivery: 'authorization' });
 }
 
+/** Every text of a request in a place of a ticket, of whatever form. */
+export const ticketTexts = (url: URL, headers: Headers): string[] => [
+  ...ticketsIn(offered(headers)),
+  ...url.searchParams.getAll(QUERY_PARAMETER),
+  ...[bearer(headers)].filter((token) => token !== undefined),
+];
+
 /** Removes tickets from every part of the request that may carry one. Only the app's own subprotocols remain. */
 export function stripTicket(url: URL, headers: Headers): void {
   const own = ownProtocols(headers);

@@ -44,6 +44,13 @@ export type TicketId = z.infer<typeof TicketId>;
 export const SessionId = z.uuid().brand<'SessionId'>();
 export type SessionId = z.infer<typeof SessionId>;
 
+/** One URL of a callback, which carries a token with this id. */
+export const CallbackId = z.uuid().brand<'CallbackId'>();
+export type CallbackId = z.infer<typeof CallbackId>;
+
+/** kebab-case name of a callback, or of a call of the worker's own, in the registry. */
+export const CallName = KebabCase;
+
 export const TIERS = ['free', 'pro', 'admin'] as const;
 export const Tier = z.enum(TIERS);
 export type Tier = z.infer<typeof Tier>;

@@ -10,6 +10,10 @@ test.each([
   [`curl ${SECRET}`, 'curl [redacted]'],
   [`a ${TOKEN} b`, 'a [redacted] b'],
   [TOKEN.slice(0, 25), '[redacted]'],
+  [
+    'https://a.test/x?callback_token=acb_v1.k-y_.id.1.m-c_ more',
+    'https://a.test/x?callback_token=[redacted] more',
+  ],
   ['x'.repeat(300), 'x'.repeat(256)],
   ['half \ud83d of a character', 'half \ufffd of a character'],
   ['\udc00\ud800', '\ufffd\ufffd'],

@@ -1,5 +1,5 @@
-/** Our own service token secrets, and anything that looks like a JWT: a canonical header begins with `eyJ`. */
-const CREDENTIAL = /atk_[0-9A-Za-z_]+|eyJ[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]*)*/g;
+/** Our own service token secrets, tokens of callbacks, and anything that looks like a JWT: a canonical header begins with `eyJ`. */
+const CREDENTIAL = /atk_[0-9A-Za-z_]+|acb_[0-9A-Za-z_.-]+|eyJ[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]*)*/g;
 
 /** The longest text of a caller's that is kept, in characters. */
 const MAX_LENGTH = 256;

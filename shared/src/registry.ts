@@ -1,5 +1,6 @@
 import { base64url } from 'jose';
 import * as z from 'zod';
+import { type AgentCallback, callbackFaults, type WorkerCall, workerCallFaults } from './callbacks.ts';
 import { DELIVERIES, type Delivery } from './handshake.ts';
 import { SESSION_SECONDS } from './limits.ts';
 import { AgentSlug, InstanceName, ROLES, type Role, Tier, type Transport, WorkerName } from './names.ts';
@@ -79,6 +80,10 @@ export interface AgentEntry {
   readonly deliveries: readonly Delivery[];
   /** Slugs of sub-agents that may be reached below `/sub/`; left out: none. */
   readonly subAgents?: readonly string[];
+  /** Requests without a ticket that may reach the agent; left out: none. */
+  readonly callbacks?: readonly AgentCallback[];
+  /** Names under which the worker's own code calls the agent; left out: none. */
+  readonly workerCalls?: readonly WorkerCall[];
   readonly limits: AgentLimits;
   /** The broker lets verified principals in that it would refuse, for a time; left out: it enforces. */
   readonly enforce?: Rollout;
@@ -355,7 +360,11 @@ function faults(entry: AgentEntry, bindings: readonly string[] | undefined): str
     ],
   ];
   if (unknown.length === 0) rules.push(...rightsRules(entry));
-  return rules.filter(([holds]) => !holds).map(([, fault]) => fault);
+  return [
+    ...rules.filter(([holds]) => !holds).map(([, fault]) => fault),
+    ...callbackFaults(entry.callbacks ?? []),
+    ...(unknown.length === 0 ? workerCallFaults(entry.workerCalls ?? [], roleScopes(entry, 'admin')) : []),
+  ];
 }
 
 /** Rules over rights, asked only where every scope is known. */

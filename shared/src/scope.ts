@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { CallName } from './names.ts';
 
 /**
  * What one inbound frame or request to an agent needs, and a tool that a model runs for its caller. `agent:rpc:<method>` names
@@ -30,6 +31,22 @@ export const ScopeList = z
     return scopes;
   });
 
+const OF_CALLBACK = 'agent:callback:';
+
+/**
+ * What a request has that came by a callback, and nothing else: the callback's name. No {@link Scope}, so that neither a
+ * role nor a ticket can hold it.
+ */
+export const CallbackScope = z
+  .string()
+  .refine(
+    (text) => text.startsWith(OF_CALLBACK) && CallName.safeParse(text.slice(OF_CALLBACK.length)).success,
+  )
+  .brand<'CallbackScope'>();
+export type CallbackScope = z.infer<typeof CallbackScope>;
+
+export const callbackScope = (name: string): CallbackScope => CallbackScope.parse(`${OF_CALLBACK}${name}`);
+
 export const CONNECT = Scope.parse('agent:connect');
 export const STATE_READ = Scope.parse('agent:state:read');
 export const STATE_WRITE = Scope.parse('agent:state:write');
@@ -50,7 +67,7 @@ export const rpcScope = (method: string): Scope | undefined => named('rpc', meth
 export const toolScope = (tool: string): Scope | undefined => named('tool', tool);
 
 /** Whether the held scopes meet the needed one. The only implications are those of `*` over a single method or tool. */
-export const covers = (held: readonly Scope[], needed: Scope): boolean =>
+export const covers = (held: readonly (Scope | CallbackScope)[], needed: Scope): boolean =>
   held.includes(needed) ||
   (needed.startsWith('agent:rpc:') && held.includes(RPC_ANY)) ||
   (needed.startsWith('agent:tool:') && held.includes(TOOL_ANY));
@@ -65,4 +82,4 @@ export function narrow(allowed: readonly Scope[], asked: readonly Scope[] | unde
   return [CONNECT, ...wanted.filter((scope) => scope !== CONNECT)];
 }
 
-export const formatScope = (scopes: readonly Scope[]): string => scopes.join(' ');
+export const formatScope = (scopes: readonly (Scope | CallbackScope)[]): string => scopes.join(' ');

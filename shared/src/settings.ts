@@ -1,3 +1,4 @@
+import { base64url } from 'jose';
 import * as z from 'zod';
 
 export const isLoopback = (hostname: string): boolean =>
@@ -19,6 +20,12 @@ const isOrigin = (url: string): boolean => URL.canParse(url) && new URL(url).pat
 
 /** The address of a whole hostname. A path would be dropped where ours are put below it. */
 export const OriginUrl = BaseUrl.refine(isOrigin, 'must be an origin, without a path');
+
+/** 256 bits: `openssl rand -base64 32 | tr '+/' '-_' | tr -d '='`. */
+export const Key256 = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{43}$/, 'must be 32 bytes in base64url')
+  .transform((text) => new Uint8Array(base64url.decode(text)));
 
 /** Comma-separated list; empty text is the empty list. */
 export const List = z.string().transform((text) =>

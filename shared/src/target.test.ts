@@ -23,6 +23,7 @@ const NAMES: readonly [name: string, target: object][] = [
   ['principal:auth0:tenant.example:auth0|42', { kind: 'principal', id: 'auth0:tenant.example:auth0|42' }],
   [`service-token:${TOKEN}`, { kind: 'service-token', id: TOKEN }],
   [`session:${UUID}`, { kind: 'session', id: UUID }],
+  [`callback:${UUID}`, { kind: 'callback', id: UUID }],
   [`key:${KID}`, { kind: 'key', kid: KID }],
   ['grant:a/b:c', { kind: 'grant', id: 'a/b:c' }],
   ['login:0f', { kind: 'login', id: '0f' }],
@@ -61,6 +62,8 @@ describe('the name of a target', () => {
     'principal:',
     `principal:token:${TOKEN}`,
     `session:${UUID.toUpperCase()}`,
+    'callback:github',
+    `callback:${UUID.toUpperCase()}`,
   ])('%j is none', (name) => {
     expect(() => readTargetName(name)).toThrow();
   });

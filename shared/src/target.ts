@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { AgentSlug, InstanceName, KeyId, PrincipalId, SessionId, TicketId } from './names.ts';
+import { AgentSlug, CallbackId, InstanceName, KeyId, PrincipalId, SessionId, TicketId } from './names.ts';
 import { partiesBeside, type TicketClaims } from './ticket.ts';
 
 /** Reads UUIDs in lower case: targets are compared as text, and another spelling would match no row. */
@@ -20,6 +20,7 @@ export const LockTarget = z
     z.strictObject({ kind: z.literal('service-token'), id: ServiceTokenId }),
     z.strictObject({ kind: z.literal('key'), kid: KeyId }),
     z.strictObject({ kind: z.literal('ticket'), jti: LowerUuid.pipe(TicketId) }),
+    z.strictObject({ kind: z.literal('callback'), id: LowerUuid.pipe(CallbackId) }),
     z.strictObject({ kind: z.literal('everything') }),
   ])
   .transform((target) => {
@@ -44,6 +45,7 @@ export function targetName(target: Target): string {
     case 'principal':
     case 'session':
     case 'service-token':
+    case 'callback':
     case 'grant':
     case 'login':
       return `${target.kind}:${target.id}`;
@@ -106,6 +108,17 @@ export const targetNamesOfInstance = (at: {
   readonly agent: string;
   readonly instance: string;
 }): string[] => ['everything:', `agent:${at.agent}`, `instance:${at.agent}/${at.instance}`];
+
+/** The names of every target that would hit a request without a ticket: of its place, its parties and its callback's URL. */
+export const targetNamesOfCall = (
+  at: { readonly agent: string; readonly instance: string },
+  parties: readonly PrincipalId[],
+  callback: CallbackId | undefined,
+): string[] => [
+  ...targetNamesOfInstance(at),
+  ...parties.map(targetNameOfParty),
+  ...(callback === undefined ? [] : [targetName({ kind: 'callback', id: callback })]),
+];
 
 /** A verified ticket, and the session that has its rights where there is one. */
 interface RevocableTicket {

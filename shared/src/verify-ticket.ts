@@ -3,7 +3,7 @@ import type { Denial, DenialReason } from './denial.ts';
 import { CLOCK_SKEW_SECONDS, EXPIRED_GRACE_SECONDS, TICKET_MAX_BYTES } from './limits.ts';
 import type { KeyId, Transport } from './names.ts';
 import { err, type Outcome, ok } from './outcome.ts';
-import { type OwnJwsKind, verifyOwnJws } from './own-jws.ts';
+import { isCanonicalCompact, type OwnJwsKind, readJwsHeader, verifyOwnJws } from './own-jws.ts';
 import { covers, type Scope } from './scope.ts';
 import { TICKET_TYPE, type TicketAlgorithm, TicketClaims } from './ticket.ts';
 
@@ -82,6 +82,12 @@ export async function verifySignature(token: string, findKey: FindKey): Promise<
   const verified = await verifyOwnJws(token, TICKET, findKey);
   return verified.ok ? ok({ claims: verified.value.claims, kid: verified.value.kid }) : verified;
 }
+
+/** Whether a text says of itself that it is a ticket. Verifies nothing. */
+export const isNamedTicket = (text: string): boolean => {
+  const header = isCanonicalCompact(text) ? readJwsHeader(text) : undefined;
+  return typeof header === 'object' && header !== null && 'typ' in header && header.typ === TICKET_TYPE;
+};
 
 /** The longest `retry-after` for a wrong clock: clocks are corrected within minutes, or by hand. */
 const NOT_YET_VALID_MAX_SECONDS = 60;

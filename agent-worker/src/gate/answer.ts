@@ -56,11 +56,13 @@ export function socketAnswer(
   request: Request,
   answer: { readonly webSocket: WebSocket | null; readonly headers?: Headers },
   requestId: string,
+  cookie?: string,
 ): Response {
   const { webSocket, headers: chosen } = answer;
   const headers = secureHeaders(new Headers(), requestId);
   const protocol = answeredProtocol(request.headers, chosen?.get('sec-websocket-protocol') ?? null);
   if (protocol !== undefined) headers.set('sec-websocket-protocol', protocol);
+  if (cookie !== undefined) headers.set('set-cookie', cookie);
   headers.set('sec-websocket-extensions', NO_EXTENSION);
   return new Response(null, { status: 101, webSocket, headers });
 }

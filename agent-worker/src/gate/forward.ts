@@ -1,6 +1,13 @@
 import { stripTicket } from '@agent-ticket/shared/handshake.ts';
 import type { VerifiedTicket } from '@agent-ticket/shared/verify-ticket.ts';
-import { type Handover, isUpgrade, writeHandover } from '../handover.ts';
+import { TOKEN_PARAMETER } from '../callback-token.ts';
+import {
+  type Handover,
+  isUpgrade,
+  type TicketlessCall,
+  writeHandover,
+  writeTicketless,
+} from '../handover.ts';
 
 /** Headers by which the SDK's own parts talk to each other; a client's copy would be believed. */
 const INTERNAL_HEADER = /^(x-agents-|x-cf-agents-|x-partykit-|cf-mcp-|x-agent-ticket-)/;
@@ -14,11 +21,22 @@ const AMBIENT_CREDENTIAL = /^(cookie|cf-access-.*)$/;
  *
  * @param body what the agent gets of the request's body.
  */
-export function forward(
+export const forward = (
   request: Request,
   body: Uint8Array | null,
   ticket: VerifiedTicket,
   facts: Omit<Handover, 'claims' | 'kid'>,
+): Request => strip(request, body, writeHandover(request.cf, ticket, facts), facts.sessionId);
+
+/** The same for a request without a ticket: no token of a callback either. */
+export const forwardTicketless = (request: Request, body: Uint8Array | null, call: TicketlessCall): Request =>
+  strip(request, body, writeTicketless(request.cf, call));
+
+function strip(
+  request: Request,
+  body: Uint8Array | null,
+  cf: Record<string, unknown>,
+  sessionId?: string,
 ): Request {
   const url = new URL(request.url);
   const headers = new Headers(request.headers);
@@ -29,12 +47,14 @@ export function forward(
   if (!isUpgrade(request.headers)) headers.delete('upgrade');
   // `_pk` is the SDK's connection id; a client's choice could shadow another's. `__agents_transport` picks a wire
   // that pins the object in memory and bypasses the frame check.
-  url.searchParams.set('_pk', facts.sessionId);
+  if (sessionId === undefined) url.searchParams.delete('_pk');
+  else url.searchParams.set('_pk', sessionId);
   url.searchParams.delete('__agents_transport');
+  url.searchParams.delete(TOKEN_PARAMETER);
   // The body is whole by now, and that of a read has no meaning (RFC 9110 §9.3.1) and is dropped.
   headers.delete('content-length');
   headers.delete('transfer-encoding');
-  const { method, redirect, signal } = request;
-  const cf = writeHandover(request.cf, ticket, facts);
-  return new Request(url, { method, redirect, signal, headers, cf, body });
+  const { method, signal } = request;
+  // An agent's redirect is for its client, as those of requests from outside are: followed here, the object would be asked again.
+  return new Request(url, { method, redirect: 'manual', signal, headers, cf, body });
 }

@@ -35,9 +35,9 @@ export function checkTicket(sql: SqlStorage, ticket: VerifiedTicket, now: number
   return reason === undefined ? ok(undefined) : err(reason);
 }
 
-/** Notes that the grant of a ticket was used here: it is then no claim that may lapse. */
-export function noteGrantUsed(sql: SqlStorage, { claims: { grant } }: VerifiedTicket): void {
-  if (grant !== undefined) objectRevocationStore(sql).noteGrantUsed(grant);
+/** Notes that a ticket was used here, and its grant: that is then no claim that may lapse. */
+export function noteOpened(sql: SqlStorage, { claims: { grant } }: VerifiedTicket): void {
+  objectRevocationStore(sql).noteOpened(grant);
 }
 
 /**
@@ -60,13 +60,13 @@ export function admit(sql: SqlStorage, handover: Handover, now: number): Outcome
       countAt(ipAddress, sessions.openAddresses('anonymous:', 'anonymous;')) >=
         limits.socketsPerPrincipal * ANONYMOUS_PER_NETWORK);
   if (isCrowded) return err('too_many_sockets');
-  noteGrantUsed(sql, handover);
+  noteOpened(sql, handover);
   const rights = rightsOf({ claims, kid }, claims.session_expiry * 1000, now);
   // A stream is one way: its client can neither send frames nor renew.
   const isStream = claims.transport === 'http';
   const idleAt = isStream || limits.idleSeconds === undefined ? null : now + limits.idleSeconds * 1000;
-  const { delivery, requestId, feed } = handover;
-  const opening: Opening = { kid, delivery, requestId, feed };
+  const { delivery, requestId, feed, browser } = handover;
+  const opening: Opening = { kid, delivery, requestId, feed, ...(browser === undefined ? {} : { browser }) };
   return ok(
     sessions.open({
       id: sessionId,
@@ -86,7 +86,7 @@ export function admit(sql: SqlStorage, handover: Handover, now: number): Outcome
 }
 
 /** How a session was opened, as its row has it. */
-export interface Opening extends Pick<Handover, 'kid' | 'delivery' | 'requestId' | 'feed'> {}
+export interface Opening extends Pick<Handover, 'kid' | 'delivery' | 'requestId' | 'feed' | 'browser'> {}
 
 /** Anonymous principals of one network, each with all of its sockets and requests. Households and offices share an address. */
 const ANONYMOUS_PER_NETWORK = 8;

@@ -12,7 +12,7 @@ import { redact } from '@agent-ticket/shared/redact.ts';
 import type { Revocable } from '@agent-ticket/shared/revocation.ts';
 import { targetNamesOf } from '@agent-ticket/shared/target.ts';
 import { partiesBeside } from '@agent-ticket/shared/ticket.ts';
-import type { Handover } from '../handover.ts';
+import type { Handover, TicketlessCall } from '../handover.ts';
 import type { Opening } from './admission.ts';
 import { claimsOf } from './claims.ts';
 
@@ -157,6 +157,29 @@ export function createAudit({ sql, randomId, clock, onFacts, onCalls, later }: A
       const openings = rows.flatMap((row) => (row.recorded === 0 ? openingOf(row) : []));
       const ends = rows.flatMap((row) => (row.endedAt === null ? [] : [endOf(row, row.endedAt)]));
       return { rows, openings, ends };
+    },
+
+    /** A request without a ticket is passed to the agent. */
+    letIn(call: TicketlessCall): void {
+      const { agent, instance, principal, callback, requestId, ipAddress, userAgent } = call;
+      const { id, sender } = callback ?? {};
+      const event: AuditEvent = {
+        eventId: randomId(),
+        at: clock(),
+        type: callback === undefined ? 'worker.called' : 'callback.used',
+        outcome: 'success',
+        principal,
+        agent,
+        instance,
+        ipAddress: ipAddress ?? undefined,
+        userAgent: userAgent ?? undefined,
+        requestId,
+        details: {
+          ...(id === undefined ? {} : { callback: id }),
+          ...(sender === undefined ? {} : { sender: redact(sender) }),
+        },
+      };
+      add({ event });
     },
 
     renewed(session: ObjectSession): void {

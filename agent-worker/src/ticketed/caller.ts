@@ -6,14 +6,22 @@ import { principalOf, type SessionPrincipal } from './claims.ts';
 interface CallerPorts {
   /** The rights of a session. */
   readonly findClaims: (sessionId: string) => TicketClaims | undefined;
+  /** The browser that opened a session. */
+  readonly findBrowser: (sessionId: string) => string | undefined;
   readonly auditDenied: (sessionId: string, code: string, details: Readonly<Record<string, string>>) => void;
 }
 
+interface NotedRequest {
+  readonly principal: SessionPrincipal;
+  readonly browser: string | undefined;
+}
+
 /** The caller whose frame or plain request agent code is handling, by the SDK's own context. */
-export function createCaller({ findClaims, auditDenied }: CallerPorts) {
-  const requests = new WeakMap<Request, SessionPrincipal>();
+export function createCaller({ findClaims, findBrowser, auditDenied }: CallerPorts) {
+  const requests = new WeakMap<Request, NotedRequest>();
   /** The caller of a message of MCP: of some the SDK's context has neither request nor connection. */
   const messages = new AsyncLocalStorage<SessionPrincipal | undefined>();
+  const browsers = new AsyncLocalStorage<string | undefined>();
   const currentSession = (): SessionPrincipal | undefined => {
     const { connection } = getCurrentAgent();
     const claims = connection === undefined ? undefined : findClaims(connection.id);
@@ -24,13 +32,24 @@ export function createCaller({ findClaims, auditDenied }: CallerPorts) {
     const ofMessage = messages.getStore();
     if (ofMessage !== undefined) return ofMessage;
     const { request } = getCurrentAgent();
-    return (request === undefined ? undefined : requests.get(request)) ?? currentSession();
+    return (request === undefined ? undefined : requests.get(request)?.principal) ?? currentSession();
   }
   return {
     /** Notes the caller of a plain request, for as long as the agent holds that request. */
-    noteRequest(request: Request, principal: SessionPrincipal): void {
-      requests.set(request, principal);
+    noteRequest(request: Request, principal: SessionPrincipal, browser: string | undefined): void {
+      requests.set(request, { principal, browser });
     },
+
+    /** Digest of the cookie of the browser whose frame or request is handled; `undefined` where there is none. */
+    browser(): string | undefined {
+      const { request, connection } = getCurrentAgent();
+      const ofRequest = request === undefined ? undefined : requests.get(request);
+      if (ofRequest !== undefined) return ofRequest.browser;
+      return connection === undefined ? browsers.getStore() : findBrowser(connection.id);
+    },
+
+    /** Runs what handles a redirect to a browser's flow: the SDK does so outside of its own context. */
+    runInBrowser: <T>(browser: string | undefined, work: () => T): T => browsers.run(browser, work),
 
     /** Runs what handles a message of MCP, or without a caller what must not have the rights of one. */
     run: <T>(principal: SessionPrincipal | undefined, work: () => T): T => messages.run(principal, work),
@@ -51,3 +70,4 @@ export function createCaller({ findClaims, auditDenied }: CallerPorts) {
     },
   };
 }
+export type Caller = ReturnType<typeof createCaller>;

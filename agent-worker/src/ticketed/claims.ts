@@ -1,6 +1,6 @@
 import type { ObjectSession } from '@agent-ticket/drizzle/object/sessions.ts';
 import type { PrincipalId, Role, Tier } from '@agent-ticket/shared/names.ts';
-import { formatScope, type Scope } from '@agent-ticket/shared/scope.ts';
+import { type CallbackScope, formatScope, type Scope } from '@agent-ticket/shared/scope.ts';
 import { TicketClaims } from '@agent-ticket/shared/ticket.ts';
 
 /** Texts that were read, by themselves: a session's are read for each of its frames. Dropped together when many. */
@@ -44,7 +44,8 @@ export interface SessionPrincipal {
   readonly principal: PrincipalId;
   readonly role: Role;
   readonly tier: Tier;
-  readonly scope: readonly Scope[];
+  /** Of a request without a ticket: those of its call in the registry, or that of its callback. */
+  readonly scope: readonly (Scope | CallbackScope)[];
   /** The session's id; absent for a plain request, which opens none. */
   readonly session?: string;
 }

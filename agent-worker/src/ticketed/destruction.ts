@@ -14,7 +14,7 @@ interface DestructionPorts {
   readonly sessions: Pick<Sessions, 'listOpen' | 'end'>;
   readonly audit: Pick<Audit, 'releaseReplays' | 'releaseCalls'>;
   readonly streams: Pick<Streams, 'cut'>;
-  readonly storage: DurableObjectStorage;
+  readonly ctx: Pick<DurableObjectState, 'storage' | 'abort'>;
   readonly clock: () => number;
   /** Ends the sessions of MCP, which are objects of their own. */
   readonly endMcpSessions: () => Promise<void>;
@@ -26,9 +26,14 @@ interface DestructionPorts {
 
 /** Destroys one object, once at a time, and leaves what is to outlive it. */
 export function createDestruction(ports: DestructionPorts) {
-  const { sessions, audit, streams, storage, clock, endMcpSessions, destroy, keepsTables } = ports;
+  const { sessions, audit, streams, ctx, clock, endMcpSessions, destroy, keepsTables } = ports;
+  const { storage } = ctx;
+  /** What the construction of the object left, where there was nothing before. */
+  const made = blank.has(ctx) ? contentsOf(storage) : undefined;
   const deleteAll = storage.deleteAll.bind(storage);
   if (keepsTables) keepThroughDeletions(storage, deleteAll);
+  let isErased = false;
+  let isStarted = false;
   let running: Promise<void> | undefined;
   /** The deletion for which the broker commanded the destruction that is under way. */
   let commandedBy: Revocation | undefined;
@@ -57,6 +62,29 @@ export function createDestruction(ports: DestructionPorts) {
   return {
     start,
 
+    /**
+     * Deletes what the construction of the object wrote, if there was nothing before and nothing was written since: nobody
+     * opened this object, and there is nothing to lose.
+     */
+    async eraseBlank(): Promise<void> {
+      // An alarm leaves no row. Neither does work of a call that has begun, but the SDK has started by then.
+      if (isStarted || (await storage.getAlarm()) !== null) return;
+      if (made === undefined || isStarted || contentsOf(storage) !== made) return;
+      isErased = true;
+      await deleteAll();
+      await storage.sync();
+      // After the answer.
+      setTimeout(() => ctx.abort('nobody opened this object'), 0);
+    },
+
+    /** The SDK starts the agent: its code may run from now on. */
+    noteStarted(): void {
+      isStarted = true;
+    },
+
+    /** Whether this life of the object ends at once and has no tables: who asks comes again, and makes the object anew. */
+    isErased: () => isErased,
+
     /** Whether the object was destroyed for this deletion or a newer version of it. */
     isDoneFor: ({ id, rev }: Revocation): boolean =>
       objectRevocationStore(storage.sql)
@@ -71,6 +99,36 @@ export function createDestruction(ports: DestructionPorts) {
   };
 }
 export type Destruction = ReturnType<typeof createDestruction>;
+
+const blank = new WeakSet<object>();
+/** Notes an object that has nothing, before its constructor makes tables. */
+export function noteBlank(ctx: DurableObjectState): void {
+  const { sql, kv } = ctx.storage;
+  // No row is counted here: each wake of each object comes by.
+  if (tablesOf(sql, 1).length === 0 && [...kv.list({ limit: 1 })].length === 0) blank.add(ctx);
+}
+export const isBlank = (ctx: DurableObjectState): boolean => blank.has(ctx);
+
+/** Keys kept: with more of them a storage is not that of a new object. */
+const KEYS = 16;
+
+/** The runtime's own tables are not among them. */
+const tablesOf = (sql: SqlStorage, limit = -1): string[] =>
+  sql
+    .exec<{ name: string }>(
+      `SELECT name FROM sqlite_master
+       WHERE type = 'table' AND name NOT GLOB '_cf_*' AND name NOT GLOB 'sqlite_*' LIMIT ?`,
+      limit,
+    )
+    .toArray()
+    .map(({ name }) => name);
+
+/** The tables of a storage with the number of their rows, and its keys. */
+const contentsOf = ({ sql, kv }: DurableObjectStorage): string =>
+  [
+    ...tablesOf(sql).map((name) => `${name} ${sql.exec(`SELECT count(*) AS n FROM "${name}"`).one().n}`),
+    ...[...kv.list({ limit: KEYS })].map(([key]) => key),
+  ].join();
 
 /** Id of the row by which a repeated command finds that its destruction was done. */
 const doneId = (id: string): string => `destroyed:${id}`;

@@ -60,6 +60,11 @@ export function createRates() {
     /** Counts one. In how many ms its time comes; `undefined` where it is one too many. `now` in ms. */
     take,
     allow: (id: string, rate: Rate, now: number): boolean => take(id, rate, now) !== undefined,
+    /** Takes back one that was counted. */
+    giveBack(id: string): void {
+      const bucket = buckets.get(id);
+      if (bucket !== undefined) bucket.left += 1;
+    },
     /** Forgets the buckets of these ids. */
     forget(...ids: readonly string[]): void {
       for (const id of ids) buckets.delete(id);

@@ -2,7 +2,15 @@ import { mcpSessionStore } from '@agent-ticket/drizzle/object/mcp-sessions.ts';
 import { isAnonymous } from '@agent-ticket/shared/anonymous.ts';
 import { AgentSlug } from '@agent-ticket/shared/names.ts';
 import type { TicketClaims } from '@agent-ticket/shared/ticket.ts';
-import { findNamespace, type Handover, isUpgrade, type McpStep, mcpRequest } from '../handover.ts';
+import {
+  denialAnswer,
+  findNamespace,
+  type Handover,
+  isDestination,
+  isUpgrade,
+  type McpStep,
+  mcpRequest,
+} from '../handover.ts';
 import { singleAnswer } from '../single-answer.ts';
 import { principalOf, type SessionPrincipal } from './claims.ts';
 
@@ -200,7 +208,13 @@ function endingWith(body: ReadableStream<Uint8Array> | null, onEnd: () => void):
   });
 }
 
+/** Whether a step is for the session of MCP that an object is. */
+export const isMcpStepOf = ({ agent, name }: McpStep, env: object, id: DurableObjectId): boolean =>
+  isMcpSession(id) && isDestination({ agent, instance: name }, env, id);
+
 interface StepPorts {
+  /** Whether it is for this object. */
+  readonly isHere: boolean;
   /** The object of the session. */
   readonly object: object;
   readonly runAs: <T>(principal: SessionPrincipal, work: () => T) => T;
@@ -211,7 +225,8 @@ interface StepPorts {
 
 /** Answers a step in the object of the session. Does NOT check rights: the object that sent it has. */
 export async function answerMcpStep(request: Request, step: McpStep, ports: StepPorts): Promise<Response> {
-  const { object, runAs, askAgent, destroy } = ports;
+  const { isHere, object, runAs, askAgent, destroy } = ports;
+  if (!isHere) return denialAnswer({ reason: 'destination_wrong' });
   if (step.op === 'end') {
     await destroy();
     return new Response(null, { status: 204 });

@@ -66,7 +66,7 @@ export async function answerPlain(handover: Handover, ports: PlainPorts): Promis
 
 async function answerAllowed(handover: Handover, ports: PlainPorts): Promise<Outcome<Response>> {
   const { sessions } = ports;
-  sessions.noteGrantUsed(handover);
+  sessions.noteOpened(handover);
   const answer = await ports.askAgent();
   if (answer === undefined) return err('agent_failed');
   const mayStream = handover.claims.transport === 'http';

@@ -1,5 +1,3 @@
-import { findNamespace } from '../handover.ts';
-
 /** The points at which this layer uses internals of the SDK and of the runtime. */
 
 /** The methods by which the runtime calls an object. */
@@ -92,16 +90,4 @@ export async function principalTag(principal: string): Promise<string> {
 /** Sends unless the socket is closed, which may have happened during an await; then `send` would throw. */
 export function sendFrame(ws: WebSocket, frame: string): void {
   if (ws.readyState === WebSocket.READY_STATE_OPEN) ws.send(frame);
-}
-
-/**
- * Whether an agent and instance name this very object: the id that the agent's binding gives the instance is ours. Holds
- * even if the gate in front used the wrong binding, or other code of the worker called with the claims of a caller.
- */
-export function isDestination(
-  at: { readonly agent: string; readonly instance: string },
-  env: object,
-  id: DurableObjectId,
-): boolean {
-  return findNamespace(env, at.agent)?.idFromName(at.instance).equals(id) ?? false;
 }

@@ -13,7 +13,7 @@ import { covers, STATE_READ } from '@agent-ticket/shared/scope.ts';
 import type { TicketClaims } from '@agent-ticket/shared/ticket.ts';
 import type { VerifiedTicket } from '@agent-ticket/shared/verify-ticket.ts';
 import type { HandedLimits, Handover } from '../handover.ts';
-import { admit, checkTicket, noteGrantUsed, whyRefused } from './admission.ts';
+import { admit, checkTicket, noteOpened, type Opening, whyRefused } from './admission.ts';
 import type { Audit, Presentation } from './audit.ts';
 import { claimsOf } from './claims.ts';
 import { createEnds, type EndPorts, endReasonOf, hasLeft } from './ends.ts';
@@ -115,7 +115,7 @@ export function createSessions(ports: SessionPorts) {
       return err(isTakenAway ? 'session_terminated' : 'ticket_used');
     },
 
-    noteGrantUsed: (ticket: VerifiedTicket): void => noteGrantUsed(sql, ticket),
+    noteOpened: (ticket: VerifiedTicket): void => noteOpened(sql, ticket),
 
     /** Why this object refuses a ticket, by the revocations that it keeps. */
     whyRefused: (ticket: VerifiedTicket): DenialReason | undefined => whyRefused(sql, ticket, clock()),
@@ -124,6 +124,14 @@ export function createSessions(ports: SessionPorts) {
     isOpen: (id: string): boolean => live.has(id) || sessions.find(id)?.endedAt === null,
 
     findClaims,
+
+    /** The browser that opened a session, by the digest of its cookie. */
+    findBrowser(id: string): string | undefined {
+      const session = sessions.find(id);
+      if (session === undefined) return undefined;
+      const { browser }: Opening = JSON.parse(session.opening);
+      return browser;
+    },
 
     /** Whether the agent's state is sent to the connection of a session. */
     mayReadState(id: string): boolean {
@@ -199,7 +207,7 @@ export function createSessions(ports: SessionPorts) {
       const renewed = sessions.renew(id, to);
       if (renewed === undefined) return undefined;
       forget(id);
-      noteGrantUsed(sql, ticket);
+      noteOpened(sql, ticket);
       audit.renewed(renewed);
       return renewed;
     },

@@ -31,6 +31,17 @@ export interface Streams {
 /** Repeats `work` every so many ms until the returned function is called. */
 export type Repeat = (everyMs: number, work: () => void) => () => void;
 
+/** Does something once, in so many ms, unless the returned function is called before. */
+export const later = (ms: number, work: () => void): (() => void) => {
+  const timer = setTimeout(work, ms);
+  return () => clearTimeout(timer);
+};
+
+export const repeat: Repeat = (everyMs, work) => {
+  const timer = setInterval(work, everyMs);
+  return () => clearInterval(timer);
+};
+
 /**
  * The streaming answers of one object that are under way. Kept in memory: they live in this life of the object and
  * die with it, unlike sockets. A stream that is cut breaks off rather than ends, so that no client takes what it got

@@ -1,4 +1,6 @@
-import { covers, type Scope, toolScope } from '@agent-ticket/shared/scope.ts';
+import type { Outcome } from '@agent-ticket/shared/outcome.ts';
+import { covers, toolScope } from '@agent-ticket/shared/scope.ts';
+import type { VerifiedTicket } from '@agent-ticket/shared/verify-ticket.ts';
 import type { SessionPrincipal } from './claims.ts';
 
 /** A function that acts for a model, or a tool as the AI SDK and its MCP clients make them. */
@@ -30,11 +32,18 @@ const TEXTS: Readonly<Record<Refusal, (tool: string) => string>> = {
   tool_unattended: (tool) => `Not run: nobody is there who asks for the tool ${tool}.`,
 };
 
+/** The scopes of a ticket that is not revoked. */
+export const rightsNow = async (
+  ticket: VerifiedTicket | undefined,
+  checkRevoked: (ticket: VerifiedTicket) => Promise<Outcome<unknown>>,
+): Promise<SessionPrincipal['scope'] | undefined> =>
+  ticket !== undefined && (await checkRevoked(ticket)).ok ? ticket.claims.scope : undefined;
+
 interface ToolPorts {
   /** The caller of the frame or request that is being handled, if one is. */
   readonly caller: () => SessionPrincipal | undefined;
   /** The scopes that a session has now, or its client had when it left; `undefined`: they were taken away, or have expired. */
-  readonly rightsOf: (session: string) => Promise<readonly Scope[] | undefined>;
+  readonly rightsOf: (session: string) => Promise<SessionPrincipal['scope'] | undefined>;
   readonly auditDenied: (session: string, code: Refusal, details: Readonly<Record<string, string>>) => void;
   readonly log: (event: Readonly<Record<string, unknown>>) => void;
 }

@@ -1,13 +1,13 @@
 import {
   BaseUrl,
   isLoopback,
+  Key256,
   List,
   Mode,
   Origins,
   OriginUrl,
   readSettings,
 } from '@agent-ticket/shared/settings.ts';
-import { base64url } from 'jose';
 import * as z from 'zod';
 import type { SignInConfig } from '../credentials/auth0-session.ts';
 import { ClaimRule } from '../credentials/claim-rules.ts';
@@ -36,12 +36,6 @@ import {
   workersFaults,
   workersOf,
 } from './workers.ts';
-
-/** 256 bits: `openssl rand -base64 32 | tr '+/' '-_' | tr -d '='`. */
-const Key256 = z
-  .string()
-  .regex(/^[A-Za-z0-9_-]{43}$/, 'must be 32 bytes in base64url')
-  .transform((text) => new Uint8Array(base64url.decode(text)));
 
 const DAY_MS = 86_400_000;
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { backlogStore } from '../../object/backlog.ts';
 import { burnStore } from '../../object/burns.ts';
+import { callbackStore } from '../../object/callbacks.ts';
 import { mcpSessionStore } from '../../object/mcp-sessions.ts';
 import { objectRevocationStore } from '../../object/revocations.ts';
 import { objectSessionStore } from '../../object/sessions.ts';
@@ -41,8 +42,10 @@ const PLANS: readonly Plan[] = [
     'ticket_revocations_target',
   ],
   ['a revocation is kept', (sql) => objectRevocationStore(sql).apply(revocation()), undefined],
-  ['the use of a grant is noted', (sql) => objectRevocationStore(sql).noteGrantUsed('a'), undefined],
+  ['the use of a grant is noted', (sql) => objectRevocationStore(sql).noteOpened('a'), undefined],
   ['the use of a grant is looked up', (sql) => objectRevocationStore(sql).isGrantUsed('a'), undefined],
+  ['it is asked whether the object was opened', (sql) => objectRevocationStore(sql).isOpened(), undefined],
+  ['the URL of a callback is looked up', (sql) => callbackStore(sql).has('a'), undefined],
   [
     'a session of MCP is noted',
     (sql) => mcpSessionStore(sql).open('a', 'tools', 'owner', NOW, 64),

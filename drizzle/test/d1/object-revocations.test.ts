@@ -130,13 +130,21 @@ describe('the use of a grant', () => {
   it('is known once it was noted, however often, and of that grant only', () =>
     inStore((store) => {
       expect(store.isGrantUsed('grant-1')).toBe(false);
-      store.noteGrantUsed('grant-1');
-      store.noteGrantUsed('grant-1');
+      store.noteOpened('grant-1');
+      store.noteOpened('grant-1');
       expect(['grant-1', 'grant-2', 'GRANT-1'].map((id) => store.isGrantUsed(id))).toEqual([
         true,
         false,
         false,
       ]);
+    }));
+
+  it('opens the object, as a ticket without one does', () =>
+    inStore((store) => {
+      expect(store.isOpened()).toBe(false);
+      store.noteOpened();
+      store.noteOpened();
+      expect([store.isOpened(), store.isGrantUsed('grant-1')]).toEqual([true, false]);
     }));
 
   it('is taken for granted after the object was destroyed, which deletes the notes', () =>

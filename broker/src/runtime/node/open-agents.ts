@@ -37,6 +37,10 @@ const Entry = z.strictObject({
   deliveries: z.array(z.enum(DELIVERIES)).exactOptional(),
   subAgents: Names.exactOptional(),
   enforce: z.strictObject({ role: z.enum(['viewer', 'admin']), until: z.string() }).exactOptional(),
+  callbacks: z
+    .array(z.strictObject({ name: z.string(), methods: Names, path: z.string(), limit: Count }))
+    .exactOptional(),
+  workerCalls: z.array(z.strictObject({ name: z.string(), scopes: Names })).exactOptional(),
   limits: z
     .strictObject({
       socketsPerPrincipal: Count,

@@ -1,4 +1,4 @@
-import { AgentSlug, InstanceName, PrincipalId, SessionId } from '@agent-ticket/shared/names.ts';
+import { AgentSlug, CallbackId, InstanceName, PrincipalId, SessionId } from '@agent-ticket/shared/names.ts';
 import { type LockTarget, targetName, targetNameOfParty } from '@agent-ticket/shared/target.ts';
 import { decodeJwt } from 'jose';
 import { beforeEach, describe, expect, it } from 'vitest';
@@ -86,6 +86,7 @@ describe('from its 201 on no ticket is made', () => {
 
   it.each<[string, LockTarget]>([
     ['a session', { kind: 'session', id: SessionId.parse(crypto.randomUUID()) }],
+    ['the URL of a callback', { kind: 'callback', id: CallbackId.parse(crypto.randomUUID()) }],
     ['another principal', { kind: 'principal', id: PrincipalId.parse(idOf({ sub: 'bob' })) }],
     ['another agent', { kind: 'agent', agent: AgentSlug.parse('lobby') }],
     ['another instance', { kind: 'instance', agent: COUNTER.agent, instance: InstanceName.parse('other') }],

@@ -1,0 +1,115 @@
+import { MCP_OAUTH } from '@agent-ticket/shared/callbacks.ts';
+import { InstanceName } from '@agent-ticket/shared/names.ts';
+import type { StatePlace } from '../callback-token.ts';
+import { knownAgentOf } from '../known-agents.ts';
+import type { Verifier } from '../verifier.ts';
+import type { Caller } from './caller.ts';
+
+/**
+ * MCP servers with OAuth that an agent adds. The provider sends the browser back to the agent's callback `mcp-oauth`, whose
+ * address is public and has no query. Its proof is the nonce of the flow's `state`, which names the browser that began.
+ */
+
+interface OAuthPorts {
+  readonly env: object;
+  readonly id: DurableObjectId;
+  readonly verifier: () => Pick<Verifier, 'config' | 'callbackTokens'>;
+  readonly caller: Pick<Caller, 'browser'>;
+  readonly clock: () => number;
+}
+
+/** As long as the SDK keeps a state. */
+const FLOW_SECONDS = 600;
+
+/** What is used of the SDK's provider, and of a custom one that extends it. */
+interface StateProvider {
+  serverId: string | undefined;
+  readonly storage: Pick<DurableObjectStorage, 'put'>;
+  stateKey(nonce: string): string;
+  state(): Promise<string>;
+  checkState(state: string): Promise<{ valid: boolean; serverId?: string; error?: string }>;
+}
+
+const isStateProvider = (provider: object): provider is StateProvider =>
+  'stateKey' in provider &&
+  typeof provider.stateKey === 'function' &&
+  'checkState' in provider &&
+  'storage' in provider &&
+  typeof provider.storage === 'object' &&
+  provider.storage !== null &&
+  'put' in provider.storage;
+
+export function createMcpOAuth({ env, id, verifier, caller, clock }: OAuthPorts) {
+  /** Where the redirect arrives; `undefined` where the registry has no such callback. */
+  function placeOf(): (Omit<StatePlace, 'serverId' | 'browser'> & { readonly path: string }) | undefined {
+    const instance = InstanceName.safeParse(id.name).data;
+    const agent = instance === undefined ? undefined : knownAgentOf(env, id, instance)?.entry;
+    const callback = agent?.callbacks?.find(({ name }) => name === MCP_OAUTH);
+    if (instance === undefined || agent === undefined || callback === undefined) return undefined;
+    const { audience } = verifier().config;
+    const path = `agents/${agent.slug}/${instance}/${callback.path}`;
+    return { audience, agent: agent.slug, instance, name: MCP_OAUTH, path };
+  }
+
+  return {
+    /**
+     * The arguments of the SDK's `addMcpServer` with the redirect of this instance, where the app gave none: the SDK would make
+     * one of the class's name, which the gate does not know.
+     */
+    withCallback(args: readonly unknown[]): readonly unknown[] {
+      const [name, url, host, prefix, options] = args;
+      const path = placeOf()?.path;
+      if (path === undefined || typeof url !== 'string') return args;
+      const given =
+        typeof host === 'object' && host !== null
+          ? host
+          : { ...Object(options), callbackHost: host, agentsPrefix: prefix };
+      const { callbackHost, callbackPath } = { callbackHost: undefined, callbackPath: undefined, ...given };
+      return [
+        name,
+        url,
+        {
+          ...given,
+          callbackHost: callbackHost ?? verifier().config.origin,
+          callbackPath: callbackPath ?? path,
+        },
+      ];
+    },
+
+    /**
+     * Makes the states of a provider such that the gate can verify them. One that a browser did not begin is never redeemed:
+     * the next call of `addMcpServer` by a browser makes another. Throws a `TypeError` for a provider that has no states of
+     * the SDK's kind.
+     */
+    guard<Provider extends object>(provider: Provider): Provider {
+      const place = placeOf();
+      if (place === undefined) return provider;
+      if (!isStateProvider(provider))
+        throw new TypeError(
+          'createMcpOAuthProvider: the provider must extend DurableObjectOAuthClientProvider, whose states the gate verifies',
+        );
+      const states: StateProvider = provider;
+      const checkState = states.checkState.bind(provider);
+      const ownState = states.state.bind(provider);
+      states.state = async () => {
+        const { serverId } = states;
+        const browser = caller.browser();
+        if (serverId === undefined || browser === undefined) return ownState();
+        const exp = Math.floor(clock() / 1000) + FLOW_SECONDS;
+        const nonce = await verifier().callbackTokens.makeNonce({ ...place, serverId, browser }, exp);
+        if (nonce === undefined) throw new Error('CALLBACK_KEY: missing');
+        await states.storage.put(states.stateKey(nonce), { nonce, serverId, createdAt: clock() });
+        return `${nonce}.${serverId}`;
+      };
+      states.checkState = async (state) => {
+        const browser = caller.browser();
+        const nowSeconds = Math.floor(clock() / 1000);
+        const isOurs =
+          browser !== undefined &&
+          (await verifier().callbackTokens.verifyState(state, { ...place, browser }, nowSeconds)).ok;
+        return isOurs ? checkState(state) : { valid: false, error: 'State of another browser' };
+      };
+      return provider;
+    },
+  };
+}
