@@ -6,7 +6,7 @@ import { SessionId } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { redact } from '@agent-ticket/shared/redact.ts';
 import type { RefusalTally } from '@agent-ticket/shared/refusal-tally.ts';
-import { type AgentRegistry, findAgent, messageBytes } from '@agent-ticket/shared/registry.ts';
+import { type AgentRegistry, findAgent, limitsFor, messageBytes } from '@agent-ticket/shared/registry.ts';
 import { type Revocation, strongestHit } from '@agent-ticket/shared/revocation.ts';
 import { CONNECT, MESSAGE, STATE_READ } from '@agent-ticket/shared/scope.ts';
 import { isLoopback } from '@agent-ticket/shared/settings.ts';
@@ -168,7 +168,8 @@ async function passGate(
   attempt.line = { ...attempt.line, principal, tier };
   if (!entry.deliveries.includes(delivery)) return err('ticket_delivery_not_allowed');
 
-  const { bodyBytes = messageBytes(entry.access), ...limits } = entry.limits;
+  // How long a session lasts is in its ticket.
+  const { bodyBytes = messageBytes(entry.access), sessionSeconds: _, ...limits } = limitsFor(entry, tier);
   // Read before anything is decided by it: with a slow body a request would be let through long after its rights ended.
   const body = isWrite(request.method) ? await readRequestBody(request, bodyBytes, ports.sleep) : ok(null);
   if (!body.ok) return body;

@@ -6,4 +6,6 @@ export {
   type AgentOptions,
   type AgentRegistry,
   defineAgents,
+  type Rollout,
+  type TierLimits,
 } from '@agent-ticket/shared/registry.ts';

@@ -67,6 +67,18 @@ describe('sockets per principal and instance', () => {
     await (await enter(elsewhere, front)).socket.frame('seen');
   });
 
+  test('are those of the ticket’s tier, where the tier has its own', async () => {
+    const byTier = limited({ socketsPerPrincipal: 1, tiers: { pro: { socketsPerPrincipal: 2 } } });
+    const instance = newInstance();
+    const pro = { sub: 'auth0:t:pro', tier: 'pro' };
+    await (await enter(instance, byTier)).socket.frame('seen');
+    for (let n = 0; n < 2; n += 1) await (await enter(instance, byTier, pro)).socket.frame('seen');
+    for (const other of [{}, pro]) {
+      const { socket } = await enter(instance, byTier, other);
+      expect(await socket.closed()).toEqual({ code: 1013, reason: 'too_many_sockets' });
+    }
+  });
+
   test('hold for many at once', async () => {
     const instance = newInstance();
     const all = await Promise.all(Array.from({ length: 20 }, () => enter(instance, front)));

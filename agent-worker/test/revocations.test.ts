@@ -390,3 +390,36 @@ describe('an actor', () => {
     await enter(instance, { ...actedBy(actor), ...AFTER });
   });
 });
+
+describe('an address', () => {
+  const enterFrom = async (address: string, instance: string, claims: object = {}) => {
+    const ticket = await makeTicket({ instance, ...claims });
+    const headers = { 'cf-connecting-ip': address };
+    const socket = await connect(`/agents/counter/${instance}`, { ticket, headers });
+    await socket.frame('cf_agent_state');
+    return socket;
+  };
+
+  test('loses its sessions, whoever has them, and no other address does', async () => {
+    const [one, two] = [newInstance(), newInstance()];
+    const here = [await enterFrom('192.0.2.7', one), await enterFrom('192.0.2.7', two, { sub: newPerson() })];
+    const other = await enterFrom('192.0.2.70', one);
+    await expectOpened(one, 2);
+    await expectOpened(two, 1);
+    const revocation = cutoff('address:192.0.2.7');
+    await recordRevocation(revocation);
+    expect((await revoke(revocation)).body).toMatchObject({ closed: 2, objects: 2 });
+    for (const socket of here) expect(await socket.closed()).toEqual(FORBIDDEN);
+    expect(await other.call('whoami')).toMatchObject({ success: true });
+  });
+
+  test('opens sessions afterwards, which end only where their ticket is from before', async () => {
+    const [before, after] = [newInstance(), newInstance()];
+    await recordRevocation(cutoff('address:2001:db8::7'));
+    const late = await enterFrom('2001:db8::7', before);
+    const fresh = await enterFrom('2001:db8::7', after, AFTER);
+    expect(await late.closed()).toEqual(FORBIDDEN);
+    await expectOpened(after, 1);
+    expect(await fresh.call('whoami')).toMatchObject({ success: true });
+  });
+});

@@ -39,11 +39,10 @@ export function createApp(ports: BrokerPorts, routes: readonly Route[] = ROUTES)
     withCors(c.res, origin, allowedOrigins);
   });
 
-  for (const route of routes) {
-    app.on(route.method, route.path, (c) => answer(c, route, ports, tally));
-  }
+  // Path by path, or another method of `…/terminate` would be one of the session `terminate`.
   for (const path of new Set(routes.map((route) => route.path))) {
     const ofPath = routes.filter((route) => route.path === path);
+    for (const route of ofPath) app.on(route.method, path, (c) => answer(c, route, ports, tally));
     const allow = ofPath.map((route) => route.method);
     app.all(path, (c) => refused(c, { reason: 'method_not_allowed', allow }, ports, ofPath[0]?.renderError));
   }

@@ -82,6 +82,7 @@ describe('/readyz', () => {
     const shard = { mint: lost, mintBatch: lost, count: lost, waiting: lost };
     const seen = await looked({ record, runtime: { shard } });
     expect(Object.keys(seen).toSorted()).toEqual([
+      'agents_in_rollout',
       'error',
       'key_sets_unusable',
       'mint',

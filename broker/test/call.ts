@@ -2,6 +2,7 @@ import { exports } from 'cloudflare:workers';
 import { expect } from 'vitest';
 import * as z from 'zod';
 import { secret } from './canaries.ts';
+import { checkAnswer } from './openapi.ts';
 
 /** A client of the broker, seen from outside: requests and answers. */
 
@@ -55,8 +56,13 @@ export function requestTo(path: string, init: CallInit = {}): Request<unknown, I
 }
 
 export async function call(path: string, init: CallInit = {}): Promise<Reply> {
-  const answer = await (init.front ?? worker)(requestTo(path, init));
-  return { status: answer.status, headers: answer.headers, text: await answer.text() };
+  const request = requestTo(path, init);
+  const answer = await (init.front ?? worker)(request);
+  const reply = { status: answer.status, headers: answer.headers, text: await answer.text() };
+  const said = { ...reply, contentType: answer.headers.get('content-type') };
+  if (request.method !== 'HEAD')
+    checkAnswer({ method: request.method, path: new URL(request.url).pathname }, said);
+  return reply;
 }
 
 /** What a browser asks before it lets a page of this origin send JSON. */
@@ -132,6 +138,7 @@ const Figures = z.strictObject({
   waiting_age: z.int().nullable(),
   changes_waiting: z.int().optional(),
   checkpoint_age: z.int().nullable().optional(),
+  agents_in_rollout: z.int(),
   workers_differing: z.int().optional(),
   workers_unanswered: z.int().optional(),
   key_sets_unusable: z.array(z.string()),

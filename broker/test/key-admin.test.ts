@@ -207,7 +207,10 @@ describe('an audit key', () => {
     expect(reply.status).toBe(200);
     const { signing } = JSON.parse(reply.text);
     expect(signing).not.toBe(old?.kid);
-    expect((await auditKeys(front)).map(({ kid }) => kid)).toEqual([signing]);
+    expect((await auditKeys(front)).map(({ kid: each, state }) => [each, state])).toEqual([
+      [signing, 'active'],
+      [old?.kid, 'revoked'],
+    ]);
     const { results: left } = await env.CONTROL.prepare('SELECT target FROM revocations').all();
     expect(left).toEqual([]);
     setClock(180);

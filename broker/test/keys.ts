@@ -19,6 +19,7 @@ const KeyList = z.strictObject({
       activates_at: Time,
       retires_at: Time.nullable(),
       removed_at: Time.nullable(),
+      revoked_at: Time.nullable(),
     }),
   ),
   next_cursor: z.null(),

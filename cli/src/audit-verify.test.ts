@@ -81,7 +81,7 @@ describe('agent-ticket audit verify', () => {
 
   it.each([
     ['nothing', '', {}, 'Commands:'],
-    ['a command that is none', 'ticket counter', {}, "unknown command 'ticket'"],
+    ['a command that is none', 'tickets counter', {}, "unknown command 'tickets'"],
     ['no export', 'audit verify', { keys }, "missing required argument 'export'"],
     ['no keys', 'audit verify good.ndjson', {}, '--keys <file or URL>'],
     ['keys that are none', 'audit verify good.ndjson', { keys: 'empty.json' }, 'audit-jwks.json'],

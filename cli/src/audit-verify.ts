@@ -2,6 +2,7 @@ import { isSound, type Verification } from '@agent-ticket/broker/src/audit/proof
 import { verifyExport } from '@agent-ticket/broker/src/audit/proof/verify.ts';
 import { type KeySet, readKeySet, type SetAlgorithm } from '@agent-ticket/shared/key-set.ts';
 import { TICKET_ALGORITHMS } from '@agent-ticket/shared/ticket.ts';
+import { painter } from './api/paint.ts';
 import { type ExitCode, type Terminal, UsageError } from './command.ts';
 
 interface VerifyOptions {
@@ -26,14 +27,21 @@ export async function auditVerify(options: VerifyOptions, terminal: Terminal): P
 }
 
 async function readKeys(place: string, terminal: Terminal): Promise<KeySet<SetAlgorithm>> {
-  const text = /^https?:/.test(place)
-    ? await (await terminal.fetch(place)).text()
-    : await wholeFile(place, terminal);
+  const text = /^https?:/.test(place) ? await download(place, terminal) : await wholeFile(place, terminal);
   const keys = await readKeySet(new TextEncoder().encode(text), TICKET_ALGORITHMS);
   if (keys !== undefined) return keys;
   throw new UsageError(
     `${place} holds no audit keys. Save <broker>/.well-known/audit-jwks.json and give that file to --keys.`,
   );
+}
+
+async function download(url: string, terminal: Terminal): Promise<string> {
+  try {
+    return await (await terminal.fetch(url)).text();
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw new UsageError(`${url} does not answer. Save the keys to a file and give that to --keys.`);
+  }
 }
 
 /** The compact JWS in a file: alone, or in the line of an export that holds it. */
@@ -48,12 +56,6 @@ async function wholeFile(path: string, terminal: Terminal): Promise<string> {
   for await (const line of terminal.readLines(path)) lines.push(line);
   return lines.join('\n');
 }
-
-/** ANSI colours, or plain text where no person reads. */
-const painter = (colours: boolean) => {
-  const paint = (code: number) => (text: string) => (colours ? `\u001b[${code}m${text}\u001b[0m` : text);
-  return { red: paint(31), green: paint(32), yellow: paint(33) };
-};
 
 function report(result: Verification, colours: boolean): string {
   const { red, green, yellow } = painter(colours);

@@ -2,7 +2,39 @@
 export interface Terminal {
   /** Lines of a file, one at a time, whatever its size. Rejects when there is no such file. */
   readonly readLines: (path: string) => AsyncIterable<string>;
-  readonly fetch: (url: string) => Promise<Response>;
+  /**
+   * Follows no redirect: a credential goes to the address that it was meant for. Rejects with a `TypeError` where nothing
+   * begins to answer within a minute.
+   */
+  readonly fetch: (url: string, request?: RequestInit) => Promise<Response>;
+  readonly openSocket: (url: string, protocols: readonly string[]) => WebSocket;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** A file for secrets, by its name in the user's configuration folder. Rejects where others can read it. */
+  readonly readPrivate: (name: string) => Promise<string | undefined>;
+  /** Writes such a file, readable by the owner only. Answers its path. */
+  readonly writePrivate: (name: string, text: string) => Promise<string>;
+  /** Opens a file of lines to append to, cut after the last line that is kept. An incomplete line never is. */
+  readonly openLines: (path: string, isKept: (line: string) => boolean) => Promise<Lines>;
+  /** Runs the wrangler of this folder. Answers what it printed. */
+  readonly runWrangler: (words: readonly string[]) => Promise<string>;
+  /** A libSQL database, through the driver of the broker that is installed here. All statements, or none. */
+  readonly runLibsql: (
+    database: { readonly url: string; readonly token?: string | undefined },
+    statements: readonly string[],
+  ) => Promise<readonly Row[]>;
+  readonly openInput: (prompt: string) => Input;
+  /** Whether a person can be asked. */
+  readonly isInteractive: boolean;
+  /** The width of the terminal that shows the output; undefined where none does. */
+  readonly columns: number | undefined;
+  readonly now: () => number;
+  readonly randomBytes: (length: number) => Uint8Array;
+  /** Resolves sooner when `until` is aborted, or when the process is interrupted and the command watches that. */
+  readonly wait: (ms: number, until?: AbortSignal) => Promise<void>;
+  /** Aborted by the first Ctrl-C, where the command watches that; a command that does not is ended by it. */
+  readonly interrupted: AbortSignal;
+  /** Resolves when the output can take more. */
+  readonly drained: () => Promise<void>;
   /** What the wrangler of this folder reads of its configuration, or of the one named. Rejects where wrangler is not installed. */
   readonly readWorker: (path?: string) => Promise<unknown>;
   /** Creates files, with their folders, below this folder. Where some are there already: answers those, creates none. */
@@ -14,6 +46,27 @@ export interface Terminal {
   /** Whether a person reads the output: only then it has colours. */
   readonly colours: boolean;
 }
+
+/** A file of lines, open for one process alone. */
+export interface Lines {
+  /** The line after which the file was cut; undefined where the file is empty. */
+  readonly last: string | undefined;
+  /** Appends whole lines. Rejects where somebody else has written to the file. */
+  append(text: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** What a person types, or a pipe. */
+export interface Input {
+  /** The next line; undefined at the end of the input, which Ctrl-C is, too. */
+  next(): Promise<string | undefined>;
+  /** Shows the prompt and what was typed after it again, below what was written meanwhile. */
+  redraw(): void;
+  close(): void;
+}
+
+/** A row of a database, by column. */
+export type Row = Readonly<Record<string, unknown>>;
 
 /** Where a development stack listens, all on 127.0.0.1. */
 export interface DevPorts {
@@ -35,8 +88,20 @@ export interface NewFile {
   readonly text: string;
 }
 
-/** 0: done and well. 1: done, and the answer is bad. 2: not done. */
-export type ExitCode = 0 | 1 | 2;
+/** What the exit codes mean. */
+export const EXIT_CODES = {
+  0: 'done and well',
+  1: 'done and the answer is bad',
+  2: 'not done; then the last line says what to do',
+} as const;
+export type ExitCode = keyof typeof EXIT_CODES;
 
-/** A fault that the caller can mend. Its text says how. */
-export class UsageError extends Error {}
+/** A fault that the caller can mend. Its text says how; `facts` are what a program reads of it. */
+export class UsageError extends Error {
+  readonly facts: Readonly<Record<string, string | number>>;
+
+  constructor(message: string, facts: Readonly<Record<string, string | number>> = {}) {
+    super(message);
+    this.facts = facts;
+  }
+}

@@ -1,10 +1,17 @@
 #!/usr/bin/env node
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { createReadStream, existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { setTimeout as setTimeoutAsync } from 'node:timers/promises';
 import { type NewFile, type Terminal, UsageError } from './command.ts';
-import { shutdownOnSignal } from './open-shutdown.ts';
-import { openWrangler } from './open-wrangler.ts';
+import { hasCode } from './error-code.ts';
+import { openLines, readPrivate, writePrivate } from './open-files.ts';
+import { openInput } from './open-input.ts';
+import { runLibsql } from './open-libsql-client.ts';
+import { exitCode, type Shutdown, shutdownOnSignal } from './open-shutdown.ts';
+import { openWrangler, runWrangler } from './open-wrangler.ts';
 import { run } from './run.ts';
 
 /** `npx agent-ticket`: the one file of the command line that names a process. */
@@ -38,24 +45,70 @@ async function createFiles(files: readonly NewFile[]): Promise<readonly string[]
   return [];
 }
 
+/** How long an address may take until it begins to answer. Deletions and locks ask objects, up to 20 s. */
+const ANSWER_MS = 60_000;
+
+async function fetchPatiently(url: string, request: RequestInit = {}): Promise<Response> {
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), ANSWER_MS);
+  try {
+    // The answer is a redirect then, and its body has all the time that it needs.
+    return await fetch(url, { redirect: 'manual', ...request, signal: late.signal });
+  } catch (error) {
+    if (late.signal.aborted) throw new TypeError(`no answer in ${ANSWER_MS} ms`);
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Only where a command asks for it: any other one ends at Ctrl-C as processes do. */
+let shutdown: Shutdown | undefined;
+const interrupted = (): AbortSignal => {
+  shutdown ??= shutdownOnSignal();
+  return shutdown.requested;
+};
+
 const terminal: Terminal = {
   readWorker: async (config) => openWrangler().unstable_readConfig({ config }, { hideWarnings: true }),
   createFiles,
   // Imported here: no other command needs the sign-in stand-in.
-  runDev: async (options) =>
-    (await import('./open-dev.ts')).openDev(options, terminal, shutdownOnSignal().requested),
+  runDev: async (options) => (await import('./open-dev.ts')).openDev(options, terminal, interrupted()),
   readLines,
-  fetch: async (url) => {
-    try {
-      return await fetch(url, { redirect: 'error' });
-    } catch (error) {
-      if (!(error instanceof TypeError)) throw error;
-      throw new UsageError(`${url} does not answer. Save the keys to a file and give that to --keys.`);
-    }
+  fetch: fetchPatiently,
+  openSocket: (url, protocols) => new WebSocket(url, [...protocols]),
+  environment: process.env,
+  readPrivate,
+  writePrivate,
+  openLines,
+  runWrangler,
+  runLibsql,
+  openInput,
+  isInteractive: process.stdin.isTTY === true && process.stderr.isTTY === true,
+  columns: process.stdout.isTTY === true ? process.stdout.columns : undefined,
+  now: () => Date.now(),
+  randomBytes: (length) => new Uint8Array(randomBytes(length)),
+  async wait(ms, until) {
+    const signal = AbortSignal.any([until, shutdown?.requested].filter((each) => each !== undefined));
+    await setTimeoutAsync(ms, undefined, { signal }).catch((error: unknown) => {
+      if (!signal.aborted) throw error;
+    });
+  },
+  get interrupted() {
+    return interrupted();
+  },
+  async drained() {
+    if (process.stdout.writableNeedDrain) await once(process.stdout, 'drain');
   },
   out: (text) => process.stdout.write(text),
   err: (text) => process.stderr.write(text),
-  colours: process.stdout.isTTY === true && process.env.NO_COLOR === undefined,
+  colours: process.stdout.isTTY === true && !process.env.NO_COLOR,
 };
+
+// `| head` has read enough.
+process.stdout.on('error', (error: Error) => {
+  if (!hasCode(error, 'EPIPE')) throw error;
+  process.exit(exitCode('SIGPIPE'));
+});
 
 process.exitCode = await run(process.argv.slice(2), terminal);

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { UsageError } from './command.ts';
@@ -27,6 +28,23 @@ export const programOf = (name: string, path: string): string =>
     () => join(dirname(requireHere().resolve(`${name}/package.json`)), path),
     `npm install --save-dev ${name}`,
   );
+
+/** Runs the wrangler of the app, which may ask a person. Answers its output. */
+export async function runWrangler(words: readonly string[]): Promise<string> {
+  const child = spawn(process.execPath, [programOf('wrangler', 'bin/wrangler.js'), ...words], {
+    env: { ...process.env, WRANGLER_SEND_METRICS: 'false' },
+    stdio: ['inherit', 'pipe', 'inherit'],
+  });
+  let output = '';
+  child.stdout.setEncoding('utf8').on('data', (text) => {
+    output += text;
+  });
+  const code = await new Promise<number | null>((ended, failed) => {
+    child.once('error', failed).once('close', ended);
+  });
+  if (code === 0) return output;
+  throw new UsageError(`wrangler ended with ${code}: ${output.trim() || 'see above'}`);
+}
 
 /** Whether the app has installed a package. */
 export function isInstalled(name: string): boolean {

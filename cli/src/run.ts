@@ -1,11 +1,27 @@
-import { Command, CommanderError, InvalidArgumentError } from '@commander-js/extra-typings';
+import { Argument, Command, CommanderError, InvalidArgumentError } from '@commander-js/extra-typings';
+import {
+  type Act,
+  addApiCommands,
+  type CommandAt,
+  commandTree,
+  JSON_OPTION,
+  PROFILE_OPTION,
+} from './api/add-commands.ts';
+import { auditExport, auditTail } from './api/audit-log.ts';
 import { auditVerify } from './audit-verify.ts';
-import { type ExitCode, type Terminal, UsageError } from './command.ts';
+import { bootstrap } from './bootstrap.ts';
+import { EXIT_CODES, type ExitCode, type Terminal, UsageError } from './command.ts';
+import { type CommandNode, describeCommand } from './command-tree.ts';
+import { completionScript, SHELLS } from './completion.ts';
+import { doctor } from './doctor/doctor.ts';
 import { init } from './init.ts';
+import { saveProfile } from './profiles.ts';
 
 /** Beside the help of commander: what its exit codes mean. */
-const EXIT_CODES = `
-Exit codes: 0 done and well, 1 done and the answer is bad, 2 not done; then the last line says what to do.
+const CODES = `
+Exit codes: ${Object.entries(EXIT_CODES)
+  .map(([code, meaning]) => `${code} ${meaning}`)
+  .join(', ')}.
 `;
 
 /**
@@ -14,76 +30,169 @@ Exit codes: 0 done and well, 1 done and the answer is bad, 2 not done; then the 
  */
 export async function run(words: readonly string[], terminal: Terminal): Promise<ExitCode> {
   let code: ExitCode = 0;
-  const done = (result: ExitCode): void => {
-    code = result;
+  const act: Act = async (work) => {
+    code = await work(terminal);
   };
   try {
-    await program(terminal, done).parseAsync(words, { from: 'user' });
+    await program(act, terminal).parseAsync(words, { from: 'user' });
     return code;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     if (!(error instanceof UsageError)) throw error;
-    const text = words.includes('--json') ? JSON.stringify({ error: error.message }) : error.message;
+    const { message, facts } = error;
+    const text = words.includes('--json') ? JSON.stringify({ error: message, ...facts }) : message;
     terminal.err(`${text}\n`);
     return 2;
   }
 }
 
-function program(terminal: Terminal, done: (code: ExitCode) => void) {
+/** The whole tree of commands, which the reference in the documentation is made of. */
+export const describeProgram = (): CommandNode =>
+  describeCommand(program(async () => {}, { out: () => {}, err: () => {} }));
+
+function program(act: Act, { out, err }: Pick<Terminal, 'out' | 'err'>): Command {
   const top = new Command('agent-ticket')
     .description('Tickets for agents: the operator’s and the developer’s command line.')
     .helpCommand(false)
     .exitOverride()
-    .configureOutput({ writeOut: terminal.out, writeErr: terminal.err })
-    .showHelpAfterError()
-    .addHelpText('afterAll', EXIT_CODES);
+    .configureOutput({ writeOut: out, writeErr: err })
+    .showHelpAfterError('Add --help to see how it is used.')
+    .addHelpText('afterAll', CODES);
 
-  top
-    .command('init')
-    .description('Writes the registry of this app’s agents and the files of a broker. Changes no file.')
+  const at = commandTree(top);
+  at(
+    'init',
+    'Writes the registry of this app’s agents and the files of a broker. Changes no file.',
+    'init --folder broker',
+  )
     .option('--folder <name>', 'the folder of the broker, which is made', 'broker')
     .option('--json', 'what was written, as one line of JSON')
-    .addHelpText('after', example('init --folder broker'))
     .action(async ({ folder, json = false }) => {
-      done(await init({ folder, json }, terminal));
+      await act((terminal) => init({ folder, json }, terminal));
     });
 
-  top
-    .command('dev')
-    .description(
-      'Runs broker, sign-in stand-in and record database beside the app in this folder, until Ctrl-C.',
-    )
+  at(
+    'dev',
+    'Runs broker, sign-in stand-in and record database beside the app in this folder, until Ctrl-C.',
+    'dev --origin http://127.0.0.1:5173',
+  )
     .option('--folder <name>', 'the folder of the broker, as init made it', 'broker')
     .option('--port <port>', 'of the app', port, 8788)
     .option('--broker-port <port>', 'of the broker', port, 8787)
     .option('--identity-provider-port <port>', 'of the stand-in', port, 8790)
     .option('--origin <origin...>', 'of pages that are served elsewhere', [])
-    .addHelpText('after', example('dev --origin http://127.0.0.1:5173'))
     .action(
       async ({ folder, port: app, brokerPort: broker, identityProviderPort: identityProvider, origin }) => {
-        done(await terminal.runDev({ folder, ports: { app, broker, identityProvider }, origins: origin }));
+        await act((terminal) =>
+          terminal.runDev({ folder, ports: { app, broker, identityProvider }, origins: origin }),
+        );
       },
     );
 
-  const audit = top.command('audit').description('The audit log.');
-  audit
-    .command('verify')
-    .description('Checks whether an export of the audit log is what was signed: content, order, gaps, tail.')
-    .argument('<export>', 'a file, made with GET /admin/agents/audit/export')
+  at(
+    'completion',
+    'A script by which a shell completes commands and options.',
+    'completion bash >> ~/.bashrc',
+  )
+    .addArgument(new Argument('<shell>', 'which shell').choices(SHELLS))
+    .action((shell) => out(completionScript(shell, describeCommand(top))));
+  addOperation(at, act);
+  addApiCommands(at, act);
+  addAuditLog(at, act);
+  return top;
+}
+
+/** Commands of an operator beside those that are one call. */
+function addOperation(at: CommandAt, act: Act): void {
+  at(
+    'bootstrap',
+    'Makes the first operator’s service token, for who may write to the control database.',
+    'bootstrap --d1 broker/wrangler.jsonc --secrets-file .dev/broker-secrets.json',
+  )
+    .option('--d1 <config>', 'the wrangler configuration of the broker, for a database on Cloudflare')
+    .option('--local', 'with --d1: the database of development')
+    .option('--database <url>', 'libSQL: file:<path> or libsql://…; left out: CONTROL_DATABASE_URL')
+    .option('--secrets-file <file>', 'JSON with the TOKEN_PEPPER of the broker; left out: the environment')
+    .option('--name <text>', 'for operators to know the token by', 'first operator')
+    .option('--again', 'also where there is an operator')
+    .option('--print', 'writes nothing: prints the SQL')
+    .option('--save <profile>', 'keeps the credential in a profile, and does not print it')
+    .option('--broker <address>', 'with --save: the broker that it is for')
+    .option('--json', 'the answer as JSON')
+    .action(async (options) => {
+      await act((terminal) => bootstrap({ ...options, json: options.json ?? false }, terminal));
+    });
+
+  at(
+    'doctor',
+    'What is wrong with a deployment, or with the files of one, and what to do.',
+    'doctor --origin https://app.example.com',
+  )
+    .option('--agent <slug>', 'the agent to connect to; left out: the first that the credential may')
+    .option('--instance <name>', 'its instance; left out: default')
+    .option('--origin <origin>', 'of pages that should be let in')
+    .option('--config <file>', 'the wrangler configuration of the broker: looks at files alone')
+    .option('--agent-config <file>', 'with --config: that of the agent worker')
+    .option(...PROFILE_OPTION)
+    .option(...JSON_OPTION)
+    .action(async (options) => {
+      await act((terminal) => doctor({ ...options, json: options.json ?? false }, terminal));
+    });
+
+  at(
+    'profiles save',
+    'Keeps the address and the credential of the AGENT_TICKET_ variables in a file of yours.',
+    'profiles save production',
+  )
+    .argument('<name>', 'of the profile; "default" is used where nothing is named')
+    .action(async (name) => {
+      await act((terminal) => saveProfile(name, terminal));
+    });
+}
+
+function addAuditLog(at: CommandAt, act: Act): void {
+  at('audit export', 'The log as it was signed, for "audit verify".', 'audit export --file log.ndjson')
+    .option('--file <file>', 'continues this file, or makes it; left out: the output')
+    .option('--after <number>', 'after this event; left out: all', eventNumber)
+    .option(...PROFILE_OPTION)
+    .action(async (options) => {
+      await act((terminal) => auditExport({ ...options, json: true }, terminal));
+    });
+  at(
+    'audit tail',
+    'Each new event, until Ctrl-C. With a file none is lost or repeated by a restart.',
+    'audit tail --file events.ndjson',
+  )
+    .option('--file <file>', 'appends the events to it, and goes on after the last one in it')
+    .option('--after <number>', 'after this event; left out: the newest', eventNumber)
+    .option(
+      '--every <seconds>',
+      'how often the broker is asked, which is an event of the log itself',
+      seconds,
+      10,
+    )
+    .option('--reads', 'shows the events of reading the log, too')
+    .option(...PROFILE_OPTION)
+    .option(...JSON_OPTION)
+    .action(async (options) => {
+      const { json = false, reads = false } = options;
+      await act((terminal) => auditTail({ ...options, json, reads }, terminal));
+    });
+  at(
+    'audit verify',
+    'Checks whether an export of the audit log is what was signed: content, order, gaps, tail.',
+    'audit verify log.ndjson --keys https://broker.example.com/.well-known/audit-jwks.json',
+  )
+    .argument('<export>', 'a file, made by "audit export"')
     .requiredOption(
       '--keys <file or URL>',
       'the audit keys: <broker>/.well-known/audit-jwks.json, or a file of it',
     )
     .option('--anchor <file>', 'a checkpoint that was kept elsewhere; without it nothing proves the end')
     .option('--json', 'the answer as one line of JSON')
-    .addHelpText(
-      'after',
-      example('audit verify log.ndjson --keys https://broker.example.com/.well-known/audit-jwks.json'),
-    )
     .action(async (file, { keys, anchor, json = false }) => {
-      done(await auditVerify({ file, keys, anchor, json }, terminal));
+      await act((terminal) => auditVerify({ file, keys, anchor, json }, terminal));
     });
-  return top;
 }
 
 function port(text: string): number {
@@ -92,4 +201,12 @@ function port(text: string): number {
   throw new InvalidArgumentError('It must be a TCP port, 1 to 65535.');
 }
 
-const example = (words: string): string => `\nExample:\n  agent-ticket ${words}\n`;
+function eventNumber(text: string): number {
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('It must be the number of an event, 0 or more.');
+}
+
+function seconds(text: string): number {
+  if (/^[1-9]\d{0,3}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('It must be seconds, 1 to 9999.');
+}

@@ -66,11 +66,16 @@ export const BUNDLE_RULES: readonly BundleRules[] = [
   },
   {
     workspace: 'broker',
-    gzipBytesMax: 150_000,
+    // 7 kB of it are the OpenAPI document.
+    gzipBytesMax: 175_000,
     inputs: [
       { found: /^\.\.\/agent-worker\//, because: 'the broker reaches the agent worker by its HTTP contract' },
       { found: /node_modules\/agents\//, because: 'agents run in the agent worker' },
       { found: /node_modules\/@hono\/node-server\//, because: 'only node.ts runs on Node' },
+      {
+        found: /^src\/openapi\/(?!generated\.ts$)/,
+        because: 'the OpenAPI document is made before, and no broker validates its own answers',
+      },
       ...NATIVE_LIBSQL,
       ...DEVELOPMENT_ONLY,
     ],

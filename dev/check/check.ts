@@ -6,6 +6,7 @@ import { circleFaults, directionFaults } from './direction.ts';
 import { commandFaults, linkFaults, sectionFaults } from './documents.ts';
 import { nameFaults, selfContainmentFaults } from './files.ts';
 import { dryRunFaults, registryHostFaults, typecheckFaults, undeclaredFaults } from './manifests.ts';
+import { checkOpenApi } from './openapi.ts';
 import {
   type Command,
   checkReport,
@@ -57,6 +58,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   declared: reading(undeclaredFaults),
   names: reading(nameFaults),
   docs: reading(sectionFaults, linkFaults, commandFaults),
+  openapi: checkOpenApi,
   'code-blocks': checkBlocks,
   'self-containment': reading(selfContainmentFaults),
   'registry-hosts': reading(registryHostFaults),

@@ -3,11 +3,21 @@ import { writeFile } from 'node:fs/promises';
 import { ROOT } from '../quiet-environment.ts';
 import { renderSections } from './documents.ts';
 import { isMarkdown } from './markdown.ts';
+import { OPENAPI_MODULE, openApiModule } from './openapi.ts';
 import { faultLine } from './report.ts';
 import { readRepository } from './repository.ts';
 
-/** `npm run docs`: writes the generated tables of every document anew. The check `docs` finds the stale ones. */
-const documents = (await readRepository()).filter(isMarkdown);
+/**
+ * `npm run docs`: writes the generated tables of every document anew, and the OpenAPI document. The checks `docs` and
+ * `openapi` find stale ones.
+ */
+const files = await readRepository();
+const documents = files.filter(isMarkdown);
+
+if (files.find(({ path }) => path === OPENAPI_MODULE)?.text !== openApiModule()) {
+  await writeFile(`${ROOT}${OPENAPI_MODULE}`, openApiModule());
+  process.stdout.write(`wrote ${OPENAPI_MODULE}\n`);
+}
 
 for (const file of documents) {
   const { text, faults } = renderSections(file);

@@ -32,6 +32,8 @@ const BROKER: Descriptions<typeof BrokerSettings.shape> = {
   TOKEN_PEPPER: {
     secret: 'Goes into the digests of service-token secrets: 32 random bytes in base64url',
   },
+  PRINCIPAL_LABEL:
+    'By what operators see people: `email`, the verified address; `name`, as the issuer says it; or `none`, which also deletes those that were kept. See [personal data](operations.md#personal-data)',
   SHARDS:
     'Objects among which accounts are divided for minting, on Workers; 1 to 64. See [operations](operations.md)',
   ALLOWED_ORIGINS: `${LIST} exact origins of pages that may ask the broker`,

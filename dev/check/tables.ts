@@ -12,7 +12,9 @@ import * as sharedLimits from '@agent-ticket/shared/limits.ts';
 import { ROLES, TIERS } from '@agent-ticket/shared/names.ts';
 import { roleScopes } from '@agent-ticket/shared/registry.ts';
 import { TicketClaims } from '@agent-ticket/shared/ticket.ts';
+import { EXIT_CODES } from 'agent-ticket/src/command.ts';
 import { PEOPLE } from 'agent-ticket/src/identity-provider/people.ts';
+import { commandReference } from 'agent-ticket/src/reference.ts';
 import { AGENTS } from '../../agents.ts';
 import { boundTexts, spreadText } from '../bench/report.ts';
 import { readStored } from '../bench/stored.ts';
@@ -143,6 +145,12 @@ const routes = (): string =>
     ]),
   );
 
+const exitCodes = (): string =>
+  table(
+    ['exit code', 'meaning'],
+    Object.entries(EXIT_CODES).map(([exit, meaning]) => [exit, meaning]),
+  );
+
 /** The stored result of the bench: a line for each row and floor. */
 function benchResults(): string {
   const { measuredAt, on, results } = readStored(`${ROOT}dev/bench/baseline.json`);
@@ -177,6 +185,8 @@ export const GENERATORS: Readonly<Record<string, () => string>> = {
   exposure,
   routes,
   people,
+  'cli-exit-codes': exitCodes,
+  'cli-commands': commandReference,
   'settings-broker': brokerSettings,
   'settings-node': nodeSettings,
   'settings-agent-worker': agentWorkerSettings,

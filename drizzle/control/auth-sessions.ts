@@ -1,7 +1,7 @@
-import { and, eq, isNull, lte, sql } from 'drizzle-orm';
+import { and, eq, isNull, lte } from 'drizzle-orm';
 import { deleteFirst, type Statement } from '../database.ts';
 import type { ControlDatabase } from './change.ts';
-import { authSessions, principals, usedTokens } from './schema.ts';
+import { authSessions, usedTokens } from './schema.ts';
 
 type AuthSessionRow = typeof authSessions.$inferSelect;
 
@@ -61,49 +61,6 @@ export function authSessionStore(db: ControlDatabase) {
     /** Ends every session that a logout names. `now` in ms. */
     endAll: (logout: LoggedOut, now: number): Statement =>
       db.update(authSessions).set({ endedAt: now }).where(inForce(logout)),
-  };
-}
-
-export interface SignedOut {
-  readonly id: string;
-  /** Bearer tokens issued until then, in ms. */
-  readonly tokensBefore: number;
-  /** Sign-ins that began until then, in ms; null: another revocation names the sign-in. */
-  readonly loginsBefore: number | null;
-  /** In ms. */
-  readonly keptUntil: number;
-}
-
-export function principalStore(db: ControlDatabase) {
-  return {
-    async find(id: string): Promise<typeof principals.$inferSelect | undefined> {
-      const [row] = await db.select().from(principals).where(eq(principals.id, id));
-      return row;
-    },
-
-    /** Statement for a change: no credential of the principal from before is taken any more. Times only grow. */
-    signOut: (out: SignedOut): Statement =>
-      db
-        .insert(principals)
-        .values(out)
-        .onConflictDoUpdate({
-          target: principals.id,
-          set: {
-            tokensBefore: sql`max(coalesce(${principals.tokensBefore}, 0), excluded.tokens_before)`,
-            loginsBefore: sql`CASE WHEN excluded.logins_before IS NULL THEN ${principals.loginsBefore} ELSE max(coalesce(${principals.loginsBefore}, 0), excluded.logins_before) END`,
-            keptUntil: sql`max(${principals.keptUntil}, excluded.kept_until)`,
-          },
-        }),
-
-    /** Forgets principals of which no credential that old is taken any more, no more than `limit`. `now` in ms. */
-    purge(now: number, limit: number): Promise<number> {
-      return deleteFirst(db, {
-        key: principals.id,
-        by: principals.keptUntil,
-        where: lte(principals.keptUntil, now),
-        limit,
-      });
-    },
   };
 }
 

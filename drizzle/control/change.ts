@@ -216,6 +216,19 @@ export function revocationStore(db: ControlDatabase) {
     endAt: (id: string, until: number): Statement =>
       db.update(revocations).set({ until }).where(eq(revocations.id, id)),
 
+    /**
+     * Notes that tickets may rest on a target from now on: a row that hits nothing, and is kept as long as a ticket or
+     * session from now may last. `now` in ms.
+     */
+    async mark(id: string, target: string, now: number): Promise<void> {
+      await db
+        .insert(revocations)
+        .select(
+          sql`SELECT ${id}, ${nextRev}, ${target}, 'any', ${now}, 'rights_changed', 'marks tickets that may exist', 'broker', ${now}`,
+        )
+        .onConflictDoUpdate({ target: revocations.id, set: { until: now, createdAt: now } });
+    },
+
     /** The statement that lifts a lock in force now, for a {@link change}. */
     lift: (id: string, now: number): Statement =>
       db

@@ -18,6 +18,8 @@ export interface MintFacts {
   readonly policy: PolicyRows;
   /** The ticket key of the question; `undefined`: there is none. */
   readonly key: KeyTimes | undefined;
+  /** The principal as it was last seen; `undefined`: it has no label. */
+  readonly seen: { readonly label: string; readonly at: number } | undefined;
   /** As {@link TokenWithSecrets}; `undefined`: there is none, or none was asked for. */
   readonly token: TokenWithSecrets | undefined;
 }
@@ -30,6 +32,8 @@ const CALLER = {
   principal: sql<string | null>`p.id`,
   tokensBefore: sql<number | null>`p.tokens_before`,
   loginsBefore: sql<number | null>`p.logins_before`,
+  label: sql<string | null>`p.label`,
+  lastSeenAt: sql<number | null>`p.last_seen_at`,
   kid: sql<string | null>`k.kid`,
   generation: sql<number>`k.generation`,
   activatesAt: sql<number>`k.activates_at`,
@@ -140,6 +144,7 @@ export function mintFactsReader(
       const caller = callerOf.get(index);
       if (caller === undefined) throw new TypeError('a question has one row of its caller');
       const { rev, claims, principal, tokensBefore, loginsBefore, kid, token } = caller;
+      const { label, lastSeenAt } = caller;
       const { generation, activatesAt, retiresAt, removedAt, revokedAt } = caller;
       return {
         policy: {
@@ -151,6 +156,7 @@ export function mintFactsReader(
           claims,
         },
         key: kid === null ? undefined : { kid, generation, activatesAt, retiresAt, removedAt, revokedAt },
+        seen: label === null || lastSeenAt === null ? undefined : { label, at: lastSeenAt },
         token: token === null || token.secrets.length === 0 ? undefined : token,
       };
     });

@@ -1,6 +1,6 @@
 import { REVOCATION_CODES } from '@agent-ticket/shared/revocation.ts';
 import { sql } from 'drizzle-orm';
-import { index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
+import { customType, index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
 
 /** The broker's own database. Nothing that runs agent code may open it: a row here is policy. Times are in ms. */
 
@@ -159,7 +159,13 @@ export const agentWorkers = sqliteTable('agent_workers', {
   answeredAt: integer('answered_at').notNull(),
 });
 
-/** Principals that signed out. Ends credentials that no other row can end. */
+/** Compared without the case of ASCII letters, also by the index. */
+const label = customType<{ data: string }>({ dataType: () => 'text COLLATE NOCASE' });
+
+/**
+ * Principals that signed out, and those that have a label. A sign-out ends credentials that no other row can end; a label
+ * decides nothing.
+ */
 export const principals = sqliteTable(
   'principals',
   {
@@ -168,10 +174,17 @@ export const principals = sqliteTable(
     tokensBefore: integer('tokens_before'),
     /** Sign-ins that began no later are not taken, wherever their session is kept. */
     loginsBefore: integer('logins_before'),
-    /** No credential that old is taken any more. */
+    /** Verified e-mail or name, for operators to read and search. Null: none was seen, or none is to be kept. */
+    label: label('label'),
+    /** When a ticket was last made for it, up to ten minutes before that. */
+    lastSeenAt: integer('last_seen_at'),
+    /** No credential that old is taken any more, and no session with that label is left. */
     keptUntil: integer('kept_until').notNull(),
   },
-  (t) => [index('principals_kept').on(t.keptUntil)],
+  (t) => [
+    index('principals_kept').on(t.keptUntil),
+    index('principals_label').on(t.label, t.id).where(sql`label IS NOT NULL`),
+  ],
 );
 
 /** Sign-ins at the broker. The cookie holds only the id of the row, so that the broker can end the sign-in. */

@@ -42,6 +42,24 @@ export function signingKeyStore(db: ControlDatabase) {
         .where(eq(signingKeys.purpose, purpose))
         .orderBy(desc(signingKeys.generation)),
 
+    /** Keys of a purpose before a generation, newest first. */
+    page: (
+      purpose: SigningKeyRow['purpose'],
+      before: number | undefined,
+      limit: number,
+    ): Promise<SigningKeyRow[]> =>
+      db
+        .select()
+        .from(signingKeys)
+        .where(
+          and(
+            eq(signingKeys.purpose, purpose),
+            lt(signingKeys.generation, before ?? Number.MAX_SAFE_INTEGER),
+          ),
+        )
+        .orderBy(desc(signingKeys.generation))
+        .limit(limit),
+
     /** Replaces the sealed text of a key that still has the old one. Whether this call did. */
     reseal: (kid: string, from: string, to: string): Statement =>
       db

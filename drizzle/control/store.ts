@@ -1,6 +1,6 @@
 import { REVOCATION_KEPT_MS } from '@agent-ticket/shared/revocation.ts';
 import { type AgentRightsQuestion, type AgentRightsRows, readAgentRights } from './agent-rights.ts';
-import { authSessionStore, principalStore, usedTokenStore } from './auth-sessions.ts';
+import { authSessionStore, usedTokenStore } from './auth-sessions.ts';
 import {
   type Change,
   type ControlDatabase,
@@ -13,6 +13,7 @@ import {
 import { dropGrantsOf, grantStore } from './grants.ts';
 import { mintFactsReader } from './mint-facts.ts';
 import { type CallerRows, type PolicyQuestion, type PolicyRows, readCaller, readPolicy } from './policy.ts';
+import { principalStore } from './principals.ts';
 import { agentWorkers } from './schema.ts';
 import { serviceTokenStore } from './service-tokens.ts';
 import { signingKeyStore } from './signing-keys.ts';

@@ -78,6 +78,10 @@ export interface AuditFilter {
   readonly instance?: string | undefined;
   readonly type?: AuditType | undefined;
   readonly outcome?: 'success' | 'denied' | undefined;
+  readonly code?: string | undefined;
+  readonly jti?: string | undefined;
+  readonly sessionId?: string | undefined;
+  readonly requestId?: string | undefined;
   /** At or after, in ms. */
   readonly from?: number | undefined;
   /** Before, in ms. */
@@ -93,16 +97,26 @@ export interface AuditCursor {
 const DENIED = sql`${auditEvents.outcome} = 'denied'`;
 
 /** The filters that one index serves, by the one that leaves the fewest events as a rule. The time is in every index. */
-function indexed({ principal, agent, instance, type, outcome }: AuditFilter): AuditFilter {
+function indexed(filter: AuditFilter): AuditFilter {
+  const { principal, agent, instance, type, outcome, code, jti, sessionId, requestId } = filter;
+  if (requestId !== undefined) return { requestId };
+  if (jti !== undefined) return { jti };
+  if (sessionId !== undefined) return { sessionId };
   if (principal !== undefined) return { principal };
   if (instance !== undefined) return { agent, instance };
+  if (code !== undefined) return { code };
   if (type !== undefined) return { type };
   if (outcome === 'denied') return { outcome };
   return agent === undefined ? {} : { agent };
 }
 
 /** Of the table, or of a subquery on it. */
-type AuditColumns = Readonly<Record<'userId' | 'agentSlug' | 'instanceId' | 'type' | 'outcome', Column>>;
+type AuditColumns = Readonly<
+  Record<
+    'userId' | 'agentSlug' | 'instanceId' | 'type' | 'outcome' | 'code' | 'jti' | 'sessionId' | 'requestId',
+    Column
+  >
+>;
 
 const given = <T>(value: T | undefined, clause: (value: T) => SQL): SQL | undefined =>
   value === undefined ? undefined : clause(value);
@@ -115,6 +129,10 @@ const matching = (columns: AuditColumns, filter: AuditFilter): SQL | undefined =
     given(filter.instance, (name) => sql`unlikely(${columns.instanceId} = ${name})`),
     given(filter.type, (type) => eq(columns.type, type)),
     given(filter.outcome, (outcome) => eq(columns.outcome, outcome)),
+    given(filter.code, (code) => eq(columns.code, code)),
+    given(filter.jti, (jti) => eq(columns.jti, jti)),
+    given(filter.sessionId, (id) => eq(columns.sessionId, id)),
+    given(filter.requestId, (id) => eq(columns.requestId, id)),
   );
 
 /** The filters that the index leaves; `undefined`: none. */

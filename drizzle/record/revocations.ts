@@ -187,6 +187,8 @@ function belongsTo(db: RecordDatabase, target: Target): SQL | undefined {
     // A request by callback opens no session.
     case 'callback':
       return sql`false`;
+    case 'address':
+      return eq(agentSessions.ipAddress, target.address);
     case 'everything':
       return undefined;
   }

@@ -38,6 +38,7 @@ export const agentSessions = sqliteTable(
     // Each agent worker compares its own, past those of others.
     index('agent_sessions_active').on(t.startedAt, t.id, t.audience).where(sql`ended_at IS NULL`),
     index('agent_sessions_agent').on(t.agentSlug, t.startedAt, t.id),
+    index('agent_sessions_address').on(t.ipAddress, t.startedAt, t.id).where(sql`ip_address IS NOT NULL`),
     index('agent_sessions_ended').on(t.endedAt).where(sql`ended_at IS NOT NULL`),
     // For revocations: whom among those that are live do they hit.
     index('agent_sessions_live')
@@ -46,6 +47,9 @@ export const agentSessions = sqliteTable(
     index('agent_sessions_user_live').on(t.userId, t.startedAt, t.id).where(sql`ended_at IS NULL`),
     index('agent_sessions_grant').on(t.grantId).where(sql`ended_at IS NULL AND grant_id IS NOT NULL`),
     index('agent_sessions_login').on(t.loginId).where(sql`ended_at IS NULL AND login_id IS NOT NULL`),
+    index('agent_sessions_address_live')
+      .on(t.ipAddress)
+      .where(sql`ended_at IS NULL AND ip_address IS NOT NULL`),
     index('agent_sessions_ticket').on(t.jti).where(sql`ended_at IS NULL`),
   ],
 );
@@ -98,6 +102,10 @@ export const auditEvents = sqliteTable(
     index('audit_events_instance').on(t.agentSlug, t.instanceId, t.at),
     index('audit_events_type').on(t.type, t.at),
     index('audit_events_denied').on(t.at).where(sql`outcome = 'denied'`),
+    index('audit_events_code').on(t.code, t.at).where(sql`code IS NOT NULL`),
+    index('audit_events_jti').on(t.jti, t.at).where(sql`jti IS NOT NULL`),
+    index('audit_events_session').on(t.sessionId, t.at).where(sql`session_id IS NOT NULL`),
+    index('audit_events_request').on(t.requestId, t.at).where(sql`request_id IS NOT NULL`),
   ],
 );
 

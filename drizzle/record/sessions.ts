@@ -5,6 +5,7 @@ import {
   type Column,
   desc,
   eq,
+  gt,
   gte,
   inArray,
   isNotNull,
@@ -12,11 +13,13 @@ import {
   lt,
   lte,
   notInArray,
+  or,
   sql,
 } from 'drizzle-orm';
 import {
   among,
   built,
+  each,
   type FoundPage,
   foundPage,
   isAfter,
@@ -27,6 +30,7 @@ import {
 } from '../database.ts';
 import type { RecordDatabase } from './revocations.ts';
 import { agentSessions, sessionParties } from './schema.ts';
+import { LIVED_AT_MOST_MS } from './stats.ts';
 
 export type AgentSessionRow = typeof agentSessions.$inferSelect;
 
@@ -36,6 +40,12 @@ export interface SessionFilter {
   readonly instance?: string | undefined;
   /** `true`: not ended; `false`: ended. */
   readonly active?: boolean | undefined;
+  /** As the platform wrote it, see `plainAddress`. */
+  readonly ipAddress?: string | undefined;
+  /** Sessions that were live at some moment from here on, in ms. */
+  readonly from?: number | undefined;
+  /** Sessions that had started before this moment, in ms. */
+  readonly to?: number | undefined;
 }
 
 export interface SessionCursor {
@@ -113,24 +123,31 @@ export function writeSessions(db: RecordDatabase) {
 }
 
 /** The filters that one index serves: live sessions by principal or instance, all sessions by every one. */
-function indexed({ principal, agent, instance, active }: SessionFilter): SessionFilter {
+function indexed({ principal, agent, instance, active, ipAddress }: SessionFilter): SessionFilter {
   const live = active === true ? { active } : {};
   if (principal !== undefined) return { principal, ...live };
+  if (ipAddress !== undefined) return { ipAddress };
   if (instance !== undefined) return { agent, instance, ...live };
   if (active === true) return { active };
   return agent === undefined ? {} : { agent };
 }
 
 /** Of the table, or of a subquery on it. */
-type SessionColumns = Readonly<Record<'userId' | 'agentSlug' | 'instanceId' | 'endedAt', Column>>;
+type SessionColumns = Readonly<
+  Record<'userId' | 'agentSlug' | 'instanceId' | 'endedAt' | 'ipAddress', Column>
+>;
 
-const matching = (columns: SessionColumns, { principal, agent, instance, active }: SessionFilter) =>
-  and(
+const matching = (columns: SessionColumns, filter: SessionFilter) => {
+  const { principal, agent, instance, active, ipAddress, from } = filter;
+  return and(
     principal === undefined ? undefined : eq(columns.userId, principal),
     agent === undefined ? undefined : eq(columns.agentSlug, agent),
     instance === undefined ? undefined : eq(columns.instanceId, instance),
     active === undefined ? undefined : active ? isNull(columns.endedAt) : isNotNull(columns.endedAt),
+    ipAddress === undefined ? undefined : eq(columns.ipAddress, ipAddress),
+    from === undefined ? undefined : or(isNull(columns.endedAt), gt(columns.endedAt, from)),
   );
+};
 
 export function sessionStore(db: RecordDatabase) {
   return {
@@ -174,20 +191,30 @@ export function sessionStore(db: RecordDatabase) {
         .orderBy(agentSessions.startedAt, agentSessions.id)
         .limit(limit),
 
-    /** Sessions by filter, newest first. */
+    /** Sessions by filter, newest first. The start is in every index, so a span of time bounds what is examined. */
     async list(
       filter: SessionFilter,
       after: SessionCursor | undefined,
       limit: number,
     ): Promise<FoundPage<AgentSessionRow, SessionCursor>> {
       const { startedAt, id } = agentSessions;
+      const { to, ...others } = filter;
+      const { from, active } = others;
+      // Of live ones none is older than that, and the planner finds their index with no second bound only.
+      const earliest = from === undefined || active === true ? undefined : from - LIVED_AT_MOST_MS;
+      const starts =
+        to === undefined || (after !== undefined && after.startedAt < to) ? after : { startedAt: to, id: '' };
       const served = indexed(filter);
-      const rest = Object.fromEntries(Object.entries(filter).filter(([name]) => !(name in served)));
+      const rest = Object.fromEntries(Object.entries(others).filter(([name]) => !(name in served)));
       const all = db
         .select()
         .from(agentSessions)
         .where(
-          and(matching(agentSessions, served), isAfter(startedAt, id, after && [after.startedAt, after.id])),
+          and(
+            matching(agentSessions, served),
+            earliest === undefined ? undefined : gt(startedAt, earliest),
+            isAfter(startedAt, id, starts && [starts.startedAt, starts.id]),
+          ),
         )
         .orderBy(desc(startedAt), desc(id));
       if (Object.values(rest).every((value) => value === undefined)) return { rows: await all.limit(limit) };
@@ -202,6 +229,18 @@ export function sessionStore(db: RecordDatabase) {
           .offset(MAX_EXAMINED - 1),
       ]);
       return foundPage(page, limit);
+    },
+
+    /** How many sessions of some principals are live, no more than `most` counted of each. */
+    async countLive(principals: readonly string[], most: number): Promise<ReadonlyMap<string, number>> {
+      const rows = await db
+        .select({
+          id: sql<string>`q.value`,
+          live: sql<number>`(SELECT count(*) FROM (SELECT 1 FROM ${agentSessions}
+            WHERE user_id = q.value AND ended_at IS NULL LIMIT ${most}))`,
+        })
+        .from(sql`${each(principals)} AS q`);
+      return new Map(rows.map(({ id, live }) => [id, live]));
     },
 
     /** Deletes sessions that ended before a moment, in ms, the oldest first and no more than `limit`. How many went. */

@@ -7,6 +7,7 @@ import { invocationStore } from './invocations.ts';
 import { rateStore } from './rates.ts';
 import { type RecordDatabase, recordRevocationStore } from './revocations.ts';
 import { sessionStore } from './sessions.ts';
+import { statsStore } from './stats.ts';
 
 /** The record database as both workers use it. */
 export const recordStore = (db: RecordDatabase) => ({
@@ -16,6 +17,7 @@ export const recordStore = (db: RecordDatabase) => ({
   checkpoints: checkpointStore(db),
   revocations: recordRevocationStore(db),
   rates: rateStore(db),
+  stats: statsStore(db),
 
   deliver: createDeliver(db),
   deliverChange: (event: AuditEvent, revocations: readonly Revocation[]): Promise<void> =>

@@ -8,8 +8,11 @@ import {
   defineAgents,
   type EnabledSlug,
   findAgent,
+  limitsFor,
   registryDigest,
   roleScopes,
+  rolloutFaults,
+  rolloutOf,
   validateAgentRegistry,
   withDefaults,
 } from './registry.ts';
@@ -137,6 +140,16 @@ describe('a sound entry', () => {
     ['with any instance, if not public', { access: 'grant', instances: [] }],
     ['with sub-agents', { subAgents: ['search', 'plan-2'] }],
     ['with an idle limit', { limits: { ...SOUND.limits, idleSeconds: 1 } }],
+    [
+      'with limits of tiers',
+      {
+        limits: {
+          ...SOUND.limits,
+          sessionSeconds: 3600,
+          tiers: { free: { sessionSeconds: 60, socketsPerPrincipal: 1 }, admin: {} },
+        },
+      },
+    ],
   ])('%s has no fault', (_name, change) => {
     expect(faultsOf(change)).toEqual([]);
   });
@@ -186,6 +199,31 @@ describe('a fault is found and named', () => {
       [
         'mcp-agent: limits that are not whole and positive: socketsPerPrincipal messagesPerSecond frameBytes idleSeconds',
       ],
+    ],
+    [
+      'sessions that are too short or too long',
+      { limits: { ...SOUND.limits, sessionSeconds: 59, tiers: { free: { sessionSeconds: 3601 } } } },
+      ['mcp-agent: sessions shorter than 60 or longer than 3600 s: sessionSeconds free.sessionSeconds'],
+    ],
+    [
+      'a limit of a tier that is not positive',
+      { limits: { ...SOUND.limits, tiers: { pro: { messagesPerSecond: 0 } } } },
+      ['mcp-agent: limits that are not whole and positive: pro.messagesPerSecond'],
+    ],
+    [
+      'tiers and limits of tiers that there are not',
+      { limits: { ...SOUND.limits, tiers: JSON.parse('{"gold": {}, "pro": {"frameBytes": 1}}') } },
+      ['mcp-agent: unknown tiers or limits of tiers: gold pro.frameBytes'],
+    ],
+    [
+      'a rollout of an agent of first users',
+      { access: 'first-user', enforce: { role: 'viewer', until: '2027-01-01T00:00:00Z' } },
+      ['mcp-agent: enforce has no meaning for an agent of first users'],
+    ],
+    [
+      'a rollout that makes owners, until a day of no zone',
+      { enforce: JSON.parse('{"role": "owner", "until": "2027-01-01"}') },
+      ['mcp-agent: enforce.role is none of viewer, admin', 'mcp-agent: enforce.until is no time with a zone'],
     ],
     ['no delivery', { deliveries: [] }, ['mcp-agent: no known delivery']],
     [
@@ -287,4 +325,40 @@ describe('looking up', () => {
       );
     },
   );
+});
+
+it('the limits of a tier stand in for those of the agent, one by one', () => {
+  const limits = {
+    ...SOUND.limits,
+    tiers: { free: { messagesPerSecond: 2 }, admin: { sessionSeconds: 60 } },
+  };
+  expect(limitsFor({ limits }, 'free')).toEqual({ ...SOUND.limits, messagesPerSecond: 2 });
+  expect(limitsFor({ limits }, 'pro')).toEqual(SOUND.limits);
+  expect(limitsFor({ limits }, 'admin')).toEqual({ ...SOUND.limits, sessionSeconds: 60 });
+});
+
+describe('a rollout', () => {
+  const NOW = Date.UTC(2027, 0, 1);
+  const DAY_MS = 86_400_000;
+  const entry = (inDays: number, more: Partial<AgentEntry> = {}): AgentEntry => ({
+    ...SOUND,
+    enforce: { role: 'viewer', until: new Date(NOW + inDays * DAY_MS).toISOString() },
+    ...more,
+  });
+
+  it.each([
+    ['until its end', entry(1), true],
+    ['not at its end', entry(0), false],
+    ['for thirty days', entry(30), true],
+    ['not for more', entry(30.001), false],
+    ['not without one', SOUND, false],
+    ['not for first users', entry(1, { access: 'first-user' }), false],
+  ])('is in force %s', (_when, given, isInForce) => {
+    expect(rolloutOf(given, NOW) !== undefined).toBe(isInForce);
+  });
+
+  it('that ends too late is a fault of the registry', () => {
+    expect(rolloutFaults([entry(30), SOUND], NOW)).toEqual([]);
+    expect(rolloutFaults([entry(31)], NOW)).toEqual(['mcp-agent: enforce.until is more than 30 days ahead']);
+  });
 });

@@ -1,7 +1,9 @@
 import { base64url } from 'jose';
+import * as z from 'zod';
 import { type AgentCallback, callbackFaults, type WorkerCall, workerCallFaults } from './callbacks.ts';
 import { DELIVERIES, type Delivery } from './handshake.ts';
-import { AgentSlug, InstanceName, ROLES, type Role, type Tier, type Transport, WorkerName } from './names.ts';
+import { SESSION_SECONDS } from './limits.ts';
+import { AgentSlug, InstanceName, ROLES, type Role, Tier, type Transport, WorkerName } from './names.ts';
 import { CONNECT, covers, MESSAGE, RPC_ANY, Scope, STATE_WRITE } from './scope.ts';
 
 /**
@@ -23,6 +25,26 @@ export interface AgentLimits {
   readonly bodyBytes?: number;
   /** Seconds without an inbound frame after which a socket is closed; left out: never. */
   readonly idleSeconds?: number;
+  /** Longest time that the rights of one ticket last without a renewal, in seconds; left out: {@link SESSION_SECONDS}. */
+  readonly sessionSeconds?: number;
+  /** Other limits for callers of a tier. Callers without a credential are of the tier `free`. */
+  readonly tiers?: Readonly<Partial<Record<Tier, TierLimits>>>;
+}
+
+/** The limits that a tier may have for itself; those that it leaves out are those of the agent. */
+export type TierLimits = Partial<
+  Pick<AgentLimits, 'socketsPerPrincipal' | 'messagesPerSecond' | 'sessionSeconds'>
+>;
+const TIER_LIMITS: readonly string[] = [
+  'socketsPerPrincipal',
+  'messagesPerSecond',
+  'sessionSeconds',
+] satisfies (keyof TierLimits)[];
+
+/** The limits of an agent for callers of a tier. A session has those of the ticket that opened it. */
+export function limitsFor({ limits }: Pick<AgentEntry, 'limits'>, tier: Tier): Omit<AgentLimits, 'tiers'> {
+  const { tiers, ...ofAll } = limits;
+  return { ...ofAll, ...tiers?.[tier] };
 }
 
 /**
@@ -63,9 +85,50 @@ export interface AgentEntry {
   /** Names under which the worker's own code calls the agent; left out: none. */
   readonly workerCalls?: readonly WorkerCall[];
   readonly limits: AgentLimits;
+  /** The broker lets verified principals in that it would refuse, for a time; left out: it enforces. */
+  readonly enforce?: Rollout;
 }
 
+/**
+ * The rollout of an agent's rules: a verified principal without the grant, the tier or the permission gets this role, and
+ * the audit event says why it would have been refused. Everything else is enforced. Never an owner.
+ */
+export interface Rollout {
+  readonly role: Exclude<Role, 'owner'>;
+  /** RFC 3339, with a zone; no more than {@link ROLLOUT_DAYS} ahead. From then on all is enforced. */
+  readonly until: string;
+}
+
+export const ROLLOUT_DAYS = 30;
+
+/** The rollout of an agent that is in force, with its end in ms. `now` in ms. */
+export function rolloutOf(
+  { enforce, access }: Pick<AgentEntry, 'enforce' | 'access'>,
+  now: number,
+): { readonly role: Rollout['role']; readonly until: number } | undefined {
+  if (enforce === undefined || access === 'first-user') return undefined;
+  const until = Date.parse(enforce.until);
+  return until > now && until - now <= ROLLOUT_DAYS * 86_400_000 ? { role: enforce.role, until } : undefined;
+}
+
+/** Rollouts that end too late to begin, one sentence each: what {@link validateAgentRegistry} cannot know. `now` in ms. */
+export const rolloutFaults = (registry: AgentRegistry, now: number): string[] =>
+  registry
+    .filter(
+      ({ enforce }) => enforce !== undefined && Date.parse(enforce.until) - now > ROLLOUT_DAYS * 86_400_000,
+    )
+    .map(({ slug }) => `${slug}: enforce.until is more than ${ROLLOUT_DAYS} days ahead`);
+
+/** The name, in place of that of a grant, of what tickets of a rollout rest on. */
+export const rolloutGrant = (slug: string): string => `rollout:${slug}`;
+
 export type AgentRegistry = readonly AgentEntry[];
+
+const ENFORCED_ROLES: readonly string[] = ['viewer', 'admin'] satisfies Rollout['role'][];
+const RolloutEnd = z.iso.datetime({ offset: true });
+
+/** Shorter sessions would renew all the time: a renewal is asked for half a minute before the end. */
+const LEAST_SESSION_SECONDS = 60;
 
 /** The agent worker of agents that name none: in many deployments the only one. */
 export const DEFAULT_WORKER = 'default';
@@ -245,9 +308,23 @@ function faults(entry: AgentEntry, bindings: readonly string[] | undefined): str
   );
   const badInstances = (entry.instances ?? []).filter((name) => !InstanceName.safeParse(name).success);
   const badSubAgents = (entry.subAgents ?? []).filter((slug) => !AgentSlug.safeParse(slug).success);
-  const limits = Object.entries(entry.limits).filter(
-    ([, value]) => !Number.isSafeInteger(value) || value < 1,
+  const { tiers = {}, ...ofAll } = entry.limits;
+  const ofTiers = Object.entries(tiers).flatMap(([tier, own]) =>
+    Object.entries(own).map(([name, value]) => ({ tier, name, value })),
   );
+  const numbers = [
+    ...Object.entries(ofAll),
+    ...ofTiers.map(({ tier, name, value }): [string, number] => [`${tier}.${name}`, value]),
+  ];
+  const limits = numbers.filter(([, value]) => !Number.isSafeInteger(value) || value < 1);
+  const lives = numbers.filter(
+    ([name, value]) =>
+      name.endsWith('sessionSeconds') && !(value >= LEAST_SESSION_SECONDS && value <= SESSION_SECONDS),
+  );
+  const odd = [
+    ...Object.keys(tiers).filter((tier) => !Tier.safeParse(tier).success),
+    ...ofTiers.filter(({ name }) => !TIER_LIMITS.includes(name)).map(({ tier, name }) => `${tier}.${name}`),
+  ];
   const rules: [boolean, string][] = [
     [AgentSlug.safeParse(entry.slug).success, 'slug is not kebab-case'],
     [WorkerName.safeParse(entry.worker).success, 'worker is not kebab-case'],
@@ -260,6 +337,23 @@ function faults(entry: AgentEntry, bindings: readonly string[] | undefined): str
       limits.length === 0,
       `limits that are not whole and positive: ${limits.map(([name]) => name).join(' ')}`,
     ],
+    [
+      lives.length === 0,
+      `sessions shorter than ${LEAST_SESSION_SECONDS} or longer than ${SESSION_SECONDS} s: ${lives.map(([name]) => name).join(' ')}`,
+    ],
+    [
+      entry.enforce === undefined || entry.access !== 'first-user',
+      'enforce has no meaning for an agent of first users',
+    ],
+    [
+      entry.enforce === undefined || ENFORCED_ROLES.includes(entry.enforce.role),
+      `enforce.role is none of ${ENFORCED_ROLES.join(', ')}`,
+    ],
+    [
+      entry.enforce === undefined || RolloutEnd.safeParse(entry.enforce.until).success,
+      'enforce.until is no time with a zone',
+    ],
+    [odd.length === 0, `unknown tiers or limits of tiers: ${odd.join(' ')}`],
     [
       entry.deliveries.length > 0 && entry.deliveries.every((d) => DELIVERIES.includes(d)),
       'no known delivery',

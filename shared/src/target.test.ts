@@ -28,6 +28,8 @@ const NAMES: readonly [name: string, target: object][] = [
   ['grant:a/b:c', { kind: 'grant', id: 'a/b:c' }],
   ['login:0f', { kind: 'login', id: '0f' }],
   [`ticket:${UUID}`, { kind: 'ticket', jti: UUID }],
+  ['address:192.0.2.7', { kind: 'address', address: '192.0.2.7' }],
+  ['address:2001:db8::7', { kind: 'address', address: '2001:db8::7' }],
 ];
 
 describe('the name of a target', () => {
@@ -53,6 +55,9 @@ describe('the name of a target', () => {
     'grant:',
     'login:',
     'ticket:x',
+    'address:',
+    'address:192.0.2',
+    'address:people.test',
     'nobody:x',
     'principal:',
     `principal:token:${TOKEN}`,
@@ -79,7 +84,7 @@ describe('the name of a target', () => {
 });
 
 describe('what an operator may lock', () => {
-  it.each<Target['kind']>(['grant', 'login', 'ticket'])('does not include one %s', (kind) => {
+  it.each<Target['kind']>(['grant', 'login', 'address'])('does not include one %s', (kind) => {
     expect(LockTarget.safeParse({ kind, id: 'x', jti: UUID }).success).toBe(false);
   });
 
@@ -122,6 +127,14 @@ describe('the names of a ticket', () => {
     const of = { claims: claimsWith(differs), kid: KID };
     const names = targetNamesOf(session === undefined ? of : { ...of, session });
     expect([...names].sort()).toEqual([...ALWAYS, ...more].sort());
+  });
+
+  it('of a session include its address, which no ticket has', () => {
+    const claims = claimsWith({});
+    const namesFrom = (ipAddress: string | null) =>
+      targetNamesOf({ claims, kid: KID, session: { id: UUID, ticket: UUID, ipAddress } });
+    expect(namesFrom('192.0.2.7')).toContain('address:192.0.2.7');
+    expect(namesFrom(null)).not.toContain('address:null');
   });
 
   it('of a service token have it as a token, not as a principal', () => {

@@ -20,6 +20,7 @@ export const LockTarget = z
     z.strictObject({ kind: z.literal('service-token'), id: ServiceTokenId }),
     z.strictObject({ kind: z.literal('key'), kid: KeyId }),
     z.strictObject({ kind: z.literal('callback'), id: LowerUuid.pipe(CallbackId) }),
+    z.strictObject({ kind: z.literal('ticket'), jti: LowerUuid.pipe(TicketId) }),
     z.strictObject({ kind: z.literal('everything') }),
   ])
   .transform((target) => {
@@ -33,10 +34,10 @@ export type Target =
   | LockTarget
   /** The stored grant that decided. */
   | { readonly kind: 'grant'; readonly id: string }
-  /** One ticket. */
-  | { readonly kind: 'ticket'; readonly jti: TicketId }
   /** The sign-in of a browser. */
-  | { readonly kind: 'login'; readonly id: string };
+  | { readonly kind: 'login'; readonly id: string }
+  /** The network address that a session was opened from. No ticket names one, so that it hits sessions only. */
+  | { readonly kind: 'address'; readonly address: string };
 
 /** A target in its one canonical spelling, `<kind>:<name>`, by which revocations are stored and found. */
 export function targetName(target: Target): string {
@@ -56,6 +57,8 @@ export function targetName(target: Target): string {
       return `key:${target.kid}`;
     case 'ticket':
       return `ticket:${target.jti}`;
+    case 'address':
+      return `address:${target.address}`;
     case 'everything':
       return 'everything:';
   }
@@ -86,7 +89,9 @@ function parseTargetName(name: string): Target {
     case 'login':
       return { kind, id: z.string().min(1).max(128).parse(rest) };
     case 'ticket':
-      return { kind, jti: TicketId.parse(rest) };
+      return LockTarget.parse({ kind, jti: rest });
+    case 'address':
+      return { kind, address: z.union([z.ipv4(), z.ipv6()]).parse(rest) };
     default:
       return LockTarget.parse({ kind, id: rest });
   }
@@ -123,6 +128,8 @@ interface RevocableTicket {
     readonly id: string;
     /** The `jti` of the ticket that opened it; its rights may be those of a renewal. */
     readonly ticket: string;
+    /** From where it was opened. */
+    readonly ipAddress?: string | null;
   };
 }
 
@@ -136,4 +143,5 @@ export const targetNamesOf = ({ claims, kid, session }: RevocableTicket): string
   ...(claims.login === undefined ? [] : [`login:${claims.login}`]),
   ...(session === undefined ? [] : [`session:${session.id}`]),
   ...(session === undefined || session.ticket === claims.jti ? [] : [`ticket:${session.ticket}`]),
+  ...(session?.ipAddress == null ? [] : [`address:${session.ipAddress}`]),
 ];

@@ -12,6 +12,7 @@ import * as z from 'zod';
 import type { SignInConfig } from '../credentials/auth0-session.ts';
 import { ClaimRule } from '../credentials/claim-rules.ts';
 import { type ForeignIssuer, MAX_AGE_SECONDS } from '../credentials/foreign-jwt.ts';
+import { LABEL_KINDS, type LabelKind } from '../credentials/principal.ts';
 import type { WorkloadIssuer } from '../credentials/workload-keys.ts';
 import { DEFAULT_SCHEDULE, type KeySchedule, scheduleFaults } from '../keys/schedule.ts';
 import { DEFAULT_SHARDS, MAX_SHARDS } from '../mint/shard.ts';
@@ -94,6 +95,8 @@ export const Settings = z
     /** Gets each checkpoint by POST, to keep outside the operator's control. */
     AUDIT_ANCHOR_URL: BaseUrl.optional(),
     TOKEN_PEPPER: Key256,
+    /** By what operators see people: verified e-mail, name, or nothing beside the id. */
+    PRINCIPAL_LABEL: z.enum(LABEL_KINDS).default('email'),
     SHARDS: Whole(1, MAX_SHARDS).default(DEFAULT_SHARDS),
     ALLOWED_ORIGINS: Origins.default([]),
     MODE: Mode.default('production'),
@@ -197,6 +200,7 @@ export interface BrokerConfig {
   readonly invocationRetentionMs: number;
   readonly auditAnchorUrl: string | undefined;
   readonly tokenPepper: Uint8Array<ArrayBuffer>;
+  readonly principalLabel: LabelKind;
   /** How many mint shards share the load on Workers. */
   readonly shards: number;
   /** Pages that may read our answers. */
@@ -217,7 +221,7 @@ export interface BrokerConfig {
 }
 
 export const BEGINNINGS =
-  /^(AGENT_WORKER|ALLOWED_ORIGIN|AUDIT_|AUTH_MODE|AUTH0_|CF_ACCESS|CLAIM_RULE|CONTROL_D(ATABASE|B)|KEK(_|$)|KEY_(PUBLISH|RETIRE|ROTATION)|OIDC_ISSUER|RECORD_D(ATABASE|B)|TICKET_|TOKEN_PEPPER|TRUST_EMAIL|TRUSTED_)/;
+  /^(AGENT_WORKER|ALLOWED_ORIGIN|AUDIT_|AUTH_MODE|AUTH0_|CF_ACCESS|CLAIM_RULE|CONTROL_D(ATABASE|B)|KEK(_|$)|KEY_(PUBLISH|RETIRE|ROTATION)|OIDC_ISSUER|PRINCIPAL_|RECORD_D(ATABASE|B)|TICKET_|TOKEN_PEPPER|TRUST_EMAIL|TRUSTED_)/;
 
 /** What the entry file says beside the settings. */
 export interface SettingsInCode {
@@ -261,6 +265,7 @@ export function configOf(s: Settings): BrokerConfig {
     invocationRetentionMs: s.INVOCATION_RETENTION_DAYS * DAY_MS,
     auditAnchorUrl: s.AUDIT_ANCHOR_URL,
     tokenPepper: s.TOKEN_PEPPER,
+    principalLabel: s.PRINCIPAL_LABEL,
     shards: s.SHARDS,
     allowedOrigins: s.ALLOWED_ORIGINS,
     trustedOrigins: [

@@ -6,10 +6,22 @@ import { foreignActors } from './delegation.ts';
 import { EmailAddress } from './email-address.ts';
 import type { ForeignToken, TokenIssuer } from './foreign-jwt.ts';
 import type { Authenticated, Identity, Principal } from './principal.ts';
+import { CONTROL_CHARACTER, containsCredential } from './secret-in-text.ts';
+
+/** A text that a table can show. No credential is refused for its name: any other counts as none. */
+const PersonName = z
+  .string()
+  .trim()
+  .min(1)
+  .max(256)
+  .refine((text) => text.isWellFormed() && !CONTROL_CHARACTER.test(text) && !containsCredential(text))
+  .optional()
+  .catch(undefined);
 
 const Subject = z.object({
   sub: z.string().min(1).max(400),
   email: EmailAddress,
+  name: PersonName,
   email_verified: z.boolean().optional().catch(false),
 });
 
@@ -26,9 +38,15 @@ export function foreignIdentity(
   const subject = Subject.safeParse(claims);
   const id = subject.data && foreignPrincipalId(issuer, subject.data.sub);
   if (!subject.success || id === undefined) return undefined;
-  const { sub, email, email_verified: emailVerified = issuer.emailsVerified === true } = subject.data;
+  const { sub, email, email_verified: emailVerified = issuer.emailsVerified === true, name } = subject.data;
   const address = email === undefined ? {} : { email, emailVerified };
-  return { id, kind: kindOf(sub), issuer: issuer.issuer, ...address };
+  return {
+    id,
+    kind: kindOf(sub),
+    issuer: issuer.issuer,
+    ...address,
+    ...(name === undefined ? {} : { name }),
+  };
 }
 
 interface ForeignHolderPorts {

@@ -16,6 +16,8 @@ export interface Principal {
   /** Where the identity comes from: the issuer's exact name, `broker` for our own service tokens. */
   readonly issuer: string;
   readonly email?: string;
+  /** As the issuer says it, not verified by anybody. */
+  readonly name?: string;
   /** Whether the issuer says that the address is the person's. */
   readonly emailVerified?: boolean;
   readonly groups: readonly string[];
@@ -26,7 +28,7 @@ export interface Principal {
 }
 
 /** A principal before anything has been given to it: the least that an identity is worth. */
-export type Identity = Pick<Principal, 'id' | 'kind' | 'issuer' | 'email' | 'emailVerified'>;
+export type Identity = Pick<Principal, 'id' | 'kind' | 'issuer' | 'email' | 'emailVerified' | 'name'>;
 
 type CredentialMethod =
   | 'anonymous'
@@ -82,6 +84,19 @@ export function isBeforeSignOut(
 
 /** Whether an id is that of a principal, and not an address or group that grants may be given to. */
 export const isPrincipalName = (id: string): boolean => !/^(email|group):/.test(id);
+
+/** What the label of a principal is. */
+export const LABEL_KINDS = ['email', 'name', 'none'] as const;
+export type LabelKind = (typeof LABEL_KINDS)[number];
+
+/** What operators see beside the id of a principal. Decides nothing, and is in no ticket and no audit event. */
+export function labelOf(
+  { email, emailVerified, name }: Pick<Principal, 'email' | 'emailVerified' | 'name'>,
+  kind: LabelKind,
+): string | undefined {
+  if (kind === 'name') return name;
+  return kind === 'email' && emailVerified === true ? email : undefined;
+}
 
 /** Whether a credential is good for an agent: one that is limited to some is good for no unnamed one. */
 export const allowsAgent = ({ agents }: Pick<Authenticated, 'agents'>, agent: string | undefined): boolean =>

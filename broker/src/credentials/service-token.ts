@@ -13,8 +13,8 @@ export interface ServiceTokenPorts {
   readonly later: (work: Promise<void>) => void;
 }
 
-/** A use is written at most this often, so that a busy token costs few writes. */
-const USE_NOTED_EVERY_MS = 10 * 60_000;
+/** A use, and a sight of a principal, is written at most this often, so that a busy caller costs few writes. */
+export const USE_NOTED_EVERY_MS = 10 * 60_000;
 
 /**
  * A well-formed secret of a service token that nobody has looked up yet. Says nothing about whether there is such a

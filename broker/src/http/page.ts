@@ -3,6 +3,7 @@ import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { readStrictJson } from '@agent-ticket/shared/strict-json.ts';
 import { base64url } from 'jose';
 import * as z from 'zod';
+import { readQuery } from './query.ts';
 
 /** A page of a list: how many, and after which place. The place is the last row's sort key, never an offset. */
 interface Page<Place> {
@@ -10,22 +11,27 @@ interface Page<Place> {
   readonly after: Place | undefined;
 }
 
-const Limit = z.coerce.number().int().min(1).max(200);
 const DEFAULT_LIMIT = 50;
 
+/** The parameters of every list. */
+export const PAGE = z.object({
+  limit: z.coerce.number<string>().int().min(1).max(200).default(DEFAULT_LIMIT),
+  cursor: z.string().optional(),
+});
+
 /** Reads `limit` and `cursor`. A cursor of another list, or one that was made up, is refused. */
-export function readPage<Place>(url: URL, place: z.ZodType<Place>): Outcome<Page<Place>> {
-  const limit = Limit.safeParse(url.searchParams.get('limit') ?? DEFAULT_LIMIT);
-  if (!limit.success) return err('field_invalid', { field: 'limit' });
-  const cursor = url.searchParams.get('cursor');
-  if (cursor === null) return ok({ limit: limit.data, after: undefined });
+export function readPage<Place>(url: string, place: z.ZodType<Place>): Outcome<Page<Place>> {
+  const page = readQuery(url, PAGE);
+  if (!page.ok) return page;
+  const { limit, cursor } = page.value;
+  if (cursor === undefined) return ok({ limit, after: undefined });
   // One character more than whole bytes is no base64url at all.
   const after =
     /^[A-Za-z0-9_-]{2,512}$/.test(cursor) && cursor.length % 4 !== 1
       ? place.safeParse(readStrictJson(base64url.decode(cursor)))
       : undefined;
   return after?.success === true
-    ? ok({ limit: limit.data, after: after.data })
+    ? ok({ limit, after: after.data })
     : err('field_invalid', { field: 'cursor' });
 }
 

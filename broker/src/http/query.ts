@@ -1,8 +1,11 @@
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
+import * as z from 'zod';
 import { CONTROL_CHARACTER } from '../credentials/secret-in-text.ts';
 
-/** Names of the parameters that a route knows, or the reason for which it accepts all others too. */
-export type QueryRule = readonly string[] | { readonly ignored: string };
+/** The parameters that a route knows, or the reason for which it accepts all others too. */
+export type QueryRule = z.ZodObject | { readonly ignored: string };
+
+export const NO_PARAMETERS = z.object({});
 
 /** Names that may be repeated in a refusal: no credential is that short or has this alphabet alone. */
 const PLAIN_NAME = /^[A-Za-z][A-Za-z_]{0,31}$/;
@@ -13,13 +16,14 @@ const PLAIN_NAME = /^[A-Za-z][A-Za-z_]{0,31}$/;
  */
 export function checkQuery(url: string, rule: QueryRule): Outcome<undefined> {
   if ('ignored' in rule || !url.includes('?')) return ok(undefined);
+  const known = Object.keys(rule.shape);
   const seen = new Set<string>();
   for (const [name, value] of new URL(url).searchParams) {
     const refused = (hint: string): Outcome<never> =>
       err('field_invalid', PLAIN_NAME.test(name) ? { field: name, hint } : { hint });
-    if (!rule.includes(name))
+    if (!known.includes(name))
       return refused(
-        rule.length === 0 ? 'this route takes no parameters' : `parameters are: ${rule.join(', ')}`,
+        known.length === 0 ? 'this route takes no parameters' : `parameters are: ${known.join(', ')}`,
       );
     if (seen.has(name)) return refused('the parameter came twice');
     if (value === '') return refused('the parameter is empty: leave it out');
@@ -28,3 +32,14 @@ export function checkQuery(url: string, rule: QueryRule): Outcome<undefined> {
   }
   return ok(undefined);
 }
+
+/** Reads the parameters of a query that {@link checkQuery} has let pass; names the first one that is invalid. */
+export function readQuery<T>(url: string, schema: z.ZodType<T>): Outcome<T> {
+  const read = schema.safeParse(Object.fromEntries(new URL(url).searchParams));
+  return read.success
+    ? ok(read.data)
+    : err('field_invalid', { field: String(read.error.issues[0]?.path[0] ?? 'query') });
+}
+
+/** A moment in RFC 3339, read in ms. */
+export const Time = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text));

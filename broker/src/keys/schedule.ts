@@ -62,6 +62,15 @@ export function stateOf(row: KeyTimes, now: number): KeyState {
   return row.generation === FIRST_GENERATION || now >= row.activatesAt ? 'active' : 'pending';
 }
 
+/**
+ * How long a set of keys may be held without asking, in seconds: never beyond the moment at which one of them leaves it.
+ * `now` in ms.
+ */
+export function maxAgeOf(rows: readonly Pick<KeyTimes, 'removedAt'>[], now: number): number {
+  const left = rows.flatMap(({ removedAt }) => (removedAt === null ? [] : [removedAt - now]));
+  return Math.max(0, Math.min(JWKS_MAX_AGE_SECONDS, ...left.map((ms) => Math.floor(ms / 1000))));
+}
+
 /** The one state in which a key signs. */
 export const SIGNING: KeyState = 'active';
 

@@ -7,8 +7,14 @@ import { type AgentRegistry, findAgent } from '@agent-ticket/shared/registry.ts'
 import { formatScope } from '@agent-ticket/shared/scope.ts';
 import { auditEventOf } from '../audit/event.ts';
 import { workerOf } from '../config/workers.ts';
-import { type Authenticated, plainPrincipal } from '../credentials/principal.ts';
-import { isUnverified, isUseDue, principalOfToken, verifySecret } from '../credentials/service-token.ts';
+import { type Authenticated, labelOf, plainPrincipal } from '../credentials/principal.ts';
+import {
+  isUnverified,
+  isUseDue,
+  principalOfToken,
+  USE_NOTED_EVERY_MS,
+  verifySecret,
+} from '../credentials/service-token.ts';
 import { INSTANCE_WINDOW_MS, type RateState, retryAfterOf, secondsUntil } from '../http/rate.ts';
 import { SIGNING, stateOf } from '../keys/schedule.ts';
 import { claimRow } from './claims.ts';
@@ -135,6 +141,7 @@ async function decideFor(
   const { who, context, isCounted } = order;
   const { record, registry } = ports;
   const { now } = context;
+  const label = labelDue(who, first, now, ports);
   if (isSpent(who, now)) return refused('credential_expired', null);
   const rule = rateRuleOf(who, context.ipAddress);
   let rate = rule && (isCounted ? { ...rule, ...COUNTED_BEFORE } : rule);
@@ -168,7 +175,7 @@ async function decideFor(
       const recorded = await record.write({ rate, mark, event, wanted: event });
       state = recorded.rate ?? state;
       if (!recorded.admitted) return overLimit(recorded.rate, now, recorded.nextInstanceAt);
-      if (payload !== undefined) return { kind: 'admitted', payload, rate: state, isClaimed: false };
+      if (payload !== undefined) return { kind: 'admitted', payload, rate: state, isClaimed: false, label };
       return refusalOf(decision, state);
     }
 
@@ -188,9 +195,17 @@ async function decideFor(
     const won = await ports.control.change({ statement, event: claimed, dueAt: now });
     if (won === undefined) continue;
     await record.write({ event });
-    if (payload !== undefined) return { kind: 'admitted', payload, rate: state, isClaimed: true };
+    if (payload !== undefined) return { kind: 'admitted', payload, rate: state, isClaimed: true, label };
   }
   return refused('claim_contended', state, { retryAfter: 1 });
+}
+
+/** The label of the caller, where it is new or its last sight was noted some time ago. `now` in ms. */
+function labelDue({ principal }: Authenticated, { seen }: MintFacts, now: number, { config }: MintPorts) {
+  const label = labelOf(principal, config.principalLabel);
+  return seen?.label === label && seen !== undefined && seen.at >= now - USE_NOTED_EVERY_MS
+    ? undefined
+    : label;
 }
 
 const secondsLeft = ({ expiresAt = Number.POSITIVE_INFINITY }: Authenticated, now: number): number =>
@@ -264,6 +279,7 @@ function eventOf(
       role: decision.role,
       scope: formatScope(decision.scope),
       transport,
+      ...(decision.wouldDeny === undefined ? {} : { would_deny: decision.wouldDeny }),
       ...onBehalf,
     },
   };
@@ -287,7 +303,8 @@ function overLimit(rate: RateState | null, now: number, nextInstanceAt?: number)
 
 /** The name of the instance is counted where nothing but the openness of the agent lets the caller choose it. */
 function markOf({ who, request, context }: VerifiedOrder, decision: Decision, registry: AgentRegistry) {
-  if (!decision.allowed || decision.grant !== undefined) return undefined;
+  if (!decision.allowed) return undefined;
+  if (decision.grant !== undefined && decision.wouldDeny === undefined) return undefined;
   const { agent, instance = DEFAULT_INSTANCE } = request;
   if (findAgent(registry, agent)?.instances !== undefined) return undefined;
   return instanceMarkOf(who, context.ipAddress, { agent, instance });

@@ -1,11 +1,13 @@
 import type { Denial } from '@agent-ticket/shared/denial.ts';
 import { present } from '@agent-ticket/shared/handshake.ts';
+import { SESSION_ABSOLUTE_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { TicketId } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { formatScope } from '@agent-ticket/shared/scope.ts';
+import type { BrokerConfig } from '../config/config.ts';
 import { type AgentWorker, workerOf } from '../config/workers.ts';
 import type { Authenticated } from '../credentials/principal.ts';
-import { type Credential, isUnverified, noteUse } from '../credentials/service-token.ts';
+import { type Credential, isUnverified, noteUse, USE_NOTED_EVERY_MS } from '../credentials/service-token.ts';
 import type { RequestContext } from '../http/context.ts';
 import type { RateState } from '../http/rate.ts';
 import type { KeyMaterial, Keyring } from '../keys/keyring.ts';
@@ -17,6 +19,7 @@ import { accountOf, type MintOrder, type MintResult, type MintShard, type Secret
 import type { TicketRequest } from './ticket-request.ts';
 
 export interface ExchangePorts extends ChangePorts {
+  readonly config: ChangePorts['config'] & Pick<BrokerConfig, 'sessionRetentionMs'>;
   readonly shard: MintShard;
   readonly keyring: Pick<Keyring, 'signer' | 'lastSigner' | 'newestSigner'>;
   /** Runs beside the answer; its failure is logged and changes no answer. */
@@ -177,11 +180,24 @@ async function finish(
       return err('claim_contended', { retryAfter: 1 });
     case 'admitted': {
       if (last.isClaimed) ports.later(flushOutbox(ports));
+      if (last.label !== undefined) ports.later(noteSight(last.payload.sub, last.label, context.now, ports));
       const issued = await issueTicket(last.payload, material);
       return ok(answerOf(issued, context.now, workerOf(issued.claims.agent, ports)));
     }
   }
 }
+
+/** Notes beside the answer by what operators know the principal, as long as its sessions are kept. `now` in ms. */
+const noteSight = (
+  id: string,
+  label: string,
+  now: number,
+  { control, config }: ExchangePorts,
+): Promise<void> =>
+  control.principals.see({
+    ...{ id, label, now, since: now - USE_NOTED_EVERY_MS },
+    keptUntil: now + SESSION_ABSOLUTE_SECONDS * 1000 + config.sessionRetentionMs,
+  });
 
 /** What `POST /tickets` answers. */
 export interface TicketAnswer {

@@ -1,6 +1,9 @@
 import { TIERS } from '@agent-ticket/shared/names.ts';
+import type { AgentLimits } from '@agent-ticket/shared/registry.ts';
 import { describe, expect, it } from 'vitest';
-import { type Case, decideCase, grantOf, NOW, scopes, whoWith } from '../../test/policy-cases.ts';
+import { type Case, decideCase, entryWith, grantOf, NOW, scopes, whoWith } from '../../test/policy-cases.ts';
+
+const limited = (limits: Partial<AgentLimits>) => ({ limits: { ...entryWith().limits, ...limits } });
 
 describe('what an allowed request gets', () => {
   it.each<[string, Case, string[]]>([
@@ -24,6 +27,17 @@ describe('what an allowed request gets', () => {
   it.each<[string, Case, number]>([
     ['an hour', {}, 3600],
     ['an hour in every tier', { who: whoWith({}, { tier: TIERS[2] }) }, 3600],
+    ['the session of the agent', { entry: limited({ sessionSeconds: 900 }) }, 900],
+    [
+      'the session of the tier',
+      { entry: limited({ sessionSeconds: 900, tiers: { free: { sessionSeconds: 60 } } }) },
+      60,
+    ],
+    [
+      'the session of the agent where another tier has its own',
+      { entry: limited({ sessionSeconds: 900, tiers: { pro: { sessionSeconds: 60 } } }) },
+      900,
+    ],
     ['the life of the credential', { who: whoWith({ expiresAt: NOW + 100 }) }, 100],
     ['an hour of a longer credential', { who: whoWith({ expiresAt: NOW + 7200 }) }, 3600],
     ['the life of the grant', { input: { grants: [grantOf('admin', 200)] } }, 200],

@@ -2,7 +2,15 @@ import type { GrantRow, PolicyRows } from '@agent-ticket/drizzle/control/policy.
 import type { DenialReason } from '@agent-ticket/shared/denial.ts';
 import { CREDENTIAL_MIN_LEFT_SECONDS, SESSION_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { InstanceName, ROLES, Role, type Transport, tierAtLeast } from '@agent-ticket/shared/names.ts';
-import { type AgentEntry, type AgentRegistry, findAgent, roleScopes } from '@agent-ticket/shared/registry.ts';
+import {
+  type AgentEntry,
+  type AgentRegistry,
+  findAgent,
+  limitsFor,
+  roleScopes,
+  rolloutGrant,
+  rolloutOf,
+} from '@agent-ticket/shared/registry.ts';
 import { narrow, type Scope } from '@agent-ticket/shared/scope.ts';
 import { type Authenticated, isBeforeSignOut } from '../credentials/principal.ts';
 
@@ -59,6 +67,8 @@ export type Decision =
       readonly grant: string | undefined;
       /** The principal becomes the owner of the instance by asking: the claim has to be made first. */
       readonly claim: Claim | undefined;
+      /** Why the request would be refused, where the rollout of the agent lets it pass. */
+      readonly wouldDeny?: DenialReason;
       readonly rules: RuleResult[];
     }
   | { readonly allowed: false; readonly reason: DenialReason; readonly rules: RuleResult[] };
@@ -79,7 +89,11 @@ interface Case {
   readonly scope: Scope[] | undefined;
   /** Seconds since 1970; 0 where there is no role. */
   readonly sessionExpiry: number;
+  /** The rollout that the case is judged by; `undefined`: by the rules as they are. */
+  readonly rollout: Rollout | undefined;
 }
+
+type Rollout = NonNullable<ReturnType<typeof rolloutOf>>;
 
 /** A rule returns the reason of the refusal, or `undefined` where it holds. In the order of the checks. */
 const RULES: readonly [name: string, refuses: (c: Case) => DenialReason | undefined][] = [
@@ -103,11 +117,13 @@ const RULES: readonly [name: string, refuses: (c: Case) => DenialReason | undefi
   [
     'the tier is high enough',
     (c) =>
-      c.entry && tierAtLeast(c.who.principal.tier, c.entry.requiredTier) ? undefined : 'tier_insufficient',
+      c.rollout !== undefined || (c.entry && tierAtLeast(c.who.principal.tier, c.entry.requiredTier))
+        ? undefined
+        : 'tier_insufficient',
   ],
   [
     'a service holds the required permissions',
-    (c) => (holdsPermissions(c) ? undefined : 'permission_missing'),
+    (c) => (c.rollout !== undefined || holdsPermissions(c) ? undefined : 'permission_missing'),
   ],
   [
     'the principal has a role, or may be the first user',
@@ -135,23 +151,53 @@ const RULES: readonly [name: string, refuses: (c: Case) => DenialReason | undefi
 /** The names of the rules, in the order of the checks. */
 export const RULE_NAMES: readonly string[] = RULES.map(([name]) => name);
 
-/** Decides one request. `rules` lists every rule up to the one that refused. */
-export function decide(who: Authenticated, request: DecisionRequest, given: PolicyInput): Decision {
+/** The refusals that a rollout turns into its role. A token's limit to agents also makes them invisible, and holds. */
+const WAIVED: readonly DenialReason[] = [
+  'agent_invisible',
+  'tier_insufficient',
+  'permission_missing',
+  'grant_missing',
+];
+
+/** A session of a rollout is short: what it rests on ends with a change of the registry. */
+const ROLLOUT_SESSION_SECONDS = 15 * 60;
+
+/**
+ * Decides one request. `rules` lists every rule up to the one that refused. Where the agent is being rolled out, a
+ * verified principal that lacks grant, tier or permission is judged once more, with the role of the rollout.
+ */
+export function decide(who: Authenticated, request: DecisionRequest, input: PolicyInput): Decision {
+  const enforced = judge(who, request, input);
+  const entry = findAgent(input.registry, request.agent);
+  if (enforced.allowed || entry === undefined || who.method === 'anonymous') return enforced;
+  const rollout = rolloutOf(entry, input.now);
+  if (rollout === undefined || !WAIVED.includes(enforced.reason)) return enforced;
+  const decision = judge(who, request, input, rollout);
+  return decision.allowed ? { ...decision, wouldDeny: enforced.reason } : enforced;
+}
+
+function judge(
+  who: Authenticated,
+  request: DecisionRequest,
+  given: PolicyInput,
+  rollout?: Rollout,
+): Decision {
   // A grant about to end is not used. A claim that may lapse is not used until its object has confirmed it.
   const grants = given.grants.filter((grant) => lasts(grant, given.now) && !mayLapse(grant, given.now));
   const input = { ...given, grants };
   const entry = findAgent(input.registry, request.agent);
-  const granted = entry === undefined ? undefined : roleOf(who, entry, grants);
+  const granted = entry === undefined ? undefined : (rollout?.role ?? roleOf(who, entry, grants));
   const claim =
     entry === undefined || granted !== undefined ? undefined : claimOf(who, entry, request, input);
   const role = granted ?? (claim === undefined || isOverClaimLimit(input) ? undefined : 'owner');
   const scope =
     entry === undefined || role === undefined ? undefined : narrow(roleScopes(entry, role), request.scope);
-  const rests = entry === undefined || role === undefined ? undefined : restOn(who, entry, granted, input);
+  const rests =
+    entry === undefined || role === undefined ? undefined : restOn(who, entry, granted, input, rollout);
   const sessionExpiry = rests?.sessionExpiry ?? 0;
   const rules: RuleResult[] = [];
   for (const [rule, refuses] of RULES) {
-    const reason = refuses({ who, request, input, entry, role, claim, scope, sessionExpiry });
+    const reason = refuses({ who, request, input, entry, role, claim, scope, sessionExpiry, rollout });
     rules.push(reason === undefined ? { rule, holds: true } : { rule, holds: false, reason });
     if (reason !== undefined) return { allowed: false, reason, rules };
   }
@@ -225,8 +271,14 @@ function restOn(
   entry: AgentEntry,
   granted: Role | undefined,
   { grants, now }: PolicyInput,
+  rollout: Rollout | undefined,
 ): { readonly grant: string | undefined; readonly sessionExpiry: number } {
-  const most = Math.min(seconds(now) + SESSION_SECONDS, who.expiresAt ?? Number.POSITIVE_INFINITY);
+  const { sessionSeconds = SESSION_SECONDS } = limitsFor(entry, who.principal.tier);
+  const most = Math.min(seconds(now) + sessionSeconds, who.expiresAt ?? Number.POSITIVE_INFINITY);
+  if (rollout !== undefined) {
+    const end = Math.min(most, seconds(now) + ROLLOUT_SESSION_SECONDS, seconds(rollout.until));
+    return { grant: rolloutGrant(entry.slug), sessionExpiry: end };
+  }
   // A caller that is a viewer by the access mode does not need the grant: its session does not end with the grant.
   const open = granted === undefined || (granted === 'viewer' && isOpenTo(who, entry));
   if (open) return { grant: undefined, sessionExpiry: most };

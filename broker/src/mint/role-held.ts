@@ -47,7 +47,8 @@ function roleIn(who: Authenticated, { agent, instance }: AgentInstance, input: P
   const decision = decide(who, asked, { ...input, revocations: [] });
   const isHidden = !decision.allowed && HIDDEN.includes(decision.reason);
   const held = { role: undefined, until: null, isLocked, isHidden };
-  if (!decision.allowed) return { held, lapses: undefined };
+  // The role of a rollout is for tickets: it gives nothing to give on.
+  if (!decision.allowed || decision.wouldDeny !== undefined) return { held, lapses: undefined };
   if (decision.claim !== undefined) return { held, lapses: decision.claim.lapses };
   const grant = input.grants.find(({ id }) => id === decision.grant);
   return { held: { ...held, role: decision.role, until: grant?.expiresAt ?? null }, lapses: undefined };

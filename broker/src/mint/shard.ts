@@ -8,7 +8,7 @@ import type { Denial } from '@agent-ticket/shared/denial.ts';
 import type { TicketId, Tier } from '@agent-ticket/shared/names.ts';
 import type { TicketPayload } from '@agent-ticket/shared/ticket.ts';
 import type { WorkersConfig } from '../config/workers.ts';
-import type { Authenticated } from '../credentials/principal.ts';
+import type { Authenticated, LabelKind } from '../credentials/principal.ts';
 import { type Credential, isUnverified, principalOfToken } from '../credentials/service-token.ts';
 import type { RequestContext } from '../http/context.ts';
 import { type Counter, INSTANCE_WINDOW_MS, type RateRule, type RateState } from '../http/rate.ts';
@@ -61,6 +61,8 @@ export type MintResult =
       readonly rate: RateState | null;
       /** Whether the principal became the owner by it: the event of that waits in the outbox. */
       readonly isClaimed: boolean;
+      /** The label of the principal, where its sight is to be noted. */
+      readonly label?: string | undefined;
     }
   | { readonly kind: 'refused'; readonly denial: Denial; readonly rate: RateState | null }
   /** Nothing was recorded: the object of this claim must be asked whether it lapses, and the request comes again. */
@@ -91,7 +93,8 @@ export interface MintPorts extends Pick<PolicyInputPorts, 'registry'> {
   readonly control: Pick<ControlStore, 'change' | 'grants'>;
   /** Facts that were read after this call. */
   readonly readFacts: CoalescedRead<MintQuestion, MintFacts>;
-  readonly config: PolicyInputPorts['config'] & WorkersConfig & { readonly issuer: string };
+  readonly config: PolicyInputPorts['config'] &
+    WorkersConfig & { readonly issuer: string; readonly principalLabel: LabelKind };
   readonly randomId: () => string;
   readonly record: Recording;
 }

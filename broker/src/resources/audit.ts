@@ -6,11 +6,11 @@ import { exportAudit } from '../audit/export.ts';
 import { auditEventView, checkpointView } from '../audit/view.ts';
 import { allowsAgent, OTHER_AGENT } from '../credentials/principal.ts';
 import { refuseCredentials } from '../credentials/secret-in-text.ts';
-import { pageOf, readPage } from '../http/page.ts';
+import { PAGE, pageOf, readPage } from '../http/page.ts';
+import { readQuery, Time } from '../http/query.ts';
 import { changePolicy } from '../revocation/changes.ts';
 import type { Call, Handler } from '../runtime/call.ts';
 
-const Time = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text));
 const Name = z.string().min(1).max(512);
 
 /** Filters of `GET /admin/agents/audit`. `from` is in, `to` is out; both by the clock of the event's source. */
@@ -20,35 +20,42 @@ const Filter = z.object({
   instance: Name.optional(),
   type: z.enum(AUDIT_TYPES).optional(),
   outcome: z.enum(['success', 'denied']).optional(),
+  code: z
+    .string()
+    .regex(/^[a-z_]{1,64}$/)
+    .optional(),
+  jti: z.uuid().toLowerCase().optional(),
+  session_id: z.uuid().toLowerCase().optional(),
+  request_id: z.uuid().toLowerCase().optional(),
   from: Time.optional(),
   to: Time.optional(),
 });
 type Filter = z.output<typeof Filter>;
-export const AUDIT_FILTERS = Object.keys(Filter.shape);
+export const AuditQuery = PAGE.extend(Filter.shape);
 
 const Place = z.strictObject({ at: z.int(), seq: z.int().positive() });
 const CheckpointPlace = z.strictObject({ n: z.int().positive() });
-const After = z
-  .string()
-  .regex(/^\d{1,15}$/)
-  .transform(Number);
+export const ExportQuery = z.object({
+  after: z
+    .string()
+    .regex(/^\d{1,15}$/)
+    .transform(Number)
+    .default(0),
+});
 
-function readFilter(url: URL): Outcome<Filter> {
-  const given = Object.fromEntries(
-    AUDIT_FILTERS.map((name) => [name, url.searchParams.get(name) ?? undefined]),
-  );
-  const filter = Filter.safeParse(given);
-  if (!filter.success) return err('field_invalid', { field: String(filter.error.issues[0]?.path[0]) });
-  const { instance, agent } = filter.data;
+function readFilter(url: string): Outcome<Filter> {
+  const filter = readQuery(url, Filter);
+  if (!filter.ok) return filter;
+  const { instance, agent } = filter.value;
   // An instance has a name only within its agent.
   if (instance !== undefined && agent === undefined) return err('field_invalid', { field: 'agent' });
   // The filter is kept in the log itself.
-  return refuseCredentials(filter.data);
+  return refuseCredentials(filter.value);
 }
 
 /** `GET /admin/agents/audit`: newest first. A credential that is limited to some agents names one of them. */
 export const listAudit: Handler = async (call) => {
-  const url = new URL(call.request.url);
+  const { url } = call.request;
   const filter = readFilter(url);
   if (!filter.ok) return filter;
   if (!allowsAgent(call.who, filter.value.agent)) return err('permission_missing', { hint: OTHER_AGENT });
@@ -56,22 +63,24 @@ export const listAudit: Handler = async (call) => {
   if (!page.ok) return page;
   const { limit, after } = page.value;
   await recordRead(call, 'audit', filter.value);
-  const found = await call.ports.record.auditLog.list(filter.value, after, limit + 1);
+  const { session_id: sessionId, request_id: requestId, ...same } = filter.value;
+  const found = await call.ports.record.auditLog.list({ ...same, sessionId, requestId }, after, limit + 1);
   return ok({ status: 200, body: pageOf(found, limit, auditEventView, ({ at, seq }) => ({ at, seq })) });
 };
 
 /** `GET /admin/agents/audit/export`: NDJSON of everything after event `after`, 0 if left out. */
 export const exportAuditLog: Handler = async (call) => {
-  const after = After.safeParse(new URL(call.request.url).searchParams.get('after') ?? '0');
-  if (!after.success) return err('field_invalid', { field: 'after' });
-  await recordRead(call, 'audit/export', { after: after.data });
+  const query = readQuery(call.request.url, ExportQuery);
+  if (!query.ok) return query;
+  const { after } = query.value;
+  await recordRead(call, 'audit/export', { after });
   const headers = { 'content-type': 'application/x-ndjson' };
-  return ok({ status: 200, stream: exportAudit(call.ports, after.data), headers });
+  return ok({ status: 200, stream: exportAudit(call.ports, after), headers });
 };
 
 /** `GET /admin/agents/audit/checkpoints`: newest first. */
 export const listCheckpoints: Handler = async (call) => {
-  const page = readPage(new URL(call.request.url), CheckpointPlace);
+  const page = readPage(call.request.url, CheckpointPlace);
   if (!page.ok) return page;
   const { limit, after } = page.value;
   await recordRead(call, 'audit/checkpoints', {});

@@ -14,7 +14,7 @@ import { readBody } from '../runtime/body.ts';
 import type { Call, Handler } from '../runtime/call.ts';
 
 /** Body of `POST /explain`: a ticket request, and for whom, where that is somebody else. */
-const ExplainRequest = TicketRequest.omit({ expires_in: true }).extend({
+export const ExplainRequest = TicketRequest.omit({ expires_in: true }).extend({
   principal: PrincipalId.refine(isPrincipalName).optional(),
   /** What the other principal is supposed to have: the broker stores no users, so it cannot look that up. */
   kind: z.enum(['user', 'service']).default('user'),
@@ -81,6 +81,8 @@ const view = (who: Authenticated, decision: Decision, { grants }: PolicyInput) =
    * that may lapse, which may answer that it was opened.
    */
   would_claim: decision.allowed && decision.claim !== undefined,
+  /** Why it would be refused without the rollout of the agent. */
+  would_deny: (decision.allowed && decision.wouldDeny) || null,
   rules: decision.rules.map(({ rule, holds }) => ({ rule, holds })),
   grants: grants.map(({ id, subject, instanceId, role, expiresAt }) => ({
     id,

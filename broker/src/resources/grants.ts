@@ -8,12 +8,14 @@ import { foldAddress } from '../credentials/email-address.ts';
 import { isPermittedOn, permissionMissing } from '../credentials/permissions.ts';
 import { isPrincipalName } from '../credentials/principal.ts';
 import { iso } from '../http/iso.ts';
-import { pageOf, readPage } from '../http/page.ts';
+import { PAGE, pageOf, readPage } from '../http/page.ts';
+import { readQuery } from '../http/query.ts';
 import type { AgentInstance } from '../mint/policy-input.ts';
 import { roleHeld } from '../mint/role-held.ts';
 import { changePolicy, endResource, newRevocation } from '../revocation/changes.ts';
 import { readBody } from '../runtime/body.ts';
 import type { Call, Handler } from '../runtime/call.ts';
+import { Reason } from './reason.ts';
 
 /** E-mail subjects are kept in the spelling in which addresses are compared. */
 const EmailSubject = z
@@ -28,7 +30,7 @@ const Subject = z.union([
 ]);
 
 /** Body of `POST /admin/grants`. */
-const CreateGrant = z.strictObject({
+export const CreateGrant = z.strictObject({
   subject: Subject,
   agent: AgentSlug,
   instance: z.union([z.literal('*'), InstanceName]),
@@ -39,7 +41,7 @@ const CreateGrant = z.strictObject({
     .min(60)
     .max(10 * 366 * 24 * 3600)
     .optional(),
-  reason: z.string().trim().min(1).max(500),
+  reason: Reason,
 });
 
 const ABOVE_ROLE = 'the role is above that of the caller there';
@@ -58,12 +60,19 @@ const view = (row: Omit<GrantRow, 'claimed' | 'openedAt' | 'deletedAt'>) => ({
   expires_at: iso(row.expiresAt),
 });
 
+const Filter = z.object({
+  agent: z.string().optional(),
+  instance: z.string().optional(),
+  subject: z.string().optional(),
+});
+export const GrantQuery = PAGE.extend(Filter.shape);
+
 /** `GET /admin/grants`: by `agent`, `instance`, `subject`. An owner sees the grants of an own instance only. */
 export const listGrants: Handler = async (call) => {
-  const url = new URL(call.request.url);
-  const [agent, instance, subject] = ['agent', 'instance', 'subject'].map(
-    (name) => url.searchParams.get(name) ?? undefined,
-  );
+  const { url } = call.request;
+  const query = readQuery(url, Filter);
+  if (!query.ok) return query;
+  const { agent, instance, subject } = query.value;
   const right = await readRight(call, { agent, instance });
   if (!right.ok) return right;
   const page = readPage(url, Place);

@@ -1,7 +1,7 @@
 import { STATEMENT_DEADLINE_MS, within } from '@agent-ticket/drizzle/deadline.ts';
 import { isOutage } from '@agent-ticket/drizzle/outage.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
-import { agentsOf, registryDigest } from '@agent-ticket/shared/registry.ts';
+import { agentsOf, registryDigest, rolloutOf } from '@agent-ticket/shared/registry.ts';
 import { renderErrorWith } from '../http/answer.ts';
 import type { Handler, HandlerResult } from '../runtime/call.ts';
 import type { BrokerPorts } from '../runtime/ports.ts';
@@ -69,6 +69,7 @@ const answerNow = cached(ANSWER_MS, async (ports, now): Promise<HandlerResult> =
     ...events,
     ...known(work),
     ...known(workers),
+    agents_in_rollout: ports.registry.filter((entry) => rolloutOf(entry, now) !== undefined).length,
     key_sets_unusable: unusableKeySets(ports),
   };
   if (mint) return { outcome: ok({ status: 200, body: { status: 'ready', ...state } }) };

@@ -6,22 +6,28 @@ import * as z from 'zod';
 import { auditEventOf } from '../audit/event.ts';
 import type { Answer } from '../http/context.ts';
 import { iso } from '../http/iso.ts';
+import { PAGE, pageOf, readPage } from '../http/page.ts';
+import { readQuery } from '../http/query.ts';
 import { reseal, revoke, rotate, rotationDetails } from '../keys/changes.ts';
 import type { Keyring } from '../keys/keyring.ts';
-import { JWKS_MAX_AGE_SECONDS, stateOf } from '../keys/schedule.ts';
+import { isPublished, maxAgeOf, stateOf } from '../keys/schedule.ts';
 import { changePolicy, newRevocation, statusOf } from '../revocation/changes.ts';
 import { readBody } from '../runtime/body.ts';
 import type { Call, Handler } from '../runtime/call.ts';
 import type { BrokerPorts } from '../runtime/ports.ts';
+import { Reason, readReason, reasonOf } from './reason.ts';
 
-/** A JWK Set (RFC 7517 §5), public members only, with the lifetime that the publish lead is computed from. */
+/** A JWK Set (RFC 7517 §5), public members only, with at most the lifetime that the publish lead is computed from. */
 async function keySet(keyring: Keyring, { now, request }: Call): Promise<Outcome<Answer>> {
-  const keys = (await keyring.published(now)).map(({ material }) => material.publicJwk);
+  const published = await keyring.published(now);
+  const keys = published.map(({ material }) => material.publicJwk);
   // An empty set would be believed for as long as a cache keeps it.
   if (keys.length === 0) return err('signing_key_missing', { retryAfter: 5 });
   // Thumbprints name the keys completely, so they name the set.
   const etag = `"${keys.map((key) => key.kid).join('.')}"`;
-  const headers = { 'cache-control': `public, max-age=${JWKS_MAX_AGE_SECONDS}`, etag };
+  // An audit key stays in its set, whatever became of it.
+  const leaving = keyring.purpose === 'ticket' ? published.map(({ row }) => row) : [];
+  const headers = { 'cache-control': `public, max-age=${maxAgeOf(leaving, now)}`, etag };
   const tags = (request.headers.get('if-none-match') ?? '')
     .split(',')
     .map((tag) => tag.trim().replace(/^W\//, ''));
@@ -38,12 +44,17 @@ export const showAuditKeySet: Handler = (call) => keySet(call.ports.auditKeyring
 /** What a key signs: tickets, or checkpoints of the audit log. */
 const Purpose = z.enum(['ticket', 'audit']).default('ticket');
 
+const Filter = z.object({ purpose: Purpose });
+export const KeyQuery = PAGE.extend(Filter.shape);
+const Place = z.strictObject({ generation: z.int().positive() });
+
 /** Body of `POST /admin/keys/rotate`; may be `{}`. */
-const RotateRequest = z.strictObject({
+export const RotateRequest = z.strictObject({
   purpose: Purpose,
   activate: z.enum(['scheduled', 'now']).default('scheduled'),
   /** Left out: that of the active key. */
   alg: TicketAlgorithm.optional(),
+  reason: Reason.optional(),
 });
 
 const keyView = (row: SigningKeyRow, now: number) => ({
@@ -54,18 +65,34 @@ const keyView = (row: SigningKeyRow, now: number) => ({
   activates_at: iso(row.activatesAt),
   retires_at: iso(row.retiresAt),
   removed_at: iso(row.removedAt),
+  revoked_at: iso(row.revokedAt),
 });
 
 const keyringOf = ({ keyring, auditKeyring }: BrokerPorts, purpose: z.output<typeof Purpose>): Keyring =>
   purpose === 'ticket' ? keyring : auditKeyring;
 
-/** `GET /admin/keys`: published keys, newest first, of the `purpose` in the query; left out: `ticket`. */
+/**
+ * `GET /admin/keys`: of the `purpose` in the query, newest first; left out: `ticket`. Retired and revoked ones too, as
+ * long as their rows are kept. A row that should be published and does not open is none of the broker's, and is not shown.
+ */
 export const listKeys: Handler = async ({ now, request, ports }) => {
-  const purpose = Purpose.safeParse(new URL(request.url).searchParams.get('purpose') ?? undefined);
-  if (!purpose.success) return err('field_invalid', { field: 'purpose' });
-  const keys = await keyringOf(ports, purpose.data).current(now);
-  const items = keys.map(({ row }) => keyView(row, now));
-  return ok({ status: 200, body: { items, next_cursor: null } });
+  const query = readQuery(request.url, Filter);
+  if (!query.ok) return query;
+  const page = readPage(request.url, Place);
+  if (!page.ok) return page;
+  const { purpose } = query.value;
+  const { limit, after } = page.value;
+  // Makes the first key where there is none.
+  const held = (await keyringOf(ports, purpose).current(now)).map(({ row }) => row.kid);
+  const rows = await ports.control.keys.page(purpose, after?.generation, limit + 1);
+  const isShown = (row: SigningKeyRow) => held.includes(row.kid) || !isPublished(row, now);
+  const { items, next_cursor } = pageOf(
+    { rows },
+    limit,
+    (row) => (isShown(row) ? [keyView(row, now)] : []),
+    ({ generation }) => ({ generation }),
+  );
+  return ok({ status: 200, body: { items: items.flat(), next_cursor } });
 };
 
 /** `POST /admin/keys/rotate`: makes the next key. */
@@ -76,7 +103,10 @@ export const rotateKeys: Handler = async (call) => {
   const { purpose, activate, alg: wanted } = body.value;
   const order = { now, activate, alg: wanted };
   const rotated = await rotate(keyringOf(ports, purpose), order, (rotation, change) => {
-    const facts = { kid: rotation.row.kid, details: rotationDetails(rotation) };
+    const facts = {
+      kid: rotation.row.kid,
+      details: { ...rotationDetails(rotation), ...reasonOf(body.value) },
+    };
     return changePolicy(
       { ...change, event: auditEventOf(call, 'key.rotated', ports.randomId(), facts) },
       ports,
@@ -94,23 +124,27 @@ export const rotateKeys: Handler = async (call) => {
 
 /**
  * `POST /admin/keys/:kid/revoke`: for a key that leaked. Out of its set at once, the next key signs at once. Sockets
- * that came by a ticket key are closed; checkpoints by an audit key prove nothing any more. Takes no body.
+ * that came by a ticket key are closed; checkpoints by an audit key prove nothing any more. Takes no body, but a `reason` in the
+ * query.
  */
 export const revokeKey: Handler = async (call) => {
   const { now, ports } = call;
   const kid = KeyId.safeParse(call.params.kid);
   if (!kid.success) return err('field_invalid', { field: 'kid' });
+  const why = readReason(call.request);
+  if (!why.ok) return why;
   // Read without the keyring, which would make the first audit key.
   const auditKeys = await ports.control.keys.list('audit');
   const isAuditKey = auditKeys.some((row) => row.kid === kid.data);
   const keyring = isAuditKey ? ports.auditKeyring : ports.keyring;
-  const lock = isAuditKey ? undefined : lockOf(call, kid.data);
+  const lock = isAuditKey ? undefined : lockOf(call, kid.data, why.value.reason);
   const revoked = await revoke(keyring, { kid: kid.data, now }, ({ row, successor }, change) => {
     const details = {
       purpose: row.purpose,
       state: stateOf(row, now),
       successor: successor.kind,
       ...(lock === undefined ? {} : { lock: lock.id }),
+      ...reasonOf(why.value),
     };
     const event = auditEventOf(call, 'key.revoked', ports.randomId(), { kid: kid.data, details });
     const revocations = lock === undefined ? [] : [lock];
@@ -126,13 +160,13 @@ export const revokeKey: Handler = async (call) => {
 };
 
 /** Shows among the locks: an operator sees there why tickets of the key are refused. */
-const lockOf = ({ who, now, ports }: Call, kid: KeyId) =>
+const lockOf = ({ who, now, ports }: Call, kid: KeyId, reason = 'the key was revoked') =>
   newRevocation({
     id: ports.randomId(),
     target: { kind: 'key', kid },
     kind: 'any',
     code: 'locked',
-    reason: 'the key was revoked',
+    reason,
     by: who.principal.id,
     now,
     until: null,

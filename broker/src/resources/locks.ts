@@ -12,11 +12,12 @@ import { changePolicy, endResource, newRevocation } from '../revocation/changes.
 import { isDone } from '../revocation/outbox.ts';
 import { readBody } from '../runtime/body.ts';
 import type { Call, Handler } from '../runtime/call.ts';
+import { Reason } from './reason.ts';
 
 /** Body of `POST /admin/locks`. */
-const CreateLock = z.strictObject({
+export const CreateLock = z.strictObject({
   target: LockTarget,
-  reason: z.string().trim().min(1).max(500),
+  reason: Reason,
   /** Seconds; left out: until it is lifted. */
   expires_in: z
     .int()
@@ -41,7 +42,7 @@ const view = (row: Lock) => ({
 
 /** `GET /admin/locks`: locks in force, newest first. */
 export const listLocks: Handler = async ({ request, now, ports }) => {
-  const page = readPage(new URL(request.url), Place);
+  const page = readPage(request.url, Place);
   if (!page.ok) return page;
   const { limit, after } = page.value;
   const found = await ports.control.revocations.listLocks(now, after, limit + 1);
@@ -69,7 +70,7 @@ export const createLock: Handler = async (call) => {
     reason,
     by: who.principal.id,
     now,
-    until: expiresIn === undefined ? null : now + expiresIn * 1000,
+    ...(expiresIn === undefined ? lastsFor(target) : { until: now + expiresIn * 1000 }),
   });
   const receipt = await changePolicy(
     { event: lockEvent(call, 'lock.created', lock), revocations: [lock] },
@@ -77,6 +78,9 @@ export const createLock: Handler = async (call) => {
   );
   return ok({ status: isDone(receipt) ? 201 : 202, body: { ...view(lock), receipt } });
 };
+
+/** A lock without an end, but of a ticket, which is over by itself. */
+const lastsFor = ({ kind }: Target) => (kind === 'ticket' ? {} : { until: null });
 
 /** `DELETE /admin/locks/:id`. Another lock on the same target goes on. */
 export const liftLock: Handler = async (call) => {
@@ -101,7 +105,7 @@ export const liftLock: Handler = async (call) => {
 };
 
 /** Whether a target lies within the agents that the caller's credential is limited to; people and keys never do. */
-const isWithinAgents = ({ who }: Call, target: Target): boolean =>
+export const isWithinAgents = ({ who }: Call, target: Target): boolean =>
   allowsAgent(who, target.kind === 'agent' || target.kind === 'instance' ? target.agent : undefined);
 
 const lockEvent = (call: Call, type: 'lock.created' | 'lock.lifted', { id, target, reason }: Lock) =>

@@ -1,6 +1,10 @@
 import { ok } from '@agent-ticket/shared/outcome.ts';
+import * as z from 'zod';
 import { iso } from '../http/iso.ts';
 import type { Handler } from '../runtime/call.ts';
+
+/** `optional=true`: 204 in place of 401 for a caller without a credential. */
+export const MeQuery = z.object({ optional: z.string().optional() });
 
 /** `GET /me`: the caller as the broker sees it, and what each right comes from. */
 export const showPrincipal: Handler = async ({ who }) => {

@@ -1,25 +1,41 @@
 import type { Permission } from '../credentials/permissions.ts';
-import type { QueryRule } from '../http/query.ts';
+import { PAGE } from '../http/page.ts';
+import { NO_PARAMETERS, type QueryRule } from '../http/query.ts';
+import { TicketRequest } from '../mint/ticket-request.ts';
 import { oauthRefusal } from '../oauth/refusal.ts';
 import type { COSTS, Handler, Limit, Route } from '../runtime/call.ts';
 import { receiveLogout } from '../sign-in/backchannel-logout.ts';
 import { finishLogin } from '../sign-in/callback.ts';
-import { beginLogin } from '../sign-in/login.ts';
-import { logOut } from '../sign-in/logout.ts';
+import { beginLogin, LoginQuery } from '../sign-in/login.ts';
+import { LogoutQuery, logOut } from '../sign-in/logout.ts';
 import { refuseSignIn } from '../sign-in/refusal-page.ts';
 import { listAgents } from './agents.ts';
-import { AUDIT_FILTERS, exportAuditLog, listAudit, listCheckpoints } from './audit.ts';
-import { explain } from './explain.ts';
+import { AuditQuery, ExportQuery, exportAuditLog, listAudit, listCheckpoints } from './audit.ts';
+import { ExplainRequest, explain } from './explain.ts';
 import { showFrontPage } from './front-page.ts';
-import { createGrant, deleteGrant, listGrants } from './grants.ts';
+import { CreateGrant, createGrant, deleteGrant, GrantQuery, listGrants } from './grants.ts';
 import { liveness, readiness } from './health.ts';
 import { deleteInstance } from './instances.ts';
-import { listKeys, resealKeys, revokeKey, rotateKeys, showAuditKeySet, showTicketKeySet } from './keys.ts';
-import { createLock, liftLock, listLocks } from './locks.ts';
-import { showPrincipal } from './me.ts';
 import {
+  KeyQuery,
+  listKeys,
+  RotateRequest,
+  resealKeys,
+  revokeKey,
+  rotateKeys,
+  showAuditKeySet,
+  showTicketKeySet,
+} from './keys.ts';
+import { CreateLock, createLock, liftLock, listLocks } from './locks.ts';
+import { MeQuery, showPrincipal } from './me.ts';
+import { showOpenApi } from './openapi.ts';
+import { listPrincipals, PrincipalQuery } from './principals.ts';
+import { ReasonQuery } from './reason.ts';
+import {
+  CreateServiceToken,
   createServiceToken,
   listServiceTokens,
+  RotateServiceToken,
   revokeServiceToken,
   rotateServiceToken,
   showServiceToken,
@@ -28,12 +44,14 @@ import {
   endOwnSession,
   listOwnSessions,
   listSessions,
-  SESSION_FILTERS,
+  SessionQuery,
   showSession,
   terminateSession,
 } from './sessions.ts';
+import { StatsQuery, showStats } from './stats.ts';
+import { TerminateRequest, terminateSessions } from './terminate.ts';
 import { introspectTicket, revokeTicket } from './ticket-status.ts';
-import { mintTicket, mintTickets } from './tickets.ts';
+import { BatchRequest, mintTicket, mintTickets } from './tickets.ts';
 import { grantToken, showServerMetadata } from './token.ts';
 
 const costs = (cost: keyof typeof COSTS): Limit => ({ counts: 'requests', cost });
@@ -46,26 +64,28 @@ const ignoring = (reason: string): QueryRule => ({ ignored: reason });
 const BY_OAUTH = ignoring('parameters that are not known must be ignored (RFC 6749 §3.2, §4.1.2)');
 const BY_PROBES = ignoring('some probes and clients add one, to get around a cache');
 
-const PAGE = ['limit', 'cursor'];
-
 /** A route that reads no credential of its own accord. */
-const open = (limit: Limit, handler: Handler, query: QueryRule = []) =>
+const open = (limit: Limit, handler: Handler, query: QueryRule = NO_PARAMETERS) =>
   ({ auth: 'none', limit, handler, query }) as const;
 
 /** A route for callers with a credential. Those without a permission ask the handler, which knows what an owner may. */
-const known = (cost: keyof typeof COSTS, handler: Handler, query: QueryRule = []) =>
+const known = (cost: keyof typeof COSTS, handler: Handler, query: QueryRule = NO_PARAMETERS) =>
   ({ auth: 'required', limit: costs(cost), handler, query }) as const;
 
 const permitted = (
   permission: Permission,
   cost: keyof typeof COSTS,
   handler: Handler,
-  query: QueryRule = [],
+  query: QueryRule = NO_PARAMETERS,
 ) => ({ ...known(cost, handler, query), permission }) as const;
 
 /** {@link permitted}; the handler holds a credential that is limited to some agents to those. */
-const scoped = (permission: Permission, cost: keyof typeof COSTS, handler: Handler, query: QueryRule = []) =>
-  ({ ...permitted(permission, cost, handler, query), allowsScopedToken: true }) as const;
+const scoped = (
+  permission: Permission,
+  cost: keyof typeof COSTS,
+  handler: Handler,
+  query: QueryRule = NO_PARAMETERS,
+) => ({ ...permitted(permission, cost, handler, query), allowsScopedToken: true }) as const;
 
 /** A route of OAuth about a ticket that the caller presents. */
 const ofTickets = (cost: keyof typeof COSTS, handler: Handler) =>
@@ -81,20 +101,22 @@ export const ROUTES: readonly Route[] = [
   {
     method: 'POST',
     path: '/tickets',
+    body: TicketRequest,
     auth: 'optional',
     limit: { counts: 'tickets' },
     readsCredential: true,
     handler: mintTicket,
-    query: [],
+    query: NO_PARAMETERS,
   },
   {
     method: 'POST',
     path: '/tickets/batch',
+    body: BatchRequest,
     auth: 'required',
     limit: { counts: 'tickets', isBatch: true },
     readsCredential: true,
     handler: mintTickets,
-    query: [],
+    query: NO_PARAMETERS,
   },
   {
     method: 'POST',
@@ -107,11 +129,11 @@ export const ROUTES: readonly Route[] = [
   {
     method: 'GET',
     path: '/auth/login',
-    ...open(unlimited('it asks nobody, and any page could use up what its visitors have'), beginLogin, [
-      'return_to',
-      'login_hint',
-      'renewed',
-    ]),
+    ...open(
+      unlimited('it asks nobody, and any page could use up what its visitors have'),
+      beginLogin,
+      LoginQuery,
+    ),
     renderError: refuseSignIn(),
   },
   {
@@ -126,7 +148,7 @@ export const ROUTES: readonly Route[] = [
     ...open(
       unlimited('without a valid sign-in the route only deletes cookies, and signing out must always work'),
       logOut,
-      ['return_to', 'everywhere'],
+      LogoutQuery,
     ),
   },
   {
@@ -138,18 +160,18 @@ export const ROUTES: readonly Route[] = [
   {
     method: 'GET',
     path: '/me',
-    ...known('read', showPrincipal, ['optional']),
+    ...known('read', showPrincipal, MeQuery),
     allowsNobody: true,
     allowsLocked: true,
   },
-  { method: 'POST', path: '/explain', ...known('read', explain) },
+  { method: 'POST', path: '/explain', body: ExplainRequest, ...known('read', explain) },
   {
     method: 'GET',
     path: '/api/agents',
     auth: 'optional',
     limit: costs('read'),
     handler: listAgents,
-    query: [],
+    query: NO_PARAMETERS,
   },
   { method: 'DELETE', path: '/api/agents/:agent/:instance', ...known('change', deleteInstance) },
   { method: 'GET', path: '/sessions', ...known('read', listOwnSessions, PAGE) },
@@ -171,10 +193,19 @@ export const ROUTES: readonly Route[] = [
     ...open(unlimited('the answer is made of settings'), showServerMetadata, BY_PROBES),
   },
   { method: 'GET', path: '/.well-known/audit-jwks.json', ...open(costs('read'), showAuditKeySet, BY_PROBES) },
-  { method: 'GET', path: '/admin/keys', ...permitted('keys:read', 'read', listKeys, ['purpose']) },
-  { method: 'POST', path: '/admin/keys/rotate', ...permitted('keys:rotate', 'change', rotateKeys) },
+  { method: 'GET', path: '/admin/keys', ...permitted('keys:read', 'read', listKeys, KeyQuery) },
+  {
+    method: 'POST',
+    path: '/admin/keys/rotate',
+    body: RotateRequest,
+    ...permitted('keys:rotate', 'change', rotateKeys),
+  },
   { method: 'POST', path: '/admin/keys/reseal', ...permitted('keys:rotate', 'change', resealKeys) },
-  { method: 'POST', path: '/admin/keys/:kid/revoke', ...permitted('keys:revoke', 'change', revokeKey) },
+  {
+    method: 'POST',
+    path: '/admin/keys/:kid/revoke',
+    ...permitted('keys:revoke', 'change', revokeKey, ReasonQuery),
+  },
   {
     method: 'GET',
     path: '/admin/service-tokens',
@@ -183,6 +214,7 @@ export const ROUTES: readonly Route[] = [
   {
     method: 'POST',
     path: '/admin/service-tokens',
+    body: CreateServiceToken,
     ...scoped('service-tokens:write', 'change', createServiceToken),
   },
   {
@@ -193,27 +225,39 @@ export const ROUTES: readonly Route[] = [
   {
     method: 'POST',
     path: '/admin/service-tokens/:id/rotate',
+    body: RotateServiceToken,
     ...scoped('service-tokens:write', 'change', rotateServiceToken),
   },
   {
     method: 'DELETE',
     path: '/admin/service-tokens/:id',
-    ...scoped('service-tokens:write', 'change', revokeServiceToken),
+    ...scoped('service-tokens:write', 'change', revokeServiceToken, ReasonQuery),
   },
   {
     method: 'GET',
     path: '/admin/grants',
-    ...known('read', listGrants, [...PAGE, 'agent', 'instance', 'subject']),
+    ...known('read', listGrants, GrantQuery),
   },
-  { method: 'POST', path: '/admin/grants', ...known('change', createGrant) },
+  { method: 'POST', path: '/admin/grants', body: CreateGrant, ...known('change', createGrant) },
   { method: 'DELETE', path: '/admin/grants/:id', ...known('change', deleteGrant) },
   { method: 'GET', path: '/admin/locks', ...permitted('locks:read', 'read', listLocks, PAGE) },
-  { method: 'POST', path: '/admin/locks', ...scoped('locks:write', 'change', createLock) },
+  { method: 'POST', path: '/admin/locks', body: CreateLock, ...scoped('locks:write', 'change', createLock) },
   { method: 'DELETE', path: '/admin/locks/:id', ...scoped('locks:write', 'change', liftLock) },
   {
     method: 'GET',
+    path: '/admin/principals',
+    ...permitted('sessions:read', 'read', listPrincipals, PrincipalQuery),
+  },
+  {
+    method: 'GET',
     path: '/admin/agents/sessions',
-    ...scoped('sessions:read', 'read', listSessions, [...PAGE, ...SESSION_FILTERS]),
+    ...scoped('sessions:read', 'read', listSessions, SessionQuery),
+  },
+  {
+    method: 'POST',
+    path: '/admin/agents/sessions/terminate',
+    body: TerminateRequest,
+    ...scoped('sessions:terminate', 'change', terminateSessions),
   },
   {
     method: 'GET',
@@ -223,22 +267,28 @@ export const ROUTES: readonly Route[] = [
   {
     method: 'DELETE',
     path: '/admin/agents/sessions/:id',
-    ...scoped('sessions:terminate', 'change', terminateSession),
+    ...scoped('sessions:terminate', 'change', terminateSession, ReasonQuery),
   },
+  { method: 'GET', path: '/admin/stats', ...permitted('audit:read', 'export', showStats, StatsQuery) },
   {
     method: 'GET',
     path: '/admin/agents/audit',
-    ...scoped('audit:read', 'read', listAudit, [...PAGE, ...AUDIT_FILTERS]),
+    ...scoped('audit:read', 'read', listAudit, AuditQuery),
   },
   {
     method: 'GET',
     path: '/admin/agents/audit/export',
-    ...permitted('audit:read', 'export', exportAuditLog, ['after']),
+    ...permitted('audit:read', 'export', exportAuditLog, ExportQuery),
   },
   {
     method: 'GET',
     path: '/admin/agents/audit/checkpoints',
     ...permitted('audit:read', 'read', listCheckpoints, PAGE),
+  },
+  {
+    method: 'GET',
+    path: '/openapi.json',
+    ...open(unlimited('the document is a constant'), showOpenApi, BY_PROBES),
   },
   { method: 'GET', path: '/healthz', ...open(unlimited('it asks nothing of anything'), liveness, BY_PROBES) },
   {

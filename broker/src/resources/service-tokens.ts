@@ -15,11 +15,12 @@ import { pageOf, readPage } from '../http/page.ts';
 import { changePolicy, endResource, newRevocation, statusOf } from '../revocation/changes.ts';
 import { readBody } from '../runtime/body.ts';
 import type { Call, Handler } from '../runtime/call.ts';
+import { readReason, reasonOf } from './reason.ts';
 
 const YEAR_SECONDS = 366 * 24 * 3600;
 
 /** Body of `POST /admin/service-tokens`. */
-const CreateServiceToken = z.strictObject({
+export const CreateServiceToken = z.strictObject({
   name: z.string().trim().min(1).max(128),
   /** Slugs it may ask for; left out: all. */
   agents: z.array(AgentSlug).min(1).max(64).optional(),
@@ -34,7 +35,7 @@ const CreateServiceToken = z.strictObject({
 });
 
 /** Body of `POST /admin/service-tokens/:id/rotate`. */
-const RotateServiceToken = z.strictObject({
+export const RotateServiceToken = z.strictObject({
   /** Seconds for which the present secret stays good; 0 also ends what it opened. */
   grace_in: z
     .int()
@@ -61,7 +62,7 @@ const view = (row: ServiceTokenRow) => ({
 
 /** `GET /admin/service-tokens`. */
 export const listServiceTokens: Handler = async ({ request, ports }) => {
-  const page = readPage(new URL(request.url), Place);
+  const page = readPage(request.url, Place);
   if (!page.ok) return page;
   const { limit, after } = page.value;
   const rows = await ports.control.serviceTokens.list(after, limit + 1);
@@ -162,19 +163,21 @@ export const revokeServiceToken: Handler = async (call) => {
   if (!found.ok) return found;
   const token = found.value;
   if (await holdsMore(call, token)) return err('above_own_rights', { hint: ABOVE_TOKEN });
+  const why = readReason(call.request);
+  if (!why.ok) return why;
   const { who, now, ports } = call;
   const ended = newRevocation({
     target: { kind: 'service-token', id: token.id },
     kind: 'any',
     code: 'session_terminated',
-    reason: 'the service token was deleted',
+    reason: why.value.reason ?? 'the service token was deleted',
     by: who.principal.id,
     now,
   });
   return endResource(
     {
       statement: ports.control.serviceTokens.revoke(token.id, now),
-      event: tokenEvent(call, 'service_token.revoked', token),
+      event: tokenEvent(call, 'service_token.revoked', token, reasonOf(why.value)),
       revocations: [ended],
     },
     view(token),
@@ -198,13 +201,19 @@ async function newSecret({ now, ports }: Call, tokenId: string) {
   };
 }
 
-const tokenEvent = (call: Call, type: AuditType, row: ServiceTokenRow) =>
+const tokenEvent = (
+  call: Call,
+  type: AuditType,
+  row: ServiceTokenRow,
+  more: { readonly reason?: string } = {},
+) =>
   auditEventOf(call, type, call.ports.randomId(), {
     details: {
       service_token: row.id,
       name: row.name,
       tier: row.tier,
       permissions: row.permissions.join(' '),
+      ...more,
     },
   });
 

@@ -1,16 +1,23 @@
+import type { FoundPage } from '@agent-ticket/drizzle/database.ts';
 import type { InvocationRow } from '@agent-ticket/drizzle/record/invocations.ts';
-import type { AgentSessionRow, SessionFilter } from '@agent-ticket/drizzle/record/sessions.ts';
+import type { AgentSessionRow, SessionCursor, SessionFilter } from '@agent-ticket/drizzle/record/sessions.ts';
 import { SessionId } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
+import { ServiceTokenId } from '@agent-ticket/shared/target.ts';
 import * as z from 'zod';
 import { auditEventOf } from '../audit/event.ts';
 import { allowsAgent, OTHER_AGENT } from '../credentials/principal.ts';
+import { principalOfToken } from '../credentials/service-token.ts';
+import { IpAddress } from '../http/client-address.ts';
 import type { Answer } from '../http/context.ts';
 import { iso } from '../http/iso.ts';
-import { pageOf, readPage } from '../http/page.ts';
+import { PAGE, pageOf, readPage } from '../http/page.ts';
+import { readQuery, Time } from '../http/query.ts';
 import { changePolicy, newRevocation, statusOf } from '../revocation/changes.ts';
 import { isDone } from '../revocation/outbox.ts';
 import type { Call, Handler } from '../runtime/call.ts';
+import { idsOfLabel, Label } from './principals.ts';
+import { type ReasonQuery, readReason, reasonOf } from './reason.ts';
 
 const Place = z.strictObject({ startedAt: z.int(), id: z.uuid() });
 
@@ -40,52 +47,121 @@ const invocationView = (row: InvocationRow) => ({
   code: row.code,
 });
 
-async function listBy({ request, ports }: Call, filter: SessionFilter): Promise<Outcome<Answer>> {
-  const page = readPage(new URL(request.url), Place);
-  if (!page.ok) return page;
-  const { limit, after } = page.value;
-  const found = await ports.record.sessions.list(filter, after, limit + 1);
-  const body = pageOf(found, limit, sessionView, ({ startedAt, id }) => ({ startedAt, id }));
-  return ok({ status: 200, body });
-}
+const placeOf = ({ startedAt, id }: AgentSessionRow) => ({ startedAt, id });
 
 /** `GET /sessions`: the caller's own live sessions. */
-export const listOwnSessions: Handler = (call) =>
-  listBy(call, { principal: call.who.principal.id, active: true });
+export const listOwnSessions: Handler = async ({ request, who, ports }) => {
+  const page = readPage(request.url, Place);
+  if (!page.ok) return page;
+  const { limit, after } = page.value;
+  const own = { principal: who.principal.id, active: true };
+  const found = await ports.record.sessions.list(own, after, limit + 1);
+  return ok({ status: 200, body: pageOf(found, limit, sessionView, placeOf) });
+};
 
 const Active = z.enum(['true', 'false']).transform((text) => text === 'true');
 
-export const SESSION_FILTERS = ['agent', 'instance', 'principal', 'active'];
+/** Filters of `GET /admin/agents/sessions`. `from` and `to` name sessions that were live at some moment between. */
+const Filter = z.object({
+  agent: z.string().optional(),
+  instance: z.string().optional(),
+  principal: z.string().optional(),
+  label: Label.optional(),
+  service_token: ServiceTokenId.optional(),
+  active: Active.optional(),
+  ip_address: IpAddress.optional(),
+  at: Time.optional(),
+  from: Time.optional(),
+  to: Time.optional(),
+});
+export const SessionQuery = PAGE.extend(Filter.shape);
 
-/** `GET /admin/agents/sessions`: by {@link SESSION_FILTERS}; `instance` with `agent`. */
+const wrong = (field: string, hint: string) => err('field_invalid', { field, hint });
+
+/** `GET /admin/agents/sessions`: newest first. A credential that is limited to some agents names one of them. */
 export const listSessions: Handler = async (call) => {
-  const { searchParams } = new URL(call.request.url);
-  const [agent, instance, principal] = ['agent', 'instance', 'principal'].map(
-    (name) => searchParams.get(name) ?? undefined,
-  );
+  const query = readQuery(call.request.url, Filter);
+  if (!query.ok) return query;
+  const { agent, instance, active, ip_address: ipAddress, at } = query.value;
   if (instance !== undefined && agent === undefined) return err('field_invalid', { field: 'agent' });
   if (!allowsAgent(call.who, agent)) return err('permission_missing', { hint: OTHER_AGENT });
-  const active = Active.optional().safeParse(searchParams.get('active') ?? undefined);
-  if (!active.success) return err('field_invalid', { field: 'active' });
-  return listBy(call, { agent, instance, principal, active: active.data });
+  const { from = at, to = at === undefined ? undefined : at + 1 } = query.value;
+  if (at !== undefined && (query.value.from ?? query.value.to) !== undefined)
+    return wrong('at', 'it is a moment: leave out from and to');
+  if (from !== undefined && to !== undefined && from >= to) return wrong('to', 'it is not after from');
+  const principals = await principalsOf(query.value, call);
+  if (!principals.ok) return principals;
+  const page = readPage(call.request.url, Place);
+  if (!page.ok) return page;
+  const { limit, after } = page.value;
+  const filter = { agent, instance, active, ipAddress, from, to };
+  const found = await listAll(principals.value, filter, after, limit + 1, call);
+  const shown = await withLabels(found.rows, call);
+  return ok({ status: 200, body: pageOf({ ...found, rows: shown }, limit, labelledView, placeOf) });
 };
+
+/** The principals that a query names in one of three ways; `undefined` where it asks about all. */
+async function principalsOf(
+  { principal, label, service_token: token }: z.output<typeof Filter>,
+  call: Call,
+): Promise<Outcome<readonly (string | undefined)[]>> {
+  if ([principal, label, token].filter((named) => named !== undefined).length > 1)
+    return wrong('principal', 'name one of principal, label and service_token');
+  if (label !== undefined) return idsOfLabel(label, call);
+  return ok([token === undefined ? principal : principalOfToken(token)]);
+}
+
+/** A page of the sessions of some principals: a page of each, merged. */
+async function listAll(
+  principals: readonly (string | undefined)[],
+  filter: SessionFilter,
+  after: SessionCursor | undefined,
+  limit: number,
+  { ports }: Call,
+): Promise<FoundPage<AgentSessionRow, SessionCursor>> {
+  const pages = await Promise.all(
+    principals.map((principal) => ports.record.sessions.list({ ...filter, principal }, after, limit)),
+  );
+  const [stoppedAt] = pages.flatMap((page) => page.stoppedAt ?? []).sort(newestFirst);
+  const rows = pages
+    .flatMap((page) => page.rows)
+    .filter((row) => stoppedAt === undefined || newestFirst(row, stoppedAt) <= 0)
+    .sort(newestFirst)
+    .slice(0, limit);
+  return { rows, stoppedAt };
+}
+
+const newestFirst = (one: SessionCursor, other: SessionCursor): number =>
+  other.startedAt - one.startedAt || (one.id < other.id ? 1 : one.id > other.id ? -1 : 0);
+
+type LabelledRow = AgentSessionRow & { readonly label: string | null };
+
+const labelledView = ({ label, ...row }: LabelledRow) => ({ ...sessionView(row), principal_label: label });
+
+async function withLabels(rows: readonly AgentSessionRow[], { ports }: Call): Promise<LabelledRow[]> {
+  const labels = await ports.control.principals.labelsOf([...new Set(rows.map(({ userId }) => userId))]);
+  return rows.map((row) => ({ ...row, label: labels.get(row.userId) ?? null }));
+}
 
 /** `GET /admin/agents/sessions/:id`, with a page of its invocations. */
 export const showSession: Handler = async (call) => {
   const found = await findAllowed(call);
   if (!found.ok) return found;
-  const page = readPage(new URL(call.request.url), Place);
+  const page = readPage(call.request.url, Place);
   if (!page.ok) return page;
   const { limit, after } = page.value;
   const rows = await call.ports.record.invocations.ofSession(found.value.id, after, limit + 1);
   const invocations = pageOf({ rows }, limit, invocationView, ({ startedAt, id }) => ({ startedAt, id }));
-  return ok({ status: 200, body: { ...sessionView(found.value), invocations } });
+  const [session] = (await withLabels([found.value], call)).map(labelledView);
+  return ok({ status: 200, body: { ...session, invocations } });
 };
 
-/** `DELETE /admin/agents/sessions/:id`. */
+/** `DELETE /admin/agents/sessions/:id`, with a `reason` in the query. */
 export const terminateSession: Handler = async (call) => {
   const found = await findAllowed(call);
-  return found.ok ? terminate(call, found.value) : found;
+  if (!found.ok) return found;
+  const why = readReason(call.request);
+  return why.ok ? terminate(call, found.value, why.value) : why;
 };
 
 /** `DELETE /sessions/:id`: one of the caller's own; another's does not exist for it. */
@@ -109,7 +185,11 @@ async function findAllowed(call: Call): Promise<Outcome<AgentSessionRow>> {
 }
 
 /** Ends a live session. The event names who ended it; the object writes that and when it ended. */
-async function terminate(call: Call, row: AgentSessionRow): Promise<Outcome<Answer>> {
+async function terminate(
+  call: Call,
+  row: AgentSessionRow,
+  why: z.output<typeof ReasonQuery> = {},
+): Promise<Outcome<Answer>> {
   if (row.endedAt !== null)
     return err('session_already_ended', { hint: `the session ended at ${iso(row.endedAt)}` });
   const { who, now, ports } = call;
@@ -118,11 +198,14 @@ async function terminate(call: Call, row: AgentSessionRow): Promise<Outcome<Answ
     target: { kind: 'session', id: SessionId.parse(sessionId) },
     kind: 'any',
     code: 'session_terminated',
-    reason: 'the session was terminated',
+    reason: why.reason ?? 'the session was terminated',
     by: who.principal.id,
     now,
   });
-  const event = auditEventOf(call, 'session.terminated', ports.randomId(), { agent, instance, sessionId });
+  const event = auditEventOf(call, 'session.terminated', ports.randomId(), {
+    ...{ agent, instance, sessionId },
+    ...(why.reason === undefined ? {} : { details: reasonOf(why) }),
+  });
   const command = { op: 'revoke', ids: [revocation.id], audience } as const;
   const receipt = await changePolicy({ event, revocations: [revocation], command }, ports);
   // The object has ended it; its own row of that may still be on the way to the record.

@@ -12,7 +12,7 @@ import type { Authenticated } from '../credentials/principal.ts';
 import { type Credential, isUnverified, lookUpSecret } from '../credentials/service-token.ts';
 import { errorOf } from '../http/answer.ts';
 import type { RequestContext } from '../http/context.ts';
-import { checkQuery } from '../http/query.ts';
+import { checkQuery, NO_PARAMETERS } from '../http/query.ts';
 import { type Exchanged, exchange, exchangeBatch, type TicketAnswer } from '../mint/mint.ts';
 import { TicketRequest } from '../mint/ticket-request.ts';
 import { readBody } from '../runtime/body.ts';
@@ -44,7 +44,7 @@ export const mintTicket: Handler = async (call): Promise<HandlerResult> => {
 const MAX_BATCH = 20;
 
 /** Body of `POST /tickets/batch`. */
-const BatchRequest = z.strictObject({ requests: z.array(TicketRequest).min(1).max(MAX_BATCH) });
+export const BatchRequest = z.strictObject({ requests: z.array(TicketRequest).min(1).max(MAX_BATCH) });
 
 /**
  * `POST /tickets/batch`: several tickets for one caller with a credential. Each request is decided, audited and answered
@@ -93,7 +93,7 @@ async function readPresented(call: Call, route: RouteName): Promise<Outcome<Cred
 }
 
 async function readRequest<T>({ request }: Call, schema: z.ZodType<T>): Promise<Outcome<T>> {
-  const query = checkQuery(request.url, []);
+  const query = checkQuery(request.url, NO_PARAMETERS);
   return query.ok ? readBody(request, schema) : query;
 }
 

@@ -1,4 +1,5 @@
 import type { Outcome } from '@agent-ticket/shared/outcome.ts';
+import type * as z from 'zod';
 import type { Permission } from '../credentials/permissions.ts';
 import type { Authenticated } from '../credentials/principal.ts';
 import type { Answer, ErrorRenderer, RequestContext } from '../http/context.ts';
@@ -54,6 +55,8 @@ export interface Route {
   /** Hono pattern. */
   readonly path: string;
   readonly query: QueryRule;
+  /** JSON that it reads; left out: none. */
+  readonly body?: z.ZodType;
   /** Checked before anything is looked up. */
   readonly permission?: Permission;
   /**

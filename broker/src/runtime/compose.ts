@@ -1,6 +1,6 @@
 import type { ControlStore } from '@agent-ticket/drizzle/control/store.ts';
 import type { RecordStore } from '@agent-ticket/drizzle/record/store.ts';
-import { type AgentRegistry, requireSound } from '@agent-ticket/shared/registry.ts';
+import { type AgentRegistry, requireSound, rolloutFaults } from '@agent-ticket/shared/registry.ts';
 import { createRemoteKeys } from '@agent-ticket/shared/remote-keys.ts';
 import { type AnchorBucket, allAnchors, bucketAnchor, webhookAnchor } from '../audit/anchor.ts';
 import type { BrokerConfig } from '../config/config.ts';
@@ -41,6 +41,8 @@ export interface Runtime
  */
 export function compose(config: BrokerConfig, registry: AgentRegistry, runtime: Runtime): BrokerPorts {
   requireSound(registry);
+  const late = rolloutFaults(registry, runtime.clock());
+  if (late.length > 0) throw new Error(`agent registry is not sound. ${late.join('; ')}`);
   const misfits = [
     ...workerMisfits(registry, config.workers),
     ...claimRuleFaults(config.claimRules, knownPermissions(registry)),

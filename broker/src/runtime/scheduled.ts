@@ -1,13 +1,16 @@
 import { isOutage } from '@agent-ticket/drizzle/outage.ts';
 import type { CheckpointRow } from '@agent-ticket/drizzle/record/audit-checkpoints.ts';
 import { reconciledEnd } from '@agent-ticket/drizzle/record/deliver.ts';
+import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import { SESSION_ABSOLUTE_SECONDS } from '@agent-ticket/shared/limits.ts';
+import { rolloutGrant, rolloutOf } from '@agent-ticket/shared/registry.ts';
 import { REVOCATION_KEPT_MS } from '@agent-ticket/shared/revocation.ts';
 import { purgeAudit } from '../audit/retention.ts';
 import { isFull, sealAudit } from '../audit/sealer.ts';
 import { INSTANCE_WINDOW_MS, RATE_WINDOW_MS } from '../http/rate.ts';
 import { maintainKeys } from '../keys/maintenance.ts';
+import { changePolicy, newRevocation } from '../revocation/changes.ts';
 import { flushOutbox, keepNumbersAhead } from '../revocation/outbox.ts';
 import { compareRegistries, reconcileSessions } from '../revocation/send-command.ts';
 import type { BrokerPorts } from './ports.ts';
@@ -28,6 +31,7 @@ export async function runScheduled(ports: BrokerPorts): Promise<void> {
   await step('outbox', ports, () => flushOutbox(ports));
   await step('reconcile', ports, () => reconcileSessions(ports));
   await step('former workers', ports, () => endSessionsOfFormerWorkers(ports, now));
+  await step('rollouts', ports, () => endRollouts(ports, now));
   await step('registries', ports, () => compareRegistries(ports));
   await step('checkpoint', ports, () =>
     whileMore(ports, async () => {
@@ -85,6 +89,43 @@ async function endSessionsOfFormerWorkers({ config, record }: BrokerPorts, now: 
   if (ends.length > 0) await record.deliver(ends, now);
 }
 
+/** Well below the time for which a mark is kept. */
+const ROLLOUT_MARKED_EVERY_MS = 30 * 60_000;
+
+/**
+ * Revokes the tickets and sessions of rollouts that are not in force any more. A registry says nothing of the one before
+ * it, so that rollouts in force are marked in the control database. `now` in ms.
+ */
+async function endRollouts(ports: BrokerPorts, now: number): Promise<void> {
+  const { revocations } = ports.control;
+  const rollouts = ports.registry.map((entry) => {
+    const target = { kind: 'grant', id: rolloutGrant(entry.slug) } as const;
+    const reason = 'the rollout ended';
+    const end = newRevocation({ target, kind: 'before', code: 'rights_changed', reason, by: 'broker', now });
+    return {
+      agent: entry.slug,
+      isInForce: rolloutOf(entry, now) !== undefined,
+      mark: `rollout ${entry.slug}`,
+      end,
+    };
+  });
+  const rows = await revocations.findAll(rollouts.flatMap(({ mark, end }) => [mark, end.id]));
+  const timeOf = (id: string): number => rows.find((row) => row.id === id)?.createdAt ?? 0;
+  for (const { agent, isInForce, mark, end } of rollouts) {
+    const [marked, ended] = [timeOf(mark), timeOf(end.id)];
+    if (isInForce) {
+      const isMarked = marked > ended && marked > now - ROLLOUT_MARKED_EVERY_MS;
+      if (!isMarked) await revocations.mark(mark, end.target, now);
+    } else if (marked > ended) {
+      const event: AuditEvent = {
+        ...{ eventId: ports.randomId(), at: now, type: 'grant.deleted', outcome: 'success', agent },
+        details: { grant: rolloutGrant(agent), reason: end.reason },
+      };
+      await changePolicy({ event, revocations: [end] }, ports);
+    }
+  }
+}
+
 interface SessionRetentionPorts {
   readonly record: Pick<BrokerPorts['record'], 'sessions' | 'invocations'>;
   readonly config: Pick<BrokerPorts['config'], 'sessionRetentionMs' | 'invocationRetentionMs'>;
@@ -114,13 +155,14 @@ async function inBatches(purge: (limit: number) => Promise<number>): Promise<num
 }
 
 /** Deletes expired rows. They have no effect any more, so correctness does not depend on when this runs. */
-async function purgeExpired({ control, record, clock }: BrokerPorts): Promise<void> {
+async function purgeExpired({ config, control, record, clock }: BrokerPorts): Promise<void> {
   const now = clock();
   await inBatches((limit) => control.grants.retire(now, limit));
   await inBatches((limit) => control.grants.purge(now - REVOCATION_KEPT_MS, limit));
   await inBatches((limit) => control.authSessions.purge(now, limit));
   await inBatches((limit) => control.usedTokens.purge(now, limit));
   await inBatches((limit) => control.principals.purge(now, limit));
+  if (config.principalLabel === 'none') await inBatches((limit) => control.principals.forgetLabels(limit));
   await inBatches((limit) => control.revocations.purge(now - REVOCATION_KEPT_MS, limit));
   await inBatches((limit) => record.revocations.purge(now - REVOCATION_KEPT_MS, limit));
   await record.rates.purge(now - RATE_WINDOW_MS, now - INSTANCE_WINDOW_MS);

@@ -1,5 +1,6 @@
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { base64url } from 'jose';
+import * as z from 'zod';
 import type { SignInConfig } from '../credentials/auth0-session.ts';
 import { authenticate } from '../credentials/authenticate.ts';
 import { setCookie } from '../credentials/cookies.ts';
@@ -17,6 +18,13 @@ const LOGIN_SECONDS = 600;
 export const loginCookieName = ({ cookieName }: SignInConfig): string => `login_${cookieName}`;
 
 export const isSecure = ({ baseUrl }: SignInConfig): boolean => baseUrl.startsWith('https:');
+
+/** `renewed`: Access was asked for a new sign-in on the way here. */
+export const LoginQuery = z.object({
+  return_to: z.string().optional(),
+  login_hint: z.string().optional(),
+  renewed: z.string().optional(),
+});
 
 /**
  * `GET /auth/login?return_to=…&login_hint=…`: redirects to the tenant, with the values that must come back in a cookie

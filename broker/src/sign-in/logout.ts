@@ -6,14 +6,18 @@ import { dropCookie, readSessionCookie, sessionCookieNames } from '../credential
 import type { Answer } from '../http/context.ts';
 import { isFromOtherOrigin } from '../http/other-origin.ts';
 import { plainPage } from '../http/plain-page.ts';
+import { readQuery } from '../http/query.ts';
 import type { Call, Handler } from '../runtime/call.ts';
 import { isSecure } from './login.ts';
 import { readReturnTo } from './return-to.ts';
 import { signOut } from './sign-out.ts';
 import { endSessionUrl } from './tenant.ts';
 
-/** Left out: this sign-in, and all tokens and sockets from before. */
-const Everywhere = z.enum(['true', 'false']).optional();
+export const LogoutQuery = z.object({
+  return_to: z.string().optional(),
+  /** Left out: this sign-in, and all tokens and sockets from before. */
+  everywhere: z.enum(['true', 'false']).optional(),
+});
 
 /**
  * `GET /auth/logout?return_to=…&everywhere=…`: ends the sign-in here and its person's sockets, and goes on to the tenant,
@@ -29,13 +33,13 @@ export const logOut: Handler = async (call) => {
   const { search, searchParams } = new URL(url);
   const returnTo = readReturnTo(searchParams.get('return_to'), call.ports);
   if (!returnTo.ok) return returnTo;
-  const everywhere = Everywhere.safeParse(searchParams.get('everywhere') ?? undefined);
-  if (!everywhere.success) return err('field_invalid', { field: 'everywhere' });
+  const query = readQuery(url, LogoutQuery);
+  if (!query.ok) return query;
   if (isFromOtherOrigin(headers, trustedOrigins))
     return headers.has('referer') || headers.get('sec-fetch-dest') !== 'document'
       ? err('origin_not_allowed')
       : ask(search, returnTo.value);
-  const ended = await end(call, signIn, everywhere.data);
+  const ended = await end(call, signIn, query.value.everywhere);
   const names = sessionCookieNames(headers.get('cookie'), config.cookieName);
   return ok({
     status: 302,
@@ -62,7 +66,7 @@ function ask(again: string, returnTo: string): Outcome<Answer> {
 async function end(
   call: Call,
   signIn: SignInPorts,
-  everywhere: z.infer<typeof Everywhere>,
+  everywhere: z.infer<typeof LogoutQuery>['everywhere'],
 ): Promise<SignIn | undefined> {
   const { config, control } = signIn;
   const cookie = readSessionCookie(call.request.headers.get('cookie'), config.cookieName);

@@ -167,6 +167,18 @@ export const KINDS: readonly (readonly [what: string, kind: Kind])[] = [
     },
   ],
   [
+    'sessions that are terminated by a selector',
+    {
+      event: 'session.terminated',
+      writes: ['outbox', 'revocations'],
+      command: 'revoke',
+      prepare: async (broker) => ({
+        act: post(broker, '/admin/agents/sessions/terminate', { principal: idOf(BOB) }),
+        revokes: [`principal:${idOf(BOB)}`, 'session_terminated'],
+      }),
+    },
+  ],
+  [
     'an instance that is deleted',
     {
       event: 'agent.deleted',

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { createApp } from '../../src/app.ts';
 import { sealCookie } from '../../src/credentials/session-cookie.ts';
+import { checkedApp } from '../openapi.ts';
 import { bodyOf } from './answers.ts';
 import { freezeClock, openTenant, SECRET } from './auth0-session/tenant.ts';
 import { testIssuer } from './issuer.ts';
@@ -21,7 +21,7 @@ interface Way {
 }
 
 let broker: StartedBroker;
-let app: ReturnType<typeof createApp>;
+let app: ReturnType<typeof checkedApp>;
 let ways: Record<string, Way>;
 
 freezeClock();
@@ -46,7 +46,7 @@ beforeAll(async () => {
   broker = at.broker;
   // Hundreds of wrong tries from one address: counting them is another test's business.
   const rate = { limit: 1, remaining: 1, resetAt: 0 };
-  app = createApp({
+  app = checkedApp({
     ...broker.ports,
     shard: { ...broker.ports.shard, count: async () => ({ admitted: true, rate }) },
   });

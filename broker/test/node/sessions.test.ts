@@ -30,6 +30,9 @@ const list = async (who: Person, path: string) =>
 const idsOf = async (who: Person, path: string) => (await list(who, path)).items.map(({ id }) => id);
 const of = (who: Person) => ({ principal: idOf(who) });
 const ALICE_S = of(ALICE);
+/** So many seconds from now. */
+const time = (seconds: number) => new Date((NOW + seconds) * 1000).toISOString();
+const TOKEN = `svc_${'1'.repeat(22)}`;
 const ended = { endedAt: NOW * 1000, endReason: 'closed' };
 
 describe('GET /sessions', () => {
@@ -70,6 +73,44 @@ describe('GET /admin/agents/sessions', () => {
     const answer = await broker.call(ROOT, 'GET', `${ADMIN}?${query}`);
     expect(answer.status).toBe(count === undefined ? 400 : 200);
     if (count !== undefined) expect(Page.parse(await answer.json()).items).toHaveLength(count);
+  });
+
+  it.each<[query: string, found: readonly string[] | undefined]>([
+    [`service_token=${TOKEN}`, ['token']],
+    [`service_token=${TOKEN}&principal=a`, undefined],
+    ['service_token=token:svc_1', undefined],
+    ['ip_address=192.0.2.7', ['token']],
+    ['ip_address=2001:DB8:0:0::7', ['newest']],
+    ['ip_address=192.0.2', undefined],
+    [`at=${time(-600)}`, ['oldest']],
+    [`at=${time(-3_000)}`, []],
+    [`at=${time(0)}`, ['newest', 'token']],
+    [`at=${time(-300)}`, []],
+    ['at=2027-01-15T09:50:00%2B02:00', ['oldest']],
+    [`from=${time(-600)}&to=${time(-59)}`, ['token', 'oldest']],
+    [`from=${time(-600)}&to=${time(-60)}`, ['oldest']],
+    [`from=${time(-300)}`, ['newest', 'token']],
+    [`to=${time(-600)}`, ['oldest']],
+    [`active=true&at=${time(-1)}`, ['token']],
+    [`from=${time(0)}&to=${time(0)}`, undefined],
+    [`at=${time(0)}&to=${time(1)}`, undefined],
+    ['at=2027-01-15T08:00:00', undefined],
+  ])('finds by ?%s: %j', async (query, found) => {
+    const startedAt = (seconds: number) => ({ startedAt: (NOW + seconds) * 1000 });
+    const ids = new Map([
+      [
+        await broker.openSession({ ...startedAt(-900), endedAt: (NOW - 300) * 1000, endReason: 'closed' }),
+        'oldest',
+      ],
+      [
+        await broker.openSession({ ...startedAt(-60), principal: `token:${TOKEN}`, ipAddress: '192.0.2.7' }),
+        'token',
+      ],
+      [await broker.openSession({ ...startedAt(0), ipAddress: '2001:db8::7' }), 'newest'],
+    ]);
+    const answer = await broker.call(ROOT, 'GET', `${ADMIN}?${query}`);
+    const { items } = answer.status === 200 ? Page.parse(await answer.json()) : { items: undefined };
+    expect(items?.map(({ id }) => ids.get(id))).toEqual(found);
   });
 
   it('shows one with its invocations', async () => {

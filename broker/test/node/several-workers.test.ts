@@ -1,12 +1,12 @@
 import { type ControlCommand, verifyControl } from '@agent-ticket/shared/control.ts';
 import { type AgentEntry, agentsOf, registryDigest, withDefaults } from '@agent-ticket/shared/registry.ts';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { createApp } from '../../src/app.ts';
 import { mintShardInProcess } from '../../src/mint/shard-node.ts';
 import { flushOutbox } from '../../src/revocation/outbox.ts';
 import { compose } from '../../src/runtime/compose.ts';
 import type { BrokerPorts } from '../../src/runtime/ports.ts';
 import { runScheduled } from '../../src/runtime/scheduled.ts';
+import { checkedApp } from '../openapi.ts';
 import { findKeyOf } from './admin/operator-broker.ts';
 import { bodyOf, ticketIn } from './answers.ts';
 import { BROKER, basic, NOW, type StartedBroker, startNodeBroker } from './start-broker.ts';
@@ -23,7 +23,7 @@ const CLEAN = { closed: 1, objects: 1, unreachable: 0, pending: 0, ms: 1 };
 
 let started: StartedBroker;
 let ports: BrokerPorts;
-let app: ReturnType<typeof createApp>;
+let app: ReturnType<typeof checkedApp>;
 let headers: Record<string, string>;
 let token: string;
 /** Commands by the audience of the worker that got them. Each was for that worker. */
@@ -56,7 +56,7 @@ beforeEach(async () => {
       return answerOf(worker.audience, cmd);
     },
   };
-  app = createApp(ports);
+  app = checkedApp(ports);
   const permissions = ['locks:write', 'sessions:terminate', 'grants:write', 'sessions:read'];
   const made = await started.makeServiceToken({ permissions, tier: 'admin' });
   token = made.id;

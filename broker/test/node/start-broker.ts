@@ -2,11 +2,11 @@ import type { RecordStore } from '@agent-ticket/drizzle/record/store.ts';
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import type { Hono } from 'hono';
 import { AGENTS } from '../../../agents.ts';
-import { createApp } from '../../src/app.ts';
 import { readConfig } from '../../src/config/config.ts';
 import { mintShardInProcess } from '../../src/mint/shard-node.ts';
 import { compose, type Runtime } from '../../src/runtime/compose.ts';
 import type { BrokerPorts } from '../../src/runtime/ports.ts';
+import { checkedApp } from '../openapi.ts';
 import { openFiles } from './folder.ts';
 import { insertGrant, insertServiceToken, type ServiceToken, type TokenWish } from './service-token.ts';
 
@@ -105,7 +105,7 @@ export async function startNodeBroker(
     },
   };
   const ports = compose(config, AGENTS, runtime);
-  const app = createApp(ports);
+  const app = checkedApp(ports);
   return {
     app,
     ports,
@@ -115,7 +115,7 @@ export async function startNodeBroker(
     commands,
     folder,
     runtime,
-    beside: (parts) => createApp(compose(config, AGENTS, { ...runtime, ...parts })),
+    beside: (parts) => checkedApp(compose(config, AGENTS, { ...runtime, ...parts })),
     clock,
     caller,
     post: async (path, body, headers = {}) =>

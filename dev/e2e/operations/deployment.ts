@@ -87,9 +87,9 @@ export async function startDeployment(settings: DeploymentSettings = {}) {
       await (await stack.workers.getWorker('broker')).scheduled({ cron: '* * * * *' });
     },
 
-    /** `POST /tickets` for a counter. */
-    tryMint: (instance: string, secret = secrets.serviceToken.clientSecret) =>
-      ask('/tickets', secret, { agent: 'counter', instance }),
+    /** `POST /tickets`, for a counter where no other agent is named. */
+    tryMint: (instance: string, secret = secrets.serviceToken.clientSecret, agent = 'counter') =>
+      ask('/tickets', secret, { agent, instance }),
 
     async mint(instance: string, secret?: string) {
       const { body } = await this.tryMint(instance, secret);

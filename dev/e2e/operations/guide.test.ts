@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { kidOf } from '../broker.ts';
+import { kidOf, post } from '../broker.ts';
 import { paste } from '../documents.ts';
 import { nextFrame, openSocket } from '../sockets.ts';
 import { type Deployment, Page, startDeployment } from './deployment.ts';
@@ -56,10 +56,13 @@ const TESTED = [
   '/admin/service-tokens/$TOKEN',
   '"kind": "everything"',
   '/admin/locks/$LOCK',
+  '/sessions/terminate',
   'principal=$PRINCIPAL',
+  'request_id=$REQUEST',
   'export?after=0',
   'export?after=$LAST',
   'agent-ticket audit verify',
+  '/admin/principals',
 ];
 
 it('the tests below run every block', () => {
@@ -83,6 +86,7 @@ describe('docs/operations.md', () => {
         changes_waiting: 0,
         checkpoint_age: expect.any(Number),
         key_sets_unusable: [],
+        agents_in_rollout: 0,
         workers_differing: 0,
         workers_unanswered: 0,
       }),
@@ -165,6 +169,37 @@ describe('docs/operations.md', () => {
     expect((await deployment.tryMint('locked')).status).toBe(403);
     await run('/admin/locks/$LOCK', { LOCK: lock.id });
     expect((await deployment.tryMint('locked')).status).toBe(201);
+  });
+
+  it('finds a person by the address, and ends all sessions of the person', async () => {
+    const made = await post(deployment.facts.access.tokenUrl, {}, { email: 'ada@example.com' });
+    const { token } = z.object({ token: z.string() }).parse(await made.json());
+    const headers = { 'cf-access-jwt-assertion': token };
+    const minted = await post(`${deployment.facts.broker}/tickets`, headers, {
+      ...{ agent: 'counter', instance: 'person' },
+    });
+    const { url } = z.object({ url: z.string() }).parse(await minted.json());
+    const { socket, closed } = openSocket(url);
+    await nextFrame(socket);
+    const [person] = await eventually(async () => {
+      const { items } = Page.parse(await json(run('/admin/principals')));
+      expect(items).toMatchObject([{ label: 'ada@example.com', live_sessions: 1 }]);
+      return items;
+    });
+    const ended = await json(run('/sessions/terminate'));
+    expect(ended).toMatchObject({ target: { id: person?.id }, receipt: { closed: 1 } });
+    expect(await closed).toMatchObject({ code: 4003 });
+  });
+
+  it('shows why a request was refused', async () => {
+    const { id, client_secret } = await deployment.newToken();
+    const { status, body } = await deployment.tryMint('sub-agents', client_secret, 'mcp-agent');
+    expect(status).toBe(403);
+    const { error } = z.object({ error: z.object({ request_id: z.string() }) }).parse(body);
+    await eventually(async () => {
+      const { items } = Page.parse(await json(run('request_id=$REQUEST', { REQUEST: error.request_id })));
+      expect(items).toMatchObject([{ principal: `token:${id}`, type: 'ticket.denied' }]);
+    });
   });
 
   it('shows the events of a principal', async () => {

@@ -57,10 +57,13 @@ CREATE TABLE `principals` (
 	`id` text PRIMARY KEY NOT NULL,
 	`tokens_before` integer,
 	`logins_before` integer,
+	`label` text COLLATE NOCASE,
+	`last_seen_at` integer,
 	`kept_until` integer NOT NULL
 );
 --> statement-breakpoint
 CREATE INDEX `principals_kept` ON `principals` (`kept_until`);--> statement-breakpoint
+CREATE INDEX `principals_label` ON `principals` (`label`,`id`) WHERE label IS NOT NULL;--> statement-breakpoint
 CREATE TABLE `revocations` (
 	`id` text PRIMARY KEY NOT NULL,
 	`rev` integer NOT NULL,

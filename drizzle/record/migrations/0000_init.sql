@@ -35,11 +35,13 @@ CREATE INDEX `agent_sessions_instance` ON `agent_sessions` (`agent_slug`,`instan
 CREATE INDEX `agent_sessions_newest` ON `agent_sessions` (`started_at`,`id`);--> statement-breakpoint
 CREATE INDEX `agent_sessions_active` ON `agent_sessions` (`started_at`,`id`,`audience`) WHERE ended_at IS NULL;--> statement-breakpoint
 CREATE INDEX `agent_sessions_agent` ON `agent_sessions` (`agent_slug`,`started_at`,`id`);--> statement-breakpoint
+CREATE INDEX `agent_sessions_address` ON `agent_sessions` (`ip_address`,`started_at`,`id`) WHERE ip_address IS NOT NULL;--> statement-breakpoint
 CREATE INDEX `agent_sessions_ended` ON `agent_sessions` (`ended_at`) WHERE ended_at IS NOT NULL;--> statement-breakpoint
 CREATE INDEX `agent_sessions_live` ON `agent_sessions` (`agent_slug`,`instance_id`,`started_at`,`id`) WHERE ended_at IS NULL;--> statement-breakpoint
 CREATE INDEX `agent_sessions_user_live` ON `agent_sessions` (`user_id`,`started_at`,`id`) WHERE ended_at IS NULL;--> statement-breakpoint
 CREATE INDEX `agent_sessions_grant` ON `agent_sessions` (`grant_id`) WHERE ended_at IS NULL AND grant_id IS NOT NULL;--> statement-breakpoint
 CREATE INDEX `agent_sessions_login` ON `agent_sessions` (`login_id`) WHERE ended_at IS NULL AND login_id IS NOT NULL;--> statement-breakpoint
+CREATE INDEX `agent_sessions_address_live` ON `agent_sessions` (`ip_address`) WHERE ended_at IS NULL AND ip_address IS NOT NULL;--> statement-breakpoint
 CREATE INDEX `agent_sessions_ticket` ON `agent_sessions` (`jti`) WHERE ended_at IS NULL;--> statement-breakpoint
 CREATE TABLE `audit_checkpoints` (
 	`n` integer PRIMARY KEY NOT NULL,
@@ -80,6 +82,10 @@ CREATE INDEX `audit_events_agent` ON `audit_events` (`agent_slug`,`at`);--> stat
 CREATE INDEX `audit_events_instance` ON `audit_events` (`agent_slug`,`instance_id`,`at`);--> statement-breakpoint
 CREATE INDEX `audit_events_type` ON `audit_events` (`type`,`at`);--> statement-breakpoint
 CREATE INDEX `audit_events_denied` ON `audit_events` (`at`) WHERE outcome = 'denied';--> statement-breakpoint
+CREATE INDEX `audit_events_code` ON `audit_events` (`code`,`at`) WHERE code IS NOT NULL;--> statement-breakpoint
+CREATE INDEX `audit_events_jti` ON `audit_events` (`jti`,`at`) WHERE jti IS NOT NULL;--> statement-breakpoint
+CREATE INDEX `audit_events_session` ON `audit_events` (`session_id`,`at`) WHERE session_id IS NOT NULL;--> statement-breakpoint
+CREATE INDEX `audit_events_request` ON `audit_events` (`request_id`,`at`) WHERE request_id IS NOT NULL;--> statement-breakpoint
 CREATE TABLE `rate_windows` (
 	`key` text PRIMARY KEY NOT NULL,
 	`started_at` integer NOT NULL,

@@ -4,7 +4,7 @@ import { openControl } from '../../control/open-d1.ts';
 import { MAX_EXAMINED } from '../../database.ts';
 import { openRecord } from '../../record/open-d1.ts';
 import { combinationsOf } from '../suite/plan-table.ts';
-import { ALICE, AUDIENCE, BOB, NOW, revocation } from '../suite/rows.ts';
+import { ALICE, AUDIENCE, BOB, MINUTE, NOW, revocation } from '../suite/rows.ts';
 import { openD1 } from './open.ts';
 
 /** Work is counted, not timed: the rows that the database read for a question, with few rows and with ten times as many. */
@@ -84,7 +84,7 @@ async function seedAll(rows: number): Promise<void> {
     await seed(env.CONTROL, rows, insert);
   for (const insert of [
     `INSERT INTO audit_events (event_id, at, type, outcome, user_id, agent_slug, instance_id) SELECT 'e' || i, ${NOW} + i, 'ticket.issued', 'success', '${ALICE}', 'counter', 'main'`,
-    `INSERT INTO agent_sessions SELECT 's' || i, '${ALICE}', 'counter', 'main', '${AUDIENCE}', 'viewer', 's', ${NOW} + i, ${NOW} + i, 'client_closed', NULL, NULL, 'j' || i, 'k', 1, NULL, NULL`,
+    `INSERT INTO agent_sessions SELECT 's' || i, '${ALICE}', 'counter', 'main', '${AUDIENCE}', 'viewer', 's', ${NOW} + i, ${NOW} + i, 'client_closed', '192.0.2.7', NULL, 'j' || i, 'k', 1, NULL, NULL`,
     `INSERT INTO agent_invocations SELECT 'v' || i, 's1', 'm', ${NOW} + i, 1, 'success', NULL`,
   ])
     await seed(env.RECORD, rows, insert);
@@ -131,7 +131,10 @@ const QUESTIONS: readonly [what: string, counted: typeof control, ask: () => Pro
   ),
   ...([ALICE, MALLORY] as const).flatMap((principal) =>
     [true, false].flatMap((active) =>
-      combinationsOf({ principal, agent: 'counter', instance: 'side', active })
+      combinationsOf({
+        ...{ principal, agent: 'counter', instance: 'side', active },
+        ...{ ipAddress: '192.0.2.7', from: NOW - MINUTE, to: NOW + 2 * MANY },
+      })
         .filter(hasAgent)
         .map((filter): (typeof QUESTIONS)[number] => [
           `sessions by ${JSON.stringify(filter)}`,

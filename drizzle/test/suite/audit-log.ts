@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Databases, OpenDatabases } from './databases.ts';
-import { ALICE, auditEvent, NOW, uuidOf } from './rows.ts';
+import { ALICE, auditEvent, JTI, NOW, uuidOf } from './rows.ts';
 
 const checkpoint = (n: number, through: number, at = NOW) => ({
   n,
@@ -23,9 +23,15 @@ export function describeAuditLog(open: OpenDatabases): void {
       const about = { principal: ALICE, agent: 'counter', instance: 'main' };
       const facts = [
         auditEvent({ eventId: uuidOf(1), at: NOW + 2, ...about }),
-        auditEvent({ eventId: uuidOf(2), at: NOW + 1, type: 'ticket.denied', outcome: 'denied' }),
+        auditEvent({
+          ...{ eventId: uuidOf(2), at: NOW + 1, type: 'ticket.denied', outcome: 'denied' },
+          ...{ code: 'grant_missing', requestId: uuidOf(21) },
+        }),
         auditEvent({ eventId: uuidOf(3), at: NOW + 2, ...about, instance: 'other' }),
-        auditEvent({ eventId: uuidOf(4), at: NOW + 3, agent: 'lobby', instance: 'main' }),
+        auditEvent({
+          ...{ eventId: uuidOf(4), at: NOW + 3, agent: 'lobby', instance: 'main' },
+          ...{ jti: JTI, sessionId: uuidOf(41), requestId: uuidOf(42) },
+        }),
       ];
       await record.deliver(
         facts.map((event) => ({ event })),
@@ -48,6 +54,16 @@ export function describeAuditLog(open: OpenDatabases): void {
       ['denials', { outcome: 'denied' }, [2]],
       ['successes', { outcome: 'success' }, [4, 3, 1]],
       ['a time, its start in and its end out', { from: NOW + 1, to: NOW + 3 }, [3, 1, 2]],
+      ['a code', { code: 'grant_missing' }, [2]],
+      ['a ticket', { jti: JTI }, [4]],
+      ['a session', { sessionId: uuidOf(41) }, [4]],
+      ['a request', { requestId: uuidOf(21) }, [2]],
+      [
+        'a request, whatever else',
+        { requestId: uuidOf(21), type: 'ticket.denied', code: 'grant_missing' },
+        [2],
+      ],
+      ['a request and another session', { requestId: uuidOf(21), sessionId: uuidOf(41) }, []],
       ['two things at once', { principal: ALICE, instance: 'main' }, [1]],
     ])('finds by %s', async (_what, filter, found) => {
       expect(await seqs(filter)).toEqual(found);

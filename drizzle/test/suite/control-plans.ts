@@ -82,6 +82,12 @@ export const CONTROL_PLANS: readonly Plan<ControlStore>[] = [
     work: ({ change, revocations }) => change({ before: [revocations.endAt('a', NOW)], ...CHANGE }),
     by: [],
   },
+  ...pages<ControlStore, number>(
+    'keys of a purpose, newest first',
+    7,
+    ({ keys }, before) => keys.page('ticket', before, 50),
+    ['signing_keys_generation'],
+  ),
   {
     what: 'old keys that are forgotten',
     work: ({ keys }) => keys.purge('ticket', NOW),
@@ -258,6 +264,11 @@ export const CONTROL_PLANS: readonly Plan<ControlStore>[] = [
     by: ['revocations_rev_unique'],
   },
   {
+    what: 'a mark',
+    work: ({ revocations }) => revocations.mark('rollout counter', 'grant:rollout:counter', NOW),
+    by: ['revocations_rev_unique'],
+  },
+  {
     what: 'old revocations that are forgotten',
     work: ({ revocations }) => revocations.purge(NOW, 500),
     by: ['revocations_until', 'revocations_rev_unique'],
@@ -309,6 +320,38 @@ export const CONTROL_PLANS: readonly Plan<ControlStore>[] = [
         ...CHANGE,
       }),
     by: [],
+  },
+  {
+    what: 'the sight of a principal',
+    work: ({ principals }) =>
+      principals.see({ id: ALICE, label: 'alice', now: NOW, keptUntil: NOW, since: NOW }),
+    by: [],
+  },
+  {
+    what: 'the labels of some principals',
+    work: ({ principals }) => principals.labelsOf([ALICE, 'auth0:p:b']),
+    by: [],
+  },
+  {
+    what: 'the principals of a label',
+    work: ({ principals }) => principals.withLabel('alice', 21),
+    by: ['principals_label'],
+  },
+  ...pages<ControlStore, { label: string; id: string }>(
+    'principals by how their label begins, by label',
+    { label: 'alice', id: 'm' },
+    ({ principals }, after) => principals.list('al', after, 50),
+    ['principals_label'],
+  ),
+  {
+    what: 'grants and locks of some principals',
+    work: ({ principals }) => principals.countsOf([{ id: ALICE, target: `principal:${ALICE}` }], NOW),
+    by: ['grants_lookup_unique', 'revocations_target'],
+  },
+  {
+    what: 'labels that are forgotten',
+    work: ({ principals }) => principals.forgetLabels(500),
+    by: ['principals_label'],
   },
   { what: 'a principal', work: ({ principals }) => principals.find(ALICE), by: [] },
   {

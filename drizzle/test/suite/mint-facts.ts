@@ -152,6 +152,7 @@ export function describeMintFacts(open: OpenDatabases): void {
           removedAt: key.removedAt,
           revokedAt: key.revokedAt,
         },
+        seen: undefined,
         token: id === undefined ? undefined : await control.serviceTokens.findWithSecrets(id),
       };
     };
@@ -177,6 +178,20 @@ export function describeMintFacts(open: OpenDatabases): void {
       const alone: MintFacts[] = [];
       for (const question of questions) alone.push(await readAlone(question));
       expect(together.map(ordered)).toEqual(alone.map(ordered));
+    });
+
+    it('have the label under which the caller was last seen', async () => {
+      const { control } = databases;
+      const [alice, bob] = ['auth0:p:a', 'auth0:p:b'];
+      const sight = { now: NOW, keptUntil: NOW + MINUTE, since: NOW };
+      await control.principals.see({ ...sight, id: alice, label: 'Alice@people.test' });
+      const ask = (principal: string): MintQuestion => ({
+        ...{ principal, subjects: [], at: { agent: 'counter', instance: 'main' }, targets: [] },
+        ...{ claimsSince: NOW, now: NOW, kid: 'key-1' },
+      });
+      const facts = await control.readMintFacts([ask(alice), ask(bob)]);
+      expect(facts.map(({ seen }) => seen)).toEqual([{ label: 'Alice@people.test', at: NOW }, undefined]);
+      expect(facts[0]?.policy.signedOut).toEqual({ tokensBefore: null, loginsBefore: null });
     });
 
     it('of none are none', async () => {

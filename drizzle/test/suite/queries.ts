@@ -11,6 +11,7 @@ import { describeKeyRevocation } from './key-revocation.ts';
 import { describeMintFacts } from './mint-facts.ts';
 import { describeMistakes } from './mistakes.ts';
 import { describePolicy } from './policy.ts';
+import { describePrincipals } from './principals.ts';
 import { describeRates } from './rates.ts';
 import { describeRecordRevocations } from './record-revocations.ts';
 import { describeRecordSessions } from './record-sessions.ts';
@@ -19,6 +20,7 @@ import { describeServiceTokens } from './service-tokens.ts';
 import { describeSessionLists } from './session-lists.ts';
 import { describeSessionParties } from './session-parties.ts';
 import { describeSigningKeys } from './signing-keys.ts';
+import { describeStats } from './stats.ts';
 import { describeTokenLife } from './token-life.ts';
 
 /** Every query of both databases, on one driver. */
@@ -36,6 +38,7 @@ export function describeQueries(open: OpenDatabases): void {
   describeKeyRevocation(open);
   describeAuditEvents(open);
   describeAuthSessions(open);
+  describePrincipals(open);
   describeAuditLog(open);
   describeRecordSessions(open);
   describeSessionLists(open);
@@ -44,4 +47,5 @@ export function describeQueries(open: OpenDatabases): void {
   describeDeliver(open);
   describeMistakes(open);
   describeRates(open);
+  describeStats(open);
 }

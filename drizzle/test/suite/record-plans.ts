@@ -1,3 +1,4 @@
+import type { AuditFilter } from '../../record/audit-log.ts';
 import type { AgentInstance } from '../../record/revocations.ts';
 import type { RecordStore } from '../../record/store.ts';
 import { combinationsOf, type Plan, pages } from './plan-table.ts';
@@ -19,27 +20,42 @@ const NAMES = ['everything:', 'agent:counter', `principal:${ALICE}`];
 const SESSION_CURSOR = { startedAt: NOW, id: 'm' };
 
 /** Every combination of filters. Of those whose values have no index together one index bounds the search. */
-const EVENT_FILTERS = combinationsOf({
-  principal: ALICE,
-  agent: 'counter',
-  instance: 'main',
-  type: 'rpc.denied',
-  outcome: 'denied',
-  from: NOW,
+const BROAD_FILTERS = combinationsOf({
+  ...({ principal: ALICE, agent: 'counter', instance: 'main', type: 'rpc.denied' } as const),
+  ...({ outcome: 'denied', from: NOW } as const),
 } as const).filter(({ agent, instance }) => instance === undefined || agent !== undefined);
-const eventIndexOf = ({ principal, agent, instance, type, outcome }: (typeof EVENT_FILTERS)[number]) => {
+/** Filters that leave few events, alone and beside all others. */
+const NARROW_FILTERS = combinationsOf({
+  ...{ code: 'frame_scope_missing', jti: JTI, sessionId: uuidOf(1), requestId: uuidOf(2) },
+});
+const EVENT_FILTERS: AuditFilter[] = [BROAD_FILTERS[0], BROAD_FILTERS.at(-1)]
+  .flatMap((broad) => NARROW_FILTERS.map((narrow) => ({ ...broad, ...narrow })))
+  .concat(BROAD_FILTERS);
+const eventIndexOf = (filter: AuditFilter) => {
+  const { principal, agent, instance, type, outcome, code, jti, sessionId, requestId } = filter;
+  if (requestId !== undefined) return 'audit_events_request';
+  if (jti !== undefined) return 'audit_events_jti';
+  if (sessionId !== undefined) return 'audit_events_session';
   if (principal !== undefined) return 'audit_events_user';
   if (instance !== undefined) return 'audit_events_instance';
+  if (code !== undefined) return 'audit_events_code';
   if (type !== undefined) return 'audit_events_type';
   if (outcome !== undefined) return 'audit_events_denied';
   return agent === undefined ? 'audit_events_at' : 'audit_events_agent';
 };
 
 const SESSION_FILTERS = ([true, false] as const)
-  .flatMap((active) => combinationsOf({ principal: ALICE, agent: 'counter', instance: 'main', active }))
+  .flatMap((active) =>
+    combinationsOf({
+      ...{ principal: ALICE, agent: 'counter', instance: 'main', active, ipAddress: '192.0.2.7' },
+      ...{ from: NOW - MINUTE, to: NOW },
+    }),
+  )
   .filter(({ agent, instance }) => instance === undefined || agent !== undefined);
-const sessionIndexOf = ({ principal, agent, instance, active }: (typeof SESSION_FILTERS)[number]) => {
+const sessionIndexOf = (filter: (typeof SESSION_FILTERS)[number]) => {
+  const { principal, agent, instance, active, ipAddress } = filter;
   if (principal !== undefined) return active === true ? 'agent_sessions_user_live' : 'agent_sessions_user';
+  if (ipAddress !== undefined) return 'agent_sessions_address';
   if (instance !== undefined) return active === true ? 'agent_sessions_live' : 'agent_sessions_instance';
   if (active === true) return 'agent_sessions_active';
   return agent === undefined ? 'agent_sessions_newest' : 'agent_sessions_agent';
@@ -58,6 +74,7 @@ const OBJECT_TARGETS = [
   ['grant:grant-1', ['agent_sessions_grant'], 'always'],
   ['login:login-1', ['agent_sessions_login'], 'always'],
   [`ticket:${JTI}`, ['agent_sessions_ticket'], 'always'],
+  ['address:192.0.2.7', ['agent_sessions_address_live'], 'always'],
 ] as const;
 
 export const RECORD_PLANS: readonly Plan<RecordStore>[] = [
@@ -145,6 +162,11 @@ export const RECORD_PLANS: readonly Plan<RecordStore>[] = [
     ),
   ),
   {
+    what: 'how many sessions of some principals are live',
+    work: ({ sessions }) => sessions.countLive([ALICE], 100),
+    by: ['agent_sessions_user_live'],
+  },
+  {
     what: 'old sessions that are forgotten',
     work: ({ sessions }) => sessions.purge(NOW, 500),
     by: ['agent_sessions_ended'],
@@ -226,6 +248,22 @@ export const RECORD_PLANS: readonly Plan<RecordStore>[] = [
         MINUTE,
       ),
     by: [],
+  },
+  {
+    what: 'tickets and sessions of spans of time',
+    work: ({ stats }) => stats.counts([NOW, NOW + MINUTE], MINUTE),
+    by: ['audit_events_type', 'agent_sessions_newest', 'agent_sessions_ended'],
+  },
+  {
+    what: 'refusals of spans of time, by code and agent',
+    work: ({ stats }) => stats.refusals([NOW, NOW + MINUTE], MINUTE, ['counter']),
+    by: ['audit_events_denied'],
+    sorts: true,
+  },
+  {
+    what: 'sessions that were live at a moment',
+    work: ({ stats }) => stats.liveAt([NOW - MINUTE], MINUTE, NOW),
+    by: ['agent_sessions_newest'],
   },
   { what: 'an event without a limit', work: ({ rates }) => rates.write(auditEvent()), by: [] },
   {

@@ -37,6 +37,21 @@ export function describeRevocations(open: OpenDatabases): void {
     const revs = async () =>
       (await databases.controlDb.select().from(revocations)).map(({ rev }) => rev).sort((a, b) => a - b);
 
+    it('are marked without effect: a mark has its latest time, one number, and hits and locks nothing', async () => {
+      const [id, target] = ['rollout counter', 'grant:rollout:counter'];
+      await lock('a');
+      await control.revocations.mark(id, target, NOW);
+      await control.revocations.mark(id, target, NOW + MINUTE);
+      await lock('b');
+      expect(await control.revocations.find(id)).toMatchObject({ rev: 2, createdAt: NOW + MINUTE });
+      expect(await revs()).toEqual([1, 2, 3]);
+      expect(await control.revocations.anyOn([target], NOW + MINUTE)).toEqual([]);
+      const { rows } = await control.revocations.listLocks(NOW, undefined, 9);
+      expect(rows.map((row) => row.id).toSorted()).toEqual(['a', 'b']);
+      expect(await control.revocations.purge(NOW + MINUTE - 1, 9)).toBe(0);
+      expect(await control.revocations.purge(NOW + MINUTE, 9)).toBe(1);
+    });
+
     describe('get numbers', () => {
       it('that grow with each row of each change', async () => {
         expect(await control.revocations.newestRev()).toBe(0);

@@ -13,7 +13,7 @@ const TICKET = uuidOf(99);
 const LIVE: readonly Partial<SessionFact>[] = [
   { principal: ALICE },
   { principal: TOKEN, instance: 'side', grantId: 'grant-1' },
-  { principal: ALICE, agent: 'chat', kid: KEY, loginId: 'login-1', jti: TICKET },
+  { principal: ALICE, agent: 'chat', kid: KEY, loginId: 'login-1', jti: TICKET, ipAddress: '192.0.2.7' },
 ];
 const TARGETS: readonly [target: string, objects: string[]][] = [
   ['everything:', ['chat/main', 'counter/main', 'counter/side']],
@@ -26,6 +26,8 @@ const TARGETS: readonly [target: string, objects: string[]][] = [
   ['grant:grant-1', ['counter/side']],
   ['login:login-1', ['chat/main']],
   [`ticket:${TICKET}`, ['chat/main']],
+  ['address:192.0.2.7', ['chat/main']],
+  ['address:192.0.2.70', []],
   ['principal:auth0:people.test:nobody', []],
   ['grant:grant-2', []],
 ];
@@ -66,6 +68,51 @@ export function describeSessionLists(open: OpenDatabases): void {
       expect(await list({ active: true })).toEqual([4, 3, 2, 1]);
       expect(await list({ active: false })).toEqual([5]);
       expect(await list({ principal: ALICE, agent: 'counter', instance: 'main', active: true })).toEqual([1]);
+    });
+
+    it('are those of an address, in one spelling', async () => {
+      await put(1, { ipAddress: '192.0.2.7' });
+      await put(2, { ipAddress: '192.0.2.70' });
+      await put(3);
+      expect(await list({ ipAddress: '192.0.2.7' })).toEqual([1]);
+      expect(await list({ ipAddress: '192.0.2.7', principal: TOKEN })).toEqual([]);
+    });
+
+    describe('that lived in a span of time', () => {
+      const DAY_MS = 24 * 3600_000;
+      const closed = (startedAt: number, endedAt: number) => ({ startedAt, endedAt, endReason: 'closed' });
+      it.each<[string, Partial<SessionFact>, boolean]>([
+        ['an open one from before', { startedAt: NOW - 5 }, true],
+        ['one that began in it', { startedAt: NOW + 9 }, true],
+        ['one that began with its end', { startedAt: NOW + 10 }, false],
+        ['one that ended in it', closed(NOW - 5, NOW + 1), true],
+        ['one that ended with its beginning', closed(NOW - 5, NOW), false],
+        ['one that outlasted it', closed(NOW - 5, NOW + 50), true],
+        ['one that began and ended in it', closed(NOW + 1, NOW + 2), true],
+        ['one of almost a day', closed(NOW - DAY_MS, NOW + 1), true],
+      ])('hold %s or not: %s %s', async (_what, differs, isListed) => {
+        await put(1, differs);
+        const span = { from: NOW, to: NOW + 10 };
+        const others = [
+          {},
+          { principal: ALICE },
+          { agent: 'counter' },
+          { agent: 'counter', instance: 'main' },
+        ];
+        for (const other of others) expect(await list({ ...span, ...other })).toEqual(isListed ? [1] : []);
+      });
+
+      it('have no cursor that leads out of it', async () => {
+        await put(1, { startedAt: NOW + 20 });
+        const late = { startedAt: NOW + 30, id: uuidOf(9) };
+        expect((await sessions.list({ to: NOW + 10 }, late, 50)).rows).toEqual([]);
+      });
+
+      it('are examined from a day before on, whatever is older', async () => {
+        await put(1, { startedAt: NOW - DAY_MS - 60_000 });
+        expect(await list({ from: NOW })).toEqual([]);
+        expect(await list({ to: NOW })).toEqual([1]);
+      });
     });
 
     it('have every session on exactly one page, also when a newer one comes in between', async () => {

@@ -1,7 +1,7 @@
 import { isLoopback, List, readSettings } from '@agent-ticket/shared/settings.ts';
 import * as z from 'zod';
 import { BEGINNINGS, type BrokerConfig, configOf, Settings } from '../../config/config.ts';
-import { plainAddress } from './client-address.ts';
+import { plainAddress } from '../../http/client-address.ts';
 
 const isRange = (text: string): boolean => {
   const [address = '', prefix, ...more] = text.split('/');

@@ -31,6 +31,12 @@ it.each<[string, string, string, RegExp]>([
   ['that exports no AGENTS', 'other.mjs', 'export const agents = [];', /AGENTS: .*other\.mjs has no list/],
   ['with a member too many', 'member.json', '[{"slug":"a","acess":"viewer"}]', /0 Unrecognized key: "acess"/],
   ['with an access that is none', 'access.json', '[{"slug":"a","access":"all"}]', /0\.access/],
+  [
+    'with a tier that is none',
+    'tier.json',
+    '[{"slug":"a","limits":{"socketsPerPrincipal":1,"messagesPerSecond":1,"frameBytes":1,"tiers":{"gold":{}}}}]',
+    /0\.limits\.tiers/,
+  ],
   ['without agents', 'empty.json', '[]', /has no list of agents/],
   ['with a wrong slug', 'slug.json', '[{"slug":"A"}]', /A: slug is not kebab-case/],
 ])('a file %s is refused by its name and its fault', async (_what, name, text, fault) => {

@@ -14,6 +14,12 @@ import * as z from 'zod';
 const Names = z.array(z.string());
 const Count = z.int().min(1);
 
+const TierLimits = z.strictObject({
+  socketsPerPrincipal: Count.exactOptional(),
+  messagesPerSecond: Count.exactOptional(),
+  sessionSeconds: Count.exactOptional(),
+});
+
 /** An entry as a file has it. What names and scopes may be is checked by `defineAgents`. */
 const Entry = z.strictObject({
   slug: z.string(),
@@ -34,6 +40,7 @@ const Entry = z.strictObject({
     .array(z.strictObject({ name: z.string(), methods: Names, path: z.string(), limit: Count }))
     .exactOptional(),
   workerCalls: z.array(z.strictObject({ name: z.string(), scopes: Names })).exactOptional(),
+  enforce: z.strictObject({ role: z.enum(['viewer', 'admin']), until: z.string() }).exactOptional(),
   limits: z
     .strictObject({
       socketsPerPrincipal: Count,
@@ -41,6 +48,8 @@ const Entry = z.strictObject({
       frameBytes: Count,
       bodyBytes: Count.exactOptional(),
       idleSeconds: Count.exactOptional(),
+      sessionSeconds: Count.exactOptional(),
+      tiers: z.partialRecord(Tier, TierLimits).exactOptional(),
     })
     .exactOptional(),
 }) satisfies z.ZodType<AgentOptions>;

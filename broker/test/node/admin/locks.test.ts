@@ -97,6 +97,29 @@ describe('from its 201 on no ticket is made', () => {
   });
 });
 
+describe('a lock on a ticket', () => {
+  it('is for one that was not used, and lasts until no session can have it', async () => {
+    const jti = crypto.randomUUID();
+    const made = await broker.call(ROOT, 'POST', '/admin/locks', {
+      ...{ target: { kind: 'ticket', jti: jti.toUpperCase() }, reason: 'sent to the wrong person' },
+    });
+    const body = await bodyOf(made);
+    expect([made.status, body.target]).toEqual([201, { kind: 'ticket', jti }]);
+    expect(body.expires_at).toBe(new Date((NOW + 3610) * 1000).toISOString());
+    expect(await broker.whyRevoked({ names: [`ticket:${jti}`], rev: 9 })).toBe('locked');
+    expect((await lift(z.string().parse(body.id))).status).toBe(200);
+  });
+
+  it('is not for a credential that is limited to some agents: a ticket’s agent is not known here', async () => {
+    const made = await broker.call(ROOT, 'POST', '/admin/service-tokens', {
+      ...{ name: 'limited', agents: ['counter'], permissions: ['locks:write'] },
+    });
+    const who = { authorization: `Bearer ${(await bodyOf(made)).client_secret}` };
+    const target = { kind: 'ticket', jti: crypto.randomUUID() };
+    expect((await broker.call(who, 'POST', '/admin/locks', { target, reason: 'x' })).status).toBe(403);
+  });
+});
+
 const revOf = (command: Awaited<ReturnType<OperatorBroker['lastCommand']>> | undefined): number =>
   command?.op === 'revoke' ? command.revocation.rev : 0;
 

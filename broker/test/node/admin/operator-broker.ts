@@ -6,12 +6,12 @@ import { err, ok } from '@agent-ticket/shared/outcome.ts';
 import type { AgentEntry } from '@agent-ticket/shared/registry.ts';
 import { type Revocable, type RevocationCode, strongestHit } from '@agent-ticket/shared/revocation.ts';
 import { AGENTS } from '../../../../agents.ts';
-import { createApp } from '../../../src/app.ts';
 import { PERMISSIONS } from '../../../src/credentials/permissions.ts';
 import { CLAIM_LAPSES_MS } from '../../../src/mint/policy.ts';
 import { mintShardInProcess } from '../../../src/mint/shard-node.ts';
 import { flushOutbox } from '../../../src/revocation/outbox.ts';
 import type { BrokerPorts } from '../../../src/runtime/ports.ts';
+import { checkedApp } from '../../openapi.ts';
 import { testIssuer } from '../issuer.ts';
 import { BROKER, NOW, type StartedBroker, startNodeBroker } from '../start-broker.ts';
 
@@ -75,8 +75,8 @@ export interface OperatorBroker extends StartedBroker {
   invoke(sessionId: string, fact: Pick<InvocationFact, 'method' | 'startedAt'>): Promise<void>;
 }
 
-/** A broker with two tenants, and an agent worker that can be taken down. */
-export async function startOperatorBroker(): Promise<OperatorBroker> {
+/** A broker with two tenants, and an agent worker that can be taken down. `more`: agents beside the usual ones. */
+export async function startOperatorBroker(more: readonly AgentEntry[] = []): Promise<OperatorBroker> {
   const [tenant, other] = [await testIssuer(TENANT), await testIssuer(OTHER)];
   const rules = [
     ...PERMISSIONS.map((name) => ({ claim: 'permissions', equals: name, permissions: [name] })),
@@ -99,7 +99,7 @@ export async function startOperatorBroker(): Promise<OperatorBroker> {
   );
   const { clock, runtime } = started;
   const { control, record } = started.ports;
-  const registry = [...AGENTS, DIARY, HIDDEN, LETTERS, ASLEEP];
+  const registry = [...AGENTS, DIARY, HIDDEN, LETTERS, ASLEEP, ...more];
   const used = new Set<string>();
   const worker: OperatorBroker['worker'] = {
     answer: async (command) =>
@@ -129,7 +129,7 @@ export async function startOperatorBroker(): Promise<OperatorBroker> {
       return worker.answer(command);
     },
   };
-  const app = createApp(ports);
+  const app = checkedApp(ports);
 
   async function commandIn(token: string): Promise<ControlCommand> {
     const verified = await verifyControl(token, {

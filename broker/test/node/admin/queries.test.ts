@@ -35,7 +35,8 @@ describe('a parameter that a route does not know', () => {
     },
   );
 
-  const withCredential = ROUTES.filter(({ auth }) => auth !== 'none');
+  // Routes that ignore others read their credential with the form.
+  const withCredential = strict.filter(({ auth }) => auth !== 'none');
 
   it.each(withCredential.map(({ method, path }) => [method, path] as const))(
     'is refused after a credential that is wrong, at %s %s too',
@@ -52,11 +53,14 @@ describe('a parameter that a route does not know', () => {
     expect(ROUTES.filter(({ query }) => 'ignored' in query).map(({ path }) => path)).toEqual([
       '/',
       '/token',
+      '/revoke',
+      '/introspect',
       '/auth/callback',
       '/auth/backchannel-logout',
       '/.well-known/jwks.json',
       '/.well-known/oauth-authorization-server',
       '/.well-known/audit-jwks.json',
+      '/openapi.json',
       '/healthz',
       '/readyz',
     ]);
@@ -86,8 +90,8 @@ describe('a parameter that a route does not know', () => {
 describe('a query', () => {
   it.each([
     [
-      '/admin/agents/sessions?at=2027-01-15T08:00:00Z',
-      'at (parameters are: limit, cursor, agent, instance, principal, active)',
+      '/admin/agents/sessions?since=2027-01-15T08:00:00Z',
+      'since (parameters are: limit, cursor, agent, instance, principal, label, service_token, active, ip_address, at, from, to)',
     ],
     ['/admin/agents/sessions?principal=a&principal=b', 'principal (the parameter came twice)'],
     ['/admin/agents/sessions?principal=', 'principal (the parameter is empty: leave it out)'],

@@ -1,6 +1,6 @@
 import * as z from 'zod';
-import { createApp } from '../../../src/app.ts';
 import { PERMISSIONS } from '../../../src/credentials/permissions.ts';
+import { checkedApp } from '../../openapi.ts';
 import { testIssuer } from '../issuer.ts';
 import { BROKER, NOW, type StartedBroker, startNodeBroker } from '../start-broker.ts';
 
@@ -65,7 +65,7 @@ export async function startTokenBroker(): Promise<TokenBroker> {
     ...credentials.serviceTokens,
     later: (work: Promise<void>) => void beside.push(work),
   };
-  const app = createApp({ ...started.ports, credentials: { ...credentials, serviceTokens } });
+  const app = checkedApp({ ...started.ports, credentials: { ...credentials, serviceTokens } });
   const bearerOf = async (who: Exclude<Caller, undefined>): Promise<string> => {
     if (typeof who === 'string') return who;
     const times = { iat: started.clock.now - 60, exp: started.clock.now + 3600 };

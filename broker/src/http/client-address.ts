@@ -1,3 +1,5 @@
+import * as z from 'zod';
+
 /**
  * The canonical spelling of an IP address, or `undefined` for any other text: IPv4 as four decimal numbers, IPv6
  * canonical and without zone, IPv4 in IPv6 (RFC 4291 §2.5.5.2) as IPv4. A port, which some proxies add, is removed.
@@ -19,6 +21,14 @@ export function plainAddress(text: string): string | undefined {
   const groups = mapped.slice(1).map((group) => Number.parseInt(group, 16));
   return groups.flatMap((group) => [group >> 8, group & 255]).join('.');
 }
+
+/** An address of a request, read in that spelling: the one in which platforms say it. */
+export const IpAddress = z.string().transform((text, ctx): string => {
+  const plain = plainAddress(text);
+  if (plain !== undefined) return plain;
+  ctx.addIssue({ code: 'custom', message: 'no address' });
+  return z.NEVER;
+});
 
 /**
  * The caller's address: the peer of the socket, or, where the peer is a trusted proxy, the right-most hop of

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { openTrustedProxies } from '../runtime/node/open-trusted-proxies.ts';
 import { clientAddress, plainAddress } from './client-address.ts';
-import { openTrustedProxies } from './open-trusted-proxies.ts';
 
 describe('an address', () => {
   it.each([

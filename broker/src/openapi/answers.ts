@@ -1,0 +1,232 @@
+import { ACCESS_MODES } from '@agent-ticket/shared/registry.ts';
+import * as z from 'zod';
+import { ADMIN_ANSWERS } from './admin-answers.ts';
+import {
+  ErrorBody,
+  HTML,
+  JwkSet,
+  Moment,
+  Names,
+  PrincipalName,
+  pageOf,
+  READINESS,
+  Role,
+  type RouteAnswers,
+  receipted,
+  SESSION,
+  Tier,
+} from './shapes.ts';
+
+const TicketAnswer = z.strictObject({
+  ticket: z.string(),
+  expires_in: z.int().positive(),
+  expires_at: Moment,
+  jti: z.uuid(),
+  agent: z.string(),
+  instance: z.string(),
+  scope: z.string(),
+  role: Role,
+  session_expires_at: Moment,
+  url: z.url(),
+  protocols: z.tuple([z.string(), z.string()]),
+});
+
+const PresentedTicket = z.object({
+  token: z.string(),
+  token_type_hint: z.string().optional(),
+  client_id: z.string().optional(),
+  client_secret: z.string().optional(),
+});
+
+/**
+ * The answers of every route by method and path, beside the rows of `routes.ts`: no part of the broker's bundle, which never
+ * validates its own answers. The document is made from both, and tests validate every answer against it.
+ */
+export const ANSWERS: Readonly<Record<string, RouteAnswers>> = {
+  'GET /': { summary: 'A page for those who came by signing in or out', answers: { 200: HTML } },
+  'GET /openapi.json': { summary: 'This document', answers: { 200: z.looseObject({ openapi: z.string() }) } },
+  'POST /tickets': {
+    summary: 'Get a ticket',
+    answers: {
+      201: TicketAnswer,
+    },
+    errors: [401, 403, 404],
+  },
+  'POST /tickets/batch': {
+    summary: 'Get several tickets, each answered as it would be alone',
+    answers: {
+      200: z.strictObject({ answers: z.array(z.union([TicketAnswer, ErrorBody])) }),
+    },
+  },
+  'POST /revoke': {
+    summary: 'Revoke a ticket (RFC 7009)',
+    form: PresentedTicket,
+    answers: { 200: null },
+    errorBody: 'oauth',
+  },
+  'POST /introspect': {
+    summary: 'Whether a ticket would be let in, and its claims (RFC 7662)',
+    form: PresentedTicket,
+    answers: { 200: z.looseObject({ active: z.boolean() }) },
+    errorBody: 'oauth',
+  },
+  'POST /token': {
+    summary: 'Get a ticket by OAuth (RFC 6749 §4.4, RFC 8693)',
+    form: z.object({
+      grant_type: z.enum(['client_credentials', 'urn:ietf:params:oauth:grant-type:token-exchange']),
+      resource: z.url(),
+      audience: z.string().optional(),
+      scope: z.string().optional(),
+      transport: z.enum(['websocket', 'http']).optional(),
+      client_id: z.string().optional(),
+      client_secret: z.string().optional(),
+      subject_token: z.string().optional(),
+      subject_token_type: z.string().optional(),
+      actor_token: z.string().optional(),
+      actor_token_type: z.string().optional(),
+      requested_token_type: z.string().optional(),
+    }),
+    answers: {
+      200: z.strictObject({
+        access_token: z.string(),
+        issued_token_type: z.string().optional(),
+        token_type: z.literal('Bearer'),
+        expires_in: z.int().positive(),
+        scope: z.string(),
+      }),
+    },
+    errors: [401],
+    errorBody: 'oauth',
+  },
+  'GET /auth/login': {
+    summary: 'Sign in at the broker',
+    answers: { 302: null },
+    errors: [401, 404],
+  },
+  'GET /auth/callback': {
+    summary: 'The way back from a sign-in',
+    answers: { 302: null },
+    errors: [401, 403, 404],
+  },
+  'GET /auth/logout': { summary: 'Sign out', answers: { 200: HTML, 302: null }, errors: [403, 404] },
+  'POST /auth/backchannel-logout': {
+    summary: 'A logout at the identity provider (OpenID Connect Back-Channel Logout 1.0)',
+    form: z.object({ logout_token: z.string() }),
+    answers: { 204: null },
+    errors: [404],
+    errorBody: 'oauth',
+  },
+  'GET /me': {
+    summary: 'The caller as the broker identifies it',
+    answers: {
+      200: z.strictObject({
+        principal: PrincipalName,
+        kind: z.enum(['user', 'service']),
+        issuer: z.string(),
+        email: z.string().optional(),
+        method: z.string(),
+        tier: Tier,
+        permissions: Names,
+        groups: Names,
+        agents: Names.nullable(),
+        expires_at: Moment.nullable(),
+        sources: z.array(
+          z.strictObject({
+            gives: z.enum(['tier', 'permission', 'group']),
+            value: z.string(),
+            from: z.string(),
+          }),
+        ),
+      }),
+      204: null,
+    },
+  },
+  'POST /explain': {
+    summary: 'The decision that a request for a ticket would get, and why',
+    answers: {
+      200: z.strictObject({
+        principal: PrincipalName,
+        allowed: z.boolean(),
+        role: Role.nullable(),
+        scope: z.string().nullable(),
+        session_expires_at: Moment.nullable(),
+        would_claim: z.boolean(),
+        would_deny: z.string().nullable(),
+        rules: z.array(z.strictObject({ rule: z.string(), holds: z.boolean() })),
+        grants: z.array(
+          z.strictObject({
+            id: z.string(),
+            subject: z.string(),
+            instance: z.string(),
+            role: z.string(),
+            expires_at: Moment.nullable(),
+          }),
+        ),
+      }),
+    },
+    errors: [404],
+  },
+  'GET /api/agents': {
+    summary: 'The agents that the caller may use',
+    answers: {
+      200: pageOf(
+        z.strictObject({
+          agent: z.string(),
+          display_name: z.string(),
+          description: z.string(),
+          access: z.enum(ACCESS_MODES),
+          transport: z.enum(['websocket', 'sse']),
+          instances: Names.nullable(),
+          url: z.url(),
+          role: Role,
+        }),
+      ),
+    },
+  },
+  'DELETE /api/agents/:agent/:instance': {
+    summary: 'Delete an instance with all its data',
+    answers: receipted({ agent: z.string(), instance: z.string() }),
+  },
+  'GET /sessions': {
+    summary: 'The caller’s own live sessions',
+    answers: { 200: pageOf(z.strictObject(SESSION)) },
+  },
+  'DELETE /sessions/:id': {
+    summary: 'End one of the caller’s own sessions',
+    answers: receipted(SESSION),
+    errors: [409],
+  },
+  'GET /.well-known/jwks.json': {
+    summary: 'The keys that verify tickets',
+    answers: { 200: JwkSet, 304: null },
+  },
+  'GET /.well-known/oauth-authorization-server': {
+    summary: 'Metadata of the authorization server (RFC 8414)',
+    answers: {
+      200: z.strictObject({
+        issuer: z.url(),
+        token_endpoint: z.url(),
+        authorization_endpoint: z.url(),
+        jwks_uri: z.url(),
+        revocation_endpoint: z.url(),
+        introspection_endpoint: z.url(),
+        response_types_supported: Names,
+        grant_types_supported: Names,
+        token_endpoint_auth_methods_supported: Names,
+        revocation_endpoint_auth_methods_supported: Names,
+        introspection_endpoint_auth_methods_supported: Names,
+      }),
+    },
+  },
+  'GET /.well-known/audit-jwks.json': {
+    summary: 'The keys that verify checkpoints of the audit log',
+    answers: { 200: JwkSet, 304: null },
+  },
+  'GET /healthz': { summary: 'Liveness', answers: { 200: z.strictObject({ status: z.literal('ok') }) } },
+  'GET /readyz': {
+    summary: 'Readiness',
+    answers: { 200: z.strictObject({ status: z.literal('ready'), ...READINESS }) },
+    errorBody: 'readiness',
+  },
+  ...ADMIN_ANSWERS,
+};

@@ -1,0 +1,196 @@
+import { AUDIT_TYPES } from '@agent-ticket/shared/audit-event.ts';
+import { Receipt as ControlReceipt } from '@agent-ticket/shared/control.ts';
+import { ERROR_CODES } from '@agent-ticket/shared/denial.ts';
+import { ROLES, TIERS } from '@agent-ticket/shared/names.ts';
+import * as z from 'zod';
+
+/** The shapes of answers, for the tables of answers. No part of the broker's bundle. */
+
+/** An answer that is no JSON. */
+interface Text {
+  readonly media: 'text/html' | 'application/x-ndjson';
+}
+/** `null`: without a body. */
+type Body = z.ZodType | Text | null;
+
+export interface RouteAnswers {
+  readonly summary: string;
+  /** By status. */
+  readonly answers: Readonly<Record<number, Body>>;
+  /** Statuses of refusals beside those that follow from the row. */
+  readonly errors?: readonly number[];
+  /** What a refusal looks like; left out: {@link ErrorBody}. */
+  readonly errorBody?: 'oauth' | 'readiness';
+  /** Parameters of a form. */
+  readonly form?: z.ZodObject;
+}
+
+export const HTML: Text = { media: 'text/html' };
+export const Moment = z.iso.datetime();
+export const Names = z.array(z.string());
+export const PrincipalName = z.string();
+export const Role = z.enum(ROLES);
+export const Tier = z.enum(TIERS);
+export const Count = z.int().nonnegative();
+
+export const ErrorBody = z.strictObject({
+  error: z.strictObject({
+    code: z.enum(Object.keys(ERROR_CODES)),
+    message: z.string(),
+    request_id: z.uuid(),
+  }),
+});
+
+export const OAuthErrorBody = z.strictObject({ error: z.string(), error_description: z.string() });
+
+export const pageOf = (item: z.ZodType) =>
+  z.strictObject({ items: z.array(item), next_cursor: z.string().nullable() });
+
+const Receipt = ControlReceipt.omit({ opened: true, registry: true });
+/** 200, or 202 while some objects have not answered. */
+export const receipted = (members: z.ZodRawShape, done: 200 | 201 = 200) => {
+  const body = z.strictObject({ ...members, receipt: Receipt });
+  return { [done]: body, 202: body };
+};
+
+export const READINESS = {
+  mint: z.boolean(),
+  verify: z.boolean(),
+  record: z.boolean(),
+  events_waiting: Count.optional(),
+  agent_events_waiting: Count.nullable().optional(),
+  agent_objects_waiting: Count.nullable().optional(),
+  waiting_age: Count.nullable().optional(),
+  changes_waiting: Count.optional(),
+  checkpoint_age: Count.nullable().optional(),
+  workers_differing: Count.optional(),
+  workers_unanswered: Count.optional(),
+  agents_in_rollout: Count,
+  key_sets_unusable: Names,
+};
+export const ReadinessErrorBody = z.strictObject({ ...ErrorBody.shape, ...READINESS });
+
+export const JwkSet = z.strictObject({
+  keys: z.array(
+    z.strictObject({
+      kty: z.string(),
+      crv: z.string(),
+      x: z.string(),
+      y: z.string().optional(),
+      kid: z.string(),
+      alg: z.string(),
+      use: z.string(),
+    }),
+  ),
+});
+
+export const KEY = {
+  kid: z.string(),
+  alg: z.string(),
+  state: z.enum(['pending', 'active', 'retiring', 'retired', 'revoked']),
+  created_at: Moment,
+  activates_at: Moment,
+  retires_at: Moment.nullable(),
+  removed_at: Moment.nullable(),
+  revoked_at: Moment.nullable(),
+};
+export const RevokedKey = z.strictObject({
+  ...KEY,
+  signing: z.string().nullable(),
+  receipt: Receipt.optional(),
+});
+
+export const SERVICE_TOKEN = {
+  id: z.string(),
+  client_id: z.string(),
+  name: z.string(),
+  agents: Names.nullable(),
+  permissions: Names,
+  tier: Tier,
+  created_at: Moment,
+  expires_at: Moment.nullable(),
+  last_used_at: Moment.nullable(),
+};
+export const RotatedToken = z.strictObject({
+  ...SERVICE_TOKEN,
+  client_secret: z.string(),
+  previous_expires_at: Moment,
+  receipt: Receipt.optional(),
+});
+
+export const GRANT = {
+  id: z.string(),
+  subject: z.string(),
+  agent: z.string(),
+  instance: z.string(),
+  role: Role,
+  reason: z.string(),
+  created_by: PrincipalName,
+  created_at: Moment,
+  expires_at: Moment.nullable(),
+};
+
+/** A target as it is stored. */
+export const TargetView = z.looseObject({ kind: z.string() });
+export const LOCK = {
+  id: z.string(),
+  target: TargetView,
+  reason: z.string(),
+  created_by: PrincipalName,
+  created_at: Moment,
+  expires_at: Moment.nullable(),
+};
+
+export const SESSION = {
+  id: z.uuid(),
+  principal: PrincipalName,
+  agent: z.string(),
+  instance: z.string(),
+  role: Role,
+  scope: z.string(),
+  started_at: Moment,
+  ended_at: Moment.nullable(),
+  end_reason: z.string().nullable(),
+  ip_address: z.string().nullable(),
+  user_agent: z.string().nullable(),
+  jti: z.string(),
+  kid: z.string(),
+};
+export const LABELLED_SESSION = { ...SESSION, principal_label: z.string().nullable() };
+export const Invocation = z.strictObject({
+  id: z.string(),
+  method: z.string(),
+  started_at: Moment,
+  duration_ms: Count,
+  outcome: z.enum(['success', 'error', 'unanswered']),
+  code: z.string().nullable(),
+});
+
+export const AuditEvent = z.strictObject({
+  seq: z.int().positive(),
+  event_id: z.string(),
+  at: Moment,
+  type: z.enum(AUDIT_TYPES),
+  outcome: z.enum(['success', 'denied']),
+  code: z.string().nullable(),
+  principal: PrincipalName.nullable(),
+  agent: z.string().nullable(),
+  instance: z.string().nullable(),
+  jti: z.string().nullable(),
+  session_id: z.string().nullable(),
+  kid: z.string().nullable(),
+  ip_address: z.string().nullable(),
+  user_agent: z.string().nullable(),
+  request_id: z.string().nullable(),
+  policy_version: z.string().nullable(),
+  details: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).nullable(),
+});
+export const Checkpoint = z.strictObject({
+  n: z.int().positive(),
+  at: Moment,
+  through: Count,
+  count: Count,
+  hash: z.string(),
+  kid: z.string(),
+  jws: z.string(),
+});

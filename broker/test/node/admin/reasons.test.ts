@@ -1,0 +1,63 @@
+import type { AuditType } from '@agent-ticket/shared/audit-event.ts';
+import { beforeEach, describe, expect, it } from 'vitest';
+import * as z from 'zod';
+import { bodyOf } from '../answers.ts';
+import { type OperatorBroker, ROOT, startOperatorBroker } from './operator-broker.ts';
+
+let broker: OperatorBroker;
+
+beforeEach(async () => {
+  broker = await startOperatorBroker();
+});
+
+const idIn = async (answer: Response): Promise<string> => z.string().parse((await bodyOf(answer)).id);
+const signingKid = async () => {
+  const signer = await broker.ports.keyring.signer(broker.clock.now * 1000);
+  if (!signer.ok) throw new Error('no key signs');
+  return signer.value.row.kid;
+};
+const makeToken = async () => idIn(await broker.call(ROOT, 'POST', '/admin/service-tokens', { name: 'bot' }));
+
+/** A destructive call, by the reason that the operator gives. */
+const CALLS: readonly [AuditType, (given: { reason?: string }) => Promise<Response>][] = [
+  [
+    'session.terminated',
+    async (given) => remove(`/admin/agents/sessions/${await broker.openSession({})}`, given),
+  ],
+  ['service_token.revoked', async (given) => remove(`/admin/service-tokens/${await makeToken()}`, given)],
+  [
+    'key.revoked',
+    async (given) => broker.call(ROOT, 'POST', `/admin/keys/${await signingKid()}/revoke${query(given)}`),
+  ],
+  ['key.rotated', (given) => broker.call(ROOT, 'POST', '/admin/keys/rotate', { activate: 'now', ...given })],
+  [
+    'session.terminated',
+    (given) => broker.call(ROOT, 'POST', '/admin/agents/sessions/terminate', { agent: 'counter', ...given }),
+  ],
+];
+
+const query = (given: { reason?: string }) =>
+  given.reason === undefined ? '' : `?${new URLSearchParams(given)}`;
+const remove = (path: string, given: { reason?: string }) =>
+  broker.call(ROOT, 'DELETE', `${path}${query(given)}`);
+const eventOf = (type: AuditType) => broker.events.findLast((event) => event.type === type);
+
+describe.each(CALLS)('the event %s', (type, act) => {
+  it('has the reason of the operator', async () => {
+    expect((await act({ reason: ' a leak, case 7 ' })).status).toBeLessThan(202);
+    expect(eventOf(type)?.details).toMatchObject({ reason: 'a leak, case 7' });
+  });
+
+  it('has none where the operator gives none', async () => {
+    expect((await act({})).status).toBeLessThan(202);
+    expect(eventOf(type)?.details ?? {}).not.toHaveProperty('reason');
+  });
+
+  it.each([' ', 'x'.repeat(501), `a leak of atk_${'1'.repeat(22)}_${'2'.repeat(49)}`, 'a\u0007b'])(
+    'is not written for the reason %j',
+    async (reason) => {
+      expect((await act({ reason })).status).toBe(400);
+      expect(eventOf(type)).toBeUndefined();
+    },
+  );
+});

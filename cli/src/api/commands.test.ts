@@ -1,0 +1,235 @@
+import { describe, expect, it } from 'vitest';
+import { terminalAt } from '../../test/broker.ts';
+import { run } from '../run.ts';
+
+const RECEIPT = { closed: 2, objects: 5, unreachable: 0, pending: 0, ms: 3 };
+const PARTIAL = { closed: 1, objects: 3, unreachable: 1, pending: 1, ms: 3 };
+const LOCKS = '/admin/locks';
+const LOCK = ['locks', 'create', 'agent:chat', '--reason', 'abuse'];
+const REQUEST_ID = '6f9619ff-8b86-4d01-b42d-00c04fc964ff';
+
+const refusal = (status: number, code: string, headers: Record<string, string> = {}) =>
+  Response.json({ error: { code, message: 'not so', request_id: REQUEST_ID } }, { status, headers });
+
+describe('a refusal says what to do, with its request id, and ends with 2:', () => {
+  it.each([
+    ['no credential', () => refusal(401, 'UNAUTHORIZED'), 'use another one'],
+    ['no permission', () => refusal(403, 'FORBIDDEN'), 'agent-ticket me'],
+    ['not there', () => refusal(404, 'NOT_FOUND'), 'List what there is'],
+    ['another state', () => refusal(409, 'CONFLICT'), 'present state'],
+    ['too often', () => refusal(429, 'RATE_LIMITED', { 'retry-after': '90' }), 'in 90 s'],
+    ['away', () => refusal(503, 'UNAVAILABLE', { 'retry-after': '5' }), 'in 5 s'],
+    ['a bug', () => refusal(500, 'INTERNAL'), 'log of the broker'],
+    ['bad input', () => refusal(400, 'BAD_REQUEST'), '--help'],
+  ])('%s', async (_what, answer, said) => {
+    const at = terminalAt(answer);
+    expect(await run(['me'], at.terminal)).toBe(2);
+    expect(at.said).toEqual({ out: '', err: expect.stringContaining(said) });
+    expect(at.said.err).toContain(`request ${REQUEST_ID}`);
+    expect(at.said.err.trimEnd().split('\n')).toHaveLength(1);
+    expect(at.said.err).not.toContain('s3cret');
+  });
+
+  it('for a program as JSON', async () => {
+    const at = terminalAt(() => refusal(403, 'FORBIDDEN'));
+    expect(await run(['me', '--json'], at.terminal)).toBe(2);
+    expect(JSON.parse(at.said.err)).toMatchObject({ code: 'FORBIDDEN', status: 403, request_id: REQUEST_ID });
+  });
+});
+
+describe('an answer that is not of a broker is named:', () => {
+  it.each([
+    [
+      'a sign-in page',
+      () => new Response('', { status: 302, headers: { location: 'https://x' } }),
+      'sign-in page',
+    ],
+    ['a page', () => new Response('<html>'), 'answers as no broker does (200)'],
+    ['a list', () => Response.json([]), 'answers as no broker does'],
+    ['an error of a proxy', () => new Response('bad gateway', { status: 502 }), 'as no broker does (502)'],
+    [
+      'nothing',
+      () => {
+        throw new TypeError('fetch failed');
+      },
+      'does not answer',
+    ],
+  ])('%s', async (_what, answer, said) => {
+    const at = terminalAt(answer);
+    expect(await run(['me'], at.terminal)).toBe(2);
+    expect(at.said.err).toContain(said);
+  });
+});
+
+it('a broker that is mounted below a path is asked there', async () => {
+  const at = terminalAt(() => Response.json({}), {
+    environment: { AGENT_TICKET_BROKER: 'https://app.example.com/broker/' },
+  });
+  expect(await run(['me'], at.terminal)).toBe(0);
+  expect(at.asked.map(({ url }) => url.href)).toEqual(['https://app.example.com/broker/me']);
+});
+
+describe('a lock', () => {
+  const answering = (receipt: object) => () => Response.json({ id: 'l', receipt }, { status: 201 });
+
+  it.each([
+    ['that reached every object ends with 0', RECEIPT, 0, '2 sessions closed, 5 objects reached'],
+    [
+      'that reached some of them ends with 1',
+      PARTIAL,
+      1,
+      'Reached 3 of 5 objects; the broker goes on asking the others',
+    ],
+  ])('%s', async (_what, receipt, code, said) => {
+    const at = terminalAt(answering(receipt));
+    expect(await run([...LOCK, '--yes'], at.terminal)).toBe(code);
+    expect(at.said.err).toContain(said);
+    expect(at.asked).toMatchObject([
+      {
+        method: 'POST',
+        url: { pathname: LOCKS },
+        body: { target: { kind: 'agent', agent: 'chat' }, reason: 'abuse' },
+      },
+    ]);
+  });
+
+  it.each([
+    ['nobody can be asked', false, undefined, 'add --yes'],
+    ['a person says no', true, 'no', 'Nothing was done'],
+    ['a person ends the input', true, undefined, 'Nothing was done'],
+  ])('is not made where %s', async (_what, isInteractive, answer, said) => {
+    const openInput = () => ({ next: async () => answer, redraw: () => {}, close: () => {} });
+    const at = terminalAt(answering(RECEIPT), { isInteractive, openInput });
+    expect(await run(LOCK, at.terminal)).toBe(2);
+    expect(at.said.err).toContain(said);
+    expect(at.asked).toEqual([]);
+  });
+
+  it.each(['foo', 'agent:', 'session:x', 'instance:chat', 'grant:1', 'address:10.0.0.1'])(
+    'on %s is no lock',
+    async (target) => {
+      const at = terminalAt(answering(RECEIPT));
+      expect(await run(['locks', 'create', target, '--reason', 'x', '--yes'], at.terminal)).toBe(2);
+      expect(at.said.err).toContain('is no target');
+      expect(at.asked).toEqual([]);
+    },
+  );
+});
+
+describe('a person is ended', () => {
+  const answer = () => Response.json({ target: {}, receipt: RECEIPT });
+  const end = (...words: string[]) => ['sessions', 'end', ...words, '--reason', 'lost', '--yes'];
+
+  it.each([
+    ['by address', ['--person', 'ann@example.com'], { label: 'ann@example.com' }],
+    ['by id', ['--person', 'auth0:t:auth0|1'], { principal: 'auth0:t:auth0|1' }],
+    ['on an instance', ['--agent', 'chat', '--instance', 'a'], { agent: 'chat', instance: 'a' }],
+    ['from a network', ['--address', '10.0.0.1'], { ip_address: '10.0.0.1' }],
+  ])('%s', async (_how, words, body) => {
+    const at = terminalAt(answer);
+    expect(await run(end(...words), at.terminal)).toBe(0);
+    expect(at.asked.map((each) => each.body)).toEqual([{ ...body, reason: 'lost' }]);
+  });
+
+  it.each([
+    [[]],
+    [['--person', 'a', '--agent', 'b']],
+    [['id', '--person', 'a']],
+    [['--person', 'a', '--instance', 'b']],
+  ])('and nobody by %j', async (words) => {
+    const at = terminalAt(answer);
+    expect(await run(end(...words), at.terminal)).toBe(2);
+    expect(at.asked).toEqual([]);
+  });
+});
+
+describe('a list', () => {
+  /** 10,000 rows in pages of 200. */
+  const rows = ({ url }: { readonly url: URL }) => {
+    const [from, size] = [Number(url.searchParams.get('cursor') ?? 0), Number(url.searchParams.get('limit'))];
+    const items = Array.from({ length: size }, (_, index) => ({ id: `id-${from + index}`, ended_at: null }));
+    return Response.json({ items, next_cursor: from + size < 10_000 ? String(from + size) : null });
+  };
+
+  it('of 10,000 rows is printed whole, a page at a time', async () => {
+    let longest = 0;
+    const lines: string[] = [];
+    const at = terminalAt(rows, {
+      out: (text) => {
+        longest = Math.max(longest, text.length);
+        lines.push(...text.trimEnd().split('\n'));
+      },
+    });
+    expect(await run(['sessions', 'list', '--json'], at.terminal)).toBe(0);
+    expect(lines.map((line) => JSON.parse(line).id)).toEqual(
+      Array.from({ length: 10_000 }, (_, n) => `id-${n}`),
+    );
+    expect(longest).toBeLessThan(20_000);
+    expect(at.asked).toHaveLength(50);
+  });
+
+  it('asks for no page beyond the rows that are wanted', async () => {
+    const at = terminalAt(rows);
+    expect(await run(['sessions', 'list', '--json', '--limit', '250'], at.terminal)).toBe(0);
+    expect(at.said.out.trimEnd().split('\n')).toHaveLength(250);
+    expect(at.asked.map(({ url }) => url.searchParams.get('limit'))).toEqual(['200', '50']);
+  });
+
+  it('goes on after the limit of requests', async () => {
+    let refused = false;
+    const waits: number[] = [];
+    const at = terminalAt(
+      (asked) => {
+        if (refused || !asked.url.searchParams.has('cursor')) return rows(asked);
+        refused = true;
+        return refusal(429, 'RATE_LIMITED', { 'retry-after': '7' });
+      },
+      { wait: async (ms) => void waits.push(ms) },
+    );
+    expect(await run(['sessions', 'list', '--json', '--limit', '400'], at.terminal)).toBe(0);
+    expect(at.said.out.trimEnd().split('\n')).toHaveLength(400);
+    expect(waits).toEqual([7_000]);
+  });
+
+  it.each([
+    [[], { active: 'true' }],
+    [['--at', '2h'], { at: '2023-11-14T20:13:20.000Z' }],
+    [['--active', 'any', '--person', 'ann@example.com'], { label: 'ann@example.com' }],
+  ])('of sessions with %j asks for these', async (words, query) => {
+    const at = terminalAt(rows);
+    await run(['sessions', 'list', '--limit', '1', ...words], at.terminal);
+    expect(at.asked.map(({ url }) => Object.fromEntries(url.searchParams))).toEqual([
+      { ...query, limit: '1' },
+    ]);
+  });
+
+  it.each(['2h30m', '14:05', '2023-11-14', '2023-11-14T20:13:20', 'yesterday'])(
+    'knows no time %s',
+    async (time) => {
+      const at = terminalAt(rows);
+      expect(await run(['sessions', 'list', '--at', time], at.terminal)).toBe(2);
+      expect(at.said.err).toContain('is no time');
+    },
+  );
+});
+
+describe('why', () => {
+  const event = {
+    ...{ at: '2023-11-14T22:00:00.000Z', type: 'ticket.denied', outcome: 'denied', code: 'grant_missing' },
+    ...{ principal: 'auth0:t:1', agent: 'chat', instance: 'a', details: null },
+  };
+
+  it('names the reason and what to do', async () => {
+    const at = terminalAt(() => Response.json({ items: [event], next_cursor: null }));
+    expect(await run(['why', REQUEST_ID], at.terminal)).toBe(0);
+    expect(at.said.out).toContain('refused: grant_missing');
+    expect(at.said.out).toContain('grants create');
+    expect(at.asked[0]?.url.searchParams.get('request_id')).toBe(REQUEST_ID);
+  });
+
+  it('of a request that the log does not have says where else to look', async () => {
+    const at = terminalAt(() => Response.json({ items: [], next_cursor: null }));
+    expect(await run(['why', REQUEST_ID], at.terminal)).toBe(2);
+    expect(at.said.err).toContain("the broker's own log");
+  });
+});

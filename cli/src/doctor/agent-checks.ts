@@ -1,0 +1,128 @@
+import { type Check, errorOf, isOff, isSignInPage, listOf, SKIPPED } from './check.ts';
+import type { Facts } from './facts.ts';
+
+/** What can be wrong on the way from a ticket to a socket, as it is seen from outside. */
+export const AGENT_CHECKS: readonly Check<Facts>[] = [
+  {
+    name: 'ticket',
+    look: ({ agent, ticket }) => {
+      if (agent === undefined || ticket === undefined) return SKIPPED;
+      return ticket.status === 201
+        ? undefined
+        : `No ticket for ${agent} (${ticket.status}): ${errorOf(ticket)}. See: agent-ticket explain ${agent}`;
+    },
+  },
+  {
+    name: 'issuer of tickets',
+    look: ({ claims, metadata }) => {
+      if (claims === undefined || metadata?.body?.issuer === undefined) return SKIPPED;
+      return claims.iss === metadata.body.issuer
+        ? undefined
+        : 'Tickets name another issuer than the metadata. A cache keeps old metadata, or two brokers answer.';
+    },
+  },
+  {
+    name: 'key of tickets',
+    look: ({ header, keySet }) => {
+      if (header === undefined || keySet?.status !== 200) return SKIPPED;
+      return listOf(keySet.body?.keys).some(({ kid }) => kid === header.kid)
+        ? undefined
+        : 'The key that signs is not in the published set. A cache keeps an old set, or two brokers share no database.';
+    },
+  },
+  {
+    name: 'address of agents is safe',
+    look: ({ ticket, broker }) => {
+      const url = ticket?.body?.url;
+      if (typeof url !== 'string') return SKIPPED;
+      return broker.startsWith('https:') && !url.startsWith('wss:')
+        ? 'Tickets go to an address without TLS. Set AGENT_WORKER_URL to https.'
+        : undefined;
+    },
+  },
+  {
+    name: 'agent worker answers',
+    look: ({ ticket, agentWorker }) => {
+      if (ticket?.status !== 201) return SKIPPED;
+      return agentWorker === undefined
+        ? 'Nothing answers at the address of the agent. Check AGENT_WORKER_URL, DNS and the route of the agent worker.'
+        : undefined;
+    },
+  },
+  {
+    name: 'no sign-in in front of agents',
+    look: ({ agentWorker }) => {
+      if (agentWorker === undefined) return SKIPPED;
+      return isSignInPage(agentWorker)
+        ? 'A sign-in page answers in place of the agent worker. Take its hostname out of Access: tickets protect it.'
+        : undefined;
+    },
+  },
+  {
+    name: 'agents ask for a ticket',
+    look: ({ agentWorker }) => {
+      if (agentWorker === undefined || isSignInPage(agentWorker)) return SKIPPED;
+      const { status, body } = agentWorker;
+      if (status < 300)
+        return 'The agent answers without a ticket: its worker routes past the gate. Use createGate in its entry file.';
+      if (status === 404)
+        return 'The agent worker has no such agent. Deploy it from the same agents.ts, and check AGENT_WORKER_URL.';
+      return status === 401 && Object(body?.error).code === 'UNAUTHORIZED'
+        ? undefined
+        : `The agent worker answers ${status} without a ticket, in place of 401. See its log.`;
+    },
+  },
+  {
+    name: 'clock of the agent worker',
+    look: (facts) => {
+      const at = Date.parse(facts.agentWorker?.headers.get('date') ?? '');
+      if (Number.isNaN(at)) return SKIPPED;
+      return isOff(at, facts)
+        ? 'The clocks of the agent worker and of this machine differ. Set the wrong one by NTP.'
+        : undefined;
+    },
+  },
+  {
+    name: 'a socket opens',
+    look: ({ socket, agentWorker }) => {
+      if (socket === undefined || agentWorker === undefined) return SKIPPED;
+      if (socket.admitted) return undefined;
+      return `The agent refused a good ticket (${socket.text}). ${remedyOfClose(socket.code)}`;
+    },
+  },
+  {
+    name: 'origin at the broker',
+    look: ({ origin, brokerPreflight }) => {
+      if (origin === undefined || brokerPreflight === undefined) return SKIPPED;
+      return brokerPreflight.headers.get('access-control-allow-origin') === origin
+        ? undefined
+        : `Pages of ${origin} get no ticket. Add the origin to ALLOWED_ORIGINS of the broker.`;
+    },
+  },
+  {
+    name: 'origin at the agent worker',
+    look: ({ origin, agentWorkerFromOrigin }) => {
+      if (origin === undefined || agentWorkerFromOrigin === undefined) return SKIPPED;
+      return agentWorkerFromOrigin.status === 403
+        ? `Pages of ${origin} open no socket. Add the origin to ALLOWED_ORIGINS of the agent worker.`
+        : undefined;
+    },
+  },
+];
+
+function remedyOfClose(code: number | undefined): string {
+  switch (code) {
+    case undefined:
+      return 'Something in front of it does not let WebSockets through: an Access application, or a proxy.';
+    case 4001:
+      return 'Compare ISSUER and TICKET_AUDIENCE of both, character by character.';
+    case 4003:
+      return 'A lock is in force, or the address is of another instance: see "agent-ticket locks list".';
+    case 1013:
+      return 'It does not reach the keys of the broker: check its service binding BROKER, or BROKER_JWKS_URL. Or its clock is behind.';
+    case 3000:
+      return 'Its clock is ahead of the clock of the broker, or something showed the ticket before.';
+    default:
+      return 'See its log.';
+  }
+}

@@ -1,0 +1,25 @@
+import type { Facts, Reply } from './facts.ts';
+
+/**
+ * A check: its name, and what it finds. `undefined`: it is as it should be. `skipped`: what it looks at is not known, for a
+ * reason that another check names, or because nobody asked.
+ */
+export interface Check<Known> {
+  readonly name: string;
+  readonly look: (known: Known) => string | undefined;
+}
+export const SKIPPED = 'skipped';
+
+/** Verifiers tolerate less, and a clock that is set by NTP is never that far off. Both times are cut to seconds. */
+const CLOCK_MS = 6_000;
+
+/** Whether a clock, in ms, is not that of this machine. */
+export const isOff = (at: number, { now }: Facts): boolean => Math.abs(now - at) > CLOCK_MS;
+
+export const isSignInPage = ({ status, body }: Reply): boolean =>
+  (status >= 300 && status < 400) || (status === 403 && body === undefined);
+
+export const errorOf = ({ body }: Reply): string => String(Object(body?.error).message ?? 'no JSON');
+
+export const listOf = (value: unknown): readonly Readonly<Record<string, unknown>>[] =>
+  Array.isArray(value) ? value.map(Object) : [];

@@ -1,0 +1,68 @@
+import { chmod, mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeEach, expect, it, onTestFinished, vi } from 'vitest';
+import { openLines, readPrivate, writePrivate } from './open-files.ts';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'agent-ticket-files-'));
+  vi.stubEnv('XDG_CONFIG_HOME', folder);
+  onTestFinished(() => rm(folder, { recursive: true }));
+  onTestFinished(() => {
+    vi.unstubAllEnvs();
+  });
+});
+
+it('a private file is its owner’s alone, and replaces the one before as a whole', async () => {
+  expect(await readPrivate('a.json')).toBeUndefined();
+  await writePrivate('a.json', 'one');
+  const path = await writePrivate('a.json', 'two');
+  expect(path).toBe(join(folder, 'agent-ticket', 'a.json'));
+  expect((await stat(path)).mode & 0o777).toBe(0o600);
+  expect((await stat(join(folder, 'agent-ticket'))).mode & 0o777).toBe(0o700);
+  expect(await readPrivate('a.json')).toBe('two');
+});
+
+it.each([0o640, 0o604, 0o660, 0o644])(
+  'a private file of mode %o is refused, without its content',
+  async (mode) => {
+    const path = await writePrivate('a.json', 's3cret');
+    await chmod(path, mode);
+    const error = await readPrivate('a.json').catch((caught: unknown) => caught);
+    expect(String(error)).toContain(`chmod 600 ${path}`);
+    expect(String(error)).not.toContain('s3cret');
+  },
+);
+
+it('a file of lines that is opened goes on after the last line that is kept', async () => {
+  const path = join(folder, 'log');
+  const first = await openLines(path, () => true);
+  expect(first.last).toBeUndefined();
+  await first.append('kept 1\nkept 2\nother\ncut o');
+  await first.close();
+  const second = await openLines(path, (line) => line.startsWith('kept'));
+  expect(second.last).toBe('kept 2');
+  await second.append('next\n');
+  await second.close();
+  expect(await readFile(path, 'utf8')).toBe('kept 1\nkept 2\nnext\n');
+});
+
+it('a line longer than what is read at once is one line', async () => {
+  const path = join(folder, 'log');
+  const long = 'x'.repeat(200_000);
+  const first = await openLines(path, () => true);
+  await first.append(`kept\n${long}\n`);
+  await first.close();
+  const whole = await openLines(path, () => true);
+  expect(whole.last).toBe(long);
+  await whole.close();
+  const cut = await openLines(path, (line) => line === 'kept');
+  expect(cut.last).toBe('kept');
+  await cut.close();
+  expect((await stat(path)).size).toBe('kept\n'.length);
+});
+
+it('a file of lines in a folder that is not there says so', async () => {
+  await expect(openLines(join(folder, 'gone', 'log'), () => true)).rejects.toThrow('(ENOENT)');
+});

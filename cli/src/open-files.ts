@@ -1,0 +1,104 @@
+import { type FileHandle, mkdir, open, rename, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { type Lines, UsageError } from './command.ts';
+import { hasCode } from './error-code.ts';
+
+/** Group and others. Windows has no such bits: there a home folder is its owner's. */
+const OF_OTHERS = 0o077;
+
+const privatePath = (name: string): string =>
+  join(process.env.XDG_CONFIG_HOME || join(homedir(), '.config'), 'agent-ticket', name);
+
+/** See `Terminal.readPrivate`. The file that was checked is the one that is read. */
+export async function readPrivate(name: string): Promise<string | undefined> {
+  const path = privatePath(name);
+  let file: FileHandle;
+  try {
+    file = await open(path, 'r');
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return undefined;
+    throw usage(error, path);
+  }
+  try {
+    const { mode } = await file.stat();
+    if (process.platform !== 'win32' && (mode & OF_OTHERS) !== 0)
+      throw new UsageError(
+        `Others can read ${path}, which holds a credential. Change the credential, then: chmod 600 ${path}`,
+      );
+    return await file.readFile('utf8');
+  } finally {
+    await file.close();
+  }
+}
+
+/** See `Terminal.writePrivate`. Never half written, and never readable by others in between. */
+export async function writePrivate(name: string, text: string): Promise<string> {
+  const path = privatePath(name);
+  const unfinished = `${path}.${process.pid}.new`;
+  try {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await writeFile(unfinished, text, { mode: 0o600, flag: 'wx' });
+    await rename(unfinished, path);
+  } catch (error) {
+    throw usage(error, path);
+  }
+  return path;
+}
+
+const CHUNK_BYTES = 65_536;
+const LINE_FEED = 10;
+
+/** See `Terminal.openLines`. Reads from the end on, so that a long file costs no more than a short one. */
+export async function openLines(path: string, isKept: (line: string) => boolean): Promise<Lines> {
+  const file = await open(path, 'a+', 0o600).catch((error: unknown) => {
+    throw usage(error, path);
+  });
+  const { end, last } = await lastKept(file, isKept);
+  await file.truncate(end);
+  let size = end;
+  return {
+    last,
+    async append(text) {
+      if ((await file.stat()).size !== size)
+        throw new UsageError(`Another process writes to ${path}. Stop it, then repeat the command.`);
+      const bytes = Buffer.from(text);
+      await file.appendFile(bytes);
+      size += bytes.length;
+    },
+    close: () => file.close(),
+  };
+}
+
+/** The last line that is kept, and where it ends. What follows the last line feed is no line. */
+async function lastKept(
+  file: FileHandle,
+  isKept: (line: string) => boolean,
+): Promise<{ readonly end: number; readonly last: string | undefined }> {
+  let start = (await file.stat()).size;
+  // From `start` on; begins in the middle of a line unless it is the whole file.
+  let rest = Buffer.alloc(0);
+  while (start > 0) {
+    const length = Math.min(CHUNK_BYTES, start);
+    const chunk = Buffer.alloc(length);
+    start -= length;
+    await file.read(chunk, 0, length, start);
+    rest = Buffer.concat([chunk, rest]);
+    let feed = rest.lastIndexOf(LINE_FEED);
+    while (feed !== -1) {
+      const before = feed === 0 ? -1 : rest.lastIndexOf(LINE_FEED, feed - 1);
+      if (before === -1 && start > 0) break;
+      const line = rest.subarray(before + 1, feed).toString();
+      if (isKept(line)) return { end: start + feed + 1, last: line };
+      rest = rest.subarray(0, before + 1);
+      feed = before;
+    }
+  }
+  return { end: 0, last: undefined };
+}
+
+/** What the system says of a file, the caller can mend. */
+function usage(error: unknown, path: string): unknown {
+  if (!(error instanceof Error && 'code' in error)) return error;
+  return new UsageError(`${path} cannot be used (${String(error.code)}). Check the folder and its rights.`);
+}

@@ -1,0 +1,131 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { eventually } from '@agent-ticket/shared/test/eventually.ts';
+import { makeSecrets } from 'agent-ticket/src/open-secrets.ts';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { credentialOf, rowsOf, startCommand } from './command-line.ts';
+import { freePorts } from './free-ports.ts';
+import { startBroker } from './node-broker.ts';
+
+/** A broker on Node of which nobody is an operator yet. The tests build on each other. */
+
+let folder: string;
+let broker: string;
+let running: { stop(): Promise<void> };
+let start: () => Promise<{ stop(): Promise<void> }>;
+let settings: Readonly<Record<string, string>>;
+let operator: Readonly<Record<string, string>> = {};
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'agent-ticket-cli-'));
+  const ports = await freePorts();
+  const secrets = makeSecrets();
+  broker = `http://127.0.0.1:${ports.broker}`;
+  settings = {
+    ...{
+      ISSUER: broker,
+      TICKET_AUDIENCE: 'agents.test',
+      AGENT_WORKER_URL: `http://127.0.0.1:${ports.agentWorker}`,
+    },
+    ...{ MODE: 'development', PORT: String(ports.broker) },
+    ...{ KEK: secrets.keyEncryptionKey, TOKEN_PEPPER: secrets.tokenPepper },
+  };
+  start = () => startBroker(settings, folder);
+  running = await start();
+  return async () => {
+    await running.stop();
+    await rm(folder, { recursive: true });
+  };
+});
+
+const run = (...words: string[]) => startCommand(words, { environment: operator }).ended;
+const restart = async () => {
+  await running.stop();
+  running = await start();
+};
+
+describe('bootstrap', () => {
+  const bootstrap = (...words: string[]) =>
+    startCommand(['bootstrap', '--json', '--database', `file:${folder}/control.db`, ...words], {
+      environment: { TOKEN_PEPPER: settings.TOKEN_PEPPER ?? '' },
+    }).ended;
+
+  it('makes the first operator, whose token works at once', async () => {
+    const made = await bootstrap();
+    expect(made.code).toBe(0);
+    const [{ client_id: clientId, client_secret: clientSecret } = {}] = rowsOf(made);
+    operator = credentialOf(broker, { clientId: String(clientId), clientSecret: String(clientSecret) });
+    const [me] = rowsOf(await run('me', '--json'));
+    expect(me).toMatchObject({ principal: `token:${clientId}`, tier: 'admin' });
+    expect(me?.permissions).toContain('service-tokens:write');
+  });
+
+  it('makes no second one, unless it is told to', async () => {
+    expect(await bootstrap()).toMatchObject({ code: 2, out: '', err: expect.stringContaining('--again') });
+    expect(await bootstrap('--again', '--name', "it's another")).toMatchObject({ code: 0 });
+    const names = rowsOf(await run('service-tokens', 'list', '--json')).map(({ name }) => name);
+    expect(names.toSorted()).toEqual(['first operator', "it's another"]);
+  });
+
+  it('is in the audit log when the broker has delivered it', async () => {
+    await restart();
+    await eventually(async () => {
+      const events = rowsOf(await run('audit', 'list', '--type', 'service_token.created', '--json'));
+      expect(events.map(({ details }) => details)).toMatchObject([{ by: 'bootstrap' }, { by: 'bootstrap' }]);
+    });
+  });
+});
+
+describe('the followed log', () => {
+  const seqs = async () =>
+    (await readFile(join(folder, 'tail.ndjson'), 'utf8'))
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => Number(JSON.parse(line).event.seq));
+  const follow = () =>
+    startCommand(['audit', 'tail', '--file', join(folder, 'tail.ndjson'), '--after', '0', '--every', '1'], {
+      environment: operator,
+    });
+
+  it('has every event once, through a restart of the broker and one of its own', async () => {
+    const first = follow();
+    await eventually(async () => expect((await seqs()).length).toBeGreaterThan(3));
+    const before = (await seqs()).length;
+    await restart();
+    await eventually(async () => expect((await seqs()).length).toBeGreaterThan(before));
+    first.child.kill('SIGKILL');
+    await first.ended;
+    const killed = (await seqs()).length;
+    const second = follow();
+    await eventually(async () => expect((await seqs()).length).toBeGreaterThan(killed));
+    second.child.kill('SIGINT');
+    expect(await second.ended).toMatchObject({ code: 0 });
+    const all = await seqs();
+    expect(all).toEqual(Array.from({ length: all.length }, (_, index) => index + 1));
+  });
+
+  it('is exported with its proof, and continued', async () => {
+    const log = join(folder, 'log.ndjson');
+    const exportLog = () => run('audit', 'export', '--file', log);
+    const verify = () =>
+      run('audit', 'verify', log, '--json', '--keys', `${broker}/.well-known/audit-jwks.json`);
+    expect(await exportLog()).toMatchObject({ code: 0 });
+    await restart();
+    await eventually(async () => {
+      expect(await exportLog()).toMatchObject({ code: 0 });
+      const [verified] = rowsOf(await verify());
+      expect(verified).toMatchObject({ sound: true, begins: 1 });
+    });
+  });
+});
+
+it('a broker that is away is said to be away', async () => {
+  await running.stop();
+  expect(await run('me')).toMatchObject({
+    code: 2,
+    out: '',
+    err: expect.stringContaining(`${broker} does not answer`),
+  });
+  running = await start();
+});
