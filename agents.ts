@@ -1,5 +1,14 @@
 import { defineAgents } from '@agent-ticket/shared/registry.ts';
 
+/** Of a chat: to ask, and to have the model look at clock and weather. The notes are the owner's. */
+const LOOK_AND_ASK = [
+  'agent:connect',
+  'agent:state:read',
+  'agent:message',
+  'agent:tool:get_time',
+  'agent:tool:get_weather',
+];
+
 /**
  * The example agents: the registry that this repository's own broker and agent worker import. To add an agent: an entry
  * here, a binding in the agent worker's wrangler.jsonc, a class exported by its `index.ts`. The compiler asks for the
@@ -30,9 +39,9 @@ export const AGENTS = defineAgents([
     description: 'A private assistant with tools, one of which asks before it acts.',
     access: 'first-user',
     scopes: {
-      viewer: ['agent:connect', 'agent:state:read'],
-      admin: ['agent:connect', 'agent:state:read', 'agent:message'],
-      owner: ['agent:connect', 'agent:state:read', 'agent:state:write', 'agent:message', 'agent:rpc:*'],
+      viewer: [...LOOK_AND_ASK],
+      admin: [...LOOK_AND_ASK],
+      owner: [...LOOK_AND_ASK, 'agent:state:write', 'agent:rpc:*', 'agent:tool:*'],
     },
     // The stock chat hook sends its whole transcript with each question.
     limits: { socketsPerPrincipal: 8, messagesPerSecond: 10, frameBytes: 1024 * 1024, idleSeconds: 1800 },

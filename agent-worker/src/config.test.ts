@@ -10,6 +10,7 @@ describe('the configuration', () => {
       audience: 'agents.test',
       jwksUrl: 'https://broker.test/.well-known/jwks.json',
       allowedOrigins: [],
+      origin: undefined,
       endsReplayed: false,
       development: false,
     });
@@ -20,12 +21,14 @@ describe('the configuration', () => {
       ...GOOD,
       ALLOWED_ORIGINS: 'https://app.test, http://localhost:5173',
       BROKER_JWKS_URL: 'https://keys.test/set.json',
+      AGENT_WORKER_URL: 'https://agents.test/',
       TICKET_REPLAY: 'end-session',
       MODE: 'development',
     };
     expect(readConfig(settings)).toMatchObject({
       allowedOrigins: ['https://app.test', 'http://localhost:5173'],
       jwksUrl: 'https://keys.test/set.json',
+      origin: 'https://agents.test',
       endsReplayed: true,
       development: true,
     });
@@ -56,6 +59,7 @@ describe('the configuration', () => {
     ['ALLOWED_ORIGINS', { ...GOOD, ALLOWED_ORIGINS: '*' }],
     ['ALLOWED_ORIGINS', { ...GOOD, ALLOWED_ORIGINS: 'null' }],
     ['ALLOWED_ORIGINS', { ...GOOD, ALLOWED_ORIGINS: 'https://app.test/' }],
+    ['AGENT_WORKER_URL', { ...GOOD, AGENT_WORKER_URL: 'https://agents.test/path' }],
     ['TICKET_REPLAY', { ...GOOD, TICKET_REPLAY: 'yes' }],
     ['MODE', { ...GOOD, MODE: 'dev' }],
     ['ALLOWED_ORIGIN', { ...GOOD, ALLOWED_ORIGIN: 'https://app.test' }],

@@ -1,10 +1,11 @@
-import { BaseUrl, Mode, Origins, readSettings } from '@agent-ticket/shared/settings.ts';
+import { BaseUrl, Mode, Origins, OriginUrl, readSettings } from '@agent-ticket/shared/settings.ts';
 import * as z from 'zod';
 
 export const Settings = z.strictObject({
   ISSUER: BaseUrl,
   TICKET_AUDIENCE: z.string().min(1).max(512),
   BROKER_JWKS_URL: BaseUrl.optional(),
+  AGENT_WORKER_URL: OriginUrl.optional(),
   ALLOWED_ORIGINS: Origins.default([]),
   /** Whether a session ends when another client presents its ticket again. */
   TICKET_REPLAY: z.enum(['note', 'end-session']).default('note'),
@@ -20,6 +21,8 @@ export interface GateConfig {
   readonly audience: string;
   /** Where the broker's keys are. Over a binding only the path counts. */
   readonly jwksUrl: string;
+  /** This agent worker's own origin; `undefined`: as requests name it. */
+  readonly origin: string | undefined;
   /** Pages that may open sockets and make requests. */
   readonly allowedOrigins: readonly string[];
   /** Whether a session ends when its ticket is presented again. */
@@ -30,18 +33,15 @@ export interface GateConfig {
 
 /** The configuration in a Worker's env. Throws an `Error` that names each wrong setting. */
 export function readConfig(env: object): GateConfig {
-  const { ISSUER, TICKET_AUDIENCE, BROKER_JWKS_URL, ALLOWED_ORIGINS, TICKET_REPLAY, MODE } = readSettings(
-    'agent worker',
-    Settings,
-    env,
-    BEGINNINGS,
-  );
+  const settings = readSettings('agent worker', Settings, env, BEGINNINGS);
+  const { ISSUER, TICKET_AUDIENCE, BROKER_JWKS_URL, AGENT_WORKER_URL, ALLOWED_ORIGINS } = settings;
   return {
     issuer: ISSUER,
     audience: TICKET_AUDIENCE,
     jwksUrl: BROKER_JWKS_URL ?? `${ISSUER.replace(/\/$/, '')}/.well-known/jwks.json`,
     allowedOrigins: ALLOWED_ORIGINS,
-    endsReplayed: TICKET_REPLAY === 'end-session',
-    development: MODE === 'development',
+    origin: AGENT_WORKER_URL === undefined ? undefined : new URL(AGENT_WORKER_URL).origin,
+    endsReplayed: settings.TICKET_REPLAY === 'end-session',
+    development: settings.MODE === 'development',
   };
 }

@@ -82,8 +82,9 @@ async function dispatch(command: ControlCommand, ports: ControlPorts, now: numbe
     case 'lapse':
       return send([command], command, ports);
     case 'revoke': {
-      const { revocation } = command;
+      const { revocation, at } = command;
       const target = readTargetName(revocation.target);
+      if (at !== undefined) return send([at], { op: 'revoke', revocation }, ports);
       // Whatever the record says: the last sessions of the object may not have been recorded yet.
       if (target.kind === 'instance') return send([target], command, ports);
       // Objects keep only revocations that name them, so there is nothing to lift elsewhere.

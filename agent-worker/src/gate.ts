@@ -6,19 +6,12 @@ import { SessionId } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { redact } from '@agent-ticket/shared/redact.ts';
 import type { RefusalTally } from '@agent-ticket/shared/refusal-tally.ts';
-import {
-  type AgentEntry,
-  type AgentRegistry,
-  findAgent,
-  limitsFor,
-  messageBytes,
-} from '@agent-ticket/shared/registry.ts';
+import { type AgentRegistry, findAgent, limitsFor, messageBytes } from '@agent-ticket/shared/registry.ts';
 import { CONNECT, MESSAGE, STATE_READ } from '@agent-ticket/shared/scope.ts';
 import { isLoopback } from '@agent-ticket/shared/settings.ts';
 import { type FindKey, verifyTicket } from '@agent-ticket/shared/verify-ticket.ts';
 import type { GateConfig } from './config.ts';
 import {
-  corsHeaders,
   faultDenial,
   faultLine,
   originAllowed,
@@ -26,9 +19,11 @@ import {
   refuse,
   secureHeaders,
   socketAnswer,
+  withCors,
 } from './gate/answer.ts';
 import { forward } from './gate/forward.ts';
 import { readRequestBody } from './gate/request-body.ts';
+import { withMetadata } from './gate/resource-metadata.ts';
 import type { CheckRevoked } from './gate/revocation-feed.ts';
 import { isWrite, parseRoute, pathPattern, type Route } from './gate/route.ts';
 import { denialOf, isUpgrade } from './handover.ts';
@@ -78,7 +73,8 @@ export async function answerAgentRequest(request: Request, ports: GatePorts): Pr
   ports.tally.count(reason, agent, ports.clock());
   const isAuthFailure = attempt.line !== undefined && AUTH_FAILURES.includes(DENIALS[reason].code);
   ports.log({ event: isAuthFailure ? 'auth_failure' : 'gate_refused', ...line, reason, detail });
-  return withCors(refuse(request, outcome.denial, requestId), request, ports.config, entry);
+  const refusal = withMetadata(refuse(request, outcome.denial, requestId), request, ports.config, entry);
+  return withCors(refusal, request, ports.config, entry);
 }
 
 /** Refusals of the ticket or of its rights; the others say nothing about who asked. */
@@ -96,6 +92,9 @@ interface Attempt {
     readonly revocations?: 'unread';
   };
 }
+
+/** Of an origin that is refused, for the log. */
+const ORIGIN_LOGGED_CHARACTERS = 128;
 
 /** From then on an answer is checked for revocations again: what was read for its request does not count any more. */
 const SLOW_ANSWER_MS = 1_000;
@@ -115,7 +114,8 @@ async function passGate(
   if (!route.ok) return route;
   if (url.protocol === 'http:' && !config.development && !isLoopback(url.hostname))
     return err('plaintext_refused');
-  if (!originAllowed(origin, config.allowedOrigins)) return err('origin_not_allowed');
+  if (!originAllowed(request, config.allowedOrigins))
+    return err('origin_not_allowed', { detail: origin?.slice(0, ORIGIN_LOGGED_CHARACTERS) ?? '' });
   const { entry, instance } = route.value;
   if (request.method === 'OPTIONS') return ok(preflight(origin, requestId, entry));
 
@@ -196,20 +196,4 @@ async function askObject(ports: GatePorts, route: Route, request: Request): Prom
       ? err('agent_worker_unavailable', { detail, retryAfter: 1 })
       : err('agent_failed', { detail });
   }
-}
-
-function withCors(
-  answer: Response,
-  request: Request,
-  config: GateConfig,
-  entry: AgentEntry | undefined,
-): Response {
-  const origin = request.headers.get('origin');
-  if (answer.status === 101 || !originAllowed(origin, config.allowedOrigins)) return answer;
-  for (const [name, value] of corsHeaders(origin, entry)) {
-    // An agent may expose headers of its own.
-    if (name === 'access-control-expose-headers') answer.headers.append(name, value);
-    else answer.headers.set(name, value);
-  }
-  return answer;
 }

@@ -3,4 +3,5 @@ export { createGate, type GateEnv } from './open-gate.ts';
 export { RecorderObject } from './recorder.ts';
 export * from './registry.ts';
 export type { SessionPrincipal } from './ticketed/claims.ts';
+export type { Guarded, GuardOptions } from './ticketed/tools.ts';
 export { type Ticketed, ticketed } from './ticketed.ts';

@@ -17,6 +17,7 @@ import { logWithPoints, type PointSink } from '@agent-ticket/shared/security-eve
 import { answerControl, type ControlPorts, isControlPath } from './control.ts';
 import { refuseHttp } from './gate/answer.ts';
 import { paceLog } from './gate/paced-log.ts';
+import { answerMetadataRequest, isMetadataPath } from './gate/resource-metadata.ts';
 import { isAgentPath } from './gate/route.ts';
 import { answerAgentRequest, type GatePorts } from './gate.ts';
 import { findObject, questionRequest, SessionAnswer, sendCommand } from './handover.ts';
@@ -43,6 +44,16 @@ export type AgentBindings<Env, Slug extends string> = {
     : BindingKey<Each>]: DurableObjectNamespace;
 };
 
+/** What the gate answers, by path. */
+const ANSWERS: readonly [
+  isOurs: (pathname: string) => boolean,
+  answer: (request: Request, ports: Ports) => Promise<Response>,
+][] = [
+  [isAgentPath, answerAgentRequest],
+  [isControlPath, answerControl],
+  [isMetadataPath, answerMetadataRequest],
+];
+
 /** Which of several agent workers a gate is. */
 export interface GateOptions<Worker extends string> {
   /** Its name in the registry. Left out: that of the agents that name no worker. */
@@ -50,8 +61,8 @@ export interface GateOptions<Worker extends string> {
 }
 
 /**
- * The gate for a Worker's `fetch`: answers `/agents/…` and `/control`, and `undefined` for everything else, which is
- * the Worker's own. Throws an `Error` when the settings or the registry are not sound, at the first request. An enabled
+ * The gate for a Worker's `fetch`: answers `/agents/…`, `/control` and the metadata of agents for machines, and `undefined`
+ * for everything else, which is the Worker's own. Throws an `Error` when the settings or the registry are not sound, at the first request. An enabled
  * agent without a binding is named in the log as `agent_without_binding` then, and answers 500; the others work. Agents of
  * other workers are unknown here.
  *
@@ -70,11 +81,7 @@ export function createGate<
     if (!URL.canParse(request.url))
       return Promise.resolve(refuseHttp({ reason: 'route_unknown' }, crypto.randomUUID()));
     const { pathname } = new URL(request.url);
-    const answers = isAgentPath(pathname)
-      ? answerAgentRequest
-      : isControlPath(pathname)
-        ? answerControl
-        : undefined;
+    const [, answers] = ANSWERS.find(([isOurs]) => isOurs(pathname)) ?? [];
     if (answers === undefined) return undefined;
     const ports = portsByEnv.get(env) ?? portsOf(registry, worker, env);
     portsByEnv.set(env, ports);

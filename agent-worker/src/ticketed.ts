@@ -31,6 +31,7 @@ import { askAgent, isDestination, pin, sdkRequest, sessionIdOf, takeEntries } fr
 import { createSessions } from './ticketed/sessions.ts';
 import { createStreams, type Repeat } from './ticketed/streams.ts';
 import { createSweep, HANDOVER_DUE_MS, SWEEP } from './ticketed/sweep.ts';
+import { createToolGuard, type Guarded, type GuardOptions } from './ticketed/tools.ts';
 import { verifierOf } from './verifier.ts';
 
 /** An Agents SDK class: `Agent` itself, or anything that extends it. */
@@ -56,6 +57,28 @@ export interface Ticketed {
    * same minute are one event with their number. Throws an `Error` outside of a frame.
    */
   noteDenied(code: string, details?: Readonly<Record<string, string>>): void;
+  /**
+   * The same tools for a model, each of which runs only for a caller with the scope `agent:tool:<name>`: tools of the AI
+   * SDK, those of MCP servers, and functions that act for the model, by the names that they have here. Call this where the
+   * model gets them, while the frame or request of the caller is handled.
+   *
+   * The scope is asked when a tool would run, of the caller whose frame is being handled by then, as after an approval,
+   * otherwise of the one who was there when the tools were given. A session whose client has left keeps its rights until
+   * they expire; one that was ended, or whose ticket was revoked, has none. A refusal is thrown, which the AI SDK tells the
+   * model, and is `rpc.denied` in the audit log, with the person; of a plain request it is a line `tool_refused` of the log.
+   *
+   * Does NOT guard tools without `execute`, which run elsewhere, nor what a model says about the result of a tool. A tool
+   * that streams its result must be an async generator function.
+   */
+  guardTools<Given extends Readonly<Record<string, object>>>(
+    tools: Given,
+    options?: GuardOptions,
+  ): Guarded<Given>;
+  /**
+   * Whether the caller of the frame or request being handled has the scope `agent:tool:<name>`; `false` outside of one. To
+   * ask before a person is asked for an approval, and when the person answers.
+   */
+  mayRunTool(tool: string): boolean;
 }
 
 /**
@@ -156,6 +179,17 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
       findClaims: this.#sessions.findClaims,
       auditDenied: this.#audit.deniedByAgent,
     });
+    readonly #tools = createToolGuard({
+      caller: this.#caller.find,
+      rightsOf: async (session) => {
+        const ticket = this.#sessions.rightsOf(session);
+        return ticket !== undefined && (await this.#inbound.checkRevoked(ticket)).ok
+          ? ticket.claims.scope
+          : undefined;
+      },
+      auditDenied: this.#audit.deniedByAgent,
+      log: (event) => console.log(JSON.stringify(event)),
+    });
     readonly #agent = takeEntries(this);
     readonly #inbound = {
       sessions: this.#sessions,
@@ -203,6 +237,7 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
         principal: () => this.#caller.principal(),
         noteDenied: (code: string, details?: Readonly<Record<string, string>>) =>
           this.#caller.noteDenied(code, details),
+        ...this.#tools,
         [SWEEP]: () => this.#runSweep(),
       });
       this.#record.resume();
@@ -215,6 +250,18 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
 
     noteDenied(code: string, details?: Readonly<Record<string, string>>): void {
       this.#caller.noteDenied(code, details);
+    }
+
+    guardTools<Given extends Readonly<Record<string, object>>>(
+      tools: Given,
+      options?: GuardOptions,
+    ): Guarded<Given>;
+    guardTools<Given extends Readonly<Record<string, object>>>(tools: Given, options?: GuardOptions): Given {
+      return this.#tools.guardTools(tools, options);
+    }
+
+    mayRunTool(tool: string): boolean {
+      return this.#tools.mayRunTool(tool);
     }
 
     /**

@@ -40,6 +40,19 @@ describe('the chat', () => {
     ]);
   });
 
+  test('tells a viewer the time, and not the notes of the owner', async () => {
+    const { instance, socket, callId } = await asked();
+    const seen = socket.frames.length;
+    socket.send(approval(callId));
+    await continued(socket, seen);
+    const viewer = await enter(instance, 'viewer');
+    await converse(viewer, 'what time is it in Tokyo?');
+    expect(answersTo(viewer)).toContain('In Tokyo it is 16:06');
+    await converse(viewer, 'what are your notes?');
+    expect(answersTo(viewer)).toContain('Not run: the person who asks has no right to the tool list_notes.');
+    expect(await deniedIn(instance)).toEqual(['tool_scope_missing']);
+  });
+
   test('keeps a note when the person agrees, once, and confirms it', async () => {
     const { instance, socket, callId } = await asked();
     expect(await notesIn(instance)).toEqual([]);

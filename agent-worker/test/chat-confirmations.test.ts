@@ -2,7 +2,7 @@ import { runInDurableObject } from 'cloudflare:test';
 import type { UIMessage } from 'ai';
 import { describe, expect, test, vi } from 'vitest';
 import { createConfirmations } from '../src/agents/chat/confirmations.ts';
-import { type ChatMessage, chatRequest, said } from './chat.ts';
+import { answersTo, type ChatMessage, partsOf, said } from './chat.ts';
 import {
   approval,
   asked,
@@ -125,14 +125,27 @@ describe('without a confirmation nothing is kept', () => {
     expect(await timesDeniedIn(instance, 'approval_repeated')).toBe(4);
   });
 
-  test('by a viewer, who may neither ask nor approve', async () => {
-    const { instance, callId } = await asked();
+  test('by the approval of a viewer, which leaves the question to the owner', async () => {
+    const { instance, socket, callId } = await asked();
     const viewer = await enter(instance, 'viewer');
     viewer.send(approval(callId));
-    await viewer.frame('ticket.denied');
-    viewer.send(chatRequest('turn-x', 'remember mine'));
-    expect(await deniedIn(instance)).toContain('frame_scope_missing');
+    await viewer.call('none');
+    expect(await deniedIn(instance)).toContain('tool_scope_missing');
     expect(await notesIn(instance)).toEqual([]);
+    const seen = socket.frames.length;
+    socket.send(approval(callId));
+    await continued(socket, seen);
+    expect(await notesIn(instance)).toEqual(['water the plants']);
+  });
+
+  test('for a viewer who asks, and whom nobody is asked about', async () => {
+    const instance = newInstance();
+    const viewer = await enter(instance, 'viewer');
+    await converse(viewer, 'remember mine');
+    expect(partsOf(viewer, 'tool-approval-request')).toEqual([]);
+    expect(answersTo(viewer)).toBe('Not run: the person who asks has no right to the tool save_note.');
+    expect(await notesIn(instance)).toEqual([]);
+    expect(await deniedIn(instance)).toEqual(['tool_scope_missing']);
   });
 
   test('by an owner whose ticket was narrowed to reading', async () => {

@@ -2,7 +2,7 @@ import { env } from 'cloudflare:workers';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { gate } from './gate.ts';
 import { objectIds } from './objects.ts';
-import { ask, connect, refusedSocket, upgrade, worker } from './sockets.ts';
+import { ask, connect, HOST, refusedSocket, upgrade, worker } from './sockets.ts';
 import { makeTicket, newInstance, ORIGIN, rights } from './tickets.ts';
 
 /** Names and paths with a second spelling, sub-agents, and where requests come from. */
@@ -132,6 +132,17 @@ describe('an origin', () => {
       expect(answer.headers.get('access-control-allow-origin')).toBeNull();
     }
     expect(await objectIds()).toEqual(objects);
+  });
+
+  test('of the worker itself, which serves pages beside its agents, may connect', async () => {
+    const instance = newInstance();
+    const ticket = await makeTicket({ instance });
+    const socket = await connect(`/agents/counter/${instance}`, { ticket, headers: { origin: HOST } });
+    await socket.frame('cf_agent_identity');
+    for (const near of [HOST.replace('8788', '8789'), HOST.replace('http:', 'https:'), `${HOST}.evil.test`]) {
+      const refused = await ask(`/agents/counter/${instance}`, { ticket, headers: { origin: near } });
+      expect([near, refused.status]).toEqual([near, 403]);
+    }
   });
 
   test('without a name is refused as well', async () => {

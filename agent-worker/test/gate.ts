@@ -3,6 +3,7 @@ import { err, ok } from '@agent-ticket/shared/outcome.ts';
 import { createRefusalTally } from '@agent-ticket/shared/refusal-tally.ts';
 import { type AgentEntry, findAgent, withDefaults } from '@agent-ticket/shared/registry.ts';
 import { AGENTS } from '../../agents.ts';
+import { answerMetadataRequest, isMetadataPath } from '../src/gate/resource-metadata.ts';
 import { answerAgentRequest, type GatePorts } from '../src/gate.ts';
 import { checkRevokedOf } from '../src/revocations.ts';
 import type { Front } from './sockets.ts';
@@ -36,6 +37,7 @@ const PORTS: GatePorts = {
     audience: AUDIENCE,
     jwksUrl: `${ISSUER}/.well-known/jwks.json`,
     allowedOrigins: [ORIGIN],
+    origin: undefined,
     endsReplayed: false,
     development: false,
   },
@@ -74,8 +76,12 @@ const PORTS: GatePorts = {
 /** A gate with some ports replaced. */
 export const gateWith =
   (other: Partial<GatePorts> = {}): Front =>
-  (request) =>
-    answerAgentRequest(request, { ...PORTS, ...other });
+  (request) => {
+    const answers = isMetadataPath(new URL(request.url).pathname)
+      ? answerMetadataRequest
+      : answerAgentRequest;
+    return answers(request, { ...PORTS, ...other });
+  };
 
 export const gate: Front = gateWith();
 export const gateConfig = PORTS.config;

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { lock, revoke } from './commands.ts';
 import { gate } from './gate.ts';
 import { ownSessions, witness } from './objects.ts';
 import { expectEvents } from './record.ts';
@@ -75,6 +76,16 @@ describe('a plain request', () => {
     socket.close();
     await socket.closed();
     await expectEvents(instance, ['ticket.used', 'session.opened', 'session.closed']);
+    expect((await ask(`/agents/witness/${instance}`, { ticket, front: gate })).status).toBe(401);
+  });
+
+  test('with the ticket of a session that was terminated stays forbidden', async () => {
+    const instance = newInstance();
+    const ticket = await ticketOf(instance);
+    const socket = await connect(`/agents/witness/${instance}`, { ticket, front: gate });
+    await socket.frame('seen');
+    const [session] = await ownSessions(witness(instance));
+    await revoke(witness(instance), lock(`session:${session?.id}`, { code: 'session_terminated' }));
     expect((await ask(`/agents/witness/${instance}`, { ticket, front: gate })).status).toBe(403);
   });
 

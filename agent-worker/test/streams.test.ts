@@ -53,7 +53,7 @@ describe('a stream', () => {
     expect(await drained(await begin(instance, ticket, 'stream/short'))).toBe('ended');
     await ends(instance, 'finished');
     await expectEvents(instance, ['ticket.used', 'session.opened', 'session.closed']);
-    expect((await open(instance, ticket)).status).toBe(403);
+    expect((await open(instance, ticket)).status).toBe(401);
   });
 
   test('that its agent breaks off is recorded as that, and its words stay inside', async () => {
@@ -97,7 +97,7 @@ describe('a stream', () => {
     expect((await plain()).status).toBe(200);
     await reader.cancel();
     await ends(instance, 'client_closed');
-    expect((await plain()).status).toBe(403);
+    expect((await plain()).status).toBe(401);
   });
 
   test.for(['stream', 'stream/silent'])('%s ends when its client leaves', async (kind) => {

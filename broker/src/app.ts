@@ -133,10 +133,13 @@ async function run(
   const logged = await logAuthResult(credential, { ...context, request }, { method, path }, ports);
   if (!logged.ok) return { outcome: logged };
   const who = logged.value;
-  const isRequired = route.auth === 'required';
+  const isRequired = route.auth === 'required' && route.readsCredential !== true;
   if (isRequired && who.method === 'anonymous')
     return { outcome: mayBeNobody(request, route) ? ok({ status: 204 }) : err('credential_missing') };
-  const { outcome: isWithin, ...rate } = await countCall(route.limit, { ...context, who, request }, ports);
+  const { outcome: isWithin, ...rate } =
+    route.readsCredential === true
+      ? { outcome: ok(undefined) }
+      : await countCall(route.limit, { ...context, who, request }, ports);
   const counted = { who, ...rate };
   if (!isWithin.ok) return { ...counted, outcome: isWithin };
   // In one trip: its sign-outs, and the locks that name the caller itself. One on everything stops no operator.
@@ -167,7 +170,8 @@ const mayBeNobody = ({ url }: Request, { allowsNobody }: Route): boolean =>
 const ALLOW = {
   'access-control-allow-methods': 'GET, POST, DELETE',
   'access-control-allow-headers':
-    'authorization, content-type, cf-access-client-id, cf-access-client-secret, cf-access-jwt-assertion',
+    // The last is what MCP clients send with a request for metadata.
+    'authorization, content-type, cf-access-client-id, cf-access-client-secret, cf-access-jwt-assertion, mcp-protocol-version',
   'access-control-max-age': '600',
 } as const;
 

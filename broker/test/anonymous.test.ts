@@ -119,7 +119,7 @@ describe('what is not counted', () => {
 describe('while nothing can be counted', () => {
   it.each(COUNTED)('$method $path is a 503', async ({ method, path }) => {
     const lost = () => Promise.reject(new Error('Network connection lost.'));
-    const away = startBroker({ ports: { shard: { mint: lost, count: lost } } });
+    const away = startBroker({ ports: { shard: { mint: lost, mintBatch: lost, count: lost } } });
     const reply = await call(path, { method, front: away.front });
     expect([refusalOf(reply).code, reply.headers.get('retry-after')]).toEqual(['UNAVAILABLE', '5']);
   });

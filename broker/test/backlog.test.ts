@@ -79,7 +79,7 @@ describe('/readyz', () => {
   it('is 503 without figures where the mint shards are away as well', async () => {
     const record = failing(env.RECORD, () => new Error('D1_ERROR: Network connection lost.'));
     const lost = () => Promise.reject(new Error('Network connection lost.'));
-    const shard = { mint: lost, count: lost, waiting: lost };
+    const shard = { mint: lost, mintBatch: lost, count: lost, waiting: lost };
     const seen = await looked({ record, runtime: { shard } });
     expect(Object.keys(seen).toSorted()).toEqual([
       'agents_in_rollout',

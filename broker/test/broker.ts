@@ -7,8 +7,8 @@ import { AGENTS } from '../../agents.ts';
 import { createApp } from '../src/app.ts';
 import { readConfig, type SettingsInCode } from '../src/config/config.ts';
 import { coalescedRead } from '../src/mint/coalesced-read.ts';
-import { decideTicket } from '../src/mint/decide-ticket.ts';
-import { DEFAULT_SHARDS, type MintShard } from '../src/mint/shard.ts';
+import { decideBatch, decideTicket } from '../src/mint/decide-ticket.ts';
+import { DEFAULT_SHARDS, type MintPorts, type MintShard } from '../src/mint/shard.ts';
 import { mintShards } from '../src/mint/shard-object.ts';
 import { compose, type Runtime } from '../src/runtime/compose.ts';
 import type { BrokerPorts } from '../src/runtime/ports.ts';
@@ -97,25 +97,29 @@ function shardOn(control: D1Database, options: BrokerOptions): MintShard {
   const shards = mintShards(env.MINT_SHARD, DEFAULT_SHARDS);
   const store = openControl(control);
   const readFacts = coalescedRead(store.readMintFacts);
+  const portsOf = (account: string): MintPorts => ({
+    registry: options.ports?.registry ?? AGENTS,
+    control: store,
+    readFacts,
+    config: readConfig(settingsOf(options), options.inCode),
+    randomId: () => crypto.randomUUID(),
+    record: { write: (entry) => recordIn(account, entry) },
+  });
   return {
     ...shards,
-    async mint(account, order) {
-      try {
-        return await decideTicket(order, {
-          registry: options.ports?.registry ?? AGENTS,
-          control: store,
-          readFacts,
-          config: readConfig(settingsOf(options), options.inCode),
-          randomId: () => crypto.randomUUID(),
-          record: { write: (entry) => recordIn(account, entry) },
-        });
-      } catch (error) {
-        if (!isOutage(error)) throw error;
-        printed.push(JSON.stringify({ event: 'outage', at: 'mint' }));
-        return { kind: 'unavailable' };
-      }
-    },
+    mint: (account, order) => orUnavailable(decideTicket(order, portsOf(account))),
+    mintBatch: (account, batch) => orUnavailable(decideBatch(batch, portsOf(account))),
   };
+}
+
+async function orUnavailable<T>(answer: Promise<T>): Promise<T | { kind: 'unavailable' }> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (!isOutage(error)) throw error;
+    printed.push(JSON.stringify({ event: 'outage', at: 'mint' }));
+    return { kind: 'unavailable' };
+  }
 }
 
 const settingsOf = ({ settings = {}, unset = [] }: BrokerOptions): Record<string, string> =>

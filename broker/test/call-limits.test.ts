@@ -13,8 +13,15 @@ const { front } = startBroker();
 const limits = ({ headers }: Reply) =>
   ['limit', 'remaining', 'reset'].map((name) => headers.get(`x-ratelimit-${name}`));
 
-const COUNTED = ROUTES.flatMap(({ auth, limit, method, path }) =>
-  auth !== 'none' && limit.counts === 'requests' ? [{ method, path, cost: COSTS[limit.cost] }] : [],
+const COUNTED = ROUTES.flatMap(({ auth, limit, method, path, readsCredential }) =>
+  auth !== 'none' && limit.counts === 'requests' && readsCredential !== true
+    ? [{ method, path, cost: COSTS[limit.cost] }]
+    : [],
+);
+
+/** Those that take the credential of a client from a form as well. */
+const BY_FORM = ROUTES.flatMap(({ limit, path, readsCredential }) =>
+  readsCredential === true && limit.counts === 'requests' ? [{ path, cost: COSTS[limit.cost] }] : [],
 );
 
 /** Names nothing that exists, so that a call does as little as it can and is counted all the same. */
@@ -37,9 +44,9 @@ const grantOf = (token: ServiceToken, subject: string, from = newAddress()) =>
   });
 
 describe('every route that reads a credential', () => {
-  it('but the one for tickets counts its requests', () => {
+  it('but those for tickets counts its requests', () => {
     const uncounted = ROUTES.filter(({ auth, limit }) => auth !== 'none' && limit.counts !== 'requests');
-    expect(uncounted.map(({ path }) => path)).toEqual(['/tickets']);
+    expect(uncounted.map(({ path }) => path)).toEqual(['/tickets', '/tickets/batch']);
   });
 
   it.each(COUNTED)('costs a principal $cost at $method $path', async (route) => {
@@ -51,6 +58,19 @@ describe('every route that reads a credential', () => {
     'costs more where it changes something: $method $path',
     ({ cost }) => {
       expect(cost).toBeGreaterThan(1);
+    },
+  );
+
+  it.each(BY_FORM)(
+    'costs a client of OAuth $cost at $path, and is refused over the limit',
+    async ({ path, cost }) => {
+      const token = await makeToken({ tier: 'free' });
+      const ask = () =>
+        call(path, { headers: token.basic, body: new URLSearchParams({ token: 'x' }), front });
+      expect(limits(await ask())).toEqual(['60', String(60 - cost), String(NOW + 60)]);
+      await inShards('UPDATE rate_windows SET count = 60 WHERE key = ?', `calls:${token.principal}`);
+      const refused = await ask();
+      expect([refused.status, JSON.parse(refused.text).error]).toEqual([429, 'slow_down']);
     },
   );
 
@@ -119,7 +139,7 @@ describe('the calls of a principal', () => {
 
   it('of the tier admin are not counted, and need no counter', async () => {
     const lost = () => Promise.reject(new Error('Network connection lost.'));
-    const away = startBroker({ ports: { shard: { mint: lost, count: lost } } });
+    const away = startBroker({ ports: { shard: { mint: lost, mintBatch: lost, count: lost } } });
     const token = await makeToken({ tier: 'admin', permissions: PERMISSIONS });
     const reply = await call('/admin/locks', { headers: token.bearer, front: away.front });
     expect([reply.status, ...limits(reply)]).toEqual([200, null, null, null]);
@@ -127,7 +147,7 @@ describe('the calls of a principal', () => {
 
   it('are a 503 while nothing can be counted', async () => {
     const lost = () => Promise.reject(new Error('Network connection lost.'));
-    const away = startBroker({ ports: { shard: { mint: lost, count: lost } } });
+    const away = startBroker({ ports: { shard: { mint: lost, mintBatch: lost, count: lost } } });
     const token = await makeToken({ tier: 'free' });
     expectRefusal(await call('/me', { headers: token.bearer, front: away.front }), '503 UNAVAILABLE');
   });

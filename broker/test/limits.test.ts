@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { startBroker } from './broker.ts';
 import {
   COUNTER,
+  call,
   expectRefusal,
   LOBBY,
   mint as mintAt,
@@ -150,6 +151,23 @@ describe('the limit of principals', () => {
     await flood(3, () => mint(one.pair));
     expect(limits(await mint(other.pair))).toEqual(['60', '59', String(NOW + 60)]);
     expect(limits(await mint(one.pair))).toEqual(['60', '56', String(NOW + 60)]);
+  });
+});
+
+it('batches at once by the worker that ships are let through up to the limit, each as a whole, with one event of the refusal', async () => {
+  const token = await makeToken({ tier: 'free' });
+  const json = { requests: Array.from({ length: 20 }, () => COUNTER) };
+  const replies = await Promise.all(
+    Array.from({ length: 5 }, () => call('/tickets/batch', { headers: token.pair, json })),
+  );
+  expect(replies.map(({ status }) => status).sort()).toEqual([200, 200, 200, 429, 429]);
+  for (const { status, text } of replies)
+    if (status === 200) expect(text.match(/"ticket":/g)).toHaveLength(20);
+  await eventually(async () => {
+    const types = (await eventsWith('user_id', token.principal)).map(({ type }) => type);
+    expect(types.filter((type) => type === 'ticket.issued')).toHaveLength(60);
+    expect(types.filter((type) => type === 'rate.limited')).toHaveLength(1);
+    expect(types).toHaveLength(61);
   });
 });
 

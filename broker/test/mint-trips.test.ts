@@ -72,6 +72,20 @@ describe('a request for a ticket asks the policy database', () => {
     expect(onTheWay(trips).map(shape)).toEqual(ONE_READ);
   });
 
+  it.each<[string, Present, string[]]>([
+    ['once', () => undefined, ONE_READ],
+    ['once more, for its tier, by a service token', (token) => token.pair, [...ONE_READ, ...ONE_READ]],
+  ])('for a whole batch %s', async (_how, present, shapes) => {
+    const { front, trips, settled } = await startWatched();
+    serveCerts();
+    const headers = present(await makeToken()) ?? (await assertion());
+    const requests = Array.from({ length: 20 }, () => ({ ...COUNTER, instance: newInstance() }));
+    const reply = await call('/tickets/batch', { headers, json: { requests }, front });
+    expect(reply.status).toBe(200);
+    await settled();
+    expect(onTheWay(trips).map(shape)).toEqual(shapes);
+  });
+
   it('once where the ticket is asked for by OAuth', async () => {
     const { front, trips, settled } = await startWatched();
     expect((await call('/token', { ...byForm(await makeToken()), front })).status).toBe(200);

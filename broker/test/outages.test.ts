@@ -177,7 +177,7 @@ describe('a table that is missing', () => {
 describe('while the mint shard cannot keep an event', () => {
   const broken = (message: string): Front => {
     const lost = () => Promise.reject(new Error(message));
-    return startBroker({ runtime: { shard: { mint: lost, count: lost } } }).front;
+    return startBroker({ runtime: { shard: { mint: lost, mintBatch: lost, count: lost } } }).front;
   };
 
   it.each([
@@ -303,7 +303,7 @@ describe('readiness', () => {
       { mint: false, verify: true, record: true },
       () => {
         const lost = () => Promise.reject(new Error('Network connection lost.'));
-        return startBroker({ runtime: { shard: { mint: lost, count: lost } } }).front;
+        return startBroker({ runtime: { shard: { mint: lost, mintBatch: lost, count: lost } } }).front;
       },
     ],
   ])('ends without %s, and says what is left; liveness does not end', async (_what, left, start) => {

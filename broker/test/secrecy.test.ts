@@ -167,7 +167,7 @@ describe('no credential, ticket or private key', () => {
   it('is in the log of a bug', async () => {
     const token = await makeToken();
     const broken = () => Promise.reject(new TypeError(`cannot mint for ${token.secret}`));
-    const { front } = startBroker({ runtime: { shard: { mint: broken, count: broken } } });
+    const { front } = startBroker({ runtime: { shard: { mint: broken, mintBatch: broken, count: broken } } });
     expect((await mint(token.pair, COUNTER, { front })).status).toBe(500);
     expect(printed.join('\n')).toContain('"event":"bug"');
     await nothingKept();

@@ -44,6 +44,7 @@ export async function openDev(options: DevOptions, terminal: Terminal, stop: Abo
   const broker = await readBroker(folder, terminal);
   requireSameRecord(app, broker, folder);
   const agents = await orUsage(openAgents('agents.ts'));
+  await requireAppVars(ports);
   await mkdir(DATA, { recursive: true });
   await writeFile(join(DATA, '.gitignore'), '*\n');
   const secrets = await orUsage(loadSecrets(join(DATA, 'secrets.json')));
@@ -97,6 +98,21 @@ function requireSameRecord(app: Worker, broker: Worker, folder: string): void {
   throw new UsageError(
     `RECORD in ${app.configPath ?? 'the configuration'} is not the database that ${folder}/wrangler.jsonc binds. Give both the same database_id.`,
   );
+}
+
+/** The app's own settings: written where there are none, and left to its author where there are. */
+async function requireAppVars(ports: DevPorts): Promise<void> {
+  const path = '.dev.vars';
+  const wanted = appVars(ports);
+  const text = existsSync(path) ? await readFile(path, 'utf8') : undefined;
+  if (text === undefined || text.startsWith(WRITTEN)) {
+    await writeFile(path, [WRITTEN, ...wanted, ''].join('\n'));
+    return;
+  }
+  const lines = text.split(/\r?\n/).map((line) => line.replaceAll('"', '').trim());
+  const missing = wanted.filter((line) => !lines.includes(line));
+  if (missing.length > 0)
+    throw new UsageError(`${path} needs the settings of this broker. Add: ${missing.join(' and ')}`);
 }
 
 /** Settings that somebody wrote stay as they are. */
@@ -259,7 +275,7 @@ function summary(
     `  app                ${addressOf(ports.app)}`,
     `  identity provider  ${addressOf(ports.identityProvider)}  (stand-in for Access and Auth0)`,
     '',
-    '  Two lines for .dev.vars of the app, if they are not there:',
+    '  The settings of the app, in its .dev.vars:',
     '',
     ...appVars(ports).map((line) => `    ${line}`),
     '',

@@ -1,10 +1,11 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { type LoopbackServer, listenOnLoopback } from 'agent-ticket/src/identity-provider/http.ts';
-import { build } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
+import { compile } from 'svelte/compiler';
 
 const FOLDER = fileURLToPath(new URL('pages/', import.meta.url));
-const ENTRY = /^[\w-]+\.page\.tsx$/;
+const ENTRY = /^[\w-]+\.page\.tsx?$/;
 
 /** The policy of an app that runs only its own script. */
 const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src http: ws:";
@@ -14,7 +15,7 @@ export interface Pages extends LoopbackServer {
   readonly origins: readonly string[];
 }
 
-/** Bundles each `pages/<name>.page.tsx` as an app would, and serves it at `/<name>`. */
+/** Bundles each `pages/<name>.page.tsx` or `.ts` as an app would, and serves it at `/<name>`. */
 export async function servePages(): Promise<Pages> {
   const scripts = await bundle();
   const server = await listenOnLoopback(0, (request, response) => {
@@ -35,6 +36,17 @@ const html = (script: string): string => `<!doctype html>
 <body><div id="root"></div><script type="module" src="${script}"></script></body>
 </html>`;
 
+/** Components of Svelte, compiled for a browser. */
+const SVELTE: Plugin = {
+  name: 'svelte',
+  setup({ onLoad }) {
+    onLoad({ filter: /\.svelte$/ }, async ({ path }) => {
+      const source = await readFile(path, 'utf8');
+      return { contents: compile(source, { filename: path, generate: 'client' }).js.code };
+    });
+  },
+};
+
 /** Path → script. */
 async function bundle(): Promise<ReadonlyMap<string, string>> {
   const entryPoints = (await readdir(FOLDER)).filter((file) => ENTRY.test(file)).map((file) => FOLDER + file);
@@ -48,6 +60,7 @@ async function bundle(): Promise<ReadonlyMap<string, string>> {
     jsx: 'automatic',
     // A development build, in which StrictMode renders twice.
     define: { 'process.env.NODE_ENV': '"development"' },
+    plugins: [SVELTE],
     logLevel: 'warning',
   });
   return new Map(outputFiles.map(({ path, text }) => [path.replace('.page.js', '.js'), text]));

@@ -81,6 +81,7 @@ const AUDIT_DESCRIPTIONS: Readonly<Record<AuditType, string>> = {
   'ticket.used': 'a ticket opened a session',
   'ticket.replayed':
     'a used ticket was shown again; one for each ticket, with its number of showings (`replays`) and both presenters',
+  'ticket.revoked': 'a ticket was revoked by `POST /revoke`; the principal is the caller',
   'session.opened': 'a socket or stream was let in',
   'session.renewed': 'a session went on with a new ticket',
   'session.closed': 'a session ended',

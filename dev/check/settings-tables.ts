@@ -81,7 +81,9 @@ const AGENT_WORKER: Descriptions<typeof AgentWorkerSettings.shape & typeof DemoS
   ISSUER: 'The broker, character by character as in its own setting',
   TICKET_AUDIENCE: 'The name of this worker in tickets, as in the broker’s setting',
   BROKER_JWKS_URL: 'Where the broker’s keys are; left out: below `ISSUER`',
-  ALLOWED_ORIGINS: `${LIST} exact origins of pages that may open sockets, its own demo page among them`,
+  AGENT_WORKER_URL:
+    'The agent worker’s origin, as in the broker’s setting, for what it tells MCP clients; left out: that of the request',
+  ALLOWED_ORIGINS: `${LIST} exact origins of pages that may open sockets, beside its own`,
   TICKET_REPLAY:
     '`note`, or `end-session`: a session ends when its ticket is shown again by somebody else; either way it is in the audit log',
   MODE: '`production` or `development`, which lets plain http through',

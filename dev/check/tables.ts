@@ -108,7 +108,7 @@ function limitOf(rule: Limit): string {
     case 'sign-ins':
       return `sign-ins that were begun in the browser, ${SIGN_IN_LIMIT} by address`;
     case 'tickets':
-      return '1 ticket';
+      return rule.isBatch === true ? '1 ticket for each request in it' : '1 ticket';
     case 'failures':
       return `failures, ${FAILED_CREDENTIALS_LIMIT} by address, together with every failed credential`;
     case 'nothing':

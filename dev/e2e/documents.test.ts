@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import * as z from 'zod';
 import { openAccessEdge } from './access-edge.ts';
-import { decodePayload, post } from './broker.ts';
+import { decodePayload, mint, post } from './broker.ts';
 import { type Block, localText, type Paste, paste, requestsOf } from './documents.ts';
 import { jobWith, workflowStep } from './github.ts';
 import { connected } from './sockets.ts';
@@ -65,6 +65,11 @@ const DOCUMENTS: Readonly<Record<string, readonly Try[]>> = {
         client_id: serviceToken.clientId,
         scope: 'agent:connect agent:state:read',
       });
+    },
+    async (run) => {
+      const { ticket: TICKET } = await mint({ instance: 'revoked' });
+      const answers = await run({ env: { ...asClient(), TICKET } });
+      expect(json(answers)).toMatchObject({ active: true, sub: service(), instance: 'revoked' });
     },
   ],
   'docs/service-tokens.md': [

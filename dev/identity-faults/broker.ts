@@ -72,6 +72,7 @@ export async function openBroker(settings: Readonly<Record<string, string>> = {}
       sendControl: () => Promise.reject(new TypeError('there is no agent worker')),
       shard: {
         mint: () => Promise.reject(new Error('no test here asks for a ticket')),
+        mintBatch: () => Promise.reject(new Error('no test here asks for tickets')),
         count: async (_account, { limit }) => ({
           admitted: true,
           rate: { limit, remaining: limit, resetAt: clock.now + 60 },

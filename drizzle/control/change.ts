@@ -1,5 +1,6 @@
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
-import type { Revocation } from '@agent-ticket/shared/revocation.ts';
+import type { AgentSlug, InstanceName } from '@agent-ticket/shared/names.ts';
+import type { Revocable, Revocation } from '@agent-ticket/shared/revocation.ts';
 import { and, asc, desc, eq, exists, gt, inArray, isNull, lte, or, type SQL, sql } from 'drizzle-orm';
 import {
   among,
@@ -30,6 +31,8 @@ export type OutboxCommand =
       readonly ids: readonly string[];
       /** Of the one agent worker that has what they hit, where the change knows it. */
       readonly audience?: string;
+      /** The one instance that has what they hit, where the change knows it. */
+      readonly at?: { readonly agent: AgentSlug; readonly instance: InstanceName };
     }
   /** Delete an instance; both revocations are by id, the lock is lifted when the object is gone. */
   | {
@@ -102,6 +105,9 @@ export async function change(db: ControlDatabase, wanted: Change): Promise<Outbo
 /** The number of the next change. The batch writes a row with it; the row with the greatest number is never purged. */
 const nextRev = sql`(SELECT coalesce(max(rev), 0) + 1 FROM revocations)`;
 
+const selectRevocation = (r: NewRevocation, when: SQL): SQL =>
+  sql`SELECT ${r.id}, ${nextRev}, ${r.target}, ${r.kind}, ${r.until}, ${r.code}, ${r.reason}, ${r.createdBy}, ${r.createdAt} WHERE ${when}`;
+
 /**
  * Writes a revocation or a newer version of one. A `before` row replaces the older one of the same target. Of two `any`
  * rows with one id, the one that ends later counts.
@@ -109,9 +115,7 @@ const nextRev = sql`(SELECT coalesce(max(rev), 0) + 1 FROM revocations)`;
 const writeRevocation = (db: ControlDatabase, r: NewRevocation, when: SQL): Statement =>
   db
     .insert(revocations)
-    .select(
-      sql`SELECT ${r.id}, ${nextRev}, ${r.target}, ${r.kind}, ${r.until}, ${r.code}, ${r.reason}, ${r.createdBy}, ${r.createdAt} WHERE ${when}`,
-    )
+    .select(selectRevocation(r, when))
     .onConflictDoUpdate({
       target: revocations.id,
       set: {
@@ -184,6 +188,29 @@ export function revocationStore(db: ControlDatabase) {
     /** Revocations of `any` ticket that are in force on one of the targets, one of each. `now` in ms. */
     anyOn: (targets: readonly string[], now: number): Promise<RevocationRow[]> =>
       db.select().from(revocations).where(isAnyOn(targets, now)),
+
+    /** The statement of a {@link change} that writes a revocation unless there is a row of its id, in force or not. */
+    writeFirst: (r: NewRevocation): Statement =>
+      db
+        .insert(revocations)
+        .select(selectRevocation(r, sql`1`))
+        .onConflictDoNothing({ target: revocations.id }),
+
+    /** Whether one hits a ticket: `isHit` of the shared revocations, in SQL. `now` in ms. */
+    async hits({ names, rev }: Revocable, now: number): Promise<boolean> {
+      const hit = await db
+        .select({ id: revocations.id })
+        .from(revocations)
+        .where(
+          and(
+            inArray(revocations.target, among(names)),
+            isInForce(now),
+            or(eq(revocations.kind, 'any'), gt(revocations.rev, rev)),
+          ),
+        )
+        .limit(1);
+      return hit.length > 0;
+    },
 
     /** Statement: the row hits until a moment in ms, in place of for ever. No new version: copies may keep it longer. */
     endAt: (id: string, until: number): Statement =>

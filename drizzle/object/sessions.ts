@@ -123,16 +123,21 @@ export function objectSessionStore(sql: SqlStorage) {
     find: (id: string): ObjectSession | undefined =>
       one(sql.exec<Row>('SELECT * FROM ticket_sessions WHERE id = ?', id)),
 
-    /** Whether a ticket opened or renewed a session here which is over. */
-    isOver: (jti: string): boolean =>
-      sql
-        .exec(
-          `SELECT 1 FROM ticket_sessions WHERE ticket = ?1 AND ended_at IS NOT NULL
-           UNION ALL SELECT 1 FROM ticket_burns WHERE jti = ?1 AND NOT EXISTS
-             (SELECT 1 FROM ticket_sessions WHERE id = session_id AND ended_at IS NULL)`,
+    /**
+     * The end of the session that a ticket opened or renewed here; `undefined` where there is none or it goes on. Without
+     * a reason where the session has no row any more.
+     */
+    findEnd(jti: string): { readonly reason: string | null } | undefined {
+      const [end] = sql
+        .exec<{ reason: string | null }>(
+          `SELECT end_reason AS reason FROM ticket_sessions WHERE ticket = ?1 AND ended_at IS NOT NULL
+           UNION ALL SELECT s.end_reason FROM ticket_burns AS b LEFT JOIN ticket_sessions AS s ON s.id = b.session_id
+             WHERE b.jti = ?1 AND (s.id IS NULL OR s.ended_at IS NOT NULL)`,
           jti,
         )
-        .toArray().length > 0,
+        .toArray();
+      return end;
+    },
 
     /** Open sessions of one principal. */
     countOpen: (principal: string): number =>

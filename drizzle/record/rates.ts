@@ -52,7 +52,7 @@ export function rateStore(db: RecordDatabase) {
   const isUpTo = sql`${counted} <= ${sql.placeholder('limit')}`;
   const insertIfUpTo = built(() => insertEventWhen(db, isUpTo));
   const insertIfFirstOver = built(() =>
-    insertEventWhen(db, sql`${counted} = ${sql.placeholder('limit')} + 1`),
+    insertEventWhen(db, sql`NOT ${isUpTo} AND ${counted} - ${cost} <= ${sql.placeholder('limit')}`),
   );
 
   // Marks are written after the count and before the events, each by what the ones before have left.
@@ -118,7 +118,9 @@ export function rateStore(db: RecordDatabase) {
         const [[window]] = await db.batch([
           countIt,
           ...(event === undefined ? [] : [insertIfUpTo({ ...valuesOf(event), key, limit })]),
-          ...(overLimit === undefined ? [] : [insertIfFirstOver({ ...valuesOf(overLimit), key, limit })]),
+          ...(overLimit === undefined
+            ? []
+            : [insertIfFirstOver({ ...valuesOf(overLimit), key, limit, cost })]),
         ]);
         if (window === undefined) throw new Error('a counted event has no window');
         return window;

@@ -6,6 +6,7 @@ export const AUDIT_TYPES = [
   'ticket.denied',
   'ticket.used',
   'ticket.replayed',
+  'ticket.revoked',
   'session.opened',
   'session.renewed',
   'session.closed',

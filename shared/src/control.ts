@@ -20,14 +20,19 @@ export const controlAudience = (ticketAudience: string): string => `${ticketAudi
 const Place = { agent: AgentSlug, instance: InstanceName };
 
 /**
- * `revoke` ends the sessions that a revocation hits and stores the revocation in the objects that it names. `destroy`
+ * `revoke` ends the sessions that a revocation hits and stores the revocation in the objects that it names, or in the one
+ * at `at`, where everything is that it hits. `destroy`
  * deletes an instance with all its data. `lapse` asks an object whether a grant was ever used there; if not, the object
  * stores the revocation of that grant. `reconcile` corrects the open sessions of the record by those of the objects.
  * `digest` asks for the digest of the agents that the worker serves.
  * All commands are idempotent and independent of their order.
  */
 export const ControlCommand = z.discriminatedUnion('op', [
-  z.strictObject({ op: z.literal('revoke'), revocation: Revocation }),
+  z.strictObject({
+    op: z.literal('revoke'),
+    revocation: Revocation,
+    at: z.strictObject(Place).exactOptional(),
+  }),
   z.strictObject({ op: z.literal('destroy'), ...Place, revocation: Revocation }),
   z.strictObject({ op: z.literal('lapse'), ...Place, revocation: Revocation }),
   z.strictObject({ op: z.literal('reconcile') }),

@@ -172,7 +172,7 @@ export type EnabledSlug<
  * gate enforces it. The Durable Object binding of the agent `chat-agent` is `CHAT_AGENT` or `ChatAgent`.
  *
  * Defaults: enabled, in the one worker there is, over sockets, for any tier; access by a stored grant only; viewers read
- * state, admins also write state and send messages, owners also call methods; a ticket may come in any way; limits for
+ * state, admins also write state and send messages, owners also call methods and have tools run; a ticket may come in any way; limits for
  * users of a web page.
  *
  * Throws an `Error` that names every fault of {@link validateAgentRegistry}. It does not check that bindings exist.
@@ -202,7 +202,14 @@ export const withDefaults = (options: AgentOptions): AgentEntry => ({
   scopes: {
     viewer: ['agent:connect', 'agent:state:read'],
     admin: ['agent:connect', 'agent:state:read', 'agent:state:write', 'agent:message'],
-    owner: ['agent:connect', 'agent:state:read', 'agent:state:write', 'agent:message', 'agent:rpc:*'],
+    owner: [
+      'agent:connect',
+      'agent:state:read',
+      'agent:state:write',
+      'agent:message',
+      'agent:rpc:*',
+      'agent:tool:*',
+    ],
   },
   deliveries: DELIVERIES,
   limits: {

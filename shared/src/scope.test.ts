@@ -12,6 +12,7 @@ import {
   ScopeList,
   STATE_READ,
   STATE_WRITE,
+  toolScope,
 } from './scope.ts';
 
 const PLAIN = [CONNECT, STATE_READ, STATE_WRITE, MESSAGE] as const;
@@ -26,6 +27,9 @@ describe('a scope', () => {
       'agent:state:write',
       'agent:message',
       'agent:rpc:*',
+      'agent:tool:*',
+      'agent:tool:get_time',
+      'agent:tool:weather.read-2',
       'agent:rpc:increment',
     ],
     ...['agent:rpc:$', 'agent:rpc:_', 'agent:rpc:__proto__', `agent:rpc:${'m'.repeat(128)}`],
@@ -52,6 +56,10 @@ describe('a scope', () => {
       'agent:rpc',
       'agent:rpc:',
       'agent:rpc:**',
+      'agent:tool',
+      'agent:tool:',
+      'agent:tool:a b',
+      'agent:tool:a*',
       'agent:rpc:a*',
     ],
     ...['agent:rpc:1a', 'agent:rpc:a.b', 'agent:rpc:a b', 'agent:rpc:a:b', 'agent:rpc:\u0430', 'keys:revoke'],
@@ -118,6 +126,15 @@ describe('covering', () => {
         const wildcard = held === RPC_ANY && needed.startsWith('agent:rpc:');
         expect([held, needed, covers([held], needed)]).toEqual([held, needed, held === needed || wildcard]);
       }
+  });
+
+  it('of tools is the same', () => {
+    const [look, any] = [toolScope('look'), Scope.parse('agent:tool:*')];
+    if (look === undefined) throw new Error('the tool has a scope');
+    expect([covers([any], look), covers([look], look), covers([look], any), covers([RPC_ANY], look)]).toEqual(
+      [true, true, false, false],
+    );
+    expect([toolScope('*'), toolScope('a b'), toolScope('')]).toEqual([undefined, undefined, undefined]);
   });
 
   it('one call does not cover all, and nothing covers from an empty hand', () => {

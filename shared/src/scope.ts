@@ -1,10 +1,11 @@
 import * as z from 'zod';
 
 /**
- * What one inbound frame or request to an agent needs. `agent:rpc:<method>` names one callable, `agent:rpc:*` all.
- * No other scope implies another.
+ * What one inbound frame or request to an agent needs, and a tool that a model runs for its caller. `agent:rpc:<method>` names
+ * one callable, `agent:tool:<name>` one tool, and `*` all. No other scope implies another.
  */
-const SCOPE = /^agent:(connect|state:read|state:write|message|rpc:(\*|[A-Za-z_$][A-Za-z0-9_$]{0,127}))$/;
+const SCOPE =
+  /^agent:(connect|state:read|state:write|message|rpc:(\*|[A-Za-z_$][A-Za-z0-9_$]{0,127})|tool:(\*|[A-Za-z0-9_.-]{1,128}))$/;
 
 export const Scope = z.string().regex(SCOPE).brand<'Scope'>();
 export type Scope = z.infer<typeof Scope>;
@@ -34,19 +35,25 @@ export const STATE_READ = Scope.parse('agent:state:read');
 export const STATE_WRITE = Scope.parse('agent:state:write');
 export const MESSAGE = Scope.parse('agent:message');
 export const RPC_ANY = Scope.parse('agent:rpc:*');
+const TOOL_ANY = Scope.parse('agent:tool:*');
 
-/** The scope that a call of `method` needs, or `undefined` where no scope can name it, so that it is refused. */
-export const rpcScope = (method: string): Scope | undefined => {
-  if (method === '*') return undefined;
-  const scope = Scope.safeParse(`agent:rpc:${method}`);
+const named = (kind: 'rpc' | 'tool', name: string): Scope | undefined => {
+  if (name === '*') return undefined;
+  const scope = Scope.safeParse(`agent:${kind}:${name}`);
   return scope.success ? scope.data : undefined;
 };
 
-const isRpc = (scope: Scope): boolean => scope.startsWith('agent:rpc:');
+/** The scope that a call of `method` needs, or `undefined` where no scope can name it, so that it is refused. */
+export const rpcScope = (method: string): Scope | undefined => named('rpc', method);
 
-/** Whether the held scopes meet the needed one. The only implication is `agent:rpc:*` over a single method. */
+/** The scope that a tool needs which a model runs for a person, or `undefined` where no scope can name it. */
+export const toolScope = (tool: string): Scope | undefined => named('tool', tool);
+
+/** Whether the held scopes meet the needed one. The only implications are those of `*` over a single method or tool. */
 export const covers = (held: readonly Scope[], needed: Scope): boolean =>
-  held.includes(needed) || (isRpc(needed) && held.includes(RPC_ANY));
+  held.includes(needed) ||
+  (needed.startsWith('agent:rpc:') && held.includes(RPC_ANY)) ||
+  (needed.startsWith('agent:tool:') && held.includes(TOOL_ANY));
 
 /**
  * Narrows the scopes of a role to the requested scopes. A request can only remove scopes; `agent:connect` always

@@ -15,6 +15,11 @@ export const BaseUrl = z
     return bare && (url.protocol === 'https:' || isLoopback(url.hostname));
   }, 'must be https (http on loopback only) without query, fragment or user');
 
+const isOrigin = (url: string): boolean => URL.canParse(url) && new URL(url).pathname === '/';
+
+/** The address of a whole hostname. A path would be dropped where ours are put below it. */
+export const OriginUrl = BaseUrl.refine(isOrigin, 'must be an origin, without a path');
+
 /** Comma-separated list; empty text is the empty list. */
 export const List = z.string().transform((text) =>
   text

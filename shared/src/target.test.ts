@@ -12,6 +12,7 @@ import {
 import { TicketClaims } from './ticket.ts';
 
 const UUID = '5f8f1c9e-3b52-4c0d-9a53-0f1d6a1f7e11';
+const OPENED_BY = '9d8c7b6a-0000-4000-8000-000000000002';
 const TOKEN = `svc_${'a'.repeat(22)}`;
 const KID = 'k'.repeat(43);
 
@@ -100,11 +101,17 @@ describe('the names of a ticket', () => {
     `ticket:${PAYLOAD.jti}`,
   ];
 
-  it.each<[string, object, string | undefined, string[]]>([
+  it.each<[string, object, { id: string; ticket: string } | undefined, string[]]>([
     ['nothing more', {}, undefined, []],
     ['its grant', { grant: 'grant-1' }, undefined, ['grant:grant-1']],
     ['its sign-in', { login: '0f' }, undefined, ['login:0f']],
-    ['its session', {}, UUID, [`session:${UUID}`]],
+    ['its session', {}, { id: UUID, ticket: PAYLOAD.jti }, [`session:${UUID}`]],
+    [
+      'the ticket that opened its session, which another has renewed',
+      {},
+      { id: UUID, ticket: OPENED_BY },
+      [`session:${UUID}`, `ticket:${OPENED_BY}`],
+    ],
     ['its OAuth client', { client_id: TOKEN }, undefined, [`service-token:${TOKEN}`]],
     ['a client that is no token of ours', { client_id: 'app' }, undefined, ['principal:token:app']],
     [
@@ -114,15 +121,17 @@ describe('the names of a ticket', () => {
       ['principal:auth0:t:one', `service-token:${TOKEN}`],
     ],
   ])('include %s', (_what, differs, session, more) => {
-    const names = targetNamesOf({ claims: claimsWith(differs), kid: KID, session });
+    const of = { claims: claimsWith(differs), kid: KID };
+    const names = targetNamesOf(session === undefined ? of : { ...of, session });
     expect([...names].sort()).toEqual([...ALWAYS, ...more].sort());
   });
 
   it('of a session include its address, which no ticket has', () => {
     const claims = claimsWith({});
-    const session = targetNamesOf({ claims, kid: KID, session: UUID, ipAddress: '192.0.2.7' });
-    expect(session).toContain('address:192.0.2.7');
-    expect(targetNamesOf({ claims, kid: KID, session: UUID, ipAddress: null })).not.toContain('address:null');
+    const namesFrom = (ipAddress: string | null) =>
+      targetNamesOf({ claims, kid: KID, session: { id: UUID, ticket: UUID, ipAddress } });
+    expect(namesFrom('192.0.2.7')).toContain('address:192.0.2.7');
+    expect(namesFrom(null)).not.toContain('address:null');
   });
 
   it('of a service token have it as a token, not as a principal', () => {
@@ -133,7 +142,7 @@ describe('the names of a ticket', () => {
 
   it('are all canonical', () => {
     const claims = claimsWith({ grant: 'g', login: 'l', client_id: TOKEN, act: { sub: 'auth0:t:one' } });
-    for (const name of targetNamesOf({ claims, kid: KID, session: UUID }))
+    for (const name of targetNamesOf({ claims, kid: KID, session: { id: UUID, ticket: OPENED_BY } }))
       expect(targetName(readTargetName(name))).toBe(name);
   });
 });

@@ -107,23 +107,28 @@ export const targetNamesOfInstance = (at: {
   readonly instance: string;
 }): string[] => ['everything:', `agent:${at.agent}`, `instance:${at.agent}/${at.instance}`];
 
-/** A verified ticket, and the session that it opened where there is one. */
+/** A verified ticket, and the session that has its rights where there is one. */
 interface RevocableTicket {
   readonly claims: TicketClaims;
   readonly kid: string;
-  readonly session?: string | undefined;
-  /** From where the session was opened. */
-  readonly ipAddress?: string | null | undefined;
+  readonly session?: {
+    readonly id: string;
+    /** The `jti` of the ticket that opened it; its rights may be those of a renewal. */
+    readonly ticket: string;
+    /** From where it was opened. */
+    readonly ipAddress?: string | null;
+  };
 }
 
 /** The names of every target that would hit this ticket or session, each party to it included. */
-export const targetNamesOf = ({ claims, kid, session, ipAddress }: RevocableTicket): string[] => [
+export const targetNamesOf = ({ claims, kid, session }: RevocableTicket): string[] => [
   ...targetNamesOfInstance(claims),
   ...[claims.sub, ...partiesBeside(claims)].map(targetNameOfParty),
   `key:${kid}`,
   `ticket:${claims.jti}`,
   ...(claims.grant === undefined ? [] : [`grant:${claims.grant}`]),
   ...(claims.login === undefined ? [] : [`login:${claims.login}`]),
-  ...(session === undefined ? [] : [`session:${session}`]),
-  ...(ipAddress == null ? [] : [`address:${ipAddress}`]),
+  ...(session === undefined ? [] : [`session:${session.id}`]),
+  ...(session === undefined || session.ticket === claims.jti ? [] : [`ticket:${session.ticket}`]),
+  ...(session?.ipAddress == null ? [] : [`address:${session.ipAddress}`]),
 ];

@@ -65,13 +65,22 @@ export async function verifyTicket(
   token: string,
   expected: TicketExpectations,
 ): Promise<Outcome<VerifiedTicket>> {
-  const verified = await verifyOwnJws(token, TICKET, expected.findKey);
-  if (!verified.ok) return verified;
-  const { claims, kid } = verified.value;
+  const signed = await verifySignature(token, expected.findKey);
+  if (!signed.ok) return signed;
+  const { claims } = signed.value;
   const wrong = CHECKS.find(([, holds]) => !holds(claims, expected));
-  return wrong === undefined
-    ? ok({ claims, kid })
-    : err(wrong[0], timeFacts(wrong[0], claims, expected.nowSeconds));
+  return wrong === undefined ? signed : err(wrong[0], timeFacts(wrong[0], claims, expected.nowSeconds));
+}
+
+/**
+ * The first half of {@link verifyTicket}, up to the strict claims, for the broker's questions about a ticket of any time
+ * and place.
+ *
+ * Does NOT check issuer, audience, time, route, transport and scope, nor anything that `verifyTicket` does not check.
+ */
+export async function verifySignature(token: string, findKey: FindKey): Promise<Outcome<VerifiedTicket>> {
+  const verified = await verifyOwnJws(token, TICKET, findKey);
+  return verified.ok ? ok({ claims: verified.value.claims, kid: verified.value.kid }) : verified;
 }
 
 /** The longest `retry-after` for a wrong clock: clocks are corrected within minutes, or by hand. */

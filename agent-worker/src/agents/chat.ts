@@ -62,8 +62,8 @@ export class Chat extends ticketed(AIChatAgent<Cloudflare.Env>) {
       }),
       instructions: INSTRUCTIONS,
       messages: await convertToModelMessages(this.messages, { ignoreIncompleteToolCalls: true }),
-      tools: chatTools(ports),
-      toolApproval: toolApproval(ports),
+      tools: this.guardTools(chatTools(ports)),
+      toolApproval: toolApproval({ ...ports, mayKeep: () => this.mayRunTool('save_note') }),
       stopWhen: isStepCount(MAX_STEPS),
       ...(options?.abortSignal === undefined ? {} : { abortSignal: options.abortSignal }),
     });
@@ -87,7 +87,9 @@ export class Chat extends ticketed(AIChatAgent<Cloudflare.Env>) {
         return decision.frame;
       case 'answer': {
         const { callId, approved, frame } = decision;
-        const refusal = this.#confirmations.answer(callId, approved, this.principal().principal, now);
+        const refusal = this.mayRunTool('save_note')
+          ? this.#confirmations.answer(callId, approved, this.principal().principal, now)
+          : 'tool_scope_missing';
         if (refusal === undefined) return frame;
         this.noteDenied(refusal, { call: callId });
         return undefined;

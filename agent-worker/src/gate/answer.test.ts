@@ -39,11 +39,18 @@ test('a preflight allows every method that is answered, and every header: an app
 });
 
 const LIST = ['https://app.test', 'http://localhost:5173'];
+const allows = (origin: string | null, allowed: readonly string[]): boolean =>
+  originAllowed(
+    new Request('https://agents.test/agents/a/b', { headers: origin === null ? {} : { origin } }),
+    allowed,
+  );
 
 test.for([
   [null, true],
   ['https://app.test', true],
   ['http://localhost:5173', true],
+  ['https://agents.test', true],
+  ['http://agents.test', false],
   ['null', false],
   ['', false],
   ['https://app.test.evil.test', false],
@@ -51,15 +58,12 @@ test.for([
   ['HTTPS://APP.TEST', false],
   ['http://localhost:51730', false],
 ] as const)('origin %j is allowed: %j', ([origin, allowed]) => {
-  expect(originAllowed(origin, LIST)).toBe(allowed);
+  expect(allows(origin, LIST)).toBe(allowed);
 });
 
-test('with an empty list only those pass who name no origin', () => {
-  expect(['https://app.test', 'null', null].map((origin) => originAllowed(origin, []))).toEqual([
-    false,
-    false,
-    true,
-  ]);
+test('with an empty list only those pass who name no origin, or that of the worker', () => {
+  const origins = ['https://app.test', 'null', null, 'https://agents.test'];
+  expect(origins.map((origin) => allows(origin, []))).toEqual([false, false, true, true]);
 });
 
 test('an answer says that it varies, and never that it takes cookies', () => {

@@ -85,11 +85,14 @@ export const faultDenial = (error: unknown) =>
   isOutage(error) ? err('database_unavailable', { retryAfter: 5 }) : err('internal');
 
 /**
- * Whether a request may come from this origin. Browsers name an origin on every upgrade; a client that names none is no
- * browser and proves itself by its ticket alone. The origin `null` (sandboxed frames, files) is never allowed.
+ * Whether a request may come from its origin: one of the list, or the worker's own, which serves pages beside its agents.
+ * Browsers name an origin on every upgrade; a client that names none is no browser and proves itself by its ticket alone.
+ * The origin `null` (sandboxed frames, files) is never allowed.
  */
-export const originAllowed = (origin: string | null, allowed: readonly string[]): boolean =>
-  origin === null || allowed.includes(origin);
+export const originAllowed = (request: Request, allowed: readonly string[]): boolean => {
+  const origin = request.headers.get('origin');
+  return origin === null || origin === new URL(request.url).origin || allowed.includes(origin);
+};
 
 /** Tickets are explicit credentials, so credentials of the browser (cookies) are never allowed. */
 export function corsHeaders(
@@ -100,8 +103,8 @@ export function corsHeaders(
   if (origin === null) return headers;
   headers.set('access-control-allow-origin', origin);
   const exposed = ['retry-after', 'x-request-id'];
-  // What a client of Streamable HTTP reads (MCP 2025-03-26 and later).
-  if (entry?.transport === 'sse') exposed.push('mcp-session-id');
+  // What a client of Streamable HTTP reads (MCP 2025-03-26 and later, RFC 9728 §5).
+  if (entry?.transport === 'sse') exposed.push('mcp-session-id', 'www-authenticate');
   headers.set('access-control-expose-headers', exposed.join(', '));
   return headers;
 }
@@ -117,4 +120,21 @@ export function preflight(
   headers.set('access-control-allow-headers', 'authorization, *');
   headers.set('access-control-max-age', '600');
   return new Response(null, { status: 204, headers });
+}
+
+/** An answer that a page may read where its origin is listed. */
+export function withCors(
+  answer: Response,
+  request: Request,
+  { allowedOrigins }: { readonly allowedOrigins: readonly string[] },
+  entry: AgentEntry | undefined,
+): Response {
+  const origin = request.headers.get('origin');
+  if (answer.status === 101 || !originAllowed(request, allowedOrigins)) return answer;
+  for (const [name, value] of corsHeaders(origin, entry)) {
+    // An agent may expose headers of its own.
+    if (name === 'access-control-expose-headers') answer.headers.append(name, value);
+    else answer.headers.set(name, value);
+  }
+  return answer;
 }

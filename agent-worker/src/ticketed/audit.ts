@@ -266,8 +266,7 @@ const eventOf = (
 /** What a revocation of the session's rights would name. The record looks for one whenever there are new rights. */
 function revocableOf(session: ObjectSession): Revocable {
   const claims = claimsOf(session);
-  const { id, kid, ipAddress } = session;
-  return { names: targetNamesOf({ claims, kid, session: id, ipAddress }), rev: claims.rev };
+  return { names: targetNamesOf({ claims, kid: session.kid, session }), rev: claims.rev };
 }
 
 /**

@@ -19,6 +19,13 @@ export function createCaller({ findClaims, auditDenied }: CallerPorts) {
     const claims = connection === undefined ? undefined : findClaims(connection.id);
     return claims === undefined ? undefined : principalOf(claims, connection?.id);
   };
+  /** The caller of what is being handled, if there is one. */
+  function find(): SessionPrincipal | undefined {
+    const ofMessage = messages.getStore();
+    if (ofMessage !== undefined) return ofMessage;
+    const { request } = getCurrentAgent();
+    return (request === undefined ? undefined : requests.get(request)) ?? currentSession();
+  }
   return {
     /** Notes the caller of a plain request, for as long as the agent holds that request. */
     noteRequest(request: Request, principal: SessionPrincipal): void {
@@ -28,16 +35,13 @@ export function createCaller({ findClaims, auditDenied }: CallerPorts) {
     /** Runs what handles a message of MCP, or without a caller what must not have the rights of one. */
     run: <T>(principal: SessionPrincipal | undefined, work: () => T): T => messages.run(principal, work),
 
+    find,
+
     principal(): SessionPrincipal {
-      const ofMessage = messages.getStore();
-      if (ofMessage !== undefined) return ofMessage;
-      const { request } = getCurrentAgent();
-      const ofRequest = request === undefined ? undefined : requests.get(request);
-      if (ofRequest !== undefined) return ofRequest;
-      const ofSession = currentSession();
-      if (ofSession === undefined)
+      const found = find();
+      if (found === undefined)
         throw new Error('principal() is only known while a frame or request is handled');
-      return ofSession;
+      return found;
     },
 
     noteDenied(code: string, details: Readonly<Record<string, string>> = {}): void {

@@ -21,6 +21,9 @@ interface CommandPorts {
  */
 const LIFTED_BY_NUMBER: readonly Target['kind'][] = ['principal', 'service-token', 'agent', 'everything'];
 
+/** Targets that are in one object alone. */
+const KEPT: readonly Target['kind'][] = ['instance', 'ticket'];
+
 /**
  * The commands of the broker to one object, which the worker has verified. Doing any of them twice, in whatever order
  * with others, changes nothing more. All but the end of a destruction is synchronous.
@@ -35,8 +38,7 @@ export function createCommands({ sql, sessions, destruction, clock, onFacts }: C
       .listOpen()
       .filter((session) => {
         const claims = claimsOf(session);
-        const { id, kid, ipAddress } = session;
-        const names = targetNamesOf({ claims, kid, session: id, ipAddress });
+        const names = targetNamesOf({ claims, kid: session.kid, session });
         const isDecidedLater = byNumber && claims.rev >= revocation.rev;
         return !isDecidedLater && isHit({ names, rev: claims.rev }, revocation, now);
       })
@@ -44,12 +46,12 @@ export function createCommands({ sql, sessions, destruction, clock, onFacts }: C
   }
 
   /**
-   * An object keeps a revocation that names it. One of a principal or an agent concerns many objects: nothing is minted
-   * for it, and tickets minted before are checked against the record's copy. A late retry of a lock must not end sessions
-   * that were opened after its lift.
+   * An object keeps a revocation that names it, or one ticket. One of a principal or an agent concerns many objects:
+   * nothing is minted for it, and tickets minted before are checked against the record's copy. A late retry of a lock must
+   * not end sessions that were opened after its lift.
    */
   function revoke(revocation: Revocation): CommandAnswer {
-    if (readTargetName(revocation.target).kind !== 'instance') return { closed: endHit(revocation) };
+    if (!KEPT.includes(readTargetName(revocation.target).kind)) return { closed: endHit(revocation) };
     revocations.apply(revocation);
     const isNewest = revocations.all().some(({ id, rev }) => id === revocation.id && rev === revocation.rev);
     return { closed: isNewest ? endHit(revocation) : 0 };

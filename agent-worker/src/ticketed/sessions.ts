@@ -7,6 +7,7 @@ import {
 } from '@agent-ticket/drizzle/object/sessions.ts';
 import { createObjectTables } from '@agent-ticket/drizzle/object/tables.ts';
 import type { Denial, DenialReason } from '@agent-ticket/shared/denial.ts';
+import { KeyId } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { covers, STATE_READ } from '@agent-ticket/shared/scope.ts';
 import type { TicketClaims } from '@agent-ticket/shared/ticket.ts';
@@ -15,7 +16,7 @@ import type { HandedLimits, Handover } from '../handover.ts';
 import { admit, checkTicket, noteGrantUsed, whyRefused } from './admission.ts';
 import type { Audit, Presentation } from './audit.ts';
 import { claimsOf } from './claims.ts';
-import { createEnds, type EndPorts, endReasonOf } from './ends.ts';
+import { createEnds, type EndPorts, endReasonOf, hasLeft } from './ends.ts';
 import { readLimits } from './limits.ts';
 import { principalTag } from './sdk.ts';
 
@@ -101,11 +102,17 @@ export function createSessions(ports: SessionPorts) {
       return admitted;
     },
 
-    /** Whether a ticket allows a request without a session: not once its own session is over. */
+    /**
+     * Whether a ticket allows a request without a session: not once its own session is over. Where nobody took that away,
+     * the client only needs a new ticket.
+     */
     checkRequest(handover: Handover): Outcome<undefined> {
       const checked = checkTicket(sql, handover, clock());
       if (!checked.ok) return checked;
-      return sessions.isOver(handover.claims.jti) ? err('session_terminated') : checked;
+      const end = sessions.findEnd(handover.claims.jti);
+      if (end === undefined) return checked;
+      const isTakenAway = end.reason === 'session_terminated' || end.reason === 'locked';
+      return err(isTakenAway ? 'session_terminated' : 'ticket_used');
     },
 
     noteGrantUsed: (ticket: VerifiedTicket): void => noteGrantUsed(sql, ticket),
@@ -156,6 +163,18 @@ export function createSessions(ports: SessionPorts) {
         known = keep(session);
       }
       return known.expiresAt <= clock() ? err('session_expired') : ok(known);
+    },
+
+    /**
+     * The rights of a session for work that it began, as a ticket: also after its client has left, until they expire.
+     * `undefined`: they were taken away. Revocations that do not name this object are not looked at.
+     */
+    rightsOf(id: string): VerifiedTicket | undefined {
+      const session = sessions.find(id);
+      if (session === undefined || session.expiresAt <= clock()) return undefined;
+      const ticket = { claims: claimsOf(session), kid: KeyId.parse(session.kid) };
+      if (session.endedAt === null) return ticket;
+      return hasLeft(session) && whyRefused(sql, ticket, clock()) === undefined ? ticket : undefined;
     },
 
     /** Notes a frame, from which idle time is counted anew; written only when it makes a difference of a tenth. */

@@ -48,6 +48,23 @@ export class Witness extends ticketed(Agent<Cloudflare.Env, { secret: number }>)
     return [];
   }
 
+  /** The results of tools that ran after their callers had been answered. */
+  ran: string[] = [];
+
+  /** Lets a tool of each name run once the test says so. */
+  @callable()
+  haveRun(...names: string[]): void {
+    const tools = this.guardTools(Object.fromEntries(names.map((name) => [name, async () => `${name} ran`])));
+    this.#begin = async () => {
+      for (const run of Object.values(tools)) this.ran.push(await run().catch(messageOf));
+    };
+  }
+
+  #begin = async (): Promise<void> => {};
+  begin(): Promise<void> {
+    return this.#begin();
+  }
+
   /** As the broker does. */
   async #terminate({ id }: Connection): Promise<void> {
     const revocation = lock(`session:${id}`, { code: 'session_terminated' });
@@ -159,3 +176,5 @@ export class Witness extends ticketed(Agent<Cloudflare.Env, { secret: number }>)
 }
 
 const byteLength = (message: ArrayBuffer | ArrayBufferView): number => message.byteLength;
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -7,7 +7,7 @@ interface Actor extends RequestContext {
   readonly who: { readonly principal: Pick<Principal, 'id'> };
 }
 
-type EventFacts = Pick<AuditEvent, 'kid' | 'agent' | 'instance' | 'sessionId' | 'details'>;
+type EventFacts = Pick<AuditEvent, 'jti' | 'kid' | 'agent' | 'instance' | 'sessionId' | 'details'>;
 
 /** An event about what a principal did by a call. */
 export const auditEventOf = (

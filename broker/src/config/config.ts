@@ -1,4 +1,12 @@
-import { BaseUrl, isLoopback, List, Mode, Origins, readSettings } from '@agent-ticket/shared/settings.ts';
+import {
+  BaseUrl,
+  isLoopback,
+  List,
+  Mode,
+  Origins,
+  OriginUrl,
+  readSettings,
+} from '@agent-ticket/shared/settings.ts';
 import { base64url } from 'jose';
 import * as z from 'zod';
 import type { SignInConfig } from '../credentials/auth0-session.ts';
@@ -23,10 +31,8 @@ import { GATE_SETTINGS, mountFaults, withoutAgentPages } from './mount.ts';
 import {
   type AgentWorker,
   Audience,
-  isOrigin,
   Workers,
   type WorkersByName,
-  WorkerUrl,
   workersFaults,
   workersOf,
 } from './workers.ts';
@@ -80,7 +86,7 @@ export const Settings = z
   .strictObject({
     ISSUER: BaseUrl,
     TICKET_AUDIENCE: Audience.optional(),
-    AGENT_WORKER_URL: WorkerUrl.optional(),
+    AGENT_WORKER_URL: OriginUrl.optional(),
     /** Where there are several. */
     WORKERS: Workers.optional(),
     KEK: Key256,
@@ -117,7 +123,7 @@ export const Settings = z
     AUTH0_CLIENT_SECRET: z.string().min(1).max(512).optional(),
     AUTH0_SESSION_ENCRYPTION_KEY: z.string().min(32, 'must be 32 characters or more').max(512).optional(),
     /** The broker's origin as browsers know it; cookies and the callback belong to it. */
-    BASE_URL: BaseUrl.refine(isOrigin, 'must be an origin, without a path').optional(),
+    BASE_URL: OriginUrl.optional(),
     /** No dots: they number the parts of a cookie. */
     AUTH0_COOKIE_NAME: z
       .string()

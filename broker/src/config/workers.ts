@@ -1,6 +1,6 @@
 import { WorkerName } from '@agent-ticket/shared/names.ts';
 import { type AgentRegistry, DEFAULT_WORKER } from '@agent-ticket/shared/registry.ts';
-import { BaseUrl } from '@agent-ticket/shared/settings.ts';
+import { OriginUrl } from '@agent-ticket/shared/settings.ts';
 import { duplicateMember, readStrictJson } from '@agent-ticket/shared/strict-json.ts';
 import * as z from 'zod';
 
@@ -22,11 +22,6 @@ export interface WorkersConfig {
 /** Agent workers by name, as `createBroker` and the setting `WORKERS` have them. */
 export type WorkersByName = Readonly<Record<string, Omit<AgentWorker, 'name'>>>;
 
-export const isOrigin = (url: string): boolean => URL.canParse(url) && new URL(url).pathname === '/';
-
-/** Paths below it are ours: a path of its own would be dropped, so it has none. */
-export const WorkerUrl = BaseUrl.refine(isOrigin, 'must be an origin, without a path');
-
 /** The audience of a worker's commands is its own with `/control`, and must not be that of another worker's tickets. */
 export const Audience = z
   .string()
@@ -35,7 +30,7 @@ export const Audience = z
   .refine((text) => !text.endsWith('/control'), 'must not end in /control');
 
 const ByName = z
-  .record(WorkerName, z.strictObject({ url: WorkerUrl, audience: Audience }))
+  .record(WorkerName, z.strictObject({ url: OriginUrl, audience: Audience }))
   .refine((workers) => Object.keys(workers).length > 0, 'must name a worker');
 
 /** A setting that is a JSON object of agent workers. Each fault is named by worker and member; never a value. */

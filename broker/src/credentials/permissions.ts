@@ -17,6 +17,8 @@ export const PERMISSIONS = [
   'sessions:read',
   'sessions:terminate',
   'audit:read',
+  'tickets:read',
+  'tickets:revoke',
   'explain:any',
 ] as const;
 export type Permission = (typeof PERMISSIONS)[number];

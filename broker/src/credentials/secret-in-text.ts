@@ -75,7 +75,9 @@ export function memberWhere(
   if (typeof value === 'string') return holds(value) ? (name ?? 'body') : undefined;
   if (typeof value !== 'object' || value === null) return undefined;
   for (const [member, inner] of Object.entries(value)) {
-    const path = name === undefined ? member : Array.isArray(value) ? name : `${name}.${member}`;
+    // A text of a list is named as the list.
+    const isOfList = Array.isArray(value) && typeof inner === 'string';
+    const path = name === undefined ? member : isOfList ? name : `${name}.${member}`;
     const found = memberWhere(inner, holds, path);
     if (found !== undefined) return found;
   }

@@ -24,6 +24,12 @@ export function respond(answer: Answer, requestId: string, rate?: RateState | nu
     : Response.json(answer.body, { status: answer.status, headers });
 }
 
+/** The member `error` of a refusal. */
+export function errorOf(denial: Denial, requestId: string) {
+  const { code, message } = httpErrorOf(denial);
+  return { code, message, request_id: requestId };
+}
+
 /** A refusal as a response: `{"error": {"code", "message", "request_id"}}`. */
 export const renderError: ErrorRenderer = (denial, requestId, rate) =>
   renderErrorWith({}, denial, requestId, rate);
@@ -35,7 +41,7 @@ export function renderErrorWith(
   requestId: string,
   rate?: RateState | null,
 ): Response {
-  const { status, code, message } = httpErrorOf(denial);
+  const { status } = httpErrorOf(denial);
   const headers = new Headers({
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
@@ -46,5 +52,5 @@ export function renderErrorWith(
   if (status === 503 || denial.retryAfter !== undefined)
     headers.set('retry-after', String(denial.retryAfter ?? 1));
   if (denial.allow !== undefined) headers.set('allow', denial.allow.join(', '));
-  return Response.json({ error: { code, message, request_id: requestId }, ...beside }, { status, headers });
+  return Response.json({ error: errorOf(denial, requestId), ...beside }, { status, headers });
 }

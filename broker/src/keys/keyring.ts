@@ -2,7 +2,8 @@ import type { NewSigningKey, SigningKeyRow } from '@agent-ticket/drizzle/control
 import type { ControlStore } from '@agent-ticket/drizzle/control/store.ts';
 import { isOutage } from '@agent-ticket/drizzle/outage.ts';
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
-import { KEY_SET } from '@agent-ticket/shared/limits.ts';
+import type { SetKey } from '@agent-ticket/shared/key-set.ts';
+import { KEY_SET, SESSION_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { KeyId } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { TicketAlgorithm } from '@agent-ticket/shared/ticket.ts';
@@ -163,6 +164,18 @@ export function createKeyring(ports: KeyringPorts) {
     newestSigner(now: number): Promise<Outcome<HeldKey>> {
       forget();
       return signer(now);
+    },
+
+    /**
+     * The public half of a ticket key by its name: of one that is published, or that retired so recently that a session
+     * opened by a ticket of it may go on. Read anew.
+     */
+    async findPublic(kid: KeyId, now: number): Promise<Outcome<SetKey<TicketAlgorithm>>> {
+      const row = (await rows(now)).find((each) => each.kid === kid && each.revokedAt === null);
+      const isOld = row?.removedAt != null && now >= row.removedAt + SESSION_SECONDS * 1000;
+      const material = row === undefined || isOld ? undefined : await open(row);
+      if (material === undefined) return err('ticket_key_unknown');
+      return ok({ alg: material.alg, key: material.publicKey });
     },
 
     /**

@@ -30,6 +30,7 @@ function database(limits: typeof READ_LIMITS = LIMITS) {
       await vi.advanceTimersByTimeAsync(0);
     },
     ask: (question: string) => ask(question).catch((error: Error) => error.message),
+    askAll: ask.all,
   };
 }
 let ended = 0;
@@ -47,6 +48,20 @@ describe('a coalesced read', () => {
     const { ask, asked } = database();
     void ask('a');
     expect(asked()).toEqual(['a']);
+  });
+
+  it('is one for questions that are asked together, and that wait for the one before', async () => {
+    const { askAll, ask, asked, end } = database();
+    const first = askAll(['a', 'b']);
+    expect(asked()).toEqual(['ab']);
+    const later = [askAll(['c', 'd']), ask('e'), askAll([])];
+    await end('answer');
+    expect(asked()).toEqual(['ab', 'cde']);
+    await end('answer');
+    expect(await first).toEqual(['a!', 'b!']);
+    expect(await Promise.all(later)).toEqual([['c!', 'd!'], 'e!', []]);
+    void ask('f');
+    expect(asked()).toEqual(['ab', 'cde', 'f']);
   });
 
   it('takes the questions that came during the one before, never one that came after it began', async () => {

@@ -52,6 +52,12 @@ export const D1_READ_LIMITS: Limits = {
     last > 1 ? new Promise((resolve) => setTimeout(resolve, GATHER_QUESTIONS_MS)) : undefined,
 };
 
+export interface CoalescedRead<Question, Answer> {
+  (question: Question): Promise<Answer>;
+  /** Several questions that share a read, up to the most of one. */
+  all(questions: readonly Question[]): Promise<Answer[]>;
+}
+
 /**
  * Answers each question by a read that began after the question came: questions that come during a read wait for the
  * next one and share it. One read is on its way at a time. A read that fails other than by an outage is repeated question
@@ -65,7 +71,7 @@ export const D1_READ_LIMITS: Limits = {
 export function coalescedRead<Question, Answer>(
   readAll: (questions: readonly Question[]) => Promise<readonly Answer[]>,
   { deadlineMs, maxWaiting, maxBatch, nextTurn }: Limits = READ_LIMITS,
-): (question: Question) => Promise<Answer> {
+): CoalescedRead<Question, Answer> {
   /** Not sent yet, oldest first. */
   const queue = new Set<Waiting<Question, Answer>>();
   let isReading = false;
@@ -111,7 +117,7 @@ export function coalescedRead<Question, Answer>(
     isReading = false;
   }
 
-  return async (question) => {
+  async function ask(question: Question): Promise<Answer> {
     if (queue.size >= maxWaiting) throw new QueueFull();
     let leave: () => unknown = () => {};
     const answer = new Promise<Answer>((resolve, reject) => {
@@ -125,7 +131,18 @@ export function coalescedRead<Question, Answer>(
     } finally {
       leave();
     }
-  };
+  }
+
+  function askAll(questions: readonly Question[]): Promise<Answer[]> {
+    const begins = !isReading;
+    // None of them begins a read by itself.
+    isReading = true;
+    const answers = Promise.all(questions.map(ask));
+    if (begins) void readQueue();
+    return answers;
+  }
+
+  return Object.assign(ask, { all: askAll });
 }
 
 function rejectAll(waiting: readonly Pick<Waiting<never, never>, 'reject'>[], error: unknown): void {

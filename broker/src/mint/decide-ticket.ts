@@ -1,4 +1,4 @@
-import type { MintFacts } from '@agent-ticket/drizzle/control/mint-facts.ts';
+import type { MintFacts, MintQuestion } from '@agent-ticket/drizzle/control/mint-facts.ts';
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import type { Denial, DenialReason } from '@agent-ticket/shared/denial.ts';
 import { CREDENTIAL_MIN_LEFT_SECONDS, TICKET_TTL_SECONDS } from '@agent-ticket/shared/limits.ts';
@@ -29,8 +29,10 @@ import {
 } from './policy.ts';
 import { questionAbout } from './policy-input.ts';
 import {
+  type BatchAnswer,
   instanceMarkOf,
   type MintAnswer,
+  type MintBatch,
   type MintOrder,
   type MintPorts,
   type MintResult,
@@ -50,33 +52,99 @@ export async function decideTicket(order: MintOrder, ports: MintPorts): Promise<
   if (!verified.ok) return { kind: 'unauthenticated', denial: verified.denial };
   const who = verified.value;
   const result = await decideFor({ ...order, who }, facts, ports);
-  if (!isUnverified(credential) || facts.token === undefined) return result;
-  return { ...result, holder: { who, isUseDue: isUseDue(facts.token.token, context.now) } };
+  return { ...result, ...holderOf(order, who, facts) };
+}
+
+/**
+ * The same for requests that came together: verify a secret → count all → facts → decide and record one after another. One
+ * of them at most claims an instance. Those that were recorded before a database goes away are tickets that never leave.
+ */
+export async function decideBatch({ requests, ...batch }: MintBatch, ports: MintPorts): Promise<BatchAnswer> {
+  const { credential, context } = batch;
+  const orders = requests.map((each) => ({ ...batch, ...each, isCounted: true }));
+  const [first] = orders;
+  if (first === undefined) throw new TypeError('a batch has a request');
+  // The tier says what the limit is, and of a secret only its row says the tier.
+  const facts = isUnverified(credential) ? await readFacts(first, ports) : undefined;
+  const verified = isUnverified(credential)
+    ? verifySecret(credential, facts?.token, context.now)
+    : ok(credential);
+  if (!verified.ok) return { kind: 'unauthenticated', denial: verified.denial };
+  const who = verified.value;
+  const holder = facts === undefined ? {} : holderOf(batch, who, facts);
+  if (isSpent(who, context.now)) return { ...refused('credential_expired', null), ...holder };
+
+  const rule = batch.isCounted ? undefined : rateRuleOf(who, context.ipAddress);
+  const { agent, instance } = first.request;
+  const wanted = auditEventOf({ ...context, who }, 'ticket.issued', ports.randomId(), { agent, instance });
+  const counted = await ports.record.write({ rate: rule && { ...rule, cost: orders.length }, wanted });
+  if (!counted.admitted) return { ...overLimit(counted.rate, context.now), ...holder };
+
+  const read = await ports.readFacts.all(orders.map((order) => questionOf(order, ports)));
+  let { mayClaim } = batch;
+  const results: MintResult[] = [];
+  for (const [index, order] of orders.entries()) {
+    const result = await decideFor(
+      { ...order, who },
+      read[index] ?? (await readFacts(order, ports)),
+      ports,
+      mayClaim,
+    );
+    mayClaim &&= !isClaim(result);
+    results.push(result);
+  }
+  return { kind: 'decided', results, rate: counted.rate, ...holder };
+}
+
+/** Whether a result has claimed an instance, or will where another claim lapses. */
+export const isClaim = (result: MintResult): boolean =>
+  result.kind === 'lapses' || (result.kind === 'admitted' && result.isClaimed);
+
+function holderOf(
+  { credential, context }: Pick<MintOrder, 'credential' | 'context'>,
+  who: Authenticated,
+  { token }: MintFacts,
+) {
+  if (!isUnverified(credential) || token === undefined) return {};
+  return { holder: { who, isUseDue: isUseDue(token.token, context.now) } };
 }
 
 interface VerifiedOrder extends Omit<MintOrder, 'credential'> {
   readonly who: Authenticated;
 }
 
-function readFacts(order: MintOrder, ports: MintPorts): Promise<MintFacts> {
+const readFacts = (order: MintOrder, ports: MintPorts): Promise<MintFacts> =>
+  ports.readFacts(questionOf(order, ports));
+
+function questionOf(order: MintOrder, ports: MintPorts): MintQuestion {
   const { credential, context, kid } = order;
   const { agent, instance = DEFAULT_INSTANCE } = order.request;
   const question = (who: Authenticated) => questionAbout(who, { agent, instance }, context.now, ports, kid);
-  if (!isUnverified(credential)) return ports.readFacts({ ...question(credential), kid });
+  if (!isUnverified(credential)) return { ...question(credential), kid };
   const { tokenId } = credential;
   // Only names of the holder are part of the question, and its id says those.
   const id = principalOfToken(tokenId);
   const principal = plainPrincipal({ id, kind: 'service', issuer: 'broker' });
-  return ports.readFacts({ ...question({ method: 'service-token', principal }), kid, tokenId });
+  return { ...question({ method: 'service-token', principal }), kid, tokenId };
 }
 
-async function decideFor(order: VerifiedOrder, first: MintFacts, ports: MintPorts): Promise<MintResult> {
+/** The rule of a request that was counted before: it adds nothing and refuses nothing, and goes with a mark. */
+const COUNTED_BEFORE = { cost: 0, limit: Number.MAX_SAFE_INTEGER };
+
+/** @param mayClaim whether it may make the caller the owner of an instance. */
+async function decideFor(
+  order: VerifiedOrder,
+  first: MintFacts,
+  ports: MintPorts,
+  mayClaim = true,
+): Promise<MintResult> {
   const { who, context, isCounted } = order;
   const { record, registry } = ports;
   const { now } = context;
   const label = labelDue(who, first, now, ports);
   if (isSpent(who, now)) return refused('credential_expired', null);
-  let rate = isCounted ? undefined : rateRuleOf(who, context.ipAddress);
+  const rule = rateRuleOf(who, context.ipAddress);
+  let rate = rule && (isCounted ? { ...rule, ...COUNTED_BEFORE } : rule);
   let state: RateState | null = null;
 
   // Two rounds at most: where another caller won the claim, the request is decided once more, before any event.
@@ -85,7 +153,13 @@ async function decideFor(order: VerifiedOrder, first: MintFacts, ports: MintPort
     if (key === undefined || stateOf(key, now) !== SIGNING) return { kind: 'key-changed' };
     const { rev, ...rows } = policy;
     // The request without defaults: an agent with `first-user` access has no default instance.
-    const decision = decide(who, order.request, { ...rows, registry, now });
+    const decided = decide(who, order.request, { ...rows, registry, now });
+    const isSecondClaim = !mayClaim && decided.allowed && decided.claim !== undefined;
+    // The claim of another request in the batch may be of this instance, and newer than what was read.
+    if (isSecondClaim && lost === 0) continue;
+    const decision: Decision = isSecondClaim
+      ? { allowed: false, reason: 'claim_limit_reached', rules: decided.rules }
+      : decided;
     const claim = decision.allowed ? decision.claim : undefined;
     const grant = decision.allowed ? (claim === undefined ? decision.grant : ports.randomId()) : undefined;
     const payload = decision.allowed ? payloadOf(order, decision, { rev, grant }, ports) : undefined;
@@ -211,14 +285,16 @@ function eventOf(
   };
 }
 
+type RefusedMint = Extract<MintResult, { kind: 'refused' }>;
+
 const refused = (
   reason: DenialReason,
   rate: RateState | null,
   facts: Omit<Denial, 'reason'> = {},
-): MintResult => ({ kind: 'refused', denial: { reason, ...facts }, rate });
+): RefusedMint => ({ kind: 'refused', denial: { reason, ...facts }, rate });
 
 /** `nextInstanceAt`: where not the rate but the number of instance names is the reason. In ms, as `now`. */
-function overLimit(rate: RateState | null, now: number, nextInstanceAt?: number): MintResult {
+function overLimit(rate: RateState | null, now: number, nextInstanceAt?: number): RefusedMint {
   const ofRate = rate === null ? 1 : retryAfterOf(rate, now);
   const retryAfter =
     nextInstanceAt === undefined ? ofRate : secondsUntil(nextInstanceAt, now, INSTANCE_WINDOW_MS);

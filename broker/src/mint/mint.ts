@@ -1,3 +1,4 @@
+import type { Denial } from '@agent-ticket/shared/denial.ts';
 import { present } from '@agent-ticket/shared/handshake.ts';
 import { SESSION_ABSOLUTE_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { TicketId } from '@agent-ticket/shared/names.ts';
@@ -9,12 +10,12 @@ import type { Authenticated } from '../credentials/principal.ts';
 import { type Credential, isUnverified, noteUse, USE_NOTED_EVERY_MS } from '../credentials/service-token.ts';
 import type { RequestContext } from '../http/context.ts';
 import type { RateState } from '../http/rate.ts';
-import type { Keyring } from '../keys/keyring.ts';
+import type { KeyMaterial, Keyring } from '../keys/keyring.ts';
 import { type ChangePorts, flushOutbox } from '../revocation/outbox.ts';
 import { resolveLapse } from './claims.ts';
-import { isSpent } from './decide-ticket.ts';
+import { isClaim, isSpent } from './decide-ticket.ts';
 import { type IssuedTicket, issueTicket } from './issue.ts';
-import { accountOf, type MintShard } from './shard.ts';
+import { accountOf, type MintOrder, type MintResult, type MintShard, type SecretHolder } from './shard.ts';
 import type { TicketRequest } from './ticket-request.ts';
 
 export interface ExchangePorts extends ChangePorts {
@@ -26,8 +27,8 @@ export interface ExchangePorts extends ChangePorts {
 }
 
 /** An outcome and the rest of the limit, which a refusal carries as well. */
-interface Exchanged {
-  readonly outcome: Outcome<TicketAnswer>;
+export interface Exchanged<Value> {
+  readonly outcome: Outcome<Value>;
   readonly rate: RateState | null;
   /** What became of a secret that was looked up on the way. The caller logs it, and answers its refusal. */
   readonly lookedUp?: Outcome<Authenticated>;
@@ -43,22 +44,15 @@ export async function exchange(
   request: TicketRequest,
   context: RequestContext,
   ports: ExchangePorts,
-): Promise<Exchanged> {
-  const { requestId, now, ipAddress, userAgent } = context;
+): Promise<Exchanged<TicketAnswer>> {
+  const { now, ipAddress } = context;
   if (!isUnverified(credential) && isSpent(credential, now))
     return { outcome: err('credential_expired'), rate: null };
   // Nothing is asked of the database here: the shard compares the key with the rows that it reads.
   let signer = await ports.keyring.lastSigner(now);
   if (!signer.ok) return { outcome: signer, rate: null };
 
-  const order = {
-    credential,
-    request,
-    // Plain data only: other members of a call cannot be sent to a Durable Object.
-    context: { requestId, now, ipAddress, userAgent },
-    jti: TicketId.parse(ports.randomId()),
-    isCounted: false,
-  };
+  const order = { credential, request, context: plain(context), jti: newJti(ports), isCounted: false };
   const account = accountOf(credential, ipAddress);
   let answer = await ports.shard.mint(account, { ...order, kid: signer.value.material.kid });
   if (answer.kind === 'key-changed') {
@@ -66,43 +60,129 @@ export async function exchange(
     if (!signer.ok) return { outcome: signer, rate: null };
     answer = await ports.shard.mint(account, { ...order, kid: signer.value.material.kid });
   }
+  if (answer.kind === 'unauthenticated') return refusedSecret(answer);
   const { material } = signer.value;
-  if (answer.kind === 'lapses') {
-    const { claim, rate, holder } = answer;
-    const who = isUnverified(credential) ? holder?.who : credential;
+  const who = holderOf(credential, answer, now, ports);
+  const outcome = await finish(answer, { ...order, kid: material.kid }, material, who, ports);
+  return { outcome, rate: 'rate' in answer ? answer.rate : null, ...lookedUpBy(credential, who) };
+}
+
+/**
+ * {@link exchange} for several tickets, by one hop for all: one outcome for each request, in their order, or one refusal
+ * of the whole. A key that has changed meanwhile costs one hop more, and so does a claim that may lapse.
+ */
+export async function exchangeBatch(
+  credential: Credential,
+  requests: readonly TicketRequest[],
+  context: RequestContext,
+  ports: ExchangePorts,
+): Promise<Exchanged<readonly Outcome<TicketAnswer>[]>> {
+  const { now, ipAddress } = context;
+  if (!isUnverified(credential) && isSpent(credential, now))
+    return { outcome: err('credential_expired'), rate: null };
+  const signer = await ports.keyring.lastSigner(now);
+  if (!signer.ok) return { outcome: signer, rate: null };
+
+  let { material } = signer.value;
+  const order = { credential, context: plain(context), kid: material.kid };
+  const asked = requests.map((request) => ({ request, jti: newJti(ports) }));
+  const account = accountOf(credential, ipAddress);
+  const batch = { ...order, requests: asked, isCounted: false, mayClaim: true };
+  let answer = await ports.shard.mintBatch(account, batch);
+  if (answer.kind === 'unauthenticated') return refusedSecret(answer);
+  const who = holderOf(credential, answer, now, ports);
+  const lookedUp = lookedUpBy(credential, who);
+  if (answer.kind === 'unavailable') return { outcome: UNAVAILABLE, rate: null, ...lookedUp };
+  const { rate } = answer;
+  if (answer.kind === 'refused') return { outcome: { ok: false, denial: answer.denial }, rate, ...lookedUp };
+
+  const outcomes = new Map<TicketId, Outcome<TicketAnswer>>();
+  const finishAll = async (of: typeof asked, results: readonly MintResult[]): Promise<void> => {
+    for (const [index, each] of of.entries()) {
+      const result = results[index];
+      if (result === undefined) throw new TypeError('each request has a result');
+      const one = { ...order, ...each, kid: material.kid, isCounted: true };
+      outcomes.set(each.jti, await finish(result, one, material, who, ports));
+    }
+  };
+  const { results } = answer;
+  await finishAll(asked, results);
+  const again = asked.filter((_, index) => results[index]?.kind === 'key-changed');
+  const newest = again.length === 0 ? undefined : await ports.keyring.newestSigner(now);
+  if (newest?.ok === true) {
+    material = newest.value.material;
+    const rest = { requests: again, kid: material.kid, isCounted: true, mayClaim: !results.some(isClaim) };
+    answer = await ports.shard.mintBatch(account, { ...order, ...rest });
+    if (answer.kind === 'decided') await finishAll(again, answer.results);
+  }
+  return { outcome: ok(asked.map(({ jti }) => outcomes.get(jti) ?? UNAVAILABLE)), rate, ...lookedUp };
+}
+
+const newJti = ({ randomId }: ExchangePorts): TicketId => TicketId.parse(randomId());
+
+/** Plain data only: other members of a call cannot be sent to a Durable Object. */
+const plain = ({ requestId, now, ipAddress, userAgent }: RequestContext): RequestContext => ({
+  requestId,
+  now,
+  ipAddress,
+  userAgent,
+});
+
+const UNAVAILABLE = err('database_unavailable', { retryAfter: 5 });
+
+function refusedSecret({ denial }: { readonly denial: Denial }): Exchanged<never> {
+  const lookedUp = { ok: false, denial } as const;
+  return { outcome: lookedUp, rate: null, lookedUp };
+}
+
+/** The caller, where it is verified by now; the use of a secret is noted. `now` in ms. */
+function holderOf(
+  credential: Credential,
+  { holder }: SecretHolder,
+  now: number,
+  ports: ExchangePorts,
+): Authenticated | undefined {
+  if (!isUnverified(credential)) return credential;
+  const tokens = { tokens: ports.control.serviceTokens, later: ports.later };
+  if (holder?.isUseDue === true) noteUse(credential.tokenId, tokens, now);
+  return holder?.who;
+}
+
+const lookedUpBy = (credential: Credential, who: Authenticated | undefined) =>
+  isUnverified(credential) && who !== undefined ? { lookedUp: ok(who) } : {};
+
+/** What becomes of a shard's result: a claim that may lapse is resolved and its request comes again; a ticket is signed. */
+async function finish(
+  result: MintResult,
+  order: MintOrder,
+  material: KeyMaterial,
+  who: Authenticated | undefined,
+  ports: ExchangePorts,
+): Promise<Outcome<TicketAnswer>> {
+  const { credential, context } = order;
+  let last = result;
+  if (last.kind === 'lapses') {
     if (who === undefined) throw new TypeError('a claim lapses for a caller who was verified');
-    const resolved = await resolveLapse(claim, { ...context, who }, ports);
-    if (!resolved.ok) return { outcome: resolved, rate };
-    const again = await ports.shard.mint(account, { ...order, kid: material.kid, isCounted: true });
-    answer = 'rate' in again ? { ...again, rate } : again;
+    const resolved = await resolveLapse(last.claim, { ...context, who }, ports);
+    if (!resolved.ok) return resolved;
+    last = await ports.shard.mint(accountOf(credential, context.ipAddress), { ...order, isCounted: true });
   }
-  if (answer.kind === 'unauthenticated') {
-    const lookedUp = { ok: false, denial: answer.denial } as const;
-    return { outcome: lookedUp, rate: null, lookedUp };
-  }
-  const { holder } = answer;
-  if (holder?.isUseDue && isUnverified(credential))
-    noteUse(credential.tokenId, { tokens: ports.control.serviceTokens, later: ports.later }, now);
-  const lookedUp = holder === undefined ? {} : { lookedUp: ok(holder.who) };
-  switch (answer.kind) {
+  switch (last.kind) {
     case 'refused':
-      return { outcome: { ok: false, denial: answer.denial }, rate: answer.rate, ...lookedUp };
+    case 'unauthenticated':
+      return { ok: false, denial: last.denial };
     case 'unavailable':
     // Another rotation or revocation came in between.
     case 'key-changed':
-      return { outcome: err('database_unavailable', { retryAfter: 5 }), rate: null, ...lookedUp };
+      return UNAVAILABLE;
     // The lapse came up twice in one request: other callers claimed the instance and lost it in between.
     case 'lapses':
-      return { outcome: err('claim_contended', { retryAfter: 1 }), rate: answer.rate, ...lookedUp };
+      return err('claim_contended', { retryAfter: 1 });
     case 'admitted': {
-      if (answer.isClaimed) ports.later(flushOutbox(ports));
-      if (answer.label !== undefined) ports.later(noteSight(answer.payload.sub, answer.label, now, ports));
-      const issued = await issueTicket(answer.payload, material);
-      return {
-        outcome: ok(answerOf(issued, now, workerOf(issued.claims.agent, ports))),
-        rate: answer.rate,
-        ...lookedUp,
-      };
+      if (last.isClaimed) ports.later(flushOutbox(ports));
+      if (last.label !== undefined) ports.later(noteSight(last.payload.sub, last.label, context.now, ports));
+      const issued = await issueTicket(last.payload, material);
+      return ok(answerOf(issued, context.now, workerOf(issued.claims.agent, ports)));
     }
   }
 }
@@ -120,7 +200,7 @@ const noteSight = (
   });
 
 /** What `POST /tickets` answers. */
-interface TicketAnswer {
+export interface TicketAnswer {
   readonly ticket: string;
   readonly expires_in: number;
   readonly expires_at: string;

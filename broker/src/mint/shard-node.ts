@@ -3,7 +3,7 @@ import type { ControlStore } from '@agent-ticket/drizzle/control/store.ts';
 import type { RecordStore } from '@agent-ticket/drizzle/record/store.ts';
 import { RATE_WINDOW_MS, readWindow } from '../http/rate.ts';
 import { coalescedRead, READ_LIMITS } from './coalesced-read.ts';
-import { decideTicket } from './decide-ticket.ts';
+import { decideBatch, decideTicket } from './decide-ticket.ts';
 import { type MintPorts, type MintShard, overLimitEvent, type Recording } from './shard.ts';
 
 /** Counts and events in one batch of the record database. Rejects while the database is away or locked. */
@@ -39,6 +39,7 @@ export const mintShardInProcess = (
   };
   return {
     mint: (_account, order) => decideTicket(order, all),
+    mintBatch: (_account, batch) => decideBatch(batch, all),
     count: async (_account, rule) =>
       readWindow(rule, await record.rates.count(rule, clock(), RATE_WINDOW_MS)),
   };

@@ -16,10 +16,12 @@ import { readConfig, type SettingsInCode } from '../config/config.ts';
 import { INSTANCE_WINDOW_MS, RATE_WINDOW_MS, readWindow } from '../http/rate.ts';
 import { createBacklogReports, sumWaiting } from './backlog.ts';
 import { coalescedRead, D1_READ_LIMITS } from './coalesced-read.ts';
-import { decideTicket } from './decide-ticket.ts';
+import { decideBatch, decideTicket } from './decide-ticket.ts';
 import {
+  type BatchAnswer,
   MAX_SHARDS,
   type MintAnswer,
+  type MintBatch,
   type MintOrder,
   type MintPorts,
   type MintShard,
@@ -92,10 +94,18 @@ export class MintShardObject extends DurableObject<ShardEnv> {
     this.#offerLeft(Date.now());
   }
 
+  mint(order: MintOrder): Promise<MintAnswer> {
+    return this.#orUnavailable(decideTicket(order, this.#ports));
+  }
+
+  mintBatch(batch: MintBatch): Promise<BatchAnswer> {
+    return this.#orUnavailable(decideBatch(batch, this.#ports));
+  }
+
   /** Answers an outage as a value: an error loses its kind on the way to the caller. */
-  async mint(order: MintOrder): Promise<MintAnswer> {
+  async #orUnavailable<T>(answer: Promise<T>): Promise<T | { kind: 'unavailable' }> {
     try {
-      return await decideTicket(order, this.#ports);
+      return await answer;
     } catch (error) {
       if (!isOutage(error)) throw error;
       const line = { event: 'outage', at: 'mint', error: describeError(error), hint: outageHint(error) };
@@ -117,7 +127,7 @@ export class MintShardObject extends DurableObject<ShardEnv> {
     const isTooMany = marked?.isWithin === false;
     if (counted.admitted && !isTooMany) this.#keep(event, now);
     // A flood writes one row for each window, not one for each request.
-    else if (isTooMany ? marked.refusals === 1 : window.count === rate.limit + 1)
+    else if (isTooMany ? marked.refusals === 1 : window.count - (rate.cost ?? 1) <= rate.limit)
       this.#keep(wanted && overLimitEvent(wanted), now);
     this.#wakeBy(now + 2 * RATE_WINDOW_MS);
     return isTooMany ? { ...counted, admitted: false, nextInstanceAt: marked.freeAt } : counted;
@@ -197,11 +207,16 @@ export const mintShards = (
     const digest = new DataView(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(account)));
     return shard(digest.getUint32(0) % shards);
   };
+  const mintDeadlineMs = Math.max(deadlineMs, MINT_DEADLINE_MS);
   return {
     async mint(account, order) {
       // An object that does not answer must not delay the caller. It may still write the event late: the audit log then
       // has an event of a ticket that was never made, which is harmless.
-      return within<MintAnswer>(Math.max(deadlineMs, MINT_DEADLINE_MS), (await shardOf(account)).mint(order));
+      return within<MintAnswer>(mintDeadlineMs, (await shardOf(account)).mint(order));
+    },
+
+    async mintBatch(account, batch) {
+      return within<BatchAnswer>(mintDeadlineMs, (await shardOf(account)).mintBatch(batch));
     },
 
     async count(account, rule) {

@@ -12,6 +12,7 @@ import type { Authenticated, LabelKind } from '../credentials/principal.ts';
 import { type Credential, isUnverified, principalOfToken } from '../credentials/service-token.ts';
 import type { RequestContext } from '../http/context.ts';
 import { type Counter, INSTANCE_WINDOW_MS, type RateRule, type RateState } from '../http/rate.ts';
+import type { CoalescedRead } from './coalesced-read.ts';
 import type { PolicyInputPorts } from './policy-input.ts';
 import type { TicketRequest } from './ticket-request.ts';
 
@@ -28,11 +29,28 @@ export interface MintOrder {
   readonly isCounted: boolean;
 }
 
-/** A shard's answer to a request for a ticket. */
-export type MintAnswer = MintResult & {
-  /** The holder of the secret that the shard looked up. */
+/** Requests of one caller that came together. Plain data, as an order. */
+export interface MintBatch extends Omit<MintOrder, 'request' | 'jti'> {
+  /** At least one. */
+  readonly requests: readonly Pick<MintOrder, 'request' | 'jti'>[];
+  /** Whether one of them may claim an instance. */
+  readonly mayClaim: boolean;
+}
+
+/** The holder of the secret that the shard looked up. */
+export interface SecretHolder {
   readonly holder?: { readonly who: Authenticated; readonly isUseDue: boolean };
-};
+}
+
+/** A shard's answer to a request for a ticket. */
+export type MintAnswer = MintResult & SecretHolder;
+
+/** A shard's answer to a batch: one result for each request, in their order, or one refusal of all. */
+export type BatchAnswer = SecretHolder &
+  (
+    | { readonly kind: 'decided'; readonly results: readonly MintResult[]; readonly rate: RateState | null }
+    | Exclude<MintResult, { kind: 'admitted' | 'lapses' | 'key-changed' }>
+  );
 
 /** `admitted` and `refused` are durable in the audit log. */
 export type MintResult =
@@ -63,6 +81,9 @@ export type MintResult =
 export interface MintShard extends Counter {
   mint(account: string, order: MintOrder): Promise<MintAnswer>;
 
+  /** The same for several requests of one caller, which are counted before anything is read for them. */
+  mintBatch(account: string, batch: MintBatch): Promise<BatchAnswer>;
+
   /** What is durable and not yet in the record database. Left out where nothing ever waits. */
   waiting?(): Promise<Waiting>;
 }
@@ -71,7 +92,7 @@ export interface MintShard extends Counter {
 export interface MintPorts extends Pick<PolicyInputPorts, 'registry'> {
   readonly control: Pick<ControlStore, 'change' | 'grants'>;
   /** Facts that were read after this call. */
-  readonly readFacts: (question: MintQuestion) => Promise<MintFacts>;
+  readonly readFacts: CoalescedRead<MintQuestion, MintFacts>;
   readonly config: PolicyInputPorts['config'] &
     WorkersConfig & { readonly issuer: string; readonly principalLabel: LabelKind };
   readonly randomId: () => string;

@@ -1,6 +1,8 @@
 import { DENIALS, type Denial, type DenialReason, type ErrorCode } from '@agent-ticket/shared/denial.ts';
+import type { Outcome } from '@agent-ticket/shared/outcome.ts';
 import { rateHeaders } from '../http/answer.ts';
 import type { ErrorRenderer } from '../http/context.ts';
+import type { HandlerResult } from '../runtime/call.ts';
 
 /**
  * Errors of a token endpoint (RFC 6749 §5.2, RFC 8707 §2, RFC 8628 §3.5), and two of RFC 6749 §4.1.2.1 beside a status of
@@ -9,6 +11,7 @@ import type { ErrorRenderer } from '../http/context.ts';
 const OAUTH_ERRORS = {
   invalid_request: { status: 400, text: 'the request is not valid' },
   invalid_client: { status: 401, text: 'client authentication failed' },
+  unauthorized_client: { status: 400, text: 'the client may not do this' },
   invalid_scope: { status: 400, text: 'the scope is unknown or more than is granted' },
   invalid_target: { status: 400, text: 'no ticket for this resource' },
   unsupported_grant_type: { status: 400, text: 'the grant type is not supported' },
@@ -24,6 +27,8 @@ export type Stage =
   | 'request'
   /** The client, its secret and its rights. */
   | 'client'
+  /** The caller of an endpoint that issues nothing. */
+  | 'caller'
   /** A subject or actor token: every fault of it is `invalid_request` (RFC 8693 §2.2.2). */
   | 'token';
 
@@ -35,15 +40,19 @@ const BY_REASON: Partial<Record<DenialReason, OAuthError>> = {
   scope_outside_role: 'invalid_scope',
 };
 
+const ofCredential = (stage: Stage): OAuthError =>
+  stage === 'client' || stage === 'caller' ? 'invalid_client' : 'invalid_request';
+
 const BY_CODE: Readonly<Record<ErrorCode, (stage: Stage) => OAuthError>> = {
   BAD_REQUEST: () => 'invalid_request',
   PAYLOAD_TOO_LARGE: () => 'invalid_request',
   UNSUPPORTED_MEDIA_TYPE: () => 'invalid_request',
   METHOD_NOT_ALLOWED: () => 'invalid_request',
   CONFLICT: () => 'invalid_request',
-  UNAUTHORIZED: (stage) => (stage === 'client' ? 'invalid_client' : 'invalid_request'),
-  TOKEN_EXPIRED: (stage) => (stage === 'client' ? 'invalid_client' : 'invalid_request'),
-  FORBIDDEN: (stage) => (stage === 'token' ? 'invalid_request' : 'invalid_target'),
+  UNAUTHORIZED: ofCredential,
+  TOKEN_EXPIRED: ofCredential,
+  FORBIDDEN: (stage) =>
+    stage === 'token' ? 'invalid_request' : stage === 'caller' ? 'unauthorized_client' : 'invalid_target',
   NOT_FOUND: () => 'invalid_target',
   RATE_LIMITED: () => 'slow_down',
   INTERNAL: () => 'server_error',
@@ -83,3 +92,9 @@ export const oauthRefusal =
       { status: STATUS_BY_CODE[DENIALS[denial.reason].code] ?? status, headers },
     );
   };
+
+/** A refusal of one part of the request, as a handler answers it. */
+export const refusedAt = (stage: Stage, outcome: Outcome<never>): HandlerResult => ({
+  outcome,
+  renderError: oauthRefusal(stage),
+});

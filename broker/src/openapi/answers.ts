@@ -2,6 +2,7 @@ import { ACCESS_MODES } from '@agent-ticket/shared/registry.ts';
 import * as z from 'zod';
 import { ADMIN_ANSWERS } from './admin-answers.ts';
 import {
+  ErrorBody,
   HTML,
   JwkSet,
   Moment,
@@ -16,6 +17,27 @@ import {
   Tier,
 } from './shapes.ts';
 
+const TicketAnswer = z.strictObject({
+  ticket: z.string(),
+  expires_in: z.int().positive(),
+  expires_at: Moment,
+  jti: z.uuid(),
+  agent: z.string(),
+  instance: z.string(),
+  scope: z.string(),
+  role: Role,
+  session_expires_at: Moment,
+  url: z.url(),
+  protocols: z.tuple([z.string(), z.string()]),
+});
+
+const PresentedTicket = z.object({
+  token: z.string(),
+  token_type_hint: z.string().optional(),
+  client_id: z.string().optional(),
+  client_secret: z.string().optional(),
+});
+
 /**
  * The answers of every route by method and path, beside the rows of `routes.ts`: no part of the broker's bundle, which never
  * validates its own answers. The document is made from both, and tests validate every answer against it.
@@ -26,21 +48,27 @@ export const ANSWERS: Readonly<Record<string, RouteAnswers>> = {
   'POST /tickets': {
     summary: 'Get a ticket',
     answers: {
-      201: z.strictObject({
-        ticket: z.string(),
-        expires_in: z.int().positive(),
-        expires_at: Moment,
-        jti: z.uuid(),
-        agent: z.string(),
-        instance: z.string(),
-        scope: z.string(),
-        role: Role,
-        session_expires_at: Moment,
-        url: z.url(),
-        protocols: z.tuple([z.string(), z.string()]),
-      }),
+      201: TicketAnswer,
     },
     errors: [401, 403, 404],
+  },
+  'POST /tickets/batch': {
+    summary: 'Get several tickets, each answered as it would be alone',
+    answers: {
+      200: z.strictObject({ answers: z.array(z.union([TicketAnswer, ErrorBody])) }),
+    },
+  },
+  'POST /revoke': {
+    summary: 'Revoke a ticket (RFC 7009)',
+    form: PresentedTicket,
+    answers: { 200: null },
+    errorBody: 'oauth',
+  },
+  'POST /introspect': {
+    summary: 'Whether a ticket would be let in, and its claims (RFC 7662)',
+    form: PresentedTicket,
+    answers: { 200: z.looseObject({ active: z.boolean() }) },
+    errorBody: 'oauth',
   },
   'POST /token': {
     summary: 'Get a ticket by OAuth (RFC 6749 §4.4, RFC 8693)',
@@ -178,10 +206,15 @@ export const ANSWERS: Readonly<Record<string, RouteAnswers>> = {
       200: z.strictObject({
         issuer: z.url(),
         token_endpoint: z.url(),
+        authorization_endpoint: z.url(),
         jwks_uri: z.url(),
+        revocation_endpoint: z.url(),
+        introspection_endpoint: z.url(),
         response_types_supported: Names,
         grant_types_supported: Names,
         token_endpoint_auth_methods_supported: Names,
+        revocation_endpoint_auth_methods_supported: Names,
+        introspection_endpoint_auth_methods_supported: Names,
       }),
     },
   },

@@ -50,7 +50,8 @@ import {
 } from './sessions.ts';
 import { StatsQuery, showStats } from './stats.ts';
 import { TerminateRequest, terminateSessions } from './terminate.ts';
-import { mintTicket } from './tickets.ts';
+import { introspectTicket, revokeTicket } from './ticket-status.ts';
+import { BatchRequest, mintTicket, mintTickets } from './tickets.ts';
 import { grantToken, showServerMetadata } from './token.ts';
 
 const costs = (cost: keyof typeof COSTS): Limit => ({ counts: 'requests', cost });
@@ -86,6 +87,14 @@ const scoped = (
   query: QueryRule = NO_PARAMETERS,
 ) => ({ ...permitted(permission, cost, handler, query), allowsScopedToken: true }) as const;
 
+/** A route of OAuth about a ticket that the caller presents. */
+const ofTickets = (cost: keyof typeof COSTS, handler: Handler) =>
+  ({
+    ...known(cost, handler, BY_OAUTH),
+    readsCredential: true,
+    renderError: oauthRefusal('request'),
+  }) as const;
+
 /** Every route of the broker. What is not here does not exist. */
 export const ROUTES: readonly Route[] = [
   { method: 'GET', path: '/', ...open(unlimited('the page is a constant'), showFrontPage, BY_PROBES) },
@@ -101,10 +110,22 @@ export const ROUTES: readonly Route[] = [
   },
   {
     method: 'POST',
+    path: '/tickets/batch',
+    body: BatchRequest,
+    auth: 'required',
+    limit: { counts: 'tickets', isBatch: true },
+    readsCredential: true,
+    handler: mintTickets,
+    query: NO_PARAMETERS,
+  },
+  {
+    method: 'POST',
     path: '/token',
     ...open(FAILURES, grantToken, BY_OAUTH),
     renderError: oauthRefusal('request'),
   },
+  { method: 'POST', path: '/revoke', ...ofTickets('change', revokeTicket) },
+  { method: 'POST', path: '/introspect', ...ofTickets('read', introspectTicket) },
   {
     method: 'GET',
     path: '/auth/login',

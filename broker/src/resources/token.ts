@@ -6,13 +6,13 @@ import type { AgentWorker, WorkersConfig } from '../config/workers.ts';
 import { logAuthFailure, logAuthResult } from '../credentials/auth-result.ts';
 import { authenticateJwt, type JwtSource } from '../credentials/bearer.ts';
 import { capped, delegate } from '../credentials/delegation.ts';
-import { fromAuthorization } from '../credentials/presented.ts';
 import { type Authenticated, isBeforeSignOut } from '../credentials/principal.ts';
 import { containsCredential } from '../credentials/secret-in-text.ts';
-import { authenticateServiceToken, readSecret } from '../credentials/service-token.ts';
+import { readSecret } from '../credentials/service-token.ts';
 import { readForm } from '../http/form.ts';
 import type { TicketRequest } from '../mint/ticket-request.ts';
-import { oauthRefusal, type Stage } from '../oauth/refusal.ts';
+import { authenticateClient, type ClientSecret, ELSEWHERE, presentedClient } from '../oauth/client.ts';
+import { refusedAt } from '../oauth/refusal.ts';
 import type { Call, Handler, HandlerResult } from '../runtime/call.ts';
 import { requestTicket } from './tickets.ts';
 
@@ -26,9 +26,9 @@ export const grantToken: Handler = async (call) => {
   if (!form.ok) return form;
   const grantType = readGrantType(form.value);
   if (!grantType.ok) return grantType;
-  const presented = presentedClient(call.request.headers, form.value);
+  const presented = presentedSecret(call.request.headers, form.value);
   if (grantType.value === 'client_credentials') return issueToClient(presented, form.value, call);
-  const client = await authenticateClient(presented, call);
+  const client = await authenticateExchanger(presented, call);
   if (client?.ok === false) return refusedAt('client', client);
   const tokens = readExchangedTokens(form.value);
   if (!tokens.ok) return tokens;
@@ -74,22 +74,22 @@ const besideClient = (who: Authenticated, { id, holder }: Client): Authenticated
   client: { id, principal: holder.principal.id },
 });
 
-const refusedAt = (stage: Stage, outcome: Outcome<never>): HandlerResult => ({
-  outcome,
-  renderError: oauthRefusal(stage),
-});
+/** The client of a grant has a secret; a bearer token is no client authentication. */
+function presentedSecret(headers: Headers, form: Form): Outcome<ClientSecret | undefined> {
+  const presented = presentedClient(headers, form);
+  if (!presented.ok) return presented;
+  const { value } = presented;
+  return value === undefined || value.kind === 'client-secret' ? ok(value) : ELSEWHERE;
+}
 
-async function authenticateClient(
+async function authenticateExchanger(
   presented: Outcome<ClientSecret | undefined>,
   call: Call,
 ): Promise<Outcome<Client> | undefined> {
-  const { ports, now } = call;
-  if (!presented.ok) return logAuthFailure(presented, call, ROUTE, ports);
+  if (!presented.ok) return logAuthFailure(presented, call, ROUTE, call.ports);
   if (presented.value === undefined) return undefined;
-  const { clientId: id } = presented.value;
-  const holder = await authenticateServiceToken(presented.value, ports.credentials.serviceTokens, now);
-  const logged = await logAuthResult(holder, call, ROUTE, ports, id);
-  return logged.ok ? ok({ id, holder: logged.value }) : logged;
+  const holder = await authenticateClient(presented.value, call, ROUTE);
+  return holder.ok ? ok({ id: presented.value.clientId, holder: holder.value }) : holder;
 }
 
 async function authenticateToken(
@@ -201,45 +201,6 @@ function readTarget(resource: string, worker: AgentWorker, registry: AgentRegist
   return isElsewhere ? err('agent_unknown') : ok({ agent: slug.data, instance: name.data });
 }
 
-interface ClientSecret {
-  readonly clientId: string;
-  readonly secret: string;
-}
-
-const ELSEWHERE = err('credential_malformed', { hint: 'authenticate by Basic or in the body' });
-
-/**
- * The client's own credential: HTTP Basic or `client_id` and `client_secret` in the body, one of them at most (RFC
- * 6749 §2.3). A `client_id` alone names a public client and proves nothing, so it counts as none. The header pair of
- * Access is no method of OAuth: beside another it is a second one, and alone it is refused rather than overlooked.
- * What the browser or the edge adds by itself (cookies, the Access assertion) is no client authentication.
- */
-function presentedClient(
-  headers: Headers,
-  form: ReadonlyMap<string, string>,
-): Outcome<ClientSecret | undefined> {
-  const id = form.get('client_id');
-  const secret = form.get('client_secret');
-  const authorization = headers.get('authorization');
-  const pair = headers.has('cf-access-client-id') || headers.has('cf-access-client-secret');
-  if ([authorization !== null, pair, secret !== undefined].filter(Boolean).length > 1)
-    return err('credential_ambiguous', { hint: 'authenticate once' });
-  if (pair) return ELSEWHERE;
-  if (authorization !== null) {
-    const basic = fromBasic(authorization);
-    if (!basic.ok || id === undefined || id === basic.value.clientId) return basic;
-    return err('field_invalid', { field: 'client_id' });
-  }
-  if (secret === undefined) return ok(undefined);
-  return id === undefined ? err('field_invalid', { field: 'client_id' }) : ok({ clientId: id, secret });
-}
-
-function fromBasic(authorization: string): Outcome<ClientSecret> {
-  const presented = fromAuthorization(authorization);
-  if (!presented.ok) return presented;
-  return presented.value.kind === 'client-secret' ? ok(presented.value) : ELSEWHERE;
-}
-
 /** Token types (RFC 8693 §3) and whose tokens are of that type. The type that is declared must be the true one. */
 const TOKEN_TYPES = new Map<string, readonly JwtSource[]>([
   ['urn:ietf:params:oauth:token-type:access_token', ['auth0']],
@@ -278,11 +239,15 @@ function readToken(
   return sources === undefined ? err('field_invalid', { field: `${name}_type` }) : ok({ token, sources });
 }
 
+/** Ways in which a service token authenticates (RFC 6749 §2.3.1). */
+const WITH_SECRET = ['client_secret_basic', 'client_secret_post'];
+
 /**
  * `GET /.well-known/oauth-authorization-server` (RFC 8414 §2), from configuration and never from `Host`. The gate looks
- * for the keys at the same address below the issuer. There is no
- * authorization endpoint; `none` is the registered response type of an endpoint that returns nothing, and is here
- * because the member is required and must not be empty.
+ * for the keys at the same address below the issuer.
+ *
+ * There is no authorization endpoint, and nothing answers at its address. It is named because MCP clients accept no
+ * metadata without the member; `none` is the registered response type of an endpoint that returns nothing.
  */
 export const showServerMetadata: Handler = async ({ ports }) => {
   const { issuer } = ports.config;
@@ -293,10 +258,15 @@ export const showServerMetadata: Handler = async ({ ports }) => {
     body: {
       issuer,
       token_endpoint: `${base}/token`,
+      authorization_endpoint: `${base}/authorize`,
       jwks_uri: `${base}/.well-known/jwks.json`,
+      revocation_endpoint: `${base}/revoke`,
+      introspection_endpoint: `${base}/introspect`,
       response_types_supported: ['none'],
       grant_types_supported: GRANT_TYPES,
-      token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post', 'none'],
+      token_endpoint_auth_methods_supported: [...WITH_SECRET, 'none'],
+      revocation_endpoint_auth_methods_supported: WITH_SECRET,
+      introspection_endpoint_auth_methods_supported: WITH_SECRET,
     },
   });
 };

@@ -52,6 +52,7 @@ const StoredCommand: z.ZodType<OutboxCommand> = z.discriminatedUnion('op', [
     op: z.literal('revoke'),
     ids: z.array(z.string()),
     audience: z.string().exactOptional(),
+    at: z.strictObject({ agent: AgentSlug, instance: InstanceName }).exactOptional(),
   }),
   z.strictObject({
     op: z.literal('destroy'),
@@ -206,7 +207,8 @@ async function send(
   for (const row of rows) {
     const revocation = publicRevocation(row);
     // The agent worker needs the record database to find sessions, but not to find objects that a target names.
-    const isNamed = readTargetName(row.target).kind === 'instance';
+    const at = command?.op === 'revoke' ? command.at : undefined;
+    const isNamed = at !== undefined || readTargetName(row.target).kind === 'instance';
     const cmd: ControlCommand =
       command?.op === 'destroy'
         ? {
@@ -215,7 +217,7 @@ async function send(
             instance: InstanceName.parse(command.instance),
             revocation,
           }
-        : { op: 'revoke', revocation };
+        : { op: 'revoke', revocation, ...(at === undefined ? {} : { at }) };
     const receipt = isRecorded || isNamed ? await sendCommand(cmd, worker, ports) : undefined;
     if (receipt === undefined) return NOTHING_DONE;
     receipts.push(receipt);

@@ -31,7 +31,10 @@ export async function readBody<T>(request: Request, schema: z.ZodType<T>): Promi
     return refuseCredentials(parsed.data);
   }
   const [issue] = parsed.error.issues;
-  return issue?.code === 'unrecognized_keys'
-    ? err('field_invalid', { hint: 'the body has a member that is not known' })
-    : err('field_invalid', { field: issue?.path.join('.') || 'body' });
+  const path = issue?.path.join('.') ?? '';
+  if (issue?.code !== 'unrecognized_keys') return err('field_invalid', { field: path || 'body' });
+  return err('field_invalid', {
+    ...(path === '' ? {} : { field: path }),
+    hint: 'the body has a member that is not known',
+  });
 }

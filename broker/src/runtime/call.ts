@@ -45,7 +45,7 @@ export type Limit =
   /** Sign-ins that were begun in this browser and come back, counted before the tenant is asked. */
   | { readonly counts: 'sign-ins' }
   /** Requests for tickets, counted with the audit event. */
-  | { readonly counts: 'tickets' }
+  | { readonly counts: 'tickets'; readonly isBatch?: true }
   /** Counts only presented credentials that are invalid: a valid credential must never be refused by the limit. */
   | { readonly counts: 'failures' }
   | { readonly counts: 'nothing'; readonly reason: string };
@@ -65,8 +65,8 @@ export interface Route {
    */
   readonly allowsScopedToken?: true;
   /**
-   * The handler reads the credential itself, and after it the query: the mint shard looks a service token up. `who` of the
-   * call is anonymous.
+   * The handler reads the credential itself, and after it the query, and counts by it: the mint shard looks a service token
+   * up, and OAuth clients may send theirs in the body. `who` of the call is anonymous.
    */
   readonly readsCredential?: true;
   /** Whether it answers 204 to a caller without a credential who asks with `optional=true`, in place of 401. */

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -74,7 +74,6 @@ async function makeProject(makeApp: (folder: string) => Promise<Install>) {
 async function startDev({ folder, program, env }: Awaited<ReturnType<typeof makeProject>>) {
   const ports = await freePorts();
   const [broker, app] = [ports.broker, ports.agentWorker].map((port) => `http://127.0.0.1:${port}`);
-  await writeFile(join(folder, '.dev.vars'), `ISSUER=${broker}\nTICKET_AUDIENCE=agents.local\n`);
   const flags = ['--port', ports.agentWorker, '--broker-port', ports.broker];
   const words = ['dev', ...flags, '--identity-provider-port', ports.identityProvider].map(String);
   const running = startCommand([process.execPath, program, ...words], ports, folder, env, folder);

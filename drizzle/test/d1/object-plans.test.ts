@@ -19,7 +19,7 @@ const PLANS: readonly Plan[] = [
   ['held replays are due', (sql) => burnStore(sql).nextReplay(), 'ticket_burns_replay'],
   ['a session is found', (sql) => objectSessionStore(sql).find('a'), undefined],
   ['a session is ended', (sql) => objectSessionStore(sql).end('a', 'client_closed', NOW), undefined],
-  ['a ticket finds its session', (sql) => objectSessionStore(sql).isOver('a'), undefined],
+  ['a ticket finds its session', (sql) => objectSessionStore(sql).findEnd('a'), undefined],
   ['people are counted', (sql) => objectSessionStore(sql).countOpen('a'), 'ticket_sessions_principal'],
   [
     'addresses are counted',

@@ -162,7 +162,7 @@ describe('sessions of an object', () => {
       expect(people.map((principal) => sessions.countOpen(principal))).toEqual([2, 1, 0]);
     }));
 
-  it('knows by each of its tickets whether a session is over, also when its row is gone', () =>
+  it('knows by each of its tickets how a session ended, and that it did when its row is gone', () =>
     inObject((sql) => {
       const [sessions, burns] = [objectSessionStore(sql), burnStore(sql)];
       for (const id of ['open', 'over', 'gone']) {
@@ -174,8 +174,8 @@ describe('sessions of an object', () => {
       sessions.purge(EXP + 1);
       expect(['over', 'gone'].map((id) => sessions.find(id)?.id)).toEqual(['over', undefined]);
       const tickets = ['open', 'open renewed', 'over', 'over renewed', 'gone renewed', 'unknown'];
-      expect(tickets.filter((jti) => sessions.isOver(jti))).toEqual([
-        ...['over', 'over renewed', 'gone renewed'],
+      expect(tickets.map((jti) => sessions.findEnd(jti)?.reason)).toEqual([
+        ...[undefined, undefined, 'client_closed', 'client_closed', null, undefined],
       ]);
     }));
 

@@ -249,6 +249,11 @@ export const CONTROL_PLANS: readonly Plan<ControlStore>[] = [
     by: ['revocations_target'],
   },
   {
+    what: 'whether a ticket is revoked',
+    work: ({ revocations }) => revocations.hits({ names: TARGETS, rev: 7 }, NOW),
+    by: ['revocations_target'],
+  },
+  {
     what: 'a lifted lock',
     work: ({ change, revocations }) => change({ statement: revocations.lift('lock-1', NOW), ...CHANGE }),
     by: ['revocations_rev_unique'],

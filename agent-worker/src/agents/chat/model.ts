@@ -67,6 +67,8 @@ function contentFor(prompt: Prompt, randomId: () => string): Content {
       if (part.type !== 'tool-result') return [];
       const { output } = part;
       if (output.type === 'execution-denied' || isDenial(output)) return [REFUSED_REPLY];
+      const [refusal] = /Not run: .*/.exec(output.type === 'error-text' ? output.value : '') ?? [];
+      if (refusal !== undefined) return [refusal];
       return [replyTo(part.toolName, output.type === 'json' ? output.value : undefined)];
     });
     return [{ type: 'text', text: words.join(' ') }];

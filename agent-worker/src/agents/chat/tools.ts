@@ -162,10 +162,17 @@ export const chatTools = ({ confirmations, notes, clock, onUnconfirmed }: ToolPo
   }),
 });
 
-/** Records each question before the person sees it; refuses a call whose id was used before. */
-export const toolApproval = ({ confirmations, clock }: Pick<ToolPorts, 'confirmations' | 'clock'>) => ({
-  save_note: (input: z.infer<typeof Note>, { toolCallId }: { toolCallId: string }): ToolApprovalStatus =>
-    confirmations.ask(callOf('save_note', toolCallId, input), clock())
+interface ApprovalPorts extends Pick<ToolPorts, 'confirmations' | 'clock'> {
+  /** Whether the person who asks may have a note kept. */
+  readonly mayKeep: () => boolean;
+}
+
+/** Records each question before the person sees it; refuses a call whose id was used before, and who has no right to it. */
+export const toolApproval = ({ confirmations, clock, mayKeep }: ApprovalPorts) => ({
+  save_note: (input: z.infer<typeof Note>, { toolCallId }: { toolCallId: string }): ToolApprovalStatus => {
+    if (!mayKeep()) return 'not-applicable';
+    return confirmations.ask(callOf('save_note', toolCallId, input), clock())
       ? 'user-approval'
-      : { type: 'denied', reason: 'this call was made before' },
+      : { type: 'denied', reason: 'this call was made before' };
+  },
 });

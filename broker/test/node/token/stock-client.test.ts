@@ -30,10 +30,15 @@ describe('the stock oauth4webapi', () => {
     expect(await discover()).toEqual({
       issuer: BROKER,
       token_endpoint: `${BROKER}/token`,
+      authorization_endpoint: `${BROKER}/authorize`,
       jwks_uri: `${BROKER}/.well-known/jwks.json`,
+      revocation_endpoint: `${BROKER}/revoke`,
+      introspection_endpoint: `${BROKER}/introspect`,
       response_types_supported: ['none'],
       grant_types_supported: ['client_credentials', 'urn:ietf:params:oauth:grant-type:token-exchange'],
       token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post', 'none'],
+      revocation_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post'],
+      introspection_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post'],
     });
   });
 
@@ -57,6 +62,47 @@ describe('the stock oauth4webapi', () => {
     expect(tokens).toMatchObject({ token_type: 'bearer' });
     expect(decodeJwt(tokens.access_token)).toMatchObject({ sub: `token:${client.id}`, agent: 'counter' });
   });
+
+  it.each([
+    ['Basic', (secret: string) => oauth.ClientSecretBasic(secret)],
+    ['the body', (secret: string) => oauth.ClientSecretPost(secret)],
+  ])('introspects and revokes its ticket by %s', async (_how, authentication) => {
+    const server = await discover();
+    const who = { client_id: client.clientId };
+    const by = authentication(client.clientSecret);
+    const options = { [oauth.customFetch]: send };
+    const parameters = { resource: COUNTER };
+    const answer = await oauth.clientCredentialsGrantRequest(server, who, by, parameters, options);
+    const { access_token } = await oauth.processClientCredentialsResponse(server, who, answer);
+    const introspect = async () =>
+      oauth.processIntrospectionResponse(
+        server,
+        who,
+        await oauth.introspectionRequest(server, who, by, access_token, options),
+      );
+    expect(await introspect()).toMatchObject({ active: true, sub: `token:${client.id}`, agent: 'counter' });
+    expect(
+      await oauth.processRevocationResponse(
+        await oauth.revocationRequest(server, who, by, access_token, options),
+      ),
+    ).toBeUndefined();
+    expect(await introspect()).toEqual({ active: false });
+  });
+
+  it.each([oauth.introspectionRequest, oauth.revocationRequest])(
+    'understands that its secret is wrong',
+    async (request) => {
+      const server = await discover();
+      const by = oauth.ClientSecretBasic('wrong');
+      const who = { client_id: client.clientId };
+      const answer = await request(server, who, by, 'x', { [oauth.customFetch]: send });
+      const read =
+        request === oauth.revocationRequest
+          ? oauth.processRevocationResponse(answer)
+          : oauth.processIntrospectionResponse(server, who, answer);
+      await expect(read).rejects.toMatchObject({ code: 'OAUTH_WWW_AUTHENTICATE_CHALLENGE', status: 401 });
+    },
+  );
 
   it('understands the limit, and has the seconds to wait', async () => {
     const server = await discover();
@@ -161,5 +207,20 @@ describe('the stock openid-client', () => {
     );
     expect(tokens).toMatchObject({ token_type: 'bearer', scope: 'agent:connect agent:state:read' });
     expect(decodeJwt(tokens.access_token)).toMatchObject({ sub: ALICE });
+  });
+
+  it('introspects and revokes its ticket', async () => {
+    const configuration = await openid.discovery(
+      new URL(BROKER),
+      client.clientId,
+      undefined,
+      openid.ClientSecretBasic(client.clientSecret),
+      { algorithm: 'oauth2', [openid.customFetch]: send },
+    );
+    const { access_token } = await openid.clientCredentialsGrant(configuration, { resource: COUNTER });
+    const introspect = () => openid.tokenIntrospection(configuration, access_token);
+    expect(await introspect()).toMatchObject({ active: true, sub: `token:${client.id}` });
+    await openid.tokenRevocation(configuration, access_token);
+    expect(await introspect()).toEqual({ active: false });
   });
 });

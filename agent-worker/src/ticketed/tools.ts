@@ -1,0 +1,106 @@
+import { covers, type Scope, toolScope } from '@agent-ticket/shared/scope.ts';
+import type { SessionPrincipal } from './claims.ts';
+
+/** A function that acts for a model, or a tool as the AI SDK and its MCP clients make them. */
+type ToolFunction = (...args: never[]) => unknown;
+type Tools = Readonly<Record<string, object>>;
+
+/** The same tools. A function answers a promise. */
+export type Guarded<Given extends Tools> = {
+  [Name in keyof Given]: Given[Name] extends (...args: infer Args) => infer Result
+    ? (...args: Args) => Promise<Awaited<Result>>
+    : Given[Name];
+};
+
+export interface GuardOptions {
+  /** Tools that may run where nobody asks, such as on a schedule. Default: none. */
+  readonly unattended?: readonly string[];
+}
+
+/** Refused, in words for the model. It is thrown where the tool would have run, and the AI SDK tells it to the model. */
+class ToolRefused extends Error {
+  override readonly name = 'ToolRefused';
+}
+
+type Refusal = 'tool_scope_missing' | 'tool_rights_ended' | 'tool_unattended';
+
+const TEXTS: Readonly<Record<Refusal, (tool: string) => string>> = {
+  tool_scope_missing: (tool) => `Not run: the person who asks has no right to the tool ${tool}.`,
+  tool_rights_ended: (tool) => `Not run: the rights of the person who asked for the tool ${tool} have ended.`,
+  tool_unattended: (tool) => `Not run: nobody is there who asks for the tool ${tool}.`,
+};
+
+interface ToolPorts {
+  /** The caller of the frame or request that is being handled, if one is. */
+  readonly caller: () => SessionPrincipal | undefined;
+  /** The scopes that a session has now, or its client had when it left; `undefined`: they were taken away, or have expired. */
+  readonly rightsOf: (session: string) => Promise<readonly Scope[] | undefined>;
+  readonly auditDenied: (session: string, code: Refusal, details: Readonly<Record<string, string>>) => void;
+  readonly log: (event: Readonly<Record<string, unknown>>) => void;
+}
+
+/** Which person may have a model run which tool: `agent:tool:<name>`, asked at the moment at which the tool would run. */
+export function createToolGuard({ caller, rightsOf, auditDenied, log }: ToolPorts) {
+  async function whyRefused(
+    tool: string,
+    who: SessionPrincipal | undefined,
+    unattended: readonly string[],
+  ): Promise<Refusal | undefined> {
+    if (who === undefined) return unattended.includes(tool) ? undefined : 'tool_unattended';
+    // A frame renews the rights of its session, and a lock ends them, while the model is at work.
+    const rights = who.session === undefined ? who.scope : await rightsOf(who.session);
+    if (rights === undefined) return 'tool_rights_ended';
+    const needed = toolScope(tool);
+    return needed !== undefined && covers(rights, needed) ? undefined : 'tool_scope_missing';
+  }
+
+  /** Whether the caller of what is being handled may have a model run a tool. */
+  function mayRunTool(tool: string): boolean {
+    const needed = toolScope(tool);
+    return needed !== undefined && covers(caller()?.scope ?? [], needed);
+  }
+
+  function guardTools<Given extends Tools>(tools: Given, { unattended = [] }: GuardOptions = {}): Given {
+    const asking = caller();
+
+    async function require(tool: string): Promise<void> {
+      // Of an approved tool the person who approved it, whose frame is being handled by then.
+      const who = caller() ?? asking;
+      const refusal = await whyRefused(tool, who, unattended);
+      if (refusal === undefined) return;
+      const details = { tool };
+      if (who?.session === undefined)
+        log({ event: 'tool_refused', reason: refusal, principal: who?.principal, tool });
+      else auditDenied(who.session, refusal, details);
+      throw new ToolRefused(TEXTS[refusal](tool));
+    }
+
+    /** An async generator streams its results, which the AI SDK must see before it waits for anything. */
+    const guard = (name: string, run: ToolFunction, self: object) =>
+      isAsyncGenerator(run)
+        ? async function* (...args: never[]) {
+            await require(name);
+            yield* Reflect.apply(run, self, args);
+          }
+        : async (...args: never[]): Promise<unknown> => {
+            await require(name);
+            return Reflect.apply(run, self, args);
+          };
+
+    const guarded = { ...tools };
+    for (const [name, tool] of Object.entries(tools)) {
+      if (isFunction(tool)) Reflect.set(guarded, name, guard(name, tool, guarded));
+      else if ('execute' in tool && isFunction(tool.execute))
+        Reflect.set(guarded, name, { ...tool, execute: guard(name, tool.execute, tool) });
+    }
+    return guarded;
+  }
+
+  return { guardTools, mayRunTool };
+}
+
+const isFunction = (value: unknown): value is ToolFunction => typeof value === 'function';
+
+type AsyncGeneratorFunction = (...args: never[]) => AsyncGenerator<unknown>;
+const isAsyncGenerator = (run: ToolFunction): run is AsyncGeneratorFunction =>
+  Object.prototype.toString.call(run) === '[object AsyncGeneratorFunction]';
