@@ -137,6 +137,9 @@ describe('the followed log', () => {
     const exportLog = () => run('audit', 'export', '--file', log);
     const verify = () =>
       run('audit', 'verify', log, '--json', '--keys', `${broker}/.well-known/audit-jwks.json`);
+    // The start seals: a file without a checkpoint could not be continued.
+    await restart();
+    await eventually(async () => expect((await run('audit', 'checkpoints', '--json')).out).not.toBe(''));
     expect(await exportLog()).toMatchObject({ code: 0 });
     await restart();
     await eventually(async () => {
