@@ -36,9 +36,10 @@ async function startWatched() {
   };
 }
 
-/** Without the note of a use, which runs beside the answer. */
+/** What is noted beside the answer: a use, a sight. */
+const BESIDE = /^(update "service_tokens"|insert into "principals")/;
 const onTheWay = (trips: readonly Trip[]): readonly Trip[] =>
-  trips.filter(({ statements }) => !statements.every((sql) => sql.startsWith('update "service_tokens"')));
+  trips.filter(({ statements }) => !statements.every((sql) => BESIDE.test(sql)));
 
 const shape = ({ how, statements }: Trip): string =>
   `${how}: ${statements.map((sql) => sql.slice(0, sql.indexOf(' '))).join()}`;

@@ -6,6 +6,7 @@ import { assertion, SERVICE_CLAIMS, serveCerts, TEAM, USER } from './access.ts';
 import { requestTo, worker } from './call.ts';
 import { secret } from './canaries.ts';
 import { accessToken as auth0Token, serveTenant } from './issuers.ts';
+import { outbound } from './outbound.ts';
 import { SETTINGS } from './settings.ts';
 import { grant, makeToken } from './tokens.ts';
 
@@ -69,6 +70,36 @@ describe('oauth4webapi', () => {
     const tokens = await oauth.processClientCredentialsResponse(server, client, answer);
     expect(tokens.token_type).toBe('bearer');
     expect(decodeJwt(secret(tokens.access_token))).toMatchObject({ sub: token.principal, role: 'admin' });
+  });
+
+  it('introspects and revokes its ticket', async () => {
+    outbound.serve(`${SETTINGS.AGENT_WORKER_URL}/control`, () =>
+      Response.json({ closed: 0, objects: 1, unreachable: 0, pending: 0, ms: 1 }),
+    );
+    const token = await makeToken();
+    await grant(token.principal, { role: 'admin' });
+    const server = await discover();
+    const client = { client_id: token.clientId };
+    const by = oauth.ClientSecretBasic(token.secret);
+    const options = { [oauth.customFetch]: reach };
+    const answer = await oauth.clientCredentialsGrantRequest(
+      server,
+      client,
+      by,
+      { resource: COUNTER },
+      options,
+    );
+    const { access_token } = await oauth.processClientCredentialsResponse(server, client, answer);
+    const introspect = async () =>
+      oauth.processIntrospectionResponse(
+        server,
+        client,
+        await oauth.introspectionRequest(server, client, by, secret(access_token), options),
+      );
+    expect(await introspect()).toMatchObject({ active: true, sub: token.principal });
+    const revoked = await oauth.revocationRequest(server, client, by, access_token, options);
+    expect(await oauth.processRevocationResponse(revoked)).toBeUndefined();
+    expect(await introspect()).toEqual({ active: false });
   });
 
   it.each<[string, (good: string) => [string, Record<string, string>], object]>([

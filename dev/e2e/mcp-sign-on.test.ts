@@ -8,24 +8,13 @@ import { Client as Client1 } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport as Transport1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { expect, inject, it, onTestFinished } from 'vitest';
 import * as z from 'zod';
-import { asOperator, post } from './broker.ts';
+import { makeMachine } from './machine.ts';
 
 /** Stock MCP clients that know the address of an agent alone: they find the broker, and get a ticket there. */
 
 const AGENT = 'mcp-agent';
 const urlOf = (instance: string): URL =>
   new URL(`/agents/${AGENT}/${instance}/mcp`, inject('stack').agentWorker);
-
-const Made = z.object({ id: z.string(), client_id: z.string(), client_secret: z.string() });
-
-/** A service token as the operator makes it for a machine, and what a client is told of it. */
-async function makeMachine(permissions = ['agents']) {
-  const { broker } = inject('stack');
-  const wish = { name: 'machine', agents: [AGENT], tier: 'admin', permissions };
-  const made = Made.parse(await (await post(`${broker}/admin/service-tokens`, asOperator(), wish)).json());
-  const { id, client_id: clientId, client_secret: clientSecret } = made;
-  return { id, credentials: { clientId, clientSecret, expectedIssuer: broker } };
-}
 
 const NAMED = { name: 'tests', version: '1.0.0' };
 

@@ -64,6 +64,7 @@ export async function exchange(
   const { material } = signer.value;
   const who = holderOf(credential, answer, now, ports);
   const outcome = await finish(answer, { ...order, kid: material.kid }, material, who, ports);
+  noteSight([answer], now, ports);
   return { outcome, rate: 'rate' in answer ? answer.rate : null, ...lookedUpBy(credential, who) };
 }
 
@@ -107,6 +108,7 @@ export async function exchangeBatch(
   };
   const { results } = answer;
   await finishAll(asked, results);
+  noteSight(results, now, ports);
   const again = asked.filter((_, index) => results[index]?.kind === 'key-changed');
   const newest = again.length === 0 ? undefined : await ports.keyring.newestSigner(now);
   if (newest?.ok === true) {
@@ -180,24 +182,27 @@ async function finish(
       return err('claim_contended', { retryAfter: 1 });
     case 'admitted': {
       if (last.isClaimed) ports.later(flushOutbox(ports));
-      if (last.label !== undefined) ports.later(noteSight(last.payload.sub, last.label, context.now, ports));
       const issued = await issueTicket(last.payload, material);
       return ok(answerOf(issued, context.now, workerOf(issued.claims.agent, ports)));
     }
   }
 }
 
-/** Notes beside the answer by what operators know the principal, as long as its sessions are kept. `now` in ms. */
-const noteSight = (
-  id: string,
-  label: string,
+/**
+ * Notes beside the answer by what operators know the principal, as long as its sessions are kept. All results of one
+ * exchange are for one principal. `now` in ms.
+ */
+function noteSight(
+  results: readonly MintResult[],
   now: number,
-  { control, config }: ExchangePorts,
-): Promise<void> =>
-  control.principals.see({
-    ...{ id, label, now, since: now - USE_NOTED_EVERY_MS },
-    keptUntil: now + SESSION_ABSOLUTE_SECONDS * 1000 + config.sessionRetentionMs,
-  });
+  { control, config, later }: ExchangePorts,
+): void {
+  const seen = results.find((result) => result.kind === 'admitted' && result.label !== undefined);
+  if (seen?.kind !== 'admitted' || seen.label === undefined) return;
+  const sight = { id: seen.payload.sub, label: seen.label, now, since: now - USE_NOTED_EVERY_MS };
+  const keptUntil = now + SESSION_ABSOLUTE_SECONDS * 1000 + config.sessionRetentionMs;
+  later(control.principals.see({ ...sight, keptUntil }));
+}
 
 /** What `POST /tickets` answers. */
 export interface TicketAnswer {

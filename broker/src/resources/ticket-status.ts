@@ -72,8 +72,8 @@ async function readQuestion(
   const { request, ports, now } = call;
   const route = { method: 'POST', path: question.path };
   const form = await readForm(request);
-  if (!form.ok) return { refused: { outcome: form } };
-  const presented = presentedClient(request.headers, form.value);
+  // A credential in the headers comes before a fault of the body, as everywhere.
+  const presented = presentedClient(request.headers, form.ok ? form.value : new Map());
   if (!presented.ok)
     return { refused: refusedAt('caller', await logAuthFailure(presented, call, route, ports)) };
   if (presented.value === undefined) return { refused: refusedAt('caller', err('credential_missing')) };
@@ -92,6 +92,7 @@ async function readQuestion(
   const caller = await ports.control.readCaller(who.principal.id, callerTargets(who), now);
   if (isBeforeSignOut(who, caller.signedOut)) return refused(err('credential_revoked'));
   if (caller.revocations.length > 0) return refused(err('locked'));
+  if (!form.ok) return refused(form);
   // `token_type_hint` is ignored: there is one type of token (RFC 7009 §2.1).
   const token = form.value.get('token');
   if (token === undefined) return refused(err('field_invalid', { field: 'token' }));

@@ -26,7 +26,8 @@ const statusBy = async (iat: number, method: string, path: string): Promise<numb
 };
 
 describe('a bearer token from before its person signed out', () => {
-  const required = ROUTES.filter(({ auth }) => auth === 'required').map(
+  // A batch has an answer for each request, and a test of its own.
+  const required = ROUTES.filter(({ auth, limit }) => auth === 'required' && limit.counts !== 'tickets').map(
     ({ method, path }) => [method, path.replaceAll(/:\w+/g, 'x')] as const,
   );
 

@@ -45,6 +45,16 @@ const counter = (instance: string, more: object = {}) => ({ agent: 'counter', in
 const diary = (instance: string) => ({ agent: 'diary', instance });
 const many = (count: number) => Array.from({ length: count }, (_, index) => counter(`room-${index}`));
 
+async function signOut(id: string): Promise<void> {
+  const [eventId, at] = [crypto.randomUUID(), NOW * 1000];
+  const { control } = broker.ports;
+  await control.change({
+    statement: control.principals.signOut({ id, tokensBefore: at, loginsBefore: null, keptUntil: at + 1 }),
+    event: { eventId, at, type: 'login.ended', outcome: 'success' },
+    dueAt: Number.MAX_SAFE_INTEGER,
+  });
+}
+
 describe('a batch', () => {
   it('is answered one by one, in order, refusals too, each with an event of its own', async () => {
     const requests = [
@@ -74,6 +84,14 @@ describe('a batch', () => {
         .sort(),
     ).toEqual(['agent_invisible', 'agent_unknown', 'scope_outside_role'].sort());
     expect(new Set(events.map(({ requestId }) => requestId)).size).toBe(1);
+  });
+
+  it('of a caller whom a lock names, and of one who signed out, is refused one by one', async () => {
+    const lock = { target: { kind: 'principal', id: idOf(BOB) }, reason: 'test' };
+    expect((await broker.call(ROOT, 'POST', '/admin/locks', lock)).status).toBe(201);
+    expect(short(await answersOf(BOB, many(2)))).toEqual(['FORBIDDEN', 'FORBIDDEN']);
+    await signOut(idOf(ALICE));
+    expect(short(await answersOf(ALICE, many(2)))).toEqual(['UNAUTHORIZED', 'UNAUTHORIZED']);
   });
 
   it('names the log line of each refusal by its place', async () => {

@@ -29,7 +29,9 @@ const FAULTS: readonly [what: string, framing: string, bytes: string, then: 'wai
 ];
 const ROUTES: readonly [path: string, type: string][] = [
   ['/tickets', 'application/json'],
+  ['/tickets/batch', 'application/json'],
   ['/token', 'application/x-www-form-urlencoded'],
+  ['/revoke', 'application/x-www-form-urlencoded'],
   ['/admin/locks', 'application/json'],
 ];
 

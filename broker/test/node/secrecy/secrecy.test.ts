@@ -74,6 +74,7 @@ const FORM_NAMES = [
   'subject_token',
   'actor_token',
   'logout_token',
+  'token',
   'resource',
   'scope',
   'code',

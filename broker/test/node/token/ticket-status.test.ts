@@ -1,3 +1,4 @@
+import type { ControlStore } from '@agent-ticket/drizzle/control/store.ts';
 import { decodeJwt } from 'jose';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
@@ -409,3 +410,22 @@ it('a ticket for an agent worker that is not configured any more is unknown', as
     Object.assign(config, { workers: workers.map((worker) => ({ ...worker, audience: 'agents.test' })) });
   }
 });
+
+it.each<[what: string, path: Path, away: (control: ControlStore) => Partial<ControlStore>]>([
+  ['a revocation that cannot be stored', '/revoke', () => ({ change: lost })],
+  [
+    'revocations that cannot be read',
+    '/introspect',
+    ({ revocations }) => ({ revocations: { ...revocations, hits: lost } }),
+  ],
+])('%s is a 503 with a time', async (_what, path, away) => {
+  const { control } = at.broker.ports;
+  const app = at.broker.beside({ control: { ...control, ...away(control) } });
+  const body = new URLSearchParams({ token: await ticketFor() });
+  const headers = authOf(operator);
+  const answer = await app.request(`https://broker.test${path}`, { method: 'POST', headers, body });
+  expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '5']);
+  expect(await bodyOf(answer)).toMatchObject({ error: 'temporarily_unavailable' });
+});
+
+const lost = () => Promise.reject(new Error('D1_ERROR: Network connection lost.'));
