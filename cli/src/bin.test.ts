@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { signedExport } from '../test/signed-export.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -106,3 +106,31 @@ describe('agent-ticket', () => {
     ONE_PROCESS_MS,
   );
 });
+
+it(
+  'follows no redirect with a credential',
+  async () => {
+    const asked: (string | undefined)[] = [];
+    const elsewhere = createServer((request, response) => {
+      asked.push(request.headers.authorization);
+      response.writeHead(307, { location: `${keysUrl}/elsewhere` }).end();
+    });
+    await new Promise<void>((resolve) => elsewhere.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void elsewhere.close());
+    const address = elsewhere.address();
+    const port = typeof address === 'object' ? address?.port : undefined;
+    let redirected = 0;
+    server.on('request', ({ url }) => {
+      redirected += url?.endsWith('/elsewhere') === true ? 1 : 0;
+    });
+    vi.stubEnv('AGENT_TICKET_BROKER', `http://127.0.0.1:${port}`);
+    vi.stubEnv('AGENT_TICKET_TOKEN', 'secret');
+    onTestFinished(() => {
+      vi.unstubAllEnvs();
+    });
+    expect(await run(BY_NODE, ['me'])).toMatchObject({ code: 2, err: expect.stringContaining('redirect') });
+    expect(asked).toEqual(['Bearer secret']);
+    expect(redirected).toBe(0);
+  },
+  ONE_PROCESS_MS,
+);

@@ -13,7 +13,10 @@ export interface Terminal {
   readonly readPrivate: (name: string) => Promise<string | undefined>;
   /** Writes such a file, readable by the owner only. Answers its path. */
   readonly writePrivate: (name: string, text: string) => Promise<string>;
-  /** Opens a file of lines to append to, cut after the last line that is kept. An incomplete line never is. */
+  /**
+   * Opens a file of lines to append to, cut after the last line that is kept; an incomplete line never is. Rejects where a
+   * file has something else alone: it is not ours.
+   */
   readonly openLines: (path: string, isKept: (line: string) => boolean) => Promise<Lines>;
   /** Runs the wrangler of this folder. Answers what it printed. */
   readonly runWrangler: (words: readonly string[]) => Promise<string>;

@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, expect, it, onTestFinished, vi } from 'vitest';
@@ -62,6 +62,16 @@ it('a line longer than what is read at once is one line', async () => {
   await cut.close();
   expect((await stat(path)).size).toBe('kept\n'.length);
 });
+
+it.each(['a letter\nto somebody\n', 'no line'])(
+  'a file that has something else alone stays as it is: %j',
+  async (text) => {
+    const path = join(folder, 'letter');
+    await writeFile(path, text);
+    await expect(openLines(path, (line) => line.startsWith('kept'))).rejects.toThrow('Name another file');
+    expect(await readFile(path, 'utf8')).toBe(text);
+  },
+);
 
 it('a file of lines in a folder that is not there says so', async () => {
   await expect(openLines(join(folder, 'gone', 'log'), () => true)).rejects.toThrow('(ENOENT)');

@@ -55,6 +55,12 @@ export async function openLines(path: string, isKept: (line: string) => boolean)
     throw usage(error, path);
   });
   const { end, last } = await lastKept(file, isKept);
+  if (last === undefined && (await file.stat()).size > 0) {
+    await file.close();
+    throw new UsageError(
+      `No line of ${path} says where to go on, and it is not empty. Name another file, or delete this one.`,
+    );
+  }
   await file.truncate(end);
   let size = end;
   return {

@@ -8,6 +8,7 @@ import {
   PROFILE_OPTION,
 } from './api/add-commands.ts';
 import { auditExport, auditTail } from './api/audit-log.ts';
+import { json } from './api/plain-text.ts';
 import { auditVerify } from './audit-verify.ts';
 import { bootstrap } from './bootstrap.ts';
 import { EXIT_CODES, type ExitCode, type Terminal, UsageError } from './command.ts';
@@ -33,16 +34,21 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
   const act: Act = async (work) => {
     code = await work(terminal);
   };
+  const isJson = words.includes('--json');
+  const refuse = (message: string, facts: UsageError['facts']): ExitCode => {
+    terminal.err(`${isJson ? json({ error: message, ...facts }) : message}\n`);
+    return 2;
+  };
   try {
-    await program(act, terminal).parseAsync(words, { from: 'user' });
+    const err = isJson ? () => {} : terminal.err;
+    await program(act, { out: terminal.out, err }).parseAsync(words, { from: 'user' });
     return code;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    if (!(error instanceof UsageError)) throw error;
-    const { message, facts } = error;
-    const text = words.includes('--json') ? JSON.stringify({ error: message, ...facts }) : message;
-    terminal.err(`${text}\n`);
-    return 2;
+    if (error instanceof UsageError) return refuse(error.message, error.facts);
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return 0;
+    // The library has said it already, but not as JSON.
+    return isJson ? refuse(error.message.replace(/^error: /, ''), { code: 'USAGE' }) : 2;
   }
 }
 

@@ -1,9 +1,12 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { makeSecrets } from 'agent-ticket/src/open-secrets.ts';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { quietEnvironment, ROOT } from '../quiet-environment.ts';
 import { credentialOf, rowsOf, startCommand } from './command-line.ts';
 import { freePorts } from './free-ports.ts';
 import { startBroker } from './node-broker.ts';
@@ -68,6 +71,30 @@ describe('bootstrap', () => {
     expect(names.toSorted()).toEqual(['first operator', "it's another"]);
   });
 
+  it('makes the first operator of a D1 database through wrangler, with an event that is to be delivered', async () => {
+    const config = join(folder, 'wrangler.json');
+    const migrations = `${ROOT}drizzle/control/migrations`;
+    const database = { binding: 'CONTROL', database_name: 'c', database_id: 'c', migrations_dir: migrations };
+    const settings = { name: 'b', compatibility_date: '2026-08-01', d1_databases: [database] };
+    await writeFile(config, JSON.stringify(settings));
+    const wrangler = async (...words: string[]) => {
+      const env = quietEnvironment({ ...process.env, CI: 'true', WRANGLER_SEND_METRICS: 'false' });
+      const all = ['d1', ...words, '--local', '--config', config];
+      return (await promisify(execFile)('wrangler', all, { cwd: ROOT, env })).stdout;
+    };
+    await wrangler('migrations', 'apply', 'CONTROL');
+    expect(await bootstrap('--d1', config, '--local')).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('atk_'),
+    });
+    expect(await bootstrap('--d1', config, '--local')).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('--again'),
+    });
+    const waiting = await wrangler('execute', 'CONTROL', '--json', '--command', 'SELECT event FROM outbox');
+    expect(waiting.match(/service_token.created/g)).toHaveLength(1);
+  });
+
   it('is in the audit log when the broker has delivered it', async () => {
     await restart();
     await eventually(async () => {
@@ -110,6 +137,9 @@ describe('the followed log', () => {
     const exportLog = () => run('audit', 'export', '--file', log);
     const verify = () =>
       run('audit', 'verify', log, '--json', '--keys', `${broker}/.well-known/audit-jwks.json`);
+    // The start seals: a file without a checkpoint could not be continued.
+    await restart();
+    await eventually(async () => expect((await run('audit', 'checkpoints', '--json')).out).not.toBe(''));
     expect(await exportLog()).toMatchObject({ code: 0 });
     await restart();
     await eventually(async () => {

@@ -37,6 +37,32 @@ describe('a refusal says what to do, with its request id, and ends with 2:', () 
   });
 });
 
+it('words that are wrong are said as JSON where a program reads', async () => {
+  const at = terminalAt(() => Response.json({}));
+  expect(await run(['keys', 'rotate', '--json'], at.terminal)).toBe(2);
+  expect(JSON.parse(at.said.err)).toEqual({ error: expect.stringContaining('--reason'), code: 'USAGE' });
+  expect(at.asked).toEqual([]);
+});
+
+it('an object is shown by a line for each member, and its rows by a line each', async () => {
+  const calls = [
+    { method: 'increment', outcome: 'success' },
+    { method: 'reset', outcome: 'denied' },
+  ];
+  const at = terminalAt(() => Response.json({ id: 'x', ended_at: null, calls, scope: ['a', 'b'] }));
+  expect(await run(['sessions', 'show', 'x'], at.terminal)).toBe(0);
+  expect(at.said.out).toBe(
+    [
+      'id        x',
+      'ended_at  -',
+      'calls     increment  success',
+      '          reset  denied',
+      'scope     a b',
+      '',
+    ].join('\n'),
+  );
+});
+
 describe('an answer that is not of a broker is named:', () => {
   it.each([
     [

@@ -119,6 +119,20 @@ function providerOf({ agent, instance, scope }: ConnectOptions, { broker, creden
   });
 }
 
+function refusalOf({ code, status, requestId }: TicketRefused): UsageError {
+  const remedy =
+    status === 401
+      ? 'The credential is wrong, expired or revoked: use another one.'
+      : 'See by "agent-ticket explain" which rule fails.';
+  const request = typeof requestId === 'string' ? { request_id: requestId } : {};
+  const names = [code, ...Object.values(request).map((id) => `request ${id}`)].join(', ');
+  return new UsageError(`The broker gives no ticket (${plain(names)}). ${remedy}`, {
+    code,
+    status,
+    ...request,
+  });
+}
+
 async function open(provider: TicketProvider, terminal: Terminal): Promise<WebSocket> {
   for (;;) {
     try {
@@ -131,11 +145,7 @@ async function open(provider: TicketProvider, terminal: Terminal): Promise<WebSo
       if (opened) return socket;
       terminal.err('The agent worker does not answer; trying again …\n');
     } catch (error) {
-      if (error instanceof TicketRefused)
-        throw new UsageError(
-          `The broker gives no ticket (${error.code}, ${error.status}). See by "agent-ticket explain" which rule fails.`,
-          { code: error.code, status: error.status },
-        );
+      if (error instanceof TicketRefused) throw refusalOf(error);
       if (!(error instanceof TicketUnavailable)) throw error;
       terminal.err('The broker does not answer; trying again …\n');
     }

@@ -79,9 +79,16 @@ export function showObject(body: Json, isJson: boolean, terminal: Terminal): voi
   }
   const width = Math.max(...Object.keys(body).map((name) => name.length));
   for (const [name, value] of Object.entries(body)) {
-    if (name !== 'receipt') terminal.out(`${plain(name).padEnd(width)}  ${cell(value)}\n`);
+    if (name === 'receipt') continue;
+    const lines = Array.isArray(value) && value.some(isRow) ? value.map(rowText) : [cell(value)];
+    for (const [index, line] of lines.entries())
+      terminal.out(`${(index === 0 ? plain(name) : '').padEnd(width)}  ${line}\n`);
   }
 }
+
+const isRow = (value: unknown): boolean => typeof value === 'object' && value !== null;
+/** What a row of an object says, without the names of its members. */
+const rowText = (row: unknown): string => Object.values(Object(row)).map(cell).join('  ');
 
 /** A value as one line of text. */
 export const cell = (value: unknown): string =>
