@@ -133,6 +133,12 @@ describe('a flow', () => {
         ({ back, cookie }) => visit(back, cookie.replace('__Host-', '')),
       ],
       [
+        'its cookie behind a space of Unicode, as a sibling host may set it',
+        401,
+        'callback_token_invalid',
+        ({ back, cookie }) => visit(back, `\u2000${cookie}`),
+      ],
+      [
         "a stranger's flow, which the stranger would have this person finish",
         401,
         'callback_token_invalid',
