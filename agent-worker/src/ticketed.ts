@@ -135,7 +135,14 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
     });
     readonly #tools = createToolGuard({
       caller: this.#caller.find,
-      rightsOf: (session) => rightsNow(this.#sessions.rightsOf(session), this.#inbound.checkRevoked),
+      rightsOf: (who) => {
+        const { checkRevoked } = this.#inbound;
+        if (who.session !== undefined) return rightsNow(this.#sessions.rightsOf(who.session), checkRevoked);
+        const ticket = this.#caller.ticketOf(who);
+        // Of a call without a ticket the registry says the rights.
+        if (ticket === undefined) return Promise.resolve(who.scope);
+        return rightsNow(this.#sessions.rightsOfRequest(ticket), checkRevoked);
+      },
       auditDenied: this.#audit.deniedByAgent,
       log: (event) => console.log(JSON.stringify(event)),
     });
@@ -277,7 +284,7 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
       if (isUpgrade(request.headers)) return answerUpgrade(handover, ports);
       const { claims, limits } = handover;
       const rate = { perSecond: limits.messagesPerSecond, burst: limits.messagesPerSecond };
-      this.#caller.noteRequest(request, principalOf(claims), handover.browser);
+      this.#caller.noteRequest(request, principalOf(claims), handover.browser, handover);
       return answerPlain(handover, {
         ...ports,
         streams: this.#streams,

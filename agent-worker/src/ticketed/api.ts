@@ -36,7 +36,7 @@ export interface Ticketed {
    *
    * The scope is asked when a tool would run, of the caller whose frame is being handled by then, as after an approval,
    * otherwise of the one who was there when the tools were given. A session whose client has left keeps its rights until
-   * they expire; one that was ended, or whose ticket was revoked, has none. A refusal is thrown, which the AI SDK tells the
+   * they expire; one that was ended, or whose ticket was revoked, has none. The same holds for a plain request. A refusal is thrown, which the AI SDK tells the
    * model, and is `rpc.denied` in the audit log, with the person; of a plain request it is a line `tool_refused` of the log.
    *
    * Does NOT guard tools without `execute`, which run elsewhere, nor what a model says about the result of a tool. A tool
