@@ -1,6 +1,6 @@
 import type { Outcome } from '@agent-ticket/shared/outcome.ts';
 import type { VerifiedTicket } from '@agent-ticket/shared/verify-ticket.ts';
-import type { Agent, Connection, ConnectionContext } from 'agents';
+import { type Agent, type Connection, type ConnectionContext, getCurrentAgent } from 'agents';
 import {
   denialAnswer,
   type Handover,
@@ -230,7 +230,24 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
       without: readonly string[] = [],
     ): void {
       const ids = this.ctx.getWebSockets().map((ws) => sessionIdOf(this.ctx.getTags(ws)) ?? '');
-      super.broadcast(message, [...without, ...skippedByBroadcast(message, ids, this.#sessions)]);
+      const skipped = [...without, ...skippedByBroadcast(message, ids, this.#sessions)];
+      const frameOf = this.#ticketless.framesOf(message);
+      if (frameOf === undefined) {
+        super.broadcast(message, skipped);
+        return;
+      }
+      const frames = new Map(ids.map((id) => [id, frameOf(this.#sessions.findBrowser(id))]));
+      for (const frame of new Set(frames.values()))
+        super.broadcast(frame, [...skipped, ...ids.filter((id) => frames.get(id) !== frame)]);
+    }
+
+    /** While a connection opens, the SDK sends them to it alone; otherwise to all, see {@link broadcast}. */
+    override getMcpServers(): ReturnType<Agent['getMcpServers']> {
+      const state = super.getMcpServers();
+      const { connection, request } = getCurrentAgent();
+      return connection === undefined || request === undefined
+        ? state
+        : this.#ticketless.shownTo(this.#sessions.findBrowser(connection.id), state);
     }
 
     /** Called by the SDK's scheduler when something is due. */
