@@ -17,7 +17,7 @@ const MAX_STARTS = 4;
  */
 const SECRET = /atk_[0-9A-Za-z]{20,24}_?[0-9A-Za-z]{32}/;
 
-/** The token in the URL of a callback, whole or most of its MAC: what is good for months if it is not the one to be locked. */
+/** The token in the URL of a callback, whole or with most of its MAC. */
 const CALLBACK_TOKEN = /acb_v\d+\.[\w-]+\.[0-9a-f-]{36}\.\d+\.[\w-]{32}/;
 
 /**
@@ -28,10 +28,10 @@ export const CONTROL_CHARACTER = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]
 
 /**
  * Whether a text has a credential in it, as happens when somebody pastes from the wrong window: a service token's
- * secret, by itself or in a header of Basic, the token of a callback, or a JWT, a ticket or a session cookie in compact form. For input that is
- * refused for it, so it must not find one where there is none; `redact` of shared/, for texts that are stored in any
- * case, takes everything out that looks like one. Does NOT find client ids, keys or passwords of other systems, and
- * nothing that somebody hides on purpose.
+ * secret, by itself or in a header of Basic, the token of a callback, or a JWT, a ticket or a session cookie in compact
+ * form. For input that is refused for it, so it must not find one where there is none; `redact` of shared/, for texts that
+ * are stored in any case, takes everything out that looks like one. Does NOT find client ids, keys or passwords of other
+ * systems, and nothing that somebody hides on purpose.
  */
 export const containsCredential = (text: string): boolean =>
   SECRET.test(text) ||
