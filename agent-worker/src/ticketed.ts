@@ -16,6 +16,7 @@ import {
 import { checkRevokedOf } from './revocations.ts';
 import { requestsInFlight } from './ticketed/admission.ts';
 import type { AbstractAgentClass, AgentClass, Ticketed } from './ticketed/api.ts';
+import { createApprovals } from './ticketed/approvals.ts';
 import { createAudit } from './ticketed/audit.ts';
 import { createCaller } from './ticketed/caller.ts';
 import { createCalls } from './ticketed/calls.ts';
@@ -133,7 +134,12 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
       findBrowser: this.#sessions.findBrowser,
       auditDenied: this.#audit.deniedByAgent,
     });
+    readonly #approvals = createApprovals({
+      kv: this.ctx.storage.kv,
+      messages: () => Reflect.get(this, 'messages'),
+    });
     readonly #tools = createToolGuard({
+      takeApprover: this.#approvals.take,
       caller: this.#caller.find,
       rightsOf: (who) => {
         const { checkRevoked } = this.#inbound;
@@ -325,7 +331,8 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
     ): void | Promise<void> {
       if (allowed === undefined) return;
       const run = () => this.#agent.webSocketMessage(ws, frame);
-      const { sessionId, call } = allowed;
+      const { sessionId, call, approves } = allowed;
+      if (approves !== undefined) this.#approvals.note(approves, sessionId);
       if (call === undefined) return run();
       return this.#calls.follow(ws, call, run).then((outcome) => this.#audit.called(sessionId, outcome));
     }

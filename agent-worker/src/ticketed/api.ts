@@ -34,8 +34,8 @@ export interface Ticketed {
    * SDK, those of MCP servers, and functions that act for the model, by the names that they have here. Call this where the
    * model gets them, while the frame or request of the caller is handled.
    *
-   * The scope is asked when a tool would run, of the caller whose frame is being handled by then, as after an approval,
-   * otherwise of the one who was there when the tools were given. A session whose client has left keeps its rights until
+   * The scope is asked when a tool would run: after an approval in the SDK's chat of the one who approved this call, otherwise
+   * of the caller whose frame is being handled by then, or of the one who was there when the tools were given. A session whose client has left keeps its rights until
    * they expire; one that was ended, or whose ticket was revoked, has none. The same holds for a plain request. A refusal is thrown, which the AI SDK tells the
    * model, and is `rpc.denied` in the audit log, with the person; of a plain request it is a line `tool_refused` of the log.
    *

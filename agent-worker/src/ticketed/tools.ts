@@ -39,6 +39,11 @@ export const rightsNow = async (
 ): Promise<SessionPrincipal['scope'] | undefined> =>
   ticket !== undefined && (await checkRevoked(ticket)).ok ? ticket.claims.scope : undefined;
 
+/** Whose rights count: a caller, or the session that approved. */
+export type Asker =
+  | SessionPrincipal
+  | { readonly session: string; readonly principal?: undefined; readonly scope?: undefined };
+
 interface ToolPorts {
   /** The caller of the frame or request that is being handled, if one is. */
   readonly caller: () => SessionPrincipal | undefined;
@@ -46,16 +51,18 @@ interface ToolPorts {
    * The scopes that a caller has now, by its session or the ticket of its request, or had when it left; `undefined`: they were
    * taken away, or have expired.
    */
-  readonly rightsOf: (who: SessionPrincipal) => Promise<SessionPrincipal['scope'] | undefined>;
+  readonly rightsOf: (who: Asker) => Promise<SessionPrincipal['scope'] | undefined>;
+  /** The session that approved a call, once; `undefined`: none is known. */
+  readonly takeApprover: (callId: string) => string | undefined;
   readonly auditDenied: (session: string, code: Refusal, details: Readonly<Record<string, string>>) => void;
   readonly log: (event: Readonly<Record<string, unknown>>) => void;
 }
 
 /** Which person may have a model run which tool: `agent:tool:<name>`, asked at the moment at which the tool would run. */
-export function createToolGuard({ caller, rightsOf, auditDenied, log }: ToolPorts) {
+export function createToolGuard({ caller, rightsOf, takeApprover, auditDenied, log }: ToolPorts) {
   async function whyRefused(
     tool: string,
-    who: SessionPrincipal | undefined,
+    who: Asker | undefined,
     unattended: readonly string[],
   ): Promise<Refusal | undefined> {
     if (who === undefined) return unattended.includes(tool) ? undefined : 'tool_unattended';
@@ -75,9 +82,11 @@ export function createToolGuard({ caller, rightsOf, auditDenied, log }: ToolPort
   function guardTools<Given extends Tools>(tools: Given, { unattended = [] }: GuardOptions = {}): Given {
     const asking = caller();
 
-    async function require(tool: string): Promise<void> {
-      // Of an approved tool the person who approved it, whose frame is being handled by then.
-      const who = caller() ?? asking;
+    async function require(tool: string, options: unknown): Promise<void> {
+      // Of an approved call the person who approved it: the frame that is being handled by then may be another's.
+      const callId = callIdOf(options);
+      const approver = callId === undefined ? undefined : takeApprover(callId);
+      const who: Asker | undefined = approver === undefined ? (caller() ?? asking) : { session: approver };
       const refusal = await whyRefused(tool, who, unattended);
       if (refusal === undefined) return;
       const details = { tool };
@@ -91,11 +100,11 @@ export function createToolGuard({ caller, rightsOf, auditDenied, log }: ToolPort
     const guard = (name: string, run: ToolFunction, self: object) =>
       isAsyncGenerator(run)
         ? async function* (...args: never[]) {
-            await require(name);
+            await require(name, args[1]);
             yield* Reflect.apply(run, self, args);
           }
         : async (...args: never[]): Promise<unknown> => {
-            await require(name);
+            await require(name, args[1]);
             return Reflect.apply(run, self, args);
           };
 
@@ -110,6 +119,13 @@ export function createToolGuard({ caller, rightsOf, auditDenied, log }: ToolPort
 
   return { guardTools, mayRunTool };
 }
+
+/** The id of the call, in the second argument of a tool of the AI SDK. */
+const callIdOf = (options: unknown): string | undefined => {
+  const callId: unknown =
+    typeof options === 'object' && options !== null ? Reflect.get(options, 'toolCallId') : undefined;
+  return typeof callId === 'string' ? callId : undefined;
+};
 
 const isFunction = (value: unknown): value is ToolFunction => typeof value === 'function';
 
