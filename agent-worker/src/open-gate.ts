@@ -27,7 +27,7 @@ import { answerAgentRequest, type GatePorts } from './gate.ts';
 import { findObject, questionRequest, SessionAnswer, sendCommand } from './handover.ts';
 import { knownAgentOf, noteGate, requireCallbacks } from './known-agents.ts';
 import { checkRevokedOf, type RevocationEnv } from './revocations.ts';
-import { createRates } from './ticketed/limits.ts';
+import { createRates, GATE_BUCKETS } from './ticketed/limits.ts';
 import { verifierOf } from './verifier.ts';
 
 /** What the gate needs of a Worker's env, beside its settings and the agents' bindings. */
@@ -70,9 +70,9 @@ export interface GateOptions<Worker extends string, Env = unknown> {
 
 /**
  * The gate for a Worker's `fetch`: answers `/agents/…`, `/control` and the metadata of agents for machines, and `undefined`
- * for everything else, which is the Worker's own. Throws an `Error` when the settings or the registry are not sound, at the first request. An enabled
- * agent without a binding is named in the log as `agent_without_binding` then, and answers 500; the others work. Agents of
- * other workers are unknown here.
+ * for everything else, which is the Worker's own. Throws an `Error` at the first request where the settings or the registry
+ * are not sound. An enabled agent without a binding is then named in the log as `agent_without_binding`, and answers 500;
+ * the others work. Agents of other workers are unknown here.
  *
  * An object behind the gate must be reachable by no other path: drop `routeAgentRequest` for it.
  */
@@ -159,7 +159,7 @@ function portsOf(
     command: (agent, instance, command) => sendCommand(env, agent, instance, command),
     checkRevoked: checkRevokedOf(env),
     listRevoked: (names) => timed.revocations.ofTargets(names, clock()),
-    callbacks: { tokens: verifier.callbackTokens, verifiers, rates: createRates() },
+    callbacks: { tokens: verifier.callbackTokens, verifiers, rates: createRates(GATE_BUCKETS) },
     keepAlive: waitUntil,
     sleep: (ms, signal) => scheduler.wait(ms, { signal }).catch(() => {}),
     listSessions: async (agent, instance, question) => {

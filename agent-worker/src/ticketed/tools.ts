@@ -69,7 +69,8 @@ export function createToolGuard({ caller, rightsOf, auditDenied, log }: ToolPort
     return needed !== undefined && covers(caller()?.scope ?? [], needed);
   }
 
-  function guardTools<Given extends Tools>(tools: Given, { unattended = [] }: GuardOptions = {}): Given {
+  function guardTools<Given extends Tools>(tools: Given, options?: GuardOptions): Guarded<Given>;
+  function guardTools(tools: Tools, { unattended = [] }: GuardOptions = {}): Tools {
     const asking = caller();
 
     async function require(tool: string): Promise<void> {
