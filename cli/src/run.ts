@@ -1,4 +1,5 @@
 import { Argument, Command, CommanderError, InvalidArgumentError } from '@commander-js/extra-typings';
+import { saveProfile } from './api/access.ts';
 import {
   type Act,
   addApiCommands,
@@ -16,7 +17,6 @@ import { type CommandNode, describeCommand } from './command-tree.ts';
 import { completionScript, SHELLS } from './completion.ts';
 import { doctor } from './doctor/doctor.ts';
 import { init } from './init.ts';
-import { saveProfile } from './profiles.ts';
 
 /** Beside the help of commander: what its exit codes mean. */
 const CODES = `

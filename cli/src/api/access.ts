@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { type Terminal, UsageError } from '../command.ts';
+import { type ExitCode, type Terminal, UsageError } from '../command.ts';
 import { parseJson } from '../parse-json.ts';
 
 /** The broker that a command asks, and as whom. */
@@ -53,8 +53,15 @@ export async function findAccess(profile: string | undefined, terminal: Terminal
   );
 }
 
-/** The profile that the environment describes, to be kept. */
-export function profileOf(environment: Terminal['environment']): Profile {
+/** `agent-ticket profiles save`: keeps the broker and the credential of the environment in a file that only its owner reads. */
+export async function saveProfile(name: string, terminal: Terminal): Promise<ExitCode> {
+  const profile = profileOf(terminal.environment);
+  const path = await terminal.writePrivate(profileFile(name), `${JSON.stringify(profile, null, 2)}\n`);
+  terminal.err(`Kept in ${path}. Use it by --profile ${name}, without the AGENT_TICKET_ variables.\n`);
+  return 0;
+}
+
+function profileOf(environment: Terminal['environment']): Profile {
   const { broker, credential } = fromEnvironment(environment);
   if (credential === undefined) return { broker };
   return credential.kind === 'bearer'
