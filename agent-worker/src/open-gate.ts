@@ -50,7 +50,7 @@ export type AgentBindings<Env, Slug extends string> = {
     : BindingKey<Each>]: DurableObjectNamespace;
 };
 
-/** What the gate answers, by path. */
+/** The answers of the gate, by path. */
 const ANSWERS: readonly [
   isOurs: (pathname: string) => boolean,
   answer: (request: Request, ports: Ports) => Promise<Response>,
@@ -64,7 +64,7 @@ const ANSWERS: readonly [
 export interface GateOptions<Worker extends string, Env = unknown> {
   /** Its name in the registry. Left out: that of the agents that name no worker. */
   readonly worker?: Worker;
-  /** By name of a callback: how the app verifies its requests. A callback without takes the tokens of `callbackUrl`. */
+  /** The app's verification by name of a callback. A callback without one takes the tokens of `callbackUrl`. */
   readonly verifyCallback?: Readonly<Record<string, VerifyCallback<Env>>>;
 }
 
@@ -139,7 +139,7 @@ function portsOf(
   if (registry.length === 0) throw new Error(`no agent of the registry is of the worker ${worker}`);
   const verifier = verifierOf(env);
   const record = openRecord(env.RECORD);
-  // A request waits for it.
+  // A request waits for the answer of this one.
   const timed = openRecord(env.RECORD, STATEMENT_DEADLINE_MS);
   const clock = () => Date.now();
   const print = logWithPoints((event) => console.log(JSON.stringify(event)), env.SECURITY_EVENTS);
@@ -181,9 +181,9 @@ export interface TicketedAgent {
 }
 
 /**
- * An instance of an agent for the worker's own code, which needs no ticket: as the SDK's `getAgentByName`, but the calls have
- * the scopes that the registry gives the name `as` in `workerCalls`, locks hold, and each is in the audit log. Only requests
- * go this way; the native RPC of a stub is what the platform makes of it.
+ * An instance of an agent for the worker's own code, which needs no ticket. It is like the SDK's `getAgentByName`, but calls
+ * have the scopes that the registry gives the name `as` in `workerCalls`, locks hold, and each call is in the audit log.
+ * Only requests go this way: native RPC on a stub bypasses the gate.
  *
  * Throws a `TypeError` for a namespace of no agent of {@link createGate}, and for a name that no instance can have.
  */
@@ -207,5 +207,5 @@ export function getTicketedAgent(
   };
 }
 
-/** Of requests that leave the worker for no network. */
+/** The origin of requests that never leave the worker. */
 const OWN_ORIGIN = 'https://agent.invalid';

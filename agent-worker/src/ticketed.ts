@@ -145,7 +145,7 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
       env: this.env,
       audit: this.#audit,
       caller: this.#caller,
-      // An MCP server has nothing but MCP, which takes tickets.
+      // An MCP server takes MCP alone, by tickets.
       agent: mcpClass === undefined ? this.#agent : undefined,
       eraseBlank: this.#destruction.eraseBlank,
       clock: () => Date.now(),

@@ -31,8 +31,8 @@ export interface BootstrapOptions {
 const PEPPER_BYTES = 32;
 
 /**
- * `agent-ticket bootstrap`: the first service token, with every permission, for who may write to the control database. The
- * broker delivers the event of it to the audit log. Does NOT see operators that claim rules make.
+ * `agent-ticket bootstrap`: the first service token, with every permission, for a caller that can write to the control
+ * database. The broker delivers its event to the audit log. Does NOT see operators that claim rules make.
  */
 export async function bootstrap(options: BootstrapOptions, terminal: Terminal): Promise<ExitCode> {
   const { save, broker, print = false, json } = options;

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { type ExitCode, type Terminal, UsageError } from '../command.ts';
 import { parseJson } from '../parse-json.ts';
 
-/** The broker that a command asks, and as whom. */
+/** The broker that a command asks, and the credential for it. */
 export interface Access {
   /** Its `ISSUER`, without a slash at its end. */
   readonly broker: string;
@@ -13,7 +13,7 @@ type Credential =
   | { readonly kind: 'service-token'; readonly clientId: string; readonly clientSecret: string }
   | { readonly kind: 'bearer'; readonly token: string };
 
-/** What a profile file holds. A service token, or an access token of Auth0 or of a registered issuer. */
+/** The content of a profile file: a service token, or an access token of Auth0 or of a registered issuer. */
 const Profile = z.union([
   z.strictObject({ broker: z.string(), client_id: z.string(), client_secret: z.string() }),
   z.strictObject({ broker: z.string(), token: z.string() }),
@@ -36,8 +36,8 @@ const PRINTABLE = /^[\u0021-\u007e]+$/;
 const PROFILE_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
 
 /**
- * The named profile; else what the environment says, all of it; else the profile of `AGENT_TICKET_PROFILE`, or
- * `default`. The two are never mixed, so that no credential goes to a broker that it is not for.
+ * The named profile; else the environment, all of it; else the profile of `AGENT_TICKET_PROFILE`, or `default`. The two
+ * are never mixed, so that no credential goes to a broker that it is not for.
  */
 export async function findAccess(profile: string | undefined, terminal: Terminal): Promise<Access> {
   const { environment } = terminal;
@@ -53,7 +53,7 @@ export async function findAccess(profile: string | undefined, terminal: Terminal
   );
 }
 
-/** `agent-ticket profiles save`: keeps the broker and the credential of the environment in a file that only its owner reads. */
+/** `agent-ticket profiles save`: keeps the broker and credential of the environment in a file for its owner alone. */
 export async function saveProfile(name: string, terminal: Terminal): Promise<ExitCode> {
   const profile = profileOf(terminal.environment);
   const path = await terminal.writePrivate(profileFile(name), `${JSON.stringify(profile, null, 2)}\n`);

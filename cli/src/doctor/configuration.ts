@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { type Check, SKIPPED } from './check.ts';
 
-/** What wrangler reads of the configuration of a worker. */
+/** The part of the configuration of a worker that the checks read. */
 export const WorkerConfiguration = z.object({
   name: z.string().optional(),
   vars: z.record(z.string(), z.unknown()).default({}),
@@ -53,7 +53,7 @@ const alike =
       : `${setting} of broker and agent worker differ. Write the same in both, character by character.`;
   };
 
-/** What can be wrong in the files of a deployment. Secrets are not in them. */
+/** Faults in the files of a deployment. Secrets are not in them. */
 export const CONFIGURATION_CHECKS: readonly Check<Configurations>[] = [
   {
     name: 'settings are there',
@@ -140,7 +140,7 @@ export const CONFIGURATION_CHECKS: readonly Check<Configurations>[] = [
       [broker, agentWorker].some(
         (each) => each?.vars.MODE === 'development' || each?.vars.AUTH_MODE === 'none',
       )
-        ? 'MODE is development, or AUTH_MODE none. Leave both out of what is deployed.'
+        ? 'MODE is development, or AUTH_MODE none. Leave both out of a deployment.'
         : undefined,
   },
   {
