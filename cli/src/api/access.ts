@@ -19,7 +19,7 @@ const Profile = z.union([
   z.strictObject({ broker: z.string(), token: z.string() }),
   z.strictObject({ broker: z.string() }),
 ]);
-export type Profile = z.infer<typeof Profile>;
+type Profile = z.infer<typeof Profile>;
 
 /** Names of the environment; with one of them set, no profile is read. */
 const { BROKER, CLIENT_ID, CLIENT_SECRET, TOKEN, PROFILE } = {
@@ -55,11 +55,14 @@ export async function findAccess(profile: string | undefined, terminal: Terminal
 
 /** `agent-ticket profiles save`: keeps the broker and credential of the environment in a file for its owner alone. */
 export async function saveProfile(name: string, terminal: Terminal): Promise<ExitCode> {
-  const profile = profileOf(terminal.environment);
-  const path = await terminal.writePrivate(profileFile(name), `${JSON.stringify(profile, null, 2)}\n`);
+  const path = await writeProfile(name, profileOf(terminal.environment), terminal);
   terminal.err(`Kept in ${path}. Use it by --profile ${name}, without the AGENT_TICKET_ variables.\n`);
   return 0;
 }
+
+/** Writes a profile for its owner alone. Answers the path of its file. */
+export const writeProfile = (name: string, profile: Profile, terminal: Terminal): Promise<string> =>
+  terminal.writePrivate(profileFile(name), `${JSON.stringify(profile, null, 2)}\n`);
 
 function profileOf(environment: Terminal['environment']): Profile {
   const { broker, credential } = fromEnvironment(environment);
@@ -70,7 +73,7 @@ function profileOf(environment: Terminal['environment']): Profile {
 }
 
 /** The file of a profile, in the user's configuration folder. */
-export function profileFile(name: string): string {
+function profileFile(name: string): string {
   if (PROFILE_NAME.test(name)) return `${name}.json`;
   throw new UsageError(`${name} is no name of a profile. Use letters, digits, - and _.`);
 }
