@@ -52,9 +52,10 @@ test.for<[what: string, path: string, init: object, status: number]>([
 });
 
 test('without the setting the resource has the origin of the request', async () => {
-  const { origin: _unset, ...config } = gateConfig;
   const path = `/agents/mcp-agent/${newInstance()}/mcp`;
-  const answer = await ask(WELL_KNOWN + path, { front: gateWith({ config }) });
+  const answer = await ask(WELL_KNOWN + path, {
+    front: gateWith({ config: { ...gateConfig, origin: undefined } }),
+  });
   expect(await answer.json()).toMatchObject({ resource: HOST + path });
 });
 
