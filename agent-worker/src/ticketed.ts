@@ -145,7 +145,7 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
       env: this.env,
       audit: this.#audit,
       caller: this.#caller,
-      // An MCP server has nothing but MCP, which takes tickets.
+      // An MCP server takes MCP alone, by tickets.
       agent: mcpClass === undefined ? this.#agent : undefined,
       eraseBlank: this.#destruction.eraseBlank,
       clock: () => Date.now(),
@@ -210,7 +210,7 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
 
     /**
      * Of an `McpAgent` only the sessions have a server and a transport. What it sets up for all messages of a session has
-     * no caller, whoever woke it.
+     * no caller, even if a request woke it.
      */
     override onStart(props?: Record<string, unknown>): void | Promise<void> {
       if (mcpClass !== undefined && !isMcpSession(this.ctx.id)) return;

@@ -7,7 +7,7 @@ import type { Caller } from './caller.ts';
 
 /**
  * MCP servers with OAuth that an agent adds. The provider sends the browser back to the agent's callback `mcp-oauth`, whose
- * address is public and has no query. Its proof is the nonce of the flow's `state`, which names the browser that began.
+ * address is public and has no query. The proof is the nonce in the flow's `state`, which names the browser that began.
  */
 
 interface OAuthPorts {
@@ -18,10 +18,10 @@ interface OAuthPorts {
   readonly clock: () => number;
 }
 
-/** As long as the SDK keeps a state. */
+/** The time for which the SDK keeps a state. */
 const FLOW_SECONDS = 600;
 
-/** What is used of the SDK's provider, and of a custom one that extends it. */
+/** Members of the SDK's provider that are used here. A custom provider that extends it has them, too. */
 interface StateProvider {
   serverId: string | undefined;
   readonly storage: Pick<DurableObjectStorage, 'put'>;
@@ -53,8 +53,8 @@ export function createMcpOAuth({ env, id, verifier, caller, clock }: OAuthPorts)
 
   return {
     /**
-     * The arguments of the SDK's `addMcpServer` with the redirect of this instance, where the app gave none: the SDK would make
-     * one of the class's name, which the gate does not know.
+     * The arguments of the SDK's `addMcpServer` with the redirect of this instance, where the app gave none. The SDK would
+     * make a path of the class's name, which the gate does not know.
      */
     withCallback(args: readonly unknown[]): readonly unknown[] {
       const [name, url, host, prefix, options] = args;
@@ -77,9 +77,9 @@ export function createMcpOAuth({ env, id, verifier, caller, clock }: OAuthPorts)
     },
 
     /**
-     * Makes the states of a provider such that the gate can verify them. One that a browser did not begin is never redeemed:
-     * the next call of `addMcpServer` by a browser makes another. Throws a `TypeError` for a provider that has no states of
-     * the SDK's kind.
+     * Makes a provider use states that the gate can verify. The state of a flow that no browser began is never redeemed: the
+     * next call of `addMcpServer` by a browser makes another. Throws a `TypeError` for a provider without states of the
+     * SDK's kind.
      */
     guard<Provider extends object>(provider: Provider): Provider {
       const place = placeOf();

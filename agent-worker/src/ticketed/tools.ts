@@ -15,11 +15,11 @@ export type Guarded<Given extends Tools> = {
 };
 
 export interface GuardOptions {
-  /** Tools that may run where nobody asks, such as on a schedule. Default: none. */
+  /** Tools that may run without a caller, such as on a schedule. Default: none. */
   readonly unattended?: readonly string[];
 }
 
-/** Refused, in words for the model. It is thrown where the tool would have run, and the AI SDK tells it to the model. */
+/** A refusal in words for the model. It is thrown in place of the tool, and the AI SDK tells it to the model. */
 class ToolRefused extends Error {
   override readonly name = 'ToolRefused';
 }
@@ -42,13 +42,13 @@ export const rightsNow = async (
 interface ToolPorts {
   /** The caller of the frame or request that is being handled, if one is. */
   readonly caller: () => SessionPrincipal | undefined;
-  /** The scopes that a session has now, or its client had when it left; `undefined`: they were taken away, or have expired. */
+  /** The scopes of a session now, or when its client left; `undefined`: they were taken away, or have expired. */
   readonly rightsOf: (session: string) => Promise<SessionPrincipal['scope'] | undefined>;
   readonly auditDenied: (session: string, code: Refusal, details: Readonly<Record<string, string>>) => void;
   readonly log: (event: Readonly<Record<string, unknown>>) => void;
 }
 
-/** Which person may have a model run which tool: `agent:tool:<name>`, asked at the moment at which the tool would run. */
+/** Guards the tools that a model runs for a person, by the scope `agent:tool:<name>` at the time of each run. */
 export function createToolGuard({ caller, rightsOf, auditDenied, log }: ToolPorts) {
   async function whyRefused(
     tool: string,
@@ -63,17 +63,18 @@ export function createToolGuard({ caller, rightsOf, auditDenied, log }: ToolPort
     return needed !== undefined && covers(rights, needed) ? undefined : 'tool_scope_missing';
   }
 
-  /** Whether the caller of what is being handled may have a model run a tool. */
+  /** Whether the present caller may have a model run a tool. */
   function mayRunTool(tool: string): boolean {
     const needed = toolScope(tool);
     return needed !== undefined && covers(caller()?.scope ?? [], needed);
   }
 
-  function guardTools<Given extends Tools>(tools: Given, { unattended = [] }: GuardOptions = {}): Given {
+  function guardTools<Given extends Tools>(tools: Given, options?: GuardOptions): Guarded<Given>;
+  function guardTools(tools: Tools, { unattended = [] }: GuardOptions = {}): Tools {
     const asking = caller();
 
     async function require(tool: string): Promise<void> {
-      // Of an approved tool the person who approved it, whose frame is being handled by then.
+      // For an approved tool: the person who approved it, whose frame is now being handled.
       const who = caller() ?? asking;
       const refusal = await whyRefused(tool, who, unattended);
       if (refusal === undefined) return;
