@@ -1,6 +1,6 @@
 import type { Outcome } from '@agent-ticket/shared/outcome.ts';
 import type { VerifiedTicket } from '@agent-ticket/shared/verify-ticket.ts';
-import type { Agent, Connection, ConnectionContext } from 'agents';
+import { type Agent, type Connection, type ConnectionContext, getCurrentAgent } from 'agents';
 import {
   denialAnswer,
   type Handover,
@@ -135,7 +135,14 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
     });
     readonly #tools = createToolGuard({
       caller: this.#caller.find,
-      rightsOf: (session) => rightsNow(this.#sessions.rightsOf(session), this.#inbound.checkRevoked),
+      rightsOf: (who) => {
+        const { checkRevoked } = this.#inbound;
+        if (who.session !== undefined) return rightsNow(this.#sessions.rightsOf(who.session), checkRevoked);
+        const ticket = this.#caller.ticketOf(who);
+        // Of a call without a ticket the registry says the rights.
+        if (ticket === undefined) return Promise.resolve(who.scope);
+        return rightsNow(this.#sessions.rightsOfRequest(ticket), checkRevoked);
+      },
       auditDenied: this.#audit.deniedByAgent,
       log: (event) => console.log(JSON.stringify(event)),
     });
@@ -223,7 +230,24 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
       without: readonly string[] = [],
     ): void {
       const ids = this.ctx.getWebSockets().map((ws) => sessionIdOf(this.ctx.getTags(ws)) ?? '');
-      super.broadcast(message, [...without, ...skippedByBroadcast(message, ids, this.#sessions)]);
+      const skipped = [...without, ...skippedByBroadcast(message, ids, this.#sessions)];
+      const frameOf = this.#ticketless.framesOf(message);
+      if (frameOf === undefined) {
+        super.broadcast(message, skipped);
+        return;
+      }
+      const frames = new Map(ids.map((id) => [id, frameOf(this.#sessions.findBrowser(id))]));
+      for (const frame of new Set(frames.values()))
+        super.broadcast(frame, [...skipped, ...ids.filter((id) => frames.get(id) !== frame)]);
+    }
+
+    /** While a connection opens, the SDK sends them to it alone; otherwise to all, see {@link broadcast}. */
+    override getMcpServers(): ReturnType<Agent['getMcpServers']> {
+      const state = super.getMcpServers();
+      const { connection, request } = getCurrentAgent();
+      return connection === undefined || request === undefined
+        ? state
+        : this.#ticketless.shownTo(this.#sessions.findBrowser(connection.id), state);
     }
 
     /** Called by the SDK's scheduler when something is due. */
@@ -277,7 +301,7 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
       if (isUpgrade(request.headers)) return answerUpgrade(handover, ports);
       const { claims, limits } = handover;
       const rate = { perSecond: limits.messagesPerSecond, burst: limits.messagesPerSecond };
-      this.#caller.noteRequest(request, principalOf(claims), handover.browser);
+      this.#caller.noteRequest(request, principalOf(claims), handover.browser, handover);
       return answerPlain(handover, {
         ...ports,
         streams: this.#streams,

@@ -18,8 +18,13 @@ const PAGE = { origin: 'https://app.agents.test' };
 const COOKIE = '__Host-agent-ticket-browser';
 
 /** A browser with a socket to an instance, and its cookie. */
-async function open(instance: string, headers: Record<string, string> = PAGE, agent = 'hooked') {
-  const ticket = await makeTicket({ agent, instance, scope: 'agent:connect agent:rpc:*' });
+async function open(
+  instance: string,
+  headers: Record<string, string> = PAGE,
+  agent = 'hooked',
+  scope = 'agent:connect agent:rpc:*',
+) {
+  const ticket = await makeTicket({ agent, instance, scope });
   const answer = await front(
     new Request(`${AGENTS_URL}/agents/${agent}/${instance}?ticket=${ticket}`, {
       headers: { upgrade: 'websocket', ...headers },
@@ -133,6 +138,12 @@ describe('a flow', () => {
         ({ back, cookie }) => visit(back, cookie.replace('__Host-', '')),
       ],
       [
+        'its cookie behind a space of Unicode, as a sibling host may set it',
+        401,
+        'callback_token_invalid',
+        ({ back, cookie }) => visit(back, `\u2000${cookie}`),
+      ],
+      [
         "a stranger's flow, which the stranger would have this person finish",
         401,
         'callback_token_invalid',
@@ -238,6 +249,33 @@ describe('a flow', () => {
     expect([answer.status, reasons()]).toEqual([status, [reason]]);
     expect(await statesOf(flow.instance)).toEqual(['authenticating']);
     expect(flow.provider.seen.redeemed).toBe(0);
+  });
+
+  test('is shown to the browser in which it began, and to nobody else who reads the state', async () => {
+    const watch = async (instance: string, headers: Record<string, string>) =>
+      (await open(instance, headers, 'hooked', 'agent:connect agent:state:read')).socket;
+    const { instance, cookie, socket, authUrl } = await begun();
+    const [same, other] = [
+      await watch(instance, { ...PAGE, cookie }),
+      await watch(instance, { ...PAGE, cookie: `${COOKIE}=${'A'.repeat(43)}` }),
+    ];
+    const texts = (frames: readonly unknown[]) => frames.map((frame) => JSON.stringify(frame));
+    const shown = expect.stringContaining(JSON.stringify(authUrl));
+    await expect.poll(() => texts(same.frames)).toContainEqual(shown);
+    await runInDurableObject(hooked(instance), (agent) =>
+      // As the SDK does at each change.
+      agent.broadcast(JSON.stringify({ mcp: agent.getMcpServers(), type: 'cf_agent_mcp_servers' })),
+    );
+    await expect.poll(() => texts(same.frames).filter((text) => text.includes('auth_url')).length).toBe(2);
+    await expect.poll(() => texts(other.frames).filter((text) => text.includes('auth_url')).length).toBe(2);
+    expect(texts(same.frames).at(-1)).toEqual(shown);
+    expect(texts(other.frames).join()).not.toContain('state=');
+
+    socket.close();
+    await socket.closed();
+    await evictDurableObject(hooked(instance));
+    const { frames } = await watch(instance, { ...PAGE, cookie });
+    await expect.poll(() => texts(frames)).toContainEqual(shown);
   });
 
   test('that no browser began is begun anew by one', async () => {

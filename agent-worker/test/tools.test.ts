@@ -2,11 +2,11 @@ import { runInDurableObject } from 'cloudflare:test';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { expect, test, vi } from 'vitest';
 import * as z from 'zod';
-import { lock, revoke } from './commands.ts';
+import { lock, recordRevocation, revoke } from './commands.ts';
 import { gate } from './gate.ts';
 import { witness } from './objects.ts';
 import { eventsOf } from './record.ts';
-import { connect, type Socket } from './sockets.ts';
+import { connect, HOST, type Socket } from './sockets.ts';
 import { makeTicket, NOW, newInstance } from './tickets.ts';
 
 /** Tools that run after the frame of their caller: its rights are those of the moment. */
@@ -62,4 +62,37 @@ test.for<[string, (instance: string, socket: Socket) => unknown]>([
       'tool_rights_ended',
     ]),
   );
+});
+
+/** What the tool `look` answered for a plain request, when something happened after its answer. */
+async function lookForRequest(change: (instance: string, jti: string) => unknown): Promise<string[]> {
+  const instance = newInstance();
+  const jti = crypto.randomUUID();
+  const scope = 'agent:connect agent:message agent:tool:look';
+  const ticket = await makeTicket({ agent: 'witness', instance, scope, jti, session_expiry: NOW + 300 });
+  const headers = { authorization: `Bearer ${ticket}` };
+  const path = `${HOST}/agents/witness/${instance}/have-run`;
+  expect((await gate(new Request(path, { method: 'POST', headers }))).status).toBe(200);
+  await change(instance, jti);
+  await runInDurableObject(witness(instance), (agent) => agent.begin());
+  return runInDurableObject(witness(instance), ({ ran }) => ran);
+}
+
+test('a tool runs for a plain request that was answered', async () => {
+  expect(await lookForRequest(() => {})).toEqual([RAN]);
+});
+
+test.for<[string, (instance: string, jti: string) => unknown]>([
+  ['was locked', (instance) => revoke(witness(instance), lock(`instance:witness/${instance}`))],
+  ['was revoked', (instance, jti) => revoke(witness(instance), lock(`ticket:${jti}`))],
+  [
+    'was revoked where only the record has it',
+    async (_instance, jti) => {
+      await recordRevocation(lock(`ticket:${jti}`));
+      vi.setSystemTime((NOW + 5) * 1000);
+    },
+  ],
+  ['has expired', () => vi.setSystemTime((NOW + 301) * 1000)],
+])('a tool does not run for a plain request whose ticket %s', async ([, change]) => {
+  expect(await lookForRequest(change)).toEqual([ENDED]);
 });

@@ -11,10 +11,16 @@ import { base64url } from 'jose';
 const COOKIE = '__Host-agent-ticket-browser';
 const VALUE = /^[A-Za-z0-9_-]{43}$/;
 
+/**
+ * What may be around a pair (RFC 6265 §4.2.1), and no other white space: with a space of Unicode before it a name has no
+ * prefix for the browser, so that any host of the site can set it for this one.
+ */
+const SPACE = /^[ \t]+|[ \t]+$/g;
+
 function cookieOf(headers: Headers): string | undefined {
   const values = (headers.get('cookie') ?? '')
     .split(';')
-    .map((pair) => pair.trim().split('='))
+    .map((pair) => pair.replaceAll(SPACE, '').split('='))
     .filter(([name]) => name === COOKIE)
     .map(([, value = '']) => value);
   const [value = '', ...others] = values;

@@ -36,9 +36,9 @@ export interface Ticketed {
    *
    * The scope is checked when a tool would run. It is that of the caller whose frame is then being handled, as after an
    * approval; otherwise of the caller at the time of this call. A session whose client has left keeps its rights until they
-   * expire. A session that was ended, or whose ticket was revoked, has none. A refusal is thrown, and the AI SDK tells it to
-   * the model. The audit log has it as `rpc.denied`, with the person; the refusal of a plain request is a line
-   * `tool_refused` of the log.
+   * expire. A session that was ended, or whose ticket was revoked, has none. The same holds for work that a plain request
+   * began. A refusal is thrown, and the AI SDK tells it to the model. The audit log has it as `rpc.denied`, with the person;
+   * the refusal of a plain request is a line `tool_refused` of the log.
    *
    * Does NOT guard tools without `execute`, which run elsewhere, nor text of a model about the result of a tool. A tool
    * that streams its result must be an async generator function.

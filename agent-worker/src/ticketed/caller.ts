@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { TicketClaims } from '@agent-ticket/shared/ticket.ts';
+import type { VerifiedTicket } from '@agent-ticket/shared/verify-ticket.ts';
 import { getCurrentAgent } from 'agents';
 import { principalOf, type SessionPrincipal } from './claims.ts';
 
@@ -19,6 +20,8 @@ interface NotedRequest {
 /** The caller whose frame or plain request agent code is handling, by the SDK's own context. */
 export function createCaller({ findClaims, findBrowser, auditDenied }: CallerPorts) {
   const requests = new WeakMap<Request, NotedRequest>();
+  /** The tickets of plain requests, by their callers. */
+  const tickets = new WeakMap<SessionPrincipal, VerifiedTicket>();
   /** The caller of a message of MCP: of some the SDK's context has neither request nor connection. */
   const messages = new AsyncLocalStorage<SessionPrincipal | undefined>();
   const browsers = new AsyncLocalStorage<string | undefined>();
@@ -35,10 +38,19 @@ export function createCaller({ findClaims, findBrowser, auditDenied }: CallerPor
     return (request === undefined ? undefined : requests.get(request)?.principal) ?? currentSession();
   }
   return {
-    /** Notes the caller of a plain request, for as long as the agent holds that request. */
-    noteRequest(request: Request, principal: SessionPrincipal, browser: string | undefined): void {
+    /** Notes the caller of a plain request, for as long as the agent holds that request, and its ticket if it has one. */
+    noteRequest(
+      request: Request,
+      principal: SessionPrincipal,
+      browser: string | undefined,
+      ticket?: VerifiedTicket,
+    ): void {
       requests.set(request, { principal, browser });
+      if (ticket !== undefined) tickets.set(principal, ticket);
     },
+
+    /** The ticket of a plain request, by its caller. */
+    ticketOf: (principal: SessionPrincipal): VerifiedTicket | undefined => tickets.get(principal),
 
     /** Digest of the cookie of the browser whose frame or request is handled; `undefined` where there is none. */
     browser(): string | undefined {

@@ -1,9 +1,11 @@
 import { MCP_OAUTH } from '@agent-ticket/shared/callbacks.ts';
 import { InstanceName } from '@agent-ticket/shared/names.ts';
+import * as z from 'zod';
 import type { StatePlace } from '../callback-token.ts';
 import { knownAgentOf } from '../known-agents.ts';
 import type { Verifier } from '../verifier.ts';
 import type { Caller } from './caller.ts';
+import { frameMembers } from './frames.ts';
 
 /**
  * MCP servers with OAuth that an agent adds. The provider sends the browser back to the agent's callback `mcp-oauth`, whose
@@ -11,6 +13,7 @@ import type { Caller } from './caller.ts';
  */
 
 interface OAuthPorts {
+  readonly kv: Pick<SyncKvStorage, 'get' | 'put' | 'delete'>;
   readonly env: object;
   readonly id: DurableObjectId;
   readonly verifier: () => Pick<Verifier, 'config' | 'callbackTokens'>;
@@ -39,7 +42,19 @@ const isStateProvider = (provider: object): provider is StateProvider =>
   provider.storage !== null &&
   'put' in provider.storage;
 
-export function createMcpOAuth({ env, id, verifier, caller, clock }: OAuthPorts) {
+/** The SDK's frame of what its clients may see of MCP servers; nothing else of it is read. */
+const ServersFrame = z.looseObject({
+  mcp: z.looseObject({ servers: z.record(z.string(), z.looseObject({ auth_url: z.string().nullable() })) }),
+  type: z.literal('cf_agent_mcp_servers'),
+});
+interface ServersState {
+  readonly servers: Readonly<Record<string, { readonly auth_url: string | null }>>;
+}
+
+/** Under which the browser of the newest flow with a server is kept. */
+const flowKey = (serverId: string): string => `agent-ticket/mcp-oauth/${serverId}`;
+
+export function createMcpOAuth({ kv, env, id, verifier, caller, clock }: OAuthPorts) {
   /** Where the redirect arrives; `undefined` where the registry has no such callback. */
   function placeOf(): (Omit<StatePlace, 'serverId' | 'browser'> & { readonly path: string }) | undefined {
     const instance = InstanceName.safeParse(id.name).data;
@@ -51,7 +66,32 @@ export function createMcpOAuth({ env, id, verifier, caller, clock }: OAuthPorts)
     return { audience, agent: agent.slug, instance, name: MCP_OAUTH, path };
   }
 
+  /**
+   * The state of servers without the addresses at which others go on: one has the `state` of its flow, with which somebody
+   * could have the person of that flow end it with the code of another account.
+   */
+  function shownTo<State extends ServersState>(browser: string | undefined, state: State): State {
+    const servers = Object.entries(state.servers).map(([serverId, server]) => {
+      const isOwn = browser !== undefined && kv.get(flowKey(serverId)) === browser;
+      return [serverId, isOwn ? server : { ...server, auth_url: null }];
+    });
+    return { ...state, servers: Object.fromEntries(servers) };
+  }
+
   return {
+    /** What a browser is shown of the SDK's servers. */
+    shownTo: <State extends ServersState>(browser: string | undefined, state: State): State =>
+      placeOf() === undefined ? state : shownTo(browser, state),
+
+    /** What each browser is shown of a frame; `undefined` where all are shown the same. */
+    framesOf(message: unknown): ((browser: string | undefined) => string) | undefined {
+      if (typeof message !== 'string' || !message.includes('"auth_url":"')) return undefined;
+      const frame = ServersFrame.safeParse(frameMembers(message));
+      if (!frame.success || placeOf() === undefined) return undefined;
+      const { data } = frame;
+      return (browser) => JSON.stringify({ ...data, mcp: shownTo(browser, data.mcp) });
+    },
+
     /**
      * The arguments of the SDK's `addMcpServer` with the redirect of this instance, where the app gave none. The SDK would
      * make a path of the class's name, which the gate does not know.
@@ -94,10 +134,12 @@ export function createMcpOAuth({ env, id, verifier, caller, clock }: OAuthPorts)
       states.state = async () => {
         const { serverId } = states;
         const browser = caller.browser();
+        if (serverId !== undefined) kv.delete(flowKey(serverId));
         if (serverId === undefined || browser === undefined) return ownState();
         const exp = Math.floor(clock() / 1000) + FLOW_SECONDS;
         const nonce = await verifier().callbackTokens.makeNonce({ ...place, serverId, browser }, exp);
         if (nonce === undefined) throw new Error('CALLBACK_KEY: missing');
+        kv.put(flowKey(serverId), browser);
         await states.storage.put(states.stateKey(nonce), { nonce, serverId, createdAt: clock() });
         return `${nonce}.${serverId}`;
       };

@@ -185,6 +185,12 @@ export function createSessions(ports: SessionPorts) {
       return hasLeft(session) && whyRefused(sql, ticket, clock()) === undefined ? ticket : undefined;
     },
 
+    /** The same for work that a plain request began, which has no session: its ticket. */
+    rightsOfRequest(ticket: VerifiedTicket): VerifiedTicket | undefined {
+      const isOver = ticket.claims.session_expiry * 1000 <= clock();
+      return isOver || whyRefused(sql, ticket, clock()) !== undefined ? undefined : ticket;
+    },
+
     /** Notes a frame, from which idle time is counted anew; written only when it makes a difference of a tenth. */
     noteFrame(session: LiveSession): void {
       const { idleSeconds } = session.limits;

@@ -49,7 +49,14 @@ export function createTicketless({
   const revocations = objectRevocationStore(sql);
   const burns = burnStore(sql);
   const urls = callbackStore(sql);
-  const mcpOAuth = createMcpOAuth({ env, id: ctx.id, verifier: () => verifierOf(env), caller, clock });
+  const mcpOAuth = createMcpOAuth({
+    kv: ctx.storage.kv,
+    env,
+    id: ctx.id,
+    verifier: () => verifierOf(env),
+    caller,
+    clock,
+  });
   /** Deliveries that are being handled. */
   const running = new Set<string>();
 
@@ -119,6 +126,9 @@ export function createTicketless({
   }
 
   return {
+    shownTo: mcpOAuth.shownTo,
+    framesOf: mcpOAuth.framesOf,
+
     async answer(request: Request, call: TicketlessCall): Promise<Response> {
       if (agent === undefined || !isDestination(call, env, ctx.id))
         return denialAnswer({ reason: 'destination_wrong' });

@@ -25,7 +25,8 @@ function guardWith(caller: SessionPrincipal | undefined) {
   enter(caller);
   const { guardTools: guard, mayRunTool } = createToolGuard({
     caller: () => state.caller,
-    rightsOf: async (session) => (state.ended.includes(session) ? undefined : sessions.get(session)?.scope),
+    rightsOf: async ({ session = '', scope }) =>
+      state.ended.includes(session) ? undefined : (sessions.get(session)?.scope ?? scope),
     auditDenied: (...event) => denied.push(event),
     log: (line) => lines.push(line),
   });
@@ -125,6 +126,13 @@ describe('a tool does not run', () => {
     });
     expect(message).toBe('Not run: the rights of the person who asked for the tool look have ended.');
     expect(denied).toEqual([['s1', 'tool_rights_ended', { tool: 'look' }]]);
+  });
+
+  it('after the rights of a plain request have ended', async () => {
+    const { lines } = await refused(person(undefined, 'agent:tool:look'), 'look', ({ state }) => {
+      state.ended.push('');
+    });
+    expect(lines).toMatchObject([{ reason: 'tool_rights_ended', principal: 'auth0:t:ann' }]);
   });
 
   it('by an approval of a person who lacks the scope', async () => {

@@ -42,8 +42,11 @@ export const rightsNow = async (
 interface ToolPorts {
   /** The caller of the frame or request that is being handled, if one is. */
   readonly caller: () => SessionPrincipal | undefined;
-  /** The scopes of a session now, or when its client left; `undefined`: they were taken away, or have expired. */
-  readonly rightsOf: (session: string) => Promise<SessionPrincipal['scope'] | undefined>;
+  /**
+   * The scopes that a caller has now, by its session or the ticket of its request, or had when its client left. `undefined`:
+   * they were taken away, or have expired.
+   */
+  readonly rightsOf: (who: SessionPrincipal) => Promise<SessionPrincipal['scope'] | undefined>;
   readonly auditDenied: (session: string, code: Refusal, details: Readonly<Record<string, string>>) => void;
   readonly log: (event: Readonly<Record<string, unknown>>) => void;
 }
@@ -57,7 +60,7 @@ export function createToolGuard({ caller, rightsOf, auditDenied, log }: ToolPort
   ): Promise<Refusal | undefined> {
     if (who === undefined) return unattended.includes(tool) ? undefined : 'tool_unattended';
     // A frame renews the rights of its session, and a lock ends them, while the model is at work.
-    const rights = who.session === undefined ? who.scope : await rightsOf(who.session);
+    const rights = await rightsOf(who);
     if (rights === undefined) return 'tool_rights_ended';
     const needed = toolScope(tool);
     return needed !== undefined && covers(rights, needed) ? undefined : 'tool_scope_missing';

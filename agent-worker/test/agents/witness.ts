@@ -83,6 +83,7 @@ export class Witness extends ticketed(Agent<Cloudflare.Env, { secret: number }>)
       this.received.push('task');
       await this.longTask();
     }
+    if (request.url.includes('/have-run')) this.haveRun('look');
     if (request.url.includes('/throw')) throw new Error('PRIVATE words of the agent');
     if (request.url.includes('/stream')) {
       if (this.name.startsWith('revoked-')) await recordRevocation(refresh(`instance:witness/${this.name}`));

@@ -11,11 +11,17 @@ export interface SessionCookie {
 
 const MALFORMED = err('credential_malformed', { hint: 'the session cookie has parts that do not fit' });
 
+/**
+ * What may be around a pair (RFC 6265 §4.2.1), and no other white space: with a space of Unicode before it a name has no prefix
+ * for the browser (`__Host-`), so that any host of the site can set it for this one.
+ */
+const SPACE = /^[ \t]+|[ \t]+$/g;
+
 /** Name and value of every cookie as they came, not decoded (RFC 6265 §5.4): a broken escape in one affects no other. */
 const pairsOf = (header: string | null): [name: string, value: string][] =>
   (header ?? '')
     .split(';')
-    .map((pair) => pair.trim())
+    .map((pair) => pair.replaceAll(SPACE, ''))
     .filter((pair) => pair.includes('='))
     .map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]);
 

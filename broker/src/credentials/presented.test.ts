@@ -26,6 +26,7 @@ it('the session cookie counts after every other credential, where it has a name'
   expect(cookies('CF_Authorization=b; appSession=a', 'appSession')).toMatchObject({
     value: { kind: 'access', token: 'b' },
   });
+  expect(cookies('\u00a0__Host-session=a', '__Host-session')).toEqual({ ok: true, value: { kind: 'none' } });
   const header = { cookie: 'appSession=a', 'cf-access-jwt-assertion': 'c' };
   expect(presentedCredential(new Headers(header), 'appSession')).toMatchObject({ value: { token: 'c' } });
 });

@@ -8,6 +8,7 @@ const SECRET = makeSecret(`svc_${'a'.repeat(22)}`, (length) =>
 );
 const typo = SECRET.slice(0, -1) + (SECRET.endsWith('0') ? '1' : '0');
 const jwt = (header: string, rest = '.eyJzdWIiOiJ4In0.c2ln') => `${base64url.encode(header)}${rest}`;
+const CALLBACK = `acb_v1.k-y_kEyS.5f8f1c9e-3b52-4c0d-9a53-0f1d6a1f7e11.1800000000.${'mA-c_'.repeat(8)}mAc`;
 const TICKET = jwt('{"alg":"ES256","typ":"agent-ticket+jwt","kid":"k"}');
 
 describe('a text', () => {
@@ -23,6 +24,11 @@ describe('a text', () => {
     ['with a secret after what looks like one', `atk_${SECRET}`],
     ['with a secret after one with a typo', `${typo}${SECRET}`],
     ['with a header that has one', `curl -H 'Authorization: Basic ${btoa(`svc_x:${SECRET}`)}'`],
+    [
+      'with the URL of a callback',
+      `https://agents.test/agents/a/b/hooks/c?callback_token=${CALLBACK} in a log`,
+    ],
+    ['with the token of a callback of which the end is missing', `${CALLBACK.slice(0, -9)} …`],
     ['that is a ticket', TICKET],
     ['with a ticket in an address', `wss://agents.test/agents/counter/main?ticket=${TICKET}&x=1`],
     ['with a token after its name', `token-${TICKET}`],
@@ -35,6 +41,7 @@ describe('a text', () => {
   });
 
   it.each([
+    ['with the id of a callback', 'acb_v1: 5f8f1c9e-3b52-4c0d-9a53-0f1d6a1f7e11 was in a log'],
     ['without one', 'the laptop was stolen on 2026-01-15'],
     ['with a header of another system', `Authorization: Basic ${btoa('me:password')}`],
     ['with a header that is none', 'Basic rules, basic A and Basic /'],
