@@ -1,5 +1,6 @@
 import { MCP_OAUTH } from '@agent-ticket/shared/callbacks.ts';
 import { InstanceName } from '@agent-ticket/shared/names.ts';
+import { getCurrentAgent } from 'agents';
 import * as z from 'zod';
 import type { StatePlace } from '../callback-token.ts';
 import { knownAgentOf } from '../known-agents.ts';
@@ -51,6 +52,14 @@ interface ServersState {
   readonly servers: Readonly<Record<string, { readonly auth_url: string | null }>>;
 }
 
+/** Sessions with a socket, those of them that get no frame, and the browser of each. */
+interface Audience {
+  readonly sessions: readonly string[];
+  readonly skipped: string[];
+  readonly browserOf: (session: string) => string | undefined;
+}
+type Send<Frame> = (frame: Frame, without: string[]) => void;
+
 /** Under which the browser of the newest flow with a server is kept. */
 const flowKey = (serverId: string): string => `agent-ticket/mcp-oauth/${serverId}`;
 
@@ -79,17 +88,32 @@ export function createMcpOAuth({ kv, env, id, verifier, caller, clock }: OAuthPo
   }
 
   return {
-    /** What a browser is shown of the SDK's servers. */
-    shownTo: <State extends ServersState>(browser: string | undefined, state: State): State =>
-      placeOf() === undefined ? state : shownTo(browser, state),
+    /** The state of the SDK's servers for its reader: a connection that opens gets it alone, and otherwise all get it. */
+    shownState<State extends ServersState>(state: State): State {
+      const { connection, request } = getCurrentAgent();
+      const isForOne = connection !== undefined && request !== undefined && placeOf() !== undefined;
+      return isForOne ? shownTo(caller.browser(), state) : state;
+    },
 
-    /** What each browser is shown of a frame; `undefined` where all are shown the same. */
-    framesOf(message: unknown): ((browser: string | undefined) => string) | undefined {
-      if (typeof message !== 'string' || !message.includes('"auth_url":"')) return undefined;
-      const frame = ServersFrame.safeParse(frameMembers(message));
-      if (!frame.success || placeOf() === undefined) return undefined;
-      const { data } = frame;
-      return (browser) => JSON.stringify({ ...data, mcp: shownTo(browser, data.mcp) });
+    /** Broadcasts a frame of the SDK: to each browser what it is shown, or the same to all. */
+    broadcast<Frame>(
+      message: Frame,
+      { sessions, browserOf, skipped }: Audience,
+      send: Send<Frame | string>,
+    ): void {
+      const frame =
+        typeof message === 'string' && message.includes('"auth_url":"')
+          ? ServersFrame.safeParse(frameMembers(message)).data
+          : undefined;
+      if (frame === undefined || placeOf() === undefined) {
+        send(message, skipped);
+        return;
+      }
+      const frames = new Map(
+        sessions.map((id) => [id, JSON.stringify({ ...frame, mcp: shownTo(browserOf(id), frame.mcp) })]),
+      );
+      for (const each of new Set(frames.values()))
+        send(each, [...skipped, ...sessions.filter((id) => frames.get(id) !== each)]);
     },
 
     /**

@@ -126,8 +126,8 @@ export function createTicketless({
   }
 
   return {
-    shownTo: mcpOAuth.shownTo,
-    framesOf: mcpOAuth.framesOf,
+    shownState: mcpOAuth.shownState,
+    broadcast: mcpOAuth.broadcast,
 
     async answer(request: Request, call: TicketlessCall): Promise<Response> {
       if (agent === undefined || !isDestination(call, env, ctx.id))

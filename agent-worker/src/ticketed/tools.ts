@@ -32,12 +32,29 @@ const TEXTS: Readonly<Record<Refusal, (tool: string) => string>> = {
   tool_unattended: (tool) => `Not run: nobody is there who asks for the tool ${tool}.`,
 };
 
-/** The scopes of a ticket that is not revoked. */
-export const rightsNow = async (
-  ticket: VerifiedTicket | undefined,
-  checkRevoked: (ticket: VerifiedTicket) => Promise<Outcome<unknown>>,
-): Promise<SessionPrincipal['scope'] | undefined> =>
-  ticket !== undefined && (await checkRevoked(ticket)).ok ? ticket.claims.scope : undefined;
+interface RightsPorts {
+  readonly sessions: {
+    rightsOf(session: string): VerifiedTicket | undefined;
+    rightsOfRequest(ticket: VerifiedTicket): VerifiedTicket | undefined;
+  };
+  /** The ticket of a plain request, by its caller. */
+  readonly ticketOf: (who: SessionPrincipal) => VerifiedTicket | undefined;
+  readonly checkRevoked: (ticket: VerifiedTicket) => Promise<Outcome<unknown>>;
+}
+
+/** The scopes that callers have now, see {@link ToolPorts}. */
+export const rightsOfCallers =
+  ({ sessions, ticketOf, checkRevoked }: RightsPorts): ToolPorts['rightsOf'] =>
+  async (who) => {
+    const ofRequest = ticketOf(who);
+    // Of a call without a ticket the registry says the rights.
+    if (who.session === undefined && ofRequest === undefined) return who.scope;
+    const ticket =
+      who.session === undefined
+        ? ofRequest && sessions.rightsOfRequest(ofRequest)
+        : sessions.rightsOf(who.session);
+    return ticket !== undefined && (await checkRevoked(ticket)).ok ? ticket.claims.scope : undefined;
+  };
 
 interface ToolPorts {
   /** The caller of the frame or request that is being handled, if one is. */
