@@ -3,11 +3,11 @@ import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { base64url } from 'jose';
 
 /**
- * The token in the URL of a callback: `acb_v1.<key id>.<id>.<expiry>.<MAC>`. What it is good for is not in it, but under
- * its MAC: an HMAC-SHA-256 over `v1`, audience, agent, instance, name, id and expiry.
+ * The token in the URL of a callback: `acb_v1.<key id>.<id>.<expiry>.<MAC>`. The MAC is an HMAC-SHA-256 over `v1`, audience,
+ * agent, instance, name, id and expiry. The token does not contain the place where it is good: the verifier supplies it.
  */
 
-/** The parameter of the URL that has it. */
+/** The parameter of the URL that has the token. */
 export const TOKEN_PARAMETER = 'callback_token';
 
 /** Where a token is good, and for which callback. */
@@ -25,7 +25,7 @@ const TOKEN =
 
 const utf8 = new TextEncoder();
 
-/** Texts and bytes as one run of bytes that no other ones give: each after its length, in four bytes. */
+/** Texts and bytes in one encoding that is unambiguous: each after its length, in four bytes. */
 export function lengthPrefixed(...parts: readonly (string | Uint8Array)[]): Uint8Array<ArrayBuffer> {
   const all = parts.map((part) => (typeof part === 'string' ? utf8.encode(part) : part));
   const bytes = new Uint8Array(all.reduce((sum, { length }) => sum + 4 + length, 0));
@@ -43,7 +43,7 @@ const VERSION = 'v1';
 const macInput = ({ audience, agent, instance, name }: CallbackPlace, id: string, exp: string) =>
   lengthPrefixed(VERSION, audience, agent, instance, name, id, exp);
 
-/** What the `state` of an OAuth flow is good for: the redirect of one MCP server, in the browser that began. */
+/** Where the `state` of an OAuth flow is good: at the redirect of one MCP server, in the browser that began the flow. */
 export interface StatePlace extends CallbackPlace {
   readonly serverId: string;
   /** Digest of the browser's cookie. */
@@ -65,7 +65,7 @@ interface MacKey {
   readonly key: CryptoKey;
 }
 
-/** Six bytes of a MAC name a key and say nothing about it; no token is over this input. */
+/** The id of a key: six bytes of a MAC, which reveal nothing about the key. No token is a MAC over this input. */
 async function macKeyOf(secret: Uint8Array<ArrayBuffer>): Promise<MacKey> {
   const key = await crypto.subtle.importKey('raw', secret, { name: 'HMAC', hash: 'SHA-256' }, false, [
     'sign',
@@ -92,7 +92,7 @@ export function createCallbackTokens(secrets: readonly Uint8Array<ArrayBuffer>[]
     return { keyId, mac: base64url.encode(new Uint8Array(mac)) };
   }
 
-  /** By the key that is named, and no other. */
+  /** Verifies with the key that the token names, and with no other. */
   async function check(
     keyId: string,
     mac: string,
@@ -120,7 +120,7 @@ export function createCallbackTokens(secrets: readonly Uint8Array<ArrayBuffer>[]
       if (keyId === undefined) return err('callback_token_invalid', { detail: 'spelling' });
       const checked = await check(keyId, mac, macInput(place, id, exp));
       if (!checked.ok) return checked;
-      // By our own clocks only, and after months: no leeway.
+      // The worker set the expiry by its own clock, months ahead: no leeway.
       return Number(exp) <= nowSeconds ? err('callback_token_expired') : ok(CallbackId.parse(id));
     },
 
@@ -131,7 +131,7 @@ export function createCallbackTokens(secrets: readonly Uint8Array<ArrayBuffer>[]
       return signed && `${signed.keyId}${random}~${exp}~${signed.mac}`;
     },
 
-    /** Whether a `state` is of our making for this browser, as {@link verify} checks a token. */
+    /** Whether this worker made a `state` for this browser, as {@link verify} checks a token. */
     async verifyState(
       state: string,
       place: Omit<StatePlace, 'serverId'>,

@@ -11,7 +11,7 @@ export const Settings = z
     TICKET_REPLAY: z.enum(['note', 'end-session']).default('note'),
     AGENT_WORKER_URL: OriginUrl.optional(),
     CALLBACK_KEY: Key256.optional(),
-    /** The one before it, while URLs that were made with it are in use. */
+    /** The previous key, while URLs that it made are in use. */
     CALLBACK_KEY_PREVIOUS: Key256.optional(),
     MODE: Mode.default('production'),
   })
@@ -39,7 +39,7 @@ export interface GateConfig {
   readonly allowedOrigins: readonly string[];
   /** Whether a session ends when its ticket is presented again. */
   readonly endsReplayed: boolean;
-  /** Keys of the tokens of callbacks: the one that makes them, and the one before it. */
+  /** Keys of the tokens of callbacks: the one that makes them, and the previous one. */
   readonly callbackKeys: readonly Uint8Array<ArrayBuffer>[];
   /** Lets plain http through on any host. */
   readonly development: boolean;

@@ -213,8 +213,8 @@ async function passGate(
 }
 
 /**
- * Passes a request without a ticket to its object, unless it is locked. Its token may be months old and opens no session
- * that could be ended, so that it is checked in the database itself: if that is away, nothing passes.
+ * Passes a request without a ticket to its object, unless a lock hits it. Its token may be months old, and it opens no
+ * session that a lock could end. So the gate reads the locks from the database: while that is away, nothing passes.
  */
 async function passTicketless(
   request: Request,
@@ -226,7 +226,7 @@ async function passTicketless(
 ): Promise<Outcome<Response>> {
   if (attempt.line !== undefined) attempt.line = { ...attempt.line, principal: call.principal };
   const names = targetNamesOfTicketless(call);
-  // Decided after every change there is: only what hits whatever ticket hits it.
+  // Its `rev` is later than every change: only a revocation of every ticket, new ones too, hits it.
   const rights = { names, rev: Number.MAX_SAFE_INTEGER };
   const revoked = strongestHit(rights, await ports.listRevoked(names), ports.clock());
   if (revoked !== undefined) return err(revoked.code);

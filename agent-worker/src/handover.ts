@@ -109,11 +109,11 @@ const TicketlessCall = z.strictObject({
     .strictObject({
       /** Of the token in its URL. */
       id: CallbackId.optional(),
-      /** Whom the app's own verification found. */
+      /** The sender that the app's own verification found. */
       sender: PrincipalId.optional(),
       /** Digest of the browser's cookie, which its `state` names. */
       browser: z.string().optional(),
-      /** What is handled once, as a digest. */
+      /** Digest of the delivery, which is handled once. */
       once: z.string().optional(),
     })
     .optional(),
@@ -125,11 +125,11 @@ export type TicketlessCall = z.output<typeof TicketlessCall>;
 
 const ticketlessMember = cfMember('Call', TicketlessCall);
 
-/** The `cf` to send to the object, in place of whatever came as a call from outside. */
+/** The `cf` that goes to the object, in place of the one from outside. */
 export const writeTicketless = (cf: object | undefined, call: TicketlessCall): Record<string, unknown> =>
   ticketlessMember.write(call, withoutOwnMembers(cf));
 
-/** `undefined` where the request is none, or did not come from the gate. */
+/** `undefined` for another request, and for one that did not come from the gate. */
 export const readTicketless = (cf: unknown): TicketlessCall | undefined => ticketlessMember.read(cf);
 
 /** The names of every target that would hit a call. */

@@ -3,7 +3,7 @@ import type { AgentEntry, AgentRegistry } from '@agent-ticket/shared/registry.ts
 import type { GateConfig } from './config.ts';
 import { isDestination } from './handover.ts';
 
-/** The agents behind one gate, and the callbacks of theirs that the app verifies. */
+/** The agents behind one gate, and those of their callbacks that the app verifies. */
 interface KnownGate {
   readonly agents: AgentRegistry;
   readonly verified: readonly string[];
@@ -12,12 +12,12 @@ interface KnownGate {
 }
 
 /**
- * The gates that this script has made, for the objects of the same script: what an agent's callbacks are, only the registry
- * says, and an object gets no registry.
+ * The gates that this script has made, for the objects of the same script. Only the registry has the callbacks of an agent,
+ * and an object gets no registry.
  */
 const gates: KnownGate[] = [];
 
-/** A gate that is made for the same agents again takes the place of the one before. */
+/** A second gate for the same agents replaces the first. */
 export function noteGate(gate: KnownGate): void {
   const same = gates.findIndex((known) => slugsOf(known) === slugsOf(gate));
   if (same >= 0) gates.splice(same, 1);
@@ -26,13 +26,13 @@ export function noteGate(gate: KnownGate): void {
 
 const slugsOf = ({ agents }: KnownGate): string => agents.map(({ slug }) => slug).join(' ');
 
-export interface KnownAgent extends Pick<KnownGate, 'ask'> {
+interface KnownAgent extends Pick<KnownGate, 'ask'> {
   readonly entry: AgentEntry;
   /** Whether the app verifies a callback of this name. */
   readonly isVerified: (name: string) => boolean;
 }
 
-/** The agent whose instance of a name has this id; `undefined` where no gate of this script has it. The newest gate first. */
+/** The agent whose instance of a name has this id, by the newest gate first; `undefined` where no gate has it. */
 export function knownAgentOf(env: object, id: DurableObjectId, instance: string): KnownAgent | undefined {
   for (const { agents, verified, ask } of gates.toReversed()) {
     const entry = agents.find(({ slug }) => isDestination({ agent: slug, instance }, env, id));

@@ -27,7 +27,7 @@ import { answerAgentRequest, type GatePorts } from './gate.ts';
 import { findObject, questionRequest, SessionAnswer, sendCommand } from './handover.ts';
 import { knownAgentOf, noteGate, requireCallbacks } from './known-agents.ts';
 import { checkRevokedOf, type RevocationEnv } from './revocations.ts';
-import { createRates } from './ticketed/limits.ts';
+import { createRates, GATE_BUCKETS } from './ticketed/limits.ts';
 import { verifierOf } from './verifier.ts';
 
 /** What the gate needs of a Worker's env, beside its settings and the agents' bindings. */
@@ -50,7 +50,7 @@ export type AgentBindings<Env, Slug extends string> = {
     : BindingKey<Each>]: DurableObjectNamespace;
 };
 
-/** What the gate answers, by path. */
+/** The answers of the gate, by path. */
 const ANSWERS: readonly [
   isOurs: (pathname: string) => boolean,
   answer: (request: Request, ports: Ports) => Promise<Response>,
@@ -64,15 +64,15 @@ const ANSWERS: readonly [
 export interface GateOptions<Worker extends string, Env = unknown> {
   /** Its name in the registry. Left out: that of the agents that name no worker. */
   readonly worker?: Worker;
-  /** By name of a callback: how the app verifies its requests. A callback without takes the tokens of `callbackUrl`. */
+  /** The app's verification by name of a callback. A callback without one takes the tokens of `callbackUrl`. */
   readonly verifyCallback?: Readonly<Record<string, VerifyCallback<Env>>>;
 }
 
 /**
  * The gate for a Worker's `fetch`: answers `/agents/…`, `/control` and the metadata of agents for machines, and `undefined`
- * for everything else, which is the Worker's own. Throws an `Error` when the settings or the registry are not sound, at the first request. An enabled
- * agent without a binding is named in the log as `agent_without_binding` then, and answers 500; the others work. Agents of
- * other workers are unknown here.
+ * for everything else, which is the Worker's own. Throws an `Error` at the first request where the settings or the registry
+ * are not sound. An enabled agent without a binding is then named in the log as `agent_without_binding`, and answers 500;
+ * the others work. Agents of other workers are unknown here.
  *
  * An object behind the gate must be reachable by no other path: drop `routeAgentRequest` for it.
  */
@@ -139,7 +139,7 @@ function portsOf(
   if (registry.length === 0) throw new Error(`no agent of the registry is of the worker ${worker}`);
   const verifier = verifierOf(env);
   const record = openRecord(env.RECORD);
-  // A request waits for it.
+  // A request waits for the answer of this one.
   const timed = openRecord(env.RECORD, STATEMENT_DEADLINE_MS);
   const clock = () => Date.now();
   const print = logWithPoints((event) => console.log(JSON.stringify(event)), env.SECURITY_EVENTS);
@@ -159,7 +159,7 @@ function portsOf(
     command: (agent, instance, command) => sendCommand(env, agent, instance, command),
     checkRevoked: checkRevokedOf(env),
     listRevoked: (names) => timed.revocations.ofTargets(names, clock()),
-    callbacks: { tokens: verifier.callbackTokens, verifiers, rates: createRates() },
+    callbacks: { tokens: verifier.callbackTokens, verifiers, rates: createRates(GATE_BUCKETS) },
     keepAlive: waitUntil,
     sleep: (ms, signal) => scheduler.wait(ms, { signal }).catch(() => {}),
     listSessions: async (agent, instance, question) => {
@@ -181,9 +181,9 @@ export interface TicketedAgent {
 }
 
 /**
- * An instance of an agent for the worker's own code, which needs no ticket: as the SDK's `getAgentByName`, but the calls have
- * the scopes that the registry gives the name `as` in `workerCalls`, locks hold, and each is in the audit log. Only requests
- * go this way; the native RPC of a stub is what the platform makes of it.
+ * An instance of an agent for the worker's own code, which needs no ticket. It is like the SDK's `getAgentByName`, but calls
+ * have the scopes that the registry gives the name `as` in `workerCalls`, locks hold, and each call is in the audit log.
+ * Only requests go this way: native RPC on a stub bypasses the gate.
  *
  * Throws a `TypeError` for a namespace of no agent of {@link createGate}, and for a name that no instance can have.
  */
@@ -207,5 +207,5 @@ export function getTicketedAgent(
   };
 }
 
-/** Of requests that leave the worker for no network. */
+/** The origin of requests that never leave the worker. */
 const OWN_ORIGIN = 'https://agent.invalid';

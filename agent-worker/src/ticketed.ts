@@ -1,6 +1,6 @@
 import type { Outcome } from '@agent-ticket/shared/outcome.ts';
 import type { VerifiedTicket } from '@agent-ticket/shared/verify-ticket.ts';
-import { type Agent, type Connection, type ConnectionContext, getCurrentAgent } from 'agents';
+import type { Agent, Connection, ConnectionContext } from 'agents';
 import {
   denialAnswer,
   type Handover,
@@ -35,8 +35,10 @@ import { createSessions } from './ticketed/sessions.ts';
 import { createStreams, later, repeat } from './ticketed/streams.ts';
 import { createSweep, HANDOVER_DUE_MS, SWEEP } from './ticketed/sweep.ts';
 import { createTicketless } from './ticketed/ticketless.ts';
-import { createToolGuard, rightsNow } from './ticketed/tools.ts';
+import { createToolGuard, rightsOfCallers } from './ticketed/tools.ts';
 import { verifierOf } from './verifier.ts';
+
+type Frame = string | ArrayBuffer;
 
 /**
  * Puts the ticket between the network and an agent: admission before any of its code runs, scopes on every inbound
@@ -141,14 +143,11 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
     readonly #tools = createToolGuard({
       takeApprover: this.#approvals.take,
       caller: this.#caller.find,
-      rightsOf: (who) => {
-        const { checkRevoked } = this.#inbound;
-        if (who.session !== undefined) return rightsNow(this.#sessions.rightsOf(who.session), checkRevoked);
-        const ticket = this.#caller.ticketOf(who);
-        // Of a call without a ticket the registry says the rights.
-        if (ticket === undefined) return Promise.resolve(who.scope);
-        return rightsNow(this.#sessions.rightsOfRequest(ticket), checkRevoked);
-      },
+      rightsOf: rightsOfCallers({
+        sessions: this.#sessions,
+        ticketOf: this.#caller.ticketOf,
+        checkRevoked: (ticket) => this.#inbound.checkRevoked(ticket),
+      }),
       auditDenied: this.#audit.deniedByAgent,
       log: (event) => console.log(JSON.stringify(event)),
     });
@@ -158,7 +157,7 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
       env: this.env,
       audit: this.#audit,
       caller: this.#caller,
-      // An MCP server has nothing but MCP, which takes tickets.
+      // An MCP server takes MCP alone, by tickets.
       agent: mcpClass === undefined ? this.#agent : undefined,
       eraseBlank: this.#destruction.eraseBlank,
       clock: () => Date.now(),
@@ -189,7 +188,7 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
       };
       pin(this, {
         fetch: (request: Request) => this.#handleRequest(request),
-        webSocketMessage: (ws: WebSocket, frame: string | ArrayBuffer) => this.#handleFrame(ws, frame),
+        webSocketMessage: (ws: WebSocket, frame: Frame) => this.#handleFrame(ws, frame),
         webSocketClose: (ws: WebSocket, code: number, reason: string, wasClean: boolean) => {
           const close = { code, reason, wasClean };
           this.#endSession(ws, plainEndOf(close), { code });
@@ -223,7 +222,7 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
 
     /**
      * Of an `McpAgent` only the sessions have a server and a transport. What it sets up for all messages of a session has
-     * no caller, whoever woke it.
+     * no caller, even if a request woke it.
      */
     override onStart(props?: Record<string, unknown>): void | Promise<void> {
       if (mcpClass !== undefined && !isMcpSession(this.ctx.id)) return;
@@ -231,29 +230,15 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
     }
 
     /** An answer in progress goes on while sessions end: it must not reach them, nor stop for the others. */
-    override broadcast(
-      message: string | ArrayBuffer | ArrayBufferView,
-      without: readonly string[] = [],
-    ): void {
+    override broadcast(message: Frame | ArrayBufferView, without: readonly string[] = []): void {
       const ids = this.ctx.getWebSockets().map((ws) => sessionIdOf(this.ctx.getTags(ws)) ?? '');
       const skipped = [...without, ...skippedByBroadcast(message, ids, this.#sessions)];
-      const frameOf = this.#ticketless.framesOf(message);
-      if (frameOf === undefined) {
-        super.broadcast(message, skipped);
-        return;
-      }
-      const frames = new Map(ids.map((id) => [id, frameOf(this.#sessions.findBrowser(id))]));
-      for (const frame of new Set(frames.values()))
-        super.broadcast(frame, [...skipped, ...ids.filter((id) => frames.get(id) !== frame)]);
+      const audience = { sessions: ids, skipped, browserOf: this.#sessions.findBrowser };
+      this.#ticketless.broadcast(message, audience, (frame, others) => super.broadcast(frame, others));
     }
 
-    /** While a connection opens, the SDK sends them to it alone; otherwise to all, see {@link broadcast}. */
     override getMcpServers(): ReturnType<Agent['getMcpServers']> {
-      const state = super.getMcpServers();
-      const { connection, request } = getCurrentAgent();
-      return connection === undefined || request === undefined
-        ? state
-        : this.#ticketless.shownTo(this.#sessions.findBrowser(connection.id), state);
+      return this.#ticketless.shownState(super.getMcpServers());
     }
 
     /** Called by the SDK's scheduler when something is due. */
@@ -317,18 +302,14 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
       });
     }
 
-    #handleFrame(ws: WebSocket, frame: string | ArrayBuffer): void | Promise<void> {
+    #handleFrame(ws: WebSocket, frame: Frame): void | Promise<void> {
       this.#recover();
       const checked = checkFrame(sessionIdOf(this.ctx.getTags(ws)), ws, frame, this.#inbound);
       if (checked instanceof Promise) return checked.then((allowed) => this.#passFrame(ws, frame, allowed));
       return this.#passFrame(ws, frame, checked);
     }
 
-    #passFrame(
-      ws: WebSocket,
-      frame: string | ArrayBuffer,
-      allowed: AllowedFrame | undefined,
-    ): void | Promise<void> {
+    #passFrame(ws: WebSocket, frame: Frame, allowed: AllowedFrame | undefined): void | Promise<void> {
       if (allowed === undefined) return;
       const run = () => this.#agent.webSocketMessage(ws, frame);
       const { sessionId, call, approves } = allowed;

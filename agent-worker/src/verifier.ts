@@ -6,7 +6,7 @@ import type { FindKey } from '@agent-ticket/shared/verify-ticket.ts';
 import { type CallbackTokens, createCallbackTokens } from './callback-token.ts';
 import { type GateConfig, readConfig } from './config.ts';
 
-/** What it takes to verify a ticket or the token of a callback. */
+/** The configuration and keys that verify tickets and tokens of callbacks. */
 export interface Verifier {
   readonly config: GateConfig;
   readonly findKey: FindKey;

@@ -418,7 +418,7 @@ describe('a callback is let in', () => {
     expect(await tokensOf(CURRENT, PREVIOUS).make(place, id, LATER)).not.toBe(old);
   });
 
-  test('as itself, whatever its cf and headers say, and without what is not the agent’s', async () => {
+  test('as itself, with any cf and headers, and without members that are not the agent’s', async () => {
     const good = await goodOne();
     const cf = { ...(await smuggled(good)), agentTicket: { claims: { role: 'owner' } } };
     good.url.searchParams.set('_pk', 'mine');

@@ -60,7 +60,7 @@ describe('the limit of a callback', () => {
     expect((await post(await urlOf(newInstance(), 'rare'), 'x', from('203.0.113.3'))).status).toBe(200);
   });
 
-  test('does not count an address for what was let in', async () => {
+  test('does not count admitted requests of an address', async () => {
     for (let n = 0; n < 6; n += 1)
       expect((await post(await urlOf(newInstance(), 'rare'), 'x', from('203.0.113.4'))).status).toBe(200);
   });
@@ -193,7 +193,7 @@ describe('a revocation', () => {
     expect((await post(await urlOf(instance))).status).toBe(200);
   });
 
-  test('of what was decided before refuses no callback, which nobody decided', async () => {
+  test('of tickets from before refuses no callback, since no decision is behind one', async () => {
     const instance = newInstance();
     await recordRevocation(cutoff(`instance:hooked/${instance}`));
     expect((await post(await urlOf(instance))).status).toBe(200);

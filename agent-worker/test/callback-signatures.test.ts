@@ -218,7 +218,7 @@ test.for(ATTACKS)('a signed callback with %s is refused: %d %s', async ([, statu
   expect((await front(post(instance, 'github', body, await githubHeaders(body)))).status).toBe(200);
 });
 
-describe('what was handled', () => {
+describe('a delivery that was handled', () => {
   test('is not handled again, with whatever new time and signature', async () => {
     const instance = await opened();
     const body = delivery(instance);
@@ -313,7 +313,7 @@ describe('a verification', () => {
     expect((await receivedBy(instance))[0]?.headers).not.toHaveProperty('authorization');
   });
 
-  test('of a request without a body says what is handled once', async () => {
+  test('of a request without a body names the delivery', async () => {
     const instance = await opened();
     odd.verify = () => ({ principal: 'odd:1', instance });
     const get = () => front(new Request(pathOf(instance, 'odd')));
@@ -357,7 +357,7 @@ describe('an instance that nobody has opened', () => {
     expect(await runInDurableObject(hooked(instance), (agent) => agent.state)).toEqual({ secret: 1 });
   });
 
-  test('since it was destroyed answers 404 to what was good before', async () => {
+  test('since it was destroyed answers 404 to a URL that was good before', async () => {
     const instance = await opened();
     const url = await runInDurableObject(hooked(instance), (agent) => agent.callbackUrl('token'));
     await runInDurableObject(hooked(instance), (agent) => agent.destroy().catch(() => {}));

@@ -158,8 +158,8 @@ describe('a ticket past its end', () => {
     await socket.closed();
     await expectEvents(instance, ['ticket.used', 'session.opened', 'session.closed']);
     const over = await ask(`/agents/counter/${instance}`, { ticket });
-    expect(over.status).toBe(403);
-    expect(await over.json()).toMatchObject({ error: { code: 'FORBIDDEN' } });
+    expect(over.status).toBe(401);
+    expect(await over.json()).toMatchObject({ error: { code: 'UNAUTHORIZED' } });
     vi.setSystemTime((NOW + 65) * 1000);
     expect((await ask(`/agents/counter/${instance}`, { ticket })).status).toBe(401);
   });

@@ -7,7 +7,9 @@ import { ISSUER, makeTicket, newInstance, ORIGIN } from './tickets.ts';
 /** Protected resource metadata of agents for machines (RFC 9728), by which MCP clients find the broker. */
 
 const WELL_KNOWN = '/.well-known/oauth-protected-resource';
-const CONFIGURED = gateWith({ config: { ...gateConfig, origin: 'https://agents.test' } });
+/** `AGENT_WORKER_URL` of the worker under test. */
+const OWN = 'https://agents.test';
+const CONFIGURED = gateWith({ config: { ...gateConfig, origin: OWN } });
 
 test.for(['', '/mcp', '/sse'])(
   'the resource with the path “%s” names itself and its broker',
@@ -18,7 +20,7 @@ test.for(['', '/mcp', '/sse'])(
     expect(answer.status).toBe(200);
     expect(answer.headers.get('content-type')).toBe('application/json');
     expect(await answer.json()).toEqual({
-      resource: HOST + path,
+      resource: OWN + path,
       authorization_servers: [ISSUER],
       bearer_methods_supported: ['header'],
     });
@@ -49,6 +51,14 @@ test.for<[what: string, path: string, init: object, status: number]>([
   expect(await answer.json()).toMatchObject({ error: { code: expect.any(String) } });
 });
 
+test('without the setting the resource has the origin of the request', async () => {
+  const path = `/agents/mcp-agent/${newInstance()}/mcp`;
+  const answer = await ask(WELL_KNOWN + path, {
+    front: gateWith({ config: { ...gateConfig, origin: undefined } }),
+  });
+  expect(await answer.json()).toMatchObject({ resource: HOST + path });
+});
+
 test('a wrong Host names nothing where the origin is configured', async () => {
   const init = { front: CONFIGURED, host: 'https://evil.test' };
   const path = `/agents/mcp-agent/${newInstance()}/mcp`;
@@ -66,13 +76,13 @@ test.for<[what: string, path: string, named: string]>([
   ['a path that is no endpoint', '/other"x', ''],
 ])('a 401 at %s says where the metadata is', async ([, path, named]) => {
   const place = `/agents/mcp-agent/${newInstance()}`;
-  const expected = `Bearer realm="agents", resource_metadata="${HOST}${WELL_KNOWN}${place}${named}"`;
+  const expected = `Bearer realm="agents", resource_metadata="${OWN}${WELL_KNOWN}${place}${named}"`;
   for (const headers of [{}, { authorization: 'Bearer wrong' }]) {
     const answer = await ask(place + path, { headers });
     expect([answer.status, answer.headers.get('www-authenticate')]).toEqual([401, expected]);
   }
   const found = await ask(WELL_KNOWN + place + named);
-  expect(await found.json()).toMatchObject({ resource: HOST + place + named });
+  expect(await found.json()).toMatchObject({ resource: OWN + place + named });
 });
 
 test.for<[what: string, ask: () => Promise<Response>, challenge: string | null]>([

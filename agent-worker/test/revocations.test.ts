@@ -400,7 +400,7 @@ describe('an address', () => {
     return socket;
   };
 
-  test('loses its sessions, whoever has them, and no other address does', async () => {
+  test('loses its sessions, of every principal, and no other address does', async () => {
     const [one, two] = [newInstance(), newInstance()];
     const here = [await enterFrom('192.0.2.7', one), await enterFrom('192.0.2.7', two, { sub: newPerson() })];
     const other = await enterFrom('192.0.2.70', one);

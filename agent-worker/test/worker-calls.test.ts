@@ -157,7 +157,7 @@ describe('an agent for the worker’s own code', () => {
   });
 });
 
-describe('what the platform brings without a request', () => {
+describe('without a request of the gate', () => {
   test('a mail that is routed to an agent reaches it', async () => {
     const instance = newInstance();
     const words = new TextEncoder().encode('Subject: hello\r\n\r\nwords');

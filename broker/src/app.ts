@@ -170,7 +170,7 @@ const mayBeNobody = ({ url }: Request, { allowsNobody }: Route): boolean =>
 const ALLOW = {
   'access-control-allow-methods': 'GET, POST, DELETE',
   'access-control-allow-headers':
-    // The last is what MCP clients send with a request for metadata.
+    // MCP clients send the last one with a request for metadata.
     'authorization, content-type, cf-access-client-id, cf-access-client-secret, cf-access-jwt-assertion, mcp-protocol-version',
   'access-control-max-age': '600',
 } as const;

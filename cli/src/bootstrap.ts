@@ -3,7 +3,7 @@ import { digestSecret, makeSecret, makeTokenId } from '@agent-ticket/broker/src/
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import { base64url } from 'jose';
 import * as z from 'zod';
-import { type Profile, profileFile } from './api/access.ts';
+import { writeProfile } from './api/access.ts';
 import { type ExitCode, type Row, type Terminal, UsageError } from './command.ts';
 import { parseJson } from './parse-json.ts';
 
@@ -31,8 +31,8 @@ export interface BootstrapOptions {
 const PEPPER_BYTES = 32;
 
 /**
- * `agent-ticket bootstrap`: the first service token, with every permission, for who may write to the control database. The
- * broker delivers the event of it to the audit log. Does NOT see operators that claim rules make.
+ * `agent-ticket bootstrap`: the first service token, with every permission, for a caller that can write to the control
+ * database. The broker delivers its event to the audit log. Does NOT see operators that claim rules make.
  */
 export async function bootstrap(options: BootstrapOptions, terminal: Terminal): Promise<ExitCode> {
   const { save, broker, print = false, json } = options;
@@ -57,8 +57,7 @@ export async function bootstrap(options: BootstrapOptions, terminal: Terminal): 
       'There is an operator already: a service token with service-tokens:write. Use it, or add --again to make another one.',
     );
   if (save !== undefined && broker !== undefined) {
-    const profile: Profile = { broker, client_id: id, client_secret: secret };
-    const path = await terminal.writePrivate(profileFile(save), `${JSON.stringify(profile, null, 2)}\n`);
+    const path = await writeProfile(save, { broker, client_id: id, client_secret: secret }, terminal);
     terminal.err(`Kept in ${path}. Try it: agent-ticket me --profile ${save}\n`);
     return 0;
   }

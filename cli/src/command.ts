@@ -18,7 +18,7 @@ export interface Terminal {
    * file has something else alone: it is not ours.
    */
   readonly openLines: (path: string, isKept: (line: string) => boolean) => Promise<Lines>;
-  /** Runs the wrangler of this folder. Answers what it printed. */
+  /** Runs the wrangler of this folder. Answers its output. */
   readonly runWrangler: (words: readonly string[]) => Promise<string>;
   /** A libSQL database, through the driver of the broker that is installed here. All statements, or none. */
   readonly runLibsql: (
@@ -59,11 +59,11 @@ export interface Lines {
   close(): Promise<void>;
 }
 
-/** What a person types, or a pipe. */
+/** Lines that a person types, or that come from a pipe. */
 export interface Input {
   /** The next line; undefined at the end of the input, which Ctrl-C is, too. */
   next(): Promise<string | undefined>;
-  /** Shows the prompt and what was typed after it again, below what was written meanwhile. */
+  /** Shows the prompt and the typed text again, below lines that were written meanwhile. */
   redraw(): void;
   close(): void;
 }
@@ -91,7 +91,7 @@ export interface NewFile {
   readonly text: string;
 }
 
-/** What the exit codes mean. */
+/** The meaning of the exit codes. */
 export const EXIT_CODES = {
   0: 'done and well',
   1: 'done and the answer is bad',
@@ -99,7 +99,7 @@ export const EXIT_CODES = {
 } as const;
 export type ExitCode = keyof typeof EXIT_CODES;
 
-/** A fault that the caller can mend. Its text says how; `facts` are what a program reads of it. */
+/** A fault that the caller can mend. Its text says how; `facts` are for programs. */
 export class UsageError extends Error {
   readonly facts: Readonly<Record<string, string | number>>;
 

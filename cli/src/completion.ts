@@ -1,7 +1,7 @@
 import { allOf, type CommandNode } from './command-tree.ts';
 
 export const SHELLS = ['bash', 'zsh', 'fish', 'powershell'] as const;
-export type Shell = (typeof SHELLS)[number];
+type Shell = (typeof SHELLS)[number];
 
 /** A script by which a shell completes the commands and options of the tree. It calls nothing when it completes. */
 export function completionScript(shell: Shell, program: CommandNode): string {
@@ -18,7 +18,7 @@ export function completionScript(shell: Shell, program: CommandNode): string {
   }
 }
 
-/** What may follow the words of a command: commands of a group, and options. */
+/** Words that may follow those of a command: commands of a group, and options. */
 const following = ({ children, options }: CommandNode) => [
   ...children.map(({ words, about }) => ({ word: words.split(' ').at(-1) ?? words, about })),
   ...options.map(({ long, about }) => ({ word: long, about })),

@@ -1,7 +1,7 @@
 import { PERMISSIONS } from '@agent-ticket/broker/src/credentials/permissions.ts';
 import type { AgentRegistry } from '@agent-ticket/shared/registry.ts';
 import type { DevPorts } from './command.ts';
-import type { DevSecrets, SeededCredential } from './open-secrets.ts';
+import { callbackKeyOf, type DevSecrets, type SeededCredential } from './open-secrets.ts';
 
 export const DEV_AUDIENCE = 'agents.local';
 
@@ -34,6 +34,12 @@ export const appVars = (ports: DevPorts): readonly string[] => [
   `ISSUER=${addressOf(ports.broker)}`,
   `TICKET_AUDIENCE=${DEV_AUDIENCE}`,
 ];
+
+/** Settings by which agents have callbacks. */
+export const callbackVars = (port: number, secrets: Pick<DevSecrets, 'keyEncryptionKey'>) => ({
+  AGENT_WORKER_URL: addressOf(port),
+  CALLBACK_KEY: callbackKeyOf(secrets),
+});
 
 /** The first line of a file that a later start may write anew. */
 export const WRITTEN = '# Written by agent-ticket dev at each start.';

@@ -105,7 +105,7 @@ const terminal: Terminal = {
   colours: process.stdout.isTTY === true && !process.env.NO_COLOR,
 };
 
-// `| head` has read enough.
+// The reader of a pipe, such as `head`, has read enough.
 process.stdout.on('error', (error: Error) => {
   if (!hasCode(error, 'EPIPE')) throw error;
   process.exit(exitCode('SIGPIPE'));

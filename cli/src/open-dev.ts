@@ -9,7 +9,16 @@ import type { AgentRegistry } from '@agent-ticket/shared/registry.ts';
 import type { D1Database } from '@cloudflare/workers-types';
 import * as z from 'zod';
 import { type DevOptions, type DevPorts, type ExitCode, type Terminal, UsageError } from './command.ts';
-import { addressOf, appVars, brokerVars, frontFiles, seedRows, varsFile, WRITTEN } from './dev-files.ts';
+import {
+  addressOf,
+  appVars,
+  brokerVars,
+  callbackVars,
+  frontFiles,
+  seedRows,
+  varsFile,
+  WRITTEN,
+} from './dev-files.ts';
 import { signInSettings, startIdentityProvider } from './identity-provider/start.ts';
 import { migrateD1 } from './open-migrations.ts';
 import { type DevSecrets, loadSecrets } from './open-secrets.ts';
@@ -44,10 +53,10 @@ export async function openDev(options: DevOptions, terminal: Terminal, stop: Abo
   const broker = await readBroker(folder, terminal);
   requireSameRecord(app, broker, folder);
   const agents = await orUsage(openAgents('agents.ts'));
-  await requireAppVars(ports);
   await mkdir(DATA, { recursive: true });
   await writeFile(join(DATA, '.gitignore'), '*\n');
   const secrets = await orUsage(loadSecrets(join(DATA, 'secrets.json')));
+  await requireAppVars(ports, secrets);
   const identityProvider = await orUsage(
     startIdentityProvider({
       port: ports.identityProvider,
@@ -101,12 +110,13 @@ function requireSameRecord(app: Worker, broker: Worker, folder: string): void {
 }
 
 /** The app's own settings: written where there are none, and left to its author where there are. */
-async function requireAppVars(ports: DevPorts): Promise<void> {
+async function requireAppVars(ports: DevPorts, secrets: DevSecrets): Promise<void> {
   const path = '.dev.vars';
   const wanted = appVars(ports);
   const text = existsSync(path) ? await readFile(path, 'utf8') : undefined;
   if (text === undefined || text.startsWith(WRITTEN)) {
-    await writeFile(path, [WRITTEN, ...wanted, ''].join('\n'));
+    const callbacks = Object.entries(callbackVars(ports.app, secrets)).map((setting) => setting.join('='));
+    await writeFile(path, [WRITTEN, ...wanted, ...callbacks, ''].join('\n'), { mode: 0o600 });
     return;
   }
   const lines = text.split(/\r?\n/).map((line) => line.replaceAll('"', '').trim());

@@ -48,7 +48,7 @@ it('a file of lines that is opened goes on after the last line that is kept', as
   expect(await readFile(path, 'utf8')).toBe('kept 1\nkept 2\nnext\n');
 });
 
-it('a line longer than what is read at once is one line', async () => {
+it('a line longer than one read is one line', async () => {
   const path = join(folder, 'log');
   const long = 'x'.repeat(200_000);
   const first = await openLines(path, () => true);

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { type Lines, UsageError } from './command.ts';
 import { hasCode } from './error-code.ts';
 
-/** Group and others. Windows has no such bits: there a home folder is its owner's. */
+/** The permission bits of group and others. Windows has none: there a home folder is its owner's alone. */
 const OF_OTHERS = 0o077;
 
 const privatePath = (name: string): string =>
@@ -76,7 +76,7 @@ export async function openLines(path: string, isKept: (line: string) => boolean)
   };
 }
 
-/** The last line that is kept, and where it ends. What follows the last line feed is no line. */
+/** The last line that is kept, and where it ends. Text after the last line feed is no line. */
 async function lastKept(
   file: FileHandle,
   isKept: (line: string) => boolean,
@@ -103,7 +103,7 @@ async function lastKept(
   return { end: 0, last: undefined };
 }
 
-/** What the system says of a file, the caller can mend. */
+/** A fault that the system reports about a file: the caller can mend it. */
 function usage(error: unknown, path: string): unknown {
   if (!(error instanceof Error && 'code' in error)) return error;
   return new UsageError(`${path} cannot be used (${String(error.code)}). Check the folder and its rights.`);

@@ -22,7 +22,7 @@ export function openInput(prompt: string): Input {
   });
   lines.once('close', () => {
     ended = true;
-    // Ctrl-C and Ctrl-D leave the cursor behind what was typed.
+    // Ctrl-C and Ctrl-D leave the cursor behind the typed text.
     if (isTerminal && !closing) process.stderr.write('\n');
     take?.(undefined);
   });

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import * as z from 'zod';
 import { type Row, UsageError } from './command.ts';
 
-/** What is used of the driver that the installed broker brings. */
+/** The part of the driver of the installed broker that is used here. */
 interface Driver {
   createClient(config: { readonly url: string; readonly authToken?: string | undefined }): {
     batch(statements: string[], mode: 'write'): Promise<readonly { readonly rows: readonly unknown[] }[]>;

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { loadSecrets } from './open-secrets.ts';
+import { callbackKeyOf, loadSecrets } from './open-secrets.ts';
 
 async function emptyFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'agent-ticket-secrets-'));
@@ -17,6 +17,15 @@ it('secrets are made once, stored, and readable by the owner alone', async () =>
   expect(await loadSecrets(file, join(folder, 'state'))).toEqual(made);
   expect((await stat(file)).mode & 0o777).toBe(0o600);
   expect(await readdir(join(folder, 'new'))).toEqual(['secrets.json']);
+});
+
+it('the key of callbacks is 32 bytes, the same for stored secrets, and none of them', async () => {
+  const file = join(await emptyFolder(), 'secrets.json');
+  const made = await loadSecrets(file);
+  const key = callbackKeyOf(made);
+  expect(Buffer.from(key, 'base64url')).toHaveLength(32);
+  expect(callbackKeyOf(await loadSecrets(file))).toBe(key);
+  expect(await readFile(file, 'utf8')).not.toContain(key);
 });
 
 it('concurrent starts get the same secrets', async () => {

@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { createHmac, randomBytes, randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -33,6 +33,10 @@ export const makeSecrets = (): DevSecrets => ({
   serviceToken: credential(),
   adminToken: credential(),
 });
+
+/** The `CALLBACK_KEY` of a development stack. Derived, so that one with stored secrets has it, too. */
+export const callbackKeyOf = ({ keyEncryptionKey }: Pick<DevSecrets, 'keyEncryptionKey'>): string =>
+  createHmac('sha256', keyEncryptionKey).update('CALLBACK_KEY').digest('base64url');
 
 /**
  * Reads the secrets of an earlier start, or makes and stores them, readable by the owner only. Concurrent starts get the

@@ -1,4 +1,5 @@
 import { Argument, Command, CommanderError, InvalidArgumentError } from '@commander-js/extra-typings';
+import { saveProfile } from './api/access.ts';
 import {
   type Act,
   addApiCommands,
@@ -16,7 +17,6 @@ import { type CommandNode, describeCommand } from './command-tree.ts';
 import { completionScript, SHELLS } from './completion.ts';
 import { doctor } from './doctor/doctor.ts';
 import { init } from './init.ts';
-import { saveProfile } from './profiles.ts';
 
 /** Beside the help of commander: what its exit codes mean. */
 const CODES = `
@@ -112,7 +112,7 @@ function program(act: Act, { out, err }: Pick<Terminal, 'out' | 'err'>): Command
 function addOperation(at: CommandAt, act: Act): void {
   at(
     'bootstrap',
-    'Makes the first operator’s service token, for who may write to the control database.',
+    'Makes the first operator’s service token. You need write access to the control database.',
     'bootstrap --d1 broker/wrangler.jsonc --secrets-file .dev/broker-secrets.json',
   )
     .option('--d1 <config>', 'the wrangler configuration of the broker, for a database on Cloudflare')
@@ -131,7 +131,7 @@ function addOperation(at: CommandAt, act: Act): void {
 
   at(
     'doctor',
-    'What is wrong with a deployment, or with the files of one, and what to do.',
+    'Finds faults of a deployment, or of the files of one, and says how to mend them.',
     'doctor --origin https://app.example.com',
   )
     .option('--agent <slug>', 'the agent to connect to; left out: the first that the credential may')

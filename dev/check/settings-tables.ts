@@ -33,7 +33,7 @@ const BROKER: Descriptions<typeof BrokerSettings.shape> = {
     secret: 'Goes into the digests of service-token secrets: 32 random bytes in base64url',
   },
   PRINCIPAL_LABEL:
-    'By what operators see people: `email`, the verified address; `name`, as the issuer says it; or `none`, which also deletes those that were kept. See [personal data](operations.md#personal-data)',
+    'The label by which operators see people: `email`, the verified address; `name`, as the issuer gives it; or `none`, which also deletes stored labels. See [personal data](operations.md#personal-data)',
   SHARDS:
     'Objects among which accounts are divided for minting, on Workers; 1 to 64. See [operations](operations.md)',
   ALLOWED_ORIGINS: `${LIST} exact origins of pages that may ask the broker`,
@@ -82,7 +82,7 @@ const AGENT_WORKER: Descriptions<typeof AgentWorkerSettings.shape & typeof DemoS
   TICKET_AUDIENCE: 'The name of this worker in tickets, as in the broker’s setting',
   BROKER_JWKS_URL: 'Where the broker’s keys are; left out: below `ISSUER`',
   AGENT_WORKER_URL:
-    'The agent worker’s origin, as in the broker’s setting, for what it tells MCP clients (left out: that of the request) and for URLs of [callbacks](callbacks.md), which need it',
+    'The agent worker’s origin, as in the broker’s setting. URLs of [callbacks](callbacks.md) need it; metadata for MCP clients have the origin of the request without it',
   ALLOWED_ORIGINS: `${LIST} exact origins of pages that may open sockets, beside its own`,
   TICKET_REPLAY:
     '`note`, or `end-session`: a session ends when its ticket is shown again by somebody else; either way it is in the audit log',

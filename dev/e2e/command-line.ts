@@ -12,7 +12,7 @@ export interface Ended {
 
 interface Given {
   readonly environment: Readonly<Record<string, string>>;
-  /** What is piped into it. */
+  /** The text that is piped into it. */
   readonly input?: string;
 }
 
@@ -42,7 +42,7 @@ export const credentialOf = (
   AGENT_TICKET_CLIENT_SECRET: clientSecret,
 });
 
-/** What was said with `--json`. */
+/** The output with `--json`, parsed. */
 export const rowsOf = ({ out }: Ended): readonly Record<string, unknown>[] =>
   out
     .split('\n')

@@ -1,5 +1,5 @@
 import { openControl } from '@agent-ticket/drizzle/control/open-d1.ts';
-import { addressOf, brokerVars } from 'agent-ticket/src/dev-files.ts';
+import { addressOf, brokerVars, callbackVars } from 'agent-ticket/src/dev-files.ts';
 import {
   type IdentityProvider,
   signInSettings,
@@ -93,6 +93,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
           port: ports.agentWorker,
           settings: {
             ...{ ISSUER, TICKET_AUDIENCE, ALLOWED_ORIGINS, MODE, DEMO_ACCESS_URL: access.url },
+            ...callbackVars(ports.agentWorker, secrets),
             ...options.agentWorkerSettings,
           },
         },

@@ -31,7 +31,7 @@ export type OutboxCommand =
       readonly ids: readonly string[];
       /** Of the one agent worker that has what they hit, where the change knows it. */
       readonly audience?: string;
-      /** The one instance that has what they hit, where the change knows it. */
+      /** The one instance that they hit, where the change knows it. */
       readonly at?: { readonly agent: AgentSlug; readonly instance: InstanceName };
     }
   /** Delete an instance; both revocations are by id, the lock is lifted when the object is gone. */

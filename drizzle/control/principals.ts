@@ -113,7 +113,7 @@ export function principalStore(db: ControlDatabase) {
         .orderBy(asc(principals.label), asc(principals.id))
         .limit(limit),
 
-    /** What some principals have. `targets` are the names of what a lock on each would name; `now` in ms. */
+    /** Counts of some principals. `targets` are the names that a lock on each would have; `now` in ms. */
     async countsOf(
       asked: readonly { readonly id: string; readonly target: string }[],
       now: number,
@@ -161,7 +161,7 @@ export function principalStore(db: ControlDatabase) {
           },
         }),
 
-    /** Forgets principals of which no credential that old is taken any more and no session is left, no more than `limit`. `now` in ms. */
+    /** Deletes rows without a live credential or a kept session, no more than `limit`. `now` in ms. */
     purge(now: number, limit: number): Promise<number> {
       return deleteFirst(db, {
         key: principals.id,

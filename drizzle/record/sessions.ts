@@ -191,7 +191,7 @@ export function sessionStore(db: RecordDatabase) {
         .orderBy(agentSessions.startedAt, agentSessions.id)
         .limit(limit),
 
-    /** Sessions by filter, newest first. The start is in every index, so a span of time bounds what is examined. */
+    /** Sessions by filter, newest first. The start is in every index, so a span of time bounds the rows that are read. */
     async list(
       filter: SessionFilter,
       after: SessionCursor | undefined,

@@ -7,7 +7,7 @@ import { agentSessions, auditEvents } from './schema.ts';
 /** Longer than any session lives: one that was live at a moment started no earlier than this before it. In ms. */
 export const LIVED_AT_MOST_MS = (SESSION_ABSOLUTE_SECONDS + 2 * CLOCK_SKEW_SECONDS) * 1000;
 
-/** What happened in one span of time. */
+/** Counts of one span of time. */
 export interface SpanCounts {
   /** When the span began, in ms. */
   readonly at: number;
@@ -30,7 +30,7 @@ export interface RefusalCount {
 const within = (time: string, step: number) =>
   sql.raw(`${time} >= q.value AND ${time} < q.value + ${Math.floor(step)}`);
 
-/** Counts of equally long spans. What a call reads grows with what happened in them: callers ask about some at a time. */
+/** Counts of equally long spans. A call reads every event in them, so callers ask about some spans at a time. */
 export function statsStore(db: RecordDatabase) {
   return {
     /** Tickets by outcome and sessions, of the spans of `step` ms that begin at these moments. */

@@ -30,7 +30,7 @@ export interface WorkerCall {
  */
 export const MCP_OAUTH = 'mcp-oauth';
 
-/** OPTIONS is the gate's own, and HEAD has no meaning for who sends a message. */
+/** The gate answers OPTIONS itself, and HEAD has no use for a sender of messages. */
 const CALLBACK_METHODS: readonly string[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
 
 /**
@@ -50,7 +50,7 @@ const twice = (values: readonly string[]): string[] => [
   ...new Set(values.filter((value, index) => values.indexOf(value) !== index)),
 ];
 
-/** What is wrong with the callbacks of one agent, a sentence for each fault. */
+/** Faults of the callbacks of one agent, a sentence for each. */
 export function callbackFaults(callbacks: readonly AgentCallback[]): string[] {
   return [
     ...twice(callbacks.map(({ name }) => name)).map((name) => `callback ${name} is there more than once`),
@@ -73,7 +73,7 @@ export function callbackFaults(callbacks: readonly AgentCallback[]): string[] {
 }
 
 /**
- * What is wrong with the worker's own calls of one agent, a sentence for each fault.
+ * Faults of the worker's own calls of one agent, a sentence for each.
  *
  * @param most the scopes of the role admin: no code of the worker acts as an owner.
  */

@@ -86,7 +86,7 @@ export function takeFromRequest(headers: Headers): Outcome<DeliveredTicket> {
   return ticket === undefined ? err('ticket_missing') : ok({ ticket, delivery: 'authorization' });
 }
 
-/** Every text of a request in a place of a ticket, of whatever form. */
+/** Every text in a request that stands where a ticket may be, of any form. */
 export const ticketTexts = (url: URL, headers: Headers): string[] => [
   ...ticketsIn(offered(headers)),
   ...url.searchParams.getAll(QUERY_PARAMETER),

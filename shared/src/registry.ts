@@ -99,7 +99,7 @@ export interface Rollout {
   readonly until: string;
 }
 
-export const ROLLOUT_DAYS = 30;
+const ROLLOUT_DAYS = 30;
 
 /** The rollout of an agent that is in force, with its end in ms. `now` in ms. */
 export function rolloutOf(
@@ -111,7 +111,7 @@ export function rolloutOf(
   return until > now && until - now <= ROLLOUT_DAYS * 86_400_000 ? { role: enforce.role, until } : undefined;
 }
 
-/** Rollouts that end too late to begin, one sentence each: what {@link validateAgentRegistry} cannot know. `now` in ms. */
+/** Rollouts that end too late, one sentence each. {@link validateAgentRegistry} knows no time. `now` in ms. */
 export const rolloutFaults = (registry: AgentRegistry, now: number): string[] =>
   registry
     .filter(
@@ -119,7 +119,7 @@ export const rolloutFaults = (registry: AgentRegistry, now: number): string[] =>
     )
     .map(({ slug }) => `${slug}: enforce.until is more than ${ROLLOUT_DAYS} days ahead`);
 
-/** The name, in place of that of a grant, of what tickets of a rollout rest on. */
+/** The name that tickets of a rollout have in place of a grant. */
 export const rolloutGrant = (slug: string): string => `rollout:${slug}`;
 
 export type AgentRegistry = readonly AgentEntry[];
@@ -177,8 +177,8 @@ export type EnabledSlug<
  * gate enforces it. The Durable Object binding of the agent `chat-agent` is `CHAT_AGENT` or `ChatAgent`.
  *
  * Defaults: enabled, in the one worker there is, over sockets, for any tier; access by a stored grant only; viewers read
- * state, admins also write state and send messages, owners also call methods and have tools run; a ticket may come in any way; limits for
- * users of a web page.
+ * state, admins also write state and send messages, owners also call methods and have tools run; a ticket may come in any
+ * way; limits for users of a web page.
  *
  * Throws an `Error` that names every fault of {@link validateAgentRegistry}. It does not check that bindings exist.
  */

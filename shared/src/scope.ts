@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { CallName } from './names.ts';
 
 /**
- * What one inbound frame or request to an agent needs, and a tool that a model runs for its caller. `agent:rpc:<method>` names
+ * The right that an inbound frame, a request or a tool of a model needs at an agent. `agent:rpc:<method>` names
  * one callable, `agent:tool:<name>` one tool, and `*` all. No other scope implies another.
  */
 const SCOPE =
@@ -34,7 +34,7 @@ export const ScopeList = z
 const OF_CALLBACK = 'agent:callback:';
 
 /**
- * What a request has that came by a callback, and nothing else: the callback's name. No {@link Scope}, so that neither a
+ * The only right of a request that came by a callback: the callback's name. No {@link Scope}, so that neither a
  * role nor a ticket can hold it.
  */
 export const CallbackScope = z

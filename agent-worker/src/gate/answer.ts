@@ -105,7 +105,7 @@ export function corsHeaders(
   if (origin === null) return headers;
   headers.set('access-control-allow-origin', origin);
   const exposed = ['retry-after', 'x-request-id'];
-  // What a client of Streamable HTTP reads (MCP 2025-03-26 and later, RFC 9728 §5).
+  // Headers that a client of Streamable HTTP reads (MCP 2025-03-26 and later, RFC 9728 §5).
   if (entry?.transport === 'sse') exposed.push('mcp-session-id', 'www-authenticate');
   headers.set('access-control-expose-headers', exposed.join(', '));
   return headers;

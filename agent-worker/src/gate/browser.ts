@@ -3,8 +3,8 @@ import type { AgentEntry } from '@agent-ticket/shared/registry.ts';
 import { base64url } from 'jose';
 
 /**
- * The browser of a person, by a cookie of the gate's own: an OAuth flow ends in the browser in which it began, or a stranger
- * could have a person finish the flow of the stranger. The cookie is no credential: it says who is the same, not who.
+ * The browser of a person, by a cookie of the gate's own. An OAuth flow ends in the browser in which it began, or an
+ * attacker could make a person finish the attacker's flow. The cookie is no credential: it tells browsers apart, not people.
  */
 
 /** Of this host alone, over TLS (RFC 6265bis §4.1.3.2): no other host of the site can set it. */
@@ -30,15 +30,15 @@ function cookieOf(headers: Headers): string | undefined {
 const digestOf = async (value: string): Promise<string> =>
   base64url.encode(new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(value))));
 
-/** Digest of the browser's cookie; `undefined` where it has none. */
+/** Digest of the browser's cookie; `undefined` where the browser has none. */
 export async function browserOf(headers: Headers): Promise<string | undefined> {
   const value = cookieOf(headers);
   return value === undefined ? undefined : digestOf(value);
 }
 
 /**
- * Whether a page of this site may be asking. Chromium names the site of no upgrade, so its origin has to tell; where both
- * hosts end alike and are of two sites (`co.uk`), the browser does not take the cookie (`SameSite=Lax`), and no flow ends.
+ * Whether a page of this site may be asking. Chromium sends no `Sec-Fetch-Site` with an upgrade, so the origin decides. Two
+ * hosts of two sites may end alike (`co.uk`): then the browser takes no cookie (`SameSite=Lax`), and no flow ends.
  */
 function maybeSameSite(url: URL, headers: Headers): boolean {
   const site = headers.get('sec-fetch-site');
@@ -49,17 +49,17 @@ function maybeSameSite(url: URL, headers: Headers): boolean {
   return page.protocol === url.protocol && siteOf(page.hostname) === siteOf(url.hostname);
 }
 
-/** No site has less than the last two names of its hosts; an address is a site of its own. */
+/** The last two labels of a host, which every site has at least. An IP address is a site of its own. */
 const siteOf = (hostname: string): string =>
   /^[\d.]+$|:/.test(hostname) ? hostname : hostname.split('.').slice(-2).join('.');
 
 interface KnownBrowser {
   readonly digest?: string;
-  /** `Set-Cookie` for one that had no cookie yet. */
+  /** `Set-Cookie` for a browser that had no cookie yet. */
   readonly cookie?: string;
 }
 
-/** The browser of an upgrade or plain request, for agents that add MCP servers with OAuth; an upgrade may give it its cookie. */
+/** The browser of an upgrade or plain request, for agents that add MCP servers with OAuth. An upgrade may set its cookie. */
 export async function knowBrowser(
   url: URL,
   headers: Headers,

@@ -23,25 +23,25 @@ export interface CallbackRequest<Env = unknown> {
   readonly request: Request;
   /** The body, at most 64 KiB; empty for GET. */
   readonly bytes: Uint8Array;
-  /** Slug and instance that the path names. Nothing has shown that the sender means them. */
+  /** Slug and instance that the path names. The sender has not proven that it means them. */
   readonly agent: string;
   readonly instance: string;
   readonly env: Env;
 }
 
-/** What a verified request says. */
+/** The facts that the app's verification takes from a request. */
 export interface VerifiedCallback {
-  /** Who sent it, as `<scheme>:<name>`: for the audit log and for locks. The agent's caller is `callback:<name>` all the same. */
+  /** The sender, as `<scheme>:<name>`, for the audit log and for locks. The agent's caller is still `callback:<name>`. */
   readonly principal: string;
-  /** The instance that it is for, by what was verified and never by the path: another one is refused. */
+  /** The instance that the request is for, from signed content and never from the path. The gate refuses another one. */
   readonly instance: string;
-  /** What is handled once in 24 hours, as the id of a delivery; left out: the body. Must be there where there is none. */
+  /** The id of the delivery, which is handled once in 24 hours; left out: the body. Required where there is no body. */
   readonly once?: string;
 }
 
 /**
- * Verifies the requests of one callback before any object wakes. `undefined` refuses (401); what it throws, or takes more
- * than 10 s for, is answered 503, so that the sender comes again. Must compare in constant time.
+ * Verifies the requests of one callback before any object wakes. `undefined` refuses (401). Where it throws, or takes more
+ * than 10 s, the answer is 503, so that the sender tries again. Must compare in constant time.
  */
 export type VerifyCallback<Env = unknown> = (
   callback: CallbackRequest<Env>,
@@ -75,8 +75,8 @@ const BODY_BYTES = 64 * 1024;
 const VERIFY_DEADLINE_MS = 10_000;
 
 /**
- * The callback that a request is, by raw path, method and what it carries; `undefined`: none, and its ticket decides. A
- * request that proves itself in both ways is refused, without a preference for one of them.
+ * The callback that a request is for, by raw path, method and credential; `undefined`: none, and its ticket decides. A
+ * request with both a ticket and a proof of the callback is refused: neither is preferred.
  */
 export function callbackOf(
   request: Request,
@@ -90,7 +90,7 @@ export function callbackOf(
   const { methods: allow } = callback;
   const tickets = ticketTexts(url, request.headers);
   if (verifiers.has(callback.name)) {
-    // A sender may have an `Authorization` of its own, and a `ticket` in its query that is none.
+    // A sender may have an `Authorization` of its own, and a parameter `ticket` that is no ticket of ours.
     const hasTicket = tickets.some(isNamedTicket);
     if (isUpgrade) return ok(undefined);
     if (allow.includes(request.method)) return hasTicket ? err('callback_ambiguous') : ok(callback);
@@ -102,18 +102,18 @@ export function callbackOf(
   return allow.includes(request.method) ? ok(callback) : err('method_not_allowed', { allow });
 }
 
-/** A request that may go to the object, once its rights were found not to be revoked. */
+/** A request that may go to the object, unless a revocation hits it. */
 export interface Admitted {
   readonly call: Omit<TicketlessCall, 'requestId' | 'ipAddress' | 'userAgent'>;
-  /** What the agent gets of the body. */
+  /** The body that the agent gets. */
   readonly body: Uint8Array | null;
-  /** The last check, after that of revocations: whether the instance may have one more. */
+  /** The last check, after that of revocations: the limit of the instance. */
   readonly enter: () => Outcome<undefined>;
 }
 
 /**
- * Admits a callback: limit by address, then token or verification. An address is counted until its request has entered, so
- * that senders who share one are not limited, and strangers are.
+ * Admits a callback: limit by address, then token or verification. A request that enters is taken off the count of its
+ * address again. So the limit by address counts refused requests, and good senders that share an address are not limited.
  *
  * Does NOT check revocations.
  */
@@ -162,7 +162,7 @@ interface Proven {
   readonly callback: NonNullable<TicketlessCall['callback']>;
 }
 
-/** By token, before its body is read; otherwise by the app's verification of what was read. */
+/** Verifies the token before the body is read; otherwise reads the body, and the app verifies it. */
 async function prove(
   request: Request,
   url: URL,
@@ -199,7 +199,7 @@ async function prove(
     const copy = new Request(url, { method, headers, body: body.value });
     const verified = await within(verify({ request: copy, bytes, ...place }), ports.sleep);
     if (verified === undefined) return err('callback_refused');
-    // A signature does not cover the URL: the same request at another instance's would pass.
+    // A signature does not cover the URL: the same request would pass at the URL of another instance.
     if (verified.instance !== place.instance) return err('callback_instance_wrong');
     if (verified.once === undefined && bytes.length === 0) throw new TypeError('nothing to handle once');
     const once = lengthPrefixed(name, verified.once === undefined ? 'bytes' : 'id', verified.once ?? bytes);
@@ -219,7 +219,7 @@ async function prove(
   }
 }
 
-/** The app's answer in its one shape. Throws for any other, and for one that takes too long. */
+/** The app's answer, parsed. Throws for an answer of another shape, and for one that takes too long. */
 async function within(answer: unknown, sleep: AdmitPorts['sleep']): Promise<z.output<typeof Verified>> {
   const isOver = new AbortController();
   const late = sleep(VERIFY_DEADLINE_MS, isOver.signal).then(() => {
@@ -228,7 +228,7 @@ async function within(answer: unknown, sleep: AdmitPorts['sleep']): Promise<z.ou
   try {
     return Verified.parse(await Promise.race([answer, late]));
   } finally {
-    // The timer ends, and what it says then nobody hears.
+    // The timer ends early, and its error has no reader.
     late.catch(() => {});
     isOver.abort();
   }

@@ -28,7 +28,7 @@ export const forward = (
   facts: Omit<Handover, 'claims' | 'kid'>,
 ): Request => strip(request, body, writeHandover(request.cf, ticket, facts), facts.sessionId);
 
-/** The same for a request without a ticket: no token of a callback either. */
+/** The same for a request without a ticket: the agent does not get the token of a callback either. */
 export const forwardTicketless = (request: Request, body: Uint8Array | null, call: TicketlessCall): Request =>
   strip(request, body, writeTicketless(request.cf, call));
 
@@ -55,6 +55,6 @@ function strip(
   headers.delete('content-length');
   headers.delete('transfer-encoding');
   const { method, signal } = request;
-  // An agent's redirect is for its client, as those of requests from outside are: followed here, the object would be asked again.
+  // A redirect by the agent is for the client. If the gate followed it, it would ask the object again.
   return new Request(url, { method, redirect: 'manual', signal, headers, cf, body });
 }

@@ -6,8 +6,8 @@ import { originAllowed, preflight, refuseHttp, secureHeaders, withCors } from '.
 import { parseRoute } from './route.ts';
 
 /*
- * Protected resource metadata (RFC 9728) of agents for machines: by it a client of MCP finds the broker that issues its
- * tickets. It is made of settings and the path alone, and shows of an agent what the gate shows everybody: its name.
+ * Protected resource metadata (RFC 9728) of agents for machines: with it a client of MCP finds the broker that issues its
+ * tickets. It is made of settings and the path alone. Of an agent it shows the name, which the gate shows everybody.
  */
 
 const WELL_KNOWN = '/.well-known/oauth-protected-resource';
@@ -15,7 +15,7 @@ const WELL_KNOWN = '/.well-known/oauth-protected-resource';
 /** The well-known part comes before the path of the resource (RFC 9728 §3.1). */
 export const isMetadataPath = (pathname: string): boolean => pathname.startsWith(`${WELL_KNOWN}/agents/`);
 
-/** What a client of an agent for machines asks: the endpoints of MCP, and the instance itself. */
+/** Addresses that a client of an agent for machines asks: the endpoints of MCP, and the instance itself. */
 const ENDPOINTS = ['', '/mcp', '/sse'];
 
 const METHODS: readonly string[] = ['GET', 'HEAD', 'OPTIONS'];
@@ -27,7 +27,7 @@ interface MetadataPorts {
   readonly log: (event: Readonly<Record<string, unknown>>) => void;
 }
 
-/** Answers a request below {@link isMetadataPath}. Wakes no object, and asks nothing of anything. */
+/** Answers a request below {@link isMetadataPath}. Wakes no object, and reads no database. */
 export async function answerMetadataRequest(request: Request, ports: MetadataPorts): Promise<Response> {
   const requestId = ports.randomId();
   const { config } = ports;
@@ -65,10 +65,10 @@ function findResource(
   return ok({ entry, resource: originOf(url, config) + path });
 }
 
-/** The configured origin where there is one, or a wrong `Host` would name the resource. */
+/** The configured origin where there is one: otherwise the `Host` of the request would name the resource. */
 const originOf = (url: string, { origin }: GateConfig): string => origin ?? new URL(url).origin;
 
-/** Tells where the metadata of the resource is with a 401 of an agent for machines (RFC 9728 §5.1). */
+/** Adds the address of the metadata to a 401 of an agent for machines (RFC 9728 §5.1). */
 export function withMetadata(
   answer: Response,
   { url }: Request,
@@ -76,7 +76,7 @@ export function withMetadata(
   entry: AgentEntry | undefined,
 ): Response {
   if (answer.status !== 401 || entry?.transport !== 'sse') return answer;
-  // Refused by its ticket, so the route was in order: slug and instance have an alphabet of their own.
+  // The ticket was refused, so the route was valid: slug and instance contain no character that ends a quoted string.
   const { pathname } = new URL(url);
   const [, , slug, instance, endpoint] = pathname.split('/');
   const place = `/agents/${slug}/${instance}`;

@@ -6,7 +6,7 @@ import type { Admitted } from './callback.ts';
 import { readRequestBody } from './request-body.ts';
 import { isWrite, type Route } from './route.ts';
 
-/** By the object itself, which nothing from outside can be: no header, no `cf`, no copy of the request. */
+/** Requests of the worker's own code, known by the object itself. No header, `cf` or copy of a request makes one. */
 const callers = new WeakMap<Request, string>();
 
 /**
@@ -24,7 +24,7 @@ export function asWorker(request: Request, name: string): Request {
   return call;
 }
 
-/** Under which name a request is the worker's own; `undefined` for those from outside. */
+/** The name under which the worker's own code made a request; `undefined` for a request from outside. */
 export const workerNameOf = (request: Request): string | undefined => callers.get(request);
 
 /** Admits a call of the worker's own code: its name and scopes are those of the registry. Does NOT check revocations. */

@@ -35,7 +35,7 @@ export function checkTicket(sql: SqlStorage, ticket: VerifiedTicket, now: number
   return reason === undefined ? ok(undefined) : err(reason);
 }
 
-/** Notes that a ticket was used here, and its grant: that is then no claim that may lapse. */
+/** Notes that a ticket was used here, and its grant, which is then no claim that may lapse. */
 export function noteOpened(sql: SqlStorage, { claims: { grant } }: VerifiedTicket): void {
   objectRevocationStore(sql).noteOpened(grant);
 }

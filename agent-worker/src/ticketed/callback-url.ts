@@ -15,7 +15,7 @@ interface UrlPorts {
 }
 
 export interface CallbackUrlOptions {
-  /** Seconds until the URL stops to be good, at most a year; left out: 90 days. */
+  /** Seconds until the URL expires, at most a year; left out: 90 days. */
   readonly expiresIn?: number;
 }
 

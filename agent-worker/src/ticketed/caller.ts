@@ -30,7 +30,7 @@ export function createCaller({ findClaims, findBrowser, auditDenied }: CallerPor
     const claims = connection === undefined ? undefined : findClaims(connection.id);
     return claims === undefined ? undefined : principalOf(claims, connection?.id);
   };
-  /** The caller of what is being handled, if there is one. */
+  /** The caller of the frame, request or message being handled, if there is one. */
   function find(): SessionPrincipal | undefined {
     const ofMessage = messages.getStore();
     if (ofMessage !== undefined) return ofMessage;
@@ -60,7 +60,7 @@ export function createCaller({ findClaims, findBrowser, auditDenied }: CallerPor
       return connection === undefined ? browsers.getStore() : findBrowser(connection.id);
     },
 
-    /** Runs what handles a redirect to a browser's flow: the SDK does so outside of its own context. */
+    /** Runs code that handles the redirect of a browser's flow: the SDK runs it outside of its own context. */
     runInBrowser: <T>(browser: string | undefined, work: () => T): T => browsers.run(browser, work),
 
     /** Runs what handles a message of MCP, or without a caller what must not have the rights of one. */

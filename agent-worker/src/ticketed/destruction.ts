@@ -28,7 +28,7 @@ interface DestructionPorts {
 export function createDestruction(ports: DestructionPorts) {
   const { sessions, audit, streams, ctx, clock, endMcpSessions, destroy, keepsTables } = ports;
   const { storage } = ctx;
-  /** What the construction of the object left, where there was nothing before. */
+  /** The storage after the construction of the object, where it was empty before. */
   let made: string | undefined;
   // After the constructors of the agent's own classes, which make tables as well, and before any event.
   if (blank.has(ctx))
@@ -68,11 +68,11 @@ export function createDestruction(ports: DestructionPorts) {
     start,
 
     /**
-     * Deletes what the construction of the object wrote, if there was nothing before and nothing was written since: nobody
-     * opened this object, and there is nothing to lose.
+     * Deletes the tables that the construction of the object made, if the storage was empty before and nothing was written
+     * since: nobody opened this object, and nothing can be lost.
      */
     async eraseBlank(): Promise<void> {
-      // An alarm leaves no row. Neither does work of a call that has begun, but the SDK has started by then.
+      // An alarm leaves no row. A call that has begun may leave none yet either, but then the SDK has started.
       if (isStarted || (await storage.getAlarm()) !== null) return;
       if (made === undefined || isStarted || contentsOf(storage) !== made) return;
       isErased = true;
@@ -87,7 +87,7 @@ export function createDestruction(ports: DestructionPorts) {
       isStarted = true;
     },
 
-    /** Whether this life of the object ends at once and has no tables: who asks comes again, and makes the object anew. */
+    /** Whether this life of the object ends at once and has no tables. A caller that asks again makes the object anew. */
     isErased: () => isErased,
 
     /** Whether the object was destroyed for this deletion or a newer version of it. */
@@ -109,12 +109,12 @@ const blank = new WeakSet<object>();
 /** Notes an object that has nothing, before its constructor makes tables. */
 export function noteBlank(ctx: DurableObjectState): void {
   const { sql, kv } = ctx.storage;
-  // No row is counted here: each wake of each object comes by.
+  // Without counting rows, since this runs at each wake of each object.
   if (tablesOf(sql, 1).length === 0 && [...kv.list({ limit: 1 })].length === 0) blank.add(ctx);
 }
 export const isBlank = (ctx: DurableObjectState): boolean => blank.has(ctx);
 
-/** Keys kept: with more of them a storage is not that of a new object. */
+/** The most keys that are read: a storage with more is not that of a new object. */
 const KEYS = 16;
 
 /** The runtime's own tables are not among them. */

@@ -6,7 +6,7 @@ import type { StreamEnd, Streams } from './streams.ts';
 /** Why a session ended without a refusal. */
 export type PlainEnd = StreamEnd | 'connection_lost' | 'destroyed';
 
-/** Ends by which a client left, so that its rights were not taken away: work that it began may go on. */
+/** Ends by which a client left. Nobody took its rights away, so work that it began may go on. */
 const LEFT: ReadonlySet<string | null> = new Set<PlainEnd>(['finished', 'client_closed', 'connection_lost']);
 export const hasLeft = ({ endReason }: Pick<ObjectSession, 'endReason'>): boolean => LEFT.has(endReason);
 

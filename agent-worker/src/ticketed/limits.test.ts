@@ -29,6 +29,17 @@ test('what waited has its turn, and the bucket fills again', () => {
   expect(rates.take('b', frameRate(5), 0)).toBe(0);
 });
 
+test('above its number of buckets, the one that was used longest ago is forgotten', () => {
+  const rates = createRates(2);
+  const slow = { perSecond: 0.001, burst: 1 };
+  const allow = (id: string) => rates.allow(id, slow, 0);
+  expect([allow('a'), allow('b'), allow('a')]).toEqual([true, true, false]);
+  // `b` goes, since `a` came again.
+  expect([allow('c'), allow('a'), allow('b')]).toEqual([true, false, true]);
+  // Only now `c` went, and then `a`.
+  expect([allow('c'), allow('a')]).toEqual([true, true]);
+});
+
 /** A queue whose clock the test moves. */
 function open() {
   const sleeping: { ms: number; wake: () => void }[] = [];

@@ -36,11 +36,15 @@ export const RENEWAL_RATE: Rate = { perSecond: 0.1, burst: 3 };
 /** Above this number, buckets that have filled up again are dropped: they limit nothing. */
 const BUCKETS_KEPT = 256;
 
+/** Buckets of one isolate of the gate, where strangers choose the ids: a sender of more addresses has as many bursts anyway. */
+export const GATE_BUCKETS = 10_000;
+
 /**
  * Rates of what comes under an id: a bucket that holds a burst and fills steadily. Kept in memory: an object that forgets
- * it was asleep for ten seconds, in which a bucket of frames fills, and one of anything slower nearly.
+ * it was asleep for ten seconds, in which a bucket of frames fills, and one of anything slower nearly. Above `most` buckets
+ * the one that was used longest ago is forgotten; left out: none is.
  */
-export function createRates() {
+export function createRates(most = Number.POSITIVE_INFINITY) {
   const buckets = new Map<string, { left: number; at: number; fullAt: number }>();
   /** Doubled where most are in use, or each frame of a busy object would look at all of them. */
   let kept = BUCKETS_KEPT;
@@ -49,11 +53,15 @@ export function createRates() {
     const before = Math.min(burst, bucket.left + (Math.max(0, now - bucket.at) / 1000) * perSecond);
     const isTaken = before - 1 >= -waiting;
     const left = isTaken ? before - 1 : before;
+    // Deleted first, so that those used longest ago come first.
+    buckets.delete(id);
     buckets.set(id, { left, at: now, fullAt: now + ((burst - left) / perSecond) * 1000 });
     if (buckets.size > kept) {
       for (const [other, { fullAt }] of buckets) if (fullAt <= now) buckets.delete(other);
       kept = Math.max(BUCKETS_KEPT, buckets.size * 2);
     }
+    const oldest = buckets.keys().next();
+    if (buckets.size > most && oldest.done !== true) buckets.delete(oldest.value);
     return isTaken ? Math.ceil((Math.max(0, -left) / perSecond) * 1000) : undefined;
   };
   return {

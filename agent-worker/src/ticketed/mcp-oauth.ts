@@ -1,5 +1,6 @@
 import { MCP_OAUTH } from '@agent-ticket/shared/callbacks.ts';
 import { InstanceName } from '@agent-ticket/shared/names.ts';
+import { getCurrentAgent } from 'agents';
 import * as z from 'zod';
 import type { StatePlace } from '../callback-token.ts';
 import { knownAgentOf } from '../known-agents.ts';
@@ -9,7 +10,7 @@ import { frameMembers } from './frames.ts';
 
 /**
  * MCP servers with OAuth that an agent adds. The provider sends the browser back to the agent's callback `mcp-oauth`, whose
- * address is public and has no query. Its proof is the nonce of the flow's `state`, which names the browser that began.
+ * address is public and has no query. The proof is the nonce in the flow's `state`, which names the browser that began.
  */
 
 interface OAuthPorts {
@@ -21,10 +22,10 @@ interface OAuthPorts {
   readonly clock: () => number;
 }
 
-/** As long as the SDK keeps a state. */
+/** The time for which the SDK keeps a state. */
 const FLOW_SECONDS = 600;
 
-/** What is used of the SDK's provider, and of a custom one that extends it. */
+/** Members of the SDK's provider that are used here. A custom provider that extends it has them, too. */
 interface StateProvider {
   serverId: string | undefined;
   readonly storage: Pick<DurableObjectStorage, 'put'>;
@@ -50,6 +51,14 @@ const ServersFrame = z.looseObject({
 interface ServersState {
   readonly servers: Readonly<Record<string, { readonly auth_url: string | null }>>;
 }
+
+/** Sessions with a socket, those of them that get no frame, and the browser of each. */
+interface Audience {
+  readonly sessions: readonly string[];
+  readonly skipped: string[];
+  readonly browserOf: (session: string) => string | undefined;
+}
+type Send<Frame> = (frame: Frame, without: string[]) => void;
 
 /** Under which the browser of the newest flow with a server is kept. */
 const flowKey = (serverId: string): string => `agent-ticket/mcp-oauth/${serverId}`;
@@ -79,22 +88,37 @@ export function createMcpOAuth({ kv, env, id, verifier, caller, clock }: OAuthPo
   }
 
   return {
-    /** What a browser is shown of the SDK's servers. */
-    shownTo: <State extends ServersState>(browser: string | undefined, state: State): State =>
-      placeOf() === undefined ? state : shownTo(browser, state),
+    /** The state of the SDK's servers for its reader: a connection that opens gets it alone, and otherwise all get it. */
+    shownState<State extends ServersState>(state: State): State {
+      const { connection, request } = getCurrentAgent();
+      const isForOne = connection !== undefined && request !== undefined && placeOf() !== undefined;
+      return isForOne ? shownTo(caller.browser(), state) : state;
+    },
 
-    /** What each browser is shown of a frame; `undefined` where all are shown the same. */
-    framesOf(message: unknown): ((browser: string | undefined) => string) | undefined {
-      if (typeof message !== 'string' || !message.includes('"auth_url":"')) return undefined;
-      const frame = ServersFrame.safeParse(frameMembers(message));
-      if (!frame.success || placeOf() === undefined) return undefined;
-      const { data } = frame;
-      return (browser) => JSON.stringify({ ...data, mcp: shownTo(browser, data.mcp) });
+    /** Broadcasts a frame of the SDK: to each browser what it is shown, or the same to all. */
+    broadcast<Frame>(
+      message: Frame,
+      { sessions, browserOf, skipped }: Audience,
+      send: Send<Frame | string>,
+    ): void {
+      const frame =
+        typeof message === 'string' && message.includes('"auth_url":"')
+          ? ServersFrame.safeParse(frameMembers(message)).data
+          : undefined;
+      if (frame === undefined || placeOf() === undefined) {
+        send(message, skipped);
+        return;
+      }
+      const frames = new Map(
+        sessions.map((id) => [id, JSON.stringify({ ...frame, mcp: shownTo(browserOf(id), frame.mcp) })]),
+      );
+      for (const each of new Set(frames.values()))
+        send(each, [...skipped, ...sessions.filter((id) => frames.get(id) !== each)]);
     },
 
     /**
-     * The arguments of the SDK's `addMcpServer` with the redirect of this instance, where the app gave none: the SDK would make
-     * one of the class's name, which the gate does not know.
+     * The arguments of the SDK's `addMcpServer` with the redirect of this instance, where the app gave none. The SDK would
+     * make a path of the class's name, which the gate does not know.
      */
     withCallback(args: readonly unknown[]): readonly unknown[] {
       const [name, url, host, prefix, options] = args;
@@ -117,9 +141,9 @@ export function createMcpOAuth({ kv, env, id, verifier, caller, clock }: OAuthPo
     },
 
     /**
-     * Makes the states of a provider such that the gate can verify them. One that a browser did not begin is never redeemed:
-     * the next call of `addMcpServer` by a browser makes another. Throws a `TypeError` for a provider that has no states of
-     * the SDK's kind.
+     * Makes a provider use states that the gate can verify. The state of a flow that no browser began is never redeemed: the
+     * next call of `addMcpServer` by a browser makes another. Throws a `TypeError` for a provider without states of the
+     * SDK's kind.
      */
     guard<Provider extends object>(provider: Provider): Provider {
       const place = placeOf();

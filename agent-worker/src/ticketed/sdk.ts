@@ -1,3 +1,5 @@
+import type { Ticketed } from './api.ts';
+
 /** The points at which this layer uses internals of the SDK and of the runtime. */
 
 /** The methods by which the runtime calls an object. */
@@ -24,11 +26,14 @@ export function takeEntries(object: Partial<Entries>): Entries {
   };
 }
 
+/** The entries and what agent code calls, and whatever else must not be replaced. */
+type Pinned = Entries & Ticketed & Readonly<Record<string, (...args: never[]) => unknown>>;
+
 /**
  * Gives an object members that nothing replaces: they win over every class, and a class field of the same name throws
  * a `TypeError` instead of taking their place.
  */
-export function pin(object: object, members: Readonly<Record<string, (...args: never[]) => unknown>>): void {
+export function pin(object: object, members: Pinned): void {
   for (const [name, value] of Object.entries(members)) {
     Object.defineProperty(object, name, { value, writable: false, configurable: false, enumerable: false });
   }

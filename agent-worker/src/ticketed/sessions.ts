@@ -103,8 +103,8 @@ export function createSessions(ports: SessionPorts) {
     },
 
     /**
-     * Whether a ticket allows a request without a session: not once its own session is over. Where nobody took that away,
-     * the client only needs a new ticket.
+     * Whether a ticket allows a request without a session: not once its own session is over. Where nobody terminated that
+     * session, the client only needs a new ticket.
      */
     checkRequest(handover: Handover): Outcome<undefined> {
       const checked = checkTicket(sql, handover, clock());
@@ -175,7 +175,7 @@ export function createSessions(ports: SessionPorts) {
 
     /**
      * The rights of a session for work that it began, as a ticket: also after its client has left, until they expire.
-     * `undefined`: they were taken away. Revocations that do not name this object are not looked at.
+     * `undefined`: they were taken away. Does NOT check revocations that do not name this object.
      */
     rightsOf(id: string): VerifiedTicket | undefined {
       const session = sessions.find(id);

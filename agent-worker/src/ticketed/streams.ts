@@ -31,7 +31,7 @@ export interface Streams {
 /** Repeats `work` every so many ms until the returned function is called. */
 export type Repeat = (everyMs: number, work: () => void) => () => void;
 
-/** Does something once, in so many ms, unless the returned function is called before. */
+/** Runs `work` once, after `ms`, unless the returned function is called before. */
 export const later = (ms: number, work: () => void): (() => void) => {
   const timer = setTimeout(work, ms);
   return () => clearTimeout(timer);

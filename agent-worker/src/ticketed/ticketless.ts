@@ -20,21 +20,21 @@ interface TicketlessPorts {
   readonly caller: Pick<Caller, 'noteRequest' | 'browser' | 'runInBrowser'>;
   /** `undefined` where the agent takes tickets only. */
   readonly agent: Parameters<typeof askAgent>[0] | undefined;
-  /** Leaves no trace of an object that was made by the request alone. */
+  /** Empties an object that only this request has made. */
   readonly eraseBlank: () => Promise<void>;
   readonly clock: () => number;
   /** Resolves after so many ms, or when the signal aborts. */
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 
-/** A stream would be a session without rights: an answer is whole within this time and size, or nobody gets it. */
+/** A stream would be a session without rights. So an answer must be complete within this time and size, or is a 500. */
 const ANSWER_DEADLINE_MS = 30_000;
 const ANSWER_BYTES = 1024 * 1024;
 
-/** How long a request that was handled is not handled again. */
+/** The time for which a delivery that was handled is not handled again. */
 const ONCE_SECONDS = 24 * 3600;
 
-/** Requests without a ticket, by a callback or of the worker's own code, which the gate has let in. They open no session. */
+/** Requests without a ticket that the gate has let in: of a callback, or of the worker's own code. They open no session. */
 export function createTicketless({
   ctx,
   env,
@@ -57,14 +57,14 @@ export function createTicketless({
     caller,
     clock,
   });
-  /** What is being handled once. */
+  /** Deliveries that are being handled. */
   const running = new Set<string>();
 
-  /** Whether the object was opened, and the URL is of its own making: one from before its destruction is not. */
+  /** Whether the object was opened; of a URL with a token, whether it made that URL since it was last destroyed. */
   const isKnown = (callback: NonNullable<TicketlessCall['callback']>): boolean =>
     callback.id === undefined ? revocations.isOpened() : urls.has(callback.id);
 
-  /** Synchronous, up to the agent: nothing comes between a check and what follows from it. */
+  /** Synchronous until the agent is asked: nothing can change between a check and its consequence. */
   async function pass(
     call: TicketlessCall,
     once: string | undefined,
@@ -90,7 +90,7 @@ export function createTicketless({
       const asked = askAgent();
       const answer = await Promise.race([asked, late]);
       if (answer !== undefined && answer.webSocket === null) return await readWhole(answer, late);
-      // An answer that comes later has a source, which is told to stop.
+      // An answer may still come: its source is told to stop.
       asked.then((unread) => unread?.body?.cancel()).catch(logFailure);
       return err('agent_failed');
     } finally {
@@ -114,7 +114,7 @@ export function createTicketless({
     }
     const once = callback.once === undefined ? undefined : `callback:${callback.once}`;
     if (once === undefined) return pass(call, once, ask);
-    // Its sender may not have got the answer to the first, and would come again for days.
+    // The sender may have missed the first answer, and would repeat the request for days.
     if (burns.sessionOf(once) !== undefined) return ok(new Response(null, { status: 200 }));
     if (running.has(once)) return err('callback_in_progress');
     running.add(once);
@@ -126,8 +126,8 @@ export function createTicketless({
   }
 
   return {
-    shownTo: mcpOAuth.shownTo,
-    framesOf: mcpOAuth.framesOf,
+    shownState: mcpOAuth.shownState,
+    broadcast: mcpOAuth.broadcast,
 
     async answer(request: Request, call: TicketlessCall): Promise<Response> {
       if (agent === undefined || !isDestination(call, env, ctx.id))
@@ -141,7 +141,7 @@ export function createTicketless({
       return answer.ok ? answer.value : denialAnswer(answer.denial);
     },
 
-    /** The members by which an agent has others reach it, made of its own. */
+    /** Members that are pinned on the agent, made of its own: URLs of callbacks, and MCP servers with OAuth. */
     members(object: McpMembers) {
       const { addMcpServer, createMcpOAuthProvider } = object;
       return {
@@ -155,7 +155,7 @@ export function createTicketless({
   };
 }
 
-/** An answer with all of its body, unless that is too long or comes too late; then its source is told to stop. */
+/** An answer with its whole body. Where the body is too long or too late, its source is told to stop. */
 async function readWhole(answer: Response, late: Promise<undefined>): Promise<Outcome<Response>> {
   if (answer.body === null) return ok(answer);
   const reader: ReadableStreamDefaultReader<Uint8Array> = answer.body.getReader();

@@ -115,7 +115,7 @@ describe('a tool does not run', () => {
     });
   });
 
-  it('under a name that no scope can have, whoever asks', async () => {
+  it('under a name that no scope can have, for every caller', async () => {
     const { denied } = await refused(person('s1', 'agent:tool:*'), 'look around');
     expect(denied).toEqual([['s1', 'tool_scope_missing', { tool: 'look around' }]]);
     expect((await refused(person('s1', 'agent:tool:*'), '*')).denied).toHaveLength(1);

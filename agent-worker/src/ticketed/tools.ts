@@ -15,11 +15,11 @@ export type Guarded<Given extends Tools> = {
 };
 
 export interface GuardOptions {
-  /** Tools that may run where nobody asks, such as on a schedule. Default: none. */
+  /** Tools that may run without a caller, such as on a schedule. Default: none. */
   readonly unattended?: readonly string[];
 }
 
-/** Refused, in words for the model. It is thrown where the tool would have run, and the AI SDK tells it to the model. */
+/** A refusal in words for the model. It is thrown in place of the tool, and the AI SDK tells it to the model. */
 class ToolRefused extends Error {
   override readonly name = 'ToolRefused';
 }
@@ -32,12 +32,29 @@ const TEXTS: Readonly<Record<Refusal, (tool: string) => string>> = {
   tool_unattended: (tool) => `Not run: nobody is there who asks for the tool ${tool}.`,
 };
 
-/** The scopes of a ticket that is not revoked. */
-export const rightsNow = async (
-  ticket: VerifiedTicket | undefined,
-  checkRevoked: (ticket: VerifiedTicket) => Promise<Outcome<unknown>>,
-): Promise<SessionPrincipal['scope'] | undefined> =>
-  ticket !== undefined && (await checkRevoked(ticket)).ok ? ticket.claims.scope : undefined;
+interface RightsPorts {
+  readonly sessions: {
+    rightsOf(session: string): VerifiedTicket | undefined;
+    rightsOfRequest(ticket: VerifiedTicket): VerifiedTicket | undefined;
+  };
+  /** The ticket of a plain request, by its caller. */
+  readonly ticketOf: (who: Asker) => VerifiedTicket | undefined;
+  readonly checkRevoked: (ticket: VerifiedTicket) => Promise<Outcome<unknown>>;
+}
+
+/** The scopes that callers have now, see {@link ToolPorts}. */
+export const rightsOfCallers =
+  ({ sessions, ticketOf, checkRevoked }: RightsPorts): ToolPorts['rightsOf'] =>
+  async (who) => {
+    const ofRequest = ticketOf(who);
+    // Of a call without a ticket the registry says the rights.
+    if (who.session === undefined && ofRequest === undefined) return who.scope;
+    const ticket =
+      who.session === undefined
+        ? ofRequest && sessions.rightsOfRequest(ofRequest)
+        : sessions.rightsOf(who.session);
+    return ticket !== undefined && (await checkRevoked(ticket)).ok ? ticket.claims.scope : undefined;
+  };
 
 /** Whose rights count: a caller, or the session that approved. */
 export type Asker =
@@ -48,8 +65,8 @@ interface ToolPorts {
   /** The caller of the frame or request that is being handled, if one is. */
   readonly caller: () => SessionPrincipal | undefined;
   /**
-   * The scopes that a caller has now, by its session or the ticket of its request, or had when it left; `undefined`: they were
-   * taken away, or have expired.
+   * The scopes that a caller has now, by its session or the ticket of its request, or had when its client left. `undefined`:
+   * they were taken away, or have expired.
    */
   readonly rightsOf: (who: Asker) => Promise<SessionPrincipal['scope'] | undefined>;
   /** The session that approved a call, once; `undefined`: none is known. */
@@ -58,7 +75,7 @@ interface ToolPorts {
   readonly log: (event: Readonly<Record<string, unknown>>) => void;
 }
 
-/** Which person may have a model run which tool: `agent:tool:<name>`, asked at the moment at which the tool would run. */
+/** Guards the tools that a model runs for a person, by the scope `agent:tool:<name>` at the time of each run. */
 export function createToolGuard({ caller, rightsOf, takeApprover, auditDenied, log }: ToolPorts) {
   async function whyRefused(
     tool: string,
@@ -73,17 +90,18 @@ export function createToolGuard({ caller, rightsOf, takeApprover, auditDenied, l
     return needed !== undefined && covers(rights, needed) ? undefined : 'tool_scope_missing';
   }
 
-  /** Whether the caller of what is being handled may have a model run a tool. */
+  /** Whether the present caller may have a model run a tool. */
   function mayRunTool(tool: string): boolean {
     const needed = toolScope(tool);
     return needed !== undefined && covers(caller()?.scope ?? [], needed);
   }
 
-  function guardTools<Given extends Tools>(tools: Given, { unattended = [] }: GuardOptions = {}): Given {
+  function guardTools<Given extends Tools>(tools: Given, options?: GuardOptions): Guarded<Given>;
+  function guardTools(tools: Tools, { unattended = [] }: GuardOptions = {}): Tools {
     const asking = caller();
 
     async function require(tool: string, options: unknown): Promise<void> {
-      // Of an approved call the person who approved it: the frame that is being handled by then may be another's.
+      // For an approved call: the person who approved it. The frame that is now being handled may be another person's.
       const callId = callIdOf(options);
       const approver = callId === undefined ? undefined : takeApprover(callId);
       const who: Asker | undefined = approver === undefined ? (caller() ?? asking) : { session: approver };

@@ -85,11 +85,11 @@ export function isBeforeSignOut(
 /** Whether an id is that of a principal, and not an address or group that grants may be given to. */
 export const isPrincipalName = (id: string): boolean => !/^(email|group):/.test(id);
 
-/** What the label of a principal is. */
+/** The kinds of label that a principal may have. */
 export const LABEL_KINDS = ['email', 'name', 'none'] as const;
 export type LabelKind = (typeof LABEL_KINDS)[number];
 
-/** What operators see beside the id of a principal. Decides nothing, and is in no ticket and no audit event. */
+/** The text that operators see beside the id of a principal. It decides nothing, and is in no ticket and no audit event. */
 export function labelOf(
   { email, emailVerified, name }: Pick<Principal, 'email' | 'emailVerified' | 'name'>,
   kind: LabelKind,

@@ -155,7 +155,7 @@ async function decideFor(
     // The request without defaults: an agent with `first-user` access has no default instance.
     const decided = decide(who, order.request, { ...rows, registry, now });
     const isSecondClaim = !mayClaim && decided.allowed && decided.claim !== undefined;
-    // The claim of another request in the batch may be of this instance, and newer than what was read.
+    // The claim of another request in the batch may be of this instance, and newer than the facts.
     if (isSecondClaim && lost === 0) continue;
     const decision: Decision = isSecondClaim
       ? { allowed: false, reason: 'claim_limit_reached', rules: decided.rules }

@@ -153,7 +153,7 @@ function holderOf(
 const lookedUpBy = (credential: Credential, who: Authenticated | undefined) =>
   isUnverified(credential) && who !== undefined ? { lookedUp: ok(who) } : {};
 
-/** What becomes of a shard's result: a claim that may lapse is resolved and its request comes again; a ticket is signed. */
+/** Finishes a shard's result: signs a ticket, or resolves a claim that may lapse and sends its request once more. */
 async function finish(
   result: MintResult,
   order: MintOrder,
@@ -189,8 +189,8 @@ async function finish(
 }
 
 /**
- * Notes beside the answer by what operators know the principal, as long as its sessions are kept. All results of one
- * exchange are for one principal. `now` in ms.
+ * Stores the label of the principal beside the answer, for as long as its sessions are kept. All results of one exchange
+ * are for one principal. `now` in ms.
  */
 function noteSight(
   results: readonly MintResult[],

@@ -159,7 +159,7 @@ const WAIVED: readonly DenialReason[] = [
   'grant_missing',
 ];
 
-/** A session of a rollout is short: what it rests on ends with a change of the registry. */
+/** A session of a rollout is short, since a change of the registry ends the rollout. */
 const ROLLOUT_SESSION_SECONDS = 15 * 60;
 
 /**

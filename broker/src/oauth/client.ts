@@ -10,7 +10,7 @@ import type { Call } from '../runtime/call.ts';
 /** A service token as an OAuth client: its id and its secret. */
 export type ClientSecret = Extract<Presented, { kind: 'client-secret' }>;
 
-/** What a caller of an OAuth endpoint authenticates by. */
+/** The credential of a caller of an OAuth endpoint. */
 type PresentedClient = ClientSecret | Extract<Presented, { kind: 'bearer' }>;
 
 export const ELSEWHERE = err('credential_malformed', { hint: 'authenticate by Basic or in the body' });
@@ -19,7 +19,7 @@ export const ELSEWHERE = err('credential_malformed', { hint: 'authenticate by Ba
  * The caller's own credential: HTTP Basic, `client_id` and `client_secret` in the body, or a bearer token; one of them at
  * most (RFC 6749 §2.3). A `client_id` alone names a public client and proves nothing, so it counts as none. The header
  * pair of Access is no method of OAuth: beside another it is a second one, and alone it is refused rather than overlooked.
- * What the browser or the edge adds by itself (cookies, the Access assertion) is no client authentication.
+ * Credentials that the browser or the edge adds by itself (cookies, the Access assertion) are no client authentication.
  */
 export function presentedClient(
   headers: Headers,

@@ -43,7 +43,7 @@ const PresentedTicket = z.object({
  * validates its own answers. The document is made from both, and tests validate every answer against it.
  */
 export const ANSWERS: Readonly<Record<string, RouteAnswers>> = {
-  'GET /': { summary: 'A page for those who came by signing in or out', answers: { 200: HTML } },
+  'GET /': { summary: 'The page after a sign-in or sign-out', answers: { 200: HTML } },
   'GET /openapi.json': { summary: 'This document', answers: { 200: z.looseObject({ openapi: z.string() }) } },
   'POST /tickets': {
     summary: 'Get a ticket',

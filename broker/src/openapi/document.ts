@@ -17,7 +17,7 @@ const schemaOf = (schema: z.ZodType, io: 'input' | 'output'): Json => {
   return json;
 };
 
-/** A format says what zod's pattern for it says, and every number of JSON is a safe integer. */
+/** Leaves out zod's patterns beside a format, and its bounds of safe integers. */
 function withoutNoise({ jsonSchema }: { readonly jsonSchema: z.core.JSONSchema.BaseSchema }): void {
   if (jsonSchema.format === 'date-time' || jsonSchema.format === 'uuid') delete jsonSchema.pattern;
   if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
@@ -26,7 +26,7 @@ function withoutNoise({ jsonSchema }: { readonly jsonSchema: z.core.JSONSchema.B
 
 const PARAMETER = /:(\w+)/g;
 
-/** Statuses of refusals that follow from a row: what every call of its kind may meet. */
+/** Statuses of refusals that follow from a row: every call of its kind may get them. */
 function errorsOf(route: Route, { errors = [], form }: RouteAnswers): number[] {
   const hasBody = route.body !== undefined || form !== undefined;
   return [
@@ -69,7 +69,7 @@ function responsesOf(route: Route, documented: RouteAnswers): Json {
     return [status, { description: DESCRIPTIONS[Number(status)] ?? status, ...content }] as const;
   });
   const errors = errorsOf(route, documented).map((status) => {
-    // Readiness says what is missing only where it could look; a route that is not configured is as no route.
+    // Readiness has details only where it could look. A route that is not configured answers as one that does not exist.
     const isUsual = documented.errorBody === 'readiness' ? status !== 503 : status === 404;
     const kind = isUsual ? 'usual' : (documented.errorBody ?? 'usual');
     const response = `${ERROR_SCHEMAS[kind]}${status}`;
@@ -141,7 +141,7 @@ export function openApiDocument(routes: readonly Route[]): Json {
       title: 'Agent ticket broker',
       version: '0.0.0',
       description:
-        'Exchanges identities for single-use WebSocket tickets to agents, and shows operators what came of them.',
+        'Exchanges identities for single-use WebSocket tickets to agents, and shows operators tickets, sessions and refusals.',
       license: { name: 'MIT', identifier: 'MIT' },
     },
     servers: [{ url: '.' }],

@@ -19,7 +19,7 @@ export interface RouteAnswers {
   readonly answers: Readonly<Record<number, Body>>;
   /** Statuses of refusals beside those that follow from the row. */
   readonly errors?: readonly number[];
-  /** What a refusal looks like; left out: {@link ErrorBody}. */
+  /** The shape of a refusal; left out: {@link ErrorBody}. */
   readonly errorBody?: 'oauth' | 'readiness';
   /** Parameters of a form. */
   readonly form?: z.ZodObject;

@@ -25,7 +25,7 @@ async function keySet(keyring: Keyring, { now, request }: Call): Promise<Outcome
   if (keys.length === 0) return err('signing_key_missing', { retryAfter: 5 });
   // Thumbprints name the keys completely, so they name the set.
   const etag = `"${keys.map((key) => key.kid).join('.')}"`;
-  // An audit key stays in its set, whatever became of it.
+  // An audit key stays in its set, in every state.
   const leaving = keyring.purpose === 'ticket' ? published.map(({ row }) => row) : [];
   const headers = { 'cache-control': `public, max-age=${maxAgeOf(leaving, now)}`, etag };
   const tags = (request.headers.get('if-none-match') ?? '')
@@ -124,8 +124,8 @@ export const rotateKeys: Handler = async (call) => {
 
 /**
  * `POST /admin/keys/:kid/revoke`: for a key that leaked. Out of its set at once, the next key signs at once. Sockets
- * that came by a ticket key are closed; checkpoints by an audit key prove nothing any more. Takes no body, but a `reason` in the
- * query.
+ * that came by a ticket key are closed; checkpoints by an audit key prove nothing any more. Takes no body, but a `reason`
+ * in the query.
  */
 export const revokeKey: Handler = async (call) => {
   const { now, ports } = call;

@@ -8,7 +8,7 @@ import { PAGE, pageOf, readPage } from '../http/page.ts';
 import { readQuery } from '../http/query.ts';
 import type { Call, Handler } from '../runtime/call.ts';
 
-/** A label as operators type it: an address or a name, in whatever case of its ASCII letters. */
+/** A label as operators type it: an address or a name. The case of ASCII letters does not matter. */
 export const Label = z.string().min(1).max(320);
 
 const Filter = z.object({ label: Label.optional() });

@@ -100,7 +100,10 @@ export const listSessions: Handler = async (call) => {
   return ok({ status: 200, body: pageOf({ ...found, rows: shown }, limit, labelledView, placeOf) });
 };
 
-/** The principals that a query names in one of three ways; `undefined` where it asks about all. */
+/**
+ * The principals that a query names in one of three ways; `undefined` where it asks about all. A service token is its own
+ * principal here. The index of parties has no time, so sessions of others through the token have no pages, newest first.
+ */
 async function principalsOf(
   { principal, label, service_token: token }: z.output<typeof Filter>,
   call: Call,

@@ -26,8 +26,8 @@ export const TerminateRequest = z.strictObject({
 
 /**
  * `POST /admin/agents/sessions/terminate`: ends the sessions that the selector names, and every ticket of it from before.
- * No ban: whoever may have a ticket gets a new one. An address ends sessions only, since tickets name none. Repeating it
- * reaches objects that did not answer, and ends what was opened since.
+ * No ban: everybody who may have a ticket gets a new one. An address ends sessions only, since tickets name none. A repeated
+ * call reaches objects that did not answer, and ends sessions that were opened since.
  */
 export const terminateSessions: Handler = async (call) => {
   const body = await readBody(call.request, TerminateRequest);

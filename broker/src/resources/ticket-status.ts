@@ -20,7 +20,7 @@ import type { Call, COSTS, Handler, HandlerResult } from '../runtime/call.ts';
 import { countCall } from '../runtime/limit.ts';
 
 /*
- * What OAuth clients ask about a ticket that they present. The holder of a permission may, on the agents of its
+ * Questions of OAuth clients about a ticket that they present. The holder of a permission may, on the agents of its
  * credential; so may the ticket's own subject and the client that it was issued to. Every other ticket is answered alike,
  * whether it is another's, of another broker, or no ticket: after one read of the keys, with no read that depends on it.
  */
@@ -33,7 +33,7 @@ interface Question {
 
 /**
  * `POST /revoke` (RFC 7009). The ticket opens, renews and authorises nothing from the answer on, and the session that it
- * opened ends, renewed or not; so does one that goes on by its rights. 200 without a body, whatever became of it.
+ * opened ends, renewed or not; so does one that goes on by its rights. 200 without a body in every case.
  */
 export const revokeTicket: Handler = async (call) => {
   const question = { path: '/revoke', permission: 'tickets:revoke', cost: 'change' } as const;

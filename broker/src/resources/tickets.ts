@@ -68,7 +68,7 @@ export const mintTickets: Handler = async (call): Promise<HandlerResult> => {
   return { outcome: ok({ status: 200, body: { answers } }), rate, who };
 };
 
-/** One answer of a batch: what `POST /tickets` would answer, without status and headers. */
+/** One answer of a batch: the body that `POST /tickets` would answer. */
 function answerOf(
   outcome: Outcome<TicketAnswer>,
   index: number,

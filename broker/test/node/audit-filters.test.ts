@@ -36,7 +36,7 @@ describe('an operator finds in the audit log', () => {
     expect(await events('code=agent_invisible')).toHaveLength(2);
   });
 
-  it('what became of a ticket and of a session', async () => {
+  it('the fate of a ticket and of a session', async () => {
     const minted = await broker.call(ALICE, 'POST', '/tickets', { agent: 'counter', instance: 'main' });
     const { jti } = await ticketIn(minted);
     await broker.openSession({});

@@ -1,8 +1,8 @@
 import * as z from 'zod';
-import { type Terminal, UsageError } from '../command.ts';
+import { type ExitCode, type Terminal, UsageError } from '../command.ts';
 import { parseJson } from '../parse-json.ts';
 
-/** The broker that a command asks, and as whom. */
+/** The broker that a command asks, and the credential for it. */
 export interface Access {
   /** Its `ISSUER`, without a slash at its end. */
   readonly broker: string;
@@ -13,13 +13,13 @@ type Credential =
   | { readonly kind: 'service-token'; readonly clientId: string; readonly clientSecret: string }
   | { readonly kind: 'bearer'; readonly token: string };
 
-/** What a profile file holds. A service token, or an access token of Auth0 or of a registered issuer. */
+/** The content of a profile file: a service token, or an access token of Auth0 or of a registered issuer. */
 const Profile = z.union([
   z.strictObject({ broker: z.string(), client_id: z.string(), client_secret: z.string() }),
   z.strictObject({ broker: z.string(), token: z.string() }),
   z.strictObject({ broker: z.string() }),
 ]);
-export type Profile = z.infer<typeof Profile>;
+type Profile = z.infer<typeof Profile>;
 
 /** Names of the environment; with one of them set, no profile is read. */
 const { BROKER, CLIENT_ID, CLIENT_SECRET, TOKEN, PROFILE } = {
@@ -36,8 +36,8 @@ const PRINTABLE = /^[\u0021-\u007e]+$/;
 const PROFILE_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
 
 /**
- * The named profile; else what the environment says, all of it; else the profile of `AGENT_TICKET_PROFILE`, or
- * `default`. The two are never mixed, so that no credential goes to a broker that it is not for.
+ * The named profile; else the environment, all of it; else the profile of `AGENT_TICKET_PROFILE`, or `default`. The two
+ * are never mixed, so that no credential goes to a broker that it is not for.
  */
 export async function findAccess(profile: string | undefined, terminal: Terminal): Promise<Access> {
   const { environment } = terminal;
@@ -53,8 +53,18 @@ export async function findAccess(profile: string | undefined, terminal: Terminal
   );
 }
 
-/** The profile that the environment describes, to be kept. */
-export function profileOf(environment: Terminal['environment']): Profile {
+/** `agent-ticket profiles save`: keeps the broker and credential of the environment in a file for its owner alone. */
+export async function saveProfile(name: string, terminal: Terminal): Promise<ExitCode> {
+  const path = await writeProfile(name, profileOf(terminal.environment), terminal);
+  terminal.err(`Kept in ${path}. Use it by --profile ${name}, without the AGENT_TICKET_ variables.\n`);
+  return 0;
+}
+
+/** Writes a profile for its owner alone. Answers the path of its file. */
+export const writeProfile = (name: string, profile: Profile, terminal: Terminal): Promise<string> =>
+  terminal.writePrivate(profileFile(name), `${JSON.stringify(profile, null, 2)}\n`);
+
+function profileOf(environment: Terminal['environment']): Profile {
   const { broker, credential } = fromEnvironment(environment);
   if (credential === undefined) return { broker };
   return credential.kind === 'bearer'
@@ -63,7 +73,7 @@ export function profileOf(environment: Terminal['environment']): Profile {
 }
 
 /** The file of a profile, in the user's configuration folder. */
-export function profileFile(name: string): string {
+function profileFile(name: string): string {
   if (PROFILE_NAME.test(name)) return `${name}.json`;
   throw new UsageError(`${name} is no name of a profile. Use letters, digits, - and _.`);
 }

@@ -11,7 +11,7 @@ import { sessionsEnd } from './sessions-end.ts';
 import { why } from './why.ts';
 import { several } from './words.ts';
 
-/** Runs what a command does, with the terminal that there is. */
+/** Runs the work of a command, with the terminal of this run. */
 export type Act = (work: (terminal: Terminal) => Promise<ExitCode>) => Promise<void>;
 
 export const PROFILE_OPTION = [
@@ -25,15 +25,15 @@ const GROUPS: Readonly<Record<string, string>> = {
   agents: 'Agents, and the deletion of an instance.',
   keys: 'Signing keys.',
   'service-tokens': 'Credentials of machines.',
-  grants: 'Who has which role where.',
-  locks: 'What is closed, to whom.',
+  grants: 'Roles of people and services at agents.',
+  locks: 'Locks on people, agents, instances, tickets and keys.',
   principals: 'People and services by their labels.',
-  sessions: 'Who is connected, and the end of it.',
+  sessions: 'Live and past sessions, and their end.',
   audit: 'The audit log.',
   profiles: 'Kept addresses and credentials of brokers.',
 };
 
-/** Makes a command with what it does and an example, both without the name of the program. */
+/** Makes a command with its description and an example, both without the name of the program. */
 export type CommandAt = (words: string, about: string, example: string) => Command;
 
 /** Makes commands below their groups, and each group with its first command. */

@@ -55,7 +55,7 @@ export async function askBroker(
       ...(body !== undefined && { body: JSON.stringify(body) }),
     })
     .catch((error: unknown) => {
-      // What a fetch rejects with where there is no connection.
+      // A fetch without a connection rejects with this class.
       if (error instanceof TypeError) return undefined;
       throw error;
     });
@@ -99,8 +99,8 @@ function remedyOf(code: string, status: number, retryAfter: number, { credential
       ? 'Set AGENT_TICKET_CLIENT_ID and AGENT_TICKET_CLIENT_SECRET, or use a profile.'
       : 'The credential is wrong, expired or revoked: use another one.';
   if (status === ERROR_CODES.FORBIDDEN.status)
-    return 'See by "agent-ticket me" what this credential may do, or use a profile that may more.';
-  if (status === ERROR_CODES.NOT_FOUND.status) return 'List what there is, and check the name.';
+    return 'See the permissions of this credential by "agent-ticket me", or use a profile with more.';
+  if (status === ERROR_CODES.NOT_FOUND.status) return 'Check the name in the list.';
   if (status === ERROR_CODES.CONFLICT.status) return 'Look at its present state, then decide again.';
   if (status === ERROR_CODES.RATE_LIMITED.status || status === ERROR_CODES.UNAVAILABLE.status)
     return `Repeat the command in ${Number.isFinite(retryAfter) ? retryAfter : 1} s.`;

@@ -31,7 +31,7 @@ type Line = z.infer<typeof Line>;
 
 /**
  * `agent-ticket audit export`: the log as it was signed, for `audit verify`. A file that is there is continued after its
- * last checkpoint: what follows that is not proven yet, and is got anew with the checkpoint that proves it.
+ * last checkpoint: later lines are not proven yet, and come again with the checkpoint that proves them.
  */
 export async function auditExport(options: ExportOptions, terminal: Terminal): Promise<ExitCode> {
   const access = await findAccess(options.profile, terminal);

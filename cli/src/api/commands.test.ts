@@ -15,7 +15,7 @@ describe('a refusal says what to do, with its request id, and ends with 2:', () 
   it.each([
     ['no credential', () => refusal(401, 'UNAUTHORIZED'), 'use another one'],
     ['no permission', () => refusal(403, 'FORBIDDEN'), 'agent-ticket me'],
-    ['not there', () => refusal(404, 'NOT_FOUND'), 'List what there is'],
+    ['not there', () => refusal(404, 'NOT_FOUND'), 'Check the name in the list'],
     ['another state', () => refusal(409, 'CONFLICT'), 'present state'],
     ['too often', () => refusal(429, 'RATE_LIMITED', { 'retry-after': '90' }), 'in 90 s'],
     ['away', () => refusal(503, 'UNAVAILABLE', { 'retry-after': '5' }), 'in 5 s'],

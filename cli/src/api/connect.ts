@@ -61,7 +61,7 @@ export async function connect(options: ConnectOptions, terminal: Terminal): Prom
         const next = await Promise.race([line, closed]);
         if (typeof next === 'object') break;
         if (next === undefined || next.trim() === 'quit') {
-          // The answers to what was sent are on their way: a pipe wants them.
+          // Answers to sent frames are on their way, and the reader of a pipe wants them.
           ending = true;
           if (unanswered.size > 0) await terminal.wait(LAST_ANSWERS_MS, over.signal);
           stop();
@@ -159,7 +159,7 @@ interface Frame {
   readonly id?: string;
 }
 
-/** The frame of what a person typed, as the Agents SDK has it; undefined for what is no command. */
+/** The frame of a typed line, as the Agents SDK has it; undefined for a line that is no command. */
 function frameOf(words: string): Frame | undefined {
   const [, verb, rest = ''] = /^(\S+)\s*(.*)$/s.exec(words) ?? [];
   if (verb === 'send') return { text: rest };

@@ -24,7 +24,7 @@ const segmenter = new Intl.Segmenter();
 const WIDE =
   /^[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u;
 
-/** At most so many columns, with `…` in place of what was cut off. */
+/** A text cut to at most so many columns, with `…` at the cut. */
 export function cut(text: string, width: number): string {
   if (widthOf(text) <= width) return text;
   let kept = '';

@@ -25,7 +25,7 @@ interface Presentation {
   readonly protocols: readonly string[];
 }
 
-/** What is presented in place of a good ticket, made of one. */
+/** Bad tickets that are presented in place of a good one, made of it. */
 interface Fault {
   readonly name: string;
   readonly present: (good: Good) => Presentation | Promise<Presentation>;
@@ -135,7 +135,7 @@ const FAULTS: readonly Fault[] = [
   { name: 'ticket for plain requests', present: (good) => withTicket(good, good.httpTicket) },
 ];
 
-/** What became of a socket. */
+/** The outcome of an attempt to open a socket. */
 export interface Seen {
   readonly admitted: boolean;
   /** Of a refusal: the close code. Undefined where there was no WebSocket at all. */
@@ -144,8 +144,8 @@ export interface Seen {
 }
 
 /**
- * `agent-ticket probe`: a deployment admits one good ticket, once, and refuses seventeen bad ones. 1 where it does not. Opens
- * one session on the instance. Does NOT try an expired ticket, which takes the time of one.
+ * `agent-ticket probe`: a deployment admits one good ticket, once, and refuses seventeen bad ones. 1 where it does not.
+ * Opens one session on the instance. Does NOT try an expired ticket: the probe would have to wait until one expires.
  */
 export async function probe(options: ProbeOptions, terminal: Terminal): Promise<ExitCode> {
   const access = await findAccess(options.profile, terminal);
@@ -188,7 +188,7 @@ async function mint(
 const isRefusal = ({ admitted, code }: Seen): boolean =>
   !admitted && code !== undefined && ((code >= 4000 && code < 4100) || code === 3000);
 
-/** Opens a socket, looks what becomes of it, and closes it. */
+/** Opens a socket, notes whether it is admitted, and closes it. */
 export function show({ url, protocols }: Presentation, terminal: Terminal): Promise<Seen> {
   return new Promise((resolve) => {
     const socket = terminal.openSocket(url, protocols);

@@ -12,7 +12,7 @@ const EXPIRES: Field = {
 };
 const PURPOSE: Field = {
   flag: '--purpose <purpose>',
-  about: 'what the key signs; left out: ticket',
+  about: 'use of the key; left out: ticket',
   choices: ['ticket', 'audit'],
 };
 
@@ -22,7 +22,7 @@ const targetText = (target: unknown): string => {
   return `${cell(kind)}:${Object.values(rest).map(cell).join('/')}`;
 };
 
-/** Commands over what decides: keys, service tokens, grants and locks. */
+/** Commands over keys, service tokens, grants and locks. */
 export const RIGHTS_ROWS: readonly ApiRow[] = [
   {
     words: 'keys list',
@@ -144,7 +144,7 @@ export const RIGHTS_ROWS: readonly ApiRow[] = [
   },
   {
     words: 'grants list',
-    about: 'Who has which role where, newest first.',
+    about: 'Roles of people and services at agents, newest first.',
     example: 'grants list --agent counter',
     method: 'GET',
     path: '/admin/grants',

@@ -33,9 +33,9 @@ export interface ApiRow {
   readonly whole?: true;
   /** The members as the API wants them. */
   readonly adjust?: (members: Members) => Members;
-  /** Of a call that ends sessions or credentials: what a person is asked. */
+  /** Of a call that ends sessions or credentials: the question to the person. */
   readonly ends?: string;
-  /** What to do where some objects were not reached. */
+  /** The advice where some objects were not reached. */
   readonly again?: string;
 }
 

@@ -56,7 +56,7 @@ const member = (value: unknown, name: string): string => cell(Object(value)[name
 export const API_ROWS: readonly ApiRow[] = [
   {
     words: 'ticket',
-    about: 'A ticket for one connection. Whoever sees it can use it, for a minute.',
+    about: 'A ticket for one connection. Everybody who sees it can use it, for a minute.',
     example: 'ticket counter demo',
     method: 'POST',
     path: '/tickets',
@@ -76,7 +76,7 @@ export const API_ROWS: readonly ApiRow[] = [
   },
   {
     words: 'me',
-    about: 'Who the broker takes this credential for, and what it may do.',
+    about: 'The principal of this credential, and its permissions.',
     example: 'me',
     method: 'GET',
     path: '/me',
@@ -127,7 +127,7 @@ export const API_ROWS: readonly ApiRow[] = [
   },
   {
     words: 'sessions list',
-    about: 'Who is connected; with a time, who was.',
+    about: 'Live sessions; with a time, those that were live then.',
     example: 'sessions list --at 2h --agent chat',
     method: 'GET',
     path: '/admin/agents/sessions',
@@ -136,7 +136,7 @@ export const API_ROWS: readonly ApiRow[] = [
       FROM,
       TO,
       PERSON,
-      { flag: '--service-token <client id>', about: 'opened with this service token' },
+      { flag: '--service-token <client id>', about: 'whose principal is this service token' },
       AGENT,
       INSTANCE,
       { flag: '--address <ip>', member: 'ip_address', about: 'opened from this network address' },

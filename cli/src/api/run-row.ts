@@ -5,7 +5,7 @@ import { plain } from './plain-text.ts';
 import type { ApiRow, Field, Members } from './row.ts';
 import { pagesOf, showList, showObject, showReceipt } from './show.ts';
 
-/** What every command that asks the broker takes. */
+/** Options of every command that asks the broker. */
 export interface Common {
   readonly profile?: string | undefined;
   readonly json: boolean;

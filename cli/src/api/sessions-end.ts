@@ -45,7 +45,7 @@ export async function sessionsEnd(options: EndOptions, terminal: Terminal): Prom
   return finish(await callBroker({ method: 'POST', path, body }, access, terminal), options, terminal);
 }
 
-/** How many sessions will end, for the person who is asked. */
+/** The number of sessions that will end, for the question to the person. */
 async function consequence(
   selector: Readonly<Record<string, unknown>>,
   access: Access,

@@ -87,7 +87,7 @@ export function showObject(body: Json, isJson: boolean, terminal: Terminal): voi
 }
 
 const isRow = (value: unknown): boolean => typeof value === 'object' && value !== null;
-/** What a row of an object says, without the names of its members. */
+/** The values of an object in one line, without the names of its members. */
 const rowText = (row: unknown): string => Object.values(Object(row)).map(cell).join('  ');
 
 /** A value as one line of text. */
@@ -108,8 +108,8 @@ const Receipt = z.object({
 });
 
 /**
- * What became of live sockets, on the error output, and the exit code of it: 1 where some objects were not reached. The
- * broker goes on asking those.
+ * Prints the receipt about live sockets on the error output, and answers the exit code: 1 where some objects were not
+ * reached. The broker goes on asking those.
  */
 export function showReceipt({ body }: Answered, again: string, terminal: Terminal): ExitCode {
   const read = Receipt.safeParse(body.receipt);

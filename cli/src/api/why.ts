@@ -6,7 +6,7 @@ import { json } from './plain-text.ts';
 import type { Common } from './run-row.ts';
 import { cell, pagesOf } from './show.ts';
 
-/** What an operator does about a refusal. Those that are not here say enough by their names. */
+/** The remedy for a refusal, by its code. Codes without one explain themselves by their names. */
 const REMEDIES: Partial<Record<DenialReason, string>> = {
   credential_expired: 'The caller needs a new credential: it has to sign in again, or renew its token.',
   credential_secret_wrong: 'The secret is not that of the token. Compare it, or rotate the token.',
@@ -35,7 +35,8 @@ const REMEDIES: Partial<Record<DenialReason, string>> = {
   ticket_audience_wrong: 'TICKET_AUDIENCE of broker and agent worker differ.',
   ticket_issuer_wrong: 'ISSUER of broker and agent worker differ.',
   session_terminated: 'An operator ended the session. The next one may be opened.',
-  rights_changed: 'What the session rested on was changed. The client comes back with a new ticket.',
+  rights_changed:
+    'A grant, rule or sign-in behind the session has changed. The client comes back with a new ticket.',
   frame_scope_missing: 'The role lacks the scope of this call. See docs/policy.md for scopes of roles.',
 };
 const isKnown = (code: unknown): code is DenialReason =>
@@ -43,7 +44,7 @@ const isKnown = (code: unknown): code is DenialReason =>
 
 const MOST_EVENTS = 200;
 
-/** `agent-ticket why`: what the audit log says about the request of which a person quotes the id. */
+/** `agent-ticket why`: the events of the audit log about one request, whose id a person quotes. */
 export async function why(id: string, common: Common, terminal: Terminal): Promise<ExitCode> {
   const access = await findAccess(common.profile, terminal);
   const query = { request_id: id };

@@ -1,7 +1,7 @@
 import { type Check, errorOf, isOff, isSignInPage, listOf, SKIPPED } from './check.ts';
 import type { Facts } from './facts.ts';
 
-/** What can be wrong on the way from a ticket to a socket, as it is seen from outside. */
+/** Faults on the way from a ticket to a socket, as seen from outside. */
 export const AGENT_CHECKS: readonly Check<Facts>[] = [
   {
     name: 'ticket',

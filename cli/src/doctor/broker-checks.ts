@@ -29,7 +29,7 @@ const published =
     return undefined;
   };
 
-/** What can be wrong with a broker, as it is seen from outside. */
+/** Faults of a broker, as seen from outside. */
 export const BROKER_CHECKS: readonly Check<Facts>[] = [
   {
     name: 'address answers',

@@ -1,8 +1,8 @@
 import type { Facts, Reply } from './facts.ts';
 
 /**
- * A check: its name, and what it finds. `undefined`: it is as it should be. `skipped`: what it looks at is not known, for a
- * reason that another check names, or because nobody asked.
+ * A check: its name, and its finding. `undefined`: all is well. `skipped`: the facts for it are not known, for a reason that
+ * another check names, or because nobody asked for them.
  */
 export interface Check<Known> {
   readonly name: string;

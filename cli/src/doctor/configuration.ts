@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { type Check, SKIPPED } from './check.ts';
 
-/** What wrangler reads of the configuration of a worker. */
+/** The part of the configuration of a worker that the checks read. */
 export const WorkerConfiguration = z.object({
   name: z.string().optional(),
   vars: z.record(z.string(), z.unknown()).default({}),
@@ -11,6 +11,9 @@ export const WorkerConfiguration = z.object({
   triggers: z.object({ crons: z.array(z.string()).nullish() }).optional(),
   workers_dev: z.boolean().nullish(),
   preview_urls: z.boolean().nullish(),
+  observability: z
+    .object({ enabled: z.boolean().nullish(), redact_query_string: z.boolean().nullish() })
+    .nullish(),
 });
 export type WorkerConfiguration = z.infer<typeof WorkerConfiguration>;
 
@@ -29,7 +32,13 @@ const SECRETS = [
   'TOKEN_PEPPER',
   'AUTH0_CLIENT_SECRET',
   'AUTH0_SESSION_ENCRYPTION_KEY',
+  'CALLBACK_KEY',
+  'CALLBACK_KEY_PREVIOUS',
 ];
+
+/** Of a worker without this part of its configuration the platform keeps no logs. */
+const logsQueries = ({ observability }: WorkerConfiguration): boolean =>
+  observability != null && observability.enabled !== false && observability.redact_query_string !== true;
 
 const idOf = ({ d1_databases: all }: WorkerConfiguration, name: string): string | undefined =>
   all.find(({ binding }) => binding === name)?.database_id;
@@ -44,7 +53,7 @@ const alike =
       : `${setting} of broker and agent worker differ. Write the same in both, character by character.`;
   };
 
-/** What can be wrong in the files of a deployment. Secrets are not in them. */
+/** Faults in the files of a deployment. Secrets are not in them. */
 export const CONFIGURATION_CHECKS: readonly Check<Configurations>[] = [
   {
     name: 'settings are there',
@@ -131,7 +140,7 @@ export const CONFIGURATION_CHECKS: readonly Check<Configurations>[] = [
       [broker, agentWorker].some(
         (each) => each?.vars.MODE === 'development' || each?.vars.AUTH_MODE === 'none',
       )
-        ? 'MODE is development, or AUTH_MODE none. Leave both out of what is deployed.'
+        ? 'MODE is development, or AUTH_MODE none. Leave both out of a deployment.'
         : undefined,
   },
   {
@@ -144,6 +153,13 @@ export const CONFIGURATION_CHECKS: readonly Check<Configurations>[] = [
         ? undefined
         : `${found} is among the vars, which everybody who reads the repository sees. Change it, and give it by wrangler secret put.`;
     },
+  },
+  {
+    name: 'no query in logs',
+    look: ({ broker, agentWorker }) =>
+      [broker, agentWorker].some((each) => each !== undefined && logsQueries(each))
+        ? 'The logs of a worker keep queries, in which tickets, codes of sign-ins and tokens of callbacks are. Set "redact_query_string": true in its observability.'
+        : undefined,
   },
   {
     name: 'keys reach the agents',

@@ -208,6 +208,7 @@ const FILES = {
     durable_objects: { bindings: [{ name: 'MINT_SHARD' }] },
     triggers: { crons: ['* * * * *'] },
     ...{ workers_dev: false, preview_urls: false },
+    observability: { enabled: true, redact_query_string: true },
   },
   agentWorker: {
     vars: { ...VARS },
@@ -323,6 +324,26 @@ describe('of files doctor finds that', () => {
       ({ broker }) => void Object.assign(broker.vars, { KEK: 'x' }),
       'no secret in a file',
       'wrangler secret put',
+    ],
+    [
+      'a key of callbacks is in a file',
+      ({ agentWorker }) => void Object.assign(agentWorker.vars, { CALLBACK_KEY: 'x' }),
+      'no secret in a file',
+      'CALLBACK_KEY',
+    ],
+    [
+      'the broker logs queries',
+      ({ broker }) => {
+        broker.observability.redact_query_string = false;
+      },
+      'no query in logs',
+      'redact_query_string',
+    ],
+    [
+      'the agent worker logs queries',
+      ({ agentWorker }) => void Object.assign(agentWorker, { observability: { enabled: true } }),
+      'no query in logs',
+      'redact_query_string',
     ],
     [
       'the keys do not reach the agents',

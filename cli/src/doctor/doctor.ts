@@ -22,7 +22,7 @@ export interface DoctorOptions extends Common {
 
 export const DEPLOYMENT_CHECKS = [...BROKER_CHECKS, ...AGENT_CHECKS];
 
-/** `agent-ticket doctor`: what is wrong with a deployment, or with the files of one, and what to do. 1 where something is. */
+/** `agent-ticket doctor`: the faults of a deployment, or of the files of one, each with its remedy. 1 where there is one. */
 export async function doctor(options: DoctorOptions, terminal: Terminal): Promise<ExitCode> {
   if (options.config !== undefined)
     return report(

@@ -6,7 +6,7 @@ import { type Seen, show } from '../api/probe.ts';
 import type { Terminal } from '../command.ts';
 import { parseJson } from '../parse-json.ts';
 
-/** An answer over HTTP, whatever it is. */
+/** An answer over HTTP, of any kind. */
 export interface Reply {
   readonly status: number;
   /** Undefined where it is no JSON object. */
@@ -129,7 +129,7 @@ async function reply(url: string, request: RequestInit, terminal: Terminal): Pro
     const response = await terminal.fetch(url, request);
     return { status: response.status, headers: response.headers, body: object(await response.text()) };
   } catch (error) {
-    // What a fetch rejects with where there is no connection.
+    // A fetch without a connection rejects with this class.
     if (error instanceof TypeError) return undefined;
     throw error;
   }

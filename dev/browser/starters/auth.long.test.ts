@@ -14,7 +14,7 @@ afterAll(async () => {
 });
 
 describe.each(['plain', 'guarded'] as const)('the page of the %s app', (kind) => {
-  it('opens the diary of a person, and has what was written after a reload', async () => {
+  it('opens the diary of a person, and has the written text after a reload', async () => {
     const { page } = await enter(apps[kind], `${apps[kind].url}/`);
     const submit = async (label: string, text: string) => {
       await page.getByLabel(label).fill(text);

@@ -259,6 +259,12 @@ export const CONTROL_PLANS: readonly Plan<ControlStore>[] = [
     by: ['revocations_rev_unique'],
   },
   {
+    what: 'a revocation that is written once',
+    work: ({ change, revocations }) =>
+      change({ statement: revocations.writeFirst(newRevocation()), ...CHANGE }),
+    by: ['revocations_rev_unique'],
+  },
+  {
     what: 'a jump of the numbers',
     work: ({ revocations }) => revocations.jumpTo(7, NOW),
     by: ['revocations_rev_unique'],

@@ -167,7 +167,7 @@ interface ApprovalPorts extends Pick<ToolPorts, 'confirmations' | 'clock'> {
   readonly mayKeep: () => boolean;
 }
 
-/** Records each question before the person sees it; refuses a call whose id was used before, and who has no right to it. */
+/** Records each question before the person sees it. Refuses a call whose id was used before, and a person without the right. */
 export const toolApproval = ({ confirmations, clock, mayKeep }: ApprovalPorts) => ({
   save_note: (input: z.infer<typeof Note>, { toolCallId }: { toolCallId: string }): ToolApprovalStatus => {
     if (!mayKeep()) return 'not-applicable';
