@@ -153,6 +153,14 @@ describe('a tool does not run', () => {
     expect(await look.execute({}, { toolCallId: 'other' })).toBe('seen');
   });
 
+  it('of another call, which a model names to a function', async () => {
+    const { guard, enter, denied } = guardWith(person('s1', 'agent:tool:look'));
+    enter(person('s2', 'agent:message'));
+    const { look } = guard({ look: (_input: object, _options: { toolCallId: string }) => 'seen' });
+    await expect(look({}, { toolCallId: 'approved' })).rejects.toThrow('Not run');
+    expect(denied).toEqual([['s2', 'tool_scope_missing', { tool: 'look' }]]);
+  });
+
   it('where nobody asks: a schedule has no rights of a person', async () => {
     expect(await refused(undefined)).toEqual({
       message: 'Not run: nobody is there who asks for the tool look.',

@@ -100,9 +100,8 @@ export function createToolGuard({ caller, rightsOf, takeApprover, auditDenied, l
   function guardTools(tools: Tools, { unattended = [] }: GuardOptions = {}): Tools {
     const asking = caller();
 
-    async function require(tool: string, options: unknown): Promise<void> {
+    async function require(tool: string, callId: string | undefined): Promise<void> {
       // For an approved call: the person who approved it. The frame that is now being handled may be another person's.
-      const callId = callIdOf(options);
       const approver = callId === undefined ? undefined : takeApprover(callId);
       const who: Asker | undefined = approver === undefined ? (caller() ?? asking) : { session: approver };
       const refusal = await whyRefused(tool, who, unattended);
@@ -115,20 +114,26 @@ export function createToolGuard({ caller, rightsOf, takeApprover, auditDenied, l
     }
 
     /** An async generator streams its results, which the AI SDK must see before it waits for anything. */
-    const guard = (name: string, run: ToolFunction, self: object) =>
+    const guard = (name: string, run: ToolFunction, self: object, idOf = callIdOf) =>
       isAsyncGenerator(run)
         ? async function* (...args: never[]) {
-            await require(name, args[1]);
+            await require(name, idOf(args[1]));
             yield* Reflect.apply(run, self, args);
           }
         : async (...args: never[]): Promise<unknown> => {
-            await require(name, args[1]);
+            await require(name, idOf(args[1]));
             return Reflect.apply(run, self, args);
           };
 
     const guarded = { ...tools };
     for (const [name, tool] of Object.entries(tools)) {
-      if (isFunction(tool)) Reflect.set(guarded, name, guard(name, tool, guarded));
+      // A model writes every argument of a function: none of them names a call.
+      if (isFunction(tool))
+        Reflect.set(
+          guarded,
+          name,
+          guard(name, tool, guarded, () => undefined),
+        );
       else if ('execute' in tool && isFunction(tool.execute))
         Reflect.set(guarded, name, { ...tool, execute: guard(name, tool.execute, tool) });
     }
