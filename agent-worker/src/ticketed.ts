@@ -16,6 +16,7 @@ import {
 import { checkRevokedOf } from './revocations.ts';
 import { requestsInFlight } from './ticketed/admission.ts';
 import type { AbstractAgentClass, AgentClass, Ticketed } from './ticketed/api.ts';
+import { createApprovals } from './ticketed/approvals.ts';
 import { createAudit } from './ticketed/audit.ts';
 import { createCaller } from './ticketed/caller.ts';
 import { createCalls } from './ticketed/calls.ts';
@@ -135,7 +136,12 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
       findBrowser: this.#sessions.findBrowser,
       auditDenied: this.#audit.deniedByAgent,
     });
+    readonly #approvals = createApprovals({
+      kv: this.ctx.storage.kv,
+      messages: () => Reflect.get(this, 'messages'),
+    });
     readonly #tools = createToolGuard({
+      takeApprover: this.#approvals.take,
       caller: this.#caller.find,
       rightsOf: rightsOfCallers({
         sessions: this.#sessions,
@@ -306,7 +312,8 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
     #passFrame(ws: WebSocket, frame: Frame, allowed: AllowedFrame | undefined): void | Promise<void> {
       if (allowed === undefined) return;
       const run = () => this.#agent.webSocketMessage(ws, frame);
-      const { sessionId, call } = allowed;
+      const { sessionId, call, approves } = allowed;
+      if (approves !== undefined) this.#approvals.note(approves, sessionId);
       if (call === undefined) return run();
       return this.#calls.follow(ws, call, run).then((outcome) => this.#audit.called(sessionId, outcome));
     }

@@ -2,7 +2,8 @@ import { runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { describe, expect, test, vi } from 'vitest';
-import { answered, chatRequest, chunksOf } from './chat.ts';
+import { answered, chatRequest, chunksOf, partsOf } from './chat.ts';
+import { approval } from './chat-client.ts';
 import { lock, revoke } from './commands.ts';
 import { gate } from './gate.ts';
 import { ownSessions } from './objects.ts';
@@ -217,4 +218,23 @@ describe('a chat that overrides onMessage by a field, onRequest and broadcast', 
     expect(await owner.closed()).toEqual({ code: 3000, reason: 'session_expired' });
     expect(owner.frames.map(({ type }) => type)).not.toContain('late');
   });
+});
+
+test('a tool runs by the rights of who approved its call, whoever approved another one last', async () => {
+  const instance = newInstance();
+  const owner = await enter(instance, `${ALL} agent:tool:*`);
+  const guest = await enter(instance, ALL, { sub: 'auth0:t:guest' });
+  await converse(instance, owner);
+  await runInDurableObject(chatter(instance), (agent) => agent.askFor('one', 'two'));
+  await eventually(async () => expect(partsOf(owner, 'tool-approval-request')).toHaveLength(2));
+  guest.send(approval('one'));
+  await new Promise((done) => setTimeout(done, 50));
+  owner.send(approval('two'));
+  await eventually(async () =>
+    expect(await runInDurableObject(chatter(instance), ({ ran }) => ran)).toEqual([
+      'Not run: the person who asks has no right to the tool wipe.',
+      'two ran',
+    ]),
+  );
+  await finish(instance);
 });

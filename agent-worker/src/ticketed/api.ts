@@ -34,11 +34,11 @@ export interface Ticketed {
    * SDK, those of MCP servers, and functions that act for the model, by the names that they have here. Call this where the
    * model gets them, while the frame or request of the caller is handled.
    *
-   * The scope is checked when a tool would run. It is that of the caller whose frame is then being handled, as after an
-   * approval; otherwise of the caller at the time of this call. A session whose client has left keeps its rights until they
-   * expire. A session that was ended, or whose ticket was revoked, has none. The same holds for work that a plain request
-   * began. A refusal is thrown, and the AI SDK tells it to the model. The audit log has it as `rpc.denied`, with the person;
-   * the refusal of a plain request is a line `tool_refused` of the log.
+   * The scope is checked when a tool would run. After an approval in the SDK's chat it is that of the person who approved this
+   * call; otherwise that of the caller whose frame is then being handled, or of the caller at the time of this call. A session
+   * whose client has left keeps its rights until they expire. A session that was ended, or whose ticket was revoked, has none.
+   * The same holds for work that a plain request began. A refusal is thrown, and the AI SDK tells it to the model. The audit
+   * log has it as `rpc.denied`, with the person; the refusal of a plain request is a line `tool_refused` of the log.
    *
    * Does NOT guard tools without `execute`, which run elsewhere, nor text of a model about the result of a tool. A tool
    * that streams its result must be an async generator function.

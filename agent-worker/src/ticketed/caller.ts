@@ -21,7 +21,7 @@ interface NotedRequest {
 export function createCaller({ findClaims, findBrowser, auditDenied }: CallerPorts) {
   const requests = new WeakMap<Request, NotedRequest>();
   /** The tickets of plain requests, by their callers. */
-  const tickets = new WeakMap<SessionPrincipal, VerifiedTicket>();
+  const tickets = new WeakMap<object, VerifiedTicket>();
   /** The caller of a message of MCP: of some the SDK's context has neither request nor connection. */
   const messages = new AsyncLocalStorage<SessionPrincipal | undefined>();
   const browsers = new AsyncLocalStorage<string | undefined>();
@@ -50,7 +50,7 @@ export function createCaller({ findClaims, findBrowser, auditDenied }: CallerPor
     },
 
     /** The ticket of a plain request, by its caller. */
-    ticketOf: (principal: SessionPrincipal): VerifiedTicket | undefined => tickets.get(principal),
+    ticketOf: (principal: object): VerifiedTicket | undefined => tickets.get(principal),
 
     /** Digest of the cookie of the browser whose frame or request is handled; `undefined` where there is none. */
     browser(): string | undefined {

@@ -29,7 +29,12 @@ export function createDestruction(ports: DestructionPorts) {
   const { sessions, audit, streams, ctx, clock, endMcpSessions, destroy, keepsTables } = ports;
   const { storage } = ctx;
   /** The storage after the construction of the object, where it was empty before. */
-  const made = blank.has(ctx) ? contentsOf(storage) : undefined;
+  let made: string | undefined;
+  // After the constructors of the agent's own classes, which make tables as well, and before any event.
+  if (blank.has(ctx))
+    queueMicrotask(() => {
+      made = contentsOf(storage);
+    });
   const deleteAll = storage.deleteAll.bind(storage);
   if (keepsTables) keepThroughDeletions(storage, deleteAll);
   let isErased = false;

@@ -40,7 +40,12 @@ type FrameNeed =
       readonly method: string;
     }
   | { readonly kind: 'renew'; readonly ticket: string }
-  | { readonly kind: 'state' | 'resume' | 'message'; readonly scope: Scope };
+  | {
+      readonly kind: 'state' | 'resume' | 'message';
+      readonly scope: Scope;
+      /** Of a message that approves a call of a tool in the SDK's chat: the call. */
+      readonly approves?: string;
+    };
 
 /** Frames by which the SDK's chat client asks for the rest of a stream it already follows. */
 const RESUME_TYPES = new Set(['cf_agent_stream_resume_request', 'cf_agent_stream_resume_ack']);
@@ -66,7 +71,10 @@ export function frameNeed(frame: string | ArrayBuffer): FrameNeed {
   if (type === 'cf_agent_state' && parsed !== undefined && 'state' in parsed)
     return { kind: 'state', scope: STATE_WRITE };
   if (typeof type === 'string' && RESUME_TYPES.has(type)) return { kind: 'resume', scope: CONNECT };
-  return { kind: 'message', scope: MESSAGE };
+  const { toolCallId, approved } = parsed ?? {};
+  return type === 'cf_agent_tool_approval' && typeof toolCallId === 'string' && approved !== false
+    ? { kind: 'message', scope: MESSAGE, approves: toolCallId }
+    : { kind: 'message', scope: MESSAGE };
 }
 
 /**

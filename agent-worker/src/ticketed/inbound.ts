@@ -14,10 +14,12 @@ interface InboundPorts extends RenewalPorts {
   readonly queue: FrameQueue;
 }
 
-/** A frame that the agent may have: its session, and the call that it makes if it makes one. */
+/** A frame that the agent may have: its session, and the call that it makes or approves if it does. */
 export interface AllowedFrame {
   readonly sessionId: string;
   readonly call?: Call;
+  /** The call of a tool that it approves. */
+  readonly approves?: string | undefined;
 }
 
 /**
@@ -61,7 +63,7 @@ export function checkFrame(
         isRenewed || isTolerated() ? undefined : refuse('too_many_messages'),
       );
     if (need.scope !== undefined && covers(session.claims.scope, need.scope))
-      return need.kind === 'rpc' ? { sessionId: id, call: need } : { sessionId: id };
+      return need.kind === 'rpc' ? { sessionId: id, call: need } : { sessionId: id, approves: need.approves };
     if (!isTolerated()) return refuse('too_many_messages');
     audit.denied(id, need.kind, need.kind === 'rpc' ? need.method : undefined);
     const refusal = refusalFrame(need);

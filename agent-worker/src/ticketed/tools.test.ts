@@ -27,6 +27,7 @@ function guardWith(caller: SessionPrincipal | undefined) {
     caller: () => state.caller,
     rightsOf: async ({ session = '', scope }) =>
       state.ended.includes(session) ? undefined : (sessions.get(session)?.scope ?? scope),
+    takeApprover: (callId) => (callId === 'approved' ? 's1' : undefined),
     auditDenied: (...event) => denied.push(event),
     log: (line) => lines.push(line),
   });
@@ -139,6 +140,24 @@ describe('a tool does not run', () => {
     const { denied } = await refused(person('s1', 'agent:tool:look'), 'look', ({ enter }) =>
       enter(person('s2', 'agent:message')),
     );
+    expect(denied).toEqual([['s2', 'tool_scope_missing', { tool: 'look' }]]);
+  });
+
+  it('by an approval of a person who lacks the scope, before that of another who has it', async () => {
+    const { guard, enter, denied } = guardWith(person('s1', 'agent:message'));
+    enter(person('s2', 'agent:tool:look'));
+    const execute = async (_input: object, _options: { toolCallId: string }) => 'seen';
+    const { look } = guard({ look: { execute } });
+    await expect(look.execute({}, { toolCallId: 'approved' })).rejects.toThrow('Not run');
+    expect(denied).toEqual([['s1', 'tool_scope_missing', { tool: 'look' }]]);
+    expect(await look.execute({}, { toolCallId: 'other' })).toBe('seen');
+  });
+
+  it('of another call, which a model names to a function', async () => {
+    const { guard, enter, denied } = guardWith(person('s1', 'agent:tool:look'));
+    enter(person('s2', 'agent:message'));
+    const { look } = guard({ look: (_input: object, _options: { toolCallId: string }) => 'seen' });
+    await expect(look({}, { toolCallId: 'approved' })).rejects.toThrow('Not run');
     expect(denied).toEqual([['s2', 'tool_scope_missing', { tool: 'look' }]]);
   });
 

@@ -38,7 +38,7 @@ interface RightsPorts {
     rightsOfRequest(ticket: VerifiedTicket): VerifiedTicket | undefined;
   };
   /** The ticket of a plain request, by its caller. */
-  readonly ticketOf: (who: SessionPrincipal) => VerifiedTicket | undefined;
+  readonly ticketOf: (who: Asker) => VerifiedTicket | undefined;
   readonly checkRevoked: (ticket: VerifiedTicket) => Promise<Outcome<unknown>>;
 }
 
@@ -56,6 +56,11 @@ export const rightsOfCallers =
     return ticket !== undefined && (await checkRevoked(ticket)).ok ? ticket.claims.scope : undefined;
   };
 
+/** Whose rights count: a caller, or the session that approved. */
+export type Asker =
+  | SessionPrincipal
+  | { readonly session: string; readonly principal?: undefined; readonly scope?: undefined };
+
 interface ToolPorts {
   /** The caller of the frame or request that is being handled, if one is. */
   readonly caller: () => SessionPrincipal | undefined;
@@ -63,16 +68,18 @@ interface ToolPorts {
    * The scopes that a caller has now, by its session or the ticket of its request, or had when its client left. `undefined`:
    * they were taken away, or have expired.
    */
-  readonly rightsOf: (who: SessionPrincipal) => Promise<SessionPrincipal['scope'] | undefined>;
+  readonly rightsOf: (who: Asker) => Promise<SessionPrincipal['scope'] | undefined>;
+  /** The session that approved a call, once; `undefined`: none is known. */
+  readonly takeApprover: (callId: string) => string | undefined;
   readonly auditDenied: (session: string, code: Refusal, details: Readonly<Record<string, string>>) => void;
   readonly log: (event: Readonly<Record<string, unknown>>) => void;
 }
 
 /** Guards the tools that a model runs for a person, by the scope `agent:tool:<name>` at the time of each run. */
-export function createToolGuard({ caller, rightsOf, auditDenied, log }: ToolPorts) {
+export function createToolGuard({ caller, rightsOf, takeApprover, auditDenied, log }: ToolPorts) {
   async function whyRefused(
     tool: string,
-    who: SessionPrincipal | undefined,
+    who: Asker | undefined,
     unattended: readonly string[],
   ): Promise<Refusal | undefined> {
     if (who === undefined) return unattended.includes(tool) ? undefined : 'tool_unattended';
@@ -93,9 +100,10 @@ export function createToolGuard({ caller, rightsOf, auditDenied, log }: ToolPort
   function guardTools(tools: Tools, { unattended = [] }: GuardOptions = {}): Tools {
     const asking = caller();
 
-    async function require(tool: string): Promise<void> {
-      // For an approved tool: the person who approved it, whose frame is now being handled.
-      const who = caller() ?? asking;
+    async function require(tool: string, callId: string | undefined): Promise<void> {
+      // For an approved call: the person who approved it. The frame that is now being handled may be another person's.
+      const approver = callId === undefined ? undefined : takeApprover(callId);
+      const who: Asker | undefined = approver === undefined ? (caller() ?? asking) : { session: approver };
       const refusal = await whyRefused(tool, who, unattended);
       if (refusal === undefined) return;
       const details = { tool };
@@ -106,20 +114,26 @@ export function createToolGuard({ caller, rightsOf, auditDenied, log }: ToolPort
     }
 
     /** An async generator streams its results, which the AI SDK must see before it waits for anything. */
-    const guard = (name: string, run: ToolFunction, self: object) =>
+    const guard = (name: string, run: ToolFunction, self: object, idOf = callIdOf) =>
       isAsyncGenerator(run)
         ? async function* (...args: never[]) {
-            await require(name);
+            await require(name, idOf(args[1]));
             yield* Reflect.apply(run, self, args);
           }
         : async (...args: never[]): Promise<unknown> => {
-            await require(name);
+            await require(name, idOf(args[1]));
             return Reflect.apply(run, self, args);
           };
 
     const guarded = { ...tools };
     for (const [name, tool] of Object.entries(tools)) {
-      if (isFunction(tool)) Reflect.set(guarded, name, guard(name, tool, guarded));
+      // A model writes every argument of a function: none of them names a call.
+      if (isFunction(tool))
+        Reflect.set(
+          guarded,
+          name,
+          guard(name, tool, guarded, () => undefined),
+        );
       else if ('execute' in tool && isFunction(tool.execute))
         Reflect.set(guarded, name, { ...tool, execute: guard(name, tool.execute, tool) });
     }
@@ -128,6 +142,13 @@ export function createToolGuard({ caller, rightsOf, auditDenied, log }: ToolPort
 
   return { guardTools, mayRunTool };
 }
+
+/** The id of the call, in the second argument of a tool of the AI SDK. */
+const callIdOf = (options: unknown): string | undefined => {
+  const callId: unknown =
+    typeof options === 'object' && options !== null ? Reflect.get(options, 'toolCallId') : undefined;
+  return typeof callId === 'string' ? callId : undefined;
+};
 
 const isFunction = (value: unknown): value is ToolFunction => typeof value === 'function';
 

@@ -17,6 +17,7 @@ export class Chatter extends ticketed(AIChatAgent<Cloudflare.Env>) {
 
   override async onChatMessage(): Promise<Response> {
     this.askedBy.push(this.principal().principal);
+    await this.#runApproved();
     const body = new ReadableStream<Uint8Array>({
       start: (controller) => {
         this.#answer = controller;
@@ -24,6 +25,34 @@ export class Chatter extends ticketed(AIChatAgent<Cloudflare.Env>) {
       },
     });
     return new Response(body, { headers: { 'content-type': 'text/event-stream' } });
+  }
+
+  /** What became of each call that was approved. */
+  ran: string[] = [];
+
+  /** As the AI SDK does at the beginning of a turn. */
+  async #runApproved(): Promise<void> {
+    const calls = this.messages
+      .flatMap(({ parts }) => parts)
+      .filter((part) => 'toolCallId' in part && part.state === 'approval-responded');
+    const execute = async (_input: object, { toolCallId }: { toolCallId: string }): Promise<string> =>
+      `${toolCallId} ran`;
+    const { wipe } = this.guardTools({ wipe: { execute } });
+    for (const { toolCallId } of calls as { toolCallId: string }[])
+      this.ran.push(await wipe.execute({}, { toolCallId }).catch((error: Error) => error.message));
+  }
+
+  /** The model calls a tool some times, each of which is to be approved. */
+  askFor(...toolCallIds: string[]): void {
+    for (const toolCallId of toolCallIds) {
+      this.#answer?.enqueue(
+        encode({ type: 'tool-input-available', toolCallId, toolName: 'wipe', input: {} }),
+      );
+      this.#answer?.enqueue(
+        encode({ type: 'tool-approval-request', approvalId: `of ${toolCallId}`, toolCallId }),
+      );
+    }
+    this.finish();
   }
 
   sendWord(word: string): void {

@@ -19,6 +19,8 @@ export class Hooked extends ticketed(Agent<Cloudflare.Env, { secret: number }>) 
   floods = false;
   urls: string[] = [];
   mails: string[] = [];
+  /** As many agents make tables of their own. */
+  readonly own = this.ctx.storage.sql.exec('CREATE TABLE IF NOT EXISTS own_notes (text TEXT)').rowsWritten;
   cancelled = 0;
   #open = (): void => {};
   readonly #opened = new Promise<void>((resolve) => {

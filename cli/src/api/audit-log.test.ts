@@ -102,6 +102,15 @@ describe('audit tail', () => {
 });
 
 describe('audit export', () => {
+  it('shows the same values without a character that a terminal acts on', async () => {
+    const value = { event: { seq: 1, type: 'ticket.issued', user_agent: 'a\u009b2J\u202e\u061c' } };
+    const at = terminalAt(() => exported([JSON.stringify(value)]), {});
+    expect(await run(['audit', 'export'], at.terminal)).toBe(0);
+    const shown = at.said.out;
+    expect(JSON.parse(shown)).toEqual(value);
+    expect(shown).toMatch(/^[\x20-\x7e]+\n$/);
+  });
+
   const exportFile = (lines: readonly string[]) => {
     const at = terminalAt(() => exported(lines), { openLines });
     return { at, code: run(['audit', 'export', '--file', file], at.terminal) };

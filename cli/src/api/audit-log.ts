@@ -3,7 +3,7 @@ import { type ExitCode, type Lines, type Terminal, UsageError } from '../command
 import { parseJson } from '../parse-json.ts';
 import { type Access, findAccess } from './access.ts';
 import { askBroker } from './ask-broker.ts';
-import { json } from './plain-text.ts';
+import { escaped, json } from './plain-text.ts';
 import { EVENT_COLUMNS } from './rows.ts';
 import type { Common } from './run-row.ts';
 import { pagesOf } from './show.ts';
@@ -37,7 +37,7 @@ export async function auditExport(options: ExportOptions, terminal: Terminal): P
   const access = await findAccess(options.profile, terminal);
   if (options.file === undefined) {
     for await (const lines of exported(options.after ?? 0, access, terminal)) {
-      terminal.out(lines.map((line) => `${line}\n`).join(''));
+      terminal.out(lines.map((line) => `${escaped(line)}\n`).join(''));
       await terminal.drained();
     }
     return 0;

@@ -2,14 +2,17 @@
  * Characters that a terminal acts on, or that show a text in another order: controls of C0 and C1, DEL, line separators,
  * marks and overrides of direction. Names and user agents are written by strangers.
  */
-const ACTIVE = /[\p{Cc}\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu;
+const ACTIVE = /[\p{Cc}\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu;
 
 /** A text of somebody else, for a terminal: each active character is shown as `�`. */
 export const plain = (text: string): string => text.replace(ACTIVE, '\ufffd');
 
 /** JSON of one line, the same value without an active character in it. */
-export const json = (value: unknown): string =>
-  JSON.stringify(value).replace(ACTIVE, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
+export const json = (value: unknown): string => escaped(JSON.stringify(value));
+
+/** The same for a line that is JSON already. */
+export const escaped = (line: string): string =>
+  line.replace(ACTIVE, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
 /** The columns that a text takes: two for wide characters, none for those that combine. */
 export function widthOf(text: string): number {
