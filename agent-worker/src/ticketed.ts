@@ -136,18 +136,11 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
       findBrowser: this.#sessions.findBrowser,
       auditDenied: this.#audit.deniedByAgent,
     });
-    readonly #approvals = createApprovals({
-      kv: this.ctx.storage.kv,
-      messages: () => Reflect.get(this, 'messages'),
-    });
+    readonly #approvals = createApprovals(this.ctx.storage.kv, () => Reflect.get(this, 'messages'));
     readonly #tools = createToolGuard({
       takeApprover: this.#approvals.take,
       caller: this.#caller.find,
-      rightsOf: rightsOfCallers({
-        sessions: this.#sessions,
-        ticketOf: this.#caller.ticketOf,
-        checkRevoked: (ticket) => this.#inbound.checkRevoked(ticket),
-      }),
+      rightsOf: rightsOfCallers(this.#sessions, this.#caller, (ticket) => this.#inbound.checkRevoked(ticket)),
       auditDenied: this.#audit.deniedByAgent,
       log: (event) => console.log(JSON.stringify(event)),
     });

@@ -48,17 +48,17 @@ const ServersFrame = z.looseObject({
   mcp: z.looseObject({ servers: z.record(z.string(), z.looseObject({ auth_url: z.string().nullable() })) }),
   type: z.literal('cf_agent_mcp_servers'),
 });
-interface ServersState {
+export interface ServersState {
   readonly servers: Readonly<Record<string, { readonly auth_url: string | null }>>;
 }
 
 /** Sessions with a socket, those of them that get no frame, and the browser of each. */
-interface Audience {
+export interface Audience {
   readonly sessions: readonly string[];
   readonly skipped: string[];
   readonly browserOf: (session: string) => string | undefined;
 }
-type Send<Frame> = (frame: Frame, without: string[]) => void;
+export type Send<Frame> = (frame: Frame, without: string[]) => void;
 
 /** Under which the browser of the newest flow with a server is kept. */
 const flowKey = (serverId: string): string => `agent-ticket/mcp-oauth/${serverId}`;

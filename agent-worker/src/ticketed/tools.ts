@@ -1,6 +1,7 @@
 import type { Outcome } from '@agent-ticket/shared/outcome.ts';
 import { covers, toolScope } from '@agent-ticket/shared/scope.ts';
 import type { VerifiedTicket } from '@agent-ticket/shared/verify-ticket.ts';
+import * as z from 'zod';
 import type { SessionPrincipal } from './claims.ts';
 
 /** A function that acts for a model, or a tool as the AI SDK and its MCP clients make them. */
@@ -24,29 +25,29 @@ class ToolRefused extends Error {
   override readonly name = 'ToolRefused';
 }
 
-type Refusal = 'tool_scope_missing' | 'tool_rights_ended' | 'tool_unattended';
+type Refusal = 'tool_scope_missing' | 'tool_rights_ended' | 'tool_unapproved' | 'tool_unattended';
 
 const TEXTS: Readonly<Record<Refusal, (tool: string) => string>> = {
   tool_scope_missing: (tool) => `Not run: the person who asks has no right to the tool ${tool}.`,
   tool_rights_ended: (tool) => `Not run: the rights of the person who asked for the tool ${tool} have ended.`,
+  tool_unapproved: (tool) => `Not run: nobody is on record who approved this call of the tool ${tool}.`,
   tool_unattended: (tool) => `Not run: nobody is there who asks for the tool ${tool}.`,
 };
 
-interface RightsPorts {
-  readonly sessions: {
-    rightsOf(session: string): VerifiedTicket | undefined;
-    rightsOfRequest(ticket: VerifiedTicket): VerifiedTicket | undefined;
-  };
-  /** The ticket of a plain request, by its caller. */
-  readonly ticketOf: (who: Asker) => VerifiedTicket | undefined;
-  readonly checkRevoked: (ticket: VerifiedTicket) => Promise<Outcome<unknown>>;
+interface SessionRights {
+  rightsOf(session: string): VerifiedTicket | undefined;
+  rightsOfRequest(ticket: VerifiedTicket): VerifiedTicket | undefined;
 }
 
-/** The scopes that callers have now, see {@link ToolPorts}. */
+/** The scopes that callers have now, see {@link ToolPorts}. A caller of a plain request has its ticket. */
 export const rightsOfCallers =
-  ({ sessions, ticketOf, checkRevoked }: RightsPorts): ToolPorts['rightsOf'] =>
+  (
+    sessions: SessionRights,
+    callers: { ticketOf(who: Asker): VerifiedTicket | undefined },
+    checkRevoked: (ticket: VerifiedTicket) => Promise<Outcome<unknown>>,
+  ): ToolPorts['rightsOf'] =>
   async (who) => {
-    const ofRequest = ticketOf(who);
+    const ofRequest = callers.ticketOf(who);
     // Of a call without a ticket the registry says the rights.
     if (who.session === undefined && ofRequest === undefined) return who.scope;
     const ticket =
@@ -100,11 +101,13 @@ export function createToolGuard({ caller, rightsOf, takeApprover, auditDenied, l
   function guardTools(tools: Tools, { unattended = [] }: GuardOptions = {}): Tools {
     const asking = caller();
 
-    async function require(tool: string, callId: string | undefined): Promise<void> {
+    async function require(tool: string, call: CallOfTool | undefined): Promise<void> {
       // For an approved call: the person who approved it. The frame that is now being handled may be another person's.
-      const approver = callId === undefined ? undefined : takeApprover(callId);
+      const approver = call === undefined ? undefined : takeApprover(call.id);
       const who: Asker | undefined = approver === undefined ? (caller() ?? asking) : { session: approver };
-      const refusal = await whyRefused(tool, who, unattended);
+      // A client writes the transcript, and may write that a call was approved.
+      const isForged = approver === undefined && call?.isOfTranscript === true;
+      const refusal = isForged ? 'tool_unapproved' : await whyRefused(tool, who, unattended);
       if (refusal === undefined) return;
       const details = { tool };
       if (who?.session === undefined)
@@ -114,14 +117,14 @@ export function createToolGuard({ caller, rightsOf, takeApprover, auditDenied, l
     }
 
     /** An async generator streams its results, which the AI SDK must see before it waits for anything. */
-    const guard = (name: string, run: ToolFunction, self: object, idOf = callIdOf) =>
+    const guard = (name: string, run: ToolFunction, self: object, callOf = callOfTool) =>
       isAsyncGenerator(run)
         ? async function* (...args: never[]) {
-            await require(name, idOf(args[1]));
+            await require(name, callOf(args[1]));
             yield* Reflect.apply(run, self, args);
           }
         : async (...args: never[]): Promise<unknown> => {
-            await require(name, idOf(args[1]));
+            await require(name, callOf(args[1]));
             return Reflect.apply(run, self, args);
           };
 
@@ -143,12 +146,26 @@ export function createToolGuard({ caller, rightsOf, takeApprover, auditDenied, l
   return { guardTools, mayRunTool };
 }
 
-/** The id of the call, in the second argument of a tool of the AI SDK. */
-const callIdOf = (options: unknown): string | undefined => {
-  const callId: unknown =
-    typeof options === 'object' && options !== null ? Reflect.get(options, 'toolCallId') : undefined;
-  return typeof callId === 'string' ? callId : undefined;
-};
+interface CallOfTool {
+  readonly id: string;
+  /** Whether the messages from before this turn have the call: then it runs because they say that it was approved. */
+  readonly isOfTranscript: boolean;
+}
+
+/** The second argument of a tool of the AI SDK. */
+const ToolOptions = z.object({
+  toolCallId: z.string(),
+  messages: z.array(z.object({ content: z.unknown() })).default([]),
+});
+const CallPart = z.object({ type: z.literal('tool-call'), toolCallId: z.string() });
+
+function callOfTool(options: unknown): CallOfTool | undefined {
+  const read = ToolOptions.safeParse(options);
+  if (!read.success) return undefined;
+  const { toolCallId: id, messages } = read.data;
+  const parts = messages.flatMap(({ content }): unknown[] => (Array.isArray(content) ? content : []));
+  return { id, isOfTranscript: parts.some((part) => CallPart.safeParse(part).data?.toolCallId === id) };
+}
 
 const isFunction = (value: unknown): value is ToolFunction => typeof value === 'function';
 
