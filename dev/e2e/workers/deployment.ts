@@ -159,7 +159,7 @@ export async function startDeployment() {
     async openSessions(): Promise<unknown[]> {
       const record = await workers.getD1Database('RECORD', 'broker');
       const sql =
-        'SELECT agent_slug, audience FROM agent_sessions WHERE ended_at IS NULL ORDER BY agent_slug';
+        'SELECT agent_slug, instance_id, audience FROM agent_sessions WHERE ended_at IS NULL ORDER BY agent_slug';
       return (await record.prepare(sql).all()).results;
     },
 

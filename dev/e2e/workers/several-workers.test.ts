@@ -38,14 +38,12 @@ async function enter(agent: string, instance: string) {
 }
 
 async function enterBoth() {
-  // Ends of an earlier test may be on their way, and those sessions would be taken for these.
-  await eventually(async () => expect(await deployment.openSessions()).toEqual([]));
   const instance = randomUUID();
   const [counter, notes] = [await enter('counter', instance), await enter('notes', instance)];
   await eventually(async () =>
     expect(await deployment.openSessions()).toEqual([
-      { agent_slug: 'counter', audience: AUDIENCES.main },
-      { agent_slug: 'notes', audience: AUDIENCES.notes },
+      { agent_slug: 'counter', instance_id: instance, audience: AUDIENCES.main },
+      { agent_slug: 'notes', instance_id: instance, audience: AUDIENCES.notes },
     ]),
   );
   return { counter, notes };
