@@ -21,10 +21,11 @@ afterAll(async () => {
 
 type Path = 'mcp' | 'sse';
 
-async function connected(app: App, path: Path) {
-  const base = app === apps.plain ? `/${path}` : `/agents/tally/default/${path}`;
+/** Each test has an instance of its own: a principal may send one so many requests in a second. */
+async function connected(app: App, path: Path, instance: string = crypto.randomUUID()) {
+  const base = app === apps.plain ? `/${path}` : `/agents/tally/${instance}/${path}`;
   const url = new URL(base, app.url);
-  const authProvider = { token: () => app.ticket('tally', 'default', 'http') };
+  const authProvider = { token: () => app.ticket('tally', instance, 'http') };
   const transport: Transport =
     path === 'mcp'
       ? new StreamableHTTPClientTransport(url, { authProvider })
@@ -41,14 +42,15 @@ const KINDS = (['plain', 'guarded'] as const).flatMap((kind) =>
 
 describe.each(KINDS)('the $kind app over /$path', ({ kind, path }) => {
   it('lists tools, calls them, and keeps a sum for each session', async () => {
-    const { client } = await connected(apps[kind], path);
+    const instance = crypto.randomUUID();
+    const { client } = await connected(apps[kind], path, instance);
     expect((await client.listTools()).tools.map(({ name }) => name)).toEqual(['add', 'countdown']);
     const add = (number: number) => client.callTool({ name: 'add', arguments: { number } });
     await add(2);
     expect((await add(3)).content).toEqual([{ type: 'text', text: '5' }]);
     const { contents } = await client.readResource({ uri: 'tally://sum' });
     expect(contents).toEqual([{ uri: 'tally://sum', text: '5' }]);
-    const other = await connected(apps[kind], path);
+    const other = await connected(apps[kind], path, instance);
     const sum = await other.client.callTool({ name: 'add', arguments: { number: 1 } });
     expect(sum.content).toEqual([{ type: 'text', text: '1' }]);
   });
