@@ -1,3 +1,5 @@
+import { parseJson } from '@agent-ticket/shared/parse-json.ts';
+
 /** Whether a request sends the cookies of this browser's sign-in, or is anonymous. */
 export type Caller = 'signed-in' | 'anonymous';
 
@@ -93,15 +95,6 @@ export const membersOf = (value: unknown): Record<string, unknown> => (isRecord(
 
 /** The members of JSON text, or none. */
 export const parseMembers = (text: string): Record<string, unknown> => membersOf(parseJson(text));
-
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
-}
 
 export const textOr = <T>(value: unknown, otherwise: T): string | T =>
   typeof value === 'string' ? value : otherwise;

@@ -1,5 +1,6 @@
+import { parseJson } from '@agent-ticket/shared/parse-json.ts';
 import type { TicketPayload } from '@agent-ticket/shared/ticket.ts';
-import { isRecord, parseJson, textOr } from './broker.ts';
+import { isRecord, textOr } from './broker.ts';
 import { clockTime, elementOf, make, showContent } from './dom.ts';
 
 /** The claims that the page shows by name. */

@@ -1,11 +1,11 @@
 import { PERMISSIONS } from '@agent-ticket/broker/src/credentials/permissions.ts';
 import { digestSecret, makeSecret, makeTokenId } from '@agent-ticket/broker/src/credentials/secret.ts';
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
+import { parseJson } from '@agent-ticket/shared/parse-json.ts';
 import { base64url } from 'jose';
 import * as z from 'zod';
 import { writeProfile } from './api/access.ts';
 import { type ExitCode, type Row, type Terminal, UsageError } from './command.ts';
-import { parseJson } from './parse-json.ts';
 
 export interface BootstrapOptions {
   /** Wrangler configuration of the broker, for D1; left out: libSQL. */

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { parseJson } from '@agent-ticket/shared/parse-json.ts';
 import type { D1Database } from '@cloudflare/workers-types';
 import { migrateD1 } from 'agent-ticket/src/open-migrations.ts';
 import * as z from 'zod';
@@ -41,14 +42,7 @@ async function migrationDigests(): Promise<Digests> {
 }
 
 /** `undefined` for a file that this code did not write. */
-function readDigests(text: string): Digests | undefined {
-  try {
-    return Digests.safeParse(JSON.parse(text)).data;
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
-}
+const readDigests = (text: string): Digests | undefined => Digests.safeParse(parseJson(text)).data;
 
 /** Brings a local D1 database to the newest schema. */
 export const migrate = (db: D1Database, database: 'control' | 'record'): Promise<void> =>

@@ -1,3 +1,4 @@
+import { parseJson } from '@agent-ticket/shared/parse-json.ts';
 import { isBadValue } from '../outage.ts';
 import type { RecordFact } from '../record/deliver.ts';
 import type { RecordStore } from '../record/store.ts';
@@ -12,7 +13,7 @@ export const enqueue = (backlog: Backlog, fact: RecordFact): void => backlog.add
 /** When the oldest fact came to be that waits, in ms; `undefined` where none does or it is none. */
 export function waitingSince(backlog: Backlog): number | undefined {
   const [oldest] = backlog.oldest(1);
-  const fact = oldest === undefined ? undefined : parseStored(oldest.fact);
+  const fact = oldest === undefined ? undefined : parseJson(oldest.fact);
   if (!isFact(fact)) return undefined;
   const at: unknown = fact.event?.at ?? fact.invocation?.startedAt;
   return Number.isSafeInteger(at) ? Number(at) : undefined;
@@ -89,7 +90,8 @@ export function readFacts(
   items: readonly BacklogItem[],
 ): ReadItem[] {
   return items.flatMap(({ id, fact: text }) => {
-    const fact = parseStored(text);
+    // One bad row must not keep others from being read.
+    const fact = parseJson(text);
     if (isFact(fact)) return [{ id, fact }];
     setAside(ports, id, fact === undefined ? 'not_json' : 'not_a_fact');
     return [];
@@ -111,13 +113,3 @@ const isObject = (value: unknown): value is object => typeof value === 'object' 
 const isFact = (value: unknown): value is RecordFact =>
   isObject(value) &&
   (('event' in value && isObject(value.event)) || ('invocation' in value && isObject(value.invocation)));
-
-/** What a stored text says as JSON; `undefined` where it is none, as one bad row must not keep others from being read. */
-function parseStored(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
-}

@@ -1,3 +1,4 @@
+import { parseJson } from '@agent-ticket/shared/parse-json.ts';
 import {
   CONNECT,
   covers,
@@ -22,13 +23,8 @@ const isMembers = (value: unknown): value is FrameMembers => typeof value === 'o
  * `type`, as it is to the SDK.
  */
 export function frameMembers(text: string): FrameMembers | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return isMembers(value) ? value : undefined;
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
+  const value = parseJson(text);
+  return isMembers(value) ? value : undefined;
 }
 
 /** The kind of an inbound frame and the scope that it needs. */

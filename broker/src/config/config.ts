@@ -1,3 +1,4 @@
+import { parseJson } from '@agent-ticket/shared/parse-json.ts';
 import {
   BaseUrl,
   isLoopback,
@@ -66,15 +67,6 @@ const jsonList = <T>(item: z.ZodType<T>, what: string) =>
     });
     return z.NEVER;
   });
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
-}
 
 export const Settings = z
   .strictObject({

@@ -1,6 +1,6 @@
+import { parseJson } from '@agent-ticket/shared/parse-json.ts';
 import * as z from 'zod';
 import { type ExitCode, type Terminal, UsageError } from '../command.ts';
-import { parseJson } from '../parse-json.ts';
 
 /** The broker that a command asks, and the credential for it. */
 export interface Access {

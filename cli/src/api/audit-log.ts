@@ -1,6 +1,6 @@
+import { parseJson } from '@agent-ticket/shared/parse-json.ts';
 import * as z from 'zod';
 import { type ExitCode, type Lines, type Terminal, UsageError } from '../command.ts';
-import { parseJson } from '../parse-json.ts';
 import { type Access, findAccess } from './access.ts';
 import { askBroker } from './ask-broker.ts';
 import { escaped, json } from './plain-text.ts';

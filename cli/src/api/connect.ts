@@ -4,8 +4,8 @@ import {
   TicketRefused,
   TicketUnavailable,
 } from '@agent-ticket/client';
+import { parseJson } from '@agent-ticket/shared/parse-json.ts';
 import { type ExitCode, type Input, type Terminal, UsageError } from '../command.ts';
-import { parseJson } from '../parse-json.ts';
 import { type Access, findAccess } from './access.ts';
 import { painter } from './paint.ts';
 import { json, plain } from './plain-text.ts';

@@ -1,10 +1,10 @@
 import { SUBPROTOCOL } from '@agent-ticket/shared/handshake.ts';
+import { parseJson } from '@agent-ticket/shared/parse-json.ts';
 import { base64url } from 'jose';
 import * as z from 'zod';
 import { type Access, authorization } from '../api/access.ts';
 import { type Seen, show } from '../api/probe.ts';
 import type { Terminal } from '../command.ts';
-import { parseJson } from '../parse-json.ts';
 
 /** An answer over HTTP, of any kind. */
 export interface Reply {

@@ -1,5 +1,5 @@
 /**
- * The value of a JSON text; undefined for another text. Never the text of an error: that quotes its input, which may hold a
+ * The value of a JSON text; `undefined` for another text. Never the text of an error: that quotes its input, which may hold a
  * secret.
  */
 export function parseJson(text: string): unknown {
