@@ -33,7 +33,8 @@ const validators = new Map<object, z.ZodType>();
 function validatorOf(schema: Readonly<Record<string, unknown>>): z.ZodType {
   const known = validators.get(schema);
   if (known !== undefined) return known;
-  const made = z.fromJSONSchema(schema);
+  const text = JSON.stringify({ ...schema, $defs: document.components.schemas });
+  const made = z.fromJSONSchema(JSON.parse(text.replaceAll('#/components/schemas/', '#/$defs/')));
   validators.set(schema, made);
   return made;
 }
@@ -62,10 +63,7 @@ export function checkAnswer(
   const media = described.content[type];
   if (media === undefined) throw new Error(`${what} as ${type}, which OpenAPI does not have`);
   if (type !== 'application/json') return;
-  const { schema } = media;
-  const ref = Ref.safeParse(schema).data?.$ref;
-  const resolved = ref === undefined ? schema : document.components.schemas[nameIn(ref)];
-  const valid = validatorOf(resolved ?? {}).safeParse(JSON.parse(answer.text));
+  const valid = validatorOf(media.schema).safeParse(JSON.parse(answer.text));
   if (!valid.success)
     throw new Error(`${what}: ${z.prettifyError(valid.error)}\n${answer.text.slice(0, 500)}`);
 }

@@ -7,7 +7,7 @@ import { isCode, parseCode, type Specifier, specifiersOf, targetOf } from './syn
 const ENTRIES = /(^|\/)(index|node|open-[\w-]+)\.ts$/;
 /** Never part of a deployed worker. */
 const NOT_DEPLOYED =
-  /(^|\/)test\/|\.test\.ts$|(^|\/)test-[\w-]+\.ts$|(^|\/)[\w.-]+\.config\.ts$|^(dev|cli\/src\/identity-provider)\//;
+  /(^|\/)test\/|\.test\.ts$|(^|\/)test-[\w-]+\.ts$|(^|\/)[\w.-]+\.config\.ts$|^(dev|openapi-types|cli\/src\/identity-provider)\//;
 
 /** Files that declare a Durable Object class, which exists only in the Workers runtime, each with the reason. */
 const DURABLE_OBJECT_FILES: Readonly<Record<string, string>> = {
@@ -109,6 +109,12 @@ const IMPORT_RULES: readonly ImportRule[] = [
     imports: /^cloudflare:/,
     because: 'only index.ts, open-*.ts and the listed Durable Object classes name the Workers runtime',
   },
+  {
+    files: /./,
+    except: [/^(dev|openapi-types)\//],
+    imports: /^openapi-types\//,
+    because: 'it works on another compiler than the project, and only `npm run docs` needs it',
+  },
   { files: /./, imports: /^outside:/, because: 'a clone has no files outside of the repository' },
   {
     files: /./,
@@ -181,7 +187,7 @@ function refusalsOf(path: string, specifier: Specifier): string[] {
 const skipsExports = (path: string, { text }: Specifier, target: string): boolean =>
   text?.startsWith('.') === true && WORKSPACE.test(target) && workspaceOf(target) !== workspaceOf(path);
 
-const WORKSPACE = /^(shared|drizzle|broker|agent-worker|client|cli|dev)\//;
+const WORKSPACE = /^(shared|drizzle|broker|agent-worker|client|cli|openapi-types|dev)\//;
 const workspaceOf = (path: string): string | undefined => path.split('/')[0];
 
 /**

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { ROOT } from '../quiet-environment.ts';
 import { renderSections } from './documents.ts';
 import { isMarkdown } from './markdown.ts';
-import { OPENAPI_MODULE, openApiModule } from './openapi.ts';
+import { openApiModules, staleFaults } from './openapi.ts';
 import { faultLine } from './report.ts';
 import { readRepository } from './repository.ts';
 
@@ -14,9 +14,10 @@ import { readRepository } from './repository.ts';
 const files = await readRepository();
 const documents = files.filter(isMarkdown);
 
-if (files.find(({ path }) => path === OPENAPI_MODULE)?.text !== openApiModule()) {
-  await writeFile(`${ROOT}${OPENAPI_MODULE}`, openApiModule());
-  process.stdout.write(`wrote ${OPENAPI_MODULE}\n`);
+const modules = await openApiModules();
+for (const { file } of staleFaults(files, modules)) {
+  await writeFile(`${ROOT}${file}`, modules.get(file) ?? '');
+  process.stdout.write(`wrote ${file}\n`);
 }
 
 for (const file of documents) {

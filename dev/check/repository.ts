@@ -14,7 +14,8 @@ export interface SourceFile {
 }
 
 /** Written by a tool and checked in: nobody chose its names or its length. */
-export const GENERATED = /(^|\/)worker-configuration\.d\.ts$|(^|\/)migrations\//;
+export const GENERATED =
+  /(^|\/)worker-configuration\.d\.ts$|(^|\/)openapi\/generated-types\.ts$|(^|\/)migrations\//;
 
 /**
  * The text files that git tracks or would track (new and not ignored), so that a fault shows before the commit.

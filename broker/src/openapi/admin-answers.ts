@@ -3,11 +3,10 @@ import {
   AuditEvent,
   Checkpoint,
   Count,
-  GRANT,
+  Grant,
   Invocation,
-  KEY,
-  LABELLED_SESSION,
-  LOCK,
+  LabelledSession,
+  Lock,
   Moment,
   Names,
   PrincipalName,
@@ -16,24 +15,25 @@ import {
   RotatedToken,
   type RouteAnswers,
   receipted,
-  SERVICE_TOKEN,
-  SESSION,
+  ServiceToken,
+  Session,
+  SigningKey,
   TargetView,
 } from './shapes.ts';
 
 /** The answers of the operator's routes, by method and path of the row. */
 export const ADMIN_ANSWERS: Readonly<Record<string, RouteAnswers>> = {
-  'GET /admin/keys': { summary: 'Signing keys', answers: { 200: pageOf(z.strictObject(KEY)) } },
+  'GET /admin/keys': { summary: 'Signing keys', answers: { 200: pageOf(SigningKey) } },
   'POST /admin/keys/rotate': {
     summary: 'Make the next signing key',
     answers: {
       201: z.strictObject({
-        kid: KEY.kid,
-        alg: KEY.alg,
-        state: KEY.state,
+        kid: SigningKey.shape.kid,
+        alg: SigningKey.shape.alg,
+        state: SigningKey.shape.state,
         activates_at: Moment,
         previous: z.strictObject({
-          kid: KEY.kid,
+          kid: SigningKey.shape.kid,
           retires_at: Moment.nullable(),
           removed_at: Moment.nullable(),
         }),
@@ -52,15 +52,15 @@ export const ADMIN_ANSWERS: Readonly<Record<string, RouteAnswers>> = {
   },
   'GET /admin/service-tokens': {
     summary: 'Service tokens',
-    answers: { 200: pageOf(z.strictObject(SERVICE_TOKEN)) },
+    answers: { 200: pageOf(ServiceToken) },
   },
   'POST /admin/service-tokens': {
     summary: 'Make a service token; the secret is shown once',
-    answers: { 201: z.strictObject({ ...SERVICE_TOKEN, client_secret: z.string() }) },
+    answers: { 201: z.strictObject({ ...ServiceToken.shape, client_secret: z.string() }) },
   },
   'GET /admin/service-tokens/:id': {
     summary: 'One service token',
-    answers: { 200: z.strictObject(SERVICE_TOKEN) },
+    answers: { 200: ServiceToken },
   },
   'POST /admin/service-tokens/:id/rotate': {
     summary: 'Give a service token a new secret',
@@ -68,36 +68,38 @@ export const ADMIN_ANSWERS: Readonly<Record<string, RouteAnswers>> = {
   },
   'DELETE /admin/service-tokens/:id': {
     summary: 'Revoke a service token',
-    answers: receipted(SERVICE_TOKEN),
+    answers: receipted(ServiceToken.shape),
   },
-  'GET /admin/grants': { summary: 'Grants', answers: { 200: pageOf(z.strictObject(GRANT)) }, errors: [404] },
+  'GET /admin/grants': { summary: 'Grants', answers: { 200: pageOf(Grant) }, errors: [404] },
   'POST /admin/grants': {
     summary: 'Give a subject a role',
-    answers: { 201: z.strictObject(GRANT) },
+    answers: { 201: Grant },
     errors: [404, 409],
   },
-  'DELETE /admin/grants/:id': { summary: 'Take a grant back', answers: receipted(GRANT) },
-  'GET /admin/locks': { summary: 'Locks in force', answers: { 200: pageOf(z.strictObject(LOCK)) } },
-  'POST /admin/locks': { summary: 'Lock a target', answers: receipted(LOCK, 201) },
-  'DELETE /admin/locks/:id': { summary: 'Lift a lock', answers: receipted(LOCK) },
+  'DELETE /admin/grants/:id': { summary: 'Take a grant back', answers: receipted(Grant.shape) },
+  'GET /admin/locks': { summary: 'Locks in force', answers: { 200: pageOf(Lock) } },
+  'POST /admin/locks': { summary: 'Lock a target', answers: receipted(Lock.shape, 201) },
+  'DELETE /admin/locks/:id': { summary: 'Lift a lock', answers: receipted(Lock.shape) },
   'GET /admin/principals': {
     summary: 'Principals by label',
     answers: {
       200: pageOf(
-        z.strictObject({
-          id: PrincipalName,
-          label: z.string(),
-          last_seen_at: Moment.nullable(),
-          live_sessions: Count,
-          grants: Count,
-          locks: Count,
-        }),
+        z
+          .strictObject({
+            id: PrincipalName,
+            label: z.string(),
+            last_seen_at: Moment.nullable(),
+            live_sessions: Count,
+            grants: Count,
+            locks: Count,
+          })
+          .meta({ id: 'LabelledPrincipal' }),
       ),
     },
   },
   'GET /admin/agents/sessions': {
     summary: 'Sessions',
-    answers: { 200: pageOf(z.strictObject(LABELLED_SESSION)) },
+    answers: { 200: pageOf(LabelledSession) },
   },
   'POST /admin/agents/sessions/terminate': {
     summary: 'End all sessions of a principal, service token, agent, instance or address',
@@ -106,11 +108,11 @@ export const ADMIN_ANSWERS: Readonly<Record<string, RouteAnswers>> = {
   },
   'GET /admin/agents/sessions/:id': {
     summary: 'One session with its calls',
-    answers: { 200: z.strictObject({ ...LABELLED_SESSION, invocations: pageOf(Invocation) }) },
+    answers: { 200: z.strictObject({ ...LabelledSession.shape, invocations: pageOf(Invocation) }) },
   },
   'DELETE /admin/agents/sessions/:id': {
     summary: 'End a session',
-    answers: receipted(SESSION),
+    answers: receipted(Session.shape),
     errors: [409],
   },
   'GET /admin/stats': {
@@ -121,14 +123,16 @@ export const ADMIN_ANSWERS: Readonly<Record<string, RouteAnswers>> = {
         from: Moment,
         to: Moment,
         items: z.array(
-          z.strictObject({
-            at: Moment,
-            tickets: z.strictObject({ issued: Count, denied: Count }),
-            refusals: z.array(
-              z.strictObject({ code: z.string().nullable(), agent: z.string().nullable(), count: Count }),
-            ),
-            sessions: z.strictObject({ opened: Count, closed: Count, live: z.int() }),
-          }),
+          z
+            .strictObject({
+              at: Moment,
+              tickets: z.strictObject({ issued: Count, denied: Count }),
+              refusals: z.array(
+                z.strictObject({ code: z.string().nullable(), agent: z.string().nullable(), count: Count }),
+              ),
+              sessions: z.strictObject({ opened: Count, closed: Count, live: z.int() }),
+            })
+            .meta({ id: 'StatsRow' }),
         ),
       }),
     },

@@ -13,23 +13,25 @@ import {
   Role,
   type RouteAnswers,
   receipted,
-  SESSION,
+  Session,
   Tier,
 } from './shapes.ts';
 
-const TicketAnswer = z.strictObject({
-  ticket: z.string(),
-  expires_in: z.int().positive(),
-  expires_at: Moment,
-  jti: z.uuid(),
-  agent: z.string(),
-  instance: z.string(),
-  scope: z.string(),
-  role: Role,
-  session_expires_at: Moment,
-  url: z.url(),
-  protocols: z.tuple([z.string(), z.string()]),
-});
+const TicketAnswer = z
+  .strictObject({
+    ticket: z.string(),
+    expires_in: z.int().positive(),
+    expires_at: Moment,
+    jti: z.uuid(),
+    agent: z.string(),
+    instance: z.string(),
+    scope: z.string(),
+    role: Role,
+    session_expires_at: Moment,
+    url: z.url(),
+    protocols: z.tuple([z.string(), z.string()]),
+  })
+  .meta({ id: 'Ticket' });
 
 const PresentedTicket = z.object({
   token: z.string(),
@@ -119,50 +121,54 @@ export const ANSWERS: Readonly<Record<string, RouteAnswers>> = {
   'GET /me': {
     summary: 'The caller as the broker identifies it',
     answers: {
-      200: z.strictObject({
-        principal: PrincipalName,
-        kind: z.enum(['user', 'service']),
-        issuer: z.string(),
-        email: z.string().optional(),
-        method: z.string(),
-        tier: Tier,
-        permissions: Names,
-        groups: Names,
-        agents: Names.nullable(),
-        expires_at: Moment.nullable(),
-        sources: z.array(
-          z.strictObject({
-            gives: z.enum(['tier', 'permission', 'group']),
-            value: z.string(),
-            from: z.string(),
-          }),
-        ),
-      }),
+      200: z
+        .strictObject({
+          principal: PrincipalName,
+          kind: z.enum(['user', 'service']),
+          issuer: z.string(),
+          email: z.string().optional(),
+          method: z.string(),
+          tier: Tier,
+          permissions: Names,
+          groups: Names,
+          agents: Names.nullable(),
+          expires_at: Moment.nullable(),
+          sources: z.array(
+            z.strictObject({
+              gives: z.enum(['tier', 'permission', 'group']),
+              value: z.string(),
+              from: z.string(),
+            }),
+          ),
+        })
+        .meta({ id: 'Caller' }),
       204: null,
     },
   },
   'POST /explain': {
     summary: 'The decision that a request for a ticket would get, and why',
     answers: {
-      200: z.strictObject({
-        principal: PrincipalName,
-        allowed: z.boolean(),
-        role: Role.nullable(),
-        scope: z.string().nullable(),
-        session_expires_at: Moment.nullable(),
-        would_claim: z.boolean(),
-        would_deny: z.string().nullable(),
-        rules: z.array(z.strictObject({ rule: z.string(), holds: z.boolean() })),
-        grants: z.array(
-          z.strictObject({
-            id: z.string(),
-            subject: z.string(),
-            instance: z.string(),
-            role: z.string(),
-            expires_at: Moment.nullable(),
-          }),
-        ),
-      }),
+      200: z
+        .strictObject({
+          principal: PrincipalName,
+          allowed: z.boolean(),
+          role: Role.nullable(),
+          scope: z.string().nullable(),
+          session_expires_at: Moment.nullable(),
+          would_claim: z.boolean(),
+          would_deny: z.string().nullable(),
+          rules: z.array(z.strictObject({ rule: z.string(), holds: z.boolean() })),
+          grants: z.array(
+            z.strictObject({
+              id: z.string(),
+              subject: z.string(),
+              instance: z.string(),
+              role: z.string(),
+              expires_at: Moment.nullable(),
+            }),
+          ),
+        })
+        .meta({ id: 'Explanation' }),
     },
     errors: [404],
   },
@@ -170,16 +176,18 @@ export const ANSWERS: Readonly<Record<string, RouteAnswers>> = {
     summary: 'The agents that the caller may use',
     answers: {
       200: pageOf(
-        z.strictObject({
-          agent: z.string(),
-          display_name: z.string(),
-          description: z.string(),
-          access: z.enum(ACCESS_MODES),
-          transport: z.enum(['websocket', 'sse']),
-          instances: Names.nullable(),
-          url: z.url(),
-          role: Role,
-        }),
+        z
+          .strictObject({
+            agent: z.string(),
+            display_name: z.string(),
+            description: z.string(),
+            access: z.enum(ACCESS_MODES),
+            transport: z.enum(['websocket', 'sse']),
+            instances: Names.nullable(),
+            url: z.url(),
+            role: Role,
+          })
+          .meta({ id: 'OfferedAgent' }),
       ),
     },
   },
@@ -189,11 +197,11 @@ export const ANSWERS: Readonly<Record<string, RouteAnswers>> = {
   },
   'GET /sessions': {
     summary: 'The caller’s own live sessions',
-    answers: { 200: pageOf(z.strictObject(SESSION)) },
+    answers: { 200: pageOf(Session) },
   },
   'DELETE /sessions/:id': {
     summary: 'End one of the caller’s own sessions',
-    answers: receipted(SESSION),
+    answers: receipted(Session.shape),
     errors: [409],
   },
   'GET /.well-known/jwks.json': {

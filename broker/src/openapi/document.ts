@@ -8,20 +8,25 @@ import { ErrorBody, OAuthErrorBody, ReadinessErrorBody, type RouteAnswers } from
 
 type Json = Readonly<Record<string, unknown>>;
 
-const schemaOf = (schema: z.ZodType, io: 'input' | 'output'): Json => {
-  const { $schema: _, ...json } = z.toJSONSchema(schema, {
+/** JSON Schema of a schema. Those with an `id` are added to `named`, and referred to. */
+function schemaOf(schema: z.ZodType, io: 'input' | 'output', named: Record<string, Json>): Json {
+  // Wrapped, since a schema with an `id` is a reference everywhere but at the top.
+  const { properties, $defs } = z.toJSONSchema(z.object({ schema }), {
     io,
     unrepresentable: 'any',
     override: withoutNoise,
   });
-  return json;
-};
+  Object.assign(named, $defs);
+  return Object(properties?.schema);
+}
 
 /** Leaves out zod's patterns beside a format, and its bounds of safe integers. */
 function withoutNoise({ jsonSchema }: { readonly jsonSchema: z.core.JSONSchema.BaseSchema }): void {
   if (jsonSchema.format === 'date-time' || jsonSchema.format === 'uuid') delete jsonSchema.pattern;
   if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
   if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
+  // The name of its reference already.
+  delete jsonSchema.id;
 }
 
 const PARAMETER = /:(\w+)/g;
@@ -58,14 +63,14 @@ const DESCRIPTIONS: Readonly<Record<number, string>> = {
 
 const ERROR_SCHEMAS = { usual: 'Error', oauth: 'OAuthError', readiness: 'NotReady' } as const;
 
-function responsesOf(route: Route, documented: RouteAnswers): Json {
+function responsesOf(route: Route, documented: RouteAnswers, named: Record<string, Json>): Json {
   const answers = Object.entries(documented.answers).map(([status, body]) => {
     const content =
       body === null
         ? {}
         : 'media' in body
           ? { content: { [body.media]: { schema: { type: 'string' } } } }
-          : { content: { 'application/json': { schema: schemaOf(body, 'output') } } };
+          : { content: { 'application/json': { schema: schemaOf(body, 'output', named) } } };
     return [status, { description: DESCRIPTIONS[Number(status)] ?? status, ...content }] as const;
   });
   const errors = errorsOf(route, documented).map((status) => {
@@ -85,7 +90,7 @@ const securityOf = ({ auth }: Route): readonly Json[] => {
   return auth === 'optional' ? [{}, ...SECURITY] : SECURITY;
 };
 
-function operationOf(route: Route): Json {
+function operationOf(route: Route, named: Record<string, Json>): Json {
   const { method, path, query, permission, body } = route;
   const documented = ANSWERS[`${method} ${path}`];
   if (documented === undefined) throw new TypeError(`no answers of ${method} ${path}`);
@@ -95,17 +100,17 @@ function operationOf(route: Route): Json {
   const inQuery =
     'ignored' in query
       ? []
-      : Object.entries(schemaOf(query, 'input').properties ?? {}).map(
+      : Object.entries(schemaOf(query, 'input', named).properties ?? {}).map(
           ([name, schema]: [string, unknown]) => ({
             ...{ name, in: 'query', schema },
           }),
         );
   const content =
     body !== undefined
-      ? { 'application/json': { schema: schemaOf(body, 'input') } }
+      ? { 'application/json': { schema: schemaOf(body, 'input', named) } }
       : documented.form === undefined
         ? undefined
-        : { 'application/x-www-form-urlencoded': { schema: schemaOf(documented.form, 'input') } };
+        : { 'application/x-www-form-urlencoded': { schema: schemaOf(documented.form, 'input', named) } };
   return {
     operationId: `${method.toLowerCase()}${path.replaceAll(/[^A-Za-z0-9]+(.)?/g, (_, next: string = '') => next.toUpperCase())}`,
     summary: documented.summary,
@@ -113,16 +118,19 @@ function operationOf(route: Route): Json {
     security: securityOf(route),
     ...(inPath.length + inQuery.length === 0 ? {} : { parameters: [...inPath, ...inQuery] }),
     ...(content === undefined ? {} : { requestBody: { required: true, content } }),
-    responses: responsesOf(route, documented),
+    responses: responsesOf(route, documented, named),
   };
 }
 
 /** The document of some routes. */
 export function openApiDocument(routes: readonly Route[]): Json {
   const paths: Record<string, Record<string, Json>> = {};
+  const named: Record<string, Json> = {};
+  const errors = [ErrorBody, OAuthErrorBody, ReadinessErrorBody];
+  for (const schema of errors) schemaOf(schema, 'output', named);
   for (const route of routes) {
     const path = route.path.replaceAll(PARAMETER, '{$1}');
-    paths[path] = { ...paths[path], [route.method.toLowerCase()]: operationOf(route) };
+    paths[path] = { ...paths[path], [route.method.toLowerCase()]: operationOf(route, named) };
   }
   const statuses = [400, 401, 403, 404, 409, 413, 415, 429, 500, 503];
   const responses = Object.values(ERROR_SCHEMAS).flatMap((schema) =>
@@ -135,7 +143,7 @@ export function openApiDocument(routes: readonly Route[]): Json {
     ]),
   );
   const used = JSON.stringify(paths);
-  return {
+  const document = {
     openapi: '3.1.0',
     info: {
       title: 'Agent ticket broker',
@@ -147,11 +155,7 @@ export function openApiDocument(routes: readonly Route[]): Json {
     servers: [{ url: '.' }],
     paths,
     components: {
-      schemas: {
-        Error: schemaOf(ErrorBody, 'output'),
-        OAuthError: schemaOf(OAuthErrorBody, 'output'),
-        NotReady: schemaOf(ReadinessErrorBody, 'output'),
-      },
+      schemas: named,
       responses: Object.fromEntries(responses.filter(([name]) => used.includes(`responses/${name}"`))),
       securitySchemes: {
         bearer: { type: 'http', scheme: 'bearer' },
@@ -161,4 +165,5 @@ export function openApiDocument(routes: readonly Route[]): Json {
       },
     },
   };
+  return JSON.parse(JSON.stringify(document).replaceAll('#/$defs/', '#/components/schemas/'));
 }

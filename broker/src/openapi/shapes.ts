@@ -33,20 +33,24 @@ export const Role = z.enum(ROLES);
 export const Tier = z.enum(TIERS);
 export const Count = z.int().nonnegative();
 
-export const ErrorBody = z.strictObject({
-  error: z.strictObject({
-    code: z.enum(Object.keys(ERROR_CODES)),
-    message: z.string(),
-    request_id: z.uuid(),
-  }),
-});
+export const ErrorBody = z
+  .strictObject({
+    error: z.strictObject({
+      code: z.enum(Object.keys(ERROR_CODES)),
+      message: z.string(),
+      request_id: z.uuid(),
+    }),
+  })
+  .meta({ id: 'Error' });
 
-export const OAuthErrorBody = z.strictObject({ error: z.string(), error_description: z.string() });
+export const OAuthErrorBody = z
+  .strictObject({ error: z.string(), error_description: z.string() })
+  .meta({ id: 'OAuthError' });
 
 export const pageOf = (item: z.ZodType) =>
   z.strictObject({ items: z.array(item), next_cursor: z.string().nullable() });
 
-const Receipt = ControlReceipt.omit({ opened: true, registry: true });
+const Receipt = ControlReceipt.omit({ opened: true, registry: true }).meta({ id: 'Receipt' });
 /** 200, or 202 while some objects have not answered. */
 export const receipted = (members: z.ZodRawShape, done: 200 | 201 = 200) => {
   const body = z.strictObject({ ...members, receipt: Receipt });
@@ -68,129 +72,155 @@ export const READINESS = {
   agents_in_rollout: Count,
   key_sets_unusable: Names,
 };
-export const ReadinessErrorBody = z.strictObject({ ...ErrorBody.shape, ...READINESS });
+export const ReadinessErrorBody = z
+  .strictObject({ ...ErrorBody.shape, ...READINESS })
+  .meta({ id: 'NotReady' });
 
-export const JwkSet = z.strictObject({
-  keys: z.array(
-    z.strictObject({
-      kty: z.string(),
-      crv: z.string(),
-      x: z.string(),
-      y: z.string().optional(),
-      kid: z.string(),
-      alg: z.string(),
-      use: z.string(),
-    }),
-  ),
-});
+export const JwkSet = z
+  .strictObject({
+    keys: z.array(
+      z.strictObject({
+        kty: z.string(),
+        crv: z.string(),
+        x: z.string(),
+        y: z.string().optional(),
+        kid: z.string(),
+        alg: z.string(),
+        use: z.string(),
+      }),
+    ),
+  })
+  .meta({ id: 'JwkSet' });
 
-export const KEY = {
-  kid: z.string(),
-  alg: z.string(),
-  state: z.enum(['pending', 'active', 'retiring', 'retired', 'revoked']),
-  created_at: Moment,
-  activates_at: Moment,
-  retires_at: Moment.nullable(),
-  removed_at: Moment.nullable(),
-  revoked_at: Moment.nullable(),
-};
-export const RevokedKey = z.strictObject({
-  ...KEY,
-  signing: z.string().nullable(),
-  receipt: Receipt.optional(),
-});
+export const SigningKey = z
+  .strictObject({
+    kid: z.string(),
+    alg: z.string(),
+    state: z.enum(['pending', 'active', 'retiring', 'retired', 'revoked']),
+    created_at: Moment,
+    activates_at: Moment,
+    retires_at: Moment.nullable(),
+    removed_at: Moment.nullable(),
+    revoked_at: Moment.nullable(),
+  })
+  .meta({ id: 'SigningKey' });
+export const RevokedKey = z
+  .strictObject({
+    ...SigningKey.shape,
+    signing: z.string().nullable(),
+    receipt: Receipt.optional(),
+  })
+  .meta({ id: 'RevokedKey' });
 
-export const SERVICE_TOKEN = {
-  id: z.string(),
-  client_id: z.string(),
-  name: z.string(),
-  agents: Names.nullable(),
-  permissions: Names,
-  tier: Tier,
-  created_at: Moment,
-  expires_at: Moment.nullable(),
-  last_used_at: Moment.nullable(),
-};
-export const RotatedToken = z.strictObject({
-  ...SERVICE_TOKEN,
-  client_secret: z.string(),
-  previous_expires_at: Moment,
-  receipt: Receipt.optional(),
-});
+export const ServiceToken = z
+  .strictObject({
+    id: z.string(),
+    client_id: z.string(),
+    name: z.string(),
+    agents: Names.nullable(),
+    permissions: Names,
+    tier: Tier,
+    created_at: Moment,
+    expires_at: Moment.nullable(),
+    last_used_at: Moment.nullable(),
+  })
+  .meta({ id: 'ServiceToken' });
+export const RotatedToken = z
+  .strictObject({
+    ...ServiceToken.shape,
+    client_secret: z.string(),
+    previous_expires_at: Moment,
+    receipt: Receipt.optional(),
+  })
+  .meta({ id: 'RotatedToken' });
 
-export const GRANT = {
-  id: z.string(),
-  subject: z.string(),
-  agent: z.string(),
-  instance: z.string(),
-  role: Role,
-  reason: z.string(),
-  created_by: PrincipalName,
-  created_at: Moment,
-  expires_at: Moment.nullable(),
-};
+export const Grant = z
+  .strictObject({
+    id: z.string(),
+    subject: z.string(),
+    agent: z.string(),
+    instance: z.string(),
+    role: Role,
+    reason: z.string(),
+    created_by: PrincipalName,
+    created_at: Moment,
+    expires_at: Moment.nullable(),
+  })
+  .meta({ id: 'Grant' });
 
 /** A target as it is stored. */
 export const TargetView = z.looseObject({ kind: z.string() });
-export const LOCK = {
-  id: z.string(),
-  target: TargetView,
-  reason: z.string(),
-  created_by: PrincipalName,
-  created_at: Moment,
-  expires_at: Moment.nullable(),
-};
+export const Lock = z
+  .strictObject({
+    id: z.string(),
+    target: TargetView,
+    reason: z.string(),
+    created_by: PrincipalName,
+    created_at: Moment,
+    expires_at: Moment.nullable(),
+  })
+  .meta({ id: 'Lock' });
 
-export const SESSION = {
-  id: z.uuid(),
-  principal: PrincipalName,
-  agent: z.string(),
-  instance: z.string(),
-  role: Role,
-  scope: z.string(),
-  started_at: Moment,
-  ended_at: Moment.nullable(),
-  end_reason: z.string().nullable(),
-  ip_address: z.string().nullable(),
-  user_agent: z.string().nullable(),
-  jti: z.string(),
-  kid: z.string(),
-};
-export const LABELLED_SESSION = { ...SESSION, principal_label: z.string().nullable() };
-export const Invocation = z.strictObject({
-  id: z.string(),
-  method: z.string(),
-  started_at: Moment,
-  duration_ms: Count,
-  outcome: z.enum(['success', 'error', 'unanswered']),
-  code: z.string().nullable(),
-});
+export const Session = z
+  .strictObject({
+    id: z.uuid(),
+    principal: PrincipalName,
+    agent: z.string(),
+    instance: z.string(),
+    role: Role,
+    scope: z.string(),
+    started_at: Moment,
+    ended_at: Moment.nullable(),
+    end_reason: z.string().nullable(),
+    ip_address: z.string().nullable(),
+    user_agent: z.string().nullable(),
+    jti: z.string(),
+    kid: z.string(),
+  })
+  .meta({ id: 'Session' });
+export const LabelledSession = z
+  .strictObject({ ...Session.shape, principal_label: z.string().nullable() })
+  .meta({ id: 'LabelledSession' });
+export const Invocation = z
+  .strictObject({
+    id: z.string(),
+    method: z.string(),
+    started_at: Moment,
+    duration_ms: Count,
+    outcome: z.enum(['success', 'error', 'unanswered']),
+    code: z.string().nullable(),
+  })
+  .meta({ id: 'Invocation' });
 
-export const AuditEvent = z.strictObject({
-  seq: z.int().positive(),
-  event_id: z.string(),
-  at: Moment,
-  type: z.enum(AUDIT_TYPES),
-  outcome: z.enum(['success', 'denied']),
-  code: z.string().nullable(),
-  principal: PrincipalName.nullable(),
-  agent: z.string().nullable(),
-  instance: z.string().nullable(),
-  jti: z.string().nullable(),
-  session_id: z.string().nullable(),
-  kid: z.string().nullable(),
-  ip_address: z.string().nullable(),
-  user_agent: z.string().nullable(),
-  request_id: z.string().nullable(),
-  policy_version: z.string().nullable(),
-  details: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).nullable(),
-});
-export const Checkpoint = z.strictObject({
-  n: z.int().positive(),
-  at: Moment,
-  through: Count,
-  count: Count,
-  hash: z.string(),
-  kid: z.string(),
-  jws: z.string(),
-});
+export const AuditEvent = z
+  .strictObject({
+    seq: z.int().positive(),
+    event_id: z.string(),
+    at: Moment,
+    type: z.enum(AUDIT_TYPES),
+    outcome: z.enum(['success', 'denied']),
+    code: z.string().nullable(),
+    principal: PrincipalName.nullable(),
+    agent: z.string().nullable(),
+    instance: z.string().nullable(),
+    jti: z.string().nullable(),
+    session_id: z.string().nullable(),
+    kid: z.string().nullable(),
+    ip_address: z.string().nullable(),
+    user_agent: z.string().nullable(),
+    request_id: z.string().nullable(),
+    policy_version: z.string().nullable(),
+    details: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).nullable(),
+  })
+  .meta({ id: 'AuditEvent' });
+export const Checkpoint = z
+  .strictObject({
+    n: z.int().positive(),
+    at: Moment,
+    through: Count,
+    count: Count,
+    hash: z.string(),
+    kid: z.string(),
+    jws: z.string(),
+  })
+  .meta({ id: 'Checkpoint' });
