@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import {
   AuditEvent,
+  type BrokerAnswers,
   Checkpoint,
   Count,
   Grant,
@@ -13,7 +14,6 @@ import {
   pageOf,
   RevokedKey,
   RotatedToken,
-  type RouteAnswers,
   receipted,
   ServiceToken,
   Session,
@@ -22,10 +22,11 @@ import {
 } from './shapes.ts';
 
 /** The answers of the operator's routes, by method and path of the row. */
-export const ADMIN_ANSWERS: Readonly<Record<string, RouteAnswers>> = {
-  'GET /admin/keys': { summary: 'Signing keys', answers: { 200: pageOf(SigningKey) } },
+export const ADMIN_ANSWERS: Readonly<Record<string, BrokerAnswers>> = {
+  'GET /admin/keys': { summary: 'List signing keys, newest first', answers: { 200: pageOf(SigningKey) } },
   'POST /admin/keys/rotate': {
     summary: 'Make the next signing key',
+    description: 'It signs ten minutes later, when every verifier has it.',
     answers: {
       201: z.strictObject({
         kid: SigningKey.shape.kid,
@@ -43,45 +44,59 @@ export const ADMIN_ANSWERS: Readonly<Record<string, RouteAnswers>> = {
   },
   'POST /admin/keys/reseal': {
     summary: 'Seal every signing key with the present key-encryption key',
+    description: 'After it KEK_PREVIOUS is not needed.',
     answers: { 200: z.strictObject({ resealed: Count, current: Count, unreadable: Names }) },
   },
   'POST /admin/keys/:kid/revoke': {
-    summary: 'Revoke a signing key that leaked',
+    summary: 'Take a signing key away for good, with every ticket and session that it signed',
     answers: { 200: RevokedKey, 202: RevokedKey },
     errors: [409],
   },
   'GET /admin/service-tokens': {
-    summary: 'Service tokens',
+    summary: 'List service tokens that were not revoked, newest first',
     answers: { 200: pageOf(ServiceToken) },
   },
   'POST /admin/service-tokens': {
-    summary: 'Make a service token; the secret is shown once',
+    summary: 'Make a service token',
+    description: 'Its secret is shown this once.',
     answers: { 201: z.strictObject({ ...ServiceToken.shape, client_secret: z.string() }) },
   },
   'GET /admin/service-tokens/:id': {
-    summary: 'One service token',
+    summary: 'Show a service token, without its secret',
     answers: { 200: ServiceToken },
   },
   'POST /admin/service-tokens/:id/rotate': {
     summary: 'Give a service token a new secret',
+    description: 'The secret is shown this once.',
     answers: { 200: RotatedToken, 202: RotatedToken },
   },
   'DELETE /admin/service-tokens/:id': {
-    summary: 'Revoke a service token',
+    summary: 'End a service token, with its tickets and sessions',
     answers: receipted(ServiceToken.shape),
   },
-  'GET /admin/grants': { summary: 'Grants', answers: { 200: pageOf(Grant) }, errors: [404] },
+  'GET /admin/grants': {
+    summary: 'List roles of people and services at agents, newest first',
+    answers: { 200: pageOf(Grant) },
+    errors: [404],
+  },
   'POST /admin/grants': {
-    summary: 'Give a subject a role',
+    summary: 'Give a subject a role at an agent',
     answers: { 201: Grant },
     errors: [404, 409],
   },
-  'DELETE /admin/grants/:id': { summary: 'Take a grant back', answers: receipted(Grant.shape) },
-  'GET /admin/locks': { summary: 'Locks in force', answers: { 200: pageOf(Lock) } },
-  'POST /admin/locks': { summary: 'Lock a target', answers: receipted(Lock.shape, 201) },
+  'DELETE /admin/grants/:id': {
+    summary: 'Take a grant back, and close the sessions that rest on it',
+    answers: receipted(Grant.shape),
+  },
+  'GET /admin/locks': { summary: 'List locks in force, newest first', answers: { 200: pageOf(Lock) } },
+  'POST /admin/locks': {
+    summary: 'Close a target: it gets no ticket, and its live sessions end',
+    answers: receipted(Lock.shape, 201),
+  },
   'DELETE /admin/locks/:id': { summary: 'Lift a lock', answers: receipted(Lock.shape) },
   'GET /admin/principals': {
-    summary: 'Principals by label',
+    summary: 'List people and services that have a label, with their ids',
+    members: { label: 'with which the label begins' },
     answers: {
       200: pageOf(
         z
@@ -98,16 +113,18 @@ export const ADMIN_ANSWERS: Readonly<Record<string, RouteAnswers>> = {
     },
   },
   'GET /admin/agents/sessions': {
-    summary: 'Sessions',
+    summary: 'List sessions, newest first',
+    description: 'With times: those that were live then.',
     answers: { 200: pageOf(LabelledSession) },
   },
   'POST /admin/agents/sessions/terminate': {
     summary: 'End all sessions of a principal, service token, agent, instance or address',
+    description: 'Their tickets from before open nothing. It is no ban.',
     answers: receipted({ target: TargetView }),
     errors: [404, 409],
   },
   'GET /admin/agents/sessions/:id': {
-    summary: 'One session with its calls',
+    summary: 'Show a session with its calls',
     answers: { 200: z.strictObject({ ...LabelledSession.shape, invocations: pageOf(Invocation) }) },
   },
   'DELETE /admin/agents/sessions/:id': {
@@ -116,7 +133,7 @@ export const ADMIN_ANSWERS: Readonly<Record<string, RouteAnswers>> = {
     errors: [409],
   },
   'GET /admin/stats': {
-    summary: 'Tickets, refusals and sessions over time',
+    summary: 'Count tickets, refusals and sessions over time',
     answers: {
       200: z.strictObject({
         step: z.enum(['minute', 'hour', 'day']),
@@ -137,13 +154,16 @@ export const ADMIN_ANSWERS: Readonly<Record<string, RouteAnswers>> = {
       }),
     },
   },
-  'GET /admin/agents/audit': { summary: 'The audit log', answers: { 200: pageOf(AuditEvent) } },
+  'GET /admin/agents/audit': {
+    summary: 'List events of the audit log, newest first',
+    answers: { 200: pageOf(AuditEvent) },
+  },
   'GET /admin/agents/audit/export': {
-    summary: 'The audit log with its checkpoints, one JSON object a line',
+    summary: 'Export the audit log as it was signed, with its checkpoints, one JSON object a line',
     answers: { 200: { media: 'application/x-ndjson' } },
   },
   'GET /admin/agents/audit/checkpoints': {
-    summary: 'Checkpoints of the audit log',
+    summary: 'List signed statements over runs of the audit log, newest first',
     answers: { 200: pageOf(Checkpoint) },
   },
 };

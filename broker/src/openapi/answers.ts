@@ -2,6 +2,7 @@ import { ACCESS_MODES } from '@agent-ticket/shared/registry.ts';
 import * as z from 'zod';
 import { ADMIN_ANSWERS } from './admin-answers.ts';
 import {
+  type BrokerAnswers,
   ErrorBody,
   HTML,
   JwkSet,
@@ -11,7 +12,6 @@ import {
   pageOf,
   READINESS,
   Role,
-  type RouteAnswers,
   receipted,
   Session,
   Tier,
@@ -44,11 +44,16 @@ const PresentedTicket = z.object({
  * The answers of every route by method and path, beside the rows of `routes.ts`: no part of the broker's bundle, which never
  * validates its own answers. The document is made from both, and tests validate every answer against it.
  */
-export const ANSWERS: Readonly<Record<string, RouteAnswers>> = {
+export const ANSWERS: Readonly<Record<string, BrokerAnswers>> = {
   'GET /': { summary: 'The page after a sign-in or sign-out', answers: { 200: HTML } },
   'GET /openapi.json': { summary: 'This document', answers: { 200: z.looseObject({ openapi: z.string() }) } },
   'POST /tickets': {
-    summary: 'Get a ticket',
+    summary: 'Get a ticket for one connection',
+    description: 'Everybody who sees it can use it, for a minute.',
+    members: {
+      instance: 'name of the instance; left out: default',
+      expires_in: 'how long the ticket is valid, 5 to 300 seconds; left out: 60',
+    },
     answers: {
       201: TicketAnswer,
     },
@@ -119,7 +124,7 @@ export const ANSWERS: Readonly<Record<string, RouteAnswers>> = {
     errorBody: 'oauth',
   },
   'GET /me': {
-    summary: 'The caller as the broker identifies it',
+    summary: 'Show the principal of the caller, and its permissions',
     answers: {
       200: z
         .strictObject({
@@ -146,7 +151,14 @@ export const ANSWERS: Readonly<Record<string, RouteAnswers>> = {
     },
   },
   'POST /explain': {
-    summary: 'The decision that a request for a ticket would get, and why',
+    summary: 'Explain whether a request for a ticket would be admitted now, rule by rule',
+    description: 'Nothing is issued.',
+    members: {
+      instance: 'name of the instance; left out: default',
+      principal: 'for another principal; needs the permission explain:any',
+      tier: 'that the other principal is supposed to have',
+      permissions: 'that the other principal is supposed to have',
+    },
     answers: {
       200: z
         .strictObject({
@@ -173,7 +185,7 @@ export const ANSWERS: Readonly<Record<string, RouteAnswers>> = {
     errors: [404],
   },
   'GET /api/agents': {
-    summary: 'The agents that the caller may use',
+    summary: 'List the agents that the caller would get a ticket for',
     answers: {
       200: pageOf(
         z
@@ -192,11 +204,11 @@ export const ANSWERS: Readonly<Record<string, RouteAnswers>> = {
     },
   },
   'DELETE /api/agents/:agent/:instance': {
-    summary: 'Delete an instance with all its data',
+    summary: 'Close the sockets of an instance, destroy its object and delete its grants',
     answers: receipted({ agent: z.string(), instance: z.string() }),
   },
   'GET /sessions': {
-    summary: 'The caller’s own live sessions',
+    summary: 'List the live sessions of the caller',
     answers: { 200: pageOf(Session) },
   },
   'DELETE /sessions/:id': {

@@ -26,7 +26,10 @@ export interface paths {
         };
         readonly get?: never;
         readonly put?: never;
-        /** Get a ticket */
+        /**
+         * Get a ticket for one connection
+         * @description Everybody who sees it can use it, for a minute.
+         */
         readonly post: operations["postTickets"];
         readonly delete?: never;
         readonly options?: never;
@@ -177,7 +180,7 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        /** The caller as the broker identifies it */
+        /** Show the principal of the caller, and its permissions */
         readonly get: operations["getMe"];
         readonly put?: never;
         readonly post?: never;
@@ -196,7 +199,10 @@ export interface paths {
         };
         readonly get?: never;
         readonly put?: never;
-        /** The decision that a request for a ticket would get, and why */
+        /**
+         * Explain whether a request for a ticket would be admitted now, rule by rule
+         * @description Nothing is issued.
+         */
         readonly post: operations["postExplain"];
         readonly delete?: never;
         readonly options?: never;
@@ -211,7 +217,7 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        /** The agents that the caller may use */
+        /** List the agents that the caller would get a ticket for */
         readonly get: operations["getApiAgents"];
         readonly put?: never;
         readonly post?: never;
@@ -231,7 +237,7 @@ export interface paths {
         readonly get?: never;
         readonly put?: never;
         readonly post?: never;
-        /** Delete an instance with all its data */
+        /** Close the sockets of an instance, destroy its object and delete its grants */
         readonly delete: operations["deleteApiAgentsAgentInstance"];
         readonly options?: never;
         readonly head?: never;
@@ -245,7 +251,7 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        /** The caller’s own live sessions */
+        /** List the live sessions of the caller */
         readonly get: operations["getSessions"];
         readonly put?: never;
         readonly post?: never;
@@ -331,7 +337,7 @@ export interface paths {
             readonly cookie?: never;
         };
         /**
-         * Signing keys
+         * List signing keys, newest first
          * @description Needs the permission `keys:read`.
          */
         readonly get: operations["getAdminKeys"];
@@ -354,7 +360,7 @@ export interface paths {
         readonly put?: never;
         /**
          * Make the next signing key
-         * @description Needs the permission `keys:rotate`.
+         * @description It signs ten minutes later, when every verifier has it. Needs the permission `keys:rotate`.
          */
         readonly post: operations["postAdminKeysRotate"];
         readonly delete?: never;
@@ -374,7 +380,7 @@ export interface paths {
         readonly put?: never;
         /**
          * Seal every signing key with the present key-encryption key
-         * @description Needs the permission `keys:rotate`.
+         * @description After it KEK_PREVIOUS is not needed. Needs the permission `keys:rotate`.
          */
         readonly post: operations["postAdminKeysReseal"];
         readonly delete?: never;
@@ -393,7 +399,7 @@ export interface paths {
         readonly get?: never;
         readonly put?: never;
         /**
-         * Revoke a signing key that leaked
+         * Take a signing key away for good, with every ticket and session that it signed
          * @description Needs the permission `keys:revoke`.
          */
         readonly post: operations["postAdminKeysKidRevoke"];
@@ -411,14 +417,14 @@ export interface paths {
             readonly cookie?: never;
         };
         /**
-         * Service tokens
+         * List service tokens that were not revoked, newest first
          * @description Needs the permission `service-tokens:read`.
          */
         readonly get: operations["getAdminServiceTokens"];
         readonly put?: never;
         /**
-         * Make a service token; the secret is shown once
-         * @description Needs the permission `service-tokens:write`.
+         * Make a service token
+         * @description Its secret is shown this once. Needs the permission `service-tokens:write`.
          */
         readonly post: operations["postAdminServiceTokens"];
         readonly delete?: never;
@@ -435,14 +441,14 @@ export interface paths {
             readonly cookie?: never;
         };
         /**
-         * One service token
+         * Show a service token, without its secret
          * @description Needs the permission `service-tokens:read`.
          */
         readonly get: operations["getAdminServiceTokensId"];
         readonly put?: never;
         readonly post?: never;
         /**
-         * Revoke a service token
+         * End a service token, with its tickets and sessions
          * @description Needs the permission `service-tokens:write`.
          */
         readonly delete: operations["deleteAdminServiceTokensId"];
@@ -462,7 +468,7 @@ export interface paths {
         readonly put?: never;
         /**
          * Give a service token a new secret
-         * @description Needs the permission `service-tokens:write`.
+         * @description The secret is shown this once. Needs the permission `service-tokens:write`.
          */
         readonly post: operations["postAdminServiceTokensIdRotate"];
         readonly delete?: never;
@@ -478,10 +484,10 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        /** Grants */
+        /** List roles of people and services at agents, newest first */
         readonly get: operations["getAdminGrants"];
         readonly put?: never;
-        /** Give a subject a role */
+        /** Give a subject a role at an agent */
         readonly post: operations["postAdminGrants"];
         readonly delete?: never;
         readonly options?: never;
@@ -499,7 +505,7 @@ export interface paths {
         readonly get?: never;
         readonly put?: never;
         readonly post?: never;
-        /** Take a grant back */
+        /** Take a grant back, and close the sessions that rest on it */
         readonly delete: operations["deleteAdminGrantsId"];
         readonly options?: never;
         readonly head?: never;
@@ -514,13 +520,13 @@ export interface paths {
             readonly cookie?: never;
         };
         /**
-         * Locks in force
+         * List locks in force, newest first
          * @description Needs the permission `locks:read`.
          */
         readonly get: operations["getAdminLocks"];
         readonly put?: never;
         /**
-         * Lock a target
+         * Close a target: it gets no ticket, and its live sessions end
          * @description Needs the permission `locks:write`.
          */
         readonly post: operations["postAdminLocks"];
@@ -558,7 +564,7 @@ export interface paths {
             readonly cookie?: never;
         };
         /**
-         * Principals by label
+         * List people and services that have a label, with their ids
          * @description Needs the permission `sessions:read`.
          */
         readonly get: operations["getAdminPrincipals"];
@@ -578,8 +584,8 @@ export interface paths {
             readonly cookie?: never;
         };
         /**
-         * Sessions
-         * @description Needs the permission `sessions:read`.
+         * List sessions, newest first
+         * @description With times: those that were live then. Needs the permission `sessions:read`.
          */
         readonly get: operations["getAdminAgentsSessions"];
         readonly put?: never;
@@ -601,7 +607,7 @@ export interface paths {
         readonly put?: never;
         /**
          * End all sessions of a principal, service token, agent, instance or address
-         * @description Needs the permission `sessions:terminate`.
+         * @description Their tickets from before open nothing. It is no ban. Needs the permission `sessions:terminate`.
          */
         readonly post: operations["postAdminAgentsSessionsTerminate"];
         readonly delete?: never;
@@ -618,7 +624,7 @@ export interface paths {
             readonly cookie?: never;
         };
         /**
-         * One session with its calls
+         * Show a session with its calls
          * @description Needs the permission `sessions:read`.
          */
         readonly get: operations["getAdminAgentsSessionsId"];
@@ -642,7 +648,7 @@ export interface paths {
             readonly cookie?: never;
         };
         /**
-         * Tickets, refusals and sessions over time
+         * Count tickets, refusals and sessions over time
          * @description Needs the permission `audit:read`.
          */
         readonly get: operations["getAdminStats"];
@@ -662,7 +668,7 @@ export interface paths {
             readonly cookie?: never;
         };
         /**
-         * The audit log
+         * List events of the audit log, newest first
          * @description Needs the permission `audit:read`.
          */
         readonly get: operations["getAdminAgentsAudit"];
@@ -682,7 +688,7 @@ export interface paths {
             readonly cookie?: never;
         };
         /**
-         * The audit log with its checkpoints, one JSON object a line
+         * Export the audit log as it was signed, with its checkpoints, one JSON object a line
          * @description Needs the permission `audit:read`.
          */
         readonly get: operations["getAdminAgentsAuditExport"];
@@ -702,7 +708,7 @@ export interface paths {
             readonly cookie?: never;
         };
         /**
-         * Checkpoints of the audit log
+         * List signed statements over runs of the audit log, newest first
          * @description Needs the permission `audit:read`.
          */
         readonly get: operations["getAdminAgentsAuditCheckpoints"];
@@ -778,32 +784,6 @@ export interface components {
                 readonly request_id: string;
             };
         };
-        readonly OAuthError: {
-            readonly error: string;
-            readonly error_description: string;
-        };
-        readonly NotReady: {
-            readonly error: {
-                /** @enum {string} */
-                readonly code: "BAD_REQUEST" | "UNAUTHORIZED" | "TOKEN_EXPIRED" | "FORBIDDEN" | "NOT_FOUND" | "METHOD_NOT_ALLOWED" | "CONFLICT" | "PAYLOAD_TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "RATE_LIMITED" | "INTERNAL" | "UNAVAILABLE";
-                readonly message: string;
-                /** Format: uuid */
-                readonly request_id: string;
-            };
-            readonly mint: boolean;
-            readonly verify: boolean;
-            readonly record: boolean;
-            readonly events_waiting?: number;
-            readonly agent_events_waiting?: number | null;
-            readonly agent_objects_waiting?: number | null;
-            readonly waiting_age?: number | null;
-            readonly changes_waiting?: number;
-            readonly checkpoint_age?: number | null;
-            readonly workers_differing?: number;
-            readonly workers_unanswered?: number;
-            readonly agents_in_rollout: number;
-            readonly key_sets_unusable: readonly string[];
-        };
         readonly Ticket: {
             readonly ticket: string;
             readonly expires_in: number;
@@ -824,6 +804,10 @@ export interface components {
                 string,
                 string
             ];
+        };
+        readonly OAuthError: {
+            readonly error: string;
+            readonly error_description: string;
         };
         readonly Caller: {
             readonly principal: string;
@@ -1088,10 +1072,50 @@ export interface components {
             readonly kid: string;
             readonly jws: string;
         };
+        readonly NotReady: {
+            readonly error: {
+                /** @enum {string} */
+                readonly code: "BAD_REQUEST" | "UNAUTHORIZED" | "TOKEN_EXPIRED" | "FORBIDDEN" | "NOT_FOUND" | "METHOD_NOT_ALLOWED" | "CONFLICT" | "PAYLOAD_TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "RATE_LIMITED" | "INTERNAL" | "UNAVAILABLE";
+                readonly message: string;
+                /** Format: uuid */
+                readonly request_id: string;
+            };
+            readonly mint: boolean;
+            readonly verify: boolean;
+            readonly record: boolean;
+            readonly events_waiting?: number;
+            readonly agent_events_waiting?: number | null;
+            readonly agent_objects_waiting?: number | null;
+            readonly waiting_age?: number | null;
+            readonly changes_waiting?: number;
+            readonly checkpoint_age?: number | null;
+            readonly workers_differing?: number;
+            readonly workers_unanswered?: number;
+            readonly agents_in_rollout: number;
+            readonly key_sets_unusable: readonly string[];
+        };
     };
     responses: {
         /** @description the request is not valid */
         readonly Error400: {
+            headers: {
+                readonly [name: string]: unknown;
+            };
+            content: {
+                readonly "application/json": components["schemas"]["Error"];
+            };
+        };
+        /** @description internal error */
+        readonly Error500: {
+            headers: {
+                readonly [name: string]: unknown;
+            };
+            content: {
+                readonly "application/json": components["schemas"]["Error"];
+            };
+        };
+        /** @description try again shortly */
+        readonly Error503: {
             headers: {
                 readonly [name: string]: unknown;
             };
@@ -1126,15 +1150,6 @@ export interface components {
                 readonly "application/json": components["schemas"]["Error"];
             };
         };
-        /** @description the resource is in another state */
-        readonly Error409: {
-            headers: {
-                readonly [name: string]: unknown;
-            };
-            content: {
-                readonly "application/json": components["schemas"]["Error"];
-            };
-        };
         /** @description the body is too large */
         readonly Error413: {
             headers: {
@@ -1162,24 +1177,6 @@ export interface components {
                 readonly "application/json": components["schemas"]["Error"];
             };
         };
-        /** @description internal error */
-        readonly Error500: {
-            headers: {
-                readonly [name: string]: unknown;
-            };
-            content: {
-                readonly "application/json": components["schemas"]["Error"];
-            };
-        };
-        /** @description try again shortly */
-        readonly Error503: {
-            headers: {
-                readonly [name: string]: unknown;
-            };
-            content: {
-                readonly "application/json": components["schemas"]["Error"];
-            };
-        };
         /** @description the request is not valid */
         readonly OAuthError400: {
             headers: {
@@ -1191,15 +1188,6 @@ export interface components {
         };
         /** @description a valid credential is needed */
         readonly OAuthError401: {
-            headers: {
-                readonly [name: string]: unknown;
-            };
-            content: {
-                readonly "application/json": components["schemas"]["OAuthError"];
-            };
-        };
-        /** @description not allowed */
-        readonly OAuthError403: {
             headers: {
                 readonly [name: string]: unknown;
             };
@@ -1243,6 +1231,24 @@ export interface components {
                 readonly "application/json": components["schemas"]["OAuthError"];
             };
         };
+        /** @description not allowed */
+        readonly OAuthError403: {
+            headers: {
+                readonly [name: string]: unknown;
+            };
+            content: {
+                readonly "application/json": components["schemas"]["OAuthError"];
+            };
+        };
+        /** @description the resource is in another state */
+        readonly Error409: {
+            headers: {
+                readonly [name: string]: unknown;
+            };
+            content: {
+                readonly "application/json": components["schemas"]["Error"];
+            };
+        };
         /** @description try again shortly */
         readonly NotReady503: {
             headers: {
@@ -1259,9 +1265,8 @@ export interface components {
     pathItems: never;
 }
 export type Error = components['schemas']['Error'];
-export type OAuthError = components['schemas']['OAuthError'];
-export type NotReady = components['schemas']['NotReady'];
 export type Ticket = components['schemas']['Ticket'];
+export type OAuthError = components['schemas']['OAuthError'];
 export type Caller = components['schemas']['Caller'];
 export type Explanation = components['schemas']['Explanation'];
 export type OfferedAgent = components['schemas']['OfferedAgent'];
@@ -1280,23 +1285,24 @@ export type Invocation = components['schemas']['Invocation'];
 export type StatsRow = components['schemas']['StatsRow'];
 export type AuditEvent = components['schemas']['AuditEvent'];
 export type Checkpoint = components['schemas']['Checkpoint'];
+export type NotReady = components['schemas']['NotReady'];
 export type ResponseError400 = components['responses']['Error400'];
+export type ResponseError500 = components['responses']['Error500'];
+export type ResponseError503 = components['responses']['Error503'];
 export type ResponseError401 = components['responses']['Error401'];
 export type ResponseError403 = components['responses']['Error403'];
 export type ResponseError404 = components['responses']['Error404'];
-export type ResponseError409 = components['responses']['Error409'];
 export type ResponseError413 = components['responses']['Error413'];
 export type ResponseError415 = components['responses']['Error415'];
 export type ResponseError429 = components['responses']['Error429'];
-export type ResponseError500 = components['responses']['Error500'];
-export type ResponseError503 = components['responses']['Error503'];
 export type ResponseOAuthError400 = components['responses']['OAuthError400'];
 export type ResponseOAuthError401 = components['responses']['OAuthError401'];
-export type ResponseOAuthError403 = components['responses']['OAuthError403'];
 export type ResponseOAuthError413 = components['responses']['OAuthError413'];
 export type ResponseOAuthError429 = components['responses']['OAuthError429'];
 export type ResponseOAuthError500 = components['responses']['OAuthError500'];
 export type ResponseOAuthError503 = components['responses']['OAuthError503'];
+export type ResponseOAuthError403 = components['responses']['OAuthError403'];
+export type ResponseError409 = components['responses']['Error409'];
 export type ResponseNotReady503 = components['responses']['NotReady503'];
 export type $defs = Record<string, never>;
 export interface operations {
@@ -1333,11 +1339,16 @@ export interface operations {
         readonly requestBody: {
             readonly content: {
                 readonly "application/json": {
+                    /** @description slug of the agent */
                     readonly agent: string;
+                    /** @description name of the instance; left out: default */
                     readonly instance?: string;
+                    /** @description scopes, separated by spaces; left out: all that the role allows */
                     readonly scope?: string;
+                    /** @description how long the ticket is valid, 5 to 300 seconds; left out: 60 */
                     readonly expires_in?: number;
                     /**
+                     * @description what the ticket opens
                      * @default websocket
                      * @enum {string}
                      */
@@ -1376,6 +1387,7 @@ export interface operations {
         readonly requestBody: {
             readonly content: {
                 readonly "application/json": {
+                    /** @description as `POST /tickets` takes each */
                     readonly requests: readonly {
                         readonly agent: string;
                         readonly instance?: string;
@@ -1422,20 +1434,38 @@ export interface operations {
         readonly requestBody: {
             readonly content: {
                 readonly "application/x-www-form-urlencoded": {
-                    /** @enum {string} */
+                    /**
+                     * @description of RFC 6749 or RFC 8693
+                     * @enum {string}
+                     */
                     readonly grant_type: "client_credentials" | "urn:ietf:params:oauth:grant-type:token-exchange";
-                    /** Format: uri */
+                    /**
+                     * Format: uri
+                     * @description URL of the agent instance
+                     */
                     readonly resource: string;
+                    /** @description must be left out, or that of the agent worker */
                     readonly audience?: string;
+                    /** @description scopes, separated by spaces; left out: all that the role allows */
                     readonly scope?: string;
-                    /** @enum {string} */
+                    /**
+                     * @description what the ticket opens
+                     * @enum {string}
+                     */
                     readonly transport?: "websocket" | "http";
+                    /** @description of the service token, where no Authorization header has it */
                     readonly client_id?: string;
+                    /** @description of the service token, where no Authorization header has it */
                     readonly client_secret?: string;
+                    /** @description credential of the party for which the ticket is */
                     readonly subject_token?: string;
+                    /** @description type of `subject_token` */
                     readonly subject_token_type?: string;
+                    /** @description of the party that acts for the subject (RFC 8693) */
                     readonly actor_token?: string;
+                    /** @description type of `actor_token` */
                     readonly actor_token_type?: string;
+                    /** @description must be left out, or that of a JWT */
                     readonly requested_token_type?: string;
                 };
             };
@@ -1475,9 +1505,13 @@ export interface operations {
         readonly requestBody: {
             readonly content: {
                 readonly "application/x-www-form-urlencoded": {
+                    /** @description the ticket */
                     readonly token: string;
+                    /** @description is ignored */
                     readonly token_type_hint?: string;
+                    /** @description of the service token, where no Authorization header has it */
                     readonly client_id?: string;
+                    /** @description of the service token, where no Authorization header has it */
                     readonly client_secret?: string;
                 };
             };
@@ -1509,9 +1543,13 @@ export interface operations {
         readonly requestBody: {
             readonly content: {
                 readonly "application/x-www-form-urlencoded": {
+                    /** @description the ticket */
                     readonly token: string;
+                    /** @description is ignored */
                     readonly token_type_hint?: string;
+                    /** @description of the service token, where no Authorization header has it */
                     readonly client_id?: string;
+                    /** @description of the service token, where no Authorization header has it */
                     readonly client_secret?: string;
                 };
             };
@@ -1542,8 +1580,11 @@ export interface operations {
     readonly getAuthLogin: {
         readonly parameters: {
             readonly query?: {
+                /** @description page of an allowed origin to come back to */
                 readonly return_to?: string;
+                /** @description for the identity provider: who signs in */
                 readonly login_hint?: string;
+                /** @description set by the broker, on its way around a sign-in page that is out of date */
                 readonly renewed?: string;
             };
             readonly header?: never;
@@ -1594,7 +1635,9 @@ export interface operations {
     readonly getAuthLogout: {
         readonly parameters: {
             readonly query?: {
+                /** @description page of an allowed origin to come back to */
                 readonly return_to?: string;
+                /** @description also at the identity provider */
                 readonly everywhere?: "true" | "false";
             };
             readonly header?: never;
@@ -1636,12 +1679,13 @@ export interface operations {
         readonly requestBody: {
             readonly content: {
                 readonly "application/x-www-form-urlencoded": {
+                    /** @description of the identity provider */
                     readonly logout_token: string;
                 };
             };
         };
         readonly responses: {
-            /** @description nobody */
+            /** @description nothing to say */
             readonly 204: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -1659,6 +1703,7 @@ export interface operations {
     readonly getMe: {
         readonly parameters: {
             readonly query?: {
+                /** @description where given, a caller without a credential gets 204 */
                 readonly optional?: string;
             };
             readonly header?: never;
@@ -1676,7 +1721,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["Caller"];
                 };
             };
-            /** @description nobody */
+            /** @description nothing to say */
             readonly 204: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -1701,31 +1746,48 @@ export interface operations {
         readonly requestBody: {
             readonly content: {
                 readonly "application/json": {
+                    /** @description slug of the agent */
                     readonly agent: string;
+                    /** @description name of the instance; left out: default */
                     readonly instance?: string;
+                    /** @description scopes, separated by spaces; left out: all that the role allows */
                     readonly scope?: string;
                     /**
+                     * @description what the ticket opens
                      * @default websocket
                      * @enum {string}
                      */
                     readonly transport?: "websocket" | "http";
+                    /** @description for another principal; needs the permission explain:any */
                     readonly principal?: string;
                     /**
+                     * @description of the other principal
                      * @default user
                      * @enum {string}
                      */
                     readonly kind?: "user" | "service";
                     /**
+                     * @description that the other principal is supposed to have
                      * @default free
                      * @enum {string}
                      */
                     readonly tier?: "free" | "pro" | "admin";
-                    /** @default [] */
+                    /**
+                     * @description that the other principal is supposed to have
+                     * @default []
+                     */
                     readonly permissions?: readonly string[];
+                    /** @description issuer of address and groups */
                     readonly issuer?: string;
-                    /** Format: email */
+                    /**
+                     * Format: email
+                     * @description address that the issuer has verified
+                     */
                     readonly email?: string;
-                    /** @default [] */
+                    /**
+                     * @description groups of the issuer
+                     * @default []
+                     */
                     readonly groups?: readonly string[];
                 };
             };
@@ -1785,7 +1847,9 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
+                /** @description slug of the agent */
                 readonly agent: string;
+                /** @description name of the instance */
                 readonly instance: string;
             };
             readonly cookie?: never;
@@ -1830,7 +1894,9 @@ export interface operations {
     readonly getSessions: {
         readonly parameters: {
             readonly query?: {
+                /** @description the most items of the page */
                 readonly limit?: number;
+                /** @description `next_cursor` of the page before */
                 readonly cursor?: string;
             };
             readonly header?: never;
@@ -1864,6 +1930,7 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
+                /** @description as the list has it */
                 readonly id: string;
             };
             readonly cookie?: never;
@@ -2040,8 +2107,11 @@ export interface operations {
     readonly getAdminKeys: {
         readonly parameters: {
             readonly query?: {
+                /** @description the most items of the page */
                 readonly limit?: number;
+                /** @description `next_cursor` of the page before */
                 readonly cursor?: string;
+                /** @description use of the key */
                 readonly purpose?: "ticket" | "audit";
             };
             readonly header?: never;
@@ -2081,17 +2151,23 @@ export interface operations {
             readonly content: {
                 readonly "application/json": {
                     /**
+                     * @description use of the key
                      * @default ticket
                      * @enum {string}
                      */
                     readonly purpose?: "ticket" | "audit";
                     /**
+                     * @description when it signs: ten minutes later, when every verifier has it, or now
                      * @default scheduled
                      * @enum {string}
                      */
                     readonly activate?: "scheduled" | "now";
-                    /** @enum {string} */
+                    /**
+                     * @description algorithm; left out: that of the active key
+                     * @enum {string}
+                     */
                     readonly alg?: "ES256" | "Ed25519";
+                    /** @description why it is done, for the audit log */
                     readonly reason?: string;
                 };
             };
@@ -2162,10 +2238,12 @@ export interface operations {
     readonly postAdminKeysKidRevoke: {
         readonly parameters: {
             readonly query?: {
+                /** @description why it is done, for the audit log */
                 readonly reason?: string;
             };
             readonly header?: never;
             readonly path: {
+                /** @description of the key, as the list has it */
                 readonly kid: string;
             };
             readonly cookie?: never;
@@ -2203,7 +2281,9 @@ export interface operations {
     readonly getAdminServiceTokens: {
         readonly parameters: {
             readonly query?: {
+                /** @description the most items of the page */
                 readonly limit?: number;
+                /** @description `next_cursor` of the page before */
                 readonly cursor?: string;
             };
             readonly header?: never;
@@ -2242,15 +2322,22 @@ export interface operations {
         readonly requestBody: {
             readonly content: {
                 readonly "application/json": {
+                    /** @description for operators to know it by */
                     readonly name: string;
+                    /** @description slugs of agents; left out: all */
                     readonly agents?: readonly string[];
-                    /** @default [] */
+                    /**
+                     * @description names of permissions
+                     * @default []
+                     */
                     readonly permissions?: readonly string[];
                     /**
+                     * @description decides the limits
                      * @default free
                      * @enum {string}
                      */
                     readonly tier?: "free" | "pro" | "admin";
+                    /** @description how long it lasts, in seconds; left out: without end */
                     readonly expires_in?: number;
                 };
             };
@@ -2293,6 +2380,7 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
+                /** @description as the list has it */
                 readonly id: string;
             };
             readonly cookie?: never;
@@ -2320,10 +2408,12 @@ export interface operations {
     readonly deleteAdminServiceTokensId: {
         readonly parameters: {
             readonly query?: {
+                /** @description why it is done, for the audit log */
                 readonly reason?: string;
             };
             readonly header?: never;
             readonly path: {
+                /** @description as the list has it */
                 readonly id: string;
             };
             readonly cookie?: never;
@@ -2388,6 +2478,7 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
+                /** @description as the list has it */
                 readonly id: string;
             };
             readonly cookie?: never;
@@ -2395,7 +2486,10 @@ export interface operations {
         readonly requestBody: {
             readonly content: {
                 readonly "application/json": {
-                    /** @default 3600 */
+                    /**
+                     * @description how long the present secret stays valid, in seconds; 0 ends its sessions, too
+                     * @default 3600
+                     */
                     readonly grace_in?: number;
                 };
             };
@@ -2433,10 +2527,15 @@ export interface operations {
     readonly getAdminGrants: {
         readonly parameters: {
             readonly query?: {
+                /** @description the most items of the page */
                 readonly limit?: number;
+                /** @description `next_cursor` of the page before */
                 readonly cursor?: string;
+                /** @description slug of the agent */
                 readonly agent?: string;
+                /** @description name of the instance */
                 readonly instance?: string;
+                /** @description a principal, email:<address>, email:*@<domain> or group:<issuer>:<name> */
                 readonly subject?: string;
             };
             readonly header?: never;
@@ -2476,12 +2575,20 @@ export interface operations {
         readonly requestBody: {
             readonly content: {
                 readonly "application/json": {
+                    /** @description a principal, email:<address>, email:*@<domain> or group:<issuer>:<name> */
                     readonly subject: string;
+                    /** @description slug of the agent */
                     readonly agent: string;
+                    /** @description name of the instance */
                     readonly instance: "*" | string;
-                    /** @enum {string} */
+                    /**
+                     * @description what the subject may do there
+                     * @enum {string}
+                     */
                     readonly role: "viewer" | "admin" | "owner";
+                    /** @description how long it lasts, in seconds; left out: without end */
                     readonly expires_in?: number;
+                    /** @description why it is done, for the audit log */
                     readonly reason: string;
                 };
             };
@@ -2513,6 +2620,7 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
+                /** @description as the list has it */
                 readonly id: string;
             };
             readonly cookie?: never;
@@ -2575,7 +2683,9 @@ export interface operations {
     readonly getAdminLocks: {
         readonly parameters: {
             readonly query?: {
+                /** @description the most items of the page */
                 readonly limit?: number;
+                /** @description `next_cursor` of the page before */
                 readonly cursor?: string;
             };
             readonly header?: never;
@@ -2614,6 +2724,7 @@ export interface operations {
         readonly requestBody: {
             readonly content: {
                 readonly "application/json": {
+                    /** @description what is locked */
                     readonly target: {
                         /** @constant */
                         readonly kind: "principal";
@@ -2654,7 +2765,9 @@ export interface operations {
                         /** @constant */
                         readonly kind: "everything";
                     };
+                    /** @description why it is done, for the audit log */
                     readonly reason: string;
+                    /** @description how long it lasts, in seconds; left out: without end */
                     readonly expires_in?: number;
                 };
             };
@@ -2719,6 +2832,7 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
+                /** @description as the list has it */
                 readonly id: string;
             };
             readonly cookie?: never;
@@ -2781,8 +2895,11 @@ export interface operations {
     readonly getAdminPrincipals: {
         readonly parameters: {
             readonly query?: {
+                /** @description the most items of the page */
                 readonly limit?: number;
+                /** @description `next_cursor` of the page before */
                 readonly cursor?: string;
+                /** @description with which the label begins */
                 readonly label?: string;
             };
             readonly header?: never;
@@ -2814,17 +2931,29 @@ export interface operations {
     readonly getAdminAgentsSessions: {
         readonly parameters: {
             readonly query?: {
+                /** @description the most items of the page */
                 readonly limit?: number;
+                /** @description `next_cursor` of the page before */
                 readonly cursor?: string;
+                /** @description slug of the agent */
                 readonly agent?: string;
+                /** @description name of the instance */
                 readonly instance?: string;
+                /** @description id of a principal */
                 readonly principal?: string;
+                /** @description label of a principal: its e-mail address, or its name */
                 readonly label?: string;
+                /** @description client id of a service token */
                 readonly service_token?: string;
+                /** @description live, or ended; left out: both */
                 readonly active?: "true" | "false";
+                /** @description network address of the client */
                 readonly ip_address?: string;
+                /** @description live at that moment */
                 readonly at?: string;
+                /** @description from then on */
                 readonly from?: string;
+                /** @description until before then */
                 readonly to?: string;
             };
             readonly header?: never;
@@ -2863,12 +2992,19 @@ export interface operations {
         readonly requestBody: {
             readonly content: {
                 readonly "application/json": {
+                    /** @description id of a principal */
                     readonly principal?: string;
+                    /** @description label of a principal: its e-mail address, or its name */
                     readonly label?: string;
+                    /** @description client id of a service token */
                     readonly service_token?: string;
+                    /** @description slug of the agent */
                     readonly agent?: string;
+                    /** @description name of the instance */
                     readonly instance?: string;
+                    /** @description network address of the client */
                     readonly ip_address?: string;
+                    /** @description why it is done, for the audit log */
                     readonly reason?: string;
                 };
             };
@@ -2921,11 +3057,14 @@ export interface operations {
     readonly getAdminAgentsSessionsId: {
         readonly parameters: {
             readonly query?: {
+                /** @description the most items of the page */
                 readonly limit?: number;
+                /** @description `next_cursor` of the page before */
                 readonly cursor?: string;
             };
             readonly header?: never;
             readonly path: {
+                /** @description as the list has it */
                 readonly id: string;
             };
             readonly cookie?: never;
@@ -2975,10 +3114,12 @@ export interface operations {
     readonly deleteAdminAgentsSessionsId: {
         readonly parameters: {
             readonly query?: {
+                /** @description why it is done, for the audit log */
                 readonly reason?: string;
             };
             readonly header?: never;
             readonly path: {
+                /** @description as the list has it */
                 readonly id: string;
             };
             readonly cookie?: never;
@@ -3052,8 +3193,11 @@ export interface operations {
     readonly getAdminStats: {
         readonly parameters: {
             readonly query?: {
+                /** @description length of time of one row */
                 readonly step?: "minute" | "hour" | "day";
+                /** @description from then on */
                 readonly from?: string;
+                /** @description until before then */
                 readonly to?: string;
             };
             readonly header?: never;
@@ -3090,18 +3234,31 @@ export interface operations {
     readonly getAdminAgentsAudit: {
         readonly parameters: {
             readonly query?: {
+                /** @description the most items of the page */
                 readonly limit?: number;
+                /** @description `next_cursor` of the page before */
                 readonly cursor?: string;
+                /** @description id of a principal */
                 readonly principal?: string;
+                /** @description slug of the agent */
                 readonly agent?: string;
+                /** @description name of the instance */
                 readonly instance?: string;
+                /** @description type of the event, such as ticket.denied */
                 readonly type?: "ticket.issued" | "ticket.denied" | "ticket.used" | "ticket.replayed" | "ticket.revoked" | "session.opened" | "session.renewed" | "session.closed" | "session.terminated" | "callback.used" | "worker.called" | "rpc.denied" | "rate.limited" | "key.created" | "key.rotated" | "key.revoked" | "key.resealed" | "service_token.created" | "service_token.rotated" | "service_token.revoked" | "grant.created" | "grant.deleted" | "lock.created" | "lock.lifted" | "agent.deleted" | "login.succeeded" | "login.ended" | "admin.read" | "audit.purged";
+                /** @description how it ended */
                 readonly outcome?: "success" | "denied";
+                /** @description why it was refused, such as grant_missing */
                 readonly code?: string;
+                /** @description of a ticket */
                 readonly jti?: string;
+                /** @description of a session */
                 readonly session_id?: string;
+                /** @description of a request */
                 readonly request_id?: string;
+                /** @description from then on */
                 readonly from?: string;
+                /** @description until before then */
                 readonly to?: string;
             };
             readonly header?: never;
@@ -3133,6 +3290,7 @@ export interface operations {
     readonly getAdminAgentsAuditExport: {
         readonly parameters: {
             readonly query?: {
+                /** @description number of the last event that is not wanted */
                 readonly after?: string;
             };
             readonly header?: never;
@@ -3161,7 +3319,9 @@ export interface operations {
     readonly getAdminAgentsAuditCheckpoints: {
         readonly parameters: {
             readonly query?: {
+                /** @description the most items of the page */
                 readonly limit?: number;
+                /** @description `next_cursor` of the page before */
                 readonly cursor?: string;
             };
             readonly header?: never;

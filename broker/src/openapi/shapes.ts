@@ -2,27 +2,14 @@ import { AUDIT_TYPES } from '@agent-ticket/shared/audit-event.ts';
 import { Receipt as ControlReceipt } from '@agent-ticket/shared/control.ts';
 import { ERROR_CODES } from '@agent-ticket/shared/denial.ts';
 import { ROLES, TIERS } from '@agent-ticket/shared/names.ts';
+import type { RouteAnswers, Text } from '@agent-ticket/shared/openapi.ts';
 import * as z from 'zod';
 
 /** The shapes of answers, for the tables of answers. No part of the broker's bundle. */
 
-/** An answer that is no JSON. */
-interface Text {
-  readonly media: 'text/html' | 'application/x-ndjson';
-}
-/** `null`: without a body. */
-type Body = z.ZodType | Text | null;
-
-export interface RouteAnswers {
-  readonly summary: string;
-  /** By status. */
-  readonly answers: Readonly<Record<number, Body>>;
-  /** Statuses of refusals beside those that follow from the row. */
-  readonly errors?: readonly number[];
+export interface BrokerAnswers extends RouteAnswers {
   /** The shape of a refusal; left out: {@link ErrorBody}. */
   readonly errorBody?: 'oauth' | 'readiness';
-  /** Parameters of a form. */
-  readonly form?: z.ZodObject;
 }
 
 export const HTML: Text = { media: 'text/html' };

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { ANSWERS } from '../../src/openapi/answers.ts';
-import { openApiDocument } from '../../src/openapi/document.ts';
+import { brokerDocument } from '../../src/openapi/document.ts';
 import { OPENAPI } from '../../src/openapi/generated.ts';
 import { ROUTES } from '../../src/resources/routes.ts';
 import { checkAnswer } from '../openapi.ts';
@@ -20,7 +20,7 @@ describe('the OpenAPI document', () => {
     const { app } = await startNodeBroker();
     const answer = await app.request('/openapi.json');
     expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'application/json']);
-    expect(await answer.json()).toEqual(JSON.parse(JSON.stringify(openApiDocument(ROUTES))));
+    expect(await answer.json()).toEqual(JSON.parse(JSON.stringify(brokerDocument(ROUTES))));
   });
 
   it('has every route, with its answers and refusals, and no other', () => {

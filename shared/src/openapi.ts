@@ -1,0 +1,177 @@
+import * as z from 'zod';
+import { ERROR_CODES } from './denial.ts';
+
+/** OpenAPI 3.1 from rows of routes and zod schemas. Runs when a document is made, never in a worker. */
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** An answer that is no JSON. */
+export interface Text {
+  readonly media: string;
+}
+/** `null`: without a body. */
+export type Body = z.ZodType | Text | null;
+
+/** What the document says of a route beside its row. */
+export interface RouteAnswers {
+  /** What it does, in one sentence without a full stop. */
+  readonly summary: string;
+  /** More sentences. */
+  readonly description?: string;
+  /** By status. */
+  readonly answers: Readonly<Record<number, Body>>;
+  /** Statuses of refusals beside those that follow from the row. */
+  readonly errors?: readonly number[];
+  /** Parameters of a form. */
+  readonly form?: z.ZodObject;
+  /** Descriptions of members of path, query and body that mean something else than elsewhere. */
+  readonly members?: Readonly<Record<string, string>>;
+}
+
+export interface Operation extends Omit<RouteAnswers, 'errors'> {
+  readonly method: string;
+  /** Each parameter as `:name`. */
+  readonly path: string;
+  readonly query?: z.ZodObject | undefined;
+  /** JSON. */
+  readonly body?: z.ZodType | undefined;
+  readonly security: readonly Json[];
+  /** The shape of each refusal by status. Has an `id`. */
+  readonly errors: Readonly<Record<number, z.ZodType>>;
+}
+
+export interface DocumentParts {
+  readonly title: string;
+  readonly description: string;
+  readonly operations: readonly Operation[];
+  /** Descriptions of members of paths, queries and bodies by name. */
+  readonly members: Readonly<Record<string, string>>;
+  readonly securitySchemes: Json;
+}
+
+/** Throws a `TypeError` for a member without a description. */
+export function openApiDocument({ title, description, ...parts }: DocumentParts): Json {
+  const schemas: Record<string, Json> = {};
+  const responses: Record<string, Json> = {};
+  const paths: Record<string, Record<string, Json>> = {};
+  for (const operation of parts.operations) {
+    const path = operation.path.replaceAll(PARAMETER, '{$1}');
+    const described = operationOf(operation, parts.members, { schemas, responses });
+    paths[path] = { ...paths[path], [operation.method.toLowerCase()]: described };
+  }
+  const document = {
+    openapi: '3.1.0',
+    info: { title, version: '0.0.0', description, license: { name: 'MIT', identifier: 'MIT' } },
+    servers: [{ url: '.' }],
+    paths,
+    components: { schemas, responses, securitySchemes: parts.securitySchemes },
+  };
+  return JSON.parse(JSON.stringify(document).replaceAll('#/$defs/', '#/components/schemas/'));
+}
+
+/** What operations have in common, each added by the first that has it. */
+interface Components {
+  readonly schemas: Record<string, Json>;
+  readonly responses: Record<string, Json>;
+}
+
+const PARAMETER = /:(\w+)/g;
+
+function operationOf(operation: Operation, members: DocumentParts['members'], components: Components): Json {
+  const { method, path, query, body, form, summary, description, security } = operation;
+  const about = (name: string): string => {
+    const text = operation.members?.[name] ?? members[name];
+    if (text === undefined) throw new TypeError(`no description of ${name} at ${method} ${path}`);
+    return text;
+  };
+  const inPath = [...path.matchAll(PARAMETER)].map(([, name = '']) => ({
+    ...{ name, in: 'path', description: about(name), required: true, schema: { type: 'string' } },
+  }));
+  const { properties = {}, required = [] } =
+    query === undefined ? {} : schemaOf(query, 'input', components.schemas);
+  const inQuery = Object.entries(Object(properties)).map(([name, schema]) => ({
+    ...{ name, in: 'query', description: about(name), schema },
+    ...(Array.isArray(required) && required.includes(name) && { required: true }),
+  }));
+  const sent = body ?? form;
+  const media = body === undefined ? 'application/x-www-form-urlencoded' : 'application/json';
+  return {
+    operationId: `${method.toLowerCase()}${path.replaceAll(/[^A-Za-z0-9]+(.)?/g, (_, next: string = '') => next.toUpperCase())}`,
+    summary,
+    ...(description === undefined ? {} : { description }),
+    security,
+    ...(inPath.length + inQuery.length === 0 ? {} : { parameters: [...inPath, ...inQuery] }),
+    ...(sent !== undefined && {
+      requestBody: {
+        required: true,
+        content: { [media]: { schema: withMembers(schemaOf(sent, 'input', components.schemas), about) } },
+      },
+    }),
+    responses: responsesOf(operation, components),
+  };
+}
+
+const withMembers = (schema: Json, about: (name: string) => string): Json => ({
+  ...schema,
+  properties: Object.fromEntries(
+    Object.entries(Object(schema.properties)).map(([name, member]) => [
+      name,
+      { description: about(name), ...Object(member) },
+    ]),
+  ),
+});
+
+const DESCRIPTIONS: Readonly<Record<number, string>> = {
+  ...Object.fromEntries(Object.values(ERROR_CODES).map(({ status, message }) => [status, message])),
+  101: 'a socket',
+  200: 'done',
+  201: 'made',
+  202: 'done, and some live sessions are still to be told',
+  204: 'nothing to say',
+  302: 'a redirect',
+  304: 'not modified',
+  401: 'a valid credential is needed',
+};
+const descriptionOf = (status: string | number): string => DESCRIPTIONS[Number(status)] ?? String(status);
+
+function responsesOf({ answers, errors }: Operation, { schemas, responses }: Components): Json {
+  const found = Object.entries(answers).map(([status, body]) => {
+    const content =
+      body === null
+        ? {}
+        : 'media' in body
+          ? { content: { [body.media]: { schema: { type: 'string' } } } }
+          : { content: { 'application/json': { schema: schemaOf(body, 'output', schemas) } } };
+    return [status, { description: descriptionOf(status), ...content }] as const;
+  });
+  const refused = Object.entries(errors).map(([status, schema]) => {
+    const name = `${schema.meta()?.id}${status}`;
+    responses[name] ??= {
+      description: descriptionOf(status),
+      content: { 'application/json': { schema: schemaOf(schema, 'output', schemas) } },
+    };
+    return [status, { $ref: `#/components/responses/${name}` }] as const;
+  });
+  return Object.fromEntries([...found, ...refused]);
+}
+
+/** JSON Schema of a schema. Those with an `id` are added to the named ones, and referred to. */
+function schemaOf(schema: z.ZodType, io: 'input' | 'output', named: Record<string, Json>): Json {
+  // Wrapped, since a schema with an `id` is a reference everywhere but at the top.
+  const { properties, $defs } = z.toJSONSchema(z.object({ schema }), {
+    io,
+    unrepresentable: 'any',
+    override: withoutNoise,
+  });
+  Object.assign(named, $defs);
+  return Object(properties?.schema);
+}
+
+/** Leaves out zod's patterns beside a format, and its bounds of safe integers. */
+function withoutNoise({ jsonSchema }: { readonly jsonSchema: z.core.JSONSchema.BaseSchema }): void {
+  if (jsonSchema.format === 'date-time' || jsonSchema.format === 'uuid') delete jsonSchema.pattern;
+  if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+  if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
+  // The name of its reference already.
+  delete jsonSchema.id;
+}
