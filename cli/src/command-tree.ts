@@ -14,7 +14,9 @@ export function addExample<C extends CommandUnknownOpts>(command: C, words: stri
 export interface CommandNode {
   /** `keys rotate`; empty of the program. */
   readonly words: string;
+  /** One sentence. */
   readonly about: string;
+  readonly description: string;
   readonly usage: string;
   readonly example: string | undefined;
   readonly places: readonly { readonly flag: string; readonly about: string }[];
@@ -40,7 +42,8 @@ export function describeCommand(command: CommandUnknownOpts, before = ''): Comma
   );
   return {
     words: before,
-    about: command.description(),
+    about: command.summary() || command.description(),
+    description: command.description(),
     usage: ['agent-ticket', before, command.usage()].filter((part) => part !== '').join(' '),
     example: EXAMPLES.get(command),
     places: command.registeredArguments.map((each) => ({

@@ -6,7 +6,7 @@ export interface Terminal {
    * Follows no redirect: a credential goes to the address that it was meant for. Rejects with a `TypeError` where nothing
    * begins to answer within a minute.
    */
-  readonly fetch: (url: string, request?: RequestInit) => Promise<Response>;
+  readonly fetch: (request: string | Request, init?: RequestInit) => Promise<Response>;
   readonly openSocket: (url: string, protocols: readonly string[]) => WebSocket;
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** A file for secrets, by its name in the user's configuration folder. Rejects where others can read it. */

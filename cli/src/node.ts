@@ -48,12 +48,12 @@ async function createFiles(files: readonly NewFile[]): Promise<readonly string[]
 /** How long an address may take until it begins to answer. Deletions and locks ask objects, up to 20 s. */
 const ANSWER_MS = 60_000;
 
-async function fetchPatiently(url: string, request: RequestInit = {}): Promise<Response> {
+async function fetchPatiently(request: string | Request, init: RequestInit = {}): Promise<Response> {
   const late = new AbortController();
   const timer = setTimeout(() => late.abort(), ANSWER_MS);
   try {
     // The answer is a redirect then, and its body has all the time that it needs.
-    return await fetch(url, { redirect: 'manual', ...request, signal: late.signal });
+    return await fetch(request, { redirect: 'manual', ...init, signal: late.signal });
   } catch (error) {
     if (late.signal.aborted) throw new TypeError(`no answer in ${ANSWER_MS} ms`);
     throw error;

@@ -8,7 +8,7 @@ export const commandReference = (): string =>
     .map(sectionOf)
     .join('\n\n');
 
-function sectionOf({ words, about, usage, example, places, options }: CommandNode): string {
+function sectionOf({ words, description, usage, example, places, options }: CommandNode): string {
   const rows = [
     ...places.map((place) => [place.flag, place.about] as const),
     ...options.map(({ flag, about: text, isRequired, choices, usual }) => {
@@ -23,7 +23,7 @@ function sectionOf({ words, about, usage, example, places, options }: CommandNod
   return [
     `### ${words}`,
     '',
-    about,
+    escaped(description),
     '',
     ...['```sh', example ?? usage, '```'],
     ...(rows.length === 0

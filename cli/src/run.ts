@@ -68,7 +68,7 @@ function program(act: Act, { out, err }: Pick<Terminal, 'out' | 'err'>): Command
   const at = commandTree(top);
   at(
     'init',
-    'Writes the registry of this app’s agents and the files of a broker. Changes no file.',
+    'Write the registry of this app’s agents and the files of a broker. Changes no file.',
     'init --folder broker',
   )
     .option('--folder <name>', 'the folder of the broker, which is made', 'broker')
@@ -79,7 +79,7 @@ function program(act: Act, { out, err }: Pick<Terminal, 'out' | 'err'>): Command
 
   at(
     'dev',
-    'Runs broker, sign-in stand-in and record database beside the app in this folder, until Ctrl-C.',
+    'Run broker, sign-in stand-in and record database beside the app in this folder, until Ctrl-C.',
     'dev --origin http://127.0.0.1:5173',
   )
     .option('--folder <name>', 'the folder of the broker, as init made it', 'broker')
@@ -97,7 +97,7 @@ function program(act: Act, { out, err }: Pick<Terminal, 'out' | 'err'>): Command
 
   at(
     'completion',
-    'A script by which a shell completes commands and options.',
+    'Print a script by which a shell completes commands and options.',
     'completion bash >> ~/.bashrc',
   )
     .addArgument(new Argument('<shell>', 'which shell').choices(SHELLS))
@@ -112,7 +112,7 @@ function program(act: Act, { out, err }: Pick<Terminal, 'out' | 'err'>): Command
 function addOperation(at: CommandAt, act: Act): void {
   at(
     'bootstrap',
-    'Makes the first operator’s service token. You need write access to the control database.',
+    'Make the first operator’s service token. You need write access to the control database.',
     'bootstrap --d1 broker/wrangler.jsonc --secrets-file .dev/broker-secrets.json',
   )
     .option('--d1 <config>', 'the wrangler configuration of the broker, for a database on Cloudflare')
@@ -131,7 +131,7 @@ function addOperation(at: CommandAt, act: Act): void {
 
   at(
     'doctor',
-    'Finds faults of a deployment, or of the files of one, and says how to mend them.',
+    'Find faults of a deployment, or of the files of one, and say how to mend them.',
     'doctor --origin https://app.example.com',
   )
     .option('--agent <slug>', 'the agent to connect to; left out: the first that the credential may')
@@ -147,7 +147,7 @@ function addOperation(at: CommandAt, act: Act): void {
 
   at(
     'profiles save',
-    'Keeps the address and the credential of the AGENT_TICKET_ variables in a file of yours.',
+    'Keep the address and the credential of the AGENT_TICKET_ variables in a file of yours.',
     'profiles save production',
   )
     .argument('<name>', 'of the profile; "default" is used where nothing is named')
@@ -157,7 +157,7 @@ function addOperation(at: CommandAt, act: Act): void {
 }
 
 function addAuditLog(at: CommandAt, act: Act): void {
-  at('audit export', 'The log as it was signed, for "audit verify".', 'audit export --file log.ndjson')
+  at('audit export', 'Export the log as it was signed, for "audit verify".', 'audit export --file log.ndjson')
     .option('--file <file>', 'continues this file, or makes it; left out: the output')
     .option('--after <number>', 'after this event; left out: all', eventNumber)
     .option(...PROFILE_OPTION)
@@ -166,7 +166,7 @@ function addAuditLog(at: CommandAt, act: Act): void {
     });
   at(
     'audit tail',
-    'Each new event, until Ctrl-C. With a file none is lost or repeated by a restart.',
+    'Show each new event, until Ctrl-C. With a file none is lost or repeated by a restart.',
     'audit tail --file events.ndjson',
   )
     .option('--file <file>', 'appends the events to it, and goes on after the last one in it')
@@ -186,7 +186,7 @@ function addAuditLog(at: CommandAt, act: Act): void {
     });
   at(
     'audit verify',
-    'Checks whether an export of the audit log is what was signed: content, order, gaps, tail.',
+    'Check whether an export of the audit log is what was signed: content, order, gaps, tail.',
     'audit verify log.ndjson --keys https://broker.example.com/.well-known/audit-jwks.json',
   )
     .argument('<export>', 'a file, made by "audit export"')

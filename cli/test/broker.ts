@@ -19,10 +19,12 @@ export function terminalAt(
       AGENT_TICKET_CLIENT_ID: 'svc_1',
       AGENT_TICKET_CLIENT_SECRET: 'atk_s3cret',
     },
-    fetch: async (url, { method = 'GET', body } = {}) => {
+    fetch: async (input, init) => {
+      const request = new Request(input, init);
+      const text = await request.text();
       const question = {
-        ...{ method, url: new URL(url) },
-        body: typeof body === 'string' ? JSON.parse(body) : undefined,
+        ...{ method: request.method, url: new URL(request.url) },
+        body: text === '' ? undefined : JSON.parse(text),
       };
       asked.push(question);
       return answer(question);

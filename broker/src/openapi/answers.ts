@@ -52,7 +52,7 @@ export const ANSWERS: Readonly<Record<string, BrokerAnswers>> = {
     description: 'Everybody who sees it can use it, for a minute.',
     members: {
       instance: 'name of the instance; left out: default',
-      expires_in: 'how long the ticket is valid, 5 to 300 seconds; left out: 60',
+      expires_in: 'how long the ticket is valid, in seconds, 5 to 300; left out: 60',
     },
     answers: {
       201: TicketAnswer,

@@ -1345,7 +1345,7 @@ export interface operations {
                     readonly instance?: string;
                     /** @description scopes, separated by spaces; left out: all that the role allows */
                     readonly scope?: string;
-                    /** @description how long the ticket is valid, 5 to 300 seconds; left out: 60 */
+                    /** @description how long the ticket is valid, in seconds, 5 to 300; left out: 60 */
                     readonly expires_in?: number;
                     /**
                      * @description what the ticket opens
@@ -1930,7 +1930,7 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                /** @description as the list has it */
+                /** @description its id, as the list has it */
                 readonly id: string;
             };
             readonly cookie?: never;
@@ -2157,7 +2157,7 @@ export interface operations {
                      */
                     readonly purpose?: "ticket" | "audit";
                     /**
-                     * @description when it signs: ten minutes later, when every verifier has it, or now
+                     * @description when it signs: after ten minutes, when every verifier has it, or now
                      * @default scheduled
                      * @enum {string}
                      */
@@ -2243,7 +2243,7 @@ export interface operations {
             };
             readonly header?: never;
             readonly path: {
-                /** @description of the key, as the list has it */
+                /** @description id of the key, as the list has it */
                 readonly kid: string;
             };
             readonly cookie?: never;
@@ -2380,7 +2380,7 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                /** @description as the list has it */
+                /** @description its id, as the list has it */
                 readonly id: string;
             };
             readonly cookie?: never;
@@ -2413,7 +2413,7 @@ export interface operations {
             };
             readonly header?: never;
             readonly path: {
-                /** @description as the list has it */
+                /** @description its id, as the list has it */
                 readonly id: string;
             };
             readonly cookie?: never;
@@ -2478,7 +2478,7 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                /** @description as the list has it */
+                /** @description its id, as the list has it */
                 readonly id: string;
             };
             readonly cookie?: never;
@@ -2620,7 +2620,7 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                /** @description as the list has it */
+                /** @description its id, as the list has it */
                 readonly id: string;
             };
             readonly cookie?: never;
@@ -2832,7 +2832,7 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                /** @description as the list has it */
+                /** @description its id, as the list has it */
                 readonly id: string;
             };
             readonly cookie?: never;
@@ -3064,7 +3064,7 @@ export interface operations {
             };
             readonly header?: never;
             readonly path: {
-                /** @description as the list has it */
+                /** @description its id, as the list has it */
                 readonly id: string;
             };
             readonly cookie?: never;
@@ -3119,7 +3119,7 @@ export interface operations {
             };
             readonly header?: never;
             readonly path: {
-                /** @description as the list has it */
+                /** @description its id, as the list has it */
                 readonly id: string;
             };
             readonly cookie?: never;
@@ -3250,11 +3250,11 @@ export interface operations {
                 readonly outcome?: "success" | "denied";
                 /** @description why it was refused, such as grant_missing */
                 readonly code?: string;
-                /** @description of a ticket */
+                /** @description id of a ticket */
                 readonly jti?: string;
-                /** @description of a session */
+                /** @description id of a session */
                 readonly session_id?: string;
-                /** @description of a request */
+                /** @description id of a request, as its answer had it */
                 readonly request_id?: string;
                 /** @description from then on */
                 readonly from?: string;

@@ -1,15 +1,13 @@
-import { type Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
+import { Argument, type Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import type { ExitCode, Terminal } from '../command.ts';
 import { addExample } from '../command-tree.ts';
 import { connect } from './connect.ts';
-import { explain } from './explain.ts';
+import { operationOf } from './operation.ts';
 import { probe } from './probe.ts';
-import type { ApiRow } from './row.ts';
+import { type ApiRow, type Common, fieldsOf, isPaged } from './row.ts';
 import { API_ROWS } from './rows.ts';
-import { type Common, runRow } from './run-row.ts';
-import { sessionsEnd } from './sessions-end.ts';
+import { runRow } from './run-row.ts';
 import { why } from './why.ts';
-import { several } from './words.ts';
 
 /** Runs the work of a command, with the terminal of this run. */
 export type Act = (work: (terminal: Terminal) => Promise<ExitCode>) => Promise<void>;
@@ -47,7 +45,7 @@ export function commandTree(top: Command): CommandAt {
   return (words, about, example) => {
     const [first = '', second] = words.split(' ');
     const command = second === undefined ? top.command(first) : groupOf(first).command(second);
-    return addExample(command.description(about), example);
+    return addExample(command.summary(about).description(about), example);
   };
 }
 
@@ -56,30 +54,8 @@ export function addApiCommands(at: CommandAt, act: Act): void {
   for (const row of API_ROWS) addRow(row, at, act);
 
   at(
-    'explain',
-    'Whether a ticket request would be admitted now, rule by rule. Nothing is issued.',
-    'explain chat room-7 --principal token:svc_…',
-  )
-    .argument('<agent>', 'slug of the agent')
-    .argument('[instance]', 'name of the instance; left out: default')
-    .option('--scope <scopes>', 'as the request would ask for, separated by spaces')
-    .option('--principal <id>', 'for somebody else; needs the permission explain:any')
-    .option('--tier <tier>', 'that the other one is supposed to have')
-    .option('--permissions <names>', 'that the other one is supposed to have, comma-separated', several)
-    .option('--email <address>', 'that the issuer has verified')
-    .option('--groups <names>', 'of the issuer, comma-separated', several)
-    .option('--issuer <iss>', 'of address and groups')
-    .option(...PROFILE_OPTION)
-    .option(...JSON_OPTION)
-    .action(async (agent, instance, options) => {
-      await act((terminal) =>
-        explain({ ...options, agent, instance, json: options.json ?? false }, terminal),
-      );
-    });
-
-  at(
     'connect',
-    'A client of one instance: shows frames, calls methods, renews, until the end of the input.',
+    'Connect to one instance: show frames, call methods, renew, until the end of the input.',
     'connect counter demo',
   )
     .argument('<agent>', 'slug of the agent')
@@ -95,7 +71,7 @@ export function addApiCommands(at: CommandAt, act: Act): void {
 
   at(
     'probe',
-    'Whether a deployment admits a good ticket, once, and refuses bad ones. Opens one session.',
+    'Prove that a deployment admits a good ticket, once, and refuses bad ones. Opens one session.',
     'probe counter demo',
   )
     .argument('<agent>', 'slug of an agent that this credential may connect to')
@@ -108,7 +84,7 @@ export function addApiCommands(at: CommandAt, act: Act): void {
 
   at(
     'why',
-    'Why a request was refused, by the request id that a person quotes.',
+    'Say why a request was refused, by the request id that a person quotes.',
     'why 6f9619ff-8b86-4d01-b42d-00c04fc964ff',
   )
     .argument('<request id>', 'X-Request-Id of the answer, or request_id in its body')
@@ -117,43 +93,29 @@ export function addApiCommands(at: CommandAt, act: Act): void {
     .action(async (id, options) => {
       await act((terminal) => why(id, { ...options, json: options.json ?? false }, terminal));
     });
-
-  at(
-    'sessions end',
-    'Ends one session, or all of a person, token, agent, instance or address. It is no ban.',
-    'sessions end --person ann@example.com --reason "lost laptop"',
-  )
-    .argument('[id]', 'one session, as "sessions list" shows it')
-    .requiredOption('--reason <text>', 'for the audit log')
-    .option('--person <label or id>', 'all sessions of an e-mail address, or of a principal')
-    .option('--service-token <client id>', 'all sessions that a service token opened')
-    .option('--agent <slug>', 'all sessions of an agent')
-    .option('--instance <name>', 'of this instance alone, with --agent')
-    .option('--address <ip>', 'all sessions from a network address')
-    .option(...YES_OPTION)
-    .option(...PROFILE_OPTION)
-    .option(...JSON_OPTION)
-    .action(async (id, options) => {
-      await act((terminal) => sessionsEnd({ ...options, id, json: options.json ?? false }, terminal));
-    });
 }
 
 function addRow(row: ApiRow, at: CommandAt, act: Act): void {
-  const command = at(row.words, row.about, row.example);
-  for (const { flag, about } of row.places ?? []) command.argument(flag, about);
-  for (const { flag, about, required = false, choices = [] } of row.options ?? []) {
-    const option = new Option(flag, about).makeOptionMandatory(required);
+  const { summary, description } = operationOf(row.call);
+  const command = at(row.words, `${summary}.`, row.example);
+  if (description !== undefined) command.description(`${summary}. ${description}`);
+  const { places, options } = fieldsOf(row);
+  for (const { flag, about, choices = [] } of places) {
+    const argument = new Argument(flag, about);
+    command.addArgument(choices.length > 0 ? argument.choices(choices) : argument);
+  }
+  for (const { flag, about, isRequired = false, choices = [] } of options) {
+    const option = new Option(flag, about).makeOptionMandatory(isRequired);
     command.addOption(choices.length > 0 ? option.choices(choices) : option);
   }
-  if (row.columns !== undefined && row.whole !== true)
-    command.option('--limit <rows>', 'the most rows; left out: all', rows);
+  if (isPaged(row)) command.option('--limit <rows>', 'the most rows; left out: all', rows);
   if (row.ends !== undefined) command.option(...YES_OPTION);
   command
     .option(...PROFILE_OPTION)
     .option(...JSON_OPTION)
     .action(async () => {
-      const options: Readonly<Record<string, unknown>> = command.opts();
-      await act((terminal) => runRow(row, command.args, options, commonOf(options), terminal));
+      const given: Readonly<Record<string, unknown>> = command.opts();
+      await act((terminal) => runRow(row, command.args, given, commonOf(given), terminal));
     });
 }
 

@@ -18,7 +18,9 @@ beforeEach(async () => {
 
 const written = async () => (await readFile(file, 'utf8')).trimEnd().split('\n');
 const afterOf = (url: URL) => Number(url.searchParams.get('after'));
-const exported = (lines: readonly string[]) => new Response(lines.map((line) => `${line}\n`).join(''));
+const NDJSON = { headers: { 'content-type': 'application/x-ndjson' } };
+const exported = (lines: readonly string[]) =>
+  new Response(lines.map((line) => `${line}\n`).join(''), NDJSON);
 
 describe('audit tail', () => {
   /** A broker with so many events, which is away or breaks off at some questions. The tail ends after the last of them. */
@@ -45,7 +47,7 @@ describe('audit tail', () => {
   const upTo = (last: number) => (after: number) =>
     exported(Array.from({ length: last - after }, (_, index) => event(after + index + 1)));
   const cutOff = (last: number) => (after: number) =>
-    new Response(`${event(after + 1)}\n${event(last).slice(0, 9)}`);
+    new Response(`${event(after + 1)}\n${event(last).slice(0, 9)}`, NDJSON);
   const away = () => {
     throw new TypeError('fetch failed');
   };
@@ -93,6 +95,7 @@ describe('audit tail', () => {
               controller.close();
             },
           }),
+          NDJSON,
         );
       },
     ]);

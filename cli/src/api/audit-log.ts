@@ -1,11 +1,13 @@
+import type { paths } from '@agent-ticket/broker/src/openapi/generated-types.ts';
 import { parseJson } from '@agent-ticket/shared/parse-json.ts';
 import * as z from 'zod';
 import { type ExitCode, type Lines, type Terminal, UsageError } from '../command.ts';
 import { type Access, findAccess } from './access.ts';
-import { askBroker } from './ask-broker.ts';
+import { dataOf, openClient } from './client.ts';
+import { EVENT_COLUMNS } from './columns.ts';
+import { operationOf } from './operation.ts';
 import { escaped, json } from './plain-text.ts';
-import { EVENT_COLUMNS } from './rows.ts';
-import type { Common } from './run-row.ts';
+import type { Common } from './row.ts';
 import { pagesOf } from './show.ts';
 import { tableOf } from './table.ts';
 
@@ -129,8 +131,7 @@ const isPassing = (error: unknown): boolean =>
     : error instanceof TypeError && error.cause !== undefined;
 
 async function newest(access: Access, terminal: Terminal): Promise<number> {
-  const request = { method: 'GET', path: '/admin/agents/audit' } as const;
-  for await (const page of pagesOf(request, 1, access, terminal)) {
+  for await (const page of pagesOf(operationOf('GET /admin/agents/audit'), {}, 1, access, terminal)) {
     const seq = page[0]?.seq;
     if (typeof seq === 'number') return seq;
   }
@@ -143,8 +144,12 @@ async function* exported(
   access: Access,
   terminal: Terminal,
 ): AsyncGenerator<readonly string[]> {
-  const request = { method: 'GET', path: '/admin/agents/audit/export', query: { after } } as const;
-  const { body } = await askBroker(request, access, terminal);
+  const body = await dataOf(
+    openClient<paths>(access, terminal).GET('/admin/agents/audit/export', {
+      params: { query: { after: String(after) } },
+      parseAs: 'stream',
+    }),
+  );
   if (body === null) return;
   let rest = '';
   for await (const chunk of body.pipeThrough(new TextDecoderStream())) {

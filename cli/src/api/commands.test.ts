@@ -150,7 +150,7 @@ describe('a person is ended', () => {
     ['by address', ['--person', 'ann@example.com'], { label: 'ann@example.com' }],
     ['by id', ['--person', 'auth0:t:auth0|1'], { principal: 'auth0:t:auth0|1' }],
     ['on an instance', ['--agent', 'chat', '--instance', 'a'], { agent: 'chat', instance: 'a' }],
-    ['from a network', ['--address', '10.0.0.1'], { ip_address: '10.0.0.1' }],
+    ['from a network', ['--ip-address', '10.0.0.1'], { ip_address: '10.0.0.1' }],
   ])('%s', async (_how, words, body) => {
     const at = terminalAt(answer);
     expect(await run(end(...words), at.terminal)).toBe(0);

@@ -9,7 +9,7 @@ import { type ExitCode, type Input, type Terminal, UsageError } from '../command
 import { type Access, findAccess } from './access.ts';
 import { painter } from './paint.ts';
 import { json, plain } from './plain-text.ts';
-import type { Common } from './run-row.ts';
+import type { Common } from './row.ts';
 
 interface ConnectOptions extends Common {
   readonly agent: string;

@@ -1,12 +1,12 @@
+import type { paths, Ticket } from '@agent-ticket/broker/src/openapi/generated-types.ts';
 import { QUERY_PARAMETER, SUBPROTOCOL } from '@agent-ticket/shared/handshake.ts';
 import { base64url, exportJWK, type GenerateKeyPairResult, generateKeyPair, type JWK } from 'jose';
-import * as z from 'zod';
 import type { ExitCode, Terminal } from '../command.ts';
 import { type Access, findAccess } from './access.ts';
-import { callBroker } from './ask-broker.ts';
+import { dataOf, openClient } from './client.ts';
 import { painter } from './paint.ts';
 import { json, plain } from './plain-text.ts';
-import type { Common } from './run-row.ts';
+import type { Common } from './row.ts';
 
 interface ProbeOptions extends Common {
   readonly agent: string;
@@ -17,8 +17,6 @@ interface ProbeOptions extends Common {
 const TICKET_SECONDS = 120;
 /** A socket that was not closed until then was admitted. A refusal closes at once. */
 const SETTLED_MS = 5_000;
-
-const Minted = z.object({ ticket: z.string(), url: z.url(), agent: z.string(), instance: z.string() });
 
 interface Presentation {
   readonly url: string;
@@ -178,10 +176,10 @@ async function mint(
   transport: 'websocket' | 'http',
   access: Access,
   terminal: Terminal,
-): Promise<z.infer<typeof Minted>> {
-  const body = { agent, instance, transport, expires_in: TICKET_SECONDS };
-  const answered = await callBroker({ method: 'POST', path: '/tickets', body }, access, terminal);
-  return Minted.parse(answered.body);
+): Promise<Pick<Ticket, 'ticket' | 'url' | 'agent' | 'instance'>> {
+  const { POST } = openClient<paths>(access, terminal);
+  const body = { agent, ...(instance !== undefined && { instance }), transport, expires_in: TICKET_SECONDS };
+  return dataOf(POST('/tickets', { body }));
 }
 
 /** Lasting refusals of the agent worker, and the used ticket; an outage proves nothing. */

@@ -1,57 +1,148 @@
-import { cell } from './show.ts';
+import type { ExitCode, Terminal } from '../command.ts';
+import type { Json } from './client.ts';
+import { type Call, type Member, type Members, operationOf } from './operation.ts';
 import type { Column } from './table.ts';
-import { age } from './words.ts';
+import { duration, moment, several } from './words.ts';
 
 /** A word that a command takes, and the member of the request that it becomes. */
 export interface Field {
+  readonly member: string;
   /** Of an option `--reason <text>`; of a word in its place `<kid>` or `[instance]`. */
   readonly flag: string;
-  /** In the query, the body or the path; left out: the name in the flag, with `_` for `-`. */
-  readonly member?: string;
   readonly about: string;
   /** Left out: the text as it is. Throws a `UsageError`. `now` in ms. */
-  readonly read?: (text: string, now: number) => unknown;
-  readonly required?: true;
+  readonly read?: ((text: string, now: number) => unknown) | undefined;
+  readonly isRequired?: boolean;
   readonly choices?: readonly string[];
 }
 
-/** A command that is one call of the API. */
+/** Options of every command that asks the broker. */
+export interface Common {
+  readonly profile?: string | undefined;
+  readonly json: boolean;
+  /** Of a list: the most rows. */
+  readonly limit?: number | undefined;
+  /** Of a command that ends something: nobody is asked. */
+  readonly yes?: boolean | undefined;
+}
+
+/** A command that is one call of the API. What it does, and its words, are those of the OpenAPI document. */
 export interface ApiRow {
   readonly words: string;
-  readonly about: string;
+  readonly call: Call;
   readonly example: string;
-  readonly method: 'GET' | 'POST' | 'DELETE';
-  /** As the route is written. Words in their place fill it, the others and the options are query or body. */
-  readonly path: string;
-  readonly places?: readonly Field[];
-  readonly options?: readonly Field[];
-  /** A POST that takes its reason in the query. */
-  readonly inQuery?: true;
-  /** Of a list; left out: the answer is one object. */
-  readonly columns?: readonly Column[];
-  /** A list that comes at once. */
-  readonly whole?: true;
+  /** Members of the body that are words in their places, behind those of the path. */
+  readonly places?: readonly string[];
+  /** Words that differ from the members that they become; `null`: no word at all. */
+  readonly differs?: Readonly<Record<string, Field | null>>;
+  /** Words that are no member of the call. */
+  readonly more?: readonly Field[];
   /** The members as the API wants them. */
   readonly adjust?: (members: Members) => Members;
+  /** Of a list; left out: the answer is one object. */
+  readonly columns?: readonly Column[];
+  /** Shows the object, and answers the exit code; left out: a line for each member, and what its receipt says. */
+  readonly show?: (body: Json, isJson: boolean, terminal: Terminal) => ExitCode;
   /** Of a call that ends sessions or credentials: the question to the person. */
   readonly ends?: string;
   /** The advice where some objects were not reached. */
   readonly again?: string;
+  /** In place of the one call. */
+  readonly run?: (members: Members, common: Common, terminal: Terminal) => Promise<ExitCode>;
 }
 
-/** Of a query or a body. */
-export type Members = Readonly<Record<string, unknown>>;
+/** Of a list that comes in pages. */
+const OF_PAGES = ['limit', 'cursor'];
+export const isPaged = (row: ApiRow): boolean =>
+  row.columns !== undefined && operationOf(row.call).members.some(({ name }) => name === 'cursor');
 
-export const column = (title: string, member: string, rest: Omit<Column, 'title' | 'of'> = {}): Column => ({
-  title,
-  of: (row) => cell(row[member]),
-  ...rest,
-});
-export const since = (title: string, member: string, rest: Omit<Column, 'title' | 'of'> = {}): Column => ({
-  title,
-  of: (row, now) => age(row[member], now),
-  ...rest,
-});
+/** The words of a command: those in their places, and options. */
+export function fieldsOf(row: ApiRow): {
+  readonly places: readonly Field[];
+  readonly options: readonly Field[];
+} {
+  const { places = [], differs = {}, more = [] } = row;
+  const { members } = operationOf(row.call);
+  const fields = members
+    .filter(({ name }) => differs[name] !== null && !OF_PAGES.includes(name))
+    .map((member) => {
+      const isPlace = member.in === 'path' || places.includes(member.name);
+      return { isPlace, field: differs[member.name] ?? fieldOf(member, isPlace) };
+    });
+  const all = [...fields, ...more.map((field) => ({ isPlace: !field.flag.startsWith('-'), field }))];
+  const order = [...members.filter((each) => each.in === 'path').map(({ name }) => name), ...places];
+  return {
+    places: all
+      .flatMap(({ isPlace, field }) => (isPlace ? [field] : []))
+      .toSorted((one, other) => order.indexOf(one.member) - order.indexOf(other.member)),
+    options: all.flatMap(({ isPlace, field }) => (isPlace ? [] : [field])),
+  };
+}
 
-export const AGENT: Field = { flag: '--agent <slug>', about: 'of this agent' };
-export const INSTANCE: Field = { flag: '--instance <name>', about: 'of this instance, with --agent' };
+/** More choices than that are no help in a help text. The broker knows them. */
+const MOST_CHOICES = 8;
+
+function fieldOf({ name, about, isRequired, schema }: Member, isPlace: boolean): Field {
+  const kind = kindOf(name, schema);
+  const choices = schema.enum ?? [];
+  const words = name.replaceAll('_', '-');
+  // The API takes a change without a reason; the audit log of a team should not.
+  const required = isRequired || name === 'reason';
+  return {
+    member: name,
+    flag: isPlace
+      ? required
+        ? `<${words}>`
+        : `[${words}]`
+      : `--${words} <${kind?.word ?? words.slice(words.lastIndexOf('-') + 1)}>`,
+    about: [about, kind?.hint, usualOf(schema.default)].filter((part) => part !== undefined).join('; '),
+    read: kind?.read,
+    isRequired: required,
+    choices: choices.length > MOST_CHOICES ? [] : choices,
+  };
+}
+
+interface Kind {
+  readonly word: string;
+  readonly hint: string;
+  readonly read: NonNullable<Field['read']>;
+}
+
+/** Members that a person writes in another way than the API. */
+function kindOf(name: string, { type, format }: Member['schema']): Kind | undefined {
+  if (format === 'date-time')
+    return { word: 'time', hint: '2h for two hours ago, or RFC 3339', read: moment };
+  if (name.endsWith('_in')) return { word: 'duration', hint: 'also as 90s, 15m, 8h or 30d', read: duration };
+  return type === 'array' ? { word: 'names', hint: 'comma-separated', read: several } : undefined;
+}
+
+function usualOf(value: unknown): string | undefined {
+  if (Array.isArray(value)) return 'left out: none';
+  return typeof value === 'string' || typeof value === 'number' ? `left out: ${value}` : undefined;
+}
+
+/** The members that the words of a command become. Throws a `UsageError` for a word that cannot be read. */
+export function membersOf(
+  row: ApiRow,
+  words: readonly string[],
+  options: Readonly<Record<string, unknown>>,
+  now: number,
+): Members {
+  const fields = fieldsOf(row);
+  const given: readonly (readonly [Field, unknown])[] = [
+    ...fields.places.map((field, index) => [field, words[index]] as const),
+    ...fields.options.map((field) => [field, options[optionName(field)]] as const),
+  ];
+  const members = Object.fromEntries(
+    given.flatMap(([{ member, read }, text]) =>
+      typeof text === 'string' ? [[member, read === undefined ? text : read(text, now)]] : [],
+    ),
+  );
+  return row.adjust?.(members) ?? members;
+}
+
+/** As commander names an option: `--expires-in` is `expiresIn`. */
+const optionName = ({ flag }: Field): string =>
+  (/[a-z][a-z-]*/.exec(flag)?.[0] ?? flag).replace(/-([a-z])/g, (_all, letter: string) =>
+    letter.toUpperCase(),
+  );

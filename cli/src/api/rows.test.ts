@@ -2,12 +2,13 @@ import { ROUTES } from '@agent-ticket/broker/src/resources/routes.ts';
 import { describe, expect, it } from 'vitest';
 import { allOf } from '../command-tree.ts';
 import { describeProgram } from '../run.ts';
+import { type Operation, operationOf, requestOf } from './operation.ts';
+import { fieldsOf, membersOf } from './row.ts';
 import { API_ROWS } from './rows.ts';
-import { requestOf } from './run-row.ts';
 
 const NOW = 1_700_000_000_000;
-const routeOf = (method: string, path: string) =>
-  ROUTES.find((each) => each.method === method && each.path === path);
+const routeOf = ({ method, path }: Pick<Operation, 'method' | 'path'>) =>
+  `${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`;
 
 /** A word that every reader of its field takes. */
 const wordFor = (flag: string): string =>
@@ -20,39 +21,48 @@ const wordFor = (flag: string): string =>
         : 'word';
 
 describe.each(API_ROWS.map((row) => [row.words, row] as const))('%s', (_words, row) => {
-  const route = routeOf(row.method, row.path);
-
-  it('is a route of the broker', () => {
-    expect(route).toBeDefined();
-  });
-
-  it('fills its path, and sends in the query only what the route knows', () => {
-    const words = (row.places ?? []).map(({ flag }) => wordFor(flag));
-    const options = (row.options ?? []).map(({ flag }) => [
+  const operation = operationOf(row.call);
+  const { places, options } = fieldsOf(row);
+  const given = Object.fromEntries(
+    options.map(({ flag }) => [
       (/[a-z][a-z-]*/.exec(flag)?.[0] ?? '').replace(/-([a-z])/g, (_all, letter: string) =>
         letter.toUpperCase(),
       ),
       wordFor(flag),
-    ]);
-    const { path, query = {} } = requestOf(row, words, Object.fromEntries(options), NOW);
-    expect(path).not.toContain(':');
-    const known = route !== undefined && 'shape' in route.query ? Object.keys(route.query.shape) : [];
-    const pages = row.columns !== undefined && row.whole !== true ? ['limit', 'cursor'] : [];
-    expect([...Object.keys(query), ...pages].filter((name) => !known.includes(name))).toEqual([]);
+    ]),
+  );
+
+  it('sends each word that it takes, and fills its path', () => {
+    const words = places.map(({ flag }) => wordFor(flag));
+    const { params, body = {} } = requestOf(operation, membersOf(row, words, given, NOW));
+    const inPath = operation.members.filter((each) => each.in === 'path');
+    expect(Object.keys(params.path)).toEqual(inPath.map(({ name }) => name));
+    const own = row.more?.length ?? 0;
+    const sent = [params.path, params.query, body].flatMap((part) => Object.keys(part));
+    expect(sent).toHaveLength(places.length + options.length - own);
   });
 
-  it('needs a reason where the route takes one in its query', () => {
-    const takes = route !== undefined && 'shape' in route.query && 'reason' in route.query.shape;
-    const reason = (row.options ?? []).find(({ flag }) => flag.startsWith('--reason'));
-    if (takes) expect(reason).toMatchObject({ required: true });
+  it('has a description of each word', () => {
+    for (const { about } of [...places, ...options]) expect(about).toMatch(/^\S.{4,}/);
   });
+
+  it('needs a reason where the route takes one', () => {
+    const takes = operation.members.some(({ name }) => name === 'reason');
+    const reason = options.find(({ member }) => member === 'reason');
+    if (takes) expect(reason).toMatchObject({ isRequired: true });
+  });
+});
+
+it.each(['.', '..'])('the name %s is no step to another route', (name) => {
+  const operation = operationOf('DELETE /admin/locks/{id}');
+  expect(() => requestOf(operation, { id: name })).toThrow('dots');
 });
 
 it('every route of the API that a machine asks is reached by a command', () => {
   const reached = new Set([
-    ...API_ROWS.map(({ method, path }) => `${method} ${path}`),
-    // Commands that are more than one call: explain, sessions end, audit export, doctor.
-    ...['POST /explain', 'POST /admin/agents/sessions/terminate', 'DELETE /admin/agents/sessions/:id'],
+    ...API_ROWS.map(({ call }) => routeOf(operationOf(call))),
+    // Commands that are more than one call: sessions end, audit export, doctor.
+    'DELETE /admin/agents/sessions/:id',
     ...['GET /admin/agents/audit/export', 'GET /healthz', 'GET /readyz', 'GET /.well-known/jwks.json'],
     ...[
       'GET /.well-known/audit-jwks.json',

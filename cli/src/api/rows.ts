@@ -1,93 +1,48 @@
-import { RIGHTS_ROWS } from './rights-rows.ts';
-import { AGENT, type ApiRow, column, type Field, INSTANCE, type Members, since } from './row.ts';
+import { column, EVENT_COLUMNS, SESSION_COLUMNS, since } from './columns.ts';
+import { showExplanation } from './explain.ts';
+import type { Members } from './operation.ts';
+import type { ApiRow, Field } from './row.ts';
+import { sessionsEnd } from './sessions-end.ts';
 import { cell } from './show.ts';
-import type { Column } from './table.ts';
-import { age, duration, isPrincipalId, moment } from './words.ts';
+import { isPrincipalId, lockTarget } from './words.ts';
 
-const FROM: Field = {
-  flag: '--from <time>',
-  about: 'from then on: 2h for two hours ago, or RFC 3339',
-  read: moment,
-};
-const TO: Field = { flag: '--to <time>', about: 'until before then', read: moment };
-const PERSON: Field = {
-  flag: '--person <label or id>',
-  member: 'label',
-  about: 'an e-mail address, or the id of a principal',
-};
-
-export const SESSION_COLUMNS: readonly Column[] = [
-  column('SESSION', 'id'),
-  { title: 'PERSON', of: (row) => cell(row.principal_label ?? row.principal), least: 10 },
-  { title: 'WHERE', of: (row) => `${cell(row.agent)}/${cell(row.instance)}`, least: 10 },
-  since('SINCE', 'started_at'),
-  { title: 'ENDED', of: (row, now) => (row.ended_at === null ? 'live' : age(row.ended_at, now)), spare: 1 },
-  column('ROLE', 'role', { spare: 2 }),
-  column('ADDRESS', 'ip_address', { spare: 3, least: 9 }),
-];
-
-export const EVENT_COLUMNS: readonly Column[] = [
-  column('SEQ', 'seq'),
-  {
-    title: 'AT',
-    of: (row) =>
-      cell(row.at)
-        .replace('T', ' ')
-        .replace(/\.\d+Z$/, 'Z'),
+/** A label or an id, which are two members. */
+const BY_PERSON = {
+  principal: null,
+  label: {
+    member: 'label',
+    flag: '--person <label or id>',
+    about: 'an e-mail address, or the id of a principal',
   },
-  column('TYPE', 'type'),
-  { title: 'CODE', of: (row) => cell(row.code), least: 8 },
-  column('PRINCIPAL', 'principal', { least: 10 }),
-  {
-    title: 'WHERE',
-    of: (row) => (typeof row.agent === 'string' ? [row.agent, row.instance].filter(Boolean).join('/') : '-'),
-    least: 8,
-    spare: 1,
-  },
-];
-
-/** `--person` is a label or an id, which are two members. */
-export const personOf = (person: unknown): Members =>
-  typeof person === 'string' ? { [isPrincipalId(person) ? 'principal' : 'label']: person } : {};
+} as const satisfies Readonly<Record<string, Field | null>>;
+const byPerson = ({ label, ...rest }: Members): Members => ({
+  ...rest,
+  ...(typeof label === 'string' && { [isPrincipalId(label) ? 'principal' : 'label']: label }),
+});
 
 const member = (value: unknown, name: string): string => cell(Object(value)[name]);
 
+/** A target as `locks create` takes it. */
+const targetText = (target: unknown): string => {
+  const { kind, ...rest } = Object(target);
+  return `${cell(kind)}:${Object.values(rest).map(cell).join('/')}`;
+};
+
 /** Commands that are one call each. Help, completion, the reference and the requests are made of these rows. */
 export const API_ROWS: readonly ApiRow[] = [
+  { words: 'ticket', call: 'POST /tickets', example: 'ticket counter demo', places: ['agent', 'instance'] },
+  { words: 'me', call: 'GET /me', example: 'me', differs: { optional: null } },
   {
-    words: 'ticket',
-    about: 'A ticket for one connection. Everybody who sees it can use it, for a minute.',
-    example: 'ticket counter demo',
-    method: 'POST',
-    path: '/tickets',
-    places: [
-      { flag: '<agent>', about: 'slug of the agent' },
-      { flag: '[instance]', about: 'name of the instance; left out: default' },
-    ],
-    options: [
-      { flag: '--scope <scopes>', about: 'less than the role allows, separated by spaces' },
-      {
-        flag: '--expires-in <duration>',
-        about: 'life of the ticket, 5s to 5m; left out: 1m',
-        read: duration,
-      },
-      { flag: '--transport <transport>', about: 'left out: websocket', choices: ['websocket', 'http'] },
-    ],
-  },
-  {
-    words: 'me',
-    about: 'The principal of this credential, and its permissions.',
-    example: 'me',
-    method: 'GET',
-    path: '/me',
+    words: 'explain',
+    call: 'POST /explain',
+    example: 'explain chat room-7 --principal token:svc_…',
+    places: ['agent', 'instance'],
+    show: showExplanation,
   },
   {
     words: 'agents list',
-    about: 'The agents that this credential would get a ticket for.',
+    call: 'GET /api/agents',
     example: 'agents list',
-    method: 'GET',
-    path: '/api/agents',
-    whole: true,
     columns: [
       column('AGENT', 'agent'),
       column('ROLE', 'role'),
@@ -98,24 +53,15 @@ export const API_ROWS: readonly ApiRow[] = [
   },
   {
     words: 'agents delete-instance',
-    about: 'Closes the sockets of an instance, destroys its object and its grants.',
+    call: 'DELETE /api/agents/{agent}/{instance}',
     example: 'agents delete-instance chat room-7 --yes',
-    method: 'DELETE',
-    path: '/api/agents/:agent/:instance',
-    places: [
-      { flag: '<agent>', about: 'slug of the agent' },
-      { flag: '<instance>', about: 'name of the instance' },
-    ],
     ends: 'This destroys the instance with all its data.',
     again: 'Until then the instance is closed to all.',
   },
   {
     words: 'principals list',
-    about: 'People and services that have a label, with their ids.',
+    call: 'GET /admin/principals',
     example: 'principals list --label ann',
-    method: 'GET',
-    path: '/admin/principals',
-    options: [{ flag: '--label <text>', about: 'with which the label begins' }],
     columns: [
       column('LABEL', 'label', { least: 12 }),
       column('PRINCIPAL', 'id', { least: 20 }),
@@ -127,76 +73,50 @@ export const API_ROWS: readonly ApiRow[] = [
   },
   {
     words: 'sessions list',
-    about: 'Live sessions; with a time, those that were live then.',
+    call: 'GET /admin/agents/sessions',
     example: 'sessions list --at 2h --agent chat',
-    method: 'GET',
-    path: '/admin/agents/sessions',
-    options: [
-      { flag: '--at <time>', about: 'live at that moment: 2h for two hours ago, or RFC 3339', read: moment },
-      FROM,
-      TO,
-      PERSON,
-      { flag: '--service-token <client id>', about: 'whose principal is this service token' },
-      AGENT,
-      INSTANCE,
-      { flag: '--address <ip>', member: 'ip_address', about: 'opened from this network address' },
-      {
+    differs: {
+      ...BY_PERSON,
+      active: {
+        member: 'active',
         flag: '--active <which>',
         about: 'live or not; left out: true, with a time any',
         choices: ['true', 'false', 'any'],
       },
-    ],
-    adjust: (members) => {
-      const { label, active, ...rest } = members;
-      const isTimed = ['at', 'from', 'to'].some((name) => members[name] !== undefined);
+    },
+    adjust: ({ active, ...rest }) => {
+      const isTimed = ['at', 'from', 'to'].some((name) => rest[name] !== undefined);
       const wanted = active ?? (isTimed ? 'any' : 'true');
-      return { ...rest, ...personOf(label), ...(wanted === 'any' ? {} : { active: wanted }) };
+      return { ...byPerson(rest), ...(wanted === 'any' ? {} : { active: wanted }) };
     },
     columns: SESSION_COLUMNS,
   },
   {
     words: 'sessions show',
-    about: 'One session, with its calls.',
+    call: 'GET /admin/agents/sessions/{id}',
     example: 'sessions show 3f0c…',
-    method: 'GET',
-    path: '/admin/agents/sessions/:id',
-    places: [{ flag: '<id>', about: 'as "sessions list" shows it' }],
   },
+  { words: 'sessions own', call: 'GET /sessions', example: 'sessions own', columns: SESSION_COLUMNS },
   {
-    words: 'sessions own',
-    about: 'The live sessions of this credential itself.',
-    example: 'sessions own',
-    method: 'GET',
-    path: '/sessions',
-    columns: SESSION_COLUMNS,
+    words: 'sessions end',
+    call: 'POST /admin/agents/sessions/terminate',
+    example: 'sessions end --person ann@example.com --reason "lost laptop"',
+    differs: BY_PERSON,
+    more: [{ member: 'id', flag: '[id]', about: 'one session, as the list has it' }],
+    adjust: byPerson,
+    ends: 'This ends live sessions.',
+    run: sessionsEnd,
   },
   {
     words: 'audit list',
-    about: 'Events of the audit log, newest first.',
+    call: 'GET /admin/agents/audit',
     example: 'audit list --type ticket.denied --from 1d',
-    method: 'GET',
-    path: '/admin/agents/audit',
-    options: [
-      { flag: '--principal <id>', about: 'about this principal' },
-      AGENT,
-      INSTANCE,
-      { flag: '--type <type>', about: 'such as ticket.denied' },
-      { flag: '--outcome <outcome>', about: 'how it ended', choices: ['success', 'denied'] },
-      { flag: '--code <reason>', about: 'why it was refused, such as grant_missing' },
-      { flag: '--jti <jti>', about: 'of this ticket' },
-      { flag: '--session <id>', member: 'session_id', about: 'of this session' },
-      { flag: '--request <id>', member: 'request_id', about: 'of this request' },
-      FROM,
-      TO,
-    ],
     columns: EVENT_COLUMNS,
   },
   {
     words: 'audit checkpoints',
-    about: 'Signed statements over runs of the audit log, newest first.',
+    call: 'GET /admin/agents/audit/checkpoints',
     example: 'audit checkpoints --limit 1 --json',
-    method: 'GET',
-    path: '/admin/agents/audit/checkpoints',
     columns: [
       column('N', 'n'),
       column('AT', 'at'),
@@ -207,16 +127,8 @@ export const API_ROWS: readonly ApiRow[] = [
   },
   {
     words: 'stats',
-    about: 'Tickets, refusals and sessions over time.',
+    call: 'GET /admin/stats',
     example: 'stats --step hour --from 1d',
-    method: 'GET',
-    path: '/admin/stats',
-    whole: true,
-    options: [
-      { flag: '--step <step>', about: 'of one row; left out: minute', choices: ['minute', 'hour', 'day'] },
-      FROM,
-      TO,
-    ],
     columns: [
       column('AT', 'at'),
       { title: 'ISSUED', of: (row) => member(row.tickets, 'issued') },
@@ -226,5 +138,126 @@ export const API_ROWS: readonly ApiRow[] = [
       { title: 'LIVE', of: (row) => member(row.sessions, 'live') },
     ],
   },
-  ...RIGHTS_ROWS,
+  {
+    words: 'keys list',
+    call: 'GET /admin/keys',
+    example: 'keys list --purpose audit',
+    columns: [
+      column('KEY', 'kid'),
+      column('ALG', 'alg'),
+      column('STATE', 'state'),
+      since('SIGNS FROM', 'activates_at'),
+      since('UNTIL', 'retires_at', { spare: 1 }),
+      since('PUBLISHED UNTIL', 'removed_at', { spare: 2 }),
+    ],
+  },
+  { words: 'keys rotate', call: 'POST /admin/keys/rotate', example: 'keys rotate --reason "monthly"' },
+  {
+    words: 'keys revoke',
+    call: 'POST /admin/keys/{kid}/revoke',
+    example: 'keys revoke u2N… --reason "leaked" --yes',
+    ends: 'This ends every session that was opened with a ticket of this key.',
+    again: 'The key is revoked already.',
+  },
+  { words: 'keys reseal', call: 'POST /admin/keys/reseal', example: 'keys reseal' },
+  {
+    words: 'service-tokens list',
+    call: 'GET /admin/service-tokens',
+    example: 'service-tokens list',
+    columns: [
+      column('CLIENT ID', 'id'),
+      column('NAME', 'name', { least: 8 }),
+      column('TIER', 'tier'),
+      since('USED', 'last_used_at'),
+      since('ENDS', 'expires_at', { spare: 1 }),
+      column('AGENTS', 'agents', { spare: 2, least: 8 }),
+      column('PERMISSIONS', 'permissions', { spare: 3, least: 12 }),
+    ],
+  },
+  {
+    words: 'service-tokens show',
+    call: 'GET /admin/service-tokens/{id}',
+    example: 'service-tokens show svc_…',
+  },
+  {
+    words: 'service-tokens create',
+    call: 'POST /admin/service-tokens',
+    example: 'service-tokens create "my backend" --tier pro --agents counter,chat',
+    places: ['name'],
+  },
+  {
+    words: 'service-tokens rotate',
+    call: 'POST /admin/service-tokens/{id}/rotate',
+    example: 'service-tokens rotate svc_… --grace-in 1h',
+    ends: 'The present secret of the token stops to work when the grace time is over.',
+    again: 'The new secret is good already.',
+  },
+  {
+    words: 'service-tokens delete',
+    call: 'DELETE /admin/service-tokens/{id}',
+    example: 'service-tokens delete svc_… --reason "the laptop is lost" --yes',
+    ends: 'This ends the service token and its live sessions.',
+    again: 'The token is dead already.',
+  },
+  {
+    words: 'grants list',
+    call: 'GET /admin/grants',
+    example: 'grants list --agent counter',
+    columns: [
+      column('GRANT', 'id'),
+      column('SUBJECT', 'subject', { least: 12 }),
+      { title: 'WHERE', of: (row) => `${cell(row.agent)}/${cell(row.instance)}`, least: 10 },
+      column('ROLE', 'role'),
+      since('ENDS', 'expires_at', { spare: 1 }),
+      column('REASON', 'reason', { spare: 2, least: 8 }),
+    ],
+  },
+  {
+    words: 'grants create',
+    call: 'POST /admin/grants',
+    example: 'grants create email:ann@example.com chat "*" viewer --reason "her team"',
+    places: ['subject', 'agent', 'instance', 'role'],
+  },
+  {
+    words: 'grants delete',
+    call: 'DELETE /admin/grants/{id}',
+    example: 'grants delete 0b6f… --yes',
+    ends: 'This closes the sessions that rest on the grant.',
+    again: 'The grant gives nothing any more.',
+  },
+  {
+    words: 'locks list',
+    call: 'GET /admin/locks',
+    example: 'locks list',
+    columns: [
+      column('LOCK', 'id'),
+      { title: 'TARGET', of: (row) => targetText(row.target), least: 12 },
+      since('SINCE', 'created_at'),
+      since('ENDS', 'expires_at'),
+      column('REASON', 'reason', { least: 8 }),
+      column('BY', 'created_by', { spare: 1, least: 10 }),
+    ],
+  },
+  {
+    words: 'locks create',
+    call: 'POST /admin/locks',
+    example: 'locks create instance:chat/room-7 --reason "abuse" --expires-in 1h --yes',
+    places: ['target'],
+    differs: {
+      target: {
+        member: 'target',
+        flag: '<target>',
+        about: 'such as principal:<id>, agent:<slug>, instance:<agent>/<instance>, ticket:<jti>, everything',
+        read: lockTarget,
+      },
+    },
+    ends: 'This ends the live sessions of the target, and nobody gets a ticket for it.',
+    again: 'The lock is in force already.',
+  },
+  {
+    words: 'locks delete',
+    call: 'DELETE /admin/locks/{id}',
+    example: 'locks delete 5c1e…',
+    again: 'Until then an instance may stay closed.',
+  },
 ];

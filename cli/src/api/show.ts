@@ -1,7 +1,8 @@
 import * as z from 'zod';
 import { type ExitCode, type Terminal, UsageError } from '../command.ts';
 import type { Access } from './access.ts';
-import { type Answered, type BrokerRequest, callBroker, type Json } from './ask-broker.ts';
+import { callBroker, type Json } from './client.ts';
+import type { Members, Operation } from './operation.ts';
 import { json, plain } from './plain-text.ts';
 import { type Column, tableOf } from './table.ts';
 
@@ -20,7 +21,8 @@ const LONGEST_PAUSE_SECONDS = 60;
  * `undefined` of a list that comes at once.
  */
 export async function* pagesOf(
-  request: BrokerRequest,
+  operation: Operation,
+  members: Members,
   limit: number | undefined,
   access: Access,
   terminal: Terminal,
@@ -28,10 +30,8 @@ export async function* pagesOf(
   let cursor: string | undefined;
   for (let left = limit ?? 1; left > 0; ) {
     const size = limit === undefined ? {} : { limit: Math.min(left, PAGE_ROWS), cursor };
-    const query = { ...request.query, ...size };
-    const answer = await patiently({ ...request, query }, access, terminal);
-    const page = Page.safeParse(answer.body);
-    if (!page.success) throw new TypeError(`${request.path} is no list`);
+    const page = Page.safeParse(await patiently(operation, { ...members, ...size }, access, terminal));
+    if (!page.success) throw new TypeError(`${operation.path} is no list`);
     left -= page.data.items.length;
     yield page.data.items;
     if (page.data.next_cursor === null) return;
@@ -39,10 +39,15 @@ export async function* pagesOf(
   }
 }
 
-async function patiently(request: BrokerRequest, access: Access, terminal: Terminal): Promise<Answered> {
+async function patiently(
+  operation: Operation,
+  members: Members,
+  access: Access,
+  terminal: Terminal,
+): Promise<Json> {
   for (;;) {
     try {
-      return await callBroker(request, access, terminal);
+      return await callBroker(operation, members, access, terminal);
     } catch (error) {
       const { code, retry_after: pause } = error instanceof UsageError ? error.facts : {};
       if (code !== 'RATE_LIMITED' || typeof pause !== 'number' || pause > LONGEST_PAUSE_SECONDS) throw error;
@@ -111,7 +116,7 @@ const Receipt = z.object({
  * Prints the receipt about live sockets on the error output, and answers the exit code: 1 where some objects were not
  * reached. The broker goes on asking those.
  */
-export function showReceipt({ body }: Answered, again: string, terminal: Terminal): ExitCode {
+export function showReceipt(body: Json, again: string, terminal: Terminal): ExitCode {
   const read = Receipt.safeParse(body.receipt);
   if (!read.success) return 0;
   const { closed, objects, unreachable, pending } = read.data;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { EVENT_COLUMNS, SESSION_COLUMNS } from './columns.ts';
 import { cut, json, plain, widthOf } from './plain-text.ts';
-import { EVENT_COLUMNS, SESSION_COLUMNS } from './rows.ts';
 import { tableOf } from './table.ts';
 
 const NOW = 1_700_000_000_000;

@@ -1,4 +1,4 @@
-import type { Json } from './ask-broker.ts';
+import type { Json } from './client.ts';
 import { cut, plain, widthOf } from './plain-text.ts';
 
 export interface Column {

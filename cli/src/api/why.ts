@@ -1,9 +1,10 @@
 import type { DenialReason } from '@agent-ticket/shared/denial.ts';
 import { type ExitCode, type Terminal, UsageError } from '../command.ts';
 import { findAccess } from './access.ts';
-import type { Json } from './ask-broker.ts';
+import type { Json } from './client.ts';
+import { operationOf } from './operation.ts';
 import { json } from './plain-text.ts';
-import type { Common } from './run-row.ts';
+import type { Common } from './row.ts';
 import { cell, pagesOf } from './show.ts';
 
 /** The remedy for a refusal, by its code. Codes without one explain themselves by their names. */
@@ -47,10 +48,10 @@ const MOST_EVENTS = 200;
 /** `agent-ticket why`: the events of the audit log about one request, whose id a person quotes. */
 export async function why(id: string, common: Common, terminal: Terminal): Promise<ExitCode> {
   const access = await findAccess(common.profile, terminal);
-  const query = { request_id: id };
-  const request = { method: 'GET', path: '/admin/agents/audit', query } as const;
+  const audit = operationOf('GET /admin/agents/audit');
   const events: Json[] = [];
-  for await (const page of pagesOf(request, MOST_EVENTS, access, terminal)) events.push(...page);
+  for await (const page of pagesOf(audit, { request_id: id }, MOST_EVENTS, access, terminal))
+    events.push(...page);
   if (events.length === 0)
     throw new UsageError(
       `The audit log has no event of the request ${id}. Events arrive within a minute; refusals of callers without a valid credential are in the broker's own log alone.`,

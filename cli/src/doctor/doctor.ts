@@ -1,7 +1,7 @@
 import { findAccess } from '../api/access.ts';
 import { painter } from '../api/paint.ts';
 import { json, plain } from '../api/plain-text.ts';
-import type { Common } from '../api/run-row.ts';
+import type { Common } from '../api/row.ts';
 import { count } from '../api/show.ts';
 import type { ExitCode, Terminal } from '../command.ts';
 import { AGENT_CHECKS } from './agent-checks.ts';

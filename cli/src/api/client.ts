@@ -1,0 +1,121 @@
+import { ERROR_CODES } from '@agent-ticket/shared/denial.ts';
+import { parseJson } from '@agent-ticket/shared/parse-json.ts';
+import createClient, { type Client, type Middleware } from 'openapi-fetch';
+import * as z from 'zod';
+import { type Terminal, UsageError } from '../command.ts';
+import { type Access, authorization } from './access.ts';
+import { type Members, type Methods, type Operation, requestOf } from './operation.ts';
+import { plain } from './plain-text.ts';
+
+const ErrorBody = z.object({
+  error: z.object({ code: z.string(), message: z.string(), request_id: z.string() }),
+});
+const Json = z.record(z.string(), z.unknown());
+export type Json = z.infer<typeof Json>;
+
+/**
+ * A client of the broker's API: `Paths` are those of its OpenAPI document. Every refusal, and every answer that is not of a
+ * broker, is thrown as a `UsageError` that says what to do. JSON is an object; its members are NOT compared with the document.
+ */
+export function openClient<Paths extends {}>(access: Access, terminal: Terminal): Client<Paths> {
+  const client = createClient<Paths>({
+    baseUrl: access.broker,
+    headers: { accept: 'application/json', ...authorization(access) },
+    fetch: (request) => terminal.fetch(request),
+  });
+  client.use(refusing(access, terminal));
+  return client;
+}
+
+/** Of routes that only rows name: their members are made of the document at run time. */
+interface AnyOperation {
+  readonly parameters: { readonly path?: Members; readonly query?: Members };
+  readonly requestBody?: { readonly content: { readonly 'application/json': Members } };
+  readonly responses: { readonly 200: { readonly content: { readonly 'application/json': Json } } };
+}
+type AnyPaths = Readonly<Record<string, Readonly<Record<Methods, AnyOperation>>>>;
+
+/** One call with these members, each where the operation has it. */
+export const callBroker = (
+  operation: Operation,
+  members: Members,
+  access: Access,
+  terminal: Terminal,
+): Promise<Json> =>
+  dataOf(
+    openClient<AnyPaths>(access, terminal).request(operation.method, operation.path, {
+      ...requestOf(operation, members),
+    }),
+  );
+
+/** The data of an answer of {@link openClient}, which throws where there is none. */
+export async function dataOf<Data>(answer: Promise<{ readonly data?: Data }>): Promise<Data> {
+  const { data } = await answer;
+  if (data === undefined) throw new TypeError('an answer without a body');
+  return data;
+}
+
+const refusing = (access: Access, terminal: Terminal): Middleware => ({
+  async onResponse({ response }) {
+    if (!response.ok) throw await refusalOf(response, access, terminal);
+    const type = response.headers.get('content-type') ?? '';
+    // Its reader has all the time that it needs.
+    if (type.startsWith('application/x-ndjson')) return undefined;
+    const text = await textOf(response);
+    if (text === undefined) throw unreachable(access);
+    if (!Json.safeParse(parseJson(text)).success) throw notBroker(access, response.status);
+    return new Response(text, { status: response.status, headers: { 'content-type': type } });
+  },
+  onError: ({ error }) => (error instanceof TypeError ? unreachable(access) : undefined),
+});
+
+/** Undefined where the connection broke. A fetch without one rejects with the same class. */
+const textOf = (response: Response): Promise<string | undefined> =>
+  response.text().catch((error: unknown) => {
+    if (error instanceof TypeError) return undefined;
+    throw error;
+  });
+
+const unreachable = ({ broker }: Access): UsageError =>
+  new UsageError(`${broker} does not answer. Check the address and the network, then repeat the command.`, {
+    code: 'UNREACHABLE',
+  });
+
+async function refusalOf(response: Response, access: Access, terminal: Terminal): Promise<UsageError> {
+  const { status } = response;
+  const read = ErrorBody.safeParse(parseJson((await textOf(response)) ?? ''));
+  if (!read.success) return notBroker(access, status);
+  const { code, message, request_id: requestId } = read.data.error;
+  const retryAfter = Number(response.headers.get('retry-after') ?? Number.NaN);
+  const remedy = remedyOf(code, status, retryAfter, access);
+  const sentence = `${message.charAt(0).toUpperCase()}${message.slice(1)}`;
+  const text = `${plain(sentence)} (${plain(code)}, request ${plain(requestId)}). ${remedy}`;
+  return new UsageError(text, {
+    ...{ code, status, request_id: requestId, at: new Date(terminal.now()).toISOString() },
+    ...(Number.isFinite(retryAfter) && { retry_after: retryAfter }),
+  });
+}
+
+const notBroker = ({ broker }: Access, status: number): UsageError =>
+  new UsageError(
+    status >= 300 && status < 400
+      ? `${broker} answers with a redirect (${status}), as a sign-in page in front of the broker does. Use the hostname that has no Access application.`
+      : `${broker} answers as no broker does (${status}). Check the address: it is the ISSUER of the broker.`,
+    { code: 'NOT_A_BROKER', status },
+  );
+
+/** What to do about a refusal, by its code. */
+function remedyOf(code: string, status: number, retryAfter: number, { credential }: Access): string {
+  if (code === 'UNAUTHORIZED' || code === 'TOKEN_EXPIRED')
+    return credential === undefined
+      ? 'Set AGENT_TICKET_CLIENT_ID and AGENT_TICKET_CLIENT_SECRET, or use a profile.'
+      : 'The credential is wrong, expired or revoked: use another one.';
+  if (status === ERROR_CODES.FORBIDDEN.status)
+    return 'See the permissions of this credential by "agent-ticket me", or use a profile with more.';
+  if (status === ERROR_CODES.NOT_FOUND.status) return 'Check the name in the list.';
+  if (status === ERROR_CODES.CONFLICT.status) return 'Look at its present state, then decide again.';
+  if (status === ERROR_CODES.RATE_LIMITED.status || status === ERROR_CODES.UNAVAILABLE.status)
+    return `Repeat the command in ${Number.isFinite(retryAfter) ? retryAfter : 1} s.`;
+  if (status >= 500) return 'Look for the request id in the log of the broker.';
+  return 'Correct the command: --help has an example.';
+}

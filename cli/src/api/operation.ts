@@ -1,0 +1,112 @@
+import { OPENAPI } from '@agent-ticket/broker/src/openapi/generated.ts';
+import type { paths } from '@agent-ticket/broker/src/openapi/generated-types.ts';
+import * as z from 'zod';
+import { UsageError } from '../command.ts';
+
+/** The routes of the broker as its OpenAPI document has them, for commands and their help. */
+
+export type Methods = 'get' | 'post' | 'delete';
+/** `GET /admin/keys`: a method and a path of the document. */
+export type Call = {
+  [Path in keyof paths]: {
+    [Method in Methods]: undefined extends paths[Path][Method] ? never : `${Uppercase<Method>} ${Path}`;
+  }[Methods];
+}[keyof paths];
+
+const Schema = z.object({
+  type: z.string().optional(),
+  format: z.string().optional(),
+  enum: z.array(z.string()).optional(),
+  default: z.unknown().optional(),
+  description: z.string().optional(),
+});
+const Parameter = z.object({
+  name: z.string(),
+  in: z.enum(['path', 'query']),
+  description: z.string(),
+  required: z.boolean().default(false),
+  schema: Schema,
+});
+const Content = z.object({
+  schema: z.object({
+    properties: z.record(z.string(), Schema),
+    required: z.array(z.string()).default([]),
+  }),
+});
+const Operation = z.object({
+  summary: z.string(),
+  description: z.string().optional(),
+  parameters: z.array(Parameter).default([]),
+  requestBody: z.object({ content: z.record(z.string(), Content) }).optional(),
+});
+const Document = z.object({ paths: z.record(z.string(), z.record(z.string(), Operation)) });
+
+/** A member of the path, the query or the body of a request. */
+export interface Member {
+  readonly name: string;
+  readonly in: 'path' | 'query' | 'body';
+  readonly about: string;
+  readonly isRequired: boolean;
+  readonly schema: z.infer<typeof Schema>;
+}
+
+export interface Operation {
+  readonly method: Methods;
+  /** Each parameter as `{name}`. */
+  readonly path: string;
+  readonly summary: string;
+  readonly description: string | undefined;
+  readonly members: readonly Member[];
+}
+
+const { paths: described } = Document.parse(JSON.parse(OPENAPI));
+
+export function operationOf(call: Call): Operation {
+  const [method, path] = partsOf(call);
+  const operation = described[path]?.[method];
+  if (operation === undefined) throw new TypeError(`the document has no ${call}`);
+  const { summary, description, parameters, requestBody } = operation;
+  const body = requestBody?.content['application/json']?.schema;
+  return {
+    ...{ method, path, summary, description },
+    members: [
+      ...parameters.map(({ description: about, required: isRequired, ...rest }) => ({
+        ...{ ...rest, about, isRequired },
+      })),
+      ...Object.entries(body?.properties ?? {}).map(([name, schema]) => ({
+        ...{ name, in: 'body' as const, about: schema.description ?? '', schema },
+        isRequired: body?.required.includes(name) === true,
+      })),
+    ],
+  };
+}
+
+function partsOf(call: Call): [Methods, string] {
+  const [method, path = ''] = call.split(' ');
+  return [method === 'GET' ? 'get' : method === 'POST' ? 'post' : 'delete', path];
+}
+
+/** Values by the names of members. */
+export type Members = Readonly<Record<string, unknown>>;
+
+/** A request as `openapi-fetch` takes it. */
+interface RequestParts {
+  readonly params: { readonly path: Members; readonly query: Members };
+  readonly body?: Members;
+}
+
+/** The request with these members, each where the operation has it. */
+export function requestOf({ members: known }: Operation, members: Members): RequestParts {
+  const within = (place: Member['in']): Members =>
+    Object.fromEntries(
+      known.flatMap((each) =>
+        each.in === place && members[each.name] !== undefined ? [[each.name, members[each.name]]] : [],
+      ),
+    );
+  const path = within('path');
+  // These two are no names, but steps to another route.
+  if (Object.values(path).some((value) => value === '.' || value === '..'))
+    throw new UsageError('A name of dots alone is none. Take it from the list.');
+  const hasBody = known.some((each) => each.in === 'body');
+  return { params: { path, query: within('query') }, ...(hasBody && { body: within('body') }) };
+}
