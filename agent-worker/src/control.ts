@@ -12,6 +12,7 @@ import type { GateConfig } from './config.ts';
 import { inBatches, type ReconcilePorts, reconcile } from './control/reconcile.ts';
 import { faultDenial, faultLine, refuseHttp, secureHeaders } from './gate/answer.ts';
 import type { CommandAnswer, ObjectCommand } from './handover.ts';
+import { ROUTES } from './routes.ts';
 
 export interface ControlPorts extends ReconcilePorts {
   readonly config: GateConfig;
@@ -26,8 +27,6 @@ export interface ControlPorts extends ReconcilePorts {
   readonly randomId: () => string;
   readonly log: (event: Readonly<Record<string, unknown>>) => void;
 }
-
-export const isControlPath = (pathname: string): boolean => pathname === '/control';
 
 /** Objects that answer one command; the broker repeats the command for the rest. */
 const FAN_OUT = 100;
@@ -55,7 +54,8 @@ export async function answerControl(request: Request, ports: ControlPorts): Prom
 }
 
 async function execute(request: Request, ports: ControlPorts): Promise<Outcome<Receipt>> {
-  if (request.method !== 'POST') return err('method_not_allowed', { allow: ['POST'] });
+  const allow: readonly string[] = ROUTES.control.methods;
+  if (!allow.includes(request.method)) return err('method_not_allowed', { allow });
   const taken = takeFromRequest(request.headers);
   if (!taken.ok) return err('control_invalid', { detail: 'missing' });
   const startedAt = ports.clock();

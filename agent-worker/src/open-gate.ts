@@ -16,17 +16,17 @@ import {
   requireSound,
 } from '@agent-ticket/shared/registry.ts';
 import { logWithPoints, type PointSink } from '@agent-ticket/shared/security-events.ts';
-import { answerControl, type ControlPorts, isControlPath } from './control.ts';
+import { answerControl, type ControlPorts } from './control.ts';
 import { refuseHttp } from './gate/answer.ts';
 import type { CallbackPorts, VerifyCallback } from './gate/callback.ts';
 import { paceLog } from './gate/paced-log.ts';
-import { answerMetadataRequest, isMetadataPath } from './gate/resource-metadata.ts';
-import { isAgentPath } from './gate/route.ts';
+import { answerMetadataRequest } from './gate/resource-metadata.ts';
 import { asWorker } from './gate/worker-call.ts';
 import { answerAgentRequest, type GatePorts } from './gate.ts';
 import { findObject, questionRequest, SessionAnswer, sendCommand } from './handover.ts';
 import { knownAgentOf, noteGate, requireCallbacks } from './known-agents.ts';
 import { checkRevokedOf, type RevocationEnv } from './revocations.ts';
+import { type GateRouteName, routeAt } from './routes.ts';
 import { createRates, GATE_BUCKETS } from './ticketed/limits.ts';
 import { verifierOf } from './verifier.ts';
 
@@ -38,8 +38,6 @@ export interface GateEnv extends RevocationEnv {
   readonly SECURITY_EVENTS?: PointSink | undefined;
 }
 
-type Ports = GatePorts & ControlPorts;
-
 /**
  * Of the members of an env those that bind agents: the compiler asks for one of the two names of each slug, and for
  * `CHAT_AGENT` where there is neither.
@@ -50,15 +48,13 @@ export type AgentBindings<Env, Slug extends string> = {
     : BindingKey<Each>]: DurableObjectNamespace;
 };
 
-/** The answers of the gate, by path. */
-const ANSWERS: readonly [
-  isOurs: (pathname: string) => boolean,
-  answer: (request: Request, ports: Ports) => Promise<Response>,
-][] = [
-  [isAgentPath, answerAgentRequest],
-  [isControlPath, answerControl],
-  [isMetadataPath, answerMetadataRequest],
-];
+type Ports = GatePorts & ControlPorts;
+
+const ANSWERS: Readonly<Record<GateRouteName, (request: Request, ports: Ports) => Promise<Response>>> = {
+  agent: answerAgentRequest,
+  control: answerControl,
+  metadata: answerMetadataRequest,
+};
 
 /** Which of several agent workers a gate is. */
 export interface GateOptions<Worker extends string, Env = unknown> {
@@ -111,10 +107,8 @@ export function createGate<
     if (!URL.canParse(request.url))
       return Promise.resolve(refuseHttp({ reason: 'route_unknown' }, crypto.randomUUID()));
     const { pathname } = new URL(request.url);
-    const [, answers] = ANSWERS.find(([isOurs]) => isOurs(pathname)) ?? [];
-    if (answers === undefined) return undefined;
-    const ports = portsByEnv.get(env) ?? openPorts(env);
-    return answers(request, ports);
+    const route = routeAt(pathname);
+    return route === undefined ? undefined : ANSWERS[route](request, portsByEnv.get(env) ?? openPorts(env));
   };
 }
 

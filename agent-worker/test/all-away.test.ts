@@ -6,7 +6,8 @@ import { brokerKeys } from '../src/verifier.ts';
 import { ANSWERS, broker } from './broker.ts';
 import { gateConfig, gateWith } from './gate.ts';
 import { counter } from './objects.ts';
-import { ask, connect, type Front } from './sockets.ts';
+import type { Front } from './openapi.ts';
+import { ask, connect } from './sockets.ts';
 import { makeTicket, NOW, newInstance, rights } from './tickets.ts';
 
 /**

@@ -4,7 +4,7 @@ import { defineAgents } from '@agent-ticket/shared/registry.ts';
 import { vi } from 'vitest';
 import type { CallbackRequest, VerifiedCallback } from '../src/gate/callback.ts';
 import { createGate } from '../src/open-gate.ts';
-import type { Front } from './sockets.ts';
+import type { Front } from './openapi.ts';
 import { NOW } from './tickets.ts';
 import { printed } from './watch.ts';
 

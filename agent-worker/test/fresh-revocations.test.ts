@@ -9,8 +9,9 @@ import type { Arrivals } from '../src/recorder/arrivals.ts';
 import { lock, recordRevocation, refresh } from './commands.ts';
 import { gateWith } from './gate.ts';
 import { objectIds, ownSessions, witness } from './objects.ts';
+import type { Front } from './openapi.ts';
 import { eventsOf } from './record.ts';
-import { ask, connect, type Front, refusedSocket, type Socket, upgrade } from './sockets.ts';
+import { ask, connect, refusedSocket, type Socket, upgrade } from './sockets.ts';
 import { makeTicket, newInstance, unknownSigner } from './tickets.ts';
 
 /** A gate that begins knowing nothing, as in a new isolate, over the recorder that the worker has. */

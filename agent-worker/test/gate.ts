@@ -5,11 +5,13 @@ import { createRefusalTally } from '@agent-ticket/shared/refusal-tally.ts';
 import { type AgentEntry, findAgent, withDefaults } from '@agent-ticket/shared/registry.ts';
 import { AGENTS } from '../../agents.ts';
 import { createCallbackTokens } from '../src/callback-token.ts';
-import { answerMetadataRequest, isMetadataPath } from '../src/gate/resource-metadata.ts';
+import { answerMetadataRequest } from '../src/gate/resource-metadata.ts';
 import { answerAgentRequest, type GatePorts } from '../src/gate.ts';
 import { checkRevokedOf } from '../src/revocations.ts';
+import { routeAt } from '../src/routes.ts';
 import { createRates } from '../src/ticketed/limits.ts';
-import type { Front } from './sockets.ts';
+import type { Front } from './openapi.ts';
+import { checked } from './openapi.ts';
 import { AUDIENCE, ISSUER, nextSigner, ORIGIN, signer } from './tickets.ts';
 
 /** The gate over a registry of its own, for agents that only tests have. */
@@ -80,14 +82,12 @@ const PORTS: GatePorts = {
 };
 
 /** A gate with some ports replaced. */
-export const gateWith =
-  (other: Partial<GatePorts> = {}): Front =>
-  (request) => {
-    const answers = isMetadataPath(new URL(request.url).pathname)
-      ? answerMetadataRequest
-      : answerAgentRequest;
+export const gateWith = (other: Partial<GatePorts> = {}): Front =>
+  checked((request) => {
+    const answers =
+      routeAt(new URL(request.url).pathname) === 'metadata' ? answerMetadataRequest : answerAgentRequest;
     return answers(request, { ...PORTS, ...other });
-  };
+  });
 
 export const gate: Front = gateWith();
 export const gateConfig = PORTS.config;

@@ -6,7 +6,8 @@ import { brokerKeys } from '../src/verifier.ts';
 import { ANSWERS, broker, publishes } from './broker.ts';
 import { gateConfig, gateWith } from './gate.ts';
 import { objectIds } from './objects.ts';
-import { ask, type Front, refusedSocket, upgrade, worker } from './sockets.ts';
+import type { Front } from './openapi.ts';
+import { ask, refusedSocket, upgrade, worker } from './sockets.ts';
 import { makeTicket, newDay, nextSigner, signer, unknownSigner } from './tickets.ts';
 
 /** The broker's keys, asked for over the service binding. */

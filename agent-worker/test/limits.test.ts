@@ -4,8 +4,9 @@ import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { describe, expect, test, vi } from 'vitest';
 import { entryOf, gateWith } from './gate.ts';
 import { ownSessions, receivedBy, sweep, witness } from './objects.ts';
+import type { Front } from './openapi.ts';
 import { expectEvents } from './record.ts';
-import { ask, connect, type Front } from './sockets.ts';
+import { ask, connect } from './sockets.ts';
 import { makeTicket, NOW, newInstance } from './tickets.ts';
 
 /** What the registry's limits allow one principal and one socket. */

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { gateWith } from './gate.ts';
-import { ask, type Front, refusedSocket, upgrade } from './sockets.ts';
+import type { Front } from './openapi.ts';
+import { ask, refusedSocket, upgrade } from './sockets.ts';
 import { makeTicket, newInstance, ORIGIN, SUBJECT, unknownSigner } from './tickets.ts';
 
 /** Every attempt to authenticate at the gate is one line: who, where, how, and why not. */

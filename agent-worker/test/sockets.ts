@@ -1,14 +1,13 @@
 import { exports } from 'cloudflare:workers';
 import { type Delivery, SUBPROTOCOL } from '@agent-ticket/shared/handshake.ts';
 import { PATIENCE_MS } from '@agent-ticket/shared/test/patience.ts';
+import { checked, type Front } from './openapi.ts';
 
 /** A client of the worker, seen from outside: requests, sockets, frames, closes. */
 
 export const HOST = 'http://127.0.0.1:8788';
 
-/** What answers a request: the worker as it ships, unless a test composes another gate. */
-export type Front = (request: Request) => Promise<Response>;
-export const worker: Front = (request) => exports.default.fetch(request);
+export const worker: Front = checked((request) => exports.default.fetch(request));
 
 export interface Frame {
   readonly type?: string;

@@ -4,8 +4,9 @@ import { describe, expect, test, vi } from 'vitest';
 import { lock, revoke } from './commands.ts';
 import { entryOf, gate, gateWith } from './gate.ts';
 import { ownSessions, sweep, witness } from './objects.ts';
+import type { Front } from './openapi.ts';
 import { expectEvents, sessionsOf } from './record.ts';
-import { ask, type Front, refusedSocket, upgrade } from './sockets.ts';
+import { ask, refusedSocket, upgrade } from './sockets.ts';
 import { makeTicket, NOW, newInstance } from './tickets.ts';
 import { printed } from './watch.ts';
 

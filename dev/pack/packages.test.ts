@@ -97,7 +97,9 @@ describe.each(NAMES)('%s', (name) => {
     const files = await readdir(homeOf(name), { recursive: true, withFileTypes: true });
     const names = files.filter((file) => file.isFile()).map((file) => file.name);
     expect(
-      names.filter((file) => !/\.(js|d\.ts|sql|md)$|^(LICENSE|package\.json|_journal\.json)$/.test(file)),
+      names.filter(
+        (file) => !/\.(js|d\.ts|sql|md)$|^(LICENSE|package\.json|openapi\.json|_journal\.json)$/.test(file),
+      ),
     ).toEqual([]);
     expect(names.filter((file) => /\.test\.|vitest/.test(file))).toEqual([]);
     const code = await Promise.all(

@@ -16,7 +16,7 @@ export const PACKAGES: readonly PackageSpec[] = [
   { workspace: 'client' },
   {
     workspace: 'agent-worker',
-    copied: [RECORD_MIGRATIONS],
+    copied: [RECORD_MIGRATIONS, ['agent-worker/openapi.json', 'openapi.json']],
     ambient: ['agent-worker/library-env.d.ts'],
   },
   {

@@ -12,14 +12,25 @@ export interface Text {
 /** `null`: without a body. */
 export type Body = z.ZodType | Text | null;
 
+/** The body of every refusal. */
+export const ErrorBody = z
+  .strictObject({
+    error: z.strictObject({
+      code: z.enum(Object.keys(ERROR_CODES)),
+      message: z.string(),
+      request_id: z.uuid(),
+    }),
+  })
+  .meta({ id: 'Error' });
+
 /** What the document says of a route beside its row. */
 export interface RouteAnswers {
   /** What it does, in one sentence without a full stop. */
   readonly summary: string;
   /** More sentences. */
   readonly description?: string;
-  /** By status. */
-  readonly answers: Readonly<Record<number, Body>>;
+  /** By status; `default`: any other one. */
+  readonly answers: { readonly [status: number]: Body; readonly default?: Body };
   /** Statuses of refusals beside those that follow from the row. */
   readonly errors?: readonly number[];
   /** Parameters of a form. */
@@ -132,28 +143,32 @@ const DESCRIPTIONS: Readonly<Record<number, string>> = {
   304: 'not modified',
   401: 'a valid credential is needed',
 };
-const descriptionOf = (status: string | number): string => DESCRIPTIONS[Number(status)] ?? String(status);
+const descriptionOf = (status: string): string =>
+  status === 'default' ? 'the answer of the agent’s own code' : (DESCRIPTIONS[Number(status)] ?? status);
 
 function responsesOf({ answers, errors }: Operation, { schemas, responses }: Components): Json {
   const found = Object.entries(answers).map(([status, body]) => {
-    const content =
-      body === null
-        ? {}
-        : 'media' in body
-          ? { content: { [body.media]: { schema: { type: 'string' } } } }
-          : { content: { 'application/json': { schema: schemaOf(body, 'output', schemas) } } };
+    const content = body === null ? {} : { content: contentOf(body, schemas) };
     return [status, { description: descriptionOf(status), ...content }] as const;
   });
+  // Code that may answer anything may answer the statuses of refusals, too.
+  const { default: own } = answers;
+  const other = own === undefined || own === null ? {} : contentOf(own, schemas);
   const refused = Object.entries(errors).map(([status, schema]) => {
-    const name = `${schema.meta()?.id}${status}`;
+    const name = `${schema.meta()?.id}${status}${own === undefined ? '' : 'OrOwn'}`;
     responses[name] ??= {
       description: descriptionOf(status),
-      content: { 'application/json': { schema: schemaOf(schema, 'output', schemas) } },
+      content: { ...contentOf(schema, schemas), ...other },
     };
     return [status, { $ref: `#/components/responses/${name}` }] as const;
   });
   return Object.fromEntries([...found, ...refused]);
 }
+
+const contentOf = (body: z.ZodType | Text, schemas: Components['schemas']): Json =>
+  'media' in body
+    ? { [body.media]: { schema: { type: 'string' } } }
+    : { 'application/json': { schema: schemaOf(body, 'output', schemas) } };
 
 /** JSON Schema of a schema. Those with an `id` are added to the named ones, and referred to. */
 function schemaOf(schema: z.ZodType, io: 'input' | 'output', named: Record<string, Json>): Json {

@@ -31,7 +31,12 @@ export function answerChecker(text: string): (asked: Asked, answered: Answered) 
   const paths = Object.keys(document.paths)
     .map((path) => ({
       path,
-      pattern: new RegExp(`^${path.replaceAll('.', '\\.').replaceAll(/\{\w+\}/g, '[^/]+')}$`),
+      pattern: new RegExp(
+        `^${path
+          .replaceAll('.', '\\.')
+          .replaceAll('{rest}', '.+')
+          .replaceAll(/\{\w+\}/g, '[^/]+')}$`,
+      ),
     }))
     .sort((one, other) => Number(one.path.includes('{')) - Number(other.path.includes('{')));
   const validators = new Map<object, z.ZodType>();
@@ -51,7 +56,7 @@ export function answerChecker(text: string): (asked: Asked, answered: Answered) 
     // Methods that a path does not have are refused alike everywhere.
     if (found === undefined || operation === undefined) return;
     const what = `${method} ${found.path} answered ${answered.status}`;
-    const named = operation.responses[String(answered.status)];
+    const named = operation.responses[String(answered.status)] ?? operation.responses.default;
     const described =
       named !== undefined && '$ref' in named ? document.components.responses[nameIn(named.$ref)] : named;
     if (described === undefined) throw new Error(`${what}, which OpenAPI does not have: ${answered.text}`);
@@ -63,6 +68,8 @@ export function answerChecker(text: string): (asked: Asked, answered: Answered) 
     // A refused sign-in is a page for people.
     if (type === 'text/html' && path.startsWith('/auth/')) return;
     const media = described.content[type];
+    // What an agent answers itself may be anything.
+    if (media === undefined && '*/*' in described.content) return;
     if (media === undefined) throw new Error(`${what} as ${type}, which OpenAPI does not have`);
     if (type !== 'application/json') return;
     const valid = validatorOf(media.schema).safeParse(JSON.parse(answered.text));

@@ -5,7 +5,7 @@ import { answeredProtocol } from '@agent-ticket/shared/handshake.ts';
 import { err } from '@agent-ticket/shared/outcome.ts';
 import type { AgentEntry } from '@agent-ticket/shared/registry.ts';
 import { isUpgrade } from '../handover.ts';
-import { METHODS } from './route.ts';
+import { ROUTES } from '../routes.ts';
 
 /** The answers of the gate: refusals, sockets, CORS, and the headers that each answer has. */
 
@@ -117,7 +117,8 @@ export function preflight(
   entry: Pick<AgentEntry, 'transport'>,
 ): Response {
   const headers = secureHeaders(corsHeaders(origin, entry), requestId);
-  headers.set('access-control-allow-methods', METHODS.join(', '));
+  const allowed = ROUTES.agent.methods.filter((method) => method !== 'OPTIONS');
+  headers.set('access-control-allow-methods', allowed.join(', '));
   // Headers of the app and its libraries; `*` does not stand for Authorization (Fetch §3.3.4).
   headers.set('access-control-allow-headers', 'authorization, *');
   headers.set('access-control-max-age', '600');

@@ -2,6 +2,7 @@ import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import type { AgentEntry, AgentRegistry } from '@agent-ticket/shared/registry.ts';
 import { isLoopback } from '@agent-ticket/shared/settings.ts';
 import type { GateConfig } from '../config.ts';
+import { ROUTES, WELL_KNOWN } from '../routes.ts';
 import { originAllowed, preflight, refuseHttp, secureHeaders, withCors } from './answer.ts';
 import { parseRoute } from './route.ts';
 
@@ -10,15 +11,8 @@ import { parseRoute } from './route.ts';
  * tickets. It is made of settings and the path alone. Of an agent it shows the name, which the gate shows everybody.
  */
 
-const WELL_KNOWN = '/.well-known/oauth-protected-resource';
-
-/** The well-known part comes before the path of the resource (RFC 9728 §3.1). */
-export const isMetadataPath = (pathname: string): boolean => pathname.startsWith(`${WELL_KNOWN}/agents/`);
-
 /** Addresses that a client of an agent for machines asks: the endpoints of MCP, and the instance itself. */
 const ENDPOINTS = ['', '/mcp', '/sse'];
-
-const METHODS: readonly string[] = ['GET', 'HEAD', 'OPTIONS'];
 
 interface MetadataPorts {
   readonly registry: AgentRegistry;
@@ -27,7 +21,7 @@ interface MetadataPorts {
   readonly log: (event: Readonly<Record<string, unknown>>) => void;
 }
 
-/** Answers a request below {@link isMetadataPath}. Wakes no object, and reads no database. */
+/** Answers a request for metadata. Wakes no object, and reads no database. */
 export async function answerMetadataRequest(request: Request, ports: MetadataPorts): Promise<Response> {
   const requestId = ports.randomId();
   const { config } = ports;
@@ -59,7 +53,8 @@ function findResource(
   const { entry, instance } = route.value;
   const isResource = ENDPOINTS.some((endpoint) => path === `/agents/${entry.slug}/${instance}${endpoint}`);
   if (entry.transport !== 'sse' || !isResource) return err('route_unknown');
-  if (!METHODS.includes(method)) return err('method_not_allowed', { allow: METHODS });
+  const allow: readonly string[] = ROUTES.metadata.methods;
+  if (!allow.includes(method)) return err('method_not_allowed', { allow });
   if (protocol === 'http:' && !config.development && !isLoopback(hostname)) return err('plaintext_refused');
   if (!originAllowed(request, config.allowedOrigins)) return err('origin_not_allowed');
   return ok({ entry, resource: originOf(url, config) + path });

@@ -1,7 +1,8 @@
 import type { AgentEntry } from '@agent-ticket/shared/registry.ts';
 import { describe, expect, test } from 'vitest';
 import { AGENTS } from '../../../agents.ts';
-import { isAgentPath, parseRoute } from './route.ts';
+import { routeAt } from '../routes.ts';
+import { parseRoute } from './route.ts';
 
 const [counter] = AGENTS;
 const inbox: AgentEntry = { ...counter, slug: 'inbox', bindingKey: 'INBOX', subAgents: ['mail', 'draft'] };
@@ -69,7 +70,7 @@ describe('a path', () => {
       '//agents/x',
       '/x/agents/',
     ];
-    expect(paths.filter(isAgentPath)).toEqual(['/agents', '/agents/', '/agents/x']);
+    expect(paths.filter((path) => routeAt(path) === 'agent')).toEqual(['/agents', '/agents/', '/agents/x']);
   });
 });
 

@@ -1,6 +1,7 @@
 import { InstanceName } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { type AgentEntry, type AgentRegistry, findAgent } from '@agent-ticket/shared/registry.ts';
+import { READS, ROUTES } from '../routes.ts';
 
 export interface Route {
   readonly entry: AgentEntry;
@@ -11,17 +12,8 @@ export interface Route {
 export const pathPattern = (pathname: string): string =>
   pathname.split('/').length > 4 ? '/agents/:agent/:instance/*' : '/agents/:agent/:instance';
 
-/** Plain requests that only read (RFC 9110 §9.2.1). */
-const READS: readonly string[] = ['GET', 'HEAD'];
-/** The methods of plain requests to an agent. OPTIONS is the gate's own, and an upgrade is a GET (RFC 6455 §4.1). */
-export const METHODS: readonly string[] = [...READS, 'POST', 'PUT', 'PATCH', 'DELETE'];
-
 /** Whether a plain request may change something: it needs the scope for that, and may have a body. */
 export const isWrite = (method: string): boolean => !READS.includes(method);
-
-/** Whether a path is the gate's to answer. Everything else is the worker's own. */
-export const isAgentPath = (pathname: string): boolean =>
-  pathname === '/agents' || pathname.startsWith('/agents/');
 
 /**
  * Reads `/agents/<slug>/<instance>[/...]` from the raw path: segments are compared as they came, never decoded, and
@@ -38,7 +30,7 @@ export function parseRoute(
   if (entry === undefined) return err('agent_unknown');
   if (instance === 'sub') return err('agent_unknown');
   if (rest.some(isSubMarker) && !reachesListedSubAgent(rest, entry)) return err('agent_unknown');
-  const allow = isUpgrade ? ['GET'] : [...METHODS, 'OPTIONS'];
+  const allow: readonly string[] = isUpgrade ? ['GET'] : ROUTES.agent.methods;
   if (!allow.includes(method)) return err('method_not_allowed', { allow });
   const name = InstanceName.safeParse(instance);
   if (!name.success) return err('instance_invalid', { field: 'instance' });

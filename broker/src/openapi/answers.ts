@@ -1,9 +1,9 @@
+import { ErrorBody } from '@agent-ticket/shared/openapi.ts';
 import { ACCESS_MODES } from '@agent-ticket/shared/registry.ts';
 import * as z from 'zod';
 import { ADMIN_ANSWERS } from './admin-answers.ts';
 import {
   type BrokerAnswers,
-  ErrorBody,
   HTML,
   JwkSet,
   Moment,

@@ -1,8 +1,8 @@
-import { type Operation, openApiDocument } from '@agent-ticket/shared/openapi.ts';
+import { ErrorBody, type Operation, openApiDocument } from '@agent-ticket/shared/openapi.ts';
 import type { Route } from '../runtime/call.ts';
 import { ANSWERS } from './answers.ts';
 import { MEMBERS } from './members.ts';
-import { type BrokerAnswers, ErrorBody, OAuthErrorBody, ReadinessErrorBody } from './shapes.ts';
+import { type BrokerAnswers, OAuthErrorBody, ReadinessErrorBody } from './shapes.ts';
 
 /** Statuses of refusals that follow from a row: every call of its kind may get them. */
 function errorsOf(route: Route, { errors = [], form }: BrokerAnswers): number[] {

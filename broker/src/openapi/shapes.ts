@@ -1,8 +1,7 @@
 import { AUDIT_TYPES } from '@agent-ticket/shared/audit-event.ts';
 import { Receipt as ControlReceipt } from '@agent-ticket/shared/control.ts';
-import { ERROR_CODES } from '@agent-ticket/shared/denial.ts';
 import { ROLES, TIERS } from '@agent-ticket/shared/names.ts';
-import type { RouteAnswers, Text } from '@agent-ticket/shared/openapi.ts';
+import { ErrorBody, type RouteAnswers, type Text } from '@agent-ticket/shared/openapi.ts';
 import * as z from 'zod';
 
 /** The shapes of answers, for the tables of answers. No part of the broker's bundle. */
@@ -19,16 +18,6 @@ export const PrincipalName = z.string();
 export const Role = z.enum(ROLES);
 export const Tier = z.enum(TIERS);
 export const Count = z.int().nonnegative();
-
-export const ErrorBody = z
-  .strictObject({
-    error: z.strictObject({
-      code: z.enum(Object.keys(ERROR_CODES)),
-      message: z.string(),
-      request_id: z.uuid(),
-    }),
-  })
-  .meta({ id: 'Error' });
 
 export const OAuthErrorBody = z
   .strictObject({ error: z.string(), error_description: z.string() })
