@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { answerJson, listenOnLoopback } from 'agent-ticket/src/identity-provider/http.ts';
 import * as z from 'zod';
 
-/** An MCP server that asks for OAuth, and its authorization server with dynamic registration. */
+/** An MCP server that asks for OAuth, and its authorization server. */
 
 const Message = z.looseObject({ id: z.unknown().optional(), method: z.string() });
 const Registration = z.looseObject({ redirect_uris: z.array(z.string()).length(1) });
@@ -23,9 +23,16 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
   return Buffer.concat(parts).toString();
 }
 
-/** @param jwks the keys of the tickets, which the app's worker fetches here as well. */
-export async function openProvider(jwks: () => Promise<unknown>) {
-  const registered: string[] = [];
+interface ProviderOptions {
+  /** The keys of the tickets, where the app's worker fetches them here as well. */
+  readonly jwks?: () => Promise<unknown>;
+  /** Redirects that somebody has registered by hand, for the client `known`. Left out: clients register themselves. */
+  readonly known?: readonly string[];
+}
+
+export async function openProvider({ jwks, known }: ProviderOptions = {}) {
+  const registered: string[] = [...(known ?? [])];
+  const clientId = known === undefined ? 'client-1' : 'known';
   const challenges = new Map<string, string>();
   let redeemed = 0;
 
@@ -34,7 +41,7 @@ export async function openProvider(jwks: () => Promise<unknown>) {
     const body = await bodyOf(request);
     switch (url.pathname) {
       case '/jwks.json':
-        return answerJson(response, 200, await jwks());
+        return answerJson(response, 200, await jwks?.());
       case '/.well-known/oauth-protected-resource':
         return answerJson(response, 200, { resource: `${base}/mcp`, authorization_servers: [base] });
       case '/.well-known/oauth-authorization-server':
@@ -42,20 +49,22 @@ export async function openProvider(jwks: () => Promise<unknown>) {
           issuer: base,
           authorization_endpoint: `${base}/authorize`,
           token_endpoint: `${base}/token`,
-          registration_endpoint: `${base}/register`,
+          ...(known === undefined ? { registration_endpoint: `${base}/register` } : {}),
           response_types_supported: ['code'],
           grant_types_supported: ['authorization_code'],
           code_challenge_methods_supported: ['S256'],
           token_endpoint_auth_methods_supported: ['none'],
         });
       case '/register': {
+        if (known !== undefined) return answerJson(response, 404, {});
         const asked = Registration.parse(JSON.parse(body));
         registered.push(...asked.redirect_uris);
-        return answerJson(response, 201, { ...asked, client_id: 'client-1' });
+        return answerJson(response, 201, { ...asked, client_id: clientId });
       }
       case '/authorize': {
         const back = new URL(url.searchParams.get('redirect_uri') ?? '');
-        if (!registered.includes(back.href)) return answerJson(response, 400, { error: 'redirect_uri' });
+        const isRegistered = url.searchParams.get('client_id') === clientId && registered.includes(back.href);
+        if (!isRegistered) return answerJson(response, 400, { error: 'redirect_uri' });
         const code = randomUUID();
         challenges.set(code, url.searchParams.get('code_challenge') ?? '');
         back.searchParams.set('code', code);
