@@ -1,7 +1,9 @@
+import { PERMISSIONS } from '@agent-ticket/broker/src/credentials/permissions.ts';
 import { openAccessIssuer } from './access-issuer.ts';
 import { openAuth0Tenant } from './auth0-tenant.ts';
 import { listenOnLoopback } from './http.ts';
 import { accessSettings, auth0Settings, type IdentityProviderOptions } from './options.ts';
+import { PEOPLE } from './people.ts';
 import { type Fault, Faults, PATHS, RequestLog, requestListener, type SeenRequest } from './routes.ts';
 
 export type { Fault, IdentityProviderOptions, SeenRequest };
@@ -102,4 +104,19 @@ export const signInSettings = (identityProvider: IdentityProvider) => ({
   AUTH0_CLIENT_ID: identityProvider.auth0.clientId,
   AUTH0_CLIENT_SECRET: identityProvider.auth0.clientSecret,
   AUTH0_TENANT_URL: identityProvider.url,
+  CLAIM_RULES: JSON.stringify(operatorRules(identityProvider)),
 });
+
+/** What makes an operator of a person, by either way of signing in. Nobody of a real issuer is meant. */
+const operatorRules = ({ access, auth0 }: IdentityProvider) =>
+  PEOPLE.flatMap(({ email, operates }) =>
+    operates === undefined
+      ? []
+      : [access.issuer, auth0.issuer].map((issuer) => ({
+          issuer,
+          claim: 'email',
+          equals: email,
+          tier: 'admin',
+          permissions: PERMISSIONS.filter((name) => operates === 'all' || name.endsWith(':read')),
+        })),
+  );
