@@ -2,6 +2,7 @@ import { PERMISSIONS } from '@agent-ticket/broker/src/credentials/permissions.ts
 import { openAccessIssuer } from './access-issuer.ts';
 import { openAuth0Tenant } from './auth0-tenant.ts';
 import { listenOnLoopback } from './http.ts';
+import { mcpServerUrl } from './mcp-server.ts';
 import { accessSettings, auth0Settings, type IdentityProviderOptions } from './options.ts';
 import { PEOPLE } from './people.ts';
 import { type Fault, Faults, PATHS, RequestLog, requestListener, type SeenRequest } from './routes.ts';
@@ -35,6 +36,8 @@ export interface IdentityProvider {
     clientSecret: string;
     rotate(): Promise<void>;
   };
+  /** Address of an MCP server that asks for OAuth. */
+  mcpUrl: string;
   /** The newest 10,000 requests, oldest first, those that a fault answered included. */
   requests(): readonly SeenRequest[];
   /** Makes a path (or URL) answer wrongly or late; null ends that. */
@@ -79,6 +82,7 @@ export async function startIdentityProvider(options: IdentityProviderOptions): P
       clientSecret: auth0.clientSecret,
       rotate: tenant.rotate,
     },
+    mcpUrl: mcpServerUrl(server.url),
     requests: () => log.all(),
     fail: (path, how) => faults.set(path, how),
     async close() {

@@ -79,15 +79,16 @@ async function begin({ page, context }: Tab): Promise<Page> {
   const popup = context.waitForEvent('page');
   await page.getByRole('button').click();
   const opened = await popup;
-  await opened.getByRole('link').waitFor();
+  await agreement(opened).waitFor();
   return opened;
 }
+const agreement = (popup: Page) => popup.getByRole('link', { name: 'Agree' });
 
 it('ends in a connected server, by a redirect from another site', async () => {
   const tab = await app.visit('room-1');
   const popup = await begin(tab);
-  expect(app.provider.registered).toEqual([`${app.url}/agents/tools/room-1/oauth`]);
-  await popup.getByRole('link').click();
+  expect(app.provider.registered()).toEqual([`${app.url}/agents/tools/room-1/oauth`]);
+  await agreement(popup).click();
   await tab.page.getByText('ready', { exact: true }).waitFor();
   await popup.waitForURL(`${app.url}/`);
   expect(app.provider.redeemed()).toBe(1);
@@ -104,7 +105,7 @@ it('ends so, too, where the provider knows the client and the redirect of this i
   const provider = await openProvider({ known: [`${app.url}/agents/known-tools/room-3/oauth`] });
   onTestFinished(provider.close);
   const tab = await app.visit('room-3', 'known-tools', provider.mcpUrl);
-  await (await begin(tab)).getByRole('link').click();
+  await agreement(await begin(tab)).click();
   await tab.page.getByText('ready', { exact: true }).waitFor();
 
   const elsewhere = await app.visit('room-4', 'known-tools', provider.mcpUrl);
@@ -116,7 +117,7 @@ it('ends so, too, where the provider knows the client and the redirect of this i
 
 it('does not end in the browser of somebody else', async () => {
   const [stranger, person] = [await app.visit('room-2'), await app.visit('room-2')];
-  const sent = await (await begin(stranger)).getByRole('link').getAttribute('href');
+  const sent = await agreement(await begin(stranger)).getAttribute('href');
   const popup = await begin(person);
   const redeemed = app.provider.redeemed();
   const answer = await popup.goto(sent ?? '');

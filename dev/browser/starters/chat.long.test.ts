@@ -64,7 +64,7 @@ describe.each(['plain', 'guarded'] as const)('the page of the %s app', (kind) =>
     await (await popup).getByRole('link', { name: 'Agree' }).click();
     await page.locator('#tools').getByText('tools: ready').waitFor();
     const path = kind === 'plain' ? 'callback' : 'oauth';
-    expect(provider.registered).toEqual([`${apps[kind].url}/agents/assistant/with-tools/${path}`]);
+    expect(provider.registered()).toEqual([`${apps[kind].url}/agents/assistant/with-tools/${path}`]);
     expect(provider.redeemed()).toBe(1);
   });
 
