@@ -25,7 +25,7 @@ import { createCommands } from './ticketed/commands.ts';
 import { createDestruction, noteBlank } from './ticketed/destruction.ts';
 import { answerClose, type PlainEnd, plainEndOf } from './ticketed/ends.ts';
 import { skippedByBroadcast } from './ticketed/frames.ts';
-import { type AllowedFrame, checkFrame, ratesOf } from './ticketed/inbound.ts';
+import { type AllowedFrame, answerPings, checkFrame, ratesOf } from './ticketed/inbound.ts';
 import { createFrameQueue, createInFlight, createRates } from './ticketed/limits.ts';
 import { answerMcpStep, createMcp, isMcpClass, isMcpSession, isMcpStepOf } from './ticketed/mcp.ts';
 import { createObjectRecord } from './ticketed/record.ts';
@@ -129,7 +129,6 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
     });
     readonly #rates = createRates();
     readonly #inFlight = createInFlight();
-    readonly #queue = createFrameQueue((ms) => scheduler.wait(ms));
     readonly #calls = createCalls(() => Date.now());
     readonly #caller = createCaller({
       findClaims: this.#sessions.findClaims,
@@ -160,7 +159,7 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
       sessions: this.#sessions,
       audit: this.#audit,
       rates: this.#rates,
-      queue: this.#queue,
+      queue: createFrameQueue((ms) => scheduler.wait(ms)),
       verifier: () => verifierOf(this.env),
       // Waits as a plain request does: the rights are used from the next frame on.
       checkRevoked: (ticket: VerifiedTicket) =>
@@ -174,6 +173,7 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
     constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
       noteBlank(ctx);
       super(ctx, env);
+      answerPings(ctx);
       const { shouldSendProtocolMessages, getConnectionTags, onStart } = this;
       this.onStart = (props) => {
         this.#destruction.noteStarted();

@@ -1,4 +1,5 @@
 import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
+import { PING } from '@agent-ticket/shared/heartbeat.ts';
 import type { AgentLimits } from '@agent-ticket/shared/registry.ts';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { describe, expect, test, vi } from 'vitest';
@@ -234,6 +235,20 @@ describe('silence', () => {
     }
     expect(await ownSessions(witness(instance))).toMatchObject([{ ended_at: null }]);
     vi.setSystemTime((NOW + 371) * 1000);
+    await sweep(witness(instance));
+    expect(await socket.closed()).toEqual({ code: 4008, reason: 'idle' });
+  });
+
+  test.for(['the runtime', 'the object'])('is not broken by a ping that %s answers', async (who) => {
+    const instance = newInstance();
+    const { socket } = await enter(instance, front);
+    await socket.frame('seen');
+    if (who === 'the object')
+      await runInDurableObject(witness(instance), (_, state) => state.setWebSocketAutoResponse());
+    vi.setSystemTime((NOW + 90) * 1000);
+    socket.send(PING);
+    await socket.frame('ticket.pong');
+    vi.setSystemTime((NOW + 101) * 1000);
     await sweep(witness(instance));
     expect(await socket.closed()).toEqual({ code: 4008, reason: 'idle' });
   });

@@ -22,6 +22,7 @@ test.for([
   [1001, 'going away', 'closed'],
   [1005, '', 'connection_lost'],
   [1006, '', 'connection_lost'],
+  [1000, 'timeout', 'connection_lost'],
   // A reason counts with its own code only.
   [1000, 'unauthorized', 'closed'],
   [1008, 'policy', 'other'],

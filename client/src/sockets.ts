@@ -1,7 +1,7 @@
 import { QUERY_PARAMETER } from '@agent-ticket/shared/handshake.ts';
 import type { TicketRefused } from './errors.ts';
 import type { MintSchedule } from './mint-schedule.ts';
-import { type ClientPorts, listen, type SocketLike } from './ports.ts';
+import { type ClientPorts, closeEvent, listen, type SocketLike } from './ports.ts';
 import { recordOf } from './request-ticket.ts';
 
 /** The constructor that PartySocket creates its sockets with. */
@@ -174,14 +174,6 @@ export function createSockets(ports: SocketsPorts): Sockets {
     attach: (socket) =>
       recordOf(recordOf(socket).partySocketOptions).WebSocket === SocketClass ? () => {} : watch(socket),
   };
-}
-
-/** A close as a stock client reads it. Node before 23 has no `CloseEvent`; there the members are enough. */
-function closeEvent(code: number, reason = ''): Event {
-  const members = { code, reason, wasClean: true };
-  return typeof CloseEvent === 'undefined'
-    ? Object.assign(new Event('close'), members)
-    : new CloseEvent('close', members);
 }
 
 /** Replaces a socket that must not open: closes at once. Nothing is sent over the network. */

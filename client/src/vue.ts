@@ -3,6 +3,7 @@ import type { TicketProvider, TicketRefused } from './provider.ts';
 import { type SharedTicketOptions, shareProvider } from './shared-provider.ts';
 
 export * from './closes.ts';
+export * from './heartbeat.ts';
 export * from './provider.ts';
 export type { SharedTicketOptions } from './shared-provider.ts';
 

@@ -1,3 +1,4 @@
+import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { describe, expect, it } from 'vitest';
 import { restartWorkers } from '../e2e/stack-queries.ts';
 import { type AppTab, openApp } from './app-tab.ts';
@@ -120,6 +121,32 @@ describe.each(DELIVERIES)('by %s', (delivery) => {
     await comesBack(tab, before, count);
   });
 
+  it('the network fails silently, and a heartbeat finds out', async () => {
+    const { tab, count } = await settledTab('beating', delivery);
+    const before = await session(tab);
+    const pongs = await tab.page.evaluateHandle(() => {
+      const agent = window.app.agent('one');
+      const pongs: unknown[] = [];
+      agent.addEventListener('message', ({ data }) => {
+        if (String(data).includes('ticket.pong')) pongs.push(data);
+      });
+      Object.assign(window, { stopHeartbeat: window.app.attachHeartbeat(agent) });
+      return pongs;
+    });
+    for (const answered of [1, 2, 3]) {
+      await tab.pass(30 * SECOND, STRIDE);
+      await eventually(async () => expect(await pongs.jsonValue()).toHaveLength(answered));
+    }
+    expect([await session(tab), count()]).toEqual([before, 0]);
+    tab.agents.mute();
+    await tab.pass(59 * SECOND, STRIDE);
+    expect(tab.agents.upgrades).toHaveLength(1);
+    await tab.pass(SECOND);
+    // The hook may have another socket now, which an app would attach it to.
+    await tab.page.evaluate(() => Reflect.get(window, 'stopHeartbeat')());
+    await comesBack(tab, before, count);
+  });
+
   it('the laptop sleeps for a night', async () => {
     const { tab, count } = await settledTab('asleep', delivery);
     const before = await session(tab);
@@ -143,4 +170,27 @@ describe.each(DELIVERIES)('by %s', (delivery) => {
     tab.agents.cut();
     await comesBack(tab, before, count);
   });
+});
+
+it('a heartbeat ends a plain WebSocket whose network fails silently', async () => {
+  const tab = await openApp({ person: 'auth0|rita-plain', now: Date.now(), expects: AWAY });
+  await tab.provide({ name: 'one', instance: 'beating-plain' });
+  const ends = await tab.page.evaluateHandle(async (proxy) => {
+    const { url, protocols } = await window.app.ticket('one').mint();
+    const socket = new WebSocket(new URL(new URL(url).pathname, proxy), protocols);
+    window.app.attachHeartbeat(socket);
+    await new Promise((resolve) => socket.addEventListener('message', resolve));
+    const ends: string[] = [];
+    socket.addEventListener('close', ({ reason }) => ends.push(reason));
+    return ends;
+  }, tab.agents.url);
+  tab.agents.mute();
+  await tab.pass(59 * SECOND, STRIDE);
+  expect(await ends.jsonValue()).toEqual([]);
+  await tab.pass(SECOND);
+  expect(await ends.jsonValue()).toEqual(['timeout']);
+  // The browser learns of the end as well.
+  tab.agents.cut();
+  await tab.pass(SECOND);
+  expect(await ends.jsonValue()).toEqual(['timeout']);
 });

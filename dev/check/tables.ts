@@ -119,11 +119,12 @@ function limitOf(rule: Limit): string {
 /** The people as whom one can sign in on a developer's machine. */
 const people = (): string =>
   table(
-    ['person', 'address', 'on every counter'],
-    PEOPLE.map(({ name, email, counterRole }) => [
+    ['person', 'address', 'on every counter', 'in the console'],
+    PEOPLE.map(({ name, email, counterRole, operates }) => [
       name,
       code(email),
       counterRole ?? 'viewer, as every principal',
+      operates === undefined ? '' : operates === 'all' ? 'every permission' : 'reads only',
     ]),
   );
 

@@ -154,6 +154,7 @@ alone([{ displayName: 'no slug' }]);
 const PAGE = `
 import { createTicketProvider } from '@agent-ticket/client';
 import { describeClose } from '@agent-ticket/client/closes';
+import { attachHeartbeat } from '@agent-ticket/client/heartbeat';
 import { useTicketProvider } from '@agent-ticket/client/react';
 import { ticketProvider } from '@agent-ticket/client/svelte';
 import { useTicketProvider as composable } from '@agent-ticket/client/vue';
@@ -166,7 +167,7 @@ const options = {
   credential: { kind: 'session' },
 } as const;
 export const used = [createTicketProvider(options), useTicketProvider(options), ticketProvider(options), composable(options)];
-export { describeClose };
+export { attachHeartbeat, describeClose };
 // @ts-expect-error: a credential has a kind.
 createTicketProvider({ ...options, credential: {} });
 `;
@@ -206,6 +207,7 @@ describe('in a project that has installed them', () => {
     const entries = [
       'client',
       'client/closes',
+      'client/heartbeat',
       'client/react',
       'client/vue',
       'client/svelte',

@@ -42,9 +42,10 @@ async function emptyRegistry(): Promise<{ readonly url: string; readonly request
 }
 
 describe('the workflow of a release', () => {
-  it('has nothing but npm scripts that exist as its own steps, in the order test, check, pack, publish', async () => {
+  it('has nothing but the modules of Python’s tests and npm scripts that exist as its own steps, in the order test, check, pack, publish', async () => {
     const { scripts } = Root.parse(JSON.parse(await readFile(`${ROOT}package.json`, 'utf8')));
-    const [install, ...others] = steps;
+    const [pythonModules, install, ...others] = steps;
+    expect(pythonModules).toMatch(/^sudo apt-get .* python3-authlib python3-requests python3-websockets$/);
     expect(install).toBe('npm ci');
     const names = others.map((step) => /^npm run ([\w:]+)$/.exec(step)?.[1] ?? step);
     expect(names).toEqual(['test:ci', 'check', 'pack', 'release:sbom', 'release:publish']);

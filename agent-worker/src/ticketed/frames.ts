@@ -36,6 +36,7 @@ type FrameNeed =
       readonly method: string;
     }
   | { readonly kind: 'renew'; readonly ticket: string }
+  | { readonly kind: 'ping' }
   | {
       readonly kind: 'state' | 'resume' | 'message';
       readonly scope: Scope;
@@ -64,6 +65,8 @@ export function frameNeed(frame: string | ArrayBuffer): FrameNeed {
     const { ticket } = parsed ?? {};
     return { kind: 'renew', ticket: typeof ticket === 'string' ? ticket : '' };
   }
+  // Of an object whose agent has set another answer of the runtime than ours.
+  if (type === 'ticket.ping') return { kind: 'ping' };
   if (type === 'cf_agent_state' && parsed !== undefined && 'state' in parsed)
     return { kind: 'state', scope: STATE_WRITE };
   if (typeof type === 'string' && RESUME_TYPES.has(type)) return { kind: 'resume', scope: CONNECT };
@@ -82,6 +85,7 @@ export function refusalFrame(need: FrameNeed): string | undefined {
     case 'rpc':
       return JSON.stringify({ type: 'rpc', id: need.id, success: false, error: 'forbidden' });
     case 'renew':
+    case 'ping':
       return undefined;
     case 'state':
       return JSON.stringify({ type: 'cf_agent_state_error', error: 'forbidden' });

@@ -1,4 +1,5 @@
 import type { DenialReason } from '@agent-ticket/shared/denial.ts';
+import { PING, PONG } from '@agent-ticket/shared/heartbeat.ts';
 import { covers } from '@agent-ticket/shared/scope.ts';
 import type { Audit } from './audit.ts';
 import type { Call } from './calls.ts';
@@ -24,7 +25,7 @@ export interface AllowedFrame {
 
 /**
  * Checks one inbound frame before any code of the agent or the SDK sees it. `undefined`: the agent does not get it, and
- * every answer and close has been sent. In order: session, size, rate, session again where it waited, renewal, scope.
+ * every answer and close has been sent. In order: session, size, rate, session again where it waited, ping, renewal, scope.
  *
  * A promise only where the frame waits for its time or renews: between the check of any other frame and the agent no other
  * event comes, and a frame of a session that is known reads no row.
@@ -55,8 +56,13 @@ export function checkFrame(
   });
 
   function checkNeed(session: LiveSession): AllowedFrame | undefined | Promise<undefined> {
-    sessions.noteFrame(session);
     const need = frameNeed(frame);
+    if (need.kind === 'ping') {
+      // No use of the session, as when the runtime answers: one that is idle still ends.
+      sendFrame(ws, PONG);
+      return undefined;
+    }
+    sessions.noteFrame(session);
     const isTolerated = (): boolean => rates.allow(refusedId(id), REFUSED_RATE, clock());
     if (need.kind === 'renew')
       return renew(id, need.ticket, ws, ports).then((isRenewed) =>
@@ -86,3 +92,12 @@ export const ratesOf = (sessionId: string): string[] => [
   refusedId(sessionId),
   renewalId(sessionId),
 ];
+
+/**
+ * Has the runtime answer pings, for which no object wakes. An answer that a base class has set stays; then a ping reaches
+ * the object as a frame.
+ */
+export function answerPings(ctx: DurableObjectState): void {
+  if (ctx.getWebSocketAutoResponse() === null)
+    ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(PING, PONG));
+}

@@ -35,6 +35,11 @@ class Beneath extends Agent<Cloudflare.Env, State> {
   override initialState: State = { secret: 42 };
   received: string[] = [];
 
+  constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
+    super(ctx, env);
+    ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair('own ping', '{"type":"own pong"}'));
+  }
+
   override async fetch(request: Request): Promise<Response> {
     this.received.push('fetch');
     return super.fetch(request);

@@ -13,10 +13,17 @@ import { sweepNow } from '../sweep.ts';
 
 /** Sends its clients everything that agent code can read about them. */
 export class Witness extends ticketed(Agent<Cloudflare.Env, { secret: number }>) {
+  /** The instance of each object that was made, awakened ones included. */
+  static readonly made: (string | undefined)[] = [];
   override initialState = { secret: 42 };
   props: unknown = 'never started';
   /** Frames that reached agent code. */
   received: (string | number)[] = [];
+
+  constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
+    super(ctx, env);
+    Witness.made.push(ctx.id.name);
+  }
 
   override async onStart(props?: unknown): Promise<void> {
     this.props = props ?? 'none';

@@ -18,11 +18,17 @@ export interface Person {
    * the sign-in pages can show it.
    */
   counterRole?: 'owner' | 'admin';
+  /** Whether this person has permissions at the broker of a development stack. */
+  operates?: 'all' | 'reading';
 }
 
 /** A person as the sign-in pages describe them. */
-export const describePerson = ({ email, counterRole }: Person): string =>
-  counterRole === undefined ? email : `${email}, ${counterRole} of the counters`;
+export const describePerson = ({ email, counterRole, operates }: Person): string =>
+  [
+    email,
+    ...(counterRole === undefined ? [] : [`${counterRole} of the counters`]),
+    ...(operates === undefined ? [] : [operates === 'all' ? 'operator' : 'operator who only reads']),
+  ].join(', ');
 
 const group = (name: string): Group => ({ id: `group-${name}`, name, email: `${name}@example.com` });
 
@@ -30,7 +36,7 @@ const person = (
   nickname: string,
   name: string,
   groups: readonly string[],
-  more: Partial<Pick<Person, 'emailVerified' | 'counterRole'>> = {},
+  more: Partial<Pick<Person, 'emailVerified' | 'counterRole' | 'operates'>> = {},
 ): Person => ({
   sub: `auth0|${nickname}`,
   name,
@@ -45,6 +51,8 @@ export const PEOPLE: readonly Person[] = [
   person('dev', 'Dev', ['engineering', 'operators']),
   person('alice', 'Alice', ['engineering'], { counterRole: 'owner' }),
   person('bob', 'Bob', ['support'], { counterRole: 'admin' }),
+  person('olga', 'Olga', ['operators'], { operates: 'all' }),
+  person('otto', 'Otto', ['operators'], { operates: 'reading' }),
   person('mallory', 'Mallory, address not verified', [], { emailVerified: false }),
 ];
 

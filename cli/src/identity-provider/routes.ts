@@ -4,10 +4,11 @@ import { type AccessIssuer, accessIdentity } from './access-issuer.ts';
 import { signInThroughAccess, signOutOfAccess } from './access-sign-in.ts';
 import type { Auth0Tenant } from './auth0-tenant.ts';
 import { answerJson, Refusal, readJson } from './http.ts';
+import { createMcpServer } from './mcp-server.ts';
 import { signInAtTenant } from './tenant-sign-in.ts';
 import { accessTokenRequest, auth0TokenRequest } from './token-requests.ts';
 
-/** Access has its own prefix; every other path belongs to the tenant. */
+/** Access and the MCP server have their own prefixes; every other path belongs to the tenant. */
 export const PATHS = {
   accessCerts: '/access/cdn-cgi/access/certs',
   accessIdentity: '/access/cdn-cgi/access/get-identity',
@@ -94,6 +95,7 @@ interface Route {
 
 export function requestListener(parts: Parts): RequestListener {
   const { access, tenant, now } = parts;
+  const mcpServer = createMcpServer();
   const routes: Readonly<Record<string, Route>> = {
     [PATHS.accessCerts]: { method: 'GET', answer: () => access.certs() },
     [PATHS.accessIdentity]: {
@@ -124,6 +126,7 @@ export function requestListener(parts: Parts): RequestListener {
       }
       return answerJson(response, 200, await route.answer(request));
     }
+    if (await mcpServer.answer(request, response)) return;
     if (path === PATHS.accessLogin) return signInThroughAccess(access, request, response);
     if (path === PATHS.accessLogout) return signOutOfAccess(request, response);
     if (path.startsWith(PATHS.interaction)) return signInAtTenant(tenant, request, response);
@@ -140,7 +143,7 @@ function requireKnownHost({ headers }: IncomingMessage, hostNames: ReadonlySet<s
   if (!hostNames.has(name)) throw new Refusal(403, 'this host name is not served here');
 }
 
-function answerError(response: ServerResponse, error: unknown): void {
+export function answerError(response: ServerResponse, error: unknown): void {
   if (response.headersSent || response.destroyed) {
     response.destroy();
   } else if (error instanceof Refusal) {

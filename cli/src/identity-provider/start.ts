@@ -1,7 +1,10 @@
+import { PERMISSIONS } from '@agent-ticket/broker/src/credentials/permissions.ts';
 import { openAccessIssuer } from './access-issuer.ts';
 import { openAuth0Tenant } from './auth0-tenant.ts';
 import { listenOnLoopback } from './http.ts';
+import { mcpServerUrl } from './mcp-server.ts';
 import { accessSettings, auth0Settings, type IdentityProviderOptions } from './options.ts';
+import { PEOPLE } from './people.ts';
 import { type Fault, Faults, PATHS, RequestLog, requestListener, type SeenRequest } from './routes.ts';
 
 export type { Fault, IdentityProviderOptions, SeenRequest };
@@ -33,6 +36,8 @@ export interface IdentityProvider {
     clientSecret: string;
     rotate(): Promise<void>;
   };
+  /** Address of an MCP server that asks for OAuth. */
+  mcpUrl: string;
   /** The newest 10,000 requests, oldest first, those that a fault answered included. */
   requests(): readonly SeenRequest[];
   /** Makes a path (or URL) answer wrongly or late; null ends that. */
@@ -77,6 +82,7 @@ export async function startIdentityProvider(options: IdentityProviderOptions): P
       clientSecret: auth0.clientSecret,
       rotate: tenant.rotate,
     },
+    mcpUrl: mcpServerUrl(server.url),
     requests: () => log.all(),
     fail: (path, how) => faults.set(path, how),
     async close() {
@@ -102,4 +108,19 @@ export const signInSettings = (identityProvider: IdentityProvider) => ({
   AUTH0_CLIENT_ID: identityProvider.auth0.clientId,
   AUTH0_CLIENT_SECRET: identityProvider.auth0.clientSecret,
   AUTH0_TENANT_URL: identityProvider.url,
+  CLAIM_RULES: JSON.stringify(operatorRules(identityProvider)),
 });
+
+/** What makes an operator of a person, by either way of signing in. Nobody of a real issuer is meant. */
+const operatorRules = ({ access, auth0 }: IdentityProvider) =>
+  PEOPLE.flatMap(({ email, operates }) =>
+    operates === undefined
+      ? []
+      : [access.issuer, auth0.issuer].map((issuer) => ({
+          issuer,
+          claim: 'email',
+          equals: email,
+          tier: 'admin',
+          permissions: PERMISSIONS.filter((name) => operates === 'all' || name.endsWith(':read')),
+        })),
+  );

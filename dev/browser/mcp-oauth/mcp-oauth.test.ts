@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { defineAgents } from '@agent-ticket/agent-worker/registry';
 import { createTestIssuer } from '@agent-ticket/agent-worker/testing';
 import type { Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { freePorts } from '../../e2e/free-ports.ts';
 import { quietEnvironment, ROOT } from '../../quiet-environment.ts';
 import { migrate } from '../../start/migrations.ts';
@@ -23,11 +23,10 @@ async function startApp() {
   const issuer = await createTestIssuer({
     issuer: ISSUER,
     audience: AUDIENCE,
-    agents: defineAgents([{ slug: 'tools' }]),
+    agents: defineAgents([{ slug: 'tools' }, { slug: 'known-tools' }]),
   });
-  const provider = await openProvider(() =>
-    issuer.fetch(new Request(`${ISSUER}/.well-known/jwks.json`)).json(),
-  );
+  const jwks = () => issuer.fetch(new Request(`${ISSUER}/.well-known/jwks.json`)).json();
+  const provider = await openProvider({ jwks });
   const folder = await mkdtemp(join(tmpdir(), 'agent-ticket-mcp-oauth-'));
   await cp(`${ROOT}dev/browser/mcp-oauth/app`, folder, { recursive: true });
   await symlink(`${ROOT}node_modules`, join(folder, 'node_modules'));
@@ -56,13 +55,9 @@ async function startApp() {
     provider,
     lines,
     /** The page of a person with a ticket for an instance. */
-    async visit(name: string): Promise<Tab> {
-      const ticket = await issuer.ticket({
-        agent: 'tools',
-        instance: name,
-        scope: 'agent:connect agent:rpc:*',
-      });
-      const query = new URLSearchParams({ name, ticket, server: provider.mcpUrl });
+    async visit(name: string, agent = 'tools', server = provider.mcpUrl): Promise<Tab> {
+      const ticket = await issuer.ticket({ agent, instance: name, scope: 'agent:connect agent:rpc:*' });
+      const query = new URLSearchParams({ agent, name, ticket, server });
       return openTab(`${url}/page?${query}`);
     },
     async close(): Promise<void> {
@@ -84,15 +79,16 @@ async function begin({ page, context }: Tab): Promise<Page> {
   const popup = context.waitForEvent('page');
   await page.getByRole('button').click();
   const opened = await popup;
-  await opened.getByRole('link').waitFor();
+  await agreement(opened).waitFor();
   return opened;
 }
+const agreement = (popup: Page) => popup.getByRole('link', { name: 'Agree' });
 
 it('ends in a connected server, by a redirect from another site', async () => {
   const tab = await app.visit('room-1');
   const popup = await begin(tab);
-  expect(app.provider.registered).toEqual([`${app.url}/agents/tools/room-1/oauth`]);
-  await popup.getByRole('link').click();
+  expect(app.provider.registered()).toEqual([`${app.url}/agents/tools/room-1/oauth`]);
+  await agreement(popup).click();
   await tab.page.getByText('ready', { exact: true }).waitFor();
   await popup.waitForURL(`${app.url}/`);
   expect(app.provider.redeemed()).toBe(1);
@@ -105,9 +101,23 @@ it('ends in a connected server, by a redirect from another site', async () => {
   });
 });
 
+it('ends so, too, where the provider knows the client and the redirect of this instance alone', async () => {
+  const provider = await openProvider({ known: [`${app.url}/agents/known-tools/room-3/oauth`] });
+  onTestFinished(provider.close);
+  const tab = await app.visit('room-3', 'known-tools', provider.mcpUrl);
+  await agreement(await begin(tab)).click();
+  await tab.page.getByText('ready', { exact: true }).waitFor();
+
+  const elsewhere = await app.visit('room-4', 'known-tools', provider.mcpUrl);
+  const popup = elsewhere.context.waitForEvent('page');
+  await elsewhere.page.getByRole('button').click();
+  await (await popup).getByText('redirect_uri').waitFor();
+  expect(provider.redeemed()).toBe(1);
+});
+
 it('does not end in the browser of somebody else', async () => {
   const [stranger, person] = [await app.visit('room-2'), await app.visit('room-2')];
-  const sent = await (await begin(stranger)).getByRole('link').getAttribute('href');
+  const sent = await agreement(await begin(stranger)).getAttribute('href');
   const popup = await begin(person);
   const redeemed = app.provider.redeemed();
   const answer = await popup.goto(sent ?? '');

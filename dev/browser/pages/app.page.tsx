@@ -1,4 +1,5 @@
 import { createTicketProvider, type TicketProvider } from '@agent-ticket/client';
+import { attachHeartbeat } from '@agent-ticket/client/heartbeat';
 import { AgentClient } from 'agents/client';
 import { createRoot, hydrateRoot, type Root } from 'react-dom/client';
 import { type Hook, type HookAgent, Hooks } from './hooks.tsx';
@@ -10,6 +11,7 @@ import { KINDS, type Kind, type Started, type Target } from './kinds.ts';
  */
 class App {
   readonly createTicketProvider = createTicketProvider;
+  readonly attachHeartbeat = attachHeartbeat;
   readonly AgentClient = AgentClient;
   readonly tickets: Record<string, TicketProvider> = {};
   /** The last result of each hook. */

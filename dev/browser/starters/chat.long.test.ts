@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, describe, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { type Apps, startBoth } from '../../e2e/starters/apps.ts';
+import { openProvider } from '../mcp-oauth/provider.ts';
 import type { Tab } from '../tab.ts';
 import { enter } from './enter.ts';
 
@@ -51,6 +52,20 @@ describe.each(['plain', 'guarded'] as const)('the page of the %s app', (kind) =>
     await answer(tab, /n3/);
     await tab.page.reload();
     await answer(tab, /n0 n1 .*n29/);
+  });
+
+  it('adds an MCP server with OAuth by a popup, whose redirect is that of this chat alone', async () => {
+    const provider = await openProvider();
+    onTestFinished(provider.close);
+    const { page, context } = await enterChat(kind, 'with-tools');
+    await page.getByLabel('MCP server').fill(provider.mcpUrl);
+    const popup = context.waitForEvent('page');
+    await page.keyboard.press('Enter');
+    await (await popup).getByRole('link', { name: 'Agree' }).click();
+    await page.locator('#tools').getByText('tools: ready').waitFor();
+    const path = kind === 'plain' ? 'callback' : 'oauth';
+    expect(provider.registered()).toEqual([`${apps[kind].url}/agents/assistant/with-tools/${path}`]);
+    expect(provider.redeemed()).toBe(1);
   });
 
   it('shows in a second tab what the first one changed', async () => {

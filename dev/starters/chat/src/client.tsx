@@ -1,7 +1,7 @@
 import { useAgentChat } from '@cloudflare/ai-chat/react';
 import { useAgent } from 'agents/react';
 import type { UIMessage } from 'ai';
-import { Suspense, useState } from 'react';
+import { type FormEvent, Suspense, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 import type { Board } from './index';
 
@@ -24,9 +24,39 @@ function Message({ message, approve }: { message: UIMessage; approve: (id: strin
   );
 }
 
+type Servers = Parameters<NonNullable<Parameters<typeof useAgent>[0]['onMcpUpdate']>>[0]['servers'];
+
+/** The MCP servers of the assistant, and a field to add one. */
+function Tools({ servers, add }: { servers: Servers; add: (url: string) => Promise<{ authUrl?: string }> }) {
+  const [url, setUrl] = useState('');
+  const onSubmit = async (event: FormEvent) => {
+    event.preventDefault();
+    // In the click, or the browser would block it.
+    const popup = window.open('about:blank', '_blank', 'popup');
+    const { authUrl } = await add(url);
+    if (popup === null) return;
+    if (authUrl !== undefined && /^https?:/.test(authUrl)) popup.location.href = authUrl;
+    else popup.close();
+  };
+  return (
+    <form onSubmit={onSubmit}>
+      <input aria-label="MCP server" value={url} onChange={({ target }) => setUrl(target.value)} />
+      <ul id="tools">
+        {Object.entries(servers).map(([id, { name, state }]) => (
+          <li key={id}>
+            {name}: {state}
+          </li>
+        ))}
+      </ul>
+    </form>
+  );
+}
+
 function Assistant() {
   const [{ done }, setBoard] = useState<Board>({ done: [] });
-  const agent = useAgent<Board>({ agent: 'assistant', name, onStateUpdate: setBoard });
+  const [servers, setServers] = useState<Servers>({});
+  const onMcpUpdate = (mcp: { servers: Servers }) => setServers(mcp.servers);
+  const agent = useAgent<Board>({ agent: 'assistant', name, onStateUpdate: setBoard, onMcpUpdate });
   const { messages, sendMessage, addToolApprovalResponse } = useAgentChat({ agent });
   const [text, setText] = useState('');
   return (
@@ -39,6 +69,7 @@ function Assistant() {
       <button type="button" onClick={() => agent.setState({ done: [...done, 'by hand'] })}>
         Add
       </button>
+      <Tools servers={servers} add={(url) => agent.call('addTools', [url])} />
       <ol id="messages">
         {messages.map((message) => (
           <Message

@@ -77,6 +77,12 @@ export class Assistant extends AIChatAgent<Env, Board> {
     return helper.work();
   }
 
+  /** Adds tools of an MCP server, which may ask the person to sign in. */
+  @callable()
+  async addTools(url: string) {
+    return this.addMcpServer('tools', url);
+  }
+
   async onEmail(email: { from: string }) {
     await this.note(`mail from ${email.from}`);
   }

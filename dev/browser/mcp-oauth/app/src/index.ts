@@ -20,20 +20,30 @@ export class Tools extends ticketed(Agent<Cloudflare.Env, object>) {
   }
 }
 
+/** Their provider registers no client, and knows one. */
+export class KnownTools extends Tools {
+  override createMcpOAuthProvider(url: string) {
+    const provider = super.createMcpOAuthProvider(url);
+    provider.clientInformation = async () => {
+      provider.clientId = 'known';
+      return { client_id: provider.clientId };
+    };
+    return provider;
+  }
+}
+
+const callbacks = [{ name: 'mcp-oauth', methods: ['GET'], path: 'oauth', limit: 60 }] as const;
 const gate = createGate(
   defineAgents([
-    {
-      slug: 'tools',
-      access: 'viewer',
-      callbacks: [{ name: 'mcp-oauth', methods: ['GET'], path: 'oauth', limit: 60 }],
-    },
+    { slug: 'tools', access: 'viewer', callbacks },
+    { slug: 'known-tools', access: 'viewer', callbacks },
   ]),
 );
 
 /** Opens a socket with the ticket of its address, adds the server by a popup, and shows the state of the server. */
 const PAGE = `<!doctype html><title>Tools</title><button>Add</button><output></output><script>
   const query = new URLSearchParams(location.search);
-  const socket = new WebSocket(\`ws://\${location.host}/agents/tools/\${query.get('name')}?ticket=\${query.get('ticket')}\`);
+  const socket = new WebSocket(\`ws://\${location.host}/agents/\${query.get('agent')}/\${query.get('name')}?ticket=\${query.get('ticket')}\`);
   const isOpen = new Promise((resolve) => { socket.onopen = resolve; });
   const waiting = {};
   let calls = 0;
