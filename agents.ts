@@ -47,6 +47,22 @@ export const AGENTS = defineAgents([
     limits: { socketsPerPrincipal: 8, messagesPerSecond: 10, frameBytes: 1024 * 1024, idleSeconds: 1800 },
   },
   {
+    slug: 'integrations',
+    displayName: 'Integrations',
+    description: 'A list of your own: MCP servers with a sign-in, and webhooks.',
+    access: 'first-user',
+    callbacks: [
+      { name: 'mcp-oauth', methods: ['GET'], path: 'oauth', limit: 60 },
+      { name: 'webhook', methods: ['POST'], path: 'hooks/webhook', limit: 60 },
+    ],
+    scopes: {
+      viewer: ['agent:connect', 'agent:state:read'],
+      admin: ['agent:connect', 'agent:state:read'],
+      owner: ['agent:connect', 'agent:state:read', 'agent:rpc:*'],
+    },
+    limits: { socketsPerPrincipal: 8, messagesPerSecond: 10, frameBytes: 64 * 1024 },
+  },
+  {
     slug: 'lobby',
     displayName: 'Lobby',
     description: 'A public, read-only board.',

@@ -75,14 +75,20 @@ function connect(issued: IssuedTicket, broker: string, sessions: SessionsPanel):
   openNote.textContent = 'One ticket opens one session: a second try is refused, and says why.';
 }
 
+const PAGE_NAMES = {
+  chat: 'The chat, as an app would have it',
+  integrations: 'MCP servers and webhooks',
+} as const;
+
 /** Links to agents that have a page here. */
-function linkPages({ chat }: DemoFacts): void {
+function linkPages({ pages }: DemoFacts): void {
   const nav = elementOf(document, '#pages', HTMLElement);
-  if (chat === undefined) return;
-  const link = make('a', 'The chat, as an app would have it');
-  link.href = chat;
-  nav.append(link);
-  setVisible(nav, true);
+  for (const page of pages) {
+    const link = make('a', PAGE_NAMES[page]);
+    link.href = `/${page}`;
+    nav.append(link);
+  }
+  setVisible(nav, pages.length > 0);
 }
 
 async function start(): Promise<void> {

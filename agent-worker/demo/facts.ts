@@ -4,8 +4,10 @@ export interface DemoFacts {
   readonly broker: string;
   /** Address of the stand-in for Access, where Access is not in front of the broker. */
   readonly accessUrl?: string;
-  /** Path of the page of the chat agent, where there is one. */
-  readonly chat?: string;
+  /** Address of an MCP server for trying, where there is one. */
+  readonly mcpServer?: string;
+  /** Agents with a page of their own, at a path of the same name. */
+  readonly pages: readonly ('chat' | 'integrations')[];
   /** Enabled agents with sockets, without those that only some principals may see. */
   readonly agents: readonly DemoAgent[];
 }

@@ -9,6 +9,7 @@ const PORTS: Parameters<typeof answerDemoRequest>[1] = {
   registry: AGENTS,
   broker: 'https://broker.example/base',
   accessUrl: undefined,
+  mcpServer: undefined,
   assets: {
     fetch: async (request) => {
       asked.push(request.url);
@@ -104,10 +105,17 @@ describe('/demo.json', () => {
     });
   });
 
-  test('names the page of the chat where there is a chat', async () => {
-    expect(await (await ask('/demo.json')).json()).toMatchObject({ chat: '/chat' });
+  test('has the address of an MCP server for trying only where there is one', async () => {
+    expect(await (await ask('/demo.json')).json()).not.toHaveProperty('mcpServer');
+    const mcpServer = 'http://localhost:8790/tools/mcp';
+    expect(await (await ask('/demo.json', {}, { ...PORTS, mcpServer })).json()).toMatchObject({ mcpServer });
+  });
+
+  test('names the agents with a page of their own, where there are such agents', async () => {
+    expect(await (await ask('/demo.json')).json()).toMatchObject({ pages: ['chat', 'integrations'] });
     const registry = AGENTS.filter(({ slug }) => slug !== 'chat');
-    expect(await (await ask('/demo.json', {}, { ...PORTS, registry })).json()).not.toHaveProperty('chat');
+    const facts = await (await ask('/demo.json', {}, { ...PORTS, registry })).json();
+    expect(facts).toMatchObject({ pages: ['integrations'] });
   });
 
   test('leaves out agents that only some principals may see', async () => {

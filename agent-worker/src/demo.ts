@@ -10,6 +10,8 @@ interface DemoPorts {
   readonly broker: string;
   /** Address of the stand-in for Access, where Access is not in front of the broker. */
   readonly accessUrl: string | undefined;
+  /** Address of an MCP server for trying, where there is one. */
+  readonly mcpServer: string | undefined;
   /** The built page. */
   readonly assets: { fetch(request: Request): Promise<Response> };
   readonly randomId: () => string;
@@ -27,8 +29,15 @@ const FILES: Readonly<Record<string, string>> = {
   '/chat': '/chat/chat.html',
   '/chat.css': '/chat/chat.css',
   '/chat.js': '/chat/chat.js',
+  '/integrations': '/integrations/integrations.html',
+  '/integrations.css': '/integrations/integrations.css',
+  '/integrations.js': '/integrations/integrations.js',
+  '/integrations/done': '/integrations/done.html',
+  '/integrations/done.js': '/integrations/done.js',
 };
 const FACTS = '/demo.json';
+/** Agents with a page of their own, at a path of the same name. */
+const PAGES = ['chat', 'integrations'] as const;
 const METHODS = ['GET', 'HEAD'] as const;
 
 /** Answers one request that is for no agent. */
@@ -53,7 +62,7 @@ export async function answerDemoRequest(request: Request, ports: DemoPorts): Pro
 }
 
 /** A public list: without agents that only some principals may see, and without those that accept no socket. */
-function factsOf({ broker, registry, accessUrl }: DemoPorts): DemoFacts {
+function factsOf({ broker, registry, accessUrl, mcpServer }: DemoPorts): DemoFacts {
   const agents = registry.flatMap(
     ({ slug, displayName, description, access, instances, enabled, transport }): DemoAgent[] =>
       enabled && access !== 'grant' && transport === 'websocket'
@@ -63,8 +72,9 @@ function factsOf({ broker, registry, accessUrl }: DemoPorts): DemoFacts {
   return {
     broker,
     agents,
-    ...(agents.some(({ slug }) => slug === 'chat') ? { chat: '/chat' } : {}),
+    pages: PAGES.filter((page) => agents.some(({ slug }) => slug === page)),
     ...(accessUrl === undefined ? {} : { accessUrl }),
+    ...(mcpServer === undefined ? {} : { mcpServer }),
   };
 }
 

@@ -1,11 +1,12 @@
 import { AGENTS } from '../../agents.ts';
 import { answerDemoRequest } from './demo.ts';
-import { readAccessUrl } from './demo-settings.ts';
+import { readStandIns } from './demo-settings.ts';
 import { createGate } from './open-gate.ts';
 import { verifierOf } from './verifier.ts';
 
 export { Chat } from './agents/chat.ts';
 export { Counter } from './agents/counter.ts';
+export { Integrations } from './agents/integrations.ts';
 export { Lobby } from './agents/lobby.ts';
 export { McpAgent } from './agents/mcp-agent.ts';
 export { RecorderObject } from './recorder.ts';
@@ -19,7 +20,7 @@ export default {
       answerDemoRequest(request, {
         registry: AGENTS,
         broker: verifierOf(env).config.issuer,
-        accessUrl: readAccessUrl(env),
+        ...readStandIns(env),
         assets: env.ASSETS,
         randomId: () => crypto.randomUUID(),
       })

@@ -1,5 +1,5 @@
 /** The worker as it ships, and beside it what only tests have. */
-export { Chat, Counter, default, Lobby, McpAgent, RecorderObject } from '../src/index.ts';
+export { Chat, Counter, default, Integrations, Lobby, McpAgent, RecorderObject } from '../src/index.ts';
 export { ChatOverrider, Chatter } from './agents/chatter.ts';
 export { Faulty } from './agents/faulty.ts';
 export { Hooked } from './agents/hooked.ts';

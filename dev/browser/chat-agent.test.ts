@@ -17,6 +17,8 @@ const expectFocusOnMessage = async ({ page }: Tab): Promise<void> =>
   );
 
 async function sendMessage({ page }: Tab, text: string): Promise<void> {
+  // While it answers the page takes no further message.
+  await page.getByRole('status').getByText('Connected').waitFor();
   await page.getByLabel('Your message').fill(text);
   await page.keyboard.press('Enter');
 }

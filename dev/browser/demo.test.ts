@@ -132,12 +132,13 @@ it('everything is done with the keyboard alone', async () => {
       return at instanceof HTMLInputElement ? at.value || at.id : (at?.textContent?.trim() ?? '');
     });
   const order: string[] = [];
-  for (let step = 0; step < 8; step += 1) {
+  for (let step = 0; step < 9; step += 1) {
     await page.keyboard.press('Tab');
     order.push(await focused());
   }
   expect(order.map((text) => text.split('\n')[0])).toEqual([
     'The chat, as an app would have it',
+    'MCP servers and webhooks',
     'nobody',
     'lobby',
     'main',

@@ -91,6 +91,7 @@ const AGENT_WORKER: Descriptions<typeof AgentWorkerSettings.shape & typeof DemoS
   },
   CALLBACK_KEY_PREVIOUS: { secret: 'The `CALLBACK_KEY` before it, while URLs of it are in use' },
   MODE: '`production` or `development`, which lets plain http through',
+  DEMO_MCP_SERVER: 'The demo page, in development on loopback only: an MCP server that asks for a sign-in',
   DEMO_ACCESS_URL: 'The demo page, in development on loopback only: what plays Cloudflare Access',
 };
 

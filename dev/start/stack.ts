@@ -64,7 +64,12 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     port: ports.identityProvider,
     auth0: {
       baseUrl: broker,
-      logoutUrls: [`${agentWorker}/`, `${agentWorker}/chat`, ...pageOrigins.map((origin) => `${origin}/`)],
+      logoutUrls: [
+        `${agentWorker}/`,
+        `${agentWorker}/chat`,
+        `${agentWorker}/integrations`,
+        ...pageOrigins.map((origin) => `${origin}/`),
+      ],
     },
     ...(options.identityStateDir === undefined ? {} : { stateDir: options.identityStateDir }),
   });
@@ -93,6 +98,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
           port: ports.agentWorker,
           settings: {
             ...{ ISSUER, TICKET_AUDIENCE, ALLOWED_ORIGINS, MODE, DEMO_ACCESS_URL: access.url },
+            DEMO_MCP_SERVER: identityProvider.mcpUrl,
             ...callbackVars(ports.agentWorker, secrets),
             ...options.agentWorkerSettings,
           },

@@ -51,7 +51,9 @@ describe('the registry of this deployment', () => {
   });
 
   it('names at compile time the agents that need a binding', () => {
-    expectTypeOf<EnabledSlug<typeof AGENTS>>().toEqualTypeOf<'counter' | 'chat' | 'lobby' | 'mcp-agent'>();
+    expectTypeOf<EnabledSlug<typeof AGENTS>>().toEqualTypeOf<
+      'counter' | 'chat' | 'integrations' | 'lobby' | 'mcp-agent'
+    >();
   });
 
   it.each(AGENTS)('$slug lets no role write that only looks, and no higher role do less', (entry) => {

@@ -1,11 +1,11 @@
 import { expect, test, vi } from 'vitest';
-import { chatName } from './chat-name.ts';
+import { instanceName } from './instance-name.ts';
 
 const PAGE = 'https://agents.example/chat';
 
 test('the name in the address is used, and the address is unchanged', () => {
   const replaceState = vi.fn();
-  expect(chatName({ href: `${PAGE}?chat=mine` }, { replaceState }, () => 'new')).toBe('mine');
+  expect(instanceName('chat', { href: `${PAGE}?chat=mine` }, { replaceState }, () => 'new')).toBe('mine');
   expect(replaceState).not.toHaveBeenCalled();
 });
 
@@ -13,7 +13,7 @@ test.for(['', '?chat=', '?chat=a%20b', `?chat=${'x'.repeat(129)}`, '?chat=../cou
   'without a valid name (%s) a new one is added to the address',
   (query) => {
     const replaceState = vi.fn();
-    expect(chatName({ href: `${PAGE}${query}` }, { replaceState }, () => 'new')).toBe('new');
+    expect(instanceName('chat', { href: `${PAGE}${query}` }, { replaceState }, () => 'new')).toBe('new');
     expect(String(replaceState.mock.calls[0]?.[2])).toBe(`${PAGE}?chat=new`);
   },
 );
