@@ -70,7 +70,9 @@ export async function signInByBrowser(
         }),
         issuer,
       );
-      terminal.err(`Sign in with your browser, here or at this address:\n${plain(url.href)}\n`);
+      terminal.err(
+        `Sign in with your browser at this address${opens ? ', which it is asked to open' : ''}:\n${plain(url.href)}\n`,
+      );
       if (opens) terminal.openBrowser(url.href);
       const found = await Promise.race([callback, terminal.wait(SIGN_IN_MS, over.signal)]);
       if (found === undefined) throw nobody();

@@ -166,7 +166,8 @@ export async function profilesList(isJson: boolean, terminal: Terminal): Promise
     } catch (error) {
       // One that others can read is named, not used.
       if (!(error instanceof UsageError)) throw error;
-      rows.push({ profile: name, fault: error.message });
+      if (isJson) rows.push({ profile: name, fault: error.message });
+      else terminal.err(`${name}: ${error.message}\n`);
     }
   }
   await showList([rows], PROFILE_COLUMNS, isJson, terminal);
@@ -178,7 +179,6 @@ const PROFILE_COLUMNS = [
   column('BROKER', 'broker'),
   column('CREDENTIAL', 'credential'),
   column('ISSUER', 'issuer', { least: 12, spare: 1 }),
-  column('FAULT', 'fault', { least: 12, spare: 2 }),
 ];
 
 const rowOf = (profile: string, kept: Profile) => ({
