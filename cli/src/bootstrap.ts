@@ -4,8 +4,8 @@ import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import { parseJson } from '@agent-ticket/shared/parse-json.ts';
 import { base64url } from 'jose';
 import * as z from 'zod';
-import { writeProfile } from './api/access.ts';
 import { type ExitCode, type Row, type Terminal, UsageError } from './command.ts';
+import { writeProfile } from './sign-in/profile.ts';
 
 export interface BootstrapOptions {
   /** Wrangler configuration of the broker, for D1; left out: libSQL. */

@@ -13,6 +13,18 @@ export interface Terminal {
   readonly readPrivate: (name: string) => Promise<string | undefined>;
   /** Writes such a file, readable by the owner only. Answers its path. */
   readonly writePrivate: (name: string, text: string) => Promise<string>;
+  /** Names of these files. */
+  readonly listPrivate: () => Promise<readonly string[]>;
+  /** Whether there was such a file. */
+  readonly deletePrivate: (name: string) => Promise<boolean>;
+  /** Runs the work while no other process does so for the same file. */
+  readonly lockPrivate: <Result>(name: string, work: () => Promise<Result>) => Promise<Result>;
+  /** A server on 127.0.0.1 and a port, 0 for any free one. Answers GET requests that name this very address as their host. */
+  readonly openLoopback: (port: number, answer: (url: URL) => LoopbackAnswer) => Promise<Loopback>;
+  /** Opens an address in the browser of the desktop, if there is one. Does not wait. */
+  readonly openBrowser: (url: string) => void;
+  /** Runs Cloudflare's own client of Access. Answers its output. */
+  readonly runCloudflared: (words: readonly string[]) => Promise<string>;
   /**
    * Opens a file of lines to append to, cut after the last line that is kept; an incomplete line never is. Rejects where a
    * file has something else alone: it is not ours.
@@ -56,6 +68,17 @@ export interface Lines {
   readonly last: string | undefined;
   /** Appends whole lines. Rejects where somebody else has written to the file. */
   append(text: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface LoopbackAnswer {
+  readonly status: number;
+  /** HTML of a paragraph. */
+  readonly text: string;
+}
+export interface Loopback {
+  readonly port: number;
+  /** Resolves when the last answer was sent. */
   close(): Promise<void>;
 }
 

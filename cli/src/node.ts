@@ -7,9 +7,18 @@ import { dirname } from 'node:path';
 import { setTimeout as setTimeoutAsync } from 'node:timers/promises';
 import { type NewFile, type Terminal, UsageError } from './command.ts';
 import { hasCode } from './error-code.ts';
-import { openLines, readPrivate, writePrivate } from './open-files.ts';
+import {
+  deletePrivate,
+  listPrivate,
+  lockPrivate,
+  openLines,
+  readPrivate,
+  writePrivate,
+} from './open-files.ts';
 import { openInput } from './open-input.ts';
 import { runLibsql } from './open-libsql-client.ts';
+import { openLoopback } from './open-loopback.ts';
+import { openBrowser, runCloudflared } from './open-program.ts';
 import { exitCode, type Shutdown, shutdownOnSignal } from './open-shutdown.ts';
 import { openWrangler, runWrangler } from './open-wrangler.ts';
 import { run } from './run.ts';
@@ -80,6 +89,12 @@ const terminal: Terminal = {
   environment: process.env,
   readPrivate,
   writePrivate,
+  listPrivate,
+  deletePrivate,
+  lockPrivate,
+  openLoopback,
+  openBrowser,
+  runCloudflared,
   openLines,
   runWrangler,
   runLibsql,

@@ -1,8 +1,9 @@
+import { spawnSync } from 'node:child_process';
 import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, expect, it, onTestFinished, vi } from 'vitest';
-import { openLines, readPrivate, writePrivate } from './open-files.ts';
+import { lockPrivate, openLines, readPrivate, writePrivate } from './open-files.ts';
 
 let folder: string;
 beforeEach(async () => {
@@ -75,4 +76,32 @@ it.each(['a letter\nto somebody\n', 'no line'])(
 
 it('a file of lines in a folder that is not there says so', async () => {
   await expect(openLines(join(folder, 'gone', 'log'), () => true)).rejects.toThrow('(ENOENT)');
+});
+
+it('work under a lock is done by one at a time', async () => {
+  const seen: string[] = [];
+  const work = (name: string) => async () => {
+    seen.push(`${name} begins`);
+    await readPrivate('a.json');
+    seen.push(`${name} ends`);
+  };
+  await Promise.all([lockPrivate('a.json', work('one')), lockPrivate('a.json', work('two'))]);
+  expect(seen[1]?.split(' ')[0]).toBe(seen[0]?.split(' ')[0]);
+  expect(seen).toHaveLength(4);
+});
+
+it('a lock that a process left behind when it ended holds up nobody', async () => {
+  const path = await writePrivate('a.json', 'content');
+  const ended = spawnSync(process.execPath, ['--version']).pid;
+  await writeFile(`${path}.lock`, String(ended));
+  expect(await lockPrivate('a.json', async () => 'done')).toBe('done');
+  await expect(stat(`${path}.lock`)).rejects.toThrow('ENOENT');
+});
+
+it('work that fails gives its lock back', async () => {
+  const failed = lockPrivate('a.json', async () => {
+    throw new Error('no');
+  });
+  await expect(failed).rejects.toThrow('no');
+  expect(await lockPrivate('a.json', async () => 'done')).toBe('done');
 });

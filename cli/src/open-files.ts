@@ -1,6 +1,18 @@
-import { type FileHandle, mkdir, open, rename, writeFile } from 'node:fs/promises';
+import {
+  type FileHandle,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  unlink,
+  writeFile,
+} from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { type Lines, UsageError } from './command.ts';
 import { hasCode } from './error-code.ts';
 
@@ -44,6 +56,72 @@ export async function writePrivate(name: string, text: string): Promise<string> 
     throw usage(error, path);
   }
   return path;
+}
+
+/** See `Terminal.listPrivate`. */
+export async function listPrivate(): Promise<readonly string[]> {
+  const path = privatePath('');
+  try {
+    return (await readdir(path)).filter((name) => name.endsWith('.json')).toSorted();
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return [];
+    throw usage(error, path);
+  }
+}
+
+/** See `Terminal.deletePrivate`. */
+export async function deletePrivate(name: string): Promise<boolean> {
+  const path = privatePath(name);
+  try {
+    await unlink(path);
+    return true;
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return false;
+    throw usage(error, path);
+  }
+}
+
+/** What is done under a lock are a few requests. */
+const LOCK_MS = 60_000;
+const LOCK_POLL_MS = 50;
+
+/** See `Terminal.lockPrivate`. The file of the lock has the process in it: one that ended left it behind. */
+export async function lockPrivate<Result>(name: string, work: () => Promise<Result>): Promise<Result> {
+  const path = `${privatePath(name)}.lock`;
+  while (!(await takeLock(path))) {
+    if (await isAbandoned(path)) await rm(path, { force: true });
+    else await setTimeout(LOCK_POLL_MS);
+  }
+  try {
+    return await work();
+  } finally {
+    await rm(path, { force: true });
+  }
+}
+
+async function takeLock(path: string): Promise<boolean> {
+  try {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await writeFile(path, String(process.pid), { mode: 0o600, flag: 'wx' });
+    return true;
+  } catch (error) {
+    if (hasCode(error, 'EEXIST')) return false;
+    throw usage(error, path);
+  }
+}
+
+async function isAbandoned(path: string): Promise<boolean> {
+  try {
+    const [text, { mtimeMs }] = [await readFile(path, 'utf8'), await stat(path)];
+    if (Date.now() - mtimeMs > LOCK_MS) return true;
+    // Empty between its creation and its content.
+    if (text !== '') process.kill(Number(text), 0);
+    return false;
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'EPERM')) return false;
+    if (hasCode(error, 'ESRCH')) return true;
+    throw usage(error, path);
+  }
 }
 
 const CHUNK_BYTES = 65_536;

@@ -1,5 +1,4 @@
-import { Argument, Command, CommanderError, InvalidArgumentError } from '@commander-js/extra-typings';
-import { saveProfile } from './api/access.ts';
+import { Argument, Command, CommanderError } from '@commander-js/extra-typings';
 import {
   type Act,
   addApiCommands,
@@ -17,6 +16,8 @@ import { type CommandNode, describeCommand } from './command-tree.ts';
 import { completionScript, SHELLS } from './completion.ts';
 import { doctor } from './doctor/doctor.ts';
 import { init } from './init.ts';
+import { eventNumber, port, seconds } from './option-values.ts';
+import { addSignIn } from './sign-in/commands.ts';
 
 /** Beside the help of commander: what its exit codes mean. */
 const CODES = `
@@ -103,6 +104,7 @@ function program(act: Act, { out, err }: Pick<Terminal, 'out' | 'err'>): Command
     .addArgument(new Argument('<shell>', 'which shell').choices(SHELLS))
     .action((shell) => out(completionScript(shell, describeCommand(top))));
   addOperation(at, act);
+  addSignIn(at, act);
   addApiCommands(at, act);
   addAuditLog(at, act);
   return top;
@@ -143,16 +145,6 @@ function addOperation(at: CommandAt, act: Act): void {
     .option(...JSON_OPTION)
     .action(async (options) => {
       await act((terminal) => doctor({ ...options, json: options.json ?? false }, terminal));
-    });
-
-  at(
-    'profiles save',
-    'Keep the address and the credential of the AGENT_TICKET_ variables in a file of yours.',
-    'profiles save production',
-  )
-    .argument('<name>', 'of the profile; "default" is used where nothing is named')
-    .action(async (name) => {
-      await act((terminal) => saveProfile(name, terminal));
     });
 }
 
@@ -199,20 +191,4 @@ function addAuditLog(at: CommandAt, act: Act): void {
     .action(async (file, { keys, anchor, json = false }) => {
       await act((terminal) => auditVerify({ file, keys, anchor, json }, terminal));
     });
-}
-
-function port(text: string): number {
-  const value = Number(text);
-  if (/^[1-9]\d*$/.test(text) && value < 65_536) return value;
-  throw new InvalidArgumentError('It must be a TCP port, 1 to 65535.');
-}
-
-function eventNumber(text: string): number {
-  if (/^\d{1,15}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('It must be the number of an event, 0 or more.');
-}
-
-function seconds(text: string): number {
-  if (/^[1-9]\d{0,3}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('It must be seconds, 1 to 9999.');
 }

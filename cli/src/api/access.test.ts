@@ -9,7 +9,7 @@ const ENVIRONMENT = {
   AGENT_TICKET_CLIENT_ID: 'svc_1',
   AGENT_TICKET_CLIENT_SECRET: 'atk_1',
 };
-const SERVICE_TOKEN = { kind: 'service-token', clientId: 'svc_1', clientSecret: 'atk_1' };
+const SERVICE_TOKEN = { authorization: `Basic ${btoa('svc_1:atk_1')}` };
 const KEPT = JSON.stringify({ broker: 'https://kept.example.com', token: 'kept' });
 
 const find = (environment: Record<string, string>, profile?: string, files: Record<string, string> = {}) => {
@@ -19,57 +19,58 @@ const find = (environment: Record<string, string>, profile?: string, files: Reco
 
 describe('the broker and the credential come', () => {
   it.each([
-    ['from the environment', ENVIRONMENT, undefined, {}, { broker: BROKER, credential: SERVICE_TOKEN }],
+    ['from the environment', ENVIRONMENT, undefined, {}, { broker: BROKER, sent: SERVICE_TOKEN }],
     [
       'from the environment without the credential of an anonymous caller',
       { AGENT_TICKET_BROKER: BROKER },
       undefined,
       {},
-      { broker: BROKER, credential: undefined },
+      { broker: BROKER, sent: {} },
     ],
     [
       'from the environment before the usual profile',
       { AGENT_TICKET_BROKER: BROKER, AGENT_TICKET_TOKEN: 't' },
       undefined,
       { 'default.json': KEPT },
-      { broker: BROKER, credential: { kind: 'bearer', token: 't' } },
+      { broker: BROKER, sent: { authorization: 'Bearer t' } },
     ],
     [
       'from the named profile before the environment',
       ENVIRONMENT,
       'kept',
       { 'kept.json': KEPT },
-      { broker: 'https://kept.example.com', credential: { kind: 'bearer', token: 'kept' } },
+      { broker: 'https://kept.example.com', sent: { authorization: 'Bearer kept' } },
     ],
     [
       'from the profile that the environment names',
       { AGENT_TICKET_PROFILE: 'kept' },
       undefined,
       { 'kept.json': KEPT },
-      { broker: 'https://kept.example.com', credential: { kind: 'bearer', token: 'kept' } },
+      { broker: 'https://kept.example.com', sent: { authorization: 'Bearer kept' } },
     ],
     [
       'from the environment with a broker that is mounted below a path',
       { ...ENVIRONMENT, AGENT_TICKET_BROKER: 'https://app.example.com/broker/' },
       undefined,
       {},
-      { broker: 'https://app.example.com/broker', credential: SERVICE_TOKEN },
+      { broker: 'https://app.example.com/broker', sent: SERVICE_TOKEN },
     ],
     [
       'from the environment on loopback without TLS',
       { ...ENVIRONMENT, AGENT_TICKET_BROKER: 'http://127.0.0.1:8787/' },
       undefined,
       {},
-      { broker: 'http://127.0.0.1:8787', credential: SERVICE_TOKEN },
+      { broker: 'http://127.0.0.1:8787', sent: SERVICE_TOKEN },
     ],
   ])('%s', async (_where, environment, profile, files, access) => {
-    expect(await find(environment, profile, files)).toEqual(access);
+    const found = await find(environment, profile, files);
+    expect({ broker: found.broker, sent: await authorization(found) }).toEqual(access);
   });
 });
 
 describe('a command is not done', () => {
   it.each([
-    ['where nothing is named', {}, undefined, {}, 'Set AGENT_TICKET_BROKER'],
+    ['where nothing is named', {}, undefined, {}, 'set AGENT_TICKET_BROKER'],
     ['with a profile that is not there', ENVIRONMENT, 'gone', {}, 'There is no profile gone'],
     ['with a profile that is a path', {}, '../x', {}, 'no name of a profile'],
     [
@@ -144,9 +145,9 @@ describe('a command is not done', () => {
   });
 });
 
-it('a service token is sent as Basic, form-urlencoded', () => {
+it('a service token is sent as Basic, form-urlencoded', async () => {
   const credential = { kind: 'service-token', clientId: 'a:b', clientSecret: 'ü' } as const;
-  expect(authorization({ broker: BROKER, credential })).toEqual({
+  expect(await authorization({ broker: BROKER, credential })).toEqual({
     authorization: `Basic ${btoa('a%3Ab:%C3%BC')}`,
   });
 });

@@ -150,7 +150,6 @@ async function* exported(
       parseAs: 'stream',
     }),
   );
-  if (body === null) return;
   let rest = '';
   for await (const chunk of body.pipeThrough(new TextDecoderStream())) {
     const lines = (rest + chunk).split('\n');

@@ -20,7 +20,7 @@ export type Json = z.infer<typeof Json>;
 export function openClient<Paths extends {}>(access: Access, terminal: Terminal): Client<Paths> {
   const client = createClient<Paths>({
     baseUrl: access.broker,
-    headers: { accept: 'application/json', ...authorization(access) },
+    headers: { accept: 'application/json' },
     fetch: (request) => terminal.fetch(request),
   });
   client.use(refusing(access, terminal));
@@ -49,13 +49,16 @@ export const callBroker = (
   );
 
 /** The data of an answer of {@link openClient}, which throws where there is none. */
-export async function dataOf<Data>(answer: Promise<{ readonly data?: Data }>): Promise<Data> {
+export async function dataOf<Data>(answer: Promise<{ readonly data?: Data }>): Promise<NonNullable<Data>> {
   const { data } = await answer;
-  if (data === undefined) throw new TypeError('an answer without a body');
+  if (data === undefined || data === null) throw new TypeError('an answer without a body');
   return data;
 }
 
 const refusing = (access: Access, terminal: Terminal): Middleware => ({
+  async onRequest({ request }) {
+    for (const [name, value] of Object.entries(await authorization(access))) request.headers.set(name, value);
+  },
   async onResponse({ response }) {
     if (!response.ok) throw await refusalOf(response, access, terminal);
     const type = response.headers.get('content-type') ?? '';
@@ -105,11 +108,18 @@ const notBroker = ({ broker }: Access, status: number): UsageError =>
   );
 
 /** What to do about a refusal, by its code. */
-function remedyOf(code: string, status: number, retryAfter: number, { credential }: Access): string {
-  if (code === 'UNAUTHORIZED' || code === 'TOKEN_EXPIRED')
+function remedyOf(
+  code: string,
+  status: number,
+  retryAfter: number,
+  { credential, signedIn }: Access,
+): string {
+  if (code === 'UNAUTHORIZED' || code === 'TOKEN_EXPIRED') {
+    if (signedIn !== undefined) return `Sign in again: agent-ticket login --profile ${signedIn}`;
     return credential === undefined
-      ? 'Set AGENT_TICKET_CLIENT_ID and AGENT_TICKET_CLIENT_SECRET, or use a profile.'
+      ? 'Sign in by "agent-ticket login", or set AGENT_TICKET_CLIENT_ID and AGENT_TICKET_CLIENT_SECRET.'
       : 'The credential is wrong, expired or revoked: use another one.';
+  }
   if (status === ERROR_CODES.FORBIDDEN.status)
     return 'See the permissions of this credential by "agent-ticket me", or use a profile with more.';
   if (status === ERROR_CODES.NOT_FOUND.status) return 'Check the name in the list.';

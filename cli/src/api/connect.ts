@@ -1,12 +1,13 @@
 import {
   createTicketProvider,
   type TicketProvider,
+  type TicketProviderOptions,
   TicketRefused,
   TicketUnavailable,
 } from '@agent-ticket/client';
 import { parseJson } from '@agent-ticket/shared/parse-json.ts';
 import { type ExitCode, type Input, type Terminal, UsageError } from '../command.ts';
-import { type Access, findAccess } from './access.ts';
+import { type Access, authorization, findAccess } from './access.ts';
 import { painter } from './paint.ts';
 import { json, plain } from './plain-text.ts';
 import type { Common } from './row.ts';
@@ -36,7 +37,7 @@ const LAST_ANSWERS_MS = 30_000;
  */
 export async function connect(options: ConnectOptions, terminal: Terminal): Promise<ExitCode> {
   const access = await findAccess(options.profile, terminal);
-  const provider = providerOf(options, access);
+  const provider = providerOf(options, access, terminal);
   const input = terminal.openInput(terminal.isInteractive && !options.json ? '> ' : '');
   const frames = frameWriter(options.json, input, terminal);
   try {
@@ -105,18 +106,35 @@ function obey(words: string, { socket, provider, unanswered, frames }: Connectio
   socket.send(frame.text);
 }
 
-function providerOf({ agent, instance, scope }: ConnectOptions, { broker, credential }: Access) {
+function providerOf({ agent, instance, scope }: ConnectOptions, access: Access, terminal: Terminal) {
+  const { broker, credential } = access;
   return createTicketProvider({
     ...{ broker, host: broker, agent, runsIn: 'process' },
     ...(instance !== undefined && { instance }),
     ...(scope !== undefined && { scope }),
-    credential:
-      credential === undefined
-        ? { kind: 'none' }
-        : credential.kind === 'bearer'
-          ? { kind: 'access-token', get: async () => credential.token }
-          : credential,
+    credential: providerCredential(credential),
+    ports: {
+      // The provider sends what a browser would: the cookie of Access is not in a process.
+      fetch: async (url, init) =>
+        terminal.fetch(
+          url,
+          credential?.kind === 'access'
+            ? {
+                ...init,
+                headers: {
+                  ...Object.fromEntries(new Headers(init.headers)),
+                  ...(await authorization(access)),
+                },
+              }
+            : init,
+        ),
+    },
   });
+}
+
+function providerCredential(credential: Access['credential']): TicketProviderOptions['credential'] {
+  if (credential?.kind !== 'bearer') return credential ?? { kind: 'none' };
+  return { kind: 'access-token', get: credential.token };
 }
 
 function refusalOf({ code, status, requestId }: TicketRefused): UsageError {

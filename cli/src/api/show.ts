@@ -59,7 +59,7 @@ async function patiently(
 
 /** A list: NDJSON, or a table that fits the terminal. Holds one page in memory. */
 export async function showList(
-  pages: AsyncIterable<readonly Json[]>,
+  pages: AsyncIterable<readonly Json[]> | Iterable<readonly Json[]>,
   columns: readonly Column[],
   isJson: boolean,
   terminal: Terminal,

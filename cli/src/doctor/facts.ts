@@ -57,7 +57,7 @@ export async function gatherFacts(asked: Asked, access: Access, terminal: Termin
   const { broker } = access;
   const ask = (path: string, headers: Record<string, string> = {}) =>
     reply(`${broker}${path}`, { headers }, terminal);
-  const own = authorization(access);
+  const own = await authorization(access);
   const hasCredential = access.credential !== undefined;
   const health = await ask('/healthz');
   const isBroker = health?.body?.status === 'ok';

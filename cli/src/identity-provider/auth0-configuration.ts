@@ -28,7 +28,7 @@ export function auth0Configuration(
   return {
     adapter: state.memory,
     jwks: { keys: keys.map(({ jwk, kid }) => ({ ...jwk, kid, use: 'sig', alg: 'RS256' })) },
-    clients: [brokerClient(settings)],
+    clients: [brokerClient(settings), NATIVE_CLIENT],
     routes: {
       authorization: '/authorize',
       token: '/oauth/token',
@@ -36,6 +36,8 @@ export function auth0Configuration(
       userinfo: '/userinfo',
       end_session: '/oidc/logout',
       revocation: '/oauth/revoke',
+      device_authorization: '/oauth/device/code',
+      code_verification: '/activate',
     },
     // Cookies ignore ports, so these names must differ from those of the broker on the same loopback address.
     cookies: {
@@ -57,6 +59,12 @@ export function auth0Configuration(
       revocation: {
         enabled: true,
         allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId,
+      },
+      deviceFlow: {
+        enabled: true,
+        userCodeInputSource: renderCodeInput,
+        userCodeConfirmSource: renderCodeConfirmation,
+        successSource: renderSignedIn,
       },
       rpInitiatedLogout: {
         enabled: true,
@@ -81,6 +89,7 @@ export function auth0Configuration(
       AccessToken: 3600,
       AuthorizationCode: 60,
       ClientCredentials: 86_400,
+      DeviceCode: 900,
       Grant: 1_209_600,
       IdToken: 36_000,
       Interaction: 3600,
@@ -105,6 +114,16 @@ function brokerClient({ clientId, clientSecret, baseUrl, logoutUrls }: Auth0Sett
   } as const;
 }
 
+/** An Auth0 "native application": public, with a redirect to any port of loopback (RFC 8252 §7.3), and the device flow. */
+export const NATIVE_CLIENT = {
+  client_id: 'dev-cli',
+  application_type: 'native',
+  redirect_uris: ['http://127.0.0.1/callback'],
+  token_endpoint_auth_method: 'none',
+  grant_types: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
+  response_types: ['code'],
+} as const;
+
 function accountClaims(sub: string) {
   const { name, email, emailVerified } = personBySub(sub);
   return { sub, name, nickname: email.split('@')[0], email, email_verified: emailVerified };
@@ -124,6 +143,30 @@ function renderSignOut(ctx: KoaContextWithOIDC, form: string): void {
 
 function renderSignedOut(ctx: KoaContextWithOIDC): void {
   showPage(ctx, plainPage('Signed out', '<p>You are signed out of the development tenant.</p>'));
+}
+
+function renderCodeInput(ctx: KoaContextWithOIDC, form: string): void {
+  const button = '<button type="submit" form="op.deviceInputForm">Continue</button>';
+  showPage(ctx, plainPage('Enter the code', `<p>The terminal shows it.</p>\n${form}\n${button}`));
+}
+
+function renderCodeConfirmation(
+  ctx: KoaContextWithOIDC,
+  form: string,
+  _client: unknown,
+  _device: unknown,
+  userCode: string,
+): void {
+  const buttons = ['Continue', 'Cancel'].map(
+    (text) =>
+      `<button type="submit" form="op.deviceConfirmForm"${text === 'Cancel' ? ' name="abort" value="yes"' : ''}>${text}</button>`,
+  );
+  const question = `<p>Continue only if your own terminal shows <code>${escapeHtml(userCode)}</code>.</p>`;
+  showPage(ctx, plainPage('Sign in a terminal', [question, form, ...buttons].join('\n')));
+}
+
+function renderSignedIn(ctx: KoaContextWithOIDC): void {
+  showPage(ctx, plainPage('Signed in', '<p>Go back to the terminal.</p>'));
 }
 
 function renderError(ctx: KoaContextWithOIDC, out: ErrorOut, error: Error): void {
