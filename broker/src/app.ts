@@ -16,6 +16,7 @@ import type { ErrorRenderer, RequestContext } from './http/context.ts';
 import { PLAIN_PAGE_STYLE } from './http/plain-page.ts';
 import { checkQuery } from './http/query.ts';
 import { callerTargets } from './mint/policy-input.ts';
+import { CONSOLE_POLICY } from './resources/console.ts';
 import { ROUTES } from './resources/routes.ts';
 import type { HandlerResult, Route } from './runtime/call.ts';
 import { countCall } from './runtime/limit.ts';
@@ -26,12 +27,15 @@ export function createApp(ports: BrokerPorts, routes: readonly Route[] = ROUTES)
   const app = new Hono({ getPath: pathOf(ports.config.issuer) });
   const { allowedOrigins } = ports.config;
   const tally = createRefusalTally(ports.log);
-  const contentSecurityPolicy = {
-    defaultSrc: ["'none'"],
-    styleSrc: [PLAIN_PAGE_STYLE],
-    frameAncestors: ["'none'"],
-  };
-  app.use(secureHeaders({ contentSecurityPolicy }));
+  const plain = secureHeaders({
+    contentSecurityPolicy: {
+      defaultSrc: ["'none'"],
+      styleSrc: [PLAIN_PAGE_STYLE],
+      frameAncestors: ["'none'"],
+    },
+  });
+  const ofConsole = secureHeaders({ contentSecurityPolicy: CONSOLE_POLICY });
+  app.use((c, next) => (/^\/console(\/|$)/.test(c.req.path) ? ofConsole : plain)(c, next));
   app.use(async (c, next) => {
     const origin = c.req.header('origin') ?? null;
     if (c.req.method === 'OPTIONS') return preflight(origin, allowedOrigins, ports.randomId());

@@ -4,6 +4,7 @@ import { BUNDLE_RULES, bundleFaults, readBundle } from './bundle.ts';
 import { checkBlocks } from './code-blocks.ts';
 import { circleFaults, directionFaults } from './direction.ts';
 import { commandFaults, linkFaults, sectionFaults } from './documents.ts';
+import { checkFirstLoad } from './first-load.ts';
 import { nameFaults, selfContainmentFaults } from './files.ts';
 import { dryRunFaults, registryHostFaults, typecheckFaults, undeclaredFaults } from './manifests.ts';
 import { checkOpenApi } from './openapi.ts';
@@ -46,7 +47,7 @@ const bundleContents: Check = async () => {
   const bundles = BUNDLE_RULES.map(async (rules) =>
     bundleFaults(rules, await readBundle(`${ROOT}${rules.workspace}/dist`)),
   );
-  return outcomeOf((await Promise.all(bundles)).flat());
+  return outcomeOf([...(await Promise.all(bundles)).flat(), ...(await checkFirstLoad(ROOT))]);
 };
 
 /** In the order in which they run and are shown. */
