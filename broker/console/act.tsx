@@ -1,6 +1,7 @@
-import { type ComponentChild, createContext, type VNode } from 'preact';
-import { useContext, useEffect, useRef, useState } from 'preact/hooks';
+import type { ComponentChild } from 'preact';
+import { useState } from 'preact/hooks';
 import type { Failure, Outcome } from './api.ts';
+import { Dialog, useDialog } from './dialog.tsx';
 import { Fault } from './fault.tsx';
 import { type Field, FieldSet, type Values, valuesOf } from './fields.tsx';
 
@@ -18,6 +19,8 @@ export interface Act<Answer> {
   readonly fields?: readonly Field[];
   readonly run: (values: Values) => Promise<Outcome<Answer>>;
   readonly done: (answer: Answer, values: Values) => ComponentChild;
+  /** On the button that closes what is shown once: the Escape key does not. */
+  readonly doneLabel?: string;
 }
 
 /** The reason that every destructive act asks for; the audit log keeps it. */
@@ -28,19 +31,6 @@ export const REASON: Field = {
   isRequired: true,
   maxLength: 500,
 };
-
-const OpenDialog = createContext<(dialog: VNode | undefined) => void>(() => {});
-
-/** Holds the open dialog: what it is about may leave its list meanwhile, by another operator or by itself. */
-export function DialogHost({ children }: { readonly children: ComponentChild }) {
-  const [dialog, setDialog] = useState<VNode>();
-  return (
-    <OpenDialog.Provider value={setDialog}>
-      {children}
-      {dialog}
-    </OpenDialog.Provider>
-  );
-}
 
 interface ActButtonProps<Answer> {
   readonly act: () => Act<Answer>;
@@ -54,46 +44,31 @@ interface ActButtonProps<Answer> {
 
 /** A button that opens the dialog of an act. */
 export function ActButton<Answer>({ act, label, name, kind = 'plain', after }: ActButtonProps<Answer>) {
-  const openDialog = useContext(OpenDialog);
-  const close = (isDone: boolean): void => {
-    openDialog(undefined);
-    // The browser gives the focus back, unless the button is gone.
-    if (document.activeElement === document.body) document.getElementById('main')?.focus();
-    if (isDone) after?.();
-  };
+  const openDialog = useDialog();
   return (
     <button
       type="button"
       class={kind}
       aria-label={name}
       aria-haspopup="dialog"
-      onClick={() => openDialog(<ActDialog act={act()} close={close} />)}
+      onClick={() => openDialog(<ActDialog act={act()} after={after} />)}
     >
       {label}
     </button>
   );
 }
 
-function ActDialog<Answer>({
-  act,
-  close,
-}: {
+interface ActDialogProps<Answer> {
   readonly act: Act<Answer>;
-  readonly close: (isDone: boolean) => void;
-}) {
-  const dialog = useRef<HTMLDialogElement>(null);
+  readonly after: (() => void) | undefined;
+}
+
+function ActDialog<Answer>({ act, after }: ActDialogProps<Answer>) {
   const [state, setState] = useState<'asking' | 'busy' | Failure | { readonly shown: ComponentChild }>(
     'asking',
   );
+  const { title, verb, isDestructive, consequence, undo, fields = [], run, done, doneLabel } = act;
   const isDone = typeof state === 'object' && 'shown' in state;
-  const { title, verb, isDestructive, consequence, undo, fields = [], run, done } = act;
-
-  useEffect(() => {
-    const element = dialog.current;
-    // The browser gives the focus back when it closes.
-    if (element?.open === false) element.showModal();
-  }, []);
-
   const submit = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault();
     if (!(event.currentTarget instanceof HTMLFormElement)) return;
@@ -102,44 +77,38 @@ function ActDialog<Answer>({
     const outcome = await run(values);
     setState(outcome.ok ? { shown: done(outcome.value, values) } : outcome.failure);
   };
-
   return (
-    <dialog
-      ref={dialog}
-      aria-labelledby="dialog-title"
-      onCancel={(event) => state === 'busy' && event.preventDefault()}
-      onClose={() => close(isDone)}
+    <Dialog
+      title={title}
+      isClosable={state !== 'busy' && !(isDone && doneLabel !== undefined)}
+      onClose={() => isDone && after?.()}
     >
-      <form onSubmit={(event) => void submit(event)}>
-        <h2 id="dialog-title">{title}</h2>
-        {isDone ? (
-          <div class="done" role="status">
-            {state.shown}
-          </div>
-        ) : (
-          <>
-            <div class="consequence">{consequence}</div>
-            <FieldSet fields={fields} />
-            <p class="note">{undo}</p>
-            {typeof state === 'object' && <Fault failure={state} />}
-          </>
-        )}
-        <div class="actions">
-          {!isDone && (
-            <button type="submit" class={isDestructive ? 'danger' : ''} disabled={state === 'busy'}>
-              {state === 'busy' ? 'One moment …' : verb}
-            </button>
+      {(close) => (
+        <form onSubmit={(event) => void submit(event)}>
+          {isDone ? (
+            <div class="done" role="status">
+              {state.shown}
+            </div>
+          ) : (
+            <>
+              <div class="consequence">{consequence}</div>
+              <FieldSet fields={fields} />
+              <p class="note">{undo}</p>
+              {typeof state === 'object' && <Fault failure={state} />}
+            </>
           )}
-          <button
-            type="button"
-            class="plain"
-            disabled={state === 'busy'}
-            onClick={() => dialog.current?.close()}
-          >
-            {isDone ? 'Close' : 'Cancel'}
-          </button>
-        </div>
-      </form>
-    </dialog>
+          <div class="actions">
+            {!isDone && (
+              <button type="submit" class={isDestructive ? 'danger' : ''} disabled={state === 'busy'}>
+                {state === 'busy' ? 'One moment …' : verb}
+              </button>
+            )}
+            <button type="button" class="plain" disabled={state === 'busy'} onClick={close}>
+              {isDone ? (doneLabel ?? 'Close') : 'Cancel'}
+            </button>
+          </div>
+        </form>
+      )}
+    </Dialog>
   );
 }

@@ -16,6 +16,8 @@ export interface Asked {
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>> | undefined;
   readonly body?: object | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Statuses of refusals whose bodies are answers all the same. */
+  readonly accepts?: readonly number[];
 }
 
 type Method = 'GET' | 'POST' | 'DELETE';
@@ -33,12 +35,13 @@ export function addressOf(path: string, query: Asked['query'] = {}): string {
 export async function ask<T>(
   method: Method,
   path: string,
-  { query, body, signal }: Asked = {},
+  { query, body, signal, accepts = [] }: Asked = {},
 ): Promise<Outcome<T>> {
   const answer = await send(method, addressOf(path, query), body, signal);
   if ('failure' in answer) return { ok: false, failure: answer.failure };
   const { response } = answer;
-  if (!response.ok) return { ok: false, failure: await failureOf(response) };
+  if (!response.ok && !accepts.includes(response.status))
+    return { ok: false, failure: await failureOf(response) };
   return {
     ok: true,
     status: response.status,

@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
-import { DialogHost } from './act.tsx';
 import { addressOf, ask } from './api.ts';
+import { DialogHost } from './dialog.tsx';
 import { Fault } from './fault.tsx';
 import { useLoaded } from './load.ts';
 import { hrefOf, type Place, usePlace } from './place.ts';

@@ -1,8 +1,9 @@
 import type { ComponentChild } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import { type Asked, ask } from './api.ts';
+import { type Asked, ask, type Outcome } from './api.ts';
 import { Fault } from './fault.tsx';
 import { useLoaded } from './load.ts';
+import type { Page } from './shapes.ts';
 import { timeOfDay } from './words.tsx';
 
 export interface Column<Row> {
@@ -12,16 +13,13 @@ export interface Column<Row> {
   readonly actions?: boolean;
 }
 
-interface Page<Row> {
-  readonly items: readonly Row[];
-  readonly next_cursor: string | null;
-}
-
 interface ListProps<Row> {
   /** What the table holds, for those who cannot see it. */
   readonly label: string;
   readonly path: string;
   readonly query?: Asked['query'];
+  /** How the page is asked for, where it is not the whole answer. */
+  readonly load?: (asked: Asked) => Promise<Outcome<Page<Row>>>;
   readonly columns: readonly Column<Row>[];
   readonly keyOf: (row: Row) => string;
   /** In place of a table without rows. */
@@ -42,6 +40,7 @@ export function List<Row>({
   label,
   path,
   query = {},
+  load = (asked) => ask('GET', path, asked),
   columns,
   keyOf,
   empty,
@@ -54,7 +53,7 @@ export function List<Row>({
   const cursor = cursors.at(-1);
   const loaded = useLoaded<Page<Row>>(
     JSON.stringify([about, cursor, version]),
-    (signal) => ask('GET', path, { query: { ...query, limit: ROWS, cursor }, signal }),
+    (signal) => load({ query: { ...query, limit: ROWS, cursor }, signal }),
     everyMs,
   );
   const { value, failure, at, reload } = loaded;

@@ -1,10 +1,14 @@
 import type { ComponentChild } from 'preact';
+import type { Receipt } from './shapes.ts';
 
 /** How values are written for people. */
 
 const DAY_AND_TIME = new Intl.DateTimeFormat('en-GB', {
   ...{ day: '2-digit', month: 'short', year: 'numeric' },
   ...{ hour: '2-digit', minute: '2-digit', second: '2-digit' },
+});
+const SHORT = new Intl.DateTimeFormat('en-GB', {
+  ...{ day: '2-digit', month: 'short', hour: '2-digit', minute: '2-digit' },
 });
 const TIME = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' });
 
@@ -25,6 +29,11 @@ export function lengthOf(seconds: number): string {
 
 export const counted = (count: number, noun: string): string =>
   `${count.toLocaleString('en-GB')} ${noun}${count === 1 ? '' : 's'}`;
+
+export const timeAt = (ms: number): string => DAY_AND_TIME.format(ms);
+
+/** Without year and seconds, where there is little room. */
+export const shortTimeAt = (ms: number): string => SHORT.format(ms);
 
 export const timeOfDay = (ms: number): string => TIME.format(ms);
 
@@ -53,14 +62,6 @@ export function Age({ at }: { readonly at: string | null | undefined }) {
 export const Code = ({ children }: { readonly children: ComponentChild }) => <code>{children}</code>;
 
 /** What a command did to live sockets. */
-export interface Receipt {
-  readonly closed: number;
-  readonly objects: number;
-  readonly unreachable: number;
-  readonly pending: number;
-  readonly ms: number;
-}
-
 export function ReceiptText({ receipt }: { readonly receipt: Receipt | undefined }) {
   if (receipt === undefined) return null;
   const { closed, objects, unreachable, pending, ms } = receipt;
@@ -82,3 +83,17 @@ export function ReceiptText({ receipt }: { readonly receipt: Receipt | undefined
     </>
   );
 }
+
+/** How long a right or a lock lasts, in seconds. */
+export const DURATIONS = [
+  ['', 'No end'],
+  ['900', '15 minutes'],
+  ['3600', '1 hour'],
+  ['28800', '8 hours'],
+  ['86400', '1 day'],
+  ['2592000', '30 days'],
+] as const;
+
+/** A member of a body from a choice of {@link DURATIONS}; none where there is no end. */
+export const secondsOf = (name: string, text: string | undefined): Readonly<Record<string, number>> =>
+  text === undefined ? {} : { [name]: Number(text) };

@@ -3,24 +3,8 @@ import { ask } from '../api.ts';
 import { Fault } from '../fault.tsx';
 import { useLoaded } from '../load.ts';
 import type { Query } from '../place.ts';
-import { Code, counted, type Receipt, ReceiptText } from '../words.tsx';
-
-export interface Session {
-  readonly id: string;
-  readonly principal: string;
-  readonly principal_label: string | null;
-  readonly agent: string;
-  readonly instance: string;
-  readonly role: string;
-  readonly scope: string;
-  readonly started_at: string;
-  readonly ended_at: string | null;
-  readonly end_reason: string | null;
-  readonly ip_address: string | null;
-  readonly user_agent: string | null;
-  readonly jti: string;
-  readonly kid: string;
-}
+import type { Receipt, Session } from '../shapes.ts';
+import { Code, counted, ReceiptText } from '../words.tsx';
 
 /** A service token, the id of a principal, which names its issuer, or else a label. */
 export function personQuery(person: string | undefined): Query {
@@ -91,7 +75,16 @@ export function EndButton({ session, after }: { readonly session: Session; reado
 }
 
 /** Ends everything that one selector names: a person, a service token, an agent, an instance or an address. */
-export function EndAllButton({ selector, after }: { readonly selector: Query; readonly after: () => void }) {
+export function EndAllButton({
+  selector,
+  label,
+  after,
+}: {
+  readonly selector: Query;
+  /** Left out: with what is ended. */
+  readonly label?: string;
+  readonly after: () => void;
+}) {
   const { agent, instance, ip_address: address, ...party } = selector;
   const [person] = Object.values(party);
   const what = person ?? address ?? (instance === undefined ? agent : `${agent} / ${instance}`);
@@ -119,7 +112,8 @@ export function EndAllButton({ selector, after }: { readonly selector: Query; re
       </>
     ),
   });
-  return <ActButton act={act} label={`End all sessions of ${what}`} kind="danger" after={after} />;
+  const name = `End all sessions of ${what}`;
+  return <ActButton act={act} label={label ?? name} name={name} kind="danger" after={after} />;
 }
 
 /** What a filter of sessions names, where that is one thing of which everything can be ended. */

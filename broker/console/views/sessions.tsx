@@ -2,9 +2,10 @@ import { useState } from 'preact/hooks';
 import { Filter } from '../filter.tsx';
 import { type Column, List } from '../list.tsx';
 import { hrefOf, type Query } from '../place.ts';
+import type { Session } from '../shapes.ts';
 import { useMay } from '../sign-in.tsx';
 import { Age, Code, Moment } from '../words.tsx';
-import { EndAllButton, EndButton, personQuery, type Session, selectorOf } from './session-acts.tsx';
+import { EndAllButton, EndButton, personQuery, selectorOf } from './session-acts.tsx';
 
 /** So that no row is older than two seconds. */
 const LIVE_EVERY_MS = 1500;
