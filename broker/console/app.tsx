@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { addressOf, ask } from './api.ts';
 import { DialogHost } from './dialog.tsx';
 import { Fault } from './fault.tsx';
@@ -46,9 +46,13 @@ const mayOpen = ({ needs }: View, { permissions }: Me): boolean =>
 function Frame({ me, place }: { readonly me: Me; readonly place: Place }) {
   const offered = VIEWS.filter((view) => view.isHidden !== true && mayOpen(view, me));
   const view = place.view === '' ? offered[0] : VIEWS.find(({ name }) => name === place.view);
+  const first = useRef(place);
   useEffect(() => {
     document.title = `${view?.title ?? 'Not found'} · Broker console`;
-  }, [view]);
+    // The browser drops the focus of what is gone. A page that was just opened begins at its beginning.
+    if (place !== first.current && document.activeElement === document.body)
+      document.getElementById('main')?.focus();
+  }, [view, place]);
   return (
     <>
       <a class="skip" href={hrefOf(place.view, place.query)} onClick={focusMain}>

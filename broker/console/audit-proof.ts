@@ -1,3 +1,4 @@
+import './no-eval.ts';
 import { readKeySet } from '@agent-ticket/shared/key-set.ts';
 import { TICKET_ALGORITHMS } from '@agent-ticket/shared/ticket.ts';
 import { isSound, type Verification } from '../src/audit/proof/verification.ts';

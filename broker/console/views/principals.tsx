@@ -80,7 +80,13 @@ export function Principals({ query }: { readonly query: Query }) {
         query={query}
         columns={columns}
         keyOf={({ id }) => id}
-        empty={<p>No principal has such a label. Those without a label are not listed.</p>}
+        empty={
+          <p>
+            {query.label === undefined
+              ? 'Nobody with a label has asked for a ticket yet.'
+              : 'No principal that asked for a ticket has a label that begins so.'}
+          </p>
+        }
         version={version}
       />
     </>

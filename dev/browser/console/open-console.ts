@@ -1,5 +1,9 @@
+import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import type { Locator, Page } from 'playwright-core';
-import { inject } from 'vitest';
+import { expect, inject } from 'vitest';
+import { mint } from '../../e2e/broker.ts';
+import { nextFrame, openSocket, socketUrl } from '../../e2e/sockets.ts';
+import { sessionsOf } from '../../e2e/stack-queries.ts';
 import { openTab, type Tab, type TabOptions } from '../tab.ts';
 
 /** Actions of an operator in the console, by visible text. */
@@ -32,4 +36,17 @@ export async function confirm(page: Page, fields: Readonly<Record<string, string
   const text = await done.innerText();
   await dialog.getByRole('button', { name: 'Close' }).click();
   return text;
+}
+
+/** A session on a counter, which the record has; resolves with the promise of the code that closes it. */
+export async function live(
+  instance: string,
+  headers?: Readonly<Record<string, string>>,
+): Promise<{ readonly closed: Promise<number> }> {
+  const before = (await sessionsOf('counter', instance)).length;
+  const { ticket } = await mint({ instance }, headers);
+  const { socket, closed } = openSocket(socketUrl('counter', instance, { ticket }));
+  await nextFrame(socket);
+  await eventually(async () => expect(await sessionsOf('counter', instance)).toHaveLength(before + 1));
+  return { closed: closed.then(({ code }) => code) };
 }

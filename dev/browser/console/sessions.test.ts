@@ -1,20 +1,9 @@
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { expect, inject, it } from 'vitest';
-import { asOperator, mint, post } from '../../e2e/broker.ts';
-import { connected } from '../../e2e/sockets.ts';
+import { asOperator, post } from '../../e2e/broker.ts';
 import { eventsOf, sessionsOf } from '../../e2e/stack-queries.ts';
 import { openTab } from '../tab.ts';
-import { confirm, consoleUrl, openConsole, row } from './open-console.ts';
-
-/** A live session of the seeded service token. */
-async function live(instance: string): Promise<{ readonly closed: Promise<number> }> {
-  const { ticket } = await mint({ instance });
-  const client = await connected('counter', instance, { query: { ticket } });
-  const closed = new Promise<number>((resolve) =>
-    client.addEventListener('close', ({ code }) => resolve(code)),
-  );
-  return { closed };
-}
+import { confirm, consoleUrl, live, openConsole, row } from './open-console.ts';
 
 it('somebody who is not signed in is asked to, and returns to the view of the link', async () => {
   const view = 'sessions?agent=counter';
@@ -69,7 +58,8 @@ it('a session that another operator ended meanwhile is said to have ended, and n
 
 it('all sessions of one instance end at once, and the dialog says before how many those are', async () => {
   const { page } = await openConsole('Olga', 'sessions?agent=counter&instance=console-all');
-  await Promise.all([live('console-all'), live('console-all')]);
+  await live('console-all');
+  await live('console-all');
   await row(page, 'console-all').nth(1).waitFor();
   await page.getByRole('button', { name: 'End all sessions of counter / console-all' }).click();
   await page.getByRole('dialog').getByText('2 live sessions').waitFor();

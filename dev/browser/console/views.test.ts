@@ -2,10 +2,8 @@ import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import axe from 'axe-core';
 import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
-import { mint } from '../../e2e/broker.ts';
-import { connected } from '../../e2e/sockets.ts';
 import { openTab } from '../tab.ts';
-import { consoleUrl, openConsole } from './open-console.ts';
+import { consoleUrl, live, openConsole } from './open-console.ts';
 
 const VIEWS = [
   'overview',
@@ -65,9 +63,7 @@ describe('every view can be read by everybody', () => {
   });
 
   it.each(VIEWS)('%s', async (view) => {
-    await connected('counter', 'console-views', {
-      query: { ticket: (await mint({ instance: 'console-views' })).ticket },
-    });
+    await live('console-views');
     const tab = await openConsole('Olga', view);
     await settled(tab.page);
     await inspect(tab.page);
