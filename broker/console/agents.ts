@@ -1,9 +1,8 @@
 import { ask } from './api.ts';
 import { useLoaded } from './load.ts';
-import type { Agent, Page } from './shapes.ts';
 
 /** Slugs of the agents that the person may use: to choose from where a field wants one. There may be others. */
 export function useAgents(): readonly string[] {
-  const { value } = useLoaded<Page<Agent>>('agents', (signal) => ask('GET', '/api/agents', { signal }));
+  const { value } = useLoaded('agents', (signal) => ask('GET', '/api/agents', { signal }));
   return value?.items.map(({ agent }) => agent) ?? [];
 }

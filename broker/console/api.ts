@@ -1,3 +1,5 @@
+import type { paths } from '../src/openapi/generated-types.ts';
+
 /** Why a call gave no answer. */
 export interface Failure {
   /** `0`: no answer came. */
@@ -13,6 +15,8 @@ export type Outcome<T> =
   | { readonly ok: false; readonly failure: Failure };
 
 export interface Asked {
+  /** Of the path. */
+  readonly params?: Readonly<Record<string, string>>;
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>> | undefined;
   readonly body?: object | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -20,7 +24,16 @@ export interface Asked {
   readonly accepts?: readonly number[];
 }
 
-type Method = 'GET' | 'POST' | 'DELETE';
+/** The routes of a method, and what they answer: as the OpenAPI document has them. */
+type Verb = 'GET' | 'POST' | 'DELETE';
+type OperationOf<P extends keyof paths, V extends Verb> = NonNullable<paths[P][Lowercase<V>]>;
+type PathOf<V extends Verb> = {
+  [P in keyof paths]: [OperationOf<P, V>] extends [never] ? never : P;
+}[keyof paths];
+type JsonOf<Response> = Response extends { content: { 'application/json': infer Body } } ? Body : undefined;
+type AnswerOf<Operation> = Operation extends { responses: infer Responses }
+  ? JsonOf<Responses[keyof Responses & (200 | 201 | 202 | 204)]>
+  : never;
 
 /** The address of a route of the broker: beside the page, also where the broker is below a path. */
 export function addressOf(path: string, query: Asked['query'] = {}): string {
@@ -31,13 +44,20 @@ export function addressOf(path: string, query: Asked['query'] = {}): string {
   return url.href;
 }
 
-/** One call of the broker's API with the credential that the browser adds. Rejects only where `signal` ended it. */
-export async function ask<T>(
-  method: Method,
-  path: string,
-  { query, body, signal, accepts = [] }: Asked = {},
-): Promise<Outcome<T>> {
-  const answer = await send(method, addressOf(path, query), body, signal);
+/**
+ * One call of the broker's API with the credential that the browser adds. Rejects only where `signal` ended it. Queries and
+ * bodies are what a person typed or an address says: the broker refuses what it does not know, by name.
+ */
+export async function ask<V extends Verb, P extends PathOf<V>>(
+  method: V,
+  path: P,
+  { params = {}, query, body, signal, accepts = [] }: Asked = {},
+): Promise<Outcome<AnswerOf<OperationOf<P, V>>>> {
+  // A name of dots alone would be a step to another route, however it is escaped.
+  if (Object.values(params).some((value) => /^\.{0,2}$/.test(value)))
+    return { ok: false, failure: { status: 404, message: 'there is nothing of that name' } };
+  const filled = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(params[name] ?? ''));
+  const answer = await send(method, addressOf(filled, query), body, signal);
   if ('failure' in answer) return { ok: false, failure: answer.failure };
   const { response } = answer;
   if (!response.ok && !accepts.includes(response.status))
@@ -50,7 +70,7 @@ export async function ask<T>(
 }
 
 async function send(
-  method: Method,
+  method: Verb,
   url: string,
   body: object | undefined,
   signal: AbortSignal | undefined,

@@ -1,6 +1,6 @@
 import type { ComponentChild } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
-import { type Asked, ask, type Outcome } from './api.ts';
+import { useState } from 'preact/hooks';
+import type { Asked, Outcome } from './api.ts';
 import { Fault } from './fault.tsx';
 import { useLoaded } from './load.ts';
 import type { Page } from './shapes.ts';
@@ -16,10 +16,8 @@ export interface Column<Row> {
 interface ListProps<Row> {
   /** What the table holds, for those who cannot see it. */
   readonly label: string;
-  readonly path: string;
   readonly query?: Asked['query'];
-  /** How the page is asked for, where it is not the whole answer. */
-  readonly load?: (asked: Asked) => Promise<Outcome<Page<Row>>>;
+  readonly load: (asked: Asked) => Promise<Outcome<Page<Row>>>;
   readonly columns: readonly Column<Row>[];
   readonly keyOf: (row: Row) => string;
   /** In place of a table without rows. */
@@ -38,23 +36,25 @@ const ROWS = 50;
  */
 export function List<Row>({
   label,
-  path,
   query = {},
-  load = (asked) => ask('GET', path, asked),
+  load,
   columns,
   keyOf,
   empty,
   everyMs,
   version = 0,
 }: ListProps<Row>) {
-  const about = `${path}?${JSON.stringify(query)}`;
-  const [cursors, setCursors] = useState<readonly string[]>([]);
-  useEffect(() => setCursors([]), [about]);
+  const about = `${label} ${JSON.stringify(query)}`;
+  const [held, setHeld] = useState<{ about: string; cursors: readonly string[] }>({ about, cursors: [] });
+  // Cursors of another list mean nothing here.
+  const cursors = held.about === about ? held.cursors : [];
+  const setCursors = (next: readonly string[]): void => setHeld({ about, cursors: next });
   const cursor = cursors.at(-1);
   const loaded = useLoaded<Page<Row>>(
-    JSON.stringify([about, cursor, version]),
+    JSON.stringify([about, cursor]),
     (signal) => load({ query: { ...query, limit: ROWS, cursor }, signal }),
     everyMs,
+    version,
   );
   const { value, failure, at, reload } = loaded;
   const next = value?.next_cursor ?? null;

@@ -15,13 +15,14 @@ export interface Loaded<T> {
 const NOTHING = { value: undefined, failure: undefined, at: undefined };
 
 /**
- * Asks whenever `question` is another, and again `everyMs` after each answer while the page is seen. A refusal that says
+ * Asks whenever `question` is another, whenever `version` is, and again `everyMs` after each answer while the page is seen. A refusal that says
  * how long to wait is not asked again before.
  */
 export function useLoaded<T>(
   question: string,
   load: (signal: AbortSignal) => Promise<Outcome<T>>,
   everyMs?: number,
+  version?: number,
 ): Loaded<T> {
   const [turn, setTurn] = useState(0);
   const [held, setHeld] = useState<{ question: string } & Omit<Loaded<T>, 'reload'>>({
@@ -68,7 +69,7 @@ export function useLoaded<T>(
       removeEventListener('online', askIfSeen);
       document.removeEventListener('visibilitychange', askIfSeen);
     };
-  }, [question, everyMs, turn]);
+  }, [question, everyMs, turn, version]);
 
   const reload = useCallback(() => setTurn((before) => before + 1), []);
   return { ...(held.question === question ? held : NOTHING), reload };

@@ -1,19 +1,14 @@
 import { createContext } from 'preact';
 import { useContext } from 'preact/hooks';
+import type { Caller } from './shapes.ts';
 import { addressOf } from './api.ts';
 
 /** Who is signed in, by `GET /me`. */
-export interface Me {
-  readonly principal: string;
-  readonly email?: string;
-  readonly method: string;
-  readonly permissions: readonly string[];
-  readonly agents: readonly string[] | null;
-  readonly expires_at: string | null;
-}
+export type Me = Caller;
 
 const Signed = createContext<Me>({
-  ...{ principal: '', method: '', permissions: [], agents: null, expires_at: null },
+  ...{ principal: '', kind: 'user', issuer: '', method: '', tier: 'free', permissions: [], groups: [] },
+  ...{ agents: null, expires_at: null, sources: [] },
 });
 export const SignedIn = Signed.Provider;
 export const useMe = (): Me => useContext(Signed);

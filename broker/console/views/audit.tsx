@@ -1,3 +1,4 @@
+import { AUDIT_TYPES } from '@agent-ticket/shared/audit-event.ts';
 import { useState } from 'preact/hooks';
 import { ask } from '../api.ts';
 import { Dialog, useDialog } from '../dialog.tsx';
@@ -102,7 +103,7 @@ const FIELDS = [
   { name: 'principal', label: 'Principal', hint: 'Its id.' },
   { name: 'agent', label: 'Agent' },
   { name: 'instance', label: 'Instance', hint: 'Of that agent.' },
-  { name: 'type', label: 'Type', hint: 'Such as ticket.denied.' },
+  { name: 'type', label: 'Type', known: AUDIT_TYPES, hint: 'Such as ticket.denied.' },
   {
     name: 'outcome',
     label: 'Outcome',
@@ -128,10 +129,9 @@ export function Audit({ query }: { readonly query: Query }) {
       <Filter view="audit" query={query} fields={FIELDS} />
       <List<AuditEvent>
         label="Audit events, newest first"
-        path="/admin/agents/audit"
         query={query}
         load={async (asked) => {
-          const answer = await ask<Page<AuditEvent>>('GET', '/admin/agents/audit', asked);
+          const answer = await ask('GET', '/admin/agents/audit', asked);
           if (answer.ok) setNewest((before) => Math.max(before ?? 0, answer.value.items[0]?.seq ?? 0));
           return answer;
         }}

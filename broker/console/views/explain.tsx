@@ -4,7 +4,6 @@ import { Fault } from '../fault.tsx';
 import { type Field, FieldSet, valuesOf } from '../fields.tsx';
 import { useLoaded } from '../load.ts';
 import { go, type Query } from '../place.ts';
-import type { Explanation } from '../shapes.ts';
 import { useMay } from '../sign-in.tsx';
 import { Code, Moment } from '../words.tsx';
 
@@ -66,7 +65,7 @@ export function Explain({ query }: { readonly query: Query }) {
 
 function Decision({ query }: { readonly query: Query }) {
   const { groups, permissions, ...same } = query;
-  const { value, failure, reload } = useLoaded<Explanation>(JSON.stringify(query), (signal) =>
+  const { value, failure, reload } = useLoaded(JSON.stringify(query), (signal) =>
     ask('POST', '/explain', {
       body: { ...same, groups: split(groups), permissions: split(permissions) },
       signal,

@@ -77,7 +77,7 @@ const remove = (grant: Grant): Act<{ readonly receipt: Receipt }> => ({
     </p>
   ),
   undo: 'A new grant gives the same role again. Closed sessions do not come back by themselves.',
-  run: () => ask('DELETE', `/admin/grants/${encodeURIComponent(grant.id)}`),
+  run: () => ask('DELETE', '/admin/grants/{id}', { params: { id: grant.id } }),
   done: ({ receipt }) => <ReceiptText receipt={receipt} />,
 });
 
@@ -137,7 +137,7 @@ export function Grants({ query }: { readonly query: Query }) {
       <Filter view="grants" query={query} fields={FIELDS} />
       <List
         label="Grants"
-        path="/admin/grants"
+        load={(asked) => ask('GET', '/admin/grants', asked)}
         query={query}
         columns={columns}
         keyOf={({ id }) => id}

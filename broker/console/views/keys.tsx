@@ -3,7 +3,7 @@ import { type Act, ActButton, REASON } from '../act.tsx';
 import { ask } from '../api.ts';
 import { type Column, List } from '../list.tsx';
 import { hrefOf, type Query } from '../place.ts';
-import type { Key, Page, Receipt } from '../shapes.ts';
+import type { Receipt, SigningKey } from '../shapes.ts';
 import { useMay } from '../sign-in.tsx';
 import { type Span, TimeLine } from '../time-line.tsx';
 import { Code, Moment, ReceiptText } from '../words.tsx';
@@ -20,7 +20,7 @@ const MEANING = {
   revoked: 'what it signed is refused',
 } as const;
 
-const rotate = (purpose: Purpose): Act<Pick<Key, 'kid' | 'activates_at'>> => ({
+const rotate = (purpose: Purpose): Act<Pick<SigningKey, 'kid' | 'activates_at'>> => ({
   title: purpose === 'ticket' ? 'Rotate the signing key of tickets' : 'Rotate the key of the audit log',
   verb: 'Rotate',
   isDestructive: true,
@@ -63,7 +63,7 @@ const rotate = (purpose: Purpose): Act<Pick<Key, 'kid' | 'activates_at'>> => ({
 const revoke = ({
   kid,
   state,
-}: Key): Act<{ readonly signing: string | null; readonly receipt?: Receipt }> => ({
+}: SigningKey): Act<{ readonly signing: string | null; readonly receipt?: Receipt }> => ({
   title: 'Revoke this key',
   verb: 'Revoke',
   isDestructive: true,
@@ -76,7 +76,7 @@ const revoke = ({
   ),
   undo: 'This cannot be undone.',
   fields: [REASON],
-  run: ({ reason }) => ask('POST', `/admin/keys/${encodeURIComponent(kid)}/revoke`, { query: { reason } }),
+  run: ({ reason }) => ask('POST', '/admin/keys/{kid}/revoke', { params: { kid }, query: { reason } }),
   done: ({ signing, receipt }) => (
     <>
       <p>
@@ -96,11 +96,11 @@ const revoke = ({
 
 export function Keys({ query }: { readonly query: Query }) {
   const [version, setVersion] = useState(0);
-  const [shown, setShown] = useState<readonly Key[]>([]);
+  const [shown, setShown] = useState<readonly SigningKey[]>([]);
   const may = useMay();
   const purpose: Purpose = query.purpose === 'audit' ? 'audit' : 'ticket';
   const changed = (): void => setVersion((before) => before + 1);
-  const columns: readonly Column<Key>[] = [
+  const columns: readonly Column<SigningKey>[] = [
     { title: 'Key', cell: ({ kid }) => <Code>{kid}</Code> },
     { title: 'Algorithm', cell: ({ alg }) => alg },
     {
@@ -124,7 +124,7 @@ export function Keys({ query }: { readonly query: Query }) {
           {
             title: 'Actions',
             actions: true,
-            cell: (key: Key) =>
+            cell: (key: SigningKey) =>
               key.state === 'revoked' || key.state === 'retired' ? null : (
                 <ActButton
                   act={() => revoke(key)}
@@ -159,12 +159,11 @@ export function Keys({ query }: { readonly query: Query }) {
       {shown.length > 0 && (
         <TimeLine label="Keys over time; the table below has the same" spans={shown.map(spanOf)} />
       )}
-      <List<Key>
+      <List<SigningKey>
         label="Keys"
-        path="/admin/keys"
         query={{ purpose }}
         load={async (asked) => {
-          const answer = await ask<Page<Key>>('GET', '/admin/keys', asked);
+          const answer = await ask('GET', '/admin/keys', asked);
           if (answer.ok) setShown(answer.value.items);
           return answer;
         }}
@@ -177,7 +176,7 @@ export function Keys({ query }: { readonly query: Query }) {
   );
 }
 
-function spanOf({ kid, state, ...key }: Key): Span {
+function spanOf({ kid, state, ...key }: SigningKey): Span {
   const end = key.revoked_at ?? key.removed_at;
   return {
     name: kid,

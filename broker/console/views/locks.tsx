@@ -4,7 +4,7 @@ import { ask } from '../api.ts';
 import { FieldSet, valuesOf } from '../fields.tsx';
 import { type Column, List } from '../list.tsx';
 import { go, type Query } from '../place.ts';
-import type { Lock, Receipt, Target } from '../shapes.ts';
+import type { Lock, Receipt } from '../shapes.ts';
 import { useMay } from '../sign-in.tsx';
 import { Code, DURATIONS, Moment, ReceiptText, secondsOf } from '../words.tsx';
 import { LiveSessions } from './session-acts.tsx';
@@ -82,6 +82,8 @@ const KINDS = {
 type Kind = keyof typeof KINDS;
 const isKind = (text: string | undefined): text is Kind => text !== undefined && Object.hasOwn(KINDS, text);
 
+type Target = Lock['target'];
+
 function targetOf(kind: Kind, name: string): Target {
   if (kind === 'everything') return { kind };
   if (kind !== 'instance') return { kind, [KINDS[kind].member]: name };
@@ -144,7 +146,7 @@ const lift = (lock: Lock): Act<{ readonly receipt: Receipt }> => ({
     </p>
   ),
   undo: 'The same can be locked again at any time.',
-  run: () => ask('DELETE', `/admin/locks/${encodeURIComponent(lock.id)}`),
+  run: () => ask('DELETE', '/admin/locks/{id}', { params: { id: lock.id } }),
   done: () => <p>The lock is lifted.</p>,
 });
 
@@ -202,7 +204,7 @@ export function Locks({ query }: { readonly query: Query }) {
       {mayWrite && <NewLock query={query} after={changed} />}
       <List
         label="Locks in force"
-        path="/admin/locks"
+        load={(asked) => ask('GET', '/admin/locks', asked)}
         columns={columns}
         keyOf={({ id }) => id}
         empty={<p>Nothing is locked.</p>}

@@ -3,7 +3,7 @@ import { Bars } from '../bars.tsx';
 import { Fault } from '../fault.tsx';
 import { useLoaded } from '../load.ts';
 import { hrefOf, type Query } from '../place.ts';
-import type { Key, Page, Readiness, Stats, StatsPoint } from '../shapes.ts';
+import type { Page, Readiness, SigningKey, StatsPoint } from '../shapes.ts';
 import { useMay } from '../sign-in.tsx';
 import { Age, Code, counted, lengthOf, timeOfDay } from '../words.tsx';
 
@@ -145,7 +145,7 @@ function Health() {
                 </dd>
               </>
             ))}
-            {may('keys:read') && <SigningKey />}
+            {may('keys:read') && <ActiveKey />}
           </dl>
         </>
       )}
@@ -153,8 +153,8 @@ function Health() {
   );
 }
 
-function SigningKey() {
-  const { value } = useLoaded<Page<Key>>(
+function ActiveKey() {
+  const { value } = useLoaded<Page<SigningKey>>(
     'keys',
     (signal) => ask('GET', '/admin/keys', { signal }),
     STATS_EVERY_MS,
@@ -193,7 +193,7 @@ const STEPS = [
 ] as const;
 
 function OverTime({ step }: { readonly step: string }) {
-  const { value, failure, at, reload } = useLoaded<Stats>(
+  const { value, failure, at, reload } = useLoaded(
     step,
     (signal) => ask('GET', '/admin/stats', { query: { step }, signal }),
     STATS_EVERY_MS,

@@ -1,8 +1,9 @@
 import { useState } from 'preact/hooks';
+import { ask } from '../api.ts';
 import { Filter } from '../filter.tsx';
 import { type Column, List } from '../list.tsx';
 import { hrefOf, type Query } from '../place.ts';
-import type { Principal } from '../shapes.ts';
+import type { LabelledPrincipal } from '../shapes.ts';
 import { useMay } from '../sign-in.tsx';
 import { Age, Code } from '../words.tsx';
 import { EndAllButton } from './session-acts.tsx';
@@ -19,7 +20,7 @@ export function Principals({ query }: { readonly query: Query }) {
   const [version, setVersion] = useState(0);
   const may = useMay();
   const changed = (): void => setVersion((before) => before + 1);
-  const columns: readonly Column<Principal>[] = [
+  const columns: readonly Column<LabelledPrincipal>[] = [
     {
       title: 'Label',
       cell: ({ id, label }) => (
@@ -76,7 +77,7 @@ export function Principals({ query }: { readonly query: Query }) {
       <Filter view="principals" query={query} fields={FIELDS} />
       <List
         label="Principals"
-        path="/admin/principals"
+        load={(asked) => ask('GET', '/admin/principals', asked)}
         query={query}
         columns={columns}
         keyOf={({ id }) => id}

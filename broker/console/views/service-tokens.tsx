@@ -79,7 +79,8 @@ const rotate = ({ id, name }: ServiceToken): Act<WithSecret> => ({
   undo: 'The old secret cannot be brought back once its time is over.',
   fields: [{ name: 'grace_in', label: 'The old secret goes on for', options: GRACES }],
   run: ({ grace_in: grace }) =>
-    ask('POST', `/admin/service-tokens/${encodeURIComponent(id)}/rotate`, {
+    ask('POST', '/admin/service-tokens/{id}/rotate', {
+      params: { id },
       body: { grace_in: Number(grace) },
     }),
   done: (token) => <Secret token={token} />,
@@ -95,8 +96,7 @@ const revoke = ({ id, name }: ServiceToken): Act<{ readonly receipt: Receipt }> 
   ),
   undo: 'This cannot be undone: make another token, with another secret.',
   fields: [REASON],
-  run: ({ reason }) =>
-    ask('DELETE', `/admin/service-tokens/${encodeURIComponent(id)}`, { query: { reason } }),
+  run: ({ reason }) => ask('DELETE', '/admin/service-tokens/{id}', { params: { id }, query: { reason } }),
   done: ({ receipt }) => <ReceiptText receipt={receipt} />,
 });
 
@@ -198,7 +198,7 @@ export function ServiceTokens() {
       )}
       <List
         label="Service tokens"
-        path="/admin/service-tokens"
+        load={(asked) => ask('GET', '/admin/service-tokens', asked)}
         columns={columns}
         keyOf={({ id }) => id}
         empty={
@@ -212,7 +212,7 @@ export function ServiceTokens() {
 
 const PermissionList = ({ names }: { readonly names: readonly string[] }) =>
   names.length < 3 ? (
-    <>{names.join(', ') || 'none'}</>
+    <span>{names.join(', ') || 'none'}</span>
   ) : (
     <details>
       <summary>{names.length} permissions</summary>

@@ -3,7 +3,7 @@ import { ask } from '../api.ts';
 import { Fault } from '../fault.tsx';
 import { useLoaded } from '../load.ts';
 import type { Query } from '../place.ts';
-import type { Receipt, Session } from '../shapes.ts';
+import type { LabelledSession, Page, Receipt } from '../shapes.ts';
 import { Code, counted, ReceiptText } from '../words.tsx';
 
 /** A service token, the id of a principal, which names its issuer, or else a label. */
@@ -17,13 +17,11 @@ const MOST_COUNTED = 200;
 
 /** The live sessions that a selector names, before they are ended. */
 export function LiveSessions({ selector }: { readonly selector: Query }) {
-  const { value, failure } = useLoaded<{ readonly items: readonly Session[] }>(
-    JSON.stringify(selector),
-    (signal) =>
-      ask('GET', '/admin/agents/sessions', {
-        query: { ...selector, active: true, limit: MOST_COUNTED },
-        signal,
-      }),
+  const { value, failure } = useLoaded<Page<LabelledSession>>(JSON.stringify(selector), (signal) =>
+    ask('GET', '/admin/agents/sessions', {
+      query: { ...selector, active: true, limit: MOST_COUNTED },
+      signal,
+    }),
   );
   if (failure !== undefined) return <Fault failure={failure} />;
   if (value === undefined) return <p class="note">Counting the live sessions …</p>;
@@ -47,7 +45,13 @@ interface Ended {
 const NO_BAN =
   'An ended session cannot be brought back. It is no ban: with a new ticket the same person may connect again. A lock prevents that.';
 
-export function EndButton({ session, after }: { readonly session: Session; readonly after: () => void }) {
+export function EndButton({
+  session,
+  after,
+}: {
+  readonly session: LabelledSession;
+  readonly after: () => void;
+}) {
   const who = session.principal_label ?? session.principal;
   const where = `${session.agent} / ${session.instance}`;
   const act = (): Act<Ended> => ({
@@ -63,7 +67,7 @@ export function EndButton({ session, after }: { readonly session: Session; reado
     undo: NO_BAN,
     fields: [REASON],
     run: ({ reason }) =>
-      ask('DELETE', `/admin/agents/sessions/${encodeURIComponent(session.id)}`, { query: { reason } }),
+      ask('DELETE', '/admin/agents/sessions/{id}', { params: { id: session.id }, query: { reason } }),
     done: ({ receipt }) => (
       <>
         <p>The session of {who} has ended.</p>

@@ -1,22 +1,20 @@
-import { type Outcome, ask } from '../api.ts';
+import { type Asked, ask, type Outcome } from '../api.ts';
 import { Fault } from '../fault.tsx';
 import { type Column, List } from '../list.tsx';
 import { useLoaded } from '../load.ts';
 import { hrefOf, type Query } from '../place.ts';
-import type { AuditEvent, Call, Page, Session, SessionWithCalls } from '../shapes.ts';
+import type { AuditEvent, Invocation, LabelledSession, Page } from '../shapes.ts';
 import { useMay } from '../sign-in.tsx';
 import { type Span, TimeLine } from '../time-line.tsx';
 import { Age, Code, lengthOf, Moment } from '../words.tsx';
 import { EVENT_COLUMNS } from './audit.tsx';
 import { EndButton } from './session-acts.tsx';
 
-const pathOf = (id: string): string => `/admin/agents/sessions/${encodeURIComponent(id)}`;
-
 /** The most of either that the time line has. */
 const MOST_MARKS = 200;
 const LIVE_EVERY_MS = 2000;
 
-const CALLS: readonly Column<Call>[] = [
+const CALLS: readonly Column<Invocation>[] = [
   { title: 'Began', cell: ({ started_at: at }) => <Moment at={at} /> },
   { title: 'Method', cell: ({ method }) => <Code>{method}</Code> },
   { title: 'Took', cell: ({ duration_ms: ms }) => `${ms.toLocaleString('en-GB')} ms` },
@@ -33,9 +31,10 @@ const CALLS: readonly Column<Call>[] = [
 
 export function SessionView({ query: { id = '' } }: { readonly query: Query }) {
   const may = useMay();
-  const { value, failure, reload } = useLoaded<SessionWithCalls>(
+  const { value, failure, reload } = useLoaded(
     id,
-    (signal) => ask('GET', pathOf(id), { query: { limit: MOST_MARKS }, signal }),
+    (signal) =>
+      ask('GET', '/admin/agents/sessions/{id}', { params: { id }, query: { limit: MOST_MARKS }, signal }),
     LIVE_EVERY_MS,
   );
   const events = useLoaded<Page<AuditEvent>>(`events of ${id}`, (signal) =>
@@ -49,8 +48,8 @@ export function SessionView({ query: { id = '' } }: { readonly query: Query }) {
     reload();
     events.reload();
   };
-  const calls = async (asked: Parameters<typeof ask>[2]): Promise<Outcome<Page<Call>>> => {
-    const answer = await ask<SessionWithCalls>('GET', pathOf(id), asked);
+  const calls = async (asked: Asked): Promise<Outcome<Page<Invocation>>> => {
+    const answer = await ask('GET', '/admin/agents/sessions/{id}', { ...asked, params: { id } });
     return answer.ok ? { ...answer, value: answer.value.invocations } : answer;
   };
   return (
@@ -78,7 +77,6 @@ export function SessionView({ query: { id = '' } }: { readonly query: Query }) {
         <h2>Calls</h2>
         <List
           label="Calls"
-          path={pathOf(id)}
           load={calls}
           columns={CALLS}
           keyOf={(call) => call.id}
@@ -91,7 +89,7 @@ export function SessionView({ query: { id = '' } }: { readonly query: Query }) {
           <h2>Events</h2>
           <List
             label="Events of this session"
-            path="/admin/agents/audit"
+            load={(asked) => ask('GET', '/admin/agents/audit', asked)}
             query={{ session_id: id }}
             columns={EVENT_COLUMNS}
             keyOf={(event) => event.event_id}
@@ -103,7 +101,7 @@ export function SessionView({ query: { id = '' } }: { readonly query: Query }) {
   );
 }
 
-function Facts({ session }: { readonly session: Session }) {
+function Facts({ session }: { readonly session: LabelledSession }) {
   const {
     principal,
     principal_label: label,
@@ -169,7 +167,7 @@ function Course({
   session,
   events,
 }: {
-  readonly session: SessionWithCalls;
+  readonly session: LabelledSession & { readonly invocations: Page<Invocation> };
   readonly events: readonly AuditEvent[];
 }) {
   const { started_at: start, ended_at: end, invocations } = session;

@@ -1,8 +1,9 @@
 import { useState } from 'preact/hooks';
+import { ask } from '../api.ts';
 import { Filter } from '../filter.tsx';
 import { type Column, List } from '../list.tsx';
 import { hrefOf, type Query } from '../place.ts';
-import type { Session } from '../shapes.ts';
+import type { LabelledSession } from '../shapes.ts';
 import { useMay } from '../sign-in.tsx';
 import { Age, Code, Moment } from '../words.tsx';
 import { EndAllButton, EndButton, personQuery, selectorOf } from './session-acts.tsx';
@@ -33,7 +34,7 @@ export function Sessions({ query }: { readonly query: Query }) {
   const asked = { ...rest, ...personQuery(person), ...(isLive && { active: true }) };
   const selector = selectorOf(query);
   const changed = (): void => setVersion((before) => before + 1);
-  const columns: readonly Column<Session>[] = [
+  const columns: readonly Column<LabelledSession>[] = [
     {
       title: 'Person',
       cell: (row) => <a href={hrefOf('session', { id: row.id })}>{row.principal_label ?? row.principal}</a>,
@@ -48,7 +49,7 @@ export function Sessions({ query }: { readonly query: Query }) {
     },
     { title: 'Role', cell: ({ role }) => role },
     { title: 'Since', cell: ({ started_at: at }) => (isLive ? <Age at={at} /> : <Moment at={at} />) },
-    ...(isLive ? [] : [{ title: 'Ended', cell: (row: Session) => <Ended row={row} /> }]),
+    ...(isLive ? [] : [{ title: 'Ended', cell: (row: LabelledSession) => <Ended row={row} /> }]),
     {
       title: 'Address',
       cell: ({ ip_address: address }) => (address === null ? '–' : <Code>{address}</Code>),
@@ -58,7 +59,7 @@ export function Sessions({ query }: { readonly query: Query }) {
           {
             title: 'Actions',
             actions: true,
-            cell: (row: Session) =>
+            cell: (row: LabelledSession) =>
               row.ended_at === null ? <EndButton session={row} after={changed} /> : null,
           },
         ]
@@ -74,7 +75,7 @@ export function Sessions({ query }: { readonly query: Query }) {
       )}
       <List
         label="Sessions"
-        path="/admin/agents/sessions"
+        load={(asked) => ask('GET', '/admin/agents/sessions', asked)}
         query={asked}
         columns={columns}
         keyOf={({ id }) => id}
@@ -86,7 +87,7 @@ export function Sessions({ query }: { readonly query: Query }) {
   );
 }
 
-const Ended = ({ row }: { readonly row: Session }) =>
+const Ended = ({ row }: { readonly row: LabelledSession }) =>
   row.ended_at === null ? (
     <span class="state good">live</span>
   ) : (

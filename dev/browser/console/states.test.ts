@@ -52,10 +52,13 @@ it('too many requests are said to be too many, with the time to wait', async () 
   await page.getByText(/Wait \d+ seconds?\./).waitFor();
 });
 
-it('a session that is not there is said not to be there', async () => {
-  const { page } = await openConsole('Olga', `session?id=${crypto.randomUUID()}`, { expects: [/404/] });
-  await page.getByText('There is no such thing').waitFor();
-});
+it.each([crypto.randomUUID(), '..', ''])(
+  'a session that is not there is said not to be there: %s',
+  async (id) => {
+    const { page } = await openConsole('Olga', `session?id=${id}`, { expects: [/404/] });
+    await page.getByText('There is no such thing').waitFor();
+  },
+);
 
 it('no page frames the console, not even one of its own origin', async () => {
   const { page } = await openTab(inject('stack').agentWorker, { expects: [/frame/i] });
