@@ -1,3 +1,4 @@
+import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { expect, inject, it } from 'vitest';
 import { asOperator, askForTicket, mint, post } from '../../e2e/broker.ts';
 import { makeService } from '../../e2e/service.ts';
@@ -22,6 +23,32 @@ it('a grant is given and taken back, and what rests on it ends', async () => {
   expect(await confirm(page)).toContain('1 live connection closed');
   expect(await closed).toBe(3000);
   await row(page, subject).waitFor({ state: 'detached' });
+});
+
+it('a long list is read page by page and back, and a page holds no row of another', async () => {
+  const { page } = await openConsole('Olga', 'grants?agent=counter&instance=console-pages');
+  const grants = Array.from({ length: 60 }, (_, index) => ({
+    ...{
+      subject: `auth0:dev-tenant.auth.test:auth0|page-${index}`,
+      agent: 'counter',
+      instance: 'console-pages',
+    },
+    ...{ role: 'viewer', reason: 'for the test' },
+  }));
+  for (const grant of grants) await post(`${inject('stack').broker}/admin/grants`, asOperator(), grant);
+  await page.getByRole('button', { name: 'Look again' }).click();
+  const subjects = async (): Promise<string[]> =>
+    (await page.getByRole('row').locator('td:first-child').allInnerTexts()).filter(Boolean);
+  await eventually(async () => expect(await subjects()).toHaveLength(50));
+  const first = await subjects();
+  await page.getByRole('button', { name: 'Next page' }).click();
+  await page.getByText('Page 2').waitFor();
+  await eventually(async () => expect(await subjects()).toHaveLength(10));
+  const second = await subjects();
+  expect(new Set([...first, ...second]).size).toBe(60);
+  expect(await page.getByRole('button', { name: 'Next page' }).isDisabled()).toBe(true);
+  await page.getByRole('button', { name: 'Previous page' }).click();
+  await eventually(async () => expect(await subjects()).toEqual(first));
 });
 
 it('a grant that another operator took back meanwhile is said to be gone', async () => {
