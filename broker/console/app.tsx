@@ -55,7 +55,7 @@ function Frame({ me, place }: { readonly me: Me; readonly place: Place }) {
   }, [view, place]);
   return (
     <>
-      <a class="skip" href={hrefOf(place.view, place.query)} onClick={focusMain}>
+      <a class="skip visually-hidden" href={hrefOf(place.view, place.query)} onClick={focusMain}>
         Skip to the content
       </a>
       <header class="top">

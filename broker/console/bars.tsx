@@ -38,6 +38,7 @@ export function Bars({ title, about, points, series }: BarsProps) {
         </p>
       </figcaption>
       <svg
+        class="bars"
         viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
         role="img"
         aria-label={`${title}: ${about}. The table has every figure.`}

@@ -99,7 +99,7 @@ export function List<Row>({
                     data-title={actions ? '' : title}
                     class={actions ? 'row-actions' : ''}
                   >
-                    {cell(row)}
+                    <div>{cell(row)}</div>
                   </td>
                 ))}
               </tr>

@@ -4,9 +4,8 @@ import { timeAt } from './words.tsx';
 export interface Span {
   readonly name: string;
   readonly from: number;
-  readonly to: number;
-  /** It goes on after `to`, which is now. */
-  readonly isOpen: boolean;
+  /** Left out: it goes on. */
+  readonly to: number | undefined;
   readonly kind: 'good' | 'bad' | 'past' | 'soon';
   /** Its state in a word: colour alone tells nothing. */
   readonly text: string;
@@ -20,51 +19,51 @@ interface Mark {
 }
 
 const WIDTH = 1000;
-const ROW = 46;
-const LABEL = 18;
+const HEIGHT = 34;
 
 /** Spans below each other on one axis. What it shows is in a table or list beside it. */
 export function TimeLine({ label, spans }: { readonly label: string; readonly spans: readonly Span[] }) {
-  const from = Math.min(...spans.map((span) => span.from));
-  const to = Math.max(...spans.map((span) => span.to), from + 1000);
-  const x = (at: number): number => ((Math.min(Math.max(at, from), to) - from) / (to - from)) * WIDTH;
   const now = Date.now();
+  const from = Math.min(...spans.map((span) => span.from));
+  const known = Math.max(now, from + 1000, ...spans.map((span) => span.to ?? span.from));
+  // What goes on has some room after its beginning.
+  const to = known > now ? known + (known - from) / 10 : known;
+  const x = (at: number): number => ((Math.min(Math.max(at, from), to) - from) / (to - from)) * WIDTH;
   return (
-    <figure class="picture">
-      <svg
-        viewBox={`0 0 ${WIDTH} ${spans.length * ROW}`}
-        role="img"
-        aria-label={label}
-        preserveAspectRatio="none"
-      >
-        {spans.map(({ name, kind, text, marks = [], ...span }, row) => (
-          <g key={name} class={`span ${kind}`}>
-            <title>{`${name}: ${text}, ${timeAt(span.from)} to ${span.isOpen ? 'now' : timeAt(span.to)}`}</title>
+    <figure class="picture" role="img" aria-label={label}>
+      {spans.map(({ name, kind, text, marks = [], ...span }) => (
+        <div key={name} class="span">
+          <p class="note">
+            <code>{name}</code> {text}
+          </p>
+          <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" aria-hidden="true">
+            <title>{`${name}: ${text}, ${timeAt(span.from)} to ${span.to === undefined ? 'no end' : timeAt(span.to)}`}</title>
             <rect
+              class={`bar ${kind}`}
               x={x(span.from)}
-              y={row * ROW + LABEL}
-              width={Math.max(2, x(span.to) - x(span.from))}
+              y={10}
+              width={Math.max(2, x(span.to ?? to) - x(span.from))}
               height={14}
             />
             {marks.map((mark, index) => (
-              <g key={index} class={mark.isBad ? 'mark bad' : 'mark'}>
+              <rect
+                key={index}
+                class={mark.isBad ? 'mark bad' : 'mark'}
+                x={x(mark.at) - 1.5}
+                y={mark.isBad ? 0 : 6}
+                width={3}
+                height={mark.isBad ? HEIGHT : 22}
+              >
                 <title>{`${mark.text}, ${timeAt(mark.at)}`}</title>
-                <rect
-                  x={x(mark.at) - 1.5}
-                  y={row * ROW + LABEL - (mark.isBad ? 10 : 4)}
-                  width={3}
-                  height={mark.isBad ? 34 : 22}
-                />
-              </g>
+              </rect>
             ))}
-          </g>
-        ))}
-        {from < now && now < to && (
-          <line class="now" x1={x(now)} x2={x(now)} y1={0} y2={spans.length * ROW} />
-        )}
-      </svg>
+            {now < to && <line class="now" x1={x(now)} x2={x(now)} y1={0} y2={HEIGHT} />}
+          </svg>
+        </div>
+      ))}
       <figcaption class="axis">
         <span>{timeAt(from)}</span>
+        {to > now && <span>the line is now, {timeAt(now)}</span>}
         <span>{to > now ? timeAt(to) : 'now'}</span>
       </figcaption>
     </figure>

@@ -1,6 +1,7 @@
 import { isOutage, outageHint } from '@agent-ticket/drizzle/outage.ts';
 import type { Denial, DenialReason } from '@agent-ticket/shared/denial.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
+import { LOOK_DIGEST } from '@agent-ticket/shared/look.ts';
 import { err, ok } from '@agent-ticket/shared/outcome.ts';
 import { redact } from '@agent-ticket/shared/redact.ts';
 import { createRefusalTally, type RefusalTally } from '@agent-ticket/shared/refusal-tally.ts';
@@ -13,7 +14,6 @@ import { permissionMissing } from './credentials/permissions.ts';
 import { isBeforeSignOut } from './credentials/principal.ts';
 import { renderError, respond } from './http/answer.ts';
 import type { ErrorRenderer, RequestContext } from './http/context.ts';
-import { PLAIN_PAGE_STYLE } from './http/plain-page.ts';
 import { checkQuery } from './http/query.ts';
 import { callerTargets } from './mint/policy-input.ts';
 import { CONSOLE_POLICY } from './resources/console.ts';
@@ -30,7 +30,7 @@ export function createApp(ports: BrokerPorts, routes: readonly Route[] = ROUTES)
   const plain = secureHeaders({
     contentSecurityPolicy: {
       defaultSrc: ["'none'"],
-      styleSrc: [PLAIN_PAGE_STYLE],
+      styleSrc: [LOOK_DIGEST],
       frameAncestors: ["'none'"],
     },
   });

@@ -7,7 +7,8 @@ import { commandFaults, linkFaults, sectionFaults } from './documents.ts';
 import { checkFirstLoad } from './first-load.ts';
 import { nameFaults, selfContainmentFaults } from './files.ts';
 import { dryRunFaults, registryHostFaults, typecheckFaults, undeclaredFaults } from './manifests.ts';
-import { checkOpenApi } from './openapi.ts';
+import { lookModules } from './look.ts';
+import { checkOpenApi, staleFaults } from './openapi.ts';
 import {
   type Command,
   checkReport,
@@ -60,6 +61,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   names: reading(nameFaults),
   docs: reading(sectionFaults, linkFaults, commandFaults),
   openapi: checkOpenApi,
+  look: async (files) => outcomeOf(staleFaults(files, await lookModules(files))),
   'code-blocks': checkBlocks,
   'self-containment': reading(selfContainmentFaults),
   'registry-hosts': reading(registryHostFaults),

@@ -179,10 +179,9 @@ export function Keys({ query }: { readonly query: Query }) {
 function spanOf({ kid, state, ...key }: SigningKey): Span {
   const end = key.revoked_at ?? key.removed_at;
   return {
-    name: kid,
+    name: kid.slice(0, 12),
     from: Date.parse(key.activates_at),
-    to: end === null ? Date.now() : Date.parse(end),
-    isOpen: end === null,
+    to: end === null ? undefined : Date.parse(end),
     kind: KIND[state],
     text: state,
   };

@@ -187,8 +187,7 @@ function Course({
     {
       name: 'session',
       from: Date.parse(start),
-      to: end === null ? Date.now() : Date.parse(end),
-      isOpen: end === null,
+      to: end === null ? undefined : Date.parse(end),
       kind: end === null ? 'good' : 'past',
       text: end === null ? 'live' : 'ended',
       marks,
