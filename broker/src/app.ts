@@ -1,6 +1,7 @@
 import { isOutage, outageHint } from '@agent-ticket/drizzle/outage.ts';
 import type { Denial, DenialReason } from '@agent-ticket/shared/denial.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
+import { LOOK_DIGEST } from '@agent-ticket/shared/look.ts';
 import { err, ok } from '@agent-ticket/shared/outcome.ts';
 import { redact } from '@agent-ticket/shared/redact.ts';
 import { createRefusalTally, type RefusalTally } from '@agent-ticket/shared/refusal-tally.ts';
@@ -13,9 +14,9 @@ import { permissionMissing } from './credentials/permissions.ts';
 import { isBeforeSignOut } from './credentials/principal.ts';
 import { renderError, respond } from './http/answer.ts';
 import type { ErrorRenderer, RequestContext } from './http/context.ts';
-import { PLAIN_PAGE_STYLE } from './http/plain-page.ts';
 import { checkQuery } from './http/query.ts';
 import { callerTargets } from './mint/policy-input.ts';
+import { CONSOLE_POLICY } from './resources/console.ts';
 import { ROUTES } from './resources/routes.ts';
 import type { HandlerResult, Route } from './runtime/call.ts';
 import { countCall } from './runtime/limit.ts';
@@ -26,12 +27,15 @@ export function createApp(ports: BrokerPorts, routes: readonly Route[] = ROUTES)
   const app = new Hono({ getPath: pathOf(ports.config.issuer) });
   const { allowedOrigins } = ports.config;
   const tally = createRefusalTally(ports.log);
-  const contentSecurityPolicy = {
-    defaultSrc: ["'none'"],
-    styleSrc: [PLAIN_PAGE_STYLE],
-    frameAncestors: ["'none'"],
-  };
-  app.use(secureHeaders({ contentSecurityPolicy }));
+  const plain = secureHeaders({
+    contentSecurityPolicy: {
+      defaultSrc: ["'none'"],
+      styleSrc: [LOOK_DIGEST],
+      frameAncestors: ["'none'"],
+    },
+  });
+  const ofConsole = secureHeaders({ contentSecurityPolicy: CONSOLE_POLICY });
+  app.use((c, next) => (/^\/console(\/|$)/.test(c.req.path) ? ofConsole : plain)(c, next));
   app.use(async (c, next) => {
     const origin = c.req.header('origin') ?? null;
     if (c.req.method === 'OPTIONS') return preflight(origin, allowedOrigins, ports.randomId());

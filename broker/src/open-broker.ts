@@ -26,6 +26,8 @@ export interface BrokerEnv extends ShardEnv {
   readonly SECURITY_EVENTS?: PointSink | undefined;
   /** A bucket that keeps checkpoints of the audit log as well, where it is bound. */
   readonly AUDIT_ANCHOR?: AnchorBucket | undefined;
+  /** The files of the operator's console, where they are bound. */
+  readonly CONSOLE?: Fetcher | undefined;
   /** The worker itself, where the broker is mounted in it. */
   readonly BROKER?: Fetcher | undefined;
 }
@@ -175,6 +177,15 @@ function openMount(basePath: string, { BROKER }: BrokerEnv) {
   return openWeb((url, init) => BROKER.fetch(url, init));
 }
 
+/** The console's files from the static assets of the worker. */
+function openConsole({ CONSOLE }: BrokerEnv): BrokerPorts['consoleFile'] {
+  if (CONSOLE === undefined) return undefined;
+  return async (name) => {
+    const found = await CONSOLE.fetch(`https://console.invalid/${name}`);
+    return found.ok ? found : undefined;
+  };
+}
+
 function portsOf(env: BrokerEnv, options: BrokerOptions | MountOptions): BrokerPorts {
   const { agents, basePath } = options;
   const config = readConfig(env, options);
@@ -185,6 +196,8 @@ function portsOf(env: BrokerEnv, options: BrokerOptions | MountOptions): BrokerP
     shard: mintShards(env.MINT_SHARD, config.shards),
     ping: { control: () => ping(env.CONTROL), record: () => ping(env.RECORD) },
     anchorBucket: env.AUDIT_ANCHOR,
+    // A mounted broker has none: what agents serve there has the same origin, and could press every button.
+    consoleFile: basePath === undefined ? openConsole(env) : undefined,
     addressOf: (request) => request.headers.get('cf-connecting-ip'),
     later: (work) =>
       waitUntil(

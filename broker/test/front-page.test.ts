@@ -1,5 +1,5 @@
+import { LOOK_DIGEST } from '@agent-ticket/shared/look.ts';
 import { expect, it } from 'vitest';
-import { PLAIN_PAGE_STYLE } from '../src/http/plain-page.ts';
 import { call } from './call.ts';
 
 it('the first page, where signing in and out may end, is a page for people', async () => {
@@ -12,6 +12,6 @@ it('its style is the one that the policy lets in', async () => {
   const { headers, text } = await call('/');
   const style = /<style>(.*)<\/style>/s.exec(text)?.[1];
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(style)));
-  expect(PLAIN_PAGE_STYLE).toBe(`'sha256-${btoa(String.fromCharCode(...digest))}'`);
-  expect(headers.get('content-security-policy')).toContain(`style-src ${PLAIN_PAGE_STYLE};`);
+  expect(LOOK_DIGEST).toBe(`'sha256-${btoa(String.fromCharCode(...digest))}'`);
+  expect(headers.get('content-security-policy')).toContain(`style-src ${LOOK_DIGEST};`);
 });

@@ -143,6 +143,14 @@ const configurationOf = ({ name = 'agents', compatibility_date: date }: AppWorke
       "migrations_dir": "node_modules/@agent-ticket/broker/record/migrations"
     }
   ],
+  // The operator's console. Without these lines there is none.
+  "assets": {
+    "directory": "node_modules/@agent-ticket/broker/console",
+    "binding": "CONSOLE",
+    "run_worker_first": true,
+    "html_handling": "none",
+    "not_found_handling": "none"
+  },
   "durable_objects": { "bindings": [{ "name": "MINT_SHARD", "class_name": "MintShardObject" }] },
   "migrations": [{ "tag": "v1", "new_sqlite_classes": ["MintShardObject"] }],
   "triggers": { "crons": ["* * * * *"] },

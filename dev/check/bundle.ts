@@ -76,6 +76,7 @@ export const BUNDLE_RULES: readonly BundleRules[] = [
         found: /^src\/openapi\/(?!generated\.ts$)/,
         because: 'the OpenAPI document is made before, and no broker validates its own answers',
       },
+      { found: /^console\//, because: 'the console is files beside the worker' },
       ...NATIVE_LIBSQL,
       ...DEVELOPMENT_ONLY,
     ],

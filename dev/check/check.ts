@@ -4,9 +4,11 @@ import { BUNDLE_RULES, bundleFaults, readBundle } from './bundle.ts';
 import { checkBlocks } from './code-blocks.ts';
 import { circleFaults, directionFaults } from './direction.ts';
 import { commandFaults, linkFaults, sectionFaults } from './documents.ts';
+import { checkFirstLoad } from './first-load.ts';
 import { nameFaults, selfContainmentFaults } from './files.ts';
 import { dryRunFaults, registryHostFaults, typecheckFaults, undeclaredFaults } from './manifests.ts';
-import { checkOpenApi } from './openapi.ts';
+import { lookModules } from './look.ts';
+import { checkOpenApi, staleFaults } from './openapi.ts';
 import {
   type Command,
   checkReport,
@@ -46,7 +48,7 @@ const bundleContents: Check = async () => {
   const bundles = BUNDLE_RULES.map(async (rules) =>
     bundleFaults(rules, await readBundle(`${ROOT}${rules.workspace}/dist`)),
   );
-  return outcomeOf((await Promise.all(bundles)).flat());
+  return outcomeOf([...(await Promise.all(bundles)).flat(), ...(await checkFirstLoad(ROOT))]);
 };
 
 /** In the order in which they run and are shown. */
@@ -59,6 +61,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   names: reading(nameFaults),
   docs: reading(sectionFaults, linkFaults, commandFaults),
   openapi: checkOpenApi,
+  look: async (files) => outcomeOf(staleFaults(files, await lookModules(files))),
   'code-blocks': checkBlocks,
   'self-containment': reading(selfContainmentFaults),
   'registry-hosts': reading(registryHostFaults),

@@ -2,19 +2,20 @@ import '../require-node.ts';
 import { writeFile } from 'node:fs/promises';
 import { ROOT } from '../quiet-environment.ts';
 import { renderSections } from './documents.ts';
+import { lookModules } from './look.ts';
 import { isMarkdown } from './markdown.ts';
 import { openApiModules, staleFaults } from './openapi.ts';
 import { faultLine } from './report.ts';
 import { readRepository } from './repository.ts';
 
 /**
- * `npm run docs`: writes the generated tables of every document anew, and the OpenAPI document. The checks `docs` and
- * `openapi` find stale ones.
+ * `npm run docs`: writes the generated tables of every document anew, the OpenAPI document, and the style of
+ * pages as a module. The checks `docs`, `openapi` and `look` find stale ones.
  */
 const files = await readRepository();
 const documents = files.filter(isMarkdown);
 
-const modules = await openApiModules();
+const modules = new Map([...(await openApiModules()), ...(await lookModules(files))]);
 for (const { file } of staleFaults(files, modules)) {
   await writeFile(`${ROOT}${file}`, modules.get(file) ?? '');
   process.stdout.write(`wrote ${file}\n`);

@@ -25,11 +25,11 @@ export async function openApiModules(): Promise<ReadonlyMap<string, string>> {
   ]);
 }
 
-/** Whether the generated modules are those of the routes. */
+/** Whether generated modules are those of their sources. */
 export const staleFaults = (files: readonly SourceFile[], modules: ReadonlyMap<string, string>): Fault[] =>
   [...modules]
     .filter(([path, text]) => files.find((file) => file.path === path)?.text !== text)
-    .map(([file]) => ({ file, line: 1, message: 'differs from the routes: run `npm run docs`' }));
+    .map(([file]) => ({ file, line: 1, message: 'differs from its source: run `npm run docs`' }));
 
 /** The documents are those of the routes, and sound by the rules of a linter for OpenAPI. */
 export async function checkOpenApi(files: readonly SourceFile[]): Promise<Outcome> {

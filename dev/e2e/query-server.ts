@@ -3,7 +3,7 @@ import { type LoopbackServer, listenOnLoopback } from 'agent-ticket/src/identity
 import * as z from 'zod';
 import type { Stack } from '../start/stack.ts';
 
-/** Queries of test workers: rows of the databases, the objects of the agent worker, a restart. */
+/** Queries of test workers: rows of the databases, the objects of the agent worker, a restart, a run of the cron trigger. */
 export const StackQuery = z.discriminatedUnion('about', [
   z.strictObject({
     about: z.literal('rows'),
@@ -14,6 +14,7 @@ export const StackQuery = z.discriminatedUnion('about', [
   z.strictObject({ about: z.literal('objects'), binding: z.string() }),
   z.strictObject({ about: z.literal('object id'), binding: z.string(), name: z.string() }),
   z.strictObject({ about: z.literal('restart') }),
+  z.strictObject({ about: z.literal('scheduled') }),
 ]);
 export type StackQuery = z.infer<typeof StackQuery>;
 
@@ -39,6 +40,10 @@ async function answerTo(query: StackQuery, { workers, restart }: Stack): Promise
     case 'object id': {
       const objects = await workers.getDurableObjectNamespace(query.binding, 'agent-worker');
       return objects.idFromName(query.name).toString();
+    }
+    case 'scheduled': {
+      const broker = await workers.getWorker('broker');
+      return (await broker.scheduled({ cron: '* * * * *' })).outcome;
     }
     case 'restart':
       await restart();

@@ -18,6 +18,9 @@ export const objectId = (binding: 'COUNTER' | 'LOBBY', name: string): Promise<st
 /** Restarts both workers. */
 export const restartWorkers = (): Promise<string> => ask({ about: 'restart' }, z.literal('restarted'));
 
+/** Runs the broker's cron trigger, which seals the audit log. */
+export const runScheduled = (): Promise<string> => ask({ about: 'scheduled' }, z.literal('ok'));
+
 /** A row of `agent_sessions`, every column of it. */
 const SessionRow = z.strictObject({
   id: z.uuid(),

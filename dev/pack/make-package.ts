@@ -24,7 +24,7 @@ export async function makePackage(spec: PackageSpec, folder: string): Promise<st
   for (const [from, to] of spec.copied ?? []) {
     await cp(`${ROOT}${from}`, join(content, to), {
       recursive: true,
-      filter: (path) => !/snapshot/.test(path),
+      filter: (path) => !/snapshot|meta\.json$/.test(path),
     });
   }
   await cp(`${ROOT}${spec.workspace}/PACKAGE.md`, join(content, 'README.md'));

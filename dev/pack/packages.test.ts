@@ -98,7 +98,10 @@ describe.each(NAMES)('%s', (name) => {
     const names = files.filter((file) => file.isFile()).map((file) => file.name);
     expect(
       names.filter(
-        (file) => !/\.(js|d\.ts|sql|md)$|^(LICENSE|package\.json|openapi\.json|_journal\.json)$/.test(file),
+        (file) =>
+          !/\.(js|d\.ts|sql|md|css|html|svg)$|^(LICENSE|package\.json|openapi\.json|_journal\.json)$/.test(
+            file,
+          ),
       ),
     ).toEqual([]);
     expect(names.filter((file) => /\.test\.|vitest/.test(file))).toEqual([]);

@@ -21,7 +21,11 @@ export const PACKAGES: readonly PackageSpec[] = [
   },
   {
     workspace: 'broker',
-    copied: [['drizzle/control/migrations', 'control/migrations'], RECORD_MIGRATIONS],
+    copied: [
+      ['drizzle/control/migrations', 'control/migrations'],
+      RECORD_MIGRATIONS,
+      ['broker/console/dist', 'console'],
+    ],
   },
   { workspace: 'cli' },
 ];

@@ -46,6 +46,11 @@ const PresentedTicket = z.object({
  */
 export const ANSWERS: Readonly<Record<string, BrokerAnswers>> = {
   'GET /': { summary: 'The page after a sign-in or sign-out', answers: { 200: HTML } },
+  'GET /console': { summary: 'The operator’s console', answers: { 200: HTML, 304: null }, errors: [404] },
+  'GET /console/:file': {
+    summary: 'A file of the console',
+    answers: { 200: { media: '*/*' }, 304: null },
+  },
   'GET /openapi.json': { summary: 'This document', answers: { 200: z.looseObject({ openapi: z.string() }) } },
   'POST /tickets': {
     summary: 'Get a ticket for one connection',

@@ -20,6 +20,7 @@ export const MEMBERS: Readonly<Record<string, string>> = {
   email: 'address that the issuer has verified',
   everywhere: 'also at the identity provider',
   expires_in: 'how long it lasts, in seconds; left out: without end',
+  file: 'name of the file',
   from: 'from then on',
   grace_in: 'how long the present secret stays valid, in seconds; 0 ends its sessions, too',
   grant_type: 'of RFC 6749 or RFC 8693',

@@ -13,6 +13,7 @@ import { listAgents } from './agents.ts';
 import { AuditQuery, ExportQuery, exportAuditLog, listAudit, listCheckpoints } from './audit.ts';
 import { ExplainRequest, explain } from './explain.ts';
 import { showFrontPage } from './front-page.ts';
+import { showConsole } from './console.ts';
 import { CreateGrant, createGrant, deleteGrant, GrantQuery, listGrants } from './grants.ts';
 import { liveness, readiness } from './health.ts';
 import { deleteInstance } from './instances.ts';
@@ -61,6 +62,8 @@ const unlimited = (reason: string): Limit => ({ counts: 'nothing', reason });
 
 const ignoring = (reason: string): QueryRule => ({ ignored: reason });
 
+const STATIC = 'the file is the same for everybody';
+
 const BY_OAUTH = ignoring('parameters that are not known must be ignored (RFC 6749 §3.2, §4.1.2)');
 const BY_PROBES = ignoring('some probes and clients add one, to get around a cache');
 
@@ -98,6 +101,8 @@ const ofTickets = (cost: keyof typeof COSTS, handler: Handler) =>
 /** Every route of the broker. What is not here does not exist. */
 export const ROUTES: readonly Route[] = [
   { method: 'GET', path: '/', ...open(unlimited('the page is a constant'), showFrontPage, BY_PROBES) },
+  { method: 'GET', path: '/console', ...open(unlimited(STATIC), showConsole, BY_PROBES) },
+  { method: 'GET', path: '/console/:file', ...open(unlimited(STATIC), showConsole, BY_PROBES) },
   {
     method: 'POST',
     path: '/tickets',

@@ -19,7 +19,16 @@ import type { BrokerPorts } from './ports.ts';
 export interface Runtime
   extends Pick<
     BrokerPorts,
-    'shard' | 'sendControl' | 'ping' | 'clock' | 'randomId' | 'randomBytes' | 'addressOf' | 'later' | 'log'
+    | 'shard'
+    | 'sendControl'
+    | 'ping'
+    | 'clock'
+    | 'randomId'
+    | 'randomBytes'
+    | 'addressOf'
+    | 'later'
+    | 'log'
+    | 'consoleFile'
   > {
   readonly control: ControlStore;
   readonly record: RecordStore;

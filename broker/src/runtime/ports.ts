@@ -13,6 +13,8 @@ export interface BrokerPorts extends ExchangePorts, Pick<MintPorts, 'registry'> 
   /** Keys that sign checkpoints of the audit log, and nothing else. */
   readonly auditKeyring: Keyring;
   readonly anchor: Anchor;
+  /** A file of the operator's console by its name, with its `ETag`. Left out: this broker has no console. */
+  readonly consoleFile?: ((name: string) => Promise<Response | undefined>) | undefined;
   /** One question to each database; rejects when it does not answer. */
   readonly ping: { readonly control: () => Promise<void>; readonly record: () => Promise<void> };
   readonly randomBytes: (length: number) => Uint8Array<ArrayBuffer>;

@@ -76,6 +76,8 @@ it('every route of the API that a machine asks is reached by a command', () => {
     // For browsers, and for OAuth clients.
     ...[
       'GET /',
+      'GET /console',
+      'GET /console/:file',
       'POST /token',
       'GET /auth/login',
       'GET /auth/callback',

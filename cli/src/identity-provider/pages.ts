@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
+import { LOOK } from '@agent-ticket/shared/look.ts';
 import { describePerson, PEOPLE } from './people.ts';
 
+/** The look of every page here, and a list of people to choose from. */
 const STYLE = [
-  'body{font:1rem/1.5 system-ui,sans-serif;color:#111;background:#fff}',
-  'main{max-width:32rem;margin:3rem auto;padding:0 1rem}',
-  'button{display:block;width:100%;margin:.5rem 0;padding:.75rem;font:inherit;text-align:left;cursor:pointer}',
-  'small{display:block;color:#444}',
+  LOOK,
+  'form{display:grid;gap:.5rem;width:100%}',
+  'button{display:grid;justify-content:start;padding:.6rem 1rem;border-color:var(--line);background:var(--card);color:var(--ink);text-align:left}',
+  'button:hover{border-color:var(--accent)}',
 ].join('');
 
 const SUBMIT_SCRIPT = 'document.forms[0].submit()';
@@ -40,7 +42,7 @@ export function plainPage(title: string, main: string, submit = false): string {
 <style>${STYLE}</style>
 </head>
 <body>
-<main>
+<main class="gateway">
 <h1>${escapeHtml(title)}</h1>
 ${main}
 </main>

@@ -137,6 +137,7 @@ it.each([
   },
   async (_tool, makeApp) => {
     const dev = await startDev(await makeProject(makeApp));
+    expect((await dev.ask('GET', '/console')).status).toBe(200);
     const { client, closed } = await dev.connect();
     expect(await client.call('increment')).toBe(1);
     const [session] = await eventually(async () => {

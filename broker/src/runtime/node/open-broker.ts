@@ -1,6 +1,9 @@
-import { createHmac, createSecretKey } from 'node:crypto';
+import { createHash, createHmac, createSecretKey } from 'node:crypto';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
+import { join } from 'node:path';
 import type { ControlStore } from '@agent-ticket/drizzle/control/store.ts';
 import { type OpenDatabase, openControl, openRecord } from '@agent-ticket/drizzle/open-libsql.ts';
 import type { RecordStore } from '@agent-ticket/drizzle/record/store.ts';
@@ -37,18 +40,22 @@ export type Log = (event: Readonly<Record<string, unknown>>) => void;
 /**
  * Starts the broker in this process: opens and migrates both databases, makes the first keys and listens on the port.
  * Throws an `Error` that names the failed step, so that no broker runs without one of them.
+ *
+ * @param consoleFolders where the built console may be; it is served from the first that there is, and else not at all.
  */
 export async function openBroker(
   config: NodeConfig,
   registry: AgentRegistry,
   createApp: CreateApp,
   log: Log,
+  consoleFolders: readonly string[] = [],
 ): Promise<NodeBroker> {
+  const consoleFile = await openConsole(consoleFolders);
   const control = await openNamed('control', config.control, openControl);
   let record: OpenDatabase<RecordStore> | undefined;
   try {
     record = await openNamed('record', config.record, openRecord);
-    return await start(config, registry, createApp, log, control, record);
+    return await start(config, registry, createApp, log, consoleFile, control, record);
   } catch (error) {
     await control.close();
     await record?.close();
@@ -61,6 +68,7 @@ async function start(
   registry: AgentRegistry,
   createApp: CreateApp,
   log: Log,
+  consoleFile: BrokerPorts['consoleFile'],
   control: OpenDatabase<ControlStore>,
   record: OpenDatabase<RecordStore>,
 ): Promise<NodeBroker> {
@@ -90,6 +98,7 @@ async function start(
       beside.add(running);
     },
     log,
+    consoleFile,
   });
   await expectKeys(ports);
 
@@ -115,6 +124,19 @@ async function start(
       await record.close();
     },
   };
+}
+
+/** The built console, in memory: a few files of some kilobytes, and nothing of a request is ever a path. */
+async function openConsole(folders: readonly string[]): Promise<BrokerPorts['consoleFile']> {
+  const folder = folders.find((each) => existsSync(each));
+  if (folder === undefined) return undefined;
+  const read = async (name: string) => {
+    const bytes = new Uint8Array(await readFile(join(folder, name)));
+    const etag = `"${createHash('sha256').update(bytes).digest('base64url')}"`;
+    return [name, () => new Response(bytes, { headers: { etag } })] as const;
+  };
+  const files = new Map(await Promise.all((await readdir(folder)).map(read)));
+  return async (name) => files.get(name)?.();
 }
 
 /** Opens a database. An error names the database and its setting, never the token. */

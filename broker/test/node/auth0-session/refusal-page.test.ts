@@ -1,5 +1,5 @@
 import { beforeAll, beforeEach, expect, it } from 'vitest';
-import { PLAIN_PAGE_STYLE } from '../../../src/http/plain-page.ts';
+import { LOOK_DIGEST } from '@agent-ticket/shared/look.ts';
 import { bodyOf } from '../answers.ts';
 import { BROKER, NOW } from '../start-broker.ts';
 import { cookiesOf, freezeClock, go, openTenant, type TenantSetup } from './tenant.ts';
@@ -29,7 +29,7 @@ it('a person who cancels at the tenant gets a page with the ways on', async () =
   const answer = await comeBack('error=access_denied', 'https://app.test/a?x=1&y=2', { accept: ACCEPT });
   expect([answer.status, answer.headers.get('content-type')]).toEqual([401, 'text/html; charset=utf-8']);
   expect(answer.headers.get('cache-control')).toBe('no-store');
-  expect(answer.headers.get('content-security-policy')).toContain(`style-src ${PLAIN_PAGE_STYLE};`);
+  expect(answer.headers.get('content-security-policy')).toContain(`style-src ${LOOK_DIGEST};`);
   const page = await answer.text();
   expect(page).toContain('<p>It was not completed.</p>');
   expect(page).toContain('<a href="https://app.test/a?x=1&amp;y=2">go back to the app</a>');

@@ -1,0 +1,114 @@
+import type { ComponentChild } from 'preact';
+import { useState } from 'preact/hooks';
+import type { Failure, Outcome } from './api.ts';
+import { Dialog, useDialog } from './dialog.tsx';
+import { Fault } from './fault.tsx';
+import { type Field, FieldSet, type Values, valuesOf } from './fields.tsx';
+
+/** Something that an operator may do: what the dialog says before it, and what it shows after it. */
+export interface Act<Answer> {
+  readonly title: string;
+  /** On the button that does it: a verb. */
+  readonly verb: string;
+  /** Whether it takes something away. */
+  readonly isDestructive: boolean;
+  /** What will happen, in sentences. */
+  readonly consequence: ComponentChild;
+  /** How it is undone, or that it cannot be. */
+  readonly undo: string;
+  readonly fields?: readonly Field[];
+  readonly run: (values: Values) => Promise<Outcome<Answer>>;
+  readonly done: (answer: Answer, values: Values) => ComponentChild;
+  /** On the button that closes what is shown once: the Escape key does not. */
+  readonly doneLabel?: string;
+}
+
+/** The reason that every destructive act asks for; the audit log keeps it. */
+export const REASON: Field = {
+  name: 'reason',
+  label: 'Reason',
+  hint: 'Kept in the audit log.',
+  isRequired: true,
+  maxLength: 500,
+};
+
+interface ActButtonProps<Answer> {
+  readonly act: () => Act<Answer>;
+  readonly label: string;
+  /** The whole name for those who hear it; left out: the label. */
+  readonly name?: string;
+  readonly kind?: string;
+  /** Called when it was done and the dialog is closed. */
+  readonly after?: () => void;
+}
+
+/** A button that opens the dialog of an act. */
+export function ActButton<Answer>({ act, label, name, kind = 'plain', after }: ActButtonProps<Answer>) {
+  const openDialog = useDialog();
+  return (
+    <button
+      type="button"
+      class={kind}
+      aria-label={name}
+      aria-haspopup="dialog"
+      onClick={() => openDialog(<ActDialog act={act()} after={after} />)}
+    >
+      {label}
+    </button>
+  );
+}
+
+interface ActDialogProps<Answer> {
+  readonly act: Act<Answer>;
+  readonly after: (() => void) | undefined;
+}
+
+function ActDialog<Answer>({ act, after }: ActDialogProps<Answer>) {
+  const [state, setState] = useState<'asking' | 'busy' | Failure | { readonly shown: ComponentChild }>(
+    'asking',
+  );
+  const { title, verb, isDestructive, consequence, undo, fields = [], run, done, doneLabel } = act;
+  const isDone = typeof state === 'object' && 'shown' in state;
+  const submit = async (event: SubmitEvent): Promise<void> => {
+    event.preventDefault();
+    if (!(event.currentTarget instanceof HTMLFormElement)) return;
+    const values = valuesOf(event.currentTarget);
+    setState('busy');
+    const outcome = await run(values);
+    setState(outcome.ok ? { shown: done(outcome.value, values) } : outcome.failure);
+  };
+  return (
+    <Dialog
+      title={title}
+      isClosable={state !== 'busy' && !(isDone && doneLabel !== undefined)}
+      onClose={() => isDone && after?.()}
+    >
+      {(close) => (
+        <form onSubmit={(event) => void submit(event)}>
+          {isDone ? (
+            <div class="done" role="status">
+              {state.shown}
+            </div>
+          ) : (
+            <>
+              <div class="consequence">{consequence}</div>
+              <FieldSet fields={fields} />
+              <p class="note">{undo}</p>
+              {typeof state === 'object' && <Fault failure={state} />}
+            </>
+          )}
+          <div class="actions">
+            {!isDone && (
+              <button type="submit" class={isDestructive ? 'danger' : ''} disabled={state === 'busy'}>
+                {state === 'busy' ? 'One moment …' : verb}
+              </button>
+            )}
+            <button type="button" class="plain" disabled={state === 'busy'} onClick={close}>
+              {isDone ? (doneLabel ?? 'Close') : 'Cancel'}
+            </button>
+          </div>
+        </form>
+      )}
+    </Dialog>
+  );
+}

@@ -1,0 +1,8 @@
+import { ask } from './api.ts';
+import { useLoaded } from './load.ts';
+
+/** Slugs of the agents that the person may use: to choose from where a field wants one. There may be others. */
+export function useAgents(): readonly string[] {
+  const { value } = useLoaded('agents', (signal) => ask('GET', '/api/agents', { signal }));
+  return value?.items.map(({ agent }) => agent) ?? [];
+}

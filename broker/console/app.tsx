@@ -1,0 +1,155 @@
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { addressOf, ask } from './api.ts';
+import { DialogHost } from './dialog.tsx';
+import { Fault } from './fault.tsx';
+import { useLoaded } from './load.ts';
+import { hrefOf, type Place, usePlace } from './place.ts';
+import { type Me, SignedIn, SignInPage } from './sign-in.tsx';
+import { VIEWS, type View } from './views.ts';
+
+/** How often the page looks whether the person still has the same rights, in ms. */
+const ME_EVERY_MS = 60_000;
+
+export function App() {
+  const me = useLoaded<Me | undefined>(
+    'me',
+    (signal) => ask('GET', '/me', { query: { optional: true }, signal }),
+    ME_EVERY_MS,
+  );
+  const place = usePlace();
+  if (me.at === undefined) {
+    return me.failure === undefined ? (
+      <main class="gateway">
+        <p class="note">Loading …</p>
+      </main>
+    ) : (
+      <main class="gateway">
+        <h1>Broker console</h1>
+        <Fault failure={me.failure} retry={me.reload} />
+      </main>
+    );
+  }
+  return me.value === undefined ? (
+    <SignInPage />
+  ) : (
+    <SignedIn value={me.value}>
+      <DialogHost>
+        <Frame me={me.value} place={place} />
+      </DialogHost>
+    </SignedIn>
+  );
+}
+
+const mayOpen = ({ needs }: View, { permissions }: Me): boolean =>
+  needs === undefined || permissions.includes(needs);
+
+function Frame({ me, place }: { readonly me: Me; readonly place: Place }) {
+  const offered = VIEWS.filter((view) => view.isHidden !== true && mayOpen(view, me));
+  const view = place.view === '' ? offered[0] : VIEWS.find(({ name }) => name === place.view);
+  const first = useRef(place);
+  useEffect(() => {
+    document.title = `${view?.title ?? 'Not found'} · Broker console`;
+    // The browser drops the focus of what is gone. A page that was just opened begins at its beginning.
+    if (place !== first.current && document.activeElement === document.body)
+      document.getElementById('main')?.focus();
+  }, [view, place]);
+  return (
+    <>
+      <a class="skip visually-hidden" href={hrefOf(place.view, place.query)} onClick={focusMain}>
+        Skip to the content
+      </a>
+      <header class="top">
+        <p class="brand">Broker console</p>
+        <nav aria-label="Views">
+          {offered.map(({ name, title, ofView = [] }) => (
+            <a
+              key={name}
+              href={hrefOf(name)}
+              aria-current={name === view?.name || ofView.includes(view?.name ?? '') ? 'page' : undefined}
+            >
+              {title}
+            </a>
+          ))}
+        </nav>
+        <Person me={me} />
+      </header>
+      <Offline />
+      <main id="main" tabIndex={-1}>
+        {view === undefined ? (
+          <NotFound />
+        ) : (
+          <>
+            <h1>{view.title}</h1>
+            {view.about !== undefined && <p class="about">{view.about}</p>}
+            {mayOpen(view, me) ? (
+              <view.Content query={place.query} />
+            ) : (
+              <Fault failure={{ status: 403, message: `this view needs the permission ${view.needs}` }} />
+            )}
+          </>
+        )}
+      </main>
+    </>
+  );
+}
+
+function focusMain(event: MouseEvent): void {
+  event.preventDefault();
+  document.getElementById('main')?.focus();
+}
+
+const NotFound = () => (
+  <>
+    <h1>There is no such view</h1>
+    <p>
+      <a href={hrefOf('')}>Go to the first one</a>.
+    </p>
+  </>
+);
+
+function Person({ me }: { readonly me: Me }) {
+  const { email, principal, method, permissions } = me;
+  // Sessions of Access end at its edge, and a credential that the browser did not get here cannot be ended here.
+  const signOut =
+    method === 'auth0-session'
+      ? addressOf('/auth/logout')
+      : method === 'access'
+        ? new URL('/cdn-cgi/access/logout', location.href).href
+        : undefined;
+  return (
+    <details class="person">
+      <summary>{email ?? principal}</summary>
+      <div>
+        <p>
+          You are <code>{principal}</code>.
+        </p>
+        <p>
+          {permissions.length === 0
+            ? 'You have no permission of an operator. Another operator gives them by claim rules.'
+            : `Your permissions: ${permissions.join(', ')}.`}
+        </p>
+        {signOut !== undefined && <a href={signOut}>Sign out</a>}
+      </div>
+    </details>
+  );
+}
+
+function Offline() {
+  const [isOnline, setOnline] = useState(navigator.onLine);
+  useEffect(() => {
+    const look = (): void => setOnline(navigator.onLine);
+    addEventListener('online', look);
+    addEventListener('offline', look);
+    return () => {
+      removeEventListener('online', look);
+      removeEventListener('offline', look);
+    };
+  }, []);
+  return (
+    <div role="status">
+      {!isOnline && (
+        <p class="banner">This computer is offline: what you see may be old, and nothing can be changed.</p>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,53 @@
+import { type Field, FieldSet, valuesOf } from './fields.tsx';
+import { go, type Query } from './place.ts';
+
+/** The filter of a list, kept in the address of the view: a link to it shows the same. */
+export function Filter({
+  view,
+  query,
+  fields,
+}: {
+  readonly view: string;
+  readonly query: Query;
+  readonly fields: readonly Field[];
+}) {
+  const filled = fields.map((field) => ({ ...field, initial: shownValue(field, query[field.name]) }));
+  const isUsed = Object.keys(query).length > 0;
+  // On a phone the list comes first.
+  const isOpen = isUsed || matchMedia('(min-width: 44rem)').matches;
+  return (
+    <details key={JSON.stringify(query)} class="filter" open={isOpen}>
+      <summary>{isUsed ? `Filter: ${Object.values(query).join(', ')}` : 'Filter'}</summary>
+      <search>
+        <form
+          onSubmit={(event) => {
+            event.preventDefault();
+            const values = Object.entries(valuesOf(event.currentTarget)).map(([name, value]) => {
+              const isTime = fields.find((field) => field.name === name)?.type === 'datetime-local';
+              return [name, isTime ? new Date(value).toISOString() : value];
+            });
+            go(view, Object.fromEntries(values));
+          }}
+        >
+          <FieldSet fields={filled} isFilter />
+          <div class="actions">
+            <button type="submit">Show</button>
+            {isUsed && (
+              <button type="button" class="plain" onClick={() => go(view)}>
+                Clear
+              </button>
+            )}
+          </div>
+        </form>
+      </search>
+    </details>
+  );
+}
+
+/** A moment as the field has it: in the person's own time, without a zone. */
+function shownValue({ type }: Field, value: string | undefined): string | undefined {
+  if (type !== 'datetime-local' || value === undefined || Number.isNaN(Date.parse(value))) return value;
+  const local = new Date(Date.parse(value));
+  local.setMinutes(local.getMinutes() - local.getTimezoneOffset());
+  return local.toISOString().slice(0, 19);
+}

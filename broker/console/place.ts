@@ -1,0 +1,37 @@
+import { useEffect, useState } from 'preact/hooks';
+
+/** Where the console is: `#sessions?agent=counter`. In the fragment, so that no filter is in any server's log. */
+export interface Place {
+  readonly view: string;
+  readonly query: Query;
+}
+
+export type Query = Readonly<Record<string, string>>;
+
+function readPlace(hash: string): Place {
+  const [view = '', search = ''] = hash.replace(/^#/, '').split('?');
+  return { view, query: Object.fromEntries(new URLSearchParams(search)) };
+}
+
+/** The address of a view. Filters that are empty are left out. */
+export function hrefOf(
+  view: string,
+  query: Readonly<Record<string, string | null | undefined>> = {},
+): string {
+  const given = Object.entries(query).flatMap(([name, value]) => (value ? [[name, value]] : []));
+  return given.length === 0 ? `#${view}` : `#${view}?${new URLSearchParams(given)}`;
+}
+
+export const go = (view: string, query: Query = {}): void => {
+  location.hash = hrefOf(view, query);
+};
+
+export function usePlace(): Place {
+  const [place, setPlace] = useState(() => readPlace(location.hash));
+  useEffect(() => {
+    const follow = (): void => setPlace(readPlace(location.hash));
+    addEventListener('hashchange', follow);
+    return () => removeEventListener('hashchange', follow);
+  }, []);
+  return place;
+}

@@ -1,0 +1,41 @@
+import { createContext } from 'preact';
+import { useContext } from 'preact/hooks';
+import type { Caller } from './shapes.ts';
+import { addressOf } from './api.ts';
+
+/** Who is signed in, by `GET /me`. */
+export type Me = Caller;
+
+const Signed = createContext<Me>({
+  ...{ principal: '', kind: 'user', issuer: '', method: '', tier: 'free', permissions: [], groups: [] },
+  ...{ agents: null, expires_at: null, sources: [] },
+});
+export const SignedIn = Signed.Provider;
+export const useMe = (): Me => useContext(Signed);
+
+/** Whether the person holds a permission. The broker decides; the console only shows no button that it would refuse. */
+export const useMay = (): ((permission: string) => boolean) => {
+  const { permissions } = useMe();
+  return (permission) => permissions.includes(permission);
+};
+
+/** Back to the present view. */
+export const signInUrl = (): string =>
+  addressOf('/auth/login', { return_to: location.pathname + location.hash });
+
+export function SignInPage() {
+  return (
+    <main class="gateway">
+      <h1>Broker console</h1>
+      <p>
+        Here operators see who is connected to which agent, end sessions, and give and take rights. The
+        console has no password of its own: the broker knows you by its sign-in.
+      </p>
+      <p>
+        <a class="button" href={signInUrl()}>
+          Sign in
+        </a>
+      </p>
+    </main>
+  );
+}

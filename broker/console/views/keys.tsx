@@ -1,0 +1,188 @@
+import { useState } from 'preact/hooks';
+import { type Act, ActButton, REASON } from '../act.tsx';
+import { ask } from '../api.ts';
+import { type Column, List } from '../list.tsx';
+import { hrefOf, type Query } from '../place.ts';
+import type { Receipt, SigningKey } from '../shapes.ts';
+import { useMay } from '../sign-in.tsx';
+import { type Span, TimeLine } from '../time-line.tsx';
+import { Code, Moment, ReceiptText } from '../words.tsx';
+
+type Purpose = 'ticket' | 'audit';
+
+const KIND = { active: 'good', pending: 'soon', retiring: 'soon', retired: 'past', revoked: 'bad' } as const;
+
+const MEANING = {
+  pending: 'published, and does not sign yet',
+  active: 'signs',
+  retiring: 'signs no more, and is still published for what it signed',
+  retired: 'neither signs nor is published',
+  revoked: 'what it signed is refused',
+} as const;
+
+const rotate = (purpose: Purpose): Act<Pick<SigningKey, 'kid' | 'activates_at'>> => ({
+  title: purpose === 'ticket' ? 'Rotate the signing key of tickets' : 'Rotate the key of the audit log',
+  verb: 'Rotate',
+  isDestructive: true,
+  consequence: (
+    <p>
+      A new key is made. On schedule it is published now and signs ten minutes later, when every verifier has
+      it: no ticket is refused. At once it signs now, and a verifier that has not read it yet asks its clients
+      to retry for a moment.
+    </p>
+  ),
+  undo: 'A rotation cannot be undone, and need not be: rotate again.',
+  fields: [
+    {
+      name: 'activate',
+      label: 'When',
+      options: [
+        ['scheduled', 'On schedule'],
+        ['now', 'At once'],
+      ],
+    },
+    {
+      name: 'alg',
+      label: 'Algorithm',
+      options: [
+        ['', 'That of the present key'],
+        ['ES256', 'ES256'],
+        ['Ed25519', 'Ed25519'],
+      ],
+    },
+    REASON,
+  ],
+  run: (values) => ask('POST', '/admin/keys/rotate', { body: { ...values, purpose } }),
+  done: ({ kid, activates_at: at }) => (
+    <p>
+      Key <Code>{kid}</Code> signs from <Moment at={at} /> on.
+    </p>
+  ),
+});
+
+const revoke = ({
+  kid,
+  state,
+}: SigningKey): Act<{ readonly signing: string | null; readonly receipt?: Receipt }> => ({
+  title: 'Revoke this key',
+  verb: 'Revoke',
+  isDestructive: true,
+  consequence: (
+    <p>
+      For a key that leaked, and for nothing else. Its private part is wiped and everything that it signed is
+      refused: every ticket with it, and the live sessions of those, end.
+      {state === 'active' && ' Another key signs from now on.'}
+    </p>
+  ),
+  undo: 'This cannot be undone.',
+  fields: [REASON],
+  run: ({ reason }) => ask('POST', '/admin/keys/{kid}/revoke', { params: { kid }, query: { reason } }),
+  done: ({ signing, receipt }) => (
+    <>
+      <p>
+        The key is revoked.{' '}
+        {signing === null ? (
+          'No key signs now.'
+        ) : (
+          <>
+            Now <Code>{signing}</Code> signs.
+          </>
+        )}
+      </p>
+      <ReceiptText receipt={receipt} />
+    </>
+  ),
+});
+
+export function Keys({ query }: { readonly query: Query }) {
+  const [version, setVersion] = useState(0);
+  const [shown, setShown] = useState<readonly SigningKey[]>([]);
+  const may = useMay();
+  const purpose: Purpose = query.purpose === 'audit' ? 'audit' : 'ticket';
+  const changed = (): void => setVersion((before) => before + 1);
+  const columns: readonly Column<SigningKey>[] = [
+    { title: 'Key', cell: ({ kid }) => <Code>{kid}</Code> },
+    { title: 'Algorithm', cell: ({ alg }) => alg },
+    {
+      title: 'State',
+      cell: ({ state }) => (
+        <>
+          <span class={`state ${KIND[state]}`}>{state}</span>
+          <br />
+          <span class="note">{MEANING[state]}</span>
+        </>
+      ),
+    },
+    { title: 'Signs from', cell: ({ activates_at: at }) => <Moment at={at} /> },
+    { title: 'Signs until', cell: ({ retires_at: at }) => <Moment at={at} /> },
+    {
+      title: 'Published until',
+      cell: ({ removed_at, revoked_at }) => <Moment at={revoked_at ?? removed_at} />,
+    },
+    ...(may('keys:revoke')
+      ? [
+          {
+            title: 'Actions',
+            actions: true,
+            cell: (key: SigningKey) =>
+              key.state === 'revoked' || key.state === 'retired' ? null : (
+                <ActButton
+                  act={() => revoke(key)}
+                  label="Revoke"
+                  name={`Revoke key ${key.kid}`}
+                  after={changed}
+                />
+              ),
+          },
+        ]
+      : []),
+  ];
+  return (
+    <>
+      <nav class="tabs" aria-label="Purpose">
+        <a class="tab" href={hrefOf('keys')} aria-current={purpose === 'ticket' ? 'page' : undefined}>
+          Of tickets
+        </a>
+        <a
+          class="tab"
+          href={hrefOf('keys', { purpose: 'audit' })}
+          aria-current={purpose === 'audit' ? 'page' : undefined}
+        >
+          Of the audit log
+        </a>
+      </nav>
+      {may('keys:rotate') && (
+        <div class="actions">
+          <ActButton act={() => rotate(purpose)} label="Rotate …" kind="" after={changed} />
+        </div>
+      )}
+      {shown.length > 0 && (
+        <TimeLine label="Keys over time; the table below has the same" spans={shown.map(spanOf)} />
+      )}
+      <List<SigningKey>
+        label="Keys"
+        query={{ purpose }}
+        load={async (asked) => {
+          const answer = await ask('GET', '/admin/keys', asked);
+          if (answer.ok) setShown(answer.value.items);
+          return answer;
+        }}
+        columns={columns}
+        keyOf={({ kid }) => kid}
+        empty={<p>There is no key yet. The broker makes the first one when it is needed.</p>}
+        version={version}
+      />
+    </>
+  );
+}
+
+function spanOf({ kid, state, ...key }: SigningKey): Span {
+  const end = key.revoked_at ?? key.removed_at;
+  return {
+    name: kid.slice(0, 12),
+    from: Date.parse(key.activates_at),
+    to: end === null ? undefined : Date.parse(end),
+    kind: KIND[state],
+    text: state,
+  };
+}

@@ -1,0 +1,271 @@
+import { useState } from 'preact/hooks';
+import { type Act, ActButton, REASON } from '../act.tsx';
+import { ask } from '../api.ts';
+import { FieldSet, valuesOf } from '../fields.tsx';
+import { type Column, List } from '../list.tsx';
+import { go, type Query } from '../place.ts';
+import type { Lock, Receipt } from '../shapes.ts';
+import { useMay } from '../sign-in.tsx';
+import { Code, DURATIONS, Moment, ReceiptText, secondsOf } from '../words.tsx';
+import { LiveSessions } from './session-acts.tsx';
+
+/** What can be locked: how it is named, and which of its live sessions a filter finds. */
+const KINDS = {
+  principal: {
+    text: 'A principal',
+    hint: 'Its id, such as auth0:tenant:auth0|ada.',
+    member: 'id',
+    effect:
+      'gets no ticket, neither for itself nor as an actor, and may use nothing of the broker’s API but GET /me',
+    selector: (name: string) => ({ principal: name }),
+  },
+  'service-token': {
+    text: 'A service token',
+    hint: 'Its client id, svc_…',
+    member: 'id',
+    effect: 'gets no ticket, and none is got through it',
+    selector: (name: string) => ({ service_token: name }),
+  },
+  agent: {
+    text: 'An agent',
+    hint: 'Its slug.',
+    member: 'agent',
+    effect: 'is closed: nobody gets a ticket for any instance of it',
+    selector: (name: string) => ({ agent: name }),
+  },
+  instance: {
+    text: 'An instance of an agent',
+    hint: '<agent>/<instance>',
+    member: 'instance',
+    effect: 'is closed: nobody gets a ticket for it',
+    selector: (name: string) => {
+      const [agent = '', instance = ''] = name.split('/');
+      return { agent, instance };
+    },
+  },
+  session: {
+    text: 'A session',
+    hint: 'Its id.',
+    member: 'id',
+    effect: 'ends, and its ticket renews nothing',
+    selector: undefined,
+  },
+  ticket: {
+    text: 'A ticket',
+    hint: 'Its jti.',
+    member: 'jti',
+    effect: 'opens nothing; the session that it opened ends',
+    selector: undefined,
+  },
+  key: {
+    text: 'A signing key',
+    hint: 'Its kid.',
+    member: 'kid',
+    effect: 'is believed no more: each ticket that it signed is refused, and the sessions of those end',
+    selector: undefined,
+  },
+  callback: {
+    text: 'A callback URL',
+    hint: 'Its id.',
+    member: 'id',
+    effect: 'is refused at the gate',
+    selector: undefined,
+  },
+  everything: {
+    text: 'Everything',
+    hint: 'Leave the name empty.',
+    member: undefined,
+    effect: 'is closed: nobody gets a ticket for any agent. Operators may go on',
+    selector: () => ({}),
+  },
+} as const;
+type Kind = keyof typeof KINDS;
+const isKind = (text: string | undefined): text is Kind => text !== undefined && Object.hasOwn(KINDS, text);
+
+type Target = Lock['target'];
+
+function targetOf(kind: Kind, name: string): Target {
+  if (kind === 'everything') return { kind };
+  if (kind !== 'instance') return { kind, [KINDS[kind].member]: name };
+  const [agent = '', instance = ''] = name.split('/');
+  return { kind, agent, instance };
+}
+
+/** A target as people read it. */
+const nameOf = ({ kind, ...members }: Target): string =>
+  Object.values(members).map(String).join(' / ') || kind;
+
+const create = (kind: Kind, name: string): Act<Lock & { readonly receipt: Receipt }> => ({
+  title: `Lock ${kind === 'everything' ? 'everything' : `${KINDS[kind].text.toLowerCase()}`}`,
+  verb: 'Lock',
+  isDestructive: true,
+  consequence: <Effect kind={kind} name={name} />,
+  undo: 'The lock can be lifted in this list. Sessions that it ended do not come back by themselves.',
+  fields: [REASON, { name: 'expires_in', label: 'For', options: DURATIONS }],
+  run: ({ reason, expires_in: life }) =>
+    ask('POST', '/admin/locks', {
+      body: { target: targetOf(kind, name), reason, ...secondsOf('expires_in', life) },
+    }),
+  done: ({ target, receipt }) => (
+    <>
+      <p>
+        <Code>{nameOf(target)}</Code> is locked.
+      </p>
+      <ReceiptText receipt={receipt} />
+    </>
+  ),
+});
+
+function Effect({ kind, name }: { readonly kind: Kind; readonly name: string }) {
+  const { effect, selector } = KINDS[kind];
+  return (
+    <>
+      <p>
+        From the answer on <Code>{name || 'everything'}</Code> {effect}. Live sessions that it hits are
+        closed.
+      </p>
+      {selector === undefined ? (
+        <p class="note">
+          How many live sessions that are is in the receipt: the list of sessions cannot be asked by it.
+        </p>
+      ) : (
+        <LiveSessions selector={selector(name)} />
+      )}
+    </>
+  );
+}
+
+const lift = (lock: Lock): Act<{ readonly receipt: Receipt }> => ({
+  title: 'Lift this lock',
+  verb: 'Lift',
+  isDestructive: false,
+  consequence: (
+    <p>
+      From the answer on <Code>{nameOf(lock.target)}</Code> is no longer held back by this lock. Another lock
+      on the same stays.
+    </p>
+  ),
+  undo: 'The same can be locked again at any time.',
+  run: () => ask('DELETE', '/admin/locks/{id}', { params: { id: lock.id } }),
+  done: () => <p>The lock is lifted.</p>,
+});
+
+export function Locks({ query }: { readonly query: Query }) {
+  const [version, setVersion] = useState(0);
+  const mayWrite = useMay()('locks:write');
+  const changed = (): void => {
+    setVersion((before) => before + 1);
+    go('locks');
+  };
+  const columns: readonly Column<Lock>[] = [
+    {
+      title: 'Locked',
+      cell: ({ target }) => (
+        <>
+          {target.kind}
+          <br />
+          <Code>{nameOf(target)}</Code>
+        </>
+      ),
+    },
+    { title: 'Reason', cell: ({ reason }) => reason },
+    {
+      title: 'Since',
+      cell: ({ created_at: at, created_by: by }) => (
+        <>
+          <Moment at={at} />
+          <br />
+          <span class="note">
+            by <Code>{by}</Code>
+          </span>
+        </>
+      ),
+    },
+    { title: 'Until', cell: ({ expires_at: at }) => (at === null ? 'no end' : <Moment at={at} />) },
+    ...(mayWrite
+      ? [
+          {
+            title: 'Actions',
+            actions: true,
+            cell: (lock: Lock) => (
+              <ActButton
+                act={() => lift(lock)}
+                label="Lift"
+                name={`Lift the lock on ${nameOf(lock.target)}`}
+                after={changed}
+              />
+            ),
+          },
+        ]
+      : []),
+  ];
+  return (
+    <>
+      {mayWrite && <NewLock query={query} after={changed} />}
+      <List
+        label="Locks in force"
+        load={(asked) => ask('GET', '/admin/locks', asked)}
+        columns={columns}
+        keyOf={({ id }) => id}
+        empty={<p>Nothing is locked.</p>}
+        version={version}
+      />
+    </>
+  );
+}
+
+/** Names a target and shows what a lock on it would end, before it is set. */
+function NewLock({
+  query: { kind, name = '' },
+  after,
+}: {
+  readonly query: Query;
+  readonly after: () => void;
+}) {
+  const isNamed = isKind(kind) && (name !== '' || kind === 'everything');
+  return (
+    <details class="filter" open={isNamed} key={`${kind} ${name}`}>
+      <summary>Lock something</summary>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          go('locks', valuesOf(event.currentTarget));
+        }}
+      >
+        <FieldSet
+          isFilter
+          fields={[
+            {
+              name: 'kind',
+              label: 'What',
+              options: Object.entries(KINDS).map(([value, { text }]) => [value, text]),
+              initial: kind,
+            },
+            {
+              name: 'name',
+              label: 'Name',
+              hint: Object.values(KINDS)
+                .map(({ text, hint }) => `${text}: ${hint}`)
+                .slice(0, 4)
+                .join(' '),
+              initial: name,
+            },
+          ]}
+        />
+        <div class="actions">
+          <button type="submit" class="plain">
+            What would it end?
+          </button>
+        </div>
+      </form>
+      {isNamed && (
+        <div class="consequence">
+          <Effect kind={kind} name={name} />
+          <div class="actions">
+            <ActButton act={() => create(kind, name)} label="Lock …" kind="danger" after={after} />
+          </div>
+        </div>
+      )}
+    </details>
+  );
+}

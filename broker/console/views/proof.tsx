@@ -1,0 +1,223 @@
+import { useRef, useState } from 'preact/hooks';
+import { addressOf, type Failure, failureOf } from '../api.ts';
+import type { Proven } from '../audit-proof.ts';
+import { Fault } from '../fault.tsx';
+import { counted } from '../words.tsx';
+
+/** What goes on with the whole log. */
+type Work =
+  | { readonly step: 'reading'; readonly what: 'export' | 'verify'; readonly events: number }
+  | { readonly step: 'failed'; readonly failure: Failure }
+  | { readonly step: 'saved'; readonly events: number }
+  | { readonly step: 'proven'; readonly proven: Proven };
+
+/** Lines between two turns of the page. */
+const LINES_AT_ONCE = 500;
+
+/** The export of the audit log to a file, and its verification in this page. */
+export function Proof({ newest }: { readonly newest: number | undefined }) {
+  const [work, setWork] = useState<Work>();
+  const stop = useRef<AbortController>(undefined);
+  const file = useRef<HTMLInputElement>(null);
+  const anchor = useRef<HTMLInputElement>(null);
+
+  const begin = async (
+    what: 'export' | 'verify',
+    run: (signal: AbortSignal) => Promise<Work>,
+  ): Promise<void> => {
+    stop.current = new AbortController();
+    const { signal } = stop.current;
+    setWork({ step: 'reading', what, events: 0 });
+    const ended = await run(signal).catch((error: unknown): Work | undefined => {
+      if (signal.aborted) return undefined;
+      // The connection broke within the answer.
+      if (error instanceof TypeError)
+        return { step: 'failed', failure: { status: 0, message: error.message } };
+      throw error;
+    });
+    setWork(ended);
+  };
+
+  const count = (what: 'export' | 'verify') => (events: number) => setWork({ step: 'reading', what, events });
+
+  const save = (signal: AbortSignal) => saveExport(signal, count('export'));
+  const verify = async (signal: AbortSignal): Promise<Work> => {
+    const chosen = file.current?.files?.[0];
+    const keys = await fetch(addressOf('/.well-known/audit-jwks.json'), { signal });
+    if (!keys.ok) return { step: 'failed', failure: await failureOf(keys) };
+    const source = chosen === undefined ? await openExport(signal) : { body: chosen.stream() };
+    if ('failure' in source) return { step: 'failed', failure: source.failure };
+    const { prove } = await import('../audit-proof.ts');
+    const lines = countedLines(source.body, count('verify'));
+    const proven = await prove(lines, await keys.text(), anchor.current?.value.trim() || undefined);
+    return proven === undefined
+      ? { step: 'failed', failure: { status: 503, message: 'the broker has no audit keys yet' } }
+      : { step: 'proven', proven };
+  };
+
+  const isBusy = work?.step === 'reading';
+  return (
+    <details class="filter">
+      <summary>Export and verify the whole log</summary>
+      <div class="proof">
+        <p class="about">
+          An export is the log as it was signed, with its checkpoints: one JSON object a line. The
+          verification recomputes every hash and signature here, in your browser. It is only as good as its
+          keys, which come from this broker: against a broker that lies, use the command line with keys and an
+          anchor that were kept elsewhere.
+        </p>
+        <div class="fields">
+          <div class="field">
+            <label for="proof-file">File of an earlier export</label>
+            <input id="proof-file" type="file" accept=".ndjson" ref={file} />
+            <span class="note">Left out: the log as the broker has it now.</span>
+          </div>
+          <div class="field">
+            <label for="proof-anchor">Anchor</label>
+            <input id="proof-anchor" ref={anchor} spellcheck={false} autocomplete="off" />
+            <span class="note">
+              The jws of a checkpoint that was kept elsewhere: shows that no end was cut off.
+            </span>
+          </div>
+        </div>
+        <div class="actions">
+          <button type="button" disabled={isBusy} onClick={() => void begin('verify', verify)}>
+            Verify
+          </button>
+          <button type="button" class="plain" disabled={isBusy} onClick={() => void begin('export', save)}>
+            Export to a file
+          </button>
+          {isBusy && (
+            <button type="button" class="plain" onClick={() => stop.current?.abort()}>
+              Stop
+            </button>
+          )}
+        </div>
+        {work !== undefined && <Report work={work} newest={newest} />}
+      </div>
+    </details>
+  );
+}
+
+function Report({ work, newest }: { readonly work: Work; readonly newest: number | undefined }) {
+  switch (work.step) {
+    case 'reading':
+      return (
+        <p role="status">
+          {work.what === 'export' ? 'Reading' : 'Verifying'}: {counted(work.events, 'event')}
+          {newest !== undefined && newest > 0 && ` of about ${newest.toLocaleString('en-GB')}`} …{' '}
+          <progress value={work.events} max={Math.max(newest ?? 0, work.events, 1)} />
+        </p>
+      );
+    case 'failed':
+      return <Fault failure={work.failure} />;
+    case 'saved':
+      return <p role="status">{counted(work.events, 'event')} exported.</p>;
+    case 'proven':
+      return <Verdict proven={work.proven} />;
+  }
+}
+
+function Verdict({ proven: { isSound, verification } }: { readonly proven: Proven }) {
+  const { content, order, gaps, tail, events, checkpoints, begins } = verification;
+  const answers = [
+    ['Content', content, `every event up to ${tail.provenThrough} is what was signed`],
+    ['Order', order, 'every event is in its place'],
+    ['Gaps', gaps, 'no event is missing in between'],
+    [
+      'End',
+      tail.faults,
+      tail.anchored
+        ? 'the anchor shows that nothing before it was cut off'
+        : 'without an anchor it is not proven that nothing was cut off the end',
+    ],
+  ] as const;
+  return (
+    <div role="status" class="consequence">
+      <p>
+        <strong class={`state ${isSound ? 'good' : 'bad'}`}>
+          {isSound ? 'The log is sound.' : 'The log is not sound.'}
+        </strong>{' '}
+        {counted(events, 'event')} from number {begins} on and {counted(checkpoints, 'checkpoint')} were read;{' '}
+        {counted(tail.unproven, 'event')} at the end {tail.unproven === 1 ? 'is' : 'are'} in no checkpoint
+        yet.
+      </p>
+      <dl>
+        {answers.map(([name, faults, good]) => (
+          <>
+            <dt>{name}</dt>
+            <dd>
+              {faults.length === 0 ? (
+                <span class="state good">{good}</span>
+              ) : (
+                faults.map((fault) => (
+                  <p key={fault} class="state bad">
+                    {fault}
+                  </p>
+                ))
+              )}
+            </dd>
+          </>
+        ))}
+      </dl>
+    </div>
+  );
+}
+
+async function openExport(
+  signal: AbortSignal,
+): Promise<{ readonly body: ReadableStream<Uint8Array<ArrayBuffer>> } | { readonly failure: Failure }> {
+  const answer = await fetch(addressOf('/admin/agents/audit/export'), { signal });
+  if (!answer.ok) return { failure: await failureOf(answer) };
+  if (answer.body === null) return { failure: { status: answer.status, message: 'the answer was empty' } };
+  return { body: answer.body };
+}
+
+/** The whole lines of a text, counted while they come. A last one without a line feed was cut off and is none. */
+async function* countedLines(
+  body: ReadableStream<Uint8Array<ArrayBuffer>>,
+  count: (events: number) => void,
+): AsyncGenerator<string> {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = '';
+  let events = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    const lines = (rest + value).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) {
+      yield line;
+      if (line.startsWith('{"event"')) events += 1;
+      if (events % LINES_AT_ONCE === 0) await new Promise((resolve) => setTimeout(resolve));
+    }
+    count(events);
+  }
+}
+
+/** Writes the export to a file, which the browser keeps on disk while it grows. */
+async function saveExport(signal: AbortSignal, count: (events: number) => void): Promise<Work> {
+  const source = await openExport(signal);
+  if ('failure' in source) return { step: 'failed', failure: source.failure };
+  const parts: Blob[] = [];
+  let events = 0;
+  const counting = (now: number): void => {
+    events = now;
+    count(now);
+  };
+  let lines: string[] = [];
+  for await (const line of countedLines(source.body, counting)) {
+    lines.push(`${line}\n`);
+    if (lines.length < LINES_AT_ONCE) continue;
+    parts.push(new Blob(lines));
+    lines = [];
+  }
+  parts.push(new Blob(lines));
+  const url = URL.createObjectURL(new Blob(parts, { type: 'application/x-ndjson' }));
+  const link = document.createElement('a');
+  link.href = url;
+  link.download = `audit-${new Date().toISOString().slice(0, 19).replaceAll(':', '')}.ndjson`;
+  link.click();
+  URL.revokeObjectURL(url);
+  return { step: 'saved', events };
+}

@@ -1,0 +1,131 @@
+import { type Act, ActButton, REASON } from '../act.tsx';
+import { ask } from '../api.ts';
+import { Fault } from '../fault.tsx';
+import { useLoaded } from '../load.ts';
+import type { Query } from '../place.ts';
+import type { LabelledSession, Page, Receipt } from '../shapes.ts';
+import { Code, counted, ReceiptText } from '../words.tsx';
+
+/** A service token, the id of a principal, which names its issuer, or else a label. */
+export function personQuery(person: string | undefined): Query {
+  if (person === undefined) return {};
+  if (person.startsWith('svc_')) return { service_token: person };
+  return /^(access|auth0|oidc|token|anonymous):/.test(person) ? { principal: person } : { label: person };
+}
+
+const MOST_COUNTED = 200;
+
+/** The live sessions that a selector names, before they are ended. */
+export function LiveSessions({ selector }: { readonly selector: Query }) {
+  const { value, failure } = useLoaded<Page<LabelledSession>>(JSON.stringify(selector), (signal) =>
+    ask('GET', '/admin/agents/sessions', {
+      query: { ...selector, active: true, limit: MOST_COUNTED },
+      signal,
+    }),
+  );
+  if (failure !== undefined) return <Fault failure={failure} />;
+  if (value === undefined) return <p class="note">Counting the live sessions …</p>;
+  const { length } = value.items;
+  const people = new Set(value.items.map((row) => row.principal_label ?? row.principal));
+  return (
+    <p>
+      That is now <strong>{counted(length, 'live session')}</strong>
+      {length === MOST_COUNTED && ' or more'}
+      {length > 0 &&
+        ` of ${people.size === 1 ? [...people][0] : counted(people.size, 'person').replace('persons', 'people')}`}
+      .
+    </p>
+  );
+}
+
+interface Ended {
+  readonly receipt: Receipt;
+}
+
+const NO_BAN =
+  'An ended session cannot be brought back. It is no ban: with a new ticket the same person may connect again. A lock prevents that.';
+
+export function EndButton({
+  session,
+  after,
+}: {
+  readonly session: LabelledSession;
+  readonly after: () => void;
+}) {
+  const who = session.principal_label ?? session.principal;
+  const where = `${session.agent} / ${session.instance}`;
+  const act = (): Act<Ended> => ({
+    title: 'End this session',
+    verb: 'End session',
+    isDestructive: true,
+    consequence: (
+      <p>
+        The connection of <strong>{who}</strong> to <Code>{where}</Code> is closed, and its ticket opens
+        nothing any more.
+      </p>
+    ),
+    undo: NO_BAN,
+    fields: [REASON],
+    run: ({ reason }) =>
+      ask('DELETE', '/admin/agents/sessions/{id}', { params: { id: session.id }, query: { reason } }),
+    done: ({ receipt }) => (
+      <>
+        <p>The session of {who} has ended.</p>
+        <ReceiptText receipt={receipt} />
+      </>
+    ),
+  });
+  return <ActButton act={act} label="End" name={`End the session of ${who} with ${where}`} after={after} />;
+}
+
+/** Ends everything that one selector names: a person, a service token, an agent, an instance or an address. */
+export function EndAllButton({
+  selector,
+  label,
+  after,
+}: {
+  readonly selector: Query;
+  /** Left out: with what is ended. */
+  readonly label?: string;
+  readonly after: () => void;
+}) {
+  const { agent, instance, ip_address: address, ...party } = selector;
+  const [person] = Object.values(party);
+  const what = person ?? address ?? (instance === undefined ? agent : `${agent} / ${instance}`);
+  const act = (): Act<Ended> => ({
+    title: `End all sessions of ${what}`,
+    verb: 'End all',
+    isDestructive: true,
+    consequence: (
+      <>
+        <p>
+          {address === undefined
+            ? `Every live session of ${what} ends, and no ticket that was issued before now opens another.`
+            : `Every live session from the address ${what} ends. Tickets name no address: those that were issued stay good.`}
+        </p>
+        <LiveSessions selector={selector} />
+      </>
+    ),
+    undo: NO_BAN,
+    fields: [REASON],
+    run: (values) => ask('POST', '/admin/agents/sessions/terminate', { body: { ...selector, ...values } }),
+    done: ({ receipt }) => (
+      <>
+        <p>Done for {what}.</p>
+        <ReceiptText receipt={receipt} />
+      </>
+    ),
+  });
+  const name = `End all sessions of ${what}`;
+  return <ActButton act={act} label={label ?? name} name={name} kind="danger" after={after} />;
+}
+
+/** What a filter of sessions names, where that is one thing of which everything can be ended. */
+export function selectorOf({ person, agent, instance, ip_address: address }: Query): Query | undefined {
+  const selectors = [
+    ...(person === undefined ? [] : [personQuery(person)]),
+    ...(agent === undefined ? [] : [{ agent, ...(instance !== undefined && { instance }) }]),
+    ...(address === undefined ? [] : [{ ip_address: address }]),
+  ];
+  return selectors.length === 1 ? selectors[0] : undefined;
+}

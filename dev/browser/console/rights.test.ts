@@ -1,0 +1,132 @@
+import { eventually } from '@agent-ticket/shared/test/eventually.ts';
+import { expect, inject, it } from 'vitest';
+import { asOperator, askForTicket, mint, post } from '../../e2e/broker.ts';
+import { makeService } from '../../e2e/service.ts';
+import { confirm, live, openConsole, row } from './open-console.ts';
+
+/** Grants, service tokens and locks in the console, each act with its effect on tickets and sockets. */
+
+it('a grant is given and taken back, and what rests on it ends', async () => {
+  const { page } = await openConsole('Olga', 'grants');
+  const { clientId, headers } = await makeService();
+  const subject = `token:${clientId}`;
+  await page.getByRole('button', { name: 'Give a role' }).click();
+  await page.getByRole('dialog').getByLabel('Role').selectOption('admin');
+  const fields = { Subject: subject, Agent: 'counter', Instance: 'console-grant', Reason: 'for the test' };
+  expect(await confirm(page, fields)).toContain('is now admin');
+
+  expect((await mint({ instance: 'console-grant' }, headers)).role).toBe('admin');
+  const { closed } = await live('console-grant', headers);
+  await row(page, subject)
+    .getByRole('button', { name: /^Take back/ })
+    .click();
+  expect(await confirm(page)).toContain('1 live connection closed');
+  expect(await closed).toBe(3000);
+  await row(page, subject).waitFor({ state: 'detached' });
+});
+
+it('a long list is read page by page and back, and a page holds no row of another', async () => {
+  const { page } = await openConsole('Olga', 'grants?agent=counter&instance=console-pages');
+  const grants = Array.from({ length: 60 }, (_, index) => ({
+    ...{
+      subject: `auth0:dev-tenant.auth.test:auth0|page-${index}`,
+      agent: 'counter',
+      instance: 'console-pages',
+    },
+    ...{ role: 'viewer', reason: 'for the test' },
+  }));
+  for (const grant of grants) await post(`${inject('stack').broker}/admin/grants`, asOperator(), grant);
+  await page.getByRole('button', { name: 'Look again' }).click();
+  const subjects = async (): Promise<string[]> =>
+    (await page.getByRole('row').locator('td:first-child').allInnerTexts()).filter(Boolean);
+  await eventually(async () => expect(await subjects()).toHaveLength(50));
+  const first = await subjects();
+  await page.getByRole('button', { name: 'Next page' }).click();
+  await page.getByText('Page 2').waitFor();
+  await eventually(async () => expect(await subjects()).toHaveLength(10));
+  const second = await subjects();
+  expect(new Set([...first, ...second]).size).toBe(60);
+  expect(await page.getByRole('button', { name: 'Next page' }).isDisabled()).toBe(true);
+  await page.getByRole('button', { name: 'Previous page' }).click();
+  await eventually(async () => expect(await subjects()).toEqual(first));
+});
+
+it('a grant that another operator took back meanwhile is said to be gone', async () => {
+  const { page } = await openConsole('Olga', 'grants?agent=counter&instance=console-gone', {
+    expects: [/404/],
+  });
+  const { broker } = inject('stack');
+  const made = await post(`${broker}/admin/grants`, asOperator(), {
+    ...{ subject: 'auth0:dev-tenant.auth.test:auth0|gone', agent: 'counter', instance: 'console-gone' },
+    ...{ role: 'viewer', reason: 'for the test' },
+  });
+  const { id } = (await made.json()) as { id: string };
+  await page.getByRole('button', { name: 'Look again' }).click();
+  await row(page, 'auth0|gone')
+    .getByRole('button', { name: /^Take back/ })
+    .click();
+  await fetch(`${broker}/admin/grants/${id}`, { method: 'DELETE', headers: asOperator() });
+  await page.getByRole('dialog').getByRole('button', { name: 'Take back' }).click();
+  await page.getByRole('dialog').getByText('There is no such thing').waitFor();
+});
+
+it('a service token is made with a secret that is shown once, gets another, and is revoked', async () => {
+  const { page, context } = await openConsole('Olga', 'service-tokens');
+  await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+  await page.getByRole('button', { name: 'Make a service token' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('Name').fill('console made it');
+  await dialog.getByRole('button', { name: 'Make', exact: true }).click();
+  await dialog.getByText('It is shown this once.').waitFor();
+  // The secret would be gone.
+  await page.keyboard.press('Escape');
+  await dialog.getByRole('button', { name: 'Copy the secret' }).click();
+  await dialog.getByText('Copied.').waitFor();
+  const secret = await page.evaluate(() => navigator.clipboard.readText());
+  const bearer = (text: string) => ({ authorization: `Bearer ${text}` });
+  expect((await askForTicket({ instance: 'console-token' }, bearer(secret))).status).toBe(201);
+  await dialog.getByRole('button', { name: 'I have stored the secret' }).click();
+  await page.locator('dialog').waitFor({ state: 'detached' });
+  expect(await page.content()).not.toContain(secret);
+
+  await page.getByRole('button', { name: 'New secret of console made it' }).click();
+  await dialog.getByLabel('The old secret goes on for').selectOption('0');
+  await dialog.getByRole('button', { name: 'Make the new secret' }).click();
+  await dialog.getByText('It is shown this once.').waitFor();
+  await dialog.getByRole('button', { name: 'I have stored the secret' }).click();
+  expect((await askForTicket({ instance: 'console-token' }, bearer(secret))).status).toBe(401);
+
+  await page.getByRole('button', { name: 'Revoke console made it' }).click();
+  await confirm(page, { Reason: 'no longer needed' });
+  await row(page, 'console made it').waitFor({ state: 'detached' });
+});
+
+it('a lock says what it would end before it is set, ends that, and is lifted', async () => {
+  const { page } = await openConsole('Olga', 'locks');
+  const { closed } = await live('console-lock');
+  await page.getByText('Lock something').click();
+  await page.getByLabel('What').selectOption('An instance of an agent');
+  await page.getByLabel('Name').fill('counter/console-lock');
+  await page.getByRole('button', { name: 'What would it end?' }).click();
+  await page.getByText('1 live session').waitFor();
+  await page.getByRole('button', { name: 'Lock …' }).click();
+  expect(await confirm(page, { Reason: 'an exercise' })).toContain('1 live connection closed');
+  expect(await closed).toBe(4003);
+  expect((await askForTicket({ instance: 'console-lock' })).status).toBe(403);
+
+  await row(page, 'counter / console-lock').getByRole('button', { name: /^Lift/ }).click();
+  await confirm(page);
+  await row(page, 'counter / console-lock').waitFor({ state: 'detached' });
+  expect((await askForTicket({ instance: 'console-lock' })).status).toBe(201);
+});
+
+it('nobody can lock themselves, and the dialog says why', async () => {
+  const name = encodeURIComponent('auth0:dev-tenant.auth.test:auth0|olga');
+  const { page } = await openConsole('Olga', `locks?kind=principal&name=${name}`, { expects: [/400/] });
+  await page.getByRole('button', { name: 'Lock …' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('Reason').fill('an exercise');
+  await dialog.getByRole('button', { name: 'Lock', exact: true }).click();
+  await dialog.getByRole('alert').waitFor();
+  expect(await dialog.getByRole('alert').innerText()).toMatch(/lock/i);
+});
