@@ -4,7 +4,7 @@ import createClient, { type Client, type Middleware } from 'openapi-fetch';
 import * as z from 'zod';
 import { type Terminal, UsageError } from '../command.ts';
 import { type Access, authorization } from './access.ts';
-import { type Members, type Methods, type Operation, requestOf } from './operation.ts';
+import { findOperation, type Members, type Methods, type Operation, requestOf } from './operation.ts';
 import { plain } from './plain-text.ts';
 
 const ErrorBody = z.object({
@@ -55,12 +55,13 @@ export async function dataOf<Data>(answer: Promise<{ readonly data?: Data }>): P
   return data;
 }
 
+/** Makes each refusal a `UsageError`. */
 const refusing = (access: Access, terminal: Terminal): Middleware => ({
   async onRequest({ request }) {
     for (const [name, value] of Object.entries(await authorization(access))) request.headers.set(name, value);
   },
-  async onResponse({ response }) {
-    if (!response.ok) throw await refusalOf(response, access, terminal);
+  async onResponse({ request, response, schemaPath }) {
+    if (!response.ok) throw await refusalOf(response, `${request.method} ${schemaPath}`, access, terminal);
     const type = response.headers.get('content-type') ?? '';
     // Its reader has all the time that it needs.
     if (type.startsWith('application/x-ndjson')) return undefined;
@@ -84,13 +85,18 @@ const unreachable = ({ broker }: Access): UsageError =>
     code: 'UNREACHABLE',
   });
 
-async function refusalOf(response: Response, access: Access, terminal: Terminal): Promise<UsageError> {
+async function refusalOf(
+  response: Response,
+  call: string,
+  access: Access,
+  terminal: Terminal,
+): Promise<UsageError> {
   const { status } = response;
   const read = ErrorBody.safeParse(parseJson((await textOf(response)) ?? ''));
   if (!read.success) return notBroker(access, status);
   const { code, message, request_id: requestId } = read.data.error;
   const retryAfter = Number(response.headers.get('retry-after') ?? Number.NaN);
-  const remedy = remedyOf(code, status, retryAfter, access);
+  const remedy = aboutField(message, call) ?? remedyOf(code, status, retryAfter, access);
   const sentence = `${message.charAt(0).toUpperCase()}${message.slice(1)}`;
   const text = `${plain(sentence)} (${plain(code)}, request ${plain(requestId)}). ${remedy}`;
   return new UsageError(text, {
@@ -106,6 +112,13 @@ const notBroker = ({ broker }: Access, status: number): UsageError =>
       : `${broker} answers as no broker does (${status}). Check the address: it is the ISSUER of the broker.`,
     { code: 'NOT_A_BROKER', status },
   );
+
+/** What a member should have been, which the broker refuses by its name: `the request is not valid: subject`. */
+function aboutField(message: string, call: string): string | undefined {
+  const [, name] = /^[^:]+: (\w+)$/.exec(message) ?? [];
+  const member = findOperation(call)?.members.find((each) => each.name === name);
+  return member && `Correct the ${name}: ${member.about}.`;
+}
 
 /** What to do about a refusal, by its code. */
 function remedyOf(

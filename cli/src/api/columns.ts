@@ -15,8 +15,18 @@ export const since = (title: string, member: string, rest: Omit<Column, 'title' 
 
 export const SESSION_COLUMNS: readonly Column[] = [
   column('SESSION', 'id'),
-  { title: 'PERSON', of: (row) => cell(row.principal_label ?? row.principal), least: 10 },
-  { title: 'WHERE', of: (row) => `${cell(row.agent)}/${cell(row.instance)}`, least: 10 },
+  {
+    title: 'PERSON',
+    of: (row) => cell(row.principal_label ?? row.principal),
+    least: 10,
+    keepsEnd: true,
+  },
+  {
+    title: 'WHERE',
+    of: (row) => `${cell(row.agent)}/${cell(row.instance)}`,
+    least: 10,
+    keepsEnd: true,
+  },
   since('SINCE', 'started_at'),
   { title: 'ENDED', of: (row, now) => (row.ended_at === null ? 'live' : age(row.ended_at, now)), spare: 1 },
   column('ROLE', 'role', { spare: 2 }),
@@ -34,11 +44,12 @@ export const EVENT_COLUMNS: readonly Column[] = [
   },
   column('TYPE', 'type'),
   { title: 'CODE', of: (row) => cell(row.code), least: 8 },
-  column('PRINCIPAL', 'principal', { least: 10 }),
+  column('PRINCIPAL', 'principal', { least: 10, keepsEnd: true }),
   {
     title: 'WHERE',
     of: (row) => (typeof row.agent === 'string' ? [row.agent, row.instance].filter(Boolean).join('/') : '-'),
     least: 8,
     spare: 1,
+    keepsEnd: true,
   },
 ];

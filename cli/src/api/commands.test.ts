@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { terminalAt } from '../../test/broker.ts';
 import { run } from '../run.ts';
+import { duration } from './words.ts';
 
 const RECEIPT = { closed: 2, objects: 5, unreachable: 0, pending: 0, ms: 3 };
 const PARTIAL = { closed: 1, objects: 3, unreachable: 1, pending: 1, ms: 3 };
@@ -28,6 +29,17 @@ describe('a refusal says what to do, with its request id, and ends with 2:', () 
     expect(at.said.err).toContain(`request ${REQUEST_ID}`);
     expect(at.said.err.trimEnd().split('\n')).toHaveLength(1);
     expect(at.said.err).not.toContain('s3cret');
+  });
+
+  it('names what a member should have been', async () => {
+    const error = {
+      code: 'BAD_REQUEST',
+      message: 'the request is not valid: subject',
+      request_id: REQUEST_ID,
+    };
+    const at = terminalAt(() => Response.json({ error }, { status: 400 }));
+    expect(await run(['grants', 'create', 'x', 'chat', '*', 'viewer', '--reason', 'y'], at.terminal)).toBe(2);
+    expect(at.said.err).toContain('Correct the subject: a principal, email:<address>,');
   });
 
   it('for a program as JSON', async () => {
@@ -227,6 +239,20 @@ describe('a list', () => {
     expect(at.asked.map(({ url }) => Object.fromEntries(url.searchParams))).toEqual([
       { ...query, limit: '1' },
     ]);
+  });
+
+  it.each([
+    ['90', 90],
+    ['90s', 90],
+    ['15m', 900],
+    ['8h', 28_800],
+    ['30d', 2_592_000],
+  ])('%s is a duration', (text, seconds) => {
+    expect(duration(text)).toBe(seconds);
+  });
+
+  it.each(['', 'x', '1x', '-1', '1.5h', 'h'])('%j is none', (text) => {
+    expect(() => duration(text)).toThrow('is no duration');
   });
 
   it.each(['2h30m', '14:05', '2023-11-14', '2023-11-14T20:13:20', 'yesterday'])(

@@ -5,7 +5,8 @@ import { UsageError } from '../command.ts';
 
 /** The routes of the broker as its OpenAPI document has them, for commands and their help. */
 
-export type Methods = 'get' | 'post' | 'delete';
+const METHODS = ['get', 'post', 'delete'] as const;
+export type Methods = (typeof METHODS)[number];
 /** `GET /admin/keys`: a method and a path of the document. */
 export type Call = {
   [Path in keyof paths]: {
@@ -62,9 +63,17 @@ export interface Operation {
 const { paths: described } = Document.parse(JSON.parse(OPENAPI));
 
 export function operationOf(call: Call): Operation {
-  const [method, path] = partsOf(call);
-  const operation = described[path]?.[method];
+  const operation = findOperation(call);
   if (operation === undefined) throw new TypeError(`the document has no ${call}`);
+  return operation;
+}
+
+/** The operation of a method and a path with its parameters as `{name}`. */
+export function findOperation(call: string): Operation | undefined {
+  const [word, path = ''] = call.split(' ');
+  const method = METHODS.find((each) => each === word?.toLowerCase());
+  const operation = method && described[path]?.[method];
+  if (method === undefined || operation === undefined) return undefined;
   const { summary, description, parameters, requestBody } = operation;
   const body = requestBody?.content['application/json']?.schema;
   return {
@@ -79,11 +88,6 @@ export function operationOf(call: Call): Operation {
       })),
     ],
   };
-}
-
-function partsOf(call: Call): [Methods, string] {
-  const [method, path = ''] = call.split(' ');
-  return [method === 'GET' ? 'get' : method === 'POST' ? 'post' : 'delete', path];
 }
 
 /** Values by the names of members. */

@@ -24,13 +24,20 @@ const segmenter = new Intl.Segmenter();
 const WIDE =
   /^[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u;
 
-/** A text cut to at most so many columns, with `…` at the cut. */
-export function cut(text: string, width: number): string {
+/** A text cut to at most so many columns, with `…` at the cut, which leaves a third of the room to the end, or none. */
+export function cut(text: string, width: number, keepsEnd = false): string {
   if (widthOf(text) <= width) return text;
-  let kept = '';
-  for (const { segment } of segmenter.segment(text)) {
-    if (widthOf(kept + segment) > width - 1) break;
-    kept += segment;
-  }
-  return `${kept}…`;
+  const parts = [...segmenter.segment(text)].map(({ segment }) => segment);
+  const end = keepsEnd ? fitting(parts.toReversed(), Math.floor((width - 1) / 3)).toReversed() : [];
+  return `${fitting(parts, width - 1 - widthOf(end.join(''))).join('')}…${end.join('')}`;
+}
+
+/** As many parts from the first on as there is room for. */
+function fitting(parts: readonly string[], width: number): readonly string[] {
+  let used = 0;
+  const over = parts.findIndex((part) => {
+    used += widthOf(part);
+    return used > width;
+  });
+  return over === -1 ? parts : parts.slice(0, over);
 }

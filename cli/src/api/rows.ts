@@ -64,7 +64,7 @@ export const API_ROWS: readonly ApiRow[] = [
     example: 'principals list --label ann',
     columns: [
       column('LABEL', 'label', { least: 12 }),
-      column('PRINCIPAL', 'id', { least: 20 }),
+      column('PRINCIPAL', 'id', { least: 20, keepsEnd: true }),
       since('SEEN', 'last_seen_at'),
       column('LIVE', 'live_sessions'),
       column('GRANTS', 'grants', { spare: 2 }),
@@ -205,7 +205,7 @@ export const API_ROWS: readonly ApiRow[] = [
     example: 'grants list --agent counter',
     columns: [
       column('GRANT', 'id'),
-      column('SUBJECT', 'subject', { least: 12 }),
+      column('SUBJECT', 'subject', { least: 12, keepsEnd: true }),
       { title: 'WHERE', of: (row) => `${cell(row.agent)}/${cell(row.instance)}`, least: 10 },
       column('ROLE', 'role'),
       since('ENDS', 'expires_at', { spare: 1 }),
@@ -231,7 +231,7 @@ export const API_ROWS: readonly ApiRow[] = [
     example: 'locks list',
     columns: [
       column('LOCK', 'id'),
-      { title: 'TARGET', of: (row) => targetText(row.target), least: 12 },
+      { title: 'TARGET', of: (row) => targetText(row.target), least: 12, keepsEnd: true },
       since('SINCE', 'created_at'),
       since('ENDS', 'expires_at'),
       column('REASON', 'reason', { least: 8 }),

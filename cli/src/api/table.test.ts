@@ -84,3 +84,12 @@ it.each([
 ])('%s is cut to %i columns as %s', (text, width, expected) => {
   expect(cut(text, width)).toBe(expected);
 });
+
+it.each([
+  ['auth0:tenant|alice', 12, 'auth0:te…ice'],
+  ['auth0:tenant|alice', 18, 'auth0:tenant|alice'],
+  ['日本語日本語', 8, '日本…語'],
+  ['abcd', 2, 'a…'],
+])('%s is cut to %i columns in its middle as %s', (text, width, expected) => {
+  expect(cut(text, width, true)).toBe(expected);
+});

@@ -7,6 +7,8 @@ export interface Column {
   readonly of: (row: Json, now: number) => string;
   /** The least width to which it is cut; left out: it is shown whole, since people copy it. */
   readonly least?: number;
+  /** Cut in its middle: names of one issuer or agent differ at their ends. */
+  readonly keepsEnd?: true;
   /** Left out of a table that does not fit, the greatest first. */
   readonly spare?: number;
 }
@@ -35,9 +37,9 @@ interface Fitted extends Column {
 
 const lineOf = (cells: readonly string[], fitted: readonly Fitted[], isCut: boolean): string =>
   `${fitted
-    .map(({ index, width, least }) => {
+    .map(({ index, width, least, keepsEnd = false }) => {
       const text = cells[index] ?? '';
-      const shown = isCut && least !== undefined ? cut(text, width) : text;
+      const shown = isCut && least !== undefined ? cut(text, width, keepsEnd) : text;
       return shown + ' '.repeat(Math.max(0, width - widthOf(shown)));
     })
     .join(' '.repeat(GAP))

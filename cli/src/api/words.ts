@@ -3,14 +3,14 @@ import { UsageError } from '../command.ts';
 
 /** How words of a command line are read where the API takes something else than a text. */
 
-const SECONDS = { '': 1, s: 1, m: 60, h: 3600, d: 86_400 } as const;
+const SECONDS = { s: 1, m: 60, h: 3600, d: 86_400 } as const;
 type Unit = keyof typeof SECONDS;
 const isUnit = (text: string): text is Unit => Object.hasOwn(SECONDS, text);
 
 /** `90s`, `15m`, `8h`, `30d`, or a number of seconds, in seconds. */
 export function duration(text: string): number {
-  const [, number = '', unit = ''] = /^(\d{1,9})([smhd]?)$/.exec(text) ?? [];
-  if (isUnit(unit)) return Number(number) * SECONDS[unit];
+  const [, number, unit = ''] = /^(\d{1,9})([smhd]?)$/.exec(text) ?? [];
+  if (number !== undefined) return Number(number) * (isUnit(unit) ? SECONDS[unit] : 1);
   throw new UsageError(`${text} is no duration. Write 90s, 15m, 8h or 30d.`);
 }
 
