@@ -1,4 +1,4 @@
-import type { CommandUnknownOpts } from '@commander-js/extra-typings';
+import type { Argument, CommandUnknownOpts } from '@commander-js/extra-typings';
 
 /** Examples by command: the library has help texts, and no examples. */
 const EXAMPLES = new WeakMap<object, string>();
@@ -36,6 +36,10 @@ interface Option {
   readonly usual: unknown;
 }
 
+/** `<kid>` or `[instance]`. */
+export const placeOf = (place: Argument): string =>
+  place.required ? `<${place.name()}>` : `[${place.name()}]`;
+
 export function describeCommand(command: CommandUnknownOpts, before = ''): CommandNode {
   const children = command.commands.map((child) =>
     describeCommand(child, `${before} ${child.name()}`.trim()),
@@ -47,7 +51,7 @@ export function describeCommand(command: CommandUnknownOpts, before = ''): Comma
     usage: ['agent-ticket', before, command.usage()].filter((part) => part !== '').join(' '),
     example: EXAMPLES.get(command),
     places: command.registeredArguments.map((each) => ({
-      flag: each.required ? `<${each.name()}>` : `[${each.name()}]`,
+      flag: placeOf(each),
       about: each.description,
     })),
     options: command.options.map((option) => ({

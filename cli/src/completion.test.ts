@@ -31,7 +31,7 @@ describe.each(['bash', 'fish', 'zsh'] as const)('%s', (shell) => {
     execFileSync(shell, ['-c', ASK[shell](words)], { encoding: 'utf8' })
       .split('\n')
       .map((line) => line.split(/[\t:]/)[0] ?? '')
-      .filter((word) => word.startsWith(words.at(-1) ?? ''));
+      .filter((word) => word !== '' && word.startsWith(words.at(-1) ?? ''));
 
   it.skipIf(!isInstalled(shell)).each([
     [['agent-ticket', 'ke'], ['keys']],
@@ -42,6 +42,15 @@ describe.each(['bash', 'fish', 'zsh'] as const)('%s', (shell) => {
     [['agent-ticket', 'sessions', 'end', 'some-id', '--re'], ['--reason']],
     [['agent-ticket', 'service-tokens', 'create', 'keys', '--ti'], ['--tier']],
     [['agent-ticket', 'nothing', '--ti'], []],
+    [
+      ['agent-ticket', 'keys', 'rotate', '--activate', ''],
+      ['now', 'scheduled'],
+    ],
+    [
+      ['agent-ticket', 'keys', 'rotate', '--alg', 'E'],
+      ['ES256', 'Ed25519'],
+    ],
+    [['agent-ticket', 'keys', 'rotate', '--reason', 'ke'], []],
   ])('after %j offers %j', (words, expected) => {
     expect(offered(words).toSorted()).toEqual(expected);
   });

@@ -35,6 +35,27 @@ const known = (nodes: readonly CommandNode[], between: string): string =>
     .map((words) => quoted(` ${words}`))
     .join(between);
 
+/** The values of an option that takes one of a few, and of any other option that takes one: none, so that files are offered. */
+const valuesOf = (nodes: readonly CommandNode[]) =>
+  nodes.flatMap(({ words, options }) =>
+    options
+      .filter(({ takesValue }) => takesValue)
+      .map(({ long, choices }) => ({ at: quoted(`${words && ` ${words}`} ${long}`), choices })),
+  );
+
+/** Cases of a shell by the values that they offer, written by `of`. */
+function valueCases(
+  nodes: readonly CommandNode[],
+  of: (at: string, choices: readonly string[]) => string,
+): string {
+  const values = valuesOf(nodes);
+  const free = values.filter(({ choices }) => choices.length === 0).map(({ at }) => at);
+  return [
+    ...values.filter(({ choices }) => choices.length > 0).map(({ at, choices }) => of(at, choices)),
+    of(free.join('|'), []),
+  ].join('\n');
+}
+
 const bash = (nodes: readonly CommandNode[]): string => `# agent-ticket completion bash >> ~/.bashrc
 _agent_ticket() {
   local at='' words='' word i
@@ -46,6 +67,9 @@ _agent_ticket() {
   done
   case "$at" in
 ${nodes.map((node) => `    ${quoted(node.words && ` ${node.words}`)}) words=${quoted(wordsOf(node))} ;;`).join('\n')}
+  esac
+  case "$at \${COMP_WORDS[COMP_CWORD - 1]}" in
+${valueCases(nodes, (at, choices) => `    ${at}) words=${quoted(choices.join(' '))} ;;`)}
   esac
   COMPREPLY=($(compgen -W "$words" -- "\${COMP_WORDS[COMP_CWORD]}"))
 }
@@ -69,6 +93,9 @@ _agent_ticket() {
   done
   case "$at" in
 ${nodes.map((node) => `    (${quoted(node.words && ` ${node.words}`)}) found=(${following(node).map(described).join(' ')}) ;;`).join('\n')}
+  esac
+  case "$at \${words[CURRENT-1]}" in
+${valueCases(nodes, (at, choices) => `    (${at}) found=(${choices.map(quoted).join(' ')}) ;;`)}
   esac
   _describe -V agent-ticket found || _files
 }

@@ -1,4 +1,4 @@
-import { Argument, Command, CommanderError } from '@commander-js/extra-typings';
+import { Argument, Command, CommanderError, Help, type HelpConfiguration } from '@commander-js/extra-typings';
 import {
   type Act,
   addApiCommands,
@@ -12,7 +12,7 @@ import { json } from './api/plain-text.ts';
 import { auditVerify } from './audit-verify.ts';
 import { bootstrap } from './bootstrap.ts';
 import { EXIT_CODES, type ExitCode, type Terminal, UsageError } from './command.ts';
-import { type CommandNode, describeCommand } from './command-tree.ts';
+import { type CommandNode, describeCommand, placeOf } from './command-tree.ts';
 import { completionScript, SHELLS } from './completion.ts';
 import { doctor } from './doctor/doctor.ts';
 import { init } from './init.ts';
@@ -21,10 +21,18 @@ import { addSignIn } from './sign-in/commands.ts';
 
 /** Beside the help of commander: what its exit codes mean. */
 const CODES = `
-Exit codes: ${Object.entries(EXIT_CODES)
-  .map(([code, meaning]) => `${code} ${meaning}`)
-  .join(', ')}.
+Exit codes:
+${Object.entries(EXIT_CODES)
+  .map(([code, meaning]) => `  ${code}  ${meaning}`)
+  .join('\n')}
 `;
+
+/** Commands are listed by the words that they need, and options that must be given say so. */
+const HELP: HelpConfiguration = {
+  subcommandTerm: (command) => [command.name(), ...command.registeredArguments.map(placeOf)].join(' '),
+  optionDescription: (option) =>
+    new Help().optionDescription(option) + (option.mandatory ? '; must be given' : ''),
+};
 
 /**
  * Runs one command line, without the name of the program. Never throws for a fault that the caller can mend: says the
@@ -63,6 +71,7 @@ function program(act: Act, { out, err }: Pick<Terminal, 'out' | 'err'>): Command
     .helpCommand(false)
     .exitOverride()
     .configureOutput({ writeOut: out, writeErr: err })
+    .configureHelp(HELP)
     .showHelpAfterError('Add --help to see how it is used.')
     .addHelpText('afterAll', CODES);
 

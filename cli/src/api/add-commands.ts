@@ -37,14 +37,22 @@ export type CommandAt = (words: string, about: string, example: string) => Comma
 /** Makes commands below their groups, and each group with its first command. */
 export function commandTree(top: Command): CommandAt {
   const groups = new Map<string, Command>();
-  const groupOf = (name: string): Command => {
-    const group = groups.get(name) ?? top.command(name).description(GROUPS[name] ?? name);
+  const groupOf = (name: string, example: string): Command => {
+    const group =
+      groups.get(name) ??
+      addExample(
+        top
+          .command(name)
+          .description(GROUPS[name] ?? name)
+          .helpCommand(false),
+        example,
+      );
     groups.set(name, group);
     return group;
   };
   return (words, about, example) => {
     const [first = '', second] = words.split(' ');
-    const command = second === undefined ? top.command(first) : groupOf(first).command(second);
+    const command = second === undefined ? top.command(first) : groupOf(first, example).command(second);
     return addExample(command.summary(about).description(about), example);
   };
 }
