@@ -61,10 +61,12 @@ export const sessionParties = sqliteTable(
     sessionId: text('session_id').notNull(),
     /** Principal id. */
     partyId: text('party_id').notNull(),
+    /** Of the session, so that those of a party can be listed by time. */
+    startedAt: integer('started_at').notNull(),
   },
   (t) => [
     primaryKey({ columns: [t.sessionId, t.partyId] }),
-    index('session_parties_party').on(t.partyId, t.sessionId),
+    index('session_parties_party').on(t.partyId, t.startedAt, t.sessionId),
   ],
 );
 

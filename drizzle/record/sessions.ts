@@ -5,6 +5,7 @@ import {
   type Column,
   desc,
   eq,
+  getTableColumns,
   gt,
   gte,
   inArray,
@@ -36,6 +37,8 @@ export type AgentSessionRow = typeof agentSessions.$inferSelect;
 
 export interface SessionFilter {
   readonly principal?: string | undefined;
+  /** An actor or the OAuth client of the session, as a principal id. Together with `principal` it finds nothing. */
+  readonly party?: string | undefined;
   readonly agent?: string | undefined;
   readonly instance?: string | undefined;
   /** `true`: not ended; `false`: ended. */
@@ -114,8 +117,8 @@ export function writeSessions(db: RecordDatabase) {
       agentSlug: agent,
       instanceId: instance,
     }));
-    const parties = facts.flatMap(({ id, parties: ids = [] }) =>
-      ids.map((partyId) => ({ sessionId: id, partyId })),
+    const parties = facts.flatMap(({ id, startedAt, parties: ids = [] }) =>
+      ids.map((partyId) => ({ sessionId: id, partyId, startedAt })),
     );
     const sessions = insertSessions({ rows: jsonOf(rows) });
     return parties.length === 0 ? [sessions] : [sessions, insertParties({ rows: jsonOf(parties) })];
@@ -148,6 +151,47 @@ const matching = (columns: SessionColumns, filter: SessionFilter) => {
     from === undefined ? undefined : or(isNull(columns.endedAt), gt(columns.endedAt, from)),
   );
 };
+
+/** {@link SessionFilter} by a party, whose rows have the order; the sessions of a page are looked up by their ids. */
+async function listOfParty(
+  db: RecordDatabase,
+  party: string,
+  rest: SessionFilter,
+  earliest: number | undefined,
+  begins: readonly [number, string] | undefined,
+  limit: number,
+): Promise<FoundPage<AgentSessionRow, SessionCursor>> {
+  const { startedAt, sessionId, partyId } = sessionParties;
+  const isWhole = Object.values(rest).every((value) => value === undefined);
+  const inOrder = db
+    .select({ startedAt, id: sessionId })
+    .from(sessionParties)
+    .where(
+      and(
+        eq(partyId, party),
+        earliest === undefined ? undefined : gt(startedAt, earliest),
+        isAfter(startedAt, sessionId, begins),
+      ),
+    )
+    .orderBy(desc(startedAt), desc(sessionId))
+    .$dynamic();
+  const examined = inOrder.limit(isWhole ? limit : MAX_EXAMINED).as('examined');
+  const page = await db.batch([
+    // Crossed, so that the planner keeps the order of the parties, and looks each session up.
+    db
+      .select(getTableColumns(agentSessions))
+      .from(examined)
+      .crossJoin(agentSessions)
+      .where(and(eq(agentSessions.id, examined.id), matching(agentSessions, rest)))
+      .limit(limit),
+    db
+      .select({ startedAt: examined.startedAt, id: examined.id })
+      .from(examined)
+      .limit(1)
+      .offset(MAX_EXAMINED - 1),
+  ]);
+  return foundPage(page, limit);
+}
 
 export function sessionStore(db: RecordDatabase) {
   return {
@@ -198,12 +242,14 @@ export function sessionStore(db: RecordDatabase) {
       limit: number,
     ): Promise<FoundPage<AgentSessionRow, SessionCursor>> {
       const { startedAt, id } = agentSessions;
-      const { to, ...others } = filter;
+      const { to, party, ...others } = filter;
       const { from, active } = others;
       // Of live ones none is older than that, and the planner finds their index with no second bound only.
       const earliest = from === undefined || active === true ? undefined : from - LIVED_AT_MOST_MS;
       const starts =
         to === undefined || (after !== undefined && after.startedAt < to) ? after : { startedAt: to, id: '' };
+      const begins = starts && ([starts.startedAt, starts.id] as const);
+      if (party !== undefined) return listOfParty(db, party, others, earliest, begins, limit);
       const served = indexed(filter);
       const rest = Object.fromEntries(Object.entries(others).filter(([name]) => !(name in served)));
       const all = db
@@ -213,7 +259,7 @@ export function sessionStore(db: RecordDatabase) {
           and(
             matching(agentSessions, served),
             earliest === undefined ? undefined : gt(startedAt, earliest),
-            isAfter(startedAt, id, starts && [starts.startedAt, starts.id]),
+            isAfter(startedAt, id, begins),
           ),
         )
         .orderBy(desc(startedAt), desc(id));

@@ -89,41 +89,47 @@ export const listSessions: Handler = async (call) => {
   if (at !== undefined && (query.value.from ?? query.value.to) !== undefined)
     return wrong('at', 'it is a moment: leave out from and to');
   if (from !== undefined && to !== undefined && from >= to) return wrong('to', 'it is not after from');
-  const principals = await principalsOf(query.value, call);
-  if (!principals.ok) return principals;
+  const whose = await whoseOf(query.value, call);
+  if (!whose.ok) return whose;
   const page = readPage(call.request.url, Place);
   if (!page.ok) return page;
   const { limit, after } = page.value;
   const filter = { agent, instance, active, ipAddress, from, to };
-  const found = await listAll(principals.value, filter, after, limit + 1, call);
+  const found = await listAll(whose.value, filter, after, limit + 1, call);
   const shown = await withLabels(found.rows, call);
   return ok({ status: 200, body: pageOf({ ...found, rows: shown }, limit, labelledView, placeOf) });
 };
 
+/** A principal, or a party beside it, whose sessions are listed; neither: all. */
+type Whose = Pick<SessionFilter, 'principal' | 'party'>;
+
 /**
- * The principals that a query names in one of three ways; `undefined` where it asks about all. A service token is its own
- * principal here. The index of parties has no time, so sessions of others through the token have no pages, newest first.
+ * Those that a query names in one of three ways. Sessions of a service token are its own, and those that it opened as the
+ * client or the actor of somebody else.
  */
-async function principalsOf(
+async function whoseOf(
   { principal, label, service_token: token }: z.output<typeof Filter>,
   call: Call,
-): Promise<Outcome<readonly (string | undefined)[]>> {
+): Promise<Outcome<readonly Whose[]>> {
   if ([principal, label, token].filter((named) => named !== undefined).length > 1)
     return wrong('principal', 'name one of principal, label and service_token');
-  if (label !== undefined) return idsOfLabel(label, call);
-  return ok([token === undefined ? principal : principalOfToken(token)]);
+  if (token !== undefined)
+    return ok([{ principal: principalOfToken(token) }, { party: principalOfToken(token) }]);
+  if (label === undefined) return ok([{ principal }]);
+  const ids = await idsOfLabel(label, call);
+  return ids.ok ? ok(ids.value.map((id) => ({ principal: id }))) : ids;
 }
 
-/** A page of the sessions of some principals: a page of each, merged. */
+/** A page of the sessions of some: a page of each, merged. */
 async function listAll(
-  principals: readonly (string | undefined)[],
+  whose: readonly Whose[],
   filter: SessionFilter,
   after: SessionCursor | undefined,
   limit: number,
   { ports }: Call,
 ): Promise<FoundPage<AgentSessionRow, SessionCursor>> {
   const pages = await Promise.all(
-    principals.map((principal) => ports.record.sessions.list({ ...filter, principal }, after, limit)),
+    whose.map((each) => ports.record.sessions.list({ ...filter, ...each }, after, limit)),
   );
   const [stoppedAt] = pages.flatMap((page) => page.stoppedAt ?? []).sort(newestFirst);
   const rows = pages

@@ -76,7 +76,11 @@ describe('GET /admin/agents/sessions', () => {
   });
 
   it.each<[query: string, found: readonly string[] | undefined]>([
-    [`service_token=${TOKEN}`, ['token']],
+    // Its own, and that of somebody else in which it was the client.
+    [`service_token=${TOKEN}`, ['newest', 'token']],
+    [`service_token=${TOKEN}&limit=1`, ['newest']],
+    [`service_token=${TOKEN}&ip_address=192.0.2.7`, ['token']],
+    [`principal=token:${TOKEN}`, ['token']],
     [`service_token=${TOKEN}&principal=a`, undefined],
     ['service_token=token:svc_1', undefined],
     ['ip_address=192.0.2.7', ['token']],
@@ -106,7 +110,14 @@ describe('GET /admin/agents/sessions', () => {
         await broker.openSession({ ...startedAt(-60), principal: `token:${TOKEN}`, ipAddress: '192.0.2.7' }),
         'token',
       ],
-      [await broker.openSession({ ...startedAt(0), ipAddress: '2001:db8::7' }), 'newest'],
+      [
+        await broker.openSession({
+          ...startedAt(0),
+          parties: [`token:${TOKEN}`],
+          ipAddress: '2001:db8::7',
+        }),
+        'newest',
+      ],
     ]);
     const answer = await broker.call(ROOT, 'GET', `${ADMIN}?${query}`);
     const { items } = answer.status === 200 ? Page.parse(await answer.json()) : { items: undefined };

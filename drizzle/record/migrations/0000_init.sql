@@ -109,7 +109,8 @@ CREATE INDEX `revocation_copies_until` ON `revocation_copies` (`until`) WHERE un
 CREATE TABLE `session_parties` (
 	`session_id` text NOT NULL,
 	`party_id` text NOT NULL,
+	`started_at` integer NOT NULL,
 	PRIMARY KEY(`session_id`, `party_id`)
 );
 --> statement-breakpoint
-CREATE INDEX `session_parties_party` ON `session_parties` (`party_id`,`session_id`);
+CREATE INDEX `session_parties_party` ON `session_parties` (`party_id`,`started_at`,`session_id`);

@@ -169,7 +169,9 @@ export function describeDeliver(open: OpenDatabases): void {
 
     it('writes every party of a session', async () => {
       await deliver([opened(2)]);
-      expect(await record.select().from(sessionParties)).toEqual([{ sessionId: uuidOf(2), partyId: ROBOT }]);
+      expect(await record.select().from(sessionParties)).toEqual([
+        { sessionId: uuidOf(2), partyId: ROBOT, startedAt: opened(2).session?.startedAt },
+      ]);
     });
 
     it('misses no revocation that comes at the same time: one of the two sees the other', async () => {

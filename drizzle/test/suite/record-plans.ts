@@ -52,6 +52,11 @@ const SESSION_FILTERS = ([true, false] as const)
     }),
   )
   .filter(({ agent, instance }) => instance === undefined || agent !== undefined);
+const PARTY_FILTERS = [
+  {},
+  { active: true, from: NOW - MINUTE, to: NOW },
+  { agent: 'counter', active: false },
+].map((others) => ({ party: ALICE, ...others }));
 const sessionIndexOf = (filter: (typeof SESSION_FILTERS)[number]) => {
   const { principal, agent, instance, active, ipAddress } = filter;
   if (principal !== undefined) return active === true ? 'agent_sessions_user_live' : 'agent_sessions_user';
@@ -159,6 +164,14 @@ export const RECORD_PLANS: readonly Plan<RecordStore>[] = [
       SESSION_CURSOR,
       ({ sessions }, after) => sessions.list(filter, after, 50),
       [sessionIndexOf(filter)],
+    ),
+  ),
+  ...PARTY_FILTERS.flatMap((filter) =>
+    pages<RecordStore, typeof SESSION_CURSOR>(
+      `sessions by ${JSON.stringify(filter)}, newest first`,
+      SESSION_CURSOR,
+      ({ sessions }, after) => sessions.list(filter, after, 50),
+      ['session_parties_party'],
     ),
   ),
   {

@@ -56,6 +56,23 @@ export function describeSessionLists(open: OpenDatabases): void {
       expect(await list({}, 2)).toEqual([1, 3]);
     });
 
+    it('of a party are those in which it stands beside the principal, with every other filter', async () => {
+      await put(1, { parties: [TOKEN], startedAt: NOW + 3 });
+      await put(2, { parties: [TOKEN, ALICE], agent: 'lobby' });
+      await put(3, { principal: TOKEN });
+      await put(4, { parties: [ALICE] });
+      await put(5, { parties: [TOKEN], endedAt: NOW + 1, endReason: 'client_closed' });
+      expect(await list({ party: TOKEN })).toEqual([1, 5, 2]);
+      expect(await list({ party: TOKEN }, 2)).toEqual([1, 5]);
+      expect(await list({ party: TOKEN, agent: 'lobby' })).toEqual([2]);
+      expect(await list({ party: TOKEN, active: true })).toEqual([1, 2]);
+      expect(await list({ party: TOKEN, to: NOW + 2 })).toEqual([5, 2]);
+      expect(await list({ party: TOKEN, from: NOW + 2 })).toEqual([1, 2]);
+      const after = { startedAt: NOW + 3, id: uuidOf(1) };
+      const { rows } = await sessions.list({ party: TOKEN }, after, 1);
+      expect(rows.map(({ id }) => id)).toEqual([uuidOf(5)]);
+    });
+
     it('take every filter alone and all together', async () => {
       await put(1);
       await put(2, { principal: TOKEN });
