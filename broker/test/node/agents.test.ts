@@ -43,7 +43,14 @@ describe('GET /api/agents', () => {
     [
       'a user sees what is open, too',
       ALICE,
-      { counter: 'viewer', lobby: 'viewer', diary: 'owner', letters: 'owner', chat: 'owner' },
+      {
+        counter: 'viewer',
+        lobby: 'viewer',
+        diary: 'owner',
+        letters: 'owner',
+        chat: 'owner',
+        integrations: 'owner',
+      },
     ],
   ])('%s', async (_what, who, expected) => {
     expect(await roles(who)).toEqual(expected);
@@ -62,6 +69,7 @@ describe('GET /api/agents', () => {
       hidden: 'viewer',
       letters: 'owner',
       chat: 'owner',
+      integrations: 'owner',
     });
   });
 
@@ -72,7 +80,13 @@ describe('GET /api/agents', () => {
     await lock({ kind: 'agent', agent: 'counter' });
     await lock({ kind: 'instance', agent: 'hidden', instance: 'room' });
     await lock({ kind: 'instance', agent: 'diary', instance: 'room' });
-    expect(Object.keys(await roles(ALICE)).sort()).toEqual(['chat', 'diary', 'letters', 'lobby']);
+    expect(Object.keys(await roles(ALICE)).sort()).toEqual([
+      'chat',
+      'diary',
+      'integrations',
+      'letters',
+      'lobby',
+    ]);
     const id = await lock({ kind: 'principal', id: idOf(ALICE) });
     expect(await roles(ALICE)).toEqual({});
     await broker.call(ROOT, 'DELETE', `/admin/locks/${id}`);

@@ -22,7 +22,7 @@ it('a list in JSON has the defaults of defineAgents', async () => {
 
 it('the registry of this repository is read as it is', async () => {
   const registry = await openAgents(new URL('../../../../agents.ts', import.meta.url).pathname);
-  expect(registry.map(({ slug }) => slug)).toEqual(['counter', 'chat', 'lobby', 'mcp-agent']);
+  expect(registry.map(({ slug }) => slug)).toEqual(['counter', 'chat', 'integrations', 'lobby', 'mcp-agent']);
 });
 
 it.each<[string, string, string, RegExp]>([
