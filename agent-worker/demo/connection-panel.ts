@@ -21,7 +21,7 @@ interface ConnectionOptions {
   readonly tickets: TicketProvider | undefined;
   /** The ticket was accepted: a frame came, or the socket stayed open. */
   readonly onAdmitted: () => void;
-  readonly onClosed: () => void;
+  readonly onClosed: (admitted: boolean) => void;
   /** A renewal was sent with this ticket. */
   readonly onRenewal: (ticket: string) => void;
   /** Announces one sentence to screen readers. */
@@ -102,7 +102,7 @@ export function showConnection(options: ConnectionOptions): HTMLElement {
     stopRenewal?.();
     session.stop();
     setVisible(part('.live'), false);
-    options.onClosed();
+    options.onClosed(admitted);
     const label = [code, reason].filter(Boolean).join(' ');
     if (admitted && code <= 1005 && code !== 1001) return status('closed', `Closed (${code})`);
     const { why, client = '', next } = explainClose(code, reason, admitted);

@@ -5,6 +5,7 @@ import { showConnection } from './connection-panel.ts';
 import { elementOf, make, setVisible, showContent } from './dom.ts';
 import { type DemoFacts, readFacts } from './facts.ts';
 import { showIdentity } from './identity-panel.ts';
+import { showNextStep } from './next-step.ts';
 import { type SessionsPanel, showSessions } from './sessions-panel.ts';
 import { createTicketPanel, decodeTicket } from './ticket-panel.ts';
 import { type IssuedTicket, showTicketRequest } from './ticket-request-panel.ts';
@@ -25,8 +26,10 @@ function setTicket(next: IssuedTicket): void {
   current = next;
   ticketPanel.show(next.ticket);
   openButton.textContent = 'Connect';
+  openButton.className = '';
   openNote.textContent = '';
   showContent(elementOf(document, '#connect', HTMLElement));
+  showNextStep('ticket');
 }
 
 /** The ticket provider of an app, for renewals with the same request. `undefined` where the session cannot renew. */
@@ -60,8 +63,12 @@ function connect(issued: IssuedTicket, broker: string, sessions: SessionsPanel):
       onAdmitted() {
         ticketPanel.markUsed(ticket);
         listLater();
+        if (issued === current) showNextStep('open');
       },
-      onClosed: listLater,
+      onClosed(admitted) {
+        listLater();
+        if (issued === current) showNextStep(admitted ? 'ended' : 'refused');
+      },
       onRenewal(text) {
         const renewal = decodeTicket(text);
         if (renewal.ok) sessions.addOwn(renewal.value.claims.jti);
@@ -72,6 +79,8 @@ function connect(issued: IssuedTicket, broker: string, sessions: SessionsPanel):
     }),
   );
   openButton.textContent = 'Connect again with the same ticket';
+  // It is meant to fail: what a visitor usually wants is another ticket.
+  openButton.className = 'plain';
   openNote.textContent = 'One ticket opens one session: a second try is refused, and says why.';
 }
 

@@ -1,5 +1,5 @@
 import { describeRefusal, listOf, membersOf, type RequestBroker, textOr } from './broker.ts';
-import { clockTime, elementOf, make } from './dom.ts';
+import { clockTime, elementOf, make, setVisible } from './dom.ts';
 import type { IdentityPanel } from './identity-panel.ts';
 
 /** A live session of the person, as `GET /sessions` of the broker lists it. */
@@ -60,11 +60,9 @@ export function showSessions(
   const own = new Set<string>();
 
   async function refresh(): Promise<void> {
-    if (caller() === 'anonymous') {
-      list.replaceChildren();
-      about.textContent = 'Nobody in particular has no list: only a person who signed in has sessions.';
-      return;
-    }
+    // Sessions without a sign-in are nobody's to list.
+    setVisible(section, caller() !== 'anonymous');
+    if (caller() === 'anonymous') return;
     if (!isSignedIn()) {
       list.replaceChildren();
       about.textContent = 'Sign in to see your sessions.';

@@ -183,5 +183,5 @@ function choiceOf({ slug, displayName, description }: DemoAgent, checked: boolea
   input.name = 'agent';
   input.value = slug;
   input.checked = checked;
-  return make('label', input, make('span', make('b', displayName), description));
+  return make('label', input, make('span', make('b', displayName), make('small', description)));
 }

@@ -34,7 +34,7 @@ export function Bars({ title, about, points, series }: BarsProps) {
       <figcaption>
         <h3>{title}</h3>
         <p class="note">
-          {about}. The highest bar is {most.toLocaleString('en-GB')}.
+          {about}. {Math.max(...sums) > 0 && `The highest bar is ${most.toLocaleString('en-GB')}.`}
         </p>
       </figcaption>
       <svg

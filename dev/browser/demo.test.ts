@@ -125,7 +125,7 @@ it('a ticket that a program got is taken as its whole answer', async () => {
 it('everything is done with the keyboard alone', async () => {
   const { page } = await openTab(demoUrl());
   // The last thing that the page fills in.
-  await page.getByText('Nobody in particular has no list').waitFor();
+  await page.getByText('That is enough for a public agent').waitFor();
   const focused = (): Promise<string> =>
     page.evaluate(() => {
       const { activeElement: at } = document;

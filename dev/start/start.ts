@@ -69,6 +69,7 @@ function summary(facts: StackFacts, folder: string, colour: boolean): string {
   return [
     '',
     `  ${bold('broker')}             ${facts.broker}`,
+    `  ${bold('console')}            ${facts.broker}/console  (sign in as Olga)`,
     `  ${bold('agent worker')}       ${facts.agentWorker}  (demo page)`,
     `  ${bold('identity provider')}  ${facts.identityProvider}  (stand-in)`,
     '',

@@ -100,7 +100,7 @@ const ofTickets = (cost: keyof typeof COSTS, handler: Handler) =>
 
 /** Every route of the broker. What is not here does not exist. */
 export const ROUTES: readonly Route[] = [
-  { method: 'GET', path: '/', ...open(unlimited('the page is a constant'), showFrontPage, BY_PROBES) },
+  { method: 'GET', path: '/', ...open(unlimited('the page is made of settings'), showFrontPage, BY_PROBES) },
   { method: 'GET', path: '/console', ...open(unlimited(STATIC), showConsole, BY_PROBES) },
   { method: 'GET', path: '/console/:file', ...open(unlimited(STATIC), showConsole, BY_PROBES) },
   {

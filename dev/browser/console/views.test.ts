@@ -1,7 +1,7 @@
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import axe from 'axe-core';
 import type { Page } from 'playwright-core';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, inject, it } from 'vitest';
 import { openTab } from '../tab.ts';
 import { consoleUrl, live, openConsole } from './open-console.ts';
 
@@ -60,6 +60,17 @@ describe('every view can be read by everybody', () => {
     await settled(tab.page);
     await inspect(tab.page);
     await tab.screenshot('console-sign-in');
+  });
+
+  it.each([
+    ['the first page of the broker', '/', []],
+    ['a sign-in that failed', '/auth/callback?state=none', [/400/]],
+    ['the sign-in of the stand-in', '/auth/login', [/favicon/]],
+  ] as const)('%s', async (what, path, expects) => {
+    const tab = await openTab(`${inject('stack').broker}${path}`, { expects });
+    await tab.page.locator('h1').waitFor();
+    await inspect(tab.page);
+    await tab.screenshot(`page-${what.replaceAll(' ', '-')}`);
   });
 
   it.each(VIEWS)('%s', async (view) => {
