@@ -1,3 +1,4 @@
+import { objectSessionStore } from '@agent-ticket/drizzle/object/sessions.ts';
 import type { Outcome } from '@agent-ticket/shared/outcome.ts';
 import type { VerifiedTicket } from '@agent-ticket/shared/verify-ticket.ts';
 import type { Agent, Connection, ConnectionContext } from 'agents';
@@ -40,6 +41,9 @@ import { verifierOf } from './verifier.ts';
 
 type Frame = string | ArrayBuffer;
 
+/** How long it waits for another write of the object that a client left, or that a session is recorded. */
+const WRITE_MS = 1_000;
+
 /**
  * Puts the ticket between the network and an agent: admission before any of its code runs, scopes on every inbound
  * frame, an end to every session. Without verified claims from the gate it refuses everything.
@@ -64,8 +68,10 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
   const mcpClass = isMcpClass(Base) ? Base : undefined;
   return class extends Base {
     readonly #streams = createStreams(repeat);
+    readonly #rows = objectSessionStore(this.ctx.storage.sql, (write) => void setTimeout(write, WRITE_MS));
     readonly #audit = createAudit({
       sql: this.ctx.storage.sql,
+      sessions: this.#rows,
       randomId: () => crypto.randomUUID(),
       clock: () => Date.now(),
       onFacts: (withinMs) => this.#noteFacts(withinMs),
@@ -74,6 +80,7 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
     });
     readonly #sessions = createSessions({
       sql: this.ctx.storage.sql,
+      rows: this.#rows,
       audit: this.#audit,
       sockets: (id) => this.ctx.getWebSockets(id),
       streams: this.#streams,
@@ -82,6 +89,7 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
     });
     readonly #sweep = createSweep({
       sql: this.ctx.storage.sql,
+      rows: this.#rows,
       sessions: this.#sessions,
       audit: this.#audit,
       sockets: (id) => this.ctx.getWebSockets(id),
@@ -111,6 +119,7 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
     });
     readonly #destroyAgent = this.destroy.bind(this);
     readonly #destruction = createDestruction({
+      rows: this.#rows,
       sessions: this.#sessions,
       audit: this.#audit,
       streams: this.#streams,
