@@ -68,7 +68,7 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
   const mcpClass = isMcpClass(Base) ? Base : undefined;
   return class extends Base {
     readonly #streams = createStreams(repeat);
-    readonly #rows = objectSessionStore(this.ctx.storage.sql, (write) => void setTimeout(write, WRITE_MS));
+    readonly #rows = objectSessionStore(this.ctx.storage.sql, (write) => later(WRITE_MS, write));
     readonly #audit = createAudit({
       sql: this.ctx.storage.sql,
       sessions: this.#rows,

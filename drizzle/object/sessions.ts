@@ -102,15 +102,19 @@ const HELD_SESSIONS = 1_000;
  * has left, or that the record database has a session, is kept in memory and written with what is written next. An object
  * that is killed before loses nothing: the next sweep ends a session whose socket is gone, and hands it over once more.
  *
- * @param writeLater has the given work done in a moment; what is kept in memory is written then at the latest. Default: at once.
+ * @param writeLater has what is kept in memory written in a moment, unless that is cancelled by its answer. Default: at once.
  */
 export function objectSessionStore(
   sql: SqlStorage,
-  writeLater: (work: () => void) => void = (work) => work(),
+  writeLater: (write: () => void) => () => void = (write) => {
+    write();
+    return () => {};
+  },
 ) {
   /** As they are now: those that the record database does not know all of, and those that changed since they were written. */
   const held = new Map<string, ObjectSession>();
   const unwritten = new Set<string>();
+  let cancelWrite = () => {};
   /** Whether every session that the record database does not know all of is held. */
   let isComplete = false;
 
@@ -121,13 +125,15 @@ export function objectSessionStore(
     const isFirst = unwritten.size === 0;
     held.set(session.id, session);
     unwritten.add(session.id);
-    if (isFirst) writeLater(write);
+    if (isFirst) cancelWrite = writeLater(write);
     return session;
   }
 
   /** Writes what is kept in memory. */
   function write(): void {
     if (unwritten.size > 0) {
+      // Or each of many writes would be followed by one more of its own.
+      cancelWrite();
       const changed = [...unwritten].flatMap((id) => held.get(id) ?? []);
       sql.exec(
         `UPDATE ticket_sessions SET

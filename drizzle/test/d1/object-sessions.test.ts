@@ -243,7 +243,10 @@ describe('what waits in memory', () => {
   ) =>
     inObject((sql) => {
       const planned: (() => void)[] = [];
-      const store = objectSessionStore(sql, (write) => planned.push(write));
+      const store = objectSessionStore(sql, (write) => {
+        planned.push(write);
+        return () => void planned.splice(0);
+      });
       // As each life of an object begins.
       store.isPending();
       const endsWritten = () =>
