@@ -121,6 +121,19 @@ describe('a session', () => {
     expect(deliver.mock.calls.length).toBeLessThanOrEqual(2);
   });
 
+  test('whose client left an object that is killed at once is ended by the next sweep, and only once', async () => {
+    const instance = newInstance();
+    const socket = await enter(instance);
+    await expectEvents(instance, ['ticket.used', 'session.opened']);
+    await leave(socket);
+    expect(await ownSessions(counter(instance))).toMatchObject([{ end_reason: null }]);
+    const killed = runInDurableObject(counter(instance), (_, state) => state.abort('killed in a test'));
+    await expect(killed).rejects.toThrow('killed in a test');
+    await sweep(counter(instance));
+    await expectEvents(instance, LIFE);
+    expect(await sessionsOf(instance)).toMatchObject([{ end_reason: 'connection_lost' }]);
+  });
+
   test('whose end is written while its opening is acknowledged loses neither', async () => {
     const instance = newInstance();
     const answer = gateOf();

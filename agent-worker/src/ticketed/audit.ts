@@ -25,7 +25,7 @@ export interface Presentation
 
 interface AuditPorts {
   readonly sql: SqlStorage;
-  readonly sessions: SessionRows;
+  readonly rows: SessionRows;
   readonly randomId: () => string;
   readonly clock: () => number;
   /** Facts wait for the record database, to be handed over within so many ms. */
@@ -64,7 +64,7 @@ const minuteOf = (ms: number): number => Math.floor(ms / MINUTE_MS);
 const HELD_MS = 2_000;
 
 /** Writes the facts of one object into its own storage, from where they go to the record database. */
-export function createAudit({ sql, sessions, randomId, clock, onFacts, onCalls, later }: AuditPorts) {
+export function createAudit({ sql, rows: sessions, randomId, clock, onFacts, onCalls, later }: AuditPorts) {
   const backlog = backlogStore(sql);
   const burns = burnStore(sql);
 
