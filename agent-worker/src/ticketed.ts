@@ -1,3 +1,4 @@
+import { objectSessionStore } from '@agent-ticket/drizzle/object/sessions.ts';
 import type { Outcome } from '@agent-ticket/shared/outcome.ts';
 import type { VerifiedTicket } from '@agent-ticket/shared/verify-ticket.ts';
 import type { Agent, Connection, ConnectionContext } from 'agents';
@@ -40,6 +41,9 @@ import { verifierOf } from './verifier.ts';
 
 type Frame = string | ArrayBuffer;
 
+/** How long an end without a refusal waits for another write: until the record has it, so that both are one write. */
+const WRITE_MS = 2_000;
+
 /**
  * Puts the ticket between the network and an agent: admission before any of its code runs, scopes on every inbound
  * frame, an end to every session. Without verified claims from the gate it refuses everything.
@@ -63,68 +67,63 @@ export function ticketed<A extends Agent<Cloudflare.Env, unknown>>(
 export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>>): typeof Base {
   const mcpClass = isMcpClass(Base) ? Base : undefined;
   return class extends Base {
+    readonly #object = {
+      sql: this.ctx.storage.sql,
+      rows: objectSessionStore(this.ctx.storage.sql, (write) => later(WRITE_MS, write)),
+      sockets: (id: string) => this.ctx.getWebSockets(id),
+      clock: () => Date.now(),
+      keepAlive: (work: Promise<unknown>) => this.ctx.waitUntil(work),
+    };
     readonly #streams = createStreams(repeat);
     readonly #audit = createAudit({
-      sql: this.ctx.storage.sql,
+      ...this.#object,
       randomId: () => crypto.randomUUID(),
-      clock: () => Date.now(),
       onFacts: (withinMs) => this.#noteFacts(withinMs),
       onCalls: (withinMs) => this.#record.deliverWithin(withinMs),
       later: (ms, work) => void setTimeout(work, ms),
     });
     readonly #sessions = createSessions({
-      sql: this.ctx.storage.sql,
+      ...this.#object,
       audit: this.#audit,
-      sockets: (id) => this.ctx.getWebSockets(id),
       streams: this.#streams,
-      clock: () => Date.now(),
       endsReplayed: () => verifierOf(this.env).config.endsReplayed,
     });
     readonly #sweep = createSweep({
-      sql: this.ctx.storage.sql,
+      ...this.#object,
       sessions: this.#sessions,
       audit: this.#audit,
-      sockets: (id) => this.ctx.getWebSockets(id),
-      clock: () => Date.now(),
       nextHandover: () => this.#record.nextHandover(),
       schedules: () => this.getSchedules(),
       schedule: (at) => this.schedule(at, SWEEP),
       repeat,
     });
     readonly #record = createObjectRecord({
+      ...this.#object,
       env: this.env,
       object: this.ctx.id.toString(),
       sessions: this.#sessions,
       audit: this.#audit,
-      clock: () => Date.now(),
-      keepAlive: (work) => this.ctx.waitUntil(work),
       random: () => Math.random(),
       later,
       wakeBy: this.#sweep.wakeBy,
       log: (event) => console.error(JSON.stringify(event)),
     });
-    readonly #mcp = createMcp({
-      sql: this.ctx.storage.sql,
-      env: this.env,
-      clock: () => Date.now(),
-      keepAlive: (work) => this.ctx.waitUntil(work),
-    });
+    readonly #mcp = createMcp({ ...this.#object, env: this.env });
     readonly #destroyAgent = this.destroy.bind(this);
     readonly #destruction = createDestruction({
+      ...this.#object,
       sessions: this.#sessions,
       audit: this.#audit,
       streams: this.#streams,
       ctx: this.ctx,
-      clock: () => Date.now(),
       endMcpSessions: this.#mcp.endAll,
       destroy: this.#destroyAgent,
       keepsTables: !isMcpSession(this.ctx.id),
     });
     readonly #commands = createCommands({
-      sql: this.ctx.storage.sql,
+      ...this.#object,
       sessions: this.#sessions,
       destruction: this.#destruction,
-      clock: () => Date.now(),
       onFacts: () => this.#noteFacts(0),
     });
     readonly #rates = createRates();
@@ -145,6 +144,7 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
     });
     readonly #agent = takeEntries(this);
     readonly #ticketless = createTicketless({
+      ...this.#object,
       ctx: this.ctx,
       env: this.env,
       audit: this.#audit,
@@ -152,10 +152,10 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
       // An MCP server takes MCP alone, by tickets.
       agent: mcpClass === undefined ? this.#agent : undefined,
       eraseBlank: this.#destruction.eraseBlank,
-      clock: () => Date.now(),
       sleep: (ms, signal) => scheduler.wait(ms, { signal }).catch(() => {}),
     });
     readonly #inbound = {
+      ...this.#object,
       sessions: this.#sessions,
       audit: this.#audit,
       rates: this.#rates,
@@ -163,8 +163,7 @@ export function ticketed(Base: AbstractAgentClass<Agent<Cloudflare.Env, unknown>
       verifier: () => verifierOf(this.env),
       // Waits as a plain request does: the rights are used from the next frame on.
       checkRevoked: (ticket: VerifiedTicket) =>
-        checkRevokedOf(this.env)(ticket, { waits: true, keepAlive: (work) => this.ctx.waitUntil(work) }),
-      clock: () => Date.now(),
+        checkRevokedOf(this.env)(ticket, { waits: true, keepAlive: this.#object.keepAlive }),
       arm: () => this.#sweep.arm(),
       log: (event: Readonly<Record<string, unknown>>) => console.log(JSON.stringify(event)),
     };

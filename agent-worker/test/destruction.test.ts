@@ -1,4 +1,5 @@
 import { runInDurableObject } from 'cloudflare:test';
+import { objectSessionStore } from '@agent-ticket/drizzle/object/sessions.ts';
 import { expect, test, vi } from 'vitest';
 import { createDestruction } from '../src/ticketed/destruction.ts';
 import { chat } from './chat-client.ts';
@@ -13,6 +14,7 @@ test('a destruction that failed early can be tried again, and one under way is t
       });
     const destroy = vi.fn(async () => {});
     const destruction = createDestruction({
+      rows: objectSessionStore(ctx.storage.sql),
       sessions: { listOpen, end: vi.fn() },
       audit: { releaseReplays: vi.fn(), releaseCalls: vi.fn() },
       streams: { cut: vi.fn() },

@@ -115,7 +115,7 @@ describe('the record', () => {
       const own = events.filter(({ session_id }) => session_id === session.id).map(({ type }) => type);
       expect(own).toEqual(['ticket.used', 'session.opened', 'session.closed']);
     }
-    expect(await backlog(instance)).toBe(0);
+    await expectBacklog(instance, 0);
   });
 
   test('holds no ticket anywhere', async () => {
@@ -278,7 +278,7 @@ describe('a record database that refuses', () => {
     await evictDurableObject(counter(instance));
     await socket.call('whoami');
     await eventually(async () => expect(reportsOf(instance)[2]?.waiting).toBe(0));
-    expect(await backlog(instance)).toBe(0);
+    await expectBacklog(instance, 0);
   });
 
   test('refuses nobody where the report does not reach the broker, and logs the failure', async () => {

@@ -121,6 +121,19 @@ describe('a session', () => {
     expect(deliver.mock.calls.length).toBeLessThanOrEqual(2);
   });
 
+  test('whose client left an object that is killed at once is ended by the next sweep, and only once', async () => {
+    const instance = newInstance();
+    const socket = await enter(instance);
+    await expectEvents(instance, ['ticket.used', 'session.opened']);
+    await leave(socket);
+    expect(await ownSessions(counter(instance))).toMatchObject([{ end_reason: null }]);
+    const killed = runInDurableObject(counter(instance), (_, state) => state.abort('killed in a test'));
+    await expect(killed).rejects.toThrow('killed in a test');
+    await sweep(counter(instance));
+    await expectEvents(instance, LIFE);
+    expect(await sessionsOf(instance)).toMatchObject([{ end_reason: 'connection_lost' }]);
+  });
+
   test('whose end is written while its opening is acknowledged loses neither', async () => {
     const instance = newInstance();
     const answer = gateOf();
@@ -132,7 +145,7 @@ describe('a session', () => {
     const socket = await enter(instance);
     await expectEvents(instance, ['ticket.used', 'session.opened']);
     await leave(socket);
-    expect(await versions(instance)).toEqual([{ version: 2, recorded: 0 }]);
+    await eventually(async () => expect(await versions(instance)).toEqual([{ version: 2, recorded: 0 }]));
     answer.open();
     await expectEvents(instance, LIFE);
     await eventually(async () => expect(await versions(instance)).toEqual([{ version: 2, recorded: 2 }]));
@@ -215,6 +228,7 @@ test('a session that the database refuses for its values is set aside, logged, a
   await runInDurableObject(counter(instance), (_, { storage }) => {
     storage.sql.exec('UPDATE ticket_sessions SET started_at = 9e999');
   });
+  await evictDurableObject(counter(instance));
   recorder.mockRestore();
   vi.setSystemTime((NOW + 60) * 1000);
   await sweep(counter(instance));
@@ -226,7 +240,7 @@ test('a session that the database refuses for its values is set aside, logged, a
         .map(({ fact }) => Object.keys(JSON.parse(fact))),
     );
   await eventually(async () => expect(await aside()).toEqual([['event'], ['event', 'session', 'revocable']]));
-  expect(await versions(instance)).toEqual([{ version: 1, recorded: 1 }]);
+  await eventually(async () => expect(await versions(instance)).toEqual([{ version: 1, recorded: 1 }]));
   expect(printed.filter((line) => line.includes('fact_set_aside'))).toHaveLength(2);
   await leave(socket);
   await eventually(async () => expect(await aside()).toHaveLength(3));

@@ -120,7 +120,9 @@ describe('a session ends', () => {
       });
       const isSent = code === 1016 || code === 2999 || code === 4999;
       expect(await socket.closed()).toMatchObject({ code: isSent ? code : 1002 });
-      expect(await ownSessions(counter(instance))).toMatchObject([{ end_reason: 'client_closed' }]);
+      await eventually(async () =>
+        expect(await ownSessions(counter(instance))).toMatchObject([{ end_reason: 'client_closed' }]),
+      );
     },
   );
 
@@ -133,7 +135,9 @@ describe('a session ends', () => {
       await agent.webSocketClose?.(ws, 1006, '', false);
       expect(ws.readyState).toBe(WebSocket.OPEN);
     });
-    expect(await ownSessions(counter(instance))).toMatchObject([{ end_reason: 'connection_lost' }]);
+    await eventually(async () =>
+      expect(await ownSessions(counter(instance))).toMatchObject([{ end_reason: 'connection_lost' }]),
+    );
   });
 
   test('when its client closes while the object sleeps', async () => {

@@ -61,6 +61,9 @@ export function objectRevocationStore(sql: SqlStorage) {
 
     /** Why a ticket is refused; `undefined` where nothing hits it. */
     whyRefused({ names, rev, iat }: PresentedTicket, now: number): ObjectRefusal | undefined {
+      // Most objects keep none, and to take the names apart costs ten times as much.
+      if (sql.exec("SELECT 1 FROM ticket_revocations WHERE target >= '' LIMIT 1").toArray().length === 0)
+        return undefined;
       const codes = sql
         .exec<{ code: string }>(
           `SELECT code FROM ticket_revocations

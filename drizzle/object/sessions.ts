@@ -89,14 +89,116 @@ export type OpenedSession = Omit<
   'endedAt' | 'endReason' | 'endDetails' | 'version' | 'recorded'
 >;
 
-export function objectSessionStore(sql: SqlStorage) {
-  const one = (rows: SqlStorageCursor<Row>): ObjectSession | undefined => {
-    const [row] = rows.toArray();
+export type SessionRows = ReturnType<typeof objectSessionStore>;
+
+/** What may wait in memory, and what names the row. */
+const WRITTEN_LATER = ['id', 'endedAt', 'endReason', 'endDetails', 'version', 'recorded'];
+
+/** Sessions in memory beyond this number are written and read again: some megabytes. */
+const HELD_SESSIONS = 1_000;
+
+/**
+ * The sessions of one object; hold one store for each. Every commit of an object waits for the disk, so that a client
+ * has left, or that the record database has a session, is kept in memory and written with what is written next. An object
+ * that is killed before loses nothing: the next sweep ends a session whose socket is gone, and hands it over once more.
+ *
+ * @param writeLater has what is kept in memory written in a moment, unless that is cancelled by its answer. Default: at once.
+ */
+export function objectSessionStore(
+  sql: SqlStorage,
+  writeLater: (write: () => void) => () => void = (write) => {
+    write();
+    return () => {};
+  },
+) {
+  /** As they are now: those that the record database does not know all of, and those that changed since they were written. */
+  const held = new Map<string, ObjectSession>();
+  const unwritten = new Set<string>();
+  let cancelWrite = () => {};
+  /** Whether every session that the record database does not know all of is held. */
+  let isComplete = false;
+
+  const isPending = ({ recorded, version }: ObjectSession): boolean => recorded < version;
+
+  /** Keeps a session in memory as it is now, to be written with what is written next. */
+  function change(session: ObjectSession): ObjectSession {
+    const isFirst = unwritten.size === 0;
+    held.set(session.id, session);
+    unwritten.add(session.id);
+    if (isFirst) cancelWrite = writeLater(write);
+    return session;
+  }
+
+  /** Writes what is kept in memory. */
+  function write(): void {
+    if (unwritten.size > 0) {
+      // Or each of many writes would be followed by one more of its own.
+      cancelWrite();
+      const changed = [...unwritten].flatMap((id) => held.get(id) ?? []);
+      sql.exec(
+        `UPDATE ticket_sessions SET
+           ended_at = ifnull(ended_at, now.value ->> '$.endedAt'),
+           end_reason = ifnull(end_reason, now.value ->> '$.endReason'),
+           end_details = ifnull(end_details, now.value ->> '$.endDetails'),
+           version = max(version, now.value ->> '$.version'),
+           recorded = max(recorded, now.value ->> '$.recorded')
+         FROM json_each(?) AS now WHERE ticket_sessions.id = now.value ->> '$.id'`,
+        JSON.stringify(changed, WRITTEN_LATER),
+      );
+      unwritten.clear();
+      for (const session of changed) if (!isPending(session)) held.delete(session.id);
+    }
+    if (held.size <= HELD_SESSIONS) return;
+    held.clear();
+    isComplete = false;
+  }
+
+  /** The rows of a statement, after what is kept in memory was written. */
+  function rowsOf<R extends Record<string, SqlStorageValue>>(
+    query: string,
+    ...values: SqlStorageValue[]
+  ): R[] {
+    write();
+    return sql.exec<R>(query, ...values).toArray();
+  }
+
+  function find(id: string): ObjectSession | undefined {
+    const known = held.get(id);
+    if (known !== undefined) return known;
+    const [row] = sql.exec<Row>('SELECT * FROM ticket_sessions WHERE id = ?', id).toArray();
     return row === undefined ? undefined : fromRow(row);
-  };
+  }
+
+  /** The session that a statement has changed, if there is one. */
+  function changed([row]: readonly Row[]): ObjectSession | undefined {
+    if (row === undefined) return undefined;
+    const session = fromRow(row);
+    if (isPending(session) || held.has(session.id)) held.set(session.id, session);
+    return session;
+  }
+
+  /** Sessions of which the record database does not know all, the oldest first. */
+  function pending(limit: number): ObjectSession[] {
+    if (!isComplete) {
+      const rows = rowsOf<Row>(
+        'SELECT * FROM ticket_sessions WHERE recorded < version ORDER BY started_at LIMIT ?',
+        limit,
+      );
+      if (rows.length === limit) return rows.map(fromRow);
+      for (const row of rows) if (!held.has(row.id)) held.set(row.id, fromRow(row));
+      isComplete = true;
+    }
+    return [...held.values()]
+      .filter(isPending)
+      .sort((a, b) => a.startedAt - b.startedAt)
+      .slice(0, limit);
+  }
+
   return {
+    write,
     /** Burns the ticket and opens the session, both by one row. Throws where the ticket has a session already. */
     open(s: OpenedSession): ObjectSession {
+      write();
       sql.exec(
         `INSERT INTO ticket_sessions (id, ticket, exp, opening, principal, jti, claims, kid, limits, started_at,
            expires_at, warn_at, idle_at, ip_address, user_agent)
@@ -117,53 +219,44 @@ export function objectSessionStore(sql: SqlStorage) {
         s.ipAddress,
         s.userAgent,
       );
-      return { ...s, endedAt: null, endReason: null, endDetails: null, version: 1, recorded: 0 };
+      const opened = { ...s, endedAt: null, endReason: null, endDetails: null, version: 1, recorded: 0 };
+      held.set(s.id, opened);
+      return opened;
     },
 
-    find: (id: string): ObjectSession | undefined =>
-      one(sql.exec<Row>('SELECT * FROM ticket_sessions WHERE id = ?', id)),
+    find,
 
     /**
      * The end of the session that a ticket opened or renewed here; `undefined` where there is none or it goes on. Without
      * a reason where the session has no row any more.
      */
     findEnd(jti: string): { readonly reason: string | null } | undefined {
-      const [end] = sql
-        .exec<{ reason: string | null }>(
-          `SELECT end_reason AS reason FROM ticket_sessions WHERE ticket = ?1 AND ended_at IS NOT NULL
-           UNION ALL SELECT s.end_reason FROM ticket_burns AS b LEFT JOIN ticket_sessions AS s ON s.id = b.session_id
-             WHERE b.jti = ?1 AND (s.id IS NULL OR s.ended_at IS NOT NULL)`,
-          jti,
-        )
-        .toArray();
+      const [end] = rowsOf<{ reason: string | null }>(
+        `SELECT end_reason AS reason FROM ticket_sessions WHERE ticket = ?1 AND ended_at IS NOT NULL
+         UNION ALL SELECT s.end_reason FROM ticket_burns AS b LEFT JOIN ticket_sessions AS s ON s.id = b.session_id
+           WHERE b.jti = ?1 AND (s.id IS NULL OR s.ended_at IS NOT NULL)`,
+        jti,
+      );
       return end;
     },
 
     /** Open sessions of one principal. */
     countOpen: (principal: string): number =>
-      sql
-        .exec<{ n: number }>(
-          'SELECT count(*) AS n FROM ticket_sessions WHERE principal = ? AND ended_at IS NULL',
-          principal,
-        )
-        .one().n,
+      rowsOf('SELECT 1 FROM ticket_sessions WHERE principal = ? AND ended_at IS NULL', principal).length,
 
     /** Addresses of open sessions of principals with a prefix, one for each session. `end` is behind all of them. */
     openAddresses: (prefix: string, end: string): (string | null)[] =>
-      sql
-        .exec<{ ip_address: string | null }>(
-          `SELECT ip_address FROM ticket_sessions
-           WHERE principal >= ? AND principal < ? AND ended_at IS NULL`,
-          prefix,
-          end,
-        )
-        .toArray()
-        .map((row) => row.ip_address),
+      rowsOf<{ ip_address: string | null }>(
+        `SELECT ip_address FROM ticket_sessions
+         WHERE principal >= ? AND principal < ? AND ended_at IS NULL`,
+        prefix,
+        end,
+      ).map((row) => row.ip_address),
 
     /** Gives an open session the rights of a newer ticket. `undefined` when it has ended meanwhile. */
     renew: (id: string, to: Renewed): ObjectSession | undefined =>
-      one(
-        sql.exec<Row>(
+      changed(
+        rowsOf<Row>(
           `UPDATE ticket_sessions SET jti = ?, claims = ?, kid = ?, expires_at = ?, warn_at = ?
            WHERE id = ? AND ended_at IS NULL RETURNING *`,
           to.jti,
@@ -182,8 +275,8 @@ export function objectSessionStore(sql: SqlStorage) {
       now: number,
       details: string | null = null,
     ): ObjectSession | undefined =>
-      one(
-        sql.exec<Row>(
+      changed(
+        rowsOf<Row>(
           `UPDATE ticket_sessions SET ended_at = ?, end_reason = ?, end_details = ?, version = version + 1
            WHERE id = ? AND ended_at IS NULL RETURNING *`,
           now,
@@ -193,64 +286,68 @@ export function objectSessionStore(sql: SqlStorage) {
         ),
       ),
 
+    /** The same for a client that has left by itself: nothing rests on it, so it waits in memory for the next write. */
+    noteLeft(
+      id: string,
+      reason: string,
+      now: number,
+      details: string | null = null,
+    ): ObjectSession | undefined {
+      const open = find(id);
+      if (open === undefined || open.endedAt !== null) return undefined;
+      return change({
+        ...open,
+        endedAt: now,
+        endReason: reason,
+        endDetails: details,
+        version: open.version + 1,
+      });
+    },
+
     noteWarned(id: string): void {
-      sql.exec('UPDATE ticket_sessions SET warn_at = NULL WHERE id = ?', id);
+      changed(rowsOf<Row>('UPDATE ticket_sessions SET warn_at = NULL WHERE id = ? RETURNING *', id));
     },
 
     postponeIdle(id: string, idleAt: number): void {
-      sql.exec('UPDATE ticket_sessions SET idle_at = ? WHERE id = ?', idleAt, id);
+      changed(rowsOf<Row>('UPDATE ticket_sessions SET idle_at = ? WHERE id = ? RETURNING *', idleAt, id));
     },
 
     listOpen: (): ObjectSession[] =>
-      sql.exec<Row>('SELECT * FROM ticket_sessions WHERE ended_at IS NULL').toArray().map(fromRow),
+      rowsOf<Row>('SELECT * FROM ticket_sessions WHERE ended_at IS NULL').map(fromRow),
 
     /** When something is next due for an open session: a warning, silence or the end. */
     nextDue(): number | undefined {
-      const [row] = sql
-        .exec<{ at: number | null }>(
-          `SELECT min(min(expires_at, ifnull(warn_at, expires_at), ifnull(idle_at, expires_at))) AS at
-           FROM ticket_sessions WHERE ended_at IS NULL`,
-        )
-        .toArray();
+      const [row] = rowsOf<{ at: number | null }>(
+        `SELECT min(min(expires_at, ifnull(warn_at, expires_at), ifnull(idle_at, expires_at))) AS at
+         FROM ticket_sessions WHERE ended_at IS NULL`,
+      );
       return row?.at ?? undefined;
     },
 
-    /** Sessions of which the record database does not know all, the oldest first. */
-    pending: (limit: number): ObjectSession[] =>
-      sql
-        .exec<Row>(
-          'SELECT * FROM ticket_sessions WHERE recorded < version ORDER BY started_at LIMIT ?',
-          limit,
-        )
-        .toArray()
-        .map(fromRow),
+    pending,
 
     /** How many there are of those, and since when, in ms. */
     countPending(): { readonly count: number; readonly since: number | null } {
-      return sql
-        .exec<{ count: number; since: number | null }>(
-          `SELECT count(*) AS count, min(iif(recorded = 0, started_at, ended_at)) AS since
-           FROM ticket_sessions WHERE recorded < version`,
-        )
-        .one();
+      const [counted] = rowsOf<{ count: number; since: number | null }>(
+        `SELECT count(*) AS count, min(iif(recorded = 0, started_at, ended_at)) AS since
+         FROM ticket_sessions WHERE recorded < version`,
+      );
+      return counted ?? { count: 0, since: null };
     },
 
-    isPending: (): boolean =>
-      sql.exec('SELECT 1 FROM ticket_sessions WHERE recorded < version LIMIT 1').toArray().length > 0,
+    isPending: (): boolean => pending(1).length > 0,
 
     /** Notes what the record database has: of each session the version that was handed over, not one written since. */
     acknowledge(handed: readonly Pick<ObjectSession, 'id' | 'version'>[]): void {
-      if (handed.length === 0) return;
-      sql.exec(
-        `UPDATE ticket_sessions SET recorded = max(recorded, handed.value)
-         FROM json_each(?) AS handed WHERE ticket_sessions.id = handed.key`,
-        JSON.stringify(Object.fromEntries(handed.map(({ id, version }) => [id, version]))),
-      );
+      for (const { id, version } of handed) {
+        const session = find(id);
+        if (session !== undefined && session.recorded < version) change({ ...session, recorded: version });
+      }
     },
 
     /** The rows that must outlive everything else: the record database lacks them, or their ticket has not expired. */
     kept: (exp: number): Row[] =>
-      sql.exec<Row>('SELECT * FROM ticket_sessions WHERE recorded < version OR exp >= ?', exp).toArray(),
+      rowsOf<Row>('SELECT * FROM ticket_sessions WHERE recorded < version OR exp >= ?', exp),
 
     restore(row: Row): void {
       const names = Object.keys(row);
@@ -258,10 +355,12 @@ export function objectSessionStore(sql: SqlStorage) {
         `INSERT INTO ticket_sessions (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')})`,
         ...Object.values(row),
       );
+      isComplete = false;
     },
 
     /** Forgets sessions that are over, that the record database has, and whose ticket expired before `exp`, in seconds. */
     purge(exp: number): void {
+      write();
       sql.exec(
         'DELETE FROM ticket_sessions WHERE ended_at IS NOT NULL AND recorded >= version AND exp < ?',
         exp,

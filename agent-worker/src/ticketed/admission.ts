@@ -1,10 +1,6 @@
 import { burnStore } from '@agent-ticket/drizzle/object/burns.ts';
 import { objectRevocationStore } from '@agent-ticket/drizzle/object/revocations.ts';
-import {
-  type ObjectSession,
-  objectSessionStore,
-  type Renewed,
-} from '@agent-ticket/drizzle/object/sessions.ts';
+import type { ObjectSession, Renewed, SessionRows } from '@agent-ticket/drizzle/object/sessions.ts';
 import { addressKey, isAnonymous } from '@agent-ticket/shared/anonymous.ts';
 import type { DenialReason } from '@agent-ticket/shared/denial.ts';
 import { CLOCK_SKEW_SECONDS } from '@agent-ticket/shared/limits.ts';
@@ -46,12 +42,16 @@ export function noteOpened(sql: SqlStorage, { claims: { grant } }: VerifiedTicke
  *
  * @param now milliseconds, by the object's own clock.
  */
-export function admit(sql: SqlStorage, handover: Handover, now: number): Outcome<ObjectSession> {
+export function admit(
+  sql: SqlStorage,
+  sessions: SessionRows,
+  handover: Handover,
+  now: number,
+): Outcome<ObjectSession> {
   const checked = checkTicket(sql, handover, now);
   if (!checked.ok) return checked;
   const { claims, kid, limits, sessionId, ipAddress, userAgent } = handover;
 
-  const sessions = objectSessionStore(sql);
   // Before the number of sockets: a ticket that is refused for that is still good when there are fewer.
   if (burnStore(sql).sessionOf(claims.jti) !== undefined) return err('ticket_used');
   const isCrowded =

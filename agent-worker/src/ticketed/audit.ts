@@ -1,7 +1,7 @@
 import { backlogStore } from '@agent-ticket/drizzle/object/backlog.ts';
 import { burnStore } from '@agent-ticket/drizzle/object/burns.ts';
 import { enqueue } from '@agent-ticket/drizzle/object/drain.ts';
-import { type ObjectSession, objectSessionStore } from '@agent-ticket/drizzle/object/sessions.ts';
+import type { ObjectSession, SessionRows } from '@agent-ticket/drizzle/object/sessions.ts';
 import type { RecordFact } from '@agent-ticket/drizzle/record/deliver.ts';
 import type { InvocationFact } from '@agent-ticket/drizzle/record/invocations.ts';
 import type { SessionFact } from '@agent-ticket/drizzle/record/sessions.ts';
@@ -25,6 +25,7 @@ export interface Presentation
 
 interface AuditPorts {
   readonly sql: SqlStorage;
+  readonly rows: SessionRows;
   readonly randomId: () => string;
   readonly clock: () => number;
   /** Facts wait for the record database, to be handed over within so many ms. */
@@ -63,8 +64,7 @@ const minuteOf = (ms: number): number => Math.floor(ms / MINUTE_MS);
 const HELD_MS = 2_000;
 
 /** Writes the facts of one object into its own storage, from where they go to the record database. */
-export function createAudit({ sql, randomId, clock, onFacts, onCalls, later }: AuditPorts) {
-  const sessions = objectSessionStore(sql);
+export function createAudit({ sql, rows: sessions, randomId, clock, onFacts, onCalls, later }: AuditPorts) {
   const backlog = backlogStore(sql);
   const burns = burnStore(sql);
 

@@ -1,7 +1,7 @@
 import { backlogStore } from '@agent-ticket/drizzle/object/backlog.ts';
 import { burnStore } from '@agent-ticket/drizzle/object/burns.ts';
 import { objectRevocationStore } from '@agent-ticket/drizzle/object/revocations.ts';
-import { objectSessionStore } from '@agent-ticket/drizzle/object/sessions.ts';
+import type { SessionRows } from '@agent-ticket/drizzle/object/sessions.ts';
 import { copyObjectTables, createObjectTables } from '@agent-ticket/drizzle/object/tables.ts';
 import { CLOCK_SKEW_SECONDS } from '@agent-ticket/shared/limits.ts';
 import type { Revocation } from '@agent-ticket/shared/revocation.ts';
@@ -11,6 +11,7 @@ import type { Streams } from './streams.ts';
 import { unexpiredFrom } from './sweep.ts';
 
 interface DestructionPorts {
+  readonly rows: SessionRows;
   readonly sessions: Pick<Sessions, 'listOpen' | 'end'>;
   readonly audit: Pick<Audit, 'releaseReplays' | 'releaseCalls'>;
   readonly streams: Pick<Streams, 'cut'>;
@@ -26,7 +27,7 @@ interface DestructionPorts {
 
 /** Destroys one object, once at a time, and leaves what is to outlive it. */
 export function createDestruction(ports: DestructionPorts) {
-  const { sessions, audit, streams, ctx, clock, endMcpSessions, destroy, keepsTables } = ports;
+  const { rows, sessions, audit, streams, ctx, clock, endMcpSessions, destroy, keepsTables } = ports;
   const { storage } = ctx;
   /** The storage after the construction of the object, where it was empty before. */
   let made: string | undefined;
@@ -36,7 +37,7 @@ export function createDestruction(ports: DestructionPorts) {
       made = contentsOf(storage);
     });
   const deleteAll = storage.deleteAll.bind(storage);
-  if (keepsTables) keepThroughDeletions(storage, deleteAll);
+  if (keepsTables) keepThroughDeletions(storage, deleteAll, rows);
   let isErased = false;
   let isStarted = false;
   let running: Promise<void> | undefined;
@@ -51,7 +52,7 @@ export function createDestruction(ports: DestructionPorts) {
     await endMcpSessions();
     audit.releaseReplays(Number.POSITIVE_INFINITY);
     audit.releaseCalls();
-    keepAfterDeletion(storage, deleteAll, clock(), () => commandedBy);
+    keepAfterDeletion(storage, deleteAll, rows, clock(), () => commandedBy);
     await destroy();
   }
 
@@ -145,8 +146,10 @@ const doneId = (id: string): string => `destroyed:${id}`;
 function keepThroughDeletions(
   storage: DurableObjectStorage,
   deleteAll: DurableObjectStorage['deleteAll'],
+  rows: SessionRows,
 ): void {
   storage.deleteAll = async (options) => {
+    rows.write();
     const restore = copyObjectTables(storage.sql);
     await deleteAll(options);
     restore();
@@ -165,12 +168,12 @@ const DELIVERY_MS = 5_000;
 function keepAfterDeletion(
   storage: DurableObjectStorage,
   deleteAll: DurableObjectStorage['deleteAll'],
+  sessions: SessionRows,
   destroyedAt: number,
   deletion: () => Revocation | undefined,
 ): void {
   const revocations = objectRevocationStore(storage.sql);
   const backlog = backlogStore(storage.sql);
-  const sessions = objectSessionStore(storage.sql);
   const burns = burnStore(storage.sql);
   const { deleteAll: byAgent } = storage;
   storage.deleteAll = async (options) => {

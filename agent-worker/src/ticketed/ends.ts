@@ -1,4 +1,4 @@
-import { type ObjectSession, objectSessionStore } from '@agent-ticket/drizzle/object/sessions.ts';
+import type { ObjectSession, SessionRows } from '@agent-ticket/drizzle/object/sessions.ts';
 import { closeFrameOf, type DenialReason } from '@agent-ticket/shared/denial.ts';
 import type { Audit } from './audit.ts';
 import type { StreamEnd, Streams } from './streams.ts';
@@ -11,7 +11,7 @@ const LEFT: ReadonlySet<string | null> = new Set<PlainEnd>(['finished', 'client_
 export const hasLeft = ({ endReason }: Pick<ObjectSession, 'endReason'>): boolean => LEFT.has(endReason);
 
 export interface EndPorts {
-  readonly sql: SqlStorage;
+  readonly rows: SessionRows;
   readonly audit: Pick<Audit, 'ended'>;
   /** Sockets of one session, hibernated ones too. */
   readonly sockets: (sessionId: string) => readonly WebSocket[];
@@ -24,12 +24,10 @@ export interface EndPorts {
 }
 
 /**
- * How the sessions of one object end. Synchronous, and an end is written before the socket is closed: code that is
- * opening or renewing the session, or handling a frame of it, reads the end afterwards.
+ * How the sessions of one object end. Synchronous, and an end that takes rights away is written before the socket is
+ * closed. Code that is opening or renewing the session, or handling a frame of it, reads any end afterwards.
  */
-export function createEnds({ sql, audit, sockets, streams, isOpening, forget, clock }: EndPorts) {
-  const sessions = objectSessionStore(sql);
-
+export function createEnds({ rows, audit, sockets, streams, isOpening, forget, clock }: EndPorts) {
   /** Ends a session; its first end counts. Its socket or stream stays as it is. */
   function end(
     id: string,
@@ -37,7 +35,8 @@ export function createEnds({ sql, audit, sockets, streams, isOpening, forget, cl
     details?: Readonly<Record<string, number>>,
   ): void {
     forget(id);
-    const ended = sessions.end(id, reason, clock(), details === undefined ? null : JSON.stringify(details));
+    const write = LEFT.has(reason) ? rows.noteLeft : rows.end;
+    const ended = write(id, reason, clock(), details === undefined ? null : JSON.stringify(details));
     if (ended !== undefined) audit.ended(ended);
   }
 
@@ -54,7 +53,7 @@ export function createEnds({ sql, audit, sockets, streams, isOpening, forget, cl
 
     /** Ends sessions whose socket died with an earlier life of this object: after a crash or a deploy no event comes. */
     endLost(): void {
-      for (const { id } of sessions.listOpen()) {
+      for (const { id } of rows.listOpen()) {
         const isCarried = isOpening(id) || streams.has(id) || sockets(id).length > 0;
         if (!isCarried) end(id, 'connection_lost');
       }

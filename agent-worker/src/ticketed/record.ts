@@ -48,6 +48,9 @@ const HANDOVER_DEADLINE_MS = BATCH_DEADLINE_MS + 2_000;
  */
 const RETRY_MS = { first: 1_000, most: 50_000 } as const;
 
+/** A busy object hands over no more often than this, so that more is in each hand-over. */
+const PACE_MS = 250;
+
 /** One object and the record database: the hand-over of its facts to a recorder. */
 export function createObjectRecord(ports: RecordPorts) {
   const { env, sessions, clock, keepAlive, log } = ports;
@@ -61,16 +64,21 @@ export function createObjectRecord(ports: RecordPorts) {
   let failures = 0;
   /** No try before this moment, in ms; the sweep comes after it. */
   let retryAt = 0;
+  /** When the last hand-over began. */
+  let handedAt = Number.NEGATIVE_INFINITY;
 
-  /** Whether this life of the object will hand over; otherwise the alarm does. */
+  /** Plans a hand-over, at once or within {@link PACE_MS}. Whether this life will do it; otherwise the alarm does. */
   function deliverWithin(ms: number): boolean {
     const now = clock();
-    const due = now + ms;
+    // A clock that was set back must not stop the hand-overs.
+    const sinceLast = Math.max(0, now - handedAt);
+    const wait = ms === 0 ? 0 : Math.max(ms, PACE_MS - sinceLast);
+    const due = now + wait;
     // While it fails the alarm brings the next try: a timer would keep the object awake, and be billed, for a minute.
     if (now < retryAt) return false;
     if (planned !== undefined && planned.due <= due) return true;
     planned?.cancel();
-    const cancel = ports.later(ms, () => {
+    const cancel = ports.later(wait, () => {
       planned = undefined;
       if (isRunning) mayBeMore = true;
       else keepAlive(run());
@@ -104,6 +112,7 @@ export function createObjectRecord(ports: RecordPorts) {
   }
 
   async function handOver(): Promise<void> {
+    handedAt = clock();
     const { openings, ends, rows } = ports.audit.pendingSessions(HANDED_SESSIONS);
     const waiting = backlog.oldest(HANDED_ITEMS);
     if (rows.length === HANDED_SESSIONS || waiting.length === HANDED_ITEMS) mayBeMore = true;

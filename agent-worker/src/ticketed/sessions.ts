@@ -1,10 +1,6 @@
 import { backlogStore } from '@agent-ticket/drizzle/object/backlog.ts';
 import { burnStore } from '@agent-ticket/drizzle/object/burns.ts';
-import {
-  type ObjectSession,
-  objectSessionStore,
-  type Renewed,
-} from '@agent-ticket/drizzle/object/sessions.ts';
+import type { ObjectSession, Renewed } from '@agent-ticket/drizzle/object/sessions.ts';
 import { createObjectTables } from '@agent-ticket/drizzle/object/tables.ts';
 import type { Denial, DenialReason } from '@agent-ticket/shared/denial.ts';
 import { KeyId } from '@agent-ticket/shared/names.ts';
@@ -30,6 +26,7 @@ export interface LiveSession {
 }
 
 interface SessionPorts extends Omit<EndPorts, 'audit' | 'isOpening' | 'forget'> {
+  readonly sql: SqlStorage;
   readonly audit: Audit;
   /** Whether a session ends when its ticket is presented again by another client. Asked when that happens. */
   readonly endsReplayed: () => boolean;
@@ -40,9 +37,8 @@ interface SessionPorts extends Omit<EndPorts, 'audit' | 'isOpening' | 'forget'> 
  * between a check and what follows from it.
  */
 export function createSessions(ports: SessionPorts) {
-  const { sql, audit, clock } = ports;
+  const { sql, rows: sessions, audit, clock } = ports;
   createObjectTables(sql);
-  const sessions = objectSessionStore(sql);
   const backlog = backlogStore(sql);
   const opening = new Set<string>();
   /**
@@ -93,7 +89,7 @@ export function createSessions(ports: SessionPorts) {
      * read revocations, the recorder does at once.
      */
     admit(handover: Handover): Outcome<ObjectSession> {
-      const admitted = admit(sql, handover, clock());
+      const admitted = admit(sql, sessions, handover, clock());
       if (admitted.ok) {
         opening.add(admitted.value.id);
         keep(admitted.value);

@@ -1,6 +1,6 @@
 import { burnStore } from '@agent-ticket/drizzle/object/burns.ts';
 import { objectRevocationStore } from '@agent-ticket/drizzle/object/revocations.ts';
-import { type ObjectSession, objectSessionStore } from '@agent-ticket/drizzle/object/sessions.ts';
+import type { ObjectSession, SessionRows } from '@agent-ticket/drizzle/object/sessions.ts';
 import { BURN_KEPT_SECONDS, CLOCK_SKEW_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { REVOCATION_KEPT_MS } from '@agent-ticket/shared/revocation.ts';
 import type { Audit } from './audit.ts';
@@ -14,6 +14,7 @@ export const SWEEP = 'ticketSweep';
 
 interface SweepPorts {
   readonly sql: SqlStorage;
+  readonly rows: SessionRows;
   readonly sessions: Pick<Sessions, 'terminate' | 'endLost'>;
   readonly audit: Pick<Audit, 'releaseReplays' | 'releaseRefusals' | 'nextReplay'>;
   readonly sockets: (sessionId: string) => readonly WebSocket[];
@@ -41,8 +42,7 @@ const BESIDE_ALARM_MS = 1_000;
 
 /** What comes due in one object by time alone. */
 export function createSweep(ports: SweepPorts) {
-  const { sql, sessions, audit, sockets, clock, nextHandover, schedules, schedule, repeat } = ports;
-  const rows = objectSessionStore(sql);
+  const { sql, rows, sessions, audit, sockets, clock, nextHandover, schedules, schedule, repeat } = ports;
   /** The run that this life of the object has scheduled, so that a busy one does not read its schedules each time. */
   let planned: { readonly at: number; readonly isDone: Promise<boolean> } | undefined;
 

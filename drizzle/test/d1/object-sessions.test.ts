@@ -235,3 +235,113 @@ describe('sessions of an object', () => {
       expect(sessions.find('unrecorded')).toEqual(before);
     }));
 });
+
+describe('what waits in memory', () => {
+  /** A store that writes when the test says so, and the ends that are in its rows. */
+  const waiting = (
+    work: (store: Sessions, sql: SqlStorage, endsWritten: () => unknown[], due: () => void) => void,
+  ) =>
+    inObject((sql) => {
+      const planned: (() => void)[] = [];
+      const store = objectSessionStore(sql, (write) => {
+        planned.push(write);
+        return () => void planned.splice(0);
+      });
+      // As each life of an object begins.
+      store.isPending();
+      const endsWritten = () =>
+        sql
+          .exec('SELECT end_reason, recorded FROM ticket_sessions ORDER BY id')
+          .toArray()
+          .map((row) => [row.end_reason, row.recorded]);
+      work(store, sql, endsWritten, () => planned.shift()?.());
+    });
+
+  it('is that a client left and that a session is recorded, until a moment later', () =>
+    waiting((sessions, _, endsWritten, due) => {
+      sessions.open(named('a'));
+      sessions.acknowledge(sessions.pending(9));
+      sessions.noteLeft('a', 'client_closed', NOW + 1, '{"code":1000}');
+      expect(endsWritten()).toEqual([[null, 0]]);
+      expect(sessions.find('a')).toMatchObject({ endReason: 'client_closed', version: 2, recorded: 1 });
+      expect(sessions.pending(9)).toEqual([sessions.find('a')]);
+      due();
+      expect(endsWritten()).toEqual([['client_closed', 1]]);
+      expect(sessions.find('a')).toMatchObject({ endedAt: NOW + 1, endDetails: '{"code":1000}', version: 2 });
+    }));
+
+  it('is written with the next session, and an end that takes rights away is written at once', () =>
+    waiting((sessions, _, endsWritten) => {
+      for (const id of ['a', 'b']) sessions.open(named(id));
+      sessions.noteLeft('a', 'client_closed', NOW);
+      sessions.open(named('c'));
+      expect(endsWritten()).toEqual([
+        ['client_closed', 0],
+        [null, 0],
+        [null, 0],
+      ]);
+      sessions.noteLeft('b', 'client_closed', NOW);
+      sessions.end('c', 'locked', NOW);
+      expect(endsWritten()).toEqual([
+        ['client_closed', 0],
+        ['client_closed', 0],
+        ['locked', 0],
+      ]);
+    }));
+
+  it.for<[what: string, read: (sessions: Sessions) => unknown, seen: unknown]>([
+    ['is not open', (sessions) => sessions.listOpen(), []],
+    ['does not count', (sessions) => sessions.countOpen(SESSION.principal), 0],
+    ['has no address', (sessions) => sessions.openAddresses('auth0:', 'auth0;'), []],
+    ['is due for nothing', (sessions) => sessions.nextDue(), undefined],
+    ['is ended by its ticket', (sessions) => sessions.findEnd('a')?.reason, 'client_closed'],
+    ['does not end again', (sessions) => sessions.end('a', 'locked', NOW + 1), undefined],
+    ['does not leave again', (sessions) => sessions.noteLeft('a', 'connection_lost', NOW + 1), undefined],
+    ['is pending', (sessions) => sessions.isPending(), true],
+    ['counts as pending', (sessions) => sessions.countPending(), { count: 1, since: NOW }],
+    [
+      'outlives a deletion',
+      (sessions) => sessions.kept(EXP + 1).map((row) => row.end_reason),
+      ['client_closed'],
+    ],
+  ])('is known to each question: a session whose client left %s', ([, read, seen]) =>
+    waiting((sessions) => {
+      sessions.open(named('a', { startedAt: NOW }));
+      sessions.noteLeft('a', 'client_closed', NOW);
+      expect(read(sessions)).toEqual(seen);
+    }),
+  );
+
+  it('is lost with a life of the object that is killed: to the next one the session is open, and pending', () =>
+    waiting((sessions, sql) => {
+      sessions.open(named('a'));
+      sessions.noteLeft('a', 'client_closed', NOW);
+      sessions.acknowledge(sessions.pending(9));
+      const next = objectSessionStore(sql);
+      expect(next.listOpen()).toEqual(next.pending(9));
+      expect(next.pending(9)).toMatchObject([{ id: 'a', endedAt: null, version: 1, recorded: 0 }]);
+    }));
+
+  it('takes back no end that another writer of the row has written', () =>
+    waiting((sessions, sql) => {
+      sessions.open(named('a'));
+      sessions.acknowledge(sessions.pending(9));
+      objectSessionStore(sql).end('a', 'locked', NOW + 1);
+      sessions.write();
+      expect(objectSessionStore(sql).find('a')).toMatchObject({
+        endReason: 'locked',
+        version: 2,
+        recorded: 1,
+      });
+    }));
+
+  it('is no more than a number of sessions: beyond it all are pending still, and read from their rows', () =>
+    waiting((sessions) => {
+      expect(sessions.isPending()).toBe(false);
+      for (let n = 0; n < 1_002; n += 1) sessions.open(named(`s-${n}`, { startedAt: NOW + n }));
+      expect(sessions.pending(2_000).map(({ id }) => id)).toEqual(
+        Array.from({ length: 1_002 }, (_, n) => `s-${n}`),
+      );
+      expect(sessions.pending(3).map(({ id }) => id)).toEqual(['s-0', 's-1', 's-2']);
+    }));
+});
