@@ -162,8 +162,7 @@ async function listOfParty(
   limit: number,
 ): Promise<FoundPage<AgentSessionRow, SessionCursor>> {
   const { startedAt, sessionId, partyId } = sessionParties;
-  const isWhole = Object.values(rest).every((value) => value === undefined);
-  const inOrder = db
+  const examined = db
     .select({ startedAt, id: sessionId })
     .from(sessionParties)
     .where(
@@ -174,8 +173,8 @@ async function listOfParty(
       ),
     )
     .orderBy(desc(startedAt), desc(sessionId))
-    .$dynamic();
-  const examined = inOrder.limit(isWhole ? limit : MAX_EXAMINED).as('examined');
+    .limit(MAX_EXAMINED)
+    .as('examined');
   const page = await db.batch([
     // Crossed, so that the planner keeps the order of the parties, and looks each session up.
     db

@@ -31,7 +31,7 @@ export interface ApiRow {
   readonly words: string;
   readonly call: Call;
   readonly example: string;
-  /** Members of the body that are words in their places, behind those of the path. */
+  /** Members of the body that are words in their places, in the order of the document. */
   readonly places?: readonly string[];
   /** Words that differ from the members that they become; `null`: no word at all. */
   readonly differs?: Readonly<Record<string, Field | null>>;
@@ -70,13 +70,9 @@ export function fieldsOf(row: ApiRow): {
       return { isPlace, field: differs[member.name] ?? fieldOf(member, isPlace) };
     });
   const all = [...fields, ...more.map((field) => ({ isPlace: !field.flag.startsWith('-'), field }))];
-  const order = [...members.filter((each) => each.in === 'path').map(({ name }) => name), ...places];
-  return {
-    places: all
-      .flatMap(({ isPlace, field }) => (isPlace ? [field] : []))
-      .toSorted((one, other) => order.indexOf(one.member) - order.indexOf(other.member)),
-    options: all.flatMap(({ isPlace, field }) => (isPlace ? [] : [field])),
-  };
+  const chosen = (wanted: boolean) =>
+    all.flatMap(({ isPlace, field }) => (isPlace === wanted ? [field] : []));
+  return { places: chosen(true), options: chosen(false) };
 }
 
 /** More choices than that are no help in a help text. The broker knows them. */
