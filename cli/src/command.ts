@@ -19,8 +19,14 @@ export interface Terminal {
   readonly deletePrivate: (name: string) => Promise<boolean>;
   /** Runs the work while no other process does so for the same file. */
   readonly lockPrivate: <Result>(name: string, work: () => Promise<Result>) => Promise<Result>;
-  /** A server on 127.0.0.1 and a port, 0 for any free one. Answers GET requests that name this very address as their host. */
-  readonly openLoopback: (port: number, answer: (url: URL) => LoopbackAnswer) => Promise<Loopback>;
+  /**
+   * A server on 127.0.0.1 and a port, 0 for any free one. Answers GET requests that name this very address as their host.
+   * `cookie` is the header, empty where there is none.
+   */
+  readonly openLoopback: (
+    port: number,
+    answer: (url: URL, cookie: string) => LoopbackAnswer,
+  ) => Promise<Loopback>;
   /** Opens an address in the browser of the desktop, if there is one. Does not wait. */
   readonly openBrowser: (url: string) => void;
   /** Runs Cloudflare's own client of Access. Answers its output. */
@@ -75,6 +81,7 @@ export interface LoopbackAnswer {
   readonly status: number;
   /** HTML of a paragraph. */
   readonly text: string;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 export interface Loopback {
   readonly port: number;

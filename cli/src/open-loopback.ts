@@ -29,18 +29,21 @@ const page = (text: string): string =>
 `;
 
 /** See `Terminal.openLoopback`. */
-export async function openLoopback(port: number, answer: (url: URL) => LoopbackAnswer): Promise<Loopback> {
+export async function openLoopback(
+  port: number,
+  answer: (url: URL, cookie: string) => LoopbackAnswer,
+): Promise<Loopback> {
   const answering = new Set<Promise<unknown>>();
   const server = createServer((request, response) => {
     const bound = `${HOST}:${portOf()}`;
     // A page elsewhere may have a name of its own for this address (DNS rebinding).
     const isForUs = request.headers.host === bound && request.method === 'GET';
-    const { status, text } =
+    const { status, text, headers }: LoopbackAnswer =
       isForUs && URL.canParse(request.url ?? '', `http://${bound}`)
-        ? answer(new URL(request.url ?? '', `http://${bound}`))
+        ? answer(new URL(request.url ?? '', `http://${bound}`), request.headers.cookie ?? '')
         : { status: 400, text: 'There is nothing here.' };
     answering.add(new Promise((resolve) => response.once('close', resolve)));
-    response.writeHead(status, HEADERS);
+    response.writeHead(status, { ...HEADERS, ...headers });
     response.end(page(text));
   });
   const portOf = (): number => {

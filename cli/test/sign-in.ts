@@ -113,10 +113,40 @@ export const WORDS = () => [
 ];
 export const LOGIN = () => [...WORDS(), '--audience', party.provider.auth0.audience];
 
-/** Signs a person in at the issuer. Answers the address to which the browser is sent then. */
-export async function atIssuer(url: string, hint = 'alice'): Promise<URL> {
-  const target = new URL(url);
+interface Answer {
+  /** To which the browser is sent from the issuer. */
+  readonly back: URL;
+  /** Of the browser that began. */
+  readonly headers: { readonly cookie: string };
+}
+
+/** Begins at an address of the terminal, and signs a person in at the issuer. `change`: the address there. */
+export async function atIssuer(
+  address: string,
+  hint = 'alice',
+  change: (target: URL) => void = () => {},
+): Promise<Answer> {
+  const begun = await fetch(address, { redirect: 'manual' });
+  const cookie = begun.headers.get('set-cookie')?.split(';')[0] ?? '';
+  return {
+    back: await throughIssuer(begun.headers.get('location') ?? '', hint, change),
+    headers: { cookie },
+  };
+}
+
+/** The same from an address of the issuer on. */
+export async function throughIssuer(
+  address: string,
+  hint: string,
+  change: (target: URL) => void = () => {},
+): Promise<URL> {
+  const target = new URL(address);
   target.searchParams.set('login_hint', hint);
+  change(target);
   return (await new TenantBrowser(party.provider).follow(target)).url;
 }
-export const asAlice = async (url: string) => (await fetch(await atIssuer(url))).text();
+
+export async function asAlice(address: string): Promise<string> {
+  const { back, headers } = await atIssuer(address);
+  return (await fetch(back, { headers })).text();
+}

@@ -23,7 +23,10 @@ it('a person signs in at the tenant, asks the broker in processes of their own, 
       if (url !== undefined) found(url);
     }),
   );
-  await new Browser().follow(`${address}&login_hint=alice`);
+  const browser = new Browser();
+  const page = await browser.follow(address);
+  const { headers } = await browser.get(page, { account: 'auth0|alice' });
+  await browser.follow(new URL(headers.get('location') ?? '', page).href);
   expect(await login.ended).toMatchObject({
     code: 0,
     out: 'Signed in as auth0:dev-tenant.auth.test:auth0|alice.\n',

@@ -55,7 +55,9 @@ export async function auditExport(options: ExportOptions, terminal: Terminal): P
       );
       if (missing.length > 0) await file.append(missing.map((line) => `${line}\n`).join(''));
       events += missing.filter((line) => checkpointOf(line) === undefined).length;
+      if (terminal.isInteractive) terminal.err(`\r${events} events …`);
     }
+    if (terminal.isInteractive) terminal.err('\r');
     terminal.err(`${events} events after number ${last?.through ?? 0} are in ${options.file}.\n`);
     return 0;
   } finally {
@@ -121,6 +123,8 @@ async function follow(
     }
     await terminal.wait(options.every * 1000);
   }
+  // The prompt of the shell comes behind the `^C` of a terminal.
+  if (terminal.isInteractive) terminal.err('\n');
   return 0;
 }
 

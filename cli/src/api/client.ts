@@ -21,10 +21,23 @@ export function openClient<Paths extends {}>(access: Access, terminal: Terminal)
   const client = createClient<Paths>({
     baseUrl: access.broker,
     headers: { accept: 'application/json' },
-    fetch: (request) => terminal.fetch(request),
+    fetch: (request) => fetchSaying(request, terminal),
   });
   client.use(refusing(access, terminal));
   return client;
+}
+
+/** Deletions and locks wait for objects that do not answer, up to 20 s. */
+const SILENT_MS = 3_000;
+
+/** Tells a person who waits that the answer is still to come. */
+async function fetchSaying(request: Request, terminal: Terminal): Promise<Response> {
+  const answered = new AbortController();
+  if (terminal.isInteractive)
+    void terminal.wait(SILENT_MS, answered.signal).then(() => {
+      if (!answered.signal.aborted) terminal.err('No answer yet; waiting for it, up to a minute …\n');
+    });
+  return terminal.fetch(request).finally(() => answered.abort());
 }
 
 /** Of routes that only rows name: their members are made of the document at run time. */

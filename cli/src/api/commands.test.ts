@@ -75,6 +75,25 @@ it('an object is shown by a line for each member, and its rows by a line each', 
   );
 });
 
+it.each([
+  ['a person who waits is told so', true, 'No answer yet; waiting for it, up to a minute …\n'],
+  ['a program is told nothing', false, ''],
+])('%s', async (_what, isInteractive, said) => {
+  const passed = new AbortController();
+  const at = terminalAt(
+    // Of a person three seconds pass before the answer.
+    () =>
+      new Promise((resolve) => {
+        const answer = () => resolve(Response.json({}));
+        if (!isInteractive || passed.signal.aborted) answer();
+        else passed.signal.addEventListener('abort', answer);
+      }),
+    { isInteractive, wait: async () => void setImmediate(() => passed.abort()) },
+  );
+  expect(await run(['me'], at.terminal)).toBe(0);
+  expect(at.said.err).toBe(said);
+});
+
 describe('an answer that is not of a broker is named:', () => {
   it.each([
     [

@@ -18,7 +18,7 @@ import {
   tokenRevocation,
 } from 'openid-client';
 import { plain } from '../api/plain-text.ts';
-import { type Terminal, UsageError } from '../command.ts';
+import { type LoopbackAnswer, type Terminal, UsageError } from '../command.ts';
 import { type SignIn, safeAddress } from './profile.ts';
 
 /** An issuer of access tokens that the broker accepts, such as a tenant of Auth0, and the application for it there. */
@@ -33,6 +33,10 @@ const CALLBACK = '/callback';
 /**
  * Signs a person in by the browser: authorization code with PKCE and a redirect to loopback (RFC 8252, RFC 7636). The
  * library compares state, nonce, and the issuer of the answer where there is one (RFC 9207).
+ *
+ * The browser begins at an address of ours that works once, and its cookie must come back with the answer: words of a
+ * process are visible to other users of the machine, who could bring the person a code of their own by what is in the
+ * address of the issuer.
  */
 export async function signInByBrowser(
   issuer: Issuer,
@@ -43,55 +47,67 @@ export async function signInByBrowser(
     const config = await configurationOf(issuer, terminal);
     const random = (): string => base64url.encode(terminal.randomBytes(32));
     const [state, nonce, verifier] = [random(), random(), random()];
+    const [begin, cookie] = [`/${random()}`, `agent_ticket_login=${random()}`];
+    const challenge = await calculatePKCECodeChallenge(verifier);
+    const addressOf = (redirectUri: string): URL =>
+      reachable(
+        buildAuthorizationUrl(config, {
+          redirect_uri: redirectUri,
+          scope: SCOPE,
+          ...{ state, nonce, code_challenge: challenge, code_challenge_method: 'S256' },
+          ...(issuer.audience !== undefined && { audience: issuer.audience }),
+        }),
+        issuer,
+      );
+    let hasBegun = false;
     let answered: (callback: URL) => void = () => {};
     const callback = new Promise<URL>((resolve) => {
       answered = resolve;
     });
-    const loopback = await terminal.openLoopback(port, (url) => {
+    const loopback = await terminal.openLoopback(port, (url, cookies) => {
+      const isSameBrowser = cookies.split('; ').includes(cookie);
+      if (url.pathname === begin) {
+        if (hasBegun && !isSameBrowser) return BEGUN;
+        hasBegun = true;
+        const headers = {
+          location: addressOf(`${url.origin}${CALLBACK}`).href,
+          'set-cookie': `${cookie}; HttpOnly; SameSite=Lax; Path=/`,
+        };
+        return { status: 303, text: '', headers };
+      }
       // Any page can send a browser here, so an answer to another question neither counts nor ends the sign-in.
       const [given, ...others] = url.searchParams.getAll('state');
-      if (url.pathname !== CALLBACK || given !== state || others.length > 0)
-        return { status: 400, text: 'This is no answer to the sign-in that the terminal waits for.' };
+      if (url.pathname !== CALLBACK || given !== state || others.length > 0 || !isSameBrowser) return OTHER;
       answered(url);
       return { status: 200, text: 'Go back to the terminal. This page may be closed.' };
     });
     const over = new AbortController();
     try {
-      const redirectUri = `http://127.0.0.1:${loopback.port}${CALLBACK}`;
-      const url = reachable(
-        buildAuthorizationUrl(config, {
-          redirect_uri: redirectUri,
-          scope: SCOPE,
-          state,
-          nonce,
-          code_challenge: await calculatePKCECodeChallenge(verifier),
-          code_challenge_method: 'S256',
-          ...(issuer.audience !== undefined && { audience: issuer.audience }),
-        }),
-        issuer,
-      );
+      const address = `http://127.0.0.1:${loopback.port}${begin}`;
       terminal.err(
-        `Sign in with your browser at this address${opens ? ', which it is asked to open' : ''}:\n${plain(url.href)}\n`,
+        `Sign in with your browser at this address${opens ? ', which it is asked to open' : ''}:\n${address}\n`,
       );
-      if (opens) terminal.openBrowser(url.href);
+      if (opens) terminal.openBrowser(address);
       const found = await Promise.race([callback, terminal.wait(SIGN_IN_MS, over.signal)]);
       if (found === undefined) throw nobody();
-      return keptOf(
-        issuer,
-        await authorizationCodeGrant(config, found, {
-          expectedState: state,
-          expectedNonce: nonce,
-          pkceCodeVerifier: verifier,
-          idTokenExpected: true,
-        }),
-        terminal,
-      );
+      const checks = { expectedState: state, expectedNonce: nonce, pkceCodeVerifier: verifier };
+      const tokens = await authorizationCodeGrant(config, found, { ...checks, idTokenExpected: true });
+      return keptOf(issuer, tokens, terminal);
     } finally {
       over.abort();
       await loopback.close();
     }
   });
 }
+
+const BEGUN: LoopbackAnswer = {
+  status: 409,
+  text: 'This sign-in was begun elsewhere. If that was not you, end the command by Ctrl-C, and begin again.',
+};
+const OTHER: LoopbackAnswer = {
+  status: 400,
+  text: 'This is no answer to the sign-in that the terminal waits for.',
+};
 
 /** Signs a person in on another device, by a code that they type there (RFC 8628). */
 export async function signInByDevice(issuer: Issuer, terminal: Terminal): Promise<SignIn> {

@@ -10,6 +10,7 @@ import {
   LOGIN,
   party,
   terminalOf,
+  throughIssuer,
   useStandIn,
   WORDS,
 } from '../../test/sign-in.ts';
@@ -56,10 +57,11 @@ describe('a person who signs in by the browser', () => {
 
   it('may cancel', async () => {
     const at = terminalOf(async (url) => {
+      const begun = await fetch(url, { redirect: 'manual' });
       const browser = new TenantBrowser(party.provider);
-      const page = await browser.follow(url);
+      const page = await browser.follow(begun.headers.get('location') ?? '');
       const { url: back } = await browser.follow(page.url, { account: '' });
-      await fetch(back);
+      await fetch(back, { headers: { cookie: begun.headers.get('set-cookie') ?? '' } });
     });
     expect(await run(LOGIN(), at.terminal)).toBe(2);
     expect(at.said.err).toContain('refuses (access_denied');
@@ -86,9 +88,9 @@ describe('a page that is no answer to the sign-in', () => {
   it.each(otherPages)('and %s neither counts nor ends it', async (_what, other) => {
     const statuses: number[] = [];
     const at = terminalOf(async (url) => {
-      const back = await atIssuer(url);
-      statuses.push((await fetch(other(back))).status);
-      statuses.push((await fetch(back)).status);
+      const { back, headers } = await atIssuer(url);
+      statuses.push((await fetch(new Request(other(back), { headers }))).status);
+      statuses.push((await fetch(back, { headers })).status);
     });
     expect(await run(LOGIN(), at.terminal)).toBe(0);
     expect(statuses).toEqual([400, 200]);
@@ -104,6 +106,43 @@ describe('a page that is no answer to the sign-in', () => {
     const answer = await fetch(`http://localhost:${loopback.port}/callback`).catch(() => undefined);
     expect(answer?.status ?? 400).toBe(400);
     expect(seen).toEqual([]);
+  });
+});
+
+describe('another user of the machine, who sees the words of the process', () => {
+  it('brings the person no code of his own: the browser has to be the one that began', async () => {
+    const statuses: number[] = [];
+    const at = terminalOf(async (url) => {
+      const begun = await fetch(url, { redirect: 'manual' });
+      const issuer = begun.headers.get('location') ?? '';
+      // Everything is right in it, but for the person.
+      const foreign = await throughIssuer(issuer, 'mallory');
+      for (const cookie of ['', 'agent_ticket_login=x'])
+        statuses.push((await fetch(foreign, { headers: { cookie } })).status);
+      const own = await throughIssuer(issuer, 'alice');
+      await fetch(own, { headers: { cookie: begun.headers.get('set-cookie')?.split(';')[0] ?? '' } });
+    });
+    expect(await run(LOGIN(), at.terminal)).toBe(0);
+    expect(statuses).toEqual([400, 400]);
+    expect(at.said.out).toContain('auth0|alice');
+  });
+
+  it('begins the sign-in only before the person, who then sees it', async () => {
+    const at = terminalOf(async (url) => {
+      const { headers } = await fetch(url, { redirect: 'manual' });
+      const again = await fetch(url, { redirect: 'manual' });
+      expect([again.status, again.headers.get('set-cookie'), again.headers.get('location')]).toEqual([
+        409,
+        null,
+        null,
+      ]);
+      expect(await again.text()).toContain('begun elsewhere');
+      // The same browser may go back.
+      const cookie = headers.get('set-cookie')?.split(';')[0] ?? '';
+      const own = await fetch(url, { redirect: 'manual', headers: { cookie } });
+      await fetch(await throughIssuer(own.headers.get('location') ?? '', 'alice'), { headers: { cookie } });
+    });
+    expect(await run(LOGIN(), at.terminal)).toBe(0);
   });
 });
 
@@ -129,12 +168,16 @@ describe('an answer that was made by an attacker', () => {
 
   it.each(injected)('%s', async (_what, change, said) => {
     const at = terminalOf(async (url) => {
-      const own = await atIssuer(url);
+      let address = '';
+      const { back, headers } = await atIssuer(url, 'alice', (target) => {
+        address = target.href;
+      });
       // The attacker's own sign-in, at the same application.
-      const other = new URL(url);
-      other.searchParams.set('code_challenge', 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM');
-      change(own, await atIssuer(other.href, 'mallory'));
-      await fetch(own);
+      const foreign = await throughIssuer(address, 'mallory', (target) =>
+        target.searchParams.set('code_challenge', 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM'),
+      );
+      change(back, foreign);
+      await fetch(back, { headers });
     });
     expect(await run(LOGIN(), at.terminal)).toBe(2);
     expect(at.said.err).toContain(said);
