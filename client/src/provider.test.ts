@@ -2,7 +2,7 @@ import { SUBPROTOCOL } from '@agent-ticket/shared/handshake.ts';
 import type { UseAgentOptions } from 'agents/react';
 import { afterEach, describe, expect, expectTypeOf, test, vi } from 'vitest';
 import { advance, BROKER, FakeBackend, MINUTE, refusal, SECOND } from '../test/fake-backend.ts';
-import { fakeTime } from '../test/stock-client.ts';
+import { connect, fakeTime } from '../test/stock-client.ts';
 import type { AgentOptions, TicketProvider } from './provider.ts';
 import { createTicketProvider, TicketRefused, TicketUnavailable } from './provider.ts';
 
@@ -258,6 +258,21 @@ describe('while a page is rendered on a server', () => {
       await expect(ticket.mint()).rejects.toThrow(TicketRefused);
       ticket.reset();
       expect(backend.mints).toHaveLength(0);
+      expect(vi.getTimerCount()).toBe(0);
+    },
+  );
+
+  test.for(['subprotocol', 'query'] as const)(
+    'a client that is made there opens no socket, and does not try again (%s)',
+    async (delivery) => {
+      const { backend, client, ticket } = connect(new FakeBackend(), {
+        runsIn: 'server-render',
+        delivery,
+      });
+      await advance(5 * MINUTE);
+      expect([backend.sockets, backend.mints]).toEqual([[], []]);
+      expect(client.connectionError?.code).toBe(4000);
+      expect(ticket.refusal).toBeUndefined();
       expect(vi.getTimerCount()).toBe(0);
     },
   );

@@ -72,7 +72,8 @@ export function createTicketProvider(options: TicketProviderOptions): TicketProv
   const settings = resolveOptions(options);
   const { broker, host, agent, instance, credential, delivery, runsIn } = settings;
   const ports: ClientPorts = { ...globalPorts, ...options.ports };
-  const serverRender = runsIn === 'server-render';
+  /** Of everything, while a page is rendered on a server. */
+  const onServer = runsIn === 'server-render' ? refusalOf({ status: 400, code: 'SERVER_RENDER' }) : undefined;
   /** Changes when another principal may be signed in. */
   let id = `t${created++}`;
   let userReturn: Promise<unknown> | undefined;
@@ -98,7 +99,7 @@ export function createTicketProvider(options: TicketProviderOptions): TicketProv
   }
 
   async function mint(transport: Transport): Promise<TicketAnswer> {
-    if (serverRender) throw refusalOf({ status: 400, code: 'SERVER_RENDER' });
+    if (onServer) throw onServer;
     return queue(transport);
   }
 
@@ -106,7 +107,7 @@ export function createTicketProvider(options: TicketProviderOptions): TicketProv
   const sockets = createSockets({
     ...ports,
     schedule,
-    refusal: () => refusal,
+    refusal: () => refusal ?? onServer,
     renews: credential.kind !== 'none',
     mint: () => mint('websocket'),
     onRefused: (status, code) =>
@@ -147,17 +148,21 @@ export function createTicketProvider(options: TicketProviderOptions): TicketProv
     protocols,
     agentOptions() {
       // A stock client would ask for a ticket, fail to open its socket, and ask again, for ever.
-      if (!(serverRender || options.ports?.openSocket || globalThis.WebSocket))
+      if (!(onServer || options.ports?.openSocket || globalThis.WebSocket))
         throw new TypeError('no WebSocket');
       return {
-        ...{ agent, name: instance, host, id, WebSocket: sockets.SocketClass },
+        agent,
+        name: instance,
+        host,
+        id,
+        WebSocket: sockets.SocketClass,
         // Messages that one person typed are not sent as another.
         ...(delivery === 'query'
           ? { query, queryDeps: [broker, host, id], cacheTtl: MAX_TIMER_MS }
           : { protocols, transferEnqueuedMessages: false }),
       };
     },
-    headers: async () => (serverRender ? {} : http.headers()),
+    headers: async () => (onServer ? {} : http.headers()),
     async mint() {
       const { url, ticket } = await mint('websocket');
       return { url: url.replace(/\?.*/, ''), protocols: [SUBPROTOCOL, ticket] };

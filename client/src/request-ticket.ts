@@ -56,14 +56,20 @@ export async function requestTicket(
   // A redirect, of which a browser exposes no more than that: Access redirects a client that is not signed in.
   if (!ok && status < 400) return refusalOf(signedOut);
   if (status < 400 || status >= 500 || TEMPORARY_STATUS.includes(status)) {
-    const retryAfterMs = 1000 * Number(headers.get('retry-after')) || 0;
-    return Object.assign(new TicketUnavailable(`answer ${status}`), { retryAfterMs });
+    return Object.assign(new TicketUnavailable(`answer ${status}`), {
+      retryAfterMs: 1000 * Number(headers.get('retry-after')) || 0,
+    });
   }
   if (status === 401 && settings.credential.kind === 'access-token' && !fresh)
     return requestTicket(transport, settings, ports, true);
   const { code = status, message = code } = recordOf(membersOf(text).error);
-  const requestId = headers.get('x-request-id');
-  return refusalOf({ ...signedOut, status, code: String(code), message: String(message), requestId });
+  return refusalOf({
+    ...signedOut,
+    status,
+    code: String(code),
+    message: String(message),
+    requestId: headers.get('x-request-id'),
+  });
 }
 
 /** The credential is read for each request: nothing keeps a copy. `undefined`: nobody is signed in. */

@@ -161,9 +161,8 @@ export function createSockets(ports: SocketsPorts): Sockets {
     };
   }
 
-  const SocketClass = open as unknown as SocketClass;
   return {
-    SocketClass,
+    SocketClass: open as unknown as SocketClass,
     renewNow() {
       for (const renew of renewals) void renew();
     },
@@ -172,7 +171,7 @@ export function createSockets(ports: SocketsPorts): Sockets {
     },
     // A PartySocket that creates its sockets with this class has them watched already.
     attach: (socket) =>
-      recordOf(recordOf(socket).partySocketOptions).WebSocket === SocketClass ? () => {} : watch(socket),
+      recordOf(recordOf(socket).partySocketOptions).WebSocket === open ? () => {} : watch(socket),
   };
 }
 

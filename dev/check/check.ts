@@ -4,10 +4,10 @@ import { BUNDLE_RULES, bundleFaults, readBundle } from './bundle.ts';
 import { checkBlocks } from './code-blocks.ts';
 import { circleFaults, directionFaults } from './direction.ts';
 import { commandFaults, linkFaults, sectionFaults } from './documents.ts';
-import { checkFirstLoad } from './first-load.ts';
 import { nameFaults, selfContainmentFaults } from './files.ts';
-import { dryRunFaults, registryHostFaults, typecheckFaults, undeclaredFaults } from './manifests.ts';
+import { checkFirstLoad } from './first-load.ts';
 import { lookModules } from './look.ts';
+import { dryRunFaults, registryHostFaults, typecheckFaults, undeclaredFaults } from './manifests.ts';
 import { checkOpenApi, staleFaults } from './openapi.ts';
 import {
   type Command,

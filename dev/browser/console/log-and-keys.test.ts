@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { expect, inject, it } from 'vitest';
-import { asOperator, askForTicket, mint, throughAccess } from '../../e2e/broker.ts';
+import { askForTicket, asOperator, mint, throughAccess } from '../../e2e/broker.ts';
 import { connected } from '../../e2e/sockets.ts';
 import { runScheduled } from '../../e2e/stack-queries.ts';
 import { confirm, openConsole, row } from './open-console.ts';

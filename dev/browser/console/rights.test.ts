@@ -1,6 +1,6 @@
 import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { expect, inject, it } from 'vitest';
-import { asOperator, askForTicket, mint, post } from '../../e2e/broker.ts';
+import { askForTicket, asOperator, mint, post } from '../../e2e/broker.ts';
 import { makeService } from '../../e2e/service.ts';
 import { confirm, live, openConsole, row } from './open-console.ts';
 

@@ -5,7 +5,7 @@ const NOT_SIGNED_IN = /401 \(Unauthorized\)/;
 const BEFORE_SIGN_IN = { expects: [NOT_SIGNED_IN] };
 
 /** Opens a page of an app; at the broker of a guarded app a person signs in first. */
-export async function enter({ stack }: App, page: string, beside?: Tab): Promise<Tab> {
+export async function enter({ stack }: Pick<App, 'stack'>, page: string, beside?: Tab): Promise<Tab> {
   if (stack === undefined || beside !== undefined)
     return openTab(page, beside === undefined ? {} : { beside });
   const back = new URL('/', page).href;
