@@ -19,7 +19,7 @@ export default defineConfig({
           ...PATIENT,
         },
       },
-      { test: { ...PATIENT, name: 'broker-pure', environment: 'node', include: ['src/**/*.test.ts'] } },
+      { test: { ...PATIENT, name: 'broker-pure', environment: 'node', include: ['{src,console}/**/*.test.ts'] } },
       {
         plugins: [
           cloudflareTest(async () => ({

@@ -28,10 +28,11 @@ interface ListProps<Row> {
   readonly version?: number;
 }
 
-const ROWS = 50;
+/** Rows of a page: on a phone each of them is a card. */
+const rowsOfPage = (): number => (matchMedia('(max-width: 44rem)').matches ? 20 : 50);
 
 /**
- * A list of the API, page by page: a page has fifty rows and the next one is found by key, so that the last of a million
+ * A list of the API, page by page: a page replaces the one before, and the next one is found by key, so that the last of a million
  * rows is as near as the first.
  */
 export function List<Row>({
@@ -52,7 +53,7 @@ export function List<Row>({
   const cursor = cursors.at(-1);
   const loaded = useLoaded<Page<Row>>(
     JSON.stringify([about, cursor]),
-    (signal) => load({ query: { ...query, limit: ROWS, cursor }, signal }),
+    (signal) => load({ query: { ...query, limit: rowsOfPage(), cursor }, signal }),
     everyMs,
     version,
   );

@@ -1,7 +1,7 @@
 import { createContext } from 'preact';
 import { useContext } from 'preact/hooks';
-import type { Caller } from './shapes.ts';
 import { addressOf } from './api.ts';
+import type { Caller } from './shapes.ts';
 
 /** Who is signed in, by `GET /me`. */
 export type Me = Caller;

@@ -94,6 +94,8 @@ it('every route counts something, but for these, which need no credential and gi
   );
   expect(uncounted.map(({ route }) => route)).toEqual([
     'GET /',
+    'GET /console',
+    'GET /console/:file',
     'GET /auth/login',
     'GET /auth/logout',
     'GET /.well-known/jwks.json',

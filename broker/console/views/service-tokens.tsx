@@ -4,7 +4,7 @@ import { ask } from '../api.ts';
 import { type Column, List } from '../list.tsx';
 import { hrefOf } from '../place.ts';
 import type { Receipt, ServiceToken } from '../shapes.ts';
-import { type Me, useMe, useMay } from '../sign-in.tsx';
+import { type Me, useMay, useMe } from '../sign-in.tsx';
 import { Age, Code, DURATIONS, Moment, ReceiptText, secondsOf } from '../words.tsx';
 
 interface WithSecret extends ServiceToken {

@@ -6,13 +6,6 @@ import type { Query } from '../place.ts';
 import type { LabelledSession, Page, Receipt } from '../shapes.ts';
 import { Code, counted, ReceiptText } from '../words.tsx';
 
-/** A service token, the id of a principal, which names its issuer, or else a label. */
-export function personQuery(person: string | undefined): Query {
-  if (person === undefined) return {};
-  if (person.startsWith('svc_')) return { service_token: person };
-  return /^(access|auth0|oidc|token|anonymous):/.test(person) ? { principal: person } : { label: person };
-}
-
 const MOST_COUNTED = 200;
 
 /** The live sessions that a selector names, before they are ended. */
@@ -118,14 +111,4 @@ export function EndAllButton({
   });
   const name = `End all sessions of ${what}`;
   return <ActButton act={act} label={label ?? name} name={name} kind="danger" after={after} />;
-}
-
-/** What a filter of sessions names, where that is one thing of which everything can be ended. */
-export function selectorOf({ person, agent, instance, ip_address: address }: Query): Query | undefined {
-  const selectors = [
-    ...(person === undefined ? [] : [personQuery(person)]),
-    ...(agent === undefined ? [] : [{ agent, ...(instance !== undefined && { instance }) }]),
-    ...(address === undefined ? [] : [{ ip_address: address }]),
-  ];
-  return selectors.length === 1 ? selectors[0] : undefined;
 }

@@ -6,7 +6,8 @@ import { hrefOf, type Query } from '../place.ts';
 import type { LabelledSession } from '../shapes.ts';
 import { useMay } from '../sign-in.tsx';
 import { Age, Code, Moment } from '../words.tsx';
-import { EndAllButton, EndButton, personQuery, selectorOf } from './session-acts.tsx';
+import { personQuery, selectorOf } from './selector.ts';
+import { EndAllButton, EndButton } from './session-acts.tsx';
 
 /** So that no row is older than two seconds. */
 const LIVE_EVERY_MS = 1500;

@@ -2,6 +2,7 @@ import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { expect, inject, it } from 'vitest';
 import { askForTicket, asOperator, mint, post } from '../../e2e/broker.ts';
 import { makeService } from '../../e2e/service.ts';
+import { inspect } from './inspect.ts';
 import { confirm, live, openConsole, row } from './open-console.ts';
 
 /** Grants, service tokens and locks in the console, each act with its effect on tickets and sockets. */
@@ -71,10 +72,13 @@ it('a grant that another operator took back meanwhile is said to be gone', async
 });
 
 it('a service token is made with a secret that is shown once, gets another, and is revoked', async () => {
-  const { page, context } = await openConsole('Olga', 'service-tokens');
+  const tab = await openConsole('Olga', 'service-tokens');
+  const { page, context } = tab;
   await context.grantPermissions(['clipboard-read', 'clipboard-write']);
   await page.getByRole('button', { name: 'Make a service token' }).click();
   const dialog = page.getByRole('dialog');
+  await inspect(page);
+  await tab.screenshot('console-new-token');
   await dialog.getByLabel('Name').fill('console made it');
   await dialog.getByRole('button', { name: 'Make', exact: true }).click();
   await dialog.getByText('It is shown this once.').waitFor();
@@ -102,14 +106,18 @@ it('a service token is made with a secret that is shown once, gets another, and 
 });
 
 it('a lock says what it would end before it is set, ends that, and is lifted', async () => {
-  const { page } = await openConsole('Olga', 'locks');
+  const tab = await openConsole('Olga', 'locks');
+  const { page } = tab;
   const { closed } = await live('console-lock');
   await page.getByText('Lock something').click();
   await page.getByLabel('What').selectOption('An instance of an agent');
   await page.getByLabel('Name').fill('counter/console-lock');
   await page.getByRole('button', { name: 'What would it end?' }).click();
   await page.getByText('1 live session').waitFor();
+  await tab.screenshot('console-lock-effect');
   await page.getByRole('button', { name: 'Lock …' }).click();
+  await inspect(page);
+  await tab.screenshot('console-lock-dialog');
   expect(await confirm(page, { Reason: 'an exercise' })).toContain('1 live connection closed');
   expect(await closed).toBe(4003);
   expect((await askForTicket({ instance: 'console-lock' })).status).toBe(403);

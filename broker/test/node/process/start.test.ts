@@ -44,6 +44,22 @@ describe('a start', () => {
     expect(text).toContain('"event":"not_started"');
   });
 
+  it('serves the console from the files beside it, and nothing else of its folder', async () => {
+    const { url, signal, ended } = await startBroker(settingsIn(used));
+    const page = await fetch(`${url}/console`);
+    expect([page.status, page.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
+    expect(page.headers.get('content-security-policy')).toContain("script-src 'self'");
+    const script = await fetch(`${url}/console/console.js`);
+    const etag = script.headers.get('etag') ?? '';
+    expect(etag).toMatch(/^"[\w-]{43}"$/);
+    const again = await fetch(`${url}/console/console.js`, { headers: { 'if-none-match': etag } });
+    expect(again.status).toBe(304);
+    for (const path of ['meta.json', 'console.html', '..%2Fconsole.tsx'])
+      expect((await fetch(`${url}/console/${path}`)).status, path).toBe(404);
+    signal('SIGTERM');
+    await ended;
+  });
+
   it('with a database that is none is refused, and the file stays as it is', async () => {
     const { folder } = await newHome();
     await writeFile(`${folder}/broken.db`, 'this is no database, '.repeat(100));
