@@ -5,6 +5,7 @@ import { LOOK_DIGEST } from '@agent-ticket/shared/look.ts';
 import { err, ok } from '@agent-ticket/shared/outcome.ts';
 import { redact } from '@agent-ticket/shared/redact.ts';
 import { createRefusalTally, type RefusalTally } from '@agent-ticket/shared/refusal-tally.ts';
+import { isLoopback } from '@agent-ticket/shared/settings.ts';
 import { type Context, Hono } from 'hono';
 import { secureHeaders } from 'hono/secure-headers';
 import { getPath } from 'hono/utils/url';
@@ -52,6 +53,15 @@ export function createApp(ports: BrokerPorts, routes: readonly Route[] = ROUTES)
   }
   app.notFound((c) => refused(c, { reason: 'route_unknown' }, ports));
   return app;
+}
+
+/**
+ * Whether a request came without TLS, so that others can read its credential. What probes a broker behind its proxy sends
+ * none, what comes by a loopback name stays on the machine, and only in development is the issuer itself without TLS.
+ */
+function isPlaintext(request: Request, { path }: Route, { config, isByTls }: BrokerPorts): boolean {
+  if (config.issuer.startsWith('http:') || path === '/healthz' || isByTls(request)) return false;
+  return !isLoopback(new URL(request.url).hostname);
 }
 
 /**
@@ -130,6 +140,7 @@ async function run(
   ports: BrokerPorts,
 ): Promise<HandlerResult> {
   const request = c.req.raw;
+  if (isPlaintext(request, route, ports)) return { outcome: err('plaintext_refused') };
   const credential = await (route.auth === 'none' || route.readsCredential === true
     ? ok(anonymous(context.requestId))
     : authenticate(request, ports.credentials, context.now));

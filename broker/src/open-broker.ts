@@ -199,6 +199,7 @@ function portsOf(env: BrokerEnv, options: BrokerOptions | MountOptions): BrokerP
     // A mounted broker has none: what agents serve there has the same origin, and could press every button.
     consoleFile: basePath === undefined ? openConsole(env) : undefined,
     addressOf: (request) => request.headers.get('cf-connecting-ip'),
+    isByTls: (request) => request.url.startsWith('https:'),
     later: (work) =>
       waitUntil(
         work.catch((error: unknown) => log({ event: 'background_failed', error: describeError(error) })),

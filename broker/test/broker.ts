@@ -69,6 +69,7 @@ export function startBroker(options: BrokerOptions = {}): Broker {
     randomId: () => crypto.randomUUID(),
     randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
     addressOf: (request) => request.headers.get('cf-connecting-ip'),
+    isByTls: ({ url }) => url.startsWith('https:'),
     later: (work) => {
       beside.push(work.catch(() => {}));
     },

@@ -1,9 +1,19 @@
 import { env } from 'cloudflare:workers';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
 import secondWorker from '../src/index.ts?second';
 import { ROUTES } from '../src/resources/routes.ts';
 import { startBroker } from './broker.ts';
-import { COUNTER, call, expectRefusal, mint, preflight, type Reply, refusal, requestTo } from './call.ts';
+import {
+  COUNTER,
+  call,
+  expectRefusal,
+  mint,
+  preflight,
+  type Reply,
+  refusal,
+  requestTo,
+  worker,
+} from './call.ts';
 import { failing } from './databases.ts';
 import { makeToken } from './tokens.ts';
 
@@ -30,6 +40,7 @@ const KINDS: readonly [string, () => Promise<Reply>][] = [
   ['readiness', () => call('/readyz')],
   ['the front page', () => call('/')],
   ['an unknown path', () => call('/nowhere')],
+  ['a request without TLS', () => call('/.well-known/jwks.json', { front: withoutTls })],
   ['a wrong method', () => call('/tickets')],
   ['a preflight', () => preflight('https://app.test')],
   ['a preflight of an anonymous caller', () => preflight('https://evil.test')],
@@ -39,6 +50,7 @@ const KINDS: readonly [string, () => Promise<Reply>][] = [
   ['an outage', () => mint(undefined, { agent: 'lobby', instance: 'main' }, { front: down.front })],
 ];
 
+const withoutTls = (request: Request) => worker(new Request(request.url.replace('https:', 'http:'), request));
 const JSON_TYPE = { 'content-type': 'application/json' };
 const etag = async (): Promise<string> => (await call('/.well-known/jwks.json')).headers.get('etag') ?? '';
 const failingWith = (message: string) =>
@@ -47,6 +59,12 @@ const failingWith = (message: string) =>
   });
 const broken = failingWith('a bug');
 const down = failingWith('Network connection lost.');
+
+test('a request without TLS is refused, but for the health of the process', async () => {
+  expectRefusal(await call('/.well-known/jwks.json', { front: withoutTls }), '403 FORBIDDEN');
+  expectRefusal(await mint((await makeToken()).pair, COUNTER, { front: withoutTls }), '403 FORBIDDEN');
+  expect((await call('/healthz', { front: withoutTls })).status).toBe(200);
+});
 
 describe('every answer', () => {
   it.each(KINDS)('(%s) has an id of ours', async (_kind, ask) => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { openTrustedProxies } from '../runtime/node/open-trusted-proxies.ts';
-import { clientAddress, plainAddress } from './client-address.ts';
+import { clientAddress, isForwardedTls, plainAddress } from './client-address.ts';
 
 describe('an address', () => {
   it.each([
@@ -72,5 +72,24 @@ describe('the address of a caller', () => {
 
   it('is the socket’s for everybody where no proxy is trusted', () => {
     expect(clientAddress('127.0.0.1', '198.51.100.1', openTrustedProxies([]))).toBe('127.0.0.1');
+  });
+});
+
+describe('a request came by TLS', () => {
+  const isTrusted = openTrustedProxies(['10.0.0.0/8']);
+  it.each<[peer: string | undefined, proto: string | null, isByTls: boolean]>([
+    ['10.0.0.1', 'https', true],
+    ['::ffff:10.0.0.1', 'HTTPS', true],
+    // The proxy's own value is the last one.
+    ['10.0.0.1', 'http, https', true],
+    ['10.0.0.1', 'https, http', false],
+    ['10.0.0.1', 'https,', false],
+    ['10.0.0.1', 'wss', false],
+    ['10.0.0.1', null, false],
+    // A caller can write anything.
+    ['192.0.2.1', 'https', false],
+    [undefined, 'https', false],
+  ])('where the peer is %s and it states %s: %s', (peer, proto, isByTls) => {
+    expect(isForwardedTls(peer, proto, isTrusted)).toBe(isByTls);
   });
 });

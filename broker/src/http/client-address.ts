@@ -54,3 +54,21 @@ export function clientAddress(
   }
   return address;
 }
+
+/**
+ * Whether the caller came by TLS, as the proxy at the other end of the socket states it. Of several values the last one is
+ * that proxy's; a caller can write those before it. Without a trusted proxy it did not: a broker on Node speaks HTTP alone.
+ *
+ * @param peer address of the socket's other end.
+ * @param forwardedProto value of `X-Forwarded-Proto`, several headers joined by commas in their order.
+ * @param isTrusted as for {@link clientAddress}.
+ */
+export function isForwardedTls(
+  peer: string | undefined,
+  forwardedProto: string | null,
+  isTrusted: (address: string) => boolean,
+): boolean {
+  const address = peer === undefined ? undefined : plainAddress(peer);
+  if (address === undefined || !isTrusted(address)) return false;
+  return forwardedProto?.split(',').at(-1)?.trim().toLowerCase() === 'https';
+}

@@ -11,8 +11,8 @@ function errorsOf(route: Route, { errors = [], form }: BrokerAnswers): number[] 
     ...errors,
     400,
     ...(route.auth === 'none' ? [] : [401]),
-    // A page of another origin is refused where a request is counted.
-    ...(route.auth !== 'none' || route.limit.counts === 'requests' ? [403] : []),
+    // Of a request without TLS, and where a request is counted of a page of another origin.
+    ...(route.path === '/healthz' ? [] : [403]),
     ...(route.path.includes(':') ? [404] : []),
     ...(hasBody ? [413] : []),
     ...(route.body === undefined ? [] : [415]),

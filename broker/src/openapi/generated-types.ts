@@ -1139,6 +1139,15 @@ export interface components {
                 readonly "application/json": components["schemas"]["Error"];
             };
         };
+        /** @description not allowed */
+        readonly Error403: {
+            headers: {
+                readonly [name: string]: unknown;
+            };
+            content: {
+                readonly "application/json": components["schemas"]["Error"];
+            };
+        };
         /** @description internal error */
         readonly Error500: {
             headers: {
@@ -1168,15 +1177,6 @@ export interface components {
         };
         /** @description a valid credential is needed */
         readonly Error401: {
-            headers: {
-                readonly [name: string]: unknown;
-            };
-            content: {
-                readonly "application/json": components["schemas"]["Error"];
-            };
-        };
-        /** @description not allowed */
-        readonly Error403: {
             headers: {
                 readonly [name: string]: unknown;
             };
@@ -1229,6 +1229,15 @@ export interface components {
                 readonly "application/json": components["schemas"]["OAuthError"];
             };
         };
+        /** @description not allowed */
+        readonly OAuthError403: {
+            headers: {
+                readonly [name: string]: unknown;
+            };
+            content: {
+                readonly "application/json": components["schemas"]["OAuthError"];
+            };
+        };
         /** @description the body is too large */
         readonly OAuthError413: {
             headers: {
@@ -1258,15 +1267,6 @@ export interface components {
         };
         /** @description try again shortly */
         readonly OAuthError503: {
-            headers: {
-                readonly [name: string]: unknown;
-            };
-            content: {
-                readonly "application/json": components["schemas"]["OAuthError"];
-            };
-        };
-        /** @description not allowed */
-        readonly OAuthError403: {
             headers: {
                 readonly [name: string]: unknown;
             };
@@ -1321,21 +1321,21 @@ export type AuditEvent = components['schemas']['AuditEvent'];
 export type Checkpoint = components['schemas']['Checkpoint'];
 export type NotReady = components['schemas']['NotReady'];
 export type ResponseError400 = components['responses']['Error400'];
+export type ResponseError403 = components['responses']['Error403'];
 export type ResponseError500 = components['responses']['Error500'];
 export type ResponseError503 = components['responses']['Error503'];
 export type ResponseError404 = components['responses']['Error404'];
 export type ResponseError401 = components['responses']['Error401'];
-export type ResponseError403 = components['responses']['Error403'];
 export type ResponseError413 = components['responses']['Error413'];
 export type ResponseError415 = components['responses']['Error415'];
 export type ResponseError429 = components['responses']['Error429'];
 export type ResponseOAuthError400 = components['responses']['OAuthError400'];
 export type ResponseOAuthError401 = components['responses']['OAuthError401'];
+export type ResponseOAuthError403 = components['responses']['OAuthError403'];
 export type ResponseOAuthError413 = components['responses']['OAuthError413'];
 export type ResponseOAuthError429 = components['responses']['OAuthError429'];
 export type ResponseOAuthError500 = components['responses']['OAuthError500'];
 export type ResponseOAuthError503 = components['responses']['OAuthError503'];
-export type ResponseOAuthError403 = components['responses']['OAuthError403'];
 export type ResponseError409 = components['responses']['Error409'];
 export type ResponseNotReady503 = components['responses']['NotReady503'];
 export type $defs = Record<string, never>;
@@ -1359,6 +1359,7 @@ export interface operations {
                 };
             };
             readonly 400: components["responses"]["Error400"];
+            readonly 403: components["responses"]["Error403"];
             readonly 500: components["responses"]["Error500"];
             readonly 503: components["responses"]["Error503"];
         };
@@ -1389,6 +1390,7 @@ export interface operations {
                 content?: never;
             };
             readonly 400: components["responses"]["Error400"];
+            readonly 403: components["responses"]["Error403"];
             readonly 404: components["responses"]["Error404"];
             readonly 500: components["responses"]["Error500"];
             readonly 503: components["responses"]["Error503"];
@@ -1423,6 +1425,7 @@ export interface operations {
                 content?: never;
             };
             readonly 400: components["responses"]["Error400"];
+            readonly 403: components["responses"]["Error403"];
             readonly 404: components["responses"]["Error404"];
             readonly 500: components["responses"]["Error500"];
             readonly 503: components["responses"]["Error503"];
@@ -1588,6 +1591,7 @@ export interface operations {
             };
             readonly 400: components["responses"]["OAuthError400"];
             readonly 401: components["responses"]["OAuthError401"];
+            readonly 403: components["responses"]["OAuthError403"];
             readonly 413: components["responses"]["OAuthError413"];
             readonly 429: components["responses"]["OAuthError429"];
             readonly 500: components["responses"]["OAuthError500"];
@@ -1701,6 +1705,7 @@ export interface operations {
             };
             readonly 400: components["responses"]["Error400"];
             readonly 401: components["responses"]["Error401"];
+            readonly 403: components["responses"]["Error403"];
             readonly 404: components["responses"]["Error404"];
             readonly 500: components["responses"]["Error500"];
             readonly 503: components["responses"]["Error503"];
@@ -1792,6 +1797,7 @@ export interface operations {
                 content?: never;
             };
             readonly 400: components["responses"]["OAuthError400"];
+            readonly 403: components["responses"]["OAuthError403"];
             readonly 404: components["responses"]["Error404"];
             readonly 413: components["responses"]["OAuthError413"];
             readonly 429: components["responses"]["OAuthError429"];
@@ -2126,6 +2132,7 @@ export interface operations {
                 content?: never;
             };
             readonly 400: components["responses"]["Error400"];
+            readonly 403: components["responses"]["Error403"];
             readonly 500: components["responses"]["Error500"];
             readonly 503: components["responses"]["Error503"];
         };
@@ -2167,6 +2174,7 @@ export interface operations {
                 };
             };
             readonly 400: components["responses"]["Error400"];
+            readonly 403: components["responses"]["Error403"];
             readonly 500: components["responses"]["Error500"];
             readonly 503: components["responses"]["Error503"];
         };
@@ -3472,6 +3480,7 @@ export interface operations {
                 };
             };
             readonly 400: components["responses"]["Error400"];
+            readonly 403: components["responses"]["Error403"];
             readonly 500: components["responses"]["Error500"];
             readonly 503: components["responses"]["Error503"];
         };
@@ -3537,6 +3546,7 @@ export interface operations {
                 };
             };
             readonly 400: components["responses"]["Error400"];
+            readonly 403: components["responses"]["Error403"];
             readonly 500: components["responses"]["Error500"];
             readonly 503: components["responses"]["NotReady503"];
         };

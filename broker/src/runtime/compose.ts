@@ -26,6 +26,7 @@ export interface Runtime
     | 'randomId'
     | 'randomBytes'
     | 'addressOf'
+    | 'isByTls'
     | 'later'
     | 'log'
     | 'consoleFile'

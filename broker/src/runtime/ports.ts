@@ -20,4 +20,6 @@ export interface BrokerPorts extends ExchangePorts, Pick<MintPorts, 'registry'> 
   readonly randomBytes: (length: number) => Uint8Array<ArrayBuffer>;
   /** The caller's address as the platform knows it, never as the caller says. */
   readonly addressOf: (request: Request) => string | null;
+  /** Whether the caller sent the request by TLS: by its URL, or as a trusted proxy states it. */
+  readonly isByTls: (request: Request) => boolean;
 }

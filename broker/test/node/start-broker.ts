@@ -97,6 +97,7 @@ export async function startNodeBroker(
     randomId: () => crypto.randomUUID(),
     randomBytes: bytes,
     addressOf: () => caller.address,
+    isByTls: ({ url }) => url.startsWith('https:'),
     later: (work) => {
       work.catch(() => {});
     },

@@ -10,7 +10,7 @@ import type { RecordStore } from '@agent-ticket/drizzle/record/store.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import type { AgentRegistry } from '@agent-ticket/shared/registry.ts';
 import { getRequestListener } from '@hono/node-server';
-import { clientAddress } from '../../http/client-address.ts';
+import { clientAddress, isForwardedTls } from '../../http/client-address.ts';
 import { mintShardInProcess } from '../../mint/shard-node.ts';
 import { compose } from '../compose.ts';
 import { openWeb } from '../open-web.ts';
@@ -74,7 +74,7 @@ async function start(
 ): Promise<NodeBroker> {
   const beside = new Set<Promise<void>>();
   const answers = new Set<Promise<Response>>();
-  const callers = new WeakMap<Request, string | null>();
+  const callers = new WeakMap<Request, Caller>();
   const isTrusted = openTrustedProxies(config.trustedProxies);
   const pepper = createSecretKey(config.broker.tokenPepper);
   const web = openWeb();
@@ -90,7 +90,8 @@ async function start(
     ),
     ping: { control: () => control.ping(), record: () => record.ping() },
     digestSecret: (secret) => createHmac('sha256', pepper).update(secret).digest('base64url'),
-    addressOf: (request) => callers.get(request) ?? null,
+    addressOf: (request) => callers.get(request)?.address ?? null,
+    isByTls: (request) => callers.get(request)?.isByTls === true,
     later: (work) => {
       const running = work
         .catch((error: unknown) => log({ event: 'background_failed', error: describeError(error) }))
@@ -103,8 +104,11 @@ async function start(
   await expectKeys(ports);
 
   const app = createApp(ports);
-  const server = await openServer(config, (request, { peer, forwardedFor }) => {
-    callers.set(request, clientAddress(peer, forwardedFor, isTrusted));
+  const server = await openServer(config, (request, { peer, forwardedFor, forwardedProto }) => {
+    callers.set(request, {
+      address: clientAddress(peer, forwardedFor, isTrusted),
+      isByTls: isForwardedTls(peer, forwardedProto, isTrusted),
+    });
     const answer = Promise.resolve(app.fetch(request));
     const done = () => void answers.delete(answer);
     answers.add(answer);
@@ -182,12 +186,23 @@ interface Place {
   readonly port: number;
 }
 
-/** Who sent a request, as the socket and the header say it. */
+/** Who sent a request, as the socket and the headers say it. */
 interface Sender {
   readonly peer: string | undefined;
   /** `X-Forwarded-For`, several joined by commas. */
   readonly forwardedFor: string | null;
+  /** `X-Forwarded-Proto`, likewise. */
+  readonly forwardedProto: string | null;
 }
+
+/** What is known of the caller of a request, by rules that no caller can bend. */
+interface Caller {
+  readonly address: string | null;
+  readonly isByTls: boolean;
+}
+
+const joined = (header: string | readonly string[] | undefined): string | null =>
+  typeof header === 'string' ? header : (header?.join(',') ?? null);
 
 interface OpenServer {
   readonly url: string;
@@ -202,10 +217,10 @@ async function openServer(
 ): Promise<OpenServer> {
   // It replaces the global Request and Response by ones that are a plain record until somebody reads them as a stream.
   const listener = getRequestListener((request, { incoming }) => {
-    const hops = incoming.headers['x-forwarded-for'];
     return handle(request, {
       peer: incoming.socket.remoteAddress,
-      forwardedFor: Array.isArray(hops) ? hops.join(',') : (hops ?? null),
+      forwardedFor: joined(incoming.headers['x-forwarded-for']),
+      forwardedProto: joined(incoming.headers['x-forwarded-proto']),
     });
   });
   const server = createServer(LIMITS, (incoming, outgoing) => void listener(incoming, outgoing));

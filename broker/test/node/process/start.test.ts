@@ -117,6 +117,39 @@ describe('the address of a caller', () => {
   });
 });
 
+describe('a request without TLS', () => {
+  const asked = async (path: string, host: string, more: string, settings = {}) => {
+    const broker = await startBroker(settingsIn((await newHome()).folder, settings));
+    const { port, hostname } = new URL(broker.url);
+    const socket = connect(Number(port), hostname);
+    socket.write(`GET ${path} HTTP/1.1\r\nhost: ${host}\r\n${more}connection: close\r\n\r\n`);
+    let answer = '';
+    for await (const part of socket) answer += String(part);
+    return Number(answer.split(' ')[1]);
+  };
+  const KEYS = '/.well-known/jwks.json';
+  const proxied = { TRUSTED_PROXIES: '127.0.0.1' };
+
+  it.each<[what: string, path: string, host: string, more: string, settings: object, status: number]>([
+    ['to the name of the issuer is refused', KEYS, 'broker.test', '', {}, 403],
+    ['that claims TLS is refused', KEYS, 'broker.test', 'x-forwarded-proto: https\r\n', {}, 403],
+    ['by a trusted proxy is refused', KEYS, 'broker.test', 'x-forwarded-proto: http\r\n', proxied, 403],
+    ['by a trusted proxy that states none is refused', KEYS, 'broker.test', '', proxied, 403],
+    [
+      'is answered where a trusted proxy had it by TLS',
+      KEYS,
+      'broker.test',
+      'x-forwarded-proto: https\r\n',
+      proxied,
+      200,
+    ],
+    ['to a loopback name is answered', KEYS, 'localhost', '', {}, 200],
+    ['for the health of the process is answered', '/healthz', 'broker.test', '', {}, 200],
+  ])('%s', async (_what, path, host, more, settings, status) => {
+    expect(await asked(path, host, more, settings)).toBe(status);
+  });
+});
+
 describe('a request that is too much', () => {
   let broker: BrokerProcess;
   beforeAll(async () => {
