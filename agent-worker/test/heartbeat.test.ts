@@ -2,7 +2,7 @@ import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { PING, PONG } from '@agent-ticket/shared/heartbeat.ts';
 import { expect, test } from 'vitest';
-import { Witness } from './agents/witness.ts';
+import { madeWitnesses } from './agents/witness.ts';
 import { gate } from './gate.ts';
 import { receivedBy, witness } from './objects.ts';
 import { connect, type Socket } from './sockets.ts';
@@ -31,7 +31,7 @@ const isAnsweredByRuntime = (object: DurableObjectStub): Promise<boolean> =>
 test('a ping is answered in a sleeping object’s place, which stays asleep', async () => {
   const { instance, socket } = await open('witness', 'agent:connect');
   await socket.frame('seen');
-  const made = () => Witness.made.filter((name) => name === instance).length;
+  const made = () => madeWitnesses.filter((name) => name === instance).length;
   await ping(socket);
   await evictDurableObject(witness(instance));
   await ping(socket);

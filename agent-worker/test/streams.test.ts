@@ -124,7 +124,7 @@ describe('a stream', () => {
 
   test('has its sweep set, and no warning: it cannot renew', async () => {
     const instance = newInstance();
-    await begin(instance, await ticketOf(instance, { session_expiry: NOW + 600 }));
+    const reader = await begin(instance, await ticketOf(instance, { session_expiry: NOW + 600 }));
     await eventually(() =>
       runInDurableObject(witness(instance), (_, state) =>
         expect(state.storage.sql.exec('SELECT recorded FROM ticket_sessions').toArray()).toEqual([
@@ -138,6 +138,8 @@ describe('a stream', () => {
     const alarm = await runInDurableObject(witness(instance), (_, state) => state.storage.getAlarm());
     expect(alarm).toBeLessThanOrEqual((NOW + 602) * 1000);
     expect(alarm).toBeGreaterThanOrEqual((NOW + 600) * 1000);
+    // A stream that nobody holds is collected, which is its end.
+    expect(await first(reader)).toBe('goes on');
   });
 
   test('is cut by a termination, and counted in its receipt', async () => {

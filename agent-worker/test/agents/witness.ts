@@ -11,10 +11,11 @@ import { ticketed } from '../../src/ticketed.ts';
 import { lock, recordRevocation, refresh } from '../commands.ts';
 import { sweepNow } from '../sweep.ts';
 
+/** The instance of each witness that was made, awakened ones included. */
+export const madeWitnesses: (string | undefined)[] = [];
+
 /** Sends its clients everything that agent code can read about them. */
 export class Witness extends ticketed(Agent<Cloudflare.Env, { secret: number }>) {
-  /** The instance of each object that was made, awakened ones included. */
-  static readonly made: (string | undefined)[] = [];
   override initialState = { secret: 42 };
   props: unknown = 'never started';
   /** Frames that reached agent code. */
@@ -22,7 +23,7 @@ export class Witness extends ticketed(Agent<Cloudflare.Env, { secret: number }>)
 
   constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
     super(ctx, env);
-    Witness.made.push(ctx.id.name);
+    madeWitnesses.push(ctx.id.name);
   }
 
   override async onStart(props?: unknown): Promise<void> {
