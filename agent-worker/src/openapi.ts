@@ -36,12 +36,7 @@ const agent = (
   errors: OF_AGENTS,
   security: [...TICKET, ...more],
 });
-const write = (verb: string): GateAnswers =>
-  agent(
-    `${verb} something of the instance: a request to the agent, with the scope agent:message`,
-    {},
-    ...CALLBACK,
-  );
+const WRITE = agent('Send a request to the agent, with the scope agent:message', {}, ...CALLBACK);
 
 const OF_INSTANCE: Readonly<Record<string, GateAnswers>> = {
   GET: agent(
@@ -51,10 +46,10 @@ const OF_INSTANCE: Readonly<Record<string, GateAnswers>> = {
     { ticketSubprotocol: [] },
     ...CALLBACK,
   ),
-  POST: write('Post'),
-  PUT: write('Put'),
-  PATCH: write('Change'),
-  DELETE: write('Delete'),
+  POST: WRITE,
+  PUT: WRITE,
+  PATCH: WRITE,
+  DELETE: WRITE,
   OPTIONS: { ...PREFLIGHT, errors: [403, 405], security: [] },
 };
 

@@ -118,13 +118,17 @@ async function refusalOf(
   });
 }
 
-const notBroker = ({ broker }: Access, status: number): UsageError =>
-  new UsageError(
+function notBroker({ broker, signedIn }: Access, status: number): UsageError {
+  const text =
     status >= 300 && status < 400
-      ? `${broker} answers with a redirect (${status}), as a sign-in page in front of the broker does. Use the hostname that has no Access application.`
-      : `${broker} answers as no broker does (${status}). Check the address: it is the ISSUER of the broker.`,
-    { code: 'NOT_A_BROKER', status },
-  );
+      ? `${broker} answers with a redirect (${status}), as a sign-in page in front of the broker does. ${
+          signedIn === undefined
+            ? 'Sign in by "agent-ticket login --access", or use the hostname that has no Access application.'
+            : `Sign in again: agent-ticket login --profile ${signedIn}`
+        }`
+      : `${broker} answers as no broker does (${status}). Check the address: it is the ISSUER of the broker.`;
+  return new UsageError(text, { code: 'NOT_A_BROKER', status });
+}
 
 /** What a member should have been, which the broker refuses by its name: `the request is not valid: subject`. */
 function aboutField(message: string, call: string): string | undefined {

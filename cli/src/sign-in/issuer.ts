@@ -127,13 +127,19 @@ export async function signInByDevice(issuer: Issuer, terminal: Terminal): Promis
   });
 }
 
-/** New tokens for a sign-in. Throws a `UsageError` where it is over, or the issuer does not answer. */
-export async function renewSignIn(signIn: SignIn, refreshToken: string, terminal: Terminal): Promise<SignIn> {
-  return namingFaults(signIn, async () => {
+/** New tokens for a sign-in. Throws a `UsageError` with `again` where it is over, and one where the issuer does not answer. */
+export async function renewSignIn(
+  signIn: SignIn,
+  refreshToken: string,
+  again: string,
+  terminal: Terminal,
+): Promise<SignIn> {
+  const renew = async (): Promise<SignIn> => {
     const tokens = await refreshTokenGrant(await configurationOf(signIn, terminal), refreshToken);
     // An issuer that does not replace the refresh token leaves it out (RFC 6749 §6).
     return keptOf(signIn, { refresh_token: refreshToken, ...tokens }, terminal);
-  });
+  };
+  return namingFaults(signIn, renew, again);
 }
 
 /** Ends a sign-in at the issuer (RFC 7009). False where the issuer cannot do so. */
@@ -206,14 +212,18 @@ function reachable(url: URL, { issuer, issuer_url: at }: Issuer): URL {
 }
 
 /** Runs the steps of a sign-in. Faults that the issuer or the network make become a `UsageError` that says so. */
-async function namingFaults<Result>({ issuer }: Issuer, work: () => Promise<Result>): Promise<Result> {
+async function namingFaults<Result>(
+  { issuer }: Issuer,
+  work: () => Promise<Result>,
+  again = 'agent-ticket login',
+): Promise<Result> {
   try {
     return await work();
   } catch (error) {
     if (error instanceof AuthorizationResponseError || error instanceof ResponseBodyError) {
       const { error: code, error_description: text } = error;
       const said = [code, text].filter((part) => part !== undefined).join(': ');
-      throw new UsageError(`${issuer} refuses (${plain(said)}). Sign in again: agent-ticket login`, {
+      throw new UsageError(`${issuer} refuses (${plain(said)}). Sign in again: ${again}`, {
         code: 'SIGN_IN_REFUSED',
         issuer_code: plain(code),
       });

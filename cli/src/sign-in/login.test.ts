@@ -43,6 +43,15 @@ describe('a person who signs in by the browser', () => {
     expect(await listPrivate()).toEqual(['staging.json']);
   });
 
+  it('stays at the broker of the profile, whatever the environment names', async () => {
+    await run(LOGIN(), terminalOf(asAlice).terminal);
+    const environment = { AGENT_TICKET_BROKER: 'https://other.example' };
+    const at = terminalOf(asAlice, { environment });
+    expect(await run(['login', '--profile', 'default'], at.terminal)).toBe(0);
+    expect((await kept()).broker).toBe(BROKER);
+    expect(at.asked.filter(({ url }) => url.hostname === 'other.example')).toEqual([]);
+  });
+
   it('gets only an address where there is no browser', async () => {
     const at = terminalOf(
       async () => expect.fail('a browser was opened'),

@@ -64,7 +64,7 @@ async function signedIn(
   before: Profile | undefined,
   terminal: Terminal,
 ): Promise<Profile> {
-  const broker = options.broker ?? terminal.environment.AGENT_TICKET_BROKER ?? before?.broker;
+  const broker = options.broker ?? before?.broker ?? terminal.environment.AGENT_TICKET_BROKER;
   if (!broker) throw new UsageError('Name the broker by --broker, which is its ISSUER.');
   const sound = soundProfile({ broker }, '--broker');
   const known = before !== undefined && 'sign_in' in before ? before.sign_in : undefined;
@@ -76,7 +76,7 @@ async function signedIn(
     await terminal.runCloudflared(['access', 'login', sound.broker]);
     return { ...sound, access: 'cloudflared' };
   }
-  const issuer = options.issuer ?? known?.issuer;
+  const issuer = options.issuer === undefined ? known?.issuer : safeAddress(options.issuer, '--issuer').href;
   // What is kept of one issuer is nothing for another one.
   const kept = issuer === known?.issuer ? known : undefined;
   const clientId = options.clientId ?? kept?.client_id;
@@ -86,7 +86,7 @@ async function signedIn(
     );
   const [audience, issuerUrl] = [options.audience ?? kept?.audience, options.issuerUrl ?? kept?.issuer_url];
   const asked: Issuer = {
-    ...{ issuer: safeAddress(issuer, '--issuer').href, client_id: clientId },
+    ...{ issuer, client_id: clientId },
     ...(audience !== undefined && { audience }),
     ...(issuerUrl !== undefined && { issuer_url: loopbackOrigin(issuerUrl) }),
   };

@@ -52,7 +52,7 @@ describe('a sign-in', () => {
       body: new URLSearchParams({ token: signIn.refresh_token, client_id: NATIVE_CLIENT.client_id }),
     });
     expect(await run(['me'], later(at))).toBe(2);
-    expect(at.said.err).toContain('Sign in again: agent-ticket login');
+    expect(at.said.err).toContain('Sign in again: agent-ticket login --profile default');
     expect(at.said.err).not.toContain(signIn.refresh_token);
   });
 

@@ -26,11 +26,10 @@ const renewed = (name: string, terminal: Terminal): Promise<SignIn> =>
       throw new UsageError(`The profile ${name} was changed. Repeat the command.`);
     const { sign_in: signIn } = profile;
     if (isFresh(signIn, terminal)) return signIn;
+    const again = `agent-ticket login --profile ${name}`;
     if (signIn.refresh_token === undefined)
-      throw new UsageError(`The sign-in is over. Sign in again: agent-ticket login --profile ${name}`, {
-        code: 'SIGNED_OUT',
-      });
-    const next = await renewSignIn(signIn, signIn.refresh_token, terminal);
+      throw new UsageError(`The sign-in is over. Sign in again: ${again}`, { code: 'SIGNED_OUT' });
+    const next = await renewSignIn(signIn, signIn.refresh_token, again, terminal);
     await writeProfile(name, { ...profile, sign_in: next }, terminal);
     return next;
   });
