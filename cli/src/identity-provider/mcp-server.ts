@@ -29,14 +29,16 @@ const RESULTS: Readonly<Record<string, object>> = {
   'tools/call': { content: [{ type: 'text', text: 'hello' }] },
 };
 
+/** In base64url. A client is named by its redirect, so an agent that has kept it is known after a restart. */
+const digest = (text: string): string => createHash('sha256').update(text).digest('base64url');
+
 export interface McpServerOptions {
   /** Redirects that somebody has registered by hand, for the client `known`. Left out: clients register themselves. */
   readonly known?: readonly string[];
 }
 
 export function createMcpServer({ known }: McpServerOptions = {}) {
-  /** The redirects of each client. */
-  const clients = new Map<string, readonly string[]>(known === undefined ? [] : [['known', known]]);
+  const registered: string[] = [...(known ?? [])];
   const challenges = new Map<string, string>();
   const tokens = new Set<string>();
   let redeemed = 0;
@@ -44,7 +46,8 @@ export function createMcpServer({ known }: McpServerOptions = {}) {
   /** The page on which a person agrees. A client that is not registered is refused here, and is sent nobody. */
   function authorize({ searchParams }: URL, response: ServerResponse): void {
     const redirect = searchParams.get('redirect_uri') ?? '';
-    if (!clients.get(searchParams.get('client_id') ?? '')?.includes(redirect))
+    const client = known === undefined ? digest(redirect) : 'known';
+    if (searchParams.get('client_id') !== client || known?.includes(redirect) === false)
       throw new Refusal(400, 'redirect_uri: not registered for this client', 'redirect_uri');
     const code = randomUUID();
     challenges.set(code, searchParams.get('code_challenge') ?? '');
@@ -67,10 +70,8 @@ export function createMcpServer({ known }: McpServerOptions = {}) {
   async function redeem(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const form = new URLSearchParams(await readText(request));
     const code = form.get('code') ?? '';
-    const challenge = createHash('sha256')
-      .update(form.get('code_verifier') ?? '')
-      .digest('base64url');
-    if (challenges.get(code) !== challenge) return answerJson(response, 400, { error: 'invalid_grant' });
+    if (challenges.get(code) !== digest(form.get('code_verifier') ?? ''))
+      return answerJson(response, 400, { error: 'invalid_grant' });
     challenges.delete(code);
     redeemed += 1;
     const token = randomUUID();
@@ -98,9 +99,8 @@ export function createMcpServer({ known }: McpServerOptions = {}) {
 
   async function register(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const asked = await readJson(request, Registration);
-    const client = randomUUID();
-    clients.set(client, asked.redirect_uris);
-    answerJson(response, 201, { ...asked, client_id: client });
+    registered.push(...asked.redirect_uris);
+    answerJson(response, 201, { ...asked, client_id: digest(asked.redirect_uris.join()) });
   }
 
   return {
@@ -142,7 +142,7 @@ export function createMcpServer({ known }: McpServerOptions = {}) {
       }
     },
     /** Every redirect that a client may use. */
-    registered: (): string[] => [...clients.values()].flat(),
+    registered: (): readonly string[] => registered,
     /** How many codes were redeemed. */
     redeemed: (): number => redeemed,
   };
