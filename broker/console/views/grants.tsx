@@ -26,7 +26,9 @@ const create = (agents: readonly string[], { subject, agent, instance }: Query):
   verb: 'Give',
   isDestructive: false,
   consequence: (
-    <p>From the answer on the subject may get tickets with the role. Live sessions keep what they have.</p>
+    <p>
+      As soon as it is given, the subject may get tickets with the role. Live sessions keep what they have.
+    </p>
   ),
   undo: 'A grant can be taken back in this list at any time.',
   fields: [
