@@ -99,7 +99,7 @@ export function Grants({ query }: { readonly query: Query }) {
       ),
     },
     { title: 'Role', cell: ({ role }) => role },
-    { title: 'Until', cell: ({ expires_at: at }) => (at === null ? 'no end' : <Moment at={at} />) },
+    { title: 'Until', cell: ({ expires_at: at }) => (at === null ? 'no\u00a0end' : <Moment at={at} />) },
     {
       title: 'Given',
       cell: ({ reason, created_by: by, created_at: at }) => (

@@ -172,7 +172,7 @@ export function Locks({ query }: { readonly query: Query }) {
         </>
       ),
     },
-    { title: 'Until', cell: ({ expires_at: at }) => (at === null ? 'no end' : <Moment at={at} />) },
+    { title: 'Until', cell: ({ expires_at: at }) => (at === null ? 'no\u00a0end' : <Moment at={at} />) },
     ...(mayWrite
       ? [
           {
