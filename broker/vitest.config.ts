@@ -19,7 +19,14 @@ export default defineConfig({
           ...PATIENT,
         },
       },
-      { test: { ...PATIENT, name: 'broker-pure', environment: 'node', include: ['{src,console}/**/*.test.ts'] } },
+      {
+        test: {
+          ...PATIENT,
+          name: 'broker-pure',
+          environment: 'node',
+          include: ['{src,console}/**/*.test.ts'],
+        },
+      },
       {
         plugins: [
           cloudflareTest(async () => ({

@@ -26,7 +26,9 @@ const create = (agents: readonly string[], { subject, agent, instance }: Query):
   verb: 'Give',
   isDestructive: false,
   consequence: (
-    <p>From the answer on the subject may get tickets with the role. Live sessions keep what they have.</p>
+    <p>
+      As soon as it is given, the subject may get tickets with the role. Live sessions keep what they have.
+    </p>
   ),
   undo: 'A grant can be taken back in this list at any time.',
   fields: [
@@ -97,7 +99,7 @@ export function Grants({ query }: { readonly query: Query }) {
       ),
     },
     { title: 'Role', cell: ({ role }) => role },
-    { title: 'Until', cell: ({ expires_at: at }) => (at === null ? 'no end' : <Moment at={at} />) },
+    { title: 'Until', cell: ({ expires_at: at }) => (at === null ? 'no\u00a0end' : <Moment at={at} />) },
     {
       title: 'Given',
       cell: ({ reason, created_by: by, created_at: at }) => (

@@ -9,11 +9,10 @@ import { useMay } from '../sign-in.tsx';
 import { Code, DURATIONS, Moment, ReceiptText, secondsOf } from '../words.tsx';
 import { LiveSessions } from './session-acts.tsx';
 
-/** What can be locked: how it is named, and which of its live sessions a filter finds. */
+/** What can be locked: what that does, and which of its live sessions a filter finds. */
 const KINDS = {
   principal: {
     text: 'A principal',
-    hint: 'Its id, such as auth0:tenant:auth0|ada.',
     member: 'id',
     effect:
       'gets no ticket, neither for itself nor as an actor, and may use nothing of the broker’s API but GET /me',
@@ -21,21 +20,18 @@ const KINDS = {
   },
   'service-token': {
     text: 'A service token',
-    hint: 'Its client id, svc_…',
     member: 'id',
     effect: 'gets no ticket, and none is got through it',
     selector: (name: string) => ({ service_token: name }),
   },
   agent: {
     text: 'An agent',
-    hint: 'Its slug.',
     member: 'agent',
     effect: 'is closed: nobody gets a ticket for any instance of it',
     selector: (name: string) => ({ agent: name }),
   },
   instance: {
     text: 'An instance of an agent',
-    hint: '<agent>/<instance>',
     member: 'instance',
     effect: 'is closed: nobody gets a ticket for it',
     selector: (name: string) => {
@@ -45,35 +41,30 @@ const KINDS = {
   },
   session: {
     text: 'A session',
-    hint: 'Its id.',
     member: 'id',
     effect: 'ends, and its ticket renews nothing',
     selector: undefined,
   },
   ticket: {
     text: 'A ticket',
-    hint: 'Its jti.',
     member: 'jti',
     effect: 'opens nothing; the session that it opened ends',
     selector: undefined,
   },
   key: {
     text: 'A signing key',
-    hint: 'Its kid.',
     member: 'kid',
     effect: 'is believed no more: each ticket that it signed is refused, and the sessions of those end',
     selector: undefined,
   },
   callback: {
     text: 'A callback URL',
-    hint: 'Its id.',
     member: 'id',
     effect: 'is refused at the gate',
     selector: undefined,
   },
   everything: {
     text: 'Everything',
-    hint: 'Leave the name empty.',
     member: undefined,
     effect: 'is closed: nobody gets a ticket for any agent. Operators may go on',
     selector: () => ({}),
@@ -121,7 +112,7 @@ function Effect({ kind, name }: { readonly kind: Kind; readonly name: string }) 
   return (
     <>
       <p>
-        From the answer on <Code>{name || 'everything'}</Code> {effect}. Live sessions that it hits are
+        As soon as it is set, <Code>{name || 'everything'}</Code> {effect}. Live sessions that it hits are
         closed.
       </p>
       {selector === undefined ? (
@@ -141,8 +132,8 @@ const lift = (lock: Lock): Act<{ readonly receipt: Receipt }> => ({
   isDestructive: false,
   consequence: (
     <p>
-      From the answer on <Code>{nameOf(lock.target)}</Code> is no longer held back by this lock. Another lock
-      on the same stays.
+      As soon as it is lifted, <Code>{nameOf(lock.target)}</Code> is no longer held back by this lock. Another
+      lock on the same stays.
     </p>
   ),
   undo: 'The same can be locked again at any time.',
@@ -181,7 +172,7 @@ export function Locks({ query }: { readonly query: Query }) {
         </>
       ),
     },
-    { title: 'Until', cell: ({ expires_at: at }) => (at === null ? 'no end' : <Moment at={at} />) },
+    { title: 'Until', cell: ({ expires_at: at }) => (at === null ? 'no\u00a0end' : <Moment at={at} />) },
     ...(mayWrite
       ? [
           {
@@ -244,10 +235,7 @@ function NewLock({
             {
               name: 'name',
               label: 'Name',
-              hint: Object.values(KINDS)
-                .map(({ text, hint }) => `${text}: ${hint}`)
-                .slice(0, 4)
-                .join(' '),
+              hint: 'An id, slug, jti or kid; of an instance <agent>/<instance>; of everything none.',
               initial: name,
             },
           ]}

@@ -158,7 +158,7 @@ export function ServiceTokens() {
     { title: 'Tier', cell: ({ tier }) => tier },
     { title: 'Permissions', cell: ({ permissions }) => <PermissionList names={permissions} /> },
     { title: 'Last used', cell: ({ last_used_at: at }) => (at === null ? 'never' : <Age at={at} />) },
-    { title: 'Until', cell: ({ expires_at: at }) => (at === null ? 'no end' : <Moment at={at} />) },
+    { title: 'Until', cell: ({ expires_at: at }) => (at === null ? 'no\u00a0end' : <Moment at={at} />) },
     {
       title: 'Actions',
       actions: true,
