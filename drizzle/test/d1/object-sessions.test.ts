@@ -239,7 +239,7 @@ describe('sessions of an object', () => {
 describe('what waits in memory', () => {
   /** A store that writes when the test says so, and the ends that are in its rows. */
   const waiting = (
-    work: (store: Sessions, sql: SqlStorage, endsWritten: () => unknown[], due: () => void) => void,
+    work: (store: Sessions, sql: SqlStorage, endsWritten: () => unknown[], planned: (() => void)[]) => void,
   ) =>
     inObject((sql) => {
       const planned: (() => void)[] = [];
@@ -254,18 +254,18 @@ describe('what waits in memory', () => {
           .exec('SELECT end_reason, recorded FROM ticket_sessions ORDER BY id')
           .toArray()
           .map((row) => [row.end_reason, row.recorded]);
-      work(store, sql, endsWritten, () => planned.shift()?.());
+      work(store, sql, endsWritten, planned);
     });
 
   it('is that a client left and that a session is recorded, until a moment later', () =>
-    waiting((sessions, _, endsWritten, due) => {
+    waiting((sessions, _, endsWritten, planned) => {
       sessions.open(named('a'));
       sessions.acknowledge(sessions.pending(9));
       sessions.noteLeft('a', 'client_closed', NOW + 1, '{"code":1000}');
       expect(endsWritten()).toEqual([[null, 0]]);
       expect(sessions.find('a')).toMatchObject({ endReason: 'client_closed', version: 2, recorded: 1 });
       expect(sessions.pending(9)).toEqual([sessions.find('a')]);
-      due();
+      planned[0]?.();
       expect(endsWritten()).toEqual([['client_closed', 1]]);
       expect(sessions.find('a')).toMatchObject({ endedAt: NOW + 1, endDetails: '{"code":1000}', version: 2 });
     }));
@@ -329,16 +329,29 @@ describe('what waits in memory', () => {
       objectSessionStore(sql).end('a', 'locked', NOW + 1);
       sessions.write();
       expect(objectSessionStore(sql).find('a')).toMatchObject({
+        endedAt: NOW + 1,
         endReason: 'locked',
         version: 2,
         recorded: 1,
       });
     }));
 
+  it('is written once, with the next session or when a moment is over', () =>
+    waiting((sessions, _, endsWritten, planned) => {
+      for (const id of ['a', 'b']) {
+        sessions.open(named(id));
+        sessions.noteLeft(id, 'client_closed', NOW);
+        expect(planned).toHaveLength(1);
+      }
+      sessions.open(named('c'));
+      expect([endsWritten()[1], planned.length]).toEqual([['client_closed', 0], 0]);
+    }));
+
   it('is no more than a number of sessions: beyond it all are pending still, and read from their rows', () =>
-    waiting((sessions) => {
-      expect(sessions.isPending()).toBe(false);
+    waiting((sessions, sql) => {
       for (let n = 0; n < 1_002; n += 1) sessions.open(named(`s-${n}`, { startedAt: NOW + n }));
+      sql.exec("UPDATE ticket_sessions SET user_agent = 'another' WHERE id = 's-0'");
+      expect(sessions.find('s-0')?.userAgent).toBe('another');
       expect(sessions.pending(2_000).map(({ id }) => id)).toEqual(
         Array.from({ length: 1_002 }, (_, n) => `s-${n}`),
       );
