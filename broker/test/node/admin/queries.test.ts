@@ -52,6 +52,8 @@ describe('a parameter that a route does not know', () => {
   it('is ignored where a standard or a probe needs that, and nowhere else', () => {
     expect(ROUTES.filter(({ query }) => 'ignored' in query).map(({ path }) => path)).toEqual([
       '/',
+      '/console',
+      '/console/:file',
       '/token',
       '/revoke',
       '/introspect',
