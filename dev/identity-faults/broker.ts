@@ -79,6 +79,7 @@ export async function openBroker(settings: Readonly<Record<string, string>> = {}
         }),
       },
       ping: { control: async () => {}, record: async () => {} },
+      isByTls: () => true,
       fetch: (url, init) => fetch(url, { ...init, redirect: 'manual' }),
       // Advances the clock instead of waiting; pending network input is processed meanwhile.
       sleep: async (ms) => {
