@@ -77,7 +77,7 @@ async function insertGrant(
   role: Role,
   now: number,
 ): Promise<void> {
-  const id = `${CREATED_BY}-${subject}-${agent}`;
+  const id = stableUuid(`${CREATED_BY} ${subject} ${agent}`);
   if ((await control.grants.find(id)) !== undefined) return;
   const statement = control.grants.insert({
     id,
