@@ -49,7 +49,7 @@ describe('where it runs', () => {
       for (const runsIn of ['browser', 'process', 'server-render', undefined] as const) {
         const options = { ...OPTIONS, credential: SERVICE, ...(runsIn && { runsIn }) };
         expect(() => createTicketProvider(options)).toThrow(
-          /service-token: in a browser everybody can read it/,
+          /service-token: visitors can read it/,
         );
       }
     } finally {

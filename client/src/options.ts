@@ -70,7 +70,7 @@ export function resolveOptions(options: TicketProviderOptions): Settings {
   const runsIn = options.runsIn ?? (browser ? 'browser' : service ? 'process' : 'server-render');
   if (!SAFE.test(new URL(options.broker).origin)) throw new TypeError('broker: https, or http on loopback');
   if (service && (browser || runsIn === 'browser'))
-    throw new TypeError('service-token: in a browser everybody can read it');
+    throw new TypeError('service-token: visitors can read it');
   return {
     instance: 'default',
     ...options,

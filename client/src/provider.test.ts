@@ -41,7 +41,7 @@ describe('without a WebSocket', () => {
 
   test('options for a client are one clear error, and no ticket is minted', () => {
     const { backend, ticket } = inNode20();
-    expect(() => ticket.agentOptions()).toThrow('no WebSocket');
+    expect(() => ticket.agentOptions()).toThrow('no WebSocket before Node 22');
     expect(backend.mints).toHaveLength(0);
   });
 

@@ -149,7 +149,7 @@ export function createTicketProvider(options: TicketProviderOptions): TicketProv
     agentOptions() {
       // A stock client would ask for a ticket, fail to open its socket, and ask again, for ever.
       if (!(onServer || options.ports?.openSocket || globalThis.WebSocket))
-        throw new TypeError('no WebSocket');
+        throw new TypeError('no WebSocket before Node 22');
       return {
         agent,
         name: instance,

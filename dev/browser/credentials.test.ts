@@ -91,7 +91,7 @@ it('a service token is refused in a page before any request', async () => {
       },
       [tab.broker.url, tab.agents.url, clientId, clientSecret, runsIn] as const,
     );
-    expect(refused).toBe('TypeError: service-token: in a browser everybody can read it');
+    expect(refused).toBe('TypeError: service-token: visitors can read it');
   }
   expect(tab.broker.mints).toEqual([]);
 });

@@ -1,4 +1,5 @@
 import { expect, inject, it } from 'vitest';
+import { inspect } from './console/inspect.ts';
 import { openTab, type Tab, type TabOptions } from './tab.ts';
 
 /** The page of the list of integrations: an MCP server with a sign-in, a webhook, and both in the audit log. */
@@ -52,12 +53,7 @@ it('a person adds an MCP server by its sign-in, gets a webhook, and finds both i
     await events(tab).filter({ hasText: 'callback.used' }).filter({ hasText: who }).waitFor();
   expect(await events(tab).filter({ hasText: 'callback.used' }).count()).toBe(2);
   await tab.screenshot('integrations');
-  await page.setViewportSize({ width: 390, height: 800 });
-  const [width, widest] = await page.evaluate(() => {
-    const { clientWidth, scrollWidth } = document.documentElement;
-    return [clientWidth, scrollWidth];
-  });
-  expect(widest).toBe(width);
+  await inspect(page);
 
   await page.reload();
   await servers(tab).getByText('Connected, with 1 tool.').waitFor();
@@ -73,7 +69,9 @@ it('a sign-in that the person refuses leaves a server that failed, says so, and 
   const popup = await begin(tab);
   const closed = popup.waitForEvent('close');
   await popup.getByRole('link', { name: 'Refuse' }).click();
-  await servers(tab).getByText('Failed.').waitFor();
+  await servers(tab)
+    .getByText(/^Failed: .+ Remove it to try again\.$/)
+    .waitFor();
   await closed;
   await tab.screenshot('integrations-refused');
   await tab.page.getByRole('button', { name: /^Remove/ }).click();
@@ -141,7 +139,9 @@ it('what strangers send is text: the body and type of a webhook, and the error o
   const back = new URL((await popup.getByRole('link', { name: 'Refuse' }).getAttribute('href')) ?? '');
   back.searchParams.set('error', html);
   await popup.goto(back.href).catch(() => undefined);
-  await servers(tab).getByText('Failed.').waitFor();
+  await servers(tab)
+    .getByText(/^Failed: .+ Remove it to try again\.$/)
+    .waitFor();
   expect(await page.locator('img').count()).toBe(0);
   expect(await page.title()).toBe('Integrations');
 });

@@ -1,9 +1,12 @@
 import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { expect, inject, it } from 'vitest';
+import { expect, inject, it, onTestFinished } from 'vitest';
 import { codeBlocks } from '../check/markdown.ts';
 import { ROOT } from '../quiet-environment.ts';
+import { blocksOf, localText } from './documents.ts';
 
 /** Runs the whole programs of the guides unchanged. */
 
@@ -82,4 +85,20 @@ it.skipIf(withAuthlib === undefined)('Authlib understands that its secret is wro
   await expect(ended).rejects.toMatchObject({
     stderr: expect.stringContaining('OAuthError: invalid_client'),
   });
+});
+
+it('the loader for Next.js and SvelteKit has the messages of a chat, and no messages without a sign-in', async () => {
+  const blocks = await blocksOf('docs/client-react.md');
+  const loader = blocks.find(({ text }) => text.includes('export async function loadMessages'));
+  const folder = await mkdtemp(join(tmpdir(), 'agent-ticket-loader-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  await writeFile(join(folder, 'loader.ts'), localText(loader?.text ?? ''));
+  const { loadMessages } = await import(join(folder, 'loader.ts'));
+  const made = await fetch(inject('stack').auth0.tokenUrl, {
+    method: 'POST',
+    body: JSON.stringify({ sub: 'auth0|loader' }),
+  });
+  const { token } = await made.json();
+  expect(await loadMessages(token, 'loaded')).toEqual([]);
+  expect(await loadMessages(`${token}x`, 'loaded')).toBeUndefined();
 });

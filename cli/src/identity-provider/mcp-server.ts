@@ -92,7 +92,7 @@ export function createMcpServer({ known }: McpServerOptions = {}) {
     if (request.method !== 'POST') return answerJson(response, 405, {});
     const { id, method } = await readJson(request, Message);
     if (id === undefined) return answerJson(response, 202, {});
-    const result = RESULTS[method];
+    const result = Object.hasOwn(RESULTS, method) ? RESULTS[method] : undefined;
     const answer = result === undefined ? { error: { code: -32601, message: 'unknown' } } : { result };
     answerJson(response, 200, { jsonrpc: '2.0', id, ...answer });
   }
@@ -141,7 +141,7 @@ export function createMcpServer({ known }: McpServerOptions = {}) {
           return false;
       }
     },
-    /** Every redirect that a client may use. */
+    /** Every redirect that was registered, by a client or by hand. */
     registered: (): readonly string[] => registered,
     /** How many codes were redeemed. */
     redeemed: (): number => redeemed,
