@@ -2,6 +2,7 @@ import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { expect, inject, it } from 'vitest';
 import { asOperator, post } from '../../e2e/broker.ts';
 import { eventsOf, sessionsOf } from '../../e2e/stack-queries.ts';
+import { demoUrl } from '../demo-person.ts';
 import { openTab } from '../tab.ts';
 import { confirm, consoleUrl, live, openConsole, row } from './open-console.ts';
 
@@ -54,6 +55,19 @@ it('a session that another operator ended meanwhile is said to have ended, and n
   await page.keyboard.press('Escape');
   await page.getByText('Nobody is connected.').waitFor();
   expect(await sessionsOf('counter', 'console-race')).toHaveLength(1);
+});
+
+it('an operator whom Access signed in needs no other sign-in, and acts all the same', async () => {
+  const { page } = await openTab(demoUrl());
+  await page.getByLabel('Cloudflare Access').check();
+  await page.getByRole('link', { name: /^Sign in/ }).click();
+  await page.getByRole('button', { name: /^Olga\b/ }).click();
+  await page.getByText('You are olga@example.com').waitFor();
+  const { closed } = await live('console-access');
+  await page.goto(consoleUrl('sessions?agent=counter&instance=console-access'));
+  await row(page, 'console-access').getByRole('button', { name: /^End/ }).click();
+  expect(await confirm(page, { Reason: 'an exercise' })).toMatch(/1 live connection closed/);
+  expect(await closed).toBe(4003);
 });
 
 it('all sessions of one instance end at once, and the dialog says before how many those are', async () => {
