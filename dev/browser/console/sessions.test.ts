@@ -16,11 +16,13 @@ it('somebody who is not signed in is asked to, and returns to the view of the li
   expect(await page.getByLabel('Agent', { exact: true }).inputValue()).toBe('counter');
 });
 
-it('an operator sees a session live, ends it with a reason, and the receipt and the log have it', async () => {
+it('an operator sees a session live, ends it with a reason, and the receipt, the log and another operator have it', async () => {
   const tab = await openConsole('Olga', 'sessions');
   const { page } = tab;
+  const { page: seenByOtto } = await openConsole('Otto', 'sessions');
   const { closed } = await live('console-end');
   await row(page, 'console-end').waitFor();
+  await row(seenByOtto, 'console-end').waitFor();
   await tab.screenshot('console-sessions');
   await row(page, 'console-end')
     .getByRole('button', { name: /^End the session/ })
@@ -29,6 +31,7 @@ it('an operator sees a session live, ends it with a reason, and the receipt and 
   expect(await confirm(page, { Reason: 'a lost laptop' })).toMatch(/1 live connection closed/);
   expect(await closed).toBe(4003);
   await row(page, 'console-end').waitFor({ state: 'detached' });
+  await row(seenByOtto, 'console-end').waitFor({ state: 'detached' });
   const ended = (await eventsOf('counter', 'console-end')).find(({ type }) => type === 'session.terminated');
   expect(ended?.details).toContain('a lost laptop');
   expect(ended?.user_id).toContain('olga');
