@@ -34,7 +34,8 @@ export function Bars({ title, about, points, series }: BarsProps) {
       <figcaption>
         <h3>{title}</h3>
         <p class="note">
-          {about}. {Math.max(...sums) > 0 && `The highest bar is ${most.toLocaleString('en-GB')}.`}
+          {about}.{Math.max(...sums) > 0 && ` The highest bar is ${most.toLocaleString('en-GB')}.`}
+          {series.length > 1 && ` In a bar ${series.map(({ name }) => name).join(', then ')}, from below.`}
         </p>
       </figcaption>
       <svg

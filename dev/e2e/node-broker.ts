@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openControl } from '@agent-ticket/drizzle/open-libsql.ts';
-import { DEV_AUDIENCE } from 'agent-ticket/src/dev-files.ts';
+import { callbackVars, DEV_AUDIENCE } from 'agent-ticket/src/dev-files.ts';
 import { type DevSecrets, makeSecrets } from 'agent-ticket/src/open-secrets.ts';
 import { ROOT } from '../quiet-environment.ts';
 import { migrate } from '../start/migrations.ts';
@@ -60,7 +60,11 @@ export async function startNodeStack(): Promise<NodeStack> {
         name: 'agent-worker',
         port: ports.agentWorker,
         isAlone: true,
-        settings: { ...common, BROKER_JWKS_URL: `${broker}/.well-known/jwks.json` },
+        settings: {
+          ...common,
+          ...callbackVars(ports.agentWorker, secrets),
+          BROKER_JWKS_URL: `${broker}/.well-known/jwks.json`,
+        },
       },
     ],
   });

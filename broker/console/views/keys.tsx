@@ -27,8 +27,9 @@ const rotate = (purpose: Purpose): Act<Pick<SigningKey, 'kid' | 'activates_at'>>
   consequence: (
     <p>
       A new key is made. On schedule it is published now and signs ten minutes later, when every verifier has
-      it: no ticket is refused. At once it signs now, and a verifier that has not read it yet asks its clients
-      to retry for a moment.
+      it; at once it signs now.
+      {purpose === 'ticket' &&
+        ' On schedule no ticket is refused. At once, a verifier that has not read the key yet asks its clients to retry for a moment.'}
     </p>
   ),
   undo: 'A rotation cannot be undone, and need not be: rotate again.',
@@ -60,19 +61,23 @@ const rotate = (purpose: Purpose): Act<Pick<SigningKey, 'kid' | 'activates_at'>>
   ),
 });
 
-const revoke = ({
-  kid,
-  state,
-}: SigningKey): Act<{ readonly signing: string | null; readonly receipt?: Receipt }> => ({
+const revoke = (
+  { kid, state }: SigningKey,
+  purpose: Purpose,
+): Act<{ readonly signing: string | null; readonly receipt?: Receipt }> => ({
   title: 'Revoke this key',
   verb: 'Revoke',
   isDestructive: true,
   consequence: (
-    <p>
-      For a key that leaked, and for nothing else. Its private part is wiped and everything that it signed is
-      refused: every ticket with it, and the live sessions of those, end.
-      {state === 'active' && ' Another key signs from now on.'}
-    </p>
+    <>
+      <p>For a key that leaked, and for nothing else. Its private part is wiped.</p>
+      <p>
+        {purpose === 'ticket'
+          ? 'Everything that it signed is refused: tickets open nothing any more, and live sessions that they opened are closed.'
+          : 'Verifications of the audit log do not believe it any more, also for what it signed before: export the log first, and keep that with the keys of now. No session ends.'}
+        {state === 'active' && ' Another key signs from now on.'}
+      </p>
+    </>
   ),
   undo: 'This cannot be undone.',
   fields: [REASON],
@@ -127,7 +132,7 @@ export function Keys({ query }: { readonly query: Query }) {
             cell: (key: SigningKey) =>
               key.state === 'revoked' || key.state === 'retired' ? null : (
                 <ActButton
-                  act={() => revoke(key)}
+                  act={() => revoke(key, purpose)}
                   label="Revoke"
                   name={`Revoke key ${key.kid}`}
                   after={changed}

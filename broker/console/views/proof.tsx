@@ -148,7 +148,7 @@ function Verdict({ proven: { isSound, verification } }: { readonly proven: Prove
             <dt>{name}</dt>
             <dd>
               {faults.length === 0 ? (
-                <span class="state good">{good}</span>
+                <span class={`state ${name === 'End' && !tail.anchored ? 'past' : 'good'}`}>{good}</span>
               ) : (
                 faults.map((fault) => (
                   <p key={fault} class="state bad">

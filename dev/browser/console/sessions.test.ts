@@ -2,6 +2,7 @@ import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { expect, inject, it } from 'vitest';
 import { asOperator, post } from '../../e2e/broker.ts';
 import { eventsOf, sessionsOf } from '../../e2e/stack-queries.ts';
+import { demoUrl } from '../demo-person.ts';
 import { openTab } from '../tab.ts';
 import { confirm, consoleUrl, live, openConsole, row } from './open-console.ts';
 
@@ -15,11 +16,13 @@ it('somebody who is not signed in is asked to, and returns to the view of the li
   expect(await page.getByLabel('Agent', { exact: true }).inputValue()).toBe('counter');
 });
 
-it('an operator sees a session live, ends it with a reason, and the receipt and the log have it', async () => {
+it('an operator sees a session live, ends it with a reason, and the receipt, the log and another operator have it', async () => {
   const tab = await openConsole('Olga', 'sessions');
   const { page } = tab;
+  const { page: seenByOtto } = await openConsole('Otto', 'sessions');
   const { closed } = await live('console-end');
   await row(page, 'console-end').waitFor();
+  await row(seenByOtto, 'console-end').waitFor();
   await tab.screenshot('console-sessions');
   await row(page, 'console-end')
     .getByRole('button', { name: /^End the session/ })
@@ -28,6 +31,7 @@ it('an operator sees a session live, ends it with a reason, and the receipt and 
   expect(await confirm(page, { Reason: 'a lost laptop' })).toMatch(/1 live connection closed/);
   expect(await closed).toBe(4003);
   await row(page, 'console-end').waitFor({ state: 'detached' });
+  await row(seenByOtto, 'console-end').waitFor({ state: 'detached' });
   const ended = (await eventsOf('counter', 'console-end')).find(({ type }) => type === 'session.terminated');
   expect(ended?.details).toContain('a lost laptop');
   expect(ended?.user_id).toContain('olga');
@@ -54,6 +58,19 @@ it('a session that another operator ended meanwhile is said to have ended, and n
   await page.keyboard.press('Escape');
   await page.getByText('Nobody is connected.').waitFor();
   expect(await sessionsOf('counter', 'console-race')).toHaveLength(1);
+});
+
+it('an operator whom Access signed in needs no other sign-in, and acts all the same', async () => {
+  const { page } = await openTab(demoUrl());
+  await page.getByLabel('Cloudflare Access').check();
+  await page.getByRole('link', { name: /^Sign in/ }).click();
+  await page.getByRole('button', { name: /^Olga\b/ }).click();
+  await page.getByText('You are olga@example.com').waitFor();
+  const { closed } = await live('console-access');
+  await page.goto(consoleUrl('sessions?agent=counter&instance=console-access'));
+  await row(page, 'console-access').getByRole('button', { name: /^End/ }).click();
+  expect(await confirm(page, { Reason: 'an exercise' })).toMatch(/1 live connection closed/);
+  expect(await closed).toBe(4003);
 });
 
 it('all sessions of one instance end at once, and the dialog says before how many those are', async () => {
