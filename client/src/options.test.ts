@@ -48,9 +48,7 @@ describe('where it runs', () => {
       expect(resolveOptions(OPTIONS).runsIn).toBe('browser');
       for (const runsIn of ['browser', 'process', 'server-render', undefined] as const) {
         const options = { ...OPTIONS, credential: SERVICE, ...(runsIn && { runsIn }) };
-        expect(() => createTicketProvider(options)).toThrow(
-          /service-token: visitors can read it/,
-        );
+        expect(() => createTicketProvider(options)).toThrow(/service-token: visitors can read it/);
       }
     } finally {
       vi.unstubAllGlobals();

@@ -89,7 +89,6 @@ export async function openBroker(settings: Readonly<Record<string, string>> = {}
       clock: () => clock.now * 1000,
       randomId: () => crypto.randomUUID(),
       randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
-      isByTls: () => true,
       addressOf: () => '192.0.2.1',
       later: () => {},
       log: () => {},
