@@ -81,11 +81,14 @@ export async function deletePrivate(name: string): Promise<boolean> {
   }
 }
 
-/** What is done under a lock are a few requests. */
+/** The work under a lock is a few requests. */
 const LOCK_MS = 60_000;
 const LOCK_POLL_MS = 50;
 
-/** See `Terminal.lockPrivate`. The file of the lock has the process in it: one that ended left it behind. */
+/**
+ * See `Terminal.lockPrivate`. The lock file contains the id of its process. The lock of a process that has ended is
+ * stale.
+ */
 export async function lockPrivate<Result>(name: string, work: () => Promise<Result>): Promise<Result> {
   const path = `${privatePath(name)}.lock`;
   while (!(await takeLock(path))) {
