@@ -56,8 +56,9 @@ export function createApp(ports: BrokerPorts, routes: readonly Route[] = ROUTES)
 }
 
 /**
- * Whether a request came without TLS, so that others can read its credential. What probes a broker behind its proxy sends
- * none, what comes by a loopback name stays on the machine, and only in development is the issuer itself without TLS.
+ * Whether a request came without TLS, so that others can read its credential. Three kinds of requests are let
+ * through: a probe of `/healthz` has no credential, a request by a loopback name stays on the machine, and in
+ * development the issuer itself has no TLS.
  */
 function isPlaintext(request: Request, { path }: Route, { config, isByTls }: BrokerPorts): boolean {
   if (config.issuer.startsWith('http:') || path === '/healthz' || isByTls(request)) return false;

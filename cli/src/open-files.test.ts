@@ -78,7 +78,7 @@ it('a file of lines in a folder that is not there says so', async () => {
   await expect(openLines(join(folder, 'gone', 'log'), () => true)).rejects.toThrow('(ENOENT)');
 });
 
-it('work under a lock is done by one at a time', async () => {
+it('one process at a time works under a lock', async () => {
   const seen: string[] = [];
   const work = (name: string) => async () => {
     seen.push(`${name} begins`);
@@ -90,7 +90,7 @@ it('work under a lock is done by one at a time', async () => {
   expect(seen).toHaveLength(4);
 });
 
-it('a lock that a process left behind when it ended holds up nobody', async () => {
+it('the lock of a process that has ended delays no other process', async () => {
   const path = await writePrivate('a.json', 'content');
   const ended = spawnSync(process.execPath, ['--version']).pid;
   await writeFile(`${path}.lock`, String(ended));
@@ -98,7 +98,7 @@ it('a lock that a process left behind when it ended holds up nobody', async () =
   await expect(stat(`${path}.lock`)).rejects.toThrow('ENOENT');
 });
 
-it('work that fails gives its lock back', async () => {
+it('work that fails releases its lock', async () => {
   const failed = lockPrivate('a.json', async () => {
     throw new Error('no');
   });

@@ -7,7 +7,7 @@ export interface HeartbeatOptions {
 }
 
 const DEFAULT_SECONDS = 30;
-/** Each ping is a message that the network carries, of each page that is open. */
+/** Each open page sends each ping over the network, so the interval has a minimum. */
 const LEAST_SECONDS = 5;
 const OPEN = 1;
 /** With this reason PartySocket abandons an attempt: the other side failed. The provider counts the end as a loss. */
@@ -20,14 +20,15 @@ interface BeatingSocket extends SocketLike {
 }
 
 /**
- * Finds a connection that is dead though no close event says so: a network or proxy that drops it silently leaves it open
- * for minutes. Sends a ping while the socket is open. After one without an answer until the next a stock client reconnects,
- * and a plain `WebSocket` has a close event with 1000 and the reason `timeout`; there, attach this before other listeners.
- * Takes `AgentClient`, the result of `useAgent` and a plain `WebSocket`, and goes on when the socket opens again. Returns a
- * function that stops it. Throws a `TypeError` for fewer seconds than 5.
+ * Finds a dead connection without a close event: a network or proxy that drops a connection silently leaves it open
+ * for minutes. Sends pings while the socket is open. If no answer comes before the next ping, a stock client
+ * reconnects, and a plain `WebSocket` has a close event with 1000 and the reason `timeout`; attach the heartbeat to
+ * it before other listeners. Takes `AgentClient`, the result of `useAgent` and a plain `WebSocket`, and continues
+ * when the socket opens again. Returns a function that stops the heartbeat. Throws a `TypeError` for fewer seconds
+ * than 5.
  *
  * The agent worker answers without waking the object, and without counting the ping as use: an idle session still ends.
- * Does NOT help where the other side has no ticketed agent: then nothing answers.
+ * Needs a ticketed agent at the other side: others do NOT answer.
  */
 export function attachHeartbeat(
   socket: BeatingSocket,
@@ -36,7 +37,7 @@ export function attachHeartbeat(
   if (!(seconds >= LEAST_SECONDS)) throw new TypeError(`heartbeat: seconds must be ${LEAST_SECONDS} or more`);
   let timer: ReturnType<typeof setInterval> | undefined;
   let isUnanswered = false;
-  /** The end of a plain socket. Chromium reports it once more after a minute, in which it waits for the other side. */
+  /** The end of a plain socket. Chromium waits a minute for the other side, and then reports the end again. */
   let end: Event | undefined;
 
   function beat(): void {

@@ -7,7 +7,7 @@ import { rowsOf, startCommand } from './command-line.ts';
 
 /** The command line of a person: processes against the running stack, and a browser beside them. */
 
-it('a person signs in at the tenant, asks the broker in processes of their own, and signs out', async () => {
+it('a person signs in at the tenant, calls the broker from other processes, and signs out', async () => {
   const { broker, identityProvider } = inject('stack');
   const home = await mkdtemp(join(tmpdir(), 'agent-ticket-login-'));
   onTestFinished(() => rm(home, { recursive: true }));

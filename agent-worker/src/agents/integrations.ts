@@ -37,7 +37,7 @@ export class Integrations extends ticketed(Agent<Cloudflare.Env, IntegrationsSta
     await this.removeMcpServer(id);
   }
 
-  /** A URL to which anybody who has it can send a webhook, for a day. */
+  /** A URL for webhooks: anybody who has the URL can send to it for a day. */
   @callable()
   webhookUrl(): Promise<string> {
     return this.callbackUrl('webhook', { expiresIn: WEBHOOK_SECONDS });

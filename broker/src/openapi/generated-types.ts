@@ -1789,7 +1789,7 @@ export interface operations {
             };
         };
         readonly responses: {
-            /** @description nothing to say */
+            /** @description done, without content */
             readonly 204: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -1826,7 +1826,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["Caller"];
                 };
             };
-            /** @description nothing to say */
+            /** @description done, without content */
             readonly 204: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -1974,7 +1974,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description done, and some live sessions are still to be told */
+            /** @description done; some live sessions have not been notified yet */
             readonly 202: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -2069,7 +2069,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description done, and some live sessions are still to be told */
+            /** @description done; some live sessions have not been notified yet */
             readonly 202: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -2366,7 +2366,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["RevokedKey"];
                 };
             };
-            /** @description done, and some live sessions are still to be told */
+            /** @description done; some live sessions have not been notified yet */
             readonly 202: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -2549,7 +2549,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description done, and some live sessions are still to be told */
+            /** @description done; some live sessions have not been notified yet */
             readonly 202: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -2611,7 +2611,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["RotatedToken"];
                 };
             };
-            /** @description done, and some live sessions are still to be told */
+            /** @description done; some live sessions have not been notified yet */
             readonly 202: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -2756,7 +2756,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description done, and some live sessions are still to be told */
+            /** @description done; some live sessions have not been notified yet */
             readonly 202: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -2902,7 +2902,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description done, and some live sessions are still to be told */
+            /** @description done; some live sessions have not been notified yet */
             readonly 202: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -2968,7 +2968,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description done, and some live sessions are still to be told */
+            /** @description done; some live sessions have not been notified yet */
             readonly 202: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -3133,7 +3133,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description done, and some live sessions are still to be told */
+            /** @description done; some live sessions have not been notified yet */
             readonly 202: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -3260,7 +3260,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description done, and some live sessions are still to be told */
+            /** @description done; some live sessions have not been notified yet */
             readonly 202: {
                 headers: {
                     readonly [name: string]: unknown;

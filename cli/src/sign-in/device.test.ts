@@ -52,7 +52,7 @@ describe('by a device code', () => {
     expect(at.said.err).toContain('access_denied');
   });
 
-  it('nobody signs in at an issuer that has none', async () => {
+  it('an issuer without the device flow is refused', async () => {
     const at = terminalOf(asAlice, {
       fetch: async (input, init) => {
         const answer = await fetch(new Request(input, init));

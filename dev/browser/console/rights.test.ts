@@ -5,7 +5,7 @@ import { makeService } from '../../e2e/service.ts';
 import { inspect } from './inspect.ts';
 import { confirm, live, openConsole, row } from './open-console.ts';
 
-/** Grants, service tokens and locks in the console, each act with its effect on tickets and sockets. */
+/** Grants, service tokens and locks in the console, each action with its effect on tickets and sockets. */
 
 it('a grant is given and taken back, and what rests on it ends', async () => {
   const { page } = await openConsole('Olga', 'grants');
@@ -52,7 +52,7 @@ it('a long list is read page by page and back, and a page holds no row of anothe
   await eventually(async () => expect(await subjects()).toEqual(first));
 });
 
-it('a grant that another operator took back meanwhile is said to be gone', async () => {
+it('a grant that another operator took back meanwhile is reported as missing', async () => {
   const { page } = await openConsole('Olga', 'grants?agent=counter&instance=console-gone', {
     expects: [/404/],
   });
@@ -71,7 +71,7 @@ it('a grant that another operator took back meanwhile is said to be gone', async
   await page.getByRole('dialog').getByText('There is no such thing').waitFor();
 });
 
-it('a service token is made with a secret that is shown once, gets another, and is revoked', async () => {
+it('a service token is made, its secret is shown once, it gets another secret, and it is revoked', async () => {
   const tab = await openConsole('Olga', 'service-tokens');
   const { page, context } = tab;
   await context.grantPermissions(['clipboard-read', 'clipboard-write']);
@@ -105,7 +105,7 @@ it('a service token is made with a secret that is shown once, gets another, and 
   await row(page, 'console made it').waitFor({ state: 'detached' });
 });
 
-it('a lock says what it would end before it is set, ends that, and is lifted', async () => {
+it('a lock shows the sessions that it would end, ends them, and is lifted', async () => {
   const tab = await openConsole('Olga', 'locks');
   const { page } = tab;
   const { closed } = await live('console-lock');
@@ -128,7 +128,7 @@ it('a lock says what it would end before it is set, ends that, and is lifted', a
   expect((await askForTicket({ instance: 'console-lock' })).status).toBe(201);
 });
 
-it('nobody can lock themselves, and the dialog says why', async () => {
+it('an operator cannot lock themselves, and the dialog says why', async () => {
   const name = encodeURIComponent('auth0:dev-tenant.auth.test:auth0|olga');
   const { page } = await openConsole('Olga', `locks?kind=principal&name=${name}`, { expects: [/400/] });
   await page.getByRole('button', { name: 'Lock …' }).click();

@@ -3,9 +3,9 @@ import { openHttpProxy } from '../../e2e/http-proxy.ts';
 import { openTab } from '../tab.ts';
 import { consoleUrl, openConsole } from './open-console.ts';
 
-/** What the console shows when it cannot show what was asked for. */
+/** The console in place of a view that cannot be loaded. */
 
-it('a broker that does not answer is said to be away, what was seen is kept, and it returns by itself', async () => {
+it('a broker that does not answer is reported, the last rows stay, and the list recovers by itself', async () => {
   const proxy = await openHttpProxy(inject('stack').broker);
   const tab = await openConsole('Olga', 'sessions', { expects: [/ERR_CONNECTION/] });
   const { page } = tab;
@@ -19,7 +19,7 @@ it('a broker that does not answer is said to be away, what was seen is kept, and
   await page.getByText('The broker cannot be reached').waitFor({ state: 'detached' });
 });
 
-it('a computer that is offline says so, and asks again when it is back', async () => {
+it('an offline computer is reported, and the page tries again when the computer is online', async () => {
   const { page, context } = await openConsole('Olga', 'locks', { expects: [/ERR_INTERNET_DISCONNECTED/] });
   await page.getByText('Nothing is locked.').waitFor();
   await context.setOffline(true);
@@ -39,7 +39,7 @@ it('a sign-in that ended elsewhere leads to the sign-in, and back to the view', 
   await tab.page.getByText('Live, as of').waitFor();
 });
 
-it('too many requests are said to be too many, with the time to wait', async () => {
+it('a request over the limit is reported, with the time to wait', async () => {
   const tab = await openTab(consoleUrl('overview'), { expects: [/429/] });
   await tab.signIn('auth0|console-limited');
   const { page } = tab;
@@ -73,7 +73,7 @@ it('no page frames the console, not even one of its own origin', async () => {
   expect(framed).toBe('refused');
 });
 
-it('everything is reached and done with the keyboard alone', async () => {
+it('every action is possible with the keyboard alone', async () => {
   const { page } = await openConsole('Olga', 'locks?kind=instance&name=counter%2Fconsole-keyboard');
   await page.getByRole('button', { name: 'Lock …' }).waitFor();
   await page.locator('body').focus();
