@@ -1,5 +1,5 @@
 import { useId } from 'preact/hooks';
-import type { Query } from './place.ts';
+import type { Query } from './route.ts';
 
 /** What a form has, by name. Fields that are empty are not in it; several checked boxes are joined by a space. */
 export type Values = Query;

@@ -122,7 +122,7 @@ function Verdict({ proven: { isSound, verification } }: { readonly proven: Prove
   const { content, order, gaps, tail, events, checkpoints, begins } = verification;
   const answers = [
     ['Content', content, `every event up to ${tail.provenThrough} is what was signed`],
-    ['Order', order, 'every event is in its place'],
+    ['Order', order, 'every event is in its route'],
     ['Gaps', gaps, 'no event is missing in between'],
     [
       'End',
