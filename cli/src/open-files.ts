@@ -83,7 +83,7 @@ export async function deletePrivate(name: string): Promise<boolean> {
   }
 }
 
-/** What is done under a lock are a few requests. */
+/** The work under a lock is a few requests. */
 const LOCK_MS = 60_000;
 const LOCK_POLL_MS = 50;
 
