@@ -3,7 +3,7 @@ import { addressOf, ask } from './api.ts';
 import { DialogHost } from './dialog.tsx';
 import { Fault } from './fault.tsx';
 import { useLoaded } from './load.ts';
-import { hrefOf, type Place, usePlace } from './place.ts';
+import { hrefOf, type Route, useRoute } from './route.ts';
 import { type Me, SignedIn, SignInPage } from './sign-in.tsx';
 import { VIEWS, type View } from './views.ts';
 
@@ -16,7 +16,7 @@ export function App() {
     (signal) => ask('GET', '/me', { query: { optional: true }, signal }),
     ME_EVERY_MS,
   );
-  const place = usePlace();
+  const route = useRoute();
   if (me.at === undefined) {
     return me.failure === undefined ? (
       <main class="gateway">
@@ -34,7 +34,7 @@ export function App() {
   ) : (
     <SignedIn value={me.value}>
       <DialogHost>
-        <Frame me={me.value} place={place} />
+        <Frame me={me.value} route={route} />
       </DialogHost>
     </SignedIn>
   );
@@ -43,19 +43,19 @@ export function App() {
 const mayOpen = ({ needs }: View, { permissions }: Me): boolean =>
   needs === undefined || permissions.includes(needs);
 
-function Frame({ me, place }: { readonly me: Me; readonly place: Place }) {
+function Frame({ me, route }: { readonly me: Me; readonly route: Route }) {
   const offered = VIEWS.filter((view) => view.isHidden !== true && mayOpen(view, me));
-  const view = place.view === '' ? offered[0] : VIEWS.find(({ name }) => name === place.view);
-  const first = useRef(place);
+  const view = route.view === '' ? offered[0] : VIEWS.find(({ name }) => name === route.view);
+  const first = useRef(route);
   useEffect(() => {
     document.title = `${view?.title ?? 'Not found'} · Broker console`;
-    // The browser drops the focus of a removed element. A page that was just opened keeps the focus at its top.
-    if (place !== first.current && document.activeElement === document.body)
+    // The browser drops the focus of what is gone. A page that was just opened begins at its beginning.
+    if (route !== first.current && document.activeElement === document.body)
       document.getElementById('main')?.focus();
-  }, [view, place]);
+  }, [view, route]);
   return (
     <>
-      <a class="skip visually-hidden" href={hrefOf(place.view, place.query)} onClick={focusMain}>
+      <a class="skip visually-hidden" href={hrefOf(route.view, route.query)} onClick={focusMain}>
         Skip to the content
       </a>
       <header class="top">
@@ -82,7 +82,7 @@ function Frame({ me, place }: { readonly me: Me; readonly place: Place }) {
             <h1>{view.title}</h1>
             {view.about !== undefined && <p class="about">{view.about}</p>}
             {mayOpen(view, me) ? (
-              <view.Content query={place.query} />
+              <view.Content query={route.query} />
             ) : (
               <Fault failure={{ status: 403, message: `this view needs the permission ${view.needs}` }} />
             )}

@@ -1,5 +1,5 @@
 import { useId } from 'preact/hooks';
-import type { Query } from './place.ts';
+import type { Query } from './route.ts';
 
 /** The values of a form by name, without empty fields. Values of checked boxes are joined by a space. */
 export type Values = Query;

@@ -1,5 +1,5 @@
 import { type Field, FieldSet, valuesOf } from './fields.tsx';
-import { go, type Query } from './place.ts';
+import { navigate, type Query } from './route.ts';
 
 /** The filter of a list, kept in the address of the view: a link to it shows the same. */
 export function Filter({
@@ -26,14 +26,14 @@ export function Filter({
               const isTime = fields.find((field) => field.name === name)?.type === 'datetime-local';
               return [name, isTime ? new Date(value).toISOString() : value];
             });
-            go(view, Object.fromEntries(values));
+            navigate(view, Object.fromEntries(values));
           }}
         >
           <FieldSet fields={filled} isFilter />
           <div class="actions">
             <button type="submit">Show</button>
             {isUsed && (
-              <button type="button" class="plain" onClick={() => go(view)}>
+              <button type="button" class="plain" onClick={() => navigate(view)}>
                 Clear
               </button>
             )}

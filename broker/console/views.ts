@@ -1,5 +1,5 @@
 import type { ComponentType } from 'preact';
-import type { Query } from './place.ts';
+import type { Query } from './route.ts';
 import { Audit } from './views/audit.tsx';
 import { Explain } from './views/explain.tsx';
 import { Grants } from './views/grants.tsx';

@@ -62,6 +62,19 @@ describe('the console', () => {
     expect((await call('/console', { method: 'POST', json: {} })).status).toBe(405);
   });
 
+  it('is below the path of an issuer that has one, with the same policy', async () => {
+    const { app } = startBroker({
+      settings: { ISSUER: 'https://broker.test/tickets' },
+      runtime: { consoleFile: async (name) => new Response(name) },
+    });
+    const below = { front: (request: Request) => app.fetch(request) };
+    const page = await call('/tickets/console', below);
+    expect([page.status, page.text]).toEqual([200, 'console.html']);
+    expect(page.headers.get('content-security-policy')).toContain("script-src 'self'");
+    expect((await call('/tickets/console/console.js', below)).text).toBe('console.js');
+    expect((await call('/tickets/', below)).text).toContain('href="/tickets/console"');
+  });
+
   it('is missing where its files are not bound', async () => {
     const { app } = startBroker();
     expectRefusal(await call('/console', { front: (request) => app.fetch(request) }), '404 NOT_FOUND');

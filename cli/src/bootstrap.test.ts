@@ -22,6 +22,7 @@ function bootstrap(words: readonly string[], given: Partial<Terminal> = {}, made
       return JSON.stringify([{ results: [] }, { results: rows }]);
     },
     writePrivate: async (name) => `/config/${name}`,
+    lockPrivate: (_, work) => work(),
     ...given,
   });
   return { ...at, asked, code: run(['bootstrap', ...words], at.terminal) };

@@ -96,8 +96,8 @@ test('no ping is sent without a connection, after a stop, or after the client cl
   expect(vi.getTimerCount()).toBe(0);
 });
 
-test.for([0, 4.9, -1, Number.NaN])('%d seconds are refused', (seconds) => {
+test.for([0, 4.9, -1, 3601, Number.POSITIVE_INFINITY, Number.NaN])('%d seconds are refused', (seconds) => {
   expect(() => attachHeartbeat(answeringSocket().socket, { seconds })).toThrow(
-    'heartbeat: seconds must be 5 or more',
+    'heartbeat: seconds must be 5 to 3600',
   );
 });

@@ -5,7 +5,7 @@ import { Dialog, useDialog } from '../dialog.tsx';
 import { Filter } from '../filter.tsx';
 import { type Column, List } from '../list.tsx';
 import { useLoaded } from '../load.ts';
-import { hrefOf, type Query } from '../place.ts';
+import { hrefOf, type Query } from '../route.ts';
 import type { AuditEvent, Checkpoint, Page, Readiness } from '../shapes.ts';
 import { Age, Code, lengthOf, Moment } from '../words.tsx';
 import { Proof } from './proof.tsx';

@@ -3,7 +3,7 @@ import { ask } from '../api.ts';
 import { Fault } from '../fault.tsx';
 import { type Field, FieldSet, valuesOf } from '../fields.tsx';
 import { useLoaded } from '../load.ts';
-import { go, type Query } from '../place.ts';
+import { navigate, type Query } from '../route.ts';
 import { useMay } from '../sign-in.tsx';
 import { Code, Moment } from '../words.tsx';
 
@@ -25,7 +25,7 @@ export function Explain({ query }: { readonly query: Query }) {
         key={JSON.stringify(query)}
         onSubmit={(event) => {
           event.preventDefault();
-          go('explain', valuesOf(event.currentTarget));
+          navigate('explain', valuesOf(event.currentTarget));
         }}
       >
         <div class="fields">

@@ -1,10 +1,10 @@
 import { useState } from 'preact/hooks';
-import { type Act, ActButton, REASON } from '../act.tsx';
+import { type Action, ActionButton, REASON } from '../action.tsx';
 import { useAgents } from '../agents.ts';
 import { ask } from '../api.ts';
 import { Filter } from '../filter.tsx';
 import { type Column, List } from '../list.tsx';
-import type { Query } from '../place.ts';
+import type { Query } from '../route.ts';
 import type { Grant, Receipt } from '../shapes.ts';
 import { useMay } from '../sign-in.tsx';
 import { Code, DURATIONS, Moment, ReceiptText, secondsOf } from '../words.tsx';
@@ -21,7 +21,7 @@ const ROLES = [
   ['owner', 'owner: everything'],
 ] as const;
 
-const create = (agents: readonly string[], { subject, agent, instance }: Query): Act<Grant> => ({
+const create = (agents: readonly string[], { subject, agent, instance }: Query): Action<Grant> => ({
   title: 'Give a role',
   verb: 'Give',
   isDestructive: false,
@@ -64,7 +64,7 @@ const create = (agents: readonly string[], { subject, agent, instance }: Query):
   ),
 });
 
-const remove = (grant: Grant): Act<{ readonly receipt: Receipt }> => ({
+const remove = (grant: Grant): Action<{ readonly receipt: Receipt }> => ({
   title: 'Take this grant back',
   verb: 'Take back',
   isDestructive: true,
@@ -118,8 +118,8 @@ export function Grants({ query }: { readonly query: Query }) {
             title: 'Actions',
             actions: true,
             cell: (grant: Grant) => (
-              <ActButton
-                act={() => remove(grant)}
+              <ActionButton
+                action={() => remove(grant)}
                 label="Take back"
                 name={`Take back: ${grant.subject} as ${grant.role} of ${grant.agent} / ${grant.instance}`}
                 after={changed}
@@ -133,7 +133,7 @@ export function Grants({ query }: { readonly query: Query }) {
     <>
       {mayWrite && (
         <div class="actions">
-          <ActButton act={() => create(agents, query)} label="Give a role" kind="" after={changed} />
+          <ActionButton action={() => create(agents, query)} label="Give a role" kind="" after={changed} />
         </div>
       )}
       <Filter view="grants" query={query} fields={FIELDS} />

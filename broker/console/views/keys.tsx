@@ -1,8 +1,8 @@
 import { useState } from 'preact/hooks';
-import { type Act, ActButton, REASON } from '../act.tsx';
+import { type Action, ActionButton, REASON } from '../action.tsx';
 import { ask } from '../api.ts';
 import { type Column, List } from '../list.tsx';
-import { hrefOf, type Query } from '../place.ts';
+import { hrefOf, type Query } from '../route.ts';
 import type { Receipt, SigningKey } from '../shapes.ts';
 import { useMay } from '../sign-in.tsx';
 import { type Span, TimeLine } from '../time-line.tsx';
@@ -20,7 +20,7 @@ const MEANING = {
   revoked: 'its signatures are refused',
 } as const;
 
-const rotate = (purpose: Purpose): Act<Pick<SigningKey, 'kid' | 'activates_at'>> => ({
+const rotate = (purpose: Purpose): Action<Pick<SigningKey, 'kid' | 'activates_at'>> => ({
   title: purpose === 'ticket' ? 'Rotate the signing key of tickets' : 'Rotate the key of the audit log',
   verb: 'Rotate',
   isDestructive: true,
@@ -64,7 +64,7 @@ const rotate = (purpose: Purpose): Act<Pick<SigningKey, 'kid' | 'activates_at'>>
 const revoke = (
   { kid, state }: SigningKey,
   purpose: Purpose,
-): Act<{ readonly signing: string | null; readonly receipt?: Receipt }> => ({
+): Action<{ readonly signing: string | null; readonly receipt?: Receipt }> => ({
   title: 'Revoke this key',
   verb: 'Revoke',
   isDestructive: true,
@@ -131,8 +131,8 @@ export function Keys({ query }: { readonly query: Query }) {
             actions: true,
             cell: (key: SigningKey) =>
               key.state === 'revoked' || key.state === 'retired' ? null : (
-                <ActButton
-                  act={() => revoke(key, purpose)}
+                <ActionButton
+                  action={() => revoke(key, purpose)}
                   label="Revoke"
                   name={`Revoke key ${key.kid}`}
                   after={changed}
@@ -158,7 +158,7 @@ export function Keys({ query }: { readonly query: Query }) {
       </nav>
       {may('keys:rotate') && (
         <div class="actions">
-          <ActButton act={() => rotate(purpose)} label="Rotate …" kind="" after={changed} />
+          <ActionButton action={() => rotate(purpose)} label="Rotate …" kind="" after={changed} />
         </div>
       )}
       {shown.length > 0 && (

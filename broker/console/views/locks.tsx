@@ -1,13 +1,13 @@
 import { useState } from 'preact/hooks';
-import { type Act, ActButton, REASON } from '../act.tsx';
+import { type Action, ActionButton, REASON } from '../action.tsx';
 import { ask } from '../api.ts';
 import { FieldSet, valuesOf } from '../fields.tsx';
 import { type Column, List } from '../list.tsx';
-import { go, type Query } from '../place.ts';
+import { navigate, type Query } from '../route.ts';
 import type { Lock, Receipt } from '../shapes.ts';
 import { useMay } from '../sign-in.tsx';
 import { Code, DURATIONS, Moment, ReceiptText, secondsOf } from '../words.tsx';
-import { LiveSessions } from './session-acts.tsx';
+import { LiveSessions } from './session-actions.tsx';
 
 /** Kinds of targets: the effect of a lock, and the filter that finds the live sessions. */
 const KINDS = {
@@ -87,7 +87,7 @@ function targetOf(kind: Kind, name: string): Target {
 const nameOf = ({ kind, ...members }: Target): string =>
   Object.values(members).map(String).join(' / ') || kind;
 
-const create = (kind: Kind, name: string): Act<Lock & { readonly receipt: Receipt }> => ({
+const create = (kind: Kind, name: string): Action<Lock & { readonly receipt: Receipt }> => ({
   title: `Lock ${kind === 'everything' ? 'everything' : `${KINDS[kind].text.toLowerCase()}`}`,
   verb: 'Lock',
   isDestructive: true,
@@ -127,7 +127,7 @@ function Effect({ kind, name }: { readonly kind: Kind; readonly name: string }) 
   );
 }
 
-const lift = (lock: Lock): Act<{ readonly receipt: Receipt }> => ({
+const lift = (lock: Lock): Action<{ readonly receipt: Receipt }> => ({
   title: 'Lift this lock',
   verb: 'Lift',
   isDestructive: false,
@@ -147,7 +147,7 @@ export function Locks({ query }: { readonly query: Query }) {
   const mayWrite = useMay()('locks:write');
   const changed = (): void => {
     setVersion((before) => before + 1);
-    go('locks');
+    navigate('locks');
   };
   const columns: readonly Column<Lock>[] = [
     {
@@ -180,8 +180,8 @@ export function Locks({ query }: { readonly query: Query }) {
             title: 'Actions',
             actions: true,
             cell: (lock: Lock) => (
-              <ActButton
-                act={() => lift(lock)}
+              <ActionButton
+                action={() => lift(lock)}
                 label="Lift"
                 name={`Lift the lock on ${nameOf(lock.target)}`}
                 after={changed}
@@ -221,7 +221,7 @@ function NewLock({
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          go('locks', valuesOf(event.currentTarget));
+          navigate('locks', valuesOf(event.currentTarget));
         }}
       >
         <FieldSet
@@ -251,7 +251,7 @@ function NewLock({
         <div class="consequence">
           <Effect kind={kind} name={name} />
           <div class="actions">
-            <ActButton act={() => create(kind, name)} label="Lock …" kind="danger" after={after} />
+            <ActionButton action={() => create(kind, name)} label="Lock …" kind="danger" after={after} />
           </div>
         </div>
       )}

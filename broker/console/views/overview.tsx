@@ -2,7 +2,7 @@ import { ask } from '../api.ts';
 import { Bars } from '../bars.tsx';
 import { Fault } from '../fault.tsx';
 import { useLoaded } from '../load.ts';
-import { hrefOf, type Query } from '../place.ts';
+import { hrefOf, type Query } from '../route.ts';
 import type { Page, Readiness, SigningKey, StatsPoint } from '../shapes.ts';
 import { useMay } from '../sign-in.tsx';
 import { Age, Code, counted, lengthOf, timeOfDay } from '../words.tsx';

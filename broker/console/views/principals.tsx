@@ -2,11 +2,11 @@ import { useState } from 'preact/hooks';
 import { ask } from '../api.ts';
 import { Filter } from '../filter.tsx';
 import { type Column, List } from '../list.tsx';
-import { hrefOf, type Query } from '../place.ts';
+import { hrefOf, type Query } from '../route.ts';
 import type { LabelledPrincipal } from '../shapes.ts';
 import { useMay } from '../sign-in.tsx';
 import { Age, Code } from '../words.tsx';
-import { EndAllButton } from './session-acts.tsx';
+import { EndAllButton } from './session-actions.tsx';
 
 const FIELDS = [
   { name: 'label', label: 'Label', hint: 'The beginning of an e-mail address or of a name.' },

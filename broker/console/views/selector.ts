@@ -1,4 +1,4 @@
-import type { Query } from '../place.ts';
+import type { Query } from '../route.ts';
 
 /** A service token, the id of a principal, which names its issuer, or else a label. */
 export function personQuery(person: string | undefined): Query {

@@ -1,8 +1,8 @@
 import { useState } from 'preact/hooks';
-import { type Act, ActButton, REASON } from '../act.tsx';
+import { type Action, ActionButton, REASON } from '../action.tsx';
 import { ask } from '../api.ts';
 import { type Column, List } from '../list.tsx';
-import { hrefOf } from '../place.ts';
+import { hrefOf } from '../route.ts';
 import type { Receipt, ServiceToken } from '../shapes.ts';
 import { type Me, useMay, useMe } from '../sign-in.tsx';
 import { Age, Code, DURATIONS, Moment, ReceiptText, secondsOf } from '../words.tsx';
@@ -15,7 +15,7 @@ interface WithSecret extends ServiceToken {
 
 const words = (text: string | undefined): readonly string[] => (text ?? '').split(/[\s,]+/).filter(Boolean);
 
-const create = ({ permissions, agents }: Me): Act<WithSecret> => ({
+const create = ({ permissions, agents }: Me): Action<WithSecret> => ({
   title: 'Make a service token',
   verb: 'Make',
   isDestructive: false,
@@ -66,7 +66,7 @@ const GRACES = [
   ['0', 'not at all: the old secret leaked'],
 ] as const;
 
-const rotate = ({ id, name }: ServiceToken): Act<WithSecret> => ({
+const rotate = ({ id, name }: ServiceToken): Action<WithSecret> => ({
   title: `Give ${name} a new secret`,
   verb: 'Make the new secret',
   isDestructive: true,
@@ -87,7 +87,7 @@ const rotate = ({ id, name }: ServiceToken): Act<WithSecret> => ({
   doneLabel: 'I have stored the secret',
 });
 
-const revoke = ({ id, name }: ServiceToken): Act<{ readonly receipt: Receipt }> => ({
+const revoke = ({ id, name }: ServiceToken): Action<{ readonly receipt: Receipt }> => ({
   title: `Revoke ${name}`,
   verb: 'Revoke',
   isDestructive: true,
@@ -171,14 +171,14 @@ export function ServiceTokens() {
           )}
           {mayWrite && (
             <>
-              <ActButton
-                act={() => rotate(token)}
+              <ActionButton
+                action={() => rotate(token)}
                 label="New secret"
                 name={`New secret of ${token.name}`}
                 after={changed}
               />
-              <ActButton
-                act={() => revoke(token)}
+              <ActionButton
+                action={() => revoke(token)}
                 label="Revoke"
                 name={`Revoke ${token.name}`}
                 after={changed}
@@ -193,7 +193,7 @@ export function ServiceTokens() {
     <>
       {mayWrite && (
         <div class="actions">
-          <ActButton act={() => create(me)} label="Make a service token" kind="" after={changed} />
+          <ActionButton action={() => create(me)} label="Make a service token" kind="" after={changed} />
         </div>
       )}
       <List

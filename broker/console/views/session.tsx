@@ -2,13 +2,13 @@ import { type Asked, ask, type Outcome } from '../api.ts';
 import { Fault } from '../fault.tsx';
 import { type Column, List } from '../list.tsx';
 import { useLoaded } from '../load.ts';
-import { hrefOf, type Query } from '../place.ts';
+import { hrefOf, type Query } from '../route.ts';
 import type { AuditEvent, Invocation, LabelledSession, Page } from '../shapes.ts';
 import { useMay } from '../sign-in.tsx';
 import { type Span, TimeLine } from '../time-line.tsx';
 import { Age, Code, lengthOf, Moment } from '../words.tsx';
 import { EVENT_COLUMNS } from './audit.tsx';
-import { EndButton } from './session-acts.tsx';
+import { EndButton } from './session-actions.tsx';
 
 /** The most calls, and the most events, on the time line. */
 const MOST_MARKS = 200;

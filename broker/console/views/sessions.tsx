@@ -2,12 +2,12 @@ import { useState } from 'preact/hooks';
 import { ask } from '../api.ts';
 import { Filter } from '../filter.tsx';
 import { type Column, List } from '../list.tsx';
-import { hrefOf, type Query } from '../place.ts';
+import { hrefOf, type Query } from '../route.ts';
 import type { LabelledSession } from '../shapes.ts';
 import { useMay } from '../sign-in.tsx';
 import { Age, Code, Moment } from '../words.tsx';
 import { personQuery, selectorOf } from './selector.ts';
-import { EndAllButton, EndButton } from './session-acts.tsx';
+import { EndAllButton, EndButton } from './session-actions.tsx';
 
 /** So that no row is older than two seconds. */
 const LIVE_EVERY_MS = 1500;

@@ -3546,7 +3546,6 @@ export interface operations {
                 };
             };
             readonly 400: components["responses"]["Error400"];
-            readonly 403: components["responses"]["Error403"];
             readonly 500: components["responses"]["Error500"];
             readonly 503: components["responses"]["NotReady503"];
         };

@@ -111,15 +111,17 @@ export const signInSettings = (identityProvider: IdentityProvider) => ({
   CLAIM_RULES: JSON.stringify(operatorRules(identityProvider)),
 });
 
-/** Claim rules that make people operators, for either way of signing in. They match no person of a real issuer. */
+/** What makes an operator of a person, by each way of signing in. Nobody of a real issuer is meant. */
 const operatorRules = ({ access, auth0 }: IdentityProvider) =>
-  PEOPLE.flatMap(({ email, operates }) =>
+  PEOPLE.flatMap(({ email, sub, operates }) =>
     operates === undefined
       ? []
-      : [access.issuer, auth0.issuer].map((issuer) => ({
-          issuer,
-          claim: 'email',
-          equals: email,
+      : [
+          { issuer: access.issuer, claim: 'email', equals: email },
+          // Access tokens of the tenant have no address.
+          { issuer: auth0.issuer, claim: 'sub', equals: sub },
+        ].map((rule) => ({
+          ...rule,
           tier: 'admin',
           permissions: PERMISSIONS.filter((name) => operates === 'all' || name.endsWith(':read')),
         })),

@@ -45,7 +45,10 @@ export async function login(options: LoginOptions, terminal: Terminal): Promise<
       `The profile ${name} holds a credential that signing in cannot restore. Name another profile by --profile, or delete this one by: agent-ticket logout --profile ${name}`,
     );
   const profile = await signedIn(options, before, terminal);
-  const caller = await callerOf(accessOf(profile, name, terminal), terminal);
+  // The token as it came: one that ends soon would be renewed by the profile from before.
+  const { broker } = profile;
+  const given = 'sign_in' in profile ? { broker, token: profile.sign_in.access_token } : profile;
+  const caller = await callerOf(accessOf(given, name, terminal), terminal);
   const path = await writeProfile(name, profile, terminal);
   if (options.json) terminal.out(`${json({ profile: name, ...caller })}\n`);
   else terminal.out(`Signed in as ${plain(caller.email ?? caller.principal)}.\n`);

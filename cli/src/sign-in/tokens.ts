@@ -1,7 +1,7 @@
 import { decodeJwt } from 'jose';
 import { type Terminal, UsageError } from '../command.ts';
 import { renewSignIn } from './issuer.ts';
-import { profileFile, readProfile, type SignIn, writeProfile } from './profile.ts';
+import { profileFile, readProfile, rewriteProfile, type SignIn } from './profile.ts';
 
 /** Tokens are renewed this long before they expire: clocks differ, and a request takes time. */
 const EARLY_MS = 60_000;
@@ -30,7 +30,7 @@ const renewed = (name: string, terminal: Terminal): Promise<SignIn> =>
     if (signIn.refresh_token === undefined)
       throw new UsageError(`The sign-in has ended. Sign in again: ${again}`, { code: 'SIGNED_OUT' });
     const next = await renewSignIn(signIn, signIn.refresh_token, again, terminal);
-    await writeProfile(name, { ...profile, sign_in: next }, terminal);
+    await rewriteProfile(name, { ...profile, sign_in: next }, terminal);
     return next;
   });
 

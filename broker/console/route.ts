@@ -1,17 +1,14 @@
 import { useEffect, useState } from 'preact/hooks';
 
-/**
- * The view and its filters, as in `#sessions?agent=counter`. The fragment keeps the filters out of the logs of
- * servers.
- */
-export interface Place {
+/** Where the console is: `#sessions?agent=counter`. In the fragment, so that no filter is in any server's log. */
+export interface Route {
   readonly view: string;
   readonly query: Query;
 }
 
 export type Query = Readonly<Record<string, string>>;
 
-function readPlace(hash: string): Place {
+function readRoute(hash: string): Route {
   const [view = '', search = ''] = hash.replace(/^#/, '').split('?');
   return { view, query: Object.fromEntries(new URLSearchParams(search)) };
 }
@@ -25,16 +22,16 @@ export function hrefOf(
   return given.length === 0 ? `#${view}` : `#${view}?${new URLSearchParams(given)}`;
 }
 
-export const go = (view: string, query: Query = {}): void => {
+export const navigate = (view: string, query: Query = {}): void => {
   location.hash = hrefOf(view, query);
 };
 
-export function usePlace(): Place {
-  const [place, setPlace] = useState(() => readPlace(location.hash));
+export function useRoute(): Route {
+  const [route, setRoute] = useState(() => readRoute(location.hash));
   useEffect(() => {
-    const follow = (): void => setPlace(readPlace(location.hash));
+    const follow = (): void => setRoute(readRoute(location.hash));
     addEventListener('hashchange', follow);
     return () => removeEventListener('hashchange', follow);
   }, []);
-  return place;
+  return route;
 }

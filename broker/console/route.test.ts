@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { hrefOf } from './place.ts';
+import { hrefOf } from './route.ts';
 
 it('an address has the filters that are set, and no part of a value becomes another filter', () => {
   expect(hrefOf('sessions')).toBe('#sessions');

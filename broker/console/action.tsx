@@ -5,8 +5,8 @@ import { Dialog, useDialog } from './dialog.tsx';
 import { Fault } from './fault.tsx';
 import { type Field, FieldSet, type Values, valuesOf } from './fields.tsx';
 
-/** An action of an operator, with the texts of its dialog before and after. */
-export interface Act<Answer> {
+/** Something that an operator may do: what the dialog says before it, and what it shows after it. */
+export interface Action<Answer> {
   readonly title: string;
   /** On the button that does it: a verb. */
   readonly verb: string;
@@ -23,7 +23,7 @@ export interface Act<Answer> {
   readonly doneLabel?: string;
 }
 
-/** The reason that every destructive act asks for; the audit log keeps it. */
+/** The reason that every destructive action asks for; the audit log keeps it. */
 export const REASON: Field = {
   name: 'reason',
   label: 'Reason',
@@ -32,8 +32,8 @@ export const REASON: Field = {
   maxLength: 500,
 };
 
-interface ActButtonProps<Answer> {
-  readonly act: () => Act<Answer>;
+interface ActionButtonProps<Answer> {
+  readonly action: () => Action<Answer>;
   readonly label: string;
   /** The full name, for screen readers; left out: the label. */
   readonly name?: string;
@@ -42,8 +42,14 @@ interface ActButtonProps<Answer> {
   readonly after?: () => void;
 }
 
-/** A button that opens the dialog of an act. */
-export function ActButton<Answer>({ act, label, name, kind = 'plain', after }: ActButtonProps<Answer>) {
+/** A button that opens the dialog of an action. */
+export function ActionButton<Answer>({
+  action,
+  label,
+  name,
+  kind = 'plain',
+  after,
+}: ActionButtonProps<Answer>) {
   const openDialog = useDialog();
   return (
     <button
@@ -51,23 +57,23 @@ export function ActButton<Answer>({ act, label, name, kind = 'plain', after }: A
       class={kind}
       aria-label={name}
       aria-haspopup="dialog"
-      onClick={() => openDialog(<ActDialog act={act()} after={after} />)}
+      onClick={() => openDialog(<ActionDialog action={action()} after={after} />)}
     >
       {label}
     </button>
   );
 }
 
-interface ActDialogProps<Answer> {
-  readonly act: Act<Answer>;
+interface ActionDialogProps<Answer> {
+  readonly action: Action<Answer>;
   readonly after: (() => void) | undefined;
 }
 
-function ActDialog<Answer>({ act, after }: ActDialogProps<Answer>) {
+function ActionDialog<Answer>({ action, after }: ActionDialogProps<Answer>) {
   const [state, setState] = useState<'asking' | 'busy' | Failure | { readonly shown: ComponentChild }>(
     'asking',
   );
-  const { title, verb, isDestructive, consequence, undo, fields = [], run, done, doneLabel } = act;
+  const { title, verb, isDestructive, consequence, undo, fields = [], run, done, doneLabel } = action;
   const isDone = typeof state === 'object' && 'shown' in state;
   const submit = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault();

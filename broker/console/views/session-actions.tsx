@@ -1,8 +1,8 @@
-import { type Act, ActButton, REASON } from '../act.tsx';
+import { type Action, ActionButton, REASON } from '../action.tsx';
 import { ask } from '../api.ts';
 import { Fault } from '../fault.tsx';
 import { useLoaded } from '../load.ts';
-import type { Query } from '../place.ts';
+import type { Query } from '../route.ts';
 import type { LabelledSession, Page, Receipt } from '../shapes.ts';
 import { Code, counted, ReceiptText } from '../words.tsx';
 
@@ -47,7 +47,7 @@ export function EndButton({
 }) {
   const who = session.principal_label ?? session.principal;
   const where = `${session.agent} / ${session.instance}`;
-  const act = (): Act<Ended> => ({
+  const action = (): Action<Ended> => ({
     title: 'End this session',
     verb: 'End session',
     isDestructive: true,
@@ -68,7 +68,14 @@ export function EndButton({
       </>
     ),
   });
-  return <ActButton act={act} label="End" name={`End the session of ${who} with ${where}`} after={after} />;
+  return (
+    <ActionButton
+      action={action}
+      label="End"
+      name={`End the session of ${who} with ${where}`}
+      after={after}
+    />
+  );
 }
 
 /** Ends everything that one selector names: a person, a service token, an agent, an instance or an address. */
@@ -85,7 +92,7 @@ export function EndAllButton({
   const { agent, instance, ip_address: address, ...party } = selector;
   const [person] = Object.values(party);
   const what = person ?? address ?? (instance === undefined ? agent : `${agent} / ${instance}`);
-  const act = (): Act<Ended> => ({
+  const action = (): Action<Ended> => ({
     title: `End all sessions of ${what}`,
     verb: 'End all',
     isDestructive: true,
@@ -110,5 +117,5 @@ export function EndAllButton({
     ),
   });
   const name = `End all sessions of ${what}`;
-  return <ActButton act={act} label={label ?? name} name={name} kind="danger" after={after} />;
+  return <ActionButton action={action} label={label ?? name} name={name} kind="danger" after={after} />;
 }
