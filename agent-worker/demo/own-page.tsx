@@ -24,7 +24,7 @@ interface OwnPage {
   readonly noun: string;
   /** The text for a person who has not signed in. */
   readonly about: string;
-  /** Once somebody has. */
+  /** The text for a person who has signed in. */
   readonly view: (own: Own) => ReactNode;
 }
 

@@ -5,7 +5,7 @@ import { Dialog, useDialog } from './dialog.tsx';
 import { Fault } from './fault.tsx';
 import { type Field, FieldSet, type Values, valuesOf } from './fields.tsx';
 
-/** Something that an operator may do: what the dialog says before it, and what it shows after it. */
+/** An action of an operator, with the texts of its dialog before and after. */
 export interface Action<Answer> {
   readonly title: string;
   /** On the button that does it: a verb. */

@@ -49,7 +49,7 @@ function Frame({ me, route }: { readonly me: Me; readonly route: Route }) {
   const first = useRef(route);
   useEffect(() => {
     document.title = `${view?.title ?? 'Not found'} · Broker console`;
-    // The browser drops the focus of what is gone. A page that was just opened begins at its beginning.
+    // The browser drops the focus of a removed element. A page that was just opened keeps the focus at its top.
     if (route !== first.current && document.activeElement === document.body)
       document.getElementById('main')?.focus();
   }, [view, route]);

@@ -20,7 +20,7 @@ interface ListProps<Row> {
   readonly load: (asked: Asked) => Promise<Outcome<Page<Row>>>;
   readonly columns: readonly Column<Row>[];
   readonly keyOf: (row: Row) => string;
-  /** In route of a table without rows. */
+  /** Shown in place of a table without rows. */
   readonly empty: ComponentChild;
   /** The page is loaded again after this time. */
   readonly everyMs?: number;

@@ -90,7 +90,7 @@ it('one process at a time works under a lock', async () => {
   expect(seen).toHaveLength(4);
 });
 
-it('of many that find a lock which was left behind, one at a time has it', async () => {
+it('of many processes that find a stale lock, one at a time holds it', async () => {
   const path = await writePrivate('a.json', 'content');
   await writeFile(`${path}.lock`, String(spawnSync(process.execPath, ['--version']).pid));
   let [holders, most, done] = [0, 0, 0];
@@ -105,7 +105,7 @@ it('of many that find a lock which was left behind, one at a time has it', async
   expect([most, done]).toEqual([1, 20]);
 });
 
-it('a holder that took too long leaves the lock of the next one where it is', async () => {
+it('a holder that took too long does not remove the lock of the next holder', async () => {
   const path = await writePrivate('a.json', 'content');
   await lockPrivate('a.json', async () => {
     await writeFile(`${path}.lock`, `${process.pid} of another`);

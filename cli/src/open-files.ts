@@ -88,8 +88,8 @@ const LOCK_MS = 60_000;
 const LOCK_POLL_MS = 50;
 
 /**
- * See `Terminal.lockPrivate`. The file of the lock has the process in it, which left it behind if it has ended, and a
- * random part, by which each holder knows its own.
+ * See `Terminal.lockPrivate`. The lock file contains the id of its process and a random part. The lock of a process
+ * that has ended is stale; the random part names the holder.
  */
 export async function lockPrivate<Result>(name: string, work: () => Promise<Result>): Promise<Result> {
   const path = `${privatePath(name)}.lock`;
@@ -121,7 +121,10 @@ async function lockIn(path: string): Promise<HeldLock | undefined> {
   }
 }
 
-/** Removes a lock with this text. Another process may have taken its place since it was read: that one is put back. */
+/**
+ * Removes a lock with this text. Another process may have replaced the lock since it was read; then its lock is put
+ * back.
+ */
 async function removeLock(path: string, text: string): Promise<void> {
   const aside = `${path}.${randomUUID()}`;
   try {

@@ -121,8 +121,8 @@ function Report({ work, newest }: { readonly work: Work; readonly newest: number
 function Verdict({ proven: { isSound, verification } }: { readonly proven: Proven }) {
   const { content, order, gaps, tail, events, checkpoints, begins } = verification;
   const answers = [
-    ['Content', content, `every event up to ${tail.provenThrough} is what was signed`],
-    ['Order', order, 'every event is in its route'],
+    ['Content', content, `every event up to ${tail.provenThrough} is as it was signed`],
+    ['Order', order, 'every event is in its place'],
     ['Gaps', gaps, 'no event is missing in between'],
     [
       'End',

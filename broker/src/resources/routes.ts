@@ -299,7 +299,7 @@ export const ROUTES: readonly Route[] = [
     method: 'GET',
     path: '/healthz',
     allowsPlaintext: true,
-    ...open(unlimited('it asks nothing of anything'), liveness, BY_PROBES),
+    ...open(unlimited('it calls no database and no other service'), liveness, BY_PROBES),
   },
   {
     method: 'GET',

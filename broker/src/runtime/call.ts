@@ -73,7 +73,7 @@ export interface Route {
   readonly allowsNobody?: true;
   /** Whether a caller that a lock names may use it. */
   readonly allowsLocked?: true;
-  /** Whether it answers without TLS: what probes a broker behind its proxy calls it by the address of the machine. */
+  /** Whether the route answers without TLS: a probe of a broker behind its proxy uses the address of the machine. */
   readonly allowsPlaintext?: true;
   /** How its refusals look; left out: as everywhere. */
   readonly renderError?: ErrorRenderer;

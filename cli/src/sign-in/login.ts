@@ -45,7 +45,7 @@ export async function login(options: LoginOptions, terminal: Terminal): Promise<
       `The profile ${name} holds a credential that signing in cannot restore. Name another profile by --profile, or delete this one by: agent-ticket logout --profile ${name}`,
     );
   const profile = await signedIn(options, before, terminal);
-  // The token as it came: one that ends soon would be renewed by the profile from before.
+  // The token is used as it came: one that expires soon would be renewed from the earlier profile.
   const { broker } = profile;
   const given = 'sign_in' in profile ? { broker, token: profile.sign_in.access_token } : profile;
   const caller = await callerOf(accessOf(given, name, terminal), terminal);

@@ -73,11 +73,11 @@ export async function readProfile(name: string, terminal: Terminal): Promise<Pro
   return text === undefined ? undefined : soundProfile(parseJson(text), `the profile ${name}`);
 }
 
-/** Writes a profile for its owner alone, once no other process changes it. Answers the path of its file. */
+/** Writes a profile for its owner alone, when no other process holds its lock. Answers the path of its file. */
 export const writeProfile = (name: string, profile: Profile, terminal: Terminal): Promise<string> =>
   terminal.lockPrivate(profileFile(name), () => rewriteProfile(name, profile, terminal));
 
-/** The same for those who have the lock of the file. */
+/** The same, for a caller that holds the lock of the file. */
 export const rewriteProfile = (name: string, profile: Profile, terminal: Terminal): Promise<string> =>
   terminal.writePrivate(profileFile(name), `${JSON.stringify(profile, null, 2)}\n`);
 
