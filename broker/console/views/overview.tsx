@@ -242,7 +242,7 @@ function OverTime({ step }: { readonly step: string }) {
             />
           </div>
           <Refusals items={items} />
-          {at !== undefined && <p class="note">As of {timeOfDay(at)}, counted anew each minute.</p>}
+          {at !== undefined && <p class="note">As of {timeOfDay(at)}, counted again each minute.</p>}
         </>
       )}
     </section>

@@ -56,7 +56,7 @@ export function safeAddress(text: string, source: string): URL {
 export function soundProfile(content: unknown, source: string): Profile {
   const read = Profile.safeParse(content);
   if (!read.success)
-    throw new UsageError(`${source} is damaged. Write it anew by: agent-ticket login, or profiles save`);
+    throw new UsageError(`${source} is damaged. Replace it by: agent-ticket login, or profiles save`);
   const url = safeAddress(read.data.broker, source);
   const { sign_in: signIn } = { sign_in: undefined, ...read.data };
   const texts = [...Object.values(read.data), ...Object.values(signIn ?? {})];

@@ -133,7 +133,7 @@ describe('through Cloudflare Access', () => {
 
   it.each([
     ['is asked for once where it lasts', 3600, 1],
-    ['is asked for anew when its end is near', 30, 2],
+    ['is requested again when it expires soon', 30, 2],
   ])('the token %s', async (_what, expiresIn, times) => {
     const { runs, at } = cloudflared(expiresIn);
     const token = accessTokenOf(BROKER, at.terminal);

@@ -53,7 +53,7 @@ it('a request over the limit is reported, with the time to wait', async () => {
 });
 
 it.each([crypto.randomUUID(), '..', ''])(
-  'a session that is not there is said not to be there: %s',
+  'a missing session is reported: %s',
   async (id) => {
     const { page } = await openConsole('Olga', `session?id=${id}`, { expects: [/404/] });
     await page.getByText('There is no such thing').waitFor();
