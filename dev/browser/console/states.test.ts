@@ -52,13 +52,10 @@ it('a request over the limit is reported, with the time to wait', async () => {
   await page.getByText(/Wait \d+ seconds?\./).waitFor();
 });
 
-it.each([crypto.randomUUID(), '..', ''])(
-  'a missing session is reported: %s',
-  async (id) => {
-    const { page } = await openConsole('Olga', `session?id=${id}`, { expects: [/404/] });
-    await page.getByText('There is no such thing').waitFor();
-  },
-);
+it.each([crypto.randomUUID(), '..', ''])('a missing session is reported: %s', async (id) => {
+  const { page } = await openConsole('Olga', `session?id=${id}`, { expects: [/404/] });
+  await page.getByText('There is no such thing').waitFor();
+});
 
 it('no page frames the console, not even one of its own origin', async () => {
   const { page } = await openTab(inject('stack').agentWorker, { expects: [/frame/i] });
