@@ -57,7 +57,7 @@ export async function init({ folder, json }: InitOptions, terminal: Terminal): P
     { path: `${folder}/wrangler.jsonc`, text: configurationOf(worker, folder) },
     { path: `${folder}/package.json`, text: manifestOf(folder) },
     // `dev` writes secrets there.
-    { path: `${folder}/.gitignore`, text: '.dev.vars*\n.wrangler\nnode_modules\n' },
+    { path: `${folder}/.gitignore`, text: '.dev.vars*\n.wrangler\nnode_modules\nwrangler.deploy*.json\n' },
   ];
   const present = await terminal.createFiles(files);
   if (present.length > 0)

@@ -23,10 +23,10 @@ export interface Configurations {
   readonly agentWorker: WorkerConfiguration | undefined;
 }
 
-const PLACEHOLDER = /(^|[./@])example\.(com|org|net)(?=[/:]|$)/;
+export const PLACEHOLDER = /(^|[./@])example\.(com|org|net)(?=[/:]|$)/;
 const PLACEHOLDER_ID = /^0{8}-0{4}-0{4}-0{4}-0{11}[0-9a-f]$/;
 const MUST_BE_SET = ['ISSUER', 'TICKET_AUDIENCE', 'AGENT_WORKER_URL'] as const;
-const SECRETS = [
+export const SECRETS = [
   'KEK',
   'KEK_PREVIOUS',
   'TOKEN_PEPPER',

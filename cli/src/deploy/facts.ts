@@ -1,0 +1,286 @@
+import * as z from 'zod';
+import { type Project, type Terminal, UsageError } from '../command.ts';
+import { SKIPPED } from '../doctor/check.ts';
+import { CONFIGURATION_CHECKS, WorkerConfiguration } from '../doctor/configuration.ts';
+import { answerOf } from './answer.ts';
+import type { Account, Cloudflare, Version } from './cloudflare.ts';
+import {
+  deployable,
+  type Names,
+  namesOf,
+  ofEnvironment,
+  PRODUCTION,
+  type RawWorker,
+  type Side,
+} from './configuration.ts';
+import {
+  keptSecrets,
+  type MissingSecret,
+  missingSecrets,
+  requiredSecrets,
+  type Sealed,
+  secretsFile,
+} from './secrets.ts';
+import type { Deployment } from './settings.ts';
+
+/** What a plan is made of: the account and the project as they are. */
+export interface Facts {
+  readonly environment: string;
+  readonly deployment: Deployment;
+  readonly account: Account;
+  readonly names: Names;
+  readonly ids: ReadonlyMap<string, string>;
+  readonly control: Migrations;
+  readonly record: Migrations;
+  /** Operators that are service tokens. */
+  readonly operators: number;
+  readonly broker: WorkerFacts;
+  readonly agents: WorkerFacts;
+  /** Of the file of secrets. */
+  readonly secretsFile: string;
+}
+
+export interface Migrations {
+  /** Not applied yet, in their order. */
+  readonly pending: readonly string[];
+}
+
+export interface WorkerFacts {
+  /** The configuration that is deployed. */
+  readonly config: string;
+  /** The part of the tag that is of the build. */
+  readonly build: string;
+  readonly live: Version | undefined;
+  readonly exists: boolean;
+  readonly missing: readonly MissingSecret[];
+}
+
+/** Both workers as the project has them, with the paths of their configurations. */
+export interface Source {
+  readonly path: string;
+  readonly raw: RawWorker;
+}
+
+export interface Sources {
+  readonly broker: Source;
+  readonly agents: Source;
+}
+
+/** Paths of a project are with slashes, from its folder. */
+const join = (...parts: readonly string[]): string => parts.filter((part) => part !== '').join('/');
+const dirname = (path: string): string => path.replace(/[^/]*$/, '').replace(/\/$/, '');
+
+/** Where builds of a deployment are. */
+const BUILDS = '.agent-ticket';
+
+export const configPath = ({ path }: Source, environment: string): string =>
+  join(dirname(path), `wrangler.deploy${environment === PRODUCTION ? '' : `.${environment}`}.json`);
+
+/** Reads the account, and builds both workers. Changes nothing in the account. */
+export async function gatherFacts(
+  environment: string,
+  deployment: Deployment,
+  sources: Sources,
+  cloudflare: Cloudflare,
+  terminal: Terminal,
+  { say, takesHostnames }: { say: (what: string) => void; takesHostnames: boolean },
+): Promise<Facts> {
+  const { project } = terminal;
+  const names = namesOf(sources.broker.raw, sources.agents.raw, environment);
+  say('asking for the account');
+  const account = accountOf(deployment, await cloudflare.accounts(), terminal);
+  const write = (ids: ReadonlyMap<string, string>) =>
+    writeConfigs({ environment, deployment, account, names, ids }, sources, project);
+  const configs = await write(new Map());
+  say('looking at databases, workers and secrets');
+  const ids = await cloudflare.databases(configs.broker);
+  await write(ids);
+  await requireSound(configs, terminal);
+  const control = await readDatabase(
+    'CONTROL',
+    names.control,
+    ids,
+    configs.broker,
+    sources.broker,
+    cloudflare,
+    project,
+  );
+  const record = await readDatabase(
+    'RECORD',
+    names.record,
+    ids,
+    configs.broker,
+    sources.broker,
+    cloudflare,
+    project,
+  );
+  const sealed =
+    control.tables.length === 0 ? NOTHING : await readSealed(configs.broker, control.tables, cloudflare);
+  const file = secretsFile(account.id, names.broker);
+  const kept = await keptSecrets(file, terminal);
+  await project.write(join(BUILDS, '.gitignore'), '*\n');
+  const workerFacts = async (side: Side): Promise<WorkerFacts> => {
+    const config = configs[side];
+    const present = await cloudflare.secretNames(config);
+    const live = present === undefined ? undefined : await cloudflare.liveVersion(config);
+    if (side === 'broker') requireOurs(names.broker, present, live);
+    if (present === undefined && !takesHostnames) await requireFree(deployment[side], terminal);
+    const missing = missingSecrets(side, deployment, present ?? [], kept, sealed, terminal);
+    say(`building ${names[side]}`);
+    const folder = join(BUILDS, 'build', environment, side);
+    await cloudflare.build(config, folder);
+    const { path, raw } = sources[side];
+    const assets = ofEnvironment(raw, environment).assets?.directory;
+    const folders = [folder, ...(assets === undefined ? [] : [join(dirname(path), assets)])];
+    return { config, build: await project.digest(folders), live, exists: present !== undefined, missing };
+  };
+  return {
+    ...{ environment, deployment, account, names, ids, control, record, secretsFile: file },
+    operators: sealed.operators,
+    broker: await workerFacts('broker'),
+    agents: await workerFacts('agents'),
+  };
+}
+
+function accountOf({ account }: Deployment, all: readonly Account[], { environment }: Terminal): Account {
+  const wanted = account ?? environment.CLOUDFLARE_ACCOUNT_ID;
+  const [only] = all;
+  if (only === undefined)
+    throw new UsageError('The login has no account. Log in by npx wrangler login.', { code: 'NO_ACCOUNT' });
+  const found =
+    wanted === undefined ? (all.length === 1 ? only : undefined) : all.find(({ id }) => id === wanted);
+  if (found !== undefined) return found;
+  const list = all.map(({ id, name }) => `${id} (${name})`).join(', ');
+  throw new UsageError(
+    wanted === undefined
+      ? `The login has ${all.length} accounts. Give --account, one of ${list}.`
+      : `The login does not have the account ${wanted}. It has ${list}.`,
+    { code: 'NO_ACCOUNT' },
+  );
+}
+
+/** Writes the two generated files. Answers their paths. */
+export async function writeConfigs(
+  facts: Pick<Facts, 'environment' | 'deployment' | 'account' | 'names' | 'ids'>,
+  sources: Sources,
+  project: Project,
+): Promise<Readonly<Record<Side, string>>> {
+  const { account, environment, deployment, names, ids } = facts;
+  const one = async (side: Side): Promise<string> => {
+    const path = configPath(sources[side], environment);
+    const secrets = requiredSecrets(side, deployment);
+    const wanted = { side, environment, deployment, accountId: account.id, names, ids, secrets };
+    await project.write(path, `${JSON.stringify(deployable(sources[side].raw, wanted), null, 2)}\n`);
+    return path;
+  };
+  return { broker: await one('broker'), agents: await one('agents') };
+}
+
+/** Faults of the files are found before anything is made. */
+async function requireSound(configs: Readonly<Record<Side, string>>, terminal: Terminal): Promise<void> {
+  const read = async (path: string) => WorkerConfiguration.parse(await terminal.readWorker(path));
+  const known = { broker: await read(configs.broker), agentWorker: await read(configs.agents) };
+  const faults = CONFIGURATION_CHECKS.map(({ look }) => look(known)).filter(
+    (found) => found !== undefined && found !== SKIPPED,
+  );
+  if (faults.length > 0) throw new UsageError(faults.join(' '), { code: 'CONFIGURATION' });
+}
+
+/**
+ * A worker of that name that somebody else deployed would be replaced without a question. One of ours has a tag, or the
+ * secrets of a broker that was deployed by hand.
+ */
+function requireOurs(name: string, secrets: readonly string[] | undefined, live: Version | undefined): void {
+  if (secrets === undefined || secrets.includes('KEK') || live?.tag?.startsWith(TAG) === true) return;
+  throw new UsageError(
+    `The account has a worker ${name} that is no broker, and it would be replaced. Change "name" in the configuration of the broker.`,
+    { code: 'NAME_TAKEN' },
+  );
+}
+
+/**
+ * Without a terminal wrangler moves a hostname, with its DNS record, from whatever has it. Does NOT see a record at which no
+ * web server answers.
+ */
+async function requireFree(address: string, terminal: Terminal): Promise<void> {
+  if ((await answerOf(address, terminal)) === undefined) return;
+  throw new UsageError(
+    `Something answers at ${address} already, and the hostname would be taken from it. Name another address, or add --take-hostnames.`,
+    { code: 'HOSTNAME_TAKEN' },
+  );
+}
+
+/** How the tag of a version begins that was deployed here. The platform has room for few characters. */
+const TAG = 'at-';
+const TAG_DIGITS = 16;
+
+/** The same where neither the code nor the configuration of a worker changed. */
+export async function tagOf({ config, build }: WorkerFacts, project: Project): Promise<string> {
+  const text = new TextEncoder().encode(`${build}\n${await project.read(config)}`);
+  const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', text));
+  return (
+    TAG +
+    [...hash]
+      .map((byte) => byte.toString(16).padStart(2, '0'))
+      .join('')
+      .slice(0, TAG_DIGITS)
+  );
+}
+
+interface DatabaseFacts extends Migrations {
+  readonly tables: readonly string[];
+}
+
+const Name = z.object({ name: z.string() });
+
+async function readDatabase(
+  binding: string,
+  name: string,
+  ids: ReadonlyMap<string, string>,
+  config: string,
+  { path, raw }: Source,
+  cloudflare: Cloudflare,
+  project: Project,
+): Promise<DatabaseFacts> {
+  const folder = raw.d1_databases.find((each) => each.binding === binding)?.migrations_dir ?? 'migrations';
+  const files = (await project.list(join(dirname(path), folder))).filter((file) => file.endsWith('.sql'));
+  if (files.length === 0)
+    throw new UsageError(
+      `${join(dirname(path), folder)} has no migrations of ${binding}. Install the broker: npm install --prefix ${dirname(path)} @agent-ticket/broker`,
+    );
+  if (!ids.has(name)) return { pending: files, tables: [] };
+  const names = async (sql: string) =>
+    (await cloudflare.query(config, binding, sql)).map((row) => Name.parse(row).name);
+  const tables = await names("SELECT name FROM sqlite_master WHERE type = 'table'");
+  const applied = tables.includes('d1_migrations') ? await names('SELECT name FROM d1_migrations') : [];
+  const [newer] = applied.filter((file) => !files.includes(file));
+  if (newer !== undefined)
+    throw new UsageError(
+      `${name} has the migration ${newer}, which this version does not have: a newer version deployed it. Deploy that one, or a newer one.`,
+      { code: 'NEWER_SCHEMA' },
+    );
+  return { pending: files.filter((file) => !applied.includes(file)), tables };
+}
+
+const NOTHING = { keys: 0, tokens: 0, operators: 0 };
+const SealedRow = z.object({ keys: z.number(), tokens: z.number(), operators: z.number() });
+
+/** Tables that are not there have no rows. */
+async function readSealed(
+  config: string,
+  tables: readonly string[],
+  cloudflare: Cloudflare,
+): Promise<Sealed & { readonly operators: number }> {
+  const count = (table: string, where = ''): string =>
+    tables.includes(table) ? `(SELECT count(*) FROM ${table}${where})` : '0';
+  const operators = count(
+    'service_tokens',
+    ` WHERE revoked_at IS NULL AND permissions LIKE '%"service-tokens:write"%'`,
+  );
+  const [row] = await cloudflare.query(
+    config,
+    'CONTROL',
+    `SELECT ${count('signing_keys')} AS keys, ${count('service_token_secrets')} AS tokens, ${operators} AS operators`,
+  );
+  return SealedRow.parse(row);
+}

@@ -1,0 +1,192 @@
+import { plain } from '../api/plain-text.ts';
+import { makeOperator, pepperOf } from '../bootstrap.ts';
+import { UsageError } from '../command.ts';
+import { writeProfile } from '../sign-in/profile.ts';
+import { checkSteps } from './checks.ts';
+import type { Side } from './configuration.ts';
+import { tagOf, writeConfigs } from './facts.ts';
+import { keptSecrets, valuesOf } from './secrets.ts';
+import type { Run, Step } from './step.ts';
+
+const keep = (name: string, text: string): Step => ({
+  name,
+  action: 'keep',
+  text,
+  run: async () => undefined,
+});
+
+/** The steps of a deployment, in their order. A broker is deployed before the agents, whose worker is bound to it. */
+export async function stepsOf(run: Run): Promise<readonly Step[]> {
+  const { facts } = run;
+  const { control, record } = facts.names;
+  return [
+    databaseStep('control database', control, run),
+    databaseStep('record database', record, run),
+    migrationStep('control tables', 'CONTROL', facts.control.pending, run),
+    migrationStep('record tables', 'RECORD', facts.record.pending, run),
+    secretsStep('broker', run),
+    await workerStep('broker', run),
+    secretsStep('agents', run),
+    await workerStep('agents', run),
+    operatorStep(run),
+    ...checkSteps(run),
+  ];
+}
+
+function databaseStep(step: string, name: string, { facts, sources, cloudflare, terminal }: Run): Step {
+  if (facts.ids.has(name)) return keep(step, name);
+  return {
+    ...{ name: step, action: 'make', text: name },
+    async run() {
+      const { config } = facts.broker;
+      // One that somebody made since the plan is the same to us.
+      await cloudflare.createDatabase(config, name).catch((error: unknown) => {
+        if (!(error instanceof UsageError && error.facts.code === 'NAME_TAKEN')) throw error;
+      });
+      const ids = await cloudflare.databases(config);
+      const id = ids.get(name);
+      if (id === undefined)
+        throw new UsageError(`${name} was made, but the account does not list it yet. Wait a minute.`);
+      await writeConfigs({ ...facts, ids }, sources, terminal.project);
+      return id;
+    },
+  };
+}
+
+function migrationStep(
+  step: string,
+  binding: string,
+  pending: readonly string[],
+  { facts, cloudflare }: Run,
+): Step {
+  if (pending.length === 0) return keep(step, 'every migration is applied');
+  return {
+    ...{ name: step, action: 'change', text: `apply ${pending.join(', ')}` },
+    async run() {
+      await cloudflare.migrate(facts.broker.config, binding);
+      return undefined;
+    },
+  };
+}
+
+function secretsStep(side: Side, { facts, cloudflare, terminal }: Run): Step {
+  const { config, missing, exists } = facts[side];
+  const name = `${SIDES[side]} secrets`;
+  if (missing.length === 0) return keep(name, 'all are set');
+  return {
+    ...{ name, action: 'make' },
+    text: missing.map((each) => `${each.name} (${SOURCES[each.from]})`).join(', '),
+    async run() {
+      const values = await valuesOf(missing, facts.secretsFile, terminal);
+      try {
+        await cloudflare.setSecrets(config, values);
+      } catch (error) {
+        // Wrangler makes a worker for them, which would look like one of somebody else.
+        if (!exists && (await cloudflare.secretNames(config).catch(() => undefined))?.length === 0)
+          await undoing(error, () => cloudflare.deleteWorker(config), `The empty worker was deleted.`);
+        throw error;
+      }
+      return undefined;
+    },
+  };
+}
+
+const SIDES: Readonly<Record<Side, string>> = { broker: 'broker', agents: 'agent worker' };
+const SOURCES = {
+  environment: 'from the environment',
+  'earlier run': 'from an earlier run',
+  random: 'new',
+  person: 'you are asked',
+} as const;
+
+/** Throws the fault with what was rolled back after it, or with why that failed. */
+async function undoing(fault: unknown, undo: () => Promise<void>, done: string): Promise<never> {
+  if (!(fault instanceof UsageError)) throw fault;
+  const outcome = await undo().then(
+    () => done,
+    (error: unknown) => {
+      if (!(error instanceof UsageError)) throw error;
+      return `It could not be rolled back: ${error.message}`;
+    },
+  );
+  throw new UsageError(`${fault.message} ${outcome}`, fault.facts);
+}
+
+async function workerStep(side: Side, run: Run): Promise<Step> {
+  const { facts, cloudflare, terminal, before } = run;
+  const worker = facts[side];
+  const tag = await tagOf(worker, terminal.project);
+  const changesSecrets = worker.missing.length > 0;
+  const isSame = worker.live?.tag === tag && !changesSecrets;
+  const text = `${facts.names[side]} at ${facts.deployment[side]}`;
+  if (isSame) return keep(SIDES[side], text);
+  return {
+    name: SIDES[side],
+    action: worker.exists ? 'change' : 'make',
+    text,
+    async run() {
+      // The secrets before made a version of their own.
+      const former = worker.live === undefined ? undefined : await cloudflare.liveVersion(worker.config);
+      before.set(side, former);
+      try {
+        // Anew: the ids of databases are in the configuration now.
+        await cloudflare.deploy(worker.config, await tagOf(worker, terminal.project));
+      } catch (error) {
+        const now = await cloudflare.liveVersion(worker.config).catch(() => undefined);
+        if (former === undefined || now === undefined || now.id === former.id) throw error;
+        await undoing(
+          error,
+          () => cloudflare.rollback(worker.config, former.id),
+          `${facts.names[side]} was rolled back to the version before.`,
+        );
+      }
+      return undefined;
+    },
+  };
+}
+
+/**
+ * After a check that failed: the versions from before this run, the agents first, since their worker is bound to the broker.
+ * Answers sentences. Databases and secrets stay: older code works with newer tables.
+ */
+export async function rollBack({ facts, cloudflare, before }: Run): Promise<readonly string[]> {
+  const said: string[] = [];
+  for (const side of ['agents', 'broker'] as const) {
+    const former = before.get(side);
+    if (former === undefined) continue;
+    said.push(
+      await cloudflare.rollback(facts[side].config, former.id).then(
+        () => `${facts.names[side]} was rolled back to the version before.`,
+        (error: unknown) => {
+          if (!(error instanceof UsageError)) throw error;
+          return `${facts.names[side]} could not be rolled back: ${error.message}`;
+        },
+      ),
+    );
+  }
+  return said;
+}
+
+/** The first operator, where no rule about claims makes one. */
+function operatorStep({ facts, cloudflare, terminal }: Run): Step {
+  const { deployment, operators, environment, broker } = facts;
+  const name = 'first operator';
+  if (deployment.broker_vars?.CLAIM_RULES !== undefined) return keep(name, 'CLAIM_RULES name operators');
+  if (operators > 0) return keep(name, 'there is one');
+  return {
+    ...{ name, action: 'make', text: `a service token, kept in the profile ${environment}` },
+    async run() {
+      const kept = await keptSecrets(facts.secretsFile, terminal);
+      const pepper = pepperOf(kept.TOKEN_PEPPER ?? terminal.environment.TOKEN_PEPPER);
+      if (pepper === undefined)
+        throw new UsageError(
+          'The TOKEN_PEPPER of the broker is not here. Set it in the environment, from the copy that you kept.',
+        );
+      const { id, secret, statements } = await makeOperator({ pepper, name, again: false }, terminal);
+      const [row] = await cloudflare.query(broker.config, 'CONTROL', statements.join('; '));
+      if (Number(row?.made) !== 1) return 'somebody made one meanwhile';
+      const profile = { broker: deployment.broker, client_id: id, client_secret: secret };
+      return `kept in ${plain(await writeProfile(environment, profile, terminal))}`;
+    },
+  };
+}
