@@ -67,9 +67,7 @@ const FAULTS = {
   quota: apiError('You have exceeded the limit of 100 Workers on the free plan. [code: 10037]'),
   unavailable: apiError('An unknown error has occurred. [code: 10013]'),
   secret: apiError('Secret value is too large. [code: 10055]'),
-  migration:
-    error('Migration 0001_more.sql failed with the following errors:') +
-    error('table agents already exists: SQLITE_ERROR [code: 7500]'),
+  migration: apiError('table agents already exists: SQLITE_ERROR [code: 7500]'),
   garbled: '',
 } as const;
 
@@ -245,10 +243,7 @@ const COMMANDS: Readonly<Record<string, (at: At) => string>> = {
         } catch (failure) {
           database.exec('ROLLBACK');
           const why = failure instanceof Error ? failure.message : '';
-          throw new Failure(
-            error(`Migration ${file} failed with the following errors:`) +
-              error(`${why}: SQLITE_ERROR [code: 7500]`),
-          );
+          throw new Failure(apiError(`${why}: SQLITE_ERROR [code: 7500]`));
         }
         at.account.log.push(`applied ${binding} ${file}`);
       }

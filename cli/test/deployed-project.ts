@@ -36,7 +36,7 @@ const APP = {
  * A folder with an app, and a broker beside it as `agent-ticket init` writes one, with the migrations of this repository; and
  * an account beside it.
  */
-async function makeProject() {
+export async function makeProject() {
   const folder = await mkdtemp(join(tmpdir(), 'agent-ticket-deploy-'));
   const account = join(folder, 'account');
   writeAccount(account, emptyAccount());
@@ -52,6 +52,7 @@ async function makeProject() {
   });
   await run(['init'], terminal);
   await project.write('broker/index.ts', 'export class MintShardObject {}\nexport default {};\n');
+  await project.write('broker/node_modules/@agent-ticket/broker/console/console.html', '<p>console</p>');
   for (const database of ['control', 'record'])
     await cp(
       join(ROOT, 'drizzle', database, 'migrations'),

@@ -43,6 +43,8 @@ export interface Version {
 interface Fault {
   /** For programs. */
   readonly code: string;
+  /** The command, where others mean something else by the same text. */
+  readonly of?: string;
   readonly said: RegExp;
   readonly remedy: string;
 }
@@ -72,8 +74,16 @@ const FAULTS: readonly Fault[] = [
   },
   {
     code: 'NAME_TAKEN',
+    of: 'd1 create',
     said: /already exists|already been taken|\[code: 7502\]/i,
     remedy: 'Somebody made it meanwhile.',
+  },
+  {
+    code: 'MIGRATION',
+    of: 'd1 migrations apply',
+    said: /SQLITE_|\[code: 75\d\d\]/,
+    remedy:
+      'This migration changed nothing, and those before it stay. A database that something else has changed is not repaired here.',
   },
   {
     code: 'NO_ZONE',
@@ -174,12 +184,15 @@ function parsed<T>(shape: z.ZodType<T>, words: readonly string[], output: string
 const MOST_SAID = 600;
 
 function faultOf(words: readonly string[], { code, out, err }: WranglerRun, secrets: readonly string[] = []) {
-  const all = `${err}\n${out}`;
-  const known = FAULTS.find(({ said }) => said.test(all));
-  const shown = secrets.reduce((text, secret) => text.replaceAll(secret, '***'), reasonIn(all));
+  const name = nameOf(words);
+  const known = FAULTS.find(({ of = name, said }) => of === name && said.test(`${err}\n${out}`));
+  const shown = secrets.reduce(
+    (text, secret) => text.replaceAll(secret, '***'),
+    reasonIn(err.trim() === '' ? out : err),
+  );
   const reason = shown === '' ? `it ended with ${code ?? 'a signal'}` : plain(shown);
   return new UsageError(
-    [`wrangler ${nameOf(words)}: ${reason}`, ...(known === undefined ? [] : [known.remedy])].join(' '),
+    [`wrangler ${name}: ${reason}`, ...(known === undefined ? [] : [known.remedy])].join(' '),
     { code: known?.code ?? 'WRANGLER' },
   );
 }
