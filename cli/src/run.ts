@@ -15,8 +15,8 @@ import { bootstrap } from './bootstrap.ts';
 import { EXIT_CODES, type ExitCode, type Terminal, UsageError } from './command.ts';
 import { type CommandNode, describeCommand, placeOf } from './command-tree.ts';
 import { completionScript, SHELLS } from './completion.ts';
-import { PRODUCTION } from './deploy/configuration.ts';
 import { deploy } from './deploy/deploy.ts';
+import { PRODUCTION } from './deploy/settings.ts';
 import { doctor } from './doctor/doctor.ts';
 import { init } from './init.ts';
 import { eventNumber, port, seconds } from './option-values.ts';
@@ -127,7 +127,7 @@ function addOperation(at: CommandAt, act: Act): void {
   at(
     'bootstrap',
     'Make the first operator’s service token. You need write access to the control database.',
-    'bootstrap --d1 broker/wrangler.jsonc --secrets-file .dev/broker-secrets.json',
+    'bootstrap --d1 broker/wrangler.deploy.json --secrets-file secrets.json',
   )
     .option('--d1 <config>', 'the wrangler configuration of the broker, for a database on Cloudflare')
     .option('--local', 'with --d1: the database of development')

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { Deployment } from './settings.ts';
+import { type Deployment, PRODUCTION } from './settings.ts';
 
 /** A wrangler configuration as it is written; members that are not named here pass as they are. */
 export const RawWorker = z.looseObject({
@@ -32,9 +32,6 @@ export interface Names {
   readonly control: string;
   readonly record: string;
 }
-
-/** The environment whose names have no ending. */
-export const PRODUCTION = 'production';
 
 /** The ending of names of an environment, as wrangler has it. */
 const ending = (environment: string): string => (environment === PRODUCTION ? '' : `-${environment}`);

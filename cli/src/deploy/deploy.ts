@@ -37,7 +37,7 @@ export async function deploy(options: DeployOptions, terminal: Terminal): Promis
     broker: await readSource(`${options.folder}/wrangler.jsonc`, terminal),
     agents: await readSource(options.agentConfig ?? (await findConfig(terminal)), terminal),
   };
-  const { deployment, isNew } = await findDeployment(options, sources.broker.raw, terminal);
+  const { deployment, isNew } = await findDeployment(options, sources.broker.raw.vars, terminal);
   const cloudflare = openCloudflare(terminal.runWrangler);
   const facts = await gatherFacts(env, deployment, sources, cloudflare, terminal, {
     say: view.progress,

@@ -9,7 +9,6 @@ import {
   type Names,
   namesOf,
   ofEnvironment,
-  PRODUCTION,
   type RawWorker,
   type Side,
 } from './configuration.ts';
@@ -21,7 +20,7 @@ import {
   type Sealed,
   secretsFile,
 } from './secrets.ts';
-import type { Deployment } from './settings.ts';
+import { type Deployment, PRODUCTION } from './settings.ts';
 
 /** What a plan is made of: the account and the project as they are. */
 export interface Facts {

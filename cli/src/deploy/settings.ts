@@ -2,7 +2,9 @@ import { parseJson } from '@agent-ticket/shared/parse-json.ts';
 import * as z from 'zod';
 import { type Terminal, UsageError } from '../command.ts';
 import { PLACEHOLDER, SECRETS } from '../doctor/configuration.ts';
-import { PRODUCTION, type RawWorker } from './configuration.ts';
+
+/** The environment whose names have no ending. */
+export const PRODUCTION = 'production';
 
 /** Settings of a worker by name. A list or an object becomes JSON. */
 const Vars = z.record(z.string(), z.union([z.string(), z.number(), z.array(z.unknown()), z.looseObject({})]));
@@ -41,12 +43,12 @@ export interface Given {
 }
 
 /**
- * Settings of one deployment: of the file; else of the options, the vars of the project (in production) and the answers of a
+ * Settings of one deployment: of the file; else of the options, the vars that are written in the project (in production) and the answers of a
  * person. `isNew` says that the file lacks them. Writes no file.
  */
 export async function findDeployment(
   given: Given,
-  broker: RawWorker,
+  written: Readonly<Record<string, unknown>>,
   terminal: Terminal,
 ): Promise<{ readonly deployment: Deployment; readonly isNew: boolean }> {
   if (!ENVIRONMENT.test(given.env))
@@ -56,7 +58,7 @@ export async function findDeployment(
     requireSame(given, stored);
     return { deployment: sound(stored, SETTINGS_FILE), isNew: false };
   }
-  const vars = given.env === PRODUCTION ? broker.vars : {};
+  const vars = given.env === PRODUCTION ? written : {};
   const own = (name: string): string | undefined => {
     const value = vars[name];
     return typeof value === 'string' && value !== '' && !PLACEHOLDER.test(value) ? value : undefined;

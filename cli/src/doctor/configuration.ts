@@ -84,7 +84,7 @@ export const CONFIGURATION_CHECKS: readonly Check<Configurations>[] = [
       );
       return left === undefined
         ? undefined
-        : `${left.binding} has no database yet. Make it by wrangler d1 create, and write its id into database_id.`;
+        : `${left.binding} has no database yet. Make it by agent-ticket deploy, which writes its id into wrangler.deploy.json.`;
     },
   },
   { name: 'issuer is one', look: alike('ISSUER') },
