@@ -36,7 +36,7 @@ const APP = {
  * A folder with an app, and a broker beside it as `agent-ticket init` writes one, with the migrations of this repository; and
  * an account beside it.
  */
-export async function makeProject() {
+async function makeProject() {
   const folder = await mkdtemp(join(tmpdir(), 'agent-ticket-deploy-'));
   const account = join(folder, 'account');
   writeAccount(account, emptyAccount());
