@@ -1,7 +1,8 @@
 import type { Facts } from './facts.ts';
 
 /** What no command does: steps in the consoles of Cloudflare Access and Auth0, and the copy of the secrets. */
-export function adviceOf({ deployment, account, names, secretsFile, environment }: Facts): readonly string[] {
+export function adviceOf(facts: Facts): readonly string[] {
+  const { deployment, account, secretsFile, environment } = facts;
   const { broker, agents, broker_vars: vars = {}, broker_hostnames: more = [] } = deployment;
   const dashboard = `https://one.dash.cloudflare.com/${account.id}/access-controls/apps`;
   const [sso] = more;
@@ -32,8 +33,10 @@ export function adviceOf({ deployment, account, names, secretsFile, environment 
   return [
     ...access,
     ...auth0,
-    `Keep a copy of the file ${secretsFile} where you keep secrets: a worker does not give them back.`,
-    `Ask ${names.broker}: npx agent-ticket me --profile ${environment}`,
+    ...(facts.broker.missing.length + facts.agents.missing.length > 0
+      ? [`Keep a copy of the file ${secretsFile} where you keep secrets: a worker does not give them back.`]
+      : []),
+    `The first command: npx agent-ticket me --profile ${environment}`,
   ];
 }
 

@@ -64,9 +64,17 @@ const FIRST_FAULTS: readonly [name: string, change: Change, said: RegExp, done: 
   ['the account has no room for the broker', failing('deploy --tag', 'quota'), /"broker" failed.*no room/, 5],
   [
     'Cloudflare fails at the agent worker',
-    failing('deploy --tag at-', 'unavailable', { times: 1 }),
-    /10013/,
-    5,
+    failing('deploy --config wrangler.deploy.json', 'unavailable'),
+    /"agent worker" failed: .*10013/,
+    7,
+  ],
+  [
+    'the hostnames belong to no zone, and the version is live',
+    (account) => {
+      account.zones = [];
+    },
+    /"broker" failed: .*Add the zone/,
+    7,
   ],
   ['the operator is not stored', failing('--command INSERT', 'network'), /"first operator" failed/, 8],
 ];
@@ -84,6 +92,7 @@ describe('where the first run fails', () => {
       meddle((account) => {
         account.loggedIn = true;
         account.faults = [];
+        account.zones = ['shop.test'];
       });
       expect(await deploy()).toMatchObject({ code: 0 });
       const { log } = read();
@@ -114,6 +123,22 @@ describe('where the first run fails', () => {
     for (const secret of Object.values(JSON.parse([...kept.values()][0] ?? '{}')))
       expect(err).not.toContain(secret);
   });
+});
+
+it('a secret that another run sets after the plan is not replaced', async () => {
+  const { deploy, read, meddle } = await start();
+  const secrets = { KEK: 'of the other run', TOKEN_PEPPER: 'of the other run' };
+  const answer = async () => {
+    meddle(({ workers }) => {
+      workers['shop-broker'] = { secrets, versions: [{ id: '1', config: {} }], live: '1' };
+    });
+    return 'y';
+  };
+  await deploy(WORDS, {
+    isInteractive: true,
+    openInput: () => ({ next: answer, redraw: () => {}, close: () => {} }),
+  });
+  expect(read().workers['shop-broker']?.secrets).toEqual(secrets);
 });
 
 describe('where an upgrade fails', () => {

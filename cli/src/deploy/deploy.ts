@@ -59,7 +59,7 @@ export async function deploy(options: DeployOptions, terminal: Terminal): Promis
   else await confirm(`${count(changes.length, 'step')} change the account.`, options, terminal);
   if (isNew) await keepDeployment(env, deployment, terminal);
   const code = await runAll(steps, run, view);
-  if (code === 0) view.advice(adviceOf(facts));
+  if (changes.length > 0) view.advice(adviceOf(facts));
   return code;
 }
 

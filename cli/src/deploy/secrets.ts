@@ -109,7 +109,7 @@ export async function valuesOf(
   missing: readonly MissingSecret[],
   file: string,
   terminal: Terminal,
-): Promise<Values> {
+): Promise<{ readonly values: Values; readonly path: string }> {
   const kept = await keptSecrets(file, terminal);
   const values: Record<string, string> = {};
   for (const { name, from } of missing) {
@@ -124,8 +124,8 @@ export async function valuesOf(
     if (value === undefined) throw new UsageError(`${name} is gone. Run the same command again.`);
     values[name] = value;
   }
-  await terminal.writePrivate(file, `${JSON.stringify({ ...kept, ...values }, null, 2)}\n`);
-  return values;
+  const text = `${JSON.stringify({ ...kept, ...values }, null, 2)}\n`;
+  return { values, path: await terminal.writePrivate(file, text) };
 }
 
 async function askFor(name: string, terminal: Terminal): Promise<string> {

@@ -5,7 +5,7 @@ import { writeProfile } from '../sign-in/profile.ts';
 import { checkSteps } from './checks.ts';
 import type { Side } from './configuration.ts';
 import { tagOf, writeConfigs } from './facts.ts';
-import { keptSecrets, valuesOf } from './secrets.ts';
+import { keptSecrets, requiredSecrets, valuesOf } from './secrets.ts';
 import type { Run, Step } from './step.ts';
 
 const keep = (name: string, text: string): Step => ({
@@ -77,7 +77,11 @@ function secretsStep(side: Side, { facts, cloudflare, terminal }: Run): Step {
     ...{ name, action: 'make' },
     text: missing.map((each) => `${each.name} (${SOURCES[each.from]})`).join(', '),
     async run() {
-      const values = await valuesOf(missing, facts.secretsFile, terminal);
+      // A secret that another run has set meanwhile stays: a second KEK would open nothing.
+      const present = (await cloudflare.secretNames(config)) ?? [];
+      const stillMissing = missing.filter((each) => !present.includes(each.name));
+      if (stillMissing.length === 0) return 'another run has set them';
+      const { values, path } = await valuesOf(stillMissing, facts.secretsFile, terminal);
       try {
         await cloudflare.setSecrets(config, values);
       } catch (error) {
@@ -86,7 +90,7 @@ function secretsStep(side: Side, { facts, cloudflare, terminal }: Run): Step {
           await undoing(error, () => cloudflare.deleteWorker(config), `The empty worker was deleted.`);
         throw error;
       }
-      return undefined;
+      return `kept in ${plain(path)}`;
     },
   };
 }
@@ -133,7 +137,11 @@ async function workerStep(side: Side, run: Run): Promise<Step> {
         await cloudflare.deploy(worker.config, await tagOf(worker, terminal.project));
       } catch (error) {
         const now = await cloudflare.liveVersion(worker.config).catch(() => undefined);
-        if (former === undefined || now === undefined || now.id === former.id) throw error;
+        if (now === undefined || now.id === former?.id) throw error;
+        if (former === undefined) {
+          if (now.tag !== undefined) await untag(side, run);
+          throw error;
+        }
         await undoing(
           error,
           () => cloudflare.rollback(worker.config, former.id),
@@ -143,6 +151,22 @@ async function workerStep(side: Side, run: Run): Promise<Step> {
       return undefined;
     },
   };
+}
+
+/**
+ * A first version may be live without its hostname or its cron trigger. Secrets that are set again make a version without a
+ * tag, so that the next run deploys the worker again.
+ */
+async function untag(side: Side, { facts, cloudflare, terminal }: Run): Promise<void> {
+  const { config } = facts[side];
+  const kept = await keptSecrets(facts.secretsFile, terminal);
+  const values = requiredSecrets(side, facts.deployment).flatMap((name) =>
+    kept[name] === undefined ? [] : [[name, kept[name]] as const],
+  );
+  await cloudflare.setSecrets(config, Object.fromEntries(values)).catch((error: unknown) => {
+    // The fault before it is the one that counts.
+    if (!(error instanceof UsageError)) throw error;
+  });
 }
 
 /**
