@@ -190,9 +190,13 @@ function faultOf(words: readonly string[], { code, out, err }: WranglerRun, secr
     (text, secret) => text.replaceAll(secret, '***'),
     reasonIn(err.trim() === '' ? out : err),
   );
-  const reason = shown === '' ? `it ended with ${code ?? 'a signal'}` : plain(shown);
+  // Of `whoami` it is JSON.
+  const reason = shown === '' || shown.startsWith('{') ? `it ended with ${code ?? 'a signal'}` : plain(shown);
   return new UsageError(
-    [`wrangler ${name}: ${reason}`, ...(known === undefined ? [] : [known.remedy])].join(' '),
+    [
+      `wrangler ${name}: ${reason.replace(/[.…]?$/, (end) => end || '.')}`,
+      ...(known === undefined ? [] : [known.remedy]),
+    ].join(' '),
     { code: known?.code ?? 'WRANGLER' },
   );
 }

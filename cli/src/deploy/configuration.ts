@@ -22,6 +22,16 @@ export const RawWorker = z.looseObject({
 });
 export type RawWorker = z.infer<typeof RawWorker>;
 
+/** A worker as the project has it, with the path of its configuration from the folder of the project. */
+export interface Source {
+  readonly path: string;
+  readonly raw: RawWorker;
+}
+
+/** Paths of a project are with slashes, on each platform. */
+export const join = (...parts: readonly string[]): string => parts.filter((part) => part !== '').join('/');
+export const dirname = (path: string): string => path.replace(/[^/]*$/, '').replace(/\/$/, '');
+
 /** The two workers of a deployment. */
 export type Side = 'broker' | 'agents';
 

@@ -7,7 +7,7 @@ import { FIRST_RUN, start, WORDS } from '../../test/deployed-project.ts';
 import { runWrangler } from '../open-wrangler.ts';
 
 const CLI = join(import.meta.dirname, '../..');
-const ONE_PROCESS_MS = 60_000;
+const ONE_PROCESS_MS = 180_000;
 
 /** A project in whose folder the stand-in is installed as wrangler, and the command as a process there. */
 async function install() {

@@ -1,4 +1,3 @@
-import * as z from 'zod';
 import { type Project, type Terminal, UsageError } from '../command.ts';
 import { SKIPPED } from '../doctor/check.ts';
 import { CONFIGURATION_CHECKS, WorkerConfiguration } from '../doctor/configuration.ts';
@@ -6,20 +5,16 @@ import { answerOf } from './answer.ts';
 import type { Account, Cloudflare, Version } from './cloudflare.ts';
 import {
   deployable,
+  dirname,
+  join,
   type Names,
   namesOf,
   ofEnvironment,
-  type RawWorker,
   type Side,
+  type Source,
 } from './configuration.ts';
-import {
-  keptSecrets,
-  type MissingSecret,
-  missingSecrets,
-  requiredSecrets,
-  type Sealed,
-  secretsFile,
-} from './secrets.ts';
+import { type Migrations, NO_ROWS, readDatabase, readSealed } from './databases.ts';
+import { keptSecrets, type MissingSecret, missingSecrets, requiredSecrets, secretsFile } from './secrets.ts';
 import { type Deployment, PRODUCTION } from './settings.ts';
 
 /** What a plan is made of: the account and the project as they are. */
@@ -39,11 +34,6 @@ export interface Facts {
   readonly secretsFile: string;
 }
 
-export interface Migrations {
-  /** Not applied yet, in their order. */
-  readonly pending: readonly string[];
-}
-
 export interface WorkerFacts {
   /** The configuration that is deployed. */
   readonly config: string;
@@ -54,20 +44,11 @@ export interface WorkerFacts {
   readonly missing: readonly MissingSecret[];
 }
 
-/** Both workers as the project has them, with the paths of their configurations. */
-export interface Source {
-  readonly path: string;
-  readonly raw: RawWorker;
-}
-
+/** Both workers as the project has them. */
 export interface Sources {
   readonly broker: Source;
   readonly agents: Source;
 }
-
-/** Paths of a project are with slashes, from its folder. */
-const join = (...parts: readonly string[]): string => parts.filter((part) => part !== '').join('/');
-const dirname = (path: string): string => path.replace(/[^/]*$/, '').replace(/\/$/, '');
 
 /** Where builds of a deployment are. */
 const BUILDS = '.agent-ticket';
@@ -95,26 +76,17 @@ export async function gatherFacts(
   const ids = await cloudflare.databases(configs.broker);
   await write(ids);
   await requireSound(configs, terminal);
-  const control = await readDatabase(
-    'CONTROL',
-    names.control,
-    ids,
-    configs.broker,
-    sources.broker,
-    cloudflare,
-    project,
-  );
-  const record = await readDatabase(
-    'RECORD',
-    names.record,
-    ids,
-    configs.broker,
-    sources.broker,
-    cloudflare,
-    project,
-  );
+  const read = (binding: string, name: string) =>
+    readDatabase(
+      { binding, id: ids.get(name), name, config: configs.broker },
+      sources.broker,
+      cloudflare,
+      project,
+    );
+  const control = await read('CONTROL', names.control);
+  const record = await read('RECORD', names.record);
   const sealed =
-    control.tables.length === 0 ? NOTHING : await readSealed(configs.broker, control.tables, cloudflare);
+    control.tables.length === 0 ? NO_ROWS : await readSealed(configs.broker, control.tables, cloudflare);
   const file = secretsFile(account.id, names.broker);
   const kept = await keptSecrets(file, terminal);
   await project.write(join(BUILDS, '.gitignore'), '*\n');
@@ -224,62 +196,4 @@ export async function tagOf({ config, build }: WorkerFacts, project: Project): P
       .join('')
       .slice(0, TAG_DIGITS)
   );
-}
-
-interface DatabaseFacts extends Migrations {
-  readonly tables: readonly string[];
-}
-
-const Name = z.object({ name: z.string() });
-
-async function readDatabase(
-  binding: string,
-  name: string,
-  ids: ReadonlyMap<string, string>,
-  config: string,
-  { path, raw }: Source,
-  cloudflare: Cloudflare,
-  project: Project,
-): Promise<DatabaseFacts> {
-  const folder = raw.d1_databases.find((each) => each.binding === binding)?.migrations_dir ?? 'migrations';
-  const files = (await project.list(join(dirname(path), folder))).filter((file) => file.endsWith('.sql'));
-  if (files.length === 0)
-    throw new UsageError(
-      `${join(dirname(path), folder)} has no migrations of ${binding}. Install the broker: npm install --prefix ${dirname(path)} @agent-ticket/broker`,
-    );
-  if (!ids.has(name)) return { pending: files, tables: [] };
-  const names = async (sql: string) =>
-    (await cloudflare.query(config, binding, sql)).map((row) => Name.parse(row).name);
-  const tables = await names("SELECT name FROM sqlite_master WHERE type = 'table'");
-  const applied = tables.includes('d1_migrations') ? await names('SELECT name FROM d1_migrations') : [];
-  const [newer] = applied.filter((file) => !files.includes(file));
-  if (newer !== undefined)
-    throw new UsageError(
-      `${name} has the migration ${newer}, which this version does not have: a newer version deployed it. Deploy that one, or a newer one.`,
-      { code: 'NEWER_SCHEMA' },
-    );
-  return { pending: files.filter((file) => !applied.includes(file)), tables };
-}
-
-const NOTHING = { keys: 0, tokens: 0, operators: 0 };
-const SealedRow = z.object({ keys: z.number(), tokens: z.number(), operators: z.number() });
-
-/** Tables that are not there have no rows. */
-async function readSealed(
-  config: string,
-  tables: readonly string[],
-  cloudflare: Cloudflare,
-): Promise<Sealed & { readonly operators: number }> {
-  const count = (table: string, where = ''): string =>
-    tables.includes(table) ? `(SELECT count(*) FROM ${table}${where})` : '0';
-  const operators = count(
-    'service_tokens',
-    ` WHERE revoked_at IS NULL AND permissions LIKE '%"service-tokens:write"%'`,
-  );
-  const [row] = await cloudflare.query(
-    config,
-    'CONTROL',
-    `SELECT ${count('signing_keys')} AS keys, ${count('service_token_secrets')} AS tokens, ${operators} AS operators`,
-  );
-  return SealedRow.parse(row);
 }
