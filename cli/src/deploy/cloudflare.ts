@@ -176,7 +176,7 @@ function parsed<T>(shape: z.ZodType<T>, words: readonly string[], output: string
   const read = shape.safeParse(parseJson(output.slice(Math.max(0, output.search(/^[[{]/m)))));
   if (read.success) return read.data;
   throw new UsageError(
-    `wrangler ${nameOf(words)} answered in a form that is not known here. Install the wrangler that this version is tested with: npm install --save-dev wrangler@4.155.0`,
+    `wrangler ${nameOf(words)} answered in a form that is not known here. Install another release: npm install --save-dev wrangler@4 agent-ticket`,
     { code: 'UNKNOWN_ANSWER' },
   );
 }

@@ -1,7 +1,11 @@
 import { rm } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
+import { experimental_readRawConfig } from 'wrangler';
 import { openDatabase } from '../../test/cloudflare-stand-in.ts';
 import { addMigration, FIRST_RUN, generated, start, WORDS } from '../../test/deployed-project.ts';
+
+const openRaw = (folder: string): object =>
+  Object(experimental_readRawConfig({ config: `${folder}/broker/wrangler.jsonc` }).rawConfig);
 
 describe('the first run', () => {
   it('makes databases, tables, secrets, workers and an operator, in this order', async () => {
@@ -140,6 +144,71 @@ it('another environment has names, databases, secrets and a profile of its own',
   });
   expect(workers['shop-broker-staging']?.secrets.KEK).not.toBe(workers['shop-broker']?.secrets.KEK);
   expect(kept.has('staging.json')).toBe(true);
+});
+
+describe('addresses', () => {
+  it('are asked of a person, and kept for the next run', async () => {
+    const answers = ['https://tickets.shop.test', 'https://agents.shop.test', 'y'];
+    const asked: string[] = [];
+    const { deploy, folder } = await start({
+      isInteractive: true,
+      openInput: (prompt) => {
+        asked.push(prompt);
+        return { next: async () => answers.shift(), redraw: () => {}, close: () => {} };
+      },
+    });
+    expect(await deploy(['deploy'])).toMatchObject({ code: 0 });
+    expect(asked[0]).toContain('Address of the broker');
+    expect(asked[2]).toContain('9 steps change the account.');
+    expect(await generated(folder, 'deploy.json')).toEqual({
+      production: { broker: 'https://tickets.shop.test', agents: 'https://agents.shop.test' },
+    });
+    expect(await deploy(['deploy'])).toMatchObject({
+      code: 0,
+      err: expect.stringContaining('Nothing to change.'),
+    });
+  });
+
+  it('of production are those of the project, where it has its own, and so is the audience', async () => {
+    const { deploy, folder, write } = await start();
+    const broker = openRaw(folder);
+    await write(
+      'broker/wrangler.jsonc',
+      JSON.stringify({
+        ...broker,
+        vars: {
+          ISSUER: 'https://tickets.shop.test',
+          AGENT_WORKER_URL: 'https://agents.shop.test',
+          TICKET_AUDIENCE: 'the-agents',
+        },
+      }),
+    );
+    expect(await deploy(['deploy', '--yes'])).toMatchObject({ code: 0 });
+    for (const path of ['wrangler.deploy.json', 'broker/wrangler.deploy.json'])
+      expect(await generated(folder, path)).toMatchObject({ vars: { TICKET_AUDIENCE: 'the-agents' } });
+    expect(await deploy(['deploy', '--env', 'staging', '--yes'])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('Give --broker'),
+    });
+  });
+});
+
+it('a section for the environment in the configuration of the app replaces the members above it', async () => {
+  const { deploy, folder, write } = await start();
+  const app = await generated(folder, 'wrangler.jsonc');
+  const kv_namespaces = [{ binding: 'CARTS', id: 'of-staging' }];
+  await write(
+    'wrangler.jsonc',
+    JSON.stringify({
+      ...app,
+      kv_namespaces: [{ binding: 'CARTS', id: 'x' }],
+      env: { staging: { kv_namespaces } },
+    }),
+  );
+  expect(await deploy([...WORDS, '--env', 'staging', '--yes'])).toMatchObject({ code: 0 });
+  const written = await generated(folder, 'wrangler.deploy.staging.json');
+  expect(written).toMatchObject({ name: 'shop-staging', kv_namespaces });
+  expect(written).not.toHaveProperty('env');
 });
 
 describe('--dry-run', () => {
