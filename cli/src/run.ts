@@ -152,6 +152,7 @@ function addOperation(at: CommandAt, act: Act): void {
     .option('--broker <address>', 'of the broker; left out: deploy.json, or you are asked')
     .option('--agents <address>', 'of the agent worker; left out: deploy.json, or you are asked')
     .option('--account <id>', 'the Cloudflare account, where the login has several')
+    .option('--profile <name>', 'that keeps the first operator; left out: the name of the environment')
     .option('--folder <name>', 'the folder of the broker, as init made it', 'broker')
     .option('--agent-config <file>', 'the wrangler configuration of the agents; left out: the one here')
     .option('--dry-run', 'shows the plan, and changes nothing in the account')

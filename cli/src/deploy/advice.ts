@@ -2,7 +2,7 @@ import type { Facts } from './facts.ts';
 
 /** What no command does: steps in the consoles of Cloudflare Access and Auth0, and the copy of the secrets. */
 export function adviceOf(facts: Facts): readonly string[] {
-  const { deployment, account, secretsFile, environment } = facts;
+  const { deployment, account, secretsFile, profile } = facts;
   const { broker, agents, broker_vars: vars = {}, broker_hostnames: more = [] } = deployment;
   const dashboard = `https://one.dash.cloudflare.com/${account.id}/access-controls/apps`;
   const [sso] = more;
@@ -33,10 +33,10 @@ export function adviceOf(facts: Facts): readonly string[] {
   return [
     ...access,
     ...auth0,
-    ...(facts.broker.missing.length + facts.agents.missing.length > 0
+    ...([...facts.broker.missing, ...facts.agents.missing].some(({ from }) => from !== 'environment')
       ? [`Keep a copy of the file ${secretsFile} where you keep secrets: a worker does not give them back.`]
       : []),
-    `The first command: npx agent-ticket me --profile ${environment}`,
+    `The first command: npx agent-ticket me --profile ${profile}`,
   ];
 }
 

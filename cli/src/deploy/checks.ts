@@ -58,12 +58,12 @@ async function untilReady(
 }
 
 async function prove({ facts, terminal }: Run): Promise<string | undefined> {
-  const { environment, deployment } = facts;
-  const profile = await readProfile(environment, terminal);
-  const later = `npx agent-ticket probe <agent> --profile ${environment}`;
-  if (profile?.broker !== deployment.broker)
-    return `skipped: no profile ${environment} for this broker. Sign in by npx agent-ticket login --profile ${environment}, then: ${later}`;
-  const headers = await authorization(accessOf(profile, environment, terminal));
+  const { profile: name, deployment } = facts;
+  const profile = await readProfile(name, terminal);
+  const later = `npx agent-ticket probe <agent> --profile ${name}`;
+  if (profile === undefined)
+    return `skipped: there is no profile ${name}. Sign in by npx agent-ticket login --profile ${name}, then: ${later}`;
+  const headers = await authorization(accessOf(profile, name, terminal));
   const answer = await terminal.fetch(`${deployment.broker}/api/agents`, { headers });
   const agent = firstAgent({
     status: answer.status,
@@ -74,7 +74,7 @@ async function prove({ facts, terminal }: Run): Promise<string | undefined> {
     return `skipped: this operator may connect to no agent yet. After a grant: ${later}`;
   const said: string[] = [];
   const quiet = { ...terminal, out: (text: string) => void said.push(text), err: () => {}, colours: false };
-  const code = await probe({ agent, profile: environment, json: false }, quiet);
+  const code = await probe({ agent, profile: name, json: false }, quiet);
   if (code === 0) return `with ${agent}`;
   const faults = said.filter((line) => line.startsWith('FAULT')).map((line) => line.trim());
   throw new CheckFailed(`${agent}: ${faults.join('; ')}`, { code: 'PROBE' });

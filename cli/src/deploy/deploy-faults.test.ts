@@ -240,6 +240,16 @@ const REFUSED: readonly [
     /does not have the account c/,
   ],
   [
+    'a profile of that name is of another broker',
+    [...WORDS, '--yes'],
+    /The profile production is of another broker, https:\/\/other.test/,
+    undefined,
+    {
+      readPrivate: async (name) =>
+        name === 'production.json' ? '{"broker":"https://other.test"}' : undefined,
+    },
+  ],
+  [
     'something else answers at the hostname',
     [...WORDS, '--yes'],
     /Something answers at https:\/\/tickets.shop.test already.*--take-hostnames/,

@@ -74,6 +74,31 @@ describe('the first run', () => {
   });
 });
 
+it('in CI secrets come from the environment, and no operator is made, whose credential would be lost', async () => {
+  const key = 'k'.repeat(43);
+  const { deploy, read, kept } = await start({
+    environment: { CI: 'true', KEK: key, TOKEN_PEPPER: key, CALLBACK_KEY: key },
+  });
+  expect(await deploy()).toMatchObject({
+    code: 0,
+    out: expect.stringContaining('CI would lose its credential'),
+  });
+  expect(read().workers['shop-broker']?.secrets).toEqual({ KEK: key, TOKEN_PEPPER: key });
+  expect(read().log).toEqual(FIRST_RUN.slice(0, -1));
+  expect([...kept]).toEqual([]);
+});
+
+it('--profile names another profile, also for further runs', async () => {
+  const { deploy, kept } = await start();
+  await deploy([...WORDS, '--yes', '--profile', 'shop']);
+  expect([...kept.keys()]).toContain('shop.json');
+  expect(await deploy(['deploy'])).toMatchObject({
+    code: 0,
+    err: expect.stringContaining('Nothing to change.'),
+  });
+  expect([...kept.keys()]).not.toContain('production.json');
+});
+
 describe('a further run', () => {
   it('changes nothing where nothing changed, and says so', async () => {
     const { deploy, read } = await start();

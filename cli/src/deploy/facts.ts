@@ -1,6 +1,8 @@
+import { plain } from '../api/plain-text.ts';
 import { type Project, type Terminal, UsageError } from '../command.ts';
 import { SKIPPED } from '../doctor/check.ts';
 import { CONFIGURATION_CHECKS, WorkerConfiguration } from '../doctor/configuration.ts';
+import { readProfile } from '../sign-in/profile.ts';
 import { answerOf } from './answer.ts';
 import type { Account, Cloudflare, Version } from './cloudflare.ts';
 import {
@@ -32,6 +34,8 @@ export interface Facts {
   readonly agents: WorkerFacts;
   /** Of the file of secrets. */
   readonly secretsFile: string;
+  /** Name of the profile of this deployment. */
+  readonly profile: string;
 }
 
 export interface WorkerFacts {
@@ -67,6 +71,8 @@ export async function gatherFacts(
 ): Promise<Facts> {
   const { project } = terminal;
   const names = namesOf(sources.broker.raw, sources.agents.raw, environment);
+  const profile = deployment.profile ?? environment;
+  await requireOwnProfile(profile, deployment, terminal);
   say('asking for the account');
   const account = accountOf(deployment, await cloudflare.accounts(), terminal);
   const write = (ids: ReadonlyMap<string, string>) =>
@@ -106,11 +112,21 @@ export async function gatherFacts(
     return { config, build: await project.digest(folders), live, exists: present !== undefined, missing };
   };
   return {
-    ...{ environment, deployment, account, names, ids, control, record, secretsFile: file },
+    ...{ environment, deployment, account, names, ids, control, record, profile, secretsFile: file },
     operators: sealed.operators,
     broker: await workerFacts('broker'),
     agents: await workerFacts('agents'),
   };
+}
+
+/** The credential of another broker would be lost. */
+async function requireOwnProfile(name: string, { broker }: Deployment, terminal: Terminal): Promise<void> {
+  const profile = await readProfile(name, terminal);
+  if (profile === undefined || profile.broker === broker) return;
+  throw new UsageError(
+    `The profile ${name} is of another broker, ${plain(profile.broker)}. Give --profile another name.`,
+    { code: 'PROFILE_TAKEN' },
+  );
 }
 
 function accountOf({ account }: Deployment, all: readonly Account[], { environment }: Terminal): Account {

@@ -102,14 +102,14 @@ export function missingSecrets(
 }
 
 /**
- * Values of missing secrets. Those that are new are kept in the file before a worker has them, since a worker does not
- * give them back.
+ * Values of missing secrets. Those that are made or asked for here are kept in the file, whose path is answered, before a
+ * worker has them, since a worker does not give them back.
  */
 export async function valuesOf(
   missing: readonly MissingSecret[],
   file: string,
   terminal: Terminal,
-): Promise<{ readonly values: Values; readonly path: string }> {
+): Promise<{ readonly values: Values; readonly path: string | undefined }> {
   const kept = await keptSecrets(file, terminal);
   const values: Record<string, string> = {};
   for (const { name, from } of missing) {
@@ -124,8 +124,10 @@ export async function valuesOf(
     if (value === undefined) throw new UsageError(`${name} is gone. Run the same command again.`);
     values[name] = value;
   }
-  const text = `${JSON.stringify({ ...kept, ...values }, null, 2)}\n`;
-  return { values, path: await terminal.writePrivate(file, text) };
+  const made = missing.filter(({ from }) => from === 'random' || from === 'person');
+  if (made.length === 0) return { values, path: undefined };
+  const all = { ...kept, ...Object.fromEntries(made.map(({ name }) => [name, values[name]])) };
+  return { values, path: await terminal.writePrivate(file, `${JSON.stringify(all, null, 2)}\n`) };
 }
 
 async function askFor(name: string, terminal: Terminal): Promise<string> {

@@ -18,6 +18,8 @@ const Deployment = z.strictObject({
   audience: z.string().min(1).optional(),
   /** Id of the Cloudflare account; left out: the only one that the login has. */
   account: z.string().optional(),
+  /** The profile that keeps the first operator, and that the probe uses; left out: the name of the environment. */
+  profile: z.string().optional(),
   /** More hostnames of the broker, such as one behind Access. */
   broker_hostnames: z.array(z.string().regex(/^[a-z0-9-]+(\.[a-z0-9-]+)+$/)).optional(),
   broker_vars: Vars.optional(),
@@ -40,6 +42,7 @@ export interface Given {
   readonly broker?: string | undefined;
   readonly agents?: string | undefined;
   readonly account?: string | undefined;
+  readonly profile?: string | undefined;
 }
 
 /**
@@ -71,6 +74,7 @@ export async function findDeployment(
     agents: await address('agents', 'AGENT_WORKER_URL', 'agent worker'),
     ...(audience !== undefined && { audience }),
     ...(given.account !== undefined && { account: given.account }),
+    ...(given.profile !== undefined && { profile: given.profile }),
   };
   return { deployment: sound(deployment, 'the options'), isNew: true };
 }
@@ -93,7 +97,7 @@ async function readSettings(terminal: Terminal): Promise<Settings> {
 }
 
 function requireSame(given: Given, stored: Deployment): void {
-  for (const name of ['broker', 'agents', 'account'] as const)
+  for (const name of ['broker', 'agents', 'account', 'profile'] as const)
     if (given[name] !== undefined && given[name] !== stored[name])
       throw new UsageError(
         `--${name} differs from ${SETTINGS_FILE}, which has ${stored[name] ?? 'none'} for ${given.env}. Change it there, or leave out the option.`,

@@ -1,10 +1,10 @@
 import { plain } from '../api/plain-text.ts';
 import { makeOperator, pepperOf } from '../bootstrap.ts';
-import { UsageError } from '../command.ts';
+import { type Terminal, UsageError } from '../command.ts';
 import { writeProfile } from '../sign-in/profile.ts';
 import { checkSteps } from './checks.ts';
 import type { Side } from './configuration.ts';
-import { tagOf, writeConfigs } from './facts.ts';
+import { type Facts, tagOf, writeConfigs } from './facts.ts';
 import { keptSecrets, requiredSecrets, valuesOf } from './secrets.ts';
 import type { Run, Step } from './step.ts';
 
@@ -90,7 +90,7 @@ function secretsStep(side: Side, { facts, cloudflare, terminal }: Run): Step {
           await undoing(error, () => cloudflare.deleteWorker(config), `The empty worker was deleted.`);
         throw error;
       }
-      return `kept in ${plain(path)}`;
+      return path === undefined ? undefined : `kept in ${plain(path)}`;
     },
   };
 }
@@ -153,6 +153,19 @@ async function workerStep(side: Side, run: Run): Promise<Step> {
   };
 }
 
+/** The value that a worker has, as far as this machine knows: that of this run, of the file, or of the environment. */
+function knownSecret(
+  name: string,
+  { broker, agents }: Facts,
+  kept: Readonly<Record<string, string>>,
+  { environment }: Terminal,
+): string | undefined {
+  const isOfThisRun = [...broker.missing, ...agents.missing].some(
+    (each) => each.name === name && each.from === 'environment',
+  );
+  return isOfThisRun ? environment[name] : (kept[name] ?? environment[name]);
+}
+
 /**
  * A first version may be live without its hostname or its cron trigger. Secrets that are set again make a version without a
  * tag, so that the next run deploys the worker again.
@@ -160,9 +173,10 @@ async function workerStep(side: Side, run: Run): Promise<Step> {
 async function untag(side: Side, { facts, cloudflare, terminal }: Run): Promise<void> {
   const { config } = facts[side];
   const kept = await keptSecrets(facts.secretsFile, terminal);
-  const values = requiredSecrets(side, facts.deployment).flatMap((name) =>
-    kept[name] === undefined ? [] : [[name, kept[name]] as const],
-  );
+  const values = requiredSecrets(side, facts.deployment).flatMap((name) => {
+    const value = knownSecret(name, facts, kept, terminal);
+    return value === undefined ? [] : [[name, value] as const];
+  });
   await cloudflare.setSecrets(config, Object.fromEntries(values)).catch((error: unknown) => {
     // The fault before it is the one that counts.
     if (!(error instanceof UsageError)) throw error;
@@ -193,15 +207,17 @@ export async function rollBack({ facts, cloudflare, before }: Run): Promise<read
 
 /** The first operator, where no rule about claims makes one. */
 function operatorStep({ facts, cloudflare, terminal }: Run): Step {
-  const { deployment, operators, environment, broker } = facts;
+  const { deployment, operators, profile, broker } = facts;
   const name = 'first operator';
   if (deployment.broker_vars?.CLAIM_RULES !== undefined) return keep(name, 'CLAIM_RULES name operators');
   if (operators > 0) return keep(name, 'there is one');
+  if (terminal.environment.CI)
+    return keep(name, 'none: CI would lose its credential. Deploy once from a machine of yours');
   return {
-    ...{ name, action: 'make', text: `a service token, kept in the profile ${environment}` },
+    ...{ name, action: 'make', text: `a service token, kept in the profile ${profile}` },
     async run() {
       const kept = await keptSecrets(facts.secretsFile, terminal);
-      const pepper = pepperOf(kept.TOKEN_PEPPER ?? terminal.environment.TOKEN_PEPPER);
+      const pepper = pepperOf(knownSecret('TOKEN_PEPPER', facts, kept, terminal));
       if (pepper === undefined)
         throw new UsageError(
           'The TOKEN_PEPPER of the broker is not here. Set it in the environment, from the copy that you kept.',
@@ -209,8 +225,8 @@ function operatorStep({ facts, cloudflare, terminal }: Run): Step {
       const { id, secret, statements } = await makeOperator({ pepper, name, again: false }, terminal);
       const [row] = await cloudflare.query(broker.config, 'CONTROL', statements.join('; '));
       if (Number(row?.made) !== 1) return 'somebody made one meanwhile';
-      const profile = { broker: deployment.broker, client_id: id, client_secret: secret };
-      return `kept in ${plain(await writeProfile(environment, profile, terminal))}`;
+      const credential = { broker: deployment.broker, client_id: id, client_secret: secret };
+      return `kept in ${plain(await writeProfile(profile, credential, terminal))}`;
     },
   };
 }
