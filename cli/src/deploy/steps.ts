@@ -185,7 +185,7 @@ async function untag(side: Side, { facts, cloudflare, terminal }: Run): Promise<
 
 /**
  * After a check that failed: the versions from before this run, the agents first, since their worker is bound to the broker.
- * Answers sentences. Databases and secrets stay: older code works with newer tables.
+ * Answers sentences. Databases, migrations and secrets stay.
  */
 export async function rollBack({ facts, cloudflare, before }: Run): Promise<readonly string[]> {
   const said: string[] = [];
