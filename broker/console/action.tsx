@@ -10,7 +10,7 @@ export interface Action<Answer> {
   readonly title: string;
   /** On the button that does it: a verb. */
   readonly verb: string;
-  /** Whether it takes something away. */
+  /** Whether it removes rights or ends sessions. */
   readonly isDestructive: boolean;
   /** What will happen, in sentences. */
   readonly consequence: ComponentChild;
@@ -19,7 +19,7 @@ export interface Action<Answer> {
   readonly fields?: readonly Field[];
   readonly run: (values: Values) => Promise<Outcome<Answer>>;
   readonly done: (answer: Answer, values: Values) => ComponentChild;
-  /** On the button that closes what is shown once: the Escape key does not. */
+  /** On the button that closes a secret that is shown once; the Escape key does not close it. */
   readonly doneLabel?: string;
 }
 
@@ -35,10 +35,10 @@ export const REASON: Field = {
 interface ActionButtonProps<Answer> {
   readonly action: () => Action<Answer>;
   readonly label: string;
-  /** The whole name for those who hear it; left out: the label. */
+  /** The full name, for screen readers; left out: the label. */
   readonly name?: string;
   readonly kind?: string;
-  /** Called when it was done and the dialog is closed. */
+  /** Called after the action, when the dialog is closed. */
   readonly after?: () => void;
 }
 

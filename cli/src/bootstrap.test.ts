@@ -22,6 +22,7 @@ function bootstrap(words: readonly string[], given: Partial<Terminal> = {}, made
       return { code: 0, out: JSON.stringify([{ results: [] }, { results: rows }]), err: '' };
     },
     writePrivate: async (name) => `/config/${name}`,
+    lockPrivate: (_, work) => work(),
     ...given,
   });
   return { ...at, asked, code: run(['bootstrap', ...words], at.terminal) };

@@ -17,7 +17,7 @@ export interface Terminal {
   readonly listPrivate: () => Promise<readonly string[]>;
   /** Whether there was such a file. */
   readonly deletePrivate: (name: string) => Promise<boolean>;
-  /** Runs the work while no other process does so for the same file. */
+  /** Runs the work while no other process holds the lock of the same file. */
   readonly lockPrivate: <Result>(name: string, work: () => Promise<Result>) => Promise<Result>;
   /**
    * A server on 127.0.0.1 and a port, 0 for any free one. Answers GET requests that name this very address as their host.

@@ -90,6 +90,30 @@ it('work under a lock is done by one at a time', async () => {
   expect(seen).toHaveLength(4);
 });
 
+it('of many that find a lock which was left behind, one at a time has it', async () => {
+  const path = await writePrivate('a.json', 'content');
+  await writeFile(`${path}.lock`, String(spawnSync(process.execPath, ['--version']).pid));
+  let [holders, most, done] = [0, 0, 0];
+  const work = async () => {
+    holders += 1;
+    most = Math.max(most, holders);
+    await readPrivate('a.json');
+    holders -= 1;
+    done += 1;
+  };
+  await Promise.all(Array.from({ length: 20 }, () => lockPrivate('a.json', work)));
+  expect([most, done]).toEqual([1, 20]);
+});
+
+it('a holder that took too long leaves the lock of the next one where it is', async () => {
+  const path = await writePrivate('a.json', 'content');
+  await lockPrivate('a.json', async () => {
+    await writeFile(`${path}.lock`, `${process.pid} of another`);
+  });
+  expect(await readFile(`${path}.lock`, 'utf8')).toBe(`${process.pid} of another`);
+  await rm(`${path}.lock`);
+});
+
 it('a lock that a process left behind when it ended holds up nobody', async () => {
   const path = await writePrivate('a.json', 'content');
   const ended = spawnSync(process.execPath, ['--version']).pid;

@@ -30,11 +30,11 @@ ${Object.entries(EXIT_CODES)
   .join('\n')}
 `;
 
-/** Commands are listed by the words that they need, and options that must be given say so. */
+/** Commands are listed with their arguments, and a required option is marked. */
 const HELP: HelpConfiguration = {
   subcommandTerm: (command) => [command.name(), ...command.registeredArguments.map(placeOf)].join(' '),
   optionDescription: (option) =>
-    new Help().optionDescription(option) + (option.mandatory ? '; must be given' : ''),
+    new Help().optionDescription(option) + (option.mandatory ? '; required' : ''),
 };
 
 /**
@@ -81,7 +81,7 @@ function program(act: Act, { out, err }: Pick<Terminal, 'out' | 'err'>): Command
   const at = commandTree(top);
   at(
     'init',
-    'Write the registry of this app’s agents and the files of a broker. Changes no file.',
+    'Write the registry of this app’s agents and the files of a broker. Changes no existing file.',
     'init --folder broker',
   )
     .option('--folder <name>', 'the folder of the broker, which is made', 'broker')
@@ -110,7 +110,7 @@ function program(act: Act, { out, err }: Pick<Terminal, 'out' | 'err'>): Command
 
   at(
     'completion',
-    'Print a script by which a shell completes commands and options.',
+    'Print a script that makes a shell complete commands and options.',
     'completion bash >> ~/.bashrc',
   )
     .addArgument(new Argument('<shell>', 'which shell').choices(SHELLS))
@@ -165,7 +165,7 @@ function addOperation(at: CommandAt, act: Act): void {
 
   at(
     'doctor',
-    'Find faults of a deployment, or of the files of one, and say how to mend them.',
+    'Find faults in a deployment or its files, and say how to fix them.',
     'doctor --origin https://app.example.com',
   )
     .option('--agent <slug>', 'the agent to connect to; left out: the first that the credential may')
@@ -190,7 +190,7 @@ function addAuditLog(at: CommandAt, act: Act): void {
     });
   at(
     'audit tail',
-    'Show each new event, until Ctrl-C. With a file none is lost or repeated by a restart.',
+    'Show each new event, until Ctrl-C. With --file a restart loses or repeats no event.',
     'audit tail --file events.ndjson',
   )
     .option('--file <file>', 'appends the events to it, and goes on after the last one in it')

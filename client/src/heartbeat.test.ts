@@ -96,8 +96,8 @@ test('nothing is sent while there is no connection, nor after it is stopped, nor
   expect(vi.getTimerCount()).toBe(0);
 });
 
-test.for([0, 4.9, -1, Number.NaN])('%d seconds are refused', (seconds) => {
+test.for([0, 4.9, -1, 3601, Number.POSITIVE_INFINITY, Number.NaN])('%d seconds are refused', (seconds) => {
   expect(() => attachHeartbeat(answeringSocket().socket, { seconds })).toThrow(
-    'heartbeat: seconds must be 5 or more',
+    'heartbeat: seconds must be 5 to 3600',
   );
 });

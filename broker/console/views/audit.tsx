@@ -85,7 +85,7 @@ function EventDialog({ event }: { readonly event: AuditEvent }) {
             )}
             {request !== null && (
               <a class="button plain" href={hrefOf('audit', { request_id: request })} onClick={close}>
-                All of this request
+                All events of this request
               </a>
             )}
             <button type="button" class="plain" onClick={close}>
@@ -137,7 +137,7 @@ export function Audit({ query }: { readonly query: Query }) {
         }}
         columns={EVENT_COLUMNS}
         keyOf={({ event_id: id }) => id}
-        empty={<p>The log has no such event. Events arrive a moment after what they are about.</p>}
+        empty={<p>The log has no such event. An event arrives a moment after its cause.</p>}
       />
     </>
   );
@@ -160,7 +160,7 @@ function Seal() {
   return (
     <p>
       {checkpoint === undefined ? (
-        <span class="state past">Nothing of the log is sealed yet. The broker does it once a minute.</span>
+        <span class="state past">The log is not sealed yet. The broker seals it once a minute.</span>
       ) : (
         <span class={`state ${isLate ? 'bad' : 'good'}`}>
           {isLate ? 'The seal is late' : 'Sealed'} through event {checkpoint.through.toLocaleString('en-GB')},

@@ -4,14 +4,14 @@ import type { Proven } from '../audit-proof.ts';
 import { Fault } from '../fault.tsx';
 import { counted } from '../words.tsx';
 
-/** What goes on with the whole log. */
+/** The state of an export or a verification. */
 type Work =
   | { readonly step: 'reading'; readonly what: 'export' | 'verify'; readonly events: number }
   | { readonly step: 'failed'; readonly failure: Failure }
   | { readonly step: 'saved'; readonly events: number }
   | { readonly step: 'proven'; readonly proven: Proven };
 
-/** Lines between two turns of the page. */
+/** Lines that are read before the page may react to the person. */
 const LINES_AT_ONCE = 500;
 
 /** The export of the audit log to a file, and its verification in this page. */
@@ -62,9 +62,9 @@ export function Proof({ newest }: { readonly newest: number | undefined }) {
       <div class="proof">
         <p class="about">
           An export is the log as it was signed, with its checkpoints: one JSON object a line. The
-          verification recomputes every hash and signature here, in your browser. It is only as good as its
-          keys, which come from this broker: against a broker that lies, use the command line with keys and an
-          anchor that were kept elsewhere.
+          verification recomputes every hash and signature here, in your browser. Its keys come from this
+          broker. If you do not trust this broker, use the command line, with keys and an anchor that were
+          kept elsewhere.
         </p>
         <div class="fields">
           <div class="field">
@@ -76,7 +76,7 @@ export function Proof({ newest }: { readonly newest: number | undefined }) {
             <label for="proof-anchor">Anchor</label>
             <input id="proof-anchor" ref={anchor} spellcheck={false} autocomplete="off" />
             <span class="note">
-              The jws of a checkpoint that was kept elsewhere: shows that no end was cut off.
+              The jws of a checkpoint that was kept elsewhere. It shows that nothing was cut off the end.
             </span>
           </div>
         </div>
@@ -173,7 +173,7 @@ async function openExport(
   return { body: answer.body };
 }
 
-/** The whole lines of a text, counted while they come. A last one without a line feed was cut off and is none. */
+/** The whole lines of a text, counted while they come. A last line without a line feed was cut off, and is left out. */
 async function* countedLines(
   body: ReadableStream<Uint8Array<ArrayBuffer>>,
   count: (events: number) => void,

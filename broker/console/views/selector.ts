@@ -7,7 +7,7 @@ export function personQuery(person: string | undefined): Query {
   return /^(access|auth0|oidc|token|anonymous):/.test(person) ? { principal: person } : { label: person };
 }
 
-/** What a filter of sessions names, where that is one thing of which everything can be ended. */
+/** The selector of a filter, where it names one target whose sessions can all be ended. */
 export function selectorOf({ person, agent, instance, ip_address: address }: Query): Query | undefined {
   const selectors = [
     ...(person === undefined ? [] : [personQuery(person)]),

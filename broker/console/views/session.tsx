@@ -10,7 +10,7 @@ import { Age, Code, lengthOf, Moment } from '../words.tsx';
 import { EVENT_COLUMNS } from './audit.tsx';
 import { EndButton } from './session-actions.tsx';
 
-/** The most of either that the time line has. */
+/** The most calls, and the most events, on the time line. */
 const MOST_MARKS = 200;
 const LIVE_EVERY_MS = 2000;
 
@@ -80,7 +80,7 @@ export function SessionView({ query: { id = '' } }: { readonly query: Query }) {
           load={calls}
           columns={CALLS}
           keyOf={(call) => call.id}
-          empty={<p>The session has called nothing. Messages without a method are not recorded.</p>}
+          empty={<p>The session has made no call. Messages without a method are not recorded.</p>}
           {...(value.ended_at === null && { everyMs: LIVE_EVERY_MS })}
         />
       </section>
@@ -93,7 +93,7 @@ export function SessionView({ query: { id = '' } }: { readonly query: Query }) {
             query={{ session_id: id }}
             columns={EVENT_COLUMNS}
             keyOf={(event) => event.event_id}
-            empty={<p>The log has no event of this session. Its first one may still be on the way.</p>}
+            empty={<p>The log has no event of this session. Its first event may not have arrived yet.</p>}
           />
         </section>
       )}

@@ -12,7 +12,7 @@ function errorsOf(route: Route, { errors = [], form }: BrokerAnswers): number[] 
     400,
     ...(route.auth === 'none' ? [] : [401]),
     // Of a request without TLS, and where a request is counted of a page of another origin.
-    ...(route.path === '/healthz' ? [] : [403]),
+    ...(route.allowsPlaintext === true ? [] : [403]),
     ...(route.path.includes(':') ? [404] : []),
     ...(hasBody ? [413] : []),
     ...(route.body === undefined ? [] : [415]),

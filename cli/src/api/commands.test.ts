@@ -101,9 +101,13 @@ describe('an answer that is not of a broker is named:', () => {
       () => new Response('', { status: 302, headers: { location: 'https://x' } }),
       'sign-in page',
     ],
-    ['a page', () => new Response('<html>'), 'answers as no broker does (200)'],
-    ['a list', () => Response.json([]), 'answers as no broker does'],
-    ['an error of a proxy', () => new Response('bad gateway', { status: 502 }), 'as no broker does (502)'],
+    ['a page', () => new Response('<html>'), 'does not answer like a broker (200)'],
+    ['a list', () => Response.json([]), 'does not answer like a broker'],
+    [
+      'an error of a proxy',
+      () => new Response('bad gateway', { status: 502 }),
+      'not answer like a broker (502)',
+    ],
     [
       'nothing',
       () => {

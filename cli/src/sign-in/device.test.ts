@@ -61,6 +61,6 @@ describe('by a device code', () => {
       },
     });
     expect(await run([...LOGIN(), '--device'], at.terminal)).toBe(2);
-    expect(at.said.err).toContain('has no device flow');
+    expect(at.said.err).toContain('does not support the device flow');
   });
 });

@@ -80,11 +80,11 @@ describe('a person who signs in by the browser', () => {
   it('is told where nobody signed in', async () => {
     const at = terminalOf(async () => {}, { wait: async () => {} });
     expect(await run(LOGIN(), at.terminal)).toBe(2);
-    expect(at.said.err).toContain('Nobody signed in');
+    expect(at.said.err).toContain('The sign-in took too long');
   });
 });
 
-describe('a page that is no answer to the sign-in', () => {
+describe('a page that does not belong to the sign-in', () => {
   const otherPages: readonly (readonly [string, (back: URL) => Request])[] = [
     ['has no state', (back) => new Request(new URL('/callback?code=x', back))],
     ['has the state of another sign-in', (back) => new Request(new URL('/callback?code=x&state=y', back))],
@@ -145,7 +145,7 @@ describe('another user of the machine, who sees the words of the process', () =>
         null,
         null,
       ]);
-      expect(await again.text()).toContain('begun elsewhere');
+      expect(await again.text()).toContain('began in another browser');
       // The same browser may go back.
       const cookie = headers.get('set-cookie')?.split(';')[0] ?? '';
       const own = await fetch(url, { redirect: 'manual', headers: { cookie } });
@@ -235,7 +235,7 @@ describe('a sign-in is not begun', () => {
     [
       'by Access and an issuer',
       ['login', '--broker', BROKER, '--access', '--issuer', 'https://a.example'],
-      'neither',
+      'cannot be combined',
     ],
   ])('%s', async (_what, words, said) => {
     const at = terminalOf(asAlice);
@@ -251,7 +251,7 @@ describe('a sign-in is not begun', () => {
     );
     const at = terminalOf(asAlice);
     expect(await run(LOGIN(), at.terminal)).toBe(2);
-    expect(at.said.err).toContain('no sign-in gives back');
+    expect(at.said.err).toContain('signing in cannot restore');
   });
 });
 

@@ -37,7 +37,7 @@ it('a long list is read page by page and back, and a page holds no row of anothe
     ...{ role: 'viewer', reason: 'for the test' },
   }));
   for (const grant of grants) await post(`${inject('stack').broker}/admin/grants`, asOperator(), grant);
-  await page.getByRole('button', { name: 'Look again' }).click();
+  await page.getByRole('button', { name: 'Refresh' }).click();
   const subjects = async (): Promise<string[]> =>
     (await page.getByRole('row').locator('td:first-child').allInnerTexts()).filter(Boolean);
   await eventually(async () => expect(await subjects()).toHaveLength(50));
@@ -62,7 +62,7 @@ it('a grant that another operator took back meanwhile is said to be gone', async
     ...{ role: 'viewer', reason: 'for the test' },
   });
   const { id } = (await made.json()) as { id: string };
-  await page.getByRole('button', { name: 'Look again' }).click();
+  await page.getByRole('button', { name: 'Refresh' }).click();
   await row(page, 'auth0|gone')
     .getByRole('button', { name: /^Take back/ })
     .click();
@@ -81,7 +81,7 @@ it('a service token is made with a secret that is shown once, gets another, and 
   await tab.screenshot('console-new-token');
   await dialog.getByLabel('Name').fill('console made it');
   await dialog.getByRole('button', { name: 'Make', exact: true }).click();
-  await dialog.getByText('It is shown this once.').waitFor();
+  await dialog.getByText('It is shown only once.').waitFor();
   // The secret would be gone.
   await page.keyboard.press('Escape');
   await dialog.getByRole('button', { name: 'Copy the secret' }).click();
@@ -94,9 +94,9 @@ it('a service token is made with a secret that is shown once, gets another, and 
   expect(await page.content()).not.toContain(secret);
 
   await page.getByRole('button', { name: 'New secret of console made it' }).click();
-  await dialog.getByLabel('The old secret goes on for').selectOption('0');
+  await dialog.getByLabel('The old secret stays valid for').selectOption('0');
   await dialog.getByRole('button', { name: 'Make the new secret' }).click();
-  await dialog.getByText('It is shown this once.').waitFor();
+  await dialog.getByText('It is shown only once.').waitFor();
   await dialog.getByRole('button', { name: 'I have stored the secret' }).click();
   expect((await askForTicket({ instance: 'console-token' }, bearer(secret))).status).toBe(401);
 
@@ -110,9 +110,9 @@ it('a lock says what it would end before it is set, ends that, and is lifted', a
   const { page } = tab;
   const { closed } = await live('console-lock');
   await page.getByText('Lock something').click();
-  await page.getByLabel('What').selectOption('An instance of an agent');
+  await page.getByLabel('Target').selectOption('An instance of an agent');
   await page.getByLabel('Name').fill('counter/console-lock');
-  await page.getByRole('button', { name: 'What would it end?' }).click();
+  await page.getByRole('button', { name: 'Show the sessions it would end' }).click();
   await page.getByText('1 live session').waitFor();
   await tab.screenshot('console-lock-effect');
   await page.getByRole('button', { name: 'Lock …' }).click();

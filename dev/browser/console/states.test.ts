@@ -13,7 +13,7 @@ it('a broker that does not answer is said to be away, what was seen is kept, and
   await page.getByText('Live, as of').waitFor();
   await proxy.stop();
   await page.getByText('The broker cannot be reached').waitFor();
-  await page.getByText(/What follows is as of .* and may have changed/).waitFor();
+  await page.getByText(/The rows below are as of .* and may have changed/).waitFor();
   await tab.screenshot('console-away');
   await proxy.start();
   await page.getByText('The broker cannot be reached').waitFor({ state: 'detached' });
