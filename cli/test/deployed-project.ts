@@ -81,6 +81,7 @@ function terminalIn(
         return standIn(folder, account, words, input);
       },
       readPrivate: async (name) => kept.get(name),
+      lockPrivate: (_name, work) => work(),
       writePrivate: async (name, text) => {
         kept.set(name, text);
         return `/config/${name}`;

@@ -76,7 +76,7 @@ const FAULTS: readonly Fault[] = [
     code: 'NAME_TAKEN',
     of: 'd1 create',
     said: /already exists|already been taken|\[code: 7502\]/i,
-    remedy: 'Somebody made it meanwhile.',
+    remedy: 'Another run has made it. Repeat the command.',
   },
   {
     code: 'MIGRATION',

@@ -28,7 +28,7 @@ export interface DeployOptions extends Given {
 /**
  * `agent-ticket deploy`: databases, migrations, secrets and both workers of one environment, by the wrangler of this
  * folder; then it checks both. Where all of that is there already it changes nothing. A step that fails ends the run, and the
- * next run goes on there. A check that fails after a worker was replaced brings its version from before back.
+ * next run continues there. A check that fails after a worker was replaced brings its version from before back.
  */
 export async function deploy(options: DeployOptions, terminal: Terminal): Promise<ExitCode> {
   const { env, dryRun } = options;
@@ -72,7 +72,7 @@ async function readSource(path: string, terminal: Terminal): Promise<Source> {
   const read = RawWorker.safeParse(await terminal.readRawWorker(path));
   if (read.success) return { path, raw: read.data };
   const [fault] = read.error.issues;
-  throw new UsageError(`${path}: ${fault?.path.join('.')}: ${fault?.message}. Mend it.`);
+  throw new UsageError(`${path}: ${fault?.path.join('.')}: ${fault?.message}. Correct it.`);
 }
 
 async function findConfig({ project }: Terminal): Promise<string> {
@@ -99,7 +99,7 @@ async function runAll(steps: readonly Step[], run: Run, view: View): Promise<Exi
         `The step "${step.name}" failed: ${error.message}`,
         ...undone,
         done.length === 0 ? 'Nothing was done before it.' : `Done before it: ${done.join(', ')}.`,
-        'Then repeat the same command: it goes on at this step.',
+        'Then repeat the same command: it continues at this step.',
       ];
       const facts = { ...error.facts, step: step.name, done: done.join(', ') };
       throw new UsageError(sentences.join(' '), facts);

@@ -174,7 +174,7 @@ async function requireSound(configs: Readonly<Record<Side, string>>, terminal: T
 }
 
 /**
- * A worker of that name that somebody else deployed would be replaced without a question. One of ours has a tag, or the
+ * Wrangler would replace a worker of that name without a question. One of ours has a tag, or the
  * secrets of a broker that was deployed by hand.
  */
 function requireOurs(name: string, secrets: readonly string[] | undefined, live: Version | undefined): void {

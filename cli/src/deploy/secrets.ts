@@ -80,7 +80,7 @@ export function missingSecrets(
   ).map(({ name, source, sound, form }) => {
     const given = environment[name];
     if (given !== undefined && given !== '') {
-      if (!sound.test(given)) throw new UsageError(`${name} in the environment is not ${form}. Mend it.`);
+      if (!sound.test(given)) throw new UsageError(`${name} in the environment is not ${form}. Correct it.`);
       return { name, from: 'environment' };
     }
     if (kept[name] !== undefined) return { name, from: 'earlier run' };
@@ -110,24 +110,23 @@ export async function valuesOf(
   file: string,
   terminal: Terminal,
 ): Promise<{ readonly values: Values; readonly path: string | undefined }> {
-  const kept = await keptSecrets(file, terminal);
-  const values: Record<string, string> = {};
-  for (const { name, from } of missing) {
-    const value =
-      from === 'environment'
-        ? terminal.environment[name]
-        : from === 'earlier run'
-          ? kept[name]
-          : from === 'random'
-            ? base64url.encode(terminal.randomBytes(32))
-            : await askFor(name, terminal);
-    if (value === undefined) throw new UsageError(`${name} is gone. Run the same command again.`);
-    values[name] = value;
-  }
-  const made = missing.filter(({ from }) => from === 'random' || from === 'person');
-  if (made.length === 0) return { values, path: undefined };
-  const all = { ...kept, ...Object.fromEntries(made.map(({ name }) => [name, values[name]])) };
-  return { values, path: await terminal.writePrivate(file, `${JSON.stringify(all, null, 2)}\n`) };
+  const typed: Record<string, string> = {};
+  for (const { name, from } of missing) if (from === 'person') typed[name] = await askFor(name, terminal);
+  return terminal.lockPrivate(file, async () => {
+    const kept = await keptSecrets(file, terminal);
+    const valueFor = ({ name, from }: MissingSecret): string => {
+      // Another run on this machine may have made one since the plan.
+      const value = from === 'environment' ? terminal.environment[name] : (typed[name] ?? kept[name]);
+      if (value !== undefined) return value;
+      if (from === 'random') return base64url.encode(terminal.randomBytes(32));
+      throw new UsageError(`${name} was in the file ${file}, and is gone. Restore the file from your copy.`);
+    };
+    const values = Object.fromEntries(missing.map((each) => [each.name, valueFor(each)]));
+    const own = missing.filter(({ from }) => from !== 'environment').map(({ name }) => [name, values[name]]);
+    if (own.length === 0) return { values, path: undefined };
+    const text = JSON.stringify({ ...kept, ...Object.fromEntries(own) }, null, 2);
+    return { values, path: await terminal.writePrivate(file, `${text}\n`) };
+  });
 }
 
 async function askFor(name: string, terminal: Terminal): Promise<string> {

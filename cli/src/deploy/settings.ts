@@ -92,7 +92,7 @@ async function readSettings(terminal: Terminal): Promise<Settings> {
   if (read.success) return read.data;
   const [fault] = read.error.issues;
   throw new UsageError(
-    `${SETTINGS_FILE} is not as it must be: ${fault?.path.join('.') || 'JSON'}: ${fault?.message}. Mend it, or delete it to be asked again.`,
+    `${SETTINGS_FILE} is not as it must be: ${fault?.path.join('.') || 'JSON'}: ${fault?.message}. Correct it, or delete it to be asked again.`,
   );
 }
 

@@ -39,7 +39,7 @@ function databaseStep(step: string, name: string, { facts, sources, cloudflare, 
     ...{ name: step, action: 'make', text: name },
     async run() {
       const { config } = facts.broker;
-      // One that somebody made since the plan is the same to us.
+      // A database of this name that was made since the plan is used.
       await cloudflare.createDatabase(config, name).catch((error: unknown) => {
         if (!(error instanceof UsageError && error.facts.code === 'NAME_TAKEN')) throw error;
       });
@@ -85,7 +85,7 @@ function secretsStep(side: Side, { facts, cloudflare, terminal }: Run): Step {
       try {
         await cloudflare.setSecrets(config, values);
       } catch (error) {
-        // Wrangler makes a worker for them, which would look like one of somebody else.
+        // Wrangler makes a worker for them, which the next run would not recognise.
         if (!exists && (await cloudflare.secretNames(config).catch(() => undefined))?.length === 0)
           await undoing(error, () => cloudflare.deleteWorker(config), `The empty worker was deleted.`);
         throw error;
@@ -224,7 +224,7 @@ function operatorStep({ facts, cloudflare, terminal }: Run): Step {
         );
       const { id, secret, statements } = await makeOperator({ pepper, name, again: false }, terminal);
       const [row] = await cloudflare.query(broker.config, 'CONTROL', statements.join('; '));
-      if (Number(row?.made) !== 1) return 'somebody made one meanwhile';
+      if (Number(row?.made) !== 1) return 'another run has made one';
       const credential = { broker: deployment.broker, client_id: id, client_secret: secret };
       return `kept in ${plain(await writeProfile(profile, credential, terminal))}`;
     },
