@@ -46,7 +46,10 @@ export const readAccount = (folder: string): StandInAccount =>
 
 export function writeAccount(folder: string, account: StandInAccount): void {
   mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, 'account.json'), JSON.stringify(account, null, 2));
+  const path = join(folder, 'account.json');
+  const text = JSON.stringify(account, null, 2);
+  // Questions come at once, from several processes: they write nothing.
+  if (!existsSync(path) || readFileSync(path, 'utf8') !== text) writeFileSync(path, text);
 }
 
 /** A database of the account, to look into. */

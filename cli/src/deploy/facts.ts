@@ -89,8 +89,8 @@ export async function gatherFacts(
       cloudflare,
       project,
     );
-  const control = await read('CONTROL', names.control);
-  const record = await read('RECORD', names.record);
+  // At once: each question is a process that takes seconds.
+  const [control, record] = await Promise.all([read('CONTROL', names.control), read('RECORD', names.record)]);
   const sealed =
     control.tables.length === 0 ? NO_ROWS : await readSealed(configs.broker, control.tables, cloudflare);
   const file = secretsFile(account.id, names.broker);
@@ -111,11 +111,10 @@ export async function gatherFacts(
     const folders = [folder, ...(assets === undefined ? [] : [join(dirname(path), assets)])];
     return { config, build: await project.digest(folders), live, exists: present !== undefined, missing };
   };
+  const [broker, agents] = await Promise.all([workerFacts('broker'), workerFacts('agents')]);
   return {
     ...{ environment, deployment, account, names, ids, control, record, profile, secretsFile: file },
-    operators: sealed.operators,
-    broker: await workerFacts('broker'),
-    agents: await workerFacts('agents'),
+    ...{ operators: sealed.operators, broker, agents },
   };
 }
 
