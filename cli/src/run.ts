@@ -6,6 +6,7 @@ import {
   commandTree,
   JSON_OPTION,
   PROFILE_OPTION,
+  YES_OPTION,
 } from './api/add-commands.ts';
 import { auditExport, auditTail } from './api/audit-log.ts';
 import { json } from './api/plain-text.ts';
@@ -14,6 +15,8 @@ import { bootstrap } from './bootstrap.ts';
 import { EXIT_CODES, type ExitCode, type Terminal, UsageError } from './command.ts';
 import { type CommandNode, describeCommand, placeOf } from './command-tree.ts';
 import { completionScript, SHELLS } from './completion.ts';
+import { deploy } from './deploy/deploy.ts';
+import { PRODUCTION } from './deploy/settings.ts';
 import { doctor } from './doctor/doctor.ts';
 import { init } from './init.ts';
 import { eventNumber, port, seconds } from './option-values.ts';
@@ -124,7 +127,7 @@ function addOperation(at: CommandAt, act: Act): void {
   at(
     'bootstrap',
     'Make the first operator’s service token. You need write access to the control database.',
-    'bootstrap --d1 broker/wrangler.jsonc --secrets-file .dev/broker-secrets.json',
+    'bootstrap --d1 broker/wrangler.deploy.json --secrets-file secrets.json',
   )
     .option('--d1 <config>', 'the wrangler configuration of the broker, for a database on Cloudflare')
     .option('--local', 'with --d1: the database of development')
@@ -138,6 +141,26 @@ function addOperation(at: CommandAt, act: Act): void {
     .option('--json', 'the answer as JSON')
     .action(async (options) => {
       await act((terminal) => bootstrap({ ...options, json: options.json ?? false }, terminal));
+    });
+
+  at(
+    'deploy',
+    'Deploy broker and agents to Cloudflare: databases, migrations, secrets, workers; then check both.',
+    'deploy --broker https://tickets.my-domain.dev --agents https://agents.my-domain.dev',
+  )
+    .option('--env <name>', 'the environment; names of all but production end with it', PRODUCTION)
+    .option('--broker <address>', 'of the broker; left out: deploy.json, or you are asked')
+    .option('--agents <address>', 'of the agent worker; left out: deploy.json, or you are asked')
+    .option('--account <id>', 'the Cloudflare account, where the login has several')
+    .option('--profile <name>', 'that keeps the first operator; left out: the name of the environment')
+    .option('--folder <name>', 'the folder of the broker, as init made it', 'broker')
+    .option('--agent-config <file>', 'the wrangler configuration of the agents; left out: the one here')
+    .option('--dry-run', 'shows the plan, and changes nothing in the account')
+    .option('--take-hostnames', 'also those at which something answers already')
+    .option(...YES_OPTION)
+    .option(...JSON_OPTION)
+    .action(async ({ dryRun = false, takeHostnames = false, yes = false, json = false, ...options }) => {
+      await act((terminal) => deploy({ ...options, dryRun, takeHostnames, yes, json }, terminal));
     });
 
   at(

@@ -17,7 +17,7 @@ export const PROFILE_OPTION = [
   'the kept address and credential; left out: the environment',
 ] as const;
 export const JSON_OPTION = ['--json', 'the answer as JSON, a line for each row'] as const;
-const YES_OPTION = ['--yes', 'ask nobody'] as const;
+export const YES_OPTION = ['--yes', 'ask nobody'] as const;
 
 const GROUPS: Readonly<Record<string, string>> = {
   agents: 'Agents, and the deletion of an instance.',
