@@ -54,7 +54,7 @@ export const API_ROWS: readonly ApiRow[] = [
   {
     words: 'agents delete-instance',
     call: 'DELETE /api/agents/{agent}/{instance}',
-    example: 'agents delete-instance chat room-7 --yes',
+    example: 'agents delete-instance chat room-7 --reason "asked by its owner" --yes',
     ends: 'This destroys the instance with all its data.',
     again: 'Until then the instance is closed to all.',
   },
@@ -221,7 +221,7 @@ export const API_ROWS: readonly ApiRow[] = [
   {
     words: 'grants delete',
     call: 'DELETE /admin/grants/{id}',
-    example: 'grants delete 0b6f… --yes',
+    example: 'grants delete 0b6f… --reason "left the team" --yes',
     ends: 'This closes the sessions that rest on the grant.',
     again: 'The grant is deleted already.',
   },
@@ -257,7 +257,7 @@ export const API_ROWS: readonly ApiRow[] = [
   {
     words: 'locks delete',
     call: 'DELETE /admin/locks/{id}',
-    example: 'locks delete 5c1e…',
+    example: 'locks delete 5c1e… --reason "laptop found"',
     again: 'Until then an instance may stay closed.',
   },
 ];
