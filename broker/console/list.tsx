@@ -2,7 +2,7 @@ import type { ComponentChild } from 'preact';
 import { useState } from 'preact/hooks';
 import type { Asked, Outcome } from './api.ts';
 import { Fault } from './fault.tsx';
-import { useLoaded } from './load.ts';
+import { type Loaded, useLoaded } from './load.ts';
 import type { Page } from './shapes.ts';
 import { timeOfDay } from './words.tsx';
 
@@ -20,8 +20,12 @@ interface ListProps<Row> {
   readonly load: (asked: Asked) => Promise<Outcome<Page<Row>>>;
   readonly columns: readonly Column<Row>[];
   readonly keyOf: (row: Row) => string;
-  /** In route of a table without rows. */
+  /** In place of a table without rows. */
   readonly empty: ComponentChild;
+  /** What stands above the table, made of its rows. */
+  readonly above?: (rows: readonly Row[]) => ComponentChild;
+  /** The first page, where the view has it: `load` is asked for those after it. */
+  readonly first?: Loaded<Page<Row>>;
   /** Asks for the page again after so long. */
   readonly everyMs?: number;
   /** Another number asks again: something was changed. */
@@ -29,7 +33,7 @@ interface ListProps<Row> {
 }
 
 /** Rows of a page: on a phone each of them is a card. */
-const rowsOfPage = (): number => (matchMedia('(max-width: 44rem)').matches ? 20 : 50);
+export const rowsOfPage = (): number => (matchMedia('(max-width: 44rem)').matches ? 20 : 50);
 
 /**
  * A list of the API, page by page: a page replaces the one before, and the next one is found by key, so that the last of a million
@@ -42,6 +46,8 @@ export function List<Row>({
   columns,
   keyOf,
   empty,
+  above,
+  first,
   everyMs,
   version = 0,
 }: ListProps<Row>) {
@@ -51,13 +57,14 @@ export function List<Row>({
   const cursors = held.about === about ? held.cursors : [];
   const setCursors = (next: readonly string[]): void => setHeld({ about, cursors: next });
   const cursor = cursors.at(-1);
-  const loaded = useLoaded<Page<Row>>(
-    JSON.stringify([about, cursor]),
+  const given = cursor === undefined ? first : undefined;
+  const asked = useLoaded<Page<Row>>(
+    given === undefined ? JSON.stringify([about, cursor]) : undefined,
     (signal) => load({ query: { ...query, limit: rowsOfPage(), cursor }, signal }),
     everyMs,
     version,
   );
-  const { value, failure, at, reload } = loaded;
+  const { value, failure, at, reload } = given ?? asked;
   const next = value?.next_cursor ?? null;
   return (
     <div class="list" aria-busy={value === undefined && failure === undefined}>
@@ -79,6 +86,7 @@ export function List<Row>({
           )}
         </div>
       )}
+      {value !== undefined && above?.(value.items)}
       {value !== undefined && value.items.length > 0 && (
         <table role="table" aria-label={label}>
           <thead role="rowgroup">
