@@ -37,7 +37,9 @@ export function SessionView({ query: { id = '' } }: { readonly query: Query }) {
     undefined,
     ({ ended_at: end }) => end !== null,
   );
-  const events = useLoaded<Page<AuditEvent>>(may('audit:read') ? id : undefined, (signal) =>
+  // Each look at events is one: none for a session that is not there.
+  const mayAsk = value !== undefined && may('audit:read');
+  const events = useLoaded<Page<AuditEvent>>(mayAsk ? id : undefined, (signal) =>
     ask('GET', '/admin/agents/audit', { query: { session_id: id, limit: rowsOfPage() }, signal }),
   );
   if (value === undefined)
