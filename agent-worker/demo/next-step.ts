@@ -1,6 +1,6 @@
 import { elementOf } from './dom.ts';
 
-/** What just happened, and what to press: one sentence each. */
+/** The last event and the next step, in one sentence each. */
 interface Step {
   readonly happened: string;
   readonly next: string;
@@ -31,7 +31,7 @@ const STEPS = {
   },
 } as const satisfies Record<string, Step>;
 
-/** Says at the lower edge of the window where the visitor stands: the page is longer than the window. */
+/** Shows the next step at the lower edge of the window, since the page is longer than the window. */
 export function showNextStep(name: keyof typeof STEPS): void {
   const { happened, next, where } = STEPS[name];
   const bar = elementOf(document, '#next', HTMLElement);

@@ -20,15 +20,15 @@ interface OwnPage {
   readonly path: string;
   /** Names the instance in the address. */
   readonly parameter: string;
-  /** What an instance is to a person: one word. */
+  /** The word for an instance on the page. */
   readonly noun: string;
-  /** For somebody who has not signed in. */
+  /** The text for a person who has not signed in. */
   readonly about: string;
-  /** Once somebody has. */
+  /** The text for a person who has signed in. */
   readonly view: (own: Own) => ReactNode;
 }
 
-/** What the view of a page gets. */
+/** The properties of the view of a page. */
 export interface Own {
   readonly ticket: TicketProvider;
   readonly instance: string;
@@ -38,12 +38,12 @@ export interface Own {
   readonly permissions: readonly unknown[];
 }
 
-/** What the broker says of whoever is signed in. */
+/** The answer of the broker about the person who is signed in. */
 interface SignedIn {
   readonly permissions: readonly unknown[];
 }
 
-/** Then the page says that the broker is away or busy. */
+/** After this time the page says that the broker does not answer or is busy. */
 const LONG_MS = 4_000;
 
 /** Renders a page into its `#root`. */
@@ -124,7 +124,7 @@ function Opening({ noun }: { readonly noun: string }) {
   }, []);
   return (
     <p className="status" role="status">
-      Opening the {noun}…{isLong ? ' The broker is away or busy; this page goes on trying.' : ''}
+      Opening the {noun}…{isLong ? ' The broker does not answer or is busy. This page keeps trying.' : ''}
     </p>
   );
 }
@@ -152,12 +152,12 @@ function Refused({ page, refusal }: RefusedProps) {
     </a>
   );
   if (refusal instanceof SignInRequired) return <SignIn page={page} href={refusal.signInUrl} />;
-  // In lower case it is the close reason of a socket; the broker's error code is FORBIDDEN.
+  // The lower-case code is the close reason of a socket; the broker's error code is FORBIDDEN.
   if (refusal instanceof Forbidden && refusal.code === 'forbidden')
     return (
       <Gateway
         title="Your session was ended"
-        text="Somebody ended it from outside: you in another window, a sign-out, or an operator."
+        text="You ended it in another window or by signing out, or an operator ended it."
       >
         <a className="button" href={location.href}>
           Open this {noun} again

@@ -60,7 +60,7 @@ export function showSessions(
   const own = new Set<string>();
 
   async function refresh(): Promise<void> {
-    // Sessions without a sign-in are nobody's to list.
+    // A person sees no session that was opened without a sign-in.
     setVisible(section, caller() !== 'anonymous');
     if (caller() === 'anonymous') return;
     if (!isSignedIn()) {

@@ -1,7 +1,7 @@
 import { BaseUrl, isLoopback, Mode, readSettings } from '@agent-ticket/shared/settings.ts';
 import * as z from 'zod';
 
-/** For `MODE=development`: what plays something that others run in production. */
+/** For `MODE=development`: stand-ins for services that others run in production. */
 const StandIn = BaseUrl.refine(
   (url) => URL.canParse(url) && isLoopback(new URL(url).hostname),
   'is for MODE=development on loopback only',

@@ -31,7 +31,7 @@ const agent = (
   ...more: Operation['security']
 ): GateAnswers => ({
   summary,
-  description: 'A refusal is of the gate or of the object, before the code of the agent runs.',
+  description: 'The gate or the object refuses a request before the code of the agent runs.',
   answers: { ...answers, default: OWN },
   errors: OF_AGENTS,
   security: [...TICKET, ...more],
@@ -71,7 +71,7 @@ const METADATA: Readonly<Record<string, GateAnswers>> = {
 
 const CONTROL: Readonly<Record<string, GateAnswers>> = {
   POST: {
-    summary: 'Take a command of the broker, which is a JWT that it signed',
+    summary: 'Take a command of the broker, a JWT that the broker signed',
     description: 'For the broker alone. Commands are idempotent.',
     answers: { 200: Receipt, 202: Receipt },
     errors: [401],
@@ -109,7 +109,7 @@ export const agentWorkerDocument = () =>
   openApiDocument({
     title: 'Agent worker',
     description:
-      'Admits sockets and requests to agents by tickets of the broker. Other paths are those of the app it is a part of.',
+      'Admits sockets and requests to agents by tickets of the broker. Other paths belong to the app that the agent worker is a part of.',
     operations: [...operationsOf('agent'), ...operationsOf('control'), ...operationsOf('metadata')],
     members: {
       agent: 'slug of the agent',

@@ -1,10 +1,10 @@
-/** Every route of the gate. What is not here is the Worker's own. */
+/** Every route of the gate. All other routes belong to the Worker. */
 
 export interface GateRoute {
   /** Paths that exist, for the OpenAPI document. `:rest` stands for one segment or more. */
   readonly paths: readonly string[];
   readonly methods: readonly string[];
-  /** Whether the gate answers at a path, be it that nothing is there. */
+  /** Whether the gate answers at a path, if only with 404. */
   readonly isOurs: (pathname: string) => boolean;
 }
 
@@ -32,7 +32,7 @@ export const ROUTES = {
 } as const satisfies Readonly<Record<string, GateRoute>>;
 export type GateRouteName = keyof typeof ROUTES;
 
-/** The route that answers at a path; `undefined`: the Worker itself. */
+/** The route that answers at a path; `undefined`: the Worker itself answers. */
 export const routeAt = (pathname: string): GateRouteName | undefined =>
   NAMES.find((name) => ROUTES[name].isOurs(pathname));
 const NAMES = ['agent', 'control', 'metadata'] as const satisfies readonly GateRouteName[];

@@ -41,7 +41,10 @@ import { verifierOf } from './verifier.ts';
 
 type Frame = string | ArrayBuffer;
 
-/** How long an end without a refusal waits for another write: until the record has it, so that both are one write. */
+/**
+ * How long an end without a refusal waits for another write, in ms: until the record has it, so that one write is
+ * enough for both.
+ */
 const WRITE_MS = 2_000;
 
 /**

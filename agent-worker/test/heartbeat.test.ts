@@ -28,7 +28,7 @@ const isAnsweredByRuntime = (object: DurableObjectStub): Promise<boolean> =>
     ctx.getWebSockets().some((ws) => ctx.getWebSocketAutoResponseTimestamp(ws) !== null),
   );
 
-test('a ping is answered in a sleeping object’s place, which stays asleep', async () => {
+test('the runtime answers a ping for a sleeping object, which stays asleep', async () => {
   const { instance, socket } = await open('witness', 'agent:connect');
   await socket.frame('seen');
   const made = () => madeWitnesses.filter((name) => name === instance).length;

@@ -58,7 +58,7 @@ describe('a webhook', () => {
 });
 
 describe('an MCP server', () => {
-  test('that asks for a sign-in has an address for it, and a name by its host', async () => {
+  test('that asks for a sign-in has an address for the sign-in, and the name of its host', async () => {
     openProvider();
     const { socket } = await open();
     const { result } = await socket.call('addServer', MCP_URL);
@@ -78,17 +78,17 @@ describe('an MCP server', () => {
     'https://user@mcp.test/',
     'javascript:alert(1)',
     7,
-  ])('at %j is refused with what to do, and asked nothing', async (address) => {
+  ])('at %j is refused with what to do, and gets no request', async (address) => {
     const provider = openProvider();
     const { socket } = await open();
     expect(await socket.call('addServer', address)).toMatchObject({
       success: false,
-      error: 'The address of a server begins with https://, and has no user in it.',
+      error: 'The address of a server must begin with https:// and contain no user name.',
     });
     expect(provider.seen.registered).toEqual([]);
   });
 
-  test('that is one too many is refused, and one that is there already is not', async () => {
+  test('over the limit is refused, and one that was added already is not', async () => {
     openProvider();
     const { socket } = await open();
     const at = (n: number) => `${MCP_URL}?n=${n}`;

@@ -5,12 +5,12 @@ import { Dialog, useDialog } from './dialog.tsx';
 import { Fault } from './fault.tsx';
 import { type Field, FieldSet, type Values, valuesOf } from './fields.tsx';
 
-/** Something that an operator may do: what the dialog says before it, and what it shows after it. */
+/** An action of an operator, with the texts of its dialog before and after. */
 export interface Action<Answer> {
   readonly title: string;
   /** On the button that does it: a verb. */
   readonly verb: string;
-  /** Whether it takes something away. */
+  /** Whether it removes rights or ends sessions. */
   readonly isDestructive: boolean;
   /** What will happen, in sentences. */
   readonly consequence: ComponentChild;
@@ -19,7 +19,7 @@ export interface Action<Answer> {
   readonly fields?: readonly Field[];
   readonly run: (values: Values) => Promise<Outcome<Answer>>;
   readonly done: (answer: Answer, values: Values) => ComponentChild;
-  /** On the button that closes what is shown once: the Escape key does not. */
+  /** On the button that closes a secret that is shown once; the Escape key does not close it. */
   readonly doneLabel?: string;
 }
 
@@ -35,10 +35,10 @@ export const REASON: Field = {
 interface ActionButtonProps<Answer> {
   readonly action: () => Action<Answer>;
   readonly label: string;
-  /** The whole name for those who hear it; left out: the label. */
+  /** The full name, for screen readers; left out: the label. */
   readonly name?: string;
   readonly kind?: string;
-  /** Called when it was tried and the dialog is closed: also after a failure what is shown may be old. */
+  /** Called after the action, also one that failed, when the dialog is closed. */
   readonly after?: (isDone: boolean) => void;
 }
 

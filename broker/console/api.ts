@@ -1,6 +1,6 @@
 import type { paths } from '../src/openapi/generated-types.ts';
 
-/** Why a call gave no answer. */
+/** Why a call failed. */
 export interface Failure {
   /** `0`: no answer came. */
   readonly status: number;
@@ -15,12 +15,12 @@ export type Outcome<T> =
   | { readonly ok: false; readonly failure: Failure };
 
 export interface Asked {
-  /** Of the path. */
+  /** Parameters of the path. */
   readonly params?: Readonly<Record<string, string>>;
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>> | undefined;
   readonly body?: object | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Statuses of refusals whose bodies are answers all the same. */
+  /** Statuses of refusals whose bodies are taken as answers. */
   readonly accepts?: readonly number[];
 }
 
@@ -45,17 +45,17 @@ export function addressOf(path: string, query: Asked['query'] = {}): string {
 }
 
 /**
- * One call of the broker's API with the credential that the browser adds. Rejects only where `signal` ended it. Queries and
- * bodies are what a person typed or an address says: the broker refuses what it does not know, by name.
+ * One call of the broker's API with the credential that the browser adds. Rejects only when `signal` is aborted.
+ * Queries and bodies come from a person or an address: the broker refuses unknown members, and names them.
  */
 export async function ask<V extends Verb, P extends PathOf<V>>(
   method: V,
   path: P,
   { params = {}, query, body, signal, accepts = [] }: Asked = {},
 ): Promise<Outcome<AnswerOf<OperationOf<P, V>>>> {
-  // A name of dots alone would be a step to another route, however it is escaped.
+  // The URL parser resolves `.` and `..` even when they are escaped: such a name would lead to another route.
   if (Object.values(params).some((value) => /^\.{0,2}$/.test(value)))
-    return { ok: false, failure: { status: 404, message: 'there is nothing of that name' } };
+    return { ok: false, failure: { status: 404, message: 'there is no entry with that name' } };
   const filled = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(params[name] ?? ''));
   return send(addressOf(filled, query), { method, body, signal, accepts }, async (response) =>
     response.status === 204 ? undefined : response.json(),
@@ -80,7 +80,7 @@ export async function send<T>(
     const response = await fetch(url, {
       method,
       credentials: 'same-origin',
-      // A redirect is a sign-in of Access, which ended: its page is no answer.
+      // A redirect leads to the sign-in page of Access: the sign-in has ended, and the page is not an answer.
       redirect: 'manual',
       ...(body && { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
       ...(signal && { signal }),
@@ -100,7 +100,7 @@ export async function send<T>(
   }
 }
 
-/** A refusal as the broker words it; of an answer that is not the broker's, its status alone. */
+/** The message of the broker; for an answer that is not the broker's, its status alone. */
 async function failureOf(response: Response): Promise<Failure> {
   const { status, headers } = response;
   const retryAfter = Number(headers.get('retry-after') ?? Number.NaN);

@@ -7,7 +7,7 @@ import { hrefOf, type Route, useRoute } from './route.ts';
 import { type Me, NOBODY, SignedIn, SignInPage } from './sign-in.tsx';
 import { VIEWS, type View } from './views.ts';
 
-/** How often the page looks whether the person still has the same rights, in ms. */
+/** How often the page asks for the rights of the person, in ms. */
 const ME_EVERY_MS = 60_000;
 
 export function App() {
@@ -48,7 +48,7 @@ function Frame({ me, route }: { readonly me: Me; readonly route: Route }) {
   const first = useRef(route);
   useEffect(() => {
     document.title = `${view?.title ?? 'Not found'} · Broker console`;
-    // The browser drops the focus of what is gone. A page that was just opened begins at its beginning.
+    // The browser drops the focus of a removed element. A page that was just opened keeps the focus at its top.
     if (route !== first.current && document.activeElement === document.body)
       document.getElementById('main')?.focus();
   }, [view, route]);
@@ -101,14 +101,14 @@ const NotFound = () => (
   <>
     <h1>There is no such view</h1>
     <p>
-      <a href={hrefOf('')}>Go to the first one</a>.
+      <a href={hrefOf('')}>Go to the first view</a>.
     </p>
   </>
 );
 
 function Person({ me }: { readonly me: Me }) {
   const { email, principal, method, permissions } = me;
-  // Sessions of Access end at its edge, and a credential that the browser did not get here cannot be ended here.
+  // A session of Access ends at Cloudflare. The console can end no other kind of credential.
   const signOut =
     method === 'auth0-session'
       ? addressOf('/auth/logout')
@@ -124,7 +124,7 @@ function Person({ me }: { readonly me: Me }) {
         </p>
         <p>
           {permissions.length === 0
-            ? 'You have no permission of an operator. Another operator gives them by claim rules.'
+            ? 'You have no permission of an operator. Operators get permissions by claim rules of the broker.'
             : `Your permissions: ${permissions.join(', ')}.`}
         </p>
         {signOut !== undefined && <a href={signOut}>Sign out</a>}
@@ -147,7 +147,9 @@ function Offline() {
   return (
     <div role="status">
       {!isOnline && (
-        <p class="banner">This computer is offline: what you see may be old, and nothing can be changed.</p>
+        <p class="banner">
+          This computer is offline. The page may show old values, and cannot change anything.
+        </p>
       )}
     </div>
   );

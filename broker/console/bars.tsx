@@ -35,7 +35,8 @@ export function Bars({ title, about, points, series }: BarsProps) {
         <h3>{title}</h3>
         <p class="note">
           {about}.{Math.max(...sums) > 0 && ` The highest bar is ${most.toLocaleString('en-GB')}.`}
-          {series.length > 1 && ` In a bar ${series.map(({ name }) => name).join(', then ')}, from below.`}
+          {series.length > 1 &&
+            ` Each bar has, from the bottom up, ${series.map(({ name }) => name).join(', then ')}.`}
         </p>
       </figcaption>
       <svg

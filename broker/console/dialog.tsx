@@ -6,7 +6,7 @@ const OpenDialog = createContext<(dialog: VNode | undefined) => void>(() => {});
 /** Opens a dialog, or with `undefined` closes it. */
 export const useDialog = () => useContext(OpenDialog);
 
-/** Holds the open dialog: what it is about may leave its list meanwhile, by another operator or by itself. */
+/** Holds the open dialog outside of the list: another operator may remove the row while the dialog is open. */
 export function DialogHost({ children }: { readonly children: ComponentChild }) {
   const [dialog, setDialog] = useState<VNode>();
   return (

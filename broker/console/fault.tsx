@@ -15,16 +15,16 @@ const TITLES: Readonly<Record<number, string>> = {
 const nextStep = ({ status, retryAfter }: Failure): string => {
   if (status === 0)
     return navigator.onLine
-      ? 'Check that the broker runs. The page asks again by itself where it shows live figures.'
-      : 'This computer is offline. The page asks again when it is back.';
+      ? 'Check that the broker runs. Views with live figures try again by themselves.'
+      : 'This computer is offline. The page tries again when the computer is back online.';
   if (status === 429)
     return `The limit is per minute and for all your calls. Wait ${counted(retryAfter ?? 60, 'second')}.`;
   if (status === 503) return 'Nothing is lost. Try again shortly.';
-  if (status === 500) return 'This is a fault of the broker. Its log has the request below.';
+  if (status === 500) return 'This is a fault of the broker. Look for the request id below in its log.';
   return '';
 };
 
-/** A refusal or an outage, in words: what happened, what to do, and the id by which the audit log has it. */
+/** A refusal or an outage: the cause, the next step, and the request id, which finds it in the audit log. */
 export function Fault({
   failure,
   retry,

@@ -1,7 +1,7 @@
 import { useId } from 'preact/hooks';
 import type { Query } from './route.ts';
 
-/** What a form has, by name. Fields that are empty are not in it; several checked boxes are joined by a space. */
+/** The values of a form by name, without empty fields. Values of checked boxes are joined by a space. */
 export type Values = Query;
 
 export interface Field {
@@ -22,7 +22,7 @@ export interface Field {
 
 interface FieldSetProps {
   readonly fields: readonly Field[];
-  /** Every field of a filter may be empty, and none of them says so. */
+  /** Every field of a filter may be empty, so none is marked as optional. */
   readonly isFilter?: boolean;
 }
 

@@ -9,26 +9,26 @@ import { timeOfDay } from './words.tsx';
 export interface Column<Row> {
   readonly title: string;
   readonly cell: (row: Row) => ComponentChild;
-  /** Of buttons: the title is for screen readers alone. */
+  /** Whether the column has buttons; its title is then for screen readers alone. */
   readonly actions?: boolean;
 }
 
 interface ListProps<Row> {
-  /** What the table holds, for those who cannot see it. */
+  /** The content of the table, for screen readers. */
   readonly label: string;
   readonly query?: Asked['query'];
   readonly load: (asked: Asked) => Promise<Outcome<Page<Row>>>;
   readonly columns: readonly Column<Row>[];
   readonly keyOf: (row: Row) => string;
-  /** In place of a table without rows. */
+  /** Shown in place of a table without rows. */
   readonly empty: ComponentChild;
-  /** What stands above the table, made of its rows. */
+  /** Shown above the table, made of its rows. */
   readonly above?: (rows: readonly Row[]) => ComponentChild;
-  /** The first page, where the view has it: `load` is asked for those after it. */
+  /** The first page, where the view has loaded it already. `load` then gets the later pages. */
   readonly first?: Loaded<Page<Row>>;
-  /** Asks for the page again after so long. */
+  /** The page is loaded again after this time. */
   readonly everyMs?: number;
-  /** Another number asks again: something was changed. */
+  /** Another number loads the page again, after a change. */
   readonly version?: number;
 }
 
@@ -36,8 +36,8 @@ interface ListProps<Row> {
 export const rowsOfPage = (): number => (matchMedia('(max-width: 44rem)').matches ? 20 : 50);
 
 /**
- * A list of the API, page by page: a page replaces the one before, and the next one is found by key, so that the last of a million
- * rows is as near as the first.
+ * A list of the API, page by page. A page replaces the one before. The API finds the next page by key, so the last of
+ * a million rows costs as much as the first.
  */
 export function List<Row>({
   label,
@@ -72,18 +72,14 @@ export function List<Row>({
         <>
           <Fault failure={failure} retry={reload} />
           {value !== undefined && at !== undefined && (
-            <p class="warning">What follows is as of {timeOfDay(at)} and may have changed.</p>
+            <p class="warning">The rows below are as of {timeOfDay(at)} and may have changed.</p>
           )}
         </>
       )}
       {value === undefined && failure === undefined && <p class="note">Loading …</p>}
       {value !== undefined && value.items.length === 0 && (
         <div class="empty">
-          {next === null ? (
-            empty
-          ) : (
-            <p>None of the rows that were searched so far matches. Go on with the next page.</p>
-          )}
+          {next === null ? empty : <p>No row so far matches. Continue with the next page.</p>}
         </div>
       )}
       {value !== undefined && above?.(value.items)}
@@ -146,7 +142,7 @@ export function List<Row>({
           )}
           {everyMs === undefined && (
             <button type="button" class="link" onClick={reload}>
-              Look again
+              Refresh
             </button>
           )}
         </div>

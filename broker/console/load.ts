@@ -1,7 +1,7 @@
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import type { Failure, Outcome } from './api.ts';
 
-/** What a view shows while it asks, and after it. */
+/** The state of a call that a view shows. */
 export interface Loaded<T> {
   /** The newest answer to the present question. */
   readonly value: T | undefined;
@@ -15,9 +15,9 @@ export interface Loaded<T> {
 const NOTHING = { value: undefined, failure: undefined, at: undefined };
 
 /**
- * Asks whenever `question` is another, whenever `version` is, and again `everyMs` after each answer while the page is seen,
- * up to one that `isFinal`. A refusal that says how long to wait is not asked again before, but by `reload`. No question:
- * asks nothing.
+ * Calls `load` when `question` or `version` changes, and again `everyMs` after each answer while the page is visible,
+ * until an answer `isFinal`. After a refusal with `Retry-After` it waits that long, unless `reload` is called. Without a
+ * question it loads nothing.
  */
 export function useLoaded<T>(
   question: string | undefined,

@@ -2,8 +2,8 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { base64url } from 'jose';
 
 /**
- * What the chain of the audit log takes of `node:crypto`, for a page. The hash of WebCrypto is asynchronous, and each head
- * needs the one before.
+ * The part of `node:crypto` that the hash chain of the audit log uses, for a page. The hash of WebCrypto is
+ * asynchronous, and each head needs the one before.
  */
 export function createHash(algorithm: 'sha256') {
   if (algorithm !== 'sha256') throw new TypeError('only SHA-256');

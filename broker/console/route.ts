@@ -1,6 +1,9 @@
 import { useEffect, useState } from 'preact/hooks';
 
-/** Where the console is: `#sessions?agent=counter`. In the fragment, so that no filter is in any server's log. */
+/**
+ * The view and its filters, as in `#sessions?agent=counter`. The fragment keeps the filters out of the logs of
+ * servers.
+ */
 export interface Route {
   readonly view: string;
   readonly query: Query;

@@ -16,7 +16,10 @@ const Signed = createContext<Me>(NOBODY);
 export const SignedIn = Signed.Provider;
 export const useMe = (): Me => useContext(Signed);
 
-/** Whether the person holds a permission. The broker decides; the console only shows no button that it would refuse. */
+/**
+ * Whether the person holds a permission. The broker decides. The console hides the buttons that the broker would
+ * refuse.
+ */
 export const useMay = (): ((permission: string) => boolean) => {
   const { permissions } = useMe();
   return (permission) => permissions.includes(permission);
@@ -31,8 +34,8 @@ export function SignInPage() {
     <main class="gateway">
       <h1>Broker console</h1>
       <p>
-        Here operators see who is connected to which agent, end sessions, and give and take rights. The
-        console has no password of its own: the broker knows you by its sign-in.
+        Operators see here who is connected to which agent, end sessions, and manage rights. The console has
+        no password of its own: you sign in at the broker.
       </p>
       <p>
         <a class="button" href={signInUrl()}>

@@ -7,7 +7,7 @@ export interface Span {
   /** Left out: it goes on. */
   readonly to: number | undefined;
   readonly kind: 'good' | 'bad' | 'past' | 'soon';
-  /** Its state in a word: colour alone tells nothing. */
+  /** Its state in a word, since some people cannot see its colour. */
   readonly text: string;
   readonly marks?: readonly Mark[];
 }
@@ -21,12 +21,12 @@ interface Mark {
 const WIDTH = 1000;
 const HEIGHT = 34;
 
-/** Spans below each other on one axis. What it shows is in a table or list beside it. */
+/** Spans below each other on one axis. A table or list beside the picture has the same content. */
 export function TimeLine({ label, spans }: { readonly label: string; readonly spans: readonly Span[] }) {
   const now = Date.now();
   const from = Math.min(...spans.map((span) => span.from));
   const known = Math.max(now, from + 1000, ...spans.map((span) => span.to ?? span.from));
-  // What goes on has some room after its beginning.
+  // A span without an end has some room after its start.
   const to = known > now ? known + (known - from) / 10 : known;
   const x = (at: number): number => ((Math.min(Math.max(at, from), to) - from) / (to - from)) * WIDTH;
   return (
@@ -63,7 +63,7 @@ export function TimeLine({ label, spans }: { readonly label: string; readonly sp
       ))}
       <figcaption class="axis">
         <span>{timeAt(from)}</span>
-        {to > now && <span>the line is now, {timeAt(now)}</span>}
+        {to > now && <span>the line marks the present, {timeAt(now)}</span>}
         <span>{to > now ? timeAt(to) : 'now'}</span>
       </figcaption>
     </figure>

@@ -40,7 +40,7 @@ export const VIEWS: readonly View[] = [
     name: 'principals',
     title: 'Principals',
     about:
-      'People and programs that were seen, by their label: the verified e-mail address or name that operators see.',
+      'People and programs that have asked for a ticket. Their label is a verified e-mail address or a name.',
     needs: 'sessions:read',
     Content: Principals,
   },
@@ -48,21 +48,22 @@ export const VIEWS: readonly View[] = [
     name: 'grants',
     title: 'Grants',
     about:
-      'Which subject has which role on which agent. What an agent’s access mode opens to everybody needs no grant.',
+      'Which subject has which role on which agent. An agent whose access mode admits everybody needs no grant.',
     needs: 'grants:read',
     Content: Grants,
   },
   {
     name: 'service-tokens',
     title: 'Service tokens',
-    about: 'Credentials of programs. The broker keeps no secret, only what recognises one.',
+    about: 'Credentials of programs. The broker stores a hash of each secret, not the secret.',
     needs: 'service-tokens:read',
     Content: ServiceTokens,
   },
   {
     name: 'locks',
     title: 'Locks',
-    about: 'What is closed until somebody lifts it. A lock ends live sessions, and holds for every ticket.',
+    about:
+      'A lock ends the live sessions of its target and refuses its tickets, until the lock expires or an operator lifts it.',
     needs: 'locks:read',
     Content: Locks,
   },
@@ -77,7 +78,7 @@ export const VIEWS: readonly View[] = [
     name: 'audit',
     title: 'Audit log',
     about:
-      'What was asked for, given, refused and changed, newest first. The broker signs it each minute, so that nobody changes it unseen. Looking is an event, too.',
+      'Requests, refusals and changes, newest first. The broker signs the log each minute, so that a verification finds a later change. Reading the log is an event, too.',
     needs: 'audit:read',
     Content: Audit,
   },

@@ -61,7 +61,7 @@ export function Age({ at }: { readonly at: string | null | undefined }) {
 /** A name that a machine made: an id, a principal, an instance. */
 export const Code = ({ children }: { readonly children: ComponentChild }) => <code>{children}</code>;
 
-/** What a command did to live sockets. */
+/** The effect of a command on live sockets. */
 export function ReceiptText({ receipt }: { readonly receipt: Receipt | undefined }) {
   if (receipt === undefined) return null;
   const { closed, objects, unreachable, pending, ms } = receipt;
@@ -77,7 +77,7 @@ export function ReceiptText({ receipt }: { readonly receipt: Receipt | undefined
       {left > 0 && (
         <p class="warning">
           {counted(left, 'instance')} did not answer yet. The broker repeats the command each minute until
-          they do; meanwhile no ticket from before opens anything there.
+          they do; until then no earlier ticket opens a session there.
         </p>
       )}
     </>

@@ -58,11 +58,11 @@ export function createApp(ports: BrokerPorts, routes: readonly Route[] = ROUTES)
 }
 
 /**
- * Whether a request came without TLS, so that others can read its credential. What probes a broker behind its proxy sends
- * none, what comes by a loopback name stays on the machine, and only in development is the issuer itself without TLS.
+ * Whether a request came without TLS, so that others can read its credential. A request by a loopback name stays on
+ * the machine, and in development the issuer itself has no TLS.
  */
-function isPlaintext(request: Request, { path }: Route, { config, isByTls }: BrokerPorts): boolean {
-  if (config.issuer.startsWith('http:') || path === '/healthz' || isByTls(request)) return false;
+function isPlaintext(request: Request, { config, isByTls }: BrokerPorts): boolean {
+  if (config.issuer.startsWith('http:') || isByTls(request)) return false;
   return !isLoopback(new URL(request.url).hostname);
 }
 
@@ -142,7 +142,8 @@ async function run(
   ports: BrokerPorts,
 ): Promise<HandlerResult> {
   const request = c.req.raw;
-  if (isPlaintext(request, route, ports)) return { outcome: err('plaintext_refused') };
+  if (route.allowsPlaintext !== true && isPlaintext(request, ports))
+    return { outcome: err('plaintext_refused') };
   const credential = await (route.auth === 'none' || route.readsCredential === true
     ? ok(anonymous(context.requestId))
     : authenticate(request, ports.credentials, context.now));

@@ -196,7 +196,8 @@ function portsOf(env: BrokerEnv, options: BrokerOptions | MountOptions): BrokerP
     shard: mintShards(env.MINT_SHARD, config.shards),
     ping: { control: () => ping(env.CONTROL), record: () => ping(env.RECORD) },
     anchorBucket: env.AUDIT_ANCHOR,
-    // A mounted broker has none: what agents serve there has the same origin, and could press every button.
+    // A mounted broker has no console: a page that an agent serves there has the same origin, and could act as the
+    // operator.
     consoleFile: basePath === undefined ? openConsole(env) : undefined,
     addressOf: (request) => request.headers.get('cf-connecting-ip'),
     isByTls: (request) => request.url.startsWith('https:'),

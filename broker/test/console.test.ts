@@ -39,7 +39,7 @@ describe('the console', () => {
     ]);
   });
 
-  it('is asked for anew each time, and not sent again while it is the same', async () => {
+  it('is revalidated each time, and not sent again while it is unchanged', async () => {
     const first = await call('/console/console.js');
     expect(first.headers.get('cache-control')).toBe('no-cache');
     const etag = first.headers.get('etag') ?? '';
@@ -58,7 +58,7 @@ describe('the console', () => {
     ],
     ...['/console/..%2fconsole.js', '/console/%2e%2e/console.js', '/console/.js', '/console/constructor'],
     ...['/consoles', '/console.js', '/Console', '/console/console.js/', '/console/console.js%00.js'],
-  ])('%s is nothing of it', async (path) => {
+  ])('%s is not a file of it', async (path) => {
     expectRefusal(await call(path), '404 NOT_FOUND');
   });
 
@@ -79,7 +79,7 @@ describe('the console', () => {
     expect((await call('/tickets/', below)).text).toContain('href="/tickets/console"');
   });
 
-  it('is not there where its files are not bound', async () => {
+  it('is missing where its files are not bound', async () => {
     const { app } = startBroker();
     expectRefusal(await call('/console', { front: (request) => app.fetch(request) }), '404 NOT_FOUND');
   });

@@ -60,10 +60,11 @@ const failingWith = (message: string) =>
 const broken = failingWith('a bug');
 const down = failingWith('Network connection lost.');
 
-test('a request without TLS is refused, but for the health of the process', async () => {
+test('a request without TLS is refused, but for those of probes', async () => {
   expectRefusal(await call('/.well-known/jwks.json', { front: withoutTls }), '403 FORBIDDEN');
   expectRefusal(await mint((await makeToken()).pair, COUNTER, { front: withoutTls }), '403 FORBIDDEN');
-  expect((await call('/healthz', { front: withoutTls })).status).toBe(200);
+  for (const path of ['/healthz', '/readyz'])
+    expect((await call(path, { front: withoutTls })).status).toBe(200);
 });
 
 describe('every answer', () => {

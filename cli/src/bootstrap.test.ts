@@ -19,9 +19,10 @@ function bootstrap(words: readonly string[], given: Partial<Terminal> = {}, made
     },
     runWrangler: async (all) => {
       asked.push(all);
-      return JSON.stringify([{ results: [] }, { results: rows }]);
+      return { code: 0, out: JSON.stringify([{ results: [] }, { results: rows }]), err: '' };
     },
     writePrivate: async (name) => `/config/${name}`,
+    lockPrivate: (_, work) => work(),
     ...given,
   });
   return { ...at, asked, code: run(['bootstrap', ...words], at.terminal) };
@@ -53,9 +54,16 @@ describe('nothing is made', () => {
     [
       'where wrangler says something else',
       ['--d1', 'w.jsonc'],
-      { runWrangler: async () => 'error' },
+      { runWrangler: async () => ({ code: 0, out: 'done', err: '' }) },
       1,
-      '--print',
+      'not known here',
+    ],
+    [
+      'where wrangler is not logged in',
+      ['--d1', 'w.jsonc'],
+      { runWrangler: async () => ({ code: 1, out: '', err: 'necessary to set a CLOUDFLARE_API_TOKEN' }) },
+      1,
+      'npx wrangler login',
     ],
   ])('%s, and what to do is said', async (_what, words, given, made, said) => {
     const tried = bootstrap(words, given, made);

@@ -5,6 +5,7 @@ import { parseJson } from '@agent-ticket/shared/parse-json.ts';
 import { base64url } from 'jose';
 import * as z from 'zod';
 import { type ExitCode, type Row, type Terminal, UsageError } from './command.ts';
+import { openCloudflare } from './deploy/cloudflare.ts';
 import { writeProfile } from './sign-in/profile.ts';
 
 export interface BootstrapOptions {
@@ -28,8 +29,6 @@ export interface BootstrapOptions {
   readonly json: boolean;
 }
 
-const PEPPER_BYTES = 32;
-
 /**
  * `agent-ticket bootstrap`: the first service token, with every permission, for a caller that can write to the control
  * database. The broker delivers its event to the audit log. Does NOT see operators that claim rules make.
@@ -39,10 +38,10 @@ export async function bootstrap(options: BootstrapOptions, terminal: Terminal): 
   if (save !== undefined && broker === undefined)
     throw new UsageError('--save needs --broker, the address that the credential is for.');
   const pepper = await readPepper(options.secretsFile, terminal);
-  const id = makeTokenId(terminal.randomBytes);
-  const secret = makeSecret(id, terminal.randomBytes);
-  const digest = await digestSecret(secret, pepper);
-  const statements = sqlOf({ id, digest, name: options.name, again: options.again === true }, terminal);
+  const { id, secret, statements } = await makeOperator(
+    { pepper, name: options.name, again: options.again === true },
+    terminal,
+  );
 
   if (print) {
     terminal.out(`${statements.join(';\n')};\n`);
@@ -72,13 +71,34 @@ export async function bootstrap(options: BootstrapOptions, terminal: Terminal): 
   return 0;
 }
 
+interface NewOperator {
+  readonly id: string;
+  readonly secret: string;
+  /** The last one answers a row whose `made` is 1, or 0 where an operator exists. */
+  readonly statements: readonly string[];
+}
+
+/** A service token with every permission, and the SQL that stores it. Without `again` that stores none beside another operator. */
+export async function makeOperator(
+  { pepper, name, again }: { pepper: Uint8Array<ArrayBuffer>; name: string; again: boolean },
+  terminal: Terminal,
+): Promise<NewOperator> {
+  const id = makeTokenId(terminal.randomBytes);
+  const secret = makeSecret(id, terminal.randomBytes);
+  const digest = await digestSecret(secret, pepper);
+  return { id, secret, statements: sqlOf({ id, digest, name, again }, terminal) };
+}
+
+/** Undefined where it is not 32 bytes in base64url. */
+export function pepperOf(text: string | undefined): Uint8Array<ArrayBuffer> | undefined {
+  // Not everything that decodes is base64url: a newline at the end makes another pepper.
+  return /^[A-Za-z0-9_-]{43}$/.test(text ?? '') ? new Uint8Array(base64url.decode(text ?? '')) : undefined;
+}
+
 async function readPepper(file: string | undefined, terminal: Terminal): Promise<Uint8Array<ArrayBuffer>> {
   const text = file === undefined ? terminal.environment.TOKEN_PEPPER : await pepperIn(file, terminal);
-  // Not everything that decodes is base64url: a newline at the end makes another pepper.
-  const bytes = /^[A-Za-z0-9_-]{43}$/.test(text ?? '')
-    ? new Uint8Array(base64url.decode(text ?? ''))
-    : undefined;
-  if (bytes?.length === PEPPER_BYTES) return bytes;
+  const bytes = pepperOf(text);
+  if (bytes !== undefined) return bytes;
   throw new UsageError(
     'The token would not work without the TOKEN_PEPPER of the broker: 32 bytes in base64url. Set it, or give --secrets-file.',
   );
@@ -91,29 +111,18 @@ async function pepperIn(file: string, terminal: Terminal): Promise<string | unde
   return read.success ? read.data.TOKEN_PEPPER : undefined;
 }
 
-const Results = z.array(z.object({ results: z.array(z.looseObject({})) }));
-
 async function execute(
   statements: readonly string[],
   { d1, local, database }: BootstrapOptions,
   terminal: Terminal,
 ): Promise<readonly Row[]> {
   if (d1 !== undefined) {
-    const where = ['--config', d1, local === true ? '--local' : '--remote'];
-    const words = [
-      'd1',
-      'execute',
+    const sql = statements.join('; ');
+    return openCloudflare(terminal.runWrangler).query(
+      d1,
       'CONTROL',
-      ...where,
-      '--json',
-      '--yes',
-      '--command',
-      statements.join('; '),
-    ];
-    const read = Results.safeParse(parseJson(await terminal.runWrangler(words)));
-    if (read.success) return read.data.at(-1)?.results ?? [];
-    throw new UsageError(
-      'wrangler did not answer with rows. Try the same with --print, and give the SQL to wrangler.',
+      sql,
+      local === true ? 'local' : 'remote',
     );
   }
   const url = database ?? terminal.environment.CONTROL_DATABASE_URL;

@@ -17,7 +17,7 @@ export interface Terminal {
   readonly listPrivate: () => Promise<readonly string[]>;
   /** Whether there was such a file. */
   readonly deletePrivate: (name: string) => Promise<boolean>;
-  /** Runs the work while no other process does so for the same file. */
+  /** Runs the work while no other process holds the lock of the same file. */
   readonly lockPrivate: <Result>(name: string, work: () => Promise<Result>) => Promise<Result>;
   /**
    * A server on 127.0.0.1 and a port, 0 for any free one. Answers GET requests that name this very address as their host.
@@ -36,14 +36,20 @@ export interface Terminal {
    * file has something else alone: it is not ours.
    */
   readonly openLines: (path: string, isKept: (line: string) => boolean) => Promise<Lines>;
-  /** Runs the wrangler of this folder. Answers its output. */
-  readonly runWrangler: (words: readonly string[]) => Promise<string>;
+  /**
+   * Runs the wrangler of this folder, which asks no person. `input` is for its standard input, where secrets belong: words
+   * of a process are no secret on a machine. Rejects where wrangler is not installed, and for no exit code.
+   */
+  readonly runWrangler: (words: readonly string[], input?: string) => Promise<WranglerRun>;
+  /** Files of this folder, by their paths from it. */
+  readonly project: Project;
   /** A libSQL database, through the driver of the broker that is installed here. All statements, or none. */
   readonly runLibsql: (
     database: { readonly url: string; readonly token?: string | undefined },
     statements: readonly string[],
   ) => Promise<readonly Row[]>;
-  readonly openInput: (prompt: string) => Input;
+  /** A secret is not shown while it is typed. */
+  readonly openInput: (prompt: string, isSecret?: boolean) => Input;
   /** Whether a person can be asked. */
   readonly isInteractive: boolean;
   /** The width of the terminal that shows the output; undefined where none does. */
@@ -58,6 +64,8 @@ export interface Terminal {
   readonly drained: () => Promise<void>;
   /** What the wrangler of this folder reads of its configuration, or of the one named. Rejects where wrangler is not installed. */
   readonly readWorker: (path?: string) => Promise<unknown>;
+  /** The configuration of a worker as it is written, in whatever format, without defaults and with its own relative paths. */
+  readonly readRawWorker: (path: string) => Promise<unknown>;
   /** Creates files, with their folders, below this folder. Where some are there already: answers those, creates none. */
   readonly createFiles: (files: readonly NewFile[]) => Promise<readonly string[]>;
   /** Runs a development stack until a signal. */
@@ -66,6 +74,26 @@ export interface Terminal {
   readonly err: (text: string) => void;
   /** Whether a person reads the output: only then it has colours. */
   readonly colours: boolean;
+}
+
+/** How wrangler ended. */
+export interface WranglerRun {
+  /** Null where a signal ended it. */
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** See `Terminal.project`. */
+export interface Project {
+  /** Undefined where there is no such file. */
+  read(path: string): Promise<string | undefined>;
+  /** Replaces a file, with its folders, as a whole. */
+  write(path: string, text: string): Promise<void>;
+  /** Names in a folder; none where there is no such folder. */
+  list(folder: string): Promise<readonly string[]>;
+  /** SHA-256 in hex over names and bytes of all files below the folders, but for source maps and the notes of wrangler. */
+  digest(folders: readonly string[]): Promise<string>;
 }
 
 /** A file of lines, open for one process alone. */

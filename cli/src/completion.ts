@@ -35,7 +35,7 @@ const known = (nodes: readonly CommandNode[], between: string): string =>
     .map((words) => quoted(` ${words}`))
     .join(between);
 
-/** The values of an option that takes one of a few, and of any other option that takes one: none, so that files are offered. */
+/** Each option that takes a value, with its choices. Without choices the shell offers files. */
 const valuesOf = (nodes: readonly CommandNode[]) =>
   nodes.flatMap(({ words, options }) =>
     options

@@ -57,7 +57,7 @@ export async function init({ folder, json }: InitOptions, terminal: Terminal): P
     { path: `${folder}/wrangler.jsonc`, text: configurationOf(worker, folder) },
     { path: `${folder}/package.json`, text: manifestOf(folder) },
     // `dev` writes secrets there.
-    { path: `${folder}/.gitignore`, text: '.dev.vars*\n.wrangler\nnode_modules\n' },
+    { path: `${folder}/.gitignore`, text: '.dev.vars*\n.wrangler\nnode_modules\nwrangler.deploy*.json\n' },
   ];
   const present = await terminal.createFiles(files);
   if (present.length > 0)
@@ -122,13 +122,13 @@ const configurationOf = ({ name = 'agents', compatibility_date: date }: AppWorke
   // An Access policy on the broker's hostname says nothing about workers.dev and previews, so there are none.
   "workers_dev": false,
   "preview_urls": false,
-  // Secrets are no part of this file: KEK and TOKEN_PEPPER, by \`wrangler secret put\`.
+  // Secrets are no part of this file: \`agent-ticket deploy\` sets them, with the addresses of the deployment.
   "vars": {
     "ISSUER": "https://broker.example.com",
     "TICKET_AUDIENCE": "agents.example.com",
     "AGENT_WORKER_URL": "https://agents.example.com"
   },
-  // Their ids are printed by \`wrangler d1 create\`. RECORD is the database that the worker of the agents binds, too.
+  // \`agent-ticket deploy\` finds them by their names, or makes them. RECORD is the database that the worker of the agents binds, too.
   "d1_databases": [
     {
       "binding": "CONTROL",
@@ -159,20 +159,7 @@ const configurationOf = ({ name = 'agents', compatibility_date: date }: AppWorke
 `;
 
 const manifestOf = (folder: string): string =>
-  `${JSON.stringify(
-    {
-      name: folder,
-      private: true,
-      type: 'module',
-      scripts: {
-        migrate:
-          'wrangler d1 migrations apply CONTROL --remote && wrangler d1 migrations apply RECORD --remote',
-        deploy: 'wrangler deploy',
-      },
-    },
-    null,
-    2,
-  )}\n`;
+  `${JSON.stringify({ name: folder, private: true, type: 'module' }, null, 2)}\n`;
 
 function report(written: readonly string[], agents: readonly FoundAgent[], folder: string): string {
   const [first] = agents;
@@ -195,7 +182,7 @@ function report(written: readonly string[], agents: readonly FoundAgent[], folde
     '     https://github.com/agent-ticket/agent-ticket-broker/blob/main/docs/adopt.md',
     ...unbound,
     '  6. To try all of it on this machine: npx agent-ticket dev',
-    `  7. Set the addresses in ${folder}/wrangler.jsonc, then deploy the broker, and the agents after it:`,
+    '  7. To put both on Cloudflare: npx agent-ticket deploy',
     '     https://github.com/agent-ticket/agent-ticket-broker/blob/main/docs/deploy.md',
     '',
   ].join('\n');

@@ -19,8 +19,9 @@ import { openInput } from './open-input.ts';
 import { runLibsql } from './open-libsql-client.ts';
 import { openLoopback } from './open-loopback.ts';
 import { openBrowser, runCloudflared } from './open-program.ts';
+import { openProject } from './open-project.ts';
 import { exitCode, type Shutdown, shutdownOnSignal } from './open-shutdown.ts';
-import { openWrangler, runWrangler } from './open-wrangler.ts';
+import { openWrangler, readRawWorker, runWrangler } from './open-wrangler.ts';
 import { run } from './run.ts';
 
 /** `npx agent-ticket`: the one file of the command line that names a process. */
@@ -80,7 +81,9 @@ const interrupted = (): AbortSignal => {
 
 const terminal: Terminal = {
   readWorker: async (config) => openWrangler().unstable_readConfig({ config }, { hideWarnings: true }),
+  readRawWorker,
   createFiles,
+  project: openProject('.'),
   // Imported here: no other command needs the sign-in stand-in.
   runDev: async (options) => (await import('./open-dev.ts')).openDev(options, terminal, interrupted()),
   readLines,

@@ -78,7 +78,7 @@ it('a file of lines in a folder that is not there says so', async () => {
   await expect(openLines(join(folder, 'gone', 'log'), () => true)).rejects.toThrow('(ENOENT)');
 });
 
-it('work under a lock is done by one at a time', async () => {
+it('one process at a time works under a lock', async () => {
   const seen: string[] = [];
   const work = (name: string) => async () => {
     seen.push(`${name} begins`);
@@ -90,7 +90,31 @@ it('work under a lock is done by one at a time', async () => {
   expect(seen).toHaveLength(4);
 });
 
-it('a lock that a process left behind when it ended holds up nobody', async () => {
+it('of many processes that find a stale lock, one at a time holds it', async () => {
+  const path = await writePrivate('a.json', 'content');
+  await writeFile(`${path}.lock`, String(spawnSync(process.execPath, ['--version']).pid));
+  let [holders, most, done] = [0, 0, 0];
+  const work = async () => {
+    holders += 1;
+    most = Math.max(most, holders);
+    await readPrivate('a.json');
+    holders -= 1;
+    done += 1;
+  };
+  await Promise.all(Array.from({ length: 20 }, () => lockPrivate('a.json', work)));
+  expect([most, done]).toEqual([1, 20]);
+});
+
+it('a holder that took too long does not remove the lock of the next holder', async () => {
+  const path = await writePrivate('a.json', 'content');
+  await lockPrivate('a.json', async () => {
+    await writeFile(`${path}.lock`, `${process.pid} of another`);
+  });
+  expect(await readFile(`${path}.lock`, 'utf8')).toBe(`${process.pid} of another`);
+  await rm(`${path}.lock`);
+});
+
+it('the lock of a process that has ended delays no other process', async () => {
   const path = await writePrivate('a.json', 'content');
   const ended = spawnSync(process.execPath, ['--version']).pid;
   await writeFile(`${path}.lock`, String(ended));
@@ -98,7 +122,7 @@ it('a lock that a process left behind when it ended holds up nobody', async () =
   await expect(stat(`${path}.lock`)).rejects.toThrow('ENOENT');
 });
 
-it('work that fails gives its lock back', async () => {
+it('work that fails releases its lock', async () => {
   const failed = lockPrivate('a.json', async () => {
     throw new Error('no');
   });

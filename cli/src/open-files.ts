@@ -1,5 +1,7 @@
+import { randomUUID } from 'node:crypto';
 import {
   type FileHandle,
+  link,
   mkdir,
   open,
   readdir,
@@ -81,28 +83,65 @@ export async function deletePrivate(name: string): Promise<boolean> {
   }
 }
 
-/** What is done under a lock are a few requests. */
+/** The work under a lock is a few requests. */
 const LOCK_MS = 60_000;
 const LOCK_POLL_MS = 50;
 
-/** See `Terminal.lockPrivate`. The file of the lock has the process in it: one that ended left it behind. */
+/**
+ * See `Terminal.lockPrivate`. The lock file contains the id of its process and a random part. The lock of a process
+ * that has ended is stale; the random part names the holder.
+ */
 export async function lockPrivate<Result>(name: string, work: () => Promise<Result>): Promise<Result> {
   const path = `${privatePath(name)}.lock`;
-  while (!(await takeLock(path))) {
-    if (await isAbandoned(path)) await rm(path, { force: true });
+  const own = `${process.pid} ${randomUUID()}`;
+  while (!(await takeLock(path, own))) {
+    const held = await lockIn(path);
+    if (held !== undefined && isAbandoned(held)) await removeLock(path, held.text);
     else await setTimeout(LOCK_POLL_MS);
   }
   try {
     return await work();
   } finally {
-    await rm(path, { force: true });
+    await removeLock(path, own);
   }
 }
 
-async function takeLock(path: string): Promise<boolean> {
+interface HeldLock {
+  readonly text: string;
+  readonly mtimeMs: number;
+}
+
+async function lockIn(path: string): Promise<HeldLock | undefined> {
+  try {
+    const [text, { mtimeMs }] = await Promise.all([readFile(path, 'utf8'), stat(path)]);
+    return { text, mtimeMs };
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return undefined;
+    throw usage(error, path);
+  }
+}
+
+/**
+ * Removes a lock with this text. Another process may have replaced the lock since it was read; then its lock is put
+ * back.
+ */
+async function removeLock(path: string, text: string): Promise<void> {
+  const aside = `${path}.${randomUUID()}`;
+  try {
+    if ((await lockIn(path))?.text !== text) return;
+    await rename(path, aside);
+    if ((await lockIn(aside))?.text !== text) await link(aside, path);
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT', 'EEXIST')) throw usage(error, path);
+  } finally {
+    await rm(aside, { force: true });
+  }
+}
+
+async function takeLock(path: string, own: string): Promise<boolean> {
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    await writeFile(path, String(process.pid), { mode: 0o600, flag: 'wx' });
+    await writeFile(path, own, { mode: 0o600, flag: 'wx' });
     return true;
   } catch (error) {
     if (hasCode(error, 'EEXIST')) return false;
@@ -110,17 +149,17 @@ async function takeLock(path: string): Promise<boolean> {
   }
 }
 
-async function isAbandoned(path: string): Promise<boolean> {
+function isAbandoned({ text, mtimeMs }: HeldLock): boolean {
+  if (Date.now() - mtimeMs > LOCK_MS) return true;
+  // Empty between its creation and its content.
+  if (text === '') return false;
   try {
-    const [text, { mtimeMs }] = [await readFile(path, 'utf8'), await stat(path)];
-    if (Date.now() - mtimeMs > LOCK_MS) return true;
-    // Empty between its creation and its content.
-    if (text !== '') process.kill(Number(text), 0);
+    process.kill(Number.parseInt(text, 10), 0);
     return false;
   } catch (error) {
-    if (hasCode(error, 'ENOENT', 'EPERM')) return false;
+    if (hasCode(error, 'EPERM')) return false;
     if (hasCode(error, 'ESRCH')) return true;
-    throw usage(error, path);
+    throw error;
   }
 }
 

@@ -1,13 +1,17 @@
 import { createInterface } from 'node:readline';
+import { Writable } from 'node:stream';
 import type { Input } from './command.ts';
 
 /** See `Terminal.openInput`. The prompt is on the error output: the output may be a file. */
-export function openInput(prompt: string): Input {
+export function openInput(prompt: string, isSecret = false): Input {
   const isTerminal = process.stdin.isTTY === true;
+  // The library shows what is typed by writing it: here nothing reads that.
+  const unseen = new Writable({ write: (_chunk, _encoding, done) => done() });
+  if (isSecret) process.stderr.write(prompt);
   const lines = createInterface({
     input: process.stdin,
-    output: process.stderr,
-    prompt,
+    output: isSecret ? unseen : process.stderr,
+    prompt: isSecret ? '' : prompt,
     terminal: isTerminal,
   });
   /** Lines of a pipe come many at once. */
@@ -23,7 +27,7 @@ export function openInput(prompt: string): Input {
   lines.once('close', () => {
     ended = true;
     // Ctrl-C and Ctrl-D leave the cursor behind the typed text.
-    if (isTerminal && !closing) process.stderr.write('\n');
+    if (isTerminal && (isSecret || !closing)) process.stderr.write('\n');
     take?.(undefined);
   });
   const redraw = (): void => {

@@ -36,7 +36,7 @@ export async function openLoopback(
   const answering = new Set<Promise<unknown>>();
   const server = createServer((request, response) => {
     const bound = `${HOST}:${portOf()}`;
-    // A page elsewhere may have a name of its own for this address (DNS rebinding).
+    // Another site may point its own name at this address (DNS rebinding).
     const isForUs = request.headers.host === bound && request.method === 'GET';
     const { status, text, headers }: LoopbackAnswer =
       isForUs && URL.canParse(request.url ?? '', `http://${bound}`)

@@ -20,7 +20,7 @@ export function openBrowser(url: string): void {
   opener.unref();
 }
 
-/** See `Terminal.runCloudflared`. Its own sentences go to the error output. */
+/** See `Terminal.runCloudflared`. Its messages go to the error output. */
 export async function runCloudflared(words: readonly string[]): Promise<string> {
   try {
     const ran = promisify(execFile)('cloudflared', [...words]);
@@ -29,7 +29,7 @@ export async function runCloudflared(words: readonly string[]): Promise<string> 
   } catch (error) {
     if (hasCode(error, 'ENOENT'))
       throw new UsageError(
-        'cloudflared is not installed, which signs in through Cloudflare Access. Install it from developers.cloudflare.com, then repeat the command.',
+        'Signing in through Cloudflare Access needs cloudflared, which is not installed. Install it from developers.cloudflare.com, then repeat the command.',
       );
     if (!(error instanceof Error && 'code' in error && typeof error.code === 'number')) throw error;
     throw new UsageError(

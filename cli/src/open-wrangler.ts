@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
-import { UsageError } from './command.ts';
+import { UsageError, type WranglerRun } from './command.ts';
+import { hasCode } from './error-code.ts';
 
 /** What the command line uses of the wrangler that an app has installed. */
 interface Wrangler {
@@ -9,6 +10,7 @@ interface Wrangler {
     args: { readonly config?: string | undefined },
     options: { readonly hideWarnings: boolean },
   ): unknown;
+  experimental_readRawConfig(args: { readonly config: string }): { readonly rawConfig: unknown };
   getPlatformProxy<Env>(options: {
     readonly configPath: string;
     readonly persist: { readonly path: string };
@@ -29,22 +31,40 @@ export const programOf = (name: string, path: string): string =>
     `npm install --save-dev ${name}`,
   );
 
-/** Runs the wrangler of the app, which may ask a person. Answers its output. */
-export async function runWrangler(words: readonly string[]): Promise<string> {
+/** See `Terminal.runWrangler`. Without a terminal as its input wrangler takes defaults, or says what is missing. */
+export async function runWrangler(words: readonly string[], input = ''): Promise<WranglerRun> {
   const child = spawn(process.execPath, [programOf('wrangler', 'bin/wrangler.js'), ...words], {
-    env: { ...process.env, WRANGLER_SEND_METRICS: 'false' },
-    stdio: ['inherit', 'pipe', 'inherit'],
+    // The banner looks for a newer release. Colours would be in texts that are read.
+    env: {
+      ...process.env,
+      WRANGLER_SEND_METRICS: 'false',
+      WRANGLER_HIDE_BANNER: 'true',
+      NO_COLOR: '1',
+      FORCE_COLOR: '0',
+    },
+    stdio: ['pipe', 'pipe', 'pipe'],
   });
-  let output = '';
+  const texts = { out: '', err: '' };
   child.stdout.setEncoding('utf8').on('data', (text) => {
-    output += text;
+    texts.out += text;
   });
+  child.stderr.setEncoding('utf8').on('data', (text) => {
+    texts.err += text;
+  });
+  // A program that ended without reading its input says why by its code.
+  child.stdin.on('error', (error) => {
+    if (!hasCode(error, 'EPIPE', 'ECONNRESET')) throw error;
+  });
+  child.stdin.end(input);
   const code = await new Promise<number | null>((ended, failed) => {
     child.once('error', failed).once('close', ended);
   });
-  if (code === 0) return output;
-  throw new UsageError(`wrangler ended with ${code}: ${output.trim() || 'see above'}`);
+  return { code, ...texts };
 }
+
+/** See `Terminal.readRawWorker`. */
+export const readRawWorker = async (config: string): Promise<unknown> =>
+  openWrangler().experimental_readRawConfig({ config }).rawConfig;
 
 /** Whether the app has installed a package. */
 export function isInstalled(name: string): boolean {

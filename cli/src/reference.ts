@@ -13,7 +13,7 @@ function sectionOf({ words, description, usage, example, places, options }: Comm
     ...places.map((place) => [place.flag, place.about] as const),
     ...options.map(({ flag, about: text, isRequired, choices, usual }) => {
       const more = [
-        ...(isRequired ? ['must be given'] : []),
+        ...(isRequired ? ['required'] : []),
         ...(choices.length > 0 ? [`one of ${choices.map((choice) => `\`${choice}\``).join(', ')}`] : []),
         ...(typeof usual === 'string' || typeof usual === 'number' ? [`left out: \`${usual}\``] : []),
       ];

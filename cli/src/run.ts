@@ -6,6 +6,7 @@ import {
   commandTree,
   JSON_OPTION,
   PROFILE_OPTION,
+  YES_OPTION,
 } from './api/add-commands.ts';
 import { auditExport, auditTail } from './api/audit-log.ts';
 import { json } from './api/plain-text.ts';
@@ -14,6 +15,8 @@ import { bootstrap } from './bootstrap.ts';
 import { EXIT_CODES, type ExitCode, type Terminal, UsageError } from './command.ts';
 import { type CommandNode, describeCommand, placeOf } from './command-tree.ts';
 import { completionScript, SHELLS } from './completion.ts';
+import { deploy } from './deploy/deploy.ts';
+import { PRODUCTION } from './deploy/settings.ts';
 import { doctor } from './doctor/doctor.ts';
 import { init } from './init.ts';
 import { eventNumber, port, seconds } from './option-values.ts';
@@ -27,11 +30,11 @@ ${Object.entries(EXIT_CODES)
   .join('\n')}
 `;
 
-/** Commands are listed by the words that they need, and options that must be given say so. */
+/** Commands are listed with their arguments, and a required option is marked. */
 const HELP: HelpConfiguration = {
   subcommandTerm: (command) => [command.name(), ...command.registeredArguments.map(placeOf)].join(' '),
   optionDescription: (option) =>
-    new Help().optionDescription(option) + (option.mandatory ? '; must be given' : ''),
+    new Help().optionDescription(option) + (option.mandatory ? '; required' : ''),
 };
 
 /**
@@ -78,7 +81,7 @@ function program(act: Act, { out, err }: Pick<Terminal, 'out' | 'err'>): Command
   const at = commandTree(top);
   at(
     'init',
-    'Write the registry of this app’s agents and the files of a broker. Changes no file.',
+    'Write the registry of this app’s agents and the files of a broker. Changes no existing file.',
     'init --folder broker',
   )
     .option('--folder <name>', 'the folder of the broker, which is made', 'broker')
@@ -107,7 +110,7 @@ function program(act: Act, { out, err }: Pick<Terminal, 'out' | 'err'>): Command
 
   at(
     'completion',
-    'Print a script by which a shell completes commands and options.',
+    'Print a script that makes a shell complete commands and options.',
     'completion bash >> ~/.bashrc',
   )
     .addArgument(new Argument('<shell>', 'which shell').choices(SHELLS))
@@ -124,7 +127,7 @@ function addOperation(at: CommandAt, act: Act): void {
   at(
     'bootstrap',
     'Make the first operator’s service token. You need write access to the control database.',
-    'bootstrap --d1 broker/wrangler.jsonc --secrets-file .dev/broker-secrets.json',
+    'bootstrap --d1 broker/wrangler.deploy.json --secrets-file secrets.json',
   )
     .option('--d1 <config>', 'the wrangler configuration of the broker, for a database on Cloudflare')
     .option('--local', 'with --d1: the database of development')
@@ -141,8 +144,28 @@ function addOperation(at: CommandAt, act: Act): void {
     });
 
   at(
+    'deploy',
+    'Deploy broker and agents to Cloudflare: databases, migrations, secrets, workers; then check both.',
+    'deploy --broker https://tickets.my-domain.dev --agents https://agents.my-domain.dev',
+  )
+    .option('--env <name>', 'the environment; names of all but production end with it', PRODUCTION)
+    .option('--broker <address>', 'of the broker; left out: deploy.json, or you are asked')
+    .option('--agents <address>', 'of the agent worker; left out: deploy.json, or you are asked')
+    .option('--account <id>', 'the Cloudflare account, where the login has several')
+    .option('--profile <name>', 'that keeps the first operator; left out: the name of the environment')
+    .option('--folder <name>', 'the folder of the broker, as init made it', 'broker')
+    .option('--agent-config <file>', 'the wrangler configuration of the agents; left out: the one here')
+    .option('--dry-run', 'shows the plan, and changes nothing in the account')
+    .option('--take-hostnames', 'also those at which something answers already')
+    .option(...YES_OPTION)
+    .option(...JSON_OPTION)
+    .action(async ({ dryRun = false, takeHostnames = false, yes = false, json = false, ...options }) => {
+      await act((terminal) => deploy({ ...options, dryRun, takeHostnames, yes, json }, terminal));
+    });
+
+  at(
     'doctor',
-    'Find faults of a deployment, or of the files of one, and say how to mend them.',
+    'Find faults in a deployment or its files, and say how to fix them.',
     'doctor --origin https://app.example.com',
   )
     .option('--agent <slug>', 'the agent to connect to; left out: the first that the credential may')
@@ -167,7 +190,7 @@ function addAuditLog(at: CommandAt, act: Act): void {
     });
   at(
     'audit tail',
-    'Show each new event, until Ctrl-C. With a file none is lost or repeated by a restart.',
+    'Show each new event, until Ctrl-C. With --file a restart loses or repeats no event.',
     'audit tail --file events.ndjson',
   )
     .option('--file <file>', 'appends the events to it, and goes on after the last one in it')

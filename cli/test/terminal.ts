@@ -10,6 +10,13 @@ export function terminalWith(given: Partial<Terminal>): { terminal: Terminal; sa
     readLines: unused('readLines'),
     fetch: unused('fetch'),
     readWorker: unused('readWorker'),
+    readRawWorker: unused('readRawWorker'),
+    project: {
+      read: unused('project.read'),
+      write: unused('project.write'),
+      list: unused('project.list'),
+      digest: unused('project.digest'),
+    },
     createFiles: unused('createFiles'),
     runDev: unused('runDev'),
     openSocket: unused('openSocket'),

@@ -47,7 +47,7 @@ const endOf = (reason: CloseReason): End => ({ reason, text: ENDS[reason][1] });
 export function describeClose({ code, reason }: { readonly code: number; readonly reason: string }): End {
   if (isCloseReason(reason) && ENDS[reason][0] === code) return endOf(reason);
   if (isKnownCode(code)) return endOf(BY_CODE[code]);
-  // So PartySocket reports an attempt, and a heartbeat a connection, that had no answer.
+  // PartySocket reports an attempt without an answer like this, and a heartbeat reports a connection.
   const isLost = code === 1005 || code === 1006 || (code === 1000 && reason === 'timeout');
   if (isLost) return { reason: 'connection_lost', text: 'The connection was lost.' };
   if (code === 1000 || code === 1001) return { reason: 'closed', text: 'The connection was closed.' };

@@ -2,13 +2,15 @@ import { PING } from '@agent-ticket/shared/heartbeat.ts';
 import { closeEvent, listen, type SocketLike } from './ports.ts';
 
 export interface HeartbeatOptions {
-  /** Seconds between two pings, at least 5; default 30. A dead connection is found within twice this time. */
+  /** Seconds between two pings, 5 to 3,600; default 30. A dead connection is found within twice this time. */
   readonly seconds?: number;
 }
 
 const DEFAULT_SECONDS = 30;
-/** Each ping is a message that the network carries, of each page that is open. */
+/** Each open page sends each ping over the network, so the interval has a minimum. */
 const LEAST_SECONDS = 5;
+/** No network keeps an idle connection for longer. A timer of weeks would overflow, and fire at once. */
+const MOST_SECONDS = 3600;
 const OPEN = 1;
 /** With this reason PartySocket abandons an attempt: the other side failed. The provider counts the end as a loss. */
 const LOST = [1000, 'timeout'] as const;
@@ -20,23 +22,25 @@ interface BeatingSocket extends SocketLike {
 }
 
 /**
- * Finds a connection that is dead though no close event says so: a network or proxy that drops it silently leaves it open
- * for minutes. Sends a ping while the socket is open. After one without an answer until the next a stock client reconnects,
- * and a plain `WebSocket` has a close event with 1000 and the reason `timeout`; there, attach this before other listeners.
- * Takes `AgentClient`, the result of `useAgent` and a plain `WebSocket`, and goes on when the socket opens again. Returns a
- * function that stops it. Throws a `TypeError` for fewer seconds than 5.
+ * Finds a dead connection without a close event: a network or proxy that drops a connection silently leaves it open
+ * for minutes. Sends pings while the socket is open. If no answer comes before the next ping, a stock client
+ * reconnects, and a plain `WebSocket` has a close event with 1000 and the reason `timeout`; attach the heartbeat to
+ * it before other listeners. Takes `AgentClient`, the result of `useAgent` and a plain `WebSocket`, and continues
+ * when the socket opens again. Returns a function that stops the heartbeat. Throws a `TypeError` unless
+ * `seconds` is 5 to 3,600.
  *
  * The agent worker answers without waking the object, and without counting the ping as use: an idle session still ends.
- * Does NOT help where the other side has no ticketed agent: then nothing answers.
+ * Needs a ticketed agent at the other side: others do NOT answer.
  */
 export function attachHeartbeat(
   socket: BeatingSocket,
   { seconds = DEFAULT_SECONDS }: HeartbeatOptions = {},
 ): () => void {
-  if (!(seconds >= LEAST_SECONDS)) throw new TypeError(`heartbeat: seconds must be ${LEAST_SECONDS} or more`);
+  if (!(seconds >= LEAST_SECONDS && seconds <= MOST_SECONDS))
+    throw new TypeError(`heartbeat: seconds must be ${LEAST_SECONDS} to ${MOST_SECONDS}`);
   let timer: ReturnType<typeof setInterval> | undefined;
   let isUnanswered = false;
-  /** The end of a plain socket. Chromium reports it once more after a minute, in which it waits for the other side. */
+  /** The end of a plain socket. Chromium waits a minute for the other side, and then reports the end again. */
   let end: Event | undefined;
 
   function beat(): void {

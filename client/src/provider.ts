@@ -72,7 +72,7 @@ export function createTicketProvider(options: TicketProviderOptions): TicketProv
   const settings = resolveOptions(options);
   const { broker, host, agent, instance, credential, delivery, runsIn } = settings;
   const ports: ClientPorts = { ...globalPorts, ...options.ports };
-  /** Of everything, while a page is rendered on a server. */
+  /** The refusal of every request while a server renders a page. */
   const onServer = runsIn === 'server-render' ? refusalOf({ status: 400, code: 'SERVER_RENDER' }) : undefined;
   /** Changes when another principal may be signed in. */
   let id = `t${created++}`;

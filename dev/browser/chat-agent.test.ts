@@ -83,7 +83,7 @@ it('while the broker is down the page shows that, and that it retries', async ()
   const other = await openTab('about:blank', { beside: tab, expects: [/ERR_FAILED/] });
   await other.page.route(`${inject('stack').broker}/tickets`, (route) => route.abort());
   await other.page.goto(chatPage('away'));
-  await other.page.getByText('The broker is away or busy; this page goes on trying.').waitFor();
+  await other.page.getByText('The broker does not answer or is busy. This page keeps trying.').waitFor();
   await other.page.unroute(`${inject('stack').broker}/tickets`);
   await other.page.getByRole('status').getByText('Connected').waitFor();
 });

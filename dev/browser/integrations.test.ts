@@ -125,7 +125,7 @@ it('another browser of the same person sees no address of the sign-in, cannot en
   for (const each of [tab, elsewhere]) await servers(each).getByText('Connected, with 1 tool.').waitFor();
 });
 
-it('what strangers send is text: the body and type of a webhook, and the error of a sign-in', async () => {
+it('text of strangers is shown as text: the body and type of a webhook, and the error of a sign-in', async () => {
   const html = '<img src=x onerror="document.title = 1"><script>document.title = 2</script>';
   const tab = await enter('markup', 'Alice');
   const { page } = tab;
@@ -146,7 +146,7 @@ it('what strangers send is text: the body and type of a webhook, and the error o
   expect(await page.title()).toBe('Integrations');
 });
 
-it('a person who is no operator is told what is missing to see the audit log', async () => {
+it('a person who is not an operator is told which permission the audit log needs', async () => {
   const { page } = await enter('plain', 'Bob');
   await page.getByText('your sign-in lacks the permission audit:read').waitFor();
 });

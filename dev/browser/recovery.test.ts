@@ -142,7 +142,7 @@ describe.each(DELIVERIES)('by %s', (delivery) => {
     await tab.pass(59 * SECOND, STRIDE);
     expect(tab.agents.upgrades).toHaveLength(1);
     await tab.pass(SECOND);
-    // The hook may have another socket now, which an app would attach it to.
+    // The hook may have another socket now; an app would attach the heartbeat to that socket.
     await tab.page.evaluate(() => Reflect.get(window, 'stopHeartbeat')());
     await comesBack(tab, before, count);
   });

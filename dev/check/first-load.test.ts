@@ -18,7 +18,7 @@ const META = JSON.stringify({
   },
 });
 
-it('the first load is the page, its script and what that imports at once', () => {
+it('the first load is the page, its script and the static imports of the script', () => {
   expect(firstLoadOf(META)).toEqual({
     files: ['console.html', 'console.css', 'icon.svg', 'console.js', 'chunk-AAAAAAAA.js'],
     inputs: ['console/console.tsx', 'console/list.tsx'],

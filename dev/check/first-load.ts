@@ -3,14 +3,14 @@ import { gzipSync } from 'node:zlib';
 import * as z from 'zod';
 import type { Fault } from './report.ts';
 
-/** What a browser loads before the console shows anything, compressed. */
+/** The size of the files that a browser loads before the console shows content, compressed. */
 export const FIRST_LOAD_BYTES_MAX = 40_000;
 
 const FOLDER = 'broker/console/dist';
-/** Beside the page's script and all that it imports. */
+/** Files beside the script of the page and its imports. */
 const BESIDE = ['console.html', 'console.css', 'icon.svg'];
 const ENTRY = 'console.js';
-/** The verifier of the audit log, with what only it needs. */
+/** The verifier of the audit log, with the modules that only it needs. */
 const LATER = /(^|\/)audit\/proof\/|^(\.\.\/)*node_modules\/(zod|@noble)\//;
 
 const Metafile = z.object({
@@ -29,7 +29,7 @@ interface FirstLoad {
   readonly inputs: readonly string[];
 }
 
-/** What the page loads at first, from the bundler's report: its script, and what that imports at once. */
+/** The files of the first load, from the bundler's report: the script of the page, and its static imports. */
 export function firstLoadOf(metafile: string): FirstLoad {
   const { outputs } = Metafile.parse(JSON.parse(metafile));
   const byName = new Map(Object.entries(outputs).map(([path, output]) => [nameOf(path), output]));

@@ -4,7 +4,7 @@ import type { SourceFile } from './repository.ts';
 
 const SOURCE = 'shared/src/look.css';
 
-/** The shared style sheet as a module, for pages that have their style in them, and its digest for their policies. */
+/** The shared style sheet as a module, for pages with an inline style, and its digest for their policies. */
 export async function lookModules(files: readonly SourceFile[]): Promise<ReadonlyMap<string, string>> {
   const sheet = files.find(({ path }) => path === SOURCE);
   if (sheet === undefined) throw new Error(`${SOURCE} is not there`);

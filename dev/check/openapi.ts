@@ -25,13 +25,13 @@ export async function openApiModules(): Promise<ReadonlyMap<string, string>> {
   ]);
 }
 
-/** Whether generated modules are those of their sources. */
+/** Whether the generated modules match their sources. */
 export const staleFaults = (files: readonly SourceFile[], modules: ReadonlyMap<string, string>): Fault[] =>
   [...modules]
     .filter(([path, text]) => files.find((file) => file.path === path)?.text !== text)
     .map(([file]) => ({ file, line: 1, message: 'differs from its source: run `npm run docs`' }));
 
-/** The documents are those of the routes, and sound by the rules of a linter for OpenAPI. */
+/** The documents match the routes, and pass the rules of a linter for OpenAPI. */
 export async function checkOpenApi(files: readonly SourceFile[]): Promise<Outcome> {
   const current = outcomeOf(staleFaults(files, await openApiModules()));
   if (!current.passed) return current;
@@ -40,7 +40,7 @@ export async function checkOpenApi(files: readonly SourceFile[]): Promise<Outcom
     const documents = [brokerDocument(ROUTES), agentWorkerDocument()];
     const paths = documents.map((_, index) => join(folder, `${index}.json`));
     for (const [index, path] of paths.entries()) await writeFile(path, JSON.stringify(documents[index]));
-    // A sign-in answers with redirects alone, and an agent as it likes.
+    // A sign-in answers only with redirects, and the answers of an agent are its own.
     return runCommand([
       'redocly',
       'lint',

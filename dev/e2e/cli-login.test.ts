@@ -38,7 +38,7 @@ async function signIn(nickname: string, start: Awaited<ReturnType<typeof openHom
   return login.ended;
 }
 
-it('a person signs in at the tenant, asks the broker in processes of their own, and signs out', async () => {
+it('a person signs in at the tenant, calls the broker from other processes, and signs out', async () => {
   const { home, start, run } = await openHome();
   const login = await signIn('alice', start);
   expect(login).toMatchObject({
@@ -65,7 +65,7 @@ it('a person signs in at the tenant, asks the broker in processes of their own, 
   expect(await run('me')).toMatchObject({ code: 2, err: expect.stringContaining('agent-ticket login') });
 });
 
-it('an operator signs in in place of a service token', async () => {
+it('an operator signs in instead of using a service token', async () => {
   const { start, run } = await openHome();
   expect(await signIn('olga', start)).toMatchObject({ code: 0 });
   expect(await run('sessions', 'list', '--json')).toMatchObject({ code: 0, err: '' });

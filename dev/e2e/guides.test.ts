@@ -33,8 +33,8 @@ function environment(): NodeJS.ProcessEnv {
 }
 
 /**
- * The command of a Python that has a module; `undefined`, said aloud, where the machine has none. Debian has both modules
- * of the guides, and CI installs them.
+ * The command of a Python that has a module; `undefined`, with a warning, where the machine has none. Debian has both
+ * modules of the guides, and CI installs them.
  */
 async function findPython(module: string, debian: string): Promise<string | undefined> {
   for (const python of PYTHONS)

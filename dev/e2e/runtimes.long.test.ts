@@ -97,7 +97,7 @@ console.log(protocols[0], Object.keys(await ticket.headers()));
   );
 });
 
-it('in Node 20 the verifier takes a good ticket, and of each fault none', {
+it('in Node 20 the verifier accepts a valid ticket, and refuses a ticket with any fault', {
   timeout: PATIENCE_MS,
 }, async () => {
   const outfile = join(folder, 'verify.mjs');

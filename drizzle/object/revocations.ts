@@ -61,7 +61,7 @@ export function objectRevocationStore(sql: SqlStorage) {
 
     /** Why a ticket is refused; `undefined` where nothing hits it. */
     whyRefused({ names, rev, iat }: PresentedTicket, now: number): ObjectRefusal | undefined {
-      // Most objects keep none, and to take the names apart costs ten times as much.
+      // Most objects keep no revocation, and parsing the names costs ten times as much.
       if (sql.exec("SELECT 1 FROM ticket_revocations WHERE target >= '' LIMIT 1").toArray().length === 0)
         return undefined;
       const codes = sql

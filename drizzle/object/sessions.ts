@@ -91,18 +91,19 @@ export type OpenedSession = Omit<
 
 export type SessionRows = ReturnType<typeof objectSessionStore>;
 
-/** What may wait in memory, and what names the row. */
+/** The columns whose changes may wait in memory, and the id of the row. */
 const WRITTEN_LATER = ['id', 'endedAt', 'endReason', 'endDetails', 'version', 'recorded'];
 
-/** Sessions in memory beyond this number are written and read again: some megabytes. */
+/** The most sessions in memory, some megabytes. Beyond it they are written, and read again. */
 const HELD_SESSIONS = 1_000;
 
 /**
- * The sessions of one object; hold one store for each. Every commit of an object waits for the disk, so that a client
- * has left, or that the record database has a session, is kept in memory and written with what is written next. An object
- * that is killed before loses nothing: the next sweep ends a session whose socket is gone, and hands it over once more.
+ * The sessions of one object; hold one store for each. Every commit of an object waits for the disk. So two facts are
+ * kept in memory until the next write: that a client has left, and that the record database has a session. An object
+ * that is killed before the write loses no session: the next sweep ends a session whose socket is gone, and hands it
+ * over again.
  *
- * @param writeLater has what is kept in memory written in a moment, unless that is cancelled by its answer. Default: at once.
+ * @param writeLater plans a write of the sessions in memory, and answers a function that cancels it. Default: at once.
  */
 export function objectSessionStore(
   sql: SqlStorage,
@@ -111,7 +112,10 @@ export function objectSessionStore(
     return () => {};
   },
 ) {
-  /** As they are now: those that the record database does not know all of, and those that changed since they were written. */
+  /**
+   * The present sessions: those that the record database does not know all of, and those that changed since the last
+   * write.
+   */
   const held = new Map<string, ObjectSession>();
   const unwritten = new Set<string>();
   let cancelWrite = () => {};
@@ -120,7 +124,7 @@ export function objectSessionStore(
 
   const isPending = ({ recorded, version }: ObjectSession): boolean => recorded < version;
 
-  /** Keeps a session in memory as it is now, to be written with what is written next. */
+  /** Keeps the present session in memory until the next write. */
   function change(session: ObjectSession): ObjectSession {
     const isFirst = unwritten.size === 0;
     held.set(session.id, session);
@@ -129,10 +133,10 @@ export function objectSessionStore(
     return session;
   }
 
-  /** Writes what is kept in memory. */
+  /** Writes the changed sessions in memory. */
   function write(): void {
     if (unwritten.size > 0) {
-      // Or each of many writes would be followed by one more of its own.
+      // Otherwise each of many writes would be followed by one more.
       cancelWrite();
       const changed = [...unwritten].flatMap((id) => held.get(id) ?? []);
       sql.exec(
@@ -153,7 +157,7 @@ export function objectSessionStore(
     isComplete = false;
   }
 
-  /** The rows of a statement, after what is kept in memory was written. */
+  /** The rows of a statement, after a write of the sessions in memory. */
   function rowsOf<R extends Record<string, SqlStorageValue>>(
     query: string,
     ...values: SqlStorageValue[]
@@ -286,7 +290,10 @@ export function objectSessionStore(
         ),
       ),
 
-    /** The same for a client that has left by itself: nothing rests on it, so it waits in memory for the next write. */
+    /**
+     * The same for a client that has left by itself. No right depends on this end, so it waits in memory for the next
+     * write.
+     */
     noteLeft(
       id: string,
       reason: string,

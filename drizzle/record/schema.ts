@@ -61,7 +61,7 @@ export const sessionParties = sqliteTable(
     sessionId: text('session_id').notNull(),
     /** Principal id. */
     partyId: text('party_id').notNull(),
-    /** Of the session, so that those of a party can be listed by time. */
+    /** Start of the session, so that the sessions of a party can be listed by time. */
     startedAt: integer('started_at').notNull(),
   },
   (t) => [

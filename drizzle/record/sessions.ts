@@ -37,7 +37,10 @@ export type AgentSessionRow = typeof agentSessions.$inferSelect;
 
 export interface SessionFilter {
   readonly principal?: string | undefined;
-  /** An actor or the OAuth client of the session, as a principal id. Together with `principal` it finds nothing. */
+  /**
+   * An actor or the OAuth client of the session, as a principal id. With `principal` as well, the filter finds no
+   * session.
+   */
   readonly party?: string | undefined;
   readonly agent?: string | undefined;
   readonly instance?: string | undefined;
@@ -152,7 +155,10 @@ const matching = (columns: SessionColumns, filter: SessionFilter) => {
   );
 };
 
-/** {@link SessionFilter} by a party, whose rows have the order; the sessions of a page are looked up by their ids. */
+/**
+ * {@link SessionFilter} by a party. The rows of the party give the order; the sessions of a page are read by their
+ * ids.
+ */
 async function listOfParty(
   db: RecordDatabase,
   party: string,
@@ -176,7 +182,7 @@ async function listOfParty(
     .limit(MAX_EXAMINED)
     .as('examined');
   const page = await db.batch([
-    // Crossed, so that the planner keeps the order of the parties, and looks each session up.
+    // CROSS JOIN, so that the planner keeps the order of the parties and reads each session by its id.
     db
       .select(getTableColumns(agentSessions))
       .from(examined)

@@ -5,7 +5,7 @@ import { ERROR_CODES } from './denial.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** An answer that is no JSON. */
+/** An answer that is not JSON. */
 export interface Text {
   readonly media: string;
 }
@@ -23,9 +23,9 @@ export const ErrorBody = z
   })
   .meta({ id: 'Error' });
 
-/** What the document says of a route beside its row. */
+/** The part of the description of a route that is not in its row. */
 export interface RouteAnswers {
-  /** What it does, in one sentence without a full stop. */
+  /** The effect of the route, in one sentence without a full stop. */
   readonly summary: string;
   /** More sentences. */
   readonly description?: string;
@@ -35,7 +35,7 @@ export interface RouteAnswers {
   readonly errors?: readonly number[];
   /** Parameters of a form. */
   readonly form?: z.ZodObject;
-  /** Descriptions of members of path, query and body that mean something else than elsewhere. */
+  /** Descriptions of members of path, query and body that have another meaning than elsewhere. */
   readonly members?: Readonly<Record<string, string>>;
 }
 
@@ -80,7 +80,7 @@ export function openApiDocument({ title, description, ...parts }: DocumentParts)
   return JSON.parse(JSON.stringify(document).replaceAll('#/$defs/', '#/components/schemas/'));
 }
 
-/** What operations have in common, each added by the first that has it. */
+/** Parts that operations have in common. The first operation that has a part adds it. */
 interface Components {
   readonly schemas: Record<string, Json>;
   readonly responses: Record<string, Json>;
@@ -134,11 +134,11 @@ const withMembers = (schema: Json, about: (name: string) => string): Json => ({
 
 const DESCRIPTIONS: Readonly<Record<number, string>> = {
   ...Object.fromEntries(Object.values(ERROR_CODES).map(({ status, message }) => [status, message])),
-  101: 'a socket',
+  101: 'an open WebSocket',
   200: 'done',
   201: 'made',
-  202: 'done, and some live sessions are still to be told',
-  204: 'nothing to say',
+  202: 'done; some live sessions have not been notified yet',
+  204: 'done, without content',
   302: 'a redirect',
   304: 'not modified',
   401: 'a valid credential is needed',
@@ -151,7 +151,7 @@ function responsesOf({ answers, errors }: Operation, { schemas, responses }: Com
     const content = body === null ? {} : { content: contentOf(body, schemas) };
     return [status, { description: descriptionOf(status), ...content }] as const;
   });
-  // Code that may answer anything may answer the statuses of refusals, too.
+  // The agent's own code may answer with the statuses of refusals, too.
   const { default: own } = answers;
   const other = own === undefined || own === null ? {} : contentOf(own, schemas);
   const refused = Object.entries(errors).map(([status, schema]) => {
@@ -172,7 +172,7 @@ const contentOf = (body: z.ZodType | Text, schemas: Components['schemas']): Json
 
 /** JSON Schema of a schema. Those with an `id` are added to the named ones, and referred to. */
 function schemaOf(schema: z.ZodType, io: 'input' | 'output', named: Record<string, Json>): Json {
-  // Wrapped, since a schema with an `id` is a reference everywhere but at the top.
+  // The schema is wrapped: one with an `id` becomes a reference everywhere but at the top.
   const { properties, $defs } = z.toJSONSchema(z.object({ schema }), {
     io,
     unrepresentable: 'any',
@@ -187,6 +187,6 @@ function withoutNoise({ jsonSchema }: { readonly jsonSchema: z.core.JSONSchema.B
   if (jsonSchema.format === 'date-time' || jsonSchema.format === 'uuid') delete jsonSchema.pattern;
   if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
   if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
-  // The name of its reference already.
+  // The reference has this name already.
   delete jsonSchema.id;
 }

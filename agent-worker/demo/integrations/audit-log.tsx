@@ -19,13 +19,13 @@ interface Event {
   readonly details: string;
 }
 
-/** An event is in the log a moment after it happened; in ms. */
+/** The time until the log has an event, in ms. */
 const LOGGED_AFTER_MS = 1_500;
 const SHOWN = 20;
 
 const NO_EVENTS: readonly Event[] = [];
 
-/** What the audit log has of this list, for a person whom the broker lets read it. */
+/** The audit events of this list, for a person who has the permission. */
 export function AuditLog({ instance, news, mayRead, requestBroker }: AuditLogProps) {
   const [events, setEvents] = useState(NO_EVENTS);
   const [fault, setFault] = useState('');
@@ -46,7 +46,7 @@ export function AuditLog({ instance, news, mayRead, requestBroker }: AuditLogPro
 
   return (
     <section aria-labelledby="audit-title">
-      <h2 id="audit-title">3. What the audit log has</h2>
+      <h2 id="audit-title">3. Read the audit log</h2>
       {mayRead ? (
         <>
           <p className="note">

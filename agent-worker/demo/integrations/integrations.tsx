@@ -48,6 +48,6 @@ await showOwnPage({
   parameter: 'list',
   noun: 'list',
   about:
-    'It has MCP servers that ask for a sign-in, and webhooks: what reaches an agent without a ticket. Nobody else can open it.',
+    'It has MCP servers that ask for a sign-in, and webhooks: both reach an agent without a ticket. Nobody else can open it.',
   view: Integrations,
 });

@@ -37,7 +37,7 @@ export function Servers({ mcp, example = '', add, remove }: ServersProps) {
       const { authUrl } = await add(to);
       const next = webAddress(authUrl);
       if (authUrl !== undefined && next === undefined)
-        setFault('The server names a sign-in that is no web page. It was not opened.');
+        setFault('The sign-in of this server is not a web page, so it was not opened.');
       if (next === undefined) popup?.close();
       else if (popup !== null) popup.location.href = next;
     } catch (error) {
@@ -60,7 +60,7 @@ export function Servers({ mcp, example = '', add, remove }: ServersProps) {
       <h2 id="servers-title">1. Add an MCP server</h2>
       <p className="note">
         A server that asks for a sign-in sends you to its own page, and back to the address of this list
-        alone. Only the browser that began can end it.
+        alone. Only the browser that began the sign-in can finish it.
       </p>
       <form className="stack" onSubmit={onSubmit} aria-busy={isBusy}>
         <div className="field">
@@ -126,7 +126,9 @@ interface SignInActionProps {
   readonly begin: () => Promise<void>;
 }
 
-/** Where the popup was closed or blocked: the way on. Another browser's sign-in has no address here, and begins anew. */
+/**
+ * The next step after a closed or blocked popup. A sign-in of another browser has no address here, and starts again.
+ */
 function SignInAction({ server, begin }: SignInActionProps) {
   if (server.state !== 'authenticating') return null;
   const href = webAddress(server.auth_url);
@@ -143,7 +145,7 @@ function SignInAction({ server, begin }: SignInActionProps) {
   );
 }
 
-/** What became of a server. An error is text of the server or of its sign-in. */
+/** The state of a server. The server or its sign-in wrote the text of an error. */
 function State({ server: { state, error }, tools }: { readonly server: Server; readonly tools: number }) {
   switch (state) {
     case 'ready':

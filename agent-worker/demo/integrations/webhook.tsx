@@ -13,7 +13,7 @@ const HEADERS = { 'content-type': 'application/json' };
 const commandFor = (url: string): string =>
   `curl -X POST '${url}' -H 'content-type: application/json' -d '{"hello":"from curl"}'`;
 
-/** The URL of a webhook, a way to try it, and what came. */
+/** The URL of a webhook, buttons to try it, and the deliveries. */
 export function Webhook({ deliveries, makeUrl }: WebhookProps) {
   const [url, setUrl] = useState<string>();
   const [said, setSaid] = useState('');
@@ -23,7 +23,7 @@ export function Webhook({ deliveries, makeUrl }: WebhookProps) {
   };
   const make = async (): Promise<string> => {
     setUrl(await makeUrl());
-    return 'Here it is. Each press makes another one.';
+    return 'The URL is ready. Each press makes another one.';
   };
   const copy = async (): Promise<string> => {
     await navigator.clipboard.writeText(url ?? '');
@@ -40,7 +40,7 @@ export function Webhook({ deliveries, makeUrl }: WebhookProps) {
     <section aria-labelledby="webhook-title">
       <h2 id="webhook-title">2. Get a webhook</h2>
       <p className="note">
-        Everybody who has the URL can send to this list with it, and do nothing else, until tomorrow.
+        Until tomorrow, anybody who has the URL can send to this list, and do nothing else.
       </p>
       {url === undefined ? null : <pre>{commandFor(url)}</pre>}
       <div className="actions">

@@ -3,7 +3,7 @@ import { Agent, callable } from 'agents';
 import { ticketed } from '../ticketed.ts';
 import type { IntegrationsState } from './integrations/state.ts';
 
-/** Where the browser ends after it was at a server's sign-in. */
+/** The page that the browser opens after the sign-in of a server. */
 const DONE = '/integrations/done';
 const WEBHOOK_SECONDS = 24 * 3600;
 const MOST_SERVERS = 5;
@@ -23,7 +23,7 @@ export class Integrations extends ticketed(Agent<Cloudflare.Env, IntegrationsSta
   async addServer(address: string): Promise<{ id: string; authUrl?: string }> {
     const url = URL.parse(String(address));
     if (url === null || url.username !== '' || !isSafe(url))
-      throw new Error('The address of a server begins with https://, and has no user in it.');
+      throw new Error('The address of a server must begin with https:// and contain no user name.');
     const servers = Object.values(this.getMcpServers().servers);
     const isKnown = servers.some(({ server_url: known }) => known === url.href);
     if (!isKnown && servers.length >= MOST_SERVERS)
@@ -37,7 +37,7 @@ export class Integrations extends ticketed(Agent<Cloudflare.Env, IntegrationsSta
     await this.removeMcpServer(id);
   }
 
-  /** A URL to which anybody who has it can send a webhook, for a day. */
+  /** A URL for webhooks: anybody who has the URL can send to it for a day. */
   @callable()
   webhookUrl(): Promise<string> {
     return this.callbackUrl('webhook', { expiresIn: WEBHOOK_SECONDS });

@@ -58,7 +58,7 @@ export function checkFrame(
   function checkNeed(session: LiveSession): AllowedFrame | undefined | Promise<undefined> {
     const need = frameNeed(frame);
     if (need.kind === 'ping') {
-      // No use of the session, as when the runtime answers: one that is idle still ends.
+      // A ping does not count as use, nor does one that the runtime answers: an idle session still ends.
       sendFrame(ws, PONG);
       return undefined;
     }
@@ -94,8 +94,8 @@ export const ratesOf = (sessionId: string): string[] => [
 ];
 
 /**
- * Has the runtime answer pings, for which no object wakes. An answer that a base class has set stays; then a ping reaches
- * the object as a frame.
+ * Makes the runtime answer pings, so that they wake no object. An answer that a base class has set stays; then a ping
+ * reaches the object as a frame.
  */
 export function answerPings(ctx: DurableObjectState): void {
   if (ctx.getWebSocketAutoResponse() === null)

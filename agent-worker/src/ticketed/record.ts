@@ -48,7 +48,7 @@ const HANDOVER_DEADLINE_MS = BATCH_DEADLINE_MS + 2_000;
  */
 const RETRY_MS = { first: 1_000, most: 50_000 } as const;
 
-/** A busy object hands over no more often than this, so that more is in each hand-over. */
+/** The least time between two hand-overs of a busy object, in ms, so that each hand-over has more sessions. */
 const PACE_MS = 250;
 
 /** One object and the record database: the hand-over of its facts to a recorder. */
@@ -67,7 +67,10 @@ export function createObjectRecord(ports: RecordPorts) {
   /** When the last hand-over began. */
   let handedAt = Number.NEGATIVE_INFINITY;
 
-  /** Plans a hand-over, at once or within {@link PACE_MS}. Whether this life will do it; otherwise the alarm does. */
+  /**
+   * Plans a hand-over, at once or within {@link PACE_MS}. Answers whether this life of the object does so; otherwise
+   * the alarm does.
+   */
   function deliverWithin(ms: number): boolean {
     const now = clock();
     // A clock that was set back must not stop the hand-overs.

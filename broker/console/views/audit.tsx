@@ -86,7 +86,7 @@ function EventDialog({ event }: { readonly event: AuditEvent }) {
             )}
             {request !== null && (
               <a class="button plain" href={hrefOf('audit', { request_id: request })} onClick={close}>
-                All of this request
+                All events of this request
               </a>
             )}
             <button type="button" class="plain" onClick={close}>
@@ -134,7 +134,7 @@ export function Audit({ query }: { readonly query: Query }) {
         load={(asked) => ask('GET', '/admin/agents/audit', asked)}
         columns={EVENT_COLUMNS}
         keyOf={({ event_id: id }) => id}
-        empty={<p>The log has no such event. Events arrive a moment after what they are about.</p>}
+        empty={<p>The log has no such event. An event arrives a moment after its cause.</p>}
       />
     </>
   );
@@ -172,9 +172,7 @@ function SealLine({ seal: { value, failure, reload } }: { readonly seal: Loaded<
 
 function sealText({ checkpoint, age }: Seal, isPresent: boolean) {
   if (checkpoint === undefined)
-    return (
-      <span class="state past">Nothing of the log is sealed yet. The broker does it once a minute.</span>
-    );
+    return <span class="state past">The log is not sealed yet. The broker seals it once a minute.</span>;
   const isKnown = isPresent && age !== undefined;
   const isLate = age !== undefined && age > LATE_SEAL_SECONDS;
   return (

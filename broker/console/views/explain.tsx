@@ -11,7 +11,7 @@ import { Code, Moment, timeOfDay } from '../words.tsx';
 const split = (text: string | undefined): readonly string[] | undefined =>
   text?.split(/[\s,]+/).filter(Boolean);
 
-/** The rules as the broker decides now: the same code as for a ticket. */
+/** The rules by which the broker decides now, from the same code as for a ticket. */
 export function Explain({ query }: { readonly query: Query }) {
   const agents = useAgents();
   const [version, setVersion] = useState(0);
@@ -44,7 +44,7 @@ export function Explain({ query }: { readonly query: Query }) {
                 ? [
                     field('principal', 'Principal', { hint: 'An id. Left out: you.' }),
                     field('email', 'Its verified e-mail'),
-                    field('issuer', 'Its issuer', { hint: 'Exactly iss.' }),
+                    field('issuer', 'Its issuer', { hint: 'The exact value of iss.' }),
                     field('groups', 'Its groups', { hint: 'Separated by spaces.' }),
                     field('tier', 'Its tier', {
                       options: [
@@ -110,7 +110,8 @@ function Decision({ query, version }: { readonly query: Query; readonly version:
       )}
       {denies !== null && (
         <p class="warning">
-          Only the rollout of the agent lets this in. Without it: <Code>{denies}</Code>
+          Only the rollout of the agent admits this request. Without the rollout the refusal is{' '}
+          <Code>{denies}</Code>
         </p>
       )}
       {at !== undefined && <p class="note">As of {timeOfDay(at)}.</p>}
@@ -124,7 +125,7 @@ function Decision({ query, version }: { readonly query: Query; readonly version:
       </ol>
       <h3>Grants that count</h3>
       {value.grants.length === 0 ? (
-        <p>None names this principal there.</p>
+        <p>No grant names this principal there.</p>
       ) : (
         <ul>
           {value.grants.map((grant) => (

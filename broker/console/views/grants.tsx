@@ -48,7 +48,7 @@ const create = (agents: readonly string[], { subject, agent, instance }: Query):
       initial: instance ?? '*',
     },
     { name: 'role', label: 'Role', options: ROLES },
-    { name: 'expires_in', label: 'Good for', options: DURATIONS },
+    { name: 'expires_in', label: 'Valid for', options: DURATIONS },
     REASON,
   ],
   run: ({ expires_in: life, ...values }) =>
@@ -74,8 +74,8 @@ const remove = (grant: Grant): Action<{ readonly receipt: Receipt }> => ({
       <Code>
         {grant.agent} / {grant.instance}
       </Code>
-      . Tickets that rest on this grant open nothing any more, and live sessions that rest on it are closed;
-      clients return with what other rights the person has.
+      . Tickets that rest on this grant open no session any more, and live sessions that rest on it are
+      closed. Clients reconnect if the subject has other rights there.
     </p>
   ),
   undo: 'A new grant gives the same role again. Closed sessions do not come back by themselves.',

@@ -15,9 +15,9 @@ const KIND = { active: 'good', pending: 'soon', retiring: 'soon', retired: 'past
 const MEANING = {
   pending: 'published, and does not sign yet',
   active: 'signs',
-  retiring: 'signs no more, and is still published for what it signed',
+  retiring: 'signs no more; is still published, so that its signatures can be verified',
   retired: 'neither signs nor is published',
-  revoked: 'what it signed is refused',
+  revoked: 'its signatures are refused',
 } as const;
 
 const rotate = (purpose: Purpose): Action<Pick<SigningKey, 'kid' | 'activates_at'>> => ({
@@ -26,13 +26,13 @@ const rotate = (purpose: Purpose): Action<Pick<SigningKey, 'kid' | 'activates_at
   isDestructive: true,
   consequence: (
     <p>
-      A new key is made. On schedule it is published now and signs ten minutes later, when every verifier has
-      it; at once it signs now.
+      The broker makes a new key. On schedule, the key is published now and signs ten minutes later, when
+      every verifier has it. At once, the key signs now.
       {purpose === 'ticket' &&
         ' On schedule no ticket is refused. At once, a verifier that has not read the key yet asks its clients to retry for a moment.'}
     </p>
   ),
-  undo: 'A rotation cannot be undone, and need not be: rotate again.',
+  undo: 'A rotation cannot be undone. To replace the new key, rotate again.',
   fields: [
     {
       name: 'activate',
@@ -70,11 +70,11 @@ const revoke = (
   isDestructive: true,
   consequence: (
     <>
-      <p>For a key that leaked, and for nothing else. Its private part is wiped.</p>
+      <p>Use this only for a key that leaked. Its private part is deleted.</p>
       <p>
         {purpose === 'ticket'
-          ? 'Everything that it signed is refused: tickets open nothing any more, and live sessions that they opened are closed.'
-          : 'Verifications of the audit log do not believe it any more, also for what it signed before: export the log first, and keep that with the keys of now. No session ends.'}
+          ? 'Everything that it signed is refused: tickets open no session any more, and live sessions that they opened are closed.'
+          : 'Verifications of the audit log do not trust it any more, not even its earlier signatures. Export the log first, and keep the export with the present keys. No session ends.'}
         {state === 'active' && ' Another key signs from now on.'}
       </p>
     </>

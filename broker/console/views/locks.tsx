@@ -20,7 +20,7 @@ export const isComplete = (kind: Kind, name: string): boolean =>
   kind === 'everything' ||
   (kind === 'instance' ? Object.values(instanceOf(name)).every(Boolean) : name !== '');
 
-/** What can be locked: what that does, and which of its live sessions a filter finds. */
+/** Kinds of targets: the effect of a lock, and the filter that finds the live sessions. */
 const KINDS = {
   principal: {
     text: 'A principal',
@@ -32,7 +32,7 @@ const KINDS = {
   'service-token': {
     text: 'A service token',
     member: 'id',
-    effect: 'gets no ticket, and none is got through it',
+    effect: 'gets no ticket, neither for itself nor for another principal',
     selector: (name: string) => ({ service_token: name }),
   },
   agent: {
@@ -50,19 +50,20 @@ const KINDS = {
   session: {
     text: 'A session',
     member: 'id',
-    effect: 'ends, and its ticket renews nothing',
+    effect: 'ends, and its ticket cannot renew it',
     selector: undefined,
   },
   ticket: {
     text: 'A ticket',
     member: 'jti',
-    effect: 'opens nothing; the session that it opened ends',
+    effect: 'opens no session; the session that it opened ends',
     selector: undefined,
   },
   key: {
     text: 'A signing key',
     member: 'kid',
-    effect: 'is believed no more: each ticket that it signed is refused, and the sessions of those end',
+    effect:
+      'is not trusted any more: each ticket that it signed is refused, and the sessions of these tickets end',
     selector: undefined,
   },
   callback: {
@@ -74,7 +75,7 @@ const KINDS = {
   everything: {
     text: 'Everything',
     member: undefined,
-    effect: 'is closed: nobody gets a ticket for any agent. Operators may go on',
+    effect: 'is closed: nobody gets a ticket for any agent. Operators keep their access',
     selector: () => ({}),
   },
 } as const;
@@ -119,12 +120,12 @@ function Effect({ kind, name }: { readonly kind: Kind; readonly name: string }) 
   return (
     <>
       <p>
-        As soon as it is set, <Code>{name || 'everything'}</Code> {effect}. Live sessions that it hits are
+        As soon as it is set, <Code>{name || 'everything'}</Code> {effect}. Live sessions of the target are
         closed.
       </p>
       {selector === undefined ? (
         <p class="note">
-          How many live sessions that are is in the receipt: the list of sessions cannot be asked by it.
+          The receipt has the number of live sessions: the list of sessions has no filter for this target.
         </p>
       ) : (
         <LiveSessions selector={selector(name)} />
@@ -139,11 +140,11 @@ const lift = (lock: Lock): Action<{ readonly receipt: Receipt }> => ({
   isDestructive: false,
   consequence: (
     <p>
-      As soon as it is lifted, <Code>{nameOf(lock.target)}</Code> is no longer held back by this lock. Another
-      lock on the same stays.
+      As soon as it is lifted, <Code>{nameOf(lock.target)}</Code> is no longer subject to this lock. Other
+      locks on it stay.
     </p>
   ),
-  undo: 'The same can be locked again at any time.',
+  undo: 'The target can be locked again at any time.',
   run: () => ask('DELETE', '/admin/locks/{id}', { params: { id: lock.id } }),
   done: () => <p>The lock is lifted.</p>,
 });
@@ -213,7 +214,7 @@ export function Locks({ query }: { readonly query: Query }) {
   );
 }
 
-/** Names a target and shows what a lock on it would end, before it is set. */
+/** Names a target, and shows before the lock which sessions the lock would end. */
 function NewLock({
   query: { kind, name = '' },
   after,
@@ -237,21 +238,21 @@ function NewLock({
           fields={[
             {
               name: 'kind',
-              label: 'What',
+              label: 'Target',
               options: Object.entries(KINDS).map(([value, { text }]) => [value, text]),
               initial: kind,
             },
             {
               name: 'name',
               label: 'Name',
-              hint: 'An id, slug, jti or kid; of an instance <agent>/<instance>; of everything none.',
+              hint: 'An id, slug, jti or kid; for an instance <agent>/<instance>; for everything nothing.',
               initial: name,
             },
           ]}
         />
         <div class="actions">
           <button type="submit" class="plain">
-            What would it end?
+            Show the sessions it would end
           </button>
         </div>
       </form>

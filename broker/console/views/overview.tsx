@@ -9,7 +9,7 @@ import { useMay } from '../sign-in.tsx';
 import { Age, Code, counted, lengthOf, timeOfDay } from '../words.tsx';
 
 const READY_EVERY_MS = 5000;
-/** An answer costs fifteen calls. */
+/** One request counts as fifteen calls of the limit. */
 const STATS_EVERY_MS = 60_000;
 
 export function Overview({ query }: { readonly query: Query }) {
@@ -30,7 +30,7 @@ interface Sign {
   readonly next: string;
 }
 
-/** What is not known is left out. */
+/** Unknown values are left out. */
 function signsOf(ready: Readiness): readonly Sign[] {
   const sign = (name: string, value: string | undefined, isWell: boolean, next = ''): readonly Sign[] =>
     value === undefined ? [] : [{ name, value, isWell, next }];
@@ -49,19 +49,19 @@ function signsOf(ready: Readiness): readonly Sign[] {
       'Tickets',
       ready.mint ? 'can be minted' : 'cannot be minted',
       ready.mint,
-      'Look at the control database and the keys.',
+      'Check the control database and the keys.',
     ),
     ...sign(
       'Keys for verifiers',
       ready.verify ? 'are published' : 'are not published',
       ready.verify,
-      'Look at KEK.',
+      'Check the setting KEK.',
     ),
     ...sign(
       'Record database',
-      ready.record ? 'answers' : 'is behind or away',
+      ready.record ? 'answers' : 'does not answer, or is behind',
       ready.record,
-      'Nothing is lost, it waits.',
+      'No event is lost: events wait until it answers.',
     ),
     ...sign(
       'Last seal of the audit log',
@@ -69,19 +69,19 @@ function signsOf(ready: Readiness): readonly Sign[] {
       (seal ?? 0) <= LATE_SEAL_SECONDS,
       'One is due each minute: does the cron trigger run?',
     ),
-    ...sign('Audit events on their way', known(ready.events_waiting), true),
-    ...sign('Changes on their way', known(ready.changes_waiting), true),
+    ...sign('Audit events that wait', known(ready.events_waiting), true),
+    ...sign('Changes that wait', known(ready.changes_waiting), true),
     ...sign(
       'Events that wait in agents',
       known(ready.agent_events_waiting),
       (ready.agent_events_waiting ?? 0) === 0,
-      'The record database did not take them yet.',
+      'The record database has not stored them yet.',
     ),
     ...sign(
-      'Oldest that waits',
+      'Age of the oldest that waits',
       seconds(age),
       (age ?? 0) <= LATE_DELIVERY_SECONDS,
-      'The record database did not take it yet.',
+      'The record database has not stored it yet.',
     ),
     ...sign(
       'Agent workers that do not answer',
@@ -90,16 +90,16 @@ function signsOf(ready: Readiness): readonly Sign[] {
       'The log names them: control_unanswered.',
     ),
     ...sign(
-      'Agent workers with other agents',
+      'Agent workers with another registry',
       known(differing),
       (differing ?? 0) === 0,
-      'Deploy them, too. The log names them: registry_differs.',
+      'Deploy them as well. The log names them: registry_differs.',
     ),
     ...sign(
       'Agents in rollout',
       known(ready.agents_in_rollout),
       ready.agents_in_rollout === 0,
-      'Some are let in whom the rules refuse.',
+      'They admit callers whom the rules refuse.',
     ),
     ...sign(
       'Issuers without a usable key',
@@ -128,7 +128,7 @@ function Health() {
         <>
           <p aria-live="polite">
             <span class={`state ${faults.length === 0 ? 'good' : 'bad'}`}>
-              {faults.length === 0 ? 'All is well' : `${counted(faults.length, 'thing')} to look at`}
+              {faults.length === 0 ? 'All is well' : `${counted(faults.length, 'problem')} found`}
             </span>
             {at !== undefined && <span class="note"> Live, as of {timeOfDay(at)}</span>}
           </p>
@@ -239,7 +239,7 @@ function OverTime({ step }: { readonly step: string }) {
             />
           </div>
           <Refusals items={items} />
-          {at !== undefined && <p class="note">As of {timeOfDay(at)}, counted anew each minute.</p>}
+          {at !== undefined && <p class="note">As of {timeOfDay(at)}, counted again each minute.</p>}
         </>
       )}
     </section>
@@ -252,7 +252,7 @@ const total = (items: readonly StatsPoint[], of: (point: StatsPoint) => number):
 
 const MOST_CODES = 10;
 
-/** The most frequent refusals of the whole time, each a way into the log. */
+/** The most frequent refusals of the whole time, each with a link into the audit log. */
 function Refusals({ items }: { readonly items: readonly StatsPoint[] }) {
   const counts = new Map<
     string,

@@ -9,7 +9,7 @@ import { Age, Code } from '../words.tsx';
 import { EndAllButton } from './session-actions.tsx';
 
 const FIELDS = [
-  { name: 'label', label: 'Label', hint: 'Its beginning: of an e-mail address, or of a name.' },
+  { name: 'label', label: 'Label', hint: 'The beginning of an e-mail address or of a name.' },
 ] as const;
 
 /** The API counts no further. */
@@ -85,7 +85,7 @@ export function Principals({ query }: { readonly query: Query }) {
           <p>
             {query.label === undefined
               ? 'Nobody with a label has asked for a ticket yet.'
-              : 'No principal that asked for a ticket has a label that begins so.'}
+              : 'No principal that asked for a ticket has a label that begins like that.'}
           </p>
         }
         version={version}

@@ -4,14 +4,14 @@ import type { Proven } from '../audit-proof.ts';
 import { Fault } from '../fault.tsx';
 import { counted } from '../words.tsx';
 
-/** What goes on with the whole log. */
+/** The state of an export or a verification. */
 type Work =
   | { readonly step: 'reading'; readonly what: 'export' | 'verify'; readonly events: number }
   | { readonly step: 'failed'; readonly failure: Failure }
   | { readonly step: 'saved'; readonly events: number }
   | { readonly step: 'proven'; readonly proven: Proven };
 
-/** Lines between two turns of the page. */
+/** Lines that are read before the page may react to the person. */
 const LINES_AT_ONCE = 500;
 
 /** The export of the audit log to a file, and its verification in this page. */
@@ -64,9 +64,9 @@ export function Proof({ newest }: { readonly newest: number | undefined }) {
       <div class="proof">
         <p class="about">
           An export is the log as it was signed, with its checkpoints: one JSON object a line. The
-          verification recomputes every hash and signature here, in your browser. It is only as good as its
-          keys, which come from this broker: against a broker that lies, use the command line with keys and an
-          anchor that were kept elsewhere.
+          verification recomputes every hash and signature here, in your browser. Its keys come from this
+          broker. If you do not trust this broker, use the command line, with keys and an anchor that were
+          kept elsewhere.
         </p>
         <div class="fields">
           <div class="field">
@@ -78,7 +78,7 @@ export function Proof({ newest }: { readonly newest: number | undefined }) {
             <label for="proof-anchor">Anchor</label>
             <input id="proof-anchor" ref={anchor} spellcheck={false} autocomplete="off" />
             <span class="note">
-              The jws of a checkpoint that was kept elsewhere: shows that no end was cut off.
+              The jws of a checkpoint that was kept elsewhere. It shows that nothing was cut off the end.
             </span>
           </div>
         </div>
@@ -123,8 +123,8 @@ function Report({ work, newest }: { readonly work: Work; readonly newest: number
 function Verdict({ proven: { isSound, verification } }: { readonly proven: Proven }) {
   const { content, order, gaps, tail, events, checkpoints, begins } = verification;
   const answers = [
-    ['Content', content, `every event up to ${tail.provenThrough} is what was signed`],
-    ['Order', order, 'every event is in its route'],
+    ['Content', content, `every event up to ${tail.provenThrough} is as it was signed`],
+    ['Order', order, 'every event is in its place'],
     ['Gaps', gaps, 'no event is missing in between'],
     [
       'End',
@@ -181,8 +181,8 @@ const openExport = (signal: AbortSignal): Promise<Outcome<Bytes>> =>
   send(addressOf('/admin/agents/audit/export'), { signal }, async ({ body }) => body ?? new Blob().stream());
 
 /**
- * The whole lines of a text, counted while they come. A last one without a line feed was cut off and is none. Rejects where
- * `signal` ends it: a file that was chosen knows of none.
+ * The whole lines of a text, counted while they come. A last line without a line feed was cut off, and is left out.
+ * Rejects when `signal` ends it: the stream of a file has no signal of its own.
  */
 async function* countedLines(
   body: Bytes,

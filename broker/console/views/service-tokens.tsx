@@ -19,10 +19,10 @@ const create = ({ permissions, agents }: Me): Action<WithSecret> => ({
   title: 'Make a service token',
   verb: 'Make',
   isDestructive: false,
-  consequence: <p>A program gets tickets with it. Its secret is shown once, here, and never again.</p>,
+  consequence: <p>A program gets tickets with the token. Its secret is shown only once, here.</p>,
   undo: 'A token can be revoked in this list at any time.',
   fields: [
-    { name: 'name', label: 'Name', hint: 'What it is for.', isRequired: true, maxLength: 100 },
+    { name: 'name', label: 'Name', hint: 'Its purpose.', isRequired: true, maxLength: 100 },
     {
       name: 'agents',
       label: 'Agents',
@@ -39,11 +39,11 @@ const create = ({ permissions, agents }: Me): Action<WithSecret> => ({
         ['admin', 'admin'],
       ],
     },
-    { name: 'expires_in', label: 'Good for', options: DURATIONS },
+    { name: 'expires_in', label: 'Valid for', options: DURATIONS },
     {
       name: 'permissions',
       label: 'Permissions of the operator’s API',
-      hint: 'None is usual: tickets need grants and no permission.',
+      hint: 'Usually none: tickets need grants, not permissions.',
       checks: permissions,
     },
   ],
@@ -72,12 +72,12 @@ const rotate = ({ id, name }: ServiceToken): Action<WithSecret> => ({
   isDestructive: true,
   consequence: (
     <p>
-      The new secret works at once. The old one works for as long as you say here. If that is not at all,
-      tickets of the old one open nothing any more, and its live sessions are closed.
+      The new secret works at once. The old one works for the time that you choose. If you choose “not at
+      all”, tickets of the old secret open no session any more, and its live sessions are closed.
     </p>
   ),
   undo: 'The old secret cannot be brought back once its time is over.',
-  fields: [{ name: 'grace_in', label: 'The old secret goes on for', options: GRACES }],
+  fields: [{ name: 'grace_in', label: 'The old secret stays valid for', options: GRACES }],
   run: ({ grace_in: grace }) =>
     ask('POST', '/admin/service-tokens/{id}/rotate', {
       params: { id },
@@ -92,9 +92,9 @@ const revoke = ({ id, name }: ServiceToken): Action<{ readonly receipt: Receipt 
   verb: 'Revoke',
   isDestructive: true,
   consequence: (
-    <p>Its secrets stop working, its tickets open nothing any more, and its live sessions are closed.</p>
+    <p>Its secrets stop working, its tickets open no session any more, and its live sessions are closed.</p>
   ),
-  undo: 'This cannot be undone: make another token, with another secret.',
+  undo: 'This cannot be undone. Make another token instead.',
   fields: [REASON],
   run: ({ reason }) => ask('DELETE', '/admin/service-tokens/{id}', { params: { id }, query: { reason } }),
   done: ({ receipt }) => <ReceiptText receipt={receipt} />,
@@ -116,7 +116,7 @@ function Secret({ token }: { readonly token: WithSecret }) {
   return (
     <>
       <p>
-        Store the secret now, where the program reads it. <strong>It is shown this once.</strong>
+        Store the secret now, where the program reads it. <strong>It is shown only once.</strong>
       </p>
       <dl>
         <dt>Client id</dt>

@@ -36,7 +36,7 @@ interface Ended {
 }
 
 const NO_BAN =
-  'An ended session cannot be brought back. It is no ban: with a new ticket the same person may connect again. A lock prevents that.';
+  'An ended session cannot be brought back. This is not a ban: with a new ticket the same person may connect again. A lock prevents that.';
 
 export function EndButton({
   session,
@@ -53,8 +53,8 @@ export function EndButton({
     isDestructive: true,
     consequence: (
       <p>
-        The connection of <strong>{who}</strong> to <Code>{where}</Code> is closed, and its ticket opens
-        nothing any more.
+        The connection of <strong>{who}</strong> to <Code>{where}</Code> is closed, and its ticket opens no
+        session any more.
       </p>
     ),
     undo: NO_BAN,
@@ -85,7 +85,7 @@ export function EndAllButton({
   after,
 }: {
   readonly selector: Query;
-  /** Left out: with what is ended. */
+  /** Left out: the name of the action. */
   readonly label?: string;
   readonly after: () => void;
 }) {
@@ -101,7 +101,7 @@ export function EndAllButton({
         <p>
           {address === undefined
             ? `Every live session of ${what} ends, and no ticket that was issued before now opens another.`
-            : `Every live session from the address ${what} ends. Tickets name no address: those that were issued stay good.`}
+            : `Every live session from the address ${what} ends. Tickets name no address, so those that were issued stay valid.`}
         </p>
         <LiveSessions selector={selector} />
       </>

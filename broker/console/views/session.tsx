@@ -82,7 +82,7 @@ export function SessionView({ query: { id = '' } }: { readonly query: Query }) {
           load={calls}
           columns={CALLS}
           keyOf={(call) => call.id}
-          empty={<p>The session has called nothing. Messages without a method are not recorded.</p>}
+          empty={<p>The session has made no call. Messages without a method are not recorded.</p>}
           {...(value.ended_at === null && { everyMs: LIVE_EVERY_MS })}
         />
       </section>
@@ -97,7 +97,7 @@ export function SessionView({ query: { id = '' } }: { readonly query: Query }) {
             query={{ session_id: id }}
             columns={EVENT_COLUMNS}
             keyOf={(event) => event.event_id}
-            empty={<p>The log has no event of this session. Its first one may still be on the way.</p>}
+            empty={<p>The log has no event of this session. Its first event may not have arrived yet.</p>}
           />
         </section>
       )}

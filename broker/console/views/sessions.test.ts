@@ -16,6 +16,6 @@ it.each([
   // Ending all of one would end more than the list shows.
   [{ person: 'ada@example.com', agent: 'counter' }, undefined],
   [{ agent: 'counter', ip_address: '192.0.2.1' }, undefined],
-])('everything that the filter %j shows can be ended as %j', (query, selector) => {
+])('all sessions that the filter %j shows can be ended as %j', (query, selector) => {
   expect(selectorOf(query)).toEqual(selector);
 });

@@ -105,7 +105,7 @@ function personQuery(person: string | undefined): Query {
   return isPrincipalId(person) ? { principal: person } : { label: person };
 }
 
-/** What a filter of sessions names, where that is one thing of which everything can be ended. */
+/** The selector of a filter, where it names one target whose sessions can all be ended. */
 export function selectorOf({ person, agent, instance, ip_address: address }: Query): Query | undefined {
   const selectors = [
     ...(person === undefined ? [] : [personQuery(person)]),

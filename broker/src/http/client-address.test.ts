@@ -75,7 +75,7 @@ describe('the address of a caller', () => {
   });
 });
 
-describe('a request came by TLS', () => {
+describe('the caller used TLS', () => {
   const isTrusted = openTrustedProxies(['10.0.0.0/8']);
   it.each<[peer: string | undefined, proto: string | null, isByTls: boolean]>([
     ['10.0.0.1', 'https', true],

@@ -56,8 +56,9 @@ export function clientAddress(
 }
 
 /**
- * Whether the caller came by TLS, as the proxy at the other end of the socket states it. Of several values the last one is
- * that proxy's; a caller can write those before it. Without a trusted proxy it did not: a broker on Node speaks HTTP alone.
+ * Whether the caller used TLS, as the proxy at the other end of the socket states it. The last of several values is
+ * that proxy's; a caller can write the earlier ones. False without a trusted proxy, since a broker on Node speaks
+ * only HTTP.
  *
  * @param peer address of the socket's other end.
  * @param forwardedProto value of `X-Forwarded-Proto`, several headers joined by commas in their order.

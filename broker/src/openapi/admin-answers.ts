@@ -44,11 +44,11 @@ export const ADMIN_ANSWERS: Readonly<Record<string, BrokerAnswers>> = {
   },
   'POST /admin/keys/reseal': {
     summary: 'Seal every signing key with the present key-encryption key',
-    description: 'After it KEK_PREVIOUS is not needed.',
+    description: 'Afterwards KEK_PREVIOUS is not needed.',
     answers: { 200: z.strictObject({ resealed: Count, current: Count, unreadable: Names }) },
   },
   'POST /admin/keys/:kid/revoke': {
-    summary: 'Take a signing key away for good, with every ticket and session that it signed',
+    summary: 'Revoke a signing key, with every ticket that it signed and their sessions',
     answers: { 200: RevokedKey, 202: RevokedKey },
     errors: [409],
   },
@@ -58,7 +58,7 @@ export const ADMIN_ANSWERS: Readonly<Record<string, BrokerAnswers>> = {
   },
   'POST /admin/service-tokens': {
     summary: 'Make a service token',
-    description: 'Its secret is shown this once.',
+    description: 'The secret is shown only once.',
     answers: { 201: z.strictObject({ ...ServiceToken.shape, client_secret: z.string() }) },
   },
   'GET /admin/service-tokens/:id': {
@@ -67,11 +67,11 @@ export const ADMIN_ANSWERS: Readonly<Record<string, BrokerAnswers>> = {
   },
   'POST /admin/service-tokens/:id/rotate': {
     summary: 'Give a service token a new secret',
-    description: 'The secret is shown this once.',
+    description: 'The secret is shown only once.',
     answers: { 200: RotatedToken, 202: RotatedToken },
   },
   'DELETE /admin/service-tokens/:id': {
-    summary: 'End a service token, with its tickets and sessions',
+    summary: 'Revoke a service token, with its tickets and sessions',
     answers: receipted(ServiceToken.shape),
   },
   'GET /admin/grants': {
@@ -90,7 +90,7 @@ export const ADMIN_ANSWERS: Readonly<Record<string, BrokerAnswers>> = {
   },
   'GET /admin/locks': { summary: 'List locks in force, newest first', answers: { 200: pageOf(Lock) } },
   'POST /admin/locks': {
-    summary: 'Close a target: it gets no ticket, and its live sessions end',
+    summary: 'Lock a target: it gets no ticket, and its live sessions end',
     answers: receipted(Lock.shape, 201),
   },
   'DELETE /admin/locks/:id': { summary: 'Lift a lock', answers: receipted(Lock.shape) },
@@ -114,12 +114,12 @@ export const ADMIN_ANSWERS: Readonly<Record<string, BrokerAnswers>> = {
   },
   'GET /admin/agents/sessions': {
     summary: 'List sessions, newest first',
-    description: 'With times: those that were live then.',
+    description: 'With times, the list has the sessions that were live then.',
     answers: { 200: pageOf(LabelledSession) },
   },
   'POST /admin/agents/sessions/terminate': {
     summary: 'End all sessions of a principal, service token, agent, instance or address',
-    description: 'Their tickets from before open nothing. It is no ban.',
+    description: 'Earlier tickets open no session. This is not a ban.',
     answers: receipted({ target: TargetView }),
     errors: [404, 409],
   },

@@ -54,7 +54,7 @@ export const ANSWERS: Readonly<Record<string, BrokerAnswers>> = {
   'GET /openapi.json': { summary: 'This document', answers: { 200: z.looseObject({ openapi: z.string() }) } },
   'POST /tickets': {
     summary: 'Get a ticket for one connection',
-    description: 'Everybody who sees it can use it, for a minute.',
+    description: 'Anybody who sees the ticket can use it within a minute.',
     members: {
       instance: 'name of the instance; left out: default',
       expires_in: 'how long the ticket is valid, in seconds, 5 to 300; left out: 60',

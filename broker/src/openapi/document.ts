@@ -11,8 +11,8 @@ function errorsOf(route: Route, { errors = [], form }: BrokerAnswers): number[] 
     ...errors,
     400,
     ...(route.auth === 'none' ? [] : [401]),
-    // Of a request without TLS, and where a request is counted of a page of another origin.
-    ...(route.path === '/healthz' ? [] : [403]),
+    // 403 is for a request without TLS, and, where requests are counted, for a page of another origin.
+    ...(route.allowsPlaintext === true ? [] : [403]),
     ...(route.path.includes(':') ? [404] : []),
     ...(hasBody ? [413] : []),
     ...(route.body === undefined ? [] : [415]),
@@ -22,7 +22,8 @@ function errorsOf(route: Route, { errors = [], form }: BrokerAnswers): number[] 
 }
 
 function errorBodyOf(status: number, { errorBody }: BrokerAnswers) {
-  // Readiness has details only where it could look. A route that is not configured answers as one that does not exist.
+  // Readiness has details only if its queries succeeded. A route that is not configured answers as one that does not
+  // exist.
   if (errorBody === 'readiness') return status === 503 ? ReadinessErrorBody : ErrorBody;
   return errorBody === 'oauth' && status !== 404 ? OAuthErrorBody : ErrorBody;
 }

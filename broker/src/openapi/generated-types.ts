@@ -62,7 +62,7 @@ export interface paths {
         readonly put?: never;
         /**
          * Get a ticket for one connection
-         * @description Everybody who sees it can use it, for a minute.
+         * @description Anybody who sees the ticket can use it within a minute.
          */
         readonly post: operations["postTickets"];
         readonly delete?: never;
@@ -414,7 +414,7 @@ export interface paths {
         readonly put?: never;
         /**
          * Seal every signing key with the present key-encryption key
-         * @description After it KEK_PREVIOUS is not needed. Needs the permission `keys:rotate`.
+         * @description Afterwards KEK_PREVIOUS is not needed. Needs the permission `keys:rotate`.
          */
         readonly post: operations["postAdminKeysReseal"];
         readonly delete?: never;
@@ -433,7 +433,7 @@ export interface paths {
         readonly get?: never;
         readonly put?: never;
         /**
-         * Take a signing key away for good, with every ticket and session that it signed
+         * Revoke a signing key, with every ticket that it signed and their sessions
          * @description Needs the permission `keys:revoke`.
          */
         readonly post: operations["postAdminKeysKidRevoke"];
@@ -458,7 +458,7 @@ export interface paths {
         readonly put?: never;
         /**
          * Make a service token
-         * @description Its secret is shown this once. Needs the permission `service-tokens:write`.
+         * @description The secret is shown only once. Needs the permission `service-tokens:write`.
          */
         readonly post: operations["postAdminServiceTokens"];
         readonly delete?: never;
@@ -482,7 +482,7 @@ export interface paths {
         readonly put?: never;
         readonly post?: never;
         /**
-         * End a service token, with its tickets and sessions
+         * Revoke a service token, with its tickets and sessions
          * @description Needs the permission `service-tokens:write`.
          */
         readonly delete: operations["deleteAdminServiceTokensId"];
@@ -502,7 +502,7 @@ export interface paths {
         readonly put?: never;
         /**
          * Give a service token a new secret
-         * @description The secret is shown this once. Needs the permission `service-tokens:write`.
+         * @description The secret is shown only once. Needs the permission `service-tokens:write`.
          */
         readonly post: operations["postAdminServiceTokensIdRotate"];
         readonly delete?: never;
@@ -560,7 +560,7 @@ export interface paths {
         readonly get: operations["getAdminLocks"];
         readonly put?: never;
         /**
-         * Close a target: it gets no ticket, and its live sessions end
+         * Lock a target: it gets no ticket, and its live sessions end
          * @description Needs the permission `locks:write`.
          */
         readonly post: operations["postAdminLocks"];
@@ -619,7 +619,7 @@ export interface paths {
         };
         /**
          * List sessions, newest first
-         * @description With times: those that were live then. Needs the permission `sessions:read`.
+         * @description With times, the list has the sessions that were live then. Needs the permission `sessions:read`.
          */
         readonly get: operations["getAdminAgentsSessions"];
         readonly put?: never;
@@ -641,7 +641,7 @@ export interface paths {
         readonly put?: never;
         /**
          * End all sessions of a principal, service token, agent, instance or address
-         * @description Their tickets from before open nothing. It is no ban. Needs the permission `sessions:terminate`.
+         * @description Earlier tickets open no session. This is not a ban. Needs the permission `sessions:terminate`.
          */
         readonly post: operations["postAdminAgentsSessionsTerminate"];
         readonly delete?: never;
@@ -1489,7 +1489,7 @@ export interface operations {
         readonly requestBody: {
             readonly content: {
                 readonly "application/json": {
-                    /** @description as `POST /tickets` takes each */
+                    /** @description bodies of `POST /tickets` */
                     readonly requests: readonly {
                         readonly agent: string;
                         readonly instance?: string;
@@ -1546,7 +1546,7 @@ export interface operations {
                      * @description URL of the agent instance
                      */
                     readonly resource: string;
-                    /** @description must be left out, or that of the agent worker */
+                    /** @description audience of the agent worker, or left out */
                     readonly audience?: string;
                     /** @description scopes, separated by spaces; left out: all that the role allows */
                     readonly scope?: string;
@@ -1559,7 +1559,7 @@ export interface operations {
                     readonly client_id?: string;
                     /** @description of the service token, where no Authorization header has it */
                     readonly client_secret?: string;
-                    /** @description credential of the party for which the ticket is */
+                    /** @description credential of the party that the ticket is for */
                     readonly subject_token?: string;
                     /** @description type of `subject_token` */
                     readonly subject_token_type?: string;
@@ -1567,7 +1567,7 @@ export interface operations {
                     readonly actor_token?: string;
                     /** @description type of `actor_token` */
                     readonly actor_token_type?: string;
-                    /** @description must be left out, or that of a JWT */
+                    /** @description type of a JWT, or left out */
                     readonly requested_token_type?: string;
                 };
             };
@@ -1610,7 +1610,7 @@ export interface operations {
                 readonly "application/x-www-form-urlencoded": {
                     /** @description the ticket */
                     readonly token: string;
-                    /** @description is ignored */
+                    /** @description ignored */
                     readonly token_type_hint?: string;
                     /** @description of the service token, where no Authorization header has it */
                     readonly client_id?: string;
@@ -1648,7 +1648,7 @@ export interface operations {
                 readonly "application/x-www-form-urlencoded": {
                     /** @description the ticket */
                     readonly token: string;
-                    /** @description is ignored */
+                    /** @description ignored */
                     readonly token_type_hint?: string;
                     /** @description of the service token, where no Authorization header has it */
                     readonly client_id?: string;
@@ -1685,9 +1685,9 @@ export interface operations {
             readonly query?: {
                 /** @description page of an allowed origin to come back to */
                 readonly return_to?: string;
-                /** @description for the identity provider: who signs in */
+                /** @description hint for the identity provider about the person who signs in */
                 readonly login_hint?: string;
-                /** @description set by the broker, on its way around a sign-in page that is out of date */
+                /** @description set by the broker when it replaces an outdated sign-in page */
                 readonly renewed?: string;
             };
             readonly header?: never;
@@ -1741,7 +1741,7 @@ export interface operations {
             readonly query?: {
                 /** @description page of an allowed origin to come back to */
                 readonly return_to?: string;
-                /** @description also at the identity provider */
+                /** @description whether to sign out at the identity provider, too */
                 readonly everywhere?: "true" | "false";
             };
             readonly header?: never;
@@ -1783,13 +1783,13 @@ export interface operations {
         readonly requestBody: {
             readonly content: {
                 readonly "application/x-www-form-urlencoded": {
-                    /** @description of the identity provider */
+                    /** @description logout token of the identity provider */
                     readonly logout_token: string;
                 };
             };
         };
         readonly responses: {
-            /** @description nothing to say */
+            /** @description done, without content */
             readonly 204: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -1808,7 +1808,7 @@ export interface operations {
     readonly getMe: {
         readonly parameters: {
             readonly query?: {
-                /** @description where given, a caller without a credential gets 204 */
+                /** @description if given, a caller without a credential gets 204 */
                 readonly optional?: string;
             };
             readonly header?: never;
@@ -1826,7 +1826,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["Caller"];
                 };
             };
-            /** @description nothing to say */
+            /** @description done, without content */
             readonly 204: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -1974,7 +1974,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description done, and some live sessions are still to be told */
+            /** @description done; some live sessions have not been notified yet */
             readonly 202: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -2035,7 +2035,7 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                /** @description its id, as the list has it */
+                /** @description id, from the list */
                 readonly id: string;
             };
             readonly cookie?: never;
@@ -2069,7 +2069,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description done, and some live sessions are still to be told */
+            /** @description done; some live sessions have not been notified yet */
             readonly 202: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -2274,7 +2274,7 @@ export interface operations {
                      * @enum {string}
                      */
                     readonly alg?: "ES256" | "Ed25519";
-                    /** @description why it is done, for the audit log */
+                    /** @description reason, for the audit log */
                     readonly reason?: string;
                 };
             };
@@ -2345,12 +2345,12 @@ export interface operations {
     readonly postAdminKeysKidRevoke: {
         readonly parameters: {
             readonly query?: {
-                /** @description why it is done, for the audit log */
+                /** @description reason, for the audit log */
                 readonly reason?: string;
             };
             readonly header?: never;
             readonly path: {
-                /** @description id of the key, as the list has it */
+                /** @description id of the key, from the list */
                 readonly kid: string;
             };
             readonly cookie?: never;
@@ -2366,7 +2366,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["RevokedKey"];
                 };
             };
-            /** @description done, and some live sessions are still to be told */
+            /** @description done; some live sessions have not been notified yet */
             readonly 202: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -2429,7 +2429,7 @@ export interface operations {
         readonly requestBody: {
             readonly content: {
                 readonly "application/json": {
-                    /** @description for operators to know it by */
+                    /** @description name for operators */
                     readonly name: string;
                     /** @description slugs of agents; left out: all */
                     readonly agents?: readonly string[];
@@ -2487,7 +2487,7 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                /** @description its id, as the list has it */
+                /** @description id, from the list */
                 readonly id: string;
             };
             readonly cookie?: never;
@@ -2515,12 +2515,12 @@ export interface operations {
     readonly deleteAdminServiceTokensId: {
         readonly parameters: {
             readonly query?: {
-                /** @description why it is done, for the audit log */
+                /** @description reason, for the audit log */
                 readonly reason?: string;
             };
             readonly header?: never;
             readonly path: {
-                /** @description its id, as the list has it */
+                /** @description id, from the list */
                 readonly id: string;
             };
             readonly cookie?: never;
@@ -2549,7 +2549,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description done, and some live sessions are still to be told */
+            /** @description done; some live sessions have not been notified yet */
             readonly 202: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -2585,7 +2585,7 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                /** @description its id, as the list has it */
+                /** @description id, from the list */
                 readonly id: string;
             };
             readonly cookie?: never;
@@ -2611,7 +2611,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["RotatedToken"];
                 };
             };
-            /** @description done, and some live sessions are still to be told */
+            /** @description done; some live sessions have not been notified yet */
             readonly 202: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -2695,7 +2695,7 @@ export interface operations {
                     readonly role: "viewer" | "admin" | "owner";
                     /** @description how long it lasts, in seconds; left out: without end */
                     readonly expires_in?: number;
-                    /** @description why it is done, for the audit log */
+                    /** @description reason, for the audit log */
                     readonly reason: string;
                 };
             };
@@ -2727,7 +2727,7 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                /** @description its id, as the list has it */
+                /** @description id, from the list */
                 readonly id: string;
             };
             readonly cookie?: never;
@@ -2756,7 +2756,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description done, and some live sessions are still to be told */
+            /** @description done; some live sessions have not been notified yet */
             readonly 202: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -2831,7 +2831,7 @@ export interface operations {
         readonly requestBody: {
             readonly content: {
                 readonly "application/json": {
-                    /** @description what is locked */
+                    /** @description target of the lock */
                     readonly target: {
                         /** @constant */
                         readonly kind: "principal";
@@ -2872,7 +2872,7 @@ export interface operations {
                         /** @constant */
                         readonly kind: "everything";
                     };
-                    /** @description why it is done, for the audit log */
+                    /** @description reason, for the audit log */
                     readonly reason: string;
                     /** @description how long it lasts, in seconds; left out: without end */
                     readonly expires_in?: number;
@@ -2902,7 +2902,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description done, and some live sessions are still to be told */
+            /** @description done; some live sessions have not been notified yet */
             readonly 202: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -2939,7 +2939,7 @@ export interface operations {
             readonly query?: never;
             readonly header?: never;
             readonly path: {
-                /** @description its id, as the list has it */
+                /** @description id, from the list */
                 readonly id: string;
             };
             readonly cookie?: never;
@@ -2968,7 +2968,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description done, and some live sessions are still to be told */
+            /** @description done; some live sessions have not been notified yet */
             readonly 202: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -3052,11 +3052,11 @@ export interface operations {
                 readonly label?: string;
                 /** @description client id of a service token */
                 readonly service_token?: string;
-                /** @description live, or ended; left out: both */
+                /** @description true: live sessions, false: ended ones; left out: both */
                 readonly active?: "true" | "false";
                 /** @description network address of the client */
                 readonly ip_address?: string;
-                /** @description live at that moment */
+                /** @description sessions that were live at that moment */
                 readonly at?: string;
                 /** @description from then on */
                 readonly from?: string;
@@ -3111,7 +3111,7 @@ export interface operations {
                     readonly instance?: string;
                     /** @description network address of the client */
                     readonly ip_address?: string;
-                    /** @description why it is done, for the audit log */
+                    /** @description reason, for the audit log */
                     readonly reason?: string;
                 };
             };
@@ -3133,7 +3133,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description done, and some live sessions are still to be told */
+            /** @description done; some live sessions have not been notified yet */
             readonly 202: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -3171,7 +3171,7 @@ export interface operations {
             };
             readonly header?: never;
             readonly path: {
-                /** @description its id, as the list has it */
+                /** @description id, from the list */
                 readonly id: string;
             };
             readonly cookie?: never;
@@ -3221,12 +3221,12 @@ export interface operations {
     readonly deleteAdminAgentsSessionsId: {
         readonly parameters: {
             readonly query?: {
-                /** @description why it is done, for the audit log */
+                /** @description reason, for the audit log */
                 readonly reason?: string;
             };
             readonly header?: never;
             readonly path: {
-                /** @description its id, as the list has it */
+                /** @description id, from the list */
                 readonly id: string;
             };
             readonly cookie?: never;
@@ -3260,7 +3260,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description done, and some live sessions are still to be told */
+            /** @description done; some live sessions have not been notified yet */
             readonly 202: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -3355,13 +3355,13 @@ export interface operations {
                 readonly type?: "ticket.issued" | "ticket.denied" | "ticket.used" | "ticket.replayed" | "ticket.revoked" | "session.opened" | "session.renewed" | "session.closed" | "session.terminated" | "callback.used" | "worker.called" | "rpc.denied" | "rate.limited" | "key.created" | "key.rotated" | "key.revoked" | "key.resealed" | "service_token.created" | "service_token.rotated" | "service_token.revoked" | "grant.created" | "grant.deleted" | "lock.created" | "lock.lifted" | "agent.deleted" | "login.succeeded" | "login.ended" | "admin.read" | "audit.purged";
                 /** @description how it ended */
                 readonly outcome?: "success" | "denied";
-                /** @description why it was refused, such as grant_missing */
+                /** @description code of a refusal, such as grant_missing */
                 readonly code?: string;
                 /** @description id of a ticket */
                 readonly jti?: string;
                 /** @description id of a session */
                 readonly session_id?: string;
-                /** @description id of a request, as its answer had it */
+                /** @description id of a request, from its answer */
                 readonly request_id?: string;
                 /** @description from then on */
                 readonly from?: string;
@@ -3397,7 +3397,7 @@ export interface operations {
     readonly getAdminAgentsAuditExport: {
         readonly parameters: {
             readonly query?: {
-                /** @description number of the last event that is not wanted */
+                /** @description number of an event; the answer begins with the next one */
                 readonly after?: string;
             };
             readonly header?: never;
@@ -3546,7 +3546,6 @@ export interface operations {
                 };
             };
             readonly 400: components["responses"]["Error400"];
-            readonly 403: components["responses"]["Error403"];
             readonly 500: components["responses"]["Error500"];
             readonly 503: components["responses"]["NotReady503"];
         };

@@ -295,10 +295,16 @@ export const ROUTES: readonly Route[] = [
     path: '/openapi.json',
     ...open(unlimited('the document is a constant'), showOpenApi, BY_PROBES),
   },
-  { method: 'GET', path: '/healthz', ...open(unlimited('it asks nothing of anything'), liveness, BY_PROBES) },
+  {
+    method: 'GET',
+    path: '/healthz',
+    allowsPlaintext: true,
+    ...open(unlimited('it calls no database and no other service'), liveness, BY_PROBES),
+  },
   {
     method: 'GET',
     path: '/readyz',
+    allowsPlaintext: true,
     ...open(
       unlimited(
         'after its first an isolate looks once a second, and a load balancer that is refused takes the broker out of service',

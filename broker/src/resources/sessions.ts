@@ -104,8 +104,8 @@ export const listSessions: Handler = async (call) => {
 type Whose = Pick<SessionFilter, 'principal' | 'party'>;
 
 /**
- * Those that a query names in one of three ways. Sessions of a service token are its own, and those that it opened as the
- * client or the actor of somebody else.
+ * The principal or party that a query names in one of three ways. Sessions of a service token are its own, and those
+ * that it opened as the client or the actor of another principal.
  */
 async function whoseOf(
   { principal, label, service_token: token }: z.output<typeof Filter>,
@@ -120,7 +120,7 @@ async function whoseOf(
   return ids.ok ? ok(ids.value.map((id) => ({ principal: id }))) : ids;
 }
 
-/** A page of the sessions of some: a page of each, merged. */
+/** A page of the sessions of several principals or parties: a page of each, merged. */
 async function listAll(
   whose: readonly Whose[],
   filter: SessionFilter,

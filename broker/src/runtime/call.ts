@@ -73,6 +73,8 @@ export interface Route {
   readonly allowsNobody?: true;
   /** Whether a caller that a lock names may use it. */
   readonly allowsLocked?: true;
+  /** Whether the route answers without TLS: a probe of a broker behind its proxy uses the address of the machine. */
+  readonly allowsPlaintext?: true;
   /** How its refusals look; left out: as everywhere. */
   readonly renderError?: ErrorRenderer;
   /** Whether a credential is read, and whether the call needs one. */

@@ -72,7 +72,7 @@ describe('a command is not done', () => {
   it.each([
     ['where nothing is named', {}, undefined, {}, 'set AGENT_TICKET_BROKER'],
     ['with a profile that is not there', ENVIRONMENT, 'gone', {}, 'There is no profile gone'],
-    ['with a profile that is a path', {}, '../x', {}, 'no name of a profile'],
+    ['with a profile that is a path', {}, '../x', {}, 'not a valid name of a profile'],
     [
       'with a credential for no broker',
       { AGENT_TICKET_TOKEN: 't' },

@@ -18,7 +18,7 @@ export type Credential =
   /** An application token of Cloudflare Access. */
   | { readonly kind: 'access'; readonly token: () => Promise<string> };
 
-/** Names of the environment; with one of them set, no profile is read. */
+/** Environment variables. If one of them is set, no profile is read. */
 const { BROKER, CLIENT_ID, CLIENT_SECRET, TOKEN, PROFILE } = {
   BROKER: 'AGENT_TICKET_BROKER',
   CLIENT_ID: 'AGENT_TICKET_CLIENT_ID',
@@ -27,7 +27,7 @@ const { BROKER, CLIENT_ID, CLIENT_SECRET, TOKEN, PROFILE } = {
   PROFILE: 'AGENT_TICKET_PROFILE',
 } as const;
 
-/** The profile where a command names none. */
+/** The profile of a command that names none. */
 export const usualProfile = ({ environment }: Terminal): string => environment[PROFILE] || 'default';
 
 /**
@@ -76,7 +76,7 @@ function fromEnvironment(environment: Terminal['environment']): Profile {
   );
 }
 
-/** Tokens are read, and renewed, when a request needs them. */
+/** Tokens are read and renewed when a request needs them. */
 export function accessOf(profile: Profile, name: string, terminal: Terminal): Access {
   const { broker } = profile;
   if ('token' in profile) return { broker, credential: { kind: 'bearer', token: async () => profile.token } };
@@ -100,11 +100,13 @@ export async function authorization({ credential }: Access): Promise<Record<stri
       return { authorization: `Bearer ${await credential.token()}` };
     case 'access': {
       const token = await credential.token();
-      // Access takes the one before a broker, and sets the other itself. A broker without Access before it reads that.
+      // Access in front of a broker reads the first header, and sets the second itself. A broker without Access reads
+      // the second.
       return { 'cf-access-token': token, 'cf-access-jwt-assertion': token };
     }
     case 'service-token': {
-      // RFC 6749 §2.3.1: form-urlencoded before they are joined. The characters of ours are not changed by it.
+      // RFC 6749 §2.3.1: both parts are form-urlencoded before they are joined. The characters of service tokens stay
+      // the same.
       const pair = [credential.clientId, credential.clientSecret].map(encodeURIComponent);
       return { authorization: `Basic ${btoa(pair.join(':'))}` };
     }

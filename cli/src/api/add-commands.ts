@@ -17,7 +17,7 @@ export const PROFILE_OPTION = [
   'the kept address and credential; left out: the environment',
 ] as const;
 export const JSON_OPTION = ['--json', 'the answer as JSON, a line for each row'] as const;
-const YES_OPTION = ['--yes', 'ask nobody'] as const;
+export const YES_OPTION = ['--yes', 'ask nobody'] as const;
 
 const GROUPS: Readonly<Record<string, string>> = {
   agents: 'Agents, and the deletion of an instance.',
@@ -79,7 +79,7 @@ export function addApiCommands(at: CommandAt, act: Act): void {
 
   at(
     'probe',
-    'Prove that a deployment admits a good ticket, once, and refuses bad ones. Opens one session.',
+    'Check that a deployment admits a valid ticket once and refuses invalid ones. Opens one session.',
     'probe counter demo',
   )
     .argument('<agent>', 'slug of an agent that this credential may connect to')
@@ -92,7 +92,7 @@ export function addApiCommands(at: CommandAt, act: Act): void {
 
   at(
     'why',
-    'Say why a request was refused, by the request id that a person quotes.',
+    'Explain a refusal from the request id that the person quotes.',
     'why 6f9619ff-8b86-4d01-b42d-00c04fc964ff',
   )
     .argument('<request id>', 'X-Request-Id of the answer, or request_id in its body')
@@ -116,7 +116,7 @@ function addRow(row: ApiRow, at: CommandAt, act: Act): void {
     const option = new Option(flag, about).makeOptionMandatory(isRequired);
     command.addOption(choices.length > 0 ? option.choices(choices) : option);
   }
-  if (isPaged(row)) command.option('--limit <rows>', 'the most rows; left out: all', rows);
+  if (isPaged(row)) command.option('--limit <rows>', 'the most rows to show; left out: all', rows);
   if (row.ends !== undefined) command.option(...YES_OPTION);
   command
     .option(...PROFILE_OPTION)

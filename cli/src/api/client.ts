@@ -14,8 +14,9 @@ const Json = z.record(z.string(), z.unknown());
 export type Json = z.infer<typeof Json>;
 
 /**
- * A client of the broker's API: `Paths` are those of its OpenAPI document. Every refusal, and every answer that is not of a
- * broker, is thrown as a `UsageError` that says what to do. JSON is an object; its members are NOT compared with the document.
+ * A client of the broker's API: `Paths` are those of its OpenAPI document. A refusal, and an answer that does not
+ * come from a broker, is thrown as a `UsageError` with the next step. JSON is an object; its members are NOT compared
+ * with the document.
  */
 export function openClient<Paths extends {}>(access: Access, terminal: Terminal): Client<Paths> {
   const client = createClient<Paths>({
@@ -30,7 +31,7 @@ export function openClient<Paths extends {}>(access: Access, terminal: Terminal)
 /** Deletions and locks wait for objects that do not answer, up to 20 s. */
 const SILENT_MS = 3_000;
 
-/** Tells a person who waits that the answer is still to come. */
+/** Tells the person that the answer is still to come. */
 async function fetchSaying(request: Request, terminal: Terminal): Promise<Response> {
   const answered = new AbortController();
   if (terminal.isInteractive)
@@ -40,7 +41,7 @@ async function fetchSaying(request: Request, terminal: Terminal): Promise<Respon
   return terminal.fetch(request).finally(() => answered.abort());
 }
 
-/** Of routes that only rows name: their members are made of the document at run time. */
+/** For routes that only rows name: their members come from the document at run time. */
 interface AnyOperation {
   readonly parameters: { readonly path?: Members; readonly query?: Members };
   readonly requestBody?: { readonly content: { readonly 'application/json': Members } };
@@ -76,7 +77,7 @@ const refusing = (access: Access, terminal: Terminal): Middleware => ({
   async onResponse({ request, response, schemaPath }) {
     if (!response.ok) throw await refusalOf(response, `${request.method} ${schemaPath}`, access, terminal);
     const type = response.headers.get('content-type') ?? '';
-    // Its reader has all the time that it needs.
+    // A stream has no time limit.
     if (type.startsWith('application/x-ndjson')) return undefined;
     const text = await textOf(response);
     if (text === undefined) throw unreachable(access);
@@ -126,11 +127,11 @@ function notBroker({ broker, signedIn }: Access, status: number): UsageError {
             ? 'Sign in by "agent-ticket login --access", or use the hostname that has no Access application.'
             : `Sign in again: agent-ticket login --profile ${signedIn}`
         }`
-      : `${broker} answers as no broker does (${status}). Check the address: it is the ISSUER of the broker.`;
+      : `${broker} does not answer like a broker (${status}). Check the address: it is the ISSUER of the broker.`;
   return new UsageError(text, { code: 'NOT_A_BROKER', status });
 }
 
-/** What a member should have been, which the broker refuses by its name: `the request is not valid: subject`. */
+/** The description of a member that the broker refuses by its name: `the request is not valid: subject`. */
 function aboutField(message: string, call: string): string | undefined {
   const [, name] = /^[^:]+: (\w+)$/.exec(message) ?? [];
   const member = findOperation(call)?.members.find((each) => each.name === name);
@@ -153,7 +154,7 @@ function remedyOf(
   if (status === ERROR_CODES.FORBIDDEN.status)
     return 'See the permissions of this credential by "agent-ticket me", or use a profile with more.';
   if (status === ERROR_CODES.NOT_FOUND.status) return 'Check the name in the list.';
-  if (status === ERROR_CODES.CONFLICT.status) return 'Look at its present state, then decide again.';
+  if (status === ERROR_CODES.CONFLICT.status) return 'Check the present state, then decide again.';
   if (status === ERROR_CODES.RATE_LIMITED.status || status === ERROR_CODES.UNAVAILABLE.status)
     return `Repeat the command in ${Number.isFinite(retryAfter) ? retryAfter : 1} s.`;
   if (status >= 500) return 'Look for the request id in the log of the broker.';

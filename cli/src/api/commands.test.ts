@@ -31,7 +31,7 @@ describe('a refusal says what to do, with its request id, and ends with 2:', () 
     expect(at.said.err).not.toContain('s3cret');
   });
 
-  it('names what a member should have been', async () => {
+  it('describes the member that the broker refused', async () => {
     const error = {
       code: 'BAD_REQUEST',
       message: 'the request is not valid: subject',
@@ -76,7 +76,7 @@ it('an object is shown by a line for each member, and its rows by a line each', 
 });
 
 it.each([
-  ['a person who waits is told so', true, 'No answer yet; waiting for it, up to a minute …\n'],
+  ['a person is told to wait', true, 'No answer yet; waiting for it, up to a minute …\n'],
   ['a program is told nothing', false, ''],
 ])('%s', async (_what, isInteractive, said) => {
   const passed = new AbortController();
@@ -101,9 +101,13 @@ describe('an answer that is not of a broker is named:', () => {
       () => new Response('', { status: 302, headers: { location: 'https://x' } }),
       'sign-in page',
     ],
-    ['a page', () => new Response('<html>'), 'answers as no broker does (200)'],
-    ['a list', () => Response.json([]), 'answers as no broker does'],
-    ['an error of a proxy', () => new Response('bad gateway', { status: 502 }), 'as no broker does (502)'],
+    ['a page', () => new Response('<html>'), 'does not answer like a broker (200)'],
+    ['a list', () => Response.json([]), 'does not answer like a broker'],
+    [
+      'an error of a proxy',
+      () => new Response('bad gateway', { status: 502 }),
+      'not answer like a broker (502)',
+    ],
     [
       'nothing',
       () => {

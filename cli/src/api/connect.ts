@@ -114,7 +114,7 @@ function providerOf({ agent, instance, scope }: ConnectOptions, access: Access, 
     ...(scope !== undefined && { scope }),
     credential: providerCredential(credential),
     ports: {
-      // The provider sends what a browser would: the cookie of Access is not in a process.
+      // The provider sends the headers of a browser. A process has no cookie of Access, so the token is sent instead.
       fetch: async (url, init) =>
         terminal.fetch(
           url,

@@ -15,7 +15,7 @@ const Explanation = z.object({
   grants: z.array(z.object({ id: z.string(), subject: z.string(), instance: z.string(), role: z.string() })),
 });
 
-/** What a decision rests on, rule by rule. 1 where the request would be refused. */
+/** Shows a decision rule by rule. Exit code 1 where the request would be refused. */
 export function showExplanation(body: Json, isJson: boolean, terminal: Terminal): ExitCode {
   const explained = Explanation.parse(body);
   const { allowed, role, would_claim: claims, would_deny: wouldDeny, rules, grants } = explained;

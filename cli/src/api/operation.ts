@@ -3,7 +3,7 @@ import type { paths } from '@agent-ticket/broker/src/openapi/generated-types.ts'
 import * as z from 'zod';
 import { UsageError } from '../command.ts';
 
-/** The routes of the broker as its OpenAPI document has them, for commands and their help. */
+/** The routes of the broker from its OpenAPI document, for commands and their help. */
 
 const METHODS = ['get', 'post', 'delete'] as const;
 export type Methods = (typeof METHODS)[number];
@@ -108,9 +108,9 @@ export function requestOf({ members: known }: Operation, members: Members): Requ
       ),
     );
   const path = within('path');
-  // These two are no names, but steps to another route.
+  // A URL parser resolves these two, so the request would go to another route.
   if (Object.values(path).some((value) => value === '.' || value === '..'))
-    throw new UsageError('A name of dots alone is none. Take it from the list.');
+    throw new UsageError('"." and ".." are not names. Copy the name from the list.');
   const hasBody = known.some((each) => each.in === 'body');
   return { params: { path, query: within('query') }, ...(hasBody && { body: within('body') }) };
 }

@@ -24,7 +24,9 @@ const segmenter = new Intl.Segmenter();
 const WIDE =
   /^[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u;
 
-/** A text cut to at most so many columns, with `…` at the cut, which leaves a third of the room to the end, or none. */
+/**
+ * A text cut to at most so many columns, with `…` at the cut, which keeps a third of the width for the end, or none.
+ */
 export function cut(text: string, width: number, keepsEnd = false): string {
   if (widthOf(text) <= width) return text;
   const parts = [...segmenter.segment(text)].map(({ segment }) => segment);

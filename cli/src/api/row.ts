@@ -20,13 +20,13 @@ export interface Field {
 export interface Common {
   readonly profile?: string | undefined;
   readonly json: boolean;
-  /** Of a list: the most rows. */
+  /** The most rows of a list. */
   readonly limit?: number | undefined;
-  /** Of a command that ends something: nobody is asked. */
+  /** Skips the question before a destructive command. */
   readonly yes?: boolean | undefined;
 }
 
-/** A command that is one call of the API. What it does, and its words, are those of the OpenAPI document. */
+/** A command that is one call of the API. Its description and members come from the OpenAPI document. */
 export interface ApiRow {
   readonly words: string;
   readonly call: Call;
@@ -56,7 +56,7 @@ const OF_PAGES = ['limit', 'cursor'];
 export const isPaged = (row: ApiRow): boolean =>
   row.columns !== undefined && operationOf(row.call).members.some(({ name }) => name === 'cursor');
 
-/** The words of a command: those in their places, and options. */
+/** The arguments and options of a command. */
 export function fieldsOf(row: ApiRow): {
   readonly places: readonly Field[];
   readonly options: readonly Field[];
@@ -75,14 +75,14 @@ export function fieldsOf(row: ApiRow): {
   return { places: chosen(true), options: chosen(false) };
 }
 
-/** More choices than that are no help in a help text. The broker knows them. */
+/** A longer list of choices is left out of the help text. The broker checks the value. */
 const MOST_CHOICES = 8;
 
 function fieldOf({ name, about, isRequired, schema }: Member, isPlace: boolean): Field {
   const kind = kindOf(name, schema);
   const choices = schema.enum ?? [];
   const words = name.replaceAll('_', '-');
-  // The API takes a change without a reason; the audit log of a team should not.
+  // The API accepts a change without a reason. The command requires one, for the audit log.
   const required = isRequired || name === 'reason';
   return {
     member: name,
@@ -104,7 +104,7 @@ interface Kind {
   readonly read: NonNullable<Field['read']>;
 }
 
-/** Members that a person writes in another way than the API. */
+/** Members that a person writes in another form than the API. */
 function kindOf(name: string, { type, format }: Member['schema']): Kind | undefined {
   if (format === 'date-time')
     return { word: 'time', hint: '2h for two hours ago, or RFC 3339', read: moment };

@@ -32,7 +32,7 @@ describe.each(API_ROWS.map((row) => [row.words, row] as const))('%s', (_words, r
     ]),
   );
 
-  it('sends each word that it takes, and fills its path', () => {
+  it('sends each argument and option, and fills its path', () => {
     const words = places.map(({ flag }) => wordFor(flag));
     const { params, body = {} } = requestOf(operation, membersOf(row, words, given, NOW));
     const inPath = operation.members.filter((each) => each.in === 'path');
@@ -42,7 +42,7 @@ describe.each(API_ROWS.map((row) => [row.words, row] as const))('%s', (_words, r
     expect(sent).toHaveLength(places.length + options.length - own);
   });
 
-  it('has a description of each word', () => {
+  it('has a description of each argument and option', () => {
     for (const { about } of [...places, ...options]) expect(about).toMatch(/^\S.{4,}/);
   });
 
@@ -53,9 +53,9 @@ describe.each(API_ROWS.map((row) => [row.words, row] as const))('%s', (_words, r
   });
 });
 
-it.each(['.', '..'])('the name %s is no step to another route', (name) => {
+it.each(['.', '..'])('the name %s does not lead to another route', (name) => {
   const operation = operationOf('DELETE /admin/locks/{id}');
-  expect(() => requestOf(operation, { id: name })).toThrow('dots');
+  expect(() => requestOf(operation, { id: name })).toThrow('are not names');
 });
 
 it('every route of the API that a machine asks is reached by a command', () => {

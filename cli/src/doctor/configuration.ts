@@ -23,10 +23,10 @@ export interface Configurations {
   readonly agentWorker: WorkerConfiguration | undefined;
 }
 
-const PLACEHOLDER = /(^|[./@])example\.(com|org|net)(?=[/:]|$)/;
+export const PLACEHOLDER = /(^|[./@])example\.(com|org|net)(?=[/:]|$)/;
 const PLACEHOLDER_ID = /^0{8}-0{4}-0{4}-0{4}-0{11}[0-9a-f]$/;
 const MUST_BE_SET = ['ISSUER', 'TICKET_AUDIENCE', 'AGENT_WORKER_URL'] as const;
-const SECRETS = [
+export const SECRETS = [
   'KEK',
   'KEK_PREVIOUS',
   'TOKEN_PEPPER',
@@ -84,7 +84,7 @@ export const CONFIGURATION_CHECKS: readonly Check<Configurations>[] = [
       );
       return left === undefined
         ? undefined
-        : `${left.binding} has no database yet. Make it by wrangler d1 create, and write its id into database_id.`;
+        : `${left.binding} has no database yet. Make it by agent-ticket deploy, which writes its id into wrangler.deploy.json.`;
     },
   },
   { name: 'issuer is one', look: alike('ISSUER') },

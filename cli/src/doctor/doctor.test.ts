@@ -257,7 +257,7 @@ describe('of files doctor finds that', () => {
         };
       },
       'databases are made',
-      'd1 create',
+      'agent-ticket deploy',
     ],
     [
       'issuers differ by a slash',

@@ -144,7 +144,7 @@ const Agents = z.object({
 });
 
 /** One that needs no instance of its own. */
-function firstAgent(answer: Reply | undefined): string | undefined {
+export function firstAgent(answer: Reply | undefined): string | undefined {
   const read = Agents.safeParse(answer?.body);
   const fit = read.data?.items.filter(
     ({ transport, access }) => transport !== 'sse' && access !== 'first-user',

@@ -52,7 +52,7 @@ const send = (method: string, token?: string) =>
     body: JSON.stringify({ jsonrpc: '2.0', id: 1, method }),
   });
 
-it('is found from its refusal, by the metadata of the resource and of its authorization server', async () => {
+it('a refusal leads to the metadata of the resource and of its authorization server', async () => {
   const refused = await send('initialize');
   expect(refused.status).toBe(401);
   const [, metadata = ''] =
@@ -65,7 +65,7 @@ it('is found from its refusal, by the metadata of the resource and of its author
   });
 });
 
-it('gives a token for a code once, and the tool to who has it', async () => {
+it('gives a token for a code once, and the tool for the token', async () => {
   const code = await codeFor(await register(REDIRECT));
   expect((await redeem(code, 'w'.repeat(43))).status).toBe(400);
   const { access_token: token } = z

@@ -29,11 +29,14 @@ const RESULTS: Readonly<Record<string, object>> = {
   'tools/call': { content: [{ type: 'text', text: 'hello' }] },
 };
 
-/** In base64url. A client is named by its redirect, so an agent that has kept it is known after a restart. */
+/**
+ * In base64url. The id of a client is made from its redirect, so an agent that has stored the id is known after a
+ * restart.
+ */
 const digest = (text: string): string => createHash('sha256').update(text).digest('base64url');
 
 export interface McpServerOptions {
-  /** Redirects that somebody has registered by hand, for the client `known`. Left out: clients register themselves. */
+  /** Redirects that were registered by hand, for the client `known`. Left out: clients register themselves. */
   readonly known?: readonly string[];
 }
 
@@ -43,7 +46,7 @@ export function createMcpServer({ known }: McpServerOptions = {}) {
   const tokens = new Set<string>();
   let redeemed = 0;
 
-  /** The page on which a person agrees. A client that is not registered is refused here, and is sent nobody. */
+  /** The page on which a person agrees. A client that is not registered is refused here, without a redirect. */
   function authorize({ searchParams }: URL, response: ServerResponse): void {
     const redirect = searchParams.get('redirect_uri') ?? '';
     const client = known === undefined ? digest(redirect) : 'known';
@@ -148,6 +151,6 @@ export function createMcpServer({ known }: McpServerOptions = {}) {
   };
 }
 
-/** Its address by the name `localhost`: another site than that of an app at 127.0.0.1, as such servers are. */
+/** Its address with the name `localhost`, which is another site than that of an app at 127.0.0.1. */
 export const mcpServerUrl = (server: string): string =>
   `${server.replace('127.0.0.1', 'localhost')}${ENDPOINT}`;

@@ -111,7 +111,7 @@ export const signInSettings = (identityProvider: IdentityProvider) => ({
   CLAIM_RULES: JSON.stringify(operatorRules(identityProvider)),
 });
 
-/** What makes an operator of a person, by each way of signing in. Nobody of a real issuer is meant. */
+/** Claim rules that make people operators, for each way of signing in. They match no person of a real issuer. */
 const operatorRules = ({ access, auth0 }: IdentityProvider) =>
   PEOPLE.flatMap(({ email, sub, operates }) =>
     operates === undefined

@@ -5,27 +5,36 @@ import { login, logout, profilesList } from './login.ts';
 
 const PROFILE = ['--profile <name>', 'left out: AGENT_TICKET_PROFILE, or default'] as const;
 
-/** Adds the commands about people who sign in, and about profiles. */
+/** Adds the commands for signing in and for profiles. */
 export function addSignIn(at: CommandAt, act: Act): void {
   at(
     'login',
     'Sign in with the browser, through Access, Auth0 or another issuer, and keep the tokens in a profile.',
     'login --broker https://broker.example.com --issuer https://tenant.eu.auth0.com/ --client-id 3hT… --audience https://broker.example.com/api',
   )
-    .option('--broker <address>', 'its ISSUER; left out: that of the profile, or AGENT_TICKET_BROKER')
-    .option('--issuer <address>', 'such as a tenant of Auth0; left out: that of the profile')
-    .option('--client-id <id>', 'of a native application of the issuer; left out: that of the profile')
+    .option(
+      '--broker <address>',
+      'ISSUER of the broker; left out: that of the profile, or AGENT_TICKET_BROKER',
+    )
+    .option(
+      '--issuer <address>',
+      'address of the issuer, such as an Auth0 tenant; left out: that of the profile',
+    )
+    .option(
+      '--client-id <id>',
+      'client id of a native application at the issuer; left out: that of the profile',
+    )
     .option('--audience <api>', 'identifier of the broker’s API at the issuer; left out: that of the profile')
-    .option('--access', 'through Cloudflare Access, by cloudflared')
-    .option('--device', 'by a code that is typed on another device (RFC 8628)')
-    .option('--no-browser', 'print the address, and open no browser')
+    .option('--access', 'sign in through Cloudflare Access, with cloudflared')
+    .option('--device', 'sign in with a code that you type on another device (RFC 8628)')
+    .option('--no-browser', 'print the address without opening a browser')
     .option(
       '--callback-port <port>',
-      'of loopback, where an issuer wants one; left out: any free one',
+      'port of the callback on loopback, if the issuer needs a fixed one; 0: any free port',
       port,
       0,
     )
-    .option('--issuer-url <address>', 'in development: where the issuer listens on loopback')
+    .option('--issuer-url <address>', 'in development: address of the issuer on loopback')
     .option(...PROFILE)
     .option(...JSON_OPTION)
     .action(async (options) => {
@@ -50,10 +59,10 @@ export function addSignIn(at: CommandAt, act: Act): void {
 
   at(
     'profiles save',
-    'Keep the address and the credential of the AGENT_TICKET_ variables in a file of yours.',
+    'Save the address and the credential of the AGENT_TICKET_ variables as a profile.',
     'profiles save production',
   )
-    .argument('<name>', 'of the profile; "default" is used where nothing is named')
+    .argument('<name>', 'name of the profile; commands use "default" if you name none')
     .action(async (name) => {
       await act((terminal) => saveProfile(name, terminal));
     });

@@ -52,7 +52,7 @@ describe('by a device code', () => {
     expect(at.said.err).toContain('access_denied');
   });
 
-  it('nobody signs in at an issuer that has none', async () => {
+  it('an issuer without the device flow is refused', async () => {
     const at = terminalOf(asAlice, {
       fetch: async (input, init) => {
         const answer = await fetch(new Request(input, init));
@@ -61,6 +61,6 @@ describe('by a device code', () => {
       },
     });
     expect(await run([...LOGIN(), '--device'], at.terminal)).toBe(2);
-    expect(at.said.err).toContain('has no device flow');
+    expect(at.said.err).toContain('does not support the device flow');
   });
 });

@@ -24,7 +24,7 @@ import { type SignIn, safeAddress } from './profile.ts';
 /** An issuer of access tokens that the broker accepts, such as a tenant of Auth0, and the application for it there. */
 export type Issuer = Pick<SignIn, 'issuer' | 'issuer_url' | 'client_id' | 'audience'>;
 
-/** An ID token is asked for, since its nonce binds the code to this sign-in; a refresh token renews it. */
+/** The nonce of the ID token binds the code to this sign-in; the refresh token renews the sign-in. */
 const SCOPE = 'openid offline_access';
 /** How long a person may take in the browser. */
 const SIGN_IN_MS = 600_000;
@@ -34,9 +34,9 @@ const CALLBACK = '/callback';
  * Signs a person in by the browser: authorization code with PKCE and a redirect to loopback (RFC 8252, RFC 7636). The
  * library compares state, nonce, and the issuer of the answer where there is one (RFC 9207).
  *
- * The browser begins at an address of ours that works once, and its cookie must come back with the answer: words of a
- * process are visible to other users of the machine, who could bring the person a code of their own by what is in the
- * address of the issuer.
+ * The browser starts at an address of this process that works once, and its cookie must come back with the answer.
+ * Other users of the machine see the arguments of a process: with the address of the issuer they could make the
+ * person sign in with a code of theirs.
  */
 export async function signInByBrowser(
   issuer: Issuer,
@@ -75,7 +75,7 @@ export async function signInByBrowser(
         };
         return { status: 303, text: '', headers };
       }
-      // Any page can send a browser here, so an answer to another question neither counts nor ends the sign-in.
+      // Any page can send a browser here, so an answer to another request is ignored, and the sign-in goes on.
       const [given, ...others] = url.searchParams.getAll('state');
       if (url.pathname !== CALLBACK || given !== state || others.length > 0 || !isSameBrowser) return OTHER;
       answered(url);
@@ -85,11 +85,11 @@ export async function signInByBrowser(
     try {
       const address = `http://127.0.0.1:${loopback.port}${begin}`;
       terminal.err(
-        `Sign in with your browser at this address${opens ? ', which it is asked to open' : ''}:\n${address}\n`,
+        `Sign in with your browser at this address${opens ? ', which should open now' : ''}:\n${address}\n`,
       );
       if (opens) terminal.openBrowser(address);
       const found = await Promise.race([callback, terminal.wait(SIGN_IN_MS, over.signal)]);
-      if (found === undefined) throw nobody();
+      if (found === undefined) throw timedOut();
       const checks = { expectedState: state, expectedNonce: nonce, pkceCodeVerifier: verifier };
       const tokens = await authorizationCodeGrant(config, found, { ...checks, idTokenExpected: true });
       return keptOf(issuer, tokens, terminal);
@@ -102,11 +102,11 @@ export async function signInByBrowser(
 
 const BEGUN: LoopbackAnswer = {
   status: 409,
-  text: 'This sign-in was begun elsewhere. If that was not you, end the command by Ctrl-C, and begin again.',
+  text: 'This sign-in began in another browser. If that was not you, stop the command with Ctrl-C and start again.',
 };
 const OTHER: LoopbackAnswer = {
   status: 400,
-  text: 'This is no answer to the sign-in that the terminal waits for.',
+  text: 'This page does not belong to the sign-in that the terminal waits for.',
 };
 
 /** Signs a person in on another device, by a code that they type there (RFC 8628). */
@@ -114,7 +114,7 @@ export async function signInByDevice(issuer: Issuer, terminal: Terminal): Promis
   return namingFaults(issuer, async () => {
     const config = await configurationOf(issuer, terminal);
     if (config.serverMetadata().device_authorization_endpoint === undefined)
-      throw new UsageError(`${issuer.issuer} has no device flow. Leave out --device.`);
+      throw new UsageError(`${issuer.issuer} does not support the device flow. Leave out --device.`);
     const begun = await initiateDeviceAuthorization(config, {
       scope: SCOPE,
       ...(issuer.audience !== undefined && { audience: issuer.audience }),
@@ -127,7 +127,10 @@ export async function signInByDevice(issuer: Issuer, terminal: Terminal): Promis
   });
 }
 
-/** New tokens for a sign-in. Throws a `UsageError` with `again` where it is over, and one where the issuer does not answer. */
+/**
+ * New tokens for a sign-in. Throws a `UsageError` when the sign-in has ended (with `again`), and when the issuer does
+ * not answer.
+ */
 export async function renewSignIn(
   signIn: SignIn,
   refreshToken: string,
@@ -165,7 +168,7 @@ function keptOf(
   }: Pick<TokenEndpointResponse, 'access_token' | 'expires_in' | 'refresh_token'>,
   terminal: Terminal,
 ): SignIn {
-  // Of a token without an end nothing says when to renew it (RFC 6749 §5.1): soon.
+  // A token without `expires_in` (RFC 6749 §5.1) is renewed soon.
   const seconds = expiresIn ?? 300;
   return {
     ...{ issuer, client_id: clientId, access_token: accessToken },
@@ -176,7 +179,7 @@ function keptOf(
   };
 }
 
-/** The issuer by its metadata, whose name must be the one that was asked for. */
+/** The metadata of the issuer, which must name the issuer that was asked. */
 async function configurationOf(issuer: Issuer, terminal: Terminal): Promise<Configuration> {
   const server = safeAddress(issuer.issuer, '--issuer');
   return discovery(server, issuer.client_id, undefined, None(), {
@@ -205,13 +208,13 @@ async function configurationOf(issuer: Issuer, terminal: Terminal): Promise<Conf
   });
 }
 
-/** The address as it is reached: in development an issuer is behind a name that nothing resolves. */
+/** The address as it is reached: in development the name of the issuer has no DNS entry. */
 function reachable(url: URL, { issuer, issuer_url: at }: Issuer): URL {
   if (at === undefined || url.origin !== new URL(issuer).origin) return url;
   return new URL(url.pathname + url.search, safeAddress(at, '--issuer-url').origin);
 }
 
-/** Runs the steps of a sign-in. Faults that the issuer or the network make become a `UsageError` that says so. */
+/** Runs the steps of a sign-in. A fault of the issuer or the network becomes a `UsageError` that names it. */
 async function namingFaults<Result>(
   { issuer }: Issuer,
   work: () => Promise<Result>,
@@ -231,9 +234,9 @@ async function namingFaults<Result>(
     if (!(error instanceof ClientError)) throw error;
     // The library wraps what its caller's fetch throws.
     if (error.cause instanceof UsageError) throw error.cause;
-    if (error.code === 'OAUTH_TIMEOUT') throw nobody();
+    if (error.code === 'OAUTH_TIMEOUT') throw timedOut();
     if (error.code === undefined) throw error;
-    // Its sentences name members, and hold no token.
+    // Messages of the library name members, and contain no token.
     throw new UsageError(
       `${issuer} does not answer as the issuer that was asked (${plain(error.message)}). Compare --issuer with the "issuer" of its metadata, then sign in again.`,
       { code: 'SIGN_IN_REFUSED' },
@@ -241,4 +244,5 @@ async function namingFaults<Result>(
   }
 }
 
-const nobody = (): UsageError => new UsageError('Nobody signed in. Begin again: agent-ticket login');
+const timedOut = (): UsageError =>
+  new UsageError('The sign-in took too long. Start again: agent-ticket login');

@@ -77,14 +77,14 @@ describe('a person who signs in by the browser', () => {
     expect(await isKept()).toBe(false);
   });
 
-  it('is told where nobody signed in', async () => {
+  it('is told when the sign-in took too long', async () => {
     const at = terminalOf(async () => {}, { wait: async () => {} });
     expect(await run(LOGIN(), at.terminal)).toBe(2);
-    expect(at.said.err).toContain('Nobody signed in');
+    expect(at.said.err).toContain('The sign-in took too long');
   });
 });
 
-describe('a page that is no answer to the sign-in', () => {
+describe('a page that does not belong to the sign-in', () => {
   const otherPages: readonly (readonly [string, (back: URL) => Request])[] = [
     ['has no state', (back) => new Request(new URL('/callback?code=x', back))],
     ['has the state of another sign-in', (back) => new Request(new URL('/callback?code=x&state=y', back))],
@@ -105,7 +105,7 @@ describe('a page that is no answer to the sign-in', () => {
     expect(statuses).toEqual([400, 200]);
   });
 
-  it('and comes by a name of its own for loopback is refused', async () => {
+  it('and that has a name of its own for loopback is refused', async () => {
     const seen: string[] = [];
     const loopback = await openLoopback(0, ({ href }) => {
       seen.push(href);
@@ -118,8 +118,8 @@ describe('a page that is no answer to the sign-in', () => {
   });
 });
 
-describe('another user of the machine, who sees the words of the process', () => {
-  it('brings the person no code of his own: the browser has to be the one that began', async () => {
+describe('another user of the machine, who sees the arguments of the process', () => {
+  it('cannot make the person sign in with another code: the browser must be the one that began', async () => {
     const statuses: number[] = [];
     const at = terminalOf(async (url) => {
       const begun = await fetch(url, { redirect: 'manual' });
@@ -136,7 +136,7 @@ describe('another user of the machine, who sees the words of the process', () =>
     expect(at.said.out).toContain('auth0|alice');
   });
 
-  it('begins the sign-in only before the person, who then sees it', async () => {
+  it('may begin the sign-in before the person, who then sees a warning', async () => {
     const at = terminalOf(async (url) => {
       const { headers } = await fetch(url, { redirect: 'manual' });
       const again = await fetch(url, { redirect: 'manual' });
@@ -145,7 +145,7 @@ describe('another user of the machine, who sees the words of the process', () =>
         null,
         null,
       ]);
-      expect(await again.text()).toContain('begun elsewhere');
+      expect(await again.text()).toContain('began in another browser');
       // The same browser may go back.
       const cookie = headers.get('set-cookie')?.split(';')[0] ?? '';
       const own = await fetch(url, { redirect: 'manual', headers: { cookie } });
@@ -235,7 +235,7 @@ describe('a sign-in is not begun', () => {
     [
       'by Access and an issuer',
       ['login', '--broker', BROKER, '--access', '--issuer', 'https://a.example'],
-      'neither',
+      'cannot be combined',
     ],
   ])('%s', async (_what, words, said) => {
     const at = terminalOf(asAlice);
@@ -251,7 +251,7 @@ describe('a sign-in is not begun', () => {
     );
     const at = terminalOf(asAlice);
     expect(await run(LOGIN(), at.terminal)).toBe(2);
-    expect(at.said.err).toContain('no sign-in gives back');
+    expect(at.said.err).toContain('signing in cannot restore');
   });
 });
 
@@ -272,7 +272,7 @@ describe('tokens are not kept', () => {
     expect(await isKept()).toBe(false);
   });
 
-  it('that are no JWT, as without an audience', async () => {
+  it('that are not JWTs, as without an audience', async () => {
     const at = terminalOf(asAlice);
     expect(await run(WORDS(), at.terminal)).toBe(2);
     expect(at.said.err).toContain('--audience');
@@ -280,7 +280,7 @@ describe('tokens are not kept', () => {
   });
 });
 
-it('no command takes a secret as a word, which every process of the machine could read', () => {
+it('no command takes a secret as an argument, which every process of the machine could read', () => {
   const words = allOf(describeProgram()).flatMap(({ places, options }) =>
     [...places, ...options].map(({ flag }) => flag),
   );

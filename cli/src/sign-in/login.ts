@@ -34,18 +34,21 @@ export interface LoginOptions {
 }
 
 /**
- * `agent-ticket login`: signs a person in and keeps the tokens in a profile, once the broker has accepted them. What is left
- * out comes from the profile, so that signing in again needs no more than its name.
+ * `agent-ticket login`: signs a person in and keeps the tokens in a profile, once the broker has accepted them.
+ * Options that are left out come from the profile, so signing in again needs only its name.
  */
 export async function login(options: LoginOptions, terminal: Terminal): Promise<ExitCode> {
   const name = options.profile ?? usualProfile(terminal);
   const before = await readProfile(name, terminal);
   if (before !== undefined && ('client_secret' in before || 'token' in before))
     throw new UsageError(
-      `The profile ${name} holds a credential that no sign-in gives back. Name another one by --profile, or end it by: agent-ticket logout --profile ${name}`,
+      `The profile ${name} holds a credential that signing in cannot restore. Name another profile by --profile, or delete this one by: agent-ticket logout --profile ${name}`,
     );
   const profile = await signedIn(options, before, terminal);
-  const caller = await callerOf(accessOf(profile, name, terminal), terminal);
+  // The token is used as it came: one that expires soon would be renewed from the earlier profile.
+  const { broker } = profile;
+  const given = 'sign_in' in profile ? { broker, token: profile.sign_in.access_token } : profile;
+  const caller = await callerOf(accessOf(given, name, terminal), terminal);
   const path = await writeProfile(name, profile, terminal);
   if (options.json) terminal.out(`${json({ profile: name, ...caller })}\n`);
   else terminal.out(`Signed in as ${plain(caller.email ?? caller.principal)}.\n`);
@@ -72,12 +75,12 @@ async function signedIn(
     options.access ?? (options.issuer === undefined && before !== undefined && 'access' in before);
   if (isAccess) {
     if (options.issuer !== undefined || options.device === true)
-      throw new UsageError('--access goes with neither --issuer nor --device.');
+      throw new UsageError('--access cannot be combined with --issuer or --device.');
     await terminal.runCloudflared(['access', 'login', sound.broker]);
     return { ...sound, access: 'cloudflared' };
   }
   const issuer = options.issuer === undefined ? known?.issuer : safeAddress(options.issuer, '--issuer').href;
-  // What is kept of one issuer is nothing for another one.
+  // Values of one issuer are not used for another.
   const kept = issuer === known?.issuer ? known : undefined;
   const clientId = options.clientId ?? kept?.client_id;
   if (issuer === undefined || clientId === undefined)
@@ -97,19 +100,22 @@ async function signedIn(
       : await signInByBrowser(asked, given, terminal);
   if (signIn.access_token.split('.').length !== 3)
     throw new UsageError(
-      'The issuer gives a token that is no JWT, which no broker can read. Name the API of the broker by --audience.',
+      'The issuer gave a token that is not a JWT, so the broker cannot verify it. Name the API of the broker by --audience.',
     );
   return soundProfile({ ...sound, sign_in: signIn }, 'the sign-in');
 }
 
-/** In development an issuer is on this machine; any other address would get codes and tokens of the real one. */
+/**
+ * In development the issuer is on this machine. Another address would receive the codes and tokens of the real
+ * issuer.
+ */
 function loopbackOrigin(text: string): string {
   const url = safeAddress(text, '--issuer-url');
   if (url.protocol === 'http:') return url.origin;
   throw new UsageError('--issuer-url is for development: http on loopback.');
 }
 
-/** What the broker says of the new credential: one that it refuses is not kept. */
+/** The principal of the new credential. A credential that the broker refuses is not kept. */
 async function callerOf(access: Access, terminal: Terminal): Promise<Pick<Caller, 'principal' | 'email'>> {
   try {
     const { principal, email } = await dataOf(openClient<paths>(access, terminal).GET('/me'));
@@ -130,21 +136,21 @@ export async function logout(profile: string | undefined, terminal: Terminal): P
     const kept = await readProfile(name, terminal);
     if (kept === undefined)
       throw new UsageError(`There is no profile ${name}. See: agent-ticket profiles list`);
-    // First, so that nothing is left to be used where the issuer is away.
+    // The profile is deleted first, so that it cannot be used when the issuer does not answer.
     await terminal.deletePrivate(profileFile(name));
     terminal.err(`The profile ${name} is deleted.\n`);
     if ('client_id' in kept)
       terminal.err('Its service token is valid until you end it: agent-ticket service-tokens delete\n');
     if ('access' in kept)
       terminal.err(
-        `cloudflared keeps its own token. Sign out at ${kept.broker}/cdn-cgi/access/logout, and delete what it keeps in ~/.cloudflared.\n`,
+        `cloudflared keeps its own token. Sign out at ${kept.broker}/cdn-cgi/access/logout, and delete its files in ~/.cloudflared.\n`,
       );
     if (!('sign_in' in kept) || kept.sign_in.refresh_token === undefined) return 0;
     try {
       const isRevoked = await revokeSignIn(kept.sign_in, kept.sign_in.refresh_token, terminal);
       terminal.err(
         isRevoked
-          ? `The sign-in is over at ${kept.sign_in.issuer}. The last access token ends at ${kept.sign_in.expires_at}.\n`
+          ? `The sign-in at ${kept.sign_in.issuer} has ended. The last access token ends at ${kept.sign_in.expires_at}.\n`
           : `${kept.sign_in.issuer} cannot revoke tokens: end the sign-in there.\n`,
       );
       return 0;
@@ -164,7 +170,7 @@ export async function profilesList(isJson: boolean, terminal: Terminal): Promise
       const profile = await readProfile(name, terminal);
       if (profile !== undefined) rows.push(rowOf(name, profile));
     } catch (error) {
-      // One that others can read is named, not used.
+      // A profile that other users can read is named, not used.
       if (!(error instanceof UsageError)) throw error;
       if (isJson) rows.push({ profile: name, fault: error.message });
       else terminal.err(`${name}: ${error.message}\n`);

@@ -2,10 +2,10 @@ import { parseJson } from '@agent-ticket/shared/parse-json.ts';
 import * as z from 'zod';
 import { type Terminal, UsageError } from '../command.ts';
 
-/** What a person signed in with at an issuer, and the tokens of it. */
+/** The issuer and application of a sign-in, and its tokens. */
 const SignIn = z.strictObject({
   issuer: z.string(),
-  /** Where the issuer is reached; left out: at its name. */
+  /** The address at which the issuer is reached; left out: `issuer`. */
   issuer_url: z.string().optional(),
   client_id: z.string(),
   audience: z.string().optional(),
@@ -34,7 +34,7 @@ const PROFILE_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
 /** The file of a profile, in the user's configuration folder. */
 export function profileFile(name: string): string {
   if (PROFILE_NAME.test(name)) return `${name}.json`;
-  throw new UsageError(`${name} is no name of a profile. Use letters, digits, - and _.`);
+  throw new UsageError(`${name} is not a valid name of a profile. Use letters, digits, - and _.`);
 }
 
 /** Throws a `UsageError` for an address that is not https, or http on loopback. */
@@ -49,16 +49,21 @@ export function safeAddress(text: string, source: string): URL {
   throw new UsageError(`The address in ${source} must be https, or http on loopback, without a query.`);
 }
 
-/** The same profile, with its addresses as they are compared. Throws a `UsageError` for one that is damaged or unsafe. */
+/**
+ * The same profile, with its addresses in the form that is compared. Throws a `UsageError` for a damaged or unsafe
+ * profile.
+ */
 export function soundProfile(content: unknown, source: string): Profile {
   const read = Profile.safeParse(content);
   if (!read.success)
-    throw new UsageError(`${source} is damaged. Write it anew by: agent-ticket login, or profiles save`);
+    throw new UsageError(`${source} is damaged. Replace it by: agent-ticket login, or profiles save`);
   const url = safeAddress(read.data.broker, source);
   const { sign_in: signIn } = { sign_in: undefined, ...read.data };
   const texts = [...Object.values(read.data), ...Object.values(signIn ?? {})];
   if (texts.some((value) => typeof value === 'string' && !PRINTABLE.test(value)))
-    throw new UsageError(`${source} holds a space or a line break, as no address and no credential does.`);
+    throw new UsageError(
+      `${source} contains a space or a line break, which no address and no credential has.`,
+    );
   // A broker that is mounted in another worker is below a path.
   return { ...read.data, broker: url.origin + url.pathname.replace(/\/$/, '') };
 }
@@ -68,8 +73,12 @@ export async function readProfile(name: string, terminal: Terminal): Promise<Pro
   return text === undefined ? undefined : soundProfile(parseJson(text), `the profile ${name}`);
 }
 
-/** Writes a profile for its owner alone. Answers the path of its file. */
+/** Writes a profile for its owner alone, when no other process holds its lock. Answers the path of its file. */
 export const writeProfile = (name: string, profile: Profile, terminal: Terminal): Promise<string> =>
+  terminal.lockPrivate(profileFile(name), () => rewriteProfile(name, profile, terminal));
+
+/** The same, for a caller that holds the lock of the file. */
+export const rewriteProfile = (name: string, profile: Profile, terminal: Terminal): Promise<string> =>
   terminal.writePrivate(profileFile(name), `${JSON.stringify(profile, null, 2)}\n`);
 
 /** Names of the profiles that exist. */

@@ -76,7 +76,7 @@ describe('a sign-in', () => {
     expect(await run(['me'], at.terminal)).toBe(2);
   });
 
-  it('ends here where the issuer is away, and says that it goes on there', async () => {
+  it('is deleted when the issuer does not answer, with a warning that it goes on there', async () => {
     const at = await signedIn();
     const away: Terminal = {
       ...at.terminal,
@@ -89,7 +89,7 @@ describe('a sign-in', () => {
     expect(at.said.err).toContain('was not ended there');
   });
 
-  it('is not asked of an issuer that does not answer', async () => {
+  it('names an issuer that does not answer', async () => {
     const at = terminalOf(asAlice, {
       fetch: async () => {
         throw new TypeError('fetch failed');
@@ -120,7 +120,7 @@ describe('through Cloudflare Access', () => {
   }
   const WORDS_OF_ACCESS = ['login', '--broker', BROKER, '--access'];
 
-  it('a person is known by the token that cloudflared keeps, and no file of ours has it', async () => {
+  it('a person is known by the token that cloudflared keeps, and no profile has the token', async () => {
     const { runs, at } = cloudflared();
     expect(await run(WORDS_OF_ACCESS, at.terminal)).toBe(0);
     expect(at.said.out).toBe('Signed in as ann@example.com.\n');
@@ -133,7 +133,7 @@ describe('through Cloudflare Access', () => {
 
   it.each([
     ['is asked for once where it lasts', 3600, 1],
-    ['is asked for anew when its end is near', 30, 2],
+    ['is requested again when it expires soon', 30, 2],
   ])('the token %s', async (_what, expiresIn, times) => {
     const { runs, at } = cloudflared(expiresIn);
     const token = accessTokenOf(BROKER, at.terminal);
@@ -143,7 +143,7 @@ describe('through Cloudflare Access', () => {
     expect(runs.filter((each) => each.startsWith('access token'))).toHaveLength(times);
   });
 
-  it('what cloudflared prints besides a token is none', async () => {
+  it('other output of cloudflared is not taken for a token', async () => {
     const at = terminalOf(asAlice, { runCloudflared: async () => 'Unable to find token' });
     expect(await run(WORDS_OF_ACCESS, at.terminal)).toBe(2);
     expect(at.said.err).toContain('cloudflared has no token');

@@ -1,12 +1,12 @@
 import { decodeJwt } from 'jose';
 import { type Terminal, UsageError } from '../command.ts';
 import { renewSignIn } from './issuer.ts';
-import { profileFile, readProfile, type SignIn, writeProfile } from './profile.ts';
+import { profileFile, readProfile, rewriteProfile, type SignIn } from './profile.ts';
 
-/** Tokens are renewed so long before their end: clocks differ, and a request takes a moment. */
+/** Tokens are renewed this long before they expire: clocks differ, and a request takes time. */
 const EARLY_MS = 60_000;
 
-/** The access token of a sign-in, renewed where its end is near. */
+/** The access token of a sign-in, renewed when it expires soon. */
 export function signInTokenOf(name: string, kept: SignIn, terminal: Terminal): () => Promise<string> {
   let held = kept;
   return async () => {
@@ -28,13 +28,13 @@ const renewed = (name: string, terminal: Terminal): Promise<SignIn> =>
     if (isFresh(signIn, terminal)) return signIn;
     const again = `agent-ticket login --profile ${name}`;
     if (signIn.refresh_token === undefined)
-      throw new UsageError(`The sign-in is over. Sign in again: ${again}`, { code: 'SIGNED_OUT' });
+      throw new UsageError(`The sign-in has ended. Sign in again: ${again}`, { code: 'SIGNED_OUT' });
     const next = await renewSignIn(signIn, signIn.refresh_token, again, terminal);
-    await writeProfile(name, { ...profile, sign_in: next }, terminal);
+    await rewriteProfile(name, { ...profile, sign_in: next }, terminal);
     return next;
   });
 
-/** The token that cloudflared keeps for the broker's hostname, asked for anew where its end is near. */
+/** The token that cloudflared keeps for the broker's hostname, requested again when it expires soon. */
 export function accessTokenOf(broker: string, terminal: Terminal): () => Promise<string> {
   let held = '';
   let endMs = 0;

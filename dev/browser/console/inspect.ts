@@ -2,7 +2,7 @@ import axe from 'axe-core';
 import type { Page } from 'playwright-core';
 import { expect } from 'vitest';
 
-/** What axe finds that keeps a person from using the page. */
+/** The faults by axe that keep a person from using the page. */
 async function findings(page: Page): Promise<string[]> {
   await page.evaluate(axe.source);
   return page.evaluate(async () => {
@@ -16,7 +16,7 @@ async function findings(page: Page): Promise<string[]> {
 const overflow = (page: Page): Promise<number> =>
   page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
 
-/** Every way of looking at a page that somebody has: colours, a phone, letters of twice the size. */
+/** Ways to view a page: both colour schemes, a phone, text of twice the size. */
 export async function inspect(page: Page): Promise<void> {
   for (const colorScheme of ['light', 'dark'] as const) {
     for (const [width, what] of [

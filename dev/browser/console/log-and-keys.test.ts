@@ -7,7 +7,7 @@ import { connected } from '../../e2e/sockets.ts';
 import { runScheduled, sessionsOf } from '../../e2e/stack-queries.ts';
 import { confirm, openConsole, row } from './open-console.ts';
 
-it('a refusal is found by the request id that its person has', async () => {
+it('a refusal is found by the request id that the person quotes', async () => {
   const refused = await askForTicket(
     { instance: 'console-refused', scope: 'agent:rpc:reset' },
     await throughAccess({ email: 'dev@example.com' }),
@@ -51,7 +51,7 @@ it('the whole log is exported, verified in the page, and a changed event is foun
   await page.getByText(/are not what checkpoint \d+ signed/).waitFor();
 });
 
-it('a session shows its calls and events, and its end while it is looked at', async () => {
+it('a session shows its calls and events, and its end as it happens', async () => {
   const { ticket } = await mint({ instance: 'console-one' });
   const client = await connected('counter', 'console-one', { query: { ticket } });
   await client.call('increment');

@@ -38,7 +38,7 @@ export async function confirm(page: Page, fields: Readonly<Record<string, string
   return text;
 }
 
-/** A session on a counter, which the record has; resolves with the promise of the code that closes it. */
+/** A session on a counter that the record database has. Resolves with a promise of its close code. */
 export async function live(
   instance: string,
   headers?: Readonly<Record<string, string>>,

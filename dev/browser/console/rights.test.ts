@@ -6,7 +6,7 @@ import { openTab } from '../tab.ts';
 import { inspect } from './inspect.ts';
 import { confirm, live, openConsole, row } from './open-console.ts';
 
-/** Grants, service tokens and locks in the console, each act with its effect on tickets and sockets. */
+/** Grants, service tokens and locks in the console, each action with its effect on tickets and sockets. */
 
 it('a grant is given and taken back, and what rests on it ends', async () => {
   const { page } = await openConsole('Olga', 'grants');
@@ -38,7 +38,7 @@ it('a long list is read page by page and back, and a page holds no row of anothe
     ...{ role: 'viewer', reason: 'for the test' },
   }));
   for (const grant of grants) await post(`${inject('stack').broker}/admin/grants`, asOperator(), grant);
-  await page.getByRole('button', { name: 'Look again' }).click();
+  await page.getByRole('button', { name: 'Refresh' }).click();
   const subjects = async (): Promise<string[]> =>
     (await page.getByRole('row').locator('td:first-child').allInnerTexts()).filter(Boolean);
   await eventually(async () => expect(await subjects()).toHaveLength(50));
@@ -53,7 +53,7 @@ it('a long list is read page by page and back, and a page holds no row of anothe
   await eventually(async () => expect(await subjects()).toEqual(first));
 });
 
-it('a grant that another operator took back meanwhile is said to be gone', async () => {
+it('a grant that another operator took back meanwhile is reported as missing', async () => {
   const { page } = await openConsole('Olga', 'grants?agent=counter&instance=console-gone', {
     expects: [/404/],
   });
@@ -63,7 +63,7 @@ it('a grant that another operator took back meanwhile is said to be gone', async
     ...{ role: 'viewer', reason: 'for the test' },
   });
   const { id } = (await made.json()) as { id: string };
-  await page.getByRole('button', { name: 'Look again' }).click();
+  await page.getByRole('button', { name: 'Refresh' }).click();
   await row(page, 'auth0|gone')
     .getByRole('button', { name: /^Take back/ })
     .click();
@@ -95,7 +95,7 @@ it('a secret that is shown once outlives the end of the sign-in, and is copied b
   expect(used.status).toBe(201);
 });
 
-it('a service token is made with a secret that is shown once, gets another, and is revoked', async () => {
+it('a service token is made, its secret is shown once, it gets another secret, and it is revoked', async () => {
   const tab = await openConsole('Olga', 'service-tokens');
   const { page, context } = tab;
   await context.grantPermissions(['clipboard-read', 'clipboard-write']);
@@ -105,7 +105,7 @@ it('a service token is made with a secret that is shown once, gets another, and 
   await tab.screenshot('console-new-token');
   await dialog.getByLabel('Name').fill('console made it');
   await dialog.getByRole('button', { name: 'Make', exact: true }).click();
-  await dialog.getByText('It is shown this once.').waitFor();
+  await dialog.getByText('It is shown only once.').waitFor();
   // The secret would be gone.
   await page.keyboard.press('Escape');
   await dialog.getByRole('button', { name: 'Copy the secret' }).click();
@@ -118,9 +118,9 @@ it('a service token is made with a secret that is shown once, gets another, and 
   expect(await page.content()).not.toContain(secret);
 
   await page.getByRole('button', { name: 'New secret of console made it' }).click();
-  await dialog.getByLabel('The old secret goes on for').selectOption('0');
+  await dialog.getByLabel('The old secret stays valid for').selectOption('0');
   await dialog.getByRole('button', { name: 'Make the new secret' }).click();
-  await dialog.getByText('It is shown this once.').waitFor();
+  await dialog.getByText('It is shown only once.').waitFor();
   await dialog.getByRole('button', { name: 'I have stored the secret' }).click();
   expect((await askForTicket({ instance: 'console-token' }, bearer(secret))).status).toBe(401);
 
@@ -129,14 +129,14 @@ it('a service token is made with a secret that is shown once, gets another, and 
   await row(page, 'console made it').waitFor({ state: 'detached' });
 });
 
-it('a lock says what it would end before it is set, ends that, and is lifted', async () => {
+it('a lock shows the sessions that it would end, ends them, and is lifted', async () => {
   const tab = await openConsole('Olga', 'locks');
   const { page } = tab;
   const { closed } = await live('console-lock');
   await page.getByText('Lock something').click();
-  await page.getByLabel('What').selectOption('An instance of an agent');
+  await page.getByLabel('Target').selectOption('An instance of an agent');
   await page.getByLabel('Name').fill('counter/console-lock');
-  await page.getByRole('button', { name: 'What would it end?' }).click();
+  await page.getByRole('button', { name: 'Show the sessions it would end' }).click();
   await page.getByText('1 live session').waitFor();
   await tab.screenshot('console-lock-effect');
   await page.getByRole('button', { name: 'Lock …' }).click();
@@ -152,7 +152,7 @@ it('a lock says what it would end before it is set, ends that, and is lifted', a
   expect((await askForTicket({ instance: 'console-lock' })).status).toBe(201);
 });
 
-it('nobody can lock themselves, and the dialog says why', async () => {
+it('an operator cannot lock themselves, and the dialog says why', async () => {
   const name = encodeURIComponent('auth0:dev-tenant.auth.test:auth0|olga');
   const { page } = await openConsole('Olga', `locks?kind=principal&name=${name}`, { expects: [/400/] });
   await page.getByRole('button', { name: 'Lock …' }).click();

@@ -6,7 +6,7 @@ import { demoUrl } from '../demo-person.ts';
 import { openTab } from '../tab.ts';
 import { confirm, consoleUrl, live, openConsole, row } from './open-console.ts';
 
-it('somebody who is not signed in is asked to, and returns to the view of the link', async () => {
+it('a person who is not signed in gets the sign-in, and returns to the view of the link', async () => {
   const view = 'sessions?agent=counter';
   const { page } = await openTab(consoleUrl(view));
   await page.getByRole('link', { name: 'Sign in' }).click();
@@ -37,7 +37,7 @@ it('an operator sees a session live, ends it with a reason, and the receipt, the
   expect(ended?.user_id).toContain('olga');
 });
 
-it('a session that another operator ended meanwhile is said to have ended, and nothing else happens', async () => {
+it('a session that another operator ended meanwhile is reported as ended, and keeps that end', async () => {
   const { page } = await openConsole('Olga', 'sessions?agent=counter&instance=console-race', {
     expects: [/409/],
   });
@@ -60,7 +60,7 @@ it('a session that another operator ended meanwhile is said to have ended, and n
   expect(await sessionsOf('counter', 'console-race')).toHaveLength(1);
 });
 
-it('an operator whom Access signed in needs no other sign-in, and acts all the same', async () => {
+it('an operator whom Access signed in needs no other sign-in to end a session', async () => {
   const { page } = await openTab(demoUrl());
   await page.getByLabel('Cloudflare Access').check();
   await page.getByRole('link', { name: /^Sign in/ }).click();
@@ -73,7 +73,7 @@ it('an operator whom Access signed in needs no other sign-in, and acts all the s
   expect(await closed).toBe(4003);
 });
 
-it('all sessions of one instance end at once, and the dialog says before how many those are', async () => {
+it('all sessions of one instance end at once, after the dialog has shown their number', async () => {
   const { page } = await openConsole('Olga', 'sessions?agent=counter&instance=console-all');
   await live('console-all');
   await live('console-all');

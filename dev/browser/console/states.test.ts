@@ -1,11 +1,12 @@
 import { expect, inject, it } from 'vitest';
 import { openHttpProxy } from '../../e2e/http-proxy.ts';
+import { runScheduled } from '../../e2e/stack-queries.ts';
 import { openTab } from '../tab.ts';
 import { consoleUrl, openConsole } from './open-console.ts';
 
-/** What the console shows when it cannot show what was asked for. */
+/** The console in place of a view that cannot be loaded. */
 
-it('a broker that does not answer is said to be away, what was seen is kept, and it returns by itself', async () => {
+it('a broker that does not answer is reported, the last rows stay, and the list recovers by itself', async () => {
   const proxy = await openHttpProxy(inject('stack').broker);
   const tab = await openConsole('Olga', 'sessions', { expects: [/ERR_CONNECTION/] });
   const { page } = tab;
@@ -13,13 +14,13 @@ it('a broker that does not answer is said to be away, what was seen is kept, and
   await page.getByText('Live, as of').waitFor();
   await proxy.stop();
   await page.getByText('The broker cannot be reached').waitFor();
-  await page.getByText(/What follows is as of .* and may have changed/).waitFor();
+  await page.getByText(/The rows below are as of .* and may have changed/).waitFor();
   await tab.screenshot('console-away');
   await proxy.start();
   await page.getByText('The broker cannot be reached').waitFor({ state: 'detached' });
 });
 
-it('a computer that is offline says so, and asks again when it is back', async () => {
+it('an offline computer is reported, and the page tries again when the computer is online', async () => {
   const { page, context } = await openConsole('Olga', 'locks', { expects: [/ERR_INTERNET_DISCONNECTED/] });
   await page.getByText('Nothing is locked.').waitFor();
   await context.setOffline(true);
@@ -39,7 +40,7 @@ it('a sign-in that ended elsewhere leads to the sign-in, and back to the view', 
   await tab.page.getByText('Live, as of').waitFor();
 });
 
-it('too many requests are said to be too many, with the time to wait', async () => {
+it('a request over the limit is reported, with the time to wait', async () => {
   const tab = await openTab(consoleUrl('overview'), { expects: [/429/] });
   await tab.signIn('auth0|console-limited');
   const { page } = tab;
@@ -52,13 +53,49 @@ it('too many requests are said to be too many, with the time to wait', async () 
   await page.getByText(/Wait \d+ seconds?\./).waitFor();
 });
 
-it.each([crypto.randomUUID(), '..', ''])(
-  'a session that is not there is said not to be there: %s',
-  async (id) => {
-    const { page } = await openConsole('Olga', `session?id=${id}`, { expects: [/404/] });
-    await page.getByText('There is no such thing').waitFor();
-  },
-);
+it('a refusal that says how long to wait is not asked again before, also when the page is seen again', async () => {
+  const { page } = await openConsole('Otto', 'locks', { expects: [/429/] });
+  let asked = 0;
+  await page.route('**/readyz', async (route) => {
+    asked += 1;
+    await route.fulfill({ status: 429, headers: { 'retry-after': '60' }, json: {} });
+  });
+  await page.getByRole('link', { name: 'Overview' }).click();
+  await page.getByText('Wait 60 seconds.').waitFor();
+  await page.evaluate(() => {
+    dispatchEvent(new Event('online'));
+    document.dispatchEvent(new Event('visibilitychange'));
+  });
+  // What the page asked for before this was asked for.
+  await page.evaluate(() => fetch('healthz'));
+  expect(asked).toBe(1);
+});
+
+it('a seal of unknown age is not said to be good, and a seal that cannot be asked for has its reason', async () => {
+  await runScheduled();
+  const { page } = await openConsole('Otto', 'locks', { expects: [/503/] });
+  await page.route('**/readyz', (route) => route.fulfill({ status: 503, json: { checkpoint_age: null } }));
+  await page.getByRole('link', { name: 'Audit log' }).click();
+  await page.getByText(/^Sealed through event .* is not known now/).waitFor();
+  await page.getByRole('link', { name: 'Locks' }).click();
+  await page.route('**/checkpoints?*', (route) => route.fulfill({ status: 503, json: {} }));
+  await page.getByRole('link', { name: 'Audit log' }).click();
+  await page.getByText('The broker cannot answer at the moment').waitFor();
+});
+
+it('a verification after the end of a sign-in of Access says that the sign-in has ended', async () => {
+  const { page } = await openConsole('Otto', 'audit');
+  const signIn = { status: 302, headers: { location: inject('stack').identityProvider } };
+  await page.route('**/audit/export', (route) => route.fulfill(signIn));
+  await page.getByText('Export and verify the whole log').click();
+  await page.getByRole('button', { name: 'Verify' }).click();
+  await page.getByText('Your sign-in has ended').waitFor();
+});
+
+it.each([crypto.randomUUID(), '..', ''])('a missing session is reported: %s', async (id) => {
+  const { page } = await openConsole('Olga', `session?id=${id}`, { expects: [/404/] });
+  await page.getByText('There is no such thing').waitFor();
+});
 
 it('no page frames the console, not even one of its own origin', async () => {
   const { page } = await openTab(inject('stack').agentWorker, { expects: [/frame/i] });
@@ -73,7 +110,7 @@ it('no page frames the console, not even one of its own origin', async () => {
   expect(framed).toBe('refused');
 });
 
-it('everything is reached and done with the keyboard alone', async () => {
+it('every action is possible with the keyboard alone', async () => {
   const { page } = await openConsole('Olga', 'locks?kind=instance&name=counter%2Fconsole-keyboard');
   await page.getByRole('button', { name: 'Lock …' }).waitFor();
   await page.locator('body').focus();

@@ -40,7 +40,7 @@ export async function startDevServer(framework: Framework) {
     appType: 'custom',
     plugins: [plugin()],
     resolve: { dedupe: [framework, 'react-dom'] },
-    // What is found while a page loads would load it a second time.
+    // A dependency that Vite finds during a load would load the page a second time.
     optimizeDeps: { entries: [`client.${extension}`] },
     server: { middlewareMode: true, hmr: { server }, fs: { allow: [ROOT] } },
   });

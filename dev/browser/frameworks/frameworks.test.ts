@@ -37,7 +37,7 @@ const CASES: readonly (readonly [Framework, 'subprotocol' | 'query'])[] = [
 ];
 
 describe.each(CASES)('%s, by %s', (framework, delivery) => {
-  it('asks nothing on the server, one ticket in the page, and is the same provider after an edit', async () => {
+  it('requests no ticket on the server, one ticket in the page, and keeps its provider after an edit', async () => {
     const [broker, agents] = [
       await openHttpProxy(stack.facts.broker),
       await openHttpProxy(stack.facts.agentWorker),

@@ -257,7 +257,7 @@ describe('what waits in memory', () => {
       work(store, sql, endsWritten, planned);
     });
 
-  it('is that a client left and that a session is recorded, until a moment later', () =>
+  it('has two facts for a moment: that a client left, and that a session is recorded', () =>
     waiting((sessions, _, endsWritten, planned) => {
       sessions.open(named('a'));
       sessions.acknowledge(sessions.pending(9));
@@ -312,7 +312,7 @@ describe('what waits in memory', () => {
     }),
   );
 
-  it('is lost with a life of the object that is killed: to the next one the session is open, and pending', () =>
+  it('is lost when the object is killed: its next life finds the session open and pending', () =>
     waiting((sessions, sql) => {
       sessions.open(named('a'));
       sessions.noteLeft('a', 'client_closed', NOW);
@@ -322,7 +322,7 @@ describe('what waits in memory', () => {
       expect(next.pending(9)).toMatchObject([{ id: 'a', endedAt: null, version: 1, recorded: 0 }]);
     }));
 
-  it('takes back no end that another writer of the row has written', () =>
+  it('does not undo an end that another writer of the row has written', () =>
     waiting((sessions, sql) => {
       sessions.open(named('a'));
       sessions.acknowledge(sessions.pending(9));
@@ -347,7 +347,7 @@ describe('what waits in memory', () => {
       expect([endsWritten()[1], planned.length]).toEqual([['client_closed', 0], 0]);
     }));
 
-  it('is no more than a number of sessions: beyond it all are pending still, and read from their rows', () =>
+  it('is limited to a number of sessions: beyond it all stay pending, and are read from their rows', () =>
     waiting((sessions, sql) => {
       for (let n = 0; n < 1_002; n += 1) sessions.open(named(`s-${n}`, { startedAt: NOW + n }));
       sql.exec("UPDATE ticket_sessions SET user_agent = 'another' WHERE id = 's-0'");

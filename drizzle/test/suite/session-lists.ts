@@ -56,7 +56,7 @@ export function describeSessionLists(open: OpenDatabases): void {
       expect(await list({}, 2)).toEqual([1, 3]);
     });
 
-    it('of a party are those in which it stands beside the principal, with every other filter', async () => {
+    it('of a party are those that name it beside the principal, with every other filter', async () => {
       await put(1, { parties: [TOKEN], startedAt: NOW + 3 });
       await put(2, { parties: [TOKEN, ALICE], agent: 'lobby' });
       await put(3, { principal: TOKEN });

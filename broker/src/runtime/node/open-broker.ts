@@ -41,7 +41,8 @@ export type Log = (event: Readonly<Record<string, unknown>>) => void;
  * Starts the broker in this process: opens and migrates both databases, makes the first keys and listens on the port.
  * Throws an `Error` that names the failed step, so that no broker runs without one of them.
  *
- * @param consoleFolders where the built console may be; it is served from the first that there is, and else not at all.
+ * @param consoleFolders where the built console may be. The first that exists is served; without one there is no
+ * console.
  */
 export async function openBroker(
   config: NodeConfig,
@@ -130,7 +131,7 @@ async function start(
   };
 }
 
-/** The built console, in memory: a few files of some kilobytes, and nothing of a request is ever a path. */
+/** The built console, in memory: a few files of some kilobytes. No part of a request is used as a path. */
 async function openConsole(folders: readonly string[]): Promise<BrokerPorts['consoleFile']> {
   const folder = folders.find((each) => existsSync(each));
   if (folder === undefined) return undefined;
@@ -186,7 +187,7 @@ interface Place {
   readonly port: number;
 }
 
-/** Who sent a request, as the socket and the headers say it. */
+/** The sender of a request, by its socket and its headers. */
 interface Sender {
   readonly peer: string | undefined;
   /** `X-Forwarded-For`, several joined by commas. */
@@ -195,7 +196,7 @@ interface Sender {
   readonly forwardedProto: string | null;
 }
 
-/** What is known of the caller of a request, by rules that no caller can bend. */
+/** The facts about the caller of a request that no caller can forge. */
 interface Caller {
   readonly address: string | null;
   readonly isByTls: boolean;
