@@ -1,5 +1,5 @@
-import { expect, test } from 'vitest';
-import { describeRefusal, refusalOf } from './broker.ts';
+import { expect, test, vi } from 'vitest';
+import { createRequestBroker, describeRefusal, refusalOf } from './broker.ts';
 
 const REFUSED = '{"error":{"code":"FORBIDDEN","message":"not allowed","request_id":"r-1"}}';
 
@@ -18,3 +18,13 @@ test('a refusal with Retry-After is described with the wait', () => {
 test.for(['<html>blocked</html>', '', 'null', '{"error":"no"}'])('%j is described by its status', (text) => {
   expect(refusalOf(502, text, new Headers())).toMatchObject({ status: 502, code: 'HTTP 502' });
 });
+
+test('an answer that breaks off is no answer', async () => {
+  vi.stubGlobal('location', { origin: 'https://page.test' });
+  vi.stubGlobal('fetch', async () => new Response(new ReadableStream({ pull: breakOff })));
+  const answer = await createRequestBroker('https://broker.test')('signed-in', 'GET', '/me');
+  expect(answer).toMatchObject({ ok: false, refusal: { status: 0, code: 'no answer' } });
+});
+
+const breakOff = (controller: ReadableStreamDefaultController): void =>
+  controller.error(new TypeError('network error'));

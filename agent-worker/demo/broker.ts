@@ -30,6 +30,7 @@ export const createRequestBroker =
   (base: string): RequestBroker =>
   async (caller, method, path, body) => {
     let answer: Response;
+    let text: string;
     try {
       answer = await fetch(`${base.replace(/\/$/, '')}${path}`, {
         method,
@@ -38,12 +39,12 @@ export const createRequestBroker =
           ? {}
           : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
       });
+      text = await answer.text();
     } catch (error) {
-      // A browser hides from scripts whether there was no answer or CORS refused it.
+      // A browser hides from scripts whether there was no answer, it broke off, or CORS refused it.
       if (!(error instanceof TypeError)) throw error;
       return { ok: false, refusal: { status: 0, code: 'no answer', message: unreachable(base) } };
     }
-    const text = await answer.text();
     return answer.ok
       ? { ok: true, text, body: parseJson(text) }
       : { ok: false, refusal: refusalOf(answer.status, text, answer.headers) };

@@ -55,7 +55,7 @@ export async function showOwnPage(page: OwnPage): Promise<void> {
   const requestBroker = createRequestBroker(facts.broker);
   // Asked first: a ticket that is refused would be an error in the console of each visitor who has not signed in yet.
   const me = requestBroker('signed-in', 'GET', '/me?optional=true').then((answer): SignedIn | undefined => {
-    if (answer.ok && answer.body === undefined) return undefined;
+    if (answer.ok && answer.text === '') return undefined;
     return { permissions: answer.ok ? listOf(membersOf(answer.body).permissions) : [] };
   });
   createRoot(root).render(

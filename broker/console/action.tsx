@@ -1,5 +1,5 @@
 import type { ComponentChild } from 'preact';
-import { useState } from 'preact/hooks';
+import { useRef, useState } from 'preact/hooks';
 import type { Failure, Outcome } from './api.ts';
 import { Dialog, useDialog } from './dialog.tsx';
 import { Fault } from './fault.tsx';
@@ -38,8 +38,8 @@ interface ActionButtonProps<Answer> {
   /** The full name, for screen readers; left out: the label. */
   readonly name?: string;
   readonly kind?: string;
-  /** Called after the action, when the dialog is closed. */
-  readonly after?: () => void;
+  /** Called after the action, also one that failed, when the dialog is closed. */
+  readonly after?: (isDone: boolean) => void;
 }
 
 /** A button that opens the dialog of an action. */
@@ -66,7 +66,7 @@ export function ActionButton<Answer>({
 
 interface ActionDialogProps<Answer> {
   readonly action: Action<Answer>;
-  readonly after: (() => void) | undefined;
+  readonly after: ((isDone: boolean) => void) | undefined;
 }
 
 function ActionDialog<Answer>({ action, after }: ActionDialogProps<Answer>) {
@@ -74,20 +74,25 @@ function ActionDialog<Answer>({ action, after }: ActionDialogProps<Answer>) {
     'asking',
   );
   const { title, verb, isDestructive, consequence, undo, fields = [], run, done, doneLabel } = action;
+  const wasTried = useRef(false);
   const isDone = typeof state === 'object' && 'shown' in state;
   const submit = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault();
     if (!(event.currentTarget instanceof HTMLFormElement)) return;
     const values = valuesOf(event.currentTarget);
     setState('busy');
-    const outcome = await run(values);
+    wasTried.current = true;
+    const outcome = await run(values).catch((error: unknown) => {
+      setState('asking');
+      throw error;
+    });
     setState(outcome.ok ? { shown: done(outcome.value, values) } : outcome.failure);
   };
   return (
     <Dialog
       title={title}
       isClosable={state !== 'busy' && !(isDone && doneLabel !== undefined)}
-      onClose={() => isDone && after?.()}
+      onClose={() => wasTried.current && after?.(isDone)}
     >
       {(close) => (
         <form onSubmit={(event) => void submit(event)}>

@@ -57,24 +57,25 @@ export async function ask<V extends Verb, P extends PathOf<V>>(
   if (Object.values(params).some((value) => /^\.{0,2}$/.test(value)))
     return { ok: false, failure: { status: 404, message: 'there is no entry with that name' } };
   const filled = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(params[name] ?? ''));
-  const answer = await send(method, addressOf(filled, query), body, signal);
-  if ('failure' in answer) return { ok: false, failure: answer.failure };
-  const { response } = answer;
-  if (!response.ok && !accepts.includes(response.status))
-    return { ok: false, failure: await failureOf(response) };
-  return {
-    ok: true,
-    status: response.status,
-    value: response.status === 204 ? undefined : await response.json(),
-  };
+  return send(addressOf(filled, query), { method, body, signal, accepts }, async (response) =>
+    response.status === 204 ? undefined : response.json(),
+  );
 }
 
-async function send(
-  method: Verb,
+interface Sent extends Pick<Asked, 'body' | 'signal' | 'accepts'> {
+  readonly method?: Verb;
+}
+
+/**
+ * One call of an address, and what `read` takes of its answer. A connection that breaks within the answer, and an answer in
+ * another form, are failures as well. Rejects only where `signal` ended it.
+ */
+export async function send<T>(
   url: string,
-  body: object | undefined,
-  signal: AbortSignal | undefined,
-): Promise<{ readonly response: Response } | { readonly failure: Failure }> {
+  { method = 'GET', body, signal, accepts = [] }: Sent,
+  read: (response: Response) => Promise<T>,
+): Promise<Outcome<T>> {
+  let status = 0;
   try {
     const response = await fetch(url, {
       method,
@@ -85,19 +86,28 @@ async function send(
       ...(signal && { signal }),
     });
     if (response.type === 'opaqueredirect')
-      return { failure: { status: 401, message: 'the sign-in has ended' } };
-    return { response };
+      return { ok: false, failure: { status: 401, message: 'the sign-in has ended' } };
+    status = response.status;
+    if (!response.ok && !accepts.includes(status)) return { ok: false, failure: await failureOf(response) };
+    return { ok: true, status, value: await read(response) };
   } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    return { failure: { status: 0, message: 'the broker did not answer' } };
+    if (error instanceof TypeError)
+      return { ok: false, failure: { status: 0, message: 'the broker did not answer' } };
+    // A proxy on the way may answer with a page of its own.
+    if (error instanceof SyntaxError)
+      return { ok: false, failure: { status, message: 'the answer is not in the form of the broker' } };
+    throw error;
   }
 }
 
 /** The message of the broker; for an answer that is not the broker's, its status alone. */
-export async function failureOf(response: Response): Promise<Failure> {
+async function failureOf(response: Response): Promise<Failure> {
   const { status, headers } = response;
   const retryAfter = Number(headers.get('retry-after') ?? Number.NaN);
-  const body: unknown = await response.json().catch(() => undefined);
+  const body: unknown = await response.json().catch((error: unknown) => {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  });
   return {
     status,
     message: messageIn(body) ?? `the answer was ${status}`,

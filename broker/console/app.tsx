@@ -4,7 +4,7 @@ import { DialogHost } from './dialog.tsx';
 import { Fault } from './fault.tsx';
 import { useLoaded } from './load.ts';
 import { hrefOf, type Route, useRoute } from './route.ts';
-import { type Me, SignedIn, SignInPage } from './sign-in.tsx';
+import { type Me, NOBODY, SignedIn, SignInPage } from './sign-in.tsx';
 import { VIEWS, type View } from './views.ts';
 
 /** How often the page asks for the rights of the person, in ms. */
@@ -29,12 +29,11 @@ export function App() {
       </main>
     );
   }
-  return me.value === undefined ? (
-    <SignInPage />
-  ) : (
-    <SignedIn value={me.value}>
+  return (
+    <SignedIn value={me.value ?? NOBODY}>
+      {/* Around the sign-in as well: a dialog that shows a secret once outlives the end of a sign-in. */}
       <DialogHost>
-        <Frame me={me.value} route={route} />
+        {me.value === undefined ? <SignInPage /> : <Frame me={me.value} route={route} />}
       </DialogHost>
     </SignedIn>
   );

@@ -2,7 +2,7 @@ import type { ComponentChild } from 'preact';
 import { useState } from 'preact/hooks';
 import type { Asked, Outcome } from './api.ts';
 import { Fault } from './fault.tsx';
-import { useLoaded } from './load.ts';
+import { type Loaded, useLoaded } from './load.ts';
 import type { Page } from './shapes.ts';
 import { timeOfDay } from './words.tsx';
 
@@ -22,6 +22,10 @@ interface ListProps<Row> {
   readonly keyOf: (row: Row) => string;
   /** Shown in place of a table without rows. */
   readonly empty: ComponentChild;
+  /** Shown above the table, made of its rows. */
+  readonly above?: (rows: readonly Row[]) => ComponentChild;
+  /** The first page, where the view has loaded it already. `load` then gets the later pages. */
+  readonly first?: Loaded<Page<Row>>;
   /** The page is loaded again after this time. */
   readonly everyMs?: number;
   /** Another number loads the page again, after a change. */
@@ -29,7 +33,7 @@ interface ListProps<Row> {
 }
 
 /** Rows of a page: on a phone each of them is a card. */
-const rowsOfPage = (): number => (matchMedia('(max-width: 44rem)').matches ? 20 : 50);
+export const rowsOfPage = (): number => (matchMedia('(max-width: 44rem)').matches ? 20 : 50);
 
 /**
  * A list of the API, page by page. A page replaces the one before. The API finds the next page by key, so the last of
@@ -42,6 +46,8 @@ export function List<Row>({
   columns,
   keyOf,
   empty,
+  above,
+  first,
   everyMs,
   version = 0,
 }: ListProps<Row>) {
@@ -51,13 +57,14 @@ export function List<Row>({
   const cursors = held.about === about ? held.cursors : [];
   const setCursors = (next: readonly string[]): void => setHeld({ about, cursors: next });
   const cursor = cursors.at(-1);
-  const loaded = useLoaded<Page<Row>>(
-    JSON.stringify([about, cursor]),
+  const given = cursor === undefined ? first : undefined;
+  const asked = useLoaded<Page<Row>>(
+    given === undefined ? JSON.stringify([about, cursor]) : undefined,
     (signal) => load({ query: { ...query, limit: rowsOfPage(), cursor }, signal }),
     everyMs,
     version,
   );
-  const { value, failure, at, reload } = loaded;
+  const { value, failure, at, reload } = given ?? asked;
   const next = value?.next_cursor ?? null;
   return (
     <div class="list" aria-busy={value === undefined && failure === undefined}>
@@ -75,6 +82,7 @@ export function List<Row>({
           {next === null ? empty : <p>No row so far matches. Continue with the next page.</p>}
         </div>
       )}
+      {value !== undefined && above?.(value.items)}
       {value !== undefined && value.items.length > 0 && (
         <table role="table" aria-label={label}>
           <thead role="rowgroup">

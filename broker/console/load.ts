@@ -15,37 +15,49 @@ export interface Loaded<T> {
 const NOTHING = { value: undefined, failure: undefined, at: undefined };
 
 /**
- * Calls `load` when `question` or `version` changes, and again `everyMs` after each answer while the page is visible.
- * After a refusal with `Retry-After` it waits that long.
+ * Calls `load` when `question` or `version` changes, and again `everyMs` after each answer while the page is visible,
+ * until an answer `isFinal`. After a refusal with `Retry-After` it waits that long, unless `reload` is called. Without a
+ * question it loads nothing.
  */
 export function useLoaded<T>(
-  question: string,
+  question: string | undefined,
   load: (signal: AbortSignal) => Promise<Outcome<T>>,
   everyMs?: number,
   version?: number,
+  isFinal?: (value: T) => boolean,
 ): Loaded<T> {
   const [turn, setTurn] = useState(0);
-  const [held, setHeld] = useState<{ question: string } & Omit<Loaded<T>, 'reload'>>({
+  const [held, setHeld] = useState<{ question: string | undefined } & Omit<Loaded<T>, 'reload'>>({
     question,
     ...NOTHING,
   });
   const newest = useRef(load);
   newest.current = load;
+  const ends = useRef(isFinal);
+  ends.current = isFinal;
 
   useEffect(() => {
+    if (question === undefined) return;
     const stop = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
     let isAsking = false;
+    let isOver = false;
+    /** Of the page's own clock, in ms. */
+    let notBefore = 0;
     const run = async (): Promise<void> => {
       if (isAsking) return;
       clearTimeout(timer);
       isAsking = true;
       const at = Date.now();
-      const outcome = await newest.current(stop.signal).catch((error: unknown) => {
-        if (stop.signal.aborted) return undefined;
-        throw error;
-      });
-      isAsking = false;
+      const outcome = await newest
+        .current(stop.signal)
+        .catch((error: unknown) => {
+          if (stop.signal.aborted) return undefined;
+          throw error;
+        })
+        .finally(() => {
+          isAsking = false;
+        });
       if (outcome === undefined || stop.signal.aborted) return;
       setHeld((before) => ({
         question,
@@ -53,12 +65,18 @@ export function useLoaded<T>(
           ? { value: outcome.value, failure: undefined, at }
           : { ...(before.question === question ? before : NOTHING), failure: outcome.failure }),
       }));
-      if (everyMs === undefined) return;
+      isOver = outcome.ok && ends.current?.(outcome.value) === true;
       const waitMs = outcome.ok ? 0 : (outcome.failure.retryAfter ?? 0) * 1000;
-      timer = setTimeout(askIfSeen, Math.max(everyMs, waitMs));
+      notBefore = performance.now() + waitMs;
+      if (everyMs !== undefined && !isOver) timer = setTimeout(askAgain, Math.max(everyMs, waitMs));
     };
     const askIfSeen = (): void => {
-      if (!document.hidden) void run();
+      if (!document.hidden && !isOver && performance.now() >= notBefore) void run();
+    };
+    const askAgain = (): void => {
+      // A timer may be a moment early.
+      notBefore = 0;
+      askIfSeen();
     };
     void run();
     addEventListener('online', askIfSeen);

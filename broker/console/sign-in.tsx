@@ -6,10 +6,13 @@ import type { Caller } from './shapes.ts';
 /** Who is signed in, by `GET /me`. */
 export type Me = Caller;
 
-const Signed = createContext<Me>({
+/** Before a sign-in: may do nothing. */
+export const NOBODY: Me = {
   ...{ principal: '', kind: 'user', issuer: '', method: '', tier: 'free', permissions: [], groups: [] },
   ...{ agents: null, expires_at: null, sources: [] },
-});
+};
+
+const Signed = createContext<Me>(NOBODY);
 export const SignedIn = Signed.Provider;
 export const useMe = (): Me => useContext(Signed);
 

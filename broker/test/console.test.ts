@@ -18,6 +18,11 @@ describe('the console', () => {
     expect(text).toContain(beginning);
   });
 
+  it('is found by its address with a slash at the end, too', async () => {
+    const { status, headers } = await call('/console/');
+    expect([status, headers.get('location')]).toEqual([308, '../console']);
+  });
+
   it('may load its own files and call the broker, and no page may frame it', async () => {
     const policy = (await call('/console')).headers.get('content-security-policy')?.split('; ');
     expect(policy).toEqual([
@@ -46,7 +51,6 @@ describe('the console', () => {
 
   it.each([
     ...[
-      '/console/',
       '/console/console.html',
       '/console/meta.json',
       '/console/none.js',

@@ -50,3 +50,9 @@ export const KEY_SET = {
   /** Ours are under 2 KiB; Access and Auth0 sets under 16 KiB. */
   maxBytes: 64 * 1024,
 } as const;
+
+/** An audit log is sealed each minute: a seal that is older missed one. */
+export const LATE_SEAL_SECONDS = 120;
+
+/** Deliveries that failed are tried again each few seconds: an operator looks at what waits for longer. */
+export const LATE_DELIVERY_SECONDS = 60;

@@ -1,12 +1,13 @@
 import { AUDIT_TYPES } from '@agent-ticket/shared/audit-event.ts';
-import { useState } from 'preact/hooks';
-import { ask } from '../api.ts';
+import { LATE_SEAL_SECONDS } from '@agent-ticket/shared/limits.ts';
+import { ask, type Outcome } from '../api.ts';
 import { Dialog, useDialog } from '../dialog.tsx';
+import { Fault } from '../fault.tsx';
 import { Filter } from '../filter.tsx';
 import { type Column, List } from '../list.tsx';
-import { useLoaded } from '../load.ts';
+import { type Loaded, useLoaded } from '../load.ts';
 import { hrefOf, type Query } from '../route.ts';
-import type { AuditEvent, Checkpoint, Page, Readiness } from '../shapes.ts';
+import type { AuditEvent, Checkpoint } from '../shapes.ts';
 import { Age, Code, lengthOf, Moment } from '../words.tsx';
 import { Proof } from './proof.tsx';
 
@@ -121,20 +122,16 @@ const FIELDS = [
 ] as const;
 
 export function Audit({ query }: { readonly query: Query }) {
-  const [newest, setNewest] = useState<number>();
+  const seal = useLoaded('seal', loadSeal, SEAL_EVERY_MS);
   return (
     <>
-      <Seal />
-      <Proof newest={newest} />
+      <SealLine seal={seal} />
+      <Proof newest={seal.value?.checkpoint?.through} />
       <Filter view="audit" query={query} fields={FIELDS} />
       <List<AuditEvent>
         label="Audit events, newest first"
         query={query}
-        load={async (asked) => {
-          const answer = await ask('GET', '/admin/agents/audit', asked);
-          if (answer.ok) setNewest((before) => Math.max(before ?? 0, answer.value.items[0]?.seq ?? 0));
-          return answer;
-        }}
+        load={(asked) => ask('GET', '/admin/agents/audit', asked)}
         columns={EVENT_COLUMNS}
         keyOf={({ event_id: id }) => id}
         empty={<p>The log has no such event. An event arrives a moment after its cause.</p>}
@@ -143,31 +140,47 @@ export function Audit({ query }: { readonly query: Query }) {
   );
 }
 
-const SEAL_EVERY_MS = 30_000;
-/** Seconds; the log is sealed each minute. */
-const LATE_SEAL = 120;
+/** A seal is due so often. Each look at it is an event of the log. */
+const SEAL_EVERY_MS = 60_000;
 
 /** How far the log is signed. */
-function Seal() {
-  const ready = useLoaded<Readiness>('ready', (signal) => ask('GET', '/readyz', { signal }), SEAL_EVERY_MS);
-  const newest = useLoaded<Page<Checkpoint>>('checkpoint', (signal) =>
-    ask('GET', '/admin/agents/audit/checkpoints', { query: { limit: 1 }, signal }),
-  );
-  const age = ready.value?.checkpoint_age;
-  const [checkpoint] = newest.value?.items ?? [];
-  if (newest.value === undefined) return null;
-  const isLate = typeof age === 'number' && age > LATE_SEAL;
+interface Seal {
+  /** The newest one, where there is any. */
+  readonly checkpoint: Checkpoint | undefined;
+  /** Seconds, by the broker's clock; `undefined` where the broker does not know it now. */
+  readonly age: number | undefined;
+}
+
+async function loadSeal(signal: AbortSignal): Promise<Outcome<Seal>> {
+  const ready = await ask('GET', '/readyz', { signal, accepts: [503] });
+  if (!ready.ok) return ready;
+  const query = { limit: 1 };
+  const newest = await ask('GET', '/admin/agents/audit/checkpoints', { query, signal });
+  if (!newest.ok) return newest;
+  const [checkpoint] = newest.value.items;
+  return { ...newest, value: { checkpoint, age: ready.value.checkpoint_age ?? undefined } };
+}
+
+function SealLine({ seal: { value, failure, reload } }: { readonly seal: Loaded<Seal> }) {
   return (
-    <p>
-      {checkpoint === undefined ? (
-        <span class="state past">The log is not sealed yet. The broker seals it once a minute.</span>
-      ) : (
-        <span class={`state ${isLate ? 'bad' : 'good'}`}>
-          {isLate ? 'The seal is late' : 'Sealed'} through event {checkpoint.through.toLocaleString('en-GB')},
-          by checkpoint {checkpoint.n}, <Age at={checkpoint.at} />
-          {isLate && `: the last one was made ${lengthOf(age)} ago, and one is due each minute`}.
-        </span>
-      )}
-    </p>
+    <>
+      {failure !== undefined && <Fault failure={failure} retry={reload} />}
+      {value !== undefined && <p>{sealText(value, failure === undefined)}</p>}
+    </>
+  );
+}
+
+function sealText({ checkpoint, age }: Seal, isPresent: boolean) {
+  if (checkpoint === undefined)
+    return <span class="state past">The log is not sealed yet. The broker seals it once a minute.</span>;
+  const isKnown = isPresent && age !== undefined;
+  const isLate = age !== undefined && age > LATE_SEAL_SECONDS;
+  return (
+    <span class={`state ${isLate ? 'bad' : isKnown ? 'good' : 'past'}`}>
+      {isLate ? 'The seal is late: sealed' : 'Sealed'} through event{' '}
+      {checkpoint.through.toLocaleString('en-GB')}, by checkpoint {checkpoint.n}, <Age at={checkpoint.at} />
+      {isLate && `: the last one was made ${lengthOf(age)} ago, and one is due each minute`}
+      {!isLate && !isKnown && '; whether a later one is missing is not known now'}.
+    </span>
   );
 }

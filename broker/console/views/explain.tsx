@@ -1,11 +1,12 @@
+import { useState } from 'preact/hooks';
 import { useAgents } from '../agents.ts';
 import { ask } from '../api.ts';
 import { Fault } from '../fault.tsx';
 import { type Field, FieldSet, valuesOf } from '../fields.tsx';
 import { useLoaded } from '../load.ts';
-import { navigate, type Query } from '../route.ts';
+import { hrefOf, navigate, type Query } from '../route.ts';
 import { useMay } from '../sign-in.tsx';
-import { Code, Moment } from '../words.tsx';
+import { Code, Moment, timeOfDay } from '../words.tsx';
 
 const split = (text: string | undefined): readonly string[] | undefined =>
   text?.split(/[\s,]+/).filter(Boolean);
@@ -13,6 +14,7 @@ const split = (text: string | undefined): readonly string[] | undefined =>
 /** The rules by which the broker decides now, from the same code as for a ticket. */
 export function Explain({ query }: { readonly query: Query }) {
   const agents = useAgents();
+  const [version, setVersion] = useState(0);
   const mayAskForOthers = useMay()('explain:any');
   const field = (name: string, label: string, more: Partial<Field> = {}): Field => ({
     ...{ name, label, initial: query[name] },
@@ -25,7 +27,10 @@ export function Explain({ query }: { readonly query: Query }) {
         key={JSON.stringify(query)}
         onSubmit={(event) => {
           event.preventDefault();
-          navigate('explain', valuesOf(event.currentTarget));
+          const values = valuesOf(event.currentTarget);
+          // The address of the same question is the same: nothing else would ask it again.
+          if (hrefOf('explain', values) === hrefOf('explain', query)) setVersion((before) => before + 1);
+          else navigate('explain', values);
         }}
       >
         <div class="fields">
@@ -58,18 +63,22 @@ export function Explain({ query }: { readonly query: Query }) {
           <button type="submit">Explain</button>
         </div>
       </form>
-      {query.agent !== undefined && <Decision query={query} />}
+      {query.agent !== undefined && <Decision query={query} version={version} />}
     </>
   );
 }
 
-function Decision({ query }: { readonly query: Query }) {
+function Decision({ query, version }: { readonly query: Query; readonly version: number }) {
   const { groups, permissions, ...same } = query;
-  const { value, failure, reload } = useLoaded(JSON.stringify(query), (signal) =>
-    ask('POST', '/explain', {
-      body: { ...same, groups: split(groups), permissions: split(permissions) },
-      signal,
-    }),
+  const { value, failure, at, reload } = useLoaded(
+    JSON.stringify(query),
+    (signal) =>
+      ask('POST', '/explain', {
+        body: { ...same, groups: split(groups), permissions: split(permissions) },
+        signal,
+      }),
+    undefined,
+    version,
   );
   if (failure !== undefined) return <Fault failure={failure} retry={reload} />;
   if (value === undefined) return <p class="note">Asking …</p>;
@@ -105,6 +114,7 @@ function Decision({ query }: { readonly query: Query }) {
           <Code>{denies}</Code>
         </p>
       )}
+      {at !== undefined && <p class="note">As of {timeOfDay(at)}.</p>}
       <h3>Rules, in their order</h3>
       <ol class="rules">
         {value.rules.map(({ rule, holds }) => (

@@ -101,7 +101,6 @@ const revoke = (
 
 export function Keys({ query }: { readonly query: Query }) {
   const [version, setVersion] = useState(0);
-  const [shown, setShown] = useState<readonly SigningKey[]>([]);
   const may = useMay();
   const purpose: Purpose = query.purpose === 'audit' ? 'audit' : 'ticket';
   const changed = (): void => setVersion((before) => before + 1);
@@ -161,17 +160,15 @@ export function Keys({ query }: { readonly query: Query }) {
           <ActionButton action={() => rotate(purpose)} label="Rotate …" kind="" after={changed} />
         </div>
       )}
-      {shown.length > 0 && (
-        <TimeLine label="Keys over time; the table below has the same" spans={shown.map(spanOf)} />
-      )}
       <List<SigningKey>
         label="Keys"
         query={{ purpose }}
-        load={async (asked) => {
-          const answer = await ask('GET', '/admin/keys', asked);
-          if (answer.ok) setShown(answer.value.items);
-          return answer;
-        }}
+        load={(asked) => ask('GET', '/admin/keys', asked)}
+        above={(keys) =>
+          keys.length > 0 && (
+            <TimeLine label="Keys over time; the table below has the same" spans={keys.map(spanOf)} />
+          )
+        }
         columns={columns}
         keyOf={({ kid }) => kid}
         empty={<p>There is no key yet. The broker makes the first one when it is needed.</p>}

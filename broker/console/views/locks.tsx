@@ -9,6 +9,17 @@ import { useMay } from '../sign-in.tsx';
 import { Code, DURATIONS, Moment, ReceiptText, secondsOf } from '../words.tsx';
 import { LiveSessions } from './session-actions.tsx';
 
+/** The parts of `<agent>/<instance>`; either may be empty, which names none. */
+function instanceOf(name: string): { readonly agent: string; readonly instance: string } {
+  const [agent = '', ...rest] = name.split('/');
+  return { agent, instance: rest.join('/') };
+}
+
+/** Whether a name says what to lock: an agent alone would be counted as all of its instances. */
+export const isComplete = (kind: Kind, name: string): boolean =>
+  kind === 'everything' ||
+  (kind === 'instance' ? Object.values(instanceOf(name)).every(Boolean) : name !== '');
+
 /** Kinds of targets: the effect of a lock, and the filter that finds the live sessions. */
 const KINDS = {
   principal: {
@@ -34,10 +45,7 @@ const KINDS = {
     text: 'An instance of an agent',
     member: 'instance',
     effect: 'is closed: nobody gets a ticket for it',
-    selector: (name: string) => {
-      const [agent = '', instance = ''] = name.split('/');
-      return { agent, instance };
-    },
+    selector: instanceOf,
   },
   session: {
     text: 'A session',
@@ -79,8 +87,7 @@ type Target = Lock['target'];
 function targetOf(kind: Kind, name: string): Target {
   if (kind === 'everything') return { kind };
   if (kind !== 'instance') return { kind, [KINDS[kind].member]: name };
-  const [agent = '', instance = ''] = name.split('/');
-  return { kind, agent, instance };
+  return { kind, ...instanceOf(name) };
 }
 
 /** A target as people read it. */
@@ -145,9 +152,10 @@ const lift = (lock: Lock): Action<{ readonly receipt: Receipt }> => ({
 export function Locks({ query }: { readonly query: Query }) {
   const [version, setVersion] = useState(0);
   const mayWrite = useMay()('locks:write');
-  const changed = (): void => {
+  const changed = (isDone: boolean): void => {
     setVersion((before) => before + 1);
-    navigate('locks');
+    // After a failure the same may be tried again.
+    if (isDone) navigate('locks');
   };
   const columns: readonly Column<Lock>[] = [
     {
@@ -212,11 +220,12 @@ function NewLock({
   after,
 }: {
   readonly query: Query;
-  readonly after: () => void;
+  readonly after: (isDone: boolean) => void;
 }) {
-  const isNamed = isKind(kind) && (name !== '' || kind === 'everything');
+  const isGiven = isKind(kind) && (name !== '' || kind === 'everything');
+  const isNamed = isGiven && isComplete(kind, name);
   return (
-    <details class="filter" open={isNamed} key={`${kind} ${name}`}>
+    <details class="filter" open={isGiven} key={`${kind} ${name}`}>
       <summary>Lock something</summary>
       <form
         onSubmit={(event) => {
@@ -247,6 +256,11 @@ function NewLock({
           </button>
         </div>
       </form>
+      {isGiven && !isNamed && (
+        <p class="warning" role="alert">
+          <Code>{name}</Code> names no instance. Write <Code>{'<agent>/<instance>'}</Code>.
+        </p>
+      )}
       {isNamed && (
         <div class="consequence">
           <Effect kind={kind} name={name} />

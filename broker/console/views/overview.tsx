@@ -1,3 +1,4 @@
+import { LATE_DELIVERY_SECONDS, LATE_SEAL_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { ask } from '../api.ts';
 import { Bars } from '../bars.tsx';
 import { Fault } from '../fault.tsx';
@@ -28,10 +29,6 @@ interface Sign {
   /** What to do where it is not well. */
   readonly next: string;
 }
-
-/** Seconds; the log is sealed each minute, and what waits is delivered each minute. */
-const LATE_SEAL = 120;
-const LATE_DELIVERY = 60;
 
 /** Unknown values are left out. */
 function signsOf(ready: Readiness): readonly Sign[] {
@@ -69,7 +66,7 @@ function signsOf(ready: Readiness): readonly Sign[] {
     ...sign(
       'Last seal of the audit log',
       seal === undefined || seal === null ? undefined : `${lengthOf(seal)} ago`,
-      (seal ?? 0) < LATE_SEAL,
+      (seal ?? 0) <= LATE_SEAL_SECONDS,
       'One is due each minute: does the cron trigger run?',
     ),
     ...sign('Audit events that wait', known(ready.events_waiting), true),
@@ -83,7 +80,7 @@ function signsOf(ready: Readiness): readonly Sign[] {
     ...sign(
       'Age of the oldest that waits',
       seconds(age),
-      (age ?? 0) < LATE_DELIVERY,
+      (age ?? 0) <= LATE_DELIVERY_SECONDS,
       'The record database has not stored it yet.',
     ),
     ...sign(

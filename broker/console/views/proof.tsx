@@ -1,5 +1,5 @@
-import { useRef, useState } from 'preact/hooks';
-import { addressOf, type Failure, failureOf } from '../api.ts';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { addressOf, type Failure, type Outcome, send } from '../api.ts';
 import type { Proven } from '../audit-proof.ts';
 import { Fault } from '../fault.tsx';
 import { counted } from '../words.tsx';
@@ -20,6 +20,7 @@ export function Proof({ newest }: { readonly newest: number | undefined }) {
   const stop = useRef<AbortController>(undefined);
   const file = useRef<HTMLInputElement>(null);
   const anchor = useRef<HTMLInputElement>(null);
+  useEffect(() => () => stop.current?.abort(), []);
 
   const begin = async (
     what: 'export' | 'verify',
@@ -30,9 +31,9 @@ export function Proof({ newest }: { readonly newest: number | undefined }) {
     setWork({ step: 'reading', what, events: 0 });
     const ended = await run(signal).catch((error: unknown): Work | undefined => {
       if (signal.aborted) return undefined;
-      // The connection broke within the answer.
-      if (error instanceof TypeError)
-        return { step: 'failed', failure: { status: 0, message: error.message } };
+      const failure = failureOf(error);
+      if (failure !== undefined) return { step: 'failed', failure };
+      setWork(undefined);
       throw error;
     });
     setWork(ended);
@@ -43,13 +44,14 @@ export function Proof({ newest }: { readonly newest: number | undefined }) {
   const save = (signal: AbortSignal) => saveExport(signal, count('export'));
   const verify = async (signal: AbortSignal): Promise<Work> => {
     const chosen = file.current?.files?.[0];
-    const keys = await fetch(addressOf('/.well-known/audit-jwks.json'), { signal });
-    if (!keys.ok) return { step: 'failed', failure: await failureOf(keys) };
-    const source = chosen === undefined ? await openExport(signal) : { body: chosen.stream() };
-    if ('failure' in source) return { step: 'failed', failure: source.failure };
+    const keys = await send(addressOf('/.well-known/audit-jwks.json'), { signal }, (answer) => answer.text());
+    if (!keys.ok) return { step: 'failed', failure: keys.failure };
+    const source =
+      chosen === undefined ? await openExport(signal) : { ok: true as const, value: chosen.stream() };
+    if (!source.ok) return { step: 'failed', failure: source.failure };
     const { prove } = await import('../audit-proof.ts');
-    const lines = countedLines(source.body, count('verify'));
-    const proven = await prove(lines, await keys.text(), anchor.current?.value.trim() || undefined);
+    const lines = countedLines(source.value, count('verify'), signal);
+    const proven = await prove(lines, keys.value, anchor.current?.value.trim() || undefined);
     return proven === undefined
       ? { step: 'failed', failure: { status: 503, message: 'the broker has no audit keys yet' } }
       : { step: 'proven', proven };
@@ -164,21 +166,30 @@ function Verdict({ proven: { isSound, verification } }: { readonly proven: Prove
   );
 }
 
-async function openExport(
-  signal: AbortSignal,
-): Promise<{ readonly body: ReadableStream<Uint8Array<ArrayBuffer>> } | { readonly failure: Failure }> {
-  const answer = await fetch(addressOf('/admin/agents/audit/export'), { signal });
-  if (!answer.ok) return { failure: await failureOf(answer) };
-  if (answer.body === null) return { failure: { status: answer.status, message: 'the answer was empty' } };
-  return { body: answer.body };
+/** What may end the reading of an answer or of a file; `undefined` for anything else. */
+function failureOf(error: unknown): Failure | undefined {
+  // The connection broke within the answer.
+  if (error instanceof TypeError) return { status: 0, message: error.message };
+  if (error instanceof DOMException && error.name === 'NotReadableError')
+    return { status: 400, message: 'the file cannot be read any more: choose it again' };
+  return undefined;
 }
 
-/** The whole lines of a text, counted while they come. A last line without a line feed was cut off, and is left out. */
+type Bytes = ReadableStream<Uint8Array<ArrayBuffer>>;
+
+const openExport = (signal: AbortSignal): Promise<Outcome<Bytes>> =>
+  send(addressOf('/admin/agents/audit/export'), { signal }, async ({ body }) => body ?? new Blob().stream());
+
+/**
+ * The whole lines of a text, counted while they come. A last line without a line feed was cut off, and is left out.
+ * Rejects when `signal` ends it: the stream of a file has no signal of its own.
+ */
 async function* countedLines(
-  body: ReadableStream<Uint8Array<ArrayBuffer>>,
+  body: Bytes,
   count: (events: number) => void,
+  signal: AbortSignal,
 ): AsyncGenerator<string> {
-  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  const reader = body.pipeThrough(new TextDecoderStream(), { signal }).getReader();
   let rest = '';
   let events = 0;
   for (;;) {
@@ -190,6 +201,7 @@ async function* countedLines(
       yield line;
       if (line.startsWith('{"event"')) events += 1;
       if (events % LINES_AT_ONCE === 0) await new Promise((resolve) => setTimeout(resolve));
+      signal.throwIfAborted();
     }
     count(events);
   }
@@ -198,7 +210,7 @@ async function* countedLines(
 /** Writes the export to a file, which the browser keeps on disk while it grows. */
 async function saveExport(signal: AbortSignal, count: (events: number) => void): Promise<Work> {
   const source = await openExport(signal);
-  if ('failure' in source) return { step: 'failed', failure: source.failure };
+  if (!source.ok) return { step: 'failed', failure: source.failure };
   const parts: Blob[] = [];
   let events = 0;
   const counting = (now: number): void => {
@@ -206,7 +218,7 @@ async function saveExport(signal: AbortSignal, count: (events: number) => void):
     count(now);
   };
   let lines: string[] = [];
-  for await (const line of countedLines(source.body, counting)) {
+  for await (const line of countedLines(source.value, counting, signal)) {
     lines.push(`${line}\n`);
     if (lines.length < LINES_AT_ONCE) continue;
     parts.push(new Blob(lines));

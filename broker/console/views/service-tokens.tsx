@@ -101,8 +101,18 @@ const revoke = ({ id, name }: ServiceToken): Action<{ readonly receipt: Receipt 
 });
 
 function Secret({ token }: { readonly token: WithSecret }) {
-  const [isCopied, setCopied] = useState(false);
+  const [said, setSaid] = useState('');
   const { client_id: id, client_secret: secret, previous_expires_at: previous, receipt } = token;
+  const copy = async (): Promise<void> => {
+    // Left out where the page came without TLS.
+    const copied = navigator.clipboard?.writeText(secret).then(
+      () => true,
+      () => false,
+    );
+    setSaid(
+      (await copied) ? 'Copied.' : 'The browser does not let this page copy. Select and copy it by hand.',
+    );
+  };
   return (
     <>
       <p>
@@ -119,13 +129,10 @@ function Secret({ token }: { readonly token: WithSecret }) {
         </dd>
       </dl>
       <div class="actions">
-        <button
-          type="button"
-          onClick={() => void navigator.clipboard.writeText(secret).then(() => setCopied(true))}
-        >
+        <button type="button" onClick={() => void copy()}>
           Copy the secret
         </button>
-        {isCopied && <span role="status">Copied.</span>}
+        {said && <span role="status">{said}</span>}
       </div>
       {previous !== undefined && receipt === undefined && (
         <p>

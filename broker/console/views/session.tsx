@@ -1,6 +1,6 @@
 import { type Asked, ask, type Outcome } from '../api.ts';
 import { Fault } from '../fault.tsx';
-import { type Column, List } from '../list.tsx';
+import { type Column, List, rowsOfPage } from '../list.tsx';
 import { useLoaded } from '../load.ts';
 import { hrefOf, type Query } from '../route.ts';
 import type { AuditEvent, Invocation, LabelledSession, Page } from '../shapes.ts';
@@ -10,8 +10,6 @@ import { Age, Code, lengthOf, Moment } from '../words.tsx';
 import { EVENT_COLUMNS } from './audit.tsx';
 import { EndButton } from './session-actions.tsx';
 
-/** The most calls, and the most events, on the time line. */
-const MOST_MARKS = 200;
 const LIVE_EVERY_MS = 2000;
 
 const CALLS: readonly Column<Invocation>[] = [
@@ -31,16 +29,18 @@ const CALLS: readonly Column<Invocation>[] = [
 
 export function SessionView({ query: { id = '' } }: { readonly query: Query }) {
   const may = useMay();
-  const { value, failure, reload } = useLoaded(
+  const { value, failure, at, reload } = useLoaded(
     id,
     (signal) =>
-      ask('GET', '/admin/agents/sessions/{id}', { params: { id }, query: { limit: MOST_MARKS }, signal }),
+      ask('GET', '/admin/agents/sessions/{id}', { params: { id }, query: { limit: rowsOfPage() }, signal }),
     LIVE_EVERY_MS,
+    undefined,
+    ({ ended_at: end }) => end !== null,
   );
-  const events = useLoaded<Page<AuditEvent>>(`events of ${id}`, (signal) =>
-    may('audit:read')
-      ? ask('GET', '/admin/agents/audit', { query: { session_id: id, limit: MOST_MARKS }, signal })
-      : Promise.resolve({ ok: true, status: 200, value: { items: [], next_cursor: null } }),
+  // Each look at events is one: none for a session that is not there.
+  const mayAsk = value !== undefined && may('audit:read');
+  const events = useLoaded<Page<AuditEvent>>(mayAsk ? id : undefined, (signal) =>
+    ask('GET', '/admin/agents/audit', { query: { session_id: id, limit: rowsOfPage() }, signal }),
   );
   if (value === undefined)
     return failure === undefined ? <p class="note">Loading …</p> : <Fault failure={failure} retry={reload} />;
@@ -71,12 +71,14 @@ export function SessionView({ query: { id = '' } }: { readonly query: Query }) {
       </div>
       <section>
         <h2>Over time</h2>
-        <Course session={value} events={events.value?.items ?? []} />
+        <Course session={value} events={events.value} />
       </section>
       <section>
         <h2>Calls</h2>
         <List
           label="Calls"
+          key={id}
+          first={{ value: value.invocations, failure: undefined, at, reload }}
           load={calls}
           columns={CALLS}
           keyOf={(call) => call.id}
@@ -89,6 +91,8 @@ export function SessionView({ query: { id = '' } }: { readonly query: Query }) {
           <h2>Events</h2>
           <List
             label="Events of this session"
+            key={id}
+            first={events}
             load={(asked) => ask('GET', '/admin/agents/audit', asked)}
             query={{ session_id: id }}
             columns={EVENT_COLUMNS}
@@ -168,11 +172,11 @@ function Course({
   events,
 }: {
   readonly session: LabelledSession & { readonly invocations: Page<Invocation> };
-  readonly events: readonly AuditEvent[];
+  readonly events: Page<AuditEvent> | undefined;
 }) {
   const { started_at: start, ended_at: end, invocations } = session;
   const marks = [
-    ...events.map((event) => ({
+    ...(events?.items ?? []).map((event) => ({
       at: Date.parse(event.at),
       isBad: event.outcome === 'denied',
       text: event.type,
@@ -193,11 +197,13 @@ function Course({
       marks,
     },
   ];
-  const more = invocations.next_cursor !== null;
+  const hasMore = [invocations, events].some((page) => typeof page?.next_cursor === 'string');
   return (
     <>
       <TimeLine label="The session over time" spans={spans} />
-      {more && <p class="note">The newest {MOST_MARKS} calls have a mark; the lists below have all.</p>}
+      {hasMore && (
+        <p class="note">The newest calls and events have a mark: those of the first pages below.</p>
+      )}
     </>
   );
 }

@@ -1,3 +1,4 @@
+import { isPrincipalId } from '@agent-ticket/shared/principal-id.ts';
 import { useState } from 'preact/hooks';
 import { ask } from '../api.ts';
 import { Filter } from '../filter.tsx';
@@ -6,7 +7,6 @@ import { hrefOf, type Query } from '../route.ts';
 import type { LabelledSession } from '../shapes.ts';
 import { useMay } from '../sign-in.tsx';
 import { Age, Code, Moment } from '../words.tsx';
-import { personQuery, selectorOf } from './selector.ts';
 import { EndAllButton, EndButton } from './session-actions.tsx';
 
 /** So that no row is older than two seconds. */
@@ -97,3 +97,20 @@ const Ended = ({ row }: { readonly row: LabelledSession }) =>
       {row.end_reason !== null && <span class="note"> {row.end_reason}</span>}
     </>
   );
+
+/** A service token, the id of a principal, which names its issuer, or else a label. */
+function personQuery(person: string | undefined): Query {
+  if (person === undefined) return {};
+  if (person.startsWith('svc_')) return { service_token: person };
+  return isPrincipalId(person) ? { principal: person } : { label: person };
+}
+
+/** The selector of a filter, where it names one target whose sessions can all be ended. */
+export function selectorOf({ person, agent, instance, ip_address: address }: Query): Query | undefined {
+  const selectors = [
+    ...(person === undefined ? [] : [personQuery(person)]),
+    ...(agent === undefined ? [] : [{ agent, ...(instance !== undefined && { instance }) }]),
+    ...(address === undefined ? [] : [{ ip_address: address }]),
+  ];
+  return selectors.length === 1 ? selectors[0] : undefined;
+}

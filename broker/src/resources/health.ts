@@ -1,5 +1,6 @@
 import { STATEMENT_DEADLINE_MS, within } from '@agent-ticket/drizzle/deadline.ts';
 import { isOutage } from '@agent-ticket/drizzle/outage.ts';
+import { LATE_DELIVERY_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { agentsOf, registryDigest, rolloutOf } from '@agent-ticket/shared/registry.ts';
 import { renderErrorWith } from '../http/answer.ts';
@@ -59,7 +60,7 @@ const answerNow = cached(ANSWER_MS, async (ports, now): Promise<HandlerResult> =
     attempt(agreement(ports, now)),
   ]);
   const events = known(waiting);
-  const isLate = (events?.waiting_age ?? 0) > LATE_SECONDS;
+  const isLate = (events?.waiting_age ?? 0) > LATE_DELIVERY_SECONDS;
   const hasSigner = known(signer)?.ok === true;
   const mint = hasSigner && policy.ok && counted.ok;
   const state = {
@@ -86,9 +87,6 @@ const answerNow = cached(ANSWER_MS, async (ports, now): Promise<HandlerResult> =
 
 /** A count that limits nobody: it is written where, and as, a request for a ticket is counted. */
 const PROBE = { key: 'readyz', limit: Number.MAX_SAFE_INTEGER };
-
-/** From then on an operator should act; deliveries that failed are tried again each few seconds. */
-const LATE_SECONDS = 60;
 
 /** The value, or the refusal while a database is away. Anything else that is thrown is a bug, here too. */
 async function attempt<T>(work: Promise<T>): Promise<Outcome<T>> {

@@ -1,10 +1,11 @@
+import { isPrincipalId } from '@agent-ticket/shared/principal-id.ts';
 import { column, EVENT_COLUMNS, SESSION_COLUMNS, since } from './columns.ts';
 import { showExplanation } from './explain.ts';
 import type { Members } from './operation.ts';
 import type { ApiRow, Field } from './row.ts';
 import { sessionsEnd } from './sessions-end.ts';
 import { cell } from './show.ts';
-import { isPrincipalId, lockTarget } from './words.ts';
+import { lockTarget } from './words.ts';
 
 /** A label or an id, which are two members. */
 const BY_PERSON = {

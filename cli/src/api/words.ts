@@ -45,9 +45,6 @@ export function lockTarget(text: string): LockTarget {
 export const several = (text: string): readonly string[] =>
   text.split(/[,\s]+/).filter((word) => word !== '');
 
-/** A principal's id, as against a label: it names its issuer. */
-export const isPrincipalId = (text: string): boolean => /^(access|auth0|oidc|token|anonymous):/.test(text);
-
 /** How long ago, in one or two letters and digits: `40s`, `12m`, `3h`, `20d`. */
 export function age(at: unknown, now: number): string {
   const seconds = typeof at === 'string' ? Math.round((now - Date.parse(at)) / 1000) : Number.NaN;

@@ -4,7 +4,7 @@ import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { expect, inject, it } from 'vitest';
 import { askForTicket, asOperator, mint, throughAccess } from '../../e2e/broker.ts';
 import { connected } from '../../e2e/sockets.ts';
-import { runScheduled } from '../../e2e/stack-queries.ts';
+import { runScheduled, sessionsOf } from '../../e2e/stack-queries.ts';
 import { confirm, openConsole, row } from './open-console.ts';
 
 it('a refusal is found by the request id that the person quotes', async () => {
@@ -65,6 +65,56 @@ it('a session shows its calls and events, and its end as it happens', async () =
   await page.getByText(/^ended/).waitFor();
 });
 
+it('an ended session is asked for once, and so are its events', async () => {
+  const { ticket } = await mint({ instance: 'console-ended' });
+  const client = await connected('counter', 'console-ended', { query: { ticket } });
+  client.close();
+  const ended = await eventually(async () => {
+    const [session] = await sessionsOf('counter', 'console-ended');
+    expect(session?.ended_at).toEqual(expect.any(Number));
+    return session;
+  });
+  const { page } = await openConsole('Olga', 'locks');
+  await page.getByRole('heading', { name: 'Locks' }).waitFor();
+  await page.clock.install();
+  const asked: string[] = [];
+  page.on('request', (request) => asked.push(new URL(request.url()).pathname));
+  await page.evaluate((id) => {
+    location.hash = `session?id=${id}`;
+  }, ended?.id);
+  await row(page, 'session.opened').waitFor();
+  await page.clock.runFor(10_000);
+  // What the page asked for before this is known after it.
+  await page.evaluate(() => fetch('healthz'));
+  expect(asked.filter((path) => /sessions|audit/.test(path))).toEqual([
+    `/admin/agents/sessions/${ended?.id}`,
+    '/admin/agents/audit',
+  ]);
+});
+
+it('the picture of the ticket keys never stands for those of the audit log', async () => {
+  const { page, context } = await openConsole('Otto', 'keys', { expects: [/ERR_INTERNET_DISCONNECTED/] });
+  const picture = page.getByRole('img', { name: /^Keys over time/ });
+  await picture.waitFor();
+  await context.setOffline(true);
+  await page.getByRole('link', { name: 'Of the audit log' }).click();
+  await page.getByText('The broker cannot be reached').waitFor();
+  expect(await picture.count()).toBe(0);
+});
+
+it('a verification of a file stops when it is told to', async () => {
+  const { page } = await openConsole('Otto', 'audit');
+  await page.getByText('Export and verify the whole log').click();
+  const path = join(inject('testStack').folder, 'long.ndjson');
+  await writeFile(path, `${'{"event":"of no log"}\n'.repeat(2_000_000)}`);
+  await page.getByLabel('File of an earlier export').setInputFiles(path);
+  await page.getByRole('button', { name: 'Verify' }).click();
+  await page.getByText(/^Verifying: [1-9]/).waitFor();
+  await page.getByRole('button', { name: 'Stop' }).click();
+  await page.getByText(/^Verifying/).waitFor({ state: 'detached' });
+  expect(await page.getByText(/^The log is/).count()).toBe(0);
+});
+
 it('keys rotate on schedule, and a second rotation meanwhile is refused with its reason', async () => {
   const tab = await openConsole('Olga', 'keys?purpose=audit', { expects: [/409/] });
   const { page } = tab;
@@ -94,4 +144,10 @@ it('a decision is explained rule by rule, for another principal', async () => {
   await page.getByRole('heading', { name: 'Refused' }).waitFor();
   const rules = page.getByRole('listitem').filter({ hasText: 'does not hold' });
   expect(await rules.innerText()).toContain('the scope lies within the role');
+  const [again] = await Promise.all([
+    page.waitForResponse(/\/explain$/),
+    page.getByRole('button', { name: 'Explain' }).click(),
+  ]);
+  expect(again.status()).toBe(200);
+  await page.getByText(/^As of/).waitFor();
 });

@@ -2,6 +2,7 @@ import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { expect, inject, it } from 'vitest';
 import { askForTicket, asOperator, mint, post } from '../../e2e/broker.ts';
 import { makeService } from '../../e2e/service.ts';
+import { openTab } from '../tab.ts';
 import { inspect } from './inspect.ts';
 import { confirm, live, openConsole, row } from './open-console.ts';
 
@@ -69,6 +70,29 @@ it('a grant that another operator took back meanwhile is reported as missing', a
   await fetch(`${broker}/admin/grants/${id}`, { method: 'DELETE', headers: asOperator() });
   await page.getByRole('dialog').getByRole('button', { name: 'Take back' }).click();
   await page.getByRole('dialog').getByText('There is no such thing').waitFor();
+  await page.keyboard.press('Escape');
+  await row(page, 'auth0|gone').waitFor({ state: 'detached' });
+});
+
+it('a secret that is shown once outlives the end of the sign-in, and is copied by hand where the page may not', async () => {
+  const tab = await openConsole('Olga', 'service-tokens', { expects: [/401/] });
+  const { page } = tab;
+  await page.getByRole('button', { name: 'Make a service token' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('Name').fill('console outlived');
+  await dialog.getByRole('button', { name: 'Make', exact: true }).click();
+  await dialog.getByText('It is shown this once.').waitFor();
+  const other = await openTab(inject('stack').agentWorker, { beside: tab });
+  await other.signOut();
+  await page.evaluate(() => dispatchEvent(new Event('online')));
+  await page.locator('main.gateway').waitFor();
+  // As on a page without TLS.
+  await page.evaluate(() => Object.defineProperty(navigator, 'clipboard', { value: undefined }));
+  await dialog.getByRole('button', { name: 'Copy the secret' }).click();
+  await dialog.getByText('Select and copy it by hand.').waitFor();
+  const secret = await dialog.locator('dd').nth(1).innerText();
+  const used = await askForTicket({ instance: 'console-outlived' }, { authorization: `Bearer ${secret}` });
+  expect(used.status).toBe(201);
 });
 
 it('a service token is made, its secret is shown once, it gets another secret, and it is revoked', async () => {

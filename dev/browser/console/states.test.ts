@@ -1,5 +1,6 @@
 import { expect, inject, it } from 'vitest';
 import { openHttpProxy } from '../../e2e/http-proxy.ts';
+import { runScheduled } from '../../e2e/stack-queries.ts';
 import { openTab } from '../tab.ts';
 import { consoleUrl, openConsole } from './open-console.ts';
 
@@ -52,9 +53,47 @@ it('a request over the limit is reported, with the time to wait', async () => {
   await page.getByText(/Wait \d+ seconds?\./).waitFor();
 });
 
-// Beside the session, its events are asked for, and a name of dots is no id.
+it('a refusal that says how long to wait is not asked again before, also when the page is seen again', async () => {
+  const { page } = await openConsole('Otto', 'locks', { expects: [/429/] });
+  let asked = 0;
+  await page.route('**/readyz', async (route) => {
+    asked += 1;
+    await route.fulfill({ status: 429, headers: { 'retry-after': '60' }, json: {} });
+  });
+  await page.getByRole('link', { name: 'Overview' }).click();
+  await page.getByText('Wait 60 seconds.').waitFor();
+  await page.evaluate(() => {
+    dispatchEvent(new Event('online'));
+    document.dispatchEvent(new Event('visibilitychange'));
+  });
+  // What the page asked for before this was asked for.
+  await page.evaluate(() => fetch('healthz'));
+  expect(asked).toBe(1);
+});
+
+it('a seal of unknown age is not said to be good, and a seal that cannot be asked for has its reason', async () => {
+  await runScheduled();
+  const { page } = await openConsole('Otto', 'locks', { expects: [/503/] });
+  await page.route('**/readyz', (route) => route.fulfill({ status: 503, json: { checkpoint_age: null } }));
+  await page.getByRole('link', { name: 'Audit log' }).click();
+  await page.getByText(/^Sealed through event .* is not known now/).waitFor();
+  await page.getByRole('link', { name: 'Locks' }).click();
+  await page.route('**/checkpoints?*', (route) => route.fulfill({ status: 503, json: {} }));
+  await page.getByRole('link', { name: 'Audit log' }).click();
+  await page.getByText('The broker cannot answer at the moment').waitFor();
+});
+
+it('a verification after the end of a sign-in of Access says that the sign-in has ended', async () => {
+  const { page } = await openConsole('Otto', 'audit');
+  const signIn = { status: 302, headers: { location: inject('stack').identityProvider } };
+  await page.route('**/audit/export', (route) => route.fulfill(signIn));
+  await page.getByText('Export and verify the whole log').click();
+  await page.getByRole('button', { name: 'Verify' }).click();
+  await page.getByText('Your sign-in has ended').waitFor();
+});
+
 it.each([crypto.randomUUID(), '..', ''])('a missing session is reported: %s', async (id) => {
-  const { page } = await openConsole('Olga', `session?id=${id}`, { expects: [/40[04]/] });
+  const { page } = await openConsole('Olga', `session?id=${id}`, { expects: [/404/] });
   await page.getByText('There is no such thing').waitFor();
 });
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { selectorOf } from './selector.ts';
+import { selectorOf } from './sessions.tsx';
 
 it.each([
   [{}, undefined],
