@@ -79,6 +79,9 @@ function FieldInput({ field, isFilter }: { readonly field: Field; readonly isFil
           type={type}
           step={type === 'datetime-local' ? 1 : undefined}
           required={isRequired}
+          // Spaces are no value: the form would leave the field out.
+          pattern={isRequired && type === 'text' ? '.*\\S.*' : undefined}
+          title={isRequired && type === 'text' ? 'more than spaces' : undefined}
           maxLength={maxLength}
           defaultValue={initial}
           list={known === undefined ? undefined : `${id}-known`}

@@ -79,7 +79,8 @@ const remove = (grant: Grant): Action<{ readonly receipt: Receipt }> => ({
     </p>
   ),
   undo: 'A new grant gives the same role again. Closed sessions do not come back by themselves.',
-  run: () => ask('DELETE', '/admin/grants/{id}', { params: { id: grant.id } }),
+  fields: [REASON],
+  run: ({ reason }) => ask('DELETE', '/admin/grants/{id}', { params: { id: grant.id }, query: { reason } }),
   done: ({ receipt }) => <ReceiptText receipt={receipt} />,
 });
 

@@ -145,7 +145,8 @@ const lift = (lock: Lock): Action<{ readonly receipt: Receipt }> => ({
     </p>
   ),
   undo: 'The target can be locked again at any time.',
-  run: () => ask('DELETE', '/admin/locks/{id}', { params: { id: lock.id } }),
+  fields: [REASON],
+  run: ({ reason }) => ask('DELETE', '/admin/locks/{id}', { params: { id: lock.id }, query: { reason } }),
   done: () => <p>The lock is lifted.</p>,
 });
 

@@ -68,8 +68,14 @@ it('a grant that another operator took back meanwhile is reported as missing', a
     .getByRole('button', { name: /^Take back/ })
     .click();
   await fetch(`${broker}/admin/grants/${id}`, { method: 'DELETE', headers: asOperator() });
-  await page.getByRole('dialog').getByRole('button', { name: 'Take back' }).click();
-  await page.getByRole('dialog').getByText('There is no such thing').waitFor();
+  const dialog = page.getByRole('dialog');
+  const reason = dialog.getByLabel('Reason');
+  await reason.fill('   ');
+  await dialog.getByRole('button', { name: 'Take back' }).click();
+  expect(await reason.evaluate((input) => input.matches(':invalid'))).toBe(true);
+  await reason.fill('left the team');
+  await dialog.getByRole('button', { name: 'Take back' }).click();
+  await dialog.getByText('There is no such thing').waitFor();
   await page.keyboard.press('Escape');
   await row(page, 'auth0|gone').waitFor({ state: 'detached' });
 });
@@ -147,7 +153,7 @@ it('a lock shows the sessions that it would end, ends them, and is lifted', asyn
   expect((await askForTicket({ instance: 'console-lock' })).status).toBe(403);
 
   await row(page, 'counter / console-lock').getByRole('button', { name: /^Lift/ }).click();
-  await confirm(page);
+  await confirm(page, { Reason: 'it is over' });
   await row(page, 'counter / console-lock').waitFor({ state: 'detached' });
   expect((await askForTicket({ instance: 'console-lock' })).status).toBe(201);
 });
