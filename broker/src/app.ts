@@ -176,9 +176,16 @@ async function run(
     return { ...counted, outcome: err('locked', permission === undefined ? {} : { hint: LOCKED }) };
   const query = route.readsCredential === true ? ok(undefined) : checkQuery(request.url, route.query);
   if (!query.ok) return { ...counted, outcome: query };
+  if (route.method === 'DELETE' && hasBody(request))
+    return { ...counted, outcome: err('field_invalid', { field: 'body', hint: IN_QUERY }) };
   const result = await route.handler({ ...context, request, params: c.req.param(), who, ports });
   return { ...counted, ...('outcome' in result ? result : { outcome: result }) };
 }
+
+/** What a body says would be lost, and with it the reason of a change. */
+const IN_QUERY = 'a DELETE has no body: a reason belongs into the query';
+const hasBody = ({ headers }: Request): boolean =>
+  headers.has('transfer-encoding') || Number(headers.get('content-length') ?? 0) > 0;
 
 /** A page asks who is signed in, and most often nobody is: a 401 would be an error in the browser's console. */
 const mayBeNobody = ({ url }: Request, { allowsNobody }: Route): boolean =>

@@ -78,6 +78,14 @@ it('a file of lines in a folder that is not there says so', async () => {
   await expect(openLines(join(folder, 'gone', 'log'), () => true)).rejects.toThrow('(ENOENT)');
 });
 
+it('a pipe in place of a profile is refused, and not waited for', async () => {
+  const path = await writePrivate('pipe.json', '');
+  await rm(path);
+  spawnSync('mkfifo', ['-m', '600', path]);
+  await expect(readPrivate('pipe.json')).rejects.toThrow('is no file');
+  await rm(path);
+});
+
 it('one process at a time works under a lock', async () => {
   const seen: string[] = [];
   const work = (name: string) => async () => {

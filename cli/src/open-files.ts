@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import {
+  constants,
   type FileHandle,
   link,
   mkdir,
@@ -29,13 +30,16 @@ export async function readPrivate(name: string): Promise<string | undefined> {
   const path = privatePath(name);
   let file: FileHandle;
   try {
-    file = await open(path, 'r');
+    // A pipe would make the command wait for a writer.
+    file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return undefined;
     throw usage(error, path);
   }
   try {
-    const { mode } = await file.stat();
+    const found = await file.stat();
+    const { mode } = found;
+    if (!found.isFile()) throw new UsageError(`${path} is no file. Delete it, and write the profile anew.`);
     if (process.platform !== 'win32' && (mode & OF_OTHERS) !== 0)
       throw new UsageError(
         `Others can read ${path}, which holds a credential. Change the credential, then: chmod 600 ${path}`,

@@ -4,7 +4,7 @@ import { webAddress } from './web-address.ts';
 test.for(['https://id.example/authorize?x=1', 'http://localhost:8790/tools/authorize'])(
   '%s may be opened',
   (url) => {
-    expect(webAddress(url)).toBe(url);
+    expect(webAddress(url, 'http:')).toBe(url);
   },
 );
 
@@ -20,5 +20,10 @@ test.for([
   null,
   { href: 'https://id.example' },
 ])('%j may not', (url) => {
-  expect(webAddress(url)).toBeUndefined();
+  expect(webAddress(url, 'http:')).toBeUndefined();
+});
+
+test('a page with TLS opens no address without it', () => {
+  expect(webAddress('http://id.example/authorize', 'https:')).toBeUndefined();
+  expect(webAddress('https://id.example/authorize', 'https:')).toBe('https://id.example/authorize');
 });

@@ -1949,7 +1949,10 @@ export interface operations {
     };
     readonly deleteApiAgentsAgentInstance: {
         readonly parameters: {
-            readonly query?: never;
+            readonly query?: {
+                /** @description reason, for the audit log */
+                readonly reason?: string;
+            };
             readonly header?: never;
             readonly path: {
                 /** @description slug of the agent */
@@ -2724,7 +2727,10 @@ export interface operations {
     };
     readonly deleteAdminGrantsId: {
         readonly parameters: {
-            readonly query?: never;
+            readonly query?: {
+                /** @description reason, for the audit log */
+                readonly reason?: string;
+            };
             readonly header?: never;
             readonly path: {
                 /** @description id, from the list */
@@ -2936,7 +2942,10 @@ export interface operations {
     };
     readonly deleteAdminLocksId: {
         readonly parameters: {
-            readonly query?: never;
+            readonly query?: {
+                /** @description reason, for the audit log */
+                readonly reason?: string;
+            };
             readonly header?: never;
             readonly path: {
                 /** @description id, from the list */

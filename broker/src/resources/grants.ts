@@ -15,7 +15,7 @@ import { roleHeld } from '../mint/role-held.ts';
 import { changePolicy, endResource, newRevocation } from '../revocation/changes.ts';
 import { readBody } from '../runtime/body.ts';
 import type { Call, Handler } from '../runtime/call.ts';
-import { Reason } from './reason.ts';
+import { Reason, readReason } from './reason.ts';
 
 /** E-mail subjects are kept in the spelling in which addresses are compared. */
 const EmailSubject = z
@@ -156,19 +156,21 @@ export const deleteGrant: Handler = async (call) => {
   if (grant === undefined) return err('grant_unknown');
   if (!coversRole(right.value, Role.parse(grant.role)))
     return err('above_own_rights', { detail: grant.role, hint: ABOVE_ROLE });
+  const why = readReason(call.request);
+  if (!why.ok) return why;
 
   const revocation = newRevocation({
     target: { kind: 'grant', id: grant.id },
     kind: 'any',
     code: 'rights_changed',
-    reason: 'the grant was deleted',
+    reason: why.value.reason ?? 'the grant was deleted',
     by: who.principal.id,
     now,
   });
   return endResource(
     {
       statement: grants.delete(grant.id, now),
-      event: grantEvent(call, 'grant.deleted', grant),
+      event: grantEvent(call, 'grant.deleted', grant, why.value.reason),
       revocations: [revocation],
     },
     view(grant),
@@ -181,11 +183,15 @@ const grantEvent = (
   call: Call,
   type: 'grant.created' | 'grant.deleted',
   grant: Pick<GrantRow, 'id' | 'subject' | 'agentSlug' | 'instanceId' | 'role' | 'reason'>,
+  deletedFor?: string,
 ) =>
   auditEventOf(call, type, call.ports.randomId(), {
     agent: grant.agentSlug,
     instance: grant.instanceId,
-    details: { grant: grant.id, subject: grant.subject, role: grant.role, reason: grant.reason },
+    details: {
+      ...{ grant: grant.id, subject: grant.subject, role: grant.role, reason: grant.reason },
+      ...(deletedFor === undefined ? {} : { deleted_for: deletedFor }),
+    },
   });
 
 /** Where grants are to be read or written; an `instance` may be `*`. What is left out is not known to the caller. */

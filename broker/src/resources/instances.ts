@@ -7,6 +7,7 @@ import { containsCredential } from '../credentials/secret-in-text.ts';
 import { roleHeld } from '../mint/role-held.ts';
 import { changePolicy, newRevocation, statusOf } from '../revocation/changes.ts';
 import type { Handler } from '../runtime/call.ts';
+import { readReason, reasonOf } from './reason.ts';
 
 /**
  * `DELETE /api/agents/:agent/:instance`, for its owner and for operators: closes its sockets, destroys it, drops its
@@ -34,15 +35,26 @@ export const deleteInstance: Handler = async (call) => {
       hint: 'a lock names the instance, its agent or its owner, and must be lifted first',
     });
 
+  const why = readReason(call.request);
+  if (!why.ok) return why;
+
   const target = { kind: 'instance', ...place } as const;
-  const facts = { target, reason: 'the instance is being deleted', by: who.principal.id, now };
+  const facts = {
+    target,
+    reason: why.value.reason ?? 'the instance is being deleted',
+    by: who.principal.id,
+    now,
+  };
   // No `locked`, which operators may lift. Both rows have no end before the deletion is done, however long that takes.
   const shared = { ...facts, code: 'rights_changed', until: null } as const;
   const lock = newRevocation({ ...shared, id: ports.randomId(), kind: 'any' });
   const ended = newRevocation({ ...shared, kind: 'before' });
   const receipt = await changePolicy(
     {
-      event: auditEventOf(call, 'agent.deleted', ports.randomId(), place),
+      event: auditEventOf(call, 'agent.deleted', ports.randomId(), {
+        ...place,
+        ...(why.value.reason === undefined ? {} : { details: reasonOf(why.value) }),
+      }),
       revocations: [lock, ended],
       command: { op: 'destroy', ...place, id: ended.id, lock: lock.id, before: now },
     },

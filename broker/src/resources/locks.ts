@@ -12,7 +12,7 @@ import { changePolicy, endResource, newRevocation } from '../revocation/changes.
 import { isDone } from '../revocation/outbox.ts';
 import { readBody } from '../runtime/body.ts';
 import type { Call, Handler } from '../runtime/call.ts';
-import { Reason } from './reason.ts';
+import { Reason, readReason } from './reason.ts';
 
 /** Body of `POST /admin/locks`. */
 export const CreateLock = z.strictObject({
@@ -91,11 +91,13 @@ export const liftLock: Handler = async (call) => {
   const lock = await revocations.find(id.data);
   if (lock?.code !== 'locked' || !isWithinAgents(call, readTargetName(lock.target)))
     return err('lock_unknown');
+  const why = readReason(call.request);
+  if (!why.ok) return why;
   return endResource(
     {
       // Applies to a lock in force: a lock that was lifted or has ended is unknown.
       statement: revocations.lift(lock.id, now),
-      event: lockEvent(call, 'lock.lifted', lock),
+      event: lockEvent(call, 'lock.lifted', lock, why.value.reason),
       command: { op: 'revoke', ids: [lock.id] },
     },
     view(lock),
@@ -108,5 +110,12 @@ export const liftLock: Handler = async (call) => {
 export const isWithinAgents = ({ who }: Call, target: Target): boolean =>
   allowsAgent(who, target.kind === 'agent' || target.kind === 'instance' ? target.agent : undefined);
 
-const lockEvent = (call: Call, type: 'lock.created' | 'lock.lifted', { id, target, reason }: Lock) =>
-  auditEventOf(call, type, call.ports.randomId(), { details: { lock: id, target, reason } });
+const lockEvent = (
+  call: Call,
+  type: 'lock.created' | 'lock.lifted',
+  { id, target, reason }: Lock,
+  liftedFor?: string,
+) =>
+  auditEventOf(call, type, call.ports.randomId(), {
+    details: { lock: id, target, reason, ...(liftedFor === undefined ? {} : { lifted_for: liftedFor }) },
+  });

@@ -178,7 +178,7 @@ export const ROUTES: readonly Route[] = [
     handler: listAgents,
     query: NO_PARAMETERS,
   },
-  { method: 'DELETE', path: '/api/agents/:agent/:instance', ...known('change', deleteInstance) },
+  { method: 'DELETE', path: '/api/agents/:agent/:instance', ...known('change', deleteInstance, ReasonQuery) },
   { method: 'GET', path: '/sessions', ...known('read', listOwnSessions, PAGE) },
   { method: 'DELETE', path: '/sessions/:id', ...known('change', endOwnSession) },
   {
@@ -244,10 +244,10 @@ export const ROUTES: readonly Route[] = [
     ...known('read', listGrants, GrantQuery),
   },
   { method: 'POST', path: '/admin/grants', body: CreateGrant, ...known('change', createGrant) },
-  { method: 'DELETE', path: '/admin/grants/:id', ...known('change', deleteGrant) },
+  { method: 'DELETE', path: '/admin/grants/:id', ...known('change', deleteGrant, ReasonQuery) },
   { method: 'GET', path: '/admin/locks', ...permitted('locks:read', 'read', listLocks, PAGE) },
   { method: 'POST', path: '/admin/locks', body: CreateLock, ...scoped('locks:write', 'change', createLock) },
-  { method: 'DELETE', path: '/admin/locks/:id', ...scoped('locks:write', 'change', liftLock) },
+  { method: 'DELETE', path: '/admin/locks/:id', ...scoped('locks:write', 'change', liftLock, ReasonQuery) },
   {
     method: 'GET',
     path: '/admin/principals',

@@ -80,11 +80,12 @@ const refusing = (access: Access, terminal: Terminal): Middleware => ({
     // A stream has no time limit.
     if (type.startsWith('application/x-ndjson')) return undefined;
     const text = await textOf(response);
-    if (text === undefined) throw unreachable(access);
+    if (text === undefined) throw unreachable(access, request.method);
     if (!Json.safeParse(parseJson(text)).success) throw notBroker(access, response.status);
     return new Response(text, { status: response.status, headers: { 'content-type': type } });
   },
-  onError: ({ error }) => (error instanceof TypeError ? unreachable(access) : undefined),
+  onError: ({ error, request }) =>
+    error instanceof TypeError ? unreachable(access, request.method) : undefined,
 });
 
 /** Undefined where the connection broke. A fetch without one rejects with the same class. */
@@ -94,10 +95,14 @@ const textOf = (response: Response): Promise<string | undefined> =>
     throw error;
   });
 
-const unreachable = ({ broker }: Access): UsageError =>
-  new UsageError(`${broker} does not answer. Check the address and the network, then repeat the command.`, {
-    code: 'UNREACHABLE',
-  });
+/** A change may have been done although its answer was lost. */
+const unreachable = ({ broker }: Access, method: string): UsageError =>
+  new UsageError(
+    method === 'GET'
+      ? `${broker} does not answer. Check the address and the network, then repeat the command.`
+      : `${broker} does not answer. The change may have been done: look at the list before you repeat the command.`,
+    { code: 'UNREACHABLE' },
+  );
 
 async function refusalOf(
   response: Response,
@@ -119,7 +124,8 @@ async function refusalOf(
   });
 }
 
-function notBroker({ broker, signedIn }: Access, status: number): UsageError {
+/** Of an answer that no broker gives. */
+export function notBroker({ broker, signedIn }: Access, status: number): UsageError {
   const text =
     status >= 300 && status < 400
       ? `${broker} answers with a redirect (${status}), as a sign-in page in front of the broker does. ${

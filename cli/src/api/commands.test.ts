@@ -49,6 +49,23 @@ describe('a refusal says what to do, with its request id, and ends with 2:', () 
   });
 });
 
+it('a change whose answer is lost may have been done, and says so', async () => {
+  const at = terminalAt(() => {
+    throw new TypeError('fetch failed');
+  });
+  expect(await run(['keys', 'rotate', '--reason', 'monthly'], at.terminal)).toBe(2);
+  expect(at.said.err).toContain('may have been done: look at the list before you repeat');
+});
+
+it.each([
+  ['the same page again', { items: [], next_cursor: 'c' }, 'the same page again and again', 2],
+  ['no list', { items: {} }, 'does not answer like a broker', 1],
+])('a list that is answered with %s comes to an end', async (_what, page, said, asked) => {
+  const at = terminalAt(() => Response.json(page));
+  expect(await run(['locks', 'list'], at.terminal)).toBe(2);
+  expect([at.said.err, at.asked.length]).toEqual([expect.stringContaining(said), asked]);
+});
+
 it('words that are wrong are said as JSON where a program reads', async () => {
   const at = terminalAt(() => Response.json({}));
   expect(await run(['keys', 'rotate', '--json'], at.terminal)).toBe(2);

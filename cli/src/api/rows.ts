@@ -55,7 +55,7 @@ export const API_ROWS: readonly ApiRow[] = [
   {
     words: 'agents delete-instance',
     call: 'DELETE /api/agents/{agent}/{instance}',
-    example: 'agents delete-instance chat room-7 --yes',
+    example: 'agents delete-instance chat room-7 --reason "asked by its owner" --yes',
     ends: 'This destroys the instance with all its data.',
     again: 'Until then the instance is closed to all.',
   },
@@ -222,7 +222,7 @@ export const API_ROWS: readonly ApiRow[] = [
   {
     words: 'grants delete',
     call: 'DELETE /admin/grants/{id}',
-    example: 'grants delete 0b6f… --yes',
+    example: 'grants delete 0b6f… --reason "left the team" --yes',
     ends: 'This closes the sessions that rest on the grant.',
     again: 'The grant is deleted already.',
   },
@@ -258,7 +258,7 @@ export const API_ROWS: readonly ApiRow[] = [
   {
     words: 'locks delete',
     call: 'DELETE /admin/locks/{id}',
-    example: 'locks delete 5c1e…',
+    example: 'locks delete 5c1e… --reason "laptop found"',
     again: 'Until then an instance may stay closed.',
   },
 ];

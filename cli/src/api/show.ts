@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { type ExitCode, type Terminal, UsageError } from '../command.ts';
 import type { Access } from './access.ts';
-import { callBroker, type Json } from './client.ts';
+import { callBroker, type Json, notBroker } from './client.ts';
 import type { Members, Operation } from './operation.ts';
 import { json, plain } from './plain-text.ts';
 import { type Column, tableOf } from './table.ts';
@@ -31,11 +31,13 @@ export async function* pagesOf(
   for (let left = limit ?? 1; left > 0; ) {
     const size = limit === undefined ? {} : { limit: Math.min(left, PAGE_ROWS), cursor };
     const page = Page.safeParse(await patiently(operation, { ...members, ...size }, access, terminal));
-    if (!page.success) throw new TypeError(`${operation.path} is no list`);
+    if (!page.success) throw notBroker(access, 200);
     left -= page.data.items.length;
     yield page.data.items;
-    if (page.data.next_cursor === null) return;
-    cursor = page.data.next_cursor;
+    const { next_cursor: next } = page.data;
+    if (next === null) return;
+    if (next === cursor) throw new UsageError(`${access.broker} gives the same page again and again.`);
+    cursor = next;
   }
 }
 
@@ -51,8 +53,9 @@ async function patiently(
     } catch (error) {
       const { code, retry_after: pause } = error instanceof UsageError ? error.facts : {};
       if (code !== 'RATE_LIMITED' || typeof pause !== 'number' || pause > LONGEST_PAUSE_SECONDS) throw error;
-      terminal.err(`too many requests: going on in ${pause} s …\n`);
-      await terminal.wait(pause * 1000);
+      const seconds = Math.max(1, pause);
+      terminal.err(`too many requests: going on in ${seconds} s …\n`);
+      await terminal.wait(seconds * 1000);
     }
   }
 }

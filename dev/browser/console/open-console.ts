@@ -19,7 +19,7 @@ export async function openConsole(
   const tab = await openTab(consoleUrl(view), options);
   await tab.page.getByRole('link', { name: 'Sign in' }).click();
   await tab.page.getByRole('button', { name: new RegExp(`^${name}\\b`) }).click();
-  await tab.page.getByText(`${name.toLowerCase()}@example.com`).waitFor();
+  await tab.page.getByText(`${name.toLowerCase()}@example.com`, { exact: true }).waitFor();
   return tab;
 }
 

@@ -151,10 +151,15 @@ export async function startOperatorBroker(more: readonly AgentEntry[] = []): Pro
     return { authorization: `Bearer ${await signer.sign({ ...times, ...claims })}` };
   };
   const call: OperatorBroker['call'] = async (who, method, path, body) => {
+    const text = body === undefined ? undefined : JSON.stringify(body);
     const answer = await app.request(`${BROKER}${path}`, {
       method,
-      headers: { ...(await credential(who)), 'content-type': 'application/json' },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      headers: {
+        ...(await credential(who)),
+        'content-type': 'application/json',
+        ...(text === undefined ? {} : { 'content-length': String(new TextEncoder().encode(text).length) }),
+      },
+      ...(text === undefined ? {} : { body: text }),
     });
     // A test sees what runs beside the answer as done.
     await Promise.all(background.splice(0));

@@ -18,8 +18,34 @@ const signingKid = async () => {
 };
 const makeToken = async () => idIn(await broker.call(ROOT, 'POST', '/admin/service-tokens', { name: 'bot' }));
 
-/** A destructive call, by the reason that the operator gives. */
-const CALLS: readonly [AuditType, (given: { reason?: string }) => Promise<Response>][] = [
+const makeGrant = async () =>
+  idIn(
+    await broker.call(ROOT, 'POST', '/admin/grants', {
+      ...{
+        subject: 'auth0:example.com:1',
+        agent: 'counter',
+        instance: 'room',
+        role: 'viewer',
+        reason: 'her team',
+      },
+    }),
+  );
+const makeLock = async () =>
+  idIn(
+    await broker.call(ROOT, 'POST', '/admin/locks', {
+      target: { kind: 'agent', agent: 'counter' },
+      reason: 'abuse',
+    }),
+  );
+
+/**
+ * A destructive call, by the reason that the operator gives, and the member of the event's details that has the reason: a
+ * grant and a lock have one of their own.
+ */
+const CALLS: readonly [AuditType, (given: { reason?: string }) => Promise<Response>, member?: string][] = [
+  ['grant.deleted', async (given) => remove(`/admin/grants/${await makeGrant()}`, given), 'deleted_for'],
+  ['lock.lifted', async (given) => remove(`/admin/locks/${await makeLock()}`, given), 'lifted_for'],
+  ['agent.deleted', (given) => remove('/api/agents/counter/room', given)],
   [
     'session.terminated',
     async (given) => remove(`/admin/agents/sessions/${await broker.openSession({})}`, given),
@@ -42,15 +68,15 @@ const remove = (path: string, given: { reason?: string }) =>
   broker.call(ROOT, 'DELETE', `${path}${query(given)}`);
 const eventOf = (type: AuditType) => broker.events.findLast((event) => event.type === type);
 
-describe.each(CALLS)('the event %s', (type, act) => {
+describe.each(CALLS)('the event %s', (type, act, member = 'reason') => {
   it('has the reason of the operator', async () => {
     expect((await act({ reason: ' a leak, case 7 ' })).status).toBeLessThan(202);
-    expect(eventOf(type)?.details).toMatchObject({ reason: 'a leak, case 7' });
+    expect(eventOf(type)?.details).toMatchObject({ [member]: 'a leak, case 7' });
   });
 
   it('has none where the operator gives none', async () => {
     expect((await act({})).status).toBeLessThan(202);
-    expect(eventOf(type)?.details ?? {}).not.toHaveProperty('reason');
+    expect(eventOf(type)?.details ?? {}).not.toHaveProperty(member);
   });
 
   it.each([' ', 'x'.repeat(501), `a leak of atk_${'1'.repeat(22)}_${'2'.repeat(49)}`, 'a\u0007b'])(
@@ -60,4 +86,12 @@ describe.each(CALLS)('the event %s', (type, act) => {
       expect(eventOf(type)).toBeUndefined();
     },
   );
+});
+
+it('a reason in the body of a deletion is not lost: the call is refused, and says where the reason belongs', async () => {
+  const path = `/admin/grants/${await makeGrant()}`;
+  const answer = await broker.call(ROOT, 'DELETE', path, { reason: 'a leak' });
+  expect(answer.status).toBe(400);
+  expect(await answer.text()).toContain('a reason belongs into the query');
+  expect(eventOf('grant.deleted')).toBeUndefined();
 });
