@@ -50,12 +50,7 @@ describe('the console', () => {
   });
 
   it.each([
-    ...[
-      '/console/console.html',
-      '/console/meta.json',
-      '/console/none.js',
-      '/console/x/console.js',
-    ],
+    ...['/console/console.html', '/console/meta.json', '/console/none.js', '/console/x/console.js'],
     ...['/console/..%2fconsole.js', '/console/%2e%2e/console.js', '/console/.js', '/console/constructor'],
     ...['/consoles', '/console.js', '/Console', '/console/console.js/', '/console/console.js%00.js'],
   ])('%s is not a file of it', async (path) => {

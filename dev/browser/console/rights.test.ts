@@ -87,7 +87,7 @@ it('a secret that is shown once outlives the end of the sign-in, and is copied b
   const dialog = page.getByRole('dialog');
   await dialog.getByLabel('Name').fill('console outlived');
   await dialog.getByRole('button', { name: 'Make', exact: true }).click();
-  await dialog.getByText('It is shown this once.').waitFor();
+  await dialog.getByText('It is shown only once.').waitFor();
   const other = await openTab(inject('stack').agentWorker, { beside: tab });
   await other.signOut();
   await page.evaluate(() => dispatchEvent(new Event('online')));
