@@ -22,7 +22,7 @@ it('a grant is given and taken back, and what rests on it ends', async () => {
   await row(page, subject)
     .getByRole('button', { name: /^Take back/ })
     .click();
-  expect(await confirm(page)).toContain('1 live connection closed');
+  expect(await confirm(page, { Reason: 'left the team' })).toContain('1 live connection closed');
   expect(await closed).toBe(3000);
   await row(page, subject).waitFor({ state: 'detached' });
 });
