@@ -108,9 +108,11 @@ it('grants, locks and service tokens are made, listed and ended', async () => {
     code: 1,
   });
   const [lock] = rowsOf(locked);
-  expect(await run(['locks', 'delete', String(lock?.id)])).toMatchObject({ code: 0 });
+  expect(await run(['locks', 'delete', String(lock?.id), '--reason', 'over'])).toMatchObject({ code: 0 });
 
-  expect(await run(['grants', 'delete', String(grant?.id), '--yes'])).toMatchObject({ code: 0 });
+  expect(await run(['grants', 'delete', String(grant?.id), '--reason', 'over', '--yes'])).toMatchObject({
+    code: 0,
+  });
   expect(await run(['service-tokens', 'rotate', id, '--grace-in', '0s', '--yes'])).toMatchObject({ code: 0 });
   expect(await run(['service-tokens', 'delete', id, ...reason, '--yes'])).toMatchObject({ code: 0 });
   expect(await run(['service-tokens', 'show', id])).toMatchObject({
