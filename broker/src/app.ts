@@ -51,9 +51,12 @@ export function createApp(ports: BrokerPorts, routes: readonly Route[] = ROUTES)
     const allow = ofPath.map((route) => route.method);
     app.all(path, (c) => refused(c, { reason: 'method_not_allowed', allow }, ports, ofPath[0]?.renderError));
   }
-  // No resource, so no row: the page names its files beside itself. Relative, since the issuer may have a path.
-  app.get('/console/', (c) => c.redirect('../console', 308));
-  app.notFound((c) => refused(c, { reason: 'route_unknown' }, ports));
+  app.notFound((c) =>
+    // Relative, since a broker may be below a path.
+    c.req.path === '/console/'
+      ? c.redirect('../console', 308)
+      : refused(c, { reason: 'route_unknown' }, ports),
+  );
   return app;
 }
 

@@ -58,7 +58,7 @@ async function send(
     });
   });
   const { authorization } = basic(home.token.clientId, home.token.clientSecret);
-  const head = [`POST ${path} HTTP/1.1`, 'host: broker.test', `authorization: ${authorization}`];
+  const head = [`POST ${path} HTTP/1.1`, 'host: localhost', `authorization: ${authorization}`];
   const before = received(path);
   socket.write([...head, `content-type: ${type}`, framing, '', bytes].join(CRLF));
   const closed = once(socket, 'close');
@@ -97,7 +97,7 @@ it('a body that is cut while the broker stops is the caller’s too, and nothing
   const before = received('/admin/locks');
   const { authorization } = basic(home.token.clientId, home.token.clientSecret);
   socket.write(
-    ['POST /admin/locks HTTP/1.1', 'host: broker.test', `authorization: ${authorization}`]
+    ['POST /admin/locks HTTP/1.1', 'host: localhost', `authorization: ${authorization}`]
       .concat('content-type: application/json', 'content-length: 100', '', '{"agent":')
       .join(CRLF),
   );
