@@ -138,7 +138,7 @@ export function objectSessionStore(
     if (unwritten.size > 0) {
       // Otherwise each of many writes would be followed by one more.
       cancelWrite();
-      const changed = [...unwritten].flatMap((id) => held.get(id) ?? []);
+      const waiting = [...unwritten].flatMap((id) => held.get(id) ?? []);
       sql.exec(
         `UPDATE ticket_sessions SET
            ended_at = ifnull(ended_at, now.value ->> '$.endedAt'),
@@ -147,10 +147,10 @@ export function objectSessionStore(
            version = max(version, now.value ->> '$.version'),
            recorded = max(recorded, now.value ->> '$.recorded')
          FROM json_each(?) AS now WHERE ticket_sessions.id = now.value ->> '$.id'`,
-        JSON.stringify(changed, WRITTEN_LATER),
+        JSON.stringify(waiting, WRITTEN_LATER),
       );
       unwritten.clear();
-      for (const session of changed) if (!isPending(session)) held.delete(session.id);
+      for (const session of waiting) if (!isPending(session)) held.delete(session.id);
     }
     if (held.size <= HELD_SESSIONS) return;
     held.clear();

@@ -170,7 +170,7 @@ function ActiveKey() {
             <a href={hrefOf('keys')}>
               <Code>{active.kid.slice(0, 12)}…</Code>
             </a>{' '}
-            signs since <Age at={active.activates_at} />
+            began to sign <Age at={active.activates_at} />
           </>
         )}
         {pending !== undefined && (
