@@ -116,6 +116,8 @@ export const DENIALS = {
   grant_exists: row('CONFLICT', 'bad_request'),
   grant_limit_reached: forbidden,
   lock_unknown: notFound,
+  webhook_unknown: notFound,
+  webhook_limit_reached: forbidden,
   principal_unknown: notFound,
   label_ambiguous: row('CONFLICT', 'bad_request'),
   session_unknown: notFound,

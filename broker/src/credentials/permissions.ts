@@ -17,6 +17,7 @@ export const PERMISSIONS = [
   'sessions:read',
   'sessions:terminate',
   'audit:read',
+  'webhooks:write',
   'tickets:read',
   'tickets:revoke',
   'explain:any',

@@ -200,3 +200,22 @@ export const Checkpoint = z
     jws: z.string(),
   })
   .meta({ id: 'Checkpoint' });
+
+export const Webhook = z
+  .strictObject({
+    id: z.uuid(),
+    name: z.string(),
+    url: z.string(),
+    types: z.array(z.enum(AUDIT_TYPES)).nullable(),
+    created_by: PrincipalName,
+    created_at: Moment,
+    delivered_through: Count,
+    events_waiting: Count,
+    events_skipped: Count,
+    last_tried_at: Moment.nullable(),
+    last_status: z.int().nullable(),
+    last_fault: z.string().nullable(),
+    failing_since: Moment.nullable(),
+    next_try_at: Moment.nullable(),
+  })
+  .meta({ id: 'Webhook' });

@@ -11,9 +11,9 @@ import { LogoutQuery, logOut } from '../sign-in/logout.ts';
 import { refuseSignIn } from '../sign-in/refusal-page.ts';
 import { listAgents } from './agents.ts';
 import { AuditQuery, ExportQuery, exportAuditLog, listAudit, listCheckpoints } from './audit.ts';
+import { showConsole } from './console.ts';
 import { ExplainRequest, explain } from './explain.ts';
 import { showFrontPage } from './front-page.ts';
-import { showConsole } from './console.ts';
 import { CreateGrant, createGrant, deleteGrant, GrantQuery, listGrants } from './grants.ts';
 import { liveness, readiness } from './health.ts';
 import { deleteInstance } from './instances.ts';
@@ -54,6 +54,15 @@ import { TerminateRequest, terminateSessions } from './terminate.ts';
 import { introspectTicket, revokeTicket } from './ticket-status.ts';
 import { BatchRequest, mintTicket, mintTickets } from './tickets.ts';
 import { grantToken, showServerMetadata } from './token.ts';
+import {
+  CreateWebhook,
+  createWebhook,
+  deleteWebhook,
+  listWebhooks,
+  RedeliverRequest,
+  redeliverWebhook,
+  testWebhook,
+} from './webhooks.ts';
 
 const costs = (cost: keyof typeof COSTS): Limit => ({ counts: 'requests', cost });
 const FAILURES: Limit = { counts: 'failures' };
@@ -289,6 +298,29 @@ export const ROUTES: readonly Route[] = [
     method: 'GET',
     path: '/admin/agents/audit/checkpoints',
     ...permitted('audit:read', 'read', listCheckpoints, PAGE),
+  },
+  { method: 'GET', path: '/admin/webhooks', ...permitted('audit:read', 'read', listWebhooks, PAGE) },
+  {
+    method: 'POST',
+    path: '/admin/webhooks',
+    body: CreateWebhook,
+    ...permitted('webhooks:write', 'change', createWebhook),
+  },
+  {
+    method: 'POST',
+    path: '/admin/webhooks/:id/test',
+    ...permitted('webhooks:write', 'change', testWebhook),
+  },
+  {
+    method: 'POST',
+    path: '/admin/webhooks/:id/redeliver',
+    body: RedeliverRequest,
+    ...permitted('webhooks:write', 'change', redeliverWebhook),
+  },
+  {
+    method: 'DELETE',
+    path: '/admin/webhooks/:id',
+    ...permitted('webhooks:write', 'change', deleteWebhook, ReasonQuery),
   },
   {
     method: 'GET',

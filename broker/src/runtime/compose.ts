@@ -30,6 +30,7 @@ export interface Runtime
     | 'later'
     | 'log'
     | 'consoleFile'
+    | 'post'
   > {
   readonly control: ControlStore;
   readonly record: RecordStore;

@@ -12,11 +12,13 @@ import type { AgentRegistry } from '@agent-ticket/shared/registry.ts';
 import { getRequestListener } from '@hono/node-server';
 import { clientAddress, isForwardedTls } from '../../http/client-address.ts';
 import { mintShardInProcess } from '../../mint/shard-node.ts';
+import { isLocal } from '../../webhooks/receiver-url.ts';
 import { compose } from '../compose.ts';
 import { openWeb } from '../open-web.ts';
 import type { BrokerPorts } from '../ports.ts';
 import { runScheduled } from '../scheduled.ts';
 import type { DatabaseConfig, NodeConfig } from './config.ts';
+import { openPost } from './open-post.ts';
 import { openTrustedProxies } from './open-trusted-proxies.ts';
 import { repeat, wait } from './repeat.ts';
 
@@ -82,6 +84,7 @@ async function start(
 
   const ports = compose(config.broker, registry, {
     ...web,
+    post: openPost(isLocal(config.broker)),
     control: control.store,
     record: record.store,
     shard: mintShardInProcess(
