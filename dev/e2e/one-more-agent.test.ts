@@ -49,8 +49,7 @@ async function copySources(): Promise<void> {
 /** The entry and the class that the guide shows. */
 async function shownInGuide(): Promise<{ entry: string; source: string }> {
   const guide = await readFile(join(ROOT, 'docs', 'policy', 'agents.md'), 'utf8');
-  const [, steps = ''] = guide.split('\n## Add an agent\n');
-  const [entry, source] = [...steps.matchAll(/```ts\n(.*?)```/gs)].map(([, text]) => text);
+  const [entry, source] = [...guide.matchAll(/```ts\n(.*?)```/gs)].map(([, text]) => text);
   if (entry === undefined || source === undefined) throw new Error('the guide shows no entry and class');
   return { entry, source };
 }
