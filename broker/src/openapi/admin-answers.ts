@@ -173,8 +173,13 @@ export const ADMIN_ANSWERS: Readonly<Record<string, BrokerAnswers>> = {
   },
   'POST /admin/webhooks': {
     summary: 'Send the audit events from now on to a receiver, signed by Standard Webhooks',
-    description: 'The secret is shown only once. The caller needs `audit:read`, too.',
-    answers: { 201: z.strictObject({ ...Webhook.shape, secret: z.string() }) },
+    description:
+      'The secret is shown only once. With an audience the receiver gets CAEP session-revoked in security event tokens. The caller needs `audit:read`, too.',
+    members: {
+      audience: 'of the security event tokens that it gets in place of webhooks',
+      authorization: 'value of the Authorization header for a receiver of tokens',
+    },
+    answers: { 201: z.strictObject({ ...Webhook.shape, secret: z.string().nullable() }) },
   },
   'POST /admin/webhooks/:id/test': {
     summary: 'Send a test message to a receiver now',

@@ -207,6 +207,26 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/caep/events": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * A security event token of a transmitter (RFC 8935); session-revoked of CAEP signs a person out
+         * @description The body is the token, of the type application/secevent+jwt.
+         */
+        readonly post: operations["postCaepEvents"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/me": {
         readonly parameters: {
             readonly query?: never;
@@ -769,7 +789,7 @@ export interface paths {
         readonly put?: never;
         /**
          * Send the audit events from now on to a receiver, signed by Standard Webhooks
-         * @description The secret is shown only once. The caller needs `audit:read`, too. Needs the permission `webhooks:write`.
+         * @description The secret is shown only once. With an audience the receiver gets CAEP session-revoked in security event tokens. The caller needs `audit:read`, too. Needs the permission `webhooks:write`.
          */
         readonly post: operations["postAdminWebhooks"];
         readonly delete?: never;
@@ -926,6 +946,17 @@ export interface components {
         readonly OAuthError: {
             readonly error: string;
             readonly error_description: string;
+        };
+        readonly SecurityEventError: {
+            readonly error: {
+                /** @enum {string} */
+                readonly code: "BAD_REQUEST" | "UNAUTHORIZED" | "TOKEN_EXPIRED" | "FORBIDDEN" | "NOT_FOUND" | "METHOD_NOT_ALLOWED" | "CONFLICT" | "PAYLOAD_TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "RATE_LIMITED" | "INTERNAL" | "UNAVAILABLE";
+                readonly message: string;
+                /** Format: uuid */
+                readonly request_id: string;
+            };
+            readonly err: string;
+            readonly description: string;
         };
         readonly Caller: {
             readonly principal: string;
@@ -1196,6 +1227,7 @@ export interface components {
             readonly name: string;
             readonly url: string;
             readonly types: readonly ("ticket.issued" | "ticket.denied" | "ticket.used" | "ticket.replayed" | "ticket.revoked" | "session.opened" | "session.renewed" | "session.closed" | "session.terminated" | "callback.used" | "worker.called" | "rpc.denied" | "rate.limited" | "key.created" | "key.rotated" | "key.revoked" | "key.resealed" | "service_token.created" | "service_token.rotated" | "service_token.revoked" | "grant.created" | "grant.deleted" | "lock.created" | "lock.lifted" | "agent.deleted" | "webhook.created" | "webhook.redelivered" | "webhook.deleted" | "login.succeeded" | "login.ended" | "admin.read" | "audit.purged")[] | null;
+            readonly audience: string | null;
             readonly created_by: string;
             /** Format: date-time */
             readonly created_at: string;
@@ -1376,6 +1408,15 @@ export interface components {
                 readonly "application/json": components["schemas"]["OAuthError"];
             };
         };
+        /** @description the request is not valid */
+        readonly SecurityEventError400: {
+            headers: {
+                readonly [name: string]: unknown;
+            };
+            content: {
+                readonly "application/json": components["schemas"]["SecurityEventError"];
+            };
+        };
         /** @description the resource is in another state */
         readonly Error409: {
             headers: {
@@ -1403,6 +1444,7 @@ export interface components {
 export type Error = components['schemas']['Error'];
 export type Ticket = components['schemas']['Ticket'];
 export type OAuthError = components['schemas']['OAuthError'];
+export type SecurityEventError = components['schemas']['SecurityEventError'];
 export type Caller = components['schemas']['Caller'];
 export type Explanation = components['schemas']['Explanation'];
 export type OfferedAgent = components['schemas']['OfferedAgent'];
@@ -1439,6 +1481,7 @@ export type ResponseOAuthError413 = components['responses']['OAuthError413'];
 export type ResponseOAuthError429 = components['responses']['OAuthError429'];
 export type ResponseOAuthError500 = components['responses']['OAuthError500'];
 export type ResponseOAuthError503 = components['responses']['OAuthError503'];
+export type ResponseSecurityEventError400 = components['responses']['SecurityEventError400'];
 export type ResponseError409 = components['responses']['Error409'];
 export type ResponseNotReady503 = components['responses']['NotReady503'];
 export type $defs = Record<string, never>;
@@ -1906,6 +1949,32 @@ export interface operations {
             readonly 429: components["responses"]["OAuthError429"];
             readonly 500: components["responses"]["OAuthError500"];
             readonly 503: components["responses"]["OAuthError503"];
+        };
+    };
+    readonly postCaepEvents: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description done; some live sessions have not been notified yet */
+            readonly 202: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
+            readonly 400: components["responses"]["SecurityEventError400"];
+            readonly 403: components["responses"]["Error403"];
+            readonly 404: components["responses"]["Error404"];
+            readonly 413: components["responses"]["Error413"];
+            readonly 415: components["responses"]["Error415"];
+            readonly 429: components["responses"]["Error429"];
+            readonly 500: components["responses"]["Error500"];
+            readonly 503: components["responses"]["Error503"];
         };
     };
     readonly getMe: {
@@ -3619,6 +3688,10 @@ export interface operations {
                     readonly url: string;
                     /** @description types of events; left out: all */
                     readonly types?: readonly ("ticket.issued" | "ticket.denied" | "ticket.used" | "ticket.replayed" | "ticket.revoked" | "session.opened" | "session.renewed" | "session.closed" | "session.terminated" | "callback.used" | "worker.called" | "rpc.denied" | "rate.limited" | "key.created" | "key.rotated" | "key.revoked" | "key.resealed" | "service_token.created" | "service_token.rotated" | "service_token.revoked" | "grant.created" | "grant.deleted" | "lock.created" | "lock.lifted" | "agent.deleted" | "webhook.created" | "webhook.redelivered" | "webhook.deleted" | "login.succeeded" | "login.ended" | "admin.read" | "audit.purged")[];
+                    /** @description of the security event tokens that it gets in place of webhooks */
+                    readonly audience?: string;
+                    /** @description value of the Authorization header for a receiver of tokens */
+                    readonly authorization?: string;
                 };
             };
         };
@@ -3635,6 +3708,7 @@ export interface operations {
                         readonly name: string;
                         readonly url: string;
                         readonly types: readonly ("ticket.issued" | "ticket.denied" | "ticket.used" | "ticket.replayed" | "ticket.revoked" | "session.opened" | "session.renewed" | "session.closed" | "session.terminated" | "callback.used" | "worker.called" | "rpc.denied" | "rate.limited" | "key.created" | "key.rotated" | "key.revoked" | "key.resealed" | "service_token.created" | "service_token.rotated" | "service_token.revoked" | "grant.created" | "grant.deleted" | "lock.created" | "lock.lifted" | "agent.deleted" | "webhook.created" | "webhook.redelivered" | "webhook.deleted" | "login.succeeded" | "login.ended" | "admin.read" | "audit.purged")[] | null;
+                        readonly audience: string | null;
                         readonly created_by: string;
                         /** Format: date-time */
                         readonly created_at: string;
@@ -3646,7 +3720,7 @@ export interface operations {
                         readonly last_fault: string | null;
                         readonly failing_since: string | null;
                         readonly next_try_at: string | null;
-                        readonly secret: string;
+                        readonly secret: string | null;
                     };
                 };
             };

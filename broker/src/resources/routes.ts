@@ -5,6 +5,7 @@ import { TicketRequest } from '../mint/ticket-request.ts';
 import { oauthRefusal } from '../oauth/refusal.ts';
 import type { COSTS, Handler, Limit, Route } from '../runtime/call.ts';
 import { receiveLogout } from '../sign-in/backchannel-logout.ts';
+import { receiveSecurityEvent, refuseSet } from '../sign-in/caep.ts';
 import { finishLogin } from '../sign-in/callback.ts';
 import { beginLogin, LoginQuery } from '../sign-in/login.ts';
 import { LogoutQuery, logOut } from '../sign-in/logout.ts';
@@ -170,6 +171,12 @@ export const ROUTES: readonly Route[] = [
     path: '/auth/backchannel-logout',
     ...open(FAILURES, receiveLogout, BY_OAUTH),
     renderError: oauthRefusal('request'),
+  },
+  {
+    method: 'POST',
+    path: '/caep/events',
+    ...open(FAILURES, receiveSecurityEvent),
+    renderError: refuseSet,
   },
   {
     method: 'GET',

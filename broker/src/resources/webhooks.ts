@@ -11,11 +11,11 @@ import { changePolicy } from '../revocation/changes.ts';
 import { readBody } from '../runtime/body.ts';
 import type { Call, Handler } from '../runtime/call.ts';
 import type { BrokerPorts } from '../runtime/ports.ts';
-import { isTaken, MAX_WEBHOOKS } from '../webhooks/deliver.ts';
-import { makeWebhookSecret, signedWebhook } from '../webhooks/message.ts';
-import type { PostResult } from '../webhooks/post.ts';
+import { isTaken, MAX_WEBHOOKS, openSender } from '../webhooks/deliver.ts';
+import { makeWebhookSecret } from '../webhooks/message.ts';
 import { isLocal, receiverUrlFault } from '../webhooks/receiver-url.ts';
-import { openSecret, sealSecret } from '../webhooks/secret.ts';
+import { sealSecret } from '../webhooks/secret.ts';
+import { isOwnAudience } from '../webhooks/set.ts';
 import { Reason, readReason, reasonOf } from './reason.ts';
 
 /** Body of `POST /admin/webhooks`. */
@@ -24,6 +24,14 @@ export const CreateWebhook = z.strictObject({
   url: z.string().min(1).max(1024),
   /** Left out: all. */
   types: z.array(z.enum(AUDIT_TYPES)).min(1).max(AUDIT_TYPES.length).optional(),
+  /** `aud` of the security event tokens that the receiver gets in place of webhooks. */
+  audience: z.string().min(1).max(512).optional(),
+  /** The value of `Authorization` for a receiver of tokens. */
+  authorization: z
+    .string()
+    .regex(/^[\x21-\x7e]+( [\x21-\x7e]+)*$/)
+    .max(4096)
+    .optional(),
 });
 
 /** Body of `POST /admin/webhooks/:id/redeliver`: one of the two. */
@@ -42,6 +50,7 @@ const view = (row: WebhookRow, through: number) => ({
   name: row.name,
   url: row.url,
   types: row.types,
+  audience: row.audience,
   created_by: row.createdBy,
   created_at: iso(row.createdAt),
   delivered_through: row.seq,
@@ -84,24 +93,27 @@ export const createWebhook: Handler = async (call) => {
   if (!who.principal.permissions.includes('audit:read')) return permissionMissing('audit:read');
   const body = await readBody(call.request, CreateWebhook);
   if (!body.ok) return body;
-  const { name, url, types } = body.value;
-  const fault = receiverUrlFault(url, isLocal(ports.config));
-  if (fault !== undefined) return err('field_invalid', { field: 'url', hint: fault });
-  const [id, secret, seq] = [
-    ports.randomId(),
-    makeWebhookSecret(ports.randomBytes),
-    await sealedThrough(ports),
-  ];
+  const fault = faultOf(body.value, ports);
+  if (fault !== undefined) return err('field_invalid', fault);
+  const { name, url, types, audience, authorization = '' } = body.value;
+  const [id, seq] = [ports.randomId(), await sealedThrough(ports)];
+  const secret = audience === undefined ? makeWebhookSecret(ports.randomBytes) : null;
+  const keks = await ports.keyring.sealingKeys();
   const row: WebhookRow = {
-    ...{ id, name, url, types: types === undefined ? null : [...new Set(types)], audience: null },
-    sealed: await sealSecret(await ports.keyring.sealingKeys(), id, secret, ports.randomBytes),
+    ...{ id, name, url, types: types === undefined ? null : [...new Set(types)], audience: audience ?? null },
+    sealed: await sealSecret(keks, id, secret ?? authorization, ports.randomBytes),
     ...{ createdBy: who.principal.id, createdAt: now, seq, dueAt: now, attempts: 0, skipped: 0 },
     ...{ triedAt: null, status: null, fault: null, failingSince: null },
   };
   const created = await changePolicy(
     {
       statement: ports.control.webhooks.insert(row, MAX_WEBHOOKS),
-      event: webhookEvent(call, 'webhook.created', row, { types: types?.join(' ') ?? 'all' }),
+      event: webhookEvent(
+        call,
+        'webhook.created',
+        row,
+        audience === undefined ? { types: row.types?.join(' ') ?? 'all' } : { audience },
+      ),
     },
     ports,
   );
@@ -110,25 +122,37 @@ export const createWebhook: Handler = async (call) => {
   return ok({ status: 201, body: { ...view(row, seq), secret } });
 };
 
-/** `POST /admin/webhooks/:id/test`: sends a message of the type `webhook.test` now, and answers what came of it. */
+/** The first member that does not go with the others, or that the configuration does not allow. */
+function faultOf(
+  { url, types, audience, authorization }: z.output<typeof CreateWebhook>,
+  { config }: BrokerPorts,
+): { readonly field: string; readonly hint: string } | undefined {
+  const hint = receiverUrlFault(url, isLocal(config));
+  if (hint !== undefined) return { field: 'url', hint };
+  if (audience === undefined)
+    return authorization === undefined
+      ? undefined
+      : { field: 'authorization', hint: 'webhooks have a signature: it goes with an audience' };
+  if (types !== undefined)
+    return { field: 'types', hint: 'a receiver with an audience gets session-revoked alone' };
+  // A token for the audience of a ticket would differ from one by its type alone.
+  return isOwnAudience(audience, config)
+    ? { field: 'audience', hint: 'it must be that of the receiver, and not one of ours' }
+    : undefined;
+}
+
+/** `POST /admin/webhooks/:id/test`: sends a message that says that it is a test, and answers what came of it. */
 export const testWebhook: Handler = async (call) => {
   const found = await findWebhook(call);
   if (!found.ok) return found;
-  const row = found.value;
   const { now, ports } = call;
-  const secret = await openSecret(await ports.keyring.sealingKeys(), row);
-  const content = {
-    ...{ id: `test_${ports.randomId()}`, type: 'webhook.test', timestamp: iso(now) },
-    data: { webhook: row.id },
-  };
-  const result: PostResult | { readonly fault: 'secret_unreadable' } =
-    secret === undefined
-      ? { fault: 'secret_unreadable' }
-      : await ports.post(row.url, await signedWebhook(content, secret, now));
+  const sender = await openSender(found.value, ports);
+  if (!sender.ok) return sender;
+  const result = await ports.post(found.value.url, await sender.value.test(now));
   return ok({
     status: 200,
     body: {
-      delivered: 'status' in result && isTaken(result),
+      delivered: isTaken(result),
       status: 'status' in result ? result.status : null,
       fault: 'fault' in result ? result.fault : null,
     },

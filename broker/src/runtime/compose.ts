@@ -10,8 +10,8 @@ import type { CredentialPorts } from '../credentials/authenticate.ts';
 import { claimRuleFaults } from '../credentials/claim-rules.ts';
 import type { ForeignIssuer, IssuerWithKeys } from '../credentials/foreign-jwt.ts';
 import { knownPermissions } from '../credentials/permissions.ts';
+import { registeredKeys } from '../credentials/registered-keys.ts';
 import { digestSecret } from '../credentials/secret.ts';
-import { workloadKeys } from '../credentials/workload-keys.ts';
 import { createKeyring } from '../keys/keyring.ts';
 import type { BrokerPorts } from './ports.ts';
 
@@ -95,10 +95,11 @@ function credentialPorts(config: BrokerConfig, runtime: Runtime): CredentialPort
     },
     auth0: { issuers: auth0, rules },
     oidc: {
-      issuers: config.oidc.map((each) => workloadKeys(each, runtime)),
+      issuers: config.oidc.map((each) => registeredKeys(each, runtime)),
       rules,
       usedTokens: control.usedTokens,
     },
+    caep: config.caep.map((each) => registeredKeys(each, runtime)),
     signIn:
       signIn === undefined || tenantKeys === undefined
         ? undefined

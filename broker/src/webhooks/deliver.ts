@@ -2,17 +2,21 @@ import type { ControlStore } from '@agent-ticket/drizzle/control/store.ts';
 import type { WebhookProgress, WebhookRow } from '@agent-ticket/drizzle/control/webhooks.ts';
 import type { AuditEventRow } from '@agent-ticket/drizzle/record/audit-log.ts';
 import type { RecordStore } from '@agent-ticket/drizzle/record/store.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { auditEventView } from '../audit/view.ts';
 import type { Keyring } from '../keys/keyring.ts';
 import { yieldTurn } from '../runtime/yield-turn.ts';
-import { eventContent, signedWebhook } from './message.ts';
+import { eventContent, signedWebhook, testContent } from './message.ts';
 import type { Message, Post, PostResult } from './post.ts';
 import { openSecret } from './secret.ts';
+import { type SetConfig, sessionRevokedSet, verificationSet } from './set.ts';
 
 export interface WebhookPorts {
   readonly control: Pick<ControlStore, 'webhooks'>;
   readonly record: Pick<RecordStore, 'auditLog' | 'checkpoints'>;
-  readonly keyring: Pick<Keyring, 'sealingKeys'>;
+  readonly keyring: Pick<Keyring, 'sealingKeys' | 'signer'>;
+  readonly config: SetConfig;
+  readonly randomId: () => string;
   readonly post: Post;
   readonly clock: () => number;
   readonly log: (event: Readonly<Record<string, unknown>>) => void;
@@ -77,17 +81,42 @@ export async function deliverEvents(ports: WebhookPorts): Promise<void> {
   if (failed !== undefined) throw failed.reason;
 }
 
-/** Makes the message of an event at the time of sending, in ms; `undefined`: the receiver does not want it. */
-type MakeMessage = (event: AuditEventRow, now: number) => Promise<Message | undefined>;
+/** What makes the messages of one receiver. Times in ms. */
+interface Sender {
+  /** `undefined`: the receiver does not want the event. */
+  readonly messageOf: (event: AuditEventRow, now: number) => Promise<Message | undefined>;
+  readonly test: (now: number) => Promise<Message>;
+}
 
-/** `undefined`: the secret does not open. */
-async function messagesOf(row: WebhookRow, { keyring }: WebhookPorts): Promise<MakeMessage | undefined> {
+/** The sender for a receiver, or why nothing can be signed for it now. */
+export async function openSender(
+  row: WebhookRow,
+  { config, keyring, randomId, clock }: WebhookPorts,
+): Promise<Outcome<Sender>> {
   const secret = await openSecret(await keyring.sealingKeys(), row);
-  if (secret === undefined) return undefined;
-  return async (event, now) =>
-    row.types === null || row.types.includes(event.type)
-      ? signedWebhook(eventContent(auditEventView(event)), secret, now)
-      : undefined;
+  if (secret === undefined) return err('webhook_secret_unreadable');
+  const { audience } = row;
+  if (audience === null) {
+    return ok({
+      messageOf: async (event, now) =>
+        row.types === null || row.types.includes(event.type)
+          ? signedWebhook(eventContent(auditEventView(event)), secret, now)
+          : undefined,
+      test: (now) => signedWebhook(testContent(row.id, randomId(), now), secret, now),
+    });
+  }
+  const signer = await keyring.signer(clock());
+  if (!signer.ok) return signer;
+  const ofKey = { audience, key: signer.value.material, config };
+  const authorized = (message: Message): Message =>
+    secret === '' ? message : { ...message, headers: { ...message.headers, authorization: secret } };
+  return ok({
+    async messageOf(event) {
+      const message = await sessionRevokedSet(event, ofKey);
+      return message && authorized(message);
+    },
+    test: async (now) => authorized(await verificationSet(row.id, randomId(), now, ofKey)),
+  });
 }
 
 /** One run of deliveries to one webhook, of events up to `through`, none begun after `end`. */
@@ -113,9 +142,9 @@ async function deliverTo(row: WebhookRow, through: number, end: number, ports: W
     await store();
   };
 
-  const makeMessage = await messagesOf(row, ports);
-  if (makeMessage === undefined) {
-    Object.assign(progress, { triedAt: startedAt, status: null, fault: 'secret_unreadable' });
+  const sender = await openSender(row, ports);
+  if (!sender.ok) {
+    Object.assign(progress, { triedAt: startedAt, status: null, fault: sender.denial.reason });
     return fail();
   }
   /** Numbers of events that were refused since the cursor, in this run. */
@@ -128,7 +157,7 @@ async function deliverTo(row: WebhookRow, through: number, end: number, ports: W
     const now = clock();
     if (sent >= MAX_DELIVERIES || examined >= MAX_EXAMINED || now >= end) break;
     examined += 1;
-    const message = await makeMessage(event, now);
+    const message = await sender.value.messageOf(event, now);
     if (message === undefined) {
       if (refused.length === 0) progress.seq = event.seq;
       continue;

@@ -1,4 +1,5 @@
 import type { auditEventView } from '../audit/view.ts';
+import { iso } from '../http/iso.ts';
 import type { Message } from './post.ts';
 
 /** The content of a signed webhook, in the members of Standard Webhooks. */
@@ -40,6 +41,12 @@ export function eventContent(event: ReturnType<typeof auditEventView>): WebhookC
     ? of({ ...event, details: { omitted: true } })
     : whole;
 }
+
+/** The content of a test. `now` in ms. */
+export const testContent = (webhook: string, id: string, now: number): WebhookContent => ({
+  ...{ id: `test_${id}`, type: 'webhook.test', timestamp: iso(now) },
+  data: { webhook },
+});
 
 /** A message of Standard Webhooks 1.0: the HMAC covers id, time of sending and body. `now` in ms. */
 export async function signedWebhook(
