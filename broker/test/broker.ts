@@ -62,6 +62,7 @@ export function startBroker(options: BrokerOptions = {}): Broker {
       : shardOn(control, options),
     ping: { control: () => ping(control), record: () => ping(record) },
     fetch: (url) => outbound.fetch(url),
+    measure: () => {},
     post: postByFetch((url) => outbound.fetch(url)),
     // Waiting turns the clock by hand, so that no test does.
     sleep: async (ms) => {

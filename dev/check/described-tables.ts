@@ -1,4 +1,5 @@
 import { PUBLISHED, SIGNING } from '@agent-ticket/broker/src/keys/schedule.ts';
+import { SERIES } from '@agent-ticket/broker/src/metrics/series.ts';
 import { CLAIM_LAPSES_MS, MAX_CLAIMS, RULE_NAMES } from '@agent-ticket/broker/src/mint/policy.ts';
 import { AUDIT_TYPES, type AuditType } from '@agent-ticket/shared/audit-event.ts';
 import * as limits from '@agent-ticket/shared/limits.ts';
@@ -115,6 +116,18 @@ export const auditTypes = (): string =>
   table(
     ['type', 'what happened'],
     AUDIT_TYPES.map((type) => [code(type), AUDIT_DESCRIPTIONS[type]]),
+  );
+
+/** The series of the broker. */
+export const metrics = (): string =>
+  table(
+    ['series', 'type', 'labels', 'what it says'],
+    Object.entries(SERIES).map(([name, { type, labels, help }]) => [
+      code(name),
+      type,
+      labels.map(code).join(', '),
+      help.replace(/^\w/, (letter) => letter.toLowerCase()).replace(/\.$/, ''),
+    ]),
   );
 
 export const keyStates = (): string =>

@@ -69,6 +69,7 @@ export async function openBroker(settings: Readonly<Record<string, string>> = {}
     compose(config, AGENTS, {
       control: control.store,
       record: record.store,
+      measure: () => {},
       post: async () => ({ fault: 'unreachable' }),
       sendControl: () => Promise.reject(new TypeError('there is no agent worker')),
       shard: {

@@ -18,6 +18,7 @@ export const PERMISSIONS = [
   'sessions:terminate',
   'audit:read',
   'webhooks:write',
+  'metrics:read',
   'tickets:read',
   'tickets:revoke',
   'explain:any',

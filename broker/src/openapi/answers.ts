@@ -135,6 +135,11 @@ export const ANSWERS: Readonly<Record<string, BrokerAnswers>> = {
     errors: [404, 413, 415],
     errorBody: 'security-event',
   },
+  'GET /metrics': {
+    summary: 'The series of this process as Prometheus text, on Node',
+    answers: { 200: { media: 'text/plain' } },
+    errors: [404],
+  },
   'GET /me': {
     summary: 'Show the principal of the caller, and its permissions',
     answers: {

@@ -30,6 +30,7 @@ import {
 } from './keys.ts';
 import { CreateLock, createLock, liftLock, listLocks } from './locks.ts';
 import { MeQuery, showPrincipal } from './me.ts';
+import { showMetrics } from './metrics.ts';
 import { showOpenApi } from './openapi.ts';
 import { listPrincipals, PrincipalQuery } from './principals.ts';
 import { ReasonQuery } from './reason.ts';
@@ -329,6 +330,7 @@ export const ROUTES: readonly Route[] = [
     path: '/admin/webhooks/:id',
     ...permitted('webhooks:write', 'change', deleteWebhook, ReasonQuery),
   },
+  { method: 'GET', path: '/metrics', ...permitted('metrics:read', 'read', showMetrics) },
   {
     method: 'GET',
     path: '/openapi.json',

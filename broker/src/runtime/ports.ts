@@ -2,6 +2,7 @@ import type { Anchor } from '../audit/anchor.ts';
 import type { BrokerConfig } from '../config/config.ts';
 import type { CredentialPorts } from '../credentials/authenticate.ts';
 import type { Keyring } from '../keys/keyring.ts';
+import type { Sample } from '../metrics/series.ts';
 import type { ExchangePorts } from '../mint/mint.ts';
 import type { MintPorts } from '../mint/shard.ts';
 import type { Post } from '../webhooks/post.ts';
@@ -13,6 +14,8 @@ export interface BrokerPorts extends ExchangePorts, Pick<MintPorts, 'registry'> 
   readonly keyring: Keyring;
   /** Keys that sign checkpoints of the audit log, and nothing else. */
   readonly auditKeyring: Keyring;
+  /** The series of this process, where it writes them down for Prometheus; left out: they go elsewhere. */
+  readonly metricsText?: ((gauges: readonly Sample[]) => string) | undefined;
   readonly anchor: Anchor;
   /** Sends a message to a receiver whose address an operator chose. */
   readonly post: Post;

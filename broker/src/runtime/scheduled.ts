@@ -10,6 +10,7 @@ import { purgeAudit } from '../audit/retention.ts';
 import { isFull, sealAudit } from '../audit/sealer.ts';
 import { INSTANCE_WINDOW_MS, RATE_WINDOW_MS } from '../http/rate.ts';
 import { maintainKeys } from '../keys/maintenance.ts';
+import { measureGauges } from '../resources/metrics.ts';
 import { changePolicy, newRevocation } from '../revocation/changes.ts';
 import { flushOutbox, keepNumbersAhead } from '../revocation/outbox.ts';
 import { compareRegistries, reconcileSessions } from '../revocation/send-command.ts';
@@ -47,6 +48,7 @@ export async function runScheduled(ports: BrokerPorts): Promise<void> {
   await step('retention', ports, () => whileMore(ports, async () => (await purgeAudit(ports, now)) > 0));
   await step('sessions', ports, () => whileMore(ports, async () => (await purgeSessions(ports, now)) > 0));
   await step('expired', ports, () => purgeExpired(ports));
+  await step('metrics', ports, () => measureGauges(ports, now));
   // The last, since it waits for others.
   await step('webhooks', ports, () => deliverEvents(ports));
 }

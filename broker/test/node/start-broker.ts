@@ -3,6 +3,7 @@ import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import type { Hono } from 'hono';
 import { AGENTS } from '../../../agents.ts';
 import { readConfig } from '../../src/config/config.ts';
+import { createMeter } from '../../src/metrics/series.ts';
 import { mintShardInProcess } from '../../src/mint/shard-node.ts';
 import { compose, type Runtime } from '../../src/runtime/compose.ts';
 import type { BrokerPorts } from '../../src/runtime/ports.ts';
@@ -73,8 +74,11 @@ export async function startNodeBroker(
   const caller = { address: '192.0.2.1' };
   const [events, fetched, commands]: [AuditEvent[], string[], string[]] = [[], [], []];
   const logged: Readonly<Record<string, unknown>>[] = [];
+  const meter = createMeter();
   const receivers: StartedBroker['receivers'] = new Map();
   const runtime: Runtime = {
+    measure: meter.measure,
+    metricsText: meter.text,
     post: async (url, message) => receivers.get(url)?.(message) ?? { fault: 'unreachable' },
     control: control.store,
     record: watched(record.store, events),

@@ -11,6 +11,7 @@ import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import type { AgentRegistry } from '@agent-ticket/shared/registry.ts';
 import { getRequestListener } from '@hono/node-server';
 import { clientAddress, isForwardedTls } from '../../http/client-address.ts';
+import { createMeter } from '../../metrics/series.ts';
 import { mintShardInProcess } from '../../mint/shard-node.ts';
 import { isLocal } from '../../webhooks/receiver-url.ts';
 import { compose } from '../compose.ts';
@@ -81,9 +82,12 @@ async function start(
   const isTrusted = openTrustedProxies(config.trustedProxies);
   const pepper = createSecretKey(config.broker.tokenPepper);
   const web = openWeb();
+  const meter = createMeter();
 
   const ports = compose(config.broker, registry, {
     ...web,
+    measure: meter.measure,
+    metricsText: meter.text,
     post: openPost(isLocal(config.broker)),
     control: control.store,
     record: record.store,
