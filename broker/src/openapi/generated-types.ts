@@ -855,6 +855,7 @@ export interface components {
             readonly permissions: readonly string[];
             readonly groups: readonly string[];
             readonly agents: readonly string[] | null;
+            readonly locked: boolean;
             readonly expires_at: string | null;
             readonly sources: readonly {
                 /** @enum {string} */
@@ -2644,7 +2645,7 @@ export interface operations {
                 /** @description slug of the agent */
                 readonly agent?: string;
                 /** @description name of the instance */
-                readonly instance?: string;
+                readonly instance?: "*" | string;
                 /** @description a principal, email:<address>, email:*@<domain> or group:<issuer>:<name> */
                 readonly subject?: string;
             };
@@ -3407,7 +3408,7 @@ export interface operations {
         readonly parameters: {
             readonly query?: {
                 /** @description number of an event; the answer begins with the next one */
-                readonly after?: string;
+                readonly after?: number;
             };
             readonly header?: never;
             readonly path?: never;

@@ -1,7 +1,6 @@
 import { isPrincipalId } from '@agent-ticket/shared/principal-id.ts';
 import { column, EVENT_COLUMNS, SESSION_COLUMNS, since } from './columns.ts';
 import { showExplanation } from './explain.ts';
-import type { Members } from './operation.ts';
 import type { ApiRow, Field } from './row.ts';
 import { sessionsEnd } from './sessions-end.ts';
 import { cell } from './show.ts';
@@ -14,12 +13,9 @@ const BY_PERSON = {
     member: 'label',
     flag: '--person <label or id>',
     about: 'an e-mail address, or the id of a principal',
+    memberFor: (text) => (isPrincipalId(text) ? 'principal' : 'label'),
   },
 } as const satisfies Readonly<Record<string, Field | null>>;
-const byPerson = ({ label, ...rest }: Members): Members => ({
-  ...rest,
-  ...(typeof label === 'string' && { [isPrincipalId(label) ? 'principal' : 'label']: label }),
-});
 
 const member = (value: unknown, name: string): string => cell(Object(value)[name]);
 
@@ -88,7 +84,7 @@ export const API_ROWS: readonly ApiRow[] = [
     adjust: ({ active, ...rest }) => {
       const isTimed = ['at', 'from', 'to'].some((name) => rest[name] !== undefined);
       const wanted = active ?? (isTimed ? 'any' : 'true');
-      return { ...byPerson(rest), ...(wanted === 'any' ? {} : { active: wanted }) };
+      return { ...rest, ...(wanted === 'any' ? {} : { active: wanted }) };
     },
     columns: SESSION_COLUMNS,
   },
@@ -103,8 +99,12 @@ export const API_ROWS: readonly ApiRow[] = [
     call: 'POST /admin/agents/sessions/terminate',
     example: 'sessions end --person ann@example.com --reason "lost laptop"',
     differs: BY_PERSON,
-    more: [{ member: 'id', flag: '[id]', about: 'id of one session, from the list' }],
-    adjust: byPerson,
+    more: [
+      {
+        ...{ member: 'id', flag: '[id]', about: 'id of one session, from the list' },
+        call: 'DELETE /admin/agents/sessions/{id}',
+      },
+    ],
     ends: 'This ends live sessions.',
     run: sessionsEnd,
   },
