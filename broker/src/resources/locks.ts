@@ -89,8 +89,11 @@ export const liftLock: Handler = async (call) => {
   const id = z.uuid().safeParse(call.params.id);
   if (!id.success) return err('field_invalid', { field: 'id' });
   const lock = await revocations.find(id.data);
-  if (lock?.code !== 'locked' || !isWithinAgents(call, readTargetName(lock.target)))
-    return err('lock_unknown');
+  if (lock?.code !== 'locked') return err('lock_unknown');
+  const target = readTargetName(lock.target);
+  if (!isWithinAgents(call, target)) return err('lock_unknown');
+  if (target.kind === 'key' && (await isRevoked(target.kid, call)))
+    return err('key_already_revoked', { hint: 'the key was revoked for good, and so its lock stays' });
   const why = readReason(call.request);
   if (!why.ok) return why;
   return endResource(
@@ -105,6 +108,12 @@ export const liftLock: Handler = async (call) => {
     ports,
   );
 };
+
+async function isRevoked(kid: string, { ports }: Call): Promise<boolean> {
+  const { keys } = ports.control;
+  const all = [...(await keys.list('ticket')), ...(await keys.list('audit'))];
+  return all.some((row) => row.kid === kid && row.revokedAt !== null);
+}
 
 /** Whether a target lies within the agents that the caller's credential is limited to; people and keys never do. */
 export const isWithinAgents = ({ who }: Call, target: Target): boolean =>
