@@ -10,7 +10,16 @@ import { beginLogin, LoginQuery } from '../sign-in/login.ts';
 import { LogoutQuery, logOut } from '../sign-in/logout.ts';
 import { refuseSignIn } from '../sign-in/refusal-page.ts';
 import { listAgents } from './agents.ts';
-import { AuditQuery, ExportQuery, exportAuditLog, listAudit, listCheckpoints } from './audit.ts';
+import {
+  AcceptSeal,
+  AuditQuery,
+  acceptSeal,
+  ExportQuery,
+  exportAuditLog,
+  listAudit,
+  listCheckpoints,
+  showSeal,
+} from './audit.ts';
 import { showConsole } from './console.ts';
 import { ExplainRequest, explain } from './explain.ts';
 import { showFrontPage } from './front-page.ts';
@@ -313,6 +322,13 @@ export const ROUTES: readonly Route[] = [
     method: 'GET',
     path: '/admin/agents/audit/checkpoints',
     ...permitted('audit:read', 'read', listCheckpoints, PAGE),
+  },
+  { method: 'GET', path: '/admin/agents/audit/seal', ...permitted('audit:read', 'read', showSeal) },
+  {
+    method: 'POST',
+    path: '/admin/agents/audit/seal/accept',
+    body: AcceptSeal,
+    ...permitted('audit:accept', 'change', acceptSeal),
   },
   {
     method: 'GET',
