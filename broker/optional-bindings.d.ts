@@ -1,4 +1,4 @@
-/** Bound where an operator wants it; see docs/operations.md. `wrangler types` cannot know a binding that may be left out. */
+/** Bound where an operator wants it; see docs/operate/audit.md and docs/operate/security-events.md. `wrangler types` cannot know a binding that may be left out. */
 declare namespace Cloudflare {
   interface Env {
     SECURITY_EVENTS?: AnalyticsEngineDataset;

@@ -168,7 +168,7 @@ async function ping(database: D1Database): Promise<void> {
 }
 
 const UNSAFE =
-  'agent code runs in the isolate that opens the signing keys, and can make tickets for anybody: see docs/one-worker.md';
+  'agent code runs in the isolate that opens the signing keys, and can make tickets for anybody: see docs/deploy/one-worker.md';
 
 /** What a mounted broker has of its own: commands go to the gate by the binding of the worker to itself. */
 function openMount(basePath: string, { BROKER }: BrokerEnv) {

@@ -179,11 +179,11 @@ function report(written: readonly string[], agents: readonly FoundAgent[], folde
     '  4. The entry file: const routeAgentRequest = createGate(AGENTS), in place of the import from agents, and',
     "     export { RecorderObject } from '@agent-ticket/agent-worker'",
     '  5. The wrangler configuration of the agents: RECORDER, RECORD, ISSUER and TICKET_AUDIENCE, as in',
-    '     https://github.com/agent-ticket/agent-ticket-broker/blob/main/docs/adopt.md',
+    '     https://github.com/agent-ticket/agent-ticket-broker/blob/main/docs/start/protect.md',
     ...unbound,
     '  6. To try all of it on this machine: npx agent-ticket dev',
     '  7. To put both on Cloudflare: npx agent-ticket deploy',
-    '     https://github.com/agent-ticket/agent-ticket-broker/blob/main/docs/deploy.md',
+    '     https://github.com/agent-ticket/agent-ticket-broker/blob/main/docs/deploy/cloudflare.md',
     '',
   ].join('\n');
 }

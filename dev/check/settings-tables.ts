@@ -19,7 +19,7 @@ const BROKER: Descriptions<typeof BrokerSettings.shape> = {
     'The name of the agent worker in tickets; the same text on both sides. Must be set, unless `WORKERS` names all',
   AGENT_WORKER_URL: 'Address of the agent worker, for the `url` of an answer; set together with the audience',
   WORKERS:
-    'JSON object: more agent workers by the names that the registry has for them, each `{"url", "audience"}`; see [several workers](several-workers.md)',
+    'JSON object: more agent workers by the names that the registry has for them, each `{"url", "audience"}`; see [several workers](../deploy/several-workers.md)',
   KEK: { secret: 'Encrypts signing keys at rest: 32 random bytes in base64url' },
   KEK_PREVIOUS: { secret: 'The `KEK` before it, while keys are still sealed with that' },
   KEY_ROTATION_DAYS: 'How long a signing key signs before the next one does',
@@ -33,15 +33,15 @@ const BROKER: Descriptions<typeof BrokerSettings.shape> = {
     secret: 'Goes into the digests of service-token secrets: 32 random bytes in base64url',
   },
   PRINCIPAL_LABEL:
-    'The label by which operators see people: `email`, the verified address; `name`, as the issuer gives it; or `none`, which also deletes stored labels. See [personal data](operations.md#personal-data)',
+    'The label by which operators see people: `email`, the verified address; `name`, as the issuer gives it; or `none`, which also deletes stored labels. See [personal data](../operate/personal-data.md)',
   SHARDS:
-    'Objects among which accounts are divided for minting, on Workers; 1 to 64. See [operations](operations.md)',
+    'Objects among which accounts are divided for minting, on Workers; 1 to 64. See [mint shards](../operate/health.md)',
   ALLOWED_ORIGINS: `${LIST} exact origins of pages that may ask the broker`,
   MODE: '`production` or `development`',
   AUTH_MODE: '`required`, or `none`: everyone is one principal, in development on loopback only',
   CLAIM_RULES: 'JSON list: what verified claims are worth here; see below',
   OIDC_ISSUERS:
-    'JSON list: registered issuers of workload tokens; see [workload identity](workload-identity.md)',
+    'JSON list: registered issuers of workload tokens; see [workload identity](../identities/workload-identity.md)',
   TRUST_EMAIL: `${LIST} issuers, each exactly its \`iss\`, whose verified addresses e-mail grants may match`,
   CF_ACCESS_TEAM_DOMAIN: `${LIST} Access team domains, \`<team>.cloudflareaccess.com\``,
   CF_ACCESS_AUD: `${LIST} AUD tags of the Access applications; with several teams \`<team domain>|<AUD>\``,
@@ -52,7 +52,7 @@ const BROKER: Descriptions<typeof BrokerSettings.shape> = {
   AUTH0_AUDIENCE: `${LIST} API audiences, never a client id; with several domains \`<domain>|<audience>\``,
   AUTH0_JWKS_URL: `${LIST} key addresses in the order of the domains, where they are elsewhere`,
   AUTH0_CLIENT_ID:
-    'The broker as an application of the first Auth0 domain; with it people [sign in](auth0-session.md) here',
+    'The broker as an application of the first Auth0 domain; with it people [sign in](../identities/sign-in.md) here',
   AUTH0_CLIENT_SECRET: { secret: 'Secret of that application' },
   AUTH0_SESSION_ENCRYPTION_KEY: { secret: 'Encrypts the session cookie: 32 characters or more' },
   BASE_URL:
@@ -82,7 +82,7 @@ const AGENT_WORKER: Descriptions<typeof AgentWorkerSettings.shape & typeof DemoS
   TICKET_AUDIENCE: 'The name of this worker in tickets, as in the broker’s setting',
   BROKER_JWKS_URL: 'Where the broker’s keys are; left out: below `ISSUER`',
   AGENT_WORKER_URL:
-    'The agent worker’s origin, as in the broker’s setting. URLs of [callbacks](callbacks.md) need it; metadata for MCP clients have the origin of the request without it',
+    'The agent worker’s origin, as in the broker’s setting. URLs of [callbacks](../policy/callbacks.md) need it; metadata for MCP clients have the origin of the request without it',
   ALLOWED_ORIGINS: `${LIST} exact origins of pages that may open sockets, beside its own`,
   TICKET_REPLAY:
     '`note`, or `end-session`: a session ends when its ticket is shown again by somebody else; either way it is in the audit log',

@@ -44,7 +44,7 @@ const JOB = `access:dev-team.cloudflareaccess.com:service:${asJob.ACCESS_CLIENT_
 
 /** Every request of these documents, in their order there. A new one fails until it is tried here. */
 const DOCUMENTS: Readonly<Record<string, readonly Try[]>> = {
-  'docs/token.md': [
+  'docs/identities/oauth.md': [
     async (run) => {
       expect(claimsIn(await run({ env: asClient() }))).toMatchObject({ sub: service(), agent: 'counter' });
     },
@@ -72,7 +72,7 @@ const DOCUMENTS: Readonly<Record<string, readonly Try[]>> = {
       expect(json(answers)).toMatchObject({ active: true, sub: service(), instance: 'revoked' });
     },
   ],
-  'docs/service-tokens.md': [
+  'docs/identities/service-tokens.md': [
     async (run) => {
       expect(json(await run({ env: asOperator() }))).toMatchObject({ client_secret: expect.any(String) });
     },
@@ -92,7 +92,7 @@ const DOCUMENTS: Readonly<Record<string, readonly Try[]>> = {
       expect(explained).toMatchObject({ allowed: true });
     },
   ],
-  'docs/access.md': [
+  'docs/identities/access.md': [
     async (run) => {
       expect(claimsIn(await run(await atEdge()))).toMatchObject({ sub: JOB });
     },
@@ -100,7 +100,7 @@ const DOCUMENTS: Readonly<Record<string, readonly Try[]>> = {
       expect(json(await run(await atEdge()))).toMatchObject({ principal: JOB, method: 'access' });
     },
   ],
-  'docs/auth0-tokens.md': [
+  'docs/identities/auth0-tokens.md': [
     async (run) => {
       const answer = await run({
         env: { AUTH0_CLIENT_ID: 'dev-broker', AUTH0_CLIENT_SECRET: 'dev-broker-secret' },
@@ -131,7 +131,7 @@ describe.each(Object.entries(DOCUMENTS))('%s', (document, tries) => {
   );
 });
 
-describe('the GitHub Actions workflow of docs/workload-identity.md', () => {
+describe('the GitHub Actions workflow of docs/identities/workload-identity.md', () => {
   const run = async (claims: Readonly<Record<string, unknown>> = {}) => {
     const folder = await mkdtemp(join(tmpdir(), 'agent-ticket-job-'));
     onTestFinished(() => rm(folder, { recursive: true }));

@@ -5,7 +5,7 @@ import * as z from 'zod';
 import { blocksOf } from './documents.ts';
 
 const ALG = 'RS256';
-const DOCUMENT = 'docs/workload-identity.md';
+const DOCUMENT = 'docs/identities/workload-identity.md';
 const KID = 'github-of-the-tests';
 
 /** The signing key of the tests' GitHub, and its registration at a broker. */

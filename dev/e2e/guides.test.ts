@@ -51,14 +51,14 @@ const withAuthlib = await findPython(
 );
 
 it('the job of the Node guide counts', async () => {
-  const program = await programIn('docs/client-node.md');
+  const program = await programIn('docs/clients/node.md');
   const args = ['--input-type=module', '-e', program];
   const { stdout } = await run(process.execPath, args, { env: environment() });
   expect(stdout).toMatch(/^count \d+\n$/);
 });
 
 it('the job of the Node guide ends badly where it gets no ticket', async () => {
-  const program = await programIn('docs/client-node.md');
+  const program = await programIn('docs/clients/node.md');
   const env = { ...environment(), CLIENT_SECRET: 'atk_wrong' };
   const ended = run(process.execPath, ['--input-type=module', '-e', program], { env });
   await expect(ended).rejects.toMatchObject({ stderr: expect.stringContaining('no ticket: 401') });
@@ -66,12 +66,12 @@ it('the job of the Node guide ends badly where it gets no ticket', async () => {
 
 describe.skipIf(withClient === undefined)('the Python guide', () => {
   it('counts with a service token', async () => {
-    const [program] = await programsIn('docs/client-python.md');
+    const [program] = await programsIn('docs/clients/python.md');
     expect(await runPython(program)).toMatch(/^count \d+\n$/);
   });
 
   it('says that a secret is wrong, without showing it', async () => {
-    const [program] = await programsIn('docs/client-python.md');
+    const [program] = await programsIn('docs/clients/python.md');
     const ended = runPython(program, { CLIENT_SECRET: 'atk_wrong' });
     const stderr = 'wrong or revoked credential: 401 UNAUTHORIZED, request ';
     await expect(ended).rejects.toMatchObject({ stderr: expect.stringContaining(stderr) });
@@ -79,27 +79,27 @@ describe.skipIf(withClient === undefined)('the Python guide', () => {
   });
 
   it('connects a CI job by the identity that its platform gives it', async () => {
-    const [, program] = await programsIn('docs/client-python.md');
+    const [, program] = await programsIn('docs/clients/python.md');
     expect(await runPython(program, await jobWith({}))).toBe(
       'caller oidc:github:repo:octo-org@65/octo-repo@74:environment:production\n',
     );
   });
 
   it('ends a CI job of another repository', async () => {
-    const [, program] = await programsIn('docs/client-python.md');
+    const [, program] = await programsIn('docs/clients/python.md');
     const ended = runPython(program, await jobWith({ repository_id: '75' }));
     await expect(ended).rejects.toMatchObject({ stderr: expect.stringContaining('SignInRequired: 401') });
   });
 });
 
 it.skipIf(withAuthlib === undefined)('Authlib gets, introspects and revokes a ticket', async () => {
-  const program = await programIn('docs/token.md');
+  const program = await programIn('docs/identities/oauth.md');
   const { stdout } = await run(withAuthlib ?? '', ['-c', program], { env: environment() });
   expect(stdout).toBe('before: True\nafter: False\n');
 });
 
 it.skipIf(withAuthlib === undefined)('Authlib understands that its secret is wrong', async () => {
-  const program = await programIn('docs/token.md');
+  const program = await programIn('docs/identities/oauth.md');
   const env = { ...environment(), CLIENT_SECRET: 'atk_wrong' };
   const ended = run(withAuthlib ?? '', ['-c', program], { env });
   await expect(ended).rejects.toMatchObject({
@@ -108,7 +108,7 @@ it.skipIf(withAuthlib === undefined)('Authlib understands that its secret is wro
 });
 
 it('the loader for Next.js and SvelteKit has the messages of a chat, and no messages without a sign-in', async () => {
-  const blocks = await blocksOf('docs/client-react.md');
+  const blocks = await blocksOf('docs/clients/react.md');
   const loader = blocks.find(({ text }) => text.includes('export async function loadMessages'));
   const folder = await mkdtemp(join(tmpdir(), 'agent-ticket-loader-'));
   onTestFinished(() => rm(folder, { recursive: true }));

@@ -13,7 +13,7 @@ import { type Stack, startStack } from '../start/stack.ts';
 import { freePorts } from './free-ports.ts';
 import { nextFrame, openSocket } from './sockets.ts';
 
-/** Adds an agent to a copy of the sources by the steps of docs/policy.md, builds both workers and uses it. */
+/** Adds an agent to a copy of the sources by the steps of docs/policy/agents.md, builds both workers and uses it. */
 
 const COPIED = ['shared', 'drizzle', 'broker', 'agent-worker'];
 const LEFT_OUT = /(^|\/)(node_modules|\.wrangler|\.turbo|test)$|^(broker|agent-worker)\/dist$/;
@@ -48,9 +48,8 @@ async function copySources(): Promise<void> {
 
 /** The entry and the class that the guide shows. */
 async function shownInGuide(): Promise<{ entry: string; source: string }> {
-  const guide = await readFile(join(ROOT, 'docs', 'policy.md'), 'utf8');
-  const [, steps = ''] = guide.split('\n## Add an agent\n');
-  const [entry, source] = [...steps.matchAll(/```ts\n(.*?)```/gs)].map(([, text]) => text);
+  const guide = await readFile(join(ROOT, 'docs', 'policy', 'agents.md'), 'utf8');
+  const [entry, source] = [...guide.matchAll(/```ts\n(.*?)```/gs)].map(([, text]) => text);
   if (entry === undefined || source === undefined) throw new Error('the guide shows no entry and class');
   return { entry, source };
 }

@@ -24,7 +24,7 @@ beforeAll(async () => {
   tools = join(folder, 'tools', 'node_modules');
   await linkModules(folder);
   await installPackage(folder, 'client');
-  const guide = await readFile(`${ROOT}docs/client-node.md`, 'utf8');
+  const guide = await readFile(`${ROOT}docs/clients/node.md`, 'utf8');
   const [, program = ''] = /^```ts\n(.*?)^```$/ms.exec(guide) ?? [];
   await writeFile(join(folder, 'package.json'), '{ "private": true, "type": "module" }');
   // With a heartbeat, which must not keep the program running.

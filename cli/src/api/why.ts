@@ -38,7 +38,8 @@ const REMEDIES: Partial<Record<DenialReason, string>> = {
   session_terminated: 'An operator ended the session. The next one may be opened.',
   rights_changed:
     'A grant, rule or sign-in behind the session has changed. The client comes back with a new ticket.',
-  frame_scope_missing: 'The role lacks the scope of this call. See docs/policy.md for scopes of roles.',
+  frame_scope_missing:
+    'The role lacks the scope of this call. See docs/reference/scopes.md for scopes of roles.',
 };
 const isKnown = (code: unknown): code is DenialReason =>
   typeof code === 'string' && Object.hasOwn(REMEDIES, code);

@@ -17,7 +17,7 @@ const NAME = '@agent-ticket/agent-worker';
 
 /** The changes of the guide as one patch. */
 async function guidedPatch(): Promise<string> {
-  const guide = await readFile(`${ROOT}docs/adopt.md`, 'utf8');
+  const guide = await readFile(`${ROOT}docs/start/protect.md`, 'utf8');
   return [...guide.matchAll(/^```diff\n(.*?)^```$/gms)].map(([, patch]) => patch).join('');
 }
 
@@ -111,7 +111,7 @@ export async function followGuide(folder: string): Promise<void> {
   const patching = spawn('git', ['apply', '-'], { cwd: folder, stdio: ['pipe', 'inherit', 'inherit'] });
   patching.stdin.end(await guidedPatch());
   const [code] = await once(patching, 'close');
-  if (code !== 0) throw new Error('the lines of docs/adopt.md do not fit the app');
+  if (code !== 0) throw new Error('the lines of docs/start/protect.md do not fit the app');
 }
 
 /** The number of lines of the app that were added or changed by hand, and of removed ones. */
@@ -156,7 +156,7 @@ const Report = z.object({
 
 /** Runs the tests that the guide on testing shows. Answers the files, each with its tests that did not pass. */
 export async function runGuidedTests(folder: string): Promise<Map<string, string[]>> {
-  const guide = await readFile(`${ROOT}docs/testing.md`, 'utf8');
+  const guide = await readFile(`${ROOT}docs/start/testing.md`, 'utf8');
   for (const [, path = '', text = ''] of guide.matchAll(/^```ts\n\/\/ (\S+)\n(.*?)^```$/gms)) {
     await mkdir(dirname(join(folder, path)), { recursive: true });
     await writeFile(join(folder, path), text);

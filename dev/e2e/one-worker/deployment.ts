@@ -12,9 +12,9 @@ import { restartWorkers, startWorkers, type WorkersOptions } from '../../start/w
 import { blocksOf } from '../documents.ts';
 import { freePorts } from '../free-ports.ts';
 
-/** An app with agent, gate and broker in one worker and one database: the files of docs/one-worker.md, as they are there. */
+/** An app with agent, gate and broker in one worker and one database: the files of docs/deploy/one-worker.md, as they are there. */
 
-const DOCUMENT = 'docs/one-worker.md';
+const DOCUMENT = 'docs/deploy/one-worker.md';
 
 /** Nobody answers at these addresses: what arrives all the same does not go over the network. */
 const ADDRESSES = {

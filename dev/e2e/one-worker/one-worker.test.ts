@@ -6,7 +6,7 @@ import * as z from 'zod';
 import { nextFrame, openSocket, watchToClose } from '../sockets.ts';
 import { type OneWorker, startOneWorker } from './deployment.ts';
 
-/** The app of docs/one-worker.md in the real runtime: agent, gate and broker in one worker, on one database. */
+/** The app of docs/deploy/one-worker.md in the real runtime: agent, gate and broker in one worker, on one database. */
 
 const PATIENCE_MS = 240_000;
 const Seq = z.array(z.object({ seq: z.int() }));
@@ -29,7 +29,7 @@ it('says in its log what its place costs', async () => {
     expect(events).toContainEqual({
       event: 'mounted',
       base_path: '/broker',
-      warning: expect.stringContaining('docs/one-worker.md'),
+      warning: expect.stringContaining('docs/deploy/one-worker.md'),
     });
   });
 });

@@ -13,6 +13,11 @@ import { freePorts } from '../free-ports.ts';
 
 export const Page = z.object({ items: z.array(z.looseObject({})) });
 
+/** The pages for operators that are steps, in the order in which the tests run their blocks. */
+export const GUIDE = ['health', 'keys', 'leaks', 'audit', 'personal-data'].map(
+  (name) => `docs/operate/${name}.md`,
+);
+
 interface DeploymentSettings {
   readonly broker?: Readonly<Record<string, string>>;
   readonly agentWorker?: Readonly<Record<string, string>>;
@@ -20,7 +25,7 @@ interface DeploymentSettings {
 
 /** A stack of its own for one operator, who may deploy it with other settings, and a server that stores checkpoints. */
 export async function startDeployment(settings: DeploymentSettings = {}) {
-  const blocks = (await blocksOf('docs/operations.md')).filter(({ language }) => language === 'sh');
+  const blocks = (await Promise.all(GUIDE.map(blocksOf))).flat().filter(({ language }) => language === 'sh');
   const state = await mkdtemp(join(tmpdir(), 'agent-ticket-operations-'));
   const workDir = await mkdtemp(join(tmpdir(), 'agent-ticket-operator-'));
   // npx searches its commands in the current folder.

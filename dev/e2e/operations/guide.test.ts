@@ -9,7 +9,7 @@ import { paste } from '../documents.ts';
 import { nextFrame, openSocket } from '../sockets.ts';
 import { type Deployment, Page, startDeployment } from './deployment.ts';
 
-/** Runs every block of docs/operations.md, unchanged and in its order. */
+/** Runs every block of the pages of docs/operate that are steps, unchanged and in its order. */
 
 let deployment: Deployment;
 beforeAll(async () => {
@@ -71,7 +71,7 @@ it('the tests below run every block', () => {
   );
 });
 
-describe('docs/operations.md', () => {
+describe('docs/operate', () => {
   it('shows the state of the broker', async () => {
     await eventually(async () =>
       expect(await json(run('/readyz'))).toEqual({
@@ -105,7 +105,7 @@ describe('docs/operations.md', () => {
     expect((await published()).toSorted()).toEqual([...before, next.kid].toSorted());
     expect(await rotate({})).toMatchObject({ error: { code: 'CONFLICT' } });
 
-    const document = await readFile(new URL('../../../docs/operations.md', import.meta.url), 'utf8');
+    const document = await readFile(new URL('../../../docs/operate/keys.md', import.meta.url), 'utf8');
     const bodies = ['{"alg": "Ed25519"}', '{"activate": "now"}', '{"purpose": "audit"}'];
     expect(bodies.filter((body) => !document.includes(`\`${body}\``))).toEqual([]);
     const [alg = {}, now = {}, audit = {}] = bodies.map((body) => z.looseObject({}).parse(JSON.parse(body)));

@@ -7,7 +7,7 @@ import { connected, watchToClose } from '../sockets.ts';
 import { type Deployment, Page, startDeployment } from './deployment.ts';
 import { VISITOR, writeHistory } from './history.ts';
 
-/** Settings of docs/operations.md: retention, and the reaction to a replayed ticket. */
+/** Settings of docs/operate: retention, and the reaction to a replayed ticket. */
 
 const DAY_MS = 86_400_000;
 

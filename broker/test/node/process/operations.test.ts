@@ -15,7 +15,7 @@ import {
   startBroker,
 } from './broker-process.ts';
 
-/** Steps of docs/operations.md on a real process: a new `KEK`, and the proof of an exported log. */
+/** Steps of docs/operate on a real process: a new `KEK`, and the proof of an exported log. */
 
 const NEW_KEK = `${'N'.repeat(42)}A`;
 const CLI = join(import.meta.dirname, '../../../../cli/src/node.ts');
