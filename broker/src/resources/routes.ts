@@ -13,6 +13,7 @@ import { listAgents } from './agents.ts';
 import { AuditQuery, ExportQuery, exportAuditLog, listAudit, listCheckpoints } from './audit.ts';
 import { showConsole } from './console.ts';
 import { ExplainRequest, explain } from './explain.ts';
+import { ForgetRequest, forgetPrincipal } from './forget.ts';
 import { showFrontPage } from './front-page.ts';
 import { CreateGrant, createGrant, deleteGrant, GrantParams, GrantQuery, listGrants } from './grants.ts';
 import { liveness, readiness } from './health.ts';
@@ -274,6 +275,12 @@ export const ROUTES: readonly Route[] = [
     method: 'GET',
     path: '/admin/principals',
     ...permitted('sessions:read', 'read', listPrincipals, PrincipalQuery),
+  },
+  {
+    method: 'POST',
+    path: '/admin/principals/forget',
+    body: ForgetRequest,
+    ...permitted('principals:forget', 'change', forgetPrincipal),
   },
   {
     method: 'GET',
