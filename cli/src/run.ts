@@ -259,7 +259,10 @@ function addAuditLog(at: CommandAt, act: Act): void {
       '--keys <file or URL>',
       'the audit keys: <broker>/.well-known/audit-jwks.json, or a file of it',
     )
-    .option('--anchor <file>', 'a checkpoint that was kept elsewhere; without it nothing proves the end')
+    .option(
+      '--anchor <file>',
+      'a checkpoint that was kept elsewhere, or the output of "audit seal --json" from before the export; without it nothing proves the end',
+    )
     .option('--json', 'the answer as one line of JSON')
     .action(async (file, { keys, anchor, json = false }) => {
       await act((terminal) => auditVerify({ file, keys, anchor, json }, terminal));

@@ -9,6 +9,7 @@ import { checkFirstLoad } from './first-load.ts';
 import { lookModules } from './look.ts';
 import { dryRunFaults, registryHostFaults, typecheckFaults, undeclaredFaults } from './manifests.ts';
 import { checkOpenApi, staleFaults } from './openapi.ts';
+import { checkPython } from './python.ts';
 import {
   type Command,
   checkReport,
@@ -62,6 +63,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   docs: reading(sectionFaults, linkFaults, commandFaults),
   openapi: checkOpenApi,
   look: async (files) => outcomeOf(staleFaults(files, await lookModules(files))),
+  python: checkPython,
   'code-blocks': checkBlocks,
   'self-containment': reading(selfContainmentFaults),
   'registry-hosts': reading(registryHostFaults),

@@ -107,6 +107,7 @@ const AUDIT_DESCRIPTIONS: Readonly<Record<AuditType, string>> = {
   'principal.forgotten': 'the label, sign-ins and grants of a principal were deleted',
   'admin.read': 'somebody read this log',
   'audit.purged': 'retention deleted the events named; written before',
+  'audit.accepted': 'an operator accepted that the log goes on from another end than the noted one',
 };
 
 export const auditTypes = (): string =>

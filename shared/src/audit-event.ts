@@ -32,6 +32,7 @@ export const AUDIT_TYPES = [
   'principal.forgotten',
   'admin.read',
   'audit.purged',
+  'audit.accepted',
 ] as const;
 export type AuditType = (typeof AUDIT_TYPES)[number];
 

@@ -18,6 +18,7 @@ export const PERMISSIONS = [
   'sessions:terminate',
   'principals:forget',
   'audit:read',
+  'audit:accept',
   'tickets:read',
   'tickets:revoke',
   'explain:any',

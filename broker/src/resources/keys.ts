@@ -58,10 +58,10 @@ export const RotateRequest = z.strictObject({
   reason: Reason.optional(),
 });
 
-const keyView = (row: SigningKeyRow, now: number) => ({
+const keyView = (row: SigningKeyRow, now: number, isRevoked = false) => ({
   kid: row.kid,
   alg: row.alg,
-  state: stateOf(row, now),
+  state: isRevoked ? 'revoked' : stateOf(row, now),
   created_at: iso(row.createdAt),
   activates_at: iso(row.activatesAt),
   retires_at: iso(row.retiresAt),
@@ -75,6 +75,7 @@ const keyringOf = ({ keyring, auditKeyring }: BrokerPorts, purpose: z.output<typ
 /**
  * `GET /admin/keys`: of the `purpose` in the query, newest first; left out: `ticket`. Retired and revoked ones too, as
  * long as their rows are kept. A row that should be published and does not open is none of the broker's, and is not shown.
+ * A key that only the record database knows to be revoked is shown as revoked without a time: revoke it again.
  */
 export const listKeys: Handler = async ({ now, request, ports }) => {
   const query = readQuery(request.url, Filter);
@@ -84,13 +85,16 @@ export const listKeys: Handler = async ({ now, request, ports }) => {
   const { purpose } = query.value;
   const { limit, after } = page.value;
   // Makes the first key where there is none.
-  const held = (await keyringOf(ports, purpose).current(now)).map(({ row }) => row.kid);
+  const keyring = keyringOf(ports, purpose);
+  const held = (await keyring.current(now)).map(({ row }) => row.kid);
+  const revoked = await keyring.revokedInRecord(now);
   const rows = await ports.control.keys.page(purpose, after?.generation, limit + 1);
-  const isShown = (row: SigningKeyRow) => held.includes(row.kid) || !isPublished(row, now);
+  const isShown = ({ kid, ...row }: SigningKeyRow) =>
+    held.includes(kid) || revoked.includes(kid) || !isPublished({ kid, ...row }, now);
   const { items, next_cursor } = pageOf(
     { rows },
     page.value,
-    (row) => (isShown(row) ? [keyView(row, now)] : []),
+    (row) => (isShown(row) ? [keyView(row, now, revoked.includes(row.kid))] : []),
     ({ generation }) => ({ generation }),
   );
   return ok({ status: 200, body: { items: items.flat(), next_cursor } });
@@ -139,18 +143,17 @@ export const revokeKey: Handler = async (call) => {
   const auditKeys = await ports.control.keys.list('audit');
   const isAuditKey = auditKeys.some((row) => row.kid === kid);
   const keyring = isAuditKey ? ports.auditKeyring : ports.keyring;
-  const lock = isAuditKey ? undefined : lockOf(call, kid, why.value.reason);
+  const lock = lockOf(call, kid, why.value.reason);
   const revoked = await revoke(keyring, { kid, now }, ({ row, successor }, change) => {
     const details = {
       purpose: row.purpose,
       state: stateOf(row, now),
       successor: successor.kind,
-      ...(lock === undefined ? {} : { lock: lock.id }),
+      lock: lock.id,
       ...reasonOf(why.value),
     };
     const event = auditEventOf(call, 'key.revoked', ports.randomId(), { kid, details });
-    const revocations = lock === undefined ? [] : [lock];
-    return changePolicy({ ...change, event, revocations }, signingAnew(ports));
+    return changePolicy({ ...change, event, revocations: [lock] }, signingAnew(ports));
   });
   if (!revoked.ok) return revoked;
   const { row, made: receipt } = revoked.value;
@@ -161,7 +164,10 @@ export const revokeKey: Handler = async (call) => {
     : ok({ status: statusOf(receipt), body: { ...body, receipt } });
 };
 
-/** Shows among the locks: an operator sees there why tickets of the key are refused. */
+/**
+ * Shows among the locks: an operator sees there why tickets of the key are refused. An audit key has one for its copy in
+ * the record database, which outlives a restore of this one.
+ */
 const lockOf = ({ who, now, ports }: Call, kid: KeyId, reason = 'the key was revoked') =>
   newRevocation({
     id: ports.randomId(),

@@ -91,8 +91,11 @@ export const liftLock: Handler = async (call) => {
   const params = readParams(call, LockParams);
   if (!params.ok) return params;
   const lock = await revocations.find(params.value.id);
-  if (lock?.code !== 'locked' || !isWithinAgents(call, readTargetName(lock.target)))
-    return err('lock_unknown');
+  if (lock?.code !== 'locked') return err('lock_unknown');
+  const target = readTargetName(lock.target);
+  if (!isWithinAgents(call, target)) return err('lock_unknown');
+  if (target.kind === 'key' && (await isRevoked(target.kid, call)))
+    return err('key_already_revoked', { hint: 'the key was revoked for good, and so its lock stays' });
   const why = readReason(call.request);
   if (!why.ok) return why;
   return endResource(
@@ -107,6 +110,12 @@ export const liftLock: Handler = async (call) => {
     ports,
   );
 };
+
+async function isRevoked(kid: string, { ports }: Call): Promise<boolean> {
+  const { keys } = ports.control;
+  const all = [...(await keys.list('ticket')), ...(await keys.list('audit'))];
+  return all.some((row) => row.kid === kid && row.revokedAt !== null);
+}
 
 /** Whether a target lies within the agents that the caller's credential is limited to; people and keys never do. */
 export const isWithinAgents = ({ who }: Call, target: Target): boolean =>

@@ -10,7 +10,16 @@ import { beginLogin, LoginQuery } from '../sign-in/login.ts';
 import { LogoutQuery, logOut } from '../sign-in/logout.ts';
 import { refuseSignIn } from '../sign-in/refusal-page.ts';
 import { listAgents } from './agents.ts';
-import { AuditQuery, ExportQuery, exportAuditLog, listAudit, listCheckpoints } from './audit.ts';
+import {
+  AcceptSeal,
+  AuditQuery,
+  acceptSeal,
+  ExportQuery,
+  exportAuditLog,
+  listAudit,
+  listCheckpoints,
+  showSeal,
+} from './audit.ts';
 import { showConsole } from './console.ts';
 import { ExplainRequest, explain } from './explain.ts';
 import { ForgetRequest, forgetPrincipal } from './forget.ts';
@@ -34,6 +43,7 @@ import { MeQuery, showPrincipal } from './me.ts';
 import { showOpenApi } from './openapi.ts';
 import { listPrincipals, PrincipalQuery } from './principals.ts';
 import { ReasonQuery } from './reason.ts';
+import { showSecurityTxt } from './security-txt.ts';
 import {
   CreateServiceToken,
   createServiceToken,
@@ -207,6 +217,11 @@ export const ROUTES: readonly Route[] = [
     ...open(unlimited('the answer is made of settings'), showServerMetadata, BY_PROBES),
   },
   { method: 'GET', path: '/.well-known/audit-jwks.json', ...open(costs('read'), showAuditKeySet, BY_PROBES) },
+  {
+    method: 'GET',
+    path: '/.well-known/security.txt',
+    ...open(unlimited('the answer is made of settings'), showSecurityTxt, BY_PROBES),
+  },
   { method: 'GET', path: '/admin/keys', ...permitted('keys:read', 'read', listKeys, KeyQuery) },
   {
     method: 'POST',
@@ -320,6 +335,13 @@ export const ROUTES: readonly Route[] = [
     method: 'GET',
     path: '/admin/agents/audit/checkpoints',
     ...permitted('audit:read', 'read', listCheckpoints, PAGE),
+  },
+  { method: 'GET', path: '/admin/agents/audit/seal', ...permitted('audit:read', 'read', showSeal) },
+  {
+    method: 'POST',
+    path: '/admin/agents/audit/seal/accept',
+    body: AcceptSeal,
+    ...permitted('audit:accept', 'change', acceptSeal),
   },
   {
     method: 'GET',

@@ -113,8 +113,8 @@ export function addApiCommands(at: CommandAt, act: Act, now: () => number): void
 
 function addRow(row: ApiRow, at: CommandAt, act: Act, now: () => number): void {
   const { summary, description } = operationOf(row.call);
-  const command = at(row.words, `${summary}.`, row.example);
-  if (description !== undefined) command.description(`${summary}. ${description}`);
+  const command = at(row.words, `${row.about ?? summary}.`, row.example);
+  if (description !== undefined && row.about === undefined) command.description(`${summary}. ${description}`);
   const { places, options } = fieldsOf(row);
   for (const { flag, about, read, choices = [] } of places) {
     const argument = new Argument(flag, about).argParser((text) => read(text, now()));

@@ -40,6 +40,8 @@ export interface Common {
 export interface ApiRow {
   readonly words: string;
   readonly call: Call;
+  /** Left out: the summary and description of the call. */
+  readonly about?: string;
   readonly example: string;
   /** Members of the body that are words in their places, in the order of the document. */
   readonly places?: readonly string[];

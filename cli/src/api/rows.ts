@@ -1,4 +1,6 @@
 import { isPrincipalId } from '@agent-ticket/shared/principal-id.ts';
+import { acceptRestore } from './accept-restore.ts';
+import { auditReturned } from './audit-returned.ts';
 import { column, EVENT_COLUMNS, SESSION_COLUMNS, since } from './columns.ts';
 import { showExplanation } from './explain.ts';
 import type { ApiRow, Field } from './row.ts';
@@ -133,6 +135,36 @@ export const API_ROWS: readonly ApiRow[] = [
       column('EVENTS', 'count'),
       column('KEY', 'kid', { spare: 1, least: 12 }),
     ],
+  },
+  {
+    words: 'audit returned',
+    call: 'GET /admin/agents/audit',
+    about: 'List grants and service tokens that the audit log says ended, and that the broker has',
+    example: 'audit returned --from 2d',
+    differs: Object.fromEntries(
+      [
+        'principal',
+        'agent',
+        'instance',
+        'type',
+        'outcome',
+        'code',
+        'jti',
+        'session_id',
+        'request_id',
+        'to',
+      ].map((name) => [name, null]),
+    ),
+    run: auditReturned,
+  },
+  { words: 'audit seal', call: 'GET /admin/agents/audit/seal', example: 'audit seal --json' },
+  {
+    words: 'audit accept-restore',
+    call: 'POST /admin/agents/audit/seal/accept',
+    example: 'audit accept-restore --reason "restored the backup of 02:00"',
+    differs: { noted: null, found: null },
+    ends: 'This accepts that the log differs from what was noted.',
+    run: acceptRestore,
   },
   {
     words: 'stats',
