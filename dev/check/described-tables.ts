@@ -106,6 +106,7 @@ const AUDIT_DESCRIPTIONS: Readonly<Record<AuditType, string>> = {
   'login.ended': 'that session ended: signed out here, or at the issuer',
   'admin.read': 'somebody read this log',
   'audit.purged': 'retention deleted the events named; written before',
+  'audit.accepted': 'an operator accepted that the log goes on from another end than the noted one',
 };
 
 export const auditTypes = (): string =>

@@ -31,6 +31,7 @@ export const AUDIT_TYPES = [
   'login.ended',
   'admin.read',
   'audit.purged',
+  'audit.accepted',
 ] as const;
 export type AuditType = (typeof AUDIT_TYPES)[number];
 

@@ -17,6 +17,7 @@ export const PERMISSIONS = [
   'sessions:read',
   'sessions:terminate',
   'audit:read',
+  'audit:accept',
   'tickets:read',
   'tickets:revoke',
   'explain:any',

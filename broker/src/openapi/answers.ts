@@ -142,6 +142,7 @@ export const ANSWERS: Readonly<Record<string, BrokerAnswers>> = {
           permissions: Names,
           groups: Names,
           agents: Names.nullable(),
+          locked: z.boolean(),
           expires_at: Moment.nullable(),
           sources: z.array(
             z.strictObject({

@@ -10,14 +10,24 @@ import { beginLogin, LoginQuery } from '../sign-in/login.ts';
 import { LogoutQuery, logOut } from '../sign-in/logout.ts';
 import { refuseSignIn } from '../sign-in/refusal-page.ts';
 import { listAgents } from './agents.ts';
-import { AuditQuery, ExportQuery, exportAuditLog, listAudit, listCheckpoints } from './audit.ts';
+import {
+  AcceptSeal,
+  AuditQuery,
+  acceptSeal,
+  ExportQuery,
+  exportAuditLog,
+  listAudit,
+  listCheckpoints,
+  showSeal,
+} from './audit.ts';
 import { showConsole } from './console.ts';
 import { ExplainRequest, explain } from './explain.ts';
 import { showFrontPage } from './front-page.ts';
-import { CreateGrant, createGrant, deleteGrant, GrantQuery, listGrants } from './grants.ts';
+import { CreateGrant, createGrant, deleteGrant, GrantParams, GrantQuery, listGrants } from './grants.ts';
 import { liveness, readiness } from './health.ts';
-import { deleteInstance } from './instances.ts';
+import { deleteInstance, InstanceParams } from './instances.ts';
 import {
+  KeyParams,
   KeyQuery,
   listKeys,
   RotateRequest,
@@ -27,7 +37,7 @@ import {
   showAuditKeySet,
   showTicketKeySet,
 } from './keys.ts';
-import { CreateLock, createLock, liftLock, listLocks } from './locks.ts';
+import { CreateLock, createLock, LockParams, liftLock, listLocks } from './locks.ts';
 import { MeQuery, showPrincipal } from './me.ts';
 import { showOpenApi } from './openapi.ts';
 import { listPrincipals, PrincipalQuery } from './principals.ts';
@@ -39,12 +49,14 @@ import {
   RotateServiceToken,
   revokeServiceToken,
   rotateServiceToken,
+  ServiceTokenParams,
   showServiceToken,
 } from './service-tokens.ts';
 import {
   endOwnSession,
   listOwnSessions,
   listSessions,
+  SessionParams,
   SessionQuery,
   showSession,
   terminateSession,
@@ -178,9 +190,14 @@ export const ROUTES: readonly Route[] = [
     handler: listAgents,
     query: NO_PARAMETERS,
   },
-  { method: 'DELETE', path: '/api/agents/:agent/:instance', ...known('change', deleteInstance, ReasonQuery) },
+  {
+    method: 'DELETE',
+    path: '/api/agents/:agent/:instance',
+    params: InstanceParams,
+    ...known('change', deleteInstance, ReasonQuery),
+  },
   { method: 'GET', path: '/sessions', ...known('read', listOwnSessions, PAGE) },
-  { method: 'DELETE', path: '/sessions/:id', ...known('change', endOwnSession) },
+  { method: 'DELETE', path: '/sessions/:id', params: SessionParams, ...known('change', endOwnSession) },
   {
     method: 'GET',
     path: '/.well-known/jwks.json',
@@ -209,6 +226,7 @@ export const ROUTES: readonly Route[] = [
   {
     method: 'POST',
     path: '/admin/keys/:kid/revoke',
+    params: KeyParams,
     ...permitted('keys:revoke', 'change', revokeKey, ReasonQuery),
   },
   {
@@ -225,17 +243,20 @@ export const ROUTES: readonly Route[] = [
   {
     method: 'GET',
     path: '/admin/service-tokens/:id',
+    params: ServiceTokenParams,
     ...permitted('service-tokens:read', 'read', showServiceToken),
   },
   {
     method: 'POST',
     path: '/admin/service-tokens/:id/rotate',
+    params: ServiceTokenParams,
     body: RotateServiceToken,
     ...scoped('service-tokens:write', 'change', rotateServiceToken),
   },
   {
     method: 'DELETE',
     path: '/admin/service-tokens/:id',
+    params: ServiceTokenParams,
     ...scoped('service-tokens:write', 'change', revokeServiceToken, ReasonQuery),
   },
   {
@@ -244,10 +265,20 @@ export const ROUTES: readonly Route[] = [
     ...known('read', listGrants, GrantQuery),
   },
   { method: 'POST', path: '/admin/grants', body: CreateGrant, ...known('change', createGrant) },
-  { method: 'DELETE', path: '/admin/grants/:id', ...known('change', deleteGrant, ReasonQuery) },
+  {
+    method: 'DELETE',
+    path: '/admin/grants/:id',
+    params: GrantParams,
+    ...known('change', deleteGrant, ReasonQuery),
+  },
   { method: 'GET', path: '/admin/locks', ...permitted('locks:read', 'read', listLocks, PAGE) },
   { method: 'POST', path: '/admin/locks', body: CreateLock, ...scoped('locks:write', 'change', createLock) },
-  { method: 'DELETE', path: '/admin/locks/:id', ...scoped('locks:write', 'change', liftLock, ReasonQuery) },
+  {
+    method: 'DELETE',
+    path: '/admin/locks/:id',
+    params: LockParams,
+    ...scoped('locks:write', 'change', liftLock, ReasonQuery),
+  },
   {
     method: 'GET',
     path: '/admin/principals',
@@ -267,11 +298,13 @@ export const ROUTES: readonly Route[] = [
   {
     method: 'GET',
     path: '/admin/agents/sessions/:id',
+    params: SessionParams,
     ...scoped('sessions:read', 'read', showSession, PAGE),
   },
   {
     method: 'DELETE',
     path: '/admin/agents/sessions/:id',
+    params: SessionParams,
     ...scoped('sessions:terminate', 'change', terminateSession, ReasonQuery),
   },
   { method: 'GET', path: '/admin/stats', ...permitted('audit:read', 'export', showStats, StatsQuery) },
@@ -289,6 +322,13 @@ export const ROUTES: readonly Route[] = [
     method: 'GET',
     path: '/admin/agents/audit/checkpoints',
     ...permitted('audit:read', 'read', listCheckpoints, PAGE),
+  },
+  { method: 'GET', path: '/admin/agents/audit/seal', ...permitted('audit:read', 'read', showSeal) },
+  {
+    method: 'POST',
+    path: '/admin/agents/audit/seal/accept',
+    body: AcceptSeal,
+    ...permitted('audit:accept', 'change', acceptSeal),
   },
   {
     method: 'GET',

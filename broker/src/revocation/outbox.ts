@@ -250,3 +250,31 @@ export async function keepNumbersAhead({ control, record, clock }: ChangePorts):
   const copied = await record.revocations.newestRev();
   if (copied > (await control.revocations.newestRev())) await control.revocations.jumpTo(copied, clock());
 }
+
+/** Rows of one batch: each costs a write, and one more for each index. */
+const COPIES = 100;
+
+/**
+ * Makes the copies in the record database complete again after a restore of that database. Writes those that the backup
+ * did not have, and lifts those that lasted in the backup and are no revocations any more. May be repeated.
+ */
+export async function restoreCopies({ control, record, clock }: ChangePorts): Promise<void> {
+  let newest = 0;
+  for (let rows = await control.revocations.following(0, COPIES); rows.length > 0; ) {
+    await record.revocations.apply(rows.filter((row) => !isLockOfDeletion(row)).map(publicRevocation));
+    newest = rows.at(-1)?.rev ?? newest;
+    rows = await control.revocations.following(newest, COPIES);
+  }
+  for (let copies = await record.revocations.listEndless('', COPIES); copies.length > 0; ) {
+    const known = await control.revocations.findAll(copies.map(({ id }) => id));
+    const over = copies.filter((copy) => !known.some(({ id }) => id === copy.id));
+    await record.revocations.apply(
+      over.map((copy) => ({ ...copy, rev: Math.max(newest, copy.rev + 1), until: clock() })),
+    );
+    copies = await record.revocations.listEndless(copies.at(-1)?.id ?? '', COPIES);
+  }
+}
+
+/** It only has to prevent new tickets, and no command would lift its copy afterwards. */
+const isLockOfDeletion = ({ target, kind, code }: RevocationRow): boolean =>
+  kind === 'any' && code === 'rights_changed' && readTargetName(target).kind === 'instance';

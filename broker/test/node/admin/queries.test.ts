@@ -109,9 +109,9 @@ describe('a query', () => {
   });
 
   it.each([
-    '/admin/agents/sessions?limit=1&agent=counter&instance=main&principal=a&active=true',
-    '/admin/agents/audit?agent=counter&instance=main&principal=a&type=ticket.issued&outcome=denied&from=2027-01-15T08:00:00Z&to=2027-01-15T08:00:00%2B01:00',
-    '/admin/grants?agent=counter&instance=main&subject=a',
+    '/admin/agents/sessions?limit=1&agent=counter&instance=main&principal=token:a&active=true',
+    '/admin/agents/audit?agent=counter&instance=main&principal=token:a&type=ticket.issued&outcome=denied&from=2027-01-15T08:00:00Z&to=2027-01-15T08:00:00%2B01:00',
+    '/admin/grants?agent=counter&instance=main&subject=token:a',
     '/admin/keys?purpose=audit',
     '/admin/agents/audit/export?after=0',
     '/sessions?limit=2',
