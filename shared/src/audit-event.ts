@@ -32,8 +32,10 @@ export const AUDIT_TYPES = [
   'webhook.deleted',
   'login.succeeded',
   'login.ended',
+  'principal.forgotten',
   'admin.read',
   'audit.purged',
+  'audit.accepted',
 ] as const;
 export type AuditType = (typeof AUDIT_TYPES)[number];
 

@@ -6,7 +6,7 @@ import { auditEventOf } from '../audit/event.ts';
 import { permissionMissing } from '../credentials/permissions.ts';
 import { iso } from '../http/iso.ts';
 import { pageOf, readPage } from '../http/page.ts';
-import { Time } from '../http/query.ts';
+import { readParams, Time } from '../http/query.ts';
 import { changePolicy } from '../revocation/changes.ts';
 import { readBody } from '../runtime/body.ts';
 import type { Call, Handler } from '../runtime/call.ts';
@@ -43,6 +43,7 @@ export const RedeliverRequest = z.strictObject({
   reason: Reason.optional(),
 });
 
+export const WebhookParams = z.object({ id: z.uuid() });
 const Place = z.strictObject({ createdAt: z.int(), id: z.uuid() });
 
 const view = (row: WebhookRow, through: number) => ({
@@ -68,16 +69,16 @@ const sealedThrough = async ({ record }: BrokerPorts): Promise<number> =>
 
 /** `GET /admin/webhooks`: newest first, each with the state of its deliveries. */
 export const listWebhooks: Handler = async ({ request, ports }) => {
-  const page = readPage(request.url, Place);
+  const page = await readPage(request.url, Place);
   if (!page.ok) return page;
-  const { limit, after } = page.value;
+  const { after } = page.value;
   const [all, through] = await Promise.all([ports.control.webhooks.list(), sealedThrough(ports)]);
   const isLater = ({ createdAt, id }: WebhookRow): boolean =>
     after === undefined || createdAt < after.createdAt || (createdAt === after.createdAt && id < after.id);
   const rows = all.filter(isLater);
   const body = pageOf(
     { rows },
-    limit,
+    page.value,
     (row) => view(row, through),
     ({ createdAt, id }) => ({ createdAt, id }),
   );
@@ -213,10 +214,10 @@ export const deleteWebhook: Handler = async (call) => {
     : ok({ status: 200, body: view(row, await sealedThrough(call.ports)) });
 };
 
-async function findWebhook({ params, ports }: Call): Promise<Outcome<WebhookRow>> {
-  const id = z.uuid().safeParse(params.id);
-  if (!id.success) return err('field_invalid', { field: 'id' });
-  const row = await ports.control.webhooks.find(id.data);
+async function findWebhook(call: Call): Promise<Outcome<WebhookRow>> {
+  const params = readParams(call, WebhookParams);
+  if (!params.ok) return params;
+  const row = await call.ports.control.webhooks.find(params.value.id);
   return row === undefined ? err('webhook_unknown') : ok(row);
 }
 

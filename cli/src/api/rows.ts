@@ -1,11 +1,12 @@
 import { isPrincipalId } from '@agent-ticket/shared/principal-id.ts';
-import { UsageError } from '../command.ts';
+import { acceptRestore } from './accept-restore.ts';
+import { auditReturned } from './audit-returned.ts';
 import { column, EVENT_COLUMNS, SESSION_COLUMNS, since } from './columns.ts';
 import { showExplanation } from './explain.ts';
-import type { Members } from './operation.ts';
 import type { ApiRow, Field } from './row.ts';
 import { sessionsEnd } from './sessions-end.ts';
 import { cell } from './show.ts';
+import { WEBHOOK_ROWS } from './webhook-rows.ts';
 import { lockTarget } from './words.ts';
 
 /** A label or an id, which are two members. */
@@ -15,12 +16,9 @@ const BY_PERSON = {
     member: 'label',
     flag: '--person <label or id>',
     about: 'an e-mail address, or the id of a principal',
+    memberFor: (text) => (isPrincipalId(text) ? 'principal' : 'label'),
   },
 } as const satisfies Readonly<Record<string, Field | null>>;
-const byPerson = ({ label, ...rest }: Members): Members => ({
-  ...rest,
-  ...(typeof label === 'string' && { [isPrincipalId(label) ? 'principal' : 'label']: label }),
-});
 
 const member = (value: unknown, name: string): string => cell(Object(value)[name]);
 
@@ -28,17 +26,6 @@ const member = (value: unknown, name: string): string => cell(Object(value)[name
 const targetText = (target: unknown): string => {
   const { kind, ...rest } = Object(target);
   return `${cell(kind)}:${Object.values(rest).map(cell).join('/')}`;
-};
-
-/** The number of an event. */
-const AFTER: Field = {
-  member: 'after',
-  flag: '--after <seq>',
-  about: 'number of an event; deliveries go on with the next one',
-  read: (text) => {
-    if (!/^\d{1,15}$/.test(text)) throw new UsageError('--after is the number of an event, such as 1042.');
-    return Number(text);
-  },
 };
 
 /** Commands that are one call each. Help, completion, the reference and the requests are made of these rows. */
@@ -85,6 +72,14 @@ export const API_ROWS: readonly ApiRow[] = [
     ],
   },
   {
+    words: 'principals forget',
+    call: 'POST /admin/principals/forget',
+    example: 'principals forget "auth0:example.eu.auth0.com:auth0|1" --reason "asked by the person" --yes',
+    places: ['principal'],
+    ends: 'This deletes the label, sign-ins and grants of the principal, and ends its sessions.',
+    again: 'The principal is forgotten already.',
+  },
+  {
     words: 'sessions list',
     call: 'GET /admin/agents/sessions',
     example: 'sessions list --at 2h --agent chat',
@@ -100,7 +95,7 @@ export const API_ROWS: readonly ApiRow[] = [
     adjust: ({ active, ...rest }) => {
       const isTimed = ['at', 'from', 'to'].some((name) => rest[name] !== undefined);
       const wanted = active ?? (isTimed ? 'any' : 'true');
-      return { ...byPerson(rest), ...(wanted === 'any' ? {} : { active: wanted }) };
+      return { ...rest, ...(wanted === 'any' ? {} : { active: wanted }) };
     },
     columns: SESSION_COLUMNS,
   },
@@ -115,8 +110,12 @@ export const API_ROWS: readonly ApiRow[] = [
     call: 'POST /admin/agents/sessions/terminate',
     example: 'sessions end --person ann@example.com --reason "lost laptop"',
     differs: BY_PERSON,
-    more: [{ member: 'id', flag: '[id]', about: 'id of one session, from the list' }],
-    adjust: byPerson,
+    more: [
+      {
+        ...{ member: 'id', flag: '[id]', about: 'id of one session, from the list' },
+        call: 'DELETE /admin/agents/sessions/{id}',
+      },
+    ],
     ends: 'This ends live sessions.',
     run: sessionsEnd,
   },
@@ -137,6 +136,36 @@ export const API_ROWS: readonly ApiRow[] = [
       column('EVENTS', 'count'),
       column('KEY', 'kid', { spare: 1, least: 12 }),
     ],
+  },
+  {
+    words: 'audit returned',
+    call: 'GET /admin/agents/audit',
+    about: 'List grants and service tokens that the audit log says ended, and that the broker has',
+    example: 'audit returned --from 2d',
+    differs: Object.fromEntries(
+      [
+        'principal',
+        'agent',
+        'instance',
+        'type',
+        'outcome',
+        'code',
+        'jti',
+        'session_id',
+        'request_id',
+        'to',
+      ].map((name) => [name, null]),
+    ),
+    run: auditReturned,
+  },
+  { words: 'audit seal', call: 'GET /admin/agents/audit/seal', example: 'audit seal --json' },
+  {
+    words: 'audit accept-restore',
+    call: 'POST /admin/agents/audit/seal/accept',
+    example: 'audit accept-restore --reason "restored the backup of 02:00"',
+    differs: { noted: null, found: null },
+    ends: 'This accepts that the log differs from what was noted.',
+    run: acceptRestore,
   },
   {
     words: 'stats',
@@ -273,38 +302,5 @@ export const API_ROWS: readonly ApiRow[] = [
     example: 'locks delete 5c1e… --reason "laptop found"',
     again: 'Until then an instance may stay closed.',
   },
-  {
-    words: 'webhooks list',
-    call: 'GET /admin/webhooks',
-    example: 'webhooks list',
-    columns: [
-      column('WEBHOOK', 'id'),
-      column('NAME', 'name', { least: 8 }),
-      column('STATUS', 'last_status'),
-      column('FAULT', 'last_fault'),
-      since('FAILING', 'failing_since'),
-      column('WAITING', 'events_waiting'),
-      column('URL', 'url', { spare: 1, least: 12 }),
-      column('TYPES', 'types', { spare: 2, least: 8 }),
-    ],
-  },
-  {
-    words: 'webhooks create',
-    call: 'POST /admin/webhooks',
-    example: 'webhooks create siem https://siem.example.com/events --types ticket.denied,lock.created',
-    places: ['name', 'url'],
-  },
-  { words: 'webhooks test', call: 'POST /admin/webhooks/{id}/test', example: 'webhooks test 8d1f…' },
-  {
-    words: 'webhooks redeliver',
-    call: 'POST /admin/webhooks/{id}/redeliver',
-    example: 'webhooks redeliver 8d1f… --from 2h --reason "the receiver lost them"',
-    differs: { after: AFTER },
-  },
-  {
-    words: 'webhooks delete',
-    call: 'DELETE /admin/webhooks/{id}',
-    example: 'webhooks delete 8d1f… --reason "the receiver was switched off" --yes',
-    ends: 'The receiver gets no more events.',
-  },
+  ...WEBHOOK_ROWS,
 ];
