@@ -75,6 +75,8 @@ it('every route of the API that a machine asks is reached by a command', () => {
     'DELETE /sessions/:id',
     // Of apps that hold tickets, which are no word of a command; an operator has "locks create ticket:<jti>".
     ...['POST /tickets/batch', 'POST /revoke', 'POST /introspect'],
+    // For Prometheus, and for transmitters of security events.
+    ...['GET /metrics', 'POST /caep/events'],
     // For browsers, and for OAuth clients.
     ...[
       'GET /',
