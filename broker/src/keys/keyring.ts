@@ -18,7 +18,7 @@ import {
   type JWK,
 } from 'jose';
 import { isPublished, type KeySchedule, SIGNER_CACHE_MS, SIGNING, stateOf } from './schedule.ts';
-import { importKeyEncryptionKey, type SealingKeys, seal, unsealWith } from './seal.ts';
+import { importKeyEncryptionKey, readPrivateJwk, type SealingKeys, seal, unsealWith } from './seal.ts';
 
 interface KeyringPorts {
   readonly control: Pick<ControlStore, 'keys' | 'change'>;
@@ -266,7 +266,8 @@ async function makeKey(
  */
 async function openKey(keks: SealingKeys, row: SigningKeyRow): Promise<KeyMaterial | undefined> {
   const alg = TicketAlgorithm.safeParse(row.alg);
-  const privateJwk = (await unsealWith(keks, row, row.sealed))?.jwk;
+  const opened = await unsealWith(keks, row, row.sealed);
+  const privateJwk = opened === undefined ? undefined : readPrivateJwk(opened.text);
   if (!alg.success || privateJwk === undefined) return undefined;
   const { d: _private, ...publicMembers } = privateJwk;
   const kid = KeyId.parse(await calculateJwkThumbprint(publicMembers));

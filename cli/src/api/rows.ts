@@ -1,4 +1,5 @@
 import { isPrincipalId } from '@agent-ticket/shared/principal-id.ts';
+import { UsageError } from '../command.ts';
 import { acceptRestore } from './accept-restore.ts';
 import { auditReturned } from './audit-returned.ts';
 import { column, EVENT_COLUMNS, SESSION_COLUMNS, since } from './columns.ts';
@@ -25,6 +26,17 @@ const member = (value: unknown, name: string): string => cell(Object(value)[name
 const targetText = (target: unknown): string => {
   const { kind, ...rest } = Object(target);
   return `${cell(kind)}:${Object.values(rest).map(cell).join('/')}`;
+};
+
+/** The number of an event. */
+const AFTER: Field = {
+  member: 'after',
+  flag: '--after <seq>',
+  about: 'number of an event; deliveries go on with the next one',
+  read: (text) => {
+    if (!/^\d{1,15}$/.test(text)) throw new UsageError('--after is the number of an event, such as 1042.');
+    return Number(text);
+  },
 };
 
 /** Commands that are one call each. Help, completion, the reference and the requests are made of these rows. */
@@ -300,5 +312,39 @@ export const API_ROWS: readonly ApiRow[] = [
     call: 'DELETE /admin/locks/{id}',
     example: 'locks delete 5c1e… --reason "laptop found"',
     again: 'Until then an instance may stay closed.',
+  },
+  {
+    words: 'webhooks list',
+    call: 'GET /admin/webhooks',
+    example: 'webhooks list',
+    columns: [
+      column('WEBHOOK', 'id'),
+      column('NAME', 'name', { least: 8 }),
+      column('STATUS', 'last_status'),
+      column('FAULT', 'last_fault'),
+      since('FAILING', 'failing_since'),
+      column('WAITING', 'events_waiting'),
+      column('URL', 'url', { spare: 1, least: 12 }),
+      column('TYPES', 'types', { spare: 2, least: 8 }),
+    ],
+  },
+  {
+    words: 'webhooks create',
+    call: 'POST /admin/webhooks',
+    example: 'webhooks create siem https://siem.example.com/events --types ticket.denied,lock.created',
+    places: ['name', 'url'],
+  },
+  { words: 'webhooks test', call: 'POST /admin/webhooks/{id}/test', example: 'webhooks test 8d1f…' },
+  {
+    words: 'webhooks redeliver',
+    call: 'POST /admin/webhooks/{id}/redeliver',
+    example: 'webhooks redeliver 8d1f… --from 2h --reason "the receiver lost them"',
+    differs: { after: AFTER },
+  },
+  {
+    words: 'webhooks delete',
+    call: 'DELETE /admin/webhooks/{id}',
+    example: 'webhooks delete 8d1f… --reason "the receiver was switched off" --yes',
+    ends: 'The receiver gets no more events.',
   },
 ];

@@ -191,6 +191,11 @@ export const RECORD_PLANS: readonly Plan<RecordStore>[] = [
     by: ['agent_sessions_user_live'],
   },
   {
+    what: 'how many sessions of some agents are live',
+    work: ({ sessions }) => sessions.openOf(['counter'], 100),
+    by: ['agent_sessions_live'],
+  },
+  {
     what: 'old sessions that are forgotten',
     work: ({ sessions }) => sessions.purge(NOW, 500),
     by: ['agent_sessions_ended'],
