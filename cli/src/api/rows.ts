@@ -1,12 +1,10 @@
 import { isPrincipalId } from '@agent-ticket/shared/principal-id.ts';
-import { UsageError } from '../command.ts';
-import { acceptRestore } from './accept-restore.ts';
-import { auditReturned } from './audit-returned.ts';
-import { column, EVENT_COLUMNS, SESSION_COLUMNS, since } from './columns.ts';
+import { column, SESSION_COLUMNS, since } from './columns.ts';
 import { showExplanation } from './explain.ts';
+import { LOG_ROWS } from './log-rows.ts';
 import type { ApiRow, Field } from './row.ts';
 import { sessionsEnd } from './sessions-end.ts';
-import { cell } from './show.ts';
+import { cell, memberText } from './show.ts';
 import { lockTarget } from './words.ts';
 
 /** A label or an id, which are two members. */
@@ -20,23 +18,10 @@ const BY_PERSON = {
   },
 } as const satisfies Readonly<Record<string, Field | null>>;
 
-const member = (value: unknown, name: string): string => cell(Object(value)[name]);
-
 /** A target as `locks create` takes it. */
 const targetText = (target: unknown): string => {
   const { kind, ...rest } = Object(target);
   return `${cell(kind)}:${Object.values(rest).map(cell).join('/')}`;
-};
-
-/** The number of an event. */
-const AFTER: Field = {
-  member: 'after',
-  flag: '--after <seq>',
-  about: 'number of an event; deliveries go on with the next one',
-  read: (text) => {
-    if (!/^\d{1,15}$/.test(text)) throw new UsageError('--after is the number of an event, such as 1042.');
-    return Number(text);
-  },
 };
 
 /** Commands that are one call each. Help, completion, the reference and the requests are made of these rows. */
@@ -130,67 +115,7 @@ export const API_ROWS: readonly ApiRow[] = [
     ends: 'This ends live sessions.',
     run: sessionsEnd,
   },
-  {
-    words: 'audit list',
-    call: 'GET /admin/agents/audit',
-    example: 'audit list --type ticket.denied --from 1d',
-    columns: EVENT_COLUMNS,
-  },
-  {
-    words: 'audit checkpoints',
-    call: 'GET /admin/agents/audit/checkpoints',
-    example: 'audit checkpoints --limit 1 --json',
-    columns: [
-      column('N', 'n'),
-      column('AT', 'at'),
-      column('THROUGH', 'through'),
-      column('EVENTS', 'count'),
-      column('KEY', 'kid', { spare: 1, least: 12 }),
-    ],
-  },
-  {
-    words: 'audit returned',
-    call: 'GET /admin/agents/audit',
-    about: 'List grants and service tokens that the audit log says ended, and that the broker has',
-    example: 'audit returned --from 2d',
-    differs: Object.fromEntries(
-      [
-        'principal',
-        'agent',
-        'instance',
-        'type',
-        'outcome',
-        'code',
-        'jti',
-        'session_id',
-        'request_id',
-        'to',
-      ].map((name) => [name, null]),
-    ),
-    run: auditReturned,
-  },
-  { words: 'audit seal', call: 'GET /admin/agents/audit/seal', example: 'audit seal --json' },
-  {
-    words: 'audit accept-restore',
-    call: 'POST /admin/agents/audit/seal/accept',
-    example: 'audit accept-restore --reason "restored the backup of 02:00"',
-    differs: { noted: null, found: null },
-    ends: 'This accepts that the log differs from what was noted.',
-    run: acceptRestore,
-  },
-  {
-    words: 'stats',
-    call: 'GET /admin/stats',
-    example: 'stats --step hour --from 1d',
-    columns: [
-      column('AT', 'at'),
-      { title: 'ISSUED', of: (row) => member(row.tickets, 'issued') },
-      { title: 'DENIED', of: (row) => member(row.tickets, 'denied') },
-      { title: 'OPENED', of: (row) => member(row.sessions, 'opened') },
-      { title: 'CLOSED', of: (row) => member(row.sessions, 'closed') },
-      { title: 'LIVE', of: (row) => member(row.sessions, 'live') },
-    ],
-  },
+  ...LOG_ROWS,
   {
     words: 'keys list',
     call: 'GET /admin/keys',
@@ -312,39 +237,5 @@ export const API_ROWS: readonly ApiRow[] = [
     call: 'DELETE /admin/locks/{id}',
     example: 'locks delete 5c1e… --reason "laptop found"',
     again: 'Until then an instance may stay closed.',
-  },
-  {
-    words: 'webhooks list',
-    call: 'GET /admin/webhooks',
-    example: 'webhooks list',
-    columns: [
-      column('WEBHOOK', 'id'),
-      column('NAME', 'name', { least: 8 }),
-      column('STATUS', 'last_status'),
-      column('FAULT', 'last_fault'),
-      since('FAILING', 'failing_since'),
-      column('WAITING', 'events_waiting'),
-      column('URL', 'url', { spare: 1, least: 12 }),
-      column('TYPES', 'types', { spare: 2, least: 8 }),
-    ],
-  },
-  {
-    words: 'webhooks create',
-    call: 'POST /admin/webhooks',
-    example: 'webhooks create siem https://siem.example.com/events --types ticket.denied,lock.created',
-    places: ['name', 'url'],
-  },
-  { words: 'webhooks test', call: 'POST /admin/webhooks/{id}/test', example: 'webhooks test 8d1f…' },
-  {
-    words: 'webhooks redeliver',
-    call: 'POST /admin/webhooks/{id}/redeliver',
-    example: 'webhooks redeliver 8d1f… --from 2h --reason "the receiver lost them"',
-    differs: { after: AFTER },
-  },
-  {
-    words: 'webhooks delete',
-    call: 'DELETE /admin/webhooks/{id}',
-    example: 'webhooks delete 8d1f… --reason "the receiver was switched off" --yes',
-    ends: 'The receiver gets no more events.',
   },
 ];
