@@ -17,7 +17,9 @@ export const START = NOW * 1000;
 /** Leaves nothing in the audit log, and nothing on the way to it. */
 export async function emptyAuditLog(): Promise<void> {
   await delivered();
-  await env.CONTROL.prepare('DELETE FROM outbox').run();
+  await env.CONTROL.batch(
+    ['outbox', 'audit_seal'].map((table) => env.CONTROL.prepare(`DELETE FROM ${table}`)),
+  );
   await env.RECORD.batch(
     ['audit_events', 'audit_checkpoints'].map((table) => env.RECORD.prepare(`DELETE FROM ${table}`)),
   );

@@ -193,7 +193,7 @@ describe('an audit key', () => {
     expect(await proof(front, ports)).toMatchObject({ content: [], gaps: [], checkpoints: 2 });
   });
 
-  it('that is revoked signs no more, leaves its set, and locks nothing; what it signed is named, once for all', async () => {
+  it('that is revoked signs no more, leaves its set, and locks nothing else; what it signed is named, once for all', async () => {
     await emptyAuditLog();
     const { front, ports } = startBroker();
     await ports.auditKeyring.signer(Date.now());
@@ -212,7 +212,8 @@ describe('an audit key', () => {
       [old?.kid, 'revoked'],
     ]);
     const { results: left } = await env.CONTROL.prepare('SELECT target FROM revocations').all();
-    expect(left).toEqual([]);
+    // For its copy in the record database, which a restore of this one does not take back.
+    expect(left).toEqual([{ target: `key:${old?.kid}` }]);
     setClock(180);
     await sealAudit(ports, Date.now());
     expect(await proof(front, ports)).toMatchObject({

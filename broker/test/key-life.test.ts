@@ -1,5 +1,6 @@
 import { env } from 'cloudflare:workers';
 import { openControl } from '@agent-ticket/drizzle/control/open-d1.ts';
+import { openRecord } from '@agent-ticket/drizzle/record/open-d1.ts';
 import { KEY_SET } from '@agent-ticket/shared/limits.ts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { revoke, rotate } from '../src/keys/changes.ts';
@@ -30,6 +31,8 @@ const turn = (keys: Keyring, now: number, activate: 'scheduled' | 'now' = 'sched
 const keyring = (everyMs = DEFAULT_SCHEDULE.everyMs): Keyring =>
   createKeyring({
     control,
+    record: openRecord(env.RECORD),
+    log: () => {},
     purpose: 'ticket',
     config: {
       keySchedule: { ...DEFAULT_SCHEDULE, everyMs },

@@ -1,9 +1,15 @@
+import { decodeJwt } from 'jose';
 import { describe, expect, it } from 'vitest';
 import { signedExport } from '../test/signed-export.ts';
 import { terminalWith } from '../test/terminal.ts';
 import { run } from './run.ts';
 
 const { lines: GOOD, jws, keySet } = await signedExport();
+
+const sealOf = (checkpoint: string) => {
+  const { n, through, hash } = decodeJwt<{ n: number; through: number; hash: string }>(checkpoint);
+  return { n, through, hash };
+};
 
 const FILES: Readonly<Record<string, readonly string[]>> = {
   'good.ndjson': GOOD,
@@ -12,6 +18,8 @@ const FILES: Readonly<Record<string, readonly string[]>> = {
   'keys.json': [JSON.stringify(keySet)],
   'empty.json': ['{"keys":[]}'],
   'anchor.txt': [jws],
+  'seal.json': [JSON.stringify({ state: 'agrees', noted: sealOf(jws) })],
+  'other-seal.json': [JSON.stringify({ noted: { ...sealOf(jws), hash: 'A'.repeat(43) } })],
 };
 
 async function tried(
@@ -48,6 +56,13 @@ describe('agent-ticket audit verify', () => {
     expect((await tried('audit verify good.ndjson', { keys, anchor })).out).toContain('the anchor shows');
     const cut = await tried('audit verify cut.ndjson', { keys, anchor });
     expect([cut.code, cut.out]).toEqual([1, expect.stringContaining('tail     FAULT: it ends with event 0')]);
+  });
+
+  it('proves the end with the noted seal, and another log wrong', async () => {
+    const good = await tried('audit verify good.ndjson', { keys, anchor: 'seal.json' });
+    expect([good.code, good.out]).toEqual([0, expect.stringContaining('the anchor shows')]);
+    const other = await tried('audit verify good.ndjson', { keys, anchor: 'other-seal.json' });
+    expect([other.code, other.out]).toEqual([1, expect.stringContaining('another one than the anchor')]);
   });
 
   it('ends with 1 for an export with nothing in it', async () => {

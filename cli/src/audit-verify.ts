@@ -1,7 +1,9 @@
 import { isSound, type Verification } from '@agent-ticket/broker/src/audit/proof/verification.ts';
-import { verifyExport } from '@agent-ticket/broker/src/audit/proof/verify.ts';
+import { type Anchor, verifyExport } from '@agent-ticket/broker/src/audit/proof/verify.ts';
 import { type KeySet, readKeySet, type SetAlgorithm } from '@agent-ticket/shared/key-set.ts';
+import { readStrictJson } from '@agent-ticket/shared/strict-json.ts';
 import { TICKET_ALGORITHMS } from '@agent-ticket/shared/ticket.ts';
+import * as z from 'zod';
 import { painter } from './api/paint.ts';
 import { type ExitCode, type Terminal, UsageError } from './command.ts';
 
@@ -10,7 +12,7 @@ interface VerifyOptions {
   readonly file: string;
   /** File or https URL of the audit keys. */
   readonly keys: string;
-  /** File with a checkpoint that was kept elsewhere: its JWS, or a line of an export. */
+  /** File with a checkpoint that was kept elsewhere: its JWS, a line of an export, or the answer of `audit seal --json`. */
   readonly anchor?: string | undefined;
   readonly json: boolean;
 }
@@ -44,11 +46,20 @@ async function download(url: string, terminal: Terminal): Promise<string> {
   }
 }
 
-/** The compact JWS in a file: alone, or in the line of an export that holds it. */
-async function readAnchor(path: string, terminal: Terminal): Promise<string> {
-  const jws = /[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+/.exec(await wholeFile(path, terminal))?.[0];
+const NotedSeal = z.object({
+  noted: z.object({ n: z.int().nonnegative(), through: z.int().nonnegative(), hash: z.string() }),
+});
+
+/** The compact JWS in a file, alone or in the line of an export that holds it; or the noted seal. */
+async function readAnchor(path: string, terminal: Terminal): Promise<string | Anchor> {
+  const text = await wholeFile(path, terminal);
+  const jws = /[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+/.exec(text)?.[0];
   if (jws !== undefined) return jws;
-  throw new UsageError(`${path} holds no checkpoint. Give --anchor a file with the "jws" of one.`);
+  const seal = NotedSeal.safeParse(readStrictJson(new TextEncoder().encode(text)));
+  if (seal.success) return seal.data.noted;
+  throw new UsageError(
+    `${path} holds no checkpoint. Give --anchor a file with the "jws" of one, or with the output of "audit seal --json".`,
+  );
 }
 
 async function wholeFile(path: string, terminal: Terminal): Promise<string> {

@@ -82,21 +82,23 @@ async function sealOnNode(): Promise<{ sealed: number; ms: number }> {
       TOKEN_PEPPER: secrets.tokenPepper,
       MODE: 'development',
     });
+    const log = (line: Readonly<Record<string, unknown>>): never => {
+      throw new Error(JSON.stringify(line));
+    };
+    const stores = { control: control.store, record: record.store };
     const auditKeyring = createKeyring({
-      control: control.store,
+      ...stores,
+      log,
       purpose: 'audit',
       config,
       randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
       randomId: () => crypto.randomUUID(),
     });
-    const log = (line: Readonly<Record<string, unknown>>): never => {
-      throw new Error(JSON.stringify(line));
-    };
     const begin = performance.now();
     let sealed = 0;
     // As a run of the schedule does: on while events wait behind a full checkpoint.
     for (;;) {
-      const row = await sealAudit({ config, auditKeyring, record: record.store, log }, Date.now());
+      const row = await sealAudit({ ...stores, config, auditKeyring, log }, Date.now());
       sealed += row?.count ?? 0;
       if (row === undefined || !isFull(row)) break;
     }

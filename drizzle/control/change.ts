@@ -149,6 +149,15 @@ export function revocationStore(db: ControlDatabase) {
         .from(revocations)
         .where(inArray(revocations.id, among(ids))),
 
+    /** All, in force or not, in the order of their numbers, after one. */
+    following: (rev: number, limit: number): Promise<RevocationRow[]> =>
+      db
+        .select()
+        .from(revocations)
+        .where(gt(revocations.rev, rev))
+        .orderBy(asc(revocations.rev))
+        .limit(limit),
+
     /** The greatest number of a change; 0 before the first. */
     async newestRev(): Promise<number> {
       const [row] = await db.select({ rev: sql<number>`coalesce(max(rev), 0)` }).from(revocations);

@@ -187,6 +187,18 @@ export const principals = sqliteTable(
   ],
 );
 
+/**
+ * The newest checkpoint of the audit log that this broker wrote, beside the log itself: code that can write the record
+ * database alone cannot replace the log without a difference from this row.
+ */
+export const auditSeal = sqliteTable('audit_seal', {
+  /** 1: the table has one row. */
+  id: integer('id').primaryKey(),
+  n: integer('n').notNull(),
+  through: integer('through').notNull(),
+  hash: text('hash').notNull(),
+});
+
 /** Sign-ins at the broker. The cookie holds only the id of the row, so that the broker can end the sign-in. */
 export const authSessions = sqliteTable(
   'auth_sessions',

@@ -1,5 +1,6 @@
 import { REVOCATION_KEPT_MS } from '@agent-ticket/shared/revocation.ts';
 import { type AgentRightsQuestion, type AgentRightsRows, readAgentRights } from './agent-rights.ts';
+import { auditSealStore } from './audit-seal.ts';
 import { authSessionStore, usedTokenStore } from './auth-sessions.ts';
 import {
   type Change,
@@ -30,6 +31,7 @@ export function controlStore(db: ControlDatabase) {
     authSessions: authSessionStore(db),
     principals: principalStore(db),
     usedTokens: usedTokenStore(db),
+    auditSeal: auditSealStore(db),
     outbox,
 
     agentWorkers: {

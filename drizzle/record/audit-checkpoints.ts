@@ -1,4 +1,4 @@
-import { asc, desc, gt, gte, lt, lte } from 'drizzle-orm';
+import { asc, desc, eq, gt, gte, lt, lte } from 'drizzle-orm';
 import type { RecordDatabase } from './revocations.ts';
 import { auditCheckpoints } from './schema.ts';
 
@@ -20,6 +20,11 @@ export function checkpointStore(db: RecordDatabase) {
   return {
     async newest(): Promise<CheckpointRow | undefined> {
       const [row] = await db.select().from(auditCheckpoints).where(gt(n, 0)).orderBy(desc(n)).limit(1);
+      return row;
+    },
+
+    async find(number: number): Promise<CheckpointRow | undefined> {
+      const [row] = await db.select().from(auditCheckpoints).where(eq(n, number));
       return row;
     },
 

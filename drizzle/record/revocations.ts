@@ -85,6 +85,35 @@ export function recordRevocationStore(db: RecordDatabase) {
         );
     },
 
+    /** The names of the keys whose tickets are revoked for good. `now` in ms. */
+    async revokedKeys(now: number): Promise<string[]> {
+      const { target, kind, until } = revocationCopies;
+      const found = await db
+        .select({ target })
+        .from(revocationCopies)
+        .where(
+          and(gt(target, 'key:'), lt(target, 'key;'), eq(kind, 'any'), or(isNull(until), gt(until, now))),
+        );
+      return found.map((row) => row.target.slice('key:'.length));
+    },
+
+    /** Copies without an end, after one in the order of their ids. */
+    listEndless(after: string, limit: number): Promise<Revocation[]> {
+      const { arrival: _, ...columns } = getTableColumns(revocationCopies);
+      return db
+        .select(columns)
+        .from(revocationCopies)
+        .where(and(gt(revocationCopies.id, after), isNull(revocationCopies.until)))
+        .orderBy(asc(revocationCopies.id))
+        .limit(limit);
+    },
+
+    /** Writes versions of revocations, each unless a newer one is there. */
+    async apply(versions: readonly Revocation[]): Promise<void> {
+      const [first, ...rest] = versions.map((each) => applyRevocation(db, each));
+      if (first !== undefined) await db.batch([first, ...rest]);
+    },
+
     /** The greatest number of a copy; 0 where there is none. */
     async newestRev(): Promise<number> {
       const [row] = await db.select({ rev: max(revocationCopies.rev) }).from(revocationCopies);

@@ -29,8 +29,10 @@ export const AUDIT_TYPES = [
   'agent.deleted',
   'login.succeeded',
   'login.ended',
+  'principal.forgotten',
   'admin.read',
   'audit.purged',
+  'audit.accepted',
 ] as const;
 export type AuditType = (typeof AUDIT_TYPES)[number];
 

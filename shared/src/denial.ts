@@ -128,6 +128,8 @@ export const DENIALS = {
   rotation_pending: row('CONFLICT', 'bad_request'),
   key_unknown: notFound,
   key_already_revoked: row('CONFLICT', 'bad_request'),
+  audit_seal_agrees: row('CONFLICT', 'bad_request'),
+  audit_seal_changed: row('CONFLICT', 'bad_request'),
   // the ticket, at the gate
   ticket_missing: unauthorized,
   ticket_delivered_twice: badRequest,

@@ -4,11 +4,11 @@ import type { Keyring } from '../keys/keyring.ts';
 import { yieldTurn } from '../runtime/yield-turn.ts';
 import { CHAIN_START, chainOn } from './chain.ts';
 import { signCheckpoint } from './checkpoint.ts';
+import { compareSeal, type SealPorts } from './seal.ts';
 import { auditEventView } from './view.ts';
 
-interface SealerPorts {
-  readonly config: { readonly issuer: string };
-  readonly auditKeyring: Pick<Keyring, 'signer'>;
+interface SealerPorts extends SealPorts {
+  readonly auditKeyring: Pick<Keyring, 'signer' | 'current'>;
   readonly record: Pick<RecordStore, 'auditLog' | 'checkpoints'>;
   readonly log: (event: Readonly<Record<string, unknown>>) => void;
 }
@@ -27,12 +27,14 @@ export const isFull = ({ count }: Pick<CheckpointRow, 'count'>): boolean => coun
  * Writes the next checkpoint when it is due: half a minute after the one before, also when nothing is new, which proves
  * that nothing happened; at once while events wait behind a full one. A clock that was put back delays nothing: the next
  * checkpoint is due, and has the time of the one before, so that times grow with numbers. Any number of instances may run
- * it at once; the number of the checkpoint is taken once. Answers the checkpoint that this call wrote; a fault that keeps
- * it from one is logged. `now` in ms.
+ * it at once; the number of the checkpoint is taken once. Each is noted in the control database after it was written;
+ * where the log differs from what is noted there, nothing is sealed until an operator accepts it. Answers the checkpoint
+ * that this call wrote; a fault that keeps it from one is logged. `now` in ms.
  */
 export async function sealAudit(ports: SealerPorts, now: number): Promise<CheckpointRow | undefined> {
   const { checkpoints } = ports.record;
-  const before = await checkpoints.newest();
+  const before = await comparedEnd(ports, now);
+  if (before === 'differs') return undefined;
   const isDue = before === undefined || Math.abs(now - before.at) >= LEAST_PAUSE_MS;
   if (!isDue && !isFull(before)) return undefined;
   const signer = await ports.auditKeyring.signer(now);
@@ -48,7 +50,24 @@ export async function sealAudit(ports: SealerPorts, now: number): Promise<Checkp
   const claims = { iss: ports.config.issuer, iat: Math.floor(at / 1000), ...facts, previous };
   const jws = await signCheckpoint(claims, signer.value.material);
   const row: CheckpointRow = { ...facts, at, kid, jws };
-  return (await checkpoints.insert(row)) ? row : undefined;
+  if (!(await checkpoints.insert(row))) return undefined;
+  await ports.control.auditSeal.note(row);
+  return row;
+}
+
+/** The newest checkpoint, noted by now; or that the log differs from what was noted, which is logged. */
+async function comparedEnd(ports: SealerPorts, now: number): Promise<CheckpointRow | undefined | 'differs'> {
+  for (;;) {
+    const { noted, newest, reached, fault } = await compareSeal(ports, now);
+    if (fault !== undefined) {
+      const found = { n: newest?.n ?? 0, hash: newest?.hash ?? CHAIN_START };
+      ports.log({ event: 'audit_seal_differs', fault, noted: { n: noted?.n, hash: noted?.hash }, found });
+      return 'differs';
+    }
+    if (reached !== undefined && reached.n !== noted?.n) await ports.control.auditSeal.note(reached);
+    if (reached?.n === newest?.n) return newest;
+    await yieldTurn();
+  }
 }
 
 function failed(reason: string, detail: string | undefined, { log }: SealerPorts): undefined {

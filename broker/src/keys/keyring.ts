@@ -1,6 +1,8 @@
 import type { NewSigningKey, SigningKeyRow } from '@agent-ticket/drizzle/control/signing-keys.ts';
 import type { ControlStore } from '@agent-ticket/drizzle/control/store.ts';
+import { within } from '@agent-ticket/drizzle/deadline.ts';
 import { isOutage } from '@agent-ticket/drizzle/outage.ts';
+import type { RecordStore } from '@agent-ticket/drizzle/record/store.ts';
 import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import type { SetKey } from '@agent-ticket/shared/key-set.ts';
 import { KEY_SET, SESSION_SECONDS } from '@agent-ticket/shared/limits.ts';
@@ -20,6 +22,8 @@ import { importKeyEncryptionKey, type SealingKeys, seal, unsealWith } from './se
 
 interface KeyringPorts {
   readonly control: Pick<ControlStore, 'keys' | 'change'>;
+  readonly record: { readonly revocations: Pick<RecordStore['revocations'], 'revokedKeys'> };
+  readonly log: (event: Readonly<Record<string, unknown>>) => void;
   readonly purpose: SigningKeyRow['purpose'];
   readonly config: {
     readonly keySchedule: KeySchedule;
@@ -33,6 +37,9 @@ interface KeyringPorts {
 
 const FIRST_ALGORITHM: TicketAlgorithm = 'ES256';
 
+/** How long keys wait for the record database, in ms: without its answer they go by the one before. */
+const COMPARISON_MS = 500;
+
 /** A key with the row it came from. */
 interface HeldKey {
   readonly row: SigningKeyRow;
@@ -42,13 +49,15 @@ interface HeldKey {
 /**
  * The keys of one purpose. Rows are read at most every {@link SIGNER_CACHE_MS} for signing and each time for
  * publishing; a key is opened and imported once per isolate. Rows that do not open are left out: never published,
- * never trusted. `now` in ms throughout.
+ * never trusted. So are keys that only the record database knows to be revoked: a backup of the control database has
+ * them as they were. While the record database is away, keys go by its last answer. `now` in ms throughout.
  */
 export function createKeyring(ports: KeyringPorts) {
   const { control, purpose, config } = ports;
   const opened = new Map<string, KeyMaterial>();
   let held: { readonly keys: readonly HeldKey[]; readonly readAt: number } | undefined;
   let keks: SealingKeys | undefined;
+  let compared: { readonly revoked: readonly string[]; readonly at: number } | undefined;
 
   /** Held as a value, not as a promise: on Workers one request must not wait for another's promise. */
   async function sealingKeys(): Promise<SealingKeys> {
@@ -104,10 +113,33 @@ export function createKeyring(ports: KeyringPorts) {
     return material;
   }
 
+  /** Keys that are revoked in the record database, as of at most {@link SIGNER_CACHE_MS} ago while it answers. */
+  async function revokedInRecord(now: number): Promise<readonly string[]> {
+    if (compared !== undefined && now >= compared.at && now - compared.at < SIGNER_CACHE_MS)
+      return compared.revoked;
+    const last = compared?.revoked ?? [];
+    try {
+      compared = {
+        revoked: await within(COMPARISON_MS, ports.record.revocations.revokedKeys(now)),
+        at: now,
+      };
+    } catch (error) {
+      if (!isOutage(error)) throw error;
+      compared = { revoked: last, at: now };
+    }
+    return compared.revoked;
+  }
+
   async function read(now: number): Promise<readonly HeldKey[]> {
     const keys: HeldKey[] = [];
-    for (const row of await rows(now)) {
-      const material = isPublishable(row, now) ? await open(row) : undefined;
+    const [found, revoked] = await Promise.all([rows(now), revokedInRecord(now)]);
+    for (const row of found) {
+      if (!isPublishable(row, now)) continue;
+      const isRevoked = revoked.includes(row.kid);
+      // Once for each comparison: everybody may ask for the published keys.
+      if (isRevoked && compared?.at === now)
+        ports.log({ event: 'key_revoked_in_record', purpose, kid: row.kid });
+      const material = isRevoked ? undefined : await open(row);
       if (material !== undefined) keys.push({ row, material });
     }
     held = { keys, readAt: now };
@@ -136,8 +168,15 @@ export function createKeyring(ports: KeyringPorts) {
     const keys = await current(now);
     const key = signing(keys, now);
     if (key !== undefined) return ok(key);
-    const detail = keys.length === 0 ? 'no key opens with KEK or KEK_PREVIOUS' : 'no key is active';
-    return err('signing_key_missing', { retryAfter: 5, detail });
+    return err('signing_key_missing', { retryAfter: 5, detail: await missingBecause(keys, now) });
+  }
+
+  async function missingBecause(keys: readonly HeldKey[], now: number): Promise<string> {
+    const [revoked, found] = [await revokedInRecord(now), await control.keys.list(purpose)];
+    const active = found.find((row) => revoked.includes(row.kid) && stateOf(row, now) === SIGNING);
+    if (active !== undefined)
+      return `key ${active.kid} is revoked or locked in the record database: revoke it here, too, or lift its lock`;
+    return keys.length === 0 ? 'no key opens with KEK or KEK_PREVIOUS' : 'no key is active';
   }
 
   return {
@@ -150,6 +189,7 @@ export function createKeyring(ports: KeyringPorts) {
     sealingKeys,
     forget,
     signer,
+    revokedInRecord,
 
     /**
      * {@link signer} by the rows last read, however old. For a caller that has the state of the key checked by rows read
@@ -171,7 +211,8 @@ export function createKeyring(ports: KeyringPorts) {
      * opened by a ticket of it may go on. Read anew.
      */
     async findPublic(kid: KeyId, now: number): Promise<Outcome<SetKey<TicketAlgorithm>>> {
-      const row = (await rows(now)).find((each) => each.kid === kid && each.revokedAt === null);
+      const [found, revoked] = await Promise.all([rows(now), revokedInRecord(now)]);
+      const row = found.find((each) => each.kid === kid && each.revokedAt === null && !revoked.includes(kid));
       const isOld = row?.removedAt != null && now >= row.removedAt + SESSION_SECONDS * 1000;
       const material = row === undefined || isOld ? undefined : await open(row);
       if (material === undefined) return err('ticket_key_unknown');

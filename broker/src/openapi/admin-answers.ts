@@ -15,6 +15,8 @@ import {
   RevokedKey,
   RotatedToken,
   receipted,
+  Seal,
+  SealState,
   ServiceToken,
   Session,
   SigningKey,
@@ -93,7 +95,7 @@ export const ADMIN_ANSWERS: Readonly<Record<string, BrokerAnswers>> = {
     summary: 'Lock a target: it gets no ticket, and its live sessions end',
     answers: receipted(Lock.shape, 201),
   },
-  'DELETE /admin/locks/:id': { summary: 'Lift a lock', answers: receipted(Lock.shape) },
+  'DELETE /admin/locks/:id': { summary: 'Lift a lock', answers: receipted(Lock.shape), errors: [409] },
   'GET /admin/principals': {
     summary: 'List people and services that have a label, with their ids',
     members: { label: 'with which the label begins' },
@@ -111,6 +113,16 @@ export const ADMIN_ANSWERS: Readonly<Record<string, BrokerAnswers>> = {
           .meta({ id: 'LabelledPrincipal' }),
       ),
     },
+  },
+  'POST /admin/principals/forget': {
+    summary: 'Forget a person: delete its label, sign-ins and grants, and end its sessions',
+    description:
+      'Audit events and past sessions stay until their retention ends. The answer has instances that the person owned; they stay, closed, until they are deleted. This is not a ban.',
+    answers: receipted({
+      principal: PrincipalName,
+      owned: z.array(z.strictObject({ agent: z.string(), instance: z.string() })),
+    }),
+    errors: [404],
   },
   'GET /admin/agents/sessions': {
     summary: 'List sessions, newest first',
@@ -165,5 +177,15 @@ export const ADMIN_ANSWERS: Readonly<Record<string, BrokerAnswers>> = {
   'GET /admin/agents/audit/checkpoints': {
     summary: 'List signed statements over runs of the audit log, newest first',
     answers: { 200: pageOf(Checkpoint) },
+  },
+  'GET /admin/agents/audit/seal': {
+    summary: 'Compare the end of the audit log with the seal that the control database has noted',
+    answers: { 200: z.strictObject({ state: SealState, noted: Seal.nullable(), found: Seal }) },
+  },
+  'POST /admin/agents/audit/seal/accept': {
+    summary: 'Accept the audit log as it is after a restore of a backup',
+    description: 'Both seals are those of the answer to `GET /admin/agents/audit/seal`.',
+    answers: { 200: z.strictObject({ accepted: Seal, fault: SealState }) },
+    errors: [409],
   },
 };

@@ -363,6 +363,23 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/.well-known/security.txt": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Where to report a vulnerability (RFC 9116) */
+        readonly get: operations["getWellKnownSecurityTxt"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/admin/keys": {
         readonly parameters: {
             readonly query?: never;
@@ -610,6 +627,26 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/admin/principals/forget": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Forget a person: delete its label, sign-ins and grants, and end its sessions
+         * @description Audit events and past sessions stay until their retention ends. The answer has instances that the person owned; they stay, closed, until they are deleted. This is not a ban. Needs the permission `principals:forget`.
+         */
+        readonly post: operations["postAdminPrincipalsForget"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/admin/agents/sessions": {
         readonly parameters: {
             readonly query?: never;
@@ -754,6 +791,46 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/admin/agents/audit/seal": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Compare the end of the audit log with the seal that the control database has noted
+         * @description Needs the permission `audit:read`.
+         */
+        readonly get: operations["getAdminAgentsAuditSeal"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/admin/agents/audit/seal/accept": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Accept the audit log as it is after a restore of a backup
+         * @description Both seals are those of the answer to `GET /admin/agents/audit/seal`. Needs the permission `audit:accept`.
+         */
+        readonly post: operations["postAdminAgentsAuditSealAccept"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/openapi.json": {
         readonly parameters: {
             readonly query?: never;
@@ -855,6 +932,7 @@ export interface components {
             readonly permissions: readonly string[];
             readonly groups: readonly string[];
             readonly agents: readonly string[] | null;
+            readonly locked: boolean;
             readonly expires_at: string | null;
             readonly sources: readonly {
                 /** @enum {string} */
@@ -1078,7 +1156,7 @@ export interface components {
             /** Format: date-time */
             readonly at: string;
             /** @enum {string} */
-            readonly type: "ticket.issued" | "ticket.denied" | "ticket.used" | "ticket.replayed" | "ticket.revoked" | "session.opened" | "session.renewed" | "session.closed" | "session.terminated" | "callback.used" | "worker.called" | "rpc.denied" | "rate.limited" | "key.created" | "key.rotated" | "key.revoked" | "key.resealed" | "service_token.created" | "service_token.rotated" | "service_token.revoked" | "grant.created" | "grant.deleted" | "lock.created" | "lock.lifted" | "agent.deleted" | "login.succeeded" | "login.ended" | "admin.read" | "audit.purged";
+            readonly type: "ticket.issued" | "ticket.denied" | "ticket.used" | "ticket.replayed" | "ticket.revoked" | "session.opened" | "session.renewed" | "session.closed" | "session.terminated" | "callback.used" | "worker.called" | "rpc.denied" | "rate.limited" | "key.created" | "key.rotated" | "key.revoked" | "key.resealed" | "service_token.created" | "service_token.rotated" | "service_token.revoked" | "grant.created" | "grant.deleted" | "lock.created" | "lock.lifted" | "agent.deleted" | "login.succeeded" | "login.ended" | "principal.forgotten" | "admin.read" | "audit.purged" | "audit.accepted";
             /** @enum {string} */
             readonly outcome: "success" | "denied";
             readonly code: string | null;
@@ -1106,6 +1184,11 @@ export interface components {
             readonly kid: string;
             readonly jws: string;
         };
+        readonly Seal: {
+            readonly n: number;
+            readonly through: number;
+            readonly hash: string;
+        };
         readonly NotReady: {
             readonly error: {
                 /** @enum {string} */
@@ -1123,6 +1206,8 @@ export interface components {
             readonly waiting_age?: number | null;
             readonly changes_waiting?: number;
             readonly checkpoint_age?: number | null;
+            readonly audit_seal?: ("agrees" | "ends_earlier" | "rewritten" | "does_not_follow") | null;
+            readonly keys_revoked_in_record?: number;
             readonly workers_differing?: number;
             readonly workers_unanswered?: number;
             readonly agents_in_rollout: number;
@@ -1319,6 +1404,7 @@ export type Invocation = components['schemas']['Invocation'];
 export type StatsRow = components['schemas']['StatsRow'];
 export type AuditEvent = components['schemas']['AuditEvent'];
 export type Checkpoint = components['schemas']['Checkpoint'];
+export type Seal = components['schemas']['Seal'];
 export type NotReady = components['schemas']['NotReady'];
 export type ResponseError400 = components['responses']['Error400'];
 export type ResponseError403 = components['responses']['Error403'];
@@ -2214,6 +2300,31 @@ export interface operations {
             readonly 503: components["responses"]["Error503"];
         };
     };
+    readonly getWellKnownSecurityTxt: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "text/plain": string;
+                };
+            };
+            readonly 400: components["responses"]["Error400"];
+            readonly 403: components["responses"]["Error403"];
+            readonly 404: components["responses"]["Error404"];
+            readonly 500: components["responses"]["Error500"];
+            readonly 503: components["responses"]["Error503"];
+        };
+    };
     readonly getAdminKeys: {
         readonly parameters: {
             readonly query?: {
@@ -2644,7 +2755,7 @@ export interface operations {
                 /** @description slug of the agent */
                 readonly agent?: string;
                 /** @description name of the instance */
-                readonly instance?: string;
+                readonly instance?: "*" | string;
                 /** @description a principal, email:<address>, email:*@<domain> or group:<issuer>:<name> */
                 readonly subject?: string;
             };
@@ -3003,6 +3114,7 @@ export interface operations {
             readonly 401: components["responses"]["Error401"];
             readonly 403: components["responses"]["Error403"];
             readonly 404: components["responses"]["Error404"];
+            readonly 409: components["responses"]["Error409"];
             readonly 429: components["responses"]["Error429"];
             readonly 500: components["responses"]["Error500"];
             readonly 503: components["responses"]["Error503"];
@@ -3039,6 +3151,67 @@ export interface operations {
             readonly 400: components["responses"]["Error400"];
             readonly 401: components["responses"]["Error401"];
             readonly 403: components["responses"]["Error403"];
+            readonly 429: components["responses"]["Error429"];
+            readonly 500: components["responses"]["Error500"];
+            readonly 503: components["responses"]["Error503"];
+        };
+    };
+    readonly postAdminPrincipalsForget: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": {
+                    /** @description id of a principal */
+                    readonly principal: string;
+                    /** @description reason, for the audit log */
+                    readonly reason?: string;
+                };
+            };
+        };
+        readonly responses: {
+            /** @description done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        readonly principal: string;
+                        readonly owned: readonly {
+                            readonly agent: string;
+                            readonly instance: string;
+                        }[];
+                        readonly receipt: components["schemas"]["Receipt"];
+                    };
+                };
+            };
+            /** @description done; some live sessions have not been notified yet */
+            readonly 202: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        readonly principal: string;
+                        readonly owned: readonly {
+                            readonly agent: string;
+                            readonly instance: string;
+                        }[];
+                        readonly receipt: components["schemas"]["Receipt"];
+                    };
+                };
+            };
+            readonly 400: components["responses"]["Error400"];
+            readonly 401: components["responses"]["Error401"];
+            readonly 403: components["responses"]["Error403"];
+            readonly 404: components["responses"]["Error404"];
+            readonly 413: components["responses"]["Error413"];
+            readonly 415: components["responses"]["Error415"];
             readonly 429: components["responses"]["Error429"];
             readonly 500: components["responses"]["Error500"];
             readonly 503: components["responses"]["Error503"];
@@ -3361,7 +3534,7 @@ export interface operations {
                 /** @description name of the instance */
                 readonly instance?: string;
                 /** @description type of the event, such as ticket.denied */
-                readonly type?: "ticket.issued" | "ticket.denied" | "ticket.used" | "ticket.replayed" | "ticket.revoked" | "session.opened" | "session.renewed" | "session.closed" | "session.terminated" | "callback.used" | "worker.called" | "rpc.denied" | "rate.limited" | "key.created" | "key.rotated" | "key.revoked" | "key.resealed" | "service_token.created" | "service_token.rotated" | "service_token.revoked" | "grant.created" | "grant.deleted" | "lock.created" | "lock.lifted" | "agent.deleted" | "login.succeeded" | "login.ended" | "admin.read" | "audit.purged";
+                readonly type?: "ticket.issued" | "ticket.denied" | "ticket.used" | "ticket.replayed" | "ticket.revoked" | "session.opened" | "session.renewed" | "session.closed" | "session.terminated" | "callback.used" | "worker.called" | "rpc.denied" | "rate.limited" | "key.created" | "key.rotated" | "key.revoked" | "key.resealed" | "service_token.created" | "service_token.rotated" | "service_token.revoked" | "grant.created" | "grant.deleted" | "lock.created" | "lock.lifted" | "agent.deleted" | "login.succeeded" | "login.ended" | "principal.forgotten" | "admin.read" | "audit.purged" | "audit.accepted";
                 /** @description how it ended */
                 readonly outcome?: "success" | "denied";
                 /** @description code of a refusal, such as grant_missing */
@@ -3407,7 +3580,7 @@ export interface operations {
         readonly parameters: {
             readonly query?: {
                 /** @description number of an event; the answer begins with the next one */
-                readonly after?: string;
+                readonly after?: number;
             };
             readonly header?: never;
             readonly path?: never;
@@ -3461,6 +3634,87 @@ export interface operations {
             readonly 400: components["responses"]["Error400"];
             readonly 401: components["responses"]["Error401"];
             readonly 403: components["responses"]["Error403"];
+            readonly 429: components["responses"]["Error429"];
+            readonly 500: components["responses"]["Error500"];
+            readonly 503: components["responses"]["Error503"];
+        };
+    };
+    readonly getAdminAgentsAuditSeal: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        /** @enum {string} */
+                        readonly state: "agrees" | "ends_earlier" | "rewritten" | "does_not_follow";
+                        readonly noted: components["schemas"]["Seal"] | null;
+                        readonly found: components["schemas"]["Seal"];
+                    };
+                };
+            };
+            readonly 400: components["responses"]["Error400"];
+            readonly 401: components["responses"]["Error401"];
+            readonly 403: components["responses"]["Error403"];
+            readonly 429: components["responses"]["Error429"];
+            readonly 500: components["responses"]["Error500"];
+            readonly 503: components["responses"]["Error503"];
+        };
+    };
+    readonly postAdminAgentsAuditSealAccept: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": {
+                    /** @description seal that the control database has noted, as it was shown */
+                    readonly noted: {
+                        readonly n: number;
+                        readonly hash: string;
+                    };
+                    /** @description newest checkpoint of the log, as it was shown */
+                    readonly found: {
+                        readonly n: number;
+                        readonly hash: string;
+                    };
+                    /** @description reason, for the audit log */
+                    readonly reason: string;
+                };
+            };
+        };
+        readonly responses: {
+            /** @description done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        readonly accepted: components["schemas"]["Seal"];
+                        /** @enum {string} */
+                        readonly fault: "agrees" | "ends_earlier" | "rewritten" | "does_not_follow";
+                    };
+                };
+            };
+            readonly 400: components["responses"]["Error400"];
+            readonly 401: components["responses"]["Error401"];
+            readonly 403: components["responses"]["Error403"];
+            readonly 409: components["responses"]["Error409"];
+            readonly 413: components["responses"]["Error413"];
+            readonly 415: components["responses"]["Error415"];
             readonly 429: components["responses"]["Error429"];
             readonly 500: components["responses"]["Error500"];
             readonly 503: components["responses"]["Error503"];
@@ -3547,6 +3801,8 @@ export interface operations {
                         readonly waiting_age?: number | null;
                         readonly changes_waiting?: number;
                         readonly checkpoint_age?: number | null;
+                        readonly audit_seal?: ("agrees" | "ends_earlier" | "rewritten" | "does_not_follow") | null;
+                        readonly keys_revoked_in_record?: number;
                         readonly workers_differing?: number;
                         readonly workers_unanswered?: number;
                         readonly agents_in_rollout: number;

@@ -33,6 +33,9 @@ export const receipted = (members: z.ZodRawShape, done: 200 | 201 = 200) => {
   return { [done]: body, 202: body };
 };
 
+/** Whether the audit log ends where the control database has noted it, and how it differs where not. */
+export const SealState = z.enum(['agrees', 'ends_earlier', 'rewritten', 'does_not_follow']);
+
 export const READINESS = {
   mint: z.boolean(),
   verify: z.boolean(),
@@ -43,6 +46,8 @@ export const READINESS = {
   waiting_age: Count.nullable().optional(),
   changes_waiting: Count.optional(),
   checkpoint_age: Count.nullable().optional(),
+  audit_seal: SealState.nullable().optional(),
+  keys_revoked_in_record: Count.optional(),
   workers_differing: Count.optional(),
   workers_unanswered: Count.optional(),
   agents_in_rollout: Count,
@@ -200,3 +205,6 @@ export const Checkpoint = z
     jws: z.string(),
   })
   .meta({ id: 'Checkpoint' });
+
+/** The end of the audit log. */
+export const Seal = z.strictObject({ n: Count, through: Count, hash: z.string() }).meta({ id: 'Seal' });

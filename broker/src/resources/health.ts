@@ -3,6 +3,8 @@ import { isOutage } from '@agent-ticket/drizzle/outage.ts';
 import { LATE_DELIVERY_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { agentsOf, registryDigest, rolloutOf } from '@agent-ticket/shared/registry.ts';
+import { compareSeal } from '../audit/seal.ts';
+import { commandedWorkers } from '../config/workers.ts';
 import { renderErrorWith } from '../http/answer.ts';
 import type { Handler, HandlerResult } from '../runtime/call.ts';
 import type { BrokerPorts } from '../runtime/ports.ts';
@@ -49,7 +51,7 @@ const BACKLOG_MS = 5_000;
  * one that is not ready.
  */
 const answerNow = cached(ANSWER_MS, async (ports, now): Promise<HandlerResult> => {
-  const [signer, policy, counted, keys, record, waiting, work, workers] = await Promise.all([
+  const [signer, policy, counted, keys, record, waiting, work, workers, seal] = await Promise.all([
     attempt(ports.keyring.signer(now)),
     attempt(ports.ping.control()),
     attempt(ports.shard.count(PROBE.key, PROBE)),
@@ -58,6 +60,7 @@ const answerNow = cached(ANSWER_MS, async (ports, now): Promise<HandlerResult> =
     attempt(waitingEvents(ports, now)),
     attempt(waitingWork(ports, now)),
     attempt(agreement(ports, now)),
+    attempt(sealed(ports, now)),
   ]);
   const events = known(waiting);
   const isLate = (events?.waiting_age ?? 0) > LATE_DELIVERY_SECONDS;
@@ -70,6 +73,7 @@ const answerNow = cached(ANSWER_MS, async (ports, now): Promise<HandlerResult> =
     ...events,
     ...known(work),
     ...known(workers),
+    ...known(seal),
     agents_in_rollout: ports.registry.filter((entry) => rolloutOf(entry, now) !== undefined).length,
     key_sets_unusable: unusableKeySets(ports),
   };
@@ -124,6 +128,23 @@ const waitingWork = cached(BACKLOG_MS, async ({ control, record }, now) => {
   return { changes_waiting: changes, checkpoint_age: ageOf(checkpoint?.at, now) };
 });
 
+/** Whether the audit log and the keys are those that the other database knows; one of them was restored where not. */
+const sealed = cached(BACKLOG_MS, async (ports, now) => {
+  const { keyring, control } = ports;
+  const [{ noted, fault }, revoked, rows] = await Promise.all([
+    compareSeal(ports, now),
+    keyring.revokedInRecord(now),
+    // Without the keyrings, which make a first key.
+    Promise.all([control.keys.list('ticket'), control.keys.list('audit')]),
+  ]);
+  return {
+    audit_seal: noted === undefined ? null : (fault ?? 'agrees'),
+    keys_revoked_in_record: rows
+      .flat()
+      .filter(({ kid, revokedAt }) => revokedAt === null && revoked.includes(kid)).length,
+  };
+});
+
 /** The schedule asks each minute: an agent worker that missed two of them does not answer. */
 const ANSWER_KEPT_MS = 150_000;
 
@@ -134,7 +155,7 @@ const ANSWER_KEPT_MS = 150_000;
 const agreement = cached(BACKLOG_MS, async ({ control, registry, config }, now) => {
   const rows = await control.agentWorkers.list();
   const states = await Promise.all(
-    config.workers.map(async ({ name, audience }) => {
+    commandedWorkers(config).map(async ({ name, audience }) => {
       const row = rows.find((each) => each.audience === audience);
       if (row === undefined || now - row.answeredAt > ANSWER_KEPT_MS) return 'unanswered';
       return row.digest === (await registryDigest(agentsOf(registry, name))) ? 'same' : 'differing';

@@ -7,7 +7,7 @@ import { auditEventOf } from '../audit/event.ts';
 import type { Answer } from '../http/context.ts';
 import { iso } from '../http/iso.ts';
 import { PAGE, pageOf, readPage } from '../http/page.ts';
-import { readQuery } from '../http/query.ts';
+import { readParams, readQuery } from '../http/query.ts';
 import { reseal, revoke, rotate, rotationDetails } from '../keys/changes.ts';
 import type { Keyring } from '../keys/keyring.ts';
 import { isPublished, maxAgeOf, stateOf } from '../keys/schedule.ts';
@@ -46,6 +46,7 @@ const Purpose = z.enum(['ticket', 'audit']).default('ticket');
 
 const Filter = z.object({ purpose: Purpose });
 export const KeyQuery = PAGE.extend(Filter.shape);
+export const KeyParams = z.object({ kid: KeyId });
 const Place = z.strictObject({ generation: z.int().positive() });
 
 /** Body of `POST /admin/keys/rotate`; may be `{}`. */
@@ -57,10 +58,10 @@ export const RotateRequest = z.strictObject({
   reason: Reason.optional(),
 });
 
-const keyView = (row: SigningKeyRow, now: number) => ({
+const keyView = (row: SigningKeyRow, now: number, isRevoked = false) => ({
   kid: row.kid,
   alg: row.alg,
-  state: stateOf(row, now),
+  state: isRevoked ? 'revoked' : stateOf(row, now),
   created_at: iso(row.createdAt),
   activates_at: iso(row.activatesAt),
   retires_at: iso(row.retiresAt),
@@ -74,22 +75,26 @@ const keyringOf = ({ keyring, auditKeyring }: BrokerPorts, purpose: z.output<typ
 /**
  * `GET /admin/keys`: of the `purpose` in the query, newest first; left out: `ticket`. Retired and revoked ones too, as
  * long as their rows are kept. A row that should be published and does not open is none of the broker's, and is not shown.
+ * A key that only the record database knows to be revoked is shown as revoked without a time: revoke it again.
  */
 export const listKeys: Handler = async ({ now, request, ports }) => {
   const query = readQuery(request.url, Filter);
   if (!query.ok) return query;
-  const page = readPage(request.url, Place);
+  const page = await readPage(request.url, Place);
   if (!page.ok) return page;
   const { purpose } = query.value;
   const { limit, after } = page.value;
   // Makes the first key where there is none.
-  const held = (await keyringOf(ports, purpose).current(now)).map(({ row }) => row.kid);
+  const keyring = keyringOf(ports, purpose);
+  const held = (await keyring.current(now)).map(({ row }) => row.kid);
+  const revoked = await keyring.revokedInRecord(now);
   const rows = await ports.control.keys.page(purpose, after?.generation, limit + 1);
-  const isShown = (row: SigningKeyRow) => held.includes(row.kid) || !isPublished(row, now);
+  const isShown = ({ kid, ...row }: SigningKeyRow) =>
+    held.includes(kid) || revoked.includes(kid) || !isPublished({ kid, ...row }, now);
   const { items, next_cursor } = pageOf(
     { rows },
-    limit,
-    (row) => (isShown(row) ? [keyView(row, now)] : []),
+    page.value,
+    (row) => (isShown(row) ? [keyView(row, now, revoked.includes(row.kid))] : []),
     ({ generation }) => ({ generation }),
   );
   return ok({ status: 200, body: { items: items.flat(), next_cursor } });
@@ -129,26 +134,26 @@ export const rotateKeys: Handler = async (call) => {
  */
 export const revokeKey: Handler = async (call) => {
   const { now, ports } = call;
-  const kid = KeyId.safeParse(call.params.kid);
-  if (!kid.success) return err('field_invalid', { field: 'kid' });
+  const params = readParams(call, KeyParams);
+  if (!params.ok) return params;
+  const { kid } = params.value;
   const why = readReason(call.request);
   if (!why.ok) return why;
   // Read without the keyring, which would make the first audit key.
   const auditKeys = await ports.control.keys.list('audit');
-  const isAuditKey = auditKeys.some((row) => row.kid === kid.data);
+  const isAuditKey = auditKeys.some((row) => row.kid === kid);
   const keyring = isAuditKey ? ports.auditKeyring : ports.keyring;
-  const lock = isAuditKey ? undefined : lockOf(call, kid.data, why.value.reason);
-  const revoked = await revoke(keyring, { kid: kid.data, now }, ({ row, successor }, change) => {
+  const lock = lockOf(call, kid, why.value.reason);
+  const revoked = await revoke(keyring, { kid, now }, ({ row, successor }, change) => {
     const details = {
       purpose: row.purpose,
       state: stateOf(row, now),
       successor: successor.kind,
-      ...(lock === undefined ? {} : { lock: lock.id }),
+      lock: lock.id,
       ...reasonOf(why.value),
     };
-    const event = auditEventOf(call, 'key.revoked', ports.randomId(), { kid: kid.data, details });
-    const revocations = lock === undefined ? [] : [lock];
-    return changePolicy({ ...change, event, revocations }, signingAnew(ports));
+    const event = auditEventOf(call, 'key.revoked', ports.randomId(), { kid, details });
+    return changePolicy({ ...change, event, revocations: [lock] }, signingAnew(ports));
   });
   if (!revoked.ok) return revoked;
   const { row, made: receipt } = revoked.value;
@@ -159,7 +164,10 @@ export const revokeKey: Handler = async (call) => {
     : ok({ status: statusOf(receipt), body: { ...body, receipt } });
 };
 
-/** Shows among the locks: an operator sees there why tickets of the key are refused. */
+/**
+ * Shows among the locks: an operator sees there why tickets of the key are refused. An audit key has one for its copy in
+ * the record database, which outlives a restore of this one.
+ */
 const lockOf = ({ who, now, ports }: Call, kid: KeyId, reason = 'the key was revoked') =>
   newRevocation({
     id: ports.randomId(),

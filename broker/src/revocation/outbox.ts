@@ -16,7 +16,7 @@ import { REVOCATION_CODES, REVOCATION_KEPT_MS } from '@agent-ticket/shared/revoc
 import { readStrictJson } from '@agent-ticket/shared/strict-json.ts';
 import { readTargetName } from '@agent-ticket/shared/target.ts';
 import * as z from 'zod';
-import { type AgentWorker, type WorkersConfig, workerOf } from '../config/workers.ts';
+import { type AgentWorker, commandedWorkers, type WorkersConfig, workerOf } from '../config/workers.ts';
 import { addReceipts, type SendPorts, sendCommand } from './send-command.ts';
 
 export interface ChangePorts extends SendPorts {
@@ -172,7 +172,7 @@ function placesOf(
   if (command.op === 'destroy' && !revocations.some(({ id }) => id === command.id)) throw new UnreadableRow();
   const audience = command.op === 'revoke' ? command.audience : undefined;
   const concerned = revocations.map((row) => ({ row, workers: workersOf(row, audience, event, ports) }));
-  return ports.config.workers.flatMap((worker) => {
+  return commandedWorkers(ports.config).flatMap((worker) => {
     const rows = concerned.filter(({ workers }) => workers.includes(worker)).map(({ row }) => row);
     return rows.length === 0 ? [] : [{ worker, rows }];
   });
@@ -250,3 +250,31 @@ export async function keepNumbersAhead({ control, record, clock }: ChangePorts):
   const copied = await record.revocations.newestRev();
   if (copied > (await control.revocations.newestRev())) await control.revocations.jumpTo(copied, clock());
 }
+
+/** Rows of one batch: each costs a write, and one more for each index. */
+const COPIES = 100;
+
+/**
+ * Makes the copies in the record database complete again after a restore of that database. Writes those that the backup
+ * did not have, and lifts those that lasted in the backup and are no revocations any more. May be repeated.
+ */
+export async function restoreCopies({ control, record, clock }: ChangePorts): Promise<void> {
+  let newest = 0;
+  for (let rows = await control.revocations.following(0, COPIES); rows.length > 0; ) {
+    await record.revocations.apply(rows.filter((row) => !isLockOfDeletion(row)).map(publicRevocation));
+    newest = rows.at(-1)?.rev ?? newest;
+    rows = await control.revocations.following(newest, COPIES);
+  }
+  for (let copies = await record.revocations.listEndless('', COPIES); copies.length > 0; ) {
+    const known = await control.revocations.findAll(copies.map(({ id }) => id));
+    const over = copies.filter((copy) => !known.some(({ id }) => id === copy.id));
+    await record.revocations.apply(
+      over.map((copy) => ({ ...copy, rev: Math.max(newest, copy.rev + 1), until: clock() })),
+    );
+    copies = await record.revocations.listEndless(copies.at(-1)?.id ?? '', COPIES);
+  }
+}
+
+/** It only has to prevent new tickets, and no command would lift its copy afterwards. */
+const isLockOfDeletion = ({ target, kind, code }: RevocationRow): boolean =>
+  kind === 'any' && code === 'rights_changed' && readTargetName(target).kind === 'instance';

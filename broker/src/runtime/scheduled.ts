@@ -7,11 +7,12 @@ import { SESSION_ABSOLUTE_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { rolloutGrant, rolloutOf } from '@agent-ticket/shared/registry.ts';
 import { REVOCATION_KEPT_MS } from '@agent-ticket/shared/revocation.ts';
 import { purgeAudit } from '../audit/retention.ts';
+import { compareSeal } from '../audit/seal.ts';
 import { isFull, sealAudit } from '../audit/sealer.ts';
 import { INSTANCE_WINDOW_MS, RATE_WINDOW_MS } from '../http/rate.ts';
 import { maintainKeys } from '../keys/maintenance.ts';
 import { changePolicy, newRevocation } from '../revocation/changes.ts';
-import { flushOutbox, keepNumbersAhead } from '../revocation/outbox.ts';
+import { flushOutbox, keepNumbersAhead, restoreCopies } from '../revocation/outbox.ts';
 import { compareRegistries, reconcileSessions } from '../revocation/send-command.ts';
 import type { BrokerPorts } from './ports.ts';
 import { yieldTurn } from './yield-turn.ts';
@@ -33,6 +34,10 @@ export async function runScheduled(ports: BrokerPorts): Promise<void> {
   await step('former workers', ports, () => endSessionsOfFormerWorkers(ports, now));
   await step('rollouts', ports, () => endRollouts(ports, now));
   await step('registries', ports, () => compareRegistries(ports));
+  await step('copies', ports, async () => {
+    // Copies of revocations that came after a backup are missing, too, where the log ends earlier.
+    if ((await compareSeal(ports, now)).fault === 'ends_earlier') await restoreCopies(ports);
+  });
   await step('checkpoint', ports, () =>
     whileMore(ports, async () => {
       const sealed = await sealAudit(ports, ports.clock());

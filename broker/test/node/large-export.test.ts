@@ -40,12 +40,15 @@ async function largeLog() {
   }
   const auditKeyring = createKeyring({
     control: control.store,
+    record: record.store,
+    log: () => {},
     purpose: 'audit',
     config: { keySchedule: DEFAULT_SCHEDULE, keyEncryptionKey: new Uint8Array(32).fill(7) },
     randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
     randomId: () => crypto.randomUUID(),
   });
   const sealer = {
+    control: control.store,
     record: record.store,
     config: { issuer: 'https://broker.test' },
     auditKeyring,

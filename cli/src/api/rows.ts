@@ -1,7 +1,8 @@
 import { isPrincipalId } from '@agent-ticket/shared/principal-id.ts';
+import { acceptRestore } from './accept-restore.ts';
+import { auditReturned } from './audit-returned.ts';
 import { column, EVENT_COLUMNS, SESSION_COLUMNS, since } from './columns.ts';
 import { showExplanation } from './explain.ts';
-import type { Members } from './operation.ts';
 import type { ApiRow, Field } from './row.ts';
 import { sessionsEnd } from './sessions-end.ts';
 import { cell } from './show.ts';
@@ -14,12 +15,9 @@ const BY_PERSON = {
     member: 'label',
     flag: '--person <label or id>',
     about: 'an e-mail address, or the id of a principal',
+    memberFor: (text) => (isPrincipalId(text) ? 'principal' : 'label'),
   },
 } as const satisfies Readonly<Record<string, Field | null>>;
-const byPerson = ({ label, ...rest }: Members): Members => ({
-  ...rest,
-  ...(typeof label === 'string' && { [isPrincipalId(label) ? 'principal' : 'label']: label }),
-});
 
 const member = (value: unknown, name: string): string => cell(Object(value)[name]);
 
@@ -73,6 +71,14 @@ export const API_ROWS: readonly ApiRow[] = [
     ],
   },
   {
+    words: 'principals forget',
+    call: 'POST /admin/principals/forget',
+    example: 'principals forget "auth0:example.eu.auth0.com:auth0|1" --reason "asked by the person" --yes',
+    places: ['principal'],
+    ends: 'This deletes the label, sign-ins and grants of the principal, and ends its sessions.',
+    again: 'The principal is forgotten already.',
+  },
+  {
     words: 'sessions list',
     call: 'GET /admin/agents/sessions',
     example: 'sessions list --at 2h --agent chat',
@@ -88,7 +94,7 @@ export const API_ROWS: readonly ApiRow[] = [
     adjust: ({ active, ...rest }) => {
       const isTimed = ['at', 'from', 'to'].some((name) => rest[name] !== undefined);
       const wanted = active ?? (isTimed ? 'any' : 'true');
-      return { ...byPerson(rest), ...(wanted === 'any' ? {} : { active: wanted }) };
+      return { ...rest, ...(wanted === 'any' ? {} : { active: wanted }) };
     },
     columns: SESSION_COLUMNS,
   },
@@ -103,8 +109,12 @@ export const API_ROWS: readonly ApiRow[] = [
     call: 'POST /admin/agents/sessions/terminate',
     example: 'sessions end --person ann@example.com --reason "lost laptop"',
     differs: BY_PERSON,
-    more: [{ member: 'id', flag: '[id]', about: 'id of one session, from the list' }],
-    adjust: byPerson,
+    more: [
+      {
+        ...{ member: 'id', flag: '[id]', about: 'id of one session, from the list' },
+        call: 'DELETE /admin/agents/sessions/{id}',
+      },
+    ],
     ends: 'This ends live sessions.',
     run: sessionsEnd,
   },
@@ -125,6 +135,36 @@ export const API_ROWS: readonly ApiRow[] = [
       column('EVENTS', 'count'),
       column('KEY', 'kid', { spare: 1, least: 12 }),
     ],
+  },
+  {
+    words: 'audit returned',
+    call: 'GET /admin/agents/audit',
+    about: 'List grants and service tokens that the audit log says ended, and that the broker has',
+    example: 'audit returned --from 2d',
+    differs: Object.fromEntries(
+      [
+        'principal',
+        'agent',
+        'instance',
+        'type',
+        'outcome',
+        'code',
+        'jti',
+        'session_id',
+        'request_id',
+        'to',
+      ].map((name) => [name, null]),
+    ),
+    run: auditReturned,
+  },
+  { words: 'audit seal', call: 'GET /admin/agents/audit/seal', example: 'audit seal --json' },
+  {
+    words: 'audit accept-restore',
+    call: 'POST /admin/agents/audit/seal/accept',
+    example: 'audit accept-restore --reason "restored the backup of 02:00"',
+    differs: { noted: null, found: null },
+    ends: 'This accepts that the log differs from what was noted.',
+    run: acceptRestore,
   },
   {
     words: 'stats',

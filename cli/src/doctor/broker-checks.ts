@@ -121,6 +121,22 @@ export const BROKER_CHECKS: readonly Check<Facts>[] = [
     ),
   },
   {
+    name: 'audit log is the noted one',
+    look: ready(
+      'audit_seal',
+      (value) => value !== null && value !== 'agrees',
+      'The audit log is not the one that the control database has noted, and nothing is sealed. After a restore of a backup: agent-ticket audit accept-restore. Otherwise somebody changed the record database: see docs/operate/restore.md.',
+    ),
+  },
+  {
+    name: 'no revoked key is back',
+    look: ready(
+      'keys_revoked_in_record',
+      above(0),
+      'A key of the control database was revoked or locked, as the record database knows: a backup was restored. It signs nothing. Revoke it again: agent-ticket keys list, agent-ticket keys revoke <kid>',
+    ),
+  },
+  {
     name: 'events arrive',
     look: ready(
       'waiting_age',

@@ -15,6 +15,7 @@ const reply = (body: Reply['body'], status = 200, headers: Record<string, string
 });
 const READY = {
   ...{ mint: true, verify: true, record: true, key_sets_unusable: [], waiting_age: null, changes_waiting: 0 },
+  ...{ audit_seal: 'agrees', keys_revoked_in_record: 0 },
   ...{ checkpoint_age: 20, workers_differing: 0, workers_unanswered: 0 },
 };
 const ready = (member: object) => ({ ready: reply({ ...READY, ...member }) });
@@ -84,6 +85,13 @@ const FAULTS: readonly (readonly [fault: string, facts: Partial<Facts>, check: s
   ['no key is published', ready({ verify: false }), 'keys can be handed out', 'KEK'],
   ['the record database is away', ready({ record: false }), 'record is written', 'migrations'],
   ['an issuer has no usable key', ready({ key_sets_unusable: ['auth0:x'] }), 'keys of issuers', 'domain'],
+  [
+    'the audit log is another one',
+    ready({ audit_seal: 'rewritten' }),
+    'audit log is the noted one',
+    'accept-restore',
+  ],
+  ['a revoked key is back', ready({ keys_revoked_in_record: 1 }), 'no revoked key is back', 'keys revoke'],
   ['the cron trigger does not run', ready({ checkpoint_age: 900 }), 'cron trigger', 'crons'],
   ['events wait', ready({ waiting_age: 900 }), 'events arrive', 'record database'],
   ['changes wait', ready({ changes_waiting: 101 }), 'changes are delivered', 'AGENT_WORKER_URL'],

@@ -32,15 +32,15 @@ export async function writeHistory(
     TOKEN_PEPPER: keyEncryptionKey,
     MODE: 'development',
   });
+  const shared = { control, record, config, log: () => {} };
   const auditKeyring = createKeyring({
-    control,
+    ...shared,
     purpose: 'audit',
-    config,
     randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
     randomId: () => crypto.randomUUID(),
   });
-  const ports = { config, auditKeyring, record, log: () => {} };
-  if ((await sealAudit(ports, at)) === undefined) throw new Error('the history has no checkpoint');
+  if ((await sealAudit({ ...shared, auditKeyring }, at)) === undefined)
+    throw new Error('the history has no checkpoint');
 }
 
 function visit(at: number, ends: boolean): RecordFact[] {

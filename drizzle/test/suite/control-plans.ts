@@ -40,6 +40,7 @@ const grantIndexOf = ({ agent, instance, subject }: (typeof GRANT_FILTERS)[numbe
   if (instance === undefined) return subject === undefined ? 'grants_agent' : 'grants_subject';
   return subject === undefined ? 'grants_instance' : 'grants_lookup_unique';
 };
+const SEAL = { n: 2, through: 5, hash: 'h' };
 /** What every change brings with it. */
 const CHANGE = { event: auditEvent(), revocations: [newRevocation()], dueAt: NOW };
 
@@ -407,4 +408,16 @@ export const CONTROL_PLANS: readonly Plan<ControlStore>[] = [
     by: [],
   },
   { what: 'an outbox row that is done', work: ({ outbox }) => outbox.done('a'), by: [] },
+  { what: 'the noted seal', work: ({ auditSeal }) => auditSeal.read(), by: [] },
+  { what: 'a checkpoint that is noted', work: ({ auditSeal }) => auditSeal.note(SEAL), by: [] },
+  {
+    what: 'another seal in the place of the noted one',
+    work: ({ auditSeal, change }) => change({ ...CHANGE, statement: auditSeal.replace(SEAL, SEAL) }),
+    by: ['revocations_rev_unique'],
+  },
+  {
+    what: 'all revocations in the order of their numbers',
+    work: ({ revocations }) => revocations.following(7, 500),
+    by: ['revocations_rev_unique'],
+  },
 ];

@@ -1,6 +1,7 @@
 import { describeAgentRights } from './agent-rights.ts';
 import { describeAuditEvents } from './audit-events.ts';
 import { describeAuditLog } from './audit-log.ts';
+import { describeAuditSeal } from './audit-seal.ts';
 import { describeAuthSessions } from './auth-sessions.ts';
 import { describeBoundedLists } from './bounded-lists.ts';
 import { describeChange } from './change.ts';
@@ -40,6 +41,7 @@ export function describeQueries(open: OpenDatabases): void {
   describeAuthSessions(open);
   describePrincipals(open);
   describeAuditLog(open);
+  describeAuditSeal(open);
   describeRecordSessions(open);
   describeSessionLists(open);
   describeRecordRevocations(open);

@@ -120,6 +120,17 @@ export const RECORD_PLANS: readonly Plan<RecordStore>[] = [
     by: ['revocation_copies_target'],
   },
   {
+    what: 'keys whose tickets are revoked',
+    work: ({ revocations }) => revocations.revokedKeys(NOW),
+    by: ['revocation_copies_target'],
+  },
+  { what: 'copies without an end', work: ({ revocations }) => revocations.listEndless('', 500), by: [] },
+  {
+    what: 'versions of revocations that are copied again',
+    work: ({ revocations }) => revocations.apply([revocation()]),
+    by: ['revocation_copies_arrival'],
+  },
+  {
     what: 'the newest number of a copy',
     work: ({ revocations }) => revocations.newestRev(),
     by: ['revocation_copies_rev'],
@@ -211,6 +222,7 @@ export const RECORD_PLANS: readonly Plan<RecordStore>[] = [
       checkpoints.insert({ n: 1, at: NOW, through: 1, count: 1, hash: 'h', kid: KID, jws: 'a.b.c' }),
     by: [],
   },
+  { what: 'a checkpoint by its number', work: ({ checkpoints }) => checkpoints.find(7), by: [] },
   { what: 'the newest checkpoint', work: ({ checkpoints }) => checkpoints.newest(), by: [] },
   ...pages<RecordStore, number>(
     'checkpoints, newest first',

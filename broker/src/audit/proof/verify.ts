@@ -6,21 +6,25 @@ import { EventTrail } from './event-trail.ts';
 import { type CheckpointLine, readLine } from './export-line.ts';
 import type { Faults, Verification } from './verification.ts';
 
+/** What an anchor says of the end of the log. */
+export type Anchor = Pick<CheckpointClaims, 'n' | 'through' | 'hash'>;
+
 /**
  * Reads an unfiltered export, in the order of its lines. Needs nothing but the audit keys. Holds the events since the
  * last checkpoint. Does NOT know whether the keys are the right ones: get them another way than the export. Nor
  * whether events before its first checkpoint ever were: {@link Verification.begins} says where it begins.
  *
- * @param anchorJws a checkpoint that was kept elsewhere
+ * @param anchorKept a checkpoint that was kept elsewhere: its JWS, or the seal that the control database has noted, which
+ * is as good as the place that it comes from
  */
 export async function verifyExport(
   lines: AsyncIterable<string> | Iterable<string>,
   keys: KeySet<SetAlgorithm>,
-  anchorJws?: string,
+  anchorKept?: string | Anchor,
 ): Promise<Verification> {
-  const anchor = anchorJws === undefined ? undefined : await readCheckpoint(anchorJws, keys);
+  const anchor = typeof anchorKept === 'string' ? await readCheckpoint(anchorKept, keys) : anchorKept;
   const faults: Faults = { content: [], order: [], tail: [] };
-  if (anchorJws !== undefined && anchor === undefined)
+  if (anchorKept !== undefined && anchor === undefined)
     faults.tail.push('the anchor is not signed by any of the keys');
   const reader = new ExportReader(keys, anchor, faults);
   let number = 0;
@@ -42,7 +46,7 @@ class ExportReader {
   readonly #anchor: AnchorWatch;
   readonly #faults: Faults;
 
-  constructor(keys: KeySet<SetAlgorithm>, anchor: CheckpointClaims | undefined, faults: Faults) {
+  constructor(keys: KeySet<SetAlgorithm>, anchor: Anchor | undefined, faults: Faults) {
     this.events = new EventTrail(faults);
     this.#checkpoints = new CheckpointTrail(keys, faults);
     this.#anchor = new AnchorWatch(anchor, faults);
@@ -92,11 +96,11 @@ class ExportReader {
 
 /** Looks for a checkpoint that was kept elsewhere: where it fits, nothing before it was cut off the end. */
 class AnchorWatch {
-  readonly #anchor: CheckpointClaims | undefined;
+  readonly #anchor: Anchor | undefined;
   readonly #faults: Faults;
   #found = false;
 
-  constructor(anchor: CheckpointClaims | undefined, faults: Faults) {
+  constructor(anchor: Anchor | undefined, faults: Faults) {
     this.#anchor = anchor;
     this.#faults = faults;
   }
