@@ -2,7 +2,7 @@ import { runDurableObjectAlarm } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { KEY_SET } from '@agent-ticket/shared/limits.ts';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { brokerKeys } from '../src/verifier.ts';
+import { brokerKeys } from '../src/broker-keys.ts';
 import { ANSWERS, broker } from './broker.ts';
 import { gateConfig, gateWith } from './gate.ts';
 import { counter } from './objects.ts';

@@ -2,7 +2,7 @@ import { env } from 'cloudflare:workers';
 import { KEY_SET } from '@agent-ticket/shared/limits.ts';
 import { makeSigner, type Signer } from '@agent-ticket/shared/test/tickets.ts';
 import { describe, expect, test, vi } from 'vitest';
-import { brokerKeys } from '../src/verifier.ts';
+import { brokerKeys } from '../src/broker-keys.ts';
 import { ANSWERS, broker, publishes } from './broker.ts';
 import { gateConfig, gateWith } from './gate.ts';
 import { objectIds } from './objects.ts';

@@ -8,7 +8,7 @@ import { type Me, NOBODY, SignedIn, SignInPage } from './sign-in.tsx';
 import { VIEWS, type View } from './views.ts';
 
 /** How often the page asks for the rights of the person, in ms. */
-const ME_EVERY_MS = 60_000;
+const ME_EVERY_MS = 15_000;
 
 export function App() {
   const me = useLoaded<Me | undefined>(
@@ -80,7 +80,9 @@ function Frame({ me, route }: { readonly me: Me; readonly route: Route }) {
           <>
             <h1>{view.title}</h1>
             {view.about !== undefined && <p class="about">{view.about}</p>}
-            {mayOpen(view, me) ? (
+            {me.locked ? (
+              <Fault failure={{ status: 403, message: LOCKED }} />
+            ) : mayOpen(view, me) ? (
               <view.Content query={route.query} />
             ) : (
               <Fault failure={{ status: 403, message: `this view needs the permission ${view.needs}` }} />
@@ -91,6 +93,9 @@ function Frame({ me, route }: { readonly me: Me; readonly route: Route }) {
     </>
   );
 }
+
+const LOCKED =
+  'a lock names you or your credential, so the broker refuses everything that you ask for. Another operator may lift it';
 
 function focusMain(event: MouseEvent): void {
   event.preventDefault();

@@ -9,7 +9,7 @@ export type Me = Caller;
 /** Before a sign-in: may do nothing. */
 export const NOBODY: Me = {
   ...{ principal: '', kind: 'user', issuer: '', method: '', tier: 'free', permissions: [], groups: [] },
-  ...{ agents: null, expires_at: null, sources: [] },
+  ...{ agents: null, locked: false, expires_at: null, sources: [] },
 };
 
 const Signed = createContext<Me>(NOBODY);
@@ -17,12 +17,12 @@ export const SignedIn = Signed.Provider;
 export const useMe = (): Me => useContext(Signed);
 
 /**
- * Whether the person holds a permission. The broker decides. The console hides the buttons that the broker would
- * refuse.
+ * Whether the person holds a permission, and no lock keeps it from using it. The broker decides. The console hides the
+ * buttons that the broker would refuse.
  */
 export const useMay = (): ((permission: string) => boolean) => {
-  const { permissions } = useMe();
-  return (permission) => permissions.includes(permission);
+  const { permissions, locked } = useMe();
+  return (permission) => !locked && permissions.includes(permission);
 };
 
 /** Back to the present view. */

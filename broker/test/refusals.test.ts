@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { startBroker } from './broker.ts';
 import { COUNTER, call, expectRefusal, newInstance, ticketOf } from './call.ts';
+import { notValid, UNKNOWN_MEMBER } from './ticket-refusals.ts';
 import { makeToken } from './tokens.ts';
 
 const JSON_TYPE = { 'content-type': 'application/json' };
@@ -98,7 +99,7 @@ describe('a body for a ticket', () => {
     ['with two faults', '{"agent":"counter","instance":"","scope":""}', 'instance'],
   ])('%s names the field at fault', async (_what, body, field) => {
     const { message } = expectRefusal(await post(body), '400 BAD_REQUEST');
-    expect(message).toBe(`the request is not valid: ${field}`);
+    expect(message).toBe(notValid(field, body === '{}'));
   });
 
   it.each([
@@ -112,7 +113,7 @@ describe('a body for a ticket', () => {
     ['the agent in other letters', '{"agent":"counter","Agent":"lobby"}'],
   ])('with an unknown member (%s) is refused and the member not repeated', async (_what, body) => {
     const { message } = expectRefusal(await post(body), '400 BAD_REQUEST');
-    expect(message).toBe('the request is not valid (the body has a member that is not known)');
+    expect(message).toBe(UNKNOWN_MEMBER);
   });
 
   it('with one member twice is refused: a proxy may have read the other one', async () => {

@@ -21,19 +21,19 @@ const start = async () => ticketOf(await mint(undefined, LOBBY, { front: broker.
 
 describe('a request to rotate', () => {
   it.each([
-    ['activate', { activate: 'later' }],
-    ['activate', { activate: null }],
-    ['alg', { alg: 'RS256' }],
-    ['alg', { alg: 'none' }],
-    ['alg', { alg: 'EdDSA' }],
-    ['body', []],
-    ['body', null],
-  ])('names %s where it is at fault: %j', async (field, body) => {
+    ['activate', { activate: 'later' }, 'scheduled or now'],
+    ['activate', { activate: null }, 'scheduled or now'],
+    ['alg', { alg: 'RS256' }, 'ES256 or Ed25519'],
+    ['alg', { alg: 'none' }, 'ES256 or Ed25519'],
+    ['alg', { alg: 'EdDSA' }, 'ES256 or Ed25519'],
+    ['body', [], 'an object'],
+    ['body', null, 'an object'],
+  ])('names %s where it is at fault: %j', async (field, body, values) => {
     const reply = await askToRotate(broker.front, body);
     expect(refusalOf(reply)).toEqual({
       status: 400,
       code: 'BAD_REQUEST',
-      message: `the request is not valid: ${field}`,
+      message: `the request is not valid: ${field} (it must be ${values})`,
     });
     expect((await keyRows()).length).toBeLessThanOrEqual(1);
   });

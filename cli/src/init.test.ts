@@ -98,7 +98,7 @@ describe('agent-ticket init', () => {
     ['there is no configuration', { durable_objects: { bindings: [] } }, [], [], 'no wrangler configuration'],
     ['the worker has no objects', worker([]), [], [], 'binds no Durable Object'],
     ['a file is there', APP, [], ['agents.ts'], 'agents.ts: there already, so nothing was written'],
-    ['the folder is none', APP, ['--folder', '../elsewhere'], [], '--folder ../elsewhere is no name'],
+    ['the folder is none', APP, ['--folder', '../elsewhere'], [], 'cannot be "../elsewhere"'],
   ])('where %s it writes nothing and names the remedy', async (_case, answer, words, present, text) => {
     const { terminal, files, said } = terminalOf(answer, present);
     expect(await run(['init', ...words], terminal)).toBe(2);

@@ -31,16 +31,12 @@ interface FoundAgent {
 /** Objects of the broker and of the gate: no agents. */
 const OWN_CLASSES = ['RecorderObject', 'MintShardObject'];
 
-const NAME = /^[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?$/;
-
 /**
  * `agent-ticket init`, in the folder of an app's wrangler configuration: writes the registry of its agents and the
  * files of a broker. Changes no file that is there, and writes none where one of them is. Looks at Durable Object bindings
  * only: whether their classes are agents it does not know.
  */
 export async function init({ folder, json }: InitOptions, terminal: Terminal): Promise<ExitCode> {
-  if (!NAME.test(folder))
-    throw new UsageError(`--folder ${folder} is no name of a folder. Use letters, digits, - and _.`);
   const worker = AppWorker.parse(await terminal.readWorker());
   if (worker.configPath === undefined)
     throw new UsageError(

@@ -10,8 +10,10 @@ import {
 } from './api/add-commands.ts';
 import { auditExport, auditTail } from './api/audit-log.ts';
 import { json } from './api/plain-text.ts';
+import { textOf } from './api/row.ts';
 import { auditVerify } from './audit-verify.ts';
 import { bootstrap } from './bootstrap.ts';
+import { checkValues } from './check-values.ts';
 import { EXIT_CODES, type ExitCode, type Terminal, UsageError } from './command.ts';
 import { type CommandNode, describeCommand, placeOf } from './command-tree.ts';
 import { completionScript, SHELLS } from './completion.ts';
@@ -19,7 +21,19 @@ import { deploy } from './deploy/deploy.ts';
 import { PRODUCTION } from './deploy/settings.ts';
 import { doctor } from './doctor/doctor.ts';
 import { init } from './init.ts';
-import { eventNumber, port, seconds } from './option-values.ts';
+import {
+  address,
+  deployedAddress,
+  environmentName,
+  eventNumber,
+  folderName,
+  libsqlAddress,
+  origin,
+  origins,
+  port,
+  profileName,
+  seconds,
+} from './option-values.ts';
 import { addSignIn } from './sign-in/commands.ts';
 
 /** Beside the help of commander: what its exit codes mean. */
@@ -53,7 +67,7 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
   };
   try {
     const err = isJson ? () => {} : terminal.err;
-    await program(act, { out: terminal.out, err }).parseAsync(words, { from: 'user' });
+    await program(act, { ...terminal, err }).parseAsync(words, { from: 'user' });
     return code;
   } catch (error) {
     if (error instanceof UsageError) return refuse(error.message, error.facts);
@@ -66,9 +80,9 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
 
 /** The whole tree of commands, which the reference in the documentation is made of. */
 export const describeProgram = (): CommandNode =>
-  describeCommand(program(async () => {}, { out: () => {}, err: () => {} }));
+  describeCommand(program(async () => {}, { out: () => {}, err: () => {}, now: () => 0 }));
 
-function program(act: Act, { out, err }: Pick<Terminal, 'out' | 'err'>): Command {
+function program(act: Act, { out, err, now }: Pick<Terminal, 'out' | 'err' | 'now'>): Command {
   const top = new Command('agent-ticket')
     .description('Tickets for agents: the operator’s and the developer’s command line.')
     .helpCommand(false)
@@ -84,7 +98,7 @@ function program(act: Act, { out, err }: Pick<Terminal, 'out' | 'err'>): Command
     'Write the registry of this app’s agents and the files of a broker. Changes no existing file.',
     'init --folder broker',
   )
-    .option('--folder <name>', 'the folder of the broker, which is made', 'broker')
+    .option('--folder <name>', 'the folder of the broker, which is made', folderName, 'broker')
     .option('--json', 'what was written, as one line of JSON')
     .action(async ({ folder, json = false }) => {
       await act((terminal) => init({ folder, json }, terminal));
@@ -95,11 +109,11 @@ function program(act: Act, { out, err }: Pick<Terminal, 'out' | 'err'>): Command
     'Run broker, sign-in stand-in and record database beside the app in this folder, until Ctrl-C.',
     'dev --origin http://127.0.0.1:5173',
   )
-    .option('--folder <name>', 'the folder of the broker, as init made it', 'broker')
+    .option('--folder <name>', 'the folder of the broker, as init made it', folderName, 'broker')
     .option('--port <port>', 'of the app', port, 8788)
     .option('--broker-port <port>', 'of the broker', port, 8787)
     .option('--identity-provider-port <port>', 'of the stand-in', port, 8790)
-    .option('--origin <origin...>', 'of pages that are served elsewhere', [])
+    .option('--origin <origin...>', 'of pages that are served elsewhere', origins, [])
     .action(
       async ({ folder, port: app, brokerPort: broker, identityProviderPort: identityProvider, origin }) => {
         await act((terminal) =>
@@ -117,8 +131,9 @@ function program(act: Act, { out, err }: Pick<Terminal, 'out' | 'err'>): Command
     .action((shell) => out(completionScript(shell, describeCommand(top))));
   addOperation(at, act);
   addSignIn(at, act);
-  addApiCommands(at, act);
+  addApiCommands(at, act, now);
   addAuditLog(at, act);
+  checkValues(top);
   return top;
 }
 
@@ -131,13 +146,22 @@ function addOperation(at: CommandAt, act: Act): void {
   )
     .option('--d1 <config>', 'the wrangler configuration of the broker, for a database on Cloudflare')
     .option('--local', 'with --d1: the database of development')
-    .option('--database <url>', 'libSQL: file:<path> or libsql://…; left out: CONTROL_DATABASE_URL')
+    .option(
+      '--database <url>',
+      'libSQL: file:<path> or libsql://…; left out: CONTROL_DATABASE_URL',
+      libsqlAddress,
+    )
     .option('--secrets-file <file>', 'JSON with the TOKEN_PEPPER of the broker; left out: the environment')
-    .option('--name <text>', 'for operators to know the token by', 'first operator')
+    .option(
+      '--name <text>',
+      'for operators to know the token by',
+      textOf('POST /admin/service-tokens', 'name'),
+      'first operator',
+    )
     .option('--again', 'also where there is an operator')
     .option('--print', 'writes nothing: prints the SQL')
-    .option('--save <profile>', 'keeps the credential in a profile, and does not print it')
-    .option('--broker <address>', 'with --save: the broker that it is for')
+    .option('--save <profile>', 'keeps the credential in a profile, and does not print it', profileName)
+    .option('--broker <address>', 'with --save: the broker that it is for', address)
     .option('--json', 'the answer as JSON')
     .action(async (options) => {
       await act((terminal) => bootstrap({ ...options, json: options.json ?? false }, terminal));
@@ -148,12 +172,25 @@ function addOperation(at: CommandAt, act: Act): void {
     'Deploy broker and agents to Cloudflare: databases, migrations, secrets, workers; then check both.',
     'deploy --broker https://tickets.my-domain.dev --agents https://agents.my-domain.dev',
   )
-    .option('--env <name>', 'the environment; names of all but production end with it', PRODUCTION)
-    .option('--broker <address>', 'of the broker; left out: deploy.json, or you are asked')
-    .option('--agents <address>', 'of the agent worker; left out: deploy.json, or you are asked')
+    .option(
+      '--env <name>',
+      'the environment; names of all but production end with it',
+      environmentName,
+      PRODUCTION,
+    )
+    .option('--broker <address>', 'of the broker; left out: deploy.json, or you are asked', deployedAddress)
+    .option(
+      '--agents <address>',
+      'of the agent worker; left out: deploy.json, or you are asked',
+      deployedAddress,
+    )
     .option('--account <id>', 'the Cloudflare account, where the login has several')
-    .option('--profile <name>', 'that keeps the first operator; left out: the name of the environment')
-    .option('--folder <name>', 'the folder of the broker, as init made it', 'broker')
+    .option(
+      '--profile <name>',
+      'that keeps the first operator; left out: the name of the environment',
+      profileName,
+    )
+    .option('--folder <name>', 'the folder of the broker, as init made it', folderName, 'broker')
     .option('--agent-config <file>', 'the wrangler configuration of the agents; left out: the one here')
     .option('--dry-run', 'shows the plan, and changes nothing in the account')
     .option('--take-hostnames', 'also those at which something answers already')
@@ -168,9 +205,13 @@ function addOperation(at: CommandAt, act: Act): void {
     'Find faults in a deployment or its files, and say how to fix them.',
     'doctor --origin https://app.example.com',
   )
-    .option('--agent <slug>', 'the agent to connect to; left out: the first that the credential may')
-    .option('--instance <name>', 'its instance; left out: default')
-    .option('--origin <origin>', 'of pages that should be let in')
+    .option(
+      '--agent <slug>',
+      'the agent to connect to; left out: the first that the credential may',
+      textOf('POST /tickets', 'agent'),
+    )
+    .option('--instance <name>', 'its instance; left out: default', textOf('POST /tickets', 'instance'))
+    .option('--origin <origin>', 'of pages that should be let in', origin)
     .option('--config <file>', 'the wrangler configuration of the broker: looks at files alone')
     .option('--agent-config <file>', 'with --config: that of the agent worker')
     .option(...PROFILE_OPTION)

@@ -19,7 +19,7 @@ const BROKER: Descriptions<typeof BrokerSettings.shape> = {
     'The name of the agent worker in tickets; the same text on both sides. Must be set, unless `WORKERS` names all',
   AGENT_WORKER_URL: 'Address of the agent worker, for the `url` of an answer; set together with the audience',
   WORKERS:
-    'JSON object: more agent workers by the names that the registry has for them, each `{"url", "audience"}`; see [several workers](../deploy/several-workers.md)',
+    'JSON object: more agent workers by the names that the registry has for them, each `{"url", "audience"}`, with `"control": false` for a server that takes no commands; see [several workers](../deploy/several-workers.md)',
   KEK: { secret: 'Encrypts signing keys at rest: 32 random bytes in base64url' },
   KEK_PREVIOUS: { secret: 'The `KEK` before it, while keys are still sealed with that' },
   KEY_ROTATION_DAYS: 'How long a signing key signs before the next one does',
@@ -32,6 +32,8 @@ const BROKER: Descriptions<typeof BrokerSettings.shape> = {
   TOKEN_PEPPER: {
     secret: 'Goes into the digests of service-token secrets: 32 random bytes in base64url',
   },
+  SECURITY_CONTACT:
+    'Where people report a vulnerability: `https:`, `mailto:` or `tel:`. Makes `/.well-known/security.txt`',
   PRINCIPAL_LABEL:
     'The label by which operators see people: `email`, the verified address; `name`, as the issuer gives it; or `none`, which also deletes stored labels. See [personal data](../operate/personal-data.md)',
   SHARDS:

@@ -3,21 +3,32 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { expect, inject, it, onTestFinished } from 'vitest';
+import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import { codeBlocks } from '../check/markdown.ts';
+import { findPython, findPythonForClient } from '../find-python.ts';
 import { ROOT } from '../quiet-environment.ts';
 import { blocksOf, localText } from './documents.ts';
+import { jobWith } from './github.ts';
 
 /** Runs the whole programs of the guides unchanged. */
 
 const run = promisify(execFile);
-const PYTHONS = ['/usr/bin/python3', 'python3'];
+
+async function programsIn(path: string): Promise<string[]> {
+  const blocks = codeBlocks([{ path, text: await readFile(`${ROOT}${path}`, 'utf8') }]);
+  return blocks.filter(({ words }) => words.includes('runs')).map(({ code }) => code);
+}
 
 async function programIn(path: string): Promise<string> {
-  const blocks = codeBlocks([{ path, text: await readFile(`${ROOT}${path}`, 'utf8') }]);
-  const [program, ...others] = blocks.filter(({ words }) => words.includes('runs'));
+  const [program, ...others] = await programsIn(path);
   if (program === undefined || others.length > 0) throw new Error(`${path} has not exactly one program`);
-  return program.code;
+  return program;
+}
+
+async function runPython(program: string | undefined, more: NodeJS.ProcessEnv = {}): Promise<string> {
+  const env = { ...environment(), PYTHONPATH: `${ROOT}python/src`, PYTHONDONTWRITEBYTECODE: '1', ...more };
+  const { stdout } = await run(withClient ?? '', ['-c', program ?? ''], { env });
+  return stdout;
 }
 
 function environment(): NodeJS.ProcessEnv {
@@ -32,24 +43,11 @@ function environment(): NodeJS.ProcessEnv {
   };
 }
 
-/**
- * The command of a Python that has a module; `undefined`, with a warning, where the machine has none. Debian has both
- * modules of the guides, and CI installs them.
- */
-async function findPython(module: string, debian: string): Promise<string | undefined> {
-  for (const python of PYTHONS)
-    if (await run(python, ['-c', `import ${module}`]).then(...IS_FOUND)) return python;
-  const missing = `no Python has ${module}: apt-get install ${debian}`;
-  if (process.env.CI === 'true') throw new Error(missing);
-  console.warn(`${missing}; its test is skipped`);
-  return undefined;
-}
-const IS_FOUND = [() => true, () => false] as const;
-
-const withWebsockets = await findPython('websockets', 'python3-websockets');
+const withClient = await findPythonForClient(console.warn);
 const withAuthlib = await findPython(
-  'authlib.integrations.requests_client',
+  ['authlib.integrations.requests_client'],
   'python3-authlib python3-requests',
+  console.warn,
 );
 
 it('the job of the Node guide counts', async () => {
@@ -66,10 +64,32 @@ it('the job of the Node guide ends badly where it gets no ticket', async () => {
   await expect(ended).rejects.toMatchObject({ stderr: expect.stringContaining('no ticket: 401') });
 });
 
-it.skipIf(withWebsockets === undefined)('the client of the Python guide counts', async () => {
-  const program = await programIn('docs/clients/python.md');
-  const { stdout } = await run(withWebsockets ?? '', ['-c', program], { env: environment() });
-  expect(stdout).toMatch(/^count \d+\n$/);
+describe.skipIf(withClient === undefined)('the Python guide', () => {
+  it('counts with a service token', async () => {
+    const [program] = await programsIn('docs/clients/python.md');
+    expect(await runPython(program)).toMatch(/^count \d+\n$/);
+  });
+
+  it('says that a secret is wrong, without showing it', async () => {
+    const [program] = await programsIn('docs/clients/python.md');
+    const ended = runPython(program, { CLIENT_SECRET: 'atk_wrong' });
+    const stderr = 'wrong or revoked credential: 401 UNAUTHORIZED, request ';
+    await expect(ended).rejects.toMatchObject({ stderr: expect.stringContaining(stderr) });
+    await expect(ended).rejects.not.toMatchObject({ stderr: expect.stringContaining('atk_wrong') });
+  });
+
+  it('connects a CI job by the identity that its platform gives it', async () => {
+    const [, program] = await programsIn('docs/clients/python.md');
+    expect(await runPython(program, await jobWith({}))).toBe(
+      'caller oidc:github:repo:octo-org@65/octo-repo@74:environment:production\n',
+    );
+  });
+
+  it('ends a CI job of another repository', async () => {
+    const [, program] = await programsIn('docs/clients/python.md');
+    const ended = runPython(program, await jobWith({ repository_id: '75' }));
+    await expect(ended).rejects.toMatchObject({ stderr: expect.stringContaining('SignInRequired: 401') });
+  });
 });
 
 it.skipIf(withAuthlib === undefined)('Authlib gets, introspects and revokes a ticket', async () => {

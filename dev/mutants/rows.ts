@@ -268,8 +268,8 @@ export const MUTANTS: readonly Mutant[] = [
     ],
   ]),
   ...of('broker/src/resources/locks.ts', RESTORE_TESTS, [
-    ["if (target.kind === 'key' && lock.id === `any ${lock.target}`)", 'if (false)'],
-    ["if (target.kind === 'key' && lock.id === `any ${lock.target}`)", "if (target.kind === 'key')"],
+    ['if (revoked.success && (await', 'if (false && (await'],
+    ['&& (await revocations.find(revoked.data)) !== undefined', '&& false'],
   ]),
   ...of('broker/src/revocation/outbox.ts', RESTORE_TESTS, [
     [

@@ -134,6 +134,7 @@ import { Agent } from 'agents';
 import { createGate, defineAgents, type SessionPrincipal, ticketed } from '@agent-ticket/agent-worker';
 import { defineAgents as alone } from '@agent-ticket/agent-worker/registry';
 import { createTestIssuer, TICKET_FAULTS } from '@agent-ticket/agent-worker/testing';
+import { burnInD1, createTicketVerifier } from '@agent-ticket/agent-worker/verify';
 import { createBroker } from '@agent-ticket/broker';
 
 export { RecorderObject } from '@agent-ticket/agent-worker';
@@ -148,10 +149,30 @@ const broker = createBroker({ agents: alone([{ slug: 'counter' }]) });
 export class MintShardObject extends broker.MintShardObject {}
 export default broker.handler;
 export const kit = [createTestIssuer, TICKET_FAULTS.map(({ fault }) => fault)];
+export const verifier = (env: { readonly BURNS: D1Database }) =>
+  createTicketVerifier({ issuer: 'https://b.example', audience: 'a', agents: ['counter'], burn: burnInD1(env.BURNS) });
+// @ts-expect-error: nothing says that a ticket may be used again.
+createTicketVerifier({ issuer: 'https://b.example', audience: 'a', agents: ['counter'] });
 // @ts-expect-error: the env has the binding of the agent.
 gate(new Request('https://agents.example'), { RECORD: undefined });
 // @ts-expect-error: an agent has a slug.
 alone([{ displayName: 'no slug' }]);
+`;
+
+const ADMIT_TWICE = `
+import { defineAgents } from '@agent-ticket/agent-worker/registry';
+import { createTestIssuer } from '@agent-ticket/agent-worker/testing';
+import { burnInThisProcess, createTicketVerifier, nodeRequest } from '@agent-ticket/agent-worker/verify';
+
+const of = { issuer: 'https://broker.example', audience: 'rooms' };
+const issuer = await createTestIssuer({ ...of, agents: defineAgents([{ slug: 'rooms', access: 'viewer' }]) });
+const ports = { fetch: async (url) => issuer.fetch(new Request(url)) };
+const verifier = createTicketVerifier({ ...of, agents: ['rooms'], burn: burnInThisProcess(), ports });
+const ticket = await issuer.ticket({ agent: 'rooms', instance: 'one' });
+const rawHeaders = ['Sec-WebSocket-Protocol', 'agent-ticket.v1, ' + ticket];
+const request = nodeRequest({ url: '/agents/rooms/one', rawHeaders });
+const [first, second] = [await verifier.admitSocket(request), await verifier.admitSocket(request)];
+console.log(first.ok, second.refusal.reason);
 `;
 
 const PAGE = `
@@ -216,9 +237,15 @@ describe('in a project that has installed them', () => {
       'client/svelte',
       'agent-worker/registry',
       'agent-worker/testing',
+      'agent-worker/verify',
     ];
     const script = entries.map((entry) => `import '@agent-ticket/${entry}';`).join('');
     await run('node', ['--input-type=module', '-e', script], { cwd: project });
     await run('node', [join(homeOf('agent-ticket'), 'index.js'), '--help'], { cwd: project });
+  });
+
+  it('the verifier admits a ticket once, on the Node of the path', async () => {
+    const { stdout } = await run('node', ['--input-type=module', '-e', ADMIT_TWICE], { cwd: project });
+    expect(stdout).toBe('true ticket_used\n');
   });
 });

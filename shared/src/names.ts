@@ -1,16 +1,19 @@
 import * as z from 'zod';
+import { VALUES } from './describe-values.ts';
 
 /** Who a verified credential says it is, named by issuer and subject: `auth0:<domain>:<sub>`. Never an e-mail. */
 export const PrincipalId = z
   .string()
   .regex(/^[a-z0-9]+:[\x20-\x7e]{1,500}$/)
+  .meta({ [VALUES]: 'the id of a principal, <issuer>:<name>, such as auth0:example.eu.auth0.com:auth0|1' })
   .brand<'PrincipalId'>();
 export type PrincipalId = z.infer<typeof PrincipalId>;
 
 const KebabCase = z
   .string()
   .regex(/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/)
-  .max(64);
+  .max(64)
+  .meta({ [VALUES]: 'lower-case letters, digits and single hyphens, a letter first, at most 64 characters' });
 
 /** kebab-case name of an agent in the registry. */
 export const AgentSlug = KebabCase.brand<'AgentSlug'>();
@@ -27,6 +30,7 @@ export const InstanceName = z
   .string()
   .regex(/^[A-Za-z0-9_-]{1,128}$/)
   .refine((name) => name !== 'sub')
+  .meta({ [VALUES]: '1 to 128 letters, digits, _ and -, and not "sub"' })
   .brand<'InstanceName'>();
 export type InstanceName = z.infer<typeof InstanceName>;
 
@@ -34,6 +38,7 @@ export type InstanceName = z.infer<typeof InstanceName>;
 export const KeyId = z
   .string()
   .regex(/^[A-Za-z0-9_-]{43}$/)
+  .meta({ [VALUES]: 'the thumbprint of a key, 43 letters, digits, _ and -' })
   .brand<'KeyId'>();
 export type KeyId = z.infer<typeof KeyId>;
 

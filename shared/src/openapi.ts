@@ -43,6 +43,8 @@ export interface Operation extends Omit<RouteAnswers, 'errors'> {
   readonly method: string;
   /** Each parameter as `:name`. */
   readonly path: string;
+  /** The forms of its parameters; left out: any text. */
+  readonly params?: z.ZodObject | undefined;
   readonly query?: z.ZodObject | undefined;
   /** JSON. */
   readonly body?: z.ZodType | undefined;
@@ -89,14 +91,16 @@ interface Components {
 const PARAMETER = /:(\w+)/g;
 
 function operationOf(operation: Operation, members: DocumentParts['members'], components: Components): Json {
-  const { method, path, query, body, form, summary, description, security } = operation;
+  const { method, path, params, query, body, form, summary, description, security } = operation;
   const about = (name: string): string => {
     const text = operation.members?.[name] ?? members[name];
     if (text === undefined) throw new TypeError(`no description of ${name} at ${method} ${path}`);
     return text;
   };
+  const { properties: ofPath } = params === undefined ? {} : schemaOf(params, 'input', components.schemas);
   const inPath = [...path.matchAll(PARAMETER)].map(([, name = '']) => ({
-    ...{ name, in: 'path', description: about(name), required: true, schema: { type: 'string' } },
+    ...{ name, in: 'path', description: about(name), required: true },
+    schema: Object(ofPath)[name] ?? { type: 'string' },
   }));
   const { properties = {}, required = [] } =
     query === undefined ? {} : schemaOf(query, 'input', components.schemas);
@@ -182,9 +186,12 @@ function schemaOf(schema: z.ZodType, io: 'input' | 'output', named: Record<strin
   return Object(properties?.schema);
 }
 
+/** Formats that say it all. */
+const BY_FORMAT = ['date-time', 'uuid', 'ipv4', 'ipv6', 'email'];
+
 /** Leaves out zod's patterns beside a format, and its bounds of safe integers. */
 function withoutNoise({ jsonSchema }: { readonly jsonSchema: z.core.JSONSchema.BaseSchema }): void {
-  if (jsonSchema.format === 'date-time' || jsonSchema.format === 'uuid') delete jsonSchema.pattern;
+  if (BY_FORMAT.includes(jsonSchema.format ?? '')) delete jsonSchema.pattern;
   if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
   if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
   // The reference has this name already.

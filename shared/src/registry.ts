@@ -253,15 +253,6 @@ export async function registryDigest(agents: AgentRegistry): Promise<string> {
 export const usualTransport = (entry: Pick<AgentEntry, 'transport'> | undefined): Transport =>
   entry?.transport === 'sse' ? 'http' : 'websocket';
 
-/**
- * A hint for an operator who named an agent that the registry does not have, enabled or not: a misspelt name would be stored
- * without any effect. `undefined`: it has all of them.
- */
-export const unknownAgentHint = (registry: AgentRegistry, slugs: readonly string[]): string | undefined =>
-  slugs.every((slug) => registry.some((entry) => entry.slug === slug))
-    ? undefined
-    : `agents are: ${registry.map(({ slug }) => slug).join(', ')}`;
-
 /** What a role may do with an agent, always with `agent:connect`. */
 export function roleScopes(entry: AgentEntry, role: Role): Scope[] {
   const scopes = entry.scopes[role].map((scope) => Scope.parse(scope));

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { VALUES } from './describe-values.ts';
 import { CallName } from './names.ts';
 
 /**
@@ -29,6 +30,9 @@ export const ScopeList = z
       if (!scopes.includes(scope.data)) scopes.push(scope.data);
     }
     return scopes;
+  })
+  .meta({
+    [VALUES]: `scopes such as agent:message, with single spaces between them, at most ${SCOPE_LIST_MAX_CHARACTERS} characters`,
   });
 
 const OF_CALLBACK = 'agent:callback:';

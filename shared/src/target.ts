@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { VALUES } from './describe-values.ts';
 import { AgentSlug, CallbackId, InstanceName, KeyId, PrincipalId, SessionId, TicketId } from './names.ts';
 import { partiesBeside, type TicketClaims } from './ticket.ts';
 
@@ -6,7 +7,10 @@ import { partiesBeside, type TicketClaims } from './ticket.ts';
 const LowerUuid = z.uuid().toLowerCase();
 
 /** The one name of a service token: its `client_id`. Its principal is `token:` and this. */
-export const ServiceTokenId = z.string().regex(/^svc_[0-9A-Za-z]{22}$/);
+export const ServiceTokenId = z
+  .string()
+  .regex(/^svc_[0-9A-Za-z]{22}$/)
+  .meta({ [VALUES]: 'a client id, svc_ and 22 letters and digits' });
 
 const TOKEN_PRINCIPAL = /^token:(svc_[0-9A-Za-z]{22})$/;
 
@@ -26,6 +30,10 @@ export const LockTarget = z
   .transform((target) => {
     const token = target.kind === 'principal' ? TOKEN_PRINCIPAL.exec(target.id)?.[1] : undefined;
     return token === undefined ? target : { kind: 'service-token' as const, id: token };
+  })
+  .meta({
+    [VALUES]:
+      'an object whose kind is one of principal, agent, instance, session, service-token, key, ticket, callback, everything',
   });
 export type LockTarget = z.output<typeof LockTarget>;
 

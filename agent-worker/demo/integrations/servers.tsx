@@ -1,5 +1,6 @@
 import type { useAgent } from 'agents/react';
 import { type FormEvent, useRef, useState } from 'react';
+import { faultText } from './fault-text.ts';
 import { webAddress } from './web-address.ts';
 
 export type McpState = Parameters<NonNullable<Parameters<typeof useAgent>[0]['onMcpUpdate']>>[0];
@@ -47,8 +48,7 @@ export function Servers({ mcp, example = '', add, remove }: ServersProps) {
       setBusy(false);
     }
   }
-  const showFault = (error: unknown): void =>
-    setFault(error instanceof Error ? error.message : String(error));
+  const showFault = (error: unknown): void => setFault(faultText(error));
 
   const onSubmit = (event: FormEvent): void => {
     event.preventDefault();
@@ -155,7 +155,7 @@ function State({ server: { state, error }, tools }: { readonly server: Server; r
     case 'failed':
       return (
         <>
-          Failed: <bdi>{error ?? 'no reason given'}</bdi>. Remove it to try again.
+          Failed: <bdi>{error ? faultText(error) : 'no reason given'}</bdi>. Remove it to try again.
         </>
       );
     default:

@@ -26,8 +26,14 @@ export function Webhook({ deliveries, makeUrl }: WebhookProps) {
     return 'The URL is ready. Each press makes another one.';
   };
   const copy = async (): Promise<string> => {
-    await navigator.clipboard.writeText(url ?? '');
-    return 'Copied.';
+    try {
+      await navigator.clipboard.writeText(url ?? '');
+      return 'Copied.';
+    } catch (error) {
+      // The browser refuses, or has no clipboard for a page without TLS.
+      if (!(error instanceof DOMException || error instanceof TypeError)) throw error;
+      return 'This browser does not let the page copy. Select the URL in the command above, and copy it.';
+    }
   };
   const send = async (): Promise<string> => {
     // As a stranger would: without cookies, and with nothing but the URL.

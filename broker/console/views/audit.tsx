@@ -3,7 +3,7 @@ import { LATE_SEAL_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { ask, type Outcome } from '../api.ts';
 import { Dialog, useDialog } from '../dialog.tsx';
 import { Fault } from '../fault.tsx';
-import { Filter } from '../filter.tsx';
+import { Filter, knownFilters } from '../filter.tsx';
 import { type Column, List } from '../list.tsx';
 import { type Loaded, useLoaded } from '../load.ts';
 import { hrefOf, type Query } from '../route.ts';
@@ -121,13 +121,14 @@ const FIELDS = [
   { name: 'to', label: 'To', type: 'datetime-local' },
 ] as const;
 
-export function Audit({ query }: { readonly query: Query }) {
+export function Audit({ query: given }: { readonly query: Query }) {
+  const query = knownFilters(FIELDS, given);
   const seal = useLoaded('seal', loadSeal, SEAL_EVERY_MS);
   return (
     <>
       <SealLine seal={seal} />
       <Proof newest={seal.value?.checkpoint?.through} />
-      <Filter view="audit" query={query} fields={FIELDS} />
+      <Filter view="audit" query={given} fields={FIELDS} />
       <List<AuditEvent>
         label="Audit events, newest first"
         query={query}

@@ -2,7 +2,7 @@ import { useState } from 'preact/hooks';
 import { type Action, ActionButton, REASON } from '../action.tsx';
 import { useAgents } from '../agents.ts';
 import { ask } from '../api.ts';
-import { Filter } from '../filter.tsx';
+import { Filter, knownFilters } from '../filter.tsx';
 import { type Column, List } from '../list.tsx';
 import type { Query } from '../route.ts';
 import type { Grant, Receipt } from '../shapes.ts';
@@ -84,7 +84,8 @@ const remove = (grant: Grant): Action<{ readonly receipt: Receipt }> => ({
   done: ({ receipt }) => <ReceiptText receipt={receipt} />,
 });
 
-export function Grants({ query }: { readonly query: Query }) {
+export function Grants({ query: given }: { readonly query: Query }) {
+  const query = knownFilters(FIELDS, given);
   const [version, setVersion] = useState(0);
   const agents = useAgents();
   const mayWrite = useMay()('grants:write');
@@ -137,7 +138,7 @@ export function Grants({ query }: { readonly query: Query }) {
           <ActionButton action={() => create(agents, query)} label="Give a role" kind="" after={changed} />
         </div>
       )}
-      <Filter view="grants" query={query} fields={FIELDS} />
+      <Filter view="grants" query={given} fields={FIELDS} />
       <List
         label="Grants"
         load={(asked) => ask('GET', '/admin/grants', asked)}

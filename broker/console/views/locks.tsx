@@ -115,7 +115,15 @@ const create = (kind: Kind, name: string): Action<Lock & { readonly receipt: Rec
   ),
 });
 
-function Effect({ kind, name }: { readonly kind: Kind; readonly name: string }) {
+function Effect({
+  kind,
+  name,
+  version,
+}: {
+  readonly kind: Kind;
+  readonly name: string;
+  readonly version?: number | undefined;
+}) {
   const { effect, selector } = KINDS[kind];
   return (
     <>
@@ -128,7 +136,7 @@ function Effect({ kind, name }: { readonly kind: Kind; readonly name: string }) 
           The receipt has the number of live sessions: the list of sessions has no filter for this target.
         </p>
       ) : (
-        <LiveSessions selector={selector(name)} />
+        <LiveSessions selector={selector(name)} version={version} />
       )}
     </>
   );
@@ -223,6 +231,7 @@ function NewLock({
   readonly query: Query;
   readonly after: (isDone: boolean) => void;
 }) {
+  const [asked, setAsked] = useState(0);
   const isGiven = isKind(kind) && (name !== '' || kind === 'everything');
   const isNamed = isGiven && isComplete(kind, name);
   return (
@@ -231,6 +240,7 @@ function NewLock({
       <form
         onSubmit={(event) => {
           event.preventDefault();
+          setAsked((before) => before + 1);
           navigate('locks', valuesOf(event.currentTarget));
         }}
       >
@@ -264,7 +274,7 @@ function NewLock({
       )}
       {isNamed && (
         <div class="consequence">
-          <Effect kind={kind} name={name} />
+          <Effect kind={kind} name={name} version={asked} />
           <div class="actions">
             <ActionButton action={() => create(kind, name)} label="Lock …" kind="danger" after={after} />
           </div>

@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
 import { ask } from '../api.ts';
-import { Filter } from '../filter.tsx';
+import { Filter, knownFilters } from '../filter.tsx';
 import { type Column, List } from '../list.tsx';
 import { hrefOf, type Query } from '../route.ts';
 import type { LabelledPrincipal } from '../shapes.ts';
@@ -16,7 +16,8 @@ const FIELDS = [
 const MOST_COUNTED = 100;
 const upTo = (count: number): string => (count >= MOST_COUNTED ? `${count} or more` : String(count));
 
-export function Principals({ query }: { readonly query: Query }) {
+export function Principals({ query: given }: { readonly query: Query }) {
+  const query = knownFilters(FIELDS, given);
   const [version, setVersion] = useState(0);
   const may = useMay();
   const changed = (): void => setVersion((before) => before + 1);
@@ -74,7 +75,7 @@ export function Principals({ query }: { readonly query: Query }) {
   ];
   return (
     <>
-      <Filter view="principals" query={query} fields={FIELDS} />
+      <Filter view="principals" query={given} fields={FIELDS} />
       <List
         label="Principals"
         load={(asked) => ask('GET', '/admin/principals', asked)}

@@ -4,17 +4,27 @@ import { Fault } from '../fault.tsx';
 import { useLoaded } from '../load.ts';
 import type { Query } from '../route.ts';
 import type { LabelledSession, Page, Receipt } from '../shapes.ts';
-import { Code, counted, ReceiptText } from '../words.tsx';
+import { Code, counted, ReceiptText, timeOfDay } from '../words.tsx';
 
 const MOST_COUNTED = 200;
 
-/** The live sessions that a selector names, before they are ended. */
-export function LiveSessions({ selector }: { readonly selector: Query }) {
-  const { value, failure } = useLoaded<Page<LabelledSession>>(JSON.stringify(selector), (signal) =>
-    ask('GET', '/admin/agents/sessions', {
-      query: { ...selector, active: true, limit: MOST_COUNTED },
-      signal,
-    }),
+/** The live sessions that a selector names, before they are ended. Another `version` counts them again. */
+export function LiveSessions({
+  selector,
+  version,
+}: {
+  readonly selector: Query;
+  readonly version?: number | undefined;
+}) {
+  const { value, failure, at } = useLoaded<Page<LabelledSession>>(
+    JSON.stringify(selector),
+    (signal) =>
+      ask('GET', '/admin/agents/sessions', {
+        query: { ...selector, active: true, limit: MOST_COUNTED },
+        signal,
+      }),
+    undefined,
+    version,
   );
   if (failure !== undefined) return <Fault failure={failure} />;
   if (value === undefined) return <p class="note">Counting the live sessions …</p>;
@@ -26,7 +36,7 @@ export function LiveSessions({ selector }: { readonly selector: Query }) {
       {length === MOST_COUNTED && ' or more'}
       {length > 0 &&
         ` of ${people.size === 1 ? [...people][0] : counted(people.size, 'person').replace('persons', 'people')}`}
-      .
+      . <span class="note">As of {at === undefined ? 'now' : timeOfDay(at)}.</span>
     </p>
   );
 }

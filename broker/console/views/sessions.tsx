@@ -1,7 +1,7 @@
 import { isPrincipalId } from '@agent-ticket/shared/principal-id.ts';
 import { useState } from 'preact/hooks';
 import { ask } from '../api.ts';
-import { Filter } from '../filter.tsx';
+import { Filter, knownFilters } from '../filter.tsx';
 import { type Column, List } from '../list.tsx';
 import { hrefOf, type Query } from '../route.ts';
 import type { LabelledSession } from '../shapes.ts';
@@ -27,7 +27,8 @@ const FIELDS = [
   { name: 'to', label: 'Live until', type: 'datetime-local' },
 ] as const;
 
-export function Sessions({ query }: { readonly query: Query }) {
+export function Sessions({ query: given }: { readonly query: Query }) {
+  const query = knownFilters(FIELDS, given);
   const [version, setVersion] = useState(0);
   const may = useMay();
   const { person, when, ...rest } = query;
@@ -68,7 +69,7 @@ export function Sessions({ query }: { readonly query: Query }) {
   ];
   return (
     <>
-      <Filter view="sessions" query={query} fields={FIELDS} />
+      <Filter view="sessions" query={given} fields={FIELDS} />
       {may('sessions:terminate') && selector !== undefined && (
         <div class="actions">
           <EndAllButton selector={selector} after={changed} />

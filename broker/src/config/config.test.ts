@@ -146,6 +146,7 @@ describe('the configuration', () => {
     ['that is empty', {}, /must name a worker/],
     ['with a name that is none', { Billing: BILLING }, /Billing/],
     ['with an unknown member', { billing: { ...BILLING, canary: CANARY } }, /billing.*canary/],
+    ['with control that is no truth value', { billing: { ...BILLING, control: 'no' } }, /billing\.control/],
     ['without an audience', { billing: { url: BILLING.url } }, /billing\.audience/],
     ['with an audience of commands', { billing: { ...BILLING, audience: 'x/control' } }, /billing\.audience/],
     [

@@ -12,6 +12,11 @@ export interface AgentWorker {
   readonly url: string;
   /** As tickets name it. */
   readonly audience: string;
+  /**
+   * `false`: a server with the verifier alone (`@agent-ticket/agent-worker/verify`), which takes no commands. Locks then
+   * refuse new tickets for it, and end no session there. Left out: a gate.
+   */
+  readonly control?: boolean | undefined;
 }
 
 /** The part of the configuration that names them. */
@@ -30,7 +35,7 @@ export const Audience = z
   .refine((text) => !text.endsWith('/control'), 'must not end in /control');
 
 const ByName = z
-  .record(WorkerName, z.strictObject({ url: OriginUrl, audience: Audience }))
+  .record(WorkerName, z.strictObject({ url: OriginUrl, audience: Audience, control: z.boolean().optional() }))
   .refine((workers) => Object.keys(workers).length > 0, 'must name a worker');
 
 /** A setting that is a JSON object of agent workers. Each fault is named by worker and member; never a value. */
@@ -90,11 +95,22 @@ export function workersFaults(s: WorkerSettings): [name: string, fault: string][
   return rules.filter(([holds]) => !holds).map(([, name, fault]) => [name, fault]);
 }
 
-/** Agents of a worker that the broker does not have, as one sentence each. */
+/** The agent workers that take commands. */
+export const commandedWorkers = ({ workers }: WorkersConfig): AgentWorker[] =>
+  workers.filter(({ control = true }) => control);
+
+/**
+ * Agents that do not fit the workers, as one sentence each: the broker does not have their worker; or they belong to their
+ * first user, and their worker cannot be asked whether that user ever came.
+ */
 export const workerMisfits = (registry: AgentRegistry, workers: readonly AgentWorker[]): string[] =>
-  registry
-    .filter((entry) => !workers.some(({ name }) => name === entry.worker))
-    .map(({ slug, worker }) => `${slug}: there is no worker ${worker}`);
+  registry.flatMap(({ slug, worker, access }) => {
+    const found = workers.find(({ name }) => name === worker);
+    if (found === undefined) return [`${slug}: there is no worker ${worker}`];
+    return found.control === false && access === 'first-user'
+      ? [`${slug}: first-user access needs a worker that takes commands`]
+      : [];
+  });
 
 /** The worker of an agent of the registry. `compose` has checked that there is one. */
 export function workerOf(

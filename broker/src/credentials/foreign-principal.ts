@@ -1,3 +1,4 @@
+import { CONTROL_CHARACTER } from '@agent-ticket/shared/describe-values.ts';
 import { PrincipalId } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import * as z from 'zod';
@@ -6,7 +7,7 @@ import { foreignActors } from './delegation.ts';
 import { EmailAddress } from './email-address.ts';
 import type { ForeignToken, TokenIssuer } from './foreign-jwt.ts';
 import type { Authenticated, Identity, Principal } from './principal.ts';
-import { CONTROL_CHARACTER, containsCredential } from './secret-in-text.ts';
+import { containsCredential } from './secret-in-text.ts';
 
 /** A text that a table can show. No credential is refused for its name: any other counts as none. */
 const PersonName = z

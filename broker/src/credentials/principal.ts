@@ -94,8 +94,8 @@ export function labelOf(
   { email, emailVerified, name }: Pick<Principal, 'email' | 'emailVerified' | 'name'>,
   kind: LabelKind,
 ): string | undefined {
-  if (kind === 'name') return name;
-  return kind === 'email' && emailVerified === true ? email : undefined;
+  const label = kind === 'name' ? name : kind === 'email' && emailVerified === true ? email : undefined;
+  return label?.normalize('NFC').trim() || undefined;
 }
 
 /** Whether a credential is good for an agent: one that is limited to some is good for no unnamed one. */

@@ -21,12 +21,6 @@ const SECRET = /atk_[0-9A-Za-z]{20,24}_?[0-9A-Za-z]{32}/;
 const CALLBACK_TOKEN = /acb_v\d+\.[\w-]+\.[0-9a-f-]{36}\.\d+\.[\w-]{32}/;
 
 /**
- * Characters that a log line, a table or a terminal does not show as they are: controls, line separators and the
- * overrides of the direction of writing.
- */
-export const CONTROL_CHARACTER = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/u;
-
-/**
  * Whether a text has a credential in it, as happens when somebody pastes from the wrong window: a service token's
  * secret, by itself or in a header of Basic, the token of a callback, or a JWT, a ticket or a session cookie in compact
  * form. For input that is refused for it, so it must not find one where there is none; `redact` of shared/, for texts that

@@ -23,7 +23,7 @@ export function plainAddress(text: string): string | undefined {
 }
 
 /** An address of a request, read in that spelling: the one in which platforms say it. */
-export const IpAddress = z.string().transform((text, ctx): string => {
+export const IpAddress = z.union([z.ipv4(), z.ipv6()]).transform((text, ctx): string => {
   const plain = plainAddress(text);
   if (plain !== undefined) return plain;
   ctx.addIssue({ code: 'custom', message: 'no address' });

@@ -1,6 +1,7 @@
+import { CONTROL_CHARACTER } from '@agent-ticket/shared/describe-values.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import * as z from 'zod';
-import { CONTROL_CHARACTER } from '../credentials/secret-in-text.ts';
+import { invalidValue } from './invalid-value.ts';
 
 /** The parameters that a route knows, or the reason for which it accepts all others too. */
 export type QueryRule = z.ZodObject | { readonly ignored: string };
@@ -33,13 +34,23 @@ export function checkQuery(url: string, rule: QueryRule): Outcome<undefined> {
   return ok(undefined);
 }
 
-/** Reads the parameters of a query that {@link checkQuery} has let pass; names the first one that is invalid. */
+/** Reads the parameters of a query that {@link checkQuery} has let pass; names the first one that is invalid, with its form. */
 export function readQuery<T>(url: string, schema: z.ZodType<T>): Outcome<T> {
-  const read = schema.safeParse(Object.fromEntries(new URL(url).searchParams));
-  return read.success
-    ? ok(read.data)
-    : err('field_invalid', { field: String(read.error.issues[0]?.path[0] ?? 'query') });
+  return readNamed(Object.fromEntries(new URL(url).searchParams), schema);
 }
+
+/** Reads the parameters of a path, which the row of the route has as `params`. */
+export const readParams = <T>({ params }: { readonly params: object }, schema: z.ZodType<T>): Outcome<T> =>
+  readNamed(params, schema);
+
+function readNamed<T>(given: object, schema: z.ZodType<T>): Outcome<T> {
+  const read = schema.safeParse(given);
+  return read.success ? ok(read.data) : invalidValue(schema, given, read.error);
+}
+
+/** A number of a query: decimal digits alone, and no other spelling that JavaScript knows. */
+export const decimal = <T extends z.ZodType>(number: T) =>
+  z.preprocess((text) => (typeof text === 'string' && /^\d{1,15}$/.test(text) ? Number(text) : text), number);
 
 /** A moment in RFC 3339, read in ms. */
 export const Time = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text));

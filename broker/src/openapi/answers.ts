@@ -142,6 +142,7 @@ export const ANSWERS: Readonly<Record<string, BrokerAnswers>> = {
           permissions: Names,
           groups: Names,
           agents: Names.nullable(),
+          locked: z.boolean(),
           expires_at: Moment.nullable(),
           sources: z.array(
             z.strictObject({
@@ -220,6 +221,11 @@ export const ANSWERS: Readonly<Record<string, BrokerAnswers>> = {
     summary: 'End one of the caller’s own sessions',
     answers: receipted(Session.shape),
     errors: [409],
+  },
+  'GET /.well-known/security.txt': {
+    summary: 'Where to report a vulnerability (RFC 9116)',
+    answers: { 200: { media: 'text/plain' } },
+    errors: [404],
   },
   'GET /.well-known/jwks.json': {
     summary: 'The keys that verify tickets',

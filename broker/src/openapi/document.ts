@@ -36,7 +36,7 @@ const securityOf = ({ auth }: Route): Operation['security'] => {
 };
 
 function operationOf(route: Route): Operation {
-  const { method, path, query, permission, body } = route;
+  const { method, path, params, query, permission, body } = route;
   const documented = ANSWERS[`${method} ${path}`];
   if (documented === undefined) throw new TypeError(`no answers of ${method} ${path}`);
   const sentences = [
@@ -46,7 +46,7 @@ function operationOf(route: Route): Operation {
   return {
     ...documented,
     ...(sentences.length > 0 && { description: sentences.join(' ') }),
-    ...{ method, path, body, security: securityOf(route) },
+    ...{ method, path, params, body, security: securityOf(route) },
     query: 'ignored' in query ? undefined : query,
     errors: Object.fromEntries(
       errorsOf(route, documented).map((status) => [status, errorBodyOf(status, documented)]),

@@ -1,13 +1,41 @@
+import type { FoundPage } from '@agent-ticket/drizzle/database.ts';
 import { CREDENTIAL_MIN_LEFT_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { ROLES, type Role } from '@agent-ticket/shared/names.ts';
-import { ok } from '@agent-ticket/shared/outcome.ts';
+import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { type AgentEntry, usualTransport } from '@agent-ticket/shared/registry.ts';
 import { targetNamesOfInstance } from '@agent-ticket/shared/target.ts';
 import { workerOf } from '../config/workers.ts';
+import { allowsAgent } from '../credentials/principal.ts';
 import { decide, type PolicyInput } from '../mint/policy.ts';
 import { callerTargets, questionOf } from '../mint/policy-input.ts';
 import type { Call, Handler } from '../runtime/call.ts';
 import type { BrokerPorts } from '../runtime/ports.ts';
+
+/** Refuses slugs that the registry does not have. Those that it has are named as far as the credential is good for them. */
+export function checkAgents(
+  slugs: readonly string[],
+  field: string,
+  { who, ports }: Pick<Call, 'who' | 'ports'>,
+): Outcome<undefined> {
+  const known = ports.registry.map(({ slug }) => slug);
+  if (slugs.every((slug) => known.includes(slug))) return ok(undefined);
+  const named = known.filter((slug) => allowsAgent(who, slug));
+  const hint = named.length === 0 ? 'the registry has no such agent' : `agents are: ${named.join(', ')}`;
+  return err('field_invalid', { field, hint });
+}
+
+/**
+ * The same for the filter of a list, where nothing was found: an empty list would look like that of an agent without
+ * rows. Rows of an agent that the registry has no more are shown.
+ */
+export const checkFilter = (
+  agent: string | undefined,
+  { rows, stoppedAt }: FoundPage<unknown, unknown>,
+  call: Pick<Call, 'who' | 'ports'>,
+): Outcome<undefined> =>
+  agent === undefined || rows.length > 0 || stoppedAt !== undefined
+    ? ok(undefined)
+    : checkAgents([agent], 'agent', call);
 
 /** An instance that no row names; no valid instance name. */
 const ANY_OTHER = '';

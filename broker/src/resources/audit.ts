@@ -1,5 +1,7 @@
 import type { Seal } from '@agent-ticket/drizzle/control/audit-seal.ts';
 import { AUDIT_TYPES } from '@agent-ticket/shared/audit-event.ts';
+import { VALUES } from '@agent-ticket/shared/describe-values.ts';
+import { AgentSlug, InstanceName, PrincipalId } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import * as z from 'zod';
 import { auditEventOf } from '../audit/event.ts';
@@ -9,25 +11,25 @@ import { auditEventView, checkpointView } from '../audit/view.ts';
 import { allowsAgent, OTHER_AGENT } from '../credentials/principal.ts';
 import { refuseCredentials } from '../credentials/secret-in-text.ts';
 import { PAGE, pageOf, readPage } from '../http/page.ts';
-import { readQuery, Time } from '../http/query.ts';
+import { decimal, readQuery, Time } from '../http/query.ts';
 import { changePolicy } from '../revocation/changes.ts';
 import { restoreCopies } from '../revocation/outbox.ts';
 import { readBody } from '../runtime/body.ts';
 import type { Call, Handler } from '../runtime/call.ts';
+import { checkFilter } from './agents.ts';
 import { Reason } from './reason.ts';
-
-const Name = z.string().min(1).max(512);
 
 /** Filters of `GET /admin/agents/audit`. `from` is in, `to` is out; both by the clock of the event's source. */
 const Filter = z.object({
-  principal: Name.optional(),
-  agent: Name.optional(),
-  instance: Name.optional(),
+  principal: PrincipalId.optional(),
+  agent: AgentSlug.optional(),
+  instance: InstanceName.optional(),
   type: z.enum(AUDIT_TYPES).optional(),
   outcome: z.enum(['success', 'denied']).optional(),
   code: z
     .string()
     .regex(/^[a-z_]{1,64}$/)
+    .meta({ [VALUES]: 'the code of a refusal, such as grant_missing' })
     .optional(),
   jti: z.uuid().toLowerCase().optional(),
   session_id: z.uuid().toLowerCase().optional(),
@@ -41,19 +43,18 @@ export const AuditQuery = PAGE.extend(Filter.shape);
 const Place = z.strictObject({ at: z.int(), seq: z.int().positive() });
 const CheckpointPlace = z.strictObject({ n: z.int().positive() });
 export const ExportQuery = z.object({
-  after: z
-    .string()
-    .regex(/^\d{1,15}$/)
-    .transform(Number)
-    .default(0),
+  after: decimal(z.int().min(0).default(0)),
 });
 
 function readFilter(url: string): Outcome<Filter> {
   const filter = readQuery(url, Filter);
   if (!filter.ok) return filter;
   const { instance, agent } = filter.value;
-  // An instance has a name only within its agent.
-  if (instance !== undefined && agent === undefined) return err('field_invalid', { field: 'agent' });
+  if (instance !== undefined && agent === undefined)
+    return err('field_invalid', {
+      field: 'agent',
+      hint: 'it is missing: an instance has a name only within its agent',
+    });
   // The filter is kept in the log itself.
   return refuseCredentials(filter.value);
 }
@@ -64,13 +65,15 @@ export const listAudit: Handler = async (call) => {
   const filter = readFilter(url);
   if (!filter.ok) return filter;
   if (!allowsAgent(call.who, filter.value.agent)) return err('permission_missing', { hint: OTHER_AGENT });
-  const page = readPage(url, Place);
+  const page = await readPage(url, Place);
   if (!page.ok) return page;
   const { limit, after } = page.value;
   await recordRead(call, 'audit', filter.value);
   const { session_id: sessionId, request_id: requestId, ...same } = filter.value;
   const found = await call.ports.record.auditLog.list({ ...same, sessionId, requestId }, after, limit + 1);
-  return ok({ status: 200, body: pageOf(found, limit, auditEventView, ({ at, seq }) => ({ at, seq })) });
+  const known = checkFilter(same.agent, found, call);
+  if (!known.ok) return known;
+  return ok({ status: 200, body: pageOf(found, page.value, auditEventView, ({ at, seq }) => ({ at, seq })) });
 };
 
 /** `GET /admin/agents/audit/export`: NDJSON of everything after event `after`, 0 if left out. */
@@ -85,12 +88,12 @@ export const exportAuditLog: Handler = async (call) => {
 
 /** `GET /admin/agents/audit/checkpoints`: newest first. */
 export const listCheckpoints: Handler = async (call) => {
-  const page = readPage(call.request.url, CheckpointPlace);
+  const page = await readPage(call.request.url, CheckpointPlace);
   if (!page.ok) return page;
   const { limit, after } = page.value;
   await recordRead(call, 'audit/checkpoints', {});
   const rows = await call.ports.record.checkpoints.list(after?.n, limit + 1);
-  return ok({ status: 200, body: pageOf({ rows }, limit, checkpointView, ({ n }) => ({ n })) });
+  return ok({ status: 200, body: pageOf({ rows }, page.value, checkpointView, ({ n }) => ({ n })) });
 };
 
 const sealView = ({ n, through, hash }: Seal) => ({ n, through, hash });

@@ -19,7 +19,7 @@ export const ExplainRequest = TicketRequest.omit({ expires_in: true }).extend({
   /** What the other principal is supposed to have: the broker stores no users, so it cannot look that up. */
   kind: z.enum(['user', 'service']).default('user'),
   tier: Tier.default('free'),
-  permissions: z.array(z.string().max(128)).max(64).default([]),
+  permissions: z.array(z.string().min(1).max(128)).max(64).default([]),
   /** Exactly `iss`: grants to addresses and groups count by it. */
   issuer: z.string().min(1).max(256).optional(),
   /** An address that the issuer has verified. */

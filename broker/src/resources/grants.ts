@@ -1,5 +1,6 @@
 import type { GrantRow } from '@agent-ticket/drizzle/control/policy.ts';
 import { isAnonymous } from '@agent-ticket/shared/anonymous.ts';
+import { VALUES } from '@agent-ticket/shared/describe-values.ts';
 import { AgentSlug, InstanceName, PrincipalId, Role, roleAtLeast } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import * as z from 'zod';
@@ -9,12 +10,13 @@ import { isPermittedOn, permissionMissing } from '../credentials/permissions.ts'
 import { isPrincipalName } from '../credentials/principal.ts';
 import { iso } from '../http/iso.ts';
 import { PAGE, pageOf, readPage } from '../http/page.ts';
-import { readQuery } from '../http/query.ts';
+import { readParams, readQuery } from '../http/query.ts';
 import type { AgentInstance } from '../mint/policy-input.ts';
 import { roleHeld } from '../mint/role-held.ts';
 import { changePolicy, endResource, newRevocation } from '../revocation/changes.ts';
 import { readBody } from '../runtime/body.ts';
 import type { Call, Handler } from '../runtime/call.ts';
+import { checkFilter } from './agents.ts';
 import { Reason, readReason } from './reason.ts';
 
 /** E-mail subjects are kept in the spelling in which addresses are compared. */
@@ -23,17 +25,19 @@ const EmailSubject = z
   .regex(/^email:(\*|[^\s@*]{1,64})@[A-Za-z0-9.-]{1,253}$/)
   .transform(foldAddress);
 const GroupSubject = z.string().regex(/^group:\S{1,256}:\S.{0,127}$/);
-const Subject = z.union([
-  EmailSubject,
-  GroupSubject,
-  PrincipalId.refine((id) => isPrincipalName(id) && !isAnonymous(id)),
-]);
+const Subject = z
+  .union([EmailSubject, GroupSubject, PrincipalId.refine((id) => isPrincipalName(id) && !isAnonymous(id))])
+  .meta({
+    [VALUES]: 'the id of a principal, email:<address>, email:*@<domain> or group:<issuer>:<name>',
+  });
+
+const AnyInstance = z.union([z.literal('*'), InstanceName]);
 
 /** Body of `POST /admin/grants`. */
 export const CreateGrant = z.strictObject({
   subject: Subject,
   agent: AgentSlug,
-  instance: z.union([z.literal('*'), InstanceName]),
+  instance: AnyInstance,
   role: Role,
   /** Seconds; left out: until it is deleted. */
   expires_in: z
@@ -43,6 +47,8 @@ export const CreateGrant = z.strictObject({
     .optional(),
   reason: Reason,
 });
+
+export const GrantParams = z.object({ id: z.uuid() });
 
 const ABOVE_ROLE = 'the role is above that of the caller there';
 
@@ -61,9 +67,9 @@ const view = (row: Omit<GrantRow, 'claimed' | 'openedAt' | 'deletedAt'>) => ({
 });
 
 const Filter = z.object({
-  agent: z.string().optional(),
-  instance: z.string().optional(),
-  subject: z.string().optional(),
+  agent: AgentSlug.optional(),
+  instance: AnyInstance.optional(),
+  subject: Subject.optional(),
 });
 export const GrantQuery = PAGE.extend(Filter.shape);
 
@@ -75,14 +81,14 @@ export const listGrants: Handler = async (call) => {
   const { agent, instance, subject } = query.value;
   const right = await readRight(call, { agent, instance });
   if (!right.ok) return right;
-  const page = readPage(url, Place);
+  const page = await readPage(url, Place);
   if (!page.ok) return page;
   const { limit, after } = page.value;
-  // As it is stored.
-  const stored = subject?.startsWith('email:') ? foldAddress(subject) : subject;
-  const filter = { agent, instance, subject: stored, now: call.now };
+  const filter = { agent, instance, subject, now: call.now };
   const found = await call.ports.control.grants.list(filter, after, limit + 1);
-  const body = pageOf(found, limit, view, ({ createdAt, id }) => ({ createdAt, id }));
+  const known = checkFilter(agent, found, call);
+  if (!known.ok) return known;
+  const body = pageOf(found, page.value, view, ({ createdAt, id }) => ({ createdAt, id }));
   return ok({ status: 200, body });
 };
 
@@ -149,10 +155,12 @@ function endOf(right: GrantRight, expiresIn: number | undefined, now: number): n
 export const deleteGrant: Handler = async (call) => {
   const { who, now, ports } = call;
   const { grants } = ports.control;
-  const grant = await grants.find(call.params.id ?? '');
+  const params = readParams(call, GrantParams);
+  const grant = params.ok ? await grants.find(params.value.id) : undefined;
   const where = grant === undefined ? {} : { agent: grant.agentSlug, instance: grant.instanceId };
   const right = await writeRight(call, where);
   if (!right.ok) return right;
+  if (!params.ok) return params;
   if (grant === undefined) return err('grant_unknown');
   if (!coversRole(right.value, Role.parse(grant.role)))
     return err('above_own_rights', { detail: grant.role, hint: ABOVE_ROLE });

@@ -4,6 +4,7 @@ import { LATE_DELIVERY_SECONDS } from '@agent-ticket/shared/limits.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { agentsOf, registryDigest, rolloutOf } from '@agent-ticket/shared/registry.ts';
 import { compareSeal } from '../audit/seal.ts';
+import { commandedWorkers } from '../config/workers.ts';
 import { renderErrorWith } from '../http/answer.ts';
 import type { Handler, HandlerResult } from '../runtime/call.ts';
 import type { BrokerPorts } from '../runtime/ports.ts';
@@ -154,7 +155,7 @@ const ANSWER_KEPT_MS = 150_000;
 const agreement = cached(BACKLOG_MS, async ({ control, registry, config }, now) => {
   const rows = await control.agentWorkers.list();
   const states = await Promise.all(
-    config.workers.map(async ({ name, audience }) => {
+    commandedWorkers(config).map(async ({ name, audience }) => {
       const row = rows.find((each) => each.audience === audience);
       if (row === undefined || now - row.answeredAt > ANSWER_KEPT_MS) return 'unanswered';
       return row.digest === (await registryDigest(agentsOf(registry, name))) ? 'same' : 'differing';

@@ -1,13 +1,20 @@
 import { AgentSlug, InstanceName } from '@agent-ticket/shared/names.ts';
 import { err, ok } from '@agent-ticket/shared/outcome.ts';
 import { findAgent } from '@agent-ticket/shared/registry.ts';
+import * as z from 'zod';
 import { auditEventOf } from '../audit/event.ts';
 import { isPermittedOn, permissionMissing } from '../credentials/permissions.ts';
 import { containsCredential } from '../credentials/secret-in-text.ts';
+import { readParams } from '../http/query.ts';
 import { roleHeld } from '../mint/role-held.ts';
 import { changePolicy, newRevocation, statusOf } from '../revocation/changes.ts';
 import type { Handler } from '../runtime/call.ts';
 import { readReason, reasonOf } from './reason.ts';
+
+export const InstanceParams = z.object({
+  agent: AgentSlug,
+  instance: InstanceName.refine((name) => !containsCredential(name)),
+});
 
 /**
  * `DELETE /api/agents/:agent/:instance`, for its owner and for operators: closes its sockets, destroys it, drops its
@@ -15,14 +22,12 @@ import { readReason, reasonOf } from './reason.ts';
  */
 export const deleteInstance: Handler = async (call) => {
   const { who, now, ports } = call;
-  const agent = AgentSlug.safeParse(call.params.agent);
-  const instance = InstanceName.safeParse(call.params.instance);
-  if (!agent.success) return err('agent_unknown');
-  if (!instance.success || containsCredential(instance.data))
-    return err('instance_invalid', { field: 'instance' });
-  const place = { agent: agent.data, instance: instance.data };
-  const isOperator = isPermittedOn(agent.data, 'instances:delete', who);
-  if (isOperator && findAgent(ports.registry, agent.data) === undefined) return err('agent_unknown');
+  const params = readParams(call, InstanceParams);
+  if (!params.ok) return params;
+  const place = params.value;
+  const { agent } = place;
+  const isOperator = isPermittedOn(agent, 'instances:delete', who);
+  if (isOperator && findAgent(ports.registry, agent) === undefined) return err('agent_unknown');
   const held = await roleHeld(place, call);
   if (!held.ok) return held;
   // As at a mint: a caller who may not see the agent learns nothing of it, and nobody whether the instance exists.

@@ -7,7 +7,7 @@ import { auditEventOf } from '../audit/event.ts';
 import type { Answer } from '../http/context.ts';
 import { iso } from '../http/iso.ts';
 import { PAGE, pageOf, readPage } from '../http/page.ts';
-import { readQuery } from '../http/query.ts';
+import { readParams, readQuery } from '../http/query.ts';
 import { reseal, revoke, rotate, rotationDetails } from '../keys/changes.ts';
 import type { Keyring } from '../keys/keyring.ts';
 import { isPublished, maxAgeOf, stateOf } from '../keys/schedule.ts';
@@ -46,6 +46,7 @@ const Purpose = z.enum(['ticket', 'audit']).default('ticket');
 
 const Filter = z.object({ purpose: Purpose });
 export const KeyQuery = PAGE.extend(Filter.shape);
+export const KeyParams = z.object({ kid: KeyId });
 const Place = z.strictObject({ generation: z.int().positive() });
 
 /** Body of `POST /admin/keys/rotate`; may be `{}`. */
@@ -79,7 +80,7 @@ const keyringOf = ({ keyring, auditKeyring }: BrokerPorts, purpose: z.output<typ
 export const listKeys: Handler = async ({ now, request, ports }) => {
   const query = readQuery(request.url, Filter);
   if (!query.ok) return query;
-  const page = readPage(request.url, Place);
+  const page = await readPage(request.url, Place);
   if (!page.ok) return page;
   const { purpose } = query.value;
   const { limit, after } = page.value;
@@ -92,7 +93,7 @@ export const listKeys: Handler = async ({ now, request, ports }) => {
     held.includes(kid) || revoked.includes(kid) || !isPublished({ kid, ...row }, now);
   const { items, next_cursor } = pageOf(
     { rows },
-    limit,
+    page.value,
     (row) => (isShown(row) ? [keyView(row, now, revoked.includes(row.kid))] : []),
     ({ generation }) => ({ generation }),
   );
@@ -133,16 +134,17 @@ export const rotateKeys: Handler = async (call) => {
  */
 export const revokeKey: Handler = async (call) => {
   const { now, ports } = call;
-  const kid = KeyId.safeParse(call.params.kid);
-  if (!kid.success) return err('field_invalid', { field: 'kid' });
+  const params = readParams(call, KeyParams);
+  if (!params.ok) return params;
+  const { kid } = params.value;
   const why = readReason(call.request);
   if (!why.ok) return why;
   // Read without the keyring, which would make the first audit key.
   const auditKeys = await ports.control.keys.list('audit');
-  const isAuditKey = auditKeys.some((row) => row.kid === kid.data);
+  const isAuditKey = auditKeys.some((row) => row.kid === kid);
   const keyring = isAuditKey ? ports.auditKeyring : ports.keyring;
-  const lock = lockOf(call, kid.data, why.value.reason);
-  const revoked = await revoke(keyring, { kid: kid.data, now }, ({ row, successor }, change) => {
+  const lock = lockOf(call, kid, why.value.reason);
+  const revoked = await revoke(keyring, { kid, now }, ({ row, successor }, change) => {
     const details = {
       purpose: row.purpose,
       state: stateOf(row, now),
@@ -150,7 +152,7 @@ export const revokeKey: Handler = async (call) => {
       lock: lock.id,
       ...reasonOf(why.value),
     };
-    const event = auditEventOf(call, 'key.revoked', ports.randomId(), { kid: kid.data, details });
+    const event = auditEventOf(call, 'key.revoked', ports.randomId(), { kid, details });
     return changePolicy({ ...change, event, revocations: [lock] }, signingAnew(ports));
   });
   if (!revoked.ok) return revoked;

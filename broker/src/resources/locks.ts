@@ -1,17 +1,18 @@
 import type { RevocationRow } from '@agent-ticket/drizzle/control/change.ts';
 import { err, ok } from '@agent-ticket/shared/outcome.ts';
-import { unknownAgentHint } from '@agent-ticket/shared/registry.ts';
 import { LockTarget, readTargetName, type Target, targetName } from '@agent-ticket/shared/target.ts';
 import * as z from 'zod';
 import { auditEventOf } from '../audit/event.ts';
 import { allowsAgent, OTHER_AGENT } from '../credentials/principal.ts';
 import { iso } from '../http/iso.ts';
 import { pageOf, readPage } from '../http/page.ts';
+import { readParams } from '../http/query.ts';
 import { callerTargets } from '../mint/policy-input.ts';
 import { changePolicy, endResource, newRevocation } from '../revocation/changes.ts';
 import { isDone } from '../revocation/outbox.ts';
 import { readBody } from '../runtime/body.ts';
 import type { Call, Handler } from '../runtime/call.ts';
+import { checkAgents } from './agents.ts';
 import { Reason, readReason } from './reason.ts';
 
 /** Body of `POST /admin/locks`. */
@@ -26,9 +27,10 @@ export const CreateLock = z.strictObject({
     .optional(),
 });
 
-/** A UUID, but of the lock of a revoked key. */
-const LockId = z.union([z.uuid(), z.string().regex(/^any key:[A-Za-z0-9_-]{43}$/)]);
-const Place = z.strictObject({ createdAt: z.int(), id: LockId });
+export const LockParams = z.object({ id: z.uuid() });
+/** The id of the revocation of a key, which shows among the locks. */
+const KeyRevocationId = z.string().regex(/^any key:[A-Za-z0-9_-]{43}$/);
+const Place = z.strictObject({ createdAt: z.int(), id: z.union([LockParams.shape.id, KeyRevocationId]) });
 
 /** A lock is a revocation of the code `locked`. */
 type Lock = Omit<RevocationRow, 'rev'>;
@@ -44,11 +46,11 @@ const view = (row: Lock) => ({
 
 /** `GET /admin/locks`: locks in force, newest first. */
 export const listLocks: Handler = async ({ request, now, ports }) => {
-  const page = readPage(request.url, Place);
+  const page = await readPage(request.url, Place);
   if (!page.ok) return page;
   const { limit, after } = page.value;
   const found = await ports.control.revocations.listLocks(now, after, limit + 1);
-  const body = pageOf(found, limit, view, ({ createdAt, id }) => ({ createdAt, id }));
+  const body = pageOf(found, page.value, view, ({ createdAt, id }) => ({ createdAt, id }));
   return ok({ status: 200, body });
 };
 
@@ -59,8 +61,8 @@ export const createLock: Handler = async (call) => {
   const { target, reason, expires_in: expiresIn } = body.value;
   if (!isWithinAgents(call, target)) return err('permission_missing', { hint: OTHER_AGENT });
   const { who, now, ports } = call;
-  const hint = unknownAgentHint(ports.registry, 'agent' in target ? [target.agent] : []);
-  if (hint !== undefined) return err('field_invalid', { field: 'target.agent', hint });
+  const known = checkAgents('agent' in target ? [target.agent] : [], 'target.agent', call);
+  if (!known.ok) return known;
   // A locked caller lifts no lock. So the operator who made the last lock can always lift one.
   if (callerTargets(who).includes(targetName(target)))
     return err('field_invalid', { field: 'target', hint: 'another operator must lock you' });
@@ -88,14 +90,15 @@ const lastsFor = ({ kind }: Target) => (kind === 'ticket' ? {} : { until: null }
 export const liftLock: Handler = async (call) => {
   const { now, ports } = call;
   const { revocations } = ports.control;
-  const id = LockId.safeParse(call.params.id);
-  if (!id.success) return err('field_invalid', { field: 'id' });
-  const lock = await revocations.find(id.data);
+  const revoked = KeyRevocationId.safeParse(call.params.id);
+  if (revoked.success && (await revocations.find(revoked.data)) !== undefined)
+    return err('key_already_revoked', { hint: 'the key was revoked for good, and so its lock stays' });
+  const params = readParams(call, LockParams);
+  if (!params.ok) return params;
+  const lock = await revocations.find(params.value.id);
   if (lock?.code !== 'locked') return err('lock_unknown');
   const target = readTargetName(lock.target);
   if (!isWithinAgents(call, target)) return err('lock_unknown');
-  if (target.kind === 'key' && lock.id === `any ${lock.target}`)
-    return err('key_already_revoked', { hint: 'the key was revoked for good, and so its lock stays' });
   const why = readReason(call.request);
   if (!why.ok) return why;
   return endResource(

@@ -8,8 +8,11 @@ import { PAGE, pageOf, readPage } from '../http/page.ts';
 import { readQuery } from '../http/query.ts';
 import type { Call, Handler } from '../runtime/call.ts';
 
-/** A label as operators type it: an address or a name. The case of ASCII letters does not matter. */
-export const Label = z.string().min(1).max(320);
+/**
+ * A label as operators type it: an address or a name. The case of ASCII letters and spaces around it do not matter, and
+ * composed characters are one, as {@link labelOf} keeps them.
+ */
+export const Label = z.string().trim().normalize('NFC').min(1).max(320);
 
 const Filter = z.object({ label: Label.optional() });
 export const PrincipalQuery = PAGE.extend(Filter.shape);
@@ -20,7 +23,7 @@ const Place = z.strictObject({ label: z.string(), id: z.string() });
 export const listPrincipals: Handler = async ({ request, now, ports }) => {
   const query = readQuery(request.url, Filter);
   if (!query.ok) return query;
-  const page = readPage(request.url, Place);
+  const page = await readPage(request.url, Place);
   if (!page.ok) return page;
   const { limit, after } = page.value;
   const { control, record } = ports;
@@ -41,7 +44,7 @@ export const listPrincipals: Handler = async ({ request, now, ports }) => {
     grants: counts.get(id)?.grants ?? 0,
     locks: counts.get(id)?.locks ?? 0,
   });
-  return ok({ status: 200, body: pageOf({ rows }, limit, view, ({ label, id }) => ({ label, id })) });
+  return ok({ status: 200, body: pageOf({ rows }, page.value, view, ({ label, id }) => ({ label, id })) });
 };
 
 /** More principals of one label are no answer to a question about a person. */

@@ -22,11 +22,13 @@ import {
 } from './audit.ts';
 import { showConsole } from './console.ts';
 import { ExplainRequest, explain } from './explain.ts';
+import { ForgetRequest, forgetPrincipal } from './forget.ts';
 import { showFrontPage } from './front-page.ts';
-import { CreateGrant, createGrant, deleteGrant, GrantQuery, listGrants } from './grants.ts';
+import { CreateGrant, createGrant, deleteGrant, GrantParams, GrantQuery, listGrants } from './grants.ts';
 import { liveness, readiness } from './health.ts';
-import { deleteInstance } from './instances.ts';
+import { deleteInstance, InstanceParams } from './instances.ts';
 import {
+  KeyParams,
   KeyQuery,
   listKeys,
   RotateRequest,
@@ -36,11 +38,12 @@ import {
   showAuditKeySet,
   showTicketKeySet,
 } from './keys.ts';
-import { CreateLock, createLock, liftLock, listLocks } from './locks.ts';
+import { CreateLock, createLock, LockParams, liftLock, listLocks } from './locks.ts';
 import { MeQuery, showPrincipal } from './me.ts';
 import { showOpenApi } from './openapi.ts';
 import { listPrincipals, PrincipalQuery } from './principals.ts';
 import { ReasonQuery } from './reason.ts';
+import { showSecurityTxt } from './security-txt.ts';
 import {
   CreateServiceToken,
   createServiceToken,
@@ -48,12 +51,14 @@ import {
   RotateServiceToken,
   revokeServiceToken,
   rotateServiceToken,
+  ServiceTokenParams,
   showServiceToken,
 } from './service-tokens.ts';
 import {
   endOwnSession,
   listOwnSessions,
   listSessions,
+  SessionParams,
   SessionQuery,
   showSession,
   terminateSession,
@@ -187,9 +192,14 @@ export const ROUTES: readonly Route[] = [
     handler: listAgents,
     query: NO_PARAMETERS,
   },
-  { method: 'DELETE', path: '/api/agents/:agent/:instance', ...known('change', deleteInstance, ReasonQuery) },
+  {
+    method: 'DELETE',
+    path: '/api/agents/:agent/:instance',
+    params: InstanceParams,
+    ...known('change', deleteInstance, ReasonQuery),
+  },
   { method: 'GET', path: '/sessions', ...known('read', listOwnSessions, PAGE) },
-  { method: 'DELETE', path: '/sessions/:id', ...known('change', endOwnSession) },
+  { method: 'DELETE', path: '/sessions/:id', params: SessionParams, ...known('change', endOwnSession) },
   {
     method: 'GET',
     path: '/.well-known/jwks.json',
@@ -207,6 +217,11 @@ export const ROUTES: readonly Route[] = [
     ...open(unlimited('the answer is made of settings'), showServerMetadata, BY_PROBES),
   },
   { method: 'GET', path: '/.well-known/audit-jwks.json', ...open(costs('read'), showAuditKeySet, BY_PROBES) },
+  {
+    method: 'GET',
+    path: '/.well-known/security.txt',
+    ...open(unlimited('the answer is made of settings'), showSecurityTxt, BY_PROBES),
+  },
   { method: 'GET', path: '/admin/keys', ...permitted('keys:read', 'read', listKeys, KeyQuery) },
   {
     method: 'POST',
@@ -218,6 +233,7 @@ export const ROUTES: readonly Route[] = [
   {
     method: 'POST',
     path: '/admin/keys/:kid/revoke',
+    params: KeyParams,
     ...permitted('keys:revoke', 'change', revokeKey, ReasonQuery),
   },
   {
@@ -234,17 +250,20 @@ export const ROUTES: readonly Route[] = [
   {
     method: 'GET',
     path: '/admin/service-tokens/:id',
+    params: ServiceTokenParams,
     ...permitted('service-tokens:read', 'read', showServiceToken),
   },
   {
     method: 'POST',
     path: '/admin/service-tokens/:id/rotate',
+    params: ServiceTokenParams,
     body: RotateServiceToken,
     ...scoped('service-tokens:write', 'change', rotateServiceToken),
   },
   {
     method: 'DELETE',
     path: '/admin/service-tokens/:id',
+    params: ServiceTokenParams,
     ...scoped('service-tokens:write', 'change', revokeServiceToken, ReasonQuery),
   },
   {
@@ -253,14 +272,30 @@ export const ROUTES: readonly Route[] = [
     ...known('read', listGrants, GrantQuery),
   },
   { method: 'POST', path: '/admin/grants', body: CreateGrant, ...known('change', createGrant) },
-  { method: 'DELETE', path: '/admin/grants/:id', ...known('change', deleteGrant, ReasonQuery) },
+  {
+    method: 'DELETE',
+    path: '/admin/grants/:id',
+    params: GrantParams,
+    ...known('change', deleteGrant, ReasonQuery),
+  },
   { method: 'GET', path: '/admin/locks', ...permitted('locks:read', 'read', listLocks, PAGE) },
   { method: 'POST', path: '/admin/locks', body: CreateLock, ...scoped('locks:write', 'change', createLock) },
-  { method: 'DELETE', path: '/admin/locks/:id', ...scoped('locks:write', 'change', liftLock, ReasonQuery) },
+  {
+    method: 'DELETE',
+    path: '/admin/locks/:id',
+    params: LockParams,
+    ...scoped('locks:write', 'change', liftLock, ReasonQuery),
+  },
   {
     method: 'GET',
     path: '/admin/principals',
     ...permitted('sessions:read', 'read', listPrincipals, PrincipalQuery),
+  },
+  {
+    method: 'POST',
+    path: '/admin/principals/forget',
+    body: ForgetRequest,
+    ...permitted('principals:forget', 'change', forgetPrincipal),
   },
   {
     method: 'GET',
@@ -276,11 +311,13 @@ export const ROUTES: readonly Route[] = [
   {
     method: 'GET',
     path: '/admin/agents/sessions/:id',
+    params: SessionParams,
     ...scoped('sessions:read', 'read', showSession, PAGE),
   },
   {
     method: 'DELETE',
     path: '/admin/agents/sessions/:id',
+    params: SessionParams,
     ...scoped('sessions:terminate', 'change', terminateSession, ReasonQuery),
   },
   { method: 'GET', path: '/admin/stats', ...permitted('audit:read', 'export', showStats, StatsQuery) },

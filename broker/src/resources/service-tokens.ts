@@ -2,7 +2,6 @@ import { ENDED, type ServiceTokenRow } from '@agent-ticket/drizzle/control/servi
 import type { AuditType } from '@agent-ticket/shared/audit-event.ts';
 import { AgentSlug, Tier, tierAtLeast } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
-import { unknownAgentHint } from '@agent-ticket/shared/registry.ts';
 import { ServiceTokenId } from '@agent-ticket/shared/target.ts';
 import * as z from 'zod';
 import { auditEventOf } from '../audit/event.ts';
@@ -12,9 +11,11 @@ import { digestSecret, makeSecret, makeTokenId } from '../credentials/secret.ts'
 import { principalOfToken } from '../credentials/service-token.ts';
 import { iso } from '../http/iso.ts';
 import { pageOf, readPage } from '../http/page.ts';
+import { readParams } from '../http/query.ts';
 import { changePolicy, endResource, newRevocation, statusOf } from '../revocation/changes.ts';
 import { readBody } from '../runtime/body.ts';
 import type { Call, Handler } from '../runtime/call.ts';
+import { checkAgents } from './agents.ts';
 import { readReason, reasonOf } from './reason.ts';
 
 const YEAR_SECONDS = 366 * 24 * 3600;
@@ -62,11 +63,11 @@ const view = (row: ServiceTokenRow) => ({
 
 /** `GET /admin/service-tokens`. */
 export const listServiceTokens: Handler = async ({ request, ports }) => {
-  const page = readPage(request.url, Place);
+  const page = await readPage(request.url, Place);
   if (!page.ok) return page;
   const { limit, after } = page.value;
   const rows = await ports.control.serviceTokens.list(after, limit + 1);
-  const body = pageOf({ rows }, limit, view, ({ createdAt, id }) => ({ createdAt, id }));
+  const body = pageOf({ rows }, page.value, view, ({ createdAt, id }) => ({ createdAt, id }));
   return ok({ status: 200, body });
 };
 
@@ -86,8 +87,8 @@ export const createServiceToken: Handler = async (call) => {
   if (!wanted.permissions.every((name) => known.includes(name)))
     return err('field_invalid', { field: 'permissions', hint: `permissions are: ${known.join(', ')}` });
   if (isAbove(wanted, who)) return err('above_own_rights', { hint: ABOVE_TOKEN });
-  const hint = unknownAgentHint(ports.registry, wanted.agents ?? []);
-  if (hint !== undefined) return err('field_invalid', { field: 'agents', hint });
+  const isKnown = checkAgents(wanted.agents ?? [], 'agents', call);
+  if (!isKnown.ok) return isKnown;
 
   const row: ServiceTokenRow = {
     id: makeTokenId(ports.randomBytes),
@@ -186,10 +187,12 @@ export const revokeServiceToken: Handler = async (call) => {
   );
 };
 
-async function findLive({ params, ports }: Call): Promise<Outcome<ServiceTokenRow>> {
-  const id = ServiceTokenId.safeParse(params.id);
-  if (!id.success) return err('field_invalid', { field: 'id' });
-  const row = await ports.control.serviceTokens.find(id.data);
+export const ServiceTokenParams = z.object({ id: ServiceTokenId });
+
+async function findLive(call: Call): Promise<Outcome<ServiceTokenRow>> {
+  const params = readParams(call, ServiceTokenParams);
+  if (!params.ok) return params;
+  const row = await call.ports.control.serviceTokens.find(params.value.id);
   return row === undefined || row.revokedAt !== null ? err('service_token_unknown') : ok(row);
 }
 

@@ -1,7 +1,7 @@
 import type { FoundPage } from '@agent-ticket/drizzle/database.ts';
 import type { InvocationRow } from '@agent-ticket/drizzle/record/invocations.ts';
 import type { AgentSessionRow, SessionCursor, SessionFilter } from '@agent-ticket/drizzle/record/sessions.ts';
-import { SessionId } from '@agent-ticket/shared/names.ts';
+import { AgentSlug, InstanceName, PrincipalId, SessionId } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
 import { ServiceTokenId } from '@agent-ticket/shared/target.ts';
 import * as z from 'zod';
@@ -12,10 +12,11 @@ import { IpAddress } from '../http/client-address.ts';
 import type { Answer } from '../http/context.ts';
 import { iso } from '../http/iso.ts';
 import { PAGE, pageOf, readPage } from '../http/page.ts';
-import { readQuery, Time } from '../http/query.ts';
+import { readParams, readQuery, Time } from '../http/query.ts';
 import { changePolicy, newRevocation, statusOf } from '../revocation/changes.ts';
 import { isDone } from '../revocation/outbox.ts';
 import type { Call, Handler } from '../runtime/call.ts';
+import { checkFilter } from './agents.ts';
 import { idsOfLabel, Label } from './principals.ts';
 import { type ReasonQuery, readReason, reasonOf } from './reason.ts';
 
@@ -51,21 +52,21 @@ const placeOf = ({ startedAt, id }: AgentSessionRow) => ({ startedAt, id });
 
 /** `GET /sessions`: the caller's own live sessions. */
 export const listOwnSessions: Handler = async ({ request, who, ports }) => {
-  const page = readPage(request.url, Place);
+  const page = await readPage(request.url, Place);
   if (!page.ok) return page;
   const { limit, after } = page.value;
   const own = { principal: who.principal.id, active: true };
   const found = await ports.record.sessions.list(own, after, limit + 1);
-  return ok({ status: 200, body: pageOf(found, limit, sessionView, placeOf) });
+  return ok({ status: 200, body: pageOf(found, page.value, sessionView, placeOf) });
 };
 
 const Active = z.enum(['true', 'false']).transform((text) => text === 'true');
 
 /** Filters of `GET /admin/agents/sessions`. `from` and `to` name sessions that were live at some moment between. */
 const Filter = z.object({
-  agent: z.string().optional(),
-  instance: z.string().optional(),
-  principal: z.string().optional(),
+  agent: AgentSlug.optional(),
+  instance: InstanceName.optional(),
+  principal: PrincipalId.optional(),
   label: Label.optional(),
   service_token: ServiceTokenId.optional(),
   active: Active.optional(),
@@ -76,6 +77,7 @@ const Filter = z.object({
 });
 export const SessionQuery = PAGE.extend(Filter.shape);
 
+const WITHIN_AGENT = 'it is missing: an instance has a name only within its agent';
 const wrong = (field: string, hint: string) => err('field_invalid', { field, hint });
 
 /** `GET /admin/agents/sessions`: newest first. A credential that is limited to some agents names one of them. */
@@ -83,7 +85,7 @@ export const listSessions: Handler = async (call) => {
   const query = readQuery(call.request.url, Filter);
   if (!query.ok) return query;
   const { agent, instance, active, ip_address: ipAddress, at } = query.value;
-  if (instance !== undefined && agent === undefined) return err('field_invalid', { field: 'agent' });
+  if (instance !== undefined && agent === undefined) return wrong('agent', WITHIN_AGENT);
   if (!allowsAgent(call.who, agent)) return err('permission_missing', { hint: OTHER_AGENT });
   const { from = at, to = at === undefined ? undefined : at + 1 } = query.value;
   if (at !== undefined && (query.value.from ?? query.value.to) !== undefined)
@@ -91,13 +93,15 @@ export const listSessions: Handler = async (call) => {
   if (from !== undefined && to !== undefined && from >= to) return wrong('to', 'it is not after from');
   const whose = await whoseOf(query.value, call);
   if (!whose.ok) return whose;
-  const page = readPage(call.request.url, Place);
+  const page = await readPage(call.request.url, Place);
   if (!page.ok) return page;
   const { limit, after } = page.value;
   const filter = { agent, instance, active, ipAddress, from, to };
   const found = await listAll(whose.value, filter, after, limit + 1, call);
+  const known = checkFilter(agent, found, call);
+  if (!known.ok) return known;
   const shown = await withLabels(found.rows, call);
-  return ok({ status: 200, body: pageOf({ ...found, rows: shown }, limit, labelledView, placeOf) });
+  return ok({ status: 200, body: pageOf({ ...found, rows: shown }, page.value, labelledView, placeOf) });
 };
 
 /** A principal, or a party beside it, whose sessions are listed; neither: all. */
@@ -156,11 +160,14 @@ async function withLabels(rows: readonly AgentSessionRow[], { ports }: Call): Pr
 export const showSession: Handler = async (call) => {
   const found = await findAllowed(call);
   if (!found.ok) return found;
-  const page = readPage(call.request.url, Place);
+  const page = await readPage(call.request.url, Place);
   if (!page.ok) return page;
   const { limit, after } = page.value;
   const rows = await call.ports.record.invocations.ofSession(found.value.id, after, limit + 1);
-  const invocations = pageOf({ rows }, limit, invocationView, ({ startedAt, id }) => ({ startedAt, id }));
+  const invocations = pageOf({ rows }, page.value, invocationView, ({ startedAt, id }) => ({
+    startedAt,
+    id,
+  }));
   const [session] = (await withLabels([found.value], call)).map(labelledView);
   return ok({ status: 200, body: { ...session, invocations } });
 };
@@ -180,10 +187,12 @@ export const endOwnSession: Handler = async (call) => {
   return found.ok ? terminate(call, found.value) : found;
 };
 
-async function find({ params, ports }: Call): Promise<Outcome<AgentSessionRow>> {
-  const id = z.uuid().safeParse(params.id);
-  if (!id.success) return err('field_invalid', { field: 'id' });
-  const row = await ports.record.sessions.find(id.data);
+export const SessionParams = z.object({ id: z.uuid() });
+
+async function find(call: Call): Promise<Outcome<AgentSessionRow>> {
+  const params = readParams(call, SessionParams);
+  if (!params.ok) return params;
+  const row = await call.ports.record.sessions.find(params.value.id);
   return row === undefined ? err('session_unknown') : ok(row);
 }
 

@@ -1,6 +1,5 @@
 import { AgentSlug, InstanceName, PrincipalId } from '@agent-ticket/shared/names.ts';
 import { err, type Outcome, ok } from '@agent-ticket/shared/outcome.ts';
-import { unknownAgentHint } from '@agent-ticket/shared/registry.ts';
 import { LockTarget, ServiceTokenId, type Target, targetName } from '@agent-ticket/shared/target.ts';
 import * as z from 'zod';
 import { auditEventOf } from '../audit/event.ts';
@@ -9,6 +8,7 @@ import { IpAddress } from '../http/client-address.ts';
 import { changePolicy, newRevocation, statusOf } from '../revocation/changes.ts';
 import { readBody } from '../runtime/body.ts';
 import type { Call, Handler } from '../runtime/call.ts';
+import { checkAgents } from './agents.ts';
 import { isWithinAgents } from './locks.ts';
 import { idsOfLabel, Label } from './principals.ts';
 import { Reason, reasonOf } from './reason.ts';
@@ -72,8 +72,8 @@ async function targetOf(
     const target: Target =
       instance === undefined ? { kind: 'agent', agent } : { kind: 'instance', agent, instance };
     if (!isWithinAgents(call, target)) return err('permission_missing', { hint: OTHER_AGENT });
-    const hint = unknownAgentHint(call.ports.registry, [agent]);
-    return hint === undefined ? ok(target) : wrong('agent', hint);
+    const known = checkAgents([agent], 'agent', call);
+    return known.ok ? ok(target) : known;
   }
   if (call.who.agents !== undefined) return err('permission_missing', { hint: OTHER_AGENT });
   if (address !== undefined) return ok({ kind: 'address', address });

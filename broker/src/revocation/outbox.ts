@@ -16,7 +16,7 @@ import { REVOCATION_CODES, REVOCATION_KEPT_MS } from '@agent-ticket/shared/revoc
 import { readStrictJson } from '@agent-ticket/shared/strict-json.ts';
 import { readTargetName } from '@agent-ticket/shared/target.ts';
 import * as z from 'zod';
-import { type AgentWorker, type WorkersConfig, workerOf } from '../config/workers.ts';
+import { type AgentWorker, commandedWorkers, type WorkersConfig, workerOf } from '../config/workers.ts';
 import { addReceipts, type SendPorts, sendCommand } from './send-command.ts';
 
 export interface ChangePorts extends SendPorts {
@@ -172,7 +172,7 @@ function placesOf(
   if (command.op === 'destroy' && !revocations.some(({ id }) => id === command.id)) throw new UnreadableRow();
   const audience = command.op === 'revoke' ? command.audience : undefined;
   const concerned = revocations.map((row) => ({ row, workers: workersOf(row, audience, event, ports) }));
-  return ports.config.workers.flatMap((worker) => {
+  return commandedWorkers(ports.config).flatMap((worker) => {
     const rows = concerned.filter(({ workers }) => workers.includes(worker)).map(({ row }) => row);
     return rows.length === 0 ? [] : [{ worker, rows }];
   });

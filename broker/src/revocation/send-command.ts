@@ -12,7 +12,7 @@ import { readBounded } from '@agent-ticket/shared/read-bounded.ts';
 import { type AgentRegistry, agentsOf, registryDigest } from '@agent-ticket/shared/registry.ts';
 import { readStrictJson } from '@agent-ticket/shared/strict-json.ts';
 import { SignJWT } from 'jose';
-import type { AgentWorker, WorkersConfig } from '../config/workers.ts';
+import { type AgentWorker, commandedWorkers, type WorkersConfig } from '../config/workers.ts';
 import type { Keyring } from '../keys/keyring.ts';
 
 export interface SendPorts {
@@ -90,7 +90,7 @@ export async function reconcileSessions(
   ports: SendPorts & { readonly config: WorkersConfig },
 ): Promise<void> {
   const receipts = await Promise.all(
-    ports.config.workers.map((worker) => sendCommand({ op: 'reconcile' }, worker, ports)),
+    commandedWorkers(ports.config).map((worker) => sendCommand({ op: 'reconcile' }, worker, ports)),
   );
   const sum = addReceipts(receipts.filter((receipt) => receipt !== undefined));
   if (sum.closed > 0) ports.log({ event: 'sessions_reconciled', closed: sum.closed, objects: sum.objects });
@@ -108,7 +108,7 @@ export async function compareRegistries(
   },
 ): Promise<void> {
   await Promise.all(
-    ports.config.workers.map(async (worker) => {
+    commandedWorkers(ports.config).map(async (worker) => {
       const digest = (await sendCommand({ op: 'digest' }, worker, ports))?.registry;
       if (digest === undefined) return;
       await ports.control.agentWorkers.note(worker.audience, digest, ports.clock());

@@ -1,7 +1,9 @@
+import { CONTROL_CHARACTER } from '@agent-ticket/shared/describe-values.ts';
 import { err, type Outcome } from '@agent-ticket/shared/outcome.ts';
 import { duplicateMember, readStrictJson } from '@agent-ticket/shared/strict-json.ts';
 import type * as z from 'zod';
-import { CONTROL_CHARACTER, memberWhere, refuseCredentials } from '../credentials/secret-in-text.ts';
+import { memberWhere, refuseCredentials } from '../credentials/secret-in-text.ts';
+import { invalidValue } from '../http/invalid-value.ts';
 import { readBytes } from '../http/request-bytes.ts';
 
 /** What makes a text unfit to be stored, with the text of the refusal. */
@@ -12,7 +14,7 @@ const UNFIT: readonly (readonly [isUnfit: (text: string) => boolean, hint: strin
 ];
 
 /**
- * Reads a JSON body by a schema. A refusal names the first invalid member, never its value. Texts of the body are
+ * Reads a JSON body by a schema. A refusal names the first invalid member and its form, never its value. Texts of the body are
  * stored, so a text that contains a credential or is unfit otherwise is refused even where the schema accepts it.
  */
 export async function readBody<T>(request: Request, schema: z.ZodType<T>): Promise<Outcome<T>> {
@@ -30,11 +32,5 @@ export async function readBody<T>(request: Request, schema: z.ZodType<T>): Promi
     }
     return refuseCredentials(parsed.data);
   }
-  const [issue] = parsed.error.issues;
-  const path = issue?.path.join('.') ?? '';
-  if (issue?.code !== 'unrecognized_keys') return err('field_invalid', { field: path || 'body' });
-  return err('field_invalid', {
-    ...(path === '' ? {} : { field: path }),
-    hint: 'the body has a member that is not known',
-  });
+  return invalidValue(schema, json, parsed.error);
 }

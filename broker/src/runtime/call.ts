@@ -54,6 +54,8 @@ export interface Route {
   readonly method: 'GET' | 'POST' | 'DELETE';
   /** Hono pattern. */
   readonly path: string;
+  /** What the handler reads its parameters by; left out: any text. */
+  readonly params?: z.ZodObject;
   readonly query: QueryRule;
   /** JSON that it reads; left out: none. */
   readonly body?: z.ZodType;

@@ -89,6 +89,50 @@ it('an agent of a worker that there is not refuses to start, and both are named'
   );
 });
 
+describe('a server with the verifier alone', () => {
+  const foreign = { billing: { ...WORKERS.billing, control: false } };
+  beforeEach(() => {
+    ports = {
+      ...ports,
+      config: {
+        ...ports.config,
+        workers: ports.config.workers.map((worker) => ({ ...worker, control: worker.name !== 'billing' })),
+      },
+    };
+    app = checkedApp(ports);
+  });
+
+  it('gets no command, whatever is locked or deleted, and each minute no question', async () => {
+    for (const target of [
+      { kind: 'agent', agent: 'invoices' },
+      { kind: 'instance', agent: 'invoices', instance: 'main' },
+      { kind: 'principal', id: 'auth0:tenant.example:auth0|7' },
+      { kind: 'everything' },
+    ])
+      expect((await lock(target)).status).toBe(201);
+    const registry = await registryDigest(agentsOf(REGISTRY, 'default'));
+    answerOf = () => Response.json({ ...CLEAN, registry });
+    await runScheduled(ports);
+    expect(new Set(sent.map(([audience]) => audience))).toEqual(new Set(['agents.test']));
+    expect(await ports.control.outbox.count()).toBe(0);
+    expect(await (await call('GET', '/readyz')).json()).toMatchObject({ workers_unanswered: 0 });
+  });
+
+  it('has no new tickets for a locked instance', async () => {
+    await lock({ kind: 'instance', agent: 'invoices', instance: 'main' });
+    expect((await call('POST', '/tickets', { agent: 'invoices', instance: 'main' })).status).toBe(403);
+    expect((await call('POST', '/tickets', { agent: 'invoices', instance: 'other' })).status).toBe(201);
+  });
+
+  it('has no agents that belong to their first user, since it cannot be asked whether that one came', async () => {
+    const { ports: configured, runtime } = await startNodeBroker({ WORKERS: JSON.stringify(foreign) });
+    const registry = [withDefaults({ slug: 'ledger', worker: 'billing', access: 'first-user' })];
+    expect(() => compose(configured.config, registry, runtime)).toThrow(
+      'ledger: first-user access needs a worker that takes commands',
+    );
+  });
+});
+
 describe('a ticket', () => {
   it.each([
     ['counter', 'agents.test', 'wss://agents.test/agents/counter/main'],

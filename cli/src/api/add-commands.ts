@@ -1,10 +1,11 @@
-import { Argument, type Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
+import { Argument, type Command, Option } from '@commander-js/extra-typings';
 import type { ExitCode, Terminal } from '../command.ts';
 import { addExample } from '../command-tree.ts';
+import { profileName, rows } from '../option-values.ts';
 import { connect } from './connect.ts';
 import { operationOf } from './operation.ts';
 import { probe } from './probe.ts';
-import { type ApiRow, type Common, fieldsOf, isPaged } from './row.ts';
+import { type ApiRow, type Common, fieldsOf, isPaged, textOf } from './row.ts';
 import { API_ROWS } from './rows.ts';
 import { runRow } from './run-row.ts';
 import { why } from './why.ts';
@@ -15,6 +16,7 @@ export type Act = (work: (terminal: Terminal) => Promise<ExitCode>) => Promise<v
 export const PROFILE_OPTION = [
   '--profile <name>',
   'the kept address and credential; left out: the environment',
+  profileName,
 ] as const;
 export const JSON_OPTION = ['--json', 'the answer as JSON, a line for each row'] as const;
 export const YES_OPTION = ['--yes', 'ask nobody'] as const;
@@ -57,18 +59,20 @@ export function commandTree(top: Command): CommandAt {
   };
 }
 
-/** Adds the commands that ask a broker. */
-export function addApiCommands(at: CommandAt, act: Act): void {
-  for (const row of API_ROWS) addRow(row, at, act);
+const ticketMember = (name: string) => textOf('POST /tickets', name);
+
+/** Adds the commands that ask a broker. `now` in ms. */
+export function addApiCommands(at: CommandAt, act: Act, now: () => number): void {
+  for (const row of API_ROWS) addRow(row, at, act, now);
 
   at(
     'connect',
     'Connect to one instance: show frames, call methods, renew, until the end of the input.',
     'connect counter demo',
   )
-    .argument('<agent>', 'slug of the agent')
-    .argument('[instance]', 'name of the instance; left out: default')
-    .option('--scope <scopes>', 'less than the role allows, separated by spaces')
+    .argument('<agent>', 'slug of the agent', ticketMember('agent'))
+    .argument('[instance]', 'name of the instance; left out: default', ticketMember('instance'))
+    .option('--scope <scopes>', 'less than the role allows, separated by spaces', ticketMember('scope'))
     .option(...PROFILE_OPTION)
     .option(...JSON_OPTION)
     .action(async (agent, instance, options) => {
@@ -82,8 +86,8 @@ export function addApiCommands(at: CommandAt, act: Act): void {
     'Check that a deployment admits a valid ticket once and refuses invalid ones. Opens one session.',
     'probe counter demo',
   )
-    .argument('<agent>', 'slug of an agent that this credential may connect to')
-    .argument('[instance]', 'name of the instance; left out: default')
+    .argument('<agent>', 'slug of an agent that this credential may connect to', ticketMember('agent'))
+    .argument('[instance]', 'name of the instance; left out: default', ticketMember('instance'))
     .option(...PROFILE_OPTION)
     .option(...JSON_OPTION)
     .action(async (agent, instance, options) => {
@@ -95,7 +99,11 @@ export function addApiCommands(at: CommandAt, act: Act): void {
     'Explain a refusal from the request id that the person quotes.',
     'why 6f9619ff-8b86-4d01-b42d-00c04fc964ff',
   )
-    .argument('<request id>', 'X-Request-Id of the answer, or request_id in its body')
+    .argument(
+      '<request id>',
+      'X-Request-Id of the answer, or request_id in its body',
+      textOf('GET /admin/agents/audit', 'request_id'),
+    )
     .option(...PROFILE_OPTION)
     .option(...JSON_OPTION)
     .action(async (id, options) => {
@@ -103,18 +111,20 @@ export function addApiCommands(at: CommandAt, act: Act): void {
     });
 }
 
-function addRow(row: ApiRow, at: CommandAt, act: Act): void {
+function addRow(row: ApiRow, at: CommandAt, act: Act, now: () => number): void {
   const { summary, description } = operationOf(row.call);
   const command = at(row.words, `${row.about ?? summary}.`, row.example);
   if (description !== undefined && row.about === undefined) command.description(`${summary}. ${description}`);
   const { places, options } = fieldsOf(row);
-  for (const { flag, about, choices = [] } of places) {
-    const argument = new Argument(flag, about);
+  for (const { flag, about, read, choices = [] } of places) {
+    const argument = new Argument(flag, about).argParser((text) => read(text, now()));
     command.addArgument(choices.length > 0 ? argument.choices(choices) : argument);
   }
-  for (const { flag, about, isRequired = false, choices = [] } of options) {
+  for (const { flag, about, read, isRequired = false, choices = [] } of options) {
     const option = new Option(flag, about).makeOptionMandatory(isRequired);
-    command.addOption(choices.length > 0 ? option.choices(choices) : option);
+    command.addOption(
+      choices.length > 0 ? option.choices(choices) : option.argParser((text) => read(text, now())),
+    );
   }
   if (isPaged(row)) command.option('--limit <rows>', 'the most rows to show; left out: all', rows);
   if (row.ends !== undefined) command.option(...YES_OPTION);
@@ -123,7 +133,7 @@ function addRow(row: ApiRow, at: CommandAt, act: Act): void {
     .option(...JSON_OPTION)
     .action(async () => {
       const given: Readonly<Record<string, unknown>> = command.opts();
-      await act((terminal) => runRow(row, command.args, given, commonOf(given), terminal));
+      await act((terminal) => runRow(row, command.processedArgs, given, commonOf(given), terminal));
     });
 }
 
@@ -134,9 +144,4 @@ function commonOf({ profile, json, limit, yes }: Readonly<Record<string, unknown
     json: json === true,
     yes: yes === true,
   };
-}
-
-export function rows(text: string): number {
-  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('It must be a whole number from 1 on.');
 }

@@ -150,7 +150,7 @@ async function* exported(
 ): AsyncGenerator<readonly string[]> {
   const body = await dataOf(
     openClient<paths>(access, terminal).GET('/admin/agents/audit/export', {
-      params: { query: { after: String(after) } },
+      params: { query: { after } },
       parseAs: 'stream',
     }),
   );

@@ -4,7 +4,7 @@ import createClient, { type Client, type Middleware } from 'openapi-fetch';
 import * as z from 'zod';
 import { type Terminal, UsageError } from '../command.ts';
 import { type Access, authorization } from './access.ts';
-import { findOperation, type Members, type Methods, type Operation, requestOf } from './operation.ts';
+import { type Members, type Methods, type Operation, requestOf } from './operation.ts';
 import { plain } from './plain-text.ts';
 
 const ErrorBody = z.object({
@@ -74,8 +74,8 @@ const refusing = (access: Access, terminal: Terminal): Middleware => ({
   async onRequest({ request }) {
     for (const [name, value] of Object.entries(await authorization(access))) request.headers.set(name, value);
   },
-  async onResponse({ request, response, schemaPath }) {
-    if (!response.ok) throw await refusalOf(response, `${request.method} ${schemaPath}`, access, terminal);
+  async onResponse({ request, response }) {
+    if (!response.ok) throw await refusalOf(response, access, terminal);
     const type = response.headers.get('content-type') ?? '';
     // A stream has no time limit.
     if (type.startsWith('application/x-ndjson')) return undefined;
@@ -104,18 +104,13 @@ const unreachable = ({ broker }: Access, method: string): UsageError =>
     { code: 'UNREACHABLE' },
   );
 
-async function refusalOf(
-  response: Response,
-  call: string,
-  access: Access,
-  terminal: Terminal,
-): Promise<UsageError> {
+async function refusalOf(response: Response, access: Access, terminal: Terminal): Promise<UsageError> {
   const { status } = response;
   const read = ErrorBody.safeParse(parseJson((await textOf(response)) ?? ''));
   if (!read.success) return notBroker(access, status);
   const { code, message, request_id: requestId } = read.data.error;
   const retryAfter = Number(response.headers.get('retry-after') ?? Number.NaN);
-  const remedy = aboutField(message, call) ?? remedyOf(code, status, retryAfter, access);
+  const remedy = remedyOf(code, status, retryAfter, access);
   const sentence = `${message.charAt(0).toUpperCase()}${message.slice(1)}`;
   const text = `${plain(sentence)} (${plain(code)}, request ${plain(requestId)}). ${remedy}`;
   return new UsageError(text, {
@@ -135,13 +130,6 @@ export function notBroker({ broker, signedIn }: Access, status: number): UsageEr
         }`
       : `${broker} does not answer like a broker (${status}). Check the address: it is the ISSUER of the broker.`;
   return new UsageError(text, { code: 'NOT_A_BROKER', status });
-}
-
-/** The description of a member that the broker refuses by its name: `the request is not valid: subject`. */
-function aboutField(message: string, call: string): string | undefined {
-  const [, name] = /^[^:]+: (\w+)$/.exec(message) ?? [];
-  const member = findOperation(call)?.members.find((each) => each.name === name);
-  return member && `Correct the ${name}: ${member.about}.`;
 }
 
 /** What to do about a refusal, by its code. */

@@ -14,13 +14,8 @@ export type Call = {
   }[Methods];
 }[keyof paths];
 
-const Schema = z.object({
-  type: z.string().optional(),
-  format: z.string().optional(),
-  enum: z.array(z.string()).optional(),
-  default: z.unknown().optional(),
-  description: z.string().optional(),
-});
+type Schema = z.core.JSONSchema.BaseSchema;
+const Schema = z.custom<Schema>((value) => typeof value === 'object' && value !== null);
 const Parameter = z.object({
   name: z.string(),
   in: z.enum(['path', 'query']),
@@ -48,7 +43,7 @@ export interface Member {
   readonly in: 'path' | 'query' | 'body';
   readonly about: string;
   readonly isRequired: boolean;
-  readonly schema: z.infer<typeof Schema>;
+  readonly schema: Schema;
 }
 
 export interface Operation {
@@ -88,6 +83,13 @@ export function findOperation(call: string): Operation | undefined {
       })),
     ],
   };
+}
+
+/** Throws a `TypeError` for a name that the operation does not have. */
+export function memberOf(call: Call, name: string): Member {
+  const member = operationOf(call).members.find((each) => each.name === name);
+  if (member === undefined) throw new TypeError(`${call} has no ${name}`);
+  return member;
 }
 
 /** Values by the names of members. */

@@ -1,8 +1,14 @@
+import { CONTROL_CHARACTER, describeValues } from '@agent-ticket/shared/describe-values.ts';
+import { InvalidArgumentError } from '@commander-js/extra-typings';
+import * as z from 'zod';
 import type { ExitCode, Terminal } from '../command.ts';
 import type { Json } from './client.ts';
-import { type Call, type Member, type Members, operationOf } from './operation.ts';
+import { type Call, type Member, type Members, memberOf, operationOf } from './operation.ts';
 import type { Column } from './table.ts';
 import { duration, moment, several } from './words.ts';
+
+/** Makes a value of a word. Throws an `InvalidArgumentError` with the values that are taken. `now` in ms. */
+type Reader = (text: string, now: number) => unknown;
 
 /** A word that a command takes, and the member of the request that it becomes. */
 export interface Field {
@@ -10,8 +16,12 @@ export interface Field {
   /** Of an option `--reason <text>`; of a word in its place `<kid>` or `[instance]`. */
   readonly flag: string;
   readonly about: string;
-  /** Left out: the text as it is. Throws a `UsageError`. `now` in ms. */
-  readonly read?: ((text: string, now: number) => unknown) | undefined;
+  /** The member that a text becomes, where there are two; left out: `member`. */
+  readonly memberFor?: (text: string) => string;
+  /** The operation whose member it is; left out: that of the row. */
+  readonly call?: Call;
+  /** Left out: as the document says, or one of the choices. Throws an `InvalidArgumentError`. `now` in ms. */
+  readonly read?: Reader;
   readonly isRequired?: boolean;
   readonly choices?: readonly string[];
 }
@@ -58,10 +68,12 @@ const OF_PAGES = ['limit', 'cursor'];
 export const isPaged = (row: ApiRow): boolean =>
   row.columns !== undefined && operationOf(row.call).members.some(({ name }) => name === 'cursor');
 
+type ReadField = Field & { readonly read: Reader };
+
 /** The arguments and options of a command. */
 export function fieldsOf(row: ApiRow): {
-  readonly places: readonly Field[];
-  readonly options: readonly Field[];
+  readonly places: readonly ReadField[];
+  readonly options: readonly ReadField[];
 } {
   const { places = [], differs = {}, more = [] } = row;
   const { members } = operationOf(row.call);
@@ -73,16 +85,41 @@ export function fieldsOf(row: ApiRow): {
     });
   const all = [...fields, ...more.map((field) => ({ isPlace: !field.flag.startsWith('-'), field }))];
   const chosen = (wanted: boolean) =>
-    all.flatMap(({ isPlace, field }) => (isPlace === wanted ? [field] : []));
+    all.flatMap(({ isPlace, field }) =>
+      isPlace === wanted ? [{ ...field, read: readerOf(row, field) }] : [],
+    );
   return { places: chosen(true), options: chosen(false) };
 }
+
+/** The reader of a field: its own, or that of its member. */
+function readerOf(row: ApiRow, { read, choices = [], call = row.call, member, memberFor }: Field): Reader {
+  if (read !== undefined) return read;
+  if (choices.length > 0) return (text) => text;
+  return (text, now) => readMember(memberOf(call, memberFor?.(text) ?? member), text, now);
+}
+
+/** Reads a text as a member of a request. Throws an `InvalidArgumentError` for a value that the document does not allow. */
+function readMember({ name, schema }: Member, text: string, now: number): unknown {
+  const kind = kindOf(name, schema);
+  const value = kind === undefined ? text : kind.read(text, now);
+  if (!CONTROL_CHARACTER.test(text) && z.fromJSONSchema(schema).safeParse(value).success) return value;
+  throw new InvalidArgumentError(`It must be ${kind?.words?.(schema) ?? describeValues(schema)}.`);
+}
+
+/** A reader of a text that is a member of a call, for commands that are no row. */
+export const textOf =
+  (call: Call, name: string) =>
+  (text: string): string => {
+    readMember(memberOf(call, name), text, 0);
+    return text;
+  };
 
 /** A longer list of choices is left out of the help text. The broker checks the value. */
 const MOST_CHOICES = 8;
 
 function fieldOf({ name, about, isRequired, schema }: Member, isPlace: boolean): Field {
   const kind = kindOf(name, schema);
-  const choices = schema.enum ?? [];
+  const choices = (schema.enum ?? []).map(String);
   const words = name.replaceAll('_', '-');
   // The API accepts a change without a reason. The command requires one, for the audit log.
   const required = isRequired || name === 'reason';
@@ -94,7 +131,6 @@ function fieldOf({ name, about, isRequired, schema }: Member, isPlace: boolean):
         : `[${words}]`
       : `--${words} <${kind?.word ?? words.slice(words.lastIndexOf('-') + 1)}>`,
     about: [about, kind?.hint, usualOf(schema.default)].filter((part) => part !== undefined).join('; '),
-    read: kind?.read,
     isRequired: required,
     choices: choices.length > MOST_CHOICES ? [] : choices,
   };
@@ -103,14 +139,21 @@ function fieldOf({ name, about, isRequired, schema }: Member, isPlace: boolean):
 interface Kind {
   readonly word: string;
   readonly hint: string;
-  readonly read: NonNullable<Field['read']>;
+  readonly read: Reader;
+  /** The values in words; left out: those of the API. */
+  readonly words?: (schema: Member['schema']) => string;
 }
 
 /** Members that a person writes in another form than the API. */
 function kindOf(name: string, { type, format }: Member['schema']): Kind | undefined {
   if (format === 'date-time')
     return { word: 'time', hint: '2h for two hours ago, or RFC 3339', read: moment };
-  if (name.endsWith('_in')) return { word: 'duration', hint: 'also as 90s, 15m, 8h or 30d', read: duration };
+  if (name.endsWith('_in'))
+    return {
+      ...{ word: 'duration', hint: 'also as 90s, 15m, 8h or 30d', read: duration },
+      words: ({ minimum, maximum }) =>
+        `a duration of ${minimum} to ${maximum} seconds, such as 90s, 15m, 8h or 30d`,
+    };
   return type === 'array' ? { word: 'names', hint: 'comma-separated', read: several } : undefined;
 }
 
@@ -119,12 +162,11 @@ function usualOf(value: unknown): string | undefined {
   return typeof value === 'string' || typeof value === 'number' ? `left out: ${value}` : undefined;
 }
 
-/** The members that the words of a command become. Throws a `UsageError` for a word that cannot be read. */
+/** The members that the words of a command become: those in their places, and options by the name in the flag. */
 export function membersOf(
   row: ApiRow,
-  words: readonly string[],
+  words: readonly unknown[],
   options: Readonly<Record<string, unknown>>,
-  now: number,
 ): Members {
   const fields = fieldsOf(row);
   const given: readonly (readonly [Field, unknown])[] = [
@@ -132,8 +174,10 @@ export function membersOf(
     ...fields.options.map((field) => [field, options[optionName(field)]] as const),
   ];
   const members = Object.fromEntries(
-    given.flatMap(([{ member, read }, text]) =>
-      typeof text === 'string' ? [[member, read === undefined ? text : read(text, now)]] : [],
+    given.flatMap(([{ member, memberFor }, value]) =>
+      value === undefined
+        ? []
+        : [[typeof value === 'string' ? (memberFor?.(value) ?? member) : member, value]],
     ),
   );
   return row.adjust?.(members) ?? members;

@@ -3,7 +3,6 @@ import { acceptRestore } from './accept-restore.ts';
 import { auditReturned } from './audit-returned.ts';
 import { column, EVENT_COLUMNS, SESSION_COLUMNS, since } from './columns.ts';
 import { showExplanation } from './explain.ts';
-import type { Members } from './operation.ts';
 import type { ApiRow, Field } from './row.ts';
 import { sessionsEnd } from './sessions-end.ts';
 import { cell } from './show.ts';
@@ -16,12 +15,9 @@ const BY_PERSON = {
     member: 'label',
     flag: '--person <label or id>',
     about: 'an e-mail address, or the id of a principal',
+    memberFor: (text) => (isPrincipalId(text) ? 'principal' : 'label'),
   },
 } as const satisfies Readonly<Record<string, Field | null>>;
-const byPerson = ({ label, ...rest }: Members): Members => ({
-  ...rest,
-  ...(typeof label === 'string' && { [isPrincipalId(label) ? 'principal' : 'label']: label }),
-});
 
 const member = (value: unknown, name: string): string => cell(Object(value)[name]);
 
@@ -75,6 +71,14 @@ export const API_ROWS: readonly ApiRow[] = [
     ],
   },
   {
+    words: 'principals forget',
+    call: 'POST /admin/principals/forget',
+    example: 'principals forget "auth0:example.eu.auth0.com:auth0|1" --reason "asked by the person" --yes',
+    places: ['principal'],
+    ends: 'This deletes the label, sign-ins and grants of the principal, and ends its sessions.',
+    again: 'The principal is forgotten already.',
+  },
+  {
     words: 'sessions list',
     call: 'GET /admin/agents/sessions',
     example: 'sessions list --at 2h --agent chat',
@@ -90,7 +94,7 @@ export const API_ROWS: readonly ApiRow[] = [
     adjust: ({ active, ...rest }) => {
       const isTimed = ['at', 'from', 'to'].some((name) => rest[name] !== undefined);
       const wanted = active ?? (isTimed ? 'any' : 'true');
-      return { ...byPerson(rest), ...(wanted === 'any' ? {} : { active: wanted }) };
+      return { ...rest, ...(wanted === 'any' ? {} : { active: wanted }) };
     },
     columns: SESSION_COLUMNS,
   },
@@ -105,8 +109,12 @@ export const API_ROWS: readonly ApiRow[] = [
     call: 'POST /admin/agents/sessions/terminate',
     example: 'sessions end --person ann@example.com --reason "lost laptop"',
     differs: BY_PERSON,
-    more: [{ member: 'id', flag: '[id]', about: 'id of one session, from the list' }],
-    adjust: byPerson,
+    more: [
+      {
+        ...{ member: 'id', flag: '[id]', about: 'id of one session, from the list' },
+        call: 'DELETE /admin/agents/sessions/{id}',
+      },
+    ],
     ends: 'This ends live sessions.',
     run: sessionsEnd,
   },

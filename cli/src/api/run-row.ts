@@ -9,12 +9,12 @@ import { pagesOf, showList, showObject, showReceipt } from './show.ts';
 /** Runs the call of a row. `words` are those in their places, `options` by the name in the flag. */
 export async function runRow(
   row: ApiRow,
-  words: readonly string[],
+  words: readonly unknown[],
   options: Readonly<Record<string, unknown>>,
   common: Common,
   terminal: Terminal,
 ): Promise<ExitCode> {
-  const members = membersOf(row, words, options, terminal.now());
+  const members = membersOf(row, words, options);
   if (row.run !== undefined) return row.run(members, common, terminal);
   const access = await findAccess(common.profile, terminal);
   const operation = operationOf(row.call);

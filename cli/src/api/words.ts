@@ -1,5 +1,5 @@
 import { LockTarget, readTargetName } from '@agent-ticket/shared/target.ts';
-import { UsageError } from '../command.ts';
+import { InvalidArgumentError } from '@commander-js/extra-typings';
 
 /** How words of a command line are read where the API takes something else than a text. */
 
@@ -11,7 +11,7 @@ const isUnit = (text: string): text is Unit => Object.hasOwn(SECONDS, text);
 export function duration(text: string): number {
   const [, number, unit = ''] = /^(\d{1,9})([smhd]?)$/.exec(text) ?? [];
   if (number !== undefined) return Number(number) * (isUnit(unit) ? SECONDS[unit] : 1);
-  throw new UsageError(`${text} is no duration. Write 90s, 15m, 8h or 30d.`);
+  throw new InvalidArgumentError('It must be a duration such as 90s, 15m, 8h or 30d.');
 }
 
 /** A moment in RFC 3339 with a zone, or so long ago: `15m`. */
@@ -22,7 +22,7 @@ export function moment(text: string, now: number): string {
     !Number.isNaN(Date.parse(text))
   )
     return new Date(text).toISOString();
-  throw new UsageError(`${text} is no time. Write 15m for 15 minutes ago, or 2026-11-29T14:05:00+01:00.`);
+  throw new InvalidArgumentError('It must be a time: 15m for 15 minutes ago, or 2026-11-29T14:05:00+01:00.');
 }
 
 /** A target of a lock, as the audit log writes it. */
@@ -35,8 +35,8 @@ export function lockTarget(text: string): LockTarget {
     return LockTarget.parse(readTargetName(name.replace(/^principal:token:/, 'service-token:')));
   } catch {
     // zod says which member is wrong, which is no word of a command line.
-    throw new UsageError(
-      `${text} is no target. Write everything, agent:<slug>, instance:<agent>/<instance>, principal:<id>, service-token:<client id>, session:<id>, ticket:<jti>, callback:<id> or key:<kid>.`,
+    throw new InvalidArgumentError(
+      `It must be everything, agent:<slug>, instance:<agent>/<instance>, principal:<id>, service-token:<client id>, session:<id>, ticket:<jti>, callback:<id> or key:<kid>.`,
     );
   }
 }

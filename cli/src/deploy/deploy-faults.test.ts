@@ -222,10 +222,14 @@ const REFUSED: readonly [
     [...WORDS.slice(0, 2), 'http://tickets.shop.test', ...WORDS.slice(3)],
     /must be https/,
   ],
-  ['an address has a slash at its end', [...WORDS.slice(0, 4), 'https://agents.shop.test/'], /no slash/],
+  [
+    'an address has a slash at its end',
+    [...WORDS.slice(0, 4), 'https://agents.shop.test/'],
+    /without a path/,
+  ],
   ['an address is a placeholder', [...WORDS.slice(0, 4), 'https://agents.example.com'], /placeholder/],
   ['both have one address', [...WORDS.slice(0, 4), 'https://tickets.shop.test'], /an address each/],
-  ['the environment has no good name', [...WORDS, '--env', 'A b'], /--env A b/],
+  ['the environment has no good name', [...WORDS, '--env', 'A b'], /cannot be "A b"/],
   ['the plan is not confirmed and nobody can be asked', WORDS, /add --yes/],
   ['the folder has no broker', [...WORDS, '--folder', 'elsewhere'], /There is no elsewhere\/wrangler.jsonc/],
   [

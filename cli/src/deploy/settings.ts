@@ -35,8 +35,6 @@ type Settings = z.infer<typeof Settings>;
 /** These follow from the addresses, and are the same on both sides. */
 const DERIVED = ['ISSUER', 'TICKET_AUDIENCE', 'AGENT_WORKER_URL'];
 
-const ENVIRONMENT = /^[a-z][a-z0-9-]{0,19}$/;
-
 export interface Given {
   readonly env: string;
   readonly broker?: string | undefined;
@@ -54,8 +52,6 @@ export async function findDeployment(
   written: Readonly<Record<string, unknown>>,
   terminal: Terminal,
 ): Promise<{ readonly deployment: Deployment; readonly isNew: boolean }> {
-  if (!ENVIRONMENT.test(given.env))
-    throw new UsageError(`--env ${given.env} is no name of an environment. Use small letters, digits and -.`);
   const stored = (await readSettings(terminal))[given.env];
   if (stored !== undefined) {
     requireSame(given, stored);

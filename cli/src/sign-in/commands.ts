@@ -1,9 +1,9 @@
 import { saveProfile } from '../api/access.ts';
 import { type Act, type CommandAt, JSON_OPTION } from '../api/add-commands.ts';
-import { port } from '../option-values.ts';
+import { address, anyPort, profileName } from '../option-values.ts';
 import { login, logout, profilesList } from './login.ts';
 
-const PROFILE = ['--profile <name>', 'left out: AGENT_TICKET_PROFILE, or default'] as const;
+const PROFILE = ['--profile <name>', 'left out: AGENT_TICKET_PROFILE, or default', profileName] as const;
 
 /** Adds the commands for signing in and for profiles. */
 export function addSignIn(at: CommandAt, act: Act): void {
@@ -15,10 +15,12 @@ export function addSignIn(at: CommandAt, act: Act): void {
     .option(
       '--broker <address>',
       'ISSUER of the broker; left out: that of the profile, or AGENT_TICKET_BROKER',
+      address,
     )
     .option(
       '--issuer <address>',
       'address of the issuer, such as an Auth0 tenant; left out: that of the profile',
+      address,
     )
     .option(
       '--client-id <id>',
@@ -31,10 +33,10 @@ export function addSignIn(at: CommandAt, act: Act): void {
     .option(
       '--callback-port <port>',
       'port of the callback on loopback, if the issuer needs a fixed one; 0: any free port',
-      port,
+      anyPort,
       0,
     )
-    .option('--issuer-url <address>', 'in development: address of the issuer on loopback')
+    .option('--issuer-url <address>', 'in development: address of the issuer on loopback', address)
     .option(...PROFILE)
     .option(...JSON_OPTION)
     .action(async (options) => {
@@ -62,7 +64,7 @@ export function addSignIn(at: CommandAt, act: Act): void {
     'Save the address and the credential of the AGENT_TICKET_ variables as a profile.',
     'profiles save production',
   )
-    .argument('<name>', 'name of the profile; commands use "default" if you name none')
+    .argument('<name>', 'name of the profile; commands use "default" if you name none', profileName)
     .action(async (name) => {
       await act((terminal) => saveProfile(name, terminal));
     });

@@ -29,7 +29,7 @@ export type Profile = z.infer<typeof Profile>;
 /** Any other address would expose the credential to the network. */
 const SAFE = /^(https:|http:\/\/(localhost|127(\.\d+){3}|\[::1\])(:|$))/;
 const PRINTABLE = /^[\u0021-\u007e]+$/;
-const PROFILE_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
+export const PROFILE_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
 
 /** The file of a profile, in the user's configuration folder. */
 export function profileFile(name: string): string {
@@ -37,15 +37,20 @@ export function profileFile(name: string): string {
   throw new UsageError(`${name} is not a valid name of a profile. Use letters, digits, - and _.`);
 }
 
+function parseSafe(text: string): URL | undefined {
+  const url = URL.parse(text);
+  const isSafe =
+    url !== null && SAFE.test(url.origin) && `${url.search}${url.hash}${url.username}${url.password}` === '';
+  return isSafe ? url : undefined;
+}
+
+/** Whether an address is https, or http on loopback. */
+export const isSafeAddress = (text: string): boolean => parseSafe(text) !== undefined;
+
 /** Throws a `UsageError` for an address that is not https, or http on loopback. */
 export function safeAddress(text: string, source: string): URL {
-  const url = URL.parse(text);
-  if (
-    url !== null &&
-    SAFE.test(url.origin) &&
-    `${url.search}${url.hash}${url.username}${url.password}` === ''
-  )
-    return url;
+  const url = parseSafe(text);
+  if (url !== undefined) return url;
   throw new UsageError(`The address in ${source} must be https, or http on loopback, without a query.`);
 }
 

@@ -133,3 +133,52 @@ it('every action is possible with the keyboard alone', async () => {
   const outline = await page.evaluate(() => document.activeElement?.tagName);
   expect(outline).toBe('MAIN');
 });
+
+it('filters of a link that the list does not have are named, do not apply, and can be cleared', async () => {
+  const { page } = await openConsole(
+    'Otto',
+    'sessions?active=any&cursor=abc&limit=1&when=never&agent=counter',
+  );
+  await page
+    .getByText('The list has no such filter, or not that value: active, cursor, limit, when.')
+    .waitFor();
+  await page.getByText('Filter: counter').waitFor();
+  await page.getByText('Live, as of').waitFor();
+  await page.getByRole('button', { name: 'Clear filters' }).click();
+  await page.getByText('The list has no such filter').waitFor({ state: 'detached' });
+  expect(new URL(page.url()).hash).toBe('#sessions');
+});
+
+it('an operator whom a lock names is told so, and keeps no button that would be refused', async () => {
+  const { page } = await openConsole('Olga', 'sessions');
+  await page.route('**/me?*', async (route) => {
+    const answer = await route.fetch();
+    await route.fulfill({ response: answer, json: { ...(await answer.json()), locked: true } });
+  });
+  await page.reload();
+  await page.getByText('a lock names you or your credential').waitFor();
+  expect(await page.getByRole('main').getByRole('button').count()).toBe(0);
+});
+
+it('the sessions that a lock would end are counted again at each question', async () => {
+  const { page } = await openConsole('Otto', 'locks');
+  await page.route('**/me?*', async (route) => {
+    const answer = await route.fetch();
+    const me = await answer.json();
+    await route.fulfill({
+      response: answer,
+      json: { ...me, permissions: [...me.permissions, 'locks:write'] },
+    });
+  });
+  await page.reload();
+  await page.getByText('Lock something').click();
+  await page.getByLabel('Target').selectOption('agent');
+  await page.getByLabel('Name').fill('counter');
+  const ask = page.getByRole('button', { name: 'Show the sessions it would end' });
+  for (let question = 0; question < 2; question += 1) {
+    const counted = page.waitForResponse('**/admin/agents/sessions?**');
+    await ask.click();
+    await counted;
+    await page.getByText(/That is now .* As of \d\d:\d\d:\d\d\./).waitFor();
+  }
+});

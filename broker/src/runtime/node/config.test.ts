@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { readNodeConfig } from './config.ts';
 
+const PID = 4711;
 const CANARY = 'canary-value';
 const GOOD = {
   ISSUER: 'https://broker.test',
@@ -27,7 +28,7 @@ const OF_A_MACHINE = {
 
 const faultOf = (env: Readonly<Record<string, string>>): string => {
   try {
-    readNodeConfig({ ...GOOD, ...env });
+    readNodeConfig({ ...GOOD, ...env }, PID);
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
@@ -36,7 +37,7 @@ const faultOf = (env: Readonly<Record<string, string>>): string => {
 
 describe('the configuration on Node', () => {
   it('is the Workers one with defaults for the rest, in any environment', () => {
-    const { broker, ...rest } = readNodeConfig({ ...OF_A_MACHINE, ...GOOD });
+    const { broker, ...rest } = readNodeConfig({ ...OF_A_MACHINE, ...GOOD }, PID);
     expect(broker.issuer).toBe(GOOD.ISSUER);
     expect(rest).toEqual({
       agents: 'agents.ts',
@@ -44,6 +45,8 @@ describe('the configuration on Node', () => {
       record: { url: 'file:record.db', token: undefined },
       host: '127.0.0.1',
       port: 8787,
+      inheritedSocket: undefined,
+      loopbackOnly: false,
       trustedProxies: [],
     });
   });
@@ -54,7 +57,7 @@ describe('the configuration on Node', () => {
     ['http://127.0.0.1:8080'],
     ['file:/var/lib/agent-ticket/control.db'],
   ])('takes the database %s', (url) => {
-    expect(readNodeConfig({ ...GOOD, CONTROL_DATABASE_URL: url }).control.url).toBe(url);
+    expect(readNodeConfig({ ...GOOD, CONTROL_DATABASE_URL: url }, PID).control.url).toBe(url);
   });
 
   it.each([
@@ -117,6 +120,15 @@ describe('the configuration on Node', () => {
     expect(faultOf({ [name]: CANARY })).toBe(
       `broker is not configured. ${name}: not a setting of ours, is it ${likely}?`,
     );
+  });
+
+  it.each([
+    ['of this process', String(PID), 3],
+    ['of another process', '1', undefined],
+  ])('takes the socket that systemd passed, and none %s', (_whose, pid, socket) => {
+    const env = { ...GOOD, LISTEN_PID: pid, LISTEN_FDS: '1', LISTEN_FDNAMES: 'broker.socket' };
+    expect(readNodeConfig(env, PID).inheritedSocket).toBe(socket);
+    if (socket !== undefined) expect(faultOf({ ...env, LISTEN_FDS: '2' })).toContain('LISTEN_FDS');
   });
 
   it('listens on loopback only while everybody is let in', () => {

@@ -65,6 +65,10 @@ export interface NodeConfig {
   readonly host: string;
   /** 0: any that is free. */
   readonly port: number;
+  /** File descriptor of the socket to listen on, in place of host and port. */
+  readonly inheritedSocket: number | undefined;
+  /** Refuses every other address of such a socket, while `AUTH_MODE` is none. */
+  readonly loopbackOnly: boolean;
   readonly trustedProxies: readonly string[];
 }
 
@@ -73,8 +77,24 @@ export interface DatabaseConfig {
   readonly token: string | undefined;
 }
 
-/** The configuration in a process's environment. Throws an `Error` that names each wrong setting and no value. */
-export function readNodeConfig(env: Readonly<Record<string, string | undefined>>): NodeConfig {
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The first file descriptor that systemd passes (sd_listen_fds(3)). */
+const FIRST_PASSED = 3;
+
+/** The socket that systemd passed to this process, by the variables of sd_listen_fds(3). Those of another are ignored. */
+function inheritedSocketOf({ LISTEN_PID, LISTEN_FDS }: Environment, pid: number): number | undefined {
+  if (LISTEN_PID !== String(pid) || LISTEN_FDS === undefined) return undefined;
+  if (LISTEN_FDS !== '1') throw new Error('LISTEN_FDS: the broker listens on one socket: pass exactly one');
+  return FIRST_PASSED;
+}
+
+/**
+ * The configuration in a process's environment. Throws an `Error` that names each wrong setting and no value.
+ *
+ * @param pid of the process.
+ */
+export function readNodeConfig(env: Environment, pid: number): NodeConfig {
   const s = readSettings('broker', NodeSettings, env, BEGINNINGS);
   return {
     broker: configOf(s),
@@ -83,6 +103,8 @@ export function readNodeConfig(env: Readonly<Record<string, string | undefined>>
     record: { url: s.RECORD_DATABASE_URL, token: s.RECORD_DATABASE_TOKEN },
     host: s.HOST,
     port: s.PORT,
+    inheritedSocket: inheritedSocketOf(env, pid),
+    loopbackOnly: s.AUTH_MODE === 'none',
     trustedProxies: s.TRUSTED_PROXIES,
   };
 }

@@ -1,15 +1,12 @@
 import { createHash, createHmac, createSecretKey } from 'node:crypto';
-import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
 import { join } from 'node:path';
 import type { ControlStore } from '@agent-ticket/drizzle/control/store.ts';
 import { type OpenDatabase, openControl, openRecord } from '@agent-ticket/drizzle/open-libsql.ts';
 import type { RecordStore } from '@agent-ticket/drizzle/record/store.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import type { AgentRegistry } from '@agent-ticket/shared/registry.ts';
-import { getRequestListener } from '@hono/node-server';
 import { clientAddress, isForwardedTls } from '../../http/client-address.ts';
 import { mintShardInProcess } from '../../mint/shard-node.ts';
 import { compose } from '../compose.ts';
@@ -17,19 +14,26 @@ import { openWeb } from '../open-web.ts';
 import type { BrokerPorts } from '../ports.ts';
 import { runScheduled } from '../scheduled.ts';
 import type { DatabaseConfig, NodeConfig } from './config.ts';
+import { openServer } from './open-server.ts';
 import { openTrustedProxies } from './open-trusted-proxies.ts';
 import { repeat, wait } from './repeat.ts';
 
 const MINUTE_MS = 60_000;
 
-/** How long requests under way may take to end once the broker stops. */
+/** How long requests under way and idle connections may take to end once the broker stops. */
 const STOP_PATIENCE_MS = 10_000;
 
 interface NodeBroker {
   /** Where it listens. */
   readonly url: string;
-  /** Takes no new requests, finishes those under way and what runs beside them, and closes both databases. */
+  /** Takes no new connections, serves those that are open to their end, and closes both databases. */
   stop(): Promise<void>;
+}
+
+/** The facts about the caller of a request that no caller can forge. */
+interface Caller {
+  readonly address: string | null;
+  readonly isByTls: boolean;
 }
 
 /** The broker as a function from request to answer. */
@@ -167,83 +171,4 @@ async function expectKeys(ports: BrokerPorts): Promise<void> {
     const signer = await keyring.signer(ports.clock());
     if (!signer.ok) throw new Error(`KEK: there are ${keyring.purpose} keys, but ${signer.denial.detail}`);
   }
-}
-
-/** Against callers that send slowly to hold sockets. All requests are small; an answer may take as long as it needs. */
-const LIMITS = {
-  headersTimeout: 10_000,
-  requestTimeout: 20_000,
-  connectionsCheckingInterval: 1_000,
-  keepAliveTimeout: 5_000,
-  maxHeaderSize: 16 * 1024,
-} as const;
-
-/** How often connections that have become idle are looked for while the server stops. */
-const LOOK_MS = 50;
-
-interface Place {
-  readonly host: string;
-  /** 0: any that is free. */
-  readonly port: number;
-}
-
-/** The sender of a request, by its socket and its headers. */
-interface Sender {
-  readonly peer: string | undefined;
-  /** `X-Forwarded-For`, several joined by commas. */
-  readonly forwardedFor: string | null;
-  /** `X-Forwarded-Proto`, likewise. */
-  readonly forwardedProto: string | null;
-}
-
-/** The facts about the caller of a request that no caller can forge. */
-interface Caller {
-  readonly address: string | null;
-  readonly isByTls: boolean;
-}
-
-const joined = (header: string | readonly string[] | undefined): string | null =>
-  typeof header === 'string' ? header : (header?.join(',') ?? null);
-
-interface OpenServer {
-  readonly url: string;
-  /** Takes no new requests; those under way may end within so many ms, after which their sockets are cut. */
-  stop(patienceMs: number): Promise<void>;
-}
-
-/** Listens with a fetch handler. Rejects when the port is taken or the host is none of ours. */
-async function openServer(
-  { host, port }: Place,
-  handle: (request: Request, sender: Sender) => Response | Promise<Response>,
-): Promise<OpenServer> {
-  // It replaces the global Request and Response by ones that are a plain record until somebody reads them as a stream.
-  const listener = getRequestListener((request, { incoming }) => {
-    return handle(request, {
-      peer: incoming.socket.remoteAddress,
-      forwardedFor: joined(incoming.headers['x-forwarded-for']),
-      forwardedProto: joined(incoming.headers['x-forwarded-proto']),
-    });
-  });
-  const server = createServer(LIMITS, (incoming, outgoing) => void listener(incoming, outgoing));
-  server.listen(port, host);
-  await once(server, 'listening').catch((error: unknown) => {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new Error(`HOST, PORT: the broker cannot listen there: ${why}`, { cause: error });
-  });
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('the server has no TCP address');
-  const name = address.family === 'IPv6' ? `[${address.address}]` : address.address;
-  return {
-    url: `http://${name}:${address.port}`,
-    async stop(patienceMs) {
-      const closed = once(server, 'close');
-      server.close();
-      // A connection that was busy when the server closed would be kept for another request.
-      const look = setInterval(() => server.closeIdleConnections(), LOOK_MS);
-      const cut = setTimeout(() => server.closeAllConnections(), patienceMs);
-      await closed;
-      clearInterval(look);
-      clearTimeout(cut);
-    },
-  };
 }

@@ -34,6 +34,7 @@ const get = (path: (text: string) => string) => (text: string) => broker.call(RO
 
 /** Places that take an instance name take no token: there are no dots in a name. */
 const NAMES: readonly Paste[] = [
+  ['the audit filter instance', 'instance', get((text) => filter('instance', text))],
   ['the instance of a ticket', 'instance', post('/tickets', (instance) => ({ agent: 'counter', instance }))],
   ['the instance to explain', 'instance', post('/explain', (instance) => ({ agent: 'counter', instance }))],
   ['the instance of a grant', 'instance', post('/admin/grants', (instance) => ({ ...grant, instance }))],
@@ -70,9 +71,7 @@ const TEXTS: readonly Paste[] = [
     'groups',
     post('/explain', (text) => ({ agent: 'counter', principal: idOf(ALICE), groups: ['staff', text] })),
   ],
-  ...['principal', 'agent', 'instance'].map(
-    (name): Paste => [`the audit filter ${name}`, name, get((text) => filter(name, text))],
-  ),
+  ['the audit filter principal', 'principal', get((text) => filter('principal', `auth0:${text}`))],
 ];
 
 const kept = async (): Promise<string> => {

@@ -62,6 +62,7 @@ describe('a parameter that a route does not know', () => {
       '/.well-known/jwks.json',
       '/.well-known/oauth-authorization-server',
       '/.well-known/audit-jwks.json',
+      '/.well-known/security.txt',
       '/openapi.json',
       '/healthz',
       '/readyz',
@@ -109,9 +110,9 @@ describe('a query', () => {
   });
 
   it.each([
-    '/admin/agents/sessions?limit=1&agent=counter&instance=main&principal=a&active=true',
-    '/admin/agents/audit?agent=counter&instance=main&principal=a&type=ticket.issued&outcome=denied&from=2027-01-15T08:00:00Z&to=2027-01-15T08:00:00%2B01:00',
-    '/admin/grants?agent=counter&instance=main&subject=a',
+    '/admin/agents/sessions?limit=1&agent=counter&instance=main&principal=token:a&active=true',
+    '/admin/agents/audit?agent=counter&instance=main&principal=token:a&type=ticket.issued&outcome=denied&from=2027-01-15T08:00:00Z&to=2027-01-15T08:00:00%2B01:00',
+    '/admin/grants?agent=counter&instance=main&subject=token:a',
     '/admin/keys?purpose=audit',
     '/admin/agents/audit/export?after=0',
     '/sessions?limit=2',

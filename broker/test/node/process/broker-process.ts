@@ -8,7 +8,7 @@ import { atEnd, makeFolder } from '../folder.ts';
 import { insertGrant, insertServiceToken, type ServiceToken, type TokenWish } from '../service-token.ts';
 import { basic, SETTINGS } from '../start-broker.ts';
 
-const ENTRY = join(import.meta.dirname, '../../../src/node.ts');
+export const ENTRY = join(import.meta.dirname, '../../../src/node.ts');
 
 type Settings = Readonly<Record<string, string>>;
 

@@ -1,8 +1,10 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { connect } from 'node:net';
+import { join } from 'node:path';
+import { eventually } from '@agent-ticket/shared/test/eventually.ts';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { atEnd } from '../folder.ts';
+import { atEnd, makeFolder } from '../folder.ts';
 import {
   type BrokerProcess,
   eventsIn,
@@ -42,6 +44,34 @@ describe('a start', () => {
     const { code, text } = await refusalOf(settingsIn(used, more));
     expect([code, text]).toEqual([1, expect.stringContaining(said)]);
     expect(text).toContain('"event":"not_started"');
+  });
+
+  it('takes secrets from files, and tells the service manager when it listens', async () => {
+    const credentials = await makeFolder();
+    const { KEK = '', ...others } = settingsIn(used);
+    await writeFile(join(credentials, 'KEK'), `${KEK}\n`);
+    // Its socket is a datagram one, which Node cannot open: only the call is seen here, by the program of that name.
+    const told = join(credentials, 'told.txt');
+    const program = `#!/bin/sh\necho "$NOTIFY_SOCKET $@" > ${told}\n`;
+    await writeFile(join(credentials, 'systemd-notify'), program, { mode: 0o755 });
+    const broker = await startBroker({
+      ...others,
+      CREDENTIALS_DIRECTORY: credentials,
+      NOTIFY_SOCKET: '/run/notify',
+      PATH: `${credentials}:${process.env.PATH}`,
+    });
+    await eventually(async () => {
+      expect(await readFile(told, 'utf8')).toMatch(/^\/run\/notify --ready --pid=\d+\n$/);
+    });
+    expect((await fetch(`${broker.url}/healthz`)).status).toBe(200);
+  });
+
+  it('where the service manager cannot be told says so, and serves', async () => {
+    const broker = await startBroker({ ...settingsIn(used), NOTIFY_SOCKET: '/run/notify', PATH: '/nowhere' });
+    await eventually(() =>
+      expect(broker.lines.join()).toMatch(/"event":"not_notified","error":".*systemd-notify/),
+    );
+    expect((await fetch(`${broker.url}/healthz`)).status).toBe(200);
   });
 
   it('serves the console from the files beside it, and nothing else of its folder', async () => {

@@ -1,7 +1,7 @@
 import { KEY_SET } from '@agent-ticket/shared/limits.ts';
 import { makeSigner } from '@agent-ticket/shared/test/tickets.ts';
 import { expect, test } from 'vitest';
-import { brokerKeys } from './verifier.ts';
+import { brokerKeys } from './broker-keys.ts';
 
 const known = await makeSigner('ES256');
 const unknown = await makeSigner('Ed25519');
