@@ -9,7 +9,13 @@ import { Code, counted, ReceiptText, timeOfDay } from '../words.tsx';
 const MOST_COUNTED = 200;
 
 /** The live sessions that a selector names, before they are ended. Another `version` counts them again. */
-export function LiveSessions({ selector, version }: { readonly selector: Query; readonly version?: number | undefined }) {
+export function LiveSessions({
+  selector,
+  version,
+}: {
+  readonly selector: Query;
+  readonly version?: number | undefined;
+}) {
   const { value, failure, at } = useLoaded<Page<LabelledSession>>(
     JSON.stringify(selector),
     (signal) =>
