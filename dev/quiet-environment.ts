@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 /** The top folder of the project. */
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
-/** Stops telemetry and update checks of turbo, wrangler and redocly, and their logs in the home folder. */
+/** Stops telemetry and update checks of turbo, wrangler, astro and redocly, and their logs in the home folder. */
 const QUIET = {
   TURBO_TELEMETRY_DISABLED: '1',
   DO_NOT_TRACK: '1',
@@ -12,6 +12,7 @@ const QUIET = {
   WRANGLER_HIDE_BANNER: 'true',
   CLOUDFLARE_CF_FETCH_ENABLED: 'false',
   WRANGLER_LOG_PATH: '.wrangler/logs',
+  ASTRO_TELEMETRY_DISABLED: '1',
   REDOCLY_TELEMETRY: 'off',
   REDOCLY_SUPPRESS_UPDATE_NOTICE: 'true',
 } as const;

@@ -12,6 +12,22 @@ const stack = {
   sequence: { groupOrder: 1 },
 };
 
+/** The tests that one worker of the former version passes with the other worker of this one. */
+const MIXED = [
+  'closing',
+  'connect',
+  'deletion',
+  'lobby',
+  'locks',
+  'race',
+  'reconnect',
+  'record',
+  'refusals',
+  'revocations',
+  'rotation',
+  'sign-outs',
+].map((name) => `e2e/${name}.test.ts`);
+
 export default defineConfig({
   test: {
     projects: [
@@ -27,6 +43,14 @@ export default defineConfig({
       { test: { ...stack, name: 'e2e', include: ['e2e/**/*.test.ts'], exclude: ['**/*.long.test.ts'] } },
       // Of `npm run test:long`.
       { test: { ...stack, name: 'e2e-long', include: ['e2e/**/*.long.test.ts'] } },
+      ...['broker', 'agent-worker'].map((worker) => ({
+        test: {
+          ...stack,
+          name: `former-${worker}`,
+          globalSetup: [`e2e/former/${worker}.setup.ts`],
+          include: MIXED,
+        },
+      })),
       {
         test: {
           ...stack,

@@ -11,6 +11,10 @@ const OUTAGE =
 const MISTAKE =
   /sqlite_(error|constraint|mismatch|misuse|range|toobig|auth)|d1_(type|exec)_error|wrong number of parameter bindings|^(sql_|args_)/i;
 
+/** A libSQL server has no code of its own for these. */
+const MISTAKE_AT_SERVER =
+  /sqlite_unknown: sqlite error: (no such (table|column): |table \S+ has no column named )/i;
+
 /** D1 is busy with an export or import of its own, which it may report under the code of a mistake. */
 const OCCUPIED = /^ ?d1_error: currently processing/i;
 
@@ -70,7 +74,7 @@ function* words(error: unknown): Generator<Words> {
 export function isOutage(error: unknown): boolean {
   for (const { said, cause, ofStatement } of words(error)) {
     if (cause instanceof MigrationsMissing || OCCUPIED.test(said)) return true;
-    if (MISTAKE.test(said)) return false;
+    if (MISTAKE.test(said) || MISTAKE_AT_SERVER.test(said)) return false;
     // The runtime marks errors of Durable Objects that came from its own side.
     const marked =
       ('retryable' in cause && cause.retryable === true) ||

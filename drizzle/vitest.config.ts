@@ -45,6 +45,16 @@ export default defineConfig({
           name: 'drizzle-libsql',
           environment: 'node',
           include: ['test/libsql/**/*.test.ts'],
+          exclude: ['**/*.long.test.ts'],
+        },
+      },
+      // Of `npm run test:long`.
+      {
+        test: {
+          ...PATIENT,
+          name: 'drizzle-long',
+          environment: 'node',
+          include: ['test/libsql/**/*.long.test.ts'],
         },
       },
     ],

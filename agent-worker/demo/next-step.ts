@@ -1,42 +1,58 @@
 import { elementOf } from './dom.ts';
 
-/** The last event and the next step, in one sentence each. */
+/** The last event in one sentence, and the next step, which a press of its button does. */
 interface Step {
   readonly happened: string;
   readonly next: string;
-  /** The part of the page where that is done. */
-  readonly where: string;
+  /** The form that does the next step. */
+  readonly form: 'ticket-request' | 'open';
+  /** The part of the page that shows what happened. */
+  readonly result: string;
 }
 
 const STEPS = {
   ticket: {
     happened: 'You have a ticket: it opens one WebSocket, once.',
-    next: 'Connect with it.',
-    where: '#connect',
+    next: 'Connect with it',
+    form: 'open',
+    result: '#ticket',
   },
   open: {
     happened: 'You are connected, and the ticket is used up.',
-    next: 'Connect again with the same ticket, and see it refused.',
-    where: '#connect',
+    next: 'Use it again, and see it refused',
+    form: 'open',
+    result: '#connect',
   },
   ended: {
     happened: 'That connection has ended.',
-    next: 'Get another ticket to open the next one.',
-    where: '#ticket-request',
+    next: 'Get another ticket',
+    form: 'ticket-request',
+    result: '#connect',
   },
   refused: {
     happened: 'Refused, as it should be: one ticket opens one session.',
-    next: 'Get another ticket, or sign in and end a session from a second window.',
-    where: '#ticket-request',
+    next: 'Get another ticket',
+    form: 'ticket-request',
+    result: '#connect',
   },
 } as const satisfies Record<string, Step>;
 
+const bar = elementOf(document, '#next', HTMLElement);
+const button = elementOf(bar, 'button', HTMLButtonElement);
+/** Whether the last step was begun at the bar, from where its result is out of sight. */
+let isFromBar = false;
+button.addEventListener('click', () => {
+  isFromBar = true;
+  // A refusal is shown below the form.
+  button.form?.scrollIntoView({ block: 'nearest' });
+});
+
 /** Shows the next step at the lower edge of the window, since the page is longer than the window. */
 export function showNextStep(name: keyof typeof STEPS): void {
-  const { happened, next, where } = STEPS[name];
-  const bar = elementOf(document, '#next', HTMLElement);
+  const { happened, next, form, result } = STEPS[name];
   elementOf(bar, '.happened', HTMLElement).textContent = happened;
-  const link = elementOf(bar, 'a', HTMLAnchorElement);
-  link.textContent = next;
-  link.href = where;
+  button.textContent = next;
+  button.setAttribute('form', form);
+  if (isFromBar) elementOf(document, result, HTMLElement).scrollIntoView({ block: 'start' });
+  isFromBar = false;
 }

@@ -142,6 +142,14 @@ describe('an export', () => {
       { content: ['checkpoint 3 says in clear what it did not sign'] },
     ],
     [
+      'a remark in a member of a checkpoint that JavaScript would swallow',
+      (lines) =>
+        lines.map((line) =>
+          isCheckpoint(3)(line) ? line.replace('"n":3', '"n":3,"__proto__":{"note":"quiet"}') : line,
+        ),
+      { content: ['line 11 is neither an event nor a checkpoint'] },
+    ],
+    [
       'events whose checkpoints were all taken away, so that they may say anything',
       (lines) => lines.filter((line) => line.startsWith('{"event"')),
       { content: ['no event in it is covered by a checkpoint that one of the keys signed'] },

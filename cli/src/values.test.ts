@@ -36,6 +36,7 @@ const INVALID: Readonly<Record<string, readonly [values: readonly string[], said
   '--expires-in <duration>': [['1x', '0', '-1', '999999999d'], 'a duration'],
   '--grace-in <duration>': [['31d'], 'a duration of 0 to 2592000 seconds'],
   '--principal <principal>': [['ann@example.com', `token:${'x'.repeat(501)}`], 'the id of a principal'],
+  '<principal>': [['ann@example.com'], 'the id of a principal'],
   '--permissions <names>': [['x'.repeat(129), 'a,'.repeat(65)], 'a list of at most 64'],
   '--issuer <issuer>': [['x'.repeat(257)], '1 to 256 characters'],
   '--email <email>': [['ann', `${'x'.repeat(320)}@example.com`], 'an e-mail address'],

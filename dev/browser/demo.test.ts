@@ -191,3 +191,18 @@ it('the chat is a link away, and leads back', async () => {
   await press(page, 'Ticket demo', 'link');
   await page.getByRole('heading', { name: 'Agent ticket demo' }).waitFor();
 });
+
+it('three presses of the button at the bottom show a ticket, a connection, and a refusal, each in sight', async () => {
+  const { page } = await openTab(demoUrl());
+  const next = page.getByRole('complementary', { name: 'The next step' });
+  const step = async (button: string, shown: string): Promise<void> => {
+    await next.getByRole('button', { name: button }).click();
+    const result = page.getByText(shown).first();
+    await result.waitFor();
+    expect(await result.evaluate((element) => element.getBoundingClientRect().top)).toBeGreaterThanOrEqual(0);
+  };
+  await step('Begin: get a ticket', '3. The ticket, decoded');
+  await step('Connect with it', 'Connection 1: lobby');
+  await step('Use it again, and see it refused', 'Refused: 3000 ticket_used');
+  await next.getByText('Refused, as it should be').waitFor();
+});

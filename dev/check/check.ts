@@ -9,6 +9,8 @@ import { checkFirstLoad } from './first-load.ts';
 import { lookModules } from './look.ts';
 import { dryRunFaults, registryHostFaults, typecheckFaults, undeclaredFaults } from './manifests.ts';
 import { checkOpenApi, staleFaults } from './openapi.ts';
+import { indexFaults, lengthFaults, pictureFaults, promiseFaults, tableFaults } from './pages.ts';
+import { checkProse } from './prose.ts';
 import { checkPython } from './python.ts';
 import {
   type Command,
@@ -61,6 +63,8 @@ const CHECKS: Readonly<Record<string, Check>> = {
   declared: reading(undeclaredFaults),
   names: reading(nameFaults),
   docs: reading(sectionFaults, linkFaults, commandFaults),
+  pages: reading(tableFaults, pictureFaults, lengthFaults, indexFaults, promiseFaults),
+  prose: checkProse,
   openapi: checkOpenApi,
   look: async (files) => outcomeOf(staleFaults(files, await lookModules(files))),
   python: checkPython,

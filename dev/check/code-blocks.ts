@@ -15,6 +15,10 @@ const METHODS: Readonly<Record<string, Method>> = {
   sh: 'shell',
   bash: 'shell',
   python: 'python',
+  // Of programs that not every machine has: tests of dev/e2e/node run these blocks.
+  nginx: 'none',
+  haproxy: 'none',
+  ini: 'none',
   // Not code: messages, patches, diagrams.
   text: 'none',
   http: 'none',

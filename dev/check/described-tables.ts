@@ -104,6 +104,7 @@ const AUDIT_DESCRIPTIONS: Readonly<Record<AuditType, string>> = {
   'agent.deleted': 'an instance was destroyed by its owner',
   'login.succeeded': 'a person signed in at the broker',
   'login.ended': 'that session ended: signed out here, or at the issuer',
+  'principal.forgotten': 'the label, sign-ins and grants of a principal were deleted',
   'admin.read': 'somebody read this log',
   'audit.purged': 'retention deleted the events named; written before',
   'audit.accepted': 'an operator accepted that the log goes on from another end than the noted one',

@@ -32,6 +32,8 @@ const BROKER: Descriptions<typeof BrokerSettings.shape> = {
   TOKEN_PEPPER: {
     secret: 'Goes into the digests of service-token secrets: 32 random bytes in base64url',
   },
+  SECURITY_CONTACT:
+    'Where people report a vulnerability: `https:`, `mailto:` or `tel:`. Makes `/.well-known/security.txt`',
   PRINCIPAL_LABEL:
     'The label by which operators see people: `email`, the verified address; `name`, as the issuer gives it; or `none`, which also deletes stored labels. See [personal data](../operate/personal-data.md)',
   SHARDS:

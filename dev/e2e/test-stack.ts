@@ -6,7 +6,7 @@ import { makeSecrets } from 'agent-ticket/src/open-secrets.ts';
 import type { JWK } from 'jose';
 import type { TestProject } from 'vitest/node';
 import { quietEnvironment } from '../quiet-environment.ts';
-import { type StackFacts, startStack } from '../start/stack.ts';
+import { type StackFacts, type StackOptions, startStack } from '../start/stack.ts';
 import { freePorts } from './free-ports.ts';
 import { makeGitHub } from './github.ts';
 import { openQueryServer } from './query-server.ts';
@@ -37,6 +37,7 @@ declare module 'vitest' {
 export async function provideStack(
   { provide }: TestProject,
   pageOrigins: readonly string[] = [],
+  { folders = {}, brokerSettings = {} }: Pick<StackOptions, 'folders' | 'brokerSettings'> = {},
 ): Promise<() => Promise<void>> {
   Object.assign(process.env, quietEnvironment(process.env));
   const folder = await mkdtemp(join(tmpdir(), 'agent-ticket-e2e-'));
@@ -47,8 +48,9 @@ export async function provideStack(
   const stack = await startStack({
     ports,
     secrets,
-    brokerSettings: { OIDC_ISSUERS: github.issuers },
+    brokerSettings: { OIDC_ISSUERS: github.issuers, ...brokerSettings },
     pageOrigins,
+    folders,
     stateDir: join(folder, 'state'),
     onLog: (line) => log.write(`${line}\n`),
   });

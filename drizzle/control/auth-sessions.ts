@@ -51,16 +51,20 @@ export function authSessionStore(db: ControlDatabase) {
 
     insert: (session: Omit<AuthSessionRow, 'endedAt'>): Statement => db.insert(authSessions).values(session),
 
-    /** Ends one session. `now` in ms. */
+    /** Ends one session; nothing needs its claims then. `now` in ms. */
     end: (id: string, now: number): Statement =>
       db
         .update(authSessions)
-        .set({ endedAt: now })
+        .set({ endedAt: now, claims: {} })
         .where(and(eq(authSessions.id, id), isNull(authSessions.endedAt))),
 
     /** Ends every session that a logout names. `now` in ms. */
     endAll: (logout: LoggedOut, now: number): Statement =>
-      db.update(authSessions).set({ endedAt: now }).where(inForce(logout)),
+      db.update(authSessions).set({ endedAt: now, claims: {} }).where(inForce(logout)),
+
+    /** Deletes the sessions in force of a person. */
+    forget: (person: Required<Pick<LoggedOut, 'issuer' | 'subject'>>): Statement =>
+      db.delete(authSessions).where(inForce(person)),
   };
 }
 

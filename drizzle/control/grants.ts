@@ -165,6 +165,16 @@ export function grantStore(db: ControlDatabase) {
         .where(and(eq(grants.id, id), isNull(grants.deletedAt))),
 
     /**
+     * Deletes the grants in force of a subject, and what they say of it: `subject` becomes `other`, which is nobody's id. An
+     * instance whose owner it was stays closed. `now` in ms.
+     */
+    forget: (subject: string, other: string, now: number): Statement =>
+      db
+        .update(grants)
+        .set({ deletedAt: now, subject: other, reason: '' })
+        .where(and(eq(grants.subject, subject), isNull(grants.deletedAt))),
+
+    /**
      * Claims an instance that never had an owner: an instance whose owner was deleted stays closed. One statement
      * decides, so that one of several first users wins. `maxClaims` is the limit of one subject over its used claims
      * and its claims since `claimsSince`, in ms.

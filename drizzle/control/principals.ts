@@ -147,6 +147,10 @@ export function principalStore(db: ControlDatabase) {
       return gone.length;
     },
 
+    /** Statement for a change: forgets label and last sight. Sign-outs stay, or a credential from before would be taken. */
+    forget: (id: string): Statement =>
+      db.update(principals).set({ label: null, lastSeenAt: null }).where(eq(principals.id, id)),
+
     /** Statement for a change: no credential of the principal from before is taken any more. Times only grow. */
     signOut: (out: SignedOut): Statement =>
       db

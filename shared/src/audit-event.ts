@@ -29,6 +29,7 @@ export const AUDIT_TYPES = [
   'agent.deleted',
   'login.succeeded',
   'login.ended',
+  'principal.forgotten',
   'admin.read',
   'audit.purged',
   'audit.accepted',

@@ -68,6 +68,12 @@ const jsonList = <T>(item: z.ZodType<T>, what: string) =>
     return z.NEVER;
   });
 
+/** In a line of its own, so it has no spaces and no controls. */
+const ContactUri = z
+  .string()
+  .max(512)
+  .regex(/^(https:\/\/|mailto:|tel:)[\x21-\x7e]+$/, 'must be an https, mailto or tel address');
+
 export const Settings = z
   .strictObject({
     ISSUER: BaseUrl,
@@ -86,6 +92,8 @@ export const Settings = z
     INVOCATION_RETENTION_DAYS: Whole(1, 36_600).default(90),
     /** Gets each checkpoint by POST, to keep outside the operator's control. */
     AUDIT_ANCHOR_URL: BaseUrl.optional(),
+    /** Where people report a vulnerability (RFC 9116 §2.5.3); left out: there is no security.txt. */
+    SECURITY_CONTACT: ContactUri.optional(),
     TOKEN_PEPPER: Key256,
     /** By what operators see people: verified e-mail, name, or nothing beside the id. */
     PRINCIPAL_LABEL: z.enum(LABEL_KINDS).default('email'),
@@ -193,6 +201,8 @@ export interface BrokerConfig {
   readonly auditAnchorUrl: string | undefined;
   readonly tokenPepper: Uint8Array<ArrayBuffer>;
   readonly principalLabel: LabelKind;
+  /** Where people report a vulnerability; undefined: it is said nowhere. */
+  readonly securityContact: string | undefined;
   /** How many mint shards share the load on Workers. */
   readonly shards: number;
   /** Pages that may read our answers. */
@@ -258,6 +268,7 @@ export function configOf(s: Settings): BrokerConfig {
     auditAnchorUrl: s.AUDIT_ANCHOR_URL,
     tokenPepper: s.TOKEN_PEPPER,
     principalLabel: s.PRINCIPAL_LABEL,
+    securityContact: s.SECURITY_CONTACT,
     shards: s.SHARDS,
     allowedOrigins: s.ALLOWED_ORIGINS,
     trustedOrigins: [

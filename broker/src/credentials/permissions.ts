@@ -16,6 +16,7 @@ export const PERMISSIONS = [
   'locks:write',
   'sessions:read',
   'sessions:terminate',
+  'principals:forget',
   'audit:read',
   'audit:accept',
   'tickets:read',

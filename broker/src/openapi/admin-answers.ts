@@ -114,6 +114,16 @@ export const ADMIN_ANSWERS: Readonly<Record<string, BrokerAnswers>> = {
       ),
     },
   },
+  'POST /admin/principals/forget': {
+    summary: 'Forget a person: delete its label, sign-ins and grants, and end its sessions',
+    description:
+      'Audit events and past sessions stay until their retention ends. The answer has instances that the person owned; they stay, closed, until they are deleted. This is not a ban.',
+    answers: receipted({
+      principal: PrincipalName,
+      owned: z.array(z.strictObject({ agent: z.string(), instance: z.string() })),
+    }),
+    errors: [404],
+  },
   'GET /admin/agents/sessions': {
     summary: 'List sessions, newest first',
     description: 'With times, the list has the sessions that were live then.',

@@ -222,6 +222,11 @@ export const ANSWERS: Readonly<Record<string, BrokerAnswers>> = {
     answers: receipted(Session.shape),
     errors: [409],
   },
+  'GET /.well-known/security.txt': {
+    summary: 'Where to report a vulnerability (RFC 9116)',
+    answers: { 200: { media: 'text/plain' } },
+    errors: [404],
+  },
   'GET /.well-known/jwks.json': {
     summary: 'The keys that verify tickets',
     answers: { 200: JwkSet, 304: null },

@@ -363,6 +363,23 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/.well-known/security.txt": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Where to report a vulnerability (RFC 9116) */
+        readonly get: operations["getWellKnownSecurityTxt"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/admin/keys": {
         readonly parameters: {
             readonly query?: never;
@@ -604,6 +621,26 @@ export interface paths {
         readonly get: operations["getAdminPrincipals"];
         readonly put?: never;
         readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/admin/principals/forget": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Forget a person: delete its label, sign-ins and grants, and end its sessions
+         * @description Audit events and past sessions stay until their retention ends. The answer has instances that the person owned; they stay, closed, until they are deleted. This is not a ban. Needs the permission `principals:forget`.
+         */
+        readonly post: operations["postAdminPrincipalsForget"];
         readonly delete?: never;
         readonly options?: never;
         readonly head?: never;
@@ -1119,7 +1156,7 @@ export interface components {
             /** Format: date-time */
             readonly at: string;
             /** @enum {string} */
-            readonly type: "ticket.issued" | "ticket.denied" | "ticket.used" | "ticket.replayed" | "ticket.revoked" | "session.opened" | "session.renewed" | "session.closed" | "session.terminated" | "callback.used" | "worker.called" | "rpc.denied" | "rate.limited" | "key.created" | "key.rotated" | "key.revoked" | "key.resealed" | "service_token.created" | "service_token.rotated" | "service_token.revoked" | "grant.created" | "grant.deleted" | "lock.created" | "lock.lifted" | "agent.deleted" | "login.succeeded" | "login.ended" | "admin.read" | "audit.purged" | "audit.accepted";
+            readonly type: "ticket.issued" | "ticket.denied" | "ticket.used" | "ticket.replayed" | "ticket.revoked" | "session.opened" | "session.renewed" | "session.closed" | "session.terminated" | "callback.used" | "worker.called" | "rpc.denied" | "rate.limited" | "key.created" | "key.rotated" | "key.revoked" | "key.resealed" | "service_token.created" | "service_token.rotated" | "service_token.revoked" | "grant.created" | "grant.deleted" | "lock.created" | "lock.lifted" | "agent.deleted" | "login.succeeded" | "login.ended" | "principal.forgotten" | "admin.read" | "audit.purged" | "audit.accepted";
             /** @enum {string} */
             readonly outcome: "success" | "denied";
             readonly code: string | null;
@@ -2263,6 +2300,31 @@ export interface operations {
             readonly 503: components["responses"]["Error503"];
         };
     };
+    readonly getWellKnownSecurityTxt: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "text/plain": string;
+                };
+            };
+            readonly 400: components["responses"]["Error400"];
+            readonly 403: components["responses"]["Error403"];
+            readonly 404: components["responses"]["Error404"];
+            readonly 500: components["responses"]["Error500"];
+            readonly 503: components["responses"]["Error503"];
+        };
+    };
     readonly getAdminKeys: {
         readonly parameters: {
             readonly query?: {
@@ -3094,6 +3156,67 @@ export interface operations {
             readonly 503: components["responses"]["Error503"];
         };
     };
+    readonly postAdminPrincipalsForget: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": {
+                    /** @description id of a principal */
+                    readonly principal: string;
+                    /** @description reason, for the audit log */
+                    readonly reason?: string;
+                };
+            };
+        };
+        readonly responses: {
+            /** @description done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        readonly principal: string;
+                        readonly owned: readonly {
+                            readonly agent: string;
+                            readonly instance: string;
+                        }[];
+                        readonly receipt: components["schemas"]["Receipt"];
+                    };
+                };
+            };
+            /** @description done; some live sessions have not been notified yet */
+            readonly 202: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        readonly principal: string;
+                        readonly owned: readonly {
+                            readonly agent: string;
+                            readonly instance: string;
+                        }[];
+                        readonly receipt: components["schemas"]["Receipt"];
+                    };
+                };
+            };
+            readonly 400: components["responses"]["Error400"];
+            readonly 401: components["responses"]["Error401"];
+            readonly 403: components["responses"]["Error403"];
+            readonly 404: components["responses"]["Error404"];
+            readonly 413: components["responses"]["Error413"];
+            readonly 415: components["responses"]["Error415"];
+            readonly 429: components["responses"]["Error429"];
+            readonly 500: components["responses"]["Error500"];
+            readonly 503: components["responses"]["Error503"];
+        };
+    };
     readonly getAdminAgentsSessions: {
         readonly parameters: {
             readonly query?: {
@@ -3411,7 +3534,7 @@ export interface operations {
                 /** @description name of the instance */
                 readonly instance?: string;
                 /** @description type of the event, such as ticket.denied */
-                readonly type?: "ticket.issued" | "ticket.denied" | "ticket.used" | "ticket.replayed" | "ticket.revoked" | "session.opened" | "session.renewed" | "session.closed" | "session.terminated" | "callback.used" | "worker.called" | "rpc.denied" | "rate.limited" | "key.created" | "key.rotated" | "key.revoked" | "key.resealed" | "service_token.created" | "service_token.rotated" | "service_token.revoked" | "grant.created" | "grant.deleted" | "lock.created" | "lock.lifted" | "agent.deleted" | "login.succeeded" | "login.ended" | "admin.read" | "audit.purged" | "audit.accepted";
+                readonly type?: "ticket.issued" | "ticket.denied" | "ticket.used" | "ticket.replayed" | "ticket.revoked" | "session.opened" | "session.renewed" | "session.closed" | "session.terminated" | "callback.used" | "worker.called" | "rpc.denied" | "rate.limited" | "key.created" | "key.rotated" | "key.revoked" | "key.resealed" | "service_token.created" | "service_token.rotated" | "service_token.revoked" | "grant.created" | "grant.deleted" | "lock.created" | "lock.lifted" | "agent.deleted" | "login.succeeded" | "login.ended" | "principal.forgotten" | "admin.read" | "audit.purged" | "audit.accepted";
                 /** @description how it ended */
                 readonly outcome?: "success" | "denied";
                 /** @description code of a refusal, such as grant_missing */

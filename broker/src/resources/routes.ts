@@ -22,6 +22,7 @@ import {
 } from './audit.ts';
 import { showConsole } from './console.ts';
 import { ExplainRequest, explain } from './explain.ts';
+import { ForgetRequest, forgetPrincipal } from './forget.ts';
 import { showFrontPage } from './front-page.ts';
 import { CreateGrant, createGrant, deleteGrant, GrantParams, GrantQuery, listGrants } from './grants.ts';
 import { liveness, readiness } from './health.ts';
@@ -42,6 +43,7 @@ import { MeQuery, showPrincipal } from './me.ts';
 import { showOpenApi } from './openapi.ts';
 import { listPrincipals, PrincipalQuery } from './principals.ts';
 import { ReasonQuery } from './reason.ts';
+import { showSecurityTxt } from './security-txt.ts';
 import {
   CreateServiceToken,
   createServiceToken,
@@ -215,6 +217,11 @@ export const ROUTES: readonly Route[] = [
     ...open(unlimited('the answer is made of settings'), showServerMetadata, BY_PROBES),
   },
   { method: 'GET', path: '/.well-known/audit-jwks.json', ...open(costs('read'), showAuditKeySet, BY_PROBES) },
+  {
+    method: 'GET',
+    path: '/.well-known/security.txt',
+    ...open(unlimited('the answer is made of settings'), showSecurityTxt, BY_PROBES),
+  },
   { method: 'GET', path: '/admin/keys', ...permitted('keys:read', 'read', listKeys, KeyQuery) },
   {
     method: 'POST',
@@ -283,6 +290,12 @@ export const ROUTES: readonly Route[] = [
     method: 'GET',
     path: '/admin/principals',
     ...permitted('sessions:read', 'read', listPrincipals, PrincipalQuery),
+  },
+  {
+    method: 'POST',
+    path: '/admin/principals/forget',
+    body: ForgetRequest,
+    ...permitted('principals:forget', 'change', forgetPrincipal),
   },
   {
     method: 'GET',

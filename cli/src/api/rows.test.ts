@@ -66,6 +66,7 @@ it('every route of the API that a machine asks is reached by a command', () => {
     ...[
       'GET /.well-known/audit-jwks.json',
       'GET /.well-known/oauth-authorization-server',
+      'GET /.well-known/security.txt',
       'GET /openapi.json',
     ],
     // An operator ends any session by "sessions end".

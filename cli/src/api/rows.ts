@@ -71,6 +71,14 @@ export const API_ROWS: readonly ApiRow[] = [
     ],
   },
   {
+    words: 'principals forget',
+    call: 'POST /admin/principals/forget',
+    example: 'principals forget "auth0:example.eu.auth0.com:auth0|1" --reason "asked by the person" --yes',
+    places: ['principal'],
+    ends: 'This deletes the label, sign-ins and grants of the principal, and ends its sessions.',
+    again: 'The principal is forgotten already.',
+  },
+  {
     words: 'sessions list',
     call: 'GET /admin/agents/sessions',
     example: 'sessions list --at 2h --agent chat',

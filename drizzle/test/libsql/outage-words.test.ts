@@ -48,6 +48,7 @@ const LIBSQL_OUTAGES: readonly [code: string, message: string][] = [
   ['SQLITE_NOMEM', 'SQLITE_NOMEM: out of memory'],
   ['SQLITE_PROTOCOL', 'SQLITE_PROTOCOL: locking protocol'],
   ['TRANSACTION_TIMEOUT', 'TRANSACTION_TIMEOUT: gone'],
+  ['SQLITE_UNKNOWN', 'SQLITE_UNKNOWN: SQLite error: a sentence that no version has said yet'],
 ];
 
 const MISTAKES: readonly [code: string | undefined, message: string][] = [
@@ -57,6 +58,8 @@ const MISTAKES: readonly [code: string | undefined, message: string][] = [
   [undefined, 'D1_ERROR: UNIQUE constraint failed: locks.id: SQLITE_CONSTRAINT'],
   [undefined, 'D1_ERROR: no such column: timeout at offset 7: SQLITE_ERROR'],
   [undefined, 'D1_ERROR: near "overloaded": syntax error at offset 7: SQLITE_ERROR'],
+  ['SQLITE_UNKNOWN', 'SQLITE_UNKNOWN: SQLite error: no such table: timeout'],
+  ['SQLITE_UNKNOWN', 'SQLITE_UNKNOWN: SQLite error: table grants has no column named overloaded'],
   [undefined, "D1_TYPE_ERROR: Type 'undefined' not supported for value 'undefined'"],
   [undefined, 'D1_ERROR: Wrong number of parameter bindings for SQL query.'],
   ['SQLITE_ERROR', 'SQLITE_ERROR: near "SELEKT": syntax error'],

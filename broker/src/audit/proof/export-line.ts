@@ -14,7 +14,7 @@ const Line = z.union([
 ]);
 
 /** Keeps its member as it is. */
-const Whole = z.object({ event: z.unknown() });
+const Whole = z.object({ event: z.unknown(), checkpoint: z.unknown() }).partial();
 
 interface ReadLine {
   /** A member is in it twice, and readers differ on which of them counts. */
@@ -44,9 +44,15 @@ export function readLine(text: string): ReadLine {
 function contentOf(read: unknown): ReadLine['content'] {
   const line = Line.safeParse(read);
   if (!line.success) return undefined;
-  if ('checkpoint' in line.data) return { kind: 'checkpoint', line: line.data.checkpoint };
+  const whole = Whole.parse(read);
+  if ('checkpoint' in line.data) {
+    // The schema leaves out `__proto__`, in which a remark could hide.
+    const { checkpoint } = line.data;
+    const isWhole = Object.keys(Object(whole.checkpoint)).every((name) => Object.hasOwn(checkpoint, name));
+    return isWhole ? { kind: 'checkpoint', line: checkpoint } : undefined;
+  }
   // The value as it was read, not the one of the schema: a member that the schema leaves out was added by somebody.
-  return { kind: 'event', number: line.data.event.seq, event: Whole.parse(read).event };
+  return { kind: 'event', number: line.data.event.seq, event: whole.event };
 }
 
 /** Strings, braces and colons, in text that is known to be JSON. */

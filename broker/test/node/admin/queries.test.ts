@@ -62,6 +62,7 @@ describe('a parameter that a route does not know', () => {
       '/.well-known/jwks.json',
       '/.well-known/oauth-authorization-server',
       '/.well-known/audit-jwks.json',
+      '/.well-known/security.txt',
       '/openapi.json',
       '/healthz',
       '/readyz',

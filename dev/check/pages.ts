@@ -1,0 +1,84 @@
+import { groupsOf } from '../site/pages.ts';
+import { isMarkdown, parseMarkdown } from './markdown.ts';
+import type { Fault } from './report.ts';
+import type { SourceFile } from './repository.ts';
+
+/** Rules for the pages of the documentation, beside those for links and generated tables. */
+
+/** What a person reads in one go. Generated tables are looked up, not read. */
+const MAX_WORDS = 1500;
+
+const DELIMITER = /^\|(?:\s*:?-+:?\s*\|)+$/;
+const cellsOf = (row: string): number => row.replaceAll(/\\\||`[^`]*`/g, '').split('|').length - 2;
+
+/** Tables that a renderer shows otherwise than meant: rows behind a blank line, or with another number of cells. */
+export function tableFaults(files: readonly SourceFile[]): Fault[] {
+  return files.filter(isMarkdown).flatMap((file) => {
+    const faults: Fault[] = [];
+    let head: { readonly line: number; readonly cells: number } | undefined;
+    let last = -1;
+    for (const { text, number } of parseMarkdown(file).prose) {
+      const row = text.trim();
+      if (!row.startsWith('|')) continue;
+      const fault = (message: string) => faults.push({ file: file.path, line: number, message });
+      if (number !== last + 1) head = { line: number, cells: cellsOf(row) };
+      else if (number === (head?.line ?? 0) + 1 && !DELIMITER.test(row))
+        fault('the row above begins no table: this line should be | --- |');
+      else if (cellsOf(row) !== head?.cells) fault(`has ${cellsOf(row)} cells in a table of ${head?.cells}`);
+      last = number;
+    }
+    return faults;
+  });
+}
+
+/** Pictures without a text for readers who do not see them. */
+export function pictureFaults(files: readonly SourceFile[]): Fault[] {
+  return files
+    .filter(isMarkdown)
+    .flatMap((file) =>
+      parseMarkdown(file).prose.flatMap(({ text, number }) =>
+        /!\[\s*\]\(/.test(text.replaceAll(/`[^`]*`/g, ''))
+          ? [{ file: file.path, line: number, message: 'a picture has no text' }]
+          : [],
+      ),
+    );
+}
+
+const isPage = ({ path }: SourceFile): boolean => /^docs\/.+\/.+\.md$/.test(path);
+
+/** Pages that are too long to read. Words of generated tables, code and addresses of links do not count. */
+export function lengthFaults(files: readonly SourceFile[]): Fault[] {
+  return files.filter(isPage).flatMap((file) => {
+    const prose = parseMarkdown(file)
+      .prose.map(({ text }) => text)
+      .join('\n')
+      .replaceAll(/<!-- generated: .*?<!-- end generated -->/gs, '')
+      .replaceAll(/\]\([^)]*\)/g, ']');
+    const words = prose.split(/\s+/).filter((word) => /\w/.test(word)).length;
+    return words > MAX_WORDS
+      ? [{ file: file.path, message: `has ${words} words, and ${MAX_WORDS} are the most: make it two pages` }]
+      : [];
+  });
+}
+
+/** Pages that the index of the documentation, and with it the sidebar of the site, does not name. */
+export function indexFaults(files: readonly SourceFile[]): Fault[] {
+  const index = files.find(({ path }) => path === 'docs/README.md')?.text ?? '';
+  const named = new Set(groupsOf(index).flatMap(({ entries }) => entries.map(({ path }) => path)));
+  return files
+    .filter((file) => isPage(file) && !named.has(file.path))
+    .map(({ path }) => ({ file: path, message: 'is in no table of docs/README.md' }));
+}
+
+/** Promises that name no test. */
+export function promiseFaults(files: readonly SourceFile[]): Fault[] {
+  return files
+    .filter(({ path }) => path.startsWith('docs/security/promises'))
+    .flatMap((file) =>
+      parseMarkdown(file)
+        .prose.filter(({ text }) => text.startsWith('| ') && !DELIMITER.test(text))
+        .slice(1)
+        .filter(({ text }) => !/\.test\.tsx?\)/.test(text))
+        .map(({ number }) => ({ file: file.path, line: number, message: 'the promise names no test' })),
+    );
+}
