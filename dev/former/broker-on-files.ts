@@ -44,7 +44,6 @@ export async function openBrokerOnFiles(folder: string, secrets: DevSecrets, clo
     later: (work) => {
       work.catch(() => {});
     },
-    measure: () => {},
     log: () => {},
   });
   const app = createApp(ports);

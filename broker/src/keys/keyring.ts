@@ -120,7 +120,7 @@ export function createKeyring(ports: KeyringPorts) {
     const last = compared?.revoked ?? [];
     try {
       compared = {
-        revoked: await within(COMPARISON_MS, ports.record.revocations.revokedKeys(now)),
+        revoked: await within(COMPARISON_MS, ports.record.revocations.revokedKeys()),
         at: now,
       };
     } catch (error) {
@@ -175,7 +175,7 @@ export function createKeyring(ports: KeyringPorts) {
     const [revoked, found] = [await revokedInRecord(now), await control.keys.list(purpose)];
     const active = found.find((row) => revoked.includes(row.kid) && stateOf(row, now) === SIGNING);
     if (active !== undefined)
-      return `key ${active.kid} is revoked or locked in the record database: revoke it here, too, or lift its lock`;
+      return `key ${active.kid} is revoked in the record database: revoke it here, too`;
     return keys.length === 0 ? 'no key opens with KEK or KEK_PREVIOUS' : 'no key is active';
   }
 

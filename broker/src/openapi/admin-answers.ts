@@ -179,6 +179,16 @@ export const ADMIN_ANSWERS: Readonly<Record<string, BrokerAnswers>> = {
     summary: 'List signed statements over runs of the audit log, newest first',
     answers: { 200: pageOf(Checkpoint) },
   },
+  'GET /admin/agents/audit/seal': {
+    summary: 'Compare the end of the audit log with the seal that the control database has noted',
+    answers: { 200: z.strictObject({ state: SealState, noted: Seal.nullable(), found: Seal }) },
+  },
+  'POST /admin/agents/audit/seal/accept': {
+    summary: 'Accept the audit log as it is after a restore of a backup',
+    description: 'Both seals are those of the answer to `GET /admin/agents/audit/seal`.',
+    answers: { 200: z.strictObject({ accepted: Seal, fault: SealState }) },
+    errors: [409],
+  },
   'GET /admin/webhooks': {
     summary: 'List receivers of audit events, newest first, with the state of their deliveries',
     answers: { 200: pageOf(Webhook) },
@@ -212,14 +222,4 @@ export const ADMIN_ANSWERS: Readonly<Record<string, BrokerAnswers>> = {
     answers: { 200: Webhook },
   },
   'DELETE /admin/webhooks/:id': { summary: 'Delete a receiver', answers: { 200: Webhook } },
-  'GET /admin/agents/audit/seal': {
-    summary: 'Compare the end of the audit log with the seal that the control database has noted',
-    answers: { 200: z.strictObject({ state: SealState, noted: Seal.nullable(), found: Seal }) },
-  },
-  'POST /admin/agents/audit/seal/accept': {
-    summary: 'Accept the audit log as it is after a restore of a backup',
-    description: 'Both seals are those of the answer to `GET /admin/agents/audit/seal`.',
-    answers: { 200: z.strictObject({ accepted: Seal, fault: SealState }) },
-    errors: [409],
-  },
 };

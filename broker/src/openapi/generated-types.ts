@@ -811,6 +811,46 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/admin/agents/audit/seal": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Compare the end of the audit log with the seal that the control database has noted
+         * @description Needs the permission `audit:read`.
+         */
+        readonly get: operations["getAdminAgentsAuditSeal"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/admin/agents/audit/seal/accept": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Accept the audit log as it is after a restore of a backup
+         * @description Both seals are those of the answer to `GET /admin/agents/audit/seal`. Needs the permission `audit:accept`.
+         */
+        readonly post: operations["postAdminAgentsAuditSealAccept"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/admin/webhooks": {
         readonly parameters: {
             readonly query?: never;
@@ -909,46 +949,6 @@ export interface paths {
         readonly get: operations["getMetrics"];
         readonly put?: never;
         readonly post?: never;
-        readonly delete?: never;
-        readonly options?: never;
-        readonly head?: never;
-        readonly patch?: never;
-        readonly trace?: never;
-    };
-    readonly "/admin/agents/audit/seal": {
-        readonly parameters: {
-            readonly query?: never;
-            readonly header?: never;
-            readonly path?: never;
-            readonly cookie?: never;
-        };
-        /**
-         * Compare the end of the audit log with the seal that the control database has noted
-         * @description Needs the permission `audit:read`.
-         */
-        readonly get: operations["getAdminAgentsAuditSeal"];
-        readonly put?: never;
-        readonly post?: never;
-        readonly delete?: never;
-        readonly options?: never;
-        readonly head?: never;
-        readonly patch?: never;
-        readonly trace?: never;
-    };
-    readonly "/admin/agents/audit/seal/accept": {
-        readonly parameters: {
-            readonly query?: never;
-            readonly header?: never;
-            readonly path?: never;
-            readonly cookie?: never;
-        };
-        readonly get?: never;
-        readonly put?: never;
-        /**
-         * Accept the audit log as it is after a restore of a backup
-         * @description Both seals are those of the answer to `GET /admin/agents/audit/seal`. Needs the permission `audit:accept`.
-         */
-        readonly post: operations["postAdminAgentsAuditSealAccept"];
         readonly delete?: never;
         readonly options?: never;
         readonly head?: never;
@@ -1319,6 +1319,11 @@ export interface components {
             readonly kid: string;
             readonly jws: string;
         };
+        readonly Seal: {
+            readonly n: number;
+            readonly through: number;
+            readonly hash: string;
+        };
         readonly Webhook: {
             /** Format: uuid */
             readonly id: string;
@@ -1337,11 +1342,6 @@ export interface components {
             readonly last_fault: string | null;
             readonly failing_since: string | null;
             readonly next_try_at: string | null;
-        };
-        readonly Seal: {
-            readonly n: number;
-            readonly through: number;
-            readonly hash: string;
         };
         readonly NotReady: {
             readonly error: {
@@ -1568,8 +1568,8 @@ export type Invocation = components['schemas']['Invocation'];
 export type StatsRow = components['schemas']['StatsRow'];
 export type AuditEvent = components['schemas']['AuditEvent'];
 export type Checkpoint = components['schemas']['Checkpoint'];
-export type Webhook = components['schemas']['Webhook'];
 export type Seal = components['schemas']['Seal'];
+export type Webhook = components['schemas']['Webhook'];
 export type NotReady = components['schemas']['NotReady'];
 export type ResponseError400 = components['responses']['Error400'];
 export type ResponseError403 = components['responses']['Error403'];
@@ -3831,6 +3831,87 @@ export interface operations {
             readonly 503: components["responses"]["Error503"];
         };
     };
+    readonly getAdminAgentsAuditSeal: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        /** @enum {string} */
+                        readonly state: "agrees" | "ends_earlier" | "rewritten" | "does_not_follow";
+                        readonly noted: components["schemas"]["Seal"] | null;
+                        readonly found: components["schemas"]["Seal"];
+                    };
+                };
+            };
+            readonly 400: components["responses"]["Error400"];
+            readonly 401: components["responses"]["Error401"];
+            readonly 403: components["responses"]["Error403"];
+            readonly 429: components["responses"]["Error429"];
+            readonly 500: components["responses"]["Error500"];
+            readonly 503: components["responses"]["Error503"];
+        };
+    };
+    readonly postAdminAgentsAuditSealAccept: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": {
+                    /** @description seal that the control database has noted, as it was shown */
+                    readonly noted: {
+                        readonly n: number;
+                        readonly hash: string;
+                    };
+                    /** @description newest checkpoint of the log, as it was shown */
+                    readonly found: {
+                        readonly n: number;
+                        readonly hash: string;
+                    };
+                    /** @description reason, for the audit log */
+                    readonly reason: string;
+                };
+            };
+        };
+        readonly responses: {
+            /** @description done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        readonly accepted: components["schemas"]["Seal"];
+                        /** @enum {string} */
+                        readonly fault: "agrees" | "ends_earlier" | "rewritten" | "does_not_follow";
+                    };
+                };
+            };
+            readonly 400: components["responses"]["Error400"];
+            readonly 401: components["responses"]["Error401"];
+            readonly 403: components["responses"]["Error403"];
+            readonly 409: components["responses"]["Error409"];
+            readonly 413: components["responses"]["Error413"];
+            readonly 415: components["responses"]["Error415"];
+            readonly 429: components["responses"]["Error429"];
+            readonly 500: components["responses"]["Error500"];
+            readonly 503: components["responses"]["Error503"];
+        };
+    };
     readonly getAdminWebhooks: {
         readonly parameters: {
             readonly query?: {
@@ -4062,87 +4143,6 @@ export interface operations {
             readonly 401: components["responses"]["Error401"];
             readonly 403: components["responses"]["Error403"];
             readonly 404: components["responses"]["Error404"];
-            readonly 429: components["responses"]["Error429"];
-            readonly 500: components["responses"]["Error500"];
-            readonly 503: components["responses"]["Error503"];
-        };
-    };
-    readonly getAdminAgentsAuditSeal: {
-        readonly parameters: {
-            readonly query?: never;
-            readonly header?: never;
-            readonly path?: never;
-            readonly cookie?: never;
-        };
-        readonly requestBody?: never;
-        readonly responses: {
-            /** @description done */
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": {
-                        /** @enum {string} */
-                        readonly state: "agrees" | "ends_earlier" | "rewritten" | "does_not_follow";
-                        readonly noted: components["schemas"]["Seal"] | null;
-                        readonly found: components["schemas"]["Seal"];
-                    };
-                };
-            };
-            readonly 400: components["responses"]["Error400"];
-            readonly 401: components["responses"]["Error401"];
-            readonly 403: components["responses"]["Error403"];
-            readonly 429: components["responses"]["Error429"];
-            readonly 500: components["responses"]["Error500"];
-            readonly 503: components["responses"]["Error503"];
-        };
-    };
-    readonly postAdminAgentsAuditSealAccept: {
-        readonly parameters: {
-            readonly query?: never;
-            readonly header?: never;
-            readonly path?: never;
-            readonly cookie?: never;
-        };
-        readonly requestBody: {
-            readonly content: {
-                readonly "application/json": {
-                    /** @description seal that the control database has noted, as it was shown */
-                    readonly noted: {
-                        readonly n: number;
-                        readonly hash: string;
-                    };
-                    /** @description newest checkpoint of the log, as it was shown */
-                    readonly found: {
-                        readonly n: number;
-                        readonly hash: string;
-                    };
-                    /** @description reason, for the audit log */
-                    readonly reason: string;
-                };
-            };
-        };
-        readonly responses: {
-            /** @description done */
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": {
-                        readonly accepted: components["schemas"]["Seal"];
-                        /** @enum {string} */
-                        readonly fault: "agrees" | "ends_earlier" | "rewritten" | "does_not_follow";
-                    };
-                };
-            };
-            readonly 400: components["responses"]["Error400"];
-            readonly 401: components["responses"]["Error401"];
-            readonly 403: components["responses"]["Error403"];
-            readonly 409: components["responses"]["Error409"];
-            readonly 413: components["responses"]["Error413"];
-            readonly 415: components["responses"]["Error415"];
             readonly 429: components["responses"]["Error429"];
             readonly 500: components["responses"]["Error500"];
             readonly 503: components["responses"]["Error503"];

@@ -211,6 +211,8 @@ export const Checkpoint = z
   })
   .meta({ id: 'Checkpoint' });
 
+/** The end of the audit log. */
+export const Seal = z.strictObject({ n: Count, through: Count, hash: z.string() }).meta({ id: 'Seal' });
 export const Webhook = z
   .strictObject({
     id: z.uuid(),
@@ -230,5 +232,3 @@ export const Webhook = z
     next_try_at: Moment.nullable(),
   })
   .meta({ id: 'Webhook' });
-/** The end of the audit log. */
-export const Seal = z.strictObject({ n: Count, through: Count, hash: z.string() }).meta({ id: 'Seal' });

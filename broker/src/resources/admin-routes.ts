@@ -14,10 +14,9 @@ import { ForgetRequest, forgetPrincipal } from './forget.ts';
 import { CreateGrant, createGrant, deleteGrant, GrantParams, GrantQuery, listGrants } from './grants.ts';
 import { KeyParams, KeyQuery, listKeys, RotateRequest, resealKeys, revokeKey, rotateKeys } from './keys.ts';
 import { CreateLock, createLock, LockParams, liftLock, listLocks } from './locks.ts';
-import { showMetrics } from './metrics.ts';
 import { listPrincipals, PrincipalQuery } from './principals.ts';
 import { ReasonQuery } from './reason.ts';
-import { known, permitted, scoped } from './route-kinds.ts';
+import { known, permitted, scoped } from './route-row.ts';
 import {
   CreateServiceToken,
   createServiceToken,
@@ -42,7 +41,7 @@ import {
   WebhookParams,
 } from './webhooks.ts';
 
-/** The routes of operators: each needs a permission, or asks its handler what an owner may. */
+/** The routes of operators, and of owners who may do a part of it. */
 export const ADMIN_ROUTES: readonly Route[] = [
   { method: 'GET', path: '/admin/keys', ...permitted('keys:read', 'read', listKeys, KeyQuery) },
   {
@@ -158,6 +157,13 @@ export const ADMIN_ROUTES: readonly Route[] = [
     path: '/admin/agents/audit/checkpoints',
     ...permitted('audit:read', 'read', listCheckpoints, PAGE),
   },
+  { method: 'GET', path: '/admin/agents/audit/seal', ...permitted('audit:read', 'read', showSeal) },
+  {
+    method: 'POST',
+    path: '/admin/agents/audit/seal/accept',
+    body: AcceptSeal,
+    ...permitted('audit:accept', 'change', acceptSeal),
+  },
   { method: 'GET', path: '/admin/webhooks', ...permitted('audit:read', 'read', listWebhooks, PAGE) },
   {
     method: 'POST',
@@ -183,13 +189,5 @@ export const ADMIN_ROUTES: readonly Route[] = [
     path: '/admin/webhooks/:id',
     params: WebhookParams,
     ...permitted('webhooks:write', 'change', deleteWebhook, ReasonQuery),
-  },
-  { method: 'GET', path: '/metrics', ...permitted('metrics:read', 'read', showMetrics) },
-  { method: 'GET', path: '/admin/agents/audit/seal', ...permitted('audit:read', 'read', showSeal) },
-  {
-    method: 'POST',
-    path: '/admin/agents/audit/seal/accept',
-    body: AcceptSeal,
-    ...permitted('audit:accept', 'change', acceptSeal),
   },
 ];

@@ -167,11 +167,10 @@ export const revokeKey: Handler = async (call) => {
 
 /**
  * Shows among the locks: an operator sees there why tickets of the key are refused. An audit key has one for its copy in
- * the record database, which outlives a restore of this one.
+ * the record database, which outlives a restore of this one. By its id it is no lock of an operator, and is never lifted.
  */
-const lockOf = ({ who, now, ports }: Call, kid: KeyId, reason = 'the key was revoked') =>
+const lockOf = ({ who, now }: Call, kid: KeyId, reason = 'the key was revoked') =>
   newRevocation({
-    id: ports.randomId(),
     target: { kind: 'key', kid },
     kind: 'any',
     code: 'locked',

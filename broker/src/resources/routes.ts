@@ -1,8 +1,8 @@
 import { PAGE } from '../http/page.ts';
-import { NO_PARAMETERS } from '../http/query.ts';
+import { NO_PARAMETERS, type QueryRule } from '../http/query.ts';
 import { TicketRequest } from '../mint/ticket-request.ts';
 import { oauthRefusal } from '../oauth/refusal.ts';
-import type { Route } from '../runtime/call.ts';
+import type { COSTS, Handler, Limit, Route } from '../runtime/call.ts';
 import { receiveLogout } from '../sign-in/backchannel-logout.ts';
 import { receiveSecurityEvent, refuseSet } from '../sign-in/caep.ts';
 import { finishLogin } from '../sign-in/callback.ts';
@@ -18,24 +18,38 @@ import { liveness, readiness } from './health.ts';
 import { deleteInstance, InstanceParams } from './instances.ts';
 import { showAuditKeySet, showTicketKeySet } from './keys.ts';
 import { MeQuery, showPrincipal } from './me.ts';
+import { showMetrics } from './metrics.ts';
 import { showOpenApi } from './openapi.ts';
 import { ReasonQuery } from './reason.ts';
-import {
-  BY_OAUTH,
-  BY_PROBES,
-  costs,
-  FAILURES,
-  known,
-  ofTickets,
-  open,
-  STATIC,
-  unlimited,
-} from './route-kinds.ts';
+import { costs, known, permitted } from './route-row.ts';
 import { showSecurityTxt } from './security-txt.ts';
 import { endOwnSession, listOwnSessions, SessionParams } from './sessions.ts';
 import { introspectTicket, revokeTicket } from './ticket-status.ts';
 import { BatchRequest, mintTicket, mintTickets } from './tickets.ts';
 import { grantToken, showServerMetadata } from './token.ts';
+
+const FAILURES: Limit = { counts: 'failures' };
+
+const unlimited = (reason: string): Limit => ({ counts: 'nothing', reason });
+
+const ignoring = (reason: string): QueryRule => ({ ignored: reason });
+
+const STATIC = 'the file is the same for everybody';
+
+const BY_OAUTH = ignoring('parameters that are not known must be ignored (RFC 6749 §3.2, §4.1.2)');
+const BY_PROBES = ignoring('some probes and clients add one, to get around a cache');
+
+/** A route that reads no credential of its own accord. */
+const open = (limit: Limit, handler: Handler, query: QueryRule = NO_PARAMETERS) =>
+  ({ auth: 'none', limit, handler, query }) as const;
+
+/** A route of OAuth about a ticket that the caller presents. */
+const ofTickets = (cost: keyof typeof COSTS, handler: Handler) =>
+  ({
+    ...known(cost, handler, BY_OAUTH),
+    readsCredential: true,
+    renderError: oauthRefusal('request'),
+  }) as const;
 
 /** Every route of the broker. What is not here does not exist. */
 export const ROUTES: readonly Route[] = [
@@ -154,6 +168,7 @@ export const ROUTES: readonly Route[] = [
     ...open(unlimited('the answer is made of settings'), showSecurityTxt, BY_PROBES),
   },
   ...ADMIN_ROUTES,
+  { method: 'GET', path: '/metrics', ...permitted('metrics:read', 'read', showMetrics) },
   {
     method: 'GET',
     path: '/openapi.json',

@@ -43,7 +43,6 @@ export const RedeliverRequest = z.strictObject({
   reason: Reason.optional(),
 });
 
-export const WebhookParams = z.object({ id: z.uuid() });
 const Place = z.strictObject({ createdAt: z.int(), id: z.uuid() });
 
 const view = (row: WebhookRow, through: number) => ({
@@ -213,6 +212,8 @@ export const deleteWebhook: Handler = async (call) => {
     ? err('webhook_unknown')
     : ok({ status: 200, body: view(row, await sealedThrough(call.ports)) });
 };
+
+export const WebhookParams = z.object({ id: z.uuid() });
 
 async function findWebhook(call: Call): Promise<Outcome<WebhookRow>> {
   const params = readParams(call, WebhookParams);
