@@ -37,6 +37,8 @@ export default defineConfig({
           environment: 'node',
           include: ['**/*.test.ts'],
           exclude: ['e2e/**', 'browser/**', '**/node_modules/**'],
+          // It imports JSON without the attribute that Node needs.
+          server: { deps: { inline: ['@actions/workflow-parser', '@actions/expressions'] } },
           ...PATIENT,
         },
       },

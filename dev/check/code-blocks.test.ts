@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { checkTypes, programsOf, typeFaults } from './block-types.ts';
-import { checkBlocks, jsonFaults, languageFaults, pythonFaults, shellFaults, yamlFaults } from './code-blocks.ts';
+import {
+  checkBlocks,
+  jsonFaults,
+  languageFaults,
+  pythonFaults,
+  shellFaults,
+  yamlFaults,
+} from './code-blocks.ts';
 import { type Block, codeBlocks } from './markdown.ts';
 
 const FENCE = '```';

@@ -1,24 +1,13 @@
 import { readFile } from 'node:fs/promises';
+import { NoOperationTraceWriter, parseWorkflow } from '@actions/workflow-parser';
 import { allOf } from 'agent-ticket/src/command-tree.ts';
 import { describeProgram } from 'agent-ticket/src/run.ts';
 import { describe, expect, it } from 'vitest';
-import { build } from 'esbuild';
 import { parse } from 'yaml';
 import * as z from 'zod';
 import { ROOT } from '../quiet-environment.ts';
 
 /** The recipes of docs/deploy/ci.md, as they are there: nothing runs them here. */
-
-/** The package imports JSON without the attribute that Node needs, so it is bundled. */
-async function openParser(): Promise<typeof import('@actions/workflow-parser')> {
-  const contents = "export { NoOperationTraceWriter, parseWorkflow } from '@actions/workflow-parser';";
-  const { outputFiles } = await build({
-    stdin: { contents, resolveDir: import.meta.dirname },
-    ...{ bundle: true, write: false, format: 'esm', platform: 'node' },
-  });
-  return import(`data:text/javascript;base64,${Buffer.from(outputFiles[0]?.text ?? '').toString('base64')}`);
-}
-const { NoOperationTraceWriter, parseWorkflow } = await openParser();
 
 const page = await readFile(`${ROOT}docs/deploy/ci.md`, 'utf8');
 const blocks = [...page.matchAll(/```yaml\n(.*?)```/gs)].map(([, text = '']) => text);
@@ -99,7 +88,20 @@ it('the recipe for GitLab has a stage for each job, and a person starts producti
 
 it('each command of the recipes exists with its options', () => {
   expect(commands().length).toBeGreaterThan(8);
-  expect(commands().flatMap((line) => (faultOf(line) === undefined ? [] : [line, faultOf(line)]))).toEqual([]);
+  expect(commands().flatMap((line) => (faultOf(line) === undefined ? [] : [line, faultOf(line)]))).toEqual(
+    [],
+  );
   expect(faultOf('npx agent-ticket deploy --enviroment staging')).toBe('--enviroment');
   expect(faultOf('npx agent-ticket deplyo')).toBe('no such command');
+});
+
+it('the template of one worker describes each setting and secret to the person who deploys it', async () => {
+  const text = (name: string) => readFile(`${ROOT}templates/one-worker/${name}`, 'utf8');
+  const vars = /"vars": \{(.*?)\}/s.exec(await text('wrangler.jsonc'))?.[1] ?? '';
+  const secrets = await text('.dev.vars.example');
+  const asked = [...vars.matchAll(/"(\w+)":/g), ...secrets.matchAll(/^(\w+)=/gm)].map(([, name]) => name);
+  const { cloudflare } = z
+    .looseObject({ cloudflare: z.object({ bindings: z.record(z.string(), z.unknown()) }) })
+    .parse(JSON.parse(await text('package.json')));
+  expect(Object.keys(cloudflare.bindings).sort()).toEqual(asked.sort());
 });
