@@ -1,75 +1,33 @@
-import type { Permission } from '../credentials/permissions.ts';
 import { PAGE } from '../http/page.ts';
 import { NO_PARAMETERS, type QueryRule } from '../http/query.ts';
 import { TicketRequest } from '../mint/ticket-request.ts';
 import { oauthRefusal } from '../oauth/refusal.ts';
 import type { COSTS, Handler, Limit, Route } from '../runtime/call.ts';
 import { receiveLogout } from '../sign-in/backchannel-logout.ts';
+import { receiveSecurityEvent, refuseSet } from '../sign-in/caep.ts';
 import { finishLogin } from '../sign-in/callback.ts';
 import { beginLogin, LoginQuery } from '../sign-in/login.ts';
 import { LogoutQuery, logOut } from '../sign-in/logout.ts';
 import { refuseSignIn } from '../sign-in/refusal-page.ts';
+import { ADMIN_ROUTES } from './admin-routes.ts';
 import { listAgents } from './agents.ts';
-import {
-  AcceptSeal,
-  AuditQuery,
-  acceptSeal,
-  ExportQuery,
-  exportAuditLog,
-  listAudit,
-  listCheckpoints,
-  showSeal,
-} from './audit.ts';
 import { showConsole } from './console.ts';
 import { ExplainRequest, explain } from './explain.ts';
-import { ForgetRequest, forgetPrincipal } from './forget.ts';
 import { showFrontPage } from './front-page.ts';
-import { CreateGrant, createGrant, deleteGrant, GrantParams, GrantQuery, listGrants } from './grants.ts';
 import { liveness, readiness } from './health.ts';
 import { deleteInstance, InstanceParams } from './instances.ts';
-import {
-  KeyParams,
-  KeyQuery,
-  listKeys,
-  RotateRequest,
-  resealKeys,
-  revokeKey,
-  rotateKeys,
-  showAuditKeySet,
-  showTicketKeySet,
-} from './keys.ts';
-import { CreateLock, createLock, LockParams, liftLock, listLocks } from './locks.ts';
+import { showAuditKeySet, showTicketKeySet } from './keys.ts';
 import { MeQuery, showPrincipal } from './me.ts';
+import { showMetrics } from './metrics.ts';
 import { showOpenApi } from './openapi.ts';
-import { listPrincipals, PrincipalQuery } from './principals.ts';
 import { ReasonQuery } from './reason.ts';
+import { costs, known, permitted } from './route-row.ts';
 import { showSecurityTxt } from './security-txt.ts';
-import {
-  CreateServiceToken,
-  createServiceToken,
-  listServiceTokens,
-  RotateServiceToken,
-  revokeServiceToken,
-  rotateServiceToken,
-  ServiceTokenParams,
-  showServiceToken,
-} from './service-tokens.ts';
-import {
-  endOwnSession,
-  listOwnSessions,
-  listSessions,
-  SessionParams,
-  SessionQuery,
-  showSession,
-  terminateSession,
-} from './sessions.ts';
-import { StatsQuery, showStats } from './stats.ts';
-import { TerminateRequest, terminateSessions } from './terminate.ts';
+import { endOwnSession, listOwnSessions, SessionParams } from './sessions.ts';
 import { introspectTicket, revokeTicket } from './ticket-status.ts';
 import { BatchRequest, mintTicket, mintTickets } from './tickets.ts';
 import { grantToken, showServerMetadata } from './token.ts';
 
-const costs = (cost: keyof typeof COSTS): Limit => ({ counts: 'requests', cost });
 const FAILURES: Limit = { counts: 'failures' };
 
 const unlimited = (reason: string): Limit => ({ counts: 'nothing', reason });
@@ -84,25 +42,6 @@ const BY_PROBES = ignoring('some probes and clients add one, to get around a cac
 /** A route that reads no credential of its own accord. */
 const open = (limit: Limit, handler: Handler, query: QueryRule = NO_PARAMETERS) =>
   ({ auth: 'none', limit, handler, query }) as const;
-
-/** A route for callers with a credential. Those without a permission ask the handler, which knows what an owner may. */
-const known = (cost: keyof typeof COSTS, handler: Handler, query: QueryRule = NO_PARAMETERS) =>
-  ({ auth: 'required', limit: costs(cost), handler, query }) as const;
-
-const permitted = (
-  permission: Permission,
-  cost: keyof typeof COSTS,
-  handler: Handler,
-  query: QueryRule = NO_PARAMETERS,
-) => ({ ...known(cost, handler, query), permission }) as const;
-
-/** {@link permitted}; the handler holds a credential that is limited to some agents to those. */
-const scoped = (
-  permission: Permission,
-  cost: keyof typeof COSTS,
-  handler: Handler,
-  query: QueryRule = NO_PARAMETERS,
-) => ({ ...permitted(permission, cost, handler, query), allowsScopedToken: true }) as const;
 
 /** A route of OAuth about a ticket that the caller presents. */
 const ofTickets = (cost: keyof typeof COSTS, handler: Handler) =>
@@ -177,6 +116,12 @@ export const ROUTES: readonly Route[] = [
     renderError: oauthRefusal('request'),
   },
   {
+    method: 'POST',
+    path: '/caep/events',
+    ...open(FAILURES, receiveSecurityEvent),
+    renderError: refuseSet,
+  },
+  {
     method: 'GET',
     path: '/me',
     ...known('read', showPrincipal, MeQuery),
@@ -222,127 +167,8 @@ export const ROUTES: readonly Route[] = [
     path: '/.well-known/security.txt',
     ...open(unlimited('the answer is made of settings'), showSecurityTxt, BY_PROBES),
   },
-  { method: 'GET', path: '/admin/keys', ...permitted('keys:read', 'read', listKeys, KeyQuery) },
-  {
-    method: 'POST',
-    path: '/admin/keys/rotate',
-    body: RotateRequest,
-    ...permitted('keys:rotate', 'change', rotateKeys),
-  },
-  { method: 'POST', path: '/admin/keys/reseal', ...permitted('keys:rotate', 'change', resealKeys) },
-  {
-    method: 'POST',
-    path: '/admin/keys/:kid/revoke',
-    params: KeyParams,
-    ...permitted('keys:revoke', 'change', revokeKey, ReasonQuery),
-  },
-  {
-    method: 'GET',
-    path: '/admin/service-tokens',
-    ...permitted('service-tokens:read', 'read', listServiceTokens, PAGE),
-  },
-  {
-    method: 'POST',
-    path: '/admin/service-tokens',
-    body: CreateServiceToken,
-    ...scoped('service-tokens:write', 'change', createServiceToken),
-  },
-  {
-    method: 'GET',
-    path: '/admin/service-tokens/:id',
-    params: ServiceTokenParams,
-    ...permitted('service-tokens:read', 'read', showServiceToken),
-  },
-  {
-    method: 'POST',
-    path: '/admin/service-tokens/:id/rotate',
-    params: ServiceTokenParams,
-    body: RotateServiceToken,
-    ...scoped('service-tokens:write', 'change', rotateServiceToken),
-  },
-  {
-    method: 'DELETE',
-    path: '/admin/service-tokens/:id',
-    params: ServiceTokenParams,
-    ...scoped('service-tokens:write', 'change', revokeServiceToken, ReasonQuery),
-  },
-  {
-    method: 'GET',
-    path: '/admin/grants',
-    ...known('read', listGrants, GrantQuery),
-  },
-  { method: 'POST', path: '/admin/grants', body: CreateGrant, ...known('change', createGrant) },
-  {
-    method: 'DELETE',
-    path: '/admin/grants/:id',
-    params: GrantParams,
-    ...known('change', deleteGrant, ReasonQuery),
-  },
-  { method: 'GET', path: '/admin/locks', ...permitted('locks:read', 'read', listLocks, PAGE) },
-  { method: 'POST', path: '/admin/locks', body: CreateLock, ...scoped('locks:write', 'change', createLock) },
-  {
-    method: 'DELETE',
-    path: '/admin/locks/:id',
-    params: LockParams,
-    ...scoped('locks:write', 'change', liftLock, ReasonQuery),
-  },
-  {
-    method: 'GET',
-    path: '/admin/principals',
-    ...permitted('sessions:read', 'read', listPrincipals, PrincipalQuery),
-  },
-  {
-    method: 'POST',
-    path: '/admin/principals/forget',
-    body: ForgetRequest,
-    ...permitted('principals:forget', 'change', forgetPrincipal),
-  },
-  {
-    method: 'GET',
-    path: '/admin/agents/sessions',
-    ...scoped('sessions:read', 'read', listSessions, SessionQuery),
-  },
-  {
-    method: 'POST',
-    path: '/admin/agents/sessions/terminate',
-    body: TerminateRequest,
-    ...scoped('sessions:terminate', 'change', terminateSessions),
-  },
-  {
-    method: 'GET',
-    path: '/admin/agents/sessions/:id',
-    params: SessionParams,
-    ...scoped('sessions:read', 'read', showSession, PAGE),
-  },
-  {
-    method: 'DELETE',
-    path: '/admin/agents/sessions/:id',
-    params: SessionParams,
-    ...scoped('sessions:terminate', 'change', terminateSession, ReasonQuery),
-  },
-  { method: 'GET', path: '/admin/stats', ...permitted('audit:read', 'export', showStats, StatsQuery) },
-  {
-    method: 'GET',
-    path: '/admin/agents/audit',
-    ...scoped('audit:read', 'read', listAudit, AuditQuery),
-  },
-  {
-    method: 'GET',
-    path: '/admin/agents/audit/export',
-    ...permitted('audit:read', 'export', exportAuditLog, ExportQuery),
-  },
-  {
-    method: 'GET',
-    path: '/admin/agents/audit/checkpoints',
-    ...permitted('audit:read', 'read', listCheckpoints, PAGE),
-  },
-  { method: 'GET', path: '/admin/agents/audit/seal', ...permitted('audit:read', 'read', showSeal) },
-  {
-    method: 'POST',
-    path: '/admin/agents/audit/seal/accept',
-    body: AcceptSeal,
-    ...permitted('audit:accept', 'change', acceptSeal),
-  },
+  ...ADMIN_ROUTES,
+  { method: 'GET', path: '/metrics', ...permitted('metrics:read', 'read', showMetrics) },
   {
     method: 'GET',
     path: '/openapi.json',
