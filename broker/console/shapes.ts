@@ -15,6 +15,7 @@ export type {
   RotatedToken,
   ServiceToken,
   SigningKey,
+  Webhook,
 } from '../src/openapi/generated-types.ts';
 
 export interface Page<Row> {

@@ -10,6 +10,7 @@ import { Principals } from './views/principals.tsx';
 import { ServiceTokens } from './views/service-tokens.tsx';
 import { SessionView } from './views/session.tsx';
 import { Sessions } from './views/sessions.tsx';
+import { Webhooks } from './views/webhooks.tsx';
 
 export interface View {
   readonly name: string;
@@ -81,6 +82,14 @@ export const VIEWS: readonly View[] = [
       'Requests, refusals and changes, newest first. The broker signs the log each minute, so that a verification finds a later change. Reading the log is an event, too.',
     needs: 'audit:read',
     Content: Audit,
+  },
+  {
+    name: 'webhooks',
+    title: 'Webhooks',
+    about:
+      'Receivers of the events of the audit log. Events are sent in order, and again until the receiver takes them.',
+    needs: 'audit:read',
+    Content: Webhooks,
   },
   {
     name: 'explain',

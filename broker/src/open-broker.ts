@@ -11,6 +11,7 @@ import type { AnchorBucket } from './audit/anchor.ts';
 import { readConfig } from './config/config.ts';
 import type { WorkersByName } from './config/workers.ts';
 import { renderError } from './http/answer.ts';
+import { measureByPoints } from './metrics/series.ts';
 import { MintShardObject, mintShards, type ShardEnv } from './mint/shard-object.ts';
 import { mountApps, placeOf } from './mount.ts';
 import { readBody } from './runtime/body.ts';
@@ -24,6 +25,8 @@ export interface BrokerEnv extends ShardEnv {
   readonly MINT_SHARD: DurableObjectNamespace<MintShardObject>;
   /** Analytics Engine, where it is bound. */
   readonly SECURITY_EVENTS?: PointSink | undefined;
+  /** Analytics Engine for the series of metrics, where it is bound. */
+  readonly METRICS?: PointSink | undefined;
   /** A bucket that keeps checkpoints of the audit log as well, where it is bound. */
   readonly AUDIT_ANCHOR?: AnchorBucket | undefined;
   /** The files of the operator's console, where they are bound. */
@@ -205,6 +208,7 @@ function portsOf(env: BrokerEnv, options: BrokerOptions | MountOptions): BrokerP
       waitUntil(
         work.catch((error: unknown) => log({ event: 'background_failed', error: describeError(error) })),
       ),
+    measure: measureByPoints(env.METRICS),
     log: logWithPoints(log, env.SECURITY_EVENTS),
   });
 }

@@ -12,6 +12,7 @@ import { DEFAULT_SHARDS, type MintPorts, type MintShard } from '../src/mint/shar
 import { mintShards } from '../src/mint/shard-object.ts';
 import { compose, type Runtime } from '../src/runtime/compose.ts';
 import type { BrokerPorts } from '../src/runtime/ports.ts';
+import { postByFetch } from '../src/webhooks/post.ts';
 import type { Front } from './call.ts';
 import { outbound } from './outbound.ts';
 import { printed } from './printed.ts';
@@ -61,6 +62,8 @@ export function startBroker(options: BrokerOptions = {}): Broker {
       : shardOn(control, options),
     ping: { control: () => ping(control), record: () => ping(record) },
     fetch: (url) => outbound.fetch(url),
+    measure: () => {},
+    post: postByFetch((url) => outbound.fetch(url)),
     // Waiting turns the clock by hand, so that no test does.
     sleep: async (ms) => {
       vi.setSystemTime(Date.now() + ms);

@@ -121,7 +121,7 @@ export const generated = async (folder: string, path: string): Promise<Record<st
 
 export const addMigration = (folder: string, database: string, sql: string): Promise<void> =>
   openProject(folder).write(
-    `broker/node_modules/@agent-ticket/broker/${database}/migrations/0001_more.sql`,
+    `broker/node_modules/@agent-ticket/broker/${database}/migrations/9999_more.sql`,
     sql,
   );
 

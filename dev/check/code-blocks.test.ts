@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { checkTypes, programsOf, typeFaults } from './block-types.ts';
-import { checkBlocks, jsonFaults, languageFaults, pythonFaults, shellFaults } from './code-blocks.ts';
+import { checkBlocks, jsonFaults, languageFaults, pythonFaults, shellFaults, yamlFaults } from './code-blocks.ts';
 import { type Block, codeBlocks } from './markdown.ts';
 
 const FENCE = '```';
@@ -36,15 +36,15 @@ describe('a block of a document', () => {
   });
 
   it('is marked as not checked with a reason only', () => {
-    const marked = (mark: string) => blocksIn(`${mark}\n${fenced('yaml', 'a: 1')}`)[0]?.unchecked;
+    const marked = (mark: string) => blocksIn(`${mark}\n${fenced('toml', 'a: 1')}`)[0]?.unchecked;
     expect(marked('<!-- not checked: a workflow -->')).toBe('a workflow');
     expect(marked('<!-- not checked: -->')).toBeUndefined();
     expect(marked('<!-- not checked -->')).toBeUndefined();
   });
 
   it('is of a language that can be checked', () => {
-    expect(languageFaults(blocksIn(fenced('ts', ''), fenced('yaml', ''), fenced('', '')))).toMatchObject([
-      { line: 8, message: expect.stringContaining('"yaml"') },
+    expect(languageFaults(blocksIn(fenced('ts', ''), fenced('toml', ''), fenced('', '')))).toMatchObject([
+      { line: 8, message: expect.stringContaining('"toml"') },
       { message: expect.stringContaining('""') },
     ]);
   });
@@ -67,6 +67,11 @@ describe('JSON', () => {
   ])('%s %s does not', (language, code) => {
     expect(jsonFaults(blocksIn(fenced(language, code)))).toMatchObject([{ file: 'docs/page.md', line: 4 }]);
   });
+});
+
+it('a block of YAML parses or is a fault', () => {
+  const blocks = blocksIn(fenced('yaml', 'a: [b]'), fenced('yaml', 'a: [b'));
+  expect(yamlFaults(blocks)).toMatchObject([{ file: 'docs/page.md', line: 9 }]);
 });
 
 describe('a script', () => {

@@ -1,9 +1,10 @@
+import { parseDocument } from 'yaml';
 import { checkTypes } from './block-types.ts';
 import { type Block, codeBlocks } from './markdown.ts';
 import { type Command, type Fault, type Outcome, outcomeOf, runCommand } from './report.ts';
 import type { SourceFile } from './repository.ts';
 
-type Method = 'types' | 'json' | 'shell' | 'python' | 'none';
+type Method = 'types' | 'json' | 'yaml' | 'shell' | 'python' | 'none';
 
 /** How the blocks of a language are checked. A language that is not listed is a fault. */
 const METHODS: Readonly<Record<string, Method>> = {
@@ -12,6 +13,7 @@ const METHODS: Readonly<Record<string, Method>> = {
   js: 'types',
   json: 'json',
   jsonc: 'json',
+  yaml: 'yaml',
   sh: 'shell',
   bash: 'shell',
   python: 'python',
@@ -39,6 +41,7 @@ export async function checkBlocks(files: readonly SourceFile[]): Promise<Outcome
     ...languageFaults(blocks),
     ...(await checkTypes(of('types'))),
     ...jsonFaults(of('json')),
+    ...yamlFaults(of('yaml')),
     ...shellFaults(of('shell')),
     ...(python ?? []),
   ]);
@@ -69,6 +72,12 @@ export const jsonFaults = (blocks: readonly Block[]): Fault[] =>
     const faults = texts.map(faultOf);
     return faults.includes(undefined) ? [] : [{ file, line, message: faults[0] ?? 'not JSON' }];
   });
+
+/** Blocks of YAML that do not parse. */
+export const yamlFaults = (blocks: readonly Block[]): Fault[] =>
+  blocks.flatMap(({ file, line, code }) =>
+    parseDocument(code).errors.map(({ message }) => ({ file, line, message })),
+  );
 
 function faultOf(text: string): string | undefined {
   try {

@@ -1,4 +1,5 @@
 import { PUBLISHED, SIGNING } from '@agent-ticket/broker/src/keys/schedule.ts';
+import { SERIES } from '@agent-ticket/broker/src/metrics/series.ts';
 import { CLAIM_LAPSES_MS, MAX_CLAIMS, RULE_NAMES } from '@agent-ticket/broker/src/mint/policy.ts';
 import { AUDIT_TYPES, type AuditType } from '@agent-ticket/shared/audit-event.ts';
 import * as limits from '@agent-ticket/shared/limits.ts';
@@ -102,6 +103,9 @@ const AUDIT_DESCRIPTIONS: Readonly<Record<AuditType, string>> = {
   'lock.created': 'a principal, agent, instance or more was locked',
   'lock.lifted': 'a lock was lifted',
   'agent.deleted': 'an instance was destroyed by its owner',
+  'webhook.created': 'events are sent to a receiver from then on',
+  'webhook.redelivered': 'an operator had events sent again, or left some out',
+  'webhook.deleted': 'a receiver gets no more events',
   'login.succeeded': 'a person signed in at the broker',
   'login.ended': 'that session ended: signed out here, or at the issuer',
   'principal.forgotten': 'the label, sign-ins and grants of a principal were deleted',
@@ -114,6 +118,18 @@ export const auditTypes = (): string =>
   table(
     ['type', 'what happened'],
     AUDIT_TYPES.map((type) => [code(type), AUDIT_DESCRIPTIONS[type]]),
+  );
+
+/** The series of the broker. */
+export const metrics = (): string =>
+  table(
+    ['series', 'type', 'labels', 'what it says'],
+    Object.entries(SERIES).map(([name, { type, labels, help }]) => [
+      code(name),
+      type,
+      labels.map(code).join(', '),
+      help.replace(/^\w/, (letter) => letter.toLowerCase()).replace(/\.$/, ''),
+    ]),
   );
 
 export const keyStates = (): string =>

@@ -44,6 +44,8 @@ const BROKER: Descriptions<typeof BrokerSettings.shape> = {
   CLAIM_RULES: 'JSON list: what verified claims are worth here; see below',
   OIDC_ISSUERS:
     'JSON list: registered issuers of workload tokens; see [workload identity](../identities/workload-identity.md)',
+  CAEP_ISSUERS:
+    'JSON list: transmitters of security events, which may sign people of an issuer out; see [webhooks](../operate/webhooks.md#caep-in)',
   TRUST_EMAIL: `${LIST} issuers, each exactly its \`iss\`, whose verified addresses e-mail grants may match`,
   CF_ACCESS_TEAM_DOMAIN: `${LIST} Access team domains, \`<team>.cloudflareaccess.com\``,
   CF_ACCESS_AUD: `${LIST} AUD tags of the Access applications; with several teams \`<team domain>|<AUD>\``,

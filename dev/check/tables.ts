@@ -19,7 +19,7 @@ import { AGENTS } from '../../agents.ts';
 import { boundTexts, spreadText } from '../bench/report.ts';
 import { readStored } from '../bench/stored.ts';
 import { ROOT } from '../quiet-environment.ts';
-import { auditTypes, claimLimits, exposure, keyStates, policyRules } from './described-tables.ts';
+import { auditTypes, claimLimits, exposure, keyStates, metrics, policyRules } from './described-tables.ts';
 import { code, table } from './markdown.ts';
 import { agentWorkerSettings, brokerSettings, nodeSettings } from './settings-tables.ts';
 
@@ -178,6 +178,7 @@ export const GENERATORS: Readonly<Record<string, () => string>> = {
   'scopes-per-agent': scopesPerAgent,
   claims,
   'audit-types': auditTypes,
+  metrics,
   'key-states': keyStates,
   'rate-limits': rateLimits,
   'route-limits': routeLimits,

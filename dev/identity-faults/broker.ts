@@ -69,6 +69,8 @@ export async function openBroker(settings: Readonly<Record<string, string>> = {}
     compose(config, AGENTS, {
       control: control.store,
       record: record.store,
+      measure: () => {},
+      post: async () => ({ fault: 'unreachable' }),
       sendControl: () => Promise.reject(new TypeError('there is no agent worker')),
       shard: {
         mint: () => Promise.reject(new Error('no test here asks for a ticket')),

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -248,4 +248,30 @@ describe('in a project that has installed them', () => {
     const { stdout } = await run('node', ['--input-type=module', '-e', ADMIT_TWICE], { cwd: project });
     expect(stdout).toBe('true ticket_used\n');
   });
+});
+
+it('the template of one worker needs nothing but its packages: its types hold, and wrangler builds it', async () => {
+  const folder = join(project, 'template');
+  await cp(`${ROOT}templates/one-worker`, folder, { recursive: true });
+  await symlink(join(project, 'node_modules'), join(folder, 'node_modules'));
+  const env = quietEnvironment(process.env);
+  await run('wrangler', ['types', '--include-runtime=false'], { cwd: folder, env });
+  await run('tsc', [], { cwd: folder, env });
+  const { stdout } = await run('wrangler', ['deploy', '--dry-run', '--outdir', 'dist'], { cwd: folder, env });
+  expect(stdout).toContain('env.MINT_SHARD');
+  for (const database of ['control', 'record'])
+    expect(await readdir(join(folder, `node_modules/@agent-ticket/broker/${database}/migrations`))).toContain(
+      '0000_init.sql',
+    );
+});
+
+it('the template describes each of its settings and secrets to the person who deploys it', async () => {
+  const text = (name: string) => readFile(`${ROOT}templates/one-worker/${name}`, 'utf8');
+  const vars = /"vars": \{(.*?)\}/s.exec(await text('wrangler.jsonc'))?.[1] ?? '';
+  const asked = [
+    ...[...vars.matchAll(/"(\w+)":/g)].map(([, name]) => name),
+    ...[...(await text('.dev.vars.example')).matchAll(/^(\w+)=/gm)].map(([, name]) => name),
+  ];
+  const { cloudflare } = JSON.parse(await text('package.json'));
+  expect(Object.keys(cloudflare.bindings).sort()).toEqual(asked.sort());
 });

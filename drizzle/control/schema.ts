@@ -233,3 +233,31 @@ export const usedTokens = sqliteTable(
   },
   (t) => [index('used_tokens_expired').on(t.expiresAt)],
 );
+
+/** Receivers of audit events, a few. Each reads the sealed log by a cursor of its own; no delivery has a row. */
+export const webhooks = sqliteTable('webhooks', {
+  id: text('id').primaryKey(),
+  name: text('name').notNull(),
+  url: text('url').notNull(),
+  /** JSON: the types of events that it gets; null: all. */
+  types: text('types', { mode: 'json' }).$type<string[]>(),
+  /** `aud` of the security event tokens that it gets; null: it gets webhooks. */
+  audience: text('audience'),
+  /** Its secret under AES-GCM, as private keys are. Of a receiver of tokens the text of `Authorization`, or empty. */
+  sealed: text('sealed').notNull(),
+  createdBy: text('created_by').notNull(),
+  createdAt: integer('created_at').notNull(),
+  /** The number of the last event that is done with. */
+  seq: integer('seq').notNull(),
+  /** Deliveries that failed since the last that did not. */
+  attempts: integer('attempts').notNull().default(0),
+  /** From then on one broker may deliver; the one that does moves it ahead. */
+  dueAt: integer('due_at').notNull(),
+  /** The last try: when, the HTTP status, or what kept the receiver from answering. */
+  triedAt: integer('tried_at'),
+  status: integer('status'),
+  fault: text('fault'),
+  failingSince: integer('failing_since'),
+  /** Events that were never taken: refused while later ones were taken, or deleted by retention before. */
+  skipped: integer('skipped').notNull().default(0),
+});

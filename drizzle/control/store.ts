@@ -18,6 +18,7 @@ import { principalStore } from './principals.ts';
 import { agentWorkers } from './schema.ts';
 import { serviceTokenStore } from './service-tokens.ts';
 import { signingKeyStore } from './signing-keys.ts';
+import { webhookStore } from './webhooks.ts';
 
 /** The control database as the broker uses it. Every change of policy goes through {@link change}. */
 export function controlStore(db: ControlDatabase) {
@@ -33,6 +34,7 @@ export function controlStore(db: ControlDatabase) {
     usedTokens: usedTokenStore(db),
     auditSeal: auditSealStore(db),
     outbox,
+    webhooks: webhookStore(db),
 
     agentWorkers: {
       /** Notes the digest of the agents that a worker says it serves. `now` in ms. */

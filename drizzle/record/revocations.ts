@@ -85,16 +85,14 @@ export function recordRevocationStore(db: RecordDatabase) {
         );
     },
 
-    /** The names of the keys whose tickets are revoked for good. `now` in ms. */
-    async revokedKeys(now: number): Promise<string[]> {
-      const { target, kind, until } = revocationCopies;
+    /** The names of the keys that were revoked. An operator's lock on a key has an id of its own, and is none of them. */
+    async revokedKeys(): Promise<string[]> {
+      const { id } = revocationCopies;
       const found = await db
-        .select({ target })
+        .select({ id })
         .from(revocationCopies)
-        .where(
-          and(gt(target, 'key:'), lt(target, 'key;'), eq(kind, 'any'), or(isNull(until), gt(until, now))),
-        );
-      return found.map((row) => row.target.slice('key:'.length));
+        .where(and(gt(id, 'any key:'), lt(id, 'any key;')));
+      return found.map((row) => row.id.slice('any key:'.length));
     },
 
     /** Copies without an end, after one in the order of their ids. */

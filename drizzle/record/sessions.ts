@@ -282,6 +282,18 @@ export function sessionStore(db: RecordDatabase) {
       return foundPage(page, limit);
     },
 
+    /** How many sessions of some agents are live, no more than `most` counted of each. */
+    async openOf(agents: readonly string[], most: number): Promise<ReadonlyMap<string, number>> {
+      const rows = await db
+        .select({
+          agent: sql<string>`q.value`,
+          open: sql<number>`(SELECT count(*) FROM (SELECT 1 FROM ${agentSessions}
+            WHERE agent_slug = q.value AND ended_at IS NULL LIMIT ${most}))`,
+        })
+        .from(sql`${each(agents)} AS q`);
+      return new Map(rows.map(({ agent, open }) => [agent, open]));
+    },
+
     /** How many sessions of some principals are live, no more than `most` counted of each. */
     async countLive(principals: readonly string[], most: number): Promise<ReadonlyMap<string, number>> {
       const rows = await db

@@ -92,6 +92,7 @@ export const DENIALS = {
   login_not_begun: badRequest,
   login_refused: unauthorized,
   logout_token_invalid: badRequest,
+  security_event_invalid: badRequest,
   actor_not_allowed: forbidden,
   delegation_too_deep: forbidden,
   // the decision, at the broker
@@ -116,6 +117,10 @@ export const DENIALS = {
   grant_exists: row('CONFLICT', 'bad_request'),
   grant_limit_reached: forbidden,
   lock_unknown: notFound,
+  webhook_unknown: notFound,
+  webhook_limit_reached: forbidden,
+  // Neither key-encryption key opens it. The receiver gets nothing until an operator acts.
+  webhook_secret_unreadable: unavailable,
   principal_unknown: notFound,
   label_ambiguous: row('CONFLICT', 'bad_request'),
   session_unknown: notFound,

@@ -16,6 +16,7 @@ import {
   verdict,
 } from '../test/tickets.ts';
 import type { DenialReason } from './denial.ts';
+import { isNamedTicket } from './verify-ticket.ts';
 
 const signer = await makeSigner('ES256');
 const edwards = await makeSigner('Ed25519');
@@ -248,5 +249,23 @@ describe('a good token of another kind', () => {
     const staging = await makeSigner('ES256');
     const token = await signTicket({ ...staging, kid: signer.kid });
     expect(await verdict(token, expected)).toBe('ticket_signature_invalid');
+  });
+});
+
+describe('a text says that it is a ticket', () => {
+  const named = async (typ: string) =>
+    isNamedTicket(await signBytes(signer, JSON.stringify({ ...headerOf(signer), typ }), '{}'));
+
+  it('by its typ alone, signed or not', async () => {
+    expect(await named('agent-ticket+jwt')).toBe(true);
+    expect(isNamedTicket(`${base64url.encode('{"typ":"agent-ticket+jwt"}')}.e30.AA`)).toBe(true);
+  });
+
+  it.each(['JWT', 'agent-control+jwt', 'agent-ticket', ''])('and not by the typ %j', async (typ) => {
+    expect(await named(typ)).toBe(false);
+  });
+
+  it.each(['', 'a.b', 'e30.e30.AA', 'bm8.e30.AA'])('and not as %j', (text) => {
+    expect(isNamedTicket(text)).toBe(false);
   });
 });

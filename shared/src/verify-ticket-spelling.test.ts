@@ -2,7 +2,6 @@ import '../test/without-eval.ts';
 import '../test/without-fetch.ts';
 import { base64url } from 'jose';
 import { describe, expect, it } from 'vitest';
-import { createRandom } from '../test/random.ts';
 import {
   expecting,
   headerOf,
@@ -129,10 +128,9 @@ describe('length', () => {
 
 describe('a ticket with one character changed', () => {
   it.each([signer, edwards])('is refused at every position ($alg)', async (one) => {
-    const random = createRandom(20261121);
     const good = await signTicket(one);
     const changed = [...good].flatMap((character, index) =>
-      [...random.text(ALPHABET, 3), '.', '=', '\u00e9']
+      [...[7, 20, 41].map((step) => ALPHABET.charAt((index + step) % 64)), '.', '=', '\u00e9']
         .filter((other) => other !== character)
         .map((other) => good.slice(0, index) + other + good.slice(index + 1)),
     );

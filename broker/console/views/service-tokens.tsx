@@ -3,6 +3,7 @@ import { type Action, ActionButton, REASON } from '../action.tsx';
 import { ask } from '../api.ts';
 import { type Column, List } from '../list.tsx';
 import { hrefOf } from '../route.ts';
+import { SecretText } from '../secret.tsx';
 import type { Receipt, ServiceToken } from '../shapes.ts';
 import { type Me, useMay, useMe } from '../sign-in.tsx';
 import { Age, Code, DURATIONS, Moment, ReceiptText, secondsOf } from '../words.tsx';
@@ -101,39 +102,15 @@ const revoke = ({ id, name }: ServiceToken): Action<{ readonly receipt: Receipt 
 });
 
 function Secret({ token }: { readonly token: WithSecret }) {
-  const [said, setSaid] = useState('');
   const { client_id: id, client_secret: secret, previous_expires_at: previous, receipt } = token;
-  const copy = async (): Promise<void> => {
-    // Left out where the page came without TLS.
-    const copied = navigator.clipboard?.writeText(secret).then(
-      () => true,
-      () => false,
-    );
-    setSaid(
-      (await copied) ? 'Copied.' : 'The browser does not let this page copy. Select and copy it by hand.',
-    );
-  };
   return (
     <>
-      <p>
-        Store the secret now, where the program reads it. <strong>It is shown only once.</strong>
-      </p>
-      <dl>
+      <SecretText secret={secret}>
         <dt>Client id</dt>
         <dd>
           <Code>{id}</Code>
         </dd>
-        <dt>Secret</dt>
-        <dd>
-          <Code>{secret}</Code>
-        </dd>
-      </dl>
-      <div class="actions">
-        <button type="button" onClick={() => void copy()}>
-          Copy the secret
-        </button>
-        {said && <span role="status">{said}</span>}
-      </div>
+      </SecretText>
       {previous !== undefined && receipt === undefined && (
         <p>
           The old secret works until <Moment at={previous} />.

@@ -14,9 +14,10 @@ import type { SignInConfig } from '../credentials/auth0-session.ts';
 import { ClaimRule } from '../credentials/claim-rules.ts';
 import { type ForeignIssuer, MAX_AGE_SECONDS } from '../credentials/foreign-jwt.ts';
 import { LABEL_KINDS, type LabelKind } from '../credentials/principal.ts';
-import type { WorkloadIssuer } from '../credentials/workload-keys.ts';
+import type { CaepTransmitter, WorkloadIssuer } from '../credentials/registered-keys.ts';
 import { DEFAULT_SCHEDULE, type KeySchedule, scheduleFaults } from '../keys/schedule.ts';
 import { DEFAULT_SHARDS, MAX_SHARDS } from '../mint/shard.ts';
+import { CaepIssuer, caepFault, caepTransmitters } from './caep.ts';
 import {
   ACCESS,
   AUTH0,
@@ -103,6 +104,8 @@ export const Settings = z
     AUTH_MODE: z.enum(['required', 'none']).default('required'),
     CLAIM_RULES: jsonList(ClaimRule, 'claim rules').default([]),
     OIDC_ISSUERS: jsonList(OidcIssuer, 'issuers').default([]),
+    /** Transmitters of security events, which may sign people of an issuer out. */
+    CAEP_ISSUERS: jsonList(CaepIssuer, 'transmitters').default([]),
     /** Issuers, each exactly `iss`, whose verified addresses e-mail grants may match. */
     TRUST_EMAIL: List.default([]),
     CF_ACCESS_TEAM_DOMAIN: Domains.optional(),
@@ -159,6 +162,7 @@ export const Settings = z
         others.map(({ issuer }) => issuer),
       ),
     );
+    fault('CAEP_ISSUERS', caepFault(s.CAEP_ISSUERS, [...others, ...s.OIDC_ISSUERS]));
   });
 export type Settings = z.output<typeof Settings>;
 
@@ -218,12 +222,13 @@ export interface BrokerConfig {
   readonly oidc: readonly WorkloadIssuer[];
   readonly access: readonly ForeignIssuer[];
   readonly auth0: readonly ForeignIssuer[];
+  readonly caep: readonly CaepTransmitter[];
   /** Left out: nobody signs in at the broker itself. */
   readonly signIn: SignInConfig | undefined;
 }
 
 export const BEGINNINGS =
-  /^(AGENT_WORKER|ALLOWED_ORIGIN|AUDIT_|AUTH_MODE|AUTH0_|CF_ACCESS|CLAIM_RULE|CONTROL_D(ATABASE|B)|KEK(_|$)|KEY_(PUBLISH|RETIRE|ROTATION)|OIDC_ISSUER|PRINCIPAL_|RECORD_D(ATABASE|B)|TICKET_|TOKEN_PEPPER|TRUST_EMAIL|TRUSTED_)/;
+  /^(AGENT_WORKER|ALLOWED_ORIGIN|AUDIT_|AUTH_MODE|AUTH0_|CAEP_|CF_ACCESS|CLAIM_RULE|CONTROL_D(ATABASE|B)|KEK(_|$)|KEY_(PUBLISH|RETIRE|ROTATION)|OIDC_ISSUER|PRINCIPAL_|RECORD_D(ATABASE|B)|TICKET_|TOKEN_PEPPER|TRUST_EMAIL|TRUSTED_)/;
 
 /** What the entry file says beside the settings. */
 export interface SettingsInCode {
@@ -256,6 +261,9 @@ const notConfigured = (faults: readonly string[]): Error =>
 /** The configuration that settings make. */
 export function configOf(s: Settings): BrokerConfig {
   const baseUrl = s.BASE_URL === undefined ? undefined : new URL(s.BASE_URL).origin;
+  const oidc = s.OIDC_ISSUERS.map(workloadIssuer);
+  const access = foreignIssuers(ACCESS, accessSettings(s));
+  const auth0 = foreignIssuers(AUTH0, auth0Settings(s));
   return {
     issuer: s.ISSUER,
     workers: workersOf(s),
@@ -280,9 +288,10 @@ export function configOf(s: Settings): BrokerConfig {
     openToAll: s.AUTH_MODE === 'none',
     claimRules: s.CLAIM_RULES,
     trustEmail: s.TRUST_EMAIL,
-    oidc: s.OIDC_ISSUERS.map(workloadIssuer),
-    access: foreignIssuers(ACCESS, accessSettings(s)),
-    auth0: foreignIssuers(AUTH0, auth0Settings(s)),
-    signIn: signInConfig(s, foreignIssuers(AUTH0, auth0Settings(s))),
+    oidc,
+    access,
+    auth0,
+    caep: caepTransmitters(s.CAEP_ISSUERS, [...access, ...auth0, ...oidc]),
+    signIn: signInConfig(s, auth0),
   };
 }

@@ -4,7 +4,7 @@ import * as z from 'zod';
 import type { SignInConfig } from '../credentials/auth0-session.ts';
 import { ClaimMatch } from '../credentials/claim-rules.ts';
 import { type ForeignAlgorithm, type ForeignIssuer, MAX_AGE_SECONDS } from '../credentials/foreign-jwt.ts';
-import type { WorkloadIssuer } from '../credentials/workload-keys.ts';
+import type { WorkloadIssuer } from '../credentials/registered-keys.ts';
 
 interface IssuerSettings {
   readonly domains: readonly string[];
@@ -63,12 +63,12 @@ export const foreignIssuers = (platform: Platform, settings: IssuerSettings): Fo
     keysUrl: settings.keyUrls?.[index] ?? platform.keysOf(domain),
   }));
 
-const ALGORITHMS = ['RS256', 'ES256'] as const satisfies readonly ForeignAlgorithm[];
+export const ALGORITHMS = ['RS256', 'ES256'] as const satisfies readonly ForeignAlgorithm[];
 
 /** Members of a private or symmetric key (RFC 7518 §6.2.2, §6.3.2, §6.4). */
 const SECRET_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'k'];
 
-const PinnedKey = z
+export const PinnedKey = z
   .looseObject({ kid: z.string().min(1).max(256) })
   .refine((key) => !SECRET_MEMBERS.some((name) => name in key), 'must be a public key')
   .refine((key) => isKeyOf(key, ALGORITHMS), 'must be a key for RS256 or ES256');

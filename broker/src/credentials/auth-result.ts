@@ -12,6 +12,7 @@ import { tokenIdIn } from './secret.ts';
 /** Refusals that count as a failed try: the credential is wrong, not early, late or out of reach. */
 const COUNTED: readonly DenialReason[] = [
   'credential_malformed',
+  'security_event_invalid',
   'credential_unknown',
   'credential_secret_wrong',
   'credential_revoked',

@@ -5,8 +5,10 @@ import { isLoopback } from '@agent-ticket/shared/settings.ts';
 import { authenticateAccess } from './access.ts';
 import { authenticateSession, openSignIn, readSignIn, type SignInPorts } from './auth0-session.ts';
 import { authenticateBearer, type JwtPorts } from './bearer.ts';
+import type { IssuerWithKeys } from './foreign-jwt.ts';
 import { type Presented, presentedCredential } from './presented.ts';
 import { type Authenticated, plainPrincipal } from './principal.ts';
+import type { CaepTransmitter } from './registered-keys.ts';
 import { looksLikeSecret } from './secret.ts';
 import {
   type Credential,
@@ -24,6 +26,8 @@ export interface CredentialPorts extends JwtPorts {
   readonly ownOrigin: string;
   /** Sign-in at the broker itself; `undefined`: there is none. */
   readonly signIn: SignInPorts | undefined;
+  /** Transmitters of security events. */
+  readonly caep: readonly IssuerWithKeys<CaepTransmitter>[];
   /** Makes everyone on loopback the development principal. */
   readonly openToAll: boolean;
   readonly randomId: () => string;

@@ -7,7 +7,7 @@ import { type ClaimRule, matchesClaim } from './claim-rules.ts';
 import { type IssuerWithKeys, verifyForeignJwt } from './foreign-jwt.ts';
 import { foreignHolder } from './foreign-principal.ts';
 import type { Authenticated } from './principal.ts';
-import type { WorkloadIssuer } from './workload-keys.ts';
+import type { WorkloadIssuer } from './registered-keys.ts';
 
 export interface JwtPorts {
   readonly access: AccessPorts;

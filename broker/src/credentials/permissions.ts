@@ -19,6 +19,8 @@ export const PERMISSIONS = [
   'principals:forget',
   'audit:read',
   'audit:accept',
+  'webhooks:write',
+  'metrics:read',
   'tickets:read',
   'tickets:revoke',
   'explain:any',

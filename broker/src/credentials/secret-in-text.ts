@@ -17,12 +17,15 @@ const MAX_STARTS = 4;
  */
 const SECRET = /atk_[0-9A-Za-z]{20,24}_?[0-9A-Za-z]{32}/;
 
+/** The secret of a webhook, or most of it. */
+const WEBHOOK_SECRET = /whsec_[A-Za-z0-9+/]{32}/;
+
 /** The token in the URL of a callback, whole or with most of its MAC. */
 const CALLBACK_TOKEN = /acb_v\d+\.[\w-]+\.[0-9a-f-]{36}\.\d+\.[\w-]{32}/;
 
 /**
  * Whether a text has a credential in it, as happens when somebody pastes from the wrong window: a service token's
- * secret, by itself or in a header of Basic, the token of a callback, or a JWT, a ticket or a session cookie in compact
+ * secret, by itself or in a header of Basic, that of a webhook, the token of a callback, or a JWT, a ticket or a session cookie in compact
  * form. For input that is refused for it, so it must not find one where there is none; `redact` of shared/, for texts that
  * are stored in any case, takes everything out that looks like one. Does NOT find client ids, keys or passwords of other
  * systems, and nothing that somebody hides on purpose.
@@ -30,6 +33,7 @@ const CALLBACK_TOKEN = /acb_v\d+\.[\w-]+\.[0-9a-f-]{36}\.\d+\.[\w-]{32}/;
 export const containsCredential = (text: string): boolean =>
   SECRET.test(text) ||
   CALLBACK_TOKEN.test(text) ||
+  WEBHOOK_SECRET.test(text) ||
   [...text.matchAll(/\bbasic\s+([A-Za-z0-9+/]+={0,2})/gi)].some(([, encoded = '']) => isOurs(encoded)) ||
   text.split(/[^A-Za-z0-9_.-]+/).some(holdsCompactJose);
 

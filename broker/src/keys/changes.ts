@@ -6,7 +6,7 @@ import { TicketAlgorithm } from '@agent-ticket/shared/ticket.ts';
 import { iso } from '../http/iso.ts';
 import type { Keyring } from './keyring.ts';
 import { stateOf } from './schedule.ts';
-import { seal, unsealWith } from './seal.ts';
+import { type SealingKeys, type SealLabel, sealText, unsealWith } from './seal.ts';
 
 /** The control database's part of a change of keys. Its maker adds the event, and the revocation of a key's tickets. */
 type KeyChange = Pick<Change, 'before' | 'statement' | 'after'>;
@@ -137,12 +137,30 @@ async function successorOf(
   return { kind: 'made', key: await keyring.make(nextGeneration(rows), alg, now, now) };
 }
 
-/** The result of sealing every key with the present key-encryption key. */
+/** A sealed text of a row: a private key, or the secret of a webhook. */
+export interface SealedText {
+  readonly label: SealLabel;
+  readonly sealed: string;
+  /** Statement that replaces it, unless it has changed meanwhile. */
+  readonly replace: (sealed: string) => Statement;
+}
+
+/** The sealed keys of one purpose. `now` in ms. */
+export const sealedKeys = async ({ keys, rows }: Keyring, now: number): Promise<SealedText[]> =>
+  (await rows(now))
+    .filter(({ revokedAt }) => revokedAt === null)
+    .map((row) => ({
+      label: row,
+      sealed: row.sealed,
+      replace: (sealed) => keys.reseal(row.kid, row.sealed, sealed),
+    }));
+
+/** The result of sealing everything with the present key-encryption key. */
 interface ResealReport {
   readonly resealed: number;
   /** Sealed with the present one already. */
   readonly current: number;
-  /** `kid`s that neither key-encryption key opens. While there are any, the previous one may still be missed. */
+  /** Names of what neither key-encryption key opens. While there are any, the previous one may still be missed. */
   readonly unreadable: readonly string[];
 }
 
@@ -151,25 +169,20 @@ interface ResealPlan extends ResealReport {
   readonly statements: readonly Statement[];
 }
 
-/** How the keys of one purpose are sealed anew. A row that changes meanwhile keeps what it has. `now` in ms. */
+/** How texts are sealed anew. */
 export async function reseal(
-  keyring: Keyring,
-  now: number,
+  texts: readonly SealedText[],
+  keks: SealingKeys,
   randomBytes: (length: number) => Uint8Array<ArrayBuffer>,
 ): Promise<ResealPlan> {
-  const keks = await keyring.sealingKeys();
   const statements: Statement[] = [];
   let current = 0;
   const unreadable: string[] = [];
-  for (const row of await keyring.rows(now)) {
-    if (row.revokedAt !== null) continue;
-    const opened = await unsealWith(keks, row, row.sealed);
-    if (opened === undefined) unreadable.push(row.kid);
+  for (const { label, sealed, replace } of texts) {
+    const opened = await unsealWith(keks, label, sealed);
+    if (opened === undefined) unreadable.push(label.kid);
     else if (opened.by === 'current') current += 1;
-    else {
-      const sealed = await seal(keks.current, row, opened.jwk, randomBytes);
-      statements.push(keyring.keys.reseal(row.kid, row.sealed, sealed));
-    }
+    else statements.push(replace(await sealText(keks.current, label, opened.text, randomBytes)));
   }
   return { statements, resealed: statements.length, current, unreadable };
 }

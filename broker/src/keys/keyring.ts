@@ -18,7 +18,7 @@ import {
   type JWK,
 } from 'jose';
 import { isPublished, type KeySchedule, SIGNER_CACHE_MS, SIGNING, stateOf } from './schedule.ts';
-import { importKeyEncryptionKey, type SealingKeys, seal, unsealWith } from './seal.ts';
+import { importKeyEncryptionKey, readPrivateJwk, type SealingKeys, seal, unsealWith } from './seal.ts';
 
 interface KeyringPorts {
   readonly control: Pick<ControlStore, 'keys' | 'change'>;
@@ -120,7 +120,7 @@ export function createKeyring(ports: KeyringPorts) {
     const last = compared?.revoked ?? [];
     try {
       compared = {
-        revoked: await within(COMPARISON_MS, ports.record.revocations.revokedKeys(now)),
+        revoked: await within(COMPARISON_MS, ports.record.revocations.revokedKeys()),
         at: now,
       };
     } catch (error) {
@@ -175,7 +175,7 @@ export function createKeyring(ports: KeyringPorts) {
     const [revoked, found] = [await revokedInRecord(now), await control.keys.list(purpose)];
     const active = found.find((row) => revoked.includes(row.kid) && stateOf(row, now) === SIGNING);
     if (active !== undefined)
-      return `key ${active.kid} is revoked or locked in the record database: revoke it here, too, or lift its lock`;
+      return `key ${active.kid} is revoked in the record database: revoke it here, too`;
     return keys.length === 0 ? 'no key opens with KEK or KEK_PREVIOUS' : 'no key is active';
   }
 
@@ -266,7 +266,8 @@ async function makeKey(
  */
 async function openKey(keks: SealingKeys, row: SigningKeyRow): Promise<KeyMaterial | undefined> {
   const alg = TicketAlgorithm.safeParse(row.alg);
-  const privateJwk = (await unsealWith(keks, row, row.sealed))?.jwk;
+  const opened = await unsealWith(keks, row, row.sealed);
+  const privateJwk = opened === undefined ? undefined : readPrivateJwk(opened.text);
   if (!alg.success || privateJwk === undefined) return undefined;
   const { d: _private, ...publicMembers } = privateJwk;
   const kid = KeyId.parse(await calculateJwkThumbprint(publicMembers));

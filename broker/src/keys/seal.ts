@@ -1,8 +1,9 @@
+import { parseJson } from '@agent-ticket/shared/parse-json.ts';
 import { base64url, type JWK } from 'jose';
 import * as z from 'zod';
 
-/** What a sealed key is bound to: moved to another row, or relabelled, it no longer opens. */
-interface KeyLabel {
+/** What a sealed text is bound to: moved to another row, or relabelled, it no longer opens. */
+export interface SealLabel {
   readonly kid: string;
   readonly alg: string;
   readonly purpose: string;
@@ -22,28 +23,27 @@ const PrivateJwk = z.object({
 export const importKeyEncryptionKey = (raw: Uint8Array<ArrayBuffer>): Promise<CryptoKey> =>
   crypto.subtle.importKey('raw', raw, 'AES-GCM', false, ['encrypt', 'decrypt']);
 
-const labelBytes = ({ kid, alg, purpose }: KeyLabel): Uint8Array<ArrayBuffer> =>
+const labelBytes = ({ kid, alg, purpose }: SealLabel): Uint8Array<ArrayBuffer> =>
   new Uint8Array(new TextEncoder().encode(JSON.stringify([purpose, alg, kid])));
 
-/** Encrypts a private JWK for rest. The label is authenticated with it. */
-export async function seal(
+/** Encrypts a text for rest. The label is authenticated with it. */
+export async function sealText(
   kek: CryptoKey,
-  label: KeyLabel,
-  privateJwk: JWK,
+  label: SealLabel,
+  text: string,
   randomBytes: (length: number) => Uint8Array<ArrayBuffer>,
 ): Promise<string> {
   const iv = randomBytes(NONCE_BYTES);
-  const plain = new TextEncoder().encode(JSON.stringify(privateJwk));
   const sealed = await crypto.subtle.encrypt(
     { name: 'AES-GCM', iv, additionalData: labelBytes(label) },
     kek,
-    plain,
+    new TextEncoder().encode(text),
   );
   return `${base64url.encode(iv)}.${base64url.encode(new Uint8Array(sealed))}`;
 }
 
-/** The private JWK, or `undefined` for text that this key-encryption key did not seal under this label. */
-export async function unseal(kek: CryptoKey, label: KeyLabel, sealed: string): Promise<JWK | undefined> {
+/** The text, or `undefined` for what this key-encryption key did not seal under this label. */
+async function unsealText(kek: CryptoKey, label: SealLabel, sealed: string): Promise<string | undefined> {
   const [nonce = '', body = ''] = sealed.split('.');
   try {
     const iv = new Uint8Array(base64url.decode(nonce));
@@ -53,10 +53,7 @@ export async function unseal(kek: CryptoKey, label: KeyLabel, sealed: string): P
       kek,
       data,
     );
-    const jwk = PrivateJwk.safeParse(JSON.parse(new TextDecoder().decode(plain)));
-    if (!jwk.success) return undefined;
-    const { y, ...members } = jwk.data;
-    return y === undefined ? members : { ...members, y };
+    return new TextDecoder().decode(plain);
   } catch (error) {
     // WebCrypto says "operation failed" for a wrong key or tag; a bad encoding is a SyntaxError or TypeError.
     if (error instanceof DOMException || error instanceof SyntaxError || error instanceof TypeError)
@@ -65,7 +62,29 @@ export async function unseal(kek: CryptoKey, label: KeyLabel, sealed: string): P
   }
 }
 
-/** Keys that seal keys. Whatever is sealed anew is sealed with `current`; `previous` only opens. */
+/** {@link sealText} of a private JWK. */
+export const seal = (
+  kek: CryptoKey,
+  label: SealLabel,
+  privateJwk: JWK,
+  randomBytes: (length: number) => Uint8Array<ArrayBuffer>,
+): Promise<string> => sealText(kek, label, JSON.stringify(privateJwk), randomBytes);
+
+/** The private JWK, or `undefined` for text that this key-encryption key did not seal under this label. */
+export async function unseal(kek: CryptoKey, label: SealLabel, sealed: string): Promise<JWK | undefined> {
+  const text = await unsealText(kek, label, sealed);
+  return text === undefined ? undefined : readPrivateJwk(text);
+}
+
+/** `undefined` for a text that is no private JWK. */
+export function readPrivateJwk(text: string): JWK | undefined {
+  const jwk = PrivateJwk.safeParse(parseJson(text));
+  if (!jwk.success) return undefined;
+  const { y, ...members } = jwk.data;
+  return y === undefined ? members : { ...members, y };
+}
+
+/** Keys that seal keys and secrets. Whatever is sealed anew is sealed with `current`; `previous` only opens. */
 export interface SealingKeys {
   readonly current: CryptoKey;
   readonly previous?: CryptoKey;
@@ -74,11 +93,11 @@ export interface SealingKeys {
 /** Opens with whichever key fits, and says which. */
 export async function unsealWith(
   { current, previous }: SealingKeys,
-  label: KeyLabel,
+  label: SealLabel,
   sealed: string,
-): Promise<{ readonly jwk: JWK; readonly by: keyof SealingKeys } | undefined> {
-  const jwk = await unseal(current, label, sealed);
-  if (jwk !== undefined) return { jwk, by: 'current' };
-  const old = previous === undefined ? undefined : await unseal(previous, label, sealed);
-  return old === undefined ? undefined : { jwk: old, by: 'previous' };
+): Promise<{ readonly text: string; readonly by: keyof SealingKeys } | undefined> {
+  const text = await unsealText(current, label, sealed);
+  if (text !== undefined) return { text, by: 'current' };
+  const old = previous === undefined ? undefined : await unsealText(previous, label, sealed);
+  return old === undefined ? undefined : { text: old, by: 'previous' };
 }

@@ -45,6 +45,17 @@ export async function exchange(
   context: RequestContext,
   ports: ExchangePorts,
 ): Promise<Exchanged<TicketAnswer>> {
+  const exchanged = await exchangeOne(credential, request, context, ports);
+  measureExchange([request], [exchanged.outcome], context, ports);
+  return exchanged;
+}
+
+async function exchangeOne(
+  credential: Credential,
+  request: TicketRequest,
+  context: RequestContext,
+  ports: ExchangePorts,
+): Promise<Exchanged<TicketAnswer>> {
   const { now, ipAddress } = context;
   if (!isUnverified(credential) && isSpent(credential, now))
     return { outcome: err('credential_expired'), rate: null };
@@ -73,6 +84,37 @@ export async function exchange(
  * of the whole. A key that has changed meanwhile costs one hop more, and so does a claim that may lapse.
  */
 export async function exchangeBatch(
+  credential: Credential,
+  requests: readonly TicketRequest[],
+  context: RequestContext,
+  ports: ExchangePorts,
+): Promise<Exchanged<readonly Outcome<TicketAnswer>[]>> {
+  const exchanged = await exchangeAll(credential, requests, context, ports);
+  const { outcome } = exchanged;
+  measureExchange(requests, outcome.ok ? outcome.value : requests.map(() => outcome), context, ports);
+  return exchanged;
+}
+
+/** Counts decisions, and the time of their one exchange. An agent that is none of the registry has no series. */
+function measureExchange(
+  requests: readonly TicketRequest[],
+  outcomes: readonly Outcome<TicketAnswer>[],
+  { now }: RequestContext,
+  { clock, measure, registry }: ExchangePorts,
+): void {
+  for (const [index, outcome] of outcomes.entries()) {
+    const slug = requests[index]?.agent;
+    const agent = registry.some((entry) => entry.slug === slug) ? slug : undefined;
+    measure('tickets_total', {
+      outcome: outcome.ok ? 'issued' : 'denied',
+      ...(outcome.ok ? {} : { code: outcome.denial.reason }),
+      ...(agent === undefined ? {} : { agent }),
+    });
+  }
+  measure('mint_seconds', {}, Math.max(0, clock() - now) / 1000);
+}
+
+async function exchangeAll(
   credential: Credential,
   requests: readonly TicketRequest[],
   context: RequestContext,

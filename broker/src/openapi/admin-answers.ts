@@ -21,6 +21,7 @@ import {
   Session,
   SigningKey,
   TargetView,
+  Webhook,
 } from './shapes.ts';
 
 /** The answers of the operator's routes, by method and path of the row. */
@@ -188,4 +189,37 @@ export const ADMIN_ANSWERS: Readonly<Record<string, BrokerAnswers>> = {
     answers: { 200: z.strictObject({ accepted: Seal, fault: SealState }) },
     errors: [409],
   },
+  'GET /admin/webhooks': {
+    summary: 'List receivers of audit events, newest first, with the state of their deliveries',
+    answers: { 200: pageOf(Webhook) },
+  },
+  'POST /admin/webhooks': {
+    summary: 'Send the audit events from now on to a receiver, signed by Standard Webhooks',
+    description:
+      'The secret is shown only once. With an audience the receiver gets CAEP session-revoked in security event tokens. The caller needs `audit:read`, too.',
+    members: {
+      audience: 'of the security event tokens that it gets in place of webhooks',
+      authorization: 'value of the Authorization header for a receiver of tokens',
+    },
+    answers: { 201: z.strictObject({ ...Webhook.shape, secret: z.string().nullable() }) },
+  },
+  'POST /admin/webhooks/:id/test': {
+    summary: 'Send a test message to a receiver now',
+    answers: {
+      200: z.strictObject({
+        delivered: z.boolean(),
+        status: z.int().nullable(),
+        fault: z.string().nullable(),
+      }),
+    },
+  },
+  'POST /admin/webhooks/:id/redeliver': {
+    summary: 'Send events again from a place of the log on, or leave some out',
+    members: {
+      after: 'number of an event; deliveries go on with the next one',
+      from: 'deliveries go on with what was sealed from then on',
+    },
+    answers: { 200: Webhook },
+  },
+  'DELETE /admin/webhooks/:id': { summary: 'Delete a receiver', answers: { 200: Webhook } },
 };

@@ -128,6 +128,18 @@ export const ANSWERS: Readonly<Record<string, BrokerAnswers>> = {
     errors: [404],
     errorBody: 'oauth',
   },
+  'POST /caep/events': {
+    summary: 'A security event token of a transmitter (RFC 8935); session-revoked of CAEP signs a person out',
+    description: 'The body is the token, of the type application/secevent+jwt.',
+    answers: { 202: null },
+    errors: [404, 413, 415],
+    errorBody: 'security-event',
+  },
+  'GET /metrics': {
+    summary: 'The series of this process as Prometheus text, on Node',
+    answers: { 200: { media: 'text/plain' } },
+    errors: [404],
+  },
   'GET /me': {
     summary: 'Show the principal of the caller, and its permissions',
     answers: {

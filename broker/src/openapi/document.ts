@@ -2,7 +2,7 @@ import { ErrorBody, type Operation, openApiDocument } from '@agent-ticket/shared
 import type { Route } from '../runtime/call.ts';
 import { ANSWERS } from './answers.ts';
 import { MEMBERS } from './members.ts';
-import { type BrokerAnswers, OAuthErrorBody, ReadinessErrorBody } from './shapes.ts';
+import { type BrokerAnswers, OAuthErrorBody, ReadinessErrorBody, SecurityEventErrorBody } from './shapes.ts';
 
 /** Statuses of refusals that follow from a row: every call of its kind may get them. */
 function errorsOf(route: Route, { errors = [], form }: BrokerAnswers): number[] {
@@ -25,6 +25,7 @@ function errorBodyOf(status: number, { errorBody }: BrokerAnswers) {
   // Readiness has details only if its queries succeeded. A route that is not configured answers as one that does not
   // exist.
   if (errorBody === 'readiness') return status === 503 ? ReadinessErrorBody : ErrorBody;
+  if (errorBody === 'security-event') return status === 400 ? SecurityEventErrorBody : ErrorBody;
   return errorBody === 'oauth' && status !== 404 ? OAuthErrorBody : ErrorBody;
 }
 

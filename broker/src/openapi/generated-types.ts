@@ -207,6 +207,26 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/caep/events": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * A security event token of a transmitter (RFC 8935); session-revoked of CAEP signs a person out
+         * @description The body is the token, of the type application/secevent+jwt.
+         */
+        readonly post: operations["postCaepEvents"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/me": {
         readonly parameters: {
             readonly query?: never;
@@ -831,6 +851,110 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/admin/webhooks": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * List receivers of audit events, newest first, with the state of their deliveries
+         * @description Needs the permission `audit:read`.
+         */
+        readonly get: operations["getAdminWebhooks"];
+        readonly put?: never;
+        /**
+         * Send the audit events from now on to a receiver, signed by Standard Webhooks
+         * @description The secret is shown only once. With an audience the receiver gets CAEP session-revoked in security event tokens. The caller needs `audit:read`, too. Needs the permission `webhooks:write`.
+         */
+        readonly post: operations["postAdminWebhooks"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/admin/webhooks/{id}/test": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Send a test message to a receiver now
+         * @description Needs the permission `webhooks:write`.
+         */
+        readonly post: operations["postAdminWebhooksIdTest"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/admin/webhooks/{id}/redeliver": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Send events again from a place of the log on, or leave some out
+         * @description Needs the permission `webhooks:write`.
+         */
+        readonly post: operations["postAdminWebhooksIdRedeliver"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/admin/webhooks/{id}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        readonly post?: never;
+        /**
+         * Delete a receiver
+         * @description Needs the permission `webhooks:write`.
+         */
+        readonly delete: operations["deleteAdminWebhooksId"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/metrics": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * The series of this process as Prometheus text, on Node
+         * @description Needs the permission `metrics:read`.
+         */
+        readonly get: operations["getMetrics"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/openapi.json": {
         readonly parameters: {
             readonly query?: never;
@@ -919,6 +1043,17 @@ export interface components {
         readonly OAuthError: {
             readonly error: string;
             readonly error_description: string;
+        };
+        readonly SecurityEventError: {
+            readonly error: {
+                /** @enum {string} */
+                readonly code: "BAD_REQUEST" | "UNAUTHORIZED" | "TOKEN_EXPIRED" | "FORBIDDEN" | "NOT_FOUND" | "METHOD_NOT_ALLOWED" | "CONFLICT" | "PAYLOAD_TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "RATE_LIMITED" | "INTERNAL" | "UNAVAILABLE";
+                readonly message: string;
+                /** Format: uuid */
+                readonly request_id: string;
+            };
+            readonly err: string;
+            readonly description: string;
         };
         readonly Caller: {
             readonly principal: string;
@@ -1156,7 +1291,7 @@ export interface components {
             /** Format: date-time */
             readonly at: string;
             /** @enum {string} */
-            readonly type: "ticket.issued" | "ticket.denied" | "ticket.used" | "ticket.replayed" | "ticket.revoked" | "session.opened" | "session.renewed" | "session.closed" | "session.terminated" | "callback.used" | "worker.called" | "rpc.denied" | "rate.limited" | "key.created" | "key.rotated" | "key.revoked" | "key.resealed" | "service_token.created" | "service_token.rotated" | "service_token.revoked" | "grant.created" | "grant.deleted" | "lock.created" | "lock.lifted" | "agent.deleted" | "login.succeeded" | "login.ended" | "principal.forgotten" | "admin.read" | "audit.purged" | "audit.accepted";
+            readonly type: "ticket.issued" | "ticket.denied" | "ticket.used" | "ticket.replayed" | "ticket.revoked" | "session.opened" | "session.renewed" | "session.closed" | "session.terminated" | "callback.used" | "worker.called" | "rpc.denied" | "rate.limited" | "key.created" | "key.rotated" | "key.revoked" | "key.resealed" | "service_token.created" | "service_token.rotated" | "service_token.revoked" | "grant.created" | "grant.deleted" | "lock.created" | "lock.lifted" | "agent.deleted" | "webhook.created" | "webhook.redelivered" | "webhook.deleted" | "login.succeeded" | "login.ended" | "principal.forgotten" | "admin.read" | "audit.purged" | "audit.accepted";
             /** @enum {string} */
             readonly outcome: "success" | "denied";
             readonly code: string | null;
@@ -1188,6 +1323,25 @@ export interface components {
             readonly n: number;
             readonly through: number;
             readonly hash: string;
+        };
+        readonly Webhook: {
+            /** Format: uuid */
+            readonly id: string;
+            readonly name: string;
+            readonly url: string;
+            readonly types: readonly ("ticket.issued" | "ticket.denied" | "ticket.used" | "ticket.replayed" | "ticket.revoked" | "session.opened" | "session.renewed" | "session.closed" | "session.terminated" | "callback.used" | "worker.called" | "rpc.denied" | "rate.limited" | "key.created" | "key.rotated" | "key.revoked" | "key.resealed" | "service_token.created" | "service_token.rotated" | "service_token.revoked" | "grant.created" | "grant.deleted" | "lock.created" | "lock.lifted" | "agent.deleted" | "webhook.created" | "webhook.redelivered" | "webhook.deleted" | "login.succeeded" | "login.ended" | "principal.forgotten" | "admin.read" | "audit.purged" | "audit.accepted")[] | null;
+            readonly audience: string | null;
+            readonly created_by: string;
+            /** Format: date-time */
+            readonly created_at: string;
+            readonly delivered_through: number;
+            readonly events_waiting: number;
+            readonly events_skipped: number;
+            readonly last_tried_at: string | null;
+            readonly last_status: number | null;
+            readonly last_fault: string | null;
+            readonly failing_since: string | null;
+            readonly next_try_at: string | null;
         };
         readonly NotReady: {
             readonly error: {
@@ -1359,6 +1513,15 @@ export interface components {
                 readonly "application/json": components["schemas"]["OAuthError"];
             };
         };
+        /** @description the request is not valid */
+        readonly SecurityEventError400: {
+            headers: {
+                readonly [name: string]: unknown;
+            };
+            content: {
+                readonly "application/json": components["schemas"]["SecurityEventError"];
+            };
+        };
         /** @description the resource is in another state */
         readonly Error409: {
             headers: {
@@ -1386,6 +1549,7 @@ export interface components {
 export type Error = components['schemas']['Error'];
 export type Ticket = components['schemas']['Ticket'];
 export type OAuthError = components['schemas']['OAuthError'];
+export type SecurityEventError = components['schemas']['SecurityEventError'];
 export type Caller = components['schemas']['Caller'];
 export type Explanation = components['schemas']['Explanation'];
 export type OfferedAgent = components['schemas']['OfferedAgent'];
@@ -1405,6 +1569,7 @@ export type StatsRow = components['schemas']['StatsRow'];
 export type AuditEvent = components['schemas']['AuditEvent'];
 export type Checkpoint = components['schemas']['Checkpoint'];
 export type Seal = components['schemas']['Seal'];
+export type Webhook = components['schemas']['Webhook'];
 export type NotReady = components['schemas']['NotReady'];
 export type ResponseError400 = components['responses']['Error400'];
 export type ResponseError403 = components['responses']['Error403'];
@@ -1422,6 +1587,7 @@ export type ResponseOAuthError413 = components['responses']['OAuthError413'];
 export type ResponseOAuthError429 = components['responses']['OAuthError429'];
 export type ResponseOAuthError500 = components['responses']['OAuthError500'];
 export type ResponseOAuthError503 = components['responses']['OAuthError503'];
+export type ResponseSecurityEventError400 = components['responses']['SecurityEventError400'];
 export type ResponseError409 = components['responses']['Error409'];
 export type ResponseNotReady503 = components['responses']['NotReady503'];
 export type $defs = Record<string, never>;
@@ -1889,6 +2055,32 @@ export interface operations {
             readonly 429: components["responses"]["OAuthError429"];
             readonly 500: components["responses"]["OAuthError500"];
             readonly 503: components["responses"]["OAuthError503"];
+        };
+    };
+    readonly postCaepEvents: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description done; some live sessions have not been notified yet */
+            readonly 202: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
+            readonly 400: components["responses"]["SecurityEventError400"];
+            readonly 403: components["responses"]["Error403"];
+            readonly 404: components["responses"]["Error404"];
+            readonly 413: components["responses"]["Error413"];
+            readonly 415: components["responses"]["Error415"];
+            readonly 429: components["responses"]["Error429"];
+            readonly 500: components["responses"]["Error500"];
+            readonly 503: components["responses"]["Error503"];
         };
     };
     readonly getMe: {
@@ -3534,7 +3726,7 @@ export interface operations {
                 /** @description name of the instance */
                 readonly instance?: string;
                 /** @description type of the event, such as ticket.denied */
-                readonly type?: "ticket.issued" | "ticket.denied" | "ticket.used" | "ticket.replayed" | "ticket.revoked" | "session.opened" | "session.renewed" | "session.closed" | "session.terminated" | "callback.used" | "worker.called" | "rpc.denied" | "rate.limited" | "key.created" | "key.rotated" | "key.revoked" | "key.resealed" | "service_token.created" | "service_token.rotated" | "service_token.revoked" | "grant.created" | "grant.deleted" | "lock.created" | "lock.lifted" | "agent.deleted" | "login.succeeded" | "login.ended" | "principal.forgotten" | "admin.read" | "audit.purged" | "audit.accepted";
+                readonly type?: "ticket.issued" | "ticket.denied" | "ticket.used" | "ticket.replayed" | "ticket.revoked" | "session.opened" | "session.renewed" | "session.closed" | "session.terminated" | "callback.used" | "worker.called" | "rpc.denied" | "rate.limited" | "key.created" | "key.rotated" | "key.revoked" | "key.resealed" | "service_token.created" | "service_token.rotated" | "service_token.revoked" | "grant.created" | "grant.deleted" | "lock.created" | "lock.lifted" | "agent.deleted" | "webhook.created" | "webhook.redelivered" | "webhook.deleted" | "login.succeeded" | "login.ended" | "principal.forgotten" | "admin.read" | "audit.purged" | "audit.accepted";
                 /** @description how it ended */
                 readonly outcome?: "success" | "denied";
                 /** @description code of a refusal, such as grant_missing */
@@ -3715,6 +3907,242 @@ export interface operations {
             readonly 409: components["responses"]["Error409"];
             readonly 413: components["responses"]["Error413"];
             readonly 415: components["responses"]["Error415"];
+            readonly 429: components["responses"]["Error429"];
+            readonly 500: components["responses"]["Error500"];
+            readonly 503: components["responses"]["Error503"];
+        };
+    };
+    readonly getAdminWebhooks: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description the most items of the page */
+                readonly limit?: number;
+                /** @description `next_cursor` of the page before */
+                readonly cursor?: string;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        readonly items: readonly components["schemas"]["Webhook"][];
+                        readonly next_cursor: string | null;
+                    };
+                };
+            };
+            readonly 400: components["responses"]["Error400"];
+            readonly 401: components["responses"]["Error401"];
+            readonly 403: components["responses"]["Error403"];
+            readonly 429: components["responses"]["Error429"];
+            readonly 500: components["responses"]["Error500"];
+            readonly 503: components["responses"]["Error503"];
+        };
+    };
+    readonly postAdminWebhooks: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": {
+                    /** @description name for operators */
+                    readonly name: string;
+                    /** @description address, https */
+                    readonly url: string;
+                    /** @description types of events; left out: all */
+                    readonly types?: readonly ("ticket.issued" | "ticket.denied" | "ticket.used" | "ticket.replayed" | "ticket.revoked" | "session.opened" | "session.renewed" | "session.closed" | "session.terminated" | "callback.used" | "worker.called" | "rpc.denied" | "rate.limited" | "key.created" | "key.rotated" | "key.revoked" | "key.resealed" | "service_token.created" | "service_token.rotated" | "service_token.revoked" | "grant.created" | "grant.deleted" | "lock.created" | "lock.lifted" | "agent.deleted" | "webhook.created" | "webhook.redelivered" | "webhook.deleted" | "login.succeeded" | "login.ended" | "principal.forgotten" | "admin.read" | "audit.purged" | "audit.accepted")[];
+                    /** @description of the security event tokens that it gets in place of webhooks */
+                    readonly audience?: string;
+                    /** @description value of the Authorization header for a receiver of tokens */
+                    readonly authorization?: string;
+                };
+            };
+        };
+        readonly responses: {
+            /** @description made */
+            readonly 201: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        /** Format: uuid */
+                        readonly id: string;
+                        readonly name: string;
+                        readonly url: string;
+                        readonly types: readonly ("ticket.issued" | "ticket.denied" | "ticket.used" | "ticket.replayed" | "ticket.revoked" | "session.opened" | "session.renewed" | "session.closed" | "session.terminated" | "callback.used" | "worker.called" | "rpc.denied" | "rate.limited" | "key.created" | "key.rotated" | "key.revoked" | "key.resealed" | "service_token.created" | "service_token.rotated" | "service_token.revoked" | "grant.created" | "grant.deleted" | "lock.created" | "lock.lifted" | "agent.deleted" | "webhook.created" | "webhook.redelivered" | "webhook.deleted" | "login.succeeded" | "login.ended" | "principal.forgotten" | "admin.read" | "audit.purged" | "audit.accepted")[] | null;
+                        readonly audience: string | null;
+                        readonly created_by: string;
+                        /** Format: date-time */
+                        readonly created_at: string;
+                        readonly delivered_through: number;
+                        readonly events_waiting: number;
+                        readonly events_skipped: number;
+                        readonly last_tried_at: string | null;
+                        readonly last_status: number | null;
+                        readonly last_fault: string | null;
+                        readonly failing_since: string | null;
+                        readonly next_try_at: string | null;
+                        readonly secret: string | null;
+                    };
+                };
+            };
+            readonly 400: components["responses"]["Error400"];
+            readonly 401: components["responses"]["Error401"];
+            readonly 403: components["responses"]["Error403"];
+            readonly 413: components["responses"]["Error413"];
+            readonly 415: components["responses"]["Error415"];
+            readonly 429: components["responses"]["Error429"];
+            readonly 500: components["responses"]["Error500"];
+            readonly 503: components["responses"]["Error503"];
+        };
+    };
+    readonly postAdminWebhooksIdTest: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description id, from the list */
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        readonly delivered: boolean;
+                        readonly status: number | null;
+                        readonly fault: string | null;
+                    };
+                };
+            };
+            readonly 400: components["responses"]["Error400"];
+            readonly 401: components["responses"]["Error401"];
+            readonly 403: components["responses"]["Error403"];
+            readonly 404: components["responses"]["Error404"];
+            readonly 429: components["responses"]["Error429"];
+            readonly 500: components["responses"]["Error500"];
+            readonly 503: components["responses"]["Error503"];
+        };
+    };
+    readonly postAdminWebhooksIdRedeliver: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description id, from the list */
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": {
+                    /** @description number of an event; deliveries go on with the next one */
+                    readonly after?: number;
+                    /**
+                     * Format: date-time
+                     * @description deliveries go on with what was sealed from then on
+                     */
+                    readonly from?: string;
+                    /** @description reason, for the audit log */
+                    readonly reason?: string;
+                };
+            };
+        };
+        readonly responses: {
+            /** @description done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            readonly 400: components["responses"]["Error400"];
+            readonly 401: components["responses"]["Error401"];
+            readonly 403: components["responses"]["Error403"];
+            readonly 404: components["responses"]["Error404"];
+            readonly 413: components["responses"]["Error413"];
+            readonly 415: components["responses"]["Error415"];
+            readonly 429: components["responses"]["Error429"];
+            readonly 500: components["responses"]["Error500"];
+            readonly 503: components["responses"]["Error503"];
+        };
+    };
+    readonly deleteAdminWebhooksId: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description reason, for the audit log */
+                readonly reason?: string;
+            };
+            readonly header?: never;
+            readonly path: {
+                /** @description id, from the list */
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            readonly 400: components["responses"]["Error400"];
+            readonly 401: components["responses"]["Error401"];
+            readonly 403: components["responses"]["Error403"];
+            readonly 404: components["responses"]["Error404"];
+            readonly 429: components["responses"]["Error429"];
+            readonly 500: components["responses"]["Error500"];
+            readonly 503: components["responses"]["Error503"];
+        };
+    };
+    readonly getMetrics: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "text/plain": string;
+                };
+            };
+            readonly 400: components["responses"]["Error400"];
+            readonly 401: components["responses"]["Error401"];
+            readonly 403: components["responses"]["Error403"];
+            readonly 404: components["responses"]["Error404"];
             readonly 429: components["responses"]["Error429"];
             readonly 500: components["responses"]["Error500"];
             readonly 503: components["responses"]["Error503"];

@@ -66,4 +66,6 @@ export const MEMBERS: Readonly<Record<string, string>> = {
   token_type_hint: 'ignored',
   transport: 'what the ticket opens',
   type: 'type of the event, such as ticket.denied',
+  types: 'types of events; left out: all',
+  url: 'address, https',
 };

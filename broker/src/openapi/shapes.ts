@@ -8,7 +8,7 @@ import * as z from 'zod';
 
 export interface BrokerAnswers extends RouteAnswers {
   /** The shape of a refusal; left out: {@link ErrorBody}. */
-  readonly errorBody?: 'oauth' | 'readiness';
+  readonly errorBody?: 'oauth' | 'readiness' | 'security-event';
 }
 
 export const HTML: Text = { media: 'text/html' };
@@ -22,6 +22,11 @@ export const Count = z.int().nonnegative();
 export const OAuthErrorBody = z
   .strictObject({ error: z.string(), error_description: z.string() })
   .meta({ id: 'OAuthError' });
+
+/** RFC 8935 §2.3, beside the members of every refusal. */
+export const SecurityEventErrorBody = z
+  .strictObject({ ...ErrorBody.shape, err: z.string(), description: z.string() })
+  .meta({ id: 'SecurityEventError' });
 
 export const pageOf = (item: z.ZodType) =>
   z.strictObject({ items: z.array(item), next_cursor: z.string().nullable() });
@@ -208,3 +213,22 @@ export const Checkpoint = z
 
 /** The end of the audit log. */
 export const Seal = z.strictObject({ n: Count, through: Count, hash: z.string() }).meta({ id: 'Seal' });
+export const Webhook = z
+  .strictObject({
+    id: z.uuid(),
+    name: z.string(),
+    url: z.string(),
+    types: z.array(z.enum(AUDIT_TYPES)).nullable(),
+    audience: z.string().nullable(),
+    created_by: PrincipalName,
+    created_at: Moment,
+    delivered_through: Count,
+    events_waiting: Count,
+    events_skipped: Count,
+    last_tried_at: Moment.nullable(),
+    last_status: z.int().nullable(),
+    last_fault: z.string().nullable(),
+    failing_since: Moment.nullable(),
+    next_try_at: Moment.nullable(),
+  })
+  .meta({ id: 'Webhook' });

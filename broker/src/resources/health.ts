@@ -24,7 +24,7 @@ type Measure<T> = (ports: BrokerPorts, now: number) => Promise<T>;
  * One measurement serves every request for so long, after the first of this isolate: anybody may ask, and each
  * measurement asks databases and mint shards.
  */
-function cached<T>(everyMs: number, measure: Measure<T>): Measure<T> {
+export function cached<T>(everyMs: number, measure: Measure<T>): Measure<T> {
   const held = new WeakMap<BrokerPorts, { at: number; readonly value: T }>();
   return async (ports, now) => {
     const last = held.get(ports);
@@ -93,7 +93,7 @@ const answerNow = cached(ANSWER_MS, async (ports, now): Promise<HandlerResult> =
 const PROBE = { key: 'readyz', limit: Number.MAX_SAFE_INTEGER };
 
 /** The value, or the refusal while a database is away. Anything else that is thrown is a bug, here too. */
-async function attempt<T>(work: Promise<T>): Promise<Outcome<T>> {
+export async function attempt<T>(work: Promise<T>): Promise<Outcome<T>> {
   try {
     return ok(await within(STATEMENT_DEADLINE_MS, work));
   } catch (error) {
@@ -108,10 +108,10 @@ const unusableKeySets = ({ credentials: { access, auth0, oidc } }: BrokerPorts):
     .filter(({ keys }) => keys.isUnusable())
     .map(({ issuer }) => issuer.namespace);
 
-const known = <T>(outcome: Outcome<T>): T | undefined => (outcome.ok ? outcome.value : undefined);
+export const known = <T>(outcome: Outcome<T>): T | undefined => (outcome.ok ? outcome.value : undefined);
 
 /** Events on their way to the record database. Asks no database. */
-const waitingEvents = cached(BACKLOG_MS, async ({ shard }, now) => {
+export const waitingEvents = cached(BACKLOG_MS, async ({ shard }, now) => {
   const waiting = await shard.waiting?.();
   return {
     events_waiting: waiting?.events ?? 0,
@@ -123,7 +123,7 @@ const waitingEvents = cached(BACKLOG_MS, async ({ shard }, now) => {
 });
 
 /** Changes that wait for delivery, and the age of the last checkpoint; growing numbers name the part that does not run. */
-const waitingWork = cached(BACKLOG_MS, async ({ control, record }, now) => {
+export const waitingWork = cached(BACKLOG_MS, async ({ control, record }, now) => {
   const [changes, checkpoint] = await Promise.all([control.outbox.count(), record.checkpoints.newest()]);
   return { changes_waiting: changes, checkpoint_age: ageOf(checkpoint?.at, now) };
 });
@@ -166,5 +166,5 @@ const agreement = cached(BACKLOG_MS, async ({ control, registry, config }, now) 
 });
 
 /** In seconds; clocks may differ. */
-const ageOf = (at: number | undefined, now: number): number | null =>
+export const ageOf = (at: number | undefined, now: number): number | null =>
   at === undefined ? null : Math.max(0, Math.floor((now - at) / 1000));

@@ -8,13 +8,14 @@ import type { Answer } from '../http/context.ts';
 import { iso } from '../http/iso.ts';
 import { PAGE, pageOf, readPage } from '../http/page.ts';
 import { readParams, readQuery } from '../http/query.ts';
-import { reseal, revoke, rotate, rotationDetails } from '../keys/changes.ts';
+import { reseal, revoke, rotate, rotationDetails, sealedKeys } from '../keys/changes.ts';
 import type { Keyring } from '../keys/keyring.ts';
 import { isPublished, maxAgeOf, stateOf } from '../keys/schedule.ts';
 import { changePolicy, newRevocation, statusOf } from '../revocation/changes.ts';
 import { readBody } from '../runtime/body.ts';
 import type { Call, Handler } from '../runtime/call.ts';
 import type { BrokerPorts } from '../runtime/ports.ts';
+import { sealedSecrets } from '../webhooks/secret.ts';
 import { Reason, readReason, reasonOf } from './reason.ts';
 
 /** A JWK Set (RFC 7517 §5), public members only, with at most the lifetime that the publish lead is computed from. */
@@ -166,11 +167,10 @@ export const revokeKey: Handler = async (call) => {
 
 /**
  * Shows among the locks: an operator sees there why tickets of the key are refused. An audit key has one for its copy in
- * the record database, which outlives a restore of this one.
+ * the record database, which outlives a restore of this one. By its id it is no lock of an operator, and is never lifted.
  */
-const lockOf = ({ who, now, ports }: Call, kid: KeyId, reason = 'the key was revoked') =>
+const lockOf = ({ who, now }: Call, kid: KeyId, reason = 'the key was revoked') =>
   newRevocation({
-    id: ports.randomId(),
     target: { kind: 'key', kid },
     kind: 'any',
     code: 'locked',
@@ -186,20 +186,20 @@ const signingAnew = (ports: BrokerPorts) => ({
   keyring: { signer: (now: number) => ports.keyring.newestSigner(now) },
 });
 
-/** `POST /admin/keys/reseal`: seals every key with `KEK`, after which `KEK_PREVIOUS` is needed no more. */
+/** `POST /admin/keys/reseal`: seals every key and secret with `KEK`, after which `KEK_PREVIOUS` is needed no more. */
 export const resealKeys: Handler = async (call) => {
   const { now, ports } = call;
-  const ticket = await reseal(ports.keyring, now, ports.randomBytes);
-  const audit = await reseal(ports.auditKeyring, now, ports.randomBytes);
-  const body = {
-    resealed: ticket.resealed + audit.resealed,
-    current: ticket.current + audit.current,
-    unreadable: [...ticket.unreadable, ...audit.unreadable],
-  };
+  const { control, keyring, auditKeyring } = ports;
+  const texts = [
+    ...(await sealedKeys(keyring, now)),
+    ...(await sealedKeys(auditKeyring, now)),
+    ...(await sealedSecrets(control)),
+  ];
+  const { statements, ...body } = await reseal(texts, await keyring.sealingKeys(), ports.randomBytes);
   const details = { ...body, unreadable: body.unreadable.length };
   const event = auditEventOf(call, 'key.resealed', ports.randomId(), { details });
-  await changePolicy({ before: [...ticket.statements, ...audit.statements], event }, ports);
-  ports.keyring.forget();
-  ports.auditKeyring.forget();
+  await changePolicy({ before: statements, event }, ports);
+  keyring.forget();
+  auditKeyring.forget();
   return ok({ status: 200, body });
 };

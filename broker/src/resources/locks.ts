@@ -28,7 +28,9 @@ export const CreateLock = z.strictObject({
 });
 
 export const LockParams = z.object({ id: z.uuid() });
-const Place = z.strictObject({ createdAt: z.int(), id: z.uuid() });
+/** The id of the revocation of a key, which shows among the locks. */
+const KeyRevocationId = z.string().regex(/^any key:[A-Za-z0-9_-]{43}$/);
+const Place = z.strictObject({ createdAt: z.int(), id: z.union([LockParams.shape.id, KeyRevocationId]) });
 
 /** A lock is a revocation of the code `locked`. */
 type Lock = Omit<RevocationRow, 'rev'>;
@@ -88,14 +90,15 @@ const lastsFor = ({ kind }: Target) => (kind === 'ticket' ? {} : { until: null }
 export const liftLock: Handler = async (call) => {
   const { now, ports } = call;
   const { revocations } = ports.control;
+  const revoked = KeyRevocationId.safeParse(call.params.id);
+  if (revoked.success && (await revocations.find(revoked.data)) !== undefined)
+    return err('key_already_revoked', { hint: 'the key was revoked for good, and so its lock stays' });
   const params = readParams(call, LockParams);
   if (!params.ok) return params;
   const lock = await revocations.find(params.value.id);
   if (lock?.code !== 'locked') return err('lock_unknown');
   const target = readTargetName(lock.target);
   if (!isWithinAgents(call, target)) return err('lock_unknown');
-  if (target.kind === 'key' && (await isRevoked(target.kid, call)))
-    return err('key_already_revoked', { hint: 'the key was revoked for good, and so its lock stays' });
   const why = readReason(call.request);
   if (!why.ok) return why;
   return endResource(
@@ -110,12 +113,6 @@ export const liftLock: Handler = async (call) => {
     ports,
   );
 };
-
-async function isRevoked(kid: string, { ports }: Call): Promise<boolean> {
-  const { keys } = ports.control;
-  const all = [...(await keys.list('ticket')), ...(await keys.list('audit'))];
-  return all.some((row) => row.kid === kid && row.revokedAt !== null);
-}
 
 /** Whether a target lies within the agents that the caller's credential is limited to; people and keys never do. */
 export const isWithinAgents = ({ who }: Call, target: Target): boolean =>

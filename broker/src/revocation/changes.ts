@@ -75,8 +75,12 @@ export async function changePolicy(wanted: WantedChange, ports: ChangePorts): Pr
   const command = wanted.command ?? (ids.length === 0 ? undefined : ({ op: 'revoke', ids } as const));
   const row = await ports.control.change({ ...wanted, command, dueAt: ports.clock() + SEND_TIMEOUT_MS });
   if (row === undefined) return undefined;
+  for (const { kind } of wanted.revocations ?? []) ports.measure('revocations_total', { kind });
   try {
-    return await tryDeliver(row, ports);
+    const receipt = await tryDeliver(row, ports);
+    // One that some objects have not answered is late by an unknown time.
+    if (ids.length > 0 && isDone(receipt)) ports.measure('revocation_close_seconds', {}, receipt.ms / 1000);
+    return receipt;
   } catch (error) {
     // The change is durable: an outage of a database after it must not be reported as a failed change.
     if (!isOutage(error)) throw error;

@@ -17,9 +17,11 @@ import { readStrictJson } from '@agent-ticket/shared/strict-json.ts';
 import { readTargetName } from '@agent-ticket/shared/target.ts';
 import * as z from 'zod';
 import { type AgentWorker, commandedWorkers, type WorkersConfig, workerOf } from '../config/workers.ts';
+import type { Measure } from '../metrics/series.ts';
 import { addReceipts, type SendPorts, sendCommand } from './send-command.ts';
 
 export interface ChangePorts extends SendPorts {
+  readonly measure: Measure;
   readonly registry: AgentRegistry;
   readonly config: SendPorts['config'] & WorkersConfig;
   readonly control: ControlStore;

@@ -10,8 +10,8 @@ import type { CredentialPorts } from '../credentials/authenticate.ts';
 import { claimRuleFaults } from '../credentials/claim-rules.ts';
 import type { ForeignIssuer, IssuerWithKeys } from '../credentials/foreign-jwt.ts';
 import { knownPermissions } from '../credentials/permissions.ts';
+import { registeredKeys } from '../credentials/registered-keys.ts';
 import { digestSecret } from '../credentials/secret.ts';
-import { workloadKeys } from '../credentials/workload-keys.ts';
 import { createKeyring } from '../keys/keyring.ts';
 import type { BrokerPorts } from './ports.ts';
 
@@ -30,6 +30,9 @@ export interface Runtime
     | 'later'
     | 'log'
     | 'consoleFile'
+    | 'post'
+    | 'measure'
+    | 'metricsText'
   > {
   readonly control: ControlStore;
   readonly record: RecordStore;
@@ -76,8 +79,9 @@ export function compose(config: BrokerConfig, registry: AgentRegistry, runtime: 
 
 function credentialPorts(config: BrokerConfig, runtime: Runtime): CredentialPorts {
   const { control, fetch, randomId } = runtime;
+  const forKeys = { ...runtime, fetch: counted(runtime) };
   const { claimRules: rules, signIn, issuer } = config;
-  const auth0 = config.auth0.map((each) => withKeys(each, runtime));
+  const auth0 = config.auth0.map((each) => withKeys(each, forKeys));
   const ownOrigin = config.baseUrl ?? new URL(issuer).origin;
   // ID and logout tokens have the OAuth client as audience; only their keys are those of the tenant's access tokens.
   const tenantKeys = auth0.find((each) => each.issuer.issuer === signIn?.tenant.issuer)?.keys;
@@ -88,16 +92,17 @@ function credentialPorts(config: BrokerConfig, runtime: Runtime): CredentialPort
       later: runtime.later,
     },
     access: {
-      issuers: config.access.map((each) => withKeys(each, runtime)),
+      issuers: config.access.map((each) => withKeys(each, forKeys)),
       groups: createAccessGroups(runtime),
       rules,
     },
     auth0: { issuers: auth0, rules },
     oidc: {
-      issuers: config.oidc.map((each) => workloadKeys(each, runtime)),
+      issuers: config.oidc.map((each) => registeredKeys(each, forKeys)),
       rules,
       usedTokens: control.usedTokens,
     },
+    caep: config.caep.map((each) => registeredKeys(each, forKeys)),
     signIn:
       signIn === undefined || tenantKeys === undefined
         ? undefined
@@ -115,8 +120,25 @@ function credentialPorts(config: BrokerConfig, runtime: Runtime): CredentialPort
   };
 }
 
+/** The fetch of key sets, each counted by whether it was answered. */
+const counted =
+  ({ fetch, measure }: Pick<Runtime, 'fetch' | 'measure'>): Runtime['fetch'] =>
+  async (url, init) => {
+    try {
+      const answer = await fetch(url, init);
+      measure('key_fetches_total', { outcome: answer.status === 200 ? 'success' : 'error' });
+      return answer;
+    } catch (error) {
+      measure('key_fetches_total', { outcome: 'error' });
+      throw error;
+    }
+  };
+
 /** An issuer with a key cache of its own. */
-const withKeys = (issuer: ForeignIssuer, { fetch, clock, sleep }: Runtime): IssuerWithKeys => ({
+const withKeys = (
+  issuer: ForeignIssuer,
+  { fetch, clock, sleep }: Pick<Runtime, 'fetch' | 'clock' | 'sleep'>,
+): IssuerWithKeys => ({
   issuer,
   keys: createRemoteKeys(
     { fetchSet: (signal) => fetch(issuer.keysUrl, { signal }), clock, sleep },

@@ -1,3 +1,4 @@
+import { postByFetch } from '../webhooks/post.ts';
 import type { Runtime } from './compose.ts';
 
 /**
@@ -7,7 +8,7 @@ import type { Runtime } from './compose.ts';
  */
 export const openWeb = (
   ask: (url: URL, init: RequestInit) => Promise<Response> = (url, init) => fetch(url, init),
-): Pick<Runtime, 'sendControl' | 'fetch' | 'sleep' | 'clock' | 'randomId' | 'randomBytes'> => ({
+): Pick<Runtime, 'sendControl' | 'fetch' | 'post' | 'sleep' | 'clock' | 'randomId' | 'randomBytes'> => ({
   sendControl: (worker, token, signal) =>
     ask(new URL('/control', worker.url), {
       method: 'POST',
@@ -17,6 +18,7 @@ export const openWeb = (
     }),
   // A key document that moved is no key document: the address is configuration.
   fetch: (url, init) => fetch(url, { ...init, redirect: 'manual' }),
+  post: postByFetch((url, init) => fetch(url, init)),
   sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
   clock: () => Date.now(),
   randomId: () => crypto.randomUUID(),

@@ -2,8 +2,10 @@ import type { Anchor } from '../audit/anchor.ts';
 import type { BrokerConfig } from '../config/config.ts';
 import type { CredentialPorts } from '../credentials/authenticate.ts';
 import type { Keyring } from '../keys/keyring.ts';
+import type { Sample } from '../metrics/series.ts';
 import type { ExchangePorts } from '../mint/mint.ts';
 import type { MintPorts } from '../mint/shard.ts';
+import type { Post } from '../webhooks/post.ts';
 
 /** The dependencies of the broker's code on its runtime. */
 export interface BrokerPorts extends ExchangePorts, Pick<MintPorts, 'registry'> {
@@ -12,7 +14,11 @@ export interface BrokerPorts extends ExchangePorts, Pick<MintPorts, 'registry'> 
   readonly keyring: Keyring;
   /** Keys that sign checkpoints of the audit log, and nothing else. */
   readonly auditKeyring: Keyring;
+  /** The series of this process, where it writes them down for Prometheus; left out: they go elsewhere. */
+  readonly metricsText?: ((gauges: readonly Sample[]) => string) | undefined;
   readonly anchor: Anchor;
+  /** Sends a message to a receiver whose address an operator chose. */
+  readonly post: Post;
   /** A file of the operator's console by its name, with its `ETag`. Left out: this broker has no console. */
   readonly consoleFile?: ((name: string) => Promise<Response | undefined>) | undefined;
   /** One question to each database; rejects when it does not answer. */

@@ -11,16 +11,18 @@ import { compareSeal } from '../audit/seal.ts';
 import { isFull, sealAudit } from '../audit/sealer.ts';
 import { INSTANCE_WINDOW_MS, RATE_WINDOW_MS } from '../http/rate.ts';
 import { maintainKeys } from '../keys/maintenance.ts';
+import { measureGauges } from '../resources/metrics.ts';
 import { changePolicy, newRevocation } from '../revocation/changes.ts';
 import { flushOutbox, keepNumbersAhead, restoreCopies } from '../revocation/outbox.ts';
 import { compareRegistries, reconcileSessions } from '../revocation/send-command.ts';
+import { deliverEvents } from '../webhooks/deliver.ts';
 import type { BrokerPorts } from './ports.ts';
 import { yieldTurn } from './yield-turn.ts';
 
 /**
  * The tasks of each minute, on Workers by a cron trigger, on Node by a timer: deliver changes of the outbox, correct
- * sessions whose end was not reported, compare registries, rotate keys, seal the audit log, delete expired rows. Any
- * number of instances may run them concurrently. A step that fails runs again the next minute and does not prevent the
+ * sessions whose end was not reported, compare registries, rotate keys, seal the audit log, delete expired rows, send
+ * events to webhooks. Any number of instances may run them concurrently. A step that fails runs again the next minute and does not prevent the
  * other steps.
  */
 export async function runScheduled(ports: BrokerPorts): Promise<void> {
@@ -51,6 +53,9 @@ export async function runScheduled(ports: BrokerPorts): Promise<void> {
   await step('retention', ports, () => whileMore(ports, async () => (await purgeAudit(ports, now)) > 0));
   await step('sessions', ports, () => whileMore(ports, async () => (await purgeSessions(ports, now)) > 0));
   await step('expired', ports, () => purgeExpired(ports));
+  await step('metrics', ports, () => measureGauges(ports, now));
+  // The last, since it waits for others.
+  await step('webhooks', ports, () => deliverEvents(ports));
 }
 
 /**

@@ -6,13 +6,15 @@ import { changePolicy, newRevocation } from '../revocation/changes.ts';
 import type { Call } from '../runtime/call.ts';
 
 interface SignOut {
-  readonly by: 'logout' | 'back-channel';
+  readonly by: 'logout' | 'back-channel' | 'caep';
   /** The person who signs out; empty where the ended session is of nobody known here. */
   readonly principals: readonly PrincipalId[];
   /** The sign-in that ends; `undefined`: every one of the principals. */
   readonly login: string | undefined;
   /** Whether tickets and tokens that do not rest on the sign-in go on. Without a `login` they cannot. */
   readonly isLoginOnly?: boolean;
+  /** Credentials from until then are refused, in ms. Left out: from until now. */
+  readonly before?: number;
   /** Statements that end the sign-in where it is kept. */
   readonly ends: readonly Statement[];
 }
@@ -25,7 +27,7 @@ interface SignOut {
  * name it, and nothing else.
  */
 export async function signOut(
-  { by, principals, login, ends, isLoginOnly = false }: SignOut,
+  { by, principals, login, before, ends, isLoginOnly = false }: SignOut,
   call: Call,
 ): Promise<void> {
   const { now, ports } = call;
@@ -38,17 +40,20 @@ export async function signOut(
     by: principal ?? 'tenant',
     now,
   } as const;
-  const loginsBefore = login === undefined ? now : null;
+  const tokensBefore = before ?? now;
+  const loginsBefore = login === undefined ? tokensBefore : null;
   await changePolicy(
     {
       before: [
         ...ends,
         ...affected.map((id) =>
-          ports.control.principals.signOut({ id, tokensBefore: now, loginsBefore, keptUntil }),
+          ports.control.principals.signOut({ id, tokensBefore, loginsBefore, keptUntil }),
         ),
       ],
       event: {
-        ...auditEventOf(call, 'login.ended', ports.randomId(), { details: { by } }),
+        ...auditEventOf(call, 'login.ended', ports.randomId(), {
+          details: { by, ...(login === undefined && { every_sign_in: true }) },
+        }),
         principal,
       },
       revocations: [
@@ -57,8 +62,8 @@ export async function signOut(
             ...revocation,
             target: { kind: 'principal', id },
             kind: 'before',
-            // Where one login ends, the person's others go on, and get new tickets.
-            code: login === undefined ? 'session_terminated' : 'rights_changed',
+            // Where one login ends, or what is older than the event, the person's others go on, and get new tickets.
+            code: login === undefined && before === undefined ? 'session_terminated' : 'rights_changed',
           }),
         ),
         ...(login === undefined

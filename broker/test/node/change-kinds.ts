@@ -40,6 +40,8 @@ const idIn = async (answer: Response): Promise<string> => z.string().parse((awai
 const GRANT = { subject: idOf(BOB), agent: 'counter', instance: 'room', role: 'owner', reason: 'test' };
 const LOCK = { target: { kind: 'agent', agent: 'counter' }, reason: 'test' };
 const TOKENS = '/admin/service-tokens';
+const WEBHOOKS = '/admin/webhooks';
+const WEBHOOK = { name: 'archive', url: 'https://receiver.test/events' };
 
 export const KINDS: readonly (readonly [what: string, kind: Kind])[] = [
   [
@@ -235,6 +237,37 @@ export const KINDS: readonly (readonly [what: string, kind: Kind])[] = [
           return new Response(null, { status: 302 });
         };
         return { act, revokes: [`principal:${who.principal.id}`, 'session_terminated'] };
+      },
+    },
+  ],
+  [
+    'a webhook that is made',
+    {
+      event: 'webhook.created',
+      writes: ['webhooks', 'outbox'],
+      prepare: async (broker) => ({ act: post(broker, WEBHOOKS, WEBHOOK) }),
+    },
+  ],
+  [
+    'a webhook whose events are sent again',
+    {
+      event: 'webhook.redelivered',
+      writes: ['webhooks', 'outbox'],
+      async prepare(broker) {
+        const id = await idIn(await post(broker, WEBHOOKS, WEBHOOK)());
+        broker.clock.now += 1;
+        return { act: post(broker, `${WEBHOOKS}/${id}/redeliver`, { after: 0 }) };
+      },
+    },
+  ],
+  [
+    'a webhook that is deleted',
+    {
+      event: 'webhook.deleted',
+      writes: ['webhooks', 'outbox'],
+      async prepare(broker) {
+        const id = await idIn(await post(broker, WEBHOOKS, WEBHOOK)());
+        return { act: remove(broker, `${WEBHOOKS}/${id}`) };
       },
     },
   ],

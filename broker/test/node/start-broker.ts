@@ -3,9 +3,11 @@ import type { AuditEvent } from '@agent-ticket/shared/audit-event.ts';
 import type { Hono } from 'hono';
 import { AGENTS } from '../../../agents.ts';
 import { readConfig } from '../../src/config/config.ts';
+import { createMeter } from '../../src/metrics/series.ts';
 import { mintShardInProcess } from '../../src/mint/shard-node.ts';
 import { compose, type Runtime } from '../../src/runtime/compose.ts';
 import type { BrokerPorts } from '../../src/runtime/ports.ts';
+import type { Message, PostResult } from '../../src/webhooks/post.ts';
 import { checkedApp } from '../openapi.ts';
 import { openFiles } from './folder.ts';
 import { insertGrant, insertServiceToken, type ServiceToken, type TokenWish } from './service-token.ts';
@@ -38,6 +40,8 @@ export interface StartedBroker {
   readonly logged: readonly Readonly<Record<string, unknown>>[];
   /** Addresses that were asked for, oldest first. */
   readonly fetched: readonly string[];
+  /** Receivers of webhooks, by address. Nothing answers elsewhere. */
+  readonly receivers: Map<string, (message: Message) => PostResult | Promise<PostResult>>;
   /** Commands sent to the agent worker. */
   readonly commands: readonly string[];
   /** Where the database files lie. */
@@ -70,7 +74,12 @@ export async function startNodeBroker(
   const caller = { address: '192.0.2.1' };
   const [events, fetched, commands]: [AuditEvent[], string[], string[]] = [[], [], []];
   const logged: Readonly<Record<string, unknown>>[] = [];
+  const meter = createMeter();
+  const receivers: StartedBroker['receivers'] = new Map();
   const runtime: Runtime = {
+    measure: meter.measure,
+    metricsText: meter.text,
+    post: async (url, message) => receivers.get(url)?.(message) ?? { fault: 'unreachable' },
     control: control.store,
     record: watched(record.store, events),
     sendControl: async (_worker, token) => {
@@ -113,6 +122,7 @@ export async function startNodeBroker(
     events,
     logged,
     fetched,
+    receivers,
     commands,
     folder,
     runtime,

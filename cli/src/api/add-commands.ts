@@ -25,6 +25,7 @@ const GROUPS: Readonly<Record<string, string>> = {
   agents: 'Agents, and the deletion of an instance.',
   keys: 'Signing keys.',
   'service-tokens': 'Credentials of machines.',
+  webhooks: 'Receivers of audit events.',
   grants: 'Roles of people and services at agents.',
   locks: 'Locks on people, agents, instances, tickets and keys.',
   principals: 'People and services by their labels.',

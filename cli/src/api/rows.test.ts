@@ -11,13 +11,15 @@ const routeOf = ({ method, path }: Pick<Operation, 'method' | 'path'>) =>
 
 /** A word that every reader of its field takes. */
 const wordFor = (flag: string): string =>
-  /duration|time/.test(flag)
-    ? '1h'
-    : /target/.test(flag)
-      ? 'agent:chat'
-      : /label/.test(flag)
-        ? 'ann@example.com'
-        : 'word';
+  /seq/.test(flag)
+    ? '7'
+    : /duration|time/.test(flag)
+      ? '1h'
+      : /target/.test(flag)
+        ? 'agent:chat'
+        : /label/.test(flag)
+          ? 'ann@example.com'
+          : 'word';
 
 describe.each(API_ROWS.map((row) => [row.words, row] as const))('%s', (_words, row) => {
   const operation = operationOf(row.call);

@@ -1,11 +1,10 @@
 import { isPrincipalId } from '@agent-ticket/shared/principal-id.ts';
-import { acceptRestore } from './accept-restore.ts';
-import { auditReturned } from './audit-returned.ts';
-import { column, EVENT_COLUMNS, SESSION_COLUMNS, since } from './columns.ts';
+import { column, SESSION_COLUMNS, since } from './columns.ts';
 import { showExplanation } from './explain.ts';
+import { LOG_ROWS } from './log-rows.ts';
 import type { ApiRow, Field } from './row.ts';
 import { sessionsEnd } from './sessions-end.ts';
-import { cell } from './show.ts';
+import { cell, memberText } from './show.ts';
 import { lockTarget } from './words.ts';
 
 /** A label or an id, which are two members. */
@@ -18,8 +17,6 @@ const BY_PERSON = {
     memberFor: (text) => (isPrincipalId(text) ? 'principal' : 'label'),
   },
 } as const satisfies Readonly<Record<string, Field | null>>;
-
-const member = (value: unknown, name: string): string => cell(Object(value)[name]);
 
 /** A target as `locks create` takes it. */
 const targetText = (target: unknown): string => {
@@ -118,67 +115,7 @@ export const API_ROWS: readonly ApiRow[] = [
     ends: 'This ends live sessions.',
     run: sessionsEnd,
   },
-  {
-    words: 'audit list',
-    call: 'GET /admin/agents/audit',
-    example: 'audit list --type ticket.denied --from 1d',
-    columns: EVENT_COLUMNS,
-  },
-  {
-    words: 'audit checkpoints',
-    call: 'GET /admin/agents/audit/checkpoints',
-    example: 'audit checkpoints --limit 1 --json',
-    columns: [
-      column('N', 'n'),
-      column('AT', 'at'),
-      column('THROUGH', 'through'),
-      column('EVENTS', 'count'),
-      column('KEY', 'kid', { spare: 1, least: 12 }),
-    ],
-  },
-  {
-    words: 'audit returned',
-    call: 'GET /admin/agents/audit',
-    about: 'List grants and service tokens that the audit log says ended, and that the broker has',
-    example: 'audit returned --from 2d',
-    differs: Object.fromEntries(
-      [
-        'principal',
-        'agent',
-        'instance',
-        'type',
-        'outcome',
-        'code',
-        'jti',
-        'session_id',
-        'request_id',
-        'to',
-      ].map((name) => [name, null]),
-    ),
-    run: auditReturned,
-  },
-  { words: 'audit seal', call: 'GET /admin/agents/audit/seal', example: 'audit seal --json' },
-  {
-    words: 'audit accept-restore',
-    call: 'POST /admin/agents/audit/seal/accept',
-    example: 'audit accept-restore --reason "restored the backup of 02:00"',
-    differs: { noted: null, found: null },
-    ends: 'This accepts that the log differs from what was noted.',
-    run: acceptRestore,
-  },
-  {
-    words: 'stats',
-    call: 'GET /admin/stats',
-    example: 'stats --step hour --from 1d',
-    columns: [
-      column('AT', 'at'),
-      { title: 'ISSUED', of: (row) => member(row.tickets, 'issued') },
-      { title: 'DENIED', of: (row) => member(row.tickets, 'denied') },
-      { title: 'OPENED', of: (row) => member(row.sessions, 'opened') },
-      { title: 'CLOSED', of: (row) => member(row.sessions, 'closed') },
-      { title: 'LIVE', of: (row) => member(row.sessions, 'live') },
-    ],
-  },
+  ...LOG_ROWS,
   {
     words: 'keys list',
     call: 'GET /admin/keys',

@@ -135,3 +135,6 @@ export function showReceipt(body: Json, again: string, terminal: Terminal): Exit
 }
 
 export const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
+
+/** A member of a value, as {@link cell} shows it. */
+export const memberText = (value: unknown, name: string): string => cell(Object(value)[name]);

@@ -133,7 +133,7 @@ export const BROKER_CHECKS: readonly Check<Facts>[] = [
     look: ready(
       'keys_revoked_in_record',
       above(0),
-      'A key of the control database was revoked or locked, as the record database knows: a backup was restored. It signs nothing. Revoke it again: agent-ticket keys list, agent-ticket keys revoke <kid>',
+      'A key of the control database was revoked, as the record database knows: a backup was restored. It signs nothing. Revoke it again: agent-ticket keys list, agent-ticket keys revoke <kid>',
     ),
   },
   {

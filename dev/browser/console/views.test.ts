@@ -14,6 +14,7 @@ const VIEWS = [
   'locks',
   'keys',
   'audit',
+  'webhooks',
   'explain?agent=counter',
 ];
 

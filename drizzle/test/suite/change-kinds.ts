@@ -15,6 +15,7 @@ import {
   signingKey,
   tokenId,
   uuidOf,
+  webhook,
 } from './rows.ts';
 
 /** The statements of one kind of change. */
@@ -65,6 +66,13 @@ const revokeToken: Kind['make'] = ({ serviceTokens }) => ({
   statement: serviceTokens.revoke(tokenId('1'), NOW),
 });
 const liftLock: Kind['make'] = ({ revocations: store }) => ({ statement: store.lift('lock-0', NOW) });
+const insertWebhook: Kind['make'] = ({ webhooks }) => ({ statement: webhooks.insert(webhook(), 1) });
+/** Beside the event of {@link first}, by which the row was made. */
+const deleteWebhookIn = ({ webhooks }: ControlStore) => ({
+  statement: webhooks.delete(uuidOf(1)),
+  event: auditEvent({ eventId: uuidOf(901) }),
+});
+const someWebhook = first(insertWebhook);
 const activated = { kind: 'activated', kid: 'key-2' } as const;
 
 /** Every kind of change. */
@@ -152,6 +160,25 @@ export const KINDS: readonly Kind[] = [
     make: ({ keys }) => keys.revoke('key-1', activated, NOW),
     writes: [['UPDATE', 'signing_keys']],
     lost: first(({ keys }) => keys.revoke('key-2', { kind: 'same' }, NOW)),
+  },
+  {
+    what: 'a webhook',
+    make: insertWebhook,
+    writes: [['INSERT', 'webhooks']],
+    lost: first(({ webhooks }) => ({ statement: webhooks.insert(webhook({ id: uuidOf(2) }), 1) })),
+  },
+  {
+    what: 'the deletion of a webhook',
+    arrange: someWebhook,
+    make: ({ webhooks }) => ({ statement: webhooks.delete(uuidOf(1)) }),
+    writes: [['DELETE', 'webhooks']],
+    lost: ({ control }) => control.change({ ...deleteWebhookIn(control), dueAt: NOW }),
+  },
+  {
+    what: 'another place in the log for a webhook',
+    arrange: someWebhook,
+    make: ({ webhooks }) => ({ statement: webhooks.moveTo(uuidOf(1), 3, NOW + 1) }),
+    writes: [['UPDATE', 'webhooks']],
   },
   { what: 'a lock', make: () => ({}), writes: [] },
   {

@@ -14,6 +14,8 @@ import {
   serviceToken,
   signingKey,
   tokenId,
+  uuidOf,
+  webhook,
 } from './rows.ts';
 
 const CURSOR = { createdAt: NOW, id: 'm' };
@@ -387,6 +389,52 @@ export const CONTROL_PLANS: readonly Plan<ControlStore>[] = [
   {
     what: 'the answer of an agent worker',
     work: ({ agentWorkers }) => agentWorkers.note('agents.test', 'digest', NOW),
+    by: [],
+  },
+  { what: 'a webhook', work: ({ webhooks }) => webhooks.find(uuidOf(1)), by: [] },
+  {
+    what: 'the webhooks, of which there are few',
+    work: ({ webhooks }) => webhooks.list(),
+    by: [],
+    scans: 'webhooks',
+    sorts: true,
+  },
+  {
+    what: 'due webhooks, of the few that there are',
+    work: ({ webhooks }) => webhooks.due(NOW),
+    by: [],
+    scans: 'webhooks',
+    sorts: true,
+  },
+  {
+    what: 'the reservation of a webhook',
+    work: ({ webhooks }) => webhooks.take({ id: uuidOf(1), dueAt: NOW }, NOW + 1),
+    by: [],
+  },
+  {
+    what: 'the progress of a webhook',
+    work: ({ webhooks }) => webhooks.note(uuidOf(1), NOW, { seq: 8 }),
+    by: [],
+  },
+  {
+    what: 'a new webhook, which counts the few that there are',
+    work: ({ change, webhooks }) => change({ statement: webhooks.insert(webhook(), 20), ...CHANGE }),
+    by: [],
+    scans: 'webhooks',
+  },
+  {
+    what: 'the deletion of a webhook',
+    work: ({ change, webhooks }) => change({ statement: webhooks.delete(uuidOf(1)), ...CHANGE }),
+    by: [],
+  },
+  {
+    what: 'another place in the log for a webhook',
+    work: ({ change, webhooks }) => change({ statement: webhooks.moveTo(uuidOf(1), 3, NOW), ...CHANGE }),
+    by: [],
+  },
+  {
+    what: 'the resealing of a webhook',
+    work: ({ change, webhooks }) => change({ before: [webhooks.reseal(uuidOf(1), 'a', 'b')], ...CHANGE }),
     by: [],
   },
   { what: 'due outbox rows', work: ({ outbox }) => outbox.due(NOW, 50), by: ['outbox_due'] },

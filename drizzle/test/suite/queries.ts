@@ -23,6 +23,7 @@ import { describeSessionParties } from './session-parties.ts';
 import { describeSigningKeys } from './signing-keys.ts';
 import { describeStats } from './stats.ts';
 import { describeTokenLife } from './token-life.ts';
+import { describeWebhooks } from './webhooks.ts';
 
 /** Every query of both databases, on one driver. */
 export function describeQueries(open: OpenDatabases): void {
@@ -50,4 +51,5 @@ export function describeQueries(open: OpenDatabases): void {
   describeMistakes(open);
   describeRates(open);
   describeStats(open);
+  describeWebhooks(open);
 }

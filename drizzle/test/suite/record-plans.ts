@@ -120,9 +120,9 @@ export const RECORD_PLANS: readonly Plan<RecordStore>[] = [
     by: ['revocation_copies_target'],
   },
   {
-    what: 'keys whose tickets are revoked',
-    work: ({ revocations }) => revocations.revokedKeys(NOW),
-    by: ['revocation_copies_target'],
+    what: 'keys that were revoked',
+    work: ({ revocations }) => revocations.revokedKeys(),
+    by: [],
   },
   { what: 'copies without an end', work: ({ revocations }) => revocations.listEndless('', 500), by: [] },
   {
@@ -189,6 +189,11 @@ export const RECORD_PLANS: readonly Plan<RecordStore>[] = [
     what: 'how many sessions of some principals are live',
     work: ({ sessions }) => sessions.countLive([ALICE], 100),
     by: ['agent_sessions_user_live'],
+  },
+  {
+    what: 'how many sessions of some agents are live',
+    work: ({ sessions }) => sessions.openOf(['counter'], 100),
+    by: ['agent_sessions_live'],
   },
   {
     what: 'old sessions that are forgotten',

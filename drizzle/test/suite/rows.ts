@@ -7,6 +7,7 @@ import type { GrantRow } from '../../control/policy.ts';
 import type { serviceTokenSecrets } from '../../control/schema.ts';
 import type { ServiceTokenRow } from '../../control/service-tokens.ts';
 import type { NewSigningKey } from '../../control/signing-keys.ts';
+import type { NewWebhook } from '../../control/webhooks.ts';
 import type { RecordDatabase } from '../../record/revocations.ts';
 import { revocationCopies } from '../../record/schema.ts';
 import { type SessionFact, writeSessions } from '../../record/sessions.ts';
@@ -53,6 +54,20 @@ export const serviceToken = (differs: Partial<ServiceTokenRow> = {}): ServiceTok
   expiresAt: null,
   revokedAt: null,
   lastUsedAt: null,
+  ...differs,
+});
+
+export const webhook = (differs: Partial<NewWebhook> = {}): NewWebhook => ({
+  id: uuidOf(1),
+  name: 'the archive',
+  url: 'https://archive.test/events',
+  types: ['ticket.denied'],
+  audience: null,
+  sealed: 'nonce.ciphertext',
+  createdBy: ALICE,
+  createdAt: NOW,
+  seq: 7,
+  dueAt: NOW,
   ...differs,
 });
 

@@ -8,12 +8,15 @@ import type { RecordStore } from '@agent-ticket/drizzle/record/store.ts';
 import { describeError } from '@agent-ticket/shared/describe-error.ts';
 import type { AgentRegistry } from '@agent-ticket/shared/registry.ts';
 import { clientAddress, isForwardedTls } from '../../http/client-address.ts';
+import { createMeter } from '../../metrics/series.ts';
 import { mintShardInProcess } from '../../mint/shard-node.ts';
+import { isLocal } from '../../webhooks/receiver-url.ts';
 import { compose } from '../compose.ts';
 import { openWeb } from '../open-web.ts';
 import type { BrokerPorts } from '../ports.ts';
 import { runScheduled } from '../scheduled.ts';
 import type { DatabaseConfig, NodeConfig } from './config.ts';
+import { openPost } from './open-post.ts';
 import { openServer } from './open-server.ts';
 import { openTrustedProxies } from './open-trusted-proxies.ts';
 import { repeat, wait } from './repeat.ts';
@@ -83,9 +86,13 @@ async function start(
   const isTrusted = openTrustedProxies(config.trustedProxies);
   const pepper = createSecretKey(config.broker.tokenPepper);
   const web = openWeb();
+  const meter = createMeter();
 
   const ports = compose(config.broker, registry, {
     ...web,
+    measure: meter.measure,
+    metricsText: meter.text,
+    post: openPost(isLocal(config.broker)),
     control: control.store,
     record: record.store,
     shard: mintShardInProcess(

@@ -75,8 +75,16 @@ export interface OperatorBroker extends StartedBroker {
   invoke(sessionId: string, fact: Pick<InvocationFact, 'method' | 'startedAt'>): Promise<void>;
 }
 
-/** A broker with two tenants, and an agent worker that can be taken down. `more`: agents beside the usual ones. */
-export async function startOperatorBroker(more: readonly AgentEntry[] = []): Promise<OperatorBroker> {
+/**
+ * A broker with two tenants, and an agent worker that can be taken down.
+ *
+ * @param more agents beside the usual ones.
+ * @param settings beside the usual ones.
+ */
+export async function startOperatorBroker(
+  more: readonly AgentEntry[] = [],
+  settings: Readonly<Record<string, string>> = {},
+): Promise<OperatorBroker> {
   const [tenant, other] = [await testIssuer(TENANT), await testIssuer(OTHER)];
   const rules = [
     ...PERMISSIONS.map((name) => ({ claim: 'permissions', equals: name, permissions: [name] })),
@@ -91,6 +99,7 @@ export async function startOperatorBroker(more: readonly AgentEntry[] = []): Pro
       CLAIM_RULES: JSON.stringify(
         [TENANT, OTHER].flatMap((issuer) => rules.map((rule) => ({ issuer, ...rule }))),
       ),
+      ...settings,
     },
     {
       'https://tenant.test/.well-known/jwks.json': tenant.keySet,

@@ -2,6 +2,7 @@ import type { AuditType } from '@agent-ticket/shared/audit-event.ts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { bodyOf } from '../answers.ts';
+import { createWebhook } from '../webhooks.ts';
 import { type OperatorBroker, ROOT, startOperatorBroker } from './operator-broker.ts';
 
 let broker: OperatorBroker;
@@ -51,6 +52,7 @@ const CALLS: readonly [AuditType, (given: { reason?: string }) => Promise<Respon
     async (given) => remove(`/admin/agents/sessions/${await broker.openSession({})}`, given),
   ],
   ['service_token.revoked', async (given) => remove(`/admin/service-tokens/${await makeToken()}`, given)],
+  ['webhook.deleted', async (given) => remove(`/admin/webhooks/${(await createWebhook(broker)).id}`, given)],
   [
     'key.revoked',
     async (given) => broker.call(ROOT, 'POST', `/admin/keys/${await signingKid()}/revoke${query(given)}`),

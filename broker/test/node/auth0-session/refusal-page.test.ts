@@ -1,5 +1,5 @@
-import { beforeAll, beforeEach, expect, it } from 'vitest';
 import { LOOK_DIGEST } from '@agent-ticket/shared/look.ts';
+import { beforeAll, beforeEach, expect, it } from 'vitest';
 import { bodyOf } from '../answers.ts';
 import { BROKER, NOW } from '../start-broker.ts';
 import { cookiesOf, freezeClock, go, openTenant, type TenantSetup } from './tenant.ts';

@@ -80,6 +80,7 @@ async function live(files: Files, now: number, fate?: Fate): Promise<number> {
     registry: [],
     keyring: createKeyring({ ...parts, config, purpose: 'ticket' }),
     auditKeyring: createKeyring({ ...parts, config, purpose: 'audit' }),
+    measure: () => {},
     sendControl: () => Promise.reject(new Error('no change of keys here sends a command')),
   };
   try {

@@ -8,26 +8,36 @@ import * as z from 'zod';
 import type { ClaimMatch } from './claim-rules.ts';
 import type { ForeignAlgorithm, IssuerWithKeys, TokenIssuer } from './foreign-jwt.ts';
 
-export interface WorkloadIssuer extends TokenIssuer {
-  readonly name: string;
-  readonly match: readonly ClaimMatch[];
-  readonly singleUse: boolean;
+/** An issuer that an operator registered with its keys. */
+interface RegisteredIssuer extends TokenIssuer {
   readonly algorithms: readonly ForeignAlgorithm[];
   /** Where its keys come from. */
   readonly keys: { readonly set: object } | { readonly url: string } | 'discovery';
 }
 
-interface WorkloadKeyPorts {
+export interface WorkloadIssuer extends RegisteredIssuer {
+  readonly name: string;
+  readonly match: readonly ClaimMatch[];
+  readonly singleUse: boolean;
+}
+
+/** A transmitter of security events. Its `namespace` is that of the people whom it may sign out. */
+export interface CaepTransmitter extends RegisteredIssuer {
+  /** `iss` of its subjects. */
+  readonly subjects: string;
+}
+
+interface KeyPorts {
   readonly fetch: (url: string, init: { signal: AbortSignal }) => Promise<Response>;
   readonly clock: () => number;
   readonly sleep: (ms: number) => Promise<void>;
 }
 
 /** The keys of one registered issuer: pinned, or fetched and cached for it alone. */
-export function workloadKeys(
-  issuer: WorkloadIssuer,
-  ports: WorkloadKeyPorts,
-): IssuerWithKeys<WorkloadIssuer> {
+export function registeredKeys<Issuer extends RegisteredIssuer>(
+  issuer: Issuer,
+  ports: KeyPorts,
+): IssuerWithKeys<Issuer> {
   const { keys, algorithms } = issuer;
   if (keys !== 'discovery' && 'set' in keys) return { issuer, keys: pinnedKeys(keys.set, algorithms) };
   let address = keys === 'discovery' ? undefined : keys.url;
@@ -58,7 +68,7 @@ const Discovery = z.object({ issuer: z.string(), jwks_uri: BaseUrl });
  * out of our own configuration, never of one in a token. Throws where the document is not this issuer's, which
  * counts as a failed fetch of the keys.
  */
-async function discover(issuer: string, { fetch }: WorkloadKeyPorts, signal: AbortSignal): Promise<string> {
+async function discover(issuer: string, { fetch }: KeyPorts, signal: AbortSignal): Promise<string> {
   const answer = await fetch(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`, { signal });
   const body = answer.status === 200 ? await readBounded(answer, KEY_SET.maxBytes) : undefined;
   const document = body === undefined ? undefined : Discovery.safeParse(readStrictJson(body));

@@ -1,0 +1,82 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { parseArgs } from 'node:util';
+import { quietEnvironment, ROOT } from '../quiet-environment.ts';
+import { MUTANTS, type Mutant } from './rows.ts';
+
+/*
+ * npm run test:mutants [-- --only <text>]: applies each mutant to a copy of the tree, runs its tests, and takes it back. The
+ * tests must fail; before, without a mutant, they must pass. `--only` takes those whose file or original has the text.
+ */
+
+const { only = '' } = parseArgs({ options: { only: { type: 'string' } } }).values;
+const chosen = MUTANTS.filter(({ file, original }) => file.includes(only) || original.includes(only));
+if (chosen.length === 0) throw new Error(`no mutant has ${only} in its file or original text`);
+
+const run = async (program: string, words: readonly string[], cwd: string) => {
+  const child = spawn(program, words, {
+    cwd,
+    env: quietEnvironment(process.env),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const [output] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
+  return { passed: child.exitCode === 0, output };
+};
+
+const copy = await mkdtemp(join(tmpdir(), 'agent-ticket-mutants-'));
+const { output } = await run('git', ['ls-files', '--cached', '--others', '--exclude-standard', '-z'], ROOT);
+for (const file of output.split('\0').filter((name) => name !== '')) {
+  await mkdir(dirname(join(copy, file)), { recursive: true });
+  await cp(join(ROOT, file), join(copy, file));
+}
+// Links between workspaces are relative: those of the copy lead to the copy.
+for (const folder of ['', 'broker/', 'cli/', 'drizzle/', 'openapi-types/'])
+  await run('cp', ['-al', join(ROOT, folder, 'node_modules'), join(copy, folder, 'node_modules')], ROOT);
+
+const VITEST = join(copy, 'node_modules/.bin/vitest');
+
+/** Whether tests pass, those of each workspace by themselves. */
+async function pass(tests: readonly string[]): Promise<boolean> {
+  const workspaces = [...new Set(tests.map((file) => file.slice(0, file.indexOf('/'))))];
+  for (const workspace of workspaces) {
+    const files = tests.flatMap((file) =>
+      file.startsWith(`${workspace}/`) ? [file.slice(workspace.length + 1)] : [],
+    );
+    const { passed } = await run(VITEST, ['run', '--bail', '1', ...files], join(copy, workspace));
+    if (!passed) return false;
+  }
+  return true;
+}
+
+const nameOf = ({ file, original, replacement }: Mutant): string =>
+  `${file}: ${JSON.stringify(original)} -> ${JSON.stringify(replacement)}`;
+
+const sound = new Map<string, boolean>();
+const survivors: string[] = [];
+let killed = 0;
+try {
+  for (const mutant of chosen) {
+    const { file, original, replacement, tests } = mutant;
+    const suite = tests.join(' ');
+    if (!sound.has(suite)) sound.set(suite, await pass(tests));
+    if (sound.get(suite) === false) throw new Error(`without a mutant these tests fail: ${suite}`);
+    const source = await readFile(join(copy, file), 'utf8');
+    await writeFile(
+      join(copy, file),
+      source.replace(original, () => replacement),
+    );
+    const survives = await pass(tests);
+    await writeFile(join(copy, file), source);
+    if (survives) survivors.push(nameOf(mutant));
+    else killed += 1;
+    process.stdout.write(`${survives ? 'SURVIVED' : 'killed  '} ${nameOf(mutant)}\n`);
+  }
+} finally {
+  await rm(copy, { recursive: true });
+}
+process.stdout.write(`${chosen.length} mutants: ${killed} killed, ${survivors.length} survived\n`);
+process.exitCode = survivors.length === 0 ? 0 : 1;
