@@ -67,7 +67,7 @@ export const BUNDLE_RULES: readonly BundleRules[] = [
   {
     workspace: 'broker',
     // 7 kB of it are the OpenAPI document.
-    gzipBytesMax: 175_000,
+    gzipBytesMax: 190_000,
     inputs: [
       { found: /^\.\.\/agent-worker\//, because: 'the broker reaches the agent worker by its HTTP contract' },
       { found: /node_modules\/agents\//, because: 'agents run in the agent worker' },

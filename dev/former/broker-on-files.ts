@@ -41,6 +41,7 @@ export async function openBrokerOnFiles(folder: string, secrets: DevSecrets, clo
     ping: { control: () => control.ping(), record: () => record.ping() },
     addressOf: () => '192.0.2.1',
     isByTls: () => true,
+    measure: () => {},
     later: (work) => {
       work.catch(() => {});
     },

@@ -5,7 +5,7 @@ import { VALUES } from './describe-values.ts';
 export const PrincipalId = z
   .string()
   .regex(/^[a-z0-9]+:[\x20-\x7e]{1,500}$/)
-  .meta({ [VALUES]: 'the id of a principal, <issuer>:<name>, such as auth0:example.eu.auth0.com:auth0|1' })
+  .meta({ [VALUES]: 'the id of a principal, <issuer>:<name>, such as oidc:github:repo-7' })
   .brand<'PrincipalId'>();
 export type PrincipalId = z.infer<typeof PrincipalId>;
 

@@ -23,7 +23,7 @@ async function refusalOf(method: 'GET' | 'POST' | 'DELETE', path: string, body?:
 
 const AGENT = 'lower-case letters, digits and single hyphens, a letter first, at most 64 characters';
 const INSTANCE = '1 to 128 letters, digits, _ and -, and not "sub"';
-const PRINCIPAL = 'the id of a principal, <issuer>:<name>, such as auth0:example.eu.auth0.com:auth0|1';
+const PRINCIPAL = 'the id of a principal, <issuer>:<name>, such as oidc:github:repo-7';
 const TIME = 'a time with its zone, such as 2026-11-29T14:05:00Z';
 const REASON = 'a text of 1 to 500 characters without control characters';
 const SESSIONS = '/admin/agents/sessions';
