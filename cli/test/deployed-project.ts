@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -133,12 +134,18 @@ export const WORDS = [
   'https://agents.shop.test',
 ];
 
+const appliedTo = (database: 'control' | 'record'): string[] =>
+  readdirSync(join(ROOT, 'drizzle', database, 'migrations'))
+    .filter((file) => file.endsWith('.sql'))
+    .sort()
+    .map((file) => `applied ${database.toUpperCase()} ${file}`);
+
 /** What the first run changes in the account, in its order. */
 export const FIRST_RUN = [
   'made shop-control',
   'made shop-record',
-  'applied CONTROL 0000_init.sql',
-  'applied RECORD 0000_init.sql',
+  ...appliedTo('control'),
+  ...appliedTo('record'),
   'set shop-broker KEK TOKEN_PEPPER',
   'deployed shop-broker',
   'set shop CALLBACK_KEY',

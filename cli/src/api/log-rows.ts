@@ -1,19 +1,15 @@
-import { UsageError } from '../command.ts';
+import { eventNumber } from '../option-values.ts';
 import { acceptRestore } from './accept-restore.ts';
 import { auditReturned } from './audit-returned.ts';
 import { column, EVENT_COLUMNS, since } from './columns.ts';
 import type { ApiRow, Field } from './row.ts';
 import { memberText } from './show.ts';
 
-/** The number of an event. */
 const AFTER: Field = {
   member: 'after',
-  flag: '--after <seq>',
+  flag: '--after <number>',
   about: 'number of an event; deliveries go on with the next one',
-  read: (text) => {
-    if (!/^\d{1,15}$/.test(text)) throw new UsageError('--after is the number of an event, such as 1042.');
-    return Number(text);
-  },
+  read: eventNumber,
 };
 
 /** The commands about the audit log and its receivers. */

@@ -4,7 +4,7 @@ import { showExplanation } from './explain.ts';
 import { LOG_ROWS } from './log-rows.ts';
 import type { ApiRow, Field } from './row.ts';
 import { sessionsEnd } from './sessions-end.ts';
-import { cell, } from './show.ts';
+import { cell } from './show.ts';
 import { lockTarget } from './words.ts';
 
 /** A label or an id, which are two members. */

@@ -15,7 +15,7 @@ const failing =
   };
 
 /** Faults of the first run: what is said, and what was done before. Each is mended by the run after it. */
-const FIRST_FAULTS: readonly [name: string, change: Change, said: RegExp, done: number][] = [
+const FIRST_FAULTS: readonly [name: string, change: Change, said: RegExp, number: number][] = [
   [
     'there is no login',
     (account) => {
@@ -82,13 +82,16 @@ const FIRST_FAULTS: readonly [name: string, change: Change, said: RegExp, done: 
 describe('where the first run fails', () => {
   it.each(FIRST_FAULTS)(
     'since %s, what was done and what to do is said, and the next run goes on',
-    async (_name, change, said, done) => {
+    async (_name, change, said, number) => {
       const { deploy, read, meddle } = await start();
       meddle(change);
       const failed = await deploy();
       expect(failed.code).toBe(2);
       expect(failed.err).toMatch(said);
-      expect(read().log.filter((line) => !line.startsWith('deleted'))).toHaveLength(done);
+      // All migrations of a database are one step.
+      const steps = read().log.map((line) => line.replace(/(?<=^applied \w+) .*/, ''));
+      const done = steps.filter((line, at) => line !== steps[at - 1] && !line.startsWith('deleted'));
+      expect(done).toHaveLength(number);
       meddle((account) => {
         account.loggedIn = true;
         account.faults = [];

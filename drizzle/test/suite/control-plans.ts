@@ -311,6 +311,22 @@ export const CONTROL_PLANS: readonly Plan<ControlStore>[] = [
     by: ['auth_sessions_sid'],
   },
   {
+    what: 'the sign-ins of a person whose data are deleted',
+    work: ({ change, authSessions }) =>
+      change({ statement: authSessions.forget({ issuer: 'i', subject: 's' }), ...CHANGE }),
+    by: ['auth_sessions_subject'],
+  },
+  {
+    what: 'the grants of a person whose data are deleted',
+    work: ({ change, grants }) => change({ statement: grants.forget(ALICE, 'deleted:a', NOW), ...CHANGE }),
+    by: ['grants_lookup_unique'],
+  },
+  {
+    what: 'the label of a person whose data are deleted',
+    work: ({ change, principals }) => change({ statement: principals.forget(ALICE), ...CHANGE }),
+    by: [],
+  },
+  {
     what: 'a new sign-in',
     work: ({ change, authSessions }) =>
       change({
