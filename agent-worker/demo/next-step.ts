@@ -39,11 +39,11 @@ const STEPS = {
 
 const bar = elementOf(document, '#next', HTMLElement);
 const button = elementOf(bar, 'button', HTMLButtonElement);
-/** Whether the last step was begun at the bar, from where its result is out of sight. */
+/** Whether a person began the last step at the bar, where the result is not visible. */
 let isFromBar = false;
 button.addEventListener('click', () => {
   isFromBar = true;
-  // A refusal is shown below the form.
+  // The page shows a refusal below the form.
   button.form?.scrollIntoView({ block: 'nearest' });
 });
 

@@ -6,7 +6,7 @@ import { createKeyring } from '../src/keys/keyring.ts';
 import type { BrokerPorts } from '../src/runtime/ports.ts';
 import { runScheduled } from '../src/runtime/scheduled.ts';
 
-/** What holds after one of the two databases, or both, were restored from a backup: for each driver. */
+/** The promises after a restore of one database or of both from a backup, for each driver. */
 
 type Name = 'control' | 'record';
 

@@ -16,7 +16,7 @@ function jsonSchemaOf(schema: z.ZodType): JsonSchema {
 
 /**
  * Refuses input that a schema did not accept: names the first invalid member and the values that it takes, never the
- * value that came.
+ * value itself.
  */
 export function invalidValue(schema: z.ZodType, input: unknown, { issues }: z.ZodError): Outcome<never> {
   const [issue] = issues;

@@ -84,7 +84,7 @@ export function readPrivateJwk(text: string): JWK | undefined {
   return y === undefined ? members : { ...members, y };
 }
 
-/** Keys that seal keys and secrets. Whatever is sealed anew is sealed with `current`; `previous` only opens. */
+/** Keys that seal keys and secrets. Every text is sealed with `current`; `previous` only opens. */
 export interface SealingKeys {
   readonly current: CryptoKey;
   readonly previous?: CryptoKey;

@@ -116,7 +116,7 @@ function labelText({ labels: names }: SeriesRow, labels: Labels): string {
   return `{${names.map((name) => `${name}="${escaped(labels[name] ?? '')}"`).join(',')}}`;
 }
 
-/** The interface of an Analytics Engine binding, as far as it is needed here. */
+/** The part of an Analytics Engine binding that is used here. */
 interface MetricPoints {
   writeDataPoint(point: { indexes: [string]; blobs: string[]; doubles: number[] }): void;
 }

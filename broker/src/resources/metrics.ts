@@ -12,7 +12,7 @@ const GAUGES_MS = 10_000;
 const MOST_SESSIONS = 100_000;
 
 /**
- * Reads what no request counts: from the databases and the mint shards, never on the way of a request for a ticket. While a
+ * Reads the gauges from the databases and the mint shards, never during a request for a ticket. While a
  * database is away, its series have no value.
  */
 const readGauges = cached(GAUGES_MS, async (ports, now): Promise<readonly Sample[]> => {
@@ -26,7 +26,7 @@ const readGauges = cached(GAUGES_MS, async (ports, now): Promise<readonly Sample
     attempt(control.webhooks.list()).then(known),
   ]);
   const youngest = new Map<string, number>();
-  // Newest first: the first of a state is the youngest.
+  // Newest first: the first key of each state is the youngest.
   for (const row of keys ?? [])
     if (!youngest.has(stateOf(row, now))) youngest.set(stateOf(row, now), ageOf(row.activatesAt, now) ?? 0);
   const one = (name: SeriesName, value: number | null | undefined, labels: Labels = {}): Sample[] =>

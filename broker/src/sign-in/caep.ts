@@ -71,8 +71,8 @@ const SessionRevoked = z.looseObject({ event_timestamp: z.int().nonnegative().op
 /**
  * `POST /caep/events`: takes a security event token of a configured transmitter (RFC 8935). `session-revoked` of CAEP
  * signs a person out: no credential issued until `event_timestamp` is accepted any more, and sessions end; those with a
- * later credential reconnect. 202 says that the token was taken: also for a person who is unknown, for a token that came
- * before, and for events of other kinds, which have no effect.
+ * later credential reconnect. 202 means that the token was accepted: also for a person who is unknown, for a token that
+ * was sent before, and for events of other kinds, which have no effect.
  */
 export const receiveSecurityEvent: Handler = async (call) => {
   const { caep } = call.ports.credentials;
@@ -104,13 +104,13 @@ async function execute(transmitter: CaepTransmitter, claims: Claims, call: Call)
   if (principal === undefined) return invalid('subject', 'invalid_request');
 
   const name = `caep:${transmitter.issuer} ${claims.jti}`;
-  // It was executed: a transmitter that missed the answer must get it again.
+  // The token was executed before: a transmitter that missed the answer must get it again.
   if (await usedTokens.isUsed(name)) return { outcome: TAKEN };
   const key = `caep:${transmitter.issuer}`;
   const { admitted, rate } = await ports.shard.count(key, { key, limit: PER_MINUTE });
   if (!admitted) return { outcome: err('rate_limited', { retryAfter: retryAfterOf(rate, now) }), rate };
 
-  // A moment to come would refuse credentials that are issued until then.
+  // A time in the future would refuse credentials that are issued until then.
   const before = Math.min(now, (event.data.event_timestamp ?? claims.iat) * 1000);
   const until = (claims.iat + SET_MAX_AGE_SECONDS + 2 * LEEWAY_SECONDS) * 1000;
   await signOut(
@@ -136,7 +136,7 @@ interface VerifiedSet {
 
 /**
  * A token of a transmitter: of its own type, signed by that transmitter's own keys with their algorithm, exact issuer, one
- * of its audiences, not older than a week. Does NOT check the subject, nor whether the token came before.
+ * of its audiences, not older than a week. Does NOT check the subject, nor whether the token was sent before.
  */
 async function verifySet(
   token: string,

@@ -17,8 +17,8 @@ const LOSSES: Readonly<Record<string, string>> = {
 };
 
 /**
- * `agent-ticket audit accept-restore`: shows how the log differs from the noted seal, asks, and accepts exactly that. Who has
- * restored nothing must not accept it: somebody changed the log.
+ * `agent-ticket audit accept-restore`: shows how the log differs from the noted seal, asks, and accepts exactly that. An
+ * operator who has restored nothing must not accept it: then another party changed the log.
  */
 export async function acceptRestore(members: Members, common: Common, terminal: Terminal): Promise<ExitCode> {
   const access = await findAccess(common.profile, terminal);

@@ -7,7 +7,7 @@ import { type Call, type Member, type Members, memberOf, operationOf } from './o
 import type { Column } from './table.ts';
 import { duration, moment, several } from './words.ts';
 
-/** Makes a value of a word. Throws an `InvalidArgumentError` with the values that are taken. `now` in ms. */
+/** Makes a value of a word. Throws an `InvalidArgumentError` with the valid values. `now` in ms. */
 type Reader = (text: string, now: number) => unknown;
 
 /** A word that a command takes, and the member of the request that it becomes. */
@@ -106,7 +106,7 @@ function readMember({ name, schema }: Member, text: string, now: number): unknow
   throw new InvalidArgumentError(`It must be ${kind?.words?.(schema) ?? describeValues(schema)}.`);
 }
 
-/** A reader of a text that is a member of a call, for commands that are no row. */
+/** Reads a text as a member of a call, for commands without a row. */
 export const textOf =
   (call: Call, name: string) =>
   (text: string): string => {

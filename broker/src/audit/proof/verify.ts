@@ -6,7 +6,7 @@ import { EventTrail } from './event-trail.ts';
 import { type CheckpointLine, readLine } from './export-line.ts';
 import type { Faults, Verification } from './verification.ts';
 
-/** What an anchor says of the end of the log. */
+/** The end of the log as an anchor has it. */
 export type Anchor = Pick<CheckpointClaims, 'n' | 'through' | 'hash'>;
 
 /**

@@ -53,7 +53,7 @@ export async function openServer(
   place: Place,
   handle: (request: Request, sender: Sender) => Response | Promise<Response>,
 ): Promise<OpenServer> {
-  // It replaces the global Request and Response by ones that are a plain record until somebody reads them as a stream.
+  // It replaces the global Request and Response by classes that stay a plain record until a caller reads them as a stream.
   const listener = getRequestListener((request, { incoming }) => {
     return handle(request, {
       peer: incoming.socket.remoteAddress,
@@ -76,7 +76,7 @@ export async function openServer(
       isStopping = true;
       for (const outgoing of underWay) outgoing.shouldKeepAlive = false;
       const closed = once(server, 'close');
-      // That of an HTTP server closes idle connections at once.
+      // `close` of an HTTP server would close idle connections at once.
       Server.prototype.close.call(server);
       const cut = setTimeout(() => server.closeAllConnections(), patienceMs);
       await closed;
