@@ -205,7 +205,7 @@ function readOptions({ issuer, audience, agents, burn }: TicketVerifierOptions):
   const fault = (name: string, what: string): TypeError => new TypeError(`${name}: ${what}`);
   if (!BaseUrl.safeParse(issuer).success) throw fault('issuer', 'https, or http on loopback');
   if (typeof audience !== 'string' || audience === '' || audience.endsWith('/control'))
-    throw fault('audience', 'the one of this server in the broker');
+    throw fault('audience', 'the audience of this server, as the broker has it');
   if (agents.length === 0 || agents.some((slug) => !AgentSlug.safeParse(slug).success))
     throw fault('agents', 'slugs of the registry, at least one');
   // Without types, a missing store would otherwise be noticed at the first ticket.

@@ -48,7 +48,7 @@ export function caepFault(
     issuers.some((each) => each.issuer === subjects);
   return settings.every(isRegistered)
     ? undefined
-    : 'subjects must be the iss of a configured issuer: of others nobody has sessions here';
+    : 'subjects must be the iss of a configured issuer: people of other issuers have no sessions here';
 }
 
 export const caepTransmitters = (

@@ -135,7 +135,7 @@ export const acceptSeal: Handler = async (call) => {
   const isShown = ({ n, hash }: Seal, shown: z.output<typeof GivenSeal>) =>
     n === shown.n && hash === shown.hash;
   if (!isShown(noted, body.value.noted) || !isShown(found, body.value.found))
-    return err('audit_seal_changed', { hint: 'read both seals again, and accept what they are now' });
+    return err('audit_seal_changed', { hint: 'read both seals again, and accept their present values' });
   // Before the acceptance: after it, no difference shows any more that copies may be missing.
   if (fault === 'ends_earlier') await restoreCopies(ports);
   const details = {

@@ -22,7 +22,7 @@ const SET_ERRORS = {
   invalid_key: 'the key of the token is unknown, or did not sign it',
   invalid_issuer: 'the issuer is not configured',
   invalid_audience: 'the token is for another audience',
-  access_denied: 'the issuer may not speak of this subject',
+  access_denied: 'the issuer may not report events about this subject',
 } as const;
 type SetError = keyof typeof SET_ERRORS;
 

@@ -145,7 +145,7 @@ class AgentClient:
         answer = await self._tickets.get("/get-messages")
         messages = answer.json()
         if not isinstance(messages, list):
-            raise CallFailed("the agent keeps no conversation")
+            raise CallFailed("the agent stores no conversation")
         return messages
 
     @asynccontextmanager
