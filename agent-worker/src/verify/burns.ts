@@ -66,7 +66,7 @@ export function burnInD1(database: BurnDatabase, clock: () => number = Date.now)
     ]);
     const changes = inserted?.meta.changes;
     // A database that does not report the number of changed rows must not admit everybody.
-    if (changes === undefined) throw new TypeError('the database reports no number of changed rows');
+    if (changes === undefined) throw new TypeError('the database names no number of changes');
     return changes === 1;
   };
 }
