@@ -1,6 +1,6 @@
 import { elementOf } from './dom.ts';
 
-/** The last event in one sentence, and the next step, which a press of its button does. */
+/** The last event in one sentence, and the next step, for which the bar has a button. */
 interface Step {
   readonly happened: string;
   readonly next: string;

@@ -79,7 +79,7 @@ async function writeEvent({ ports, startsAt }: RestoreSetup, at = startsAt): Pro
   await ports.record.deliver([{ event }], at);
 }
 
-/** A log of so many checkpoints, each of one event. */
+/** Makes a log with a number of checkpoints, each of one event. */
 async function sealMinutes(at: RestoreSetup, count: number, from = 0): Promise<void> {
   for (let minute = from; minute < from + count; minute += 1) {
     at.setClock(at.startsAt + minute * MINUTE);

@@ -9,8 +9,8 @@ export type Burn = (jti: string, exp: number) => Promise<boolean>;
 
 /**
  * Single use within ONE process, in memory: another process, another isolate, and this one after a restart do not have
- * the notes. For a server that runs once, and for tests. Memory has one note for each ticket burned in the last six
- * minutes.
+ * the notes. For a server that runs once, and for tests. Memory has one note for each ticket that was burned in the
+ * last six minutes.
  *
  * @param clock Milliseconds since 1970.
  */

@@ -32,8 +32,8 @@ export const CaepIssuer = z
 type CaepIssuer = z.output<typeof CaepIssuer>;
 
 /**
- * The greatest age of a token. A transmitter that was away sends what it has kept; a `jti` is remembered as long. In
- * seconds.
+ * The greatest age of a token. A transmitter that was away sends its stored events later; a `jti` is stored for the same
+ * time. In seconds.
  */
 export const SET_MAX_AGE_SECONDS = 7 * 24 * 3600;
 

@@ -5,7 +5,7 @@ import * as z from 'zod';
 type JsonSchema = z.core.JSONSchema.BaseSchema;
 type Path = readonly PropertyKey[];
 
-/** The OpenAPI document has these texts, too: both are made of the JSON Schema of what a route reads. */
+/** The OpenAPI document has these texts, too: both are made from the JSON Schema of the route. */
 const described = new WeakMap<z.ZodType, JsonSchema>();
 
 function jsonSchemaOf(schema: z.ZodType): JsonSchema {

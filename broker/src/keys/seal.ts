@@ -42,7 +42,7 @@ export async function sealText(
   return `${base64url.encode(iv)}.${base64url.encode(new Uint8Array(sealed))}`;
 }
 
-/** The text, or `undefined` for what this key-encryption key did not seal under this label. */
+/** The text, or `undefined` for a sealed text of another key-encryption key or another label. */
 async function unsealText(kek: CryptoKey, label: SealLabel, sealed: string): Promise<string | undefined> {
   const [nonce = '', body = ''] = sealed.split('.');
   try {

@@ -167,8 +167,8 @@ export const revokeKey: Handler = async (call) => {
 
 /**
  * Listed among the locks: an operator sees there why tickets of the key are refused. An audit key has one for its copy
- * in the record database, which outlives a restore of this one. By its id it is no lock of an operator, and is never
- * lifted.
+ * in the record database, which outlives a restore of this one. Its id marks it as no lock of an operator, so it is
+ * never lifted.
  */
 const lockOf = ({ who, now }: Call, kid: KeyId, reason = 'the key was revoked') =>
   newRevocation({

@@ -6,7 +6,7 @@ import type { Handler } from '../runtime/call.ts';
 import type { BrokerPorts } from '../runtime/ports.ts';
 import { ageOf, attempt, cached, known, waitingEvents, waitingWork } from './health.ts';
 
-/** Scrapers come each 15 s or less often; more of them share one reading. */
+/** Scrapers ask each 15 s or less often; several scrapers share one reading. */
 const GAUGES_MS = 10_000;
 /** The most sessions of an agent that one reading counts. */
 const MOST_SESSIONS = 100_000;
@@ -53,7 +53,7 @@ export const showMetrics: Handler = async ({ ports, now }) => {
   return ok({ status: 200, stream: new Blob([text]).stream(), headers });
 };
 
-/** Each minute, where nobody scrapes: gauges as points. `now` in ms. */
+/** Writes the gauges as points each minute, for a broker that no scraper asks. `now` in ms. */
 export async function measureGauges(ports: BrokerPorts, now: number): Promise<void> {
   if (ports.metricsText !== undefined) return;
   for (const { name, labels, value } of await readGauges(ports, now)) ports.measure(name, labels, value);

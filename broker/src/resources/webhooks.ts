@@ -135,7 +135,7 @@ function faultOf(
       : { field: 'authorization', hint: 'webhooks have a signature: it goes with an audience' };
   if (types !== undefined)
     return { field: 'types', hint: 'a receiver with an audience gets session-revoked alone' };
-  // A token for the audience of a ticket would differ from one by its type alone.
+  // A token for the audience of a ticket would differ from a ticket by its type alone.
   return isOwnAudience(audience, config)
     ? { field: 'audience', hint: 'it must be that of the receiver, and not one of ours' }
     : undefined;
@@ -176,7 +176,7 @@ export const redeliverWebhook: Handler = async (call) => {
   const through = await sealedThrough(ports);
   const first = (await auditLog.bounds())?.first ?? 1;
   const wanted = after ?? (await checkpoints.writtenBy(from ?? 0))?.through ?? 0;
-  // Events that retention deleted are not missing, since nobody expects them.
+  // Events that retention deleted are not counted as missing, since the receiver does not expect them.
   const seq = Math.min(through, Math.max(wanted, first - 1));
   const row = found.value;
   const moved = await changePolicy(

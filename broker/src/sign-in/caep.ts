@@ -59,7 +59,7 @@ const Claims = z.object({
 });
 type Claims = z.output<typeof Claims>;
 
-/** RFC 9493 §3.2.3. Addresses name nobody here, and no other form is known. */
+/** RFC 9493 §3.2.3. Addresses identify no principal here, and no other form is supported. */
 const Subject = z.strictObject({
   format: z.literal('iss_sub'),
   iss: z.string().min(1).max(512),

@@ -35,7 +35,10 @@ const RUN_MS = 25_000;
 const LANES = 4;
 /** The time for which a run reserves a webhook; the last delivery ends well before. In ms. */
 const LEASE_MS = 120_000;
-/** A trigger may come early or twice, and any number of instances run it: a webhook is due again after so long. In ms. */
+/**
+ * The time after which a webhook is due again, in ms: a trigger may come early or twice, and any number of instances run
+ * it.
+ */
 const PAUSE_MS = 30_000;
 /** The number of events that one turn of the loop reads. */
 const PAGE = 250;
@@ -128,7 +131,7 @@ async function deliverTo(row: WebhookRow, through: number, end: number, ports: W
   if (!(await webhooks.take(row, until))) return;
   const { seq, attempts, triedAt, status, fault, failingSince, skipped } = row;
   const progress: { -readonly [Name in keyof WebhookProgress]: WebhookProgress[Name] } = {
-    // The numbers of a database that was restored go on after those of its backup.
+    // The numbers of a restored database continue after the numbers of its backup.
     ...{ seq: Math.min(seq, through), attempts, triedAt, status, fault, failingSince, skipped },
     dueAt: until,
   };
@@ -165,7 +168,7 @@ async function deliverTo(row: WebhookRow, through: number, end: number, ports: W
     const result = await ports.post(row.url, message);
     sent += 1;
     const resultStatus = 'status' in result ? result.status : null;
-    // Refusals are counted by themselves: an outage before them says nothing about the event.
+    // Refusals have a count of their own: an outage before them is no sign of a fault in the event.
     if (isRefusal(resultStatus) !== isRefusal(progress.status)) progress.attempts = 0;
     progress.triedAt = now;
     progress.status = resultStatus;

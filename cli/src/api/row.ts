@@ -18,7 +18,7 @@ export interface Field {
   readonly about: string;
   /** The member that a text becomes, where there are two; left out: `member`. */
   readonly memberFor?: (text: string) => string;
-  /** The operation whose member it is; left out: that of the row. */
+  /** The operation that has the member; left out: the operation of the row. */
   readonly call?: Call;
   /** Left out: as the document says, or one of the choices. Throws an `InvalidArgumentError`. `now` in ms. */
   readonly read?: Reader;
@@ -91,7 +91,7 @@ export function fieldsOf(row: ApiRow): {
   return { places: chosen(true), options: chosen(false) };
 }
 
-/** The reader of a field: its own, or that of its member. */
+/** The reader of a field: its own, or the reader of its member. */
 function readerOf(row: ApiRow, { read, choices = [], call = row.call, member, memberFor }: Field): Reader {
   if (read !== undefined) return read;
   if (choices.length > 0) return (text) => text;

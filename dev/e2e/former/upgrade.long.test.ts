@@ -16,7 +16,7 @@ import { startWorkers } from '../../start/workers.ts';
 import { freePorts } from '../free-ports.ts';
 import { FORMER } from './version.ts';
 
-/** Databases that the broker of the former version has written, under the broker of this one. */
+/** The broker of this version on databases that the broker of the former version has written. */
 
 const Credential = z.strictObject({ id: z.string(), clientId: z.string(), clientSecret: z.string() });
 const History = z.strictObject({
