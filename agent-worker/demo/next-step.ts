@@ -1,6 +1,6 @@
 import { elementOf } from './dom.ts';
 
-/** The last event in one sentence, and the next step, which a press of its button does. */
+/** The last event in one sentence, and the next step, for which the bar has a button. */
 interface Step {
   readonly happened: string;
   readonly next: string;
@@ -39,11 +39,11 @@ const STEPS = {
 
 const bar = elementOf(document, '#next', HTMLElement);
 const button = elementOf(bar, 'button', HTMLButtonElement);
-/** Whether the last step was begun at the bar, from where its result is out of sight. */
+/** Whether a person began the last step at the bar, where the result is not visible. */
 let isFromBar = false;
 button.addEventListener('click', () => {
   isFromBar = true;
-  // A refusal is shown below the form.
+  // The page shows a refusal below the form.
   button.form?.scrollIntoView({ block: 'nearest' });
 });
 

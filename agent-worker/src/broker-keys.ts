@@ -3,7 +3,7 @@ import { createRemoteKeys, type RemoteKeysPorts } from '@agent-ticket/shared/rem
 import { TicketAlgorithm } from '@agent-ticket/shared/ticket.ts';
 import type { FindKey } from '@agent-ticket/shared/verify-ticket.ts';
 
-/** The broker's ticket keys. Hold one per isolate. */
+/** The broker's ticket keys. Create one per isolate. */
 export function brokerKeys(ports: RemoteKeysPorts, cooldownMs: number): FindKey {
   const keys = createRemoteKeys(ports, { algorithms: TicketAlgorithm.options, cooldownMs });
   return async (kid) => {

@@ -37,8 +37,8 @@ export interface TicketVerifierOptions {
   /** The slugs of the agents that this server serves. */
   readonly agents: readonly string[];
   /**
-   * What makes a ticket open one socket only. `'reusable'`: a ticket opens any number of sockets until it expires, so
-   * that one who reads it may use it, too.
+   * The store that limits a ticket to one socket. `'reusable'`: a ticket opens any number of sockets until it expires,
+   * so another party that reads it can use it, too.
    */
   readonly burn: Burn | 'reusable';
   /** Left out: the runtime's. `clock` is in milliseconds since 1970 and must be right within 5 s. */
@@ -51,7 +51,10 @@ export interface VerifierPorts {
   readonly sleep: (ms: number) => Promise<void>;
 }
 
-/** What a request must have: a Fetch API `Request` has it, and {@link nodeRequest} makes it of Node's. */
+/**
+ * The members of a request that the verifier reads. A Fetch API `Request` has them, and {@link nodeRequest} makes them
+ * from a request of Node.
+ */
 export interface IncomingTicketRequest {
   readonly url: string;
   readonly headers: Headers;
@@ -77,7 +80,7 @@ export interface VerifiedSession {
   allows(scope: string): boolean;
 }
 
-/** A refusal: exact for the log, dull for the client. */
+/** A refusal: exact for the log, without details for the client. */
 export interface TicketRefusal {
   /** For the log, never for the client. */
   readonly reason: DenialReason;
@@ -106,12 +109,12 @@ export type RequestAdmission =
 export interface TicketVerifier {
   /**
    * Admits the upgrade of a WebSocket at `/agents/<agent>/<instance>[/...]`: one ticket, for this place, not used before.
-   * Rejects where `burn` does. `scope`: what the socket needs; left out: `agent:connect`.
+   * Rejects where `burn` rejects. `scope` is the scope that the socket needs; left out: `agent:connect`.
    */
   admitSocket(request: IncomingTicketRequest, scope?: string): Promise<SocketAdmission>;
   /**
-   * Admits a plain request there, by `Authorization`. A ticket is good for any number of them until it expires, whether it
-   * opened a socket or not.
+   * Admits a plain request to such a path, by `Authorization`. A ticket is good for any number of plain requests until
+   * it expires, whether it opened a socket or not.
    */
   admitRequest(request: IncomingTicketRequest, scope: string): Promise<RequestAdmission>;
 }
@@ -120,15 +123,16 @@ export interface TicketVerifier {
 export const SESSION_EXPIRED = { code: 3000, reason: 'session_expired' } as const;
 
 /**
- * A verifier with the broker's keys, held as the gate holds them: one minute, and through an outage of six. Create one for
- * each server and keep it. Throws a `TypeError` for options that are not sound. Runs on Node 20 and on Workers.
+ * A verifier with the broker's keys, cached as the gate caches them: one minute, and six minutes through an outage.
+ * Create one for each server and keep it. Throws a `TypeError` for options that are not sound. Runs on Node 20 and on
+ * Workers.
  *
  * Checks, with the code of the gate: delivery, spelling, signature, issuer, audience, time with 5 s of leeway, agent and
- * instance of the path, kind of ticket, scope; and by `burn` that no socket was opened with it before.
+ * instance of the path, kind of ticket, scope; and by `burn` that the ticket has opened no socket before.
  *
- * Does NOT check, and does not know: locks and revocations (a person who is locked gets no new ticket, and keeps a socket
- * until `endsAt`, an hour at most; a revoked key is forgotten within two minutes), the `Origin`, scopes of messages (ask
- * `allows` for each), limits of any kind. Does NOT renew sessions, record them, or write an audit log.
+ * Does NOT check, and does not know: locks and revocations (a person who is locked gets no new ticket, and keeps a
+ * socket until `endsAt`, an hour at most; a revoked key is forgotten within two minutes), the `Origin`, scopes of
+ * messages (ask `allows` for each), limits of any kind. Does NOT renew sessions, record them, or write an audit log.
  */
 export function createTicketVerifier(options: TicketVerifierOptions): TicketVerifier {
   const { issuer, audience, burn } = options;
@@ -169,12 +173,12 @@ export function createTicketVerifier(options: TicketVerifierOptions): TicketVeri
 
   return {
     async admitSocket(request, scope = CONNECT) {
-      // Never one of the app's own: only the server knows which of those it speaks.
+      // Never a subprotocol of the app: only the server knows which of those it supports.
       const protocol = answeredProtocol(request.headers, null) && SUBPROTOCOL;
       const verified = await verify(request, 'socket', readScope(scope));
       if (!verified.ok) return { protocol, ok: false, refusal: refusalOf(verified.denial) };
       const claims = verified.value;
-      // Last: a ticket that is refused for any other reason may still be used where it belongs.
+      // Last: a ticket that is refused for another reason stays unused, so its own destination can still accept it.
       const isFirst = burn === 'reusable' || (await burn(claims.jti, claims.exp));
       return isFirst
         ? { protocol, ok: true, session: sessionOf(claims) }
@@ -201,10 +205,10 @@ function readOptions({ issuer, audience, agents, burn }: TicketVerifierOptions):
   const fault = (name: string, what: string): TypeError => new TypeError(`${name}: ${what}`);
   if (!BaseUrl.safeParse(issuer).success) throw fault('issuer', 'https, or http on loopback');
   if (typeof audience !== 'string' || audience === '' || audience.endsWith('/control'))
-    throw fault('audience', 'the one of this server in the broker');
+    throw fault('audience', 'the audience of this server, as the broker has it');
   if (agents.length === 0 || agents.some((slug) => !AgentSlug.safeParse(slug).success))
     throw fault('agents', 'slugs of the registry, at least one');
-  // Without types a missing store would otherwise be found with the first ticket.
+  // Without types, a missing store would otherwise be noticed at the first ticket.
   if (typeof burn !== 'function' && burn !== 'reusable') throw fault('burn', "a store, or 'reusable'");
   return new Set(agents);
 }

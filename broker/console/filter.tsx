@@ -1,7 +1,7 @@
 import { type Field, FieldSet, valuesOf } from './fields.tsx';
 import { navigate, type Query } from './route.ts';
 
-/** The filters of an address that a list has, with values that it takes. {@link Filter} names the others. */
+/** The filters of an address that the list supports, with valid values. {@link Filter} names the others. */
 export const knownFilters = (fields: readonly Field[], query: Query): Query =>
   Object.fromEntries(Object.entries(query).filter(([name, value]) => isKnown(fields, name, value)));
 

@@ -12,7 +12,7 @@ interface SecretTextProps {
 export function SecretText({ secret, children }: SecretTextProps) {
   const [said, setSaid] = useState('');
   const copy = async (): Promise<void> => {
-    // Left out where the page came without TLS.
+    // The browser has no clipboard for a page without TLS.
     const copied = navigator.clipboard?.writeText(secret).then(
       () => true,
       () => false,

@@ -17,7 +17,7 @@ export const SignedIn = Signed.Provider;
 export const useMe = (): Me => useContext(Signed);
 
 /**
- * Whether the person holds a permission, and no lock keeps it from using it. The broker decides. The console hides the
+ * Whether the person holds a permission, and no lock prevents its use. The broker decides. The console hides the
  * buttons that the broker would refuse.
  */
 export const useMay = (): ((permission: string) => boolean) => {

@@ -212,7 +212,7 @@ describe('an audit key', () => {
       [old?.kid, 'revoked'],
     ]);
     const { results: left } = await env.CONTROL.prepare('SELECT target FROM revocations').all();
-    // For its copy in the record database, which a restore of this one does not take back.
+    // The lock is for the copy in the record database, which a restore of the control database does not undo.
     expect(left).toEqual([{ target: `key:${old?.kid}` }]);
     setClock(180);
     await sealAudit(ports, Date.now());

@@ -6,7 +6,7 @@ import { createKeyring } from '../src/keys/keyring.ts';
 import type { BrokerPorts } from '../src/runtime/ports.ts';
 import { runScheduled } from '../src/runtime/scheduled.ts';
 
-/** What holds after one of the two databases, or both, were restored from a backup: for each driver. */
+/** The promises after a restore of one database or of both from a backup, for each driver. */
 
 type Name = 'control' | 'record';
 
@@ -79,7 +79,7 @@ async function writeEvent({ ports, startsAt }: RestoreSetup, at = startsAt): Pro
   await ports.record.deliver([{ event }], at);
 }
 
-/** A log of so many checkpoints, each of one event. */
+/** Makes a log with a number of checkpoints, each of one event. */
 async function sealMinutes(at: RestoreSetup, count: number, from = 0): Promise<void> {
   for (let minute = from; minute < from + count; minute += 1) {
     at.setClock(at.startsAt + minute * MINUTE);

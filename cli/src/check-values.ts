@@ -2,14 +2,15 @@ import { CONTROL_CHARACTER } from '@agent-ticket/shared/describe-values.ts';
 import { type CommandUnknownOpts, InvalidArgumentError } from '@commander-js/extra-typings';
 import { cut, plain } from './api/plain-text.ts';
 
-/** A longer value is no help in a message. */
+/** In characters. A longer value makes a message harder to read. */
 const SHOWN_COLUMNS = 60;
 
 type Parse = (text: string, before: unknown) => unknown;
 
 /**
- * Makes every command below refuse a value that is empty, has a control character or comes twice, and name the option
- * or argument of each value that its own reader refuses. The library takes the last of two, and any text.
+ * Makes every command below refuse a value that is empty, has a control character or comes twice, and name the option or
+ * argument of each value that its own reader refuses. The library itself accepts any text, and takes the last of two
+ * values.
  */
 export function checkValues(command: CommandUnknownOpts): void {
   for (const option of command.options.filter((each) => each.required || each.optional))

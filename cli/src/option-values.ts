@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from '@commander-js/extra-typings';
 import { isSafeAddress, PROFILE_NAME } from './sign-in/profile.ts';
 
-/** Readers of option values. Each throws the library's error, which `checkValues` shows with the option. */
+/** Readers of option values. Each throws the library's error, to which `checkValues` adds the option. */
 
 export function port(text: string): number {
   const value = Number(text);

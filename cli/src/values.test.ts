@@ -3,7 +3,7 @@ import { terminalAt } from '../test/broker.ts';
 import { allOf } from './command-tree.ts';
 import { describeProgram, run } from './run.ts';
 
-/** Values that are no value of an option or argument, with the words that say what one is. */
+/** Invalid values of options and arguments, with the words that describe a valid one. */
 const INVALID: Readonly<Record<string, readonly [values: readonly string[], said: string]>> = {
   '--folder <name>': [['a/b', '..'], 'the name of a folder'],
   '--port <port>': [['0', '65536', '1e2', 'x'], '1 to 65535'],
@@ -113,7 +113,7 @@ const PLACES = COMMANDS.flatMap((command) =>
 );
 type Command = (typeof COMMANDS)[number];
 
-/** The words of a command with one value in its place, and what else it needs. */
+/** The words of a command with one value in its place, and the other words that it needs. */
 const withOption = ({ words, places, options }: Command, long: string, values: readonly string[]) => [
   ...words.split(' '),
   ...places.filter(({ flag }) => flag.startsWith('<')).map(({ flag }) => VALID[flag] ?? 'x'),
@@ -134,7 +134,7 @@ const withPlace = ({ words, places, options }: Command, index: number, value: st
     .map(({ flag }) => VALID[flag] ?? 'x'),
 ];
 
-/** The refusal of a command line, which asks no broker and opens nothing. */
+/** The refusal of a command line, which makes no request and opens no file. */
 async function refusalOf(words: readonly string[]): Promise<string> {
   const { terminal, said, asked } = terminalAt(() => Response.json({}));
   expect([await run(words, terminal), said.out, asked]).toEqual([2, '', []]);

@@ -5,13 +5,13 @@ import type { SourceFile } from './repository.ts';
 
 /** Rules for the pages of the documentation, beside those for links and generated tables. */
 
-/** What a person reads in one go. Generated tables are looked up, not read. */
+/** In words, as many as a person reads at once. Generated tables are for look-ups, and do not count. */
 const MAX_WORDS = 1500;
 
 const DELIMITER = /^\|(?:\s*:?-+:?\s*\|)+$/;
 const cellsOf = (row: string): number => row.replaceAll(/\\\||`[^`]*`/g, '').split('|').length - 2;
 
-/** Tables that a renderer shows otherwise than meant: rows behind a blank line, or with another number of cells. */
+/** Tables that a renderer shows wrongly: rows after a blank line, or rows with another number of cells. */
 export function tableFaults(files: readonly SourceFile[]): Fault[] {
   return files.filter(isMarkdown).flatMap((file) => {
     const faults: Fault[] = [];

@@ -35,7 +35,10 @@ const NAMES = [
   'OAuth',
 ];
 
-/** Characters. Longer sentences have two ideas. A full stop behind a number or before code ends none for this rule. */
+/**
+ * In characters. Longer sentences have two ideas. For this rule a full stop after a number or before code ends no
+ * sentence.
+ */
 const MAX_SENTENCE = 300;
 
 const RULES = [
@@ -60,7 +63,7 @@ const RULES = [
   },
 ];
 
-/** What we write for readers. Change logs are history. */
+/** Whether a document is prose for readers. Change logs are history. */
 const isProse = (file: SourceFile): boolean =>
   isMarkdown(file) && !file.path.endsWith('CHANGELOG.md') && !file.path.startsWith('.changeset/');
 

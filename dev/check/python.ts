@@ -15,7 +15,7 @@ const ACTIONS = {
   'retries with backoff': 'BACK_OFF',
 } as const satisfies Record<ClientAction, string>;
 
-/** What the Python client does after a close, by code, from the table of the agent worker. */
+/** The reaction of the Python client to each close code, from the table of the agent worker. */
 export function closesModule(): ReadonlyMap<string, string> {
   const byCode = new Map<number, string>();
   for (const { code, client } of Object.values(CLOSES)) {

@@ -7,7 +7,7 @@ import { parse } from 'yaml';
 import * as z from 'zod';
 import { ROOT } from '../quiet-environment.ts';
 
-/** The recipes of docs/deploy/ci.md, as they are there: nothing runs them here. */
+/** The recipes of docs/deploy/ci.md without a change: no test runs them. */
 
 const page = await readFile(`${ROOT}docs/deploy/ci.md`, 'utf8');
 const blocks = [...page.matchAll(/```yaml\n(.*?)```/gs)].map(([, text = '']) => text);
@@ -38,7 +38,7 @@ const commands = (): string[] => {
   ];
 };
 
-/** Why a line is no command of npm or of ours; undefined: it is one. */
+/** The reason why a line is no command of npm or of ours; undefined: it is one. */
 function faultOf(line: string): string | undefined {
   if (/^npm ci( --prefix broker)?$/.test(line)) return undefined;
   const [npx, program, ...words] = line.split(' ');

@@ -12,7 +12,7 @@ import { answersOf, asAdmin } from './questions.ts';
 
 /*
  * Run by `make.ts` in the tree of an earlier version: has its broker work for some minutes on new databases, and writes
- * both as SQL, with what that broker answers about them, into the file that is named.
+ * both as SQL, with the broker's answers about them, into the named file.
  */
 
 const [target = ''] = process.argv.slice(2);

@@ -7,7 +7,7 @@ import { gzipSync } from 'node:zlib';
 import { quietEnvironment, ROOT } from '../quiet-environment.ts';
 
 /*
- * node dev/former/make.ts <commit> <version>: stores what the tests of upgrades need of a version in the folder of that name:
+ * node dev/former/make.ts <commit> <version>: stores a version for the tests of upgrades, in the folder of that name:
  * both workers, minified and compressed, since a clone may not have the history to build them from; and databases that
  * its broker has written. Takes minutes and the network, for `npm ci` of that version.
  */

@@ -1,6 +1,6 @@
 import type { DevSecrets } from 'agent-ticket/src/open-secrets.ts';
 
-/** What a broker answers about its databases, by path: the same before and after an upgrade. */
+/** A broker's answers about its databases, by path: the same before and after an upgrade. */
 
 type Ask = (path: string, init?: RequestInit) => Promise<Response>;
 

@@ -9,8 +9,8 @@ import { quietEnvironment, ROOT } from '../quiet-environment.ts';
 import { MUTANTS, type Mutant } from './rows.ts';
 
 /*
- * npm run test:mutants [-- --only <text>]: applies each mutant to a copy of the tree, runs its tests, and takes it back. The
- * tests must fail; before, without a mutant, they must pass. `--only` takes those whose file or original has the text.
+ * npm run test:mutants [-- --only <text>]: applies each mutant to a copy of the tree, runs its tests, and undoes it. The
+ * tests must fail with the mutant, and pass without it. `--only` takes those whose file or original has the text.
  */
 
 const { only = '' } = parseArgs({ options: { only: { type: 'string' } } }).values;

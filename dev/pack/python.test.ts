@@ -8,7 +8,7 @@ import { findPythonForBuild, findPythonForClient } from '../find-python.ts';
 import { quietEnvironment, ROOT } from '../quiet-environment.ts';
 import { makePythonPackage } from './python.ts';
 
-/** The Python client as its users get it, and its own tests. */
+/** The Python client as users install it, with its own tests. */
 
 const run = promisify(execFile);
 const client = await findPythonForClient(console.warn);

@@ -66,7 +66,7 @@ async function ask(questions: readonly object[]): Promise<unknown[]> {
     .map((line) => JSON.parse(line));
 }
 
-/** A small generator, so that a failing case comes again (mulberry32). */
+/** A small random generator with a seed, so that a failing case can be repeated (mulberry32). */
 function random(seed: number): () => number {
   let state = seed;
   return () => {

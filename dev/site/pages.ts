@@ -95,7 +95,7 @@ const DIAGRAM = {
  * see the picture get the same statements.
  */
 function picture(source: string, heading: string): string {
-  // The library asks a font host for a font, and the site asks nobody else.
+  // The library's style loads a font from another host. The site loads nothing from other hosts.
   const svg = renderMermaidSVG(source, DIAGRAM).replace(/@import url\([^)]*\);?/g, '');
   const text = source.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('{', '&#123;');
   const name = heading.replaceAll('"', '&quot;');

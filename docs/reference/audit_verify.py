@@ -107,7 +107,7 @@ def read_line(raw):
     return (kind, value) if good.get(kind) else refuse("neither an event nor a checkpoint")
 
 def clear_agrees(clear, claims, kid):
-    """Whether a line says in clear nothing but what its checkpoint signed."""
+    """Whether the clear members of a line repeat what its checkpoint signed, and nothing else."""
     signed = {"jws": clear["jws"], "kid": kid, "at": clear.get("at"), **{name: claims[name] for name in ("n", "through", "count", "hash")}}
     try:
         seconds = datetime.datetime.fromisoformat(clear["at"]).timestamp() if "at" in clear else claims["iat"]

@@ -165,8 +165,8 @@ export function grantStore(db: ControlDatabase) {
         .where(and(eq(grants.id, id), isNull(grants.deletedAt))),
 
     /**
-     * Deletes the grants in force of a subject, and what they say of it: `subject` becomes `other`, which is nobody's id. An
-     * instance whose owner it was stays closed. `now` in ms.
+     * Deletes the grants in force of a subject, and its data in their rows: `subject` becomes `other`, which is the id
+     * of no principal. An instance whose owner it was stays closed. `now` in ms.
      */
     forget: (subject: string, other: string, now: number): Statement =>
       db

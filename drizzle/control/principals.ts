@@ -147,7 +147,10 @@ export function principalStore(db: ControlDatabase) {
       return gone.length;
     },
 
-    /** Statement for a change: forgets label and last sight. Sign-outs stay, or a credential from before would be taken. */
+    /**
+     * Statement for a change: deletes label and last sight. Sign-outs stay, or a credential from before would be
+     * accepted.
+     */
     forget: (id: string): Statement =>
       db.update(principals).set({ label: null, lastSeenAt: null }).where(eq(principals.id, id)),
 

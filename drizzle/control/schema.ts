@@ -247,17 +247,17 @@ export const webhooks = sqliteTable('webhooks', {
   sealed: text('sealed').notNull(),
   createdBy: text('created_by').notNull(),
   createdAt: integer('created_at').notNull(),
-  /** The number of the last event that is done with. */
+  /** The number of the last event that was delivered or left out. */
   seq: integer('seq').notNull(),
   /** Deliveries that failed since the last that did not. */
   attempts: integer('attempts').notNull().default(0),
-  /** From then on one broker may deliver; the one that does moves it ahead. */
+  /** From then on a broker may deliver; the broker that does moves the time ahead. */
   dueAt: integer('due_at').notNull(),
-  /** The last try: when, the HTTP status, or what kept the receiver from answering. */
+  /** The last try: its time, and the HTTP status or the fault for which there is none. */
   triedAt: integer('tried_at'),
   status: integer('status'),
   fault: text('fault'),
   failingSince: integer('failing_since'),
-  /** Events that were never taken: refused while later ones were taken, or deleted by retention before. */
+  /** Events that the receiver never took: it refused them while it took later ones, or retention deleted them before. */
   skipped: integer('skipped').notNull().default(0),
 });

@@ -9,7 +9,7 @@ export type NewWebhook = Pick<
   'id' | 'name' | 'url' | 'types' | 'audience' | 'sealed' | 'createdBy' | 'createdAt' | 'seq' | 'dueAt'
 >;
 
-/** What a run of deliveries says of a webhook. */
+/** The result of a run of deliveries to a webhook. */
 export type WebhookProgress = Pick<
   WebhookRow,
   'seq' | 'attempts' | 'dueAt' | 'triedAt' | 'status' | 'fault' | 'failingSince' | 'skipped'

@@ -118,7 +118,7 @@ async def frame_of(socket: Any) -> Dict[str, Any]:
 
 
 def closing_with(code: int, reason: str) -> Behaviour:
-    """Closes the first socket so; answers the calls of all others with 1."""
+    """Closes the first socket with this code; answers the calls of all others with 1."""
 
     async def behave(socket: Any, number: int) -> None:
         if number == 1:

@@ -31,7 +31,7 @@ def as_operator(path, body):
 
 
 def person(name, seconds=3600):
-    """Somebody who signs in anew for each ticket, for as long."""
+    """A person who signs in anew for each ticket. Each sign-in lasts for ``seconds``."""
 
     async def get():
         made = await asyncio.to_thread(post, os.environ["TOKEN_URL"], {"sub": f"auth0|{name}", "expiresIn": seconds})

@@ -1,4 +1,4 @@
-"""Connections over real sockets on loopback: what follows each close, renewal, calls, state and chat."""
+"""Connections over real sockets on loopback: the reaction to each close, renewal, calls, state and chat."""
 
 import asyncio
 import json

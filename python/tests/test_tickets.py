@@ -1,4 +1,4 @@
-"""Requests for tickets: what is sent, what is accepted, and what becomes of each refusal."""
+"""Requests for tickets: the request, the accepted answers, and the error for each refusal."""
 
 import asyncio
 import logging

@@ -119,7 +119,7 @@ export const DENIALS = {
   lock_unknown: notFound,
   webhook_unknown: notFound,
   webhook_limit_reached: forbidden,
-  // Neither key-encryption key opens it. The receiver gets nothing until an operator acts.
+  // Neither key-encryption key opens the secret. The receiver gets nothing until an operator acts.
   webhook_secret_unreadable: unavailable,
   principal_unknown: notFound,
   label_ambiguous: row('CONFLICT', 'bad_request'),

@@ -186,7 +186,7 @@ function schemaOf(schema: z.ZodType, io: 'input' | 'output', named: Record<strin
   return Object(properties?.schema);
 }
 
-/** Formats that say it all. */
+/** Formats that need no further words. */
 const BY_FORMAT = ['date-time', 'uuid', 'ipv4', 'ipv6', 'email'];
 
 /** Leaves out zod's patterns beside a format, and its bounds of safe integers. */

@@ -1,6 +1,6 @@
 /**
- * What to tell a person of a failure. The SDK passes on the findings of its schema library as JSON: metadata of a server
- * that is not as OAuth has it (RFC 8414).
+ * The text about a failure for a person. The SDK passes on the findings of its schema library as JSON: metadata of a
+ * server that does not follow OAuth (RFC 8414).
  */
 export function faultText(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);

@@ -30,7 +30,7 @@ export function Webhook({ deliveries, makeUrl }: WebhookProps) {
       await navigator.clipboard.writeText(url ?? '');
       return 'Copied.';
     } catch (error) {
-      // The browser refuses, or has no clipboard for a page without TLS.
+      // The browser refuses access, or offers no clipboard to a page without TLS.
       if (!(error instanceof DOMException || error instanceof TypeError)) throw error;
       return 'This browser does not let the page copy. Select the URL in the command above, and copy it.';
     }

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { parseRoute } from './route.ts';
 
-/** One place has one spelling: whatever else leads somewhere leads to another place, or nowhere. */
+/** One place has one spelling: every other path leads to another place, or to none. */
 
 const AGENTS = defineAgents([
   { slug: 'rooms', access: 'viewer' },
@@ -18,7 +18,7 @@ const rest = fc.array(
   fc.oneof(fc.constantFrom('', '.', '..', 'sub', 'SUB', '%73ub', 'child', '%2e%2e'), fc.webSegment()),
   { maxLength: 4 },
 );
-/** A path near the good ones. */
+/** A path that differs little from a valid one. */
 const path = fc
   .array(
     fc.oneof(

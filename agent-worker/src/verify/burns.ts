@@ -1,20 +1,21 @@
 import { BURN_KEPT_SECONDS } from '@agent-ticket/shared/limits.ts';
 
 /**
- * Notes that a ticket has opened a socket. Resolves with `true` for the first call with a `jti` and with `false` for every
- * other, however many come at the same time. `exp` in seconds since 1970: a note may go {@link BURN_KEPT_SECONDS} later.
- * Rejects where it cannot tell; the caller then admits nobody.
+ * Notes that a ticket has opened a socket. Resolves with `true` for the first call with a `jti` and with `false` for
+ * every other, however many come at the same time. `exp` is in seconds since 1970: a note may be deleted
+ * {@link BURN_KEPT_SECONDS} later. Rejects where the store does not answer; the caller then admits nobody.
  */
 export type Burn = (jti: string, exp: number) => Promise<boolean>;
 
 /**
- * Single use within ONE process, in memory: another process, another isolate and this one after a restart know nothing of
- * it. For a server that runs once, and for tests. As many notes are held as tickets were burned in the last six minutes.
+ * Single use within ONE process, in memory: another process, another isolate, and this one after a restart do not have
+ * the notes. For a server that runs once, and for tests. Memory has one note for each ticket that was burned in the
+ * last six minutes.
  *
  * @param clock Milliseconds since 1970.
  */
 export function burnInThisProcess(clock: () => number = Date.now): Burn {
-  /** `jti` → when the note may go, in ms. The oldest are the first. */
+  /** `jti` → the time from which the note may be deleted, in ms. The oldest are the first. */
   const burned = new Map<string, number>();
   return async (jti, exp) => {
     const now = clock();
@@ -41,7 +42,7 @@ interface BurnStatement {
 export const BURNED_TICKETS_TABLE = `CREATE TABLE IF NOT EXISTS burned_tickets (jti TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS burned_tickets_until ON burned_tickets (until);`;
 
-/** With one new note at most so many old ones go: the table shrinks, and no burn takes long. */
+/** The most expired notes that one burn deletes, so that the table shrinks and no burn takes long. */
 const PURGED_AT_ONCE = 8;
 
 /**
@@ -64,7 +65,7 @@ export function burnInD1(database: BurnDatabase, clock: () => number = Date.now)
       insert.bind(jti, exp + BURN_KEPT_SECONDS),
     ]);
     const changes = inserted?.meta.changes;
-    // A database that does not say what it changed must not admit everybody.
+    // A database that does not report the number of changed rows must not admit everybody.
     if (changes === undefined) throw new TypeError('the database names no number of changes');
     return changes === 1;
   };

@@ -1,6 +1,6 @@
 import { stripTicket } from '@agent-ticket/shared/handshake.ts';
 
-/** What Node's `IncomingMessage` has. */
+/** The members of Node's `IncomingMessage` that are read. */
 export interface NodeRequest {
   readonly url?: string | undefined;
   readonly rawHeaders: readonly string[];
@@ -23,8 +23,8 @@ export function nodeRequest({
 }
 
 /**
- * Calls back once when a session ends; soon where it has ended. Returns a function that stops it, for the close of the
- * socket. A Durable Object that hibernates has no timers: use an alarm at `endsAt` there.
+ * Calls back once when a session ends; without delay where it has ended already. Returns a function that stops it, for
+ * the close of the socket. A Durable Object that hibernates has no timers: use an alarm at `endsAt` there.
  *
  * @param clock Milliseconds since 1970.
  */
@@ -37,7 +37,7 @@ export function closeAtEnd(
   return () => clearTimeout(timer);
 }
 
-/** The request without its ticket, wherever one may be, for code behind the verifier and its logs. */
+/** The request without its ticket, in whatever place the ticket is, for code behind the verifier and its logs. */
 export function withoutTicket(request: Request): Request {
   const url = new URL(request.url);
   const headers = new Headers(request.headers);

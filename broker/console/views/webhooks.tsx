@@ -76,7 +76,7 @@ const test = ({ id, name }: Webhook): Action<Tested> => ({
   verb: 'Send a test',
   isDestructive: false,
   consequence: <p>One message that says that it is a test is sent now.</p>,
-  undo: 'It is no event, and changes nothing here.',
+  undo: 'The message is no event of the audit log, and changes nothing here.',
   run: () => ask('POST', '/admin/webhooks/{id}/test', { params: { id } }),
   done: ({ delivered, status, fault }) => (
     <p class={delivered ? '' : 'warning'}>
@@ -95,7 +95,7 @@ const redeliver = ({ id, name, delivered_through: through }: Webhook): Action<We
       greater one leaves some out.
     </p>
   ),
-  undo: 'What was sent cannot be taken back. The place can be changed again.',
+  undo: 'Events that were sent cannot be taken back. The place can be changed again.',
   fields: [
     {
       name: 'after',

@@ -14,7 +14,7 @@ const word = fc.oneof(
  * a text before had the members `a` and backslash, and this one has `a` and an escape.
  */
 const name = word.filter((text) => !text.includes('\\'));
-/** As JSON has it: what a parser gives, without the negative zero that JSON text loses. */
+/** Values of JSON, as a parser makes them, without the negative zero that JSON text loses. */
 const { json } = fc.letrec<{ json: unknown }>((tie) => ({
   json: fc.oneof(
     { depthSize: 'small' },

@@ -29,7 +29,7 @@ export const isFull = ({ count }: Pick<CheckpointRow, 'count'>): boolean => coun
  * checkpoint is due, and has the time of the one before, so that times grow with numbers. Any number of instances may run
  * it at once; the number of the checkpoint is taken once. Each is noted in the control database after it was written;
  * where the log differs from what is noted there, nothing is sealed until an operator accepts it. Answers the checkpoint
- * that this call wrote; a fault that keeps it from one is logged. `now` in ms.
+ * that this call wrote; a fault that prevents one is logged. `now` in ms.
  */
 export async function sealAudit(ports: SealerPorts, now: number): Promise<CheckpointRow | undefined> {
   const { checkpoints } = ports.record;

@@ -32,8 +32,8 @@ export const CaepIssuer = z
 type CaepIssuer = z.output<typeof CaepIssuer>;
 
 /**
- * The greatest age of a token. A transmitter that was away sends what it has kept; a `jti` is remembered as long. In
- * seconds.
+ * The greatest age of a token. A transmitter that was away sends its stored events later; a `jti` is stored for the same
+ * time. In seconds.
  */
 export const SET_MAX_AGE_SECONDS = 7 * 24 * 3600;
 
@@ -48,7 +48,7 @@ export function caepFault(
     issuers.some((each) => each.issuer === subjects);
   return settings.every(isRegistered)
     ? undefined
-    : 'subjects must be the iss of a configured issuer: of others nobody has sessions here';
+    : 'subjects must be the iss of a configured issuer: people of other issuers have no sessions here';
 }
 
 export const caepTransmitters = (

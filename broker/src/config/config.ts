@@ -205,7 +205,7 @@ export interface BrokerConfig {
   readonly auditAnchorUrl: string | undefined;
   readonly tokenPepper: Uint8Array<ArrayBuffer>;
   readonly principalLabel: LabelKind;
-  /** Where people report a vulnerability; undefined: it is said nowhere. */
+  /** The contact for reports of vulnerabilities; undefined: the broker publishes none. */
   readonly securityContact: string | undefined;
   /** How many mint shards share the load on Workers. */
   readonly shards: number;

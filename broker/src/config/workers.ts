@@ -101,7 +101,7 @@ export const commandedWorkers = ({ workers }: WorkersConfig): AgentWorker[] =>
 
 /**
  * Agents that do not fit the workers, as one sentence each: the broker does not have their worker; or they belong to their
- * first user, and their worker cannot be asked whether that user ever came.
+ * first user, and their worker cannot answer whether that user ever connected.
  */
 export const workerMisfits = (registry: AgentRegistry, workers: readonly AgentWorker[]): string[] =>
   registry.flatMap(({ slug, worker, access }) => {

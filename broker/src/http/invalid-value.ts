@@ -5,7 +5,7 @@ import * as z from 'zod';
 type JsonSchema = z.core.JSONSchema.BaseSchema;
 type Path = readonly PropertyKey[];
 
-/** The OpenAPI document has these texts, too: both are made of the JSON Schema of what a route reads. */
+/** The OpenAPI document has these texts, too: both are made from the JSON Schema of the route. */
 const described = new WeakMap<z.ZodType, JsonSchema>();
 
 function jsonSchemaOf(schema: z.ZodType): JsonSchema {
@@ -16,7 +16,7 @@ function jsonSchemaOf(schema: z.ZodType): JsonSchema {
 
 /**
  * Refuses input that a schema did not accept: names the first invalid member and the values that it takes, never the
- * value that came.
+ * value itself.
  */
 export function invalidValue(schema: z.ZodType, input: unknown, { issues }: z.ZodError): Outcome<never> {
   const [issue] = issues;

@@ -22,8 +22,8 @@ export const PAGE = z.object({
 });
 
 /**
- * Reads `limit` and `cursor`. A cursor that was made up is refused, and one of another list or of other filters: it would
- * leave out rows that nobody has seen.
+ * Reads `limit` and `cursor`. A forged cursor is refused, and so is a cursor of another list or of other filters: it
+ * would leave out rows that the caller has not seen.
  */
 export async function readPage<Place>(url: string, place: z.ZodType<Place>): Promise<Outcome<Page<Place>>> {
   const page = readQuery(url, PAGE);

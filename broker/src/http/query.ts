@@ -34,7 +34,9 @@ export function checkQuery(url: string, rule: QueryRule): Outcome<undefined> {
   return ok(undefined);
 }
 
-/** Reads the parameters of a query that {@link checkQuery} has let pass; names the first one that is invalid, with its form. */
+/**
+ * Reads the parameters of a query that {@link checkQuery} accepted; names the first invalid parameter, with its form.
+ */
 export function readQuery<T>(url: string, schema: z.ZodType<T>): Outcome<T> {
   return readNamed(Object.fromEntries(new URL(url).searchParams), schema);
 }

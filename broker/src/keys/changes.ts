@@ -160,7 +160,9 @@ interface ResealReport {
   readonly resealed: number;
   /** Sealed with the present one already. */
   readonly current: number;
-  /** Names of what neither key-encryption key opens. While there are any, the previous one may still be missed. */
+  /**
+   * Names of the texts that neither key-encryption key opens. While there are any, the previous key may still be needed.
+   */
   readonly unreadable: readonly string[];
 }
 

@@ -37,7 +37,7 @@ interface KeyringPorts {
 
 const FIRST_ALGORITHM: TicketAlgorithm = 'ES256';
 
-/** How long keys wait for the record database, in ms: without its answer they go by the one before. */
+/** The longest wait for the record database, in ms. Without its answer the keys use the previous one. */
 const COMPARISON_MS = 500;
 
 /** A key with the row it came from. */
@@ -50,7 +50,7 @@ interface HeldKey {
  * The keys of one purpose. Rows are read at most every {@link SIGNER_CACHE_MS} for signing and each time for
  * publishing; a key is opened and imported once per isolate. Rows that do not open are left out: never published,
  * never trusted. So are keys that only the record database knows to be revoked: a backup of the control database has
- * them as they were. While the record database is away, keys go by its last answer. `now` in ms throughout.
+ * them in their former state. While the record database is away, the keys use its last answer. `now` in ms throughout.
  */
 export function createKeyring(ports: KeyringPorts) {
   const { control, purpose, config } = ports;
@@ -136,7 +136,7 @@ export function createKeyring(ports: KeyringPorts) {
     for (const row of found) {
       if (!isPublishable(row, now)) continue;
       const isRevoked = revoked.includes(row.kid);
-      // Once for each comparison: everybody may ask for the published keys.
+      // One line for each comparison, not for each request: everybody may ask for the published keys.
       if (isRevoked && compared?.at === now)
         ports.log({ event: 'key_revoked_in_record', purpose, kid: row.kid });
       const material = isRevoked ? undefined : await open(row);

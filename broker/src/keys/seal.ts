@@ -42,7 +42,7 @@ export async function sealText(
   return `${base64url.encode(iv)}.${base64url.encode(new Uint8Array(sealed))}`;
 }
 
-/** The text, or `undefined` for what this key-encryption key did not seal under this label. */
+/** The text, or `undefined` for a sealed text of another key-encryption key or another label. */
 async function unsealText(kek: CryptoKey, label: SealLabel, sealed: string): Promise<string | undefined> {
   const [nonce = '', body = ''] = sealed.split('.');
   try {
@@ -84,7 +84,7 @@ export function readPrivateJwk(text: string): JWK | undefined {
   return y === undefined ? members : { ...members, y };
 }
 
-/** Keys that seal keys and secrets. Whatever is sealed anew is sealed with `current`; `previous` only opens. */
+/** Keys that seal keys and secrets. Every text is sealed with `current`; `previous` only opens. */
 export interface SealingKeys {
   readonly current: CryptoKey;
   readonly previous?: CryptoKey;

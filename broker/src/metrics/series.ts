@@ -12,7 +12,10 @@ interface SeriesRow {
   readonly labels: readonly Label[];
 }
 
-/** Order of the labels in a point of Analytics Engine, from `blob2` on. New ones go to the end: queries count them. */
+/**
+ * Order of the labels in a point of Analytics Engine, from `blob2` on. A new label goes to the end, since queries name
+ * labels by their position.
+ */
 export const LABELS = ['outcome', 'code', 'agent', 'kind', 'state'] as const;
 type Label = (typeof LABELS)[number];
 export type Labels = Readonly<Partial<Record<Label, string>>>;
@@ -108,7 +111,10 @@ function textOf(
   return `${head}${buckets.join('')}${name}_bucket{le="+Inf"} ${count}\n${name}_sum ${sum}\n${name}_count ${count}\n`;
 }
 
-/** `{agent="chat"}`, with every label of the series: one that does not apply is empty, as if it were not there. */
+/**
+ * `{agent="chat"}`, with every label of the series. A label that does not apply is empty, which Prometheus treats as
+ * absent.
+ */
 function labelText({ labels: names }: SeriesRow, labels: Labels): string {
   if (names.length === 0) return '';
   const escaped = (text: string): string =>
@@ -116,7 +122,7 @@ function labelText({ labels: names }: SeriesRow, labels: Labels): string {
   return `{${names.map((name) => `${name}="${escaped(labels[name] ?? '')}"`).join(',')}}`;
 }
 
-/** The interface of an Analytics Engine binding, as far as it is needed here. */
+/** The part of an Analytics Engine binding that is used here. */
 interface MetricPoints {
   writeDataPoint(point: { indexes: [string]; blobs: string[]; doubles: number[] }): void;
 }

@@ -95,7 +95,7 @@ export async function exchangeBatch(
   return exchanged;
 }
 
-/** Counts decisions, and the time of their one exchange. An agent that is none of the registry has no series. */
+/** Counts decisions, and the time of their one exchange. An agent that is not in the registry has no series. */
 function measureExchange(
   requests: readonly TicketRequest[],
   outcomes: readonly Outcome<TicketAnswer>[],

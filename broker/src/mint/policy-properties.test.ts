@@ -153,7 +153,7 @@ const givesAtLeast = (less: Decision, more: Decision): boolean =>
 describe('in every case', () => {
   it('there is a decision by a sound registry, and the cases are of all kinds', () => {
     const words = new Map<string, number>();
-    // Of so many samples each kind is among, in a quick run as in a long one.
+    // This number of samples has each kind, in a quick run as in a long one.
     for (const c of fc.sample(anyCase, { numRuns: 3_000, seed: 1 })) {
       const decision = decideCase(c);
       const word = decision.allowed ? decision.role : decision.reason;

@@ -25,8 +25,8 @@ export function checkAgents(
 }
 
 /**
- * The same for the filter of a list, where nothing was found: an empty list would look like that of an agent without
- * rows. Rows of an agent that the registry has no more are shown.
+ * The same for the filter of a list without results: an empty list would look like the list of an agent without rows.
+ * Rows of an agent that is no longer in the registry are listed.
  */
 export const checkFilter = (
   agent: string | undefined,

@@ -117,13 +117,13 @@ const GivenSeal = z.strictObject({
   hash: z.string().regex(/^[A-Za-z0-9_-]{43}$/),
 });
 
-/** Body of `POST /admin/agents/audit/seal/accept`: both seals as they were shown. */
+/** Body of `POST /admin/agents/audit/seal/accept`: both seals as the operator has seen them. */
 export const AcceptSeal = z.strictObject({ noted: GivenSeal, found: GivenSeal, reason: Reason });
 
 /**
  * `POST /admin/agents/audit/seal/accept`: the log goes on from where the record database ends it. For an operator who has
  * restored a backup. What differs stays in the log for good, by the event of this call. Refused unless both seals are
- * those of the body: what an operator did not see is not accepted.
+ * those of the body, so that no operator accepts a difference unseen.
  */
 export const acceptSeal: Handler = async (call) => {
   const body = await readBody(call.request, AcceptSeal);
@@ -135,8 +135,8 @@ export const acceptSeal: Handler = async (call) => {
   const isShown = ({ n, hash }: Seal, shown: z.output<typeof GivenSeal>) =>
     n === shown.n && hash === shown.hash;
   if (!isShown(noted, body.value.noted) || !isShown(found, body.value.found))
-    return err('audit_seal_changed', { hint: 'read both seals again, and accept what they are now' });
-  // Before the acceptance, after which nothing says any more that copies may be missing.
+    return err('audit_seal_changed', { hint: 'read both seals again, and accept their present values' });
+  // Before the acceptance: after it, no difference shows any more that copies may be missing.
   if (fault === 'ends_earlier') await restoreCopies(ports);
   const details = {
     ...{ fault, noted: noted.n, noted_hash: noted.hash, found: found.n, found_hash: found.hash },

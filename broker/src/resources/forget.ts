@@ -60,7 +60,7 @@ export const forgetPrincipal: Handler = async (call) => {
   return ok({ status: statusOf(receipt), body: { principal, owned, receipt } });
 };
 
-/** Whether there is or was anything of a principal. A misspelt id must not look like one that is forgotten. */
+/** Whether the databases have or had a row of a principal. A misspelt id must not look like a forgotten principal. */
 async function isKnown(principal: PrincipalId, call: Call): Promise<boolean> {
   const { control, record } = call.ports;
   if ((await control.principals.find(principal)) !== undefined) return true;

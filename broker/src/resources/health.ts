@@ -128,13 +128,13 @@ export const waitingWork = cached(BACKLOG_MS, async ({ control, record }, now) =
   return { changes_waiting: changes, checkpoint_age: ageOf(checkpoint?.at, now) };
 });
 
-/** Whether the audit log and the keys are those that the other database knows; one of them was restored where not. */
+/** Whether the two databases agree on the audit log and the keys. Where they do not, one of them was restored. */
 const sealed = cached(BACKLOG_MS, async (ports, now) => {
   const { keyring, control } = ports;
   const [{ noted, fault }, revoked, rows] = await Promise.all([
     compareSeal(ports, now),
     keyring.revokedInRecord(now),
-    // Without the keyrings, which make a first key.
+    // Not through the keyrings, which would make a first key.
     Promise.all([control.keys.list('ticket'), control.keys.list('audit')]),
   ]);
   return {

@@ -76,7 +76,7 @@ const keyringOf = ({ keyring, auditKeyring }: BrokerPorts, purpose: z.output<typ
 /**
  * `GET /admin/keys`: of the `purpose` in the query, newest first; left out: `ticket`. Retired and revoked ones too, as
  * long as their rows are kept. A row that should be published and does not open is none of the broker's, and is not shown.
- * A key that only the record database knows to be revoked is shown as revoked without a time: revoke it again.
+ * A key that only the record database knows to be revoked is listed as revoked without a time: revoke it again.
  */
 export const listKeys: Handler = async ({ now, request, ports }) => {
   const query = readQuery(request.url, Filter);
@@ -166,8 +166,9 @@ export const revokeKey: Handler = async (call) => {
 };
 
 /**
- * Shows among the locks: an operator sees there why tickets of the key are refused. An audit key has one for its copy in
- * the record database, which outlives a restore of this one. By its id it is no lock of an operator, and is never lifted.
+ * Listed among the locks: an operator sees there why tickets of the key are refused. An audit key has one for its copy
+ * in the record database, which outlives a restore of this one. Its id marks it as no lock of an operator, so it is
+ * never lifted.
  */
 const lockOf = ({ who, now }: Call, kid: KeyId, reason = 'the key was revoked') =>
   newRevocation({
@@ -186,7 +187,9 @@ const signingAnew = (ports: BrokerPorts) => ({
   keyring: { signer: (now: number) => ports.keyring.newestSigner(now) },
 });
 
-/** `POST /admin/keys/reseal`: seals every key and secret with `KEK`, after which `KEK_PREVIOUS` is needed no more. */
+/**
+ * `POST /admin/keys/reseal`: seals every key and secret with `KEK`, after which `KEK_PREVIOUS` is not needed any more.
+ */
 export const resealKeys: Handler = async (call) => {
   const { now, ports } = call;
   const { control, keyring, auditKeyring } = ports;

@@ -7,7 +7,7 @@ import type { Handler } from '../runtime/call.ts';
 /** `optional=true`: 204 in place of 401 for a caller without a credential. */
 export const MeQuery = z.object({ optional: z.string().optional() });
 
-/** `GET /me`: the caller as the broker sees it, what each right comes from, and whether a lock keeps it from using them. */
+/** `GET /me`: the caller as the broker sees it, the origin of each right, and whether a lock prevents their use. */
 export const showPrincipal: Handler = async ({ who, now, ports }) => {
   const { revocations } = await ports.control.readCaller(who.principal.id, callerTargets(who), now);
   const { id, kind, issuer, email, groups, tier, permissions, sources } = who.principal;

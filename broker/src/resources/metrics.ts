@@ -6,13 +6,13 @@ import type { Handler } from '../runtime/call.ts';
 import type { BrokerPorts } from '../runtime/ports.ts';
 import { ageOf, attempt, cached, known, waitingEvents, waitingWork } from './health.ts';
 
-/** Scrapers come each 15 s or less often; more of them share one reading. */
+/** Scrapers ask each 15 s or less often; several scrapers share one reading. */
 const GAUGES_MS = 10_000;
 /** The most sessions of an agent that one reading counts. */
 const MOST_SESSIONS = 100_000;
 
 /**
- * Reads what no request counts: from the databases and the mint shards, never on the way of a request for a ticket. While a
+ * Reads the gauges from the databases and the mint shards, never during a request for a ticket. While a
  * database is away, its series have no value.
  */
 const readGauges = cached(GAUGES_MS, async (ports, now): Promise<readonly Sample[]> => {
@@ -26,7 +26,7 @@ const readGauges = cached(GAUGES_MS, async (ports, now): Promise<readonly Sample
     attempt(control.webhooks.list()).then(known),
   ]);
   const youngest = new Map<string, number>();
-  // Newest first: the first of a state is the youngest.
+  // Newest first: the first key of each state is the youngest.
   for (const row of keys ?? [])
     if (!youngest.has(stateOf(row, now))) youngest.set(stateOf(row, now), ageOf(row.activatesAt, now) ?? 0);
   const one = (name: SeriesName, value: number | null | undefined, labels: Labels = {}): Sample[] =>
@@ -53,7 +53,7 @@ export const showMetrics: Handler = async ({ ports, now }) => {
   return ok({ status: 200, stream: new Blob([text]).stream(), headers });
 };
 
-/** Each minute, where nobody scrapes: gauges as points. `now` in ms. */
+/** Writes the gauges as points each minute, for a broker that no scraper asks. `now` in ms. */
 export async function measureGauges(ports: BrokerPorts, now: number): Promise<void> {
   if (ports.metricsText !== undefined) return;
   for (const { name, labels, value } of await readGauges(ports, now)) ports.measure(name, labels, value);

@@ -6,7 +6,7 @@ import type { COSTS, Handler, Limit } from '../runtime/call.ts';
 
 export const costs = (cost: keyof typeof COSTS): Limit => ({ counts: 'requests', cost });
 
-/** A route for callers with a credential. Those without a permission ask the handler, which knows what an owner may. */
+/** A route for callers with a credential. The handler checks permissions, since it knows the rights of an owner. */
 export const known = (cost: keyof typeof COSTS, handler: Handler, query: QueryRule = NO_PARAMETERS) =>
   ({ auth: 'required', limit: costs(cost), handler, query }) as const;
 

@@ -36,9 +36,9 @@ export const CreateWebhook = z.strictObject({
 
 /** Body of `POST /admin/webhooks/:id/redeliver`: one of the two. */
 export const RedeliverRequest = z.strictObject({
-  /** Number of an event: it goes on with the next one. 0 is the beginning of the log. */
+  /** Number of an event: deliveries continue with the next one. 0 is the beginning of the log. */
   after: z.int().nonnegative().optional(),
-  /** It goes on with what was sealed from then on. */
+  /** Deliveries continue with the events that were sealed from then on. */
   from: Time.optional(),
   reason: Reason.optional(),
 });
@@ -85,8 +85,8 @@ export const listWebhooks: Handler = async ({ request, ports }) => {
 };
 
 /**
- * `POST /admin/webhooks`. Events that are sealed from now on are sent. The only answer that ever shows the secret. The
- * caller must be allowed to read what is sent.
+ * `POST /admin/webhooks`. The receiver gets the events that are sealed from now on. No other answer has the secret. The
+ * caller must be allowed to read the events.
  */
 export const createWebhook: Handler = async (call) => {
   const { who, now, ports } = call;
@@ -122,7 +122,7 @@ export const createWebhook: Handler = async (call) => {
   return ok({ status: 201, body: { ...view(row, seq), secret } });
 };
 
-/** The first member that does not go with the others, or that the configuration does not allow. */
+/** The first member that contradicts another one, or that the configuration does not allow. */
 function faultOf(
   { url, types, audience, authorization }: z.output<typeof CreateWebhook>,
   { config }: BrokerPorts,
@@ -135,13 +135,13 @@ function faultOf(
       : { field: 'authorization', hint: 'webhooks have a signature: it goes with an audience' };
   if (types !== undefined)
     return { field: 'types', hint: 'a receiver with an audience gets session-revoked alone' };
-  // A token for the audience of a ticket would differ from one by its type alone.
+  // A token for the audience of a ticket would differ from a ticket by its type alone.
   return isOwnAudience(audience, config)
     ? { field: 'audience', hint: 'it must be that of the receiver, and not one of ours' }
     : undefined;
 }
 
-/** `POST /admin/webhooks/:id/test`: sends a message that says that it is a test, and answers what came of it. */
+/** `POST /admin/webhooks/:id/test`: sends a message that is marked as a test, and answers the result. */
 export const testWebhook: Handler = async (call) => {
   const found = await findWebhook(call);
   if (!found.ok) return found;
@@ -176,7 +176,7 @@ export const redeliverWebhook: Handler = async (call) => {
   const through = await sealedThrough(ports);
   const first = (await auditLog.bounds())?.first ?? 1;
   const wanted = after ?? (await checkpoints.writtenBy(from ?? 0))?.through ?? 0;
-  // Events that retention deleted are not missing, since nobody expects them.
+  // Events that retention deleted are not counted as missing, since the receiver does not expect them.
   const seq = Math.min(through, Math.max(wanted, first - 1));
   const row = found.value;
   const moved = await changePolicy(

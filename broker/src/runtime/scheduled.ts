@@ -54,7 +54,7 @@ export async function runScheduled(ports: BrokerPorts): Promise<void> {
   await step('sessions', ports, () => whileMore(ports, async () => (await purgeSessions(ports, now)) > 0));
   await step('expired', ports, () => purgeExpired(ports));
   await step('metrics', ports, () => measureGauges(ports, now));
-  // The last, since it waits for others.
+  // The last step, since it waits for receivers.
   await step('webhooks', ports, () => deliverEvents(ports));
 }
 

@@ -22,7 +22,7 @@ const SET_ERRORS = {
   invalid_key: 'the key of the token is unknown, or did not sign it',
   invalid_issuer: 'the issuer is not configured',
   invalid_audience: 'the token is for another audience',
-  access_denied: 'the issuer may not speak of this subject',
+  access_denied: 'the issuer may not report events about this subject',
 } as const;
 type SetError = keyof typeof SET_ERRORS;
 
@@ -59,7 +59,7 @@ const Claims = z.object({
 });
 type Claims = z.output<typeof Claims>;
 
-/** RFC 9493 §3.2.3. Addresses name nobody here, and no other form is known. */
+/** RFC 9493 §3.2.3. Addresses identify no principal here, and no other form is supported. */
 const Subject = z.strictObject({
   format: z.literal('iss_sub'),
   iss: z.string().min(1).max(512),
@@ -71,8 +71,8 @@ const SessionRevoked = z.looseObject({ event_timestamp: z.int().nonnegative().op
 /**
  * `POST /caep/events`: takes a security event token of a configured transmitter (RFC 8935). `session-revoked` of CAEP
  * signs a person out: no credential issued until `event_timestamp` is accepted any more, and sessions end; those with a
- * later credential reconnect. 202 says that the token was taken: also for a person who is unknown, for a token that came
- * before, and for events of other kinds, which have no effect.
+ * later credential reconnect. 202 means that the token was accepted: also for a person who is unknown, for a token that
+ * was sent before, and for events of other kinds, which have no effect.
  */
 export const receiveSecurityEvent: Handler = async (call) => {
   const { caep } = call.ports.credentials;
@@ -104,13 +104,13 @@ async function execute(transmitter: CaepTransmitter, claims: Claims, call: Call)
   if (principal === undefined) return invalid('subject', 'invalid_request');
 
   const name = `caep:${transmitter.issuer} ${claims.jti}`;
-  // It was executed: a transmitter that missed the answer must get it again.
+  // The token was executed before: a transmitter that missed the answer must get it again.
   if (await usedTokens.isUsed(name)) return { outcome: TAKEN };
   const key = `caep:${transmitter.issuer}`;
   const { admitted, rate } = await ports.shard.count(key, { key, limit: PER_MINUTE });
   if (!admitted) return { outcome: err('rate_limited', { retryAfter: retryAfterOf(rate, now) }), rate };
 
-  // A moment to come would refuse credentials that are issued until then.
+  // A time in the future would refuse credentials that are issued until then.
   const before = Math.min(now, (event.data.event_timestamp ?? claims.iat) * 1000);
   const until = (claims.iat + SET_MAX_AGE_SECONDS + 2 * LEEWAY_SECONDS) * 1000;
   await signOut(
@@ -136,7 +136,7 @@ interface VerifiedSet {
 
 /**
  * A token of a transmitter: of its own type, signed by that transmitter's own keys with their algorithm, exact issuer, one
- * of its audiences, not older than a week. Does NOT check the subject, nor whether the token came before.
+ * of its audiences, not older than a week. Does NOT check the subject, nor whether the token was sent before.
  */
 async function verifySet(
   token: string,

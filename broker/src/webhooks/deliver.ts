@@ -22,24 +22,27 @@ export interface WebhookPorts {
   readonly log: (event: Readonly<Record<string, unknown>>) => void;
 }
 
-/** The most webhooks there are: each reads the log by itself. */
+/** The most webhooks of a broker: each reads the log by itself. */
 export const MAX_WEBHOOKS = 20;
 
-/** The most deliveries to one webhook in one run, of which there is one each minute. */
+/** The most deliveries to one webhook in one run. There is one run each minute. */
 export const MAX_DELIVERIES = 300;
 /** The most events that one run examines for a webhook that wants few of them. */
 const MAX_EXAMINED = 10_000;
-/** A run begins no delivery after so long, so that it ends before the next begins. In ms. */
+/** The time after which a run begins no delivery, so that it ends before the next run begins. In ms. */
 const RUN_MS = 25_000;
 /** Deliveries at the same time, each to another webhook: Workers have six connections for one run. */
 const LANES = 4;
-/** A run has a webhook for itself for so long; the last delivery ends well before. In ms. */
+/** The time for which a run reserves a webhook; the last delivery ends well before. In ms. */
 const LEASE_MS = 120_000;
-/** A trigger may come early or twice, and any number of instances run it: a webhook is due again after so long. In ms. */
+/**
+ * The time after which a webhook is due again, in ms: a trigger may come early or twice, and any number of instances run
+ * it.
+ */
 const PAUSE_MS = 30_000;
-/** Events that are read in one turn of the loop. */
+/** The number of events that one turn of the loop reads. */
 const PAGE = 250;
-/** After so many deliveries the cursor is stored: a run that is killed repeats no more than these. */
+/** The number of deliveries after which the cursor is stored: a run that is killed repeats no more than these. */
 const STORED_EVERY = 20;
 
 /** Pause after a number of failed tries, in ms: from one minute to ten. */
@@ -47,12 +50,12 @@ const retryDelayMs = (attempts: number): number => Math.min(10, 2 ** (attempts -
 
 /**
  * Answers about the event, not about the receiver: bad request, too large, of a type or content that it does not take.
- * All others, also 401, 404 and 410, say that nothing can be delivered now.
+ * All others, also 401, 404 and 410, mean that the receiver can take no event now.
  */
 const REFUSALS: readonly number[] = [400, 413, 415, 422];
-/** An event that was refused so often may be left out once the receiver takes a later one. */
+/** The number of refusals after which an event may be left out, once the receiver takes a later one. */
 export const REFUSED_TRIES = 5;
-/** So many events in a row may be refused, and the next be tried. */
+/** The most refused events in a row after which a run still tries the next one. */
 const MAX_REFUSED = 10;
 
 export const isTaken = (result: PostResult): boolean =>
@@ -81,7 +84,7 @@ export async function deliverEvents(ports: WebhookPorts): Promise<void> {
   if (failed !== undefined) throw failed.reason;
 }
 
-/** What makes the messages of one receiver. Times in ms. */
+/** Makes the messages for one receiver. Times in ms. */
 interface Sender {
   /** `undefined`: the receiver does not want the event. */
   readonly messageOf: (event: AuditEventRow, now: number) => Promise<Message | undefined>;
@@ -128,7 +131,7 @@ async function deliverTo(row: WebhookRow, through: number, end: number, ports: W
   if (!(await webhooks.take(row, until))) return;
   const { seq, attempts, triedAt, status, fault, failingSince, skipped } = row;
   const progress: { -readonly [Name in keyof WebhookProgress]: WebhookProgress[Name] } = {
-    // The numbers of a database that was restored go on after those of its backup.
+    // The numbers of a restored database continue after the numbers of its backup.
     ...{ seq: Math.min(seq, through), attempts, triedAt, status, fault, failingSince, skipped },
     dueAt: until,
   };
@@ -165,7 +168,7 @@ async function deliverTo(row: WebhookRow, through: number, end: number, ports: W
     const result = await ports.post(row.url, message);
     sent += 1;
     const resultStatus = 'status' in result ? result.status : null;
-    // Refusals are counted by themselves: an outage before them says nothing about the event.
+    // Refusals have a count of their own: an outage before them is no sign of a fault in the event.
     if (isRefusal(resultStatus) !== isRefusal(progress.status)) progress.attempts = 0;
     progress.triedAt = now;
     progress.status = resultStatus;

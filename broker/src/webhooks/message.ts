@@ -14,7 +14,7 @@ interface WebhookContent {
 
 /** How a secret of Standard Webhooks begins; the rest is base64. */
 export const SECRET_PREFIX = 'whsec_';
-/** As many as SHA-256 has. */
+/** In bytes: the length of a SHA-256 digest. */
 const SECRET_BYTES = 32;
 
 const base64 = (bytes: Uint8Array): string => btoa(String.fromCharCode(...bytes));
@@ -23,8 +23,8 @@ export const makeWebhookSecret = (randomBytes: (length: number) => Uint8Array<Ar
   SECRET_PREFIX + base64(randomBytes(SECRET_BYTES));
 
 /**
- * The longest body in UTF-16 units. Every text of an event is bounded where it is written, so that none is that long; a
- * receiver must not be sent what others put into the database.
+ * The longest body in UTF-16 units. Every text of an event is bounded where it is written, so no sound event is that
+ * long; a receiver must not get text that another party wrote into the database.
  */
 const MAX_BODY_LENGTH = 65_536;
 

@@ -14,7 +14,7 @@ export type PostResult =
   | { readonly status: number }
   | { readonly fault: 'timeout' | 'unreachable' | 'address_refused' };
 
-/** Sends one message by POST. Follows no redirect: it is an answer like any other. Rejects for nothing but a bug. */
+/** Sends one message by POST. Follows no redirect, which counts as an answer. Rejects only for a bug. */
 export type Post = (url: string, message: Message) => Promise<PostResult>;
 
 /** How long a receiver has to answer, in ms. It should acknowledge first, and work afterwards. */

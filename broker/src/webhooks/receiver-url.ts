@@ -20,7 +20,7 @@ export function receiverUrlFault(text: string, isLocalBroker: boolean): string |
   if (isLocalBroker && isLoopback(hostname))
     return /^https?:$/.test(protocol) ? undefined : 'it must be http or https';
   if (protocol !== 'https:') return 'it must be https';
-  // The parser has made the four numbers of any other spelling of an address.
+  // The parser turns every other spelling of an IPv4 address into four numbers.
   if (hostname.startsWith('[') || /^[\d.]+$/.test(hostname)) return 'it must have a name, and not an address';
   if (!hostname.includes('.') || PRIVATE_NAMES.test(hostname)) return 'the name is of no public host';
   return undefined;

@@ -3,7 +3,10 @@ import type { WebhookRow } from '@agent-ticket/drizzle/control/webhooks.ts';
 import type { SealedText } from '../keys/changes.ts';
 import { type SealingKeys, type SealLabel, sealText, unsealWith } from '../keys/seal.ts';
 
-/** What the secret of a webhook is sealed under: that of another webhook, or a key, does not open in its place. */
+/**
+ * The label under which the secret of a webhook is sealed. The secret of another webhook, or a key, does not open in its
+ * place.
+ */
 const labelOf = (id: string): SealLabel => ({ purpose: 'webhook', alg: 'HS256', kid: id });
 
 export const sealSecret = (

@@ -51,8 +51,8 @@ const TargetDetails = z.object({ target: z.string().startsWith('principal:') });
 const LogoutDetails = z.object({ by: z.enum(['logout', 'back-channel']), every_sign_in: z.literal(true) });
 
 /**
- * Whose sessions an event of the audit log ended, all of them; `undefined` where it did not. What another transmitter
- * said is not repeated: two systems that tell each other would never stop.
+ * The principal whose sessions an event of the audit log ended, all of them; `undefined` where it ended none. Events of
+ * another transmitter are not repeated: two systems that send them to each other would never stop.
  */
 export function revokedSessions({
   type,

@@ -73,7 +73,7 @@ describe('a session-revoked event', () => {
     expect(await mint()).toBe(201);
     expect((await push(await sign(claimsOf({}, { event_timestamp: NOW - 60 })))).status).toBe(202);
     expect(await mint()).toBe(401);
-    // An earlier event that comes later takes nothing back.
+    // An earlier event that arrives later undoes nothing.
     await push(await sign(claimsOf({}, { event_timestamp: NOW - 3600 })));
     expect(await mint()).toBe(401);
   });

@@ -25,7 +25,7 @@ export const webhooksOf = async (broker: OperatorBroker) =>
     .array(z.looseObject({ id: z.string() }))
     .parse((await bodyOf(await broker.call(ROOT, 'GET', '/admin/webhooks'))).items);
 
-/** One minute of a broker: what arrived is sealed, and sent. */
+/** One minute of a broker: it seals the events that arrived, and sends them. */
 export async function minute(broker: OperatorBroker): Promise<void> {
   broker.clock.now += 60;
   await sealAudit(broker.ports, broker.clock.now * 1000);
@@ -55,7 +55,7 @@ const Payload = z.object({
   data: z.looseObject({ event_id: z.string(), code: z.string().nullable() }),
 });
 
-/** A receiver as the library of the standard makes one: takes what is signed by the secret, each message once. */
+/** A receiver as the library of the standard makes one: takes messages that the secret signed, each once. */
 export function standardReceiver(
   secret: () => string,
   answer: (code: string | null, count: number) => PostResult = () => ({ status: 204 }),

@@ -17,15 +17,15 @@ const LOSSES: Readonly<Record<string, string>> = {
 };
 
 /**
- * `agent-ticket audit accept-restore`: shows how the log differs from the noted seal, asks, and accepts exactly that. Who has
- * restored nothing must not accept it: somebody changed the log.
+ * `agent-ticket audit accept-restore`: shows how the log differs from the noted seal, asks, and accepts exactly that. An
+ * operator who has restored nothing must not accept it: then another party changed the log.
  */
 export async function acceptRestore(members: Members, common: Common, terminal: Terminal): Promise<ExitCode> {
   const access = await findAccess(common.profile, terminal);
   const body = await callBroker(operationOf('GET /admin/agents/audit/seal'), {}, access, terminal);
   const { state, noted, found } = Shown.parse(body);
   if (noted === null || state === 'agrees')
-    throw new UsageError('The log is as it was noted. There is nothing to accept.');
+    throw new UsageError('The log ends as the control database has noted. There is nothing to accept.');
   const ends = ({ n, through }: z.output<typeof Seal>) => `checkpoint ${n}, event ${through}`;
   const question = `${LOSSES[state] ?? state}: noted was ${ends(noted)}, and the log ends with ${ends(found)}. Accept this only after a restore of your own.`;
   await confirm(question, common, terminal);

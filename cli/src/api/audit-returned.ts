@@ -27,8 +27,8 @@ const COLUMNS = [
 ];
 
 /**
- * `agent-ticket audit returned`: grants and service tokens of which the audit log has the end, and which the broker has
- * all the same, as after a restore of the control database. Ends with 1 where there are any.
+ * `agent-ticket audit returned`: grants and service tokens whose end is in the audit log, and which the broker still
+ * has, as after a restore of the control database. Ends with 1 where there are any.
  */
 export async function auditReturned(
   { from }: Members,

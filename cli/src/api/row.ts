@@ -7,7 +7,7 @@ import { type Call, type Member, type Members, memberOf, operationOf } from './o
 import type { Column } from './table.ts';
 import { duration, moment, several } from './words.ts';
 
-/** Makes a value of a word. Throws an `InvalidArgumentError` with the values that are taken. `now` in ms. */
+/** Makes a value of a word. Throws an `InvalidArgumentError` with the valid values. `now` in ms. */
 type Reader = (text: string, now: number) => unknown;
 
 /** A word that a command takes, and the member of the request that it becomes. */
@@ -18,7 +18,7 @@ export interface Field {
   readonly about: string;
   /** The member that a text becomes, where there are two; left out: `member`. */
   readonly memberFor?: (text: string) => string;
-  /** The operation whose member it is; left out: that of the row. */
+  /** The operation that has the member; left out: the operation of the row. */
   readonly call?: Call;
   /** Left out: as the document says, or one of the choices. Throws an `InvalidArgumentError`. `now` in ms. */
   readonly read?: Reader;
@@ -91,7 +91,7 @@ export function fieldsOf(row: ApiRow): {
   return { places: chosen(true), options: chosen(false) };
 }
 
-/** The reader of a field: its own, or that of its member. */
+/** The reader of a field: its own, or the reader of its member. */
 function readerOf(row: ApiRow, { read, choices = [], call = row.call, member, memberFor }: Field): Reader {
   if (read !== undefined) return read;
   if (choices.length > 0) return (text) => text;
@@ -106,7 +106,7 @@ function readMember({ name, schema }: Member, text: string, now: number): unknow
   throw new InvalidArgumentError(`It must be ${kind?.words?.(schema) ?? describeValues(schema)}.`);
 }
 
-/** A reader of a text that is a member of a call, for commands that are no row. */
+/** Reads a text as a member of a call, for commands without a row. */
 export const textOf =
   (call: Call, name: string) =>
   (text: string): string => {

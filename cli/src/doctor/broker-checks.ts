@@ -125,7 +125,7 @@ export const BROKER_CHECKS: readonly Check<Facts>[] = [
     look: ready(
       'audit_seal',
       (value) => value !== null && value !== 'agrees',
-      'The audit log is not the one that the control database has noted, and nothing is sealed. After a restore of a backup: agent-ticket audit accept-restore. Otherwise somebody changed the record database: see docs/operate/restore.md.',
+      'The audit log is not the one that the control database has noted, and nothing is sealed. After a restore of a backup: agent-ticket audit accept-restore. Otherwise another party changed the record database: see docs/operate/restore.md.',
     ),
   },
   {

@@ -16,7 +16,7 @@ import { startWorkers } from '../../start/workers.ts';
 import { freePorts } from '../free-ports.ts';
 import { FORMER } from './version.ts';
 
-/** Databases that the broker of the former version has written, under the broker of this one. */
+/** The broker of this version on databases that the broker of the former version has written. */
 
 const Credential = z.strictObject({ id: z.string(), clientId: z.string(), clientSecret: z.string() });
 const History = z.strictObject({
@@ -135,7 +135,7 @@ it('D1 databases of the former version answer as before, and go on', { timeout: 
   const seeded = ({ body }: { body: unknown }) => JSON.stringify(body);
   const present = await answersOf(ask, secrets);
   const earlier = z.record(z.string(), z.object({ status: z.int(), body: z.unknown() })).parse(answers);
-  // Which ticket key signs depends on the time, which goes on here.
+  // The ticket key that signs depends on the time, which is later here.
   for (const path of ['/.well-known/audit-jwks.json', '/admin/locks', '/admin/agents/sessions'])
     expect(present[path], path).toEqual(answers[path]);
   // The stack adds grants of its own people.
@@ -149,7 +149,7 @@ it('D1 databases of the former version answer as before, and go on', { timeout: 
   expect(await proofOf(ask, asAdmin(secrets))).toMatchObject(SOUND);
 });
 
-/** Tickets are minted by credentials and grants of before, and what was locked or revoked stays so. */
+/** Credentials and grants from before get tickets, and every lock and revocation stays in force. */
 async function goesOn(ask: Ask, secrets: z.infer<typeof History>['secrets']): Promise<void> {
   const mint = (secret: string) =>
     ask('/tickets', {

@@ -5,7 +5,9 @@ import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { ROOT } from '../../quiet-environment.ts';
 
-/** The oldest version from which an upgrade is promised: one minor version back, and before the first release its sources. */
+/**
+ * The oldest version from which an upgrade is promised: one minor version back; before the first release, its sources.
+ */
 export const FORMER = '0.0.0';
 
 /** The built assets of a worker, which are no part of the stored versions. */

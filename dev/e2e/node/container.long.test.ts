@@ -14,7 +14,7 @@ import { hasProgram } from './programs.ts';
 
 /**
  * The image of broker/Containerfile, of the packed package as npm installs it, on a base with nothing but Node and the
- * libraries that it and libSQL load: no registry of images is asked. By root, since a file system is put together.
+ * libraries that it and libSQL load, so it needs no registry of images. It runs as root, since it builds a file system.
  */
 
 const run = promisify(execFile);

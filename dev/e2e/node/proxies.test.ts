@@ -39,7 +39,7 @@ describe.each(KINDS)('behind %s', (kind) => {
   beforeAll(async () => {
     if (!isHere) return;
     folder = await mkdtemp(join(tmpdir(), 'agent-ticket-proxy-'));
-    // A proxy that root starts works as another user, and buffers bodies there.
+    // A proxy that root starts runs as another user, which must be able to buffer bodies in this folder.
     await chmod(folder, 0o755);
     atEnd(() => rm(folder, { recursive: true }));
     const free = await freePorts();

@@ -21,7 +21,7 @@ export interface Certificate {
   readonly both: string;
 }
 
-/** A certificate for {@link NAME} that nobody else trusts. */
+/** A certificate for {@link NAME} that only the tests trust. */
 export async function makeCertificate(folder: string): Promise<Certificate> {
   const [pem, key, both] = ['pem', 'key', 'both.pem'].map((end) => join(folder, `${NAME}.${end}`)) as [
     string,

@@ -41,7 +41,7 @@ describe.skipIf(!isInstalled)('alerts and dashboard', () => {
     { name: 'signing_key_age_seconds', labels: { state: 'active' }, value: 60 },
     { name: 'webhooks_failing', value: 0 },
   ];
-  /** As a broker that works: each scrape finds more. */
+  /** As of a broker in use: each scrape finds greater counters. */
   const text = (): string => {
     meter.measure('tickets_total', { outcome: 'issued', agent: 'counter' });
     meter.measure('tickets_total', { outcome: 'denied', code: 'grant_missing', agent: 'chat' });

@@ -15,7 +15,7 @@ export const collections = {
           const fields = { title, description, editUrl: `${REPOSITORY}/edit/main/${path}` };
           const data = await parseData({ id, data: fields });
           const rendered = await renderMarkdown(page);
-          // A table wider than a phone scrolls, also by keys.
+          // A table that is wider than a phone can be scrolled, also by the keyboard.
           rendered.html = rendered.html.replaceAll('<table>', '<table tabindex="0">');
           store.set({ id, data, body: markdown, rendered, digest: generateDigest(page) });
         }

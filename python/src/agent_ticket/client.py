@@ -12,7 +12,7 @@ from .connection import Connection, Ports
 from .errors import CallFailed, ConnectionLost, TicketUnavailable
 from .tickets import TicketProvider
 
-#: Frames that wait for a reader. A reader that is further behind gets a ``BufferError``: waiting for it would hold up
+#: Frames that wait for a reader. A reader that is further behind gets a ``BufferError``: waiting for it would delay
 #: renewals.
 _MAX_WAITING = 10_000
 
@@ -77,22 +77,22 @@ class AgentClient:
         return self._state
 
     async def set_state(self, state: Any) -> None:
-        """Replaces the state for everybody. The agent may refuse it, which shows in ``frames()``."""
+        """Replaces the state for everybody. The agent may refuse it; ``frames()`` then yields the refusal."""
         await self.send({"type": "cf_agent_state", "state": state})
         self._state = state
 
     async def states(self) -> AsyncIterator[Any]:
-        """Each state that comes from now on."""
+        """Yields each state that arrives from now on."""
         async for frame in self._read(self._state_readers):
             yield frame["state"]
 
     async def frames(self) -> AsyncIterator[Frame]:
-        """Each JSON object that comes from now on and belongs to no call, state, chat or renewal."""
+        """Yields each later JSON object that belongs to no call, state, chat or renewal."""
         async for frame in self._read(self._readers):
             yield frame
 
     async def send(self, frame: Frame) -> None:
-        """Sends a frame as soon as a socket is open. Raises what ended the connection, if it has ended."""
+        """Sends a frame as soon as a socket is open. Raises the error that ended the connection, if it has ended."""
         await self._opened()
         await self._connection.send(json.dumps(frame))
 
@@ -145,7 +145,7 @@ class AgentClient:
         answer = await self._tickets.get("/get-messages")
         messages = answer.json()
         if not isinstance(messages, list):
-            raise CallFailed("the agent keeps no conversation")
+            raise CallFailed("the agent stores no conversation")
         return messages
 
     @asynccontextmanager

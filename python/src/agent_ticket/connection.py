@@ -15,9 +15,9 @@ from .errors import ConnectionLost, TicketRefused, TicketUnavailable, refusal
 from .sockets import DROPPED, Socket, open_socket, receive, send
 from .tickets import TicketProvider
 
-#: Seconds. A socket that lived so long was admitted and is no part of a loop.
+#: Seconds. A socket that stayed open for so long was admitted and is no part of a loop.
 _LASTED = 10
-#: Seconds between two renewals: whoever makes the agent send a forged warning gets no more tickets minted.
+#: Seconds between two renewals, so that forged warnings of the agent cause no more requests for tickets.
 _RENEWAL_PAUSE = 10
 #: Seconds. An agent that restarts loses all its sockets at once, so they come back spread over this time.
 _AFTER_LOSS = 3
@@ -32,7 +32,7 @@ _OF_RENEWAL = re.compile(r'\s*\{\s*"type"\s*:\s*"ticket\.(expiring|renewed|refus
 
 @dataclass(frozen=True)
 class Ports:
-    """Time and chance. Tests pass their own."""
+    """Clock, sleep and random numbers. Tests pass their own."""
 
     #: Seconds; only differences matter.
     clock: Callable[[], float] = time.monotonic
@@ -65,7 +65,7 @@ class Connection:
         self._next_renewal = float("-inf")
         self._failures = 0
         self._closing = False
-        #: Somebody waits for a socket.
+        #: Set while a caller waits for a socket.
         self._wanted: asyncio.Event
         self._waiting: List["asyncio.Future[None]"] = []
         #: Why there will be no further socket.
@@ -89,7 +89,7 @@ class Connection:
         self._end(ConnectionLost(1000, "closed here"))
 
     async def opened(self) -> None:
-        """Waits for a socket. Raises what has ended the connection."""
+        """Waits for a socket. Raises the error that has ended the connection."""
         while self._socket is None:
             if self.ended is not None:
                 raise self.ended.with_traceback(None)
@@ -161,7 +161,7 @@ class Connection:
         return most * (0.5 + self._ports.chance() / 2)
 
     async def _use(self, socket: Socket, scope: str) -> None:
-        """Reads a socket to its end, which is raised."""
+        """Reads a socket until it ends, and raises the end as an exception."""
         self._socket = socket
         self._wanted.clear()
         self.scope = scope
@@ -213,7 +213,7 @@ class Connection:
 
 
 def _end_of(lost: ConnectionLost) -> Exception:
-    """What a client is told of a close after which it stops. A code of the agent's own is no refusal of a ticket."""
+    """The error for a close after which the client stops. A code of the agent's own is no refusal of a ticket."""
     if lost.code == _LIMIT:
         return refusal(429, lost.reason)
     return refusal(lost.code - _STATUS_OF_CLOSE, lost.reason) if lost.code in AFTER_CLOSE else lost

@@ -12,8 +12,8 @@ import httpx
 from .errors import TicketUnavailable
 
 #: Called before each request for a ticket, so that a short-lived token is a new one each time. ``None`` and an empty
-#: text mean that there is none now: the client raises ``SignInRequired``. What it raises itself reaches the caller,
-#: but for ``TicketUnavailable``, after which the client tries again.
+#: text mean that there is none now: the client raises ``SignInRequired``. An exception of the function reaches
+#: the caller, except ``TicketUnavailable``, after which the client tries again.
 Credential = Callable[[], Awaitable[Optional[str]]]
 
 #: Seconds. A platform that takes longer counts as unavailable.
@@ -63,7 +63,8 @@ def github_actions(audience: str) -> Credential:
 
 
 async def _ask_github(url: httpx.URL, headers: dict[str, str]) -> object:
-    """The identity token, or ``None``. What httpx raises has the headers of the request in it, and ends here."""
+    """The identity token, or ``None``. Exceptions of httpx have the headers of the request in them, so none leaves
+    this function."""
     try:
         async with httpx.AsyncClient(timeout=_TIMEOUT) as http:
             answer = await http.get(url, headers=headers)

@@ -1,4 +1,4 @@
-"""Why there is no ticket, no connection or no result. None of them has a ticket or a credential in it."""
+"""Errors: there is no ticket, no connection or no result. No error has a ticket or a credential in it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class TicketUnavailable(Exception):
 
 
 class ConnectionLost(Exception):
-    """The socket ended before an answer came. The agent may have done what it was asked to do."""
+    """The socket ended before an answer came. The agent may have executed the call."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(f"{code} {reason}".rstrip())

@@ -28,7 +28,7 @@ _LOGGER.parent = logging.getLogger("agent_ticket")
 
 
 class Socket(Protocol):
-    """What both clients have in common."""
+    """The members that both clients have."""
 
     @property
     def subprotocol(self) -> Optional[str]: ...
@@ -48,7 +48,7 @@ def _connect_class() -> Any:
 
 
 class _Connect(_connect_class()):  # type: ignore[misc]
-    """Follows no redirect: the ticket would go along, to another server than it is for."""
+    """Follows no redirect: it would send the ticket to another server than its own."""
 
     def handle_redirect(self, uri: str) -> None:
         raise WebSocketException("redirected")

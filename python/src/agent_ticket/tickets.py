@@ -24,7 +24,7 @@ _MAX_BYTES = 64 * 1024
 _TEMPORARY = {408, 425, 429}
 #: Seconds. A longer ``Retry-After`` counts as a mistake.
 _RETRY_AFTER_MAX = 300
-#: As in a JWT, so that a token cannot bring a header of its own along.
+#: The characters of a JWT, so that a token cannot add a header of its own.
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]+")
 _TICKET = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
 _TICKET_MAX_CHARS = 2048

@@ -4,7 +4,7 @@ import { Agent, callable } from 'agents';
 
 export { RecorderObject } from '@agent-ticket/agent-worker';
 
-/** Who gets in is decided here; `viewer` is everybody who has a credential. */
+/** The access mode of each agent. `viewer` admits everybody with a credential. */
 const AGENTS = defineAgents([{ slug: 'counter', access: 'viewer' }]);
 const broker = createBroker({ agents: AGENTS, basePath: '/broker' });
 const gate = createGate(AGENTS);

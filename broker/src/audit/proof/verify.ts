@@ -6,7 +6,7 @@ import { EventTrail } from './event-trail.ts';
 import { type CheckpointLine, readLine } from './export-line.ts';
 import type { Faults, Verification } from './verification.ts';
 
-/** What an anchor says of the end of the log. */
+/** The end of the log as an anchor has it. */
 export type Anchor = Pick<CheckpointClaims, 'n' | 'through' | 'hash'>;
 
 /**
@@ -15,7 +15,7 @@ export type Anchor = Pick<CheckpointClaims, 'n' | 'through' | 'hash'>;
  * whether events before its first checkpoint ever were: {@link Verification.begins} says where it begins.
  *
  * @param anchorKept a checkpoint that was kept elsewhere: its JWS, or the seal that the control database has noted, which
- * is as good as the place that it comes from
+ * deserves as much trust as the source of the file
  */
 export async function verifyExport(
   lines: AsyncIterable<string> | Iterable<string>,

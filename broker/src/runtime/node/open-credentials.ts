@@ -3,13 +3,13 @@ import { join } from 'node:path';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Files with other names are none of ours: those of Kubernetes, for example, begin with dots. */
+/** Files with other names are no settings. The files of Kubernetes, for example, begin with dots. */
 const NAME = /^[A-Z][A-Z0-9_]*$/;
 
 /**
  * The environment, with a variable for each file of the folder that `CREDENTIALS_DIRECTORY` names: systemd passes
  * credentials so (systemd.exec(5)), and containers mount secrets so. A file is named like its setting and has the value;
- * one newline at its end is none of it. Rejects with an `Error` that names the variable, never a value.
+ * one newline at the end is not part of the value. Rejects with an `Error` that names the variable, never a value.
  */
 export async function openCredentials(env: Environment): Promise<Environment> {
   const { CREDENTIALS_DIRECTORY: folder } = env;

@@ -67,8 +67,8 @@ interface PostOptions {
 
 /**
  * {@link Post} that connects to public addresses only. The name is resolved once for each connection, and the connection
- * goes to what was judged, so a name that changes its address in between gains nothing. One address that is not public
- * refuses them all.
+ * goes to the address that was checked, so a name that changes its address in between has no effect. One address that is
+ * not public makes the name refused.
  *
  * @param isLocalBroker whether names of loopback are allowed, by http as well.
  */
@@ -92,7 +92,7 @@ export function openPost(
         },
       );
     };
-  // Of its own, so that no connection that others have opened unjudged is used again.
+  // A pool of its own, so that no connection is reused whose address was not checked.
   const options = { keepAlive: true, maxSockets: 8, maxFreeSockets: 8, timeout: 30_000 };
   const agents = { http: new http.Agent(options), https: new https.Agent(options) };
 
@@ -100,7 +100,7 @@ export function openPost(
     const { protocol, hostname } = new URL(url);
     const allowsAll = isLocalBroker && isLoopback(hostname);
     const bare = hostname.replace(/^\[(.*)\]$/, '$1');
-    // An address is not looked up, so nothing would judge it.
+    // A literal address is not looked up, so the lookup would not check it.
     if (!allowsAll && (protocol !== 'https:' || (isIP(bare) !== 0 && !isPublic(bare))))
       return Promise.resolve({ fault: 'address_refused' });
     const { request } = protocol === 'http:' ? http : https;
@@ -115,7 +115,7 @@ export function openPost(
       });
       sent.on('response', (answer) => {
         settle({ status: answer.statusCode ?? 0 });
-        // A short body is read away so that the connection can serve the next event; no other is read.
+        // A short body is read and dropped, so that the connection can serve the next event. A longer one is not read.
         if (Number(answer.headers['content-length'] ?? Number.NaN) <= MAX_DRAINED_BYTES) answer.resume();
         else answer.destroy();
         answer.on('error', () => {});

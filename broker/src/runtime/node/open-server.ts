@@ -5,7 +5,7 @@ import { isLoopback } from '@agent-ticket/shared/settings.ts';
 import { getRequestListener } from '@hono/node-server';
 
 /**
- * Against callers that send slowly to hold sockets. All requests are small; an answer may take as long as it needs.
+ * Limits for callers that send slowly to occupy sockets. All requests are small; an answer may take as long as it needs.
  * A proxy must close an idle connection earlier than `keepAliveTimeout`, or it may send a request into the close.
  */
 const LIMITS = {
@@ -22,7 +22,7 @@ interface Place {
   readonly port: number;
   /** File descriptor of a listening TCP socket that this process inherited; it takes the place of host and port. */
   readonly inheritedSocket: number | undefined;
-  /** Refuses any other address: that of an inherited socket is not known earlier. */
+  /** Refuses any other address. The address of an inherited socket is not known earlier. */
   readonly loopbackOnly: boolean;
 }
 
@@ -48,12 +48,15 @@ interface OpenServer {
   stop(patienceMs: number): Promise<void>;
 }
 
-/** Listens with a fetch handler. Rejects when the port is taken, or the host or the inherited socket is none of ours. */
+/**
+ * Listens with a fetch handler. Rejects when the port is taken, the host is not an address of this machine, or the
+ * inherited socket is refused.
+ */
 export async function openServer(
   place: Place,
   handle: (request: Request, sender: Sender) => Response | Promise<Response>,
 ): Promise<OpenServer> {
-  // It replaces the global Request and Response by ones that are a plain record until somebody reads them as a stream.
+  // It replaces the global Request and Response by classes that stay a plain record until a caller reads them as a stream.
   const listener = getRequestListener((request, { incoming }) => {
     return handle(request, {
       peer: incoming.socket.remoteAddress,
@@ -76,7 +79,7 @@ export async function openServer(
       isStopping = true;
       for (const outgoing of underWay) outgoing.shouldKeepAlive = false;
       const closed = once(server, 'close');
-      // That of an HTTP server closes idle connections at once.
+      // `close` of an HTTP server would close idle connections at once.
       Server.prototype.close.call(server);
       const cut = setTimeout(() => server.closeAllConnections(), patienceMs);
       await closed;

@@ -182,7 +182,7 @@ describe('a redelivery', () => {
       delivered_through: through,
     });
     expect(await bodyOf(await act(id, 'redeliver', { after: 0 }))).toMatchObject({ delivered_through: 0 });
-    // Not beyond what is sealed: later events would be left out.
+    // Not beyond the sealed events: later events would be left out.
     expect(await bodyOf(await act(id, 'redeliver', { after: 1_000_000 }))).toMatchObject({
       delivered_through: end,
     });

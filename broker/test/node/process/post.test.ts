@@ -113,7 +113,7 @@ describe('a message to a receiver', () => {
     await post(here(), message);
     await post(here(), message);
     expect(sockets).toBe(1);
-    // It never ends; whoever read it would wait.
+    // The body never ends: a broker that read it would wait.
     behaviour = (_request, answer) => void answer.writeHead(200).write('x'.repeat(100_000));
     expect(await post(here(), message)).toEqual({ status: 200 });
     expect(await post(here(), message)).toEqual({ status: 200 });

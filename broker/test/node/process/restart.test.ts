@@ -127,7 +127,7 @@ it('no request is refused or cut while brokers take turns on one socket, whateve
   // Still with the old broker, and idle for a moment only.
   idle.send(HEALTH);
   expect(await idle.answer()).toContain('connection: keep-alive');
-  // With one or the other.
+  // With either broker.
   const begun = await Promise.all(Array.from({ length: 8 }, () => openConnection(port)));
   begun.forEach(({ send }, index) => void send(HEALTH.slice(0, index % 2 ? 30 : 0)));
   broker.signal();

@@ -50,7 +50,7 @@ describe('a start', () => {
     const credentials = await makeFolder();
     const { KEK = '', ...others } = settingsIn(used);
     await writeFile(join(credentials, 'KEK'), `${KEK}\n`);
-    // Its socket is a datagram one, which Node cannot open: only the call is seen here, by the program of that name.
+    // systemd listens on a datagram socket, which Node cannot open: the test sees only the call, by a program of that name.
     const told = join(credentials, 'told.txt');
     const program = `#!/bin/sh\necho "$NOTIFY_SOCKET $@" > ${told}\n`;
     await writeFile(join(credentials, 'systemd-notify'), program, { mode: 0o755 });
