@@ -15,10 +15,11 @@ describe('a table', () => {
   });
 
   it.each([
-    ['that a blank line cuts', `${TABLE}\n| 3 | 4 |\n| 5 | 6 |\n`, 6],
+    ['that a blank line cuts', `${TABLE}\n| 3 | 4 |\n| 5 | 6 |\n`, 5],
+    ['with one row behind a blank line', `${TABLE}\n| 3 | 4 |\n`, 5],
     ['with a row of more cells', `${TABLE}| 3 | 4 | 5 |\n`, 4],
     ['with a row of fewer cells', `${TABLE}| 3 |\n`, 4],
-    ['without a delimiter', '| a | b |\n| 1 | 2 |\n', 2],
+    ['without a delimiter', '| a | b |\n| 1 | 2 |\n', 1],
   ])('%s is a fault', (_what, text, line) => {
     expect(tableFaults(page(text))).toMatchObject([{ file: 'docs/operate/a.md', line }]);
   });

@@ -15,17 +15,18 @@ const cellsOf = (row: string): number => row.replaceAll(/\\\||`[^`]*`/g, '').spl
 export function tableFaults(files: readonly SourceFile[]): Fault[] {
   return files.filter(isMarkdown).flatMap((file) => {
     const faults: Fault[] = [];
-    let head: { readonly line: number; readonly cells: number } | undefined;
-    let last = -1;
-    for (const { text, number } of parseMarkdown(file).prose) {
-      const row = text.trim();
-      if (!row.startsWith('|')) continue;
+    const rows = parseMarkdown(file)
+      .prose.map(({ text, number }) => ({ row: text.trim(), number }))
+      .filter(({ row }) => row.startsWith('|'));
+    let cells = 0;
+    for (const [index, { row, number }] of rows.entries()) {
       const fault = (message: string) => faults.push({ file: file.path, line: number, message });
-      if (number !== last + 1) head = { line: number, cells: cellsOf(row) };
-      else if (number === (head?.line ?? 0) + 1 && !DELIMITER.test(row))
-        fault('the row above begins no table: this line should be | --- |');
-      else if (cellsOf(row) !== head?.cells) fault(`has ${cellsOf(row)} cells in a table of ${head?.cells}`);
-      last = number;
+      const next = rows[index + 1];
+      if (rows[index - 1]?.number !== number - 1) {
+        cells = cellsOf(row);
+        if (next?.number !== number + 1 || !DELIMITER.test(next.row))
+          fault('begins no table: the line behind it should be | --- |');
+      } else if (cellsOf(row) !== cells) fault(`has ${cellsOf(row)} cells in a table of ${cells}`);
     }
     return faults;
   });
